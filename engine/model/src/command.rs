@@ -1,0 +1,365 @@
+//! What is asked: every change that a caller can order, and who orders it.
+
+use crate::id::{CommandId, Generation, Place, PublicId, SubjectIndex, TenantId};
+use crate::identifier::Identifier;
+use crate::name::{Name, Pattern};
+use crate::private::Private;
+use crate::record::{AttributeKind, AttributeValue, SubjectKind};
+use crate::settings::Settings;
+use crate::time::{Deadline, UnixMillis};
+
+/// Who orders a command. Made by the engine from a live credential, or by the node for itself;
+/// `decide` looks again whether it is still alive and allowed.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Caller {
+    /// A session or key of the tenant itself.
+    Holder {
+        /// Its place.
+        place: Place,
+        /// The life of the place.
+        generation: Generation,
+        /// Whose it is.
+        subject: SubjectIndex,
+    },
+    /// A session or key of the system tenant, acting on another tenant.
+    Operator {
+        /// Its place in the system tenant.
+        place: Place,
+        /// The life of the place.
+        generation: Generation,
+        /// Whose it is in the system tenant.
+        subject: SubjectIndex,
+    },
+    /// Whoever holds the one-time secret of the first start.
+    Bootstrap,
+    /// The node itself.
+    Node,
+}
+
+impl Caller {
+    /// Number on disk: 1 to 4.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Holder { .. } => 1,
+            Self::Operator { .. } => 2,
+            Self::Bootstrap => 3,
+            Self::Node => 4,
+        }
+    }
+}
+
+macro_rules! commands {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, narrows $narrows:literal, $permission:expr,
+        { $($(#[$fdoc:meta])* $field:ident: $type:ty,)* };)*) => {
+        /// A change that a caller orders. Owned, parsed, names validated.
+        #[derive(Clone, Hash)]
+        #[non_exhaustive]
+        pub enum Command {
+            $($(#[$doc])* $name { $($(#[$fdoc])* $field: $type,)* },)*
+        }
+
+        /// The kind of a command, as frames and the wire carry it.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        #[non_exhaustive]
+        pub enum CommandKind {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Command {
+            /// Its kind.
+            #[must_use]
+            pub const fn kind(&self) -> CommandKind {
+                match self { $(Self::$name { .. } => CommandKind::$name,)* }
+            }
+        }
+
+        impl CommandKind {
+            /// All kinds, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// Number on disk and wire.
+            #[must_use]
+            pub const fn number(self) -> u16 {
+                match self { $(Self::$name => $number,)* }
+            }
+
+            /// The kind with this number.
+            #[must_use]
+            pub const fn from_number(number: u16) -> Option<Self> {
+                match number { $($number => Some(Self::$name),)* _ => None }
+            }
+
+            /// Its name, for logs and documents.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// Whether it only takes rights away: reserved permits, drained first.
+            #[must_use]
+            pub const fn narrows(self) -> bool {
+                match self { $(Self::$name => $narrows,)* }
+            }
+
+            /// The permission that its caller needs, in the caller's own tenant. Some kinds also take
+            /// a session for what is its own (see the command).
+            #[must_use]
+            pub const fn permission(self) -> &'static str {
+                match self { $(Self::$name => $permission,)* }
+            }
+        }
+    };
+}
+
+commands! {
+    /// System tenant: turns the one-time secret into an operator with a key. Caller: `Bootstrap`.
+    ClaimOperator = 1, narrows false, "tessera.admin.operators", {
+        /// Tag of the secret as shown at the first start.
+        tag: [u8; 16],
+        /// What the operator is called (kept as the key's description).
+        name: Name,
+    };
+    /// System tenant: makes a tenant with an admin, who gets a key.
+    CreateTenant = 2, narrows false, "tessera.admin.tenants", {
+        /// The new tenant's name, unique among those that are not deleted.
+        name: Name,
+    };
+    /// System tenant: suspends a tenant. Checks are denied and commands refused from its next check on.
+    SuspendTenant = 3, narrows true, "tessera.admin.tenants", {
+        /// Which.
+        tenant: TenantId,
+    };
+    /// System tenant: resumes a suspended tenant.
+    ResumeTenant = 4, narrows false, "tessera.admin.tenants", {
+        /// Which.
+        tenant: TenantId,
+    };
+    /// System tenant: begins (status closing) and, repeated by the node, completes a deletion.
+    DeleteTenant = 5, narrows true, "tessera.admin.tenants", {
+        /// Which.
+        tenant: TenantId,
+        /// Set by the node alone: the actor has ended, write the tombstone.
+        finish: bool,
+    };
+    /// System tenant: a new one-time secret (first start, `operator recover`). Caller: `Node`.
+    OfferBootstrap = 6, narrows false, "tessera.admin.operators", {
+        /// Tag of the secret.
+        tag: [u8; 16],
+        /// When it ends.
+        until: Deadline,
+    };
+    /// Changes the tenant's settings as a whole.
+    ChangeSettings = 10, narrows false, "tessera.admin.settings", {
+        /// The new settings.
+        settings: Settings,
+    };
+    /// Makes a subject.
+    CreateSubject = 20, narrows false, "tessera.admin.subjects", {
+        /// Person or machine.
+        kind: SubjectKind,
+        /// Its identifiers, each with the keyed hash under the tenant's index key.
+        identifiers: Vec<(Identifier, [u8; 16])>,
+        /// PHC string of the password's hash; empty for none.
+        password: Private,
+    };
+    /// Suspends a subject: its sessions end, its keys are denied until it is resumed.
+    SuspendSubject = 21, narrows true, "tessera.admin.subjects", {
+        /// Whom.
+        subject: PublicId,
+    };
+    /// Resumes a suspended subject. Ended sessions stay ended.
+    ResumeSubject = 22, narrows false, "tessera.admin.subjects", {
+        /// Whom.
+        subject: PublicId,
+    };
+    /// Deletes a subject for ever: sessions and keys end, identifiers become free.
+    DeleteSubject = 23, narrows true, "tessera.admin.subjects", {
+        /// Whom.
+        subject: PublicId,
+        /// Keyed hashes of its identifiers, read from the cold rows by the caller's task.
+        identifiers: Vec<[u8; 16]>,
+    };
+    /// Adds an identifier to a subject.
+    AddIdentifier = 24, narrows false, "tessera.admin.subjects", {
+        /// Whose.
+        subject: PublicId,
+        /// The identifier.
+        identifier: Identifier,
+        /// Its keyed hash.
+        hash: [u8; 16],
+    };
+    /// Takes an identifier from a subject.
+    RemoveIdentifier = 25, narrows true, "tessera.admin.subjects", {
+        /// Whose.
+        subject: PublicId,
+        /// The identifier's keyed hash.
+        hash: [u8; 16],
+    };
+    /// Sets a password. A session may set that of its own subject when `proven`: other sessions end,
+    /// keys live on. With the permission anybody's: all sessions of the subject end.
+    SetPassword = 26, narrows false, "tessera.admin.subjects", {
+        /// Whose.
+        subject: PublicId,
+        /// PHC string of the new hash.
+        password: Private,
+        /// The subject's cut-off when the old password was verified; `u32::MAX` when it was not.
+        proven: u32,
+    };
+    /// Declares an attribute: typed and hot.
+    DeclareAttribute = 30, narrows false, "tessera.admin.settings", {
+        /// Its name.
+        name: Name,
+        /// The kind of its values.
+        kind: AttributeKind,
+    };
+    /// Sets or removes attributes of a subject: declared ones hot, undeclared texts in its profile.
+    SetAttributes = 31, narrows false, "tessera.admin.subjects", {
+        /// Whose.
+        subject: PublicId,
+        /// Name and value; `None` removes.
+        values: Vec<(Name, Option<AttributeValue>)>,
+    };
+    /// Registers a permission's name. Matching patterns of roles and restrictions cover it at once.
+    RegisterPermission = 40, narrows false, "tessera.admin.roles", {
+        /// Its name.
+        name: Name,
+    };
+    /// Makes a role. Exact names that are no permission yet are registered.
+    CreateRole = 41, narrows false, "tessera.admin.roles", {
+        /// Its name.
+        name: Name,
+        /// What it covers.
+        patterns: Vec<Pattern>,
+    };
+    /// Changes what a role covers.
+    ChangeRole = 42, narrows false, "tessera.admin.roles", {
+        /// Its name.
+        name: Name,
+        /// What it covers from now on.
+        patterns: Vec<Pattern>,
+    };
+    /// Deletes a role and every grant of it.
+    DeleteRole = 43, narrows true, "tessera.admin.roles", {
+        /// Its name.
+        name: Name,
+    };
+    /// Makes a workspace.
+    CreateWorkspace = 50, narrows false, "tessera.admin.workspaces", {
+        /// Its name.
+        name: Name,
+        /// The workspace above, or the tenant.
+        parent: Option<Name>,
+        /// Whether grants above hold here too.
+        inherits: bool,
+    };
+    /// Deletes an empty workspace and every grant in it.
+    DeleteWorkspace = 51, narrows true, "tessera.admin.workspaces", {
+        /// Its name.
+        name: Name,
+    };
+    /// Grants a role, replacing the window of an equal grant.
+    Grant = 60, narrows false, "tessera.admin.grants", {
+        /// Whose.
+        subject: PublicId,
+        /// Which role.
+        role: Name,
+        /// Where; `None` for the whole tenant.
+        workspace: Option<Name>,
+        /// First instant; `NONE` for no beginning.
+        from: Deadline,
+        /// First instant after; `NONE` for no end.
+        until: Deadline,
+    };
+    /// Takes a grant back.
+    Ungrant = 61, narrows true, "tessera.admin.grants", {
+        /// Whose.
+        subject: PublicId,
+        /// Which role.
+        role: Name,
+        /// Where; `None` for the whole tenant.
+        workspace: Option<Name>,
+    };
+    /// Opens a session for a subject whose proof was verified before admission.
+    OpenSession = 70, narrows false, "tessera.sessions.open", {
+        /// Whose.
+        subject: SubjectIndex,
+        /// The subject's cut-off when the proof was verified; refused when it rose since.
+        seen_cut_off: u32,
+        /// The class of the proof, 1 for a password.
+        acr: u8,
+    };
+    /// Moves a session's idle end (a key's last use). A session may touch itself.
+    TouchSession = 71, narrows false, "tessera.sessions.open", {
+        /// Where.
+        place: Place,
+        /// Which life.
+        generation: Generation,
+    };
+    /// Ends one session or key. A session may end itself and others of its subject.
+    EndSession = 72, narrows true, "tessera.admin.sessions", {
+        /// Its public id.
+        session: PublicId,
+    };
+    /// Ends all sessions of a subject. A session may do that for its own subject.
+    EndSubjectSessions = 73, narrows true, "tessera.admin.sessions", {
+        /// Whose.
+        subject: PublicId,
+    };
+    /// Ends all sessions of the tenant.
+    EndTenantSessions = 74, narrows true, "tessera.admin.sessions", {};
+    /// Makes an API key for a subject. Its permissions must lie within its creator's.
+    CreateKey = 80, narrows false, "tessera.admin.keys", {
+        /// Whose it will be.
+        subject: PublicId,
+        /// What it may cover of the owner's permissions; empty for all of them.
+        patterns: Vec<Pattern>,
+        /// When it ends.
+        expires: Deadline,
+        /// What it is for.
+        description: Private,
+    };
+    /// Ends a key.
+    RevokeKey = 81, narrows true, "tessera.admin.keys", {
+        /// Its public id.
+        key: PublicId,
+    };
+    /// Panics when decided: a planted fault, refused unless the build has the feature `planted`.
+    PlantedPanic = 65_000, narrows false, "tessera.admin.settings", {};
+}
+
+/// A command on its way: with its id, its caller and the entropy drawn for it.
+#[derive(Clone)]
+pub struct Ordered {
+    /// The command.
+    pub command: Command,
+    /// Its id.
+    pub id: CommandId,
+    /// Who orders it.
+    pub caller: Caller,
+    /// Eight hash bytes of caller and command: another command under the same id is refused.
+    pub fingerprint: u64,
+    /// Random bytes, drawn before admission.
+    pub entropy: Entropy,
+    /// When it was admitted, for metrics.
+    pub admitted: UnixMillis,
+}
+
+/// LIMIT: random bytes of one command: a handle's secret (20), a UUIDv7 (10), twice, and 4 spare.
+pub const ENTROPY_BYTES: usize = 64;
+
+/// The random bytes of one command. No `Debug`: secrets are made of it.
+#[derive(Clone, Copy)]
+pub struct Entropy(pub [u8; ENTROPY_BYTES]);
+
+impl Entropy {
+    /// `N` bytes from `at`; zeros beyond the end (callers stay within 64).
+    #[must_use]
+    pub fn take<const N: usize>(&self, at: usize) -> [u8; N] {
+        let mut out = [0; N];
+        for (to, from) in out.iter_mut().zip(self.0.iter().skip(at)) {
+            *to = *from;
+        }
+        out
+    }
+}

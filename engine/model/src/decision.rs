@@ -1,0 +1,104 @@
+//! The answer to a check: Permit, or Deny with a reason; always with the revision it was taken at.
+
+use crate::revision::Receipt;
+use crate::time::UnixMillis;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
+        /// Why a check was denied. `None` stands with a Permit.
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        #[non_exhaustive]
+        pub enum Reason {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Reason {
+            /// Its number in the one code space (1xx; 0 with a Permit).
+            #[must_use]
+            pub const fn code(self) -> u16 {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The reason with this code.
+            #[must_use]
+            pub const fn from_code(code: u16) -> Option<Self> {
+                match code { $($code => Some(Self::$name),)* _ => None }
+            }
+
+            /// Its stable name, for logs and `--json`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// What it means, for people.
+            #[must_use]
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// All of them, in the order of their codes.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+        }
+    };
+}
+
+reasons! {
+    /// Permitted.
+    None = 0, "permitted";
+    /// No such handle here, or its secret is wrong (one answer).
+    HandleUnknown = 100, "no such handle";
+    /// The session or key was ended, or a cut-off ended it.
+    Revoked = 101, "revoked";
+    /// The absolute lifetime is over.
+    Expired = 102, "expired";
+    /// The idle lifetime is over.
+    Idle = 103, "idle for too long";
+    /// The tenant is suspended, closing or unknown.
+    TenantClosed = 104, "the tenant is not active";
+    /// The subject is suspended.
+    SubjectSuspended = 105, "the subject is suspended";
+    /// The subject was deleted.
+    SubjectDeleted = 106, "the subject was deleted";
+    /// No permission of this name or id.
+    PermissionUnknown = 107, "no such permission";
+    /// No workspace of this name or id.
+    WorkspaceUnknown = 108, "no such workspace";
+    /// No grant covers the permission there and now.
+    NotGranted = 109, "not granted";
+    /// A grant covers it, but the key's restriction does not.
+    Restricted = 110, "outside the key's permissions";
+    /// The place changed hands while the answer was made.
+    Changed = 111, "changed while answering";
+    /// The handle belongs to another tenant than the connection asks for.
+    OtherTenant = 112, "a handle of another tenant";
+    /// A key bound to addresses was used without one, or from another.
+    AddressNotAllowed = 113, "not from this address";
+    /// A handle of a kind that opens nothing here (a refresh handle).
+    HandleKindWrong = 114, "not a session or key";
+}
+
+/// The answer to a check.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Decision {
+    /// `Reason::None` means Permit, everything else Deny.
+    pub reason: Reason,
+    /// The published position it was taken at.
+    pub seen: Receipt,
+    /// The earliest moment at which time alone may change the answer; `u64::MAX` for never.
+    pub valid_until: UnixMillis,
+}
+
+impl Decision {
+    /// A denial that no moment changes.
+    #[must_use]
+    pub const fn deny(reason: Reason, seen: Receipt) -> Self {
+        Self { reason, seen, valid_until: UnixMillis(u64::MAX) }
+    }
+
+    /// Whether it is a Permit.
+    #[must_use]
+    pub const fn is_permit(&self) -> bool {
+        matches!(self.reason, Reason::None)
+    }
+}

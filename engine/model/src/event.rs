@@ -1,0 +1,182 @@
+//! What happened: facts of one command, each the resulting value of one key.
+//!
+//! Replaying events over a newer state changes nothing. `apply` in the engine takes each of them
+//! without a clock, without randomness and without refusing.
+
+use crate::id::{Generation, Place, RestrictionId, RoleId, SubjectIndex, WorkspaceIndex};
+use crate::private::Private;
+use crate::record::{
+    AttributeRecord, AttributeValue, CommandIdRecord, GrantRecord, PlaceRecord, RestrictionRecord, RoleRecord,
+    SubjectRecord, TenantRecord, WorkspaceRecord,
+};
+use crate::settings::Settings;
+use crate::time::Deadline;
+use crate::{Name, PermissionId, TenantId};
+
+/// One fact.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The tenant was born under this id. The first event of every history.
+    TenantBorn {
+        /// The tenant's own id.
+        tenant: TenantId,
+        /// When.
+        at: Deadline,
+    },
+    /// The tenant's settings are these.
+    SettingsChanged(Settings),
+    /// System tenant: the tenant's record is this.
+    TenantChanged(TenantRecord),
+    /// System tenant: the one-time secret that makes an operator; a zero tag means none.
+    BootstrapChanged {
+        /// Tag of the secret (first 16 bytes of its keyed hash).
+        tag: [u8; 16],
+        /// When it ends.
+        until: Deadline,
+    },
+    /// The subject's record is this.
+    SubjectChanged(SubjectRecord),
+    /// The identifier with this keyed hash belongs to the subject.
+    IdentifierTaken {
+        /// Keyed hash of the normal form, under the tenant's index key.
+        hash: [u8; 16],
+        /// Whose it is.
+        subject: SubjectIndex,
+    },
+    /// The identifier with this keyed hash belongs to nobody.
+    IdentifierFreed {
+        /// Keyed hash of the normal form.
+        hash: [u8; 16],
+    },
+    /// A declared attribute.
+    AttributeDeclared(AttributeRecord),
+    /// The subject's declared attribute has this value, or none.
+    AttributeChanged {
+        /// Whose.
+        subject: SubjectIndex,
+        /// Which.
+        attribute: u32,
+        /// The value; `None` removes it.
+        value: Option<AttributeValue>,
+    },
+    /// A permission has this name.
+    PermissionRegistered {
+        /// Its id.
+        id: PermissionId,
+        /// Its name.
+        name: Name,
+    },
+    /// The role's record is this.
+    RoleChanged(RoleRecord),
+    /// The role is gone, and every grant of it.
+    RoleRemoved(RoleId),
+    /// The workspace's record is this.
+    WorkspaceChanged(WorkspaceRecord),
+    /// The workspace is gone, and every grant in it.
+    WorkspaceRemoved(WorkspaceIndex),
+    /// The grant stands (one per subject, role and workspace: it replaces an older window).
+    GrantAdded(GrantRecord),
+    /// The grant of this subject, role and workspace is gone.
+    GrantRemoved {
+        /// Whose.
+        subject: SubjectIndex,
+        /// Which role.
+        role: RoleId,
+        /// Where.
+        workspace: WorkspaceIndex,
+    },
+    /// A restriction was made.
+    RestrictionAdded(RestrictionRecord),
+    /// A restriction holds nothing any more (kept for the name in history).
+    RestrictionRemoved(RestrictionId),
+    /// A session or key stands at its place.
+    SessionOpened(PlaceRecord),
+    /// The idle end (sessions) or last use (keys) moved.
+    SessionTouched {
+        /// Where.
+        place: Place,
+        /// Which life.
+        generation: Generation,
+        /// The new idle end or last use.
+        idle: Deadline,
+    },
+    /// The session or key has ended.
+    SessionEnded {
+        /// Where.
+        place: Place,
+        /// Which life.
+        generation: Generation,
+    },
+    /// The tenant's count of cut-offs rose to `count`, and with it the cut-off of the subject (or of
+    /// the whole tenant when `subject` is 0): sessions opened below it have ended.
+    CutOffRaised {
+        /// Whose sessions; 0 for all of the tenant.
+        subject: SubjectIndex,
+        /// The new count.
+        count: u32,
+        /// A session that is spared: its own count is raised too. (0, 0) for none.
+        spared: (Place, Generation),
+    },
+    /// A command id that a bucket remembers (frames carry their own in the header).
+    CommandRemembered(CommandIdRecord),
+}
+
+/// The kinds of cold rows.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum RowKind {
+    /// Key: subject index (4 bytes, big-endian). Value: PHC string of the password hash.
+    Password,
+    /// Key: subject index, then keyed hash of the identifier. Value: kind byte, then the typed form.
+    Identifier,
+    /// Key: subject index, then an undeclared attribute's name. Value: its text.
+    Profile,
+    /// Key: place and generation (big-endian). Value: what a person said the key is for.
+    KeyDescription,
+}
+
+impl RowKind {
+    /// Number on disk: 1 to 4.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::Password => 1,
+            Self::Identifier => 2,
+            Self::Profile => 3,
+            Self::KeyDescription => 4,
+        }
+    }
+
+    /// The kind with this number.
+    #[must_use]
+    pub const fn from_number(number: u16) -> Option<Self> {
+        match number {
+            1 => Some(Self::Password),
+            2 => Some(Self::Identifier),
+            3 => Some(Self::Profile),
+            4 => Some(Self::KeyDescription),
+            _ => None,
+        }
+    }
+}
+
+/// A cold row that a command writes or removes, in the same frame as its events.
+#[derive(Clone)]
+pub struct Row {
+    /// What it is.
+    pub kind: RowKind,
+    /// Its key within the tenant and kind, at most 192 bytes.
+    pub key: Vec<u8>,
+    /// The value; `None` removes the row.
+    pub value: Option<Private>,
+}
+
+impl Row {
+    /// The key of a row that belongs to a subject: its index, big-endian, then `rest`.
+    #[must_use]
+    pub fn subject_key(subject: SubjectIndex, rest: &[u8]) -> Vec<u8> {
+        let mut key = subject.0.to_be_bytes().to_vec();
+        key.extend_from_slice(rest);
+        key
+    }
+}

@@ -1,0 +1,39 @@
+//! The words: ids, names, time, commands, events, refusals, queries and decisions.
+//!
+//! Everything here is plain data with validation. No I/O, no clock, no randomness, no hashing of
+//! secrets; the crate knows neither bytes on a wire nor bytes on a disk, except the text and byte
+//! form of a handle, which users keep (formats: docs/file.md and docs/wire.md).
+
+pub mod code;
+pub mod command;
+pub mod decision;
+pub mod event;
+pub mod handle;
+pub mod id;
+pub mod identifier;
+pub mod limits;
+pub mod name;
+pub mod private;
+pub mod query;
+pub mod record;
+pub mod refusal;
+pub mod revision;
+pub mod settings;
+pub mod time;
+
+pub use command::{Caller, Command, CommandKind};
+pub use decision::{Decision, Reason};
+pub use event::{Event, Row, RowKind};
+pub use handle::{Handle, HandleBytes, HandleKind};
+pub use id::{
+    CellId, CommandId, Generation, PermissionId, Place, PublicId, RestrictionId, RoleId, SetId, Slot,
+    SubjectIndex, TenantId, WorkspaceIndex,
+};
+pub use identifier::{Identifier, IdentifierKind};
+pub use name::{Name, Pattern};
+pub use private::Private;
+pub use query::{CheckQuery, PermissionRef, WorkspaceRef};
+pub use refusal::Refusal;
+pub use revision::{Epoch, Receipt, Revision};
+pub use settings::Settings;
+pub use time::{Deadline, UnixMillis};

@@ -1,0 +1,68 @@
+//! Every limit of the engine, with its arithmetic. docs/surface/limits.txt is generated from here.
+
+/// LIMIT: a name (permission, role, workspace, attribute, tenant), bytes. Fits two cache lines.
+pub const NAME_BYTES_MAX: usize = 128;
+/// LIMIT: a pattern of permission names, bytes: a name and its `*`.
+pub const PATTERN_BYTES_MAX: usize = 129;
+/// LIMIT: an identifier, bytes. RFC 5321 section 4.5.3.1.3: a path of 256 with its brackets.
+pub const IDENTIFIER_BYTES_MAX: usize = 254;
+/// LIMIT: a password, bytes. NIST SP 800-63B-4 asks for at least 64 characters; four-byte ones fit 16 times over.
+pub const PASSWORD_BYTES_MAX: usize = 1_024;
+/// LIMIT: identifiers of one subject.
+pub const IDENTIFIERS_PER_SUBJECT_MAX: usize = 16;
+/// LIMIT: patterns of one role or key. 64 × 129 B stays under a tenth of a frame.
+pub const PATTERNS_MAX: usize = 64;
+/// LIMIT: permissions of a tenant. 2^13 bits are 1 KiB per grant set.
+pub const PERMISSIONS_MAX: u32 = 8_192;
+/// LIMIT: roles of a tenant, over all time (ids are not used again).
+pub const ROLES_MAX: u32 = 65_536;
+/// LIMIT: workspaces of a tenant, over all time.
+pub const WORKSPACES_MAX: u32 = 1_048_576;
+/// LIMIT: depth of the workspace tree. A check looks at the workspace and its ancestors.
+pub const WORKSPACE_DEPTH_MAX: usize = 16;
+/// LIMIT: grants of one subject. With 5 workspaces in its line and the rest in its overflow.
+pub const GRANTS_PER_SUBJECT_MAX: usize = 256;
+/// LIMIT: subjects of a tenant, over all time. 2^26 lines are 4 GiB.
+pub const SUBJECTS_MAX: u32 = 1 << 26;
+/// LIMIT: declared attributes of a tenant.
+pub const ATTRIBUTES_MAX: u32 = 256;
+/// LIMIT: bytes of one attribute's text or cold value.
+pub const ATTRIBUTE_BYTES_MAX: usize = 4_096;
+/// LIMIT: attributes in one command or on one subject.
+pub const ATTRIBUTES_PER_SUBJECT_MAX: usize = 64;
+/// LIMIT: sessions and keys per tenant part: 24 bits of a place.
+pub const PLACES_MAX: u32 = 1 << 24;
+/// LIMIT: restrictions (distinct key masks) of a tenant. At 128 B each 8 MiB.
+pub const RESTRICTIONS_MAX: u32 = 65_536;
+/// LIMIT: checks in one batch frame. 1,024 × 128 B stays under a frame.
+pub const BATCH_CHECKS_MAX: usize = 1_024;
+/// LIMIT: commands decided in one batch of one tenant.
+pub const BATCH_COMMANDS_MAX: usize = 256;
+/// LIMIT: commands of one tenant that may wait in its intake, those that narrow included.
+pub const INTAKE_MAX: usize = 4_096;
+/// LIMIT: of these, permits that only commands that narrow may take (one in sixteen).
+pub const INTAKE_RESERVED_MAX: usize = 256;
+/// LIMIT: command ids remembered per tenant: 1,048,576 × 32 B = 32 MiB.
+pub const COMMAND_IDS_MAX: usize = 1 << 20;
+/// LIMIT: how long a command id is remembered, ms.
+pub const COMMAND_ID_AGE_MS_MAX: u64 = 15 * 60 * 1000;
+/// LIMIT: how far ahead of the node a command id's time may be, ms (F-27).
+pub const COMMAND_ID_AHEAD_MS_MAX: u64 = 10_000;
+/// LIMIT: a frame without its rows, bytes. Leaves room in a segment of 252 KiB.
+pub const FRAME_BYTES_MAX: usize = 240 * 1024;
+/// LIMIT: a frame with its rows, bytes.
+pub const FRAME_WITH_ROWS_BYTES_MAX: usize = 1024 * 1024;
+/// LIMIT: frames in one group of the journal.
+pub const GROUP_FRAMES_MAX: usize = 1_000;
+/// LIMIT: bytes of one group of the journal; never more than a quarter of a journal file.
+pub const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// LIMIT: a bucket or a history segment in the checkpoint, bytes.
+pub const BUCKET_BYTES_MAX: usize = 252 * 1024;
+/// LIMIT: consecutive places of one sessions bucket: 3,500 × 64 B + head < 252 KiB.
+pub const BUCKET_PLACES: u32 = 3_500;
+/// LIMIT: a frame on the wire, bytes.
+pub const WIRE_FRAME_BYTES_MAX: usize = 256 * 1024;
+/// LIMIT: a frame on the wire before Hello was answered, bytes.
+pub const WIRE_FRAME_BEFORE_HELLO_BYTES_MAX: usize = 4 * 1024;
+/// LIMIT: rows of one page of a list.
+pub const PAGE_ROWS_MAX: usize = 1_000;

@@ -1,0 +1,139 @@
+//! Names that callers choose, and patterns of permission names.
+
+use crate::limits::{NAME_BYTES_MAX, PATTERN_BYTES_MAX};
+use std::fmt;
+
+/// Why a text is not a name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NameError {
+    /// Nothing in it.
+    Empty,
+    /// Over [`NAME_BYTES_MAX`] bytes.
+    TooLong,
+    /// A character outside the allowed set.
+    BadCharacter,
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "the name is empty",
+            Self::TooLong => "the name is over 128 bytes",
+            Self::BadCharacter => "a name holds letters, digits and . _ - : / only",
+        })
+    }
+}
+
+impl std::error::Error for NameError {}
+
+const fn allowed(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':' | b'/')
+}
+
+/// The name of a role, permission, workspace, attribute or tenant: 1 to 128 bytes of ASCII letters,
+/// digits and `. _ - : /`. Case counts.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Name(Box<str>);
+
+impl Name {
+    /// Takes a text as a name.
+    ///
+    /// # Errors
+    /// [`NameError`] says what is wrong with it.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        match text.len() {
+            0 => Err(NameError::Empty),
+            n if n > NAME_BYTES_MAX => Err(NameError::TooLong),
+            _ if !text.bytes().all(allowed) => Err(NameError::BadCharacter),
+            _ => Ok(Self(text.into())),
+        }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a role or key covers: a permission's name, or a prefix followed by `*` (`orders.*`, `*`).
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Pattern(Box<str>);
+
+impl Pattern {
+    /// Takes a text as a pattern: a name, or a name's beginning (possibly empty) and a final `*`.
+    ///
+    /// # Errors
+    /// [`NameError`] says what is wrong with it.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        let prefix = text.strip_suffix('*').unwrap_or(text);
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if text.len() > PATTERN_BYTES_MAX {
+            return Err(NameError::TooLong);
+        }
+        if !prefix.bytes().all(allowed) {
+            return Err(NameError::BadCharacter);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// Whether the pattern covers a permission of this name.
+    #[must_use]
+    pub fn covers(&self, permission: &str) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(prefix) => permission.starts_with(prefix),
+            None => &*self.0 == permission,
+        }
+    }
+
+    /// The permission it names when it is no wildcard.
+    #[must_use]
+    pub fn exact(&self) -> Option<&str> {
+        if self.0.ends_with('*') { None } else { Some(&self.0) }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_bounded_and_plain() {
+        assert!(Name::new("orders.read").is_ok());
+        assert_eq!(Name::new(""), Err(NameError::Empty));
+        assert_eq!(Name::new(&"a".repeat(129)), Err(NameError::TooLong));
+        assert_eq!(Name::new("a b"), Err(NameError::BadCharacter));
+        assert_eq!(Name::new("é"), Err(NameError::BadCharacter));
+    }
+
+    #[test]
+    fn patterns_cover_names_and_prefixes() {
+        let covers = |pattern: &str, name: &str| Pattern::new(pattern).is_ok_and(|p| p.covers(name));
+        assert!(covers("orders.read", "orders.read"));
+        assert!(!covers("orders.read", "orders.reads"));
+        assert!(covers("orders.*", "orders.read"));
+        assert!(!covers("orders.*", "order"));
+        assert!(covers("*", "anything"));
+        assert_eq!(Pattern::new("a*b"), Err(NameError::BadCharacter));
+    }
+}

@@ -1,0 +1,131 @@
+//! Why a command was turned down. Expected, harmless, and part of the protocol.
+
+use std::fmt;
+
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
+        /// Why a command was turned down: an answer, not a failure. Nothing of the command happened.
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        #[non_exhaustive]
+        pub enum Refusal {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Refusal {
+            /// Its number in the one code space (2xx and 3xx).
+            #[must_use]
+            pub const fn code(self) -> u16 {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The refusal with this code.
+            #[must_use]
+            pub const fn from_code(code: u16) -> Option<Self> {
+                match code { $($code => Some(Self::$name),)* _ => None }
+            }
+
+            /// Its stable name, for logs and `--json`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// All of them, in the order of their codes.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+        }
+
+        impl fmt::Display for Refusal {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$name => $text,)* })
+            }
+        }
+    };
+}
+
+refusals! {
+    /// The caller's credential is not alive or lacks the permission that this command needs.
+    Unauthorized = 200, "the credential is not alive or lacks the permission for this";
+    /// No such tenant, or none that this caller may name.
+    TenantUnknown = 201, "no such tenant";
+    /// The tenant is suspended.
+    TenantSuspended = 202, "the tenant is suspended";
+    /// No such subject.
+    SubjectUnknown = 203, "no such subject";
+    /// The subject is suspended.
+    SubjectSuspended = 204, "the subject is suspended";
+    /// No such role.
+    RoleUnknown = 205, "no such role";
+    /// No such permission.
+    PermissionUnknown = 206, "no such permission";
+    /// No such workspace.
+    WorkspaceUnknown = 207, "no such workspace";
+    /// No such session or key, or it has ended.
+    SessionUnknown = 208, "no such session or key, or it has ended";
+    /// No such attribute is declared.
+    AttributeUnknown = 209, "no such attribute is declared";
+    /// The subject has no such identifier.
+    IdentifierUnknown = 210, "the subject has no such identifier";
+    /// The name or identifier is taken.
+    Duplicate = 211, "the name or identifier is taken";
+    /// The command id was used for another command or by another caller.
+    IdReused = 212, "the command id was used for another command";
+    /// The command id's time is more than 10 s ahead of the node's clock.
+    ClockSkew = 213, "the command id's time is too far ahead of the node's clock";
+    /// The command id is too old for the node to tell whether it is a repeat.
+    CommandTooOld = 214, "the command id is too old";
+    /// Identifier and password do not fit together (one answer for unknown and wrong).
+    SignInFailed = 215, "identifier and password do not fit together";
+    /// The password is shorter than the tenant's minimum or over 1,024 bytes.
+    PasswordLength = 216, "the password is too short or too long";
+    /// A lifetime or deadline is 0, in the past, or beyond what is allowed.
+    DeadlinePassed = 217, "a lifetime or deadline is zero, in the past or too far ahead";
+    /// A setting is out of its bounds.
+    SettingOutOfBounds = 218, "a setting is out of its bounds";
+    /// A key would cover more than its creator may do.
+    BeyondCreator = 219, "a key cannot cover more than its creator may do";
+    /// A numbered limit of the tenant is reached (docs/surface/limits.txt).
+    LimitReached = 220, "a limit is reached";
+    /// The workspace still has children.
+    NotEmpty = 221, "the workspace still has children";
+    /// The value is of another kind than the attribute declares, or too long.
+    AttributeKind = 222, "the value does not fit the attribute";
+    /// What the proof was made from has changed since.
+    Changed = 223, "what this was based on has changed";
+    /// The one-time secret is wrong, used or expired.
+    SecretWrong = 224, "the one-time secret is wrong, used or expired";
+    /// The command panicked three times and is quarantined until the node restarts.
+    Quarantined = 225, "this command was quarantined after it failed three times";
+    /// Built-in roles, permissions, subjects and the system tenant cannot be changed this way.
+    BuiltIn = 226, "built-in things cannot be changed this way";
+    /// The command holds something ill-formed (a name, an identifier, an address).
+    Malformed = 227, "the command holds something ill-formed";
+    /// The command is of a kind that this tenant does not take (system tenant only, or never there).
+    WrongTenant = 228, "this tenant does not take this command";
+    /// The store has no space; only commands that narrow are taken.
+    StorageFull = 229, "the store is full: only commands that narrow are taken";
+    /// The subject was deleted.
+    SubjectDeleted = 230, "the subject was deleted";
+    /// The wall clock is too far from the journal's time; writes wait for an operator.
+    ClockStopped = 231, "the clock is too far off: writes wait for an operator";
+    /// The password is already the subject's password, or none is set.
+    PasswordUnset = 232, "the subject has no password";
+    /// The tenant is asleep or waking: come again within the deadline.
+    NotReady = 300, "the tenant is waking: try again";
+    /// A named limit is reached for the moment: come again later.
+    Busy = 301, "busy: try again later";
+}
+
+impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: codes are one to one.
+    #[test]
+    fn codes_are_one_to_one() {
+        for refusal in Refusal::ALL {
+            assert_eq!(Refusal::from_code(refusal.code()), Some(*refusal));
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What a tenant's administrator can set.
+
+/// Settings of one tenant. Every lifetime is in whole seconds; 0 is never "for ever" and is refused.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Settings {
+    /// Absolute lifetime of a session, 60 s to 400 days. Default one day.
+    pub session_ttl_s: u32,
+    /// Idle lifetime of a session, 30 s to the absolute one. Default one hour.
+    pub session_idle_s: u32,
+    /// Argon2id memory in KiB, 8 to 262,144 (RFC 9106). Default 19,456 (OWASP's first choice).
+    pub argon_memory_kib: u32,
+    /// Argon2id passes, 1 to 16. Default 2.
+    pub argon_passes: u32,
+    /// Argon2id lanes, 1 to 4. Default 1.
+    pub argon_lanes: u32,
+    /// Fewest bytes of a password, 8 to 64. Default 8 (NIST SP 800-63B-4 section 3.1.1.2 with a second factor).
+    pub password_bytes_min: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            session_ttl_s: 86_400,
+            session_idle_s: 3_600,
+            argon_memory_kib: 19_456,
+            argon_passes: 2,
+            argon_lanes: 1,
+            password_bytes_min: 8,
+        }
+    }
+}
+
+impl Settings {
+    /// The name of the first setting that is out of bounds, if any.
+    #[must_use]
+    pub fn fault(&self) -> Option<&'static str> {
+        let bad = |value: u32, low: u32, high: u32| value < low || value > high;
+        if bad(self.session_ttl_s, 60, 34_560_000) {
+            Some("session_ttl_s")
+        } else if bad(self.session_idle_s, 30, self.session_ttl_s) {
+            Some("session_idle_s")
+        } else if bad(self.argon_lanes, 1, 4) {
+            Some("argon_lanes")
+        } else if bad(self.argon_memory_kib, 8 * self.argon_lanes, 262_144) {
+            Some("argon_memory_kib")
+        } else if bad(self.argon_passes, 1, 16) {
+            Some("argon_passes")
+        } else if bad(self.password_bytes_min, 8, 64) {
+            Some("password_bytes_min")
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! Placeholder that the first commit of this room replaces.
+fn main() {}
