@@ -54,14 +54,12 @@ macro_rules! commands {
         { $($(#[$fdoc:meta])* $field:ident: $type:ty,)* };)*) => {
         /// A change that a caller orders. Owned, parsed, names validated.
         #[derive(Clone, Hash)]
-        #[non_exhaustive]
         pub enum Command {
             $($(#[$doc])* $name { $($(#[$fdoc])* $field: $type,)* },)*
         }
 
         /// The kind of a command, as frames and the wire carry it.
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-        #[non_exhaustive]
         pub enum CommandKind {
             $($(#[$doc])* $name,)*
         }
@@ -177,8 +175,10 @@ commands! {
     DeleteSubject = 23, narrows true, "tessera.admin.subjects", {
         /// Whom.
         subject: PublicId,
-        /// Keyed hashes of its identifiers, read from the cold rows by the caller's task.
-        identifiers: Vec<[u8; 16]>,
+        /// Names of its profile rows, read by the caller's task.
+        profile: Vec<Name>,
+        /// The applied revision before that read; refused as `Changed` when its profile moved since.
+        as_of: crate::Revision,
     };
     /// Adds an identifier to a subject.
     AddIdentifier = 24, narrows false, "tessera.admin.subjects", {

@@ -15,7 +15,6 @@ use crate::{Name, PermissionId, TenantId};
 
 /// One fact.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Event {
     /// The tenant was born under this id. The first event of every history.
     TenantBorn {
@@ -120,6 +119,11 @@ pub enum Event {
     },
     /// A command id that a bucket remembers (frames carry their own in the header).
     CommandRemembered(CommandIdRecord),
+    /// Command ids at or below this time (ms) are refused as too old: what was remembered of them is gone.
+    CommandFloor {
+        /// The time, ms since the Unix epoch.
+        unix_ms: u64,
+    },
 }
 
 /// The kinds of cold rows.
