@@ -1,0 +1,318 @@
+//! A bounded pool of threads that hash passwords, at the lowest priority the system has.
+//!
+//! Memory is bounded by threads × the cap of one hash, waiting by the queue's length and two
+//! seconds. Nothing waits for the pool: a job's answer goes to the reply that came with it.
+
+use crate::password::{self, Memory, Parameters, PasswordError, SALT_BYTES, Verdict};
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// LIMIT: how long a job may wait before it is answered Busy: a claimant has given up by then.
+const WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long an idle thread keeps its memory.
+const MEMORY_KEPT: Duration = Duration::from_secs(5);
+/// The lowest priority of an ordinary thread.
+const NICE: i32 = 19;
+
+/// Work for the pool. No `Debug`: it holds a password.
+pub enum Job {
+    /// Make a PHC string.
+    Hash {
+        /// The new password.
+        password: Zeroizing<Vec<u8>>,
+        /// A fresh salt.
+        salt: [u8; SALT_BYTES],
+        /// What it may cost.
+        parameters: Parameters,
+    },
+    /// Verify against a stored PHC string.
+    Verify {
+        /// The password as typed.
+        password: Zeroizing<Vec<u8>>,
+        /// The stored hash; `None` for somebody unknown or without one: the same work, `Mismatch`.
+        stored: Option<String>,
+        /// The tenant's parameters: the cost for the unknown, and what a stored hash should have.
+        parameters: Parameters,
+    },
+}
+
+/// What came of a job.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// The PHC string, or why there is none.
+    Hashed(Result<String, PasswordError>),
+    /// What the password was found to be.
+    Verified {
+        /// Match, mismatch or no sound hash.
+        verdict: Verdict,
+        /// It matched, and its hash should be made anew with the tenant's parameters.
+        needs_rehash: bool,
+    },
+    /// It waited too long, or the pool is ending. Nothing was computed.
+    Busy,
+}
+
+/// The queue is full: answer Busy.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct QueueFull;
+
+/// Takes the outcome. Called once, on a thread of the pool; it must not block.
+pub type Reply = Box<dyn FnOnce(Outcome) + Send>;
+
+struct Waiting {
+    job: Job,
+    reply: Reply,
+    since: Instant,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    closed: bool,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    queue_max: usize,
+}
+
+impl Shared {
+    /// A panic under this lock is impossible to come by, and harmless: the queue is whole between calls.
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The pool. Dropping it answers what waits with Busy and ends its threads after their current job.
+pub struct PasswordPool {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl PasswordPool {
+    /// Starts `threads` threads in front of a queue of at most `queue` jobs.
+    ///
+    /// # Errors
+    /// The system's error when a thread cannot be started.
+    pub fn new(threads: NonZeroUsize, queue: usize) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            queue: Mutex::new(Queue::default()),
+            arrived: Condvar::new(),
+            queue_max: queue,
+        });
+        let mut pool = Self { shared, threads: Vec::with_capacity(threads.get()) };
+        for number in 0..threads.get() {
+            let shared = Arc::clone(&pool.shared);
+            let thread = std::thread::Builder::new()
+                .name(format!("password-{number}"))
+                .spawn(move || work(&shared))?;
+            pool.threads.push(thread);
+        }
+        Ok(pool)
+    }
+
+    /// Queues a job. The reply is called on a thread of the pool; what it does must be short.
+    ///
+    /// # Errors
+    /// [`QueueFull`] when as many jobs wait as may; the reply is dropped unanswered.
+    pub fn try_submit(&self, job: Job, reply: Reply) -> Result<(), QueueFull> {
+        let mut queue = self.shared.lock();
+        if queue.closed || queue.waiting.len() >= self.shared.queue_max {
+            return Err(QueueFull);
+        }
+        queue.waiting.push_back(Waiting { job, reply, since: Instant::now() });
+        drop(queue);
+        self.shared.arrived.notify_one();
+        Ok(())
+    }
+
+    /// How many jobs wait, for metrics.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().waiting.len()
+    }
+}
+
+impl Drop for PasswordPool {
+    fn drop(&mut self) {
+        let waiting = {
+            let mut queue = self.shared.lock();
+            queue.closed = true;
+            std::mem::take(&mut queue.waiting)
+        };
+        self.shared.arrived.notify_all();
+        for waiting in waiting {
+            answer(waiting.reply, Outcome::Busy);
+        }
+        for thread in self.threads.drain(..) {
+            // A worker that panicked outside a job has nothing left to tell.
+            drop(thread.join());
+        }
+    }
+}
+
+/// One thread's life: take the oldest job, answer it, until the pool closes.
+fn work(shared: &Shared) {
+    // The kernel takes a thread's own id for 0. Without the right to lower itself it works all the same.
+    rustix::process::setpriority_process(None, NICE).ok();
+    let mut memory = Memory::new();
+    while let Some(Waiting { job, reply, since }) = next(shared, &mut memory) {
+        let outcome = if since.elapsed() > WAIT_MAX {
+            Outcome::Busy
+        } else {
+            // Argon2 does not panic on capped parameters; if it ever did, one caller is told Busy.
+            catch_unwind(AssertUnwindSafe(|| compute(&mut memory, job))).unwrap_or(Outcome::Busy)
+        };
+        answer(reply, outcome);
+    }
+}
+
+/// The oldest job, or `None` when the pool has closed. Memory is given back when none comes.
+fn next(shared: &Shared, memory: &mut Memory) -> Option<Waiting> {
+    let mut queue = shared.lock();
+    loop {
+        if let Some(waiting) = queue.waiting.pop_front() {
+            return Some(waiting);
+        }
+        if queue.closed {
+            return None;
+        }
+        queue = if memory.bytes() == 0 {
+            shared.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner)
+        } else {
+            let (queue, timeout) =
+                shared.arrived.wait_timeout(queue, MEMORY_KEPT).unwrap_or_else(PoisonError::into_inner);
+            if timeout.timed_out() && queue.waiting.is_empty() {
+                memory.release();
+            }
+            queue
+        };
+    }
+}
+
+fn compute(memory: &mut Memory, job: Job) -> Outcome {
+    match job {
+        Job::Hash { password, salt, parameters } => {
+            Outcome::Hashed(password::hash_in(memory, &password, &salt, parameters))
+        }
+        Job::Verify { password, stored: Some(phc), parameters } => {
+            let verdict = password::verify_in(memory, &password, &phc);
+            let needs_rehash = verdict == Verdict::Match && password::needs_rehash(&phc, parameters);
+            Outcome::Verified { verdict, needs_rehash }
+        }
+        Job::Verify { password, stored: None, parameters } => {
+            password::dummy_verify(memory, &password, parameters);
+            Outcome::Verified { verdict: Verdict::Mismatch, needs_rehash: false }
+        }
+    }
+}
+
+/// A reply that panics takes its own caller down, never the pool.
+fn answer(reply: Reply, outcome: Outcome) {
+    drop(catch_unwind(AssertUnwindSafe(move || reply(outcome))));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    const CHEAP: Parameters = Parameters { memory_kib: 64, passes: 1, lanes: 1 };
+
+    fn pool(threads: usize, queue: usize) -> PasswordPool {
+        PasswordPool::new(NonZeroUsize::new(threads).unwrap(), queue).unwrap()
+    }
+
+    fn password() -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(b"correct horse".to_vec())
+    }
+
+    fn ask(pool: &PasswordPool, job: Job) -> Outcome {
+        let (tell, told) = mpsc::channel();
+        pool.try_submit(job, Box::new(move |outcome| tell.send(outcome).unwrap())).unwrap();
+        told.recv().unwrap()
+    }
+
+    fn verify(stored: Option<String>, parameters: Parameters) -> Job {
+        Job::Verify { password: password(), stored, parameters }
+    }
+
+    /// PROPERTY: the pool answers as the functions do; nobody's password is a mismatch.
+    #[test]
+    fn answers_as_the_functions_do() {
+        let pool = pool(2, 8);
+        let hash = Job::Hash { password: password(), salt: [7; 16], parameters: CHEAP };
+        let Outcome::Hashed(Ok(phc)) = ask(&pool, hash) else { panic!("no hash") };
+        assert_eq!(phc, password::hash(&password(), &[7; 16], CHEAP).unwrap());
+        let verified = |verdict, needs_rehash| Outcome::Verified { verdict, needs_rehash };
+        assert_eq!(ask(&pool, verify(Some(phc.clone()), CHEAP)), verified(Verdict::Match, false));
+        assert_eq!(ask(&pool, verify(Some(phc), Parameters::default())), verified(Verdict::Match, true));
+        assert_eq!(ask(&pool, verify(None, CHEAP)), verified(Verdict::Mismatch, false));
+        assert_eq!(ask(&pool, verify(Some("x".into()), CHEAP)), verified(Verdict::Malformed, false));
+    }
+
+    /// PROPERTY: the queue holds as many as it may and no more; every accepted job is answered once,
+    /// also when the pool ends; a reply that panics ends nothing.
+    #[test]
+    fn the_queue_is_bounded_and_every_job_is_answered() {
+        let pool = pool(1, 4);
+        let (open, gate) = mpsc::channel::<()>();
+        let (started, has_started) = mpsc::channel();
+        // The worker stands in the first reply until the gate opens.
+        let block = move |_| {
+            started.send(()).unwrap();
+            gate.recv().ok();
+            panic!("planted");
+        };
+        pool.try_submit(verify(None, CHEAP), Box::new(block)).unwrap();
+        has_started.recv().unwrap();
+        let (tell, told) = mpsc::channel();
+        let reply = |tell: &mpsc::Sender<Outcome>| -> Reply {
+            let tell = tell.clone();
+            Box::new(move |outcome| tell.send(outcome).unwrap())
+        };
+        for _ in 0..4 {
+            assert_eq!(pool.try_submit(verify(None, CHEAP), reply(&tell)), Ok(()));
+        }
+        assert_eq!(pool.try_submit(verify(None, CHEAP), reply(&tell)), Err(QueueFull));
+        assert_eq!(pool.waiting(), 4);
+        open.send(()).unwrap();
+        for _ in 0..4 {
+            assert!(matches!(told.recv().unwrap(), Outcome::Verified { .. }));
+        }
+        for _ in 0..4 {
+            pool.try_submit(verify(None, Parameters::default()), reply(&tell)).unwrap();
+        }
+        drop(pool);
+        drop(tell);
+        assert_eq!(told.iter().count(), 4);
+    }
+
+    /// PROPERTY: what waited over two seconds is answered Busy, not computed.
+    #[test]
+    fn what_waited_too_long_is_busy() {
+        let pool = pool(1, 4);
+        let stand = |_| std::thread::sleep(WAIT_MAX + Duration::from_millis(100));
+        pool.try_submit(verify(None, CHEAP), Box::new(stand)).unwrap();
+        assert_eq!(ask(&pool, verify(None, CHEAP)), Outcome::Busy);
+        assert!(matches!(ask(&pool, verify(None, CHEAP)), Outcome::Verified { .. }));
+    }
+
+    /// PROPERTY: the pool's threads run at the lowest priority, and only they do.
+    #[test]
+    fn threads_run_at_the_lowest_priority() {
+        let pool = pool(1, 4);
+        let own = || rustix::process::getpriority_process(None).unwrap();
+        let (tell, told) = mpsc::channel();
+        let reply: Reply = Box::new(move |_| tell.send(own()).unwrap());
+        pool.try_submit(verify(None, CHEAP), reply).unwrap();
+        assert_eq!(told.recv().unwrap(), NICE);
+        assert!(own() < NICE);
+    }
+}
