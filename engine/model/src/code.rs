@@ -1,5 +1,7 @@
-//! The one table of code numbers: 1xx deny reasons, 2xx refusals, 3xx retry, 4xx protocol, 5xx
-//! unknown or failed. Append-only; docs/surface/codes.txt is its golden text.
+//! The one table of code numbers.
+//!
+//! 1xx deny reasons, 2xx refusals, 3xx retry, 4xx protocol, 5xx unknown or failed. Append-only;
+//! docs/surface/codes.txt is its golden text.
 
 /// Protocol errors (4xx): the frame could not be taken as a question.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

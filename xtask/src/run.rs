@@ -1,0 +1,114 @@
+//! Programs that xtask starts: the test command's stages, the figures and the proofs.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+/// What the whole-workspace stages leave out: benches and their peers.
+const OUTSIDE: &[&str] = &["--workspace", "--exclude", "tessera-bench"];
+/// The one profile of tests, proofs and their binary.
+const PROFILE: &[&str] = &["--profile", "checked"];
+/// The switch of the test build: planted faults that the proofs must notice.
+const PLANTED: &str = "tessera-node/planted";
+/// Lints that keep surprises out of input paths; tests may surprise.
+const ALLOWED_IN_TESTS: &[&str] = &[
+    "clippy::unwrap_used",
+    "clippy::expect_used",
+    "clippy::panic",
+    "clippy::indexing_slicing",
+    "clippy::cast_possible_truncation",
+    "clippy::wildcard_enum_match_arm",
+    "clippy::match_wildcard_for_single_variants",
+    "clippy::print_stdout",
+    "clippy::print_stderr",
+    "clippy::too_many_lines",
+    "clippy::large_futures",
+    "clippy::let_underscore_must_use",
+    "clippy::disallowed_methods",
+    "clippy::disallowed_types",
+    "missing_docs",
+    "unreachable_pub",
+];
+
+fn cargo(root: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    command.current_dir(root);
+    command
+}
+
+/// Runs `command` to its end and hands on how it ended.
+fn finish(mut command: Command) -> io::Result<ExitCode> {
+    let status = command.status()?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// One stage of the test command: prints its name and time, tells whether it went well.
+fn stage(name: &str, mut command: Command) -> io::Result<bool> {
+    writeln!(io::stderr(), "== {name}")?;
+    let started = Instant::now();
+    let good = command.status()?.success();
+    let word = if good { "ok" } else { "FAILED" };
+    writeln!(io::stderr(), "== {name}: {word} after {:.1} s", started.elapsed().as_secs_f64())?;
+    Ok(good)
+}
+
+/// The test command. The cheap stages come first; the first failure ends it.
+pub(crate) fn test(root: &Path, arguments: &[String]) -> io::Result<ExitCode> {
+    writeln!(io::stderr(), "== tidy")?;
+    if crate::tidy::run(root, false)? != ExitCode::SUCCESS {
+        return Ok(ExitCode::FAILURE);
+    }
+    let mut format = cargo(root);
+    format.args(["fmt", "--all", "--check"]);
+    let mut strict = cargo(root);
+    strict.arg("clippy").args(PROFILE).args(OUTSIDE).args(["--lib", "--bins", "--features", PLANTED]);
+    strict.args(["--quiet", "--", "-D", "warnings"]);
+    let mut tests = cargo(root);
+    tests.arg("clippy").args(PROFILE).args(OUTSIDE).args(["--tests", "--examples", "--features", PLANTED]);
+    tests.args(["--quiet", "--", "-D", "warnings"]);
+    tests.args(ALLOWED_IN_TESTS.iter().flat_map(|lint| ["-A", lint]));
+    let mut build = cargo(root);
+    build.arg("build").args(PROFILE).args(OUTSIDE).args(["--bins", "--features", PLANTED]);
+    let mut suite = cargo(root);
+    suite.arg("test").args(PROFILE).args(OUTSIDE).args(["--features", PLANTED]).args(arguments);
+    let stages = [
+        ("format", format),
+        ("lints of libraries and binaries", strict),
+        ("lints of tests", tests),
+        ("build", build),
+        ("tests", suite),
+    ];
+    for (name, command) in stages {
+        if !stage(name, command)? {
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Takes the figures: an optimised build of `tessera-bench`, which stands outside the test command.
+pub(crate) fn figures(root: &Path, arguments: &[String]) -> io::Result<ExitCode> {
+    let mut build = cargo(root);
+    // The figures start the node and the load test; they must be of the same build.
+    build.args(["build", "--release", "--bins", "-p", "tessera-node", "-p", "tessera-loadtest"]);
+    if !stage("build of the node", build)? {
+        return Ok(ExitCode::FAILURE);
+    }
+    let mut command = cargo(root);
+    command.args(["run", "--release", "-p", "tessera-bench", "--"]).args(arguments);
+    finish(command)
+}
+
+/// Runs one proof by name.
+pub(crate) fn prove(root: &Path, arguments: &[String]) -> io::Result<ExitCode> {
+    let mut build = cargo(root);
+    build.arg("build").args(PROFILE).args(["-p", "tessera-node", "--bins", "--features", PLANTED]);
+    if !stage("build of the node", build)? {
+        return Ok(ExitCode::FAILURE);
+    }
+    let mut command = cargo(root);
+    command.arg("run").args(PROFILE).args(["-p", "tessera-proof", "--"]).args(arguments);
+    finish(command)
+}
