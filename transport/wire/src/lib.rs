@@ -1,1 +1,52 @@
-//! Placeholder that the first commit of this room replaces.
+//! The bytes between a caller and a node: frames, kinds and their payloads, without I/O.
+//!
+//! A frame is a header of 16 bytes and a payload that stands aligned, so that it is validated and
+//! read in place ([`Inbox`], [`Outbox`]). Questions of the check path have kinds of their own; every
+//! command and list goes through one payload of tagged fields ([`Request`]). Any bytes give a typed
+//! result or an error. Byte by byte: docs/wire.md.
+
+mod align;
+mod archive;
+mod batch;
+mod check;
+#[cfg(test)]
+mod example;
+mod fault;
+mod fields;
+mod frame;
+mod hello;
+mod inspect;
+mod kind;
+mod made;
+mod outbox;
+mod part;
+mod permissions;
+mod request;
+mod rows;
+#[cfg(test)]
+mod sample;
+mod shape;
+mod surface;
+mod tag;
+#[cfg(test)]
+mod tests;
+
+pub use align::Inbox;
+pub use batch::{CheckBatch, CheckBatchItems, DecisionBatch, DecisionBatchWriter};
+pub use fault::{Fault, WireError};
+pub use fields::{FIELD_KINDS, FieldsReader, FieldsWriter, Head, TENANT_OF_CONNECTION};
+pub use frame::{ALPN, Frame, HEADER_BYTES, Header};
+pub use hello::{Hello, HelloReply};
+pub use inspect::{Introspect, Resolve, ResolveItems, Resolved};
+pub use kind::Kind;
+pub use made::Made;
+pub use outbox::Outbox;
+pub use permissions::{ListPermissions, PermissionName, Permissions};
+pub use request::{Request, RequestKind};
+pub use rows::{
+    AttributeRow, AttributeValueRow, GrantRow, IdentifierRow, PermissionRow, RoleRow, SessionRow,
+    SettingsRow, SubjectRow, TenantRow, WorkspaceRow,
+};
+pub use shape::{Page, Rows, RowsWriter, Shape};
+pub use surface::{codes_text, kinds_text};
+pub use tag::Tag;

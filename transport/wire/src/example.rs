@@ -1,0 +1,241 @@
+//! One frame or more of every kind: what the tests damage and docs/wire.md shows.
+
+use crate::batch::DecisionBatchWriter;
+use crate::fault::{Fault, WireError};
+use crate::fields::{Head, TENANT_OF_CONNECTION};
+use crate::frame::Frame;
+use crate::hello::{Hello, HelloReply};
+use crate::inspect::{Introspect, Resolve, Resolved};
+use crate::kind::Kind;
+use crate::made::Made;
+use crate::outbox::Outbox;
+use crate::permissions::{ListPermissions, PermissionName, Permissions};
+use crate::request::{Request, RequestKind};
+use crate::rows::*;
+use crate::sample::Sample;
+use crate::shape::{RowsWriter, Shape};
+use tessera_model::query::Introspection;
+use tessera_model::{
+    CellId, CheckQuery, CommandId, Decision, Epoch, Generation, HandleBytes, PermissionId, PermissionRef,
+    Place, PublicId, Reason, Receipt, Refusal, Revision, SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
+    WorkspaceRef,
+};
+
+/// The handle of the examples: version 1, session, cell 0, tenant 2, place 5, generation 1.
+pub(crate) fn handle() -> HandleBytes {
+    let mut bytes = [0u8; 40];
+    bytes[..2].copy_from_slice(&[1, 1]);
+    bytes[4] = 2;
+    bytes[12] = 5;
+    bytes[16] = 1;
+    bytes[20..].copy_from_slice(b"twenty bytes secret!");
+    bytes
+}
+
+pub(crate) fn seen() -> Receipt {
+    Receipt { epoch: Epoch(1), revision: Revision(41) }
+}
+
+/// The head of the examples.
+pub(crate) fn head() -> Head {
+    Head { command_id: CommandId(PublicId::new(1_764_100_000_000, [9; 10]).0), tenant: TENANT_OF_CONNECTION }
+}
+
+pub(crate) fn query(handle: &HandleBytes, nth: u64) -> CheckQuery<'_> {
+    let id = u32::try_from(nth).expect("small");
+    let permission = match nth % 2 {
+        0 => PermissionRef::Id(PermissionId(17 + id)),
+        _ => PermissionRef::Name("orders.read"),
+    };
+    let workspace = match nth % 3 {
+        0 => WorkspaceRef::Tenant,
+        1 => WorkspaceRef::Name("acme/eu"),
+        _ => WorkspaceRef::Index(WorkspaceIndex(id)),
+    };
+    let address = match nth % 3 {
+        0 => None,
+        1 => Some("192.0.2.7".parse().expect("an address")),
+        _ => Some("2001:db8::7".parse().expect("an address")),
+    };
+    CheckQuery { handle, permission, workspace, at_least: seen(), address }
+}
+
+pub(crate) fn decision(nth: u64) -> Decision {
+    match nth % 2 {
+        0 => Decision { reason: Reason::None, seen: seen(), valid_until: UnixMillis(1_764_100_060_000) },
+        _ => Decision::deny(Reason::NotGranted, seen()),
+    }
+}
+
+fn introspection() -> Introspection {
+    Introspection {
+        tenant: TenantId(2),
+        subject: PublicId::sample(1),
+        subject_index: SubjectIndex(9),
+        id: PublicId::sample(2),
+        place: Place(5),
+        generation: Generation(1),
+        key: true,
+        authenticated_at: UnixMillis(1_764_100_000_000),
+        expires: UnixMillis(1_764_186_400_000),
+        idle_until: UnixMillis(u64::MAX),
+        workspace: WorkspaceIndex(0),
+        seen: seen(),
+    }
+}
+
+fn permissions() -> Permissions {
+    let names = [(1, "orders.read"), (65, "orders.write")];
+    Permissions {
+        reason: Reason::None,
+        seen: seen(),
+        valid_until: UnixMillis(u64::MAX),
+        words: vec![0b10, 0b10],
+        names: names.map(|(id, name)| PermissionName { id: PermissionId(id), name: name.to_owned() }).into(),
+        next: PermissionId(65),
+    }
+}
+
+/// Every example: its name and its one frame.
+pub(crate) fn examples() -> Vec<(String, Outbox)> {
+    let mut all = Vec::new();
+    let mut add = |name: &str, write: &dyn Fn(&mut Outbox) -> Result<(), WireError>| {
+        let mut out = Outbox::new();
+        write(&mut out).expect("an example is written");
+        all.push((name.to_owned(), out));
+    };
+    let hello = Hello { credential: Some(handle()), version: 1_000, ..Hello::default() };
+    add("Hello with a credential", &|out| out.hello(1, &hello));
+    let stranger = Hello { tenant: Some(TenantId(2)), ..Hello::default() };
+    add("Hello of a stranger", &|out| out.hello(1, &stranger));
+    let reply = HelloReply {
+        node_time: UnixMillis(1_764_100_000_000),
+        tenant: TenantId(2),
+        seen: seen(),
+        bound: Some((PublicId::sample(1), PublicId::sample(2))),
+        cell: CellId(3),
+        version: 1_000,
+        ..HelloReply::default()
+    };
+    add("HelloReply", &|out| out.hello_reply(1, &reply));
+    add("HelloReply to a stranger", &|out| out.hello_reply(1, &HelloReply { bound: None, ..reply }));
+    let handle = handle();
+    add("Check by ids", &|out| out.check(7, &query(&handle, 0)));
+    add("Check by names", &|out| out.check(8, &query(&handle, 1)));
+    add("Check by ids from an address", &|out| out.check(9, &query(&handle, 2)));
+    add("Decision: Permit", &|out| out.decision(7, &decision(0)));
+    add("Decision: Deny", &|out| out.decision(8, &decision(1)));
+    let queries = || (0..3).map(|nth| query(&handle, nth));
+    add("CheckBatch", &|out| out.check_batch(10, seen(), queries()));
+    let mut batch = DecisionBatchWriter::default();
+    batch.start(seen());
+    (0..3).for_each(|nth| batch.push(&decision(nth)));
+    add("DecisionBatch", &|out| out.decision_batch(10, &batch));
+    let ask = Introspect { handle: &handle, at_least: Receipt::default() };
+    add("Introspect", &|out| out.introspect(11, &ask));
+    add("Introspection", &|out| out.introspection(11, &Ok(introspection())));
+    add("Introspection of nothing", &|out| out.introspection(11, &Err((Reason::Revoked, seen()))));
+    let (workspace, with_names) = (WorkspaceRef::Name("acme/eu"), true);
+    let ask =
+        ListPermissions { handle: &handle, workspace, at_least: seen(), with_names, after: PermissionId(0) };
+    add("ListPermissions", &|out| out.list_permissions(12, &ask));
+    add("Permissions", &|out| out.permissions(12, &permissions()));
+    let names = [Resolve::Permission("orders.read"), Resolve::Workspace("acme/eu")];
+    add("Resolve", &|out| out.resolve(13, &names));
+    let resolved = Resolved { seen: seen(), ids: vec![17, 0, 3] };
+    add("Resolved", &|out| out.resolved(13, &resolved));
+    add("Error", &|out| out.fault(14, &Fault::refused(Refusal::Busy)));
+    add("Error: Redirect", &|out| out.fault(14, &Fault::redirect(CellId(4), "node4.example:7443")));
+    for kind in RequestKind::ALL {
+        let request = Request::sample(*kind, 1);
+        add(kind.name(), &|out| out.request(20, head(), &request));
+    }
+    add("Receipt", &|out| out.made(20, head(), &Made::sample(0)));
+    add("Receipt of nothing new", &|out| out.made(20, head(), &Made::nothing(seen())));
+    rows(&mut add);
+    all
+}
+
+type Add<'a> = dyn FnMut(&str, &dyn Fn(&mut Outbox) -> Result<(), WireError>) + 'a;
+
+/// One page of each kind of row.
+fn rows(add: &mut Add<'_>) {
+    fn page<T: Shape + Sample>(add: &mut Add<'_>, name: &str) {
+        let write = |out: &mut Outbox| {
+            let mut rows = RowsWriter::new();
+            assert!(rows.push(&T::sample(0)) && rows.push(&T::sample(1)));
+            out.rows(30, &rows.finish(Some(b"cursor")))
+        };
+        add(&format!("Rows of {name}"), &write);
+    }
+    page::<TenantRow>(add, "TenantRow");
+    page::<SubjectRow>(add, "SubjectRow");
+    page::<IdentifierRow>(add, "IdentifierRow");
+    page::<AttributeValueRow>(add, "AttributeValueRow");
+    page::<AttributeRow>(add, "AttributeRow");
+    page::<PermissionRow>(add, "PermissionRow");
+    page::<RoleRow>(add, "RoleRow");
+    page::<WorkspaceRow>(add, "WorkspaceRow");
+    page::<GrantRow>(add, "GrantRow");
+    page::<SessionRow>(add, "SessionRow");
+    page::<SettingsRow>(add, "SettingsRow");
+}
+
+/// Reads a frame as its kind and writes what was read: the same bytes, if both directions agree.
+pub(crate) fn again(name: &str, frame: &Frame<'_>) -> Result<Outbox, WireError> {
+    let (mut out, id) = (Outbox::new(), frame.header.request_id);
+    match frame.kind()? {
+        Kind::Hello => out.hello(id, &frame.hello()?),
+        Kind::HelloReply => out.hello_reply(id, &frame.hello_reply()?),
+        Kind::Check => out.check(id, &frame.check()?),
+        Kind::Decision => out.decision(id, &frame.decision()?),
+        Kind::CheckBatch => {
+            let batch = frame.check_batch()?;
+            let queries = batch.queries().collect::<Result<Vec<_>, _>>()?;
+            out.check_batch(id, batch.at_least(), queries)
+        }
+        Kind::DecisionBatch => {
+            let batch = frame.decision_batch()?;
+            let mut writer = DecisionBatchWriter::default();
+            writer.start(batch.decisions.first().map(|decision| decision.seen).unwrap_or_default());
+            batch.decisions.iter().for_each(|decision| writer.push(decision));
+            out.decision_batch(id, &writer)
+        }
+        Kind::Introspect => out.introspect(id, &frame.introspect()?),
+        Kind::Introspection => out.introspection(id, &frame.introspection()?),
+        Kind::ListPermissions => out.list_permissions(id, &frame.list_permissions()?),
+        Kind::Permissions => out.permissions(id, &frame.permissions()?),
+        Kind::Resolve => out.resolve(id, &frame.resolve()?.collect::<Result<Vec<_>, _>>()?),
+        Kind::Resolved => out.resolved(id, &frame.resolved()?),
+        Kind::Error => out.fault(id, &frame.fault()?),
+        Kind::Receipt => out.made(id, head(), &frame.made()?),
+        Kind::Rows => rows_again(name, frame, &mut out),
+        Kind::Request(kind) => {
+            let (head, request) = frame.request(kind)?;
+            out.request(id, head, &request)
+        }
+    }?;
+    Ok(out)
+}
+
+fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), WireError> {
+    fn page<T: Shape>(frame: &Frame<'_>, out: &mut Outbox) -> Result<(), WireError> {
+        let page = frame.rows::<T>()?;
+        let mut rows = RowsWriter::new();
+        assert!(page.rows.iter().all(|row| rows.push(row)));
+        out.rows(frame.header.request_id, &rows.finish(page.next.as_deref()))
+    }
+    match name {
+        "Rows of SubjectRow" => page::<SubjectRow>(frame, out),
+        "Rows of IdentifierRow" => page::<IdentifierRow>(frame, out),
+        "Rows of AttributeValueRow" => page::<AttributeValueRow>(frame, out),
+        "Rows of AttributeRow" => page::<AttributeRow>(frame, out),
+        "Rows of PermissionRow" => page::<PermissionRow>(frame, out),
+        "Rows of RoleRow" => page::<RoleRow>(frame, out),
+        "Rows of WorkspaceRow" => page::<WorkspaceRow>(frame, out),
+        "Rows of GrantRow" => page::<GrantRow>(frame, out),
+        "Rows of SessionRow" => page::<SessionRow>(frame, out),
+        "Rows of SettingsRow" => page::<SettingsRow>(frame, out),
+        _ => page::<TenantRow>(frame, out),
+    }
+}

@@ -1,0 +1,172 @@
+//! What went wrong with a frame: as an error here, and as an Error reply on the wire.
+
+use crate::archive::{self, ErrorPayload};
+use crate::frame::Frame;
+use crate::kind::Kind;
+use crate::outbox::Outbox;
+use crate::tag::Tag;
+use std::fmt;
+use tessera_model::code::{CODE_REDIRECT, ProtocolCode};
+use tessera_model::{CellId, Refusal};
+
+/// LIMIT: the text of an Error reply, bytes: a sentence for people.
+const DETAIL_BYTES_MAX: usize = 256;
+
+/// Why bytes are not what they claim to be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum WireError {
+    /// The header or the padding is wrong: where the next frame begins is not known.
+    BadHeader,
+    /// The frame is over the cap.
+    FrameTooLarge,
+    /// No kind has this number, or not one that may be sent in this direction.
+    KindUnknown,
+    /// The payload does not read as its kind.
+    BadPayload,
+    /// A field is missing, repeated, or of another kind than its tag asks for.
+    BadField(Tag),
+    /// A field holds something ill-formed: a refusal (227), for the payload itself is sound.
+    Malformed(Tag),
+}
+
+impl WireError {
+    /// Its number in the one code space.
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::BadHeader => ProtocolCode::BadHeader.code(),
+            Self::FrameTooLarge => ProtocolCode::FrameTooLarge.code(),
+            Self::KindUnknown => ProtocolCode::KindUnknown.code(),
+            Self::BadPayload | Self::BadField(_) => ProtocolCode::BadPayload.code(),
+            Self::Malformed(_) => Refusal::Malformed.code(),
+        }
+    }
+
+    /// Whether the connection must be closed, because the stream cannot be read on.
+    #[must_use]
+    pub const fn closes(self) -> bool {
+        matches!(self, Self::BadHeader | Self::FrameTooLarge)
+    }
+}
+
+impl fmt::Display for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadHeader => f.write_str("bad frame header"),
+            Self::FrameTooLarge => f.write_str("frame over the cap"),
+            Self::KindUnknown => f.write_str("unknown kind"),
+            Self::BadPayload => f.write_str("the payload does not read as its kind"),
+            Self::BadField(tag) => write!(f, "field {} is missing, repeated or of another kind", tag.name()),
+            Self::Malformed(tag) => write!(f, "field {} is ill-formed", tag.name()),
+        }
+    }
+}
+
+impl std::error::Error for WireError {}
+
+/// An Error reply: why a question was not answered.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Fault {
+    /// Number in the one code space (2xx to 5xx).
+    pub code: u16,
+    /// Where the tenant lives, with Redirect.
+    pub cell: CellId,
+    /// When to come again, in ms; 0 when nothing is known. With NotReady and Busy.
+    pub retry_ms: u32,
+    /// A sentence for people; with Redirect the address of the other node.
+    pub detail: String,
+}
+
+impl Fault {
+    /// A reply with a code and a sentence.
+    #[must_use]
+    pub fn new(code: u16, detail: &str) -> Self {
+        Self { code, cell: CellId(0), retry_ms: 0, detail: detail.to_owned() }
+    }
+
+    /// A refusal with its own text.
+    #[must_use]
+    pub fn refused(refusal: Refusal) -> Self {
+        Self::new(refusal.code(), &refusal.to_string())
+    }
+
+    /// A protocol error with its own text.
+    #[must_use]
+    pub fn protocol(code: ProtocolCode) -> Self {
+        Self::new(code.code(), code.text())
+    }
+
+    /// Another node has the tenant.
+    #[must_use]
+    pub fn redirect(cell: CellId, address: &str) -> Self {
+        Self { code: CODE_REDIRECT, cell, retry_ms: 0, detail: address.to_owned() }
+    }
+
+    /// The refusal behind the code, if it is one.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<Refusal> {
+        Refusal::from_code(self.code)
+    }
+}
+
+impl From<WireError> for Fault {
+    fn from(error: WireError) -> Self {
+        Self::new(error.code(), &error.to_string())
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.detail.is_empty() {
+            write!(f, "code {}", self.code)
+        } else {
+            write!(f, "{} ({})", self.detail, self.code)
+        }
+    }
+}
+
+/// The longest beginning of `text` within `bytes` bytes that is whole characters.
+fn beginning(text: &str, bytes: usize) -> &str {
+    let mut end = text.len().min(bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or("")
+}
+
+impl Outbox {
+    /// Writes an Error reply. The detail is cut to 256 bytes.
+    ///
+    /// # Errors
+    /// [`WireError::FrameTooLarge`] cannot happen within the cut.
+    pub fn fault(&mut self, request_id: u64, fault: &Fault) -> Result<(), WireError> {
+        let payload = ErrorPayload {
+            code: fault.code,
+            cell: fault.cell.0,
+            retry_ms: fault.retry_ms,
+            detail: beginning(&fault.detail, DETAIL_BYTES_MAX).as_bytes().to_vec(),
+        };
+        self.payload(Kind::Error, request_id, &payload)
+    }
+}
+
+impl Frame<'_> {
+    /// Reads an Error reply.
+    ///
+    /// # Errors
+    /// [`WireError::BadPayload`].
+    pub fn fault(&self) -> Result<Fault, WireError> {
+        let payload = archive::read::<archive::ArchivedErrorPayload>(self.payload)?;
+        let detail = payload.detail.as_slice();
+        if detail.len() > DETAIL_BYTES_MAX {
+            return Err(WireError::BadPayload);
+        }
+        Ok(Fault {
+            code: payload.code.to_native(),
+            cell: CellId(payload.cell.to_native()),
+            retry_ms: payload.retry_ms.to_native(),
+            detail: str::from_utf8(detail).map_err(|_| WireError::BadPayload)?.to_owned(),
+        })
+    }
+}

@@ -1,0 +1,77 @@
+//! What a command made: its receipt, new ids, and secrets that are given once.
+
+use crate::fault::WireError;
+use crate::fields::{FieldsWriter, Head};
+use crate::frame::Frame;
+use crate::kind::Kind;
+use crate::outbox::Outbox;
+use crate::shape::{Shape, shapes};
+use tessera_model::{Deadline, Handle, Private, PublicId, Receipt, TenantId};
+
+shapes! {
+    /// A command was taken, or changed nothing. No `Debug`: it may hold a secret.
+    #[derive(Clone, Default)]
+    Made {
+        /// The position that the command took, or that the answer was taken at.
+        receipt: Receipt = Epoch,
+        /// Whether this is a repeat, whose secrets are not given again.
+        repeated: bool = Repeated,
+        /// The new tenant.
+        tenant: Option<TenantId> = Tenant,
+        /// The new subject, or whose the new session or key is.
+        subject: Option<PublicId> = Subject,
+        /// The public id of the new session or key.
+        session: Option<PublicId> = Session,
+        /// Its handle, 40 bytes, given once.
+        handle: Option<Private> = Handle,
+        /// When it ends at the latest.
+        expires: Option<Deadline> = Expires,
+        /// When it ends unless touched.
+        idle_until: Option<Deadline> = IdleUntil,
+        /// The new role.
+        role: Option<u32> = RoleId,
+        /// The new permission.
+        permission: Option<u32> = PermissionId,
+        /// The new workspace's index.
+        workspace: Option<u32> = WorkspaceIndex,
+        /// The new workspace's public id.
+        workspace_id: Option<PublicId> = WorkspaceId,
+    }
+}
+
+impl Made {
+    /// A command that made nothing new.
+    #[must_use]
+    pub fn nothing(receipt: Receipt) -> Self {
+        Self { receipt, ..Self::default() }
+    }
+
+    /// The handle's text form, to be given to its holder.
+    #[must_use]
+    pub fn handle_text(&self) -> Option<String> {
+        let bytes = self.handle.as_ref()?.expose().try_into().ok()?;
+        Handle::parse(bytes).ok().map(|handle| handle.to_text())
+    }
+}
+
+impl Outbox {
+    /// Writes a receipt.
+    ///
+    /// # Errors
+    /// None that can happen: a receipt is small.
+    pub fn made(&mut self, request_id: u64, head: Head, made: &Made) -> Result<(), WireError> {
+        let mut fields = FieldsWriter::new(head);
+        made.put(&mut fields);
+        self.fields(Kind::Receipt, request_id, &fields)
+    }
+}
+
+impl Frame<'_> {
+    /// Reads a receipt.
+    ///
+    /// # Errors
+    /// [`WireError::BadPayload`] or [`WireError::BadField`].
+    pub fn made(&self) -> Result<Made, WireError> {
+        Made::take(&self.fields()?.1)
+    }
+}

@@ -1,0 +1,118 @@
+//! The rows of lists.
+
+use crate::shape::shapes;
+use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
+use tessera_model::{Deadline, Identifier, Name, Pattern, PublicId, Settings, TenantId};
+
+shapes! {
+    /// A tenant.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    TenantRow {
+        /// Its id.
+        tenant: TenantId = Tenant,
+        /// Its name.
+        name: Name = Name,
+        /// Whether it may be used.
+        status: TenantStatus = TenantStatus,
+        /// When it was made.
+        created: Deadline = Created,
+    }
+    /// A subject.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    SubjectRow {
+        /// Its public id.
+        subject: PublicId = Subject,
+        /// Its dense index.
+        index: u32 = SubjectIndex,
+        /// Person or machine.
+        kind: SubjectKind = SubjectKind,
+        /// Whether it may act.
+        status: SubjectStatus = SubjectStatus,
+        /// Whether a password is set.
+        has_password: bool = HasPassword,
+    }
+    /// An identifier of a subject. No `Debug`: it is personal data.
+    #[derive(Clone, Eq, PartialEq)]
+    IdentifierRow {
+        /// The identifier.
+        identifier: Identifier = Identifier,
+    }
+    /// An attribute of a subject. No `Debug`: it is personal data.
+    #[derive(Clone, Eq, PartialEq)]
+    AttributeValueRow {
+        /// Its name and value; always one.
+        values: Vec<(Name, Option<AttributeValue>)> = Attribute,
+    }
+    /// A declared attribute.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    AttributeRow {
+        /// Its name.
+        name: Name = Name,
+        /// The kind of its values.
+        kind: AttributeKind = AttributeKind,
+    }
+    /// A registered permission.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    PermissionRow {
+        /// Its dense id.
+        id: u32 = PermissionId,
+        /// Its name.
+        name: Name = Name,
+    }
+    /// A role.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    RoleRow {
+        /// Its dense id.
+        id: u32 = RoleId,
+        /// Its name.
+        name: Name = Name,
+        /// What it covers.
+        patterns: Vec<Pattern> = Pattern,
+    }
+    /// A workspace.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    WorkspaceRow {
+        /// Its dense index.
+        index: u32 = WorkspaceIndex,
+        /// Its public id.
+        id: PublicId = WorkspaceId,
+        /// Its name.
+        name: Name = Name,
+        /// The workspace above; none for the tenant.
+        parent: Option<Name> = Parent,
+        /// Whether grants above hold here too.
+        inherits: bool = Inherits,
+    }
+    /// A grant of a subject.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    GrantRow {
+        /// Which role.
+        role: Name = Role,
+        /// Where; none for the whole tenant.
+        workspace: Option<Name> = Workspace,
+        /// First instant.
+        from: Deadline = From,
+        /// First instant after.
+        until: Deadline = Until,
+    }
+    /// A live session or key of a subject.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    SessionRow {
+        /// Its public id.
+        session: PublicId = Session,
+        /// Whether it is an API key.
+        key: bool = IsKey,
+        /// When it was opened or made.
+        created: Deadline = Created,
+        /// When it ends at the latest.
+        expires: Deadline = Expires,
+        /// When it ends unless touched (sessions), or its last use (keys).
+        idle_until: Deadline = IdleUntil,
+    }
+    /// The tenant's settings.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+    SettingsRow {
+        /// Each under its own tag.
+        settings: Settings = SessionTtl,
+    }
+}

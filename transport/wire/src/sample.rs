@@ -1,0 +1,65 @@
+//! Values for tests and for the examples in docs/wire.md: the same for the same number.
+
+use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
+use tessera_model::{
+    Deadline, Epoch, Identifier, IdentifierKind, Name, Pattern, Private, PublicId, Receipt, Revision,
+    Settings, TenantId,
+};
+
+/// A value made from a number.
+pub(crate) trait Sample: Sized {
+    fn sample(nth: u64) -> Self;
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).expect("a name")
+}
+
+fn pick<T: Copy>(from: &[T], nth: u64) -> T {
+    from[usize::try_from(nth).expect("small") % from.len()]
+}
+
+impl<T: Sample> Sample for Option<T> {
+    fn sample(nth: u64) -> Self {
+        if nth % 3 == 2 { None } else { Some(T::sample(nth)) }
+    }
+}
+
+macro_rules! samples {
+    ($($type:ty: |$nth:ident| $value:expr;)*) => {
+        $(impl Sample for $type {
+            fn sample($nth: u64) -> Self { $value }
+        })*
+    };
+}
+
+samples! {
+    u32: |nth| 7 + u32::try_from(nth).expect("small");
+    bool: |nth| nth % 2 == 0;
+    TenantId: |nth| TenantId(0x0001_0000_0000_0002 + nth);
+    Name: |nth| name(pick(&["orders.read", "acme", "x"], nth));
+    Vec<Pattern>: |nth| ["orders.*", "bills.read"].iter().take(usize::try_from(nth % 3).expect("small"))
+        .map(|text| Pattern::new(text).expect("a pattern")).collect();
+    PublicId: |nth| PublicId::new(1_764_100_000_000 + nth, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    Private: |nth| Private::new(pick(&["correct horse", "", "battery staple"], nth).as_bytes().to_vec());
+    Deadline: |nth| if nth % 4 == 3 { Deadline::NONE } else { Deadline(186_000_000) };
+    TenantStatus: |nth| pick(&[TenantStatus::Active, TenantStatus::Suspended], nth);
+    SubjectStatus: |nth| pick(&[SubjectStatus::Active, SubjectStatus::Deleted], nth);
+    SubjectKind: |nth| pick(&[SubjectKind::Person, SubjectKind::Machine], nth);
+    AttributeKind: |nth| pick(&[AttributeKind::Bool, AttributeKind::Integer, AttributeKind::Text], nth);
+    Identifier: |nth| {
+        let kinds = [IdentifierKind::Email, IdentifierKind::Phone, IdentifierKind::Username];
+        let typed = ["Amy.Poe@EXAMPLE.org", "+44 20 7946-0958", "amy.poe"];
+        Identifier::new(pick(&kinds, nth), pick(&typed, nth)).expect("an identifier")
+    };
+    Vec<Identifier>: |nth| (0..=nth % 3).map(Identifier::sample).collect();
+    Vec<(Name, Option<AttributeValue>)>: |nth| {
+        let values = [Some(AttributeValue::Bool(true)), Some(AttributeValue::Integer(-3)),
+            Some(AttributeValue::Text("gold".into())), None];
+        let mut all: Vec<_> = values.into_iter().map(|value| (name("tier"), value)).collect();
+        all.truncate(1 + usize::try_from(nth % 4).expect("small"));
+        all
+    };
+    Settings: |nth| Settings { session_ttl_s: 3_600 + u32::sample(nth), ..Settings::default() };
+    Receipt: |nth| Receipt { epoch: Epoch(1), revision: Revision(41 + nth) };
+}

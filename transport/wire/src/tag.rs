@@ -1,0 +1,128 @@
+//! The tags of fields: what a field of a command, list or receipt means. Append-only.
+
+macro_rules! tags {
+    ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
+        /// What a field means.
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        #[non_exhaustive]
+        pub enum Tag {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Tag {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// Number on the wire.
+            #[must_use]
+            pub const fn number(self) -> u16 {
+                match self { $(Self::$name => $number,)* }
+            }
+
+            /// Its name, for documents and errors.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+        }
+    };
+}
+
+tags! {
+    /// Opens a row: the fields up to the next one belong to it. Holds nothing.
+    Row = 1;
+    /// Before the first row: where the next page begins. Absent on the last page.
+    Next = 2;
+    /// Where a page begins: the `Next` of the page before. Absent for the first.
+    After = 3;
+    /// How many rows at most; 0 for as many as fit.
+    Limit = 4;
+    /// The life of the history that a command went into.
+    Epoch = 5;
+    /// The position in it.
+    Revision = 6;
+    /// Whether this is a repeat, whose secrets are not given again.
+    Repeated = 7;
+    /// A tenant's id.
+    Tenant = 10;
+    /// A tenant's status: 1 active, 2 suspended, 3 closing, 4 deleted.
+    TenantStatus = 11;
+    /// When something was made, seconds since 1970.
+    Created = 12;
+    /// The name of what the command or row is about.
+    Name = 13;
+    /// The one-time secret of the first start, as text.
+    OneTimeSecret = 14;
+    /// A subject's public id.
+    Subject = 20;
+    /// A subject's dense index.
+    SubjectIndex = 21;
+    /// 1 person, 2 machine.
+    SubjectKind = 22;
+    /// 1 active, 2 suspended, 3 deleted.
+    SubjectStatus = 23;
+    /// Whether a password is set.
+    HasPassword = 24;
+    /// 1 email, 2 phone, 3 username: before each `Identifier`.
+    IdentifierKind = 25;
+    /// An identifier as typed.
+    Identifier = 26;
+    /// An identifier as typed, its kind guessed by the node (sign-in).
+    Typed = 27;
+    /// A password in the clear.
+    Password = 28;
+    /// The password until now, in the clear.
+    OldPassword = 29;
+    /// An attribute's name.
+    Attribute = 30;
+    /// After each `Attribute`: its value (flag, integer or text), or none to remove it.
+    Value = 31;
+    /// 1 flag, 2 integer, 3 text.
+    AttributeKind = 32;
+    /// A role's name.
+    Role = 40;
+    /// A role's dense id.
+    RoleId = 41;
+    /// A pattern of permission names.
+    Pattern = 42;
+    /// A permission's dense id.
+    PermissionId = 43;
+    /// A workspace's name.
+    Workspace = 50;
+    /// A workspace's dense index.
+    WorkspaceIndex = 51;
+    /// A workspace's public id.
+    WorkspaceId = 52;
+    /// The name of the workspace above.
+    Parent = 53;
+    /// Whether grants above hold here too.
+    Inherits = 54;
+    /// First instant of a grant, seconds since 1970; 0 for no beginning.
+    From = 60;
+    /// First instant after a grant, seconds since 1970; 0 for no end.
+    Until = 61;
+    /// A session's or key's public id.
+    Session = 70;
+    /// A session's or key's handle, 40 bytes.
+    Handle = 71;
+    /// When a session or key ends at the latest, seconds since 1970.
+    Expires = 72;
+    /// When a session ends unless touched, seconds since 1970.
+    IdleUntil = 73;
+    /// Whether it is an API key.
+    IsKey = 74;
+    /// What a key is for.
+    Description = 75;
+    /// Absolute lifetime of a session, s.
+    SessionTtl = 80;
+    /// Idle lifetime of a session, s.
+    SessionIdle = 81;
+    /// Argon2id memory, KiB.
+    ArgonMemory = 82;
+    /// Argon2id passes.
+    ArgonPasses = 83;
+    /// Argon2id lanes.
+    ArgonLanes = 84;
+    /// Fewest bytes of a password.
+    PasswordBytesMin = 85;
+}
