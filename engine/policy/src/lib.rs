@@ -1,1 +1,25 @@
-//! Placeholder that the first commit of this room replaces.
+//! Everything that decides permissions: lines, grant sets, roles, workspaces, restrictions, names.
+//!
+//! Pure data. [`Rules`] is immutable once published: the tenant's actor edits a private copy and
+//! publishes a clone, which shares every chunk that was not touched. Readers call [`Rules::evaluate`]
+//! and its neighbours without a lock, an allocation or an await; every question has an answer.
+//! There is no clock here, no I/O, and nothing is refused: what may be written is decided before.
+
+mod bits;
+mod chunked;
+mod evaluate;
+mod grants;
+mod line;
+mod list;
+mod names;
+mod overflow;
+mod restrictions;
+mod roles;
+mod rules;
+mod sets;
+mod slab;
+mod workspaces;
+
+pub use evaluate::Outcome;
+pub use line::Line;
+pub use rules::{Counts, Rules};

@@ -1,0 +1,209 @@
+//! Grants in and out of lines, sets and overflow records.
+//!
+//! A grant without a window is one role more in the interned set of its subject and workspace. A
+//! grant with a window is an entry of the subject's overflow record.
+
+use crate::line::Line;
+use crate::overflow::{Overflow, Timed};
+use crate::rules::Rules;
+use std::sync::Arc;
+use tessera_model::limits::{ROLES_MAX, SUBJECTS_MAX, WORKSPACES_MAX};
+use tessera_model::record::{GrantRecord, SubjectStatus};
+use tessera_model::{Deadline, RoleId, SetId, SubjectIndex, WorkspaceIndex};
+
+impl Rules {
+    /// Puts a grant; it replaces the window of one of the same subject, role and workspace.
+    ///
+    /// Role, workspace and subject may come later. A deleted subject takes none.
+    pub fn put_grant(&mut self, grant: &GrantRecord) {
+        let within = (1..SUBJECTS_MAX).contains(&grant.subject.0)
+            && (1..=ROLES_MAX).contains(&grant.role.0)
+            && grant.workspace.0 <= WORKSPACES_MAX;
+        let deleted = self.line(grant.subject).is_some_and(|line| line.status() == SubjectStatus::Deleted);
+        if !within || deleted || self.is_dead(grant.role, grant.workspace) {
+            return;
+        }
+        let mut line = self.line_to_edit(grant.subject);
+        let old = self.set_in(&line, grant.workspace);
+        if grant.from == Deadline::NONE && grant.until == Deadline::NONE {
+            self.remove_timed(&mut line, grant.role, grant.workspace);
+            let new = self.sets.adding(old, grant.role, &mut self.roles, &self.permissions);
+            self.put_set(&mut line, grant.workspace, new);
+        } else {
+            let new = self.sets.removing(old, grant.role, &mut self.roles, &self.permissions);
+            self.put_set(&mut line, grant.workspace, new);
+            self.edit_overflow(&mut line, |overflow| overflow.put_timed(Timed::new(grant)));
+        }
+        self.lines.set(grant.subject.0, line);
+    }
+
+    /// Removes a grant, whatever its window.
+    pub fn remove_grant(&mut self, subject: SubjectIndex, role: RoleId, workspace: WorkspaceIndex) {
+        if self.lines.get(subject.0).is_none() {
+            return;
+        }
+        let mut line = self.line_to_edit(subject);
+        let new = self.sets.removing(self.set_in(&line, workspace), role, &mut self.roles, &self.permissions);
+        self.put_set(&mut line, workspace, new);
+        self.remove_timed(&mut line, role, workspace);
+        self.lines.set(subject.0, line);
+    }
+
+    /// The grants of a subject, sorted by role, workspace and window.
+    pub fn grants_of(&self, subject: SubjectIndex) -> impl Iterator<Item = GrantRecord> + use<> {
+        let mut out = vec![];
+        if let Some(line) = self.lines.get(subject.0) {
+            self.collect_grants(subject, line, &mut out);
+        }
+        out.sort_unstable();
+        out.into_iter()
+    }
+
+    /// The grants of a role. COST: looks at every subject.
+    pub fn holders_of(&self, role: RoleId) -> impl Iterator<Item = GrantRecord> + '_ {
+        let lines = self.lines.iter().filter(|(_, line)| line.root_grant != 0 || line.has_more());
+        lines.flat_map(move |(subject, line)| {
+            let mut out = vec![];
+            self.collect_grants(SubjectIndex(subject), line, &mut out);
+            out.retain(|grant| grant.role == role);
+            out
+        })
+    }
+
+    fn collect_grants(&self, subject: SubjectIndex, line: &Line, out: &mut Vec<GrantRecord>) {
+        let overflow = self.overflows.get(line.overflow);
+        let tenant = std::iter::once((WorkspaceIndex(0), line.root()));
+        let more = overflow.into_iter().flat_map(|overflow| overflow.sets.iter().copied());
+        for (workspace, set) in tenant.chain(line.pairs()).chain(more) {
+            if self.workspaces.is_removed(workspace) {
+                continue;
+            }
+            let (from, until) = (Deadline::NONE, Deadline::NONE);
+            let roles = self.sets.roles(set).iter();
+            out.extend(roles.map(|role| GrantRecord { subject, role: *role, workspace, from, until }));
+        }
+        let timed = overflow.into_iter().flat_map(|overflow| overflow.timed.iter());
+        let living = timed.filter(|timed| !self.is_dead(timed.role, timed.workspace));
+        out.extend(living.map(|timed| timed.grant(subject)));
+    }
+
+    /// Whether a grant of this role or in this workspace is one of something that was removed.
+    fn is_dead(&self, role: RoleId, workspace: WorkspaceIndex) -> bool {
+        self.roles.is_removed(role) || self.workspaces.is_removed(workspace)
+    }
+
+    /// Takes all grants from a subject.
+    pub(crate) fn drop_grants(&mut self, subject: SubjectIndex) {
+        let Some(mut line) = self.lines.get(subject.0).copied() else { return };
+        let more = self.overflows.get(line.overflow).map(|overflow| overflow.sets.clone());
+        let pairs: Vec<_> = line.pairs().chain(more.into_iter().flatten()).collect();
+        for (_, set) in pairs {
+            self.sets.release(set, &mut self.roles);
+        }
+        self.sets.release(line.root(), &mut self.roles);
+        self.overflows.remove(line.overflow);
+        line.clear_grants();
+        self.lines.set(subject.0, line);
+    }
+
+    /// A copy of a line, without what was granted in workspaces and of roles that were removed.
+    fn line_to_edit(&mut self, subject: SubjectIndex) -> Line {
+        let mut line = self.lines.get(subject.0).copied().unwrap_or_default();
+        let pairs: Vec<_> = line.pairs().collect();
+        for (workspace, set) in pairs {
+            if self.workspaces.is_removed(workspace) || self.sets.roles(set).is_empty() {
+                self.sets.release(set, &mut self.roles);
+                line.replace_pair(workspace.0, 0, SetId(0));
+            }
+        }
+        if line.overflow != 0 {
+            self.clean_overflow(&mut line);
+        }
+        line
+    }
+
+    fn clean_overflow(&mut self, line: &mut Line) {
+        let Some(overflow) = self.overflows.get(line.overflow).map(Arc::clone) else { return };
+        let dead_set = |at: &(WorkspaceIndex, SetId)| {
+            self.workspaces.is_removed(at.0) || self.sets.roles(at.1).is_empty()
+        };
+        let dead_timed = |timed: &Timed| self.is_dead(timed.role, timed.workspace);
+        if !overflow.sets.iter().any(dead_set) && !overflow.timed.iter().any(dead_timed) {
+            return;
+        }
+        let (dead, sets) = overflow.sets.iter().copied().partition::<Vec<_>, _>(dead_set);
+        let timed = overflow.timed.iter().copied().filter(|timed| !dead_timed(timed)).collect();
+        for (_, set) in dead {
+            self.sets.release(set, &mut self.roles);
+        }
+        self.put_overflow(line, Overflow { sets, timed });
+    }
+
+    fn remove_timed(&mut self, line: &mut Line, role: RoleId, workspace: WorkspaceIndex) {
+        if line.overflow != 0 {
+            self.edit_overflow(line, |overflow| overflow.remove_timed(role, workspace));
+        }
+    }
+
+    fn set_in(&self, line: &Line, workspace: WorkspaceIndex) -> SetId {
+        if workspace.0 == 0 {
+            return line.root();
+        }
+        line.set_in(workspace)
+            .or_else(|| self.overflows.get(line.overflow)?.set_in(workspace))
+            .unwrap_or_default()
+    }
+
+    /// Notes which set is granted in a workspace: in the line while there is room, else in the overflow.
+    fn put_set(&mut self, line: &mut Line, workspace: WorkspaceIndex, set: SetId) {
+        if workspace.0 == 0 {
+            line.root_grant = set.0;
+            return;
+        }
+        let in_line = line.set_in(workspace).is_some();
+        if in_line && set != SetId(0) {
+            line.replace_pair(workspace.0, workspace.0, set);
+        } else if in_line {
+            line.replace_pair(workspace.0, 0, set);
+            self.pull_in(line);
+        } else if set == SetId(0) {
+            self.edit_overflow(line, |overflow| overflow.put_set(workspace, set));
+        } else {
+            let beyond =
+                self.overflows.get(line.overflow).is_some_and(|more| more.set_in(workspace).is_some());
+            if beyond || !line.replace_pair(0, workspace.0, set) {
+                self.edit_overflow(line, |overflow| overflow.put_set(workspace, set));
+            }
+        }
+    }
+
+    /// Moves a set from the overflow into a place of the line that became free.
+    fn pull_in(&mut self, line: &mut Line) {
+        let first = self.overflows.get(line.overflow).and_then(|overflow| overflow.sets.first().copied());
+        let Some((workspace, set)) = first else { return };
+        if line.replace_pair(0, workspace.0, set) {
+            self.edit_overflow(line, |overflow| overflow.put_set(workspace, SetId(0)));
+        }
+    }
+
+    /// Changes the overflow record of a line; makes one when needed and frees it when empty.
+    fn edit_overflow(&mut self, line: &mut Line, change: impl FnOnce(&mut Overflow)) {
+        let mut overflow =
+            self.overflows.get(line.overflow).map(|old| Overflow::clone(old)).unwrap_or_default();
+        change(&mut overflow);
+        self.put_overflow(line, overflow);
+    }
+
+    fn put_overflow(&mut self, line: &mut Line, overflow: Overflow) {
+        line.next_change = overflow.next_change();
+        match (line.overflow, overflow.is_empty()) {
+            (0, true) => {}
+            (0, false) => line.overflow = self.overflows.insert(Arc::new(overflow)),
+            (id, true) => {
+                self.overflows.remove(id);
+                line.overflow = 0;
+            }
+            (id, false) => self.overflows.update(id, |old| *old = Arc::new(overflow)),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A subject's line: 64 bytes that answer most checks without another table.
+
+use tessera_model::record::SubjectStatus;
+use tessera_model::{SetId, WorkspaceIndex};
+
+/// LIMIT: workspaces of one subject that stand in its line; more go to its overflow record.
+pub(crate) const WORKSPACES_INLINE: usize = 5;
+const STATUS_BITS: u32 = 3;
+
+/// What the rules know about one subject. One cache line.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(C, align(64))]
+pub struct Line {
+    /// Low two bits: number of the status; 0 says that nobody stands here.
+    flags: u32,
+    cut_off: u32,
+    /// No time-limited grant begins before this deadline; read only when there is an overflow.
+    pub(crate) next_change: u32,
+    pub(crate) root_grant: u32,
+    /// 0 is an unused pair.
+    pub(crate) workspaces: [u32; WORKSPACES_INLINE],
+    /// Id of the overflow record, 0 for none.
+    pub(crate) overflow: u32,
+    pub(crate) grants: [u32; WORKSPACES_INLINE],
+    spare: u32,
+}
+
+impl Line {
+    /// Whether a subject stands here at all.
+    pub(crate) const fn is_present(&self) -> bool {
+        self.flags & STATUS_BITS != 0
+    }
+
+    /// Whether the subject may act.
+    #[must_use]
+    #[inline]
+    pub const fn status(&self) -> SubjectStatus {
+        match self.flags & STATUS_BITS {
+            1 => SubjectStatus::Active,
+            2 => SubjectStatus::Suspended,
+            _ => SubjectStatus::Deleted,
+        }
+    }
+
+    /// Sessions opened below this count of the tenant's cut-offs have ended.
+    #[must_use]
+    #[inline]
+    pub const fn cut_off(&self) -> u32 {
+        self.cut_off
+    }
+
+    /// The set granted for the whole tenant.
+    pub(crate) const fn root(&self) -> SetId {
+        SetId(self.root_grant)
+    }
+
+    pub(crate) fn put_subject(&mut self, status: SubjectStatus, cut_off: u32) {
+        self.flags = (self.flags & !STATUS_BITS) | u32::from(status.number());
+        self.cut_off = cut_off;
+    }
+
+    pub(crate) fn put_cut_off(&mut self, cut_off: u32) {
+        self.cut_off = cut_off;
+    }
+
+    /// Whether anything is granted outside the tenant's root.
+    pub(crate) fn has_more(&self) -> bool {
+        self.overflow != 0 || self.workspaces != [0; WORKSPACES_INLINE]
+    }
+
+    /// Forgets every grant; status and cut-off stay.
+    pub(crate) fn clear_grants(&mut self) {
+        *self = Self { flags: self.flags, cut_off: self.cut_off, ..Self::default() };
+    }
+
+    /// The workspaces that stand in the line, with the set granted in each.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (WorkspaceIndex, SetId)> {
+        let pairs = self.workspaces.into_iter().zip(self.grants);
+        pairs.filter(|(workspace, _)| *workspace != 0).map(|(at, set)| (WorkspaceIndex(at), SetId(set)))
+    }
+
+    /// The set granted in a workspace, when that stands in the line.
+    pub(crate) fn set_in(&self, workspace: WorkspaceIndex) -> Option<SetId> {
+        self.pairs().find(|(at, _)| *at == workspace).map(|(_, set)| set)
+    }
+
+    /// Puts a pair where `old` stood (0: into an unused place). False when there is none.
+    pub(crate) fn replace_pair(&mut self, old: u32, workspace: u32, set: SetId) -> bool {
+        let mut places = self.workspaces.iter_mut().zip(self.grants.iter_mut());
+        match places.find(|(at, _)| **at == old) {
+            Some((at, grant)) => {
+                (*at, *grant) = (workspace, set.0);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_cache_line() {
+        assert_eq!((size_of::<Line>(), align_of::<Line>()), (64, 64));
+        assert!(!Line::default().is_present());
+    }
+}

@@ -1,0 +1,75 @@
+//! Restrictions: the masks that a key's permissions must lie in.
+
+use crate::bits::Bits;
+use crate::chunked::Chunked;
+use crate::roles::{Permissions, compile};
+use std::sync::Arc;
+use tessera_model::limits::RESTRICTIONS_MAX;
+use tessera_model::record::RestrictionRecord;
+use tessera_model::{Pattern, PermissionId, RestrictionId};
+
+/// All restrictions of a tenant. One that is not here lets nothing through.
+#[derive(Clone)]
+pub(crate) struct Restrictions {
+    bits: Chunked<Bits>,
+    patterns: Chunked<Option<Arc<[Pattern]>>>,
+    count: u32,
+}
+
+impl Restrictions {
+    pub(crate) fn new() -> Self {
+        Self { bits: Chunked::new(RESTRICTIONS_MAX), patterns: Chunked::new(RESTRICTIONS_MAX), count: 0 }
+    }
+
+    /// Whether the restriction lets the permission through; 0 restricts nothing.
+    #[inline]
+    pub(crate) fn lets_through(&self, restriction: RestrictionId, permission: PermissionId) -> bool {
+        restriction == RestrictionId(0)
+            || self.bits.get(restriction.0).is_some_and(|bits| bits.holds(permission))
+    }
+
+    /// The mask; `None` restricts nothing.
+    pub(crate) fn mask(&self, restriction: RestrictionId) -> Option<&[u64]> {
+        if restriction == RestrictionId(0) {
+            return None;
+        }
+        Some(self.bits.get(restriction.0).map_or(&[], Bits::words))
+    }
+
+    pub(crate) fn put(&mut self, record: &RestrictionRecord, permissions: &Permissions) {
+        self.remove(record.id);
+        if record.id == RestrictionId(0) || record.id.0 >= RESTRICTIONS_MAX {
+            return;
+        }
+        self.bits.set(record.id.0, compile(&record.patterns, permissions));
+        self.patterns.set(record.id.0, Some(record.patterns.as_slice().into()));
+        self.count += 1;
+    }
+
+    pub(crate) fn remove(&mut self, id: RestrictionId) {
+        if self.patterns.get(id.0).is_some_and(Option::is_some) {
+            self.bits.set(id.0, Bits::default());
+            self.patterns.set(id.0, None);
+            self.count -= 1;
+        }
+    }
+
+    /// Looks again at those whose patterns cover a permission that is new.
+    pub(crate) fn registered(&mut self, name: &str, permissions: &Permissions) {
+        let covers = |patterns: &Arc<[Pattern]>| patterns.iter().any(|pattern| pattern.covers(name));
+        let concerned: Vec<(u32, Bits)> = self
+            .patterns
+            .iter()
+            .filter_map(|(id, patterns)| Some((id, patterns.as_ref()?)))
+            .filter(|(_, patterns)| covers(patterns))
+            .map(|(id, patterns)| (id, compile(patterns, permissions)))
+            .collect();
+        for (id, bits) in concerned {
+            self.bits.set(id, bits);
+        }
+    }
+
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+}

@@ -1,0 +1,205 @@
+//! The rules of a tenant: what the actor edits, and what readers hold as part of the published root.
+//!
+//! Writers change a private copy through the `put_` and `remove_` methods, in any order (a grant may
+//! come before its role, a child before its parent); each takes the whole resulting value, so that
+//! taking it twice changes nothing. A clone costs a few reference counts and stands still for ever.
+
+use crate::chunked::Chunked;
+use crate::line::Line;
+use crate::overflow::SharedOverflow;
+use crate::restrictions::Restrictions;
+use crate::roles::{Permissions, Roles};
+use crate::sets::Sets;
+use crate::slab::Slab;
+use crate::workspaces::Workspaces;
+use tessera_model::limits::SUBJECTS_MAX;
+use tessera_model::record::{RestrictionRecord, RoleRecord, SubjectStatus, WorkspaceRecord};
+use tessera_model::{
+    Name, PermissionId, PermissionRef, RestrictionId, RoleId, SubjectIndex, WorkspaceIndex, WorkspaceRef,
+};
+
+/// Everything that decides permissions in one tenant.
+#[derive(Clone)]
+pub struct Rules {
+    pub(crate) lines: Chunked<Line>,
+    pub(crate) sets: Sets,
+    pub(crate) workspaces: Workspaces,
+    pub(crate) overflows: Slab<SharedOverflow>,
+    pub(crate) roles: Roles,
+    pub(crate) restrictions: Restrictions,
+    pub(crate) permissions: Permissions,
+    pub(crate) subjects: u32,
+}
+
+/// How many of each thing the rules hold, for metrics.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Counts {
+    /// Subjects, suspended and deleted ones included.
+    pub subjects: u32,
+    /// Registered permissions.
+    pub permissions: u32,
+    /// Roles.
+    pub roles: u32,
+    /// Workspaces.
+    pub workspaces: u32,
+    /// Restrictions.
+    pub restrictions: u32,
+    /// Distinct grant sets.
+    pub sets: u32,
+    /// Places (tenant or workspace of a subject) that share these sets. Near the number of sets, a
+    /// role edit costs as much as its holders.
+    pub set_holders: u64,
+    /// Subjects with more workspaces than their line holds, or with time-limited grants.
+    pub overflows: u32,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Rules {
+    /// Rules that permit nothing to nobody.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            lines: Chunked::new(SUBJECTS_MAX),
+            sets: Sets::new(),
+            workspaces: Workspaces::new(),
+            overflows: Slab::new(SUBJECTS_MAX),
+            roles: Roles::new(),
+            restrictions: Restrictions::new(),
+            permissions: Permissions::new(),
+            subjects: 0,
+        }
+    }
+
+    /// Registers a permission's name; patterns of roles and restrictions that match cover it at once.
+    ///
+    /// COST: looks at every pattern. When a tenant is loaded, permissions come first.
+    pub fn put_permission(&mut self, id: PermissionId, name: &Name) {
+        if !self.permissions.put(id, name) {
+            return;
+        }
+        self.restrictions.registered(name.as_str(), &self.permissions);
+        for role in self.roles.registered(name.as_str(), &self.permissions) {
+            self.sets.rebuild_with(role, &self.roles, &self.permissions);
+        }
+    }
+
+    /// Puts a role and rebuilds the sets that hold it, whatever the number of subjects.
+    pub fn put_role(&mut self, record: &RoleRecord) {
+        if self.roles.put(record, &self.permissions) {
+            self.sets.rebuild_with(record.id, &self.roles, &self.permissions);
+        }
+    }
+
+    /// Removes a role and every grant of it.
+    pub fn remove_role(&mut self, role: RoleId) {
+        self.roles.remove(role);
+        self.sets.remove_role(role, &mut self.roles, &self.permissions);
+    }
+
+    /// Puts a workspace. When its parent or its inheriting changed, its descendants follow.
+    pub fn put_workspace(&mut self, record: &WorkspaceRecord) {
+        self.workspaces.put(record);
+    }
+
+    /// Removes a workspace and every grant in it.
+    ///
+    /// The grants vanish from every answer at once; their entries are reused when their subjects'
+    /// grants change.
+    pub fn remove_workspace(&mut self, workspace: WorkspaceIndex) {
+        self.workspaces.remove(workspace);
+    }
+
+    /// Puts a restriction.
+    pub fn put_restriction(&mut self, record: &RestrictionRecord) {
+        self.restrictions.put(record, &self.permissions);
+    }
+
+    /// Removes a restriction; keys that still name it are let through nowhere.
+    pub fn remove_restriction(&mut self, restriction: RestrictionId) {
+        self.restrictions.remove(restriction);
+    }
+
+    /// Puts a subject's status and cut-off. A deleted subject loses its grants for ever.
+    pub fn put_subject(&mut self, subject: SubjectIndex, status: SubjectStatus, cut_off: u32) {
+        if subject.0 == 0 || subject.0 >= SUBJECTS_MAX {
+            return;
+        }
+        if status == SubjectStatus::Deleted {
+            self.drop_grants(subject);
+        }
+        let mut appeared = false;
+        self.lines.update(subject.0, |line| {
+            appeared = !line.is_present();
+            line.put_subject(status, cut_off);
+        });
+        self.subjects += u32::from(appeared);
+    }
+
+    /// Puts a subject's cut-off alone; changes nothing when there is no such subject.
+    pub fn put_cut_off(&mut self, subject: SubjectIndex, cut_off: u32) {
+        if self.line(subject).is_some() {
+            self.lines.update(subject.0, |line| line.put_cut_off(cut_off));
+        }
+    }
+
+    /// A subject's line; `None` when there is no such subject. Deleted ones still have theirs.
+    #[must_use]
+    #[inline]
+    pub fn line(&self, subject: SubjectIndex) -> Option<&Line> {
+        self.lines.get(subject.0).filter(|line| line.is_present())
+    }
+
+    /// The permission that a query names, if it exists. An id costs no hash.
+    #[must_use]
+    #[inline]
+    pub fn permission(&self, query: PermissionRef<'_>) -> Option<PermissionId> {
+        match query {
+            PermissionRef::Id(id) => self.permissions.name(id).map(|_| id),
+            PermissionRef::Name(name) => self.permissions.named(name),
+        }
+    }
+
+    /// The name of a permission.
+    #[must_use]
+    pub fn permission_name(&self, id: PermissionId) -> Option<&Name> {
+        self.permissions.name(id)
+    }
+
+    /// The workspace that a query names, if it exists; 0 is the tenant. An index costs no hash.
+    #[must_use]
+    #[inline]
+    pub fn workspace(&self, query: WorkspaceRef<'_>) -> Option<WorkspaceIndex> {
+        match query {
+            WorkspaceRef::Tenant => Some(WorkspaceIndex(0)),
+            WorkspaceRef::Index(index) => self.workspaces.exists(index).then_some(index),
+            WorkspaceRef::Name(name) => self.workspaces.named(name),
+        }
+    }
+
+    /// The name of a workspace.
+    #[must_use]
+    pub fn workspace_name(&self, workspace: WorkspaceIndex) -> Option<&Name> {
+        self.workspaces.name(workspace)
+    }
+
+    /// How many of each thing there are.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let (sets, set_holders) = self.sets.counts();
+        Counts {
+            subjects: self.subjects,
+            permissions: self.permissions.count(),
+            roles: self.roles.count(),
+            workspaces: self.workspaces.count(),
+            restrictions: self.restrictions.count(),
+            sets,
+            set_holders,
+            overflows: self.overflows.count(),
+        }
+    }
+}
