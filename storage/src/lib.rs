@@ -1,1 +1,22 @@
-//! Placeholder that the first commit of this room replaces.
+//! What the house remembers: a journal that is the commit, a checkpoint beside it, chains over both.
+//!
+//! The engine hands each tenant's batch to a [`Store`] and gets a [`Durable`] back: the proof without
+//! which nothing is published. [`Embedded`] keeps everything in one directory: a lane writes groups of
+//! frames to preallocated journal files, one write and one sync each; a checkpoint moves state, cold
+//! rows and history into one redb file and frees the journal. [`Memory`] gives the same answers
+//! without a disk. The byte formats stand in docs/file.md.
+
+mod batch;
+mod chain;
+mod error;
+mod journal;
+mod memory;
+mod record;
+mod store;
+
+pub use batch::{Batch, Durable, Head, Staged};
+pub use error::{Damage, StorageError};
+pub use memory::Memory;
+pub use store::{
+    Bucket, BucketKind, Commit, Cut, FrameRead, Replay, RowRead, Store, TenantKeys, Usage, Verified,
+};

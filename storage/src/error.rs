@@ -1,0 +1,180 @@
+//! What can go wrong in the store: failures of the world, each with what was being done.
+
+use std::fmt;
+use tessera_model::{Revision, TenantId};
+
+/// Where the journal or the checkpoint holds something that was acknowledged once and reads wrong now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Damage {
+    /// The file.
+    pub file: Box<str>,
+    /// The byte in it at which the damage begins (0 where the file has no such order).
+    pub offset: u64,
+    /// What reads wrong.
+    pub what: &'static str,
+    /// Whom it concerns; `None` when that is damaged too: everyone whose head nothing else proves.
+    pub tenants: Option<Vec<TenantId>>,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}: {}", self.file, self.offset, self.what)?;
+        match &self.tenants {
+            None => f.write_str("; concerns every tenant whose head nothing else proves"),
+            Some(tenants) => {
+                f.write_str("; concerns tenants")?;
+                tenants.iter().try_for_each(|tenant| write!(f, " {tenant}"))
+            }
+        }
+    }
+}
+
+/// A failure of the store. None of these is the caller's fault, and none is retried in place.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The lane has stopped: the node is ending or has failed.
+    LaneStopped,
+    /// The batch is not its tenant's next one. Nothing of it happened.
+    OutOfOrder {
+        /// Whose batch.
+        tenant: TenantId,
+        /// The revision that comes next.
+        expected: Revision,
+    },
+    /// A frame, or a batch, is over its cap. Nothing of it happened.
+    FrameTooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The cap.
+        max: usize,
+    },
+    /// The batch holds as much as it may; commit it and begin another. The frame was not taken.
+    BatchFull,
+    /// No space for a further journal file. Nothing of the batch happened.
+    StorageFull,
+    /// The tail is at its bound, or too much waits. Nothing of the batch happened.
+    Busy,
+    /// A file could not be read, written or synced.
+    Disk {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file.
+        file: Box<str>,
+        /// What the operating system reported.
+        source: std::io::Error,
+    },
+    /// The checkpoint's database refused.
+    Checkpoint {
+        /// What was being done.
+        doing: &'static str,
+        /// What the database reported.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The checkpoint lacks this tenant's state up to the cut: it cannot be finished.
+    CheckpointIncomplete(TenantId),
+    /// Acknowledged data reads wrong. The tenants concerned are refused until they are repaired.
+    Damaged(Damage),
+    /// No tenant of this id is stored.
+    TenantUnknown(TenantId),
+    /// Another process has the directory.
+    InUse,
+    /// The directory was written by a newer version.
+    NewerFormat {
+        /// Its version.
+        found: u16,
+        /// The newest that this program knows.
+        known: u16,
+    },
+    /// The options do not fit together or to the directory.
+    BadOptions(&'static str),
+    /// The root key does not open this directory's keys.
+    RootKeyWrong,
+    /// The root key's file may be read by others, or is no key.
+    RootKeyUnfit(&'static str),
+    /// The tenant has no keys.
+    KeysMissing(TenantId),
+}
+
+impl StorageError {
+    /// Whether a commit that ended so may have happened all the same. Repeating the same command id
+    /// after a restart tells.
+    #[must_use]
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self, Self::LaneStopped | Self::Disk { .. })
+    }
+
+    /// Adds what was being done to an error of the operating system.
+    pub(crate) fn while_doing(doing: &'static str, file: &str) -> impl FnOnce(std::io::Error) -> Self {
+        let file = file.into();
+        move |source| Self::Disk { doing, file, source }
+    }
+
+    /// Adds what was being done to an error of the checkpoint's database.
+    pub(crate) fn checkpoint<E: std::error::Error + Send + Sync + 'static>(
+        doing: &'static str,
+    ) -> impl FnOnce(E) -> Self {
+        move |source| Self::Checkpoint { doing, source: Box::new(source) }
+    }
+
+    /// Damage of one tenant's records.
+    pub(crate) fn damaged(file: &str, offset: u64, what: &'static str, tenant: TenantId) -> Self {
+        Self::Damaged(Damage { file: file.into(), offset, what, tenants: Some(vec![tenant]) })
+    }
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LaneStopped => f.write_str("the lane has stopped"),
+            Self::OutOfOrder { tenant, expected } => {
+                write!(f, "the batch of tenant {tenant} is out of order, revision {expected} comes next")
+            }
+            Self::FrameTooLarge { bytes, max } => write!(f, "{bytes} bytes are over the cap of {max}"),
+            Self::BatchFull => f.write_str("the batch is full"),
+            Self::StorageFull => f.write_str("no space for a further journal file"),
+            Self::Busy => f.write_str("the journal's tail is at its bound"),
+            Self::Disk { doing, file, source } => write!(f, "{doing} {file}: {source}"),
+            Self::Checkpoint { doing, source } => write!(f, "checkpoint, {doing}: {source}"),
+            Self::CheckpointIncomplete(tenant) => {
+                write!(f, "the checkpoint lacks tenant {tenant} up to its cut")
+            }
+            Self::Damaged(damage) => write!(f, "damaged: {damage}"),
+            Self::TenantUnknown(tenant) => write!(f, "tenant {tenant} is not stored"),
+            Self::InUse => f.write_str("another process has the data directory"),
+            Self::NewerFormat { found, known } => write!(
+                f,
+                "the data directory has format {found}, this program knows up to {known}: \
+                 start the version that wrote it, or newer"
+            ),
+            Self::BadOptions(what) => write!(f, "storage options: {what}"),
+            Self::RootKeyWrong => f.write_str("the root key does not open this directory's keys"),
+            Self::RootKeyUnfit(what) => write!(f, "the root key's file: {what}"),
+            Self::KeysMissing(tenant) => write!(f, "tenant {tenant} has no keys"),
+        }
+    }
+}
+
+impl std::error::Error for StorageError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Disk { source, .. } => Some(source),
+            Self::Checkpoint { source, .. } => Some(source.as_ref()),
+            Self::LaneStopped
+            | Self::OutOfOrder { .. }
+            | Self::FrameTooLarge { .. }
+            | Self::BatchFull
+            | Self::StorageFull
+            | Self::Busy
+            | Self::CheckpointIncomplete(_)
+            | Self::Damaged(_)
+            | Self::TenantUnknown(_)
+            | Self::InUse
+            | Self::NewerFormat { .. }
+            | Self::BadOptions(_)
+            | Self::RootKeyWrong
+            | Self::RootKeyUnfit(_)
+            | Self::KeysMissing(_) => None,
+        }
+    }
+}

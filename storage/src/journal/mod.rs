@@ -1,0 +1,3 @@
+//! The journal: preallocated files of fixed names, written group by group and used again.
+
+pub(crate) mod group;

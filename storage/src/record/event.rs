@@ -1,0 +1,58 @@
+//! Events as records: one kind number, then the fields.
+
+use super::field::{Field, Reader, RecordError};
+use tessera_model::Event;
+
+macro_rules! events {
+    ($($number:literal => $name:ident $( ( $inner:ident ) )? $( { $($field:ident),* } )?;)*) => {
+        impl Field for Event {
+            fn put(&self, out: &mut Vec<u8>) {
+                match self {
+                    $(Self::$name $( ( $inner ) )? $( { $($field),* } )? => {
+                        out.push($number);
+                        $($inner.put(out);)?
+                        $($($field.put(out);)*)?
+                    })*
+                }
+            }
+
+            fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+                match u8::take(input)? {
+                    $($number => {
+                        $(let $inner = Field::take(input)?;)?
+                        $($(let $field = Field::take(input)?;)*)?
+                        Ok(Self::$name $( ( $inner ) )? $( { $($field),* } )?)
+                    })*
+                    _ => Err(RecordError::BadNumber),
+                }
+            }
+        }
+    };
+}
+
+events! {
+    1 => TenantBorn { tenant, at };
+    2 => SettingsChanged(record);
+    3 => TenantChanged(record);
+    4 => BootstrapChanged { tag, until };
+    5 => SubjectChanged(record);
+    6 => IdentifierTaken { hash, subject };
+    7 => IdentifierFreed { hash };
+    8 => AttributeDeclared(record);
+    9 => AttributeChanged { subject, attribute, value };
+    10 => PermissionRegistered { id, name };
+    11 => RoleChanged(record);
+    12 => RoleRemoved(record);
+    13 => WorkspaceChanged(record);
+    14 => WorkspaceRemoved(record);
+    15 => GrantAdded(record);
+    16 => GrantRemoved { subject, role, workspace };
+    17 => RestrictionAdded(record);
+    18 => RestrictionRemoved(record);
+    19 => SessionOpened(record);
+    20 => SessionTouched { place, generation, idle };
+    21 => SessionEnded { place, generation };
+    22 => CutOffRaised { subject, count, spared };
+    23 => CommandRemembered(record);
+    24 => CommandFloor { unix_ms };
+}

@@ -1,0 +1,187 @@
+//! The model's nouns as records, field by field in the order of docs/file.md.
+
+use super::field::{Field, Reader, RecordError, put_bytes, put_list, record};
+use tessera_model::limits::{ATTRIBUTE_BYTES_MAX, NAME_BYTES_MAX, PATTERN_BYTES_MAX, PATTERNS_MAX};
+use tessera_model::record::{
+    AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, GrantRecord, PlaceRecord,
+    RestrictionRecord, RoleRecord, SubjectKind, SubjectRecord, SubjectStatus, TenantRecord, TenantStatus,
+    WorkspaceRecord,
+};
+use tessera_model::{
+    Caller, CommandId, Deadline, Epoch, Generation, Name, Pattern, PermissionId, Place, PublicId,
+    RestrictionId, Revision, RoleId, Settings, Slot, SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
+};
+
+macro_rules! wrapped {
+    ($($type:ident),*) => {$(
+        impl Field for $type {
+            fn put(&self, out: &mut Vec<u8>) {
+                self.0.put(out);
+            }
+            fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+                Field::take(input).map(Self)
+            }
+        }
+    )*};
+}
+wrapped!(
+    CommandId,
+    Deadline,
+    Epoch,
+    Generation,
+    PermissionId,
+    Place,
+    PublicId,
+    RestrictionId,
+    Revision,
+    RoleId,
+    Slot,
+    SubjectIndex,
+    TenantId,
+    UnixMillis,
+    WorkspaceIndex
+);
+
+macro_rules! numbered {
+    ($($type:ident),*) => {$(
+        impl Field for $type {
+            fn put(&self, out: &mut Vec<u8>) {
+                self.number().put(out);
+            }
+            fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+                Self::from_number(Field::take(input)?).ok_or(RecordError::BadNumber)
+            }
+        }
+    )*};
+}
+numbered!(AttributeKind, SubjectStatus, TenantStatus);
+
+record! {
+    TenantRecord { id, name, status, created }
+    SubjectRecord { index, id, kind, status, cut_off, has_password }
+    RoleRecord { id, name, patterns }
+    WorkspaceRecord { index, id, name, parent, inherits }
+    GrantRecord { subject, role, workspace, from, until }
+    RestrictionRecord { id, patterns }
+    AttributeRecord { id, name, kind }
+    PlaceRecord {
+        place, generation, key, acr, tag, subject, workspace, expires, cut_off, idle, restriction, device, opened,
+    }
+    CommandIdRecord { id, revision, fingerprint }
+    Settings {
+        session_ttl_s, session_idle_s, argon_memory_kib, argon_passes, argon_lanes, password_bytes_min,
+    }
+}
+
+impl Field for SubjectKind {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Person => 1u8.put(out),
+            Self::Machine => 2u8.put(out),
+        }
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        match u8::take(input)? {
+            1 => Ok(Self::Person),
+            2 => Ok(Self::Machine),
+            _ => Err(RecordError::BadNumber),
+        }
+    }
+}
+
+fn text<'a>(input: &mut Reader<'a>, max: usize) -> Result<&'a str, RecordError> {
+    str::from_utf8(input.bytes(max)?).map_err(|_| RecordError::BadText)
+}
+
+impl Field for Name {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_bytes(self.as_str().as_bytes(), out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        Self::new(text(input, NAME_BYTES_MAX)?).map_err(|_| RecordError::BadText)
+    }
+}
+
+impl Field for Pattern {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_bytes(self.as_str().as_bytes(), out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        Self::new(text(input, PATTERN_BYTES_MAX)?).map_err(|_| RecordError::BadText)
+    }
+}
+
+impl Field for Vec<Pattern> {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_list(self, out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        input.list(PATTERNS_MAX)
+    }
+}
+
+impl Field for AttributeValue {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.kind().put(out);
+        match self {
+            Self::Bool(value) => value.put(out),
+            Self::Integer(value) => value.put(out),
+            Self::Text(value) => put_bytes(value.as_bytes(), out),
+        }
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        match AttributeKind::take(input)? {
+            AttributeKind::Bool => bool::take(input).map(Self::Bool),
+            AttributeKind::Integer => i64::take(input).map(Self::Integer),
+            AttributeKind::Text => text(input, ATTRIBUTE_BYTES_MAX).map(|value| Self::Text(value.into())),
+        }
+    }
+}
+
+impl Field for Caller {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.number().put(out);
+        match self {
+            Self::Holder { place, generation, subject } | Self::Operator { place, generation, subject } => {
+                place.put(out);
+                generation.put(out);
+                subject.put(out);
+            }
+            Self::Bootstrap | Self::Node => {}
+        }
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        let number = u8::take(input)?;
+        match number {
+            1 | 2 => {
+                let (place, generation, subject) =
+                    (Field::take(input)?, Field::take(input)?, Field::take(input)?);
+                Ok(if number == 1 {
+                    Self::Holder { place, generation, subject }
+                } else {
+                    Self::Operator { place, generation, subject }
+                })
+            }
+            3 => Ok(Self::Bootstrap),
+            4 => Ok(Self::Node),
+            _ => Err(RecordError::BadNumber),
+        }
+    }
+}
+
+impl Field for (Place, Generation) {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+        self.1.put(out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        Ok((Field::take(input)?, Field::take(input)?))
+    }
+}

@@ -1,0 +1,324 @@
+//! The `Store` trait: what a storage engine is to the engine above it, and the words it speaks in.
+
+use crate::batch::{Batch, Durable, Head};
+use crate::error::StorageError;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tessera_crypto::Key;
+use tessera_model::record::PlaceRecord;
+use tessera_model::{
+    Caller, CommandId, CommandKind, Epoch, Event, Place, Private, Revision, RowKind, Slot, TenantId,
+    UnixMillis,
+};
+use tokio::sync::oneshot;
+
+/// A commit in flight. Resolves to the proof, or to why there is none.
+#[derive(Debug)]
+pub struct Commit(oneshot::Receiver<Result<Durable, StorageError>>);
+
+impl Commit {
+    /// A commit and the end that answers it.
+    #[must_use]
+    pub fn pair() -> (oneshot::Sender<Result<Durable, StorageError>>, Self) {
+        let (sender, receiver) = oneshot::channel();
+        (sender, Self(receiver))
+    }
+
+    /// A commit that was answered at once.
+    #[must_use]
+    pub fn ready(answer: Result<Durable, StorageError>) -> Self {
+        let (sender, commit) = Self::pair();
+        // The receiver stands beside it: sending cannot fail.
+        drop(sender.send(answer));
+        commit
+    }
+
+    /// Waits on the caller's own thread. Not for use inside a runtime.
+    ///
+    /// # Errors
+    /// As the commit.
+    pub fn wait(self) -> Result<Durable, StorageError> {
+        self.0.blocking_recv().unwrap_or(Err(StorageError::LaneStopped))
+    }
+}
+
+impl Future for Commit {
+    type Output = Result<Durable, StorageError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|answer| answer.unwrap_or(Err(StorageError::LaneStopped)))
+    }
+}
+
+/// One part of a tenant's state on its way back into memory.
+#[derive(Clone, Debug)]
+pub enum Replay {
+    /// A bucket of the checkpoint. All buckets come before the first frame.
+    Bucket(Bucket),
+    /// A frame of the tail, in the order of revisions.
+    Frame(FrameRead),
+}
+
+/// A frame as it was committed, its link verified.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrameRead {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Its position.
+    pub revision: Revision,
+    /// The life of the history it belongs to.
+    pub epoch: Epoch,
+    /// What was ordered.
+    pub kind: CommandKind,
+    /// The command's id.
+    pub id: CommandId,
+    /// Eight hash bytes of caller and command.
+    pub fingerprint: u64,
+    /// Who ordered it.
+    pub caller: Caller,
+    /// The node's time when it was decided.
+    pub wall: UnixMillis,
+    /// What happened.
+    pub events: Vec<Event>,
+    /// The chain's link up to and with this frame.
+    pub link: [u8; 32],
+}
+
+/// What a bucket holds a share of.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum BucketKind {
+    /// Sessions and keys: bucket `no` holds places from `no × BUCKET_PLACES`.
+    Places,
+    /// Subjects with their grants and attributes.
+    Subjects,
+    /// Permissions, roles, workspaces, restrictions, attributes' declarations, identifiers, settings.
+    Names,
+    /// Remembered command ids.
+    Commands,
+    /// The system tenant's records of tenants.
+    Directory,
+}
+
+impl BucketKind {
+    /// All kinds, in the order of their numbers.
+    pub const ALL: &'static [Self] =
+        &[Self::Places, Self::Subjects, Self::Names, Self::Commands, Self::Directory];
+
+    /// Number on disk: 1 to 5.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Places => 1,
+            Self::Subjects => 2,
+            Self::Names => 3,
+            Self::Commands => 4,
+            Self::Directory => 5,
+        }
+    }
+
+    /// The kind with this number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.number() == number)
+    }
+}
+
+/// A bucket: the events that rebuild its share of a tenant's state. An empty one removes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bucket {
+    /// What it holds a share of.
+    pub kind: BucketKind,
+    /// Which share.
+    pub no: u32,
+    /// The events, each the resulting value of one key.
+    pub events: Vec<Event>,
+}
+
+/// A cold row as read: its value, and the revision that wrote it (0 when it never was).
+#[derive(Clone, Default)]
+pub struct RowRead {
+    /// The value; `None` when there is no such row.
+    pub value: Option<Private>,
+    /// The revision of the write or removal that was read.
+    pub revision: Revision,
+}
+
+/// A point of the lane that a checkpoint is to cover.
+#[derive(Clone, Debug)]
+pub struct Cut {
+    /// The sequence of the last frame that it covers.
+    pub sequence: u64,
+    /// The tenants with frames up to there that no checkpoint covers: each must be put.
+    pub tenants: Vec<TenantId>,
+    /// The hash of the group that the cut stands behind.
+    pub(crate) hash: [u8; 32],
+}
+
+/// What a walk over a tenant's whole history found: every link holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Verified {
+    /// Frames seen, from revision 0 on.
+    pub frames: u64,
+    /// The link of the last.
+    pub link: [u8; 32],
+}
+
+/// The keys of one tenant. No `Debug`, no `==`.
+pub struct TenantKeys {
+    /// Keys the hash of identifiers.
+    pub index: Key,
+    /// Keys the macs of refresh handles.
+    pub refresh: Key,
+}
+
+/// What the store holds and did, for metrics and tests.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Usage {
+    /// Frames newer than the checkpoint.
+    pub tail_frames: u64,
+    /// Their bytes.
+    pub tail_bytes: u64,
+    /// Journal files that exist.
+    pub journal_files: u64,
+    /// Bytes of the checkpoint's file.
+    pub checkpoint_bytes: u64,
+    /// Times that the lane went on in another journal file.
+    pub switches: u64,
+    /// Of these, times that the file had been used before.
+    pub reuses: u64,
+    /// Groups synced.
+    pub groups: u64,
+    /// Frames committed.
+    pub frames: u64,
+    /// Checkpoints finished.
+    pub checkpoints: u64,
+    /// Whether no further journal file could be made at the last try.
+    pub full: bool,
+}
+
+/// A storage engine: journal, checkpoint and history of every tenant of this node.
+pub trait Store: Send + Sync + 'static {
+    /// Hands a batch to the lane. One batch of a tenant may be in flight.
+    fn commit(&self, batch: Batch) -> Commit;
+
+    /// Bytes that a batch may have here ([`Batch::len_bytes`]); a larger one is refused.
+    fn batch_bytes_max(&self) -> usize;
+
+    /// The tenant's head: durable, and the one its next batch must start from.
+    ///
+    /// # Errors
+    /// When its directory row cannot be read or is damaged.
+    fn head(&self, tenant: TenantId) -> Result<Option<Head>, StorageError>;
+
+    /// Gives the tenant's buckets, then the frames behind them, to `sink`. `None` for an unknown tenant.
+    ///
+    /// # Errors
+    /// When anything reads wrong; what `sink` took until then must be thrown away.
+    fn load(&self, tenant: TenantId, sink: &mut dyn FnMut(Replay)) -> Result<Option<Head>, StorageError>;
+
+    /// One cold row.
+    ///
+    /// # Errors
+    /// When it reads wrong.
+    fn row(&self, tenant: TenantId, kind: RowKind, key: &[u8]) -> Result<RowRead, StorageError>;
+
+    /// The first `limit` cold rows whose key begins with `prefix`, in the order of keys.
+    ///
+    /// # Errors
+    /// When one reads wrong.
+    fn rows(
+        &self,
+        tenant: TenantId,
+        kind: RowKind,
+        prefix: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Private)>, StorageError>;
+
+    /// One place of a sleeping tenant, from its bucket alone (the tail is not looked at).
+    ///
+    /// # Errors
+    /// When the bucket reads wrong.
+    fn place(&self, tenant: TenantId, place: Place) -> Result<Option<PlaceRecord>, StorageError>;
+
+    /// Tenants with frames that no checkpoint covers.
+    fn with_tail(&self) -> Vec<TenantId>;
+
+    /// Whether the tenant has frames that no checkpoint covers.
+    fn has_tail(&self, tenant: TenantId) -> bool;
+
+    /// Whether the tail has passed half of its bound, so that a checkpoint is wanted.
+    fn due(&self) -> bool;
+
+    /// The lane's present end, for a checkpoint to cover.
+    fn cut(&self) -> Cut;
+
+    /// Takes a tenant's dirty buckets for the checkpoint, with its rows and history up to `head`, which
+    /// must be durable. All of them become durable together, at the latest with [`Store::finish`].
+    ///
+    /// # Errors
+    /// When they cannot be written. Nothing is lost: put them again.
+    fn put(&self, tenant: TenantId, head: &Head, buckets: Vec<Bucket>) -> Result<(), StorageError>;
+
+    /// Ends a checkpoint: everything put is durable, then the cut counts as covered and its files are free.
+    ///
+    /// # Errors
+    /// [`StorageError::CheckpointIncomplete`] when a tenant of the cut was not put; otherwise when it
+    /// cannot be written. Nothing is lost: finish it again.
+    fn finish(&self, cut: &Cut) -> Result<(), StorageError>;
+
+    /// Frames of the tenant's history from `from` on, at most `limit`.
+    ///
+    /// # Errors
+    /// When one reads wrong.
+    fn history(&self, tenant: TenantId, from: Revision, limit: usize)
+    -> Result<Vec<FrameRead>, StorageError>;
+
+    /// Walks the tenant's whole chain.
+    ///
+    /// # Errors
+    /// [`StorageError::Damaged`] at the first link that does not hold.
+    fn verify(&self, tenant: TenantId) -> Result<Verified, StorageError>;
+
+    /// Removes everything of a deleted tenant: buckets, rows, history, keys. Its id stays refused.
+    ///
+    /// # Errors
+    /// When it cannot be written; repeat it.
+    fn forget(&self, tenant: TenantId) -> Result<(), StorageError>;
+
+    /// The tenant's keys.
+    ///
+    /// # Errors
+    /// [`StorageError::KeysMissing`], or when they do not open.
+    fn tenant_keys(&self, tenant: TenantId) -> Result<TenantKeys, StorageError>;
+
+    /// Makes the tenant's keys of the entropy (index, refresh), wrapped under the nonces; durable before
+    /// it returns. A tenant that has keys keeps them.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    fn make_tenant_keys(
+        &self,
+        tenant: TenantId,
+        entropy: &[u8; 64],
+        nonces: &[u8; 24],
+    ) -> Result<(), StorageError>;
+
+    /// What is held and was done.
+    fn usage(&self) -> Usage;
+
+    /// Whether a prepared file could not be written or synced: nothing more is acknowledged, and the
+    /// process must end with exit code 75.
+    fn failed(&self) -> bool;
+
+    /// Resolves once [`Store::failed`] holds.
+    fn until_failed(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+
+    /// Commits what waits, writes a closing group and stops. Later commits get `LaneStopped`.
+    fn stop(&self);
+}
+
+/// The slot that a tenant's frames carry; stored, so that a tenant can move.
+pub(crate) const fn slot_of(tenant: TenantId) -> Slot {
+    tenant.slot_at_birth()
+}
