@@ -61,11 +61,21 @@ impl Rules {
 
     /// The grants of a role. COST: looks at every subject.
     pub fn holders_of(&self, role: RoleId) -> impl Iterator<Item = GrantRecord> + '_ {
-        let lines = self.lines.iter().filter(|(_, line)| line.root_grant != 0 || line.has_more());
+        self.all_grants(move |grant| grant.role == role)
+    }
+
+    /// The grants in a workspace itself, 0 for those of the whole tenant. COST: looks at every subject.
+    pub fn holders_in(&self, workspace: WorkspaceIndex) -> impl Iterator<Item = GrantRecord> + '_ {
+        self.all_grants(move |grant| grant.workspace == workspace)
+    }
+
+    fn all_grants(&self, wanted: impl Fn(&GrantRecord) -> bool) -> impl Iterator<Item = GrantRecord> {
+        let lines = self.lines.iter().filter(|(_, line)| line.has_grants());
         lines.flat_map(move |(subject, line)| {
             let mut out = vec![];
             self.collect_grants(SubjectIndex(subject), line, &mut out);
-            out.retain(|grant| grant.role == role);
+            out.retain(&wanted);
+            out.sort_unstable();
             out
         })
     }

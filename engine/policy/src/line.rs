@@ -63,9 +63,9 @@ impl Line {
         self.cut_off = cut_off;
     }
 
-    /// Whether anything is granted outside the tenant's root.
-    pub(crate) fn has_more(&self) -> bool {
-        self.overflow != 0 || self.workspaces != [0; WORKSPACES_INLINE]
+    /// Whether anything is granted at all.
+    pub(crate) fn has_grants(&self) -> bool {
+        self.root_grant != 0 || self.overflow != 0 || self.workspaces != [0; WORKSPACES_INLINE]
     }
 
     /// Forgets every grant; status and cut-off stay.

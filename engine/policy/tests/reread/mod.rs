@@ -8,8 +8,8 @@ use tessera_model::{
 };
 use tessera_policy::Rules;
 
-pub const SUBJECTS: u32 = 4;
-pub const PERMISSIONS: u32 = 9;
+pub(crate) const SUBJECTS: u32 = 4;
+pub(crate) const PERMISSIONS: u32 = 9;
 const NAMES: [&str; 9] =
     ["a.read", "a.write", "a.b.read", "b.read", "b.write", "b", "c.read", "c.write", "c.delete"];
 const PATTERNS: [&str; 10] =
@@ -17,17 +17,17 @@ const PATTERNS: [&str; 10] =
 const DEPTH_MAX: usize = 12;
 
 /// A question: who, what, where, under which restriction.
-pub type Asked = (SubjectIndex, PermissionId, WorkspaceIndex, RestrictionId);
+pub(crate) type Asked = (SubjectIndex, PermissionId, WorkspaceIndex, RestrictionId);
 
 /// Numbers from a seed (SplitMix64).
-pub struct Seeded(u64);
+pub(crate) struct Seeded(u64);
 
 impl Seeded {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))
     }
 
-    pub fn below(&mut self, limit: u32) -> u32 {
+    pub(crate) fn below(&mut self, limit: u32) -> u32 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -41,15 +41,15 @@ impl Seeded {
 }
 
 #[derive(Clone)]
-pub struct Reread {
-    pub permissions: BTreeMap<PermissionId, Name>,
-    pub roles: BTreeMap<RoleId, RoleRecord>,
-    pub workspaces: BTreeMap<WorkspaceIndex, WorkspaceRecord>,
-    pub restrictions: BTreeMap<RestrictionId, RestrictionRecord>,
-    pub subjects: BTreeMap<SubjectIndex, (SubjectStatus, u32)>,
+pub(crate) struct Reread {
+    pub(crate) permissions: BTreeMap<PermissionId, Name>,
+    pub(crate) roles: BTreeMap<RoleId, RoleRecord>,
+    pub(crate) workspaces: BTreeMap<WorkspaceIndex, WorkspaceRecord>,
+    pub(crate) restrictions: BTreeMap<RestrictionId, RestrictionRecord>,
+    pub(crate) subjects: BTreeMap<SubjectIndex, (SubjectStatus, u32)>,
     grants: BTreeMap<(SubjectIndex, RoleId, WorkspaceIndex), (Deadline, Deadline)>,
-    pub roles_ever: u32,
-    pub workspaces_ever: u32,
+    pub(crate) roles_ever: u32,
+    pub(crate) workspaces_ever: u32,
     restrictions_ever: u32,
 }
 
@@ -77,12 +77,12 @@ fn name(kind: &str, number: u32) -> Name {
     Name::new(&format!("{kind}-{number}")).unwrap()
 }
 
-pub fn millis(deadline: u32) -> u64 {
+pub(crate) fn millis(deadline: u32) -> u64 {
     Deadline(deadline).to_millis().0
 }
 
 /// One subject, one role, one grant for the whole tenant in a window.
-pub fn one_window(from: u32, until: u32) -> (Rules, PermissionId) {
+pub(crate) fn one_window(from: u32, until: u32) -> (Rules, PermissionId) {
     let mut rules = Rules::new();
     let (subject, role, workspace) = (SubjectIndex(1), RoleId(1), WorkspaceIndex(0));
     rules.put_subject(subject, SubjectStatus::Active, 0);
@@ -96,7 +96,7 @@ pub fn one_window(from: u32, until: u32) -> (Rules, PermissionId) {
 
 impl Reread {
     /// Changes one thing here and in the rules.
-    pub fn change_something(&mut self, random: &mut Seeded, rules: &mut Rules) {
+    pub(crate) fn change_something(&mut self, random: &mut Seeded, rules: &mut Rules) {
         match random.below(20) {
             0 => self.register(random, rules),
             1 | 2 => self.put_role(random, rules),
@@ -262,18 +262,18 @@ impl Reread {
     }
 
     /// An instant around the windows: on a boundary, one millisecond before it, or between.
-    pub fn instant(&self, random: &mut Seeded) -> UnixMillis {
+    pub(crate) fn instant(&self, random: &mut Seeded) -> UnixMillis {
         let second = random.below(22);
-        UnixMillis(millis(second) + u64::from(random.pick(&[0, 1, 500, 999])))
+        UnixMillis(millis(second) + u64::from(random.pick(&[0u32, 1, 500, 999])))
     }
 
-    pub fn workspaces_to_ask(&self) -> Vec<WorkspaceIndex> {
+    pub(crate) fn workspaces_to_ask(&self) -> Vec<WorkspaceIndex> {
         let mut out: Vec<_> = self.workspaces.keys().copied().collect();
         out.extend([WorkspaceIndex(0), WorkspaceIndex(self.workspaces_ever)]);
         out
     }
 
-    pub fn restrictions_to_ask(&self) -> Vec<RestrictionId> {
+    pub(crate) fn restrictions_to_ask(&self) -> Vec<RestrictionId> {
         let mut out: Vec<_> = self.restrictions.keys().copied().collect();
         out.extend([RestrictionId(0), RestrictionId(self.restrictions_ever)]);
         out
@@ -290,7 +290,11 @@ impl Reread {
         out
     }
 
-    pub fn judge(&self, (subject, permission, workspace, restriction): Asked, now: UnixMillis) -> Reason {
+    pub(crate) fn judge(
+        &self,
+        (subject, permission, workspace, restriction): Asked,
+        now: UnixMillis,
+    ) -> Reason {
         let Some(name) = self.permissions.get(&permission) else { return Reason::PermissionUnknown };
         if workspace.0 != 0 && !self.workspaces.contains_key(&workspace) {
             return Reason::WorkspaceUnknown;
@@ -314,13 +318,14 @@ impl Reread {
     }
 
     /// The first instant after `now` at which permit and deny change places, found by trying all.
-    pub fn change(&self, asked: Asked, now: UnixMillis) -> UnixMillis {
+    pub(crate) fn change(&self, asked: Asked, now: UnixMillis) -> UnixMillis {
         let permits = |at| self.judge(asked, at) == Reason::None;
         let instants = (0..22).map(|second| UnixMillis(millis(second))).filter(|at| *at > now);
         instants.into_iter().find(|at| permits(*at) != permits(now)).unwrap_or(UnixMillis(u64::MAX))
     }
 
-    pub fn grants(&self) -> Vec<GrantRecord> {
+    /// The grants that are wanted, sorted.
+    pub(crate) fn grants_where(&self, wanted: impl Fn(&GrantRecord) -> bool) -> Vec<GrantRecord> {
         let record = |((subject, role, workspace), (from, until)): (&(_, _, _), &(_, _))| GrantRecord {
             subject: *subject,
             role: *role,
@@ -328,19 +333,11 @@ impl Reread {
             from: *from,
             until: *until,
         };
-        self.grants.iter().map(record).collect()
-    }
-
-    pub fn grants_of(&self, subject: SubjectIndex) -> Vec<GrantRecord> {
-        self.grants().into_iter().filter(|grant| grant.subject == subject).collect()
-    }
-
-    pub fn holders_of(&self, role: RoleId) -> Vec<GrantRecord> {
-        self.grants().into_iter().filter(|grant| grant.role == role).collect()
+        self.grants.iter().map(record).filter(wanted).collect()
     }
 
     /// All records as loads in random order, a third of them twice.
-    pub fn shuffled(&self, random: &mut Seeded) -> Vec<Load> {
+    pub(crate) fn shuffled(&self, random: &mut Seeded) -> Vec<Load> {
         let mut out: Vec<Load> = vec![];
         for twice in [false, true] {
             let mut keep = |load: Load| {
@@ -364,7 +361,7 @@ impl Reread {
             for (subject, (status, cut_off)) in self.subjects.clone() {
                 keep(Box::new(move |rules| rules.put_subject(subject, status, cut_off)));
             }
-            for grant in self.grants() {
+            for grant in self.grants_where(|_| true) {
                 keep(Box::new(move |rules| rules.put_grant(&grant)));
             }
         }
@@ -373,4 +370,4 @@ impl Reread {
 }
 
 /// One record on its way into rules.
-pub type Load = Box<dyn Fn(&mut Rules)>;
+pub(crate) type Load = Box<dyn Fn(&mut Rules)>;
