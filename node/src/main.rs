@@ -1,2 +1,23 @@
-//! Placeholder that the first commit of this room replaces.
-fn main() {}
+//! The binary `tessera`: a node, its development mode, and the operator's commands.
+
+mod assemble;
+mod clock;
+mod command;
+mod config;
+mod entropy;
+mod exit;
+mod http;
+mod lifecycle;
+mod metric;
+mod seam;
+mod telemetry;
+mod tls;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    command::run()
+}

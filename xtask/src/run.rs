@@ -1,9 +1,9 @@
 //! Programs that xtask starts: the test command's stages, the figures and the proofs.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 /// What the whole-workspace stages leave out: benches and their peers.
@@ -54,6 +54,56 @@ fn stage(name: &str, mut command: Command) -> io::Result<bool> {
     Ok(good)
 }
 
+/// The last stage: every test, and behind all of them one line that counts them.
+fn suite(mut command: Command) -> io::Result<bool> {
+    writeln!(io::stderr(), "== tests")?;
+    let started = Instant::now();
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    let mut count = Count::default();
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines() {
+            let line = line?;
+            count.take(&line);
+            writeln!(io::stdout(), "{line}")?;
+        }
+    }
+    let good = child.wait()?.success();
+    writeln!(io::stdout(), "{} in {:.0} s", count.sentence(good), started.elapsed().as_secs_f64())?;
+    Ok(good)
+}
+
+/// What the result lines of all test programs add up to.
+#[derive(Debug, Default, Eq, PartialEq)]
+struct Count {
+    programs: u64,
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+impl Count {
+    /// Adds a line `test result: ok. 3 passed; 0 failed; 1 ignored; ...`; other lines add nothing.
+    fn take(&mut self, line: &str) {
+        let Some(rest) = line.strip_prefix("test result: ") else { return };
+        let number = |word: &str| -> u64 {
+            let parts = rest.split([';', '.']).map(str::trim);
+            parts.filter_map(|part| part.strip_suffix(word)?.trim().parse::<u64>().ok()).sum()
+        };
+        self.programs += 1;
+        self.passed += number("passed");
+        self.failed += number("failed");
+        self.ignored += number("ignored");
+    }
+
+    fn sentence(&self, good: bool) -> String {
+        let word = if good { "ok" } else { "FAILED" };
+        let Self { programs, passed, failed, ignored } = self;
+        format!(
+            "test result: {word}. {passed} passed; {failed} failed; {ignored} ignored; {programs} test programs"
+        )
+    }
+}
+
 /// The test command. The cheap stages come first; the first failure ends it.
 pub(crate) fn test(root: &Path, arguments: &[String]) -> io::Result<ExitCode> {
     writeln!(io::stderr(), "== tidy")?;
@@ -71,21 +121,26 @@ pub(crate) fn test(root: &Path, arguments: &[String]) -> io::Result<ExitCode> {
     tests.args(ALLOWED_IN_TESTS.iter().flat_map(|lint| ["-A", lint]));
     let mut build = cargo(root);
     build.arg("build").args(PROFILE).args(OUTSIDE).args(["--bins", "--features", PLANTED]);
-    let mut suite = cargo(root);
-    suite.arg("test").args(PROFILE).args(OUTSIDE).args(["--features", PLANTED]).args(arguments);
+    let mut tests_run = cargo(root);
+    tests_run
+        .arg("test")
+        .arg("--no-fail-fast")
+        .args(PROFILE)
+        .args(OUTSIDE)
+        .args(["--features", PLANTED])
+        .args(arguments);
     let stages = [
         ("format", format),
         ("lints of libraries and binaries", strict),
         ("lints of tests", tests),
         ("build", build),
-        ("tests", suite),
     ];
     for (name, command) in stages {
         if !stage(name, command)? {
             return Ok(ExitCode::FAILURE);
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if suite(tests_run)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Takes the figures: an optimised build of `tessera-bench`, which stands outside the test command.
@@ -111,4 +166,27 @@ pub(crate) fn prove(root: &Path, arguments: &[String]) -> io::Result<ExitCode> {
     let mut command = cargo(root);
     command.arg("run").args(PROFILE).args(["-p", "tessera-proof", "--"]).args(arguments);
     finish(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: the counts of all programs are added, other lines add nothing.
+    #[test]
+    fn results_add_up() {
+        let mut count = Count::default();
+        for line in [
+            "running 3 tests",
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.18s",
+            "test result: FAILED. 15 passed; 4 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1s",
+        ] {
+            count.take(line);
+        }
+        assert_eq!(count, Count { programs: 2, passed: 18, failed: 4, ignored: 1 });
+        assert_eq!(
+            count.sentence(false),
+            "test result: FAILED. 18 passed; 4 failed; 1 ignored; 2 test programs"
+        );
+    }
 }

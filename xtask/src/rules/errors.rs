@@ -5,7 +5,7 @@ use crate::source::{item_end, line_of};
 use crate::violation::Violation;
 
 const ENDINGS: &[&str] = &["Error", "Refusal", "Reason"];
-const EMPTY: &[&str] = &["Other", "Internal", "General", "Unknown", "Misc"];
+const EMPTY: &[&str] = &["Other", "Internal", "General", "Misc"];
 
 /// F10: types that implement `Error` end in Error, Refusal or Reason; no catch-all variants.
 pub(crate) fn errors(house: &House) -> Vec<Violation> {

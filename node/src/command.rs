@@ -1,0 +1,185 @@
+//! The command line: what each word does, with examples, and how answers and errors are printed.
+
+use crate::assemble;
+use crate::config::{self, Config};
+use crate::exit::{self, FatalError};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Identity and access: who is it, is the session alive, may it do this.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tessera",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done or permit, 1 refused or deny, 2 usage, 3 not reachable, 69 unavailable, 75 storage, 78 configuration.\nExamples:\n  tessera dev\n  tessera serve --config /etc/tessera/tessera.toml\n  tessera config check --json"
+)]
+struct Line {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run a node on its data directory until SIGTERM or SIGINT.
+    #[command(
+        after_help = "Examples:\n  tessera serve --config /etc/tessera/tessera.toml\n  TESSERA_QUIC__LISTEN=0.0.0.0:7400 tessera serve\n\nSIGHUP loads the certificate again. The root key's file must exist; `tessera dev` makes its own."
+    )]
+    Serve(Files),
+    /// Run a node for development: makes its folder, root key and certificate when they are missing.
+    #[command(after_help = "Examples:\n  tessera dev\n  tessera dev --folder /tmp/try")]
+    Dev {
+        /// Where everything is kept.
+        #[arg(long, default_value = ".tessera", value_name = "FOLDER")]
+        folder: PathBuf,
+        #[command(flatten)]
+        files: Files,
+    },
+    /// Look at the configuration.
+    Config {
+        #[command(subcommand)]
+        verb: ConfigVerb,
+    },
+    /// Print completions for a shell.
+    #[command(after_help = "Example:\n  tessera completions bash > /etc/bash_completion.d/tessera")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigVerb {
+    /// Print the effective configuration, or the first error with its file and line.
+    #[command(
+        after_help = "Examples:\n  tessera config check --config tessera.toml\n  TESSERA_LOG__FORMAT=json tessera config check --json"
+    )]
+    Check {
+        #[command(flatten)]
+        files: Files,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(clap::Args, Debug)]
+struct Files {
+    /// The configuration file (TOML). Without it: defaults and environment.
+    #[arg(long, env = "TESSERA_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Parses the command line and does what it says.
+pub(crate) fn run() -> ExitCode {
+    let line = match Line::try_parse() {
+        Ok(line) => line,
+        Err(error) => {
+            // Help and version are no errors and go to standard output.
+            let code = if error.use_stderr() { exit::USAGE } else { exit::OK };
+            drop(error.print());
+            return ExitCode::from(code);
+        }
+    };
+    let done = match line.verb {
+        Verb::Serve(files) => load(Config::default(), &files).and_then(assemble::serve),
+        Verb::Dev { folder, files } => {
+            load(Config::development(&folder), &files).and_then(|config| assemble::develop(config, &folder))
+        }
+        Verb::Config { verb: ConfigVerb::Check { files, json } } => check(&files, json),
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Line::command(), "tessera", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::from(exit::OK),
+        Err(error) => {
+            // A closed standard error leaves the exit code.
+            drop(writeln!(std::io::stderr(), "tessera: {error}"));
+            error.exit_code()
+        }
+    }
+}
+
+fn load(base: Config, files: &Files) -> Result<Config, FatalError> {
+    config::load(base, files.config.as_deref()).map_err(|error| FatalError::config(error.to_string()))
+}
+
+fn check(files: &Files, json: bool) -> Result<(), FatalError> {
+    let file = files.config.as_deref().map(Path::display).map(|path| path.to_string());
+    let (text, failed) = match config::load(Config::default(), files.config.as_deref()) {
+        Ok(config) if json => (
+            serde_json::json!({ "ok": true, "file": file, "config": config, "dangers": dangers(&config) })
+                .to_string(),
+            None,
+        ),
+        Ok(config) => (describe(&config), None),
+        Err(error) if json => (
+            serde_json::json!({
+                "ok": false, "source": error.source, "line": error.line, "key": error.key, "what": error.what
+            })
+            .to_string(),
+            Some(FatalError::config(error.to_string())),
+        ),
+        Err(error) => return Err(FatalError::config(error.to_string())),
+    };
+    writeln!(std::io::stdout(), "{}", text.trim_end())
+        .map_err(|error| FatalError::unavailable(format!("standard output: {error}")))?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// The configuration as `key = value` lines under their tables, as TOML reads them.
+fn describe(config: &Config) -> String {
+    let mut text = String::new();
+    let value = serde_json::to_value(config).unwrap_or_default();
+    for (table, keys) in value.as_object().into_iter().flatten() {
+        text.push_str(&format!("[{table}]\n"));
+        for (key, value) in keys.as_object().into_iter().flatten() {
+            text.push_str(&format!("{key} = {value}\n"));
+        }
+        text.push('\n');
+    }
+    for danger in dangers(config) {
+        text.push_str(&format!("# this weakens the node: {danger}\n"));
+    }
+    text
+}
+
+/// The `danger_` keys that are switched on.
+fn dangers(config: &Config) -> Vec<String> {
+    let value = serde_json::to_value(config).unwrap_or_default();
+    let tables = value.as_object().into_iter().flatten();
+    tables
+        .flat_map(|(table, keys)| {
+            let keys = keys.as_object().into_iter().flatten();
+            keys.filter(|(key, value)| key.starts_with("danger_") && **value == serde_json::Value::Bool(true))
+                .map(move |(key, _)| format!("{table}.{key}"))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: the command line is well formed.
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Line::command().debug_assert();
+    }
+
+    /// PROPERTY: what `config check` prints reads as the same configuration.
+    #[test]
+    fn the_printed_configuration_reads_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = Config::development(folder.path());
+        config.http.danger_listen_beyond_this_machine = true;
+        let path = folder.path().join("tessera.toml");
+        std::fs::write(&path, describe(&config)).expect("a file");
+        assert_eq!(config::load(Config::default(), Some(&path)), Ok(config.clone()));
+        assert_eq!(dangers(&config), ["http.danger_listen_beyond_this_machine"]);
+    }
+}

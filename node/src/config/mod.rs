@@ -1,0 +1,303 @@
+//! The node's configuration: one TOML file and the environment, typed, with safe defaults.
+//!
+//! Every variable of the environment that belongs to it has two underscores in its name:
+//! `TESSERA_STORAGE__DIR`. Keys that nobody knows are refused with the nearest known one. What
+//! weakens a node has `danger_` in its name.
+
+mod load;
+mod locate;
+
+pub(crate) use load::{ConfigError, load};
+
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    /// Where the node keeps what it remembers.
+    pub(crate) storage: Storage,
+    /// The QUIC door.
+    pub(crate) quic: Quic,
+    /// Metrics and health.
+    pub(crate) http: Http,
+    /// The pool that hashes passwords.
+    pub(crate) passwords: Passwords,
+    /// How tenants live in memory.
+    pub(crate) tenants: Tenants,
+    /// The structured log.
+    pub(crate) log: Log,
+    /// How the node ends.
+    pub(crate) shutdown: Shutdown,
+}
+
+/// Where the node keeps what it remembers.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Storage {
+    /// The data directory. One process at a time.
+    pub(crate) dir: PathBuf,
+    /// The root key's file, of mode 0600: beside the data directory, never inside it.
+    pub(crate) root_key_file: PathBuf,
+    /// Take a root key file that others on this machine can read.
+    pub(crate) danger_root_key_readable_by_others: bool,
+    /// Bytes of one journal file: a power of two from 64 KiB to 64 MiB.
+    pub(crate) journal_file_bytes: u64,
+    /// Bytes of the journal that may wait for a checkpoint.
+    pub(crate) tail_bytes_max: u64,
+    /// Frames of the journal that may wait for a checkpoint.
+    pub(crate) tail_frames_max: u64,
+    /// Bytes of the checkpoint's page cache.
+    pub(crate) cache_bytes: u64,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            dir: PathBuf::from("/var/lib/tessera/data"),
+            root_key_file: PathBuf::from("/var/lib/tessera/root.key"),
+            danger_root_key_readable_by_others: false,
+            journal_file_bytes: 64 * MIB,
+            tail_bytes_max: 128 * MIB,
+            tail_frames_max: 500_000,
+            cache_bytes: 16 * MIB,
+        }
+    }
+}
+
+/// The QUIC door.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Quic {
+    /// Where it listens.
+    pub(crate) listen: SocketAddr,
+    /// Runtimes with an endpoint each on the same port; 0: one per core, at most 8.
+    pub(crate) endpoints: usize,
+    /// The certificate chain (PEM). Empty: a self-signed one is made in the data directory.
+    pub(crate) certificate_file: PathBuf,
+    /// The certificate's private key (PEM).
+    pub(crate) key_file: PathBuf,
+    /// Names that a self-signed certificate is made for.
+    pub(crate) names: Vec<String>,
+    /// Connections at a time.
+    pub(crate) connections_max: usize,
+    /// Connections at a time from one address (IPv6: one /64).
+    pub(crate) connections_per_source_max: usize,
+}
+
+impl Default for Quic {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7400)),
+            endpoints: 0,
+            certificate_file: PathBuf::new(),
+            key_file: PathBuf::new(),
+            names: vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()],
+            connections_max: 10_000,
+            connections_per_source_max: 1_000,
+        }
+    }
+}
+
+/// Metrics and health, over plain HTTP.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Http {
+    /// Where it listens: an address of this machine only, unless told otherwise.
+    pub(crate) listen: SocketAddr,
+    /// Listen on an address that other machines can reach, in plain text.
+    pub(crate) danger_listen_beyond_this_machine: bool,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7480)), danger_listen_beyond_this_machine: false }
+    }
+}
+
+/// The pool that hashes passwords, outside every actor, at the lowest priority.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Passwords {
+    /// Threads; 0: one less than there are cores, at least one.
+    pub(crate) threads: usize,
+    /// Hashes that may wait; beyond it the answer is Busy.
+    pub(crate) queue_max: usize,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self { threads: 0, queue_max: 64 }
+    }
+}
+
+/// How tenants live in memory.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tenants {
+    /// Seconds without work after which a tenant leaves memory; the next use wakes it.
+    pub(crate) idle_sleep_seconds: u64,
+    /// Tenants awake at a time; the least recently used one sleeps first.
+    pub(crate) awake_max: usize,
+}
+
+impl Default for Tenants {
+    fn default() -> Self {
+        Self { idle_sleep_seconds: 900, awake_max: 10_000 }
+    }
+}
+
+/// The structured log, on standard error.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    /// `text` for people, `json` for programs.
+    pub(crate) format: LogFormat,
+    /// What is written: a level, or `target=level` pairs with commas between.
+    pub(crate) filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".to_owned() }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// One line for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How the node ends.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Shutdown {
+    /// Seconds that open requests get to finish after the signal.
+    pub(crate) drain_seconds: u64,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { drain_seconds: 10 }
+    }
+}
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+impl Config {
+    /// What is wrong beyond the types: the key and what to do about it.
+    pub(crate) fn faults(&self) -> Vec<(&'static str, String)> {
+        let mut faults = Vec::new();
+        let mut fault = |wrong: bool, key: &'static str, what: &str| {
+            if wrong {
+                faults.push((key, what.to_owned()));
+            }
+        };
+        let storage = &self.storage;
+        let file = storage.journal_file_bytes;
+        fault(
+            !file.is_power_of_two() || !(64 * KIB..=64 * MIB).contains(&file),
+            "storage.journal_file_bytes",
+            "must be a power of two from 65536 (64 KiB) to 67108864 (64 MiB)",
+        );
+        fault(
+            storage.tail_bytes_max < 2 * file,
+            "storage.tail_bytes_max",
+            "must be at least two journal files: one is written while the other waits for its checkpoint",
+        );
+        fault(storage.tail_frames_max < 1_000, "storage.tail_frames_max", "must be at least 1000, one group");
+        fault(storage.cache_bytes < MIB, "storage.cache_bytes", "must be at least 1048576 (1 MiB)");
+        fault(storage.dir.as_os_str().is_empty(), "storage.dir", "must name a directory");
+        fault(storage.root_key_file.as_os_str().is_empty(), "storage.root_key_file", "must name a file");
+        fault(
+            storage.root_key_file.starts_with(&storage.dir),
+            "storage.root_key_file",
+            "must stand outside storage.dir: whoever copies the data must not copy the key with it",
+        );
+        let quic = &self.quic;
+        fault(
+            quic.certificate_file.as_os_str().is_empty() != quic.key_file.as_os_str().is_empty(),
+            "quic.certificate_file",
+            "and quic.key_file go together: give both or none",
+        );
+        fault(quic.names.is_empty(), "quic.names", "must hold at least one name");
+        fault(quic.endpoints > 64, "quic.endpoints", "must be at most 64");
+        fault(quic.connections_max == 0, "quic.connections_max", "must be at least 1");
+        fault(quic.connections_per_source_max == 0, "quic.connections_per_source_max", "must be at least 1");
+        fault(
+            !self.http.listen.ip().is_loopback() && !self.http.danger_listen_beyond_this_machine,
+            "http.listen",
+            "is reachable from other machines, in plain text: use a loopback address, or set http.danger_listen_beyond_this_machine",
+        );
+        fault(self.passwords.queue_max == 0, "passwords.queue_max", "must be at least 1");
+        fault(self.passwords.threads > 64, "passwords.threads", "must be at most 64");
+        fault(
+            self.tenants.awake_max < 2,
+            "tenants.awake_max",
+            "must be at least 2: the system tenant and one more",
+        );
+        fault(self.tenants.idle_sleep_seconds == 0, "tenants.idle_sleep_seconds", "must be at least 1");
+        fault(self.shutdown.drain_seconds > 3600, "shutdown.drain_seconds", "must be at most 3600");
+        faults
+    }
+
+    /// The configuration of `tessera dev`: everything below one folder, on the same ports.
+    pub(crate) fn development(folder: &std::path::Path) -> Self {
+        let mut config = Self::default();
+        config.storage.dir = folder.join("data");
+        config.storage.root_key_file = folder.join("root.key");
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: the defaults are without fault, and none of them weakens anything.
+    #[test]
+    fn defaults_are_safe() {
+        let config = Config::default();
+        assert_eq!(config.faults(), []);
+        let text = serde_json::to_string(&config).expect("json");
+        assert!(!text.replace("readable_by_others\":false", "").contains("readable_by_others"));
+        assert!(!config.http.danger_listen_beyond_this_machine);
+        assert!(config.quic.listen.ip().is_loopback());
+    }
+
+    /// PROPERTY: each value out of its bounds is named with its key.
+    #[test]
+    fn values_out_of_bounds_are_named() {
+        type Change = fn(&mut Config);
+        let changes: &[(&str, Change)] = &[
+            ("storage.journal_file_bytes", |c| c.storage.journal_file_bytes = 65_537),
+            ("storage.tail_bytes_max", |c| c.storage.tail_bytes_max = 1),
+            ("storage.tail_frames_max", |c| c.storage.tail_frames_max = 1),
+            ("storage.cache_bytes", |c| c.storage.cache_bytes = 1),
+            ("storage.dir", |c| c.storage.dir = PathBuf::new()),
+            ("storage.root_key_file", |c| c.storage.root_key_file = c.storage.dir.join("k")),
+            ("quic.certificate_file", |c| c.quic.key_file = PathBuf::from("k")),
+            ("quic.names", |c| c.quic.names.clear()),
+            ("quic.endpoints", |c| c.quic.endpoints = 65),
+            ("quic.connections_max", |c| c.quic.connections_max = 0),
+            ("http.listen", |c| c.http.listen = SocketAddr::from(([0, 0, 0, 0], 1))),
+            ("passwords.queue_max", |c| c.passwords.queue_max = 0),
+            ("tenants.awake_max", |c| c.tenants.awake_max = 1),
+            ("tenants.idle_sleep_seconds", |c| c.tenants.idle_sleep_seconds = 0),
+            ("shutdown.drain_seconds", |c| c.shutdown.drain_seconds = 3601),
+        ];
+        for (key, change) in changes {
+            let mut config = Config::default();
+            change(&mut config);
+            assert!(config.faults().iter().any(|(found, _)| found == key), "{key}");
+        }
+    }
+}

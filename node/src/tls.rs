@@ -1,0 +1,116 @@
+//! The node's certificate: loaded from the configured files, or made once and kept in the data directory.
+//!
+//! A certificate of its own making is for first steps and closed networks: clients are given its file.
+
+use crate::config::Config;
+use crate::exit::FatalError;
+use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use tessera_model::Private;
+
+/// The certificate chain and its key, as PEM texts.
+pub(crate) struct Identity {
+    /// The chain, the node's own certificate first.
+    pub(crate) chain_pem: Vec<u8>,
+    /// The private key.
+    pub(crate) key_pem: Private,
+}
+
+/// Where the two files of `config` stand.
+pub(crate) fn files(config: &Config) -> (PathBuf, PathBuf) {
+    if config.quic.certificate_file.as_os_str().is_empty() {
+        let folder = &config.storage.dir;
+        (folder.join("certificate.pem"), folder.join("certificate.key"))
+    } else {
+        (config.quic.certificate_file.clone(), config.quic.key_file.clone())
+    }
+}
+
+/// Loads the certificate; makes one first when none is configured and none was made yet.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub(crate) fn identity(config: &Config) -> Result<Identity, FatalError> {
+    let (chain, key) = files(config);
+    let own = config.quic.certificate_file.as_os_str().is_empty();
+    if own && !(chain.exists() && key.exists()) {
+        make(&config.quic.names, &chain, &key)?;
+        tracing::info!(certificate = %chain.display(), "made a self-signed certificate; give its file to clients");
+    }
+    let read = |path: &Path, key_name: &str| {
+        std::fs::read(path)
+            .map_err(|error| FatalError::config(format!("{key_name} {}: {error}", path.display())))
+    };
+    Ok(Identity {
+        chain_pem: read(&chain, "quic.certificate_file")?,
+        key_pem: Private::new(read(&key, "quic.key_file")?),
+    })
+}
+
+/// Makes a self-signed certificate for `names`; the key's file first, so that no certificate is without one.
+fn make(names: &[String], chain: &Path, key: &Path) -> Result<(), FatalError> {
+    let failed = |what: &str, error: &dyn std::fmt::Display| {
+        FatalError::unavailable(format!("the certificate cannot be made: {what}: {error}"))
+    };
+    let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|error| failed("key", &error))?;
+    let mut parameters = CertificateParams::new(names.to_vec()).map_err(|error| failed("names", &error))?;
+    parameters.distinguished_name.push(DnType::CommonName, "Tessera node");
+    let certificate = parameters.self_signed(&pair).map_err(|error| failed("signature", &error))?;
+    if let Some(folder) = chain.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| failed("folder", &error))?;
+    }
+    write_new(key, 0o600, pair.serialize_pem().as_bytes()).map_err(|error| failed("key file", &error))?;
+    write_new(chain, 0o644, certificate.pem().as_bytes()).map_err(|error| failed("certificate file", &error))
+}
+
+/// Writes a file whole or not at all: beside, synced, renamed.
+pub(crate) fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> std::io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)?;
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => std::fs::File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    /// PROPERTY: a certificate is made once, its key is for the owner only, and it stays the same.
+    #[test]
+    fn a_certificate_is_made_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = Config::development(folder.path());
+        let first = identity(&config).expect("made");
+        let (chain, key) = files(&config);
+        let mode = std::fs::metadata(&key).expect("key").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(first.chain_pem.starts_with(b"-----BEGIN CERTIFICATE-----"));
+        let second = identity(&config).expect("loaded");
+        assert_eq!(first.chain_pem, second.chain_pem);
+        std::fs::remove_file(&chain).expect("removed");
+        let third = identity(&config).expect("made anew");
+        assert_ne!(first.chain_pem, third.chain_pem);
+    }
+
+    /// PROPERTY: a configured file that is not there is a fault of the configuration.
+    #[test]
+    fn a_missing_file_is_told() {
+        let mut config = Config::development(Path::new("/none"));
+        config.quic.certificate_file = PathBuf::from("/none/c.pem");
+        config.quic.key_file = PathBuf::from("/none/k.pem");
+        let error = identity(&config).err().expect("missing");
+        assert_eq!(error.code, crate::exit::CONFIG);
+        assert!(error.what.contains("/none/c.pem"), "{}", error.what);
+    }
+}
