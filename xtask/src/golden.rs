@@ -16,8 +16,6 @@ pub(crate) struct Surface {
     pub(crate) sources: &'static [&'static str],
     /// Its first lines.
     head: &'static str,
-    /// How one file becomes lines.
-    make: fn(&Source) -> String,
 }
 
 /// All golden texts that are made here.
@@ -26,33 +24,27 @@ pub(crate) const SURFACES: &[Surface] = &[
         path: "docs/surface/limits.txt",
         sources: &["engine/model/src/limits.rs"],
         head: "Limits (engine/model/src/limits.rs): name, value, why.",
-        make: constants,
-    },
-    Surface {
-        path: "docs/surface/codes.txt",
-        sources: &["engine/model/src/decision.rs", "engine/model/src/refusal.rs", "engine/model/src/code.rs"],
-        head: "Codes (append-only): 1xx deny reasons, 2xx refusals, 3xx retry, 4xx protocol, 5xx unknown or failed.",
-        make: codes,
     },
     Surface {
         path: "docs/surface/metrics.txt",
         sources: &["node/src/metric.rs"],
         head: "Metrics (node/src/metric.rs): name, labels and meaning.",
-        make: constants,
     },
     Surface {
         path: "docs/surface/exit-codes.txt",
         sources: &["node/src/exit.rs"],
         head: "Exit codes of `tessera` (node/src/exit.rs): name, number, meaning.",
-        make: constants,
     },
 ];
+
+/// Golden texts that a test of their own crate makes and compares (the wire's kinds, layouts and codes).
+pub(crate) const TESTED: &[&str] = &["docs/surface/wire.txt", "docs/surface/codes.txt"];
 
 /// The text of `surface`, or nothing when one of its sources is missing.
 pub(crate) fn text(surface: &Surface, tree: &Tree) -> Option<String> {
     let mut text = format!("{}\nMade by `cargo xtask gen`; do not edit.\n\n", surface.head);
     for path in surface.sources {
-        text.push_str(&(surface.make)(tree.sources.get(*path)?));
+        text.push_str(&constants(tree.sources.get(*path)?));
     }
     Some(text)
 }
@@ -103,47 +95,16 @@ fn constant(line: &str) -> Option<(&str, &str)> {
     Some((name.trim(), value.trim().strip_suffix(';')?))
 }
 
-/// `number name` for every line of a table of codes.
-fn codes(source: &Source) -> String {
-    let mut rows: Vec<(u32, String)> = Vec::new();
-    for line in source.raw.lines().map(str::trim) {
-        let row = macro_row(line).or_else(|| match_row(line)).or_else(|| {
-            let (name, value) = constant(line)?;
-            Some((value.parse().ok()?, name.to_owned()))
-        });
-        rows.extend(row);
-    }
-    rows.sort();
-    rows.iter().map(|(number, text)| format!("{number:03} {text}\n")).collect()
-}
-
-/// `Name = 100, "text";`
-fn macro_row(line: &str) -> Option<(u32, String)> {
-    let (name, rest) = line.split_once(" = ")?;
-    let (number, text) = rest.split_once(", \"")?;
-    let text = text.strip_suffix("\";")?;
-    Some((number.parse().ok()?, format!("{name}: {text}")))
-}
-
-/// `Self::Name => 100,`
-fn match_row(line: &str) -> Option<(u32, String)> {
-    let (name, number) = line.strip_prefix("Self::")?.split_once(" => ")?;
-    Some((number.strip_suffix(',')?.parse().ok()?, name.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// PROPERTY: constants and codes of every written shape become one line each.
+    /// PROPERTY: constants of every written shape become one line each.
     #[test]
     fn sources_become_lines() {
         let limits = Source::new(
             "//! L.\n\n/// LIMIT: two,\n/// for a reason.\npub const A: u8 = 1 << 1;\nconst B: &str = \"b\";\n",
         );
         assert_eq!(constants(&limits), "A = 1 << 1: LIMIT: two, for a reason.\nB = \"b\":\n");
-        let table =
-            Source::new("//! C.\n  Two = 200, \"two\";\n Self::One => 100,\npub const CODE: u16 = 300;\n");
-        assert_eq!(codes(&table), "100 One\n200 Two: two\n300 CODE\n");
     }
 }

@@ -39,7 +39,9 @@ pub(crate) fn tables(house: &House) -> Vec<Violation> {
 
 /// F14: every golden text is there and says what the code says.
 pub(crate) fn golden(house: &House) -> Vec<Violation> {
-    let mut found = Vec::new();
+    let missing = golden::TESTED.iter().filter(|path| house.tree.text(path).is_none());
+    let mut found: Vec<Violation> =
+        missing.map(|path| Violation::new("F14", path, 0, "is missing: its crate's test makes it")).collect();
     for surface in golden::SURFACES {
         let Some(expected) = golden::text(surface, &house.tree) else {
             let what = format!("a source is missing: {:?}", surface.sources);
@@ -85,6 +87,8 @@ mod tests {
         let source = "//! A.\n/// LIMIT: two.\npub const A: u8 = 2;\n";
         let paths = golden::SURFACES.iter().flat_map(|surface| surface.sources);
         let mut files: Vec<(&str, &str)> = paths.map(|path| (*path, source)).collect();
+        assert_eq!(found(golden, &files).len(), golden::SURFACES.len() + golden::TESTED.len());
+        files.extend(golden::TESTED.iter().map(|path| (*path, "")));
         assert_eq!(found(golden, &files).len(), golden::SURFACES.len());
         let planted = crate::tree::planted::Planted::new(&files);
         let tree = crate::tree::Tree::read(planted.path()).expect("a tree");
