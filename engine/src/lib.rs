@@ -1,1 +1,39 @@
-//! Placeholder that the first commit of this room replaces.
+//! Live tenants: each one actor that owns its state, commits before it acknowledges and publishes a view.
+//!
+//! Checks read the view, never a mailbox ([`Reading::check`]). Commands are identified, admitted,
+//! decided by a pure function, committed by the store, published behind the proof of that commit and
+//! only then answered ([`Engine::submit`]). The engine knows neither QUIC nor HTTP nor bytes; time and
+//! randomness come in through two seams ([`Clock`], [`Entropy`]).
+
+mod actor;
+mod admit;
+mod bound;
+mod check;
+mod directory;
+mod engine;
+mod house;
+mod list;
+mod load;
+mod order;
+mod read;
+mod root;
+mod seam;
+mod sign_in;
+mod state;
+mod submit;
+mod supervisor;
+mod sync;
+mod table;
+mod view;
+
+pub use admit::Done;
+pub use bound::{Bound, HelloRefusal};
+pub use directory::{Entry, Standing};
+pub use engine::{Engine, EngineUsage, StartError};
+pub use house::EngineConfig;
+pub use list::{Listing, Page};
+pub use read::PermissionList;
+pub use seam::{Clock, Entropy};
+pub use state::{ADMIN_ROLE, BUILT_IN, Made, SERVICE_ROLE};
+pub use submit::SubmitError;
+pub use view::{Reading, Sees, View};

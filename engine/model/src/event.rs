@@ -6,8 +6,8 @@
 use crate::id::{Generation, Place, RestrictionId, RoleId, SubjectIndex, WorkspaceIndex};
 use crate::private::Private;
 use crate::record::{
-    AttributeRecord, AttributeValue, CommandIdRecord, GrantRecord, PlaceRecord, RestrictionRecord, RoleRecord,
-    SubjectRecord, TenantRecord, WorkspaceRecord,
+    AttributeRecord, AttributeValue, CommandIdRecord, GrantRecord, PlaceRecord, RestrictionRecord,
+    RoleRecord, SubjectRecord, TenantRecord, WorkspaceRecord,
 };
 use crate::settings::Settings;
 use crate::time::Deadline;

@@ -135,7 +135,26 @@ impl Handle {
         let [g0, g1, g2, g3] = self.generation.0.to_le_bytes();
         let mut out = [0; HANDLE_BYTES];
         let head = [
-            VERSION, self.kind.number(), c0, c1, t0, t1, t2, t3, t4, t5, t6, t7, p0, p1, p2, p3, g0, g1, g2, g3,
+            VERSION,
+            self.kind.number(),
+            c0,
+            c1,
+            t0,
+            t1,
+            t2,
+            t3,
+            t4,
+            t5,
+            t6,
+            t7,
+            p0,
+            p1,
+            p2,
+            p3,
+            g0,
+            g1,
+            g2,
+            g3,
         ];
         for (to, from) in out.iter_mut().zip(head.iter().chain(&self.secret)) {
             *to = *from;

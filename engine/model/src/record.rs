@@ -3,9 +3,7 @@
 //! A record is the whole resulting value of one key, so that applying it twice, or over a newer
 //! bucket, is harmless.
 
-use crate::id::{
-    Generation, Place, PublicId, RestrictionId, RoleId, SubjectIndex, TenantId, WorkspaceIndex,
-};
+use crate::id::{Generation, Place, PublicId, RestrictionId, RoleId, SubjectIndex, TenantId, WorkspaceIndex};
 use crate::name::{Name, Pattern};
 use crate::time::Deadline;
 

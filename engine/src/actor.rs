@@ -1,0 +1,310 @@
+//! The writer of one tenant: the one place that knows the order decide, commit, publish, reply.
+//!
+//! The mailbox carries no content: commands wait in the intake, and reads never come here. One batch
+//! is in flight at a time; while it is, new commands collect.
+
+use crate::admit::{Done, Outcome, Waiting};
+use crate::directory::Entry;
+use crate::house::House;
+use crate::state::{Birth, Known, State};
+use crate::supervisor::SupervisorMessage;
+use crate::view::View;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use std::collections::{BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use tessera_model::command::Ordered;
+use tessera_model::limits::BATCH_COMMANDS_MAX;
+use tessera_model::record::TenantStatus;
+use tessera_model::{Caller, Event, PermissionRef, Reason, Refusal, TenantId, UnixMillis, WorkspaceIndex};
+use tessera_storage::{Batch, Bucket, BucketKind, Head, Staged, StorageError};
+use tokio::sync::oneshot;
+
+/// What the mailbox of a tenant carries.
+pub(crate) enum TenantMessage {
+    /// Commands are waiting in the intake. Sent again while some are left.
+    Drain,
+    /// Hand over up to so many buckets that differ from the checkpoint.
+    HandOver(usize, oneshot::Sender<Handed>),
+    /// These buckets could not be written: they are still to be handed over.
+    Again(BTreeSet<(BucketKind, u32)>),
+}
+
+/// Buckets on their way to the checkpoint.
+pub(crate) struct Handed {
+    /// The durable position that they are at.
+    pub(crate) head: Head,
+    /// The buckets.
+    pub(crate) buckets: Vec<Bucket>,
+    /// Their names, to be given back if they could not be written.
+    pub(crate) names: BTreeSet<(BucketKind, u32)>,
+    /// How many more there are.
+    pub(crate) left: usize,
+}
+
+/// The actor. It has no fields: everything is its state.
+pub(crate) struct TenantActor;
+
+/// What a tenant's actor starts with and keeps.
+pub(crate) struct Running {
+    pub(crate) house: Arc<House>,
+    pub(crate) entry: Arc<Entry>,
+    pub(crate) view: Arc<View>,
+    pub(crate) state: State,
+    pub(crate) head: Head,
+    /// The latest wall time that a frame of this tenant carries; it never goes back.
+    pub(crate) wall: UnixMillis,
+}
+
+/// Why an actor ended before its time. The supervisor reloads the tenant.
+#[derive(Debug)]
+enum ActorError {
+    /// A command panicked while it was decided or applied.
+    Panicked,
+    /// The commit is not certain, or certainly did not happen.
+    Commit(StorageError),
+}
+
+impl std::fmt::Display for ActorError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Panicked => f.write_str("a command panicked"),
+            Self::Commit(error) => write!(f, "the commit failed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ActorError {}
+
+impl Actor for TenantActor {
+    type Msg = TenantMessage;
+    type State = Box<Running>;
+    type Arguments = Box<Running>;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<TenantMessage>,
+        running: Box<Running>,
+    ) -> Result<Box<Running>, ActorProcessingErr> {
+        Ok(running)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<TenantMessage>,
+        message: TenantMessage,
+        running: &mut Box<Running>,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            TenantMessage::Drain => {
+                running.execute().await?;
+                if running.entry.intake.tell_again() {
+                    myself.cast(TenantMessage::Drain)?;
+                }
+            }
+            TenantMessage::HandOver(most, reply) => drop(reply.send(running.hand_over(most))),
+            TenantMessage::Again(names) => running.state.mark_dirty(names),
+        }
+        Ok(())
+    }
+}
+
+impl Running {
+    /// Decide and apply, commit, publish, reply. On failure nothing was published; the replies are
+    /// dropped unanswered, which their callers read as Unknown, and the tenant is reloaded.
+    async fn execute(&mut self) -> Result<(), ActorError> {
+        let mut waiting = VecDeque::from(self.entry.intake.take(BATCH_COMMANDS_MAX));
+        let now = self.house.now();
+        self.wall = self.wall.max(now);
+        self.state.sweep(waiting.len() * 2, now);
+        if self.house.store.usage().full {
+            waiting = self.refuse_wide(waiting);
+        }
+        while !waiting.is_empty() {
+            self.execute_some(&mut waiting, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes commands while they fit into one batch of the store, and sees that batch through.
+    async fn execute_some(
+        &mut self,
+        waiting: &mut VecDeque<Waiting>,
+        now: UnixMillis,
+    ) -> Result<(), ActorError> {
+        let room = self.house.store.batch_bytes_max() / 2;
+        let mut batch = Batch::new(&self.head);
+        let mut answered = Vec::with_capacity(waiting.len());
+        let mut tenants = Vec::new();
+        let mut narrows = true;
+        while batch.bytes().len() < room {
+            let Some(one) = waiting.pop_front() else { break };
+            narrows &= one.ordered.command.kind().narrows();
+            let outcome = self.guarded(&one.ordered, &mut batch, &mut tenants, now)?;
+            answered.push((one.reply, outcome));
+        }
+        if !batch.is_empty() {
+            batch.narrowing(narrows);
+            self.head = batch.head_after();
+            match self.house.store.commit(batch).await {
+                Ok(durable) => {
+                    let (changes, root) = self.state.take_changes();
+                    self.view.publish(&durable, &changes, root);
+                    self.after_publish(&tenants);
+                }
+                Err(error) => {
+                    // Certainly not applied: the state is thrown away, the callers are told. Of any
+                    // other error nobody knows; their replies are dropped.
+                    let told = if matches!(error, StorageError::StorageFull) {
+                        Some(Refusal::StorageFull)
+                    } else {
+                        matches!(error, StorageError::Busy).then_some(Refusal::Busy)
+                    };
+                    if let Some(refusal) = told {
+                        for (reply, _) in answered {
+                            drop(reply.send(Err(refusal)));
+                        }
+                    }
+                    return Err(ActorError::Commit(error));
+                }
+            }
+        }
+        for (reply, outcome) in answered {
+            // The caller may be gone. The command happened all the same.
+            drop(reply.send(outcome));
+        }
+        Ok(())
+    }
+
+    /// With a full store only commands that narrow are decided.
+    fn refuse_wide(&self, waiting: VecDeque<Waiting>) -> VecDeque<Waiting> {
+        let (narrow, wide): (VecDeque<_>, VecDeque<_>) =
+            waiting.into_iter().partition(|one| one.ordered.command.kind().narrows());
+        for one in wide {
+            drop(one.reply.send(Err(Refusal::StorageFull)));
+        }
+        narrow
+    }
+
+    /// Takes one command; a panic is counted against it and ends the actor.
+    fn guarded(
+        &mut self,
+        ordered: &Ordered,
+        batch: &mut Batch,
+        tenants: &mut Vec<(TenantId, TenantStatus)>,
+        now: UnixMillis,
+    ) -> Result<Outcome, ActorError> {
+        if self.entry.is_quarantined(ordered.id) {
+            return Ok(Err(Refusal::Quarantined));
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.take(ordered, batch, tenants, now))) {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                self.entry.strike(ordered.id);
+                Err(ActorError::Panicked)
+            }
+        }
+    }
+
+    /// Decides one command, applies what was decided and stages its frame.
+    fn take(
+        &mut self,
+        ordered: &Ordered,
+        batch: &mut Batch,
+        tenants: &mut Vec<(TenantId, TenantStatus)>,
+        now: UnixMillis,
+    ) -> Result<Outcome, ActorError> {
+        match self.state.known(ordered, now) {
+            Known::New => {}
+            Known::Repeat(revision) => {
+                let receipt = self.state.receipt(revision);
+                return Ok(Ok(Done { receipt, made: Default::default(), repeat: true }));
+            }
+            Known::Refused(refusal) => return Ok(Err(refusal)),
+        }
+        if let Err(refusal) = self.operator_may(ordered, now) {
+            return Ok(Err(refusal));
+        }
+        let decided = match self.state.decide(ordered, now) {
+            Ok(decided) => decided,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if decided.events.is_empty() && decided.rows.is_empty() {
+            let seen = tessera_model::Revision(self.state.revision.0.saturating_sub(1));
+            return Ok(Ok(Done { receipt: self.state.receipt(seen), made: decided.made, repeat: false }));
+        }
+        for event in &decided.events {
+            self.state.apply(event);
+            if let Event::TenantChanged(record) = event {
+                tenants.push((record.id, record.status));
+            }
+        }
+        self.state.rows_written(&decided.rows);
+        let staged = self.staged(ordered, decided.events, decided.rows);
+        let revision = batch.push(&staged).map_err(ActorError::Commit)?;
+        if let Some(birth) = decided.birth {
+            self.give_birth(ordered, birth, batch)?;
+        }
+        self.state.remember(ordered, revision);
+        self.state.revision = revision.next();
+        Ok(Ok(Done { receipt: self.state.receipt(revision), made: decided.made, repeat: false }))
+    }
+
+    fn staged(&self, ordered: &Ordered, events: Vec<Event>, rows: Vec<tessera_model::Row>) -> Staged {
+        Staged {
+            kind: ordered.command.kind(),
+            id: ordered.id,
+            fingerprint: ordered.fingerprint,
+            caller: ordered.caller,
+            wall: self.wall,
+            events,
+            rows,
+        }
+    }
+
+    /// Stages frame 0 of a new tenant in the same batch; nobody else can write there yet.
+    fn give_birth(&self, ordered: &Ordered, birth: Birth, batch: &mut Batch) -> Result<(), ActorError> {
+        let mut bytes = [0; 88];
+        self.house.entropy.fill(&mut bytes);
+        let (Some(entropy), Some(nonces)) = (bytes.first_chunk::<64>(), bytes.last_chunk::<24>()) else {
+            return Ok(());
+        };
+        self.house.store.make_tenant_keys(birth.tenant, entropy, nonces).map_err(ActorError::Commit)?;
+        let staged = self.staged(ordered, birth.events, birth.rows);
+        batch.birth(birth.tenant, birth.nonce, &staged).map_err(ActorError::Commit)
+    }
+
+    /// An operator's credential is looked at again in the system tenant's view when the batch drains.
+    fn operator_may(&self, ordered: &Ordered, now: UnixMillis) -> Result<(), Refusal> {
+        let Caller::Operator { place, generation, .. } = ordered.caller else { return Ok(()) };
+        let system = self.house.system().ok_or(Refusal::NotReady)?;
+        let reading = system.read(now);
+        let permission = PermissionRef::Name(ordered.command.kind().permission());
+        let reason = reading.caller_holds(place, generation, permission, WorkspaceIndex(0));
+        if reason == Reason::None { Ok(()) } else { Err(Refusal::Unauthorized) }
+    }
+
+    /// The system tenant's publish writes the status of tenants; closing ones are handed on.
+    fn after_publish(&self, tenants: &[(TenantId, TenantStatus)]) {
+        for (tenant, status) in tenants {
+            if let Some(entry) = self.house.directory.entry(*tenant) {
+                entry.set_status(*status);
+            }
+            if *status == TenantStatus::Closing {
+                self.house.tell(SupervisorMessage::Close(*tenant));
+            }
+        }
+    }
+
+    fn hand_over(&mut self, most: usize) -> Handed {
+        let mut dirty = self.state.take_dirty();
+        let names: BTreeSet<_> = dirty.iter().take(most).copied().collect();
+        for name in &names {
+            dirty.remove(name);
+        }
+        let left = dirty.len();
+        self.state.mark_dirty(dirty);
+        let buckets = names.iter().map(|name| self.state.bucket(*name)).collect();
+        Handed { head: self.head, buckets, names, left }
+    }
+}

@@ -1,0 +1,103 @@
+//! Admission: the bounded intake of one tenant, its only queue.
+//!
+//! Permits are places in the queue: beyond them the answer is Busy, at once. Commands that narrow
+//! have permits of their own and are drained first. The actor's mailbox only learns "drain".
+
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tessera_model::command::Ordered;
+use tessera_model::limits::{INTAKE_MAX, INTAKE_RESERVED_MAX};
+use tessera_model::{Receipt, Refusal};
+use tokio::sync::oneshot;
+
+use crate::state::Made;
+
+/// A command that was done: where it went and what it made.
+#[derive(Clone)]
+pub struct Done {
+    /// The proof of the write; of a repeat, the proof of the first time.
+    pub receipt: Receipt,
+    /// What was made. Empty for a repeat: secrets are shown once.
+    pub made: Made,
+    /// Whether it had been done before under the same id.
+    pub repeat: bool,
+}
+
+/// The answer to a command, when it is known.
+pub(crate) type Outcome = Result<Done, Refusal>;
+
+/// A command in the intake. Its reply, dropped unanswered, reads as Unknown.
+pub(crate) struct Waiting {
+    pub(crate) ordered: Ordered,
+    pub(crate) reply: oneshot::Sender<Outcome>,
+}
+
+#[derive(Default)]
+struct Queues {
+    narrow: VecDeque<Waiting>,
+    wide: VecDeque<Waiting>,
+}
+
+/// The intake of one tenant.
+#[derive(Default)]
+pub(crate) struct Intake {
+    queues: Mutex<Queues>,
+    told: AtomicBool,
+}
+
+impl Intake {
+    /// Queues a command. `Ok(true)` when the actor must be told to drain.
+    ///
+    /// # Errors
+    /// `Busy` when its permits are taken.
+    pub(crate) fn admit(&self, waiting: Waiting) -> Result<bool, Refusal> {
+        let narrows = waiting.ordered.command.kind().narrows();
+        {
+            let mut queues = self.queues.lock();
+            let taken = queues.narrow.len() + queues.wide.len();
+            let room = if narrows { INTAKE_MAX } else { INTAKE_MAX - INTAKE_RESERVED_MAX };
+            if taken >= room {
+                return Err(Refusal::Busy);
+            }
+            if narrows {
+                queues.narrow.push_back(waiting);
+            } else {
+                queues.wide.push_back(waiting);
+            }
+        }
+        Ok(!self.told.swap(true, Ordering::AcqRel))
+    }
+
+    /// Takes up to `most` commands, those that narrow first but never more than three quarters.
+    pub(crate) fn take(&self, most: usize) -> Vec<Waiting> {
+        self.told.store(false, Ordering::Release);
+        let mut queues = self.queues.lock();
+        let narrow = queues.narrow.len().min(if queues.wide.is_empty() { most } else { most * 3 / 4 });
+        let mut taken: Vec<_> = queues.narrow.drain(..narrow).collect();
+        let wide = queues.wide.len().min(most - narrow);
+        taken.extend(queues.wide.drain(..wide));
+        taken
+    }
+
+    /// Whether commands are left; if so the caller tells the actor again.
+    pub(crate) fn tell_again(&self) -> bool {
+        let queues = self.queues.lock();
+        let left = !(queues.narrow.is_empty() && queues.wide.is_empty());
+        drop(queues);
+        left && !self.told.swap(true, Ordering::AcqRel)
+    }
+
+    /// How many commands wait.
+    pub(crate) fn len(&self) -> usize {
+        let queues = self.queues.lock();
+        queues.narrow.len() + queues.wide.len()
+    }
+
+    /// Drops what waits: its callers read Unknown. For a tenant that is closed.
+    pub(crate) fn clear(&self) {
+        let mut queues = self.queues.lock();
+        queues.narrow.clear();
+        queues.wide.clear();
+    }
+}

@@ -1,0 +1,215 @@
+//! Who is connected: a credential bound to a tenant, looked at again with every drained read.
+
+use crate::check::Live;
+use crate::directory::{Entry, Standing};
+use crate::engine::Engine;
+use crate::order;
+use crate::root::Root;
+use crate::table::Fields;
+use crate::view::{Reading, View};
+use std::sync::Arc;
+use tessera_crypto::compare::equal_arrays;
+use tessera_model::{
+    Caller, Decision, Generation, Handle, HandleBytes, HandleKind, PermissionRef, Place, PublicId, Reason,
+    Refusal, TenantId, WorkspaceIndex, WorkspaceRef,
+};
+
+/// A live credential, bound to the tenant that its holder asks about.
+#[derive(Clone)]
+pub struct Bound {
+    /// The tenant it is bound to.
+    pub entry: Arc<Entry>,
+    /// The tenant that the credential belongs to; the same unless an operator acts on another.
+    pub home: Arc<Entry>,
+    /// Who orders commands.
+    pub caller: Caller,
+    /// The public id of whose credential it is.
+    pub subject: PublicId,
+    /// The public id of the session or key itself.
+    pub credential: PublicId,
+    place: Place,
+    generation: Generation,
+    tag: (u64, u64),
+}
+
+/// Why a Hello was turned down.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HelloRefusal {
+    /// The credential opens nothing here: one answer for every cause.
+    Refused,
+    /// The tenant sleeps and is being woken: come again.
+    NotReady,
+}
+
+impl Engine {
+    /// Binds a credential to a tenant. A stranger wakes nobody: for a sleeping tenant only the tag of
+    /// that place is read, and only a match starts a wake.
+    ///
+    /// # Errors
+    /// [`HelloRefusal`].
+    pub fn hello(&self, bytes: &HandleBytes, wanted: Option<TenantId>) -> Result<Bound, HelloRefusal> {
+        let handle = Handle::parse(bytes).map_err(|_| HelloRefusal::Refused)?;
+        if handle.kind == HandleKind::Refresh {
+            return Err(HelloRefusal::Refused);
+        }
+        let tenant = wanted.unwrap_or(handle.tenant);
+        if tenant != handle.tenant && handle.tenant != TenantId::SYSTEM {
+            return Err(HelloRefusal::Refused);
+        }
+        let home = self.house.entry(handle.tenant).ok_or(HelloRefusal::Refused)?;
+        let tag = self.house.tagger.tag_words(bytes);
+        let view = home.view();
+        let Some(view) = view.as_ref() else { return Err(self.knock(&home, &handle, bytes)) };
+        let bound = bind(&home, view, &handle, tag, self.now()).ok_or(HelloRefusal::Refused)?;
+        home.used(self.now());
+        if tenant == handle.tenant {
+            return Ok(bound);
+        }
+        self.bind_operator(bound, tenant)
+    }
+
+    /// An operator acts on another tenant: it must exist, and is woken.
+    fn bind_operator(&self, bound: Bound, tenant: TenantId) -> Result<Bound, HelloRefusal> {
+        let (Caller::Holder { place, generation, subject }, Some(entry)) =
+            (bound.caller, self.house.entry(tenant))
+        else {
+            return Err(HelloRefusal::Refused);
+        };
+        let bound = Bound { entry, caller: Caller::Operator { place, generation, subject }, ..bound };
+        if !self.may(&bound, "tessera.admin.tenants") {
+            return Err(HelloRefusal::Refused);
+        }
+        bound.entry.used(self.now());
+        if bound.entry.view().is_some() {
+            return Ok(bound);
+        }
+        self.house.wake(&bound.entry);
+        Err(HelloRefusal::NotReady)
+    }
+
+    /// Somebody knocks at a tenant without a view.
+    fn knock(&self, entry: &Entry, handle: &Handle, bytes: &HandleBytes) -> HelloRefusal {
+        match entry.standing() {
+            Standing::Failed => HelloRefusal::Refused,
+            Standing::Waking | Standing::Leaving | Standing::Awake => HelloRefusal::NotReady,
+            Standing::Asleep => {
+                let found = self.house.store.place(entry.tenant, handle.place).ok().flatten();
+                let matches = found.is_some_and(|record| {
+                    record.generation == handle.generation
+                        && equal_arrays(&record.tag, &self.house.tagger.tag(bytes))
+                });
+                if !matches {
+                    return HelloRefusal::Refused;
+                }
+                self.house.wake(entry);
+                HelloRefusal::NotReady
+            }
+        }
+    }
+
+    /// Whether a bound credential is still alive. Asked with every drained read.
+    #[must_use]
+    pub fn is_alive(&self, bound: &Bound) -> bool {
+        let view = bound.home.view();
+        let Some(view) = view.as_ref() else { return false };
+        bound.home.is_active()
+            && view.read(self.now()).caller_lives(bound.place, bound.generation, bound.tag) == Reason::None
+    }
+
+    /// Whether a bound credential is alive and holds a permission of its own tenant.
+    #[must_use]
+    pub fn may(&self, bound: &Bound, permission: &str) -> bool {
+        let view = bound.home.view();
+        let Some(view) = view.as_ref() else { return false };
+        let reading = view.read(self.now());
+        let asked = PermissionRef::Name(permission);
+        bound.home.is_active()
+            && reading
+                .check_tag(bound.place, bound.generation, bound.tag, asked, WorkspaceRef::Tenant)
+                .is_permit()
+    }
+
+    /// Whether a handle is the bound credential itself (a session may ask about itself).
+    #[must_use]
+    pub fn is_own(&self, bound: &Bound, handle: &HandleBytes) -> bool {
+        let tag = self.house.tagger.tag_words(handle);
+        tessera_crypto::compare::equal_words(tag, bound.tag)
+    }
+
+    /// Answers a check of a bound connection, with the reading of this drained read.
+    #[must_use]
+    pub fn check(
+        &self,
+        bound: &Bound,
+        reading: &Reading<'_>,
+        query: &tessera_model::CheckQuery<'_>,
+    ) -> Decision {
+        if bound.entry.is_active() {
+            reading.check(&self.house.tagger, query)
+        } else {
+            Decision::deny(Reason::TenantClosed, reading.seen())
+        }
+    }
+}
+
+fn bind(
+    home: &Arc<Entry>,
+    view: &Arc<View>,
+    handle: &Handle,
+    tag: (u64, u64),
+    now: tessera_model::UnixMillis,
+) -> Option<Bound> {
+    if !home.is_active() {
+        return None;
+    }
+    let reading = view.read(now);
+    if reading.caller_lives(handle.place, handle.generation, tag) != Reason::None {
+        return None;
+    }
+    let live = Live::of(&view.table.place(handle.place.0)?.read());
+    let subject = view.root.full().subjects.get(&live.subject)?.id;
+    Some(Bound {
+        entry: Arc::clone(home),
+        home: Arc::clone(home),
+        caller: Caller::Holder { place: handle.place, generation: handle.generation, subject: live.subject },
+        subject,
+        credential: PublicId::of_place(live.opened, handle.place, handle.generation),
+        place: handle.place,
+        generation: handle.generation,
+        tag,
+    })
+}
+
+impl Reading<'_> {
+    /// Whether whoever lives at a place with this tag is alive; `Reason::None` says yes.
+    pub(crate) fn caller_lives(&self, place: Place, generation: Generation, tag: (u64, u64)) -> Reason {
+        let Some(words) = self.view.table.place(place.0) else { return Reason::HandleUnknown };
+        let judge = |root: &Root, fields: &Fields| {
+            crate::check::judge_alive(root, fields, (generation.0, tag), self.now)
+        };
+        let start = (&*self.root, self.version);
+        order::answer(words, &self.view.root, &self.view.marks, start, judge).reason
+    }
+
+    /// Whether whoever lives at a place (its handle was verified before) holds a permission.
+    pub(crate) fn caller_holds(
+        &self,
+        place: Place,
+        generation: Generation,
+        permission: PermissionRef<'_>,
+        workspace: WorkspaceIndex,
+    ) -> Reason {
+        let Some(words) = self.view.table.place(place.0) else { return Reason::HandleUnknown };
+        let [_, w1, w2, ..] = words.read();
+        self.check_tag(place, generation, (w1, w2), permission, WorkspaceRef::Index(workspace)).reason
+    }
+}
+
+impl From<HelloRefusal> for Refusal {
+    fn from(refusal: HelloRefusal) -> Self {
+        match refusal {
+            HelloRefusal::Refused => Self::Unauthorized,
+            HelloRefusal::NotReady => Self::NotReady,
+        }
+    }
+}

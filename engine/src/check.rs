@@ -1,0 +1,245 @@
+//! The read path: one question, one answer, nothing in between.
+//!
+//! It takes no lock, never spins, allocates nothing, awaits nothing and cannot fail: whatever it does
+//! not recognise, it denies. The order of its loads is that of [`crate::order`].
+
+use crate::order::{self, Verdict};
+use crate::root::Root;
+use crate::table::{ALIVE, Fields, KEY};
+use crate::view::Reading;
+use tessera_crypto::compare::equal_words;
+use tessera_crypto::digest::Tagger;
+use tessera_model::record::SubjectStatus;
+use tessera_model::{
+    CheckQuery, Deadline, Decision, Generation, Handle, HandleBytes, HandleKind, PermissionId, PermissionRef,
+    Place, Reason, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
+};
+
+/// What a place and a root say together.
+#[derive(Clone, Copy)]
+pub(crate) struct Judged {
+    pub(crate) reason: Reason,
+    pub(crate) valid_until: UnixMillis,
+    stale: bool,
+}
+
+impl Judged {
+    const fn deny(reason: Reason) -> Self {
+        Self { reason, valid_until: NEVER, stale: false }
+    }
+
+    const STALE: Self = Self { reason: Reason::Changed, valid_until: NEVER, stale: true };
+}
+
+const NEVER: UnixMillis = UnixMillis(u64::MAX);
+
+impl Verdict for Judged {
+    fn permits(&self) -> bool {
+        matches!(self.reason, Reason::None)
+    }
+
+    fn stale(&self) -> bool {
+        self.stale
+    }
+
+    fn changed() -> Self {
+        Self::deny(Reason::Changed)
+    }
+}
+
+/// The named parts of the eight words.
+#[derive(Clone, Copy)]
+pub(crate) struct Live {
+    pub(crate) key: bool,
+    pub(crate) subject: SubjectIndex,
+    pub(crate) workspace: WorkspaceIndex,
+    pub(crate) expires: Deadline,
+    pub(crate) cut_off: u32,
+    pub(crate) idle: Deadline,
+    pub(crate) restriction: RestrictionId,
+    pub(crate) opened: Deadline,
+}
+
+/// Low and high half of a word.
+pub(crate) const fn halves(word: u64) -> (u32, u32) {
+    let [a, b, c, d, e, f, g, h] = word.to_le_bytes();
+    (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
+}
+
+impl Live {
+    pub(crate) const fn of(fields: &Fields) -> Self {
+        let [w0, _, _, w3, w4, w5, w6, _] = *fields;
+        let (subject, workspace) = halves(w3);
+        let (expires, cut_off) = halves(w4);
+        let (idle, restriction) = halves(w5);
+        let (_, opened) = halves(w6);
+        Self {
+            key: w0 & KEY != 0,
+            subject: SubjectIndex(subject),
+            workspace: WorkspaceIndex(workspace),
+            expires: Deadline(expires),
+            cut_off,
+            idle: Deadline(idle),
+            restriction: RestrictionId(restriction),
+            opened: Deadline(opened),
+        }
+    }
+
+    /// Whether time has ended it, and until when time alone leaves that as it is.
+    pub(crate) const fn clock(&self, now: UnixMillis) -> Result<UnixMillis, Reason> {
+        if self.expires.passed(now) {
+            return Err(Reason::Expired);
+        }
+        let end = self.expires.to_millis();
+        if self.key {
+            return Ok(end);
+        }
+        if self.idle.passed(now) {
+            return Err(Reason::Idle);
+        }
+        let idle = self.idle.to_millis();
+        Ok(if idle.0 < end.0 { idle } else { end })
+    }
+}
+
+/// Whose handle it is, read off a live place under one root: the part of a check that knows no
+/// permission yet.
+pub(crate) fn alive<'r>(
+    root: &'r Root,
+    fields: &Fields,
+    (generation, tag): (u32, (u64, u64)),
+    now: UnixMillis,
+) -> Result<(&'r tessera_policy::Line, Live, UnixMillis), Judged> {
+    let [w0, w1, w2, ..] = *fields;
+    let (held, _) = halves(w0);
+    if held != generation || !equal_words((w1, w2), tag) {
+        return Err(Judged::deny(Reason::HandleUnknown));
+    }
+    if w0 & ALIVE == 0 {
+        return Err(Judged::deny(Reason::Revoked));
+    }
+    let live = Live::of(fields);
+    let Some(line) = root.rules.line(live.subject) else { return Err(Judged::STALE) };
+    let status = line.status();
+    if status == SubjectStatus::Deleted {
+        return Err(Judged::deny(Reason::SubjectDeleted));
+    }
+    if !live.key && (live.cut_off < line.cut_off() || live.cut_off < root.cut_off) {
+        return Err(Judged::deny(Reason::Revoked));
+    }
+    if status == SubjectStatus::Suspended {
+        return Err(Judged::deny(Reason::SubjectSuspended));
+    }
+    match live.clock(now) {
+        Ok(end) => Ok((line, live, end)),
+        Err(reason) => Err(Judged::deny(reason)),
+    }
+}
+
+/// Whether it is alive at all, without a permission.
+pub(crate) fn judge_alive(root: &Root, fields: &Fields, who: (u32, (u64, u64)), now: UnixMillis) -> Judged {
+    match alive(root, fields, who, now) {
+        Ok((_, _, valid_until)) => Judged { reason: Reason::None, valid_until, stale: false },
+        Err(judged) => judged,
+    }
+}
+
+/// What is asked, with names looked up in a root.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    permission: PermissionRef<'a>,
+    workspace: WorkspaceRef<'a>,
+}
+
+fn judge(
+    root: &Root,
+    fields: &Fields,
+    who: (u32, (u64, u64)),
+    question: Question<'_>,
+    now: UnixMillis,
+) -> Judged {
+    let (line, live, end) = match alive(root, fields, who, now) {
+        Ok(found) => found,
+        Err(judged) => return judged,
+    };
+    let Some(permission) = root.rules.permission(question.permission) else {
+        return Judged::deny(Reason::PermissionUnknown);
+    };
+    let Some(workspace) = root.rules.workspace(question.workspace) else {
+        return Judged::deny(Reason::WorkspaceUnknown);
+    };
+    judge_ids(root, (line, &live, end), permission, workspace, now)
+}
+
+fn judge_ids(
+    root: &Root,
+    (line, live, end): (&tessera_policy::Line, &Live, UnixMillis),
+    permission: PermissionId,
+    workspace: WorkspaceIndex,
+    now: UnixMillis,
+) -> Judged {
+    let outcome = root.rules.evaluate(line, permission, workspace, live.restriction, now);
+    let valid_until = if outcome.valid_until.0 < end.0 { outcome.valid_until } else { end };
+    Judged { reason: outcome.reason, valid_until, stale: false }
+}
+
+impl Reading<'_> {
+    /// Answers a check of a handle, its secret hashed after its place was asked from memory.
+    #[must_use]
+    pub fn check(&self, tagger: &Tagger, query: &CheckQuery<'_>) -> Decision {
+        let handle = match self.parse(query.handle) {
+            Ok(handle) => handle,
+            Err(reason) => return Decision::deny(reason, self.seen),
+        };
+        // An early, independent load hides the memory's latency behind the hash.
+        let early = self.view.table.place(handle.place.0).map_or(0, crate::table::Words::head_relaxed);
+        let tag = tagger.tag_words(query.handle);
+        std::hint::black_box(early);
+        self.check_tag(handle.place, handle.generation, tag, query.permission, query.workspace)
+    }
+
+    /// Answers a check of a place whose handle was hashed before.
+    #[must_use]
+    #[inline]
+    pub fn check_tag(
+        &self,
+        place: Place,
+        generation: Generation,
+        tag: (u64, u64),
+        permission: PermissionRef<'_>,
+        workspace: WorkspaceRef<'_>,
+    ) -> Decision {
+        let Some(words) = self.view.table.place(place.0) else {
+            return Decision::deny(Reason::HandleUnknown, self.seen);
+        };
+        let question = Question { permission, workspace };
+        let who = (generation.0, tag);
+        let judged = order::answer(
+            words,
+            &self.view.root,
+            &self.view.marks,
+            (&*self.root, self.version),
+            |root: &Root, fields| judge(root, fields, who, question, self.now),
+        );
+        Decision { reason: judged.reason, seen: self.seen, valid_until: judged.valid_until }
+    }
+
+    /// Touches the place of a handle, so that it is on its way into the cache before it is checked.
+    pub fn prefetch(&self, handle: &HandleBytes) -> u64 {
+        Handle::parse(handle)
+            .ok()
+            .and_then(|handle| self.view.table.place(handle.place.0))
+            .map_or(0, crate::table::Words::head_relaxed)
+    }
+
+    pub(crate) fn parse(&self, handle: &HandleBytes) -> Result<Handle, Reason> {
+        let handle = Handle::parse(handle).map_err(|_| Reason::HandleUnknown)?;
+        if handle.tenant != self.view.tenant {
+            return Err(Reason::OtherTenant);
+        }
+        if handle.kind == HandleKind::Refresh {
+            return Err(Reason::HandleKindWrong);
+        }
+        Ok(handle)
+    }
+}

@@ -1,0 +1,180 @@
+//! The directory: tenant → entry, the one structure besides the lane that holds several tenants.
+
+use crate::actor::TenantMessage;
+use crate::admit::Intake;
+use crate::view::View;
+use arc_swap::{ArcSwapOption, Guard};
+use dashmap::DashMap;
+use parking_lot::Mutex;
+use ractor::ActorRef;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use tessera_model::record::TenantStatus;
+use tessera_model::{CommandId, TenantId, UnixMillis};
+
+/// Where a tenant stands on this node.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// Not in memory.
+    Asleep,
+    /// Being loaded.
+    Waking,
+    /// In memory, with a view and an actor.
+    Awake,
+    /// Going to sleep or being closed.
+    Leaving,
+    /// Damaged: its data does not verify.
+    Failed,
+}
+
+impl Standing {
+    const fn number(self) -> u8 {
+        match self {
+            Self::Asleep => 0,
+            Self::Waking => 1,
+            Self::Awake => 2,
+            Self::Leaving => 3,
+            Self::Failed => 4,
+        }
+    }
+
+    const fn from_number(number: u8) -> Self {
+        match number {
+            0 => Self::Asleep,
+            1 => Self::Waking,
+            2 => Self::Awake,
+            3 => Self::Leaving,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// LIMIT: panics of one command before it is quarantined.
+pub(crate) const STRIKES_MAX: u8 = 3;
+/// LIMIT: commands whose panics are counted per tenant; the oldest ids go first.
+const STRUCK_COMMANDS_MAX: usize = 1_024;
+
+/// One tenant on this node. Connections keep it and load its view once per drained read.
+pub struct Entry {
+    /// Whose entry it is.
+    pub tenant: TenantId,
+    standing: AtomicU8,
+    status: AtomicU8,
+    view: ArcSwapOption<View>,
+    used_ms: AtomicU64,
+    pub(crate) intake: Intake,
+    pub(crate) actor: Mutex<Option<ActorRef<TenantMessage>>>,
+    strikes: Mutex<BTreeMap<CommandId, u8>>,
+}
+
+impl Entry {
+    fn new(tenant: TenantId, status: TenantStatus) -> Self {
+        Self {
+            tenant,
+            standing: AtomicU8::new(Standing::Asleep.number()),
+            status: AtomicU8::new(status.number()),
+            view: ArcSwapOption::empty(),
+            used_ms: AtomicU64::new(0),
+            intake: Intake::default(),
+            actor: Mutex::new(None),
+            strikes: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// The published view, if the tenant is awake.
+    #[must_use]
+    pub fn view(&self) -> Guard<Option<Arc<View>>> {
+        self.view.load()
+    }
+
+    /// Where the tenant stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        Standing::from_number(self.standing.load(Ordering::Acquire))
+    }
+
+    /// Whether the tenant may be used, as the system tenant last published it.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.status.load(Ordering::Acquire) == TenantStatus::Active.number()
+    }
+
+    /// The status, as the system tenant last published it.
+    #[must_use]
+    pub fn status(&self) -> TenantStatus {
+        TenantStatus::from_number(self.status.load(Ordering::Acquire)).unwrap_or(TenantStatus::Deleted)
+    }
+
+    pub(crate) fn set_status(&self, status: TenantStatus) {
+        self.status.store(status.number(), Ordering::Release);
+    }
+
+    pub(crate) fn set_standing(&self, standing: Standing) {
+        self.standing.store(standing.number(), Ordering::Release);
+    }
+
+    /// Moves from one standing to another; false when it stood elsewhere.
+    pub(crate) fn shift(&self, from: Standing, to: Standing) -> bool {
+        let (from, to) = (from.number(), to.number());
+        self.standing.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    pub(crate) fn show(&self, view: Option<Arc<View>>) {
+        self.view.store(view);
+    }
+
+    /// Notes that the tenant was used; it is not put to sleep for a while.
+    pub(crate) fn used(&self, now: UnixMillis) {
+        self.used_ms.store(now.0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn idle_for(&self, now: UnixMillis) -> u64 {
+        now.0.saturating_sub(self.used_ms.load(Ordering::Relaxed))
+    }
+
+    /// Counts a panic of a command.
+    pub(crate) fn strike(&self, id: CommandId) {
+        let mut strikes = self.strikes.lock();
+        if strikes.len() >= STRUCK_COMMANDS_MAX {
+            strikes.pop_first();
+        }
+        let count = strikes.entry(id).or_insert(0);
+        *count = count.saturating_add(1);
+    }
+
+    /// Whether a command is quarantined until the node restarts.
+    pub(crate) fn is_quarantined(&self, id: CommandId) -> bool {
+        self.strikes.lock().get(&id).is_some_and(|count| *count >= STRIKES_MAX)
+    }
+}
+
+/// LIMIT: shards of the directory's map; the default starves writers.
+const SHARDS: usize = 512;
+
+/// All tenants that this node was asked about.
+pub(crate) struct Directory(DashMap<TenantId, Arc<Entry>, foldhash::fast::FixedState>);
+
+impl Directory {
+    pub(crate) fn new() -> Self {
+        Self(DashMap::with_capacity_and_hasher_and_shard_amount(
+            0,
+            foldhash::fast::FixedState::default(),
+            SHARDS,
+        ))
+    }
+
+    pub(crate) fn entry(&self, tenant: TenantId) -> Option<Arc<Entry>> {
+        self.0.get(&tenant).map(|entry| Arc::clone(&entry))
+    }
+
+    /// The entry of a known tenant, made if need be.
+    pub(crate) fn entry_or_make(&self, tenant: TenantId, status: TenantStatus) -> Arc<Entry> {
+        Arc::clone(&self.0.entry(tenant).or_insert_with(|| Arc::new(Entry::new(tenant, status))))
+    }
+
+    /// All entries.
+    pub(crate) fn all(&self) -> Vec<Arc<Entry>> {
+        self.0.iter().map(|entry| Arc::clone(entry.value())).collect()
+    }
+}

@@ -1,0 +1,242 @@
+//! The engine of one node: started once, shared by all doors.
+
+use crate::actor::TenantMessage;
+use crate::directory::{Entry, Standing};
+use crate::house::{EngineConfig, House};
+use crate::load;
+use crate::seam::{Clock, Entropy};
+use crate::state::State;
+use crate::supervisor::{Supervisor, SupervisorMessage};
+use parking_lot::Mutex;
+use ractor::Actor;
+use std::fmt;
+use std::sync::Arc;
+use tessera_crypto::digest::Tagger;
+use tessera_crypto::pool::PasswordPool;
+use tessera_model::command::{ENTROPY_BYTES, Entropy as Drawn};
+use tessera_model::record::TenantStatus;
+use tessera_model::{Caller, CommandId, CommandKind, Epoch, Revision, TenantId, UnixMillis};
+use tessera_storage::{Batch, Head, Staged, StorageError, Store, Usage};
+use tokio::sync::oneshot;
+
+/// The engine. Cheap to clone; every clone is the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) house: Arc<House>,
+}
+
+/// Why an engine did not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The store could not be read or written.
+    Storage(StorageError),
+    /// The supervisor could not be started.
+    Supervisor(ractor::SpawnErr),
+    /// The system tenant could not be loaded.
+    System,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Storage(error) => write!(f, "{error}"),
+            Self::Supervisor(error) => write!(f, "the supervisor did not start: {error}"),
+            Self::System => f.write_str("the system tenant could not be loaded"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<StorageError> for StartError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+/// Figures of a running engine, for metrics.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EngineUsage {
+    /// Tenants in memory.
+    pub awake: usize,
+    /// Commands that wait in intakes.
+    pub waiting: usize,
+    /// Bytes of all session tables.
+    pub table_bytes: usize,
+    /// Passwords that wait to be hashed.
+    pub hashing: usize,
+    /// What the store says of itself.
+    pub store: Usage,
+}
+
+impl Engine {
+    /// Starts the engine over a store. Must be called within a tokio runtime: the actors live there.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing keeps running.
+    pub async fn start(
+        config: EngineConfig,
+        store: Arc<dyn Store>,
+        (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>),
+        pool: Arc<PasswordPool>,
+    ) -> Result<Self, StartError> {
+        let house = Arc::new(House {
+            store,
+            clock,
+            entropy,
+            pool,
+            directory: crate::directory::Directory::new(),
+            tagger: Tagger::new(),
+            config,
+            supervisor: Mutex::new(None),
+        });
+        if house.store.head(TenantId::SYSTEM)?.is_none() {
+            found(&house).await?;
+        }
+        let system = house.directory.entry_or_make(TenantId::SYSTEM, TenantStatus::Active);
+        system.set_standing(Standing::Waking);
+        let (supervisor, _task) =
+            Actor::spawn(None, Supervisor(Arc::clone(&house)), ()).await.map_err(StartError::Supervisor)?;
+        *house.supervisor.lock() = Some(supervisor.clone());
+        let running = {
+            let (house, system) = (Arc::clone(&house), Arc::clone(&system));
+            tokio::task::spawn_blocking(move || load::load(&house, &system)).await
+        };
+        let running = running.map_err(|_| StartError::System)??;
+        let loaded = SupervisorMessage::Loaded(TenantId::SYSTEM, Box::new(Ok(running)));
+        supervisor.cast(loaded).map_err(|_| StartError::System)?;
+        let engine = Self { house };
+        engine.until_awake(&system).await?;
+        engine.go_on().await;
+        Ok(engine)
+    }
+
+    async fn until_awake(&self, entry: &Entry) -> Result<(), StartError> {
+        // LIMIT: 60 s for the system tenant's actor to start; it is loaded already.
+        for _ in 0..60_000 {
+            if entry.standing() == Standing::Awake {
+                return Ok(());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        Err(StartError::System)
+    }
+
+    /// What a former life left half done: tenants with a tail are woken, deletions completed.
+    async fn go_on(&self) {
+        for tenant in self.house.store.with_tail() {
+            if let Some(entry) = self.house.entry(tenant) {
+                self.house.wake(&entry);
+            }
+        }
+        let Some(view) = self.house.system() else { return };
+        for record in view.root.full().tenants.values() {
+            if record.status == TenantStatus::Closing {
+                self.house.tell(SupervisorMessage::Close(record.id));
+            }
+        }
+    }
+
+    /// The node's time.
+    #[must_use]
+    pub fn now(&self) -> UnixMillis {
+        self.house.now()
+    }
+
+    /// The entry of a tenant that exists.
+    #[must_use]
+    pub fn entry(&self, tenant: TenantId) -> Option<Arc<Entry>> {
+        self.house.entry(tenant)
+    }
+
+    /// Starts waking a tenant, if it sleeps. Returns at once.
+    pub fn wake(&self, entry: &Entry) {
+        self.house.wake(entry);
+    }
+
+    /// Takes a checkpoint now. True when it was taken.
+    pub async fn checkpoint(&self) -> bool {
+        let (reply, taken) = oneshot::channel();
+        self.house.tell(SupervisorMessage::Checkpoint(reply));
+        taken.await.unwrap_or(false)
+    }
+
+    /// The store failed: no answer may be given any more, the process ends with exit code 75.
+    pub async fn until_failed(&self) {
+        self.house.store.until_failed().await;
+    }
+
+    /// Figures for metrics.
+    #[must_use]
+    pub fn usage(&self) -> EngineUsage {
+        let mut usage = EngineUsage { store: self.house.store.usage(), ..EngineUsage::default() };
+        for entry in self.house.directory.all() {
+            if let Some(view) = entry.view().as_ref() {
+                usage.awake += 1;
+                usage.table_bytes += view.table_bytes();
+            }
+            usage.waiting += entry.intake.len();
+        }
+        usage.hashing = self.house.pool.waiting();
+        usage
+    }
+
+    /// Finishes what is in flight, takes a checkpoint and stops the store cleanly.
+    pub async fn stop(&self) {
+        self.checkpoint().await;
+        for entry in self.house.directory.all() {
+            entry.set_standing(Standing::Leaving);
+            let actor = entry.actor.lock().take();
+            if let Some(actor) = actor {
+                drop(actor.cast(TenantMessage::Drain));
+                drop(actor.drain_and_wait(None).await);
+            }
+        }
+        let supervisor = self.house.supervisor.lock().take();
+        if let Some(supervisor) = supervisor {
+            supervisor.stop(None);
+        }
+        let house = Arc::clone(&self.house);
+        drop(tokio::task::spawn_blocking(move || house.store.stop()).await);
+    }
+
+    pub(crate) fn draw(&self) -> Drawn {
+        let mut bytes = [0; ENTROPY_BYTES];
+        self.house.entropy.fill(&mut bytes);
+        Drawn(bytes)
+    }
+}
+
+/// The first start: frame 0 of the system tenant.
+async fn found(house: &Arc<House>) -> Result<(), StartError> {
+    let mut bytes = [0; 88];
+    house.entropy.fill(&mut bytes);
+    let (Some(entropy), Some(nonces)) = (bytes.first_chunk::<64>(), bytes.last_chunk::<24>()) else {
+        return Err(StartError::System);
+    };
+    house.store.make_tenant_keys(TenantId::SYSTEM, entropy, nonces)?;
+    let mut drawn = [0; ENTROPY_BYTES];
+    house.entropy.fill(&mut drawn);
+    let birth = State::system_birth(house.now(), &Drawn(drawn));
+    let unborn = Head {
+        tenant: TenantId::SYSTEM,
+        slot: TenantId::SYSTEM.slot_at_birth(),
+        epoch: Epoch(1),
+        next: Revision(0),
+        link: [0; 32],
+    };
+    let mut batch = Batch::new(&unborn);
+    let staged = Staged {
+        kind: CommandKind::CreateTenant,
+        id: CommandId::default(),
+        fingerprint: 0,
+        caller: Caller::Node,
+        wall: house.now(),
+        events: birth.events,
+        rows: birth.rows,
+    };
+    batch.birth(birth.tenant, birth.nonce, &staged)?;
+    house.store.commit(batch).await?;
+    Ok(())
+}

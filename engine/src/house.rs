@@ -1,0 +1,86 @@
+//! What all parts of the engine share: store, seams, directory and settings of the node.
+
+use crate::directory::{Directory, Entry, Standing};
+use crate::seam::{Clock, Entropy};
+use crate::supervisor::SupervisorMessage;
+use crate::view::View;
+use parking_lot::Mutex;
+use ractor::ActorRef;
+use std::sync::Arc;
+use tessera_crypto::digest::Tagger;
+use tessera_crypto::pool::PasswordPool;
+use tessera_model::record::TenantStatus;
+use tessera_model::{CellId, TenantId, UnixMillis};
+use tessera_storage::Store;
+
+/// Settings of the engine on one node.
+#[derive(Clone, Copy, Debug)]
+pub struct EngineConfig {
+    /// The cell that this node is.
+    pub cell: CellId,
+    /// A tenant that nobody used for so long is put to sleep, ms.
+    pub idle_sleep_ms: u64,
+    /// A checkpoint is taken at least so often while there is something to take, ms.
+    pub checkpoint_every_ms: u64,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self { cell: CellId(0), idle_sleep_ms: 10 * 60 * 1000, checkpoint_every_ms: 60 * 1000 }
+    }
+}
+
+/// The shared part of an engine.
+pub(crate) struct House {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) pool: Arc<PasswordPool>,
+    pub(crate) directory: Directory,
+    pub(crate) tagger: Tagger,
+    pub(crate) config: EngineConfig,
+    pub(crate) supervisor: Mutex<Option<ActorRef<SupervisorMessage>>>,
+}
+
+impl House {
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.clock.now()
+    }
+
+    /// The system tenant's view; it never sleeps.
+    pub(crate) fn system(&self) -> Option<Arc<View>> {
+        let entry = self.directory.entry(TenantId::SYSTEM)?;
+        entry.view().as_ref().map(Arc::clone)
+    }
+
+    /// The entry of a tenant that exists, whatever its status. Unknown tenants cost one look-up in the
+    /// system tenant's root and leave nothing behind.
+    pub(crate) fn entry(&self, tenant: TenantId) -> Option<Arc<Entry>> {
+        if let Some(entry) = self.directory.entry(tenant) {
+            return Some(entry);
+        }
+        let status_of = |view: &View| view.root.full().tenants.get(&tenant).map(|record| record.status);
+        let view = self.system()?;
+        let entry = self.directory.entry_or_make(tenant, status_of(&view)?);
+        // The record may have changed between the look and the insertion.
+        if let Some(status) = status_of(&view) {
+            entry.set_status(status);
+        }
+        Some(entry)
+    }
+
+    /// Starts waking a tenant, if it sleeps. Nobody waits for it.
+    pub(crate) fn wake(&self, entry: &Entry) {
+        if entry.status() != TenantStatus::Deleted && entry.shift(Standing::Asleep, Standing::Waking) {
+            self.tell(SupervisorMessage::Wake(entry.tenant));
+        }
+    }
+
+    pub(crate) fn tell(&self, message: SupervisorMessage) {
+        let supervisor = self.supervisor.lock().clone();
+        if let Some(supervisor) = supervisor {
+            // The supervisor is gone only when the node is ending.
+            drop(supervisor.cast(message));
+        }
+    }
+}

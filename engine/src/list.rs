@@ -1,0 +1,142 @@
+//! Lists for people who administer: read from the published root, page by page.
+//!
+//! A page is taken from one root and ends with a cursor or with the end. Cursors are the last index
+//! seen: under writes nothing comes twice and nothing that stood throughout is left out.
+
+use crate::root::Root;
+use crate::view::View;
+use std::ops::Bound;
+use std::sync::Arc;
+use tessera_model::limits::PAGE_ROWS_MAX;
+use tessera_model::record::{
+    AttributeRecord, AttributeValue, GrantRecord, RoleRecord, SubjectRecord, SubjectStatus, TenantRecord,
+    WorkspaceRecord,
+};
+use tessera_model::{Name, PermissionId, PublicId, RoleId, Settings, SubjectIndex, TenantId, WorkspaceIndex};
+
+/// One page: rows and the cursor of the next page, if there is one.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// Where the next page begins; `None` when this is the last.
+    pub next: Option<u64>,
+}
+
+/// A published root held for a list: every row of a page is of the same revision.
+pub struct Listing(Arc<Root>);
+
+impl View {
+    /// The published root, for lists.
+    #[must_use]
+    pub fn listing(&self) -> Listing {
+        Listing(self.root.full())
+    }
+}
+
+fn page<T>(rows: impl Iterator<Item = (u64, T)>, limit: usize) -> Page<T> {
+    let limit = limit.clamp(1, PAGE_ROWS_MAX);
+    let mut taken: Vec<(u64, T)> = rows.take(limit + 1).collect();
+    let more = taken.len() > limit;
+    taken.truncate(limit);
+    let next = if more { taken.last().map(|(at, _)| *at) } else { None };
+    Page { rows: taken.into_iter().map(|(_, row)| row).collect(), next }
+}
+
+fn after(cursor: u64) -> u32 {
+    u32::try_from(cursor).unwrap_or(u32::MAX)
+}
+
+impl Listing {
+    /// The tenants after a cursor (system tenant only; elsewhere there are none).
+    #[must_use]
+    pub fn tenants(&self, cursor: u64, limit: usize) -> Page<TenantRecord> {
+        let range = (Bound::Excluded(TenantId(cursor)), Bound::Unbounded);
+        page(self.0.tenants.range(range).map(|(id, record)| (id.0, record.clone())), limit)
+    }
+
+    /// The tenant with this name that is not deleted.
+    #[must_use]
+    pub fn tenant_named(&self, name: &Name) -> Option<TenantId> {
+        self.0.tenant_names.get(name).copied()
+    }
+
+    /// The subjects after a cursor, deleted ones left out.
+    #[must_use]
+    pub fn subjects(&self, cursor: u64, limit: usize) -> Page<SubjectRecord> {
+        let range = (Bound::Excluded(SubjectIndex(after(cursor))), Bound::Unbounded);
+        let alive =
+            self.0.subjects.range(range).filter(|(_, record)| record.status != SubjectStatus::Deleted);
+        page(alive.map(|(index, record)| (u64::from(index.0), record.clone())), limit)
+    }
+
+    /// A subject that is not deleted.
+    #[must_use]
+    pub fn subject(&self, id: PublicId) -> Option<&SubjectRecord> {
+        self.0.subject(id).filter(|record| record.status != SubjectStatus::Deleted)
+    }
+
+    /// The subject that has an identifier with this keyed hash.
+    #[must_use]
+    pub fn subject_with(&self, hash: &[u8; 16]) -> Option<&SubjectRecord> {
+        self.0.subjects.get(self.0.identifiers.get(hash)?)
+    }
+
+    /// The roles after a cursor.
+    #[must_use]
+    pub fn roles(&self, cursor: u64, limit: usize) -> Page<Arc<RoleRecord>> {
+        let range = (Bound::Excluded(RoleId(after(cursor))), Bound::Unbounded);
+        page(self.0.roles.range(range).map(|(id, record)| (u64::from(id.0), Arc::clone(record))), limit)
+    }
+
+    /// The permissions after a cursor.
+    #[must_use]
+    pub fn permissions(&self, cursor: u64, limit: usize) -> Page<(PermissionId, Name)> {
+        let range = (Bound::Excluded(after(cursor)), Bound::Unbounded);
+        let rows = self.0.permissions.range(range);
+        page(rows.map(|(id, name)| (u64::from(*id), (PermissionId(*id), name.clone()))), limit)
+    }
+
+    /// The workspaces after a cursor.
+    #[must_use]
+    pub fn workspaces(&self, cursor: u64, limit: usize) -> Page<Arc<WorkspaceRecord>> {
+        let range = (Bound::Excluded(WorkspaceIndex(after(cursor))), Bound::Unbounded);
+        let rows = self.0.workspaces.range(range);
+        page(rows.map(|(index, record)| (u64::from(index.0), Arc::clone(record))), limit)
+    }
+
+    /// The grants of a subject; at most 256.
+    #[must_use]
+    pub fn grants(&self, subject: SubjectIndex) -> Vec<GrantRecord> {
+        self.0.rules.grants_of(subject).collect()
+    }
+
+    /// The name of a role.
+    #[must_use]
+    pub fn role_name(&self, role: RoleId) -> Option<&Name> {
+        self.0.roles.get(&role).map(|record| &record.name)
+    }
+
+    /// The name of a workspace.
+    #[must_use]
+    pub fn workspace_name(&self, index: WorkspaceIndex) -> Option<&Name> {
+        self.0.workspaces.get(&index).map(|record| &record.name)
+    }
+
+    /// The declared attributes.
+    pub fn attributes(&self) -> impl Iterator<Item = &AttributeRecord> {
+        self.0.attributes.values()
+    }
+
+    /// The values of a subject's declared attributes.
+    pub fn values(&self, subject: SubjectIndex) -> impl Iterator<Item = (u32, &AttributeValue)> {
+        let range = self.0.values.range((subject, 0)..=(subject, u32::MAX));
+        range.map(|((_, attribute), value)| (*attribute, value))
+    }
+
+    /// The tenant's settings.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.0.settings
+    }
+}

@@ -1,0 +1,56 @@
+//! Loading a tenant: buckets of the checkpoint, then the frames of the tail, through `apply` alone.
+
+use crate::actor::Running;
+use crate::directory::Entry;
+use crate::house::House;
+use crate::state::State;
+use std::sync::Arc;
+use tessera_model::record::CommandIdRecord;
+use tessera_model::{Event, Revision, UnixMillis};
+use tessera_storage::{Replay, StorageError};
+
+/// LIMIT: events between two settlings of loaded places, so that the overlay stays small.
+const SETTLE_EVERY: usize = 4_096;
+
+/// Loads a tenant. Blocks.
+///
+/// # Errors
+/// What the store found: damage, or no such tenant.
+pub(crate) fn load(house: &Arc<House>, entry: &Arc<Entry>) -> Result<Running, StorageError> {
+    let mut state = State::new(entry.tenant, house.config.cell);
+    let (mut in_tail, mut applied, mut wall) = (false, 0, UnixMillis(0));
+    let mut apply = |state: &mut State, events: &[Event]| {
+        for event in events {
+            state.apply(event);
+        }
+        applied += events.len();
+        if applied >= SETTLE_EVERY {
+            applied = 0;
+            state.settle();
+        }
+    };
+    let head = house.store.load(entry.tenant, &mut |replay| match replay {
+        Replay::Bucket(bucket) => apply(&mut state, &bucket.events),
+        Replay::Frame(frame) => {
+            if !in_tail {
+                // What buckets brought is not dirty; what the tail brings is.
+                in_tail = true;
+                drop(state.take_dirty());
+            }
+            apply(&mut state, &frame.events);
+            wall = wall.max(frame.wall);
+            state.remember_record(CommandIdRecord {
+                id: frame.id,
+                revision: frame.revision,
+                fingerprint: frame.fingerprint,
+            });
+        }
+    })?;
+    let head = head.ok_or(StorageError::TenantUnknown(entry.tenant))?;
+    if !in_tail {
+        drop(state.take_dirty());
+    }
+    state.loaded(head.epoch, Revision(head.next.0));
+    let view = Arc::new(state.view());
+    Ok(Running { house: Arc::clone(house), entry: Arc::clone(entry), view, state, head, wall })
+}

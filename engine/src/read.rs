@@ -1,0 +1,109 @@
+//! The other questions: introspect, list permissions, resolve. Same reading, same order, no mailbox.
+
+use crate::check::{Live, alive};
+use crate::order::RootCell;
+use crate::view::Reading;
+use tessera_crypto::digest::Tagger;
+use tessera_model::query::Introspection;
+use tessera_model::{
+    HandleBytes, PermissionId, PermissionRef, PublicId, Reason, Receipt, UnixMillis, WorkspaceIndex,
+    WorkspaceRef,
+};
+
+/// What a session or key may do in one workspace.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PermissionList {
+    /// One bit per permission id, bit `id % 64` of word `id / 64`.
+    pub permitted: Vec<u64>,
+    /// The earliest moment at which time alone may change the list.
+    pub valid_until: UnixMillis,
+    /// The position it was taken at.
+    pub seen: Receipt,
+}
+
+impl Reading<'_> {
+    /// What is known about a live session or key.
+    ///
+    /// # Errors
+    /// The [`Reason`] why it is not alive.
+    pub fn introspect(&self, tagger: &Tagger, handle: &HandleBytes) -> Result<Introspection, Reason> {
+        self.with_live(tagger, handle, |root, live, (place, generation), _| {
+            let subject = root.subjects.get(&live.subject).ok_or(Reason::HandleUnknown)?;
+            Ok(Introspection {
+                tenant: root.tenant,
+                subject: subject.id,
+                subject_index: live.subject,
+                id: PublicId::of_place(live.opened, place, generation),
+                place,
+                generation,
+                key: live.key,
+                authenticated_at: live.opened.to_millis(),
+                expires: live.expires.to_millis(),
+                idle_until: if live.key { UnixMillis(u64::MAX) } else { live.idle.to_millis() },
+                workspace: live.workspace,
+                seen: self.seen,
+            })
+        })
+    }
+
+    /// Everything that a session or key may do in a workspace, in one call.
+    ///
+    /// # Errors
+    /// The [`Reason`] why there is nothing to list.
+    pub fn list_permissions(
+        &self,
+        tagger: &Tagger,
+        handle: &HandleBytes,
+        workspace: WorkspaceRef<'_>,
+    ) -> Result<PermissionList, Reason> {
+        self.with_live(tagger, handle, |root, live, _, end| {
+            let workspace = root.rules.workspace(workspace).ok_or(Reason::WorkspaceUnknown)?;
+            let line = root.rules.line(live.subject).ok_or(Reason::HandleUnknown)?;
+            let mut permitted = Vec::new();
+            let until = root.rules.list(line, workspace, live.restriction, self.now, &mut permitted);
+            Ok(PermissionList { permitted, valid_until: until.min(end), seen: self.seen })
+        })
+    }
+
+    /// The ids of a permission and a workspace, 0 for those that are not known.
+    #[must_use]
+    pub fn resolve(&self, permission: &str, workspace: &str) -> (PermissionId, WorkspaceIndex) {
+        let permission = self.root.rules.permission(PermissionRef::Name(permission));
+        let workspace = if workspace.is_empty() {
+            None
+        } else {
+            self.root.rules.workspace(WorkspaceRef::Name(workspace))
+        };
+        (permission.unwrap_or_default(), workspace.unwrap_or_default())
+    }
+
+    /// The name of a permission.
+    #[must_use]
+    pub fn permission_name(&self, id: PermissionId) -> Option<&str> {
+        self.root.permissions.get(&id.0).map(tessera_model::Name::as_str)
+    }
+
+    /// Runs `then` on a place that is alive, under one root that knows it, and looks at the place again.
+    fn with_live<T>(
+        &self,
+        tagger: &Tagger,
+        handle: &HandleBytes,
+        then: impl Fn(
+            &crate::root::Root,
+            &Live,
+            (tessera_model::Place, tessera_model::Generation),
+            UnixMillis,
+        ) -> Result<T, Reason>,
+    ) -> Result<T, Reason> {
+        let parsed = self.parse(handle)?;
+        let words = self.view.table.place(parsed.place.0).ok_or(Reason::HandleUnknown)?;
+        let fields = words.read();
+        // Lists and introspection are off the hot path: they always take the newest root.
+        let root = self.view.root.load();
+        let who = (parsed.generation.0, tagger.tag_words(handle));
+        let (_, live, end) = alive(&root, &fields, who, self.now).map_err(|judged| judged.reason)?;
+        let answer = then(&root, &live, (parsed.place, parsed.generation), end)?;
+        let [head, ..] = fields;
+        if words.head() == head { Ok(answer) } else { Err(Reason::Changed) }
+    }
+}

@@ -1,0 +1,125 @@
+//! The root of a tenant: everything that decides permissions, immutable once published.
+//!
+//! The actor edits its own copy; a clone costs a few reference counts, because every part stands
+//! behind its own pointer and an edit copies only the chunks it touches.
+
+use crate::order::RootCell;
+use arc_swap::{ArcSwap, Guard};
+use parking_lot::Mutex;
+use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
+use std::sync::Arc;
+use tessera_model::record::{
+    AttributeRecord, AttributeValue, RestrictionRecord, RoleRecord, SubjectRecord, TenantRecord,
+    WorkspaceRecord,
+};
+use tessera_model::{
+    Deadline, Epoch, Name, PublicId, RestrictionId, RoleId, Settings, SubjectIndex, TenantId, WorkspaceIndex,
+};
+use tessera_policy::Rules;
+
+/// Everything hot of one tenant besides its session table.
+#[derive(Clone)]
+pub(crate) struct Root {
+    pub(crate) tenant: TenantId,
+    pub(crate) epoch: Epoch,
+    pub(crate) born: Deadline,
+    pub(crate) rules: Rules,
+    pub(crate) settings: Settings,
+    /// The tenant's count of cut-offs.
+    pub(crate) cut_offs: u32,
+    /// Sessions opened below this count have ended, whoever holds them.
+    pub(crate) cut_off: u32,
+    pub(crate) subjects: RedBlackTreeMapSync<SubjectIndex, SubjectRecord>,
+    pub(crate) subject_ids: HashTrieMapSync<PublicId, SubjectIndex>,
+    pub(crate) identifiers: HashTrieMapSync<[u8; 16], SubjectIndex>,
+    pub(crate) attributes: RedBlackTreeMapSync<Name, AttributeRecord>,
+    pub(crate) values: RedBlackTreeMapSync<(SubjectIndex, u32), AttributeValue>,
+    pub(crate) roles: RedBlackTreeMapSync<RoleId, Arc<RoleRecord>>,
+    pub(crate) role_names: HashTrieMapSync<Name, RoleId>,
+    pub(crate) workspaces: RedBlackTreeMapSync<WorkspaceIndex, Arc<WorkspaceRecord>>,
+    pub(crate) workspace_names: HashTrieMapSync<Name, WorkspaceIndex>,
+    pub(crate) permissions: RedBlackTreeMapSync<u32, Name>,
+    pub(crate) restrictions: RedBlackTreeMapSync<RestrictionId, Arc<RestrictionRecord>>,
+    pub(crate) tenants: RedBlackTreeMapSync<TenantId, TenantRecord>,
+    pub(crate) tenant_names: HashTrieMapSync<Name, TenantId>,
+    pub(crate) bootstrap: ([u8; 16], Deadline),
+}
+
+impl Root {
+    /// The root of a tenant of which nothing is known yet.
+    pub(crate) fn new(tenant: TenantId) -> Self {
+        Self {
+            tenant,
+            epoch: Epoch(1),
+            born: Deadline::NONE,
+            rules: Rules::new(),
+            settings: Settings::default(),
+            cut_offs: 0,
+            cut_off: 0,
+            subjects: RedBlackTreeMapSync::new_sync(),
+            subject_ids: HashTrieMapSync::new_sync(),
+            identifiers: HashTrieMapSync::new_sync(),
+            attributes: RedBlackTreeMapSync::new_sync(),
+            values: RedBlackTreeMapSync::new_sync(),
+            roles: RedBlackTreeMapSync::new_sync(),
+            role_names: HashTrieMapSync::new_sync(),
+            workspaces: RedBlackTreeMapSync::new_sync(),
+            workspace_names: HashTrieMapSync::new_sync(),
+            permissions: RedBlackTreeMapSync::new_sync(),
+            restrictions: RedBlackTreeMapSync::new_sync(),
+            tenants: RedBlackTreeMapSync::new_sync(),
+            tenant_names: HashTrieMapSync::new_sync(),
+            bootstrap: ([0; 16], Deadline::NONE),
+        }
+    }
+
+    /// The subject with this public id, deleted ones included.
+    pub(crate) fn subject(&self, id: PublicId) -> Option<&SubjectRecord> {
+        self.subjects.get(self.subject_ids.get(&id)?)
+    }
+}
+
+/// The published root: an atomic pointer behind load and store.
+pub(crate) struct Published {
+    current: ArcSwap<Root>,
+    /// Replaced roots, kept by the writer until nobody holds them: no reader ever frees one.
+    retired: Mutex<Vec<Arc<Root>>>,
+}
+
+impl Published {
+    pub(crate) fn new(root: Root) -> Self {
+        Self { current: ArcSwap::from_pointee(root), retired: Mutex::new(Vec::new()) }
+    }
+
+    /// Swaps in a new root. Called by the tenant's actor alone.
+    pub(crate) fn swap(&self, root: Arc<Root>) {
+        let old = self.current.swap(root);
+        let mut retired = self.retired.lock();
+        retired.retain(|root| Arc::strong_count(root) > 1);
+        retired.push(old);
+    }
+
+    /// The current root for longer than a reading (lists, tools).
+    pub(crate) fn full(&self) -> Arc<Root> {
+        self.current.load_full()
+    }
+}
+
+impl RootCell<Root> for Published {
+    type Loaded = LoadedRoot;
+
+    fn load(&self) -> LoadedRoot {
+        LoadedRoot(self.current.load())
+    }
+}
+
+/// A root held for the length of a reading.
+pub(crate) struct LoadedRoot(Guard<Arc<Root>>);
+
+impl std::ops::Deref for LoadedRoot {
+    type Target = Root;
+
+    fn deref(&self) -> &Root {
+        &self.0
+    }
+}

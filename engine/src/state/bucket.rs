@@ -1,0 +1,152 @@
+//! Buckets: the shares in which a tenant's state goes into a checkpoint, each a list of events.
+
+use super::{State, command_id};
+use tessera_model::limits::BUCKET_PLACES;
+use tessera_model::{Event, Place, SubjectIndex, TenantId};
+use tessera_storage::{Bucket, BucketKind};
+
+/// LIMIT: subjects of one bucket; 256 with their grants stay under 252 KiB in all but odd cases,
+/// which storage splits.
+const SUBJECTS: u32 = 256;
+/// LIMIT: names (roles, permissions, …) of one bucket.
+const NAMES: u32 = 256;
+/// LIMIT: tenants of one bucket of the system tenant.
+const TENANTS: u64 = 512;
+/// Number ranges of the bucket kind `Names`.
+const PERMISSIONS: u32 = 1_000_000;
+const ROLES: u32 = 2_000_000;
+const WORKSPACES: u32 = 3_000_000;
+const RESTRICTIONS: u32 = 4_000_000;
+
+/// The bucket of a subject and everything that hangs on it.
+pub(super) const fn of_subject(subject: SubjectIndex) -> (BucketKind, u32) {
+    (BucketKind::Subjects, subject.0 / SUBJECTS)
+}
+
+/// The bucket of a place.
+pub(super) const fn of_place(place: Place) -> (BucketKind, u32) {
+    (BucketKind::Places, place.0 / BUCKET_PLACES)
+}
+
+fn of_tenant(tenant: TenantId) -> (BucketKind, u32) {
+    (BucketKind::Directory, u32::try_from(tenant.counter() / TENANTS).unwrap_or(u32::MAX))
+}
+
+/// The bucket that an event's key lies in. Freed identifiers are found by `apply`.
+pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
+    Some(match event {
+        Event::TenantBorn { .. }
+        | Event::SettingsChanged(_)
+        | Event::BootstrapChanged { .. }
+        | Event::AttributeDeclared(_) => (BucketKind::Names, 0),
+        Event::TenantChanged(record) => of_tenant(record.id),
+        Event::SubjectChanged(record) => of_subject(record.index),
+        Event::IdentifierTaken { subject, .. } | Event::AttributeChanged { subject, .. } => {
+            of_subject(*subject)
+        }
+        Event::GrantAdded(record) => of_subject(record.subject),
+        Event::GrantRemoved { subject, .. } => of_subject(*subject),
+        Event::PermissionRegistered { id, .. } => (BucketKind::Names, PERMISSIONS + id.0 / NAMES),
+        Event::RoleChanged(record) => (BucketKind::Names, ROLES + record.id.0 / NAMES),
+        Event::RoleRemoved(role) => (BucketKind::Names, ROLES + role.0 / NAMES),
+        Event::WorkspaceChanged(record) => (BucketKind::Names, WORKSPACES + record.index.0 / NAMES),
+        Event::WorkspaceRemoved(index) => (BucketKind::Names, WORKSPACES + index.0 / NAMES),
+        Event::RestrictionAdded(record) => (BucketKind::Names, RESTRICTIONS + record.id.0 / NAMES),
+        Event::RestrictionRemoved(id) => (BucketKind::Names, RESTRICTIONS + id.0 / NAMES),
+        Event::SessionOpened(record) => of_place(record.place),
+        Event::SessionTouched { place, .. } | Event::SessionEnded { place, .. } => of_place(*place),
+        Event::CutOffRaised { subject, .. } if subject.0 == 0 => (BucketKind::Names, 0),
+        Event::CutOffRaised { subject, .. } => of_subject(*subject),
+        Event::CommandRemembered(record) => (BucketKind::Commands, command_id::minute(record.id)),
+        Event::CommandFloor { .. } => (BucketKind::Commands, 0),
+        Event::IdentifierFreed { .. } => return None,
+    })
+}
+
+impl State {
+    /// The bucket's share of the state, as events.
+    pub(crate) fn bucket(&self, (kind, no): (BucketKind, u32)) -> Bucket {
+        let events = match kind {
+            BucketKind::Places => self.place_events(no * BUCKET_PLACES, (no + 1) * BUCKET_PLACES),
+            BucketKind::Subjects => self.subject_events(no * SUBJECTS, (no + 1) * SUBJECTS),
+            BucketKind::Commands if no == 0 => vec![Event::CommandFloor { unix_ms: self.ids.floor_ms() }],
+            BucketKind::Commands => self.ids.of_minute(no).map(Event::CommandRemembered).collect(),
+            BucketKind::Directory => {
+                let first = TenantId(u64::from(no) * TENANTS);
+                let share = self.root.tenants.values().filter(|record| of_tenant(record.id).1 == no);
+                debug_assert!(first.0 < u64::MAX);
+                share.cloned().map(Event::TenantChanged).collect()
+            }
+            BucketKind::Names => self.name_events(no),
+        };
+        Bucket { kind, no, events }
+    }
+
+    fn subject_events(&self, from: u32, to: u32) -> Vec<Event> {
+        let mut events = Vec::new();
+        let range = SubjectIndex(from)..SubjectIndex(to);
+        for (index, record) in self.root.subjects.range(range) {
+            events.push(Event::SubjectChanged(record.clone()));
+            for hash in self.identifiers_of.get(index).into_iter().flatten() {
+                events.push(Event::IdentifierTaken { hash: *hash, subject: *index });
+            }
+            events.extend(self.root.rules.grants_of(*index).map(Event::GrantAdded));
+            let values = self.root.values.range((*index, 0)..=(*index, u32::MAX));
+            events.extend(values.map(|((subject, attribute), value)| Event::AttributeChanged {
+                subject: *subject,
+                attribute: *attribute,
+                value: Some(value.clone()),
+            }));
+        }
+        events
+    }
+
+    fn name_events(&self, no: u32) -> Vec<Event> {
+        let share = |base: u32| (no - base) * NAMES..(no - base + 1) * NAMES;
+        match no {
+            RESTRICTIONS.. => {
+                let mine = share(RESTRICTIONS);
+                let records = self.root.restrictions.values().filter(|record| mine.contains(&record.id.0));
+                records.map(|record| Event::RestrictionAdded((**record).clone())).collect()
+            }
+            WORKSPACES.. => {
+                let mine = share(WORKSPACES);
+                let records = self.root.workspaces.values().filter(|record| mine.contains(&record.index.0));
+                records.map(|record| Event::WorkspaceChanged((**record).clone())).collect()
+            }
+            ROLES.. => {
+                let mine = share(ROLES);
+                let records = self.root.roles.values().filter(|record| mine.contains(&record.id.0));
+                records.map(|record| Event::RoleChanged((**record).clone())).collect()
+            }
+            PERMISSIONS.. => {
+                let mine = share(PERMISSIONS);
+                let names = self.root.permissions.iter().filter(|(id, _)| mine.contains(id));
+                names
+                    .map(|(id, name)| Event::PermissionRegistered {
+                        id: tessera_model::PermissionId(*id),
+                        name: name.clone(),
+                    })
+                    .collect()
+            }
+            _ => self.basic_events(),
+        }
+    }
+
+    /// What there is once per tenant, and the declared attributes.
+    fn basic_events(&self) -> Vec<Event> {
+        let (tag, until) = self.root.bootstrap;
+        let mut events = vec![
+            Event::TenantBorn { tenant: self.root.tenant, at: self.root.born },
+            Event::SettingsChanged(self.root.settings),
+            Event::BootstrapChanged { tag, until },
+            Event::CutOffRaised {
+                subject: SubjectIndex(0),
+                count: self.root.cut_off,
+                spared: (Place(0), tessera_model::Generation(0)),
+            },
+        ];
+        events.extend(self.root.attributes.values().cloned().map(Event::AttributeDeclared));
+        events
+    }
+}

@@ -1,0 +1,87 @@
+//! API keys: credentials of a subject with permissions of their own, within their creator's.
+
+use super::{Decided, State};
+use std::sync::Arc;
+use tessera_model::command::Entropy;
+use tessera_model::limits::{PATTERNS_MAX, RESTRICTIONS_MAX};
+use tessera_model::record::RestrictionRecord;
+use tessera_model::{
+    Caller, Deadline, Event, Pattern, Private, PublicId, Refusal, RestrictionId, Row, RowKind, UnixMillis,
+};
+
+/// LIMIT: lifetime of a key: ten years. Never for ever.
+const KEY_TTL_S_MAX: u32 = 10 * 366 * 86_400;
+/// LIMIT: what a person says a key is for, bytes.
+const DESCRIPTION_BYTES_MAX: usize = 256;
+
+impl State {
+    pub(super) fn create_key(
+        &self,
+        (subject, patterns, expires, description): (PublicId, &Vec<Pattern>, Deadline, &Private),
+        caller: Caller,
+        entropy: &Entropy,
+        now: UnixMillis,
+    ) -> Result<Decided, Refusal> {
+        let record = self.known_subject(subject)?;
+        if expires.passed(now) || expires > now.to_deadline().plus_seconds(KEY_TTL_S_MAX) {
+            return Err(Refusal::DeadlinePassed);
+        }
+        if patterns.len() > PATTERNS_MAX || description.expose().len() > DESCRIPTION_BYTES_MAX {
+            return Err(Refusal::LimitReached);
+        }
+        let mut sorted = patterns.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let (restriction, mut events) = self.restriction(&sorted)?;
+        if !self.within_creator(record.index, restriction, &sorted, caller, now) {
+            return Err(Refusal::BeyondCreator);
+        }
+        let (opened, mut made) = self.open_key(record.index, restriction.0, expires, &entropy.take(0), now);
+        if opened.is_empty() {
+            return Err(Refusal::LimitReached);
+        }
+        events.extend(opened);
+        made.subject = Some(record.id);
+        let mut rows = Vec::new();
+        if let (false, Some(key)) = (description.is_empty(), made.session) {
+            let (place, generation) = key.place();
+            let mut row_key = place.0.to_be_bytes().to_vec();
+            row_key.extend_from_slice(&generation.0.to_be_bytes());
+            rows.push(Row { kind: RowKind::KeyDescription, key: row_key, value: Some(description.clone()) });
+        }
+        Ok(Decided { events, rows, made, birth: None })
+    }
+
+    /// The restriction of sorted patterns: one that exists, or a new one. Empty patterns restrict nothing.
+    fn restriction(&self, sorted: &[Pattern]) -> Result<(RestrictionId, Vec<Event>), Refusal> {
+        if sorted.is_empty() {
+            return Ok((RestrictionId(0), Vec::new()));
+        }
+        if let Some(known) = self.restriction_of.get(sorted) {
+            return Ok((*known, Vec::new()));
+        }
+        if self.next.restriction >= RESTRICTIONS_MAX {
+            return Err(Refusal::LimitReached);
+        }
+        let id = RestrictionId(self.next.restriction);
+        let record = RestrictionRecord { id, patterns: sorted.to_vec() };
+        Ok((id, vec![Event::RestrictionAdded(record)]))
+    }
+
+    pub(super) fn apply_restriction(&mut self, record: &RestrictionRecord) {
+        self.next.restriction = self.next.restriction.max(record.id.0 + 1);
+        self.root.rules.put_restriction(record);
+        self.restriction_of.insert(record.patterns.clone(), record.id);
+        self.root.restrictions.insert_mut(record.id, Arc::new(record.clone()));
+    }
+
+    pub(super) fn apply_restriction_removed(&mut self, id: RestrictionId) {
+        self.next.restriction = self.next.restriction.max(id.0 + 1);
+        self.root.rules.remove_restriction(id);
+        if let Some(record) = self.root.restrictions.get(&id) {
+            let patterns = record.patterns.clone();
+            self.restriction_of.remove(&patterns);
+        }
+        self.root.restrictions.remove_mut(&id);
+    }
+}

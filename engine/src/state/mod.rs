@@ -1,0 +1,385 @@
+//! The private state of one tenant and its two pure functions: decide and apply.
+//!
+//! `decide` reads the state and answers with events or a refusal; `apply` takes an event and cannot
+//! refuse. Neither knows a clock, randomness or I/O: `now` and entropy come in as values. One file
+//! per noun. The state is the actor's own, at most one batch ahead of the disk, and thrown away when
+//! a commit is not certain.
+
+mod attribute;
+mod birth;
+mod bucket;
+mod caller;
+mod command_id;
+mod grant;
+mod key;
+mod overlay;
+mod places;
+mod role;
+mod session;
+mod settings;
+mod subject;
+mod tenant;
+mod workspace;
+
+pub use birth::{ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
+pub(crate) use command_id::Known;
+
+use crate::order::Change;
+use crate::root::Root;
+use crate::table::Table;
+use command_id::CommandIds;
+use overlay::Overlay;
+use places::Places;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use tessera_crypto::digest::Tagger;
+use tessera_model::command::Ordered;
+use tessera_model::{
+    CellId, Command, Event, Handle, PermissionId, PublicId, Receipt, Refusal, RestrictionId, Revision,
+    RoleId, Row, SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
+};
+use tessera_storage::BucketKind;
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
+
+/// What a command made, for its reply: ids, and secrets that are shown once.
+#[derive(Clone, Default)]
+pub struct Made {
+    /// The handle of a new session or key.
+    pub handle: Option<Handle>,
+    /// The public id of a session or key that was opened.
+    pub session: Option<PublicId>,
+    /// The public id of a subject that was made or acted on.
+    pub subject: Option<PublicId>,
+    /// The tenant that was made.
+    pub tenant: Option<TenantId>,
+    /// When the session or key ends at the latest.
+    pub expires: Option<UnixMillis>,
+    /// When the session ends unless touched.
+    pub idle_until: Option<UnixMillis>,
+    /// The dense id of a permission, role or workspace that was made.
+    pub number: Option<u32>,
+}
+
+/// The birth of another tenant, committed in the same batch as the command of the system tenant.
+pub(crate) struct Birth {
+    pub(crate) tenant: TenantId,
+    pub(crate) nonce: [u8; 32],
+    pub(crate) events: Vec<Event>,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// What `decide` found: facts, cold rows and the reply's content. No events: nothing changed.
+#[derive(Default)]
+pub(crate) struct Decided {
+    pub(crate) events: Vec<Event>,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) made: Made,
+    pub(crate) birth: Option<Birth>,
+}
+
+impl Decided {
+    pub(crate) fn of(event: Event) -> Self {
+        Self { events: vec![event], ..Self::default() }
+    }
+
+    /// Nothing to do: done without a frame.
+    pub(crate) fn nothing() -> Self {
+        Self::default()
+    }
+}
+
+/// The private state of one tenant.
+pub(crate) struct State {
+    pub(crate) root: Root,
+    pub(crate) root_changed: bool,
+    table: Arc<Table>,
+    overlay: Overlay,
+    places: Places,
+    ids: CommandIds,
+    identifiers_of: Map<SubjectIndex, Vec<[u8; 16]>>,
+    profile_moved: Map<SubjectIndex, Revision>,
+    restriction_of: Map<Vec<tessera_model::Pattern>, RestrictionId>,
+    next: Next,
+    dirty: BTreeSet<(BucketKind, u32)>,
+    tagger: Tagger,
+    cell: CellId,
+    pub(crate) revision: Revision,
+}
+
+/// The first number of each kind that was never used.
+#[derive(Clone, Copy)]
+struct Next {
+    subject: u32,
+    role: u32,
+    workspace: u32,
+    permission: u32,
+    restriction: u32,
+    attribute: u32,
+    tenant: u64,
+}
+
+impl State {
+    /// The state of a tenant of which nothing was applied yet.
+    #[must_use]
+    pub(crate) fn new(tenant: TenantId, cell: CellId) -> Self {
+        Self {
+            root: Root::new(tenant),
+            root_changed: false,
+            table: Arc::new(Table::new()),
+            overlay: Overlay::default(),
+            places: Places::default(),
+            ids: CommandIds::default(),
+            identifiers_of: Map::default(),
+            profile_moved: Map::default(),
+            restriction_of: Map::default(),
+            next: Next {
+                subject: 1,
+                role: 1,
+                workspace: 1,
+                permission: 1,
+                restriction: 1,
+                attribute: 1,
+                tenant: 1,
+            },
+            dirty: BTreeSet::new(),
+            tagger: Tagger::new(),
+            cell,
+            revision: Revision(0),
+        }
+    }
+
+    /// Decides one command: facts, or why not. Pure; nothing changes.
+    ///
+    /// # Errors
+    /// The [`Refusal`] that the caller is told.
+    pub(crate) fn decide(&self, ordered: &Ordered, now: UnixMillis) -> Result<Decided, Refusal> {
+        self.authorize(ordered, now)?;
+        let entropy = &ordered.entropy;
+        let caller = ordered.caller;
+        match &ordered.command {
+            Command::ClaimOperator { tag, name } => self.claim_operator(*tag, name, entropy, now),
+            Command::OfferBootstrap { tag, until } => self.offer_bootstrap(*tag, *until),
+            Command::CreateTenant { name } => self.create_tenant(name, entropy, now),
+            Command::SuspendTenant { tenant } => self.suspend_tenant(*tenant),
+            Command::ResumeTenant { tenant } => self.resume_tenant(*tenant),
+            Command::DeleteTenant { tenant, finish } => self.delete_tenant(*tenant, *finish, caller),
+            Command::ChangeSettings { settings } => self.change_settings(settings),
+            Command::CreateSubject { kind, identifiers, password } => {
+                self.create_subject(*kind, identifiers, password, entropy, now)
+            }
+            Command::SuspendSubject { subject } => self.suspend_subject(*subject),
+            Command::ResumeSubject { subject } => self.resume_subject(*subject),
+            Command::DeleteSubject { subject, profile, as_of } => {
+                self.delete_subject(*subject, profile, *as_of)
+            }
+            Command::AddIdentifier { subject, identifier, hash } => {
+                self.add_identifier(*subject, identifier, *hash)
+            }
+            Command::RemoveIdentifier { subject, hash } => self.remove_identifier(*subject, *hash),
+            Command::SetPassword { subject, password, proven } => {
+                self.set_password(*subject, password, *proven, caller)
+            }
+            Command::DeclareAttribute { name, kind } => self.declare_attribute(name, *kind),
+            Command::SetAttributes { subject, values } => self.set_attributes(*subject, values),
+            Command::RegisterPermission { name } => self.register_permission(name),
+            Command::CreateRole { name, patterns } => self.create_role(name, patterns, caller, now),
+            Command::ChangeRole { name, patterns } => self.change_role(name, patterns, caller, now),
+            Command::DeleteRole { name } => self.delete_role(name),
+            Command::CreateWorkspace { name, parent, inherits } => {
+                self.create_workspace(name, parent.as_ref(), *inherits, entropy, now)
+            }
+            Command::DeleteWorkspace { name } => self.delete_workspace(name),
+            Command::Grant { subject, role, workspace, from, until } => {
+                self.grant(*subject, role, workspace.as_ref(), (*from, *until), caller, now)
+            }
+            Command::Ungrant { subject, role, workspace } => self.ungrant(*subject, role, workspace.as_ref()),
+            Command::OpenSession { subject, seen_cut_off, acr } => {
+                self.open_session(*subject, *seen_cut_off, *acr, entropy, now)
+            }
+            Command::TouchSession { place, generation } => self.touch_session(*place, *generation, now),
+            Command::EndSession { session } => self.end_session(*session, now),
+            Command::EndSubjectSessions { subject } => self.end_subject_sessions(*subject),
+            Command::EndTenantSessions {} => self.end_tenant_sessions(),
+            Command::CreateKey { subject, patterns, expires, description } => {
+                self.create_key((*subject, patterns, *expires, description), caller, entropy, now)
+            }
+            Command::RevokeKey { key } => self.end_session(*key, now),
+            Command::PlantedPanic {} => planted_panic(),
+        }
+    }
+
+    /// Applies one fact. Knows no clock, no randomness and no refusal.
+    pub(crate) fn apply(&mut self, event: &Event) {
+        if let Some(bucket) = bucket::of(event) {
+            self.dirty.insert(bucket);
+        }
+        match event {
+            Event::SessionOpened(record) => return self.apply_opened(record),
+            Event::SessionTouched { place, generation, idle } => {
+                return self.apply_touched(*place, *generation, *idle);
+            }
+            Event::SessionEnded { place, generation } => return self.apply_ended(*place, *generation),
+            Event::CommandRemembered(record) => return self.ids.remember(*record),
+            Event::CommandFloor { unix_ms } => return self.ids.raise_floor(*unix_ms),
+            Event::TenantBorn { .. }
+            | Event::SettingsChanged(_)
+            | Event::TenantChanged(_)
+            | Event::BootstrapChanged { .. }
+            | Event::SubjectChanged(_)
+            | Event::IdentifierTaken { .. }
+            | Event::IdentifierFreed { .. }
+            | Event::AttributeDeclared(_)
+            | Event::AttributeChanged { .. }
+            | Event::PermissionRegistered { .. }
+            | Event::RoleChanged(_)
+            | Event::RoleRemoved(_)
+            | Event::WorkspaceChanged(_)
+            | Event::WorkspaceRemoved(_)
+            | Event::GrantAdded(_)
+            | Event::GrantRemoved { .. }
+            | Event::RestrictionAdded(_)
+            | Event::RestrictionRemoved(_)
+            | Event::CutOffRaised { .. } => {}
+        }
+        self.root_changed = true;
+        self.apply_to_root(event);
+    }
+
+    fn apply_to_root(&mut self, event: &Event) {
+        match event {
+            Event::TenantBorn { tenant, at } => self.apply_born(*tenant, *at),
+            Event::SettingsChanged(settings) => self.root.settings = *settings,
+            Event::TenantChanged(record) => self.apply_tenant(record),
+            Event::BootstrapChanged { tag, until } => self.root.bootstrap = (*tag, *until),
+            Event::SubjectChanged(record) => self.apply_subject(record),
+            Event::IdentifierTaken { hash, subject } => self.apply_identifier(*hash, *subject),
+            Event::IdentifierFreed { hash } => self.apply_freed(*hash),
+            Event::AttributeDeclared(record) => self.apply_declared(record),
+            Event::AttributeChanged { subject, attribute, value } => {
+                self.apply_attribute(*subject, *attribute, value.as_ref());
+            }
+            Event::PermissionRegistered { id, name } => self.apply_permission(*id, name),
+            Event::RoleChanged(record) => self.apply_role(record),
+            Event::RoleRemoved(role) => self.apply_role_removed(*role),
+            Event::WorkspaceChanged(record) => self.apply_workspace(record),
+            Event::WorkspaceRemoved(index) => self.apply_workspace_removed(*index),
+            Event::GrantAdded(record) => self.root.rules.put_grant(record),
+            Event::GrantRemoved { subject, role, workspace } => {
+                self.root.rules.remove_grant(*subject, *role, *workspace);
+            }
+            Event::RestrictionAdded(record) => self.apply_restriction(record),
+            Event::RestrictionRemoved(id) => self.apply_restriction_removed(*id),
+            Event::CutOffRaised { subject, count, spared } => self.apply_cut_off(*subject, *count, *spared),
+            Event::SessionOpened(_)
+            | Event::SessionTouched { .. }
+            | Event::SessionEnded { .. }
+            | Event::CommandRemembered(_)
+            | Event::CommandFloor { .. } => {}
+        }
+    }
+
+    /// What the batch changed, to be published behind its proof; the state starts the next batch.
+    pub(crate) fn take_changes(&mut self) -> (Vec<(u32, Change)>, Option<Arc<Root>>) {
+        let changes = self.overlay.take();
+        let root = self.root_changed.then(|| Arc::new(self.root.clone()));
+        self.root_changed = false;
+        (changes, root)
+    }
+
+    /// Brings loaded facts into the table before the view exists; `durable` facts only.
+    pub(crate) fn settle(&mut self) {
+        let changes = self.overlay.take();
+        let marks = crate::order::Marks::new(0);
+        crate::order::publish(&self.table, &marks, &changes, None, 0);
+    }
+
+    /// The view of a state that was just loaded.
+    pub(crate) fn view(&mut self) -> crate::view::View {
+        self.settle();
+        self.root_changed = false;
+        crate::view::View::new(self.root.clone(), Arc::clone(&self.table), self.revision)
+    }
+
+    /// Remembers a command that was decided; its receipt is given again to a repeat.
+    pub(crate) fn remember(&mut self, ordered: &Ordered, revision: Revision) {
+        self.ids.remember(tessera_model::record::CommandIdRecord {
+            id: ordered.id,
+            revision,
+            fingerprint: ordered.fingerprint,
+        });
+        self.dirty.insert((BucketKind::Commands, command_id::minute(ordered.id)));
+    }
+
+    /// What is known of a command id at `now`.
+    pub(crate) fn known(&mut self, ordered: &Ordered, now: UnixMillis) -> Known {
+        self.ids.known(ordered, now)
+    }
+
+    /// The receipt of a revision in this history.
+    pub(crate) const fn receipt(&self, revision: Revision) -> Receipt {
+        Receipt { epoch: self.root.epoch, revision }
+    }
+
+    /// Takes the set of buckets that differ from the last checkpoint.
+    pub(crate) fn take_dirty(&mut self) -> BTreeSet<(BucketKind, u32)> {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// Puts buckets back that could not be handed over.
+    pub(crate) fn mark_dirty(&mut self, buckets: BTreeSet<(BucketKind, u32)>) {
+        self.dirty.extend(buckets);
+    }
+
+    fn permission_id(&self, name: &str) -> Option<PermissionId> {
+        self.root.rules.permission(tessera_model::PermissionRef::Name(name))
+    }
+
+    fn role_id(&self, name: &tessera_model::Name) -> Result<RoleId, Refusal> {
+        self.root.role_names.get(name).copied().ok_or(Refusal::RoleUnknown)
+    }
+
+    fn workspace_index(&self, name: Option<&tessera_model::Name>) -> Result<WorkspaceIndex, Refusal> {
+        match name {
+            None => Ok(WorkspaceIndex(0)),
+            Some(name) => self.root.workspace_names.get(name).copied().ok_or(Refusal::WorkspaceUnknown),
+        }
+    }
+}
+
+#[cfg(feature = "planted")]
+#[expect(clippy::panic, reason = "a planted fault: the quarantine test needs a command that panics")]
+fn planted_panic() -> Result<Decided, Refusal> {
+    panic!("planted panic")
+}
+
+#[cfg(not(feature = "planted"))]
+fn planted_panic() -> Result<Decided, Refusal> {
+    Err(Refusal::WrongTenant)
+}
+
+impl State {
+    /// Notes which profiles moved, so that a command based on an older read is refused.
+    pub(crate) fn rows_written(&mut self, rows: &[Row]) {
+        for row in rows {
+            let Some(subject) = row.key.first_chunk::<4>() else { continue };
+            if row.kind == tessera_model::RowKind::Profile {
+                self.profile_moved.insert(SubjectIndex(u32::from_be_bytes(*subject)), self.revision);
+            }
+        }
+    }
+}
+
+impl State {
+    /// Remembers the id of a frame of the tail.
+    pub(crate) fn remember_record(&mut self, record: tessera_model::record::CommandIdRecord) {
+        self.dirty.insert((BucketKind::Commands, command_id::minute(record.id)));
+        self.ids.remember(record);
+    }
+
+    /// Where the loaded history stands.
+    pub(crate) fn loaded(&mut self, epoch: tessera_model::Epoch, next: Revision) {
+        self.root.epoch = epoch;
+        self.revision = next;
+    }
+}

@@ -1,0 +1,273 @@
+//! Sessions: opened, touched, ended one by one or by a cut-off.
+
+use super::{Decided, Made, State, places};
+use crate::check::Live;
+use crate::table::{ACR_SHIFT, ALIVE, Fields, KEY};
+use tessera_model::command::Entropy;
+use tessera_model::record::{PlaceRecord, SubjectStatus};
+use tessera_model::{
+    Deadline, Event, Generation, Handle, HandleKind, Place, PublicId, Refusal, RestrictionId, SubjectIndex,
+    UnixMillis, WorkspaceIndex,
+};
+
+/// LIMIT: an idle end or last use moves at most once per minute and session.
+const TOUCH_EVERY_S: u32 = 60;
+
+/// The eight words of a record.
+fn fields(record: &PlaceRecord) -> Fields {
+    let [t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10, t11, t12, t13, t14, t15] = record.tag;
+    let word = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+    let state = ALIVE | if record.key { KEY } else { 0 } | u64::from(record.acr & 15) << ACR_SHIFT;
+    [
+        u64::from(record.generation.0) | state,
+        u64::from_le_bytes([t0, t1, t2, t3, t4, t5, t6, t7]),
+        u64::from_le_bytes([t8, t9, t10, t11, t12, t13, t14, t15]),
+        word(record.subject.0, record.workspace.0),
+        word(record.expires.0, record.cut_off),
+        word(record.idle.0, record.restriction.0),
+        word(record.device, record.opened.0),
+        0,
+    ]
+}
+
+impl State {
+    /// Chooses the place and life that the next session or key gets.
+    fn next_place(&self) -> Result<(Place, Generation), Refusal> {
+        let place = self.places.pick().ok_or(Refusal::LimitReached)?;
+        places::next_life(place, &self.place(Place(place))).ok_or(Refusal::LimitReached)
+    }
+
+    /// The handle and record of something that opens now.
+    fn issue(
+        &self,
+        kind: HandleKind,
+        secret: &[u8; 20],
+        (subject, restriction, acr): (SubjectIndex, RestrictionId, u8),
+        (expires, idle): (Deadline, Deadline),
+        now: UnixMillis,
+    ) -> Result<(Event, Made), Refusal> {
+        let (place, generation) = self.next_place()?;
+        let handle =
+            Handle { kind, cell: self.cell, tenant: self.root.tenant, place, generation, secret: *secret };
+        let opened = now.to_deadline();
+        let record = PlaceRecord {
+            place,
+            generation,
+            key: kind == HandleKind::Key,
+            acr,
+            tag: self.tagger.tag(&handle.to_bytes()),
+            subject,
+            workspace: WorkspaceIndex(0),
+            expires,
+            cut_off: self.root.cut_offs,
+            idle,
+            restriction,
+            device: 0,
+            opened,
+        };
+        let made = Made {
+            handle: Some(handle),
+            session: Some(PublicId::of_place(opened, place, generation)),
+            expires: Some(expires.to_millis()),
+            idle_until: (kind == HandleKind::Session).then(|| idle.to_millis()),
+            ..Made::default()
+        };
+        Ok((Event::SessionOpened(record), made))
+    }
+
+    pub(super) fn open_session(
+        &self,
+        subject: SubjectIndex,
+        seen_cut_off: u32,
+        acr: u8,
+        entropy: &Entropy,
+        now: UnixMillis,
+    ) -> Result<Decided, Refusal> {
+        let record = self.root.subjects.get(&subject).ok_or(Refusal::SubjectUnknown)?;
+        match record.status {
+            SubjectStatus::Active => {}
+            SubjectStatus::Suspended => return Err(Refusal::SubjectSuspended),
+            SubjectStatus::Deleted => return Err(Refusal::SubjectDeleted),
+        }
+        if seen_cut_off != record.cut_off {
+            return Err(Refusal::Changed);
+        }
+        let at = now.to_deadline();
+        let settings = &self.root.settings;
+        let expires = at.plus_seconds(settings.session_ttl_s);
+        let idle = at.plus_seconds(settings.session_idle_s).min(expires);
+        let who = (subject, RestrictionId(0), acr);
+        let (event, mut made) =
+            self.issue(HandleKind::Session, &entropy.take(0), who, (expires, idle), now)?;
+        made.subject = Some(record.id);
+        Ok(Decided { made, ..Decided::of(event) })
+    }
+
+    /// A key for a subject: its event and what its holder is shown.
+    pub(super) fn open_key(
+        &self,
+        subject: SubjectIndex,
+        restriction: u32,
+        expires: Deadline,
+        secret: &[u8; 20],
+        now: UnixMillis,
+    ) -> (Vec<Event>, Made) {
+        let who = (subject, RestrictionId(restriction), 0);
+        match self.issue(HandleKind::Key, secret, who, (expires, now.to_deadline()), now) {
+            Ok((event, made)) => (vec![event], made),
+            Err(_) => (Vec::new(), Made::default()),
+        }
+    }
+
+    pub(super) fn touch_session(
+        &self,
+        place: Place,
+        generation: Generation,
+        now: UnixMillis,
+    ) -> Result<Decided, Refusal> {
+        let live = self.live(place, generation, now).ok_or(Refusal::SessionUnknown)?;
+        let at = now.to_deadline();
+        let (idle, end) = if live.key {
+            (at, None)
+        } else {
+            let idle = at.plus_seconds(self.root.settings.session_idle_s).min(live.expires);
+            (idle, Some(idle.to_millis()))
+        };
+        let moved = idle.0.saturating_sub(live.idle.0);
+        let soon = !live.key && live.idle < live.expires && idle == live.expires;
+        let made = Made {
+            session: Some(PublicId::of_place(live.opened, place, generation)),
+            expires: Some(live.expires.to_millis()),
+            idle_until: end,
+            ..Made::default()
+        };
+        // The short idle lifetimes move in steps of a quarter, the others once per minute.
+        let step = TOUCH_EVERY_S.min(self.root.settings.session_idle_s / 4);
+        if moved < step && !soon {
+            let idle_until = end.map(|_| live.idle.to_millis());
+            return Ok(Decided { made: Made { idle_until, ..made }, ..Decided::default() });
+        }
+        Ok(Decided { made, ..Decided::of(Event::SessionTouched { place, generation, idle }) })
+    }
+
+    pub(super) fn end_session(&self, id: PublicId, now: UnixMillis) -> Result<Decided, Refusal> {
+        let (place, generation) = id.place();
+        let fields = self.place(place);
+        let [w0, ..] = fields;
+        let live = Live::of(&fields);
+        let (held, _) = crate::check::halves(w0);
+        let is_it = held == generation.0 && PublicId::of_place(live.opened, place, generation) == id;
+        if !is_it || held == 0 {
+            return Err(Refusal::SessionUnknown);
+        }
+        if w0 & ALIVE == 0 || live.clock(now).is_err() {
+            return Ok(Decided::nothing());
+        }
+        Ok(Decided::of(Event::SessionEnded { place, generation }))
+    }
+
+    pub(super) fn end_subject_sessions(&self, subject: PublicId) -> Result<Decided, Refusal> {
+        let record = self.known_subject(subject)?;
+        Ok(Decided::of(self.cut(record.index, (Place(0), Generation(0)))?))
+    }
+
+    pub(super) fn end_tenant_sessions(&self) -> Result<Decided, Refusal> {
+        Ok(Decided::of(self.cut(SubjectIndex(0), (Place(0), Generation(0)))?))
+    }
+
+    pub(super) fn apply_opened(&mut self, record: &PlaceRecord) {
+        let (held, _) = crate::check::halves(self.place(record.place)[0]);
+        if held > record.generation.0 {
+            return;
+        }
+        self.places.filled(record.place.0);
+        self.overlay.open(record.place.0, fields(record));
+    }
+
+    pub(super) fn apply_touched(&mut self, place: Place, generation: Generation, idle: Deadline) {
+        let mut now = self.place(place);
+        let (held, _) = crate::check::halves(now[0]);
+        if held == generation.0 && now[0] & ALIVE != 0 {
+            now[5] = now[5] & !0xFFFF_FFFF | u64::from(idle.0);
+            self.overlay.shift(place.0, now);
+        }
+    }
+
+    /// Raises the cut-off count of a session that is spared.
+    pub(super) fn apply_spared(&mut self, place: Place, generation: Generation, count: u32) {
+        let mut now = self.place(place);
+        let (held, _) = crate::check::halves(now[0]);
+        let (expires, old) = crate::check::halves(now[4]);
+        if held == generation.0 && now[0] & ALIVE != 0 && old < count {
+            now[4] = u64::from(expires) | u64::from(count) << 32;
+            self.overlay.shift(place.0, now);
+            self.dirty.insert(super::bucket::of_place(place));
+        }
+    }
+
+    pub(super) fn apply_ended(&mut self, place: Place, generation: Generation) {
+        let mut now = self.place(place);
+        let (held, _) = crate::check::halves(now[0]);
+        if held > generation.0 {
+            return;
+        }
+        if held < generation.0 {
+            // Of this life only its number is known (a bucket keeps no more of what has ended).
+            now = [u64::from(generation.0), 0, 0, 0, 0, 0, 0, 0];
+        }
+        self.places.ended(place.0);
+        self.overlay.end(place.0, now);
+    }
+
+    /// Looks for places whose life is over, so that they can be used again.
+    pub(crate) fn sweep(&mut self, budget: usize, now: UnixMillis) {
+        let (table, root) = (&self.table, &self.root);
+        let read = |place: u32| table.place(place).map(crate::table::Words::read).unwrap_or_default();
+        let is_cut = |live: &Live| {
+            let line = root.rules.line(live.subject);
+            let gone = line.is_some_and(|line| line.status() == SubjectStatus::Deleted);
+            let cut = line.map_or(0, |line| line.cut_off());
+            gone || !live.key && (live.cut_off < cut || live.cut_off < root.cut_off)
+        };
+        self.places.sweep(budget, now, read, is_cut);
+    }
+
+    /// Facts that rebuild the places of one bucket.
+    pub(super) fn place_events(&self, from: u32, to: u32) -> Vec<Event> {
+        let mut events = Vec::new();
+        for place in from..to.min(self.places.used()) {
+            let fields = self.place(Place(place));
+            let [w0, w1, w2, ..] = fields;
+            let (generation, _) = crate::check::halves(w0);
+            if generation == 0 {
+                continue;
+            }
+            if w0 & ALIVE == 0 {
+                events.push(Event::SessionEnded { place: Place(place), generation: Generation(generation) });
+                continue;
+            }
+            let live = Live::of(&fields);
+            let mut tag = [0; 16];
+            for (to, from) in tag.iter_mut().zip(w1.to_le_bytes().into_iter().chain(w2.to_le_bytes())) {
+                *to = from;
+            }
+            let (device, opened) = crate::check::halves(fields[6]);
+            events.push(Event::SessionOpened(PlaceRecord {
+                place: Place(place),
+                generation: Generation(generation),
+                key: live.key,
+                acr: u8::try_from(w0 >> ACR_SHIFT & 15).unwrap_or(0),
+                tag,
+                subject: live.subject,
+                workspace: live.workspace,
+                expires: live.expires,
+                cut_off: live.cut_off,
+                idle: live.idle,
+                restriction: live.restriction,
+                device,
+                opened: Deadline(opened),
+            }));
+        }
+        events
+    }
+}

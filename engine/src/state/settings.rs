@@ -1,0 +1,16 @@
+//! Settings of the tenant.
+
+use super::{Decided, State};
+use tessera_model::{Event, Refusal, Settings};
+
+impl State {
+    pub(super) fn change_settings(&self, settings: &Settings) -> Result<Decided, Refusal> {
+        if settings.fault().is_some() {
+            return Err(Refusal::SettingOutOfBounds);
+        }
+        if *settings == self.root.settings {
+            return Ok(Decided::nothing());
+        }
+        Ok(Decided::of(Event::SettingsChanged(*settings)))
+    }
+}

@@ -1,0 +1,256 @@
+//! Subjects, their identifiers and passwords.
+
+use super::{Decided, Made, State};
+use tessera_model::command::Entropy;
+use tessera_model::limits::{IDENTIFIERS_PER_SUBJECT_MAX, SUBJECTS_MAX};
+use tessera_model::record::{SubjectKind, SubjectRecord, SubjectStatus};
+use tessera_model::{
+    Caller, Event, Generation, Identifier, Name, Place, Private, PublicId, Refusal, Revision, Row, RowKind,
+    SubjectIndex, UnixMillis,
+};
+
+fn identifier_row(subject: SubjectIndex, identifier: &Identifier, hash: [u8; 16]) -> Row {
+    let mut value = vec![identifier.kind().number()];
+    value.extend_from_slice(identifier.typed().as_bytes());
+    let key = Row::subject_key(subject, &hash);
+    Row { kind: RowKind::Identifier, key, value: Some(Private::new(value)) }
+}
+
+impl State {
+    /// A subject that is not deleted.
+    pub(super) fn known_subject(&self, id: PublicId) -> Result<&SubjectRecord, Refusal> {
+        let record = self.root.subject(id).ok_or(Refusal::SubjectUnknown)?;
+        if record.status == SubjectStatus::Deleted { Err(Refusal::SubjectUnknown) } else { Ok(record) }
+    }
+
+    pub(super) fn create_subject(
+        &self,
+        kind: SubjectKind,
+        identifiers: &[(Identifier, [u8; 16])],
+        password: &Private,
+        entropy: &Entropy,
+        now: UnixMillis,
+    ) -> Result<Decided, Refusal> {
+        if self.next.subject >= SUBJECTS_MAX || identifiers.len() > IDENTIFIERS_PER_SUBJECT_MAX {
+            return Err(Refusal::LimitReached);
+        }
+        let taken = identifiers.iter().any(|(_, hash)| self.root.identifiers.contains_key(hash));
+        let mut hashes: Vec<_> = identifiers.iter().map(|(_, hash)| *hash).collect();
+        hashes.sort_unstable();
+        if taken || hashes.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
+            return Err(Refusal::Duplicate);
+        }
+        let index = SubjectIndex(self.next.subject);
+        let id = PublicId::new(now.0, entropy.take(20));
+        if self.root.subject_ids.contains_key(&id) {
+            return Err(Refusal::Duplicate);
+        }
+        let has_password = !password.is_empty();
+        let mut events = vec![Event::SubjectChanged(SubjectRecord {
+            index,
+            id,
+            kind,
+            status: SubjectStatus::Active,
+            cut_off: 0,
+            has_password,
+        })];
+        let mut rows = Vec::with_capacity(identifiers.len() + 1);
+        for (identifier, hash) in identifiers {
+            events.push(Event::IdentifierTaken { hash: *hash, subject: index });
+            rows.push(identifier_row(index, identifier, *hash));
+        }
+        if has_password {
+            let key = Row::subject_key(index, &[]);
+            rows.push(Row { kind: RowKind::Password, key, value: Some(password.clone()) });
+        }
+        let made = Made { subject: Some(id), number: Some(index.0), ..Made::default() };
+        Ok(Decided { events, rows, made, birth: None })
+    }
+
+    /// Raises the cut-off of a subject: its sessions end. `None` when the counter would wrap.
+    pub(super) fn cut(&self, subject: SubjectIndex, spared: (Place, Generation)) -> Result<Event, Refusal> {
+        let count = self.root.cut_offs.checked_add(1).filter(|count| *count != u32::MAX);
+        let count = count.ok_or(Refusal::LimitReached)?;
+        Ok(Event::CutOffRaised { subject, count, spared })
+    }
+
+    pub(super) fn suspend_subject(&self, id: PublicId) -> Result<Decided, Refusal> {
+        let record = self.known_subject(id)?;
+        if record.status == SubjectStatus::Suspended {
+            return Ok(Decided::nothing());
+        }
+        let cut = self.cut(record.index, (Place(0), Generation(0)))?;
+        let Event::CutOffRaised { count, .. } = cut else { return Err(Refusal::LimitReached) };
+        let suspended = SubjectRecord { status: SubjectStatus::Suspended, cut_off: count, ..record.clone() };
+        Ok(Decided { events: vec![Event::SubjectChanged(suspended), cut], ..Decided::default() })
+    }
+
+    pub(super) fn resume_subject(&self, id: PublicId) -> Result<Decided, Refusal> {
+        let record = self.known_subject(id)?;
+        if record.status == SubjectStatus::Active {
+            return Ok(Decided::nothing());
+        }
+        let resumed = SubjectRecord { status: SubjectStatus::Active, ..record.clone() };
+        Ok(Decided::of(Event::SubjectChanged(resumed)))
+    }
+
+    pub(super) fn delete_subject(
+        &self,
+        id: PublicId,
+        profile: &[Name],
+        as_of: Revision,
+    ) -> Result<Decided, Refusal> {
+        let record = self.known_subject(id)?;
+        if self.profile_moved.get(&record.index).is_some_and(|moved| *moved > as_of) {
+            return Err(Refusal::Changed);
+        }
+        let index = record.index;
+        let cut = self.cut(index, (Place(0), Generation(0)))?;
+        let Event::CutOffRaised { count, .. } = cut else { return Err(Refusal::LimitReached) };
+        let gone = SubjectRecord {
+            status: SubjectStatus::Deleted,
+            cut_off: count,
+            has_password: false,
+            ..record.clone()
+        };
+        let mut events = vec![cut];
+        let mut rows = vec![Row { kind: RowKind::Password, key: Row::subject_key(index, &[]), value: None }];
+        for hash in self.identifiers_of.get(&index).into_iter().flatten() {
+            events.push(Event::IdentifierFreed { hash: *hash });
+            rows.push(Row { kind: RowKind::Identifier, key: Row::subject_key(index, hash), value: None });
+        }
+        for name in profile {
+            let key = Row::subject_key(index, name.as_str().as_bytes());
+            rows.push(Row { kind: RowKind::Profile, key, value: None });
+        }
+        for grant in self.root.rules.grants_of(index) {
+            events.push(Event::GrantRemoved { subject: index, role: grant.role, workspace: grant.workspace });
+        }
+        let values = self.root.values.range((index, 0)..=(index, u32::MAX));
+        events.extend(values.map(|((subject, attribute), _)| Event::AttributeChanged {
+            subject: *subject,
+            attribute: *attribute,
+            value: None,
+        }));
+        events.push(Event::SubjectChanged(gone));
+        Ok(Decided { events, rows, ..Decided::default() })
+    }
+
+    pub(super) fn add_identifier(
+        &self,
+        id: PublicId,
+        identifier: &Identifier,
+        hash: [u8; 16],
+    ) -> Result<Decided, Refusal> {
+        let record = self.known_subject(id)?;
+        match self.root.identifiers.get(&hash) {
+            Some(owner) if *owner == record.index => return Ok(Decided::nothing()),
+            Some(_) => return Err(Refusal::Duplicate),
+            None => {}
+        }
+        if self
+            .identifiers_of
+            .get(&record.index)
+            .is_some_and(|held| held.len() >= IDENTIFIERS_PER_SUBJECT_MAX)
+        {
+            return Err(Refusal::LimitReached);
+        }
+        Ok(Decided {
+            events: vec![Event::IdentifierTaken { hash, subject: record.index }],
+            rows: vec![identifier_row(record.index, identifier, hash)],
+            ..Decided::default()
+        })
+    }
+
+    pub(super) fn remove_identifier(&self, id: PublicId, hash: [u8; 16]) -> Result<Decided, Refusal> {
+        let record = self.known_subject(id)?;
+        if self.root.identifiers.get(&hash) != Some(&record.index) {
+            return Err(Refusal::IdentifierUnknown);
+        }
+        let key = Row::subject_key(record.index, &hash);
+        Ok(Decided {
+            events: vec![Event::IdentifierFreed { hash }],
+            rows: vec![Row { kind: RowKind::Identifier, key, value: None }],
+            ..Decided::default()
+        })
+    }
+
+    pub(super) fn set_password(
+        &self,
+        id: PublicId,
+        password: &Private,
+        proven: u32,
+        caller: Caller,
+    ) -> Result<Decided, Refusal> {
+        let record = self.known_subject(id)?;
+        if proven != u32::MAX && proven != record.cut_off {
+            return Err(Refusal::Changed);
+        }
+        // The owner's own change spares the session that made it; any other ends all sessions.
+        let spared = match caller {
+            Caller::Holder { place, generation, subject }
+                if proven != u32::MAX && subject == record.index =>
+            {
+                (place, generation)
+            }
+            Caller::Holder { .. } | Caller::Operator { .. } | Caller::Bootstrap | Caller::Node => {
+                (Place(0), Generation(0))
+            }
+        };
+        let cut = self.cut(record.index, spared)?;
+        let Event::CutOffRaised { count, .. } = cut else { return Err(Refusal::LimitReached) };
+        let changed = SubjectRecord { has_password: true, cut_off: count, ..record.clone() };
+        let key = Row::subject_key(record.index, &[]);
+        Ok(Decided {
+            events: vec![Event::SubjectChanged(changed), cut],
+            rows: vec![Row { kind: RowKind::Password, key, value: Some(password.clone()) }],
+            ..Decided::default()
+        })
+    }
+
+    pub(super) fn apply_subject(&mut self, record: &SubjectRecord) {
+        self.next.subject = self.next.subject.max(record.index.0 + 1);
+        self.root.cut_offs = self.root.cut_offs.max(record.cut_off);
+        self.root.rules.put_subject(record.index, record.status, record.cut_off);
+        self.root.subject_ids.insert_mut(record.id, record.index);
+        self.root.subjects.insert_mut(record.index, record.clone());
+    }
+
+    pub(super) fn apply_identifier(&mut self, hash: [u8; 16], subject: SubjectIndex) {
+        self.root.identifiers.insert_mut(hash, subject);
+        let held = self.identifiers_of.entry(subject).or_default();
+        if !held.contains(&hash) {
+            held.push(hash);
+        }
+    }
+
+    pub(super) fn apply_freed(&mut self, hash: [u8; 16]) {
+        if let Some(subject) = self.root.identifiers.get(&hash).copied() {
+            self.root.identifiers.remove_mut(&hash);
+            if let Some(held) = self.identifiers_of.get_mut(&subject) {
+                held.retain(|known| *known != hash);
+            }
+            self.dirty.insert(super::bucket::of_subject(subject));
+        }
+    }
+
+    pub(super) fn apply_cut_off(
+        &mut self,
+        subject: SubjectIndex,
+        count: u32,
+        (place, generation): (Place, Generation),
+    ) {
+        self.root.cut_offs = self.root.cut_offs.max(count);
+        if generation.0 != 0 {
+            self.apply_spared(place, generation, count);
+        }
+        if subject.0 == 0 {
+            self.root.cut_off = self.root.cut_off.max(count);
+            return;
+        }
+        let Some(record) = self.root.subjects.get(&subject) else { return };
+        let raised = SubjectRecord { cut_off: record.cut_off.max(count), ..record.clone() };
+        self.root.rules.put_subject(subject, raised.status, raised.cut_off);
+        self.root.subjects.insert_mut(subject, raised);
+    }
+}

@@ -1,0 +1,132 @@
+//! Tenants and operators: nouns of the system tenant alone.
+
+use super::{Decided, State, birth};
+use tessera_crypto::compare::equal_arrays;
+use tessera_model::command::Entropy;
+use tessera_model::record::{TenantRecord, TenantStatus};
+use tessera_model::{
+    Caller, Deadline, Event, Name, Private, PublicId, Refusal, Row, RowKind, SubjectIndex, TenantId,
+    UnixMillis,
+};
+
+impl State {
+    fn only_system(&self) -> Result<(), Refusal> {
+        if self.root.tenant == TenantId::SYSTEM { Ok(()) } else { Err(Refusal::WrongTenant) }
+    }
+
+    fn tenant_record(&self, tenant: TenantId) -> Result<&TenantRecord, Refusal> {
+        self.only_system()?;
+        let record = self.root.tenants.get(&tenant).ok_or(Refusal::TenantUnknown)?;
+        if record.status == TenantStatus::Deleted { Err(Refusal::TenantUnknown) } else { Ok(record) }
+    }
+
+    pub(super) fn offer_bootstrap(&self, tag: [u8; 16], until: Deadline) -> Result<Decided, Refusal> {
+        self.only_system()?;
+        Ok(Decided::of(Event::BootstrapChanged { tag, until }))
+    }
+
+    pub(super) fn claim_operator(
+        &self,
+        tag: [u8; 16],
+        name: &Name,
+        entropy: &Entropy,
+        now: UnixMillis,
+    ) -> Result<Decided, Refusal> {
+        self.only_system()?;
+        let (offered, until) = &self.root.bootstrap;
+        let sound = *offered != [0; 16] && !until.passed(now) && equal_arrays(offered, &tag);
+        if !sound {
+            return Err(Refusal::SecretWrong);
+        }
+        let index = SubjectIndex(self.next.subject);
+        let subject = PublicId::new(now.0, entropy.take(20));
+        let mut events = birth::admin_events(index, subject);
+        let expires = now.to_deadline().plus_seconds(birth::FIRST_KEY_TTL_S);
+        let (opened, mut made) = self.open_key(index, 0, expires, &entropy.take(0), now);
+        events.extend(opened);
+        events.push(Event::BootstrapChanged { tag: [0; 16], until: Deadline::NONE });
+        made.subject = Some(subject);
+        let rows = made.session.map_or_else(Vec::new, |key| {
+            let (place, generation) = key.place();
+            let mut row_key = place.0.to_be_bytes().to_vec();
+            row_key.extend_from_slice(&generation.0.to_be_bytes());
+            let value = Some(Private::new(name.as_str().as_bytes().to_vec()));
+            vec![Row { kind: RowKind::KeyDescription, key: row_key, value }]
+        });
+        Ok(Decided { events, rows, made, birth: None })
+    }
+
+    pub(super) fn create_tenant(
+        &self,
+        name: &Name,
+        entropy: &Entropy,
+        now: UnixMillis,
+    ) -> Result<Decided, Refusal> {
+        self.only_system()?;
+        if self.root.tenant_names.contains_key(name) {
+            return Err(Refusal::Duplicate);
+        }
+        let id = TenantId::new(self.cell, self.next.tenant);
+        let record =
+            TenantRecord { id, name: name.clone(), status: TenantStatus::Active, created: now.to_deadline() };
+        let (birth, made) = Self::birth(id, self.cell, entropy, now);
+        Ok(Decided { events: vec![Event::TenantChanged(record)], rows: Vec::new(), made, birth: Some(birth) })
+    }
+
+    fn with_status(record: &TenantRecord, status: TenantStatus) -> Decided {
+        let tenant = Some(record.id);
+        let event = Event::TenantChanged(TenantRecord { status, ..record.clone() });
+        Decided { made: super::Made { tenant, ..Default::default() }, ..Decided::of(event) }
+    }
+
+    pub(super) fn suspend_tenant(&self, tenant: TenantId) -> Result<Decided, Refusal> {
+        let record = self.tenant_record(tenant)?;
+        match record.status {
+            TenantStatus::Active => Ok(Self::with_status(record, TenantStatus::Suspended)),
+            TenantStatus::Suspended => Ok(Decided::nothing()),
+            TenantStatus::Closing | TenantStatus::Deleted => Err(Refusal::TenantUnknown),
+        }
+    }
+
+    pub(super) fn resume_tenant(&self, tenant: TenantId) -> Result<Decided, Refusal> {
+        let record = self.tenant_record(tenant)?;
+        match record.status {
+            TenantStatus::Suspended => Ok(Self::with_status(record, TenantStatus::Active)),
+            TenantStatus::Active => Ok(Decided::nothing()),
+            TenantStatus::Closing | TenantStatus::Deleted => Err(Refusal::TenantUnknown),
+        }
+    }
+
+    pub(super) fn delete_tenant(
+        &self,
+        tenant: TenantId,
+        finish: bool,
+        caller: Caller,
+    ) -> Result<Decided, Refusal> {
+        let record = self.tenant_record(tenant)?;
+        let status = match (record.status, finish) {
+            (TenantStatus::Closing, true) if caller == Caller::Node => TenantStatus::Deleted,
+            (TenantStatus::Closing, false) => return Ok(Decided::nothing()),
+            (TenantStatus::Active | TenantStatus::Suspended, false) => TenantStatus::Closing,
+            (_, true) | (TenantStatus::Deleted, false) => return Err(Refusal::Unauthorized),
+        };
+        Ok(Self::with_status(record, status))
+    }
+
+    pub(super) fn apply_born(&mut self, tenant: TenantId, at: Deadline) {
+        debug_assert_eq!(tenant, self.root.tenant, "an event of another tenant");
+        self.root.born = at;
+    }
+
+    pub(super) fn apply_tenant(&mut self, record: &TenantRecord) {
+        self.next.tenant = self.next.tenant.max(record.id.counter() + 1);
+        if record.status == TenantStatus::Deleted {
+            if self.root.tenant_names.get(&record.name) == Some(&record.id) {
+                self.root.tenant_names.remove_mut(&record.name);
+            }
+        } else {
+            self.root.tenant_names.insert_mut(record.name.clone(), record.id);
+        }
+        self.root.tenants.insert_mut(record.id, record.clone());
+    }
+}

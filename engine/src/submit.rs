@@ -1,0 +1,132 @@
+//! Commands: identified, given entropy, admitted, awaited. Slow proofs are made before admission.
+
+use crate::actor::TenantMessage;
+use crate::admit::{Done, Waiting};
+use crate::bound::Bound;
+use crate::directory::{Entry, Standing};
+use crate::engine::Engine;
+use crate::house::House;
+use std::fmt;
+use std::sync::Arc;
+use tessera_crypto::Fingerprint;
+use tessera_model::command::{ENTROPY_BYTES, Entropy, Ordered};
+use tessera_model::record::TenantStatus;
+use tessera_model::{Caller, Command, CommandId, Refusal, TenantId};
+use tokio::sync::oneshot;
+
+/// How a command ended when it was not done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SubmitError {
+    /// It was turned down; nothing of it happened.
+    Refused(Refusal),
+    /// Nobody knows: the same command id, sent again, gives the final answer.
+    Unknown,
+}
+
+impl fmt::Display for SubmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Unknown => f.write_str("unknown: repeat it under the same command id"),
+        }
+    }
+}
+
+impl std::error::Error for SubmitError {}
+
+impl From<Refusal> for SubmitError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl Engine {
+    /// Orders a command of a bound connection.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: a refusal, or Unknown.
+    pub async fn submit(&self, bound: &Bound, id: CommandId, command: Command) -> Result<Done, SubmitError> {
+        let ordered = self.ordered(bound.caller, id, command);
+        submit(&self.house, &bound.entry, ordered).await
+    }
+
+    /// Orders a command of the system tenant for the node itself or the holder of the one-time secret.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: a refusal, or Unknown.
+    pub async fn submit_system(
+        &self,
+        caller: Caller,
+        id: CommandId,
+        command: Command,
+    ) -> Result<Done, SubmitError> {
+        let entry = self.house.entry(TenantId::SYSTEM).ok_or(Refusal::NotReady)?;
+        let ordered = self.ordered(caller, id, command);
+        submit(&self.house, &entry, ordered).await
+    }
+
+    /// A fresh command id of the node itself.
+    #[must_use]
+    pub fn command_id(&self) -> CommandId {
+        command_id(&self.house)
+    }
+
+    pub(crate) fn ordered(&self, caller: Caller, id: CommandId, command: Command) -> Ordered {
+        let fingerprint = Fingerprint::of(&(caller, &command));
+        Ordered { command, id, caller, fingerprint, entropy: self.draw(), admitted: self.now() }
+    }
+}
+
+fn command_id(house: &House) -> CommandId {
+    let mut entropy = [0; 10];
+    house.entropy.fill(&mut entropy);
+    CommandId(tessera_model::PublicId::new(house.now().0, entropy).0)
+}
+
+/// Admits a command and waits for its outcome.
+pub(crate) async fn submit(
+    house: &Arc<House>,
+    entry: &Arc<Entry>,
+    ordered: Ordered,
+) -> Result<Done, SubmitError> {
+    match entry.status() {
+        TenantStatus::Active => {}
+        TenantStatus::Suspended if ordered.command.kind().narrows() => {}
+        TenantStatus::Suspended => return Err(Refusal::TenantSuspended.into()),
+        TenantStatus::Closing | TenantStatus::Deleted => return Err(Refusal::TenantUnknown.into()),
+    }
+    entry.used(house.now());
+    if entry.standing() != Standing::Awake {
+        house.wake(entry);
+        return Err(Refusal::NotReady.into());
+    }
+    let (reply, outcome) = oneshot::channel();
+    if entry.intake.admit(Waiting { ordered, reply })? {
+        let actor = entry.actor.lock().clone();
+        if let Some(actor) = actor {
+            // An actor that has just ended is reloaded, and then told by the supervisor.
+            drop(actor.cast(TenantMessage::Drain));
+        }
+    }
+    match outcome.await {
+        Ok(outcome) => outcome.map_err(SubmitError::Refused),
+        Err(_) => Err(SubmitError::Unknown),
+    }
+}
+
+/// Writes the tombstone of a tenant whose actor has ended. True when it stands.
+pub(crate) async fn finish_deletion(house: &Arc<House>, tenant: TenantId) -> bool {
+    let Some(system) = house.entry(TenantId::SYSTEM) else { return false };
+    let mut bytes = [0; ENTROPY_BYTES];
+    house.entropy.fill(&mut bytes);
+    let command = Command::DeleteTenant { tenant, finish: true };
+    let ordered = Ordered {
+        fingerprint: Fingerprint::of(&(Caller::Node, &command)),
+        command,
+        id: command_id(house),
+        caller: Caller::Node,
+        entropy: Entropy(bytes),
+        admitted: house.now(),
+    };
+    submit(house, &system, ordered).await.is_ok()
+}

@@ -1,0 +1,308 @@
+//! The supervisor: wakes tenants, reloads those whose actor failed, takes checkpoints, puts idle
+//! tenants to sleep and completes deletions. It never stands between a caller and an answer.
+
+use crate::actor::{Handed, Running, TenantActor, TenantMessage};
+use crate::directory::{Entry, Standing};
+use crate::house::House;
+use crate::load;
+use crate::submit;
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tessera_model::record::TenantStatus;
+use tessera_model::{TenantId, UnixMillis};
+use tessera_storage::{Cut, StorageError};
+use tokio::sync::oneshot;
+
+/// What the supervisor is told.
+pub(crate) enum SupervisorMessage {
+    /// A tenant is to be loaded.
+    Wake(TenantId),
+    /// A tenant was loaded, or could not be.
+    Loaded(TenantId, Box<Result<Running, StorageError>>),
+    /// Time has passed.
+    Tick,
+    /// A checkpoint cycle has ended.
+    CycleEnded(Result<(), StorageError>),
+    /// A tenant is closing: its actor ends, then its data goes.
+    Close(TenantId),
+    /// Take a checkpoint now; the reply comes when it is taken or has failed.
+    Checkpoint(oneshot::Sender<bool>),
+}
+
+/// LIMIT: buckets that a tenant hands over at once: 32 × 252 KiB stay under 8 MiB in memory.
+const HANDED_MAX: usize = 32;
+/// How often the supervisor looks around.
+const TICK: Duration = Duration::from_millis(250);
+
+/// The supervisor's actor.
+pub(crate) struct Supervisor(pub(crate) Arc<House>);
+
+/// What the supervisor remembers.
+#[derive(Default)]
+pub(crate) struct Watch {
+    actors: BTreeMap<u64, TenantId>,
+    cycling: bool,
+    waiting: Vec<oneshot::Sender<bool>>,
+    last_cycle_ms: u64,
+}
+
+impl Actor for Supervisor {
+    type Msg = SupervisorMessage;
+    type State = Watch;
+    type Arguments = ();
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<SupervisorMessage>,
+        (): (),
+    ) -> Result<Watch, ActorProcessingErr> {
+        myself.send_interval(TICK, || SupervisorMessage::Tick);
+        Ok(Watch { last_cycle_ms: self.0.now().0, ..Watch::default() })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<SupervisorMessage>,
+        message: SupervisorMessage,
+        watch: &mut Watch,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            SupervisorMessage::Wake(tenant) => self.wake(tenant, myself),
+            SupervisorMessage::Loaded(tenant, loaded) => self.loaded(tenant, *loaded, &myself, watch).await?,
+            SupervisorMessage::Tick => self.tick(&myself, watch),
+            SupervisorMessage::CycleEnded(result) => self.cycle_ended(&result, watch),
+            SupervisorMessage::Close(tenant) => self.close(tenant),
+            SupervisorMessage::Checkpoint(reply) => {
+                watch.waiting.push(reply);
+                self.start_cycle(&myself, watch);
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<SupervisorMessage>,
+        event: SupervisionEvent,
+        watch: &mut Watch,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorFailed(cell, error) => {
+                if let Some(tenant) = watch.actors.remove(&cell.get_id().pid()) {
+                    tracing::warn!(%tenant, error = %error, "a tenant's actor failed; reloading it");
+                    self.reload(tenant, myself);
+                }
+            }
+            SupervisionEvent::ActorTerminated(cell, ..) => {
+                watch.actors.remove(&cell.get_id().pid());
+            }
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
+        }
+        Ok(())
+    }
+}
+
+impl Supervisor {
+    /// Loads a tenant on a thread that may block; the result comes back as a message.
+    fn wake(&self, tenant: TenantId, myself: ActorRef<SupervisorMessage>) {
+        let Some(entry) = self.0.entry(tenant) else { return };
+        let house = Arc::clone(&self.0);
+        let load = tokio::task::spawn_blocking(move || load::load(&house, &entry));
+        tokio::spawn(async move {
+            let loaded = match load.await {
+                Ok(loaded) => loaded,
+                Err(_) => Err(StorageError::LaneStopped),
+            };
+            drop(myself.cast(SupervisorMessage::Loaded(tenant, Box::new(loaded))));
+        });
+    }
+
+    async fn loaded(
+        &self,
+        tenant: TenantId,
+        loaded: Result<Running, StorageError>,
+        myself: &ActorRef<SupervisorMessage>,
+        watch: &mut Watch,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some(entry) = self.0.entry(tenant) else { return Ok(()) };
+        match loaded {
+            Err(error) => {
+                tracing::error!(%tenant, %error, "a tenant could not be loaded");
+                entry.set_standing(Standing::Failed);
+                entry.show(None);
+                entry.intake.clear();
+            }
+            Ok(running) => {
+                let pid = start_actor(running, myself).await?;
+                watch.actors.insert(pid, tenant);
+                if entry.status() == TenantStatus::Closing {
+                    self.close(tenant);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// After a failure: the private state is gone, what is durable is read again. The old view stays
+    /// up meanwhile, because it shows durable facts only.
+    fn reload(&self, tenant: TenantId, myself: ActorRef<SupervisorMessage>) {
+        let Some(entry) = self.0.directory.entry(tenant) else { return };
+        *entry.actor.lock() = None;
+        entry.set_standing(Standing::Waking);
+        self.wake(tenant, myself);
+    }
+
+    fn tick(&self, myself: &ActorRef<SupervisorMessage>, watch: &mut Watch) {
+        let now = self.0.now();
+        let waited = now.0.saturating_sub(watch.last_cycle_ms);
+        let wanted = self.0.store.due() || waited >= self.0.config.checkpoint_every_ms;
+        if wanted && !self.0.store.with_tail().is_empty() {
+            self.start_cycle(myself, watch);
+        }
+        if !watch.cycling {
+            self.put_to_sleep(now);
+        }
+    }
+
+    fn start_cycle(&self, myself: &ActorRef<SupervisorMessage>, watch: &mut Watch) {
+        if watch.cycling {
+            return;
+        }
+        watch.cycling = true;
+        watch.last_cycle_ms = self.0.now().0;
+        let (house, myself) = (Arc::clone(&self.0), myself.clone());
+        tokio::spawn(async move {
+            let result = cycle(&house).await;
+            drop(myself.cast(SupervisorMessage::CycleEnded(result)));
+        });
+    }
+
+    fn cycle_ended(&self, result: &Result<(), StorageError>, watch: &mut Watch) {
+        watch.cycling = false;
+        if let Err(error) = result {
+            tracing::warn!(%error, "a checkpoint could not be completed; it is repeated");
+        }
+        for reply in watch.waiting.drain(..) {
+            // Whoever waited may be gone.
+            reply.send(result.is_ok()).unwrap_or_default();
+        }
+    }
+
+    /// Idle tenants whose every frame is covered leave memory.
+    fn put_to_sleep(&self, now: UnixMillis) {
+        for entry in self.0.directory.all() {
+            let idle = entry.idle_for(now) >= self.0.config.idle_sleep_ms && entry.tenant != TenantId::SYSTEM;
+            if !idle || self.0.store.has_tail(entry.tenant) || entry.intake.len() > 0 {
+                continue;
+            }
+            if !entry.shift(Standing::Awake, Standing::Leaving) {
+                continue;
+            }
+            let Some(actor) = entry.actor.lock().take() else { continue };
+            let house = Arc::clone(&self.0);
+            tokio::spawn(async move {
+                // A command may have slipped in before the standing changed: then it stays awake.
+                let ended = actor.stop_and_wait(None, None).await.is_ok();
+                let quiet = !house.store.has_tail(entry.tenant) && entry.intake.len() == 0;
+                entry.show(None);
+                entry.set_standing(Standing::Asleep);
+                if !(ended && quiet) {
+                    house.wake(&entry);
+                }
+            });
+        }
+    }
+
+    /// Ends the actor of a closing tenant, writes its tombstone and drops its data.
+    fn close(&self, tenant: TenantId) {
+        let house = Arc::clone(&self.0);
+        tokio::spawn(async move {
+            let Some(entry) = house.entry(tenant) else { return };
+            entry.set_standing(Standing::Leaving);
+            let actor = entry.actor.lock().take();
+            if let Some(actor) = actor {
+                drop(actor.stop_and_wait(None, None).await);
+            }
+            entry.show(None);
+            entry.intake.clear();
+            if submit::finish_deletion(&house, tenant).await
+                && let Err(error) = house.store.forget(tenant)
+            {
+                tracing::warn!(%tenant, %error, "a deleted tenant's data is dropped at the next start");
+            }
+        });
+    }
+}
+
+/// Starts a tenant's actor and shows its view.
+async fn start_actor(
+    running: Running,
+    myself: &ActorRef<SupervisorMessage>,
+) -> Result<u64, ActorProcessingErr> {
+    let entry = Arc::clone(&running.entry);
+    let (view, now) = (Arc::clone(&running.view), running.house.now());
+    let (actor, _task) = Actor::spawn_linked(None, TenantActor, Box::new(running), myself.get_cell()).await?;
+    *entry.actor.lock() = Some(actor.clone());
+    entry.show(Some(view));
+    entry.used(now);
+    entry.set_standing(Standing::Awake);
+    if entry.intake.tell_again() {
+        actor.cast(TenantMessage::Drain)?;
+    }
+    Ok(actor.get_id().pid())
+}
+
+/// One checkpoint: every tenant with frames before the cut hands over what changed.
+async fn cycle(house: &Arc<House>) -> Result<(), StorageError> {
+    let cut = house.store.cut();
+    for tenant in &cut.tenants {
+        if let Some(entry) = house.entry(*tenant) {
+            hand_over(house, &entry, &cut).await?;
+        }
+    }
+    let house = Arc::clone(house);
+    let finished = tokio::task::spawn_blocking(move || house.store.finish(&cut)).await;
+    finished.unwrap_or(Err(StorageError::LaneStopped))
+}
+
+async fn hand_over(house: &Arc<House>, entry: &Arc<Entry>, _cut: &Cut) -> Result<(), StorageError> {
+    loop {
+        if entry.status() == TenantStatus::Deleted {
+            return Ok(());
+        }
+        let Some(actor) = awake(house, entry).await else { return Err(StorageError::LaneStopped) };
+        let (reply, handed) = oneshot::channel();
+        if actor.cast(TenantMessage::HandOver(HANDED_MAX, reply)).is_err() {
+            continue;
+        }
+        // The actor may have failed meanwhile; it is reloaded, and asked again.
+        let Ok(Handed { head, buckets, names, left }) = handed.await else { continue };
+        let (store, tenant) = (Arc::clone(&house.store), entry.tenant);
+        let put = tokio::task::spawn_blocking(move || store.put(tenant, &head, buckets)).await;
+        if let Err(error) = put.unwrap_or(Err(StorageError::LaneStopped)) {
+            drop(actor.cast(TenantMessage::Again(names)));
+            return Err(error);
+        }
+        if left == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// The actor of a tenant that has frames to hand over: woken if it sleeps, awaited while it wakes.
+async fn awake(house: &Arc<House>, entry: &Arc<Entry>) -> Option<ActorRef<TenantMessage>> {
+    // LIMIT: 10 minutes: a tenant of 10 M sessions loads in seconds.
+    for _ in 0..60_000 {
+        house.wake(entry);
+        let actor = entry.actor.lock().clone();
+        match (entry.standing(), actor) {
+            (Standing::Awake, Some(actor)) => return Some(actor),
+            (Standing::Failed, _) => return None,
+            (Standing::Asleep | Standing::Waking | Standing::Awake | Standing::Leaving, _) => {}
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    None
+}

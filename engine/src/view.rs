@@ -1,0 +1,108 @@
+//! The view of one tenant: its session table, its published root and how far they are published.
+
+use crate::order::{self, Change, Marks, RootCell};
+use crate::root::{LoadedRoot, Published, Root};
+use crate::table::Table;
+use std::sync::Arc;
+use tessera_model::{Epoch, Receipt, Revision, TenantId, UnixMillis};
+use tessera_storage::Durable;
+
+/// What readers of one tenant see. Only the tenant's actor changes it, and only behind a proof.
+pub struct View {
+    pub(crate) tenant: TenantId,
+    pub(crate) epoch: Epoch,
+    pub(crate) table: Arc<Table>,
+    pub(crate) root: Published,
+    pub(crate) marks: Marks,
+}
+
+impl View {
+    /// The view of a tenant that was just loaded; `next` is the revision that its next command gets.
+    pub(crate) fn new(root: Root, table: Arc<Table>, next: Revision) -> Self {
+        Self {
+            tenant: root.tenant,
+            epoch: root.epoch,
+            table,
+            root: Published::new(root),
+            marks: Marks::new(next.0),
+        }
+    }
+
+    /// Publishes a durable batch: places and, if it changed, the root. INVARIANT: the view never runs
+    /// ahead of its proof.
+    pub(crate) fn publish(&self, durable: &Durable, changes: &[(u32, Change)], root: Option<Arc<Root>>) {
+        let head = durable.head();
+        assert_eq!(durable.tenant(), self.tenant, "a proof of another tenant");
+        assert!(head.next.0 >= self.marks.published(), "the view ran ahead of its proof");
+        match root {
+            None => order::publish(&self.table, &self.marks, changes, None, head.next.0),
+            Some(root) => {
+                let mut swap = || self.root.swap(Arc::clone(&root));
+                order::publish(&self.table, &self.marks, changes, Some(&mut swap), head.next.0);
+            }
+        }
+    }
+
+    /// Step (1) of a reader: published revision, version and root, once per drained read.
+    #[must_use]
+    pub fn read(&self, now: UnixMillis) -> Reading<'_> {
+        let next = self.marks.published();
+        let version = self.marks.version();
+        let seen = Receipt { epoch: self.epoch, revision: Revision(next.saturating_sub(1)) };
+        Reading { view: self, root: self.root.load(), version, seen, now }
+    }
+
+    /// Bytes of the session table.
+    #[must_use]
+    pub fn table_bytes(&self) -> usize {
+        self.table.bytes()
+    }
+}
+
+/// One drained read's look at a view: every question of the read is answered against it.
+pub struct Reading<'a> {
+    pub(crate) view: &'a View,
+    pub(crate) root: LoadedRoot,
+    pub(crate) version: u64,
+    pub(crate) seen: Receipt,
+    pub(crate) now: UnixMillis,
+}
+
+/// How a reading stands to a receipt that a caller has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Sees {
+    /// The reading is at or beyond it.
+    Yes,
+    /// Not yet: answer NotReady.
+    NotYet,
+    /// It is of a history that a restore has left.
+    Restored,
+}
+
+impl Reading<'_> {
+    /// The position that the answers of this reading were taken at.
+    #[must_use]
+    pub const fn seen(&self) -> Receipt {
+        self.seen
+    }
+
+    /// The time of this reading.
+    #[must_use]
+    pub const fn now(&self) -> UnixMillis {
+        self.now
+    }
+
+    /// Whether this reading has seen what the caller has seen. An epoch of 0 asks for nothing.
+    #[must_use]
+    pub fn sees(&self, at_least: Receipt) -> Sees {
+        if at_least.epoch.0 == 0
+            || at_least.epoch == self.seen.epoch && at_least.revision <= self.seen.revision
+        {
+            Sees::Yes
+        } else if at_least.epoch < self.seen.epoch {
+            Sees::Restored
+        } else {
+            Sees::NotYet
+        }
+    }
+}

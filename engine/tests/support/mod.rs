@@ -1,0 +1,170 @@
+//! A house for tests: an engine over a store in memory, with a clock that tests move.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tessera_crypto::PasswordPool;
+use tessera_engine::{Bound, Clock, Engine, EngineConfig, Entropy};
+use tessera_model::record::SubjectKind;
+use tessera_model::{
+    Caller, CheckQuery, Command, Decision, Handle, Identifier, Name, Pattern, PermissionRef, Private,
+    PublicId, Receipt, Settings, TenantId, UnixMillis, WorkspaceRef,
+};
+use tessera_storage::{Memory, Store};
+
+/// 2026-01-01 in ms, a whole second.
+pub const START_MS: u64 = 1_767_225_600_000;
+
+/// A clock that stands until it is moved.
+pub struct Hand(pub AtomicU64);
+
+impl Clock for Hand {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Random bytes of the operating system.
+pub struct System;
+
+impl Entropy for System {
+    fn fill(&self, bytes: &mut [u8]) {
+        tessera_crypto::random::fill(bytes).expect("random bytes");
+    }
+}
+
+/// An engine, its clock and its store.
+pub struct House {
+    pub engine: Engine,
+    pub clock: Arc<Hand>,
+    pub store: Arc<dyn Store>,
+}
+
+/// A tenant of the house with its admin.
+pub struct Tenant {
+    pub id: TenantId,
+    pub admin: Bound,
+    pub admin_key: Handle,
+}
+
+impl House {
+    pub async fn over(store: Arc<dyn Store>, now_ms: u64) -> Self {
+        Self::configured(store, now_ms, EngineConfig::default()).await
+    }
+
+    pub async fn configured(store: Arc<dyn Store>, now_ms: u64, config: EngineConfig) -> Self {
+        let clock = Arc::new(Hand(AtomicU64::new(now_ms)));
+        let threads = NonZeroUsize::new(1).expect("one");
+        let pool = Arc::new(PasswordPool::new(threads, 64).expect("a pool"));
+        let seams: (Arc<dyn Clock>, Arc<dyn Entropy>) = (clock.clone(), Arc::new(System));
+        let engine = Engine::start(config, Arc::clone(&store), seams, pool).await.expect("an engine");
+        Self { engine, clock, store }
+    }
+
+    pub async fn new() -> Self {
+        Self::over(Arc::new(Memory::new(1 << 20)), START_MS).await
+    }
+
+    pub fn pass(&self, ms: u64) {
+        self.clock.0.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    /// An operator's connection to the system tenant, by the one-time secret.
+    pub async fn operator(&self) -> Bound {
+        let (engine, name) = (&self.engine, Name::new("ops").expect("a name"));
+        let until = engine.now().plus_seconds(1800).to_deadline();
+        let offer = Command::OfferBootstrap { tag: [7; 16], until };
+        engine.submit_system(Caller::Node, engine.command_id(), offer).await.expect("offered");
+        let claim = Command::ClaimOperator { tag: [7; 16], name };
+        let done =
+            engine.submit_system(Caller::Bootstrap, engine.command_id(), claim).await.expect("claimed");
+        let key = done.made.handle.expect("a key");
+        engine.hello(&key.to_bytes(), None).expect("bound")
+    }
+
+    pub async fn tenant(&self, operator: &Bound, name: &str) -> Tenant {
+        let command = Command::CreateTenant { name: Name::new(name).expect("a name") };
+        let done = self.engine.submit(operator, self.engine.command_id(), command).await.expect("created");
+        let (id, key) = (done.made.tenant.expect("an id"), done.made.handle.expect("a key"));
+        let admin = self.bind(&key).await;
+        // Cheap hashes: these tests are not about Argon2's cost.
+        let settings = Settings { argon_memory_kib: 64, argon_passes: 1, ..Settings::default() };
+        self.submit(&admin, Command::ChangeSettings { settings }).await;
+        Tenant { id, admin, admin_key: key }
+    }
+
+    /// Binds a credential, waiting while its tenant wakes.
+    pub async fn bind(&self, handle: &Handle) -> Bound {
+        for _ in 0..5_000 {
+            match self.engine.hello(&handle.to_bytes(), None) {
+                Ok(bound) => return bound,
+                Err(tessera_engine::HelloRefusal::NotReady) => {
+                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                }
+                Err(refused) => panic!("{refused:?}"),
+            }
+        }
+        panic!("the tenant did not wake");
+    }
+
+    pub async fn submit(&self, bound: &Bound, command: Command) -> tessera_engine::Done {
+        let kind = command.kind();
+        match self.engine.submit(bound, self.engine.command_id(), command).await {
+            Ok(done) => done,
+            Err(error) => panic!("{kind:?}: {error}"),
+        }
+    }
+
+    pub async fn person(&self, tenant: &Tenant, email: &str, password: &str) -> PublicId {
+        let identifiers = vec![Identifier::guess(email).expect("an identifier")];
+        let password = Some(Private::new(password.as_bytes().to_vec()));
+        let (engine, kind) = (&self.engine, SubjectKind::Person);
+        let done =
+            engine.create_subject(&tenant.admin, engine.command_id(), (kind, identifiers), password).await;
+        done.expect("created").made.subject.expect("an id")
+    }
+
+    pub async fn sign_in(
+        &self,
+        tenant: &Tenant,
+        email: &str,
+        password: &str,
+    ) -> Result<Handle, tessera_engine::SubmitError> {
+        let identifier = Identifier::guess(email).expect("an identifier");
+        let password = Private::new(password.as_bytes().to_vec());
+        let id = self.engine.command_id();
+        let done = self.engine.sign_in(&tenant.admin, id, &identifier, password).await?;
+        Ok(done.made.handle.expect("a handle"))
+    }
+
+    pub async fn role(&self, tenant: &Tenant, name: &str, patterns: &[&str]) {
+        let patterns = patterns.iter().map(|text| Pattern::new(text).expect("a pattern")).collect();
+        let name = Name::new(name).expect("a name");
+        self.submit(&tenant.admin, Command::CreateRole { name, patterns }).await;
+    }
+
+    pub async fn grant(&self, tenant: &Tenant, subject: PublicId, role: &str) {
+        self.submit(&tenant.admin, grant(subject, role)).await;
+    }
+
+    pub fn check(&self, tenant: &Tenant, handle: &Handle, permission: &str) -> Decision {
+        let view = tenant.admin.entry.view();
+        let view = view.as_ref().expect("awake");
+        let reading = view.read(self.engine.now());
+        let query = CheckQuery {
+            handle: &handle.to_bytes(),
+            permission: PermissionRef::Name(permission),
+            workspace: WorkspaceRef::Tenant,
+            at_least: Receipt::default(),
+            address: None,
+        };
+        self.engine.check(&tenant.admin, &reading, &query)
+    }
+}
+
+/// A grant of a role in the whole tenant, without a window.
+pub fn grant(subject: PublicId, role: &str) -> Command {
+    let none = tessera_model::Deadline::NONE;
+    let role = Name::new(role).expect("a name");
+    Command::Grant { subject, role, workspace: None, from: none, until: none }
+}
