@@ -67,8 +67,7 @@ impl Rules {
 
     /// A denial; that there is no such permission goes before any other reason.
     fn deny(&self, permission: PermissionId, reason: Reason) -> Outcome {
-        let known = self.permissions.name(permission).is_some();
-        Outcome::deny(if known { reason } else { Reason::PermissionUnknown })
+        Outcome::deny(if self.permissions.exists(permission) { reason } else { Reason::PermissionUnknown })
     }
 
     /// The common case: sets that stand in the line, in near workspaces.

@@ -27,10 +27,10 @@ impl Rules {
         let old = self.set_in(&line, grant.workspace);
         if grant.from == Deadline::NONE && grant.until == Deadline::NONE {
             self.remove_timed(&mut line, grant.role, grant.workspace);
-            let new = self.sets.adding(old, grant.role, &mut self.roles, &self.permissions);
+            let new = self.sets.adding(old, grant.role, &self.roles, &self.permissions);
             self.put_set(&mut line, grant.workspace, new);
         } else {
-            let new = self.sets.removing(old, grant.role, &mut self.roles, &self.permissions);
+            let new = self.sets.removing(old, grant.role, &self.roles, &self.permissions);
             self.put_set(&mut line, grant.workspace, new);
             self.edit_overflow(&mut line, |overflow| overflow.put_timed(Timed::new(grant)));
         }
@@ -43,7 +43,7 @@ impl Rules {
             return;
         }
         let mut line = self.line_to_edit(subject);
-        let new = self.sets.removing(self.set_in(&line, workspace), role, &mut self.roles, &self.permissions);
+        let new = self.sets.removing(self.set_in(&line, workspace), role, &self.roles, &self.permissions);
         self.put_set(&mut line, workspace, new);
         self.remove_timed(&mut line, role, workspace);
         self.lines.set(subject.0, line);
@@ -108,9 +108,9 @@ impl Rules {
         let more = self.overflows.get(line.overflow).map(|overflow| overflow.sets.clone());
         let pairs: Vec<_> = line.pairs().chain(more.into_iter().flatten()).collect();
         for (_, set) in pairs {
-            self.sets.release(set, &mut self.roles);
+            self.sets.release(set);
         }
-        self.sets.release(line.root(), &mut self.roles);
+        self.sets.release(line.root());
         self.overflows.remove(line.overflow);
         line.clear_grants();
         self.lines.set(subject.0, line);
@@ -122,7 +122,7 @@ impl Rules {
         let pairs: Vec<_> = line.pairs().collect();
         for (workspace, set) in pairs {
             if self.workspaces.is_removed(workspace) || self.sets.roles(set).is_empty() {
-                self.sets.release(set, &mut self.roles);
+                self.sets.release(set);
                 line.replace_pair(workspace.0, 0, SetId(0));
             }
         }
@@ -144,7 +144,7 @@ impl Rules {
         let (dead, sets) = overflow.sets.iter().copied().partition::<Vec<_>, _>(dead_set);
         let timed = overflow.timed.iter().copied().filter(|timed| !dead_timed(timed)).collect();
         for (_, set) in dead {
-            self.sets.release(set, &mut self.roles);
+            self.sets.release(set);
         }
         self.put_overflow(line, Overflow { sets, timed });
     }

@@ -3,23 +3,29 @@
 use crate::bits::{Bits, raise};
 use crate::chunked::Chunked;
 use crate::names::{Known, Names};
-use rpds::RedBlackTreeSetSync;
 use std::sync::Arc;
 use tessera_model::limits::{PERMISSIONS_MAX, ROLES_MAX};
 use tessera_model::record::RoleRecord;
-use tessera_model::{Name, Pattern, PermissionId, RoleId, SetId};
+use tessera_model::{Name, Pattern, PermissionId, RoleId};
 
 /// The permissions of a tenant: name to id and back.
 #[derive(Clone)]
 pub(crate) struct Permissions {
     names: Names,
     known: Chunked<Option<Known>>,
+    /// Which ids there are: for the hot path, which needs no name.
+    registered: Bits,
     count: u32,
 }
 
 impl Permissions {
     pub(crate) fn new() -> Self {
-        Self { names: Names::new(), known: Chunked::new(PERMISSIONS_MAX + 1), count: 0 }
+        Self {
+            names: Names::new(),
+            known: Chunked::new(PERMISSIONS_MAX + 1),
+            registered: Bits::default(),
+            count: 0,
+        }
     }
 
     /// Registers a name. False when that changed nothing.
@@ -34,6 +40,10 @@ impl Permissions {
         }
         self.names.insert(known.clone(), id.0);
         self.known.set(id.0, Some(known));
+        let mut words = vec![0; self.words()];
+        self.registered.add_to(&mut words);
+        raise(&mut words, id);
+        self.registered = Bits::new(&words);
         true
     }
 
@@ -42,6 +52,10 @@ impl Permissions {
     }
 
     #[inline]
+    pub(crate) fn exists(&self, id: PermissionId) -> bool {
+        self.registered.holds(id)
+    }
+
     pub(crate) fn name(&self, id: PermissionId) -> Option<&Name> {
         self.known.get(id.0)?.as_ref().map(Known::name)
     }
@@ -82,8 +96,6 @@ pub(crate) fn compile(patterns: &[Pattern], permissions: &Permissions) -> Bits {
 struct Role {
     state: State,
     patterns: Arc<[Pattern]>,
-    /// The interned sets that hold it. Ordered, so that an edit visits each chunk of sets once.
-    sets: RedBlackTreeSetSync<u32>,
 }
 
 #[derive(Clone, Copy, Default, Eq, PartialEq)]
@@ -179,21 +191,6 @@ impl Roles {
             .map(|(id, role)| (RoleId(id), compile(&role.patterns, permissions)))
             .collect();
         concerned.into_iter().filter_map(|(id, bits)| self.put_bits(id, bits).then_some(id)).collect()
-    }
-
-    /// The interned sets that hold the role.
-    pub(crate) fn sets(&self, role: RoleId) -> impl Iterator<Item = SetId> {
-        self.roles.get(role.0).into_iter().flat_map(|role| role.sets.iter()).map(|set| SetId(*set))
-    }
-
-    pub(crate) fn link(&mut self, role: RoleId, set: SetId) {
-        self.roles.update(role.0, |role| role.sets.insert_mut(set.0));
-    }
-
-    pub(crate) fn unlink(&mut self, role: RoleId, set: SetId) {
-        self.roles.update(role.0, |role| {
-            role.sets.remove_mut(&set.0);
-        });
     }
 
     pub(crate) fn count(&self) -> u32 {

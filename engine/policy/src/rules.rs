@@ -98,7 +98,7 @@ impl Rules {
     /// Removes a role and every grant of it.
     pub fn remove_role(&mut self, role: RoleId) {
         self.roles.remove(role);
-        self.sets.remove_role(role, &mut self.roles, &self.permissions);
+        self.sets.remove_role(role, &self.roles, &self.permissions);
     }
 
     /// Puts a workspace. When its parent or its inheriting changed, its descendants follow.
@@ -159,7 +159,7 @@ impl Rules {
     #[inline]
     pub fn permission(&self, query: PermissionRef<'_>) -> Option<PermissionId> {
         match query {
-            PermissionRef::Id(id) => self.permissions.name(id).map(|_| id),
+            PermissionRef::Id(id) => self.permissions.exists(id).then_some(id),
             PermissionRef::Name(name) => self.permissions.named(name),
         }
     }

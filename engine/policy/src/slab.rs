@@ -71,6 +71,14 @@ impl<T: Clone> Slab<T> {
         }
     }
 
+    /// Every entry with its id.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        self.cells.iter().filter_map(|(id, cell)| match cell {
+            Cell::Used(value) => Some((id, value)),
+            Cell::Free(_) => None,
+        })
+    }
+
     /// How many entries there are.
     pub(crate) fn count(&self) -> u32 {
         self.used
