@@ -1,1 +1,40 @@
-//! Placeholder that the first commit of this room replaces.
+//! The caller's side of Tessera: connect once, ask from any task.
+//!
+//! One [`Client`] keeps a few QUIC connections and pipelines every call over them. It reconnects by
+//! itself, repeats within the deadline what may be repeated (a command under the same command id), and
+//! fails closed: without an answer there is no Permit.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), tessera_client::ClientError> {
+//! use tessera_client::{Client, Config, Trust};
+//!
+//! let trust = Trust::roots_pem(b"-----BEGIN CERTIFICATE-----...")?;
+//! let mut config = Config::new("127.0.0.1:7443".parse().unwrap(), "localhost", trust);
+//! config.credential = Some("tkey_...".to_owned());
+//! let client = Client::connect(config).await?;
+//!
+//! let signed_in = client.sign_in("amy@example.org", "correct horse battery staple").await?;
+//! let handle = signed_in.handle_text().unwrap_or_default();
+//! if client.is_permitted(&handle, "orders.read", None).await {
+//!     // go on
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod call;
+mod client;
+mod config;
+mod error;
+mod ids;
+mod lane;
+mod link;
+mod pool;
+mod tls;
+
+pub use client::{Client, Found};
+pub use config::Config;
+pub use error::ClientError;
+pub use tls::Trust;
+
+pub use tessera_wire as wire;

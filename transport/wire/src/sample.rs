@@ -35,7 +35,7 @@ macro_rules! samples {
 
 samples! {
     u32: |nth| 7 + u32::try_from(nth).expect("small");
-    bool: |nth| nth % 2 == 0;
+    bool: |nth| nth.is_multiple_of(2);
     TenantId: |nth| TenantId(0x0001_0000_0000_0002 + nth);
     Name: |nth| name(pick(&["orders.read", "acme", "x"], nth));
     Vec<Pattern>: |nth| ["orders.*", "bills.read"].iter().take(usize::try_from(nth % 3).expect("small"))

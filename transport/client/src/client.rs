@@ -1,0 +1,271 @@
+//! The client: what an application calls.
+
+use crate::call::{Routes, Write};
+use crate::config::Config;
+use crate::error::ClientError;
+use crate::lane::Answer;
+use crate::pool::Pool;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tessera_model::limits::BATCH_CHECKS_MAX;
+use tessera_model::query::Introspection;
+use tessera_model::{
+    CheckQuery, CommandId, Decision, Handle, HandleBytes, PermissionRef, Private, PublicId, Reason, Receipt,
+    TenantId, UnixMillis, WorkspaceRef,
+};
+use tessera_wire::{
+    Head, HelloReply, Introspect, ListPermissions, Made, Outbox, Page, Permissions, Request, Resolve,
+    Resolved, Shape, TENANT_OF_CONNECTION, WireError,
+};
+
+/// What a handle turned out to be.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Found {
+    /// A live session or key.
+    Alive(Introspection),
+    /// Nothing alive: why, and the position that was seen.
+    Nothing(Reason, Receipt),
+}
+
+/// A client of one tenant (or of none, before sign-in). Cheap to clone; the last one closes.
+#[derive(Clone)]
+pub struct Client {
+    open: Arc<Open>,
+    deadline: Duration,
+}
+
+struct Open {
+    routes: Routes,
+    hello: HelloReply,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.routes.close();
+    }
+}
+
+const fn unexpected() -> ClientError {
+    ClientError::Unreadable(WireError::KindUnknown)
+}
+
+impl Client {
+    /// Connects and says Hello.
+    ///
+    /// # Errors
+    /// [`ClientError::BadConfig`], [`ClientError::Unreachable`], or what the node answered to Hello.
+    pub async fn connect(config: Config) -> Result<Self, ClientError> {
+        let deadline = config.deadline;
+        let pool = Pool::start(config)?;
+        match pool.link(Instant::now() + deadline).await {
+            Ok(link) => {
+                let open = Open { routes: Routes::new(pool), hello: link.hello };
+                Ok(Self { open: Arc::new(open), deadline })
+            }
+            Err(error) => {
+                pool.close();
+                Err(error)
+            }
+        }
+    }
+
+    /// The same connections with another deadline per call.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: Duration) -> Self {
+        Self { open: Arc::clone(&self.open), deadline }
+    }
+
+    /// What the node answered to the first Hello.
+    #[must_use]
+    pub fn hello(&self) -> &HelloReply {
+        &self.open.hello
+    }
+
+    /// The node's time now, by its last Hello and our own monotonic clock.
+    #[must_use]
+    pub fn node_time(&self) -> UnixMillis {
+        self.open.routes.pool().now()
+    }
+
+    /// A fresh command id, stamped with the node's time.
+    #[must_use]
+    pub fn command_id(&self) -> CommandId {
+        let pool = self.open.routes.pool();
+        pool.dice.command_id(pool.now())
+    }
+
+    async fn read(&self, write: Write<'_>) -> Result<Answer, ClientError> {
+        self.open.routes.call(Instant::now() + self.deadline, None, write).await
+    }
+
+    /// Asks one question.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; none of them is a Permit.
+    pub async fn check(&self, query: &CheckQuery<'_>) -> Result<Decision, ClientError> {
+        let write = |out: &mut Outbox, id| out.check(id, query);
+        let Answer::Decision(decision) = self.read(&write).await? else { return Err(unexpected()) };
+        Ok(decision)
+    }
+
+    /// Whether the holder of `handle` may do `permission` there and now. Everything that is not a
+    /// Permit from the node is no: a bad handle, an unreachable node, a passed deadline.
+    pub async fn is_permitted(&self, handle: &str, permission: &str, workspace: Option<&str>) -> bool {
+        let Ok(handle) = Handle::parse_text(handle) else { return false };
+        let handle = handle.to_bytes();
+        let query = CheckQuery {
+            handle: &handle,
+            permission: PermissionRef::Name(permission),
+            workspace: workspace.map_or(WorkspaceRef::Tenant, WorkspaceRef::Name),
+            at_least: Receipt::default(),
+            address: None,
+        };
+        self.check(&query).await.is_ok_and(|decision| decision.is_permit())
+    }
+
+    /// Asks many questions, 1,024 to a frame; the answers are in their order.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; no answer is given then.
+    pub async fn check_batch(
+        &self,
+        at_least: Receipt,
+        queries: &[CheckQuery<'_>],
+    ) -> Result<Vec<Decision>, ClientError> {
+        let mut decisions = Vec::with_capacity(queries.len());
+        for part in queries.chunks(BATCH_CHECKS_MAX) {
+            let write = |out: &mut Outbox, id| out.check_batch(id, at_least, part.iter().copied());
+            let Answer::Batch(batch) = self.read(&write).await? else { return Err(unexpected()) };
+            if batch.decisions.len() != part.len() {
+                return Err(unexpected());
+            }
+            decisions.extend(batch.decisions);
+        }
+        Ok(decisions)
+    }
+
+    /// What is this handle?
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn introspect(&self, handle: &HandleBytes, at_least: Receipt) -> Result<Found, ClientError> {
+        let write = |out: &mut Outbox, id| out.introspect(id, &Introspect { handle, at_least });
+        let Answer::Introspection(answer) = self.read(&write).await? else { return Err(unexpected()) };
+        Ok(match *answer {
+            Ok(found) => Found::Alive(found),
+            Err((reason, seen)) => Found::Nothing(reason, seen),
+        })
+    }
+
+    /// What may the holder of this handle do in a workspace?
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn list_permissions(&self, ask: &ListPermissions<'_>) -> Result<Permissions, ClientError> {
+        let write = |out: &mut Outbox, id| out.list_permissions(id, ask);
+        let Answer::Permissions(answer) = self.read(&write).await? else { return Err(unexpected()) };
+        Ok(*answer)
+    }
+
+    /// The ids of names; 0 for an unknown one. Ids are never used again: they may be kept.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn resolve(&self, names: &[Resolve<'_>]) -> Result<Resolved, ClientError> {
+        let write = |out: &mut Outbox, id| out.resolve(id, names);
+        let Answer::Resolved(resolved) = self.read(&write).await? else { return Err(unexpected()) };
+        if resolved.ids.len() == names.len() { Ok(resolved) } else { Err(unexpected()) }
+    }
+
+    /// Orders a command in the connection's tenant, under a fresh command id.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; after [`ClientError::OutcomeUnknown`] repeat it with
+    /// [`Client::request_again`].
+    pub async fn request(&self, request: &Request) -> Result<Made, ClientError> {
+        self.request_again(TENANT_OF_CONNECTION, self.command_id(), request).await
+    }
+
+    /// Orders a command in a tenant that the caller names (operators), under a given command id:
+    /// however often it is sent, it happens once.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn request_again(
+        &self,
+        tenant: TenantId,
+        command_id: CommandId,
+        request: &Request,
+    ) -> Result<Made, ClientError> {
+        let head = Head { command_id, tenant };
+        let write = |out: &mut Outbox, id| out.request(id, head, request);
+        let deadline = Instant::now() + self.deadline;
+        let answer = self.open.routes.call(deadline, Some(command_id), &write).await?;
+        let Answer::Made(made) = answer else { return Err(unexpected()) };
+        Ok(*made)
+    }
+
+    /// Asks for a page of a list in the connection's tenant.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn list<T: Shape>(&self, request: &Request) -> Result<Page<T>, ClientError> {
+        self.list_of(TENANT_OF_CONNECTION, request).await
+    }
+
+    /// Asks for a page of a list in a tenant that the caller names (operators).
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn list_of<T: Shape>(
+        &self,
+        tenant: TenantId,
+        request: &Request,
+    ) -> Result<Page<T>, ClientError> {
+        let head = Head { command_id: CommandId::default(), tenant };
+        let write = |out: &mut Outbox, id| out.request(id, head, request);
+        let Answer::Rows(mut kept) = self.read(&write).await? else { return Err(unexpected()) };
+        let frame = kept.next_frame()?.ok_or_else(unexpected)?;
+        Ok(frame.rows::<T>()?)
+    }
+
+    /// Signs in with a password: a new session, its handle given once.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn sign_in(&self, identifier: &str, password: &str) -> Result<Made, ClientError> {
+        let private = |text: &str| Private::new(text.as_bytes().to_vec());
+        let request = Request::SignIn { identifier: private(identifier), password: private(password) };
+        self.request(&request).await
+    }
+
+    /// Moves a session's idle end, or a key's last use.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn touch(&self, handle: &HandleBytes) -> Result<Made, ClientError> {
+        self.request(&Request::TouchSession { handle: Private::new(handle.to_vec()) }).await
+    }
+
+    /// Ends a session or key by its public id.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn end(&self, session: PublicId) -> Result<Made, ClientError> {
+        self.request(&Request::EndSession { session }).await
+    }
+
+    /// Ends the session of this handle.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn sign_out(&self, handle: &HandleBytes) -> Result<Made, ClientError> {
+        self.request(&Request::SignOut { handle: Private::new(handle.to_vec()) }).await
+    }
+
+    /// Closes the connections and waits until the node was told. Calls in flight end as lost.
+    pub async fn close(self) {
+        self.open.routes.close();
+        self.open.routes.idle().await;
+    }
+}

@@ -1,0 +1,96 @@
+//! Why a call has no answer. None of these is a Permit.
+
+use std::fmt;
+use tessera_model::{CommandId, Refusal};
+use tessera_wire::{Fault, WireError};
+
+/// Why a call has no answer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The configuration does not hold: what is wrong with it.
+    BadConfig(&'static str),
+    /// No node could be reached within the deadline.
+    Unreachable(Option<quinn::ConnectionError>),
+    /// The node did not answer within the deadline. What was asked changes nothing.
+    DeadlinePassed,
+    /// A command was sent and its outcome is not known: repeat it under this command id.
+    OutcomeUnknown(CommandId),
+    /// The node turned the command down.
+    Refused(Refusal),
+    /// The node answered with a code that is no refusal (4xx, 5xx, Redirect without an address).
+    Faulted(Fault),
+    /// The node redirected more than twice.
+    TooManyRedirects,
+    /// The question cannot be written, or the answer does not read.
+    Unreadable(WireError),
+    /// The client was closed.
+    Closed,
+}
+
+impl ClientError {
+    /// Number in the one code space, where the node gave one.
+    #[must_use]
+    pub const fn code(&self) -> Option<u16> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.code()),
+            Self::Faulted(fault) => Some(fault.code),
+            Self::Unreadable(error) => Some(error.code()),
+            Self::BadConfig(_)
+            | Self::Unreachable(_)
+            | Self::DeadlinePassed
+            | Self::OutcomeUnknown(_)
+            | Self::TooManyRedirects
+            | Self::Closed => None,
+        }
+    }
+
+    pub(crate) fn of(fault: Fault) -> Self {
+        match fault.refusal() {
+            Some(refusal) => Self::Refused(refusal),
+            None => Self::Faulted(fault),
+        }
+    }
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadConfig(what) => write!(f, "configuration: {what}"),
+            Self::Unreachable(Some(source)) => write!(f, "no node could be reached: {source}"),
+            Self::Unreachable(None) => f.write_str("no node could be reached"),
+            Self::DeadlinePassed => f.write_str("no answer within the deadline"),
+            Self::OutcomeUnknown(id) => {
+                write!(f, "the outcome is not known: repeat it under command id {id}")
+            }
+            Self::Refused(refusal) => write!(f, "{refusal} ({})", refusal.code()),
+            Self::Faulted(fault) => write!(f, "{fault}"),
+            Self::TooManyRedirects => f.write_str("redirected more than twice"),
+            Self::Unreadable(error) => write!(f, "{error}"),
+            Self::Closed => f.write_str("the client was closed"),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unreachable(Some(source)) => Some(source),
+            Self::Unreadable(source) => Some(source),
+            Self::Refused(source) => Some(source),
+            Self::Unreachable(None)
+            | Self::BadConfig(_)
+            | Self::DeadlinePassed
+            | Self::OutcomeUnknown(_)
+            | Self::Faulted(_)
+            | Self::TooManyRedirects
+            | Self::Closed => None,
+        }
+    }
+}
+
+impl From<WireError> for ClientError {
+    fn from(error: WireError) -> Self {
+        Self::Unreadable(error)
+    }
+}
