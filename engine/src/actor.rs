@@ -289,6 +289,9 @@ impl Running {
         for (tenant, status) in tenants {
             if let Some(entry) = self.house.directory.entry(*tenant) {
                 entry.set_status(*status);
+            } else if let (TenantStatus::Active, Some(entry)) = (*status, self.house.entry(*tenant)) {
+                // Newborn: its admin is on the way.
+                self.house.wake(&entry);
             }
             if *status == TenantStatus::Closing {
                 self.house.tell(SupervisorMessage::Close(*tenant));

@@ -92,6 +92,11 @@ impl Engine {
         match entry.standing() {
             Standing::Failed => HelloRefusal::Refused,
             Standing::Waking | Standing::Leaving | Standing::Awake => HelloRefusal::NotReady,
+            Standing::Asleep if self.house.store.has_tail(entry.tenant) => {
+                // The node owes its frames a checkpoint and wakes it anyway.
+                self.house.wake(entry);
+                HelloRefusal::NotReady
+            }
             Standing::Asleep => {
                 let found = self.house.store.place(entry.tenant, handle.place).ok().flatten();
                 let matches = found.is_some_and(|record| {

@@ -13,10 +13,10 @@ use tessera_model::{
 use tessera_storage::{Memory, Store};
 
 /// 2026-01-01 in ms, a whole second.
-pub const START_MS: u64 = 1_767_225_600_000;
+pub(crate) const START_MS: u64 = 1_767_225_600_000;
 
 /// A clock that stands until it is moved.
-pub struct Hand(pub AtomicU64);
+pub(crate) struct Hand(pub(crate) AtomicU64);
 
 impl Clock for Hand {
     fn now(&self) -> UnixMillis {
@@ -25,7 +25,7 @@ impl Clock for Hand {
 }
 
 /// Random bytes of the operating system.
-pub struct System;
+pub(crate) struct System;
 
 impl Entropy for System {
     fn fill(&self, bytes: &mut [u8]) {
@@ -34,25 +34,25 @@ impl Entropy for System {
 }
 
 /// An engine, its clock and its store.
-pub struct House {
-    pub engine: Engine,
-    pub clock: Arc<Hand>,
-    pub store: Arc<dyn Store>,
+pub(crate) struct House {
+    pub(crate) engine: Engine,
+    pub(crate) clock: Arc<Hand>,
+    pub(crate) store: Arc<dyn Store>,
 }
 
 /// A tenant of the house with its admin.
-pub struct Tenant {
-    pub id: TenantId,
-    pub admin: Bound,
-    pub admin_key: Handle,
+pub(crate) struct Tenant {
+    pub(crate) id: TenantId,
+    pub(crate) admin: Bound,
+    pub(crate) admin_key: Handle,
 }
 
 impl House {
-    pub async fn over(store: Arc<dyn Store>, now_ms: u64) -> Self {
+    pub(crate) async fn over(store: Arc<dyn Store>, now_ms: u64) -> Self {
         Self::configured(store, now_ms, EngineConfig::default()).await
     }
 
-    pub async fn configured(store: Arc<dyn Store>, now_ms: u64, config: EngineConfig) -> Self {
+    pub(crate) async fn configured(store: Arc<dyn Store>, now_ms: u64, config: EngineConfig) -> Self {
         let clock = Arc::new(Hand(AtomicU64::new(now_ms)));
         let threads = NonZeroUsize::new(1).expect("one");
         let pool = Arc::new(PasswordPool::new(threads, 64).expect("a pool"));
@@ -61,16 +61,16 @@ impl House {
         Self { engine, clock, store }
     }
 
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::over(Arc::new(Memory::new(1 << 20)), START_MS).await
     }
 
-    pub fn pass(&self, ms: u64) {
+    pub(crate) fn pass(&self, ms: u64) {
         self.clock.0.fetch_add(ms, Ordering::SeqCst);
     }
 
     /// An operator's connection to the system tenant, by the one-time secret.
-    pub async fn operator(&self) -> Bound {
+    pub(crate) async fn operator(&self) -> Bound {
         let (engine, name) = (&self.engine, Name::new("ops").expect("a name"));
         let until = engine.now().plus_seconds(1800).to_deadline();
         let offer = Command::OfferBootstrap { tag: [7; 16], until };
@@ -82,7 +82,7 @@ impl House {
         engine.hello(&key.to_bytes(), None).expect("bound")
     }
 
-    pub async fn tenant(&self, operator: &Bound, name: &str) -> Tenant {
+    pub(crate) async fn tenant(&self, operator: &Bound, name: &str) -> Tenant {
         let command = Command::CreateTenant { name: Name::new(name).expect("a name") };
         let done = self.engine.submit(operator, self.engine.command_id(), command).await.expect("created");
         let (id, key) = (done.made.tenant.expect("an id"), done.made.handle.expect("a key"));
@@ -94,7 +94,7 @@ impl House {
     }
 
     /// Binds a credential, waiting while its tenant wakes.
-    pub async fn bind(&self, handle: &Handle) -> Bound {
+    pub(crate) async fn bind(&self, handle: &Handle) -> Bound {
         for _ in 0..5_000 {
             match self.engine.hello(&handle.to_bytes(), None) {
                 Ok(bound) => return bound,
@@ -107,7 +107,7 @@ impl House {
         panic!("the tenant did not wake");
     }
 
-    pub async fn submit(&self, bound: &Bound, command: Command) -> tessera_engine::Done {
+    pub(crate) async fn submit(&self, bound: &Bound, command: Command) -> tessera_engine::Done {
         let kind = command.kind();
         match self.engine.submit(bound, self.engine.command_id(), command).await {
             Ok(done) => done,
@@ -115,7 +115,7 @@ impl House {
         }
     }
 
-    pub async fn person(&self, tenant: &Tenant, email: &str, password: &str) -> PublicId {
+    pub(crate) async fn person(&self, tenant: &Tenant, email: &str, password: &str) -> PublicId {
         let identifiers = vec![Identifier::guess(email).expect("an identifier")];
         let password = Some(Private::new(password.as_bytes().to_vec()));
         let (engine, kind) = (&self.engine, SubjectKind::Person);
@@ -124,7 +124,7 @@ impl House {
         done.expect("created").made.subject.expect("an id")
     }
 
-    pub async fn sign_in(
+    pub(crate) async fn sign_in(
         &self,
         tenant: &Tenant,
         email: &str,
@@ -137,17 +137,17 @@ impl House {
         Ok(done.made.handle.expect("a handle"))
     }
 
-    pub async fn role(&self, tenant: &Tenant, name: &str, patterns: &[&str]) {
+    pub(crate) async fn role(&self, tenant: &Tenant, name: &str, patterns: &[&str]) {
         let patterns = patterns.iter().map(|text| Pattern::new(text).expect("a pattern")).collect();
         let name = Name::new(name).expect("a name");
         self.submit(&tenant.admin, Command::CreateRole { name, patterns }).await;
     }
 
-    pub async fn grant(&self, tenant: &Tenant, subject: PublicId, role: &str) {
+    pub(crate) async fn grant(&self, tenant: &Tenant, subject: PublicId, role: &str) {
         self.submit(&tenant.admin, grant(subject, role)).await;
     }
 
-    pub fn check(&self, tenant: &Tenant, handle: &Handle, permission: &str) -> Decision {
+    pub(crate) fn check(&self, tenant: &Tenant, handle: &Handle, permission: &str) -> Decision {
         let view = tenant.admin.entry.view();
         let view = view.as_ref().expect("awake");
         let reading = view.read(self.engine.now());
@@ -163,7 +163,7 @@ impl House {
 }
 
 /// A grant of a role in the whole tenant, without a window.
-pub fn grant(subject: PublicId, role: &str) -> Command {
+pub(crate) fn grant(subject: PublicId, role: &str) -> Command {
     let none = tessera_model::Deadline::NONE;
     let role = Name::new(role).expect("a name");
     Command::Grant { subject, role, workspace: None, from: none, until: none }
