@@ -5,6 +5,7 @@ mod errors;
 mod files;
 mod floors;
 mod hot;
+mod secrets;
 mod surfaces;
 mod words;
 
@@ -33,6 +34,7 @@ pub(crate) const ALL: &[(&str, Rule)] = &[
     ("F16", floors::inherits),
     ("F17", files::ascii),
     ("F18", documents::documents),
+    ("F19", secrets::secrets),
     ("F20", documents::items),
     ("F21", hot::input),
 ];
