@@ -9,7 +9,9 @@ mod actor;
 mod admit;
 mod bound;
 mod check;
+mod claim;
 mod directory;
+mod door;
 mod engine;
 mod house;
 mod list;
@@ -24,6 +26,8 @@ mod submit;
 mod supervisor;
 mod sync;
 mod table;
+#[cfg(test)]
+mod table_test;
 mod view;
 
 pub use admit::Done;

@@ -4,7 +4,8 @@
 //! then the version; (3) fill the places that open, body before head; (4) the published revision;
 //! (5) the caller acknowledges. Reader: (1) published, version, root; (2) head and body; (3) an index
 //! that the root does not hold takes the root anew; (4) judge; (5) fence and head again: changed
-//! denies; (6) a permit although the version moved is judged once more against the newer root.
+//! denies; (6) a permit although the version moved is judged once more against the newer root, with
+//! the fields read again after it (docs/decisions/0003-second-look.md).
 //! Bounded, without a loop that retries. INVARIANT: no answer permits what neither the old nor the
 //! new state permits. The source is compiled by the model checker as it stands (proof/order).
 
@@ -129,15 +130,15 @@ pub(crate) fn answer<R, C: RootCell<R>, V: Verdict>(
     judge: impl Fn(&R, &Fields) -> V,
 ) -> V {
     let fields = words.read();
+    let [head, ..] = fields;
     let mut verdict = judge(root, &fields);
     if verdict.stale() {
-        verdict = judge(&*cell.load(), &fields);
+        verdict = judge_anew(words, cell, head, &judge);
     }
     if !verdict.permits() {
         return verdict;
     }
     fence(Ordering::Acquire);
-    let [head, ..] = fields;
     if words.head_relaxed() != head {
         return V::changed();
     }
@@ -145,7 +146,23 @@ pub(crate) fn answer<R, C: RootCell<R>, V: Verdict>(
         return verdict;
     }
     fence(Ordering::Acquire);
-    let again = judge(&*cell.load(), &fields);
+    judge_anew(words, cell, head, &judge)
+}
+
+/// Judges under the newest root, with the fields read after it: the ends of a session that a cut-off
+/// spares were stored before the root that cuts was swapped in, so they are seen with it.
+fn judge_anew<R, C: RootCell<R>, V: Verdict>(
+    words: &Words,
+    cell: &C,
+    head: u64,
+    judge: &impl Fn(&R, &Fields) -> V,
+) -> V {
+    let root = cell.load();
+    let fields = words.read();
+    if value(&fields, 0) != head {
+        return V::changed();
+    }
+    let verdict = judge(&*root, &fields);
     fence(Ordering::Acquire);
-    if words.head_relaxed() != head { V::changed() } else { again }
+    if words.head_relaxed() == head { verdict } else { V::changed() }
 }

@@ -88,9 +88,9 @@ impl Words {
 type Chunk = Box<[Words]>;
 
 /// LIMIT: chunks per inner array of the two-level array.
-const INNER: usize = 64;
+pub(crate) const INNER: usize = 64;
 /// LIMIT: inner arrays: 66 × 64 chunks hold 2^24 places and the doubling ones before.
-const OUTER: usize = 66;
+pub(crate) const OUTER: usize = 66;
 
 /// The table of one tenant.
 pub(crate) struct Table {
@@ -128,7 +128,7 @@ impl Table {
 
 /// Chunk number, offset in it and its size. The doubling chunks cover `first × (2^k − 1)` places.
 #[inline]
-fn locate(place: u32) -> (usize, usize, u32) {
+pub(crate) fn locate(place: u32) -> (usize, usize, u32) {
     const DOUBLING: u32 = (CHUNK_PLACES_MAX / CHUNK_PLACES_FIRST).ilog2();
     const DOUBLED: u32 = CHUNK_PLACES_MAX - CHUNK_PLACES_FIRST;
     if place >= DOUBLED {
@@ -140,37 +140,4 @@ fn locate(place: u32) -> (usize, usize, u32) {
     let chunk = shifted.ilog2() - CHUNK_PLACES_FIRST.ilog2();
     let size = CHUNK_PLACES_FIRST << chunk;
     (chunk as usize, (shifted - size) as usize, size)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// PROPERTY: places map one to one onto (chunk, offset) and chunks are filled without holes.
-    /// METHOD: walk the first 20,000 places and compare with a counter.
-    #[test]
-    fn places_fill_chunks_in_order() {
-        let (mut chunk, mut offset) = (0, 0);
-        for place in 0..20_000 {
-            let (at, within, size) = locate(place);
-            assert_eq!((at, within), (chunk, offset), "place {place}");
-            offset += 1;
-            if offset == size as usize {
-                (chunk, offset) = (chunk + 1, 0);
-            }
-        }
-        let last = locate((1 << 24) - 1);
-        assert!(last.0 < INNER * OUTER);
-    }
-
-    #[test]
-    fn a_place_costs_one_line() {
-        assert_eq!(size_of::<Words>(), 64);
-        let table = Table::new();
-        assert!(table.place(5).is_none());
-        assert!(table.make(5).is_some());
-        assert!(table.place(5).is_some());
-        assert_eq!(table.bytes(), 64 * 64);
-        assert!(table.make(u32::MAX).is_none());
-    }
 }

@@ -7,7 +7,7 @@ use crate::line::Line;
 use crate::overflow::NEVER;
 use crate::rules::Rules;
 use crate::workspaces::Scope;
-use tessera_model::{PermissionId, Reason, RestrictionId, RoleId, UnixMillis, WorkspaceIndex};
+use tessera_model::{PermissionId, Reason, RestrictionId, RoleId, SetId, UnixMillis, WorkspaceIndex};
 
 /// What the rules say to one question.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,21 +48,20 @@ impl Rules {
         let Some(scope) = self.workspaces.scope(workspace) else {
             return self.deny(permission, Reason::WorkspaceUnknown);
         };
-        let (granted, until) = if self.granted_for_good(line, &scope, permission) {
-            (true, NEVER)
-        } else if line.overflow == 0 && scope.deep.is_empty() {
-            (false, NEVER)
-        } else {
-            self.granted_beyond(line, &scope, permission, now)
-        };
-        if !self.restrictions.lets_through(restriction, permission) {
-            let reason = if granted { Reason::Restricted } else { Reason::NotGranted };
-            return self.deny(permission, reason);
+        let mut granted = self.granted_for_good(line, &scope, permission);
+        let mut until = NEVER;
+        let beyond = line.overflow != 0 || !scope.deep.is_empty();
+        if beyond && !granted {
+            (granted, until) = self.granted_beyond(line, workspace, permission, now);
         }
-        if granted {
-            return Outcome { reason: Reason::None, valid_until: until };
+        // From here on no branch depends on the answer, which nobody can predict.
+        let through = self.restrictions.lets_through(restriction, permission);
+        let denied = if granted { Reason::Restricted } else { Reason::NotGranted };
+        let denied = if self.permissions.exists(permission) { denied } else { Reason::PermissionUnknown };
+        Outcome {
+            reason: if granted & through { Reason::None } else { denied },
+            valid_until: if through { until } else { NEVER },
         }
-        Outcome { valid_until: until, ..self.deny(permission, Reason::NotGranted) }
     }
 
     /// A denial; that there is no such permission goes before any other reason.
@@ -71,18 +70,25 @@ impl Rules {
     }
 
     /// The common case: sets that stand in the line, in near workspaces.
+    ///
+    /// The tenant's set and the first own one are both looked at before anything depends on either,
+    /// so that a mixed load costs no mispredicted branch between them.
     #[inline]
     fn granted_for_good(&self, line: &Line, scope: &Scope<'_>, permission: PermissionId) -> bool {
-        if scope.root && self.sets.holds(line.root(), permission) {
-            return true;
+        let root = if scope.root { line.root() } else { SetId(0) };
+        let mut hits = line.hits(&scope.near);
+        let granted = self.sets.holds(root, permission) | self.sets.holds(line.first_of(hits), permission);
+        hits &= hits.wrapping_sub(1);
+        if granted | (hits == 0) {
+            return granted;
         }
-        // All comparisons first and without a branch: one mask, of which few bits are up.
-        let mut hits = [false; crate::line::WORKSPACES_INLINE];
-        for (hit, at) in hits.iter_mut().zip(&line.workspaces) {
-            *hit = scope.near.iter().fold(false, |hit, near| hit | (near == at));
+        while hits != 0 {
+            if self.sets.holds(line.first_of(hits), permission) {
+                return true;
+            }
+            hits &= hits.wrapping_sub(1);
         }
-        let mut sets = hits.iter().zip(line.grants);
-        sets.any(|(hit, set)| *hit && self.sets.holds(tessera_model::SetId(set), permission))
+        false
     }
 
     /// The rest: far ancestors, sets in the overflow, and grants with a window. Answers with the
@@ -91,10 +97,12 @@ impl Rules {
     fn granted_beyond(
         &self,
         line: &Line,
-        scope: &Scope<'_>,
+        workspace: WorkspaceIndex,
         permission: PermissionId,
         now: UnixMillis,
     ) -> (bool, UnixMillis) {
+        // WHY: looked up again, so that the common case need not keep it in memory for this one.
+        let Some(scope) = self.workspaces.scope(workspace) else { return (false, NEVER) };
         let overflow = self.overflows.get(line.overflow);
         let far = line.pairs().filter(|(workspace, _)| scope.deep.contains(&workspace.0));
         let more = overflow.into_iter().flat_map(|overflow| overflow.sets.iter().copied());
@@ -107,7 +115,7 @@ impl Rules {
         let mut end = now;
         for timed in overflow.into_iter().flat_map(|overflow| overflow.timed.iter()) {
             let nothing = timed.ends() <= timed.begins().max(end);
-            if nothing || !self.counts_here(timed.role, timed.workspace, scope, permission) {
+            if nothing || !self.counts_here(timed.role, timed.workspace, &scope, permission) {
                 continue;
             }
             if timed.begins() <= end {

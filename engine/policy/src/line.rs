@@ -21,8 +21,8 @@ pub struct Line {
     pub(crate) workspaces: [u32; WORKSPACES_INLINE],
     /// Id of the overflow record, 0 for none.
     pub(crate) overflow: u32,
-    pub(crate) grants: [u32; WORKSPACES_INLINE],
-    spare: u32,
+    /// The sets granted there; the word behind them stays 0, the empty set.
+    grants: [u32; WORKSPACES_INLINE + 1],
 }
 
 impl Line {
@@ -61,6 +61,29 @@ impl Line {
 
     pub(crate) fn put_cut_off(&mut self, cut_off: u32) {
         self.cut_off = cut_off;
+    }
+
+    /// Which of the line's workspaces are among these five: one bit each.
+    #[inline]
+    pub(crate) fn hits(&self, near: &[u32; 5]) -> u32 {
+        let [a, b, c, d, last] = self.workspaces;
+        // Four lanes, which the compiler compares at once.
+        let mut lanes = [0u32; 4];
+        let mut end = 0;
+        for at in near {
+            for ((lane, own), bit) in lanes.iter_mut().zip([a, b, c, d]).zip([1, 2, 4, 8]) {
+                *lane |= if own == *at { bit } else { 0 };
+            }
+            end |= u32::from(last == *at) << 4;
+        }
+        lanes.iter().fold(end, |all, lane| all | lane)
+    }
+
+    /// The set of the lowest bit; the empty one when there is none.
+    #[inline]
+    pub(crate) fn first_of(&self, hits: u32) -> SetId {
+        let none = 1 << WORKSPACES_INLINE;
+        SetId(self.grants.get((hits | none).trailing_zeros() as usize).copied().unwrap_or(0))
     }
 
     /// Whether anything is granted at all.
