@@ -109,6 +109,8 @@ refusals! {
     ClockStopped = 231, "the clock is too far off: writes wait for an operator";
     /// The password is already the subject's password, or none is set.
     PasswordUnset = 232, "the subject has no password";
+    /// The receipt or cursor is of a history that a restore has left.
+    Restored = 233, "the position is of a history that a restore has left";
     /// The tenant is asleep or waking: come again within the deadline.
     NotReady = 300, "the tenant is waking: try again";
     /// A named limit is reached for the moment: come again later.
