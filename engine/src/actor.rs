@@ -54,6 +54,9 @@ pub(crate) struct Running {
     pub(crate) head: Head,
     /// The latest wall time that a frame of this tenant carries; it never goes back.
     pub(crate) wall: UnixMillis,
+    /// Revocations seen so far, for the planted fault.
+    #[cfg(feature = "planted")]
+    pub(crate) planted_seen: u32,
 }
 
 /// Why an actor ended before its time. The supervisor reloads the tenant.
@@ -149,6 +152,8 @@ impl Running {
             match self.house.store.commit(batch).await {
                 Ok(durable) => {
                     let (changes, root) = self.state.take_changes();
+                    #[cfg(feature = "planted")]
+                    let changes = self.planted_skip(changes);
                     self.view.publish(&durable, &changes, root);
                     self.after_publish(&tenants);
                 }
@@ -174,6 +179,24 @@ impl Running {
             drop(reply.send(outcome));
         }
         Ok(())
+    }
+
+    /// Planted fault: leaves out the publishing of one revocation in `planted_skip_revocations`.
+    #[cfg(feature = "planted")]
+    fn planted_skip(
+        &mut self,
+        changes: Vec<(u32, crate::order::Change)>,
+    ) -> Vec<(u32, crate::order::Change)> {
+        let every = self.house.config.planted_skip_revocations;
+        let skipped = |change: &crate::order::Change, seen: &mut u32| {
+            let ends = matches!(change, crate::order::Change::Ended(_));
+            *seen += u32::from(ends);
+            ends && every > 0 && *seen % every == 0
+        };
+        let mut seen = self.planted_seen;
+        let kept = changes.into_iter().filter(|(_, change)| !skipped(change, &mut seen)).collect();
+        self.planted_seen = seen;
+        kept
     }
 
     /// With a full store only commands that narrow are decided.

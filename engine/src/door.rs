@@ -9,8 +9,8 @@ use crate::table::Table;
 use crate::view::Reading;
 use tessera_model::query::Introspection;
 use tessera_model::{
-    Generation, HandleBytes, Identifier, IdentifierKind, Name, Place, Private, PublicId, Reason, Refusal, Row,
-    RowKind, SubjectIndex, UnixMillis, WorkspaceRef,
+    Generation, HandleBytes, Identifier, IdentifierKind, Name, Place, Private, PublicId, Reason, Refusal,
+    Row, RowKind, SubjectIndex, UnixMillis, WorkspaceRef,
 };
 
 /// LIMIT: live sessions and keys of one subject that a list shows.

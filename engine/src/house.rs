@@ -22,11 +22,20 @@ pub struct EngineConfig {
     pub idle_sleep_ms: u64,
     /// A checkpoint is taken at least so often while there is something to take, ms.
     pub checkpoint_every_ms: u64,
+    /// Planted fault: one revocation in so many is never published. 0 plants nothing.
+    #[cfg(feature = "planted")]
+    pub planted_skip_revocations: u32,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { cell: CellId(0), idle_sleep_ms: 10 * 60 * 1000, checkpoint_every_ms: 60 * 1000 }
+        Self {
+            cell: CellId(0),
+            idle_sleep_ms: 10 * 60 * 1000,
+            checkpoint_every_ms: 60 * 1000,
+            #[cfg(feature = "planted")]
+            planted_skip_revocations: 0,
+        }
     }
 }
 

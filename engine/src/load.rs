@@ -52,5 +52,14 @@ pub(crate) fn load(house: &Arc<House>, entry: &Arc<Entry>) -> Result<Running, St
     }
     state.loaded(head.epoch, Revision(head.next.0));
     let view = Arc::new(state.view());
-    Ok(Running { house: Arc::clone(house), entry: Arc::clone(entry), view, state, head, wall })
+    Ok(Running {
+        house: Arc::clone(house),
+        entry: Arc::clone(entry),
+        view,
+        state,
+        head,
+        wall,
+        #[cfg(feature = "planted")]
+        planted_seen: 0,
+    })
 }

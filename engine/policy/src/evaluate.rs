@@ -6,7 +6,7 @@
 use crate::line::Line;
 use crate::overflow::NEVER;
 use crate::rules::Rules;
-use crate::workspaces::Scope;
+use crate::workspaces::{Near, Scope};
 use tessera_model::{PermissionId, Reason, RestrictionId, RoleId, SetId, UnixMillis, WorkspaceIndex};
 
 /// What the rules say to one question.
@@ -45,12 +45,12 @@ impl Rules {
         restriction: RestrictionId,
         now: UnixMillis,
     ) -> Outcome {
-        let Some(scope) = self.workspaces.scope(workspace) else {
+        let Some(near) = self.workspaces.near(workspace) else {
             return self.deny(permission, Reason::WorkspaceUnknown);
         };
-        let mut granted = self.granted_for_good(line, &scope, permission);
+        let mut granted = self.granted_for_good(line, near, permission);
         let mut until = NEVER;
-        let beyond = line.overflow != 0 || !scope.deep.is_empty();
+        let beyond = line.overflow != 0 || near.is_deep;
         if beyond && !granted {
             (granted, until) = self.granted_beyond(line, workspace, permission, now);
         }
@@ -74,9 +74,9 @@ impl Rules {
     /// The tenant's set and the first own one are both looked at before anything depends on either,
     /// so that a mixed load costs no mispredicted branch between them.
     #[inline]
-    fn granted_for_good(&self, line: &Line, scope: &Scope<'_>, permission: PermissionId) -> bool {
-        let root = if scope.root { line.root() } else { SetId(0) };
-        let mut hits = line.hits(&scope.near);
+    fn granted_for_good(&self, line: &Line, near: Near<'_>, permission: PermissionId) -> bool {
+        let root = if near.root { line.root() } else { SetId(0) };
+        let mut hits = line.hits(near.own, near.above);
         let granted = self.sets.holds(root, permission) | self.sets.holds(line.first_of(hits), permission);
         hits &= hits.wrapping_sub(1);
         if granted | (hits == 0) {
@@ -104,10 +104,11 @@ impl Rules {
         // WHY: looked up again, so that the common case need not keep it in memory for this one.
         let Some(scope) = self.workspaces.scope(workspace) else { return (false, NEVER) };
         let overflow = self.overflows.get(line.overflow);
+        let tenant = std::iter::once((WorkspaceIndex(0), line.root())).filter(|_| scope.root);
         let far = line.pairs().filter(|(workspace, _)| scope.deep.contains(&workspace.0));
         let more = overflow.into_iter().flat_map(|overflow| overflow.sets.iter().copied());
         let more = more.filter(|(workspace, _)| scope.contains(*workspace));
-        if far.chain(more).any(|(_, set)| self.sets.holds(set, permission)) {
+        if tenant.chain(far).chain(more).any(|(_, set)| self.sets.holds(set, permission)) {
             return (true, NEVER);
         }
         // In the order of their beginnings: windows that touch are one, and the first that begins

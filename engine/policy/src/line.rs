@@ -63,20 +63,21 @@ impl Line {
         self.cut_off = cut_off;
     }
 
-    /// Which of the line's workspaces are among these five: one bit each.
-    #[inline]
-    pub(crate) fn hits(&self, near: &[u32; 5]) -> u32 {
-        let [a, b, c, d, last] = self.workspaces;
-        // Four lanes, which the compiler compares at once.
-        let mut lanes = [0u32; 4];
-        let mut end = 0;
-        for at in near {
-            for ((lane, own), bit) in lanes.iter_mut().zip([a, b, c, d]).zip([1, 2, 4, 8]) {
-                *lane |= if own == *at { bit } else { 0 };
+    /// Which of the line's workspaces are this one or one of four above it: one bit each.
+    ///
+    /// Written so that the compiler compares four at once: eight lanes, whole words as truth. Inlined
+    /// it would take them apart again.
+    #[inline(never)]
+    pub(crate) fn hits(&self, own: u32, above: &[u32; 4]) -> u32 {
+        let [a, b, c, d, e] = self.workspaces;
+        let [w, x, y, z] = *above;
+        let mut lanes = [0u32; 8];
+        for near in [own, w, x, y, z] {
+            for (lane, at) in lanes.iter_mut().zip([a, b, c, d, e, 0, 0, 0]) {
+                *lane |= u32::from(at == near).wrapping_neg();
             }
-            end |= u32::from(last == *at) << 4;
         }
-        lanes.iter().fold(end, |all, lane| all | lane)
+        lanes.iter().zip([1, 2, 4, 8, 16]).fold(0, |all, (lane, bit)| all | (lane & bit))
     }
 
     /// The set of the lowest bit; the empty one when there is none.

@@ -42,12 +42,24 @@ struct Deep {
     root: bool,
 }
 
+/// As much of a scope as stands in the workspace's 16 bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Near<'a> {
+    /// The workspace itself.
+    pub(crate) own: u32,
+    /// Its next ancestors; numbers that are no index stand for nothing.
+    pub(crate) above: &'a [u32; INLINE],
+    /// Whether grants for the whole tenant hold here; false while the chain goes on elsewhere.
+    pub(crate) root: bool,
+    /// Whether the chain goes on in a deep record.
+    pub(crate) is_deep: bool,
+}
+
 /// Where a check asks: the workspace, its ancestors as far as they reach, and whether the tenant's
 /// grants reach it.
 #[derive(Clone, Copy)]
 pub(crate) struct Scope<'a> {
-    /// Itself and four ancestors; numbers that are no index stand for nothing.
-    pub(crate) near: [u32; INLINE + 1],
+    near: Near<'a>,
     /// Ancestors beyond.
     pub(crate) deep: &'a [u32],
     /// Whether grants for the whole tenant hold here.
@@ -60,7 +72,9 @@ impl Scope<'_> {
         if workspace.0 == 0 {
             return self.root;
         }
-        self.near.contains(&workspace.0) || self.deep.contains(&workspace.0)
+        self.near.own == workspace.0
+            || self.near.above.contains(&workspace.0)
+            || self.deep.contains(&workspace.0)
     }
 }
 
@@ -96,21 +110,30 @@ impl Workspaces {
         }
     }
 
-    /// Where a check in this workspace looks; `None` when there is no such workspace.
+    /// Where a check in this workspace looks first; `None` when there is no such workspace.
     #[inline]
-    pub(crate) fn scope(&self, workspace: WorkspaceIndex) -> Option<Scope<'_>> {
+    pub(crate) fn near(&self, workspace: WorkspaceIndex) -> Option<Near<'_>> {
         if workspace.0 == 0 {
-            return Some(Scope { near: [ROOT; INLINE + 1], deep: &[], root: true });
+            return Some(Near { own: ROOT, above: &[ROOT; INLINE], root: true, is_deep: false });
         }
-        let Node([a, b, c, d]) = *self.nodes.get(workspace.0)?;
-        if a == AWAITED || a == REMOVED {
+        let Node(above) = self.nodes.get(workspace.0)?;
+        let [first, .., last] = *above;
+        if first == AWAITED || first == REMOVED {
             return None;
         }
-        if is_deep(d) {
-            let deep = self.deep.get(d & !DEEP)?;
-            return Some(Scope { near: [workspace.0, a, b, c, STOP], deep: &deep.rest, root: deep.root });
+        let is_deep = is_deep(last);
+        Some(Near { own: workspace.0, above, root: last != STOP && !is_deep, is_deep })
+    }
+
+    /// All of where a check in this workspace looks; `None` when there is no such workspace.
+    pub(crate) fn scope(&self, workspace: WorkspaceIndex) -> Option<Scope<'_>> {
+        let near = self.near(workspace)?;
+        if !near.is_deep {
+            return Some(Scope { near, deep: &[], root: near.root });
         }
-        Some(Scope { near: [workspace.0, a, b, c, d], deep: &[], root: d != STOP })
+        let [.., last] = *near.above;
+        let deep = self.deep.get(last & !DEEP)?;
+        Some(Scope { near, deep: &deep.rest, root: deep.root })
     }
 
     /// Whether there is such a workspace; 0 is the tenant.
@@ -213,7 +236,8 @@ impl Workspaces {
             return (vec![], true);
         }
         let Some(scope) = self.scope(WorkspaceIndex(branch.parent)) else { return (vec![], false) };
-        let near = scope.near.into_iter().filter(|at| *at <= WORKSPACES_MAX);
+        let near =
+            std::iter::once(scope.near.own).chain(*scope.near.above).filter(|at| *at <= WORKSPACES_MAX);
         let mut chain: Vec<u32> = near.chain(scope.deep.iter().copied()).collect();
         let whole = chain.len() <= WORKSPACE_DEPTH_MAX;
         chain.truncate(WORKSPACE_DEPTH_MAX);
@@ -238,7 +262,7 @@ impl Workspaces {
         let (near, rest) = chain.split_at(INLINE - 1);
         let same = self
             .scope(WorkspaceIndex(index))
-            .is_some_and(|old| old.root == root && old.deep == rest && old.near.get(1..INLINE) == Some(near));
+            .is_some_and(|old| old.root == root && old.deep == rest && old.near.above.starts_with(near));
         if same {
             return false;
         }

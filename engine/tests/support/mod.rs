@@ -1,5 +1,7 @@
 //! A house for tests: an engine over a store in memory, with a clock that tests move.
 
+#![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses its own part of the support")]
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
