@@ -1,1 +1,21 @@
-//! Placeholder that the first commit of this room replaces.
+//! The QUIC door: one endpoint per core on one port, frames in, answers out.
+//!
+//! A stream drains what is readable, answers checks in place against one reading of the tenant's view
+//! and writes once. Commands run beside and their replies come back to the stream. Who may ask is
+//! looked at again with every drained read. The door knows no table and no store.
+
+mod answer;
+mod connection;
+mod door;
+mod end;
+mod figures;
+mod limits;
+mod list;
+mod order;
+mod socket;
+mod stream;
+mod tls;
+
+pub use door::{Door, DoorConfig, DoorError};
+pub use figures::Figures;
+pub use limits::Limits;

@@ -1,0 +1,376 @@
+//! Answers a drained read: every frame against one reading of the tenant's view, into one buffer.
+//!
+//! Nothing here waits. A command or list is handed to a task of its own; everything else is answered
+//! where it lies. An answer that cannot be given is an Error reply to that request alone.
+
+use crate::connection::{Line, Peer};
+use crate::end::End;
+use crate::figures::add;
+use crate::order;
+use crate::stream::Desk;
+use std::sync::atomic::Ordering;
+use tessera_engine::{Bound, Engine, HelloRefusal, Reading, Sees};
+use tessera_model::code::{CODE_FAILED, ProtocolCode};
+use tessera_model::limits::WIRE_FRAME_BYTES_MAX;
+use tessera_model::{HandleBytes, PermissionId, Reason, Receipt, Refusal, TenantId};
+use tessera_wire::{
+    CheckBatch, DecisionBatchWriter, Fault, Frame, Hello, HelloReply, Kind, Outbox, PermissionName,
+    Permissions, RequestKind, Resolve, Resolved, WireError,
+};
+use tokio::time::Instant;
+
+/// When a caller should come again whose tenant is waking or whose receipt is ahead, ms.
+const COME_AGAIN_MS: u32 = 5;
+/// The permission that lets a caller ask about handles that are not its own.
+const CHECK: &str = "tessera.check";
+/// LIMIT: bytes of names in one answer to `list_permissions`: the rest of the frame holds set and items.
+const NAMES_BYTES_MAX: usize = WIRE_FRAME_BYTES_MAX / 2;
+
+/// What a drained read came to.
+pub(crate) enum Drained {
+    /// Answers wait in the outbox.
+    Answered,
+    /// What waits in the outbox is the last that this peer is told.
+    Last(End),
+}
+
+/// Answers every whole frame of the inbox.
+pub(crate) fn drain(desk: &mut Desk) -> Result<Drained, End> {
+    let line = std::sync::Arc::clone(&desk.line);
+    let (shared, mut taken) = (&line.shared, 0_u64);
+    let mut drained = Drained::Answered;
+    if line.peer.get().is_none() {
+        drained = greet(desk, &line, &mut taken)?;
+    }
+    if let (Some(peer), Drained::Answered) = (line.peer.get(), &drained) {
+        desk.inbox.after_hello();
+        match peer {
+            Peer::Stranger => strange(desk, &line, &mut taken)?,
+            Peer::Bound(bound, credential) => {
+                // Looked at again with every drained read: a revoked credential is answered nothing more.
+                if !shared.engine.is_alive(bound) {
+                    return Err(End::HELLO_REFUSED);
+                }
+                known(desk, &line, (bound, credential), &mut taken)?;
+            }
+        }
+    }
+    add(&shared.counters.drains, 1);
+    desk.used |= taken > 0;
+    if !desk.inbox.is_partial() {
+        desk.partial_since = None;
+    } else if taken > 0 || desk.partial_since.is_none() {
+        desk.partial_since = Some(Instant::now());
+    }
+    Ok(drained)
+}
+
+/// Before Hello was answered: one Hello, and nothing else.
+fn greet(desk: &mut Desk, line: &Line, taken: &mut u64) -> Result<Drained, End> {
+    while line.peer.get().is_none() {
+        let Some(frame) = desk.inbox.next_frame()? else { break };
+        *taken += 1;
+        let id = frame.header.request_id;
+        if line.hellos.fetch_add(1, Ordering::Relaxed) >= line.shared.limits.hellos {
+            return Err(End::LIMIT);
+        }
+        if frame.kind() != Ok(Kind::Hello) {
+            fault(&mut desk.outbox, line, id, &Fault::protocol(ProtocolCode::HelloExpected))?;
+            return Ok(Drained::Last(End::HELLO_EXPECTED));
+        }
+        let hello = match frame.hello() {
+            Ok(hello) => hello,
+            Err(error) => {
+                fault(&mut desk.outbox, line, id, &error.into())?;
+                return Ok(Drained::Last(End::HELLO_EXPECTED));
+            }
+        };
+        match meet(line, &hello) {
+            Ok((peer, reply)) => {
+                add(&line.shared.counters.hellos, 1);
+                // Another stream may have been first; its Hello stands, and this one is answered the same.
+                drop(line.peer.set(peer));
+                line.open_up();
+                desk.outbox.hello_reply(id, &reply)?;
+            }
+            Err(HelloRefusal::NotReady) => {
+                let fault_of = Fault { retry_ms: COME_AGAIN_MS, ..Fault::refused(Refusal::NotReady) };
+                fault(&mut desk.outbox, line, id, &fault_of)?;
+            }
+            Err(HelloRefusal::Refused) => {
+                add(&line.shared.counters.hellos_refused, 1);
+                fault(&mut desk.outbox, line, id, &Fault::protocol(ProtocolCode::HelloRefused))?;
+                return Ok(Drained::Last(End::HELLO_REFUSED));
+            }
+        }
+    }
+    Ok(Drained::Answered)
+}
+
+/// Binds the peer to a tenant, or takes it as a stranger.
+fn meet(line: &Line, hello: &Hello) -> Result<(Peer, HelloReply), HelloRefusal> {
+    let shared = &line.shared;
+    let mut reply = HelloReply {
+        node_time: shared.engine.now(),
+        tenant: hello.tenant.unwrap_or(TenantId::SYSTEM),
+        cell: shared.cell,
+        version: shared.version,
+        ..HelloReply::default()
+    };
+    let Some(credential) = hello.credential else { return Ok((Peer::Stranger, reply)) };
+    let bound = shared.engine.hello(&credential, hello.tenant)?;
+    reply.tenant = bound.entry.tenant;
+    reply.seen =
+        bound.entry.view().as_ref().map(|view| view.read(reply.node_time).seen()).unwrap_or_default();
+    reply.bound = Some((bound.subject, bound.credential));
+    Ok((Peer::Bound(bound, credential), reply))
+}
+
+/// A stranger may claim the first operator, and nothing else.
+fn strange(desk: &mut Desk, line: &std::sync::Arc<Line>, taken: &mut u64) -> Result<(), End> {
+    while let Some(frame) = desk.inbox.next_frame()? {
+        *taken += 1;
+        let id = frame.header.request_id;
+        if frame.kind() == Ok(Kind::Request(RequestKind::ClaimOperator)) {
+            let started = order::start(line, None, RequestKind::ClaimOperator, &frame, &desk.replies);
+            follow(&mut desk.outbox, line, id, started, &mut desk.running)?;
+        } else {
+            fault(&mut desk.outbox, line, id, &Fault::refused(Refusal::Unauthorized))?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes a command that was started, or answers why it was not.
+fn follow(
+    outbox: &mut Outbox,
+    line: &Line,
+    id: u64,
+    started: Result<(), Fault>,
+    running: &mut usize,
+) -> Result<(), End> {
+    match started {
+        Ok(()) => {
+            add(&line.shared.counters.commands, 1);
+            *running += 1;
+            Ok(())
+        }
+        Err(refused) => fault(outbox, line, id, &refused),
+    }
+}
+
+fn fault(outbox: &mut Outbox, line: &Line, id: u64, fault: &Fault) -> Result<(), End> {
+    add(&line.shared.counters.faults, 1);
+    Ok(outbox.fault(id, fault)?)
+}
+
+fn not_ready() -> Fault {
+    Fault { retry_ms: COME_AGAIN_MS, ..Fault::refused(Refusal::NotReady) }
+}
+
+/// Answers the frames of a bound peer.
+fn known(
+    desk: &mut Desk,
+    line: &std::sync::Arc<Line>,
+    (bound, credential): (&Bound, &HandleBytes),
+    taken: &mut u64,
+) -> Result<(), End> {
+    let (engine, counters) = (&line.shared.engine, &line.shared.counters);
+    let now = engine.now();
+    let view = bound.entry.view();
+    let reading = view.as_ref().map(|view| view.read(now));
+    if reading.is_none() {
+        engine.wake(&bound.entry);
+    }
+    let mut asking =
+        reading.map(|reading| Asking { engine, bound, reading, may_check: None, checks: 0, others: 0 });
+    while let Some(frame) = desk.inbox.next_frame()? {
+        *taken += 1;
+        let id = frame.header.request_id;
+        let kind = match frame.kind() {
+            Ok(Kind::Request(kind)) => {
+                let started = order::start(line, Some((bound, credential)), kind, &frame, &desk.replies);
+                follow(&mut desk.outbox, line, id, started, &mut desk.running)?;
+                continue;
+            }
+            Ok(Kind::Hello) => {
+                fault(&mut desk.outbox, line, id, &Fault::protocol(ProtocolCode::HelloExpected))?;
+                continue;
+            }
+            Ok(kind) => kind,
+            Err(error) => {
+                fault(&mut desk.outbox, line, id, &error.into())?;
+                continue;
+            }
+        };
+        let answered = match &mut asking {
+            Some(asking) => asking.answer(kind, &frame, &mut desk.outbox, &mut desk.batch),
+            None => Err(not_ready()),
+        };
+        if let Err(refused) = answered {
+            fault(&mut desk.outbox, line, id, &refused)?;
+        }
+    }
+    if let Some(asking) = asking {
+        add(&counters.checks, asking.checks);
+        add(&counters.questions, asking.others);
+    }
+    Ok(())
+}
+
+/// One drained read's questions: who asks, and the reading that answers them all.
+struct Asking<'a> {
+    engine: &'a Engine,
+    bound: &'a Bound,
+    reading: Reading<'a>,
+    /// Whether the caller may ask about handles of others; looked up at the first question.
+    may_check: Option<bool>,
+    checks: u64,
+    others: u64,
+}
+
+impl Asking<'_> {
+    fn answer(
+        &mut self,
+        kind: Kind,
+        frame: &Frame<'_>,
+        out: &mut Outbox,
+        batch: &mut DecisionBatchWriter,
+    ) -> Result<(), Fault> {
+        let id = frame.header.request_id;
+        match kind {
+            Kind::Check => {
+                let query = frame.check()?;
+                self.sees(query.at_least)?;
+                self.entitled(query.handle)?;
+                self.checks += 1;
+                out.decision(id, &self.engine.check(self.bound, &self.reading, &query))?;
+            }
+            Kind::CheckBatch => {
+                let asked = frame.check_batch()?;
+                self.batch(&asked, batch)?;
+                out.decision_batch(id, batch)?;
+            }
+            Kind::Introspect => {
+                let ask = frame.introspect()?;
+                self.sees(ask.at_least)?;
+                self.entitled(ask.handle)?;
+                self.others += 1;
+                let found = self.engine.introspect(self.bound, &self.reading, ask.handle);
+                out.introspection(id, &found.map_err(|reason| (reason, self.reading.seen())))?;
+            }
+            Kind::ListPermissions => out.permissions(id, &self.permissions(frame)?)?,
+            Kind::Resolve => out.resolved(id, &self.resolve(frame)?)?,
+            Kind::Hello
+            | Kind::HelloReply
+            | Kind::Decision
+            | Kind::DecisionBatch
+            | Kind::Introspection
+            | Kind::Permissions
+            | Kind::Resolved
+            | Kind::Error
+            | Kind::Receipt
+            | Kind::Rows
+            | Kind::Request(_) => return Err(WireError::KindUnknown.into()),
+        }
+        Ok(())
+    }
+
+    /// Whether this reading has seen what the caller has seen.
+    fn sees(&self, at_least: Receipt) -> Result<(), Fault> {
+        match self.reading.sees(at_least) {
+            Sees::Yes => Ok(()),
+            Sees::NotYet => Err(not_ready()),
+            Sees::Restored => Err(Fault::refused(Refusal::Restored)),
+        }
+    }
+
+    /// Whether the caller may ask about this handle: its own, or anybody's with the permission.
+    fn entitled(&mut self, handle: &HandleBytes) -> Result<(), Fault> {
+        let (engine, bound) = (self.engine, self.bound);
+        if *self.may_check.get_or_insert_with(|| engine.may(bound, CHECK)) || engine.is_own(bound, handle) {
+            Ok(())
+        } else {
+            Err(Fault::refused(Refusal::Unauthorized))
+        }
+    }
+
+    fn batch(&mut self, asked: &CheckBatch<'_>, answers: &mut DecisionBatchWriter) -> Result<(), Fault> {
+        self.sees(asked.at_least())?;
+        answers.start(self.reading.seen());
+        // Every place is on its way into the cache before the first secret is hashed.
+        let mut early = 0;
+        for query in asked.queries() {
+            early ^= self.reading.prefetch(query?.handle);
+        }
+        std::hint::black_box(early);
+        for query in asked.queries() {
+            let query = query?;
+            self.entitled(query.handle)?;
+            answers.push(&self.engine.check(self.bound, &self.reading, &query));
+        }
+        self.checks += asked.len() as u64;
+        Ok(())
+    }
+
+    fn permissions(&mut self, frame: &Frame<'_>) -> Result<Permissions, Fault> {
+        let ask = frame.list_permissions()?;
+        self.sees(ask.at_least)?;
+        self.entitled(ask.handle)?;
+        self.others += 1;
+        let mut answer = Permissions {
+            reason: Reason::None,
+            seen: self.reading.seen(),
+            valid_until: tessera_model::UnixMillis(u64::MAX),
+            words: Vec::new(),
+            names: Vec::new(),
+            next: PermissionId(0),
+        };
+        match self.engine.list_permissions(self.bound, &self.reading, ask.handle, ask.workspace) {
+            Err(reason) => answer.reason = reason,
+            Ok(list) => {
+                answer.valid_until = list.valid_until;
+                answer.words = list.permitted;
+            }
+        }
+        if ask.with_names {
+            self.name(&mut answer, ask.after);
+        }
+        Ok(answer)
+    }
+
+    /// Names of permitted ids above `after`, as many as fit.
+    fn name(&self, answer: &mut Permissions, after: PermissionId) {
+        let (mut bytes, mut last) = (0, PermissionId(0));
+        let ids = (0_u32..).zip(&answer.words).flat_map(|(word, bits)| {
+            (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| PermissionId(word * 64 + bit))
+        });
+        for id in ids.filter(|id| *id > after) {
+            let Some(name) = self.reading.permission_name(id) else { continue };
+            bytes += name.len() + 8;
+            if bytes > NAMES_BYTES_MAX {
+                answer.next = last;
+                return;
+            }
+            answer.names.push(PermissionName { id, name: name.to_owned() });
+            last = id;
+        }
+    }
+
+    fn resolve(&mut self, frame: &Frame<'_>) -> Result<Resolved, Fault> {
+        self.others += 1;
+        let ids = frame.resolve()?.map(|asked| {
+            Ok(match asked? {
+                Resolve::Permission(name) => self.reading.resolve(name, "").0.0,
+                Resolve::Workspace(name) => self.reading.resolve("", name).1.0,
+            })
+        });
+        let ids = ids.collect::<Result<Vec<_>, WireError>>()?;
+        Ok(Resolved { seen: self.reading.seen(), ids })
+    }
+}
+
+/// A reply that was not written, because something of ours failed.
+pub(crate) fn failed() -> Fault {
+    Fault::new(CODE_FAILED, "the node failed; nothing is known to have happened")
+}

@@ -1,0 +1,223 @@
+//! The door as the node holds it: opened, reloaded, drained.
+
+use crate::connection::{self, Shared};
+use crate::end::End;
+use crate::figures::{Counters, Figures, add};
+use crate::limits::Limits;
+use crate::socket;
+use crate::tls::Identity;
+use quinn::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt};
+use std::fmt;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tessera_engine::Engine;
+use tessera_model::CellId;
+use tokio::sync::{mpsc, watch};
+
+/// What a door is told.
+pub struct DoorConfig {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Runtimes, each with an endpoint of its own on the same port; one per core is best.
+    pub runtimes: usize,
+    /// The certificate chain, PEM.
+    pub chain_pem: Vec<u8>,
+    /// Its key, PEM.
+    pub key_pem: tessera_model::Private,
+    /// The node's cell, told in Hello's reply.
+    pub cell: CellId,
+    /// The node's version, told in Hello's reply: major × 10^6 + minor × 10^3 + patch.
+    pub version: u32,
+    /// Limits of connections and streams.
+    pub limits: Limits,
+}
+
+/// Why a door does not open.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum DoorError {
+    /// The address cannot be listened on.
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The certificate or its key does not hold: what is wrong.
+    Certificate(&'static str),
+    /// TLS could not be set up.
+    Tls,
+    /// A runtime could not be started.
+    Runtime(std::io::Error),
+}
+
+impl fmt::Display for DoorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen { address, source } => write!(f, "cannot listen on {address}: {source}"),
+            Self::Certificate(what) => f.write_str(what),
+            Self::Tls => f.write_str("TLS could not be set up"),
+            Self::Runtime(source) => write!(f, "a runtime could not be started: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for DoorError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Listen { source, .. } | Self::Runtime(source) => Some(source),
+            Self::Certificate(_) | Self::Tls => None,
+        }
+    }
+}
+
+/// An open door. Dropping it closes at once; [`Door::drain`] closes well.
+pub struct Door {
+    address: SocketAddr,
+    identity: Arc<Identity>,
+    shared: Arc<Shared>,
+    draining: watch::Sender<bool>,
+    /// Every runtime holds a sender; the channel ends when all have ended.
+    ended: mpsc::Receiver<()>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Door {
+    /// Opens the door: binds, starts the runtimes, accepts.
+    ///
+    /// # Errors
+    /// [`DoorError`]; nothing keeps running.
+    pub fn open(engine: Engine, config: DoorConfig) -> Result<Self, DoorError> {
+        let identity = Identity::new(&config.chain_pem, config.key_pem.expose())?;
+        let server = server_config(&identity, &config.limits)?;
+        let listen = |source| DoorError::Listen { address: config.listen, source };
+        let sockets = socket::bind(config.listen, config.runtimes.max(1)).map_err(listen)?;
+        let address = sockets.first().ok_or(DoorError::Tls)?.local_addr().map_err(listen)?;
+        let (draining, drained) = watch::channel(false);
+        let (alive, ended) = mpsc::channel(1);
+        let shared = Arc::new(Shared {
+            engine,
+            limits: config.limits,
+            counters: Counters::default(),
+            cell: config.cell,
+            version: config.version,
+            draining: drained,
+        });
+        let mut door = Self { address, identity, shared, draining, ended, threads: Vec::new() };
+        // One reset key for all endpoints: random, made by quinn, of this process only.
+        let endpoint = EndpointConfig::default();
+        for (at, socket) in sockets.into_iter().enumerate() {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(DoorError::Runtime)?;
+            let (shared, server, endpoint) = (Arc::clone(&door.shared), server.clone(), endpoint.clone());
+            let alive = alive.clone();
+            let thread = std::thread::Builder::new().name(format!("quic-{at}"));
+            let body = move || {
+                runtime.block_on(accept(socket, endpoint, server, shared));
+                drop(alive);
+            };
+            door.threads.push(thread.spawn(body).map_err(DoorError::Runtime)?);
+        }
+        Ok(door)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Replaces the certificate: new handshakes get it, connections that stand stay. A bad pair
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// [`DoorError::Certificate`].
+    pub fn reload(&self, chain_pem: &[u8], key_pem: &[u8]) -> Result<(), DoorError> {
+        self.identity.replace(chain_pem, key_pem)
+    }
+
+    /// What was counted since it was opened.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        self.shared.counters.read()
+    }
+
+    /// Takes no new connection or command, lets what runs end and be read, then closes. After
+    /// `patience` it closes at once.
+    pub async fn drain(mut self, patience: Duration) {
+        self.draining.send_replace(true);
+        if tokio::time::timeout(patience, self.ended.recv()).await.is_err() {
+            tracing::warn!("connections were cut off at the end of the drain");
+        }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.draining.send_replace(true);
+    }
+}
+
+fn server_config(identity: &Arc<Identity>, limits: &Limits) -> Result<ServerConfig, DoorError> {
+    let mut server = ServerConfig::with_crypto(Arc::new(identity.config()?));
+    let mut transport = TransportConfig::default();
+    transport
+        .max_idle_timeout(Some(IdleTimeout::try_from(limits.idle).map_err(|_| DoorError::Tls)?))
+        .max_concurrent_bidi_streams(VarInt::from_u32(limits.streams_before_hello))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .datagram_receive_buffer_size(None)
+        .stream_receive_window(VarInt::from_u32(limits.stream_window))
+        .receive_window(VarInt::from_u32(limits.window_before_hello))
+        .send_window(limits.send_window);
+    server.transport_config(Arc::new(transport));
+    server.migration(false);
+    Ok(server)
+}
+
+/// One runtime: accepts until the drain begins, then waits for its connections to end.
+async fn accept(socket: UdpSocket, config: EndpointConfig, server: ServerConfig, shared: Arc<Shared>) {
+    let endpoint = match Endpoint::new(config, Some(server), socket, Arc::new(TokioRuntime)) {
+        Ok(endpoint) => endpoint,
+        Err(error) => {
+            tracing::error!(%error, "an endpoint could not be started");
+            return;
+        }
+    };
+    let mut draining = shared.draining.clone();
+    loop {
+        let incoming = tokio::select! {
+            biased;
+            _ = draining.wait_for(|draining| *draining) => break,
+            incoming = endpoint.accept() => incoming,
+        };
+        let Some(incoming) = incoming else { break };
+        let (open, limits) = (shared.counters.connections_open.load(Relaxed), &shared.limits);
+        if open >= limits.connections as u64 {
+            add(&shared.counters.connections_refused, 1);
+            incoming.refuse();
+        } else if !incoming.remote_address_validated()
+            && endpoint.open_connections() > limits.handshakes_unproven + usize::try_from(open).unwrap_or(0)
+        {
+            add(&shared.counters.retries, 1);
+            // It fails only for an address that was validated.
+            drop(incoming.retry());
+        } else {
+            tokio::spawn(connection::run(incoming, Arc::clone(&shared)));
+        }
+    }
+    endpoint.set_server_config(None);
+    // Each connection ends by itself; whoever holds the door decides how long that may take.
+    while endpoint.open_connections() > 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        if shared.counters.connections_open.load(Relaxed) == 0 {
+            break;
+        }
+    }
+    endpoint.close(End::DRAINING.code(), b"");
+    drop(tokio::time::timeout(Duration::from_secs(1), endpoint.wait_idle()).await);
+}

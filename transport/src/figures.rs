@@ -1,0 +1,58 @@
+//! What the door counts, for metrics. No tenant and no secret in it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! figures {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Counts since the door was opened.
+        #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+        pub struct Figures {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        /// The counters themselves.
+        #[derive(Default)]
+        pub(crate) struct Counters {
+            $(pub(crate) $name: AtomicU64,)*
+        }
+
+        impl Counters {
+            pub(crate) fn read(&self) -> Figures {
+                Figures { $($name: self.$name.load(Ordering::Relaxed),)* }
+            }
+        }
+    };
+}
+
+figures! {
+    /// Connections that stand now.
+    connections_open,
+    /// Connections that were made.
+    connections,
+    /// Connections that were refused at the limit.
+    connections_refused,
+    /// Handshakes that had to prove their address first.
+    retries,
+    /// Handshakes that failed or took too long.
+    handshakes_failed,
+    /// Hellos that opened something.
+    hellos,
+    /// Hellos that were turned down.
+    hellos_refused,
+    /// Reads that were drained, each answered in one write.
+    drains,
+    /// Checks that were answered, those of batches included.
+    checks,
+    /// Other questions that were answered.
+    questions,
+    /// Commands and lists that were taken.
+    commands,
+    /// Error replies.
+    faults,
+    /// Connections that we closed with a code.
+    closed,
+}
+
+pub(crate) fn add(counter: &AtomicU64, count: u64) {
+    counter.fetch_add(count, Ordering::Relaxed);
+}

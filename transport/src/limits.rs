@@ -1,0 +1,57 @@
+//! Every limit of the door, by name.
+
+use std::time::Duration;
+
+/// What connections and streams may take. The defaults hold 1,000 hostile connections under 256 MiB.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// LIMIT: connections of one node. Each costs some 20 KiB when idle.
+    pub connections: usize,
+    /// LIMIT: handshakes under way before new ones must prove their address (Retry).
+    pub handshakes_unproven: usize,
+    /// LIMIT: a handshake, and the first Hello.
+    pub handshake: Duration,
+    /// LIMIT: from the first byte of a frame to its last, and for a peer to read its replies.
+    pub frame: Duration,
+    /// LIMIT: a connection that nothing is heard from.
+    pub idle: Duration,
+    /// LIMIT: streams before Hello was answered.
+    pub streams_before_hello: u32,
+    /// LIMIT: streams after it: one caller's client opens 4 by default.
+    pub streams: u32,
+    /// LIMIT: bytes in flight to us on one stream: some 580 checks by id.
+    pub stream_window: u32,
+    /// LIMIT: bytes in flight to us on one connection before Hello was answered.
+    pub window_before_hello: u32,
+    /// LIMIT: bytes in flight to us on one connection.
+    pub connection_window: u32,
+    /// LIMIT: bytes of replies of one connection that its peer has not acknowledged.
+    pub send_window: u64,
+    /// LIMIT: commands and lists of one connection that run at once.
+    pub commands_in_flight: usize,
+    /// LIMIT: streams that ended without a whole frame: opened and reset.
+    pub empty_streams: usize,
+    /// LIMIT: Hellos of one connection: a sleeping tenant says NotReady a few times.
+    pub hellos: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            handshakes_unproven: 256,
+            handshake: Duration::from_secs(5),
+            frame: Duration::from_secs(10),
+            idle: Duration::from_secs(30),
+            streams_before_hello: 16,
+            streams: 100,
+            stream_window: 64 * 1024,
+            window_before_hello: 16 * 1024,
+            connection_window: 128 * 1024,
+            send_window: 1024 * 1024,
+            commands_in_flight: 256,
+            empty_streams: 128,
+            hellos: 16,
+        }
+    }
+}

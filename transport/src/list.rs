@@ -1,0 +1,231 @@
+//! Lists: pages of what a tenant's view holds, and of a subject's cold rows.
+
+use std::sync::Arc;
+use tessera_engine::{Bound, Engine, Listing, View};
+use tessera_model::limits::PAGE_ROWS_MAX;
+use tessera_model::record::{AttributeValue, SubjectRecord};
+use tessera_model::{Private, PublicId, Refusal, TenantId};
+use tessera_wire::{
+    AttributeRow, AttributeValueRow, Fault, GrantRow, IdentifierRow, PermissionRow, Request, RequestKind,
+    RoleRow, Rows, RowsWriter, SessionRow, SettingsRow, Shape, SubjectRow, TenantRow, WorkspaceRow,
+};
+
+/// The permission that a list asks for; a session may read what is its own subject's without it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest are lists about subjects")]
+const fn permission(kind: RequestKind) -> &'static str {
+    match kind {
+        RequestKind::ListTenants | RequestKind::ReadTenant => "tessera.admin.tenants",
+        RequestKind::ListRoles | RequestKind::ListPermissionNames => "tessera.admin.roles",
+        RequestKind::ListWorkspaces => "tessera.admin.workspaces",
+        RequestKind::ListGrants => "tessera.admin.grants",
+        RequestKind::ListSessions => "tessera.admin.sessions",
+        RequestKind::ReadSettings | RequestKind::ListAttributes => "tessera.admin.settings",
+        _ => "tessera.admin.subjects",
+    }
+}
+
+/// Whose list it is, when it is about one subject.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest are about no one subject")]
+const fn about(request: &Request) -> Option<PublicId> {
+    match request {
+        Request::ReadSubject { subject, identifier: None } => *subject,
+        Request::ListIdentifiers { subject }
+        | Request::ListAttributeValues { subject }
+        | Request::ListGrants { subject }
+        | Request::ListSessions { subject } => Some(*subject),
+        _ => None,
+    }
+}
+
+/// Answers a list.
+pub(crate) async fn rows(engine: &Engine, bound: &Bound, request: Request) -> Result<Rows, Fault> {
+    let kind = request.kind();
+    if about(&request) != Some(bound.subject) && !engine.may(bound, permission(kind)) {
+        return Err(Fault::refused(Refusal::Unauthorized));
+    }
+    if !engine.is_alive(bound) {
+        return Err(Fault::refused(Refusal::Unauthorized));
+    }
+    let view = bound.entry.view().as_ref().map(Arc::clone);
+    let Some(view) = view else {
+        engine.wake(&bound.entry);
+        return Err(Fault::refused(Refusal::NotReady));
+    };
+    // Cold rows and the walk over a table may take a while: not on the runtime that answers checks.
+    let (engine, bound) = (engine.clone(), bound.clone());
+    let page = move || page(&engine, &bound, &view, request);
+    tokio::task::spawn_blocking(page).await.map_err(|_| crate::answer::failed())?.map_err(Fault::refused)
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "a command is no list and is refused")]
+fn page(engine: &Engine, bound: &Bound, view: &View, request: Request) -> Result<Rows, Refusal> {
+    let listing = view.listing();
+    let of = |subject| listing.subject(subject).ok_or(Refusal::SubjectUnknown);
+    match request {
+        Request::ListTenants { after, limit } => {
+            let (from, limit) = begin(after.as_ref(), limit)?;
+            let page = listing.tenants(from, limit);
+            finish(page.rows.into_iter().map(|tenant| (tenant.id.0, tenant_row(tenant))), page.next)
+        }
+        Request::ReadTenant { tenant, name } => read_tenant(&listing, tenant, name.as_ref()),
+        Request::ListSubjects { after, limit } => {
+            let (from, limit) = begin(after.as_ref(), limit)?;
+            let page = listing.subjects(from, limit);
+            finish(page.rows.iter().map(|row| (u64::from(row.index.0), subject_row(row))), page.next)
+        }
+        Request::ReadSubject { subject, identifier } => {
+            let found = match (subject, identifier) {
+                (Some(subject), None) => of(subject)?,
+                (None, Some(identifier)) => {
+                    let hash = engine.identifier_hash(bound.entry.tenant, &identifier)?;
+                    listing.subject_with(&hash).ok_or(Refusal::SubjectUnknown)?
+                }
+                (None, None) | (Some(_), Some(_)) => return Err(Refusal::Malformed),
+            };
+            whole([subject_row(found)])
+        }
+        Request::ListIdentifiers { subject } => {
+            let identifiers = engine.identifiers(bound, of(subject)?.index)?;
+            whole(identifiers.into_iter().map(|identifier| IdentifierRow { identifier }))
+        }
+        Request::ListAttributeValues { subject } => values(engine, bound, &listing, of(subject)?),
+        Request::ListAttributes {} => {
+            whole(listing.attributes().map(|row| AttributeRow { name: row.name.clone(), kind: row.kind }))
+        }
+        Request::ListPermissionNames { after, limit } => {
+            let (from, limit) = begin(after.as_ref(), limit)?;
+            let page = listing.permissions(from, limit);
+            let rows = page.rows.into_iter();
+            finish(rows.map(|(id, name)| (u64::from(id.0), PermissionRow { id: id.0, name })), page.next)
+        }
+        Request::ListRoles { after, limit } => {
+            let (from, limit) = begin(after.as_ref(), limit)?;
+            let page = listing.roles(from, limit);
+            let rows = page.rows.iter().map(|role| {
+                let (name, patterns) = (role.name.clone(), role.patterns.clone());
+                (u64::from(role.id.0), RoleRow { id: role.id.0, name, patterns })
+            });
+            finish(rows, page.next)
+        }
+        Request::ListWorkspaces { after, limit } => workspaces(&listing, begin(after.as_ref(), limit)?),
+        Request::ListGrants { subject } => grants(&listing, of(subject)?),
+        Request::ListSessions { subject } => {
+            let sessions = view.read(engine.now()).sessions(of(subject)?.index);
+            whole(sessions.into_iter().map(|found| SessionRow {
+                session: found.id,
+                key: found.key,
+                created: found.authenticated_at.to_deadline(),
+                expires: found.expires.to_deadline(),
+                idle_until: if found.key { found.expires } else { found.idle_until }.to_deadline(),
+            }))
+        }
+        Request::ReadSettings {} => whole([SettingsRow { settings: listing.settings() }]),
+        _ => Err(Refusal::Malformed),
+    }
+}
+
+/// Cursor and limit of a page.
+fn begin(after: Option<&Private>, limit: u32) -> Result<(u64, usize), Refusal> {
+    let from = match after {
+        None => 0,
+        Some(cursor) => u64::from_le_bytes(cursor.expose().try_into().map_err(|_| Refusal::Malformed)?),
+    };
+    let limit = usize::try_from(limit).unwrap_or(PAGE_ROWS_MAX);
+    Ok((from, if limit == 0 { PAGE_ROWS_MAX } else { limit.min(PAGE_ROWS_MAX) }))
+}
+
+/// A page of rows, each with its own cursor; cut where the frame is full.
+fn finish<T: Shape>(rows: impl Iterator<Item = (u64, T)>, next: Option<u64>) -> Result<Rows, Refusal> {
+    let (mut writer, mut last) = (RowsWriter::new(), None);
+    for (at, row) in rows {
+        if !writer.push(&row) {
+            let cut = last.ok_or(Refusal::LimitReached)?;
+            return Ok(writer.finish(Some(&u64::to_le_bytes(cut))));
+        }
+        last = Some(at);
+    }
+    Ok(writer.finish(next.map(u64::to_le_bytes).as_ref().map(<[u8; 8]>::as_slice)))
+}
+
+/// A list that fits into one page.
+fn whole<T: Shape>(rows: impl IntoIterator<Item = T>) -> Result<Rows, Refusal> {
+    let mut writer = RowsWriter::new();
+    for row in rows {
+        if !writer.push(&row) {
+            return Err(Refusal::LimitReached);
+        }
+    }
+    Ok(writer.finish(None))
+}
+
+fn tenant_row(tenant: tessera_model::record::TenantRecord) -> TenantRow {
+    TenantRow { tenant: tenant.id, name: tenant.name, status: tenant.status, created: tenant.created }
+}
+
+const fn subject_row(subject: &SubjectRecord) -> SubjectRow {
+    SubjectRow {
+        subject: subject.id,
+        index: subject.index.0,
+        kind: subject.kind,
+        status: subject.status,
+        has_password: subject.has_password,
+    }
+}
+
+fn read_tenant(
+    listing: &Listing,
+    tenant: Option<TenantId>,
+    name: Option<&tessera_model::Name>,
+) -> Result<Rows, Refusal> {
+    let id = match (tenant, name) {
+        (Some(tenant), None) => tenant,
+        (None, Some(name)) => listing.tenant_named(name).ok_or(Refusal::TenantUnknown)?,
+        (None, None) | (Some(_), Some(_)) => return Err(Refusal::Malformed),
+    };
+    let before = id.0.checked_sub(1).ok_or(Refusal::TenantUnknown)?;
+    let found = listing.tenants(before, 1).rows.pop().filter(|row| row.id == id);
+    whole([tenant_row(found.ok_or(Refusal::TenantUnknown)?)])
+}
+
+fn values(
+    engine: &Engine,
+    bound: &Bound,
+    listing: &Listing,
+    subject: &SubjectRecord,
+) -> Result<Rows, Refusal> {
+    let name_of = |id| listing.attributes().find(|row| row.id == id).map(|row| row.name.clone());
+    let hot = listing.values(subject.index);
+    let mut rows: Vec<_> = hot.filter_map(|(id, value)| Some((name_of(id)?, Some(value.clone())))).collect();
+    for (name, text) in engine.profile(bound, subject.index)? {
+        let text = String::from_utf8_lossy(text.expose()).into();
+        rows.push((name, Some(AttributeValue::Text(text))));
+    }
+    whole(rows.into_iter().map(|row| AttributeValueRow { values: vec![row] }))
+}
+
+fn workspaces(listing: &Listing, (from, limit): (u64, usize)) -> Result<Rows, Refusal> {
+    let page = listing.workspaces(from, limit);
+    let rows = page.rows.iter().map(|row| {
+        let workspace = WorkspaceRow {
+            index: row.index.0,
+            id: row.id,
+            name: row.name.clone(),
+            parent: listing.workspace_name(row.parent).cloned(),
+            inherits: row.inherits,
+        };
+        (u64::from(row.index.0), workspace)
+    });
+    finish(rows, page.next)
+}
+
+fn grants(listing: &Listing, subject: &SubjectRecord) -> Result<Rows, Refusal> {
+    let rows = listing.grants(subject.index).into_iter().filter_map(|grant| {
+        Some(GrantRow {
+            role: listing.role_name(grant.role)?.clone(),
+            workspace: listing.workspace_name(grant.workspace).cloned(),
+            from: grant.from,
+            until: grant.until,
+        })
+    });
+    whole(rows)
+}

@@ -1,0 +1,248 @@
+//! Commands: each in a task of its own, its reply back to the stream it came on.
+
+use crate::answer::failed;
+use crate::connection::Line;
+use crate::list;
+use std::sync::Arc;
+use tessera_engine::{Bound, Done, Engine, HelloRefusal, SubmitError};
+use tessera_model::code::{CODE_UNKNOWN, ProtocolCode};
+use tessera_model::{
+    Command, CommandId, Generation, HandleBytes, Identifier, Place, Private, PublicId, Refusal,
+};
+use tessera_wire::{Fault, Frame, Head, Made, Outbox, Request, RequestKind, TENANT_OF_CONNECTION};
+use tokio::sync::mpsc;
+
+/// Starts a command or list. Its reply goes to `replies`, whatever happens.
+///
+/// # Errors
+/// Why it was not started: it does not read, too many run, or the node is going away.
+pub(crate) fn start(
+    line: &Arc<Line>,
+    caller: Option<(&Bound, &HandleBytes)>,
+    kind: RequestKind,
+    frame: &Frame<'_>,
+    replies: &mpsc::Sender<Outbox>,
+) -> Result<(), Fault> {
+    let (head, request) = frame.request(kind)?;
+    if *line.shared.draining.borrow() {
+        return Err(Fault::protocol(ProtocolCode::Draining));
+    }
+    let bound = match caller {
+        Some((bound, credential)) => Some(of_tenant(&line.shared.engine, bound, credential, head)?),
+        None => None,
+    };
+    let busy = || Fault { retry_ms: 1, ..Fault::refused(Refusal::Busy) };
+    let permit = Arc::clone(&line.permits).try_acquire_owned().map_err(|_| busy())?;
+    let (engine, replies, id) = (line.shared.engine.clone(), replies.clone(), frame.header.request_id);
+    tokio::spawn(async move {
+        let mut reply = Reply { outbox: Outbox::new(), id, replies: Some(replies) };
+        let written = perform(&engine, bound.as_ref(), head, request, &mut reply).await;
+        if let Err(fault) = written {
+            reply.fault(&fault);
+        }
+        drop(reply);
+        drop(permit);
+    });
+    Ok(())
+}
+
+/// A reply on its way. Dropped before anything was written (a panic), it says that the node failed.
+pub(crate) struct Reply {
+    pub(crate) outbox: Outbox,
+    pub(crate) id: u64,
+    replies: Option<mpsc::Sender<Outbox>>,
+}
+
+impl Reply {
+    fn fault(&mut self, fault: &Fault) {
+        self.outbox.clear();
+        if self.outbox.fault(self.id, fault).is_err() {
+            // It always fits into a frame.
+            self.outbox.clear();
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if self.outbox.is_empty() {
+            self.fault(&failed());
+        }
+        if let Some(replies) = self.replies.take() {
+            // The channel has room for every permit; a stream that has ended needs no reply.
+            drop(replies.try_send(std::mem::take(&mut self.outbox)));
+        }
+    }
+}
+
+/// The caller bound to the tenant that the command names: its own, or another one for operators.
+fn of_tenant(engine: &Engine, bound: &Bound, credential: &HandleBytes, head: Head) -> Result<Bound, Fault> {
+    if head.tenant == TENANT_OF_CONNECTION || head.tenant == bound.entry.tenant {
+        return Ok(bound.clone());
+    }
+    engine.hello(credential, Some(head.tenant)).map_err(|refusal| match refusal {
+        HelloRefusal::NotReady => Fault { retry_ms: 5, ..Fault::refused(Refusal::NotReady) },
+        HelloRefusal::Refused => Fault::refused(Refusal::TenantUnknown),
+    })
+}
+
+async fn perform(
+    engine: &Engine,
+    bound: Option<&Bound>,
+    head: Head,
+    request: Request,
+    reply: &mut Reply,
+) -> Result<(), Fault> {
+    let id = head.command_id;
+    if !request.kind().is_command() {
+        let bound = bound.ok_or_else(|| Fault::refused(Refusal::Unauthorized))?;
+        let rows = list::rows(engine, bound, request).await?;
+        return Ok(reply.outbox.rows(reply.id, &rows)?);
+    }
+    let kind = request.kind();
+    let done = match (bound, request) {
+        (_, Request::ClaimOperator { secret, name }) => engine.claim_operator(id, &secret, name).await,
+        (Some(bound), request) => order(engine, bound, id, request).await,
+        (None, _) => Err(Refusal::Unauthorized.into()),
+    };
+    let made = made(kind, done.map_err(of_error)?);
+    Ok(reply.outbox.made(reply.id, head, &made)?)
+}
+
+fn of_error(error: SubmitError) -> Fault {
+    match error {
+        SubmitError::Refused(refusal) => Fault::refused(refusal),
+        SubmitError::Unknown => Fault::new(CODE_UNKNOWN, "the outcome is not known"),
+    }
+}
+
+/// What was made, as the wire tells it.
+fn made(kind: RequestKind, done: Done) -> Made {
+    let number = |wanted: RequestKind| done.made.number.filter(|_| kind == wanted);
+    Made {
+        receipt: done.receipt,
+        repeated: done.repeat,
+        tenant: done.made.tenant,
+        subject: done.made.subject,
+        session: done.made.session,
+        handle: done.made.handle.map(|handle| Private::new(handle.to_bytes().to_vec())),
+        expires: done.made.expires.map(tessera_model::UnixMillis::to_deadline),
+        idle_until: done.made.idle_until.map(tessera_model::UnixMillis::to_deadline),
+        role: number(RequestKind::CreateRole),
+        permission: number(RequestKind::RegisterPermission),
+        workspace: number(RequestKind::CreateWorkspace),
+        workspace_id: None,
+    }
+}
+
+/// The place of a live session or key of this tenant.
+fn place_of(
+    engine: &Engine,
+    bound: &Bound,
+    handle: &Private,
+) -> Result<(Place, Generation, PublicId), Refusal> {
+    let bytes: &HandleBytes = handle.expose().try_into().map_err(|_| Refusal::Malformed)?;
+    let view = bound.entry.view();
+    let Some(view) = view.as_ref() else {
+        engine.wake(&bound.entry);
+        return Err(Refusal::NotReady);
+    };
+    let found = engine.introspect(bound, &view.read(engine.now()), bytes);
+    found.map(|found| (found.place, found.generation, found.id)).map_err(|_| Refusal::SessionUnknown)
+}
+
+/// Whoever is named, by its dense index and cut-off.
+fn subject_of(
+    engine: &Engine,
+    bound: &Bound,
+    subject: PublicId,
+) -> Result<(tessera_model::SubjectIndex, u32), Refusal> {
+    let view = bound.entry.view();
+    let Some(view) = view.as_ref() else {
+        engine.wake(&bound.entry);
+        return Err(Refusal::NotReady);
+    };
+    let listing = view.listing();
+    let record = listing.subject(subject).ok_or(Refusal::SubjectUnknown)?;
+    Ok((record.index, record.cut_off))
+}
+
+/// Orders a command: those that need a proof, a hash or a look-up first, the others as they are.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what needs nothing first is mapped below")]
+async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) -> Result<Done, SubmitError> {
+    let command = match request {
+        Request::SignIn { identifier, password } => {
+            let typed = std::str::from_utf8(identifier.expose()).map_err(|_| Refusal::SignInFailed)?;
+            // Ill-formed and unknown are one answer.
+            let identifier = Identifier::guess(typed).map_err(|_| Refusal::SignInFailed)?;
+            return engine.sign_in(bound, id, &identifier, password).await;
+        }
+        Request::ChangePassword { old, new } => return engine.change_password(bound, id, old, new).await,
+        Request::SetPassword { subject, password } => {
+            return engine.set_password(bound, id, subject, password).await;
+        }
+        Request::CreateSubject { kind, identifiers, password } => {
+            return engine.create_subject(bound, id, (kind, identifiers), password).await;
+        }
+        Request::DeleteSubject { subject } => return engine.delete_subject(bound, id, subject).await,
+        Request::AddIdentifier { subject, identifier } => {
+            let hash = engine.identifier_hash(bound.entry.tenant, &identifier)?;
+            Command::AddIdentifier { subject, identifier, hash }
+        }
+        Request::RemoveIdentifier { subject, identifier } => {
+            let hash = engine.identifier_hash(bound.entry.tenant, &identifier)?;
+            Command::RemoveIdentifier { subject, hash }
+        }
+        Request::OpenSession { subject } => {
+            let (subject, seen_cut_off) = subject_of(engine, bound, subject)?;
+            Command::OpenSession { subject, seen_cut_off, acr: 1 }
+        }
+        Request::TouchSession { handle } => {
+            let (place, generation, _) = place_of(engine, bound, &handle)?;
+            Command::TouchSession { place, generation }
+        }
+        Request::SignOut { handle } => {
+            let (_, _, session) = place_of(engine, bound, &handle)?;
+            Command::EndSession { session }
+        }
+        plain => command_of(plain).ok_or(Refusal::Malformed)?,
+    };
+    engine.submit(bound, id, command).await
+}
+
+/// The command behind a request that carries all that it needs.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is not mapped is refused")]
+fn command_of(request: Request) -> Option<Command> {
+    Some(match request {
+        Request::CreateTenant { name } => Command::CreateTenant { name },
+        Request::SuspendTenant { tenant } => Command::SuspendTenant { tenant },
+        Request::ResumeTenant { tenant } => Command::ResumeTenant { tenant },
+        Request::DeleteTenant { tenant } => Command::DeleteTenant { tenant, finish: false },
+        Request::ChangeSettings { settings } => Command::ChangeSettings { settings },
+        Request::SuspendSubject { subject } => Command::SuspendSubject { subject },
+        Request::ResumeSubject { subject } => Command::ResumeSubject { subject },
+        Request::DeclareAttribute { name, kind } => Command::DeclareAttribute { name, kind },
+        Request::SetAttributes { subject, values } => Command::SetAttributes { subject, values },
+        Request::RegisterPermission { name } => Command::RegisterPermission { name },
+        Request::CreateRole { name, patterns } => Command::CreateRole { name, patterns },
+        Request::ChangeRole { name, patterns } => Command::ChangeRole { name, patterns },
+        Request::DeleteRole { name } => Command::DeleteRole { name },
+        Request::CreateWorkspace { name, parent, inherits } => {
+            Command::CreateWorkspace { name, parent, inherits }
+        }
+        Request::DeleteWorkspace { name } => Command::DeleteWorkspace { name },
+        Request::Grant { subject, role, workspace, from, until } => {
+            Command::Grant { subject, role, workspace, from, until }
+        }
+        Request::Ungrant { subject, role, workspace } => Command::Ungrant { subject, role, workspace },
+        Request::EndSession { session } => Command::EndSession { session },
+        Request::EndSubjectSessions { subject } => Command::EndSubjectSessions { subject },
+        Request::EndTenantSessions {} => Command::EndTenantSessions {},
+        Request::CreateKey { subject, patterns, expires, description } => {
+            Command::CreateKey { subject, patterns, expires, description }
+        }
+        Request::RevokeKey { key } => Command::RevokeKey { key },
+        Request::PlantedPanic {} => Command::PlantedPanic {},
+        _ => return None,
+    })
+}

@@ -1,0 +1,151 @@
+//! One stream: drains what is readable, answers, writes once.
+
+use crate::answer::{self, Drained};
+use crate::connection::Line;
+use crate::end::End;
+use bytes::Bytes;
+use quinn::{ReadError, RecvStream, SendStream};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tessera_wire::{Inbox, Outbox};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// LIMIT: chunks taken from a stream at once: about one datagram each, 64 KiB together.
+const CHUNKS_MAX: usize = 48;
+/// LIMIT: how long a peer may take to acknowledge the last replies of a drain.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What a stream works with.
+pub(crate) struct Desk {
+    pub(crate) line: Arc<Line>,
+    pub(crate) inbox: Inbox,
+    pub(crate) outbox: Outbox,
+    /// Where commands that run beside put their replies.
+    pub(crate) replies: mpsc::Sender<Outbox>,
+    pub(crate) batch: tessera_wire::DecisionBatchWriter,
+    /// Whether a whole frame ever came.
+    pub(crate) used: bool,
+    /// Commands and lists of this stream that run.
+    pub(crate) running: usize,
+    /// Since when the beginning of a frame waits for its rest.
+    pub(crate) partial_since: Option<Instant>,
+}
+
+/// What a stream woke up for.
+enum Woken {
+    Chunks(Result<Option<usize>, ReadError>),
+    Reply(Outbox),
+    Slow,
+    Draining,
+}
+
+/// Serves one stream until either side ends it. An error closes the connection.
+pub(crate) async fn run(line: Arc<Line>, mut send: SendStream, mut receive: RecvStream) -> Result<(), End> {
+    let (replies, mut ready) = mpsc::channel(line.shared.limits.commands_in_flight.max(1));
+    let inbox = if line.peer.get().is_some() { Inbox::default() } else { Inbox::before_hello() };
+    let mut desk = Desk {
+        line: Arc::clone(&line),
+        inbox,
+        outbox: Outbox::new(),
+        replies,
+        batch: Default::default(),
+        used: false,
+        running: 0,
+        partial_since: None,
+    };
+    let mut chunks = [const { Bytes::new() }; CHUNKS_MAX];
+    let mut draining = line.shared.draining.clone();
+    let mut drain_begun = false;
+    loop {
+        let frame_end = desk.partial_since.map(|since| since + line.shared.limits.frame);
+        let woken = tokio::select! {
+            biased;
+            Some(reply) = ready.recv(), if desk.running > 0 => Woken::Reply(reply),
+            read = receive.read_chunks(&mut chunks) => Woken::Chunks(read),
+            _ = draining.wait_for(|draining| *draining), if !drain_begun => Woken::Draining,
+            () = until(frame_end), if frame_end.is_some() => Woken::Slow,
+        };
+        let mut ended = false;
+        match woken {
+            Woken::Reply(reply) => take(&mut desk, &reply),
+            Woken::Chunks(Ok(Some(count))) => {
+                chunks.iter_mut().take(count).for_each(|chunk| desk.inbox.extend(&std::mem::take(chunk)));
+                match answer::drain(&mut desk)? {
+                    Drained::Answered => {}
+                    Drained::Last(end) => return last(&line, &mut send, &desk.outbox, end).await,
+                }
+            }
+            Woken::Chunks(Ok(None)) => ended = true,
+            Woken::Chunks(Err(_)) => return unused(&desk),
+            Woken::Slow => return Err(End::TOO_SLOW),
+            Woken::Draining => drain_begun = true,
+        }
+        if ended || drain_begun {
+            // Nothing more is taken: what runs is waited for, and its replies are the last ones.
+            while desk.running > 0 {
+                let Some(reply) = ready.recv().await else { break };
+                take(&mut desk, &reply);
+            }
+        }
+        while let Ok(reply) = ready.try_recv() {
+            take(&mut desk, &reply);
+        }
+        write(&line, &mut send, &mut desk.outbox).await?;
+        if ended || drain_begun {
+            // The peer may have reset its side; then there is nobody to finish for.
+            drop(send.finish());
+            drop(timeout(LAST_WORDS, send.stopped()).await);
+            return unused(&desk);
+        }
+    }
+}
+
+async fn until(end: Option<Instant>) {
+    match end {
+        Some(end) => sleep_until(end).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn take(desk: &mut Desk, reply: &Outbox) {
+    desk.running = desk.running.saturating_sub(1);
+    desk.outbox.append(reply);
+}
+
+/// One write of everything that waits. A peer that does not read its replies is closed.
+async fn write(line: &Line, send: &mut SendStream, outbox: &mut Outbox) -> Result<(), End> {
+    if outbox.is_empty() {
+        return Ok(());
+    }
+    let written = timeout(line.shared.limits.frame, send.write_all(outbox.as_bytes())).await;
+    outbox.clear();
+    match written {
+        Ok(Ok(())) => Ok(()),
+        // The peer stopped reading this stream: its own affair.
+        Ok(Err(_)) => Ok(()),
+        Err(_) => Err(End::TOO_SLOW),
+    }
+}
+
+/// Says the last words before the connection is closed, and waits until they are read.
+async fn last(line: &Line, send: &mut SendStream, outbox: &Outbox, end: End) -> Result<(), End> {
+    if timeout(line.shared.limits.frame, send.write_all(outbox.as_bytes()))
+        .await
+        .is_ok_and(|sent| sent.is_ok())
+    {
+        drop(send.finish());
+        drop(timeout(LAST_WORDS, send.stopped()).await);
+    }
+    Err(end)
+}
+
+/// A stream that ended without ever having brought a whole frame counts against the connection.
+fn unused(desk: &Desk) -> Result<(), End> {
+    if desk.used {
+        return Ok(());
+    }
+    let count = desk.line.empty_streams.fetch_add(1, Ordering::Relaxed) + 1;
+    if count > desk.line.shared.limits.empty_streams { Err(End::LIMIT) } else { Ok(()) }
+}
