@@ -8,14 +8,23 @@
 
 mod batch;
 mod chain;
+mod checkpoint;
+pub mod disk;
+mod embedded;
 mod error;
 mod journal;
+mod keys;
+mod lane;
 mod memory;
 mod record;
+mod recover;
 mod store;
+mod tail;
 
 pub use batch::{Batch, Durable, Head, Staged};
+pub use embedded::{Drive, Embedded, Options};
 pub use error::{Damage, StorageError};
+pub use keys::RootKey;
 pub use memory::Memory;
 pub use store::{
     Bucket, BucketKind, Commit, Cut, FrameRead, Replay, RowRead, Store, TenantKeys, Usage, Verified,

@@ -15,6 +15,8 @@ pub(crate) enum RecordError {
     BadText,
     /// Magic, version or padding are not what this version writes.
     BadHeader,
+    /// The hash behind a value is not its hash.
+    BadHash,
 }
 
 impl RecordError {
@@ -27,6 +29,7 @@ impl RecordError {
             Self::BadNumber => "a number that no kind has",
             Self::BadText => "a text that is not allowed",
             Self::BadHeader => "a header that is not of this version",
+            Self::BadHash => "a hash that is not the value's",
         }
     }
 }

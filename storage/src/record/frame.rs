@@ -215,11 +215,6 @@ impl<'a> FrameView<'a> {
         take_rows(self.rows)
     }
 
-    /// Whether it has rows.
-    pub(crate) const fn has_rows(&self) -> bool {
-        !self.rows.is_empty()
-    }
-
     /// Writes the frame as history keeps it.
     pub(crate) fn put_history(&self, out: &mut Vec<u8>) {
         let start = out.len();

@@ -1,0 +1,216 @@
+//! Reading the checkpoint: every value is verified before it is believed.
+
+use super::Checkpoint;
+use super::schema::{
+    self, BUCKET, DIRECTORY, DirectoryRow, Life, Listed, Of, ROW, ROW_KEY_HEAD, SEAL_BYTES, SEGMENT, Table,
+};
+use super::segment::Segment;
+use crate::error::{Damage, StorageError};
+use crate::record::{Field, Reader, RecordError, bucket};
+use crate::store::{BucketKind, RowRead};
+use redb::{ReadTransaction, ReadableDatabase};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use tessera_model::{Event, Private, Revision, RowKind, TenantId};
+
+/// Damage in one of the tables.
+pub(crate) fn damage(of: Of, what: &'static str, tenant: Option<TenantId>) -> StorageError {
+    let tenants = tenant.map(|tenant| vec![tenant]);
+    StorageError::Damaged(Damage { file: of.name().into(), offset: 0, what, tenants })
+}
+
+fn fault(of: Of, tenant: TenantId) -> impl Fn(RecordError) -> StorageError + Copy {
+    move |error| damage(of, error.text(), Some(tenant))
+}
+
+/// A panic inside the database, which a damaged file can cause.
+#[derive(Debug)]
+struct Panicked;
+
+impl std::fmt::Display for Panicked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the database panicked: its file is damaged")
+    }
+}
+
+impl std::error::Error for Panicked {}
+
+/// Runs a use of the database; a panic inside it is an error.
+pub(crate) fn guarded<T>(run: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(StorageError::checkpoint("reading")(Panicked)))
+}
+
+impl Checkpoint {
+    /// Runs `run` in one read transaction.
+    pub(crate) fn read<T>(
+        &self,
+        run: impl FnOnce(&ReadTransaction) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let database = self.database.read();
+        let database = database.as_ref().ok_or(StorageError::LaneStopped)?;
+        guarded(|| run(&database.begin_read().map_err(StorageError::checkpoint("beginning to read"))?))
+    }
+
+    /// One verified and decoded value.
+    pub(crate) fn value<T: Field>(
+        &self,
+        table: Table,
+        of: Of,
+        key: &[u8],
+    ) -> Result<Option<T>, StorageError> {
+        self.read(|transaction| {
+            let Some(value) = raw(transaction, table, key)? else { return Ok(None) };
+            schema::decode(of, key, &value).map(Some).map_err(|error| damage(of, error.text(), None))
+        })
+    }
+
+    /// A tenant's directory row, forgotten ones included.
+    pub(crate) fn directory(&self, tenant: TenantId) -> Result<Option<DirectoryRow>, StorageError> {
+        self.read(|transaction| directory(transaction, tenant))
+    }
+
+    /// One cold row.
+    pub(crate) fn row(&self, tenant: TenantId, kind: RowKind, key: &[u8]) -> Result<RowRead, StorageError> {
+        let key = schema::row_key(tenant, kind, key);
+        self.read(|transaction| {
+            let Some(value) = raw(transaction, ROW, &key)? else { return Ok(RowRead::default()) };
+            decode_row(&key, &value).map_err(fault(Of::Row, tenant))
+        })
+    }
+
+    /// Cold rows whose key begins with `prefix`, in order, until `sink` has enough.
+    pub(crate) fn rows(
+        &self,
+        tenant: TenantId,
+        kind: RowKind,
+        prefix: &[u8],
+        sink: &mut dyn FnMut(Vec<u8>, RowRead) -> bool,
+    ) -> Result<(), StorageError> {
+        let from = schema::row_key(tenant, kind, prefix);
+        self.read(|transaction| {
+            let table = transaction.open_table(ROW).map_err(StorageError::checkpoint("opening a table"))?;
+            let range =
+                table.range::<&[u8]>(from.as_slice()..).map_err(StorageError::checkpoint("reading"))?;
+            for entry in range {
+                let (key, value) = entry.map_err(StorageError::checkpoint("reading"))?;
+                if !key.value().starts_with(&from) {
+                    break;
+                }
+                let row = decode_row(key.value(), value.value()).map_err(fault(Of::Row, tenant))?;
+                let inner = key.value().get(ROW_KEY_HEAD..).unwrap_or_default().to_vec();
+                if !sink(inner, row) {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn raw(transaction: &ReadTransaction, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+    let table = transaction.open_table(table).map_err(StorageError::checkpoint("opening a table"))?;
+    let value = table.get(key).map_err(StorageError::checkpoint("reading"))?;
+    Ok(value.map(|value| value.value().to_vec()))
+}
+
+/// A tenant's directory row within a transaction.
+pub(crate) fn directory(
+    transaction: &ReadTransaction,
+    tenant: TenantId,
+) -> Result<Option<DirectoryRow>, StorageError> {
+    let key = schema::tenant_key(tenant);
+    let Some(value) = raw(transaction, DIRECTORY, &key)? else { return Ok(None) };
+    let row: DirectoryRow =
+        schema::decode(Of::Directory, &key, &value).map_err(fault(Of::Directory, tenant))?;
+    if row.schema != schema::SCHEMA {
+        return Err(StorageError::NewerFormat { found: row.schema, known: schema::SCHEMA });
+    }
+    Ok(Some(row))
+}
+
+/// A directory row of a tenant that is not forgotten.
+pub(crate) fn kept(row: Option<DirectoryRow>) -> Option<DirectoryRow> {
+    row.filter(|row| row.life == Life::Kept)
+}
+
+/// The events of a listed bucket, all its parts verified against the list.
+pub(crate) fn bucket_events(
+    transaction: &ReadTransaction,
+    tenant: TenantId,
+    listed: &Listed,
+) -> Result<Vec<Event>, StorageError> {
+    let mut events = Vec::new();
+    for (part, hash) in (0u32..).zip(&listed.parts) {
+        let key = schema::bucket_key(tenant, listed.kind, listed.no, part);
+        let value = raw(transaction, BUCKET, &key)?
+            .ok_or_else(|| damage(Of::Bucket, "a listed bucket is missing", Some(tenant)))?;
+        let body = schema::open(Of::Bucket, &key, &value).map_err(fault(Of::Bucket, tenant))?;
+        if value.last_chunk::<SEAL_BYTES>() != Some(hash) {
+            return Err(damage(Of::Bucket, "a bucket is not the listed one", Some(tenant)));
+        }
+        take_bucket(body, listed, &mut events).map_err(fault(Of::Bucket, tenant))?;
+    }
+    Ok(events)
+}
+
+fn take_bucket(body: &[u8], listed: &Listed, events: &mut Vec<Event>) -> Result<(), RecordError> {
+    let mut input = Reader::new(body);
+    let (schema, kind, _spare) =
+        (u16::take(&mut input)?, BucketKind::take(&mut input)?, u8::take(&mut input)?);
+    let (no, upto) = (u32::take(&mut input)?, Revision::take(&mut input)?);
+    if schema != schema::SCHEMA || (kind, no, upto) != (listed.kind, listed.no, listed.upto) {
+        return Err(RecordError::BadHeader);
+    }
+    bucket::take_part(input.rest(), events)
+}
+
+/// One part of a bucket as a value.
+pub(crate) fn put_bucket(listed: &Listed, key: &[u8], body: &[u8]) -> Vec<u8> {
+    let mut value = Vec::with_capacity(body.len() + 32);
+    schema::SCHEMA.put(&mut value);
+    listed.kind.put(&mut value);
+    0u8.put(&mut value);
+    listed.no.put(&mut value);
+    listed.upto.put(&mut value);
+    value.extend_from_slice(body);
+    schema::close(Of::Bucket, key, &mut value);
+    value
+}
+
+/// A cold row as a value.
+pub(crate) fn put_row(key: &[u8], value: &Private, revision: Revision) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.expose().len() + 28);
+    schema::SCHEMA.put(&mut out);
+    0u16.put(&mut out);
+    revision.put(&mut out);
+    out.extend_from_slice(value.expose());
+    schema::close(Of::Row, key, &mut out);
+    out
+}
+
+fn decode_row(key: &[u8], value: &[u8]) -> Result<RowRead, RecordError> {
+    let mut input = Reader::new(schema::open(Of::Row, key, value)?);
+    let (schema, flags) = (u16::take(&mut input)?, u16::take(&mut input)?);
+    if schema != schema::SCHEMA || flags != 0 {
+        return Err(RecordError::BadHeader);
+    }
+    let revision = Revision::take(&mut input)?;
+    Ok(RowRead { value: Some(Private::new(input.rest().to_vec())), revision })
+}
+
+/// The segment that holds `revision`, or the last one before it.
+pub(crate) fn segment_at(
+    transaction: &ReadTransaction,
+    tenant: TenantId,
+    revision: Revision,
+) -> Result<Option<Segment>, StorageError> {
+    let (from, to) = (schema::segment_key(tenant, Revision(0)), schema::segment_key(tenant, revision));
+    let table = transaction.open_table(SEGMENT).map_err(StorageError::checkpoint("opening a table"))?;
+    let mut range =
+        table.range::<&[u8]>(from.as_slice()..=to.as_slice()).map_err(StorageError::checkpoint("reading"))?;
+    let Some(entry) = range.next_back() else { return Ok(None) };
+    let (key, value) = entry.map_err(StorageError::checkpoint("reading"))?;
+    let first = key.value().last_chunk::<8>().copied().unwrap_or_default();
+    Segment::read(tenant, Revision(u64::from_be_bytes(first)), value.value())
+        .map(Some)
+        .map_err(fault(Of::Segment, tenant))
+}

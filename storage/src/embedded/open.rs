@@ -1,0 +1,223 @@
+//! Opening a directory: lock, identity, checkpoint, journal, keys, and only then the lane.
+
+use super::{Drive, Embedded, Options};
+use crate::checkpoint::Checkpoint;
+use crate::disk::{self, Disk, real::Directory};
+use crate::error::StorageError;
+use crate::journal::files::number_of;
+use crate::journal::scan::{Anchor, Found};
+use crate::journal::{Files, Journal};
+use crate::keys::Keys;
+use crate::lane::{Intake, Lane, Shared};
+use crate::record::{Field, Reader, field::record};
+use crate::recover::{Last, recover};
+use crate::tail::Tail;
+use parking_lot::{Mutex, RwLock};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use tessera_crypto::digest;
+use tokio::sync::Notify;
+
+const LOCK: &str = "LOCK";
+const LANE: &str = "LANE";
+const MAGIC: u32 = u32::from_le_bytes([0xFF, b'T', b'S', b'D']);
+const VERSION: u16 = 1;
+/// Journal files: at least this, so that a quarter holds a group.
+const FILE_BYTES_MIN: u64 = 64 * 1024;
+/// Journal files: at most this.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// What the directory is: the only content of the file LANE.
+struct Identity {
+    magic: u32,
+    version: u16,
+    spare: u16,
+    file_bytes: u64,
+    salt: [u8; 32],
+}
+
+record! { Identity { magic, version, spare, file_bytes, salt } }
+
+impl Identity {
+    fn open_or_make(disk: &dyn Disk, options: &Options) -> Result<Self, StorageError> {
+        match disk::read_all(disk, LANE) {
+            Ok(bytes) => Self::read(&bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::make(disk, options),
+            Err(error) => Err(StorageError::while_doing("reading", LANE)(error)),
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, StorageError> {
+        let damaged = || {
+            StorageError::Damaged(crate::Damage {
+                file: LANE.into(),
+                offset: 0,
+                what: "the directory's identity does not verify",
+                tenants: None,
+            })
+        };
+        let (body, hash) = bytes.split_last_chunk::<32>().ok_or_else(damaged)?;
+        let found = Self::take(&mut Reader::new(body)).map_err(|_| damaged())?;
+        if digest::hash(&[body]) != *hash || found.magic != MAGIC {
+            return Err(damaged());
+        }
+        if found.version != VERSION {
+            return Err(StorageError::NewerFormat { found: found.version, known: VERSION });
+        }
+        Ok(found)
+    }
+
+    fn make(disk: &dyn Disk, options: &Options) -> Result<Self, StorageError> {
+        let names = disk.list().map_err(StorageError::while_doing("listing", "the directory"))?;
+        if names.iter().any(|name| number_of(name).is_some() || name == crate::checkpoint::FILE) {
+            return Err(StorageError::Damaged(crate::Damage {
+                file: LANE.into(),
+                offset: 0,
+                what: "the directory's identity is missing, its other files are there",
+                tenants: None,
+            }));
+        }
+        let file_bytes = options.journal_file_bytes;
+        if !(FILE_BYTES_MIN..=FILE_BYTES_MAX).contains(&file_bytes) || !file_bytes.is_multiple_of(16_384) {
+            return Err(StorageError::BadOptions("a journal file has 64 KiB to 64 MiB, in steps of 16 KiB"));
+        }
+        let identity = Self { magic: MAGIC, version: VERSION, spare: 0, file_bytes, salt: options.salt };
+        let mut bytes = Vec::new();
+        identity.put(&mut bytes);
+        let hash = digest::hash(&[&bytes]);
+        bytes.extend_from_slice(&hash);
+        disk::replace(disk, LANE, &bytes).map_err(StorageError::while_doing("making", LANE))?;
+        Ok(identity)
+    }
+}
+
+impl Embedded {
+    /// Opens the directory at `path`, making it when it is not there.
+    ///
+    /// # Errors
+    /// [`StorageError::InUse`] when another process has it; damage, a wrong root key, a newer format;
+    /// otherwise as the disk reports.
+    pub fn open(path: &Path, options: Options) -> Result<Self, StorageError> {
+        let name = path.display().to_string();
+        let directory = Directory::open(path).map_err(StorageError::while_doing("opening", &name))?;
+        Self::open_on(Arc::new(directory), options)
+    }
+
+    /// Opens the store on a disk, real or simulated.
+    ///
+    /// # Errors
+    /// As [`Embedded::open`].
+    pub fn open_on(disk: Arc<dyn Disk>, options: Options) -> Result<Self, StorageError> {
+        let lock = disk.lock(LOCK).map_err(StorageError::while_doing("locking", LOCK))?;
+        let lock = lock.ok_or(StorageError::InUse)?;
+        let identity = Identity::open_or_make(&*disk, &options)?;
+        let checkpoint = Checkpoint::open(Arc::clone(&disk), identity.salt, options.cache_bytes)?;
+        let meta = checkpoint.meta();
+        let found = journal_files(&*disk)?;
+        let anchor = Anchor { sequence: meta.covered, hash: meta.hash };
+        let mut recovered = recover(&found, &identity.salt, &anchor, &|tenant| checkpoint.directory(tenant))?;
+        let end = recovered.end;
+        let keys = Keys::open(&*disk, &options.root_key, &identity.salt, meta.keys_upto, end.sequence)?;
+        // Transactions that no group names may be in the page cache only: nothing of the journal that
+        // they cover may be overwritten before the file was copied.
+        let ahead = meta.writes > recovered.name.map_or(0, |name| name.writes);
+        if ahead {
+            checkpoint.copy_first();
+        }
+        let files = Arc::new(Files::new(Arc::clone(&disk), identity.file_bytes));
+        for found in found {
+            let last = recovered.used.get(&found.no).copied().or(ahead.then_some(meta.covered));
+            files
+                .adopt(found.no, found.file, last)
+                .map_err(StorageError::while_doing("preparing", "a journal file"))?;
+        }
+        let mut journal = Journal::new(Arc::clone(&files), identity.salt, &end);
+        if let Some(last) = &recovered.last {
+            write_last_again(&mut journal, &files, last, &mut recovered.tail)?;
+        }
+        if !ahead {
+            files.release(meta.covered);
+        }
+        let group_bytes_max = journal.group_bytes_max();
+        let shared = Arc::new(Shared {
+            intake: Intake::default(),
+            tail: Mutex::new(recovered.tail),
+            checkpoint,
+            failed: AtomicBool::new(false),
+            failure: Notify::new(),
+            tail_frames_max: options.tail_frames_max,
+            tail_bytes_max: options.tail_bytes_max,
+        });
+        let lane = Lane::new(Arc::clone(&shared), journal);
+        let store = Self {
+            shared,
+            files,
+            keys,
+            pins: RwLock::new(()),
+            finishing: Mutex::new(()),
+            group_bytes_max,
+            by_hand: Mutex::new(None),
+            threads: Mutex::new(Vec::new()),
+            checkpoints: AtomicU64::new(0),
+            compacted_at: AtomicU64::new(0),
+            lock: Mutex::new(Some(lock)),
+        };
+        store.start(lane, options.drive)?;
+        Ok(store)
+    }
+
+    fn start(&self, mut lane: Lane, drive: Drive) -> Result<(), StorageError> {
+        // A new directory gets its first group, so that an empty journal is told from a lost one.
+        lane.begin()?;
+        if drive == Drive::ByHand {
+            *self.by_hand.lock() = Some(lane);
+            return Ok(());
+        }
+        self.files.start();
+        let files = Arc::clone(&self.files);
+        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            std::thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(run)
+                .map_err(StorageError::while_doing("starting", "a thread"))
+        };
+        let mut threads = self.threads.lock();
+        threads.push(spawn("tessera-prepare", Box::new(move || files.prepare_until_stopped()))?);
+        threads.push(spawn("tessera-lane", Box::new(move || lane.run()))?);
+        Ok(())
+    }
+}
+
+fn journal_files(disk: &dyn Disk) -> Result<Vec<Found>, StorageError> {
+    let names = disk.list().map_err(StorageError::while_doing("listing", "the directory"))?;
+    let mut found = Vec::new();
+    for name in names {
+        let Some(no) = number_of(&name) else { continue };
+        let file = disk.open(&name).map_err(StorageError::while_doing("opening", &name))?;
+        let size = file.size().map_err(StorageError::while_doing("measuring", &name))?;
+        found.push(Found { no, file, size });
+    }
+    Ok(found)
+}
+
+/// Writes the last group again: into a fresh file, or behind itself when none can be had.
+fn write_last_again(
+    journal: &mut Journal,
+    files: &Files,
+    last: &Last,
+    tail: &mut Tail,
+) -> Result<(), StorageError> {
+    if journal.switch_to_any().is_err() {
+        let file = files.file(last.file).ok_or(StorageError::StorageFull)?;
+        files.mark_current(last.file);
+        journal.continue_in(last.file, file, last.end);
+        if last.end + last.bytes.len() as u64 > files.file_bytes() {
+            // No room at all: the last group stays where it is until space returns.
+            return Ok(());
+        }
+    }
+    let (file, start) = journal.write_again(&last.bytes)?;
+    tail.move_last(last.sequence, last.offset, file, start);
+    Ok(())
+}

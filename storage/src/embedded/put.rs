@@ -1,0 +1,242 @@
+//! Putting a tenant into the checkpoint: directory row, buckets, rows and history in one step.
+
+use super::Embedded;
+use crate::batch::Head;
+use crate::checkpoint::read as table;
+use crate::checkpoint::schema::{
+    self, BUCKET, DIRECTORY, DirectoryRow, Life, Listed, NO_KEYS, Of, ROW, SEGMENT,
+};
+use crate::checkpoint::{Flushed, Pending};
+use crate::error::StorageError;
+use crate::record::bucket;
+use crate::store::{Bucket, Cut};
+use crate::tail::{Recent, Spot};
+use std::sync::atomic::Ordering;
+use tessera_model::{Revision, RowKind, TenantId};
+
+/// A file below this size is never compacted.
+const COMPACT_BYTES_MIN: u64 = 8 * 1024 * 1024;
+/// A file over so many times its live content is.
+const COMPACT_TIMES: u64 = 3;
+
+type Rows = Vec<(RowKind, Vec<u8>, Recent)>;
+
+impl Embedded {
+    pub(super) fn put_tenant(
+        &self,
+        tenant: TenantId,
+        head: &Head,
+        buckets: Vec<Bucket>,
+    ) -> Result<(), StorageError> {
+        let _pin = self.pins.read();
+        let flushed = self.shared.checkpoint.put(tenant, || {
+            let (spots, rows) = self.recent(tenant, head)?;
+            self.shared.checkpoint.read(|transaction| {
+                let old = table::directory(transaction, tenant)?;
+                if old.as_ref().is_some_and(|row| row.life == Life::Forgotten) {
+                    return Err(StorageError::TenantUnknown(tenant));
+                }
+                self.build(transaction, head, old, buckets, &spots, rows)
+            })
+        })?;
+        self.drop_rows(flushed);
+        Ok(())
+    }
+
+    fn drop_rows(&self, flushed: Flushed) {
+        let mut tail = self.shared.tail.lock();
+        for (tenant, rows) in flushed {
+            tail.drop_rows(tenant, &rows);
+        }
+    }
+
+    /// What the tail has of a tenant up to `head`, which must be durable.
+    fn recent(&self, tenant: TenantId, head: &Head) -> Result<(Vec<Spot>, Rows), StorageError> {
+        let durable = self.shared.head(tenant)?.ok_or(StorageError::TenantUnknown(tenant))?;
+        let ahead = head.next > durable.next || (head.next == durable.next && *head != durable);
+        if ahead || head.tenant != tenant {
+            return Err(StorageError::OutOfOrder { tenant, expected: durable.next });
+        }
+        let tail = self.shared.tail.lock();
+        let Some(tailed) = tail.tenants.get(&tenant) else { return Ok((Vec::new(), Vec::new())) };
+        let spots = tailed.spots.iter().filter(|spot| spot.revision < head.next.0).copied().collect();
+        let rows = tailed.rows.iter().filter(|(_, recent)| recent.revision < head.next);
+        let rows = rows.map(|((kind, key), recent)| (*kind, key.clone(), recent.clone())).collect();
+        Ok((spots, rows))
+    }
+
+    fn build(
+        &self,
+        transaction: &redb::ReadTransaction,
+        head: &Head,
+        old: Option<DirectoryRow>,
+        buckets: Vec<Bucket>,
+        spots: &[Spot],
+        rows: Rows,
+    ) -> Result<Pending, StorageError> {
+        let tenant = head.tenant;
+        let mut row = old.unwrap_or_else(|| DirectoryRow {
+            schema: schema::SCHEMA,
+            life: Life::Kept,
+            slot: head.slot,
+            epoch: head.epoch,
+            next: Revision(0),
+            link: [0; 32],
+            keys: NO_KEYS,
+            buckets: Vec::new(),
+        });
+        let mut pending =
+            Pending { tenant, next: head.next.max(row.next), entries: Vec::new(), rows: Vec::new() };
+        self.add_history(transaction, head, &row, spots, &mut pending)?;
+        for bucket in buckets {
+            add_bucket(&mut row, head, &bucket, &mut pending);
+        }
+        for (kind, key, recent) in rows {
+            let stored = schema::row_key(tenant, kind, &key);
+            let value = recent.value.map(|value| table::put_row(&stored, &value, recent.revision));
+            pending.entries.push((ROW, stored, value));
+            pending.rows.push((kind, key, recent.revision));
+        }
+        if row.keys == NO_KEYS {
+            row.keys = self.keys.recent(tenant).unwrap_or(NO_KEYS);
+        }
+        if head.next >= row.next {
+            (row.slot, row.epoch, row.next, row.link) = (head.slot, head.epoch, head.next, head.link);
+        }
+        let key = schema::tenant_key(tenant);
+        let value = schema::encode(Of::Directory, &key, &row);
+        pending.entries.push((DIRECTORY, key.to_vec(), Some(value)));
+        Ok(pending)
+    }
+
+    /// Adds the frames between the directory row and `head` to the tenant's segments.
+    fn add_history(
+        &self,
+        transaction: &redb::ReadTransaction,
+        head: &Head,
+        row: &DirectoryRow,
+        spots: &[Spot],
+        pending: &mut Pending,
+    ) -> Result<(), StorageError> {
+        let from =
+            Head { tenant: head.tenant, slot: row.slot, epoch: row.epoch, next: row.next, link: row.link };
+        if head.next <= from.next {
+            return Ok(());
+        }
+        let mut segment: Option<crate::checkpoint::segment::Segment> = None;
+        let reached = self.walk_tail(&from, spots, &mut |view| {
+            let mut open = match segment.take() {
+                Some(open) => open,
+                // Before a tenant's first frame stands its genesis, which that frame names.
+                None => match view.genesis().ok().flatten() {
+                    Some(genesis) => Self::open_segment(transaction, &Head { link: genesis, ..from })?,
+                    None => Self::open_segment(transaction, &from)?,
+                },
+            };
+            if !open.push(view) {
+                let (key, value) = open.write();
+                pending.entries.push((SEGMENT, key, Some(value)));
+                let link = open.link;
+                open = crate::checkpoint::segment::Segment::new(head.tenant, view.head.revision, link);
+                // An empty segment takes any frame.
+                open.push(view);
+            }
+            segment = Some(open);
+            Ok(true)
+        })?;
+        if let Some(open) = segment.filter(|open| !open.is_empty()) {
+            let (key, value) = open.write();
+            pending.entries.push((SEGMENT, key, Some(value)));
+        }
+        if reached.next != head.next || reached.link != head.link {
+            return Err(StorageError::damaged(
+                "journal",
+                0,
+                "the tail does not lead to the head",
+                head.tenant,
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish_cut(&self, cut: &Cut) -> Result<(), StorageError> {
+        let _one = self.finishing.lock();
+        let needed = {
+            let tail = self.shared.tail.lock();
+            if !tail.refused.is_empty() {
+                let damage = tail.refused.some.values().next();
+                let damage = damage.or_else(|| tail.refused.all_but.first().map(|(damage, _)| damage));
+                // Covering the tail would throw away what a repair needs.
+                return Err(damage.cloned().map_or(StorageError::LaneStopped, StorageError::Damaged));
+            }
+            if cut.sequence < tail.covered || cut.sequence > tail.sequence {
+                return Err(StorageError::BadOptions("the cut is not of this store's present"));
+            }
+            tail.needed(cut.sequence)
+        };
+        let checkpoint = &self.shared.checkpoint;
+        let named =
+            |tenant| Ok(table::kept(checkpoint.directory(tenant)?).is_some_and(|row| row.keys != NO_KEYS));
+        let keys_upto = self.keys.settle(named)?;
+        let (flushed, meta) = checkpoint.finish(cut.sequence, cut.hash, keys_upto, |upto| {
+            for (tenant, next) in &needed {
+                let put = upto.get(tenant).copied();
+                let stored = match put {
+                    Some(put) => put,
+                    None => table::kept(checkpoint.directory(*tenant)?).map_or(Revision(0), |row| row.next),
+                };
+                if stored < *next {
+                    return Err(StorageError::CheckpointIncomplete(*tenant));
+                }
+            }
+            Ok(())
+        })?;
+        self.drop_rows(flushed);
+        {
+            let _files = self.pins.write();
+            let mut tail = self.shared.tail.lock();
+            tail.trim(cut.sequence);
+            tail.name = Some(crate::journal::group::Name { covered: meta.covered, writes: meta.writes });
+            drop(tail);
+            self.files.release(cut.sequence);
+        }
+        self.shared.intake.want_name();
+        self.checkpoints.fetch_add(1, Ordering::Relaxed);
+        self.compact_if_grown()
+    }
+
+    /// Compacts when the file has doubled since it was last looked at and is mostly unused.
+    fn compact_if_grown(&self) -> Result<(), StorageError> {
+        let size = self.shared.checkpoint.bytes();
+        let before = self.compacted_at.load(Ordering::Relaxed);
+        if size < COMPACT_BYTES_MIN || size < before.saturating_mul(2) {
+            return Ok(());
+        }
+        self.shared.checkpoint.compact_above(COMPACT_TIMES, COMPACT_BYTES_MIN)?;
+        self.compacted_at.store(self.shared.checkpoint.bytes(), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+fn add_bucket(row: &mut DirectoryRow, head: &Head, bucket: &Bucket, pending: &mut Pending) {
+    let tenant = head.tenant;
+    let at = row.buckets.iter().position(|listed| (listed.kind, listed.no) == (bucket.kind, bucket.no));
+    let old = at.map(|at| row.buckets.swap_remove(at));
+    let bodies = bucket::parts(&bucket.events);
+    let mut listed =
+        Listed { kind: bucket.kind, no: bucket.no, upto: head.next, parts: Vec::with_capacity(bodies.len()) };
+    for (part, body) in (0u32..).zip(&bodies) {
+        let key = schema::bucket_key(tenant, bucket.kind, bucket.no, part);
+        let value = table::put_bucket(&listed, &key, body);
+        listed.parts.push(value.last_chunk().copied().unwrap_or_default());
+        pending.entries.push((BUCKET, key, Some(value)));
+    }
+    for part in bodies.len()..old.map_or(0, |old| old.parts.len()) {
+        let part = u32::try_from(part).unwrap_or(u32::MAX);
+        pending.entries.push((BUCKET, schema::bucket_key(tenant, bucket.kind, bucket.no, part), None));
+    }
+    if !listed.parts.is_empty() {
+        row.buckets.push(listed);
+        row.buckets.sort_by_key(|listed| (listed.kind, listed.no));
+    }
+}

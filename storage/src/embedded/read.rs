@@ -1,0 +1,130 @@
+//! Reading frames back: from the journal's tail by their spots, from history by segments.
+
+use super::Embedded;
+use crate::batch::Head;
+use crate::checkpoint::read as table;
+use crate::checkpoint::schema::{DirectoryRow, Of};
+use crate::checkpoint::segment::Segment;
+use crate::disk::DiskFile;
+use crate::error::StorageError;
+use crate::journal::files::name_of;
+use crate::record::RecordError;
+use crate::record::frame::{Form, FrameView};
+use crate::tail::Spot;
+use redb::ReadTransaction;
+use std::sync::Arc;
+use tessera_model::{Revision, TenantId};
+
+/// Bytes read at once: frames of one tenant often stand near one another.
+const WINDOW_BYTES: usize = 64 * 1024;
+
+/// What a walk over frames does with each: whether it wants more.
+pub(super) type Sink<'a> = &'a mut dyn FnMut(&FrameView<'_>) -> Result<bool, StorageError>;
+
+/// Reads journal files through one window.
+#[derive(Default)]
+struct Window {
+    file: Option<(u32, Arc<dyn DiskFile>)>,
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window {
+    fn frame(&mut self, store: &Embedded, tenant: TenantId, spot: &Spot) -> Result<&[u8], StorageError> {
+        let len = usize::try_from(spot.len).unwrap_or(usize::MAX);
+        let same = self.file.as_ref().is_some_and(|(no, _)| *no == spot.file);
+        let inside = same
+            && spot.offset >= self.start
+            && spot.offset + len as u64 <= self.start + self.bytes.len() as u64;
+        if !inside {
+            let name = name_of(spot.file);
+            let gone = || StorageError::damaged(&name, spot.offset, "the journal file is gone", tenant);
+            if !same {
+                self.file = Some((spot.file, store.files.file(spot.file).ok_or_else(gone)?));
+            }
+            let Some((_, file)) = &self.file else { return Err(gone()) };
+            let left = usize::try_from(store.files.file_bytes().saturating_sub(spot.offset)).unwrap_or(len);
+            self.bytes.resize(len.max(WINDOW_BYTES.min(left)), 0);
+            self.start = spot.offset;
+            file.read_at(spot.offset, &mut self.bytes)
+                .map_err(StorageError::while_doing("reading", &name))?;
+        }
+        let from = usize::try_from(spot.offset - self.start).unwrap_or(usize::MAX);
+        let frame = self.bytes.get(from..).and_then(|rest| rest.get(..len));
+        frame.ok_or(StorageError::LaneStopped)
+    }
+}
+
+impl Embedded {
+    /// Gives frames of the tail from `from` on to `sink`, each link verified over the one before.
+    /// Whoever calls holds the pins.
+    pub(super) fn walk_tail(
+        &self,
+        from: &Head,
+        spots: &[Spot],
+        sink: Sink<'_>,
+    ) -> Result<Head, StorageError> {
+        let tenant = from.tenant;
+        let mut head = *from;
+        let mut window = Window::default();
+        for spot in spots.iter().filter(|spot| spot.revision >= from.next.0) {
+            let name = name_of(spot.file);
+            let damaged = |what| StorageError::damaged(&name, spot.offset, what, tenant);
+            let frame = window.frame(self, tenant, spot)?;
+            let (view, _) = FrameView::read(frame, Form::Journal).map_err(|error| damaged(error.text()))?;
+            if let Some(genesis) = view.genesis().map_err(|error| damaged(error.text()))? {
+                head.link = genesis;
+            }
+            if view.head.tenant != tenant || view.head.revision != head.next {
+                return Err(damaged("frames of the tenant are missing before this one"));
+            }
+            if !view.holds(&head.link, Form::Journal) {
+                return Err(damaged("a frame's link does not hold"));
+            }
+            let (slot, epoch) = (view.head.slot, view.head.epoch);
+            head = Head { tenant, slot, epoch, next: head.next.next(), link: view.link };
+            if !sink(&view)? {
+                break;
+            }
+        }
+        Ok(head)
+    }
+
+    /// Gives frames of history from `from` on to `sink`, up to where the directory row stands. `None`
+    /// when `sink` had enough, else the link of the last.
+    pub(super) fn walk_history(
+        transaction: &ReadTransaction,
+        row: &DirectoryRow,
+        tenant: TenantId,
+        from: Revision,
+        sink: Sink<'_>,
+    ) -> Result<bool, StorageError> {
+        let fault = |error: RecordError| table::damage(Of::Segment, error.text(), Some(tenant));
+        let mut at = from;
+        while at < row.next {
+            let segment = table::segment_at(transaction, tenant, at)?
+                .filter(|segment| segment.next > at)
+                .ok_or_else(|| table::damage(Of::Segment, "a segment is missing", Some(tenant)))?;
+            let mut wanted = |view: &FrameView<'_>| {
+                if view.head.revision < at { Ok(true) } else { sink(view) }
+            };
+            if !segment.walk(fault, &mut wanted)? {
+                return Ok(false);
+            }
+            at = segment.next;
+        }
+        Ok(true)
+    }
+
+    /// The segment that new frames go into, or a new one.
+    pub(super) fn open_segment(transaction: &ReadTransaction, head: &Head) -> Result<Segment, StorageError> {
+        let last = table::segment_at(transaction, head.tenant, Revision(u64::MAX))?;
+        match last {
+            Some(last) if last.next != head.next || last.link != head.link => {
+                Err(table::damage(Of::Segment, "history does not end at the head", Some(head.tenant)))
+            }
+            Some(last) if !last.is_closed() => Ok(last),
+            Some(_) | None => Ok(Segment::new(head.tenant, head.next, head.link)),
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! The embedded store's answers to [`Store`].
+
+use super::Embedded;
+use crate::batch::{Batch, Head};
+use crate::checkpoint::read as table;
+use crate::checkpoint::schema::{DirectoryRow, Life, NO_KEYS, Of, SCHEMA, encode, tenant_key};
+use crate::error::StorageError;
+use crate::lane::Waiting;
+use crate::memory::place_in;
+use crate::store::{
+    Bucket, BucketKind, Commit, Cut, FrameRead, Replay, RowRead, Store, TenantKeys, Usage, Verified, slot_of,
+};
+use crate::tail::Spot;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use tessera_model::limits::BUCKET_PLACES;
+use tessera_model::record::PlaceRecord;
+use tessera_model::{Epoch, Place, Private, Revision, RowKind, TenantId};
+
+impl Embedded {
+    /// A tenant's durable head and the spots of its tail.
+    fn tail_of(&self, tenant: TenantId) -> Result<Option<(Head, Vec<Spot>)>, StorageError> {
+        let tail = self.shared.tail.lock();
+        tail.admit(tenant)?;
+        let tailed = tail.tenants.get(&tenant);
+        Ok(tailed.map(|tailed| (tailed.head, tailed.spots.iter().copied().collect())))
+    }
+
+    /// Where the checkpoint stands: the head that the tail continues.
+    fn base(tenant: TenantId, row: Option<&DirectoryRow>) -> Head {
+        row.map_or(Head::unborn(tenant), |row| Head {
+            tenant,
+            slot: row.slot,
+            epoch: row.epoch,
+            next: row.next,
+            link: row.link,
+        })
+    }
+
+    fn forgotten(&self, tenant: TenantId) -> bool {
+        self.shared.tail.lock().forgotten.contains(&tenant)
+    }
+}
+
+impl Store for Embedded {
+    fn commit(&self, batch: Batch) -> Commit {
+        let (reply, commit) = Commit::pair();
+        self.shared.intake.push(Waiting { batch, reply });
+        commit
+    }
+
+    fn batch_bytes_max(&self) -> usize {
+        self.group_bytes_max
+            .saturating_sub(crate::journal::group::size_of(0, 0))
+            .min(tessera_model::limits::FRAME_WITH_ROWS_BYTES_MAX)
+    }
+
+    fn head(&self, tenant: TenantId) -> Result<Option<Head>, StorageError> {
+        self.shared.head(tenant)
+    }
+
+    fn load(&self, tenant: TenantId, sink: &mut dyn FnMut(Replay)) -> Result<Option<Head>, StorageError> {
+        let _pin = self.pins.read();
+        let tail = self.tail_of(tenant)?;
+        if self.forgotten(tenant) {
+            return Ok(None);
+        }
+        let row = self.shared.checkpoint.read(|transaction| {
+            let row = table::kept(table::directory(transaction, tenant)?);
+            for listed in row.iter().flat_map(|row| &row.buckets) {
+                let events = table::bucket_events(transaction, tenant, listed)?;
+                sink(Replay::Bucket(Bucket { kind: listed.kind, no: listed.no, events }));
+            }
+            Ok(row)
+        })?;
+        if row.is_none() && tail.is_none() {
+            return Ok(None);
+        }
+        let base = Self::base(tenant, row.as_ref());
+        let Some((head, spots)) = tail else { return Ok(Some(base)) };
+        let reached = self.walk_tail(&base, &spots, &mut |view| {
+            let frame =
+                view.decode().map_err(|error| StorageError::damaged("journal", 0, error.text(), tenant))?;
+            sink(Replay::Frame(frame));
+            Ok(true)
+        })?;
+        if reached != head {
+            return Err(StorageError::damaged("journal", 0, "the tail does not lead to the head", tenant));
+        }
+        Ok(Some(head))
+    }
+
+    fn row(&self, tenant: TenantId, kind: RowKind, key: &[u8]) -> Result<RowRead, StorageError> {
+        {
+            let tail = self.shared.tail.lock();
+            tail.admit(tenant)?;
+            let at = (kind, key.to_vec());
+            if let Some(recent) = tail.tenants.get(&tenant).and_then(|tailed| tailed.rows.get(&at)) {
+                return Ok(RowRead { value: recent.value.clone(), revision: recent.revision });
+            }
+        }
+        self.shared.checkpoint.row(tenant, kind, key)
+    }
+
+    fn rows(
+        &self,
+        tenant: TenantId,
+        kind: RowKind,
+        prefix: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Private)>, StorageError> {
+        // Memory first, the transaction after: a row that left memory in between is in the file.
+        let recent: BTreeMap<Vec<u8>, Option<Private>> = {
+            let tail = self.shared.tail.lock();
+            tail.admit(tenant)?;
+            tail.tenants.get(&tenant).map_or_else(BTreeMap::new, |tailed| {
+                tailed
+                    .rows
+                    .range((kind, prefix.to_vec())..)
+                    .take_while(|((found, key), _)| *found == kind && key.starts_with(prefix))
+                    .map(|((_, key), recent)| (key.clone(), recent.value.clone()))
+                    .collect()
+            })
+        };
+        let mut merged = BTreeMap::new();
+        self.shared.checkpoint.rows(tenant, kind, prefix, &mut |key, row| {
+            if let Some(value) = row.value.filter(|_| !recent.contains_key(&key)) {
+                merged.insert(key, value);
+            }
+            merged.len() < limit
+        })?;
+        merged.extend(recent.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))));
+        Ok(merged.into_iter().take(limit).collect())
+    }
+
+    fn place(&self, tenant: TenantId, place: Place) -> Result<Option<PlaceRecord>, StorageError> {
+        self.shared.tail.lock().admit(tenant)?;
+        let no = place.0 / BUCKET_PLACES;
+        self.shared.checkpoint.read(|transaction| {
+            let Some(row) = table::kept(table::directory(transaction, tenant)?) else { return Ok(None) };
+            let listed =
+                row.buckets.iter().find(|listed| listed.kind == BucketKind::Places && listed.no == no);
+            let Some(listed) = listed else { return Ok(None) };
+            Ok(place_in(&table::bucket_events(transaction, tenant, listed)?, place))
+        })
+    }
+
+    fn with_tail(&self) -> Vec<TenantId> {
+        let tail = self.shared.tail.lock();
+        let tailed = tail.tenants.iter().filter(|(_, tailed)| !tailed.spots.is_empty());
+        tailed.map(|(tenant, _)| *tenant).collect()
+    }
+
+    fn has_tail(&self, tenant: TenantId) -> bool {
+        let tail = self.shared.tail.lock();
+        tail.tenants.get(&tenant).is_some_and(|tailed| !tailed.spots.is_empty())
+    }
+
+    fn due(&self) -> bool {
+        let (frames, bytes) = {
+            let tail = self.shared.tail.lock();
+            (tail.frames, tail.bytes)
+        };
+        let files = self.files.in_use() as u64 * self.files.file_bytes();
+        frames >= self.shared.tail_frames_max / 2
+            || bytes >= self.shared.tail_bytes_max / 2
+            || files > self.shared.tail_bytes_max + 2 * self.files.file_bytes()
+    }
+
+    fn cut(&self) -> Cut {
+        let tail = self.shared.tail.lock();
+        let tailed = tail.tenants.iter().filter(|(_, tailed)| !tailed.spots.is_empty());
+        let tenants = tailed.map(|(tenant, _)| *tenant).collect();
+        Cut { sequence: tail.sequence, tenants, hash: tail.hash }
+    }
+
+    fn put(&self, tenant: TenantId, head: &Head, buckets: Vec<Bucket>) -> Result<(), StorageError> {
+        self.put_tenant(tenant, head, buckets)
+    }
+
+    fn finish(&self, cut: &Cut) -> Result<(), StorageError> {
+        self.finish_cut(cut)
+    }
+
+    fn history(
+        &self,
+        tenant: TenantId,
+        from: Revision,
+        limit: usize,
+    ) -> Result<Vec<FrameRead>, StorageError> {
+        let mut frames = Vec::new();
+        if limit == 0 {
+            return Ok(frames);
+        }
+        let _pin = self.pins.read();
+        let tail = self.tail_of(tenant)?;
+        let mut take = |view: &crate::record::frame::FrameView<'_>| {
+            if view.head.revision >= from {
+                let frame = view
+                    .decode()
+                    .map_err(|error| StorageError::damaged("history", 0, error.text(), tenant))?;
+                frames.push(frame);
+            }
+            Ok(frames.len() < limit)
+        };
+        let (row, more) = self.shared.checkpoint.read(|transaction| {
+            let Some(row) = table::kept(table::directory(transaction, tenant)?) else {
+                return Ok((None, true));
+            };
+            let more = Self::walk_history(transaction, &row, tenant, from, &mut take)?;
+            Ok((Some(row), more))
+        })?;
+        if let (true, Some((_, spots))) = (more, tail) {
+            self.walk_tail(&Self::base(tenant, row.as_ref()), &spots, &mut take)?;
+        }
+        Ok(frames)
+    }
+
+    fn verify(&self, tenant: TenantId) -> Result<Verified, StorageError> {
+        let _pin = self.pins.read();
+        let tail = self.tail_of(tenant)?;
+        let mut verified = Verified { frames: 0, link: [0; 32] };
+        let mut take = |view: &crate::record::frame::FrameView<'_>| {
+            verified = Verified { frames: verified.frames + 1, link: view.link };
+            Ok(true)
+        };
+        let row = self.shared.checkpoint.read(|transaction| {
+            let row = table::kept(table::directory(transaction, tenant)?);
+            if let Some(row) = &row {
+                Self::walk_history(transaction, row, tenant, Revision(0), &mut take)?;
+            }
+            Ok(row)
+        })?;
+        if row.is_none() && tail.is_none() {
+            return Err(StorageError::TenantUnknown(tenant));
+        }
+        let base = Self::base(tenant, row.as_ref());
+        let mut head = base;
+        if let Some((tail_head, spots)) = tail {
+            self.walk_tail(&base, &spots, &mut take)?;
+            head = tail_head;
+        }
+        if verified.link != head.link || verified.frames != head.next.0 {
+            return Err(StorageError::damaged("history", 0, "history does not end at the head", tenant));
+        }
+        Ok(verified)
+    }
+
+    fn forget(&self, tenant: TenantId) -> Result<(), StorageError> {
+        let _one = self.finishing.lock();
+        let old = self.shared.checkpoint.directory(tenant)?;
+        let head = self.shared.head(tenant)?;
+        let keys = old.as_ref().map_or(NO_KEYS, |row| row.keys);
+        let keys = self.keys.recent(tenant).unwrap_or(keys);
+        let base = head.unwrap_or_else(|| Self::base(tenant, old.as_ref()));
+        let row = DirectoryRow {
+            schema: SCHEMA,
+            life: Life::Forgotten,
+            slot: slot_of(tenant),
+            epoch: Epoch(base.epoch.0),
+            next: base.next,
+            link: base.link,
+            keys: NO_KEYS,
+            buckets: Vec::new(),
+        };
+        let value = encode(Of::Directory, &tenant_key(tenant), &row);
+        self.shared.checkpoint.forget(tenant, value)?;
+        if keys != NO_KEYS {
+            self.keys.erase(tenant, keys)?;
+        }
+        let mut tail = self.shared.tail.lock();
+        tail.tenants.remove(&tenant);
+        tail.forgotten.insert(tenant);
+        Ok(())
+    }
+
+    fn tenant_keys(&self, tenant: TenantId) -> Result<TenantKeys, StorageError> {
+        let slot = match self.keys.recent(tenant) {
+            Some(slot) => slot,
+            None => table::kept(self.shared.checkpoint.directory(tenant)?).map_or(NO_KEYS, |row| row.keys),
+        };
+        if slot == NO_KEYS {
+            return Err(StorageError::KeysMissing(tenant));
+        }
+        self.keys.open_at(tenant, slot)
+    }
+
+    fn make_tenant_keys(
+        &self,
+        tenant: TenantId,
+        entropy: &[u8; 64],
+        nonces: &[u8; 24],
+    ) -> Result<(), StorageError> {
+        let row = self.shared.checkpoint.directory(tenant)?;
+        if row.is_some_and(|row| row.keys != NO_KEYS || row.life == Life::Forgotten) {
+            return Ok(());
+        }
+        let sequence = self.shared.tail.lock().sequence;
+        self.keys.make(tenant, entropy, nonces, sequence)
+    }
+
+    fn usage(&self) -> Usage {
+        let (journal_files, switches, reuses, full) = self.files.counts();
+        let tail = self.shared.tail.lock();
+        Usage {
+            tail_frames: tail.frames,
+            tail_bytes: tail.bytes,
+            journal_files,
+            checkpoint_bytes: self.shared.checkpoint.bytes(),
+            switches,
+            reuses,
+            groups: tail.groups_synced,
+            frames: tail.frames_synced,
+            checkpoints: self.checkpoints.load(Ordering::Relaxed),
+            full,
+        }
+    }
+
+    fn failed(&self) -> bool {
+        self.shared.failed.load(Ordering::SeqCst)
+    }
+
+    fn until_failed(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            let notified = self.shared.failure.notified();
+            tokio::pin!(notified);
+            notified.as_mut().enable();
+            if !self.failed() {
+                notified.await;
+            }
+        })
+    }
+
+    fn stop(&self) {
+        self.shared.intake.stop();
+        // The lane first: it may wait for the preparer.
+        let threads: Vec<_> = self.threads.lock().drain(..).collect();
+        for thread in threads.into_iter().rev() {
+            if thread.thread().name() == Some("tessera-prepare") {
+                self.files.stop();
+            }
+            // A thread that panicked has told so; there is nothing to add at the end.
+            drop(thread.join());
+        }
+        if let Some(mut lane) = self.by_hand.lock().take() {
+            while lane.turn_by_hand() {}
+            drop(lane.rest());
+            lane.end();
+        }
+        self.shared.checkpoint.close();
+        *self.lock.lock() = None;
+    }
+}

@@ -1,0 +1,271 @@
+//! The scan of all journal files: every place at which a group may stand, and the one chain of groups
+//! through them.
+//!
+//! A group counts where the writer puts one: behind the last, or at the start of a file. Anything
+//! else that reads like a group may be an image of one inside a tenant's data, and proves at most, when
+//! it verifies by itself and is newer than the chain's end, that acknowledged groups before it are gone.
+
+use super::files::name_of;
+use super::group::{self, BLOCK_BYTES, Entry, HEADER_BYTES, Header, Name, Reading, Salt};
+use crate::disk::DiskFile;
+use crate::error::StorageError;
+use std::sync::Arc;
+
+/// Bytes read at once while looking for headers.
+const WINDOW_BYTES: usize = 1024 * 1024;
+
+/// A journal file that exists.
+pub(crate) struct Found {
+    pub(crate) no: u32,
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) size: u64,
+}
+
+/// A place that reads like the header of a group.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    file: usize,
+    offset: u64,
+    header: Header,
+}
+
+impl Candidate {
+    const fn end(&self, padded: u64) -> u64 {
+        self.offset + padded
+    }
+}
+
+/// A group of the chain, with every place it stands at (a start after a kill writes it again).
+pub(crate) struct Linked {
+    pub(crate) header: Header,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) name: Option<Name>,
+    /// Number of the file and offset, as often as it was written.
+    pub(crate) places: Vec<(u32, u64)>,
+    /// The file's end of each.
+    ends: Vec<(usize, u64)>,
+}
+
+impl Linked {
+    /// Puts the place last that the next group stands behind: there the lane went on, after a sync.
+    fn prefer_before(&mut self, next: &Self) {
+        let Some((file, offset)) = next.places.last().copied() else { return };
+        let padded = self.header.padded_len();
+        if let Some(at) = self.places.iter().position(|(no, start)| *no == file && start + padded == offset) {
+            let last = self.places.len() - 1;
+            self.places.swap(at, last);
+        }
+    }
+}
+
+/// A hole in the chain, with valid groups behind it.
+pub(crate) struct Gap {
+    pub(crate) file: u32,
+    pub(crate) offset: u64,
+    /// Index of the first group of the chain behind it.
+    pub(crate) before: usize,
+    /// The tenants of the groups that are gone, when their tables say so.
+    pub(crate) tenants: Option<Vec<tessera_model::TenantId>>,
+}
+
+/// The chain as found.
+#[derive(Default)]
+pub(crate) struct Chain {
+    pub(crate) groups: Vec<Linked>,
+    pub(crate) gaps: Vec<Gap>,
+    /// The group that the chain was to continue, when it is still there.
+    pub(crate) anchor: Option<Linked>,
+}
+
+/// Where a chain is to start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Anchor {
+    pub(crate) sequence: u64,
+    pub(crate) hash: [u8; 32],
+}
+
+/// All journal files, with every header in them.
+pub(crate) struct Scan<'a> {
+    files: &'a [Found],
+    salt: &'a Salt,
+    candidates: Vec<Candidate>,
+}
+
+impl<'a> Scan<'a> {
+    /// Looks at every block of every file.
+    pub(crate) fn new(files: &'a [Found], salt: &'a Salt) -> Result<Self, StorageError> {
+        let mut candidates = Vec::new();
+        let mut window = vec![0; WINDOW_BYTES];
+        for (at, found) in files.iter().enumerate() {
+            let mut offset = 0;
+            while offset + HEADER_BYTES as u64 <= found.size {
+                let len = usize::try_from(found.size - offset).unwrap_or(WINDOW_BYTES).min(WINDOW_BYTES);
+                let bytes = window.get_mut(..len).unwrap_or_default();
+                found
+                    .file
+                    .read_at(offset, bytes)
+                    .map_err(StorageError::while_doing("reading", &name_of(found.no)))?;
+                for (block, bytes) in bytes.chunks(BLOCK_BYTES).enumerate() {
+                    let offset = offset + (block * BLOCK_BYTES) as u64;
+                    if let Some(header) = Header::read(bytes) {
+                        candidates.push(Candidate { file: at, offset, header });
+                    } else if let Some(found) = Header::is_newer(bytes).filter(|_| offset == 0) {
+                        return Err(StorageError::NewerFormat { found, known: 1 });
+                    }
+                }
+                offset += len as u64;
+            }
+        }
+        // Later lives of the lane first: where two groups stand behind one, theirs counts.
+        candidates
+            .sort_by_key(|candidate| (candidate.header.sequence, u64::MAX - candidate.header.lane_epoch));
+        Ok(Self { files, salt, candidates })
+    }
+
+    fn number(&self, file: usize) -> u32 {
+        self.files.get(file).map_or(0, |found| found.no)
+    }
+
+    /// The bytes of a candidate, without padding. What lies beyond the file's end is missing.
+    fn bytes(&self, candidate: &Candidate) -> Result<Vec<u8>, StorageError> {
+        let Some(found) = self.files.get(candidate.file) else { return Ok(Vec::new()) };
+        let left = usize::try_from(found.size - candidate.offset).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; candidate.header.whole_len().min(left)];
+        found
+            .file
+            .read_at(candidate.offset, &mut bytes)
+            .map_err(StorageError::while_doing("reading", &name_of(found.no)))?;
+        Ok(bytes)
+    }
+
+    /// The bytes of a group of the chain, from its last place.
+    pub(crate) fn bytes_of(&self, linked: &Linked) -> Result<Vec<u8>, StorageError> {
+        let Some((no, offset)) = linked.places.last().copied() else { return Ok(Vec::new()) };
+        let file = self.files.iter().position(|found| found.no == no).unwrap_or(usize::MAX);
+        self.bytes(&Candidate { file, offset, header: linked.header })
+    }
+
+    fn with_sequence(&self, sequence: u64) -> impl Iterator<Item = &Candidate> {
+        let from = self.candidates.partition_point(|candidate| candidate.header.sequence < sequence);
+        let here = self.candidates.get(from..).unwrap_or_default().iter();
+        here.take_while(move |candidate| candidate.header.sequence == sequence)
+    }
+
+    fn read(&self, candidate: &Candidate) -> Result<Reading, StorageError> {
+        Ok(group::read(&self.bytes(candidate)?, &candidate.header, self.salt))
+    }
+
+    /// The group at `candidate` with all its places, if it verifies.
+    fn linked(&self, candidate: &Candidate) -> Result<Option<Linked>, StorageError> {
+        let Reading::Whole(entries, name) = self.read(candidate)? else { return Ok(None) };
+        let place = |copy: &Candidate| (self.number(copy.file), copy.offset);
+        let end = |copy: &Candidate| (copy.file, copy.end(copy.header.padded_len()));
+        let mut linked = Linked {
+            header: candidate.header,
+            entries,
+            name,
+            places: vec![place(candidate)],
+            ends: vec![end(candidate)],
+        };
+        for copy in self.with_sequence(candidate.header.sequence) {
+            let same = copy.header.hash == candidate.header.hash;
+            let elsewhere = (copy.file, copy.offset) != (candidate.file, candidate.offset);
+            if same && elsewhere && matches!(self.read(copy)?, Reading::Whole(..)) {
+                linked.places.push(place(copy));
+                linked.ends.push(end(copy));
+            }
+        }
+        Ok(Some(linked))
+    }
+
+    /// The group that continues the one with this hash, if it stands where one may.
+    fn next(
+        &self,
+        sequence: u64,
+        hash: &[u8; 32],
+        ends: Option<&[(usize, u64)]>,
+    ) -> Result<Option<Linked>, StorageError> {
+        for candidate in self.with_sequence(sequence) {
+            let behind = ends.is_none_or(|ends| ends.contains(&(candidate.file, candidate.offset)));
+            if candidate.header.previous == *hash
+                && (candidate.offset == 0 || behind)
+                && let Some(linked) = self.linked(candidate)?
+            {
+                return Ok(Some(linked));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Follows the chain from behind `anchor` to its end, over gaps.
+    pub(crate) fn follow(&self, anchor: &Anchor) -> Result<Chain, StorageError> {
+        let mut chain = Chain { anchor: self.find_anchor(anchor)?, ..Chain::default() };
+        let (mut sequence, mut hash) = (anchor.sequence + 1, anchor.hash);
+        // Behind a covered group its own place may be gone; any place will do for the first.
+        let mut ends = chain.anchor.as_ref().map(|linked| linked.ends.clone());
+        let mut at_start = true;
+        loop {
+            let next = match self.next(sequence, &hash, ends.as_deref().filter(|_| !at_start))? {
+                Some(next) => Some(next),
+                None => self.over_gap(sequence, ends.as_deref(), &mut chain)?,
+            };
+            let Some(next) = next else { return Ok(chain) };
+            at_start = false;
+            if let Some(before) = chain.groups.last_mut().or(chain.anchor.as_mut()) {
+                before.prefer_before(&next);
+            }
+            (sequence, hash) = (next.header.last_sequence() + 1, next.header.hash);
+            ends = Some(next.ends.clone());
+            chain.groups.push(next);
+        }
+    }
+
+    fn find_anchor(&self, anchor: &Anchor) -> Result<Option<Linked>, StorageError> {
+        for candidate in &self.candidates {
+            let header = &candidate.header;
+            if header.hash == anchor.hash
+                && header.last_sequence() == anchor.sequence
+                && let Some(linked) = self.linked(candidate)?
+            {
+                return Ok(Some(linked));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first valid group at or behind `sequence`, and a note of what is missing before it.
+    fn over_gap(
+        &self,
+        sequence: u64,
+        ends: Option<&[(usize, u64)]>,
+        chain: &mut Chain,
+    ) -> Result<Option<Linked>, StorageError> {
+        let from = self.candidates.partition_point(|candidate| candidate.header.sequence < sequence);
+        let mut tenants = Vec::new();
+        let mut told = sequence;
+        for candidate in self.candidates.get(from..).unwrap_or_default() {
+            match self.read(candidate)? {
+                Reading::Whole(..) => {
+                    let Some(linked) = self.linked(candidate)? else { continue };
+                    let known = told == linked.header.sequence;
+                    tenants.sort_unstable();
+                    tenants.dedup();
+                    let (file, offset) = ends.and_then(<[_]>::last).copied().unwrap_or((0, 0));
+                    chain.gaps.push(Gap {
+                        file: self.number(file),
+                        offset,
+                        before: chain.groups.len(),
+                        tenants: known.then_some(tenants),
+                    });
+                    return Ok(Some(linked));
+                }
+                Reading::TableOnly(entries) if candidate.header.sequence == told => {
+                    tenants.extend(entries.iter().map(|entry| entry.tenant));
+                    told = candidate.header.last_sequence() + 1;
+                }
+                Reading::TableOnly(_) | Reading::Nothing => {}
+            }
+        }
+        Ok(None)
+    }
+}

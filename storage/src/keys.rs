@@ -1,0 +1,404 @@
+//! The key file: each tenant's keys, wrapped under the root key, in slots of 64 bytes kept twice.
+//!
+//! Slot 0 is the header. A tenant's keys take three slots behind one another: whose they are, the index
+//! key, the refresh key. Slots are written once and erased in place, never used again. The root key
+//! itself stands in a file beside the directory, never in it.
+
+use crate::disk::{Disk, DiskFile};
+use crate::error::{Damage, StorageError};
+use crate::record::{Field, Reader, field::record};
+use crate::store::TenantKeys;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use tessera_crypto::{Key, compare, digest};
+use tessera_model::TenantId;
+
+/// The file, and its second copy.
+pub(crate) const FILES: [&str; 2] = ["keys-a", "keys-b"];
+const SLOT_BYTES: usize = 64;
+/// Slots of one tenant.
+const TENANT_SLOTS: u32 = 3;
+const TENANT_BYTES: usize = SLOT_BYTES * 3;
+const MAGIC: u32 = u32::from_le_bytes([0xFF, b'T', b'S', b'K']);
+const VERSION: u16 = 1;
+const STATE_KEY: u32 = 1;
+const STATE_OWNER: u32 = 2;
+const STATE_ERASED: u32 = 3;
+
+/// The root key of a directory. No `Debug`, no `==`.
+pub struct RootKey(Key);
+
+impl RootKey {
+    /// Takes 32 bytes.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Key::new(bytes))
+    }
+
+    /// Reads 64 hexadecimal digits.
+    ///
+    /// # Errors
+    /// [`StorageError::RootKeyUnfit`] when it is anything else.
+    pub fn parse(text: &str) -> Result<Self, StorageError> {
+        let unfit = StorageError::RootKeyUnfit("it must hold 64 hexadecimal digits");
+        let text = text.trim();
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(unfit);
+        }
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let pair = str::from_utf8(pair).unwrap_or_default();
+            *byte = u8::from_str_radix(pair, 16)
+                .map_err(|_| StorageError::RootKeyUnfit("it must hold 64 hexadecimal digits"))?;
+        }
+        Ok(Self::new(bytes))
+    }
+
+    /// Reads a key's file, which must be its owner's alone (mode 0600).
+    ///
+    /// # Errors
+    /// [`StorageError::RootKeyUnfit`] when others may read it or it holds no key; otherwise as the
+    /// operating system reports.
+    pub fn read(path: &Path) -> Result<Self, StorageError> {
+        let name = path.display().to_string();
+        let doing = || StorageError::while_doing("reading", &name);
+        let mode = std::fs::metadata(path).map_err(doing())?;
+        if std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o077 != 0 {
+            return Err(StorageError::RootKeyUnfit("others may read it: chmod 600"));
+        }
+        Self::parse(&std::fs::read_to_string(path).map_err(doing())?)
+    }
+
+    /// Writes a new key's file with mode 0600, synced. Refuses to replace one.
+    ///
+    /// # Errors
+    /// As the operating system reports; `AlreadyExists` when there is one.
+    pub fn create(path: &Path, bytes: [u8; 32]) -> Result<Self, StorageError> {
+        let name = path.display().to_string();
+        let doing = |doing| StorageError::while_doing(doing, &name);
+        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).chain(["\n".into()]).collect();
+        let mut options = std::fs::OpenOptions::new();
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.write(true).create_new(true).open(path).map_err(doing("making"))?;
+        io::Write::write_all(&mut file, text.as_bytes()).map_err(doing("writing"))?;
+        file.sync_all().map_err(doing("syncing"))?;
+        if let Some(above) = path.parent() {
+            let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+            std::fs::File::open(above).and_then(|above| above.sync_all()).map_err(doing("syncing"))?;
+        }
+        Ok(Self::new(bytes))
+    }
+}
+
+struct FileHeader {
+    magic: u32,
+    version: u16,
+    spare: u16,
+    check: [u8; 32],
+}
+
+struct Slot {
+    nonce: [u8; 12],
+    wrapped: [u8; 32],
+    tag: [u8; 16],
+    state: u32,
+}
+
+struct Owner {
+    tenant: TenantId,
+    sequence: u64,
+    slots: u32,
+    spare: [u8; 12],
+}
+
+record! {
+    FileHeader { magic, version, spare, check }
+    Slot { nonce, wrapped, tag, state }
+    Owner { tenant, sequence, slots, spare }
+}
+
+struct Inner {
+    /// The next slot that was never used.
+    next: u32,
+    /// Slots of tenants whose directory row does not name them yet.
+    recent: BTreeMap<TenantId, u32>,
+}
+
+/// Both copies of the key file.
+pub(crate) struct Keys {
+    files: [Arc<dyn DiskFile>; 2],
+    root: Key,
+    inner: Mutex<Inner>,
+}
+
+fn check_of(root: &Key, salt: &[u8; 32]) -> [u8; 32] {
+    digest::keyed(root.expose(), &[b"tessera root key v1", salt])
+}
+
+fn at(slot: u32) -> u64 {
+    u64::from(slot) * SLOT_BYTES as u64
+}
+
+impl Keys {
+    /// Opens both files, making them when there are none, and reads the slots from `upto` on. `end` is
+    /// the journal's last sequence: keys made behind it mean that the journal lost its end.
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        root: &RootKey,
+        salt: &[u8; 32],
+        upto: u32,
+        end: u64,
+    ) -> Result<Self, StorageError> {
+        let check = check_of(&root.0, salt);
+        let [a, b] = FILES;
+        copy_missing(disk, a, b)?;
+        copy_missing(disk, b, a)?;
+        let files = [open_or_make(disk, a, &check)?, open_or_make(disk, b, &check)?];
+        let mut sound = 0;
+        for (file, name) in files.iter().zip(FILES) {
+            let mut bytes = [0; SLOT_BYTES];
+            file.read_at(0, &mut bytes).map_err(StorageError::while_doing("reading", name))?;
+            let header = FileHeader::take(&mut Reader::new(&bytes));
+            let Ok(header) = header else { continue };
+            if header.magic == MAGIC && header.version > VERSION {
+                return Err(StorageError::NewerFormat { found: header.version, known: VERSION });
+            }
+            if header.magic == MAGIC && header.version == VERSION && compare::equal(&header.check, &check) {
+                sound += 1;
+            }
+        }
+        if sound == 0 {
+            return Err(StorageError::RootKeyWrong);
+        }
+        let keys = Self {
+            files,
+            root: root.0.clone(),
+            inner: Mutex::new(Inner { next: 1, recent: BTreeMap::new() }),
+        };
+        keys.scan(upto.max(1), end)?;
+        Ok(keys)
+    }
+
+    fn scan(&self, from: u32, end: u64) -> Result<(), StorageError> {
+        let mut bytes_end = 0;
+        for (file, name) in self.files.iter().zip(FILES) {
+            bytes_end = bytes_end.max(file.size().map_err(StorageError::while_doing("measuring", name))?);
+        }
+        let slots = u32::try_from(bytes_end.div_ceil(SLOT_BYTES as u64)).unwrap_or(u32::MAX);
+        let mut inner = self.inner.lock();
+        // Tenants' slots stand in threes behind the header, whatever a crash left of the last ones.
+        inner.next = (1 + (slots.max(1) - 1).next_multiple_of(TENANT_SLOTS)).max(from);
+        let mut slot = from;
+        while slot + TENANT_SLOTS <= slots {
+            if let Some((owner, copy)) = self.owner(slot)? {
+                if owner.sequence > end {
+                    return Err(StorageError::Damaged(Damage {
+                        file: FILES.first().copied().unwrap_or_default().into(),
+                        offset: at(slot),
+                        what: "keys were made behind the journal's end: the journal lost its end",
+                        tenants: None,
+                    }));
+                }
+                self.heal(slot, copy)?;
+                inner.recent.insert(owner.tenant, slot);
+            }
+            slot += TENANT_SLOTS;
+        }
+        Ok(())
+    }
+
+    /// The owner's slot at `slot`, and which copy has it; `None` when it was never written whole, or is
+    /// erased.
+    fn owner(&self, slot: u32) -> Result<Option<(Owner, usize)>, StorageError> {
+        for copy in 0..FILES.len() {
+            let Some(bytes) = self.read(copy, slot)? else { continue };
+            let Ok(found) = Slot::take(&mut Reader::new(&bytes)) else { continue };
+            let tag = self.owner_tag(slot, &found.wrapped);
+            if found.state == STATE_OWNER
+                && compare::equal(&found.tag, &tag)
+                && let Ok(owner) = Owner::take(&mut Reader::new(&found.wrapped))
+            {
+                return Ok(Some((owner, copy)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn owner_tag(&self, slot: u32, owner: &[u8; 32]) -> [u8; 16] {
+        let hash = digest::keyed(self.root.expose(), &[b"tessera owner v1", &slot.to_le_bytes(), owner]);
+        let mut tag = [0; 16];
+        for (to, from) in tag.iter_mut().zip(hash) {
+            *to = from;
+        }
+        tag
+    }
+
+    /// The three slots at `slot` in one copy; `None` beyond its end.
+    fn read(&self, copy: usize, slot: u32) -> Result<Option<[u8; TENANT_BYTES]>, StorageError> {
+        let (Some(file), Some(name)) = (self.files.get(copy), FILES.get(copy)) else { return Ok(None) };
+        let mut bytes = [0; TENANT_BYTES];
+        match file.read_at(at(slot), &mut bytes) {
+            Ok(()) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(StorageError::while_doing("reading", name)(error)),
+        }
+    }
+
+    /// Makes the other copy like this one where a crash or damage left them different.
+    fn heal(&self, slot: u32, copy: usize) -> Result<(), StorageError> {
+        let Some(good) = self.read(copy, slot)? else { return Ok(()) };
+        for other in (0..FILES.len()).filter(|other| *other != copy) {
+            if self.read(other, slot)? != Some(good) && self.whole(&good, slot) {
+                self.write(other, slot, &good)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn whole(&self, bytes: &[u8; TENANT_BYTES], slot: u32) -> bool {
+        let tenant = Reader::new(bytes.get(12..).unwrap_or_default()).array().map(u64::from_le_bytes);
+        tenant.is_ok_and(|tenant| self.unwrap(TenantId(tenant), bytes, slot).is_some())
+    }
+
+    fn write(&self, copy: usize, slot: u32, bytes: &[u8]) -> Result<(), StorageError> {
+        let (Some(file), Some(name)) = (self.files.get(copy), FILES.get(copy)) else { return Ok(()) };
+        file.write_at(at(slot), bytes).map_err(StorageError::while_doing("writing", name))?;
+        file.sync().map_err(StorageError::while_doing("syncing", name))
+    }
+
+    /// Makes a tenant's keys, durable in both copies. `sequence` is the journal's last one.
+    pub(crate) fn make(
+        &self,
+        tenant: TenantId,
+        entropy: &[u8; 64],
+        nonces: &[u8; 24],
+        sequence: u64,
+    ) -> Result<(), StorageError> {
+        let mut inner = self.inner.lock();
+        if inner.recent.contains_key(&tenant) {
+            return Ok(());
+        }
+        let slot = inner.next;
+        let mut wrapped = [0; 32];
+        let mut owner = Vec::with_capacity(32);
+        Owner { tenant, sequence, slots: TENANT_SLOTS, spare: [0; 12] }.put(&mut owner);
+        wrapped.copy_from_slice(owner.get(..32).unwrap_or(&[0; 32]));
+        let mut bytes = Vec::with_capacity(TENANT_BYTES);
+        let tag = self.owner_tag(slot, &wrapped);
+        Slot { nonce: [0; 12], wrapped, tag, state: STATE_OWNER }.put(&mut bytes);
+        for (no, (key, nonce)) in (1..).zip(entropy.chunks_exact(32).zip(nonces.chunks_exact(12))) {
+            let nonce = Reader::new(nonce).array().unwrap_or_default();
+            let sealed = self
+                .root
+                .seal(nonce, &associated(tenant, slot + no), key)
+                .map_err(|_| StorageError::RootKeyUnfit("it does not seal"))?;
+            let mut sealed = Reader::new(&sealed);
+            let (wrapped, tag) = (sealed.array(), sealed.array());
+            let (Ok(wrapped), Ok(tag)) = (wrapped, tag) else {
+                return Err(StorageError::RootKeyUnfit("it does not seal"));
+            };
+            Slot { nonce, wrapped, tag, state: STATE_KEY }.put(&mut bytes);
+        }
+        // A slot that was once tried is not used again, whatever came of it.
+        inner.next = slot + TENANT_SLOTS;
+        for copy in 0..FILES.len() {
+            self.write(copy, slot, &bytes)?;
+        }
+        inner.recent.insert(tenant, slot);
+        Ok(())
+    }
+
+    /// The slot of a tenant whose directory row does not name it yet.
+    pub(crate) fn recent(&self, tenant: TenantId) -> Option<u32> {
+        self.inner.lock().recent.get(&tenant).copied()
+    }
+
+    /// The keys at a slot.
+    pub(crate) fn open_at(&self, tenant: TenantId, slot: u32) -> Result<TenantKeys, StorageError> {
+        for copy in 0..FILES.len() {
+            let Some(bytes) = self.read(copy, slot)? else { continue };
+            if let Some(keys) = self.unwrap(tenant, &bytes, slot) {
+                return Ok(keys);
+            }
+        }
+        let [file, _] = FILES;
+        Err(StorageError::damaged(file, at(slot), "a tenant's keys do not open in either copy", tenant))
+    }
+
+    fn unwrap(&self, tenant: TenantId, bytes: &[u8; TENANT_BYTES], slot: u32) -> Option<TenantKeys> {
+        let mut keys = (1..).zip(bytes.chunks_exact(SLOT_BYTES).skip(1)).map(|(no, bytes)| {
+            let found = Slot::take(&mut Reader::new(bytes)).ok().filter(|slot| slot.state == STATE_KEY)?;
+            let sealed = [found.wrapped.as_slice(), &found.tag].concat();
+            let plain = self.root.open(found.nonce, &associated(tenant, slot + no), &sealed).ok()?;
+            plain.first_chunk().copied().map(Key::new)
+        });
+        let (index, refresh) = (keys.next()??, keys.next()??);
+        Some(TenantKeys { index, refresh })
+    }
+
+    /// Erases a tenant's keys in place, in both copies.
+    pub(crate) fn erase(&self, tenant: TenantId, slot: u32) -> Result<(), StorageError> {
+        let mut bytes = Vec::with_capacity(TENANT_BYTES);
+        for _ in 0..TENANT_SLOTS {
+            Slot { nonce: [0; 12], wrapped: [0; 32], tag: [0; 16], state: STATE_ERASED }.put(&mut bytes);
+        }
+        for copy in 0..FILES.len() {
+            self.write(copy, slot, &bytes)?;
+        }
+        self.inner.lock().recent.remove(&tenant);
+        Ok(())
+    }
+
+    /// Forgets the tenants that directory rows name now, and tells from which slot on a start must look.
+    pub(crate) fn settle(
+        &self,
+        named: impl Fn(TenantId) -> Result<bool, StorageError>,
+    ) -> Result<u32, StorageError> {
+        let recent: Vec<TenantId> = self.inner.lock().recent.keys().copied().collect();
+        let mut settled = Vec::new();
+        for tenant in recent {
+            if named(tenant)? {
+                settled.push(tenant);
+            }
+        }
+        let mut inner = self.inner.lock();
+        inner.recent.retain(|tenant, _| !settled.contains(tenant));
+        Ok(inner.recent.values().copied().min().unwrap_or(inner.next))
+    }
+}
+
+fn associated(tenant: TenantId, slot: u32) -> [u8; 12] {
+    let mut out = [0; 12];
+    let parts = tenant.0.to_le_bytes().into_iter().chain(slot.to_le_bytes());
+    for (to, from) in out.iter_mut().zip(parts) {
+        *to = from;
+    }
+    out
+}
+
+/// Where one copy is gone, makes it of the other.
+fn copy_missing(disk: &dyn Disk, gone: &str, left: &str) -> Result<(), StorageError> {
+    let names = disk.list().map_err(StorageError::while_doing("listing", "the directory"))?;
+    let there = |name: &str| names.iter().any(|known| known == name);
+    if there(gone) || !there(left) {
+        return Ok(());
+    }
+    let bytes = crate::disk::read_all(disk, left).map_err(StorageError::while_doing("reading", left))?;
+    crate::disk::replace(disk, gone, &bytes).map_err(StorageError::while_doing("making", gone))
+}
+
+fn open_or_make(disk: &dyn Disk, name: &str, check: &[u8; 32]) -> Result<Arc<dyn DiskFile>, StorageError> {
+    match disk.open(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut bytes = Vec::with_capacity(SLOT_BYTES);
+            FileHeader { magic: MAGIC, version: VERSION, spare: 0, check: *check }.put(&mut bytes);
+            bytes.resize(SLOT_BYTES, 0);
+            crate::disk::replace(disk, name, &bytes).map_err(StorageError::while_doing("making", name))?;
+            disk.open(name).map_err(StorageError::while_doing("opening", name))
+        }
+        opened => opened.map_err(StorageError::while_doing("opening", name)),
+    }
+}

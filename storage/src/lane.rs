@@ -1,0 +1,419 @@
+//! The lane: one writer for all tenants. What waits becomes one group, one write, one sync.
+//!
+//! [`gather`] is pure; [`Lane::turn`] commits one group; a thread drives it in a node, a test by hand.
+//! There is no timer on the commit path: the sync is the batching window. Only after 50 ms without
+//! work an empty group is written, so that damage to the last frames is told from a torn end.
+
+use crate::batch::{Batch, Durable, Head};
+use crate::checkpoint::Checkpoint;
+use crate::checkpoint::read::kept;
+use crate::checkpoint::schema::Life;
+use crate::error::StorageError;
+use crate::journal::group::{self, Piece};
+use crate::journal::write::{Journal, Written};
+use crate::tail::{Spot, Tail};
+use parking_lot::{Condvar, Mutex};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tessera_model::limits::GROUP_FRAMES_MAX;
+use tessera_model::{Revision, TenantId};
+use tokio::sync::{Notify, oneshot};
+
+/// How long the lane rests before it writes an empty group.
+const REST: Duration = Duration::from_millis(50);
+/// LIMIT: batches that may wait: one per tenant in flight, far more tenants than are awake.
+const WAITING_MAX: usize = 65_536;
+/// LIMIT: heads that the lane remembers: 65,536 × 64 B = 4 MiB.
+const HEADS_MAX: usize = 65_536;
+
+/// A batch and who waits for it.
+pub(crate) struct Waiting {
+    pub(crate) batch: Batch,
+    pub(crate) reply: oneshot::Sender<Result<Durable, StorageError>>,
+}
+
+impl Waiting {
+    fn answer(self, answer: Result<Durable, StorageError>) {
+        // A caller that went away loses its answer, never its write.
+        drop(self.reply.send(answer));
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    stopping: bool,
+    stopped: bool,
+    /// A checkpoint was finished: the lane is to name it at rest.
+    name_wanted: bool,
+}
+
+/// Where batches wait for the lane.
+#[derive(Default)]
+pub(crate) struct Intake {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+impl Intake {
+    /// Lets a batch wait.
+    pub(crate) fn push(&self, waiting: Waiting) {
+        let mut queue = self.queue.lock();
+        if queue.stopping || queue.stopped {
+            drop(queue);
+            waiting.answer(Err(StorageError::LaneStopped));
+        } else if queue.waiting.len() >= WAITING_MAX {
+            drop(queue);
+            waiting.answer(Err(StorageError::Busy));
+        } else {
+            queue.waiting.push_back(waiting);
+            drop(queue);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Asks the lane to end behind what waits.
+    pub(crate) fn stop(&self) {
+        self.queue.lock().stopping = true;
+        self.changed.notify_all();
+    }
+
+    /// Asks for a group soon, empty if need be.
+    pub(crate) fn want_name(&self) {
+        self.queue.lock().name_wanted = true;
+        self.changed.notify_all();
+    }
+
+    /// Ends: whoever waits learns that nothing more is acknowledged.
+    fn close(&self) {
+        let mut queue = self.queue.lock();
+        queue.stopped = true;
+        let waiting = std::mem::take(&mut queue.waiting);
+        drop(queue);
+        waiting.into_iter().for_each(|waiting| waiting.answer(Err(StorageError::LaneStopped)));
+        self.changed.notify_all();
+    }
+}
+
+/// What is shared with the lane.
+pub(crate) struct Shared {
+    pub(crate) intake: Intake,
+    pub(crate) tail: Mutex<Tail>,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) failed: AtomicBool,
+    pub(crate) failure: Notify,
+    /// LIMIT: frames and bytes of the tail before writers get Busy.
+    pub(crate) tail_frames_max: u64,
+    pub(crate) tail_bytes_max: u64,
+}
+
+impl Shared {
+    /// Nothing more is acknowledged from here on.
+    fn fail(&self, error: &StorageError) {
+        tracing::error!(%error, "the journal failed: nothing more is acknowledged");
+        self.failed.store(true, Ordering::SeqCst);
+        self.failure.notify_waiters();
+    }
+
+    /// The durable head of a tenant: from the tail, else from its directory row.
+    pub(crate) fn head(&self, tenant: TenantId) -> Result<Option<Head>, StorageError> {
+        {
+            let tail = self.tail.lock();
+            tail.admit(tenant)?;
+            if tail.forgotten.contains(&tenant) {
+                return Ok(None);
+            }
+            if let Some(tailed) = tail.tenants.get(&tenant) {
+                return Ok(Some(tailed.head));
+            }
+        }
+        let row = self.checkpoint.directory(tenant)?;
+        if row.as_ref().is_some_and(|row| row.life == Life::Forgotten) {
+            self.tail.lock().forgotten.insert(tenant);
+        }
+        Ok(kept(row).map(|row| Head {
+            tenant,
+            slot: row.slot,
+            epoch: row.epoch,
+            next: row.next,
+            link: row.link,
+        }))
+    }
+}
+
+/// Takes from the front what one group holds: never a batch over two groups.
+pub(crate) fn gather(waiting: &mut VecDeque<Waiting>, frames_max: usize, bytes_max: usize) -> Vec<Waiting> {
+    let (mut frames, mut bytes) = (0, 0);
+    let fits = waiting.iter().take_while(|next| {
+        frames += next.batch.len();
+        bytes += next.batch.frames.len();
+        frames <= frames_max && group::size_of(frames, bytes) <= bytes_max
+    });
+    let count = fits.count();
+    waiting.drain(..count.max(usize::from(!waiting.is_empty()))).collect()
+}
+
+/// The lane: owns the journal's end.
+pub(crate) struct Lane {
+    shared: Arc<Shared>,
+    journal: Journal,
+    heads: BTreeMap<TenantId, Head>,
+}
+
+/// Why a turn was the last.
+pub(crate) struct Stopped;
+
+impl Lane {
+    /// A lane that continues the journal.
+    pub(crate) const fn new(shared: Arc<Shared>, journal: Journal) -> Self {
+        Self { shared, journal, heads: BTreeMap::new() }
+    }
+
+    /// In a new directory, writes the first group, without frames.
+    pub(crate) fn begin(&mut self) -> Result<(), StorageError> {
+        if self.journal.end().sequence > 0 {
+            return Ok(());
+        }
+        self.journal.switch_to_any()?;
+        let written = self.journal.write(None, std::iter::empty())?;
+        self.note(Vec::new(), &written, false);
+        Ok(())
+    }
+
+    /// Commits what waits until it is stopped or fails. Runs in a thread of its own.
+    pub(crate) fn run(mut self) {
+        loop {
+            let (group, stopping) = self.wait();
+            let turn = if group.is_empty() { self.rest() } else { self.turn(group) };
+            if turn.is_err() || stopping {
+                break;
+            }
+        }
+        self.shared.intake.close();
+    }
+
+    /// Waits for work: what waits; nothing, when the lane is to write an empty group; and whether it is
+    /// the last turn.
+    fn wait(&self) -> (Vec<Waiting>, bool) {
+        let mut queue = self.shared.intake.queue.lock();
+        loop {
+            if !queue.waiting.is_empty() {
+                let bytes_max = self.journal.group_bytes_max();
+                return (gather(&mut queue.waiting, GROUP_FRAMES_MAX, bytes_max), false);
+            }
+            if queue.stopping {
+                return (Vec::new(), true);
+            }
+            if self.journal.is_closed() && !queue.name_wanted {
+                self.shared.intake.changed.wait(&mut queue);
+            } else if self.shared.intake.changed.wait_for(&mut queue, REST).timed_out()
+                && queue.waiting.is_empty()
+                && !queue.stopping
+            {
+                queue.name_wanted = false;
+                return (Vec::new(), false);
+            }
+        }
+    }
+
+    /// Ends a lane that was driven by hand.
+    pub(crate) fn end(&self) {
+        self.shared.intake.close();
+    }
+
+    /// One turn by hand: commits one group of what waits, and tells whether there was any.
+    pub(crate) fn turn_by_hand(&mut self) -> bool {
+        let group = {
+            let mut queue = self.shared.intake.queue.lock();
+            gather(&mut queue.waiting, GROUP_FRAMES_MAX, self.journal.group_bytes_max())
+        };
+        let worked = !group.is_empty();
+        if worked && self.turn(group).is_err() {
+            self.shared.intake.close();
+        }
+        worked
+    }
+
+    /// At rest: an empty group, unless the last one is empty and there is nothing to name.
+    pub(crate) fn rest(&mut self) -> Result<(), Stopped> {
+        let named = self.shared.tail.lock().name.is_some();
+        if self.journal.is_closed() && !named {
+            return Ok(());
+        }
+        // On a full disk the last group stays the last.
+        if self.journal.make_room(group::size_of(0, 0), false).is_err() {
+            return Ok(());
+        }
+        self.write(Vec::new())
+    }
+
+    /// Commits one group.
+    fn turn(&mut self, group: Vec<Waiting>) -> Result<(), Stopped> {
+        let mut group = group;
+        let bytes_max = self.journal.group_bytes_max();
+        group = refuse(group, |waiting| {
+            let bytes = group::size_of(waiting.batch.len(), waiting.batch.frames.len());
+            if bytes > bytes_max { Some(StorageError::FrameTooLarge { bytes, max: bytes_max }) } else { None }
+        });
+        if group.is_empty() {
+            return Ok(());
+        }
+        if self.journal.make_room(size_of(&group), false).is_err() {
+            group = refuse(group, |waiting| (!waiting.batch.narrowing).then_some(StorageError::StorageFull));
+            if group.is_empty() {
+                return Ok(());
+            }
+            if self.journal.make_room(size_of(&group), true).is_err() {
+                refuse(group, |_| Some(StorageError::StorageFull));
+                return Ok(());
+            }
+        }
+        let group = self.admit(group);
+        if group.is_empty() { Ok(()) } else { self.write(group) }
+    }
+
+    /// Refuses the batches that are not their tenant's next, and all but narrowing ones at the bound.
+    fn admit(&mut self, group: Vec<Waiting>) -> Vec<Waiting> {
+        if self.heads.len() > HEADS_MAX {
+            self.heads.clear();
+        }
+        let group = refuse(group, |waiting| self.look_up(&waiting.batch).err());
+        let shared = Arc::clone(&self.shared);
+        let tail = shared.tail.lock();
+        let times = |max: u64, times: u64| max.saturating_mul(times);
+        let over = |factor: u64| {
+            tail.frames >= times(shared.tail_frames_max, factor)
+                || tail.bytes >= times(shared.tail_bytes_max, factor)
+        };
+        let (full, twice_full) = (over(1), over(2));
+        refuse(group, |waiting| {
+            let batch = &waiting.batch;
+            let tenant = batch.tenant();
+            if full && (!batch.narrowing || twice_full) {
+                return Some(StorageError::Busy);
+            }
+            let known = self.heads.get(&tenant).copied();
+            let in_order =
+                if batch.is_own_birth() { known.is_none() } else { known == Some(*batch.head_before()) };
+            let fresh = |head: &Head| !self.heads.contains_key(&head.tenant);
+            let forgotten = |head: &Head| tail.forgotten.contains(&head.tenant);
+            let gone = tail.forgotten.contains(&tenant) || batch.births.iter().any(forgotten);
+            if let Err(damage) = tail.admit(tenant) {
+                return Some(damage);
+            }
+            if batch.is_empty() || gone || !in_order || !batch.births.iter().all(fresh) {
+                let expected = known.map_or(Revision(0), |head| head.next);
+                return Some(StorageError::OutOfOrder { tenant, expected });
+            }
+            for head in batch.births.iter().chain([&batch.head_after()]) {
+                self.heads.insert(head.tenant, *head);
+            }
+            None
+        })
+    }
+
+    /// Learns the heads of the tenants in a batch that it does not remember.
+    fn look_up(&mut self, batch: &Batch) -> Result<(), StorageError> {
+        for tenant in batch.births.iter().map(|head| head.tenant).chain([batch.tenant()]) {
+            if !self.heads.contains_key(&tenant)
+                && let Some(head) = self.shared.head(tenant)?
+            {
+                self.heads.insert(tenant, head);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes and syncs one group, notes it, and only then answers.
+    fn write(&mut self, group: Vec<Waiting>) -> Result<(), Stopped> {
+        let name = self.shared.tail.lock().name;
+        let pieces = group.iter().flat_map(|waiting| {
+            waiting.batch.spans.iter().map(|span| Piece {
+                tenant: span.tenant,
+                revision: span.revision.0,
+                bytes: waiting.batch.frames.get(span.start..span.start + span.len).unwrap_or_default(),
+            })
+        });
+        match self.journal.write(name, pieces) {
+            Ok(written) => {
+                self.note(group, &written, name.is_some());
+                Ok(())
+            }
+            Err(error) => {
+                self.shared.fail(&error);
+                refuse(group, |_| Some(again(&error)));
+                Err(Stopped)
+            }
+        }
+    }
+
+    fn note(&self, group: Vec<Waiting>, written: &Written, named: bool) {
+        let mut answers = Vec::with_capacity(group.len());
+        let mut tail = self.shared.tail.lock();
+        let frames = u64::from(written.header.count);
+        tail.note_group(
+            written.header.last_sequence(),
+            written.header.hash,
+            frames,
+            written.header.padded_len(),
+        );
+        tail.groups_synced += 1;
+        tail.frames_synced += frames;
+        if named {
+            tail.name = None;
+        }
+        let mut sequence = written.header.sequence;
+        let mut offset = written.offset + group::frames_offset(frames, named);
+        for Waiting { batch, reply } in group {
+            let after = batch.head_after();
+            for span in &batch.spans {
+                let born = || batch.births.iter().find(|head| head.tenant == span.tenant);
+                let head = if span.tenant == after.tenant { Some(&after) } else { born() };
+                let (len, file) = (u32::try_from(span.len).unwrap_or(u32::MAX), written.file);
+                let spot = Spot { revision: span.revision.0, sequence, offset, file, len };
+                if let Some(head) = head {
+                    tail.note_spot(*head, spot);
+                }
+                sequence += 1;
+                offset += span.len as u64;
+            }
+            tail.note_rows(batch);
+            answers.push((reply, Durable::new(after, sequence - 1)));
+        }
+        drop(tail);
+        for (reply, durable) in answers {
+            // A caller that went away loses its answer, never its write.
+            drop(reply.send(Ok(durable)));
+        }
+    }
+}
+
+fn size_of(group: &[Waiting]) -> usize {
+    let frames = group.iter().map(|waiting| waiting.batch.len()).sum();
+    group::size_of(frames, group.iter().map(|waiting| waiting.batch.frames.len()).sum())
+}
+
+/// Answers those that `why` refuses, and gives back the others.
+fn refuse(group: Vec<Waiting>, mut why: impl FnMut(&Waiting) -> Option<StorageError>) -> Vec<Waiting> {
+    let mut left = Vec::with_capacity(group.len());
+    for waiting in group {
+        match why(&waiting) {
+            Some(error) => waiting.answer(Err(error)),
+            None => left.push(waiting),
+        }
+    }
+    left
+}
+
+/// The same failure for each who waited.
+fn again(error: &StorageError) -> StorageError {
+    if let StorageError::Disk { doing, file, source } = error {
+        let source =
+            source.raw_os_error().map_or_else(|| source.kind().into(), std::io::Error::from_raw_os_error);
+        StorageError::Disk { doing, file: file.clone(), source }
+    } else {
+        StorageError::LaneStopped
+    }
+}

@@ -1,0 +1,173 @@
+//! The tail: what is newer than the checkpoint, by tenant. Positions of frames, heads, recent rows.
+//!
+//! One lock, held for moments: the lane adds once per group, a checkpoint trims once, readers look.
+
+use crate::batch::{Batch, Head};
+use crate::error::{Damage, StorageError};
+use crate::journal::group::Name;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use tessera_model::{Private, Revision, Row, RowKind, TenantId};
+
+/// Where a frame of the tail stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Spot {
+    pub(crate) revision: u64,
+    pub(crate) sequence: u64,
+    pub(crate) offset: u64,
+    pub(crate) file: u32,
+    pub(crate) len: u32,
+}
+
+/// A row that the checkpoint may not have yet.
+#[derive(Clone)]
+pub(crate) struct Recent {
+    pub(crate) value: Option<Private>,
+    pub(crate) revision: Revision,
+}
+
+/// One tenant's share of the tail.
+pub(crate) struct Tailed {
+    pub(crate) head: Head,
+    pub(crate) spots: VecDeque<Spot>,
+    pub(crate) rows: BTreeMap<(RowKind, Vec<u8>), Recent>,
+}
+
+impl Tailed {
+    pub(crate) const fn new(head: Head) -> Self {
+        Self { head, spots: VecDeque::new(), rows: BTreeMap::new() }
+    }
+
+    /// Notes a row unless a newer one is noted.
+    pub(crate) fn note_row(&mut self, row: Row, revision: Revision) {
+        self.rows.insert((row.kind, row.key), Recent { value: row.value, revision });
+    }
+}
+
+/// One group of the tail, for its bound.
+#[derive(Clone, Copy, Debug)]
+struct GroupNote {
+    last: u64,
+    frames: u64,
+    bytes: u64,
+}
+
+/// Whom damage refuses.
+#[derive(Default)]
+pub(crate) struct Refused {
+    /// Tenants known to have lost frames.
+    pub(crate) some: BTreeMap<TenantId, Damage>,
+    /// Damage whose tenants are not known: all but those that frames behind it prove.
+    pub(crate) all_but: Vec<(Damage, BTreeSet<TenantId>)>,
+}
+
+impl Refused {
+    /// Whether nobody is.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.some.is_empty() && self.all_but.is_empty()
+    }
+
+    /// Why this tenant is refused, if it is.
+    pub(crate) fn find(&self, tenant: TenantId) -> Option<&Damage> {
+        let unproven = || self.all_but.iter().find(|(_, proven)| !proven.contains(&tenant));
+        self.some.get(&tenant).or_else(|| unproven().map(|(damage, _)| damage))
+    }
+}
+
+/// What is newer than the checkpoint.
+#[derive(Default)]
+pub(crate) struct Tail {
+    pub(crate) tenants: BTreeMap<TenantId, Tailed>,
+    groups: VecDeque<GroupNote>,
+    pub(crate) frames: u64,
+    pub(crate) bytes: u64,
+    /// The last synced sequence and the hash of its group.
+    pub(crate) sequence: u64,
+    pub(crate) hash: [u8; 32],
+    /// The sequence that the checkpoint covers.
+    pub(crate) covered: u64,
+    /// A finished checkpoint that the next group must name.
+    pub(crate) name: Option<Name>,
+    pub(crate) refused: Refused,
+    pub(crate) forgotten: BTreeSet<TenantId>,
+    pub(crate) groups_synced: u64,
+    pub(crate) frames_synced: u64,
+}
+
+impl Tail {
+    /// Fails for a tenant that is refused.
+    pub(crate) fn admit(&self, tenant: TenantId) -> Result<(), StorageError> {
+        self.refused.find(tenant).map_or(Ok(()), |damage| Err(StorageError::Damaged(damage.clone())))
+    }
+
+    /// Notes a synced group.
+    pub(crate) fn note_group(&mut self, last: u64, hash: [u8; 32], frames: u64, bytes: u64) {
+        self.groups.push_back(GroupNote { last, frames, bytes });
+        self.frames += frames;
+        self.bytes += bytes;
+        self.sequence = last;
+        self.hash = hash;
+    }
+
+    /// Notes a frame at its place.
+    pub(crate) fn note_spot(&mut self, head: Head, spot: Spot) {
+        let tailed = self.tenants.entry(head.tenant).or_insert_with(|| Tailed::new(head));
+        tailed.head = head;
+        tailed.spots.push_back(spot);
+    }
+
+    /// Moves the spots of the last group, from sequence `from` on, to where it was written again.
+    pub(crate) fn move_last(&mut self, from: u64, old_start: u64, file: u32, start: u64) {
+        for tailed in self.tenants.values_mut() {
+            for spot in tailed.spots.iter_mut().rev().take_while(|spot| spot.sequence >= from) {
+                spot.file = file;
+                spot.offset = start + (spot.offset - old_start);
+            }
+        }
+    }
+
+    /// Notes the rows of a synced batch whose frames were noted.
+    pub(crate) fn note_rows(&mut self, batch: Batch) {
+        for (tenant, revision, row) in batch.rows {
+            if let Some(tailed) = self.tenants.get_mut(&tenant) {
+                tailed.note_row(row, revision);
+            }
+        }
+    }
+
+    /// How far each tenant must be put for a checkpoint that covers `sequence`.
+    pub(crate) fn needed(&self, sequence: u64) -> Vec<(TenantId, Revision)> {
+        let last = |tailed: &Tailed| {
+            let within = tailed.spots.partition_point(|spot| spot.sequence <= sequence);
+            let spot = within.checked_sub(1).and_then(|at| tailed.spots.get(at))?;
+            Some(Revision(spot.revision + 1))
+        };
+        self.tenants.iter().filter_map(|(tenant, tailed)| last(tailed).map(|next| (*tenant, next))).collect()
+    }
+
+    /// Forgets what a checkpoint covers.
+    pub(crate) fn trim(&mut self, covered: u64) {
+        self.covered = self.covered.max(covered);
+        while let Some(note) = self.groups.front().copied().filter(|note| note.last <= covered) {
+            self.groups.pop_front();
+            self.frames -= note.frames;
+            self.bytes -= note.bytes;
+        }
+        self.tenants.retain(|_, tailed| {
+            while tailed.spots.front().is_some_and(|spot| spot.sequence <= covered) {
+                tailed.spots.pop_front();
+            }
+            !tailed.spots.is_empty() || !tailed.rows.is_empty()
+        });
+    }
+
+    /// Forgets rows that the checkpoint now has, unless newer ones were noted meanwhile.
+    pub(crate) fn drop_rows(&mut self, tenant: TenantId, stored: &[(RowKind, Vec<u8>, Revision)]) {
+        let Some(tailed) = self.tenants.get_mut(&tenant) else { return };
+        for (kind, key, revision) in stored {
+            let at = (*kind, key.clone());
+            if tailed.rows.get(&at).is_some_and(|recent| recent.revision == *revision) {
+                tailed.rows.remove(&at);
+            }
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! One suite for every store: what the engine may count on, whatever keeps the bytes.
+
+mod kit;
+
+use kit::*;
+use tessera_model::limits::{BUCKET_PLACES, FRAME_BYTES_MAX};
+use tessera_model::{Event, Place, Private, Revision, RowKind, TenantId};
+use tessera_storage::{Batch, Bucket, BucketKind, Head, StorageError, Store};
+
+const TENANT: TenantId = TenantId(42);
+
+fn each(test: impl Fn(&dyn Store)) {
+    test(&memory());
+    let directory = tempfile::tempdir().unwrap();
+    test(&embedded(directory.path()));
+}
+
+fn places(no: u32, count: u32) -> Bucket {
+    let events = (0..count).map(|at| Event::SessionOpened(place(no * BUCKET_PLACES + at, 1))).collect();
+    Bucket { kind: BucketKind::Places, no, events }
+}
+
+/// PROPERTY: what was committed is loaded again, in order, with its revisions and head.
+#[test]
+fn what_is_committed_is_loaded() {
+    each(|store| {
+        assert!(store.head(TENANT).unwrap().is_none());
+        assert!(load(store, TENANT).unwrap().2.is_none());
+        let mut head = birth(store, TENANT);
+        assert_eq!(head.next, Revision(1));
+        let mut all = vec![Event::TenantBorn { tenant: TENANT, at: tessera_model::Deadline(5) }];
+        for round in 0..20u64 {
+            let mut batch = Batch::new(&head);
+            for no in 0..=round % 3 {
+                let staged = opened(round * 10 + no);
+                all.extend(staged.events.clone());
+                assert_eq!(batch.push(&staged).unwrap(), Revision(head.next.0 + no));
+            }
+            head = commit(store, batch).unwrap();
+        }
+        assert_eq!(store.head(TENANT).unwrap(), Some(head));
+        let (events, revisions, loaded) = load(store, TENANT).unwrap();
+        assert_eq!((events, loaded), (all, Some(head)));
+        assert_eq!(revisions, (0..head.next.0).collect::<Vec<_>>());
+        let verified = store.verify(TENANT).unwrap();
+        assert_eq!((verified.frames, verified.link), (head.next.0, head.link));
+        assert_eq!(store.with_tail(), [TENANT]);
+    });
+}
+
+/// PROPERTY: a batch counts exactly when it continues its tenant's head; others go on.
+#[test]
+fn out_of_order_is_refused_alone() {
+    each(|store| {
+        let head = birth(store, TENANT);
+        let other = birth(store, TenantId(7));
+        let next = push(store, &head, &opened(1)).unwrap();
+        for stale in [head, Head { link: [1; 32], ..next }, Head { next: Revision(9), ..next }] {
+            let error = push(store, &stale, &opened(2)).unwrap_err();
+            assert!(
+                matches!(error, StorageError::OutOfOrder { tenant: TENANT, expected: Revision(2) }),
+                "{error}"
+            );
+            assert!(!error.is_unknown());
+        }
+        let mut again = Batch::new(&Head::unborn(TENANT));
+        again.birth(TENANT, [1; 32], &born(TENANT)).unwrap();
+        assert!(matches!(commit(store, again), Err(StorageError::OutOfOrder { .. })));
+        assert!(matches!(
+            push(store, &Head::unborn(TenantId(99)), &opened(1)),
+            Err(StorageError::OutOfOrder { .. })
+        ));
+        push(store, &other, &opened(1)).unwrap();
+        assert_eq!(store.head(TENANT).unwrap(), Some(next));
+    });
+}
+
+/// PROPERTY: a tenant born in another's batch exists exactly from that commit on.
+#[test]
+fn a_tenant_is_born_in_anothers_batch() {
+    each(|store| {
+        let system = birth(store, TenantId::SYSTEM);
+        let mut batch = Batch::new(&system);
+        batch.push(&opened(1)).unwrap();
+        batch.birth(TENANT, [8; 32], &born(TENANT)).unwrap();
+        batch.push(&opened(2)).unwrap();
+        assert!(store.head(TENANT).unwrap().is_none());
+        commit(store, batch).unwrap();
+        let (events, revisions, head) = load(store, TENANT).unwrap();
+        assert_eq!((events, revisions), (born(TENANT).events, vec![0]));
+        push(store, &head.unwrap(), &opened(1)).unwrap();
+        assert_eq!(load(store, TenantId::SYSTEM).unwrap().1, [0, 1, 2]);
+    });
+}
+
+/// PROPERTY: a frame over its cap is refused and leaves the batch as it was.
+#[test]
+fn frames_are_capped() {
+    each(|store| {
+        let head = birth(store, TENANT);
+        let mut batch = Batch::new(&head);
+        let many = |count: usize| vec![Event::SessionOpened(place(1, 1)); count];
+        let error = batch.push(&staged(1, many(FRAME_BYTES_MAX / 50), vec![])).unwrap_err();
+        assert!(matches!(error, StorageError::FrameTooLarge { max: FRAME_BYTES_MAX, .. }), "{error}");
+        let error = batch.push(&staged(1, vec![], vec![row(b"k", Some(&[0; 1 << 20]))])).unwrap_err();
+        assert!(matches!(error, StorageError::FrameTooLarge { .. }), "{error}");
+        assert!(batch.is_empty() && batch.bytes().is_empty());
+        batch.push(&opened(1)).unwrap();
+        commit(store, batch).unwrap();
+        assert_eq!(load(store, TENANT).unwrap().1, [0, 1]);
+    });
+}
+
+/// PROPERTY: a row reads as its last write, with that write's revision, before and after a checkpoint.
+#[test]
+fn rows_read_as_last_written() {
+    each(|store| {
+        let mut head = birth(store, TENANT);
+        let writes: [(&[u8], Option<&[u8]>); 6] = [
+            (b"a", Some(b"1")),
+            (b"ab", Some(b"2")),
+            (b"b", Some(b"3")),
+            (b"a", Some(b"4")),
+            (b"b", None),
+            (b"abc", Some(b"")),
+        ];
+        let look = |store: &dyn Store, a: &[u8]| {
+            assert_eq!(read(store, TENANT, b"a").as_deref(), Some(a));
+            assert_eq!(read(store, TENANT, b"b"), None);
+            assert_eq!(read(store, TENANT, b"none"), None);
+            let kind = RowKind::Profile;
+            let listed = |prefix: &[u8], limit| {
+                let rows = store.rows(TENANT, kind, prefix, limit).unwrap();
+                rows.into_iter()
+                    .map(|(key, value): (Vec<u8>, Private)| (key, value.expose().to_vec()))
+                    .collect::<Vec<_>>()
+            };
+            let all: Vec<(Vec<u8>, Vec<u8>)> =
+                vec![(b"a".into(), a.into()), (b"ab".into(), b"2".into()), (b"abc".into(), vec![])];
+            assert_eq!(listed(b"", 10), all);
+            assert_eq!(listed(b"ab", 10), all[1..]);
+            assert_eq!(listed(b"", 2), all[..2]);
+            assert!(store.rows(TENANT, RowKind::Password, b"", 10).unwrap().is_empty());
+            assert!(store.rows(TenantId(43), kind, b"", 10).unwrap().is_empty());
+        };
+        for (no, (key, value)) in (1..).zip(writes) {
+            head = push(store, &head, &staged(no, vec![subject(1)], vec![row(key, value)])).unwrap();
+        }
+        look(store, b"4");
+        assert_eq!(store.row(TENANT, RowKind::Profile, b"a").unwrap().revision, Revision(4));
+        checkpoint(store, &head, vec![]);
+        look(store, b"4");
+        assert_eq!(store.row(TENANT, RowKind::Profile, b"a").unwrap().revision, Revision(4));
+        head = push(store, &head, &staged(9, vec![subject(1)], vec![row(b"a", Some(b"5"))])).unwrap();
+        look(store, b"5");
+        checkpoint(store, &head, vec![]);
+        look(store, b"5");
+    });
+}
+
+fn checkpoint(store: &dyn Store, head: &Head, buckets: Vec<Bucket>) {
+    let cut = store.cut();
+    store.put(head.tenant, head, buckets).unwrap();
+    store.finish(&cut).unwrap();
+}
+
+/// PROPERTY: a checkpoint covers what was put, keeps what came after, and loses no history.
+#[test]
+fn checkpoints_cover_and_keep() {
+    each(|store| {
+        let mut head = birth(store, TENANT);
+        for no in 1..=30 {
+            head = push(store, &head, &opened(no)).unwrap();
+        }
+        let cut = store.cut();
+        assert_eq!(cut.tenants, [TENANT]);
+        assert!(matches!(store.finish(&cut), Err(StorageError::CheckpointIncomplete(TENANT))));
+        let later = push(store, &head, &opened(31)).unwrap();
+        store.put(TENANT, &head, vec![places(0, 40), places(1, 3)]).unwrap();
+        store.finish(&cut).unwrap();
+        assert!(store.has_tail(TENANT));
+        let (events, revisions, loaded) = load(store, TENANT).unwrap();
+        assert_eq!((revisions, loaded), (vec![31], Some(later)));
+        assert_eq!(events.len(), 44);
+        assert_eq!(store.place(TENANT, Place(17)).unwrap(), Some(place(17, 1)));
+        assert_eq!(store.place(TENANT, Place(BUCKET_PLACES + 2)).unwrap(), Some(place(BUCKET_PLACES + 2, 1)));
+        assert_eq!(store.place(TENANT, Place(40)).unwrap(), None);
+        assert_eq!(store.place(TenantId(1), Place(1)).unwrap(), None);
+        // The next checkpoint replaces one bucket, removes one, leaves nothing in the tail.
+        let empty = Bucket { kind: BucketKind::Places, no: 1, events: vec![] };
+        checkpoint(store, &later, vec![places(0, 2), empty]);
+        assert!(!store.has_tail(TENANT) && store.with_tail().is_empty());
+        let (events, revisions, loaded) = load(store, TENANT).unwrap();
+        assert_eq!((events, revisions, loaded), (places(0, 2).events, vec![], Some(later)));
+        let history = store.history(TENANT, Revision(0), 1_000).unwrap();
+        assert_eq!(
+            history.iter().map(|frame| frame.revision.0).collect::<Vec<_>>(),
+            (0..32).collect::<Vec<_>>()
+        );
+        assert_eq!(history[5].events, opened(5).events);
+        assert_eq!(history[31].link, later.link);
+        let some = store.history(TENANT, Revision(7), 3).unwrap();
+        assert_eq!(some.iter().map(|frame| frame.revision.0).collect::<Vec<_>>(), [7, 8, 9]);
+        assert_eq!(store.verify(TENANT).unwrap().frames, 32);
+        let after = push(store, &later, &opened(50)).unwrap();
+        assert_eq!(store.history(TENANT, Revision(31), 9).unwrap().len(), 2);
+        assert_eq!(store.head(TENANT).unwrap(), Some(after));
+    });
+}
+
+/// PROPERTY: a bucket over its cap comes back whole, and shrinks again.
+#[test]
+fn large_buckets_are_split() {
+    each(|store| {
+        let head = birth(store, TENANT);
+        let big = Bucket { kind: BucketKind::Names, no: 3, events: (0..20_000).map(subject).collect() };
+        checkpoint(store, &head, vec![big.clone()]);
+        assert_eq!(load(store, TENANT).unwrap().0, big.events);
+        let small = Bucket { events: big.events[..5].to_vec(), ..big };
+        let head = push(store, &head, &opened(1)).unwrap();
+        checkpoint(store, &head, vec![small.clone()]);
+        assert_eq!(load(store, TENANT).unwrap().0, small.events);
+    });
+}
+
+/// PROPERTY: a forgotten tenant is gone in every answer, and its id is never taken again.
+#[test]
+fn forgotten_tenants_stay_gone() {
+    each(|store| {
+        let other = birth(store, TenantId(1));
+        let mut head = birth(store, TENANT);
+        store.make_tenant_keys(TENANT, &[1; 64], &[2; 24]).unwrap();
+        head = push(store, &head, &staged(1, vec![subject(1)], vec![row(b"a", Some(b"1"))])).unwrap();
+        let cut = store.cut();
+        store.put(TenantId(1), &other, vec![]).unwrap();
+        store.put(TENANT, &head, vec![places(0, 3)]).unwrap();
+        store.finish(&cut).unwrap();
+        head = push(store, &head, &opened(2)).unwrap();
+        store.forget(TENANT).unwrap();
+        assert!(store.head(TENANT).unwrap().is_none());
+        assert!(load(store, TENANT).unwrap().2.is_none());
+        assert!(!store.has_tail(TENANT));
+        assert_eq!(read(store, TENANT, b"a"), None);
+        assert!(store.history(TENANT, Revision(0), 9).unwrap().is_empty());
+        assert!(matches!(store.tenant_keys(TENANT), Err(StorageError::KeysMissing(TENANT))));
+        assert!(matches!(push(store, &head, &opened(3)), Err(StorageError::OutOfOrder { .. })));
+        let mut again = Batch::new(&other);
+        again.birth(TENANT, [1; 32], &born(TENANT)).unwrap();
+        assert!(matches!(commit(store, again), Err(StorageError::OutOfOrder { .. })));
+        checkpoint(store, &other, vec![]);
+        assert_eq!(load(store, TenantId(1)).unwrap().1, Vec::<u64>::new());
+    });
+}
+
+/// PROPERTY: keys are made once, read back as made, and differ by tenant.
+#[test]
+fn tenant_keys_are_made_once() {
+    each(|store| {
+        assert!(matches!(store.tenant_keys(TENANT), Err(StorageError::KeysMissing(TENANT))));
+        let entropy: [u8; 64] = std::array::from_fn(|at| u8::try_from(at).unwrap());
+        store.make_tenant_keys(TENANT, &entropy, &[2; 24]).unwrap();
+        store.make_tenant_keys(TENANT, &[5; 64], &[6; 24]).unwrap();
+        store.make_tenant_keys(TenantId(1), &[5; 64], &[6; 24]).unwrap();
+        let keys = store.tenant_keys(TENANT).unwrap();
+        assert_eq!((&keys.index.expose()[..], &keys.refresh.expose()[..]), entropy.split_at(32));
+        let head = birth(store, TENANT);
+        checkpoint(store, &head, vec![]);
+        assert_eq!(store.tenant_keys(TENANT).unwrap().index.expose()[..], entropy[..32]);
+        assert_eq!(store.tenant_keys(TenantId(1)).unwrap().index.expose(), &[5; 32]);
+    });
+}
+
+/// PROPERTY: a stopped store acknowledges nothing.
+#[test]
+fn a_stopped_store_takes_nothing() {
+    each(|store| {
+        let head = birth(store, TENANT);
+        store.stop();
+        assert!(matches!(push(store, &head, &opened(1)), Err(StorageError::LaneStopped)));
+        assert!(!store.failed());
+    });
+}
+
+/// PROPERTY: 64 tenants that commit at once all get their proof, and share groups.
+#[test]
+fn many_tenants_commit_at_once() {
+    each(|store| {
+        let mut heads: Vec<Head> = (1..=64).map(|no| birth(store, TenantId(no))).collect();
+        for round in 1..=20 {
+            let commits: Vec<_> = heads
+                .iter()
+                .map(|head| {
+                    let mut batch = Batch::new(head);
+                    batch.push(&opened(round)).unwrap();
+                    store.commit(batch)
+                })
+                .collect();
+            heads = commits.into_iter().map(|commit| *commit.wait().unwrap().head()).collect();
+        }
+        for head in &heads {
+            assert_eq!(load(store, head.tenant).unwrap().2, Some(*head));
+        }
+        assert_eq!(store.usage().frames, 64 * 21);
+    });
+}
