@@ -1,2 +1,66 @@
-//! Placeholder that the first commit of this room replaces.
-fn main() {}
+//! `tessera-bench`: takes the figures, prints them as a table and writes them as JSON.
+
+use clap::Parser as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+use tessera_bench::args::Args;
+use tessera_bench::figure::{self, Family, Progress, Row, Setup, Why};
+use tessera_bench::{checks, large};
+
+/// All figures, in the order of the table.
+const FAMILIES: &[&Family] = &[&checks::HOT, &large::LARGE];
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            // A closed standard error leaves only the exit code.
+            drop(writeln!(std::io::stderr(), "figures: {why}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), Why> {
+    let known = |id: &str| FAMILIES.iter().any(|family| family.specs.iter().any(|spec| spec.id == id));
+    if let Some(unknown) = args.only.iter().find(|id| !known(id)) {
+        return Err(format!("there is no figure {unknown:?}; --list shows them").into());
+    }
+    if args.list {
+        return list();
+    }
+    let wanted = |id: &str| args.only.is_empty() || args.only.iter().any(|only| only == id);
+    let chosen: Vec<&&Family> =
+        FAMILIES.iter().filter(|family| family.specs.iter().any(|spec| wanted(spec.id))).collect();
+    let setup = setup(args, chosen.len() as u64)?;
+    let mut rows: Vec<Row> = Vec::new();
+    for family in chosen {
+        let taken = family.rows(&setup).into_iter().filter(|row| wanted(row.id));
+        let first = rows.len();
+        rows.extend(taken);
+        setup.progress.step();
+        std::io::stdout().write_all(figure::table(rows.get(first..).unwrap_or_default()).as_bytes())?;
+    }
+    setup.progress.end();
+    if let Some(path) = &args.json {
+        std::fs::write(path, serde_json::to_vec_pretty(&rows)?)?;
+    }
+    Ok(())
+}
+
+fn list() -> Result<(), Why> {
+    let mut out = std::io::stdout().lock();
+    for spec in FAMILIES.iter().flat_map(|family| family.specs) {
+        writeln!(out, "{:<24} {} ({})", spec.id, spec.what, spec.goal)?;
+    }
+    Ok(())
+}
+
+fn setup(args: &Args, families: u64) -> Result<Setup, Why> {
+    let own = std::env::current_exe()?;
+    let beside = own.parent().ok_or("this program stands in no folder")?;
+    let node = args.node.clone().unwrap_or_else(|| beside.join("tessera"));
+    let folder = args.folder.clone().unwrap_or_else(|| beside.join("figures"));
+    Ok(Setup { quick: args.quick, folder, node, progress: Progress::new(families) })
+}

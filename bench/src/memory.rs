@@ -1,0 +1,30 @@
+//! Memory of a process as the kernel counts it.
+
+use std::fs;
+use std::path::Path;
+
+/// A field of a process's status file, in bytes.
+fn field(path: &Path, name: &str) -> Option<f64> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024.0)
+}
+
+/// Resident bytes of this process.
+#[must_use]
+pub fn own_resident() -> f64 {
+    field(Path::new("/proc/self/status"), "VmRSS").unwrap_or(f64::NAN)
+}
+
+/// Resident bytes of another process.
+#[must_use]
+pub fn resident(process: u32) -> Option<f64> {
+    field(Path::new(&format!("/proc/{process}/status")), "VmRSS")
+}
+
+/// Bytes of this process in huge pages.
+#[must_use]
+pub fn own_huge() -> f64 {
+    field(Path::new("/proc/self/smaps_rollup"), "AnonHugePages").unwrap_or(f64::NAN)
+}
