@@ -1,4 +1,6 @@
 //! Builds a node from its configuration, bottom up, and takes it down again, top down.
+//!
+//! store → engine → doors. A door that cannot open ends the start; a store that fails ends the process.
 
 use crate::clock::{Drift, Machine, NodeClock};
 use crate::config::Config;
@@ -6,10 +8,14 @@ use crate::entropy::SystemEntropy;
 use crate::exit::FatalError;
 use crate::lifecycle::{self, Phase, Signals, Wish};
 use crate::telemetry::{self, Recorder};
-use crate::{http, metric, tls};
+use crate::{http, metric, offer, root_key, store, tls};
+use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
+use tessera_crypto::PasswordPool;
+use tessera_engine::{Engine, EngineConfig};
+use tessera_transport::{Door, DoorConfig, DoorError, Limits};
 
 /// Runs a node until a signal ends it.
 ///
@@ -17,50 +23,173 @@ use std::time::{Duration, Instant};
 /// What kept it from starting, or made it stop.
 pub(crate) fn serve(config: Config) -> Result<(), FatalError> {
     telemetry::start_log(&config.log)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores().clamp(1, 8))
         .enable_all()
         .build()
         .map_err(|error| FatalError::unavailable(format!("the runtime cannot start: {error}")))?;
     runtime.block_on(live(config))
 }
 
-/// Runs a node for development below `folder`.
+/// Runs a node for development below `folder`: what is missing is made.
 ///
 /// # Errors
 /// As [`serve`].
 pub(crate) fn develop(config: Config, folder: &Path) -> Result<(), FatalError> {
     std::fs::create_dir_all(folder)
         .map_err(|error| FatalError::unavailable(format!("{}: {error}", folder.display())))?;
+    root_key::make_if_missing(&config.storage)?;
     serve(config)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+/// A node that takes requests.
+#[derive(Clone)]
+pub(crate) struct Live {
+    engine: Engine,
+    /// Taken out when the drain begins.
+    door: Arc<Mutex<Option<Door>>>,
+}
+
+impl Live {
+    /// Hands the figures of engine and door to the metrics.
+    pub(crate) fn record(&self) {
+        metric::record(&self.engine.usage());
+        if let Ok(door) = self.door.lock()
+            && let Some(door) = door.as_ref()
+        {
+            metric::record_door(&door.figures());
+        }
+    }
+
+    /// Lets what runs end, then closes the door and the store.
+    async fn stop(&self, patience: Duration) {
+        let door = self.door.lock().ok().and_then(|mut door| door.take());
+        if let Some(door) = door {
+            door.drain(patience).await;
+        }
+        self.engine.stop().await;
+    }
+
+    /// Loads the certificate again; the old one stays when the new one does not hold.
+    fn reload(&self, config: &Config) -> Result<(), FatalError> {
+        let identity = tls::identity(config)?;
+        let door = self.door.lock().map_err(|_| FatalError::unavailable("the door has failed"))?;
+        let Some(door) = door.as_ref() else { return Ok(()) };
+        door.reload(&identity.chain_pem, identity.key_pem.expose())
+            .map_err(|error| FatalError::config(format!("quic.certificate_file: {error}")))
+    }
 }
 
 async fn live(config: Config) -> Result<(), FatalError> {
     let mut signals = Signals::take()?;
     let recorder = Recorder::install()?;
     let (phase, watching) = lifecycle::phases();
+    let known = Arc::new(OnceLock::new());
     let listener = http::bind(config.http.listen).await?;
-    let door = tokio::spawn(http::serve(listener, recorder, watching));
+    let health = tokio::spawn(http::serve(listener, recorder, watching, Arc::clone(&known)));
     let clock = Arc::new(NodeClock::new(Machine));
-    let _entropy = SystemEntropy;
-    let _identity = tls::identity(&config)?;
     let follower = tokio::spawn(follow(Arc::clone(&clock)));
+    let node = tokio::select! {
+        biased;
+        () = until_end(&mut signals) => return Ok(()),
+        started = start(&config, clock) => started?,
+    };
+    drop(known.set(node.clone()));
     phase.send_replace(Phase::Ready);
     tracing::info!(http = %config.http.listen, quic = %config.quic.listen, "ready");
-    loop {
-        match signals.next().await {
-            Wish::End => break,
-            Wish::Reload => metrics::counter!(metric::CERTIFICATE_RELOADS_TOTAL).increment(1),
-        }
-    }
-    let started = Instant::now();
+    let ended = run(&config, &node, &mut signals).await;
+    let signalled = Instant::now();
     phase.send_replace(Phase::Draining);
     tracing::info!("draining");
+    if ended.is_ok() {
+        node.stop(Duration::from_secs(config.shutdown.drain_seconds)).await;
+    }
     follower.abort();
-    metrics::histogram!(metric::DRAIN_SECONDS).record(started.elapsed().as_secs_f64());
+    metrics::histogram!(metric::DRAIN_SECONDS).record(signalled.elapsed().as_secs_f64());
     phase.send_replace(Phase::Ended);
-    drop(tokio::time::timeout(Duration::from_secs(1), door).await);
+    drop(tokio::time::timeout(Duration::from_secs(1), health).await);
     tracing::info!("ended");
-    Ok(())
+    ended
+}
+
+/// Waits for the wish to end, while there is nothing to reload yet.
+async fn until_end(signals: &mut Signals) {
+    while signals.next().await != Wish::End {}
+}
+
+/// Opens the store, starts the engine on it and opens the door before it.
+async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<Live, FatalError> {
+    let opened = Instant::now();
+    let store = store::open(config).await?;
+    let threads = NonZeroUsize::new(config.passwords.threads)
+        .or_else(|| NonZeroUsize::new(cores() - 1))
+        .unwrap_or(NonZeroUsize::MIN);
+    let pool = PasswordPool::new(threads, config.passwords.queue_max)
+        .map_err(|error| FatalError::unavailable(format!("the hashing pool cannot start: {error}")))?;
+    let settings =
+        EngineConfig { idle_sleep_ms: config.tenants.idle_sleep_seconds * 1000, ..EngineConfig::default() };
+    let cell = settings.cell;
+    let engine = Engine::start(settings, store, (clock, Arc::new(SystemEntropy)), Arc::new(pool))
+        .await
+        .map_err(|error| FatalError::storage(format!("the engine cannot start: {error}")))?;
+    tracing::info!(ms = u64::try_from(opened.elapsed().as_millis()).unwrap_or(u64::MAX), "recovered");
+    let identity = tls::identity(config)?;
+    let door = DoorConfig {
+        listen: config.quic.listen,
+        runtimes: if config.quic.endpoints == 0 { cores().min(8) } else { config.quic.endpoints },
+        chain_pem: identity.chain_pem,
+        key_pem: identity.key_pem,
+        cell,
+        version: version(),
+        limits: Limits { connections: config.quic.connections_max, ..Limits::default() },
+    };
+    let door = Door::open(engine.clone(), door).map_err(|error| {
+        if let DoorError::Certificate(what) = error {
+            FatalError::config(format!("quic.certificate_file: {what}"))
+        } else {
+            FatalError::unavailable(format!("quic.listen: {error}"))
+        }
+    })?;
+    if let Some(secret) = offer::offer(&engine, &SystemEntropy, &config.storage.dir).await? {
+        offer::show(&secret, &config.storage.dir.join(offer::FILE));
+    }
+    Ok(Live { engine, door: Arc::new(Mutex::new(Some(door))) })
+}
+
+/// The version as Hello's reply tells it: major × 10^6 + minor × 10^3 + patch.
+fn version() -> u32 {
+    let number = |text: &str| text.parse::<u32>().unwrap_or_default();
+    number(env!("CARGO_PKG_VERSION_MAJOR")) * 1_000_000
+        + number(env!("CARGO_PKG_VERSION_MINOR")) * 1_000
+        + number(env!("CARGO_PKG_VERSION_PATCH"))
+}
+
+/// Serves until a signal or a failure of the store.
+async fn run(config: &Config, node: &Live, signals: &mut Signals) -> Result<(), FatalError> {
+    loop {
+        tokio::select! {
+            biased;
+            () = node.engine.until_failed() => {
+                let what = "the store has failed: what was not answered is unknown; start again, then repeat it";
+                tracing::error!("{what}");
+                return Err(FatalError::storage(what));
+            }
+            wish = signals.next() => match wish {
+                Wish::End => return Ok(()),
+                Wish::Reload => match node.reload(config) {
+                    Ok(()) => {
+                        metrics::counter!(metric::CERTIFICATE_RELOADS_TOTAL).increment(1);
+                        tracing::info!("loaded the certificate again");
+                    }
+                    Err(error) => tracing::error!(%error, "the old certificate stays"),
+                },
+            },
+        }
+    }
 }
 
 /// Compares the clock with the wall once a second.

@@ -3,9 +3,9 @@
 //! Steps of the wall clock up to five seconds are followed; a larger difference raises an alarm and
 //! is not followed. This is the only file of the engine's process that reads a clock.
 
-use crate::seam::Clock;
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use tessera_engine::Clock;
 use tessera_model::UnixMillis;
 
 /// LIMIT: a step of the wall that is followed, ms. A step beyond it is a mistake or an attack.

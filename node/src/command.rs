@@ -3,7 +3,8 @@
 use crate::assemble;
 use crate::config::{self, Config};
 use crate::exit::{self, FatalError};
-use clap::{CommandFactory as _, Parser, Subcommand};
+use crate::root_key;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
     name = "tessera",
     version,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 done or permit, 1 refused or deny, 2 usage, 3 not reachable, 69 unavailable, 75 storage, 78 configuration.\nExamples:\n  tessera dev\n  tessera serve --config /etc/tessera/tessera.toml\n  tessera config check --json"
+    after_help = "Examples:\n  tessera dev\n  tessera serve --config /etc/tessera/tessera.toml\n  tessera config check --json"
 )]
 struct Line {
     #[command(subcommand)]
@@ -25,7 +26,7 @@ struct Line {
 enum Verb {
     /// Run a node on its data directory until SIGTERM or SIGINT.
     #[command(
-        after_help = "Examples:\n  tessera serve --config /etc/tessera/tessera.toml\n  TESSERA_QUIC__LISTEN=0.0.0.0:7400 tessera serve\n\nSIGHUP loads the certificate again. The root key's file must exist; `tessera dev` makes its own."
+        after_help = "Examples:\n  tessera serve --config /etc/tessera/tessera.toml\n  TESSERA_QUIC__LISTEN=0.0.0.0:7443 tessera serve\n\nSIGHUP loads the certificate again. The root key's file must exist: `tessera config root-key` makes one."
     )]
     Serve(Files),
     /// Run a node for development: makes its folder, root key and certificate when they are missing.
@@ -63,6 +64,14 @@ enum ConfigVerb {
         #[arg(long)]
         json: bool,
     },
+    /// Make a new root key's file. Never replaces one.
+    #[command(
+        after_help = "Example:\n  tessera config root-key /var/lib/tessera/root.key\n\nKeep a copy elsewhere: without the key nothing sealed can be read."
+    )]
+    RootKey {
+        /// The file, as storage.root_key_file names it.
+        file: PathBuf,
+    },
 }
 
 #[derive(clap::Args, Debug)]
@@ -74,7 +83,7 @@ struct Files {
 
 /// Parses the command line and does what it says.
 pub(crate) fn run() -> ExitCode {
-    let line = match Line::try_parse() {
+    let line = match whole().try_get_matches().and_then(|found| Line::from_arg_matches(&found)) {
         Ok(line) => line,
         Err(error) => {
             // Help and version are no errors and go to standard output.
@@ -89,8 +98,9 @@ pub(crate) fn run() -> ExitCode {
             load(Config::development(&folder), &files).and_then(|config| assemble::develop(config, &folder))
         }
         Verb::Config { verb: ConfigVerb::Check { files, json } } => check(&files, json),
+        Verb::Config { verb: ConfigVerb::RootKey { file } } => root_key::make(&file),
         Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut Line::command(), "tessera", &mut std::io::stdout());
+            clap_complete::generate(shell, &mut whole(), "tessera", &mut std::io::stdout());
             Ok(())
         }
     };
@@ -102,6 +112,14 @@ pub(crate) fn run() -> ExitCode {
             error.exit_code()
         }
     }
+}
+
+/// The command line with its exit codes below.
+fn whole() -> clap::Command {
+    let codes: Vec<String> = exit::ALL.iter().map(|(code, word)| format!("{code} {word}")).collect();
+    let line = Line::command();
+    let examples = line.get_after_help().map(ToString::to_string).unwrap_or_default();
+    line.after_help(format!("{examples}\n\nExit codes: {}.", codes.join(", ")))
 }
 
 fn load(base: Config, files: &Files) -> Result<Config, FatalError> {
@@ -168,7 +186,7 @@ mod tests {
     /// PROPERTY: the command line is well formed.
     #[test]
     fn the_command_line_is_well_formed() {
-        Line::command().debug_assert();
+        whole().debug_assert();
     }
 
     /// PROPERTY: what `config check` prints reads as the same configuration.

@@ -1,6 +1,6 @@
 //! The node's randomness: the system's generator, behind the engine's seam.
 
-use crate::seam::Entropy;
+use tessera_engine::Entropy;
 
 /// The system's generator.
 #[derive(Clone, Copy, Debug, Default)]

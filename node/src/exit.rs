@@ -17,6 +17,17 @@ pub(crate) const STORAGE: u8 = 75;
 /// The configuration cannot be used.
 pub(crate) const CONFIG: u8 = 78;
 
+/// All of them with a word, for the help text.
+pub(crate) const ALL: &[(u8, &str)] = &[
+    (OK, "done or permit"),
+    (REFUSED, "refused or deny"),
+    (USAGE, "usage"),
+    (UNREACHABLE, "not reachable"),
+    (UNAVAILABLE, "unavailable"),
+    (STORAGE, "storage"),
+    (CONFIG, "configuration"),
+];
+
 /// A failure that ends the program, in words for people.
 #[derive(Debug)]
 pub(crate) struct FatalError {
@@ -65,7 +76,7 @@ mod tests {
     fn codes_are_documented() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operate/exit-codes.md");
         let text = std::fs::read_to_string(path).expect("the document");
-        for code in [OK, REFUSED, USAGE, UNREACHABLE, UNAVAILABLE, STORAGE, CONFIG] {
+        for (code, _) in ALL {
             assert!(text.contains(&format!("| {code} |")), "{code}");
         }
     }

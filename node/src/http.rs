@@ -1,5 +1,6 @@
 //! Metrics, health and readiness over plain HTTP, for this machine's probes.
 
+use crate::assemble::Live;
 use crate::exit::FatalError;
 use crate::lifecycle::Phase;
 use crate::metric;
@@ -10,6 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -18,6 +20,7 @@ use tokio::sync::watch;
 struct Shared {
     recorder: Recorder,
     phase: watch::Receiver<Phase>,
+    live: Arc<OnceLock<Live>>,
 }
 
 /// Binds the address, before anything is started that would have to be undone.
@@ -31,13 +34,18 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, FatalError>
 }
 
 /// Answers until the node has ended.
-pub(crate) async fn serve(listener: TcpListener, recorder: Recorder, phase: watch::Receiver<Phase>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    recorder: Recorder,
+    phase: watch::Receiver<Phase>,
+    live: Arc<OnceLock<Live>>,
+) {
     let mut ended = phase.clone();
     let router = Router::new()
         .route("/metrics", get(metrics))
         .route("/livez", get(alive))
         .route("/readyz", get(ready))
-        .with_state(Shared { recorder, phase });
+        .with_state(Shared { recorder, phase, live });
     let end = async move {
         // A sender that is gone means the end too.
         drop(ended.wait_for(|phase| *phase == Phase::Ended).await);
@@ -50,6 +58,9 @@ pub(crate) async fn serve(listener: TcpListener, recorder: Recorder, phase: watc
 async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
     let ready = *shared.phase.borrow() == Phase::Ready;
     metrics::gauge!(metric::READY).set(if ready { 1.0 } else { 0.0 });
+    if let Some(live) = shared.live.get() {
+        live.record();
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], shared.recorder.render())
 }
 

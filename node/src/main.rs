@@ -9,7 +9,9 @@ mod exit;
 mod http;
 mod lifecycle;
 mod metric;
-mod seam;
+mod offer;
+mod root_key;
+mod store;
 mod telemetry;
 mod tls;
 

@@ -2,7 +2,9 @@
 //!
 //! No label holds a tenant, a subject, a name or a secret.
 
-use metrics::{describe_counter, describe_gauge, describe_histogram};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use tessera_engine::EngineUsage;
+use tessera_transport::Figures;
 
 /// gauge, `version`: 1 while the process runs.
 pub(crate) const INFO: &str = "tessera_info";
@@ -24,6 +26,58 @@ pub(crate) const CLOCK_ALARMS_TOTAL: &str = "tessera_clock_alarms_total";
 pub(crate) const CERTIFICATE_RELOADS_TOTAL: &str = "tessera_certificate_reloads_total";
 /// histogram: seconds from the signal to the end of the drain.
 pub(crate) const DRAIN_SECONDS: &str = "tessera_drain_seconds";
+/// gauge: tenants in memory.
+pub(crate) const TENANTS_AWAKE: &str = "tessera_tenants_awake";
+/// gauge: commands that wait in intakes.
+pub(crate) const COMMANDS_WAITING: &str = "tessera_commands_waiting";
+/// gauge: bytes of all session tables.
+pub(crate) const TABLE_BYTES: &str = "tessera_table_bytes";
+/// gauge: passwords that wait to be hashed.
+pub(crate) const PASSWORDS_WAITING: &str = "tessera_passwords_waiting";
+/// gauge: frames newer than the checkpoint.
+pub(crate) const TAIL_FRAMES: &str = "tessera_tail_frames";
+/// gauge: bytes of the frames newer than the checkpoint.
+pub(crate) const TAIL_BYTES: &str = "tessera_tail_bytes";
+/// gauge: journal files that exist.
+pub(crate) const JOURNAL_FILES: &str = "tessera_journal_files";
+/// gauge: bytes of the checkpoint's file.
+pub(crate) const CHECKPOINT_BYTES: &str = "tessera_checkpoint_bytes";
+/// gauge: 1 while no further journal file can be made and only commands that narrow are taken.
+pub(crate) const STORAGE_FULL: &str = "tessera_storage_full";
+/// counter: groups synced to the journal.
+pub(crate) const GROUPS_TOTAL: &str = "tessera_groups_total";
+/// counter: frames committed.
+pub(crate) const FRAMES_TOTAL: &str = "tessera_frames_total";
+/// counter: checkpoints finished.
+pub(crate) const CHECKPOINTS_TOTAL: &str = "tessera_checkpoints_total";
+/// counter: times that the journal went on in another file.
+pub(crate) const JOURNAL_SWITCHES_TOTAL: &str = "tessera_journal_switches_total";
+/// gauge: connections that stand now.
+pub(crate) const CONNECTIONS_OPEN: &str = "tessera_connections_open";
+/// counter: connections that were made.
+pub(crate) const CONNECTIONS_TOTAL: &str = "tessera_connections_total";
+/// counter: connections that were refused at the limit.
+pub(crate) const CONNECTIONS_REFUSED_TOTAL: &str = "tessera_connections_refused_total";
+/// counter: handshakes that had to prove their address first.
+pub(crate) const RETRIES_TOTAL: &str = "tessera_retries_total";
+/// counter: handshakes that failed or took too long.
+pub(crate) const HANDSHAKES_FAILED_TOTAL: &str = "tessera_handshakes_failed_total";
+/// counter: Hellos that opened something.
+pub(crate) const HELLOS_TOTAL: &str = "tessera_hellos_total";
+/// counter: Hellos that were turned down.
+pub(crate) const HELLOS_REFUSED_TOTAL: &str = "tessera_hellos_refused_total";
+/// counter: reads that were drained, each answered in one write.
+pub(crate) const DRAINS_TOTAL: &str = "tessera_drains_total";
+/// counter: checks that were answered, those of batches included.
+pub(crate) const CHECKS_TOTAL: &str = "tessera_checks_total";
+/// counter: other questions that were answered.
+pub(crate) const QUESTIONS_TOTAL: &str = "tessera_questions_total";
+/// counter: commands and lists that were taken.
+pub(crate) const COMMANDS_TOTAL: &str = "tessera_commands_total";
+/// counter: error replies.
+pub(crate) const FAULTS_TOTAL: &str = "tessera_faults_total";
+/// counter: connections that the node closed with a code.
+pub(crate) const CONNECTIONS_CLOSED_TOTAL: &str = "tessera_connections_closed_total";
 
 /// Tells the recorder what each metric means.
 pub(crate) fn describe() {
@@ -36,5 +90,66 @@ pub(crate) fn describe() {
     describe_gauge!(CLOCK_DRIFT_SECONDS, "how far the wall clock is ahead of the node's clock");
     describe_counter!(CLOCK_ALARMS_TOTAL, "comparisons in which the wall clock was too far off");
     describe_counter!(CERTIFICATE_RELOADS_TOTAL, "certificates loaded again");
+    describe_gauge!(TENANTS_AWAKE, "tenants in memory");
+    describe_gauge!(COMMANDS_WAITING, "commands that wait in intakes");
+    describe_gauge!(TABLE_BYTES, "bytes of all session tables");
+    describe_gauge!(PASSWORDS_WAITING, "passwords that wait to be hashed");
+    describe_gauge!(TAIL_FRAMES, "frames newer than the checkpoint");
+    describe_gauge!(TAIL_BYTES, "bytes of the frames newer than the checkpoint");
+    describe_gauge!(JOURNAL_FILES, "journal files that exist");
+    describe_gauge!(CHECKPOINT_BYTES, "bytes of the checkpoint's file");
+    describe_gauge!(STORAGE_FULL, "1 while no further journal file can be made");
+    describe_counter!(GROUPS_TOTAL, "groups synced to the journal");
+    describe_counter!(FRAMES_TOTAL, "frames committed");
+    describe_counter!(CHECKPOINTS_TOTAL, "checkpoints finished");
+    describe_counter!(JOURNAL_SWITCHES_TOTAL, "times that the journal went on in another file");
+    describe_gauge!(CONNECTIONS_OPEN, "connections that stand now");
+    describe_counter!(CONNECTIONS_TOTAL, "connections that were made");
+    describe_counter!(CONNECTIONS_REFUSED_TOTAL, "connections that were refused at the limit");
+    describe_counter!(RETRIES_TOTAL, "handshakes that had to prove their address first");
+    describe_counter!(HANDSHAKES_FAILED_TOTAL, "handshakes that failed or took too long");
+    describe_counter!(HELLOS_TOTAL, "Hellos that opened something");
+    describe_counter!(HELLOS_REFUSED_TOTAL, "Hellos that were turned down");
+    describe_counter!(DRAINS_TOTAL, "reads that were drained, each answered in one write");
+    describe_counter!(CHECKS_TOTAL, "checks that were answered, those of batches included");
+    describe_counter!(QUESTIONS_TOTAL, "other questions that were answered");
+    describe_counter!(COMMANDS_TOTAL, "commands and lists that were taken");
+    describe_counter!(FAULTS_TOTAL, "error replies");
+    describe_counter!(CONNECTIONS_CLOSED_TOTAL, "connections that the node closed with a code");
     describe_histogram!(DRAIN_SECONDS, "seconds from the signal to the end of the drain");
+}
+
+/// Takes over what the engine and its store say of themselves.
+pub(crate) fn record(usage: &EngineUsage) {
+    gauge!(TENANTS_AWAKE).set(usage.awake as f64);
+    gauge!(COMMANDS_WAITING).set(usage.waiting as f64);
+    gauge!(TABLE_BYTES).set(usage.table_bytes as f64);
+    gauge!(PASSWORDS_WAITING).set(usage.hashing as f64);
+    let store = &usage.store;
+    gauge!(TAIL_FRAMES).set(store.tail_frames as f64);
+    gauge!(TAIL_BYTES).set(store.tail_bytes as f64);
+    gauge!(JOURNAL_FILES).set(store.journal_files as f64);
+    gauge!(CHECKPOINT_BYTES).set(store.checkpoint_bytes as f64);
+    gauge!(STORAGE_FULL).set(if store.full { 1.0 } else { 0.0 });
+    counter!(GROUPS_TOTAL).absolute(store.groups);
+    counter!(FRAMES_TOTAL).absolute(store.frames);
+    counter!(CHECKPOINTS_TOTAL).absolute(store.checkpoints);
+    counter!(JOURNAL_SWITCHES_TOTAL).absolute(store.switches);
+}
+
+/// Takes over what the door counted.
+pub(crate) fn record_door(door: &Figures) {
+    gauge!(CONNECTIONS_OPEN).set(door.connections_open as f64);
+    counter!(CONNECTIONS_TOTAL).absolute(door.connections);
+    counter!(CONNECTIONS_REFUSED_TOTAL).absolute(door.connections_refused);
+    counter!(RETRIES_TOTAL).absolute(door.retries);
+    counter!(HANDSHAKES_FAILED_TOTAL).absolute(door.handshakes_failed);
+    counter!(HELLOS_TOTAL).absolute(door.hellos);
+    counter!(HELLOS_REFUSED_TOTAL).absolute(door.hellos_refused);
+    counter!(DRAINS_TOTAL).absolute(door.drains);
+    counter!(CHECKS_TOTAL).absolute(door.checks);
+    counter!(QUESTIONS_TOTAL).absolute(door.questions);
+    counter!(COMMANDS_TOTAL).absolute(door.commands);
+    counter!(FAULTS_TOTAL).absolute(door.faults);
+    counter!(CONNECTIONS_CLOSED_TOTAL).absolute(door.closed);
 }

@@ -166,11 +166,11 @@ mod tests {
             ("[log]\n\nformat = \"xml\"\n", "tessera.toml:3: log.format: \"xml\" is not one of text, json"),
             (
                 "[storage]\njournal_file_bytes = 5\n",
-                "tessera.toml:2: storage.journal_file_bytes: must be a power of two from 65536 (64 KiB) to 67108864 (64 MiB)",
+                "tessera.toml:2: storage.journal_file_bytes: must be 65536 (64 KiB) to 67108864 (64 MiB), in steps of 16384 (16 KiB)",
             ),
             (
-                "[tenants]\nawake_max = \"many\"\n",
-                "tessera.toml:2: tenants.awake_max: found string \"many\", expected usize",
+                "[tenants]\nidle_sleep_seconds = \"many\"\n",
+                "tessera.toml:2: tenants.idle_sleep_seconds: found string \"many\", expected u64",
             ),
         ];
         for (text, message) in cases {

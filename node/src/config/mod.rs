@@ -7,7 +7,7 @@
 mod load;
 mod locate;
 
-pub(crate) use load::{ConfigError, load};
+pub(crate) use load::load;
 
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -43,7 +43,7 @@ pub(crate) struct Storage {
     pub(crate) root_key_file: PathBuf,
     /// Take a root key file that others on this machine can read.
     pub(crate) danger_root_key_readable_by_others: bool,
-    /// Bytes of one journal file: a power of two from 64 KiB to 64 MiB.
+    /// Bytes of one journal file, 64 KiB to 64 MiB in steps of 16 KiB; counts when the directory is made.
     pub(crate) journal_file_bytes: u64,
     /// Bytes of the journal that may wait for a checkpoint.
     pub(crate) tail_bytes_max: u64,
@@ -83,20 +83,17 @@ pub(crate) struct Quic {
     pub(crate) names: Vec<String>,
     /// Connections at a time.
     pub(crate) connections_max: usize,
-    /// Connections at a time from one address (IPv6: one /64).
-    pub(crate) connections_per_source_max: usize,
 }
 
 impl Default for Quic {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 7400)),
+            listen: SocketAddr::from(([127, 0, 0, 1], 7443)),
             endpoints: 0,
             certificate_file: PathBuf::new(),
             key_file: PathBuf::new(),
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()],
             connections_max: 10_000,
-            connections_per_source_max: 1_000,
         }
     }
 }
@@ -139,13 +136,11 @@ impl Default for Passwords {
 pub(crate) struct Tenants {
     /// Seconds without work after which a tenant leaves memory; the next use wakes it.
     pub(crate) idle_sleep_seconds: u64,
-    /// Tenants awake at a time; the least recently used one sleeps first.
-    pub(crate) awake_max: usize,
 }
 
 impl Default for Tenants {
     fn default() -> Self {
-        Self { idle_sleep_seconds: 900, awake_max: 10_000 }
+        Self { idle_sleep_seconds: 600 }
     }
 }
 
@@ -204,9 +199,9 @@ impl Config {
         let storage = &self.storage;
         let file = storage.journal_file_bytes;
         fault(
-            !file.is_power_of_two() || !(64 * KIB..=64 * MIB).contains(&file),
+            !file.is_multiple_of(16 * KIB) || !(64 * KIB..=64 * MIB).contains(&file),
             "storage.journal_file_bytes",
-            "must be a power of two from 65536 (64 KiB) to 67108864 (64 MiB)",
+            "must be 65536 (64 KiB) to 67108864 (64 MiB), in steps of 16384 (16 KiB)",
         );
         fault(
             storage.tail_bytes_max < 2 * file,
@@ -231,7 +226,6 @@ impl Config {
         fault(quic.names.is_empty(), "quic.names", "must hold at least one name");
         fault(quic.endpoints > 64, "quic.endpoints", "must be at most 64");
         fault(quic.connections_max == 0, "quic.connections_max", "must be at least 1");
-        fault(quic.connections_per_source_max == 0, "quic.connections_per_source_max", "must be at least 1");
         fault(
             !self.http.listen.ip().is_loopback() && !self.http.danger_listen_beyond_this_machine,
             "http.listen",
@@ -239,11 +233,6 @@ impl Config {
         );
         fault(self.passwords.queue_max == 0, "passwords.queue_max", "must be at least 1");
         fault(self.passwords.threads > 64, "passwords.threads", "must be at most 64");
-        fault(
-            self.tenants.awake_max < 2,
-            "tenants.awake_max",
-            "must be at least 2: the system tenant and one more",
-        );
         fault(self.tenants.idle_sleep_seconds == 0, "tenants.idle_sleep_seconds", "must be at least 1");
         fault(self.shutdown.drain_seconds > 3600, "shutdown.drain_seconds", "must be at most 3600");
         faults
@@ -254,6 +243,7 @@ impl Config {
         let mut config = Self::default();
         config.storage.dir = folder.join("data");
         config.storage.root_key_file = folder.join("root.key");
+        config.storage.journal_file_bytes = 4 * MIB;
         config
     }
 }
@@ -273,6 +263,21 @@ mod tests {
         assert!(config.quic.listen.ip().is_loopback());
     }
 
+    /// PROPERTY: every key stands in the operator's document, under its table.
+    #[test]
+    fn keys_are_documented() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operate/configuration.md");
+        let text = std::fs::read_to_string(path).expect("the document");
+        let value = serde_json::to_value(Config::default()).expect("json");
+        for (table, keys) in value.as_object().expect("tables") {
+            let part =
+                text.split("## `[").find(|part| part.starts_with(&format!("{table}]`"))).expect("a part");
+            for key in keys.as_object().expect("keys").keys() {
+                assert!(part.contains(&format!("| `{key}` |")), "{table}.{key}");
+            }
+        }
+    }
+
     /// PROPERTY: each value out of its bounds is named with its key.
     #[test]
     fn values_out_of_bounds_are_named() {
@@ -290,7 +295,6 @@ mod tests {
             ("quic.connections_max", |c| c.quic.connections_max = 0),
             ("http.listen", |c| c.http.listen = SocketAddr::from(([0, 0, 0, 0], 1))),
             ("passwords.queue_max", |c| c.passwords.queue_max = 0),
-            ("tenants.awake_max", |c| c.tenants.awake_max = 1),
             ("tenants.idle_sleep_seconds", |c| c.tenants.idle_sleep_seconds = 0),
             ("shutdown.drain_seconds", |c| c.shutdown.drain_seconds = 3601),
         ];

@@ -5,7 +5,7 @@ use crate::source::{finds, line_of};
 use crate::violation::Violation;
 
 /// Types that hold secrets, by name; whatever ends in `Secret` is one too.
-const SECRETS: &[&str] = &["Private", "Key", "TenantKeys", "Entropy", "Identity", "RootKey"];
+const SECRETS: &[&str] = &["Private", "Key", "TenantKeys", "Entropy", "RootKey"];
 /// What would print, serialise or compare them.
 const FORBIDDEN: &[&str] = &["Debug", "Display", "Serialize", "PartialEq", "Eq", "PartialOrd", "Ord"];
 

@@ -1,0 +1,68 @@
+//! The one-time secret of a node without an operator: offered at the start, shown once, good for 30 minutes.
+//!
+//! `tessera operator claim` turns it into an operator's key. The engine keeps only its tag.
+
+use crate::exit::FatalError;
+use crate::tls::write_new;
+use std::io::Write as _;
+use std::path::Path;
+use tessera_engine::{Engine, Entropy, SubmitError};
+use tessera_model::{Private, Refusal};
+
+/// LIMIT: how long the secret is good, seconds: long enough to type, short enough to forget.
+const SECRET_S_MAX: u32 = 30 * 60;
+/// Letters of a secret: 32 of them, so that five random bits choose one.
+const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+/// Letters that are drawn: 160 bits.
+const LENGTH: usize = 32;
+/// The file that holds the secret, in the data directory.
+pub(crate) const FILE: &str = "operator-secret";
+
+/// Offers a secret when nobody has claimed this node yet; returns it for showing.
+///
+/// # Errors
+/// When the command or the file cannot be written.
+pub(crate) async fn offer(
+    engine: &Engine,
+    entropy: &impl Entropy,
+    folder: &Path,
+) -> Result<Option<String>, FatalError> {
+    let path = folder.join(FILE);
+    if engine.has_operator() {
+        // A secret that was used opens nothing; its file would only mislead.
+        drop(std::fs::remove_file(&path));
+        return Ok(None);
+    }
+    let secret = draw(entropy);
+    let until = engine.now().to_deadline().plus_seconds(SECRET_S_MAX);
+    let done = engine.offer_operator(&Private::new(secret.clone().into_bytes()), until).await;
+    match done {
+        Ok(_) => {}
+        Err(SubmitError::Refused(Refusal::StorageFull)) => {
+            return Err(FatalError::unavailable("the store is full: free space, then start again"));
+        }
+        Err(error) => return Err(FatalError::storage(format!("the one-time secret: {error}"))),
+    }
+    write_new(&path, 0o600, format!("{secret}\n").as_bytes())
+        .map_err(|error| FatalError::unavailable(format!("{}: {error}", path.display())))?;
+    Ok(Some(secret))
+}
+
+fn draw(entropy: &impl Entropy) -> String {
+    let mut bytes = [0; LENGTH];
+    entropy.fill(&mut bytes);
+    let letters = bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte & 31)));
+    let mut secret = String::from("once-");
+    secret.extend(letters.map(|letter| char::from(*letter)));
+    secret
+}
+
+/// Shows the secret once, on standard error and never in the log, whose lines travel further.
+pub(crate) fn show(secret: &str, file: &Path) {
+    let text = format!(
+        "\nThis node has no operator yet. One-time secret (30 minutes, one use; also in {}):\n\n    {secret}\n\nTurn it into an operator's key: tessera operator claim\n\n",
+        file.display()
+    );
+    // A closed standard error leaves the file.
+    drop(std::io::stderr().write_all(text.as_bytes()));
+}

@@ -1,0 +1,103 @@
+//! The real binary's command line: answers, errors and exit codes, without a running node.
+
+use std::process::{Command, Output};
+
+fn tessera(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
+    command.args(arguments).env_remove("TESSERA_CONFIG");
+    command.output().expect("the binary runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// PROPERTY: a wrong command line ends with 2 and a hint on standard error; help with 0 on standard output.
+#[test]
+fn usage_ends_with_two() {
+    let wrong = tessera(&["srve"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(wrong.stdout.is_empty());
+    assert!(text(&wrong.stderr).contains("serve"), "{}", text(&wrong.stderr));
+    for word in [&["--help"][..], &["serve", "--help"], &["dev", "--help"], &["config", "check", "--help"]] {
+        let help = tessera(word);
+        assert_eq!(help.status.code(), Some(0));
+        assert!(text(&help.stdout).contains("Example"), "{word:?}: {}", text(&help.stdout));
+    }
+}
+
+/// PROPERTY: a wrong configuration ends with 78, names file and line, and never prints a backtrace.
+#[test]
+fn a_wrong_configuration_ends_with_78() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("t.toml");
+    std::fs::write(&path, "[quic]\n\nlisten = \"127.0.0.1\"\n").expect("a file");
+    let file = path.display().to_string();
+    for verb in [&["config", "check"][..], &["serve"], &["dev", "--folder", "/none"]] {
+        let wrong = tessera(&[verb, &["--config", &file]].concat());
+        assert_eq!(wrong.status.code(), Some(78));
+        let message = text(&wrong.stderr);
+        assert!(message.starts_with(&format!("tessera: {file}:3: quic.listen: ")), "{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
+    let json = tessera(&["config", "check", "--json", "--config", &file]);
+    assert_eq!(json.status.code(), Some(78));
+    let answer: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(
+        (&answer["ok"], &answer["line"], &answer["key"]),
+        (&false.into(), &3.into(), &"quic.listen".into())
+    );
+}
+
+/// PROPERTY: the environment lies over the file, and its mistakes are named by the variable.
+#[test]
+fn the_environment_lies_over_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("t.toml");
+    std::fs::write(&path, "[log]\nformat = \"json\"\nfilter = \"warn\"\n").expect("a file");
+    let check = |name: &str, value: &str| {
+        Command::new(env!("CARGO_BIN_EXE_tessera"))
+            .args(["config", "check", "--json", "--config"])
+            .arg(&path)
+            .env(name, value)
+            .output()
+            .expect("the binary runs")
+    };
+    let good = check("TESSERA_LOG__FILTER", "debug");
+    let answer: serde_json::Value = serde_json::from_slice(&good.stdout).expect("JSON");
+    assert_eq!(answer["config"]["log"], serde_json::json!({ "format": "json", "filter": "debug" }));
+    let wrong = check("TESSERA_LOG__FILTR", "debug");
+    assert_eq!(wrong.status.code(), Some(78));
+    let answer: serde_json::Value = serde_json::from_slice(&wrong.stdout).expect("JSON");
+    assert_eq!(answer["source"], "TESSERA_LOG__FILTR");
+    assert!(answer["what"].as_str().expect("text").contains("did you mean filter?"), "{answer}");
+    // A variable without a table is the command line's, not the configuration's.
+    assert_eq!(check("TESSERA_ADDRESS", "x").status.code(), Some(0));
+}
+
+/// PROPERTY: completions are made for every shell and name the commands.
+#[test]
+fn completions_name_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let made = tessera(&["completions", shell]);
+        assert_eq!(made.status.code(), Some(0));
+        assert!(text(&made.stdout).contains("serve"), "{shell}");
+    }
+}
+
+/// PROPERTY: `serve` without a root key says what to do and ends with 69; it makes nothing on disk.
+#[test]
+fn serve_needs_its_root_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("t.toml");
+    let (dir, key) = (folder.path().join("data"), folder.path().join("root.key"));
+    std::fs::write(&path, format!("[storage]\ndir = {dir:?}\nroot_key_file = {key:?}\n")).expect("a file");
+    let refused = tessera(&["serve", "--config", &path.display().to_string()]);
+    assert_eq!(refused.status.code(), Some(69), "{}", text(&refused.stderr));
+    assert!(text(&refused.stderr).contains("tessera config root-key"), "{}", text(&refused.stderr));
+    assert!(!dir.exists());
+    let made = tessera(&["config", "root-key", &key.display().to_string()]);
+    assert_eq!(made.status.code(), Some(0));
+    let again = tessera(&["config", "root-key", &key.display().to_string()]);
+    assert_eq!(again.status.code(), Some(69), "{}", text(&again.stderr));
+}

@@ -1,0 +1,150 @@
+//! The life of a real node: start, health, metrics, reload, a second process, drain and end.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A node in development mode below a folder; killed with its guard.
+struct Node {
+    child: Child,
+    log: BufReader<ChildStderr>,
+    http: SocketAddr,
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
+}
+
+impl Node {
+    fn start(folder: &Path) -> Self {
+        let http = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let quic = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tessera"))
+            .args(["dev", "--folder"])
+            .arg(folder)
+            .env("TESSERA_HTTP__LISTEN", http.to_string())
+            .env("TESSERA_QUIC__LISTEN", quic.to_string())
+            .env("TESSERA_LOG__FORMAT", "json")
+            .env("TESSERA_STORAGE__JOURNAL_FILE_BYTES", "1048576")
+            .env_remove("TESSERA_CONFIG")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let log = BufReader::new(child.stderr.take().expect("a pipe"));
+        Self { child, log, http }
+    }
+
+    /// Reads the log up to the line with this message.
+    fn until(&mut self, message: &str) -> serde_json::Value {
+        let mut seen = String::new();
+        loop {
+            let mut line = String::new();
+            let read = self.log.read_line(&mut line).expect("a line");
+            assert!(read > 0, "the log ended before {message:?}:\n{seen}");
+            if let Ok(value) = serde_json::from_str::<serde_json::Value>(&line)
+                && value["message"] == message
+            {
+                return value;
+            }
+            seen.push_str(&line);
+        }
+    }
+
+    fn ask(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.http).expect("the HTTP door");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        (status, answer)
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let done = Command::new("kill").args(["-s", name, &id]).status().expect("kill runs");
+        assert!(done.success());
+    }
+
+    fn end(&mut self) -> i32 {
+        self.signal("TERM");
+        self.child.wait().expect("an end").code().expect("no signal ended it")
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// PROPERTY: a node becomes ready, tells its metrics, and ends with 0 after SIGTERM, SIGINT alike.
+#[test]
+fn a_node_lives_and_ends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["TERM", "INT"] {
+        let mut node = Node::start(folder.path());
+        node.until("ready");
+        assert_eq!(node.ask("/livez").0, 200);
+        assert_eq!(node.ask("/readyz").0, 200);
+        assert_eq!(node.ask("/other").0, 404);
+        let (status, metrics) = node.ask("/metrics");
+        assert_eq!(status, 200);
+        for metric in
+            ["tessera_info{version=", "tessera_ready 1", "tessera_resident_bytes ", "tessera_tenants_awake "]
+        {
+            assert!(metrics.contains(metric), "{metric}: {metrics}");
+        }
+        node.signal(name);
+        let started = Instant::now();
+        assert_eq!(node.child.wait().expect("an end").code(), Some(0));
+        assert!(started.elapsed() < Duration::from_secs(10));
+    }
+}
+
+/// PROPERTY: SIGHUP loads the certificate again and the node goes on.
+#[test]
+fn a_hangup_reloads_the_certificate() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut node = Node::start(folder.path());
+    node.until("ready");
+    node.signal("HUP");
+    node.until("loaded the certificate again");
+    assert_eq!(node.ask("/readyz").0, 200);
+    assert!(node.ask("/metrics").1.contains("tessera_certificate_reloads_total 1"));
+    assert_eq!(node.end(), 0);
+}
+
+/// PROPERTY: a second process on the same directory is refused with 69 and disturbs nobody.
+#[test]
+fn a_second_process_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut first = Node::start(folder.path());
+    first.until("ready");
+    let mut second = Node::start(folder.path());
+    assert_eq!(second.child.wait().expect("an end").code(), Some(69));
+    assert_eq!(first.ask("/readyz").0, 200);
+    assert_eq!(first.end(), 0);
+}
+
+/// PROPERTY: an address in use is told with its key, and ends with 69.
+#[test]
+fn an_address_in_use_is_told() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let folder = tempfile::tempdir().expect("a folder");
+    let address = taken.local_addr().expect("an address").to_string();
+    let refused = Command::new(env!("CARGO_BIN_EXE_tessera"))
+        .args(["dev", "--folder"])
+        .arg(folder.path())
+        .env("TESSERA_HTTP__LISTEN", &address)
+        .env_remove("TESSERA_CONFIG")
+        .output()
+        .expect("the binary runs");
+    assert_eq!(refused.status.code(), Some(69));
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(message.contains(&format!("http.listen {address}")), "{message}");
+}
