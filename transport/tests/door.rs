@@ -171,7 +171,9 @@ async fn lists_show_what_was_made() {
     let tenants = Request::ListTenants { after: None, limit: 0 };
     let tenants = operator.list::<TenantRow>(&tenants).await.expect("listed").rows;
     assert!(tenants.iter().any(|tenant| tenant.tenant == acme.id && tenant.name.as_str() == "acme"));
-    assert!(client.list::<TenantRow>(&Request::ReadTenant { tenant: Some(acme.id), name: None }).await.is_err());
+    assert!(
+        client.list::<TenantRow>(&Request::ReadTenant { tenant: Some(acme.id), name: None }).await.is_err()
+    );
 }
 
 /// PROPERTY: an operator acts on a tenant that it names, in Hello or in the command; nobody else does.

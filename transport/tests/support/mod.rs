@@ -1,5 +1,7 @@
 //! A whole door for tests: engine over a store in memory, a certificate, clients.
 
+pub(crate) mod raw;
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

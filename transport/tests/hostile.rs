@@ -1,0 +1,368 @@
+//! What hostile, broken and slow peers get: a typed end of their own, and nobody else is disturbed.
+
+mod support;
+
+use std::time::{Duration, Instant};
+use support::raw::{Raw, endpoint};
+use support::{House, certificate, query};
+use tessera_client::wire::{Fault, Hello, Kind, Outbox, Request, TENANT_OF_CONNECTION};
+use tessera_client::{Client, ClientError};
+use tessera_engine::{EngineConfig, Standing};
+use tessera_model::limits::{WIRE_FRAME_BEFORE_HELLO_BYTES_MAX, WIRE_FRAME_BYTES_MAX};
+use tessera_model::{Handle, Reason, Receipt, Refusal};
+use tessera_transport::Limits;
+
+/// A frame with any header and payload, padded.
+fn frame(kind: u16, flags: u16, id: u64, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = u32::try_from(payload.len()).expect("small").to_le_bytes().to_vec();
+    bytes.extend(kind.to_le_bytes());
+    bytes.extend(flags.to_le_bytes());
+    bytes.extend(id.to_le_bytes());
+    bytes.extend(payload);
+    bytes.resize(bytes.len().next_multiple_of(16), 0);
+    bytes
+}
+
+fn check_frame(handle: &[u8; 40], id: u64) -> Vec<u8> {
+    let mut out = Outbox::new();
+    out.check(id, &query(handle, "orders.read")).expect("written");
+    out.as_bytes().to_vec()
+}
+
+/// PROPERTY: a bad payload is an Error to that request alone: truncated, bit-flipped, misaligned and
+/// of an unknown kind between two sound checks, which are answered.
+#[tokio::test]
+async fn tc_82_bad_payloads_disturb_no_other_request() {
+    let house = House::open().await;
+    let operator = house.operator().await;
+    let acme = house.tenant(&operator, "acme").await;
+    acme.person("amy@example.org", "reader", &["orders.read"]).await;
+    let (handle, _) = acme.session("amy@example.org").await;
+    let mut raw = Raw::hello(&house, &acme.key).await;
+    let sound = check_frame(&handle, 7);
+    let payload = &sound[16..16 + 112];
+    let mut flipped = payload.to_vec();
+    flipped[payload.len() - 1] ^= 0x80;
+    let shifted: Vec<u8> = [&[0; 3], payload].concat();
+    let bad = [
+        (3, payload[..50].to_vec(), 403),
+        (3, flipped, 403),
+        (3, shifted, 403),
+        (3, Vec::new(), 403),
+        (999, payload.to_vec(), 402),
+        (4, payload.to_vec(), 402),
+        (0x1028, payload.to_vec(), 403),
+        (1, payload.to_vec(), 404),
+    ];
+    for (kind, bytes, code) in bad {
+        let all = [check_frame(&handle, 10), frame(kind, 0, 11, &bytes), check_frame(&handle, 12)].concat();
+        raw.write(&all).await;
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            answers.push(raw.next().await.expect("an answer"));
+        }
+        answers.sort_by_key(|(id, ..)| *id);
+        let codes: Vec<_> =
+            answers.iter().map(|(id, kind, fault)| (*id, *kind, fault.as_ref().map(|f| f.code))).collect();
+        let expected =
+            [(10, Kind::Decision, None), (11, Kind::Error, Some(code)), (12, Kind::Decision, None)];
+        assert_eq!(codes, expected, "kind {kind}");
+    }
+    assert!(acme.client.check(&query(&handle, "orders.read")).await.expect("an answer").is_permit());
+}
+
+/// PROPERTY: a bad header and a frame over the cap close the connection with their code.
+#[tokio::test]
+async fn tc_82_bad_headers_close_with_a_code() {
+    let house = House::open().await;
+    let operator = house.operator().await;
+    let acme = house.tenant(&operator, "acme").await;
+    let over = |len: usize| {
+        let mut bytes = frame(3, 0, 1, &[]);
+        bytes[..4].copy_from_slice(&u32::try_from(len).expect("small").to_le_bytes());
+        bytes
+    };
+    let mut dirty = frame(3, 0, 1, &[0; 8]);
+    dirty[30] = 1;
+    for (bytes, code) in
+        [(frame(3, 1, 1, &[0; 16]), 400), (dirty, 400), (over(WIRE_FRAME_BYTES_MAX + 1), 401)]
+    {
+        let mut raw = Raw::hello(&house, &acme.key).await;
+        raw.write(&bytes).await;
+        assert_eq!(raw.closed().await, code);
+    }
+    let mut early = Raw::connect(&house).await;
+    early.write(&over(WIRE_FRAME_BEFORE_HELLO_BYTES_MAX + 1)).await;
+    assert_eq!(early.closed().await, 401);
+}
+
+/// PROPERTY: whoever does not begin with one sound Hello is told and closed; a wrong ALPN never connects.
+#[tokio::test]
+async fn tc_81_hello_comes_first() {
+    let house = House::open().await;
+    let mut out = Outbox::new();
+    out.hello(1, &Hello { credential: Some([9; 40]), ..Hello::default() }).expect("written");
+    let wrong = out.as_bytes().to_vec();
+    let cases = [(frame(3, 0, 1, &[0; 96]), 404), (frame(1, 0, 1, &[0; 20]), 403), (wrong, 405)];
+    for (bytes, code) in cases {
+        let mut raw = Raw::connect(&house).await;
+        raw.write(&bytes).await;
+        raw.expect_fault(1, code).await;
+        assert_eq!(raw.closed().await, if code == 405 { 405 } else { 404 });
+    }
+    let other = endpoint(&house, b"h3");
+    let connecting = other.connect(house.door.address(), "localhost").expect("an address");
+    assert!(connecting.await.is_err());
+}
+
+/// PROPERTY: silence before Hello, a trickled frame and unread replies end in time with TooSlow.
+#[tokio::test]
+async fn tc_77_slow_peers_are_closed() {
+    let (handshake, frame_limit) = (Duration::from_millis(300), Duration::from_millis(400));
+    let house = House::with(Limits { handshake, frame: frame_limit, ..Limits::default() }).await;
+    let operator = house.operator().await;
+    let acme = house.tenant(&operator, "acme").await;
+    let begun = Instant::now();
+    let silent = Raw::connect(&house).await;
+    assert_eq!(silent.closed().await, 407);
+    assert!(begun.elapsed() < Duration::from_secs(1));
+
+    let mut slow = Raw::hello(&house, &acme.key).await;
+    let begun = Instant::now();
+    for byte in check_frame(&[1; 40], 1) {
+        slow.write(&[byte]).await;
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        if slow.connection.close_reason().is_some() {
+            break;
+        }
+    }
+    assert_eq!(slow.closed().await, 407);
+    assert!(begun.elapsed() >= frame_limit && begun.elapsed() < Duration::from_secs(2));
+
+    let mut deaf = Raw::hello(&house, &acme.key).await;
+    let checks: Vec<u8> = (0..200).flat_map(|id| check_frame(&[1; 40], id)).collect();
+    let flood = async { while deaf.send.write_all(&checks).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(10), flood).await.expect("stopped in time");
+    assert_eq!(deaf.closed().await, 407);
+}
+
+/// PROPERTY: streams that are opened and reset are counted; over the budget the connection is closed.
+#[tokio::test]
+async fn tc_78_opened_and_reset_streams_are_counted() {
+    let house = House::with(Limits { empty_streams: 50, ..Limits::default() }).await;
+    let operator = house.operator().await;
+    let acme = house.tenant(&operator, "acme").await;
+    let raw = Raw::hello(&house, &acme.key).await;
+    let mut opened = 0;
+    while let Ok((mut send, _receive)) = raw.connection.open_bi().await {
+        opened += 1;
+        drop(send.write(&[1]).await);
+        drop(send.reset(0_u32.into()));
+        assert!(opened < 10_000);
+    }
+    assert_eq!(raw.closed().await, 406);
+    assert!(acme.client.list::<tessera_client::wire::SettingsRow>(&Request::ReadSettings {}).await.is_ok());
+}
+
+/// PROPERTY: a credential that is revoked answers nothing more on its open connections: the next frame
+/// closes them, and a new Hello is refused.
+#[tokio::test]
+async fn a_revoked_credential_answers_nothing_more() {
+    let house = House::open().await;
+    let operator = house.operator().await;
+    let acme = house.tenant(&operator, "acme").await;
+    acme.person("amy@example.org", "reader", &["orders.read"]).await;
+    let made = acme.client.sign_in("amy@example.org", "correct horse").await.expect("signed in");
+    let text = made.handle_text().expect("a handle");
+    let handle = Handle::parse_text(&text).expect("a handle").to_bytes();
+    let mut raw = Raw::hello(&house, &text).await;
+    raw.write(&check_frame(&handle, 2)).await;
+    assert_eq!(raw.next().await.map(|(id, kind, _)| (id, kind)), Some((2, Kind::Decision)));
+    let own = house.client(&text).await;
+    acme.client.end(made.session.expect("an id")).await.expect("ended");
+    raw.write(&check_frame(&handle, 3)).await;
+    assert_eq!(raw.closed().await, 405);
+    assert!(raw.next().await.is_none(), "an answer after the revocation");
+    let error = own.check(&query(&handle, "orders.read")).await.err().expect("no answer");
+    assert_eq!(error.code(), Some(405), "{error}");
+    assert!(!own.is_permitted(&text, "orders.read", None).await);
+    let refused = Client::connect(house.config(Some(text))).await.err().expect("refused");
+    assert_eq!(refused.code(), Some(405), "{refused}");
+    let denied = acme.client.check(&query(&handle, "orders.read")).await.expect("an answer");
+    assert_eq!(denied.reason, Reason::Revoked);
+}
+
+/// PROPERTY: a suspended tenant permits nothing on open connections, from the next check on.
+#[tokio::test]
+async fn a_suspended_tenant_permits_nothing() {
+    let house = House::open().await;
+    let operator = house.operator().await;
+    let acme = house.tenant(&operator, "acme").await;
+    acme.person("amy@example.org", "reader", &["orders.read"]).await;
+    let (_, text) = acme.session("amy@example.org").await;
+    assert!(acme.client.is_permitted(&text, "orders.read", None).await);
+    operator.request(&Request::SuspendTenant { tenant: acme.id }).await.expect("suspended");
+    assert!(!acme.client.is_permitted(&text, "orders.read", None).await);
+    operator.request(&Request::ResumeTenant { tenant: acme.id }).await.expect("resumed");
+    assert!(house.client(&acme.key).await.is_permitted(&text, "orders.read", None).await);
+}
+
+/// PROPERTY: strangers wake no tenant: no credential, a wrong secret, a made-up place; its own does.
+#[tokio::test]
+async fn strangers_wake_no_tenant() {
+    let config = EngineConfig { idle_sleep_ms: 1_000, checkpoint_every_ms: 500, ..EngineConfig::default() };
+    let house = House::configured(Limits::default(), config).await;
+    let operator = house.operator().await;
+    let acme = house.tenant(&operator, "acme").await;
+    let (id, key) = (acme.id, acme.key.clone());
+    acme.client.clone().close().await;
+    house.pass(10_000);
+    let entry = house.engine.entry(id).expect("an entry");
+    for _ in 0..500 {
+        house.engine.checkpoint().await;
+        if entry.standing() == Standing::Asleep {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(entry.standing(), Standing::Asleep);
+    let known = Handle::parse_text(&key).expect("a handle");
+    let wrong = Handle { secret: [3; 20], ..known };
+    let elsewhere = Handle { place: tessera_model::Place(77), ..known };
+    for handle in [wrong, elsewhere] {
+        let refused = Client::connect(house.config(Some(handle.to_text()))).await.err().expect("refused");
+        assert_eq!(refused.code(), Some(405));
+    }
+    let config = tessera_client::Config { tenant: Some(id), ..house.config(None) };
+    let stranger = Client::connect(config).await.expect("connected").with_deadline(Duration::from_secs(1));
+    let signed_in = stranger.sign_in("amy@example.org", "x").await.err();
+    assert!(matches!(signed_in, Some(ClientError::Refused(Refusal::Unauthorized))), "{signed_in:?}");
+    let checked = stranger.check(&query(&known.to_bytes(), "orders.read")).await.err();
+    assert!(matches!(checked, Some(ClientError::Refused(Refusal::Unauthorized))));
+    assert_eq!(entry.standing(), Standing::Asleep, "a stranger woke it");
+    house.client(&key).await;
+    assert_eq!(entry.standing(), Standing::Awake);
+}
+
+/// PROPERTY: beyond the limit of connections new ones are refused, those that stand are served.
+#[tokio::test]
+async fn connections_are_limited() {
+    let house = House::with(Limits { connections: 3, ..Limits::default() }).await;
+    let operator = house.operator().await;
+    let acme = house.tenant(&operator, "acme").await;
+    let _third = Raw::hello(&house, &acme.key).await;
+    let other = endpoint(&house, b"tessera/1");
+    let connecting = other.connect(house.door.address(), "localhost").expect("an address");
+    assert!(connecting.await.is_err());
+    assert!(acme.client.request(&Request::EndTenantSessions {}).await.is_ok());
+    assert!(house.door.figures().connections_refused >= 1);
+}
+
+/// PROPERTY: more commands at once than may run get Busy, and the client waits them out.
+#[tokio::test]
+async fn commands_in_flight_are_limited() {
+    let house = House::with(Limits { commands_in_flight: 2, ..Limits::default() }).await;
+    let operator = house.operator().await;
+    let acme = house.tenant(&operator, "acme").await;
+    let mut raw = Raw::hello(&house, &acme.key).await;
+    let mut out = Outbox::new();
+    for id in 0..40 {
+        let request = Request::RegisterPermission { name: support::name(&format!("p{id}")) };
+        let head =
+            tessera_client::wire::Head { command_id: acme.client.command_id(), tenant: TENANT_OF_CONNECTION };
+        out.request(id, head, &request).expect("written");
+    }
+    raw.write(out.as_bytes()).await;
+    let mut busy = 0;
+    for _ in 0..40 {
+        let (_, kind, fault) = raw.next().await.expect("an answer");
+        busy += u32::from(fault.is_some_and(|fault: Fault| fault.code == Refusal::Busy.code()));
+        assert!(matches!(kind, Kind::Receipt | Kind::Error));
+    }
+    assert!(busy > 0 && busy <= 38, "{busy}");
+    let calls = (0..40).map(|id| {
+        let (client, name) = (acme.client.clone(), support::name(&format!("q{id}")));
+        tokio::spawn(async move { client.request(&Request::RegisterPermission { name }).await.is_ok() })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        assert!(call.await.expect("no panic"));
+    }
+}
+
+/// PROPERTY: a drain lets what runs end and be read, and takes nothing new; it ends soon.
+#[tokio::test]
+async fn a_drain_finishes_what_runs() {
+    let house = House::open().await;
+    let operator = house.operator().await;
+    let acme = house.tenant(&operator, "acme").await;
+    acme.person("amy@example.org", "reader", &["orders.read"]).await;
+    let calls: Vec<_> = (0..50)
+        .map(|_| {
+            let client = acme.client.with_deadline(Duration::from_secs(2));
+            tokio::spawn(async move { client.sign_in("amy@example.org", "correct horse").await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(3)).await;
+    let (begun, address) = (Instant::now(), house.config(None));
+    house.door.drain(Duration::from_secs(5)).await;
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    let (mut done, mut turned_away) = (0, 0);
+    for call in calls {
+        match call.await.expect("no panic") {
+            Ok(_) => done += 1,
+            // Never taken, and said so: no outcome is unknown.
+            Err(ClientError::Faulted(fault)) if fault.code == 408 => turned_away += 1,
+            Err(ClientError::Unreachable(_) | ClientError::OutcomeUnknown(_)) => turned_away += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(done > 0 || turned_away == 50, "{done} {turned_away}");
+    let config = tessera_client::Config { deadline: Duration::from_millis(300), ..address };
+    assert!(Client::connect(config).await.is_err());
+}
+
+/// PROPERTY: after a reload new handshakes get the new certificate, connections that stand are served
+/// on; a broken or mismatched pair changes nothing (F-58).
+#[tokio::test]
+async fn f_58_a_certificate_is_replaced_while_connections_stand() {
+    let mut house = House::open().await;
+    let operator = house.operator().await;
+    let acme = house.tenant(&operator, "acme").await;
+    let ((first, _), (second, key)) = (certificate(), certificate());
+    assert!(house.door.reload(first.as_bytes(), key.as_bytes()).is_err(), "a mismatched pair");
+    assert!(house.door.reload(b"nothing", key.as_bytes()).is_err());
+    assert!(house.door.reload(second.as_bytes(), b"nothing").is_err());
+    house.client(&acme.key).await;
+    house.door.reload(second.as_bytes(), key.as_bytes()).expect("a sound pair");
+    let old = tessera_client::Config { deadline: Duration::from_millis(300), ..house.config(None) };
+    assert!(Client::connect(old).await.is_err(), "the old certificate was still given out");
+    house.pem = second;
+    house.client(&acme.key).await;
+    assert!(acme.client.request(&Request::EndTenantSessions {}).await.is_ok());
+}
+
+/// PROPERTY: bytes from anywhere on many streams leave the door standing.
+#[tokio::test]
+async fn garbage_leaves_the_door_standing() {
+    let house = House::open().await;
+    let operator = house.operator().await;
+    let acme = house.tenant(&operator, "acme").await;
+    let mut random = 0x2545_F491_4F6C_DD1D_u64;
+    for round in 0..60_usize {
+        let mut raw =
+            if round % 2 == 0 { Raw::hello(&house, &acme.key).await } else { Raw::connect(&house).await };
+        let bytes: Vec<u8> = (0..2_000)
+            .map(|_| {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                if random & 0x700 == 0 { (random & 0xFF) as u8 } else { (random & 1) as u8 }
+            })
+            .collect();
+        raw.write(&bytes).await;
+        drop(raw.send.finish());
+    }
+    let answered = acme.client.check(&query(&[0; 40], "orders.read")).await.expect("an answer");
+    assert_eq!((answered.reason, answered.seen > Receipt::default()), (Reason::HandleUnknown, true));
+    assert_eq!(house.door.figures().connections_refused, 0);
+}
