@@ -4,6 +4,7 @@
 //! at once. Names are plain file names in one directory.
 
 pub mod real;
+pub mod simulated;
 
 use std::fmt::Debug;
 use std::io;

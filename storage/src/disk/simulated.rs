@@ -1,0 +1,465 @@
+//! A disk in memory whose power can be cut and whose calls can be made to fail.
+//!
+//! It keeps what programs see (live) apart from what would be left without power (durable), with the
+//! writes in between in their order. A cut keeps none of them, a prefix, or any sectors; names of
+//! files survive up to some point of their own order. A sync that fails leaves its writes visible and
+//! never durable, as kernels do. Choices come from the caller, so that a seed repeats them.
+
+use super::{Disk, DiskFile};
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The smallest piece that a power cut leaves whole or not at all.
+const SECTOR: usize = 512;
+/// The usual larger piece.
+const PAGE: usize = 4096;
+
+/// What a planted fault does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fault {
+    /// The call fails with EIO; of a write nothing happened, of a sync nobody knows.
+    Io,
+    /// The call fails with ENOSPC.
+    NoSpace,
+    /// The power goes: this and every later call fails, until [`Simulated::after_cut`].
+    PowerCut,
+}
+
+/// What a power cut leaves of writes that were not synced.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Survival {
+    /// Nothing.
+    None,
+    /// The first ones, the last of them perhaps in part.
+    Prefix,
+    /// Any sectors of any of them, each with this chance in a hundred.
+    Sectors(u64),
+    /// Everything.
+    All,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Write { offset: usize, bytes: Vec<u8> },
+    Size(usize),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Content {
+    live: Vec<u8>,
+    durable: Vec<u8>,
+    /// Changes since the last sync, each with its place in the disk's order.
+    pending: Vec<(u64, Change)>,
+}
+
+#[derive(Clone, Debug)]
+enum Naming {
+    Link(String, u64),
+    Unlink(String),
+    Move(String, String, u64),
+}
+
+#[derive(Debug, Default)]
+struct State {
+    contents: BTreeMap<u64, Content>,
+    names: BTreeMap<String, u64>,
+    durable_names: BTreeMap<String, u64>,
+    pending_names: Vec<Naming>,
+    locks: BTreeSet<String>,
+    next_inode: u64,
+    order: u64,
+    calls: u64,
+    faults: Vec<(u64, Fault)>,
+    off: bool,
+    space: Option<u64>,
+    lie_every: Option<u64>,
+    syncs: u64,
+}
+
+/// A disk in memory.
+#[derive(Clone, Debug, Default)]
+pub struct Simulated(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct SimulatedFile {
+    disk: Simulated,
+    inode: u64,
+}
+
+struct Lock {
+    disk: Simulated,
+    name: String,
+    held: AtomicBool,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if self.held.swap(false, Ordering::SeqCst) {
+            self.disk.0.lock().locks.remove(&self.name);
+        }
+    }
+}
+
+fn apply(bytes: &mut Vec<u8>, change: &Change, piece: std::ops::Range<usize>) {
+    match change {
+        Change::Size(size) => bytes.resize(*size, 0),
+        Change::Write { offset, bytes: written } => {
+            let Some(part) = written.get(piece.clone()) else { return };
+            let from = offset + piece.start;
+            if bytes.len() < from + part.len() {
+                bytes.resize(from + part.len(), 0);
+            }
+            if let Some(to) = bytes.get_mut(from..from + part.len()) {
+                to.copy_from_slice(part);
+            }
+        }
+    }
+}
+
+fn whole(change: &Change) -> std::ops::Range<usize> {
+    match change {
+        Change::Size(_) => 0..0,
+        Change::Write { bytes, .. } => 0..bytes.len(),
+    }
+}
+
+impl State {
+    /// A call that changes nothing fails only without power.
+    fn look(&self) -> io::Result<()> {
+        if self.off { Err(io::Error::other("the power is off")) } else { Ok(()) }
+    }
+
+    /// Counts a changing call and fails it when that is planned.
+    fn call(&mut self, is_sync: bool) -> io::Result<Option<Fault>> {
+        if self.off {
+            return Err(io::Error::other("the power is off"));
+        }
+        self.calls += 1;
+        let at = self.calls;
+        let planned = self.faults.iter().position(|(call, _)| *call == at);
+        let fault = planned.map(|planned| self.faults.remove(planned).1);
+        match fault {
+            None => Ok(None),
+            Some(Fault::PowerCut) => {
+                self.off = true;
+                Err(io::Error::other("the power is off"))
+            }
+            Some(Fault::NoSpace) => Err(io::Error::from_raw_os_error(28)),
+            Some(Fault::Io) if is_sync => Ok(Some(Fault::Io)),
+            Some(Fault::Io) => Err(io::Error::from_raw_os_error(5)),
+        }
+    }
+
+    fn used(&self) -> u64 {
+        self.names
+            .values()
+            .filter_map(|inode| self.contents.get(inode))
+            .map(|file| file.live.len() as u64)
+            .sum()
+    }
+
+    fn change(&mut self, inode: u64, change: Change) -> io::Result<()> {
+        self.order += 1;
+        let order = self.order;
+        let used = self.used();
+        let space = self.space;
+        let content = self.contents.entry(inode).or_default();
+        let before = content.live.len();
+        let after = match &change {
+            Change::Size(size) => *size,
+            Change::Write { offset, bytes } => before.max(offset + bytes.len()),
+        };
+        let grows = after.saturating_sub(before) as u64;
+        if space.is_some_and(|space| grows > 0 && used + grows > space) {
+            return Err(io::Error::from_raw_os_error(28));
+        }
+        apply(&mut content.live, &change, whole(&change));
+        content.pending.push((order, change));
+        Ok(())
+    }
+}
+
+impl Simulated {
+    /// An empty disk.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Changing calls so far: creates, writes, sizes, syncs, renames, removes. Faults are planted by
+    /// their number.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.0.lock().calls
+    }
+
+    /// Makes the call of this number fail (the first call of a disk is 1).
+    pub fn plant(&self, call: u64, fault: Fault) {
+        self.0.lock().faults.push((call, fault));
+    }
+
+    /// Limits the bytes of all files together; `None` lifts the limit.
+    pub fn limit_space(&self, bytes: Option<u64>) {
+        self.0.lock().space = bytes;
+    }
+
+    /// Bytes of all files together.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        self.0.lock().used()
+    }
+
+    /// Lets every so-many-th sync of a file do nothing and say it did: a control, which tests of
+    /// durability must notice.
+    pub fn lie_every(&self, syncs: u64) {
+        self.0.lock().lie_every = Some(syncs);
+    }
+
+    /// Whether the power went.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.0.lock().off
+    }
+
+    /// A copy that shares nothing, with everything durable: as if copied while the power was on.
+    #[must_use]
+    pub fn image(&self) -> Self {
+        let state = self.0.lock();
+        let settle = |content: &Content| Content {
+            live: content.live.clone(),
+            durable: content.live.clone(),
+            pending: Vec::new(),
+        };
+        let contents = state.contents.iter().map(|(inode, content)| (*inode, settle(content))).collect();
+        Self(Arc::new(Mutex::new(State {
+            contents,
+            names: state.names.clone(),
+            durable_names: state.names.clone(),
+            next_inode: state.next_inode,
+            ..State::default()
+        })))
+    }
+
+    /// Changes bytes of a file behind everyone's back, durable at once.
+    pub fn tamper(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut state = self.0.lock();
+        let Some(inode) = state.names.get(name).copied() else { return };
+        if let Some(content) = state.contents.get_mut(&inode) {
+            change(&mut content.live);
+            content.durable.clone_from(&content.live);
+            content.pending.clear();
+        }
+    }
+
+    /// What is left when the power goes now. `choose(n)` picks one of `0..n`.
+    #[must_use]
+    pub fn after_cut(&self, survival: Survival, choose: &mut dyn FnMut(u64) -> u64) -> Self {
+        let state = self.0.lock();
+        let mut names = state.durable_names.clone();
+        let kept = pick(choose, state.pending_names.len());
+        for naming in state.pending_names.iter().take(kept) {
+            rename(&mut names, naming);
+        }
+        let mut order: Vec<u64> = state
+            .contents
+            .values()
+            .flat_map(|content| content.pending.iter().map(|(order, _)| *order))
+            .collect();
+        order.sort_unstable();
+        let kept = pick(choose, order.len());
+        let last_whole = kept.checked_sub(1).and_then(|last| order.get(last)).copied();
+        let torn = order.get(kept).copied();
+        let mut contents = BTreeMap::new();
+        for (inode, content) in &state.contents {
+            let mut left = content.durable.clone();
+            for (order, change) in &content.pending {
+                match survival {
+                    Survival::None => {}
+                    Survival::All => apply(&mut left, change, whole(change)),
+                    Survival::Prefix if last_whole.is_some_and(|last| *order <= last) => {
+                        apply(&mut left, change, whole(change));
+                    }
+                    Survival::Prefix if torn == Some(*order) => {
+                        let sectors = whole(change).end / SECTOR;
+                        let cut = pick(choose, sectors) * SECTOR;
+                        if cut > 0 {
+                            apply(&mut left, change, 0..cut);
+                        }
+                    }
+                    Survival::Prefix => {}
+                    Survival::Sectors(percent) => survive(&mut left, change, percent, choose),
+                }
+            }
+            contents.insert(*inode, Content { live: left.clone(), durable: left, pending: Vec::new() });
+        }
+        Self(Arc::new(Mutex::new(State {
+            contents,
+            durable_names: names.clone(),
+            names,
+            next_inode: state.next_inode,
+            ..State::default()
+        })))
+    }
+}
+
+fn pick(choose: &mut dyn FnMut(u64) -> u64, most: usize) -> usize {
+    usize::try_from(choose(most as u64 + 1)).unwrap_or(0)
+}
+
+fn survive(left: &mut Vec<u8>, change: &Change, percent: u64, choose: &mut dyn FnMut(u64) -> u64) {
+    let end = match change {
+        Change::Size(_) => {
+            if choose(100) < percent {
+                apply(left, change, 0..0);
+            }
+            return;
+        }
+        Change::Write { bytes, .. } => bytes.len(),
+    };
+    let piece = if choose(2) == 0 { SECTOR } else { PAGE };
+    for start in (0..end).step_by(piece) {
+        if choose(100) < percent {
+            apply(left, change, start..end.min(start + piece));
+        }
+    }
+}
+
+fn rename(names: &mut BTreeMap<String, u64>, naming: &Naming) {
+    match naming {
+        Naming::Link(name, inode) => {
+            names.insert(name.clone(), *inode);
+        }
+        Naming::Unlink(name) => {
+            names.remove(name);
+        }
+        Naming::Move(from, to, inode) => {
+            names.remove(from);
+            names.insert(to.clone(), *inode);
+        }
+    }
+}
+
+fn not_found() -> io::Error {
+    io::Error::from(io::ErrorKind::NotFound)
+}
+
+impl Disk for Simulated {
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let state = self.0.lock();
+        state.look()?;
+        let inode = state.names.get(name).copied().ok_or_else(not_found)?;
+        Ok(Arc::new(SimulatedFile { disk: self.clone(), inode }))
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let mut state = self.0.lock();
+        state.call(false)?;
+        if state.names.contains_key(name) {
+            return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+        }
+        state.next_inode += 1;
+        let inode = state.next_inode;
+        state.contents.insert(inode, Content::default());
+        state.names.insert(name.to_owned(), inode);
+        state.pending_names.push(Naming::Link(name.to_owned(), inode));
+        Ok(Arc::new(SimulatedFile { disk: self.clone(), inode }))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut state = self.0.lock();
+        state.call(false)?;
+        let inode = state.names.remove(from).ok_or_else(not_found)?;
+        state.names.insert(to.to_owned(), inode);
+        // One step: the new name and the end of the old one survive together, or not.
+        state.pending_names.push(Naming::Move(from.to_owned(), to.to_owned(), inode));
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut state = self.0.lock();
+        state.call(false)?;
+        state.names.remove(name).ok_or_else(not_found)?;
+        state.pending_names.push(Naming::Unlink(name.to_owned()));
+        Ok(())
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let state = self.0.lock();
+        state.look()?;
+        Ok(state.names.keys().cloned().collect())
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        let mut state = self.0.lock();
+        if state.call(true)?.is_some() {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        state.durable_names = state.names.clone();
+        state.pending_names.clear();
+        Ok(())
+    }
+
+    fn lock(&self, name: &str) -> io::Result<Option<Box<dyn Send + Sync>>> {
+        let mut state = self.0.lock();
+        state.look()?;
+        if !state.locks.insert(name.to_owned()) {
+            return Ok(None);
+        }
+        let held = AtomicBool::new(true);
+        Ok(Some(Box::new(Lock { disk: self.clone(), name: name.to_owned(), held })))
+    }
+}
+
+impl DiskFile for SimulatedFile {
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let state = self.disk.0.lock();
+        state.look()?;
+        let from = usize::try_from(offset).map_err(io::Error::other)?;
+        let content = state.contents.get(&self.inode).ok_or_else(not_found)?;
+        let found = content.live.get(from..).and_then(|rest| rest.get(..bytes.len()));
+        bytes.copy_from_slice(found.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?);
+        Ok(())
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut state = self.disk.0.lock();
+        state.call(false)?;
+        let offset = usize::try_from(offset).map_err(io::Error::other)?;
+        state.change(self.inode, Change::Write { offset, bytes: bytes.to_vec() })
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.disk.0.lock();
+        let fault = state.call(true)?;
+        state.syncs += 1;
+        if state.lie_every.is_some_and(|every| state.syncs.is_multiple_of(every)) {
+            return Ok(());
+        }
+        let content = state.contents.get_mut(&self.inode).ok_or_else(not_found)?;
+        let pending = std::mem::take(&mut content.pending);
+        if fault.is_some() {
+            // Visible, and never durable unless written again.
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        for (_, change) in &pending {
+            apply(&mut content.durable, change, whole(change));
+        }
+        Ok(())
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        let state = self.disk.0.lock();
+        state.look()?;
+        state.contents.get(&self.inode).map(|content| content.live.len() as u64).ok_or_else(not_found)
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        let mut state = self.disk.0.lock();
+        state.call(false)?;
+        let size = usize::try_from(size).map_err(io::Error::other)?;
+        state.change(self.inode, Change::Size(size))
+    }
+}

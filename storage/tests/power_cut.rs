@@ -1,0 +1,266 @@
+//! Power cuts at every kind of call, against a model of what was acknowledged and attempted.
+
+mod kit;
+
+use kit::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tessera_model::{Event, Revision, TenantId};
+use tessera_storage::disk::simulated::{Fault, Simulated, Survival};
+use tessera_storage::{Batch, Bucket, BucketKind, Embedded, Head, Replay, StorageError, Store};
+
+const TENANTS: u64 = 5;
+const PLACES: u64 = 40;
+
+/// SplitMix64: a seed repeats everything.
+struct Seeded(u64);
+
+impl Seeded {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n.max(1)
+    }
+}
+
+/// One tenant as it must be: every frame attempted, how many of them were acknowledged.
+#[derive(Clone, Default)]
+struct Kept {
+    links: Vec<[u8; 32]>,
+    /// What each frame wrote: place and value.
+    writes: Vec<(u64, u64)>,
+    acked: usize,
+}
+
+impl Kept {
+    fn state(&self, upto: usize) -> BTreeMap<u64, u64> {
+        self.writes[..upto].iter().skip(1).copied().collect()
+    }
+}
+
+struct World {
+    seed: u64,
+    random: Seeded,
+    kept: BTreeMap<TenantId, Kept>,
+    no: u64,
+    checkpoints: u64,
+    inside_recovery: u64,
+}
+
+fn frame(no: u64, at: u64) -> tessera_storage::Staged {
+    let record = place(u32::try_from(at).unwrap(), u32::try_from(no).unwrap());
+    let value = no.to_le_bytes().repeat(1 + usize::try_from(no % 40).unwrap());
+    staged(no, vec![Event::SessionOpened(record)], vec![row(&at.to_le_bytes(), Some(&value))])
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let kept = BTreeMap::new();
+        Self { seed, random: Seeded(seed), kept, no: 0, checkpoints: 0, inside_recovery: 0 }
+    }
+
+    /// Commits a batch by hand: attempted at once, acknowledged when the proof is there.
+    fn commit(&mut self, store: &Embedded, tenants: &[TenantId]) {
+        let mut commits = Vec::new();
+        for tenant in tenants {
+            let Ok(found) = store.head(*tenant) else { return };
+            let kept = self.kept.entry(*tenant).or_default();
+            let mut batch = Batch::new(&found.unwrap_or(Head::unborn(*tenant)));
+            if found.is_none() {
+                batch.birth(*tenant, [5; 32], &born(*tenant)).unwrap();
+                kept.links.push(batch.head_after().link);
+                kept.writes.push((0, 0));
+            }
+            for _ in 0..self.random.below(4) + u64::from(found.is_some()) {
+                self.no += 1;
+                let at = self.random.below(PLACES);
+                batch.push(&frame(self.no, at)).unwrap();
+                kept.links.push(batch.head_after().link);
+                kept.writes.push((at, self.no));
+            }
+            commits.push((*tenant, store.commit(batch)));
+        }
+        while store.turn() {}
+        for (tenant, commit) in commits {
+            match commit.wait() {
+                Ok(durable) => {
+                    let kept = self.kept.get_mut(&tenant).unwrap();
+                    kept.acked = kept.acked.max(usize::try_from(durable.head().next.0).unwrap());
+                }
+                Err(error) => assert!(
+                    error.is_unknown() || matches!(error, StorageError::StorageFull),
+                    "seed {}: {error}",
+                    self.seed
+                ),
+            }
+        }
+    }
+
+    fn checkpoint(&mut self, store: &Embedded, partly: bool) {
+        let cut = store.cut();
+        for tenant in &cut.tenants {
+            let Ok(Some(head)) = store.head(*tenant) else { return };
+            let state = self.kept[tenant].state(usize::try_from(head.next.0).unwrap());
+            let opened = |(at, no): (u64, u64)| {
+                Event::SessionOpened(place(u32::try_from(at).unwrap(), u32::try_from(no).unwrap()))
+            };
+            let events = state.into_iter().map(opened).collect();
+            if store.put(*tenant, &head, vec![Bucket { kind: BucketKind::Places, no: 0, events }]).is_err() {
+                return;
+            }
+        }
+        if !partly && store.finish(&cut).is_ok() {
+            self.checkpoints += 1;
+        }
+    }
+
+    /// One life of a store on this disk, until the power goes or the work is done.
+    fn live(&mut self, disk: &Simulated) {
+        let opened = on(Arc::new(disk.clone()), by_hand());
+        let store = match opened {
+            Ok(store) => store,
+            Err(error) if disk.is_off() => {
+                assert!(!matches!(error, StorageError::Damaged(_)), "seed {}: {error}", self.seed);
+                self.inside_recovery += 1;
+                return;
+            }
+            Err(error) => panic!("seed {}: {error}", self.seed),
+        };
+        if disk.is_off() {
+            // It went while the store prepared what it can start without.
+            return;
+        }
+        self.compare(&store);
+        for _ in 0..self.random.below(60) {
+            if disk.is_off() {
+                break;
+            }
+            match self.random.below(12) {
+                0 => self.checkpoint(&store, false),
+                1 => self.checkpoint(&store, true),
+                2 => store.rest(),
+                _ => {
+                    let some = 1 + self.random.below(TENANTS);
+                    let tenants: Vec<_> = (0..some).map(TenantId).collect();
+                    self.commit(&store, &tenants);
+                }
+            }
+        }
+        if self.random.below(3) == 0 {
+            store.stop();
+        }
+    }
+
+    /// The store must stand at an attempted head of every tenant, not before the acknowledged one, and
+    /// hold exactly what the frames up to there wrote. The model then forgets what was not kept.
+    fn compare(&mut self, store: &Embedded) {
+        let seed = self.seed;
+        for (tenant, kept) in &mut self.kept {
+            let head = store.head(*tenant).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+            let upto = head.map_or(0, |head| usize::try_from(head.next.0).unwrap());
+            assert!(
+                upto >= kept.acked,
+                "seed {seed}: {tenant} lost {} acknowledged frames",
+                kept.acked - upto
+            );
+            assert!(upto <= kept.links.len(), "seed {seed}: {tenant} has frames that nobody wrote");
+            kept.links.truncate(upto);
+            kept.writes.truncate(upto);
+            kept.acked = upto;
+            let Some(head) = head else { continue };
+            assert_eq!(kept.links.last(), Some(&head.link), "seed {seed}");
+            let mut state = BTreeMap::new();
+            store
+                .load(*tenant, &mut |replay| {
+                    let events = match replay {
+                        Replay::Bucket(bucket) => bucket.events,
+                        Replay::Frame(frame) => frame.events,
+                    };
+                    for event in events {
+                        if let Event::SessionOpened(record) = event {
+                            state.insert(u64::from(record.place.0), u64::from(record.generation.0));
+                        }
+                    }
+                })
+                .unwrap();
+            assert_eq!(state, kept.state(upto), "seed {seed}: {tenant}");
+            for (at, no) in state {
+                let value = read(store, *tenant, &at.to_le_bytes()).unwrap();
+                assert_eq!(value[..8], no.to_le_bytes(), "seed {seed}: {tenant}");
+            }
+            let history = store.history(*tenant, Revision(0), usize::MAX).unwrap();
+            assert_eq!(history.iter().map(|frame| frame.link).collect::<Vec<_>>(), kept.links, "seed {seed}");
+            assert_eq!(store.verify(*tenant).unwrap().link, head.link);
+        }
+    }
+}
+
+/// Runs `points` cuts, and tells how many lives, checkpoints and cuts inside recovery there were.
+fn run(points: u64, first_seed: u64, lie_every: Option<u64>) -> (u64, u64, u64) {
+    let (mut done, mut checkpoints, mut inside) = (0, 0, 0);
+    let mut seed = first_seed;
+    while done < points {
+        seed += 1;
+        let mut world = World::new(seed);
+        let mut disk = Simulated::new();
+        for _ in 0..3 + world.random.below(11) {
+            if let Some(every) = lie_every {
+                disk.lie_every(every);
+            }
+            // Half of the cuts fall into the first calls of a life: recovery.
+            let within = if world.random.below(2) == 0 { 14 } else { 400 };
+            disk.plant(disk.calls() + 1 + world.random.below(within), Fault::PowerCut);
+            world.live(&disk);
+            let survival = match world.random.below(6) {
+                0 => Survival::None,
+                1 => Survival::All,
+                2 => Survival::Sectors(5),
+                3 => Survival::Sectors(50),
+                4 => Survival::Sectors(95),
+                _ => Survival::Prefix,
+            };
+            let random = &mut world.random;
+            disk = disk.after_cut(survival, &mut |n| random.below(n));
+            done += 1;
+        }
+        // And once more without a cut: what is left must open and be whole.
+        world.live(&disk);
+        checkpoints += world.checkpoints;
+        inside += world.inside_recovery;
+    }
+    (done, checkpoints, inside)
+}
+
+fn points() -> u64 {
+    std::env::var("TESSERA_POINTS").ok().and_then(|points| points.parse().ok()).unwrap_or(2_500)
+}
+
+/// PROPERTY: after any power cut every acknowledged frame is there, and nothing that nobody wrote.
+#[test]
+fn acknowledged_frames_survive_power_cuts() {
+    let half = points() / 2;
+    let (one, two) = std::thread::scope(|scope| {
+        let other = scope.spawn(|| run(half, 1_000_000, None));
+        (run(half, 0, None), other.join().unwrap())
+    });
+    println!(
+        "{} power cuts, {} checkpoints, {} cuts inside recovery",
+        one.0 + two.0,
+        one.1 + two.1,
+        one.2 + two.2
+    );
+    assert!(one.1 + two.1 > 0 && one.2 + two.2 > 0);
+}
+
+/// PROPERTY: the simulator sees losses: a disk that lies about syncs is caught.
+#[test]
+fn a_lying_disk_is_caught() {
+    let caught = std::panic::catch_unwind(|| run(500, 0, Some(7)));
+    assert!(caught.is_err(), "a disk that lies 1 time in 7 went unnoticed");
+}
