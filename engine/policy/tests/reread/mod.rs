@@ -94,7 +94,38 @@ pub(crate) fn one_window(from: u32, until: u32) -> (Rules, PermissionId) {
     (rules, PermissionId(1))
 }
 
+/// A chain of workspaces 1 to `length`, the one at `cut` (0 for none) not inheriting; one subject with
+/// a role of its own, number and permission one more than the place, in the tenant and in each.
+pub(crate) fn chain(length: u32, cut: u32) -> (Rules, impl Fn(u32) -> PermissionId) {
+    let mut rules = Rules::new();
+    let subject = SubjectIndex(1);
+    rules.put_subject(subject, SubjectStatus::Active, 0);
+    for place in 0..=length {
+        let (workspace, role) = (WorkspaceIndex(place), RoleId(place + 1));
+        let called = name("place", place);
+        rules.put_permission(PermissionId(place + 1), &called);
+        let patterns = vec![Pattern::new(called.as_str()).unwrap()];
+        rules.put_role(&RoleRecord { id: role, name: called.clone(), patterns });
+        let (from, until) = (Deadline::NONE, Deadline::NONE);
+        rules.put_grant(&GrantRecord { subject, role, workspace, from, until });
+        if place != 0 {
+            let (id, parent, inherits) = (PublicId::default(), WorkspaceIndex(place - 1), place != cut);
+            rules.put_workspace(&WorkspaceRecord { index: workspace, id, name: called, parent, inherits });
+        }
+    }
+    (rules, |place| PermissionId(place + 1))
+}
+
 impl Reread {
+    /// A tree of some depth to begin with, so that long chains are the rule.
+    pub(crate) fn plant(&mut self, random: &mut Seeded, rules: &mut Rules) {
+        for _ in 0..14 {
+            self.put_workspace(random, rules);
+            self.put_role(random, rules);
+            self.put_grant(random, rules);
+        }
+    }
+
     /// Changes one thing here and in the rules.
     pub(crate) fn change_something(&mut self, random: &mut Seeded, rules: &mut Rules) {
         match random.below(20) {
