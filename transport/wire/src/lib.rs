@@ -14,6 +14,8 @@ mod example;
 mod fault;
 mod fields;
 mod frame;
+#[cfg(test)]
+mod golden;
 mod hello;
 mod inspect;
 mod kind;
@@ -30,6 +32,8 @@ mod surface;
 mod tag;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walk;
 
 pub use align::Inbox;
 pub use batch::{CheckBatch, CheckBatchItems, DecisionBatch, DecisionBatchWriter};
