@@ -5,12 +5,14 @@
 
 pub mod compare;
 pub mod digest;
+pub mod fingerprint;
 pub mod password;
 pub mod pool;
 pub mod random;
 pub mod seal;
 
-pub use digest::{Fingerprint, Hasher, Tagger};
+pub use digest::{Hasher, Tagger};
+pub use fingerprint::Fingerprint;
 pub use password::{Parameters, PasswordError, Verdict};
 pub use pool::{Job, Outcome, PasswordPool, QueueFull};
 pub use seal::{Key, SealError};
