@@ -3,6 +3,7 @@
 use crate::config::{Config, Storage};
 use crate::exit::FatalError;
 use crate::root_key;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 use tessera_storage::{Embedded, Options, StorageError, Store};
 
@@ -25,7 +26,8 @@ pub(crate) async fn open(config: &Config) -> Result<Arc<dyn Store>, FatalError> 
 fn open_here(storage: &Storage) -> Result<Embedded, FatalError> {
     let root_key = root_key::read(storage)?;
     let salt = tessera_crypto::random::bytes().map_err(|error| FatalError::unavailable(error.to_string()))?;
-    std::fs::create_dir_all(&storage.dir).map_err(|error| {
+    // What is inside concerns nobody else on this machine.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&storage.dir).map_err(|error| {
         FatalError::unavailable(format!("storage.dir {}: {error}", storage.dir.display()))
     })?;
     let options = Options {
@@ -57,6 +59,11 @@ fn told(storage: &Storage, error: &StorageError) -> FatalError {
     }
     if let StorageError::BadOptions(what) = error {
         return FatalError::config(format!("storage.journal_file_bytes: {what}"));
+    }
+    if let StorageError::Disk { source, .. } = error
+        && source.kind() == std::io::ErrorKind::PermissionDenied
+    {
+        return FatalError::unavailable(format!("storage.dir {dir}: {error}"));
     }
     FatalError::storage(format!("storage.dir {dir}: {error}"))
 }

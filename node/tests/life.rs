@@ -148,3 +148,52 @@ fn an_address_in_use_is_told() {
     let message = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(message.contains(&format!("http.listen {address}")), "{message}");
 }
+
+/// PROPERTY: a disk that fails to sync at the start ends the node with 75 and says what was being done.
+#[test]
+fn a_failing_disk_ends_with_75() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ended = Command::new("strace")
+        .args(["-f", "-qqq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"])
+        .args(["-e", "inject=fsync,fdatasync:error=EIO:when=3+"])
+        .arg(env!("CARGO_BIN_EXE_tessera"))
+        .args(["dev", "--folder"])
+        .arg(folder.path())
+        .env("TESSERA_HTTP__LISTEN", format!("127.0.0.1:{}", free_port()))
+        .env("TESSERA_QUIC__LISTEN", format!("127.0.0.1:{}", free_port()))
+        .env_remove("TESSERA_CONFIG")
+        .output()
+        .expect("strace runs");
+    let message = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(75), "{message}");
+    assert!(message.contains("Input/output error"), "{message}");
+    assert!(!message.contains("RUST_BACKTRACE"), "{message}");
+}
+
+/// PROPERTY: the one-time secret is shown once per start while nobody has claimed it, never in the log,
+/// and its file is for the owner only.
+#[test]
+fn the_one_time_secret_is_shown_and_kept_for_the_owner() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut node = Node::start(folder.path());
+    let mut shown = String::new();
+    loop {
+        let mut line = String::new();
+        assert!(node.log.read_line(&mut line).expect("a line") > 0, "the log ended");
+        if line.trim_start().starts_with("once-") {
+            line.trim().clone_into(&mut shown);
+        }
+        if line.starts_with('{') {
+            assert!(!line.contains("once-"), "{line}");
+            if line.contains("\"ready\"") {
+                break;
+            }
+        }
+    }
+    let path = folder.path().join("data/operator-secret");
+    assert_eq!(std::fs::read_to_string(&path).expect("a file").trim(), shown);
+    assert_eq!(std::fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
+    assert_eq!(shown.len(), "once-".len() + 32);
+    assert_eq!(node.end(), 0);
+}

@@ -105,6 +105,9 @@ impl Count {
 }
 
 /// The test command. The cheap stages come first; the first failure ends it.
+///
+/// WHY: every stage selects targets that need development dependencies, so that packages are built
+/// with one set of features and not twice.
 pub(crate) fn test(root: &Path, arguments: &[String]) -> io::Result<ExitCode> {
     writeln!(io::stderr(), "== tidy")?;
     if crate::tidy::run(root, false)? != ExitCode::SUCCESS {
@@ -113,14 +116,20 @@ pub(crate) fn test(root: &Path, arguments: &[String]) -> io::Result<ExitCode> {
     let mut format = cargo(root);
     format.args(["fmt", "--all", "--check"]);
     let mut strict = cargo(root);
-    strict.arg("clippy").args(PROFILE).args(OUTSIDE).args(["--lib", "--bins", "--features", PLANTED]);
+    strict.arg("clippy").args(PROFILE).args(OUTSIDE).args([
+        "--lib",
+        "--bins",
+        "--examples",
+        "--features",
+        PLANTED,
+    ]);
     strict.args(["--quiet", "--", "-D", "warnings"]);
     let mut tests = cargo(root);
-    tests.arg("clippy").args(PROFILE).args(OUTSIDE).args(["--tests", "--examples", "--features", PLANTED]);
+    tests.arg("clippy").args(PROFILE).args(OUTSIDE).args(["--tests", "--features", PLANTED]);
     tests.args(["--quiet", "--", "-D", "warnings"]);
     tests.args(ALLOWED_IN_TESTS.iter().flat_map(|lint| ["-A", lint]));
     let mut build = cargo(root);
-    build.arg("build").args(PROFILE).args(OUTSIDE).args(["--bins", "--features", PLANTED]);
+    build.arg("build").args(PROFILE).args(OUTSIDE).args(["--all-targets", "--features", PLANTED]);
     let mut tests_run = cargo(root);
     tests_run
         .arg("test")
