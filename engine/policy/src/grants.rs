@@ -59,19 +59,37 @@ impl Rules {
         out.into_iter()
     }
 
-    /// The grants of a role. COST: looks at every subject.
+    /// The grants of a role. COST: looks at every subject's line, and further only at holders.
     pub fn holders_of(&self, role: RoleId) -> impl Iterator<Item = GrantRecord> + '_ {
-        self.all_grants(move |grant| grant.role == role)
+        let mut holding = vec![];
+        for set in self.sets.with(role) {
+            let at = set.0 as usize;
+            holding.resize(holding.len().max(at + 1), false);
+            if let Some(holds) = holding.get_mut(at) {
+                *holds = true;
+            }
+        }
+        let holds = move |set: u32| holding.get(set as usize).copied().unwrap_or(false);
+        let may = move |line: &Line| line.overflow != 0 || line.sets().any(|set| holds(set.0));
+        self.grants_where(may, move |grant| grant.role == role)
     }
 
-    /// The grants in a workspace itself, 0 for those of the whole tenant. COST: looks at every subject.
+    /// The grants in a workspace itself, 0 for those of the whole tenant. COST: looks at every
+    /// subject's line, and further only at holders.
     pub fn holders_in(&self, workspace: WorkspaceIndex) -> impl Iterator<Item = GrantRecord> + '_ {
-        self.all_grants(move |grant| grant.workspace == workspace)
+        let may = move |line: &Line| match workspace.0 {
+            0 => line.root_grant != 0 || line.overflow != 0,
+            at => line.overflow != 0 || line.workspaces.contains(&at),
+        };
+        self.grants_where(may, move |grant| grant.workspace == workspace)
     }
 
-    fn all_grants(&self, wanted: impl Fn(&GrantRecord) -> bool) -> impl Iterator<Item = GrantRecord> {
-        let lines = self.lines.iter().filter(|(_, line)| line.has_grants());
-        lines.flat_map(move |(subject, line)| {
+    fn grants_where(
+        &self,
+        may: impl Fn(&Line) -> bool,
+        wanted: impl Fn(&GrantRecord) -> bool,
+    ) -> impl Iterator<Item = GrantRecord> {
+        self.lines.iter().filter(move |(_, line)| may(line)).flat_map(move |(subject, line)| {
             let mut out = vec![];
             self.collect_grants(SubjectIndex(subject), line, &mut out);
             out.retain(&wanted);

@@ -87,9 +87,9 @@ impl Line {
         SetId(self.grants.get((hits | none).trailing_zeros() as usize).copied().unwrap_or(0))
     }
 
-    /// Whether anything is granted at all.
-    pub(crate) fn has_grants(&self) -> bool {
-        self.root_grant != 0 || self.overflow != 0 || self.workspaces != [0; WORKSPACES_INLINE]
+    /// Every set that the line points to, the empty one included.
+    pub(crate) fn sets(&self) -> impl Iterator<Item = SetId> {
+        std::iter::once(self.root_grant).chain(self.grants).map(SetId)
     }
 
     /// Forgets every grant; status and cut-off stay.

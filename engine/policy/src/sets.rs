@@ -152,7 +152,10 @@ impl Sets {
     /// Two ids may then stand for the same roles; new holders get the one that the map names.
     pub(crate) fn remove_role(&mut self, role: RoleId, roles: &Roles, permissions: &Permissions) {
         let mut scratch = vec![0; permissions.words()];
-        for (set, old) in self.with(role) {
+        for set in self.with(role) {
+            let Some(old) = self.interned.get(set.0).map(|interned| Arc::clone(&interned.roles)) else {
+                continue;
+            };
             let list: RoleList = old.iter().copied().filter(|other| *other != role).collect();
             self.forget_list(&old, set);
             if !list.is_empty() && !self.by_roles.contains_key(&list) {
@@ -165,9 +168,8 @@ impl Sets {
 
     /// The sets that hold a role. COST: looks at the signature of every set, 1 to 2 ns each. An index
     /// per role made each change of a grant several times slower than this makes an edit of a role.
-    fn with(&self, role: RoleId) -> Vec<(SetId, RoleList)> {
-        let holding = self.interned.iter().filter(|(_, interned)| interned.holds(role));
-        holding.map(|(id, interned)| (SetId(id), Arc::clone(&interned.roles))).collect()
+    pub(crate) fn with(&self, role: RoleId) -> Vec<SetId> {
+        self.interned.iter().filter(|(_, interned)| interned.holds(role)).map(|(id, _)| SetId(id)).collect()
     }
 
     fn forget_list(&mut self, list: &RoleList, set: SetId) {
@@ -179,7 +181,7 @@ impl Sets {
     /// Rebuilds the sets that hold the role.
     pub(crate) fn rebuild_with(&mut self, role: RoleId, roles: &Roles, permissions: &Permissions) {
         let mut scratch = vec![0; permissions.words()];
-        for (set, _) in self.with(role) {
+        for set in self.with(role) {
             self.rebuild(set, roles, &mut scratch);
         }
     }
