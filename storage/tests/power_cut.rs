@@ -51,6 +51,9 @@ struct World {
     no: u64,
     checkpoints: u64,
     inside_recovery: u64,
+    /// Whether calls fail without the power going.
+    faulty: bool,
+    failed: u64,
 }
 
 fn frame(no: u64, at: u64) -> tessera_storage::Staged {
@@ -62,7 +65,16 @@ fn frame(no: u64, at: u64) -> tessera_storage::Staged {
 impl World {
     fn new(seed: u64) -> Self {
         let kept = BTreeMap::new();
-        Self { seed, random: Seeded(seed), kept, no: 0, checkpoints: 0, inside_recovery: 0 }
+        Self {
+            seed,
+            random: Seeded(seed),
+            kept,
+            no: 0,
+            checkpoints: 0,
+            inside_recovery: 0,
+            faulty: false,
+            failed: 0,
+        }
     }
 
     /// Commits a batch by hand: attempted at once, acknowledged when the proof is there.
@@ -130,6 +142,11 @@ impl World {
                 self.inside_recovery += 1;
                 return;
             }
+            Err(StorageError::Damaged(damage)) => panic!("seed {}: {damage}", self.seed),
+            Err(_) if self.faulty => {
+                self.inside_recovery += 1;
+                return;
+            }
             Err(error) => panic!("seed {}: {error}", self.seed),
         };
         if disk.is_off() {
@@ -138,7 +155,7 @@ impl World {
         }
         self.compare(&store);
         for _ in 0..self.random.below(60) {
-            if disk.is_off() {
+            if disk.is_off() || store.failed() {
                 break;
             }
             match self.random.below(12) {
@@ -152,6 +169,7 @@ impl World {
                 }
             }
         }
+        self.failed += u64::from(store.failed());
         if self.random.below(3) == 0 {
             store.stop();
         }
@@ -217,14 +235,7 @@ fn run(points: u64, first_seed: u64, lie_every: Option<u64>) -> (u64, u64, u64) 
             let within = if world.random.below(2) == 0 { 14 } else { 400 };
             disk.plant(disk.calls() + 1 + world.random.below(within), Fault::PowerCut);
             world.live(&disk);
-            let survival = match world.random.below(6) {
-                0 => Survival::None,
-                1 => Survival::All,
-                2 => Survival::Sectors(5),
-                3 => Survival::Sectors(50),
-                4 => Survival::Sectors(95),
-                _ => Survival::Prefix,
-            };
+            let survival = survival(&mut world.random);
             let random = &mut world.random;
             disk = disk.after_cut(survival, &mut |n| random.below(n));
             done += 1;
@@ -235,6 +246,49 @@ fn run(points: u64, first_seed: u64, lie_every: Option<u64>) -> (u64, u64, u64) 
         inside += world.inside_recovery;
     }
     (done, checkpoints, inside)
+}
+
+fn survival(random: &mut Seeded) -> Survival {
+    match random.below(6) {
+        0 => Survival::None,
+        1 => Survival::All,
+        2 => Survival::Sectors(5),
+        3 => Survival::Sectors(50),
+        4 => Survival::Sectors(95),
+        _ => Survival::Prefix,
+    }
+}
+
+/// Runs `points` lives in which one call fails; between them the power goes, or nothing happens. Tells
+/// how many lives there were, how many of them ended by failing, and how many opens failed.
+fn run_faulty(points: u64, first_seed: u64) -> (u64, u64, u64) {
+    let (mut done, mut failed, mut inside) = (0, 0, 0);
+    let mut seed = first_seed;
+    while done < points {
+        seed += 1;
+        let mut world = World { faulty: true, ..World::new(seed) };
+        let mut disk = Simulated::new();
+        for _ in 0..3 + world.random.below(11) {
+            let within = if world.random.below(2) == 0 { 14 } else { 400 };
+            let fault = if world.random.below(3) == 0 { Fault::NoSpace } else { Fault::Io };
+            for _ in 0..1 + world.random.below(2) {
+                disk.plant(disk.calls() + 1 + world.random.below(within), fault);
+            }
+            world.live(&disk);
+            if world.random.below(2) == 0 {
+                let survival = survival(&mut world.random);
+                let random = &mut world.random;
+                disk = disk.after_cut(survival, &mut |n| random.below(n));
+            }
+            done += 1;
+        }
+        let disk = disk.image();
+        world.faulty = false;
+        world.live(&disk);
+        failed += world.failed;
+        inside += world.inside_recovery;
+    }
+    (done, failed, inside)
 }
 
 fn points() -> u64 {
@@ -256,6 +310,15 @@ fn acknowledged_frames_survive_power_cuts() {
         one.2 + two.2
     );
     assert!(one.1 + two.1 > 0 && one.2 + two.2 > 0);
+}
+
+/// PROPERTY: after any failed write or sync nothing more is acknowledged, and the next start, with or
+/// without a power cut in between, has every acknowledged frame.
+#[test]
+fn acknowledged_frames_survive_failing_calls() {
+    let (lives, failed, opens) = run_faulty(points() / 2, 5_000_000);
+    println!("{lives} lives with failing calls, {failed} ended by failing, {opens} failed opens");
+    assert!(failed > 0 && opens > 0);
 }
 
 /// PROPERTY: the simulator sees losses: a disk that lies about syncs is caught.

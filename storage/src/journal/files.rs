@@ -111,8 +111,11 @@ impl Files {
     /// Takes an existing file in: used up to a sequence, or free. A free one of another size (its making
     /// was cut off) is filled with zeros first.
     pub(crate) fn adopt(&self, no: u32, file: Arc<dyn DiskFile>, last: Option<u64>) -> io::Result<()> {
-        if last.is_none() && file.size()? != self.file_bytes {
-            fill_with_zeros(&*file, self.file_bytes)?;
+        match last {
+            None if file.size()? != self.file_bytes => fill_with_zeros(&*file, self.file_bytes)?,
+            // A file in use that lost its end is read up to where it would end.
+            Some(_) if file.size()? < self.file_bytes => file.set_size(self.file_bytes)?,
+            Some(_) | None => {}
         }
         let state = last.map_or(State::Free, State::Used);
         self.inner.lock().files.push(Kept { no, file, state, used_before: true });

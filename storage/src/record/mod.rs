@@ -12,3 +12,6 @@ pub(crate) mod noun;
 pub(crate) mod row;
 
 pub(crate) use field::{Field, Reader, RecordError};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! Every record there and back, cut short at every byte, and with every bit turned.
+
+use super::frame::{Form, FrameView};
+use super::{Field, Reader, RecordError, bucket};
+use crate::batch::{Batch, Head, Staged};
+use tessera_model::record::{
+    AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, GrantRecord, PlaceRecord,
+    RestrictionRecord, RoleRecord, SubjectKind, SubjectRecord, SubjectStatus, TenantRecord, TenantStatus,
+    WorkspaceRecord,
+};
+use tessera_model::{
+    Caller, CommandId, CommandKind, Deadline, Event, Generation, Name, Pattern, PermissionId, Place, Private,
+    PublicId, RestrictionId, Revision, RoleId, Row, RowKind, Settings, SubjectIndex, TenantId, UnixMillis,
+    WorkspaceIndex,
+};
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn place() -> PlaceRecord {
+    PlaceRecord {
+        place: Place(1),
+        generation: Generation(2),
+        key: true,
+        acr: 3,
+        tag: [4; 16],
+        subject: SubjectIndex(5),
+        workspace: WorkspaceIndex(6),
+        expires: Deadline(7),
+        cut_off: 8,
+        idle: Deadline(9),
+        restriction: RestrictionId(10),
+        device: 11,
+        opened: Deadline(12),
+    }
+}
+
+/// At least one event of every kind.
+pub(crate) fn every_event() -> Vec<Event> {
+    let patterns = vec![Pattern::new("orders.*").unwrap(), Pattern::new("*").unwrap()];
+    let value = |value| Event::AttributeChanged { subject: SubjectIndex(1), attribute: 2, value };
+    vec![
+        Event::TenantBorn { tenant: TenantId(1), at: Deadline(2) },
+        Event::SettingsChanged(Settings::default()),
+        Event::TenantChanged(TenantRecord {
+            id: TenantId(1),
+            name: name("acme"),
+            status: TenantStatus::Suspended,
+            created: Deadline(2),
+        }),
+        Event::BootstrapChanged { tag: [1; 16], until: Deadline(2) },
+        Event::SubjectChanged(SubjectRecord {
+            index: SubjectIndex(1),
+            id: PublicId([2; 16]),
+            kind: SubjectKind::Machine,
+            status: SubjectStatus::Deleted,
+            cut_off: 3,
+            has_password: true,
+        }),
+        Event::IdentifierTaken { hash: [1; 16], subject: SubjectIndex(2) },
+        Event::IdentifierFreed { hash: [1; 16] },
+        Event::AttributeDeclared(AttributeRecord { id: 1, name: name("age"), kind: AttributeKind::Integer }),
+        value(None),
+        value(Some(AttributeValue::Bool(true))),
+        value(Some(AttributeValue::Integer(-5))),
+        value(Some(AttributeValue::Text("gr\u{fc}n".into()))),
+        Event::PermissionRegistered { id: PermissionId(1), name: name("orders.read") },
+        Event::RoleChanged(RoleRecord { id: RoleId(1), name: name("clerk"), patterns: patterns.clone() }),
+        Event::RoleRemoved(RoleId(1)),
+        Event::WorkspaceChanged(WorkspaceRecord {
+            index: WorkspaceIndex(1),
+            id: PublicId([2; 16]),
+            name: name("emea"),
+            parent: WorkspaceIndex(0),
+            inherits: false,
+        }),
+        Event::WorkspaceRemoved(WorkspaceIndex(1)),
+        Event::GrantAdded(GrantRecord {
+            subject: SubjectIndex(1),
+            role: RoleId(2),
+            workspace: WorkspaceIndex(3),
+            from: Deadline(4),
+            until: Deadline(5),
+        }),
+        Event::GrantRemoved { subject: SubjectIndex(1), role: RoleId(2), workspace: WorkspaceIndex(3) },
+        Event::RestrictionAdded(RestrictionRecord { id: RestrictionId(1), patterns }),
+        Event::RestrictionRemoved(RestrictionId(1)),
+        Event::SessionOpened(place()),
+        Event::SessionTouched { place: Place(1), generation: Generation(2), idle: Deadline(3) },
+        Event::SessionEnded { place: Place(1), generation: Generation(2) },
+        Event::CutOffRaised { subject: SubjectIndex(1), count: 2, spared: (Place(3), Generation(4)) },
+        Event::CommandRemembered(CommandIdRecord {
+            id: CommandId([1; 16]),
+            revision: Revision(2),
+            fingerprint: 3,
+        }),
+        Event::CommandFloor { unix_ms: 1 },
+    ]
+}
+
+fn bytes_of(event: &Event) -> Vec<u8> {
+    let mut out = Vec::new();
+    event.put(&mut out);
+    out
+}
+
+fn take_whole(bytes: &[u8]) -> Result<Event, RecordError> {
+    let mut input = Reader::new(bytes);
+    let event = Event::take(&mut input)?;
+    input.end()?;
+    Ok(event)
+}
+
+/// PROPERTY: every event comes back as it went, no beginning of its bytes is an event, and what any
+/// turned bit makes of it either is refused or encodes to just those bytes.
+#[test]
+fn events_there_and_back() {
+    let mut seen = [false; 256];
+    for event in every_event() {
+        let bytes = bytes_of(&event);
+        seen[usize::from(bytes[0])] = true;
+        assert_eq!(take_whole(&bytes), Ok(event));
+        for cut in 0..bytes.len() {
+            assert!(take_whole(&bytes[..cut]).is_err(), "{cut} bytes of {bytes:?}");
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut turned = bytes.clone();
+            turned[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(other) = take_whole(&turned) {
+                assert_eq!(bytes_of(&other), turned);
+            }
+        }
+    }
+    let kinds = seen.iter().filter(|seen| **seen).count();
+    assert!(seen[1..=kinds].iter().all(|seen| *seen), "a kind has no example");
+    let unknown = u8::try_from(kinds + 1).unwrap();
+    assert_eq!(take_whole(&[unknown; 100]), Err(RecordError::BadNumber), "a kind has no example");
+}
+
+fn staged(caller: Caller, rows: Vec<Row>) -> Staged {
+    Staged {
+        kind: CommandKind::OpenSession,
+        id: CommandId([6; 16]),
+        fingerprint: 7,
+        caller,
+        wall: UnixMillis(8),
+        events: every_event(),
+        rows,
+    }
+}
+
+fn rows() -> Vec<Row> {
+    let value = Some(Private::new(b"ann@example.com".to_vec()));
+    vec![
+        Row { kind: RowKind::Identifier, key: vec![1, 2, 3], value },
+        Row { kind: RowKind::Password, key: vec![], value: None },
+    ]
+}
+
+fn callers() -> [Caller; 4] {
+    let (place, generation, subject) = (Place(1), Generation(2), SubjectIndex(3));
+    [
+        Caller::Holder { place, generation, subject },
+        Caller::Operator { place, generation, subject },
+        Caller::Bootstrap,
+        Caller::Node,
+    ]
+}
+
+/// PROPERTY: a frame comes back as it went, and any cut or turned bit is noticed.
+#[test]
+fn frames_notice_every_bit() {
+    let head = Head { next: Revision(4), link: [5; 32], ..Head::unborn(TenantId(9)) };
+    for (caller, rows) in callers().into_iter().zip([rows(), vec![], rows(), vec![]]) {
+        let staged = staged(caller, rows);
+        let mut batch = Batch::new(&head);
+        batch.push(&staged).unwrap();
+        let bytes = batch.bytes();
+        let (view, len) = FrameView::read(bytes, Form::Journal).unwrap();
+        assert_eq!(len, bytes.len());
+        assert!(view.holds(&head.link, Form::Journal) && !view.holds(&[6; 32], Form::Journal));
+        let frame = view.decode().unwrap();
+        assert_eq!((frame.caller, frame.events), (staged.caller, staged.events));
+        assert_eq!((frame.id, frame.fingerprint, frame.wall), (staged.id, staged.fingerprint, staged.wall));
+        assert_eq!(view.rows().unwrap().len(), staged.rows.len());
+        let mut history = Vec::new();
+        view.put_history(&mut history);
+        for (form, bytes) in [(Form::Journal, bytes), (Form::History, &history)] {
+            let sound = |bytes: &[u8]| {
+                FrameView::read(bytes, form)
+                    .is_ok_and(|(view, len)| len == bytes.len() && view.holds(&head.link, form))
+            };
+            assert!(sound(bytes));
+            for cut in 0..bytes.len() {
+                assert!(!sound(&bytes[..cut]), "{cut} bytes pass");
+            }
+            for bit in 0..bytes.len() * 8 {
+                let mut turned = bytes.to_vec();
+                turned[bit / 8] ^= 1 << (bit % 8);
+                assert!(!sound(&turned), "{form:?}: turned bit {bit} passes");
+            }
+        }
+    }
+}
+
+/// PROPERTY: any bytes give an event or an error, never a panic, and no more memory than they have.
+#[test]
+fn any_bytes_are_survived() {
+    let mut stream = vec![0; 1 << 20];
+    tessera_crypto::Hasher::new().fill(&mut stream);
+    for (at, chunk) in stream.chunks(61).enumerate() {
+        let mut bytes = chunk.to_vec();
+        bytes[0] = u8::try_from(at % 26).unwrap();
+        drop(take_whole(&bytes));
+        let (Ok(()) | Err(_)) = bucket::take_part(&bytes, &mut Vec::new());
+        drop(super::row::take_rows(&bytes));
+    }
+    let mut claim = vec![0xFF; 4];
+    claim.push(1);
+    assert_eq!(bucket::take_part(&claim, &mut Vec::new()), Err(RecordError::OverCap));
+}
+
+/// PROPERTY: however many events a bucket has, its parts are under the cap and join to it again.
+#[test]
+fn buckets_split_and_join() {
+    for count in [0, 1, 3_500, 9_999] {
+        let events = vec![Event::SessionOpened(place()); count];
+        let parts = bucket::parts(&events);
+        let mut joined = Vec::new();
+        for part in &parts {
+            assert!(part.len() <= tessera_model::limits::BUCKET_BYTES_MAX - 64);
+            bucket::take_part(part, &mut joined).unwrap();
+        }
+        assert_eq!(joined, events);
+        assert_eq!(parts.len(), count.div_ceil(4_300), "{count} places");
+    }
+}
