@@ -150,10 +150,18 @@ fn hot(setup: &Setup) -> Result<Vec<Row>, Why> {
     let count = bench.by_tag.len();
     let hash = || nanos_each(count, || bench.hashes(&[7; 32]));
     setup.progress.say("check-hot");
-    let by_tag = || nanos_each(count, || { black_box(bench.tags(&view, now, PER_ROOT)); });
+    let by_tag = || {
+        nanos_each(count, || {
+            black_box(bench.tags(&view, now, PER_ROOT));
+        })
+    };
     let (check, check_peer) = interleave(rounds, by_tag, hash);
     setup.progress.say("verify-hot");
-    let by_handle = || nanos_each(count, || { black_box(bench.handles(&view, now, PER_ROOT)); });
+    let by_handle = || {
+        nanos_each(count, || {
+            black_box(bench.handles(&view, now, PER_ROOT));
+        })
+    };
     let (verify, verify_peer) = interleave(rounds, by_handle, hash);
     let sizes = format!("{HOT_SESSIONS} sessions, {count} random questions a round, {rounds} rounds in turn");
     let peer = "BLAKE3 keyed hash of 40 bytes";

@@ -198,7 +198,13 @@ impl Family {
 
 /// Three significant digits or so.
 fn short(value: f64) -> String {
-    let digits = if value.abs() >= 100.0 { 0 } else if value.abs() >= 10.0 { 1 } else { 2 };
+    let digits = if value.abs() >= 100.0 {
+        0
+    } else if value.abs() >= 10.0 {
+        1
+    } else {
+        2
+    };
     format!("{value:.digits$}")
 }
 
@@ -219,7 +225,8 @@ pub fn table(rows: &[Row]) -> String {
         writeln!(out, "{:<24} {value:<16} goal {} [{met}]", row.id, row.goal).unwrap_or_default();
         if let (Some(peer), Some(value)) = (&row.peer, row.peer_value) {
             let ratio = row.ratio.map_or_else(String::new, |ratio| format!(", ratio {ratio:.2}"));
-            writeln!(out, "{:<24} beside {peer}: {} {}{ratio}", "", short(value), row.unit).unwrap_or_default();
+            writeln!(out, "{:<24} beside {peer}: {} {}{ratio}", "", short(value), row.unit)
+                .unwrap_or_default();
         }
         writeln!(out, "{:<24} {} ({}; {:.0} s)", "", row.what, row.sizes, row.seconds).unwrap_or_default();
     }
@@ -240,7 +247,17 @@ mod tests {
         let value = serde_json::to_value(&row).expect("json");
         let keys: Vec<_> = value.as_object().expect("an object").keys().map(String::as_str).collect();
         let mut wanted = vec![
-            "id", "what", "value", "unit", "peer", "peer_value", "ratio", "goal", "met", "sizes", "seconds",
+            "id",
+            "what",
+            "value",
+            "unit",
+            "peer",
+            "peer_value",
+            "ratio",
+            "goal",
+            "met",
+            "sizes",
+            "seconds",
         ];
         wanted.sort_unstable();
         let mut keys = keys;

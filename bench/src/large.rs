@@ -65,11 +65,9 @@ fn large(setup: &Setup) -> Result<Vec<Row>, Why> {
     let loaded = started.elapsed().as_secs_f64();
     let questions = size_of_val(bench.by_tag.as_slice()) + size_of_val(bench.by_handle.as_slice());
     let count = f64::from(sessions);
-    #[expect(clippy::cast_precision_loss, reason = "bytes of this machine's memory fit 53 bits")]
     let grown = (memory::own_resident() - before - questions as f64) / count;
     let huge = (memory::own_huge() - huge_before).max(0.0) / 1e6;
     let (view, now) = (bench.tenant.view()?, bench.house.engine.now());
-    #[expect(clippy::cast_precision_loss, reason = "bytes of this machine's memory fit 53 bits")]
     let table = view.table_bytes() as f64 / count;
     let world = World::of(sessions);
     let sizes = format!(
@@ -99,15 +97,31 @@ fn times(
     let rsa = Rsa::new()?;
     let hash = || nanos_each(count, || bench.hashes(&[7; 32]));
     setup.progress.say("check-10m");
-    let (check, check_peer) =
-        interleave(rounds, || nanos_each(count, || { black_box(bench.tags(view, now, PER_ROOT)); }), hash);
+    let (check, check_peer) = interleave(
+        rounds,
+        || {
+            nanos_each(count, || {
+                black_box(bench.tags(view, now, PER_ROOT));
+            })
+        },
+        hash,
+    );
     setup.progress.say("verify-10m");
-    let (verify, verify_peer) =
-        interleave(rounds, || nanos_each(count, || { black_box(bench.handles(view, now, 1)); }), || {
-            rsa.nanos(500)
-        });
+    let (verify, verify_peer) = interleave(
+        rounds,
+        || {
+            nanos_each(count, || {
+                black_box(bench.handles(view, now, 1));
+            })
+        },
+        || rsa.nanos(500),
+    );
     setup.progress.say("batch-64");
-    let batches = || nanos_each(count, || { black_box(bench.batches(view, now, 64)); });
+    let batches = || {
+        nanos_each(count, || {
+            black_box(bench.batches(view, now, 64));
+        })
+    };
     let (batch, batch_peer) = interleave(rounds, batches, hash);
     let keyed = "BLAKE3 keyed hash of 40 bytes";
     let met = |met| setup.verdict(met);

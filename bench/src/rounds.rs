@@ -14,12 +14,7 @@ pub fn quantile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let last = sorted.len().saturating_sub(1);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "an index between 0 and the number of samples"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "an index between 0 and the number of samples")]
     let at = (last as f64 * share.clamp(0.0, 1.0)).round() as usize;
     sorted.get(at).copied().unwrap_or(f64::NAN)
 }
@@ -28,9 +23,7 @@ pub fn quantile(values: &[f64], share: f64) -> f64 {
 pub fn nanos_each(parts: usize, work: impl FnOnce()) -> f64 {
     let started = Instant::now();
     work();
-    #[expect(clippy::cast_precision_loss, reason = "durations of seconds in nanoseconds fit 53 bits")]
     let nanos = started.elapsed().as_nanos() as f64;
-    #[expect(clippy::cast_precision_loss, reason = "counts of a bench fit 53 bits")]
     let parts = parts.max(1) as f64;
     nanos / parts
 }

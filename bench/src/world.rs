@@ -229,8 +229,9 @@ impl World {
         let roles = (0..2 * ROLES).filter_map(move |role| {
             let half = halves.get(role as usize / ROLES as usize)?;
             let covers = Self::groups_of(role % ROLES).into_iter();
-            let patterns =
-                covers.filter_map(|group| Pattern::new(&format!("bench.{half}.g{group:02}.*")).ok()).collect();
+            let patterns = covers
+                .filter_map(|group| Pattern::new(&format!("bench.{half}.g{group:02}.*")).ok())
+                .collect();
             let name = Name::new(&format!("bench.role.{role}")).ok()?;
             Some(Event::RoleChanged(RoleRecord { id: RoleId(FIRST_ROLE + role), name, patterns }))
         });

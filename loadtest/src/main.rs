@@ -1,2 +1,36 @@
-//! Placeholder that the first commit of this room replaces.
-fn main() {}
+//! `loadtest`: drives a node, audits every answer, and ends with 1 when one was wrong.
+
+use clap::Parser as _;
+use loadtest::args::Args;
+use loadtest::report::Report;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// An answer was wrong or an acknowledged write is missing.
+const FOUND: u8 = 1;
+/// The load could not run.
+const NOT_RUN: u8 = 3;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let report = match loadtest::run::run(&args).await {
+        Ok(report) => report,
+        Err(why) => {
+            // A closed standard error leaves the exit code.
+            drop(writeln!(std::io::stderr(), "loadtest: {why}"));
+            return ExitCode::from(NOT_RUN);
+        }
+    };
+    if let Err(error) = write(&args, &report) {
+        drop(writeln!(std::io::stderr(), "loadtest: the report: {error}"));
+        return ExitCode::from(NOT_RUN);
+    }
+    if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(FOUND) }
+}
+
+fn write(args: &Args, report: &Report) -> std::io::Result<()> {
+    std::io::stdout().write_all(report.text().as_bytes())?;
+    let Some(path) = &args.json else { return Ok(()) };
+    std::fs::write(path, serde_json::to_vec_pretty(report)?)
+}

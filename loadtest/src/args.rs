@@ -1,0 +1,65 @@
+//! The command line of `loadtest`.
+
+use clap::Parser;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Drives a Tessera node and audits every answer.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "loadtest",
+    after_help = "Exit codes: 0 nothing wrong, 1 an answer was wrong or an acknowledged write is missing, 2 usage, 3 the load could not run.\nExamples:\n  loadtest --server-bin target/release/tessera --data /tmp/load --seconds 60 --kill-every 10\n  loadtest --server 127.0.0.1:7400 --certificate certificate.pem --key tkey_... --rate 20000\n  loadtest --server-bin target/release/tessera --data /tmp/load --closed 256"
+)]
+pub struct Args {
+    /// A node that runs already.
+    #[arg(long, conflicts_with = "server_bin", requires = "certificate", value_name = "ADDRESS")]
+    pub server: Option<SocketAddr>,
+    /// The name in its certificate.
+    #[arg(long, default_value = "localhost", value_name = "NAME")]
+    pub server_name: String,
+    /// Its certificate (PEM), believed as it is.
+    #[arg(long, value_name = "FILE")]
+    pub certificate: Option<PathBuf>,
+    /// An operator's key.
+    #[arg(long, env = "LOADTEST_KEY", hide_env_values = true, value_name = "KEY")]
+    pub key: Option<String>,
+    /// The binary `tessera`: it is started as `tessera serve`, killed and started again.
+    #[arg(long, requires = "data", value_name = "FILE")]
+    pub server_bin: Option<PathBuf>,
+    /// Where the started node keeps its data; must be empty or of an earlier run with the same `--key`.
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// kill -9 and restart the started node so often.
+    #[arg(long, requires = "server_bin", value_name = "SECONDS")]
+    pub kill_every: Option<u64>,
+    /// How long the load runs.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    pub seconds: u64,
+    /// Go on until so many sessions were ended and acknowledged, whatever --seconds says.
+    #[arg(long, default_value_t = 0, value_name = "COUNT")]
+    pub revocations: u64,
+    /// Open loop: operations per second, by a fixed schedule.
+    #[arg(long, default_value_t = 2_000, value_name = "PER_SECOND")]
+    pub rate: u32,
+    /// Closed loop instead: so many operations in flight, each followed by the next at once.
+    #[arg(long, conflicts_with = "rate", value_name = "IN_FLIGHT")]
+    pub closed: Option<usize>,
+    /// What everything random is drawn from.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Tenants; the first ones get most of the load.
+    #[arg(long, default_value_t = 8)]
+    pub tenants: u32,
+    /// Subjects of each tenant.
+    #[arg(long, default_value_t = 50)]
+    pub subjects: u32,
+    /// Writes among 1,000 operations: sign-ins, revocations, grants, role edits.
+    #[arg(long, default_value_t = 100, value_name = "PER_THOUSAND", value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub writes: u32,
+    /// Connections of each tenant.
+    #[arg(long, default_value_t = 1)]
+    pub connections: usize,
+    /// Write the report to this file.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}

@@ -1,0 +1,19 @@
+//! A seeded multi-tenant load and an auditor that knows the right answer of every check.
+//!
+//! The load drives a node through the shipped client, open loop (latency from the intended start) or
+//! closed loop. The auditor keeps what was acknowledged and what is in flight ([`history`]); an answer
+//! is wrong when no state between its sending and its arrival gives it, a write is lost when it was
+//! acknowledged and is not there on rereading.
+
+pub mod args;
+pub mod audit;
+pub mod facts;
+pub mod history;
+pub mod moment;
+pub mod node;
+pub mod operation;
+pub mod report;
+pub mod run;
+pub mod seeded;
+pub mod setup;
+pub mod write;

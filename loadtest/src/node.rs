@@ -1,0 +1,115 @@
+//! A node of the load's own: `tessera serve` as a process, killed and started again.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// LIMIT: how long a start may take.
+const START: Duration = Duration::from_secs(60);
+
+/// A running node.
+pub struct Node {
+    program: PathBuf,
+    folder: PathBuf,
+    /// Where its QUIC door listens.
+    pub address: SocketAddr,
+    http: SocketAddr,
+    child: Option<Child>,
+}
+
+impl Node {
+    /// Starts a node on `folder`, which gets its data, root key and log.
+    ///
+    /// # Errors
+    /// When it cannot be started or does not come up.
+    pub fn start(program: &Path, folder: &Path) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let key = folder.join("root.key");
+        if !key.exists() {
+            let mut bytes = [0; 32];
+            fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+            let mut options = fs::OpenOptions::new();
+            options.write(true).create_new(true).mode(0o600).open(key)?.write_all(&bytes)?;
+        }
+        let address = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let mut node =
+            Self { program: program.to_owned(), folder: folder.to_owned(), address, http, child: None };
+        node.spawn()?;
+        node.until("certificate.pem")?;
+        Ok(node)
+    }
+
+    fn spawn(&mut self) -> io::Result<()> {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("node.log"))?;
+        let child = Command::new(&self.program)
+            .arg("serve")
+            .env("TESSERA_STORAGE__DIR", self.folder.join("data"))
+            .env("TESSERA_STORAGE__ROOT_KEY_FILE", self.folder.join("root.key"))
+            .env("TESSERA_QUIC__LISTEN", self.address.to_string())
+            .env("TESSERA_HTTP__LISTEN", self.http.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()?;
+        self.child = Some(child);
+        Ok(())
+    }
+
+    fn until(&mut self, name: &str) -> io::Result<PathBuf> {
+        let (path, started) = (self.folder.join("data").join(name), Instant::now());
+        while !path.exists() {
+            if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten()) {
+                let log = fs::read_to_string(self.folder.join("node.log")).unwrap_or_default();
+                return Err(io::Error::other(format!("the node ended with {status}:\n{log}")));
+            }
+            if started.elapsed() > START {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, format!("the node made no {name}")));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(path)
+    }
+
+    /// The node's own certificate.
+    ///
+    /// # Errors
+    /// When it does not read.
+    pub fn certificate(&mut self) -> io::Result<Vec<u8>> {
+        fs::read(self.until("certificate.pem")?)
+    }
+
+    /// The one-time secret of a new node.
+    ///
+    /// # Errors
+    /// When there is none within the time of a start.
+    pub fn secret(&mut self) -> io::Result<String> {
+        Ok(fs::read_to_string(self.until("operator-secret")?)?.trim().to_owned())
+    }
+
+    /// kill -9, and start again at once.
+    ///
+    /// # Errors
+    /// When it cannot be started again.
+    pub fn kill_and_restart(&mut self) -> io::Result<()> {
+        self.kill()?;
+        self.spawn()
+    }
+
+    fn kill(&mut self) -> io::Result<()> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        child.kill()?;
+        child.wait().map(|_| ())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Nothing is lost by it: that is what the load tests.
+        self.kill().unwrap_or_default();
+    }
+}

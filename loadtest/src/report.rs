@@ -1,0 +1,268 @@
+//! What a run found: latencies by kind, throughput and the auditor's counts, as text and JSON.
+
+use crate::audit::Auditor;
+use hdrhistogram::Histogram;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The kinds of operations.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Kind {
+    /// One check.
+    Check,
+    /// A batch of checks.
+    Batch,
+    /// Sign-in with a password.
+    SignIn,
+    /// A session opened for somebody authenticated elsewhere.
+    Open,
+    /// One session, or all of a subject's, ended.
+    Revoke,
+    /// A role granted or taken back.
+    Grant,
+    /// A role edited.
+    Role,
+}
+
+impl Kind {
+    /// Its name in the report.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Batch => "batch",
+            Self::SignIn => "sign-in",
+            Self::Open => "open",
+            Self::Revoke => "revoke",
+            Self::Grant => "grant",
+            Self::Role => "role",
+        }
+    }
+}
+
+/// LIMIT: the longest latency told apart, ns: two minutes.
+const LONGEST_NS: u64 = 120_000_000_000;
+
+/// What one worker measured.
+#[derive(Default)]
+pub struct Tally {
+    latencies: BTreeMap<Kind, Histogram<u64>>,
+    /// Operations refused.
+    pub refused: u64,
+    /// Operations without an answer.
+    pub unanswered: u64,
+    /// Draws with nothing to do.
+    pub idle: u64,
+}
+
+impl Tally {
+    /// Adds a latency in ns, counted from the intended start.
+    pub fn record(&mut self, kind: Kind, nanos: u64) {
+        if let std::collections::btree_map::Entry::Vacant(empty) = self.latencies.entry(kind)
+            && let Ok(histogram) = Histogram::new_with_bounds(1, LONGEST_NS, 3)
+        {
+            empty.insert(histogram);
+        }
+        if let Some(histogram) = self.latencies.get_mut(&kind) {
+            histogram.saturating_record(nanos.clamp(1, LONGEST_NS));
+        }
+    }
+
+    /// Adds what another worker measured.
+    pub fn add(&mut self, other: &Self) {
+        for (kind, histogram) in &other.latencies {
+            if let Some(own) = self.latencies.get_mut(kind) {
+                // Both have the same bounds.
+                own.add(histogram).unwrap_or_default();
+            } else {
+                self.latencies.insert(*kind, histogram.clone());
+            }
+        }
+        self.refused += other.refused;
+        self.unanswered += other.unanswered;
+        self.idle += other.idle;
+    }
+
+    /// Operations answered.
+    #[must_use]
+    pub fn answered(&self) -> u64 {
+        self.latencies.values().map(Histogram::len).sum()
+    }
+}
+
+/// Latencies of one kind, µs from the intended start.
+#[derive(Clone, Debug, Serialize)]
+pub struct Latency {
+    /// What.
+    pub kind: &'static str,
+    /// How many were answered.
+    pub count: u64,
+    /// Median.
+    pub p50_us: f64,
+    /// 90 of 100 were faster.
+    pub p90_us: f64,
+    /// 99 of 100 were faster.
+    pub p99_us: f64,
+    /// 999 of 1,000 were faster.
+    pub p999_us: f64,
+    /// The slowest.
+    pub max_us: f64,
+}
+
+/// The auditor's counts.
+#[derive(Clone, Debug, Serialize)]
+pub struct Audited {
+    /// Checks compared with what their interval allows.
+    pub checks: u64,
+    /// Of these, checks with one right answer only.
+    pub certain: u64,
+    /// Writes that were acknowledged.
+    pub writes: u64,
+    /// Of these, revocations.
+    pub revocations: u64,
+    /// Lists read again and compared.
+    pub rereads: u64,
+    /// Wrong answers.
+    pub wrong: u64,
+    /// Answers older than a receipt given before.
+    pub stale: u64,
+    /// Lists that miss an acknowledged write or hold a refused one.
+    pub lost: u64,
+    /// Subjects or roles whose last write stayed unknown.
+    pub unknown: u64,
+    /// Subjects that could not be read again.
+    pub unread: u64,
+    /// The first findings.
+    pub examples: Vec<String>,
+}
+
+/// The whole report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The seed.
+    pub seed: u64,
+    /// Open or closed loop, with its rate or depth.
+    pub mode: String,
+    /// How long the load ran.
+    pub seconds: f64,
+    /// Tenants.
+    pub tenants: usize,
+    /// Subjects of each.
+    pub subjects: u32,
+    /// Times that the node was killed and started again.
+    pub kills: u64,
+    /// Seconds from each kill until the node answered again, the longest.
+    pub restart_seconds_max: f64,
+    /// Operations answered per second.
+    pub per_second: f64,
+    /// Operations refused (Busy above all).
+    pub refused: u64,
+    /// Operations without an answer within the deadline.
+    pub unanswered: u64,
+    /// Latencies by kind.
+    pub latencies: Vec<Latency>,
+    /// What the auditor saw.
+    pub audited: Audited,
+}
+
+fn micros(nanos: u64) -> f64 {
+    nanos as f64 / 1_000.0
+}
+
+/// The latencies of a tally.
+#[must_use]
+pub fn latencies(tally: &Tally) -> Vec<Latency> {
+    let of = |(kind, histogram): (&Kind, &Histogram<u64>)| {
+        let at = |quantile: f64| micros(histogram.value_at_quantile(quantile));
+        Latency {
+            kind: kind.name(),
+            count: histogram.len(),
+            p50_us: at(0.5),
+            p90_us: at(0.9),
+            p99_us: at(0.99),
+            p999_us: at(0.999),
+            max_us: micros(histogram.max()),
+        }
+    };
+    tally.latencies.iter().map(of).collect()
+}
+
+impl Audited {
+    /// The auditor's counts.
+    #[must_use]
+    pub fn of(auditor: &Auditor, unknown: u64, unread: u64) -> Self {
+        let count = |of: &AtomicU64| of.load(Ordering::SeqCst);
+        Self {
+            checks: count(&auditor.checks),
+            certain: count(&auditor.certain),
+            writes: count(&auditor.writes),
+            revocations: count(&auditor.revocations),
+            rereads: count(&auditor.rereads),
+            wrong: count(&auditor.wrong),
+            stale: count(&auditor.stale),
+            lost: count(&auditor.lost),
+            unknown,
+            unread,
+            examples: auditor.examples(),
+        }
+    }
+}
+
+impl Report {
+    /// Whether nothing was found, everything was read again and no outcome stayed open.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        let audited = &self.audited;
+        audited.wrong + audited.stale + audited.lost + audited.unread == 0
+    }
+
+    /// The report for people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut out = format!(
+            "{}, seed {}, {} tenants of {} subjects, {:.1} s\n{:.0} operations/s answered, {} refused, {} unanswered, {} kills (longest restart {:.2} s)\n\nlatency from the intended start, us\n{:<8} {:>10} {:>10} {:>10} {:>10} {:>10} {:>12}\n",
+            self.mode,
+            self.seed,
+            self.tenants,
+            self.subjects,
+            self.seconds,
+            self.per_second,
+            self.refused,
+            self.unanswered,
+            self.kills,
+            self.restart_seconds_max,
+            "kind",
+            "count",
+            "p50",
+            "p90",
+            "p99",
+            "p99.9",
+            "max"
+        );
+        for row in &self.latencies {
+            out.push_str(&format!(
+                "{:<8} {:>10} {:>10.0} {:>10.0} {:>10.0} {:>10.0} {:>12.0}\n",
+                row.kind, row.count, row.p50_us, row.p90_us, row.p99_us, row.p999_us, row.max_us
+            ));
+        }
+        let audited = &self.audited;
+        out.push_str(&format!(
+            "\naudited {} checks ({} with one right answer), {} acknowledged writes ({} revocations), {} lists read again\nwrong {}, stale {}, lost {}; {} outcomes stayed unknown, {} subjects could not be read again\n",
+            audited.checks,
+            audited.certain,
+            audited.writes,
+            audited.revocations,
+            audited.rereads,
+            audited.wrong,
+            audited.stale,
+            audited.lost,
+            audited.unknown,
+            audited.unread
+        ));
+        for example in &audited.examples {
+            out.push_str(&format!("  {example}\n"));
+        }
+        out
+    }
+}

@@ -1,0 +1,182 @@
+//! Makes what the load runs on: an operator, tenants, roles, subjects, first sessions.
+
+use crate::args::Args;
+use crate::audit::{Auditor, Held, State, Subject, Tenant, lock};
+use crate::facts::{EDITED, Facts, PERMISSIONS, ROLES, patterns};
+use crate::history::History;
+use crate::moment::Stopwatch;
+use crate::node::Node;
+use crate::operation::{First, Load};
+use crate::write::PASSWORD;
+use indicatif::ProgressBar;
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tessera_client::wire::{Made, Request};
+use tessera_client::{Client, ClientError, Config, Trust};
+use tessera_model::record::SubjectKind;
+use tessera_model::{Deadline, Identifier, Name, Pattern, Private, Refusal, Settings};
+
+/// Why a load could not run.
+pub type Why = Box<dyn Error + Send + Sync>;
+
+/// LIMIT: subjects made at a time; more would be Busy hashing passwords.
+const AT_A_TIME: usize = 16;
+/// How long one call may take: longer than a restart.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How the node is reached.
+#[derive(Clone)]
+pub struct Reach {
+    address: SocketAddr,
+    name: String,
+    trust: Trust,
+    connections: usize,
+}
+
+impl Reach {
+    /// From the command line and the node that was started, if one was.
+    ///
+    /// # Errors
+    /// When no node is named or its certificate does not read.
+    pub fn of(args: &Args, node: Option<&mut Node>) -> Result<Self, Why> {
+        let (address, pem) = match (node, args.server, &args.certificate) {
+            (Some(node), _, _) => (node.address, node.certificate()?),
+            (None, Some(address), Some(path)) => (address, std::fs::read(path)?),
+            (None, _, _) => {
+                return Err("give --server with --certificate, or --server-bin with --data".into());
+            }
+        };
+        let trust = Trust::pinned_pem(&pem)?;
+        Ok(Self { address, name: args.server_name.clone(), trust, connections: args.connections })
+    }
+
+    /// A client with this credential.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub async fn client(&self, credential: Option<String>) -> Result<Client, Why> {
+        let mut config = Config::new(self.address, &self.name, self.trust.clone());
+        config.credential = credential;
+        config.deadline = DEADLINE;
+        config.connections = self.connections;
+        Ok(Client::connect(config).await?)
+    }
+}
+
+/// Connects as operator: with the key given, or by the one-time secret of a new node.
+///
+/// # Errors
+/// When the node takes neither.
+pub async fn operator(args: &Args, reach: &Reach, node: Option<&mut Node>) -> Result<Client, Why> {
+    if let Some(key) = &args.key {
+        return reach.client(Some(key.clone())).await;
+    }
+    let Some(node) = node else { return Err("give an operator's key with --key".into()) };
+    let secret = node.secret()?;
+    let stranger = reach.client(None).await?;
+    let request =
+        Request::ClaimOperator { secret: Private::new(secret.into_bytes()), name: Name::new("loadtest")? };
+    let made = stranger.request(&request).await?;
+    stranger.close().await;
+    reach.client(Some(made.handle_text().ok_or("the operator got no key")?)).await
+}
+
+/// Orders something that must be done, waiting while the node is busy.
+async fn must(client: &Client, request: &Request) -> Result<Made, ClientError> {
+    let mut tries = 0;
+    loop {
+        match client.request(request).await {
+            Err(ClientError::Refused(Refusal::Busy | Refusal::NotReady)) if tries < 1_000 => {
+                tries += 1;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Makes all tenants and what they hold.
+///
+/// # Errors
+/// When the node refuses any of it.
+pub async fn build(args: &Args, reach: &Reach, operator: &Client, bar: &ProgressBar) -> Result<Load, Why> {
+    bar.set_length(u64::from(args.tenants) * u64::from(args.subjects));
+    bar.set_message("making tenants and subjects");
+    // A name of its own, so that one node can be loaded more than once.
+    let run = operator.node_time().0 % 100_000_000;
+    let mut tenants = Vec::new();
+    for number in 0..args.tenants {
+        let name = format!("load-{run}-{number}");
+        let made = must(operator, &Request::CreateTenant { name: Name::new(&name)? }).await?;
+        let client = reach.client(Some(made.handle_text().ok_or("the admin got no key")?)).await?;
+        tenants.push(tenant(name, client, args.subjects, bar).await?);
+    }
+    bar.finish_and_clear();
+    Ok(Load { tenants, auditor: Auditor::default(), watch: Stopwatch::start(), first: First::default() })
+}
+
+async fn tenant(name: String, client: Client, count: u32, bar: &ProgressBar) -> Result<Tenant, Why> {
+    // Cheap hashes: the load is not about Argon2's cost.
+    let settings = Settings { argon_memory_kib: 64, argon_passes: 1, ..Settings::default() };
+    must(&client, &Request::ChangeSettings { settings }).await?;
+    for permission in PERMISSIONS {
+        must(&client, &Request::RegisterPermission { name: Name::new(permission)? }).await?;
+    }
+    for (role, text) in ROLES.iter().enumerate() {
+        let patterns: Vec<Pattern> =
+            patterns(role, false).iter().filter_map(|text| Pattern::new(text).ok()).collect();
+        let made = must(&client, &Request::CreateRole { name: Name::new(text)?, patterns }).await?;
+        debug_assert!(made.role.is_some() && EDITED < ROLES.len());
+    }
+    let next = Arc::new(Mutex::new((0..count).rev().collect::<Vec<u32>>()));
+    let mut workers = Vec::new();
+    for _ in 0..AT_A_TIME {
+        let (client, next, bar) = (client.clone(), Arc::clone(&next), bar.clone());
+        workers.push(tokio::spawn(async move {
+            let mut made = Vec::new();
+            loop {
+                let Some(number) = lock(&next).pop() else { return Ok::<_, Why>(made) };
+                made.push(subject(&client, number).await?);
+                bar.inc(1);
+            }
+        }));
+    }
+    let mut subjects = Vec::new();
+    for worker in workers {
+        subjects.extend(worker.await??);
+    }
+    Ok(Tenant { name, client, subjects, wide: Mutex::new(History::new(false)), floor: AtomicU64::new(0) })
+}
+
+/// A subject with a password, two sessions and, every other one, the first role.
+async fn subject(client: &Client, number: u32) -> Result<Subject, Why> {
+    let email = format!("subject-{number}@example.org");
+    let request = Request::CreateSubject {
+        kind: SubjectKind::Person,
+        identifiers: vec![Identifier::guess(&email).map_err(|_| "not an identifier")?],
+        password: Some(Private::new(PASSWORD.as_bytes().to_vec())),
+    };
+    let id = must(client, &request).await?.subject.ok_or("the subject got no id")?;
+    let mut facts = Facts { granted: 0, live: BTreeSet::new() };
+    if number.is_multiple_of(2) {
+        let role = Name::new(ROLES.first().copied().unwrap_or_default())?;
+        let (from, until) = (Deadline::NONE, Deadline::NONE);
+        must(client, &Request::Grant { subject: id, role, workspace: None, from, until }).await?;
+        facts.granted = 1;
+    }
+    let mut all = Vec::new();
+    for _ in 0..2 {
+        let made = must(client, &Request::OpenSession { subject: id }).await?;
+        let handle = made.handle.as_ref().and_then(|handle| handle.expose().try_into().ok());
+        // A repeat's handle is not given again; the session is there all the same.
+        let session = made.session.ok_or("the session got no id")?;
+        facts.live.insert(session);
+        all.extend(handle.map(|handle| Held { session, handle }));
+    }
+    let history = Mutex::new(History::new(State { facts, opening: false }));
+    Ok(Subject { id, email, history, held: Mutex::new(all) })
+}
