@@ -1,1 +1,38 @@
-//! Placeholder that the first commit of this room replaces.
+//! The operator's command line: every noun of the engine as words, over QUIC, with answers for people
+//! and for programs.
+//!
+//! It is a caller like any other: it knows the client and the model, and neither engine nor storage.
+//! [`Ctl`] is mounted by the binary beside its own words; [`demo`] is the walk of `tessera dev`.
+//! Every answer is a sentence or an aligned table, or, with `--json`, one object of stable field names
+//! (docs/operate/command-line.md).
+
+mod advice;
+mod answer;
+mod attribute;
+mod check;
+mod demo;
+mod error;
+mod grant;
+mod handle;
+mod key;
+mod line;
+mod link;
+mod operator;
+mod permission;
+mod ping;
+mod profile;
+mod reach;
+mod role;
+mod secret;
+mod session;
+mod settings;
+mod table;
+mod tenant;
+mod user;
+mod when;
+mod workspace;
+
+pub use demo::{Demo, demo};
+pub use error::CtlError;
+pub use line::Ctl;
+pub use profile::{PROFILE_FILE, Profile};

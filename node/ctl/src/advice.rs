@@ -1,0 +1,76 @@
+//! What to do about each refusal, in one sentence.
+
+use tessera_model::Refusal;
+
+pub(crate) const UNREACHABLE: &str =
+    "is the node running (tessera serve, tessera dev), and is --address the one it listens on?";
+pub(crate) const CERTIFICATE: &str =
+    "the node's certificate is not trusted: give its file with --ca, and the name in it with --server-name";
+pub(crate) const DEADLINE: &str = "try again, or give it more time with --timeout";
+pub(crate) const HELLO_REFUSED: &str =
+    "the key is wrong, revoked or expired, or it may not act on this tenant: look at --key-file and --tenant";
+pub(crate) const FAILED: &str = "the node could not do it; its log says why";
+
+const ADVICE: &[(Refusal, &str)] = &[
+    (
+        Refusal::Unauthorized,
+        "use the key of an operator, or of a subject with a role that covers this (tessera.admin): --key-file",
+    ),
+    (Refusal::TenantUnknown, "tessera tenant list shows those there are"),
+    (Refusal::TenantSuspended, "tessera tenant resume TENANT takes it into use again"),
+    (Refusal::SubjectUnknown, "tessera user list shows those there are"),
+    (Refusal::SubjectSuspended, "tessera user resume WHO lets them act again"),
+    (Refusal::RoleUnknown, "tessera role list shows those there are"),
+    (Refusal::PermissionUnknown, "tessera permission list shows those there are"),
+    (Refusal::WorkspaceUnknown, "tessera workspace list shows those there are"),
+    (Refusal::SessionUnknown, "tessera session list WHO shows the live ones"),
+    (Refusal::AttributeUnknown, "tessera attribute declare NAME KIND declares it"),
+    (Refusal::IdentifierUnknown, "tessera user show WHO shows those there are"),
+    (Refusal::Duplicate, "choose another one, or look at the one that has it"),
+    (Refusal::IdReused, "leave out --command-id for a command that is not a repeat"),
+    (Refusal::ClockSkew, "leave out --command-id: it is then stamped with the node's own time"),
+    (Refusal::CommandTooOld, "look whether it happened, and order it anew without --command-id if not"),
+    (Refusal::SignInFailed, "check both; after a reset: tessera user password set WHO"),
+    (Refusal::PasswordLength, "tessera settings show says how long it must be; 1,024 bytes at most"),
+    (Refusal::DeadlinePassed, "give a time ahead: +30m, +7d or 2026-12-31T00:00:00Z"),
+    (Refusal::SettingOutOfBounds, "tessera settings set --help names the bounds"),
+    (Refusal::BeyondCreator, "give the key less with --allow, or create it with a key that may do more"),
+    (Refusal::LimitReached, "docs/surface/limits.txt holds every limit"),
+    (Refusal::NotEmpty, "delete the workspaces below it first: tessera workspace list"),
+    (Refusal::AttributeKind, "tessera attribute list shows the kind it was declared with"),
+    (Refusal::Changed, "somebody changed it at the same time: try again"),
+    (
+        Refusal::SecretWrong,
+        "a node without an operator shows a new one at its start; it is good for 30 minutes, once",
+    ),
+    (Refusal::Quarantined, "report it with the node's log; other commands are not concerned"),
+    (Refusal::BuiltIn, "make a role of your own instead: tessera role create"),
+    (Refusal::WrongTenant, "tenants are made with an operator's key, without --tenant"),
+    (
+        Refusal::StorageFull,
+        "free space on the node's disk; until then only commands that take rights away are taken",
+    ),
+    (Refusal::ClockStopped, "set the clock of the node's machine right"),
+    (Refusal::PasswordUnset, "tessera user password set WHO sets one"),
+    (Refusal::Restored, "leave out --at-least: the node was restored to an earlier point"),
+    (Refusal::NotReady, "the tenant is being loaded: try again, or give it more time with --timeout"),
+    (Refusal::Busy, "try again, or give it more time with --timeout"),
+];
+
+/// What to do about a refusal.
+pub(crate) fn of(refusal: Refusal) -> Option<&'static str> {
+    ADVICE.iter().find(|(known, _)| *known == refusal).map(|(_, advice)| *advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: every refusal that a person can do something about has its advice, once.
+    #[test]
+    fn refusals_have_advice() {
+        let without: Vec<Refusal> = Refusal::ALL.iter().copied().filter(|r| of(*r).is_none()).collect();
+        assert_eq!(without, [Refusal::Malformed, Refusal::SubjectDeleted]);
+        assert_eq!(ADVICE.len() + without.len(), Refusal::ALL.len());
+    }
+}

@@ -1,0 +1,201 @@
+//! Why a command has no answer: what happened, what to do, and the exit code that says it to scripts.
+
+use crate::advice;
+use serde_json::{Value, json};
+use std::fmt;
+use std::io;
+use std::path::Path;
+use tessera_client::ClientError;
+use tessera_model::code::{CODE_FAILED, ProtocolCode};
+
+// The codes of docs/operate/exit-codes.md that a caller can meet.
+pub(crate) const OK: u8 = 0;
+pub(crate) const REFUSED: u8 = 1;
+pub(crate) const USAGE: u8 = 2;
+pub(crate) const UNREACHABLE: u8 = 3;
+pub(crate) const UNAVAILABLE: u8 = 69;
+pub(crate) const STORAGE: u8 = 75;
+pub(crate) const CONFIG: u8 = 78;
+
+/// Why a command has no answer, in words for people.
+#[derive(Clone, Debug)]
+pub struct CtlError {
+    exit: u8,
+    code: Option<u16>,
+    name: &'static str,
+    what: String,
+    advice: Option<String>,
+    command_id: Option<String>,
+}
+
+impl CtlError {
+    fn new(exit: u8, name: &'static str, what: impl Into<String>) -> Self {
+        Self { exit, code: None, name, what: what.into(), advice: None, command_id: None }
+    }
+
+    /// The command line asks for something that makes no sense.
+    pub(crate) fn usage(what: impl Into<String>) -> Self {
+        Self::new(USAGE, "Usage", what)
+    }
+
+    /// The profile, the trusted certificates or the credential cannot be used.
+    pub(crate) fn config(what: impl Into<String>) -> Self {
+        Self::new(CONFIG, "Config", what)
+    }
+
+    /// A file of this machine cannot be read or written.
+    pub(crate) fn file(doing: &str, path: &Path, error: &io::Error) -> Self {
+        Self::new(UNAVAILABLE, "File", format!("{doing} {}: {error}", path.display()))
+    }
+
+    /// Nothing has this name.
+    pub(crate) fn unknown(what: impl Into<String>) -> Self {
+        Self::new(REFUSED, "Unknown", what)
+    }
+
+    /// The answer does not hold what was asked for: another node than this build knows.
+    pub(crate) fn unexpected(what: impl Into<String>) -> Self {
+        Self::new(REFUSED, "Unexpected", what)
+    }
+
+    pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// What a client met, with the address it was looking at.
+    pub(crate) fn of(error: &ClientError, address: &str) -> Self {
+        match error {
+            ClientError::Refused(refusal) => {
+                let told = Self::new(REFUSED, refusal.name(), refusal.to_string());
+                Self { code: Some(refusal.code()), advice: advice::of(*refusal).map(str::to_owned), ..told }
+            }
+            ClientError::Faulted(fault) => {
+                let (exit, name, advice) = if fault.code == ProtocolCode::HelloRefused.code() {
+                    (REFUSED, "HelloRefused", Some(advice::HELLO_REFUSED))
+                } else if fault.code == CODE_FAILED {
+                    (STORAGE, "Failed", Some(advice::FAILED))
+                } else if fault.code == ProtocolCode::Draining.code() {
+                    (UNREACHABLE, "Draining", Some(advice::UNREACHABLE))
+                } else {
+                    (REFUSED, "Fault", None)
+                };
+                let told = Self::new(exit, name, fault.detail.clone());
+                Self { code: Some(fault.code), advice: advice.map(str::to_owned), ..told }
+            }
+            ClientError::Unreachable(source) => {
+                let why = source.as_ref().map_or_else(String::new, |source| format!(": {source}"));
+                let certificate = why.contains("certificate") || why.contains("Certificate");
+                let advice = if certificate { advice::CERTIFICATE } else { advice::UNREACHABLE };
+                Self::new(UNREACHABLE, "Unreachable", format!("no node answered at {address}{why}"))
+                    .advise(advice)
+            }
+            ClientError::DeadlinePassed => {
+                Self::new(UNREACHABLE, "DeadlinePassed", format!("{address} did not answer in time"))
+                    .advise(advice::DEADLINE)
+            }
+            ClientError::OutcomeUnknown(id) => {
+                let told =
+                    Self::new(UNREACHABLE, "OutcomeUnknown", "the outcome of the command is not known");
+                let told = told.advise(format!("repeat the same command with --command-id {id}"));
+                Self { command_id: Some(id.to_string()), ..told }
+            }
+            ClientError::BadConfig(what) => Self::config(*what),
+            ClientError::TooManyRedirects => {
+                Self::new(UNREACHABLE, "TooManyRedirects", "redirected more than twice")
+            }
+            ClientError::Unreadable(error) => {
+                let told = Self::new(REFUSED, "Unreadable", error.to_string());
+                Self { code: Some(error.code()), ..told }
+            }
+            ClientError::Closed => Self::new(UNREACHABLE, "Closed", "the connection was closed"),
+            error => Self::new(REFUSED, "Fault", error.to_string()),
+        }
+    }
+
+    /// The exit code.
+    #[must_use]
+    pub const fn exit(&self) -> u8 {
+        self.exit
+    }
+
+    /// Number in the one code space, where the node gave one.
+    #[must_use]
+    pub const fn code(&self) -> Option<u16> {
+        self.code
+    }
+
+    /// The object that `--json` prints.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        json!({
+            "ok": false,
+            "error": {
+                "exit_code": self.exit,
+                "code": self.code,
+                "name": self.name,
+                "message": self.what,
+                "advice": self.advice,
+                "command_id": self.command_id,
+            },
+        })
+    }
+}
+
+impl fmt::Display for CtlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::table::plain(&self.what))?;
+        if let Some(code) = self.code {
+            write!(f, " (code {code})")?;
+        }
+        self.advice.as_ref().map_or(Ok(()), |advice| write!(f, "\n  {advice}"))
+    }
+}
+
+impl std::error::Error for CtlError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tessera_client::wire::Fault;
+    use tessera_model::{CommandId, Refusal};
+
+    /// PROPERTY: every kind of failure has the exit code that the operator's document gives it, and says
+    /// what to do where anything can be done.
+    #[test]
+    fn failures_have_their_exit_codes() {
+        let cases = [
+            (ClientError::Refused(Refusal::Duplicate), 1, Some(211)),
+            (ClientError::Unreachable(None), 3, None),
+            (ClientError::DeadlinePassed, 3, None),
+            (ClientError::OutcomeUnknown(CommandId([7; 16])), 3, None),
+            (ClientError::BadConfig("x"), 78, None),
+            (ClientError::Faulted(Fault::new(405, "no")), 1, Some(405)),
+            (ClientError::Faulted(Fault::new(408, "draining")), 3, Some(408)),
+            (ClientError::Faulted(Fault::new(501, "failed")), 75, Some(501)),
+        ];
+        for (error, exit, code) in cases {
+            let told = CtlError::of(&error, "127.0.0.1:1");
+            assert_eq!((told.exit(), told.code()), (exit, code), "{error}");
+            assert!(exit == 78 || told.to_string().contains("\n  "), "{told}");
+            assert_eq!(told.to_json()["error"]["exit_code"], exit);
+            assert_eq!(told.to_json()["ok"], false);
+        }
+    }
+
+    /// PROPERTY: after an unknown outcome both forms name the id to repeat.
+    #[test]
+    fn an_unknown_outcome_names_its_id() {
+        let id = CommandId([7; 16]);
+        let told = CtlError::of(&ClientError::OutcomeUnknown(id), "x");
+        assert!(told.to_string().contains(&format!("--command-id {id}")));
+        assert_eq!(told.to_json()["error"]["command_id"], id.to_string());
+    }
+
+    /// PROPERTY: a text from outside cannot steer the terminal.
+    #[test]
+    fn messages_cannot_steer_the_terminal() {
+        let told = CtlError::of(&ClientError::Faulted(Fault::new(403, "a\u{1b}[2Jb")), "x");
+        assert!(!told.to_string().contains('\u{1b}'));
+    }
+}

@@ -1,0 +1,134 @@
+//! `tessera grant`: who has which role, where, and in which window of time.
+
+use crate::answer::{Answer, instant, put_instant, shown};
+use crate::error::CtlError;
+use crate::link::{Link, Who};
+use crate::reach;
+use crate::table::Table;
+use crate::when::When;
+use serde_json::{Map, Value, json};
+use tessera_client::wire::{GrantRow, Request};
+use tessera_model::{Deadline, Name};
+
+/// What can be done with grants.
+#[derive(Clone, clap::Subcommand)]
+pub(crate) enum GrantVerb {
+    /// Grant a role; the window of an equal grant is replaced.
+    #[command(
+        after_help = "Examples:\n  tessera grant add amy@example.org reader\n  tessera grant add amy@example.org clerk --workspace berlin --from +1h --until +7d\n  tessera grant add amy@example.org clerk --until 2026-12-31T23:00:00Z"
+    )]
+    Add {
+        /// Public id, email, phone number or username.
+        who: Who,
+        /// Which role.
+        #[arg(value_parser = reach::name)]
+        role: Name,
+        /// Where; without it, in the whole tenant.
+        #[arg(long, value_parser = reach::name)]
+        workspace: Option<Name>,
+        /// From when: an instant in UTC, or a span from now.
+        #[arg(long, value_name = "TIME")]
+        from: Option<When>,
+        /// Until when.
+        #[arg(long, value_name = "TIME")]
+        until: Option<When>,
+    },
+    /// Take a grant back.
+    #[command(after_help = "Example:\n  tessera grant remove amy@example.org clerk --workspace berlin")]
+    Remove {
+        /// Public id, email, phone number or username.
+        who: Who,
+        /// Which role.
+        #[arg(value_parser = reach::name)]
+        role: Name,
+        /// Where; without it, in the whole tenant.
+        #[arg(long, value_parser = reach::name)]
+        workspace: Option<Name>,
+    },
+    /// List the grants of a user or machine.
+    #[command(after_help = "Example:\n  tessera grant list amy@example.org")]
+    List {
+        /// Public id, email, phone number or username.
+        who: Who,
+    },
+}
+
+/// Grants as a table and as objects.
+pub(crate) fn grants(rows: &[GrantRow]) -> (Table, Value) {
+    let mut table = Table::new(&["ROLE", "WORKSPACE", "FROM", "UNTIL"]);
+    let mut listed = Vec::new();
+    for row in rows {
+        let (from, until) = (instant(row.from), instant(row.until));
+        let place = row.workspace.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+        table.row([row.role.to_string(), place, shown(from), shown(until)]);
+        let mut json = Map::new();
+        json.insert("role".into(), json!(row.role.as_str()));
+        json.insert("workspace".into(), json!(row.workspace.as_ref().map(Name::as_str)));
+        put_instant(&mut json, "from", from);
+        put_instant(&mut json, "until", until);
+        listed.push(Value::Object(json));
+    }
+    (table, Value::Array(listed))
+}
+
+fn place(workspace: Option<&Name>) -> String {
+    workspace.map_or_else(|| "in the whole tenant".to_owned(), |name| format!("in workspace {name}"))
+}
+
+impl GrantVerb {
+    pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
+        match self {
+            Self::Add { who, role, workspace, from, until } => {
+                let window = (deadline(link, from)?, deadline(link, until)?);
+                add(link, &who, role, workspace, window).await
+            }
+            Self::Remove { who, role, workspace } => {
+                let subject = link.id_of(&who).await?;
+                let request = Request::Ungrant { subject, role: role.clone(), workspace: workspace.clone() };
+                let made = link.order(&request).await?;
+                let text = format!("{who} has role {role} {} no more.", place(workspace.as_ref()));
+                Ok(Answer::said(text)
+                    .with("subject", subject.to_string())
+                    .with("role", role.as_str())
+                    .with("workspace", workspace.map(|name| name.to_string()))
+                    .made(&made))
+            }
+            Self::List { who } => {
+                let subject = link.id_of(&who).await?;
+                let rows = link.page::<GrantRow>(&Request::ListGrants { subject }).await?.rows;
+                let (table, listed) = grants(&rows);
+                let answer = Answer::said(table.to_string()).with("subject", subject.to_string());
+                Ok(answer.with("grants", listed))
+            }
+        }
+    }
+}
+
+fn deadline(link: &Link, when: Option<When>) -> Result<Deadline, CtlError> {
+    when.map_or(Ok(Deadline::NONE), |when| when.resolve(link.now()))
+}
+
+async fn add(
+    link: &Link,
+    who: &Who,
+    role: Name,
+    workspace: Option<Name>,
+    (from, until): (Deadline, Deadline),
+) -> Result<Answer, CtlError> {
+    let subject = link.id_of(who).await?;
+    let request = Request::Grant { subject, role: role.clone(), workspace: workspace.clone(), from, until };
+    let made = link.order(&request).await?;
+    let mut text = format!("{who} has role {role} {}", place(workspace.as_ref()));
+    for (word, end) in [("from", instant(from)), ("until", instant(until))] {
+        if let Some(end) = end {
+            text.push_str(&format!(", {word} {end}"));
+        }
+    }
+    Ok(Answer::said(format!("{text}."))
+        .with("subject", subject.to_string())
+        .with("role", role.as_str())
+        .with("workspace", workspace.map(|name| name.to_string()))
+        .at("from", instant(from))
+        .at("until", instant(until))
+        .made(&made))
+}

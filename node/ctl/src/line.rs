@@ -1,0 +1,343 @@
+//! The operator's words as the command line takes them, and the way from a line to an exit code.
+
+use crate::answer::{self, Answer};
+use crate::attribute::AttributeVerb;
+use crate::check::{Check, CheckBatch, Names, Permissions};
+use crate::error::CtlError;
+use crate::grant::GrantVerb;
+use crate::key::KeyVerb;
+use crate::link::Link;
+use crate::operator::OperatorVerb;
+use crate::permission::PermissionVerb;
+use crate::ping::Ping;
+use crate::reach::Reach;
+use crate::role::RoleVerb;
+use crate::session::SessionVerb;
+use crate::settings::SettingsVerb;
+use crate::tenant::TenantVerb;
+use crate::user::UserVerb;
+use crate::workspace::WorkspaceVerb;
+use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
+use std::process::ExitCode;
+
+/// A noun: its verbs, and how to reach the node.
+#[derive(Clone, clap::Args)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+struct Noun<V: Subcommand> {
+    #[command(subcommand)]
+    verb: V,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// A question: its words, and how to reach the node.
+#[derive(Clone, clap::Args)]
+struct Question<W: clap::Args> {
+    #[command(flatten)]
+    words: W,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// The operator's words.
+#[derive(Clone, Subcommand)]
+enum Word {
+    /// Become the operator of a new node.
+    Operator(Noun<OperatorVerb>),
+    /// Tenants: units of isolation.
+    Tenant(Noun<TenantVerb>),
+    /// Users and machines: whoever acts.
+    #[command(visible_alias = "subject")]
+    User(Noun<UserVerb>),
+    /// Declared attributes of users and machines.
+    Attribute(Noun<AttributeVerb>),
+    /// Permissions: the names of what can be done.
+    Permission(Noun<PermissionVerb>),
+    /// Roles: named sets of permissions.
+    Role(Noun<RoleVerb>),
+    /// Workspaces: the tree below a tenant.
+    Workspace(Noun<WorkspaceVerb>),
+    /// Grants: who has which role, where and when.
+    Grant(Noun<GrantVerb>),
+    /// Sessions: signing in, looking, ending.
+    Session(Noun<SessionVerb>),
+    /// API keys.
+    Key(Noun<KeyVerb>),
+    /// The tenant's settings.
+    Settings(Noun<SettingsVerb>),
+    /// May the holder of a handle do this, there, now? Exit code 0 for permit, 1 for deny.
+    #[command(
+        after_help = "Examples:\n  tessera check orders.read --handle-file amy.session\n  tessera check orders.write --workspace berlin --handle-file amy.session --json\n  if TESSERA_HANDLE=$HANDLE tessera check orders.read; then ...; fi"
+    )]
+    Check(Question<Check>),
+    /// Many questions at once, from a file or standard input. Exit code 1 when any is denied.
+    #[command(
+        after_help = "Examples:\n  tessera check-batch questions.txt\n  printf 'orders.read\\norders.write berlin\\n' | tessera check-batch --handle-file amy.session"
+    )]
+    CheckBatch(Question<CheckBatch>),
+    /// What may the holder of a handle do?
+    #[command(after_help = "Example:\n  tessera permissions --handle-file amy.session --workspace berlin")]
+    Permissions(Question<Permissions>),
+    /// The ids of permissions and workspaces. Exit code 1 when one is unknown.
+    #[command(after_help = "Example:\n  tessera resolve orders.read --workspace berlin")]
+    Resolve(Question<Names>),
+    /// Is the node there, and how long does a question take?
+    #[command(after_help = "Example:\n  tessera ping --count 100")]
+    Ping(Question<Ping>),
+}
+
+/// A command of the operator, read from the command line. No `Debug`: it may hold a key.
+#[derive(Clone)]
+pub struct Ctl(Word);
+
+impl FromArgMatches for Ctl {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Word::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
+impl Subcommand for Ctl {
+    fn augment_subcommands(command: Command) -> Command {
+        Word::augment_subcommands(command)
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        Word::augment_subcommands_for_update(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        Word::has_subcommand(name)
+    }
+}
+
+/// Asks over a link and closes it, whatever the answer.
+async fn over(
+    link: Result<Link, CtlError>,
+    ask: impl AsyncFnOnce(&Link) -> Result<Answer, CtlError>,
+) -> Result<Answer, CtlError> {
+    let link = link?;
+    let answer = ask(&link).await;
+    link.close().await;
+    answer
+}
+
+impl Word {
+    const fn reach(&self) -> &Reach {
+        match self {
+            Self::Operator(Noun { reach, .. })
+            | Self::Tenant(Noun { reach, .. })
+            | Self::User(Noun { reach, .. })
+            | Self::Attribute(Noun { reach, .. })
+            | Self::Permission(Noun { reach, .. })
+            | Self::Role(Noun { reach, .. })
+            | Self::Workspace(Noun { reach, .. })
+            | Self::Grant(Noun { reach, .. })
+            | Self::Session(Noun { reach, .. })
+            | Self::Key(Noun { reach, .. })
+            | Self::Settings(Noun { reach, .. })
+            | Self::Check(Question { reach, .. })
+            | Self::CheckBatch(Question { reach, .. })
+            | Self::Permissions(Question { reach, .. })
+            | Self::Resolve(Question { reach, .. })
+            | Self::Ping(Question { reach, .. }) => reach,
+        }
+    }
+
+    async fn run(self) -> Result<Answer, CtlError> {
+        match self {
+            Self::Operator(Noun { verb, reach }) => verb.run(&reach).await,
+            Self::Ping(Question { words, reach }) => words.run(&reach).await,
+            Self::Tenant(Noun { verb, reach }) => {
+                over(reach.system().await, async |link| verb.run(link).await).await
+            }
+            Self::User(Noun { verb, reach }) => {
+                over(reach.tenant().await, async |link| verb.run(link).await).await
+            }
+            Self::Attribute(Noun { verb, reach }) => {
+                over(reach.tenant().await, async |link| verb.run(link).await).await
+            }
+            Self::Permission(Noun { verb, reach }) => {
+                over(reach.tenant().await, async |link| verb.run(link).await).await
+            }
+            Self::Role(Noun { verb, reach }) => {
+                over(reach.tenant().await, async |link| verb.run(link).await).await
+            }
+            Self::Workspace(Noun { verb, reach }) => {
+                over(reach.tenant().await, async |link| verb.run(link).await).await
+            }
+            Self::Grant(Noun { verb, reach }) => {
+                over(reach.tenant().await, async |link| verb.run(link).await).await
+            }
+            Self::Session(Noun { verb, reach }) => {
+                let link =
+                    if verb.needs_no_key() { reach.tenant_or_stranger().await } else { reach.tenant().await };
+                over(link, async |link| verb.run(link).await).await
+            }
+            Self::Key(Noun { verb, reach }) => {
+                over(reach.tenant().await, async |link| verb.run(link).await).await
+            }
+            Self::Settings(Noun { verb, reach }) => {
+                over(reach.tenant().await, async |link| verb.run(link).await).await
+            }
+            Self::Check(Question { words, reach }) => {
+                over(reach.tenant().await, async |link| words.run(link).await).await
+            }
+            Self::CheckBatch(Question { words, reach }) => {
+                over(reach.tenant().await, async |link| words.run(link).await).await
+            }
+            Self::Permissions(Question { words, reach }) => {
+                over(reach.tenant().await, async |link| words.run(link).await).await
+            }
+            Self::Resolve(Question { words, reach }) => {
+                over(reach.tenant().await, async |link| words.run(link).await).await
+            }
+        }
+    }
+}
+
+impl Ctl {
+    /// Does what the line says, prints the answer, and gives the exit code.
+    pub async fn run(self) -> ExitCode {
+        let json = self.0.reach().json;
+        let done = Box::pin(self.0.run()).await;
+        ExitCode::from(answer::print(&done, json))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    #[command(name = "tessera")]
+    struct Line {
+        #[command(subcommand)]
+        ctl: Ctl,
+    }
+
+    fn leaves(command: &Command, path: &str, found: &mut Vec<(String, Command)>) {
+        for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+            let path = format!("{path} {}", sub.get_name());
+            if sub.has_subcommands() {
+                leaves(sub, &path, found);
+            } else {
+                found.push((path, sub.clone()));
+            }
+        }
+    }
+
+    fn all_leaves() -> Vec<(String, Command)> {
+        let mut found = Vec::new();
+        leaves(&<Line as clap::CommandFactory>::command(), "tessera", &mut found);
+        found
+    }
+
+    /// PROPERTY: the command line is well formed, and every command has an example that begins with it.
+    #[test]
+    fn every_command_has_an_example() {
+        <Line as clap::CommandFactory>::command().debug_assert();
+        let found = all_leaves();
+        assert!(found.len() >= 40, "{}", found.len());
+        for (path, command) in found {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                help.contains(&format!("  {path}")) || help.contains(&format!("| {path}")),
+                "{path}: {help}"
+            );
+            assert!(command.get_about().is_some(), "{path}");
+        }
+    }
+
+    /// PROPERTY: every example of the help texts parses. METHOD: a small shell: quotes, pipes, variables.
+    #[test]
+    fn examples_parse() {
+        let mut count = 0;
+        for (path, command) in all_leaves() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for example in help.lines().filter(|line| line.starts_with("  ")) {
+                let from = example.find("tessera ").expect(example);
+                let words = words(example[from..].split(';').next().expect("a command"));
+                let parsed = Line::try_parse_from(&words);
+                assert!(parsed.is_ok(), "{path}: {words:?}: {}", parsed.err().expect("an error"));
+                count += 1;
+            }
+        }
+        assert!(count >= 50, "{count}");
+    }
+
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quote) = (Vec::new(), String::new(), false);
+        for letter in line.trim().chars() {
+            match letter {
+                '\'' => quote = !quote,
+                ' ' if !quote => words.push(std::mem::take(&mut word)),
+                letter => word.push(letter),
+            }
+        }
+        words.push(word);
+        words
+    }
+
+    /// PROPERTY: no command has an argument under the name of a flag that all of them take: clap would
+    /// silently take one for the other.
+    #[test]
+    fn no_argument_hides_a_flag_of_all() {
+        let line = <Line as clap::CommandFactory>::command();
+        let noun = line.find_subcommand("settings").expect("a noun");
+        let shared: Vec<&clap::Id> = noun.get_arguments().map(clap::Arg::get_id).collect();
+        assert!(shared.len() >= 10, "{shared:?}");
+        for noun in line.get_subcommands().filter(|noun| noun.has_subcommands()) {
+            let mut found = Vec::new();
+            leaves(noun, "", &mut found);
+            for (path, leaf) in found {
+                let hidden = leaf.get_arguments().find(|arg| shared.contains(&arg.get_id()));
+                assert!(hidden.is_none(), "{}{path}: {hidden:?}", noun.get_name());
+            }
+        }
+    }
+
+    /// PROPERTY: the flags that every command takes stand before or after the verb.
+    #[test]
+    fn reach_stands_anywhere() {
+        for line in ["tessera tenant --json list", "tessera tenant list --json", "tessera check x --json"] {
+            let parsed = Line::try_parse_from(line.split(' '));
+            let Ok(Line { ctl }) = parsed else { panic!("{line}") };
+            assert!(ctl.0.reach().json, "{line}");
+        }
+    }
+
+    /// PROPERTY: what makes no sense is refused by the parser.
+    #[test]
+    fn nonsense_is_refused() {
+        for line in [
+            "tenant",
+            "tenant create",
+            "tenant create a!b",
+            "user create a",
+            "role create r",
+            "settings set",
+            "session end-all",
+            "session end-all amy --everybody",
+            "check",
+            "resolve",
+            "grant add amy r --until 30m",
+            "key create amy --expires yesterday",
+            "check x --at-least 7",
+            "attribute declare a float",
+            "ping --count 0",
+            "tenant list --limit 0",
+            "tenant list --after 0g",
+            "tenant list --timeout 2h",
+            "check x --command-id 7",
+            "user create amy --password secret",
+        ] {
+            let parsed = Line::try_parse_from(["tessera"].into_iter().chain(line.split(' ')));
+            assert!(parsed.is_err(), "{line}");
+        }
+    }
+}

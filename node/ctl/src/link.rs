@@ -1,0 +1,293 @@
+//! A connection to a node as one tenant sees it: commands, lists, and the names that people use.
+
+use crate::answer::Answer;
+use crate::error::CtlError;
+use crate::profile::Profile;
+use crate::reach::{Reach, Settled, TenantRef};
+use std::str::FromStr;
+use tessera_client::wire::{Made, Page, Request, Shape, SubjectRow, TENANT_OF_CONNECTION, TenantRow};
+use tessera_client::{Client, ClientError};
+use tessera_model::limits::PAGE_ROWS_MAX;
+use tessera_model::{CommandId, Identifier, Private, PublicId, TenantId, UnixMillis};
+
+/// A connection that is bound to a tenant, or to none.
+pub(crate) struct Link {
+    pub(crate) client: Client,
+    pub(crate) profile: Profile,
+    address: String,
+    command_id: Option<CommandId>,
+}
+
+impl Reach {
+    /// To the tenant of the operators.
+    pub(crate) async fn system(&self) -> Result<Link, CtlError> {
+        let settled = self.settle().await?;
+        need_key(&settled)?;
+        Link::open(settled, None).await
+    }
+
+    /// To the tenant that is meant.
+    pub(crate) async fn tenant(&self) -> Result<Link, CtlError> {
+        in_tenant(self.settle().await?).await
+    }
+
+    /// With the key that there is, or without one.
+    pub(crate) async fn tenant_or_stranger(&self) -> Result<Link, CtlError> {
+        let settled = self.settle().await?;
+        if settled.home.is_some() { in_tenant(settled).await } else { as_stranger(settled).await }
+    }
+}
+
+fn need_key(settled: &Settled) -> Result<TenantId, CtlError> {
+    settled.home.ok_or_else(|| {
+        CtlError::usage("no key is given").advise(
+            "give --key-file FILE or TESSERA_KEY, or a profile that names one; a new node: tessera operator claim",
+        )
+    })
+}
+
+async fn in_tenant(settled: Settled) -> Result<Link, CtlError> {
+    let home = need_key(&settled)?;
+    if home != TenantId::SYSTEM {
+        // A profile's tenant is meant for its own key, an operator's.
+        let elsewhere = settled.tenant.as_ref().is_some_and(|tenant| *tenant != TenantRef::Id(home));
+        return if elsewhere {
+            Err(CtlError::usage(format!("this key belongs to tenant {home} and acts there only"))
+                .advise("leave out --tenant, or use an operator's key"))
+        } else {
+            Link::open(settled, None).await
+        };
+    }
+    match settled.tenant.clone().or_else(|| settled.profile_tenant.clone()) {
+        None => Err(CtlError::usage("which tenant?")
+            .advise("give --tenant NAME, or --tenant system for the operators' own")),
+        Some(TenantRef::Id(TenantId::SYSTEM)) => Link::open(settled, None).await,
+        Some(TenantRef::Id(id)) => Link::open(settled, Some(id)).await,
+        Some(named) => {
+            let system = Link::open(settled.clone(), None).await?;
+            let found = system.tenant_row(&named).await;
+            system.close().await;
+            Link::open(settled, Some(found?.tenant)).await
+        }
+    }
+}
+
+/// Without a credential, to the tenant that is meant by id, or to none.
+async fn as_stranger(mut settled: Settled) -> Result<Link, CtlError> {
+    settled.config.credential = None;
+    match settled.tenant.clone().or_else(|| settled.profile_tenant.clone()) {
+        None => Link::open(settled, None).await,
+        Some(TenantRef::Id(id)) => Link::open(settled, Some(id)).await,
+        Some(TenantRef::Name(name)) => {
+            Err(CtlError::usage(format!("without a key, a tenant is named by its id, not {name}"))
+                .advise("give --tenant ID, or a key"))
+        }
+    }
+}
+
+impl Link {
+    /// Connects and says who asks.
+    pub(crate) async fn open(settled: Settled, tenant: Option<TenantId>) -> Result<Self, CtlError> {
+        let Settled { mut config, address, profile, command_id, .. } = settled;
+        config.tenant = tenant;
+        match Client::connect(config).await {
+            Ok(client) => Ok(Self { client, profile, address, command_id }),
+            Err(error) => Err(CtlError::of(&error, &address)),
+        }
+    }
+
+    /// A link over a client that exists.
+    pub(crate) fn over(client: Client, address: &str) -> Self {
+        Self { client, profile: Profile::default(), address: address.to_owned(), command_id: None }
+    }
+
+    /// Tells the node that nothing more comes.
+    pub(crate) async fn close(self) {
+        self.client.close().await;
+    }
+
+    /// What a client met, with this node's address.
+    pub(crate) fn told(&self, error: &ClientError) -> CtlError {
+        CtlError::of(error, &self.address)
+    }
+
+    /// The node's time.
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.client.node_time()
+    }
+
+    /// Orders a command, under the id of `--command-id` when it is a repeat.
+    pub(crate) async fn order(&self, request: &Request) -> Result<Made, CtlError> {
+        let id = self.command_id.unwrap_or_else(|| self.client.command_id());
+        let done = self.client.request_again(TENANT_OF_CONNECTION, id, request).await;
+        done.map_err(|error| self.told(&error))
+    }
+
+    /// A page of a list.
+    pub(crate) async fn page<T: Shape>(&self, request: &Request) -> Result<Page<T>, CtlError> {
+        self.client.list(request).await.map_err(|error| self.told(&error))
+    }
+
+    /// A tenant by name or id.
+    pub(crate) async fn tenant_row(&self, tenant: &TenantRef) -> Result<TenantRow, CtlError> {
+        let request = match tenant.clone() {
+            TenantRef::Id(id) => Request::ReadTenant { tenant: Some(id), name: None },
+            TenantRef::Name(name) => Request::ReadTenant { tenant: None, name: Some(name) },
+        };
+        let row = self.page(&request).await?.rows.pop();
+        row.ok_or_else(|| CtlError::unknown(format!("no tenant is named {tenant}")))
+    }
+
+    /// A subject by id or identifier.
+    pub(crate) async fn subject(&self, who: &Who) -> Result<SubjectRow, CtlError> {
+        let request = match who.clone() {
+            Who::Id(id) => Request::ReadSubject { subject: Some(id), identifier: None },
+            Who::Identifier(identifier) => {
+                Request::ReadSubject { subject: None, identifier: Some(identifier) }
+            }
+        };
+        let row = self.page(&request).await?.rows.pop();
+        row.ok_or_else(|| CtlError::unknown(format!("no user or machine is {who}")))
+    }
+
+    /// The public id of a subject; by id without asking.
+    pub(crate) async fn id_of(&self, who: &Who) -> Result<PublicId, CtlError> {
+        match who {
+            Who::Id(id) => Ok(*id),
+            Who::Identifier(_) => self.subject(who).await.map(|row| row.subject),
+        }
+    }
+}
+
+/// A subject as people name it.
+#[derive(Clone)]
+pub(crate) enum Who {
+    Id(PublicId),
+    Identifier(Identifier),
+}
+
+impl FromStr for Who {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match PublicId::parse(text) {
+            Some(id) => Ok(Self::Id(id)),
+            None => identifier(text).map(Self::Identifier),
+        }
+    }
+}
+
+impl std::fmt::Display for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Identifier(identifier) => f.write_str(identifier.typed()),
+        }
+    }
+}
+
+/// Reads an identifier, guessing its kind.
+pub(crate) fn identifier(text: &str) -> Result<Identifier, String> {
+    Identifier::guess(text).map_err(|error| error.to_string())
+}
+
+/// How much of a list.
+#[derive(Clone, clap::Args)]
+pub(crate) struct Window {
+    /// At most so many rows.
+    #[arg(long, value_name = "ROWS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    limit: u32,
+    /// Go on where an earlier list ended: its `next`.
+    #[arg(long, value_name = "CURSOR", value_parser = cursor)]
+    after: Option<Cursor>,
+}
+
+/// Where a list goes on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Cursor(Vec<u8>);
+
+fn cursor(text: &str) -> Result<Cursor, String> {
+    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let sound = text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let bytes = text.as_bytes().chunks_exact(2).map(pair).collect::<Option<Vec<u8>>>();
+    bytes.filter(|_| sound).map(Cursor).ok_or_else(|| "a cursor is what a list printed as next".to_owned())
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A list as far as it was asked for.
+pub(crate) struct Rows<T> {
+    pub(crate) rows: Vec<T>,
+    pub(crate) next: Option<Cursor>,
+}
+
+impl<T> Rows<T> {
+    /// Says where the list goes on, when it does.
+    pub(crate) fn told(&self, answer: Answer) -> Answer {
+        let next = self.next.as_ref().map(ToString::to_string);
+        let answer = answer.with("next", next.clone());
+        match next {
+            Some(next) => answer.line(format!("There are more: --after {next}")),
+            None => answer,
+        }
+    }
+}
+
+impl Window {
+    /// The whole list, as far as memory for a million rows goes.
+    pub(crate) const fn all() -> Self {
+        Self { limit: 1_000_000, after: None }
+    }
+
+    /// Reads pages until there are enough rows, or no more.
+    pub(crate) async fn read<T: Shape>(
+        &self,
+        link: &Link,
+        request: impl Fn(Option<Private>, u32) -> Request,
+    ) -> Result<Rows<T>, CtlError> {
+        let (mut rows, mut next) = (Vec::new(), self.after.clone());
+        loop {
+            let left = usize::try_from(self.limit).unwrap_or(usize::MAX).saturating_sub(rows.len());
+            let count = u32::try_from(left.min(PAGE_ROWS_MAX)).unwrap_or(1);
+            let after = next.map(|Cursor(bytes)| Private::new(bytes));
+            let page: Page<T> = link.page(&request(after, count)).await?;
+            rows.extend(page.rows);
+            next = page.next.map(Cursor);
+            let enough = rows.len() >= usize::try_from(self.limit).unwrap_or(usize::MAX);
+            if next.is_none() || enough {
+                return Ok(Rows { rows, next });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: cursors of all bytes print and read back; anything else is told what one is.
+    #[test]
+    fn cursors_read_back() {
+        let every = Cursor((0..=255).collect());
+        assert_eq!(cursor(&every.to_string()), Ok(every));
+        for bad in ["0", "0g", "+1", "\u{e9}a"] {
+            assert!(cursor(bad).is_err(), "{bad}");
+        }
+    }
+
+    /// PROPERTY: a subject is named by id, email, phone number or username.
+    #[test]
+    fn subjects_are_named() {
+        for text in ["0190163d-8694-739b-aea5-966c26f8ad90", "amy@example.org", "+49 30 1234567", "amy"] {
+            let Ok(who) = text.parse::<Who>() else { panic!("{text}") };
+            assert_eq!(who.to_string(), text);
+        }
+        for bad in ["", "a", "@", "+12", "a b"] {
+            assert!(bad.parse::<Who>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! How to reach a node, and as whom: flags over the environment over a profile.
+
+use crate::answer;
+use crate::error::CtlError;
+use crate::profile::Profile;
+use crate::{secret, when};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+use tessera_client::{ClientError, Config, Trust};
+use tessera_model::{CommandId, Handle, Name, PublicId, Receipt, TenantId};
+
+/// How to reach the node.
+#[derive(Clone, clap::Args)]
+#[command(next_help_heading = "How to reach the node")]
+pub(crate) struct Reach {
+    /// A profile, or the folder that holds its client.toml (a node writes one into its data directory).
+    /// Without it: ~/.config/tessera/client.toml.
+    #[arg(long, global = true, env = "TESSERA_PROFILE", value_name = "PATH")]
+    profile: Option<PathBuf>,
+    /// Where the node listens.
+    #[arg(long, global = true, env = "TESSERA_ADDRESS", value_name = "HOST:PORT")]
+    address: Option<String>,
+    /// The name in the node's certificate, when it is not the host of the address.
+    #[arg(long, global = true, env = "TESSERA_SERVER_NAME", value_name = "NAME")]
+    server_name: Option<String>,
+    /// The trusted certificates (PEM).
+    #[arg(long, global = true, env = "TESSERA_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// The key or session to ask with; also TESSERA_KEY. Others on this machine can see arguments:
+    /// --key-file is safer.
+    #[arg(id = "reach_key", long = "key", global = true, value_name = "HANDLE")]
+    key: Option<String>,
+    /// A file that holds the key; also TESSERA_KEY_FILE.
+    #[arg(long, global = true, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// With an operator's key: the tenant to act on, by name or id; `system` for the operators' own.
+    #[arg(
+        id = "reach_tenant",
+        long = "tenant",
+        global = true,
+        env = "TESSERA_TENANT",
+        value_name = "TENANT"
+    )]
+    tenant: Option<TenantRef>,
+    /// How long to wait for an answer.
+    #[arg(long, global = true, value_name = "SPAN", default_value = "10s", value_parser = when::patience)]
+    timeout: Duration,
+    /// Repeat a command whose outcome is not known, under the id that was printed then.
+    #[arg(long, global = true, value_name = "UUID", value_parser = command_id)]
+    command_id: Option<CommandId>,
+    /// Print one JSON object instead of text.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// Everything that the flags, the environment and the profile said.
+#[derive(Clone)]
+pub(crate) struct Settled {
+    pub(crate) config: Config,
+    /// The address as it was given.
+    pub(crate) address: String,
+    /// The tenant that the key belongs to.
+    pub(crate) home: Option<TenantId>,
+    /// The tenant that is meant, by flag or variable.
+    pub(crate) tenant: Option<TenantRef>,
+    /// The tenant that the profile names.
+    pub(crate) profile_tenant: Option<TenantRef>,
+    pub(crate) profile: Profile,
+    pub(crate) command_id: Option<CommandId>,
+}
+
+impl Reach {
+    /// The profile that is meant; an empty one when there is none.
+    pub(crate) fn profile(&self) -> Result<Profile, CtlError> {
+        match &self.profile {
+            Some(path) => Profile::read(path),
+            None => Ok(Profile::personal()?.unwrap_or_default()),
+        }
+    }
+
+    /// The trusted certificates' file, when one is named.
+    pub(crate) fn ca(&self, profile: &Profile) -> Option<PathBuf> {
+        self.ca.clone().or_else(|| profile.ca.clone())
+    }
+
+    /// The name that the node's certificate must hold, when one is named.
+    pub(crate) fn server_name(&self, profile: &Profile) -> Option<String> {
+        self.server_name.clone().or_else(|| profile.server_name.clone())
+    }
+
+    /// Puts together what was said, and looks the address up.
+    pub(crate) async fn settle(&self) -> Result<Settled, CtlError> {
+        let profile = self.profile()?;
+        let address = self.address.clone().or_else(|| profile.address.clone()).ok_or_else(|| {
+            CtlError::usage("where is the node?")
+                .advise("give --profile PATH (a node writes one into its data directory), or --address HOST:PORT and --ca FILE")
+        })?;
+        let ca = self.ca(&profile).ok_or_else(|| {
+            CtlError::usage("which certificates are trusted?").advise("give the file with --ca FILE")
+        })?;
+        let pem = std::fs::read(&ca).map_err(|error| {
+            CtlError::config(format!("the trusted certificates {}: {error}", ca.display()))
+        })?;
+        let trust = Trust::roots_pem(&pem).map_err(|error| CtlError::of(&error, &address))?;
+        let host =
+            address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).trim_matches(['[', ']']);
+        let server_name = self.server_name(&profile).unwrap_or_else(|| host.to_owned());
+        let found = tokio::net::lookup_host(&address).await;
+        let mut addresses = found.map_err(|error| {
+            let unreachable = CtlError::of(&ClientError::Unreachable(None), &address);
+            unreachable.advise(format!("the address cannot be looked up ({error}): it is host:port"))
+        })?;
+        let unreachable = || CtlError::of(&ClientError::Unreachable(None), &address);
+        let first = addresses.next().ok_or_else(unreachable)?;
+        let mut config = Config::new(first, &server_name, trust);
+        config.addresses.extend(addresses);
+        config.deadline = self.timeout;
+        config.streams = 1;
+        config.credential = self.credential(&profile)?;
+        let home = config.credential.as_deref().map(home).transpose()?;
+        let profile_tenant = profile.tenant.as_deref().map(TenantRef::from_str).transpose();
+        let profile_tenant =
+            profile_tenant.map_err(|error| CtlError::config(format!("the profile's tenant: {error}")))?;
+        let (tenant, command_id) = (self.tenant.clone(), self.command_id);
+        Ok(Settled { config, address, home, tenant, profile_tenant, profile, command_id })
+    }
+
+    /// The key: from its flags, the environment or the profile. A profile's file may be missing.
+    fn credential(&self, profile: &Profile) -> Result<Option<String>, CtlError> {
+        if let Some(key) = &self.key {
+            return Ok(Some(key.clone()));
+        }
+        if let Some(path) = &self.key_file {
+            return secret::file(path).map(Some);
+        }
+        if let Ok(key) = std::env::var("TESSERA_KEY") {
+            return Ok(Some(key));
+        }
+        if let Some(path) = std::env::var_os("TESSERA_KEY_FILE") {
+            return secret::file(&PathBuf::from(path)).map(Some);
+        }
+        match profile.key_file.as_ref().filter(|path| path.exists()) {
+            Some(path) => secret::file(path).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The tenant that a key belongs to.
+fn home(key: &str) -> Result<TenantId, CtlError> {
+    Handle::parse_text(key)
+        .map(|handle| handle.tenant)
+        .map_err(|error| CtlError::config(format!("the key cannot be used: {error}")))
+}
+
+/// A tenant as people name it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum TenantRef {
+    Id(TenantId),
+    Name(Name),
+}
+
+impl FromStr for TenantRef {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "system" {
+            return Ok(Self::Id(TenantId::SYSTEM));
+        }
+        match TenantId::parse(text) {
+            Some(id) => Ok(Self::Id(id)),
+            None => name(text).map(Self::Name),
+        }
+    }
+}
+
+impl std::fmt::Display for TenantRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Id(TenantId::SYSTEM) => f.write_str("system"),
+            Self::Id(id) => id.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
+/// Reads a name.
+pub(crate) fn name(text: &str) -> Result<Name, String> {
+    Name::new(text).map_err(|error| error.to_string())
+}
+
+/// Reads a pattern of permissions.
+pub(crate) fn pattern(text: &str) -> Result<tessera_model::Pattern, String> {
+    tessera_model::Pattern::new(text).map_err(|error| error.to_string())
+}
+
+/// Reads a public id.
+pub(crate) fn public_id(text: &str) -> Result<PublicId, String> {
+    PublicId::parse(text).ok_or_else(|| "an id looks like 0190163d-8694-739b-aea5-966c26f8ad90".to_owned())
+}
+
+fn command_id(text: &str) -> Result<CommandId, String> {
+    public_id(text).map(|id| CommandId(id.0))
+}
+
+/// Reads a receipt.
+pub(crate) fn at_least(text: &str) -> Result<Receipt, String> {
+    answer::receipt(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: an id of 16 digits is an id, `system` is tenant 0, all else is a name; each prints back.
+    #[test]
+    fn tenants_are_named() {
+        for text in ["system", "0001000000000002", "acme", "0001"] {
+            assert_eq!(text.parse::<TenantRef>().expect(text).to_string(), text);
+        }
+        assert_eq!("system".parse(), Ok(TenantRef::Id(TenantId(0))));
+        assert!("a b".parse::<TenantRef>().is_err());
+    }
+}

@@ -1,0 +1,215 @@
+//! `tessera session`: signing in, looking at sessions and ending them.
+
+use crate::answer::{Answer, instant, shown};
+use crate::error::CtlError;
+use crate::handle::{HandleFrom, Save};
+use crate::link::{Link, Who};
+use crate::reach;
+use crate::secret::PasswordFrom;
+use crate::table::Table;
+use crate::user::{moments, put_moments};
+use serde_json::{Map, Value, json};
+use tessera_client::Found;
+use tessera_client::wire::{Made, Request, SessionRow};
+use tessera_model::{HandleBytes, Private, PublicId, Receipt};
+
+/// What can be done with sessions.
+#[derive(Clone, clap::Subcommand)]
+pub(crate) enum SessionVerb {
+    /// Sign in with a password: a new session, whose handle is given once.
+    #[command(
+        after_help = "Examples:\n  tessera session sign-in amy@example.org --save amy.session\n  echo \"$PASSWORD\" | tessera session sign-in amy@example.org --password-stdin --json"
+    )]
+    SignIn {
+        /// Email, phone number or username, as typed.
+        identifier: String,
+        #[command(flatten)]
+        password: PasswordFrom,
+        #[command(flatten)]
+        save: Save,
+    },
+    /// Open a session for a user whom you have authenticated yourself.
+    #[command(after_help = "Example:\n  tessera session open amy@example.org --save amy.session")]
+    Open {
+        /// Public id, email, phone number or username.
+        who: Who,
+        #[command(flatten)]
+        save: Save,
+    },
+    /// Show what a handle is: whose, since when, until when. Exit code 1 when it is not alive.
+    #[command(after_help = "Example:\n  tessera session show --handle-file amy.session")]
+    Show(HandleFrom),
+    /// List the live sessions and keys of a user or machine.
+    #[command(after_help = "Example:\n  tessera session list amy@example.org")]
+    List {
+        /// Public id, email, phone number or username.
+        who: Who,
+    },
+    /// Move a session's idle end, as its holder's activity does.
+    #[command(after_help = "Example:\n  tessera session touch --handle-file amy.session")]
+    Touch(HandleFrom),
+    /// End a session, by its public id or its handle.
+    #[command(
+        after_help = "Examples:\n  tessera session end 0190163d-8694-739b-aea5-966c26f8ad90\n  tessera session end --handle-file amy.session"
+    )]
+    End {
+        /// Its public id.
+        #[arg(value_parser = reach::public_id)]
+        session: Option<PublicId>,
+        #[command(flatten)]
+        handle: HandleFrom,
+    },
+    /// End all sessions of a user, or of the whole tenant. Keys live on.
+    #[command(
+        after_help = "Examples:\n  tessera session end-all amy@example.org\n  tessera session end-all --everybody"
+    )]
+    EndAll {
+        /// Public id, email, phone number or username.
+        #[arg(required_unless_present = "everybody", conflicts_with = "everybody")]
+        who: Option<Who>,
+        /// All sessions of the tenant.
+        #[arg(long)]
+        everybody: bool,
+    },
+}
+
+/// Live sessions and keys as a table and as objects.
+pub(crate) fn sessions(rows: &[SessionRow]) -> (Table, Value) {
+    let mut table = Table::new(&["SESSION OR KEY", "KIND", "CREATED", "EXPIRES", "IDLE UNTIL / LAST USED"]);
+    let mut listed = Vec::new();
+    for row in rows {
+        let kind = if row.key { "key" } else { "session" };
+        let [created, expires, idle] = moments(row);
+        table.row([row.session.to_string(), kind.to_owned(), created, expires, idle]);
+        let mut json = Map::new();
+        json.insert("session".into(), json!(row.session.to_string()));
+        json.insert("kind".into(), json!(kind));
+        put_moments(&mut json, row);
+        listed.push(Value::Object(json));
+    }
+    (table, Value::Array(listed))
+}
+
+impl SessionVerb {
+    /// Whether a stranger may ask this, without a key of their own.
+    pub(crate) const fn needs_no_key(&self) -> bool {
+        matches!(self, Self::SignIn { .. })
+    }
+
+    pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
+        match self {
+            Self::SignIn { identifier, password, save } => {
+                let place = save.open()?;
+                let password = password.known(&format!("Password of {identifier}: "))?;
+                let typed = Private::new(identifier.clone().into_bytes());
+                let made = link.order(&Request::SignIn { identifier: typed, password }).await?;
+                let text = format!("{identifier} is signed in.");
+                place.put(opened(&text, &made)?, &made, "handle")
+            }
+            Self::Open { who, save } => {
+                let place = save.open()?;
+                let subject = link.id_of(&who).await?;
+                let made = link.order(&Request::OpenSession { subject }).await?;
+                place.put(opened(&format!("Opened a session of {who}."), &made)?, &made, "handle")
+            }
+            Self::Show(handle) => show(link, &handle.need(&link.profile)?).await,
+            Self::List { who } => {
+                let subject = link.id_of(&who).await?;
+                let rows = link.page::<SessionRow>(&Request::ListSessions { subject }).await?.rows;
+                let (table, listed) = sessions(&rows);
+                let answer = Answer::said(table.to_string()).with("subject", subject.to_string());
+                Ok(answer.with("sessions", listed))
+            }
+            Self::Touch(handle) => {
+                let handle = Private::new(handle.need(&link.profile)?.to_vec());
+                let made = link.order(&Request::TouchSession { handle }).await?;
+                let until = made.idle_until.and_then(instant);
+                let text = until.map_or_else(
+                    || "The session is touched.".to_owned(),
+                    |until| format!("The session is touched: it ends at {until} unless touched again."),
+                );
+                Ok(Answer::said(text).at("idle_until", until).made(&made))
+            }
+            Self::End { session, handle } => end(link, session, &handle).await,
+            Self::EndAll { who: Some(who), .. } => {
+                let subject = link.id_of(&who).await?;
+                let made = link.order(&Request::EndSubjectSessions { subject }).await?;
+                let answer = Answer::said(format!("All sessions of {who} ended."));
+                Ok(answer.with("subject", subject.to_string()).made(&made))
+            }
+            Self::EndAll { who: None, .. } => {
+                let made = link.order(&Request::EndTenantSessions {}).await?;
+                Ok(Answer::said("All sessions of the tenant ended.").made(&made))
+            }
+        }
+    }
+}
+
+/// What a new session or key is, but for its handle.
+pub(crate) fn opened(text: &str, made: &Made) -> Result<Answer, CtlError> {
+    let session = made.session.ok_or_else(|| CtlError::unexpected("the answer names no session"))?;
+    let mut answer = Answer::said(text)
+        .with("session", session.to_string())
+        .with("subject", made.subject.map(|id| id.to_string()))
+        .at("expires", made.expires.and_then(instant))
+        .at("idle_until", made.idle_until.and_then(instant))
+        .made(made);
+    let mut table = Table::new(&["ID", "EXPIRES", "IDLE UNTIL"]);
+    let [expires, idle] = [made.expires, made.idle_until].map(|end| shown(end.and_then(instant)));
+    table.row([session.to_string(), expires, idle]);
+    answer = answer.line(table.to_string());
+    Ok(answer)
+}
+
+async fn show(link: &Link, handle: &HandleBytes) -> Result<Answer, CtlError> {
+    let found = link.client.introspect(handle, Receipt::default()).await;
+    match found.map_err(|error| link.told(&error))? {
+        Found::Nothing(reason, seen) => {
+            Ok(Answer::said(format!("Not alive: {} (code {}).", reason.text(), reason.code()))
+                .with("alive", false)
+                .with("reason", reason.name())
+                .with("reason_code", reason.code())
+                .with("seen", seen.to_string())
+                .denied())
+        }
+        Found::Alive(found) => {
+            let kind = if found.key { "key" } else { "session" };
+            let idle = (!found.key).then_some(found.idle_until);
+            let mut table = Table::new(&["KIND", "ID", "SUBJECT", "SINCE", "EXPIRES", "IDLE UNTIL"]);
+            table.row([
+                kind.to_owned(),
+                found.id.to_string(),
+                found.subject.to_string(),
+                shown(Some(found.authenticated_at)),
+                shown(Some(found.expires)),
+                shown(idle),
+            ]);
+            Ok(Answer::said(format!("Alive, in tenant {}.", found.tenant))
+                .line(table.to_string())
+                .with("alive", true)
+                .with("kind", kind)
+                .with("session", found.id.to_string())
+                .with("subject", found.subject.to_string())
+                .with("tenant", found.tenant.to_string())
+                .at("authenticated_at", Some(found.authenticated_at))
+                .at("expires", Some(found.expires))
+                .at("idle_until", idle)
+                .with("seen", found.seen.to_string()))
+        }
+    }
+}
+
+async fn end(link: &Link, session: Option<PublicId>, handle: &HandleFrom) -> Result<Answer, CtlError> {
+    let request = match (session, handle.is_named()) {
+        (Some(_), true) => return Err(CtlError::usage("give the public id or the handle, not both")),
+        (Some(session), false) => Request::EndSession { session },
+        // The profile's handle is not meant: to end something it must be named.
+        (None, true) => Request::SignOut { handle: Private::new(handle.need(&link.profile)?.to_vec()) },
+        (None, false) => {
+            return Err(CtlError::usage("which session?").advise("give its public id, or --handle-file FILE"));
+        }
+    };
+    let made = link.order(&request).await?;
+    let ended = made.session.or(session).map(|id| id.to_string());
+    Ok(Answer::said("The session ended.").with("session", ended).made(&made))
+}

@@ -1,0 +1,107 @@
+//! `tessera settings`: what a tenant's administrator can set.
+
+use crate::answer::Answer;
+use crate::error::CtlError;
+use crate::link::Link;
+use crate::table::Table;
+use crate::when;
+use serde_json::{Value, json};
+use tessera_client::wire::{Request, SettingsRow};
+use tessera_model::Settings;
+
+/// What can be done with settings.
+#[derive(Clone, clap::Subcommand)]
+pub(crate) enum SettingsVerb {
+    /// Show the tenant's settings.
+    #[command(after_help = "Example:\n  tessera settings show")]
+    Show,
+    /// Change settings; what is not named stays.
+    #[command(
+        after_help = "Example:\n  tessera settings set --session-lifetime 12h --session-idle 30m --password-bytes-min 12"
+    )]
+    Set(Change),
+}
+
+/// The settings to change.
+#[derive(Clone, Copy, clap::Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct Change {
+    /// Absolute lifetime of a session, 60s to 400d.
+    #[arg(long, value_name = "SPAN", value_parser = when::setting)]
+    session_lifetime: Option<u32>,
+    /// Idle lifetime of a session, 30s to the absolute one.
+    #[arg(long, value_name = "SPAN", value_parser = when::setting)]
+    session_idle: Option<u32>,
+    /// Argon2id memory in KiB, 8 to 262144.
+    #[arg(long, value_name = "KIB")]
+    argon_memory: Option<u32>,
+    /// Argon2id passes, 1 to 16.
+    #[arg(long, value_name = "COUNT")]
+    argon_passes: Option<u32>,
+    /// Argon2id lanes, 1 to 4.
+    #[arg(long, value_name = "COUNT")]
+    argon_lanes: Option<u32>,
+    /// Fewest bytes of a password, 8 to 64.
+    #[arg(long, value_name = "BYTES")]
+    password_bytes_min: Option<u32>,
+}
+
+impl Change {
+    fn over(&self, now: Settings) -> Settings {
+        Settings {
+            session_ttl_s: self.session_lifetime.unwrap_or(now.session_ttl_s),
+            session_idle_s: self.session_idle.unwrap_or(now.session_idle_s),
+            argon_memory_kib: self.argon_memory.unwrap_or(now.argon_memory_kib),
+            argon_passes: self.argon_passes.unwrap_or(now.argon_passes),
+            argon_lanes: self.argon_lanes.unwrap_or(now.argon_lanes),
+            password_bytes_min: self.password_bytes_min.unwrap_or(now.password_bytes_min),
+        }
+    }
+}
+
+fn table(settings: &Settings) -> Table {
+    let mut table = Table::new(&["SETTING", "VALUE", "FLAG OF settings set"]);
+    let rows = [
+        ("session lifetime, seconds", settings.session_ttl_s, "--session-lifetime"),
+        ("session idle lifetime, seconds", settings.session_idle_s, "--session-idle"),
+        ("Argon2id memory, KiB", settings.argon_memory_kib, "--argon-memory"),
+        ("Argon2id passes", settings.argon_passes, "--argon-passes"),
+        ("Argon2id lanes", settings.argon_lanes, "--argon-lanes"),
+        ("fewest bytes of a password", settings.password_bytes_min, "--password-bytes-min"),
+    ];
+    for (what, value, flag) in rows {
+        table.row([what.to_owned(), value.to_string(), flag.to_owned()]);
+    }
+    table
+}
+
+fn object(settings: &Settings) -> Value {
+    json!({
+        "session_ttl_s": settings.session_ttl_s, "session_idle_s": settings.session_idle_s,
+        "argon_memory_kib": settings.argon_memory_kib, "argon_passes": settings.argon_passes,
+        "argon_lanes": settings.argon_lanes, "password_bytes_min": settings.password_bytes_min,
+    })
+}
+
+impl SettingsVerb {
+    pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
+        let row = link.page::<SettingsRow>(&Request::ReadSettings {}).await?.rows.pop();
+        let now = row.ok_or_else(|| CtlError::unexpected("the answer holds no settings"))?.settings;
+        match self {
+            Self::Show => Ok(Answer::said(table(&now).to_string()).with("settings", object(&now))),
+            Self::Set(change) => {
+                let settings = change.over(now);
+                let made =
+                    link.order(&Request::ChangeSettings { settings }).await.map_err(
+                        |error| match settings.fault() {
+                            Some(name) => error
+                                .advise(format!("{name} is out of its bounds: tessera settings set --help")),
+                            None => error,
+                        },
+                    )?;
+                let answer = Answer::said("The settings are:").line(table(&settings).to_string());
+                Ok(answer.with("settings", object(&settings)).made(&made))
+            }
+        }
+    }
+}

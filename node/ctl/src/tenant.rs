@@ -1,0 +1,141 @@
+//! `tessera tenant`: units of isolation, made and ended by operators.
+
+use crate::answer::{Answer, instant, put_instant, shown};
+use crate::error::CtlError;
+use crate::handle::Save;
+use crate::link::{Link, Window};
+use crate::reach::{self, TenantRef};
+use crate::secret::confirm;
+use crate::table::Table;
+use serde_json::{Map, Value, json};
+use tessera_client::wire::{Request, TenantRow};
+use tessera_model::{Name, TenantId};
+
+/// What can be done with tenants.
+#[derive(Clone, clap::Subcommand)]
+pub(crate) enum TenantVerb {
+    /// Make a tenant, with an admin who gets a key.
+    #[command(
+        after_help = "Examples:\n  tessera tenant create acme\n  tessera tenant create acme --save acme-admin.key --json"
+    )]
+    Create {
+        /// Its name: letters, digits and . _ - : /
+        #[arg(value_parser = reach::name)]
+        name: Name,
+        #[command(flatten)]
+        save: Save,
+    },
+    /// List the tenants.
+    #[command(after_help = "Example:\n  tessera tenant list")]
+    List(Window),
+    /// Show one tenant.
+    #[command(after_help = "Example:\n  tessera tenant show acme")]
+    Show {
+        /// Its name or id.
+        tenant: TenantRef,
+    },
+    /// Suspend a tenant: from its next check on everything is denied.
+    #[command(after_help = "Example:\n  tessera tenant suspend acme")]
+    Suspend {
+        /// Its name or id.
+        tenant: TenantRef,
+    },
+    /// Take a suspended tenant into use again.
+    #[command(after_help = "Example:\n  tessera tenant resume acme")]
+    Resume {
+        /// Its name or id.
+        tenant: TenantRef,
+    },
+    /// Delete a tenant for ever, with everything in it.
+    #[command(after_help = "Examples:\n  tessera tenant delete acme\n  tessera tenant delete acme --yes")]
+    Delete {
+        /// Its name or id.
+        tenant: TenantRef,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+fn object(row: &TenantRow) -> Value {
+    let mut json = Map::new();
+    json.insert("tenant".into(), json!(row.tenant.to_string()));
+    json.insert("name".into(), json!(row.name.as_str()));
+    json.insert("status".into(), json!(row.status.name()));
+    put_instant(&mut json, "created", instant(row.created));
+    Value::Object(json)
+}
+
+fn table(rows: &[TenantRow]) -> Table {
+    let mut table = Table::new(&["TENANT", "NAME", "STATUS", "CREATED"]);
+    for row in rows {
+        let status = row.status.name().to_owned();
+        table.row([row.tenant.to_string(), row.name.to_string(), status, shown(instant(row.created))]);
+    }
+    table
+}
+
+impl TenantVerb {
+    pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
+        match self {
+            Self::Create { name, save } => create(link, name, &save).await,
+            Self::List(window) => list(link, &window).await,
+            Self::Show { tenant } => {
+                let row = link.tenant_row(&tenant).await?;
+                let text = table(std::slice::from_ref(&row)).to_string();
+                Ok(Answer::said(text).with("tenant", object(&row)))
+            }
+            Self::Suspend { tenant } => {
+                let done = "is suspended: its checks are denied and its commands refused";
+                change(link, &tenant, done, |tenant| Request::SuspendTenant { tenant }).await
+            }
+            Self::Resume { tenant } => {
+                change(link, &tenant, "is in use again", |tenant| Request::ResumeTenant { tenant }).await
+            }
+            Self::Delete { tenant, yes } => {
+                confirm(
+                    yes,
+                    &format!("Deleting tenant {tenant} with everything in it"),
+                    &tenant.to_string(),
+                )?;
+                change(link, &tenant, "is deleted for ever", |tenant| Request::DeleteTenant { tenant }).await
+            }
+        }
+    }
+}
+
+async fn create(link: &Link, name: Name, save: &Save) -> Result<Answer, CtlError> {
+    let place = save.open()?;
+    let made = link.order(&Request::CreateTenant { name: name.clone() }).await?;
+    let tenant = made.tenant.ok_or_else(|| CtlError::unexpected("the answer names no tenant"))?;
+    let answer = Answer::said(format!("Made tenant {name} ({tenant}), with an admin."))
+        .made(&made)
+        .with("tenant", tenant.to_string())
+        .with("name", name.as_str())
+        .with("admin", made.subject.map(|id| id.to_string()))
+        .with("key", made.session.map(|id| id.to_string()))
+        .at("expires", made.expires.and_then(instant));
+    place.put(answer, &made, "admin's key")
+}
+
+async fn list(link: &Link, window: &Window) -> Result<Answer, CtlError> {
+    let found = window.read(link, |after, limit| Request::ListTenants { after, limit }).await?;
+    let rows: Vec<Value> = found.rows.iter().map(object).collect();
+    let text = table(&found.rows).to_string();
+    Ok(found.told(Answer::said(text).with("tenants", rows)))
+}
+
+/// A change of one tenant that only needs its id.
+async fn change(
+    link: &Link,
+    tenant: &TenantRef,
+    done: &str,
+    request: impl FnOnce(TenantId) -> Request,
+) -> Result<Answer, CtlError> {
+    let id = match tenant {
+        TenantRef::Id(id) => *id,
+        TenantRef::Name(_) => link.tenant_row(tenant).await?.tenant,
+    };
+    let made = link.order(&request(id)).await?;
+    Ok(Answer::said(format!("Tenant {tenant} {done}.")).with("tenant", id.to_string()).made(&made))
+}

@@ -1,0 +1,304 @@
+//! `tessera user` (or `subject`): whoever acts, people and machines.
+
+use crate::answer::{Answer, instant, put_instant, shown};
+use crate::attribute;
+use crate::error::CtlError;
+use crate::link::{Link, Who, Window, identifier};
+use crate::secret::{self, PasswordFrom, confirm};
+use crate::session;
+use crate::table::Table;
+use serde_json::{Map, Value, json};
+use tessera_client::wire::{AttributeValueRow, GrantRow, IdentifierRow, Request, SessionRow, SubjectRow};
+use tessera_model::record::SubjectKind;
+use tessera_model::{Identifier, IdentifierKind, PublicId};
+
+/// What can be done with users and machines.
+#[derive(Clone, clap::Subcommand)]
+pub(crate) enum UserVerb {
+    /// Make a user, or a machine.
+    #[command(
+        after_help = "Examples:\n  tessera user create amy@example.org --ask-password\n  echo \"$PASSWORD\" | tessera user create amy@example.org amy '+49 30 1234567' --password-stdin\n  tessera user create --machine"
+    )]
+    Create {
+        /// Emails, phone numbers (with +) and usernames.
+        #[arg(value_parser = identifier, value_name = "IDENTIFIER")]
+        identifiers: Vec<Identifier>,
+        /// Make a machine: a service, device or tool.
+        #[arg(long)]
+        machine: bool,
+        /// Set a password: ask for it, or take it from TESSERA_PASSWORD.
+        #[arg(long)]
+        ask_password: bool,
+        #[command(flatten)]
+        password: PasswordFrom,
+    },
+    /// Show a user with identifiers, attributes, grants and live sessions.
+    #[command(after_help = "Example:\n  tessera user show amy@example.org")]
+    Show {
+        /// Public id, email, phone number or username.
+        who: Who,
+    },
+    /// List the users and machines.
+    #[command(after_help = "Example:\n  tessera user list --limit 100")]
+    List(Window),
+    /// Suspend a user: sessions end, keys are denied until resumed.
+    #[command(after_help = "Example:\n  tessera user suspend amy@example.org")]
+    Suspend {
+        /// Public id, email, phone number or username.
+        who: Who,
+    },
+    /// Let a suspended user act again. Ended sessions stay ended.
+    #[command(after_help = "Example:\n  tessera user resume amy@example.org")]
+    Resume {
+        /// Public id, email, phone number or username.
+        who: Who,
+    },
+    /// Delete a user for ever: sessions and keys end, identifiers become free.
+    #[command(after_help = "Example:\n  tessera user delete amy@example.org --yes")]
+    Delete {
+        /// Public id, email, phone number or username.
+        who: Who,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Add or remove what a user signs in with.
+    #[command(subcommand)]
+    Identifier(IdentifierVerb),
+    /// Set attributes of a user.
+    #[command(subcommand)]
+    Attribute(attribute::ValueVerb),
+    /// Set or change a password.
+    #[command(subcommand)]
+    Password(PasswordVerb),
+}
+
+/// What can be done with identifiers.
+#[derive(Clone, clap::Subcommand)]
+pub(crate) enum IdentifierVerb {
+    /// Add an identifier.
+    #[command(after_help = "Example:\n  tessera user identifier add amy@example.org '+49 30 1234567'")]
+    Add {
+        /// Public id, email, phone number or username.
+        who: Who,
+        /// The new one.
+        #[arg(value_parser = identifier)]
+        identifier: Identifier,
+    },
+    /// Remove an identifier.
+    #[command(after_help = "Example:\n  tessera user identifier remove amy@example.org amy")]
+    Remove {
+        /// Public id, email, phone number or username.
+        who: Who,
+        /// The one to remove.
+        #[arg(value_parser = identifier)]
+        identifier: Identifier,
+    },
+}
+
+/// What can be done with passwords.
+#[derive(Clone, clap::Subcommand)]
+pub(crate) enum PasswordVerb {
+    /// Set anybody's password. All their sessions end.
+    #[command(
+        after_help = "Examples:\n  tessera user password set amy@example.org\n  echo \"$PASSWORD\" | tessera user password set amy@example.org --password-stdin"
+    )]
+    Set {
+        /// Public id, email, phone number or username.
+        who: Who,
+        #[command(flatten)]
+        password: PasswordFrom,
+    },
+    /// Change one's own password, with one's own session as --key-file. Other sessions end.
+    #[command(
+        after_help = "Examples:\n  tessera user password change --key-file my-session\n  printf '%s\\n%s\\n' \"$OLD\" \"$NEW\" | tessera user password change --key-file my-session --both-stdin"
+    )]
+    Change {
+        /// Read the old password and the new one from the first two lines of standard input.
+        #[arg(long)]
+        both_stdin: bool,
+    },
+}
+
+/// The word for a kind of subject.
+pub(crate) const fn kind(kind: SubjectKind) -> &'static str {
+    match kind {
+        SubjectKind::Person => "person",
+        SubjectKind::Machine => "machine",
+    }
+}
+
+const fn identifier_kind(kind: IdentifierKind) -> &'static str {
+    match kind {
+        IdentifierKind::Email => "email",
+        IdentifierKind::Phone => "phone",
+        IdentifierKind::Username => "username",
+    }
+}
+
+fn object(row: &SubjectRow) -> Map<String, Value> {
+    let mut json = Map::new();
+    json.insert("subject".into(), json!(row.subject.to_string()));
+    json.insert("kind".into(), json!(kind(row.kind)));
+    json.insert("status".into(), json!(row.status.name()));
+    json.insert("has_password".into(), json!(row.has_password));
+    json
+}
+
+fn yes(flag: bool) -> String {
+    if flag { "yes" } else { "no" }.to_owned()
+}
+
+fn table(rows: &[SubjectRow]) -> Table {
+    let mut table = Table::new(&["SUBJECT", "KIND", "STATUS", "PASSWORD"]);
+    for row in rows {
+        let (kind, status) = (kind(row.kind).to_owned(), row.status.name().to_owned());
+        table.row([row.subject.to_string(), kind, status, yes(row.has_password)]);
+    }
+    table
+}
+
+impl UserVerb {
+    pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
+        match self {
+            Self::Create { identifiers, machine, ask_password, password } => {
+                let wanted = ask_password || password.is_named();
+                create(link, identifiers, machine, wanted.then_some(password)).await
+            }
+            Self::Show { who } => show(link, &who).await,
+            Self::List(window) => {
+                let found = window.read(link, |after, limit| Request::ListSubjects { after, limit }).await?;
+                let rows: Vec<Value> = found.rows.iter().map(|row| Value::Object(object(row))).collect();
+                let text = table(&found.rows).to_string();
+                Ok(found.told(Answer::said(text).with("subjects", rows)))
+            }
+            Self::Suspend { who } => {
+                let done = "is suspended: sessions ended, keys are denied";
+                change(link, &who, done, |subject| Request::SuspendSubject { subject }).await
+            }
+            Self::Resume { who } => {
+                change(link, &who, "may act again", |subject| Request::ResumeSubject { subject }).await
+            }
+            Self::Delete { who, yes } => {
+                confirm(yes, &format!("Deleting {who}"), &who.to_string())?;
+                change(link, &who, "is deleted for ever", |subject| Request::DeleteSubject { subject }).await
+            }
+            Self::Identifier(verb) => verb.run(link).await,
+            Self::Attribute(verb) => verb.run(link).await,
+            Self::Password(verb) => verb.run(link).await,
+        }
+    }
+}
+
+async fn create(
+    link: &Link,
+    identifiers: Vec<Identifier>,
+    machine: bool,
+    password: Option<PasswordFrom>,
+) -> Result<Answer, CtlError> {
+    let kind = if machine { SubjectKind::Machine } else { SubjectKind::Person };
+    let named = identifiers.first().map(|identifier| format!(" {}", identifier.typed())).unwrap_or_default();
+    let password = password.map(|from| from.fresh("New password: ")).transpose()?;
+    let request = Request::CreateSubject { kind, identifiers, password };
+    let made = link.order(&request).await?;
+    let subject = subject_of(made.subject)?;
+    let answer = Answer::said(format!("Made {}{named} ({subject}).", self::kind(kind)));
+    Ok(answer.with("subject", subject.to_string()).with("kind", self::kind(kind)).made(&made))
+}
+
+fn subject_of(made: Option<PublicId>) -> Result<PublicId, CtlError> {
+    made.ok_or_else(|| CtlError::unexpected("the answer names no subject"))
+}
+
+/// A change of one subject that only needs its id.
+async fn change(
+    link: &Link,
+    who: &Who,
+    done: &str,
+    request: impl FnOnce(PublicId) -> Request,
+) -> Result<Answer, CtlError> {
+    let subject = link.id_of(who).await?;
+    let made = link.order(&request(subject)).await?;
+    Ok(Answer::said(format!("{who} {done}.")).with("subject", subject.to_string()).made(&made))
+}
+
+async fn show(link: &Link, who: &Who) -> Result<Answer, CtlError> {
+    let row = link.subject(who).await?;
+    let subject = row.subject;
+    let identifiers = link.page::<IdentifierRow>(&Request::ListIdentifiers { subject }).await?.rows;
+    let values = link.page::<AttributeValueRow>(&Request::ListAttributeValues { subject }).await?.rows;
+    let grants = link.page::<GrantRow>(&Request::ListGrants { subject }).await?.rows;
+    let sessions = link.page::<SessionRow>(&Request::ListSessions { subject }).await?.rows;
+    let mut json = object(&row);
+    let mut answer = Answer::said(table(std::slice::from_ref(&row)).to_string());
+    let mut named = Table::new(&["IDENTIFIER", "KIND"]);
+    let mut listed = Vec::new();
+    for IdentifierRow { identifier } in &identifiers {
+        let kind = identifier_kind(identifier.kind());
+        named.row([identifier.typed().to_owned(), kind.to_owned()]);
+        listed.push(json!({ "kind": kind, "identifier": identifier.typed(), "normal": identifier.normal() }));
+    }
+    json.insert("identifiers".into(), Value::Array(listed));
+    let (attributes, object) = attribute::values(&values);
+    json.insert("attributes".into(), object);
+    let (granted, objects) = crate::grant::grants(&grants);
+    json.insert("grants".into(), objects);
+    let (live, objects) = session::sessions(&sessions);
+    json.insert("sessions".into(), objects);
+    for part in [named, attributes, granted, live] {
+        if !part.is_empty() {
+            answer = answer.line(format!("\n{part}"));
+        }
+    }
+    Ok(answer.with("subject", Value::Object(json)))
+}
+
+impl IdentifierVerb {
+    async fn run(self, link: &Link) -> Result<Answer, CtlError> {
+        match self {
+            Self::Add { who, identifier } => {
+                let done = format!("has the identifier {}", identifier.typed());
+                change(link, &who, &done, |subject| Request::AddIdentifier { subject, identifier }).await
+            }
+            Self::Remove { who, identifier } => {
+                let done = format!("has the identifier {} no more", identifier.typed());
+                change(link, &who, &done, |subject| Request::RemoveIdentifier { subject, identifier }).await
+            }
+        }
+    }
+}
+
+impl PasswordVerb {
+    async fn run(self, link: &Link) -> Result<Answer, CtlError> {
+        match self {
+            Self::Set { who, password } => {
+                let password = password.fresh("New password: ")?;
+                let done = "has a new password; all sessions ended";
+                change(link, &who, done, |subject| Request::SetPassword { subject, password }).await
+            }
+            Self::Change { both_stdin } => {
+                let (old, new) = if both_stdin {
+                    (secret::line_of_stdin("the old password")?, secret::line_of_stdin("the new password")?)
+                } else {
+                    let from = PasswordFrom::at_terminal();
+                    (secret::ask("Password until now: ")?, from.fresh("New password: ")?)
+                };
+                let made = link.order(&Request::ChangePassword { old, new }).await?;
+                Ok(Answer::said("Your password is changed; your other sessions ended.").made(&made))
+            }
+        }
+    }
+}
+
+/// When a list of sessions is shown: the instants of a row.
+pub(crate) fn moments(row: &SessionRow) -> [String; 3] {
+    [row.created, row.expires, row.idle_until].map(|deadline| shown(instant(deadline)))
+}
+
+/// The same for programs.
+pub(crate) fn put_moments(json: &mut Map<String, Value>, row: &SessionRow) {
+    let idle = if row.key { "last_used" } else { "idle_until" };
+    for (field, deadline) in [("created", row.created), ("expires", row.expires), (idle, row.idle_until)] {
+        put_instant(json, field, instant(deadline));
+    }
+}

@@ -1,0 +1,216 @@
+//! Times as people type them: an instant in ISO 8601 UTC, or a span from now such as `+30m`.
+//!
+//! There is no clock here: "now" is the node's time, which its Hello told.
+
+use crate::error::CtlError;
+use std::str::FromStr;
+use std::time::Duration;
+use tessera_model::time::DEADLINE_EPOCH_S;
+use tessera_model::{Deadline, UnixMillis};
+
+/// A time on the command line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum When {
+    /// At this instant.
+    At(Deadline),
+    /// So many seconds from now.
+    After(u32),
+}
+
+const FORM: &str = "a time is 2026-12-31T23:00:00Z, 2026-12-31, or a span from now: +30m, +2h, +7d";
+
+impl When {
+    /// The instant meant, at `now`.
+    pub(crate) fn resolve(self, now: UnixMillis) -> Result<Deadline, CtlError> {
+        match self {
+            Self::At(deadline) => Ok(deadline),
+            Self::After(seconds) => {
+                let sum = now.to_deadline().0.checked_add(seconds).filter(|sum| *sum != u32::MAX);
+                sum.map(Deadline).ok_or_else(|| CtlError::usage("the time is too far ahead"))
+            }
+        }
+    }
+}
+
+impl FromStr for When {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(span) = text.strip_prefix('+') {
+            let seconds = seconds(span)?;
+            let seconds = u32::try_from(seconds).map_err(|_| "the time is too far ahead".to_owned())?;
+            return if seconds == 0 { Err("a span of nothing".to_owned()) } else { Ok(Self::After(seconds)) };
+        }
+        let unix = iso(text).ok_or_else(|| FORM.to_owned())?;
+        let since = unix.checked_sub(DEADLINE_EPOCH_S).filter(|since| *since != 0);
+        let since = since.and_then(|since| u32::try_from(since).ok()).filter(|since| *since != u32::MAX);
+        let outside = || "the time lies before 2020-01-01 or too far ahead".to_owned();
+        since.map(|since| Self::At(Deadline(since))).ok_or_else(outside)
+    }
+}
+
+/// Seconds of a span: a number and `s`, `m`, `h`, `d` or `w`; a number alone is seconds.
+pub(crate) fn seconds(text: &str) -> Result<u64, String> {
+    let form = || "a span is a number and s, m, h, d or w: 90s, 30m, 2h, 7d".to_owned();
+    let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+    let factor = match text.get(digits.len()..).unwrap_or_default() {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        "w" => 604_800,
+        _ => return Err(form()),
+    };
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(form());
+    }
+    let number: u64 = digits.parse().map_err(|_| form())?;
+    number.checked_mul(factor).ok_or_else(|| "the span is too long".to_owned())
+}
+
+/// A span in whole seconds that fits a setting.
+pub(crate) fn setting(text: &str) -> Result<u32, String> {
+    u32::try_from(seconds(text)?).map_err(|_| "the span is too long".to_owned())
+}
+
+/// How long to wait: a span, with `ms` too.
+pub(crate) fn patience(text: &str) -> Result<Duration, String> {
+    let span = match text.strip_suffix("ms") {
+        Some(number) => {
+            Duration::from_millis(number.parse().map_err(|_| "milliseconds are a number and ms")?)
+        }
+        None => Duration::from_secs(seconds(text)?),
+    };
+    let sensible = Duration::from_millis(1)..=Duration::from_secs(3_600);
+    if sensible.contains(&span) { Ok(span) } else { Err("give between 1ms and 1h".to_owned()) }
+}
+
+/// Seconds since 1970 of `2026-12-31T23:00:00Z`, `2026-12-31T23:00Z` or `2026-12-31`.
+/// SPEC: RFC 3339 section 5.6, UTC only, no fractions.
+fn iso(text: &str) -> Option<u64> {
+    let (date, time) = match text.split_once('T') {
+        Some((date, time)) => (date, time.strip_suffix('Z')?),
+        None => (text, "00:00"),
+    };
+    let mut parts = date.split('-');
+    let (year, month, day) =
+        (digits(parts.next()?, 4)?, digits(parts.next()?, 2)?, digits(parts.next()?, 2)?);
+    let mut clock = time.split(':');
+    let (hour, minute) = (digits(clock.next()?, 2)?, digits(clock.next()?, 2)?);
+    let second = clock.next().map_or(Some(0), |text| digits(text, 2))?;
+    let whole = parts.next().is_none() && clock.next().is_none();
+    let sound = whole
+        && (1970..=9999).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=days_of(year, month)).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 60;
+    // Civil date to days: months from March, so that the leap day is the last (eras of 400 years).
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month + 9) };
+    let (era, yoe) = (y / 400, y % 400);
+    let doe = yoe * 365 + yoe / 4 - yoe / 100 + (153 * m + 2) / 5 + day.checked_sub(1)?;
+    let days = (era * 146_097 + doe).checked_sub(719_468)?;
+    sound.then_some(days * 86_400 + hour * 3_600 + minute * 60 + second)
+}
+
+fn digits(text: &str, count: usize) -> Option<u64> {
+    let sound = text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+    if sound { text.parse().ok() } else { None }
+}
+
+const fn days_of(year: u64, month: u64) -> u64 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: what the model prints reads back as the same instant. METHOD: seconds spread over all
+    /// deadlines with a prime stride, and both edges.
+    #[test]
+    fn printed_instants_read_back() {
+        let edges = [1, 2, 59, 60, 86_399, 86_400, 5_097_600, u32::MAX - 2, u32::MAX - 1];
+        let spread = (1..2_000_u32).map(|nth| nth.wrapping_mul(2_147_483_629) % (u32::MAX - 1) + 1);
+        for second in edges.into_iter().chain(spread) {
+            let deadline = Deadline(second);
+            assert_eq!(deadline.to_string().parse(), Ok(When::At(deadline)), "{deadline}");
+        }
+    }
+
+    /// PROPERTY: every day of eight centuries is the day after the one before. METHOD: the calendar
+    /// counted by hand, slow and obvious.
+    #[test]
+    fn the_calendar_counts_every_day() {
+        let (mut year, mut month, mut day) = (1970, 1, 1);
+        for number in 0..292_000_u64 {
+            assert_eq!(iso(&format!("{year:04}-{month:02}-{day:02}")), Some(number * 86_400));
+            day += 1;
+            if day > days_of(year, month) {
+                (month, day) = (month + 1, 1);
+            }
+            if month > 12 {
+                (year, month) = (year + 1, 1);
+            }
+        }
+    }
+
+    #[test]
+    fn spans_are_counted_from_now() {
+        let now = UnixMillis(1_764_100_000_999);
+        for (text, seconds) in
+            [("+45s", 45), ("+30m", 1_800), ("+2h", 7_200), ("+7d", 604_800), ("+1w", 604_800), ("+9", 9)]
+        {
+            let when: When = text.parse().expect(text);
+            let expected = Deadline(now.to_deadline().0 + seconds);
+            assert_eq!(when.resolve(now).expect("ahead"), expected, "{text}");
+        }
+        assert!(When::After(u32::MAX).resolve(now).is_err());
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for bad in [
+            "",
+            "+",
+            "+0m",
+            "+-3m",
+            "+3x",
+            "+3 m",
+            "30m",
+            "+99999999999999999999d",
+            "+500000d",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-00-10",
+            "2026-01-00",
+            "2026-1-1",
+            "2026-01-01T24:00Z",
+            "2026-01-01T23:60Z",
+            "2026-01-01T23:00",
+            "2026-01-01T23:00:00+01:00",
+            "2026-01-01T23:00:60Z",
+            "2019-12-31",
+            "2020-01-01",
+            "9999-01-01",
+            "+\u{666}m",
+            "2026-01-01T23:00:00:00Z",
+            "2026-01-01-01",
+            "now",
+        ] {
+            assert!(bad.parse::<When>().is_err(), "{bad}");
+        }
+        assert!("2024-02-29".parse::<When>().is_ok());
+        assert_eq!("2026-01-01T23:00Z".parse::<When>(), "2026-01-01T23:00:00Z".parse());
+        assert_eq!(patience("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(patience("5"), Ok(Duration::from_secs(5)));
+        assert!(patience("0s").is_err() && patience("2h").is_err() && patience("ms").is_err());
+        assert_eq!(setting("1d"), Ok(86_400));
+    }
+}
