@@ -3,8 +3,8 @@
 use super::{Drive, Embedded, Options};
 use crate::checkpoint::Checkpoint;
 use crate::disk::{self, Disk, real::Directory};
-use crate::error::StorageError;
-use crate::journal::files::number_of;
+use crate::error::{Damage, StorageError};
+use crate::journal::files::{name_of, number_of};
 use crate::journal::scan::{Anchor, Found};
 use crate::journal::{Files, Journal};
 use crate::keys::Keys;
@@ -50,7 +50,7 @@ impl Identity {
 
     fn read(bytes: &[u8]) -> Result<Self, StorageError> {
         let damaged = || {
-            StorageError::Damaged(crate::Damage {
+            StorageError::Damaged(Damage {
                 file: LANE.into(),
                 offset: 0,
                 what: "the directory's identity does not verify",
@@ -71,7 +71,7 @@ impl Identity {
     fn make(disk: &dyn Disk, options: &Options) -> Result<Self, StorageError> {
         let names = disk.list().map_err(StorageError::while_doing("listing", "the directory"))?;
         if names.iter().any(|name| number_of(name).is_some() || name == crate::checkpoint::FILE) {
-            return Err(StorageError::Damaged(crate::Damage {
+            return Err(StorageError::Damaged(Damage {
                 file: LANE.into(),
                 offset: 0,
                 what: "the directory's identity is missing, its other files are there",
@@ -115,8 +115,13 @@ impl Embedded {
         let checkpoint = Checkpoint::open(Arc::clone(&disk), identity.salt, options.cache_bytes)?;
         let meta = checkpoint.meta();
         let found = journal_files(&*disk)?;
+        let faulty = faulty_file(&found, identity.file_bytes);
         let anchor = Anchor { sequence: meta.covered, hash: meta.hash };
         let mut recovered = recover(&found, &identity.salt, &anchor, &|tenant| checkpoint.directory(tenant))?;
+        if let Some(damage) = faulty {
+            tracing::error!(%damage, "the journal is damaged");
+            recovered.tail.refused.all_but.push((damage, std::collections::BTreeSet::new()));
+        }
         let end = recovered.end;
         let keys = Keys::open(&*disk, &options.root_key, &identity.salt, meta.keys_upto, end.sequence)?;
         // Transactions that no group names may be in the page cache only: nothing of the journal that
@@ -128,13 +133,15 @@ impl Embedded {
         let files = Arc::new(Files::new(Arc::clone(&disk), identity.file_bytes));
         for found in found {
             let last = recovered.used.get(&found.no).copied().or(ahead.then_some(meta.covered));
-            files
-                .adopt(found.no, found.file, last)
-                .map_err(StorageError::while_doing("preparing", "a journal file"))?;
+            files.adopt(found.no, found.file, last);
         }
         let mut journal = Journal::new(Arc::clone(&files), identity.salt, &end);
         if let Some(last) = &recovered.last {
             write_last_again(&mut journal, &files, last, &mut recovered.tail)?;
+            files.keep_one_free();
+            if files.counts().3 {
+                journal.enter_reserve();
+            }
         }
         if !ahead {
             files.release(meta.covered);
@@ -199,6 +206,18 @@ fn journal_files(disk: &dyn Disk) -> Result<Vec<Found>, StorageError> {
         found.push(Found { no, file, size });
     }
     Ok(found)
+}
+
+/// A journal file that is missing or lost its end: a file has its size from the moment it has its name,
+/// and numbers follow one another. What was in it last cannot be known.
+fn faulty_file(found: &[Found], file_bytes: u64) -> Option<Damage> {
+    let mut expected = (0..).zip(found);
+    let (file, what) = match expected.find(|(no, found)| found.no != *no || found.size != file_bytes) {
+        None => return None,
+        Some((no, found)) if found.no != no => (no, "a journal file is missing"),
+        Some((no, _)) => (no, "a journal file has another size"),
+    };
+    Some(Damage { file: name_of(file).into(), offset: 0, what, tenants: None })
 }
 
 /// Writes the last group again: into a fresh file, or behind itself when none can be had.

@@ -60,7 +60,8 @@ impl Inner {
         let Some(kept) = self.files.get_mut(free) else { return Err(Full) };
         kept.state = State::Current;
         let used_before = std::mem::replace(&mut kept.used_before, true);
-        let taken = Taken { no: kept.no, file: Arc::clone(&kept.file) };
+        let mut taken = Taken { no: kept.no, file: Arc::clone(&kept.file), is_reserve: false };
+        taken.is_reserve = self.full && self.free() == 0;
         self.switches += 1;
         self.reuses += u64::from(used_before);
         Ok(taken)
@@ -71,6 +72,8 @@ impl Inner {
 pub(crate) struct Taken {
     pub(crate) no: u32,
     pub(crate) file: Arc<dyn DiskFile>,
+    /// It was the last free one, and no further one could be made.
+    pub(crate) is_reserve: bool,
 }
 
 /// No further file could be made.
@@ -108,18 +111,10 @@ impl Files {
         self.file_bytes
     }
 
-    /// Takes an existing file in: used up to a sequence, or free. A free one of another size (its making
-    /// was cut off) is filled with zeros first.
-    pub(crate) fn adopt(&self, no: u32, file: Arc<dyn DiskFile>, last: Option<u64>) -> io::Result<()> {
-        match last {
-            None if file.size()? != self.file_bytes => fill_with_zeros(&*file, self.file_bytes)?,
-            // A file in use that lost its end is read up to where it would end.
-            Some(_) if file.size()? < self.file_bytes => file.set_size(self.file_bytes)?,
-            Some(_) | None => {}
-        }
+    /// Takes an existing file in: used up to a sequence, or free.
+    pub(crate) fn adopt(&self, no: u32, file: Arc<dyn DiskFile>, last: Option<u64>) {
         let state = last.map_or(State::Free, State::Used);
         self.inner.lock().files.push(Kept { no, file, state, used_before: true });
-        Ok(())
     }
 
     /// Marks the file that the lane goes on in behind what it holds.
@@ -176,6 +171,13 @@ impl Files {
         self.inner.lock().move_to_free(last)
     }
 
+    /// Prepares a file if none is free.
+    pub(crate) fn keep_one_free(&self) {
+        if self.inner.lock().free() == 0 {
+            self.prepare();
+        }
+    }
+
     /// Frees the files whose last frame is covered.
     pub(crate) fn release(&self, covered: u64) {
         let mut inner = self.inner.lock();
@@ -218,23 +220,38 @@ impl Files {
         self.changed.notify_all();
     }
 
+    /// Makes a file beside its name, so that a journal file is whole from the moment it has one.
     fn make(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        // A name that none of our files has may stand on disk from a making that was cut off.
-        match self.disk.remove(name) {
+        let beside = format!("{name}.new");
+        match self.disk.remove(&beside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        let file = self.disk.create(name)?;
-        let filled = fill_with_zeros(&*file, self.file_bytes).and_then(|()| self.disk.sync_dir());
-        match filled {
-            Ok(()) => Ok(file),
+        let file = self.disk.create(&beside)?;
+        match fill_with_zeros(&*file, self.file_bytes) {
+            Ok(()) => {
+                self.disk.rename(&beside, name)?;
+                self.disk.sync_dir()?;
+                Ok(file)
+            }
             Err(error) => {
                 drop(file);
                 // What cannot be removed now is removed at the next try.
-                drop(self.disk.remove(name));
+                drop(self.disk.remove(&beside));
                 Err(error)
             }
         }
+    }
+
+    /// Whether a file is free again after the reserve was used, so that everyone may write. Without a
+    /// preparing thread, each call tries for one.
+    pub(crate) fn is_relieved(&self) -> bool {
+        if !self.inner.lock().threaded {
+            self.inner.lock().full = false;
+            self.prepare();
+        }
+        let inner = self.inner.lock();
+        !inner.full && inner.free() > 0
     }
 
     /// Says that a thread prepares from now on.

@@ -17,6 +17,8 @@ pub(crate) struct Journal {
     hash: [u8; 32],
     lane_epoch: u64,
     closed: bool,
+    /// The current file is the reserve: only commands that narrow go on in it.
+    in_reserve: bool,
     buffer: Vec<u8>,
 }
 
@@ -50,6 +52,7 @@ impl Journal {
             hash: end.hash,
             lane_epoch: end.lane_epoch + 1,
             closed: true,
+            in_reserve: false,
             buffer: Vec::new(),
         }
     }
@@ -78,6 +81,12 @@ impl Journal {
 
     /// Makes room for `bytes` more: in this file, or in the next one.
     pub(crate) fn make_room(&mut self, bytes: usize, narrow: bool) -> Result<(), StorageError> {
+        if self.in_reserve && self.files.is_relieved() {
+            self.in_reserve = false;
+        }
+        if self.in_reserve && !narrow {
+            return Err(StorageError::StorageFull);
+        }
         if self.current.is_some() && self.offset + bytes as u64 <= self.files.file_bytes() {
             return Ok(());
         }
@@ -85,11 +94,17 @@ impl Journal {
     }
 
     /// Goes on at the start of another file.
-    pub(crate) fn switch(&mut self, narrow: bool) -> Result<(), StorageError> {
+    fn switch(&mut self, narrow: bool) -> Result<(), StorageError> {
         let taken = self.files.take(self.next - 1, narrow).map_err(|Full| StorageError::StorageFull)?;
+        self.in_reserve = taken.is_reserve;
         self.current = Some((taken.no, taken.file));
         self.offset = 0;
         Ok(())
+    }
+
+    /// Says that no file is free beside the current one.
+    pub(crate) const fn enter_reserve(&mut self) {
+        self.in_reserve = true;
     }
 
     /// Goes on at the start of any free file, for the start of the store.
