@@ -12,7 +12,7 @@ use crate::error::StorageError;
 use crate::journal::group::{self, Piece};
 use crate::journal::write::{Journal, Written};
 use crate::tail::{Spot, Tail};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +23,8 @@ use tokio::sync::{Notify, oneshot};
 
 /// How long the lane rests before it writes an empty group.
 const REST: Duration = Duration::from_millis(50);
+/// Spins between two looks at a burst: some microseconds.
+const BURST_SPINS: u32 = 100;
 /// LIMIT: batches that may wait: one per tenant in flight, far more tenants than are awake.
 const WAITING_MAX: usize = 65_536;
 /// LIMIT: heads that the lane remembers: 65,536 × 64 B = 4 MiB.
@@ -84,6 +86,17 @@ impl Intake {
     pub(crate) fn want_name(&self) {
         self.queue.lock().name_wanted = true;
         self.changed.notify_all();
+    }
+
+    /// Looks on while more arrives, a few microseconds at a time: the first of a burst that wakes the
+    /// lane would else cost the others a sync of waiting. Ends at the first look that finds nothing new.
+    fn let_burst_arrive(&self, queue: &mut MutexGuard<'_, Queue>) {
+        let mut before = 0;
+        while queue.waiting.len() > before && queue.waiting.len() < GROUP_FRAMES_MAX {
+            before = queue.waiting.len();
+            // Not a yield: on a busy machine that gives a whole slice away.
+            MutexGuard::unlocked(queue, || (0..BURST_SPINS).for_each(|_| std::hint::spin_loop()));
+        }
     }
 
     /// Ends: whoever waits learns that nothing more is acknowledged.
@@ -198,14 +211,19 @@ impl Lane {
     /// the last turn.
     fn wait(&self) -> (Vec<Waiting>, bool) {
         let mut queue = self.shared.intake.queue.lock();
+        let mut rested = false;
         loop {
             if !queue.waiting.is_empty() {
+                if rested {
+                    self.shared.intake.let_burst_arrive(&mut queue);
+                }
                 let bytes_max = self.journal.group_bytes_max();
                 return (gather(&mut queue.waiting, GROUP_FRAMES_MAX, bytes_max), false);
             }
             if queue.stopping {
                 return (Vec::new(), true);
             }
+            rested = true;
             if self.journal.is_closed() && !queue.name_wanted {
                 self.shared.intake.changed.wait(&mut queue);
             } else if self.shared.intake.changed.wait_for(&mut queue, REST).timed_out()

@@ -336,11 +336,14 @@ fn has_tail(kept: &Kept, covered: u64) -> bool {
 
 /// The place as the last event of a places bucket left it.
 pub(crate) fn place_in(events: &[Event], place: Place) -> Option<PlaceRecord> {
-    events.iter().rev().find_map(|event| {
+    let last = events.iter().rev().find_map(|event| {
         if let Event::SessionOpened(record) = event {
-            (record.place == place).then_some(*record)
+            (record.place == place).then_some(Some(*record))
+        } else if let Event::SessionEnded { place: ended, .. } = event {
+            (*ended == place).then_some(None)
         } else {
             None
         }
-    })
+    });
+    last.flatten()
 }
