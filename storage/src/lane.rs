@@ -1,6 +1,7 @@
 //! The lane: one writer for all tenants. What waits becomes one group, one write, one sync.
 //!
-//! [`gather`] is pure; [`Lane::turn`] commits one group; a thread drives it in a node, a test by hand.
+//! [`Lane::turn`] commits one group of what [`crate::intake`] gathered; a thread drives it in a node, a
+//! test by hand.
 //! There is no timer on the commit path: the sync is the batching window. Only after 50 ms without
 //! work an empty group is written, so that damage to the last frames is told from a torn end.
 
@@ -9,106 +10,19 @@ use crate::checkpoint::Checkpoint;
 use crate::checkpoint::read::kept;
 use crate::checkpoint::schema::Life;
 use crate::error::StorageError;
+use crate::intake::{Intake, Waiting};
 use crate::journal::group::{self, Piece};
 use crate::journal::write::{Journal, Written};
 use crate::tail::{Spot, Tail};
-use parking_lot::{Condvar, Mutex, MutexGuard};
-use std::collections::{BTreeMap, VecDeque};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-use tessera_model::limits::GROUP_FRAMES_MAX;
 use tessera_model::{Revision, TenantId};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
-/// How long the lane rests before it writes an empty group.
-const REST: Duration = Duration::from_millis(50);
-/// Spins between two looks at a burst: some microseconds.
-const BURST_SPINS: u32 = 100;
-/// LIMIT: batches that may wait: one per tenant in flight, far more tenants than are awake.
-const WAITING_MAX: usize = 65_536;
 /// LIMIT: heads that the lane remembers: 65,536 × 64 B = 4 MiB.
 const HEADS_MAX: usize = 65_536;
-
-/// A batch and who waits for it.
-pub(crate) struct Waiting {
-    pub(crate) batch: Batch,
-    pub(crate) reply: oneshot::Sender<Result<Durable, StorageError>>,
-}
-
-impl Waiting {
-    fn answer(self, answer: Result<Durable, StorageError>) {
-        // A caller that went away loses its answer, never its write.
-        drop(self.reply.send(answer));
-    }
-}
-
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<Waiting>,
-    stopping: bool,
-    stopped: bool,
-    /// A checkpoint was finished: the lane is to name it at rest.
-    name_wanted: bool,
-}
-
-/// Where batches wait for the lane.
-#[derive(Default)]
-pub(crate) struct Intake {
-    queue: Mutex<Queue>,
-    changed: Condvar,
-}
-
-impl Intake {
-    /// Lets a batch wait.
-    pub(crate) fn push(&self, waiting: Waiting) {
-        let mut queue = self.queue.lock();
-        if queue.stopping || queue.stopped {
-            drop(queue);
-            waiting.answer(Err(StorageError::LaneStopped));
-        } else if queue.waiting.len() >= WAITING_MAX {
-            drop(queue);
-            waiting.answer(Err(StorageError::Busy));
-        } else {
-            queue.waiting.push_back(waiting);
-            drop(queue);
-            self.changed.notify_one();
-        }
-    }
-
-    /// Asks the lane to end behind what waits.
-    pub(crate) fn stop(&self) {
-        self.queue.lock().stopping = true;
-        self.changed.notify_all();
-    }
-
-    /// Asks for a group soon, empty if need be.
-    pub(crate) fn want_name(&self) {
-        self.queue.lock().name_wanted = true;
-        self.changed.notify_all();
-    }
-
-    /// Looks on while more arrives, a few microseconds at a time: the first of a burst that wakes the
-    /// lane would else cost the others a sync of waiting. Ends at the first look that finds nothing new.
-    fn let_burst_arrive(&self, queue: &mut MutexGuard<'_, Queue>) {
-        let mut before = 0;
-        while queue.waiting.len() > before && queue.waiting.len() < GROUP_FRAMES_MAX {
-            before = queue.waiting.len();
-            // Not a yield: on a busy machine that gives a whole slice away.
-            MutexGuard::unlocked(queue, || (0..BURST_SPINS).for_each(|_| std::hint::spin_loop()));
-        }
-    }
-
-    /// Ends: whoever waits learns that nothing more is acknowledged.
-    fn close(&self) {
-        let mut queue = self.queue.lock();
-        queue.stopped = true;
-        let waiting = std::mem::take(&mut queue.waiting);
-        drop(queue);
-        waiting.into_iter().for_each(|waiting| waiting.answer(Err(StorageError::LaneStopped)));
-        self.changed.notify_all();
-    }
-}
 
 /// What is shared with the lane.
 pub(crate) struct Shared {
@@ -156,18 +70,6 @@ impl Shared {
     }
 }
 
-/// Takes from the front what one group holds: never a batch over two groups.
-pub(crate) fn gather(waiting: &mut VecDeque<Waiting>, frames_max: usize, bytes_max: usize) -> Vec<Waiting> {
-    let (mut frames, mut bytes) = (0, 0);
-    let fits = waiting.iter().take_while(|next| {
-        frames += next.batch.len();
-        bytes += next.batch.frames.len();
-        frames <= frames_max && group::size_of(frames, bytes) <= bytes_max
-    });
-    let count = fits.count();
-    waiting.drain(..count.max(usize::from(!waiting.is_empty()))).collect()
-}
-
 /// The lane: owns the journal's end.
 pub(crate) struct Lane {
     shared: Arc<Shared>,
@@ -198,42 +100,14 @@ impl Lane {
     /// Commits what waits until it is stopped or fails. Runs in a thread of its own.
     pub(crate) fn run(mut self) {
         loop {
-            let (group, stopping) = self.wait();
+            let (group, stopping) =
+                self.shared.intake.wait(self.journal.is_closed(), self.journal.group_bytes_max());
             let turn = if group.is_empty() { self.rest() } else { self.turn(group) };
             if turn.is_err() || stopping {
                 break;
             }
         }
         self.shared.intake.close();
-    }
-
-    /// Waits for work: what waits; nothing, when the lane is to write an empty group; and whether it is
-    /// the last turn.
-    fn wait(&self) -> (Vec<Waiting>, bool) {
-        let mut queue = self.shared.intake.queue.lock();
-        let mut rested = false;
-        loop {
-            if !queue.waiting.is_empty() {
-                if rested {
-                    self.shared.intake.let_burst_arrive(&mut queue);
-                }
-                let bytes_max = self.journal.group_bytes_max();
-                return (gather(&mut queue.waiting, GROUP_FRAMES_MAX, bytes_max), false);
-            }
-            if queue.stopping {
-                return (Vec::new(), true);
-            }
-            rested = true;
-            if self.journal.is_closed() && !queue.name_wanted {
-                self.shared.intake.changed.wait(&mut queue);
-            } else if self.shared.intake.changed.wait_for(&mut queue, REST).timed_out()
-                && queue.waiting.is_empty()
-                && !queue.stopping
-            {
-                queue.name_wanted = false;
-                return (Vec::new(), false);
-            }
-        }
     }
 
     /// Ends a lane that was driven by hand.
@@ -243,10 +117,7 @@ impl Lane {
 
     /// One turn by hand: commits one group of what waits, and tells whether there was any.
     pub(crate) fn turn_by_hand(&mut self) -> bool {
-        let group = {
-            let mut queue = self.shared.intake.queue.lock();
-            gather(&mut queue.waiting, GROUP_FRAMES_MAX, self.journal.group_bytes_max())
-        };
+        let group = self.shared.intake.take(self.journal.group_bytes_max());
         let worked = !group.is_empty();
         if worked && self.turn(group).is_err() {
             self.shared.intake.close();

@@ -12,20 +12,22 @@ mod checkpoint;
 pub mod disk;
 mod embedded;
 mod error;
+mod intake;
 mod journal;
 mod keys;
 mod lane;
 mod memory;
 mod record;
 mod recover;
+mod root_key;
 mod store;
 mod tail;
 
 pub use batch::{Batch, Durable, Head, Staged};
 pub use embedded::{Drive, Embedded, Options};
 pub use error::{Damage, StorageError};
-pub use keys::RootKey;
 pub use memory::Memory;
+pub use root_key::RootKey;
 pub use store::{
     Bucket, BucketKind, Commit, Cut, FrameRead, Replay, RowRead, Store, TenantKeys, Usage, Verified,
 };

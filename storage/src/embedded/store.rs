@@ -5,7 +5,7 @@ use crate::batch::{Batch, Head};
 use crate::checkpoint::read as table;
 use crate::checkpoint::schema::{DirectoryRow, Life, NO_KEYS, Of, SCHEMA, encode, tenant_key};
 use crate::error::StorageError;
-use crate::lane::Waiting;
+use crate::intake::Waiting;
 use crate::memory::place_in;
 use crate::store::{
     Bucket, BucketKind, Commit, Cut, FrameRead, Replay, RowRead, Store, TenantKeys, Usage, Verified, slot_of,

@@ -1,0 +1,141 @@
+//! Where batches wait for the lane, and what one group takes of them.
+
+use crate::batch::{Batch, Durable};
+use crate::error::StorageError;
+use crate::journal::group;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::collections::VecDeque;
+use std::time::Duration;
+use tessera_model::limits::GROUP_FRAMES_MAX;
+use tokio::sync::oneshot;
+
+/// How long the lane rests before it writes an empty group.
+const REST: Duration = Duration::from_millis(50);
+/// Spins between two looks at a burst: some microseconds.
+const BURST_SPINS: u32 = 100;
+/// LIMIT: batches that may wait: one per tenant in flight, far more tenants than are awake.
+const WAITING_MAX: usize = 65_536;
+/// A batch and who waits for it.
+pub(crate) struct Waiting {
+    pub(crate) batch: Batch,
+    pub(crate) reply: oneshot::Sender<Result<Durable, StorageError>>,
+}
+
+impl Waiting {
+    pub(crate) fn answer(self, answer: Result<Durable, StorageError>) {
+        // A caller that went away loses its answer, never its write.
+        drop(self.reply.send(answer));
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    stopping: bool,
+    stopped: bool,
+    /// A checkpoint was finished: the lane is to name it at rest.
+    name_wanted: bool,
+}
+
+/// Where batches wait for the lane.
+#[derive(Default)]
+pub(crate) struct Intake {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+impl Intake {
+    /// Lets a batch wait.
+    pub(crate) fn push(&self, waiting: Waiting) {
+        let mut queue = self.queue.lock();
+        if queue.stopping || queue.stopped {
+            drop(queue);
+            waiting.answer(Err(StorageError::LaneStopped));
+        } else if queue.waiting.len() >= WAITING_MAX {
+            drop(queue);
+            waiting.answer(Err(StorageError::Busy));
+        } else {
+            queue.waiting.push_back(waiting);
+            drop(queue);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Asks the lane to end behind what waits.
+    pub(crate) fn stop(&self) {
+        self.queue.lock().stopping = true;
+        self.changed.notify_all();
+    }
+
+    /// Asks for a group soon, empty if need be.
+    pub(crate) fn want_name(&self) {
+        self.queue.lock().name_wanted = true;
+        self.changed.notify_all();
+    }
+
+    /// Looks on while more arrives, a few microseconds at a time: the first of a burst that wakes the
+    /// lane would else cost the others a sync of waiting. Ends at the first look that finds nothing new.
+    fn let_burst_arrive(&self, queue: &mut MutexGuard<'_, Queue>) {
+        let mut before = 0;
+        while queue.waiting.len() > before && queue.waiting.len() < GROUP_FRAMES_MAX {
+            before = queue.waiting.len();
+            // Not a yield: on a busy machine that gives a whole slice away.
+            MutexGuard::unlocked(queue, || (0..BURST_SPINS).for_each(|_| std::hint::spin_loop()));
+        }
+    }
+
+    /// Waits for work: what one group of `bytes_max` bytes takes; nothing, when the lane is to write an empty group; and whether it is
+    /// the last turn.
+    pub(crate) fn wait(&self, closed: bool, bytes_max: usize) -> (Vec<Waiting>, bool) {
+        let mut queue = self.queue.lock();
+        let mut rested = false;
+        loop {
+            if !queue.waiting.is_empty() {
+                if rested {
+                    self.let_burst_arrive(&mut queue);
+                }
+                return (gather(&mut queue.waiting, GROUP_FRAMES_MAX, bytes_max), false);
+            }
+            if queue.stopping {
+                return (Vec::new(), true);
+            }
+            rested = true;
+            if closed && !queue.name_wanted {
+                self.changed.wait(&mut queue);
+            } else if self.changed.wait_for(&mut queue, REST).timed_out()
+                && queue.waiting.is_empty()
+                && !queue.stopping
+            {
+                queue.name_wanted = false;
+                return (Vec::new(), false);
+            }
+        }
+    }
+
+    /// What one group takes of what waits now.
+    pub(crate) fn take(&self, bytes_max: usize) -> Vec<Waiting> {
+        gather(&mut self.queue.lock().waiting, GROUP_FRAMES_MAX, bytes_max)
+    }
+
+    /// Ends: whoever waits learns that nothing more is acknowledged.
+    pub(crate) fn close(&self) {
+        let mut queue = self.queue.lock();
+        queue.stopped = true;
+        let waiting = std::mem::take(&mut queue.waiting);
+        drop(queue);
+        waiting.into_iter().for_each(|waiting| waiting.answer(Err(StorageError::LaneStopped)));
+        self.changed.notify_all();
+    }
+}
+
+/// Takes from the front what one group holds: never a batch over two groups.
+fn gather(waiting: &mut VecDeque<Waiting>, frames_max: usize, bytes_max: usize) -> Vec<Waiting> {
+    let (mut frames, mut bytes) = (0, 0);
+    let fits = waiting.iter().take_while(|next| {
+        frames += next.batch.len();
+        bytes += next.batch.frames.len();
+        frames <= frames_max && group::size_of(frames, bytes) <= bytes_max
+    });
+    let count = fits.count();
+    waiting.drain(..count.max(usize::from(!waiting.is_empty()))).collect()
+}
