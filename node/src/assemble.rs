@@ -5,41 +5,55 @@
 use crate::clock::{Drift, Machine, NodeClock};
 use crate::config::Config;
 use crate::entropy::SystemEntropy;
-use crate::exit::FatalError;
+use crate::exit::{self, FatalError};
 use crate::lifecycle::{self, Phase, Signals, Wish};
 use crate::telemetry::{self, Recorder};
-use crate::{http, metric, offer, root_key, store, tls};
+use crate::{http, metric, offer, root_key, store, tls, welcome};
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use tessera_crypto::PasswordPool;
 use tessera_engine::{Engine, EngineConfig};
 use tessera_transport::{Door, DoorConfig, DoorError, Limits};
 
+/// What `tessera dev` does beside serving.
+pub(crate) struct Walk {
+    /// Where everything is kept.
+    pub(crate) folder: PathBuf,
+    /// Print the walk as one JSON object.
+    pub(crate) json: bool,
+    /// Leave the walk out.
+    pub(crate) skip: bool,
+}
+
 /// Runs a node until a signal ends it.
 ///
 /// # Errors
 /// What kept it from starting, or made it stop.
 pub(crate) fn serve(config: Config) -> Result<(), FatalError> {
+    enter(config, None)
+}
+
+/// Runs a node for development: what is missing is made, and the main job is walked through once.
+///
+/// # Errors
+/// As [`serve`], and when the walk gets a wrong answer.
+pub(crate) fn develop(config: Config, walk: Walk) -> Result<(), FatalError> {
+    std::fs::create_dir_all(&walk.folder)
+        .map_err(|error| FatalError::unavailable(format!("{}: {error}", walk.folder.display())))?;
+    root_key::make_if_missing(&config.storage)?;
+    enter(config, if walk.skip { None } else { Some(walk) })
+}
+
+fn enter(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
     telemetry::start_log(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores().clamp(1, 8))
         .enable_all()
         .build()
         .map_err(|error| FatalError::unavailable(format!("the runtime cannot start: {error}")))?;
-    runtime.block_on(live(config))
-}
-
-/// Runs a node for development below `folder`: what is missing is made.
-///
-/// # Errors
-/// As [`serve`].
-pub(crate) fn develop(config: Config, folder: &Path) -> Result<(), FatalError> {
-    std::fs::create_dir_all(folder)
-        .map_err(|error| FatalError::unavailable(format!("{}: {error}", folder.display())))?;
-    root_key::make_if_missing(&config.storage)?;
-    serve(config)
+    runtime.block_on(live(config, walk))
 }
 
 fn cores() -> usize {
@@ -84,7 +98,7 @@ impl Live {
     }
 }
 
-async fn live(config: Config) -> Result<(), FatalError> {
+async fn live(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
     let mut signals = Signals::take()?;
     let recorder = Recorder::install()?;
     let (phase, watching) = lifecycle::phases();
@@ -93,19 +107,26 @@ async fn live(config: Config) -> Result<(), FatalError> {
     let health = tokio::spawn(http::serve(listener, recorder, watching, Arc::clone(&known)));
     let clock = Arc::new(NodeClock::new(Machine));
     let follower = tokio::spawn(follow(Arc::clone(&clock)));
-    let node = tokio::select! {
+    let (node, secret) = tokio::select! {
         biased;
         () = until_end(&mut signals) => return Ok(()),
         started = start(&config, clock) => started?,
     };
     drop(known.set(node.clone()));
+    if let (None, Some(secret)) = (&walk, &secret) {
+        offer::show(secret, &config.storage.dir);
+    }
     phase.send_replace(Phase::Ready);
     tracing::info!(http = %config.http.listen, quic = %config.quic.listen, "ready");
-    let ended = run(&config, &node, &mut signals).await;
+    let ended = match welcomed(&config, secret, walk, &mut signals).await {
+        Ok(true) => run(&config, &node, &mut signals).await,
+        Ok(false) => Ok(()),
+        Err(error) => Err(error),
+    };
     let signalled = Instant::now();
     phase.send_replace(Phase::Draining);
     tracing::info!("draining");
-    if ended.is_ok() {
+    if ended.as_ref().err().is_none_or(|error| error.code != exit::STORAGE) {
         node.stop(Duration::from_secs(config.shutdown.drain_seconds)).await;
     }
     follower.abort();
@@ -122,7 +143,7 @@ async fn until_end(signals: &mut Signals) {
 }
 
 /// Opens the store, starts the engine on it and opens the door before it.
-async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<Live, FatalError> {
+async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<String>), FatalError> {
     let opened = Instant::now();
     let store = store::open(config).await?;
     let threads = NonZeroUsize::new(config.passwords.threads)
@@ -153,10 +174,24 @@ async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<Live, FatalErro
             FatalError::unavailable(format!("quic.listen: {error}"))
         }
     })?;
-    if let Some(secret) = offer::offer(&engine, &SystemEntropy, &config.storage.dir).await? {
-        offer::show(&secret, &config.storage.dir.join(offer::FILE));
+    let secret = offer::offer(&engine, &SystemEntropy, &config.storage.dir).await?;
+    welcome::write_profile(config, secret.is_some())?;
+    Ok((Live { engine, door: Arc::new(Mutex::new(Some(door))) }, secret))
+}
+
+/// Walks through the main job, in development. False when a signal came meanwhile.
+async fn welcomed(
+    config: &Config,
+    secret: Option<String>,
+    walk: Option<Walk>,
+    signals: &mut Signals,
+) -> Result<bool, FatalError> {
+    let Some(walk) = walk else { return Ok(true) };
+    tokio::select! {
+        biased;
+        () = until_end(signals) => Ok(false),
+        walked = welcome::walk(config, &walk, secret) => walked.map(|()| true),
     }
-    Ok(Live { engine, door: Arc::new(Mutex::new(Some(door))) })
 }
 
 /// What the engine is told; the build with planted faults also looks for their switches.

@@ -1,6 +1,6 @@
 //! The command line: what each word does, with examples, and how answers and errors are printed.
 
-use crate::assemble;
+use crate::assemble::{self, Walk};
 use crate::config::{self, Config};
 use crate::exit::{self, FatalError};
 use crate::root_key;
@@ -8,9 +8,10 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tessera_ctl::Ctl;
 
 /// Identity and access: who is it, is the session alive, may it do this.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(
     name = "tessera",
     version,
@@ -22,19 +23,27 @@ struct Line {
     verb: Verb,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Verb {
     /// Run a node on its data directory until SIGTERM or SIGINT.
     #[command(
         after_help = "Examples:\n  tessera serve --config /etc/tessera/tessera.toml\n  TESSERA_QUIC__LISTEN=0.0.0.0:7443 tessera serve\n\nSIGHUP loads the certificate again. The root key's file must exist: `tessera config root-key` makes one."
     )]
     Serve(Files),
-    /// Run a node for development: makes its folder, root key and certificate when they are missing.
-    #[command(after_help = "Examples:\n  tessera dev\n  tessera dev --folder /tmp/try")]
+    /// Run a node for development, walk through the main job once, and stay up.
+    #[command(
+        after_help = "Examples:\n  tessera dev\n  tessera dev --folder /tmp/try --json\n\nMakes its folder, root key, certificate and operator when they are missing. In a second terminal:\n  tessera check orders.read --profile .tessera"
+    )]
     Dev {
         /// Where everything is kept.
         #[arg(long, default_value = ".tessera", value_name = "FOLDER")]
         folder: PathBuf,
+        /// Print the walk as one JSON object.
+        #[arg(long)]
+        json: bool,
+        /// Leave the walk out.
+        #[arg(long)]
+        no_walk: bool,
         #[command(flatten)]
         files: Files,
     },
@@ -49,6 +58,8 @@ enum Verb {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    #[command(flatten)]
+    Ctl(Box<Ctl>),
 }
 
 #[derive(Debug, Subcommand)]
@@ -94,9 +105,9 @@ pub(crate) fn run() -> ExitCode {
     };
     let done = match line.verb {
         Verb::Serve(files) => load(Config::default(), &files).and_then(assemble::serve),
-        Verb::Dev { folder, files } => {
-            load(Config::development(&folder), &files).and_then(|config| assemble::develop(config, &folder))
-        }
+        Verb::Dev { folder, json, no_walk, files } => load(Config::development(&folder), &files)
+            .and_then(|config| assemble::develop(config, Walk { folder, json, skip: no_walk })),
+        Verb::Ctl(ctl) => return ask(ctl),
         Verb::Config { verb: ConfigVerb::Check { files, json } } => check(&files, json),
         Verb::Config { verb: ConfigVerb::RootKey { file } } => root_key::make(&file),
         Verb::Completions { shell } => {
@@ -110,6 +121,18 @@ pub(crate) fn run() -> ExitCode {
             // A closed standard error leaves the exit code.
             drop(writeln!(std::io::stderr(), "tessera: {error}"));
             error.exit_code()
+        }
+    }
+}
+
+/// Runs a command of the operator: a caller like any other.
+fn ask(ctl: Box<Ctl>) -> ExitCode {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(ctl.run()),
+        Err(error) => {
+            // A closed standard error leaves the exit code.
+            drop(writeln!(std::io::stderr(), "tessera: the runtime cannot start: {error}"));
+            ExitCode::from(exit::UNAVAILABLE)
         }
     }
 }

@@ -14,6 +14,7 @@ mod root_key;
 mod store;
 mod telemetry;
 mod tls;
+mod welcome;
 
 use std::process::ExitCode;
 

@@ -58,10 +58,11 @@ fn draw(entropy: &impl Entropy) -> String {
 }
 
 /// Shows the secret once, on standard error and never in the log, whose lines travel further.
-pub(crate) fn show(secret: &str, file: &Path) {
+pub(crate) fn show(secret: &str, folder: &Path) {
     let text = format!(
-        "\nThis node has no operator yet. One-time secret (30 minutes, one use; also in {}):\n\n    {secret}\n\nTurn it into an operator's key: tessera operator claim\n\n",
-        file.display()
+        "\nThis node has no operator yet. One-time secret (30 minutes, one use; also in {}):\n\n    {secret}\n\nTurn it into an operator's key: tessera operator claim --profile {}\n\n",
+        folder.join(FILE).display(),
+        folder.display(),
     );
     // A closed standard error leaves the file.
     drop(std::io::stderr().write_all(text.as_bytes()));

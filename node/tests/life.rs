@@ -23,8 +23,9 @@ impl Node {
         let http = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let quic = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut child = Command::new(env!("CARGO_BIN_EXE_tessera"))
-            .args(["dev", "--folder"])
+            .args(["dev", "--no-walk", "--folder"])
             .arg(folder)
+            .env("TESSERA_LOG__FILTER", "info")
             .env("TESSERA_HTTP__LISTEN", http.to_string())
             .env("TESSERA_QUIC__LISTEN", quic.to_string())
             .env("TESSERA_LOG__FORMAT", "json")

@@ -244,6 +244,8 @@ impl Config {
         config.storage.dir = folder.join("data");
         config.storage.root_key_file = folder.join("root.key");
         config.storage.journal_file_bytes = 4 * MIB;
+        // The walk speaks for itself.
+        config.log.filter = "warn".to_owned();
         config
     }
 }
