@@ -5,6 +5,7 @@ use crate::lane::{Answer, Ended, NotSent};
 use crate::pool::Pool;
 use parking_lot::RwLock;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tessera_model::code::{CODE_REDIRECT, CODE_UNKNOWN, ProtocolCode};
 use tessera_model::{CommandId, Refusal};
@@ -24,6 +25,8 @@ pub(crate) type Write<'w> = &'w (dyn Fn(&mut Outbox, u64) -> Result<(), WireErro
 pub(crate) struct Routes {
     home: Arc<Pool>,
     away: RwLock<Option<Arc<Pool>>>,
+    /// Whether `away` is set: most clients are never redirected.
+    moved: AtomicBool,
 }
 
 /// What an attempt came to.
@@ -41,12 +44,13 @@ enum Attempt {
 
 impl Routes {
     pub(crate) const fn new(home: Arc<Pool>) -> Self {
-        Self { home, away: RwLock::new(None) }
+        Self { home, away: RwLock::new(None), moved: AtomicBool::new(false) }
     }
 
     /// Where calls go now.
     pub(crate) fn pool(&self) -> Arc<Pool> {
-        self.away.read().as_ref().map_or_else(|| Arc::clone(&self.home), Arc::clone)
+        let away = if self.moved.load(Ordering::Acquire) { self.away.read().clone() } else { None };
+        away.unwrap_or_else(|| Arc::clone(&self.home))
     }
 
     pub(crate) fn close(&self) {
@@ -64,14 +68,17 @@ impl Routes {
     /// is not known is told from one that is.
     pub(crate) async fn call(
         &self,
-        deadline: Instant,
+        allowed: Duration,
         command: Option<CommandId>,
         write: Write<'_>,
     ) -> Result<Answer, ClientError> {
-        let (mut wait, mut redirects, mut uncertain) = (WAIT_FIRST, 0, false);
+        let (mut wait, mut redirects, mut uncertain, mut told) = (WAIT_FIRST, 0, false, None);
+        // COST: one look at the clock per attempt.
+        let mut now = Instant::now();
+        let deadline = now + allowed;
         loop {
             let pool = self.pool();
-            let (error, at_least) = match attempt(&pool, deadline, write).await {
+            let (error, at_least) = match attempt(&pool, now, deadline, write).await {
                 Attempt::Answered(answer) => return Ok(answer),
                 Attempt::Failed(error) => {
                     if matches!(error, ClientError::Unreachable(_) | ClientError::Closed) {
@@ -81,11 +88,18 @@ impl Routes {
                 }
                 Attempt::Again { error, at_least, uncertain: now } => {
                     uncertain |= now;
+                    // When time is up, what the node said last is told, not that it had no time to say more.
+                    let error = match (error, told.take()) {
+                        (ClientError::DeadlinePassed, Some(told)) => told,
+                        (error, _) => error,
+                    };
+                    told = matches!(error, ClientError::Refused(_)).then(|| error.clone());
                     (error, at_least)
                 }
                 Attempt::Elsewhere(fault) if redirects < REDIRECTS_MAX => {
                     redirects += 1;
                     self.follow(&pool, fault, deadline).await?;
+                    now = Instant::now();
                     continue;
                 }
                 Attempt::Elsewhere(_) => return Err(ClientError::TooManyRedirects),
@@ -95,6 +109,7 @@ impl Routes {
                 return Err(outcome(error, uncertain, command));
             }
             sleep_until(until.into()).await;
+            now = Instant::now();
             wait = (wait * 2).min(WAIT_LONGEST);
         }
     }
@@ -105,6 +120,7 @@ impl Routes {
         if away.as_ref().is_some_and(|away| Arc::ptr_eq(away, from)) {
             from.close();
             *away = None;
+            self.moved.store(false, Ordering::Release);
         }
     }
 
@@ -131,6 +147,7 @@ impl Routes {
         if let Some(old) = away.replace(Pool::start(config)?) {
             old.close();
         }
+        self.moved.store(true, Ordering::Release);
         Ok(())
     }
 }
@@ -143,15 +160,18 @@ fn outcome(error: ClientError, uncertain: bool, command: Option<CommandId>) -> C
     }
 }
 
-async fn attempt(pool: &Pool, deadline: Instant, write: Write<'_>) -> Attempt {
+async fn attempt(pool: &Pool, mut now: Instant, deadline: Instant, write: Write<'_>) -> Attempt {
     let link = match pool.live() {
         Some(link) => link,
         None => match pool.link(deadline).await {
-            Ok(link) => link,
+            Ok(link) => {
+                now = Instant::now();
+                link
+            }
             Err(error) => return Attempt::Failed(error),
         },
     };
-    let pending = match link.ask(Instant::now(), deadline, write) {
+    let pending = match link.ask(now, deadline, write) {
         Ok(pending) => pending,
         Err(NotSent::Unwritable(error)) => return Attempt::Failed(error.into()),
         Err(NotSent::Full) => return again(ClientError::Refused(Refusal::Busy), 0, false),

@@ -95,7 +95,7 @@ impl Client {
     }
 
     async fn read(&self, write: Write<'_>) -> Result<Answer, ClientError> {
-        self.open.routes.call(Instant::now() + self.deadline, None, write).await
+        self.open.routes.call(self.deadline, None, write).await
     }
 
     /// Asks one question.
@@ -199,8 +199,7 @@ impl Client {
     ) -> Result<Made, ClientError> {
         let head = Head { command_id, tenant };
         let write = |out: &mut Outbox, id| out.request(id, head, request);
-        let deadline = Instant::now() + self.deadline;
-        let answer = self.open.routes.call(deadline, Some(command_id), &write).await?;
+        let answer = self.open.routes.call(self.deadline, Some(command_id), &write).await?;
         let Answer::Made(made) = answer else { return Err(unexpected()) };
         Ok(*made)
     }

@@ -8,7 +8,6 @@ use parking_lot::Mutex;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 use tessera_model::query::Introspection;
@@ -107,8 +106,8 @@ struct State {
 }
 
 impl State {
-    fn release(&mut self, index: u32) {
-        if let Some((life, slot)) = self.slots.get_mut(index as usize) {
+    fn release(&mut self, index: u32, of: u32) {
+        if let Some((life, slot)) = self.slots.get_mut(index as usize).filter(|(life, _)| *life == of) {
             *life = life.wrapping_add(1);
             *slot = Slot::Free;
             self.free.push(index);
@@ -146,8 +145,6 @@ pub(crate) struct Lane {
     state: Mutex<State>,
     /// Tells the writing task that frames wait.
     written: Notify,
-    /// Calls in flight.
-    waiting: AtomicUsize,
 }
 
 impl Lane {
@@ -168,15 +165,14 @@ impl Lane {
         let (index, life) = state.take_slot(sent, deadline).ok_or(NotSent::Full)?;
         let was_empty = state.outbox.is_empty();
         if let Err(error) = write(&mut state.outbox, u64::from(life) << 32 | u64::from(index)) {
-            state.release(index);
+            state.release(index, life);
             return Err(NotSent::Unwritable(error));
         }
         drop(state);
-        self.waiting.fetch_add(1, Ordering::Relaxed);
         if was_empty {
             self.written.notify_one();
         }
-        Ok(Pending { lane: Arc::clone(self), index, life })
+        Ok(Pending { lane: Arc::clone(self), index, life, over: false })
     }
 
     /// Waits for frames to send and swaps them into `empty`. Nothing is left when the lane is lost.
@@ -240,7 +236,8 @@ impl Lane {
 
     /// Calls in flight.
     pub(crate) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        let state = self.state.lock();
+        state.slots.len() - state.free.len()
     }
 
     /// When a frame came last.
@@ -254,43 +251,43 @@ pub(crate) struct Pending {
     lane: Arc<Lane>,
     index: u32,
     life: u32,
+    /// The answer was taken, and the slot given back with it.
+    over: bool,
 }
 
 impl Future for Pending {
     type Output = Result<Answer, Ended>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.over {
+            return Poll::Ready(Err(Ended::Lost));
+        }
         let mut state = self.lane.state.lock();
-        let Some((life, slot)) = state.slots.get_mut(self.index as usize) else {
-            return Poll::Ready(Err(Ended::Lost));
+        let slot = state.slots.get_mut(self.index as usize).filter(|(life, _)| *life == self.life);
+        let result = match slot {
+            Some((_, Slot::Waiting { waker, .. })) => {
+                if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+                    *waker = Some(context.waker().clone());
+                }
+                return Poll::Pending;
+            }
+            Some((_, slot @ Slot::Done(_))) => match std::mem::replace(slot, Slot::Free) {
+                Slot::Done(result) => result,
+                Slot::Free | Slot::Waiting { .. } => Err(Ended::Lost),
+            },
+            Some((_, Slot::Free)) | None => Err(Ended::Lost),
         };
-        if *life != self.life {
-            return Poll::Ready(Err(Ended::Lost));
-        }
-        match std::mem::replace(slot, Slot::Free) {
-            Slot::Done(result) => {
-                // The slot stays taken until `Pending` is dropped, which gives it back.
-                *slot = Slot::Done(Err(Ended::Lost));
-                Poll::Ready(result)
-            }
-            Slot::Waiting { waker, sent, deadline } => {
-                let waker = waker.filter(|waker| waker.will_wake(context.waker()));
-                let waker = waker.unwrap_or_else(|| context.waker().clone());
-                *slot = Slot::Waiting { waker: Some(waker), sent, deadline };
-                Poll::Pending
-            }
-            Slot::Free => Poll::Ready(Err(Ended::Lost)),
-        }
+        state.release(self.index, self.life);
+        drop(state);
+        self.over = true;
+        Poll::Ready(result)
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        let mut state = self.lane.state.lock();
-        if state.slots.get(self.index as usize).is_some_and(|(life, _)| *life == self.life) {
-            state.release(self.index);
+        if !self.over {
+            self.lane.state.lock().release(self.index, self.life);
         }
-        drop(state);
-        self.lane.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }

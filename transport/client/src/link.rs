@@ -7,7 +7,7 @@ use parking_lot::RwLock;
 use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream, VarInt};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tessera_model::code::ProtocolCode;
 use tessera_wire::{Fault, Hello, HelloReply, Inbox, Outbox, WireError};
@@ -35,6 +35,8 @@ pub(crate) struct Link {
     connection: Connection,
     lanes: RwLock<Vec<Arc<Lane>>>,
     next: AtomicUsize,
+    /// Set when the connection has ended: asked at every call, so it is no look into the connection.
+    over: AtomicBool,
     /// What the node answered to Hello.
     pub(crate) hello: HelloReply,
     /// The node's clock.
@@ -76,7 +78,8 @@ impl Link {
             Answer::Hello(hello) => {
                 let lanes = RwLock::new(vec![lane]);
                 let clock = NodeClock::told(hello.node_time);
-                let link = Arc::new(Self { connection, lanes, next: AtomicUsize::new(0), hello, clock });
+                let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+                let link = Arc::new(Self { connection, lanes, next, over, hello, clock });
                 tokio::spawn(Arc::clone(&link).widen(streams));
                 tokio::spawn(sweep(Arc::clone(&link)));
                 return Ok(link);
@@ -119,6 +122,9 @@ impl Link {
         write: &(dyn Fn(&mut Outbox, u64) -> Result<(), WireError> + Sync),
     ) -> Result<Pending, NotSent> {
         let lanes = self.lanes.read();
+        if let [only] = lanes.as_slice() {
+            return only.ask(sent, deadline, write);
+        }
         let first = self.next.fetch_add(1, Ordering::Relaxed);
         let mut outcome = Err(NotSent::Lost);
         for turn in 0..lanes.len() {
@@ -133,12 +139,14 @@ impl Link {
 
     /// Whether it still stands.
     pub(crate) fn is_live(&self) -> bool {
-        self.connection.close_reason().is_none()
+        !self.over.load(Ordering::Acquire)
     }
 
     /// Waits for its end.
     pub(crate) async fn ended(&self) -> ConnectionError {
-        self.connection.closed().await
+        let ended = self.connection.closed().await;
+        self.over.store(true, Ordering::Release);
+        ended
     }
 }
 
@@ -178,7 +186,7 @@ async fn read(lane: Arc<Lane>, mut receive: RecvStream, connection: Connection) 
 /// Ends calls at their deadline. A node that was silent for the whole of a call is left: the
 /// connection is closed, and another takes its place.
 async fn sweep(link: Arc<Link>) {
-    while link.is_live() {
+    while link.connection.close_reason().is_none() {
         let lanes = link.lanes.read().clone();
         let waiting: usize = lanes.iter().map(|lane| lane.waiting()).sum();
         sleep(if waiting == 0 { SWEEP_IDLE } else { SWEEP_BUSY }).await;
@@ -187,5 +195,6 @@ async fn sweep(link: Arc<Link>) {
             link.connection.close(code(ProtocolCode::TooSlow), b"");
         }
     }
+    link.over.store(true, Ordering::Release);
     link.lanes.read().iter().for_each(|lane| lane.lose());
 }

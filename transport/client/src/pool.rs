@@ -76,6 +76,9 @@ impl Pool {
 
     /// A connection that stands, if there is one.
     pub(crate) fn live(&self) -> Option<Arc<Link>> {
+        if let [only] = self.seats.as_slice() {
+            return only.read().as_ref().filter(|link| link.is_live()).cloned();
+        }
         let first = self.next.fetch_add(1, Ordering::Relaxed);
         (0..self.seats.len()).find_map(|turn| {
             let seat = self.seats.get(first.wrapping_add(turn) % self.seats.len())?;
