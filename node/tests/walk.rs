@@ -84,7 +84,7 @@ fn the_main_job_runs_and_survives_a_restart() {
         let users = tessera(folder.path(), &["user", "list"]);
         assert_eq!(users.status.code(), Some(0), "{}", text(&users.stderr));
         assert_eq!(node.end(), Some(0));
-        let unreachable = tessera(folder.path(), &["check", "orders.read"]);
+        let unreachable = tessera(folder.path(), &["check", "orders.read", "--timeout", "1s"]);
         assert_eq!(unreachable.status.code(), Some(3), "{}", text(&unreachable.stderr));
     }
     let secret = folder.path().join("data/operator-secret");
