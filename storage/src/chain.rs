@@ -1,5 +1,6 @@
-//! The chain of a tenant: each frame's link hashes the link before it, so that no frame can be
-//! changed, dropped or moved unnoticed.
+//! The chain of a tenant, in which each frame's link hashes the link before it.
+//!
+//! So no frame can be changed, dropped or moved unnoticed.
 
 use tessera_crypto::digest;
 use tessera_model::TenantId;

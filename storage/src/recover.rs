@@ -1,5 +1,6 @@
-//! The start: what the journal holds behind the checkpoint, told apart from what a power cut tore and
-//! from what was damaged.
+//! The start of a store, which tells what a power cut tore from what was damaged.
+//!
+//! It reads what the journal holds behind the checkpoint, and builds the tail of it.
 
 use crate::batch::Head;
 use crate::checkpoint::schema::{DirectoryRow, Life};

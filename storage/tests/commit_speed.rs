@@ -1,5 +1,6 @@
-//! What a commit costs beside the disk's own sync, in the same run. Prints figures; asserts only what
-//! holds on any machine.
+//! What a commit costs beside the disk's own sync, in the same run.
+//!
+//! Prints figures; asserts only what holds on any machine.
 
 mod kit;
 

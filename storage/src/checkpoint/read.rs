@@ -24,19 +24,20 @@ fn fault(of: Of, tenant: TenantId) -> impl Fn(RecordError) -> StorageError + Cop
 
 /// A panic inside the database, which a damaged file can cause.
 #[derive(Debug)]
-struct Panicked;
+struct DatabasePanickedError;
 
-impl std::fmt::Display for Panicked {
+impl std::fmt::Display for DatabasePanickedError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("the database panicked: its file is damaged")
     }
 }
 
-impl std::error::Error for Panicked {}
+impl std::error::Error for DatabasePanickedError {}
 
 /// Runs a use of the database; a panic inside it is an error.
 pub(crate) fn guarded<T>(run: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(StorageError::checkpoint("reading")(Panicked)))
+    catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|_| Err(StorageError::checkpoint("reading")(DatabasePanickedError)))
 }
 
 impl Checkpoint {

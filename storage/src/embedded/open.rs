@@ -24,9 +24,9 @@ const LOCK: &str = "LOCK";
 const LANE: &str = "LANE";
 const MAGIC: u32 = u32::from_le_bytes([0xFF, b'T', b'S', b'D']);
 const VERSION: u16 = 1;
-/// Journal files: at least this, so that a quarter holds a group.
+/// LIMIT: bytes of a journal file, at least: a quarter of it holds a group of four blocks.
 const FILE_BYTES_MIN: u64 = 64 * 1024;
-/// Journal files: at most this.
+/// LIMIT: bytes of a journal file, at most: the tail's default bound is two of them.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// What the directory is: the only content of the file LANE.

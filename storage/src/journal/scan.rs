@@ -1,5 +1,4 @@
-//! The scan of all journal files: every place at which a group may stand, and the one chain of groups
-//! through them.
+//! The scan of all journal files for the one chain of groups through them.
 //!
 //! A group counts where the writer puts one: behind the last, or at the start of a file. Anything
 //! else that reads like a group may be an image of one inside a tenant's data, and proves at most, when

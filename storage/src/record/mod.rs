@@ -14,4 +14,6 @@ pub(crate) mod row;
 pub(crate) use field::{Field, Reader, RecordError};
 
 #[cfg(test)]
+mod samples;
+#[cfg(test)]
 mod tests;

@@ -106,11 +106,10 @@ pub fn push(store: &dyn Store, head: &Head, staged: &Staged) -> Result<Head, Sto
     commit(store, batch)
 }
 
+pub type Loaded = (Vec<Event>, Vec<u64>, Option<Head>);
+
 /// Everything that a load gives: events of buckets, then of frames; and the head.
-pub fn load(
-    store: &dyn Store,
-    tenant: TenantId,
-) -> Result<(Vec<Event>, Vec<u64>, Option<Head>), StorageError> {
+pub fn load(store: &dyn Store, tenant: TenantId) -> Result<Loaded, StorageError> {
     let (mut events, mut revisions) = (Vec::new(), Vec::new());
     let head = store.load(tenant, &mut |replay| match replay {
         Replay::Bucket(bucket) => {

@@ -1,0 +1,97 @@
+//! At least one event of every kind, for the tests of the codec and the examples of docs/file.md.
+#![allow(unreachable_pub, missing_docs, reason = "two tests use it, each in its own way")]
+
+use tessera_model::record::{
+    AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, GrantRecord, PlaceRecord,
+    RestrictionRecord, RoleRecord, SubjectKind, SubjectRecord, SubjectStatus, TenantRecord, TenantStatus,
+    WorkspaceRecord,
+};
+use tessera_model::{
+    CommandId, Deadline, Event, Generation, Name, Pattern, PermissionId, Place, PublicId, RestrictionId,
+    Revision, RoleId, Settings, SubjectIndex, TenantId, WorkspaceIndex,
+};
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+pub fn place() -> PlaceRecord {
+    PlaceRecord {
+        place: Place(1),
+        generation: Generation(2),
+        key: true,
+        acr: 3,
+        tag: [4; 16],
+        subject: SubjectIndex(5),
+        workspace: WorkspaceIndex(6),
+        expires: Deadline(7),
+        cut_off: 8,
+        idle: Deadline(9),
+        restriction: RestrictionId(10),
+        device: 11,
+        opened: Deadline(12),
+    }
+}
+
+/// At least one event of every kind.
+pub fn every_event() -> Vec<Event> {
+    let patterns = vec![Pattern::new("orders.*").unwrap(), Pattern::new("*").unwrap()];
+    let value = |value| Event::AttributeChanged { subject: SubjectIndex(1), attribute: 2, value };
+    vec![
+        Event::TenantBorn { tenant: TenantId(1), at: Deadline(2) },
+        Event::SettingsChanged(Settings::default()),
+        Event::TenantChanged(TenantRecord {
+            id: TenantId(1),
+            name: name("acme"),
+            status: TenantStatus::Suspended,
+            created: Deadline(2),
+        }),
+        Event::BootstrapChanged { tag: [1; 16], until: Deadline(2) },
+        Event::SubjectChanged(SubjectRecord {
+            index: SubjectIndex(1),
+            id: PublicId([2; 16]),
+            kind: SubjectKind::Machine,
+            status: SubjectStatus::Deleted,
+            cut_off: 3,
+            has_password: true,
+        }),
+        Event::IdentifierTaken { hash: [1; 16], subject: SubjectIndex(2) },
+        Event::IdentifierFreed { hash: [1; 16] },
+        Event::AttributeDeclared(AttributeRecord { id: 1, name: name("age"), kind: AttributeKind::Integer }),
+        value(None),
+        value(Some(AttributeValue::Bool(true))),
+        value(Some(AttributeValue::Integer(-5))),
+        value(Some(AttributeValue::Text("gr\u{fc}n".into()))),
+        Event::PermissionRegistered { id: PermissionId(1), name: name("orders.read") },
+        Event::RoleChanged(RoleRecord { id: RoleId(1), name: name("clerk"), patterns: patterns.clone() }),
+        Event::RoleRemoved(RoleId(1)),
+        Event::WorkspaceChanged(WorkspaceRecord {
+            index: WorkspaceIndex(1),
+            id: PublicId([2; 16]),
+            name: name("emea"),
+            parent: WorkspaceIndex(0),
+            inherits: false,
+        }),
+        Event::WorkspaceRemoved(WorkspaceIndex(1)),
+        Event::GrantAdded(GrantRecord {
+            subject: SubjectIndex(1),
+            role: RoleId(2),
+            workspace: WorkspaceIndex(3),
+            from: Deadline(4),
+            until: Deadline(5),
+        }),
+        Event::GrantRemoved { subject: SubjectIndex(1), role: RoleId(2), workspace: WorkspaceIndex(3) },
+        Event::RestrictionAdded(RestrictionRecord { id: RestrictionId(1), patterns }),
+        Event::RestrictionRemoved(RestrictionId(1)),
+        Event::SessionOpened(place()),
+        Event::SessionTouched { place: Place(1), generation: Generation(2), idle: Deadline(3) },
+        Event::SessionEnded { place: Place(1), generation: Generation(2) },
+        Event::CutOffRaised { subject: SubjectIndex(1), count: 2, spared: (Place(3), Generation(4)) },
+        Event::CommandRemembered(CommandIdRecord {
+            id: CommandId([1; 16]),
+            revision: Revision(2),
+            fingerprint: 3,
+        }),
+        Event::CommandFloor { unix_ms: 1 },
+    ]
+}

@@ -1,0 +1,153 @@
+//! Makes every example of docs/file.md anew from the code, and fails where the text differs.
+//!
+//! `TESSERA_WRITE_DOCS=1 cargo test -p tessera-storage --test file_doc` writes them into the text.
+
+mod kit;
+#[path = "../src/record/samples.rs"]
+mod samples;
+
+use kit::*;
+use redb::{ReadableDatabase, ReadableTable, TableDefinition};
+use std::fmt::Write;
+use std::path::Path;
+use tessera_model::{Event, TenantId};
+use tessera_storage::{Batch, Bucket, BucketKind, Drive, Embedded, Head, Options, Staged, Store};
+
+const TENANT: TenantId = TenantId(0x2A);
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/file.md");
+
+fn hex(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for (at, line) in bytes.chunks(32).enumerate() {
+        write!(out, "{:5} ", at * 32).unwrap();
+        for four in line.chunks(4) {
+            out.push(' ');
+            four.iter().for_each(|byte| write!(out, "{byte:02x}").unwrap());
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn plain(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        write!(out, "{byte:02x}").unwrap();
+        out
+    })
+}
+
+fn options() -> Options {
+    Options { drive: Drive::ByHand, ..small() }
+}
+
+fn first() -> Batch {
+    let mut batch = Batch::new(&Head::unborn(TENANT));
+    batch.birth(TENANT, [9; 32], &born(TENANT)).unwrap();
+    batch
+}
+
+fn second(head: &Head) -> Batch {
+    let mut batch = Batch::new(head);
+    let rows = vec![row(b"nickname", Some(b"Amy")), row(b"old", None)];
+    batch.push(&staged(1, vec![Event::SessionOpened(samples::place())], rows)).unwrap();
+    batch
+}
+
+/// The bytes of one event: the payload of a frame of its own, behind its head of 13 bytes.
+fn event_bytes(event: Event) -> Vec<u8> {
+    let mut batch = Batch::new(&Head::unborn(TENANT));
+    let staged: Staged = staged(0, vec![event], vec![]);
+    batch.push(&staged).unwrap();
+    let frame = batch.bytes();
+    let payload = usize::try_from(u32::from_le_bytes(frame[8..12].try_into().unwrap())).unwrap();
+    frame[64 + 13..64 + payload].to_vec()
+}
+
+fn events() -> String {
+    let mut out = String::new();
+    for event in samples::every_event() {
+        let mut text = format!("{event:?}");
+        for byte in 0..8u8 {
+            text = text.replace(&format!("{:?}", [byte; 16]), &format!("[{byte}; 16]"));
+        }
+        let bytes = event_bytes(event);
+        writeln!(out, "{:2} {text}\n   {}", bytes[0], plain(&bytes)).unwrap();
+    }
+    out
+}
+
+fn table(database: &redb::Database, name: &'static str) -> String {
+    let definition: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new(name);
+    let transaction = database.begin_read().unwrap();
+    let mut out = String::new();
+    for entry in transaction.open_table(definition).unwrap().iter().unwrap() {
+        let (key, value) = entry.unwrap();
+        writeln!(out, "key {}\n{}", plain(key.value()), hex(value.value()).trim_end()).unwrap();
+    }
+    out
+}
+
+/// The examples, by their names.
+fn examples() -> Vec<(&'static str, String)> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let store = Embedded::open(path, options()).unwrap();
+    store.make_tenant_keys(TENANT, &[1; 64], &[2; 24]).unwrap();
+    let commit = |batch: Batch| {
+        let commit = store.commit(batch);
+        while store.turn() {}
+        *commit.wait().unwrap().head()
+    };
+    let head = commit(first());
+    let second = second(&head);
+    let frame = second.bytes().to_vec();
+    let head = commit(second);
+    let events = vec![Event::SessionOpened(samples::place())];
+    let cut = store.cut();
+    store.put(TENANT, &head, vec![Bucket { kind: BucketKind::Places, no: 0, events }]).unwrap();
+    store.finish(&cut).unwrap();
+    store.rest();
+    store.stop();
+    drop(store);
+    let read = |name: &str| std::fs::read(path.join(name)).unwrap();
+    let journal = read("journal-0000");
+    let group = |at: usize| {
+        let body = u32::from_le_bytes(journal[at * 4096 + 20..at * 4096 + 24].try_into().unwrap());
+        hex(&journal[at * 4096..at * 4096 + 128 + usize::try_from(body).unwrap()])
+    };
+    let database = redb::Database::open(path.join("state.redb")).unwrap();
+    vec![
+        ("identity", hex(&read("LANE"))),
+        ("events", self::events()),
+        ("birth", hex(first().bytes())),
+        ("frame", hex(&frame)),
+        ("first-group", group(0)),
+        ("group", group(1)),
+        ("naming-group", group(3)),
+        ("keys", hex(&read("keys-a"))),
+        ("meta", table(&database, "meta_v1")),
+        ("directory", table(&database, "directory_v1")),
+        ("bucket", table(&database, "bucket_v1")),
+        ("row", table(&database, "row_v1")),
+        ("segment", table(&database, "segment_v1")),
+    ]
+}
+
+/// PROPERTY: each example in the text is what the code writes.
+#[test]
+fn every_example_is_made_by_the_code() {
+    let document = std::fs::read_to_string(Path::new(DOCUMENT)).unwrap();
+    let mut made = document.clone();
+    let examples = examples();
+    for (name, example) in &examples {
+        let mark = format!("<!-- made: {name} -->");
+        let start = made.find(&mark).unwrap_or_else(|| panic!("docs/file.md lacks {mark}")) + mark.len();
+        let end = start + made[start..].find("<!-- end -->").unwrap();
+        made.replace_range(start..end, &format!("\n\n```text\n{}\n```\n\n", example.trim_end()));
+    }
+    assert_eq!(made.matches("<!-- made: ").count(), examples.len(), "an example without code");
+    if std::env::var_os("TESSERA_WRITE_DOCS").is_some() {
+        std::fs::write(DOCUMENT, &made).unwrap();
+    }
+    assert!(made == document || std::env::var_os("TESSERA_WRITE_DOCS").is_some(), "docs/file.md differs");
+}
