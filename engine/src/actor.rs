@@ -191,7 +191,7 @@ impl Running {
         let skipped = |change: &crate::order::Change, seen: &mut u32| {
             let ends = matches!(change, crate::order::Change::Ended(_));
             *seen += u32::from(ends);
-            ends && every > 0 && *seen % every == 0
+            ends && every > 0 && seen.is_multiple_of(every)
         };
         let mut seen = self.planted_seen;
         let kept = changes.into_iter().filter(|(_, change)| !skipped(change, &mut seen)).collect();

@@ -94,6 +94,17 @@ impl Pattern {
         }
     }
 
+    /// Whether every permission that `other` covers, today or later, is covered by this one too.
+    #[must_use]
+    pub fn contains(&self, other: &Self) -> bool {
+        match (self.0.strip_suffix('*'), other.0.strip_suffix('*')) {
+            (Some(outer), Some(inner)) => inner.starts_with(outer),
+            (Some(outer), None) => other.0.starts_with(outer),
+            (None, Some(_)) => false,
+            (None, None) => self.0 == other.0,
+        }
+    }
+
     /// The permission it names when it is no wildcard.
     #[must_use]
     pub fn exact(&self) -> Option<&str> {
@@ -135,5 +146,12 @@ mod tests {
         assert!(!covers("orders.*", "order"));
         assert!(covers("*", "anything"));
         assert_eq!(Pattern::new("a*b"), Err(NameError::BadCharacter));
+        let contains = |outer: &str, inner: &str| {
+            Pattern::new(outer)
+                .is_ok_and(|outer| Pattern::new(inner).is_ok_and(|inner| outer.contains(&inner)))
+        };
+        assert!(contains("orders.*", "orders.read") && contains("orders.*", "orders.read.*"));
+        assert!(contains("*", "orders.*") && contains("orders.read", "orders.read"));
+        assert!(!contains("orders.read", "orders.*") && !contains("orders.*", "*"));
     }
 }

@@ -6,8 +6,8 @@ use crate::table::{ALIVE, Fields};
 use tessera_model::command::Ordered;
 use tessera_model::record::SubjectStatus;
 use tessera_model::{
-    Caller, Command, CommandKind, Generation, Pattern, PermissionId, Place, PublicId, Reason, Refusal,
-    RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex,
+    Caller, Command, CommandKind, Deadline, Generation, Pattern, PermissionId, Place, PublicId, Reason,
+    Refusal, SubjectIndex, UnixMillis, WorkspaceIndex,
 };
 
 impl State {
@@ -121,36 +121,41 @@ impl State {
         })
     }
 
-    /// Whether every permission that the subject's key would have lies within its creator's: a holder
-    /// can only hand on what it has, in every workspace.
+    /// Whether a key with these patterns lies within its creator's permissions, now and for as long as
+    /// it lives: its owner may be granted more later, so patterns are compared, not permissions. A key
+    /// for somebody else must name patterns; each must lie within a pattern of a role that the creator
+    /// holds in the whole tenant until the key ends. A restricted creator hands on no more than its
+    /// restriction.
     pub(super) fn within_creator(
         &self,
         subject: SubjectIndex,
-        restriction: RestrictionId,
         patterns: &[Pattern],
+        expires: Deadline,
         caller: Caller,
         now: UnixMillis,
     ) -> bool {
         let Caller::Holder { place, generation, .. } = caller else { return true };
         let Some(creator) = self.live(place, generation, now) else { return false };
-        if creator.subject == subject && creator.restriction.0 == 0 {
+        if creator.restriction.0 != 0 {
+            let Some(mask) = self.root.restrictions.get(&creator.restriction) else { return false };
+            let within = |pattern: &Pattern| mask.patterns.iter().any(|outer| outer.contains(pattern));
+            if patterns.is_empty() || !patterns.iter().all(within) {
+                return false;
+            }
+        }
+        if creator.subject == subject {
             return true;
         }
-        let covered = |name: &str| patterns.is_empty() || patterns.iter().any(|pattern| pattern.covers(name));
-        let _ = restriction;
-        let (Some(owner), Some(own)) = (self.root.rules.line(subject), self.root.rules.line(creator.subject))
-        else {
-            return false;
+        let lasts = |grant: &tessera_model::record::GrantRecord| {
+            grant.workspace.0 == 0
+                && (grant.from == Deadline::NONE || grant.from.passed(now))
+                && (grant.until == Deadline::NONE || grant.until >= expires)
         };
-        let spaces = std::iter::once(WorkspaceIndex(0)).chain(self.root.workspaces.keys().copied());
-        spaces.into_iter().all(|workspace| {
-            self.root.permissions.iter().filter(|(_, name)| covered(name.as_str())).all(|(id, _)| {
-                let permission = PermissionId(*id);
-                let key = self.root.rules.evaluate(owner, permission, workspace, RestrictionId(0), now);
-                key.reason != Reason::None
-                    || self.root.rules.evaluate(own, permission, workspace, creator.restriction, now).reason
-                        == Reason::None
-            })
-        })
+        let held: Vec<_> = self.root.rules.grants_of(creator.subject).filter(lasts).collect();
+        let roles = || held.iter().filter_map(|grant| self.root.roles.get(&grant.role));
+        !patterns.is_empty()
+            && patterns
+                .iter()
+                .all(|pattern| roles().any(|role| role.patterns.iter().any(|outer| outer.contains(pattern))))
     }
 }

@@ -33,7 +33,7 @@ impl State {
         sorted.sort_unstable();
         sorted.dedup();
         let (restriction, mut events) = self.restriction(&sorted)?;
-        if !self.within_creator(record.index, restriction, &sorted, caller, now) {
+        if !self.within_creator(record.index, &sorted, expires, caller, now) {
             return Err(Refusal::BeyondCreator);
         }
         let (opened, mut made) = self.open_key(record.index, restriction.0, expires, &entropy.take(0), now);

@@ -156,11 +156,17 @@ impl State {
         let [w0, ..] = fields;
         let live = Live::of(&fields);
         let (held, _) = crate::check::halves(w0);
-        let is_it = held == generation.0 && PublicId::of_place(live.opened, place, generation) == id;
-        if !is_it || held == 0 {
+        if held == 0 || generation.0 == 0 || generation.0 > held {
             return Err(Refusal::SessionUnknown);
         }
-        if w0 & ALIVE == 0 || live.clock(now).is_err() {
+        if generation.0 < held || w0 & ALIVE == 0 {
+            // That life is over, whoever lives there now: ending it again is done.
+            return Ok(Decided::nothing());
+        }
+        if PublicId::of_place(live.opened, place, generation) != id {
+            return Err(Refusal::SessionUnknown);
+        }
+        if live.clock(now).is_err() {
             return Ok(Decided::nothing());
         }
         Ok(Decided::of(Event::SessionEnded { place, generation }))

@@ -1,0 +1,135 @@
+//! The real binary on loopback: started, asked for, killed, started again on the same directory.
+
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tessera_client::wire::{Made, Request};
+use tessera_client::{Client, ClientError, Config, Trust};
+use tessera_model::{Name, Private};
+
+/// What went wrong with the proof itself.
+pub(crate) type Trouble = Box<dyn std::error::Error + Send + Sync>;
+
+/// LIMIT: how long a start or a call may take before the proof gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A node of the proof.
+pub(crate) struct Node {
+    server: PathBuf,
+    folder: PathBuf,
+    address: SocketAddr,
+    child: Option<Child>,
+}
+
+impl Node {
+    /// A node that is to live in a folder, with small journal files so that they switch often.
+    pub(crate) fn new(server: &Path, folder: &Path) -> Result<Self, Trouble> {
+        let quic = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+        let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let data = folder.join("data");
+        let key = folder.join("root.key");
+        let config = format!(
+            "[storage]\ndir = {data:?}\nroot_key_file = {key:?}\njournal_file_bytes = 1048576\ntail_bytes_max = 8388608\n\n[quic]\nlisten = \"{quic}\"\n\n[http]\nlisten = \"{http}\"\n\n[log]\nfilter = \"warn\"\n"
+        );
+        std::fs::write(folder.join("tessera.toml"), config)?;
+        let made =
+            Command::new(server).args(["config", "root-key"]).arg(&key).stdout(Stdio::null()).status()?;
+        if !made.success() {
+            return Err("the root key could not be made".into());
+        }
+        Ok(Self { server: server.into(), folder: folder.into(), address: quic, child: None })
+    }
+
+    /// Starts the process; it may take a moment until it answers.
+    pub(crate) fn start(&mut self) -> Result<(), Trouble> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log"))?;
+        let mut command = Command::new(&self.server);
+        command.arg("serve").arg("--config").arg(self.folder.join("tessera.toml"));
+        self.child = Some(command.stdout(Stdio::null()).stderr(log).stdin(Stdio::null()).spawn()?);
+        Ok(())
+    }
+
+    /// kill -9, and waits until the process is gone.
+    pub(crate) fn kill(&mut self) -> Result<(), Trouble> {
+        if let Some(mut child) = self.child.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// SIGTERM; the exit code after the drain.
+    pub(crate) fn terminate(&mut self) -> Result<Option<i32>, Trouble> {
+        let Some(mut child) = self.child.take() else { return Ok(None) };
+        Command::new("kill").arg("-TERM").arg(child.id().to_string()).status()?;
+        Ok(child.wait()?.code())
+    }
+
+    /// The data directory.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// The root key's file.
+    pub(crate) fn root_key(&self) -> PathBuf {
+        self.folder.join("root.key")
+    }
+
+    /// A client with a credential, connected or connecting: patient, because the node dies often.
+    pub(crate) async fn client(&self, credential: Option<String>) -> Result<Client, Trouble> {
+        let began = Instant::now();
+        loop {
+            match self.connect(credential.clone()).await {
+                Ok(client) => return Ok(client),
+                Err(error) if began.elapsed() > PATIENCE => return Err(error),
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+
+    async fn connect(&self, credential: Option<String>) -> Result<Client, Trouble> {
+        let pem = std::fs::read(self.data().join("certificate.pem"))?;
+        let mut config = Config::new(self.address, "localhost", Trust::roots_pem(&pem)?);
+        config.credential = credential;
+        config.deadline = PATIENCE;
+        Ok(Client::connect(config).await?)
+    }
+
+    /// The operator's key, for the one-time secret of the first start.
+    pub(crate) async fn claim(&self) -> Result<String, Trouble> {
+        let client = self.client(None).await?;
+        let secret = std::fs::read_to_string(self.data().join("operator-secret"))?;
+        let secret = Private::new(secret.trim().as_bytes().to_vec());
+        let made = client.request(&Request::ClaimOperator { secret, name: Name::new("proof")? }).await?;
+        handle_of(&made)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // The proof is over; nothing may be left running.
+        drop(self.kill());
+    }
+}
+
+/// The text of the handle that a command made.
+pub(crate) fn handle_of(made: &Made) -> Result<String, Trouble> {
+    made.handle_text().ok_or_else(|| "no handle in the reply".into())
+}
+
+/// Repeats a call until the node is there again; refusals are answers.
+pub(crate) async fn patiently<T, F>(mut call: impl FnMut() -> F) -> Result<T, ClientError>
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
+    let began = Instant::now();
+    loop {
+        match call().await {
+            Err(ClientError::Unreachable(_) | ClientError::DeadlinePassed) if began.elapsed() < PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            other => return other,
+        }
+    }
+}

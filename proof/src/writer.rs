@@ -1,0 +1,162 @@
+//! One writer of the proof: a subject of its own, a few kinds of commands, and a memory of what was
+//! acknowledged. What is in flight when the node dies is known again by repeating its command id.
+
+use crate::node::{Trouble, patiently};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tessera_client::wire::Request;
+use tessera_client::{Client, ClientError};
+use tessera_model::{
+    CheckQuery, Deadline, Handle, HandleBytes, Name, PermissionRef, PublicId, Receipt, WorkspaceRef,
+};
+
+/// Counts of all writers, and the flag that ends them.
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(crate) acknowledged: AtomicU64,
+    pub(crate) checked: AtomicU64,
+    pub(crate) violations: AtomicU64,
+    pub(crate) unknown: AtomicU64,
+    pub(crate) stop: AtomicBool,
+}
+
+/// What is known of one session.
+struct Held {
+    handle: HandleBytes,
+    id: PublicId,
+    /// `None` when the outcome of its end is not known.
+    alive: Option<bool>,
+}
+
+/// A writer.
+pub(crate) struct Writer {
+    client: Client,
+    subject: PublicId,
+    role: Name,
+    sessions: Vec<Held>,
+    /// Whether the grant stands; `None` when that is not known.
+    granted: Option<bool>,
+    dice: u64,
+    tally: Arc<Tally>,
+}
+
+/// LIMIT: sessions that a writer looks at after each step; all of them at the end.
+const LOOKED_AT: usize = 8;
+
+impl Writer {
+    pub(crate) fn new(client: Client, subject: PublicId, role: Name, seed: u64, tally: Arc<Tally>) -> Self {
+        Self { client, subject, role, sessions: Vec::new(), granted: Some(false), dice: seed | 1, tally }
+    }
+
+    fn roll(&mut self, most: u64) -> u64 {
+        // xorshift64*: enough to choose what to do next.
+        self.dice ^= self.dice >> 12;
+        self.dice ^= self.dice << 25;
+        self.dice ^= self.dice >> 27;
+        (self.dice.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % most
+    }
+
+    /// Works until told to stop, then looks at everything that it was ever told.
+    pub(crate) async fn work(mut self) -> Result<(), Trouble> {
+        while !self.tally.stop.load(Ordering::Relaxed) {
+            match self.roll(8) {
+                0..=2 => self.open().await?,
+                3 | 4 => self.end().await?,
+                5 => self.set_grant(false).await?,
+                _ => self.set_grant(true).await?,
+            }
+            let from = self.sessions.len().saturating_sub(LOOKED_AT);
+            self.look(from).await?;
+        }
+        self.look(0).await
+    }
+
+    /// Orders a command; true when it is acknowledged, false when nobody knows.
+    async fn order(&self, request: &Request) -> Result<Option<tessera_client::wire::Made>, Trouble> {
+        match self.client.request(request).await {
+            Ok(made) => {
+                self.tally.acknowledged.fetch_add(1, Ordering::Relaxed);
+                Ok(Some(made))
+            }
+            Err(
+                ClientError::OutcomeUnknown(_) | ClientError::DeadlinePassed | ClientError::Unreachable(_),
+            ) => {
+                self.tally.unknown.fetch_add(1, Ordering::Relaxed);
+                Ok(None)
+            }
+            Err(error) => Err(format!("a command was turned down: {error}").into()),
+        }
+    }
+
+    async fn open(&mut self) -> Result<(), Trouble> {
+        let Some(made) = self.order(&Request::OpenSession { subject: self.subject }).await? else {
+            return Ok(());
+        };
+        // A repeat's handle is not given again; the session lives and nobody holds it.
+        if let (Some(handle), Some(id)) = (&made.handle, made.session) {
+            let handle = handle.expose().try_into().map_err(|_| "a handle of another length")?;
+            self.sessions.push(Held { handle, id, alive: Some(true) });
+        }
+        Ok(())
+    }
+
+    async fn end(&mut self) -> Result<(), Trouble> {
+        let count = self.sessions.len() as u64;
+        if count == 0 {
+            return Ok(());
+        }
+        let at = usize::try_from(self.roll(count))?;
+        let Some(id) = self.sessions.get(at).map(|held| held.id) else { return Ok(()) };
+        let ended = self.order(&Request::EndSession { session: id }).await?;
+        if let Some(held) = self.sessions.get_mut(at) {
+            held.alive = match (ended, held.alive) {
+                (Some(_), _) => Some(false),
+                (None, Some(false)) => Some(false),
+                (None, _) => None,
+            };
+        }
+        Ok(())
+    }
+
+    async fn set_grant(&mut self, on: bool) -> Result<(), Trouble> {
+        let (subject, role, none) = (self.subject, self.role.clone(), Deadline::NONE);
+        let request = if on {
+            Request::Grant { subject, role, workspace: None, from: none, until: none }
+        } else {
+            Request::Ungrant { subject, role, workspace: None }
+        };
+        self.granted = self.order(&request).await?.map(|_| on);
+        Ok(())
+    }
+
+    /// Asks about sessions and compares with what was acknowledged.
+    async fn look(&self, from: usize) -> Result<(), Trouble> {
+        for held in self.sessions.iter().skip(from) {
+            let query = CheckQuery {
+                handle: &held.handle,
+                permission: PermissionRef::Name("proof.act"),
+                workspace: WorkspaceRef::Tenant,
+                at_least: Receipt::default(),
+                address: None,
+            };
+            let decision = patiently(|| self.client.check(&query)).await?;
+            self.tally.checked.fetch_add(1, Ordering::Relaxed);
+            let wanted = match (held.alive, self.granted) {
+                (Some(false), _) | (_, Some(false)) => Some(false),
+                (Some(true), Some(true)) => Some(true),
+                (None, _) | (_, None) => None,
+            };
+            if wanted.is_some_and(|wanted| wanted != decision.is_permit()) {
+                self.tally.violations.fetch_add(1, Ordering::Relaxed);
+                let place = Handle::parse(&held.handle).map(|handle| handle.place.0).unwrap_or_default();
+                let said = decision.reason.name();
+                let line = format!(
+                    "violation: subject {}, session {} (place {place}): acknowledged {:?}/{:?}, answered {said}\n",
+                    self.subject, held.id, held.alive, self.granted
+                );
+                drop(std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()));
+            }
+        }
+        Ok(())
+    }
+}
