@@ -183,7 +183,7 @@ async fn a_revoked_credential_answers_nothing_more() {
     raw.write(&check_frame(&handle, 3)).await;
     assert_eq!(raw.closed().await, 405);
     assert!(raw.next().await.is_none(), "an answer after the revocation");
-    let error = own.check(&query(&handle, "orders.read")).await.err().expect("no answer");
+    let error = own.check(&query(&handle, "orders.read")).await.expect_err("no answer");
     assert_eq!(error.code(), Some(405), "{error}");
     assert!(!own.is_permitted(&text, "orders.read", None).await);
     let refused = Client::connect(house.config(Some(text))).await.err().expect("refused");
