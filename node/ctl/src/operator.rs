@@ -15,7 +15,7 @@ use tessera_model::{Name, Private};
 pub(crate) enum OperatorVerb {
     /// Turn the one-time secret of a new node into an operator's key, and keep it in a file of your own.
     #[command(
-        after_help = "Examples:\n  tessera operator claim --profile /var/lib/tessera/data\n  tessera operator claim --address id.example.org:7400 --ca node.pem\n\nThe secret is read from --secret-file, from the profile's file, from TESSERA_SECRET, or asked for.\nThe key is written to --credentials, else to the profile's key file, else to\n~/.config/tessera/operator.key with a profile beside it, so that the commands need no flags."
+        after_help = "Examples:\n  tessera operator claim --profile /var/lib/tessera/data\n  tessera operator claim --address id.example.org:7443 --ca node.pem\n\nThe secret is read from --secret-file, from the profile's file, from TESSERA_SECRET, or asked for.\nThe key is written to --credentials, else to the profile's key file, else to\n~/.config/tessera/operator.key with a profile beside it, so that the commands need no flags."
     )]
     Claim(Claim),
 }

@@ -99,7 +99,7 @@ mod tests {
     fn profiles_read_back() {
         let folder = tempfile::tempdir().expect("a folder");
         let profile = Profile {
-            address: Some("127.0.0.1:7400".into()),
+            address: Some("127.0.0.1:7443".into()),
             ca: Some("certificate.pem".into()),
             key_file: Some("/elsewhere/operator.key".into()),
             ..Profile::default()

@@ -1,13 +1,13 @@
 //! `tessera session`: signing in, looking at sessions and ending them.
 
-use crate::answer::{Answer, instant, shown};
+use crate::answer::{Answer, instant, put_instant, shown};
 use crate::error::CtlError;
 use crate::handle::{HandleFrom, Save};
 use crate::link::{Link, Who};
 use crate::reach;
 use crate::secret::PasswordFrom;
 use crate::table::Table;
-use crate::user::{moments, put_moments};
+use crate::user::moments;
 use serde_json::{Map, Value, json};
 use tessera_client::Found;
 use tessera_client::wire::{Made, Request, SessionRow};
@@ -75,16 +75,19 @@ pub(crate) enum SessionVerb {
 
 /// Live sessions and keys as a table and as objects.
 pub(crate) fn sessions(rows: &[SessionRow]) -> (Table, Value) {
-    let mut table = Table::new(&["SESSION OR KEY", "KIND", "CREATED", "EXPIRES", "IDLE UNTIL / LAST USED"]);
+    let mut table = Table::new(&["SESSION OR KEY", "KIND", "CREATED", "EXPIRES", "IDLE UNTIL"]);
     let mut listed = Vec::new();
     for row in rows {
         let kind = if row.key { "key" } else { "session" };
-        let [created, expires, idle] = moments(row);
+        let moments = moments(row);
+        let [created, expires, idle] = moments.map(shown);
         table.row([row.session.to_string(), kind.to_owned(), created, expires, idle]);
         let mut json = Map::new();
         json.insert("session".into(), json!(row.session.to_string()));
         json.insert("kind".into(), json!(kind));
-        put_moments(&mut json, row);
+        for (field, moment) in ["created", "expires", "idle_until"].into_iter().zip(moments) {
+            put_instant(&mut json, field, moment);
+        }
         listed.push(Value::Object(json));
     }
     (table, Value::Array(listed))

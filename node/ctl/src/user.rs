@@ -1,6 +1,6 @@
 //! `tessera user` (or `subject`): whoever acts, people and machines.
 
-use crate::answer::{Answer, instant, put_instant, shown};
+use crate::answer::{Answer, instant};
 use crate::attribute;
 use crate::error::CtlError;
 use crate::link::{Link, Who, Window, identifier};
@@ -10,7 +10,7 @@ use crate::table::Table;
 use serde_json::{Map, Value, json};
 use tessera_client::wire::{AttributeValueRow, GrantRow, IdentifierRow, Request, SessionRow, SubjectRow};
 use tessera_model::record::SubjectKind;
-use tessera_model::{Identifier, IdentifierKind, PublicId};
+use tessera_model::{Identifier, IdentifierKind, PublicId, UnixMillis};
 
 /// What can be done with users and machines.
 #[derive(Clone, clap::Subcommand)]
@@ -290,15 +290,8 @@ impl PasswordVerb {
     }
 }
 
-/// When a list of sessions is shown: the instants of a row.
-pub(crate) fn moments(row: &SessionRow) -> [String; 3] {
-    [row.created, row.expires, row.idle_until].map(|deadline| shown(instant(deadline)))
-}
-
-/// The same for programs.
-pub(crate) fn put_moments(json: &mut Map<String, Value>, row: &SessionRow) {
-    let idle = if row.key { "last_used" } else { "idle_until" };
-    for (field, deadline) in [("created", row.created), ("expires", row.expires), (idle, row.idle_until)] {
-        put_instant(json, field, instant(deadline));
-    }
+/// When a session was opened and ends; a key has no idle end.
+pub(crate) fn moments(row: &SessionRow) -> [Option<UnixMillis>; 3] {
+    let idle = if row.key { None } else { instant(row.idle_until) };
+    [instant(row.created), instant(row.expires), idle]
 }
