@@ -6,6 +6,7 @@ use crate::journal::group;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::time::Duration;
+use tessera_model::TenantId;
 use tessera_model::limits::GROUP_FRAMES_MAX;
 use tokio::sync::oneshot;
 
@@ -35,6 +36,10 @@ struct Queue {
     stopped: bool,
     /// A checkpoint was finished: the lane is to name it at rest.
     name_wanted: bool,
+    /// Whose frames the lane is writing.
+    writing: Vec<TenantId>,
+    /// A thread drives the lane.
+    threaded: bool,
 }
 
 /// Where batches wait for the lane.
@@ -42,9 +47,30 @@ struct Queue {
 pub(crate) struct Intake {
     queue: Mutex<Queue>,
     changed: Condvar,
+    /// A group was answered.
+    answered: Condvar,
 }
 
 impl Intake {
+    /// Says that a thread drives the lane from now on.
+    pub(crate) fn start(&self) {
+        self.queue.lock().threaded = true;
+    }
+
+    /// Waits until no batch of the tenant waits or is being written: whoever reads it anew must see
+    /// what its last writer left. By hand nothing is written meanwhile.
+    pub(crate) fn settle(&self, tenant: TenantId) {
+        let mut queue = self.queue.lock();
+        let concerns = |batch: &Batch| batch.spans.iter().any(|span| span.tenant == tenant);
+        while queue.threaded
+            && !queue.stopped
+            && (queue.writing.contains(&tenant)
+                || queue.waiting.iter().any(|waiting| concerns(&waiting.batch)))
+        {
+            self.answered.wait(&mut queue);
+        }
+    }
+
     /// Lets a batch wait.
     pub(crate) fn push(&self, waiting: Waiting) {
         let mut queue = self.queue.lock();
@@ -88,13 +114,19 @@ impl Intake {
     /// the last turn.
     pub(crate) fn wait(&self, closed: bool, bytes_max: usize) -> (Vec<Waiting>, bool) {
         let mut queue = self.queue.lock();
+        queue.writing.clear();
+        self.answered.notify_all();
         let mut rested = false;
         loop {
             if !queue.waiting.is_empty() {
                 if rested {
                     self.let_burst_arrive(&mut queue);
                 }
-                return (gather(&mut queue.waiting, GROUP_FRAMES_MAX, bytes_max), false);
+                let group = gather(&mut queue.waiting, GROUP_FRAMES_MAX, bytes_max);
+                let tenants =
+                    group.iter().flat_map(|waiting| waiting.batch.spans.iter().map(|span| span.tenant));
+                queue.writing.extend(tenants);
+                return (group, false);
             }
             if queue.stopping {
                 return (Vec::new(), true);
@@ -125,6 +157,7 @@ impl Intake {
         drop(queue);
         waiting.into_iter().for_each(|waiting| waiting.answer(Err(StorageError::LaneStopped)));
         self.changed.notify_all();
+        self.answered.notify_all();
     }
 }
 

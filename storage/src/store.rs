@@ -212,6 +212,7 @@ pub trait Store: Send + Sync + 'static {
     fn head(&self, tenant: TenantId) -> Result<Option<Head>, StorageError>;
 
     /// Gives the tenant's buckets, then the frames behind them, to `sink`. `None` for an unknown tenant.
+    /// Waits first until no batch of the tenant is in flight, and blocks: not for a runtime's thread.
     ///
     /// # Errors
     /// When anything reads wrong; what `sink` took until then must be thrown away.

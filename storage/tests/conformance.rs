@@ -303,3 +303,18 @@ fn many_tenants_commit_at_once() {
         assert_eq!(store.usage().frames, 64 * 21);
     });
 }
+
+/// PROPERTY: a load sees the batch that was handed over before it, answered or not.
+#[test]
+fn a_load_waits_for_what_is_in_flight() {
+    each(|store| {
+        let mut head = birth(store, TENANT);
+        for no in 1..50 {
+            let mut batch = Batch::new(&head);
+            batch.push(&opened(no)).unwrap();
+            head = batch.head_after();
+            drop(store.commit(batch));
+            assert_eq!(load(store, TENANT).unwrap().2, Some(head));
+        }
+    });
+}

@@ -183,6 +183,7 @@ impl Embedded {
             return Ok(());
         }
         self.files.start();
+        self.shared.intake.start();
         let files = Arc::clone(&self.files);
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
             std::thread::Builder::new()

@@ -62,6 +62,7 @@ impl Store for Embedded {
     }
 
     fn load(&self, tenant: TenantId, sink: &mut dyn FnMut(Replay)) -> Result<Option<Head>, StorageError> {
+        self.shared.intake.settle(tenant);
         let _pin = self.pins.read();
         let tail = self.tail_of(tenant)?;
         if self.forgotten(tenant) {
