@@ -107,8 +107,7 @@ impl Door {
             draining: drained,
         });
         let mut door = Self { address, identity, shared, draining, ended, threads: Vec::new() };
-        // One reset key for all endpoints: random, made by quinn, of this process only.
-        let endpoint = EndpointConfig::default();
+        let endpoint = crate::reset::endpoint_config(config.key_pem.expose());
         for (at, socket) in sockets.into_iter().enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()

@@ -12,6 +12,7 @@ mod figures;
 mod limits;
 mod list;
 mod order;
+mod reset;
 mod socket;
 mod stream;
 mod tls;
