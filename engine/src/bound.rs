@@ -115,10 +115,13 @@ impl Engine {
     /// Whether a bound credential is still alive. Asked with every drained read.
     #[must_use]
     pub fn is_alive(&self, bound: &Bound) -> bool {
+        let now = self.now();
+        bound.entry.used(now);
+        bound.home.used(now);
         let view = bound.home.view();
         let Some(view) = view.as_ref() else { return false };
         bound.home.is_active()
-            && view.read(self.now()).caller_lives(bound.place, bound.generation, bound.tag) == Reason::None
+            && view.read(now).caller_lives(bound.place, bound.generation, bound.tag) == Reason::None
     }
 
     /// Whether a bound credential is alive and holds a permission of its own tenant.

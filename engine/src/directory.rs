@@ -126,7 +126,10 @@ impl Entry {
 
     /// Notes that the tenant was used; it is not put to sleep for a while.
     pub(crate) fn used(&self, now: UnixMillis) {
-        self.used_ms.store(now.0, Ordering::Relaxed);
+        // Once a second is enough, and spares the line that all readers share.
+        if self.idle_for(now) >= 1_000 {
+            self.used_ms.store(now.0, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn idle_for(&self, now: UnixMillis) -> u64 {

@@ -108,6 +108,10 @@ pub(crate) async fn submit(
             drop(actor.cast(TenantMessage::Drain));
         }
     }
+    if entry.standing() == Standing::Asleep {
+        // It fell asleep between the look and the queue.
+        house.wake(entry);
+    }
     match outcome.await {
         Ok(outcome) => outcome.map_err(SubmitError::Refused),
         Err(_) => Err(SubmitError::Unknown),

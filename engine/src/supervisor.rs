@@ -204,11 +204,12 @@ impl Supervisor {
             let house = Arc::clone(&self.0);
             tokio::spawn(async move {
                 // A command may have slipped in before the standing changed: then it stays awake.
-                let ended = actor.stop_and_wait(None, None).await.is_ok();
-                let quiet = !house.store.has_tail(entry.tenant) && entry.intake.len() == 0;
+                drop(actor.stop_and_wait(None, None).await);
                 entry.show(None);
                 entry.set_standing(Standing::Asleep);
-                if !(ended && quiet) {
+                // Looked at after the standing changed; a submitter looks at the standing after it
+                // queued: one of the two sees the other.
+                if house.store.has_tail(entry.tenant) || entry.intake.len() > 0 {
                     house.wake(&entry);
                 }
             });
@@ -248,9 +249,8 @@ async fn start_actor(
     entry.show(Some(view));
     entry.used(now);
     entry.set_standing(Standing::Awake);
-    if entry.intake.tell_again() {
-        actor.cast(TenantMessage::Drain)?;
-    }
+    // Whoever queued while there was no actor has told nobody.
+    actor.cast(TenantMessage::Drain)?;
     Ok(actor.get_id().pid())
 }
 
