@@ -22,6 +22,7 @@ mod kind;
 mod made;
 mod outbox;
 mod part;
+mod parts;
 mod permissions;
 mod request;
 mod rows;
