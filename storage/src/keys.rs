@@ -55,6 +55,16 @@ record! {
     Owner { tenant, sequence, slots, spare }
 }
 
+/// Where a tenant's directory row says its keys are.
+pub(crate) enum Named {
+    /// It does not say.
+    Nowhere,
+    /// At this slot.
+    At(u32),
+    /// The tenant is forgotten.
+    Gone,
+}
+
 struct Inner {
     /// The next slot that was never used.
     next: u32,
@@ -148,6 +158,9 @@ impl Keys {
     /// The owner's slot at `slot`, and which copy has it; `None` when it was never written whole, or is
     /// erased.
     fn owner(&self, slot: u32) -> Result<Option<(Owner, usize)>, StorageError> {
+        if self.finish_erasing(slot)? {
+            return Ok(None);
+        }
         for copy in 0..FILES.len() {
             let Some(bytes) = self.read(copy, slot)? else { continue };
             let Ok(found) = Slot::take(&mut Reader::new(&bytes)) else { continue };
@@ -160,6 +173,23 @@ impl Keys {
             }
         }
         Ok(None)
+    }
+
+    /// Where one copy is erased, erases the other too: a crash came in between.
+    fn finish_erasing(&self, slot: u32) -> Result<bool, StorageError> {
+        let erased = erased();
+        let (mut done, mut left) = (false, Vec::new());
+        for copy in 0..FILES.len() {
+            if self.read(copy, slot)?.is_some_and(|bytes| bytes[..] == erased[..]) {
+                done = true;
+            } else {
+                left.push(copy);
+            }
+        }
+        for copy in left.into_iter().filter(|_| done) {
+            self.write(copy, slot, &erased)?;
+        }
+        Ok(done)
     }
 
     fn owner_tag(&self, slot: u32, owner: &[u8; 32]) -> [u8; 16] {
@@ -276,15 +306,33 @@ impl Keys {
 
     /// Erases a tenant's keys in place, in both copies.
     pub(crate) fn erase(&self, tenant: TenantId, slot: u32) -> Result<(), StorageError> {
-        let mut bytes = Vec::with_capacity(TENANT_BYTES);
-        for _ in 0..TENANT_SLOTS {
-            Slot { nonce: [0; 12], wrapped: [0; 32], tag: [0; 16], state: STATE_ERASED }.put(&mut bytes);
-        }
+        let bytes = erased();
         for copy in 0..FILES.len() {
             self.write(copy, slot, &bytes)?;
         }
         self.inner.lock().recent.remove(&tenant);
         Ok(())
+    }
+
+    /// Holds what the scan found against the directory rows: a tenant whose row names its keys, or that is
+    /// forgotten, has none here; what a failed making left of them is erased.
+    pub(crate) fn reconcile(&self, named: impl Fn(TenantId) -> Named) {
+        let recent: Vec<(TenantId, u32)> =
+            self.inner.lock().recent.iter().map(|(tenant, slot)| (*tenant, *slot)).collect();
+        for (tenant, slot) in recent {
+            match named(tenant) {
+                Named::Nowhere => {}
+                Named::At(known) if known == slot => {
+                    self.inner.lock().recent.remove(&tenant);
+                }
+                Named::At(_) | Named::Gone => {
+                    self.inner.lock().recent.remove(&tenant);
+                    if let Err(error) = self.erase(tenant, slot) {
+                        tracing::warn!(%error, "keys that nobody has could not be erased yet");
+                    }
+                }
+            }
+        }
     }
 
     /// Forgets the tenants that directory rows name now, and tells from which slot on a start must look.
@@ -303,6 +351,14 @@ impl Keys {
         inner.recent.retain(|tenant, _| !settled.contains(tenant));
         Ok(inner.recent.values().copied().min().unwrap_or(inner.next))
     }
+}
+
+fn erased() -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(TENANT_BYTES);
+    for _ in 0..TENANT_SLOTS {
+        Slot { nonce: [0; 12], wrapped: [0; 32], tag: [0; 16], state: STATE_ERASED }.put(&mut bytes);
+    }
+    bytes
 }
 
 fn associated(tenant: TenantId, slot: u32) -> [u8; 12] {

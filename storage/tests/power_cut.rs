@@ -36,6 +36,8 @@ struct Kept {
     /// What each frame wrote: place and value.
     writes: Vec<(u64, u64)>,
     acked: usize,
+    /// Whether it was to be forgotten, and whether that was acknowledged.
+    gone: Option<bool>,
 }
 
 impl Kept {
@@ -46,6 +48,8 @@ impl Kept {
 
 struct World {
     seed: u64,
+    /// Those in use; a forgotten one makes place for another.
+    tenants: Vec<TenantId>,
     random: Seeded,
     kept: BTreeMap<TenantId, Kept>,
     no: u64,
@@ -62,11 +66,26 @@ fn frame(no: u64, at: u64) -> tessera_storage::Staged {
     staged(no, vec![Event::SessionOpened(record)], vec![row(&at.to_le_bytes(), Some(&value))])
 }
 
+fn entropy(tenant: TenantId) -> [u8; 64] {
+    [u8::try_from(tenant.0 % 251).unwrap(); 64]
+}
+
 impl World {
+    fn forget(&mut self, store: &Embedded) {
+        let at = usize::try_from(self.random.below(TENANTS)).unwrap();
+        let tenant = self.tenants[at];
+        if let Some(kept) = self.kept.get_mut(&tenant) {
+            kept.gone = Some(store.forget(tenant).is_ok());
+            let next = self.tenants.iter().map(|tenant| tenant.0).max().unwrap() + 1;
+            self.tenants[at] = TenantId(next);
+        }
+    }
+
     fn new(seed: u64) -> Self {
         let kept = BTreeMap::new();
         Self {
             seed,
+            tenants: (0..TENANTS).map(TenantId).collect(),
             random: Seeded(seed),
             kept,
             no: 0,
@@ -82,7 +101,11 @@ impl World {
         let mut commits = Vec::new();
         for tenant in tenants {
             let Ok(found) = store.head(*tenant) else { return };
+            if found.is_none() && store.make_tenant_keys(*tenant, &entropy(*tenant), &[4; 24]).is_err() {
+                continue;
+            }
             let kept = self.kept.entry(*tenant).or_default();
+            let before = kept.links.len();
             let mut batch = Batch::new(&found.unwrap_or(Head::unborn(*tenant)));
             if found.is_none() {
                 batch.birth(*tenant, [5; 32], &born(*tenant)).unwrap();
@@ -96,20 +119,23 @@ impl World {
                 kept.links.push(batch.head_after().link);
                 kept.writes.push((at, self.no));
             }
-            commits.push((*tenant, store.commit(batch)));
+            commits.push((*tenant, before, store.commit(batch)));
         }
         while store.turn() {}
-        for (tenant, commit) in commits {
+        for (tenant, before, commit) in commits {
             match commit.wait() {
                 Ok(durable) => {
                     let kept = self.kept.get_mut(&tenant).unwrap();
                     kept.acked = kept.acked.max(usize::try_from(durable.head().next.0).unwrap());
                 }
-                Err(error) => assert!(
-                    error.is_unknown() || matches!(error, StorageError::StorageFull),
-                    "seed {}: {error}",
-                    self.seed
-                ),
+                Err(error) if error.is_unknown() => {}
+                // Certainly not applied.
+                Err(StorageError::StorageFull) => {
+                    let kept = self.kept.get_mut(&tenant).unwrap();
+                    kept.links.truncate(before);
+                    kept.writes.truncate(before);
+                }
+                Err(error) => panic!("seed {}: {error}", self.seed),
             }
         }
     }
@@ -158,13 +184,14 @@ impl World {
             if disk.is_off() || store.failed() {
                 break;
             }
-            match self.random.below(12) {
-                0 => self.checkpoint(&store, false),
-                1 => self.checkpoint(&store, true),
-                2 => store.rest(),
+            match self.random.below(60) {
+                50 => self.forget(&store),
+                0..=4 => self.checkpoint(&store, false),
+                5..=9 => self.checkpoint(&store, true),
+                10..=14 => store.rest(),
                 _ => {
                     let some = 1 + self.random.below(TENANTS);
-                    let tenants: Vec<_> = (0..some).map(TenantId).collect();
+                    let tenants = self.tenants[..usize::try_from(some).unwrap()].to_vec();
                     self.commit(&store, &tenants);
                 }
             }
@@ -181,6 +208,15 @@ impl World {
         let seed = self.seed;
         for (tenant, kept) in &mut self.kept {
             let head = store.head(*tenant).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+            if kept.gone == Some(false) && head.is_none() {
+                continue;
+            }
+            if kept.gone == Some(true) {
+                assert!(head.is_none() && load(store, *tenant).unwrap().2.is_none(), "seed {seed}: {tenant}");
+                assert!(store.tenant_keys(*tenant).is_err(), "seed {seed}: {tenant}");
+                assert!(store.history(*tenant, Revision(0), 9).unwrap().is_empty(), "seed {seed}: {tenant}");
+                continue;
+            }
             let upto = head.map_or(0, |head| usize::try_from(head.next.0).unwrap());
             assert!(
                 upto >= kept.acked,
@@ -192,6 +228,10 @@ impl World {
             kept.writes.truncate(upto);
             kept.acked = upto;
             let Some(head) = head else { continue };
+            if kept.gone.is_none() {
+                let keys = store.tenant_keys(*tenant).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+                assert_eq!(keys.index.expose()[..], entropy(*tenant)[..32], "seed {seed}");
+            }
             assert_eq!(kept.links.last(), Some(&head.link), "seed {seed}");
             let mut state = BTreeMap::new();
             store

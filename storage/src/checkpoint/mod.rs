@@ -198,6 +198,15 @@ impl Checkpoint {
         let mut writer = self.writer.lock();
         self.flush(&mut writer, None)?;
         let meta = Meta { writes: writer.meta.writes + 1, ..writer.meta };
+        if let Err(error) = self.remove_tenant(tenant, row, &meta) {
+            writer.copy_first = true;
+            return Err(error);
+        }
+        writer.meta = meta;
+        Ok(())
+    }
+
+    fn remove_tenant(&self, tenant: TenantId, row: Vec<u8>, meta: &Meta) -> Result<(), StorageError> {
         let database = self.database.read();
         let database = database.as_ref().ok_or(StorageError::LaneStopped)?;
         let transaction = begin(database)?;
@@ -213,12 +222,10 @@ impl Checkpoint {
             };
             kept.map_err(StorageError::checkpoint("removing a tenant"))?;
         }
-        let meta_value = schema::encode(Of::Meta, META_KEY, &meta);
+        let meta_value = schema::encode(Of::Meta, META_KEY, meta);
         let entries = [(DIRECTORY, from.to_vec(), Some(row)), (META, META_KEY.to_vec(), Some(meta_value))];
         write_entries(&transaction, entries.iter())?;
-        transaction.commit().map_err(StorageError::checkpoint("committing"))?;
-        writer.meta = meta;
-        Ok(())
+        transaction.commit().map_err(StorageError::checkpoint("committing"))
     }
 
     /// Copies the file, so that everything in it is synced, and goes on in the copy.
@@ -254,7 +261,7 @@ impl Checkpoint {
         if size < bytes_min {
             return Ok(false);
         }
-        let writer = self.writer.lock();
+        let mut writer = self.writer.lock();
         let mut database = self.database.write();
         let Some(database) = database.as_mut() else { return Ok(false) };
         let transaction = begin(database)?;
@@ -265,7 +272,7 @@ impl Checkpoint {
             return Ok(false);
         }
         let done = database.compact().map_err(StorageError::checkpoint("compacting"));
-        drop(writer);
+        writer.copy_first |= done.is_err();
         done
     }
 

@@ -2,13 +2,14 @@
 
 use super::{Drive, Embedded, Options};
 use crate::checkpoint::Checkpoint;
+use crate::checkpoint::schema::{Life, NO_KEYS};
 use crate::disk::{self, Disk, real::Directory};
 use crate::error::{Damage, StorageError};
 use crate::intake::Intake;
 use crate::journal::files::{name_of, number_of};
 use crate::journal::scan::{Anchor, Found};
 use crate::journal::{Files, Journal};
-use crate::keys::Keys;
+use crate::keys::{Keys, Named};
 use crate::lane::{Lane, Shared};
 use crate::record::{Field, Reader, field::record};
 use crate::recover::{Last, recover};
@@ -125,6 +126,11 @@ impl Embedded {
         }
         let end = recovered.end;
         let keys = Keys::open(&*disk, &options.root_key, &identity.salt, meta.keys_upto, end.sequence)?;
+        keys.reconcile(|tenant| match checkpoint.directory(tenant) {
+            Ok(Some(row)) if row.life == Life::Forgotten => Named::Gone,
+            Ok(Some(row)) if row.keys != NO_KEYS => Named::At(row.keys),
+            Ok(_) | Err(_) => Named::Nowhere,
+        });
         // Transactions that no group names may be in the page cache only: nothing of the journal that
         // they cover may be overwritten before the file was copied.
         let ahead = meta.writes > recovered.name.map_or(0, |name| name.writes);

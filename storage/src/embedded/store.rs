@@ -253,8 +253,7 @@ impl Store for Embedded {
         let _one = self.finishing.lock();
         let old = self.shared.checkpoint.directory(tenant)?;
         let head = self.shared.head(tenant)?;
-        let keys = old.as_ref().map_or(NO_KEYS, |row| row.keys);
-        let keys = self.keys.recent(tenant).unwrap_or(keys);
+        let keys = [old.as_ref().map(|row| row.keys), self.keys.recent(tenant)];
         let base = head.unwrap_or_else(|| Self::base(tenant, old.as_ref()));
         let row = DirectoryRow {
             schema: SCHEMA,
@@ -267,10 +266,11 @@ impl Store for Embedded {
             buckets: Vec::new(),
         };
         let value = encode(Of::Directory, &tenant_key(tenant), &row);
-        self.shared.checkpoint.forget(tenant, value)?;
-        if keys != NO_KEYS {
-            self.keys.erase(tenant, keys)?;
+        // Keys first: once the row says so, nobody would look for them again.
+        for slot in keys.into_iter().flatten().filter(|slot| *slot != NO_KEYS) {
+            self.keys.erase(tenant, slot)?;
         }
+        self.shared.checkpoint.forget(tenant, value)?;
         let mut tail = self.shared.tail.lock();
         tail.tenants.remove(&tenant);
         tail.forgotten.insert(tenant);
@@ -278,9 +278,10 @@ impl Store for Embedded {
     }
 
     fn tenant_keys(&self, tenant: TenantId) -> Result<TenantKeys, StorageError> {
-        let slot = match self.keys.recent(tenant) {
-            Some(slot) => slot,
-            None => table::kept(self.shared.checkpoint.directory(tenant)?).map_or(NO_KEYS, |row| row.keys),
+        let row = self.shared.checkpoint.directory(tenant)?;
+        let slot = match row {
+            Some(row) if row.keys != NO_KEYS || row.life == Life::Forgotten => row.keys,
+            Some(_) | None => self.keys.recent(tenant).unwrap_or(NO_KEYS),
         };
         if slot == NO_KEYS {
             return Err(StorageError::KeysMissing(tenant));
