@@ -3,6 +3,7 @@
 //! Nothing here waits. A command or list is handed to a task of its own; everything else is answered
 //! where it lies. An answer that cannot be given is an Error reply to that request alone.
 
+use crate::budget::Bucket;
 use crate::connection::{Line, Peer};
 use crate::end::End;
 use crate::figures::add;
@@ -26,10 +27,15 @@ const CHECK: &str = "tessera.check";
 /// LIMIT: bytes of names in one answer to `list_permissions`: the rest of the frame holds set and items.
 const NAMES_BYTES_MAX: usize = WIRE_FRAME_BYTES_MAX / 2;
 
+/// LIMIT: bytes of answers that are written at once: one frame, and what was begun before it.
+const ANSWERS_BYTES_MAX: usize = WIRE_FRAME_BYTES_MAX;
+
 /// What a drained read came to.
 pub(crate) enum Drained {
     /// Answers wait in the outbox.
     Answered,
+    /// As many answers wait as may; frames are left in the inbox.
+    More,
     /// What waits in the outbox is the last that this peer is told.
     Last(End),
 }
@@ -46,17 +52,20 @@ pub(crate) fn drain(desk: &mut Desk) -> Result<Drained, End> {
         desk.inbox.after_hello();
         match peer {
             Peer::Stranger => strange(desk, &line, &mut taken)?,
-            Peer::Bound(bound, credential) => {
+            Peer::Bound(bound, credential, bucket) => {
                 // Looked at again with every drained read: a revoked credential is answered nothing more.
                 if !shared.engine.is_alive(bound) {
                     return Err(End::HELLO_REFUSED);
                 }
-                known(desk, &line, (bound, credential), &mut taken)?;
+                known(desk, &line, (bound, credential, bucket), &mut taken)?;
             }
         }
     }
     add(&shared.counters.drains, 1);
     desk.used |= taken > 0;
+    if matches!(drained, Drained::Answered) && desk.outbox.len() >= ANSWERS_BYTES_MAX {
+        drained = Drained::More;
+    }
     if !desk.inbox.is_partial() {
         desk.partial_since = None;
     } else if taken > 0 || desk.partial_since.is_none() {
@@ -123,7 +132,8 @@ fn meet(line: &Line, hello: &Hello) -> Result<(Peer, HelloReply), HelloRefusal> 
     reply.seen =
         bound.entry.view().as_ref().map(|view| view.read(reply.node_time).seen()).unwrap_or_default();
     reply.bound = Some((bound.subject, bound.credential));
-    Ok((Peer::Bound(bound, credential), reply))
+    let bucket = shared.budgets.of((bound.home.tenant, bound.credential), reply.node_time);
+    Ok((Peer::Bound(bound, credential, bucket), reply))
 }
 
 /// A stranger may claim the first operator, and nothing else.
@@ -172,7 +182,7 @@ fn not_ready() -> Fault {
 fn known(
     desk: &mut Desk,
     line: &std::sync::Arc<Line>,
-    (bound, credential): (&Bound, &HandleBytes),
+    (bound, credential, bucket): (&Bound, &HandleBytes, &Bucket),
     taken: &mut u64,
 ) -> Result<(), End> {
     let (engine, counters) = (&line.shared.engine, &line.shared.counters);
@@ -182,9 +192,11 @@ fn known(
     if reading.is_none() {
         engine.wake(&bound.entry);
     }
+    let left = line.shared.budgets.left(bucket, now);
     let mut asking =
-        reading.map(|reading| Asking { engine, bound, reading, may_check: None, checks: 0, others: 0 });
-    while let Some(frame) = desk.inbox.next_frame()? {
+        reading.map(|reading| Asking { engine, bound, reading, may_check: None, checks: 0, others: 0, left });
+    while desk.outbox.len() < ANSWERS_BYTES_MAX {
+        let Some(frame) = desk.inbox.next_frame()? else { break };
         *taken += 1;
         let id = frame.header.request_id;
         let kind = match frame.kind() {
@@ -212,6 +224,7 @@ fn known(
         }
     }
     if let Some(asking) = asking {
+        line.shared.budgets.use_up(bucket, asking.checks + asking.others);
         add(&counters.checks, asking.checks);
         add(&counters.questions, asking.others);
     }
@@ -227,6 +240,8 @@ struct Asking<'a> {
     may_check: Option<bool>,
     checks: u64,
     others: u64,
+    /// Checks that the caller may still ask for in this read.
+    left: i64,
 }
 
 impl Asking<'_> {
@@ -243,6 +258,7 @@ impl Asking<'_> {
                 let query = frame.check()?;
                 self.sees(query.at_least)?;
                 self.entitled(query.handle)?;
+                self.afford(1)?;
                 self.checks += 1;
                 out.decision(id, &self.engine.check(self.bound, &self.reading, &query))?;
             }
@@ -252,6 +268,7 @@ impl Asking<'_> {
                 out.decision_batch(id, batch)?;
             }
             Kind::Introspect => {
+                self.afford(1)?;
                 let ask = frame.introspect()?;
                 self.sees(ask.at_least)?;
                 self.entitled(ask.handle)?;
@@ -259,8 +276,14 @@ impl Asking<'_> {
                 let found = self.engine.introspect(self.bound, &self.reading, ask.handle);
                 out.introspection(id, &found.map_err(|reason| (reason, self.reading.seen())))?;
             }
-            Kind::ListPermissions => out.permissions(id, &self.permissions(frame)?)?,
-            Kind::Resolve => out.resolved(id, &self.resolve(frame)?)?,
+            Kind::ListPermissions => {
+                self.afford(1)?;
+                out.permissions(id, &self.permissions(frame)?)?;
+            }
+            Kind::Resolve => {
+                self.afford(1)?;
+                out.resolved(id, &self.resolve(frame)?)?;
+            }
             Kind::Hello
             | Kind::HelloReply
             | Kind::Decision
@@ -274,6 +297,13 @@ impl Asking<'_> {
             | Kind::Request(_) => return Err(WireError::KindUnknown.into()),
         }
         Ok(())
+    }
+
+    /// Counts questions against the caller's budget.
+    fn afford(&mut self, questions: usize) -> Result<(), Fault> {
+        let busy = || Fault { retry_ms: COME_AGAIN_MS, ..Fault::refused(Refusal::Busy) };
+        self.left = self.left.saturating_sub(i64::try_from(questions).unwrap_or(i64::MAX));
+        if self.left < 0 { Err(busy()) } else { Ok(()) }
     }
 
     /// Whether this reading has seen what the caller has seen.
@@ -297,6 +327,7 @@ impl Asking<'_> {
 
     fn batch(&mut self, asked: &CheckBatch<'_>, answers: &mut DecisionBatchWriter) -> Result<(), Fault> {
         self.sees(asked.at_least())?;
+        self.afford(asked.len())?;
         answers.start(self.reading.seen());
         // Every place is on its way into the cache before the first secret is hashed.
         let mut early = 0;

@@ -1,8 +1,10 @@
 //! One connection: its handshake, who it is bound to, its streams and its end.
 
+use crate::budget::{Bucket, Budgets};
 use crate::end::End;
 use crate::figures::{Counters, add};
 use crate::limits::Limits;
+use crate::sources::{self, Sources};
 use crate::stream;
 use quinn::{Connection, Incoming, VarInt};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +20,10 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) limits: Limits,
     pub(crate) counters: Counters,
+    pub(crate) budgets: Budgets,
+    pub(crate) sources: Arc<Sources>,
+    /// Handshakes under way.
+    pub(crate) handshakes: AtomicUsize,
     pub(crate) cell: CellId,
     pub(crate) version: u32,
     pub(crate) draining: watch::Receiver<bool>,
@@ -26,7 +32,7 @@ pub(crate) struct Shared {
 /// Who said Hello. No `Debug`: it holds a credential.
 pub(crate) enum Peer {
     /// A live credential, bound to a tenant; kept to bind it to another one that an operator names.
-    Bound(Bound, HandleBytes),
+    Bound(Bound, HandleBytes, Arc<Bucket>),
     /// Nobody yet: only the operator's claim is taken.
     Stranger,
 }
@@ -74,9 +80,12 @@ impl Line {
 }
 
 /// From the first packet to the end.
-pub(crate) async fn run(incoming: Incoming, shared: Arc<Shared>) {
+pub(crate) async fn run(incoming: Incoming, shared: Arc<Shared>, _source: sources::Counted) {
     let _counted = Counted::new(&shared);
-    let Ok(Ok(connection)) = timeout(shared.limits.handshake, incoming).await else {
+    shared.handshakes.fetch_add(1, Ordering::Relaxed);
+    let shaken = timeout(shared.limits.handshake, incoming).await;
+    shared.handshakes.fetch_sub(1, Ordering::Relaxed);
+    let Ok(Ok(connection)) = shaken else {
         add(&shared.counters.handshakes_failed, 1);
         return;
     };

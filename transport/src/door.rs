@@ -1,15 +1,19 @@
 //! The door as the node holds it: opened, reloaded, drained.
 
+use crate::budget::Budgets;
 use crate::connection::{self, Shared};
 use crate::end::End;
 use crate::figures::{Counters, Figures, add};
 use crate::limits::Limits;
 use crate::socket;
 use crate::tls::Identity;
-use quinn::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt};
+use quinn::{
+    Endpoint, EndpointConfig, IdleTimeout, Incoming, ServerConfig, TokioRuntime, TransportConfig, VarInt,
+};
 use std::fmt;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -102,6 +106,9 @@ impl Door {
             engine,
             limits: config.limits,
             counters: Counters::default(),
+            budgets: Budgets::new(config.limits.checks_per_second),
+            sources: Arc::default(),
+            handshakes: AtomicUsize::new(0),
             cell: config.cell,
             version: config.version,
             draining: drained,
@@ -178,6 +185,25 @@ fn server_config(identity: &Arc<Identity>, limits: &Limits) -> Result<ServerConf
     Ok(server)
 }
 
+/// Takes a connection, lets it prove its address first, or turns it away.
+fn welcome(incoming: Incoming, shared: &Arc<Shared>) {
+    let (counters, limits) = (&shared.counters, &shared.limits);
+    if shared.handshakes.load(Relaxed) >= limits.handshakes_unproven && !incoming.remote_address_validated() {
+        add(&counters.retries, 1);
+        // It fails only for an address that was validated.
+        return drop(incoming.retry());
+    }
+    let full = counters.connections_open.load(Relaxed) >= limits.connections as u64;
+    let source = shared.sources.count(incoming.remote_address().ip(), limits.connections_per_source);
+    match source.filter(|_| !full) {
+        Some(source) => drop(tokio::spawn(connection::run(incoming, Arc::clone(shared), source))),
+        None => {
+            add(&counters.connections_refused, 1);
+            incoming.refuse();
+        }
+    }
+}
+
 /// One runtime: accepts until the drain begins, then waits for its connections to end.
 async fn accept(socket: UdpSocket, config: EndpointConfig, server: ServerConfig, shared: Arc<Shared>) {
     let endpoint = match Endpoint::new(config, Some(server), socket, Arc::new(TokioRuntime)) {
@@ -195,19 +221,7 @@ async fn accept(socket: UdpSocket, config: EndpointConfig, server: ServerConfig,
             incoming = endpoint.accept() => incoming,
         };
         let Some(incoming) = incoming else { break };
-        let (open, limits) = (shared.counters.connections_open.load(Relaxed), &shared.limits);
-        if open >= limits.connections as u64 {
-            add(&shared.counters.connections_refused, 1);
-            incoming.refuse();
-        } else if !incoming.remote_address_validated()
-            && endpoint.open_connections() > limits.handshakes_unproven + usize::try_from(open).unwrap_or(0)
-        {
-            add(&shared.counters.retries, 1);
-            // It fails only for an address that was validated.
-            drop(incoming.retry());
-        } else {
-            tokio::spawn(connection::run(incoming, Arc::clone(&shared)));
-        }
+        welcome(incoming, &shared);
     }
     endpoint.set_server_config(None);
     // Each connection ends by itself; whoever holds the door decides how long that may take.

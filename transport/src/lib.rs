@@ -5,6 +5,7 @@
 //! looked at again with every drained read. The door knows no table and no store.
 
 mod answer;
+mod budget;
 mod connection;
 mod door;
 mod end;
@@ -14,6 +15,7 @@ mod list;
 mod order;
 mod reset;
 mod socket;
+mod sources;
 mod stream;
 mod tls;
 

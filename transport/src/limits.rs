@@ -7,6 +7,11 @@ use std::time::Duration;
 pub struct Limits {
     /// LIMIT: connections of one node. Each costs some 20 KiB when idle.
     pub connections: usize,
+    /// LIMIT: connections from one IPv4 address or IPv6 /64: a host of many services behind one address.
+    pub connections_per_source: usize,
+    /// LIMIT: checks per second of one credential, whatever its connections; over it Busy. About what
+    /// one core answers, so that one caller cannot take two.
+    pub checks_per_second: u32,
     /// LIMIT: handshakes under way before new ones must prove their address (Retry).
     pub handshakes_unproven: usize,
     /// LIMIT: a handshake, and the first Hello.
@@ -39,6 +44,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            connections_per_source: 4_096,
+            checks_per_second: 2_000_000,
             handshakes_unproven: 256,
             handshake: Duration::from_secs(5),
             frame: Duration::from_secs(10),

@@ -72,9 +72,12 @@ pub(crate) async fn run(line: Arc<Line>, mut send: SendStream, mut receive: Recv
             Woken::Reply(reply) => take(&mut desk, &reply),
             Woken::Chunks(Ok(Some(count))) => {
                 chunks.iter_mut().take(count).for_each(|chunk| desk.inbox.extend(&std::mem::take(chunk)));
-                match answer::drain(&mut desk)? {
-                    Drained::Answered => {}
-                    Drained::Last(end) => return last(&line, &mut send, &desk.outbox, end).await,
+                loop {
+                    match answer::drain(&mut desk)? {
+                        Drained::Answered => break,
+                        Drained::More => write(&line, &mut send, &mut desk.outbox).await?,
+                        Drained::Last(end) => return last(&line, &mut send, &desk.outbox, end).await,
+                    }
                 }
             }
             Woken::Chunks(Ok(None)) => ended = true,

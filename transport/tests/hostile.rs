@@ -366,3 +366,88 @@ async fn garbage_leaves_the_door_standing() {
     assert_eq!((answered.reason, answered.seen > Receipt::default()), (Reason::HandleUnknown, true));
     assert_eq!(house.door.figures().connections_refused, 0);
 }
+
+/// PROPERTY: under many handshakes new ones prove their address first, and still get in (TC-76).
+#[tokio::test]
+async fn tc_76_addresses_are_proven_under_pressure() {
+    let house = House::with(Limits { handshakes_unproven: 0, ..Limits::default() }).await;
+    let operator = house.operator().await;
+    house.tenant(&operator, "acme").await;
+    assert!(house.door.figures().retries >= 3);
+}
+
+/// PROPERTY: one source has its own limit of connections.
+#[tokio::test]
+async fn a_source_has_its_own_limit() {
+    let house = House::with(Limits { connections_per_source: 2, ..Limits::default() }).await;
+    let operator = house.operator().await;
+    let other = endpoint(&house, b"tessera/1");
+    let connect = || other.connect(house.door.address(), "localhost").expect("an address");
+    let kept = connect().await.expect("the second");
+    assert!(connect().await.is_err());
+    kept.close(0_u32.into(), b"");
+    operator.list::<tessera_client::wire::SettingsRow>(&Request::ReadSettings {}).await.expect("served");
+    for _ in 0..100 {
+        if connect().await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the place was not given back");
+}
+
+/// PROPERTY: checks over a credential's budget get Busy, whatever its connections; others are served.
+#[tokio::test]
+async fn checks_are_budgeted_per_credential() {
+    let house = House::with(Limits { checks_per_second: 100, ..Limits::default() }).await;
+    let operator = house.operator().await;
+    let (acme, other) = (house.tenant(&operator, "acme").await, house.tenant(&operator, "other").await);
+    let brief = acme.client.with_deadline(Duration::from_millis(50));
+    let (mut answered, mut busy) = (0, 0);
+    for _ in 0..150 {
+        match brief.check(&query(&[0; 40], "orders.read")).await {
+            Ok(_) => answered += 1,
+            Err(ClientError::Refused(Refusal::Busy)) => busy += 1,
+            Err(other) => panic!("{other}"),
+        }
+        if busy > 0 {
+            break;
+        }
+    }
+    assert_eq!((answered, busy), (100, 1));
+    let second = house.client(&acme.key).await.with_deadline(Duration::from_millis(50));
+    let refused = second.check(&query(&[0; 40], "orders.read")).await.err();
+    assert!(matches!(refused, Some(ClientError::Refused(Refusal::Busy))), "{refused:?}");
+    assert!(other.client.check(&query(&[0; 40], "orders.read")).await.is_ok());
+    house.pass(1_000);
+    assert!(second.check(&query(&[0; 40], "orders.read")).await.is_ok());
+}
+
+/// PROPERTY: small questions with large answers are answered piece by piece: a read of 300 of them,
+/// some 2 MiB of answers, comes whole.
+#[tokio::test]
+async fn large_answers_come_piece_by_piece() {
+    let house = House::open().await;
+    let operator = house.operator().await;
+    let acme = house.tenant(&operator, "acme").await;
+    let patterns: Vec<String> = (0..60).map(|at| format!("{}{at}", "n".repeat(100))).collect();
+    let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
+    acme.person("amy@example.org", "reader", &patterns).await;
+    let (handle, _) = acme.session("amy@example.org").await;
+    let mut raw = Raw::hello(&house, &acme.key).await;
+    let mut out = Outbox::new();
+    for id in 0..300 {
+        let ask = tessera_client::wire::ListPermissions {
+            handle: &handle,
+            workspace: tessera_model::WorkspaceRef::Tenant,
+            at_least: Receipt::default(),
+            with_names: true,
+            after: tessera_model::PermissionId(0),
+        };
+        out.list_permissions(id, &ask).expect("written");
+    }
+    raw.write(out.as_bytes()).await;
+    for id in 0..300 {
+        assert_eq!(raw.next().await.map(|(id, kind, _)| (id, kind)), Some((id, Kind::Permissions)));
+    }
+}

@@ -1,0 +1,90 @@
+//! How many checks a credential may ask: one bucket per credential, whatever its connections.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use tessera_model::{PublicId, TenantId, UnixMillis};
+
+/// LIMIT: buckets looked through at once when those of ended connections are swept out.
+const SWEEP_AT: usize = 1_024;
+
+/// A credential: its tenant, and its public id there.
+type Credential = (TenantId, PublicId);
+
+/// A token bucket. It may go into debt by one drained read.
+pub(crate) struct Bucket(Mutex<(i64, UnixMillis)>);
+
+/// The buckets of all credentials with open connections.
+pub(crate) struct Budgets {
+    /// Checks per second, and how many may come at once.
+    rate: i64,
+    buckets: Mutex<HashMap<Credential, Weak<Bucket>>>,
+}
+
+impl Budgets {
+    pub(crate) fn new(checks_per_second: u32) -> Self {
+        Self { rate: i64::from(checks_per_second), buckets: Mutex::new(HashMap::new()) }
+    }
+
+    /// The bucket of a credential, shared by its connections.
+    pub(crate) fn of(&self, credential: Credential, now: UnixMillis) -> Arc<Bucket> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get(&credential).and_then(Weak::upgrade) {
+            return bucket;
+        }
+        if buckets.len() >= SWEEP_AT && buckets.len().is_power_of_two() {
+            buckets.retain(|_, bucket| bucket.strong_count() > 0);
+        }
+        let bucket = Arc::new(Bucket(Mutex::new((self.rate, now))));
+        buckets.insert(credential, Arc::downgrade(&bucket));
+        bucket
+    }
+
+    /// What is left of a bucket now.
+    pub(crate) fn left(&self, bucket: &Bucket, now: UnixMillis) -> i64 {
+        let mut state = bucket.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = i64::try_from(now.0.saturating_sub(state.1.0)).unwrap_or(i64::MAX);
+        let gained = self.rate.saturating_mul(passed) / 1_000;
+        if gained > 0 {
+            *state = (state.0.saturating_add(gained).min(self.rate), now);
+        }
+        state.0
+    }
+
+    /// Takes what a drained read has used.
+    pub(crate) fn use_up(&self, bucket: &Bucket, checks: u64) {
+        let mut state = bucket.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 = state.0.saturating_sub(i64::try_from(checks).unwrap_or(i64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: a credential's connections share one bucket; it refills with time, never beyond a second's.
+    #[test]
+    fn a_second_connection_brings_no_second_budget() {
+        let (budgets, id, at) = (Budgets::new(100), (TenantId(1), PublicId([1; 16])), UnixMillis);
+        let (first, second) = (budgets.of(id, at(0)), budgets.of(id, at(0)));
+        budgets.use_up(&first, 100);
+        assert_eq!(budgets.left(&second, at(5)), 0);
+        assert_eq!(budgets.left(&second, at(10)), 1);
+        assert_eq!(budgets.left(&first, at(500)), 50);
+        assert_eq!(budgets.left(&first, at(100_000)), 100);
+        let other = budgets.of((TenantId(2), id.1), at(0));
+        assert_eq!(budgets.left(&other, at(0)), 100);
+        budgets.use_up(&first, 1_000);
+        assert!(budgets.left(&first, at(100_001)) < 0, "debt is paid back first");
+    }
+
+    /// PROPERTY: buckets of ended connections are swept out.
+    #[test]
+    fn ended_buckets_are_swept_out() {
+        let budgets = Budgets::new(1);
+        for nth in 0..5_000_u128 {
+            drop(budgets.of((TenantId(1), PublicId(nth.to_le_bytes())), UnixMillis(0)));
+        }
+        let left = budgets.buckets.lock().expect("no panic").len();
+        assert!(left <= 2_048, "{left}");
+    }
+}
