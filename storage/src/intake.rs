@@ -172,3 +172,62 @@ fn gather(waiting: &mut VecDeque<Waiting>, frames_max: usize, bytes_max: usize) 
     let count = fits.count();
     waiting.drain(..count.max(usize::from(!waiting.is_empty()))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{Head, Staged};
+    use crate::store::Commit;
+    use tessera_model::{Caller, CommandId, CommandKind, Revision, UnixMillis};
+
+    fn waiting(tenant: u64, frames: usize) -> Waiting {
+        let mut batch = Batch::new(&Head { next: Revision(1), ..Head::unborn(TenantId(tenant)) });
+        for _ in 0..frames {
+            let staged = Staged {
+                kind: CommandKind::OpenSession,
+                id: CommandId([0; 16]),
+                fingerprint: 0,
+                caller: Caller::Node,
+                wall: UnixMillis(0),
+                events: Vec::new(),
+                rows: Vec::new(),
+            };
+            batch.push(&staged).unwrap();
+        }
+        Waiting { batch, reply: Commit::pair().0 }
+    }
+
+    /// PROPERTY: a group takes from the front, whole batches only, within both caps, at least one, and
+    /// as many as fit. METHOD: every batch is looked for in the groups, which are measured anew.
+    #[test]
+    fn groups_take_whole_batches_from_the_front() {
+        for (frames_max, blocks) in [(1_000, 1_000), (10, 1_000), (1_000, 4), (3, 2)] {
+            let bytes_max = blocks * group::BLOCK_BYTES;
+            let sizes: Vec<usize> = (0..60).map(|at| 1 + at * 7 % 9).collect();
+            let mut queue: VecDeque<Waiting> =
+                (0u64..).zip(&sizes).map(|(at, size)| waiting(at, *size)).collect();
+            let mut seen = 0;
+            while !queue.is_empty() {
+                let size = |group: &[&Waiting]| {
+                    let frames = group.iter().map(|waiting| waiting.batch.len()).sum();
+                    let bytes = group.iter().map(|waiting| waiting.batch.frames.len()).sum();
+                    (frames, group::size_of(frames, bytes))
+                };
+                let group = gather(&mut queue, frames_max, bytes_max);
+                for waiting in &group {
+                    assert_eq!((waiting.batch.tenant().0, waiting.batch.len()), (seen, sizes[seen as usize]));
+                    seen += 1;
+                }
+                let mut members: Vec<&Waiting> = group.iter().collect();
+                let (frames, bytes) = size(&members);
+                assert!(group.len() == 1 || (frames <= frames_max && bytes <= bytes_max));
+                if let Some(next) = queue.front() {
+                    members.push(next);
+                    let (frames, bytes) = size(&members);
+                    assert!(frames > frames_max || bytes > bytes_max, "one more would have fitted");
+                }
+            }
+            assert_eq!(seen as usize, sizes.len());
+        }
+    }
+}

@@ -311,6 +311,81 @@ fn root_key_files_are_private() {
     }
 }
 
+/// PROPERTY: at the tail's bound writers get Busy, narrowing ones go on to twice the bound, and a
+/// checkpoint, wanted since half of it, lets everyone go on.
+#[test]
+fn the_tail_is_bounded() {
+    let options = Options { tail_frames_max: 40, ..by_hand() };
+    let store = on(Arc::new(Simulated::new()), options).unwrap();
+    let mut head = try_one(&store, A, 0, false).unwrap();
+    for no in 1..40 {
+        assert_eq!(store.due(), no >= 20, "{no}");
+        head = try_one(&store, A, no, false).unwrap();
+    }
+    let error = try_one(&store, A, 50, false).unwrap_err();
+    assert!(matches!(error, StorageError::Busy) && !error.is_unknown());
+    for no in 0..40 {
+        head = try_one(&store, A, no, true).unwrap();
+    }
+    assert!(matches!(try_one(&store, A, 50, true), Err(StorageError::Busy)));
+    assert_eq!(store.usage().tail_frames, 80);
+    let cut = store.cut();
+    store.put(A, &head, vec![]).unwrap();
+    store.finish(&cut).unwrap();
+    assert_eq!((store.usage().tail_frames, store.due()), (0, false));
+    try_one(&store, A, 50, false).unwrap();
+}
+
+/// PROPERTY: a batch that no group of this directory holds is refused whole, and the lane goes on.
+#[test]
+fn batches_are_capped_by_the_file_size() {
+    let store = open(&Simulated::new()).unwrap();
+    let head = try_one(&store, A, 0, false).unwrap();
+    let batch = |bytes: usize| {
+        let mut batch = Batch::new(&head);
+        let value = vec![1; bytes];
+        batch.push(&staged(1, vec![], vec![row(b"k", Some(&value))])).unwrap();
+        batch
+    };
+    let fits = store.batch_bytes_max();
+    let commit = |batch: Batch| {
+        let commit = store.commit(batch);
+        while store.turn() {}
+        commit.wait()
+    };
+    let over = batch(fits);
+    assert!(over.len_bytes() > fits);
+    assert!(matches!(commit(over), Err(StorageError::FrameTooLarge { .. })));
+    let just = batch(fits - 300);
+    assert!(just.len_bytes() <= fits);
+    commit(just).unwrap();
+}
+
+/// PROPERTY: what a newer version wrote is refused with its number, not taken for damage.
+#[test]
+fn newer_formats_are_refused() {
+    let disk = Simulated::new();
+    drop(open(&disk).unwrap());
+    let newer = disk.image();
+    newer.tamper("journal-0000", |bytes| bytes[4] = 2);
+    let opened = open(&newer);
+    assert!(matches!(opened, Err(StorageError::NewerFormat { found: 2, known: 1 })), "{:?}", opened.err());
+    let newer = disk.image();
+    newer.tamper("LANE", |bytes| {
+        bytes[4] = 9;
+        let body = bytes.len() - 32;
+        let hash = tessera_crypto::digest::hash(&[&bytes[..body]]);
+        bytes[body..].copy_from_slice(&hash);
+    });
+    let Err(error) = open(&newer) else { panic!() };
+    assert!(matches!(error, StorageError::NewerFormat { found: 9, known: 1 }));
+    assert!(error.to_string().contains("start the version that wrote it"), "{error}");
+    for name in ["keys-a", "keys-b"] {
+        disk.tamper(name, |bytes| bytes[4] = 3);
+    }
+    assert!(matches!(open(&disk), Err(StorageError::NewerFormat { found: 3, known: 1 })));
+}
+
 /// F-53. PROPERTY: rewriting 10,000 subjects 100 times leaves the checkpoint's file at most four times
 /// as large as after the first load.
 #[test]

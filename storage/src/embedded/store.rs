@@ -52,9 +52,8 @@ impl Store for Embedded {
     }
 
     fn batch_bytes_max(&self) -> usize {
-        self.group_bytes_max
-            .saturating_sub(crate::journal::group::size_of(0, 0))
-            .min(tessera_model::limits::FRAME_WITH_ROWS_BYTES_MAX)
+        let around = usize::try_from(crate::journal::group::frames_offset(0, true)).unwrap_or(usize::MAX);
+        self.group_bytes_max.saturating_sub(around).min(tessera_model::limits::FRAME_WITH_ROWS_BYTES_MAX)
     }
 
     fn head(&self, tenant: TenantId) -> Result<Option<Head>, StorageError> {
