@@ -2,9 +2,12 @@
 
 use crate::call::{Routes, Write};
 use crate::config::Config;
+use crate::double::Double;
 use crate::error::ClientError;
+use crate::ids::Dice;
 use crate::lane::Answer;
 use crate::pool::Pool;
+use crate::touched::Touched;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tessera_model::limits::BATCH_CHECKS_MAX;
@@ -14,7 +17,7 @@ use tessera_model::{
     TenantId, UnixMillis, WorkspaceRef,
 };
 use tessera_wire::{
-    Head, HelloReply, Introspect, ListPermissions, Made, Outbox, Page, Permissions, Request, Resolve,
+    Frame, Head, HelloReply, Introspect, ListPermissions, Made, Outbox, Page, Permissions, Request, Resolve,
     Resolved, Shape, TENANT_OF_CONNECTION, WireError,
 };
 
@@ -35,13 +38,43 @@ pub struct Client {
 }
 
 struct Open {
-    routes: Routes,
+    way: Way,
     hello: HelloReply,
+    touched: Touched,
+    dice: Dice,
+}
+
+/// Who answers.
+enum Way {
+    /// A node.
+    Node(Routes),
+    /// A script, for tests of applications.
+    Script(Double),
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.routes.close();
+        if let Way::Node(routes) = &self.way {
+            routes.close();
+        }
+    }
+}
+
+impl Open {
+    fn new(way: Way, hello: HelloReply) -> Arc<Self> {
+        Arc::new(Self { way, hello, touched: Touched::default(), dice: Dice::default() })
+    }
+
+    async fn call(
+        &self,
+        allowed: Duration,
+        command: Option<CommandId>,
+        write: Write<'_>,
+    ) -> Result<Answer, ClientError> {
+        match &self.way {
+            Way::Node(routes) => routes.call(allowed, command, write).await,
+            Way::Script(double) => double.answer(write)?.sound(),
+        }
     }
 }
 
@@ -58,15 +91,22 @@ impl Client {
         let deadline = config.deadline;
         let pool = Pool::start(config)?;
         match pool.link(Instant::now() + deadline).await {
-            Ok(link) => {
-                let open = Open { routes: Routes::new(pool), hello: link.hello };
-                Ok(Self { open: Arc::new(open), deadline })
-            }
+            Ok(link) => Ok(Self { open: Open::new(Way::Node(Routes::new(pool)), link.hello), deadline }),
             Err(error) => {
                 pool.close();
                 Err(error)
             }
         }
+    }
+
+    /// A client for tests of applications: each question is handed to `script`, which writes the answer.
+    /// [`crate::Permitted`] is the ready-made one for checks.
+    #[must_use]
+    pub fn double(
+        script: impl Fn(&Frame<'_>, &mut Outbox) -> Result<(), WireError> + Send + Sync + 'static,
+    ) -> Self {
+        let open = Open::new(Way::Script(Double::new(script)), HelloReply::default());
+        Self { open, deadline: Duration::from_secs(5) }
     }
 
     /// The same connections with another deadline per call.
@@ -84,18 +124,20 @@ impl Client {
     /// The node's time now, by its last Hello and our own monotonic clock.
     #[must_use]
     pub fn node_time(&self) -> UnixMillis {
-        self.open.routes.pool().now()
+        match &self.open.way {
+            Way::Node(routes) => routes.pool().now(),
+            Way::Script(_) => self.open.hello.node_time,
+        }
     }
 
     /// A fresh command id, stamped with the node's time.
     #[must_use]
     pub fn command_id(&self) -> CommandId {
-        let pool = self.open.routes.pool();
-        pool.dice.command_id(pool.now())
+        self.open.dice.command_id(self.node_time())
     }
 
     async fn read(&self, write: Write<'_>) -> Result<Answer, ClientError> {
-        self.open.routes.call(self.deadline, None, write).await
+        self.open.call(self.deadline, None, write).await
     }
 
     /// Asks one question.
@@ -199,7 +241,7 @@ impl Client {
     ) -> Result<Made, ClientError> {
         let head = Head { command_id, tenant };
         let write = |out: &mut Outbox, id| out.request(id, head, request);
-        let answer = self.open.routes.call(self.deadline, Some(command_id), &write).await?;
+        let answer = self.open.call(self.deadline, Some(command_id), &write).await?;
         let Answer::Made(made) = answer else { return Err(unexpected()) };
         Ok(*made)
     }
@@ -246,6 +288,22 @@ impl Client {
         self.request(&Request::TouchSession { handle: Private::new(handle.to_vec()) }).await
     }
 
+    /// Touches a session or key unless this client did so within the last minute (more often moves
+    /// nothing). For every request that an application serves.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; the next call tries again.
+    pub async fn touch_lazily(&self, handle: &HandleBytes) -> Result<(), ClientError> {
+        if !self.open.touched.due(handle, Instant::now()) {
+            return Ok(());
+        }
+        let touched = self.touch(handle).await;
+        if touched.is_err() {
+            self.open.touched.forget(handle);
+        }
+        touched.map(drop)
+    }
+
     /// Ends a session or key by its public id.
     ///
     /// # Errors
@@ -264,7 +322,9 @@ impl Client {
 
     /// Closes the connections and waits until the node was told. Calls in flight end as lost.
     pub async fn close(self) {
-        self.open.routes.close();
-        self.open.routes.idle().await;
+        if let Way::Node(routes) = &self.open.way {
+            routes.close();
+            routes.idle().await;
+        }
     }
 }

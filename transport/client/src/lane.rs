@@ -4,6 +4,7 @@
 //! the buffer, one reads answers into the slots. A request id is a slot and its life, so that a late
 //! answer never reaches the next call in that slot.
 
+use crate::error::ClientError;
 use parking_lot::Mutex;
 use std::future::Future;
 use std::pin::Pin;
@@ -37,8 +38,20 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    fn of(frame: &Frame<'_>) -> Self {
+    /// Reads an answer; what does not read is an answer too.
+    pub(crate) fn of(frame: &Frame<'_>) -> Self {
         Self::read(frame).unwrap_or_else(Self::Unreadable)
+    }
+
+    /// The answer, unless it is an Error or does not read.
+    pub(crate) fn sound(self) -> Result<Self, ClientError> {
+        if let Self::Fault(fault) = self {
+            return Err(ClientError::of(fault));
+        }
+        if let Self::Unreadable(error) = self {
+            return Err(error.into());
+        }
+        Ok(self)
     }
 
     fn read(frame: &Frame<'_>) -> Result<Self, WireError> {

@@ -25,15 +25,18 @@
 mod call;
 mod client;
 mod config;
+mod double;
 mod error;
 mod ids;
 mod lane;
 mod link;
 mod pool;
 mod tls;
+mod touched;
 
 pub use client::{Client, Found};
 pub use config::Config;
+pub use double::Permitted;
 pub use error::ClientError;
 pub use tls::Trust;
 

