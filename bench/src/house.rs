@@ -6,6 +6,7 @@ use std::future::Future;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_crypto::PasswordPool;
 use tessera_engine::{Bound, Clock, Engine, EngineConfig, Entropy, HelloRefusal, View};
 use tessera_model::record::PlaceRecord;
@@ -43,20 +44,26 @@ impl Entropy for System {
 pub struct Prepared {
     inner: Arc<dyn Store>,
     world: Option<World>,
-    checkpoints: bool,
+    checkpoints: Arc<AtomicBool>,
 }
 
 impl Prepared {
     /// A store that gives every tenant but the system's these facts when it is loaded.
     #[must_use]
     pub fn with_world(inner: Arc<dyn Store>, world: World) -> Self {
-        Self { inner, world: Some(world), checkpoints: true }
+        Self { inner, world: Some(world), checkpoints: Arc::new(AtomicBool::new(true)) }
     }
 
     /// A store that never asks for a checkpoint: its tail grows to its bound.
     #[must_use]
     pub fn without_checkpoints(inner: Arc<dyn Store>) -> Self {
-        Self { inner, world: None, checkpoints: false }
+        Self::switched(inner, Arc::new(AtomicBool::new(false)))
+    }
+
+    /// A store that asks for a checkpoint only while this is true.
+    #[must_use]
+    pub fn switched(inner: Arc<dyn Store>, checkpoints: Arc<AtomicBool>) -> Self {
+        Self { inner, world: None, checkpoints }
     }
 }
 
@@ -69,7 +76,7 @@ impl Store for Prepared {
     }
 
     fn due(&self) -> bool {
-        self.checkpoints && self.inner.due()
+        self.checkpoints.load(Ordering::Relaxed) && self.inner.due()
     }
 
     fn commit(&self, batch: Batch) -> Commit {

@@ -4,11 +4,19 @@
 //! instruction count use the same worlds. Nothing here is shipped and nobody imports it.
 
 pub mod args;
+pub mod caller;
 pub mod checks;
+pub mod commit;
+pub mod echo;
 pub mod figure;
 pub mod house;
+pub mod instructions;
 pub mod large;
 pub mod memory;
+pub mod peers;
+pub mod process;
+pub mod restart;
 pub mod rounds;
 pub mod seeded;
+pub mod wire;
 pub mod world;

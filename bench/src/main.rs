@@ -3,16 +3,28 @@
 use clap::Parser as _;
 use std::io::Write as _;
 use std::process::ExitCode;
-use tessera_bench::args::Args;
+use tessera_bench::args::{Args, Part};
 use tessera_bench::figure::{self, Family, Progress, Row, Setup, Why};
-use tessera_bench::{checks, large};
+use tessera_bench::{checks, commit, echo, instructions, large, restart, wire};
 
 /// All figures, in the order of the table.
-const FAMILIES: &[&Family] = &[&checks::HOT, &large::LARGE];
+const FAMILIES: &[&Family] = &[
+    &checks::HOT,
+    &large::LARGE,
+    &wire::WIRE,
+    &commit::COMMIT,
+    &restart::RESTART,
+    &restart::IDLE,
+    &instructions::INSTRUCTIONS,
+];
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match run(&args) {
+    let done = match &args.part {
+        None => run(&args),
+        Some(part) => run_part(part),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             // A closed standard error leaves only the exit code.
@@ -47,6 +59,15 @@ fn run(args: &Args) -> Result<(), Why> {
         std::fs::write(path, serde_json::to_vec_pretty(&rows)?)?;
     }
     Ok(())
+}
+
+fn run_part(part: &Part) -> Result<(), Why> {
+    match part {
+        Part::Echo { listen, reply, certificate } => echo::serve(*listen, *reply, certificate),
+        Part::Fill { data, root_key, bytes, sessions, tail_frames, keys } => {
+            restart::fill((data, root_key, keys), (*bytes, *sessions, *tail_frames))
+        }
+    }
 }
 
 fn list() -> Result<(), Why> {

@@ -33,7 +33,8 @@ impl Node {
             let mut bytes = [0; 32];
             fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
             let mut options = fs::OpenOptions::new();
-            options.write(true).create_new(true).mode(0o600).open(key)?.write_all(&bytes)?;
+            let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            options.write(true).create_new(true).mode(0o600).open(key)?.write_all(text.as_bytes())?;
         }
         let address = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;

@@ -4,7 +4,7 @@ use crate::audit::{Auditor, Held, Subject, Tenant, lock};
 use crate::facts::{EDITED, ROLES, patterns};
 use crate::moment::Stopwatch;
 use std::time::{Duration, Instant};
-use tessera_client::wire::{Made, Request, TENANT_OF_CONNECTION};
+use tessera_client::wire::{Made, Request, SessionRow, TENANT_OF_CONNECTION};
 use tessera_client::{Client, ClientError};
 use tessera_model::{Deadline, Name, Pattern, Private, PublicId, Refusal};
 
@@ -141,7 +141,13 @@ pub async fn change(
         (request, ended)
     };
     let probe = probe(subject, write, ended);
-    let outcome = order(&tenant.client, &request).await;
+    let mut outcome = order(&tenant.client, &request).await;
+    if let (Outcome::Done(made), Write::SignIn | Write::Open) = (&mut outcome, write)
+        && made.session.is_none()
+    {
+        // A repeat's ids and secrets are not given again: the session that is new is the one.
+        made.session = opened(tenant, subject).await;
+    }
     let now = watch.now();
     let mut made_one = None;
     {
@@ -149,8 +155,9 @@ pub async fn change(
         match &outcome {
             Outcome::Done(made) => history.settle_as(now, |state| {
                 state.opening = false;
-                if let (Write::SignIn | Write::Open, Some(session)) = (write, made.session) {
-                    state.facts.live.insert(session);
+                if let Write::SignIn | Write::Open = write {
+                    // An id that nobody gave is on no list: an acknowledged session that is missing is found.
+                    state.facts.live.insert(made.session.unwrap_or_default());
                 }
             }),
             Outcome::NotDone(_) => history.refuse(),
@@ -167,6 +174,23 @@ pub async fn change(
         }
     }
     Some((outcome, made_one.or(probe)))
+}
+
+/// The session that was opened while its receipt was lost: the one listed that was not known. `None`
+/// when it cannot be found; the next reread says whether it is missing.
+async fn opened(tenant: &Tenant, subject: &Subject) -> Option<PublicId> {
+    let known = subject.newest().facts.live;
+    let give_up = Instant::now() + ASK_AGAIN;
+    loop {
+        let request = Request::ListSessions { subject: subject.id };
+        if let Ok(page) = tenant.client.list::<SessionRow>(&request).await {
+            return page.rows.iter().map(|row| row.session).find(|session| !known.contains(session));
+        }
+        if Instant::now() >= give_up {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// A handle whose answer the write changes.

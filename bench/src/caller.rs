@@ -1,0 +1,166 @@
+//! The bench's own caller: one connection, one stream, frames prepared beforehand, replies counted.
+//!
+//! It drives a node and the bare echo alike, so that the difference between the two is the node's.
+
+use crate::figure::Why;
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tessera_wire::{ALPN, Hello, Inbox, Kind, Outbox};
+use tokio::runtime::Runtime;
+
+/// A connection with one open stream, on a runtime of one thread.
+pub struct Caller {
+    runtime: Runtime,
+    connection: Connection,
+    send: SendStream,
+    receive: RecvStream,
+    endpoint: Endpoint,
+    reply: usize,
+    chunks: Vec<bytes::Bytes>,
+}
+
+/// How long connecting may be tried: a process that was just started is not there yet.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Caller {
+    /// Connects to a server that answers with frames of `reply` bytes.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub fn connect(address: SocketAddr, pem: &[u8], reply: usize) -> Result<Self, Why> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let config = config(pem)?;
+        let (endpoint, connection, send, receive) = runtime.block_on(async {
+            let mut endpoint = Endpoint::client((Ipv4Addr::LOCALHOST, 0).into())?;
+            endpoint.set_default_client_config(config);
+            let started = Instant::now();
+            let connection = loop {
+                match tokio::time::timeout(Duration::from_secs(2), endpoint.connect(address, "localhost")?)
+                    .await
+                {
+                    Ok(Ok(connection)) => break connection,
+                    Ok(Err(error)) if started.elapsed() > PATIENCE => return Err(error.into()),
+                    Err(_) if started.elapsed() > PATIENCE => return Err("no answer to a handshake".into()),
+                    Ok(Err(_)) | Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            };
+            let (send, receive) = connection.open_bi().await?;
+            Ok::<_, Why>((endpoint, connection, send, receive))
+        })?;
+        let chunks = vec![bytes::Bytes::new(); 64];
+        Ok(Self { runtime, connection, send, receive, endpoint, reply, chunks })
+    }
+
+    /// Says Hello to a node and waits for its answer.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn hello(&mut self, hello: &Hello) -> Result<(), Why> {
+        let mut outbox = Outbox::new();
+        outbox.hello(1, hello)?;
+        let Self { runtime, send, receive, .. } = self;
+        runtime.block_on(async {
+            let mut inbox = Inbox::default();
+            send.write_all(outbox.as_bytes()).await?;
+            loop {
+                let chunk = receive.read_chunk(usize::MAX, true).await?.ok_or("the stream ended")?;
+                inbox.extend(&chunk.bytes);
+                let Some(frame) = inbox.next_frame()? else { continue };
+                return match frame.kind()? {
+                    Kind::HelloReply => Ok(()),
+                    other => Err(format!("Hello was answered with {}", other.name()).into()),
+                };
+            }
+        })
+    }
+
+    /// Sends one frame and reads its reply: the frame's bytes.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn once(&mut self, frame: &[u8]) -> Result<Vec<u8>, Why> {
+        let Self { runtime, send, receive, reply, .. } = self;
+        runtime.block_on(async {
+            send.write_all(frame).await?;
+            let mut bytes = vec![0; *reply];
+            receive.read_exact(&mut bytes).await?;
+            Ok(bytes)
+        })
+    }
+
+    /// Nanoseconds of each of `count` frames, one in flight.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn one_by_one(&mut self, frame: &[u8], count: usize) -> Result<Vec<f64>, Why> {
+        let Self { runtime, send, receive, reply, .. } = self;
+        runtime.block_on(async {
+            let (mut nanos, mut bytes) = (Vec::with_capacity(count), vec![0; *reply]);
+            for _ in 0..count {
+                let started = Instant::now();
+                send.write_all(frame).await?;
+                receive.read_exact(&mut bytes).await?;
+                nanos.push(started.elapsed().as_nanos() as f64);
+            }
+            Ok(nanos)
+        })
+    }
+
+    /// Frames per second with `depth` in flight, until `count` were answered: each batch of replies is
+    /// followed by as many new frames, in one write.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn pipelined(&mut self, frame: &[u8], depth: usize, count: usize) -> Result<f64, Why> {
+        let Self { runtime, send, receive, reply, chunks, .. } = self;
+        let frames = frame.repeat(depth);
+        runtime.block_on(async {
+            let started = Instant::now();
+            let (mut sent, mut answered, mut partial) = (depth.min(count), 0, 0);
+            send.write_all(frames.get(..sent * frame.len()).unwrap_or_default()).await?;
+            while answered < count {
+                let read = receive.read_chunks(chunks).await?.ok_or("the stream ended")?;
+                partial += chunks.iter().take(read).map(|chunk| chunk.len()).sum::<usize>();
+                let whole = partial / *reply;
+                partial %= *reply;
+                answered += whole;
+                let next = whole.min(count - sent);
+                sent += next;
+                if next > 0 {
+                    send.write_all(frames.get(..next * frame.len()).unwrap_or_default()).await?;
+                }
+            }
+            Ok(count as f64 / started.elapsed().as_secs_f64())
+        })
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.connection.close(quinn::VarInt::from_u32(0), b"");
+        let Self { runtime, endpoint, .. } = self;
+        let idle = async { tokio::time::timeout(Duration::from_secs(1), endpoint.wait_idle()).await };
+        // The server notices at its idle timeout at the latest.
+        runtime.block_on(idle).unwrap_or_default();
+    }
+}
+
+/// Believes exactly this certificate, as a root.
+fn config(pem: &[u8]) -> Result<ClientConfig, Why> {
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        roots.add(certificate?)?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![ALPN.to_vec()];
+    Ok(ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?)))
+}

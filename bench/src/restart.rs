@@ -1,0 +1,282 @@
+//! `restart-2gib` and `idle-rss`: the real binary after a kill, and at rest.
+
+use crate::commit::ADMIN;
+use crate::figure::{Family, Row, Setup, Spec, Why};
+use crate::house::{House, Prepared, Tenant};
+use crate::memory::resident;
+use crate::process::{Node, Process, fresh, write_root_key};
+use crate::rounds::median;
+use crate::wire::{claim, session, tenant};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::process::Command as Program;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tessera_engine::{Engine, EngineConfig, SubmitError};
+use tessera_model::{
+    CheckQuery, Command, Handle, PermissionRef, Receipt, Refusal, SubjectIndex, WorkspaceRef,
+};
+use tessera_storage::{Embedded, Options, RootKey, Store};
+
+/// Start after a kill.
+pub const RESTART: Family = Family { specs: &[RESTARTED], take: restart };
+/// Memory at rest.
+pub const IDLE: Family = Family { specs: &[RESIDENT], take: idle };
+
+const RESTARTED: Spec = Spec {
+    id: "restart-2gib",
+    what: "from the start of the process to the first answer to a check of a tenant that was hot at the kill",
+    unit: "ms",
+    goal: "<= 1,000 ms",
+};
+const RESIDENT: Spec = Spec {
+    id: "idle-rss",
+    what: "resident memory of the node with 10 sleeping tenants",
+    unit: "MB",
+    goal: "<= 50 MB",
+};
+
+/// The goal's sizes: bytes of the directory, sessions of the hot tenant, frames of the tail.
+const BYTES: u64 = 2 << 30;
+const SESSIONS: u32 = 100_000;
+const TAIL_FRAMES: u64 = 500_000;
+
+/// What the first check after the restart needs.
+#[derive(Deserialize, Serialize)]
+struct Kept {
+    admin: String,
+    session: String,
+    bytes: u64,
+    tail_frames: u64,
+}
+
+fn restart(setup: &Setup) -> Result<Vec<Row>, Why> {
+    let folder = fresh(&setup.folder, "restart")?;
+    let (bytes, sessions, frames) = if setup.quick {
+        (64 << 20, SESSIONS / 10, TAIL_FRAMES / 20)
+    } else {
+        (BYTES, SESSIONS, TAIL_FRAMES)
+    };
+    setup.progress.say(&format!("restart-2gib: filling {} MiB", bytes >> 20));
+    let (data, key, kept) = (folder.join("data"), folder.join("root.key"), folder.join("kept.json"));
+    write_root_key(&key)?;
+    let mut fill = Program::new(std::env::current_exe()?);
+    fill.arg("fill").arg("--data").arg(&data).arg("--root-key").arg(&key).arg("--keys").arg(&kept);
+    fill.args(["--bytes", &bytes.to_string(), "--sessions", &sessions.to_string()]);
+    fill.args(["--tail-frames", &frames.to_string()]);
+    Process::start(&mut fill, &folder.join("fill.log"))?.wait()?;
+    let text = std::fs::read(&kept).map_err(|_| {
+        let log = std::fs::read_to_string(folder.join("fill.log")).unwrap_or_default();
+        format!("the directory was not filled: {}", log.lines().last().unwrap_or_default())
+    })?;
+    let kept: Kept = serde_json::from_slice(&text)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut times = Vec::new();
+    // The first start is the figure: the tail is at its bound only then. The later ones are told beside.
+    for turn in 1..=3 {
+        setup.progress.say(&format!("restart-2gib: start {turn}"));
+        let started = Instant::now();
+        let frames = frames.to_string();
+        let mut node =
+            Node::start(&setup.node, &folder, &[("TESSERA_STORAGE__TAIL_FRAMES_MAX", frames.as_str())])?;
+        runtime.block_on(first_answer(&mut node, &kept))?;
+        times.push(started.elapsed().as_secs_f64() * 1e3);
+        node.process.kill()?;
+    }
+    let first = times.first().copied().unwrap_or(f64::NAN);
+    let others: Vec<String> = times.iter().skip(1).map(|time| format!("{time:.0}")).collect();
+    let sizes = format!(
+        "directory of {} MiB, tail of {} frames, {sessions} sessions in the hot tenant; started once after the kill; killed at once and started again: {} ms",
+        kept.bytes >> 20,
+        kept.tail_frames,
+        others.join(", ")
+    );
+    Ok(vec![Row::new(&RESTARTED, first, sizes).judged(setup.verdict(first <= 1_000.0))])
+}
+
+/// Connects and asks until there is a Permit: the client's own retries are part of the time.
+async fn first_answer(node: &mut Node, kept: &Kept) -> Result<(), Why> {
+    let handle = Handle::parse_text(&kept.session).map_err(|_| "not a handle")?.to_bytes();
+    let query = CheckQuery {
+        handle: &handle,
+        permission: PermissionRef::Name("tessera.check"),
+        workspace: WorkspaceRef::Tenant,
+        at_least: Receipt::default(),
+        address: None,
+    };
+    let client = node.client(Some(kept.admin.clone())).await?;
+    let decision = client.check(&query).await?;
+    if decision.is_permit() { Ok(()) } else { Err(format!("denied: {}", decision.reason.name()).into()) }
+}
+
+/// Fills a directory and dies: the part that runs in a process of its own.
+///
+/// # Errors
+/// When the disk or the engine refuses.
+pub fn fill(
+    (data, root_key, keys): (&Path, &Path, &Path),
+    (bytes, sessions, tail_frames): (u64, u32, u64),
+) -> Result<(), Why> {
+    std::fs::create_dir_all(data)?;
+    let key = RootKey::read(root_key)?;
+    let mut salt = [0; 32];
+    tessera_crypto::random::fill(&mut salt)?;
+    let options = Options { tail_frames_max: tail_frames, ..Options::new(key, salt) };
+    let store: Arc<dyn Store> = Arc::new(Embedded::open(data, options)?);
+    let checkpoints = Arc::new(AtomicBool::new(true));
+    let prepared = Arc::new(Prepared::switched(Arc::clone(&store), Arc::clone(&checkpoints)));
+    let config = EngineConfig { checkpoint_every_ms: 2_000, ..EngineConfig::default() };
+    let house = House::over(prepared, config, 2)?;
+    let hot = house.tenant("hot")?;
+    let cold: Vec<Tenant> =
+        (0..32).map(|no| house.tenant(&format!("cold-{no}"))).collect::<Result<_, _>>()?;
+    let session = house.runtime.block_on(async {
+        let session = open(&house.engine, &hot, ADMIN, sessions.div_ceil(64) * 64).await?;
+        // History grows the directory.
+        while size(data)? < bytes {
+            churn(&house.engine, &cold).await?;
+        }
+        Ok::<_, Why>(session)
+    })?;
+    house.runtime.block_on(house.engine.checkpoint());
+    checkpoints.store(false, Ordering::SeqCst);
+    house.runtime.block_on(async {
+        // Both the hot and the cold stand in the tail, until its bound.
+        while store.usage().tail_frames < tail_frames {
+            let opened = open(&house.engine, &hot, ADMIN, 64).await;
+            let churned = churn(&house.engine, &cold).await;
+            if is_busy(&opened.err()) || is_busy(&churned.err()) {
+                break;
+            }
+        }
+        Ok::<_, Why>(())
+    })?;
+    let kept = Kept {
+        admin: hot.key.to_text(),
+        session: session.to_text(),
+        bytes: size(data)?,
+        tail_frames: store.usage().tail_frames,
+    };
+    std::fs::write(keys, serde_json::to_vec(&kept)?)?;
+    // As by kill -9: nothing is closed, no destructor runs.
+    drop(Program::new("kill").args(["-KILL", &std::process::id().to_string()]).status());
+    Ok(())
+}
+
+fn is_busy(error: &Option<Why>) -> bool {
+    let busy = SubmitError::Refused(Refusal::Busy);
+    error.as_ref().and_then(|error| error.downcast_ref::<SubmitError>()).is_some_and(|error| *error == busy)
+}
+
+/// Bytes of a directory's files as they lie on the disk.
+fn size(data: &Path) -> Result<u64, Why> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(data)? {
+        bytes += entry?.metadata()?.len();
+    }
+    Ok(bytes)
+}
+
+/// Opens so many sessions, 64 at a time: the last handle.
+async fn open(engine: &Engine, tenant: &Tenant, subject: SubjectIndex, count: u32) -> Result<Handle, Why> {
+    let mut last = None;
+    let tasks: Vec<_> = (0..64)
+        .map(|_| {
+            let (engine, admin) = (engine.clone(), tenant.admin.clone());
+            tokio::spawn(async move {
+                let mut last = None;
+                let mut busy = 0;
+                for _ in 0..count / 64 {
+                    let command = Command::OpenSession { subject, seen_cut_off: 0, acr: 1 };
+                    loop {
+                        match engine.submit(&admin, engine.command_id(), command.clone()).await {
+                            Ok(done) => break last = done.made.handle,
+                            // The checkpoint frees the tail; without one this is the end.
+                            Err(SubmitError::Refused(Refusal::Busy)) if busy < 300 => {
+                                busy += 1;
+                                tokio::time::sleep(Duration::from_millis(10)).await;
+                            }
+                            Err(error) => return Err::<_, Why>(error.into()),
+                        }
+                    }
+                }
+                Ok(last)
+            })
+        })
+        .collect();
+    for task in tasks {
+        last = task.await??.or(last);
+    }
+    last.ok_or_else(|| "no session was opened".into())
+}
+
+/// Changes settings to and fro in all cold tenants: frames of history without growing state.
+async fn churn(engine: &Engine, cold: &[Tenant]) -> Result<(), Why> {
+    let tasks: Vec<_> = cold
+        .iter()
+        .map(|tenant| {
+            let (engine, admin) = (engine.clone(), tenant.admin.clone());
+            tokio::spawn(async move {
+                for turn in 0..200_u32 {
+                    let settings = tessera_model::Settings {
+                        argon_memory_kib: 64,
+                        argon_passes: 1 + turn % 2,
+                        ..tessera_model::Settings::default()
+                    };
+                    let command = Command::ChangeSettings { settings };
+                    let mut busy = 0;
+                    while let Err(error) = engine.submit(&admin, engine.command_id(), command.clone()).await {
+                        busy += 1;
+                        if error != SubmitError::Refused(Refusal::Busy) || busy > 300 {
+                            return Err::<_, Why>(error.into());
+                        }
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                }
+                Ok(())
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await??;
+    }
+    Ok(())
+}
+
+fn idle(setup: &Setup) -> Result<Vec<Row>, Why> {
+    let folder = fresh(&setup.folder, "idle")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    setup.progress.say("idle-rss: making 10 tenants");
+    let mut node = Node::start(&setup.node, &folder, &[])?;
+    runtime.block_on(async {
+        let operator = claim(&mut node).await?;
+        for number in 0..10 {
+            let key = tenant(&operator, &format!("bench-{number}")).await?;
+            let admin = node.client(Some(key)).await?;
+            session(&admin).await?;
+            admin.close().await;
+        }
+        Ok::<_, Why>(())
+    })?;
+    // A clean stop takes a checkpoint: no tenant has a tail that would wake it.
+    drop(Program::new("kill").args(["-TERM", &node.process.id().to_string()]).status());
+    node.process.wait()?;
+    let seconds = setup.size(60, 10);
+    setup.progress.say(&format!("idle-rss: {seconds} s at rest"));
+    let node = Node::start(&setup.node, &folder, &[])?;
+    std::thread::sleep(Duration::from_secs(u64::from(seconds)));
+    let samples: Vec<f64> = (0..5)
+        .filter_map(|_| {
+            std::thread::sleep(Duration::from_millis(100));
+            resident(node.process.id())
+        })
+        .collect();
+    let megabytes = median(&samples) / 1e6;
+    if !megabytes.is_finite() {
+        return Err("the node's memory could not be read".into());
+    }
+    let sizes =
+        format!("10 tenants with a subject, a role and a session each, asleep; {seconds} s after the start");
+    Ok(vec![Row::new(&RESIDENT, megabytes, sizes).judged(setup.verdict(megabytes <= 50.0))])
+}
