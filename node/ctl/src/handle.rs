@@ -3,6 +3,7 @@
 use crate::answer::Answer;
 use crate::error::CtlError;
 use crate::profile::Profile;
+use crate::reach::variable;
 use crate::secret::{self, Kept};
 use std::path::PathBuf;
 use tessera_client::wire::Made;
@@ -32,7 +33,7 @@ impl HandleFrom {
             text.clone()
         } else if let Some(path) = &self.handle_file {
             secret::file(path)?
-        } else if let Ok(text) = std::env::var("TESSERA_HANDLE") {
+        } else if let Some(text) = variable("TESSERA_HANDLE") {
             text
         } else if let Some(path) = profile.handle_file.as_ref().filter(|path| path.exists()) {
             secret::file(path)?

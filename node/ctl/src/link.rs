@@ -49,7 +49,7 @@ fn need_key(settled: &Settled) -> Result<TenantId, CtlError> {
 async fn in_tenant(settled: Settled) -> Result<Link, CtlError> {
     let home = need_key(&settled)?;
     if home != TenantId::SYSTEM {
-        // A profile's tenant is meant for its own key, an operator's.
+        // The tenant of the environment or a profile is meant for an operator's key.
         let elsewhere = settled.tenant.as_ref().is_some_and(|tenant| *tenant != TenantRef::Id(home));
         return if elsewhere {
             Err(CtlError::usage(format!("this key belongs to tenant {home} and acts there only"))
@@ -58,7 +58,7 @@ async fn in_tenant(settled: Settled) -> Result<Link, CtlError> {
             Link::open(settled, None).await
         };
     }
-    match settled.tenant.clone().or_else(|| settled.profile_tenant.clone()) {
+    match settled.tenant.clone().or_else(|| settled.default_tenant.clone()) {
         None => Err(CtlError::usage("which tenant?")
             .advise("give --tenant NAME, or --tenant system for the operators' own")),
         Some(TenantRef::Id(TenantId::SYSTEM)) => Link::open(settled, None).await,
@@ -75,7 +75,7 @@ async fn in_tenant(settled: Settled) -> Result<Link, CtlError> {
 /// Without a credential, to the tenant that is meant by id, or to none.
 async fn as_stranger(mut settled: Settled) -> Result<Link, CtlError> {
     settled.config.credential = None;
-    match settled.tenant.clone().or_else(|| settled.profile_tenant.clone()) {
+    match settled.tenant.clone().or_else(|| settled.default_tenant.clone()) {
         None => Link::open(settled, None).await,
         Some(TenantRef::Id(id)) => Link::open(settled, Some(id)).await,
         Some(TenantRef::Name(name)) => {

@@ -4,7 +4,7 @@ use crate::answer::{Answer, instant};
 use crate::error::CtlError;
 use crate::link::Link;
 use crate::profile::{PROFILE_FILE, Profile};
-use crate::reach::{self, Reach};
+use crate::reach::{self, Reach, variable};
 use crate::secret::{self, Kept};
 use std::path::PathBuf;
 use tessera_client::wire::{Made, Request};
@@ -110,9 +110,9 @@ impl Claim {
         if let Some(path) = profile.secret_file.as_ref().filter(|path| path.exists()) {
             return from_file(path);
         }
-        match std::env::var("TESSERA_SECRET") {
-            Ok(text) => Ok(Private::new(text.trim().as_bytes().to_vec())),
-            Err(_) => {
+        match variable("TESSERA_SECRET") {
+            Some(text) => Ok(Private::new(text.trim().as_bytes().to_vec())),
+            None => {
                 secret::ask("The one-time secret, as the node shows it at its start: ").map_err(|error| {
                     error.advise("give it with --secret-file FILE, or in the variable TESSERA_SECRET")
                 })

@@ -15,17 +15,18 @@ use tessera_model::{CommandId, Handle, Name, PublicId, Receipt, TenantId};
 #[command(next_help_heading = "How to reach the node")]
 pub(crate) struct Reach {
     /// A profile, or the folder that holds its client.toml (a node writes one into its data directory).
-    /// Without it: ~/.config/tessera/client.toml.
-    #[arg(long, global = true, env = "TESSERA_PROFILE", value_name = "PATH")]
+    /// Also TESSERA_PROFILE. Without it: ~/.config/tessera/client.toml.
+    #[arg(long, global = true, value_name = "PATH")]
     profile: Option<PathBuf>,
-    /// Where the node listens.
-    #[arg(long, global = true, env = "TESSERA_ADDRESS", value_name = "HOST:PORT")]
+    /// Where the node listens; also TESSERA_ADDRESS.
+    #[arg(long, global = true, value_name = "HOST:PORT")]
     address: Option<String>,
-    /// The name in the node's certificate, when it is not the host of the address.
-    #[arg(long, global = true, env = "TESSERA_SERVER_NAME", value_name = "NAME")]
+    /// The name in the node's certificate, when it is not the host of the address; also
+    /// TESSERA_SERVER_NAME.
+    #[arg(long, global = true, value_name = "NAME")]
     server_name: Option<String>,
-    /// The trusted certificates (PEM).
-    #[arg(long, global = true, env = "TESSERA_CA", value_name = "FILE")]
+    /// The trusted certificates (PEM); also TESSERA_CA.
+    #[arg(long, global = true, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// The key or session to ask with; also TESSERA_KEY. Others on this machine can see arguments:
     /// --key-file is safer.
@@ -35,6 +36,7 @@ pub(crate) struct Reach {
     #[arg(long, global = true, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// With an operator's key: the tenant to act on, by name or id; `system` for the operators' own.
+    /// Also TESSERA_TENANT.
     #[arg(
         id = "reach_tenant",
         long = "tenant",
@@ -62,10 +64,10 @@ pub(crate) struct Settled {
     pub(crate) address: String,
     /// The tenant that the key belongs to.
     pub(crate) home: Option<TenantId>,
-    /// The tenant that is meant, by flag or variable.
+    /// The tenant that is meant, by flag.
     pub(crate) tenant: Option<TenantRef>,
-    /// The tenant that the profile names.
-    pub(crate) profile_tenant: Option<TenantRef>,
+    /// The tenant that an operator's key acts on without the flag: by variable or profile.
+    pub(crate) default_tenant: Option<TenantRef>,
     pub(crate) profile: Profile,
     pub(crate) command_id: Option<CommandId>,
 }
@@ -73,26 +75,29 @@ pub(crate) struct Settled {
 impl Reach {
     /// The profile that is meant; an empty one when there is none.
     pub(crate) fn profile(&self) -> Result<Profile, CtlError> {
-        match &self.profile {
-            Some(path) => Profile::read(path),
+        match self.profile.clone().or_else(|| variable("TESSERA_PROFILE").map(PathBuf::from)) {
+            Some(path) => Profile::read(&path),
             None => Ok(Profile::personal()?.unwrap_or_default()),
         }
     }
 
     /// The trusted certificates' file, when one is named.
     pub(crate) fn ca(&self, profile: &Profile) -> Option<PathBuf> {
-        self.ca.clone().or_else(|| profile.ca.clone())
+        let variable = || variable("TESSERA_CA").map(PathBuf::from);
+        self.ca.clone().or_else(variable).or_else(|| profile.ca.clone())
     }
 
     /// The name that the node's certificate must hold, when one is named.
     pub(crate) fn server_name(&self, profile: &Profile) -> Option<String> {
-        self.server_name.clone().or_else(|| profile.server_name.clone())
+        let variable = || variable("TESSERA_SERVER_NAME");
+        self.server_name.clone().or_else(variable).or_else(|| profile.server_name.clone())
     }
 
     /// Puts together what was said, and looks the address up.
     pub(crate) async fn settle(&self) -> Result<Settled, CtlError> {
         let profile = self.profile()?;
-        let address = self.address.clone().or_else(|| profile.address.clone()).ok_or_else(|| {
+        let address = self.address.clone().or_else(|| variable("TESSERA_ADDRESS"));
+        let address = address.or_else(|| profile.address.clone()).ok_or_else(|| {
             CtlError::usage("where is the node?")
                 .advise("give --profile PATH (a node writes one into its data directory), or --address HOST:PORT and --ca FILE")
         })?;
@@ -119,11 +124,13 @@ impl Reach {
         config.streams = 1;
         config.credential = self.credential(&profile)?;
         let home = config.credential.as_deref().map(home).transpose()?;
-        let profile_tenant = profile.tenant.as_deref().map(TenantRef::from_str).transpose();
-        let profile_tenant =
-            profile_tenant.map_err(|error| CtlError::config(format!("the profile's tenant: {error}")))?;
+        let default = variable("TESSERA_TENANT").or_else(|| profile.tenant.clone());
+        let default_tenant = default.map(|text| text.parse()).transpose();
+        let default_tenant = default_tenant.map_err(|error| {
+            CtlError::config(format!("the tenant of TESSERA_TENANT or the profile: {error}"))
+        })?;
         let (tenant, command_id) = (self.tenant.clone(), self.command_id);
-        Ok(Settled { config, address, home, tenant, profile_tenant, profile, command_id })
+        Ok(Settled { config, address, home, tenant, default_tenant, profile, command_id })
     }
 
     /// The key: from its flags, the environment or the profile. A profile's file may be missing.
@@ -134,10 +141,10 @@ impl Reach {
         if let Some(path) = &self.key_file {
             return secret::file(path).map(Some);
         }
-        if let Ok(key) = std::env::var("TESSERA_KEY") {
+        if let Some(key) = variable("TESSERA_KEY") {
             return Ok(Some(key));
         }
-        if let Some(path) = std::env::var_os("TESSERA_KEY_FILE") {
+        if let Some(path) = variable("TESSERA_KEY_FILE") {
             return secret::file(&PathBuf::from(path)).map(Some);
         }
         match profile.key_file.as_ref().filter(|path| path.exists()) {
@@ -145,6 +152,11 @@ impl Reach {
             None => Ok(None),
         }
     }
+}
+
+/// A variable of the environment; an empty one is none.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// The tenant that a key belongs to.

@@ -1,0 +1,240 @@
+//! Every command with `--json`: its exit code, and exactly the fields that the document names.
+
+use crate::node::Node;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// A node that was claimed, and what its answers held.
+struct Asked {
+    node: Node,
+    /// Fields of each command's object, as the document lists them.
+    documented: BTreeMap<String, BTreeSet<String>>,
+    seen: BTreeSet<String>,
+}
+
+/// The table of the document: command, fields. `a b`, `c` stands for `a b` and `a c`.
+fn documented() -> BTreeMap<String, BTreeSet<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operate/command-line.md");
+    let text = std::fs::read_to_string(path).expect("the document");
+    let mut table = BTreeMap::new();
+    let (_, part) = text.split_once("| command | fields |").expect("the table");
+    for line in part.lines().skip(2).take_while(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let ticked =
+            |cell: &str| -> Vec<String> { cell.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+        let names = ticked(cells[1]);
+        let noun = names.first().and_then(|name| name.split(' ').next()).unwrap_or_default().to_owned();
+        // What stands in brackets are the fields of an inner object.
+        let mut fields = BTreeSet::new();
+        let mut depth = 0;
+        for (at, piece) in cells[2].split('`').enumerate() {
+            if at % 2 == 1 {
+                if depth == 0 {
+                    fields.insert(piece.to_owned());
+                }
+                continue;
+            }
+            depth += piece.matches(['{', '[']).count();
+            depth -= piece.matches(['}', ']']).count();
+        }
+        for name in names {
+            let name = if name.starts_with(&noun) { name } else { format!("{noun} {name}") };
+            table.insert(name, fields.clone());
+        }
+    }
+    table
+}
+
+impl Asked {
+    fn start(folder: &Path) -> Self {
+        Self { node: Node::serve(folder), documented: documented(), seen: BTreeSet::new() }
+    }
+
+    /// Asks and looks at exit code and fields; gives the object.
+    fn ask(&mut self, exit: i32, line: &str) -> Value {
+        let done = self.node.shell(&format!("{line} --json"));
+        let text = String::from_utf8_lossy(&done.stdout).into_owned();
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert_eq!(done.status.code(), Some(exit), "{line}: {text}{told}");
+        assert_eq!(text.lines().count(), 1, "{line}: {text}");
+        assert!(!told.contains("backtrace") && !told.contains("panicked"), "{line}: {told}");
+        let object: Value = serde_json::from_str(&text).expect(line);
+        let fields = object.as_object().expect("an object");
+        if object["ok"] == false {
+            assert!(told.starts_with("tessera: "), "{line}: {told}");
+            assert_eq!(object["error"]["exit_code"], exit, "{line}");
+            return object;
+        }
+        let name = self.name(line);
+        let known = &self.documented[&name];
+        for field in fields.keys() {
+            let base = field.strip_suffix("_ms").filter(|base| fields.contains_key(*base)).unwrap_or(field);
+            let common = matches!(base, "ok" | "receipt" | "repeated");
+            assert!(common || known.contains(base), "{name}: {field} is not documented");
+            if base != field {
+                assert_eq!(fields[base].is_null(), fields[field].is_null(), "{name}: {field}");
+            }
+        }
+        self.seen.insert(name);
+        object
+    }
+
+    /// The command of a line, as the document names it: the longest that fits.
+    fn name(&self, line: &str) -> String {
+        let (_, words) = line.split_once("tessera ").expect(line);
+        let fits = |name: &&String| {
+            words.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        };
+        self.documented.keys().filter(fits).max_by_key(|name| name.len()).expect(line).clone()
+    }
+}
+
+fn text(object: &Value, field: &str) -> String {
+    object[field].as_str().expect(field).to_owned()
+}
+
+/// PROPERTY: every command answers with its exit code and exactly documented fields; every command of
+/// the document is asked. METHOD: the life of a tenant, from the claim to its deletion.
+#[test]
+fn every_command_answers_in_json() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut asked = Asked::start(folder.path());
+    let unclaimed = asked.ask(2, "tessera tenant list --profile data");
+    assert_eq!(unclaimed["error"]["name"], "Usage");
+    let wrong = asked.ask(1, "echo once-more | tessera operator claim --profile data --secret-file -");
+    assert_eq!(wrong["error"]["code"], 224);
+    let claimed = asked.ask(0, "tessera operator claim --profile data");
+    assert!(text(&claimed, "key_file").ends_with(".config/tessera/operator.key"));
+    asked.ask(2, "tessera operator claim --profile data");
+    asked.ask(0, "tessera ping --count 3");
+    asked.ask(0, "tessera ping --profile data");
+    let made = asked.ask(0, "tessera tenant create acme --save admin.key");
+    let tenant = text(&made, "tenant");
+    assert_eq!(asked.ask(1, "tessera tenant create acme")["error"]["code"], 211);
+    asked.ask(0, "tessera tenant list");
+    asked.ask(0, "tessera tenant show acme");
+    asked.ask(0, "tessera tenant suspend acme");
+    assert_eq!(asked.ask(1, "tessera user create x@example.org --tenant acme")["error"]["code"], 202);
+    asked.ask(0, &format!("tessera tenant resume {tenant}"));
+    assert_eq!(asked.ask(2, "tessera user list")["error"]["message"], "which tenant?");
+    people(&mut asked);
+    rules(&mut asked);
+    sessions(&mut asked, &tenant);
+    asked.ask(2, "tessera tenant delete acme");
+    asked.ask(0, "tessera tenant delete acme --yes");
+    asked.ask(1, "tessera user list --tenant acme");
+    let left: Vec<&String> = asked.documented.keys().filter(|name| !asked.seen.contains(*name)).collect();
+    assert!(left.is_empty(), "not asked: {left:?}");
+    assert_eq!(asked.node.end(), 0);
+}
+
+fn people(asked: &mut Asked) {
+    let line =
+        "echo 'a long pass phrase' | tessera user create amy@example.org --password-stdin --tenant acme";
+    let amy = text(&asked.ask(0, line), "subject");
+    assert_eq!(
+        asked.ask(1, "tessera user create AMY@example.org --key-file admin.key")["error"]["code"],
+        211
+    );
+    asked.ask(2, "tessera user list --key-file admin.key --tenant acme");
+    let listed = asked.ask(0, "tessera user list --tenant acme --limit 1");
+    let next = text(&listed, "next");
+    let rest = asked.ask(0, &format!("tessera user list --tenant acme --after {next}"));
+    assert_eq!((&rest["subjects"][0]["subject"], &rest["next"]), (&Value::String(amy.clone()), &Value::Null));
+    asked.ask(0, &format!("tessera user suspend {amy} --tenant acme"));
+    asked.ask(0, &format!("tessera user resume {amy} --tenant acme"));
+    asked.ask(0, "tessera user identifier add amy@example.org amy --tenant acme");
+    asked.ask(0, "tessera user identifier remove amy amy@example.org --tenant acme");
+    asked.ask(0, "echo 'a third pass phrase' | tessera user password set amy --password-stdin --tenant acme");
+    assert_eq!(
+        asked.ask(1, "echo short | tessera user password set amy --password-stdin --tenant acme")["error"]["code"],
+        216
+    );
+    asked.ask(0, "tessera attribute declare floor integer --tenant acme");
+    assert_eq!(asked.ask(0, "tessera attribute list --tenant acme")["attributes"][0]["kind"], "integer");
+    asked.ask(0, "tessera user attribute set amy floor=3 nick=A --tenant acme");
+    asked.ask(2, "tessera user attribute set amy floor=x --tenant acme");
+    let shown = asked.ask(0, "tessera user show amy --tenant acme");
+    assert_eq!(shown["subject"]["attributes"], serde_json::json!({ "floor": 3, "nick": "A" }));
+    let temp = text(&asked.ask(0, "tessera user create --machine --tenant acme"), "subject");
+    asked.ask(2, &format!("tessera user delete {temp} --tenant acme"));
+    asked.ask(0, &format!("tessera user delete {temp} --yes --tenant acme"));
+    assert_eq!(asked.ask(1, &format!("tessera user show {temp} --tenant acme"))["error"]["code"], 203);
+}
+
+fn rules(asked: &mut Asked) {
+    asked.ask(0, "tessera permission register orders.write --tenant acme");
+    asked.ask(0, "tessera permission list --tenant acme");
+    asked.ask(0, "tessera role create reader orders.read --tenant acme");
+    asked.ask(0, "tessera role change reader orders.read orders.list --tenant acme");
+    asked.ask(0, "tessera role create gone x --tenant acme");
+    asked.ask(0, "tessera role delete gone --tenant acme");
+    assert_eq!(asked.ask(1, "tessera role delete tessera.admin --tenant acme")["error"]["code"], 226);
+    asked.ask(0, "tessera role list --tenant acme");
+    asked.ask(0, "tessera workspace create sales --tenant acme");
+    asked.ask(0, "tessera workspace create berlin --under sales --tenant acme");
+    asked.ask(0, "tessera workspace create vault --isolated --tenant acme");
+    assert_eq!(asked.ask(1, "tessera workspace delete sales --tenant acme")["error"]["code"], 221);
+    asked.ask(0, "tessera workspace delete vault --tenant acme");
+    assert_eq!(asked.ask(0, "tessera workspace list --tenant acme")["workspaces"][1]["parent"], "sales");
+    let line = "tessera grant add amy reader --workspace sales --until +2h --tenant acme";
+    assert!(asked.ask(0, line)["until_ms"].is_u64());
+    asked.ask(0, "tessera grant add amy reader --from 2040-01-01 --tenant acme");
+    asked.ask(0, "tessera grant remove amy reader --tenant acme");
+    assert_eq!(asked.ask(0, "tessera grant list amy --tenant acme")["grants"][0]["workspace"], "sales");
+    asked.ask(0, "tessera settings show --tenant acme");
+    let changed = asked.ask(0, "tessera settings set --session-idle 10m --tenant acme");
+    assert_eq!(changed["settings"]["session_idle_s"], 600);
+    assert_eq!(asked.ask(1, "tessera settings set --session-idle 1s --tenant acme")["error"]["code"], 218);
+}
+
+fn sessions(asked: &mut Asked, tenant: &str) {
+    let sign_in = "echo 'a third pass phrase' | tessera session sign-in amy --password-stdin --tenant acme";
+    asked.ask(0, &format!("{sign_in} --save amy.session"));
+    let wrong = format!(
+        "echo 'a wrong pass phrase' | tessera session sign-in amy --password-stdin --tenant {tenant}"
+    );
+    assert_eq!(asked.ask(1, &wrong)["error"]["code"], 215);
+    let other = text(&asked.ask(0, "tessera session open amy --tenant acme"), "session");
+    let asking = "--handle-file amy.session --tenant acme";
+    assert_eq!(asked.ask(0, &format!("tessera session show {asking}"))["alive"], true);
+    asked.ask(0, &format!("tessera session touch {asking}"));
+    asked.ask(0, "tessera session list amy --tenant acme");
+    let permit = asked.ask(0, &format!("tessera check orders.read --workspace berlin {asking}"));
+    assert_eq!((&permit["decision"], &permit["reason_code"]), (&"permit".into(), &0.into()));
+    assert_eq!(asked.ask(1, &format!("tessera check orders.read {asking}"))["reason"], "NotGranted");
+    asked.ask(1, &format!("printf 'orders.read\\norders.read berlin\\n' | tessera check-batch {asking}"));
+    asked.ask(0, &format!("printf 'orders.read sales\\n' | tessera check-batch {asking}"));
+    asked.ask(2, &format!("echo 'a b c d' | tessera check-batch {asking}"));
+    asked.ask(0, &format!("tessera permissions --workspace berlin {asking}"));
+    asked.ask(0, "tessera resolve orders.read --workspace berlin --tenant acme");
+    asked.ask(1, "tessera resolve orders.fly --tenant acme");
+    let change = "printf 'a third pass phrase\\na fourth pass phrase\\n' | tessera user password change --both-stdin --key-file amy.session";
+    asked.ask(0, change);
+    let live = asked.ask(0, "tessera session list amy --tenant acme");
+    let live: Vec<&Value> =
+        live["sessions"].as_array().expect("a list").iter().map(|row| &row["session"]).collect();
+    assert!(live.len() == 1 && *live[0] != other.as_str(), "{live:?}");
+    let ended = asked.ask(0, &format!("tessera session end {asking}"));
+    let receipt = text(&ended, "receipt");
+    let denied =
+        asked.ask(1, &format!("tessera check orders.read --workspace berlin --at-least {receipt} {asking}"));
+    assert_eq!(denied["reason"], "Revoked");
+    assert_eq!(asked.ask(1, &format!("tessera session show {asking}"))["alive"], false);
+    asked.ask(0, "tessera session end-all amy --tenant acme");
+    asked.ask(0, "tessera session end-all --everybody --tenant acme");
+    let key =
+        asked.ask(0, "tessera key create amy --allow orders.read --expires +1h --save amy.key --tenant acme");
+    asked.ask(0, "tessera check orders.read --workspace sales --handle-file amy.key --tenant acme");
+    // A key that may not ask about others' handles may ask about its own.
+    asked.ask(0, "tessera check orders.read --workspace sales --handle-file amy.key --key-file amy.key");
+    asked.ask(1, "tessera user list --key-file amy.key");
+    asked.ask(0, &format!("tessera key revoke {} --tenant acme", text(&key, "session")));
+    let stopped = asked.ask(1, "tessera check orders.read --handle-file amy.key --key-file amy.key");
+    assert_eq!(stopped["error"]["name"], "HelloRefused");
+    asked.ask(78, "tessera user list --key tkey_nonsense");
+    asked.ask(69, "tessera user list --key-file none.key");
+    asked.ask(3, "tessera ping --address 127.0.0.1:9 --timeout 300ms");
+    asked.ask(78, "tessera ping --profile none");
+}

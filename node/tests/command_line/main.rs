@@ -1,0 +1,46 @@
+//! The command line against a real node: the documents' examples, and every command in JSON.
+
+mod document;
+mod json;
+mod node;
+
+use document::Document;
+use node::Node;
+
+/// PROPERTY: the operator's document shows what a fresh node answers, line by line, and the node ends
+/// with 0 after SIGTERM.
+#[test]
+fn the_operators_document_is_true() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = Node::serve(folder.path());
+    let mut document = Document::read("docs/operate/command-line.md");
+    document.run(&node, "");
+    document.finish();
+    assert_eq!(node.end(), 0);
+}
+
+/// PROPERTY: the first steps are as the guide shows them; a second start in the same folder walks the
+/// same way on what is there, and both end with 0.
+#[test]
+fn the_first_steps_are_true() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut node = Node::start(folder.path(), "tessera dev");
+    let walk = node.printed_until(|line| line.contains(" ping --profile"));
+    let mut document = Document::read("docs/guide/first-steps.md");
+    document.printed(&node, "tessera dev", &walk);
+    document.run(&node, "tessera dev");
+    document.finish();
+    assert_eq!(node.end(), 0);
+    let mut node = Node::start(folder.path(), "tessera dev --json");
+    let walk = node.printed_until(|line| line.starts_with('{'));
+    let walk: serde_json::Value = serde_json::from_str(&walk).expect("JSON");
+    let answers: Vec<&str> = walk["steps"]
+        .as_array()
+        .expect("steps")
+        .iter()
+        .map(|step| step["answer"].as_str().expect("a text"))
+        .collect();
+    assert!(answers.contains(&"with the key of an earlier start"), "{answers:?}");
+    assert!(answers.contains(&"Permit") && answers.contains(&"Deny: revoked (101)"), "{answers:?}");
+    assert_eq!(node.end(), 0);
+}
