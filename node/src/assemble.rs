@@ -118,7 +118,7 @@ async fn live(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
     }
     phase.send_replace(Phase::Ready);
     tracing::info!(http = %config.http.listen, quic = %config.quic.listen, "ready");
-    let ended = match welcomed(&config, secret, walk, &mut signals).await {
+    let mut ended = match welcomed(&config, &node, secret, walk, &mut signals).await {
         Ok(true) => run(&config, &node, &mut signals).await,
         Ok(false) => Ok(()),
         Err(error) => Err(error),
@@ -128,6 +128,10 @@ async fn live(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
     tracing::info!("draining");
     if ended.as_ref().err().is_none_or(|error| error.code != exit::STORAGE) {
         node.stop(Duration::from_secs(config.shutdown.drain_seconds)).await;
+        // The last checkpoint and the closing group may fail too.
+        if tokio::time::timeout(Duration::ZERO, node.engine.until_failed()).await.is_ok() {
+            ended = Err(failed());
+        }
     }
     follower.abort();
     metrics::histogram!(metric::DRAIN_SECONDS).record(signalled.elapsed().as_secs_f64());
@@ -182,6 +186,7 @@ async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<S
 /// Walks through the main job, in development. False when a signal came meanwhile.
 async fn welcomed(
     config: &Config,
+    node: &Live,
     secret: Option<String>,
     walk: Option<Walk>,
     signals: &mut Signals,
@@ -189,6 +194,7 @@ async fn welcomed(
     let Some(walk) = walk else { return Ok(true) };
     tokio::select! {
         biased;
+        () = node.engine.until_failed() => Err(failed()),
         () = until_end(signals) => Ok(false),
         walked = welcome::walk(config, &walk, secret) => walked.map(|()| true),
     }
@@ -215,16 +221,19 @@ fn version() -> u32 {
         + number(env!("CARGO_PKG_VERSION_PATCH"))
 }
 
+/// The store has failed: nothing may be answered any more.
+fn failed() -> FatalError {
+    let what = "the store has failed: what was not answered is unknown; start again, then repeat it";
+    tracing::error!("{what}");
+    FatalError::storage(what)
+}
+
 /// Serves until a signal or a failure of the store.
 async fn run(config: &Config, node: &Live, signals: &mut Signals) -> Result<(), FatalError> {
     loop {
         tokio::select! {
             biased;
-            () = node.engine.until_failed() => {
-                let what = "the store has failed: what was not answered is unknown; start again, then repeat it";
-                tracing::error!("{what}");
-                return Err(FatalError::storage(what));
-            }
+            () = node.engine.until_failed() => return Err(failed()),
             wish = signals.next() => match wish {
                 Wish::End => return Ok(()),
                 Wish::Reload => match node.reload(config) {
