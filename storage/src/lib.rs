@@ -29,5 +29,5 @@ pub use error::{Damage, StorageError};
 pub use memory::Memory;
 pub use root_key::RootKey;
 pub use store::{
-    Bucket, BucketKind, Commit, Cut, FrameRead, Replay, RowRead, Store, TenantKeys, Usage, Verified,
+    Bucket, BucketKind, Commit, Cut, FrameRead, Replay, Room, RowRead, Store, TenantKeys, Usage, Verified,
 };

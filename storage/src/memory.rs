@@ -6,7 +6,7 @@ use crate::batch::{Batch, Durable, Head};
 use crate::error::StorageError;
 use crate::record::frame::{Form, FrameView};
 use crate::store::{
-    Bucket, BucketKind, Commit, Cut, FrameRead, Replay, RowRead, Store, TenantKeys, Usage, Verified,
+    Bucket, BucketKind, Commit, Cut, FrameRead, Replay, Room, RowRead, Store, TenantKeys, Usage, Verified,
 };
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -203,6 +203,11 @@ impl Store for Memory {
     fn has_tail(&self, tenant: TenantId) -> bool {
         let inner = self.inner.lock();
         inner.tenants.get(&tenant).is_some_and(|kept| has_tail(kept, inner.covered))
+    }
+
+    fn room(&self) -> Room {
+        let near = Room::is_near(self.inner.lock().usage.tail_frames, self.tail_frames_max);
+        if near { Room::Busy } else { Room::Any }
     }
 
     fn due(&self) -> bool {

@@ -197,6 +197,25 @@ pub struct Usage {
     pub full: bool,
 }
 
+/// What a store would take.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Room {
+    /// Any batch.
+    Any,
+    /// The disk is full: only batches that narrow.
+    Full,
+    /// The tail is close to its bound until the next checkpoint: only batches that narrow.
+    Busy,
+}
+
+impl Room {
+    /// LIMIT: a sixteenth of the bound is kept for batches on their way: 31,250 of 500,000 frames are
+    /// 122 tenants with a batch of 256.
+    pub(crate) const fn is_near(value: u64, bound: u64) -> bool {
+        value >= bound - bound / 16
+    }
+}
+
 /// A storage engine: journal, checkpoint and history of every tenant of this node.
 pub trait Store: Send + Sync + 'static {
     /// Hands a batch to the lane. One batch of a tenant may be in flight.
@@ -304,6 +323,10 @@ pub trait Store: Send + Sync + 'static {
         entropy: &[u8; 64],
         nonces: &[u8; 24],
     ) -> Result<(), StorageError>;
+
+    /// What it would take now. Asked before a batch is decided, so that nothing is decided in vain; it
+    /// says Busy a little before the tail's bound, for the batches that are on their way.
+    fn room(&self) -> Room;
 
     /// What is held and was done.
     fn usage(&self) -> Usage;

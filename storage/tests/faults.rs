@@ -222,7 +222,7 @@ fn damage_is_never_served() {
     };
     for name in disk.list().unwrap() {
         let size = usize::try_from(disk.open(&name).unwrap().size().unwrap()).unwrap();
-        for kind in 0..if size > 10_000 { 120 } else { 60 } {
+        for kind in 0..if size > 10_000 { 200 } else { 100 } {
             let image = disk.image();
             // Half of the faults fall where something stands.
             let mut at = below(size);

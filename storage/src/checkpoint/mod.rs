@@ -255,25 +255,29 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Gives unused space back when the file is over `times` its live size.
-    pub(crate) fn compact_above(&self, times: u64, bytes_min: u64) -> Result<bool, StorageError> {
-        let size = self.bytes();
-        if size < bytes_min {
-            return Ok(false);
-        }
+    /// Gives unused space back when the file is over `times` its live size. Readers of the file wait
+    /// while it is compacted, not while it is measured.
+    pub(crate) fn compact_above(&self, times: u64) -> Result<(), StorageError> {
         let mut writer = self.writer.lock();
-        let mut database = self.database.write();
-        let Some(database) = database.as_mut() else { return Ok(false) };
-        let transaction = begin(database)?;
-        let stats = transaction.stats().map_err(StorageError::checkpoint("measuring"))?;
-        transaction.abort().map_err(StorageError::checkpoint("measuring"))?;
-        let live = stats.stored_bytes() + stats.metadata_bytes();
+        let size = self.bytes();
+        let live = {
+            let database = self.database.read();
+            let database = database.as_ref().ok_or(StorageError::LaneStopped)?;
+            read::guarded(|| {
+                let transaction = begin(database)?;
+                let stats = transaction.stats().map_err(StorageError::checkpoint("measuring"))?;
+                transaction.abort().map_err(StorageError::checkpoint("measuring"))?;
+                Ok(stats.stored_bytes() + stats.metadata_bytes())
+            })?
+        };
         if size <= live.saturating_mul(times) {
-            return Ok(false);
+            return Ok(());
         }
-        let done = database.compact().map_err(StorageError::checkpoint("compacting"));
+        let mut database = self.database.write();
+        let database = database.as_mut().ok_or(StorageError::LaneStopped)?;
+        let done = read::guarded(|| database.compact().map_err(StorageError::checkpoint("compacting")));
         writer.copy_first |= done.is_err();
-        done
+        done.map(|_| ())
     }
 
     /// Closes the file.

@@ -154,6 +154,7 @@ impl Embedded {
             files.release(meta.covered);
         }
         let group_bytes_max = journal.group_bytes_max();
+        let checkpoint_bytes = checkpoint.bytes();
         let shared = Arc::new(Shared {
             intake: Intake::default(),
             tail: Mutex::new(recovered.tail),
@@ -174,7 +175,7 @@ impl Embedded {
             by_hand: Mutex::new(None),
             threads: Mutex::new(Vec::new()),
             checkpoints: AtomicU64::new(0),
-            compacted_at: AtomicU64::new(0),
+            compacted_at: AtomicU64::new(checkpoint_bytes),
             lock: Mutex::new(Some(lock)),
         };
         store.start(lane, options.drive)?;

@@ -205,14 +205,14 @@ impl Embedded {
         self.compact_if_grown()
     }
 
-    /// Compacts when the file has doubled since it was last looked at and is mostly unused.
+    /// Compacts when the file has grown by half since it was last looked at and is mostly unused.
     fn compact_if_grown(&self) -> Result<(), StorageError> {
         let size = self.shared.checkpoint.bytes();
         let before = self.compacted_at.load(Ordering::Relaxed);
-        if size < COMPACT_BYTES_MIN || size < before.saturating_mul(2) {
+        if size < COMPACT_BYTES_MIN || size < before.saturating_add(before / 2) {
             return Ok(());
         }
-        self.shared.checkpoint.compact_above(COMPACT_TIMES, COMPACT_BYTES_MIN)?;
+        self.shared.checkpoint.compact_above(COMPACT_TIMES)?;
         self.compacted_at.store(self.shared.checkpoint.bytes(), Ordering::Relaxed);
         Ok(())
     }

@@ -8,7 +8,8 @@ use crate::error::StorageError;
 use crate::intake::Waiting;
 use crate::memory::place_in;
 use crate::store::{
-    Bucket, BucketKind, Commit, Cut, FrameRead, Replay, RowRead, Store, TenantKeys, Usage, Verified, slot_of,
+    Bucket, BucketKind, Commit, Cut, FrameRead, Replay, Room, RowRead, Store, TenantKeys, Usage, Verified,
+    slot_of,
 };
 use crate::tail::Spot;
 use std::collections::BTreeMap;
@@ -300,6 +301,16 @@ impl Store for Embedded {
         }
         let sequence = self.shared.tail.lock().sequence;
         self.keys.make(tenant, entropy, nonces, sequence)
+    }
+
+    fn room(&self) -> Room {
+        if self.files.is_full() {
+            return Room::Full;
+        }
+        let tail = self.shared.tail.lock();
+        let near = Room::is_near(tail.frames, self.shared.tail_frames_max)
+            || Room::is_near(tail.bytes, self.shared.tail_bytes_max);
+        if near { Room::Busy } else { Room::Any }
     }
 
     fn usage(&self) -> Usage {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long the preparer rests after it found no space.
-const RETRY_AFTER: Duration = Duration::from_millis(100);
+const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// Free files that are kept: the next one and the reserve.
 const FREE_KEPT: usize = 2;
 
@@ -290,6 +290,11 @@ impl Files {
     pub(crate) fn counts(&self) -> (u64, u64, u64, bool) {
         let inner = self.inner.lock();
         (inner.files.len() as u64, inner.switches, inner.reuses, inner.full)
+    }
+
+    /// Whether no further file could be made.
+    pub(crate) fn is_full(&self) -> bool {
+        self.inner.lock().full
     }
 
     /// Files that hold frames which no checkpoint covers, the current one included.
