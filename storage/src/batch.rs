@@ -3,7 +3,6 @@
 use crate::chain;
 use crate::error::StorageError;
 use crate::record::frame::{self, FrameHead};
-use crate::store::slot_of;
 use std::fmt;
 use tessera_model::limits::{FRAME_BYTES_MAX, FRAME_WITH_ROWS_BYTES_MAX};
 use tessera_model::{
@@ -32,7 +31,7 @@ impl Head {
     /// The head of a tenant that is not born yet: a batch that begins here must begin with its birth.
     #[must_use]
     pub const fn unborn(tenant: TenantId) -> Self {
-        Self { tenant, slot: slot_of(tenant), epoch: Epoch(1), next: Revision(0), link: [0; 32] }
+        Self { tenant, slot: tenant.slot_at_birth(), epoch: Epoch(1), next: Revision(0), link: [0; 32] }
     }
 }
 

@@ -341,8 +341,3 @@ pub trait Store: Send + Sync + 'static {
     /// Commits what waits, writes a closing group and stops. Later commits get `LaneStopped`.
     fn stop(&self);
 }
-
-/// The slot that a tenant's frames carry; stored, so that a tenant can move.
-pub(crate) const fn slot_of(tenant: TenantId) -> Slot {
-    tenant.slot_at_birth()
-}

@@ -258,7 +258,7 @@ impl Store for Embedded {
         let row = DirectoryRow {
             schema: SCHEMA,
             life: Life::Forgotten,
-            slot: slot_of(tenant),
+            slot: tenant.slot_at_birth(),
             epoch: Epoch(base.epoch.0),
             next: base.next,
             link: base.link,
