@@ -17,7 +17,7 @@ use tessera_model::command::Ordered;
 use tessera_model::limits::BATCH_COMMANDS_MAX;
 use tessera_model::record::TenantStatus;
 use tessera_model::{Caller, Event, PermissionRef, Reason, Refusal, TenantId, UnixMillis, WorkspaceIndex};
-use tessera_storage::{Batch, Bucket, BucketKind, Head, Staged, StorageError};
+use tessera_storage::{Batch, Bucket, BucketKind, Head, Room, Staged, StorageError};
 use tokio::sync::oneshot;
 
 /// What the mailbox of a tenant carries.
@@ -120,8 +120,10 @@ impl Running {
         let now = self.house.now();
         self.wall = self.wall.max(now);
         self.state.sweep(waiting.len() * 2, now);
-        if self.house.store.usage().full {
-            waiting = self.refuse_wide(waiting);
+        match self.house.store.room() {
+            Room::Any => {}
+            Room::Full => waiting = refuse_wide(waiting, Refusal::StorageFull),
+            Room::Busy => waiting = refuse_wide(waiting, Refusal::Busy),
         }
         while !waiting.is_empty() {
             self.execute_some(&mut waiting, now).await?;
@@ -197,16 +199,6 @@ impl Running {
         let kept = changes.into_iter().filter(|(_, change)| !skipped(change, &mut seen)).collect();
         self.planted_seen = seen;
         kept
-    }
-
-    /// With a full store only commands that narrow are decided.
-    fn refuse_wide(&self, waiting: VecDeque<Waiting>) -> VecDeque<Waiting> {
-        let (narrow, wide): (VecDeque<_>, VecDeque<_>) =
-            waiting.into_iter().partition(|one| one.ordered.command.kind().narrows());
-        for one in wide {
-            drop(one.reply.send(Err(Refusal::StorageFull)));
-        }
-        narrow
     }
 
     /// Takes one command; a panic is counted against it and ends the actor.
@@ -333,4 +325,14 @@ impl Running {
         let buckets = names.iter().map(|name| self.state.bucket(*name)).collect();
         Handed { head: self.head, buckets, names, left }
     }
+}
+
+/// With a full disk or tail only commands that narrow are decided; the others are told at once.
+fn refuse_wide(waiting: VecDeque<Waiting>, refusal: Refusal) -> VecDeque<Waiting> {
+    let (narrow, wide): (VecDeque<_>, VecDeque<_>) =
+        waiting.into_iter().partition(|one| one.ordered.command.kind().narrows());
+    for one in wide {
+        drop(one.reply.send(Err(refusal)));
+    }
+    narrow
 }

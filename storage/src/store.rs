@@ -8,8 +8,7 @@ use std::task::{Context, Poll};
 use tessera_crypto::Key;
 use tessera_model::record::PlaceRecord;
 use tessera_model::{
-    Caller, CommandId, CommandKind, Epoch, Event, Place, Private, Revision, RowKind, Slot, TenantId,
-    UnixMillis,
+    Caller, CommandId, CommandKind, Epoch, Event, Place, Private, Revision, RowKind, TenantId, UnixMillis,
 };
 use tokio::sync::oneshot;
 

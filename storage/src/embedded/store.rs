@@ -9,7 +9,6 @@ use crate::intake::Waiting;
 use crate::memory::place_in;
 use crate::store::{
     Bucket, BucketKind, Commit, Cut, FrameRead, Replay, Room, RowRead, Store, TenantKeys, Usage, Verified,
-    slot_of,
 };
 use crate::tail::Spot;
 use std::collections::BTreeMap;
