@@ -21,6 +21,9 @@ use tessera_engine::Engine;
 use tessera_model::CellId;
 use tokio::sync::{mpsc, watch};
 
+/// LIMIT: threads per runtime that read cold rows for lists; more wait.
+const LIST_THREADS: usize = 2;
+
 /// What a door is told.
 pub struct DoorConfig {
     /// Where to listen.
@@ -118,6 +121,7 @@ impl Door {
         for (at, socket) in sockets.into_iter().enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
+                .max_blocking_threads(LIST_THREADS)
                 .build()
                 .map_err(DoorError::Runtime)?;
             let (shared, server, endpoint) = (Arc::clone(&door.shared), server.clone(), endpoint.clone());
@@ -159,7 +163,14 @@ impl Door {
         self.draining.send_replace(true);
         if tokio::time::timeout(patience, self.ended.recv()).await.is_err() {
             tracing::warn!("connections were cut off at the end of the drain");
+            return;
         }
+        // They have ended but for their last lines.
+        let threads = std::mem::take(&mut self.threads);
+        let join = move || {
+            threads.into_iter().filter(|thread| thread.is_finished()).for_each(|thread| drop(thread.join()))
+        };
+        drop(tokio::task::spawn_blocking(join).await);
     }
 }
 

@@ -9,8 +9,8 @@ pub struct Limits {
     pub connections: usize,
     /// LIMIT: connections from one IPv4 address or IPv6 /64: a host of many services behind one address.
     pub connections_per_source: usize,
-    /// LIMIT: checks per second of one credential, whatever its connections; over it Busy. About what
-    /// one core answers, so that one caller cannot take two.
+    /// LIMIT: checks per second of one credential, whatever its connections; over it Busy. The default is
+    /// above what four cores answer: it bounds nobody who is served, an operator lowers it.
     pub checks_per_second: u32,
     /// LIMIT: handshakes under way before new ones must prove their address (Retry).
     pub handshakes_unproven: usize,
@@ -45,7 +45,7 @@ impl Default for Limits {
         Self {
             connections: 10_000,
             connections_per_source: 4_096,
-            checks_per_second: 2_000_000,
+            checks_per_second: 10_000_000,
             handshakes_unproven: 256,
             handshake: Duration::from_secs(5),
             frame: Duration::from_secs(10),

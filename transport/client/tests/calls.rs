@@ -326,3 +326,34 @@ async fn batches_and_lists_are_read() {
     assert_eq!((page.rows.len(), page.next.as_deref()), (3, Some(&b"3"[..])));
     assert_eq!(ProtocolCode::Draining.code(), 408);
 }
+
+/// PROPERTY: an answer of another kind, to another request, or too few answers to a batch, is an error:
+/// never a Permit, and no other call gets it.
+#[tokio::test]
+async fn a_wrong_answer_is_no_answer() {
+    let node = Node::start(|frame, out| {
+        let id = frame.header.request_id;
+        match frame.kind().expect("a kind") {
+            Kind::CheckBatch => {
+                let mut writer = tessera_client::wire::DecisionBatchWriter::default();
+                writer.start(permit().seen);
+                writer.push(&permit());
+                out.decision_batch(id, &writer)
+            }
+            Kind::Resolve => out.decision(id, &permit()),
+            Kind::Introspect => out.decision(id ^ 1 << 40, &permit()),
+            _ => out.resolved(id, &tessera_client::wire::Resolved::default()),
+        }
+        .expect("written");
+        Act::Answer
+    });
+    let client = Client::connect(node.config()).await.expect("connected");
+    let client = client.with_deadline(Duration::from_millis(200));
+    assert!(matches!(client.check(&query(0)).await, Err(ClientError::Unreadable(_))));
+    let batch = client.check_batch(Receipt::default(), &[query(0), query(2)]).await;
+    assert!(matches!(batch, Err(ClientError::Unreadable(_))));
+    let names = [tessera_client::wire::Resolve::Permission("x")];
+    assert!(matches!(client.resolve(&names).await, Err(ClientError::Unreadable(_))));
+    let lost = client.introspect(&HANDLE, Receipt::default()).await;
+    assert!(matches!(lost, Err(ClientError::DeadlinePassed)), "{lost:?}");
+}
