@@ -7,9 +7,11 @@ use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use std::future::IntoFuture as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tessera_model::Refusal;
 use tessera_wire::{ALPN, Hello, Inbox, Kind, Outbox};
 use tokio::runtime::Runtime;
 
@@ -25,7 +27,15 @@ pub struct Caller {
 }
 
 /// How long connecting may be tried: a process that was just started is not there yet.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often a new attempt begins while none has succeeded: a first packet that nobody heard is sent
+/// again only after a second, which would be our time and not the node's.
+const ATTEMPT_EVERY: Duration = Duration::from_millis(25);
+
+/// The code of a tenant that wakes, and when Hello is said again. A node takes 16 Hellos of a
+/// connection: 16 x 50 ms are longer than a wake may take here.
+const NOT_READY: u16 = Refusal::NotReady.code();
+const HELLO_AGAIN: Duration = Duration::from_millis(50);
 
 impl Caller {
     /// Connects to a server that answers with frames of `reply` bytes.
@@ -38,17 +48,7 @@ impl Caller {
         let (endpoint, connection, send, receive) = runtime.block_on(async {
             let mut endpoint = Endpoint::client((Ipv4Addr::LOCALHOST, 0).into())?;
             endpoint.set_default_client_config(config);
-            let started = Instant::now();
-            let connection = loop {
-                match tokio::time::timeout(Duration::from_secs(2), endpoint.connect(address, "localhost")?)
-                    .await
-                {
-                    Ok(Ok(connection)) => break connection,
-                    Ok(Err(error)) if started.elapsed() > PATIENCE => return Err(error.into()),
-                    Err(_) if started.elapsed() > PATIENCE => return Err("no answer to a handshake".into()),
-                    Ok(Err(_)) | Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-                }
-            };
+            let connection = eagerly(&endpoint, address).await?;
             let (send, receive) = connection.open_bi().await?;
             Ok::<_, Why>((endpoint, connection, send, receive))
         })?;
@@ -56,7 +56,7 @@ impl Caller {
         Ok(Self { runtime, connection, send, receive, endpoint, reply, chunks })
     }
 
-    /// Says Hello to a node and waits for its answer.
+    /// Says Hello to a node and waits for its answer; again while the tenant wakes.
     ///
     /// # Errors
     /// When it is refused.
@@ -64,6 +64,7 @@ impl Caller {
         let mut outbox = Outbox::new();
         outbox.hello(1, hello)?;
         let Self { runtime, send, receive, .. } = self;
+        let started = Instant::now();
         runtime.block_on(async {
             let mut inbox = Inbox::default();
             send.write_all(outbox.as_bytes()).await?;
@@ -71,10 +72,14 @@ impl Caller {
                 let chunk = receive.read_chunk(usize::MAX, true).await?.ok_or("the stream ended")?;
                 inbox.extend(&chunk.bytes);
                 let Some(frame) = inbox.next_frame()? else { continue };
-                return match frame.kind()? {
-                    Kind::HelloReply => Ok(()),
-                    other => Err(format!("Hello was answered with {}", other.name()).into()),
-                };
+                match frame.kind()? {
+                    Kind::HelloReply => return Ok(()),
+                    Kind::Error if frame.fault()?.code == NOT_READY && started.elapsed() < PATIENCE => {
+                        tokio::time::sleep(HELLO_AGAIN).await;
+                        send.write_all(outbox.as_bytes()).await?;
+                    }
+                    other => return Err(format!("Hello was answered with {}", other.name()).into()),
+                }
             }
         })
     }
@@ -147,6 +152,23 @@ impl Drop for Caller {
         let idle = async { tokio::time::timeout(Duration::from_secs(1), endpoint.wait_idle()).await };
         // The server notices at its idle timeout at the latest.
         runtime.block_on(idle).unwrap_or_default();
+    }
+}
+
+/// The first of many attempts that succeeds.
+async fn eagerly(endpoint: &Endpoint, address: SocketAddr) -> Result<Connection, Why> {
+    let (started, mut attempts) = (Instant::now(), tokio::task::JoinSet::new());
+    loop {
+        if attempts.len() < 64 {
+            attempts.spawn(endpoint.connect(address, "localhost")?.into_future());
+        }
+        match tokio::time::timeout(ATTEMPT_EVERY, attempts.join_next()).await {
+            Ok(Some(Ok(Ok(connection)))) => return Ok(connection),
+            Ok(Some(Ok(Err(error)))) if started.elapsed() > PATIENCE => return Err(error.into()),
+            Err(_) if started.elapsed() > PATIENCE => return Err("no answer to a handshake".into()),
+            Ok(_) => tokio::time::sleep(ATTEMPT_EVERY).await,
+            Err(_) => {}
+        }
     }
 }
 

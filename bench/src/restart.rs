@@ -1,13 +1,15 @@
 //! `restart-2gib` and `idle-rss`: the real binary after a kill, and at rest.
 
+use crate::caller::Caller;
 use crate::commit::ADMIN;
 use crate::figure::{Family, Row, Setup, Spec, Why};
 use crate::house::{House, Prepared, Tenant};
 use crate::memory::resident;
-use crate::process::{Node, Process, fresh, write_root_key};
+use crate::process::{Node, Process, fresh};
 use crate::rounds::median;
-use crate::wire::{claim, session, tenant};
+use crate::wire::{DECISION_BYTES, claim, session, tenant};
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command as Program;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use tessera_model::{
     CheckQuery, Command, Handle, PermissionRef, Receipt, Refusal, SubjectIndex, WorkspaceRef,
 };
 use tessera_storage::{Embedded, Options, RootKey, Store};
+use tessera_wire::{Hello, Inbox, Outbox};
 
 /// Start after a kill.
 pub const RESTART: Family = Family { specs: &[RESTARTED], take: restart };
@@ -60,7 +63,11 @@ fn restart(setup: &Setup) -> Result<Vec<Row>, Why> {
     };
     setup.progress.say(&format!("restart-2gib: filling {} MiB", bytes >> 20));
     let (data, key, kept) = (folder.join("data"), folder.join("root.key"), folder.join("kept.json"));
-    write_root_key(&key)?;
+    // A node was here before: it has made its certificate.
+    let mut node = Node::start(&setup.node, &folder, &[])?;
+    let certificate = node.certificate()?;
+    node.secret()?;
+    stop(&mut node)?;
     let mut fill = Program::new(std::env::current_exe()?);
     fill.arg("fill").arg("--data").arg(&data).arg("--root-key").arg(&key).arg("--keys").arg(&kept);
     fill.args(["--bytes", &bytes.to_string(), "--sessions", &sessions.to_string()]);
@@ -71,8 +78,7 @@ fn restart(setup: &Setup) -> Result<Vec<Row>, Why> {
         format!("the directory was not filled: {}", log.lines().last().unwrap_or_default())
     })?;
     let kept: Kept = serde_json::from_slice(&text)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut times = Vec::new();
+    let (mut times, mut phases) = (Vec::new(), Vec::new());
     // The first start is the figure: the tail is at its bound only then. The later ones are told beside.
     for turn in 1..=3 {
         setup.progress.say(&format!("restart-2gib: start {turn}"));
@@ -80,24 +86,32 @@ fn restart(setup: &Setup) -> Result<Vec<Row>, Why> {
         let frames = frames.to_string();
         let mut node =
             Node::start(&setup.node, &folder, &[("TESSERA_STORAGE__TAIL_FRAMES_MAX", frames.as_str())])?;
-        runtime.block_on(first_answer(&mut node, &kept))?;
-        times.push(started.elapsed().as_secs_f64() * 1e3);
+        let (connected, bound, answered) = first_answer((node.address, &certificate), &kept, started)?;
+        times.push(answered);
+        phases.push(format!("{connected:.0}/{bound:.0}"));
         node.process.kill()?;
     }
     let first = times.first().copied().unwrap_or(f64::NAN);
     let others: Vec<String> = times.iter().skip(1).map(|time| format!("{time:.0}")).collect();
     let sizes = format!(
-        "directory of {} MiB, tail of {} frames, {sessions} sessions in the hot tenant; started once after the kill; killed at once and started again: {} ms",
+        "directory of {} MiB, tail of {} frames, {sessions} sessions in the hot tenant; started once after the kill; killed at once and started again: {} ms; connected/bound after {} ms",
         kept.bytes >> 20,
         kept.tail_frames,
-        others.join(", ")
+        others.join(", "),
+        phases.join(", ")
     );
     Ok(vec![Row::new(&RESTARTED, first, sizes).judged(setup.verdict(first <= 1_000.0))])
 }
 
-/// Connects and asks until there is a Permit: the client's own retries are part of the time.
-async fn first_answer(node: &mut Node, kept: &Kept) -> Result<(), Why> {
+/// Connects as early as it can and asks: the first answer must be a Permit. Milliseconds until it was
+/// connected, until Hello was answered (the tenant being awake) and until the answer was there.
+fn first_answer(
+    (address, certificate): (SocketAddr, &[u8]),
+    kept: &Kept,
+    started: Instant,
+) -> Result<(f64, f64, f64), Why> {
     let handle = Handle::parse_text(&kept.session).map_err(|_| "not a handle")?.to_bytes();
+    let key = Handle::parse_text(&kept.admin).map_err(|_| "not a handle")?.to_bytes();
     let query = CheckQuery {
         handle: &handle,
         permission: PermissionRef::Name("tessera.check"),
@@ -105,9 +119,27 @@ async fn first_answer(node: &mut Node, kept: &Kept) -> Result<(), Why> {
         at_least: Receipt::default(),
         address: None,
     };
-    let client = node.client(Some(kept.admin.clone())).await?;
-    let decision = client.check(&query).await?;
-    if decision.is_permit() { Ok(()) } else { Err(format!("denied: {}", decision.reason.name()).into()) }
+    let mut outbox = Outbox::new();
+    outbox.check(7, &query)?;
+    let mut caller = Caller::connect(address, certificate, DECISION_BYTES)?;
+    let connected = started.elapsed().as_secs_f64() * 1e3;
+    caller.hello(&Hello { credential: Some(key), ..Hello::default() })?;
+    let bound = started.elapsed().as_secs_f64() * 1e3;
+    let mut inbox = Inbox::default();
+    inbox.extend(&caller.once(outbox.as_bytes())?);
+    let answered = started.elapsed().as_secs_f64() * 1e3;
+    let decision = inbox.next_frame()?.ok_or("half a reply")?.decision()?;
+    if decision.is_permit() {
+        Ok((connected, bound, answered))
+    } else {
+        Err(format!("denied: {}", decision.reason.name()).into())
+    }
+}
+
+/// A clean stop.
+fn stop(node: &mut Node) -> Result<(), Why> {
+    drop(Program::new("kill").args(["-TERM", &node.process.id().to_string()]).status());
+    node.process.wait().map(|_| ())
 }
 
 /// Fills a directory and dies: the part that runs in a process of its own.
@@ -260,8 +292,7 @@ fn idle(setup: &Setup) -> Result<Vec<Row>, Why> {
         Ok::<_, Why>(())
     })?;
     // A clean stop takes a checkpoint: no tenant has a tail that would wake it.
-    drop(Program::new("kill").args(["-TERM", &node.process.id().to_string()]).status());
-    node.process.wait()?;
+    stop(&mut node)?;
     let seconds = setup.size(60, 10);
     setup.progress.say(&format!("idle-rss: {seconds} s at rest"));
     let node = Node::start(&setup.node, &folder, &[])?;

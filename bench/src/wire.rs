@@ -4,7 +4,7 @@ use crate::caller::Caller;
 use crate::figure::{Family, Row, Setup, Spec, Why};
 use crate::process::{Node, Process, free_udp, fresh, until};
 use crate::rounds::{median, quantile};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use tessera_client::wire::{Made, Request};
 use tessera_client::{Client, wire};
@@ -44,7 +44,7 @@ const CLIENT_P50: Spec = Spec {
 };
 
 /// Bytes of a Decision frame: header and payload.
-const DECISION_BYTES: usize = 48;
+pub const DECISION_BYTES: usize = 48;
 
 /// A node with one tenant, one session and what a check of it needs.
 pub struct Prepared {
@@ -162,13 +162,22 @@ impl Prepared {
     }
 }
 
+/// The program whose hidden parts are started: this one, or the one above a criterion bench.
+fn own_program() -> Result<PathBuf, Why> {
+    let own = std::env::current_exe()?;
+    if own.file_name().is_some_and(|name| name == "tessera-bench") {
+        return Ok(own);
+    }
+    Ok(own.ancestors().nth(2).ok_or("no folder above")?.join("tessera-bench"))
+}
+
 /// The bare echo as a process, and a caller of it.
 ///
 /// # Errors
 /// When it does not start.
 pub fn echo(folder: &Path) -> Result<(Process, Caller), Why> {
     let (listen, certificate) = (free_udp()?, folder.join("echo.pem"));
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = Command::new(own_program()?);
     let reply = DECISION_BYTES.to_string();
     command.args(["echo", "--listen", &listen.to_string(), "--reply", &reply, "--certificate"]);
     let mut process = Process::start(command.arg(&certificate), &folder.join("echo.log"))?;
