@@ -1,0 +1,66 @@
+//! The load test against the real node: clean under kills, and not blind to a planted fault.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The node's binary of the same build. The test command builds it first, with its planted faults.
+fn node() -> PathBuf {
+    let own = Path::new(env!("CARGO_BIN_EXE_loadtest"));
+    let node = own.with_file_name("tessera");
+    assert!(node.exists(), "{} is missing: build tessera-node with the feature planted", node.display());
+    node
+}
+
+fn run(folder: &Path, arguments: &[&str], planted: Option<&str>) -> (Output, serde_json::Value) {
+    let (data, report) = (folder.join("node"), folder.join("report.json"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
+    command.arg("--server-bin").arg(node()).arg("--data").arg(data).arg("--json").arg(&report);
+    command.args(arguments);
+    if let Some(one_in) = planted {
+        command.env("TESSERA_PLANTED_SKIP_REVOCATIONS", one_in);
+    }
+    let output = command.output().expect("the load test starts");
+    let text = std::fs::read(&report).unwrap_or_else(|_| panic!("no report: {output:?}"));
+    (output, serde_json::from_slice(&text).expect("a report"))
+}
+
+fn count(report: &serde_json::Value, of: &str) -> u64 {
+    report["audited"][of].as_u64().expect("a count")
+}
+
+/// PROPERTY: under kills and restarts no answer is wrong and no acknowledged write is missing, and the
+/// auditor has looked at what it says. METHOD: the real node, killed every two seconds.
+#[test]
+fn a_killed_node_loses_nothing_and_answers_right() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let size = ["--tenants", "4", "--subjects", "25"];
+    let load = ["--seconds", "9", "--rate", "800", "--writes", "200", "--kill-every", "2"];
+    let arguments: Vec<&str> = size.into_iter().chain(load).collect();
+    let (output, report) = run(folder.path(), &arguments, None);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(report["kills"].as_u64().is_some_and(|kills| kills >= 2), "{report}");
+    for of in ["checks", "certain", "writes", "revocations", "rereads"] {
+        assert!(count(&report, of) > 0, "{of}");
+    }
+    for of in ["wrong", "stale", "lost", "unread"] {
+        assert_eq!(count(&report, of), 0, "{of}: {report}");
+    }
+    // The last reread looked at every subject: sessions and grants.
+    assert!(count(&report, "rereads") >= 2 * 4 * 25);
+}
+
+/// PROPERTY: one revocation in 10,000 that is acknowledged and not in force is reported, and ends the
+/// load test with 1. METHOD: the node's planted fault; the load goes on until it must have struck.
+#[test]
+fn a_skipped_revocation_is_reported() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // The fault counts single sessions of one tenant; one revocation in twenty is of all sessions.
+    let size = ["--tenants", "1", "--subjects", "200"];
+    let load = ["--seconds", "1", "--closed", "128", "--writes", "1000", "--revocations", "11500"];
+    let arguments: Vec<&str> = size.into_iter().chain(load).collect();
+    let (output, report) = run(folder.path(), &arguments, Some("10000"));
+    assert!(count(&report, "revocations") >= 11_500);
+    assert!(count(&report, "wrong") > 0, "the planted fault went unseen: {report}");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("possible: [Ended]"));
+}
