@@ -1,8 +1,9 @@
 //! The figures of the commit: durable commands beside one write and sync, redb and PostgreSQL.
 
 use crate::figure::{Family, Row, Setup, Spec, Why};
-use crate::house::{House, Prepared, Tenant};
+use crate::house::{House, Tenant};
 use crate::peers::{Cluster, Gathered, Sync};
+use crate::prepared::Prepared;
 use crate::process::{fresh, write_root_key};
 use crate::rounds::{median, quantile};
 use std::path::Path;

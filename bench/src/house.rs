@@ -1,22 +1,14 @@
 //! An engine to measure: over a store in memory or on disk, with a made-up tenant in it if wanted.
 
 use crate::figure::Why;
+use crate::prepared::Prepared;
 use crate::world::World;
-use std::future::Future;
 use std::num::NonZeroUsize;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_crypto::PasswordPool;
 use tessera_engine::{Bound, Clock, Engine, EngineConfig, Entropy, HelloRefusal, View};
-use tessera_model::record::PlaceRecord;
-use tessera_model::{
-    Command, Handle, Name, Place, Private, Revision, RowKind, Settings, TenantId, UnixMillis,
-};
-use tessera_storage::{
-    Batch, Bucket, Commit, Cut, FrameRead, Head, Replay, RowRead, StorageError, Store, TenantKeys, Usage,
-    Verified,
-};
+use tessera_model::{Command, Handle, Name, Private, Settings, TenantId, UnixMillis};
+use tessera_storage::Store;
 use tokio::runtime::Runtime;
 
 /// The machine's wall clock.
@@ -37,142 +29,6 @@ impl Entropy for System {
     fn fill(&self, bytes: &mut [u8]) {
         // Without them the bench would measure something else: the secret stays zero and Hello fails.
         tessera_crypto::random::fill(bytes).unwrap_or_default();
-    }
-}
-
-/// A store that adds a made-up tenant to what it loads, and may keep checkpoints from being taken.
-pub struct Prepared {
-    inner: Arc<dyn Store>,
-    world: Option<World>,
-    checkpoints: Arc<AtomicBool>,
-}
-
-impl Prepared {
-    /// A store that gives every tenant but the system's these facts when it is loaded.
-    #[must_use]
-    pub fn with_world(inner: Arc<dyn Store>, world: World) -> Self {
-        Self { inner, world: Some(world), checkpoints: Arc::new(AtomicBool::new(true)) }
-    }
-
-    /// A store that never asks for a checkpoint: its tail grows to its bound.
-    #[must_use]
-    pub fn without_checkpoints(inner: Arc<dyn Store>) -> Self {
-        Self::switched(inner, Arc::new(AtomicBool::new(false)))
-    }
-
-    /// A store that asks for a checkpoint only while this is true.
-    #[must_use]
-    pub fn switched(inner: Arc<dyn Store>, checkpoints: Arc<AtomicBool>) -> Self {
-        Self { inner, world: None, checkpoints }
-    }
-}
-
-impl Store for Prepared {
-    fn load(&self, tenant: TenantId, sink: &mut dyn FnMut(Replay)) -> Result<Option<Head>, StorageError> {
-        if let Some(world) = self.world.filter(|_| tenant != TenantId::SYSTEM) {
-            world.replay(tenant, sink);
-        }
-        self.inner.load(tenant, sink)
-    }
-
-    fn due(&self) -> bool {
-        self.checkpoints.load(Ordering::Relaxed) && self.inner.due()
-    }
-
-    fn commit(&self, batch: Batch) -> Commit {
-        self.inner.commit(batch)
-    }
-
-    fn batch_bytes_max(&self) -> usize {
-        self.inner.batch_bytes_max()
-    }
-
-    fn head(&self, tenant: TenantId) -> Result<Option<Head>, StorageError> {
-        self.inner.head(tenant)
-    }
-
-    fn row(&self, tenant: TenantId, kind: RowKind, key: &[u8]) -> Result<RowRead, StorageError> {
-        self.inner.row(tenant, kind, key)
-    }
-
-    fn rows(
-        &self,
-        tenant: TenantId,
-        kind: RowKind,
-        prefix: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Private)>, StorageError> {
-        self.inner.rows(tenant, kind, prefix, limit)
-    }
-
-    fn place(&self, tenant: TenantId, place: Place) -> Result<Option<PlaceRecord>, StorageError> {
-        self.inner.place(tenant, place)
-    }
-
-    fn with_tail(&self) -> Vec<TenantId> {
-        self.inner.with_tail()
-    }
-
-    fn has_tail(&self, tenant: TenantId) -> bool {
-        self.inner.has_tail(tenant)
-    }
-
-    fn cut(&self) -> Cut {
-        self.inner.cut()
-    }
-
-    fn put(&self, tenant: TenantId, head: &Head, buckets: Vec<Bucket>) -> Result<(), StorageError> {
-        self.inner.put(tenant, head, buckets)
-    }
-
-    fn finish(&self, cut: &Cut) -> Result<(), StorageError> {
-        self.inner.finish(cut)
-    }
-
-    fn history(
-        &self,
-        tenant: TenantId,
-        from: Revision,
-        limit: usize,
-    ) -> Result<Vec<FrameRead>, StorageError> {
-        self.inner.history(tenant, from, limit)
-    }
-
-    fn verify(&self, tenant: TenantId) -> Result<Verified, StorageError> {
-        self.inner.verify(tenant)
-    }
-
-    fn forget(&self, tenant: TenantId) -> Result<(), StorageError> {
-        self.inner.forget(tenant)
-    }
-
-    fn tenant_keys(&self, tenant: TenantId) -> Result<TenantKeys, StorageError> {
-        self.inner.tenant_keys(tenant)
-    }
-
-    fn make_tenant_keys(
-        &self,
-        tenant: TenantId,
-        entropy: &[u8; 64],
-        nonces: &[u8; 24],
-    ) -> Result<(), StorageError> {
-        self.inner.make_tenant_keys(tenant, entropy, nonces)
-    }
-
-    fn usage(&self) -> Usage {
-        self.inner.usage()
-    }
-
-    fn failed(&self) -> bool {
-        self.inner.failed()
-    }
-
-    fn until_failed(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        self.inner.until_failed()
-    }
-
-    fn stop(&self) {
-        self.inner.stop();
     }
 }
 

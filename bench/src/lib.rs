@@ -14,6 +14,7 @@ pub mod instructions;
 pub mod large;
 pub mod memory;
 pub mod peers;
+pub mod prepared;
 pub mod process;
 pub mod restart;
 pub mod rounds;

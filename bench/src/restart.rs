@@ -3,8 +3,9 @@
 use crate::caller::Caller;
 use crate::commit::ADMIN;
 use crate::figure::{Family, Row, Setup, Spec, Why};
-use crate::house::{House, Prepared, Tenant};
+use crate::house::{House, Tenant};
 use crate::memory::resident;
+use crate::prepared::Prepared;
 use crate::process::{Node, Process, fresh};
 use crate::rounds::median;
 use crate::wire::{DECISION_BYTES, claim, session, tenant};

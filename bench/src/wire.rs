@@ -16,7 +16,7 @@ use tessera_model::{
 use tessera_wire::{Hello, Inbox, Outbox};
 
 /// The wire's family.
-pub const WIRE: Family = Family { specs: &[P50, PIPELINED, PIPELINED_16, CLIENT_P50], take: take };
+pub const WIRE: Family = Family { specs: &[P50, PIPELINED, PIPELINED_16, CLIENT_P50], take };
 
 const P50: Spec = Spec {
     id: "wire-p50-vs-quinn",
