@@ -6,7 +6,7 @@
 use crate::admit::{Done, Outcome, Waiting};
 use crate::directory::Entry;
 use crate::house::House;
-use crate::state::{Birth, Known, State};
+use crate::state::{BUILT_IN, Birth, Known, State};
 use crate::supervisor::SupervisorMessage;
 use crate::view::View;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -16,7 +16,9 @@ use std::sync::Arc;
 use tessera_model::command::Ordered;
 use tessera_model::limits::BATCH_COMMANDS_MAX;
 use tessera_model::record::TenantStatus;
-use tessera_model::{Caller, Event, PermissionRef, Reason, Refusal, TenantId, UnixMillis, WorkspaceIndex};
+use tessera_model::{
+    Caller, CommandKind, Event, PermissionRef, Reason, Refusal, TenantId, UnixMillis, WorkspaceIndex,
+};
 use tessera_storage::{Batch, Bucket, BucketKind, Head, Room, Staged, StorageError};
 use tokio::sync::oneshot;
 
@@ -295,8 +297,26 @@ impl Running {
         let system = self.house.system().ok_or(Refusal::NotReady)?;
         let reading = system.read(now);
         let permission = PermissionRef::Name(ordered.command.kind().permission());
-        let reason = reading.caller_holds(place, generation, permission, WorkspaceIndex(0));
-        if reason == Reason::None { Ok(()) } else { Err(Refusal::Unauthorized) }
+        let holds = |permission| {
+            reading.caller_holds(place, generation, permission, WorkspaceIndex(0)) == Reason::None
+        };
+        if !holds(permission) {
+            return Err(Refusal::Unauthorized);
+        }
+        // What hands out power over a tenant is for operators that hold all of it.
+        let hands_out = matches!(
+            ordered.command.kind(),
+            CommandKind::Grant
+                | CommandKind::CreateRole
+                | CommandKind::ChangeRole
+                | CommandKind::CreateKey
+                | CommandKind::SetPassword
+                | CommandKind::OpenSession
+        );
+        if hands_out && !BUILT_IN.iter().all(|name| holds(PermissionRef::Name(name))) {
+            return Err(Refusal::BeyondCreator);
+        }
+        Ok(())
     }
 
     /// The system tenant's publish writes the status of tenants; closing ones are handed on.

@@ -221,3 +221,35 @@ async fn f_18_no_answer_is_stale_after_an_acknowledgement() {
     assert!(compared > 1_000, "{compared} answers compared");
     println!("{compared} answers compared beside 2,000 changes, 0 stale");
 }
+
+/// PROPERTY: who opens sessions or sets passwords does not become somebody with more power over the
+/// tenant: a service vouches for ordinary people, not for an admin; an admin of subjects resets no
+/// other admin's password, and does not make itself a proof.
+#[tokio::test]
+async fn nobody_becomes_somebody_above_themselves() {
+    let house = House::new().await;
+    let operator = house.operator().await;
+    let tenant = house.tenant(&operator, "acme").await;
+    let ann = house.person(&tenant, "ann@example.org", "correct horse").await;
+    let boss = house.person(&tenant, "boss@example.org", "correct horse").await;
+    house.grant(&tenant, boss, "tessera.admin").await;
+    house.role(&tenant, "helper", &["tessera.admin.subjects", "tessera.sessions.open"]).await;
+    house.grant(&tenant, ann, "helper").await;
+    let session = house.sign_in(&tenant, "ann@example.org", "correct horse").await.expect("signed in");
+    let helper = house.engine.hello(&session.to_bytes(), None).expect("bound");
+    let index = |id| {
+        let view = tenant.admin.entry.view();
+        view.as_ref().expect("awake").listing().subject(id).expect("known").index
+    };
+    let other = house.person(&tenant, "cat@example.org", "correct horse").await;
+    let open = |subject| Command::OpenSession { subject: index(subject), seen_cut_off: 0, acr: 0 };
+    let order = |command| house.engine.submit(&helper, house.engine.command_id(), command);
+    assert!(order(open(other)).await.is_ok());
+    for above in [boss, tenant.admin.subject] {
+        assert_eq!(order(open(above)).await.err(), Some(Refusal::BeyondCreator.into()));
+        let new = tessera_model::Private::new(b"taken over!".to_vec());
+        let set = house.engine.set_password(&helper, house.engine.command_id(), above, new).await;
+        assert_eq!(set.err(), Some(Refusal::BeyondCreator.into()));
+    }
+    assert!(house.sign_in(&tenant, "boss@example.org", "correct horse").await.is_ok());
+}

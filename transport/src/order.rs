@@ -195,7 +195,8 @@ async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) 
         }
         Request::OpenSession { subject } => {
             let (subject, seen_cut_off) = subject_of(engine, bound, subject)?;
-            Command::OpenSession { subject, seen_cut_off, acr: 1 }
+            // No proof of the subject's own: the caller vouches, and not for anybody above itself.
+            Command::OpenSession { subject, seen_cut_off, acr: 0 }
         }
         Request::TouchSession { handle } => {
             let (place, generation, _) = place_of(engine, bound, &handle)?;

@@ -286,7 +286,8 @@ commands! {
         subject: SubjectIndex,
         /// The subject's cut-off when the proof was verified; refused when it rose since.
         seen_cut_off: u32,
-        /// The class of the proof, 1 for a password.
+        /// The class of the proof, 1 for a password, 0 for none: then the caller vouches, and must hold
+        /// every one of the engine's permissions that the subject holds.
         acr: u8,
     };
     /// Moves a session's idle end (a key's last use). A session may touch itself.

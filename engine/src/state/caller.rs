@@ -121,6 +121,24 @@ impl State {
         })
     }
 
+    /// Whether the caller holds, in the whole tenant, every one of the engine's permissions that a
+    /// subject holds anywhere: nobody becomes, or takes over, somebody with more power over the tenant.
+    pub(super) fn is_at_least(&self, subject: SubjectIndex, caller: Caller, now: UnixMillis) -> bool {
+        let Caller::Holder { place, generation, .. } = caller else { return true };
+        let Some(live) = self.live(place, generation, now) else { return false };
+        if live.subject == subject && live.restriction.0 == 0 {
+            return true;
+        }
+        let grants: Vec<_> = self.root.rules.grants_of(subject).collect();
+        let patterns = || {
+            let roles = grants.iter().filter_map(|grant| self.root.roles.get(&grant.role));
+            roles.flat_map(|role| role.patterns.iter())
+        };
+        (1..).zip(super::BUILT_IN).all(|(id, name)| {
+            !patterns().any(|pattern| pattern.covers(name)) || self.holds(&live, PermissionId(id), now)
+        })
+    }
+
     /// Whether a key with these patterns lies within its creator's permissions, now and for as long as
     /// it lives: its owner may be granted more later, so patterns are compared, not permissions. A key
     /// for somebody else must name patterns; each must lie within a pattern of a role that the creator

@@ -178,7 +178,7 @@ impl State {
             }
             Command::RemoveIdentifier { subject, hash } => self.remove_identifier(*subject, *hash),
             Command::SetPassword { subject, password, proven } => {
-                self.set_password(*subject, password, *proven, caller)
+                self.set_password(*subject, password, *proven, caller, now)
             }
             Command::DeclareAttribute { name, kind } => self.declare_attribute(name, *kind),
             Command::SetAttributes { subject, values } => self.set_attributes(*subject, values),
@@ -195,7 +195,7 @@ impl State {
             }
             Command::Ungrant { subject, role, workspace } => self.ungrant(*subject, role, workspace.as_ref()),
             Command::OpenSession { subject, seen_cut_off, acr } => {
-                self.open_session(*subject, *seen_cut_off, *acr, entropy, now)
+                self.open_session(*subject, (*seen_cut_off, *acr), caller, entropy, now)
             }
             Command::TouchSession { place, generation } => self.touch_session(*place, *generation, now),
             Command::EndSession { session } => self.end_session(*session, now),

@@ -6,8 +6,8 @@ use crate::table::{ACR_SHIFT, ALIVE, Fields, KEY};
 use tessera_model::command::Entropy;
 use tessera_model::record::{PlaceRecord, SubjectStatus};
 use tessera_model::{
-    Deadline, Event, Generation, Handle, HandleKind, Place, PublicId, Refusal, RestrictionId, SubjectIndex,
-    UnixMillis, WorkspaceIndex,
+    Caller, Deadline, Event, Generation, Handle, HandleKind, Place, PublicId, Refusal, RestrictionId,
+    SubjectIndex, UnixMillis, WorkspaceIndex,
 };
 
 /// LIMIT: an idle end or last use moves at most once per minute and session.
@@ -78,8 +78,8 @@ impl State {
     pub(super) fn open_session(
         &self,
         subject: SubjectIndex,
-        seen_cut_off: u32,
-        acr: u8,
+        (seen_cut_off, acr): (u32, u8),
+        caller: Caller,
         entropy: &Entropy,
         now: UnixMillis,
     ) -> Result<Decided, Refusal> {
@@ -91,6 +91,10 @@ impl State {
         }
         if seen_cut_off != record.cut_off {
             return Err(Refusal::Changed);
+        }
+        // Without a proof of the subject's own, the caller vouches: not for anybody above itself.
+        if acr == 0 && !self.is_at_least(subject, caller, now) {
+            return Err(Refusal::BeyondCreator);
         }
         let at = now.to_deadline();
         let settings = &self.root.settings;

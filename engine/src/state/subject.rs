@@ -181,8 +181,13 @@ impl State {
         password: &Private,
         proven: u32,
         caller: Caller,
+        now: UnixMillis,
     ) -> Result<Decided, Refusal> {
         let record = self.known_subject(id)?;
+        // Whoever sets a password can sign in with it.
+        if proven == u32::MAX && !self.is_at_least(record.index, caller, now) {
+            return Err(Refusal::BeyondCreator);
+        }
         if proven != u32::MAX && proven != record.cut_off {
             return Err(Refusal::Changed);
         }
