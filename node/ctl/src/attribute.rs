@@ -94,7 +94,9 @@ fn value(name: &Name, kind: AttributeKind, text: String) -> Result<AttributeValu
 /// A subject's attributes as a table and as an object.
 pub(crate) fn values(rows: &[AttributeValueRow]) -> (Table, Value) {
     let (mut table, mut json) = (Table::new(&["ATTRIBUTE", "VALUE"]), Map::new());
-    for (name, value) in rows.iter().flat_map(|row| &row.values) {
+    let mut sorted: Vec<&(Name, Option<AttributeValue>)> = rows.iter().flat_map(|row| &row.values).collect();
+    sorted.sort_by_key(|(name, _)| name.as_str());
+    for (name, value) in sorted {
         let (text, value) = match value {
             None => continue,
             Some(AttributeValue::Bool(flag)) => (flag.to_string(), json!(flag)),

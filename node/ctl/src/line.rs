@@ -291,6 +291,8 @@ mod tests {
         let noun = line.find_subcommand("settings").expect("a noun");
         let shared: Vec<&clap::Id> = noun.get_arguments().map(clap::Arg::get_id).collect();
         assert!(shared.len() >= 10, "{shared:?}");
+        // Variables are read here, where an empty one is none: clap would take it for a value.
+        assert!(noun.get_arguments().all(|arg| arg.get_env().is_none()));
         for noun in line.get_subcommands().filter(|noun| noun.has_subcommands()) {
             let mut found = Vec::new();
             leaves(noun, "", &mut found);

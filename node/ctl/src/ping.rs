@@ -21,9 +21,9 @@ fn micros(time: Duration) -> u64 {
 
 impl Ping {
     pub(crate) async fn run(self, reach: &Reach) -> Result<Answer, CtlError> {
-        let begun = Instant::now();
         let settled = reach.settle().await?;
         let (has_key, address) = (settled.home.is_some(), settled.address.clone());
+        let begun = Instant::now();
         let link = Link::open(settled, None).await?;
         let connected = micros(begun.elapsed());
         let answer = self.ask(&link, &address, connected, has_key).await;

@@ -37,13 +37,7 @@ pub(crate) struct Reach {
     key_file: Option<PathBuf>,
     /// With an operator's key: the tenant to act on, by name or id; `system` for the operators' own.
     /// Also TESSERA_TENANT.
-    #[arg(
-        id = "reach_tenant",
-        long = "tenant",
-        global = true,
-        env = "TESSERA_TENANT",
-        value_name = "TENANT"
-    )]
+    #[arg(id = "reach_tenant", long = "tenant", global = true, value_name = "TENANT")]
     tenant: Option<TenantRef>,
     /// How long to wait for an answer.
     #[arg(long, global = true, value_name = "SPAN", default_value = "10s", value_parser = when::patience)]

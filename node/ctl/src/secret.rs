@@ -132,9 +132,11 @@ impl Kept {
         let mut beside = path.as_os_str().to_owned();
         beside.push(format!(".{}.new", std::process::id()));
         let beside = PathBuf::from(beside);
+        // Left over from a process of this number that was killed. Made anew, never followed: in a folder
+        // of many it could be somebody's link.
+        drop(std::fs::remove_file(&beside));
         let mut options = std::fs::OpenOptions::new();
-        let file =
-            options.write(true).create(true).truncate(true).mode(0o600).open(&beside).map_err(failed)?;
+        let file = options.write(true).create_new(true).mode(0o600).open(&beside).map_err(failed)?;
         Ok(Self { path: path.to_owned(), beside, file: Some(file) })
     }
 

@@ -77,7 +77,9 @@ pub(crate) enum SessionVerb {
 pub(crate) fn sessions(rows: &[SessionRow]) -> (Table, Value) {
     let mut table = Table::new(&["SESSION OR KEY", "KIND", "CREATED", "EXPIRES", "IDLE UNTIL"]);
     let mut listed = Vec::new();
-    for row in rows {
+    let mut sorted: Vec<&SessionRow> = rows.iter().collect();
+    sorted.sort_by_key(|row| (row.created, row.session));
+    for row in sorted {
         let kind = if row.key { "key" } else { "session" };
         let moments = moments(row);
         let [created, expires, idle] = moments.map(shown);

@@ -225,7 +225,12 @@ async fn change(
 async fn show(link: &Link, who: &Who) -> Result<Answer, CtlError> {
     let row = link.subject(who).await?;
     let subject = row.subject;
-    let identifiers = link.page::<IdentifierRow>(&Request::ListIdentifiers { subject }).await?.rows;
+    let mut identifiers = link.page::<IdentifierRow>(&Request::ListIdentifiers { subject }).await?.rows;
+    // The node gives them in no order that means anything.
+    identifiers.sort_by(|one, other| {
+        let order = |row: &IdentifierRow| (row.identifier.kind(), row.identifier.normal().to_owned());
+        order(one).cmp(&order(other))
+    });
     let values = link.page::<AttributeValueRow>(&Request::ListAttributeValues { subject }).await?.rows;
     let grants = link.page::<GrantRow>(&Request::ListGrants { subject }).await?.rows;
     let sessions = link.page::<SessionRow>(&Request::ListSessions { subject }).await?.rows;
