@@ -52,11 +52,14 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Remembers a handle; the oldest goes.
+    /// Remembers a handle. The oldest one that has ended goes: those of live sessions are kept, so that
+    /// each revocation can be asked about.
     pub fn hold(&self, held: Held) {
+        let live = self.newest().facts.live;
         let mut all = lock(&self.held);
         if all.len() >= HANDLES_MAX {
-            all.remove(0);
+            let ended = all.iter().position(|held| !live.contains(&held.session));
+            all.remove(ended.unwrap_or(0));
         }
         all.push(held);
     }

@@ -13,8 +13,30 @@ use tessera_model::{CheckQuery, PermissionRef, Receipt, WorkspaceRef};
 
 /// LIMIT: live sessions of a subject before the load ends some.
 const LIVE_MAX: usize = 8;
+/// Writes of one tide.
+const TIDE: u64 = 1_024;
 /// Checks of one batch.
 const BATCH: usize = 16;
+
+/// What sessions do for a while. Where they open and end together, the place of an ended one is given
+/// away at once, and that hides one that was not ended: so mostly they open first and end then.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Tide {
+    /// They open.
+    Flood,
+    /// They end.
+    Ebb,
+    /// Both.
+    Mixed,
+}
+
+const fn tide(write: u64) -> Tide {
+    match write / TIDE % 8 {
+        6 => Tide::Mixed,
+        0 | 2 | 4 => Tide::Flood,
+        _ => Tide::Ebb,
+    }
+}
 
 /// What the load runs on.
 pub struct Load {
@@ -24,6 +46,8 @@ pub struct Load {
     pub auditor: Auditor,
     /// The clock of the run.
     pub watch: Stopwatch,
+    /// Writes drawn so far.
+    pub writes: AtomicU64,
     /// The first answer after the last kill that was asked about.
     pub first: First,
 }
@@ -113,11 +137,14 @@ impl Load {
     async fn write(&self, kind: Kind, tenant: &Tenant, random: &mut Seeded) -> Ended {
         let Some(subject) = pick(&tenant.subjects, random) else { return Ended::Idle };
         let live = subject.newest().facts.live.len();
+        let tide = tide(self.writes.fetch_add(1, Ordering::Relaxed));
+        let (may_open, may_end) = (live < LIVE_MAX && tide != Tide::Ebb, live > 0 && tide != Tide::Flood);
         let write = match kind {
-            Kind::SignIn if live < LIVE_MAX => Write::SignIn,
-            Kind::Open if live < LIVE_MAX => Write::Open,
-            Kind::Grant => Write::Grant(random.below(u32::try_from(ROLES.len()).unwrap_or(1)) as usize),
-            Kind::Revoke if live == 0 => Write::Open,
+            Kind::SignIn if may_open => Write::SignIn,
+            Kind::Open if may_open => Write::Open,
+            Kind::Revoke if may_open && !may_end => Write::Open,
+            Kind::SignIn | Kind::Open | Kind::Revoke if !may_end => Write::Grant(role(random)),
+            Kind::Grant => Write::Grant(role(random)),
             Kind::Revoke | Kind::SignIn | Kind::Open | Kind::Check | Kind::Batch | Kind::Role => {
                 if random.below(20) == 0 { Write::EndAll } else { Write::End }
             }
@@ -199,6 +226,10 @@ fn query(held: &Held, permission: usize) -> CheckQuery<'_> {
         at_least: Receipt::default(),
         address: None,
     }
+}
+
+fn role(random: &mut Seeded) -> usize {
+    random.below(u32::try_from(ROLES.len()).unwrap_or(1)) as usize
 }
 
 fn permission(random: &mut Seeded) -> usize {

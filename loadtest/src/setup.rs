@@ -116,7 +116,13 @@ pub async fn build(args: &Args, reach: &Reach, operator: &Client, bar: &Progress
         tenants.push(tenant(name, client, args.subjects, bar).await?);
     }
     bar.finish_and_clear();
-    Ok(Load { tenants, auditor: Auditor::default(), watch: Stopwatch::start(), first: First::default() })
+    Ok(Load {
+        tenants,
+        auditor: Auditor::default(),
+        watch: Stopwatch::start(),
+        writes: AtomicU64::new(0),
+        first: First::default(),
+    })
 }
 
 async fn tenant(name: String, client: Client, count: u32, bar: &ProgressBar) -> Result<Tenant, Why> {

@@ -54,12 +54,13 @@ fn a_killed_node_loses_nothing_and_answers_right() {
 #[test]
 fn a_skipped_revocation_is_reported() {
     let folder = tempfile::tempdir().expect("a folder");
-    // The fault counts single sessions of one tenant; one revocation in twenty is of all sessions.
+    // The fault counts single sessions of one tenant; one revocation in twenty is of all sessions. It
+    // strikes three times: once or twice the place may have been given away before anybody asked.
     let size = ["--tenants", "1", "--subjects", "200"];
-    let load = ["--seconds", "1", "--closed", "128", "--writes", "1000", "--revocations", "11500"];
+    let load = ["--seconds", "1", "--closed", "128", "--writes", "1000", "--revocations", "31500"];
     let arguments: Vec<&str> = size.into_iter().chain(load).collect();
     let (output, report) = run(folder.path(), &arguments, Some("10000"));
-    assert!(count(&report, "revocations") >= 11_500);
+    assert!(count(&report, "revocations") >= 31_500);
     assert!(count(&report, "wrong") > 0, "the planted fault went unseen: {report}");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stdout).contains("possible: [Ended]"));
