@@ -123,6 +123,7 @@ impl Running {
         self.wall = self.wall.max(now);
         self.state.sweep(waiting.len() * 2, now);
         match self.house.store.room() {
+            Room::Any if self.house.is_stopped() => waiting = refuse_wide(waiting, Refusal::ClockStopped),
             Room::Any => {}
             Room::Full => waiting = refuse_wide(waiting, Refusal::StorageFull),
             Room::Busy => waiting = refuse_wide(waiting, Refusal::Busy),

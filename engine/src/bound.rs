@@ -9,6 +9,7 @@ use crate::table::Fields;
 use crate::view::{Reading, View};
 use std::sync::Arc;
 use tessera_crypto::compare::equal_arrays;
+use tessera_model::record::TenantStatus;
 use tessera_model::{
     Caller, Decision, Generation, Handle, HandleBytes, HandleKind, PermissionRef, Place, PublicId, Reason,
     Refusal, TenantId, WorkspaceIndex, WorkspaceRef,
@@ -57,6 +58,9 @@ impl Engine {
             return Err(HelloRefusal::Refused);
         }
         let home = self.house.entry(handle.tenant).ok_or(HelloRefusal::Refused)?;
+        if !home.is_active() {
+            return Err(HelloRefusal::Refused);
+        }
         let tag = self.house.tagger.tag_words(bytes);
         let view = home.view();
         let Some(view) = view.as_ref() else { return Err(self.knock(&home, &handle, bytes)) };
@@ -75,6 +79,9 @@ impl Engine {
         else {
             return Err(HelloRefusal::Refused);
         };
+        if matches!(entry.status(), TenantStatus::Closing | TenantStatus::Deleted) {
+            return Err(HelloRefusal::Refused);
+        }
         let bound = Bound { entry, caller: Caller::Operator { place, generation, subject }, ..bound };
         if !self.may(&bound, "tessera.admin.tenants") {
             return Err(HelloRefusal::Refused);

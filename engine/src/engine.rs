@@ -90,6 +90,7 @@ impl Engine {
             tagger: Tagger::new(),
             config,
             supervisor: Mutex::new(None),
+            proven_ms: std::sync::atomic::AtomicU64::new(0),
         });
         if house.store.head(TenantId::SYSTEM)?.is_none() {
             found(&house).await?;

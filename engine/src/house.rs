@@ -7,6 +7,7 @@ use crate::view::View;
 use parking_lot::Mutex;
 use ractor::ActorRef;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tessera_crypto::digest::Tagger;
 use tessera_crypto::pool::PasswordPool;
 use tessera_model::record::TenantStatus;
@@ -49,11 +50,29 @@ pub(crate) struct House {
     pub(crate) tagger: Tagger,
     pub(crate) config: EngineConfig,
     pub(crate) supervisor: Mutex<Option<ActorRef<SupervisorMessage>>>,
+    /// The latest time that a loaded history proves: time never goes back behind it.
+    pub(crate) proven_ms: AtomicU64,
 }
 
+/// LIMIT: how far the journal may be ahead of the clock before writes wait for an operator: one hour.
+const JOURNAL_AHEAD_MS_MAX: u64 = 60 * 60 * 1000;
+
 impl House {
+    /// The clock's time, but never behind what a loaded history proves: what had expired before a
+    /// restart stays expired, wherever the wall clock was set meanwhile.
     pub(crate) fn now(&self) -> UnixMillis {
-        self.clock.now()
+        UnixMillis(self.clock.now().0.max(self.proven_ms.load(Ordering::Relaxed)))
+    }
+
+    /// A loaded history proves that it was at least this late.
+    pub(crate) fn prove(&self, time: UnixMillis) {
+        self.proven_ms.fetch_max(time.0, Ordering::Relaxed);
+    }
+
+    /// Whether writes must wait for an operator: the clock says so, or the journal is far ahead of it.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let proven = self.proven_ms.load(Ordering::Relaxed);
+        self.clock.is_stopped() || self.clock.now().0 + JOURNAL_AHEAD_MS_MAX < proven
     }
 
     /// The system tenant's view; it never sleeps.

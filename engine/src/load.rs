@@ -5,6 +5,7 @@ use crate::directory::Entry;
 use crate::house::House;
 use crate::state::State;
 use std::sync::Arc;
+use tessera_model::limits::COMMAND_ID_AHEAD_MS_MAX;
 use tessera_model::record::CommandIdRecord;
 use tessera_model::{Event, Revision, UnixMillis};
 use tessera_storage::{Replay, StorageError};
@@ -22,6 +23,10 @@ pub(crate) fn load(house: &Arc<House>, entry: &Arc<Entry>) -> Result<Running, St
     let mut apply = |state: &mut State, events: &[Event]| {
         for event in events {
             state.apply(event);
+            if let Event::CommandRemembered(record) = event {
+                let taken = record.id.unix_ms().saturating_sub(COMMAND_ID_AHEAD_MS_MAX);
+                house.prove(UnixMillis(taken));
+            }
         }
         applied += events.len();
         if applied >= SETTLE_EVERY {
@@ -39,6 +44,7 @@ pub(crate) fn load(house: &Arc<House>, entry: &Arc<Entry>) -> Result<Running, St
             }
             apply(&mut state, &frame.events);
             wall = wall.max(frame.wall);
+            house.prove(frame.wall);
             state.remember_record(CommandIdRecord {
                 id: frame.id,
                 revision: frame.revision,

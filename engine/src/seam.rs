@@ -6,6 +6,11 @@ use tessera_model::UnixMillis;
 pub trait Clock: Send + Sync + 'static {
     /// The time now.
     fn now(&self) -> UnixMillis;
+
+    /// Whether the clock is so far from the wall's that writes must wait for an operator.
+    fn is_stopped(&self) -> bool {
+        false
+    }
 }
 
 /// The node's source of randomness.

@@ -287,3 +287,35 @@ async fn tc_114_a_command_that_panics_is_quarantined() {
     house.submit(&tenant.admin, Command::EndSubjectSessions { subject: amy }).await;
     assert_eq!(house.check(&tenant, &session, "orders.read").reason, Reason::Revoked);
 }
+
+/// PROPERTY: what had expired stays expired after a restart with the wall clock set back, with and
+/// without a checkpoint before it; far behind the journal only commands that narrow are taken (F-27).
+#[tokio::test]
+async fn f_27_a_clock_set_back_revives_nothing() {
+    for checkpointed in [false, true] {
+        let store: Arc<dyn Store> = Arc::new(Memory::new(1 << 20));
+        let house = House::over(Arc::clone(&store), START_MS).await;
+        let operator = house.operator().await;
+        let tenant = house.tenant(&operator, "acme").await;
+        let amy = house.person(&tenant, "amy@example.org", "correct horse").await;
+        house.role(&tenant, "reader", &["orders.read"]).await;
+        house.grant(&tenant, amy, "reader").await;
+        let session = house.sign_in(&tenant, "amy@example.org", "correct horse").await.expect("signed in");
+        house.pass(2 * 3_600_000);
+        assert_eq!(house.check(&tenant, &session, "orders.read").reason, Reason::Idle);
+        house.submit(&tenant.admin, Command::ResumeSubject { subject: amy }).await;
+        house.submit(&tenant.admin, grant(amy, "tessera.service")).await;
+        if checkpointed {
+            assert!(house.engine.checkpoint().await);
+        }
+        let again = House::over(store, START_MS + 1_000).await;
+        let admin = again.bind(&tenant.admin_key).await;
+        let back = Tenant { id: tenant.id, admin, admin_key: tenant.admin_key };
+        assert_eq!(again.check(&back, &session, "orders.read").reason, Reason::Idle);
+        let wide =
+            again.engine.submit(&back.admin, again.engine.command_id(), grant(amy, "tessera.admin")).await;
+        assert_eq!(wide.err(), Some(Refusal::ClockStopped.into()));
+        let narrow = Command::EndSubjectSessions { subject: amy };
+        assert!(again.engine.submit(&back.admin, again.engine.command_id(), narrow).await.is_ok());
+    }
+}

@@ -4,7 +4,7 @@
 //! is not followed. This is the only file of the engine's process that reads a clock.
 
 use rustix::time::{ClockId, clock_gettime};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use tessera_engine::Clock;
 use tessera_model::UnixMillis;
 
@@ -58,6 +58,8 @@ pub(crate) struct NodeClock<R = Machine> {
     followed: AtomicI64,
     /// INVARIANT: the largest time ever given out; nothing below it is given out again.
     last: AtomicU64,
+    /// Whether the last comparison raised an alarm: writes wait then.
+    alarmed: AtomicBool,
 }
 
 impl<R: Readings> NodeClock<R> {
@@ -65,7 +67,14 @@ impl<R: Readings> NodeClock<R> {
     pub(crate) fn new(readings: R) -> Self {
         let (boot_at_start, wall_at_start) = (readings.boot_ms(), readings.wall_ms());
         let last = AtomicU64::new(wall_at_start);
-        Self { readings, boot_at_start, wall_at_start, followed: AtomicI64::new(0), last }
+        Self {
+            readings,
+            boot_at_start,
+            wall_at_start,
+            followed: AtomicI64::new(0),
+            last,
+            alarmed: AtomicBool::new(false),
+        }
     }
 
     /// Compares with the wall; to be called about once a second.
@@ -75,7 +84,9 @@ impl<R: Readings> NodeClock<R> {
         let wall = i64::try_from(self.readings.wall_ms()).unwrap_or(i64::MAX);
         let own = i64::try_from(self.counted()).unwrap_or(i64::MAX);
         let drift = wall.saturating_sub(own);
-        if drift.abs() > STEP_MS_MAX {
+        let alarmed = drift.abs() > STEP_MS_MAX;
+        self.alarmed.store(alarmed, Ordering::Relaxed);
+        if alarmed {
             return Drift::Alarm(drift);
         }
         self.followed.fetch_add(drift, Ordering::Relaxed);
@@ -100,6 +111,10 @@ impl<R: Readings> Clock for NodeClock<R> {
         }
         let before = self.last.fetch_max(counted, Ordering::Relaxed);
         UnixMillis(before.max(counted))
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.alarmed.load(Ordering::Relaxed)
     }
 }
 
@@ -147,6 +162,7 @@ mod tests {
             planted.wall.store(1_000_000_u64.saturating_add_signed(step), Ordering::Relaxed);
             let drift = clock.follow();
             assert_eq!(drift, if followed { Drift::Followed(step) } else { Drift::Alarm(step) });
+            assert_eq!(clock.is_stopped(), !followed);
             planted.boot.fetch_add(10_000, Ordering::Relaxed);
             let expected = 1_010_000_u64.saturating_add_signed(if followed { step } else { 0 });
             assert_eq!(clock.now(), UnixMillis(expected));

@@ -29,6 +29,7 @@ const ALLOWED_IN_TESTS: &[&str] = &[
     "clippy::let_underscore_must_use",
     "clippy::disallowed_methods",
     "clippy::disallowed_types",
+    "clippy::type_complexity",
     "dead_code",
     "missing_docs",
     "unreachable_pub",

@@ -170,7 +170,7 @@ impl State {
         if PublicId::of_place(live.opened, place, generation) != id {
             return Err(Refusal::SessionUnknown);
         }
-        if live.clock(now).is_err() {
+        if live.clock(now).is_err() || self.is_cut(&live) {
             return Ok(Decided::nothing());
         }
         Ok(Decided::of(Event::SessionEnded { place, generation }))

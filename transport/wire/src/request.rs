@@ -284,7 +284,7 @@ requests! {
         /// Its public id.
         key: PublicId = Session,
     };
-    /// Signs in with a password. Needs no credential.
+    /// Signs a person in with a password. The connection's credential needs `tessera.sessions.open`.
     SignIn = 0x1800 -> Made {
         /// The identifier as typed; its kind is guessed.
         identifier: Private = Typed,
