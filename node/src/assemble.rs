@@ -204,6 +204,7 @@ async fn welcomed(
 fn settings(config: &Config) -> EngineConfig {
     EngineConfig {
         idle_sleep_ms: config.tenants.idle_sleep_seconds * 1000,
+        checkpoint_every_ms: config.storage.checkpoint_seconds * 1000,
         #[cfg(feature = "planted")]
         planted_skip_revocations: std::env::var("TESSERA_PLANTED_SKIP_REVOCATIONS")
             .ok()

@@ -49,6 +49,8 @@ pub(crate) struct Storage {
     pub(crate) tail_bytes_max: u64,
     /// Frames of the journal that may wait for a checkpoint.
     pub(crate) tail_frames_max: u64,
+    /// Seconds after which a checkpoint is taken, if there is anything to take.
+    pub(crate) checkpoint_seconds: u64,
     /// Bytes of the checkpoint's page cache.
     pub(crate) cache_bytes: u64,
 }
@@ -62,6 +64,7 @@ impl Default for Storage {
             journal_file_bytes: 64 * MIB,
             tail_bytes_max: 128 * MIB,
             tail_frames_max: 500_000,
+            checkpoint_seconds: 60,
             cache_bytes: 16 * MIB,
         }
     }
@@ -209,6 +212,7 @@ impl Config {
             "must be at least two journal files: one is written while the other waits for its checkpoint",
         );
         fault(storage.tail_frames_max < 1_000, "storage.tail_frames_max", "must be at least 1000, one group");
+        fault(storage.checkpoint_seconds == 0, "storage.checkpoint_seconds", "must be at least 1");
         fault(storage.cache_bytes < MIB, "storage.cache_bytes", "must be at least 1048576 (1 MiB)");
         fault(storage.dir.as_os_str().is_empty(), "storage.dir", "must name a directory");
         fault(storage.root_key_file.as_os_str().is_empty(), "storage.root_key_file", "must name a file");
@@ -288,6 +292,7 @@ mod tests {
             ("storage.journal_file_bytes", |c| c.storage.journal_file_bytes = 65_537),
             ("storage.tail_bytes_max", |c| c.storage.tail_bytes_max = 1),
             ("storage.tail_frames_max", |c| c.storage.tail_frames_max = 1),
+            ("storage.checkpoint_seconds", |c| c.storage.checkpoint_seconds = 0),
             ("storage.cache_bytes", |c| c.storage.cache_bytes = 1),
             ("storage.dir", |c| c.storage.dir = PathBuf::new()),
             ("storage.root_key_file", |c| c.storage.root_key_file = c.storage.dir.join("k")),

@@ -1,0 +1,159 @@
+//! Tenants of the real binary: a poisonous command is quarantined, an idle tenant sleeps and wakes.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tessera_client::wire::{Made, Request, TENANT_OF_CONNECTION};
+use tessera_client::{Client, ClientError, Config, Trust};
+use tessera_model::record::SubjectKind;
+use tessera_model::{Deadline, Name, Pattern, Private, Refusal};
+
+/// The real binary in development mode; killed with its guard.
+struct Node {
+    child: Child,
+    quic: SocketAddr,
+    http: SocketAddr,
+}
+
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address")
+}
+
+impl Node {
+    fn start(folder: &Path) -> Self {
+        let (quic, http) = (free(), free());
+        let child = Command::new(env!("CARGO_BIN_EXE_tessera"))
+            .args(["dev", "--no-walk", "--folder"])
+            .arg(folder)
+            .env("TESSERA_HTTP__LISTEN", http.to_string())
+            .env("TESSERA_QUIC__LISTEN", quic.to_string())
+            .env("TESSERA_STORAGE__JOURNAL_FILE_BYTES", "1048576")
+            .env("TESSERA_STORAGE__CHECKPOINT_SECONDS", "1")
+            .env("TESSERA_TENANTS__IDLE_SLEEP_SECONDS", "2")
+            .env_remove("TESSERA_CONFIG")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary runs");
+        Self { child, quic, http }
+    }
+
+    async fn client(&self, folder: &Path, credential: Option<String>) -> Client {
+        for _ in 0..1_000 {
+            if let Ok(pem) = std::fs::read(folder.join("data/certificate.pem")) {
+                let trust = Trust::roots_pem(&pem).expect("a certificate");
+                let mut config = Config::new(self.quic, "localhost", trust);
+                config.credential.clone_from(&credential);
+                config.deadline = Duration::from_secs(20);
+                if let Ok(client) = Client::connect(config).await {
+                    return client;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the node did not answer");
+    }
+
+    fn tenants_awake(&self) -> u32 {
+        let mut stream = TcpStream::connect(self.http).expect("the HTTP door");
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let line =
+            answer.lines().find(|line| line.starts_with("tessera_tenants_awake ")).expect("the metric");
+        line.rsplit(' ').next().and_then(|number| number.parse().ok()).expect("a number")
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A tenant whose one person holds a session that may read orders.
+struct Scene {
+    admin_key: String,
+    admin: Client,
+    session: String,
+}
+
+fn text(made: &Made) -> String {
+    made.handle_text().expect("a handle")
+}
+
+async fn scene(node: &Node, folder: &Path) -> Scene {
+    let stranger = node.client(folder, None).await;
+    let secret = std::fs::read_to_string(folder.join("data/operator-secret")).expect("the secret");
+    let secret = Private::new(secret.trim().as_bytes().to_vec());
+    let name = |text: &str| Name::new(text).expect("a name");
+    let claimed =
+        stranger.request(&Request::ClaimOperator { secret, name: name("ops") }).await.expect("claimed");
+    let operator = node.client(folder, Some(text(&claimed))).await;
+    let made = operator.request(&Request::CreateTenant { name: name("acme") }).await.expect("created");
+    let admin_key = text(&made);
+    let admin = node.client(folder, Some(admin_key.clone())).await;
+    let person =
+        Request::CreateSubject { kind: SubjectKind::Person, identifiers: Vec::new(), password: None };
+    let subject = admin.request(&person).await.expect("created").subject.expect("an id");
+    let patterns = vec![Pattern::new("orders.read").expect("a pattern")];
+    admin.request(&Request::CreateRole { name: name("reader"), patterns }).await.expect("created");
+    let none = Deadline::NONE;
+    let grant = Request::Grant { subject, role: name("reader"), workspace: None, from: none, until: none };
+    admin.request(&grant).await.expect("granted");
+    let opened = admin.request(&Request::OpenSession { subject }).await.expect("opened");
+    Scene { admin_key, admin, session: text(&opened) }
+}
+
+/// PROPERTY (TC-114): a command that panics three times is quarantined with a code, its tenant answers
+/// before, during and after, and so does everybody else.
+#[cfg(feature = "planted")]
+#[tokio::test]
+async fn tc_114_a_poisonous_command_is_quarantined_in_the_real_binary() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = Node::start(folder.path());
+    let scene = scene(&node, folder.path()).await;
+    assert!(scene.admin.is_permitted(&scene.session, "orders.read", None).await);
+    // An unknown outcome is repeated under the same id, as the client's documents say.
+    let (id, mut unknown) = (scene.admin.command_id(), 0);
+    let refused = loop {
+        match scene.admin.request_again(TENANT_OF_CONNECTION, id, &Request::PlantedPanic {}).await {
+            Err(ClientError::OutcomeUnknown(same)) if same == id && unknown < 10 => unknown += 1,
+            other => break other,
+        }
+        assert!(scene.admin.is_permitted(&scene.session, "orders.read", None).await);
+    };
+    assert!(matches!(refused, Err(ClientError::Refused(Refusal::Quarantined))), "{:?}", refused.err());
+    assert!(unknown > 0, "nobody was told that the outcome is unknown");
+    assert!(scene.admin.is_permitted(&scene.session, "orders.read", None).await);
+    let name = Name::new("after").expect("a name");
+    assert!(scene.admin.request(&Request::CreateRole { name, patterns: Vec::new() }).await.is_ok());
+}
+
+/// PROPERTY: a tenant that nobody uses leaves memory; its own credential wakes it within the client's
+/// deadline, and its session lives on.
+#[tokio::test]
+async fn an_idle_tenant_sleeps_and_wakes_in_the_real_binary() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = Node::start(folder.path());
+    let scene = scene(&node, folder.path()).await;
+    assert!(scene.admin.is_permitted(&scene.session, "orders.read", None).await);
+    assert_eq!(node.tenants_awake(), 2, "the system tenant and acme");
+    scene.admin.close().await;
+    let mut asleep = false;
+    for _ in 0..300 {
+        asleep = node.tenants_awake() == 1;
+        if asleep {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(asleep, "the tenant did not fall asleep");
+    let again = node.client(folder.path(), Some(scene.admin_key)).await;
+    assert!(again.is_permitted(&scene.session, "orders.read", None).await);
+    assert_eq!(node.tenants_awake(), 2);
+}
