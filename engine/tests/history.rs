@@ -319,3 +319,32 @@ async fn f_27_a_clock_set_back_revives_nothing() {
         assert!(again.engine.submit(&back.admin, again.engine.command_id(), narrow).await.is_ok());
     }
 }
+
+/// PROPERTY: what is forgotten of command ids leaves the checkpoint too: a tenant that takes a command
+/// a minute does not grow with its age, and a forgotten id is still refused after a restart.
+#[tokio::test]
+async fn forgotten_command_ids_leave_the_checkpoint() {
+    let store: Arc<dyn Store> = Arc::new(Memory::new(1 << 20));
+    let house = House::over(Arc::clone(&store), START_MS).await;
+    let operator = house.operator().await;
+    let tenant = house.tenant(&operator, "acme").await;
+    let amy = house.person(&tenant, "amy@example.org", "correct horse").await;
+    let first = house.engine.command_id();
+    for _ in 0..120 {
+        house.pass(60_000);
+        house.submit(&tenant.admin, Command::EndSubjectSessions { subject: amy }).await;
+        assert!(house.engine.checkpoint().await);
+    }
+    let mut minutes = 0;
+    let count = &mut |replay| {
+        if let tessera_storage::Replay::Bucket(bucket) = replay {
+            minutes += usize::from(bucket.kind == tessera_storage::BucketKind::Commands && bucket.no > 0);
+        }
+    };
+    store.load(tenant.id, count).expect("loaded");
+    assert!((10..20).contains(&minutes), "{minutes} minutes are kept");
+    let again = House::over(store, house.engine.now().0).await;
+    let admin = again.bind(&tenant.admin_key).await;
+    let late = again.engine.submit(&admin, first, Command::EndSubjectSessions { subject: amy }).await;
+    assert_eq!(late.err(), Some(Refusal::CommandTooOld.into()));
+}

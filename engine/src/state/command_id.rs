@@ -1,7 +1,7 @@
 //! Command ids: a repeat happens once. Kept for 15 minutes in a ring, hot in memory.
 
 use super::Map;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use tessera_model::command::Ordered;
 use tessera_model::limits::{COMMAND_ID_AGE_MS_MAX, COMMAND_ID_AHEAD_MS_MAX, COMMAND_IDS_MAX};
 use tessera_model::record::CommandIdRecord;
@@ -28,6 +28,8 @@ pub(super) struct CommandIds {
     order: VecDeque<CommandId>,
     /// Ids at or below this time are too old to tell.
     floor_ms: u64,
+    /// Minutes of which something was dropped: their buckets shrink at the next checkpoint.
+    shrunk: BTreeSet<u32>,
 }
 
 /// The bucket that remembers an id: its minute.
@@ -72,6 +74,11 @@ impl CommandIds {
         self.floor_ms
     }
 
+    /// The minutes of which something was dropped since this was asked last.
+    pub(super) fn take_shrunk(&mut self) -> BTreeSet<u32> {
+        std::mem::take(&mut self.shrunk)
+    }
+
     /// The ids of one minute, for its bucket.
     pub(super) fn of_minute(&self, wanted: u32) -> impl Iterator<Item = CommandIdRecord> + '_ {
         self.order.iter().filter(move |id| minute(**id) == wanted).filter_map(|id| {
@@ -92,6 +99,7 @@ impl CommandIds {
                 break;
             }
             self.floor_ms = self.floor_ms.max(oldest.unix_ms());
+            self.shrunk.insert(minute(*oldest));
             self.known.remove(oldest);
             self.order.pop_front();
         }

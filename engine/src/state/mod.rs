@@ -313,7 +313,13 @@ impl State {
 
     /// What is known of a command id at `now`.
     pub(crate) fn known(&mut self, ordered: &Ordered, now: UnixMillis) -> Known {
-        self.ids.known(ordered, now)
+        let known = self.ids.known(ordered, now);
+        for minute in self.ids.take_shrunk() {
+            // The bucket shrinks or goes, and the floor that stands for it is kept.
+            self.dirty.insert((BucketKind::Commands, minute));
+            self.dirty.insert((BucketKind::Commands, 0));
+        }
+        known
     }
 
     /// The receipt of a revision in this history.
