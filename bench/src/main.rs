@@ -7,6 +7,10 @@ use tessera_bench::args::{Args, Part};
 use tessera_bench::figure::{self, Family, Progress, Row, Setup, Why};
 use tessera_bench::{checks, commit, echo, instructions, large, restart, wire};
 
+/// The node's own allocator: it decides whether the large worlds lie in huge pages.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// All figures, in the order of the table.
 const FAMILIES: &[&Family] = &[
     &checks::HOT,

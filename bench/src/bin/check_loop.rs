@@ -1,4 +1,5 @@
-//! A fixed number of checks and nothing else, for callgrind: `check_loop tag|handle|hash PASSES`.
+//! A fixed number of checks and nothing else, for callgrind and profilers: `check_loop
+//! tag|handle|batch|hash PASSES [SESSIONS]`.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -6,6 +7,10 @@ use tessera_bench::checks::{Bench, PER_ROOT};
 use tessera_bench::figure::Why;
 use tessera_bench::instructions::QUESTIONS;
 use tessera_bench::world::World;
+
+/// The node's own allocator: it decides whether the large worlds lie in huge pages.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     if run().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -15,7 +20,10 @@ fn run() -> Result<(), Why> {
     let mut arguments = std::env::args().skip(1);
     let (what, passes) =
         (arguments.next().ok_or("what?")?, arguments.next().ok_or("how often?")?.parse::<u32>()?);
-    let bench = Bench::new(World::of(10_000), QUESTIONS)?;
+    let sessions = arguments.next().map_or(Ok(10_000), |text| text.parse())?;
+    // Many sessions want many questions, or the questions' own sessions are all in the cache.
+    let questions = if sessions > 100_000 { 1 << 20 } else { QUESTIONS };
+    let bench = Bench::new(World::of(sessions), questions)?;
     let (view, now) = (bench.tenant.view()?, bench.house.engine.now());
     for _ in 0..passes {
         match what.as_str() {
@@ -24,6 +32,9 @@ fn run() -> Result<(), Why> {
             }
             "handle" => {
                 black_box(bench.handles(&view, now, PER_ROOT));
+            }
+            "batch" => {
+                black_box(bench.batches(&view, now, PER_ROOT));
             }
             _ => bench.hashes(&[7; 32]),
         }
