@@ -3,18 +3,20 @@
 use crate::bound::Bound;
 use crate::check::{Live, alive};
 use crate::engine::Engine;
+use crate::list::Page;
 use crate::order::RootCell;
 use crate::read::PermissionList;
 use crate::table::Table;
 use crate::view::Reading;
+use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::query::Introspection;
 use tessera_model::{
     Generation, HandleBytes, Identifier, IdentifierKind, Name, Place, Private, PublicId, Reason, Refusal,
     Row, RowKind, SubjectIndex, UnixMillis, WorkspaceRef,
 };
 
-/// LIMIT: live sessions and keys of one subject that a list shows.
-const SESSIONS_MAX: usize = 1_000;
+/// LIMIT: identifiers or profile texts of one subject that are read at once.
+const COLD_ROWS_MAX: usize = 1_000;
 
 impl Engine {
     /// What is known about a live session or key of a bound connection's tenant.
@@ -88,17 +90,21 @@ impl Engine {
         subject: SubjectIndex,
     ) -> Result<Vec<(Vec<u8>, Private)>, Refusal> {
         let key = Row::subject_key(subject, &[]);
-        self.house.store.rows(bound.entry.tenant, kind, &key, SESSIONS_MAX).map_err(|_| Refusal::NotReady)
+        self.house.store.rows(bound.entry.tenant, kind, &key, COLD_ROWS_MAX).map_err(|_| Refusal::NotReady)
     }
 }
 
 impl Reading<'_> {
-    /// The live sessions and keys of a subject, at most 1,000. It walks the whole table: off the hot path.
+    /// A page of the live sessions and keys of a subject, by place, beginning at the cursor. It walks
+    /// the table: off the hot path.
     #[must_use]
-    pub fn sessions(&self, subject: SubjectIndex) -> Vec<Introspection> {
+    pub fn sessions(&self, subject: SubjectIndex, cursor: u64, limit: usize) -> Page<Introspection> {
         let root = self.view.root.load();
-        let Some(id) = root.subjects.get(&subject).map(|record| record.id) else { return Vec::new() };
-        let found = places(&self.view.table).filter_map(|place| {
+        let Some(id) = root.subjects.get(&subject).map(|record| record.id) else {
+            return Page { rows: Vec::new(), next: None };
+        };
+        let from = u32::try_from(cursor).unwrap_or(u32::MAX);
+        let mut found = places(&self.view.table).skip_while(|place| *place < from).filter_map(|place| {
             let fields = self.view.table.place(place)?.read();
             let [w0, w1, w2, ..] = fields;
             let (generation, _) = crate::check::halves(w0);
@@ -122,7 +128,9 @@ impl Reading<'_> {
                 seen: self.seen,
             })
         });
-        found.take(SESSIONS_MAX).collect()
+        let rows: Vec<_> = found.by_ref().take(limit.clamp(1, PAGE_ROWS_MAX)).collect();
+        let next = found.next().map(|following| u64::from(following.place.0));
+        Page { rows, next }
     }
 }
 

@@ -202,7 +202,9 @@ impl Load {
     pub async fn reread(&self, tenant: &Tenant, subject: &Subject) -> bool {
         let client = tenant.client.with_deadline(std::time::Duration::from_secs(30));
         let sent = self.watch.now();
-        let sessions = client.list::<SessionRow>(&Request::ListSessions { subject: subject.id }).await;
+        let sessions = client
+            .list::<SessionRow>(&Request::ListSessions { subject: subject.id, after: None, limit: 0 })
+            .await;
         let between = self.watch.now();
         let grants = client.list::<GrantRow>(&Request::ListGrants { subject: subject.id }).await;
         let received = self.watch.now();

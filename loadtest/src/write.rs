@@ -182,7 +182,7 @@ async fn opened(tenant: &Tenant, subject: &Subject) -> Option<PublicId> {
     let known = subject.newest().facts.live;
     let give_up = Instant::now() + ASK_AGAIN;
     loop {
-        let request = Request::ListSessions { subject: subject.id };
+        let request = Request::ListSessions { subject: subject.id, after: None, limit: 0 };
         if let Ok(page) = tenant.client.list::<SessionRow>(&request).await {
             return page.rows.iter().map(|row| row.session).find(|session| !known.contains(session));
         }

@@ -11,6 +11,9 @@ const BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// # Errors
 /// What the operating system says.
 pub(crate) fn bind(address: SocketAddr, count: usize) -> std::io::Result<Vec<UdpSocket>> {
+    // A socket that shares its port cannot tell that another process has it too: the kernel would deal
+    // the peers out between the two. One that does not share is refused.
+    drop(UdpSocket::bind(address)?);
     let mut sockets: Vec<UdpSocket> = Vec::with_capacity(count);
     for _ in 0..count {
         let address = match sockets.first() {

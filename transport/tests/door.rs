@@ -164,7 +164,11 @@ async fn lists_show_what_was_made() {
     assert_eq!(settings[0].settings.argon_memory_kib, 64);
     let (_, text) = acme.session("amy@example.org").await;
     let own = house.client(&text).await;
-    let sessions = own.list::<SessionRow>(&Request::ListSessions { subject: amy }).await.expect("own").rows;
+    let sessions = own
+        .list::<SessionRow>(&Request::ListSessions { subject: amy, after: None, limit: 0 })
+        .await
+        .expect("own")
+        .rows;
     assert_eq!(sessions.len(), 1);
     let others = own.list::<SubjectRow>(&Request::ListSubjects { after: None, limit: 0 }).await.err();
     assert!(matches!(others, Some(ClientError::Refused(Refusal::Unauthorized))), "{others:?}");

@@ -82,7 +82,7 @@ refusals! {
     /// A setting is out of its bounds.
     SettingOutOfBounds = 218, "a setting is out of its bounds";
     /// A key would cover more than its creator may do.
-    BeyondCreator = 219, "a key cannot cover more than its creator may do";
+    BeyondCreator = 219, "more than the caller itself may do (a key for somebody else must name what it covers)";
     /// A numbered limit of the tenant is reached (docs/surface/limits.txt).
     LimitReached = 220, "a limit is reached";
     /// The workspace still has children.
@@ -111,6 +111,8 @@ refusals! {
     PasswordUnset = 232, "the subject has no password";
     /// The receipt or cursor is of a history that a restore has left.
     Restored = 233, "the position is of a history that a restore has left";
+    /// The only active operator cannot be suspended, deleted or demoted.
+    LastOperator = 234, "the only active operator cannot be taken away: make another one first";
     /// The tenant is asleep or waking: come again within the deadline.
     NotReady = 300, "the tenant is waking: try again";
     /// A named limit is reached for the moment: come again later.

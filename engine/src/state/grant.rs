@@ -45,10 +45,14 @@ impl State {
         subject: PublicId,
         role: &Name,
         workspace: Option<&Name>,
+        now: UnixMillis,
     ) -> Result<Decided, Refusal> {
         let subject = self.known_subject(subject)?.index;
         let role = self.role_id(role)?;
         let workspace = self.workspace_index(workspace)?;
+        if role.0 == 1 && workspace.0 == 0 && self.is_last_operator(subject, now) {
+            return Err(Refusal::LastOperator);
+        }
         let held = self
             .root
             .rules

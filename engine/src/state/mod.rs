@@ -168,10 +168,10 @@ impl State {
             Command::CreateSubject { kind, identifiers, password } => {
                 self.create_subject(*kind, identifiers, password, entropy, now)
             }
-            Command::SuspendSubject { subject } => self.suspend_subject(*subject),
+            Command::SuspendSubject { subject } => self.suspend_subject(*subject, now),
             Command::ResumeSubject { subject } => self.resume_subject(*subject),
             Command::DeleteSubject { subject, profile, as_of } => {
-                self.delete_subject(*subject, profile, *as_of)
+                self.delete_subject(*subject, profile, *as_of, now)
             }
             Command::AddIdentifier { subject, identifier, hash } => {
                 self.add_identifier(*subject, identifier, *hash)
@@ -193,7 +193,9 @@ impl State {
             Command::Grant { subject, role, workspace, from, until } => {
                 self.grant(*subject, role, workspace.as_ref(), (*from, *until), caller, now)
             }
-            Command::Ungrant { subject, role, workspace } => self.ungrant(*subject, role, workspace.as_ref()),
+            Command::Ungrant { subject, role, workspace } => {
+                self.ungrant(*subject, role, workspace.as_ref(), now)
+            }
             Command::OpenSession { subject, seen_cut_off, acr } => {
                 self.open_session(*subject, (*seen_cut_off, *acr), caller, entropy, now)
             }

@@ -74,8 +74,11 @@ impl State {
         Ok(Event::CutOffRaised { subject, count, spared })
     }
 
-    pub(super) fn suspend_subject(&self, id: PublicId) -> Result<Decided, Refusal> {
+    pub(super) fn suspend_subject(&self, id: PublicId, now: UnixMillis) -> Result<Decided, Refusal> {
         let record = self.known_subject(id)?;
+        if self.is_last_operator(record.index, now) {
+            return Err(Refusal::LastOperator);
+        }
         if record.status == SubjectStatus::Suspended {
             return Ok(Decided::nothing());
         }
@@ -99,8 +102,12 @@ impl State {
         id: PublicId,
         profile: &[Name],
         as_of: Revision,
+        now: UnixMillis,
     ) -> Result<Decided, Refusal> {
         let record = self.known_subject(id)?;
+        if self.is_last_operator(record.index, now) {
+            return Err(Refusal::LastOperator);
+        }
         if self.profile_moved.get(&record.index).is_some_and(|moved| *moved > as_of) {
             return Err(Refusal::Changed);
         }

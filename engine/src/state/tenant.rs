@@ -3,10 +3,10 @@
 use super::{Decided, State, birth};
 use tessera_crypto::compare::equal_arrays;
 use tessera_model::command::Entropy;
-use tessera_model::record::{TenantRecord, TenantStatus};
+use tessera_model::record::{SubjectStatus, TenantRecord, TenantStatus};
 use tessera_model::{
-    Caller, Deadline, Event, Name, Private, PublicId, Refusal, Row, RowKind, SubjectIndex, TenantId,
-    UnixMillis,
+    Caller, Deadline, Event, Name, Private, PublicId, Reason, Refusal, RestrictionId, Row, RowKind,
+    SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
 };
 
 impl State {
@@ -63,6 +63,10 @@ impl State {
         now: UnixMillis,
     ) -> Result<Decided, Refusal> {
         self.only_system()?;
+        // A name that reads as an id, or as the system tenant, would mean somebody else to a person.
+        if TenantId::parse(name.as_str()).is_some() || name.as_str().eq_ignore_ascii_case("system") {
+            return Err(Refusal::BuiltIn);
+        }
         if self.root.tenant_names.contains_key(name) {
             return Err(Refusal::Duplicate);
         }
@@ -111,6 +115,23 @@ impl State {
             (_, true) | (TenantStatus::Deleted, false) => return Err(Refusal::Unauthorized),
         };
         Ok(Self::with_status(record, status))
+    }
+
+    /// Whether a subject is the only active operator of the system tenant: without it nobody gets in.
+    pub(super) fn is_last_operator(&self, subject: SubjectIndex, now: UnixMillis) -> bool {
+        let (Some(permission), TenantId::SYSTEM) =
+            (self.permission_id("tessera.admin.operators"), self.root.tenant)
+        else {
+            return false;
+        };
+        let operates = |index: SubjectIndex| {
+            self.root.rules.line(index).is_some_and(|line| {
+                let outcome =
+                    self.root.rules.evaluate(line, permission, WorkspaceIndex(0), RestrictionId(0), now);
+                line.status() == SubjectStatus::Active && outcome.reason == Reason::None
+            })
+        };
+        operates(subject) && !self.root.subjects.keys().any(|index| *index != subject && operates(*index))
     }
 
     pub(super) fn apply_born(&mut self, tenant: TenantId, at: Deadline) {

@@ -44,7 +44,14 @@ const ADVICE: &[(Refusal, &str)] = &[
         "a node without an operator shows a new one at its start; it is good for 30 minutes, once",
     ),
     (Refusal::Quarantined, "report it with the node's log; other commands are not concerned"),
-    (Refusal::BuiltIn, "make a role of your own instead: tessera role create"),
+    (
+        Refusal::LastOperator,
+        "make another operator first: a machine of the system tenant with the role tessera.admin and a key",
+    ),
+    (
+        Refusal::BuiltIn,
+        "choose a name of your own: those of the engine, and names that read as an id, are taken",
+    ),
     (Refusal::WrongTenant, "tenants are made with an operator's key, without --tenant"),
     (
         Refusal::StorageFull,

@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use tessera_client::ClientError;
+use tessera_client::wire::Made;
 use tessera_model::code::{CODE_FAILED, ProtocolCode};
 
 // The codes of docs/operate/exit-codes.md that a caller can meet.
@@ -56,6 +57,16 @@ impl CtlError {
     /// The answer does not hold what was asked for: another node than this build knows.
     pub(crate) fn unexpected(what: impl Into<String>) -> Self {
         Self::new(REFUSED, "Unexpected", what)
+    }
+
+    /// A repeat under the same command id: it happened the first time, and what it made is not told again.
+    pub(crate) fn unnamed(made: &Made, what: &str) -> Self {
+        if !made.repeated {
+            return Self::unexpected(format!("the answer names no {what}"));
+        }
+        let told = format!("this had happened already, at {}; its {what} is not told again", made.receipt);
+        Self::new(OK, "Repeated", told)
+            .advise("look it up in the list; a key or session that was lost is ended there")
     }
 
     pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {

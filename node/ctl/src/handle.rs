@@ -74,6 +74,12 @@ impl Save {
     /// Makes sure that the file can be written, before the handle exists.
     pub(crate) fn open(&self) -> Result<Place, CtlError> {
         Ok(Place(match &self.save {
+            // What is in it may have been shown once.
+            Some(path) if path.exists() => {
+                let told = format!("--save {}: there is something already", path.display());
+                return Err(CtlError::usage(told)
+                    .advise("nothing was changed: name another file, or move that one away"));
+            }
             Some(path) => Some((path.clone(), Kept::open(path)?)),
             None => None,
         }))

@@ -5,7 +5,9 @@ use crate::error::CtlError;
 use crate::profile::Profile;
 use crate::reach::{Reach, Settled, TenantRef};
 use std::str::FromStr;
-use tessera_client::wire::{Made, Page, Request, Shape, SubjectRow, TENANT_OF_CONNECTION, TenantRow};
+use tessera_client::wire::{
+    Made, Page, Request, SessionRow, Shape, SubjectRow, TENANT_OF_CONNECTION, TenantRow,
+};
 use tessera_client::{Client, ClientError};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::{CommandId, Identifier, Private, PublicId, TenantId, UnixMillis};
@@ -126,6 +128,17 @@ impl Link {
     /// A page of a list.
     pub(crate) async fn page<T: Shape>(&self, request: &Request) -> Result<Page<T>, CtlError> {
         self.client.list(request).await.map_err(|error| self.told(&error))
+    }
+
+    /// All live sessions and keys of a subject, page after page.
+    pub(crate) async fn sessions(&self, subject: PublicId) -> Result<Vec<SessionRow>, CtlError> {
+        let (mut rows, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.page::<SessionRow>(&Request::ListSessions { subject, after, limit: 0 }).await?;
+            rows.extend(page.rows);
+            let Some(next) = page.next else { return Ok(rows) };
+            after = Some(Private::new(next));
+        }
     }
 
     /// A tenant by name or id.

@@ -120,7 +120,7 @@ impl SessionVerb {
             Self::Show(handle) => show(link, &handle.need(&link.profile)?).await,
             Self::List { who } => {
                 let subject = link.id_of(&who).await?;
-                let rows = link.page::<SessionRow>(&Request::ListSessions { subject }).await?.rows;
+                let rows = link.sessions(subject).await?;
                 let (table, listed) = sessions(&rows);
                 let answer = Answer::said(table.to_string()).with("subject", subject.to_string());
                 Ok(answer.with("sessions", listed))
@@ -152,7 +152,7 @@ impl SessionVerb {
 
 /// What a new session or key is, but for its handle.
 pub(crate) fn opened(text: &str, made: &Made) -> Result<Answer, CtlError> {
-    let session = made.session.ok_or_else(|| CtlError::unexpected("the answer names no session"))?;
+    let session = made.session.ok_or_else(|| CtlError::unnamed(made, "session"))?;
     let mut answer = Answer::said(text)
         .with("session", session.to_string())
         .with("subject", made.subject.map(|id| id.to_string()))

@@ -107,7 +107,7 @@ impl TenantVerb {
 async fn create(link: &Link, name: Name, save: &Save) -> Result<Answer, CtlError> {
     let place = save.open()?;
     let made = link.order(&Request::CreateTenant { name: name.clone() }).await?;
-    let tenant = made.tenant.ok_or_else(|| CtlError::unexpected("the answer names no tenant"))?;
+    let tenant = made.tenant.ok_or_else(|| CtlError::unnamed(&made, "tenant"))?;
     let answer = Answer::said(format!("Made tenant {name} ({tenant}), with an admin."))
         .made(&made)
         .with("tenant", tenant.to_string())

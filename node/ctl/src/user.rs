@@ -201,13 +201,9 @@ async fn create(
     let password = password.map(|from| from.fresh("New password: ")).transpose()?;
     let request = Request::CreateSubject { kind, identifiers, password };
     let made = link.order(&request).await?;
-    let subject = subject_of(made.subject)?;
+    let subject = made.subject.ok_or_else(|| CtlError::unnamed(&made, "subject"))?;
     let answer = Answer::said(format!("Made {}{named} ({subject}).", self::kind(kind)));
     Ok(answer.with("subject", subject.to_string()).with("kind", self::kind(kind)).made(&made))
-}
-
-fn subject_of(made: Option<PublicId>) -> Result<PublicId, CtlError> {
-    made.ok_or_else(|| CtlError::unexpected("the answer names no subject"))
 }
 
 /// A change of one subject that only needs its id.
@@ -233,7 +229,7 @@ async fn show(link: &Link, who: &Who) -> Result<Answer, CtlError> {
     });
     let values = link.page::<AttributeValueRow>(&Request::ListAttributeValues { subject }).await?.rows;
     let grants = link.page::<GrantRow>(&Request::ListGrants { subject }).await?.rows;
-    let sessions = link.page::<SessionRow>(&Request::ListSessions { subject }).await?.rows;
+    let sessions = link.sessions(subject).await?;
     let mut json = object(&row);
     let mut answer = Answer::said(table(std::slice::from_ref(&row)).to_string());
     let mut named = Table::new(&["IDENTIFIER", "KIND"]);

@@ -375,6 +375,10 @@ requests! {
     ListSessions = 0x200C -> SessionRow {
         /// Whose.
         subject: PublicId = Subject,
+        /// Where the page begins.
+        after: Option<Private> = After,
+        /// How many rows at most.
+        limit: u32 = Limit,
     };
     /// The tenant's settings.
     ReadSettings = 0x200D -> SettingsRow {};
