@@ -158,8 +158,8 @@ pub(crate) fn test(root: &Path, arguments: &[String]) -> io::Result<ExitCode> {
 /// Takes the figures: an optimised build of `tessera-bench`, which stands outside the test command.
 pub(crate) fn figures(root: &Path, arguments: &[String]) -> io::Result<ExitCode> {
     let mut build = cargo(root);
-    // The figures start the node and the load test; they must be of the same build.
-    build.args(["build", "--release", "--bins", "-p", "tessera-node", "-p", "tessera-loadtest"]);
+    // The figures start the node and programs of their own; they must be of the same build.
+    build.args(["build", "--release", "--bins", "-p", "tessera-node", "-p", "tessera-bench"]);
     if !stage("build of the node", build)? {
         return Ok(ExitCode::FAILURE);
     }
