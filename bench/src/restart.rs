@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tessera_engine::{Engine, EngineConfig, SubmitError};
 use tessera_model::{
-    CheckQuery, Command, Handle, PermissionRef, Receipt, Refusal, SubjectIndex, WorkspaceRef,
+    CheckQuery, Command, Handle, Name, Pattern, PermissionRef, Receipt, Refusal, Settings, WorkspaceRef,
 };
 use tessera_storage::{Embedded, Options, RootKey, Store};
 use tessera_wire::{Hello, Inbox, Outbox};
@@ -165,10 +165,14 @@ pub fn fill(
     let cold: Vec<Tenant> =
         (0..32).map(|no| house.tenant(&format!("cold-{no}"))).collect::<Result<_, _>>()?;
     let session = house.runtime.block_on(async {
-        let session = open(&house.engine, &hot, ADMIN, sessions.div_ceil(64) * 64).await?;
+        let session = open(&house.engine, &hot, sessions.div_ceil(64) * 64, PATIENCE).await?;
+        for tenant in &cold {
+            let command = Command::CreateRole { name: Name::new(ROLE)?, patterns: Vec::new() };
+            house.engine.submit(&tenant.admin, house.engine.command_id(), command).await?;
+        }
         // History grows the directory.
         while size(data)? < bytes {
-            churn(&house.engine, &cold).await?;
+            churn(&house.engine, &cold, Filling::Long, PATIENCE).await?;
         }
         Ok::<_, Why>(session)
     })?;
@@ -177,8 +181,8 @@ pub fn fill(
     house.runtime.block_on(async {
         // Both the hot and the cold stand in the tail, until its bound.
         while store.usage().tail_frames < tail_frames {
-            let opened = open(&house.engine, &hot, ADMIN, 64).await;
-            let churned = churn(&house.engine, &cold).await;
+            let opened = open(&house.engine, &hot, 64, 0).await;
+            let churned = churn(&house.engine, &cold, Filling::Short, 0).await;
             if is_busy(&opened.err()) || is_busy(&churned.err()) {
                 break;
             }
@@ -212,7 +216,7 @@ fn size(data: &Path) -> Result<u64, Why> {
 }
 
 /// Opens so many sessions, 64 at a time: the last handle.
-async fn open(engine: &Engine, tenant: &Tenant, subject: SubjectIndex, count: u32) -> Result<Handle, Why> {
+async fn open(engine: &Engine, tenant: &Tenant, count: u32, patience: u32) -> Result<Handle, Why> {
     let mut last = None;
     let tasks: Vec<_> = (0..64)
         .map(|_| {
@@ -221,12 +225,12 @@ async fn open(engine: &Engine, tenant: &Tenant, subject: SubjectIndex, count: u3
                 let mut last = None;
                 let mut busy = 0;
                 for _ in 0..count / 64 {
-                    let command = Command::OpenSession { subject, seen_cut_off: 0, acr: 1 };
+                    let command = Command::OpenSession { subject: ADMIN, seen_cut_off: 0, acr: 1 };
                     loop {
                         match engine.submit(&admin, engine.command_id(), command.clone()).await {
                             Ok(done) => break last = done.made.handle,
                             // The checkpoint frees the tail; without one this is the end.
-                            Err(SubmitError::Refused(Refusal::Busy)) if busy < 300 => {
+                            Err(SubmitError::Refused(Refusal::Busy)) if busy < patience => {
                                 busy += 1;
                                 tokio::time::sleep(Duration::from_millis(10)).await;
                             }
@@ -244,24 +248,53 @@ async fn open(engine: &Engine, tenant: &Tenant, subject: SubjectIndex, count: u3
     last.ok_or_else(|| "no session was opened".into())
 }
 
-/// Changes settings to and fro in all cold tenants: frames of history without growing state.
-async fn churn(engine: &Engine, cold: &[Tenant]) -> Result<(), Why> {
+/// What fills: long frames make history, short ones make a tail of many.
+#[derive(Clone, Copy)]
+enum Filling {
+    /// A role of 64 patterns, changed to and fro: 8 KiB a frame.
+    Long,
+    /// Settings, changed to and fro.
+    Short,
+}
+
+impl Filling {
+    fn command(self, turn: u32) -> Result<Command, Why> {
+        Ok(match self {
+            Self::Long => {
+                let pattern = |nth: u32| Pattern::new(&format!("fill.{:0>110}.*", nth * 2 + turn % 2));
+                let patterns = (0..64).map(pattern).collect::<Result<Vec<_>, _>>()?;
+                Command::ChangeRole { name: Name::new(ROLE)?, patterns }
+            }
+            Self::Short => Command::ChangeSettings {
+                settings: Settings {
+                    argon_memory_kib: 64,
+                    argon_passes: 1 + turn % 2,
+                    ..Settings::default()
+                },
+            },
+        })
+    }
+}
+
+/// How often Busy is waited out, 10 ms each, while checkpoints free the tail.
+const PATIENCE: u32 = 3_000;
+/// The role that is changed to and fro.
+const ROLE: &str = "filling";
+
+/// Two hundred commands in each cold tenant by four writers, which leave its state as large as it was.
+async fn churn(engine: &Engine, cold: &[Tenant], filling: Filling, patience: u32) -> Result<(), Why> {
     let tasks: Vec<_> = cold
         .iter()
+        .flat_map(|tenant| [tenant; 4])
         .map(|tenant| {
             let (engine, admin) = (engine.clone(), tenant.admin.clone());
             tokio::spawn(async move {
-                for turn in 0..200_u32 {
-                    let settings = tessera_model::Settings {
-                        argon_memory_kib: 64,
-                        argon_passes: 1 + turn % 2,
-                        ..tessera_model::Settings::default()
-                    };
-                    let command = Command::ChangeSettings { settings };
+                for turn in 0..50_u32 {
+                    let command = filling.command(turn)?;
                     let mut busy = 0;
                     while let Err(error) = engine.submit(&admin, engine.command_id(), command.clone()).await {
                         busy += 1;
-                        if error != SubmitError::Refused(Refusal::Busy) || busy > 300 {
+                        if error != SubmitError::Refused(Refusal::Busy) || busy > patience {
                             return Err::<_, Why>(error.into());
                         }
                         tokio::time::sleep(Duration::from_millis(10)).await;
