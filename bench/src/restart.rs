@@ -159,7 +159,8 @@ pub fn fill(
     let store: Arc<dyn Store> = Arc::new(Embedded::open(data, options)?);
     let checkpoints = Arc::new(AtomicBool::new(true));
     let prepared = Arc::new(Prepared::switched(Arc::clone(&store), Arc::clone(&checkpoints)));
-    let config = EngineConfig { checkpoint_every_ms: 2_000, ..EngineConfig::default() };
+    // Checkpoints by need alone, so that they can be held back for the tail.
+    let config = EngineConfig { checkpoint_every_ms: u64::MAX / 4, ..EngineConfig::default() };
     let house = House::over(prepared, config, 2)?;
     let hot = house.tenant("hot")?;
     let cold: Vec<Tenant> =
