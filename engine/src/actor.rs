@@ -259,7 +259,11 @@ impl Running {
         }
         self.state.rows_written(&decided.rows);
         let staged = self.staged(ordered, decided.events, decided.rows);
-        let revision = batch.push(&staged).map_err(ActorError::Commit)?;
+        let revision = batch.push(&staged).map_err(|error| {
+            // It can never be staged: counted as a panic is, so that it is refused at the third time.
+            self.entry.strike(ordered.id);
+            ActorError::Commit(error)
+        })?;
         if let Some(birth) = decided.birth {
             self.give_birth(ordered, birth, batch)?;
         }

@@ -28,6 +28,8 @@ pub struct Bound {
     pub subject: PublicId,
     /// The public id of the session or key itself.
     pub credential: PublicId,
+    /// Whether it is an API key: a key does only what its permissions say, also about its owner.
+    pub key: bool,
     place: Place,
     generation: Generation,
     tag: (u64, u64),
@@ -119,9 +121,23 @@ impl Engine {
         }
     }
 
+    /// Whether the tenant of a bound credential sleeps: nobody can tell whether the credential is alive,
+    /// and everything is answered NotReady until the tenant, which this wakes, is back.
+    #[must_use]
+    pub fn is_asleep(&self, bound: &Bound) -> bool {
+        let asleep = bound.home.is_active() && bound.home.view().is_none();
+        if asleep {
+            self.house.wake(&bound.home);
+        }
+        asleep
+    }
+
     /// Whether a bound credential is still alive. Asked with every drained read.
     #[must_use]
     pub fn is_alive(&self, bound: &Bound) -> bool {
+        if matches!(bound.caller, Caller::Operator { .. }) && !self.may(bound, "tessera.admin.tenants") {
+            return false;
+        }
         let now = self.now();
         bound.entry.used(now);
         bound.home.used(now);
@@ -189,6 +205,7 @@ fn bind(
         caller: Caller::Holder { place: handle.place, generation: handle.generation, subject: live.subject },
         subject,
         credential: PublicId::of_place(live.opened, handle.place, handle.generation),
+        key: live.key,
         place: handle.place,
         generation: handle.generation,
         tag,

@@ -135,8 +135,17 @@ impl Supervisor {
                 entry.intake.clear();
             }
             Ok(running) => {
-                let pid = start_actor(running, myself).await?;
-                watch.actors.insert(pid, tenant);
+                // An actor that did not start is its tenant's trouble, never the supervisor's.
+                match start_actor(running, myself).await {
+                    Ok(pid) => {
+                        watch.actors.insert(pid, tenant);
+                    }
+                    Err(error) => {
+                        tracing::error!(%tenant, %error, "a tenant's actor did not start");
+                        entry.show(None);
+                        entry.set_standing(Standing::Asleep);
+                    }
+                }
                 if entry.status() == TenantStatus::Closing {
                     self.close(tenant);
                 }
@@ -228,10 +237,18 @@ impl Supervisor {
             }
             entry.show(None);
             entry.intake.clear();
-            if submit::finish_deletion(&house, tenant).await
-                && let Err(error) = house.store.forget(tenant)
-            {
-                tracing::warn!(%tenant, %error, "a deleted tenant's data is dropped at the next start");
+            // LIMIT: an hour of attempts, one a second; what is left is done at the next start.
+            for _ in 0..3_600 {
+                let forgets = || house.store.forget(tenant);
+                if entry.status() == TenantStatus::Deleted || submit::finish_deletion(&house, tenant).await {
+                    match forgets() {
+                        Ok(()) => return,
+                        Err(error) => {
+                            tracing::warn!(%tenant, %error, "a deleted tenant's data is still there")
+                        }
+                    }
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
         });
     }
@@ -272,13 +289,18 @@ async fn hand_over(house: &Arc<House>, entry: &Arc<Entry>, _cut: &Cut) -> Result
         if entry.status() == TenantStatus::Deleted {
             return Ok(());
         }
-        let Some(actor) = awake(house, entry).await else { return Err(StorageError::LaneStopped) };
+        let Some(actor) = awake(house, entry).await else {
+            let gone = entry.status() == TenantStatus::Deleted;
+            return if gone { Ok(()) } else { Err(StorageError::LaneStopped) };
+        };
         let (reply, handed) = oneshot::channel();
-        if actor.cast(TenantMessage::HandOver(HANDED_MAX, reply)).is_err() {
+        let asked = actor.cast(TenantMessage::HandOver(HANDED_MAX, reply)).is_ok();
+        let handed = if asked { handed.await.ok() } else { None };
+        let Some(Handed { head, buckets, names, left }) = handed else {
+            // The actor has failed; the supervisor must get its turn to reload it.
+            tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
-        }
-        // The actor may have failed meanwhile; it is reloaded, and asked again.
-        let Ok(Handed { head, buckets, names, left }) = handed.await else { continue };
+        };
         let (store, tenant) = (Arc::clone(&house.store), entry.tenant);
         let put = tokio::task::spawn_blocking(move || store.put(tenant, &head, buckets)).await;
         if let Err(error) = put.unwrap_or(Err(StorageError::LaneStopped)) {
@@ -295,6 +317,9 @@ async fn hand_over(house: &Arc<House>, entry: &Arc<Entry>, _cut: &Cut) -> Result
 async fn awake(house: &Arc<House>, entry: &Arc<Entry>) -> Option<ActorRef<TenantMessage>> {
     // LIMIT: 10 minutes: a tenant of 10 M sessions loads in seconds.
     for _ in 0..60_000 {
+        if entry.status() == TenantStatus::Deleted {
+            return None;
+        }
         house.wake(entry);
         let actor = entry.actor.lock().clone();
         match (entry.standing(), actor) {

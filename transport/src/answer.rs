@@ -54,7 +54,7 @@ pub(crate) fn drain(desk: &mut Desk) -> Result<Drained, End> {
             Peer::Stranger => strange(desk, &line, &mut taken)?,
             Peer::Bound(bound, credential, bucket) => {
                 // Looked at again with every drained read: a revoked credential is answered nothing more.
-                if !shared.engine.is_alive(bound) {
+                if !shared.engine.is_asleep(bound) && !shared.engine.is_alive(bound) {
                     return Err(End::HELLO_REFUSED);
                 }
                 known(desk, &line, (bound, credential, bucket), &mut taken)?;

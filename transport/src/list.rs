@@ -49,8 +49,12 @@ pub(crate) async fn rows(engine: &Engine, bound: &Bound, request: Request) -> Re
             | RequestKind::ListAttributes
     );
     let may = || engine.may(bound, permission(kind)) || names && engine.may(bound, "tessera.read");
-    if about(&request) != Some(bound.subject) && !may() {
+    let own = !bound.key && about(&request) == Some(bound.subject);
+    if !own && !may() {
         return Err(Fault::refused(Refusal::Unauthorized));
+    }
+    if engine.is_asleep(bound) {
+        return Err(Fault::refused(Refusal::NotReady));
     }
     if !engine.is_alive(bound) {
         return Err(Fault::refused(Refusal::Unauthorized));

@@ -133,8 +133,9 @@ impl State {
     pub(super) fn is_at_least(&self, subject: SubjectIndex, caller: Caller, now: UnixMillis) -> bool {
         let Caller::Holder { place, generation, .. } = caller else { return true };
         let Some(live) = self.live(place, generation, now) else { return false };
-        if live.subject == subject && live.restriction.0 == 0 {
-            return true;
+        if live.subject == subject {
+            // A restricted key does not come out of its restriction as its own owner.
+            return live.restriction.0 == 0;
         }
         let grants: Vec<_> = self.root.rules.grants_of(subject).collect();
         let patterns = || {
