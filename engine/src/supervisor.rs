@@ -31,8 +31,10 @@ pub(crate) enum SupervisorMessage {
     Checkpoint(oneshot::Sender<bool>),
 }
 
-/// LIMIT: buckets that a tenant hands over at once: 32 × 252 KiB stay under 8 MiB in memory.
-const HANDED_MAX: usize = 32;
+/// All of them at once: the store's directory row says how far a tenant's buckets reach, so buckets of
+/// one position must reach the disk in one transaction, or a kill between two would lose what the
+/// others hold. LIMIT: a tenant's dirty buckets are in memory meanwhile, 64 MiB per million sessions.
+const HANDED_MAX: usize = usize::MAX;
 /// How often the supervisor looks around.
 const TICK: Duration = Duration::from_millis(250);
 
