@@ -32,10 +32,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// again only after a second, which would be our time and not the node's.
 const ATTEMPT_EVERY: Duration = Duration::from_millis(25);
 
-/// The code of a tenant that wakes, and when Hello is said again. A node takes 16 Hellos of a
-/// connection: 16 x 50 ms are longer than a wake may take here.
+/// The code of a tenant that wakes, when Hello is said again, and how often: a node takes 16 Hellos of
+/// a connection.
 const NOT_READY: u16 = Refusal::NotReady.code();
-const HELLO_AGAIN: Duration = Duration::from_millis(50);
+const HELLO_AGAIN: Duration = Duration::from_millis(10);
+const HELLOS: u32 = 12;
 
 impl Caller {
     /// Connects to a server that answers with frames of `reply` bytes.
@@ -56,15 +57,16 @@ impl Caller {
         Ok(Self { runtime, connection, send, receive, endpoint, reply, chunks })
     }
 
-    /// Says Hello to a node and waits for its answer; again while the tenant wakes.
+    /// Says Hello to a node and waits for its answer; again while the tenant wakes. False when
+    /// it has not woken yet: connect anew.
     ///
     /// # Errors
     /// When it is refused.
-    pub fn hello(&mut self, hello: &Hello) -> Result<(), Why> {
+    pub fn hello(&mut self, hello: &Hello) -> Result<bool, Why> {
         let mut outbox = Outbox::new();
         outbox.hello(1, hello)?;
         let Self { runtime, send, receive, .. } = self;
-        let started = Instant::now();
+        let mut said = 0;
         runtime.block_on(async {
             let mut inbox = Inbox::default();
             send.write_all(outbox.as_bytes()).await?;
@@ -73,8 +75,12 @@ impl Caller {
                 inbox.extend(&chunk.bytes);
                 let Some(frame) = inbox.next_frame()? else { continue };
                 match frame.kind()? {
-                    Kind::HelloReply => return Ok(()),
-                    Kind::Error if frame.fault()?.code == NOT_READY && started.elapsed() < PATIENCE => {
+                    Kind::HelloReply => return Ok(true),
+                    Kind::Error if frame.fault()?.code == NOT_READY => {
+                        said += 1;
+                        if said > HELLOS {
+                            return Ok(false);
+                        }
                         tokio::time::sleep(HELLO_AGAIN).await;
                         send.write_all(outbox.as_bytes()).await?;
                     }
@@ -149,7 +155,7 @@ impl Drop for Caller {
     fn drop(&mut self) {
         self.connection.close(quinn::VarInt::from_u32(0), b"");
         let Self { runtime, endpoint, .. } = self;
-        let idle = async { tokio::time::timeout(Duration::from_secs(1), endpoint.wait_idle()).await };
+        let idle = async { tokio::time::timeout(Duration::from_millis(20), endpoint.wait_idle()).await };
         // The server notices at its idle timeout at the latest.
         runtime.block_on(idle).unwrap_or_default();
     }

@@ -145,7 +145,9 @@ impl Prepared {
     pub fn caller(&mut self) -> Result<Caller, Why> {
         let mut caller = Caller::connect(self.node.address, &self.node.certificate()?, DECISION_BYTES)?;
         let key = Handle::parse_text(&self.key).map_err(|_| "not a handle")?.to_bytes();
-        caller.hello(&Hello { credential: Some(key), ..Hello::default() })?;
+        if !caller.hello(&Hello { credential: Some(key), ..Hello::default() })? {
+            return Err("the tenant did not wake".into());
+        }
         self.permitted(&mut caller)?;
         Ok(caller)
     }
