@@ -74,18 +74,19 @@ impl Caller {
                 let chunk = receive.read_chunk(usize::MAX, true).await?.ok_or("the stream ended")?;
                 inbox.extend(&chunk.bytes);
                 let Some(frame) = inbox.next_frame()? else { continue };
-                match frame.kind()? {
-                    Kind::HelloReply => return Ok(true),
-                    Kind::Error if frame.fault()?.code == NOT_READY => {
-                        said += 1;
-                        if said > HELLOS {
-                            return Ok(false);
-                        }
-                        tokio::time::sleep(HELLO_AGAIN).await;
-                        send.write_all(outbox.as_bytes()).await?;
-                    }
-                    other => return Err(format!("Hello was answered with {}", other.name()).into()),
+                let kind = frame.kind()?;
+                if kind == Kind::HelloReply {
+                    return Ok(true);
                 }
+                if kind != Kind::Error || frame.fault()?.code != NOT_READY {
+                    return Err(format!("Hello was answered with {}", kind.name()).into());
+                }
+                said += 1;
+                if said > HELLOS {
+                    return Ok(false);
+                }
+                tokio::time::sleep(HELLO_AGAIN).await;
+                send.write_all(outbox.as_bytes()).await?;
             }
         })
     }

@@ -47,7 +47,7 @@ impl Sync {
     /// # Errors
     /// When the disk refuses.
     pub fn p50(&mut self, count: usize) -> Result<f64, Why> {
-        let (block, mut micros) = (vec![0xA5; WRITE_BYTES as usize], Vec::with_capacity(count));
+        let (block, mut micros) = (vec![0xA5; usize::try_from(WRITE_BYTES)?], Vec::with_capacity(count));
         for _ in 0..count {
             let started = Instant::now();
             self.file.write_all_at(&block, self.at)?;
@@ -174,7 +174,7 @@ fn user() -> Result<(u32, u32), Why> {
     let text = std::fs::read_to_string("/etc/passwd")?;
     let line = text.lines().find_map(|line| line.strip_prefix("postgres:")).ok_or("no user postgres")?;
     let mut fields = line.split(':').skip(1);
-    let mut number = || Some(fields.next()?.parse::<u32>().ok()?);
+    let mut number = || fields.next()?.parse::<u32>().ok();
     number().zip(number()).ok_or_else(|| "the user postgres has no numbers".into())
 }
 
