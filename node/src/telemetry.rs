@@ -18,7 +18,10 @@ pub(crate) fn start_log(log: &Log) -> Result<(), FatalError> {
     let filter = EnvFilter::try_new(&log.filter).map_err(|error| {
         FatalError::config(format!("log.filter: {:?} does not read: {error}", log.filter))
     })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     let builder = builder.with_ansi(std::io::stderr().is_terminal());
     let started = match log.format {
         LogFormat::Text => builder.with_target(false).try_init(),

@@ -59,15 +59,8 @@ impl State {
             Caller::Holder { place, generation, subject } => {
                 let live = self.live(place, generation, now).ok_or(Refusal::Unauthorized)?;
                 let permission = self.permission_id(kind.permission()).ok_or(Refusal::Unauthorized)?;
-                // Whoever signs people in signs them out, too.
-                let opener = || {
-                    let open = self.permission_id(CommandKind::OpenSession.permission());
-                    kind == CommandKind::EndSession && open.is_some_and(|open| self.holds(&live, open, now))
-                };
                 let may = live.subject == subject
-                    && (self.holds(&live, permission, now)
-                        || opener()
-                        || self.is_own(&ordered.command, (place, &live)));
+                    && (self.holds(&live, permission, now) || self.is_own(&ordered.command, (place, &live)));
                 if may { Ok(()) } else { Err(Refusal::Unauthorized) }
             }
         }
