@@ -253,3 +253,23 @@ async fn nobody_becomes_somebody_above_themselves() {
     }
     assert!(house.sign_in(&tenant, "boss@example.org", "correct horse").await.is_ok());
 }
+
+/// PROPERTY: whoever may only open sessions ends nobody else's key or session, although public ids are
+/// no secret: they follow from the second of opening, the place and its life.
+#[tokio::test]
+async fn an_opener_of_sessions_ends_no_admins_key() {
+    let house = House::new().await;
+    let operator = house.operator().await;
+    let tenant = house.tenant(&operator, "acme").await;
+    let ann = house.person(&tenant, "ann@example.org", "correct horse").await;
+    house.grant(&tenant, ann, "tessera.service").await;
+    let session = house.sign_in(&tenant, "ann@example.org", "correct horse").await.expect("signed in");
+    let opener = house.engine.hello(&session.to_bytes(), None).expect("bound");
+    let (key, born) = (tenant.admin_key, tessera_model::UnixMillis(support::START_MS).to_deadline());
+    let id = PublicId::of_place(born, key.place, key.generation);
+    for command in [Command::EndSession { session: id }, Command::RevokeKey { key: id }] {
+        let refused = house.engine.submit(&opener, house.engine.command_id(), command).await;
+        assert_eq!(refused.err(), Some(Refusal::Unauthorized.into()));
+    }
+    assert!(house.engine.hello(&key.to_bytes(), None).is_ok(), "the admin's key was revoked");
+}
