@@ -206,4 +206,20 @@ async fn keys_stay_within_their_creator() {
     assert_eq!(order(make(&["orders.read"])).await.err(), Some(Refusal::BeyondCreator.into()));
     house.submit(&tenant.admin, grant(tenant.admin.subject, "reader")).await;
     assert!(order(make(&["orders.read"])).await.is_ok());
+    // What holds in the whole tenant ends at a wall: behind it the owner may hold what the creator does not.
+    let wall =
+        Command::CreateWorkspace { name: Name::new("vault").expect("a name"), parent: None, inherits: false };
+    house.submit(&tenant.admin, wall).await;
+    assert_eq!(order(make(&["orders.read"])).await.err(), Some(Refusal::BeyondCreator.into()));
+    let (role, workspace) = (Name::new("reader").expect("a name"), Name::new("vault").expect("a name"));
+    let none = Deadline::NONE;
+    let there = Command::Grant {
+        subject: tenant.admin.subject,
+        role,
+        workspace: Some(workspace),
+        from: none,
+        until: none,
+    };
+    house.submit(&tenant.admin, there).await;
+    assert!(order(make(&["orders.read"])).await.is_ok());
 }

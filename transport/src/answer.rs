@@ -49,10 +49,11 @@ pub(crate) fn drain(desk: &mut Desk) -> Result<Drained, End> {
         drained = greet(desk, &line, &mut taken)?;
     }
     if let (Some(peer), Drained::Answered) = (line.peer.get(), &drained) {
-        desk.inbox.after_hello();
         match peer {
+            // A stranger keeps the caps of before Hello: a claim fits, and nothing of it grows.
             Peer::Stranger => strange(desk, &line, &mut taken)?,
             Peer::Bound(bound, credential, bucket) => {
+                desk.inbox.after_hello();
                 // Looked at again with every drained read: a revoked credential is answered nothing more.
                 if !shared.engine.is_asleep(bound) && !shared.engine.is_alive(bound) {
                     return Err(End::HELLO_REFUSED);
@@ -99,7 +100,9 @@ fn greet(desk: &mut Desk, line: &Line, taken: &mut u64) -> Result<Drained, End> 
                 add(&line.shared.counters.hellos, 1);
                 // Another stream may have been first; its Hello stands, and this one is answered the same.
                 drop(line.peer.set(peer));
-                line.open_up();
+                if line.is_bound() {
+                    line.open_up();
+                }
                 desk.outbox.hello_reply(id, &reply)?;
             }
             Err(HelloRefusal::NotReady) => {

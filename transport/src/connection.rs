@@ -65,6 +65,11 @@ impl Drop for Counted {
 }
 
 impl Line {
+    /// Whether Hello bound the connection to a tenant.
+    pub(crate) fn is_bound(&self) -> bool {
+        matches!(self.peer.get(), Some(Peer::Bound(..)))
+    }
+
     /// Hello was answered with a tenant: more streams and wider windows from now on.
     pub(crate) fn open_up(&self) {
         let limits = &self.shared.limits;

@@ -44,7 +44,7 @@ enum Woken {
 /// Serves one stream until either side ends it. An error closes the connection.
 pub(crate) async fn run(line: Arc<Line>, mut send: SendStream, mut receive: RecvStream) -> Result<(), End> {
     let (replies, mut ready) = mpsc::channel(line.shared.limits.commands_in_flight.max(1));
-    let inbox = if line.peer.get().is_some() { Inbox::default() } else { Inbox::before_hello() };
+    let inbox = if line.is_bound() { Inbox::default() } else { Inbox::before_hello() };
     let mut desk = Desk {
         line: Arc::clone(&line),
         inbox,

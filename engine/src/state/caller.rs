@@ -143,7 +143,7 @@ impl State {
     /// Whether a key with these patterns lies within its creator's permissions, now and for as long as
     /// it lives: its owner may be granted more later, so patterns are compared, not permissions. A key
     /// for somebody else must name patterns; each must lie within a pattern of a role that the creator
-    /// holds in the whole tenant until the key ends. A restricted creator hands on no more than its
+    /// holds until the key ends, in the whole tenant and behind every wall. A restricted creator hands on no more than its
     /// restriction.
     pub(super) fn within_creator(
         &self,
@@ -165,16 +165,21 @@ impl State {
         if creator.subject == subject {
             return true;
         }
+        // What holds in the whole tenant ends at a wall, and the owner may hold something behind it: the
+        // creator must hold each pattern there too.
+        let walls =
+            self.root.workspaces.values().filter(|record| !record.inherits).map(|record| record.index);
+        let mut places = std::iter::once(WorkspaceIndex(0)).chain(walls);
         let lasts = |grant: &tessera_model::record::GrantRecord| {
-            grant.workspace.0 == 0
-                && (grant.from == Deadline::NONE || grant.from.passed(now))
+            (grant.from == Deadline::NONE || grant.from.passed(now))
                 && (grant.until == Deadline::NONE || grant.until >= expires)
         };
         let held: Vec<_> = self.root.rules.grants_of(creator.subject).filter(lasts).collect();
-        let roles = || held.iter().filter_map(|grant| self.root.roles.get(&grant.role));
-        !patterns.is_empty()
-            && patterns
-                .iter()
-                .all(|pattern| roles().any(|role| role.patterns.iter().any(|outer| outer.contains(pattern))))
+        let covered = |place: WorkspaceIndex, pattern: &Pattern| {
+            let here = held.iter().filter(|grant| grant.workspace == place);
+            let mut roles = here.filter_map(|grant| self.root.roles.get(&grant.role));
+            roles.any(|role| role.patterns.iter().any(|outer| outer.contains(pattern)))
+        };
+        !patterns.is_empty() && places.all(|place| patterns.iter().all(|pattern| covered(place, pattern)))
     }
 }
