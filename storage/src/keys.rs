@@ -1,14 +1,14 @@
 //! The key file: each tenant's keys, wrapped under the root key, in slots of 64 bytes kept twice.
 //!
-//! Slot 0 is the header. A tenant's keys take three slots behind one another: whose they are, the index
-//! key, the refresh key. Slots are written once and erased in place, never used again. The root key
-//! itself stands in a file beside the directory, never in it.
+//! Slot 0 is the header. Keys take three slots behind one another: whose they are and the refresh key's
+//! number, the index key, the refresh key. A tenant has such a set for each number of a refresh key that
+//! is still in use; the index key is the same in all of them. Slots are written once and erased in place,
+//! never used again. The root key itself stands in a file beside the directory, never in it.
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::{Damage, StorageError};
 use crate::record::{Field, Reader, field::record};
 use crate::root_key::RootKey;
-use crate::store::TenantKeys;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io;
@@ -19,7 +19,7 @@ use tessera_model::TenantId;
 /// The file, and its second copy.
 pub(crate) const FILES: [&str; 2] = ["keys-a", "keys-b"];
 const SLOT_BYTES: usize = 64;
-/// Slots of one tenant.
+/// Slots of one set of keys.
 const TENANT_SLOTS: u32 = 3;
 const TENANT_BYTES: usize = SLOT_BYTES * 3;
 const MAGIC: u32 = u32::from_le_bytes([0xFF, b'T', b'S', b'K']);
@@ -46,21 +46,33 @@ struct Owner {
     tenant: TenantId,
     sequence: u64,
     slots: u32,
-    spare: [u8; 12],
+    /// The refresh key's number.
+    number: u8,
+    spare: [u8; 11],
+}
+
+/// Where a set of a tenant's keys stands in the key file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct KeySlot {
+    /// The number of its refresh key.
+    pub(crate) number: u8,
+    /// The first of its slots.
+    pub(crate) slot: u32,
 }
 
 record! {
     FileHeader { magic, version, spare, check }
     Slot { nonce, wrapped, tag, state }
-    Owner { tenant, sequence, slots, spare }
+    Owner { tenant, sequence, slots, number, spare }
+    KeySlot { number, slot }
 }
 
 /// Where a tenant's directory row says its keys are.
 pub(crate) enum Named {
     /// It does not say.
     Nowhere,
-    /// At this slot.
-    At(u32),
+    /// At these slots.
+    At(Vec<KeySlot>),
     /// The tenant is forgotten.
     Gone,
 }
@@ -68,8 +80,8 @@ pub(crate) enum Named {
 struct Inner {
     /// The next slot that was never used.
     next: u32,
-    /// Slots of tenants whose directory row does not name them yet.
-    recent: BTreeMap<TenantId, u32>,
+    /// Slots that their tenant's directory row does not name yet, by tenant and refresh key's number.
+    recent: BTreeMap<(TenantId, u8), u32>,
 }
 
 /// Both copies of the key file.
@@ -148,7 +160,7 @@ impl Keys {
                     }));
                 }
                 self.heal(slot, copy)?;
-                inner.recent.insert(owner.tenant, slot);
+                inner.recent.insert((owner.tenant, owner.number), slot);
             }
             slot += TENANT_SLOTS;
         }
@@ -234,27 +246,28 @@ impl Keys {
         file.sync().map_err(StorageError::while_doing("syncing", name))
     }
 
-    /// Makes a tenant's keys, durable in both copies. `sequence` is the journal's last one.
+    /// Makes a set of keys (index key, then refresh key), durable in both copies. `sequence` is the
+    /// journal's last one. A set that the number has already stays.
     pub(crate) fn make(
         &self,
-        tenant: TenantId,
-        entropy: &[u8; 64],
+        (tenant, number): (TenantId, u8),
+        keys: &[u8; 64],
         nonces: &[u8; 24],
         sequence: u64,
     ) -> Result<(), StorageError> {
         let mut inner = self.inner.lock();
-        if inner.recent.contains_key(&tenant) {
+        if inner.recent.contains_key(&(tenant, number)) {
             return Ok(());
         }
         let slot = inner.next;
         let mut wrapped = [0; 32];
         let mut owner = Vec::with_capacity(32);
-        Owner { tenant, sequence, slots: TENANT_SLOTS, spare: [0; 12] }.put(&mut owner);
+        Owner { tenant, sequence, slots: TENANT_SLOTS, number, spare: [0; 11] }.put(&mut owner);
         wrapped.copy_from_slice(owner.get(..32).unwrap_or(&[0; 32]));
         let mut bytes = Vec::with_capacity(TENANT_BYTES);
         let tag = self.owner_tag(slot, &wrapped);
         Slot { nonce: [0; 12], wrapped, tag, state: STATE_OWNER }.put(&mut bytes);
-        for (no, (key, nonce)) in (1..).zip(entropy.chunks_exact(32).zip(nonces.chunks_exact(12))) {
+        for (no, (key, nonce)) in (1..).zip(keys.chunks_exact(32).zip(nonces.chunks_exact(12))) {
             let nonce = Reader::new(nonce).array().unwrap_or_default();
             let sealed = self
                 .root
@@ -272,83 +285,97 @@ impl Keys {
         for copy in 0..FILES.len() {
             self.write(copy, slot, &bytes)?;
         }
-        inner.recent.insert(tenant, slot);
+        inner.recent.insert((tenant, number), slot);
         Ok(())
     }
 
-    /// The slot of a tenant whose directory row does not name it yet.
-    pub(crate) fn recent(&self, tenant: TenantId) -> Option<u32> {
-        self.inner.lock().recent.get(&tenant).copied()
+    /// The slots of a tenant: those that its directory row names, and the newer ones.
+    pub(crate) fn slots_of(&self, tenant: TenantId, named: &[KeySlot]) -> Vec<KeySlot> {
+        let inner = self.inner.lock();
+        let recent = inner.recent.range((tenant, 0)..=(tenant, u8::MAX));
+        let mut slots: Vec<KeySlot> =
+            recent.map(|((_, number), slot)| KeySlot { number: *number, slot: *slot }).collect();
+        slots.extend(named.iter().filter(|named| !slots.contains(named)).copied().collect::<Vec<_>>());
+        slots.sort_unstable_by_key(|slot| (slot.number, slot.slot));
+        slots
     }
 
-    /// The keys at a slot.
-    pub(crate) fn open_at(&self, tenant: TenantId, slot: u32) -> Result<TenantKeys, StorageError> {
+    /// The keys at a slot: index and refresh. `None` when they were erased.
+    pub(crate) fn open_at(&self, tenant: TenantId, slot: u32) -> Result<Option<[Key; 2]>, StorageError> {
+        if self.finish_erasing(slot)? {
+            return Ok(None);
+        }
         for copy in 0..FILES.len() {
             let Some(bytes) = self.read(copy, slot)? else { continue };
             if let Some(keys) = self.unwrap(tenant, &bytes, slot) {
-                return Ok(keys);
+                return Ok(Some(keys));
             }
         }
         let [file, _] = FILES;
         Err(StorageError::damaged(file, at(slot), "a tenant's keys do not open in either copy", tenant))
     }
 
-    fn unwrap(&self, tenant: TenantId, bytes: &[u8; TENANT_BYTES], slot: u32) -> Option<TenantKeys> {
+    fn unwrap(&self, tenant: TenantId, bytes: &[u8; TENANT_BYTES], slot: u32) -> Option<[Key; 2]> {
         let mut keys = (1..).zip(bytes.chunks_exact(SLOT_BYTES).skip(1)).map(|(no, bytes)| {
             let found = Slot::take(&mut Reader::new(bytes)).ok().filter(|slot| slot.state == STATE_KEY)?;
             let sealed = [found.wrapped.as_slice(), &found.tag].concat();
             let plain = self.root.open(found.nonce, &associated(tenant, slot + no), &sealed).ok()?;
             plain.first_chunk().copied().map(Key::new)
         });
-        let (index, refresh) = (keys.next()??, keys.next()??);
-        Some(TenantKeys { index, refresh })
+        Some([keys.next()??, keys.next()??])
     }
 
-    /// Erases a tenant's keys in place, in both copies.
-    pub(crate) fn erase(&self, tenant: TenantId, slot: u32) -> Result<(), StorageError> {
+    /// Erases a set of keys in place, in both copies.
+    pub(crate) fn erase(&self, slot: u32) -> Result<(), StorageError> {
         let bytes = erased();
         for copy in 0..FILES.len() {
             self.write(copy, slot, &bytes)?;
         }
-        self.inner.lock().recent.remove(&tenant);
+        self.inner.lock().recent.retain(|_, recent| *recent != slot);
         Ok(())
     }
 
-    /// Holds what the scan found against the directory rows: a tenant whose row names its keys, or that is
-    /// forgotten, has none here; what a failed making left of them is erased.
+    /// Whether a set was erased (both copies are, from now on).
+    pub(crate) fn is_erased(&self, slot: u32) -> Result<bool, StorageError> {
+        self.finish_erasing(slot)
+    }
+
+    /// Holds what the scan found against the directory rows: a set that a row names is settled; one that
+    /// stands beside another of its number, or of a tenant that is forgotten, is what a failed making left,
+    /// and is erased.
     pub(crate) fn reconcile(&self, named: impl Fn(TenantId) -> Named) {
-        let recent: Vec<(TenantId, u32)> =
-            self.inner.lock().recent.iter().map(|(tenant, slot)| (*tenant, *slot)).collect();
-        for (tenant, slot) in recent {
-            match named(tenant) {
-                Named::Nowhere => {}
-                Named::At(known) if known == slot => {
-                    self.inner.lock().recent.remove(&tenant);
-                }
-                Named::At(_) | Named::Gone => {
-                    self.inner.lock().recent.remove(&tenant);
-                    if let Err(error) = self.erase(tenant, slot) {
-                        tracing::warn!(%error, "keys that nobody has could not be erased yet");
-                    }
-                }
+        let recent: Vec<((TenantId, u8), u32)> =
+            self.inner.lock().recent.iter().map(|(whose, slot)| (*whose, *slot)).collect();
+        for ((tenant, number), slot) in recent {
+            let erase = match named(tenant) {
+                Named::Nowhere => continue,
+                Named::Gone => true,
+                Named::At(slots) if slots.contains(&KeySlot { number, slot }) => false,
+                Named::At(slots) if slots.iter().any(|known| known.number == number) => true,
+                Named::At(_) => continue,
+            };
+            self.inner.lock().recent.remove(&(tenant, number));
+            if erase && let Err(error) = self.erase(slot) {
+                tracing::warn!(%error, "keys that nobody has could not be erased yet");
             }
         }
     }
 
-    /// Forgets the tenants that directory rows name now, and tells from which slot on a start must look.
+    /// Forgets the sets that directory rows name now, and tells from which slot on a start must look.
     pub(crate) fn settle(
         &self,
-        named: impl Fn(TenantId) -> Result<bool, StorageError>,
+        named: impl Fn(TenantId, KeySlot) -> Result<bool, StorageError>,
     ) -> Result<u32, StorageError> {
-        let recent: Vec<TenantId> = self.inner.lock().recent.keys().copied().collect();
+        let recent: Vec<((TenantId, u8), u32)> =
+            self.inner.lock().recent.iter().map(|(whose, slot)| (*whose, *slot)).collect();
         let mut settled = Vec::new();
-        for tenant in recent {
-            if named(tenant)? {
-                settled.push(tenant);
+        for ((tenant, number), slot) in recent {
+            if named(tenant, KeySlot { number, slot })? {
+                settled.push(slot);
             }
         }
         let mut inner = self.inner.lock();
-        inner.recent.retain(|tenant, _| !settled.contains(tenant));
+        inner.recent.retain(|_, slot| !settled.contains(slot));
         Ok(inner.recent.values().copied().min().unwrap_or(inner.next))
     }
 }

@@ -29,5 +29,6 @@ pub use error::{Damage, StorageError};
 pub use memory::Memory;
 pub use root_key::RootKey;
 pub use store::{
-    Bucket, BucketKind, Commit, Cut, FrameRead, Replay, Room, RowRead, Store, TenantKeys, Usage, Verified,
+    Bucket, BucketKind, Commit, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, Room, RowRead, Store, TenantKeys,
+    Usage, Verified,
 };

@@ -6,7 +6,8 @@ use crate::batch::{Batch, Durable, Head};
 use crate::error::StorageError;
 use crate::record::frame::{Form, FrameView};
 use crate::store::{
-    Bucket, BucketKind, Commit, Cut, FrameRead, Replay, Room, RowRead, Store, TenantKeys, Usage, Verified,
+    Bucket, BucketKind, Commit, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, Room, RowRead, Store, TenantKeys,
+    Usage, Verified,
 };
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +34,7 @@ struct Kept {
 struct Inner {
     tenants: BTreeMap<TenantId, Kept>,
     forgotten: BTreeSet<TenantId>,
-    keys: BTreeMap<TenantId, [Key; 2]>,
+    keys: BTreeMap<TenantId, (Key, BTreeMap<u8, Key>)>,
     sequence: u64,
     covered: u64,
     usage: Usage,
@@ -297,8 +298,8 @@ impl Store for Memory {
 
     fn tenant_keys(&self, tenant: TenantId) -> Result<TenantKeys, StorageError> {
         let inner = self.inner.lock();
-        let [index, refresh] = inner.keys.get(&tenant).cloned().ok_or(StorageError::KeysMissing(tenant))?;
-        Ok(TenantKeys { index, refresh })
+        let (index, refresh) = inner.keys.get(&tenant).cloned().ok_or(StorageError::KeysMissing(tenant))?;
+        Ok(TenantKeys { index, refresh: refresh.into_iter().collect() })
     }
 
     fn make_tenant_keys(
@@ -313,7 +314,31 @@ impl Store for Memory {
             Key::new(key)
         });
         if let (Some(index), Some(refresh)) = (halves.next(), halves.next()) {
-            self.inner.lock().keys.entry(tenant).or_insert([index, refresh]);
+            let refresh = BTreeMap::from([(FIRST_REFRESH_KEY, refresh)]);
+            self.inner.lock().keys.entry(tenant).or_insert((index, refresh));
+        }
+        Ok(())
+    }
+
+    fn make_refresh_key(
+        &self,
+        tenant: TenantId,
+        number: u8,
+        key: &[u8; 32],
+        _nonces: &[u8; 24],
+    ) -> Result<(), StorageError> {
+        let mut inner = self.inner.lock();
+        let (_, refresh) = inner.keys.get_mut(&tenant).ok_or(StorageError::KeysMissing(tenant))?;
+        refresh.insert(number, Key::new(*key));
+        Ok(())
+    }
+
+    fn keep_refresh_keys(&self, tenant: TenantId, numbers: &[u8]) -> Result<(), StorageError> {
+        let mut inner = self.inner.lock();
+        if let Some((_, refresh)) = inner.keys.get_mut(&tenant)
+            && refresh.keys().any(|number| numbers.contains(number))
+        {
+            refresh.retain(|number, _| numbers.contains(number));
         }
         Ok(())
     }

@@ -167,9 +167,12 @@ pub struct Verified {
 pub struct TenantKeys {
     /// Keys the hash of identifiers.
     pub index: Key,
-    /// Keys the macs of refresh handles.
-    pub refresh: Key,
+    /// Key the macs of refresh handles: each with its number, in the order of numbers.
+    pub refresh: Vec<(u8, Key)>,
 }
+
+/// The number of the refresh key that a tenant is born with.
+pub const FIRST_REFRESH_KEY: u8 = 1;
 
 /// What the store holds and did, for metrics and tests.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -322,6 +325,26 @@ pub trait Store: Send + Sync + 'static {
         entropy: &[u8; 64],
         nonces: &[u8; 24],
     ) -> Result<(), StorageError>;
+
+    /// Makes one more refresh key, wrapped under the nonces; durable before it returns. A key that the
+    /// number has already, which nobody can have used, is erased first.
+    ///
+    /// # Errors
+    /// [`StorageError::KeysMissing`], or when it cannot be written.
+    fn make_refresh_key(
+        &self,
+        tenant: TenantId,
+        number: u8,
+        key: &[u8; 32],
+        nonces: &[u8; 24],
+    ) -> Result<(), StorageError>;
+
+    /// Erases every refresh key whose number is not named. With none of those named there, nothing is
+    /// erased: the tenant's other keys stand beside its refresh keys.
+    ///
+    /// # Errors
+    /// When one cannot be erased; repeat it.
+    fn keep_refresh_keys(&self, tenant: TenantId, numbers: &[u8]) -> Result<(), StorageError>;
 
     /// What it would take now. Asked before a batch is decided, so that nothing is decided in vain; it
     /// says Busy a little before the tail's bound, for the batches that are on their way.

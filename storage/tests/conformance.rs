@@ -262,11 +262,57 @@ fn tenant_keys_are_made_once() {
         store.make_tenant_keys(TENANT, &[5; 64], &[6; 24]).unwrap();
         store.make_tenant_keys(TenantId(1), &[5; 64], &[6; 24]).unwrap();
         let keys = store.tenant_keys(TENANT).unwrap();
-        assert_eq!((&keys.index.expose()[..], &keys.refresh.expose()[..]), entropy.split_at(32));
+        let [(1, refresh)] = &keys.refresh[..] else { panic!("one refresh key, number 1") };
+        assert_eq!((&keys.index.expose()[..], &refresh.expose()[..]), entropy.split_at(32));
         let head = birth(store, TENANT);
         checkpoint(store, &head, vec![]);
         assert_eq!(store.tenant_keys(TENANT).unwrap().index.expose()[..], entropy[..32]);
         assert_eq!(store.tenant_keys(TenantId(1)).unwrap().index.expose(), &[5; 32]);
+    });
+}
+
+/// The index key, and the refresh keys with their numbers.
+type Read = (u8, Vec<(u8, u8)>);
+
+/// PROPERTY: refresh keys are made and erased by number, whatever checkpoints fell in between; the index
+/// key stays, and of another tenant everything does.
+#[test]
+fn refresh_keys_come_and_go() {
+    fn read(store: &dyn Store, tenant: TenantId) -> Read {
+        let keys = store.tenant_keys(tenant).unwrap();
+        let refresh = keys.refresh.iter().map(|(number, key)| (*number, key.expose()[0])).collect();
+        (keys.index.expose()[0], refresh)
+    }
+    each(|store| {
+        assert!(matches!(
+            store.make_refresh_key(TENANT, 2, &[2; 32], &[0; 24]),
+            Err(StorageError::KeysMissing(TENANT))
+        ));
+        store.make_tenant_keys(TENANT, &[1; 64], &[2; 24]).unwrap();
+        store.make_tenant_keys(TenantId(1), &[9; 64], &[2; 24]).unwrap();
+        let mut head = birth(store, TENANT);
+        for round in 0..3_u64 {
+            store.make_refresh_key(TENANT, 7, &[77; 32], &[2; 24]).unwrap();
+            if round == 1 {
+                checkpoint(store, &head, vec![]);
+            }
+            // Made anew under the same number: what nobody used is gone.
+            store.make_refresh_key(TENANT, 7, &[7; 32], &[2; 24]).unwrap();
+            store.make_refresh_key(TENANT, 255, &[8; 32], &[2; 24]).unwrap();
+            let first = if round == 0 { vec![(1, 1)] } else { vec![] };
+            assert_eq!(read(store, TENANT), (1, [first, vec![(7, 7), (255, 8)]].concat()));
+            head = push(store, &head, &opened(round + 1)).unwrap();
+            checkpoint(store, &head, vec![]);
+            store.keep_refresh_keys(TENANT, &[255, 3]).unwrap();
+            assert_eq!(read(store, TENANT), (1, vec![(255, 8)]));
+            // A list that names none of them erases none.
+            store.keep_refresh_keys(TENANT, &[3]).unwrap();
+            assert_eq!(read(store, TENANT), (1, vec![(255, 8)]));
+        }
+        assert_eq!(read(store, TenantId(1)), (9, vec![(1, 9)]));
+        store.forget(TENANT).unwrap();
+        assert!(matches!(store.tenant_keys(TENANT), Err(StorageError::KeysMissing(TENANT))));
+        assert_eq!(read(store, TenantId(1)), (9, vec![(1, 9)]));
     });
 }
 

@@ -182,7 +182,7 @@ fn answers(store: &Embedded, tenant: TenantId) -> Vec<(&'static str, Option<Stri
         ("place", store.place(tenant, tessera_model::Place(3)).map(|place| format!("{place:?}")).ok()),
         ("history", store.history(tenant, Revision(0), 999).map(|frames| format!("{frames:?}")).ok()),
         ("verify", store.verify(tenant).map(|verified| format!("{verified:?}")).ok()),
-        ("keys", keys.map(|keys| format!("{:?}{:?}", keys.index.expose(), keys.refresh.expose())).ok()),
+        ("keys", keys.map(|keys| format!("{:?}{:?}", keys.index.expose(), keys.refresh[0].1.expose())).ok()),
     ]
 }
 
@@ -428,4 +428,39 @@ fn f_53_the_checkpoint_does_not_grow() {
     println!("{first} bytes after the first load, {last} after 100 rewrites, of which history {history}");
     assert!(last.saturating_sub(history) <= 4 * first + history / 2, "{last} against {first}");
     assert!(last <= 2 * (first + history));
+}
+
+/// PROPERTY: a refresh key that was erased stays gone, and one that was made stays, over a start: with the
+/// directory row from before or after it, and when a crash came between the two copies.
+#[test]
+fn refresh_keys_outlive_a_start() {
+    for (covered, torn) in [(false, false), (true, false), (false, true), (true, true)] {
+        let directory = tempfile::tempdir().unwrap();
+        let store = embedded(directory.path());
+        store.make_tenant_keys(A, &[1; 64], &[2; 24]).unwrap();
+        let mut batch = Batch::new(&Head::unborn(A));
+        batch.birth(A, [9; 32], &born(A)).unwrap();
+        let head = *store.commit(batch).wait().unwrap().head();
+        store.make_refresh_key(A, 2, &[5; 32], &[2; 24]).unwrap();
+        if covered {
+            let cut = store.cut();
+            store.put(A, &head, vec![]).unwrap();
+            store.finish(&cut).unwrap();
+        }
+        store.make_refresh_key(A, 3, &[6; 32], &[2; 24]).unwrap();
+        let before = std::fs::read(directory.path().join("keys-b")).unwrap();
+        store.keep_refresh_keys(A, &[2, 3]).unwrap();
+        drop(store);
+        if torn {
+            std::fs::write(directory.path().join("keys-b"), before).unwrap();
+        }
+        for _ in 0..2 {
+            let store = embedded(directory.path());
+            let keys = store.tenant_keys(A).unwrap();
+            let refresh: Vec<_> = keys.refresh.iter().map(|(no, key)| (*no, key.expose()[0])).collect();
+            assert_eq!((keys.index.expose()[0], refresh), (1, vec![(2, 5), (3, 6)]), "{covered} {torn}");
+        }
+        let [a, b] = ["keys-a", "keys-b"].map(|name| std::fs::read(directory.path().join(name)).unwrap());
+        assert_eq!(a, b, "{covered} {torn}");
+    }
 }

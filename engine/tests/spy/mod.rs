@@ -101,6 +101,18 @@ impl Store for Spy {
     ) -> Result<(), StorageError> {
         self.inner.make_tenant_keys(tenant, entropy, nonces)
     }
+    fn make_refresh_key(
+        &self,
+        tenant: TenantId,
+        number: u8,
+        key: &[u8; 32],
+        nonces: &[u8; 24],
+    ) -> Result<(), StorageError> {
+        self.inner.make_refresh_key(tenant, number, key, nonces)
+    }
+    fn keep_refresh_keys(&self, tenant: TenantId, numbers: &[u8]) -> Result<(), StorageError> {
+        self.inner.keep_refresh_keys(tenant, numbers)
+    }
     fn room(&self) -> Room {
         self.inner.room()
     }

@@ -4,6 +4,7 @@
 //! the first 16 bytes of BLAKE3(table ‖ key ‖ value before): the database's own checksums are not
 //! looked at on reads.
 
+use crate::keys::KeySlot;
 use crate::record::{Field, Reader, RecordError, field::put_list, field::record};
 use crate::store::BucketKind;
 use redb::TableDefinition;
@@ -145,8 +146,8 @@ impl Field for Life {
     }
 }
 
-/// No slot of the key file.
-pub(crate) const NO_KEYS: u32 = u32::MAX;
+/// LIMIT: sets of keys of a tenant: one for each number that a refresh key can have.
+const KEY_SLOTS_MAX: usize = 256;
 /// LIMIT: buckets of a tenant: 2^24 places in buckets of 3,500, and as many shares of other kinds.
 const BUCKETS_MAX: usize = 65_536;
 /// LIMIT: parts of a bucket: 64 × 252 KiB.
@@ -183,6 +184,16 @@ impl Field for Vec<[u8; SEAL_BYTES]> {
     }
 }
 
+impl Field for Vec<KeySlot> {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_list(self, out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        input.list(KEY_SLOTS_MAX)
+    }
+}
+
 impl Field for Vec<Listed> {
     fn put(&self, out: &mut Vec<u8>) {
         put_list(self, out);
@@ -203,8 +214,8 @@ pub(crate) struct DirectoryRow {
     /// Buckets, rows and history hold everything before this revision.
     pub(crate) next: Revision,
     pub(crate) link: [u8; 32],
-    /// First of its slots in the key file.
-    pub(crate) keys: u32,
+    /// Its sets of keys in the key file; none when they were not made yet.
+    pub(crate) keys: Vec<KeySlot>,
     pub(crate) buckets: Vec<Listed>,
 }
 

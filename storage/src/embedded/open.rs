@@ -2,7 +2,7 @@
 
 use super::{Drive, Embedded, Options};
 use crate::checkpoint::Checkpoint;
-use crate::checkpoint::schema::{Life, NO_KEYS};
+use crate::checkpoint::schema::Life;
 use crate::disk::{self, Disk, real::Directory};
 use crate::error::{Damage, StorageError};
 use crate::intake::Intake;
@@ -128,7 +128,7 @@ impl Embedded {
         let keys = Keys::open(&*disk, &options.root_key, &identity.salt, meta.keys_upto, end.sequence)?;
         keys.reconcile(|tenant| match checkpoint.directory(tenant) {
             Ok(Some(row)) if row.life == Life::Forgotten => Named::Gone,
-            Ok(Some(row)) if row.keys != NO_KEYS => Named::At(row.keys),
+            Ok(Some(row)) if !row.keys.is_empty() => Named::At(row.keys),
             Ok(_) | Err(_) => Named::Nowhere,
         });
         // Transactions that no group names may be in the page cache only: nothing of the journal that

@@ -3,9 +3,7 @@
 use super::Embedded;
 use crate::batch::Head;
 use crate::checkpoint::read as table;
-use crate::checkpoint::schema::{
-    self, BUCKET, DIRECTORY, DirectoryRow, Life, Listed, NO_KEYS, Of, ROW, SEGMENT,
-};
+use crate::checkpoint::schema::{self, BUCKET, DIRECTORY, DirectoryRow, Life, Listed, Of, ROW, SEGMENT};
 use crate::checkpoint::{Flushed, Pending};
 use crate::error::StorageError;
 use crate::record::bucket;
@@ -82,7 +80,7 @@ impl Embedded {
             epoch: head.epoch,
             next: Revision(0),
             link: [0; 32],
-            keys: NO_KEYS,
+            keys: Vec::new(),
             buckets: Vec::new(),
         });
         let mut pending =
@@ -97,9 +95,7 @@ impl Embedded {
             pending.entries.push((ROW, stored, value));
             pending.rows.push((kind, key, recent.revision));
         }
-        if row.keys == NO_KEYS {
-            row.keys = self.keys.recent(tenant).unwrap_or(NO_KEYS);
-        }
+        row.keys = self.key_slots(tenant, &row.keys)?;
         if head.next >= row.next {
             (row.slot, row.epoch, row.next, row.link) = (head.slot, head.epoch, head.next, head.link);
         }
@@ -175,8 +171,9 @@ impl Embedded {
             tail.needed(cut.sequence)
         };
         let checkpoint = &self.shared.checkpoint;
-        let named =
-            |tenant| Ok(table::kept(checkpoint.directory(tenant)?).is_some_and(|row| row.keys != NO_KEYS));
+        let named = |tenant, slot| {
+            Ok(table::kept(checkpoint.directory(tenant)?).is_some_and(|row| row.keys.contains(&slot)))
+        };
         let keys_upto = self.keys.settle(named)?;
         let (flushed, meta) = checkpoint.finish(cut.sequence, cut.hash, keys_upto, |upto| {
             for (tenant, next) in &needed {

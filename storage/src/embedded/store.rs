@@ -3,12 +3,14 @@
 use super::Embedded;
 use crate::batch::{Batch, Head};
 use crate::checkpoint::read as table;
-use crate::checkpoint::schema::{DirectoryRow, Life, NO_KEYS, Of, SCHEMA, encode, tenant_key};
+use crate::checkpoint::schema::{DirectoryRow, Life, Of, SCHEMA, encode, tenant_key};
 use crate::error::StorageError;
 use crate::intake::Waiting;
+use crate::keys::KeySlot;
 use crate::memory::place_in;
 use crate::store::{
-    Bucket, BucketKind, Commit, Cut, FrameRead, Replay, Room, RowRead, Store, TenantKeys, Usage, Verified,
+    Bucket, BucketKind, Commit, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, Room, RowRead, Store, TenantKeys,
+    Usage, Verified,
 };
 use crate::tail::Spot;
 use std::collections::BTreeMap;
@@ -37,6 +39,26 @@ impl Embedded {
             next: row.next,
             link: row.link,
         })
+    }
+
+    /// The slots of a tenant's keys without those that were erased.
+    pub(super) fn key_slots(
+        &self,
+        tenant: TenantId,
+        named: &[KeySlot],
+    ) -> Result<Vec<KeySlot>, StorageError> {
+        let mut slots = self.keys.slots_of(tenant, named);
+        // Only beside another set is one ever erased while its tenant lives.
+        if slots.len() > 1 {
+            let mut kept = Vec::with_capacity(slots.len());
+            for slot in slots {
+                if !self.keys.is_erased(slot.slot)? {
+                    kept.push(slot);
+                }
+            }
+            slots = kept;
+        }
+        Ok(slots)
     }
 
     fn forgotten(&self, tenant: TenantId) -> bool {
@@ -252,7 +274,7 @@ impl Store for Embedded {
         let _one = self.finishing.lock();
         let old = self.shared.checkpoint.directory(tenant)?;
         let head = self.shared.head(tenant)?;
-        let keys = [old.as_ref().map(|row| row.keys), self.keys.recent(tenant)];
+        let keys = self.keys.slots_of(tenant, old.as_ref().map_or(&[], |row| &row.keys));
         let base = head.unwrap_or_else(|| Self::base(tenant, old.as_ref()));
         let row = DirectoryRow {
             schema: SCHEMA,
@@ -261,13 +283,13 @@ impl Store for Embedded {
             epoch: Epoch(base.epoch.0),
             next: base.next,
             link: base.link,
-            keys: NO_KEYS,
+            keys: Vec::new(),
             buckets: Vec::new(),
         };
         let value = encode(Of::Directory, &tenant_key(tenant), &row);
         // Keys first: once the row says so, nobody would look for them again.
-        for slot in keys.into_iter().flatten().filter(|slot| *slot != NO_KEYS) {
-            self.keys.erase(tenant, slot)?;
+        for KeySlot { slot, .. } in keys {
+            self.keys.erase(slot)?;
         }
         self.shared.checkpoint.forget(tenant, value)?;
         let mut tail = self.shared.tail.lock();
@@ -278,14 +300,16 @@ impl Store for Embedded {
 
     fn tenant_keys(&self, tenant: TenantId) -> Result<TenantKeys, StorageError> {
         let row = self.shared.checkpoint.directory(tenant)?;
-        let slot = match row {
-            Some(row) if row.keys != NO_KEYS || row.life == Life::Forgotten => row.keys,
-            Some(_) | None => self.keys.recent(tenant).unwrap_or(NO_KEYS),
-        };
-        if slot == NO_KEYS {
-            return Err(StorageError::KeysMissing(tenant));
+        let (mut index, mut refresh) = (None, Vec::new());
+        for KeySlot { number, slot } in self.keys.slots_of(tenant, row.as_ref().map_or(&[], |row| &row.keys))
+        {
+            if let Some([first, second]) = self.keys.open_at(tenant, slot)? {
+                index = Some(first);
+                refresh.push((number, second));
+            }
         }
-        self.keys.open_at(tenant, slot)
+        let index = index.ok_or(StorageError::KeysMissing(tenant))?;
+        Ok(TenantKeys { index, refresh })
     }
 
     fn make_tenant_keys(
@@ -295,11 +319,43 @@ impl Store for Embedded {
         nonces: &[u8; 24],
     ) -> Result<(), StorageError> {
         let row = self.shared.checkpoint.directory(tenant)?;
-        if row.is_some_and(|row| row.keys != NO_KEYS || row.life == Life::Forgotten) {
+        if row.is_some_and(|row| !row.keys.is_empty() || row.life == Life::Forgotten) {
             return Ok(());
         }
         let sequence = self.shared.tail.lock().sequence;
-        self.keys.make(tenant, entropy, nonces, sequence)
+        self.keys.make((tenant, FIRST_REFRESH_KEY), entropy, nonces, sequence)
+    }
+
+    fn make_refresh_key(
+        &self,
+        tenant: TenantId,
+        number: u8,
+        key: &[u8; 32],
+        nonces: &[u8; 24],
+    ) -> Result<(), StorageError> {
+        let TenantKeys { index, .. } = self.tenant_keys(tenant)?;
+        let named = self.shared.checkpoint.directory(tenant)?.map_or_else(Vec::new, |row| row.keys);
+        for known in self.keys.slots_of(tenant, &named).iter().filter(|known| known.number == number) {
+            self.keys.erase(known.slot)?;
+        }
+        let mut both = [0; 64];
+        for (to, from) in both.iter_mut().zip(index.expose().iter().chain(key)) {
+            *to = *from;
+        }
+        let sequence = self.shared.tail.lock().sequence;
+        self.keys.make((tenant, number), &both, nonces, sequence)
+    }
+
+    fn keep_refresh_keys(&self, tenant: TenantId, numbers: &[u8]) -> Result<(), StorageError> {
+        let named = self.shared.checkpoint.directory(tenant)?.map_or_else(Vec::new, |row| row.keys);
+        let slots = self.key_slots(tenant, &named)?;
+        let kept = |slot: &KeySlot| numbers.contains(&slot.number);
+        if slots.iter().any(kept) {
+            for dropped in slots.iter().filter(|slot| !kept(slot)) {
+                self.keys.erase(dropped.slot)?;
+            }
+        }
+        Ok(())
     }
 
     fn room(&self) -> Room {
