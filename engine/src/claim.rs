@@ -38,6 +38,17 @@ impl Engine {
         self.submit_system(Caller::Bootstrap, id, command).await
     }
 
+    /// Whether this node waits for somebody to claim it: it has no operator yet, or offers a one-time
+    /// secret that is still good.
+    #[must_use]
+    pub fn awaits_claim(&self) -> bool {
+        let offered = self.entry(TenantId::SYSTEM).is_some_and(|entry| {
+            let view = entry.view();
+            view.as_ref().is_some_and(|view| view.listing().offers_secret(self.now()))
+        });
+        offered || !self.has_operator()
+    }
+
     /// Whether an operator was ever made: only operators are subjects of the system tenant.
     #[must_use]
     pub fn has_operator(&self) -> bool {

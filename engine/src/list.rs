@@ -12,7 +12,9 @@ use tessera_model::record::{
     AttributeRecord, AttributeValue, GrantRecord, RoleRecord, SubjectRecord, SubjectStatus, TenantRecord,
     WorkspaceRecord,
 };
-use tessera_model::{Name, PermissionId, PublicId, RoleId, Settings, SubjectIndex, TenantId, WorkspaceIndex};
+use tessera_model::{
+    Name, PermissionId, PublicId, RoleId, Settings, SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
+};
 
 /// One page: rows and the cursor of the next page, if there is one.
 #[derive(Clone, Debug)]
@@ -48,6 +50,13 @@ fn after(cursor: u64) -> u32 {
 }
 
 impl Listing {
+    /// Whether a one-time secret for an operator is offered that is good at `now` (system tenant only).
+    #[must_use]
+    pub fn offers_secret(&self, now: UnixMillis) -> bool {
+        let (tag, until) = &self.0.bootstrap;
+        *tag != [0; 16] && !until.passed(now)
+    }
+
     /// The tenants after a cursor (system tenant only; elsewhere there are none).
     #[must_use]
     pub fn tenants(&self, cursor: u64, limit: usize) -> Page<TenantRecord> {

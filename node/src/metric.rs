@@ -54,6 +54,12 @@ pub(crate) const CHECKPOINTS_TOTAL: &str = "tessera_checkpoints_total";
 pub(crate) const JOURNAL_SWITCHES_TOTAL: &str = "tessera_journal_switches_total";
 /// gauge: connections that stand now.
 pub(crate) const CONNECTIONS_OPEN: &str = "tessera_connections_open";
+/// gauge: connections that no Hello has bound to a tenant, of those that stand now.
+pub(crate) const STRANGERS_OPEN: &str = "tessera_strangers_open";
+/// counter: strangers that were turned away, or made room for another.
+pub(crate) const STRANGERS_REFUSED_TOTAL: &str = "tessera_strangers_refused_total";
+/// gauge: bytes that the buffers of streams hold.
+pub(crate) const BUFFER_BYTES: &str = "tessera_buffer_bytes";
 /// counter: connections that were made.
 pub(crate) const CONNECTIONS_TOTAL: &str = "tessera_connections_total";
 /// counter: connections that were refused at the limit.
@@ -104,6 +110,9 @@ pub(crate) fn describe() {
     describe_counter!(CHECKPOINTS_TOTAL, "checkpoints finished");
     describe_counter!(JOURNAL_SWITCHES_TOTAL, "times that the journal went on in another file");
     describe_gauge!(CONNECTIONS_OPEN, "connections that stand now");
+    describe_gauge!(STRANGERS_OPEN, "connections that no Hello has bound, of those that stand now");
+    describe_counter!(STRANGERS_REFUSED_TOTAL, "strangers that were turned away, or made room for another");
+    describe_gauge!(BUFFER_BYTES, "bytes that the buffers of streams hold");
     describe_counter!(CONNECTIONS_TOTAL, "connections that were made");
     describe_counter!(CONNECTIONS_REFUSED_TOTAL, "connections that were refused at the limit");
     describe_counter!(RETRIES_TOTAL, "handshakes that had to prove their address first");
@@ -140,6 +149,9 @@ pub(crate) fn record(usage: &EngineUsage) {
 /// Takes over what the door counted.
 pub(crate) fn record_door(door: &Figures) {
     gauge!(CONNECTIONS_OPEN).set(door.connections_open as f64);
+    gauge!(STRANGERS_OPEN).set(door.strangers as f64);
+    counter!(STRANGERS_REFUSED_TOTAL).absolute(door.strangers_refused);
+    gauge!(BUFFER_BYTES).set(door.buffer_bytes as f64);
     counter!(CONNECTIONS_TOTAL).absolute(door.connections);
     counter!(CONNECTIONS_REFUSED_TOTAL).absolute(door.connections_refused);
     counter!(RETRIES_TOTAL).absolute(door.retries);

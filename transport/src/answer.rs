@@ -119,7 +119,7 @@ fn greet(desk: &mut Desk, line: &Line, taken: &mut u64) -> Result<Drained, End> 
     Ok(Drained::Answered)
 }
 
-/// Binds the peer to a tenant, or takes it as a stranger.
+/// Binds the peer to a tenant, or takes it as a stranger while there is an operator to be made.
 fn meet(line: &Line, hello: &Hello) -> Result<(Peer, HelloReply), HelloRefusal> {
     let shared = &line.shared;
     let mut reply = HelloReply {
@@ -129,7 +129,11 @@ fn meet(line: &Line, hello: &Hello) -> Result<(Peer, HelloReply), HelloRefusal> 
         version: shared.version,
         ..HelloReply::default()
     };
-    let Some(credential) = hello.credential else { return Ok((Peer::Stranger, reply)) };
+    let Some(credential) = hello.credential else {
+        // All that a stranger may do is claim the node: when that is over there is nothing to stay for.
+        let welcome = shared.engine.awaits_claim();
+        return if welcome { Ok((Peer::Stranger, reply)) } else { Err(HelloRefusal::Refused) };
+    };
     let bound = shared.engine.hello(&credential, hello.tenant)?;
     reply.tenant = bound.entry.tenant;
     reply.seen =

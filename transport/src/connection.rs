@@ -5,15 +5,16 @@ use crate::end::End;
 use crate::figures::{Counters, add};
 use crate::limits::Limits;
 use crate::sources::{self, Sources};
+use crate::strangers::{Place, Strangers};
 use crate::stream;
 use quinn::{Connection, Incoming, VarInt};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tessera_engine::{Bound, Engine};
 use tessera_model::{CellId, HandleBytes};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// What all connections of a door share.
 pub(crate) struct Shared {
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) budgets: Budgets,
     pub(crate) sources: Arc<Sources>,
+    pub(crate) strangers: Arc<Strangers>,
     /// Handshakes under way.
     pub(crate) handshakes: AtomicUsize,
     pub(crate) cell: CellId,
@@ -46,6 +48,8 @@ pub(crate) struct Line {
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) hellos: AtomicUsize,
     pub(crate) empty_streams: AtomicUsize,
+    /// The place of a stranger, until Hello binds the connection.
+    place: Mutex<Option<Place>>,
 }
 
 /// Counts a connection while it stands.
@@ -70,8 +74,9 @@ impl Line {
         matches!(self.peer.get(), Some(Peer::Bound(..)))
     }
 
-    /// Hello was answered with a tenant: more streams and wider windows from now on.
+    /// Hello was answered with a tenant: no stranger any more, more streams and wider windows.
     pub(crate) fn open_up(&self) {
+        drop(self.place.lock().unwrap_or_else(PoisonError::into_inner).take());
         let limits = &self.shared.limits;
         self.connection.set_max_concurrent_bi_streams(VarInt::from_u32(limits.streams));
         self.connection.set_receive_window(VarInt::from_u32(limits.connection_window));
@@ -85,12 +90,20 @@ impl Line {
 }
 
 /// From the first packet to the end.
-pub(crate) async fn run(incoming: Incoming, shared: Arc<Shared>, _source: sources::Counted) {
-    let _counted = Counted::new(&shared);
+pub(crate) async fn run(incoming: Incoming, shared: Arc<Shared>, _source: sources::Counted, place: Place) {
+    let (_counted, begun, lost) = (Counted::new(&shared), Instant::now(), place.lost());
+    let mut lost = std::pin::pin!(lost);
     shared.handshakes.fetch_add(1, Ordering::Relaxed);
-    let shaken = timeout(shared.limits.handshake, incoming).await;
+    let shaken = tokio::select! {
+        biased;
+        () = &mut lost => {
+            add(&shared.counters.strangers_refused, 1);
+            None
+        }
+        shaken = timeout_at(begun + shared.limits.handshake, incoming) => shaken.ok().and_then(Result::ok),
+    };
     shared.handshakes.fetch_sub(1, Ordering::Relaxed);
-    let Ok(Ok(connection)) = shaken else {
+    let Some(connection) = shaken else {
         add(&shared.counters.handshakes_failed, 1);
         return;
     };
@@ -101,20 +114,40 @@ pub(crate) async fn run(incoming: Incoming, shared: Arc<Shared>, _source: source
         peer: OnceLock::new(),
         hellos: AtomicUsize::new(0),
         empty_streams: AtomicUsize::new(0),
+        place: Mutex::new(Some(place)),
         connection,
         shared,
     });
-    let silence = tokio::spawn(hello_in_time(Arc::clone(&line)));
-    streams(&line).await;
-    silence.abort();
+    tokio::select! {
+        () = streams(&line) => {}
+        () = strange(&line, begun, lost) => {}
+    }
     tracing::debug!(peer = %line.connection.remote_address(), "ended");
 }
 
-/// Whoever has not said Hello in time is closed.
-async fn hello_in_time(line: Arc<Line>) {
-    tokio::time::sleep(line.shared.limits.handshake).await;
-    if line.peer.get().is_none() {
-        line.end(End::TOO_SLOW);
+/// Closes a connection that says no Hello in time, that no Hello has bound in time, or whose place
+/// somebody else got. Ends with nothing else.
+async fn strange(line: &Line, begun: Instant, mut lost: impl Future<Output = ()> + Unpin) {
+    let limits = &line.shared.limits;
+    let mut until = begun + limits.handshake;
+    loop {
+        let made_room = tokio::select! {
+            () = &mut lost => true,
+            () = sleep_until(until) => false,
+        };
+        match (line.peer.get(), made_room) {
+            (Some(Peer::Bound(..)), _) => {}
+            (None | Some(Peer::Stranger), true) => {
+                add(&line.shared.counters.strangers_refused, 1);
+                line.end(End::LIMIT);
+            }
+            (Some(Peer::Stranger), false) if until < begun + limits.stranger => {
+                until = begun + limits.stranger;
+                continue;
+            }
+            (None | Some(Peer::Stranger), false) => line.end(End::TOO_SLOW),
+        }
+        return std::future::pending().await;
     }
 }
 

@@ -6,6 +6,7 @@ use crate::end::End;
 use crate::figures::{Counters, Figures, add};
 use crate::limits::Limits;
 use crate::socket;
+use crate::strangers::Places;
 use crate::tls::Identity;
 use quinn::{
     Endpoint, EndpointConfig, IdleTimeout, Incoming, ServerConfig, TokioRuntime, TransportConfig, VarInt,
@@ -20,6 +21,7 @@ use std::time::Duration;
 use tessera_engine::Engine;
 use tessera_model::CellId;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 /// LIMIT: threads per runtime that read cold rows for lists; more wait.
 const LIST_THREADS: usize = 2;
@@ -111,6 +113,7 @@ impl Door {
             counters: Counters::default(),
             budgets: Budgets::new(config.limits.checks_per_second),
             sources: Arc::default(),
+            strangers: Arc::default(),
             handshakes: AtomicUsize::new(0),
             cell: config.cell,
             version: config.version,
@@ -154,7 +157,8 @@ impl Door {
     /// What was counted since it was opened.
     #[must_use]
     pub fn figures(&self) -> Figures {
-        self.shared.counters.read()
+        let strangers = u64::try_from(self.shared.strangers.count()).unwrap_or(u64::MAX);
+        Figures { strangers, ..self.shared.counters.read() }
     }
 
     /// Takes no new connection or command, lets what runs end and be read, then closes. After
@@ -204,15 +208,19 @@ fn welcome(incoming: Incoming, shared: &Arc<Shared>) {
         // It fails only for an address that was validated.
         return drop(incoming.retry());
     }
+    let address = incoming.remote_address().ip();
     let full = counters.connections_open.load(Relaxed) >= limits.connections as u64;
-    let source = shared.sources.count(incoming.remote_address().ip(), limits.connections_per_source);
-    match source.filter(|_| !full) {
-        Some(source) => drop(tokio::spawn(connection::run(incoming, Arc::clone(shared), source))),
-        None => {
-            add(&counters.connections_refused, 1);
-            incoming.refuse();
-        }
-    }
+    let source = shared.sources.count(address, limits.connections_per_source);
+    let Some(source) = source.filter(|_| !full) else {
+        add(&counters.connections_refused, 1);
+        return incoming.refuse();
+    };
+    let places = Places { all: limits.strangers, per_source: limits.strangers_per_source };
+    let Some(place) = shared.strangers.admit(address, places, Instant::now()) else {
+        add(&counters.strangers_refused, 1);
+        return incoming.refuse();
+    };
+    drop(tokio::spawn(connection::run(incoming, Arc::clone(shared), source, place)));
 }
 
 /// One runtime: accepts until the drain begins, then waits for its connections to end.

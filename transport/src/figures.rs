@@ -27,10 +27,14 @@ macro_rules! figures {
 figures! {
     /// Connections that stand now.
     connections_open,
+    /// Connections that no Hello has bound, of those that stand now.
+    strangers,
     /// Connections that were made.
     connections,
     /// Connections that were refused at the limit.
     connections_refused,
+    /// Strangers that were turned away, or made room for another.
+    strangers_refused,
     /// Handshakes that had to prove their address first.
     retries,
     /// Handshakes that failed or took too long.
@@ -51,6 +55,8 @@ figures! {
     faults,
     /// Connections that we closed with a code.
     closed,
+    /// Bytes that receive and send buffers of streams hold now.
+    buffer_bytes,
 }
 
 pub(crate) fn add(counter: &AtomicU64, count: u64) {

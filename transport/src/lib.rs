@@ -16,6 +16,7 @@ mod order;
 mod reset;
 mod socket;
 mod sources;
+mod strangers;
 mod stream;
 mod tls;
 

@@ -9,10 +9,18 @@ pub struct Limits {
     pub connections: usize,
     /// LIMIT: connections from one IPv4 address or IPv6 /64: a host of many services behind one address.
     pub connections_per_source: usize,
+    /// LIMIT: strangers: connections that no Hello has bound yet. Their handshakes take the node some 0.3 s
+    /// of one core together, so that a crowd that comes back after a restart is through in a moment.
+    pub strangers: usize,
+    /// LIMIT: strangers from one IPv4 address or IPv6 /64: a quarter of all.
+    pub strangers_per_source: usize,
+    /// LIMIT: from connecting to a Hello that binds the connection: time to claim an operator.
+    pub stranger: Duration,
     /// LIMIT: checks per second of one credential, whatever its connections; over it Busy. The default is
     /// above what four cores answer: it bounds nobody who is served, an operator lowers it.
     pub checks_per_second: u32,
-    /// LIMIT: handshakes under way before new ones must prove their address (Retry).
+    /// LIMIT: handshakes under way before new ones must prove their address (Retry): below what strangers
+    /// may hold, so that addresses that nobody has cannot take all of their places.
     pub handshakes_unproven: usize,
     /// LIMIT: a handshake, and the first Hello.
     pub handshake: Duration,
@@ -20,6 +28,8 @@ pub struct Limits {
     pub frame: Duration,
     /// LIMIT: a connection that nothing is heard from.
     pub idle: Duration,
+    /// LIMIT: how long a stream that rests keeps buffers over a page: some batches come again at once.
+    pub rest: Duration,
     /// LIMIT: streams before Hello was answered.
     pub streams_before_hello: u32,
     /// LIMIT: streams after it: one caller's client opens 4 by default.
@@ -45,11 +55,15 @@ impl Default for Limits {
         Self {
             connections: 10_000,
             connections_per_source: 4_096,
+            strangers: 256,
+            strangers_per_source: 64,
+            stranger: Duration::from_secs(30),
             checks_per_second: 10_000_000,
-            handshakes_unproven: 256,
+            handshakes_unproven: 64,
             handshake: Duration::from_secs(5),
             frame: Duration::from_secs(10),
             idle: Duration::from_secs(30),
+            rest: Duration::from_secs(1),
             streams_before_hello: 16,
             streams: 100,
             stream_window: 64 * 1024,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// An IPv4 address, or the first 64 bits of an IPv6 one.
-type Network = [u8; 8];
+pub(crate) type Network = [u8; 8];
 
 /// Connections counted by network.
 #[derive(Default)]
@@ -17,7 +17,8 @@ pub(crate) struct Counted {
     network: Network,
 }
 
-fn network(address: IpAddr) -> Network {
+/// The network that an address belongs to.
+pub(crate) fn network(address: IpAddr) -> Network {
     let octets = match address.to_canonical() {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
         IpAddr::V6(address) => {

@@ -234,6 +234,9 @@ async fn strangers_wake_no_tenant() {
         assert_eq!(refused.code(), Some(405));
     }
     let config = tessera_client::Config { tenant: Some(id), ..house.config(None) };
+    let stranger = Client::connect(config.clone()).await.err().expect("nothing to claim");
+    assert_eq!(stranger.code(), Some(405), "{stranger}");
+    house.offer().await;
     let stranger = Client::connect(config).await.expect("connected").with_deadline(Duration::from_secs(1));
     let signed_in = stranger.sign_in("amy@example.org", "x").await.err();
     assert!(matches!(signed_in, Some(ClientError::Refused(Refusal::Unauthorized))), "{signed_in:?}");

@@ -2,9 +2,20 @@
 
 mod support;
 
-use support::House;
-use support::raw::endpoint;
-use tessera_client::wire::{Hello, Outbox};
+use std::time::Duration;
+use support::raw::{Raw, endpoint};
+use support::{House, name};
+use tessera_client::wire::{Hello, Outbox, Request};
+use tessera_client::{Client, ClientError};
+use tessera_transport::Limits;
+use tokio::time::timeout;
+
+/// Says Hello without a credential.
+async fn greet(raw: &mut Raw) {
+    let mut out = Outbox::new();
+    out.hello(1, &Hello::default()).expect("written");
+    raw.write(out.as_bytes()).await;
+}
 
 /// PROPERTY: Hello without a credential lifts no cap: a frame beyond 4 KiB ends the connection, and no
 /// more streams than before Hello are given. METHOD: Hello, then a header that announces 256 KiB; in a
@@ -24,7 +35,7 @@ async fn a_stranger_keeps_the_caps_of_before_hello() {
     let mut header = 262_144_u32.to_le_bytes().to_vec();
     header.extend([3, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]);
     send.write_all(&header).await.expect("sent");
-    let closed = tokio::time::timeout(std::time::Duration::from_secs(5), connection.closed()).await;
+    let closed = timeout(Duration::from_secs(5), connection.closed()).await;
     assert!(closed.is_ok(), "a frame of 256 KiB was awaited from a stranger");
 
     let connection = connect().await.expect("connected");
@@ -32,11 +43,91 @@ async fn a_stranger_keeps_the_caps_of_before_hello() {
     send.write_all(hello.as_bytes()).await.expect("sent");
     receive.read_chunk(1_024, true).await.expect("an answer");
     let mut streams = Vec::new();
-    while let Ok(stream) =
-        tokio::time::timeout(std::time::Duration::from_millis(300), connection.open_bi()).await
-    {
+    while let Ok(stream) = timeout(Duration::from_millis(300), connection.open_bi()).await {
         streams.push(stream.expect("a stream"));
         assert!(streams.len() < 16, "a stranger was given more streams");
     }
     assert_eq!(streams.len(), 15, "sixteen with the first");
+}
+
+/// PROPERTY: strangers hold no more places than are theirs, whether they say Hello or not, and none that
+/// somebody with a credential needs. METHOD: a door of twelve places, four of them for strangers; thirty
+/// strangers connect and stay as long as they are let, then eight callers with keys are all served.
+#[tokio::test]
+async fn strangers_hold_few_places() {
+    let limits = Limits { connections: 12, strangers: 4, strangers_per_source: 4, ..Limits::default() };
+    let house = House::with(limits).await;
+    let operator = house.operator().await;
+    let acme = house.tenant(&operator, "acme").await;
+    house.offer().await;
+    let (mut here, mut refused) = (Vec::new(), 0);
+    for nth in 0..30 {
+        let client = endpoint(&house, b"tessera/1");
+        match client.connect(house.door.address(), "localhost").expect("an address").await {
+            Err(_) => refused += 1,
+            Ok(connection) => {
+                let (send, receive) = connection.open_bi().await.expect("a stream");
+                let mut raw = Raw::over(client, connection, send, receive);
+                if nth % 2 == 0 {
+                    greet(&mut raw).await;
+                }
+                here.push(raw);
+            }
+        }
+        assert!(house.door.figures().strangers <= 4);
+    }
+    assert!(refused > 0, "the places of strangers were never full");
+    let mut served = Vec::new();
+    for _ in 0..8 {
+        let client = house.client(&acme.key).await;
+        client.request(&Request::EndTenantSessions {}).await.expect("served");
+        served.push(client);
+    }
+    assert!(house.door.figures().strangers_refused >= refused);
+}
+
+/// PROPERTY: a connection that no Hello has bound ends with TooSlow when a stranger's time is up; a bound
+/// one stays.
+#[tokio::test]
+async fn a_strangers_time_is_short() {
+    let span = Duration::from_millis(400);
+    let house =
+        House::with(Limits { handshake: Duration::from_millis(300), stranger: span, ..Limits::default() })
+            .await;
+    let operator = house.operator().await;
+    let acme = house.tenant(&operator, "acme").await;
+    let bound = Raw::hello(&house, &acme.key).await;
+    house.offer().await;
+    let mut stranger = Raw::connect(&house).await;
+    greet(&mut stranger).await;
+    stranger.next().await.expect("an answer");
+    assert_eq!(stranger.closed().await, 407);
+    assert!(bound.connection.close_reason().is_none());
+    assert_eq!(house.door.figures().strangers, 0);
+}
+
+/// PROPERTY: a claimed node that offers no secret has nothing for a stranger, who is told so and closed at
+/// once; with a secret on offer, a stranger claims an operator.
+#[tokio::test]
+async fn nothing_to_claim_no_strangers() {
+    let house = House::open().await;
+    let operator = house.operator().await;
+    let mut stranger = Raw::connect(&house).await;
+    greet(&mut stranger).await;
+    stranger.expect_fault(1, 405).await;
+    assert_eq!(stranger.closed().await, 405);
+    let refused = Client::connect(house.config(None)).await.err().expect("refused");
+    assert!(matches!(&refused, ClientError::Faulted(fault) if fault.code == 405), "{refused}");
+    let secret = house.offer().await;
+    let stranger = Client::connect(house.config(None)).await.expect("connected");
+    let claim = Request::ClaimOperator { secret, name: name("second") };
+    stranger.request(&claim).await.expect("claimed");
+    let late = Client::connect(house.config(None)).await.err().expect("refused");
+    assert_eq!(late.code(), Some(405));
+    operator.request(&Request::EndTenantSessions {}).await.expect("served");
+    // A secret that nobody used in time is none.
+    house.offer().await;
+    house.pass(1_801_000);
+    let late = Client::connect(house.config(None)).await.err().expect("refused");
+    assert_eq!(late.code(), Some(405));
 }

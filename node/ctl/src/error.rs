@@ -49,6 +49,13 @@ impl CtlError {
         Self::new(UNAVAILABLE, "File", format!("{doing} {}: {error}", path.display()))
     }
 
+    /// The node has an operator and offers no secret that makes another.
+    pub(crate) fn nothing_to_claim() -> Self {
+        let told =
+            Self::new(REFUSED, "NothingToClaim", "this node has an operator and offers no one-time secret");
+        Self { code: Some(ProtocolCode::HelloRefused.code()), ..told }
+    }
+
     /// Nothing has this name.
     pub(crate) fn unknown(what: impl Into<String>) -> Self {
         Self::new(REFUSED, "Unknown", what)

@@ -173,9 +173,7 @@ impl Word {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
             Self::Session(Noun { verb, reach }) => {
-                let link =
-                    if verb.needs_no_key() { reach.tenant_or_stranger().await } else { reach.tenant().await };
-                over(link, async |link| verb.run(link).await).await
+                over(reach.tenant().await, async |link| verb.run(link).await).await
             }
             Self::Key(Noun { verb, reach }) => {
                 over(reach.tenant().await, async |link| verb.run(link).await).await

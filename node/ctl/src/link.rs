@@ -32,12 +32,6 @@ impl Reach {
     pub(crate) async fn tenant(&self) -> Result<Link, CtlError> {
         in_tenant(self.settle().await?).await
     }
-
-    /// With the key that there is, or without one.
-    pub(crate) async fn tenant_or_stranger(&self) -> Result<Link, CtlError> {
-        let settled = self.settle().await?;
-        if settled.home.is_some() { in_tenant(settled).await } else { as_stranger(settled).await }
-    }
 }
 
 fn need_key(settled: &Settled) -> Result<TenantId, CtlError> {
@@ -70,19 +64,6 @@ async fn in_tenant(settled: Settled) -> Result<Link, CtlError> {
             let found = system.tenant_row(&named).await;
             system.close().await;
             Link::open(settled, Some(found?.tenant)).await
-        }
-    }
-}
-
-/// Without a credential, to the tenant that is meant by id, or to none.
-async fn as_stranger(mut settled: Settled) -> Result<Link, CtlError> {
-    settled.config.credential = None;
-    match settled.tenant.clone().or_else(|| settled.default_tenant.clone()) {
-        None => Link::open(settled, None).await,
-        Some(TenantRef::Id(id)) => Link::open(settled, Some(id)).await,
-        Some(TenantRef::Name(name)) => {
-            Err(CtlError::usage(format!("without a key, a tenant is named by its id, not {name}"))
-                .advise("give --tenant ID, or a key"))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `tessera operator claim`: the one-time secret of a new node becomes an operator's key, once.
 
+use crate::advice;
 use crate::answer::{Answer, instant};
 use crate::error::CtlError;
 use crate::link::Link;
@@ -8,6 +9,7 @@ use crate::reach::{self, Reach, variable};
 use crate::secret::{self, Kept};
 use std::path::PathBuf;
 use tessera_client::wire::{Made, Request};
+use tessera_model::code::ProtocolCode;
 use tessera_model::{Name, Private};
 
 /// What can be done by and for operators.
@@ -39,12 +41,21 @@ pub(crate) struct Claim {
 
 /// Turns the secret into a key.
 pub(crate) async fn claim(link: &Link, secret: Private, name: Name) -> Result<(Made, String), CtlError> {
-    let made = link.order(&Request::ClaimOperator { secret, name }).await?;
+    let made = link.order(&Request::ClaimOperator { secret, name }).await.map_err(nothing_to_claim)?;
     let key = made.handle_text().ok_or_else(|| {
         CtlError::unexpected("the secret was used by an earlier attempt, whose answer held the key")
             .advise("if that answer is lost, end the node and start it in a fresh directory")
     })?;
     Ok((made, key))
+}
+
+/// A node that turns strangers away has nothing to claim.
+fn nothing_to_claim(error: CtlError) -> CtlError {
+    if error.code() == Some(ProtocolCode::HelloRefused.code()) {
+        CtlError::nothing_to_claim().advise(advice::CLAIMED)
+    } else {
+        error
+    }
 }
 
 impl OperatorVerb {
@@ -67,7 +78,7 @@ impl Claim {
         let mut settled = reach.settle().await?;
         settled.config.credential = None;
         let address = settled.address.clone();
-        let link = Link::open(settled, None).await?;
+        let link = Link::open(settled, None).await.map_err(nothing_to_claim)?;
         let done = claim(&link, secret, self.name.clone()).await;
         link.close().await;
         let (made, key) = done?;

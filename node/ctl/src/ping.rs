@@ -4,8 +4,10 @@ use crate::answer::Answer;
 use crate::error::CtlError;
 use crate::link::Link;
 use crate::reach::Reach;
+use serde_json::Value;
 use std::time::{Duration, Instant};
 use tessera_model::TenantId;
+use tessera_model::code::ProtocolCode;
 
 /// How often to ask.
 #[derive(Clone, clap::Args)]
@@ -19,12 +21,34 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
+/// What is known of a node that knows no strangers.
+fn turned_away(address: &str, connected: u64) -> Answer {
+    let unknown = Value::Null;
+    Answer::said(format!("{address} answers, and knows no strangers: give a key to learn more."))
+        .line(format!("Connected in {connected} us."))
+        .with("address", address)
+        .with("version", unknown.clone())
+        .at("node_time", None)
+        .with("tenant", unknown.clone())
+        .with("subject", unknown.clone())
+        .with("seen", unknown.clone())
+        .with("cell", unknown.clone())
+        .with("connect_us", connected)
+        .with("round_trips_us", unknown)
+}
+
 impl Ping {
     pub(crate) async fn run(self, reach: &Reach) -> Result<Answer, CtlError> {
         let settled = reach.settle().await?;
         let (has_key, address) = (settled.home.is_some(), settled.address.clone());
         let begun = Instant::now();
-        let link = Link::open(settled, None).await?;
+        let link = match Link::open(settled, None).await {
+            // A node that has its operator knows no strangers: it is there all the same.
+            Err(error) if !has_key && error.code() == Some(ProtocolCode::HelloRefused.code()) => {
+                return Ok(turned_away(&address, micros(begun.elapsed())));
+            }
+            link => link?,
+        };
         let connected = micros(begun.elapsed());
         let answer = self.ask(&link, &address, connected, has_key).await;
         link.close().await;
@@ -63,7 +87,7 @@ impl Ping {
             .with("cell", hello.cell.0)
             .with("connect_us", connected);
         if !has_key {
-            return Ok(answer.with("round_trips_us", serde_json::Value::Null));
+            return Ok(answer.with("round_trips_us", Value::Null));
         }
         let mut times = Vec::new();
         for _ in 0..self.count {

@@ -96,11 +96,6 @@ pub(crate) fn sessions(rows: &[SessionRow]) -> (Table, Value) {
 }
 
 impl SessionVerb {
-    /// Whether a stranger may ask this, without a key of their own.
-    pub(crate) const fn needs_no_key(&self) -> bool {
-        matches!(self, Self::SignIn { .. })
-    }
-
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         match self {
             Self::SignIn { identifier, password, save } => {

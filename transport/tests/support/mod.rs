@@ -106,11 +106,17 @@ impl House {
         Client::connect(self.config(Some(credential.to_owned()))).await.expect("connected")
     }
 
-    /// The first operator, by the one-time secret over the wire: its key.
-    pub(crate) async fn operator(&self) -> Client {
+    /// Offers a one-time secret, as a node does that nobody has claimed: strangers are welcome until then.
+    pub(crate) async fn offer(&self) -> Private {
         let secret = Private::new(b"the one-time secret".to_vec());
         let until = self.engine.now().plus_seconds(1_800).to_deadline();
         self.engine.offer_operator(&secret, until).await.expect("offered");
+        secret
+    }
+
+    /// The first operator, by the one-time secret over the wire: its key.
+    pub(crate) async fn operator(&self) -> Client {
+        let secret = self.offer().await;
         let stranger = Client::connect(self.config(None)).await.expect("connected");
         let claim = Request::ClaimOperator { secret, name: name("ops") };
         let made = stranger.request(&claim).await.expect("claimed");

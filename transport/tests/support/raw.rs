@@ -44,6 +44,16 @@ impl Raw {
         let connecting = endpoint.connect(house.door.address(), "localhost").expect("an address");
         let connection = connecting.await.expect("connected");
         let (send, receive) = connection.open_bi().await.expect("a stream");
+        Self::over(endpoint, connection, send, receive)
+    }
+
+    /// A peer on a stream that exists.
+    pub(crate) fn over(
+        endpoint: Endpoint,
+        connection: Connection,
+        send: SendStream,
+        receive: RecvStream,
+    ) -> Self {
         Self { connection, send, receive, inbox: Inbox::default(), _endpoint: endpoint }
     }
 

@@ -9,7 +9,8 @@ use crate::frame::{Frame, HEADER_BYTES, Header};
 use rkyv::util::AlignedVec;
 use tessera_model::limits::{WIRE_FRAME_BEFORE_HELLO_BYTES_MAX, WIRE_FRAME_BYTES_MAX};
 
-/// LIMIT: a receive buffer of up to one page is always kept; a larger one while it is used by an eighth.
+/// LIMIT: a receive buffer of up to one page is always kept; a larger one while it is used by an eighth,
+/// and until its peer rests.
 const KEPT_BYTES: usize = 4 * 1024;
 
 /// The receive buffer of one stream. It grows on demand up to one frame and one chunk.
@@ -70,6 +71,19 @@ impl Inbox {
     #[must_use]
     pub fn is_partial(&self) -> bool {
         self.start < self.bytes.len()
+    }
+
+    /// Bytes that the buffer holds on to.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Gives back a buffer over a page that holds nothing: its peer has not spoken for a while.
+    pub fn rest(&mut self) {
+        if !self.is_partial() && self.bytes.capacity() > KEPT_BYTES {
+            (self.bytes, self.start) = (AlignedVec::new(), 0);
+        }
     }
 
     fn compact(&mut self) {

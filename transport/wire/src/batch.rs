@@ -91,6 +91,12 @@ pub struct DecisionBatchWriter {
 }
 
 impl DecisionBatchWriter {
+    /// Bytes that it holds on to.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.payload.items.capacity() * size_of::<DecisionItem>()
+    }
+
     /// Starts anew; the answers will be of this position.
     pub fn start(&mut self, seen: Receipt) {
         self.payload.epoch = seen.epoch.0;

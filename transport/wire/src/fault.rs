@@ -28,6 +28,8 @@ pub enum WireError {
     BadField(Tag),
     /// A field holds something ill-formed: a refusal (227), for the payload itself is sound.
     Malformed(Tag),
+    /// A field names an instant that no deadline can: before 2020, or too far ahead. A refusal too (217).
+    DeadlinePassed(Tag),
 }
 
 impl WireError {
@@ -40,6 +42,7 @@ impl WireError {
             Self::KindUnknown => ProtocolCode::KindUnknown.code(),
             Self::BadPayload | Self::BadField(_) => ProtocolCode::BadPayload.code(),
             Self::Malformed(_) => Refusal::Malformed.code(),
+            Self::DeadlinePassed(_) => Refusal::DeadlinePassed.code(),
         }
     }
 
@@ -59,6 +62,7 @@ impl fmt::Display for WireError {
             Self::BadPayload => f.write_str("the payload does not read as its kind"),
             Self::BadField(tag) => write!(f, "field {} is missing, repeated or of another kind", tag.name()),
             Self::Malformed(tag) => write!(f, "field {} is ill-formed", tag.name()),
+            Self::DeadlinePassed(tag) => write!(f, "field {} is in the past or too far ahead", tag.name()),
         }
     }
 }

@@ -17,7 +17,7 @@ const REPLY_BOUND: u16 = 1;
 pub struct Hello {
     /// What the caller knows beyond this version; no bit is given out yet.
     pub features: u64,
-    /// The caller's session or key. Without one only sign-in and the operator's claim are taken.
+    /// The caller's session or key. Without one only the operator's claim is taken.
     pub credential: Option<HandleBytes>,
     /// The tenant asked about, when it is not the credential's own (operators), or there is none.
     pub tenant: Option<TenantId>,

@@ -46,6 +46,12 @@ impl Outbox {
         self.bytes.is_empty()
     }
 
+    /// Bytes that the buffer holds on to.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Forgets the frames. A large buffer is given back.
     pub fn clear(&mut self) {
         if self.bytes.capacity() > KEPT_BYTES {

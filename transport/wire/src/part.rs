@@ -140,7 +140,7 @@ impl Part for Deadline {
         }
         let since = seconds.checked_sub(DEADLINE_EPOCH_S).filter(|since| *since != 0);
         let since = since.and_then(|since| u32::try_from(since).ok()).filter(|since| *since != u32::MAX);
-        since.map(Self).ok_or(WireError::Malformed(tag))
+        since.map(Self).ok_or(WireError::DeadlinePassed(tag))
     }
 }
 

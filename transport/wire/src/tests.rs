@@ -213,6 +213,32 @@ fn fields_are_told_apart() {
     assert_eq!(WireError::BadField(Tag::Name).code(), 403);
 }
 
+/// PROPERTY: an instant that no deadline can hold is a deadline that has passed or is too far ahead (217),
+/// as the engine says of one that it can hold; 0 is none. METHOD: the until of a grant on both edges.
+#[test]
+fn instants_that_no_deadline_holds_are_told() {
+    let (kind, first) = (RequestKind::Grant, tessera_model::time::DEADLINE_EPOCH_S);
+    let read = |until: u64| {
+        let (mut out, mut fields) = (Outbox::new(), FieldsWriter::new(Head::default()));
+        fields.bytes(Tag::Subject, &[7; 16]);
+        fields.text(Tag::Role, "reader");
+        fields.number(Tag::From, 0);
+        fields.number(Tag::Until, until);
+        out.fields(Kind::Request(kind), 1, &fields).expect("written");
+        let mut inbox = Inbox::default();
+        inbox.extend(out.as_bytes());
+        let frame = inbox.next_frame().expect("a frame").expect("a frame");
+        frame.request(kind).err().map(WireError::code)
+    };
+    let last = first + u64::from(u32::MAX) - 1;
+    for sound in [0, first + 1, last] {
+        assert_eq!(read(sound), None, "{sound}");
+    }
+    for outside in [1, first, last + 1, u64::MAX] {
+        assert_eq!(read(outside), Some(217), "{outside}");
+    }
+}
+
 /// PROPERTY: a request's number is its command's, and numbers and tags are one to one.
 #[test]
 fn numbers_fit_the_model() {
