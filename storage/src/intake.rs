@@ -177,7 +177,7 @@ fn gather(waiting: &mut VecDeque<Waiting>, frames_max: usize, bytes_max: usize) 
 mod tests {
     use super::*;
     use crate::batch::{Head, Staged};
-    use crate::store::Commit;
+    use crate::commit::Commit;
     use tessera_model::{Caller, CommandId, CommandKind, Revision, UnixMillis};
 
     fn waiting(tenant: u64, frames: usize) -> Waiting {

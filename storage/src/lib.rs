@@ -9,6 +9,7 @@
 mod batch;
 mod chain;
 mod checkpoint;
+mod commit;
 pub mod disk;
 mod embedded;
 mod error;
@@ -24,11 +25,12 @@ mod store;
 mod tail;
 
 pub use batch::{Batch, Durable, Head, Staged};
+pub use commit::Commit;
 pub use embedded::{Drive, Embedded, Options};
 pub use error::{Damage, StorageError};
 pub use memory::Memory;
 pub use root_key::RootKey;
 pub use store::{
-    Bucket, BucketKind, Commit, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, Room, RowRead, Store, TenantKeys,
-    Usage, Verified,
+    Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, Room, RowRead, Store, TenantKeys, Usage,
+    Verified,
 };

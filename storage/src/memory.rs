@@ -3,11 +3,13 @@
 //! For simulations, tests of the engine and benches that measure what a disk would hide.
 
 use crate::batch::{Batch, Durable, Head};
+use crate::commit::Commit;
 use crate::error::StorageError;
+use crate::record::bucket::place_in;
 use crate::record::frame::{Form, FrameView};
 use crate::store::{
-    Bucket, BucketKind, Commit, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, Room, RowRead, Store, TenantKeys,
-    Usage, Verified,
+    Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, Room, RowRead, Store, TenantKeys, Usage,
+    Verified,
 };
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -362,18 +364,4 @@ impl Store for Memory {
 
 fn has_tail(kept: &Kept, covered: u64) -> bool {
     kept.frames.last().is_some_and(|(sequence, _)| *sequence > covered)
-}
-
-/// The place as the last event of a places bucket left it.
-pub(crate) fn place_in(events: &[Event], place: Place) -> Option<PlaceRecord> {
-    let last = events.iter().rev().find_map(|event| {
-        if let Event::SessionOpened(record) = event {
-            (record.place == place).then_some(Some(*record))
-        } else if let Event::SessionEnded { place: ended, .. } = event {
-            (*ended == place).then_some(None)
-        } else {
-            None
-        }
-    });
-    last.flatten()
 }

@@ -4,13 +4,14 @@ use super::Embedded;
 use crate::batch::{Batch, Head};
 use crate::checkpoint::read as table;
 use crate::checkpoint::schema::{DirectoryRow, Life, Of, SCHEMA, encode, tenant_key};
+use crate::commit::Commit;
 use crate::error::StorageError;
 use crate::intake::Waiting;
 use crate::keys::KeySlot;
-use crate::memory::place_in;
+use crate::record::bucket::place_in;
 use crate::store::{
-    Bucket, BucketKind, Commit, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, Room, RowRead, Store, TenantKeys,
-    Usage, Verified,
+    Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, Room, RowRead, Store, TenantKeys, Usage,
+    Verified,
 };
 use crate::tail::Spot;
 use std::collections::BTreeMap;
