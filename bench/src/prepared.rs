@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_model::record::PlaceRecord;
 use tessera_model::{Place, Private, Revision, RowKind, TenantId};
 use tessera_storage::{
-    Batch, Bucket, Commit, Cut, FrameRead, Head, Replay, RowRead, StorageError, Store, TenantKeys, Usage,
-    Verified,
+    Batch, Bucket, Commit, Cut, Damage, FrameRead, Head, Replay, RowRead, StorageError, Store, TenantKeys,
+    Usage, Verified,
 };
 
 /// A store that adds a made-up tenant to what it loads, and may keep checkpoints from being taken.
@@ -49,6 +49,14 @@ impl Store for Prepared {
 
     fn due(&self) -> bool {
         self.checkpoints.load(Ordering::Relaxed) && self.inner.due()
+    }
+
+    fn set_aside(&self, tenant: TenantId) -> Result<(), StorageError> {
+        self.inner.set_aside(tenant)
+    }
+
+    fn damaged(&self) -> Vec<Damage> {
+        self.inner.damaged()
     }
 
     fn commit(&self, batch: Batch) -> Commit {

@@ -94,10 +94,16 @@ impl Intake {
         queues.narrow.len() + queues.wide.len()
     }
 
-    /// Drops what waits: its callers read Unknown. For a tenant that is closed.
-    pub(crate) fn clear(&self) {
-        let mut queues = self.queues.lock();
-        queues.narrow.clear();
-        queues.wide.clear();
+    /// Turns down what waits: nothing of it happened. For a tenant that has failed or is closed.
+    pub(crate) fn refuse(&self, refusal: Refusal) {
+        let waiting: Vec<_> = {
+            let mut queues = self.queues.lock();
+            let narrow = std::mem::take(&mut queues.narrow);
+            narrow.into_iter().chain(std::mem::take(&mut queues.wide)).collect()
+        };
+        for one in waiting {
+            // Whoever waited may be gone.
+            drop(one.reply.send(Err(refusal)));
+        }
     }
 }

@@ -42,6 +42,8 @@ pub enum HelloRefusal {
     Refused,
     /// The tenant sleeps and is being woken: come again.
     NotReady,
+    /// The tenant's stored data is damaged: nobody can tell what the credential opens.
+    Failed,
 }
 
 impl Engine {
@@ -92,14 +94,13 @@ impl Engine {
         if bound.entry.view().is_some() {
             return Ok(bound);
         }
-        self.house.wake(&bound.entry);
-        Err(HelloRefusal::NotReady)
+        Err(self.house.unready(&bound.entry))
     }
 
     /// Somebody knocks at a tenant without a view.
     fn knock(&self, entry: &Entry, handle: &Handle, bytes: &HandleBytes) -> HelloRefusal {
         match entry.standing() {
-            Standing::Failed => HelloRefusal::Refused,
+            Standing::Failed => HelloRefusal::Failed,
             Standing::Waking | Standing::Leaving | Standing::Awake => HelloRefusal::NotReady,
             Standing::Asleep if self.house.store.has_tail(entry.tenant) => {
                 // The node owes its frames a checkpoint and wakes it anyway.
@@ -107,7 +108,15 @@ impl Engine {
                 HelloRefusal::NotReady
             }
             Standing::Asleep => {
-                let found = self.house.store.place(entry.tenant, handle.place).ok().flatten();
+                let found = match self.house.store.place(entry.tenant, handle.place) {
+                    Ok(found) => found,
+                    Err(error) => {
+                        if entry.shift(Standing::Asleep, Standing::Failed) {
+                            tracing::error!(tenant = %entry.tenant, %error, "a tenant cannot be read");
+                        }
+                        return HelloRefusal::Failed;
+                    }
+                };
                 let matches = found.is_some_and(|record| {
                     record.generation == handle.generation
                         && equal_arrays(&record.tag, &self.house.tagger.tag(bytes))
@@ -242,6 +251,7 @@ impl From<HelloRefusal> for Refusal {
         match refusal {
             HelloRefusal::Refused => Self::Unauthorized,
             HelloRefusal::NotReady => Self::NotReady,
+            HelloRefusal::Failed => Self::TenantFailed,
         }
     }
 }

@@ -15,7 +15,7 @@ use tessera_crypto::digest::Tagger;
 use tessera_crypto::pool::PasswordPool;
 use tessera_model::command::{ENTROPY_BYTES, Entropy as Drawn};
 use tessera_model::record::TenantStatus;
-use tessera_model::{Caller, CommandId, CommandKind, Epoch, Revision, TenantId, UnixMillis};
+use tessera_model::{Caller, CommandId, CommandKind, Epoch, Refusal, Revision, TenantId, UnixMillis};
 use tessera_storage::{Batch, Head, Staged, StorageError, Store, Usage};
 use tokio::sync::oneshot;
 
@@ -60,6 +60,8 @@ impl From<StorageError> for StartError {
 pub struct EngineUsage {
     /// Tenants in memory.
     pub awake: usize,
+    /// Tenants whose stored data is damaged.
+    pub failed: usize,
     /// Commands that wait in intakes.
     pub waiting: usize,
     /// Bytes of all session tables.
@@ -126,6 +128,11 @@ impl Engine {
 
     /// What a former life left half done: tenants with a tail are woken, deletions completed.
     async fn go_on(&self) {
+        for tenant in self.house.store.damaged().into_iter().filter_map(|damage| damage.tenants).flatten() {
+            if let Some(entry) = self.house.entry(tenant) {
+                entry.shift(Standing::Asleep, Standing::Failed);
+            }
+        }
         for tenant in self.house.store.with_tail() {
             if let Some(entry) = self.house.entry(tenant) {
                 self.house.wake(&entry);
@@ -151,9 +158,11 @@ impl Engine {
         self.house.entry(tenant)
     }
 
-    /// Starts waking a tenant, if it sleeps. Returns at once.
-    pub fn wake(&self, entry: &Entry) {
-        self.house.wake(entry);
+    /// Why a tenant without a view answers nothing now: it is being woken, which this begins if it
+    /// sleeps, or it is damaged. Returns at once.
+    #[must_use]
+    pub fn unready(&self, entry: &Entry) -> Refusal {
+        self.house.unready(entry).into()
     }
 
     /// Takes a checkpoint now. True when it was taken.
@@ -177,6 +186,7 @@ impl Engine {
                 usage.awake += 1;
                 usage.table_bytes += view.table_bytes();
             }
+            usage.failed += usize::from(entry.standing() == Standing::Failed);
             usage.waiting += entry.intake.len();
         }
         usage.hashing = self.house.pool.waiting();

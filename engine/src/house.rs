@@ -1,5 +1,6 @@
 //! What all parts of the engine share: store, seams, directory and settings of the node.
 
+use crate::bound::HelloRefusal;
 use crate::directory::{Directory, Entry, Standing};
 use crate::seam::{Clock, Entropy};
 use crate::supervisor::SupervisorMessage;
@@ -102,6 +103,15 @@ impl House {
         if entry.status() != TenantStatus::Deleted && entry.shift(Standing::Asleep, Standing::Waking) {
             self.tell(SupervisorMessage::Wake(entry.tenant));
         }
+    }
+
+    /// Why a tenant without a view answers nothing now; one that sleeps is woken.
+    pub(crate) fn unready(&self, entry: &Entry) -> HelloRefusal {
+        if entry.standing() == Standing::Failed {
+            return HelloRefusal::Failed;
+        }
+        self.wake(entry);
+        HelloRefusal::NotReady
     }
 
     pub(crate) fn tell(&self, message: SupervisorMessage) {

@@ -55,9 +55,7 @@ impl Engine {
         identifier: &Identifier,
         password: Private,
     ) -> Result<Done, SubmitError> {
-        if !self.may(bound, "tessera.sessions.open") {
-            return Err(Refusal::Unauthorized.into());
-        }
+        self.allowed(bound, "tessera.sessions.open")?;
         let view = self.view_of(bound)?;
         let hash = self.identifier_hash(bound.entry.tenant, identifier)?;
         let root = view.root.full();
@@ -103,9 +101,7 @@ impl Engine {
         subject: PublicId,
         password: Private,
     ) -> Result<Done, SubmitError> {
-        if !self.may(bound, "tessera.admin.subjects") {
-            return Err(Refusal::Unauthorized.into());
-        }
+        self.allowed(bound, "tessera.admin.subjects")?;
         let settings = self.view_of(bound)?.root.full().settings;
         let password = self.hash(&settings, password).await?;
         self.submit(bound, id, Command::SetPassword { subject, password, proven: u32::MAX }).await
@@ -122,9 +118,7 @@ impl Engine {
         (kind, identifiers): (tessera_model::record::SubjectKind, Vec<Identifier>),
         password: Option<Private>,
     ) -> Result<Done, SubmitError> {
-        if !self.may(bound, "tessera.admin.subjects") {
-            return Err(Refusal::Unauthorized.into());
-        }
+        self.allowed(bound, "tessera.admin.subjects")?;
         let mut hashed = Vec::with_capacity(identifiers.len());
         for identifier in identifiers {
             let hash = self.identifier_hash(bound.entry.tenant, &identifier)?;
@@ -173,12 +167,19 @@ impl Engine {
         Err(Refusal::Changed.into())
     }
 
+    /// Whether a caller may order what needs work before it is decided.
+    fn allowed(&self, bound: &Bound, permission: &str) -> Result<(), SubmitError> {
+        if self.is_asleep(bound) {
+            return Err(Refusal::from(self.house.unready(&bound.home)).into());
+        }
+        if self.may(bound, permission) { Ok(()) } else { Err(Refusal::Unauthorized.into()) }
+    }
+
     pub(crate) fn view_of(&self, bound: &Bound) -> Result<Arc<View>, SubmitError> {
         if let Some(view) = bound.entry.view().as_ref() {
             return Ok(Arc::clone(view));
         }
-        self.house.wake(&bound.entry);
-        Err(Refusal::NotReady.into())
+        Err(Refusal::from(self.house.unready(&bound.entry)).into())
     }
 
     async fn verify(

@@ -110,8 +110,7 @@ pub(crate) async fn submit(
     }
     entry.used(house.now());
     if entry.standing() != Standing::Awake {
-        house.wake(entry);
-        return Err(Refusal::NotReady.into());
+        return Err(Refusal::from(house.unready(entry)).into());
     }
     let (reply, outcome) = oneshot::channel();
     if entry.intake.admit(Waiting { ordered, reply })? {
@@ -121,9 +120,11 @@ pub(crate) async fn submit(
             drop(actor.cast(TenantMessage::Drain));
         }
     }
-    if entry.standing() == Standing::Asleep {
+    match entry.standing() {
         // It fell asleep between the look and the queue.
-        house.wake(entry);
+        Standing::Asleep => house.wake(entry),
+        Standing::Failed => entry.intake.refuse(Refusal::TenantFailed),
+        Standing::Waking | Standing::Awake | Standing::Leaving => {}
     }
     match outcome.await {
         Ok(outcome) => outcome.map_err(SubmitError::Refused),

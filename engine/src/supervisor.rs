@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tessera_model::record::TenantStatus;
-use tessera_model::{TenantId, UnixMillis};
-use tessera_storage::{Cut, StorageError};
+use tessera_model::{Refusal, TenantId, UnixMillis};
+use tessera_storage::StorageError;
 use tokio::sync::oneshot;
 
 /// What the supervisor is told.
@@ -131,10 +131,7 @@ impl Supervisor {
         let Some(entry) = self.0.entry(tenant) else { return Ok(()) };
         match loaded {
             Err(error) => {
-                tracing::error!(%tenant, %error, "a tenant could not be loaded");
-                entry.set_standing(Standing::Failed);
-                entry.show(None);
-                entry.intake.clear();
+                fail(&entry, &error);
             }
             Ok(running) => {
                 // An actor that did not start is its tenant's trouble, never the supervisor's.
@@ -238,7 +235,7 @@ impl Supervisor {
                 drop(actor.stop_and_wait(None, None).await);
             }
             entry.show(None);
-            entry.intake.clear();
+            entry.intake.refuse(Refusal::TenantUnknown);
             // LIMIT: an hour of attempts, one a second; what is left is done at the next start.
             for _ in 0..3_600 {
                 let forgets = || house.store.forget(tenant);
@@ -277,8 +274,16 @@ async fn start_actor(
 async fn cycle(house: &Arc<House>) -> Result<(), StorageError> {
     let cut = house.store.cut();
     for tenant in &cut.tenants {
-        if let Some(entry) = house.entry(*tenant) {
-            hand_over(house, &entry, &cut).await?;
+        let entry = house.entry(*tenant);
+        let taken = match &entry {
+            Some(entry) => hand_over(house, entry).await?,
+            None => false,
+        };
+        if !taken {
+            // Nobody can take its frames into buckets: they are kept, and nobody else waits for it.
+            let (house, tenant) = (Arc::clone(house), *tenant);
+            let aside = tokio::task::spawn_blocking(move || house.store.set_aside(tenant)).await;
+            aside.unwrap_or(Err(StorageError::LaneStopped))?;
         }
     }
     let house = Arc::clone(house);
@@ -286,14 +291,24 @@ async fn cycle(house: &Arc<House>) -> Result<(), StorageError> {
     finished.unwrap_or(Err(StorageError::LaneStopped))
 }
 
-async fn hand_over(house: &Arc<House>, entry: &Arc<Entry>, _cut: &Cut) -> Result<(), StorageError> {
+/// A tenant's data does not verify: nothing of it is answered any more, and nothing that waits happens.
+fn fail(entry: &Entry, error: &StorageError) {
+    tracing::error!(tenant = %entry.tenant, %error, "a tenant has failed: it is refused until it is repaired");
+    entry.set_standing(Standing::Failed);
+    entry.show(None);
+    entry.intake.refuse(Refusal::TenantFailed);
+}
+
+/// Takes what changed of a tenant into the checkpoint. False when the tenant has failed.
+async fn hand_over(house: &Arc<House>, entry: &Arc<Entry>) -> Result<bool, StorageError> {
     loop {
         if entry.status() == TenantStatus::Deleted {
-            return Ok(());
+            return Ok(true);
         }
         let Some(actor) = awake(house, entry).await else {
             let gone = entry.status() == TenantStatus::Deleted;
-            return if gone { Ok(()) } else { Err(StorageError::LaneStopped) };
+            let failed = entry.standing() == Standing::Failed;
+            return if gone || failed { Ok(!failed) } else { Err(StorageError::LaneStopped) };
         };
         let (reply, handed) = oneshot::channel();
         let asked = actor.cast(TenantMessage::HandOver(HANDED_MAX, reply)).is_ok();
@@ -305,12 +320,19 @@ async fn hand_over(house: &Arc<House>, entry: &Arc<Entry>, _cut: &Cut) -> Result
         };
         let (store, tenant) = (Arc::clone(&house.store), entry.tenant);
         let put = tokio::task::spawn_blocking(move || store.put(tenant, &head, buckets)).await;
-        if let Err(error) = put.unwrap_or(Err(StorageError::LaneStopped)) {
-            drop(actor.cast(TenantMessage::Again(names)));
-            return Err(error);
-        }
-        if left == 0 {
-            return Ok(());
+        match put.unwrap_or(Err(StorageError::LaneStopped)) {
+            Ok(()) if left == 0 => return Ok(true),
+            Ok(()) => {}
+            Err(error @ StorageError::Damaged(_)) => {
+                *entry.actor.lock() = None;
+                drop(actor.stop_and_wait(None, None).await);
+                fail(entry, &error);
+                return Ok(false);
+            }
+            Err(error) => {
+                drop(actor.cast(TenantMessage::Again(names)));
+                return Err(error);
+            }
         }
     }
 }

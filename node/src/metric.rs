@@ -28,6 +28,8 @@ pub(crate) const CERTIFICATE_RELOADS_TOTAL: &str = "tessera_certificate_reloads_
 pub(crate) const DRAIN_SECONDS: &str = "tessera_drain_seconds";
 /// gauge: tenants in memory.
 pub(crate) const TENANTS_AWAKE: &str = "tessera_tenants_awake";
+/// gauge: tenants whose stored data is damaged.
+pub(crate) const TENANTS_FAILED: &str = "tessera_tenants_failed";
 /// gauge: commands that wait in intakes.
 pub(crate) const COMMANDS_WAITING: &str = "tessera_commands_waiting";
 /// gauge: bytes of all session tables.
@@ -97,6 +99,7 @@ pub(crate) fn describe() {
     describe_counter!(CLOCK_ALARMS_TOTAL, "comparisons in which the wall clock was too far off");
     describe_counter!(CERTIFICATE_RELOADS_TOTAL, "certificates loaded again");
     describe_gauge!(TENANTS_AWAKE, "tenants in memory");
+    describe_gauge!(TENANTS_FAILED, "tenants whose stored data is damaged");
     describe_gauge!(COMMANDS_WAITING, "commands that wait in intakes");
     describe_gauge!(TABLE_BYTES, "bytes of all session tables");
     describe_gauge!(PASSWORDS_WAITING, "passwords that wait to be hashed");
@@ -131,6 +134,7 @@ pub(crate) fn describe() {
 /// Takes over what the engine and its store say of themselves.
 pub(crate) fn record(usage: &EngineUsage) {
     gauge!(TENANTS_AWAKE).set(usage.awake as f64);
+    gauge!(TENANTS_FAILED).set(usage.failed as f64);
     gauge!(COMMANDS_WAITING).set(usage.waiting as f64);
     gauge!(TABLE_BYTES).set(usage.table_bytes as f64);
     gauge!(PASSWORDS_WAITING).set(usage.hashing as f64);

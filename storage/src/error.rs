@@ -1,5 +1,6 @@
 //! What can go wrong in the store: failures of the world, each with what was being done.
 
+use std::borrow::Cow;
 use std::fmt;
 use tessera_model::{Revision, TenantId};
 
@@ -11,7 +12,7 @@ pub struct Damage {
     /// The byte in it at which the damage begins (0 where the file has no such order).
     pub offset: u64,
     /// What reads wrong.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     /// Whom it concerns; `None` when that is damaged too: everyone whose head nothing else proves.
     pub tenants: Option<Vec<TenantId>>,
 }
@@ -119,7 +120,7 @@ impl StorageError {
 
     /// Damage of one tenant's records.
     pub(crate) fn damaged(file: &str, offset: u64, what: &'static str, tenant: TenantId) -> Self {
-        Self::Damaged(Damage { file: file.into(), offset, what, tenants: Some(vec![tenant]) })
+        Self::Damaged(Damage { file: file.into(), offset, what: what.into(), tenants: Some(vec![tenant]) })
     }
 }
 

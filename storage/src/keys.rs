@@ -155,7 +155,7 @@ impl Keys {
                     return Err(StorageError::Damaged(Damage {
                         file: FILES.first().copied().unwrap_or_default().into(),
                         offset: at(slot),
-                        what: "keys were made behind the journal's end: the journal lost its end",
+                        what: "keys were made behind the journal's end: the journal lost its end".into(),
                         tenants: None,
                     }));
                 }

@@ -7,7 +7,7 @@
 
 use crate::batch::{Batch, Durable, Head};
 use crate::checkpoint::Checkpoint;
-use crate::checkpoint::read::kept;
+use crate::checkpoint::read::{head_of, kept};
 use crate::checkpoint::schema::Life;
 use crate::error::StorageError;
 use crate::intake::{Intake, Waiting};
@@ -60,13 +60,7 @@ impl Shared {
         if row.as_ref().is_some_and(|row| row.life == Life::Forgotten) {
             self.tail.lock().forgotten.insert(tenant);
         }
-        Ok(kept(row).map(|row| Head {
-            tenant,
-            slot: row.slot,
-            epoch: row.epoch,
-            next: row.next,
-            link: row.link,
-        }))
+        Ok(kept(row).map(|row| head_of(tenant, &row)))
     }
 }
 

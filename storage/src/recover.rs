@@ -3,15 +3,17 @@
 //! It reads what the journal holds behind the checkpoint, and builds the tail of it.
 
 use crate::batch::Head;
-use crate::checkpoint::schema::{DirectoryRow, Life};
+use crate::checkpoint::aside::AsideFrames;
+use crate::checkpoint::read as table;
+use crate::checkpoint::schema::{AsideRow, DirectoryRow, Life};
 use crate::error::{Damage, StorageError};
 use crate::journal::files::name_of;
-use crate::journal::group::{Name, Salt};
+use crate::journal::group::{Entry, Name, Salt};
 use crate::journal::scan::{Anchor, Chain, Found, Gap, Linked, Scan};
 use crate::journal::write::End;
 use crate::record::RecordError;
 use crate::record::frame::{Form, FrameView};
-use crate::tail::{Refused, Spot, Tail, Tailed};
+use crate::tail::{Spot, Tail, Tailed};
 use std::collections::{BTreeMap, BTreeSet};
 use tessera_model::{Revision, TenantId};
 
@@ -41,12 +43,21 @@ pub(crate) struct Last {
 /// Gives a tenant's directory row.
 pub(crate) type Lookup<'a> = &'a dyn Fn(TenantId) -> Result<Option<DirectoryRow>, StorageError>;
 
+/// Of one tenant, what stands aside in the checkpoint's file.
+pub(crate) struct Aside {
+    pub(crate) tenant: TenantId,
+    pub(crate) row: AsideRow,
+    /// Its frames, unless it is refused.
+    pub(crate) frames: AsideFrames,
+}
+
 /// Reads the journal behind `anchor`.
 pub(crate) fn recover(
     files: &[Found],
     salt: &Salt,
     anchor: &Anchor,
     lookup: Lookup<'_>,
+    aside: &[Aside],
 ) -> Result<Recovered, StorageError> {
     let scan = Scan::new(files, salt)?;
     let chain = scan.follow(anchor)?;
@@ -54,7 +65,7 @@ pub(crate) fn recover(
         return Err(StorageError::Damaged(Damage {
             file: "journal".into(),
             offset: 0,
-            what: "the checkpoint is ahead of the journal's end",
+            what: "the checkpoint is ahead of the journal's end".into(),
             tenants: None,
         }));
     }
@@ -64,19 +75,33 @@ pub(crate) fn recover(
         hash: linked.header.hash,
         lane_epoch: linked.header.lane_epoch,
     });
-    let mut build =
-        Build { tail: Tail::default(), lookup, used: BTreeMap::new(), name: None, floors: BTreeMap::new() };
+    let mut build = Build {
+        tail: Tail::default(),
+        lookup,
+        used: BTreeMap::new(),
+        name: None,
+        floors: BTreeMap::new(),
+        aside: BTreeMap::new(),
+    };
     build.tail.covered = anchor.sequence;
+    for aside in aside {
+        build.take_aside(aside)?;
+    }
     if let Some(anchor) = &chain.anchor {
         build.note_name(anchor);
     }
     let mut proven: Vec<BTreeSet<TenantId>> = vec![BTreeSet::new(); chain.gaps.len()];
+    let mut gaps = chain.gaps.iter().enumerate().peekable();
     for (at, linked) in chain.groups.iter().enumerate() {
+        while let Some((no, gap)) = gaps.next_if(|(_, gap)| gap.before <= at) {
+            build.gap(&scan, gap, proven.get_mut(..no).unwrap_or_default())?;
+            build.used.insert(gap.file, linked.header.sequence);
+        }
         let behind = chain.gaps.iter().take_while(|gap| gap.before <= at).count();
         build.group(&scan, linked, proven.get_mut(..behind).unwrap_or_default())?;
     }
     build.refuse_behind_floors();
-    build.tail.refused.add_gaps(&chain, proven);
+    build.tail.refused.all_but = all_but(&chain, proven);
     build.tail.sequence = end.sequence;
     build.tail.hash = end.hash;
     let last = match last {
@@ -90,29 +115,20 @@ pub(crate) fn recover(
     Ok(Recovered { tail: build.tail, end, last, used: build.used, name: build.name })
 }
 
-impl Refused {
-    fn add_gaps(&mut self, chain: &Chain, proven: Vec<BTreeSet<TenantId>>) {
-        for (gap, proven) in chain.gaps.iter().zip(proven) {
-            let damage = damage_of(gap);
-            tracing::error!(%damage, "the journal is damaged");
-            match &gap.tenants {
-                Some(tenants) => {
-                    let named = tenants.iter().map(|tenant| (*tenant, damage.clone()));
-                    self.some.extend(named);
-                }
-                None => self.all_but.push((damage, proven)),
-            }
-        }
-    }
-}
-
-fn damage_of(gap: &Gap) -> Damage {
-    Damage {
-        file: name_of(gap.file).into(),
-        offset: gap.offset,
-        what: "acknowledged groups are gone, valid ones stand behind them",
-        tenants: gap.tenants.clone(),
-    }
+/// The gaps of which nobody knows all that was in them.
+fn all_but(chain: &Chain, proven: Vec<BTreeSet<TenantId>>) -> Vec<(Damage, BTreeSet<TenantId>)> {
+    let unknown = chain.gaps.iter().zip(proven).filter(|(gap, _)| !gap.known);
+    let told = unknown.map(|(gap, proven)| {
+        let damage = Damage {
+            file: name_of(gap.file).into(),
+            offset: gap.offset,
+            what: "acknowledged groups are gone, valid ones stand behind them".into(),
+            tenants: None,
+        };
+        tracing::error!(%damage, "the journal is damaged");
+        (damage, proven)
+    });
+    told.collect()
 }
 
 struct Build<'a> {
@@ -120,24 +136,64 @@ struct Build<'a> {
     lookup: Lookup<'a>,
     used: BTreeMap<u32, u64>,
     name: Option<Name>,
-    /// The revision that each tenant's directory row stands before.
-    floors: BTreeMap<TenantId, u64>,
+    /// Where each tenant's directory row stands.
+    floors: BTreeMap<TenantId, Head>,
+    /// The revision before which a tenant's frames stand aside.
+    aside: BTreeMap<TenantId, u64>,
 }
 
 impl Build<'_> {
     /// Refuses tenants whose directory row is ahead of their last frame: the journal lost frames.
     fn refuse_behind_floors(&mut self) {
         for (tenant, floor) in &self.floors {
-            let Some(tailed) = self.tail.tenants.get(tenant) else { continue };
-            if tailed.head.next.0 < *floor {
-                self.tail.refused.some.entry(*tenant).or_insert_with(|| Damage {
-                    file: "journal".into(),
-                    offset: 0,
-                    what: "the checkpoint is ahead of the tenant's last frame",
-                    tenants: Some(vec![*tenant]),
-                });
+            if self.tail.tenants.get(tenant).is_none_or(|tailed| tailed.head.next >= floor.next) {
+                continue;
+            }
+            let Some(tailed) = self.tail.tenants.remove(tenant) else { continue };
+            let damage = Damage {
+                file: "journal".into(),
+                offset: 0,
+                what: "the checkpoint is ahead of the tenant's last frame".into(),
+                tenants: Some(vec![*tenant]),
+            };
+            tracing::error!(%damage, "the journal is damaged");
+            self.tail.refused.add(tailed.head, damage, tailed.spots);
+        }
+    }
+
+    /// Takes in what stands aside of a tenant: its damage, or frames that the journal had before all that
+    /// it has now.
+    fn take_aside(&mut self, aside: &Aside) -> Result<(), StorageError> {
+        let Aside { tenant, row, frames } = aside;
+        let head = Head { tenant: *tenant, slot: row.slot, epoch: row.epoch, next: row.next, link: row.link };
+        if let Some(damage) = &row.damage {
+            let damage = Damage {
+                file: damage.file.clone(),
+                offset: damage.offset,
+                what: damage.what.to_string().into(),
+                tenants: Some(vec![*tenant]),
+            };
+            tracing::error!(%damage, "a tenant is refused until it is repaired");
+            self.tail.refused.some.insert(*tenant, damage);
+            self.floors.insert(*tenant, head);
+            return Ok(());
+        }
+        let stored = (self.lookup)(*tenant)?.map_or(Revision(0), |row| row.next);
+        if stored >= row.next {
+            return Ok(());
+        }
+        let mut tailed = Tailed::new(head);
+        for (revision, frame) in frames.range(stored.0..) {
+            tailed.spots.push_back(Spot::aside(*revision));
+            // What does not read fails the tenant when it is loaded, and nobody else.
+            let Ok((view, _)) = FrameView::read(frame, Form::Journal) else { continue };
+            for row in view.rows().unwrap_or_default() {
+                tailed.note_row(row, view.head.revision);
             }
         }
+        self.aside.insert(*tenant, row.next.0);
+        self.tail.tenants.insert(*tenant, tailed);
+        Ok(())
     }
 
     fn note_name(&mut self, linked: &Linked) {
@@ -183,22 +239,58 @@ impl Build<'_> {
             {
                 return Err(damaged("a frame is not the one of its group's table"));
             }
-            let spot = Spot {
-                revision: entry.revision,
-                sequence,
-                offset: start + u64::from(entry.offset),
-                file,
-                len: entry.len,
-            };
+            let spot = spot_of(sequence, entry, (file, start));
             self.frame(&view, spot, proven).map_err(|error| damaged(error.text()))?;
         }
         Ok(())
     }
 
+    /// Refuses a tenant; its frames are kept for whoever repairs it.
     fn refuse(&mut self, spot: &Spot, tenant: TenantId, what: &'static str) {
         let file = name_of(spot.file).into();
-        let damage = Damage { file, offset: spot.offset, what, tenants: Some(vec![tenant]) };
-        self.tail.refused.some.entry(tenant).or_insert(damage);
+        let damage = Damage { file, offset: spot.offset, what: what.into(), tenants: Some(vec![tenant]) };
+        if !self.tail.refused.some.contains_key(&tenant) {
+            tracing::error!(%damage, "the journal is damaged");
+        }
+        let known = self.tail.tenants.remove(&tenant);
+        let head = known.as_ref().map(|tailed| tailed.head).or_else(|| self.floors.get(&tenant).copied());
+        let spots = known.into_iter().flat_map(|tailed| tailed.spots).chain([*spot]);
+        self.tail.refused.add(head.unwrap_or(Head::unborn(tenant)), damage, spots);
+    }
+
+    /// Makes sure that the tail knows a tenant before its frame at `spot`; false when the frame counts
+    /// for nothing: the tenant is forgotten or refused, or the frame stands aside.
+    fn admits(&mut self, spot: &Spot, tenant: TenantId) -> bool {
+        if self.tail.forgotten.contains(&tenant)
+            || self.aside.get(&tenant).is_some_and(|next| spot.revision < *next)
+        {
+            return false;
+        }
+        if self.tail.refused.some.contains_key(&tenant) {
+            self.refuse(spot, tenant, "the tenant is refused");
+            return false;
+        }
+        if self.tail.tenants.contains_key(&tenant) {
+            return true;
+        }
+        let row = match (self.lookup)(tenant) {
+            Ok(row) => row,
+            Err(error) => {
+                tracing::error!(%error, %tenant, "a directory row cannot be read");
+                self.refuse(spot, tenant, "the tenant's directory row cannot be read");
+                return false;
+            }
+        };
+        if row.as_ref().is_some_and(|row| row.life == Life::Forgotten) {
+            self.tail.forgotten.insert(tenant);
+            return false;
+        }
+        let floor = row.map_or(Head::unborn(tenant), |row| table::head_of(tenant, &row));
+        self.floors.insert(tenant, floor);
+        // Frames that the checkpoint has come first; from there on they must be in one row.
+        let next = floor.next.min(Revision(spot.revision));
+        self.tail.tenants.insert(tenant, Tailed::new(Head { next, ..floor }));
+        true
     }
 
     fn frame(
@@ -208,28 +300,8 @@ impl Build<'_> {
         proven: &mut [BTreeSet<TenantId>],
     ) -> Result<(), RecordError> {
         let tenant = view.head.tenant;
-        if self.tail.forgotten.contains(&tenant) || self.tail.refused.some.contains_key(&tenant) {
+        if !self.admits(&spot, tenant) {
             return Ok(());
-        }
-        if !self.tail.tenants.contains_key(&tenant) {
-            let row = match (self.lookup)(tenant) {
-                Ok(row) => row,
-                Err(error) => {
-                    self.refuse(&spot, tenant, "the tenant's directory row cannot be read");
-                    tracing::error!(%error, %tenant, "a directory row cannot be read");
-                    return Ok(());
-                }
-            };
-            if row.as_ref().is_some_and(|row| row.life == Life::Forgotten) {
-                self.tail.forgotten.insert(tenant);
-                return Ok(());
-            }
-            // Frames that the checkpoint has come first; from there on they must be in one row.
-            let floor = row.map_or(0, |row| row.next.0);
-            self.floors.insert(tenant, floor);
-            let next = floor.min(spot.revision);
-            let head = head_of(view, Revision(next), [0; 32]);
-            self.tail.tenants.insert(tenant, Tailed::new(head));
         }
         let Some(tailed) = self.tail.tenants.get_mut(&tenant) else { return Ok(()) };
         if tailed.head.next.0 != spot.revision {
@@ -247,6 +319,68 @@ impl Build<'_> {
         }
         Ok(())
     }
+
+    /// Takes what is whole out of the damaged groups of a gap: the table says whose frames they are, and
+    /// each tenant's chain whether they are the ones that were written.
+    fn gap(
+        &mut self,
+        scan: &Scan<'_>,
+        gap: &Gap,
+        proven: &mut [BTreeSet<TenantId>],
+    ) -> Result<(), StorageError> {
+        for lost in &gap.lost {
+            let bytes = scan.bytes_of_lost(lost)?;
+            let header = &lost.header;
+            let (file, start) = lost.place;
+            self.used.insert(file, header.last_sequence());
+            self.tail.note_group(
+                header.last_sequence(),
+                header.hash,
+                u64::from(header.count),
+                header.padded_len(),
+            );
+            for (sequence, entry) in (header.sequence..).zip(&lost.entries) {
+                let spot = spot_of(sequence, entry, (file, start));
+                let from = usize::try_from(entry.offset).unwrap_or(usize::MAX);
+                let frame = bytes.get(from..).and_then(|rest| rest.get(..usize::try_from(entry.len).ok()?));
+                self.doubtful(frame.unwrap_or_default(), spot, entry.tenant, proven);
+            }
+        }
+        Ok(())
+    }
+
+    /// A frame of a damaged group, which may be whole.
+    fn doubtful(&mut self, frame: &[u8], spot: Spot, tenant: TenantId, proven: &mut [BTreeSet<TenantId>]) {
+        if !self.admits(&spot, tenant) {
+            return;
+        }
+        let floor = self.floors.get(&tenant).copied();
+        let Some(tailed) = self.tail.tenants.get_mut(&tenant) else { return };
+        if let Some(floor) = floor.filter(|floor| spot.revision < floor.next.0) {
+            // The checkpoint has it, whatever became of it here.
+            if tailed.head.next.0 == spot.revision {
+                tailed.head = Head { next: Revision(spot.revision + 1), ..floor };
+            }
+            return;
+        }
+        let before = tailed.head.link;
+        let whole = FrameView::read(frame, Form::Journal).ok().filter(|(view, len)| {
+            let genesis = view.genesis().ok().flatten();
+            *len == frame.len()
+                && view.head.tenant == tenant
+                && view.head.revision.0 == spot.revision
+                && view.holds(&genesis.unwrap_or(before), Form::Journal)
+        });
+        let taken = whole.is_some_and(|(view, _)| self.frame(&view, spot, proven).is_ok());
+        if !taken {
+            self.refuse(&spot, tenant, "a frame does not verify");
+        }
+    }
+}
+
+fn spot_of(sequence: u64, entry: &Entry, (file, start): (u32, u64)) -> Spot {
+    let offset = start + u64::from(entry.offset);
+    Spot { revision: entry.revision, sequence, offset, file, len: entry.len }
 }
 
 fn head_of(view: &FrameView<'_>, next: Revision, link: [u8; 32]) -> Head {

@@ -2,7 +2,7 @@
 
 use crate::batch::{Batch, Head};
 use crate::commit::Commit;
-use crate::error::StorageError;
+use crate::error::{Damage, StorageError};
 use std::future::Future;
 use std::pin::Pin;
 use tessera_crypto::Key;
@@ -243,7 +243,18 @@ pub trait Store: Send + Sync + 'static {
     /// When they cannot be written. Nothing is lost: put them again.
     fn put(&self, tenant: TenantId, head: &Head, buckets: Vec<Bucket>) -> Result<(), StorageError>;
 
+    /// Puts the frames of a tenant aside that no actor can take into buckets, so that nobody else waits
+    /// for it: they stand beside its buckets as they are, and a load reads them from there.
+    ///
+    /// # Errors
+    /// When they cannot be written. Nothing is lost: do it again.
+    fn set_aside(&self, tenant: TenantId) -> Result<(), StorageError>;
+
+    /// The damage that the start found, and whom it concerns: those tenants are refused.
+    fn damaged(&self) -> Vec<Damage>;
+
     /// Ends a checkpoint: everything put is durable, then the cut counts as covered and its files are free.
+    /// What is left of refused tenants was set aside before.
     ///
     /// # Errors
     /// [`StorageError::CheckpointIncomplete`] when a tenant of the cut was not put; otherwise when it

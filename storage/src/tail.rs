@@ -18,6 +18,21 @@ pub(crate) struct Spot {
     pub(crate) len: u32,
 }
 
+/// The number of no journal file: the frame stands aside, in the checkpoint's file.
+const ASIDE: u32 = u32::MAX;
+
+impl Spot {
+    /// A frame that stands aside, in the checkpoint's file.
+    pub(crate) const fn aside(revision: u64) -> Self {
+        Self { revision, sequence: 0, offset: 0, file: ASIDE, len: 0 }
+    }
+
+    /// Whether it stands in the checkpoint's file.
+    pub(crate) const fn is_aside(&self) -> bool {
+        self.file == ASIDE
+    }
+}
+
 /// A row that the checkpoint may not have yet.
 #[derive(Clone)]
 pub(crate) struct Recent {
@@ -51,19 +66,33 @@ struct GroupNote {
     bytes: u64,
 }
 
+/// What the journal still has of a refused tenant.
+#[derive(Clone)]
+pub(crate) struct Withheld {
+    /// Where its whole frames end.
+    pub(crate) head: Head,
+    /// Its frames, the damaged ones included.
+    pub(crate) spots: Vec<Spot>,
+}
+
 /// Whom damage refuses.
 #[derive(Default)]
 pub(crate) struct Refused {
     /// Tenants known to have lost frames.
     pub(crate) some: BTreeMap<TenantId, Damage>,
+    /// Of these, whose damage and frames the checkpoint does not hold yet.
+    pub(crate) withheld: BTreeMap<TenantId, Withheld>,
     /// Damage whose tenants are not known: all but those that frames behind it prove.
     pub(crate) all_but: Vec<(Damage, BTreeSet<TenantId>)>,
 }
 
 impl Refused {
-    /// Whether nobody is.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.some.is_empty() && self.all_but.is_empty()
+    /// Damage whose tenants are known: it concerns nobody else.
+    pub(crate) fn add(&mut self, head: Head, damage: Damage, spots: impl IntoIterator<Item = Spot>) {
+        self.some.entry(head.tenant).or_insert(damage);
+        let withheld = self.withheld.entry(head.tenant);
+        let withheld = withheld.or_insert_with(|| Withheld { head, spots: Vec::new() });
+        withheld.spots.extend(spots.into_iter().filter(|spot| !spot.is_aside()));
     }
 
     /// Why this tenant is refused, if it is.
@@ -134,30 +163,45 @@ impl Tail {
         }
     }
 
-    /// How far each tenant must be put for a checkpoint that covers `sequence`.
+    /// How far each tenant must be put for a checkpoint that covers `sequence`. What stands aside is in
+    /// the checkpoint's file already.
     pub(crate) fn needed(&self, sequence: u64) -> Vec<(TenantId, Revision)> {
         let last = |tailed: &Tailed| {
+            // Frames that stand aside come first, and have no sequence.
             let within = tailed.spots.partition_point(|spot| spot.sequence <= sequence);
             let spot = within.checked_sub(1).and_then(|at| tailed.spots.get(at))?;
-            Some(Revision(spot.revision + 1))
+            (!spot.is_aside()).then_some(Revision(spot.revision + 1))
         };
         self.tenants.iter().filter_map(|(tenant, tailed)| last(tailed).map(|next| (*tenant, next))).collect()
     }
 
-    /// Forgets what a checkpoint covers.
-    pub(crate) fn trim(&mut self, covered: u64) {
+    /// Forgets what a checkpoint covers: `put` says how far each tenant was put into it.
+    pub(crate) fn trim(&mut self, covered: u64, put: &BTreeMap<TenantId, Revision>) {
         self.covered = self.covered.max(covered);
         while let Some(note) = self.groups.front().copied().filter(|note| note.last <= covered) {
             self.groups.pop_front();
             self.frames -= note.frames;
             self.bytes -= note.bytes;
         }
-        self.tenants.retain(|_, tailed| {
-            while tailed.spots.front().is_some_and(|spot| spot.sequence <= covered) {
+        self.tenants.retain(|tenant, tailed| {
+            let next = put.get(tenant).map_or(0, |next| next.0);
+            let is_covered = |spot: &Spot| match spot.is_aside() {
+                true => spot.revision < next,
+                false => spot.sequence <= covered,
+            };
+            while tailed.spots.front().is_some_and(is_covered) {
                 tailed.spots.pop_front();
             }
             !tailed.spots.is_empty() || !tailed.rows.is_empty()
         });
+    }
+
+    /// Frames of a tenant that were set aside need the journal no more.
+    pub(crate) fn note_aside(&mut self, tenant: TenantId, upto: Revision) {
+        let Some(tailed) = self.tenants.get_mut(&tenant) else { return };
+        for spot in tailed.spots.iter_mut().filter(|spot| spot.revision < upto.0) {
+            *spot = Spot::aside(spot.revision);
+        }
     }
 
     /// Forgets rows that the checkpoint now has, unless newer ones were noted meanwhile.

@@ -107,6 +107,10 @@ fn examples() -> Vec<(&'static str, String)> {
     store.put(TENANT, &head, vec![Bucket { kind: BucketKind::Places, no: 0, events }]).unwrap();
     store.finish(&cut).unwrap();
     store.rest();
+    let mut third = Batch::new(&head);
+    third.push(&staged(2, vec![], vec![])).unwrap();
+    commit(third);
+    store.set_aside(TENANT).unwrap();
     store.stop();
     drop(store);
     let read = |name: &str| std::fs::read(path.join(name)).unwrap();
@@ -130,6 +134,8 @@ fn examples() -> Vec<(&'static str, String)> {
         ("bucket", table(&database, "bucket_v1")),
         ("row", table(&database, "row_v1")),
         ("segment", table(&database, "segment_v1")),
+        ("aside", table(&database, "aside_v1")),
+        ("aside-frame", table(&database, "aside_frame_v1")),
     ]
 }
 

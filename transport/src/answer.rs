@@ -105,9 +105,8 @@ fn greet(desk: &mut Desk, line: &Line, taken: &mut u64) -> Result<Drained, End> 
                 }
                 desk.outbox.hello_reply(id, &reply)?;
             }
-            Err(HelloRefusal::NotReady) => {
-                let fault_of = Fault { retry_ms: COME_AGAIN_MS, ..Fault::refused(Refusal::NotReady) };
-                fault(&mut desk.outbox, line, id, &fault_of)?;
+            Err(refused @ (HelloRefusal::NotReady | HelloRefusal::Failed)) => {
+                fault(&mut desk.outbox, line, id, &unready(refused.into()))?;
             }
             Err(HelloRefusal::Refused) => {
                 add(&line.shared.counters.hellos_refused, 1);
@@ -182,7 +181,13 @@ fn fault(outbox: &mut Outbox, line: &Line, id: u64, fault: &Fault) -> Result<(),
 }
 
 fn not_ready() -> Fault {
-    Fault { retry_ms: COME_AGAIN_MS, ..Fault::refused(Refusal::NotReady) }
+    unready(Refusal::NotReady)
+}
+
+/// Why nothing is answered now: a tenant that wakes is worth another try, a damaged one is not.
+fn unready(refusal: Refusal) -> Fault {
+    let retry_ms = if refusal == Refusal::NotReady { COME_AGAIN_MS } else { 0 };
+    Fault { retry_ms, ..Fault::refused(refusal) }
 }
 
 /// Answers the frames of a bound peer.
@@ -196,9 +201,7 @@ fn known(
     let now = engine.now();
     let view = bound.entry.view();
     let reading = view.as_ref().map(|view| view.read(now));
-    if reading.is_none() {
-        engine.wake(&bound.entry);
-    }
+    let unready = if reading.is_none() { unready(engine.unready(&bound.entry)) } else { not_ready() };
     let left = line.shared.budgets.left(bucket, now);
     let mut asking =
         reading.map(|reading| Asking { engine, bound, reading, may_check: None, checks: 0, others: 0, left });
@@ -224,7 +227,7 @@ fn known(
         };
         let answered = match &mut asking {
             Some(asking) => asking.answer(kind, &frame, &mut desk.outbox, &mut desk.batch),
-            None => Err(not_ready()),
+            None => Err(unready.clone()),
         };
         if let Err(refused) = answered {
             fault(&mut desk.outbox, line, id, &refused)?;

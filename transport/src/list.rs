@@ -50,19 +50,18 @@ pub(crate) async fn rows(engine: &Engine, bound: &Bound, request: Request) -> Re
     );
     let may = || engine.may(bound, permission(kind)) || names && engine.may(bound, "tessera.read");
     let own = !bound.key && about(&request) == Some(bound.subject);
+    if engine.is_asleep(bound) {
+        return Err(Fault::refused(engine.unready(&bound.home)));
+    }
     if !own && !may() {
         return Err(Fault::refused(Refusal::Unauthorized));
-    }
-    if engine.is_asleep(bound) {
-        return Err(Fault::refused(Refusal::NotReady));
     }
     if !engine.is_alive(bound) {
         return Err(Fault::refused(Refusal::Unauthorized));
     }
     let view = bound.entry.view().as_ref().map(Arc::clone);
     let Some(view) = view else {
-        engine.wake(&bound.entry);
-        return Err(Fault::refused(Refusal::NotReady));
+        return Err(Fault::refused(engine.unready(&bound.entry)));
     };
     // Cold rows and the walk over a table may take a while: not on the runtime that answers checks.
     let (engine, bound) = (engine.clone(), bound.clone());

@@ -82,6 +82,7 @@ fn of_tenant(engine: &Engine, bound: &Bound, credential: &HandleBytes, head: Hea
     }
     engine.hello(credential, Some(head.tenant)).map_err(|refusal| match refusal {
         HelloRefusal::NotReady => Fault { retry_ms: 5, ..Fault::refused(Refusal::NotReady) },
+        HelloRefusal::Failed => Fault::refused(Refusal::TenantFailed),
         HelloRefusal::Refused => Fault::refused(Refusal::TenantUnknown),
     })
 }
@@ -144,8 +145,7 @@ fn place_of(
     let bytes: &HandleBytes = handle.expose().try_into().map_err(|_| Refusal::Malformed)?;
     let view = bound.entry.view();
     let Some(view) = view.as_ref() else {
-        engine.wake(&bound.entry);
-        return Err(Refusal::NotReady);
+        return Err(engine.unready(&bound.entry));
     };
     let found = engine.introspect(bound, &view.read(engine.now()), bytes);
     found.map(|found| (found.place, found.generation, found.id)).map_err(|_| Refusal::SessionUnknown)
@@ -159,8 +159,7 @@ fn subject_of(
 ) -> Result<(tessera_model::SubjectIndex, u32), Refusal> {
     let view = bound.entry.view();
     let Some(view) = view.as_ref() else {
-        engine.wake(&bound.entry);
-        return Err(Refusal::NotReady);
+        return Err(engine.unready(&bound.entry));
     };
     let listing = view.listing();
     let record = listing.subject(subject).ok_or(Refusal::SubjectUnknown)?;

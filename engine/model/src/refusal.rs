@@ -12,7 +12,7 @@ macro_rules! refusals {
         }
 
         impl Refusal {
-            /// Its number in the one code space (2xx and 3xx).
+            /// Its number in the one code space (2xx, 3xx, and 5xx for what is damaged).
             #[must_use]
             pub const fn code(self) -> u16 {
                 match self { $(Self::$name => $code,)* }
@@ -117,6 +117,8 @@ refusals! {
     NotReady = 300, "the tenant is waking: try again";
     /// A named limit is reached for the moment: come again later.
     Busy = 301, "busy: try again later";
+    /// The tenant's stored data does not verify: nothing of it is answered until it is repaired.
+    TenantFailed = 502, "the tenant's stored data is damaged: the node's log says where";
 }
 
 impl std::error::Error for Refusal {}

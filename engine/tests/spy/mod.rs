@@ -73,6 +73,12 @@ impl Store for Spy {
         (self.after_put)(tenant, head, &kept);
         put
     }
+    fn set_aside(&self, tenant: TenantId) -> Result<(), StorageError> {
+        self.inner.set_aside(tenant)
+    }
+    fn damaged(&self) -> Vec<Damage> {
+        self.inner.damaged()
+    }
     fn finish(&self, cut: &Cut) -> Result<(), StorageError> {
         self.inner.finish(cut)
     }

@@ -40,6 +40,8 @@ pub(crate) struct House {
     pub(crate) engine: Engine,
     pub(crate) clock: Arc<Hand>,
     pub(crate) store: Arc<dyn Store>,
+    /// The key of the operator that was made last.
+    pub(crate) operator_key: std::sync::Mutex<Option<Handle>>,
 }
 
 /// A tenant of the house with its admin.
@@ -60,7 +62,7 @@ impl House {
         let pool = Arc::new(PasswordPool::new(threads, 64).expect("a pool"));
         let seams: (Arc<dyn Clock>, Arc<dyn Entropy>) = (clock.clone(), Arc::new(System));
         let engine = Engine::start(config, Arc::clone(&store), seams, pool).await.expect("an engine");
-        Self { engine, clock, store }
+        Self { engine, clock, store, operator_key: std::sync::Mutex::default() }
     }
 
     pub(crate) async fn new() -> Self {
@@ -81,6 +83,7 @@ impl House {
         let done =
             engine.submit_system(Caller::Bootstrap, engine.command_id(), claim).await.expect("claimed");
         let key = done.made.handle.expect("a key");
+        *self.operator_key.lock().expect("sound") = Some(key.clone());
         engine.hello(&key.to_bytes(), None).expect("bound")
     }
 

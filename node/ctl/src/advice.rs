@@ -62,6 +62,10 @@ const ADVICE: &[(Refusal, &str)] = &[
     (Refusal::PasswordUnset, "tessera user password set WHO sets one"),
     (Refusal::Restored, "leave out --at-least: the node was restored to an earlier point"),
     (Refusal::NotReady, "the tenant is being loaded: try again, or give it more time with --timeout"),
+    (
+        Refusal::TenantFailed,
+        "the node's log names file and offset; docs/operate/running.md says what can be done, other tenants are not concerned",
+    ),
     (Refusal::Busy, "try again, or give it more time with --timeout"),
 ];
 

@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 use tessera_client::ClientError;
 use tessera_client::wire::Made;
+use tessera_model::Refusal;
 use tessera_model::code::{CODE_FAILED, ProtocolCode};
 
 // The codes of docs/operate/exit-codes.md that a caller can meet.
@@ -85,7 +86,8 @@ impl CtlError {
     pub(crate) fn of(error: &ClientError, address: &str) -> Self {
         match error {
             ClientError::Refused(refusal) => {
-                let told = Self::new(REFUSED, refusal.name(), refusal.to_string());
+                let exit = if *refusal == Refusal::TenantFailed { STORAGE } else { REFUSED };
+                let told = Self::new(exit, refusal.name(), refusal.to_string());
                 Self { code: Some(refusal.code()), advice: advice::of(*refusal).map(str::to_owned), ..told }
             }
             ClientError::Faulted(fault) => {
@@ -176,7 +178,7 @@ impl std::error::Error for CtlError {}
 mod tests {
     use super::*;
     use tessera_client::wire::Fault;
-    use tessera_model::{CommandId, Refusal};
+    use tessera_model::CommandId;
 
     /// PROPERTY: every kind of failure has the exit code that the operator's document gives it, and says
     /// what to do where anything can be done.
@@ -184,6 +186,7 @@ mod tests {
     fn failures_have_their_exit_codes() {
         let cases = [
             (ClientError::Refused(Refusal::Duplicate), 1, Some(211)),
+            (ClientError::Refused(Refusal::TenantFailed), 75, Some(502)),
             (ClientError::Unreachable(None), 3, None),
             (ClientError::DeadlinePassed, 3, None),
             (ClientError::OutcomeUnknown(CommandId([7; 16])), 3, None),

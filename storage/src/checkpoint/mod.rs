@@ -4,6 +4,7 @@
 //! checkpoint names the cut that it covers. Nothing here is visible before its transaction: until then
 //! the journal's tail answers.
 
+pub(crate) mod aside;
 pub(crate) mod backend;
 pub(crate) mod read;
 pub(crate) mod schema;
@@ -14,7 +15,7 @@ use crate::error::StorageError;
 use backend::Backend;
 use parking_lot::{Mutex, RwLock};
 use redb::{Database, Durability, WriteTransaction};
-use schema::{BUCKET, DIRECTORY, META, META_KEY, Meta, Of, ROW, SEGMENT, Table};
+use schema::{ASIDE, ASIDE_FRAME, BUCKET, DIRECTORY, META, META_KEY, Meta, Of, ROW, SEGMENT, TABLES, Table};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tessera_model::{Revision, RowKind, TenantId};
@@ -136,14 +137,14 @@ impl Checkpoint {
     }
 
     /// Writes everything put, in one last transaction that also says what is covered from now on.
-    /// `complete` is asked before, with how far each tenant was put.
+    /// `complete` is asked before, with how far each tenant was put, which is given back too.
     pub(crate) fn finish(
         &self,
         covered: u64,
         hash: [u8; 32],
         keys_upto: u32,
         complete: impl FnOnce(&BTreeMap<TenantId, Revision>) -> Result<(), StorageError>,
-    ) -> Result<(Flushed, Meta), StorageError> {
+    ) -> Result<(Flushed, Meta, BTreeMap<TenantId, Revision>), StorageError> {
         let mut writer = self.writer.lock();
         let mut upto = writer.upto.clone();
         upto.extend(writer.pending.iter().map(|pending| (pending.tenant, pending.next)));
@@ -151,7 +152,7 @@ impl Checkpoint {
         let meta = Meta { covered, hash, keys_upto, ..writer.meta };
         let flushed = self.flush(&mut writer, Some(meta))?;
         writer.upto.clear();
-        Ok((flushed, writer.meta))
+        Ok((flushed, writer.meta, upto))
     }
 
     fn flush(&self, writer: &mut Writer, finished: Option<Meta>) -> Result<Flushed, StorageError> {
@@ -192,6 +193,25 @@ impl Checkpoint {
         })
     }
 
+    /// Writes entries in a transaction of their own.
+    pub(crate) fn write_now(
+        &self,
+        entries: &[(Table, Vec<u8>, Option<Vec<u8>>)],
+    ) -> Result<(), StorageError> {
+        let mut writer = self.writer.lock();
+        if writer.copy_first {
+            self.copy()?;
+            writer.copy_first = false;
+        }
+        let meta = Meta { writes: writer.meta.writes + 1, ..writer.meta };
+        if let Err(error) = self.transact(&meta, entries.iter()) {
+            writer.copy_first = true;
+            return Err(error);
+        }
+        writer.meta = meta;
+        Ok(())
+    }
+
     /// Removes everything that begins with the tenant's key from buckets, rows and history, and leaves
     /// `row` as its directory row.
     pub(crate) fn forget(&self, tenant: TenantId, row: Vec<u8>) -> Result<(), StorageError> {
@@ -211,7 +231,7 @@ impl Checkpoint {
         let database = database.as_ref().ok_or(StorageError::LaneStopped)?;
         let transaction = begin(database)?;
         let from = schema::tenant_key(tenant);
-        for table in [BUCKET, ROW, SEGMENT] {
+        for table in [BUCKET, ROW, SEGMENT, ASIDE, ASIDE_FRAME] {
             let mut table =
                 transaction.open_table(table).map_err(StorageError::checkpoint("opening a table"))?;
             let within = |key: &[u8], _: &[u8]| !key.starts_with(&from);
@@ -301,7 +321,7 @@ fn write_entries<'a>(
     transaction: &WriteTransaction,
     entries: impl Iterator<Item = &'a (Table, Vec<u8>, Option<Vec<u8>>)> + Clone,
 ) -> Result<(), StorageError> {
-    for table in [META, DIRECTORY, BUCKET, ROW, SEGMENT] {
+    for table in TABLES {
         use redb::TableHandle;
         let mut mine = entries.clone().filter(|(of, _, _)| of.name() == table.name()).peekable();
         if mine.peek().is_none() {
@@ -337,7 +357,7 @@ fn make(disk: &Arc<dyn Disk>, salt: [u8; 32], cache_bytes: usize) -> Result<(), 
         .create_with_backend(Backend(Arc::clone(&file)))
         .map_err(StorageError::checkpoint("making the file"))?;
     let transaction = begin(&database)?;
-    for table in [META, DIRECTORY, BUCKET, ROW, SEGMENT] {
+    for table in TABLES {
         transaction.open_table(table).map_err(StorageError::checkpoint("making a table"))?;
     }
     let value = schema::encode(Of::Meta, META_KEY, &blank(salt));

@@ -5,20 +5,22 @@ use super::schema::{
     self, BUCKET, DIRECTORY, DirectoryRow, Life, Listed, Of, ROW, ROW_KEY_HEAD, SEAL_BYTES, SEGMENT, Table,
 };
 use super::segment::Segment;
+use crate::batch::Head;
 use crate::error::{Damage, StorageError};
 use crate::record::{Field, Reader, RecordError, bucket};
 use crate::store::{BucketKind, RowRead};
 use redb::{ReadTransaction, ReadableDatabase};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tessera_model::{Event, Private, Revision, RowKind, TenantId};
 
 /// Damage in one of the tables.
 pub(crate) fn damage(of: Of, what: &'static str, tenant: Option<TenantId>) -> StorageError {
     let tenants = tenant.map(|tenant| vec![tenant]);
-    StorageError::Damaged(Damage { file: of.name().into(), offset: 0, what, tenants })
+    StorageError::Damaged(Damage { file: of.name().into(), offset: 0, what: what.into(), tenants })
 }
 
-fn fault(of: Of, tenant: TenantId) -> impl Fn(RecordError) -> StorageError + Copy {
+pub(crate) fn fault(of: Of, tenant: TenantId) -> impl Fn(RecordError) -> StorageError + Copy {
     move |error| damage(of, error.text(), Some(tenant))
 }
 
@@ -69,6 +71,23 @@ impl Checkpoint {
         self.read(|transaction| directory(transaction, tenant))
     }
 
+    /// Where every tenant that is not forgotten stands.
+    pub(crate) fn tenants(&self) -> Result<BTreeMap<TenantId, Head>, StorageError> {
+        self.read(|transaction| {
+            let mut found = BTreeMap::new();
+            scan(transaction, DIRECTORY, &[], &mut |key, value| {
+                let tenant = key.try_into().map(u64::from_be_bytes).map(TenantId).unwrap_or_default();
+                // A row that does not read fails its own tenant when it is asked for.
+                let row = schema::decode::<DirectoryRow>(Of::Directory, key, value).ok();
+                if let Some(row) = kept(row) {
+                    found.insert(tenant, head_of(tenant, &row));
+                }
+                Ok(true)
+            })?;
+            Ok(found)
+        })
+    }
+
     /// One cold row.
     pub(crate) fn row(&self, tenant: TenantId, kind: RowKind, key: &[u8]) -> Result<RowRead, StorageError> {
         let key = schema::row_key(tenant, kind, key);
@@ -88,23 +107,31 @@ impl Checkpoint {
     ) -> Result<(), StorageError> {
         let from = schema::row_key(tenant, kind, prefix);
         self.read(|transaction| {
-            let table = transaction.open_table(ROW).map_err(StorageError::checkpoint("opening a table"))?;
-            let range =
-                table.range::<&[u8]>(from.as_slice()..).map_err(StorageError::checkpoint("reading"))?;
-            for entry in range {
-                let (key, value) = entry.map_err(StorageError::checkpoint("reading"))?;
-                if !key.value().starts_with(&from) {
-                    break;
-                }
-                let row = decode_row(key.value(), value.value()).map_err(fault(Of::Row, tenant))?;
-                let inner = key.value().get(ROW_KEY_HEAD..).unwrap_or_default().to_vec();
-                if !sink(inner, row) {
-                    break;
-                }
-            }
-            Ok(())
+            scan(transaction, ROW, &from, &mut |key, value| {
+                let row = decode_row(key, value).map_err(fault(Of::Row, tenant))?;
+                Ok(sink(key.get(ROW_KEY_HEAD..).unwrap_or_default().to_vec(), row))
+            })
         })
     }
+}
+
+/// Gives every entry whose key begins with `prefix` to `sink`, in order, until it says that it has
+/// enough.
+pub(crate) fn scan(
+    transaction: &ReadTransaction,
+    table: Table,
+    prefix: &[u8],
+    sink: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool, StorageError>,
+) -> Result<(), StorageError> {
+    let table = transaction.open_table(table).map_err(StorageError::checkpoint("opening a table"))?;
+    let range = table.range::<&[u8]>(prefix..).map_err(StorageError::checkpoint("reading"))?;
+    for entry in range {
+        let (key, value) = entry.map_err(StorageError::checkpoint("reading"))?;
+        if !key.value().starts_with(prefix) || !sink(key.value(), value.value())? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn raw(transaction: &ReadTransaction, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
@@ -131,6 +158,11 @@ pub(crate) fn directory(
 /// A directory row of a tenant that is not forgotten.
 pub(crate) fn kept(row: Option<DirectoryRow>) -> Option<DirectoryRow> {
     row.filter(|row| row.life == Life::Kept)
+}
+
+/// The head that a directory row stands for.
+pub(crate) const fn head_of(tenant: TenantId, row: &DirectoryRow) -> Head {
+    Head { tenant, slot: row.slot, epoch: row.epoch, next: row.next, link: row.link }
 }
 
 /// The events of a listed bucket, all its parts verified against the list.

@@ -5,7 +5,7 @@
 //! looked at on reads.
 
 use crate::keys::KeySlot;
-use crate::record::{Field, Reader, RecordError, field::put_list, field::record};
+use crate::record::{Field, Reader, RecordError, field::put_bytes, field::put_list, field::record};
 use crate::store::BucketKind;
 use redb::TableDefinition;
 use tessera_crypto::digest;
@@ -24,6 +24,13 @@ pub(crate) const ROW: Table = TableDefinition::new("row_v1");
 /// Tenant, first revision → frames without rows.
 pub(crate) const SEGMENT: Table = TableDefinition::new("segment_v1");
 
+/// Tenant → how far its frames stand aside, and its damage if it has any.
+pub(crate) const ASIDE: Table = TableDefinition::new("aside_v1");
+/// Tenant, revision → a frame that stands aside, as the journal had it.
+pub(crate) const ASIDE_FRAME: Table = TableDefinition::new("aside_frame_v1");
+/// All tables.
+pub(crate) const TABLES: [Table; 7] = [META, DIRECTORY, BUCKET, ROW, SEGMENT, ASIDE, ASIDE_FRAME];
+
 /// The key of the one entry of [`META`].
 pub(crate) const META_KEY: &[u8] = b"meta";
 /// The version of values in every table.
@@ -39,6 +46,8 @@ pub(crate) enum Of {
     Bucket = 3,
     Row = 4,
     Segment = 5,
+    Aside = 6,
+    AsideFrame = 7,
 }
 
 impl Of {
@@ -50,6 +59,8 @@ impl Of {
             Self::Bucket => "state.redb/bucket_v1",
             Self::Row => "state.redb/row_v1",
             Self::Segment => "state.redb/segment_v1",
+            Self::Aside => "state.redb/aside_v1",
+            Self::AsideFrame => "state.redb/aside_frame_v1",
         }
     }
 }
@@ -100,7 +111,7 @@ pub(crate) fn row_key(tenant: TenantId, kind: RowKind, key: &[u8]) -> Vec<u8> {
 /// Bytes of a row's key before the model's key.
 pub(crate) const ROW_KEY_HEAD: usize = 10;
 
-/// The key of a history segment.
+/// The key of a history segment, or of a frame that stands aside.
 pub(crate) fn segment_key(tenant: TenantId, first: Revision) -> Vec<u8> {
     let mut key = tenant_key(tenant).to_vec();
     key.extend_from_slice(&first.0.to_be_bytes());
@@ -219,7 +230,48 @@ pub(crate) struct DirectoryRow {
     pub(crate) buckets: Vec<Listed>,
 }
 
+/// LIMIT: bytes of the texts of a damage: a file's name and a sentence.
+const DAMAGE_TEXT_BYTES_MAX: usize = 256;
+
+/// What is kept of a tenant whose frames no actor could take into buckets.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct AsideRow {
+    pub(crate) schema: u16,
+    pub(crate) slot: Slot,
+    pub(crate) epoch: Epoch,
+    /// The frames that stand aside lead to before this revision.
+    pub(crate) next: Revision,
+    pub(crate) link: [u8; 32],
+    /// Why the tenant is refused, where a start found that its journal was damaged.
+    pub(crate) damage: Option<AsideDamage>,
+}
+
+/// Where the journal was damaged, as the start that found it told.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct AsideDamage {
+    pub(crate) file: Box<str>,
+    pub(crate) offset: u64,
+    pub(crate) what: Box<str>,
+}
+
+impl Field for AsideDamage {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_bytes(self.file.as_bytes(), out);
+        self.offset.put(out);
+        put_bytes(self.what.as_bytes(), out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        let text = |input: &mut Reader<'_>| {
+            let bytes = input.bytes(DAMAGE_TEXT_BYTES_MAX)?;
+            std::str::from_utf8(bytes).map(Box::from).map_err(|_| RecordError::BadText)
+        };
+        Ok(Self { file: text(input)?, offset: u64::take(input)?, what: text(input)? })
+    }
+}
+
 record! {
+    AsideRow { schema, slot, epoch, next, link, damage }
     Meta { schema, salt, covered, hash, writes, keys_upto }
     Listed { kind, no, upto, parts }
     DirectoryRow { schema, life, slot, epoch, next, link, keys, buckets }

@@ -1,5 +1,6 @@
 //! The embedded store: everything in one directory, a lane and a preparer as threads beside it.
 
+mod aside;
 mod open;
 mod put;
 mod read;

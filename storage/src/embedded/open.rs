@@ -2,6 +2,7 @@
 
 use super::{Drive, Embedded, Options};
 use crate::checkpoint::Checkpoint;
+use crate::checkpoint::aside::AsideFrames;
 use crate::checkpoint::schema::Life;
 use crate::disk::{self, Disk, real::Directory};
 use crate::error::{Damage, StorageError};
@@ -12,13 +13,14 @@ use crate::journal::{Files, Journal};
 use crate::keys::{Keys, Named};
 use crate::lane::{Lane, Shared};
 use crate::record::{Field, Reader, field::record};
-use crate::recover::{Last, recover};
+use crate::recover::{Aside, Last, recover};
 use crate::tail::Tail;
 use parking_lot::{Mutex, RwLock};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use tessera_crypto::digest;
+use tessera_model::TenantId;
 use tokio::sync::Notify;
 
 const LOCK: &str = "LOCK";
@@ -55,7 +57,7 @@ impl Identity {
             StorageError::Damaged(Damage {
                 file: LANE.into(),
                 offset: 0,
-                what: "the directory's identity does not verify",
+                what: "the directory's identity does not verify".into(),
                 tenants: None,
             })
         };
@@ -76,7 +78,7 @@ impl Identity {
             return Err(StorageError::Damaged(Damage {
                 file: LANE.into(),
                 offset: 0,
-                what: "the directory's identity is missing, its other files are there",
+                what: "the directory's identity is missing, its other files are there".into(),
                 tenants: None,
             }));
         }
@@ -119,11 +121,13 @@ impl Embedded {
         let found = journal_files(&*disk)?;
         let faulty = faulty_file(&found, identity.file_bytes);
         let anchor = Anchor { sequence: meta.covered, hash: meta.hash };
-        let mut recovered = recover(&found, &identity.salt, &anchor, &|tenant| checkpoint.directory(tenant))?;
+        let lookup = |tenant| checkpoint.directory(tenant);
+        let mut recovered = recover(&found, &identity.salt, &anchor, &lookup, &aside(&checkpoint)?)?;
         if let Some(damage) = faulty {
             tracing::error!(%damage, "the journal is damaged");
             recovered.tail.refused.all_but.push((damage, std::collections::BTreeSet::new()));
         }
+        name_the_unproven(&mut recovered.tail, &checkpoint)?;
         let end = recovered.end;
         let keys = Keys::open(&*disk, &options.root_key, &identity.salt, meta.keys_upto, end.sequence)?;
         keys.reconcile(|tenant| match checkpoint.directory(tenant) {
@@ -205,6 +209,38 @@ impl Embedded {
     }
 }
 
+/// What stands aside of each tenant, with the frames of those that are not refused.
+fn aside(checkpoint: &Checkpoint) -> Result<Vec<Aside>, StorageError> {
+    let mut found = Vec::new();
+    for (tenant, row) in checkpoint.aside()? {
+        let frames = match row.damage {
+            None => checkpoint.aside_frames(tenant)?,
+            Some(_) => AsideFrames::new(),
+        };
+        found.push(Aside { tenant, row, frames });
+    }
+    Ok(found)
+}
+
+/// Damage whose tenants are not known concerns every tenant that nothing proves whole. Where the system
+/// tenant is proven, all others are known by name: those are refused, and new ones can be made.
+fn name_the_unproven(tail: &mut Tail, checkpoint: &Checkpoint) -> Result<(), StorageError> {
+    if tail.refused.all_but.is_empty() || tail.refused.find(TenantId::SYSTEM).is_some() {
+        return Ok(());
+    }
+    let mut known = checkpoint.tenants()?;
+    known.extend(tail.tenants.values().map(|tailed| (tailed.head.tenant, tailed.head)));
+    for (damage, proven) in std::mem::take(&mut tail.refused.all_but) {
+        for head in known.values().filter(|head| !proven.contains(&head.tenant)) {
+            let tailed = tail.tenants.remove(&head.tenant);
+            let head = tailed.as_ref().map_or(*head, |tailed| tailed.head);
+            let damage = Damage { tenants: Some(vec![head.tenant]), ..damage.clone() };
+            tail.refused.add(head, damage, tailed.into_iter().flat_map(|tailed| tailed.spots));
+        }
+    }
+    Ok(())
+}
+
 fn journal_files(disk: &dyn Disk) -> Result<Vec<Found>, StorageError> {
     let names = disk.list().map_err(StorageError::while_doing("listing", "the directory"))?;
     let mut found = Vec::new();
@@ -226,7 +262,7 @@ fn faulty_file(found: &[Found], file_bytes: u64) -> Option<Damage> {
         Some((no, found)) if found.no != no => (no, "a journal file is missing"),
         Some((no, _)) => (no, "a journal file has another size"),
     };
-    Some(Damage { file: name_of(file).into(), offset: 0, what, tenants: None })
+    Some(Damage { file: name_of(file).into(), offset: 0, what: what.into(), tenants: None })
 }
 
 /// Writes the last group again: into a fresh file, or behind itself when none can be had.

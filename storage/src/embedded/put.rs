@@ -2,8 +2,11 @@
 
 use super::Embedded;
 use crate::batch::Head;
+use crate::checkpoint::aside::AsideFrames;
 use crate::checkpoint::read as table;
-use crate::checkpoint::schema::{self, BUCKET, DIRECTORY, DirectoryRow, Life, Listed, Of, ROW, SEGMENT};
+use crate::checkpoint::schema::{
+    self, ASIDE, ASIDE_FRAME, BUCKET, DIRECTORY, DirectoryRow, Life, Listed, Of, ROW, SEGMENT,
+};
 use crate::checkpoint::{Flushed, Pending};
 use crate::error::StorageError;
 use crate::record::bucket;
@@ -73,6 +76,7 @@ impl Embedded {
         rows: Rows,
     ) -> Result<Pending, StorageError> {
         let tenant = head.tenant;
+        let aside = Self::aside_of(transaction, tenant, spots)?;
         let mut row = old.unwrap_or_else(|| DirectoryRow {
             schema: schema::SCHEMA,
             life: Life::Kept,
@@ -85,7 +89,8 @@ impl Embedded {
         });
         let mut pending =
             Pending { tenant, next: head.next.max(row.next), entries: Vec::new(), rows: Vec::new() };
-        self.add_history(transaction, head, &row, spots, &mut pending)?;
+        self.add_history(transaction, head, &row, (spots, &aside), &mut pending)?;
+        drop_aside(transaction, head, spots, &mut pending)?;
         for bucket in buckets {
             add_bucket(&mut row, head, &bucket, &mut pending);
         }
@@ -111,7 +116,7 @@ impl Embedded {
         transaction: &redb::ReadTransaction,
         head: &Head,
         row: &DirectoryRow,
-        spots: &[Spot],
+        spots: (&[Spot], &AsideFrames),
         pending: &mut Pending,
     ) -> Result<(), StorageError> {
         let from =
@@ -159,23 +164,22 @@ impl Embedded {
         let _one = self.finishing.lock();
         let needed = {
             let tail = self.shared.tail.lock();
-            if !tail.refused.is_empty() {
-                let damage = tail.refused.some.values().next();
-                let damage = damage.or_else(|| tail.refused.all_but.first().map(|(damage, _)| damage));
-                // Covering the tail would throw away what a repair needs.
-                return Err(damage.cloned().map_or(StorageError::LaneStopped, StorageError::Damaged));
+            if let Some((damage, _)) = tail.refused.all_but.first() {
+                // Nobody knows whose frames are gone: covering the tail would throw away what tells.
+                return Err(StorageError::Damaged(damage.clone()));
             }
             if cut.sequence < tail.covered || cut.sequence > tail.sequence {
                 return Err(StorageError::BadOptions("the cut is not of this store's present"));
             }
             tail.needed(cut.sequence)
         };
+        self.set_withheld_aside()?;
         let checkpoint = &self.shared.checkpoint;
         let named = |tenant, slot| {
             Ok(table::kept(checkpoint.directory(tenant)?).is_some_and(|row| row.keys.contains(&slot)))
         };
         let keys_upto = self.keys.settle(named)?;
-        let (flushed, meta) = checkpoint.finish(cut.sequence, cut.hash, keys_upto, |upto| {
+        let (flushed, meta, put) = checkpoint.finish(cut.sequence, cut.hash, keys_upto, |upto| {
             for (tenant, next) in &needed {
                 let put = upto.get(tenant).copied();
                 let stored = match put {
@@ -192,7 +196,7 @@ impl Embedded {
         {
             let _files = self.pins.write();
             let mut tail = self.shared.tail.lock();
-            tail.trim(cut.sequence);
+            tail.trim(cut.sequence, &put);
             tail.name = Some(crate::journal::group::Name { covered: meta.covered, writes: meta.writes });
             drop(tail);
             self.files.release(cut.sequence);
@@ -213,6 +217,24 @@ impl Embedded {
         self.compacted_at.store(self.shared.checkpoint.bytes(), Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// Frames that stood aside and are in buckets and history now need to stand nowhere else.
+fn drop_aside(
+    transaction: &redb::ReadTransaction,
+    head: &Head,
+    spots: &[Spot],
+    pending: &mut Pending,
+) -> Result<(), StorageError> {
+    if !spots.iter().any(Spot::is_aside) {
+        return Ok(());
+    }
+    let (keys, more) = crate::checkpoint::aside::keys_below(transaction, head.tenant, head.next.0)?;
+    pending.entries.extend(keys.into_iter().map(|key| (ASIDE_FRAME, key, None)));
+    if !more {
+        pending.entries.push((ASIDE, schema::tenant_key(head.tenant).to_vec(), None));
+    }
+    Ok(())
 }
 
 fn add_bucket(row: &mut DirectoryRow, head: &Head, bucket: &Bucket, pending: &mut Pending) {

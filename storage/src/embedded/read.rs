@@ -2,12 +2,14 @@
 
 use super::Embedded;
 use crate::batch::Head;
+use crate::checkpoint::aside::AsideFrames;
 use crate::checkpoint::read as table;
 use crate::checkpoint::schema::{DirectoryRow, Of};
 use crate::checkpoint::segment::Segment;
 use crate::disk::DiskFile;
 use crate::error::StorageError;
 use crate::journal::files::name_of;
+use crate::keys::KeySlot;
 use crate::record::RecordError;
 use crate::record::frame::{Form, FrameView};
 use crate::tail::Spot;
@@ -23,14 +25,20 @@ pub(super) type Sink<'a> = &'a mut dyn FnMut(&FrameView<'_>) -> Result<bool, Sto
 
 /// Reads journal files through one window.
 #[derive(Default)]
-struct Window {
+pub(super) struct Window {
     file: Option<(u32, Arc<dyn DiskFile>)>,
     start: u64,
     bytes: Vec<u8>,
 }
 
 impl Window {
-    fn frame(&mut self, store: &Embedded, tenant: TenantId, spot: &Spot) -> Result<&[u8], StorageError> {
+    /// The bytes at a spot of the journal, not looked at yet.
+    pub(super) fn frame(
+        &mut self,
+        store: &Embedded,
+        tenant: TenantId,
+        spot: &Spot,
+    ) -> Result<&[u8], StorageError> {
         let len = usize::try_from(spot.len).unwrap_or(usize::MAX);
         let same = self.file.as_ref().is_some_and(|(no, _)| *no == spot.file);
         let inside = same
@@ -56,21 +64,62 @@ impl Window {
 }
 
 impl Embedded {
+    /// A tenant's durable head and the spots of its tail.
+    pub(super) fn tail_of(&self, tenant: TenantId) -> Result<Option<(Head, Vec<Spot>)>, StorageError> {
+        let tail = self.shared.tail.lock();
+        tail.admit(tenant)?;
+        let tailed = tail.tenants.get(&tenant);
+        Ok(tailed.map(|tailed| (tailed.head, tailed.spots.iter().copied().collect())))
+    }
+
+    /// Where the checkpoint stands: the head that the tail continues.
+    pub(super) fn base(tenant: TenantId, row: Option<&DirectoryRow>) -> Head {
+        row.map_or(Head::unborn(tenant), |row| table::head_of(tenant, row))
+    }
+
+    /// The slots of a tenant's keys without those that were erased.
+    pub(super) fn key_slots(
+        &self,
+        tenant: TenantId,
+        named: &[KeySlot],
+    ) -> Result<Vec<KeySlot>, StorageError> {
+        let mut slots = self.keys.slots_of(tenant, named);
+        // Only beside another set is one ever erased while its tenant lives.
+        if slots.len() > 1 {
+            let mut kept = Vec::with_capacity(slots.len());
+            for slot in slots {
+                if !self.keys.is_erased(slot.slot)? {
+                    kept.push(slot);
+                }
+            }
+            slots = kept;
+        }
+        Ok(slots)
+    }
+
+    pub(super) fn forgotten(&self, tenant: TenantId) -> bool {
+        self.shared.tail.lock().forgotten.contains(&tenant)
+    }
+
     /// Gives frames of the tail from `from` on to `sink`, each link verified over the one before.
-    /// Whoever calls holds the pins.
+    /// Those that stand aside are in `aside`. Whoever calls holds the pins.
     pub(super) fn walk_tail(
         &self,
         from: &Head,
-        spots: &[Spot],
+        (spots, aside): (&[Spot], &AsideFrames),
         sink: Sink<'_>,
     ) -> Result<Head, StorageError> {
         let tenant = from.tenant;
         let mut head = *from;
         let mut window = Window::default();
         for spot in spots.iter().filter(|spot| spot.revision >= from.next.0) {
-            let name = name_of(spot.file);
+            let name = if spot.is_aside() { Of::AsideFrame.name().to_owned() } else { name_of(spot.file) };
             let damaged = |what| StorageError::damaged(&name, spot.offset, what, tenant);
-            let frame = window.frame(self, tenant, spot)?;
+            let frame = match aside.get(&spot.revision) {
+                Some(frame) if spot.is_aside() => frame.as_slice(),
+                None if spot.is_aside() => return Err(damaged("a frame that stands aside is missing")),
+                Some(_) | None => window.frame(self, tenant, spot)?,
+            };
             let (view, _) = FrameView::read(frame, Form::Journal).map_err(|error| damaged(error.text()))?;
             if let Some(genesis) = view.genesis().map_err(|error| damaged(error.text()))? {
                 head.link = genesis;
@@ -88,6 +137,19 @@ impl Embedded {
             }
         }
         Ok(head)
+    }
+
+    /// The frames that stand aside, if any of the spots asks for them.
+    pub(super) fn aside_of(
+        transaction: &ReadTransaction,
+        tenant: TenantId,
+        spots: &[Spot],
+    ) -> Result<AsideFrames, StorageError> {
+        if spots.iter().any(Spot::is_aside) {
+            crate::checkpoint::aside::frames(transaction, tenant)
+        } else {
+            Ok(AsideFrames::new())
+        }
     }
 
     /// Gives frames of history from `from` on to `sink`, up to where the directory row stands. `None`

@@ -5,7 +5,7 @@ use crate::batch::{Batch, Head};
 use crate::checkpoint::read as table;
 use crate::checkpoint::schema::{DirectoryRow, Life, Of, SCHEMA, encode, tenant_key};
 use crate::commit::Commit;
-use crate::error::StorageError;
+use crate::error::{Damage, StorageError};
 use crate::intake::Waiting;
 use crate::keys::KeySlot;
 use crate::record::bucket::place_in;
@@ -13,7 +13,6 @@ use crate::store::{
     Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, Room, RowRead, Store, TenantKeys, Usage,
     Verified,
 };
-use crate::tail::Spot;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -21,51 +20,6 @@ use std::sync::atomic::Ordering;
 use tessera_model::limits::BUCKET_PLACES;
 use tessera_model::record::PlaceRecord;
 use tessera_model::{Epoch, Place, Private, Revision, RowKind, TenantId};
-
-impl Embedded {
-    /// A tenant's durable head and the spots of its tail.
-    fn tail_of(&self, tenant: TenantId) -> Result<Option<(Head, Vec<Spot>)>, StorageError> {
-        let tail = self.shared.tail.lock();
-        tail.admit(tenant)?;
-        let tailed = tail.tenants.get(&tenant);
-        Ok(tailed.map(|tailed| (tailed.head, tailed.spots.iter().copied().collect())))
-    }
-
-    /// Where the checkpoint stands: the head that the tail continues.
-    fn base(tenant: TenantId, row: Option<&DirectoryRow>) -> Head {
-        row.map_or(Head::unborn(tenant), |row| Head {
-            tenant,
-            slot: row.slot,
-            epoch: row.epoch,
-            next: row.next,
-            link: row.link,
-        })
-    }
-
-    /// The slots of a tenant's keys without those that were erased.
-    pub(super) fn key_slots(
-        &self,
-        tenant: TenantId,
-        named: &[KeySlot],
-    ) -> Result<Vec<KeySlot>, StorageError> {
-        let mut slots = self.keys.slots_of(tenant, named);
-        // Only beside another set is one ever erased while its tenant lives.
-        if slots.len() > 1 {
-            let mut kept = Vec::with_capacity(slots.len());
-            for slot in slots {
-                if !self.keys.is_erased(slot.slot)? {
-                    kept.push(slot);
-                }
-            }
-            slots = kept;
-        }
-        Ok(slots)
-    }
-
-    fn forgotten(&self, tenant: TenantId) -> bool {
-        self.shared.tail.lock().forgotten.contains(&tenant)
-    }
-}
 
 impl Store for Embedded {
     fn commit(&self, batch: Batch) -> Commit {
@@ -90,20 +44,22 @@ impl Store for Embedded {
         if self.forgotten(tenant) {
             return Ok(None);
         }
-        let row = self.shared.checkpoint.read(|transaction| {
+        let spots = tail.as_ref().map_or(&[][..], |(_, spots)| spots);
+        // In one transaction: a put moves frames that stand aside into buckets.
+        let (row, aside) = self.shared.checkpoint.read(|transaction| {
             let row = table::kept(table::directory(transaction, tenant)?);
             for listed in row.iter().flat_map(|row| &row.buckets) {
                 let events = table::bucket_events(transaction, tenant, listed)?;
                 sink(Replay::Bucket(Bucket { kind: listed.kind, no: listed.no, events }));
             }
-            Ok(row)
+            Ok((row, Self::aside_of(transaction, tenant, spots)?))
         })?;
         if row.is_none() && tail.is_none() {
             return Ok(None);
         }
         let base = Self::base(tenant, row.as_ref());
         let Some((head, spots)) = tail else { return Ok(Some(base)) };
-        let reached = self.walk_tail(&base, &spots, &mut |view| {
+        let reached = self.walk_tail(&base, (&spots, &aside), &mut |view| {
             let frame =
                 view.decode().map_err(|error| StorageError::damaged("journal", 0, error.text(), tenant))?;
             sink(Replay::Frame(frame));
@@ -203,6 +159,16 @@ impl Store for Embedded {
         self.put_tenant(tenant, head, buckets)
     }
 
+    fn set_aside(&self, tenant: TenantId) -> Result<(), StorageError> {
+        self.set_tenant_aside(tenant)
+    }
+
+    fn damaged(&self) -> Vec<Damage> {
+        let tail = self.shared.tail.lock();
+        let all_but = tail.refused.all_but.iter().map(|(damage, _)| damage.clone());
+        tail.refused.some.values().cloned().chain(all_but).collect()
+    }
+
     fn finish(&self, cut: &Cut) -> Result<(), StorageError> {
         self.finish_cut(cut)
     }
@@ -228,15 +194,17 @@ impl Store for Embedded {
             }
             Ok(frames.len() < limit)
         };
-        let (row, more) = self.shared.checkpoint.read(|transaction| {
+        let spots = tail.as_ref().map_or(&[][..], |(_, spots)| spots);
+        let (row, more, aside) = self.shared.checkpoint.read(|transaction| {
+            let aside = Self::aside_of(transaction, tenant, spots)?;
             let Some(row) = table::kept(table::directory(transaction, tenant)?) else {
-                return Ok((None, true));
+                return Ok((None, true, aside));
             };
             let more = Self::walk_history(transaction, &row, tenant, from, &mut take)?;
-            Ok((Some(row), more))
+            Ok((Some(row), more, aside))
         })?;
-        if let (true, Some((_, spots))) = (more, tail) {
-            self.walk_tail(&Self::base(tenant, row.as_ref()), &spots, &mut take)?;
+        if let (true, Some((_, spots))) = (more, &tail) {
+            self.walk_tail(&Self::base(tenant, row.as_ref()), (spots, &aside), &mut take)?;
         }
         Ok(frames)
     }
@@ -249,12 +217,13 @@ impl Store for Embedded {
             verified = Verified { frames: verified.frames + 1, link: view.link };
             Ok(true)
         };
-        let row = self.shared.checkpoint.read(|transaction| {
+        let spots = tail.as_ref().map_or(&[][..], |(_, spots)| spots);
+        let (row, aside) = self.shared.checkpoint.read(|transaction| {
             let row = table::kept(table::directory(transaction, tenant)?);
             if let Some(row) = &row {
                 Self::walk_history(transaction, row, tenant, Revision(0), &mut take)?;
             }
-            Ok(row)
+            Ok((row, Self::aside_of(transaction, tenant, spots)?))
         })?;
         if row.is_none() && tail.is_none() {
             return Err(StorageError::TenantUnknown(tenant));
@@ -262,7 +231,7 @@ impl Store for Embedded {
         let base = Self::base(tenant, row.as_ref());
         let mut head = base;
         if let Some((tail_head, spots)) = tail {
-            self.walk_tail(&base, &spots, &mut take)?;
+            self.walk_tail(&base, (&spots, &aside), &mut take)?;
             head = tail_head;
         }
         if verified.link != head.link || verified.frames != head.next.0 {
@@ -274,7 +243,8 @@ impl Store for Embedded {
     fn forget(&self, tenant: TenantId) -> Result<(), StorageError> {
         let _one = self.finishing.lock();
         let old = self.shared.checkpoint.directory(tenant)?;
-        let head = self.shared.head(tenant)?;
+        // Whose data is damaged is forgotten all the same.
+        let head = self.shared.head(tenant).ok().flatten();
         let keys = self.keys.slots_of(tenant, old.as_ref().map_or(&[], |row| &row.keys));
         let base = head.unwrap_or_else(|| Self::base(tenant, old.as_ref()));
         let row = DirectoryRow {
@@ -295,6 +265,8 @@ impl Store for Embedded {
         self.shared.checkpoint.forget(tenant, value)?;
         let mut tail = self.shared.tail.lock();
         tail.tenants.remove(&tenant);
+        tail.refused.some.remove(&tenant);
+        tail.refused.withheld.remove(&tenant);
         tail.forgotten.insert(tenant);
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! The hash of a group is keyed by the directory's salt, so that nobody who can store text in a tenant
 //! can forge one, and covers the hash of the group before, so that groups stand in one order.
 
+use crate::record::frame::{Form, FrameView};
 use crate::record::{Field, Reader, RecordError, field::record};
 use tessera_crypto::Hasher;
 use tessera_model::TenantId;
@@ -157,6 +158,7 @@ pub(crate) const fn frames_offset(frames: u64, named: bool) -> u64 {
 }
 
 /// One frame on its way into a group.
+#[derive(Clone, Copy)]
 pub(crate) struct Piece<'a> {
     pub(crate) tenant: TenantId,
     pub(crate) revision: u64,
@@ -263,6 +265,45 @@ pub(crate) fn read(bytes: &[u8], header: &Header, salt: &Salt) -> Reading {
         Ok(name) => Reading::Whole(entries, Some(name)),
         Err(_) => Reading::TableOnly(entries),
     }
+}
+
+/// A group of `frames` sequence numbers whose header or table was damaged, made anew of the frames behind
+/// them: only if it has the hash that the group behind it names, so it is the very same.
+pub(crate) fn make_anew(
+    bytes: &[u8],
+    salt: &Salt,
+    draft: &Draft,
+    frames: u64,
+    wanted: &[u8; 32],
+) -> Option<(Header, Vec<Entry>, Option<Name>)> {
+    let mut out = Vec::new();
+    for (count, named) in [(frames, false), (frames, true), (0, false), (0, true)] {
+        if count > GROUP_FRAMES_MAX as u64 || count == 0 && frames != 1 {
+            continue;
+        }
+        let start = usize::try_from(frames_offset(count, named)).ok()?;
+        let name = bytes.get(start.checked_sub(NAME_BYTES)?..start).filter(|_| named);
+        let name = name.and_then(|bytes| Name::take(&mut Reader::new(bytes)).ok());
+        let Some(pieces) = pieces(bytes.get(start..).unwrap_or_default(), count) else { continue };
+        let header = encode(&mut out, salt, &Draft { name, ..*draft }, pieces.iter().copied());
+        if header.hash == *wanted {
+            let entries = entries(out.get(HEADER_BYTES..HEADER_BYTES + header.table_len())?).ok()?;
+            return Some((header, entries, name));
+        }
+    }
+    None
+}
+
+/// So many frames that stand behind one another.
+fn pieces(mut rest: &[u8], count: u64) -> Option<Vec<Piece<'_>>> {
+    let mut pieces = Vec::new();
+    for _ in 0..count {
+        let (view, len) = FrameView::read(rest, Form::Journal).ok()?;
+        let (bytes, behind) = rest.split_at_checked(len)?;
+        pieces.push(Piece { tenant: view.head.tenant, revision: view.head.revision.0, bytes });
+        rest = behind;
+    }
+    Some(pieces)
 }
 
 fn entries(table: &[u8]) -> Result<Vec<Entry>, RecordError> {

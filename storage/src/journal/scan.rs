@@ -5,10 +5,11 @@
 //! it verifies by itself and is newer than the chain's end, that acknowledged groups before it are gone.
 
 use super::files::name_of;
-use super::group::{self, BLOCK_BYTES, Entry, HEADER_BYTES, Header, Name, Reading, Salt};
+use super::group::{self, BLOCK_BYTES, Draft, Entry, HEADER_BYTES, Header, Name, Reading, Salt};
 use crate::disk::DiskFile;
 use crate::error::StorageError;
 use std::sync::Arc;
+use tessera_model::limits::GROUP_BYTES_MAX;
 
 /// Bytes read at once while looking for headers.
 const WINDOW_BYTES: usize = 1024 * 1024;
@@ -57,14 +58,33 @@ impl Linked {
     }
 }
 
+/// A damaged group whose table verifies: it tells whose frames it held, and where.
+pub(crate) struct Lost {
+    pub(crate) header: Header,
+    pub(crate) entries: Vec<Entry>,
+    /// Number of the file, and offset.
+    pub(crate) place: (u32, u64),
+}
+
+/// The group that is looked for and not there.
+#[derive(Clone, Copy)]
+struct Missing {
+    sequence: u64,
+    /// The hash of the group before it, and in which life that was written.
+    hash: [u8; 32],
+    lane_epoch: u64,
+}
+
 /// A hole in the chain, with valid groups behind it.
 pub(crate) struct Gap {
     pub(crate) file: u32,
     pub(crate) offset: u64,
     /// Index of the first group of the chain behind it.
     pub(crate) before: usize,
-    /// The tenants of the groups that are gone, when their tables say so.
-    pub(crate) tenants: Option<Vec<tessera_model::TenantId>>,
+    /// The damaged groups whose tables verify.
+    pub(crate) lost: Vec<Lost>,
+    /// Whether they are all that is gone.
+    pub(crate) known: bool,
 }
 
 /// The chain as found.
@@ -139,9 +159,17 @@ impl<'a> Scan<'a> {
 
     /// The bytes of a group of the chain, from its last place.
     pub(crate) fn bytes_of(&self, linked: &Linked) -> Result<Vec<u8>, StorageError> {
-        let Some((no, offset)) = linked.places.last().copied() else { return Ok(Vec::new()) };
+        linked.places.last().map_or_else(|| Ok(Vec::new()), |place| self.bytes_at(&linked.header, *place))
+    }
+
+    /// The bytes of a damaged group.
+    pub(crate) fn bytes_of_lost(&self, lost: &Lost) -> Result<Vec<u8>, StorageError> {
+        self.bytes_at(&lost.header, lost.place)
+    }
+
+    fn bytes_at(&self, header: &Header, (no, offset): (u32, u64)) -> Result<Vec<u8>, StorageError> {
         let file = self.files.iter().position(|found| found.no == no).unwrap_or(usize::MAX);
-        self.bytes(&Candidate { file, offset, header: linked.header })
+        self.bytes(&Candidate { file, offset, header: *header })
     }
 
     fn with_sequence(&self, sequence: u64) -> impl Iterator<Item = &Candidate> {
@@ -206,7 +234,12 @@ impl<'a> Scan<'a> {
         loop {
             let next = match self.next(sequence, &hash, ends.as_deref().filter(|_| !at_start))? {
                 Some(next) => Some(next),
-                None => self.over_gap(sequence, ends.as_deref(), &mut chain)?,
+                None => {
+                    let before = chain.groups.last().or(chain.anchor.as_ref());
+                    let lane_epoch = before.map_or(1, |before| before.header.lane_epoch);
+                    let missing = Missing { sequence, hash, lane_epoch };
+                    self.over_gap(missing, ends.as_deref(), &mut chain)?
+                }
             };
             let Some(next) = next else { return Ok(chain) };
             at_start = false;
@@ -232,39 +265,106 @@ impl<'a> Scan<'a> {
         Ok(None)
     }
 
-    /// The first valid group at or behind `sequence`, and a note of what is missing before it.
+    /// The first valid group at or behind the one that is missing, and a note of what is gone before it.
+    /// What can be made anew of its frames is not gone.
     fn over_gap(
         &self,
-        sequence: u64,
+        missing: Missing,
         ends: Option<&[(usize, u64)]>,
         chain: &mut Chain,
     ) -> Result<Option<Linked>, StorageError> {
-        let from = self.candidates.partition_point(|candidate| candidate.header.sequence < sequence);
-        let mut tenants = Vec::new();
-        let mut told = sequence;
+        let from = self.candidates.partition_point(|candidate| candidate.header.sequence < missing.sequence);
+        let mut tables = Vec::new();
         for candidate in self.candidates.get(from..).unwrap_or_default() {
             match self.read(candidate)? {
                 Reading::Whole(..) => {
                     let Some(linked) = self.linked(candidate)? else { continue };
-                    let known = told == linked.header.sequence;
-                    tenants.sort_unstable();
-                    tenants.dedup();
-                    let (file, offset) = ends.and_then(<[_]>::last).copied().unwrap_or((0, 0));
-                    chain.gaps.push(Gap {
-                        file: self.number(file),
-                        offset,
-                        before: chain.groups.len(),
-                        tenants: known.then_some(tenants),
-                    });
+                    self.note_gap(missing, ends, tables, &linked.header, chain)?;
                     return Ok(Some(linked));
                 }
-                Reading::TableOnly(entries) if candidate.header.sequence == told => {
-                    tenants.extend(entries.iter().map(|entry| entry.tenant));
-                    told = candidate.header.last_sequence() + 1;
+                Reading::TableOnly(entries) => {
+                    let place = (self.number(candidate.file), candidate.offset);
+                    tables.push(Lost { header: candidate.header, entries, place });
                 }
-                Reading::TableOnly(_) | Reading::Nothing => {}
+                Reading::Nothing => {}
             }
         }
         Ok(None)
+    }
+
+    /// Walks back from the group behind a gap: each group names the hash of the one before it.
+    fn note_gap(
+        &self,
+        missing: Missing,
+        ends: Option<&[(usize, u64)]>,
+        mut tables: Vec<Lost>,
+        behind: &Header,
+        chain: &mut Chain,
+    ) -> Result<(), StorageError> {
+        let (mut start, mut wanted, mut lost) = (behind.sequence, behind.previous, Vec::new());
+        let is_before = |table: &Lost, start: u64, wanted: &[u8; 32]| {
+            table.header.hash == *wanted && table.header.last_sequence() + 1 == start
+        };
+        while start > missing.sequence {
+            let Some(at) = tables.iter().position(|table| is_before(table, start, &wanted)) else { break };
+            let table = tables.swap_remove(at);
+            (start, wanted) = (table.header.sequence, table.header.previous);
+            lost.push(table);
+        }
+        lost.reverse();
+        let mut known = start == missing.sequence && wanted == missing.hash;
+        if start > missing.sequence
+            && let Some(again) = self.made_anew(missing, (start, &wanted), behind.lane_epoch, ends)?
+        {
+            known = true;
+            chain.groups.push(again);
+        }
+        if !known || !lost.is_empty() {
+            let (file, offset) = ends.and_then(<[_]>::last).copied().unwrap_or((0, 0));
+            let file = self.number(file);
+            chain.gaps.push(Gap { file, offset, before: chain.groups.len(), lost, known });
+        }
+        Ok(())
+    }
+
+    /// The one missing group, where only its header or table was damaged: it stands where it was written,
+    /// and the group behind it names its hash.
+    fn made_anew(
+        &self,
+        missing: Missing,
+        (end, wanted): (u64, &[u8; 32]),
+        epoch_behind: u64,
+        ends: Option<&[(usize, u64)]>,
+    ) -> Result<Option<Linked>, StorageError> {
+        let starts = (0..self.files.len()).map(|file| (file, 0));
+        let places = ends.unwrap_or_default().iter().copied().chain(starts);
+        let frames = end - missing.sequence;
+        for (file, offset) in places {
+            let bytes = self.bytes_within(file, offset)?;
+            for lane_epoch in [epoch_behind, missing.lane_epoch] {
+                let draft =
+                    Draft { sequence: missing.sequence, lane_epoch, previous: missing.hash, name: None };
+                let Some((header, entries, name)) =
+                    group::make_anew(&bytes, self.salt, &draft, frames, wanted)
+                else {
+                    continue;
+                };
+                tracing::warn!(file = %name_of(self.number(file)), offset, "a group's damaged head was made anew");
+                let places = vec![(self.number(file), offset)];
+                let ends = vec![(file, offset + header.padded_len())];
+                return Ok(Some(Linked { header, entries, name, places, ends }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// As many bytes of a file as a group can have.
+    fn bytes_within(&self, file: usize, offset: u64) -> Result<Vec<u8>, StorageError> {
+        let Some(found) = self.files.get(file) else { return Ok(Vec::new()) };
+        let left = usize::try_from(found.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; left.min(GROUP_BYTES_MAX)];
+        let name = name_of(found.no);
+        found.file.read_at(offset, &mut bytes).map_err(StorageError::while_doing("reading", &name))?;
+        Ok(bytes)
     }
 }

@@ -100,7 +100,7 @@ pub fn kinds_text() -> String {
 /// Every code: docs/surface/codes.txt.
 #[must_use]
 pub fn codes_text() -> String {
-    let mut text = String::from("# The one space of codes, append-only\n");
+    let mut text = String::new();
     for reason in Reason::ALL {
         writeln!(text, "{:03} {} - {}", reason.code(), reason.name(), reason.text()).unwrap_or_default();
     }
@@ -115,5 +115,7 @@ pub fn codes_text() -> String {
         .unwrap_or_default();
     writeln!(text, "{CODE_FAILED} Failed - the node failed; nothing is known to have happened")
         .unwrap_or_default();
-    text
+    let mut lines: Vec<_> = text.lines().collect();
+    lines.sort_unstable();
+    format!("# The one space of codes, append-only\n{}\n", lines.join("\n"))
 }

@@ -2,46 +2,27 @@
 //!
 //! For simulations, tests of the engine and benches that measure what a disk would hide.
 
-use crate::batch::{Batch, Durable, Head};
+mod inner;
+
+use crate::batch::{Batch, Head};
 use crate::commit::Commit;
-use crate::error::StorageError;
+use crate::error::{Damage, StorageError};
 use crate::record::bucket::place_in;
-use crate::record::frame::{Form, FrameView};
 use crate::store::{
     Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, Room, RowRead, Store, TenantKeys, Usage,
     Verified,
 };
+use inner::{Inner, has_tail};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use tessera_crypto::Key;
 use tessera_model::limits::{BUCKET_PLACES, FRAME_WITH_ROWS_BYTES_MAX};
 use tessera_model::record::PlaceRecord;
-use tessera_model::{Event, Place, Private, Revision, RowKind, TenantId};
+use tessera_model::{Place, Private, Revision, RowKind, TenantId};
 
 const FILE: &str = "memory";
-
-struct Kept {
-    head: Head,
-    /// Lane sequence and bytes of each frame, from revision 0 on.
-    frames: Vec<(u64, Vec<u8>)>,
-    rows: BTreeMap<(RowKind, Vec<u8>), (Option<Private>, Revision)>,
-    buckets: BTreeMap<(BucketKind, u32), Vec<Event>>,
-    /// What the buckets hold: everything before this revision.
-    upto: Revision,
-}
-
-#[derive(Default)]
-struct Inner {
-    tenants: BTreeMap<TenantId, Kept>,
-    forgotten: BTreeSet<TenantId>,
-    keys: BTreeMap<TenantId, (Key, BTreeMap<u8, Key>)>,
-    sequence: u64,
-    covered: u64,
-    usage: Usage,
-    stopped: bool,
-}
 
 /// The store in memory.
 pub struct Memory {
@@ -54,86 +35,6 @@ impl Memory {
     #[must_use]
     pub fn new(tail_frames_max: u64) -> Self {
         Self { inner: Mutex::new(Inner::default()), tail_frames_max }
-    }
-}
-
-impl Inner {
-    fn kept(&self, tenant: TenantId) -> Result<&Kept, StorageError> {
-        self.tenants.get(&tenant).ok_or(StorageError::TenantUnknown(tenant))
-    }
-
-    fn commit(&mut self, batch: Batch, tail_frames_max: u64) -> Result<Durable, StorageError> {
-        let tenant = batch.tenant();
-        if self.stopped {
-            return Err(StorageError::LaneStopped);
-        }
-        let known = self.tenants.get(&tenant).map(|kept| kept.head);
-        let before = *batch.head_before();
-        let in_order = if batch.is_own_birth() { known.is_none() } else { known == Some(before) };
-        let fresh =
-            |head: &Head| !self.tenants.contains_key(&head.tenant) && !self.forgotten.contains(&head.tenant);
-        if !in_order || !batch.births.iter().all(fresh) {
-            let expected = known.map_or(Revision(0), |head| head.next);
-            return Err(StorageError::OutOfOrder { tenant, expected });
-        }
-        if self.usage.tail_frames >= tail_frames_max && !batch.narrowing {
-            return Err(StorageError::Busy);
-        }
-        for head in &batch.births {
-            let kept = Kept {
-                head: *head,
-                frames: Vec::new(),
-                rows: BTreeMap::new(),
-                buckets: BTreeMap::new(),
-                upto: Revision(0),
-            };
-            self.tenants.insert(head.tenant, kept);
-        }
-        for span in &batch.spans {
-            self.sequence += 1;
-            let bytes = batch.frames.get(span.start..span.start + span.len).unwrap_or_default();
-            self.usage.tail_bytes += bytes.len() as u64;
-            if let Some(kept) = self.tenants.get_mut(&span.tenant) {
-                kept.frames.push((self.sequence, bytes.to_vec()));
-            }
-        }
-        self.usage.frames += batch.spans.len() as u64;
-        self.usage.tail_frames += batch.spans.len() as u64;
-        self.usage.groups += 1;
-        let after = batch.head_after();
-        for (tenant, revision, row) in batch.rows {
-            if let Some(kept) = self.tenants.get_mut(&tenant) {
-                kept.rows.insert((row.kind, row.key), (row.value, revision));
-            }
-        }
-        if let Some(kept) = self.tenants.get_mut(&tenant) {
-            kept.head = after;
-        }
-        Ok(Durable::new(after, self.sequence))
-    }
-
-    fn walk(
-        kept: &Kept,
-        from: Revision,
-        sink: &mut dyn FnMut(&FrameView<'_>) -> Result<bool, StorageError>,
-    ) -> Result<(), StorageError> {
-        let tenant = kept.head.tenant;
-        let damaged = |what| StorageError::damaged(FILE, 0, what, tenant);
-        let mut link = [0; 32];
-        for (at, (_, bytes)) in kept.frames.iter().enumerate() {
-            let (view, _) = FrameView::read(bytes, Form::Journal).map_err(|error| damaged(error.text()))?;
-            if let Some(genesis) = view.genesis().map_err(|error| damaged(error.text()))? {
-                link = genesis;
-            }
-            if !view.holds(&link, Form::Journal) || view.head.revision.0 != at as u64 {
-                return Err(damaged("a link does not hold"));
-            }
-            link = view.link;
-            if view.head.revision >= from && !sink(&view)? {
-                break;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -234,6 +135,14 @@ impl Store for Memory {
         }
         kept.upto = head.next;
         Ok(())
+    }
+
+    fn set_aside(&self, _tenant: TenantId) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn damaged(&self) -> Vec<Damage> {
+        Vec::new()
     }
 
     fn finish(&self, cut: &Cut) -> Result<(), StorageError> {
@@ -360,8 +269,4 @@ impl Store for Memory {
     fn stop(&self) {
         self.inner.lock().stopped = true;
     }
-}
-
-fn has_tail(kept: &Kept, covered: u64) -> bool {
-    kept.frames.last().is_some_and(|(sequence, _)| *sequence > covered)
 }
