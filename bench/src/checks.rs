@@ -75,9 +75,9 @@ impl Bench {
     /// Asks every question by tag, `per_root` under one root; counts the permits.
     #[must_use]
     pub fn tags(&self, view: &View, now: UnixMillis, per_root: usize) -> usize {
-        let mut permits = 0;
+        let (mut permits, mut reading) = (0, view.read(now));
         for drained in self.by_tag.chunks(per_root) {
-            let reading = view.read(now);
+            reading.renew(now);
             for question in drained {
                 let permission = PermissionRef::Id(question.permission);
                 let workspace = WorkspaceRef::Index(question.workspace);
@@ -92,9 +92,9 @@ impl Bench {
     /// Asks every question by handle, `per_root` under one root; counts the permits.
     #[must_use]
     pub fn handles(&self, view: &View, now: UnixMillis, per_root: usize) -> usize {
-        let mut permits = 0;
+        let (mut permits, mut reading) = (0, view.read(now));
         for drained in self.by_handle.chunks(per_root) {
-            let reading = view.read(now);
+            reading.renew(now);
             for question in drained {
                 let decision = reading.check(&self.tagger, &query(question));
                 permits += usize::from(black_box(decision).is_permit());
@@ -110,7 +110,10 @@ impl Bench {
         for drained in self.by_handle.chunks(per_root) {
             let reading = view.read(now);
             for question in drained {
-                black_box(reading.prefetch(&question.handle));
+                reading.touch(&query(question));
+            }
+            for question in drained {
+                reading.touch_subject(&query(question));
             }
             for question in drained {
                 let decision = reading.check(&self.tagger, &query(question));
@@ -118,6 +121,13 @@ impl Bench {
             }
         }
         permits
+    }
+
+    /// As [`Bench::handles`] with a root per check, each loaded from the shared pointer instead of renewed.
+    #[must_use]
+    pub fn handles_loading(&self, view: &View, now: UnixMillis) -> usize {
+        let decide = |question: &HandleQuestion| view.read(now).check(&self.tagger, &query(question));
+        self.by_handle.iter().filter(|question| black_box(decide(question)).is_permit()).count()
     }
 
     /// The peer: one BLAKE3 keyed hash of each handle.

@@ -62,7 +62,9 @@ fn run(args: &Args) -> Result<(), Why> {
     if let Some(path) = &args.json {
         std::fs::write(path, serde_json::to_vec_pretty(&rows)?)?;
     }
-    Ok(())
+    // The one goal that does not depend on the machine.
+    let grown = rows.iter().find(|row| row.unit == instructions::UNIT && row.met == Some(false));
+    grown.map_or(Ok(()), |row| Err(format!("{} lies over its bar, see bench/bar.txt", row.id).into()))
 }
 
 fn run_part(part: &Part) -> Result<(), Why> {

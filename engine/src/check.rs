@@ -11,8 +11,8 @@ use tessera_crypto::compare::equal_words;
 use tessera_crypto::digest::Tagger;
 use tessera_model::record::SubjectStatus;
 use tessera_model::{
-    CheckQuery, Deadline, Decision, Generation, Handle, HandleBytes, HandleKind, PermissionId, PermissionRef,
-    Place, Reason, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
+    CheckQuery, Deadline, Decision, Generation, Handle, HandleBytes, HandleKind, PermissionRef, Place,
+    Reason, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
 
 /// What a place and a root say together.
@@ -104,6 +104,7 @@ impl Live {
 
 /// Whose handle it is, read off a live place under one root: the part of a check that knows no
 /// permission yet.
+#[inline(always)]
 pub(crate) fn alive<'r>(
     root: &'r Root,
     fields: &Fields,
@@ -151,6 +152,7 @@ struct Question<'a> {
     workspace: WorkspaceRef<'a>,
 }
 
+#[inline(always)]
 fn judge(
     root: &Root,
     fields: &Fields,
@@ -162,22 +164,22 @@ fn judge(
         Ok(found) => found,
         Err(judged) => return judged,
     };
-    let Some(permission) = root.rules.permission(question.permission) else {
-        return Judged::deny(Reason::PermissionUnknown);
+    // Ids are not looked up here: evaluating says what it does not know.
+    let permission = match question.permission {
+        PermissionRef::Id(id) => id,
+        name @ PermissionRef::Name(_) => match root.rules.permission(name) {
+            Some(id) => id,
+            None => return Judged::deny(Reason::PermissionUnknown),
+        },
     };
-    let Some(workspace) = root.rules.workspace(question.workspace) else {
-        return Judged::deny(Reason::WorkspaceUnknown);
+    let workspace = match question.workspace {
+        WorkspaceRef::Tenant => WorkspaceIndex(0),
+        WorkspaceRef::Index(index) => index,
+        name @ WorkspaceRef::Name(_) => match root.rules.workspace(name) {
+            Some(index) => index,
+            None => return Judged::deny(root.rules.unknown(permission, Reason::WorkspaceUnknown)),
+        },
     };
-    judge_ids(root, (line, &live, end), permission, workspace, now)
-}
-
-fn judge_ids(
-    root: &Root,
-    (line, live, end): (&tessera_policy::Line, &Live, UnixMillis),
-    permission: PermissionId,
-    workspace: WorkspaceIndex,
-    now: UnixMillis,
-) -> Judged {
     let outcome = root.rules.evaluate(line, permission, workspace, live.restriction, now);
     let valid_until = if outcome.valid_until.0 < end.0 { outcome.valid_until } else { end };
     Judged { reason: outcome.reason, valid_until, stale: false }
@@ -191,10 +193,8 @@ impl Reading<'_> {
             Ok(handle) => handle,
             Err(reason) => return Decision::deny(reason, self.seen),
         };
-        // An early, independent load hides the memory's latency behind the hash.
-        let early = self.view.table.place(handle.place.0).map_or(0, crate::table::Words::head_relaxed);
+        self.touch_place(handle.place);
         let tag = tagger.tag_words(query.handle);
-        std::hint::black_box(early);
         self.check_tag(handle.place, handle.generation, tag, query.permission, query.workspace)
     }
 
@@ -224,12 +224,36 @@ impl Reading<'_> {
         Decision { reason: judged.reason, seen: self.seen, valid_until: judged.valid_until }
     }
 
-    /// Touches the place of a handle, so that it is on its way into the cache before it is checked.
-    pub fn prefetch(&self, handle: &HandleBytes) -> u64 {
-        Handle::parse(handle)
-            .ok()
-            .and_then(|handle| self.view.table.place(handle.place.0))
-            .map_or(0, crate::table::Words::head_relaxed)
+    /// Asks for the place of a query's handle and for its workspace: the first pass over a batch.
+    #[inline]
+    pub fn touch(&self, query: &CheckQuery<'_>) {
+        if let Ok(handle) = Handle::parse(query.handle) {
+            self.touch_place(handle.place);
+            self.root.rules.touch_workspace(query.workspace);
+        }
+    }
+
+    /// Asks for the line of the subject that stands in a handle's place: the second pass over a batch.
+    #[inline]
+    pub fn touch_subject(&self, query: &CheckQuery<'_>) {
+        if let Ok(handle) = Handle::parse(query.handle) {
+            self.touch_line(handle.place);
+        }
+    }
+
+    /// As [`Reading::touch`], of a place whose handle was parsed before.
+    #[inline]
+    pub fn touch_place(&self, place: Place) {
+        self.view.table.touch(place.0, tessera_policy::touch);
+    }
+
+    /// As [`Reading::touch_subject`], of a place whose handle was parsed before.
+    #[inline]
+    pub fn touch_line(&self, place: Place) {
+        if let Some(words) = self.view.table.place(place.0) {
+            let (subject, _) = halves(words.subject_relaxed());
+            self.root.rules.touch_line(SubjectIndex(subject));
+        }
     }
 
     pub(crate) fn parse(&self, handle: &HandleBytes) -> Result<Handle, Reason> {

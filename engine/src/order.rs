@@ -151,6 +151,8 @@ pub(crate) fn answer<R, C: RootCell<R>, V: Verdict>(
 
 /// Judges under the newest root, with the fields read after it: the ends of a session that a cut-off
 /// spares were stored before the root that cuts was swapped in, so they are seen with it.
+#[cold]
+#[inline(never)]
 fn judge_anew<R, C: RootCell<R>, V: Verdict>(
     words: &Words,
     cell: &C,

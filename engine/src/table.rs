@@ -37,12 +37,21 @@ impl Words {
 
     /// w0 alone, without ordering: an early touch that brings the line into the cache, and the
     /// second look after a fence.
+    #[inline]
     pub(crate) fn head_relaxed(&self) -> u64 {
         let [w0, ..] = &self.0;
         w0.load(Ordering::Relaxed)
     }
 
+    /// The low half of w3, without ordering: whose line will be needed soon. May be of a former life.
+    #[inline]
+    pub(crate) fn subject_relaxed(&self) -> u64 {
+        let [_, _, _, w3, ..] = &self.0;
+        w3.load(Ordering::Relaxed) & 0xffff_ffff
+    }
+
     /// All eight words, w0 first with Acquire.
+    #[inline]
     pub(crate) fn read(&self) -> Fields {
         let [w0, w1, w2, w3, w4, w5, w6, _] = &self.0;
         let head = w0.load(Ordering::Acquire);
@@ -108,6 +117,16 @@ impl Table {
     pub(crate) fn place(&self, place: u32) -> Option<&Words> {
         let (chunk, offset, _) = locate(place);
         self.outer.get(chunk / INNER)?.get()?.get(chunk % INNER)?.get()?.get(offset)
+    }
+
+    /// Asks for the cache line of a place before it is needed, without waiting for it.
+    #[inline]
+    pub(crate) fn touch(&self, place: u32, touch: impl Fn(&[Words], usize)) {
+        let (chunk, offset, _) = locate(place);
+        let inner = self.outer.get(chunk / INNER).and_then(OnceLock::get);
+        if let Some(chunk) = inner.and_then(|inner| inner.get(chunk % INNER)).and_then(OnceLock::get) {
+            touch(chunk, offset);
+        }
     }
 
     /// The words of a place, its chunk made if need be. `None` beyond 2^24 places.

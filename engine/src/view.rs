@@ -92,6 +92,22 @@ impl Reading<'_> {
         self.now
     }
 
+    /// Step (1) anew, for the next drained read of the same connection: as [`View::read`], but a root that
+    /// was not swapped meanwhile is kept, which costs no write to shared memory.
+    ///
+    /// The published revision is read before the version, and a root is never older than the version
+    /// that was read before it, so the position that is answered with is one that this root holds.
+    pub fn renew(&mut self, now: UnixMillis) {
+        let next = self.view.marks.published();
+        let version = self.view.marks.version();
+        if version != self.version {
+            self.root = self.view.root.load();
+            self.version = version;
+        }
+        self.seen = Receipt { epoch: self.view.epoch, revision: Revision(next.saturating_sub(1)) };
+        self.now = now;
+    }
+
     /// Whether this reading has seen what the caller has seen. An epoch of 0 asks for nothing.
     #[must_use]
     pub fn sees(&self, at_least: Receipt) -> Sees {

@@ -273,3 +273,53 @@ async fn an_opener_of_sessions_ends_no_admins_key() {
     }
     assert!(house.engine.hello(&key.to_bytes(), None).is_ok(), "the admin's key was revoked");
 }
+
+/// PROPERTY: a reading that is renewed answers as a new one does, after every kind of change: the root
+/// swapped, a place alone changed, time alone gone by. METHOD: one reading kept over all of them.
+#[tokio::test]
+async fn a_renewed_reading_answers_as_a_new_one() {
+    let house = House::new().await;
+    let operator = house.operator().await;
+    let tenant = house.tenant(&operator, "acme").await;
+    let ann = house.person(&tenant, "ann@example.org", "correct horse").await;
+    let session = house.sign_in(&tenant, "ann@example.org", "correct horse").await.expect("signed in");
+    let bytes = session.to_bytes();
+    let query = CheckQuery {
+        handle: &bytes,
+        permission: PermissionRef::Name("orders.read"),
+        workspace: WorkspaceRef::Tenant,
+        at_least: Receipt::default(),
+        address: None,
+    };
+    let view = tenant.admin.entry.view();
+    let view = view.as_ref().expect("awake");
+    let mut kept = view.read(house.engine.now());
+    let mut seen = Vec::new();
+    let mut look = |house: &House| {
+        let now = house.engine.now();
+        kept.renew(now);
+        let (renewed, fresh) = (
+            house.engine.check(&tenant.admin, &kept, &query),
+            house.engine.check(&tenant.admin, &view.read(now), &query),
+        );
+        assert_eq!(renewed, fresh);
+        assert_eq!((kept.seen(), kept.now()), (view.read(now).seen(), now));
+        seen.push(renewed.reason);
+    };
+    look(&house);
+    house.role(&tenant, "reader", &["orders.read"]).await;
+    look(&house);
+    house.grant(&tenant, ann, "reader").await;
+    look(&house);
+    house.submit(&tenant.admin, Command::DeleteRole { name: name("reader") }).await;
+    look(&house);
+    house.role(&tenant, "clerk", &["orders.*"]).await;
+    house.grant(&tenant, ann, "clerk").await;
+    look(&house);
+    house.pass(400 * 86_400_000);
+    look(&house);
+    let wanted =
+        [Reason::PermissionUnknown, Reason::NotGranted, Reason::None, Reason::NotGranted, Reason::None];
+    assert!(seen.starts_with(&wanted), "{seen:?}");
+    assert!(matches!(seen.last(), Some(Reason::Expired | Reason::Idle)), "{seen:?}");
+}

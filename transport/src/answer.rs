@@ -27,6 +27,8 @@ const CHECK: &str = "tessera.check";
 /// LIMIT: bytes of names in one answer to `list_permissions`: the rest of the frame holds set and items.
 const NAMES_BYTES_MAX: usize = WIRE_FRAME_BYTES_MAX / 2;
 
+/// LIMIT: frames that are answered under one look at clock and root: some 10 us of single checks.
+const FRAMES_PER_LOOK: u32 = 64;
 /// LIMIT: bytes of answers that are written at once: one frame, and what was begun before it.
 const ANSWERS_BYTES_MAX: usize = WIRE_FRAME_BYTES_MAX;
 
@@ -205,9 +207,15 @@ fn known(
     let left = line.shared.budgets.left(bucket, now);
     let mut asking =
         reading.map(|reading| Asking { engine, bound, reading, may_check: None, checks: 0, others: 0, left });
+    let mut since_renewed: u32 = 0;
     while desk.outbox.len() < ANSWERS_BYTES_MAX {
         let Some(frame) = desk.inbox.next_frame()? else { break };
         *taken += 1;
+        since_renewed += 1;
+        if let (Some(asking), FRAMES_PER_LOOK..) = (&mut asking, since_renewed) {
+            asking.reading.renew(engine.now());
+            since_renewed = 0;
+        }
         let id = frame.header.request_id;
         let kind = match frame.kind() {
             Ok(Kind::Request(kind)) => {
@@ -339,12 +347,14 @@ impl Asking<'_> {
         self.sees(asked.at_least())?;
         self.afford(asked.len())?;
         answers.start(self.reading.seen());
-        // Every place is on its way into the cache before the first secret is hashed.
-        let mut early = 0;
+        // Every place, then every subject's line, is on its way into the cache before the first secret
+        // is hashed.
         for query in asked.queries() {
-            early ^= self.reading.prefetch(query?.handle);
+            self.reading.touch(&query?);
         }
-        std::hint::black_box(early);
+        for query in asked.queries() {
+            self.reading.touch_subject(&query?);
+        }
         for query in asked.queries() {
             let query = query?;
             self.entitled(query.handle)?;

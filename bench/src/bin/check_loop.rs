@@ -1,5 +1,5 @@
 //! A fixed number of checks and nothing else, for callgrind and profilers: `check_loop
-//! tag|handle|batch|hash PASSES [SESSIONS]`.
+//! tag|tag-1|handle|handle-1|batch|hash PASSES [SESSIONS]`.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -25,6 +25,7 @@ fn run() -> Result<(), Why> {
     let questions = if sessions > 100_000 { 1 << 20 } else { QUESTIONS };
     let bench = Bench::new(World::of(sessions), questions)?;
     let (view, now) = (bench.tenant.view()?, bench.house.engine.now());
+    let started = std::time::Instant::now();
     for _ in 0..passes {
         match what.as_str() {
             "tag" => {
@@ -33,11 +34,19 @@ fn run() -> Result<(), Why> {
             "handle" => {
                 black_box(bench.handles(&view, now, PER_ROOT));
             }
+            "handle-1" => {
+                black_box(bench.handles(&view, now, 1));
+            }
+            "tag-1" => {
+                black_box(bench.tags(&view, now, 1));
+            }
             "batch" => {
                 black_box(bench.batches(&view, now, PER_ROOT));
             }
             _ => bench.hashes(&[7; 32]),
         }
     }
+    let checks = f64::from(passes) * f64::from(questions);
+    eprintln!("{what}: {:.1} ns each", started.elapsed().as_nanos() as f64 / checks);
     Ok(())
 }

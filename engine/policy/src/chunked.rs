@@ -3,6 +3,7 @@
 //! Chunks of 16 under nodes of 16 and 64: an edit copies 16 entries, 16 pointers, 64 pointers and the
 //! short top. Wider nodes made a batch of changes three times slower (formats.md section 3).
 
+use crate::touch::touch;
 use std::sync::Arc;
 
 const CHUNK: usize = 16;
@@ -43,6 +44,17 @@ impl<T: Clone + Default> Chunked<T> {
         let lower = upper.get(index / (CHUNK * LOWER) % UPPER)?;
         let chunk = lower.get(index / CHUNK % LOWER)?;
         chunk.get(index % CHUNK)
+    }
+
+    /// Asks for the entry's cache line, without waiting for it.
+    #[inline]
+    pub(crate) fn touch(&self, index: u32) {
+        let index = index as usize;
+        let lower =
+            self.top.get(index / UPPER_ENTRIES).and_then(|upper| upper.get(index / (CHUNK * LOWER) % UPPER));
+        if let Some(chunk) = lower.and_then(|lower| lower.get(index / CHUNK % LOWER)) {
+            touch(chunk.as_slice(), index % CHUNK);
+        }
     }
 
     /// Changes the entry, growing the array to it. An index at or over the limit changes nothing.

@@ -64,7 +64,15 @@ impl Rules {
         }
     }
 
+    /// Why a question about something unknown is denied: that there is no such permission goes before
+    /// any other reason.
+    #[must_use]
+    pub fn unknown(&self, permission: PermissionId, reason: Reason) -> Reason {
+        self.deny(permission, reason).reason
+    }
+
     /// A denial; that there is no such permission goes before any other reason.
+    #[cold]
     fn deny(&self, permission: PermissionId, reason: Reason) -> Outcome {
         Outcome::deny(if self.permissions.exists(permission) { reason } else { Reason::PermissionUnknown })
     }

@@ -18,8 +18,10 @@ mod roles;
 mod rules;
 mod sets;
 mod slab;
+mod touch;
 mod workspaces;
 
 pub use evaluate::Outcome;
 pub use line::Line;
 pub use rules::{Counts, Rules};
+pub use touch::touch;

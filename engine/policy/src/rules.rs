@@ -154,6 +154,20 @@ impl Rules {
         self.lines.get(subject.0).filter(|line| line.is_present())
     }
 
+    /// Asks for the cache line of a subject's line before it is needed, without waiting for it.
+    #[inline]
+    pub fn touch_line(&self, subject: SubjectIndex) {
+        self.lines.touch(subject.0);
+    }
+
+    /// Asks for the cache line of a workspace that a query gives by its index.
+    #[inline]
+    pub fn touch_workspace(&self, workspace: WorkspaceRef<'_>) {
+        if let WorkspaceRef::Index(index) = workspace {
+            self.workspaces.touch(index);
+        }
+    }
+
     /// The permission that a query names, if it exists. An id costs no hash.
     #[must_use]
     #[inline]

@@ -125,6 +125,12 @@ impl Workspaces {
         Some(Near { own: workspace.0, above, root: last != STOP && !is_deep, is_deep })
     }
 
+    /// Asks for a workspace's cache line before it is needed.
+    #[inline]
+    pub(crate) fn touch(&self, workspace: WorkspaceIndex) {
+        self.nodes.touch(workspace.0);
+    }
+
     /// All of where a check in this workspace looks; `None` when there is no such workspace.
     pub(crate) fn scope(&self, workspace: WorkspaceIndex) -> Option<Scope<'_>> {
         let near = self.near(workspace)?;
