@@ -17,7 +17,7 @@ use tessera_model::command::Ordered;
 use tessera_model::limits::BATCH_COMMANDS_MAX;
 use tessera_model::record::TenantStatus;
 use tessera_model::{
-    Caller, CommandKind, Event, PermissionRef, Reason, Refusal, TenantId, UnixMillis, WorkspaceIndex,
+    Caller, CommandKind, Event, Limit, PermissionRef, Reason, Refusal, TenantId, UnixMillis, WorkspaceIndex,
 };
 use tessera_storage::{Batch, Bucket, BucketKind, Head, Room, Staged, StorageError};
 use tokio::sync::oneshot;
@@ -59,6 +59,20 @@ pub(crate) struct Running {
     /// Revocations seen so far, for the planted fault.
     #[cfg(feature = "planted")]
     pub(crate) planted_seen: u32,
+}
+
+/// What became of a command.
+enum Taken {
+    /// Its answer, for when the batch is durable.
+    Answered(Outcome),
+    /// The batch is full: it comes into the next one.
+    Later,
+}
+
+impl From<Outcome> for Taken {
+    fn from(outcome: Outcome) -> Self {
+        Self::Answered(outcome)
+    }
 }
 
 /// Why an actor ended before its time. The supervisor reloads the tenant.
@@ -140,16 +154,24 @@ impl Running {
         waiting: &mut VecDeque<Waiting>,
         now: UnixMillis,
     ) -> Result<(), ActorError> {
-        let room = self.house.store.batch_bytes_max() / 2;
-        let mut batch = Batch::new(&self.head);
+        let bytes_max = self.house.store.batch_bytes_max();
+        let mut batch = Batch::within(&self.head, bytes_max);
         let mut answered = Vec::with_capacity(waiting.len());
         let mut tenants = Vec::new();
         let mut narrows = true;
-        while batch.bytes().len() < room {
+        // Half of it is left for what one more command stages.
+        while batch.len_bytes() < bytes_max / 2 {
             let Some(one) = waiting.pop_front() else { break };
-            narrows &= one.ordered.command.kind().narrows();
-            let outcome = self.guarded(&one.ordered, &mut batch, &mut tenants, now)?;
-            answered.push((one.reply, outcome));
+            match self.guarded(&one.ordered, &mut batch, &mut tenants, now)? {
+                Taken::Answered(outcome) => {
+                    narrows &= one.ordered.command.kind().narrows();
+                    answered.push((one.reply, outcome));
+                }
+                Taken::Later => {
+                    waiting.push_front(one);
+                    break;
+                }
+            }
         }
         if !batch.is_empty() {
             batch.narrowing(narrows);
@@ -211,9 +233,9 @@ impl Running {
         batch: &mut Batch,
         tenants: &mut Vec<(TenantId, TenantStatus)>,
         now: UnixMillis,
-    ) -> Result<Outcome, ActorError> {
+    ) -> Result<Taken, ActorError> {
         if self.entry.is_quarantined(ordered.id) {
-            return Ok(Err(Refusal::Quarantined));
+            return Ok(Err(Refusal::Quarantined).into());
         }
         match catch_unwind(AssertUnwindSafe(|| self.take(ordered, batch, tenants, now))) {
             Ok(outcome) => outcome,
@@ -231,45 +253,50 @@ impl Running {
         batch: &mut Batch,
         tenants: &mut Vec<(TenantId, TenantStatus)>,
         now: UnixMillis,
-    ) -> Result<Outcome, ActorError> {
+    ) -> Result<Taken, ActorError> {
         match self.state.known(ordered, now) {
             Known::New => {}
             Known::Repeat(revision) => {
                 let receipt = self.state.receipt(revision);
-                return Ok(Ok(Done { receipt, made: Default::default(), repeat: true }));
+                return Ok(Ok(Done { receipt, made: Default::default(), repeat: true }).into());
             }
-            Known::Refused(refusal) => return Ok(Err(refusal)),
+            Known::Refused(refusal) => return Ok(Err(refusal).into()),
         }
         if let Err(refusal) = self.operator_may(ordered, now) {
-            return Ok(Err(refusal));
+            return Ok(Err(refusal).into());
         }
         let decided = match self.state.decide(ordered, now) {
             Ok(decided) => decided,
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(refusal) => return Ok(Err(refusal).into()),
         };
         if decided.events.is_empty() && decided.rows.is_empty() {
             let seen = tessera_model::Revision(self.state.revision.0.saturating_sub(1));
-            return Ok(Ok(Done { receipt: self.state.receipt(seen), made: decided.made, repeat: false }));
+            let receipt = self.state.receipt(seen);
+            return Ok(Ok(Done { receipt, made: decided.made, repeat: false }).into());
         }
-        for event in &decided.events {
+        // Staged before it is applied: what no frame can hold is refused, and nothing of it has happened.
+        let staged = self.staged(ordered, decided.events, decided.rows);
+        let revision = match batch.push(&staged) {
+            Ok(revision) => revision,
+            Err(StorageError::BatchFull) => return Ok(Taken::Later),
+            Err(StorageError::FrameTooLarge { .. }) => {
+                return Ok(Err(Refusal::LimitReached(Limit::FrameBytes)).into());
+            }
+            Err(error) => return Err(ActorError::Commit(error)),
+        };
+        for event in &staged.events {
             self.state.apply(event);
             if let Event::TenantChanged(record) = event {
                 tenants.push((record.id, record.status));
             }
         }
-        self.state.rows_written(&decided.rows);
-        let staged = self.staged(ordered, decided.events, decided.rows);
-        let revision = batch.push(&staged).map_err(|error| {
-            // It can never be staged: counted as a panic is, so that it is refused at the third time.
-            self.entry.strike(ordered.id);
-            ActorError::Commit(error)
-        })?;
+        self.state.rows_written(&staged.rows);
         if let Some(birth) = decided.birth {
             self.give_birth(ordered, birth, batch)?;
         }
         self.state.remember(ordered, revision);
         self.state.revision = revision.next();
-        Ok(Ok(Done { receipt: self.state.receipt(revision), made: decided.made, repeat: false }))
+        Ok(Ok(Done { receipt: self.state.receipt(revision), made: decided.made, repeat: false }).into())
     }
 
     fn staged(&self, ordered: &Ordered, events: Vec<Event>, rows: Vec<tessera_model::Row>) -> Staged {

@@ -10,9 +10,9 @@ use tessera_crypto::digest::identifier_hash;
 use tessera_crypto::password::SALT_BYTES;
 use tessera_crypto::{Job, Outcome, Parameters, Verdict};
 use tessera_model::limits::PASSWORD_BYTES_MAX;
-use tessera_model::record::SubjectStatus;
+use tessera_model::record::{AttributeValue, SubjectStatus};
 use tessera_model::{
-    Command, CommandId, Identifier, Private, PublicId, Refusal, Row, RowKind, Settings, SubjectIndex,
+    Command, CommandId, Identifier, Name, Private, PublicId, Refusal, Row, RowKind, Settings, SubjectIndex,
     TenantId,
 };
 use tokio::sync::oneshot;
@@ -134,37 +134,43 @@ impl Engine {
         self.submit(bound, id, Command::CreateSubject { kind, identifiers: hashed, password }).await
     }
 
-    /// Deletes a subject with everything personal about it that the engine holds.
+    /// Sets or removes attributes of a subject. What it has of undeclared ones is read first, so that its
+    /// profile stays within its bounds.
     ///
     /// # Errors
     /// [`SubmitError`]: a refusal, or Unknown.
-    pub async fn delete_subject(
+    pub async fn set_attributes(
         &self,
         bound: &Bound,
         id: CommandId,
         subject: PublicId,
+        values: Vec<(Name, Option<AttributeValue>)>,
     ) -> Result<Done, SubmitError> {
+        self.allowed(bound, "tessera.admin.subjects")?;
         // LIMIT: 8 loads: each further one means that the profile moved again in between.
         for _ in 0..8 {
             let view = self.view_of(bound)?;
             let as_of = tessera_model::Revision(view.marks.published());
             let root = view.root.full();
             let index = root.subject(subject).map(|record| record.index).ok_or(Refusal::SubjectUnknown)?;
-            let key = Row::subject_key(index, &[]);
-            let limit = usize::MAX;
-            let rows = self.house.store.rows(bound.entry.tenant, RowKind::Profile, &key, limit);
-            let rows = rows.map_err(|_| Refusal::NotReady)?;
-            let names = rows.iter().filter_map(|(key, _)| {
-                let name = std::str::from_utf8(key.get(4..)?).ok()?;
-                tessera_model::Name::new(name).ok()
-            });
-            let command = Command::DeleteSubject { subject, profile: names.collect(), as_of };
+            let cold = values.iter().any(|(name, _)| !root.attributes.contains_key(name));
+            let held = if cold { self.held(bound, index).await? } else { Vec::new() };
+            let command = Command::SetAttributes { subject, values: values.clone(), held, as_of };
             match self.submit(bound, id, command).await {
                 Err(SubmitError::Refused(Refusal::Changed)) => {}
                 other => return other,
             }
         }
         Err(Refusal::Changed.into())
+    }
+
+    /// Names and lengths of the undeclared texts of a subject.
+    async fn held(&self, bound: &Bound, subject: SubjectIndex) -> Result<Vec<(Name, usize)>, Refusal> {
+        let (engine, bound) = (self.clone(), bound.clone());
+        // Cold rows may take a while: not on the runtime that answers checks.
+        let read = tokio::task::spawn_blocking(move || engine.profile(&bound, subject)).await;
+        let rows = read.map_err(|_| Refusal::NotReady)??;
+        Ok(rows.into_iter().map(|(name, text)| (name, text.expose().len())).collect())
     }
 
     /// Whether a caller may order what needs work before it is decided.

@@ -81,8 +81,11 @@ impl Engine {
 /// reads it anew.
 fn fingerprint(caller: Caller, command: &Command) -> u64 {
     let kind = command.kind();
-    if let Command::DeleteSubject { subject, .. } | Command::SetPassword { subject, .. } = command {
+    if let Command::SetPassword { subject, .. } = command {
         return Fingerprint::of(&(caller, kind, subject));
+    }
+    if let Command::SetAttributes { subject, values, .. } = command {
+        return Fingerprint::of(&(caller, kind, subject, values));
     }
     if let Command::OpenSession { subject, acr, .. } = command {
         return Fingerprint::of(&(caller, kind, subject, acr));

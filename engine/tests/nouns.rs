@@ -125,22 +125,18 @@ async fn attributes_keep_their_kind() {
     house.submit(&tenant.admin, declare(AttributeKind::Integer)).await;
     let order = |command| house.engine.submit(&tenant.admin, house.engine.command_id(), command);
     assert_eq!(order(declare(AttributeKind::Text)).await.err(), Some(Refusal::AttributeKind.into()));
-    let set = |attribute: &str, value| Command::SetAttributes {
-        subject: ann,
-        values: vec![(name(attribute), value)],
+    let set = async |attribute: &str, value| {
+        let values = vec![(name(attribute), Some(value))];
+        house.engine.set_attributes(&tenant.admin, house.engine.command_id(), ann, values).await.map(drop)
     };
-    assert!(order(set("level", Some(AttributeValue::Integer(3)))).await.is_ok());
-    assert_eq!(
-        order(set("level", Some(AttributeValue::Bool(true)))).await.err(),
-        Some(Refusal::AttributeKind.into())
-    );
-    assert!(order(set("nickname", Some(AttributeValue::Text("Ann".into())))).await.is_ok());
-    assert_eq!(
-        order(set("rank", Some(AttributeValue::Integer(1)))).await.err(),
-        Some(Refusal::AttributeUnknown.into())
-    );
+    assert_eq!(set("level", AttributeValue::Integer(3)).await, Ok(()));
+    let wrong = set("level", AttributeValue::Bool(true)).await;
+    assert_eq!(wrong, Err(Refusal::AttributeKind.into()));
+    assert_eq!(set("nickname", AttributeValue::Text("Ann".into())).await, Ok(()));
+    let wrong = set("rank", AttributeValue::Integer(1)).await;
+    assert_eq!(wrong, Err(Refusal::AttributeUnknown.into()));
     let long = AttributeValue::Text("x".repeat(5_000).into());
-    assert_eq!(order(set("nickname", Some(long))).await.err(), Some(Refusal::AttributeKind.into()));
+    assert_eq!(set("nickname", long).await, Err(Refusal::AttributeKind.into()));
 }
 
 /// PROPERTY: what names another tenant's things is refused the same way, whether they exist or not (F-41).
@@ -157,7 +153,12 @@ async fn f_41_foreign_and_made_up_things_are_refused_alike() {
             grant(subject, "reader"),
             Command::SuspendSubject { subject },
             Command::EndSubjectSessions { subject },
-            Command::SetAttributes { subject, values: Vec::new() },
+            Command::SetAttributes {
+                subject,
+                values: Vec::new(),
+                held: Vec::new(),
+                as_of: tessera_model::Revision(0),
+            },
         ] {
             let refused = house.engine.submit(&ours.admin, house.engine.command_id(), command).await;
             assert_eq!(refused.err(), Some(SubmitError::Refused(Refusal::SubjectUnknown)));

@@ -2,6 +2,7 @@
 
 use crate::chain;
 use crate::error::StorageError;
+use crate::journal::group::ENTRY_BYTES;
 use crate::record::frame::{self, FrameHead};
 use std::fmt;
 use tessera_model::limits::{FRAME_BYTES_MAX, FRAME_WITH_ROWS_BYTES_MAX};
@@ -111,13 +112,21 @@ pub struct Batch {
     pub(crate) births: Vec<Head>,
     pub(crate) rows: Vec<(TenantId, Revision, Row)>,
     pub(crate) narrowing: bool,
+    bytes_max: usize,
 }
 
 impl Batch {
     /// An empty batch that continues `head`.
     #[must_use]
     pub fn new(head: &Head) -> Self {
+        Self::within(head, BATCH_BYTES_MAX)
+    }
+
+    /// An empty batch of at most so many bytes ([`Batch::len_bytes`]), for a store that takes no more.
+    #[must_use]
+    pub fn within(head: &Head, bytes_max: usize) -> Self {
         Self {
+            bytes_max: bytes_max.min(BATCH_BYTES_MAX),
             before: *head,
             after: *head,
             frames: Vec::with_capacity(512),
@@ -175,9 +184,10 @@ impl Batch {
         let len = self.frames.len() - start;
         let fault = if made.without_rows > FRAME_BYTES_MAX {
             Some(StorageError::FrameTooLarge { bytes: made.without_rows, max: FRAME_BYTES_MAX })
-        } else if len > FRAME_WITH_ROWS_BYTES_MAX {
-            Some(StorageError::FrameTooLarge { bytes: len, max: FRAME_WITH_ROWS_BYTES_MAX })
-        } else if start > 0 && self.frames.len() > BATCH_BYTES_MAX {
+        } else if len > FRAME_WITH_ROWS_BYTES_MAX || len + ENTRY_BYTES > self.bytes_max {
+            let max = FRAME_WITH_ROWS_BYTES_MAX.min(self.bytes_max.saturating_sub(ENTRY_BYTES));
+            Some(StorageError::FrameTooLarge { bytes: len, max })
+        } else if start > 0 && self.len_bytes() + ENTRY_BYTES > self.bytes_max {
             Some(StorageError::BatchFull)
         } else {
             None
@@ -223,7 +233,7 @@ impl Batch {
     /// Bytes that it takes in a group, its share of the table included.
     #[must_use]
     pub fn len_bytes(&self) -> usize {
-        self.frames.len() + self.spans.len() * crate::journal::group::ENTRY_BYTES
+        self.frames.len() + self.spans.len() * ENTRY_BYTES
     }
 
     /// The head that it continues.

@@ -52,8 +52,22 @@ impl Tailed {
         Self { head, spots: VecDeque::new(), rows: BTreeMap::new() }
     }
 
+    /// What it says of a row: its newest write, or the removal that took it along.
+    pub(crate) fn row(&self, kind: RowKind, key: &[u8]) -> Option<&Recent> {
+        let whole =
+            || self.rows.get(&(kind, Row::whole_key(key)?.to_vec())).filter(|row| row.value.is_none());
+        self.rows.get(&(kind, key.to_vec())).or_else(whole)
+    }
+
     /// Notes a row unless a newer one is noted.
     pub(crate) fn note_row(&mut self, row: Row, revision: Revision) {
+        if row.is_gone() {
+            let prefix = &row.key;
+            let within = self.rows.range((row.kind, prefix.clone())..);
+            let within = within.take_while(|((kind, key), _)| *kind == row.kind && key.starts_with(prefix));
+            let gone: Vec<_> = within.map(|(at, _)| at.clone()).collect();
+            gone.iter().for_each(|at| drop(self.rows.remove(at)));
+        }
         self.rows.insert((row.kind, row.key), Recent { value: row.value, revision });
     }
 }

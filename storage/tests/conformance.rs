@@ -4,7 +4,7 @@ mod kit;
 
 use kit::*;
 use tessera_model::limits::{BUCKET_PLACES, FRAME_BYTES_MAX};
-use tessera_model::{Event, Place, Private, Revision, RowKind, TenantId};
+use tessera_model::{Event, Place, Private, Revision, Row, RowKind, SubjectIndex, TenantId};
 use tessera_storage::{Batch, Bucket, BucketKind, Head, StorageError, Store};
 
 const TENANT: TenantId = TenantId(42);
@@ -155,6 +155,61 @@ fn rows_read_as_last_written() {
         look(store, b"5");
         checkpoint(store, &head, vec![]);
         look(store, b"5");
+    });
+}
+
+/// PROPERTY: a removal of all rows of a subject takes those in memory and in the checkpoint, of that kind
+/// and that subject alone, and what is written behind it stays. METHOD: seeded writes and removals beside a
+/// map; checkpoints in between.
+#[test]
+fn rows_of_a_subject_go_at_once() {
+    each(|store| {
+        let mut head = birth(store, TENANT);
+        let mut model: std::collections::BTreeMap<(u16, Vec<u8>), Vec<u8>> = Default::default();
+        let kinds = [RowKind::Profile, RowKind::Identifier];
+        let mut seed = 1_u64;
+        let mut next = |n: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % n
+        };
+        for no in 1..=400 {
+            let kind = kinds[usize::try_from(next(2)).unwrap()];
+            let subject_of = SubjectIndex(u32::try_from(next(3)).unwrap());
+            let row = if next(4) == 0 {
+                Row::gone(kind, subject_of)
+            } else {
+                let key = Row::subject_key(subject_of, &next(6).to_be_bytes());
+                let value = (next(5) > 0).then(|| Private::new(no.to_string().into_bytes()));
+                Row { kind, key, value }
+            };
+            if row.is_gone() {
+                model.retain(|(of, key), _| *of != kind.number() || !key.starts_with(&row.key));
+            } else if let Some(value) = &row.value {
+                model.insert((kind.number(), row.key.clone()), value.expose().to_vec());
+            } else {
+                model.remove(&(kind.number(), row.key.clone()));
+            }
+            head = push(store, &head, &staged(no, vec![subject(1)], vec![row])).unwrap();
+            if next(5) == 0 {
+                checkpoint(store, &head, vec![]);
+            }
+            for kind in kinds {
+                let all: Vec<_> = model.iter().filter(|((of, _), _)| *of == kind.number()).collect();
+                let listed = store.rows(TENANT, kind, b"", 1_000).unwrap();
+                let listed: Vec<_> =
+                    listed.into_iter().map(|(key, value)| (key, value.expose().to_vec())).collect();
+                let right: Vec<_> =
+                    all.iter().map(|((_, key), value)| (key.clone(), (*value).clone())).collect();
+                assert_eq!(listed, right, "after {no}");
+                for ((_, key), value) in all {
+                    let read = store.row(TENANT, kind, key).unwrap();
+                    assert_eq!(read.value.map(|value| value.expose().to_vec()).as_ref(), Some(value));
+                    assert_eq!(store.rows(TENANT, kind, key, 9).unwrap().len(), 1);
+                }
+                let key = Row::subject_key(SubjectIndex(0), &9_u64.to_be_bytes());
+                assert!(store.row(TENANT, kind, &key).unwrap().value.is_none());
+            }
+        }
     });
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use tessera_engine::{Bound, Engine, Listing, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{AttributeValue, SubjectRecord};
-use tessera_model::{Private, PublicId, Refusal, TenantId};
+use tessera_model::{Limit, Private, PublicId, Refusal, TenantId};
 use tessera_wire::{
     AttributeRow, AttributeValueRow, Fault, GrantRow, IdentifierRow, PermissionRow, Request, RequestKind,
     RoleRow, Rows, RowsWriter, SessionRow, SettingsRow, Shape, SubjectRow, TenantRow, WorkspaceRow,
@@ -148,7 +148,7 @@ fn finish<T: Shape>(rows: impl Iterator<Item = (u64, T)>, next: Option<u64>) -> 
     let (mut writer, mut last) = (RowsWriter::new(), None);
     for (at, row) in rows {
         if !writer.push(&row) {
-            let cut = last.ok_or(Refusal::LimitReached)?;
+            let cut = last.ok_or(Refusal::LimitReached(Limit::WireFrameBytes))?;
             return Ok(writer.finish(Some(&u64::to_le_bytes(cut))));
         }
         last = Some(at);
@@ -161,7 +161,7 @@ fn whole<T: Shape>(rows: impl IntoIterator<Item = T>) -> Result<Rows, Refusal> {
     let mut writer = RowsWriter::new();
     for row in rows {
         if !writer.push(&row) {
-            return Err(Refusal::LimitReached);
+            return Err(Refusal::LimitReached(Limit::WireFrameBytes));
         }
     }
     Ok(writer.finish(None))

@@ -183,7 +183,9 @@ async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) 
         Request::CreateSubject { kind, identifiers, password } => {
             return engine.create_subject(bound, id, (kind, identifiers), password).await;
         }
-        Request::DeleteSubject { subject } => return engine.delete_subject(bound, id, subject).await,
+        Request::SetAttributes { subject, values } => {
+            return engine.set_attributes(bound, id, subject, values).await;
+        }
         Request::AddIdentifier { subject, identifier } => {
             let hash = engine.identifier_hash(bound.entry.tenant, &identifier)?;
             Command::AddIdentifier { subject, identifier, hash }
@@ -219,10 +221,10 @@ fn command_of(request: Request) -> Option<Command> {
         Request::ResumeTenant { tenant } => Command::ResumeTenant { tenant },
         Request::DeleteTenant { tenant } => Command::DeleteTenant { tenant, finish: false },
         Request::ChangeSettings { settings } => Command::ChangeSettings { settings },
+        Request::DeleteSubject { subject } => Command::DeleteSubject { subject },
         Request::SuspendSubject { subject } => Command::SuspendSubject { subject },
         Request::ResumeSubject { subject } => Command::ResumeSubject { subject },
         Request::DeclareAttribute { name, kind } => Command::DeclareAttribute { name, kind },
-        Request::SetAttributes { subject, values } => Command::SetAttributes { subject, values },
         Request::RegisterPermission { name } => Command::RegisterPermission { name },
         Request::CreateRole { name, patterns } => Command::CreateRole { name, patterns },
         Request::ChangeRole { name, patterns } => Command::ChangeRole { name, patterns },

@@ -175,10 +175,6 @@ commands! {
     DeleteSubject = 23, narrows true, "tessera.admin.subjects", {
         /// Whom.
         subject: PublicId,
-        /// Names of its profile rows, read by the caller's task.
-        profile: Vec<Name>,
-        /// The applied revision before that read; refused as `Changed` when its profile moved since.
-        as_of: crate::Revision,
     };
     /// Adds an identifier to a subject.
     AddIdentifier = 24, narrows false, "tessera.admin.subjects", {
@@ -219,6 +215,11 @@ commands! {
         subject: PublicId,
         /// Name and value; `None` removes.
         values: Vec<(Name, Option<AttributeValue>)>,
+        /// Names and lengths of the undeclared texts that it has, read by the caller's task when the values
+        /// hold any.
+        held: Vec<(Name, usize)>,
+        /// The applied revision before that read; refused as `Changed` when the profile moved since.
+        as_of: crate::Revision,
     };
     /// Registers a permission's name. Matching patterns of roles and restrictions cover it at once.
     RegisterPermission = 40, narrows false, "tessera.admin.roles", {

@@ -11,7 +11,7 @@ use crate::record::{
 };
 use crate::settings::Settings;
 use crate::time::Deadline;
-use crate::{Name, PermissionId, TenantId};
+use crate::{Name, PermissionId, PublicId, TenantId};
 
 /// One fact.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,7 +135,7 @@ pub enum RowKind {
     Identifier,
     /// Key: subject index, then an undeclared attribute's name. Value: its text.
     Profile,
-    /// Key: place and generation (big-endian). Value: what a person said the key is for.
+    /// Key: subject index, then place and generation (big-endian). Value: what a person said the key is for.
     KeyDescription,
 }
 
@@ -171,9 +171,13 @@ pub struct Row {
     pub kind: RowKind,
     /// Its key within the tenant and kind, at most 192 bytes.
     pub key: Vec<u8>,
-    /// The value; `None` removes the row.
+    /// The value; `None` removes the row, and where the key is a subject's alone ([`Row::gone`]) every
+    /// row of that kind whose key begins with it.
     pub value: Option<Private>,
 }
+
+/// Bytes of the subject's index at the beginning of a key.
+const SUBJECT_KEY_BYTES: usize = 4;
 
 impl Row {
     /// The key of a row that belongs to a subject: its index, big-endian, then `rest`.
@@ -182,5 +186,33 @@ impl Row {
         let mut key = subject.0.to_be_bytes().to_vec();
         key.extend_from_slice(rest);
         key
+    }
+
+    /// Removes every row of a kind that belongs to a subject, whatever there is.
+    #[must_use]
+    pub fn gone(kind: RowKind, subject: SubjectIndex) -> Self {
+        Self { kind, key: Self::subject_key(subject, &[]), value: None }
+    }
+
+    /// What the key of a session or API key says about its description.
+    #[must_use]
+    pub fn description(subject: SubjectIndex, key: PublicId, text: &Private) -> Self {
+        let (place, generation) = key.place();
+        let mut rest = place.0.to_be_bytes().to_vec();
+        rest.extend_from_slice(&generation.0.to_be_bytes());
+        let key = Self::subject_key(subject, &rest);
+        Self { kind: RowKind::KeyDescription, key, value: Some(text.clone()) }
+    }
+
+    /// The key of a removal that takes a row with this key along.
+    #[must_use]
+    pub fn whole_key(key: &[u8]) -> Option<&[u8]> {
+        key.get(..SUBJECT_KEY_BYTES)
+    }
+
+    /// Whether it removes every row whose key begins with its own.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.value.is_none() && self.key.len() == SUBJECT_KEY_BYTES
     }
 }

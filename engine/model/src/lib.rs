@@ -13,6 +13,7 @@ pub mod id;
 pub mod identifier;
 pub mod limits;
 pub mod name;
+mod named;
 pub mod private;
 pub mod query;
 pub mod record;
@@ -31,6 +32,7 @@ pub use id::{
 };
 pub use identifier::{Identifier, IdentifierKind};
 pub use name::{Name, Pattern};
+pub use named::{Limit, Setting};
 pub use private::Private;
 pub use query::{CheckQuery, PermissionRef, WorkspaceRef};
 pub use refusal::Refusal;

@@ -28,8 +28,18 @@ pub const SUBJECTS_MAX: u32 = 1 << 26;
 pub const ATTRIBUTES_MAX: u32 = 256;
 /// LIMIT: bytes of one attribute's text or cold value.
 pub const ATTRIBUTE_BYTES_MAX: usize = 4_096;
-/// LIMIT: attributes in one command or on one subject.
+/// LIMIT: attributes in one command, and declared ones on one subject.
 pub const ATTRIBUTES_PER_SUBJECT_MAX: usize = 64;
+/// LIMIT: bytes of the declared attributes of one subject. Hot; stays under a third of a frame.
+pub const ATTRIBUTES_PER_SUBJECT_BYTES_MAX: usize = 64 * 1024;
+/// LIMIT: undeclared texts of one subject.
+pub const PROFILE_PER_SUBJECT_MAX: usize = 64;
+/// LIMIT: bytes of the undeclared texts of one subject, names included. With the declared ones one list on the wire.
+pub const PROFILE_PER_SUBJECT_BYTES_MAX: usize = 64 * 1024;
+/// LIMIT: what a person says a key is for, bytes.
+pub const KEY_DESCRIPTION_BYTES_MAX: usize = 256;
+/// LIMIT: cut-offs of a tenant, over all time: the counter never wraps.
+pub const CUT_OFFS_MAX: u32 = u32::MAX - 1;
 /// LIMIT: sessions and keys per tenant part: 24 bits of a place.
 pub const PLACES_MAX: u32 = 1 << 24;
 /// LIMIT: restrictions (distinct key masks) of a tenant. At 128 B each 8 MiB.

@@ -1,42 +1,65 @@
 //! Why a command was turned down. Expected, harmless, and part of the protocol.
 
+use crate::named::{Limit, Setting};
 use std::fmt;
 
 macro_rules! refusals {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident $(($names:ident))? = $code:literal, $text:literal;)*) => {
         /// Why a command was turned down: an answer, not a failure. Nothing of the command happened.
         #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
         #[non_exhaustive]
         pub enum Refusal {
-            $($(#[$doc])* $name,)*
+            $($(#[$doc])* $name $(($names))?,)*
         }
 
         impl Refusal {
             /// Its number in the one code space (2xx, 3xx, and 5xx for what is damaged).
             #[must_use]
             pub const fn code(self) -> u16 {
-                match self { $(Self::$name => $code,)* }
+                match self { $(Self::$name { .. } => $code,)* }
             }
 
             /// The refusal with this code.
             #[must_use]
             pub const fn from_code(code: u16) -> Option<Self> {
-                match code { $($code => Some(Self::$name),)* _ => None }
+                match code { $($code => Some(Self::$name $(($names::Unnamed))?),)* _ => None }
             }
 
             /// Its stable name, for logs and `--json`.
             #[must_use]
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name),)* }
+                match self { $(Self::$name { .. } => stringify!($name),)* }
+            }
+
+            /// The refusal with this code and the name behind the last colon of its text.
+            #[must_use]
+            pub fn read(code: u16, text: &str) -> Option<Self> {
+                let named = text.rsplit(": ").next().unwrap_or_default();
+                let plain = Self::from_code(code)?;
+                Some(if let Self::LimitReached(_) = plain {
+                    Self::LimitReached(Limit::from_name(named))
+                } else if let Self::SettingOutOfBounds(_) = plain {
+                    Self::SettingOutOfBounds(Setting::from_name(named))
+                } else {
+                    plain
+                })
             }
 
             /// All of them, in the order of their codes.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+            pub const ALL: &'static [Self] = &[$(Self::$name $(($names::Unnamed))?,)*];
         }
 
         impl fmt::Display for Refusal {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $(Self::$name => $text,)* })
+                f.write_str(match self { $(Self::$name { .. } => $text,)* })?;
+                let named = if let Self::LimitReached(limit) = self {
+                    limit.name()
+                } else if let Self::SettingOutOfBounds(setting) = self {
+                    setting.name()
+                } else {
+                    ""
+                };
+                if named.is_empty() { Ok(()) } else { write!(f, ": {named}") }
             }
         }
     };
@@ -79,12 +102,12 @@ refusals! {
     PasswordLength = 216, "the password is too short or too long";
     /// A lifetime or deadline is 0, in the past, or beyond what is allowed.
     DeadlinePassed = 217, "a lifetime or deadline is zero, in the past or too far ahead";
-    /// A setting is out of its bounds.
-    SettingOutOfBounds = 218, "a setting is out of its bounds";
+    /// A setting is out of its bounds, those of the node included; it is named.
+    SettingOutOfBounds(Setting) = 218, "a setting is out of its bounds";
     /// A key would cover more than its creator may do.
     BeyondCreator = 219, "more than the caller itself may do (a key for somebody else must name what it covers)";
-    /// A numbered limit of the tenant is reached (docs/surface/limits.txt).
-    LimitReached = 220, "a limit is reached";
+    /// A limit is reached; it is named as in docs/surface/limits.txt.
+    LimitReached(Limit) = 220, "a limit is reached";
     /// The workspace still has children.
     NotEmpty = 221, "the workspace still has children";
     /// The value is of another kind than the attribute declares, or too long.
@@ -133,5 +156,16 @@ mod tests {
         for refusal in Refusal::ALL {
             assert_eq!(Refusal::from_code(refusal.code()), Some(*refusal));
         }
+    }
+
+    /// PROPERTY: a refusal is read back from its code and text, with the limit or setting that it names.
+    #[test]
+    fn names_are_read_back() {
+        let limits = Limit::ALL.iter().map(|limit| Refusal::LimitReached(*limit));
+        let settings = Setting::ALL.iter().map(|setting| Refusal::SettingOutOfBounds(*setting));
+        for refusal in Refusal::ALL.iter().copied().chain(limits).chain(settings) {
+            assert_eq!(Refusal::read(refusal.code(), &refusal.to_string()), Some(refusal));
+        }
+        assert_eq!(Refusal::read(220, "what: OTHER_MAX"), Some(Refusal::LimitReached(Limit::Unnamed)));
     }
 }

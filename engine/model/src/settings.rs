@@ -1,5 +1,7 @@
 //! What a tenant's administrator can set.
 
+use crate::named::Setting;
+
 /// Settings of one tenant. Every lifetime is in whole seconds; 0 is never "for ever" and is refused.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Settings {
@@ -31,22 +33,22 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The name of the first setting that is out of bounds, if any.
+    /// The first setting that is out of bounds, if any.
     #[must_use]
-    pub fn fault(&self) -> Option<&'static str> {
+    pub fn fault(&self) -> Option<Setting> {
         let bad = |value: u32, low: u32, high: u32| value < low || value > high;
         if bad(self.session_ttl_s, 60, 34_560_000) {
-            Some("session_ttl_s")
+            Some(Setting::SessionTtl)
         } else if bad(self.session_idle_s, 30, self.session_ttl_s) {
-            Some("session_idle_s")
+            Some(Setting::SessionIdle)
         } else if bad(self.argon_lanes, 1, 4) {
-            Some("argon_lanes")
+            Some(Setting::ArgonLanes)
         } else if bad(self.argon_memory_kib, 8 * self.argon_lanes, 262_144) {
-            Some("argon_memory_kib")
+            Some(Setting::ArgonMemory)
         } else if bad(self.argon_passes, 1, 16) {
-            Some("argon_passes")
+            Some(Setting::ArgonPasses)
         } else if bad(self.password_bytes_min, 8, 64) {
-            Some("password_bytes_min")
+            Some(Setting::PasswordBytes)
         } else {
             None
         }

@@ -1,9 +1,13 @@
 //! Attributes of subjects: declared ones typed and hot, undeclared texts in the cold profile.
 
 use super::{Decided, State};
-use tessera_model::limits::{ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX, ATTRIBUTES_PER_SUBJECT_MAX};
+use std::collections::BTreeMap;
+use tessera_model::limits::{
+    ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX, ATTRIBUTES_PER_SUBJECT_BYTES_MAX, ATTRIBUTES_PER_SUBJECT_MAX,
+    PROFILE_PER_SUBJECT_BYTES_MAX, PROFILE_PER_SUBJECT_MAX,
+};
 use tessera_model::record::{AttributeKind, AttributeRecord, AttributeValue};
-use tessera_model::{Event, Name, Private, PublicId, Refusal, Row, RowKind, SubjectIndex};
+use tessera_model::{Event, Limit, Name, Private, PublicId, Refusal, Revision, Row, RowKind, SubjectIndex};
 
 impl State {
     pub(super) fn declare_attribute(&self, name: &Name, kind: AttributeKind) -> Result<Decided, Refusal> {
@@ -11,7 +15,7 @@ impl State {
             return if known.kind == kind { Ok(Decided::nothing()) } else { Err(Refusal::AttributeKind) };
         }
         if self.next.attribute > ATTRIBUTES_MAX {
-            return Err(Refusal::LimitReached);
+            return Err(Refusal::LimitReached(Limit::Attributes));
         }
         let record = AttributeRecord { id: self.next.attribute, name: name.clone(), kind };
         Ok(Decided::of(Event::AttributeDeclared(record)))
@@ -21,13 +25,22 @@ impl State {
         &self,
         id: PublicId,
         values: &[(Name, Option<AttributeValue>)],
+        held: &[(Name, usize)],
+        as_of: Revision,
     ) -> Result<Decided, Refusal> {
         let subject = self.known_subject(id)?.index;
         if values.len() > ATTRIBUTES_PER_SUBJECT_MAX {
-            return Err(Refusal::LimitReached);
+            return Err(Refusal::LimitReached(Limit::AttributesPerSubject));
         }
+        let range = self.root.values.range((subject, 0)..=(subject, u32::MAX));
+        let mut hot = Sizes(range.map(|((_, attribute), value)| (*attribute, bytes(value))).collect());
+        let mut cold = Sizes(held.iter().map(|(name, len)| (name, name.as_str().len() + len)).collect());
+        let (hot_before, cold_before) = (hot.total(), cold.total());
         let mut decided = Decided::default();
-        for (name, value) in values {
+        for (at, (name, value)) in values.iter().enumerate() {
+            if values.iter().take(at).any(|(before, _)| before == name) {
+                return Err(Refusal::Malformed);
+            }
             if matches!(value, Some(AttributeValue::Text(text)) if text.len() > ATTRIBUTE_BYTES_MAX) {
                 return Err(Refusal::AttributeKind);
             }
@@ -36,6 +49,7 @@ impl State {
                     return Err(Refusal::AttributeKind);
                 }
                 let attribute = declared.id;
+                hot.set(attribute, value.as_ref().map(bytes));
                 decided.events.push(Event::AttributeChanged { subject, attribute, value: value.clone() });
             } else {
                 let text = match value {
@@ -45,10 +59,30 @@ impl State {
                         return Err(Refusal::AttributeUnknown);
                     }
                 };
+                cold.set(name, text.as_ref().map(|text| name.as_str().len() + text.expose().len()));
                 let key = Row::subject_key(subject, name.as_str().as_bytes());
                 decided.rows.push(Row { kind: RowKind::Profile, key, value: text });
             }
         }
+        if !decided.rows.is_empty() && self.profile_moved.get(&subject).is_some_and(|moved| *moved > as_of) {
+            return Err(Refusal::Changed);
+        }
+        let (hot_max, cold_max) = (
+            (ATTRIBUTES_PER_SUBJECT_MAX, ATTRIBUTES_PER_SUBJECT_BYTES_MAX),
+            (PROFILE_PER_SUBJECT_MAX, PROFILE_PER_SUBJECT_BYTES_MAX),
+        );
+        grown(
+            hot_before,
+            hot.total(),
+            hot_max,
+            (Limit::AttributesPerSubject, Limit::AttributesPerSubjectBytes),
+        )?;
+        grown(
+            cold_before,
+            cold.total(),
+            cold_max,
+            (Limit::ProfilePerSubject, Limit::ProfilePerSubjectBytes),
+        )?;
         Ok(decided)
     }
 
@@ -70,4 +104,43 @@ impl State {
             }
         }
     }
+}
+
+/// Bytes that a value takes.
+const fn bytes(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::Bool(_) => 1,
+        AttributeValue::Integer(_) => 8,
+        AttributeValue::Text(text) => text.len(),
+    }
+}
+
+/// How much of each a subject has.
+struct Sizes<K>(BTreeMap<K, usize>);
+
+impl<K: Ord> Sizes<K> {
+    fn set(&mut self, key: K, size: Option<usize>) {
+        match size {
+            Some(size) => self.0.insert(key, size),
+            None => self.0.remove(&key),
+        };
+    }
+
+    /// Count and bytes.
+    fn total(&self) -> (usize, usize) {
+        (self.0.len(), self.0.values().sum())
+    }
+}
+
+/// What grows stays within its bounds; what shrinks may come from beyond them.
+fn grown(
+    before: (usize, usize),
+    after: (usize, usize),
+    max: (usize, usize),
+    limits: (Limit, Limit),
+) -> Result<(), Refusal> {
+    if after.0 > max.0 && after.0 > before.0 {
+        return Err(Refusal::LimitReached(limits.0));
+    }
+    if after.1 > max.1 && after.1 > before.1 { Err(Refusal::LimitReached(limits.1)) } else { Ok(()) }
 }

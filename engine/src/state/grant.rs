@@ -3,7 +3,7 @@
 use super::{Decided, State};
 use tessera_model::limits::GRANTS_PER_SUBJECT_MAX;
 use tessera_model::record::GrantRecord;
-use tessera_model::{Caller, Deadline, Event, Name, PublicId, Refusal, UnixMillis};
+use tessera_model::{Caller, Deadline, Event, Limit, Name, PublicId, Refusal, UnixMillis};
 
 impl State {
     pub(super) fn grant(
@@ -35,7 +35,7 @@ impl State {
             held += usize::from((grant.role, grant.workspace) != (role, workspace));
         }
         if held >= GRANTS_PER_SUBJECT_MAX {
-            return Err(Refusal::LimitReached);
+            return Err(Refusal::LimitReached(Limit::GrantsPerSubject));
         }
         Ok(Decided::of(Event::GrantAdded(record)))
     }

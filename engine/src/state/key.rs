@@ -3,16 +3,14 @@
 use super::{Decided, State};
 use std::sync::Arc;
 use tessera_model::command::Entropy;
-use tessera_model::limits::{PATTERNS_MAX, RESTRICTIONS_MAX};
+use tessera_model::limits::{KEY_DESCRIPTION_BYTES_MAX, PATTERNS_MAX, RESTRICTIONS_MAX};
 use tessera_model::record::RestrictionRecord;
 use tessera_model::{
-    Caller, Deadline, Event, Pattern, Private, PublicId, Refusal, RestrictionId, Row, RowKind, UnixMillis,
+    Caller, Deadline, Event, Limit, Pattern, Private, PublicId, Refusal, RestrictionId, Row, UnixMillis,
 };
 
 /// LIMIT: lifetime of a key: ten years. Never for ever.
 const KEY_TTL_S_MAX: u32 = 10 * 366 * 86_400;
-/// LIMIT: what a person says a key is for, bytes.
-const DESCRIPTION_BYTES_MAX: usize = 256;
 
 impl State {
     pub(super) fn create_key(
@@ -26,8 +24,11 @@ impl State {
         if expires.passed(now) || expires > now.to_deadline().plus_seconds(KEY_TTL_S_MAX) {
             return Err(Refusal::DeadlinePassed);
         }
-        if patterns.len() > PATTERNS_MAX || description.expose().len() > DESCRIPTION_BYTES_MAX {
-            return Err(Refusal::LimitReached);
+        if patterns.len() > PATTERNS_MAX {
+            return Err(Refusal::LimitReached(Limit::Patterns));
+        }
+        if description.expose().len() > KEY_DESCRIPTION_BYTES_MAX {
+            return Err(Refusal::LimitReached(Limit::KeyDescriptionBytes));
         }
         let mut sorted = patterns.clone();
         sorted.sort_unstable();
@@ -38,16 +39,13 @@ impl State {
         }
         let (opened, mut made) = self.open_key(record.index, restriction.0, expires, &entropy.take(0), now);
         if opened.is_empty() {
-            return Err(Refusal::LimitReached);
+            return Err(Refusal::LimitReached(Limit::Places));
         }
         events.extend(opened);
         made.subject = Some(record.id);
         let mut rows = Vec::new();
         if let (false, Some(key)) = (description.is_empty(), made.session) {
-            let (place, generation) = key.place();
-            let mut row_key = place.0.to_be_bytes().to_vec();
-            row_key.extend_from_slice(&generation.0.to_be_bytes());
-            rows.push(Row { kind: RowKind::KeyDescription, key: row_key, value: Some(description.clone()) });
+            rows.push(Row::description(record.index, key, description));
         }
         Ok(Decided { events, rows, made, birth: None })
     }
@@ -61,7 +59,7 @@ impl State {
             return Ok((*known, Vec::new()));
         }
         if self.next.restriction >= RESTRICTIONS_MAX {
-            return Err(Refusal::LimitReached);
+            return Err(Refusal::LimitReached(Limit::Restrictions));
         }
         let id = RestrictionId(self.next.restriction);
         let record = RestrictionRecord { id, patterns: sorted.to_vec() };

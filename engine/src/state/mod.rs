@@ -170,9 +170,7 @@ impl State {
             }
             Command::SuspendSubject { subject } => self.suspend_subject(*subject, now),
             Command::ResumeSubject { subject } => self.resume_subject(*subject),
-            Command::DeleteSubject { subject, profile, as_of } => {
-                self.delete_subject(*subject, profile, *as_of, now)
-            }
+            Command::DeleteSubject { subject } => self.delete_subject(*subject, now),
             Command::AddIdentifier { subject, identifier, hash } => {
                 self.add_identifier(*subject, identifier, *hash)
             }
@@ -181,7 +179,9 @@ impl State {
                 self.set_password(*subject, password, *proven, caller, now)
             }
             Command::DeclareAttribute { name, kind } => self.declare_attribute(name, *kind),
-            Command::SetAttributes { subject, values } => self.set_attributes(*subject, values),
+            Command::SetAttributes { subject, values, held, as_of } => {
+                self.set_attributes(*subject, values, held, *as_of)
+            }
             Command::RegisterPermission { name } => self.register_permission(name),
             Command::CreateRole { name, patterns } => self.create_role(name, patterns, caller, now),
             Command::ChangeRole { name, patterns } => self.change_role(name, patterns, caller, now),

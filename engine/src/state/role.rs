@@ -4,7 +4,7 @@ use super::{BUILT_IN, Decided, Made, State};
 use std::sync::Arc;
 use tessera_model::limits::{PATTERNS_MAX, PERMISSIONS_MAX, ROLES_MAX};
 use tessera_model::record::RoleRecord;
-use tessera_model::{Caller, Event, Name, Pattern, PermissionId, Refusal, RoleId, UnixMillis};
+use tessera_model::{Caller, Event, Limit, Name, Pattern, PermissionId, Refusal, RoleId, UnixMillis};
 
 /// Names of the engine's own begin so; nobody else makes or changes one.
 const RESERVED: &str = "tessera.";
@@ -41,7 +41,7 @@ impl State {
         }
         let id = self.next.permission.saturating_add(before);
         if id >= PERMISSIONS_MAX {
-            return Err(Refusal::LimitReached);
+            return Err(Refusal::LimitReached(Limit::Permissions));
         }
         let name = Name::new(name).map_err(|_| Refusal::Malformed)?;
         events.push(Event::PermissionRegistered { id: PermissionId(id), name });
@@ -51,7 +51,7 @@ impl State {
     /// Registrations of the exact names among the patterns.
     pub(super) fn register_exact(&self, patterns: &[Pattern]) -> Result<Vec<Event>, Refusal> {
         if patterns.len() > PATTERNS_MAX {
-            return Err(Refusal::LimitReached);
+            return Err(Refusal::LimitReached(Limit::Patterns));
         }
         let mut events = Vec::new();
         for name in patterns.iter().filter_map(Pattern::exact) {
@@ -74,7 +74,7 @@ impl State {
             return Err(Refusal::Duplicate);
         }
         if self.next.role >= ROLES_MAX {
-            return Err(Refusal::LimitReached);
+            return Err(Refusal::LimitReached(Limit::Roles));
         }
         if !self.may_hand_out(patterns, caller, now) {
             return Err(Refusal::BeyondCreator);

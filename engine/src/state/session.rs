@@ -6,7 +6,7 @@ use crate::table::{ACR_SHIFT, ALIVE, Fields, KEY};
 use tessera_model::command::Entropy;
 use tessera_model::record::{PlaceRecord, SubjectStatus};
 use tessera_model::{
-    Caller, Deadline, Event, Generation, Handle, HandleKind, Place, PublicId, Refusal, RestrictionId,
+    Caller, Deadline, Event, Generation, Handle, HandleKind, Limit, Place, PublicId, Refusal, RestrictionId,
     SubjectIndex, UnixMillis, WorkspaceIndex,
 };
 
@@ -33,8 +33,8 @@ fn fields(record: &PlaceRecord) -> Fields {
 impl State {
     /// Chooses the place and life that the next session or key gets.
     fn next_place(&self) -> Result<(Place, Generation), Refusal> {
-        let place = self.places.pick().ok_or(Refusal::LimitReached)?;
-        places::next_life(place, &self.place(Place(place))).ok_or(Refusal::LimitReached)
+        let place = self.places.pick().ok_or(Refusal::LimitReached(Limit::Places))?;
+        places::next_life(place, &self.place(Place(place))).ok_or(Refusal::LimitReached(Limit::Places))
     }
 
     /// The handle and record of something that opens now.

@@ -5,8 +5,8 @@ use tessera_model::{Event, Refusal, Settings};
 
 impl State {
     pub(super) fn change_settings(&self, settings: &Settings) -> Result<Decided, Refusal> {
-        if settings.fault().is_some() {
-            return Err(Refusal::SettingOutOfBounds);
+        if let Some(setting) = settings.fault() {
+            return Err(Refusal::SettingOutOfBounds(setting));
         }
         if *settings == self.root.settings {
             return Ok(Decided::nothing());

@@ -2,10 +2,10 @@
 
 use super::{Decided, Made, State};
 use tessera_model::command::Entropy;
-use tessera_model::limits::{IDENTIFIERS_PER_SUBJECT_MAX, SUBJECTS_MAX};
+use tessera_model::limits::{CUT_OFFS_MAX, IDENTIFIERS_PER_SUBJECT_MAX, SUBJECTS_MAX};
 use tessera_model::record::{SubjectKind, SubjectRecord, SubjectStatus};
 use tessera_model::{
-    Caller, Event, Generation, Identifier, Name, Place, Private, PublicId, Refusal, Revision, Row, RowKind,
+    Caller, Event, Generation, Identifier, Limit, Place, Private, PublicId, Refusal, Row, RowKind,
     SubjectIndex, UnixMillis,
 };
 
@@ -31,8 +31,11 @@ impl State {
         entropy: &Entropy,
         now: UnixMillis,
     ) -> Result<Decided, Refusal> {
-        if self.next.subject >= SUBJECTS_MAX || identifiers.len() > IDENTIFIERS_PER_SUBJECT_MAX {
-            return Err(Refusal::LimitReached);
+        if self.next.subject >= SUBJECTS_MAX {
+            return Err(Refusal::LimitReached(Limit::Subjects));
+        }
+        if identifiers.len() > IDENTIFIERS_PER_SUBJECT_MAX {
+            return Err(Refusal::LimitReached(Limit::IdentifiersPerSubject));
         }
         let taken = identifiers.iter().any(|(_, hash)| self.root.identifiers.contains_key(hash));
         let mut hashes: Vec<_> = identifiers.iter().map(|(_, hash)| *hash).collect();
@@ -69,8 +72,8 @@ impl State {
 
     /// Raises the cut-off of a subject: its sessions end. `None` when the counter would wrap.
     pub(super) fn cut(&self, subject: SubjectIndex, spared: (Place, Generation)) -> Result<Event, Refusal> {
-        let count = self.root.cut_offs.checked_add(1).filter(|count| *count != u32::MAX);
-        let count = count.ok_or(Refusal::LimitReached)?;
+        let count = self.root.cut_offs.checked_add(1).filter(|count| *count <= CUT_OFFS_MAX);
+        let count = count.ok_or(Refusal::LimitReached(Limit::CutOffs))?;
         Ok(Event::CutOffRaised { subject, count, spared })
     }
 
@@ -83,7 +86,9 @@ impl State {
             return Ok(Decided::nothing());
         }
         let cut = self.cut(record.index, (Place(0), Generation(0)))?;
-        let Event::CutOffRaised { count, .. } = cut else { return Err(Refusal::LimitReached) };
+        let Event::CutOffRaised { count, .. } = cut else {
+            return Err(Refusal::LimitReached(Limit::CutOffs));
+        };
         let suspended = SubjectRecord { status: SubjectStatus::Suspended, cut_off: count, ..record.clone() };
         Ok(Decided { events: vec![Event::SubjectChanged(suspended), cut], ..Decided::default() })
     }
@@ -97,23 +102,16 @@ impl State {
         Ok(Decided::of(Event::SubjectChanged(resumed)))
     }
 
-    pub(super) fn delete_subject(
-        &self,
-        id: PublicId,
-        profile: &[Name],
-        as_of: Revision,
-        now: UnixMillis,
-    ) -> Result<Decided, Refusal> {
+    pub(super) fn delete_subject(&self, id: PublicId, now: UnixMillis) -> Result<Decided, Refusal> {
         let record = self.known_subject(id)?;
         if self.is_last_operator(record.index, now) {
             return Err(Refusal::LastOperator);
         }
-        if self.profile_moved.get(&record.index).is_some_and(|moved| *moved > as_of) {
-            return Err(Refusal::Changed);
-        }
         let index = record.index;
         let cut = self.cut(index, (Place(0), Generation(0)))?;
-        let Event::CutOffRaised { count, .. } = cut else { return Err(Refusal::LimitReached) };
+        let Event::CutOffRaised { count, .. } = cut else {
+            return Err(Refusal::LimitReached(Limit::CutOffs));
+        };
         let gone = SubjectRecord {
             status: SubjectStatus::Deleted,
             cut_off: count,
@@ -121,14 +119,11 @@ impl State {
             ..record.clone()
         };
         let mut events = vec![cut];
-        let mut rows = vec![Row { kind: RowKind::Password, key: Row::subject_key(index, &[]), value: None }];
+        // Whatever it has of each kind: nothing that it once was given can be too much to be taken away.
+        let kinds = [RowKind::Password, RowKind::Identifier, RowKind::Profile, RowKind::KeyDescription];
+        let rows = kinds.map(|kind| Row::gone(kind, index)).into();
         for hash in self.identifiers_of.get(&index).into_iter().flatten() {
             events.push(Event::IdentifierFreed { hash: *hash });
-            rows.push(Row { kind: RowKind::Identifier, key: Row::subject_key(index, hash), value: None });
-        }
-        for name in profile {
-            let key = Row::subject_key(index, name.as_str().as_bytes());
-            rows.push(Row { kind: RowKind::Profile, key, value: None });
         }
         for grant in self.root.rules.grants_of(index) {
             events.push(Event::GrantRemoved { subject: index, role: grant.role, workspace: grant.workspace });
@@ -160,7 +155,7 @@ impl State {
             .get(&record.index)
             .is_some_and(|held| held.len() >= IDENTIFIERS_PER_SUBJECT_MAX)
         {
-            return Err(Refusal::LimitReached);
+            return Err(Refusal::LimitReached(Limit::IdentifiersPerSubject));
         }
         Ok(Decided {
             events: vec![Event::IdentifierTaken { hash, subject: record.index }],
@@ -210,7 +205,9 @@ impl State {
             }
         };
         let cut = self.cut(record.index, spared)?;
-        let Event::CutOffRaised { count, .. } = cut else { return Err(Refusal::LimitReached) };
+        let Event::CutOffRaised { count, .. } = cut else {
+            return Err(Refusal::LimitReached(Limit::CutOffs));
+        };
         let changed = SubjectRecord { has_password: true, cut_off: count, ..record.clone() };
         let key = Row::subject_key(record.index, &[]);
         Ok(Decided {

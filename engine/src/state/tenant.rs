@@ -5,8 +5,8 @@ use tessera_crypto::compare::equal_arrays;
 use tessera_model::command::Entropy;
 use tessera_model::record::{SubjectStatus, TenantRecord, TenantStatus};
 use tessera_model::{
-    Caller, Deadline, Event, Name, Private, PublicId, Reason, Refusal, RestrictionId, Row, RowKind,
-    SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
+    Caller, Deadline, Event, Name, Private, PublicId, Reason, Refusal, RestrictionId, Row, SubjectIndex,
+    TenantId, UnixMillis, WorkspaceIndex,
 };
 
 impl State {
@@ -47,11 +47,7 @@ impl State {
         events.push(Event::BootstrapChanged { tag: [0; 16], until: Deadline::NONE });
         made.subject = Some(subject);
         let rows = made.session.map_or_else(Vec::new, |key| {
-            let (place, generation) = key.place();
-            let mut row_key = place.0.to_be_bytes().to_vec();
-            row_key.extend_from_slice(&generation.0.to_be_bytes());
-            let value = Some(Private::new(name.as_str().as_bytes().to_vec()));
-            vec![Row { kind: RowKind::KeyDescription, key: row_key, value }]
+            vec![Row::description(index, key, &Private::new(name.as_str().as_bytes().to_vec()))]
         });
         Ok(Decided { events, rows, made, birth: None })
     }

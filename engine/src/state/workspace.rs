@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tessera_model::command::Entropy;
 use tessera_model::limits::{WORKSPACE_DEPTH_MAX, WORKSPACES_MAX};
 use tessera_model::record::WorkspaceRecord;
-use tessera_model::{Event, Name, PublicId, Refusal, UnixMillis, WorkspaceIndex};
+use tessera_model::{Event, Limit, Name, PublicId, Refusal, UnixMillis, WorkspaceIndex};
 
 impl State {
     pub(super) fn create_workspace(
@@ -20,8 +20,11 @@ impl State {
             return Err(Refusal::Duplicate);
         }
         let parent = self.workspace_index(parent)?;
-        if self.next.workspace >= WORKSPACES_MAX || self.depth(parent) >= WORKSPACE_DEPTH_MAX {
-            return Err(Refusal::LimitReached);
+        if self.next.workspace >= WORKSPACES_MAX {
+            return Err(Refusal::LimitReached(Limit::Workspaces));
+        }
+        if self.depth(parent) >= WORKSPACE_DEPTH_MAX {
+            return Err(Refusal::LimitReached(Limit::WorkspaceDepth));
         }
         let index = WorkspaceIndex(self.next.workspace);
         let id = PublicId::new(now.0, entropy.take(20));

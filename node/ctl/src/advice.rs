@@ -1,6 +1,6 @@
 //! What to do about each refusal, in one sentence.
 
-use tessera_model::Refusal;
+use tessera_model::{Limit, Refusal, Setting};
 
 pub(crate) const UNREACHABLE: &str =
     "is the node running (tessera serve, tessera dev), and is --address the one it listens on?";
@@ -34,9 +34,9 @@ const ADVICE: &[(Refusal, &str)] = &[
     (Refusal::SignInFailed, "check both; after a reset: tessera user password set WHO"),
     (Refusal::PasswordLength, "tessera settings show says how long it must be; 1,024 bytes at most"),
     (Refusal::DeadlinePassed, "give a time ahead: +30m, +7d or 2026-12-31T00:00:00Z"),
-    (Refusal::SettingOutOfBounds, "tessera settings set --help names the bounds"),
+    (Refusal::SettingOutOfBounds(Setting::Unnamed), "tessera settings set --help names the bounds"),
     (Refusal::BeyondCreator, "give the key less with --allow, or create it with a key that may do more"),
-    (Refusal::LimitReached, "docs/surface/limits.txt holds every limit"),
+    (Refusal::LimitReached(Limit::Unnamed), "docs/surface/limits.txt holds every limit"),
     (Refusal::NotEmpty, "delete the workspaces below it first: tessera workspace list"),
     (Refusal::AttributeKind, "tessera attribute list shows the kind it was declared with"),
     (Refusal::Changed, "somebody changed it at the same time: try again"),
@@ -71,7 +71,7 @@ const ADVICE: &[(Refusal, &str)] = &[
 
 /// What to do about a refusal.
 pub(crate) fn of(refusal: Refusal) -> Option<&'static str> {
-    ADVICE.iter().find(|(known, _)| *known == refusal).map(|(_, advice)| *advice)
+    ADVICE.iter().find(|(known, _)| known.code() == refusal.code()).map(|(_, advice)| *advice)
 }
 
 #[cfg(test)]

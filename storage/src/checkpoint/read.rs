@@ -196,6 +196,21 @@ fn take_bucket(body: &[u8], listed: &Listed, events: &mut Vec<Event>) -> Result<
     bucket::take_part(input.rest(), events)
 }
 
+/// The keys of the rows that begin so.
+pub(crate) fn row_keys(
+    transaction: &ReadTransaction,
+    tenant: TenantId,
+    kind: RowKind,
+    prefix: &[u8],
+) -> Result<Vec<Vec<u8>>, StorageError> {
+    let mut found = Vec::new();
+    scan(transaction, ROW, &schema::row_key(tenant, kind, prefix), &mut |key, _| {
+        found.push(key.to_vec());
+        Ok(true)
+    })?;
+    Ok(found)
+}
+
 /// One part of a bucket as a value.
 pub(crate) fn put_bucket(listed: &Listed, key: &[u8], body: &[u8]) -> Vec<u8> {
     let mut value = Vec::with_capacity(body.len() + 32);

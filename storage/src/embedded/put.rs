@@ -13,7 +13,7 @@ use crate::record::bucket;
 use crate::store::{Bucket, Cut};
 use crate::tail::{Recent, Spot};
 use std::sync::atomic::Ordering;
-use tessera_model::{Revision, RowKind, TenantId};
+use tessera_model::{Revision, Row, RowKind, TenantId};
 
 /// A file below this size is never compacted.
 const COMPACT_BYTES_MIN: u64 = 8 * 1024 * 1024;
@@ -95,6 +95,11 @@ impl Embedded {
             add_bucket(&mut row, head, &bucket, &mut pending);
         }
         for (kind, key, recent) in rows {
+            if recent.value.is_none() && Row::whole_key(&key) == Some(&key) {
+                // What was written since comes behind it, in the order of keys.
+                let under = table::row_keys(transaction, tenant, kind, &key)?;
+                pending.entries.extend(under.into_iter().map(|stored| (ROW, stored, None)));
+            }
             let stored = schema::row_key(tenant, kind, &key);
             let value = recent.value.map(|value| table::put_row(&stored, &value, recent.revision));
             pending.entries.push((ROW, stored, value));

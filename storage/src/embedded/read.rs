@@ -14,11 +14,15 @@ use crate::record::RecordError;
 use crate::record::frame::{Form, FrameView};
 use crate::tail::Spot;
 use redb::ReadTransaction;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tessera_model::{Revision, TenantId};
+use tessera_model::{Private, Revision, Row, RowKind, TenantId};
 
 /// Bytes read at once: frames of one tenant often stand near one another.
 const WINDOW_BYTES: usize = 64 * 1024;
+
+/// Rows of the tail, and the keys of removals that took all rows under them along.
+pub(super) type RecentRows = (BTreeMap<Vec<u8>, Option<Private>>, BTreeSet<Vec<u8>>);
 
 /// What a walk over frames does with each: whether it wants more.
 pub(super) type Sink<'a> = &'a mut dyn FnMut(&FrameView<'_>) -> Result<bool, StorageError>;
@@ -64,6 +68,32 @@ impl Window {
 }
 
 impl Embedded {
+    /// Rows of the tail whose key begins so, and the keys whose rows in the checkpoint are gone whole.
+    pub(super) fn recent_rows(
+        &self,
+        tenant: TenantId,
+        kind: RowKind,
+        prefix: &[u8],
+    ) -> Result<RecentRows, StorageError> {
+        let tail = self.shared.tail.lock();
+        tail.admit(tenant)?;
+        let Some(tailed) = tail.tenants.get(&tenant) else { return Ok(RecentRows::default()) };
+        let from = Row::whole_key(prefix).unwrap_or(prefix);
+        let (mut rows, mut gone) = RecentRows::default();
+        for ((found, key), recent) in tailed.rows.range((kind, from.to_vec())..) {
+            if *found != kind || !key.starts_with(from) {
+                break;
+            }
+            if recent.value.is_none() && Row::whole_key(key) == Some(key) {
+                gone.insert(key.clone());
+            }
+            if key.starts_with(prefix) {
+                rows.insert(key.clone(), recent.value.clone());
+            }
+        }
+        Ok((rows, gone))
+    }
+
     /// A tenant's durable head and the spots of its tail.
     pub(super) fn tail_of(&self, tenant: TenantId) -> Result<Option<(Head, Vec<Spot>)>, StorageError> {
         let tail = self.shared.tail.lock();

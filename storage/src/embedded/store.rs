@@ -19,7 +19,7 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use tessera_model::limits::BUCKET_PLACES;
 use tessera_model::record::PlaceRecord;
-use tessera_model::{Epoch, Place, Private, Revision, RowKind, TenantId};
+use tessera_model::{Epoch, Place, Private, Revision, Row, RowKind, TenantId};
 
 impl Store for Embedded {
     fn commit(&self, batch: Batch) -> Commit {
@@ -75,8 +75,7 @@ impl Store for Embedded {
         {
             let tail = self.shared.tail.lock();
             tail.admit(tenant)?;
-            let at = (kind, key.to_vec());
-            if let Some(recent) = tail.tenants.get(&tenant).and_then(|tailed| tailed.rows.get(&at)) {
+            if let Some(recent) = tail.tenants.get(&tenant).and_then(|tailed| tailed.row(kind, key)) {
                 return Ok(RowRead { value: recent.value.clone(), revision: recent.revision });
             }
         }
@@ -91,21 +90,11 @@ impl Store for Embedded {
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Private)>, StorageError> {
         // Memory first, the transaction after: a row that left memory in between is in the file.
-        let recent: BTreeMap<Vec<u8>, Option<Private>> = {
-            let tail = self.shared.tail.lock();
-            tail.admit(tenant)?;
-            tail.tenants.get(&tenant).map_or_else(BTreeMap::new, |tailed| {
-                tailed
-                    .rows
-                    .range((kind, prefix.to_vec())..)
-                    .take_while(|((found, key), _)| *found == kind && key.starts_with(prefix))
-                    .map(|((_, key), recent)| (key.clone(), recent.value.clone()))
-                    .collect()
-            })
-        };
+        let (recent, gone) = self.recent_rows(tenant, kind, prefix)?;
+        let is_gone = |key: &[u8]| Row::whole_key(key).is_some_and(|whole| gone.contains(whole));
         let mut merged = BTreeMap::new();
         self.shared.checkpoint.rows(tenant, kind, prefix, &mut |key, row| {
-            if let Some(value) = row.value.filter(|_| !recent.contains_key(&key)) {
+            if let Some(value) = row.value.filter(|_| !recent.contains_key(&key) && !is_gone(&key)) {
                 merged.insert(key, value);
             }
             merged.len() < limit

@@ -78,6 +78,9 @@ impl Inner {
         let after = batch.head_after();
         for (tenant, revision, row) in batch.rows {
             if let Some(kept) = self.tenants.get_mut(&tenant) {
+                if row.is_gone() {
+                    kept.rows.retain(|(kind, key), _| *kind != row.kind || !key.starts_with(&row.key));
+                }
                 kept.rows.insert((row.kind, row.key), (row.value, revision));
             }
         }

@@ -20,7 +20,7 @@ use std::pin::Pin;
 use tessera_crypto::Key;
 use tessera_model::limits::{BUCKET_PLACES, FRAME_WITH_ROWS_BYTES_MAX};
 use tessera_model::record::PlaceRecord;
-use tessera_model::{Place, Private, Revision, RowKind, TenantId};
+use tessera_model::{Place, Private, Revision, Row, RowKind, TenantId};
 
 const FILE: &str = "memory";
 
@@ -69,7 +69,8 @@ impl Store for Memory {
     fn row(&self, tenant: TenantId, kind: RowKind, key: &[u8]) -> Result<RowRead, StorageError> {
         let inner = self.inner.lock();
         let Some(kept) = inner.tenants.get(&tenant) else { return Ok(RowRead::default()) };
-        let found = kept.rows.get(&(kind, key.to_vec())).cloned();
+        let whole = || kept.rows.get(&(kind, Row::whole_key(key)?.to_vec())).filter(|row| row.0.is_none());
+        let found = kept.rows.get(&(kind, key.to_vec())).or_else(whole).cloned();
         Ok(found.map_or_else(RowRead::default, |(value, revision)| RowRead { value, revision }))
     }
 

@@ -109,8 +109,8 @@ impl Fault {
 
     /// The refusal behind the code, if it is one.
     #[must_use]
-    pub const fn refusal(&self) -> Option<Refusal> {
-        Refusal::from_code(self.code)
+    pub fn refusal(&self) -> Option<Refusal> {
+        Refusal::read(self.code, &self.detail)
     }
 }
 
