@@ -6,13 +6,14 @@ use crate::engine::Engine;
 use crate::list::Page;
 use crate::order::RootCell;
 use crate::read::PermissionList;
+use crate::root::Root;
 use crate::table::Table;
 use crate::view::Reading;
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::query::Introspection;
 use tessera_model::{
-    Generation, HandleBytes, Identifier, IdentifierKind, Name, Place, Private, PublicId, Reason, Refusal,
-    Row, RowKind, SubjectIndex, UnixMillis, WorkspaceRef,
+    Deadline, Generation, HandleBytes, Identifier, IdentifierKind, Name, Pattern, Place, Private, PublicId,
+    Reason, Refusal, Row, RowKind, SubjectIndex, UnixMillis, WorkspaceRef,
 };
 
 /// LIMIT: identifiers or profile texts of one subject that are read at once.
@@ -83,6 +84,17 @@ impl Engine {
             .collect())
     }
 
+    /// What a key is for, from its cold row. It may wait for the disk.
+    ///
+    /// # Errors
+    /// `NotReady` when the row cannot be read.
+    pub fn key_description(&self, bound: &Bound, found: &Introspection) -> Result<Private, Refusal> {
+        let mut key = found.place.0.to_be_bytes().to_vec();
+        key.extend_from_slice(&found.generation.0.to_be_bytes());
+        let read = self.house.store.row(bound.entry.tenant, RowKind::KeyDescription, &key);
+        Ok(read.map_err(|_| Refusal::NotReady)?.value.unwrap_or_else(|| Private::new(Vec::new())))
+    }
+
     fn cold_rows(
         &self,
         bound: &Bound,
@@ -94,44 +106,91 @@ impl Engine {
     }
 }
 
+/// A live key, with what only lists ask for.
+#[derive(Clone, Debug)]
+pub struct KeyFound {
+    /// What it is.
+    pub found: Introspection,
+    /// What it covers of its owner's permissions; empty for all of them.
+    pub patterns: Vec<Pattern>,
+    /// When it was last used, to the minute; `NONE` for never.
+    pub last_used: Deadline,
+}
+
 impl Reading<'_> {
     /// A page of the live sessions and keys of a subject, by place, beginning at the cursor. It walks
     /// the table: off the hot path.
     #[must_use]
     pub fn sessions(&self, subject: SubjectIndex, cursor: u64, limit: usize) -> Page<Introspection> {
         let root = self.view.root.load();
-        let Some(id) = root.subjects.get(&subject).map(|record| record.id) else {
-            return Page { rows: Vec::new(), next: None };
-        };
-        let from = u32::try_from(cursor).unwrap_or(u32::MAX);
-        let mut found = places(&self.view.table).skip_while(|place| *place < from).filter_map(|place| {
-            let fields = self.view.table.place(place)?.read();
-            let [w0, w1, w2, ..] = fields;
-            let (generation, _) = crate::check::halves(w0);
-            if Live::of(&fields).subject != subject {
-                return None;
-            }
-            let (_, live, _) = alive(&root, &fields, (generation, (w1, w2)), self.now).ok()?;
-            let (place, generation) = (Place(place), Generation(generation));
-            Some(Introspection {
-                tenant: root.tenant,
-                subject: id,
-                subject_index: subject,
-                id: PublicId::of_place(live.opened, place, generation),
-                place,
-                generation,
-                key: live.key,
-                authenticated_at: live.opened.to_millis(),
-                expires: live.expires.to_millis(),
-                idle_until: if live.key { UnixMillis(u64::MAX) } else { live.idle.to_millis() },
-                workspace: live.workspace,
-                seen: self.seen,
-            })
-        });
-        let rows: Vec<_> = found.by_ref().take(limit.clamp(1, PAGE_ROWS_MAX)).collect();
-        let next = found.next().map(|following| u64::from(following.place.0));
-        Page { rows, next }
+        let live = self.live(&root, cursor).filter(|(live, _)| live.subject == subject);
+        page(live.map(|(_, found)| found), |found| found, limit)
     }
+
+    /// A page of the live keys of a subject, or of everybody, by place, beginning at the cursor. It walks
+    /// the table: off the hot path.
+    #[must_use]
+    pub fn keys(&self, subject: Option<SubjectIndex>, cursor: u64, limit: usize) -> Page<KeyFound> {
+        let root = self.view.root.load();
+        let meant = |live: &Live| live.key && subject.is_none_or(|subject| live.subject == subject);
+        let live = self.live(&root, cursor).filter(|(live, _)| meant(live));
+        page(live.map(|(live, found)| key_found(&root, &live, found)), |key| &key.found, limit)
+    }
+
+    /// The live key with this public id.
+    #[must_use]
+    pub fn key(&self, id: PublicId) -> Option<KeyFound> {
+        let (root, (place, _)) = (self.view.root.load(), id.place());
+        let (live, found) = self.at(&root, place.0)?;
+        (live.key && found.id == id).then(|| key_found(&root, &live, found))
+    }
+
+    /// What lives at each place from the cursor on.
+    fn live<'r>(&'r self, root: &'r Root, cursor: u64) -> impl Iterator<Item = (Live, Introspection)> + 'r {
+        let from = u32::try_from(cursor).unwrap_or(u32::MAX);
+        let places = places(&self.view.table).skip_while(move |place| *place < from);
+        places.filter_map(move |place| self.at(root, place))
+    }
+
+    /// What lives at a place.
+    fn at(&self, root: &Root, place: u32) -> Option<(Live, Introspection)> {
+        let fields = self.view.table.place(place)?.read();
+        let [w0, w1, w2, ..] = fields;
+        let (generation, _) = crate::check::halves(w0);
+        let (_, live, _) = alive(root, &fields, (generation, (w1, w2)), self.now).ok()?;
+        let subject = root.subjects.get(&live.subject)?.id;
+        let (place, generation) = (Place(place), Generation(generation));
+        let found = Introspection {
+            tenant: root.tenant,
+            subject,
+            subject_index: live.subject,
+            id: PublicId::of_place(live.opened, place, generation),
+            place,
+            generation,
+            key: live.key,
+            authenticated_at: live.opened.to_millis(),
+            expires: live.expires.to_millis(),
+            idle_until: if live.key { UnixMillis(u64::MAX) } else { live.idle.to_millis() },
+            workspace: live.workspace,
+            seen: self.seen,
+        };
+        Some((live, found))
+    }
+}
+
+fn key_found(root: &Root, live: &Live, found: Introspection) -> KeyFound {
+    let restriction = root.restrictions.get(&live.restriction);
+    let patterns = restriction.map(|record| record.patterns.clone()).unwrap_or_default();
+    // A key that was made and not used yet has the moment of its making there.
+    let last_used = if live.idle > live.opened { live.idle } else { Deadline::NONE };
+    KeyFound { found, patterns, last_used }
+}
+
+/// As many rows as asked for, and where the next page begins.
+fn page<T>(mut rows: impl Iterator<Item = T>, what: impl Fn(&T) -> &Introspection, limit: usize) -> Page<T> {
+    let taken: Vec<T> = rows.by_ref().take(limit.clamp(1, PAGE_ROWS_MAX)).collect();
+    let next = rows.next().map(|following| u64::from(what(&following).place.0));
+    Page { rows: taken, next }
 }
 
 /// The places of the chunks that exist. Chunks are made in the order of their places.

@@ -33,6 +33,7 @@ mod view;
 pub use admit::Done;
 pub use bound::{Bound, HelloRefusal};
 pub use directory::{Entry, Standing};
+pub use door::KeyFound;
 pub use engine::{Engine, EngineUsage, StartError};
 pub use house::EngineConfig;
 pub use list::{Listing, Page};

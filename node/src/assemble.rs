@@ -114,7 +114,7 @@ async fn live(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
     };
     drop(known.set(node.clone()));
     if let (None, Some(secret)) = (&walk, &secret) {
-        offer::show(secret, &config.storage.dir);
+        offer::show(secret, &config.storage.dir, config.log.format);
     }
     phase.send_replace(Phase::Ready);
     tracing::info!(http = %config.http.listen, quic = %config.quic.listen, "ready");
@@ -170,6 +170,7 @@ async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<S
         cell,
         version: version(),
         limits: Limits { connections: config.quic.connections_max, ..Limits::default() },
+        busy_poll: config.quic.busy_poll,
     };
     let door = Door::open(engine.clone(), door).map_err(|error| {
         if let DoorError::Certificate(what) = error {

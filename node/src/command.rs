@@ -5,10 +5,10 @@ use crate::config::{self, Config};
 use crate::exit::{self, FatalError};
 use crate::root_key;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use std::io::Write as _;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tessera_ctl::Ctl;
+use tessera_ctl::{Ctl, CtlError};
 
 /// Identity and access: who is it, is the session alive, may it do this.
 #[derive(Parser)]
@@ -96,13 +96,9 @@ struct Files {
 pub(crate) fn run() -> ExitCode {
     let line = match whole().try_get_matches().and_then(|found| Line::from_arg_matches(&found)) {
         Ok(line) => line,
-        Err(error) => {
-            // Help and version are no errors and go to standard output.
-            let code = if error.use_stderr() { exit::USAGE } else { exit::OK };
-            drop(error.print());
-            return ExitCode::from(code);
-        }
+        Err(error) => return misread(&error),
     };
+    let json = matches!(line.verb, Verb::Dev { json: true, .. });
     let done = match line.verb {
         Verb::Serve(files) => load(Config::default(), &files).and_then(assemble::serve),
         Verb::Dev { folder, json, no_walk, files } => load(Config::development(&folder), &files)
@@ -111,29 +107,47 @@ pub(crate) fn run() -> ExitCode {
         Verb::Config { verb: ConfigVerb::Check { files, json } } => check(&files, json),
         Verb::Config { verb: ConfigVerb::RootKey { file } } => root_key::make(&file),
         Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut whole(), "tessera", &mut std::io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut whole(), "tessera", &mut script);
+            put(&String::from_utf8_lossy(&script))
         }
     };
     match done {
         Ok(()) => ExitCode::from(exit::OK),
-        Err(error) => {
-            // A closed standard error leaves the exit code.
-            drop(writeln!(std::io::stderr(), "tessera: {error}"));
-            error.exit_code()
-        }
+        Err(error) => error.print(json),
     }
+}
+
+/// A line that was not understood, or that asked for help or the version.
+fn misread(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // Help and version are no errors and go to standard output.
+        let text = error.render();
+        let text = if std::io::stdout().is_terminal() { text.ansi().to_string() } else { text.to_string() };
+        return put(&text).map_or_else(|error| error.print(false), |()| ExitCode::from(exit::OK));
+    }
+    // The line was not understood, so this looks for the word itself.
+    if std::env::args_os().any(|word| word == "--json") {
+        let text = error.render().to_string();
+        let what = text.split("\n\n").next().unwrap_or_default();
+        let what = what.strip_prefix("error: ").unwrap_or(what).trim();
+        return ExitCode::from(CtlError::usage(what).print(true));
+    }
+    // A closed standard error leaves the exit code.
+    drop(error.print());
+    ExitCode::from(exit::USAGE)
+}
+
+/// Writes an answer to standard output.
+fn put(text: &str) -> Result<(), FatalError> {
+    tessera_ctl::put(text).map_err(|error| FatalError { code: error.exit(), what: error.to_string() })
 }
 
 /// Runs a command of the operator: a caller like any other.
 fn ask(ctl: Box<Ctl>) -> ExitCode {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(ctl.run()),
-        Err(error) => {
-            // A closed standard error leaves the exit code.
-            drop(writeln!(std::io::stderr(), "tessera: the runtime cannot start: {error}"));
-            ExitCode::from(exit::UNAVAILABLE)
-        }
+        Err(error) => FatalError::unavailable(format!("the runtime cannot start: {error}")).print(false),
     }
 }
 
@@ -167,8 +181,7 @@ fn check(files: &Files, json: bool) -> Result<(), FatalError> {
         ),
         Err(error) => return Err(FatalError::config(error.to_string())),
     };
-    writeln!(std::io::stdout(), "{}", text.trim_end())
-        .map_err(|error| FatalError::unavailable(format!("standard output: {error}")))?;
+    put(&format!("{}\n", text.trim_end()))?;
     failed.map_or(Ok(()), Err)
 }
 

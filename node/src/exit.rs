@@ -1,6 +1,7 @@
 //! The exit codes of `tessera`: stable, documented in docs/operate/exit-codes.md.
 
 use std::process::ExitCode;
+use tessera_ctl::CtlError;
 
 /// Done; for a check: permit; for the server: stopped after a drain.
 pub(crate) const OK: u8 = 0;
@@ -53,9 +54,17 @@ impl FatalError {
         Self { code: STORAGE, what: what.into() }
     }
 
-    /// Its code for the operating system.
-    pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(self.code)
+    /// Prints it, with `json` for programs too, and gives its code for the operating system.
+    pub(crate) fn print(&self, json: bool) -> ExitCode {
+        let name = match self.code {
+            USAGE => "Usage",
+            UNREACHABLE => "Unreachable",
+            UNAVAILABLE => "Unavailable",
+            STORAGE => "Storage",
+            CONFIG => "Config",
+            _ => "Refused",
+        };
+        ExitCode::from(CtlError::new(self.code, name, self.what.clone()).print(json))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! `tessera operator claim` turns it into an operator's key. The engine keeps only its tag.
 
+use crate::config::LogFormat;
 use crate::exit::FatalError;
 use crate::tls::write_new;
 use std::io::Write as _;
@@ -57,8 +58,19 @@ fn draw(entropy: &impl Entropy) -> String {
     secret
 }
 
-/// Shows the secret once, on standard error and never in the log, whose lines travel further.
-pub(crate) fn show(secret: &str, folder: &Path) {
+/// Shows the secret once, on standard error and never in the log, whose lines travel further. Where
+/// standard error is a log for programs, the secret stands in its file alone.
+pub(crate) fn show(secret: &str, folder: &Path, format: LogFormat) {
+    if format == LogFormat::Json {
+        let (file, claim) =
+            (folder.join(FILE), format!("tessera operator claim --profile {}", folder.display()));
+        tracing::warn!(
+            file = %file.display(),
+            claim,
+            "this node has no operator yet; its one-time secret (30 minutes, one use) is in the file"
+        );
+        return;
+    }
     let text = format!(
         "\nThis node has no operator yet. One-time secret (30 minutes, one use; also in {}):\n\n    {secret}\n\nTurn it into an operator's key: tessera operator claim --profile {}\n\n",
         folder.join(FILE).display(),

@@ -85,6 +85,70 @@ fn completions_name_the_commands() {
     }
 }
 
+/// PROPERTY: with `--json` a line that is not understood is told in JSON, too, with the exit code of usage; so
+/// is a node for development that cannot start.
+#[test]
+fn errors_are_json_when_json_is_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let blocked = folder.path().join("file");
+    std::fs::write(&blocked, "x").expect("a file");
+    let blocked = blocked.display().to_string();
+    let cases = [
+        (&["tenant", "lst", "--json"][..], 2, "Usage"),
+        (&["grant", "add", "amy", "reader", "--until", "+7", "--json"], 2, "Usage"),
+        (&["config", "check", "--json", "--colour"], 2, "Usage"),
+        (&["dev", "--json", "--folder", &blocked], 69, "Unavailable"),
+    ];
+    for (line, exit, name) in cases {
+        let wrong = tessera(line);
+        assert_eq!(wrong.status.code(), Some(exit), "{line:?}: {}", text(&wrong.stderr));
+        let answer: serde_json::Value = serde_json::from_slice(&wrong.stdout).expect("JSON");
+        assert_eq!((&answer["ok"], &answer["error"]["exit_code"]), (&false.into(), &exit.into()), "{line:?}");
+        assert_eq!(answer["error"]["name"], name, "{line:?}");
+        assert!(!answer["error"]["message"].as_str().expect("a text").is_empty(), "{line:?}");
+        assert!(text(&wrong.stderr).starts_with("tessera: "), "{line:?}: {}", text(&wrong.stderr));
+    }
+}
+
+/// PROPERTY: an answer that cannot be written is told, with an exit code of its own; a reader that has gone
+/// away had enough. METHOD: a full device, and a pipe whose other end takes one line.
+#[test]
+fn lost_output_is_told() {
+    let shell = |line: &str| {
+        let binary = env!("CARGO_BIN_EXE_tessera");
+        let line = line.replace("tessera ", &format!("{binary} "));
+        Command::new("bash")
+            .args(["-c", &line])
+            .env_remove("TESSERA_CONFIG")
+            .output()
+            .expect("the shell runs")
+    };
+    for line in ["config check", "config check --json", "completions bash", "--help", "--version"] {
+        let full = shell(&format!("tessera {line} > /dev/full"));
+        assert_eq!(full.status.code(), Some(69), "{line}: {}", text(&full.stderr));
+        assert!(text(&full.stderr).contains("standard output"), "{line}: {}", text(&full.stderr));
+        let gone = shell(&format!("tessera {line} | true; exit ${{PIPESTATUS[0]}}"));
+        assert_eq!(gone.status.code(), Some(0), "{line}: {}", text(&gone.stderr));
+        assert!(gone.stderr.is_empty(), "{line}: {}", text(&gone.stderr));
+    }
+    let one = shell("tessera completions bash | head -1; exit ${PIPESTATUS[0]}");
+    assert_eq!((one.status.code(), text(&one.stderr)), (Some(0), String::new()));
+}
+
+/// PROPERTY: a word in `log.filter` that is neither a level nor a pair is refused, at `config check` and at
+/// the start: the log would be silent.
+#[test]
+fn a_filter_that_shows_nothing_is_refused() {
+    for words in [&["config", "check"][..], &["serve"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
+        let wrong = command.args(words).env("TESSERA_LOG__FILTER", "inof").output().expect("the binary runs");
+        assert_eq!(wrong.status.code(), Some(78), "{}", text(&wrong.stderr));
+        let message = text(&wrong.stderr);
+        assert!(message.starts_with("tessera: TESSERA_LOG__FILTER: log.filter: "), "{message}");
+        assert!(message.contains("did you mean info?"), "{message}");
+    }
+}
+
 /// PROPERTY: `serve` without a root key says what to do and ends with 69; it makes nothing on disk.
 #[test]
 fn serve_needs_its_root_key() {

@@ -328,7 +328,7 @@ impl Asking<'_> {
     fn sees(&self, at_least: Receipt) -> Result<(), Fault> {
         match self.reading.sees(at_least) {
             Sees::Yes => Ok(()),
-            Sees::NotYet => Err(not_ready()),
+            Sees::NotYet => Err(Fault { retry_ms: COME_AGAIN_MS, ..Fault::refused(Refusal::Behind) }),
             Sees::Restored => Err(Fault::refused(Refusal::Restored)),
         }
     }

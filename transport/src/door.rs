@@ -42,6 +42,9 @@ pub struct DoorConfig {
     pub version: u32,
     /// Limits of connections and streams.
     pub limits: Limits,
+    /// Keep every runtime awake: it looks for packets again and again and never sleeps. An answer is then
+    /// not held up by the kernel's waking of a core, and each runtime takes a core whole, busy or idle.
+    pub busy_poll: bool,
 }
 
 /// Why a door does not open.
@@ -128,9 +131,12 @@ impl Door {
                 .build()
                 .map_err(DoorError::Runtime)?;
             let (shared, server, endpoint) = (Arc::clone(&door.shared), server.clone(), endpoint.clone());
-            let alive = alive.clone();
+            let (alive, busy_poll) = (alive.clone(), config.busy_poll);
             let thread = std::thread::Builder::new().name(format!("quic-{at}"));
             let body = move || {
+                if busy_poll {
+                    drop(runtime.spawn(stay_awake(Arc::clone(&shared))));
+                }
                 runtime.block_on(accept(socket, endpoint, server, shared));
                 drop(alive);
             };
@@ -221,6 +227,16 @@ fn welcome(incoming: Incoming, shared: &Arc<Shared>) {
         return incoming.refuse();
     };
     drop(tokio::spawn(connection::run(incoming, Arc::clone(shared), source, place)));
+}
+
+/// Gives a runtime something to do for ever, so that it looks at its socket instead of going to sleep.
+/// It ends with its runtime.
+async fn stay_awake(shared: Arc<Shared>) {
+    loop {
+        add(&shared.counters.idle_turns, 1);
+        // The runtime looks at its socket before this comes back.
+        tokio::task::yield_now().await;
+    }
 }
 
 /// One runtime: accepts until the drain begins, then waits for its connections to end.

@@ -55,6 +55,8 @@ figures! {
     faults,
     /// Connections that we closed with a code.
     closed,
+    /// Turns of runtimes that stay awake; 0 unless they are told to.
+    idle_turns,
     /// Bytes that receive and send buffers of streams hold now.
     buffer_bytes,
 }

@@ -1,13 +1,14 @@
 //! Lists: pages of what a tenant's view holds, and of a subject's cold rows.
 
 use std::sync::Arc;
-use tessera_engine::{Bound, Engine, Listing, View};
+use tessera_engine::{Bound, Engine, KeyFound, Listing, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{AttributeValue, SubjectRecord};
 use tessera_model::{Limit, Private, PublicId, Refusal, TenantId};
 use tessera_wire::{
-    AttributeRow, AttributeValueRow, Fault, GrantRow, IdentifierRow, PermissionRow, Request, RequestKind,
-    RoleRow, Rows, RowsWriter, SessionRow, SettingsRow, Shape, SubjectRow, TenantRow, WorkspaceRow,
+    AttributeRow, AttributeValueRow, Fault, GrantRow, IdentifierRow, KeyRow, PermissionRow, Request,
+    RequestKind, RoleRow, Rows, RowsWriter, SessionRow, SettingsRow, Shape, SubjectRow, TenantRow,
+    WorkspaceRow,
 };
 
 /// The permission that a list asks for; a session may read what is its own subject's without it.
@@ -19,6 +20,7 @@ const fn permission(kind: RequestKind) -> &'static str {
         RequestKind::ListWorkspaces => "tessera.admin.workspaces",
         RequestKind::ListGrants => "tessera.admin.grants",
         RequestKind::ListSessions => "tessera.admin.sessions",
+        RequestKind::ListKeys | RequestKind::ReadKey => "tessera.admin.keys",
         RequestKind::ReadSettings | RequestKind::ListAttributes => "tessera.admin.settings",
         _ => "tessera.admin.subjects",
     }
@@ -28,7 +30,7 @@ const fn permission(kind: RequestKind) -> &'static str {
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest are about no one subject")]
 const fn about(request: &Request) -> Option<PublicId> {
     match request {
-        Request::ReadSubject { subject, identifier: None } => *subject,
+        Request::ReadSubject { subject, identifier: None } | Request::ListKeys { subject, .. } => *subject,
         Request::ListIdentifiers { subject }
         | Request::ListAttributeValues { subject }
         | Request::ListGrants { subject }
@@ -128,6 +130,18 @@ fn page(engine: &Engine, bound: &Bound, view: &View, request: Request) -> Result
             let rows = page.rows.into_iter().map(|found| (u64::from(found.place.0) + 1, session_row(&found)));
             finish(rows, page.next)
         }
+        Request::ListKeys { subject, after, limit } => {
+            let (from, limit) = begin(after.as_ref(), limit)?;
+            let subject = subject.map(|subject| of(subject).map(|found| found.index)).transpose()?;
+            let page = view.read(engine.now()).keys(subject, from, limit);
+            let rows = page.rows.into_iter();
+            let rows = rows.map(|key| Ok((u64::from(key.found.place.0) + 1, key_row(engine, bound, key)?)));
+            finish(rows.collect::<Result<Vec<_>, Refusal>>()?.into_iter(), page.next)
+        }
+        Request::ReadKey { key } => {
+            let found = view.read(engine.now()).key(key).ok_or(Refusal::SessionUnknown)?;
+            whole([key_row(engine, bound, found)?])
+        }
         Request::ReadSettings {} => whole([SettingsRow { settings: listing.settings() }]),
         _ => Err(Refusal::Malformed),
     }
@@ -175,6 +189,19 @@ fn session_row(found: &tessera_model::query::Introspection) -> SessionRow {
         expires: found.expires.to_deadline(),
         idle_until: if found.key { found.expires } else { found.idle_until }.to_deadline(),
     }
+}
+
+/// A key with what it is for, which may be read from the disk.
+fn key_row(engine: &Engine, bound: &Bound, key: KeyFound) -> Result<KeyRow, Refusal> {
+    Ok(KeyRow {
+        session: key.found.id,
+        subject: key.found.subject,
+        created: key.found.authenticated_at.to_deadline(),
+        expires: key.found.expires.to_deadline(),
+        last_used: key.last_used,
+        patterns: key.patterns,
+        description: engine.key_description(bound, &key.found)?,
+    })
 }
 
 fn tenant_row(tenant: tessera_model::record::TenantRecord) -> TenantRow {

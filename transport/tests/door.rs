@@ -90,7 +90,7 @@ async fn every_question_agrees_with_single_checks() {
     assert!(matches!(found, Found::Nothing(Reason::Idle, _)));
 }
 
-/// PROPERTY: a receipt sent along as `at_least` is honoured: beyond the present NotReady, waited out
+/// PROPERTY: a receipt sent along as `at_least` is honoured: beyond the present Behind, waited out
 /// until the deadline; of a history that was left, Restored.
 #[tokio::test]
 async fn receipts_are_honoured() {
@@ -106,7 +106,7 @@ async fn receipts_are_honoured() {
     asked.at_least.revision = Revision(seen.revision.0 + 1);
     let brief = acme.client.with_deadline(Duration::from_millis(100));
     let ahead = brief.check(&asked).await.err();
-    assert!(matches!(ahead, Some(ClientError::Refused(Refusal::NotReady))), "{ahead:?}");
+    assert!(matches!(ahead, Some(ClientError::Refused(Refusal::Behind))), "{ahead:?}");
     let client = acme.client.clone();
     let (handle, at_least) = (handle, asked.at_least);
     let waiting = tokio::spawn(async move {

@@ -140,6 +140,8 @@ refusals! {
     NotReady = 300, "the tenant is waking: try again";
     /// A named limit is reached for the moment: come again later.
     Busy = 301, "busy: try again later";
+    /// The position that was asked for lies ahead of what this node has published: come again.
+    Behind = 303, "this node has not reached that position yet: try again";
     /// The tenant's stored data does not verify: nothing of it is answered until it is repaired.
     TenantFailed = 502, "the tenant's stored data is damaged: the node's log says where";
 }

@@ -5,7 +5,7 @@ use tessera_model::{Limit, Refusal, Setting};
 pub(crate) const UNREACHABLE: &str =
     "is the node running (tessera serve, tessera dev), and is --address the one it listens on?";
 pub(crate) const CERTIFICATE: &str =
-    "the node's certificate is not trusted: give its file with --ca, and the name in it with --server-name";
+    "give the file of the certificate, or of its authority, with --ca, and the name in it with --server-name";
 pub(crate) const DEADLINE: &str = "try again, or give it more time with --timeout";
 pub(crate) const HELLO_REFUSED: &str =
     "the key is wrong, revoked or expired, or it may not act on this tenant: look at --key-file and --tenant";
@@ -67,6 +67,7 @@ const ADVICE: &[(Refusal, &str)] = &[
         "the node's log names file and offset; docs/operate/running.md says what can be done, other tenants are not concerned",
     ),
     (Refusal::Busy, "try again, or give it more time with --timeout"),
+    (Refusal::Behind, "look at --at-least: is it a receipt of this node and tenant?"),
 ];
 
 /// What to do about a refusal.

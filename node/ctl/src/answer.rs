@@ -3,8 +3,8 @@
 //! Field names are stable. Ids are strings; an instant is two fields, ISO 8601 in UTC and `_ms`.
 
 use crate::error::{self, CtlError};
+use crate::output;
 use serde_json::{Map, Value};
-use std::io::Write as _;
 use tessera_client::wire::Made;
 use tessera_model::{Deadline, Receipt, UnixMillis};
 
@@ -75,22 +75,19 @@ impl Answer {
 
 /// Prints an answer or why there is none; gives the exit code.
 pub(crate) fn print(done: &Result<Answer, CtlError>, json: bool) -> u8 {
-    let mut out = std::io::stdout();
-    // A closed standard output leaves the exit code.
-    match done {
-        Ok(answer) if json => drop(writeln!(out, "{}", answer.json())),
-        Ok(answer) => drop(write!(out, "{}", answer.text)),
-        Err(error) => {
-            if json {
-                drop(writeln!(out, "{}", error.to_json()));
-            }
-            drop(writeln!(std::io::stderr(), "tessera: {error}"));
+    let text = match done {
+        Ok(answer) if json => format!("{}\n", answer.json()),
+        Ok(answer) => answer.text.clone(),
+        Err(error) => return error.print(json),
+    };
+    match (output::put(&text), done) {
+        // What was done stays done; that nobody could be told is the news now.
+        (Err(error), _) => {
+            output::tell(&format!("tessera: {error}"));
+            error.exit()
         }
-    }
-    drop(out.flush());
-    match done {
-        Ok(answer) => answer.exit,
-        Err(error) => error.exit(),
+        (Ok(()), Ok(answer)) => answer.exit,
+        (Ok(()), Err(error)) => error.exit(),
     }
 }
 

@@ -5,17 +5,18 @@
 //! with a profile, so that a second terminal needs one flag.
 
 use crate::error::CtlError;
-use crate::link::{Link, Who};
+use crate::link::{Link, Who, Window};
 use crate::operator::claim;
 use crate::profile::{PROFILE_FILE, Profile};
+use crate::reach::TenantRef;
 use crate::secret::{self, Kept};
 use serde_json::{Map, Value, json};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tessera_client::wire::{Made, Request};
+use tessera_client::wire::{Made, Request, RoleRow, SubjectRow};
 use tessera_client::{Client, Config, Trust};
-use tessera_model::record::SubjectKind;
+use tessera_model::record::{SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::{
     CheckQuery, Deadline, Decision, Handle, HandleBytes, Identifier, Name, Pattern, PermissionRef, Private,
     PublicId, Receipt, Refusal, WorkspaceRef,
@@ -181,8 +182,10 @@ impl<'d> Walk<'d> {
         let file = self.file(ADMIN_KEY);
         if file.exists() {
             let begun = Instant::now();
+            let key = secret::file(&file)?;
+            self.resume_tenant(operator, &key).await?;
             // A key that opens nothing any more: its tenant was deleted, a new one is made.
-            if let Ok(link) = self.connect(Some(secret::file(&file)?)).await {
+            if let Ok(link) = self.connect(Some(key)).await {
                 let answer = format!("tenant {}, of an earlier start", link.client.hello().tenant);
                 self.step("connect as its admin", &answer, micros(begun.elapsed()));
                 return Ok(link);
@@ -205,6 +208,39 @@ impl<'d> Walk<'d> {
             }
         }
         Err(CtlError::unexpected(format!("demo to demo-{NAMES_MAX} are all taken")))
+    }
+
+    /// Takes the tenant of a key into use again, when somebody has suspended it since.
+    async fn resume_tenant(&mut self, operator: &Link, key: &str) -> Result<(), CtlError> {
+        let Ok(handle) = Handle::parse_text(key) else { return Ok(()) };
+        let begun = Instant::now();
+        let found = operator.tenant_row(&TenantRef::Id(handle.tenant)).await;
+        if !found.is_ok_and(|row| row.status == TenantStatus::Suspended) {
+            return Ok(());
+        }
+        let made = operator.order(&Request::ResumeTenant { tenant: handle.tenant }).await?;
+        let step = format!("resume tenant {}", handle.tenant);
+        self.step(&step, &format!("durable at {}", made.receipt), micros(begun.elapsed()));
+        Ok(())
+    }
+
+    /// Lets amy act again, when somebody has suspended her since; lets the role cover what is asked for,
+    /// when somebody has taken it away.
+    async fn mend(&mut self, admin: &Link, subject: &SubjectRow, pattern: &Pattern) -> Result<(), CtlError> {
+        if subject.status == SubjectStatus::Suspended {
+            let request = Request::ResumeSubject { subject: subject.subject };
+            self.once(admin, &format!("resume {EMAIL}"), request).await?;
+        }
+        let request = |after, limit| Request::ListRoles { after, limit };
+        let roles = Window::all().read::<RoleRow>(admin, request).await?.rows;
+        let role = roles.into_iter().find(|row| row.name.as_str() == ROLE);
+        let Some(mut patterns) = role.map(|row| row.patterns) else { return Ok(()) };
+        if !patterns.iter().any(|known| known.covers(PERMISSION)) {
+            patterns.push(pattern.clone());
+            let request = Request::ChangeRole { name: name(ROLE)?, patterns };
+            self.once(admin, &format!("let role {ROLE} cover {PERMISSION}"), request).await?;
+        }
+        Ok(())
     }
 
     /// Orders something that an earlier start may have done already.
@@ -232,10 +268,12 @@ impl<'d> Walk<'d> {
         let request =
             Request::CreateSubject { kind: SubjectKind::Person, identifiers, password: Some(password()) };
         self.once(admin, &format!("register {EMAIL}"), request).await?;
-        let subject = admin.id_of(&Who::Identifier(email)).await?;
+        let found = admin.subject(&Who::Identifier(email)).await?;
+        let subject = found.subject;
         let pattern = Pattern::new(PERMISSION).map_err(|error| CtlError::unexpected(error.to_string()))?;
-        let request = Request::CreateRole { name: name(ROLE)?, patterns: vec![pattern] };
+        let request = Request::CreateRole { name: name(ROLE)?, patterns: vec![pattern.clone()] };
         self.once(admin, &format!("create role {ROLE} ({PERMISSION})"), request).await?;
+        self.mend(admin, &found, &pattern).await?;
         let (from, until) = (Deadline::NONE, Deadline::NONE);
         let request = Request::Grant { subject, role: name(ROLE)?, workspace: None, from, until };
         self.once(admin, &format!("grant {ROLE} to {EMAIL}"), request).await?;

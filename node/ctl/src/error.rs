@@ -1,6 +1,7 @@
 //! Why a command has no answer: what happened, what to do, and the exit code that says it to scripts.
 
 use crate::advice;
+use crate::output;
 use serde_json::{Value, json};
 use std::fmt;
 use std::io;
@@ -31,12 +32,15 @@ pub struct CtlError {
 }
 
 impl CtlError {
-    fn new(exit: u8, name: &'static str, what: impl Into<String>) -> Self {
+    /// An error of whoever mounts these commands: its exit code, a stable name, what happened.
+    #[must_use]
+    pub fn new(exit: u8, name: &'static str, what: impl Into<String>) -> Self {
         Self { exit, code: None, name, what: what.into(), advice: None, command_id: None }
     }
 
     /// The command line asks for something that makes no sense.
-    pub(crate) fn usage(what: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn usage(what: impl Into<String>) -> Self {
         Self::new(USAGE, "Usage", what)
     }
 
@@ -105,10 +109,11 @@ impl CtlError {
             }
             ClientError::Unreachable(source) => {
                 let why = source.as_ref().map_or_else(String::new, |source| format!(": {source}"));
-                let certificate = why.contains("certificate") || why.contains("Certificate");
-                let advice = if certificate { advice::CERTIFICATE } else { advice::UNREACHABLE };
                 Self::new(UNREACHABLE, "Unreachable", format!("no node answered at {address}{why}"))
-                    .advise(advice)
+                    .advise(advice::UNREACHABLE)
+            }
+            ClientError::Untrusted(_) => {
+                Self::new(CONFIG, "Untrusted", format!("{address}: {error}")).advise(advice::CERTIFICATE)
             }
             ClientError::DeadlinePassed => {
                 Self::new(UNREACHABLE, "DeadlinePassed", format!("{address} did not answer in time"))
@@ -131,6 +136,17 @@ impl CtlError {
             ClientError::Closed => Self::new(UNREACHABLE, "Closed", "the connection was closed"),
             error => Self::new(REFUSED, "Fault", error.to_string()),
         }
+    }
+
+    /// Prints it, for people on standard error and with `json` for programs on standard output too; gives
+    /// the exit code.
+    #[must_use]
+    pub fn print(&self, json: bool) -> u8 {
+        if json && let Err(error) = output::put(&format!("{}\n", self.to_json())) {
+            output::tell(&format!("tessera: {error}"));
+        }
+        output::tell(&format!("tessera: {self}"));
+        self.exit
     }
 
     /// The exit code.

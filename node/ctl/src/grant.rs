@@ -8,7 +8,7 @@ use crate::table::Table;
 use crate::when::When;
 use serde_json::{Map, Value, json};
 use tessera_client::wire::{GrantRow, Request};
-use tessera_model::{Deadline, Name};
+use tessera_model::{Deadline, Name, PublicId};
 
 /// What can be done with grants.
 #[derive(Clone, clap::Subcommand)]
@@ -85,9 +85,16 @@ impl GrantVerb {
             Self::Remove { who, role, workspace } => {
                 let subject = link.id_of(&who).await?;
                 let request = Request::Ungrant { subject, role: role.clone(), workspace: workspace.clone() };
+                let stood = stands(link, subject, &role, workspace.as_ref()).await;
                 let made = link.order(&request).await?;
-                let text = format!("{who} has role {role} {} no more.", place(workspace.as_ref()));
+                let place = place(workspace.as_ref());
+                let text = if stood || made.repeated {
+                    format!("{who} has role {role} {place} no more.")
+                } else {
+                    format!("{who} did not have role {role} {place}: nothing was there to take back.")
+                };
                 Ok(Answer::said(text)
+                    .with("removed", stood && !made.repeated)
                     .with("subject", subject.to_string())
                     .with("role", role.as_str())
                     .with("workspace", workspace.map(|name| name.to_string()))
@@ -102,6 +109,14 @@ impl GrantVerb {
             }
         }
     }
+}
+
+/// Whether a grant stands, as far as the caller may know.
+async fn stands(link: &Link, subject: PublicId, role: &Name, workspace: Option<&Name>) -> bool {
+    let listed = link.page::<GrantRow>(&Request::ListGrants { subject }).await;
+    listed.map_or(true, |page| {
+        page.rows.iter().any(|row| row.role == *role && row.workspace.as_ref() == workspace)
+    })
 }
 
 fn deadline(link: &Link, when: Option<When>) -> Result<Deadline, CtlError> {

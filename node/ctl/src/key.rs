@@ -1,13 +1,15 @@
 //! `tessera key`: API keys, credentials of machines and tools.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, instant, put_instant, shown};
 use crate::error::CtlError;
 use crate::handle::Save;
-use crate::link::{Link, Who};
+use crate::link::{Link, Who, Window};
 use crate::reach;
 use crate::session::opened;
+use crate::table::Table;
 use crate::when::When;
-use tessera_client::wire::Request;
+use serde_json::{Map, Value, json};
+use tessera_client::wire::{KeyRow, Request};
 use tessera_model::{Pattern, Private, PublicId};
 
 /// What can be done with API keys.
@@ -32,13 +34,65 @@ pub(crate) enum KeyVerb {
         #[command(flatten)]
         save: Save,
     },
-    /// End a key, by its public id (see: tessera session list WHO).
+    /// List the live keys of a user or machine, or of the whole tenant.
+    #[command(after_help = "Examples:\n  tessera key list amy@example.org\n  tessera key list --limit 100")]
+    List {
+        /// Public id, email, phone number or username; without it, everybody's.
+        who: Option<Who>,
+        #[command(flatten)]
+        window: Window,
+    },
+    /// Show one live key: whose, what it covers, what it is for, until when.
+    #[command(after_help = "Example:\n  tessera key show 0190163d-8694-739b-aea5-966c26f8ad90")]
+    Show {
+        /// Its public id.
+        #[arg(value_parser = reach::public_id)]
+        key: PublicId,
+    },
+    /// End a key, by its public id (see: tessera key list).
     #[command(after_help = "Example:\n  tessera key revoke 0190163d-8694-739b-aea5-966c26f8ad90")]
     Revoke {
         /// Its public id.
         #[arg(value_parser = reach::public_id)]
         key: PublicId,
     },
+}
+
+fn covers(row: &KeyRow) -> Vec<String> {
+    row.patterns.iter().map(ToString::to_string).collect()
+}
+
+fn description(row: &KeyRow) -> String {
+    String::from_utf8_lossy(row.description.expose()).into_owned()
+}
+
+fn object(row: &KeyRow) -> Value {
+    let mut json = Map::new();
+    json.insert("session".into(), json!(row.session.to_string()));
+    json.insert("subject".into(), json!(row.subject.to_string()));
+    json.insert("description".into(), json!(description(row)));
+    json.insert("patterns".into(), json!(covers(row)));
+    put_instant(&mut json, "created", instant(row.created));
+    put_instant(&mut json, "expires", instant(row.expires));
+    put_instant(&mut json, "last_used", instant(row.last_used));
+    Value::Object(json)
+}
+
+/// Keys as a table and as objects.
+fn keys(rows: &[KeyRow]) -> (Table, Vec<Value>) {
+    let mut table = Table::new(&["KEY", "SUBJECT", "EXPIRES", "LAST USED", "COVERS", "FOR"]);
+    for row in rows {
+        let covers = if row.patterns.is_empty() { "all".to_owned() } else { covers(row).join(", ") };
+        table.row([
+            row.session.to_string(),
+            row.subject.to_string(),
+            shown(instant(row.expires)),
+            shown(instant(row.last_used)),
+            covers,
+            description(row),
+        ]);
+    }
+    (table, rows.iter().map(object).collect())
 }
 
 impl KeyVerb {
@@ -54,6 +108,22 @@ impl KeyVerb {
                 let made = link.order(&request).await?;
                 let answer = opened(&format!("Made a key of {who}."), &made)?.with("patterns", covers);
                 place.put(answer, &made, "key")
+            }
+            Self::List { who, window } => {
+                let subject = match &who {
+                    Some(who) => Some(link.id_of(who).await?),
+                    None => None,
+                };
+                let request = |after, limit| Request::ListKeys { subject, after, limit };
+                let found = window.read::<KeyRow>(link, request).await?;
+                let (table, listed) = keys(&found.rows);
+                Ok(found.told(Answer::said(table.to_string()).with("keys", listed)))
+            }
+            Self::Show { key } => {
+                let row = link.page::<KeyRow>(&Request::ReadKey { key }).await?.rows.pop();
+                let row = row.ok_or_else(|| CtlError::unexpected("the answer holds no key"))?;
+                let (table, _) = keys(std::slice::from_ref(&row));
+                Ok(Answer::said(table.to_string()).with("key", object(&row)))
             }
             Self::Revoke { key } => {
                 let made = link.order(&Request::RevokeKey { key }).await?;

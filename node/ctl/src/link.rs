@@ -5,19 +5,22 @@ use crate::error::CtlError;
 use crate::profile::Profile;
 use crate::reach::{Reach, Settled, TenantRef};
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 use tessera_client::wire::{
     Made, Page, Request, SessionRow, Shape, SubjectRow, TENANT_OF_CONNECTION, TenantRow,
 };
 use tessera_client::{Client, ClientError};
 use tessera_model::limits::PAGE_ROWS_MAX;
-use tessera_model::{CommandId, Identifier, Private, PublicId, TenantId, UnixMillis};
+use tessera_model::{CommandId, Identifier, Private, PublicId, Refusal, TenantId, UnixMillis};
 
 /// A connection that is bound to a tenant, or to none.
 pub(crate) struct Link {
     pub(crate) client: Client,
     pub(crate) profile: Profile,
     address: String,
-    command_id: Option<CommandId>,
+    /// The id that the next command goes out under, once somebody asked for it: that of `--command-id`,
+    /// or a fresh one.
+    next: Mutex<Option<CommandId>>,
 }
 
 impl Reach {
@@ -74,14 +77,14 @@ impl Link {
         let Settled { mut config, address, profile, command_id, .. } = settled;
         config.tenant = tenant;
         match Client::connect(config).await {
-            Ok(client) => Ok(Self { client, profile, address, command_id }),
+            Ok(client) => Ok(Self { client, profile, address, next: Mutex::new(command_id) }),
             Err(error) => Err(CtlError::of(&error, &address)),
         }
     }
 
     /// A link over a client that exists.
     pub(crate) fn over(client: Client, address: &str) -> Self {
-        Self { client, profile: Profile::default(), address: address.to_owned(), command_id: None }
+        Self { client, profile: Profile::default(), address: address.to_owned(), next: Mutex::new(None) }
     }
 
     /// Tells the node that nothing more comes.
@@ -91,17 +94,25 @@ impl Link {
 
     /// What a client met, with this node's address.
     pub(crate) fn told(&self, error: &ClientError) -> CtlError {
-        CtlError::of(error, &self.address)
+        let told = CtlError::of(error, &self.address);
+        if matches!(error, ClientError::Refused(Refusal::Behind)) {
+            let seen = self.client.hello().seen;
+            return told.advise(format!("it is at {seen}: is --at-least a receipt of this node and tenant?"));
+        }
+        told
     }
 
-    /// The node's time.
+    /// The time that spans of the next command count from: that of its id. A repeat under the same id so
+    /// means the same instants, and is the same command.
     pub(crate) fn now(&self) -> UnixMillis {
-        self.client.node_time()
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        UnixMillis(next.get_or_insert_with(|| self.client.command_id()).unix_ms())
     }
 
     /// Orders a command, under the id of `--command-id` when it is a repeat.
     pub(crate) async fn order(&self, request: &Request) -> Result<Made, CtlError> {
-        let id = self.command_id.unwrap_or_else(|| self.client.command_id());
+        let next = self.next.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let id = next.unwrap_or_else(|| self.client.command_id());
         let done = self.client.request_again(TENANT_OF_CONNECTION, id, request).await;
         done.map_err(|error| self.told(&error))
     }

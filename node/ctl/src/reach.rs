@@ -4,11 +4,15 @@ use crate::answer;
 use crate::error::CtlError;
 use crate::profile::Profile;
 use crate::{secret, when};
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 use tessera_client::{ClientError, Config, Trust};
 use tessera_model::{CommandId, Handle, Name, PublicId, Receipt, TenantId};
+
+/// Where a node listens unless it is told otherwise.
+const PORT: u16 = 7443;
 
 /// How to reach the node.
 #[derive(Clone, clap::Args)]
@@ -18,8 +22,8 @@ pub(crate) struct Reach {
     /// Also TESSERA_PROFILE. Without it: ~/.config/tessera/client.toml.
     #[arg(long, global = true, value_name = "PATH")]
     profile: Option<PathBuf>,
-    /// Where the node listens; also TESSERA_ADDRESS.
-    #[arg(long, global = true, value_name = "HOST:PORT")]
+    /// Where the node listens, on port 7443 unless named; also TESSERA_ADDRESS.
+    #[arg(long, global = true, value_name = "HOST[:PORT]")]
     address: Option<String>,
     /// The name in the node's certificate, when it is not the host of the address; also
     /// TESSERA_SERVER_NAME.
@@ -42,7 +46,8 @@ pub(crate) struct Reach {
     /// How long to wait for an answer.
     #[arg(long, global = true, value_name = "SPAN", default_value = "10s", value_parser = when::patience)]
     timeout: Duration,
-    /// Repeat a command whose outcome is not known, under the id that was printed then.
+    /// Repeat a command whose outcome is not known, under the id that was printed then. Spans such as +7d
+    /// count from the id's own time, so that the repeat is the same command.
     #[arg(long, global = true, value_name = "UUID", value_parser = command_id)]
     command_id: Option<CommandId>,
     /// Print one JSON object instead of text.
@@ -95,6 +100,7 @@ impl Reach {
             CtlError::usage("where is the node?")
                 .advise("give --profile PATH (a node writes one into its data directory), or --address HOST:PORT and --ca FILE")
         })?;
+        let (address, host) = place(&address)?;
         let ca = self.ca(&profile).ok_or_else(|| {
             CtlError::usage("which certificates are trusted?").advise("give the file with --ca FILE")
         })?;
@@ -102,13 +108,11 @@ impl Reach {
             CtlError::config(format!("the trusted certificates {}: {error}", ca.display()))
         })?;
         let trust = Trust::roots_pem(&pem).map_err(|error| CtlError::of(&error, &address))?;
-        let host =
-            address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).trim_matches(['[', ']']);
-        let server_name = self.server_name(&profile).unwrap_or_else(|| host.to_owned());
+        let server_name = self.server_name(&profile).unwrap_or(host);
         let found = tokio::net::lookup_host(&address).await;
         let mut addresses = found.map_err(|error| {
             let unreachable = CtlError::of(&ClientError::Unreachable(None), &address);
-            unreachable.advise(format!("the address cannot be looked up ({error}): it is host:port"))
+            unreachable.advise(format!("the address cannot be looked up: {error}"))
         })?;
         let unreachable = || CtlError::of(&ClientError::Unreachable(None), &address);
         let first = addresses.next().ok_or_else(unreachable)?;
@@ -146,6 +150,33 @@ impl Reach {
             None => Ok(None),
         }
     }
+}
+
+/// An address with its port, and the host in it, which the certificate names: `host`, `host:port`, an IPv6
+/// address in brackets, or alone without a port.
+fn place(text: &str) -> Result<(String, String), CtlError> {
+    let wrong = |what: &str| {
+        Err(CtlError::usage(format!("the address {text:?} cannot be used: {what}"))
+            .advise("an address is HOST or HOST:PORT: id.example.org, 127.0.0.1:7443, [::1]:7443"))
+    };
+    let (host, port) = match text.rsplit_once(':') {
+        _ if text.parse::<Ipv6Addr>().is_ok() => (text, None),
+        None => (text, None),
+        Some((_, port)) if port.ends_with(']') => (text, None),
+        Some((host, port)) => (host, Some(port)),
+    };
+    let port = match port.map(str::parse::<u16>) {
+        None => PORT,
+        Some(Ok(port)) if port != 0 => port,
+        Some(_) => return wrong("its port is no number from 1 to 65535"),
+    };
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let six = bare.contains(':');
+    if bare.is_empty() || bare.contains(['[', ']', '/', ' ']) || six && bare.parse::<Ipv6Addr>().is_err() {
+        return wrong("its host is none");
+    }
+    let whole = if six { format!("[{bare}]:{port}") } else { format!("{bare}:{port}") };
+    Ok((whole, bare.to_owned()))
 }
 
 /// A variable of the environment; an empty one is none.
@@ -218,6 +249,26 @@ pub(crate) fn at_least(text: &str) -> Result<Receipt, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// PROPERTY: an address without a port has the node's own; what is no address is a mistake of the
+    /// command line.
+    #[test]
+    fn addresses_have_ports() {
+        for (text, whole, host) in [
+            ("id.example.org", "id.example.org:7443", "id.example.org"),
+            ("id.example.org:1", "id.example.org:1", "id.example.org"),
+            ("127.0.0.1", "127.0.0.1:7443", "127.0.0.1"),
+            ("::1", "[::1]:7443", "::1"),
+            ("[::1]", "[::1]:7443", "::1"),
+            ("[::1]:65535", "[::1]:65535", "::1"),
+        ] {
+            let (found, name) = place(text).expect(text);
+            assert_eq!((found.as_str(), name.as_str()), (whole, host));
+        }
+        for bad in ["", ":7443", "host:", "host:0", "host:65536", "host:x", "a:b:c", "https://host", "[::1"] {
+            assert_eq!(place(bad).expect_err(bad).exit(), 2, "{bad}");
+        }
+    }
 
     /// PROPERTY: an id of 16 digits is an id, `system` is tenant 0, all else is a name; each prints back.
     #[test]

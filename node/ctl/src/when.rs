@@ -49,12 +49,12 @@ impl FromStr for When {
     }
 }
 
-/// Seconds of a span: a number and `s`, `m`, `h`, `d` or `w`; a number alone is seconds.
+/// Seconds of a span: a number and `s`, `m`, `h`, `d` or `w`. A number alone is none: 7 may mean days.
 pub(crate) fn seconds(text: &str) -> Result<u64, String> {
     let form = || "a span is a number and s, m, h, d or w: 90s, 30m, 2h, 7d".to_owned();
     let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
     let factor = match text.get(digits.len()..).unwrap_or_default() {
-        "" | "s" => 1,
+        "s" => 1,
         "m" => 60,
         "h" => 3_600,
         "d" => 86_400,
@@ -165,7 +165,7 @@ mod tests {
     fn spans_are_counted_from_now() {
         let now = UnixMillis(1_764_100_000_999);
         for (text, seconds) in
-            [("+45s", 45), ("+30m", 1_800), ("+2h", 7_200), ("+7d", 604_800), ("+1w", 604_800), ("+9", 9)]
+            [("+45s", 45), ("+30m", 1_800), ("+2h", 7_200), ("+7d", 604_800), ("+1w", 604_800)]
         {
             let when: When = text.parse().expect(text);
             let expected = Deadline(now.to_deadline().0 + seconds);
@@ -182,6 +182,7 @@ mod tests {
             "+0m",
             "+-3m",
             "+3x",
+            "+7",
             "+3 m",
             "30m",
             "+99999999999999999999d",
@@ -209,7 +210,8 @@ mod tests {
         assert!("2024-02-29".parse::<When>().is_ok());
         assert_eq!("2026-01-01T23:00Z".parse::<When>(), "2026-01-01T23:00:00Z".parse());
         assert_eq!(patience("250ms"), Ok(Duration::from_millis(250)));
-        assert_eq!(patience("5"), Ok(Duration::from_secs(5)));
+        assert_eq!(patience("5s"), Ok(Duration::from_secs(5)));
+        assert!(patience("5").is_err() && setting("600").is_err(), "a number without a unit");
         assert!(patience("0s").is_err() && patience("2h").is_err() && patience("ms").is_err());
         assert_eq!(setting("1d"), Ok(86_400));
     }

@@ -4,6 +4,7 @@
 //! `TESSERA_STORAGE__DIR`. Keys that nobody knows are refused with the nearest known one. What
 //! weakens a node has `danger_` in its name.
 
+mod filter;
 mod load;
 mod locate;
 
@@ -86,6 +87,8 @@ pub(crate) struct Quic {
     pub(crate) names: Vec<String>,
     /// Connections at a time.
     pub(crate) connections_max: usize,
+    /// Keep the runtimes awake, for the fastest answers: each takes a core whole, busy or idle.
+    pub(crate) busy_poll: bool,
 }
 
 impl Default for Quic {
@@ -97,6 +100,7 @@ impl Default for Quic {
             key_file: PathBuf::new(),
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()],
             connections_max: 10_000,
+            busy_poll: false,
         }
     }
 }
@@ -238,6 +242,9 @@ impl Config {
         fault(self.passwords.queue_max == 0, "passwords.queue_max", "must be at least 1");
         fault(self.passwords.threads > 64, "passwords.threads", "must be at most 64");
         fault(self.tenants.idle_sleep_seconds == 0, "tenants.idle_sleep_seconds", "must be at least 1");
+        if let Some(what) = filter::fault(&self.log.filter) {
+            fault(true, "log.filter", &what);
+        }
         fault(self.shutdown.drain_seconds > 3600, "shutdown.drain_seconds", "must be at most 3600");
         faults
     }
@@ -303,6 +310,7 @@ mod tests {
             ("http.listen", |c| c.http.listen = SocketAddr::from(([0, 0, 0, 0], 1))),
             ("passwords.queue_max", |c| c.passwords.queue_max = 0),
             ("tenants.idle_sleep_seconds", |c| c.tenants.idle_sleep_seconds = 0),
+            ("log.filter", |c| c.log.filter = "banana".to_owned()),
             ("shutdown.drain_seconds", |c| c.shutdown.drain_seconds = 3601),
         ];
         for (key, change) in changes {

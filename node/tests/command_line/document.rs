@@ -95,6 +95,10 @@ impl Document {
                     0 => {}
                     code => output.push_str(&format!("(exit code {code})\n")),
                 }
+                if self.write {
+                    // An id that a command names is one of this run from now on.
+                    step.command = command;
+                }
                 self.compare(step, output);
             }
         }

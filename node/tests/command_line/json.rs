@@ -109,6 +109,7 @@ fn every_command_answers_in_json() {
     asked.ask(2, "tessera operator claim --profile data");
     asked.ask(0, "tessera ping --count 3");
     asked.ask(0, "tessera ping --profile data");
+    strangers_nodes(&mut asked);
     let made = asked.ask(0, "tessera tenant create acme --save admin.key");
     let tenant = text(&made, "tenant");
     assert_eq!(asked.ask(1, "tessera tenant create acme")["error"]["code"], 211);
@@ -127,6 +128,22 @@ fn every_command_answers_in_json() {
     let left: Vec<&String> = asked.documented.keys().filter(|name| !asked.seen.contains(*name)).collect();
     assert!(left.is_empty(), "not asked: {left:?}");
     assert_eq!(asked.node.end(), 0);
+}
+
+/// A certificate that is not trusted is told at once, whatever the patience; an address is checked first.
+fn strangers_nodes(asked: &mut Asked) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    std::fs::write(asked.node.folder.join("other.pem"), made.cert.pem()).expect("a file");
+    for line in
+        ["tessera ping --ca other.pem --timeout 1h", "tessera ping --server-name other.org --timeout 1h"]
+    {
+        assert_eq!(asked.ask(78, line)["error"]["name"], "Untrusted", "{line}");
+    }
+    assert_eq!(asked.ask(78, "tessera ping --server-name 'a b'")["error"]["name"], "Config");
+    assert_eq!(asked.ask(2, "tessera ping --address 127.0.0.1:74431")["error"]["name"], "Usage");
+    let claimed =
+        asked.ask(1, "echo once-more | tessera operator claim --credentials again.key --secret-file -");
+    assert_eq!(claimed["error"]["name"], "NothingToClaim");
 }
 
 fn people(asked: &mut Asked) {
@@ -181,12 +198,45 @@ fn rules(asked: &mut Asked) {
     let line = "tessera grant add amy reader --workspace sales --until +2h --tenant acme";
     assert!(asked.ask(0, line)["until_ms"].is_u64());
     asked.ask(0, "tessera grant add amy reader --from 2040-01-01 --tenant acme");
-    asked.ask(0, "tessera grant remove amy reader --tenant acme");
+    let line = "tessera grant remove amy reader --tenant acme";
+    assert_eq!(asked.ask(0, line)["removed"], true);
+    assert_eq!(asked.ask(0, line)["removed"], false);
+    repeats(asked);
     assert_eq!(asked.ask(0, "tessera grant list amy --tenant acme")["grants"][0]["workspace"], "sales");
     asked.ask(0, "tessera settings show --tenant acme");
     let changed = asked.ask(0, "tessera settings set --session-idle 10m --tenant acme");
     assert_eq!(changed["settings"]["session_idle_s"], 600);
     assert_eq!(asked.ask(1, "tessera settings set --session-idle 1s --tenant acme")["error"]["code"], 218);
+}
+
+/// What a key was made with is readable for as long as it lives.
+fn keys(asked: &mut Asked, key: &Value) {
+    let line = "tessera key create amy --description 'nightly report' --allow orders.read --tenant acme";
+    let second = asked.ask(0, line);
+    let listed = asked.ask(0, "tessera key list amy --tenant acme");
+    let rows = listed["keys"].as_array().expect("a list");
+    let made: Vec<&Value> = rows.iter().map(|row| &row["session"]).collect();
+    assert_eq!(made, [&key["session"], &second["session"]]);
+    assert_eq!(rows[1]["description"], "nightly report");
+    let shown = asked.ask(0, &format!("tessera key show {} --tenant acme", text(&second, "session")));
+    assert_eq!((&shown["key"], &shown["key"]["patterns"]), (&rows[1], &serde_json::json!(["orders.read"])));
+    // The admin's own key is among everybody's.
+    let all = asked.ask(0, "tessera key list --tenant acme");
+    assert_eq!(all["keys"].as_array().expect("a list").len(), 3);
+    asked.ask(1, "tessera key list --key-file amy.key");
+}
+
+/// A span counts from the command id's own time: a repeat means the same instant, and is the same command.
+fn repeats(asked: &mut Asked) {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let ms = u64::try_from(now.as_millis()).expect("a time") - 5_000;
+    let id = format!("{:08x}-{:04x}-7000-8000-000000000001", ms >> 16, ms & 0xFFFF);
+    let line = format!("tessera grant add amy reader --until +2h --command-id {id} --tenant acme");
+    let first = asked.ask(0, &line);
+    assert_eq!(first["until_ms"], (ms / 1000 + 7_200) * 1000);
+    let again = asked.ask(0, &line);
+    assert_eq!((&again["repeated"], &again["receipt"]), (&true.into(), &first["receipt"]));
+    asked.ask(0, "tessera grant remove amy reader --tenant acme");
 }
 
 fn sessions(asked: &mut Asked, tenant: &str) {
@@ -221,6 +271,8 @@ fn sessions(asked: &mut Asked, tenant: &str) {
     let denied =
         asked.ask(1, &format!("tessera check orders.read --workspace berlin --at-least {receipt} {asking}"));
     assert_eq!(denied["reason"], "Revoked");
+    let ahead = format!("tessera check orders.read --at-least 1.999999 --timeout 200ms {asking}");
+    assert_eq!(asked.ask(1, &ahead)["error"]["name"], "Behind");
     assert_eq!(asked.ask(1, &format!("tessera session show {asking}"))["alive"], false);
     asked.ask(0, "tessera session end-all amy --tenant acme");
     asked.ask(0, "tessera session end-all --everybody --tenant acme");
@@ -230,7 +282,9 @@ fn sessions(asked: &mut Asked, tenant: &str) {
     // A key that may not ask about others' handles may ask about its own.
     asked.ask(0, "tessera check orders.read --workspace sales --handle-file amy.key --key-file amy.key");
     asked.ask(1, "tessera user list --key-file amy.key");
+    keys(asked, &key);
     asked.ask(0, &format!("tessera key revoke {} --tenant acme", text(&key, "session")));
+    asked.ask(1, &format!("tessera key show {} --tenant acme", text(&key, "session")));
     let stopped = asked.ask(1, "tessera check orders.read --handle-file amy.key --key-file amy.key");
     assert_eq!(stopped["error"]["name"], "HelloRefused");
     asked.ask(78, "tessera user list --key tkey_nonsense");

@@ -66,11 +66,16 @@ impl Node {
         assert!(made.status.success(), "{made:?}");
         let mut node = Self::start(folder, "tessera serve");
         let mut seen = String::new();
+        let secret = folder.join("data/operator-secret");
         loop {
             let mut line = String::new();
             let read = node.err.read_line(&mut line).expect("a line");
             assert!(read > 0, "the node ended: {seen}");
+            // A log for programs is one object a line, and no secret is among them.
+            assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok(), "{line}");
             if line.contains("\"message\":\"ready\"") {
+                let secret = std::fs::read_to_string(secret).expect("the secret's file");
+                assert!(!seen.contains(secret.trim()), "{seen}");
                 return node;
             }
             seen.push_str(&line);

@@ -2,6 +2,7 @@
 
 use crate::error::ClientError;
 use crate::tls::Trust;
+use rustls_pki_types::ServerName;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tessera_model::{Handle, HandleBytes, TenantId};
@@ -11,12 +12,26 @@ const CONNECTIONS_MAX: usize = 64;
 /// LIMIT: streams of one connection; nodes allow as many by default.
 const STREAMS_MAX: usize = 100;
 
+/// Which of several nodes a connection goes to.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Balance {
+    /// To the first address that answers; the others stand by for when it does not.
+    #[default]
+    InOrder,
+    /// To all of them in turn, from one that chance chooses: connections, and the calls that go over them in
+    /// turn, are spread evenly. For nodes that are alike.
+    Spread,
+}
+
 /// How to reach a node, and as whom. No `Debug`: it holds a credential.
 #[derive(Clone)]
 pub struct Config {
-    /// Where nodes listen; tried in turn.
+    /// Where nodes listen that serve the same tenants. One that does not answer is passed over, and its
+    /// connections come back to it when it does.
     pub addresses: Vec<SocketAddr>,
-    /// The name in the node's certificate.
+    /// Which of them a connection goes to. Default the first that answers.
+    pub balance: Balance,
+    /// The name in the nodes' certificates.
     pub server_name: String,
     /// Which certificates are believed.
     pub trust: Trust,
@@ -32,6 +47,9 @@ pub struct Config {
     pub streams: usize,
     /// Pings an idle connection, so that it stays. Default 10 s.
     pub keep_alive: Duration,
+    /// Keeps one thread of the runtime awake while the client lives: it looks for answers again and again,
+    /// and none is held up by the kernel's waking of a core. It takes a core whole. Default off.
+    pub busy_poll: bool,
 }
 
 impl Config {
@@ -40,6 +58,7 @@ impl Config {
     pub fn new(address: SocketAddr, server_name: &str, trust: Trust) -> Self {
         Self {
             addresses: vec![address],
+            balance: Balance::InOrder,
             server_name: server_name.to_owned(),
             trust,
             credential: None,
@@ -48,6 +67,7 @@ impl Config {
             connections: 1,
             streams: 4,
             keep_alive: Duration::from_secs(10),
+            busy_poll: false,
         }
     }
 
@@ -61,6 +81,9 @@ impl Config {
         }
         if self.streams == 0 || self.streams > STREAMS_MAX {
             return Err(ClientError::BadConfig("streams must be 1 to 100"));
+        }
+        if ServerName::try_from(self.server_name.as_str()).is_err() {
+            return Err(ClientError::BadConfig("the server name is neither a host's name nor an IP address"));
         }
         let Some(text) = &self.credential else { return Ok(None) };
         let handle =

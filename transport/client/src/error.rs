@@ -12,6 +12,8 @@ pub enum ClientError {
     BadConfig(&'static str),
     /// No node could be reached within the deadline.
     Unreachable(Option<quinn::ConnectionError>),
+    /// A node answered whose certificate is not trusted, and no other address led further: why.
+    Untrusted(quinn::ConnectionError),
     /// The node did not answer within the deadline. What was asked changes nothing.
     DeadlinePassed,
     /// A command was sent and its outcome is not known: repeat it under this command id.
@@ -38,6 +40,7 @@ impl ClientError {
             Self::Unreadable(error) => Some(error.code()),
             Self::BadConfig(_)
             | Self::Unreachable(_)
+            | Self::Untrusted(_)
             | Self::DeadlinePassed
             | Self::OutcomeUnknown(_)
             | Self::TooManyRedirects
@@ -59,6 +62,10 @@ impl fmt::Display for ClientError {
             Self::BadConfig(what) => write!(f, "configuration: {what}"),
             Self::Unreachable(Some(source)) => write!(f, "no node could be reached: {source}"),
             Self::Unreachable(None) => f.write_str("no node could be reached"),
+            Self::Untrusted(quinn::ConnectionError::TransportError(found)) => {
+                write!(f, "the node's certificate is not trusted: {}", found.reason)
+            }
+            Self::Untrusted(source) => write!(f, "the node's certificate is not trusted: {source}"),
             Self::DeadlinePassed => f.write_str("no answer within the deadline"),
             Self::OutcomeUnknown(id) => {
                 write!(f, "the outcome is not known: repeat it under command id {id}")
@@ -75,7 +82,7 @@ impl fmt::Display for ClientError {
 impl std::error::Error for ClientError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Unreachable(Some(source)) => Some(source),
+            Self::Unreachable(Some(source)) | Self::Untrusted(source) => Some(source),
             Self::Unreadable(source) => Some(source),
             Self::Refused(source) => Some(source),
             Self::Unreachable(None)

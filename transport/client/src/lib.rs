@@ -35,7 +35,7 @@ mod tls;
 mod touched;
 
 pub use client::{Client, Found};
-pub use config::Config;
+pub use config::{Balance, Config};
 pub use double::Permitted;
 pub use error::ClientError;
 pub use tls::Trust;

@@ -24,10 +24,29 @@ const CHUNKS_MAX: usize = 48;
 pub(crate) enum NotOpened {
     /// It could not be made, or broke.
     Connection(Option<ConnectionError>),
+    /// The node's certificate is not one that is trusted: why.
+    Untrusted(ConnectionError),
     /// The node turned Hello down.
     Refused(Fault),
     /// The node's answer to Hello does not read.
     Unreadable(WireError),
+}
+
+/// The first alert of TLS, as QUIC numbers it (RFC 9001 section 4.8).
+const ALERTS: u64 = 0x100;
+
+impl NotOpened {
+    /// Tells a certificate that we do not trust from a connection that could not be made.
+    fn of(error: ConnectionError) -> Self {
+        // What we ourselves found wrong with the handshake. The alerts about certificates: RFC 8446
+        // section 6.2, bad_certificate to certificate_unknown, and unknown_ca.
+        if let ConnectionError::TransportError(found) = &error
+            && matches!(u64::from(found.code).checked_sub(ALERTS), Some(42..=46 | 48))
+        {
+            return Self::Untrusted(error);
+        }
+        Self::Connection(Some(error))
+    }
 }
 
 /// A connection that has said Hello.
@@ -55,9 +74,11 @@ impl Link {
     ) -> Result<Arc<Self>, NotOpened> {
         let connecting = endpoint.connect(address, server_name).map_err(|_| NotOpened::Connection(None))?;
         let connection = match timeout_at(deadline.into(), connecting).await {
-            Ok(connection) => connection.map_err(|error| NotOpened::Connection(Some(error)))?,
+            Ok(connection) => connection.map_err(NotOpened::of)?,
             Err(_) => return Err(NotOpened::Connection(Some(ConnectionError::TimedOut))),
         };
+        // Whoever gives this attempt up leaves no connection behind.
+        let mut unfinished = Unfinished(Some(connection.clone()));
         let lane = match timeout_at(deadline.into(), Self::lane(&connection)).await {
             Ok(lane) => lane.map_err(|error| NotOpened::Connection(Some(error)))?,
             Err(_) => return Err(NotOpened::Connection(Some(ConnectionError::TimedOut))),
@@ -79,6 +100,7 @@ impl Link {
                 let lanes = RwLock::new(vec![lane]);
                 let clock = NodeClock::told(hello.node_time);
                 let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+                unfinished.0 = None;
                 let link = Arc::new(Self { connection, lanes, next, over, hello, clock });
                 tokio::spawn(Arc::clone(&link).widen(streams));
                 tokio::spawn(sweep(Arc::clone(&link)));
@@ -137,6 +159,16 @@ impl Link {
         outcome
     }
 
+    /// Calls in flight.
+    pub(crate) fn waiting(&self) -> usize {
+        self.lanes.read().iter().map(|lane| lane.waiting()).sum()
+    }
+
+    /// Ends it.
+    pub(crate) fn close(&self) {
+        self.connection.close(VarInt::from_u32(0), b"");
+    }
+
     /// Whether it still stands.
     pub(crate) fn is_live(&self) -> bool {
         !self.over.load(Ordering::Acquire)
@@ -147,6 +179,17 @@ impl Link {
         let ended = self.connection.closed().await;
         self.over.store(true, Ordering::Release);
         ended
+    }
+}
+
+/// A connection on its way to a link; closed unless it gets there.
+struct Unfinished(Option<Connection>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(connection) = &self.0 {
+            connection.close(VarInt::from_u32(0), b"");
+        }
     }
 }
 
@@ -188,8 +231,7 @@ async fn read(lane: Arc<Lane>, mut receive: RecvStream, connection: Connection) 
 async fn sweep(link: Arc<Link>) {
     while link.connection.close_reason().is_none() {
         let lanes = link.lanes.read().clone();
-        let waiting: usize = lanes.iter().map(|lane| lane.waiting()).sum();
-        sleep(if waiting == 0 { SWEEP_IDLE } else { SWEEP_BUSY }).await;
+        sleep(if link.waiting() == 0 { SWEEP_IDLE } else { SWEEP_BUSY }).await;
         let (now, heard) = (Instant::now(), lanes.iter().filter_map(|lane| lane.heard()).max());
         if lanes.iter().filter(|lane| lane.expire(now, heard)).count() > 0 {
             link.connection.close(code(ProtocolCode::TooSlow), b"");

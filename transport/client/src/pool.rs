@@ -1,6 +1,6 @@
 //! The connections of a client: each seat is kept by a task that connects, and connects again.
 
-use crate::config::Config;
+use crate::config::{Balance, Config};
 use crate::error::ClientError;
 use crate::ids::{Dice, NodeClock};
 use crate::link::{Link, NotOpened};
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tessera_model::{HandleBytes, UnixMillis};
 use tessera_wire::Hello;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout_at};
 
 /// The first and the longest wait between two attempts to connect.
@@ -27,6 +28,13 @@ const IDLE: Duration = Duration::from_secs(30);
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
+/// How long an address has before the next is tried beside it: some round trips.
+const HEAD_START: Duration = Duration::from_millis(300);
+/// How often a seat that sits away from home looks whether its home is back.
+const LOOK_HOME: Duration = Duration::from_secs(15);
+/// LIMIT: how long calls on a connection that was replaced may still take.
+const FAREWELL: Duration = Duration::from_secs(30);
+
 /// The connections to one cell.
 pub(crate) struct Pool {
     config: Config,
@@ -34,9 +42,10 @@ pub(crate) struct Pool {
     endpoint: Endpoint,
     seats: Vec<RwLock<Option<Arc<Link>>>>,
     next: AtomicUsize,
-    problem: Mutex<Option<NotOpened>>,
+    /// Why each address gave no connection when it was tried last; none where it did, or was not.
+    problems: Mutex<Vec<Option<NotOpened>>>,
     clock: Mutex<Option<NodeClock>>,
-    /// Counts what changed in seats or problem; its end ends the keepers.
+    /// Counts what changed in seats or problems; its end ends the keepers.
     changed: watch::Sender<u64>,
     closed: watch::Sender<bool>,
     pub(crate) dice: Dice,
@@ -52,15 +61,26 @@ impl Pool {
             endpoint,
             seats: (0..config.connections).map(|_| RwLock::default()).collect(),
             next: AtomicUsize::new(0),
-            problem: Mutex::new(None),
+            problems: Mutex::new(vec![None; config.addresses.len()]),
             clock: Mutex::new(None),
             changed: watch::Sender::new(0),
             closed: watch::Sender::new(false),
             dice: Dice::default(),
             config,
         });
+        let first = match pool.config.balance {
+            Balance::InOrder => 0,
+            Balance::Spread => usize::try_from(pool.dice.number() >> 32).unwrap_or_default(),
+        };
         for seat in 0..pool.seats.len() {
-            tokio::spawn(keep(Arc::clone(&pool), seat, pool.closed.subscribe()));
+            let home = match pool.config.balance {
+                Balance::InOrder => 0,
+                Balance::Spread => first.wrapping_add(seat) % pool.config.addresses.len().max(1),
+            };
+            tokio::spawn(keep(Arc::clone(&pool), seat, home, pool.closed.subscribe()));
+        }
+        if pool.config.busy_poll {
+            tokio::spawn(stay_awake(pool.closed.subscribe()));
         }
         Ok(pool)
     }
@@ -96,25 +116,25 @@ impl Pool {
             if *self.closed.borrow() {
                 return Err(ClientError::Closed);
             }
-            let problem = self.problem.lock().clone();
-            match problem {
-                Some(NotOpened::Refused(fault)) if !passes(fault.code) => return Err(ClientError::of(fault)),
-                Some(NotOpened::Unreadable(error)) => return Err(ClientError::Unreadable(error)),
-                Some(NotOpened::Refused(_) | NotOpened::Connection(_)) | None => {}
+            if let Some(verdict) = self.verdict() {
+                return Err(verdict);
             }
             if timeout_at(deadline.into(), changed.changed()).await.is_err() {
-                return Err(self.unreachable());
+                return Err(told(&self.problems.lock()));
             }
         }
     }
 
-    fn unreachable(&self) -> ClientError {
-        match self.problem.lock().clone() {
-            Some(NotOpened::Connection(source)) => ClientError::Unreachable(source),
-            Some(NotOpened::Refused(fault)) => ClientError::of(fault),
-            Some(NotOpened::Unreadable(error)) => ClientError::Unreadable(error),
-            None => ClientError::Unreachable(None),
-        }
+    /// What no wait changes: every address has refused Hello, answered what does not read, or has a
+    /// certificate that is not trusted.
+    fn verdict(&self) -> Option<ClientError> {
+        let problems = self.problems.lock();
+        let over = problems.iter().all(|problem| match problem {
+            Some(NotOpened::Refused(fault)) => !passes(fault.code),
+            Some(NotOpened::Unreadable(_) | NotOpened::Untrusted(_)) => true,
+            Some(NotOpened::Connection(_)) | None => false,
+        });
+        over.then(|| told(&problems))
     }
 
     /// Ends the keepers and the connections.
@@ -129,13 +149,68 @@ impl Pool {
         self.endpoint.wait_idle().await;
     }
 
-    async fn open(&self, turn: usize) -> Result<Arc<Link>, NotOpened> {
-        let address = self.config.addresses.get(turn % self.config.addresses.len().max(1));
-        let Some(address) = address else { return Err(NotOpened::Connection(None)) };
+    /// One attempt at one address.
+    async fn open(self: Arc<Self>, at: usize) -> (usize, Result<Arc<Link>, NotOpened>) {
+        let Some(address) = self.config.addresses.get(at) else {
+            return (at, Err(NotOpened::Connection(None)));
+        };
         let hello = Hello { credential: self.credential, tenant: self.config.tenant, ..Hello::default() };
         let (name, streams) = (&self.config.server_name, self.config.streams);
-        Link::open(&self.endpoint, *address, name, &hello, streams, Instant::now() + ATTEMPT).await
+        let until = Instant::now() + ATTEMPT;
+        (at, Link::open(&self.endpoint, *address, name, &hello, streams, until).await)
     }
+
+    /// Tries every address once, from `first` on: the next as soon as one has failed, or beside one that
+    /// takes its time. The first connection wins.
+    async fn open_any(self: &Arc<Self>, first: usize) -> Option<(usize, Arc<Link>)> {
+        let count = self.config.addresses.len();
+        let mut attempts = JoinSet::new();
+        let mut started = 0;
+        loop {
+            if started < count {
+                attempts.spawn(Arc::clone(self).open((first + started) % count));
+                started += 1;
+            }
+            let ended = tokio::select! {
+                ended = attempts.join_next() => ended?,
+                () = sleep(HEAD_START), if started < count => continue,
+            };
+            match ended {
+                Ok((at, Ok(link))) => {
+                    self.note(at, None);
+                    attempts.abort_all();
+                    while let Some(late) = attempts.join_next().await {
+                        if let Ok((_, Ok(late))) = late {
+                            late.close();
+                        }
+                    }
+                    return Some((at, link));
+                }
+                Ok((at, Err(problem))) => self.note(at, Some(problem)),
+                // An attempt that panicked is one that failed.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Notes why an address gave no connection, or that it did.
+    fn note(&self, at: usize, problem: Option<NotOpened>) {
+        if let Some(known) = self.problems.lock().get_mut(at) {
+            *known = problem;
+        }
+        self.changed.send_modify(|count| *count += 1);
+    }
+}
+
+/// Of several problems the one that says most: what an address said, before what it did not.
+fn told(problems: &[Option<NotOpened>]) -> ClientError {
+    let told = problems.iter().flatten().map(|problem| match problem {
+        NotOpened::Refused(fault) => (0, ClientError::of(fault.clone())),
+        NotOpened::Untrusted(why) => (1, ClientError::Untrusted(why.clone())),
+        NotOpened::Unreadable(error) => (2, ClientError::Unreadable(*error)),
+        NotOpened::Connection(source) => (3, ClientError::Unreachable(source.clone())),
+    });
+    told.min_by_key(|(rank, _)| *rank).map_or(ClientError::Unreachable(None), |(_, error)| error)
 }
 
 /// Whether a refused Hello is worth another attempt soon: retry codes, and a node that goes away.
@@ -143,35 +218,33 @@ const fn passes(code: u16) -> bool {
     matches!(code, 300..=399 | 406..=408 | 500..)
 }
 
+/// Gives the runtime something to do, so that it looks at its sockets instead of going to sleep.
+async fn stay_awake(closed: watch::Receiver<bool>) {
+    while !*closed.borrow() {
+        // The runtime looks at its sockets before this comes back.
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Keeps one seat: connects, waits for the end, connects again with a growing, jittered wait.
-async fn keep(pool: Arc<Pool>, seat: usize, mut closed: watch::Receiver<bool>) {
-    let (mut back_off, mut turn) = (BACK_OFF_FIRST, seat);
+async fn keep(pool: Arc<Pool>, seat: usize, home: usize, mut closed: watch::Receiver<bool>) {
+    let (mut back_off, mut first) = (BACK_OFF_FIRST, home);
     loop {
         let opened = tokio::select! {
             biased;
             _ = closed.wait_for(|closed| *closed) => return,
-            opened = pool.open(turn) => opened,
+            opened = pool.open_any(first) => opened,
         };
-        turn = turn.wrapping_add(1);
         let since = Instant::now();
-        match opened {
-            Ok(link) => {
-                *pool.clock.lock() = Some(link.clock);
-                *pool.problem.lock() = None;
-                pool.place(seat, Some(&link));
-                let ended = tokio::select! {
-                    biased;
-                    _ = closed.wait_for(|closed| *closed) => return pool.place(seat, None),
-                    ended = link.ended() => ended,
-                };
-                *pool.problem.lock() = Some(NotOpened::Connection(Some(ended)));
-                pool.place(seat, None);
-                turn = turn.wrapping_sub(1);
-            }
-            Err(problem) => {
-                *pool.problem.lock() = Some(problem);
-                pool.changed.send_modify(|count| *count += 1);
-            }
+        if let Some((at, link)) = opened {
+            let ended = tokio::select! {
+                biased;
+                _ = closed.wait_for(|closed| *closed) => return pool.place(seat, None),
+                ended = pool.sit(seat, home, at, link) => ended,
+            };
+            pool.place(seat, None);
+            // The same one first: it may have been a moment's trouble. All others are tried behind it.
+            first = ended;
         }
         // A connection that stood for a while starts the waits anew.
         back_off = if since.elapsed() > BACK_OFF_LONGEST { BACK_OFF_FIRST } else { back_off };
@@ -182,6 +255,51 @@ async fn keep(pool: Arc<Pool>, seat: usize, mut closed: watch::Receiver<bool>) {
         }
         back_off = (back_off * 2).min(BACK_OFF_LONGEST);
     }
+}
+
+impl Pool {
+    /// Serves a seat with a connection until it ends; gives the address that it ended at. Away from home
+    /// it looks home now and then, and moves back without a gap.
+    async fn sit(self: &Arc<Self>, seat: usize, home: usize, mut at: usize, mut link: Arc<Link>) -> usize {
+        loop {
+            *self.clock.lock() = Some(link.clock);
+            self.place(seat, Some(&link));
+            let ended = tokio::select! {
+                ended = link.ended() => ended,
+                back = self.come_home(home), if at != home => {
+                    tokio::spawn(farewell(std::mem::replace(&mut link, back)));
+                    at = home;
+                    continue;
+                }
+            };
+            self.note(at, Some(NotOpened::Connection(Some(ended))));
+            return at;
+        }
+    }
+
+    /// A connection to the home of a seat, as soon as there is one.
+    async fn come_home(self: &Arc<Self>, home: usize) -> Arc<Link> {
+        loop {
+            sleep(self.dice.jitter(LOOK_HOME)).await;
+            let (_, opened) = Arc::clone(self).open(home).await;
+            match opened {
+                Ok(link) => {
+                    self.note(home, None);
+                    return link;
+                }
+                Err(problem) => self.note(home, Some(problem)),
+            }
+        }
+    }
+}
+
+/// Lets the calls of a connection that was replaced end, then closes it.
+async fn farewell(link: Arc<Link>) {
+    let until = Instant::now() + FAREWELL;
+    while link.waiting() > 0 && Instant::now() < until {
+        sleep(Duration::from_millis(20)).await;
+    }
+    link.close();
 }
 
 impl Pool {

@@ -72,6 +72,10 @@ impl House {
     }
 
     pub(crate) async fn configured(limits: Limits, config: EngineConfig) -> Self {
+        Self::polling(limits, config, false).await
+    }
+
+    pub(crate) async fn polling(limits: Limits, config: EngineConfig, busy_poll: bool) -> Self {
         let clock = Arc::new(Hand(AtomicU64::new(START_MS)));
         let threads = NonZeroUsize::new(1).expect("one");
         let pool = Arc::new(PasswordPool::new(threads, 64).expect("a pool"));
@@ -87,6 +91,7 @@ impl House {
             cell: CellId(0),
             version: 1_000,
             limits,
+            busy_poll,
         };
         let door = Door::open(engine.clone(), config).expect("a door");
         Self { engine, door, pem, clock }

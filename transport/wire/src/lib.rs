@@ -49,7 +49,7 @@ pub use outbox::Outbox;
 pub use permissions::{ListPermissions, PermissionName, Permissions};
 pub use request::{Request, RequestKind};
 pub use rows::{
-    AttributeRow, AttributeValueRow, GrantRow, IdentifierRow, PermissionRow, RoleRow, SessionRow,
+    AttributeRow, AttributeValueRow, GrantRow, IdentifierRow, KeyRow, PermissionRow, RoleRow, SessionRow,
     SettingsRow, SubjectRow, TenantRow, WorkspaceRow,
 };
 pub use shape::{Page, Rows, RowsWriter, Shape};

@@ -382,6 +382,20 @@ requests! {
     };
     /// The tenant's settings.
     ReadSettings = 0x200D -> SettingsRow {};
+    /// The live keys of a subject, or of the whole tenant.
+    ListKeys = 0x2020 -> KeyRow {
+        /// Whose; none for everybody's.
+        subject: Option<PublicId> = Subject,
+        /// Where the page begins.
+        after: Option<Private> = After,
+        /// How many rows at most.
+        limit: u32 = Limit,
+    };
+    /// One live key by its public id.
+    ReadKey = 0x2021 -> KeyRow {
+        /// Its public id.
+        key: PublicId = Session,
+    };
 }
 
 impl RequestKind {

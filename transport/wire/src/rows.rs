@@ -2,7 +2,7 @@
 
 use crate::shape::shapes;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
-use tessera_model::{Deadline, Identifier, Name, Pattern, PublicId, Settings, TenantId};
+use tessera_model::{Deadline, Identifier, Name, Pattern, Private, PublicId, Settings, TenantId};
 
 shapes! {
     /// A tenant.
@@ -108,6 +108,24 @@ shapes! {
         expires: Deadline = Expires,
         /// When it ends unless touched (sessions), or its last use (keys).
         idle_until: Deadline = IdleUntil,
+    }
+    /// A live key. No `Debug`: what it is for may be personal.
+    #[derive(Clone)]
+    KeyRow {
+        /// Its public id.
+        session: PublicId = Session,
+        /// Whose it is.
+        subject: PublicId = Subject,
+        /// When it was made.
+        created: Deadline = Created,
+        /// When it ends.
+        expires: Deadline = Expires,
+        /// When it was last used; `NONE` for never.
+        last_used: Deadline = LastUsed,
+        /// What it covers of its owner's permissions; empty for all of them.
+        patterns: Vec<Pattern> = Pattern,
+        /// What it is for.
+        description: Private = Description,
     }
     /// The tenant's settings.
     #[derive(Clone, Copy, Debug, Eq, PartialEq)]

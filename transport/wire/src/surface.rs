@@ -52,6 +52,7 @@ pub(crate) const SHAPES: &[(&str, Parts)] = &[
     ("WorkspaceRow", rows::WorkspaceRow::PARTS),
     ("GrantRow", rows::GrantRow::PARTS),
     ("SessionRow", rows::SessionRow::PARTS),
+    ("KeyRow", rows::KeyRow::PARTS),
     ("SettingsRow", rows::SettingsRow::PARTS),
 ];
 

@@ -113,6 +113,8 @@ tags! {
     IsKey = 74;
     /// What a key is for.
     Description = 75;
+    /// When a key was last used, to the minute, seconds since 1970; 0 for never.
+    LastUsed = 76;
     /// Absolute lifetime of a session, s.
     SessionTtl = 80;
     /// Idle lifetime of a session, s.

@@ -1,0 +1,24 @@
+//! Standard output: written whole, or told why not.
+
+use crate::error::CtlError;
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
+
+/// Writes a text to standard output. A reader that has gone away had enough: that is no failure.
+///
+/// # Errors
+/// When the output cannot be written: a full disk, a closed descriptor.
+pub fn put(text: &str) -> Result<(), CtlError> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(CtlError::file("writing", Path::new("standard output"), &error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Writes a line to standard error. One that is closed leaves the exit code, which says enough.
+pub fn tell(text: &str) {
+    drop(writeln!(std::io::stderr(), "{text}"));
+}
