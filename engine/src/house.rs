@@ -22,6 +22,8 @@ pub struct EngineConfig {
     pub cell: CellId,
     /// A tenant that nobody used for so long is put to sleep, ms.
     pub idle_sleep_ms: u64,
+    /// What a password's hash may cost here, KiB × passes, whatever a tenant's settings say.
+    pub password_cost_max: u64,
     /// A checkpoint is taken at least so often while there is something to take, ms.
     pub checkpoint_every_ms: u64,
     /// Planted fault: one revocation in so many is never published. 0 plants nothing.
@@ -34,6 +36,7 @@ impl Default for EngineConfig {
         Self {
             cell: CellId(0),
             idle_sleep_ms: 10 * 60 * 1000,
+            password_cost_max: 256 * 1024,
             checkpoint_every_ms: 60 * 1000,
             #[cfg(feature = "planted")]
             planted_skip_revocations: 0,

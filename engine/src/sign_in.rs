@@ -17,7 +17,8 @@ use tessera_model::{
 };
 use tokio::sync::oneshot;
 
-const fn parameters(settings: &Settings) -> Parameters {
+/// What a hash costs by a tenant's settings.
+pub(crate) const fn parameters(settings: &Settings) -> Parameters {
     Parameters {
         memory_kib: settings.argon_memory_kib,
         passes: settings.argon_passes,
@@ -82,12 +83,27 @@ impl Engine {
         new: Private,
     ) -> Result<Done, SubmitError> {
         let view = self.view_of(bound)?;
+        // A repeat has its receipt: its old password is not the password any more.
+        if let Some(done) = self.repeated(bound, id).await? {
+            return Ok(done);
+        }
         let root = view.root.full();
         let subject = root.subject_ids.get(&bound.subject).copied();
         let proven = self.verify(bound, &view, subject, old).await?;
-        let password = self.hash(&root.settings, new).await?;
+        let password = self.hash(bound, &root.settings, new).await?;
         let command = Command::SetPassword { subject: bound.subject, password, proven: proven.cut_off };
         self.submit(bound, id, command).await
+    }
+
+    /// What a change of one's own password under this id came to, if there was one.
+    async fn repeated(&self, bound: &Bound, id: CommandId) -> Result<Option<Done>, SubmitError> {
+        // Without a password nothing is set, whoever asks: only what is known of the id is told.
+        let ask = Command::SetPassword { subject: bound.subject, password: Private::default(), proven: 0 };
+        match self.submit(bound, id, ask).await {
+            Ok(done) => Ok(Some(done)),
+            Err(SubmitError::Refused(Refusal::PasswordUnset)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Sets somebody's password by an administrator: all sessions of the subject end.
@@ -103,7 +119,7 @@ impl Engine {
     ) -> Result<Done, SubmitError> {
         self.allowed(bound, "tessera.admin.subjects")?;
         let settings = self.view_of(bound)?.root.full().settings;
-        let password = self.hash(&settings, password).await?;
+        let password = self.hash(bound, &settings, password).await?;
         self.submit(bound, id, Command::SetPassword { subject, password, proven: u32::MAX }).await
     }
 
@@ -128,7 +144,7 @@ impl Engine {
             None => Private::default(),
             Some(password) => {
                 let settings = self.view_of(bound)?.root.full().settings;
-                self.hash(&settings, password).await?
+                self.hash(bound, &settings, password).await?
             }
         };
         self.submit(bound, id, Command::CreateSubject { kind, identifiers: hashed, password }).await
@@ -213,9 +229,9 @@ impl Engine {
         let job = Job::Verify {
             password: password.expose().to_vec().into(),
             stored,
-            parameters: parameters(&root.settings),
+            parameters: self.affordable(&root.settings),
         };
-        match (self.on_pool(job).await?, record) {
+        match (self.on_pool(bound, job).await?, record) {
             (Outcome::Verified { verdict: Verdict::Match, .. }, Some(record)) => {
                 Ok(Proven { subject: record.index, cut_off: record.cut_off })
             }
@@ -224,25 +240,35 @@ impl Engine {
         }
     }
 
-    async fn hash(&self, settings: &Settings, password: Private) -> Result<Private, SubmitError> {
+    async fn hash(
+        &self,
+        bound: &Bound,
+        settings: &Settings,
+        password: Private,
+    ) -> Result<Private, SubmitError> {
         let length = password.expose().len();
         if length < settings.password_bytes_min as usize || length > PASSWORD_BYTES_MAX {
             return Err(Refusal::PasswordLength.into());
         }
         let mut salt = [0; SALT_BYTES];
         self.house.entropy.fill(&mut salt);
-        let job =
-            Job::Hash { password: password.expose().to_vec().into(), salt, parameters: parameters(settings) };
-        match self.on_pool(job).await? {
+        let parameters = self.affordable(settings);
+        let job = Job::Hash { password: password.expose().to_vec().into(), salt, parameters };
+        match self.on_pool(bound, job).await? {
             Outcome::Hashed(Ok(phc)) => Ok(Private::new(phc.into_bytes())),
             Outcome::Hashed(Err(_)) | Outcome::Verified { .. } | Outcome::Busy => Err(Refusal::Busy.into()),
         }
     }
 
-    async fn on_pool(&self, job: Job) -> Result<Outcome, SubmitError> {
+    /// What a hash costs here: settings from before the node's cap was lowered go beyond it.
+    fn affordable(&self, settings: &Settings) -> Parameters {
+        parameters(settings).at_most(self.house.config.password_cost_max)
+    }
+
+    async fn on_pool(&self, bound: &Bound, job: Job) -> Result<Outcome, SubmitError> {
         let (reply, outcome) = oneshot::channel();
         let told = Box::new(move |outcome| drop(reply.send(outcome)));
-        self.house.pool.try_submit(job, told).map_err(|_| Refusal::Busy)?;
+        self.house.pool.try_submit(bound.entry.tenant.0, job, told).map_err(|_| Refusal::Busy)?;
         outcome.await.map_err(|_| Refusal::Busy.into())
     }
 }

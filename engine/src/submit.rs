@@ -6,12 +6,13 @@ use crate::bound::Bound;
 use crate::directory::{Entry, Standing};
 use crate::engine::Engine;
 use crate::house::House;
+use crate::sign_in::parameters;
 use std::fmt;
 use std::sync::Arc;
 use tessera_crypto::Fingerprint;
 use tessera_model::command::{ENTROPY_BYTES, Entropy, Ordered};
 use tessera_model::record::TenantStatus;
-use tessera_model::{Caller, Command, CommandId, Refusal, TenantId};
+use tessera_model::{Caller, Command, CommandId, Refusal, Setting, TenantId};
 use tokio::sync::oneshot;
 
 /// How a command ended when it was not done.
@@ -46,6 +47,11 @@ impl Engine {
     /// # Errors
     /// [`SubmitError`]: a refusal, or Unknown.
     pub async fn submit(&self, bound: &Bound, id: CommandId, command: Command) -> Result<Done, SubmitError> {
+        if let Command::ChangeSettings { settings } = &command
+            && parameters(settings).cost() > self.house.config.password_cost_max
+        {
+            return Err(Refusal::SettingOutOfBounds(Setting::PasswordsCost).into());
+        }
         let ordered = self.ordered(bound.caller, id, command);
         submit(&self.house, &bound.entry, ordered).await
     }

@@ -129,10 +129,19 @@ impl Supervisor {
         watch: &mut Watch,
     ) -> Result<(), ActorProcessingErr> {
         let Some(entry) = self.0.entry(tenant) else { return Ok(()) };
+        let status = entry.status();
         match loaded {
-            Err(error) => {
-                fail(&entry, &error);
+            _ if matches!(status, TenantStatus::Closing | TenantStatus::Deleted) => {
+                // It was given up while it woke: what was loaded of it is dropped.
+                drop(loaded);
+                entry.show(None);
+                entry.set_standing(Standing::Asleep);
+                entry.intake.refuse(Refusal::TenantUnknown);
+                if status == TenantStatus::Closing {
+                    self.close(tenant);
+                }
             }
+            Err(error) => fail(&entry, &error),
             Ok(running) => {
                 // An actor that did not start is its tenant's trouble, never the supervisor's.
                 match start_actor(running, myself).await {
@@ -145,7 +154,7 @@ impl Supervisor {
                         entry.set_standing(Standing::Asleep);
                     }
                 }
-                if entry.status() == TenantStatus::Closing {
+                if matches!(entry.status(), TenantStatus::Closing | TenantStatus::Deleted) {
                     self.close(tenant);
                 }
             }

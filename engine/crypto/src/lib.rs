@@ -5,6 +5,7 @@
 
 pub mod compare;
 pub mod digest;
+mod fair;
 pub mod fingerprint;
 pub mod password;
 pub mod pool;

@@ -41,6 +41,22 @@ impl Default for Parameters {
 }
 
 impl Parameters {
+    /// What a hash costs: KiB × passes, in which its time is measured too.
+    #[must_use]
+    pub const fn cost(&self) -> u64 {
+        self.memory_kib as u64 * self.passes as u64
+    }
+
+    /// The same, or cheaper where it would cost more than `most` KiB × passes: fewer passes first, then less
+    /// memory.
+    #[must_use]
+    pub fn at_most(self, most: u64) -> Self {
+        let most = most.max(8 * u64::from(self.lanes));
+        let memory_kib = u32::try_from(most).unwrap_or(u32::MAX).min(self.memory_kib);
+        let passes = u32::try_from(most / u64::from(memory_kib.max(1))).unwrap_or(u32::MAX);
+        Self { memory_kib, passes: passes.clamp(1, self.passes.max(1)), ..self }
+    }
+
     /// Whether they stand within the caps and Argon2's own bounds (8 KiB per lane).
     #[must_use]
     pub const fn within_caps(&self) -> bool {
@@ -215,6 +231,12 @@ pub fn verify_in(memory: &mut Memory, password: &[u8], phc: &str) -> Verdict {
 pub fn dummy_verify(memory: &mut Memory, password: &[u8], parameters: Parameters) {
     // The salt decides nothing: the result goes nowhere.
     drop(std::hint::black_box(hash_in(memory, password, &[0x5A; SALT_BYTES], parameters)));
+}
+
+/// What a stored hash was made with; `None` when it is none.
+#[must_use]
+pub fn parameters_of(phc: &str) -> Option<Parameters> {
+    read(phc).map(|stored| stored.parameters)
 }
 
 /// Whether a stored hash was made with other parameters than `parameters`, or is no sound hash:

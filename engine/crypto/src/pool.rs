@@ -1,10 +1,11 @@
 //! A bounded pool of threads that hash passwords, at the lowest priority the system has.
 //!
 //! Memory is bounded by threads × the cap of one hash, waiting by the queue's length and two
-//! seconds. Nothing waits for the pool: a job's answer goes to the reply that came with it.
+//! seconds. Nothing waits for the pool: a job's answer goes to the reply that came with it. Tenants
+//! share it by what their hashes cost ([`crate::fair`]).
 
+use crate::fair::Fair;
 use crate::password::{self, Memory, Parameters, PasswordError, SALT_BYTES, Verdict};
-use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -57,6 +58,18 @@ pub enum Outcome {
     Busy,
 }
 
+impl Job {
+    /// What it costs, in KiB × passes.
+    fn cost(&self) -> u64 {
+        match self {
+            Self::Verify { stored: Some(phc), parameters, .. } => {
+                password::parameters_of(phc).map_or_else(|| parameters.cost(), |stored| stored.cost())
+            }
+            Self::Hash { parameters, .. } | Self::Verify { parameters, .. } => parameters.cost(),
+        }
+    }
+}
+
 /// The queue is full: answer Busy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct QueueFull;
@@ -70,16 +83,14 @@ struct Waiting {
     since: Instant,
 }
 
-#[derive(Default)]
 struct Queue {
-    waiting: VecDeque<Waiting>,
+    waiting: Fair<Waiting>,
     closed: bool,
 }
 
 struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
-    queue_max: usize,
 }
 
 impl Shared {
@@ -102,9 +113,8 @@ impl PasswordPool {
     /// The system's error when a thread cannot be started.
     pub fn new(threads: NonZeroUsize, queue: usize) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
-            queue: Mutex::new(Queue::default()),
+            queue: Mutex::new(Queue { waiting: Fair::new(queue), closed: false }),
             arrived: Condvar::new(),
-            queue_max: queue,
         });
         let mut pool = Self { shared, threads: Vec::with_capacity(threads.get()) };
         for number in 0..threads.get() {
@@ -117,17 +127,25 @@ impl PasswordPool {
         Ok(pool)
     }
 
-    /// Queues a job. The reply is called on a thread of the pool; what it does must be short.
+    /// Queues a job of a tenant. The reply is called on a thread of the pool, or on that of a caller whose
+    /// job took this one's place; what it does must be short.
     ///
     /// # Errors
-    /// [`QueueFull`] when as many jobs wait as may; the reply is dropped unanswered.
-    pub fn try_submit(&self, job: Job, reply: Reply) -> Result<(), QueueFull> {
+    /// [`QueueFull`] when as many jobs wait as may, and no other tenant has more of them; the reply is
+    /// dropped unanswered.
+    pub fn try_submit(&self, tenant: u64, job: Job, reply: Reply) -> Result<(), QueueFull> {
         let mut queue = self.shared.lock();
-        if queue.closed || queue.waiting.len() >= self.shared.queue_max {
+        if queue.closed {
             return Err(QueueFull);
         }
-        queue.waiting.push_back(Waiting { job, reply, since: Instant::now() });
+        let cost = job.cost();
+        let pushed_out = queue.waiting.push(tenant, cost, Waiting { job, reply, since: Instant::now() });
         drop(queue);
+        match pushed_out {
+            Err(_) => return Err(QueueFull),
+            Ok(None) => {}
+            Ok(Some(out)) => answer(out.reply, Outcome::Busy),
+        }
         self.shared.arrived.notify_one();
         Ok(())
     }
@@ -144,7 +162,7 @@ impl Drop for PasswordPool {
         let waiting = {
             let mut queue = self.shared.lock();
             queue.closed = true;
-            std::mem::take(&mut queue.waiting)
+            queue.waiting.drain()
         };
         self.shared.arrived.notify_all();
         for waiting in waiting {
@@ -157,7 +175,7 @@ impl Drop for PasswordPool {
     }
 }
 
-/// One thread's life: take the oldest job, answer it, until the pool closes.
+/// One thread's life: take the next job, answer it, until the pool closes.
 fn work(shared: &Shared) {
     // The kernel takes a thread's own id for 0. Without the right to lower itself it works all the same.
     rustix::process::setpriority_process(None, NICE).ok();
@@ -173,11 +191,11 @@ fn work(shared: &Shared) {
     }
 }
 
-/// The oldest job, or `None` when the pool has closed. Memory is given back when none comes.
+/// The next job, or `None` when the pool has closed. Memory is given back when none comes.
 fn next(shared: &Shared, memory: &mut Memory) -> Option<Waiting> {
     let mut queue = shared.lock();
     loop {
-        if let Some(waiting) = queue.waiting.pop_front() {
+        if let Some(waiting) = queue.waiting.pop() {
             return Some(waiting);
         }
         if queue.closed {
@@ -188,7 +206,7 @@ fn next(shared: &Shared, memory: &mut Memory) -> Option<Waiting> {
         } else {
             let (queue, timeout) =
                 shared.arrived.wait_timeout(queue, MEMORY_KEPT).unwrap_or_else(PoisonError::into_inner);
-            if timeout.timed_out() && queue.waiting.is_empty() {
+            if timeout.timed_out() && queue.waiting.len() == 0 {
                 memory.release();
             }
             queue
@@ -235,7 +253,7 @@ mod tests {
 
     fn ask(pool: &PasswordPool, job: Job) -> Outcome {
         let (tell, told) = mpsc::channel();
-        pool.try_submit(job, Box::new(move |outcome| tell.send(outcome).unwrap())).unwrap();
+        pool.try_submit(1, job, Box::new(move |outcome| tell.send(outcome).unwrap())).unwrap();
         told.recv().unwrap()
     }
 
@@ -270,7 +288,7 @@ mod tests {
             gate.recv().ok();
             panic!("planted");
         };
-        pool.try_submit(verify(None, CHEAP), Box::new(block)).unwrap();
+        pool.try_submit(1, verify(None, CHEAP), Box::new(block)).unwrap();
         has_started.recv().unwrap();
         let (tell, told) = mpsc::channel();
         let reply = |tell: &mpsc::Sender<Outcome>| -> Reply {
@@ -278,20 +296,57 @@ mod tests {
             Box::new(move |outcome| tell.send(outcome).unwrap())
         };
         for _ in 0..4 {
-            assert_eq!(pool.try_submit(verify(None, CHEAP), reply(&tell)), Ok(()));
+            assert_eq!(pool.try_submit(1, verify(None, CHEAP), reply(&tell)), Ok(()));
         }
-        assert_eq!(pool.try_submit(verify(None, CHEAP), reply(&tell)), Err(QueueFull));
+        assert_eq!(pool.try_submit(1, verify(None, CHEAP), reply(&tell)), Err(QueueFull));
         assert_eq!(pool.waiting(), 4);
         open.send(()).unwrap();
         for _ in 0..4 {
             assert!(matches!(told.recv().unwrap(), Outcome::Verified { .. }));
         }
         for _ in 0..4 {
-            pool.try_submit(verify(None, Parameters::default()), reply(&tell)).unwrap();
+            pool.try_submit(1, verify(None, Parameters::default()), reply(&tell)).unwrap();
         }
         drop(pool);
         drop(tell);
         assert_eq!(told.iter().count(), 4);
+    }
+
+    /// PROPERTY: a tenant that asks for much of it is not in the way of another: of two tenants that wait, each
+    /// gets as much work done, and a full queue makes room for the one that has less in it.
+    #[test]
+    fn tenants_share_the_pool_by_cost() {
+        const DEAR: Parameters = Parameters { memory_kib: 1_024, passes: 4, lanes: 1 };
+        let pool = pool(1, 40);
+        let (open, gate) = mpsc::channel::<()>();
+        let (started, has_started) = mpsc::channel();
+        let block = move |_| {
+            started.send(()).unwrap();
+            gate.recv().ok();
+        };
+        pool.try_submit(9, verify(None, CHEAP), Box::new(block)).unwrap();
+        has_started.recv().unwrap();
+        let (tell, told) = mpsc::channel();
+        let ask = |tenant, parameters| {
+            let tell = tell.clone();
+            let reply = move |outcome| tell.send((tenant, outcome)).unwrap();
+            pool.try_submit(tenant, verify(None, parameters), Box::new(reply))
+        };
+        for _ in 0..40 {
+            assert_eq!(ask(1, DEAR), Ok(()));
+        }
+        assert_eq!(ask(1, DEAR), Err(QueueFull), "nobody has more waiting");
+        for _ in 0..20 {
+            assert_eq!(ask(2, CHEAP), Ok(()));
+        }
+        assert_eq!(ask(2, CHEAP), Err(QueueFull));
+        for _ in 0..20 {
+            assert_eq!(told.recv().unwrap(), (1, Outcome::Busy));
+        }
+        open.send(()).unwrap();
+        let order: Vec<u64> = (0..40).map(|_| told.recv().unwrap().0).collect();
+        let before_the_last_cheap = order.iter().rposition(|tenant| *tenant == 2).unwrap();
+        assert!(before_the_last_cheap <= 21, "{order:?}");
     }
 
     /// PROPERTY: what waited over two seconds is answered Busy, not computed.
@@ -299,7 +354,7 @@ mod tests {
     fn what_waited_too_long_is_busy() {
         let pool = pool(1, 4);
         let stand = |_| std::thread::sleep(WAIT_MAX + Duration::from_millis(100));
-        pool.try_submit(verify(None, CHEAP), Box::new(stand)).unwrap();
+        pool.try_submit(1, verify(None, CHEAP), Box::new(stand)).unwrap();
         assert_eq!(ask(&pool, verify(None, CHEAP)), Outcome::Busy);
         assert!(matches!(ask(&pool, verify(None, CHEAP)), Outcome::Verified { .. }));
     }
@@ -311,7 +366,7 @@ mod tests {
         let own = || rustix::process::getpriority_process(None).unwrap();
         let (tell, told) = mpsc::channel();
         let reply: Reply = Box::new(move |_| tell.send(own()).unwrap());
-        pool.try_submit(verify(None, CHEAP), reply).unwrap();
+        pool.try_submit(1, verify(None, CHEAP), reply).unwrap();
         assert_eq!(told.recv().unwrap(), NICE);
         assert!(own() < NICE);
     }

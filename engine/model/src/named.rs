@@ -74,6 +74,7 @@ names! {
         ArgonPasses = "argon_passes",
         ArgonLanes = "argon_lanes",
         PasswordBytes = "password_bytes_min",
+        PasswordsCost = "passwords.cost_mib_max",
     }
 }
 

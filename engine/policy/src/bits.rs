@@ -27,6 +27,17 @@ impl Bits {
         &self.0
     }
 
+    /// The same with one more permission, in at least so many words; `None` when it is there already.
+    pub(crate) fn with(&self, permission: PermissionId, words: usize) -> Option<Self> {
+        if self.holds(permission) {
+            return None;
+        }
+        let mut raised = self.0.to_vec();
+        raised.resize(raised.len().max(words), 0);
+        raise(&mut raised, permission);
+        Some(Self(raised.into()))
+    }
+
     /// Adds them to `out`, as far as that reaches.
     pub(crate) fn add_to(&self, out: &mut [u64]) {
         for (to, from) in out.iter_mut().zip(self.0.iter()) {

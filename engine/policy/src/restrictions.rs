@@ -54,17 +54,24 @@ impl Restrictions {
         }
     }
 
-    /// Looks again at those whose patterns cover a permission that is new.
-    pub(crate) fn registered(&mut self, name: &str, permissions: &Permissions) {
+    /// Raises the bit of a new permission in those whose patterns cover it.
+    pub(crate) fn registered(&mut self, id: PermissionId, name: &str, permissions: &Permissions) {
         let covers = |patterns: &Arc<[Pattern]>| patterns.iter().any(|pattern| pattern.covers(name));
-        let concerned: Vec<(u32, Bits)> = self
-            .patterns
-            .iter()
-            .filter_map(|(id, patterns)| Some((id, patterns.as_ref()?)))
-            .filter(|(_, patterns)| covers(patterns))
-            .map(|(id, patterns)| (id, compile(patterns, permissions)))
-            .collect();
-        for (id, bits) in concerned {
+        let known = self.patterns.iter().filter_map(|(id, patterns)| Some((id, patterns.as_ref()?)));
+        let concerned: Vec<u32> = known.filter(|(_, patterns)| covers(patterns)).map(|(id, _)| id).collect();
+        for restriction in concerned {
+            let bits = self.bits.get(restriction).cloned().unwrap_or_default();
+            if let Some(bits) = bits.with(id, permissions.words()) {
+                self.bits.set(restriction, bits);
+            }
+        }
+    }
+
+    /// Compiles all of them anew.
+    pub(crate) fn renamed(&mut self, permissions: &Permissions) {
+        let known = self.patterns.iter().filter_map(|(id, patterns)| Some((id, patterns.as_ref()?)));
+        let all: Vec<_> = known.map(|(id, patterns)| (id, compile(patterns, permissions))).collect();
+        for (id, bits) in all {
             self.bits.set(id, bits);
         }
     }

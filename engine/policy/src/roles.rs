@@ -28,14 +28,15 @@ impl Permissions {
         }
     }
 
-    /// Registers a name. False when that changed nothing.
-    pub(crate) fn put(&mut self, id: PermissionId, name: &Name) -> bool {
+    /// Registers a name.
+    pub(crate) fn put(&mut self, id: PermissionId, name: &Name) -> Registered {
         if id == PermissionId(0) || id.0 > PERMISSIONS_MAX || self.name(id) == Some(name) {
-            return false;
+            return Registered::Nothing;
         }
         let known = Known::new(name);
-        match self.known.get(id.0).cloned().flatten() {
-            Some(old) => self.names.remove(&old, id.0),
+        let old = self.known.get(id.0).cloned().flatten();
+        match &old {
+            Some(old) => self.names.remove(old, id.0),
             None => self.count += 1,
         }
         self.names.insert(known.clone(), id.0);
@@ -44,7 +45,7 @@ impl Permissions {
         self.registered.add_to(&mut words);
         raise(&mut words, id);
         self.registered = Bits::new(&words);
-        true
+        if old.is_some() { Registered::Renamed } else { Registered::New }
     }
 
     pub(crate) fn named(&self, name: &str) -> Option<PermissionId> {
@@ -70,8 +71,28 @@ impl Permissions {
     }
 }
 
-/// What patterns cover among the registered permissions.
+/// What a registration came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Registered {
+    /// It was so before.
+    Nothing,
+    /// One more permission.
+    New,
+    /// The id had another name.
+    Renamed,
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How often patterns were compiled against all permissions.
+    pub(crate) static COMPILED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// What patterns cover among the registered permissions. COST: each pattern with a `*` looks at every
+/// permission.
 pub(crate) fn compile(patterns: &[Pattern], permissions: &Permissions) -> Bits {
+    #[cfg(test)]
+    COMPILED.set(COMPILED.get() + 1);
     let mut words = vec![0; permissions.words()];
     for pattern in patterns {
         match pattern.exact() {
@@ -181,19 +202,99 @@ impl Roles {
         changed
     }
 
-    /// Looks again at the roles whose patterns cover a permission that is new; names them.
-    pub(crate) fn registered(&mut self, name: &str, permissions: &Permissions) -> Vec<RoleId> {
+    /// Raises the bit of a new permission in the roles whose patterns cover it; names them, sorted.
+    /// COST: looks at every pattern once, and copies the bits of those roles.
+    pub(crate) fn registered(
+        &mut self,
+        id: PermissionId,
+        name: &str,
+        permissions: &Permissions,
+    ) -> Vec<RoleId> {
         let covers = |role: &Role| role.patterns.iter().any(|pattern| pattern.covers(name));
-        let concerned: Vec<(RoleId, Bits)> = self
-            .roles
-            .iter()
-            .filter(|(_, role)| covers(role))
-            .map(|(id, role)| (RoleId(id), compile(&role.patterns, permissions)))
-            .collect();
-        concerned.into_iter().filter_map(|(id, bits)| self.put_bits(id, bits).then_some(id)).collect()
+        let concerned: Vec<u32> =
+            self.roles.iter().filter(|(_, role)| covers(role)).map(|(role, _)| role).collect();
+        let mut changed = Vec::with_capacity(concerned.len());
+        for role in concerned {
+            let bits = self.bits.get(role).cloned().unwrap_or_default();
+            if let Some(bits) = bits.with(id, permissions.words()) {
+                self.bits.set(role, bits);
+                changed.push(RoleId(role));
+            }
+        }
+        changed
+    }
+
+    /// Compiles every role anew, and names those that changed.
+    pub(crate) fn renamed(&mut self, permissions: &Permissions) -> Vec<RoleId> {
+        let all: Vec<_> =
+            self.roles.iter().map(|(id, role)| (RoleId(id), compile(&role.patterns, permissions))).collect();
+        all.into_iter().filter_map(|(id, bits)| self.put_bits(id, bits).then_some(id)).collect()
     }
 
     pub(crate) fn count(&self) -> u32 {
         self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Rules;
+    use tessera_model::record::{GrantRecord, RestrictionRecord, SubjectStatus};
+    use tessera_model::{Deadline, RestrictionId, SubjectIndex, WorkspaceIndex};
+
+    fn patterns(texts: &[String]) -> Vec<Pattern> {
+        texts.iter().map(|text| Pattern::new(text).expect("a pattern")).collect()
+    }
+
+    /// PROPERTY: registering a permission compiles no role and no restriction, whatever their number; a load,
+    /// which puts permissions first, compiles each once. What they then cover is what a fresh compilation
+    /// covers.
+    #[test]
+    fn a_new_permission_compiles_nothing() {
+        let mut rules = Rules::new();
+        let name = |no: u32| Name::new(&format!("area{}.thing{no}", no % 7)).expect("a name");
+        let of = |role: u32| patterns(&[format!("area{}.*", role % 9), format!("area1.thing{role}")]);
+        for role in 1..=60 {
+            let record = RoleRecord {
+                id: RoleId(role),
+                name: Name::new(&format!("role{role}")).expect("a name"),
+                patterns: of(role),
+            };
+            rules.put_role(&record);
+            rules.put_restriction(&RestrictionRecord { id: RestrictionId(role), patterns: of(role) });
+            rules.put_subject(SubjectIndex(role), SubjectStatus::Active, 0);
+            for held in [role, 1 + role % 5] {
+                rules.put_grant(&GrantRecord {
+                    subject: SubjectIndex(role),
+                    role: RoleId(held),
+                    workspace: WorkspaceIndex(0),
+                    from: Deadline::NONE,
+                    until: Deadline::NONE,
+                });
+            }
+        }
+        let before = COMPILED.get();
+        for no in 1..=1_500 {
+            rules.put_permission(PermissionId(no), &name(no));
+        }
+        assert_eq!(COMPILED.get(), before);
+        let mut permissions = Permissions::new();
+        for no in 1..=1_500 {
+            permissions.put(PermissionId(no), &name(no));
+        }
+        for role in 1..=60 {
+            let right = compile(&of(role), &permissions);
+            let also = compile(&of(1 + role % 5), &permissions);
+            for no in (1..=1_501).map(PermissionId) {
+                assert_eq!(rules.roles.covers(RoleId(role), no), right.holds(no));
+                assert_eq!(rules.restrictions.lets_through(RestrictionId(role), no), right.holds(no));
+                let line = rules.line(SubjectIndex(role)).expect("a line");
+                let now = tessera_model::UnixMillis(1_800_000_000_000);
+                let outcome = rules.evaluate(line, no, WorkspaceIndex(0), RestrictionId(0), now);
+                let held = outcome.reason == tessera_model::Reason::None;
+                assert_eq!(held, right.holds(no) || also.holds(no), "role {role}, {no:?}");
+            }
+        }
     }
 }

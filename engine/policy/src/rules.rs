@@ -8,7 +8,7 @@ use crate::chunked::Chunked;
 use crate::line::Line;
 use crate::overflow::SharedOverflow;
 use crate::restrictions::Restrictions;
-use crate::roles::{Permissions, Roles};
+use crate::roles::{Permissions, Registered, Roles};
 use crate::sets::Sets;
 use crate::slab::Slab;
 use crate::workspaces::Workspaces;
@@ -77,14 +77,21 @@ impl Rules {
 
     /// Registers a permission's name; patterns of roles and restrictions that match cover it at once.
     ///
-    /// COST: looks at every pattern. When a tenant is loaded, permissions come first.
+    /// COST: looks at every pattern once. When a tenant is loaded, permissions come first.
     pub fn put_permission(&mut self, id: PermissionId, name: &Name) {
-        if !self.permissions.put(id, name) {
-            return;
-        }
-        self.restrictions.registered(name.as_str(), &self.permissions);
-        for role in self.roles.registered(name.as_str(), &self.permissions) {
-            self.sets.rebuild_with(role, &self.roles, &self.permissions);
+        match self.permissions.put(id, name) {
+            Registered::Nothing => {}
+            Registered::New => {
+                self.restrictions.registered(id, name.as_str(), &self.permissions);
+                let roles = self.roles.registered(id, name.as_str(), &self.permissions);
+                self.sets.raise(id, &roles, &self.permissions);
+            }
+            Registered::Renamed => {
+                self.restrictions.renamed(&self.permissions);
+                for role in self.roles.renamed(&self.permissions) {
+                    self.sets.rebuild_with(role, &self.roles, &self.permissions);
+                }
+            }
         }
     }
 

@@ -186,6 +186,24 @@ impl Sets {
         }
     }
 
+    /// Raises the bit of a new permission in the sets that hold any of these roles (sorted). COST: looks at
+    /// the signature of every set once.
+    pub(crate) fn raise(&mut self, permission: PermissionId, roles: &[RoleId], permissions: &Permissions) {
+        let any = roles.iter().fold(0, |all, role| all | signature(*role));
+        let holds = |interned: &Interned| {
+            interned.signature & any != 0
+                && interned.roles.iter().any(|role| roles.binary_search(role).is_ok())
+        };
+        let concerned: Vec<u32> =
+            self.interned.iter().filter(|(_, interned)| holds(interned)).map(|(id, _)| id).collect();
+        for set in concerned {
+            let bits = self.bits.get(set).cloned().unwrap_or_default();
+            if let Some(bits) = bits.with(permission, permissions.words()) {
+                self.bits.set(set, bits);
+            }
+        }
+    }
+
     fn rebuild(&mut self, set: SetId, roles: &Roles, scratch: &mut [u64]) {
         scratch.fill(0);
         for role in self.roles(set) {

@@ -186,6 +186,9 @@ impl State {
         now: UnixMillis,
     ) -> Result<Decided, Refusal> {
         let record = self.known_subject(id)?;
+        if password.is_empty() {
+            return Err(Refusal::PasswordUnset);
+        }
         // Whoever sets a password can sign in with it.
         if proven == u32::MAX && !self.is_at_least(record.index, caller, now) {
             return Err(Refusal::BeyondCreator);

@@ -10,17 +10,24 @@ use tessera_model::{Place, Private, Revision, RowKind, TenantId};
 use tessera_storage::*;
 
 type Hook = Box<dyn Fn(TenantId, &Head, &[Bucket]) + Send + Sync>;
+type LoadHook = Box<dyn Fn(TenantId) + Send + Sync>;
 type CommitHook = Box<dyn Fn(&Batch) -> Option<StorageError> + Send + Sync>;
 
 pub(crate) struct Spy {
     pub(crate) inner: Arc<dyn Store>,
     pub(crate) after_put: Hook,
     pub(crate) before_commit: CommitHook,
+    pub(crate) after_load: LoadHook,
 }
 
 impl Spy {
     pub(crate) fn plain(inner: Arc<dyn Store>) -> Self {
-        Self { inner, after_put: Box::new(|_, _, _| {}), before_commit: Box::new(|_| None) }
+        Self {
+            inner,
+            after_put: Box::new(|_, _, _| {}),
+            before_commit: Box::new(|_| None),
+            after_load: Box::new(|_| {}),
+        }
     }
 }
 
@@ -38,7 +45,9 @@ impl Store for Spy {
         self.inner.head(tenant)
     }
     fn load(&self, tenant: TenantId, sink: &mut dyn FnMut(Replay)) -> Result<Option<Head>, StorageError> {
-        self.inner.load(tenant, sink)
+        let loaded = self.inner.load(tenant, sink);
+        (self.after_load)(tenant);
+        loaded
     }
     fn row(&self, tenant: TenantId, kind: RowKind, key: &[u8]) -> Result<RowRead, StorageError> {
         self.inner.row(tenant, kind, key)

@@ -129,11 +129,13 @@ pub(crate) struct Passwords {
     pub(crate) threads: usize,
     /// Hashes that may wait; beyond it the answer is Busy.
     pub(crate) queue_max: usize,
+    /// What one hash may cost, MiB × passes, whatever a tenant's settings say.
+    pub(crate) cost_mib_max: u64,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { threads: 0, queue_max: 64 }
+        Self { threads: 0, queue_max: 64, cost_mib_max: 256 }
     }
 }
 
@@ -240,6 +242,11 @@ impl Config {
             "is reachable from other machines, in plain text: use a loopback address, or set http.danger_listen_beyond_this_machine",
         );
         fault(self.passwords.queue_max == 0, "passwords.queue_max", "must be at least 1");
+        fault(
+            self.passwords.cost_mib_max < 38,
+            "passwords.cost_mib_max",
+            "must be at least 38, two passes over 19 MiB: less is too little for a password",
+        );
         fault(self.passwords.threads > 64, "passwords.threads", "must be at most 64");
         fault(self.tenants.idle_sleep_seconds == 0, "tenants.idle_sleep_seconds", "must be at least 1");
         if let Some(what) = filter::fault(&self.log.filter) {
@@ -309,6 +316,7 @@ mod tests {
             ("quic.connections_max", |c| c.quic.connections_max = 0),
             ("http.listen", |c| c.http.listen = SocketAddr::from(([0, 0, 0, 0], 1))),
             ("passwords.queue_max", |c| c.passwords.queue_max = 0),
+            ("passwords.cost_mib_max", |c| c.passwords.cost_mib_max = 37),
             ("tenants.idle_sleep_seconds", |c| c.tenants.idle_sleep_seconds = 0),
             ("log.filter", |c| c.log.filter = "banana".to_owned()),
             ("shutdown.drain_seconds", |c| c.shutdown.drain_seconds = 3601),
