@@ -262,7 +262,7 @@ impl Running {
             }
             Known::Refused(refusal) => return Ok(Err(refusal).into()),
         }
-        if let Err(refusal) = self.operator_may(ordered, now) {
+        if let Err(refusal) = self.operator_may(ordered) {
             return Ok(Err(refusal).into());
         }
         let decided = match self.state.decide(ordered, now) {
@@ -324,10 +324,10 @@ impl Running {
     }
 
     /// An operator's credential is looked at again in the system tenant's view when the batch drains.
-    fn operator_may(&self, ordered: &Ordered, now: UnixMillis) -> Result<(), Refusal> {
+    fn operator_may(&self, ordered: &Ordered) -> Result<(), Refusal> {
         let Caller::Operator { place, generation, .. } = ordered.caller else { return Ok(()) };
         let system = self.house.system().ok_or(Refusal::NotReady)?;
-        let reading = system.read(now);
+        let reading = self.house.read(&system);
         let permission = PermissionRef::Name(ordered.command.kind().permission());
         let holds = |permission| {
             reading.caller_holds(place, generation, permission, WorkspaceIndex(0)) == Reason::None

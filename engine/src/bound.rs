@@ -68,7 +68,7 @@ impl Engine {
         let tag = self.house.tagger.tag_words(bytes);
         let view = home.view();
         let Some(view) = view.as_ref() else { return Err(self.knock(&home, &handle, bytes)) };
-        let bound = bind(&home, view, &handle, tag, self.now()).ok_or(HelloRefusal::Refused)?;
+        let bound = bind(&home, view, &self.read(view), (&handle, tag)).ok_or(HelloRefusal::Refused)?;
         home.used(self.now());
         if tenant == handle.tenant {
             return Ok(bound);
@@ -153,7 +153,7 @@ impl Engine {
         let view = bound.home.view();
         let Some(view) = view.as_ref() else { return false };
         bound.home.is_active()
-            && view.read(now).caller_lives(bound.place, bound.generation, bound.tag) == Reason::None
+            && self.read(view).caller_lives(bound.place, bound.generation, bound.tag) == Reason::None
     }
 
     /// Whether a bound credential is alive and holds a permission of its own tenant.
@@ -161,7 +161,7 @@ impl Engine {
     pub fn may(&self, bound: &Bound, permission: &str) -> bool {
         let view = bound.home.view();
         let Some(view) = view.as_ref() else { return false };
-        let reading = view.read(self.now());
+        let reading = self.read(view);
         let asked = PermissionRef::Name(permission);
         bound.home.is_active()
             && reading
@@ -195,14 +195,12 @@ impl Engine {
 fn bind(
     home: &Arc<Entry>,
     view: &Arc<View>,
-    handle: &Handle,
-    tag: (u64, u64),
-    now: tessera_model::UnixMillis,
+    reading: &Reading<'_>,
+    (handle, tag): (&Handle, (u64, u64)),
 ) -> Option<Bound> {
     if !home.is_active() {
         return None;
     }
-    let reading = view.read(now);
     if reading.caller_lives(handle.place, handle.generation, tag) != Reason::None {
         return None;
     }

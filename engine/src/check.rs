@@ -185,6 +185,14 @@ fn judge(
     Judged { reason: outcome.reason, valid_until, stale: false }
 }
 
+/// What holds at the later of two times, if it holds at the earlier one too.
+#[cold]
+fn doubted(late: Judged, early: Judged) -> Judged {
+    let valid_until =
+        if early.valid_until.0 < late.valid_until.0 { early.valid_until } else { late.valid_until };
+    if early.permits() { Judged { valid_until, ..late } } else { early }
+}
+
 impl Reading<'_> {
     /// Answers a check of a handle, its secret hashed after its place was asked from memory.
     #[must_use]
@@ -219,7 +227,13 @@ impl Reading<'_> {
             &self.view.root,
             &self.view.marks,
             (&*self.root, self.version),
-            |root: &Root, fields| judge(root, fields, who, question, self.now),
+            |root: &Root, fields| {
+                let judged = judge(root, fields, who, question, self.now);
+                if self.early.0 < self.now.0 && judged.permits() {
+                    return doubted(judged, judge(root, fields, who, question, self.early));
+                }
+                judged
+            },
         );
         Decision { reason: judged.reason, seen: self.seen, valid_until: judged.valid_until }
     }

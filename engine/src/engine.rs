@@ -7,6 +7,7 @@ use crate::load;
 use crate::seam::{Clock, Entropy};
 use crate::state::State;
 use crate::supervisor::{Supervisor, SupervisorMessage};
+use crate::view::{Reading, View};
 use parking_lot::Mutex;
 use ractor::Actor;
 use std::fmt;
@@ -66,6 +67,11 @@ pub struct EngineUsage {
     pub waiting: usize,
     /// Bytes of all session tables.
     pub table_bytes: usize,
+    /// How far the journal's time is ahead of the clock's, ms; beyond an hour only narrowing commands are
+    /// taken.
+    pub journal_ahead_ms: u64,
+    /// Tenants that are still to be looked at for times to come, where the wall clock is trusted.
+    pub doubted: usize,
     /// Passwords that wait to be hashed.
     pub hashing: usize,
     /// What the store says of itself.
@@ -92,7 +98,8 @@ impl Engine {
             tagger: Tagger::new(),
             config,
             supervisor: Mutex::new(None),
-            proven_ms: std::sync::atomic::AtomicU64::new(0),
+            proven: std::sync::atomic::AtomicI64::new(i64::MIN),
+            doubted: Mutex::default(),
         });
         if house.store.head(TenantId::SYSTEM)?.is_none() {
             found(&house).await?;
@@ -109,6 +116,7 @@ impl Engine {
         let running = running.map_err(|_| StartError::System)??;
         let loaded = SupervisorMessage::Loaded(TenantId::SYSTEM, Box::new(Ok(running)));
         supervisor.cast(loaded).map_err(|_| StartError::System)?;
+        house.tell_journal_ahead();
         let engine = Self { house };
         engine.until_awake(&system).await?;
         engine.go_on().await;
@@ -144,12 +152,26 @@ impl Engine {
                 self.house.tell(SupervisorMessage::Close(record.id));
             }
         }
+        if self.house.config.trusts_wall {
+            let tenants = view.root.full();
+            let there = tenants.tenants.values().filter(|record| record.status != TenantStatus::Deleted);
+            self.house
+                .doubted
+                .lock()
+                .extend([TenantId::SYSTEM].into_iter().chain(there.map(|record| record.id)));
+        }
     }
 
     /// The node's time.
     #[must_use]
     pub fn now(&self) -> UnixMillis {
         self.house.now()
+    }
+
+    /// A view read at the present time, for the questions of one drained read.
+    #[must_use]
+    pub fn read<'v>(&self, view: &'v View) -> Reading<'v> {
+        self.house.read(view)
     }
 
     /// The entry of a tenant that exists.
@@ -190,6 +212,8 @@ impl Engine {
             usage.waiting += entry.intake.len();
         }
         usage.hashing = self.house.pool.waiting();
+        usage.doubted = self.house.doubted.lock().len();
+        usage.journal_ahead_ms = self.house.journal_ahead_ms();
         usage
     }
 

@@ -4,11 +4,12 @@ use crate::bound::HelloRefusal;
 use crate::directory::{Directory, Entry, Standing};
 use crate::seam::{Clock, Entropy};
 use crate::supervisor::SupervisorMessage;
-use crate::view::View;
+use crate::view::{Reading, View};
 use parking_lot::Mutex;
 use ractor::ActorRef;
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use tessera_crypto::digest::Tagger;
 use tessera_crypto::pool::PasswordPool;
 use tessera_model::record::TenantStatus;
@@ -22,6 +23,8 @@ pub struct EngineConfig {
     pub cell: CellId,
     /// A tenant that nobody used for so long is put to sleep, ms.
     pub idle_sleep_ms: u64,
+    /// Take the clock's time although a history proves a later one (an operator's way out).
+    pub trusts_wall: bool,
     /// What a password's hash may cost here, KiB × passes, whatever a tenant's settings say.
     pub password_cost_max: u64,
     /// A checkpoint is taken at least so often while there is something to take, ms.
@@ -36,6 +39,7 @@ impl Default for EngineConfig {
         Self {
             cell: CellId(0),
             idle_sleep_ms: 10 * 60 * 1000,
+            trusts_wall: false,
             password_cost_max: 256 * 1024,
             checkpoint_every_ms: 60 * 1000,
             #[cfg(feature = "planted")]
@@ -54,29 +58,72 @@ pub(crate) struct House {
     pub(crate) tagger: Tagger,
     pub(crate) config: EngineConfig,
     pub(crate) supervisor: Mutex<Option<ActorRef<SupervisorMessage>>>,
-    /// The latest time that a loaded history proves: time never goes back behind it.
-    pub(crate) proven_ms: AtomicU64,
+    /// The latest time that a loaded history proves, less what the clock's elapsed time was then: time
+    /// goes on from there, never back behind it.
+    pub(crate) proven: AtomicI64,
+    /// Tenants that are still to be looked at for times that are to come, where the wall clock is trusted.
+    pub(crate) doubted: Mutex<VecDeque<TenantId>>,
 }
 
 /// LIMIT: how far the journal may be ahead of the clock before writes wait for an operator: one hour.
 const JOURNAL_AHEAD_MS_MAX: u64 = 60 * 60 * 1000;
 
 impl House {
-    /// The clock's time, but never behind what a loaded history proves: what had expired before a
-    /// restart stays expired, wherever the wall clock was set meanwhile.
+    /// The clock's time, but never behind what a loaded history proves and what has passed since: what had
+    /// expired before a restart stays expired, wherever the wall clock was set meanwhile, and what ends
+    /// later ends in time.
     pub(crate) fn now(&self) -> UnixMillis {
-        UnixMillis(self.clock.now().0.max(self.proven_ms.load(Ordering::Relaxed)))
+        UnixMillis(self.clock.now().0.max(self.proven_now()))
     }
 
-    /// A loaded history proves that it was at least this late.
+    fn proven_now(&self) -> u64 {
+        self.clock.elapsed_ms().saturating_add_signed(self.proven.load(Ordering::Relaxed))
+    }
+
+    /// A loaded history of a tenant proves that it was at least this late. Where the operator trusts the
+    /// wall clock alone, a later time proves nothing.
     pub(crate) fn prove(&self, time: UnixMillis) {
-        self.proven_ms.fetch_max(time.0, Ordering::Relaxed);
+        if self.config.trusts_wall && time > self.clock.now() {
+            return;
+        }
+        let elapsed = i64::try_from(self.clock.elapsed_ms()).unwrap_or(i64::MAX);
+        let proven = i64::try_from(time.0).unwrap_or(i64::MAX).saturating_sub(elapsed);
+        self.proven.fetch_max(proven, Ordering::Relaxed);
+    }
+
+    /// How far the journal's time is ahead of the clock's, ms.
+    pub(crate) fn journal_ahead_ms(&self) -> u64 {
+        self.proven_now().saturating_sub(self.clock.now().0)
     }
 
     /// Whether writes must wait for an operator: the clock says so, or the journal is far ahead of it.
     pub(crate) fn is_stopped(&self) -> bool {
-        let proven = self.proven_ms.load(Ordering::Relaxed);
-        self.clock.is_stopped() || self.clock.now().0 + JOURNAL_AHEAD_MS_MAX < proven
+        self.clock.is_stopped() || self.journal_ahead_ms() > JOURNAL_AHEAD_MS_MAX
+    }
+
+    /// A view read at the present time. While the clock is in doubt, what ends is held against the later
+    /// of the times that it may be, what begins against the earlier.
+    pub(crate) fn read<'v>(&self, view: &'v View) -> Reading<'v> {
+        let now = self.now();
+        if !self.is_stopped() {
+            return view.read(now);
+        }
+        let (early, late) = self.clock.span();
+        view.read_between(early.min(now), late.max(now))
+    }
+
+    /// Says so when the journal's time stops writes.
+    pub(crate) fn tell_journal_ahead(&self) {
+        if self.journal_ahead_ms() > JOURNAL_AHEAD_MS_MAX {
+            let (wall, journal) = (self.clock.now().0, self.proven_now());
+            tracing::error!(
+                wall_ms = wall,
+                journal_ms = journal,
+                ahead_s = (journal - wall) / 1000,
+                "the journal's time is ahead of the wall clock: writes wait for an operator; set the clock \
+                 right, or see danger_trust_wall_clock"
+            );
+        }
     }
 
     /// The system tenant's view; it never sleeps.

@@ -57,6 +57,13 @@ pub(crate) fn load(house: &Arc<House>, entry: &Arc<Entry>) -> Result<Running, St
         drop(state.take_dirty());
     }
     state.loaded(head.epoch, Revision(head.next.0));
+    let clock = house.clock.now();
+    if house.config.trusts_wall && (wall > clock || state.is_ahead_of(clock)) {
+        tracing::warn!(tenant = %entry.tenant, "the times of a history that are ahead of the wall clock were dropped");
+        state.forget_ahead_of(clock);
+        wall = wall.min(clock);
+    }
+    house.tell_journal_ahead();
     let view = Arc::new(state.view());
     Ok(Running {
         house: Arc::clone(house),

@@ -7,9 +7,19 @@ pub trait Clock: Send + Sync + 'static {
     /// The time now.
     fn now(&self) -> UnixMillis;
 
+    /// Milliseconds that have passed since some moment, whatever happens to the wall clock.
+    fn elapsed_ms(&self) -> u64 {
+        self.now().0
+    }
+
     /// Whether the clock is so far from the wall's that writes must wait for an operator.
     fn is_stopped(&self) -> bool {
         false
+    }
+
+    /// The earlier and the later of this clock's time and the wall's.
+    fn span(&self) -> (UnixMillis, UnixMillis) {
+        (self.now(), self.now())
     }
 }
 

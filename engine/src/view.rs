@@ -49,7 +49,14 @@ impl View {
         let next = self.marks.published();
         let version = self.marks.version();
         let seen = Receipt { epoch: self.epoch, revision: Revision(next.saturating_sub(1)) };
-        Reading { view: self, root: self.root.load(), version, seen, now }
+        Reading { view: self, root: self.root.load(), version, seen, now, early: now }
+    }
+
+    /// The same where nobody knows which of two times it is: what ends is held against the later, what
+    /// begins against the earlier.
+    #[must_use]
+    pub fn read_between(&self, early: UnixMillis, late: UnixMillis) -> Reading<'_> {
+        Reading { early, ..self.read(late) }
     }
 
     /// Bytes of the session table.
@@ -66,6 +73,8 @@ pub struct Reading<'a> {
     pub(crate) version: u64,
     pub(crate) seen: Receipt,
     pub(crate) now: UnixMillis,
+    /// Before `now` only while the node's clock is in doubt.
+    pub(crate) early: UnixMillis,
 }
 
 /// How a reading stands to a receipt that a caller has.

@@ -113,8 +113,17 @@ impl<R: Readings> Clock for NodeClock<R> {
         UnixMillis(before.max(counted))
     }
 
+    fn elapsed_ms(&self) -> u64 {
+        self.readings.boot_ms()
+    }
+
     fn is_stopped(&self) -> bool {
         self.alarmed.load(Ordering::Relaxed)
+    }
+
+    fn span(&self) -> (UnixMillis, UnixMillis) {
+        let (own, wall) = (self.now(), UnixMillis(self.readings.wall_ms()));
+        (own.min(wall), own.max(wall))
     }
 }
 
@@ -189,6 +198,21 @@ mod tests {
         }
         planted.boot.fetch_add(60_000_000, Ordering::Relaxed);
         assert!(clock.now() > last);
+    }
+
+    /// PROPERTY: own time and the wall's are told in their order, and what has passed follows the boot clock.
+    #[test]
+    fn both_times_are_told() {
+        let (planted, clock) = clock();
+        for (wall, span) in
+            [(1_000_000, (1_000_000, 1_000_000)), (5, (5, 1_000_000)), (9_000_000, (1_000_000, 9_000_000))]
+        {
+            planted.wall.store(wall, Ordering::Relaxed);
+            assert_eq!(clock.span(), (UnixMillis(span.0), UnixMillis(span.1)));
+        }
+        let before = clock.elapsed_ms();
+        planted.boot.fetch_add(250, Ordering::Relaxed);
+        assert_eq!(clock.elapsed_ms() - before, 250);
     }
 
     /// PROPERTY: the machine's clocks run.

@@ -34,6 +34,8 @@ pub(crate) const TENANTS_FAILED: &str = "tessera_tenants_failed";
 pub(crate) const COMMANDS_WAITING: &str = "tessera_commands_waiting";
 /// gauge: bytes of all session tables.
 pub(crate) const TABLE_BYTES: &str = "tessera_table_bytes";
+/// gauge: how far the journal's time is ahead of the node's clock, seconds; beyond 3600 writes wait.
+pub(crate) const JOURNAL_AHEAD_SECONDS: &str = "tessera_journal_ahead_seconds";
 /// gauge: passwords that wait to be hashed.
 pub(crate) const PASSWORDS_WAITING: &str = "tessera_passwords_waiting";
 /// gauge: frames newer than the checkpoint.
@@ -102,6 +104,7 @@ pub(crate) fn describe() {
     describe_gauge!(TENANTS_FAILED, "tenants whose stored data is damaged");
     describe_gauge!(COMMANDS_WAITING, "commands that wait in intakes");
     describe_gauge!(TABLE_BYTES, "bytes of all session tables");
+    describe_gauge!(JOURNAL_AHEAD_SECONDS, "how far the journal's time is ahead of the node's clock");
     describe_gauge!(PASSWORDS_WAITING, "passwords that wait to be hashed");
     describe_gauge!(TAIL_FRAMES, "frames newer than the checkpoint");
     describe_gauge!(TAIL_BYTES, "bytes of the frames newer than the checkpoint");
@@ -137,6 +140,7 @@ pub(crate) fn record(usage: &EngineUsage) {
     gauge!(TENANTS_FAILED).set(usage.failed as f64);
     gauge!(COMMANDS_WAITING).set(usage.waiting as f64);
     gauge!(TABLE_BYTES).set(usage.table_bytes as f64);
+    gauge!(JOURNAL_AHEAD_SECONDS).set(usage.journal_ahead_ms as f64 / 1000.0);
     gauge!(PASSWORDS_WAITING).set(usage.hashing as f64);
     let store = &usage.store;
     gauge!(TAIL_FRAMES).set(store.tail_frames as f64);

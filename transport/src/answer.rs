@@ -202,7 +202,7 @@ fn known(
     let (engine, counters) = (&line.shared.engine, &line.shared.counters);
     let now = engine.now();
     let view = bound.entry.view();
-    let reading = view.as_ref().map(|view| view.read(now));
+    let reading = view.as_ref().map(|view| engine.read(view));
     let unready = if reading.is_none() { unready(engine.unready(&bound.entry)) } else { not_ready() };
     let left = line.shared.budgets.left(bucket, now);
     let mut asking =

@@ -125,7 +125,7 @@ fn page(engine: &Engine, bound: &Bound, view: &View, request: Request) -> Result
         Request::ListGrants { subject } => grants(&listing, of(subject)?),
         Request::ListSessions { subject, after, limit } => {
             let (from, limit) = begin(after.as_ref(), limit)?;
-            let page = view.read(engine.now()).sessions(of(subject)?.index, from, limit);
+            let page = engine.read(view).sessions(of(subject)?.index, from, limit);
             // The cursor of a row is the place after it: a page that the frame cuts goes on there.
             let rows = page.rows.into_iter().map(|found| (u64::from(found.place.0) + 1, session_row(&found)));
             finish(rows, page.next)
@@ -133,13 +133,13 @@ fn page(engine: &Engine, bound: &Bound, view: &View, request: Request) -> Result
         Request::ListKeys { subject, after, limit } => {
             let (from, limit) = begin(after.as_ref(), limit)?;
             let subject = subject.map(|subject| of(subject).map(|found| found.index)).transpose()?;
-            let page = view.read(engine.now()).keys(subject, from, limit);
+            let page = engine.read(view).keys(subject, from, limit);
             let rows = page.rows.into_iter();
             let rows = rows.map(|key| Ok((u64::from(key.found.place.0) + 1, key_row(engine, bound, key)?)));
             finish(rows.collect::<Result<Vec<_>, Refusal>>()?.into_iter(), page.next)
         }
         Request::ReadKey { key } => {
-            let found = view.read(engine.now()).key(key).ok_or(Refusal::SessionUnknown)?;
+            let found = engine.read(view).key(key).ok_or(Refusal::SessionUnknown)?;
             whole([key_row(engine, bound, found)?])
         }
         Request::ReadSettings {} => whole([SettingsRow { settings: listing.settings() }]),

@@ -147,7 +147,7 @@ fn place_of(
     let Some(view) = view.as_ref() else {
         return Err(engine.unready(&bound.entry));
     };
-    let found = engine.introspect(bound, &view.read(engine.now()), bytes);
+    let found = engine.introspect(bound, &engine.read(view), bytes);
     found.map(|found| (found.place, found.generation, found.id)).map_err(|_| Refusal::SessionUnknown)
 }
 

@@ -79,6 +79,23 @@ impl CommandIds {
         std::mem::take(&mut self.shrunk)
     }
 
+    /// Whether anything remembered is of a later time than may be taken now.
+    pub(super) fn is_ahead_of(&self, now: UnixMillis) -> bool {
+        let most = now.0 + COMMAND_ID_AHEAD_MS_MAX;
+        self.floor_ms > now.0 || self.order.iter().any(|id| id.unix_ms() > most)
+    }
+
+    /// Forgets ids of a later time than may be taken now: until then they are refused for their skew.
+    pub(super) fn forget_ahead_of(&mut self, now: UnixMillis) {
+        let most = now.0 + COMMAND_ID_AHEAD_MS_MAX;
+        for id in self.order.iter().filter(|id| id.unix_ms() > most) {
+            self.known.remove(id);
+            self.shrunk.insert(minute(*id));
+        }
+        self.order.retain(|id| id.unix_ms() <= most);
+        self.floor_ms = self.floor_ms.min(now.0);
+    }
+
     /// The ids of one minute, for its bucket.
     pub(super) fn of_minute(&self, wanted: u32) -> impl Iterator<Item = CommandIdRecord> + '_ {
         self.order.iter().filter(move |id| minute(**id) == wanted).filter_map(|id| {

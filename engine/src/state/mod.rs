@@ -379,6 +379,18 @@ impl State {
 }
 
 impl State {
+    /// Whether remembered command ids are of a time that has not come.
+    pub(crate) fn is_ahead_of(&self, now: UnixMillis) -> bool {
+        self.ids.is_ahead_of(now)
+    }
+
+    /// Forgets command ids of a time that has not come, in the next checkpoint too.
+    pub(crate) fn forget_ahead_of(&mut self, now: UnixMillis) {
+        self.ids.forget_ahead_of(now);
+        let shrunk = self.ids.take_shrunk();
+        self.dirty.extend(shrunk.into_iter().chain([0]).map(|minute| (BucketKind::Commands, minute)));
+    }
+
     /// Remembers the id of a frame of the tail.
     pub(crate) fn remember_record(&mut self, record: tessera_model::record::CommandIdRecord) {
         self.dirty.insert((BucketKind::Commands, command_id::minute(record.id)));

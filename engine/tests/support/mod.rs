@@ -58,10 +58,20 @@ impl House {
 
     pub(crate) async fn configured(store: Arc<dyn Store>, now_ms: u64, config: EngineConfig) -> Self {
         let clock = Arc::new(Hand(AtomicU64::new(now_ms)));
+        Self { clock: Arc::clone(&clock), ..Self::start(store, clock, config).await }
+    }
+
+    /// A house with another clock, which the test moves itself.
+    pub(crate) async fn with_clock(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self::start(store, clock, EngineConfig::default()).await
+    }
+
+    async fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, config: EngineConfig) -> Self {
         let threads = NonZeroUsize::new(1).expect("one");
         let pool = Arc::new(PasswordPool::new(threads, 64).expect("a pool"));
-        let seams: (Arc<dyn Clock>, Arc<dyn Entropy>) = (clock.clone(), Arc::new(System));
+        let seams: (Arc<dyn Clock>, Arc<dyn Entropy>) = (clock, Arc::new(System));
         let engine = Engine::start(config, Arc::clone(&store), seams, pool).await.expect("an engine");
+        let clock = Arc::new(Hand(AtomicU64::new(0)));
         Self { engine, clock, store, operator_key: std::sync::Mutex::default() }
     }
 
@@ -155,7 +165,7 @@ impl House {
     pub(crate) fn check(&self, tenant: &Tenant, handle: &Handle, permission: &str) -> Decision {
         let view = tenant.admin.entry.view();
         let view = view.as_ref().expect("awake");
-        let reading = view.read(self.engine.now());
+        let reading = self.engine.read(view);
         let query = CheckQuery {
             handle: &handle.to_bytes(),
             permission: PermissionRef::Name(permission),

@@ -58,7 +58,10 @@ const ADVICE: &[(Refusal, &str)] = &[
         Refusal::StorageFull,
         "free space on the node's disk; until then only commands that take rights away are taken",
     ),
-    (Refusal::ClockStopped, "set the clock of the node's machine right"),
+    (
+        Refusal::ClockStopped,
+        "set the clock of the node's machine right; where the journal's time is wrong, docs/operate/running.md says what to do",
+    ),
     (Refusal::PasswordUnset, "tessera user password set WHO sets one"),
     (Refusal::Restored, "leave out --at-least: the node was restored to an earlier point"),
     (Refusal::NotReady, "the tenant is being loaded: try again, or give it more time with --timeout"),

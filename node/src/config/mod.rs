@@ -44,6 +44,8 @@ pub(crate) struct Storage {
     pub(crate) root_key_file: PathBuf,
     /// Take a root key file that others on this machine can read.
     pub(crate) danger_root_key_readable_by_others: bool,
+    /// Take the wall clock's time although the journal has later ones: what had ended by then may live again.
+    pub(crate) danger_trust_wall_clock: bool,
     /// Bytes of one journal file, 64 KiB to 64 MiB in steps of 16 KiB; counts when the directory is made.
     pub(crate) journal_file_bytes: u64,
     /// Bytes of the journal that may wait for a checkpoint.
@@ -62,6 +64,7 @@ impl Default for Storage {
             dir: PathBuf::from("/var/lib/tessera/data"),
             root_key_file: PathBuf::from("/var/lib/tessera/root.key"),
             danger_root_key_readable_by_others: false,
+            danger_trust_wall_clock: false,
             journal_file_bytes: 64 * MIB,
             tail_bytes_max: 128 * MIB,
             tail_frames_max: 500_000,
