@@ -3,7 +3,8 @@
 use crate::config::{Config, Storage};
 use crate::exit::FatalError;
 use crate::root_key;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tessera_storage::{Embedded, Options, StorageError, Store};
 
@@ -30,6 +31,10 @@ fn open_here(storage: &Storage) -> Result<Embedded, FatalError> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&storage.dir).map_err(|error| {
         FatalError::unavailable(format!("storage.dir {}: {error}", storage.dir.display()))
     })?;
+    for (path, mode) in readable_by_others(&storage.dir) {
+        let (path, mode) = (path.display(), format!("{mode:o}"));
+        tracing::warn!(%path, mode, "can be read by others on this machine: chmod 700 for the directory, 600 for files");
+    }
     let options = Options {
         journal_file_bytes: storage.journal_file_bytes,
         tail_frames_max: storage.tail_frames_max,
@@ -38,6 +43,16 @@ fn open_here(storage: &Storage) -> Result<Embedded, FatalError> {
         ..Options::new(root_key, salt)
     };
     Embedded::open(&storage.dir, options).map_err(|error| told(storage, &error))
+}
+
+/// The data directory and the key files in it, where others on this machine can read them, with their modes.
+fn readable_by_others(dir: &Path) -> Vec<(PathBuf, u32)> {
+    let paths = std::iter::once(dir.to_owned()).chain(["keys-a", "keys-b"].map(|name| dir.join(name)));
+    let modes = paths.filter_map(|path| {
+        let mode = std::fs::metadata(&path).ok()?.permissions().mode() & 0o777;
+        Some((path, mode))
+    });
+    modes.filter(|(_, mode)| mode & 0o077 != 0).collect()
 }
 
 /// What a failure at the start means for whoever starts the node, and its exit code.
@@ -66,4 +81,36 @@ fn told(storage: &Storage, error: &StorageError) -> FatalError {
         return FatalError::unavailable(format!("storage.dir {dir}: {error}"));
     }
     FatalError::storage(format!("storage.dir {dir}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: whatever bit of its mode lets others in, the directory and each key file are named; what is the
+    /// owner's alone is not.
+    #[test]
+    fn wide_modes_are_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let set = |name: &str, mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(folder.path().join(name), mode).expect("a mode");
+        };
+        for name in ["keys-a", "keys-b", "other"] {
+            std::fs::write(folder.path().join(name), "").expect("a file");
+        }
+        for mode in [0o600, 0o400, 0o700] {
+            ["", "keys-a", "keys-b"].iter().for_each(|name| set(name, mode | 0o400));
+            set("", 0o700);
+            assert_eq!(readable_by_others(folder.path()), []);
+        }
+        for bit in 0..6 {
+            for name in ["", "keys-a", "keys-b"] {
+                set(name, 0o700 | 1 << bit);
+                let named = readable_by_others(folder.path());
+                assert_eq!(named, [(folder.path().join(name), 0o700 | 1 << bit)], "{name:?}");
+                set(name, 0o700);
+            }
+        }
+    }
 }

@@ -7,6 +7,7 @@
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::{Damage, StorageError};
+use crate::key_files::{self, FILES};
 use crate::record::{Field, Reader, field::record};
 use crate::root_key::RootKey;
 use parking_lot::Mutex;
@@ -16,24 +17,13 @@ use std::sync::Arc;
 use tessera_crypto::{Key, compare, digest};
 use tessera_model::TenantId;
 
-/// The file, and its second copy.
-pub(crate) const FILES: [&str; 2] = ["keys-a", "keys-b"];
-const SLOT_BYTES: usize = 64;
+pub(crate) const SLOT_BYTES: usize = 64;
 /// Slots of one set of keys.
 const TENANT_SLOTS: u32 = 3;
 const TENANT_BYTES: usize = SLOT_BYTES * 3;
-const MAGIC: u32 = u32::from_le_bytes([0xFF, b'T', b'S', b'K']);
-const VERSION: u16 = 1;
 const STATE_KEY: u32 = 1;
 const STATE_OWNER: u32 = 2;
 const STATE_ERASED: u32 = 3;
-
-struct FileHeader {
-    magic: u32,
-    version: u16,
-    spare: u16,
-    check: [u8; 32],
-}
 
 struct Slot {
     nonce: [u8; 12],
@@ -61,7 +51,6 @@ pub(crate) struct KeySlot {
 }
 
 record! {
-    FileHeader { magic, version, spare, check }
     Slot { nonce, wrapped, tag, state }
     Owner { tenant, sequence, slots, number, spare }
     KeySlot { number, slot }
@@ -100,38 +89,18 @@ fn at(slot: u32) -> u64 {
 }
 
 impl Keys {
-    /// Opens both files, making them when there are none, and reads the slots from `upto` on. `end` is
-    /// the journal's last sequence: keys made behind it mean that the journal lost its end.
+    /// Opens both files and reads the slots from `upto` on. They are made when there are none, unless
+    /// tenants were `born`. `end` is the journal's last sequence: keys made behind it mean that the journal
+    /// lost its end.
     pub(crate) fn open(
         disk: &dyn Disk,
         root: &RootKey,
         salt: &[u8; 32],
-        upto: u32,
-        end: u64,
+        (upto, end): (u32, u64),
+        born: bool,
     ) -> Result<Self, StorageError> {
-        let check = check_of(&root.0, salt);
-        let [a, b] = FILES;
-        copy_missing(disk, a, b)?;
-        copy_missing(disk, b, a)?;
-        let files = [open_or_make(disk, a, &check)?, open_or_make(disk, b, &check)?];
-        let mut sound = 0;
-        for (file, name) in files.iter().zip(FILES) {
-            let mut bytes = [0; SLOT_BYTES];
-            file.read_at(0, &mut bytes).map_err(StorageError::while_doing("reading", name))?;
-            let header = FileHeader::take(&mut Reader::new(&bytes));
-            let Ok(header) = header else { continue };
-            if header.magic == MAGIC && header.version > VERSION {
-                return Err(StorageError::NewerFormat { found: header.version, known: VERSION });
-            }
-            if header.magic == MAGIC && header.version == VERSION && compare::equal(&header.check, &check) {
-                sound += 1;
-            }
-        }
-        if sound == 0 {
-            return Err(StorageError::RootKeyWrong);
-        }
         let keys = Self {
-            files,
+            files: key_files::open(disk, &check_of(&root.0, salt), born)?,
             root: root.0.clone(),
             inner: Mutex::new(Inner { next: 1, recent: BTreeMap::new() }),
         };
@@ -395,28 +364,4 @@ fn associated(tenant: TenantId, slot: u32) -> [u8; 12] {
         *to = from;
     }
     out
-}
-
-/// Where one copy is gone, makes it of the other.
-fn copy_missing(disk: &dyn Disk, gone: &str, left: &str) -> Result<(), StorageError> {
-    let names = disk.list().map_err(StorageError::while_doing("listing", "the directory"))?;
-    let there = |name: &str| names.iter().any(|known| known == name);
-    if there(gone) || !there(left) {
-        return Ok(());
-    }
-    let bytes = crate::disk::read_all(disk, left).map_err(StorageError::while_doing("reading", left))?;
-    crate::disk::replace(disk, gone, &bytes).map_err(StorageError::while_doing("making", gone))
-}
-
-fn open_or_make(disk: &dyn Disk, name: &str, check: &[u8; 32]) -> Result<Arc<dyn DiskFile>, StorageError> {
-    match disk.open(name) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut bytes = Vec::with_capacity(SLOT_BYTES);
-            FileHeader { magic: MAGIC, version: VERSION, spare: 0, check: *check }.put(&mut bytes);
-            bytes.resize(SLOT_BYTES, 0);
-            crate::disk::replace(disk, name, &bytes).map_err(StorageError::while_doing("making", name))?;
-            disk.open(name).map_err(StorageError::while_doing("opening", name))
-        }
-        opened => opened.map_err(StorageError::while_doing("opening", name)),
-    }
 }

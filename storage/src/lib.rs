@@ -15,6 +15,7 @@ mod embedded;
 mod error;
 mod intake;
 mod journal;
+mod key_files;
 mod keys;
 mod lane;
 mod memory;

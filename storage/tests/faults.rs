@@ -290,6 +290,71 @@ fn another_root_key_is_refused() {
     assert_eq!(embedded(directory.path()).tenant_keys(A).unwrap().index.expose(), &[1; 32]);
 }
 
+/// PROPERTY: whatever becomes of one copy of the key file, the other one opens the directory and makes it whole again;
+/// without both, a directory that has tenants is refused with their names, by any root key, and the wrong root key
+/// is told from damage. METHOD: every length of one copy, every turned byte of its header, with each tenant's keys
+/// read after one more start that has lost the other copy.
+#[test]
+fn one_copy_of_the_keys_is_enough() {
+    let disk = Simulated::new();
+    let store = open(&disk).unwrap();
+    for (no, tenant) in [(1, A), (2, B)] {
+        store.make_tenant_keys(tenant, &[no; 64], &[no; 24]).unwrap();
+        try_one(&store, tenant, 0, false).unwrap();
+    }
+    let cut = store.cut();
+    store.put(A, &store.head(A).unwrap().unwrap(), vec![]).unwrap();
+    store.put(B, &store.head(B).unwrap().unwrap(), vec![]).unwrap();
+    store.finish(&cut).unwrap();
+    store.stop();
+    drop(store);
+    let len = usize::try_from(disk.open("keys-a").unwrap().size().unwrap()).unwrap();
+    assert_eq!(len, 64 * 7);
+    type Change = Box<dyn Fn(&mut Vec<u8>)>;
+    let mut changes: Vec<(String, Change)> = Vec::new();
+    for cut in (0..len).step_by(31).chain([1, 63, 64, 65, len - 1]) {
+        changes.push((format!("cut to {cut}"), Box::new(move |bytes| bytes.truncate(cut))));
+    }
+    for byte in 0..40 {
+        changes.push((format!("byte {byte} turned"), Box::new(move |bytes| bytes[byte] ^= 0x40)));
+    }
+    changes.push(("of another directory".into(), Box::new(|bytes| bytes[8..].fill(9))));
+    for (gone, other) in [("keys-a", "keys-b"), ("keys-b", "keys-a")] {
+        for (what, change) in &changes {
+            let disk = disk.image();
+            disk.tamper(gone, |bytes| change(bytes));
+            if what.starts_with("byte 5") || what.starts_with("byte 4") {
+                // A version that is not known is not written over.
+                assert!(matches!(open(&disk), Err(StorageError::NewerFormat { .. })), "{gone} {what}");
+                continue;
+            }
+            drop(open(&disk).unwrap_or_else(|error| panic!("{gone} {what}: {error}")));
+            disk.remove(other).unwrap();
+            let store = open(&disk).unwrap_or_else(|error| panic!("{gone} {what}, alone: {error}"));
+            for (no, tenant) in [(1, A), (2, B)] {
+                assert_eq!(store.tenant_keys(tenant).unwrap().index.expose(), &[no; 32], "{gone} {what}");
+            }
+        }
+    }
+    let both = disk.image();
+    both.remove("keys-a").unwrap();
+    both.remove("keys-b").unwrap();
+    let wrong = || Options { root_key: tessera_storage::RootKey::new([4; 32]), ..by_hand() };
+    for options in [by_hand(), wrong()] {
+        let Err(StorageError::Damaged(damage)) = on(Arc::new(both.clone()), options) else {
+            panic!("opened")
+        };
+        assert_eq!(&*damage.file, "keys-a, keys-b");
+        assert!(damage.what.contains("missing"), "{damage}");
+    }
+    let torn = disk.image();
+    torn.tamper("keys-a", |bytes| bytes.truncate(10));
+    assert!(matches!(on(Arc::new(torn.clone()), wrong()), Err(StorageError::RootKeyWrong)));
+    torn.tamper("keys-b", |bytes| bytes[0] = 0);
+    let Err(StorageError::Damaged(damage)) = open(&torn) else { panic!("opened") };
+    assert!(damage.what.contains("neither"), "{damage}");
+}
+
 /// PROPERTY: a root key's file is made for its owner alone, never replaced, and refused when others
 /// may read it.
 #[test]

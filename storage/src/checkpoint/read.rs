@@ -71,6 +71,18 @@ impl Checkpoint {
         self.read(|transaction| directory(transaction, tenant))
     }
 
+    /// Whether there is any directory row.
+    pub(crate) fn has_tenants(&self) -> Result<bool, StorageError> {
+        self.read(|transaction| {
+            let mut found = false;
+            scan(transaction, DIRECTORY, &[], &mut |_, _| {
+                found = true;
+                Ok(false)
+            })?;
+            Ok(found)
+        })
+    }
+
     /// Where every tenant that is not forgotten stands.
     pub(crate) fn tenants(&self) -> Result<BTreeMap<TenantId, Head>, StorageError> {
         self.read(|transaction| {

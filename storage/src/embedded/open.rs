@@ -129,7 +129,10 @@ impl Embedded {
         }
         name_the_unproven(&mut recovered.tail, &checkpoint)?;
         let end = recovered.end;
-        let keys = Keys::open(&*disk, &options.root_key, &identity.salt, meta.keys_upto, end.sequence)?;
+        // Keys are made before their tenant is born.
+        let born = meta.keys_upto > 1 || !recovered.tail.tenants.is_empty() || checkpoint.has_tenants()?;
+        let span = (meta.keys_upto, end.sequence);
+        let keys = Keys::open(&*disk, &options.root_key, &identity.salt, span, born)?;
         keys.reconcile(|tenant| match checkpoint.directory(tenant) {
             Ok(Some(row)) if row.life == Life::Forgotten => Named::Gone,
             Ok(Some(row)) if !row.keys.is_empty() => Named::At(row.keys),
