@@ -133,7 +133,7 @@ impl Node {
             .env("TESSERA_STORAGE__DIR", &data)
             .env("TESSERA_STORAGE__ROOT_KEY_FILE", key)
             .env("TESSERA_QUIC__LISTEN", address.to_string())
-            .env("TESSERA_HTTP__LISTEN", http.to_string())
+            .env("TESSERA_HEALTH__LISTEN", http.to_string())
             .envs(settings.iter().copied());
         let process = Process::start(&mut command, &folder.join("node.log"))?;
         Ok(Self { process, address, data })

@@ -52,7 +52,7 @@ impl Node {
             .env("TESSERA_STORAGE__DIR", self.folder.join("data"))
             .env("TESSERA_STORAGE__ROOT_KEY_FILE", self.folder.join("root.key"))
             .env("TESSERA_QUIC__LISTEN", self.address.to_string())
-            .env("TESSERA_HTTP__LISTEN", self.http.to_string())
+            .env("TESSERA_HEALTH__LISTEN", self.http.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

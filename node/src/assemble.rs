@@ -8,7 +8,8 @@ use crate::entropy::SystemEntropy;
 use crate::exit::{self, FatalError};
 use crate::lifecycle::{self, Phase, Signals, Wish};
 use crate::telemetry::{self, Recorder};
-use crate::{http, metric, offer, root_key, store, tls, welcome};
+use crate::{gateway, health, metric, offer, root_key, store, tls, welcome};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -66,6 +67,8 @@ pub(crate) struct Live {
     engine: Engine,
     /// Taken out when the drain begins.
     door: Arc<Mutex<Option<Door>>>,
+    /// The HTTP door, if there is one; taken out when the drain begins.
+    http: Arc<Mutex<Option<tessera_gateway_http::Door>>>,
 }
 
 impl Live {
@@ -77,21 +80,45 @@ impl Live {
         {
             metric::record_door(&door.figures());
         }
+        if let Ok(http) = self.http.lock()
+            && let Some(http) = http.as_ref()
+        {
+            metric::record_http(&http.figures());
+        }
+    }
+
+    /// Where the HTTP door listens, if there is one.
+    fn http_address(&self) -> Option<SocketAddr> {
+        self.http.lock().ok()?.as_ref().map(tessera_gateway_http::Door::address)
     }
 
     /// Lets what runs end, then closes the door and the store.
     async fn stop(&self, patience: Duration) {
         let door = self.door.lock().ok().and_then(|mut door| door.take());
-        if let Some(door) = door {
-            door.drain(patience).await;
-        }
+        let http = self.http.lock().ok().and_then(|mut http| http.take());
+        let quic = async {
+            if let Some(door) = door {
+                door.drain(patience).await;
+            }
+        };
+        let http = async {
+            if let Some(http) = http {
+                http.drain(patience).await;
+            }
+        };
+        tokio::join!(quic, http);
         self.engine.stop().await;
     }
 
     /// Loads the certificate again; the old one stays when the new one does not hold.
     fn reload(&self, config: &Config) -> Result<(), FatalError> {
         let identity = tls::identity(config)?;
-        let door = self.door.lock().map_err(|_| FatalError::unavailable("the door has failed"))?;
+        let failed = || FatalError::unavailable("a door has failed");
+        if let Some(http) = self.http.lock().map_err(|_| failed())?.as_ref() {
+            http.reload(&identity.chain_pem, identity.key_pem.expose())
+                .map_err(|error| FatalError::config(format!("quic.certificate_file: {error}")))?;
+        }
+        let door = self.door.lock().map_err(|_| failed())?;
         let Some(door) = door.as_ref() else { return Ok(()) };
         door.reload(&identity.chain_pem, identity.key_pem.expose())
             .map_err(|error| FatalError::config(format!("quic.certificate_file: {error}")))
@@ -103,8 +130,8 @@ async fn live(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
     let recorder = Recorder::install()?;
     let (phase, watching) = lifecycle::phases();
     let known = Arc::new(OnceLock::new());
-    let listener = http::bind(config.http.listen).await?;
-    let health = tokio::spawn(http::serve(listener, recorder, watching, Arc::clone(&known)));
+    let listener = health::bind(config.health.listen).await?;
+    let probes = tokio::spawn(health::serve(listener, recorder, watching, Arc::clone(&known)));
     let clock = Arc::new(NodeClock::new(Machine));
     let follower = tokio::spawn(follow(Arc::clone(&clock)));
     let (node, secret) = tokio::select! {
@@ -117,7 +144,7 @@ async fn live(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
         offer::show(secret, &config.storage.dir, config.log.format);
     }
     phase.send_replace(Phase::Ready);
-    tracing::info!(http = %config.http.listen, quic = %config.quic.listen, "ready");
+    tracing::info!(health = %config.health.listen, http = config.http.listen, quic = %config.quic.listen, "ready");
     let mut ended = match welcomed(&config, &node, secret, walk, &mut signals).await {
         Ok(true) => run(&config, &node, &mut signals).await,
         Ok(false) => Ok(()),
@@ -136,7 +163,7 @@ async fn live(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
     follower.abort();
     metrics::histogram!(metric::DRAIN_SECONDS).record(signalled.elapsed().as_secs_f64());
     phase.send_replace(Phase::Ended);
-    drop(tokio::time::timeout(Duration::from_secs(1), health).await);
+    drop(tokio::time::timeout(Duration::from_secs(1), probes).await);
     tracing::info!("ended");
     ended
 }
@@ -162,6 +189,7 @@ async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<S
         .map_err(|error| FatalError::storage(format!("the engine cannot start: {error}")))?;
     tracing::info!(ms = u64::try_from(opened.elapsed().as_millis()).unwrap_or(u64::MAX), "recovered");
     let identity = tls::identity(config)?;
+    let http = gateway::open(config, &engine, &identity).await?;
     let door = DoorConfig {
         listen: config.quic.listen,
         runtimes: if config.quic.endpoints == 0 { cores().min(8) } else { config.quic.endpoints },
@@ -181,7 +209,8 @@ async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<S
     })?;
     let secret = offer::offer(&engine, &SystemEntropy, &config.storage.dir).await?;
     welcome::write_profile(config, secret.is_some())?;
-    Ok((Live { engine, door: Arc::new(Mutex::new(Some(door))) }, secret))
+    let (door, http) = (Arc::new(Mutex::new(Some(door))), Arc::new(Mutex::new(http)));
+    Ok((Live { engine, door, http }, secret))
 }
 
 /// Walks through the main job, in development. False when a signal came meanwhile.
@@ -197,7 +226,13 @@ async fn welcomed(
         biased;
         () = node.engine.until_failed() => Err(failed()),
         () = until_end(signals) => Ok(false),
-        walked = welcome::walk(config, &walk, secret) => walked.map(|()| true),
+        walked = welcome::walk(config, &walk, secret) => {
+            walked?;
+            if let (false, Some(address)) = (walk.json, node.http_address()) {
+                gateway::invite(address, config.http.plain, &walk.folder);
+            }
+            Ok(true)
+        }
     }
 }
 

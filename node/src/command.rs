@@ -230,10 +230,10 @@ mod tests {
     fn the_printed_configuration_reads_back() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut config = Config::development(folder.path());
-        config.http.danger_listen_beyond_this_machine = true;
+        config.health.danger_listen_beyond_this_machine = true;
         let path = folder.path().join("tessera.toml");
         std::fs::write(&path, describe(&config)).expect("a file");
         assert_eq!(config::load(Config::default(), Some(&path)), Ok(config.clone()));
-        assert_eq!(dangers(&config), ["http.danger_listen_beyond_this_machine"]);
+        assert_eq!(dangers(&config), ["health.danger_listen_beyond_this_machine"]);
     }
 }

@@ -88,6 +88,24 @@ pub(crate) const COMMANDS_TOTAL: &str = "tessera_commands_total";
 pub(crate) const FAULTS_TOTAL: &str = "tessera_faults_total";
 /// counter: connections that the node closed with a code.
 pub(crate) const CONNECTIONS_CLOSED_TOTAL: &str = "tessera_connections_closed_total";
+/// gauge: connections of the HTTP door that stand now.
+pub(crate) const HTTP_CONNECTIONS_OPEN: &str = "tessera_http_connections_open";
+/// counter: connections of the HTTP door that were made.
+pub(crate) const HTTP_CONNECTIONS_TOTAL: &str = "tessera_http_connections_total";
+/// counter: connections of the HTTP door that were refused at a limit.
+pub(crate) const HTTP_CONNECTIONS_REFUSED_TOTAL: &str = "tessera_http_connections_refused_total";
+/// counter: TLS handshakes of the HTTP door that failed or took too long.
+pub(crate) const HTTP_HANDSHAKES_FAILED_TOTAL: &str = "tessera_http_handshakes_failed_total";
+/// counter: requests over HTTP that were answered.
+pub(crate) const HTTP_REQUESTS_TOTAL: &str = "tessera_http_requests_total";
+/// counter: requests over HTTP that were answered with 400 to 499.
+pub(crate) const HTTP_REFUSED_TOTAL: &str = "tessera_http_refused_total";
+/// counter: requests over HTTP that were answered with 500 or above.
+pub(crate) const HTTP_FAILED_TOTAL: &str = "tessera_http_failed_total";
+/// counter: requests over HTTP without a credential that opens something.
+pub(crate) const HTTP_UNAUTHENTICATED_TOTAL: &str = "tessera_http_unauthenticated_total";
+/// counter: requests over HTTP beyond a budget.
+pub(crate) const HTTP_OVER_BUDGET_TOTAL: &str = "tessera_http_over_budget_total";
 
 /// Tells the recorder what each metric means.
 pub(crate) fn describe() {
@@ -132,6 +150,28 @@ pub(crate) fn describe() {
     describe_counter!(FAULTS_TOTAL, "error replies");
     describe_counter!(CONNECTIONS_CLOSED_TOTAL, "connections that the node closed with a code");
     describe_histogram!(DRAIN_SECONDS, "seconds from the signal to the end of the drain");
+    describe_http();
+}
+
+fn describe_http() {
+    describe_gauge!(HTTP_CONNECTIONS_OPEN, "connections of the HTTP door that stand now");
+    describe_counter!(HTTP_CONNECTIONS_TOTAL, "connections of the HTTP door that were made");
+    describe_counter!(
+        HTTP_CONNECTIONS_REFUSED_TOTAL,
+        "connections of the HTTP door that were refused at a limit"
+    );
+    describe_counter!(
+        HTTP_HANDSHAKES_FAILED_TOTAL,
+        "TLS handshakes of the HTTP door that failed or took too long"
+    );
+    describe_counter!(HTTP_REQUESTS_TOTAL, "requests over HTTP that were answered");
+    describe_counter!(HTTP_REFUSED_TOTAL, "requests over HTTP that were answered with 400 to 499");
+    describe_counter!(HTTP_FAILED_TOTAL, "requests over HTTP that were answered with 500 or above");
+    describe_counter!(
+        HTTP_UNAUTHENTICATED_TOTAL,
+        "requests over HTTP without a credential that opens something"
+    );
+    describe_counter!(HTTP_OVER_BUDGET_TOTAL, "requests over HTTP beyond a budget");
 }
 
 /// Takes over what the engine and its store say of themselves.
@@ -172,4 +212,17 @@ pub(crate) fn record_door(door: &Figures) {
     counter!(COMMANDS_TOTAL).absolute(door.commands);
     counter!(FAULTS_TOTAL).absolute(door.faults);
     counter!(CONNECTIONS_CLOSED_TOTAL).absolute(door.closed);
+}
+
+/// Takes over what the HTTP door counted.
+pub(crate) fn record_http(http: &tessera_gateway_http::Figures) {
+    gauge!(HTTP_CONNECTIONS_OPEN).set(http.connections_open as f64);
+    counter!(HTTP_CONNECTIONS_TOTAL).absolute(http.connections);
+    counter!(HTTP_CONNECTIONS_REFUSED_TOTAL).absolute(http.connections_refused);
+    counter!(HTTP_HANDSHAKES_FAILED_TOTAL).absolute(http.handshakes_failed);
+    counter!(HTTP_REQUESTS_TOTAL).absolute(http.requests);
+    counter!(HTTP_REFUSED_TOTAL).absolute(http.refused);
+    counter!(HTTP_FAILED_TOTAL).absolute(http.failed);
+    counter!(HTTP_UNAUTHENTICATED_TOTAL).absolute(http.unauthenticated);
+    counter!(HTTP_OVER_BUDGET_TOTAL).absolute(http.over_budget);
 }

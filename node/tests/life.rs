@@ -30,7 +30,8 @@ impl Node {
             .args(["dev", "--no-walk", "--folder"])
             .arg(folder)
             .env("TESSERA_LOG__FILTER", "info")
-            .env("TESSERA_HTTP__LISTEN", http.to_string())
+            .env("TESSERA_HTTP__LISTEN", "127.0.0.1:0")
+            .env("TESSERA_HEALTH__LISTEN", http.to_string())
             .env("TESSERA_QUIC__LISTEN", quic.to_string())
             .env("TESSERA_LOG__FORMAT", format)
             .env("TESSERA_STORAGE__JOURNAL_FILE_BYTES", "1048576")
@@ -145,13 +146,14 @@ fn an_address_in_use_is_told() {
     let refused = Command::new(env!("CARGO_BIN_EXE_tessera"))
         .args(["dev", "--folder"])
         .arg(folder.path())
-        .env("TESSERA_HTTP__LISTEN", &address)
+        .env("TESSERA_HTTP__LISTEN", "127.0.0.1:0")
+        .env("TESSERA_HEALTH__LISTEN", &address)
         .env_remove("TESSERA_CONFIG")
         .output()
         .expect("the binary runs");
     assert_eq!(refused.status.code(), Some(69));
     let message = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(message.contains(&format!("http.listen {address}")), "{message}");
+    assert!(message.contains(&format!("health.listen {address}")), "{message}");
 }
 
 /// A development node whose fdatasync fails from the `from`-th of each thread on; killed after a minute.
@@ -162,7 +164,8 @@ fn with_failing_syncs(folder: &Path, from: u32) -> (Option<i32>, String) {
         .arg(env!("CARGO_BIN_EXE_tessera"))
         .args(["dev", "--folder"])
         .arg(folder)
-        .env("TESSERA_HTTP__LISTEN", format!("127.0.0.1:{}", free_port()))
+        .env("TESSERA_HTTP__LISTEN", "127.0.0.1:0")
+        .env("TESSERA_HEALTH__LISTEN", format!("127.0.0.1:{}", free_port()))
         .env("TESSERA_QUIC__LISTEN", format!("127.0.0.1:{}", free_port()))
         .env("TESSERA_LOG__FILTER", "info")
         .env_remove("TESSERA_CONFIG")

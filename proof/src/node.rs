@@ -30,7 +30,7 @@ impl Node {
         let data = folder.join("data");
         let key = folder.join("root.key");
         let config = format!(
-            "[storage]\ndir = {data:?}\nroot_key_file = {key:?}\njournal_file_bytes = 1048576\ntail_bytes_max = 8388608\n\n[quic]\nlisten = \"{quic}\"\n\n[http]\nlisten = \"{http}\"\n\n[log]\nfilter = \"warn\"\n"
+            "[storage]\ndir = {data:?}\nroot_key_file = {key:?}\njournal_file_bytes = 1048576\ntail_bytes_max = 8388608\n\n[quic]\nlisten = \"{quic}\"\n\n[health]\nlisten = \"{http}\"\n\n[log]\nfilter = \"warn\"\n"
         );
         std::fs::write(folder.join("tessera.toml"), config)?;
         let made =

@@ -5,9 +5,11 @@
 //! weakens a node has `danger_` in its name.
 
 mod filter;
+mod http;
 mod load;
 mod locate;
 
+pub(crate) use http::Http;
 pub(crate) use load::load;
 
 use serde::{Deserialize, Serialize};
@@ -22,8 +24,10 @@ pub(crate) struct Config {
     pub(crate) storage: Storage,
     /// The QUIC door.
     pub(crate) quic: Quic,
-    /// Metrics and health.
+    /// The HTTP door.
     pub(crate) http: Http,
+    /// Metrics and health.
+    pub(crate) health: Health,
     /// The pool that hashes passwords.
     pub(crate) passwords: Passwords,
     /// How tenants live in memory.
@@ -111,14 +115,14 @@ impl Default for Quic {
 /// Metrics and health, over plain HTTP.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Http {
+pub(crate) struct Health {
     /// Where it listens: an address of this machine only, unless told otherwise.
     pub(crate) listen: SocketAddr,
     /// Listen on an address that other machines can reach, in plain text.
     pub(crate) danger_listen_beyond_this_machine: bool,
 }
 
-impl Default for Http {
+impl Default for Health {
     fn default() -> Self {
         Self { listen: SocketAddr::from(([127, 0, 0, 1], 7480)), danger_listen_beyond_this_machine: false }
     }
@@ -240,10 +244,18 @@ impl Config {
         fault(quic.endpoints > 64, "quic.endpoints", "must be at most 64");
         fault(quic.connections_max == 0, "quic.connections_max", "must be at least 1");
         fault(
-            !self.http.listen.ip().is_loopback() && !self.http.danger_listen_beyond_this_machine,
-            "http.listen",
-            "is reachable from other machines, in plain text: use a loopback address, or set http.danger_listen_beyond_this_machine",
+            !self.health.listen.ip().is_loopback() && !self.health.danger_listen_beyond_this_machine,
+            "health.listen",
+            "is reachable from other machines, in plain text: use a loopback address, or set health.danger_listen_beyond_this_machine",
         );
+        for (key, what) in self.http.faults() {
+            faults.push((key, what.to_owned()));
+        }
+        let mut fault = |wrong: bool, key: &'static str, what: &str| {
+            if wrong {
+                faults.push((key, what.to_owned()));
+            }
+        };
         fault(self.passwords.queue_max == 0, "passwords.queue_max", "must be at least 1");
         fault(
             self.passwords.cost_mib_max < 38,
@@ -265,6 +277,7 @@ impl Config {
         config.storage.dir = folder.join("data");
         config.storage.root_key_file = folder.join("root.key");
         config.storage.journal_file_bytes = 4 * MIB;
+        config.http = Http::development();
         // The walk speaks for itself.
         config.log.filter = "warn".to_owned();
         config
@@ -282,7 +295,7 @@ mod tests {
         assert_eq!(config.faults(), []);
         let text = serde_json::to_string(&config).expect("json");
         assert!(!text.replace("readable_by_others\":false", "").contains("readable_by_others"));
-        assert!(!config.http.danger_listen_beyond_this_machine);
+        assert!(!config.health.danger_listen_beyond_this_machine);
         assert!(config.quic.listen.ip().is_loopback());
     }
 
@@ -317,7 +330,18 @@ mod tests {
             ("quic.names", |c| c.quic.names.clear()),
             ("quic.endpoints", |c| c.quic.endpoints = 65),
             ("quic.connections_max", |c| c.quic.connections_max = 0),
-            ("http.listen", |c| c.http.listen = SocketAddr::from(([0, 0, 0, 0], 1))),
+            ("health.listen", |c| c.health.listen = SocketAddr::from(([0, 0, 0, 0], 1))),
+            ("http.listen", |c| {
+                c.http.listen = "0.0.0.0:1".to_owned();
+                c.http.plain = true;
+            }),
+            ("http.listen", |c| c.http.listen = "here".to_owned()),
+            ("http.domain", |c| c.http.domain = "a b".to_owned()),
+            ("http.origins", |c| c.http.origins.push("app.example.com".to_owned())),
+            ("http.connections_max", |c| c.http.connections_max = 0),
+            ("http.credential_per_second", |c| c.http.credential_per_second = 0),
+            ("http.source_per_second", |c| c.http.source_per_second = 0),
+            ("http.tenant_per_second", |c| c.http.tenant_per_second = 0),
             ("passwords.queue_max", |c| c.passwords.queue_max = 0),
             ("passwords.cost_mib_max", |c| c.passwords.cost_mib_max = 37),
             ("tenants.idle_sleep_seconds", |c| c.tenants.idle_sleep_seconds = 0),

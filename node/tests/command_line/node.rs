@@ -45,7 +45,7 @@ impl Node {
         let (http, quic) = (free_port(false), free_port(true));
         let mut command = shell(folder, &format!("exec {line}"));
         command
-            .env("TESSERA_HTTP__LISTEN", http.to_string())
+            .env("TESSERA_HEALTH__LISTEN", http.to_string())
             .env("TESSERA_QUIC__LISTEN", quic.to_string())
             .env("TESSERA_STORAGE__JOURNAL_FILE_BYTES", "1048576")
             .env("TESSERA_LOG__FORMAT", "json")
@@ -53,6 +53,9 @@ impl Node {
             .stderr(Stdio::piped());
         if line.starts_with("tessera serve") {
             command.env("TESSERA_STORAGE__DIR", "data").env("TESSERA_STORAGE__ROOT_KEY_FILE", "root.key");
+        }
+        if line.starts_with("tessera dev") {
+            command.env("TESSERA_HTTP__LISTEN", free_port(false).to_string());
         }
         let mut child = command.spawn().expect("the binary runs");
         let out = BufReader::new(child.stdout.take().expect("a pipe"));

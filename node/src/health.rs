@@ -30,7 +30,7 @@ struct Shared {
 pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, FatalError> {
     TcpListener::bind(address)
         .await
-        .map_err(|error| FatalError::unavailable(format!("http.listen {address}: {error}")))
+        .map_err(|error| FatalError::unavailable(format!("health.listen {address}: {error}")))
 }
 
 /// Answers until the node has ended.
@@ -51,7 +51,7 @@ pub(crate) async fn serve(
         drop(ended.wait_for(|phase| *phase == Phase::Ended).await);
     };
     if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(end).await {
-        tracing::error!(%error, "the HTTP door for metrics and health has failed");
+        tracing::error!(%error, "the listener for metrics and health has failed");
     }
 }
 

@@ -1,0 +1,153 @@
+//! Connections: accepted within limits, their TLS shaken, served over HTTP/1.1 or 2, ended well.
+
+use crate::caller::Origin;
+use crate::door::Shared;
+use crate::figures::add;
+use crate::route;
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+
+/// How long the door rests when the system gives it no socket: too many open files.
+const REST: Duration = Duration::from_millis(50);
+
+type Served = (Arc<Shared>, Router);
+
+/// Counts a connection while it stands.
+struct Standing(Arc<Shared>);
+
+impl Standing {
+    fn new(shared: &Arc<Shared>) -> Self {
+        add(&shared.counters.connections_open, 1);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        self.0.counters.connections_open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Accepts until the drain begins. Every connection holds `alive`.
+pub(crate) async fn run(
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    (shared, router): Served,
+    alive: mpsc::Sender<()>,
+) {
+    let mut draining = shared.draining.clone();
+    let acceptor = tls.map(TlsAcceptor::from);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = draining.wait_for(|draining| *draining) => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, peer)) = accepted else {
+            tokio::time::sleep(REST).await;
+            continue;
+        };
+        let limits = &shared.limits;
+        let open = shared.counters.connections_open.load(Ordering::Relaxed);
+        // A listed proxy speaks for many.
+        let most = if shared.proxies.contains(&peer.ip().to_canonical()) {
+            usize::MAX
+        } else {
+            limits.connections_per_source
+        };
+        let counted = shared.sources.count(peer.ip(), most);
+        let Some(counted) = counted.filter(|_| open < limits.connections as u64) else {
+            add(&shared.counters.connections_refused, 1);
+            continue;
+        };
+        let standing = Standing::new(&shared);
+        let (served, acceptor, alive) =
+            ((Arc::clone(&shared), router.clone()), acceptor.clone(), alive.clone());
+        drop(tokio::spawn(async move {
+            connection(stream, peer, acceptor, served).await;
+            drop((standing, counted, alive));
+        }));
+    }
+}
+
+/// One connection, from its handshake to its end.
+async fn connection(stream: TcpStream, peer: SocketAddr, acceptor: Option<TlsAcceptor>, served: Served) {
+    // Answers are small and wait for nobody.
+    drop(stream.set_nodelay(true));
+    add(&served.0.counters.connections, 1);
+    let Some(acceptor) = acceptor else {
+        let builder = Builder::new(TokioExecutor::new()).http1_only();
+        return serve(stream, (peer.ip(), None), builder, served).await;
+    };
+    match tokio::time::timeout(served.0.limits.handshake, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let session = stream.get_ref().1;
+            let sni = session.server_name().map(str::to_owned);
+            // What was agreed on is spoken: nothing is guessed from the first bytes.
+            let builder = Builder::new(TokioExecutor::new());
+            let two = session.alpn_protocol() == Some(b"h2");
+            let builder = if two { builder.http2_only() } else { builder.http1_only() };
+            Box::pin(serve(stream, (peer.ip(), sni), builder, served)).await;
+        }
+        Ok(Err(_)) | Err(_) => add(&served.0.counters.handshakes_failed, 1),
+    }
+}
+
+/// Serves requests until the peer or the drain ends the connection.
+async fn serve<S>(
+    stream: S,
+    (peer, sni): (IpAddr, Option<String>),
+    mut builder: Builder<TokioExecutor>,
+    (shared, router): Served,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = shared.limits;
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_headers(limits.headers)
+        .max_buf_size(limits.head_bytes.max(8_192))
+        .half_close(false);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(32)
+        .max_local_error_reset_streams(64)
+        .initial_stream_window_size(64 * 1024)
+        .initial_connection_window_size(256 * 1024)
+        .max_send_buf_size(256 * 1024)
+        .keep_alive_interval(limits.head)
+        .keep_alive_timeout(limits.body);
+    let origin = Origin { address: peer.to_canonical(), sni };
+    let mut draining = shared.draining.clone();
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let (shared, router, origin) = (Arc::clone(&shared), router.clone(), origin.clone());
+        async move { Ok::<_, Infallible>(route::respond(&shared, router, origin, request).await) }
+    });
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        biased;
+        // The end of a connection, whoever ended it, is its end.
+        ended = connection.as_mut() => return drop(ended),
+        _ = draining.wait_for(|draining| *draining) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    drop(connection.await);
+}

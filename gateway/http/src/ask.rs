@@ -1,0 +1,252 @@
+//! Questions: answered from the published view, in place, without waiting.
+
+use crate::answer::{self, Object};
+use crate::caller::{self, Caller};
+use crate::door::Shared;
+use crate::input::{self, Input, NameOrNumber, ill_formed};
+use crate::json::Json;
+use crate::problem::Problem;
+use serde_json::Value;
+use std::net::IpAddr;
+use std::sync::Arc;
+use tessera_engine::{Bound, Reading, Sees, View};
+use tessera_model::limits::BATCH_CHECKS_MAX;
+use tessera_model::{
+    CheckQuery, HandleBytes, PermissionId, PermissionRef, Reason, Receipt, Refusal, WorkspaceIndex,
+    WorkspaceRef,
+};
+
+/// The permission that lets a caller ask about handles that are not its own.
+const CHECK: &str = "tessera.check";
+/// Members of one question of a batch.
+const CHECK_MEMBERS: [&str; 4] = ["handle", "permission", "workspace", "address"];
+
+/// The tenant's view, or why there is none.
+pub(crate) fn view(shared: &Shared, bound: &Bound) -> Result<Arc<View>, Problem> {
+    match bound.entry.view().as_ref() {
+        Some(view) => Ok(Arc::clone(view)),
+        None => Err(shared.engine.unready(&bound.entry).into()),
+    }
+}
+
+/// Whether a reading has seen what the caller has seen.
+fn sees(reading: &Reading<'_>, at_least: Receipt) -> Result<(), Problem> {
+    match reading.sees(at_least) {
+        Sees::Yes => Ok(()),
+        Sees::NotYet => Err(Problem::from(Refusal::Behind).at("at_least")),
+        Sees::Restored => Err(Problem::from(Refusal::Restored).at("at_least")),
+    }
+}
+
+/// Whether the caller may ask about this handle: its own, or anybody's with the permission.
+fn entitled(shared: &Shared, bound: &Bound, handle: &HandleBytes) -> Result<(), Problem> {
+    if shared.engine.is_own(bound, handle) || shared.engine.may(bound, CHECK) {
+        Ok(())
+    } else {
+        Err(Problem::from(Refusal::Unauthorized).at("handle"))
+    }
+}
+
+const fn permission(asked: NameOrNumber<'_>) -> PermissionRef<'_> {
+    match asked {
+        NameOrNumber::Name(name) => PermissionRef::Name(name),
+        NameOrNumber::Number(id) => PermissionRef::Id(PermissionId(id)),
+    }
+}
+
+const fn workspace(asked: Option<NameOrNumber<'_>>) -> WorkspaceRef<'_> {
+    match asked {
+        None => WorkspaceRef::Tenant,
+        Some(NameOrNumber::Name(name)) => WorkspaceRef::Name(name),
+        Some(NameOrNumber::Number(index)) => WorkspaceRef::Index(WorkspaceIndex(index)),
+    }
+}
+
+fn address(text: Option<&str>) -> Result<Option<IpAddr>, Problem> {
+    text.map(|text| text.parse().map_err(|_| ill_formed("address"))).transpose()
+}
+
+/// `check`.
+pub(crate) fn check(shared: &Shared, caller: &Caller, input: &Input) -> Result<Value, Problem> {
+    let handle = input.handle("handle")?.unwrap_or(caller.handle);
+    let asked = input.name_or_number("permission")?.ok_or_else(|| ill_formed("permission"))?;
+    let view = view(shared, &caller.bound)?;
+    let reading = view.read(shared.engine.now());
+    let query = CheckQuery {
+        handle: &handle,
+        permission: permission(asked),
+        workspace: workspace(input.name_or_number("workspace")?),
+        at_least: input.receipt("at_least")?,
+        address: address(input.text("address"))?,
+    };
+    sees(&reading, query.at_least)?;
+    entitled(shared, &caller.bound, &handle)?;
+    let decision = shared.engine.check(&caller.bound, &reading, &query);
+    let answer = Object::new().decided(decision.reason).shown("seen", decision.seen);
+    Ok(answer.at("valid_until", Some(decision.valid_until)).value())
+}
+
+/// `check_batch`: every question reads before the first is answered.
+pub(crate) fn check_batch(shared: &Shared, caller: &Caller, input: &Input) -> Result<Value, Problem> {
+    let asked = input.checks("checks");
+    if asked.is_empty() || asked.len() > BATCH_CHECKS_MAX {
+        return Err(ill_formed("checks"));
+    }
+    let own = input.handle("handle")?.unwrap_or(caller.handle);
+    let mut queries = Vec::with_capacity(asked.len());
+    for (at, one) in asked.iter().enumerate() {
+        queries.push(one_of_batch(one, own).map_err(|member| ill_formed(&format!("checks/{at}{member}")))?);
+    }
+    let view = view(shared, &caller.bound)?;
+    let reading = view.read(shared.engine.now());
+    sees(&reading, input.receipt("at_least")?)?;
+    let mut decisions = Vec::with_capacity(queries.len());
+    for (handle, asked, place, address) in &queries {
+        entitled(shared, &caller.bound, handle)?;
+        let query = CheckQuery {
+            handle,
+            permission: permission(*asked),
+            workspace: workspace(*place),
+            at_least: Receipt::default(),
+            address: *address,
+        };
+        let decision = shared.engine.check(&caller.bound, &reading, &query);
+        let answer = Object::new().decided(decision.reason).at("valid_until", Some(decision.valid_until));
+        decisions.push(answer.value());
+    }
+    Ok(Object::new().shown("seen", reading.seen()).with("decisions", decisions).value())
+}
+
+type Question<'a> = (HandleBytes, NameOrNumber<'a>, Option<NameOrNumber<'a>>, Option<IpAddr>);
+
+/// One question of a batch, or the member that does not read.
+fn one_of_batch(one: &Json, own: HandleBytes) -> Result<Question<'_>, String> {
+    let Json::Members(members) = one else { return Err(String::new()) };
+    if let Some((name, _)) = members.iter().find(|(name, _)| !CHECK_MEMBERS.contains(&name.as_str())) {
+        return Err(format!("/{name}"));
+    }
+    let member = |name: &str| {
+        members.iter().find(|(known, value)| known == name && *value != Json::Null).map(|(_, value)| value)
+    };
+    let bad = |name: &str| format!("/{name}");
+    let handle = match member("handle") {
+        None => own,
+        Some(value) => input::text(value).and_then(input::handle).ok_or_else(|| bad("handle"))?,
+    };
+    let asked = member("permission").and_then(input::name_or_number).ok_or_else(|| bad("permission"))?;
+    let place = match member("workspace") {
+        None => None,
+        Some(value) => Some(input::name_or_number(value).ok_or_else(|| bad("workspace"))?),
+    };
+    let address = match member("address") {
+        None => None,
+        Some(value) => {
+            Some(input::text(value).and_then(|text| text.parse().ok()).ok_or_else(|| bad("address"))?)
+        }
+    };
+    Ok((handle, asked, place, address))
+}
+
+/// `introspect`, in the shape of RFC 7662 section 2.2: whatever is wrong with a token, it is not active.
+pub(crate) fn introspect(shared: &Shared, caller: &Caller, input: &Input) -> Result<Value, Problem> {
+    let view = view(shared, &caller.bound)?;
+    let reading = view.read(shared.engine.now());
+    sees(&reading, input.receipt("at_least")?)?;
+    let inactive = |reason: Reason| {
+        let answer = Object::new().with("active", false).shown("seen", reading.seen());
+        answer.with("reason", reason.name()).with("reason_code", reason.code()).value()
+    };
+    let Some(handle) = input.text("token").and_then(input::handle) else {
+        // Only who may ask about others' tokens is told that one is none.
+        let any = shared.engine.may(&caller.bound, CHECK);
+        let refused = || Err(Problem::from(Refusal::Unauthorized).at("token"));
+        return if any { Ok(inactive(Reason::HandleUnknown)) } else { refused() };
+    };
+    entitled(shared, &caller.bound, &handle).map_err(|problem| problem.at("token"))?;
+    let found = match shared.engine.introspect(&caller.bound, &reading, &handle) {
+        Ok(found) => found,
+        Err(reason) => return Ok(inactive(reason)),
+    };
+    let listing = view.listing();
+    let workspace = listing.workspace_name(found.workspace).map(|name| name.as_str().to_owned());
+    let answer = Object::new()
+        .with("active", true)
+        .with("token_type", "Bearer")
+        .shown("sub", found.subject)
+        .shown("tenant", found.tenant)
+        .shown("session", found.id)
+        .with("kind", answer::kind(found.key))
+        .with("iat", found.authenticated_at.0 / 1_000)
+        .with("exp", found.expires.0 / 1_000)
+        .at("idle_until", Some(found.idle_until))
+        .with("workspace", workspace)
+        .shown("seen", found.seen);
+    Ok(answer.value())
+}
+
+/// `list_permissions`: names of all that may be done there.
+pub(crate) fn permissions(shared: &Shared, caller: &Caller, input: &Input) -> Result<Value, Problem> {
+    let handle = input.handle("handle")?.unwrap_or(caller.handle);
+    let view = view(shared, &caller.bound)?;
+    let reading = view.read(shared.engine.now());
+    sees(&reading, input.receipt("at_least")?)?;
+    entitled(shared, &caller.bound, &handle)?;
+    let place = workspace(input.name_or_number("workspace")?);
+    let answer = match shared.engine.list_permissions(&caller.bound, &reading, &handle, place) {
+        Err(reason) => Object::new()
+            .decided(reason)
+            .at("valid_until", None)
+            .with("permissions", Value::Array(Vec::new())),
+        Ok(list) => {
+            let ids = (0_u32..).zip(&list.permitted).flat_map(|(word, bits)| {
+                (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| PermissionId(word * 64 + bit))
+            });
+            let named = ids.filter_map(|id| {
+                Some(Object::new().with("id", id.0).with("name", reading.permission_name(id)?).value())
+            });
+            let named: Vec<Value> = named.collect();
+            Object::new()
+                .decided(Reason::None)
+                .at("valid_until", Some(list.valid_until))
+                .with("permissions", named)
+        }
+    };
+    Ok(answer.shown("seen", reading.seen()).value())
+}
+
+/// `resolve`.
+pub(crate) fn resolve(shared: &Shared, caller: &Caller, input: &Input) -> Result<Value, Problem> {
+    let view = view(shared, &caller.bound)?;
+    let reading = view.read(shared.engine.now());
+    let permissions = input.names("permissions")?;
+    let workspaces = input.names("workspaces")?;
+    let permissions: Vec<u32> =
+        permissions.iter().map(|name| reading.resolve(name.as_str(), "").0.0).collect();
+    let workspaces: Vec<u32> = workspaces.iter().map(|name| reading.resolve("", name.as_str()).1.0).collect();
+    let answer = Object::new().shown("seen", reading.seen());
+    Ok(answer.with("permissions", permissions).with("workspaces", workspaces).value())
+}
+
+/// `who_am_i`. A browser is told the token that its requests must carry.
+pub(crate) fn who_am_i(shared: &Shared, caller: &Caller) -> Result<Value, Problem> {
+    let bound = &caller.bound;
+    let home = bound.home.view();
+    let home = home.as_ref().ok_or_else(|| Problem::from(shared.engine.unready(&bound.home)))?;
+    let reading = home.read(shared.engine.now());
+    let mut of_home = bound.clone();
+    of_home.entry = Arc::clone(&bound.home);
+    let found = shared.engine.introspect(&of_home, &reading, &caller.handle);
+    let found = found.map_err(|_| Problem::unauthenticated())?;
+    let token = caller.cookie.then(|| caller::csrf_token(&caller.handle));
+    let answer = Object::new()
+        .shown("tenant", bound.entry.tenant)
+        .shown("subject", found.subject)
+        .shown("session", found.id)
+        .with("kind", answer::kind(found.key))
+        .at("authenticated_at", Some(found.authenticated_at))
+        .at("expires", Some(found.expires))
+        .at("idle_until", Some(found.idle_until))
+        .with("csrf_token", token)
+        .shown("seen", found.seen);
+    Ok(answer.value())
+}

@@ -1,0 +1,305 @@
+//! Who asks, about which tenant, and from where: read from one request, refused where it disagrees.
+
+use crate::door::Shared;
+use crate::input;
+use crate::problem::Problem;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+use std::net::IpAddr;
+use std::time::Duration;
+use tessera_crypto::compare::equal_arrays;
+use tessera_crypto::digest;
+use tessera_engine::{Bound, Engine, HelloRefusal};
+use tessera_model::{Handle, HandleBytes, Name, Refusal, TenantId};
+
+/// The header that names a tenant by id or name.
+pub(crate) const TENANT_HEADER: &str = "x-tenant-id";
+/// The header that a browser's request carries beside the cookie.
+pub(crate) const CSRF_HEADER: &str = "x-csrf-token";
+/// The cookie of a browser's session (RFC 6265bis section 4.1.3.2: this host only, TLS only).
+pub(crate) const COOKIE: &str = "__Host-tessera";
+/// How often a request looks whether its tenant has woken.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Where a request came from and how.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    /// The address of the peer, or of whoever a listed proxy speaks for.
+    pub(crate) address: IpAddr,
+    /// The name that TLS was asked for.
+    pub(crate) sni: Option<String>,
+}
+
+/// A live credential and how it was shown. No `Debug`: it holds a secret.
+pub(crate) struct Caller {
+    pub(crate) bound: Bound,
+    pub(crate) handle: HandleBytes,
+    /// Whether a browser's cookie showed it.
+    pub(crate) cookie: bool,
+}
+
+/// The value of a header that may stand once only.
+pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(Problem::unreadable("a header stands twice").at(name));
+    }
+    let read = |value: &'a axum::http::HeaderValue| {
+        value.to_str().map_err(|_| Problem::unreadable("a header does not read").at(name))
+    };
+    first.map(read).transpose()
+}
+
+/// The host that a request is for, without its port, in lower case. Host and target must agree.
+pub(crate) fn host(parts: &Parts) -> Result<String, Problem> {
+    let named = single(&parts.headers, "host")?;
+    let target = parts.uri.authority().map(axum::http::uri::Authority::as_str);
+    let authority = match (named, target) {
+        (Some(named), Some(target)) if !named.eq_ignore_ascii_case(target) => {
+            return Err(Problem::misdirected("host"));
+        }
+        (Some(authority), _) | (None, Some(authority)) => authority,
+        (None, None) => return Err(Problem::unreadable("is missing").at("host")),
+    };
+    let bare = match authority.rsplit_once(':') {
+        Some((bare, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => bare,
+        _ => authority,
+    };
+    let bare = bare.trim_end_matches('.');
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    if bare.is_empty() || !bare.bytes().all(plain) {
+        return Err(Problem::unreadable("is no host").at("host"));
+    }
+    Ok(bare.to_ascii_lowercase())
+}
+
+/// The first label of a host below the door's domain.
+fn label<'a>(host: &'a str, domain: &str) -> Option<&'a str> {
+    let label = host.strip_suffix(domain)?.strip_suffix('.')?;
+    (!domain.is_empty() && !label.is_empty() && !label.contains('.')).then_some(label)
+}
+
+/// The tenant with this id or name.
+pub(crate) fn tenant_named(engine: &Engine, text: &str) -> Option<TenantId> {
+    if let Some(id) = TenantId::parse(text) {
+        return Some(id);
+    }
+    let name = Name::new(text).ok()?;
+    let system = engine.entry(TenantId::SYSTEM)?;
+    let view = system.view();
+    view.as_ref()?.listing().tenant_named(&name)
+}
+
+/// What a request says about its tenant.
+pub(crate) enum Named {
+    /// Nothing: the credential's own.
+    None,
+    /// One tenant, wherever it is named.
+    One(TenantId),
+    /// A tenant that there is not; told only to whom it may concern.
+    Unknown,
+}
+
+/// The tenant that host, SNI, path and header name.
+///
+/// # Errors
+/// When two of them name different ones: there is no rule of precedence.
+pub(crate) fn tenant(
+    shared: &Shared,
+    parts: &Parts,
+    path: Option<&str>,
+    origin: &Origin,
+) -> Result<Named, Problem> {
+    let host = host(parts)?;
+    let mut named: Option<(Option<TenantId>, &str)> = None;
+    let header = single(&parts.headers, TENANT_HEADER)?;
+    let sni = origin.sni.as_deref().map(str::to_ascii_lowercase);
+    let by_host = label(&host, &shared.domain);
+    let by_sni = sni.as_deref().and_then(|sni| label(sni, &shared.domain));
+    for (text, field) in [(by_host, "host"), (by_sni, "host"), (path, "tenant"), (header, TENANT_HEADER)] {
+        let Some(text) = text else { continue };
+        let id = tenant_named(&shared.engine, text);
+        match named {
+            Some((before, other)) if before != id || (id.is_none() && other != text) => {
+                return Err(Problem::misdirected(field));
+            }
+            Some(_) => {}
+            None => named = Some((id, text)),
+        }
+    }
+    Ok(match named {
+        None => Named::None,
+        Some((Some(id), _)) => Named::One(id),
+        Some((None, _)) => Named::Unknown,
+    })
+}
+
+/// The token that a browser's request must carry beside its cookie: only who can read an answer of this
+/// host knows it.
+pub(crate) fn csrf_token(handle: &HandleBytes) -> String {
+    let digest = digest::hash(&[b"tessera csrf token v1", handle]);
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The credential that a request shows: a bearer token, or a browser's cookie with its proofs.
+///
+/// # Errors
+/// When there is none, or more than one, or another site may have made the request.
+fn shown(shared: &Shared, parts: &Parts, forward: bool) -> Result<(HandleBytes, bool), Problem> {
+    let authorization = single(&parts.headers, header::AUTHORIZATION.as_str())?;
+    let cookie = cookie(&parts.headers)?;
+    match (authorization, cookie) {
+        (Some(_), Some(_)) => {
+            Err(Problem::unreadable("a bearer token and a cookie: show one").at("authorization"))
+        }
+        (Some(authorization), None) => {
+            let (scheme, token) = authorization.split_once(' ').ok_or_else(Problem::unauthenticated)?;
+            if !scheme.eq_ignore_ascii_case("bearer") {
+                return Err(Problem::unauthenticated());
+            }
+            Ok((input::handle(token).ok_or_else(Problem::unauthenticated)?, false))
+        }
+        (None, Some(text)) => {
+            let handle = input::handle(text).ok_or_else(Problem::unauthenticated)?;
+            same_site(shared, parts, &handle, forward)?;
+            Ok((handle, true))
+        }
+        (None, None) => Err(Problem::unauthenticated()),
+    }
+}
+
+fn cookie(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let mut found = None;
+    for value in headers.get_all(header::COOKIE) {
+        let text = value.to_str().map_err(|_| Problem::unreadable("a header does not read").at("cookie"))?;
+        for pair in text.split(';') {
+            let Some((name, value)) = pair.trim().split_once('=') else { continue };
+            if name == COOKIE && found.replace(value).is_some() {
+                return Err(Problem::unreadable("a cookie stands twice").at("cookie"));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Refuses what another site may have made a browser send (Fetch Metadata; the token for what changes).
+///
+/// A proxy asks about a request of its own application: the token is not asked for, but what changes
+/// something must come from the application's own pages.
+fn same_site(shared: &Shared, parts: &Parts, handle: &HandleBytes, forward: bool) -> Result<(), Problem> {
+    let site = single(&parts.headers, "sec-fetch-site")?;
+    let origin = single(&parts.headers, "origin")?;
+    let method = if forward { crate::forward::original_method(parts)? } else { parts.method.clone() };
+    let safe = matches!(method, Method::GET | Method::HEAD);
+    let cross = || Problem::cross_site("another site has made this request");
+    if forward {
+        let navigates = single(&parts.headers, "sec-fetch-mode")? == Some("navigate");
+        return match site {
+            Some("same-origin" | "none") => Ok(()),
+            Some(_) if safe && navigates => Ok(()),
+            None if safe => Ok(()),
+            Some(_) | None => Err(cross().at("sec-fetch-site")),
+        };
+    }
+    let own = |origin: &str| {
+        host(parts).is_ok_and(|host| {
+            let bare = origin.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
+            let bare = bare.rsplit_once(':').map_or(bare, |(bare, _)| bare);
+            bare.eq_ignore_ascii_case(&host)
+        }) || shared.origins.iter().any(|known| known == origin)
+    };
+    if let Some(site) = site
+        && !matches!(site, "same-origin" | "none")
+        && !origin.is_some_and(|origin| shared.origins.iter().any(|known| known == origin))
+    {
+        return Err(cross().at("sec-fetch-site"));
+    }
+    if origin.is_some_and(|origin| !own(origin)) {
+        return Err(cross().at("origin"));
+    }
+    if safe {
+        return Ok(());
+    }
+    let token = single(&parts.headers, CSRF_HEADER)?.unwrap_or_default();
+    let (shown, wanted) = (digest::hash(&[token.as_bytes()]), digest::hash(&[csrf_token(handle).as_bytes()]));
+    if equal_arrays(&shown, &wanted) {
+        Ok(())
+    } else {
+        Err(Problem::cross_site("the cookie needs its token beside it").at(CSRF_HEADER))
+    }
+}
+
+/// Binds the credential of a request to the tenant that it names.
+///
+/// # Errors
+/// One answer for everything that the credential does not open.
+pub(crate) async fn bind(
+    shared: &Shared,
+    parts: &Parts,
+    named: Named,
+    forward: bool,
+) -> Result<Caller, Problem> {
+    let (handle, cookie) = shown(shared, parts, forward)?;
+    let parsed = Handle::parse(&handle).map_err(|_| Problem::unauthenticated())?;
+    let operator = parsed.tenant == TenantId::SYSTEM;
+    let wanted = match named {
+        Named::None => None,
+        Named::One(tenant) if operator || tenant == parsed.tenant => Some(tenant),
+        Named::Unknown if operator => {
+            // Whether it is an operator at all comes first.
+            hello(shared, &handle, None).await?;
+            return Err(Refusal::TenantUnknown.into());
+        }
+        Named::One(_) | Named::Unknown => return Err(Problem::unauthenticated()),
+    };
+    let bound = match hello(shared, &handle, wanted).await {
+        Err(problem) if operator && wanted.is_some_and(|tenant| tenant != TenantId::SYSTEM) => {
+            hello(shared, &handle, None).await?;
+            return Err(if problem == Problem::unauthenticated() {
+                Refusal::TenantUnknown.into()
+            } else {
+                problem
+            });
+        }
+        other => other?,
+    };
+    Ok(Caller { bound, handle, cookie })
+}
+
+/// Says Hello to the engine; waits a little while the tenant wakes.
+async fn hello(shared: &Shared, handle: &HandleBytes, tenant: Option<TenantId>) -> Result<Bound, Problem> {
+    let until = tokio::time::Instant::now() + shared.limits.wake;
+    loop {
+        match shared.engine.hello(handle, tenant) {
+            Ok(bound) => return Ok(bound),
+            Err(HelloRefusal::Refused) => return Err(Problem::unauthenticated()),
+            Err(HelloRefusal::NotReady) if tokio::time::Instant::now() < until => {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            Err(refusal) => return Err(Refusal::from(refusal).into()),
+        }
+    }
+}
+
+/// Where a request came from: the peer, or whoever the nearest proxy that is not listed was (RFC 7239's
+/// purpose, in the form of X-Forwarded-For). Headers of anybody else are not looked at.
+pub(crate) fn source(shared: &Shared, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    if !shared.proxies.contains(&peer) {
+        return peer;
+    }
+    let mut hops = Vec::new();
+    for value in headers.get_all("x-forwarded-for") {
+        let Ok(text) = value.to_str() else { return peer };
+        hops.extend(text.split(',').map(str::trim));
+    }
+    for hop in hops.iter().rev() {
+        let Ok(address) = hop.parse::<IpAddr>() else { return peer };
+        let address = address.to_canonical();
+        if !shared.proxies.contains(&address) {
+            return address;
+        }
+    }
+    peer
+}

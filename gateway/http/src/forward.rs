@@ -1,0 +1,109 @@
+//! Forward authentication: a reverse proxy asks for each request whether it may pass.
+//!
+//! nginx (`auth_request`), Traefik and Caddy send a GET to one path; Envoy (`ext_authz` over HTTP) sends
+//! the request's own method and path below a prefix. Who asks is whoever the request's own credential
+//! says. Every identity header is set on every answer, so that what the request brought is overwritten.
+
+use crate::ask;
+use crate::caller::{self, Caller, Origin};
+use crate::door::Shared;
+use crate::problem::Problem;
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use std::sync::Arc;
+use tessera_engine::Bound;
+use tessera_model::{CheckQuery, Name, PermissionRef, Reason, Receipt, Refusal, WorkspaceRef};
+
+/// Below it Envoy's requests come: the permission, then the request's own path.
+pub(crate) const PREFIX: &str = "/v1/ext-authz/";
+/// In the permission's place: being alive is enough.
+const ALIVE: &str = "-";
+/// What a proxy hands on to the application behind it.
+const IDENTITY: [&str; 5] =
+    ["x-tessera-subject", "x-tessera-session", "x-tessera-tenant", "x-tessera-kind", "x-tessera-permission"];
+
+/// Whether the request passes, with who it is from.
+pub(crate) fn ask(
+    shared: &Shared,
+    caller: &Caller,
+    (permission, workspace): (Option<&str>, Option<&str>),
+) -> Result<Response<Body>, Problem> {
+    let bound: &Bound = &caller.bound;
+    let view = ask::view(shared, bound)?;
+    let reading = view.read(shared.engine.now());
+    let reason = match permission {
+        None => shared
+            .engine
+            .introspect(bound, &reading, &caller.handle)
+            .map_or_else(|reason| reason, |_| Reason::None),
+        Some(permission) => {
+            let query = CheckQuery {
+                handle: &caller.handle,
+                permission: PermissionRef::Name(permission),
+                workspace: workspace.map_or(WorkspaceRef::Tenant, WorkspaceRef::Name),
+                at_least: Receipt::default(),
+                address: None,
+            };
+            shared.engine.check(bound, &reading, &query).reason
+        }
+    };
+    match reason {
+        Reason::None => {}
+        Reason::NotGranted | Reason::Restricted | Reason::PermissionUnknown | Reason::WorkspaceUnknown => {
+            return Err(Refusal::Unauthorized.into());
+        }
+        _ => return Err(Problem::unauthenticated()),
+    }
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::OK;
+    let kind = if bound.key { "key" } else { "session" };
+    let values = [
+        bound.subject.to_string(),
+        bound.credential.to_string(),
+        bound.entry.tenant.to_string(),
+        kind.to_owned(),
+        permission.unwrap_or_default().to_owned(),
+    ];
+    for (name, value) in IDENTITY.into_iter().zip(values) {
+        let value = HeaderValue::from_str(&value).map_err(|_| Problem::failed())?;
+        response.headers_mut().insert(HeaderName::from_static(name), value);
+    }
+    Ok(response)
+}
+
+/// Sets the identity headers that are not there to nothing: a proxy that copies them overwrites what
+/// the request brought.
+pub(crate) fn strip(response: &mut Response<Body>) {
+    for name in IDENTITY {
+        response.headers_mut().entry(HeaderName::from_static(name)).or_insert(HeaderValue::from_static(""));
+    }
+}
+
+/// The method of the request that a proxy asks about, as the proxy tells it.
+pub(crate) fn original_method(parts: &Parts) -> Result<Method, Problem> {
+    for name in ["x-forwarded-method", "x-original-method"] {
+        if let Some(text) = caller::single(&parts.headers, name)? {
+            return Method::from_bytes(text.as_bytes())
+                .map_err(|_| Problem::unreadable("is no method").at(name));
+        }
+    }
+    Ok(parts.method.clone())
+}
+
+/// Envoy's form: any method, the permission as the first part below the prefix.
+pub(crate) async fn envoy(
+    shared: &Arc<Shared>,
+    parts: &Parts,
+    origin: &Origin,
+) -> Result<Response<Body>, Problem> {
+    let rest = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
+    let (permission, _) = rest.split_once('/').ok_or_else(Problem::no_such_path)?;
+    let permission = match permission {
+        ALIVE => None,
+        text => Some(Name::new(text).map_err(|_| Problem::no_such_path())?),
+    };
+    let named = caller::tenant(shared, parts, None, origin)?;
+    let caller = caller::bind(shared, parts, named, true).await?;
+    ask(shared, &caller, (permission.as_ref().map(Name::as_str), None))
+}

@@ -1,0 +1,38 @@
+//! The HTTP door: an application in any language signs people in and asks, over HTTP/1.1 or 2.
+//!
+//! One table of operations ([`table`]) routes, reads strictly, refuses, documents and is tested. Who asks
+//! is looked at with every request; nothing is kept between two. The door knows the engine, and neither
+//! QUIC nor a store.
+
+mod accept;
+mod answer;
+mod ask;
+mod budget;
+mod caller;
+mod condition;
+mod cross;
+mod door;
+mod explorer;
+mod figures;
+mod forward;
+mod input;
+mod json;
+mod limits;
+mod list;
+mod openapi;
+mod operation;
+mod order;
+mod parameters;
+mod problem;
+mod route;
+mod serve;
+mod settings;
+mod sources;
+mod table;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+pub use door::{Door, DoorConfig, DoorError};
+pub use figures::Figures;
+pub use limits::Limits;

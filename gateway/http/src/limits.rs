@@ -1,0 +1,54 @@
+//! Every limit of the door, by name.
+
+use std::time::Duration;
+
+/// LIMIT: a request's content, bytes: 1,024 checks of some 200 B with names.
+pub(crate) const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// What connections and requests may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// LIMIT: connections of one node. Idle ones cost some 20 KiB each.
+    pub connections: usize,
+    /// LIMIT: connections from one IPv4 address or IPv6 /64, proxies that are listed left out.
+    pub connections_per_source: usize,
+    /// LIMIT: a TLS handshake.
+    pub handshake: Duration,
+    /// LIMIT: from the first byte of a request's head to its last, and between two requests.
+    pub head: Duration,
+    /// LIMIT: from the head of a request to the last byte of its content.
+    pub body: Duration,
+    /// LIMIT: header fields of one request.
+    pub headers: usize,
+    /// LIMIT: bytes of one request's head.
+    pub head_bytes: usize,
+    /// LIMIT: requests at once on one HTTP/2 connection.
+    pub streams: u32,
+    /// LIMIT: how long a request waits for a sleeping tenant that its credential has woken.
+    pub wake: Duration,
+    /// LIMIT: requests per second of one credential; each check of a batch counts.
+    pub credential_per_second: u32,
+    /// LIMIT: requests per second of one source that show no credential, or one that opens nothing.
+    pub source_per_second: u32,
+    /// LIMIT: requests per second of one tenant.
+    pub tenant_per_second: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            connections_per_source: 1_024,
+            handshake: Duration::from_secs(5),
+            head: Duration::from_secs(30),
+            body: Duration::from_secs(10),
+            headers: 64,
+            head_bytes: 16 * 1024,
+            streams: 64,
+            wake: Duration::from_secs(2),
+            credential_per_second: 1_000_000,
+            source_per_second: 50,
+            tenant_per_second: 1_000_000,
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! Lists and records: pages of what a tenant's view holds, and of a subject's cold rows.
+
+use crate::answer::{self, Object};
+use crate::ask;
+use crate::caller::{Caller, tenant_named};
+use crate::door::Shared;
+use crate::input::{Input, ill_formed};
+use crate::operation::{List, Needs, Operation};
+use crate::problem::Problem;
+use crate::settings;
+use serde_json::Value;
+use std::sync::Arc;
+use tessera_engine::{Bound, Engine, KeyFound, Listing, Page, View};
+use tessera_model::limits::PAGE_ROWS_MAX;
+use tessera_model::record::{AttributeKind, AttributeValue, RoleRecord, SubjectKind, SubjectRecord};
+use tessera_model::record::{TenantRecord, WorkspaceRecord};
+use tessera_model::{IdentifierKind, Name, PublicId, Refusal, TenantId};
+
+/// The permission of services that read names without a person behind them.
+const READ: &str = "tessera.read";
+
+/// Answers a list, away from the threads that answer checks: cold rows and walks may take a while.
+pub(crate) async fn answer(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    (operation, list): (&'static Operation, List),
+    input: Input,
+) -> Result<Value, Problem> {
+    let bound = caller.bound.clone();
+    let engine = &shared.engine;
+    if engine.is_asleep(&bound) {
+        return Err(engine.unready(&bound.home).into());
+    }
+    if !entitled(engine, &bound, (operation, list), &input)? || !engine.is_alive(&bound) {
+        return Err(Refusal::Unauthorized.into());
+    }
+    let view = ask::view(shared, &bound)?;
+    let engine = engine.clone();
+    let read = move || rows(&engine, &bound, &view, list, &input);
+    tokio::task::spawn_blocking(read).await.map_err(|_| Problem::failed())?
+}
+
+/// Whether the caller may read this; a session may read what is its own subject's.
+fn entitled(
+    engine: &Engine,
+    bound: &Bound,
+    (operation, list): (&Operation, List),
+    input: &Input,
+) -> Result<bool, Problem> {
+    let names = matches!(
+        list,
+        List::Roles
+            | List::Role
+            | List::PermissionNames
+            | List::Workspaces
+            | List::Workspace
+            | List::Attributes
+    );
+    let own = || Ok::<_, Problem>(!bound.key && input.public_id("subject")? == Some(bound.subject));
+    Ok(match operation.needs {
+        Needs::Nothing => false,
+        Needs::Credential => true,
+        Needs::Permission(permission) => engine.may(bound, permission) || names && engine.may(bound, READ),
+        Needs::OwnOr(permission) => own()? || engine.may(bound, permission),
+    })
+}
+
+fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) -> Result<Value, Problem> {
+    let listing = view.listing();
+    let subject = || -> Result<&SubjectRecord, Problem> {
+        let id = input.public_id("subject")?.ok_or_else(|| ill_formed("subject"))?;
+        Ok(listing.subject(id).ok_or(Refusal::SubjectUnknown)?)
+    };
+    let name = || input.name("name")?.ok_or_else(|| ill_formed("name"));
+    let (cursor, limit) = (input.cursor("cursor")?, limit(input)?);
+    match list {
+        List::Tenants => {
+            system_only(bound)?;
+            Ok(page(listing.tenants(cursor, limit), |row| tenant(row)))
+        }
+        List::Tenant => {
+            system_only(bound)?;
+            let id = input.text("tenant_ref").and_then(|text| tenant_named(engine, text));
+            let id = id.ok_or(Refusal::TenantUnknown)?;
+            one_tenant(&listing, id).map(|row| tenant(&row).value())
+        }
+        List::Subjects => Ok(page(listing.subjects(cursor, limit), |row| of_subject(row))),
+        List::Subject => Ok(of_subject(subject()?).value()),
+        List::FindSubject => {
+            let identifier = input.identifier("identifier")?.ok_or_else(|| ill_formed("identifier"))?;
+            let hash = engine.identifier_hash(bound.entry.tenant, &identifier)?;
+            let found = listing.subject_with(&hash).ok_or(Refusal::SubjectUnknown)?;
+            Ok(of_subject(found).value())
+        }
+        List::Identifiers => {
+            let found = engine.identifiers(bound, subject()?.index)?;
+            Ok(whole(found.iter().map(|one| {
+                Object::new().with("identifier", one.typed()).with("kind", identifier_kind(one.kind()))
+            })))
+        }
+        List::AttributeValues => values(engine, bound, &listing, subject()?),
+        List::Attributes => Ok(whole(
+            listing
+                .attributes()
+                .map(|row| Object::new().shown("name", &row.name).with("kind", attribute_kind(row.kind))),
+        )),
+        List::PermissionNames => Ok(page(listing.permissions(cursor, limit), |(id, name)| {
+            Object::new().with("id", id.0).shown("name", name)
+        })),
+        List::Roles => Ok(page(listing.roles(cursor, limit), |row| role(row))),
+        List::Role => {
+            let name = name()?;
+            let found = every(|cursor| listing.roles(cursor, PAGE_ROWS_MAX)).find(|row| row.name == name);
+            Ok(role(&found.ok_or(Refusal::RoleUnknown)?).value())
+        }
+        List::Workspaces => Ok(page(listing.workspaces(cursor, limit), |row| workspace(&listing, row))),
+        List::Workspace => {
+            let name = name()?;
+            let found =
+                every(|cursor| listing.workspaces(cursor, PAGE_ROWS_MAX)).find(|row| row.name == name);
+            Ok(workspace(&listing, &found.ok_or(Refusal::WorkspaceUnknown)?).value())
+        }
+        List::Grants => Ok(grants(&listing, subject()?)),
+        List::Sessions => sessions(engine, view, subject()?, (cursor, limit)),
+        List::MySessions => {
+            let own: PublicId = bound.subject;
+            let record = listing.subject(own).ok_or(Refusal::SubjectUnknown)?;
+            sessions(engine, view, record, (cursor, limit))
+        }
+        List::Keys => keys(engine, bound, view.read(engine.now()).keys(None, cursor, limit)),
+        List::KeysOf => {
+            let found = view.read(engine.now()).keys(Some(subject()?.index), cursor, limit);
+            keys(engine, bound, found)
+        }
+        List::Key => {
+            let id = input.public_id("key")?.ok_or_else(|| ill_formed("key"))?;
+            let found = view.read(engine.now()).key(id).ok_or(Refusal::SessionUnknown)?;
+            Ok(key(engine, bound, &found)?.value())
+        }
+        List::Settings => {
+            let values = settings::values(listing.settings());
+            Ok(values
+                .into_iter()
+                .fold(Object::new(), |object, (name, value)| object.with(name, value))
+                .value())
+        }
+    }
+}
+
+fn limit(input: &Input) -> Result<usize, Problem> {
+    let limit =
+        input.count("limit")?.map_or(PAGE_ROWS_MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    if (1..=PAGE_ROWS_MAX).contains(&limit) { Ok(limit) } else { Err(ill_formed("limit")) }
+}
+
+/// Tenants are listed by the system tenant alone.
+fn system_only(bound: &Bound) -> Result<(), Problem> {
+    if bound.entry.tenant == TenantId::SYSTEM { Ok(()) } else { Err(Refusal::WrongTenant.into()) }
+}
+
+/// A page as rows and the cursor of the next one.
+fn page<T>(page: Page<T>, object: impl Fn(&T) -> Object) -> Value {
+    let rows: Vec<Value> = page.rows.iter().map(|row| object(row).value()).collect();
+    Object::new().with("rows", rows).with("next", page.next.map(|next| next.to_string())).value()
+}
+
+/// A list that is one page.
+fn whole(rows: impl Iterator<Item = Object>) -> Value {
+    page(Page { rows: rows.collect(), next: None }, Object::clone)
+}
+
+/// The rows of all pages.
+fn every<T>(read: impl Fn(u64) -> Page<T>) -> impl Iterator<Item = T> {
+    let mut next = Some(0);
+    std::iter::from_fn(move || {
+        let page = read(next?);
+        next = page.next;
+        Some(page.rows)
+    })
+    .flatten()
+}
+
+fn one_tenant(listing: &Listing, id: TenantId) -> Result<TenantRecord, Problem> {
+    let before = id.0.checked_sub(1).ok_or(Refusal::TenantUnknown)?;
+    let found = listing.tenants(before, 1).rows.pop().filter(|row| row.id == id);
+    Ok(found.ok_or(Refusal::TenantUnknown)?)
+}
+
+fn tenant(row: &TenantRecord) -> Object {
+    let object = Object::new().shown("tenant", row.id).shown("name", &row.name);
+    object.with("status", row.status.name()).until("created", row.created)
+}
+
+fn of_subject(row: &SubjectRecord) -> Object {
+    let kind = match row.kind {
+        SubjectKind::Person => "person",
+        SubjectKind::Machine => "machine",
+    };
+    let object = Object::new().shown("subject", row.id).with("index", row.index.0).with("kind", kind);
+    object.with("status", row.status.name()).with("has_password", row.has_password)
+}
+
+fn role(row: &Arc<RoleRecord>) -> Object {
+    let patterns: Vec<&str> = row.patterns.iter().map(tessera_model::Pattern::as_str).collect();
+    Object::new().with("id", row.id.0).shown("name", &row.name).with("patterns", patterns)
+}
+
+fn workspace(listing: &Listing, row: &Arc<WorkspaceRecord>) -> Object {
+    let parent = listing.workspace_name(row.parent).map(Name::to_string);
+    let object = Object::new().with("index", row.index.0).shown("id", row.id).shown("name", &row.name);
+    object.with("parent", parent).with("inherits", row.inherits)
+}
+
+fn grants(listing: &Listing, subject: &SubjectRecord) -> Value {
+    whole(listing.grants(subject.index).into_iter().filter_map(|grant| {
+        let workspace = listing.workspace_name(grant.workspace).map(Name::to_string);
+        let object = Object::new().shown("role", listing.role_name(grant.role)?).with("workspace", workspace);
+        Some(object.until("from", grant.from).until("until", grant.until))
+    }))
+}
+
+fn sessions(
+    engine: &Engine,
+    view: &View,
+    subject: &SubjectRecord,
+    (cursor, limit): (u64, usize),
+) -> Result<Value, Problem> {
+    let found = view.read(engine.now()).sessions(subject.index, cursor, limit);
+    Ok(page(found, answer::session))
+}
+
+/// A key with what it is for, which may be read from the disk.
+fn key(engine: &Engine, bound: &Bound, key: &KeyFound) -> Result<Object, Problem> {
+    let patterns: Vec<&str> = key.patterns.iter().map(tessera_model::Pattern::as_str).collect();
+    let description = engine.key_description(bound, &key.found)?;
+    let object = Object::new()
+        .shown("session", key.found.id)
+        .shown("subject", key.found.subject)
+        .at("created", Some(key.found.authenticated_at))
+        .at("expires", Some(key.found.expires))
+        .until("last_used", key.last_used)
+        .with("patterns", patterns);
+    Ok(object.with("description", String::from_utf8_lossy(description.expose()).into_owned()))
+}
+
+fn keys(engine: &Engine, bound: &Bound, found: Page<KeyFound>) -> Result<Value, Problem> {
+    let rows: Result<Vec<_>, Problem> = found.rows.iter().map(|row| key(engine, bound, row)).collect();
+    Ok(page(Page { rows: rows?, next: found.next }, Object::clone))
+}
+
+fn values(
+    engine: &Engine,
+    bound: &Bound,
+    listing: &Listing,
+    subject: &SubjectRecord,
+) -> Result<Value, Problem> {
+    let row = |name: &Name, value: Value| Object::new().shown("name", name).with("value", value);
+    let name_of = |id| listing.attributes().find(|row| row.id == id).map(|row| &row.name);
+    let hot = listing.values(subject.index).filter_map(|(id, value)| {
+        let value = match value {
+            AttributeValue::Bool(value) => Value::from(*value),
+            AttributeValue::Integer(value) => Value::from(*value),
+            AttributeValue::Text(text) => Value::from(text.to_string()),
+        };
+        Some(row(name_of(id)?, value))
+    });
+    let cold = engine.profile(bound, subject.index)?;
+    let cold = cold.iter().map(|(name, text)| row(name, String::from_utf8_lossy(text.expose()).into()));
+    Ok(whole(hot.chain(cold)))
+}
+
+const fn attribute_kind(kind: AttributeKind) -> &'static str {
+    match kind {
+        AttributeKind::Bool => "bool",
+        AttributeKind::Integer => "integer",
+        AttributeKind::Text => "text",
+    }
+}
+
+const fn identifier_kind(kind: IdentifierKind) -> &'static str {
+    match kind {
+        IdentifierKind::Email => "email",
+        IdentifierKind::Phone => "phone",
+        IdentifierKind::Username => "username",
+    }
+}

@@ -1,0 +1,291 @@
+//! The description of the door (OpenAPI 3.1), made from the table of operations and nothing else.
+
+use crate::operation::{Answer, Field, Needs, Operation, Shape, Stand};
+use crate::table::OPERATIONS;
+use serde_json::{Map, Value, json};
+
+/// The whole document.
+pub(crate) fn document() -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for operation in OPERATIONS {
+        let path = paths.entry(operation.path.to_owned()).or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(path) = path {
+            path.insert(operation.verb.name().to_owned(), described(operation));
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tessera",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Identity and access over HTTP. The tenant is that of the credential; an operator names another one by host, by `x-tenant-id`, or by a path below `/t/{tenant}`. Instants are given twice, in ISO 8601 and, as `_ms`, in Unix time in milliseconds.",
+            "license": { "name": "Apache-2.0 OR MIT", "identifier": "Apache-2.0 OR MIT" },
+        },
+        "servers": [
+            { "url": "/" },
+            { "url": "/t/{tenant}", "variables": { "tenant": { "default": "acme", "description": "id or name" } } },
+        ],
+        "security": [{ "bearer": [] }, { "cookie": [], "csrf": [] }],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "bearer": { "type": "http", "scheme": "bearer", "description": "a session (`tess_`) or an API key (`tkey_`)" },
+                "cookie": { "type": "apiKey", "in": "cookie", "name": crate::caller::COOKIE },
+                "csrf": { "type": "apiKey", "in": "header", "name": crate::caller::CSRF_HEADER },
+            },
+            "schemas": { "Problem": problem() },
+            "responses": { "Problem": {
+                "description": "Why it was not done (RFC 9457); nothing of it happened, unless `code` is 500.",
+                "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+            } },
+        },
+    })
+}
+
+fn problem() -> Value {
+    json!({
+        "type": "object",
+        "required": ["type", "title", "status", "code", "name"],
+        "properties": {
+            "type": { "type": "string", "format": "uri" },
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "code": { "type": "integer", "description": "number in the one code table" },
+            "name": { "type": "string" },
+            "field": { "type": "string", "description": "the member, parameter or header that is meant" },
+            "detail": { "type": "string" },
+            "retry_ms": { "type": "integer", "description": "when to come again" },
+        },
+    })
+}
+
+fn described(operation: &Operation) -> Value {
+    let mut parameters: Vec<Value> = Vec::new();
+    for field in operation.fields.iter().filter(|field| field.stand != Stand::Body) {
+        let place = if field.stand == Stand::Path { "path" } else { "query" };
+        parameters.push(json!({
+            "name": field.name, "in": place, "required": field.required, "description": field.text,
+            "schema": schema(field.shape), "example": example(field.shape),
+        }));
+    }
+    if operation.act.changes() {
+        parameters.push(json!({
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "description": "a UUIDv7, the command's id: sent again within 15 minutes it is done once",
+            "schema": { "type": "string", "format": "uuid" },
+        }));
+    }
+    if crate::condition::record(operation.act).is_some() {
+        parameters.push(json!({
+            "name": "If-Match", "in": "header", "required": false,
+            "description": "the tag of the record as it was read", "schema": { "type": "string" },
+        }));
+    }
+    let mut object = Map::new();
+    let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
+    put("operationId", operation.id.into());
+    put("summary", operation.summary.into());
+    match operation.needs {
+        Needs::Nothing => drop(put("security", json!([]))),
+        needs => {
+            let own = matches!(needs, Needs::OwnOr(_));
+            let text = match needs.permission() {
+                None => "Any live session or key.".to_owned(),
+                Some(permission) if own => {
+                    format!("Permission `{permission}`, or a session about its own subject.")
+                }
+                Some(permission) => format!("Permission `{permission}`."),
+            };
+            put("description", text.into());
+        }
+    }
+    put("parameters", parameters.into());
+    let body: Vec<&Field> = operation.fields.iter().filter(|field| field.stand == Stand::Body).collect();
+    if !body.is_empty() {
+        let needed = body.iter().any(|field| field.required);
+        put(
+            "requestBody",
+            json!({
+                "required": needed,
+                "content": { "application/json": { "schema": members(&body), "example": sample(&body) } },
+            }),
+        );
+    }
+    put(
+        "responses",
+        json!({ "200": answered(operation.answer), "default": { "$ref": "#/components/responses/Problem" } }),
+    );
+    Value::Object(object)
+}
+
+fn members(fields: &[&Field]) -> Value {
+    let properties: Map<String, Value> = fields
+        .iter()
+        .map(|field| {
+            let mut schema = schema(field.shape);
+            if let Value::Object(schema) = &mut schema {
+                schema.insert("description".to_owned(), field.text.into());
+            }
+            (field.name.to_owned(), schema)
+        })
+        .collect();
+    let required: Vec<&str> = fields.iter().filter(|field| field.required).map(|field| field.name).collect();
+    json!({ "type": "object", "additionalProperties": false, "required": required, "properties": properties })
+}
+
+/// An example of a request's content.
+pub(crate) fn sample(fields: &[&Field]) -> Value {
+    fields
+        .iter()
+        .filter(|field| field.required)
+        .map(|field| (field.name.to_owned(), example(field.shape)))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+fn answered(answer: Answer) -> Value {
+    let schema = match answer {
+        Answer::Empty => {
+            return json!({ "description": "It may pass; who it is stands in `x-tessera-` headers." });
+        }
+        Answer::One(names) => object(names),
+        Answer::Page(names) => json!({
+            "type": "object", "required": ["rows", "next"],
+            "properties": {
+                "rows": { "type": "array", "items": object(names) },
+                "next": { "type": ["string", "null"], "description": "the cursor of the next page" },
+            },
+        }),
+        Answer::Made(names) => {
+            let names: Vec<&str> = ["receipt", "repeated"].into_iter().chain(names.iter().copied()).collect();
+            object(&names)
+        }
+    };
+    json!({ "description": "Done.", "content": { "application/json": { "schema": schema } } })
+}
+
+fn object(names: &[&str]) -> Value {
+    let mut properties = Map::new();
+    for name in names {
+        properties.insert((*name).to_owned(), member(name));
+        if matches!(member(name).get("format"), Some(Value::String(format)) if format == "date-time") {
+            properties.insert(format!("{name}_ms"), json!({ "type": ["integer", "null"] }));
+        }
+    }
+    json!({ "type": "object", "properties": properties })
+}
+
+/// A member of an answer, by its name: one name means one thing everywhere.
+fn member(name: &str) -> Value {
+    match name {
+        "created" | "expires" | "idle_until" | "valid_until" | "authenticated_at" | "last_used" | "from"
+        | "until" => {
+            json!({ "type": ["string", "null"], "format": "date-time" })
+        }
+        "active" | "repeated" | "inherits" | "has_password" => json!({ "type": "boolean" }),
+        "reason_code" | "iat" | "exp" | "index" | "ended" | "role_id" => json!({ "type": "integer" }),
+        "decision" => json!({ "type": "string", "enum": ["permit", "deny"] }),
+        "subject" | "sub" | "session" => json!({ "type": "string", "format": "uuid" }),
+        "permissions" | "workspaces" | "patterns" | "decisions" => json!({ "type": "array", "items": {} }),
+        "workspace" | "parent" | "csrf_token" => json!({ "type": ["string", "integer", "null"] }),
+        "id" | "value" | "permission" | "role" => json!({}),
+        _ if crate::settings::NAMES.contains(&name) => json!({ "type": "integer" }),
+        _ => json!({ "type": "string" }),
+    }
+}
+
+fn schema(shape: Shape) -> Value {
+    let name = || json!({ "type": "string", "minLength": 1, "maxLength": 128 });
+    match shape {
+        Shape::Name => name(),
+        Shape::Names => json!({ "type": "array", "maxItems": 1024, "items": name() }),
+        Shape::Patterns => {
+            json!({ "type": "array", "maxItems": 64, "items": { "type": "string", "minLength": 1, "maxLength": 129 } })
+        }
+        Shape::Subject | Shape::Session => json!({ "type": "string", "format": "uuid" }),
+        Shape::Tenant => json!({ "type": "string", "minLength": 1, "maxLength": 128 }),
+        Shape::Handle => json!({ "type": "string", "pattern": "^t(ess|key|ref)_[A-Za-z0-9_-]{59}$" }),
+        Shape::Password => json!({ "type": "string", "format": "password", "maxLength": 1024 }),
+        Shape::SubjectKind => json!({ "type": "string", "enum": ["person", "machine"] }),
+        Shape::Identifier => json!({ "type": "string", "minLength": 3, "maxLength": 254 }),
+        Shape::Identifiers => {
+            json!({ "type": "array", "maxItems": 16, "items": { "type": "string", "minLength": 3, "maxLength": 254 } })
+        }
+        Shape::AttributeKind => json!({ "type": "string", "enum": ["bool", "integer", "text"] }),
+        Shape::Attributes => json!({
+            "type": "object", "maxProperties": 64,
+            "additionalProperties": { "type": ["boolean", "integer", "string", "null"] },
+        }),
+        Shape::Bool => json!({ "type": "boolean" }),
+        Shape::Count => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
+        Shape::Cursor => json!({ "type": "string", "pattern": "^[0-9]{1,20}$" }),
+        Shape::Instant => json!({
+            "oneOf": [{ "type": "string", "format": "date-time" }, { "type": "integer", "minimum": 0 }],
+        }),
+        Shape::Receipt => json!({ "type": "string", "pattern": "^[0-9]{1,20}\\.[0-9]{1,20}$" }),
+        Shape::Permission | Shape::Workspace => json!({
+            "oneOf": [name(), { "type": "integer", "minimum": 0, "maximum": u32::MAX }],
+        }),
+        Shape::Checks => json!({
+            "type": "array", "minItems": 1, "maxItems": 1024,
+            "items": {
+                "type": "object", "additionalProperties": false, "required": ["permission"],
+                "properties": {
+                    "handle": schema(Shape::Handle), "permission": schema(Shape::Permission),
+                    "workspace": schema(Shape::Workspace), "address": { "type": "string" },
+                },
+            },
+        }),
+        Shape::Text => json!({ "type": "string", "maxLength": 4096 }),
+    }
+}
+
+/// A value that reads as its shape.
+pub(crate) fn example(shape: Shape) -> Value {
+    match shape {
+        Shape::Name => json!("orders.clerk"),
+        Shape::Names => json!(["orders.read"]),
+        Shape::Patterns => json!(["orders.*"]),
+        Shape::Subject | Shape::Session => json!("01a2157f-2efc-788e-b29a-57721e09a4f3"),
+        Shape::Tenant => json!("acme"),
+        Shape::Handle => json!("tkey_AQIAAAEAAAAAAAAAAQAAAAIAAABBJOPX7n5E8KNXP9scmBrOj0ASNQ2axR6i"),
+        Shape::Password => json!("correct horse battery staple"),
+        Shape::SubjectKind => json!("person"),
+        Shape::Identifier => json!("amy@example.org"),
+        Shape::Identifiers => json!(["amy@example.org"]),
+        Shape::AttributeKind => json!("integer"),
+        Shape::Attributes => json!({ "floor": 3, "nickname": null }),
+        Shape::Bool => json!(true),
+        Shape::Count => json!(100),
+        Shape::Cursor => json!("100"),
+        Shape::Instant => json!("2031-01-01T00:00:00Z"),
+        Shape::Receipt => json!("1.42"),
+        Shape::Permission => json!("orders.read"),
+        Shape::Workspace => json!("berlin"),
+        Shape::Checks => {
+            json!([{ "permission": "orders.read" }, { "permission": "orders.write", "workspace": "berlin" }])
+        }
+        Shape::Text => json!("amy@example.org"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/surface/openapi.json");
+
+    /// PROPERTY: the golden text is what the table says.
+    #[test]
+    fn the_golden_text_is_current() {
+        let text = serde_json::to_string_pretty(&document()).expect("json") + "\n";
+        if std::env::var("TESSERA_GOLDEN").as_deref() == Ok("write") {
+            std::fs::write(GOLDEN, &text).expect("written");
+        }
+        let golden = std::fs::read_to_string(GOLDEN).expect("docs/surface/openapi.json");
+        assert!(
+            golden == text,
+            "TESSERA_GOLDEN=write cargo test -p tessera-gateway-http, and name the change"
+        );
+    }
+}

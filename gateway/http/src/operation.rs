@@ -1,0 +1,234 @@
+//! What an operation is: one line of the table that routes, reads, refuses, documents and tests it.
+
+use tessera_model::CommandKind;
+
+/// A method of HTTP.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verb {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+impl Verb {
+    /// Its name in lower case, as OpenAPI writes it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Post => "post",
+            Self::Put => "put",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// Where a field of a request stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Stand {
+    Path,
+    Query,
+    Body,
+}
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Shape {
+    Name,
+    Names,
+    Patterns,
+    /// Public id of a subject.
+    Subject,
+    /// Public id of a session or key.
+    Session,
+    /// Tenant by id or name.
+    Tenant,
+    /// The text form of a handle; a secret.
+    Handle,
+    /// A password or one-time secret.
+    Password,
+    /// Person or machine.
+    SubjectKind,
+    /// Name, address or number that somebody signs in with; its kind is guessed.
+    Identifier,
+    Identifiers,
+    /// Bool, integer or text.
+    AttributeKind,
+    /// An object of attributes; null removes one.
+    Attributes,
+    Bool,
+    /// A whole number of at most 32 bits.
+    Count,
+    /// Where a page begins, as the page before told it.
+    Cursor,
+    /// An instant: ISO 8601 in UTC, or Unix time in ms.
+    Instant,
+    /// `epoch.revision`.
+    Receipt,
+    /// A permission by name or id.
+    Permission,
+    /// A workspace by name or index.
+    Workspace,
+    /// The questions of a batch.
+    Checks,
+    Text,
+}
+
+/// A field of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) stand: Stand,
+    pub(crate) shape: Shape,
+    pub(crate) required: bool,
+    pub(crate) text: &'static str,
+}
+
+impl Field {
+    /// A part of the path.
+    pub(crate) const fn path(name: &'static str, shape: Shape, text: &'static str) -> Self {
+        Self { name, stand: Stand::Path, shape, required: true, text }
+    }
+
+    /// A parameter of the query that may be left out.
+    pub(crate) const fn query(name: &'static str, shape: Shape, text: &'static str) -> Self {
+        Self { name, stand: Stand::Query, shape, required: false, text }
+    }
+
+    /// A member of the body.
+    pub(crate) const fn body(name: &'static str, shape: Shape, text: &'static str) -> Self {
+        Self { name, stand: Stand::Body, shape, required: true, text }
+    }
+
+    /// A member of the body that may be left out.
+    pub(crate) const fn maybe(name: &'static str, shape: Shape, text: &'static str) -> Self {
+        Self { name, stand: Stand::Body, shape, required: false, text }
+    }
+}
+
+/// Who may ask for it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Needs {
+    /// Nobody has to show a credential.
+    Nothing,
+    /// Any live session or key.
+    Credential,
+    /// A permission of the caller's tenant.
+    Permission(&'static str),
+    /// A permission, or a session that asks about its own subject.
+    OwnOr(&'static str),
+}
+
+impl Needs {
+    /// The permission, if one is named.
+    pub(crate) const fn permission(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing | Self::Credential => None,
+            Self::Permission(permission) | Self::OwnOr(permission) => Some(permission),
+        }
+    }
+}
+
+/// What answers it, as a member → meaning list.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Answer {
+    /// One object with these members.
+    One(&'static [&'static str]),
+    /// A page: `rows` with these members each, and `next`.
+    Page(&'static [&'static str]),
+    /// What a command made: `receipt`, `repeated`, and these members.
+    Made(&'static [&'static str]),
+    /// No content.
+    Empty,
+}
+
+/// One line of the table.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    /// Its name, unique: `operationId` of OpenAPI.
+    pub(crate) id: &'static str,
+    pub(crate) verb: Verb,
+    /// Below the tenant, with `{field}` for parts.
+    pub(crate) path: &'static str,
+    pub(crate) needs: Needs,
+    pub(crate) summary: &'static str,
+    pub(crate) fields: &'static [Field],
+    pub(crate) answer: Answer,
+    pub(crate) act: Act,
+}
+
+/// What is done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Act {
+    /// A question that is answered from the published view.
+    Ask(Ask),
+    /// A page or a record.
+    List(List),
+    /// A command of the engine, whose id is the idempotency key.
+    Order(CommandKind),
+    /// A command that begins with a proof of the caller's own.
+    Own(Own),
+}
+
+/// Questions.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Ask {
+    Check,
+    CheckBatch,
+    Introspect,
+    Permissions,
+    Resolve,
+    WhoAmI,
+    Forward,
+}
+
+/// Lists and records.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum List {
+    Tenants,
+    Tenant,
+    Subjects,
+    Subject,
+    FindSubject,
+    Identifiers,
+    AttributeValues,
+    Attributes,
+    PermissionNames,
+    Roles,
+    Role,
+    Workspaces,
+    Workspace,
+    Grants,
+    Sessions,
+    Settings,
+    MySessions,
+    Keys,
+    KeysOf,
+    Key,
+}
+
+/// What begins with a proof, or is about the caller.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Own {
+    SignIn,
+    Touch,
+    ChangePassword,
+    EndThis,
+    EndOne,
+    EndOthers,
+    EndAll,
+    SignOut,
+    PatchSettings,
+}
+
+impl Act {
+    /// Whether it changes something: an idempotency key counts.
+    pub(crate) const fn changes(self) -> bool {
+        match self {
+            Self::Ask(_) | Self::List(_) => false,
+            Self::Order(_) | Self::Own(_) => true,
+        }
+    }
+}

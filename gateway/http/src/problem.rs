@@ -1,0 +1,242 @@
+//! Why a request was not answered with what it asked for: a problem document (RFC 9457).
+//!
+//! `code` and `name` are those of the one code table (docs/surface/codes.txt); the status is that of
+//! HTTP. Nothing from inside the node is told.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use serde_json::{Map, Value};
+use tessera_engine::SubmitError;
+use tessera_model::Refusal;
+use tessera_model::code::{CODE_FAILED, CODE_UNKNOWN, ProtocolCode};
+
+/// When a caller should come again whose tenant wakes or whose budget is used up, ms.
+const COME_AGAIN_MS: u32 = 50;
+
+/// A problem on its way to the caller.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: u16,
+    name: &'static str,
+    title: String,
+    /// The member, parameter or header that is meant.
+    field: Option<String>,
+    detail: Option<&'static str>,
+    retry_ms: u32,
+}
+
+/// The status that stands for a refusal.
+const fn status_of(code: u16) -> StatusCode {
+    match code {
+        200 | 202 | 215 | 219 | 224 => StatusCode::FORBIDDEN,
+        201 | 203 | 205..=210 | 228 | 230 => StatusCode::NOT_FOUND,
+        213 | 214 => StatusCode::BAD_REQUEST,
+        212 | 216 | 217 | 218 | 222 | 227 => StatusCode::UNPROCESSABLE_ENTITY,
+        229 => StatusCode::INSUFFICIENT_STORAGE,
+        231 | 300 | 303 | 502 => StatusCode::SERVICE_UNAVAILABLE,
+        301 => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::CONFLICT,
+    }
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: u16, name: &'static str, title: &str) -> Self {
+        Self { status, code, name, title: title.to_owned(), field: None, detail: None, retry_ms: 0 }
+    }
+
+    fn protocol(status: StatusCode, code: ProtocolCode, name: &'static str) -> Self {
+        Self::new(status, code.code(), name, code.text())
+    }
+
+    /// The same, told at a member, parameter or header.
+    pub(crate) fn at(mut self, field: &str) -> Self {
+        self.field = Some(field.to_owned());
+        self
+    }
+
+    /// The same, with a sentence for people.
+    pub(crate) const fn because(mut self, detail: &'static str) -> Self {
+        self.detail = Some(detail);
+        self
+    }
+
+    /// The request does not read: bad JSON, a bad query, a bad header.
+    pub(crate) fn unreadable(detail: &'static str) -> Self {
+        Self::protocol(StatusCode::BAD_REQUEST, ProtocolCode::BadPayload, "BadPayload").because(detail)
+    }
+
+    /// No credential, or one that opens nothing: one answer for every cause.
+    pub(crate) fn unauthenticated() -> Self {
+        Self::protocol(StatusCode::UNAUTHORIZED, ProtocolCode::HelloRefused, "HelloRefused")
+    }
+
+    /// A browser's request that another site may have made.
+    pub(crate) fn cross_site(detail: &'static str) -> Self {
+        Self::from(Refusal::Unauthorized).because(detail)
+    }
+
+    /// Nothing is served at this path.
+    pub(crate) fn no_such_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, ProtocolCode::KindUnknown.code(), "KindUnknown", "no such path")
+    }
+
+    /// The path is served, but not with this method.
+    pub(crate) fn no_such_method() -> Self {
+        let code = ProtocolCode::KindUnknown.code();
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, code, "KindUnknown", "not with this method")
+    }
+
+    /// The content is not of a type that is read here.
+    pub(crate) fn content_type() -> Self {
+        Self::protocol(StatusCode::UNSUPPORTED_MEDIA_TYPE, ProtocolCode::BadPayload, "BadPayload")
+            .at("content-type")
+            .because("the content must be application/json")
+    }
+
+    /// The content is over the cap.
+    pub(crate) fn too_large() -> Self {
+        Self::protocol(StatusCode::PAYLOAD_TOO_LARGE, ProtocolCode::FrameTooLarge, "FrameTooLarge")
+    }
+
+    /// The content has no length of its own (RFC 9112 section 6.3).
+    pub(crate) fn length_required() -> Self {
+        Self::protocol(StatusCode::LENGTH_REQUIRED, ProtocolCode::BadHeader, "BadHeader")
+            .at("transfer-encoding")
+            .because("send content with a content-length")
+    }
+
+    /// The target is longer than any that is served.
+    pub(crate) fn target_too_long() -> Self {
+        Self::protocol(StatusCode::URI_TOO_LONG, ProtocolCode::FrameTooLarge, "FrameTooLarge")
+    }
+
+    /// The content came too slowly.
+    pub(crate) fn too_slow() -> Self {
+        Self::protocol(StatusCode::REQUEST_TIMEOUT, ProtocolCode::TooSlow, "TooSlow")
+    }
+
+    /// Host, SNI, path, header and credential do not name the same tenant or host.
+    pub(crate) fn misdirected(field: &str) -> Self {
+        Self::protocol(StatusCode::MISDIRECTED_REQUEST, ProtocolCode::BadHeader, "BadHeader")
+            .at(field)
+            .because("the request names more than one host or tenant")
+    }
+
+    /// The node is going away.
+    pub(crate) fn draining() -> Self {
+        let mut problem = Self::protocol(StatusCode::SERVICE_UNAVAILABLE, ProtocolCode::Draining, "Draining");
+        problem.retry_ms = 1_000;
+        problem
+    }
+
+    /// The node has failed at this request.
+    pub(crate) fn failed() -> Self {
+        let title = "the node failed; nothing is known to have happened";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, CODE_FAILED, "Failed", title)
+    }
+
+    /// A budget is used up.
+    pub(crate) fn over_budget(retry_ms: u32) -> Self {
+        let mut problem = Self::from(Refusal::Busy);
+        problem.retry_ms = retry_ms.max(1);
+        problem
+    }
+
+    /// What the caller saw is not what is there now (RFC 9110 section 13.1.1).
+    pub(crate) fn precondition() -> Self {
+        let mut problem = Self::from(Refusal::Changed).at("if-match");
+        problem.status = StatusCode::PRECONDITION_FAILED;
+        problem
+    }
+
+    /// The status.
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The document.
+    pub(crate) fn to_json(&self) -> Value {
+        let mut json = Map::new();
+        let mut put = |member: &str, value: Value| json.insert(member.to_owned(), value);
+        put("type", format!("urn:tessera:code:{}", self.code).into());
+        put("title", self.title.clone().into());
+        put("status", self.status.as_u16().into());
+        put("code", self.code.into());
+        put("name", self.name.into());
+        if let Some(field) = &self.field {
+            put("field", field.clone().into());
+        }
+        if let Some(detail) = self.detail {
+            put("detail", detail.into());
+        }
+        if self.retry_ms > 0 {
+            put("retry_ms", self.retry_ms.into());
+        }
+        Value::Object(json)
+    }
+
+    /// The answer.
+    pub(crate) fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.to_json().to_string()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.retry_ms > 0 {
+            // Whole seconds only; `retry_ms` is finer.
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_ms.div_ceil(1_000)));
+        }
+        response
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let code = refusal.code();
+        let mut problem = Self::new(status_of(code), code, refusal.name(), &refusal.to_string());
+        if matches!(refusal, Refusal::NotReady | Refusal::Busy | Refusal::Behind) {
+            problem.retry_ms = COME_AGAIN_MS;
+        }
+        if matches!(refusal, Refusal::ClockSkew | Refusal::CommandTooOld | Refusal::IdReused) {
+            problem = problem.at("idempotency-key");
+        }
+        if let Refusal::SettingOutOfBounds(setting) = refusal {
+            problem = problem.at(setting.name());
+        }
+        problem
+    }
+}
+
+impl From<SubmitError> for Problem {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Refused(refusal) => refusal.into(),
+            SubmitError::Unknown => {
+                let title = "the outcome is not known: repeat it under the same idempotency key";
+                let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, CODE_UNKNOWN, "Unknown", title);
+                problem.retry_ms = COME_AGAIN_MS;
+                problem
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: every refusal has a status of the client's or the node's fault, and its own code.
+    #[test]
+    fn every_refusal_has_a_status() {
+        for refusal in Refusal::ALL {
+            let problem = Problem::from(*refusal);
+            assert!(problem.status.is_client_error() || problem.status.is_server_error(), "{refusal:?}");
+            assert_eq!(problem.to_json().get("code"), Some(&Value::from(refusal.code())));
+        }
+        assert_eq!(Problem::from(Refusal::RoleUnknown).status, StatusCode::NOT_FOUND);
+        assert_eq!(Problem::from(Refusal::Duplicate).status, StatusCode::CONFLICT);
+    }
+}

@@ -1,0 +1,144 @@
+//! From a request to its line of the table, and from an answer to the wire.
+
+use crate::caller::{Origin, source};
+use crate::cross;
+use crate::door::Shared;
+use crate::figures::add;
+use crate::forward;
+use crate::operation::{Operation, Verb};
+use crate::problem::Problem;
+use crate::serve;
+use crate::table::OPERATIONS;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{RawPathParams, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Response, Version, header};
+use axum::routing::{MethodFilter, on};
+use hyper::body::Incoming;
+use std::sync::Arc;
+use tower_service::Service as _;
+
+/// The tenant's part of a path.
+const TENANT_PREFIX: &str = "/t/{tenant}";
+/// LIMIT: a request's target, bytes: the longest path holds two names of 128 B, escaped.
+const TARGET_BYTES_MAX: usize = 4 * 1024;
+
+/// The routes of the table, each also below the tenant's prefix.
+pub(crate) fn router(shared: &Arc<Shared>) -> Router {
+    let mut router = Router::new();
+    for operation in OPERATIONS {
+        for prefix in ["", TENANT_PREFIX] {
+            let shared = Arc::clone(shared);
+            let serve = move |path: Result<RawPathParams, _>, request: Request| {
+                let shared = Arc::clone(&shared);
+                async move { serve::serve(shared, operation, path.ok(), request).await }
+            };
+            router = router.route(&format!("{prefix}{}", operation.path), on(filter(operation), serve));
+        }
+    }
+    crate::explorer::routes(router)
+        .fallback(async || Problem::no_such_path().into_response())
+        .method_not_allowed_fallback(async || Problem::no_such_method().into_response())
+}
+
+const fn filter(operation: &Operation) -> MethodFilter {
+    match operation.verb {
+        Verb::Get => MethodFilter::GET,
+        Verb::Post => MethodFilter::POST,
+        Verb::Put => MethodFilter::PUT,
+        Verb::Patch => MethodFilter::PATCH,
+        Verb::Delete => MethodFilter::DELETE,
+    }
+}
+
+/// What an answer tells the log beside its status.
+#[derive(Clone, Copy)]
+pub(crate) struct Told(pub(crate) &'static str);
+
+/// Answers one request.
+pub(crate) async fn respond(
+    shared: &Arc<Shared>,
+    mut router: Router,
+    peer: Origin,
+    request: hyper::Request<Incoming>,
+) -> Response<Body> {
+    let begun = tokio::time::Instant::now();
+    let (parts, body) = request.into_parts();
+    let origin = Origin { address: source(shared, peer.address, &parts.headers), sni: peer.sni };
+    let listed = cross::listed(shared, &parts.headers);
+    let method = parts.method.clone();
+    let envoy = parts.uri.path().starts_with(forward::PREFIX);
+    let mut response = match sound(shared, &parts) {
+        Err(problem) => {
+            let mut response = problem.into_response();
+            // What stands behind its head is not read.
+            if parts.version < Version::HTTP_2 {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        }
+        Ok(()) => match cross::preflight(shared, &parts) {
+            Some(answered) => answered.unwrap_or_else(Problem::into_response),
+            None if envoy => {
+                let asked = forward::envoy(shared, &parts, &origin).await;
+                serve::counted(shared, &origin, asked).unwrap_or_else(Problem::into_response)
+            }
+            None => {
+                let mut request = Request::from_parts(parts, Body::new(body));
+                request.extensions_mut().insert(origin.clone());
+                // A router never fails.
+                router.call(request).await.unwrap_or_else(|never| match never {})
+            }
+        },
+    };
+    if envoy {
+        forward::strip(&mut response);
+    }
+    count(shared, &response);
+    cross::finish(shared, listed, &mut response);
+    let route = response.extensions().get::<Told>().map_or("-", |told| told.0);
+    tracing::debug!(
+        target: "tessera::access",
+        peer = %origin.address,
+        %method,
+        route,
+        status = response.status().as_u16(),
+        us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+        "answered"
+    );
+    response
+}
+
+fn count(shared: &Shared, response: &Response<Body>) {
+    let counters = &shared.counters;
+    add(&counters.requests, 1);
+    if response.status().is_client_error() {
+        add(&counters.refused, 1);
+    } else if response.status().is_server_error() {
+        add(&counters.failed, 1);
+    }
+}
+
+/// Refuses what no request needs and what two readers may read in two ways.
+fn sound(shared: &Shared, parts: &Parts) -> Result<(), Problem> {
+    if *shared.draining.borrow() {
+        return Err(Problem::draining());
+    }
+    if parts.headers.contains_key(header::TRANSFER_ENCODING) {
+        // RFC 9112 section 6.3: a length may be asked for. With one length there is one reading.
+        return Err(Problem::length_required());
+    }
+    if parts.headers.get_all(header::CONTENT_LENGTH).iter().count() > 1 {
+        return Err(Problem::unreadable("a header stands twice").at("content-length"));
+    }
+    if parts.uri.path().len() + parts.uri.query().map_or(0, str::len) > TARGET_BYTES_MAX {
+        return Err(Problem::target_too_long());
+    }
+    for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
+        if parts.headers.contains_key(name) {
+            return Err(Problem::unreadable("the method is that of the request").at(name));
+        }
+    }
+    Ok(())
+}

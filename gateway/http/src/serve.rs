@@ -1,0 +1,233 @@
+//! One request of the table: who asks, what is asked, within which budget, and the answer.
+
+use crate::ask;
+use crate::caller::{self, Caller, Origin, single};
+use crate::condition;
+use crate::door::Shared;
+use crate::figures::add;
+use crate::forward;
+use crate::input::Input;
+use crate::json::{self, Json};
+use crate::limits::BODY_BYTES_MAX;
+use crate::list;
+use crate::operation::{Act, Ask, Needs, Operation, Stand};
+use crate::order::{self, Answered};
+use crate::parameters;
+use crate::problem::Problem;
+use crate::route::Told;
+use crate::sources::network;
+use axum::body::{Body, Bytes};
+use axum::extract::{RawPathParams, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use serde_json::Value;
+use std::sync::Arc;
+use tessera_engine::Engine;
+
+/// Answers a request of an operation.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    operation: &'static Operation,
+    path: Option<RawPathParams>,
+    request: Request,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let answered = attempt(&shared, operation, path, (&parts, body)).await;
+    let mut response = answered.unwrap_or_else(Problem::into_response);
+    if operation.act == Act::Ask(Ask::Forward) {
+        forward::strip(&mut response);
+    }
+    response.extensions_mut().insert(Told(operation.path));
+    response
+}
+
+/// Takes requests that show nothing good from the budget of their source.
+pub(crate) fn counted<T>(shared: &Shared, origin: &Origin, asked: Result<T, Problem>) -> Result<T, Problem> {
+    if let Err(problem) = &asked
+        && problem.status() == StatusCode::UNAUTHORIZED
+    {
+        add(&shared.counters.unauthenticated, 1);
+        stranger(shared, origin)?;
+    }
+    asked
+}
+
+fn stranger(shared: &Shared, origin: &Origin) -> Result<(), Problem> {
+    let taken = shared.by_source.take(network(origin.address), 1, shared.engine.now());
+    taken.map_err(|wait| over_budget(shared, wait))
+}
+
+fn over_budget(shared: &Shared, wait: u32) -> Problem {
+    add(&shared.counters.over_budget, 1);
+    Problem::over_budget(wait)
+}
+
+async fn attempt(
+    shared: &Arc<Shared>,
+    operation: &'static Operation,
+    path: Option<RawPathParams>,
+    (parts, body): (&Parts, Body),
+) -> Result<Response<Body>, Problem> {
+    let origin = parts.extensions.get::<Origin>().cloned().ok_or_else(Problem::failed)?;
+    let path = path.ok_or_else(|| Problem::unreadable("the path does not read"))?;
+    let (mut tenant, mut rest) = (None, Vec::new());
+    for (name, value) in &path {
+        if name == "tenant" {
+            tenant = Some(value.to_owned());
+        } else {
+            rest.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    let named = caller::tenant(shared, parts, tenant.as_deref(), &origin)?;
+    let query = parts.uri.query().unwrap_or_default();
+    if operation.needs == Needs::Nothing {
+        stranger(shared, &origin)?;
+        let input = read(shared, operation, (rest, query), (parts, body)).await?;
+        let id = order::command_id(shared, parts)?;
+        return ok(order::claim(shared, id, &input).await?);
+    }
+    let forward = operation.act == Act::Ask(Ask::Forward);
+    let bound = caller::bind(shared, parts, named, forward).await;
+    let caller = counted(shared, &origin, bound)?;
+    let input = read(shared, operation, (rest, query), (parts, body)).await?;
+    afford(shared, &caller, &input)?;
+    match operation.act {
+        Act::Ask(asked) => ask(shared, &caller, asked, &input),
+        Act::List(asked) => {
+            let value = list::answer(shared, &caller, (operation, asked), input).await?;
+            if condition::is_record(asked) { tagged(parts, value) } else { ok(value) }
+        }
+        act @ (Act::Order(_) | Act::Own(_)) => {
+            let id = order::command_id(shared, parts)?;
+            // Conditions are looked at one after another, so that of two that saw the same one is told.
+            let _turn = match single(&parts.headers, "if-match")? {
+                Some(_) => Some(shared.conditions.lock().await),
+                None => None,
+            };
+            condition::hold(shared, &caller, (operation, parts), &input).await?;
+            let (value, headers): Answered = order::perform(shared, &caller, (act, id), &input).await?;
+            let mut response = ok(value)?;
+            response.headers_mut().extend(headers);
+            Ok(response)
+        }
+    }
+}
+
+fn ask(shared: &Shared, caller: &Caller, asked: Ask, input: &Input) -> Result<Response<Body>, Problem> {
+    let engine: &Engine = &shared.engine;
+    if engine.is_asleep(&caller.bound) {
+        return Err(engine.unready(&caller.bound.home).into());
+    }
+    match asked {
+        Ask::Check => ok(ask::check(shared, caller, input)?),
+        Ask::CheckBatch => ok(ask::check_batch(shared, caller, input)?),
+        Ask::Introspect => ok(ask::introspect(shared, caller, input)?),
+        Ask::Permissions => ok(ask::permissions(shared, caller, input)?),
+        Ask::Resolve => ok(ask::resolve(shared, caller, input)?),
+        Ask::WhoAmI => ok(ask::who_am_i(shared, caller)?),
+        Ask::Forward => forward::ask(shared, caller, (input.text("permission"), input.text("workspace"))),
+    }
+}
+
+/// Takes a request from the budgets of its credential and tenant; each check of a batch counts.
+fn afford(shared: &Shared, caller: &Caller, input: &Input) -> Result<(), Problem> {
+    let (bound, now) = (&caller.bound, shared.engine.now());
+    let cost = u32::try_from(input.checks("checks").len()).unwrap_or(u32::MAX).max(1);
+    let credential = (bound.home.tenant, bound.credential);
+    let taken = shared.by_credential.take(credential, cost, now);
+    let taken = taken.and_then(|()| shared.by_tenant.take(bound.entry.tenant, cost, now));
+    taken.map_err(|wait| over_budget(shared, wait))
+}
+
+/// Reads query and content as the table says.
+async fn read(
+    shared: &Shared,
+    operation: &'static Operation,
+    (path, query): (Vec<(String, String)>, &str),
+    (parts, body): (&Parts, Body),
+) -> Result<Input, Problem> {
+    let query = parameters::read(query)?;
+    let bytes = content(shared, parts, body).await?;
+    let members = members(operation, parts, &bytes)?;
+    Input::gather(operation, path, query, members)
+}
+
+/// The content, within its cap and its time.
+async fn content(shared: &Shared, parts: &Parts, body: Body) -> Result<Bytes, Problem> {
+    if let Some(length) = single(&parts.headers, "content-length")? {
+        let length: usize =
+            length.parse().map_err(|_| Problem::unreadable("is no length").at("content-length"))?;
+        if length > BODY_BYTES_MAX {
+            return Err(Problem::too_large());
+        }
+        if length == 0 {
+            return Ok(Bytes::new());
+        }
+    }
+    let read = axum::body::to_bytes(body, BODY_BYTES_MAX);
+    match tokio::time::timeout(shared.limits.body, read).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => Err(Problem::too_large()),
+        Err(_) => Err(Problem::too_slow()),
+    }
+}
+
+/// The members of the content: JSON, or for introspection also a form (RFC 7662 section 2.1).
+fn members(operation: &Operation, parts: &Parts, bytes: &[u8]) -> Result<Vec<(String, Json)>, Problem> {
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let takes = matches!(operation.verb, crate::operation::Verb::Post)
+        || operation.fields.iter().any(|field| field.stand == Stand::Body);
+    if !takes {
+        return Err(Problem::unreadable("no content is read here"));
+    }
+    let kind = single(&parts.headers, "content-type")?.ok_or_else(Problem::content_type)?;
+    let (kind, parameter) = kind.split_once(';').unwrap_or((kind, ""));
+    let (kind, parameter) = (kind.trim(), parameter.trim());
+    if !parameter.is_empty() && !parameter.eq_ignore_ascii_case("charset=utf-8") {
+        return Err(Problem::content_type());
+    }
+    if parts.headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(Problem::content_type().at("content-encoding"));
+    }
+    if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        && operation.act == Act::Ask(Ask::Introspect)
+    {
+        let text = str::from_utf8(bytes).map_err(|_| Problem::unreadable("not a form"))?;
+        let pairs = parameters::read(text)?;
+        return Ok(pairs.into_iter().map(|(name, value)| (name, Json::Text(value))).collect());
+    }
+    let merge = operation.verb == crate::operation::Verb::Patch
+        && kind.eq_ignore_ascii_case("application/merge-patch+json");
+    if !merge && !kind.eq_ignore_ascii_case("application/json") {
+        return Err(Problem::content_type());
+    }
+    match json::read(bytes)? {
+        Json::Members(members) => Ok(members),
+        Json::Null | Json::Bool(_) | Json::Whole(_) | Json::Fraction | Json::Text(_) | Json::List(_) => {
+            Err(Problem::unreadable("the content must be an object"))
+        }
+    }
+}
+
+fn ok(value: Value) -> Result<Response<Body>, Problem> {
+    let mut response = Response::new(Body::from(value.to_string()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// A record with its tag; nothing of it when the caller has it.
+fn tagged(parts: &Parts, value: Value) -> Result<Response<Body>, Problem> {
+    let tag = condition::tag(&value);
+    let has = single(&parts.headers, "if-none-match")?.is_some_and(|list| condition::names(list, &tag));
+    let mut response = ok(value)?;
+    if has {
+        *response.body_mut() = Body::empty();
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response.headers_mut().remove(header::CONTENT_TYPE);
+    }
+    let tag = HeaderValue::from_str(&tag).map_err(|_| Problem::failed())?;
+    response.headers_mut().insert(header::ETAG, tag);
+    Ok(response)
+}

@@ -1,0 +1,227 @@
+//! The table of all operations: from it come the routes, the strict reading, OpenAPI and the tests.
+
+use crate::operation::{Act, Answer, Ask, Field, List, Needs, Operation, Own, Shape, Verb};
+use tessera_model::CommandKind as Kind;
+
+const SUBJECT: Field = Field::path("subject", Shape::Subject, "public id of the subject");
+const TENANT: Field = Field::path("tenant_ref", Shape::Tenant, "id or name of the tenant");
+const AT_LEAST: Field = Field::maybe("at_least", Shape::Receipt, "a receipt that the answer must have seen");
+const HANDLE: Field = Field::maybe("handle", Shape::Handle, "session or key; without it, the caller's own");
+const WORKSPACE: Field = Field::maybe("workspace", Shape::Workspace, "name or index; none for the tenant");
+const CURSOR: Field = Field::query("cursor", Shape::Cursor, "`next` of the page before");
+const LIMIT: Field = Field::query("limit", Shape::Count, "rows at most, 1 to 1000");
+const NAME: Field = Field::body("name", Shape::Name, "unique name");
+const PATTERNS: Field =
+    Field::body("patterns", Shape::Patterns, "names of permissions, or beginnings with `*`");
+
+const NOTHING: Answer = Answer::Made(&[]);
+const SUBJECT_ROW: &[&str] = &["subject", "index", "kind", "status", "has_password"];
+const SESSION_ROW: &[&str] = &["session", "kind", "created", "expires", "idle_until"];
+const KEY_ROW: &[&str] =
+    &["session", "subject", "created", "expires", "last_used", "patterns", "description"];
+const ROLE_ROW: &[&str] = &["id", "name", "patterns"];
+const WORKSPACE_ROW: &[&str] = &["index", "id", "name", "parent", "inherits"];
+const TENANT_ROW: &[&str] = &["tenant", "name", "status", "created"];
+const SETTINGS_ROW: &[&str] = &crate::settings::NAMES;
+const SESSION_MADE: Answer = Answer::Made(&["subject", "session", "handle", "expires", "idle_until"]);
+
+const SUBJECTS: Needs = Needs::Permission("tessera.admin.subjects");
+const TENANTS: Needs = Needs::Permission("tessera.admin.tenants");
+const ROLES: Needs = Needs::Permission("tessera.admin.roles");
+const WORKSPACES: Needs = Needs::Permission("tessera.admin.workspaces");
+const GRANTS: Needs = Needs::Permission("tessera.admin.grants");
+const SESSIONS: Needs = Needs::Permission("tessera.admin.sessions");
+const SETTINGS: Needs = Needs::Permission("tessera.admin.settings");
+const KEYS: Needs = Needs::Permission("tessera.admin.keys");
+const OPEN: Needs = Needs::Permission("tessera.sessions.open");
+
+macro_rules! table {
+    ($($id:literal $verb:ident $path:literal, $needs:expr, $summary:literal, [$($field:expr),*],
+        $answer:expr, $act:expr;)*) => {
+        /// Every operation.
+        pub(crate) static OPERATIONS: &[Operation] = &[$(Operation {
+            id: $id,
+            verb: Verb::$verb,
+            path: $path,
+            needs: $needs,
+            summary: $summary,
+            fields: &[$($field),*],
+            answer: $answer,
+            act: $act,
+        },)*];
+    };
+}
+
+table! {
+    // Decisions.
+    "check" Post "/v1/check", Needs::Credential, "May this session or key do it, there, now?",
+        [HANDLE, Field::body("permission", Shape::Permission, "name or id"), WORKSPACE, AT_LEAST,
+         Field::maybe("address", Shape::Text, "where the holder's request came from")],
+        Answer::One(&["decision", "reason", "reason_code", "seen", "valid_until"]), Act::Ask(Ask::Check);
+    "check_batch" Post "/v1/check-batch", Needs::Credential, "Up to 1,024 checks against one position.",
+        [Field::body("checks", Shape::Checks, "each as of check"), HANDLE, AT_LEAST],
+        Answer::One(&["seen", "decisions"]), Act::Ask(Ask::CheckBatch);
+    "introspect" Post "/v1/introspect", Needs::Credential, "What is known about a session or key (RFC 7662).",
+        [Field::body("token", Shape::Text, "session or key"),
+         Field::maybe("token_type_hint", Shape::Text, "is not needed and not looked at"), AT_LEAST],
+        Answer::One(&["active", "sub", "tenant", "session", "kind", "iat", "exp", "workspace", "seen",
+            "idle_until", "token_type", "reason", "reason_code"]), Act::Ask(Ask::Introspect);
+    "list_permissions" Post "/v1/permissions", Needs::Credential, "Everything that a session or key may do in a workspace.",
+        [HANDLE, WORKSPACE, AT_LEAST],
+        Answer::One(&["decision", "reason", "reason_code", "seen", "valid_until", "permissions"]), Act::Ask(Ask::Permissions);
+    "resolve" Post "/v1/resolve", Needs::Credential, "Ids for names, to ask with; 0 for what is not known.",
+        [Field::maybe("permissions", Shape::Names, "names of permissions"),
+         Field::maybe("workspaces", Shape::Names, "names of workspaces")],
+        Answer::One(&["seen", "permissions", "workspaces"]), Act::Ask(Ask::Resolve);
+    "forward_authorization" Get "/v1/forward-auth", Needs::Credential, "For a reverse proxy: may this request pass?",
+        [Field::query("permission", Shape::Permission, "name; without one, being alive is enough"),
+         Field::query("workspace", Shape::Workspace, "name; none for the tenant")],
+        Answer::Empty, Act::Ask(Ask::Forward);
+
+    // People and sessions.
+    "sign_in" Post "/v1/sign-in", OPEN, "Signs a person in with a password and opens a session.",
+        [Field::body("identifier", Shape::Text, "as typed"),
+         Field::body("password", Shape::Password, "in the clear"),
+         Field::maybe("cookie", Shape::Bool, "give the session to a browser, in a __Host- cookie")],
+        SESSION_MADE, Act::Own(Own::SignIn);
+    "who_am_i" Get "/v1/me", Needs::Credential, "Whose credential this is, and until when.", [],
+        Answer::One(&["tenant", "subject", "session", "kind", "authenticated_at", "expires", "idle_until", "seen", "csrf_token"]),
+        Act::Ask(Ask::WhoAmI);
+    "touch" Post "/v1/me/touch", Needs::Credential, "Moves the idle end of the session (a key's last use).", [],
+        Answer::Made(&["expires", "idle_until"]), Act::Own(Own::Touch);
+    "change_password" Post "/v1/me/password", Needs::Credential, "Changes one's own password; other sessions end.",
+        [Field::body("old", Shape::Password, "the password until now"),
+         Field::body("new", Shape::Password, "the new one")], NOTHING, Act::Own(Own::ChangePassword);
+    "list_my_sessions" Get "/v1/me/sessions", Needs::Credential, "The caller's own live sessions and keys.",
+        [CURSOR, LIMIT], Answer::Page(SESSION_ROW), Act::List(List::MySessions);
+    "end_this_session" Delete "/v1/me/session", Needs::Credential, "Ends the session that asks.", [],
+        NOTHING, Act::Own(Own::EndThis);
+    "end_my_session" Delete "/v1/me/sessions/{session}", Needs::Credential, "Ends one of one's own sessions.",
+        [Field::path("session", Shape::Session, "public id")], NOTHING, Act::Own(Own::EndOne);
+    "end_my_other_sessions" Post "/v1/me/sessions/end-others", Needs::Credential, "Ends one's other sessions.", [],
+        Answer::Made(&["ended"]), Act::Own(Own::EndOthers);
+    "end_my_sessions" Delete "/v1/me/sessions", Needs::Credential, "Ends all of one's own sessions.", [],
+        NOTHING, Act::Own(Own::EndAll);
+    "sign_out" Post "/v1/sign-out", Needs::Credential, "Ends the session of a handle.",
+        [Field::body("handle", Shape::Handle, "the session's")], NOTHING, Act::Own(Own::SignOut);
+
+    // The node and its tenants.
+    "claim_operator" Post "/v1/operators/claim", Needs::Nothing, "Turns the one-time secret of the first start into an operator with a key.",
+        [Field::body("secret", Shape::Password, "as the node showed it"), NAME],
+        Answer::Made(&["subject", "session", "handle", "expires"]), Act::Order(Kind::ClaimOperator);
+    "create_tenant" Post "/v1/tenants", TENANTS, "Makes a tenant with an admin, who gets a key.", [NAME],
+        Answer::Made(&["tenant", "subject", "session", "handle", "expires"]), Act::Order(Kind::CreateTenant);
+    "list_tenants" Get "/v1/tenants", TENANTS, "The tenants.", [CURSOR, LIMIT],
+        Answer::Page(TENANT_ROW), Act::List(List::Tenants);
+    "read_tenant" Get "/v1/tenants/{tenant_ref}", TENANTS, "One tenant.", [TENANT],
+        Answer::One(TENANT_ROW), Act::List(List::Tenant);
+    "suspend_tenant" Post "/v1/tenants/{tenant_ref}/suspend", TENANTS, "Suspends a tenant.", [TENANT],
+        NOTHING, Act::Order(Kind::SuspendTenant);
+    "resume_tenant" Post "/v1/tenants/{tenant_ref}/resume", TENANTS, "Resumes a suspended tenant.", [TENANT],
+        NOTHING, Act::Order(Kind::ResumeTenant);
+    "delete_tenant" Delete "/v1/tenants/{tenant_ref}", TENANTS, "Deletes a tenant for ever.", [TENANT],
+        NOTHING, Act::Order(Kind::DeleteTenant);
+    "read_settings" Get "/v1/settings", SETTINGS, "The tenant's settings.", [],
+        Answer::One(SETTINGS_ROW), Act::List(List::Settings);
+    "change_settings" Patch "/v1/settings", SETTINGS, "Changes some of the tenant's settings (RFC 7396); with `dry_run` only looks whether they hold.",
+        [crate::settings::FIELDS[0], crate::settings::FIELDS[1], crate::settings::FIELDS[2],
+         crate::settings::FIELDS[3], crate::settings::FIELDS[4], crate::settings::FIELDS[5],
+         Field::query("dry_run", Shape::Bool, "change nothing")],
+        Answer::Made(SETTINGS_ROW), Act::Own(Own::PatchSettings);
+
+    // Subjects.
+    "create_subject" Post "/v1/subjects", SUBJECTS, "Makes a subject.",
+        [Field::maybe("kind", Shape::SubjectKind, "`person` (the default) or `machine`"),
+         Field::maybe("identifiers", Shape::Identifiers, "what it signs in with"),
+         Field::maybe("password", Shape::Password, "in the clear")],
+        Answer::Made(&["subject"]), Act::Order(Kind::CreateSubject);
+    "list_subjects" Get "/v1/subjects", SUBJECTS, "The subjects.", [CURSOR, LIMIT],
+        Answer::Page(SUBJECT_ROW), Act::List(List::Subjects);
+    "find_subject" Post "/v1/subjects/find", SUBJECTS, "The subject with an identifier.",
+        [Field::body("identifier", Shape::Identifier, "as typed")], Answer::One(SUBJECT_ROW), Act::List(List::FindSubject);
+    "read_subject" Get "/v1/subjects/{subject}", Needs::OwnOr("tessera.admin.subjects"), "One subject.", [SUBJECT],
+        Answer::One(SUBJECT_ROW), Act::List(List::Subject);
+    "delete_subject" Delete "/v1/subjects/{subject}", SUBJECTS, "Deletes a subject for ever.", [SUBJECT],
+        NOTHING, Act::Order(Kind::DeleteSubject);
+    "suspend_subject" Post "/v1/subjects/{subject}/suspend", SUBJECTS, "Suspends a subject.", [SUBJECT],
+        NOTHING, Act::Order(Kind::SuspendSubject);
+    "resume_subject" Post "/v1/subjects/{subject}/resume", SUBJECTS, "Resumes a suspended subject.", [SUBJECT],
+        NOTHING, Act::Order(Kind::ResumeSubject);
+    "set_password" Put "/v1/subjects/{subject}/password", SUBJECTS, "Sets somebody's password; their sessions end.",
+        [SUBJECT, Field::body("password", Shape::Password, "in the clear")], NOTHING, Act::Order(Kind::SetPassword);
+    "list_identifiers" Get "/v1/subjects/{subject}/identifiers", Needs::OwnOr("tessera.admin.subjects"), "What a subject signs in with.", [SUBJECT],
+        Answer::Page(&["identifier", "kind"]), Act::List(List::Identifiers);
+    "add_identifier" Post "/v1/subjects/{subject}/identifiers", SUBJECTS, "Adds an identifier to a subject.",
+        [SUBJECT, Field::body("identifier", Shape::Identifier, "as typed")], NOTHING, Act::Order(Kind::AddIdentifier);
+    "remove_identifier" Post "/v1/subjects/{subject}/identifiers/remove", SUBJECTS, "Takes an identifier from a subject.",
+        [SUBJECT, Field::body("identifier", Shape::Identifier, "as typed")], NOTHING, Act::Order(Kind::RemoveIdentifier);
+    "list_attribute_values" Get "/v1/subjects/{subject}/attributes", Needs::OwnOr("tessera.admin.subjects"), "The attributes of a subject.", [SUBJECT],
+        Answer::Page(&["name", "value"]), Act::List(List::AttributeValues);
+    "set_attributes" Patch "/v1/subjects/{subject}/attributes", SUBJECTS, "Sets attributes of a subject, or removes them with null (RFC 7396).",
+        [SUBJECT, Field::body("attributes", Shape::Attributes, "name and value")], NOTHING, Act::Order(Kind::SetAttributes);
+    "list_attributes" Get "/v1/attributes", SETTINGS, "The declared attributes.", [],
+        Answer::Page(&["name", "kind"]), Act::List(List::Attributes);
+    "declare_attribute" Post "/v1/attributes", SETTINGS, "Declares an attribute: typed and hot.",
+        [NAME, Field::body("kind", Shape::AttributeKind, "`bool`, `integer` or `text`")], NOTHING, Act::Order(Kind::DeclareAttribute);
+
+    // Roles, workspaces, grants.
+    "list_permission_names" Get "/v1/permission-names", ROLES, "The registered permissions.", [CURSOR, LIMIT],
+        Answer::Page(&["id", "name"]), Act::List(List::PermissionNames);
+    "register_permission" Post "/v1/permission-names", ROLES, "Registers a permission's name.", [NAME],
+        Answer::Made(&["permission"]), Act::Order(Kind::RegisterPermission);
+    "list_roles" Get "/v1/roles", ROLES, "The roles.", [CURSOR, LIMIT],
+        Answer::Page(ROLE_ROW), Act::List(List::Roles);
+    "create_role" Post "/v1/roles", ROLES, "Makes a role.", [NAME, PATTERNS],
+        Answer::Made(&["role"]), Act::Order(Kind::CreateRole);
+    "read_role" Get "/v1/roles/{name}", ROLES, "One role.", [Field::path("name", Shape::Name, "the role's")],
+        Answer::One(ROLE_ROW), Act::List(List::Role);
+    "change_role" Put "/v1/roles/{name}", ROLES, "Changes what a role covers.",
+        [Field::path("name", Shape::Name, "the role's"), PATTERNS], NOTHING, Act::Order(Kind::ChangeRole);
+    "delete_role" Delete "/v1/roles/{name}", ROLES, "Deletes a role and every grant of it.",
+        [Field::path("name", Shape::Name, "the role's")], NOTHING, Act::Order(Kind::DeleteRole);
+    "list_workspaces" Get "/v1/workspaces", WORKSPACES, "The workspaces.", [CURSOR, LIMIT],
+        Answer::Page(WORKSPACE_ROW), Act::List(List::Workspaces);
+    "create_workspace" Post "/v1/workspaces", WORKSPACES, "Makes a workspace.",
+        [NAME, Field::maybe("parent", Shape::Name, "the workspace above; none for the tenant"),
+         Field::maybe("inherits", Shape::Bool, "whether grants above hold here too; true when left out")],
+        Answer::Made(&["workspace"]), Act::Order(Kind::CreateWorkspace);
+    "read_workspace" Get "/v1/workspaces/{name}", WORKSPACES, "One workspace.", [Field::path("name", Shape::Name, "the workspace's")],
+        Answer::One(WORKSPACE_ROW), Act::List(List::Workspace);
+    "delete_workspace" Delete "/v1/workspaces/{name}", WORKSPACES, "Deletes an empty workspace and every grant in it.",
+        [Field::path("name", Shape::Name, "the workspace's")], NOTHING, Act::Order(Kind::DeleteWorkspace);
+    "list_grants" Get "/v1/subjects/{subject}/grants", Needs::OwnOr("tessera.admin.grants"), "The grants of a subject.", [SUBJECT],
+        Answer::Page(&["role", "workspace", "from", "until"]), Act::List(List::Grants);
+    "grant" Post "/v1/subjects/{subject}/grants", GRANTS, "Grants a role.",
+        [SUBJECT, Field::body("role", Shape::Name, "which"), Field::maybe("workspace", Shape::Name, "where; none for the tenant"),
+         Field::maybe("from", Shape::Instant, "first instant"), Field::maybe("until", Shape::Instant, "first instant after")],
+        NOTHING, Act::Order(Kind::Grant);
+    "ungrant" Post "/v1/subjects/{subject}/grants/remove", GRANTS, "Takes a grant back.",
+        [SUBJECT, Field::body("role", Shape::Name, "which"), Field::maybe("workspace", Shape::Name, "where; none for the tenant")],
+        NOTHING, Act::Order(Kind::Ungrant);
+
+    // Sessions and keys of others.
+    "list_sessions" Get "/v1/subjects/{subject}/sessions", Needs::OwnOr("tessera.admin.sessions"), "The live sessions and keys of a subject.",
+        [SUBJECT, CURSOR, LIMIT], Answer::Page(SESSION_ROW), Act::List(List::Sessions);
+    "open_session" Post "/v1/subjects/{subject}/sessions", OPEN, "Opens a session for a subject whom the caller has authenticated itself.", [SUBJECT],
+        SESSION_MADE, Act::Order(Kind::OpenSession);
+    "end_subject_sessions" Delete "/v1/subjects/{subject}/sessions", Needs::OwnOr("tessera.admin.sessions"), "Ends all sessions of a subject.", [SUBJECT],
+        NOTHING, Act::Order(Kind::EndSubjectSessions);
+    "touch_session" Post "/v1/sessions/touch", OPEN, "Moves the idle end of a session (a key's last use).",
+        [Field::body("handle", Shape::Handle, "the session's or key's")], Answer::Made(&["expires", "idle_until"]), Act::Order(Kind::TouchSession);
+    "end_session" Delete "/v1/sessions/{session}", Needs::OwnOr("tessera.admin.sessions"), "Ends one session or key.",
+        [Field::path("session", Shape::Session, "public id")], NOTHING, Act::Order(Kind::EndSession);
+    "end_tenant_sessions" Delete "/v1/sessions", SESSIONS, "Ends all sessions of the tenant.", [],
+        NOTHING, Act::Order(Kind::EndTenantSessions);
+    "list_keys" Get "/v1/keys", KEYS, "The tenant's API keys.", [CURSOR, LIMIT],
+        Answer::Page(KEY_ROW), Act::List(List::Keys);
+    "list_keys_of" Get "/v1/subjects/{subject}/keys", Needs::OwnOr("tessera.admin.keys"), "The API keys of a subject.",
+        [SUBJECT, CURSOR, LIMIT], Answer::Page(KEY_ROW), Act::List(List::KeysOf);
+    "read_key" Get "/v1/keys/{key}", KEYS, "One API key.", [Field::path("key", Shape::Session, "public id")],
+        Answer::One(KEY_ROW), Act::List(List::Key);
+    "create_key" Post "/v1/subjects/{subject}/keys", KEYS, "Makes an API key.",
+        [SUBJECT, Field::maybe("patterns", Shape::Patterns, "what it may cover; none for all that its owner may"),
+         Field::body("expires", Shape::Instant, "when it ends"), Field::maybe("description", Shape::Text, "what it is for")],
+        Answer::Made(&["subject", "session", "handle", "expires"]), Act::Order(Kind::CreateKey);
+    "revoke_key" Delete "/v1/keys/{key}", KEYS, "Ends a key.",
+        [Field::path("key", Shape::Session, "public id")], NOTHING, Act::Order(Kind::RevokeKey);
+}

@@ -1,0 +1,187 @@
+//! Tests over real sockets: a whole door over a store in memory, and a client that writes bytes.
+
+mod browser;
+mod decisions;
+mod hostile;
+mod operations;
+
+use crate::{Door, DoorConfig, Limits};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tessera_crypto::PasswordPool;
+use tessera_engine::{Clock, Engine, EngineConfig, Entropy};
+use tessera_model::{Private, UnixMillis};
+use tessera_storage::Memory;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+const START_MS: u64 = 1_767_225_600_000;
+
+/// A clock that stands until it is moved.
+struct Hand(AtomicU64);
+
+impl Clock for Hand {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+struct System;
+
+impl Entropy for System {
+    fn fill(&self, bytes: &mut [u8]) {
+        tessera_crypto::random::fill(bytes).expect("random bytes");
+    }
+}
+
+/// An open door with its engine and an operator.
+struct House {
+    engine: Engine,
+    door: Door,
+    clock: Arc<Hand>,
+    operator: String,
+}
+
+/// An answer.
+#[derive(Debug)]
+struct Reply {
+    status: u16,
+    headers: BTreeMap<String, String>,
+    text: String,
+}
+
+impl Reply {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    fn string(&self, member: &str) -> String {
+        self.json()[member].as_str().unwrap_or_else(|| panic!("no {member}: {self:?}")).to_owned()
+    }
+
+    fn code(&self) -> u64 {
+        self.json()["code"].as_u64().unwrap_or_else(|| panic!("no code: {self:?}"))
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{self:?}");
+        self
+    }
+}
+
+/// Reads an answer that is the last of its connection.
+fn parse(bytes: &[u8]) -> Reply {
+    let text = String::from_utf8_lossy(bytes);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|word| word.parse().ok());
+    let headers = lines.filter_map(|line| line.split_once(": ")).map(|(n, v)| (n.to_owned(), v.to_owned()));
+    Reply { status: status.unwrap_or(0), headers: headers.collect(), text: body.to_owned() }
+}
+
+impl House {
+    async fn open() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut DoorConfig)) -> Self {
+        let clock = Arc::new(Hand(AtomicU64::new(START_MS)));
+        let pool = PasswordPool::new(NonZeroUsize::new(1).expect("one"), 64).expect("a pool");
+        let seams: (Arc<dyn Clock>, Arc<dyn Entropy>) = (clock.clone(), Arc::new(System));
+        let store = Arc::new(Memory::new(1 << 20));
+        let engine =
+            Engine::start(EngineConfig::default(), store, seams, Arc::new(pool)).await.expect("an engine");
+        let mut config = DoorConfig {
+            listen: "127.0.0.1:0".parse().expect("an address"),
+            identity: None,
+            domain: "auth.example.com".to_owned(),
+            origins: vec!["https://app.example.com".to_owned()],
+            proxies: Vec::new(),
+            limits: Limits { source_per_second: 100_000, ..Limits::default() },
+        };
+        change(&mut config);
+        let door = Door::open(engine.clone(), config).await.expect("a door");
+        let mut house = Self { engine, door, clock, operator: String::new() };
+        let secret = Private::new(b"the one-time secret".to_vec());
+        let until = house.engine.now().plus_seconds(1_800).to_deadline();
+        house.engine.offer_operator(&secret, until).await.expect("offered");
+        let claim = json!({ "secret": "the one-time secret", "name": "ops" });
+        house.operator =
+            house.ask("POST /v1/operators/claim", "", Some(claim)).await.expect(200).string("handle");
+        house
+    }
+
+    fn pass(&self, ms: u64) {
+        self.clock.0.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    /// Sends bytes and reads until the connection ends.
+    async fn raw(&self, bytes: &[u8]) -> Reply {
+        let mut stream = TcpStream::connect(self.door.address()).await.expect("connected");
+        // A peer that refuses early may close before everything is written.
+        drop(stream.write_all(bytes).await);
+        let mut answer = Vec::new();
+        drop(stream.read_to_end(&mut answer).await);
+        parse(&answer)
+    }
+
+    /// One request with headers of its own.
+    async fn send(&self, line: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let mut text = format!("{line} HTTP/1.1\r\nconnection: close\r\n");
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            text.push_str("host: localhost\r\n");
+        }
+        for (name, value) in headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if !body.is_empty() {
+            text.push_str(&format!("content-length: {}\r\n", body.len()));
+            if !headers.iter().any(|(name, _)| *name == "content-type") {
+                text.push_str("content-type: application/json\r\n");
+            }
+        }
+        self.raw(format!("{text}\r\n{body}").as_bytes()).await
+    }
+
+    /// One request with a bearer token.
+    async fn ask(&self, line: &str, key: &str, body: Option<Value>) -> Reply {
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let bearer = format!("Bearer {key}");
+        let headers = [("authorization", bearer.as_str())];
+        self.send(line, if key.is_empty() { &[] } else { &headers }, &body).await
+    }
+
+    /// A tenant with cheap password hashes; its id and its admin's key.
+    async fn tenant(&self, called: &str) -> (String, String) {
+        let made =
+            self.ask("POST /v1/tenants", &self.operator, Some(json!({ "name": called }))).await.expect(200);
+        let (id, key) = (made.string("tenant"), made.string("handle"));
+        let cheap = json!({ "argon_memory_kib": 64, "argon_passes": 1 });
+        self.ask("PATCH /v1/settings", &key, Some(cheap)).await.expect(200);
+        (id, key)
+    }
+
+    /// A person with a password, a role that covers `pattern`, and a session: subject and handle.
+    async fn person(&self, key: &str, email: &str, pattern: &str) -> (String, String) {
+        let role = email.split('@').next().unwrap_or_default();
+        let person = json!({ "identifiers": [email], "password": "correct horse" });
+        let subject = self.ask("POST /v1/subjects", key, Some(person)).await.expect(200).string("subject");
+        let made = json!({ "name": role, "patterns": [pattern] });
+        self.ask("POST /v1/roles", key, Some(made)).await.expect(200);
+        let path = format!("POST /v1/subjects/{subject}/grants");
+        self.ask(&path, key, Some(json!({ "role": role }))).await.expect(200);
+        (subject, self.sign_in(key, email).await)
+    }
+
+    async fn sign_in(&self, key: &str, email: &str) -> String {
+        let proof = json!({ "identifier": email, "password": "correct horse" });
+        self.ask("POST /v1/sign-in", key, Some(proof)).await.expect(200).string("handle")
+    }
+}
