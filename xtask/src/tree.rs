@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Folders that are never looked into.
 const SKIPPED: &[&str] = &[".git", "target", ".tessera", "node_modules"];
 /// Endings of the files whose text is read.
-const TEXTS: &[&str] = &["toml", "md", "txt", "sh", "yml", "yaml"];
+const TEXTS: &[&str] = &["toml", "md", "txt", "sh", "yml", "yaml", "json"];
 
 /// The set of files that the rules judge.
 #[derive(Debug, Default)]

@@ -3,9 +3,10 @@
 use crate::answer::{self, Object};
 use crate::caller::{self, Caller};
 use crate::door::Shared;
-use crate::input::{self, Input, NameOrNumber, ill_formed};
+use crate::input::{Input, ill_formed};
 use crate::json::Json;
 use crate::problem::Problem;
+use crate::value::{self, NameOrNumber};
 use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -131,17 +132,17 @@ fn one_of_batch(one: &Json, own: HandleBytes) -> Result<Question<'_>, String> {
     let bad = |name: &str| format!("/{name}");
     let handle = match member("handle") {
         None => own,
-        Some(value) => input::text(value).and_then(input::handle).ok_or_else(|| bad("handle"))?,
+        Some(value) => value::text(value).and_then(value::handle).ok_or_else(|| bad("handle"))?,
     };
-    let asked = member("permission").and_then(input::name_or_number).ok_or_else(|| bad("permission"))?;
+    let asked = member("permission").and_then(value::name_or_number).ok_or_else(|| bad("permission"))?;
     let place = match member("workspace") {
         None => None,
-        Some(value) => Some(input::name_or_number(value).ok_or_else(|| bad("workspace"))?),
+        Some(value) => Some(value::name_or_number(value).ok_or_else(|| bad("workspace"))?),
     };
     let address = match member("address") {
         None => None,
         Some(value) => {
-            Some(input::text(value).and_then(|text| text.parse().ok()).ok_or_else(|| bad("address"))?)
+            Some(value::text(value).and_then(|text| text.parse().ok()).ok_or_else(|| bad("address"))?)
         }
     };
     Ok((handle, asked, place, address))
@@ -156,7 +157,7 @@ pub(crate) fn introspect(shared: &Shared, caller: &Caller, input: &Input) -> Res
         let answer = Object::new().with("active", false).shown("seen", reading.seen());
         answer.with("reason", reason.name()).with("reason_code", reason.code()).value()
     };
-    let Some(handle) = input.text("token").and_then(input::handle) else {
+    let Some(handle) = input.text("token").and_then(value::handle) else {
         // Only who may ask about others' tokens is told that one is none.
         let any = shared.engine.may(&caller.bound, CHECK);
         let refused = || Err(Problem::from(Refusal::Unauthorized).at("token"));

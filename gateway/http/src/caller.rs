@@ -1,8 +1,8 @@
 //! Who asks, about which tenant, and from where: read from one request, refused where it disagrees.
 
 use crate::door::Shared;
-use crate::input;
 use crate::problem::Problem;
+use crate::value;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use std::net::IpAddr;
@@ -159,10 +159,10 @@ fn shown(shared: &Shared, parts: &Parts, forward: bool) -> Result<(HandleBytes, 
             if !scheme.eq_ignore_ascii_case("bearer") {
                 return Err(Problem::unauthenticated());
             }
-            Ok((input::handle(token).ok_or_else(Problem::unauthenticated)?, false))
+            Ok((value::handle(token).ok_or_else(Problem::unauthenticated)?, false))
         }
         (None, Some(text)) => {
-            let handle = input::handle(text).ok_or_else(Problem::unauthenticated)?;
+            let handle = value::handle(text).ok_or_else(Problem::unauthenticated)?;
             same_site(shared, parts, &handle, forward)?;
             Ok((handle, true))
         }

@@ -32,6 +32,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod value;
 
 pub use door::{Door, DoorConfig, DoorError};
 pub use figures::Figures;
