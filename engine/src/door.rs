@@ -7,9 +7,8 @@ use crate::list::Page;
 use crate::order::RootCell;
 use crate::read::PermissionList;
 use crate::root::Root;
-use crate::table::Table;
 use crate::view::Reading;
-use tessera_model::limits::PAGE_ROWS_MAX;
+use tessera_model::limits::{PAGE_PLACES_MAX, PAGE_ROWS_MAX, PLACES_MAX};
 use tessera_model::query::Introspection;
 use tessera_model::{
     Deadline, Generation, HandleBytes, Identifier, IdentifierKind, Name, Pattern, Place, Private, PublicId,
@@ -89,8 +88,7 @@ impl Engine {
     /// # Errors
     /// `NotReady` when the row cannot be read.
     pub fn key_description(&self, bound: &Bound, found: &Introspection) -> Result<Private, Refusal> {
-        let mut key = found.place.0.to_be_bytes().to_vec();
-        key.extend_from_slice(&found.generation.0.to_be_bytes());
+        let key = Row::description_key(found.subject_index, found.place, found.generation);
         let read = self.house.store.row(bound.entry.tenant, RowKind::KeyDescription, &key);
         Ok(read.map_err(|_| Refusal::NotReady)?.value.unwrap_or_else(|| Private::new(Vec::new())))
     }
@@ -123,8 +121,7 @@ impl Reading<'_> {
     #[must_use]
     pub fn sessions(&self, subject: SubjectIndex, cursor: u64, limit: usize) -> Page<Introspection> {
         let root = self.view.root.load();
-        let live = self.live(&root, cursor).filter(|(live, _)| live.subject == subject);
-        page(live.map(|(_, found)| found), |found| found, limit)
+        self.walk(&root, (cursor, limit), |live| live.subject == subject, |_, found| found)
     }
 
     /// A page of the live keys of a subject, or of everybody, by place, beginning at the cursor. It walks
@@ -133,8 +130,7 @@ impl Reading<'_> {
     pub fn keys(&self, subject: Option<SubjectIndex>, cursor: u64, limit: usize) -> Page<KeyFound> {
         let root = self.view.root.load();
         let meant = |live: &Live| live.key && subject.is_none_or(|subject| live.subject == subject);
-        let live = self.live(&root, cursor).filter(|(live, _)| meant(live));
-        page(live.map(|(live, found)| key_found(&root, &live, found)), |key| &key.found, limit)
+        self.walk(&root, (cursor, limit), meant, |live, found| key_found(&root, live, found))
     }
 
     /// The live key with this public id.
@@ -145,11 +141,31 @@ impl Reading<'_> {
         (live.key && found.id == id).then(|| key_found(&root, &live, found))
     }
 
-    /// What lives at each place from the cursor on.
-    fn live<'r>(&'r self, root: &'r Root, cursor: u64) -> impl Iterator<Item = (Live, Introspection)> + 'r {
-        let from = u32::try_from(cursor).unwrap_or(u32::MAX);
-        let places = places(&self.view.table).skip_while(move |place| *place < from);
-        places.filter_map(move |place| self.at(root, place))
+    /// What lives at the places from the cursor on, as many as asked for. A page ends after [`PAGE_PLACES_MAX`] of them, whatever it holds.
+    fn walk<T>(
+        &self,
+        root: &Root,
+        (cursor, limit): (u64, usize),
+        meant: impl Fn(&Live) -> bool,
+        row: impl Fn(&Live, Introspection) -> T,
+    ) -> Page<T> {
+        let (limit, from) = (limit.clamp(1, PAGE_ROWS_MAX), u32::try_from(cursor).unwrap_or(u32::MAX));
+        let mut page = Page { rows: Vec::new(), next: None, walked: 0 };
+        // The places of the chunks that exist: chunks are made in their order.
+        for place in (from..PLACES_MAX).take_while(|place| self.view.table.place(*place).is_some()) {
+            if page.walked == PAGE_PLACES_MAX {
+                page.next = Some(u64::from(place));
+                break;
+            }
+            page.walked += 1;
+            let Some((live, found)) = self.at(root, place).filter(|(live, _)| meant(live)) else { continue };
+            if page.rows.len() == limit {
+                page.next = Some(u64::from(place));
+                break;
+            }
+            page.rows.push(row(&live, found));
+        }
+        page
     }
 
     /// What lives at a place.
@@ -184,16 +200,4 @@ fn key_found(root: &Root, live: &Live, found: Introspection) -> KeyFound {
     // A key that was made and not used yet has the moment of its making there.
     let last_used = if live.idle > live.opened { live.idle } else { Deadline::NONE };
     KeyFound { found, patterns, last_used }
-}
-
-/// As many rows as asked for, and where the next page begins.
-fn page<T>(mut rows: impl Iterator<Item = T>, what: impl Fn(&T) -> &Introspection, limit: usize) -> Page<T> {
-    let taken: Vec<T> = rows.by_ref().take(limit.clamp(1, PAGE_ROWS_MAX)).collect();
-    let next = rows.next().map(|following| u64::from(what(&following).place.0));
-    Page { rows: taken, next }
-}
-
-/// The places of the chunks that exist. Chunks are made in the order of their places.
-fn places(table: &Table) -> impl Iterator<Item = u32> {
-    (0..tessera_model::limits::PLACES_MAX).take_while(|place| table.place(*place).is_some())
 }

@@ -23,6 +23,8 @@ pub struct Page<T> {
     pub rows: Vec<T>,
     /// Where the next page begins; `None` when this is the last.
     pub next: Option<u64>,
+    /// Places of the session table that were looked at for it; a page may be empty and not the last.
+    pub walked: u64,
 }
 
 /// A published root held for a list: every row of a page is of the same revision.
@@ -42,7 +44,7 @@ fn page<T>(rows: impl Iterator<Item = (u64, T)>, limit: usize) -> Page<T> {
     let more = taken.len() > limit;
     taken.truncate(limit);
     let next = if more { taken.last().map(|(at, _)| *at) } else { None };
-    Page { rows: taken.into_iter().map(|(_, row)| row).collect(), next }
+    Page { rows: taken.into_iter().map(|(_, row)| row).collect(), next, walked: 0 }
 }
 
 fn after(cursor: u64) -> u32 {

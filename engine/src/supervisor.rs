@@ -250,9 +250,11 @@ impl Supervisor {
             entry.intake.refuse(Refusal::TenantUnknown);
             // LIMIT: an hour of attempts, one a second; what is left is done at the next start.
             for _ in 0..3_600 {
-                let forgets = || house.store.forget(tenant);
                 if entry.status() == TenantStatus::Deleted || submit::finish_deletion(&house, tenant).await {
-                    match forgets() {
+                    // It rewrites and syncs files: not on a thread of the runtime.
+                    let house = Arc::clone(&house);
+                    let forgotten = tokio::task::spawn_blocking(move || house.store.forget(tenant)).await;
+                    match forgotten.unwrap_or(Err(StorageError::LaneStopped)) {
                         Ok(()) => return,
                         Err(error) => {
                             tracing::warn!(%tenant, %error, "a deleted tenant's data is still there")

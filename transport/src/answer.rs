@@ -205,8 +205,16 @@ fn known(
     let reading = view.as_ref().map(|view| engine.read(view));
     let unready = if reading.is_none() { unready(engine.unready(&bound.entry)) } else { not_ready() };
     let left = line.shared.budgets.left(bucket, now);
-    let mut asking =
-        reading.map(|reading| Asking { engine, bound, reading, may_check: None, checks: 0, others: 0, left });
+    let mut asking = reading.map(|reading| Asking {
+        engine,
+        bound,
+        reading,
+        may_check: None,
+        checks: 0,
+        others: 0,
+        spent: 0,
+        left,
+    });
     let mut since_renewed: u32 = 0;
     while desk.outbox.len() < ANSWERS_BYTES_MAX {
         let Some(frame) = desk.inbox.next_frame()? else { break };
@@ -242,7 +250,7 @@ fn known(
         }
     }
     if let Some(asking) = asking {
-        line.shared.budgets.use_up(bucket, asking.checks + asking.others);
+        line.shared.budgets.use_up(bucket, asking.spent);
         add(&counters.checks, asking.checks);
         add(&counters.questions, asking.others);
     }
@@ -258,6 +266,8 @@ struct Asking<'a> {
     may_check: Option<bool>,
     checks: u64,
     others: u64,
+    /// What the questions of this read cost the caller, those that failed included.
+    spent: u64,
     /// Checks that the caller may still ask for in this read.
     left: i64,
 }
@@ -321,7 +331,12 @@ impl Asking<'_> {
     fn afford(&mut self, questions: usize) -> Result<(), Fault> {
         let busy = || Fault { retry_ms: COME_AGAIN_MS, ..Fault::refused(Refusal::Busy) };
         self.left = self.left.saturating_sub(i64::try_from(questions).unwrap_or(i64::MAX));
-        if self.left < 0 { Err(busy()) } else { Ok(()) }
+        if self.left < 0 {
+            return Err(busy());
+        }
+        // Whatever comes of it: a question that fails in the end was work.
+        self.spent += questions as u64;
+        Ok(())
     }
 
     /// Whether this reading has seen what the caller has seen.

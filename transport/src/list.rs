@@ -39,8 +39,16 @@ const fn about(request: &Request) -> Option<PublicId> {
     }
 }
 
-/// Answers a list.
-pub(crate) async fn rows(engine: &Engine, bound: &Bound, request: Request) -> Result<Rows, Fault> {
+/// LIMIT: places of the session table that cost as much as one check.
+const PLACES_PER_CHECK: u64 = 8;
+
+/// Answers a list, and says what it cost in checks.
+pub(crate) async fn rows(
+    engine: &Engine,
+    bound: &Bound,
+    request: Request,
+    cost: &mut u64,
+) -> Result<Rows, Fault> {
     let kind = request.kind();
     // Names without a person behind them are for services, too.
     let names = matches!(
@@ -67,12 +75,23 @@ pub(crate) async fn rows(engine: &Engine, bound: &Bound, request: Request) -> Re
     };
     // Cold rows and the walk over a table may take a while: not on the runtime that answers checks.
     let (engine, bound) = (engine.clone(), bound.clone());
-    let page = move || page(&engine, &bound, &view, request);
-    tokio::task::spawn_blocking(page).await.map_err(|_| crate::answer::failed())?.map_err(Fault::refused)
+    let page = move || {
+        let mut walked = 0;
+        (page(&engine, &bound, &view, request, &mut walked), walked)
+    };
+    let (page, walked) = tokio::task::spawn_blocking(page).await.map_err(|_| crate::answer::failed())?;
+    *cost += walked / PLACES_PER_CHECK;
+    page.map_err(Fault::refused)
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "a command is no list and is refused")]
-fn page(engine: &Engine, bound: &Bound, view: &View, request: Request) -> Result<Rows, Refusal> {
+fn page(
+    engine: &Engine,
+    bound: &Bound,
+    view: &View,
+    request: Request,
+    walked: &mut u64,
+) -> Result<Rows, Refusal> {
     let listing = view.listing();
     let of = |subject| listing.subject(subject).ok_or(Refusal::SubjectUnknown);
     match request {
@@ -126,6 +145,7 @@ fn page(engine: &Engine, bound: &Bound, view: &View, request: Request) -> Result
         Request::ListSessions { subject, after, limit } => {
             let (from, limit) = begin(after.as_ref(), limit)?;
             let page = engine.read(view).sessions(of(subject)?.index, from, limit);
+            *walked = page.walked;
             // The cursor of a row is the place after it: a page that the frame cuts goes on there.
             let rows = page.rows.into_iter().map(|found| (u64::from(found.place.0) + 1, session_row(&found)));
             finish(rows, page.next)
@@ -134,6 +154,7 @@ fn page(engine: &Engine, bound: &Bound, view: &View, request: Request) -> Result
             let (from, limit) = begin(after.as_ref(), limit)?;
             let subject = subject.map(|subject| of(subject).map(|found| found.index)).transpose()?;
             let page = engine.read(view).keys(subject, from, limit);
+            *walked = page.walked;
             let rows = page.rows.into_iter();
             let rows = rows.map(|key| Ok((u64::from(key.found.place.0) + 1, key_row(engine, bound, key)?)));
             finish(rows.collect::<Result<Vec<_>, Refusal>>()?.into_iter(), page.next)

@@ -1,7 +1,7 @@
 //! Commands: each in a task of its own, its reply back to the stream it came on.
 
 use crate::answer::failed;
-use crate::connection::Line;
+use crate::connection::{Line, Peer};
 use crate::list;
 use std::sync::Arc;
 use tessera_engine::{Bound, Done, Engine, HelloRefusal, SubmitError};
@@ -32,11 +32,24 @@ pub(crate) fn start(
         None => None,
     };
     let busy = || Fault { retry_ms: 1, ..Fault::refused(Refusal::Busy) };
+    // Lists are paid for from the budget of checks, by what they looked at.
+    let budget = match line.peer.get() {
+        Some(Peer::Bound(_, _, bucket)) if !kind.is_command() => Some(Arc::clone(bucket)),
+        Some(Peer::Bound(..) | Peer::Stranger) | None => None,
+    };
+    if budget.as_ref().is_some_and(|bucket| line.shared.budgets.left(bucket, line.shared.engine.now()) <= 0) {
+        return Err(busy());
+    }
     let permit = Arc::clone(&line.permits).try_acquire_owned().map_err(|_| busy())?;
-    let (engine, replies, id) = (line.shared.engine.clone(), replies.clone(), frame.header.request_id);
+    let (line, replies, id) = (Arc::clone(line), replies.clone(), frame.header.request_id);
     tokio::spawn(async move {
         let mut reply = Reply { outbox: Outbox::new(), id, replies: Some(replies) };
-        let written = perform(&engine, bound.as_ref(), head, request, &mut reply).await;
+        let mut cost = 1;
+        let engine = &line.shared.engine;
+        let written = perform(engine, bound.as_ref(), (head, request), &mut reply, &mut cost).await;
+        if let Some(bucket) = budget {
+            line.shared.budgets.use_up(&bucket, cost);
+        }
         if let Err(fault) = written {
             reply.fault(&fault);
         }
@@ -90,14 +103,14 @@ fn of_tenant(engine: &Engine, bound: &Bound, credential: &HandleBytes, head: Hea
 async fn perform(
     engine: &Engine,
     bound: Option<&Bound>,
-    head: Head,
-    request: Request,
+    (head, request): (Head, Request),
     reply: &mut Reply,
+    cost: &mut u64,
 ) -> Result<(), Fault> {
     let id = head.command_id;
     if !request.kind().is_command() {
         let bound = bound.ok_or_else(|| Fault::refused(Refusal::Unauthorized))?;
-        let rows = list::rows(engine, bound, request).await?;
+        let rows = list::rows(engine, bound, request, cost).await?;
         return Ok(reply.outbox.rows(reply.id, &rows)?);
     }
     let kind = request.kind();

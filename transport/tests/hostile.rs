@@ -5,7 +5,7 @@ mod support;
 use std::time::{Duration, Instant};
 use support::raw::{Raw, endpoint};
 use support::{House, certificate, query};
-use tessera_client::wire::{Fault, Hello, Kind, Outbox, Request, TENANT_OF_CONNECTION};
+use tessera_client::wire::{Fault, Hello, Kind, Outbox, Request, SessionRow, TENANT_OF_CONNECTION};
 use tessera_client::{Client, ClientError};
 use tessera_engine::{EngineConfig, Standing};
 use tessera_model::limits::{WIRE_FRAME_BEFORE_HELLO_BYTES_MAX, WIRE_FRAME_BYTES_MAX};
@@ -433,6 +433,44 @@ async fn checks_are_budgeted_per_credential() {
     assert!(other.client.check(&query(&[0; 40], "orders.read")).await.is_ok());
     house.pass(1_000);
     assert!(second.check(&query(&[0; 40], "orders.read")).await.is_ok());
+}
+
+/// PROPERTY: what fails was work all the same: a batch whose last item is refused costs what it asks, so do questions
+/// that are refused and lists, by what they look at.
+#[tokio::test]
+async fn failing_questions_and_lists_are_paid_for() {
+    let house = House::with(Limits { checks_per_second: 1_000, ..Limits::default() }).await;
+    let operator = house.operator().await;
+    let acme = house.tenant(&operator, "acme").await;
+    let amy = acme.person("amy@example.org", "reader", &["orders.read"]).await;
+    let (own, text) = acme.session("amy@example.org").await;
+    let client = house.client(&text).await.with_deadline(Duration::from_millis(50));
+    let busy = |error: Option<ClientError>| matches!(error, Some(ClientError::Refused(Refusal::Busy)));
+    // Amy may ask about herself and about nobody else: the last item is refused, and the batch with it.
+    let mut queries = vec![query(&own, "orders.read"); 400];
+    queries.push(query(&[0; 40], "orders.read"));
+    let seen = tessera_model::Receipt::default();
+    for _ in 0..2 {
+        let refused = client.check_batch(seen, &queries).await.err();
+        assert!(matches!(refused, Some(ClientError::Refused(Refusal::Unauthorized))), "{refused:?}");
+    }
+    assert!(busy(client.check_batch(seen, &queries).await.err()), "802 of 1,000 were used");
+    assert!(client.check_batch(seen, &queries[..190]).await.is_ok());
+    assert!(busy(client.check_batch(seen, &queries[..190]).await.err()));
+    house.pass(1_000);
+    for _ in 0..1_000 {
+        drop(client.introspect(&[0; 40], seen).await);
+    }
+    assert!(busy(client.check(&query(&own, "orders.read")).await.err()), "refused questions were free");
+    house.pass(1_000);
+    // One list of a table of 64 places is some checks.
+    let list = || Request::ListSessions { subject: amy, after: None, limit: 0 };
+    let mut lists = 0;
+    while !busy(client.list::<SessionRow>(&list()).await.err()) {
+        lists += 1;
+    }
+    println!("{lists} lists");
+    assert!((50..900).contains(&lists), "{lists}");
 }
 
 /// PROPERTY: small questions with large answers are answered piece by piece: a read of 300 of them,

@@ -198,10 +198,16 @@ impl Row {
     #[must_use]
     pub fn description(subject: SubjectIndex, key: PublicId, text: &Private) -> Self {
         let (place, generation) = key.place();
+        let key = Self::description_key(subject, place, generation);
+        Self { kind: RowKind::KeyDescription, key, value: Some(text.clone()) }
+    }
+
+    /// The key of the row that says what an API key is for.
+    #[must_use]
+    pub fn description_key(subject: SubjectIndex, place: Place, generation: Generation) -> Vec<u8> {
         let mut rest = place.0.to_be_bytes().to_vec();
         rest.extend_from_slice(&generation.0.to_be_bytes());
-        let key = Self::subject_key(subject, &rest);
-        Self { kind: RowKind::KeyDescription, key, value: Some(text.clone()) }
+        Self::subject_key(subject, &rest)
     }
 
     /// The key of a removal that takes a row with this key along.

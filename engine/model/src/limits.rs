@@ -74,5 +74,7 @@ pub const BUCKET_PLACES: u32 = 3_500;
 pub const WIRE_FRAME_BYTES_MAX: usize = 256 * 1024;
 /// LIMIT: a frame on the wire before Hello was answered, bytes.
 pub const WIRE_FRAME_BEFORE_HELLO_BYTES_MAX: usize = 4 * 1024;
+/// LIMIT: places of the session table looked at for one page of a list: 65,536 × 64 B, some milliseconds.
+pub const PAGE_PLACES_MAX: u64 = 65_536;
 /// LIMIT: rows of one page of a list.
 pub const PAGE_ROWS_MAX: usize = 1_000;

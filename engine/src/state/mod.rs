@@ -100,6 +100,8 @@ pub(crate) struct State {
     identifiers_of: Map<SubjectIndex, Vec<[u8; 16]>>,
     profile_moved: Map<SubjectIndex, Revision>,
     restriction_of: Map<Vec<tessera_model::Pattern>, RestrictionId>,
+    /// Numbers of restrictions that nothing names since the tenant was loaded, the smallest last.
+    restrictions_free: Vec<u32>,
     next: Next,
     dirty: BTreeSet<(BucketKind, u32)>,
     tagger: Tagger,
@@ -133,6 +135,7 @@ impl State {
             identifiers_of: Map::default(),
             profile_moved: Map::default(),
             restriction_of: Map::default(),
+            restrictions_free: Vec::new(),
             next: Next {
                 subject: 1,
                 role: 1,
@@ -401,5 +404,6 @@ impl State {
     pub(crate) fn loaded(&mut self, epoch: tessera_model::Epoch, next: Revision) {
         self.root.epoch = epoch;
         self.revision = next;
+        self.free_restrictions();
     }
 }

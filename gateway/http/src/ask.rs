@@ -72,7 +72,7 @@ pub(crate) fn check(shared: &Shared, caller: &Caller, input: &Input) -> Result<V
     let handle = input.handle("handle")?.unwrap_or(caller.handle);
     let asked = input.name_or_number("permission")?.ok_or_else(|| ill_formed("permission"))?;
     let view = view(shared, &caller.bound)?;
-    let reading = view.read(shared.engine.now());
+    let reading = shared.engine.read(&view);
     let query = CheckQuery {
         handle: &handle,
         permission: permission(asked),
@@ -99,7 +99,7 @@ pub(crate) fn check_batch(shared: &Shared, caller: &Caller, input: &Input) -> Re
         queries.push(one_of_batch(one, own).map_err(|member| ill_formed(&format!("checks/{at}{member}")))?);
     }
     let view = view(shared, &caller.bound)?;
-    let reading = view.read(shared.engine.now());
+    let reading = shared.engine.read(&view);
     sees(&reading, input.receipt("at_least")?)?;
     let mut decisions = Vec::with_capacity(queries.len());
     for (handle, asked, place, address) in &queries {
@@ -151,7 +151,7 @@ fn one_of_batch(one: &Json, own: HandleBytes) -> Result<Question<'_>, String> {
 /// `introspect`, in the shape of RFC 7662 section 2.2: whatever is wrong with a token, it is not active.
 pub(crate) fn introspect(shared: &Shared, caller: &Caller, input: &Input) -> Result<Value, Problem> {
     let view = view(shared, &caller.bound)?;
-    let reading = view.read(shared.engine.now());
+    let reading = shared.engine.read(&view);
     sees(&reading, input.receipt("at_least")?)?;
     let inactive = |reason: Reason| {
         let answer = Object::new().with("active", false).shown("seen", reading.seen());
@@ -189,7 +189,7 @@ pub(crate) fn introspect(shared: &Shared, caller: &Caller, input: &Input) -> Res
 pub(crate) fn permissions(shared: &Shared, caller: &Caller, input: &Input) -> Result<Value, Problem> {
     let handle = input.handle("handle")?.unwrap_or(caller.handle);
     let view = view(shared, &caller.bound)?;
-    let reading = view.read(shared.engine.now());
+    let reading = shared.engine.read(&view);
     sees(&reading, input.receipt("at_least")?)?;
     entitled(shared, &caller.bound, &handle)?;
     let place = workspace(input.name_or_number("workspace")?);
@@ -218,7 +218,7 @@ pub(crate) fn permissions(shared: &Shared, caller: &Caller, input: &Input) -> Re
 /// `resolve`.
 pub(crate) fn resolve(shared: &Shared, caller: &Caller, input: &Input) -> Result<Value, Problem> {
     let view = view(shared, &caller.bound)?;
-    let reading = view.read(shared.engine.now());
+    let reading = shared.engine.read(&view);
     let permissions = input.names("permissions")?;
     let workspaces = input.names("workspaces")?;
     let permissions: Vec<u32> =

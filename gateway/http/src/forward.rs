@@ -31,7 +31,7 @@ pub(crate) fn ask(
 ) -> Result<Response<Body>, Problem> {
     let bound: &Bound = &caller.bound;
     let view = ask::view(shared, bound)?;
-    let reading = view.read(shared.engine.now());
+    let reading = shared.engine.read(&view);
     let reason = match permission {
         None => shared
             .engine

@@ -127,14 +127,14 @@ fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) 
             let record = listing.subject(own).ok_or(Refusal::SubjectUnknown)?;
             sessions(engine, view, record, (cursor, limit))
         }
-        List::Keys => keys(engine, bound, view.read(engine.now()).keys(None, cursor, limit)),
+        List::Keys => keys(engine, bound, engine.read(view).keys(None, cursor, limit)),
         List::KeysOf => {
-            let found = view.read(engine.now()).keys(Some(subject()?.index), cursor, limit);
+            let found = engine.read(view).keys(Some(subject()?.index), cursor, limit);
             keys(engine, bound, found)
         }
         List::Key => {
             let id = input.public_id("key")?.ok_or_else(|| ill_formed("key"))?;
-            let found = view.read(engine.now()).key(id).ok_or(Refusal::SessionUnknown)?;
+            let found = engine.read(view).key(id).ok_or(Refusal::SessionUnknown)?;
             Ok(key(engine, bound, &found)?.value())
         }
         List::Settings => {
@@ -166,7 +166,7 @@ fn page<T>(page: Page<T>, object: impl Fn(&T) -> Object) -> Value {
 
 /// A list that is one page.
 fn whole(rows: impl Iterator<Item = Object>) -> Value {
-    page(Page { rows: rows.collect(), next: None }, Object::clone)
+    page(Page { rows: rows.collect(), next: None, walked: 0 }, Object::clone)
 }
 
 /// The rows of all pages.
@@ -225,7 +225,7 @@ fn sessions(
     subject: &SubjectRecord,
     (cursor, limit): (u64, usize),
 ) -> Result<Value, Problem> {
-    let found = view.read(engine.now()).sessions(subject.index, cursor, limit);
+    let found = engine.read(view).sessions(subject.index, cursor, limit);
     Ok(page(found, answer::session))
 }
 
@@ -245,7 +245,7 @@ fn key(engine: &Engine, bound: &Bound, key: &KeyFound) -> Result<Object, Problem
 
 fn keys(engine: &Engine, bound: &Bound, found: Page<KeyFound>) -> Result<Value, Problem> {
     let rows: Result<Vec<_>, Problem> = found.rows.iter().map(|row| key(engine, bound, row)).collect();
-    Ok(page(Page { rows: rows?, next: found.next }, Object::clone))
+    Ok(page(Page { rows: rows?, next: found.next, walked: 0 }, Object::clone))
 }
 
 fn values(

@@ -82,7 +82,7 @@ fn behind(
     handle: &HandleBytes,
 ) -> Result<tessera_model::query::Introspection, Problem> {
     let view = ask::view(shared, bound)?;
-    let found = shared.engine.introspect(bound, &view.read(shared.engine.now()), handle);
+    let found = shared.engine.introspect(bound, &shared.engine.read(&view), handle);
     Ok(found.map_err(|_| Refusal::SessionUnknown)?)
 }
 
@@ -302,7 +302,7 @@ fn others(shared: &Shared, bound: &Bound) -> Result<Vec<PublicId>, Problem> {
     let view = ask::view(shared, bound)?;
     let (mut found, mut next) = (Vec::new(), Some(0));
     while let Some(cursor) = next {
-        let page = view.read(shared.engine.now()).sessions(subject, cursor, usize::MAX);
+        let page = shared.engine.read(&view).sessions(subject, cursor, usize::MAX);
         found.extend(page.rows.iter().filter(|row| !row.key && row.id != bound.credential).map(|row| row.id));
         next = page.next;
     }
