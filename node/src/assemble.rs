@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::entropy::SystemEntropy;
 use crate::exit::{self, FatalError};
 use crate::lifecycle::{self, Phase, Signals, Wish};
+use crate::renewal::Renewal;
 use crate::telemetry::{self, Recorder};
 use crate::{gateway, health, metric, offer, root_key, store, tls, welcome};
 use std::net::SocketAddr;
@@ -49,12 +50,19 @@ pub(crate) fn develop(config: Config, walk: Walk) -> Result<(), FatalError> {
 
 fn enter(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
     telemetry::start_log(&config.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    runtime()?.block_on(live(config, walk))
+}
+
+/// The runtime of everything but the door.
+///
+/// # Errors
+/// When the system gives no threads.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, FatalError> {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores().clamp(1, 8))
         .enable_all()
         .build()
-        .map_err(|error| FatalError::unavailable(format!("the runtime cannot start: {error}")))?;
-    runtime.block_on(live(config, walk))
+        .map_err(|error| FatalError::unavailable(format!("the runtime cannot start: {error}")))
 }
 
 fn cores() -> usize {
@@ -69,6 +77,8 @@ pub(crate) struct Live {
     door: Arc<Mutex<Option<Door>>>,
     /// The HTTP door, if there is one; taken out when the drain begins.
     http: Arc<Mutex<Option<tessera_gateway_http::Door>>>,
+    /// The certificate's pair that the node was started with.
+    identity: Arc<tls::Identity>,
 }
 
 impl Live {
@@ -110,9 +120,11 @@ impl Live {
         self.engine.stop().await;
     }
 
-    /// Loads the certificate again; the old one stays when the new one does not hold.
-    fn reload(&self, config: &Config) -> Result<(), FatalError> {
-        let identity = tls::identity(config)?;
+    /// Takes another certificate into use at every door; the old one stays when the new one does not hold.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub(crate) fn reload(&self, identity: &tls::Identity) -> Result<(), FatalError> {
         let failed = || FatalError::unavailable("a door has failed");
         if let Some(http) = self.http.lock().map_err(|_| failed())?.as_ref() {
             http.reload(&identity.chain_pem, identity.key_pem.expose())
@@ -173,8 +185,11 @@ async fn until_end(signals: &mut Signals) {
     while signals.next().await != Wish::End {}
 }
 
-/// Opens the store, starts the engine on it and opens the door before it.
-async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<String>), FatalError> {
+/// Opens the store and starts the engine on it.
+///
+/// # Errors
+/// When the directory is not to be had, or does not read.
+pub(crate) async fn engine(config: &Config, clock: Arc<NodeClock>) -> Result<Engine, FatalError> {
     let opened = Instant::now();
     let store = store::open(config).await?;
     let threads = NonZeroUsize::new(config.passwords.threads)
@@ -182,19 +197,24 @@ async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<S
         .unwrap_or(NonZeroUsize::MIN);
     let pool = PasswordPool::new(threads, config.passwords.queue_max)
         .map_err(|error| FatalError::unavailable(format!("the hashing pool cannot start: {error}")))?;
-    let settings = settings(config);
-    let cell = settings.cell;
-    let engine = Engine::start(settings, store, (clock, Arc::new(SystemEntropy)), Arc::new(pool))
+    let engine = Engine::start(settings(config), store, (clock, Arc::new(SystemEntropy)), Arc::new(pool))
         .await
         .map_err(|error| FatalError::storage(format!("the engine cannot start: {error}")))?;
     tracing::info!(ms = u64::try_from(opened.elapsed().as_millis()).unwrap_or(u64::MAX), "recovered");
+    Ok(engine)
+}
+
+/// Starts the engine and opens the door before it.
+async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<String>), FatalError> {
+    let engine = engine(config, clock).await?;
+    let cell = settings(config).cell;
     let identity = tls::identity(config)?;
     let http = gateway::open(config, &engine, &identity).await?;
     let door = DoorConfig {
         listen: config.quic.listen,
         runtimes: if config.quic.endpoints == 0 { cores().min(8) } else { config.quic.endpoints },
-        chain_pem: identity.chain_pem,
-        key_pem: identity.key_pem,
+        chain_pem: identity.chain_pem.clone(),
+        key_pem: identity.key_pem.clone(),
         cell,
         version: version(),
         limits: Limits { connections: config.quic.connections_max, ..Limits::default() },
@@ -208,9 +228,9 @@ async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<S
         }
     })?;
     let secret = offer::offer(&engine, &SystemEntropy, &config.storage.dir).await?;
-    welcome::write_profile(config, secret.is_some())?;
+    welcome::write_profile(config, engine.awaits_claim())?;
     let (door, http) = (Arc::new(Mutex::new(Some(door))), Arc::new(Mutex::new(http)));
-    Ok((Live { engine, door, http }, secret))
+    Ok((Live { engine, door, http, identity: Arc::new(identity) }, secret))
 }
 
 /// Walks through the main job, in development. False when a signal came meanwhile.
@@ -269,20 +289,16 @@ fn failed() -> FatalError {
 
 /// Serves until a signal or a failure of the store.
 async fn run(config: &Config, node: &Live, signals: &mut Signals) -> Result<(), FatalError> {
+    let mut renewal = Renewal::new(config, &node.identity);
     loop {
         tokio::select! {
             biased;
             () = node.engine.until_failed() => return Err(failed()),
             wish = signals.next() => match wish {
                 Wish::End => return Ok(()),
-                Wish::Reload => match node.reload(config) {
-                    Ok(()) => {
-                        metrics::counter!(metric::CERTIFICATE_RELOADS_TOTAL).increment(1);
-                        tracing::info!("loaded the certificate again");
-                    }
-                    Err(error) => tracing::error!(%error, "the old certificate stays"),
-                },
+                Wish::Reload => renewal.look(config, node, true),
             },
+            () = renewal.due() => renewal.look(config, node, false),
         }
     }
 }

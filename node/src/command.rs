@@ -3,7 +3,7 @@
 use crate::assemble::{self, Walk};
 use crate::config::{self, Config};
 use crate::exit::{self, FatalError};
-use crate::root_key;
+use crate::{recover, root_key};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -58,6 +58,12 @@ enum Verb {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Write manual pages, one for each command, into a folder.
+    #[command(after_help = "Example:\n  tessera man /usr/local/share/man/man1")]
+    Man {
+        /// The folder; it is made when it is missing.
+        folder: PathBuf,
+    },
     #[command(flatten)]
     Ctl(Box<Ctl>),
 }
@@ -86,15 +92,23 @@ enum ConfigVerb {
 }
 
 #[derive(clap::Args, Debug)]
-struct Files {
+pub(crate) struct Files {
     /// The configuration file (TOML). Without it: defaults and environment.
     #[arg(long, env = "TESSERA_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// Parses the command line and does what it says.
 pub(crate) fn run() -> ExitCode {
-    let line = match whole().try_get_matches().and_then(|found| Line::from_arg_matches(&found)) {
+    let found = match whole().try_get_matches() {
+        Ok(found) => found,
+        Err(error) => return misread(&error),
+    };
+    if let Some((done, json)) = recover::run(&found) {
+        let written = done.and_then(|text| put(&format!("{text}\n")));
+        return written.map_or_else(|error| error.print(json), |()| ExitCode::from(exit::OK));
+    }
+    let line = match Line::from_arg_matches(&found) {
         Ok(line) => line,
         Err(error) => return misread(&error),
     };
@@ -106,6 +120,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Ctl(ctl) => return ask(ctl),
         Verb::Config { verb: ConfigVerb::Check { files, json } } => check(&files, json),
         Verb::Config { verb: ConfigVerb::RootKey { file } } => root_key::make(&file),
+        Verb::Man { folder } => manual(&folder),
         Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut whole(), "tessera", &mut script);
@@ -138,6 +153,13 @@ fn misread(error: &clap::Error) -> ExitCode {
     ExitCode::from(exit::USAGE)
 }
 
+/// Writes the manual: `tessera.1`, and `tessera-tenant-create.1` for `tessera tenant create`.
+fn manual(folder: &Path) -> Result<(), FatalError> {
+    let failed = |error| FatalError::unavailable(format!("{}: {error}", folder.display()));
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    clap_mangen::generate_to(whole(), folder).map_err(failed)
+}
+
 /// Writes an answer to standard output.
 fn put(text: &str) -> Result<(), FatalError> {
     tessera_ctl::put(text).map_err(|error| FatalError { code: error.exit(), what: error.to_string() })
@@ -154,7 +176,7 @@ fn ask(ctl: Box<Ctl>) -> ExitCode {
 /// The command line with its exit codes below.
 fn whole() -> clap::Command {
     let codes: Vec<String> = exit::ALL.iter().map(|(code, word)| format!("{code} {word}")).collect();
-    let line = Line::command();
+    let line = recover::mounted(Line::command());
     let examples = line.get_after_help().map(ToString::to_string).unwrap_or_default();
     line.after_help(format!("{examples}\n\nExit codes: {}.", codes.join(", ")))
 }

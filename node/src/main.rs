@@ -11,6 +11,8 @@ mod health;
 mod lifecycle;
 mod metric;
 mod offer;
+mod recover;
+mod renewal;
 mod root_key;
 mod store;
 mod telemetry;

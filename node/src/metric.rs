@@ -24,6 +24,8 @@ pub(crate) const CLOCK_DRIFT_SECONDS: &str = "tessera_clock_drift_seconds";
 pub(crate) const CLOCK_ALARMS_TOTAL: &str = "tessera_clock_alarms_total";
 /// counter: certificates loaded again.
 pub(crate) const CERTIFICATE_RELOADS_TOTAL: &str = "tessera_certificate_reloads_total";
+/// counter: certificates on the disk that did not hold, so that the old one stayed.
+pub(crate) const CERTIFICATE_RELOADS_FAILED_TOTAL: &str = "tessera_certificate_reloads_failed_total";
 /// histogram: seconds from the signal to the end of the drain.
 pub(crate) const DRAIN_SECONDS: &str = "tessera_drain_seconds";
 /// gauge: tenants in memory.
@@ -118,6 +120,7 @@ pub(crate) fn describe() {
     describe_gauge!(CLOCK_DRIFT_SECONDS, "how far the wall clock is ahead of the node's clock");
     describe_counter!(CLOCK_ALARMS_TOTAL, "comparisons in which the wall clock was too far off");
     describe_counter!(CERTIFICATE_RELOADS_TOTAL, "certificates loaded again");
+    describe_counter!(CERTIFICATE_RELOADS_FAILED_TOTAL, "certificates on the disk that did not hold");
     describe_gauge!(TENANTS_AWAKE, "tenants in memory");
     describe_gauge!(TENANTS_FAILED, "tenants whose stored data is damaged");
     describe_gauge!(COMMANDS_WAITING, "commands that wait in intakes");

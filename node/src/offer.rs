@@ -8,7 +8,7 @@ use crate::tls::write_new;
 use std::io::Write as _;
 use std::path::Path;
 use tessera_engine::{Engine, Entropy, SubmitError};
-use tessera_model::{Private, Refusal};
+use tessera_model::{Deadline, Private, Receipt, Refusal};
 
 /// LIMIT: how long the secret is good, seconds: long enough to type, short enough to forget.
 const SECRET_S_MAX: u32 = 30 * 60;
@@ -19,6 +19,16 @@ const LENGTH: usize = 32;
 /// The file that holds the secret, in the data directory.
 pub(crate) const FILE: &str = "operator-secret";
 
+/// A secret on offer.
+pub(crate) struct Offered {
+    /// The secret itself.
+    pub(crate) secret: String,
+    /// Until when it is good.
+    pub(crate) until: Deadline,
+    /// Where the offer stands in the system tenant's history.
+    pub(crate) receipt: Receipt,
+}
+
 /// Offers a secret when nobody has claimed this node yet; returns it for showing.
 ///
 /// # Errors
@@ -28,25 +38,39 @@ pub(crate) async fn offer(
     entropy: &impl Entropy,
     folder: &Path,
 ) -> Result<Option<String>, FatalError> {
-    let path = folder.join(FILE);
     if engine.has_operator() {
-        // A secret that was used opens nothing; its file would only mislead.
-        drop(std::fs::remove_file(&path));
+        if !engine.awaits_claim() {
+            // A secret that was used opens nothing; its file would only mislead.
+            drop(std::fs::remove_file(folder.join(FILE)));
+        }
         return Ok(None);
     }
+    renew(engine, entropy, folder).await.map(|offered| Some(offered.secret))
+}
+
+/// Offers a new secret in place of any other, and keeps it in its file.
+///
+/// # Errors
+/// When the command or the file cannot be written.
+pub(crate) async fn renew(
+    engine: &Engine,
+    entropy: &impl Entropy,
+    folder: &Path,
+) -> Result<Offered, FatalError> {
+    let path = folder.join(FILE);
     let secret = draw(entropy);
     let until = engine.now().to_deadline().plus_seconds(SECRET_S_MAX);
     let done = engine.offer_operator(&Private::new(secret.clone().into_bytes()), until).await;
-    match done {
-        Ok(_) => {}
+    let receipt = match done {
+        Ok(done) => done.receipt,
         Err(SubmitError::Refused(Refusal::StorageFull)) => {
             return Err(FatalError::unavailable("the store is full: free space, then start again"));
         }
         Err(error) => return Err(FatalError::storage(format!("the one-time secret: {error}"))),
-    }
+    };
     write_new(&path, 0o600, format!("{secret}\n").as_bytes())
         .map_err(|error| FatalError::unavailable(format!("{}: {error}", path.display())))?;
-    Ok(Some(secret))
+    Ok(Offered { secret, until, receipt })
 }
 
 fn draw(entropy: &impl Entropy) -> String {

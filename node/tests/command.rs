@@ -75,14 +75,57 @@ fn the_environment_lies_over_the_file() {
     assert_eq!(check("TESSERA_ADDRESS", "x").status.code(), Some(0));
 }
 
-/// PROPERTY: completions are made for every shell and name the commands.
+/// The words of every command, as `tessera --help` and those below it list them.
+fn all_commands(path: &[&str], found: &mut Vec<Vec<String>>) {
+    let help = text(&tessera(&[path, &["--help"]].concat()).stdout);
+    let Some((_, rest)) = help.split_once("Commands:\n") else { return };
+    for line in rest.lines().take_while(|line| line.starts_with("  ")) {
+        let Some(word) = line.strip_prefix("  ").filter(|line| !line.starts_with(' ')) else { continue };
+        let word = word.split(' ').next().expect("a word");
+        if word == "help" {
+            continue;
+        }
+        let path = [path, &[word]].concat();
+        found.push(path.iter().map(|word| (*word).to_owned()).collect());
+        all_commands(&path, found);
+    }
+}
+
+/// PROPERTY: completions are made for every shell and know every command at every depth; those of bash, run by
+/// bash, complete a verb. Each command has a manual page, which says what its help says first.
 #[test]
-fn completions_name_the_commands() {
+fn completions_and_manual_know_every_command() {
+    let mut commands = Vec::new();
+    all_commands(&[], &mut commands);
+    assert!(commands.len() > 60 && commands.iter().any(|path| path.join(" ") == "operator recover"));
     for shell in ["bash", "zsh", "fish"] {
         let made = tessera(&["completions", shell]);
         assert_eq!(made.status.code(), Some(0));
-        assert!(text(&made.stdout).contains("serve"), "{shell}");
+        let script = text(&made.stdout);
+        for path in &commands {
+            assert!(path.iter().all(|word| script.contains(word.as_str())), "{shell}: {path:?}");
+        }
     }
+    let line = format!(
+        "eval \"$({} completions bash)\"; COMP_WORDS=(tessera operator re); COMP_CWORD=2; _tessera tessera re operator; echo ${{COMPREPLY[@]}}",
+        env!("CARGO_BIN_EXE_tessera")
+    );
+    let completed = Command::new("bash").args(["-c", &line]).output().expect("bash runs");
+    assert_eq!(text(&completed.stdout).trim(), "recover", "{}", text(&completed.stderr));
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let pages = folder.path().join("man1");
+    let made = tessera(&["man", &pages.display().to_string()]);
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+    for path in &commands {
+        let page = pages.join(format!("tessera-{}.1", path.join("-")));
+        let page = std::fs::read_to_string(&page).expect("a page");
+        assert!(page.contains(".SH NAME") && page.contains(".SH SYNOPSIS"), "{path:?}");
+    }
+    let blocked = folder.path().join("file");
+    std::fs::write(&blocked, "x").expect("a file");
+    let refused = tessera(&["man", &blocked.display().to_string()]);
+    assert_eq!(refused.status.code(), Some(69), "{}", text(&refused.stderr));
 }
 
 /// PROPERTY: with `--json` a line that is not understood is told in JSON, too, with the exit code of usage; so

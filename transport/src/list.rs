@@ -1,7 +1,7 @@
 //! Lists: pages of what a tenant's view holds, and of a subject's cold rows.
 
 use std::sync::Arc;
-use tessera_engine::{Bound, Engine, KeyFound, Listing, View};
+use tessera_engine::{Bound, Engine, KeyFound, Listing, Page, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{AttributeValue, SubjectRecord};
 use tessera_model::{Limit, Private, PublicId, Refusal, TenantId};
@@ -151,13 +151,11 @@ fn page(
             finish(rows, page.next)
         }
         Request::ListKeys { subject, after, limit } => {
-            let (from, limit) = begin(after.as_ref(), limit)?;
             let subject = subject.map(|subject| of(subject).map(|found| found.index)).transpose()?;
+            let (from, limit) = begin(after.as_ref(), limit)?;
             let page = engine.read(view).keys(subject, from, limit);
             *walked = page.walked;
-            let rows = page.rows.into_iter();
-            let rows = rows.map(|key| Ok((u64::from(key.found.place.0) + 1, key_row(engine, bound, key)?)));
-            finish(rows.collect::<Result<Vec<_>, Refusal>>()?.into_iter(), page.next)
+            keys(engine, bound, page)
         }
         Request::ReadKey { key } => {
             let found = engine.read(view).key(key).ok_or(Refusal::SessionUnknown)?;
@@ -210,6 +208,12 @@ fn session_row(found: &tessera_model::query::Introspection) -> SessionRow {
         expires: found.expires.to_deadline(),
         idle_until: if found.key { found.expires } else { found.idle_until }.to_deadline(),
     }
+}
+
+fn keys(engine: &Engine, bound: &Bound, page: Page<KeyFound>) -> Result<Rows, Refusal> {
+    let row = |key: KeyFound| Ok((u64::from(key.found.place.0) + 1, key_row(engine, bound, key)?));
+    let rows = page.rows.into_iter().map(row).collect::<Result<Vec<_>, Refusal>>()?;
+    finish(rows.into_iter(), page.next)
 }
 
 /// A key with what it is for, which may be read from the disk.

@@ -9,7 +9,8 @@ pub(crate) const CERTIFICATE: &str =
 pub(crate) const DEADLINE: &str = "try again, or give it more time with --timeout";
 pub(crate) const HELLO_REFUSED: &str =
     "the key is wrong, revoked or expired, or it may not act on this tenant: look at --key-file and --tenant";
-pub(crate) const CLAIMED: &str = "use its operator's key: --key-file";
+pub(crate) const CLAIMED: &str =
+    "use its operator's key: --key-file; when all are lost, stop the node and: tessera operator recover";
 pub(crate) const FAILED: &str = "the node could not do it; its log says why";
 
 const ADVICE: &[(Refusal, &str)] = &[

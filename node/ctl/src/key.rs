@@ -5,6 +5,7 @@ use crate::error::CtlError;
 use crate::handle::Save;
 use crate::link::{Link, Who, Window};
 use crate::reach;
+use crate::rotate::RotateKey;
 use crate::session::opened;
 use crate::table::Table;
 use crate::when::When;
@@ -49,6 +50,11 @@ pub(crate) enum KeyVerb {
         #[arg(value_parser = reach::public_id)]
         key: PublicId,
     },
+    /// Make a key like an old one and, after a while in which both are alive, revoke the old one.
+    #[command(
+        after_help = "Examples:\n  tessera key rotate 0190163d-8694-739b-aea5-966c26f8ad90 --save new.key\n  tessera key rotate 0190163d-8694-739b-aea5-966c26f8ad90 --save new.key --overlap 10m\n\nGive the new key to whoever used the old one before the old one ends: a client takes it without a gap\n(Client::renew)."
+    )]
+    Rotate(RotateKey),
     /// End a key, by its public id (see: tessera key list).
     #[command(after_help = "Example:\n  tessera key revoke 0190163d-8694-739b-aea5-966c26f8ad90")]
     Revoke {
@@ -125,6 +131,7 @@ impl KeyVerb {
                 let (table, _) = keys(std::slice::from_ref(&row));
                 Ok(Answer::said(table.to_string()).with("key", object(&row)))
             }
+            Self::Rotate(rotate) => rotate.run(link).await,
             Self::Revoke { key } => {
                 let made = link.order(&Request::RevokeKey { key }).await?;
                 Ok(Answer::said("The key is revoked.").with("session", key.to_string()).made(&made))

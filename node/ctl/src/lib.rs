@@ -24,6 +24,7 @@ mod ping;
 mod profile;
 mod reach;
 mod role;
+mod rotate;
 mod secret;
 mod session;
 mod settings;

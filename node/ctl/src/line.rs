@@ -42,7 +42,7 @@ struct Question<W: clap::Args> {
 /// The operator's words.
 #[derive(Clone, Subcommand)]
 enum Word {
-    /// Become the operator of a new node.
+    /// Become the operator of a node, and renew an operator's key.
     Operator(Noun<OperatorVerb>),
     /// Tenants: units of isolation.
     Tenant(Noun<TenantVerb>),

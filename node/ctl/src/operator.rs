@@ -1,4 +1,4 @@
-//! `tessera operator claim`: the one-time secret of a new node becomes an operator's key, once.
+//! `tessera operator`: the one-time secret of a new node becomes an operator's key, once; a key is rotated.
 
 use crate::advice;
 use crate::answer::{Answer, instant};
@@ -6,6 +6,7 @@ use crate::error::CtlError;
 use crate::link::Link;
 use crate::profile::{PROFILE_FILE, Profile};
 use crate::reach::{self, Reach, variable};
+use crate::rotate::RotateOwn;
 use crate::secret::{self, Kept};
 use std::path::PathBuf;
 use tessera_client::wire::{Made, Request};
@@ -20,6 +21,11 @@ pub(crate) enum OperatorVerb {
         after_help = "Examples:\n  tessera operator claim --profile /var/lib/tessera/data\n  tessera operator claim --address id.example.org:7443 --ca node.pem\n\nThe secret is read from --secret-file, from the profile's file, from TESSERA_SECRET, or asked for.\nThe key is written to --credentials, else to the profile's key file, else to\n~/.config/tessera/operator.key with a profile beside it, so that the commands need no flags."
     )]
     Claim(Claim),
+    /// Make a new key for yourself, keep it in place of the old one, try it, and revoke the old one.
+    #[command(
+        after_help = "Examples:\n  tessera operator rotate\n  tessera operator rotate --overlap 10m --key-file operator.key\n\nWith --overlap both keys are alive for a while: time to bring the new one to where else it is used."
+    )]
+    Rotate(RotateOwn),
 }
 
 /// How to claim.
@@ -60,8 +66,10 @@ fn nothing_to_claim(error: CtlError) -> CtlError {
 
 impl OperatorVerb {
     pub(crate) async fn run(self, reach: &Reach) -> Result<Answer, CtlError> {
-        let Self::Claim(claim) = self;
-        claim.run(reach).await
+        match self {
+            Self::Claim(claim) => claim.run(reach).await,
+            Self::Rotate(rotate) => rotate.run(reach).await,
+        }
     }
 }
 

@@ -131,6 +131,20 @@ impl Reach {
         Ok(Settled { config, address, home, tenant, default_tenant, profile, command_id })
     }
 
+    /// The file that the key is in, when it is in one.
+    pub(crate) fn key_path(&self, profile: &Profile) -> Option<PathBuf> {
+        let path = if self.key.is_some() {
+            None
+        } else if self.key_file.is_some() {
+            self.key_file.clone()
+        } else if variable("TESSERA_KEY").is_some() {
+            None
+        } else {
+            variable("TESSERA_KEY_FILE").map(PathBuf::from).or_else(|| profile.key_file.clone())
+        };
+        path.filter(|path| path.as_os_str() != "-")
+    }
+
     /// The key: from its flags, the environment or the profile. A profile's file may be missing.
     fn credential(&self, profile: &Profile) -> Result<Option<String>, CtlError> {
         if let Some(key) = &self.key {

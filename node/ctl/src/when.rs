@@ -73,6 +73,12 @@ pub(crate) fn setting(text: &str) -> Result<u32, String> {
     u32::try_from(seconds(text)?).map_err(|_| "the span is too long".to_owned())
 }
 
+/// How long two keys are alive beside each other, up to a week.
+pub(crate) fn overlap(text: &str) -> Result<Duration, String> {
+    let seconds = seconds(text)?;
+    if seconds <= 604_800 { Ok(Duration::from_secs(seconds)) } else { Err("give at most 7d".to_owned()) }
+}
+
 /// How long to wait: a span, with `ms` too.
 pub(crate) fn patience(text: &str) -> Result<Duration, String> {
     let span = match text.strip_suffix("ms") {

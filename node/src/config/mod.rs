@@ -90,6 +90,9 @@ pub(crate) struct Quic {
     pub(crate) certificate_file: PathBuf,
     /// The certificate's private key (PEM).
     pub(crate) key_file: PathBuf,
+    /// Seconds between two looks at the certificate's files, to take a renewed pair into use; 0: only at
+    /// SIGHUP.
+    pub(crate) certificate_poll_seconds: u64,
     /// Names that a self-signed certificate is made for.
     pub(crate) names: Vec<String>,
     /// Connections at a time.
@@ -105,6 +108,7 @@ impl Default for Quic {
             endpoints: 0,
             certificate_file: PathBuf::new(),
             key_file: PathBuf::new(),
+            certificate_poll_seconds: 30,
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()],
             connections_max: 10_000,
             busy_poll: false,

@@ -3,6 +3,7 @@
 mod document;
 mod json;
 mod node;
+mod operators;
 
 use document::Document;
 use node::Node;

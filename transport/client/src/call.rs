@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tessera_model::code::{CODE_REDIRECT, CODE_UNKNOWN, ProtocolCode};
-use tessera_model::{CommandId, Refusal};
+use tessera_model::{CommandId, HandleBytes, Refusal};
 use tessera_wire::{Fault, Outbox, WireError};
 use tokio::time::{sleep_until, timeout_at};
 
@@ -51,6 +51,16 @@ impl Routes {
     pub(crate) fn pool(&self) -> Arc<Pool> {
         let away = if self.moved.load(Ordering::Acquire) { self.away.read().clone() } else { None };
         away.unwrap_or_else(|| Arc::clone(&self.home))
+    }
+
+    /// Goes over to another credential, wherever calls go.
+    pub(crate) async fn renew(&self, credential: HandleBytes, until: Instant) -> Result<(), ClientError> {
+        let away = self.away.read().clone();
+        self.home.renew(credential, until).await?;
+        match away {
+            Some(away) => away.renew(credential, until).await,
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn close(&self) {

@@ -320,6 +320,23 @@ impl Client {
         self.request(&Request::SignOut { handle: Private::new(handle.to_vec()) }).await
     }
 
+    /// Goes over to another credential of the same tenant, without a gap: it is tried first, then every
+    /// connection is replaced by one that uses it. When this returns, the old one is used no more and may be
+    /// revoked. Nothing is changed when the new one opens nothing.
+    ///
+    /// # Errors
+    /// [`ClientError::BadConfig`] for a handle that is none or of another tenant; what the node answered to
+    /// Hello; [`ClientError::DeadlinePassed`] when connections with the old one are left at the deadline.
+    pub async fn renew(&self, credential: &str) -> Result<(), ClientError> {
+        let handle = Handle::parse_text(credential)
+            .map_err(|_| ClientError::BadConfig("the credential is no handle"))?;
+        let Way::Node(routes) = &self.open.way else { return Ok(()) };
+        if !routes.pool().is_of(handle.tenant) {
+            return Err(ClientError::BadConfig("the credential is of another tenant"));
+        }
+        routes.renew(handle.to_bytes(), Instant::now() + self.deadline).await
+    }
+
     /// Closes the connections and waits until the node was told. Calls in flight end as lost.
     pub async fn close(self) {
         if let Way::Node(routes) = &self.open.way {

@@ -31,6 +31,8 @@ pub struct Config {
     pub addresses: Vec<SocketAddr>,
     /// Which of them a connection goes to. Default the first that answers.
     pub balance: Balance,
+    /// How often a connection that had to go elsewhere looks whether its first choice is back. Default 15 s.
+    pub look_home: Duration,
     /// The name in the nodes' certificates.
     pub server_name: String,
     /// Which certificates are believed.
@@ -59,6 +61,7 @@ impl Config {
         Self {
             addresses: vec![address],
             balance: Balance::InOrder,
+            look_home: Duration::from_secs(15),
             server_name: server_name.to_owned(),
             trust,
             credential: None,

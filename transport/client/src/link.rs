@@ -39,9 +39,10 @@ impl NotOpened {
     /// Tells a certificate that we do not trust from a connection that could not be made.
     fn of(error: ConnectionError) -> Self {
         // What we ourselves found wrong with the handshake. The alerts about certificates: RFC 8446
-        // section 6.2, bad_certificate to certificate_unknown, and unknown_ca.
+        // section 6.2, bad_certificate to certificate_unknown, unknown_ca, access_denied, and decrypt_error for
+        // a signature that is not the authority's.
         if let ConnectionError::TransportError(found) = &error
-            && matches!(u64::from(found.code).checked_sub(ALERTS), Some(42..=46 | 48))
+            && matches!(u64::from(found.code).checked_sub(ALERTS), Some(42..=46 | 48 | 49 | 51))
         {
             return Self::Untrusted(error);
         }
@@ -56,6 +57,8 @@ pub(crate) struct Link {
     next: AtomicUsize,
     /// Set when the connection has ended: asked at every call, so it is no look into the connection.
     over: AtomicBool,
+    /// How often the pool's credential had been renewed when this one said Hello.
+    pub(crate) turn: u64,
     /// What the node answered to Hello.
     pub(crate) hello: HelloReply,
     /// The node's clock.
@@ -69,7 +72,7 @@ impl Link {
         address: SocketAddr,
         server_name: &str,
         hello: &Hello,
-        streams: usize,
+        (streams, turn): (usize, u64),
         deadline: Instant,
     ) -> Result<Arc<Self>, NotOpened> {
         let connecting = endpoint.connect(address, server_name).map_err(|_| NotOpened::Connection(None))?;
@@ -101,7 +104,7 @@ impl Link {
                 let clock = NodeClock::told(hello.node_time);
                 let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
                 unfinished.0 = None;
-                let link = Arc::new(Self { connection, lanes, next, over, hello, clock });
+                let link = Arc::new(Self { connection, lanes, next, over, turn, hello, clock });
                 tokio::spawn(Arc::clone(&link).widen(streams));
                 tokio::spawn(sweep(Arc::clone(&link)));
                 return Ok(link);

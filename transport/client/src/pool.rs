@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tessera_model::{HandleBytes, UnixMillis};
+use tessera_model::{Handle, HandleBytes, TenantId, UnixMillis};
 use tessera_wire::Hello;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -30,15 +30,16 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 
 /// How long an address has before the next is tried beside it: some round trips.
 const HEAD_START: Duration = Duration::from_millis(300);
-/// How often a seat that sits away from home looks whether its home is back.
-const LOOK_HOME: Duration = Duration::from_secs(15);
 /// LIMIT: how long calls on a connection that was replaced may still take.
 const FAREWELL: Duration = Duration::from_secs(30);
 
 /// The connections to one cell.
 pub(crate) struct Pool {
     config: Config,
-    credential: Option<HandleBytes>,
+    /// The credential that new connections say Hello with, and how often it was renewed.
+    credential: RwLock<(Option<HandleBytes>, u64)>,
+    /// Tells the keepers that there is another credential.
+    renewed: watch::Sender<u64>,
     endpoint: Endpoint,
     seats: Vec<RwLock<Option<Arc<Link>>>>,
     next: AtomicUsize,
@@ -57,7 +58,8 @@ impl Pool {
         let credential = config.sound()?;
         let endpoint = endpoint(&config)?;
         let pool = Arc::new(Self {
-            credential,
+            credential: RwLock::new((credential, 0)),
+            renewed: watch::Sender::new(0),
             endpoint,
             seats: (0..config.connections).map(|_| RwLock::default()).collect(),
             next: AtomicUsize::new(0),
@@ -87,6 +89,13 @@ impl Pool {
 
     pub(crate) const fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Whether the credential is one of this tenant.
+    pub(crate) fn is_of(&self, tenant: TenantId) -> bool {
+        let credential = self.credential.read().0;
+        let known = credential.and_then(|bytes| Handle::parse(&bytes).ok());
+        known.is_some_and(|handle| handle.tenant == tenant)
     }
 
     /// The node's time, for command ids.
@@ -154,10 +163,53 @@ impl Pool {
         let Some(address) = self.config.addresses.get(at) else {
             return (at, Err(NotOpened::Connection(None)));
         };
-        let hello = Hello { credential: self.credential, tenant: self.config.tenant, ..Hello::default() };
-        let (name, streams) = (&self.config.server_name, self.config.streams);
-        let until = Instant::now() + ATTEMPT;
-        (at, Link::open(&self.endpoint, *address, name, &hello, streams, until).await)
+        let (credential, turn) = *self.credential.read();
+        (at, self.open_with(*address, credential, turn).await)
+    }
+
+    async fn open_with(
+        &self,
+        address: SocketAddr,
+        credential: Option<HandleBytes>,
+        turn: u64,
+    ) -> Result<Arc<Link>, NotOpened> {
+        let hello = Hello { credential, tenant: self.config.tenant, ..Hello::default() };
+        let (name, streams) = (&self.config.server_name, (self.config.streams, turn));
+        Link::open(&self.endpoint, address, name, &hello, streams, Instant::now() + ATTEMPT).await
+    }
+
+    /// Goes over to another credential: tries it, then lets every seat connect with it beside the connection
+    /// that stands, which is closed when its calls have ended. Nothing is changed when it opens nothing.
+    pub(crate) async fn renew(&self, credential: HandleBytes, until: Instant) -> Result<(), ClientError> {
+        let mut last = ClientError::Unreachable(None);
+        for address in &self.config.addresses {
+            match self.open_with(*address, Some(credential), 0).await {
+                Ok(link) => {
+                    link.close();
+                    return self.go_over(credential, until).await;
+                }
+                Err(problem) => last = told(&[Some(problem)]),
+            }
+        }
+        Err(last)
+    }
+
+    async fn go_over(&self, credential: HandleBytes, until: Instant) -> Result<(), ClientError> {
+        let mut changed = self.changed.subscribe();
+        let turn = {
+            let mut known = self.credential.write();
+            *known = (Some(credential), known.1 + 1);
+            known.1
+        };
+        self.renewed.send_replace(turn);
+        let over =
+            |seat: &RwLock<Option<Arc<Link>>>| seat.read().as_ref().is_none_or(|link| link.turn >= turn);
+        while !self.seats.iter().all(over) {
+            if timeout_at(until.into(), changed.changed()).await.is_err() {
+                return Err(ClientError::DeadlinePassed);
+            }
+        }
+        Ok(())
     }
 
     /// Tries every address once, from `first` on: the next as soon as one has failed, or beside one that
@@ -264,11 +316,13 @@ impl Pool {
         loop {
             *self.clock.lock() = Some(link.clock);
             self.place(seat, Some(&link));
+            let (home_or_here, turn) = (if at == home { None } else { Some(home) }, link.turn);
             let ended = tokio::select! {
                 ended = link.ended() => ended,
-                back = self.come_home(home), if at != home => {
-                    tokio::spawn(farewell(std::mem::replace(&mut link, back)));
-                    at = home;
+                fresh = self.better(at, home_or_here, turn) => {
+                    let (there, fresh) = fresh;
+                    tokio::spawn(farewell(std::mem::replace(&mut link, fresh)));
+                    at = there;
                     continue;
                 }
             };
@@ -277,17 +331,28 @@ impl Pool {
         }
     }
 
-    /// A connection to the home of a seat, as soon as there is one.
-    async fn come_home(self: &Arc<Self>, home: usize) -> Arc<Link> {
+    /// A connection that is better than the one a seat has, as soon as there is one: with the credential that
+    /// is used by now, or to the seat's home when it sits elsewhere.
+    async fn better(self: &Arc<Self>, here: usize, home: Option<usize>, turn: u64) -> (usize, Arc<Link>) {
+        let mut renewed = self.renewed.subscribe();
+        let mut wait = BACK_OFF_FIRST;
         loop {
-            sleep(self.dice.jitter(LOOK_HOME)).await;
-            let (_, opened) = Arc::clone(self).open(home).await;
-            match opened {
-                Ok(link) => {
-                    self.note(home, None);
-                    return link;
+            let to = tokio::select! {
+                biased;
+                // The sender is only gone with the pool, which is here.
+                _ = async { renewed.wait_for(|now| *now > turn).await.is_ok() } => {
+                    sleep(wait).await;
+                    wait = (wait * 2).min(BACK_OFF_LONGEST);
+                    here
                 }
-                Err(problem) => self.note(home, Some(problem)),
+                () = sleep(self.dice.jitter(self.config.look_home)), if home.is_some() => home.unwrap_or(here),
+            };
+            match Arc::clone(self).open(to).await {
+                (at, Ok(link)) => {
+                    self.note(at, None);
+                    return (at, link);
+                }
+                (at, Err(problem)) => self.note(at, Some(problem)),
             }
         }
     }

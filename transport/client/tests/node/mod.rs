@@ -29,6 +29,8 @@ pub(crate) struct Node {
     pub(crate) connections: Arc<AtomicUsize>,
     pub(crate) open: Arc<AtomicUsize>,
     pub(crate) endpoint: Endpoint,
+    /// What it takes connections with; without one it takes none.
+    pub(crate) server: quinn::ServerConfig,
 }
 
 pub(crate) const NODE_MS: u64 = 1_764_100_000_000;
@@ -64,7 +66,7 @@ impl Node {
         transport.max_concurrent_bidi_streams(VarInt::from_u32(streams));
         config.transport_config(Arc::new(transport));
         let endpoint =
-            Endpoint::server(config, "127.0.0.1:0".parse().expect("an address")).expect("a socket");
+            Endpoint::server(config.clone(), "127.0.0.1:0".parse().expect("an address")).expect("a socket");
         let (connections, open) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let node = Self {
             address: endpoint.local_addr().expect("an address"),
@@ -72,6 +74,7 @@ impl Node {
             connections: Arc::clone(&connections),
             open: Arc::clone(&open),
             endpoint: endpoint.clone(),
+            server: config,
         };
         let script: Arc<Script> = Arc::new(script);
         tokio::spawn(async move {

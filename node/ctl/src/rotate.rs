@@ -1,0 +1,144 @@
+//! Rotation of keys: the new one is made, kept and tried before the old one ends.
+
+use crate::answer::{Answer, instant};
+use crate::error::CtlError;
+use crate::handle::Save;
+use crate::link::Link;
+use crate::reach::{self, Reach};
+use crate::secret::{self, Kept};
+use crate::session::opened;
+use crate::when::{self, When};
+use std::path::PathBuf;
+use std::time::Duration;
+use tessera_client::wire::{KeyRow, Made, Request};
+use tessera_model::{Deadline, PublicId};
+
+/// How a key is rotated.
+#[derive(Clone, clap::Args)]
+pub(crate) struct RotateKey {
+    /// The public id of the old key.
+    #[arg(value_parser = reach::public_id)]
+    old: PublicId,
+    /// When the new key ends; without it, it lives as long as the old one was made for.
+    #[arg(long, value_name = "TIME")]
+    expires: Option<When>,
+    /// Wait so long with both keys alive, then revoke the old one; without it, the old one is left alone.
+    #[arg(long, value_name = "SPAN", value_parser = when::overlap, requires = "save")]
+    overlap: Option<Duration>,
+    #[command(flatten)]
+    save: Save,
+}
+
+/// How an operator's own key is rotated.
+#[derive(Clone, clap::Args)]
+pub(crate) struct RotateOwn {
+    /// When the new key ends.
+    #[arg(long, value_name = "TIME", default_value = "+400d")]
+    expires: When,
+    /// Wait so long with both keys alive before the old one is revoked.
+    #[arg(long, value_name = "SPAN", default_value = "0s", value_parser = when::overlap)]
+    overlap: Duration,
+    /// Where to keep the new key; without it, in place of the old one.
+    #[arg(long, value_name = "FILE")]
+    credentials: Option<PathBuf>,
+}
+
+async fn row_of(link: &Link, key: PublicId) -> Result<KeyRow, CtlError> {
+    let row = link.page::<KeyRow>(&Request::ReadKey { key }).await?.rows.pop();
+    row.ok_or_else(|| CtlError::unexpected("the answer holds no key"))
+}
+
+/// A key like the old one.
+async fn succeed(link: &Link, old: &KeyRow, expires: Deadline) -> Result<Made, CtlError> {
+    let request = Request::CreateKey {
+        subject: old.subject,
+        patterns: old.patterns.clone(),
+        expires,
+        description: old.description.clone(),
+    };
+    link.order(&request).await
+}
+
+impl RotateKey {
+    pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
+        let place = self.save.open()?;
+        let old = row_of(link, self.old).await?;
+        let expires = match self.expires {
+            Some(when) => when.resolve(link.now())?,
+            None => link.now().to_deadline().plus_seconds(old.expires.0.saturating_sub(old.created.0)),
+        };
+        let made = succeed(link, &old, expires).await?;
+        let answer = opened(&format!("Made a key in place of {}.", self.old), &made)?;
+        let answer = place.put(answer, &made, "key")?;
+        let Some(overlap) = self.overlap else {
+            let end = format!("The old key is alive until: tessera key revoke {}", self.old);
+            return Ok(answer.with("revoked", serde_json::Value::Null).line(end));
+        };
+        tokio::time::sleep(overlap).await;
+        link.order(&Request::RevokeKey { key: self.old }).await?;
+        let revoked = self.old.to_string();
+        Ok(answer.line(format!("The old key {revoked} is revoked.")).with("revoked", revoked))
+    }
+}
+
+impl RotateOwn {
+    pub(crate) async fn run(self, reach: &Reach) -> Result<Answer, CtlError> {
+        let settled = reach.settle().await?;
+        let before = settled.config.credential.clone().ok_or_else(|| {
+            CtlError::usage("no key is given")
+                .advise("give the operator's key: --key-file FILE, or a profile")
+        })?;
+        let named = self.credentials.clone().or_else(|| reach.key_path(&settled.profile));
+        let file = named.ok_or_else(|| {
+            CtlError::usage("the key is in no file")
+                .advise("name one for the new key with --credentials FILE")
+        })?;
+        let kept = Kept::open(&file)?;
+        let link = Link::open(settled.clone(), None).await?;
+        let done = self.hand_over(&link, kept, &file).await;
+        link.close().await;
+        let (answer, old) = done?;
+        let mut fresh = settled;
+        fresh.config.credential = Some(secret::file(&file)?);
+        // Tried before the old one ends: what does not open anything must not be the only key.
+        let link = match Link::open(fresh, None).await {
+            Ok(link) => link,
+            Err(error) => {
+                Kept::open(&file)?.keep(&before)?;
+                return Err(error.advise("the new key opens nothing; the old one is back in its file"));
+            }
+        };
+        tokio::time::sleep(self.overlap).await;
+        let revoked = link.order(&Request::RevokeKey { key: old }).await;
+        link.close().await;
+        let made = revoked?;
+        Ok(answer.line(format!("The old key {old} is revoked.")).with("revoked", old.to_string()).made(&made))
+    }
+
+    /// Makes the new key and keeps it; gives the id of the old one.
+    async fn hand_over(
+        &self,
+        link: &Link,
+        kept: Kept,
+        file: &std::path::Path,
+    ) -> Result<(Answer, PublicId), CtlError> {
+        let bound = link.client.hello().bound;
+        let (_, old) = bound.ok_or_else(|| CtlError::unexpected("the node bound the key to nobody"))?;
+        let row =
+            row_of(link, old).await.map_err(|error| error.advise("only an operator's key is rotated"))?;
+        let made = succeed(link, &row, self.expires.resolve(link.now())?).await?;
+        let key = made.handle_text().ok_or_else(|| CtlError::unnamed(&made, "key"))?;
+        let shown = file.display().to_string();
+        if let Err(error) = kept.keep(&key) {
+            // It exists and is given once: better on the terminal than lost. The old one stays.
+            return Err(CtlError::unexpected(format!(
+                "{error}\nThe new key, shown once: {key}\nThe old key stays."
+            )));
+        }
+        let answer = Answer::said(format!("You have a new key, in {shown}."))
+            .with("key", made.session.map(|id| id.to_string()))
+            .with("key_file", shown)
+            .at("expires", made.expires.and_then(instant));
+        Ok((answer, old))
+    }
+}
