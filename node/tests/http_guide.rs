@@ -1,5 +1,6 @@
-//! The guide to HTTP against a real node: its shell lines run in their order and end well.
+//! The guide to HTTP against a real node: its shell lines, its applications, TLS, and a real nginx before it.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -27,11 +28,16 @@ fn free(udp: bool) -> String {
 
 /// `tessera dev` in a folder, and where its HTTP door is.
 fn develop(folder: &Path) -> (Node, String) {
+    started(folder, true)
+}
+
+fn started(folder: &Path, plain: bool) -> (Node, String) {
     let (http, log) = (free(false), std::fs::File::create(folder.join("log")).expect("a file"));
     let child = Command::new(env!("CARGO_BIN_EXE_tessera"))
         .arg("dev")
         .current_dir(folder)
         .env("TESSERA_HTTP__LISTEN", &http)
+        .env("TESSERA_HTTP__PLAIN", plain.to_string())
         .env("TESSERA_HEALTH__LISTEN", free(false))
         .env("TESSERA_QUIC__LISTEN", free(true))
         .stdout(Stdio::from(log.try_clone().expect("a file")))
@@ -73,4 +79,139 @@ fn the_guide_is_true() {
         Command::new("bash").args(["-xc", &whole]).current_dir(folder.path()).output().expect("bash runs");
     let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(ran.status.success(), "{}\n{}", told(&ran.stdout), told(&ran.stderr));
+}
+
+/// Runs a shell script in a folder; what it printed.
+fn bash(folder: &Path, script: &str) -> String {
+    let script = format!("set -euo pipefail\n{script}");
+    let ran = Command::new("bash").args(["-c", &script]).current_dir(folder).output().expect("bash runs");
+    let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(ran.status.success(), "{script}\n{}\n{}", told(&ran.stdout), told(&ran.stderr));
+    told(&ran.stdout)
+}
+
+/// Whether a program is here; says so when it is not.
+fn installed(program: &str) -> bool {
+    let found = Command::new(program).arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    if !found {
+        println!("skipped: {program} is not installed (.ci/run installs it)");
+    }
+    found
+}
+
+/// PROPERTY: over TLS both versions of HTTP are spoken, with the certificate of QUIC; after a hangup new
+/// connections get the new one; plain text is not answered there.
+#[test]
+fn both_versions_are_spoken_over_tls() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (node, http) = started(folder.path(), false);
+    let port = http.rsplit(':').next().expect("a port");
+    let ask = |version: &str| {
+        format!(
+            "curl -sS {version} --fail-with-body --cacert .tessera/data/certificate.pem -o told -w '%{{http_version}} ' \
+             -D head -H \"Authorization: Bearer $(cat .tessera/demo-admin.key)\" https://localhost:{port}/v1/me
+             grep -qi '^strict-transport-security: max-age' head; grep -q '\"kind\":\"key\"' told\n"
+        )
+    };
+    let spoken = bash(folder.path(), &format!("{}{}", ask("--http1.1"), ask("--http2")));
+    assert_eq!(spoken.trim(), "1.1 2");
+    // Without a name of its own in TLS the door is the same.
+    assert!(bash(folder.path(), &format!("curl -sS http://{http}/v1/me || true")).is_empty());
+    std::fs::remove_file(folder.path().join(".tessera/data/certificate.pem")).expect("removed");
+    let hangup = Command::new("kill").args(["-HUP", &node.0.id().to_string()]).status();
+    assert!(hangup.expect("kill runs").success());
+    // The new certificate is made at the hangup; a client that trusts it alone gets through then.
+    let until = format!(
+        "for _ in $(seq 600); do if {{ {} }} 2>/dev/null; then exit 0; fi; sleep 0.05; done; exit 1",
+        ask("--http2")
+    );
+    bash(folder.path(), &until);
+}
+
+/// PROPERTY: small applications in Python and Node let in who may, and nobody else; not either when the
+/// node is gone.
+#[test]
+fn small_applications_are_protected() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (node, http) = develop(folder.path());
+    let key = std::fs::read_to_string(folder.path().join(".tessera/demo-admin.key")).expect("a key");
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guide/examples");
+    let mut applications = Vec::new();
+    for (program, file) in [("python3", "protected.py"), ("node", "protected.mjs")] {
+        if !installed(program) {
+            continue;
+        }
+        let mut child = Command::new(program)
+            .arg(format!("{examples}/{file}"))
+            .env("TESSERA", format!("http://{http}"))
+            .env("TESSERA_KEY", key.trim())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let mut port = String::new();
+        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut port).expect("its port");
+        applications.push((Node(child), format!("http://127.0.0.1:{}/orders", port.trim())));
+    }
+    let status = "curl -s -o /dev/null -w '%{http_code}'";
+    let session = "-H \"Authorization: Bearer $(cat .tessera/amy.session)\"";
+    for (_, url) in &applications {
+        let asked =
+            format!("{status} {session} {url}; {status} {url}; {status} -H 'Authorization: Bearer x' {url}");
+        assert_eq!(bash(folder.path(), &asked), "200403403", "{url}");
+    }
+    drop(node);
+    for (_, url) in &applications {
+        assert_eq!(bash(folder.path(), &format!("{status} {session} {url}")), "403", "{url}");
+    }
+}
+
+/// PROPERTY: the real nginx lets in who may, tells the application who it is whatever the request said,
+/// and lets nobody in when the node is gone.
+#[test]
+fn nginx_asks_for_each_request() {
+    if !installed("nginx") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let (node, http) = develop(folder.path());
+    let (front, behind) = (free(false), free(false));
+    // The guide's own lines, with an application behind them that tells what it was told.
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guide/http.md");
+    let text = std::fs::read_to_string(path).expect("the document");
+    let locations =
+        text.split("```nginx\n").nth(1).and_then(|block| block.split("```").next()).expect("a block");
+    let locations =
+        locations.replace("127.0.0.1:7481", &http).replace("http://application", &format!("http://{behind}"));
+    let configuration = format!(
+        "daemon off; error_log /dev/null; pid nginx.pid; worker_processes 1; events {{}}\nhttp {{ access_log off; \
+         client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n\
+         server {{ listen {front}; {locations} }}\n\
+         server {{ listen {behind}; location / {{ return 200 \"for $http_x_tessera_subject.\"; }} }} }}"
+    );
+    std::fs::write(folder.path().join("nginx.conf"), configuration).expect("written");
+    let prefix = folder.path().to_str().expect("text").to_owned() + "/";
+    let child = Command::new("nginx").args(["-p", &prefix, "-c", "nginx.conf"]).spawn().expect("nginx runs");
+    let proxy = Node(child);
+    for _ in 0..600 {
+        if std::net::TcpStream::connect(&front).is_ok() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let ask = |headers: &str| format!("curl -s -w ' %{{http_code}}' {headers} http://{front}/orders");
+    let session = "-H \"Authorization: Bearer $(cat .tessera/amy.session)\" -H 'X-Tessera-Subject: admin'";
+    let passed = bash(folder.path(), &ask(session));
+    assert!(
+        passed.starts_with("for 0") && passed.ends_with(". 200") && !passed.contains("admin"),
+        "{passed}"
+    );
+    assert!(bash(folder.path(), &ask("")).ends_with(" 401"));
+    let key = "-H \"Authorization: Bearer $(cat .tessera/operator.key)\"";
+    assert!(bash(folder.path(), &ask(key)).ends_with(" 403"));
+    drop(node);
+    assert!(bash(folder.path(), &ask(session)).ends_with(" 500"));
+    // SIGTERM lets the workers end with their master.
+    drop(Command::new("kill").args(["-TERM", &proxy.0.id().to_string()]).status());
+    let mut proxy = proxy;
+    drop(proxy.0.wait());
 }

@@ -195,12 +195,12 @@ fn member(name: &str) -> Value {
 }
 
 fn schema(shape: Shape) -> Value {
-    let name = || json!({ "type": "string", "minLength": 1, "maxLength": 128 });
+    let name = || json!({ "type": "string", "pattern": "^[A-Za-z0-9._:/-]{1,128}$" });
     match shape {
         Shape::Name => name(),
         Shape::Names => json!({ "type": "array", "maxItems": 1024, "items": name() }),
         Shape::Patterns => {
-            json!({ "type": "array", "maxItems": 64, "items": { "type": "string", "minLength": 1, "maxLength": 129 } })
+            json!({ "type": "array", "maxItems": 64, "items": { "type": "string", "pattern": "^([A-Za-z0-9._:/-]{0,128}[*]|[A-Za-z0-9._:/-]{1,128})$" } })
         }
         Shape::Subject | Shape::Session => json!({ "type": "string", "format": "uuid" }),
         Shape::Tenant => json!({ "type": "string", "minLength": 1, "maxLength": 128 }),

@@ -312,21 +312,21 @@ fn others(shared: &Shared, bound: &Bound) -> Result<Vec<PublicId>, Problem> {
 /// Ends the caller's other sessions, each by a command of its own: what was ended is told, and asking
 /// again ends the rest.
 async fn end_others(shared: &Shared, bound: &Bound) -> Result<Value, Problem> {
-    let (mut ended, mut receipt) = (0_u64, None);
+    // Where nothing is ended, the position at which that was so.
+    let (mut ended, mut receipt) = (0_u64, ask::view(shared, bound)?.read(shared.engine.now()).seen());
     for session in others(shared, bound)? {
         let id = shared.engine.command_id();
         match shared.engine.submit(bound, id, Command::EndSession { session }).await {
             Ok(done) => {
                 ended += 1;
-                receipt = Some(done.receipt);
+                receipt = done.receipt;
             }
             // It has ended meanwhile.
             Err(tessera_engine::SubmitError::Refused(Refusal::SessionUnknown)) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    let receipt = receipt.map(|receipt| receipt.to_string());
-    Ok(Object::new().with("ended", ended).with("receipt", receipt).with("repeated", false).value())
+    Ok(Object::new().with("ended", ended).shown("receipt", receipt).with("repeated", false).value())
 }
 
 /// A merge patch of the settings (RFC 7396): what is named changes, the rest stays.

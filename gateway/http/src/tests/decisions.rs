@@ -89,6 +89,8 @@ async fn a_person_keeps_its_own_sessions() {
     house.ask("GET /v1/me", &second, None).await.expect(401);
     let ended = house.ask("POST /v1/me/sessions/end-others", &first, None).await.expect(200).json();
     assert_eq!(ended["ended"], 1);
+    let none = house.ask("POST /v1/me/sessions/end-others", &first, None).await.expect(200).json();
+    assert!(none["ended"] == 0 && none["receipt"].is_string(), "{none}");
     house.ask("GET /v1/me", &third, None).await.expect(401);
     house.ask("GET /v1/me", &first, None).await.expect(200);
     let fourth = house.sign_in(&key, "amy@example.org").await;
