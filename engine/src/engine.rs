@@ -114,7 +114,7 @@ impl Engine {
             tokio::task::spawn_blocking(move || load::load(&house, &system)).await
         };
         let running = running.map_err(|_| StartError::System)??;
-        let loaded = SupervisorMessage::Loaded(TenantId::SYSTEM, Box::new(Ok(running)));
+        let loaded = SupervisorMessage::Loaded(TenantId::SYSTEM, Box::new(Ok(running)), None);
         supervisor.cast(loaded).map_err(|_| StartError::System)?;
         house.tell_journal_ahead();
         let engine = Self { house };
@@ -141,11 +141,8 @@ impl Engine {
                 entry.shift(Standing::Asleep, Standing::Failed);
             }
         }
-        for tenant in self.house.store.with_tail() {
-            if let Some(entry) = self.house.entry(tenant) {
-                self.house.wake(&entry);
-            }
-        }
+        let owed = self.house.store.with_tail().into_iter().filter(|tenant| *tenant != TenantId::SYSTEM);
+        self.house.tell(SupervisorMessage::Owed(owed.collect()));
         let Some(view) = self.house.system() else { return };
         for record in view.root.full().tenants.values() {
             if record.status == TenantStatus::Closing {

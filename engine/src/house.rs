@@ -23,6 +23,8 @@ pub struct EngineConfig {
     pub cell: CellId,
     /// A tenant that nobody used for so long is put to sleep, ms.
     pub idle_sleep_ms: u64,
+    /// Tenants that are loaded at a time.
+    pub loads_max: usize,
     /// Take the clock's time although a history proves a later one (an operator's way out).
     pub trusts_wall: bool,
     /// What a password's hash may cost here, KiB × passes, whatever a tenant's settings say.
@@ -39,6 +41,7 @@ impl Default for EngineConfig {
         Self {
             cell: CellId(0),
             idle_sleep_ms: 10 * 60 * 1000,
+            loads_max: 2,
             trusts_wall: false,
             password_cost_max: 256 * 1024,
             checkpoint_every_ms: 60 * 1000,

@@ -29,6 +29,7 @@ mod table;
 #[cfg(test)]
 mod table_test;
 mod view;
+mod wakes;
 
 pub use admit::Done;
 pub use bound::{Bound, HelloRefusal};

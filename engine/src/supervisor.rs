@@ -6,6 +6,7 @@ use crate::directory::{Entry, Standing};
 use crate::house::House;
 use crate::load;
 use crate::submit;
+use crate::wakes::{Wakes, Why};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,10 +18,12 @@ use tokio::sync::oneshot;
 
 /// What the supervisor is told.
 pub(crate) enum SupervisorMessage {
-    /// A tenant is to be loaded.
+    /// A tenant that somebody waits for is to be loaded; its entry says so already.
     Wake(TenantId),
-    /// A tenant was loaded, or could not be.
-    Loaded(TenantId, Box<Result<Running, StorageError>>),
+    /// Tenants that owe a checkpoint are to be loaded, when nobody else is.
+    Owed(Vec<TenantId>),
+    /// A tenant was loaded, or could not be, and why it was tried.
+    Loaded(TenantId, Box<Result<Running, StorageError>>, Option<Why>),
     /// Time has passed.
     Tick,
     /// A checkpoint cycle has ended.
@@ -44,9 +47,9 @@ const TICK: Duration = Duration::from_millis(250);
 pub(crate) struct Supervisor(pub(crate) Arc<House>);
 
 /// What the supervisor remembers.
-#[derive(Default)]
 pub(crate) struct Watch {
     actors: BTreeMap<u64, TenantId>,
+    wakes: Wakes,
     cycling: bool,
     waiting: Vec<oneshot::Sender<bool>>,
     last_cycle_ms: u64,
@@ -63,7 +66,13 @@ impl Actor for Supervisor {
         (): (),
     ) -> Result<Watch, ActorProcessingErr> {
         myself.send_interval(TICK, || SupervisorMessage::Tick);
-        Ok(Watch { last_cycle_ms: self.0.now().0, ..Watch::default() })
+        Ok(Watch {
+            actors: BTreeMap::new(),
+            wakes: Wakes::new(self.0.config.loads_max),
+            cycling: false,
+            waiting: Vec::new(),
+            last_cycle_ms: self.0.now().0,
+        })
     }
 
     async fn handle(
@@ -73,8 +82,22 @@ impl Actor for Supervisor {
         watch: &mut Watch,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            SupervisorMessage::Wake(tenant) => self.wake(tenant, myself),
-            SupervisorMessage::Loaded(tenant, loaded) => self.loaded(tenant, *loaded, &myself, watch).await?,
+            SupervisorMessage::Wake(tenant) => {
+                watch.wakes.push(tenant, Why::Asked);
+                self.load_next(&myself, watch);
+            }
+            SupervisorMessage::Owed(tenants) => {
+                tenants.into_iter().for_each(|tenant| watch.wakes.push(tenant, Why::Owed));
+                self.load_next(&myself, watch);
+            }
+            SupervisorMessage::Loaded(tenant, loaded, why) => {
+                if let Some(why) = why {
+                    watch.wakes.done(why);
+                }
+                // Whoever waits for this one is answered before the next load takes the processor.
+                self.loaded(tenant, *loaded, &myself, watch).await?;
+                self.load_next(&myself, watch);
+            }
             SupervisorMessage::Tick => self.tick(&myself, watch),
             SupervisorMessage::CycleEnded(result) => self.cycle_ended(&result, watch),
             SupervisorMessage::Close(tenant) => self.close(tenant),
@@ -96,7 +119,7 @@ impl Actor for Supervisor {
             SupervisionEvent::ActorFailed(cell, error) => {
                 if let Some(tenant) = watch.actors.remove(&cell.get_id().pid()) {
                     tracing::warn!(%tenant, error = %error, "a tenant's actor failed; reloading it");
-                    self.reload(tenant, myself);
+                    self.reload(tenant, &myself, watch);
                 }
             }
             SupervisionEvent::ActorTerminated(cell, ..) => {
@@ -109,9 +132,26 @@ impl Actor for Supervisor {
 }
 
 impl Supervisor {
+    /// Begins as many loads as may run.
+    fn load_next(&self, myself: &ActorRef<SupervisorMessage>, watch: &mut Watch) {
+        while let Some((tenant, why)) = watch.wakes.pop() {
+            // What is owed sleeps until its turn comes: whoever asks for it meanwhile has put it in front.
+            let entry = self.0.entry(tenant).filter(|entry| {
+                why == Why::Asked
+                    || entry.status() != TenantStatus::Deleted
+                        && self.0.store.has_tail(tenant)
+                        && entry.shift(Standing::Asleep, Standing::Waking)
+            });
+            match entry {
+                Some(entry) => self.load(entry, why, myself.clone()),
+                None => watch.wakes.done(why),
+            }
+        }
+    }
+
     /// Loads a tenant on a thread that may block; the result comes back as a message.
-    fn wake(&self, tenant: TenantId, myself: ActorRef<SupervisorMessage>) {
-        let Some(entry) = self.0.entry(tenant) else { return };
+    fn load(&self, entry: Arc<Entry>, why: Why, myself: ActorRef<SupervisorMessage>) {
+        let tenant = entry.tenant;
         let house = Arc::clone(&self.0);
         let load = tokio::task::spawn_blocking(move || load::load(&house, &entry));
         tokio::spawn(async move {
@@ -119,7 +159,7 @@ impl Supervisor {
                 Ok(loaded) => loaded,
                 Err(_) => Err(StorageError::LaneStopped),
             };
-            drop(myself.cast(SupervisorMessage::Loaded(tenant, Box::new(loaded))));
+            drop(myself.cast(SupervisorMessage::Loaded(tenant, Box::new(loaded), Some(why))));
         });
     }
 
@@ -166,11 +206,12 @@ impl Supervisor {
 
     /// After a failure: the private state is gone, what is durable is read again. The old view stays
     /// up meanwhile, because it shows durable facts only.
-    fn reload(&self, tenant: TenantId, myself: ActorRef<SupervisorMessage>) {
+    fn reload(&self, tenant: TenantId, myself: &ActorRef<SupervisorMessage>, watch: &mut Watch) {
         let Some(entry) = self.0.directory.entry(tenant) else { return };
         *entry.actor.lock() = None;
         entry.set_standing(Standing::Waking);
-        self.wake(tenant, myself);
+        watch.wakes.push(tenant, Why::Asked);
+        self.load_next(myself, watch);
     }
 
     fn tick(&self, myself: &ActorRef<SupervisorMessage>, watch: &mut Watch) {
