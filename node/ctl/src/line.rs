@@ -251,6 +251,20 @@ mod tests {
         }
     }
 
+    /// PROPERTY: every command and list of the wire can be asked for from the command line; only the planted
+    /// fault cannot. METHOD: each is looked for in the sources of this crate.
+    #[test]
+    fn every_request_is_reachable() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+        let files = std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path());
+        let texts = files.map(|path| std::fs::read_to_string(path).expect("a text")).collect::<String>();
+        let missing = tessera_client::wire::RequestKind::ALL
+            .iter()
+            .filter(|kind| !texts.contains(&format!("Request::{} {{", kind.name())));
+        let missing: Vec<&str> = missing.map(|kind| kind.name()).collect();
+        assert_eq!(missing, ["PlantedPanic"]);
+    }
+
     /// PROPERTY: every example of the help texts parses. METHOD: a small shell: quotes, pipes, variables.
     #[test]
     fn examples_parse() {

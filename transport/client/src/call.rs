@@ -108,6 +108,7 @@ impl Routes {
                 }
                 Attempt::Elsewhere(fault) if redirects < REDIRECTS_MAX => {
                     redirects += 1;
+                    tracing::debug!(cell = fault.cell.0, address = %fault.detail, "redirected");
                     self.follow(&pool, fault, deadline).await?;
                     now = Instant::now();
                     continue;
@@ -118,6 +119,7 @@ impl Routes {
             if until >= deadline {
                 return Err(outcome(error, uncertain, command));
             }
+            tracing::debug!(why = error.name(), "asking again");
             sleep_until(until.into()).await;
             now = Instant::now();
             wait = (wait * 2).min(WAIT_LONGEST);

@@ -20,6 +20,7 @@ use tessera_wire::{
     Frame, Head, HelloReply, Introspect, ListPermissions, Made, Outbox, Page, Permissions, Request, Resolve,
     Resolved, Shape, TENANT_OF_CONNECTION, WireError,
 };
+use tracing::Instrument as _;
 
 /// What a handle turned out to be.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -65,16 +66,21 @@ impl Open {
         Arc::new(Self { way, hello, touched: Touched::default(), dice: Dice::default() })
     }
 
+    /// One call, in a span of its own. COST: a look at a flag when nobody listens at level debug.
     async fn call(
         &self,
+        what: &'static str,
         allowed: Duration,
         command: Option<CommandId>,
         write: Write<'_>,
     ) -> Result<Answer, ClientError> {
-        match &self.way {
-            Way::Node(routes) => routes.call(allowed, command, write).await,
+        let span = tracing::debug_span!("call", what, outcome = tracing::field::Empty);
+        let done = match &self.way {
+            Way::Node(routes) => routes.call(allowed, command, write).instrument(span.clone()).await,
             Way::Script(double) => double.answer(write)?.sound(),
-        }
+        };
+        span.record("outcome", done.as_ref().map_or_else(ClientError::name, |_| "answered"));
+        done
     }
 }
 
@@ -136,8 +142,8 @@ impl Client {
         self.open.dice.command_id(self.node_time())
     }
 
-    async fn read(&self, write: Write<'_>) -> Result<Answer, ClientError> {
-        self.open.call(self.deadline, None, write).await
+    async fn read(&self, what: &'static str, write: Write<'_>) -> Result<Answer, ClientError> {
+        self.open.call(what, self.deadline, None, write).await
     }
 
     /// Asks one question.
@@ -146,7 +152,7 @@ impl Client {
     /// Any [`ClientError`]; none of them is a Permit.
     pub async fn check(&self, query: &CheckQuery<'_>) -> Result<Decision, ClientError> {
         let write = |out: &mut Outbox, id| out.check(id, query);
-        let Answer::Decision(decision) = self.read(&write).await? else { return Err(unexpected()) };
+        let Answer::Decision(decision) = self.read("check", &write).await? else { return Err(unexpected()) };
         Ok(decision)
     }
 
@@ -177,7 +183,9 @@ impl Client {
         let mut decisions = Vec::with_capacity(queries.len());
         for part in queries.chunks(BATCH_CHECKS_MAX) {
             let write = |out: &mut Outbox, id| out.check_batch(id, at_least, part.iter().copied());
-            let Answer::Batch(batch) = self.read(&write).await? else { return Err(unexpected()) };
+            let Answer::Batch(batch) = self.read("check_batch", &write).await? else {
+                return Err(unexpected());
+            };
             if batch.decisions.len() != part.len() {
                 return Err(unexpected());
             }
@@ -192,7 +200,9 @@ impl Client {
     /// Any [`ClientError`].
     pub async fn introspect(&self, handle: &HandleBytes, at_least: Receipt) -> Result<Found, ClientError> {
         let write = |out: &mut Outbox, id| out.introspect(id, &Introspect { handle, at_least });
-        let Answer::Introspection(answer) = self.read(&write).await? else { return Err(unexpected()) };
+        let Answer::Introspection(answer) = self.read("introspect", &write).await? else {
+            return Err(unexpected());
+        };
         Ok(match *answer {
             Ok(found) => Found::Alive(found),
             Err((reason, seen)) => Found::Nothing(reason, seen),
@@ -205,7 +215,9 @@ impl Client {
     /// Any [`ClientError`].
     pub async fn list_permissions(&self, ask: &ListPermissions<'_>) -> Result<Permissions, ClientError> {
         let write = |out: &mut Outbox, id| out.list_permissions(id, ask);
-        let Answer::Permissions(answer) = self.read(&write).await? else { return Err(unexpected()) };
+        let Answer::Permissions(answer) = self.read("list_permissions", &write).await? else {
+            return Err(unexpected());
+        };
         Ok(*answer)
     }
 
@@ -215,7 +227,9 @@ impl Client {
     /// Any [`ClientError`].
     pub async fn resolve(&self, names: &[Resolve<'_>]) -> Result<Resolved, ClientError> {
         let write = |out: &mut Outbox, id| out.resolve(id, names);
-        let Answer::Resolved(resolved) = self.read(&write).await? else { return Err(unexpected()) };
+        let Answer::Resolved(resolved) = self.read("resolve", &write).await? else {
+            return Err(unexpected());
+        };
         if resolved.ids.len() == names.len() { Ok(resolved) } else { Err(unexpected()) }
     }
 
@@ -241,7 +255,7 @@ impl Client {
     ) -> Result<Made, ClientError> {
         let head = Head { command_id, tenant };
         let write = |out: &mut Outbox, id| out.request(id, head, request);
-        let answer = self.open.call(self.deadline, Some(command_id), &write).await?;
+        let answer = self.open.call(request.kind().name(), self.deadline, Some(command_id), &write).await?;
         let Answer::Made(made) = answer else { return Err(unexpected()) };
         Ok(*made)
     }
@@ -265,7 +279,9 @@ impl Client {
     ) -> Result<Page<T>, ClientError> {
         let head = Head { command_id: CommandId::default(), tenant };
         let write = |out: &mut Outbox, id| out.request(id, head, request);
-        let Answer::Rows(mut kept) = self.read(&write).await? else { return Err(unexpected()) };
+        let Answer::Rows(mut kept) = self.read(request.kind().name(), &write).await? else {
+            return Err(unexpected());
+        };
         let frame = kept.next_frame()?.ok_or_else(unexpected)?;
         Ok(frame.rows::<T>()?)
     }

@@ -48,6 +48,23 @@ impl ClientError {
         }
     }
 
+    /// Its name, for logs and traces.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::BadConfig(_) => "BadConfig",
+            Self::Unreachable(_) => "Unreachable",
+            Self::Untrusted(_) => "Untrusted",
+            Self::DeadlinePassed => "DeadlinePassed",
+            Self::OutcomeUnknown(_) => "OutcomeUnknown",
+            Self::Refused(refusal) => refusal.name(),
+            Self::Faulted(_) => "Faulted",
+            Self::TooManyRedirects => "TooManyRedirects",
+            Self::Unreadable(_) => "Unreadable",
+            Self::Closed => "Closed",
+        }
+    }
+
     pub(crate) fn of(fault: Fault) -> Self {
         match fault.refusal() {
             Some(refusal) => Self::Refused(refusal),

@@ -247,7 +247,16 @@ impl Pool {
 
     /// Notes why an address gave no connection, or that it did.
     fn note(&self, at: usize, problem: Option<NotOpened>) {
+        let address = self.config.addresses.get(at).copied();
         if let Some(known) = self.problems.lock().get_mut(at) {
+            // The first of many that are the same is news, the others are not.
+            match (&problem, &known) {
+                (Some(problem), None) => {
+                    tracing::warn!(address = ?address, ?problem, "no connection to a node")
+                }
+                (Some(problem), Some(_)) => tracing::debug!(address = ?address, ?problem, "still none"),
+                (None, _) => tracing::info!(address = ?address, "connected to a node"),
+            }
             *known = problem;
         }
         self.changed.send_modify(|count| *count += 1);
