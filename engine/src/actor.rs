@@ -13,6 +13,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tessera_model::command::Ordered;
 use tessera_model::limits::BATCH_COMMANDS_MAX;
 use tessera_model::record::TenantStatus;
@@ -182,6 +183,7 @@ impl Running {
                     #[cfg(feature = "planted")]
                     let changes = self.planted_skip(changes);
                     self.view.publish(&durable, &changes, root);
+                    self.view.remembered.store(self.state.remembered(), Ordering::Relaxed);
                     self.after_publish(&tenants);
                 }
                 Err(error) => {

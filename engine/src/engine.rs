@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use ractor::Actor;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use tessera_crypto::digest::Tagger;
 use tessera_crypto::pool::PasswordPool;
 use tessera_model::command::{ENTROPY_BYTES, Entropy as Drawn};
@@ -63,6 +64,14 @@ pub struct EngineUsage {
     pub awake: usize,
     /// Tenants whose stored data is damaged.
     pub failed: usize,
+    /// About how many bytes the tenants in memory take.
+    pub awake_bytes: usize,
+    /// Tenants that were loaded.
+    pub woken: u64,
+    /// Tenants that were put to sleep.
+    pub slept: u64,
+    /// Of these, because all tenants took more memory than they may.
+    pub slept_for_memory: u64,
     /// Commands that wait in intakes.
     pub waiting: usize,
     /// Bytes of all session tables.
@@ -98,7 +107,10 @@ impl Engine {
             tagger: Tagger::new(),
             config,
             supervisor: Mutex::new(None),
-            proven: std::sync::atomic::AtomicI64::new(i64::MIN),
+            proven: AtomicI64::new(i64::MIN),
+            woken: AtomicU64::new(0),
+            slept: AtomicU64::new(0),
+            slept_for_memory: AtomicU64::new(0),
             doubted: Mutex::default(),
         });
         if house.store.head(TenantId::SYSTEM)?.is_none() {
@@ -204,10 +216,14 @@ impl Engine {
             if let Some(view) = entry.view().as_ref() {
                 usage.awake += 1;
                 usage.table_bytes += view.table_bytes();
+                usage.awake_bytes += view.bytes();
             }
             usage.failed += usize::from(entry.standing() == Standing::Failed);
             usage.waiting += entry.intake.len();
         }
+        usage.woken = self.house.woken.load(Ordering::Relaxed);
+        usage.slept = self.house.slept.load(Ordering::Relaxed);
+        usage.slept_for_memory = self.house.slept_for_memory.load(Ordering::Relaxed);
         usage.hashing = self.house.pool.waiting();
         usage.doubted = self.house.doubted.lock().len();
         usage.journal_ahead_ms = self.house.journal_ahead_ms();

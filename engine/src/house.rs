@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use ractor::ActorRef;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use tessera_crypto::digest::Tagger;
 use tessera_crypto::pool::PasswordPool;
 use tessera_model::record::TenantStatus;
@@ -23,6 +23,9 @@ pub struct EngineConfig {
     pub cell: CellId,
     /// A tenant that nobody used for so long is put to sleep, ms.
     pub idle_sleep_ms: u64,
+    /// About how many bytes the tenants in memory may take; beyond it the one that was used least recently
+    /// is put to sleep.
+    pub memory_bytes_max: usize,
     /// Tenants that are loaded at a time.
     pub loads_max: usize,
     /// Take the clock's time although a history proves a later one (an operator's way out).
@@ -41,6 +44,7 @@ impl Default for EngineConfig {
         Self {
             cell: CellId(0),
             idle_sleep_ms: 10 * 60 * 1000,
+            memory_bytes_max: 512 * 1024 * 1024,
             loads_max: 2,
             trusts_wall: false,
             password_cost_max: 256 * 1024,
@@ -64,6 +68,10 @@ pub(crate) struct House {
     /// The latest time that a loaded history proves, less what the clock's elapsed time was then: time
     /// goes on from there, never back behind it.
     pub(crate) proven: AtomicI64,
+    /// Tenants that were loaded, put to sleep, and of these for the memory that they took.
+    pub(crate) woken: AtomicU64,
+    pub(crate) slept: AtomicU64,
+    pub(crate) slept_for_memory: AtomicU64,
     /// Tenants that are still to be looked at for times that are to come, where the wall clock is trusted.
     pub(crate) doubted: Mutex<VecDeque<TenantId>>,
 }

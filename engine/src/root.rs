@@ -17,6 +17,9 @@ use tessera_model::{
 };
 use tessera_policy::Rules;
 
+/// What a tenant takes that has nothing: actor, queues, empty maps.
+const ROOT_BYTES: usize = 48 * 1024;
+
 /// Everything hot of one tenant besides its session table.
 #[derive(Clone)]
 pub(crate) struct Root {
@@ -34,6 +37,8 @@ pub(crate) struct Root {
     pub(crate) identifiers: HashTrieMapSync<[u8; 16], SubjectIndex>,
     pub(crate) attributes: RedBlackTreeMapSync<Name, AttributeRecord>,
     pub(crate) values: RedBlackTreeMapSync<(SubjectIndex, u32), AttributeValue>,
+    /// Bytes of the texts among the values.
+    pub(crate) text_bytes: usize,
     pub(crate) roles: RedBlackTreeMapSync<RoleId, Arc<RoleRecord>>,
     pub(crate) role_names: HashTrieMapSync<Name, RoleId>,
     pub(crate) workspaces: RedBlackTreeMapSync<WorkspaceIndex, Arc<WorkspaceRecord>>,
@@ -61,6 +66,7 @@ impl Root {
             identifiers: HashTrieMapSync::new_sync(),
             attributes: RedBlackTreeMapSync::new_sync(),
             values: RedBlackTreeMapSync::new_sync(),
+            text_bytes: 0,
             roles: RedBlackTreeMapSync::new_sync(),
             role_names: HashTrieMapSync::new_sync(),
             workspaces: RedBlackTreeMapSync::new_sync(),
@@ -71,6 +77,25 @@ impl Root {
             tenant_names: HashTrieMapSync::new_sync(),
             bootstrap: ([0; 16], Deadline::NONE),
         }
+    }
+
+    /// About how many bytes of memory it takes. Measured per thing, not counted: it decides who sleeps.
+    pub(crate) fn bytes(&self) -> usize {
+        let counts = self.rules.counts();
+        let of = |count: u32, each: usize| count as usize * each;
+        let bits = (counts.permissions as usize).next_power_of_two().max(1_024) / 8;
+        ROOT_BYTES
+            + self.subjects.size() * 300
+            + self.identifiers.size() * 350
+            + self.values.size() * 150
+            + self.text_bytes
+            + self.tenants.size() * 400
+            + of(counts.permissions, 350)
+            + of(counts.workspaces, 400)
+            + of(counts.roles, 600 + bits)
+            + of(counts.restrictions, 600 + bits)
+            + of(counts.sets, 150 + bits)
+            + of(counts.overflows, 300)
     }
 
     /// The subject with this public id, deleted ones included.

@@ -10,6 +10,7 @@ use crate::wakes::{Wakes, Why};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tessera_model::record::TenantStatus;
 use tessera_model::{Refusal, TenantId, UnixMillis};
@@ -40,6 +41,11 @@ pub(crate) enum SupervisorMessage {
 const HANDED_MAX: usize = usize::MAX;
 /// LIMIT: tenants that are woken in one checkpoint for their times alone.
 const DOUBTED_AT_ONCE: usize = 64;
+/// LIMIT: how long nobody must have used a tenant that is put to sleep for its memory, ms: less would have
+/// those that are in use chase each other out.
+const MEMORY_IDLE_MS: u64 = 2_000;
+/// Ticks between two looks at what tenants take: every second.
+const MEMORY_TICKS: u32 = 4;
 /// How often the supervisor looks around.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -53,6 +59,7 @@ pub(crate) struct Watch {
     cycling: bool,
     waiting: Vec<oneshot::Sender<bool>>,
     last_cycle_ms: u64,
+    ticks: u32,
 }
 
 impl Actor for Supervisor {
@@ -72,6 +79,7 @@ impl Actor for Supervisor {
             cycling: false,
             waiting: Vec::new(),
             last_cycle_ms: self.0.now().0,
+            ticks: 0,
         })
     }
 
@@ -224,6 +232,11 @@ impl Supervisor {
         }
         if !watch.cycling {
             self.put_to_sleep(now);
+            watch.ticks = watch.ticks.wrapping_add(1);
+            // A checkpoint for the sake of memory, at most so often as a tenant must have been idle.
+            if watch.ticks.is_multiple_of(MEMORY_TICKS) && self.relieve(now) && waited >= MEMORY_IDLE_MS {
+                self.start_cycle(myself, watch);
+            }
         }
     }
 
@@ -254,27 +267,64 @@ impl Supervisor {
     /// Idle tenants whose every frame is covered leave memory.
     fn put_to_sleep(&self, now: UnixMillis) {
         for entry in self.0.directory.all() {
-            let idle = entry.idle_for(now) >= self.0.config.idle_sleep_ms && entry.tenant != TenantId::SYSTEM;
-            if !idle || self.0.store.has_tail(entry.tenant) || entry.intake.len() > 0 {
-                continue;
+            if entry.idle_for(now) >= self.0.config.idle_sleep_ms {
+                self.lay_down(entry);
             }
-            if !entry.shift(Standing::Awake, Standing::Leaving) {
-                continue;
-            }
-            let Some(actor) = entry.actor.lock().take() else { continue };
-            let house = Arc::clone(&self.0);
-            tokio::spawn(async move {
-                // A command may have slipped in before the standing changed: then it stays awake.
-                drop(actor.stop_and_wait(None, None).await);
-                entry.show(None);
-                entry.set_standing(Standing::Asleep);
-                // Looked at after the standing changed; a submitter looks at the standing after it
-                // queued: one of the two sees the other.
-                if house.store.has_tail(entry.tenant) || entry.intake.len() > 0 {
-                    house.wake(&entry);
-                }
-            });
         }
+    }
+
+    /// Where the tenants in memory take more than they may, those that were used least recently leave it.
+    /// True when some would whose frames wait for a checkpoint.
+    fn relieve(&self, now: UnixMillis) -> bool {
+        let mut awake = Vec::new();
+        let mut bytes = 0;
+        for entry in self.0.directory.all() {
+            let Some(size) = entry.view().as_ref().map(|view| view.bytes()) else { continue };
+            bytes += size;
+            let idle = entry.idle_for(now);
+            if entry.tenant != TenantId::SYSTEM && idle >= MEMORY_IDLE_MS {
+                awake.push((idle, size, entry));
+            }
+        }
+        if bytes <= self.0.config.memory_bytes_max {
+            return false;
+        }
+        awake.sort_by_key(|(idle, ..)| std::cmp::Reverse(*idle));
+        let mut owes = false;
+        for (_, size, entry) in awake {
+            if bytes <= self.0.config.memory_bytes_max {
+                return false;
+            }
+            owes |= self.0.store.has_tail(entry.tenant);
+            if self.lay_down(entry) {
+                self.0.slept_for_memory.fetch_add(1, Ordering::Relaxed);
+                bytes -= size;
+            }
+        }
+        owes
+    }
+
+    /// Puts a tenant to sleep, unless it is the system's or has something to do. True when it leaves.
+    fn lay_down(&self, entry: Arc<Entry>) -> bool {
+        let busy = self.0.store.has_tail(entry.tenant) || entry.intake.len() > 0;
+        if busy || entry.tenant == TenantId::SYSTEM || !entry.shift(Standing::Awake, Standing::Leaving) {
+            return false;
+        }
+        let Some(actor) = entry.actor.lock().take() else { return false };
+        self.0.slept.fetch_add(1, Ordering::Relaxed);
+        let house = Arc::clone(&self.0);
+        tokio::spawn(async move {
+            // A command may have slipped in before the standing changed: then it stays awake.
+            drop(actor.stop_and_wait(None, None).await);
+            entry.show(None);
+            entry.set_standing(Standing::Asleep);
+            // Looked at after the standing changed; a submitter looks at the standing after it
+            // queued: one of the two sees the other.
+            if house.store.has_tail(entry.tenant) || entry.intake.len() > 0 {
+                house.wake(&entry);
+            }
+        });
+        true
     }
 
     /// Ends the actor of a closing tenant, writes its tombstone and drops its data.
@@ -314,12 +364,14 @@ async fn start_actor(
     myself: &ActorRef<SupervisorMessage>,
 ) -> Result<u64, ActorProcessingErr> {
     let entry = Arc::clone(&running.entry);
-    let (view, now) = (Arc::clone(&running.view), running.house.now());
+    let house = Arc::clone(&running.house);
+    let (view, now) = (Arc::clone(&running.view), house.now());
     let (actor, _task) = Actor::spawn_linked(None, TenantActor, Box::new(running), myself.get_cell()).await?;
     *entry.actor.lock() = Some(actor.clone());
     entry.show(Some(view));
     entry.used(now);
     entry.set_standing(Standing::Awake);
+    house.woken.fetch_add(1, Ordering::Relaxed);
     // Whoever queued while there was no actor has told nobody.
     actor.cast(TenantMessage::Drain)?;
     Ok(actor.get_id().pid())

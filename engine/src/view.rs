@@ -4,6 +4,7 @@ use crate::order::{self, Change, Marks, RootCell};
 use crate::root::{LoadedRoot, Published, Root};
 use crate::table::Table;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tessera_model::{Epoch, Receipt, Revision, TenantId, UnixMillis};
 use tessera_storage::Durable;
 
@@ -14,7 +15,12 @@ pub struct View {
     pub(crate) table: Arc<Table>,
     pub(crate) root: Published,
     pub(crate) marks: Marks,
+    /// Command ids that the actor remembers, as of its last batch.
+    pub(crate) remembered: AtomicUsize,
 }
+
+/// Bytes of a remembered command id, its part of the maps included.
+const REMEMBERED_BYTES: usize = 130;
 
 impl View {
     /// The view of a tenant that was just loaded; `next` is the revision that its next command gets.
@@ -25,7 +31,15 @@ impl View {
             table,
             root: Published::new(root),
             marks: Marks::new(next.0),
+            remembered: AtomicUsize::new(0),
         }
+    }
+
+    /// About how many bytes of memory the tenant takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let remembered = self.remembered.load(Ordering::Relaxed) * REMEMBERED_BYTES;
+        self.table.bytes() + self.root.full().bytes() + remembered
     }
 
     /// Publishes a durable batch: places and, if it changed, the root. INVARIANT: the view never runs

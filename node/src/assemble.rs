@@ -260,6 +260,7 @@ async fn welcomed(
 fn settings(config: &Config) -> EngineConfig {
     EngineConfig {
         idle_sleep_ms: config.tenants.idle_sleep_seconds * 1000,
+        memory_bytes_max: usize::try_from(config.tenants.memory_bytes_max).unwrap_or(usize::MAX),
         loads_max: cores().clamp(2, 8),
         trusts_wall: config.storage.danger_trust_wall_clock,
         password_cost_max: config.passwords.cost_mib_max.saturating_mul(1024),

@@ -30,6 +30,14 @@ pub(crate) const CERTIFICATE_RELOADS_FAILED_TOTAL: &str = "tessera_certificate_r
 pub(crate) const DRAIN_SECONDS: &str = "tessera_drain_seconds";
 /// gauge: tenants in memory.
 pub(crate) const TENANTS_AWAKE: &str = "tessera_tenants_awake";
+/// gauge: about how many bytes the tenants in memory take.
+pub(crate) const TENANTS_AWAKE_BYTES: &str = "tessera_tenants_awake_bytes";
+/// counter: tenants that were loaded.
+pub(crate) const TENANTS_WOKEN_TOTAL: &str = "tessera_tenants_woken_total";
+/// counter: tenants that were put to sleep.
+pub(crate) const TENANTS_SLEPT_TOTAL: &str = "tessera_tenants_slept_total";
+/// counter: of these, because all tenants took more memory than `tenants.memory_bytes_max`.
+pub(crate) const TENANTS_SLEPT_FOR_MEMORY_TOTAL: &str = "tessera_tenants_slept_for_memory_total";
 /// gauge: tenants whose stored data is damaged.
 pub(crate) const TENANTS_FAILED: &str = "tessera_tenants_failed";
 /// gauge: commands that wait in intakes.
@@ -122,6 +130,10 @@ pub(crate) fn describe() {
     describe_counter!(CERTIFICATE_RELOADS_TOTAL, "certificates loaded again");
     describe_counter!(CERTIFICATE_RELOADS_FAILED_TOTAL, "certificates on the disk that did not hold");
     describe_gauge!(TENANTS_AWAKE, "tenants in memory");
+    describe_gauge!(TENANTS_AWAKE_BYTES, "about how many bytes the tenants in memory take");
+    describe_counter!(TENANTS_WOKEN_TOTAL, "tenants that were loaded");
+    describe_counter!(TENANTS_SLEPT_TOTAL, "tenants that were put to sleep");
+    describe_counter!(TENANTS_SLEPT_FOR_MEMORY_TOTAL, "tenants that were put to sleep for their memory");
     describe_gauge!(TENANTS_FAILED, "tenants whose stored data is damaged");
     describe_gauge!(COMMANDS_WAITING, "commands that wait in intakes");
     describe_gauge!(TABLE_BYTES, "bytes of all session tables");
@@ -180,6 +192,10 @@ fn describe_http() {
 /// Takes over what the engine and its store say of themselves.
 pub(crate) fn record(usage: &EngineUsage) {
     gauge!(TENANTS_AWAKE).set(usage.awake as f64);
+    gauge!(TENANTS_AWAKE_BYTES).set(usage.awake_bytes as f64);
+    counter!(TENANTS_WOKEN_TOTAL).absolute(usage.woken);
+    counter!(TENANTS_SLEPT_TOTAL).absolute(usage.slept);
+    counter!(TENANTS_SLEPT_FOR_MEMORY_TOTAL).absolute(usage.slept_for_memory);
     gauge!(TENANTS_FAILED).set(usage.failed as f64);
     gauge!(COMMANDS_WAITING).set(usage.waiting as f64);
     gauge!(TABLE_BYTES).set(usage.table_bytes as f64);

@@ -97,6 +97,10 @@ impl State {
         attribute: u32,
         value: Option<&AttributeValue>,
     ) {
+        let text =
+            |value: &AttributeValue| if let AttributeValue::Text(text) = value { text.len() } else { 0 };
+        let old = self.root.values.get(&(subject, attribute)).map_or(0, text);
+        self.root.text_bytes = self.root.text_bytes - old + value.map_or(0, text);
         match value {
             Some(value) => self.root.values.insert_mut((subject, attribute), value.clone()),
             None => {

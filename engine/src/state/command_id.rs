@@ -70,6 +70,10 @@ impl CommandIds {
         self.floor_ms = self.floor_ms.max(unix_ms);
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
     pub(super) const fn floor_ms(&self) -> u64 {
         self.floor_ms
     }

@@ -303,7 +303,14 @@ impl State {
     pub(crate) fn view(&mut self) -> crate::view::View {
         self.settle();
         self.root_changed = false;
-        crate::view::View::new(self.root.clone(), Arc::clone(&self.table), self.revision)
+        let view = crate::view::View::new(self.root.clone(), Arc::clone(&self.table), self.revision);
+        view.remembered.store(self.ids.len(), std::sync::atomic::Ordering::Relaxed);
+        view
+    }
+
+    /// How many command ids are remembered.
+    pub(crate) fn remembered(&self) -> usize {
+        self.ids.len()
     }
 
     /// Remembers a command that was decided; its receipt is given again to a repeat.

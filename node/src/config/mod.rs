@@ -156,11 +156,13 @@ impl Default for Passwords {
 pub(crate) struct Tenants {
     /// Seconds without work after which a tenant leaves memory; the next use wakes it.
     pub(crate) idle_sleep_seconds: u64,
+    /// About how many bytes the tenants in memory may take.
+    pub(crate) memory_bytes_max: u64,
 }
 
 impl Default for Tenants {
     fn default() -> Self {
-        Self { idle_sleep_seconds: 600 }
+        Self { idle_sleep_seconds: 600, memory_bytes_max: 512 * MIB }
     }
 }
 
@@ -271,6 +273,11 @@ impl Config {
         if let Some(what) = filter::fault(&self.log.filter) {
             fault(true, "log.filter", &what);
         }
+        fault(
+            self.tenants.memory_bytes_max < 16 * MIB,
+            "tenants.memory_bytes_max",
+            "must be at least 16777216 (16 MiB)",
+        );
         fault(self.shutdown.drain_seconds > 3600, "shutdown.drain_seconds", "must be at most 3600");
         faults
     }
@@ -350,6 +357,7 @@ mod tests {
             ("passwords.cost_mib_max", |c| c.passwords.cost_mib_max = 37),
             ("tenants.idle_sleep_seconds", |c| c.tenants.idle_sleep_seconds = 0),
             ("log.filter", |c| c.log.filter = "banana".to_owned()),
+            ("tenants.memory_bytes_max", |c| c.tenants.memory_bytes_max = 1),
             ("shutdown.drain_seconds", |c| c.shutdown.drain_seconds = 3601),
         ];
         for (key, change) in changes {
