@@ -344,7 +344,7 @@ impl Running {
                 | CommandKind::CreateRole
                 | CommandKind::ChangeRole
                 | CommandKind::CreateKey
-                | CommandKind::SetPassword
+                | CommandKind::ResetPassword
                 | CommandKind::OpenSession
         );
         if hands_out && !BUILT_IN.iter().all(|name| holds(PermissionRef::Name(name))) {

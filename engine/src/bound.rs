@@ -11,8 +11,8 @@ use std::sync::Arc;
 use tessera_crypto::compare::equal_arrays;
 use tessera_model::record::TenantStatus;
 use tessera_model::{
-    Caller, Decision, Generation, Handle, HandleBytes, HandleKind, PermissionRef, Place, PublicId, Reason,
-    Refusal, TenantId, WorkspaceIndex, WorkspaceRef,
+    Caller, Decision, Generation, Handle, HandleBytes, PermissionRef, Place, PublicId, Reason, Refusal,
+    TenantId, WorkspaceIndex, WorkspaceRef,
 };
 
 /// A live credential, bound to the tenant that its holder asks about.
@@ -54,7 +54,7 @@ impl Engine {
     /// [`HelloRefusal`].
     pub fn hello(&self, bytes: &HandleBytes, wanted: Option<TenantId>) -> Result<Bound, HelloRefusal> {
         let handle = Handle::parse(bytes).map_err(|_| HelloRefusal::Refused)?;
-        if handle.kind == HandleKind::Refresh {
+        if !handle.kind.is_credential() {
             return Err(HelloRefusal::Refused);
         }
         let tenant = wanted.unwrap_or(handle.tenant);

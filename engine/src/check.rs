@@ -11,8 +11,8 @@ use tessera_crypto::compare::equal_words;
 use tessera_crypto::digest::Tagger;
 use tessera_model::record::SubjectStatus;
 use tessera_model::{
-    CheckQuery, Deadline, Decision, Generation, Handle, HandleBytes, HandleKind, PermissionRef, Place,
-    Reason, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
+    CheckQuery, Deadline, Decision, Generation, Handle, HandleBytes, PermissionRef, Place, Reason,
+    RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
 
 /// What a place and a root say together.
@@ -169,7 +169,7 @@ fn judge(
         PermissionRef::Id(id) => id,
         name @ PermissionRef::Name(_) => match root.rules.permission(name) {
             Some(id) => id,
-            None => return Judged::deny(Reason::PermissionUnknown),
+            None => return Judged { valid_until: end, ..Judged::deny(Reason::PermissionUnknown) },
         },
     };
     let workspace = match question.workspace {
@@ -177,7 +177,10 @@ fn judge(
         WorkspaceRef::Index(index) => index,
         name @ WorkspaceRef::Name(_) => match root.rules.workspace(name) {
             Some(index) => index,
-            None => return Judged::deny(root.rules.unknown(permission, Reason::WorkspaceUnknown)),
+            None => {
+                let reason = root.rules.unknown(permission, Reason::WorkspaceUnknown);
+                return Judged { valid_until: end, ..Judged::deny(reason) };
+            }
         },
     };
     let outcome = root.rules.evaluate(line, permission, workspace, live.restriction, now);
@@ -275,7 +278,7 @@ impl Reading<'_> {
         if handle.tenant != self.view.tenant {
             return Err(Reason::OtherTenant);
         }
-        if handle.kind == HandleKind::Refresh {
+        if !handle.kind.is_credential() {
             return Err(Reason::HandleKindWrong);
         }
         Ok(handle)

@@ -106,6 +106,7 @@ impl Engine {
             directory: crate::directory::Directory::new(),
             tagger: Tagger::new(),
             config,
+            rehashes: Arc::new(tokio::sync::Semaphore::new(crate::house::REHASHES_MAX)),
             supervisor: Mutex::new(None),
             proven: AtomicI64::new(i64::MIN),
             woken: AtomicU64::new(0),

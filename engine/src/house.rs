@@ -55,6 +55,10 @@ impl Default for EngineConfig {
     }
 }
 
+/// LIMIT: passwords that are hashed anew at once after sign-ins: a quarter of the smallest hashing queue,
+/// so that those who wait for an answer find room.
+pub(crate) const REHASHES_MAX: usize = 16;
+
 /// The shared part of an engine.
 pub(crate) struct House {
     pub(crate) store: Arc<dyn Store>,
@@ -64,6 +68,8 @@ pub(crate) struct House {
     pub(crate) directory: Directory,
     pub(crate) tagger: Tagger,
     pub(crate) config: EngineConfig,
+    /// Passwords that may be hashed anew at once.
+    pub(crate) rehashes: Arc<tokio::sync::Semaphore>,
     pub(crate) supervisor: Mutex<Option<ActorRef<SupervisorMessage>>>,
     /// The latest time that a loaded history proves, less what the clock's elapsed time was then: time
     /// goes on from there, never back behind it.

@@ -20,6 +20,7 @@ mod order;
 mod read;
 mod root;
 mod seam;
+mod set_up;
 mod sign_in;
 mod state;
 mod submit;

@@ -35,6 +35,8 @@ pub(crate) struct Root {
     pub(crate) subjects: RedBlackTreeMapSync<SubjectIndex, SubjectRecord>,
     pub(crate) subject_ids: HashTrieMapSync<PublicId, SubjectIndex>,
     pub(crate) identifiers: HashTrieMapSync<[u8; 16], SubjectIndex>,
+    /// Offered one-time secrets: tag and end.
+    pub(crate) set_ups: HashTrieMapSync<SubjectIndex, ([u8; 16], Deadline)>,
     pub(crate) attributes: RedBlackTreeMapSync<Name, AttributeRecord>,
     pub(crate) values: RedBlackTreeMapSync<(SubjectIndex, u32), AttributeValue>,
     /// Bytes of the texts among the values.
@@ -64,6 +66,7 @@ impl Root {
             subjects: RedBlackTreeMapSync::new_sync(),
             subject_ids: HashTrieMapSync::new_sync(),
             identifiers: HashTrieMapSync::new_sync(),
+            set_ups: HashTrieMapSync::new_sync(),
             attributes: RedBlackTreeMapSync::new_sync(),
             values: RedBlackTreeMapSync::new_sync(),
             text_bytes: 0,

@@ -2,8 +2,9 @@
 
 use crate::admit::Done;
 use crate::bound::Bound;
+use crate::directory::Entry;
 use crate::engine::Engine;
-use crate::submit::SubmitError;
+use crate::submit::{self, SubmitError};
 use crate::view::View;
 use std::sync::Arc;
 use tessera_crypto::digest::identifier_hash;
@@ -12,8 +13,8 @@ use tessera_crypto::{Job, Outcome, Parameters, Verdict};
 use tessera_model::limits::PASSWORD_BYTES_MAX;
 use tessera_model::record::{AttributeValue, SubjectStatus};
 use tessera_model::{
-    Command, CommandId, Identifier, Name, Private, PublicId, Refusal, Row, RowKind, Settings, SubjectIndex,
-    TenantId,
+    Caller, Command, CommandId, Identifier, Name, Private, PublicId, Refusal, Row, RowKind, Settings,
+    SubjectIndex, TenantId,
 };
 use tokio::sync::oneshot;
 
@@ -31,6 +32,8 @@ pub(crate) const fn parameters(settings: &Settings) -> Parameters {
 struct Proven {
     subject: SubjectIndex,
     cut_off: u32,
+    /// The stored hash is weaker than the tenant asks for now.
+    needs_rehash: bool,
 }
 
 impl Engine {
@@ -61,12 +64,18 @@ impl Engine {
         let hash = self.identifier_hash(bound.entry.tenant, identifier)?;
         let root = view.root.full();
         let subject = root.identifiers.get(&hash).copied();
-        let proven = self.verify(bound, &view, subject, password).await?;
+        let proven = self.verify(bound, &view, subject, &password).await?;
         let command = Command::OpenSession { subject: proven.subject, seen_cut_off: proven.cut_off, acr: 1 };
         match self.submit(bound, id, command).await {
             // What the proof was made from changed meanwhile: the same answer as a wrong password.
             Err(SubmitError::Refused(Refusal::Changed)) => Err(Refusal::SignInFailed.into()),
-            other => other,
+            Ok(done) => {
+                if proven.needs_rehash {
+                    self.rehash(&bound.entry, proven, password);
+                }
+                Ok(done)
+            }
+            refused @ Err(_) => refused,
         }
     }
 
@@ -89,38 +98,21 @@ impl Engine {
         }
         let root = view.root.full();
         let subject = root.subject_ids.get(&bound.subject).copied();
-        let proven = self.verify(bound, &view, subject, old).await?;
-        let password = self.hash(bound, &root.settings, new).await?;
-        let command = Command::SetPassword { subject: bound.subject, password, proven: proven.cut_off };
+        let proven = self.verify(bound, &view, subject, &old).await?;
+        let password = self.hash(bound.entry.tenant, &root.settings, new).await?;
+        let command = Command::ChangePassword { subject: bound.subject, password, proven: proven.cut_off };
         self.submit(bound, id, command).await
     }
 
     /// What a change of one's own password under this id came to, if there was one.
     async fn repeated(&self, bound: &Bound, id: CommandId) -> Result<Option<Done>, SubmitError> {
         // Without a password nothing is set, whoever asks: only what is known of the id is told.
-        let ask = Command::SetPassword { subject: bound.subject, password: Private::default(), proven: 0 };
+        let ask = Command::ChangePassword { subject: bound.subject, password: Private::default(), proven: 0 };
         match self.submit(bound, id, ask).await {
             Ok(done) => Ok(Some(done)),
             Err(SubmitError::Refused(Refusal::PasswordUnset)) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// Sets somebody's password by an administrator: all sessions of the subject end.
-    ///
-    /// # Errors
-    /// [`SubmitError`]: a refusal, or Unknown.
-    pub async fn set_password(
-        &self,
-        bound: &Bound,
-        id: CommandId,
-        subject: PublicId,
-        password: Private,
-    ) -> Result<Done, SubmitError> {
-        self.allowed(bound, "tessera.admin.subjects")?;
-        let settings = self.view_of(bound)?.root.full().settings;
-        let password = self.hash(bound, &settings, password).await?;
-        self.submit(bound, id, Command::SetPassword { subject, password, proven: u32::MAX }).await
     }
 
     /// Makes a subject with identifiers and, if given, a password.
@@ -144,7 +136,7 @@ impl Engine {
             None => Private::default(),
             Some(password) => {
                 let settings = self.view_of(bound)?.root.full().settings;
-                self.hash(bound, &settings, password).await?
+                self.hash(bound.entry.tenant, &settings, password).await?
             }
         };
         self.submit(bound, id, Command::CreateSubject { kind, identifiers: hashed, password }).await
@@ -209,7 +201,7 @@ impl Engine {
         bound: &Bound,
         view: &View,
         subject: Option<SubjectIndex>,
-        password: Private,
+        password: &Private,
     ) -> Result<Proven, SubmitError> {
         if password.expose().len() > PASSWORD_BYTES_MAX {
             return Err(Refusal::SignInFailed.into());
@@ -217,32 +209,29 @@ impl Engine {
         let root = view.root.full();
         let record = subject.and_then(|subject| root.subjects.get(&subject));
         let record = record.filter(|record| record.has_password && record.status == SubjectStatus::Active);
-        let stored = match record {
-            None => None,
-            Some(record) => {
-                let key = Row::subject_key(record.index, &[]);
-                let row = self.house.store.row(bound.entry.tenant, RowKind::Password, &key);
-                let row = row.map_err(|_| Refusal::NotReady)?;
-                row.value.and_then(|value| String::from_utf8(value.expose().to_vec()).ok())
-            }
-        };
+        // Nobody's row is looked for as well, and a hash is computed for nobody: the time does not tell.
+        let index = record.map_or(SubjectIndex(0), |record| record.index);
+        let key = Row::subject_key(index, &[]);
+        let row = self.house.store.row(bound.entry.tenant, RowKind::Password, &key);
+        let stored = row.map_err(|_| Refusal::NotReady)?.value;
+        let stored = stored.and_then(|value| String::from_utf8(value.expose().to_vec()).ok());
         let job = Job::Verify {
             password: password.expose().to_vec().into(),
             stored,
             parameters: self.affordable(&root.settings),
         };
-        match (self.on_pool(bound, job).await?, record) {
-            (Outcome::Verified { verdict: Verdict::Match, .. }, Some(record)) => {
-                Ok(Proven { subject: record.index, cut_off: record.cut_off })
+        match (self.on_pool(bound.entry.tenant, job).await?, record) {
+            (Outcome::Verified { verdict: Verdict::Match, needs_rehash }, Some(record)) => {
+                Ok(Proven { subject: record.index, cut_off: record.cut_off, needs_rehash })
             }
             (Outcome::Busy, _) => Err(Refusal::Busy.into()),
             (Outcome::Verified { .. } | Outcome::Hashed(_), _) => Err(Refusal::SignInFailed.into()),
         }
     }
 
-    async fn hash(
+    pub(crate) async fn hash(
         &self,
-        bound: &Bound,
+        tenant: TenantId,
         settings: &Settings,
         password: Private,
     ) -> Result<Private, SubmitError> {
@@ -250,11 +239,40 @@ impl Engine {
         if length < settings.password_bytes_min as usize || length > PASSWORD_BYTES_MAX {
             return Err(Refusal::PasswordLength.into());
         }
+        self.hash_any(tenant, settings, &password).await
+    }
+
+    /// Stores the hash of a password that was just verified by the tenant's present parameters. Nobody
+    /// waits for it: what does not happen now happens after another sign-in.
+    fn rehash(&self, entry: &Arc<Entry>, proven: Proven, password: Private) {
+        let Ok(permit) = Arc::clone(&self.house.rehashes).try_acquire_owned() else { return };
+        let (engine, entry) = (self.clone(), Arc::clone(entry));
+        tokio::spawn(async move {
+            let view = entry.view().as_ref().map(Arc::clone);
+            let Some(view) = view else { return };
+            let settings = view.root.full().settings;
+            let Ok(password) = engine.hash_any(entry.tenant, &settings, &password).await else { return };
+            let Proven { subject, cut_off: proven, .. } = proven;
+            let command = Command::RehashPassword { subject, proven, password };
+            let ordered = engine.ordered(Caller::Node, engine.command_id(), command);
+            if let Err(error) = submit::submit(&engine.house, &entry, ordered).await {
+                tracing::debug!(tenant = %entry.tenant, %error, "a password was not hashed anew");
+            }
+            drop(permit);
+        });
+    }
+
+    async fn hash_any(
+        &self,
+        tenant: TenantId,
+        settings: &Settings,
+        password: &Private,
+    ) -> Result<Private, SubmitError> {
         let mut salt = [0; SALT_BYTES];
         self.house.entropy.fill(&mut salt);
         let parameters = self.affordable(settings);
         let job = Job::Hash { password: password.expose().to_vec().into(), salt, parameters };
-        match self.on_pool(bound, job).await? {
+        match self.on_pool(tenant, job).await? {
             Outcome::Hashed(Ok(phc)) => Ok(Private::new(phc.into_bytes())),
             Outcome::Hashed(Err(_)) | Outcome::Verified { .. } | Outcome::Busy => Err(Refusal::Busy.into()),
         }
@@ -265,10 +283,10 @@ impl Engine {
         parameters(settings).at_most(self.house.config.password_cost_max)
     }
 
-    async fn on_pool(&self, bound: &Bound, job: Job) -> Result<Outcome, SubmitError> {
+    async fn on_pool(&self, tenant: TenantId, job: Job) -> Result<Outcome, SubmitError> {
         let (reply, outcome) = oneshot::channel();
         let told = Box::new(move |outcome| drop(reply.send(outcome)));
-        self.house.pool.try_submit(bound.entry.tenant.0, job, told).map_err(|_| Refusal::Busy)?;
+        self.house.pool.try_submit(tenant.0, job, told).map_err(|_| Refusal::Busy)?;
         outcome.await.map_err(|_| Refusal::Busy.into())
     }
 }

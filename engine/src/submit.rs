@@ -87,7 +87,7 @@ impl Engine {
 /// reads it anew.
 fn fingerprint(caller: Caller, command: &Command) -> u64 {
     let kind = command.kind();
-    if let Command::SetPassword { subject, .. } = command {
+    if let Command::ChangePassword { subject, .. } = command {
         return Fingerprint::of(&(caller, kind, subject));
     }
     if let Command::SetAttributes { subject, values, .. } = command {

@@ -248,9 +248,11 @@ async fn nobody_becomes_somebody_above_themselves() {
     assert!(order(open(other)).await.is_ok());
     for above in [boss, tenant.admin.subject] {
         assert_eq!(order(open(above)).await.err(), Some(Refusal::BeyondCreator.into()));
-        let new = tessera_model::Private::new(b"taken over!".to_vec());
-        let set = house.engine.set_password(&helper, house.engine.command_id(), above, new).await;
-        assert_eq!(set.err(), Some(Refusal::BeyondCreator.into()));
+        let until = house.engine.now().plus_seconds(60).to_deadline();
+        for clear in [false, true] {
+            let reset = order(Command::ResetPassword { subject: above, until, clear }).await;
+            assert_eq!(reset.err(), Some(Refusal::BeyondCreator.into()));
+        }
     }
     assert!(house.sign_in(&tenant, "boss@example.org", "correct horse").await.is_ok());
 }

@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use tessera_engine::{Bound, Engine, HelloRefusal, Reading, Sees};
 use tessera_model::code::{CODE_FAILED, ProtocolCode};
 use tessera_model::limits::WIRE_FRAME_BYTES_MAX;
-use tessera_model::{HandleBytes, PermissionId, Reason, Receipt, Refusal, TenantId};
+use tessera_model::{Handle, HandleBytes, HandleKind, PermissionId, Reason, Receipt, Refusal, TenantId};
 use tessera_wire::{
     CheckBatch, DecisionBatchWriter, Fault, Frame, Hello, HelloReply, Kind, Outbox, PermissionName,
     Permissions, RequestKind, Resolve, Resolved, WireError,
@@ -53,7 +53,7 @@ pub(crate) fn drain(desk: &mut Desk) -> Result<Drained, End> {
     if let (Some(peer), Drained::Answered) = (line.peer.get(), &drained) {
         match peer {
             // A stranger keeps the caps of before Hello: a claim fits, and nothing of it grows.
-            Peer::Stranger => strange(desk, &line, &mut taken)?,
+            Peer::Stranger(wanted) => strange(desk, &line, *wanted, &mut taken)?,
             Peer::Bound(bound, credential, bucket) => {
                 desk.inbox.after_hello();
                 // Looked at again with every drained read: a revoked credential is answered nothing more.
@@ -120,7 +120,7 @@ fn greet(desk: &mut Desk, line: &Line, taken: &mut u64) -> Result<Drained, End> 
     Ok(Drained::Answered)
 }
 
-/// Binds the peer to a tenant, or takes it as a stranger while there is an operator to be made.
+/// Binds the peer to a tenant, or takes it as a stranger who has something to claim.
 fn meet(line: &Line, hello: &Hello) -> Result<(Peer, HelloReply), HelloRefusal> {
     let shared = &line.shared;
     let mut reply = HelloReply {
@@ -133,8 +133,14 @@ fn meet(line: &Line, hello: &Hello) -> Result<(Peer, HelloReply), HelloRefusal> 
     let Some(credential) = hello.credential else {
         // All that a stranger may do is claim the node: when that is over there is nothing to stay for.
         let welcome = shared.engine.awaits_claim();
-        return if welcome { Ok((Peer::Stranger, reply)) } else { Err(HelloRefusal::Refused) };
+        let stranger = Peer::Stranger(RequestKind::ClaimOperator);
+        return if welcome { Ok((stranger, reply)) } else { Err(HelloRefusal::Refused) };
     };
+    if let Some(tenant) = set_up_of(&credential, hello.tenant)? {
+        // Whoever has such a secret stays a stranger, who may use it.
+        shared.engine.hello_set_up(&credential)?;
+        return Ok((Peer::Stranger(RequestKind::SetUpPassword), HelloReply { tenant, ..reply }));
+    }
     let bound = shared.engine.hello(&credential, hello.tenant)?;
     reply.tenant = bound.entry.tenant;
     reply.seen =
@@ -144,13 +150,30 @@ fn meet(line: &Line, hello: &Hello) -> Result<(Peer, HelloReply), HelloRefusal> 
     Ok((Peer::Bound(bound, credential, bucket), reply))
 }
 
-/// A stranger may claim the first operator, and nothing else.
-fn strange(desk: &mut Desk, line: &std::sync::Arc<Line>, taken: &mut u64) -> Result<(), End> {
+/// The tenant of a one-time secret; `None` for another credential.
+fn set_up_of(credential: &HandleBytes, wanted: Option<TenantId>) -> Result<Option<TenantId>, HelloRefusal> {
+    let Ok(handle) = Handle::parse(credential) else { return Ok(None) };
+    match handle.kind {
+        HandleKind::SetUp if wanted.is_some_and(|wanted| wanted != handle.tenant) => {
+            Err(HelloRefusal::Refused)
+        }
+        HandleKind::SetUp => Ok(Some(handle.tenant)),
+        HandleKind::Session | HandleKind::Key | HandleKind::Refresh => Ok(None),
+    }
+}
+
+/// A stranger may do what it came for, and nothing else.
+fn strange(
+    desk: &mut Desk,
+    line: &std::sync::Arc<Line>,
+    wanted: RequestKind,
+    taken: &mut u64,
+) -> Result<(), End> {
     while let Some(frame) = desk.inbox.next_frame()? {
         *taken += 1;
         let id = frame.header.request_id;
-        if frame.kind() == Ok(Kind::Request(RequestKind::ClaimOperator)) {
-            let started = order::start(line, None, RequestKind::ClaimOperator, &frame, &desk.replies);
+        if frame.kind() == Ok(Kind::Request(wanted)) {
+            let started = order::start(line, None, wanted, &frame, &desk.replies);
             follow(&mut desk.outbox, line, id, started, &mut desk.running)?;
         } else {
             fault(&mut desk.outbox, line, id, &Fault::refused(Refusal::Unauthorized))?;

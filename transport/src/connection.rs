@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tessera_engine::{Bound, Engine};
 use tessera_model::{CellId, HandleBytes};
+use tessera_wire::RequestKind;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -35,8 +36,8 @@ pub(crate) struct Shared {
 pub(crate) enum Peer {
     /// A live credential, bound to a tenant; kept to bind it to another one that an operator names.
     Bound(Bound, HandleBytes, Arc<Bucket>),
-    /// Nobody yet: only the operator's claim is taken.
-    Stranger,
+    /// Nobody yet: only this request is taken, the operator's claim or the use of a one-time secret.
+    Stranger(RequestKind),
 }
 
 /// One connection.
@@ -137,15 +138,15 @@ async fn strange(line: &Line, begun: Instant, mut lost: impl Future<Output = ()>
         };
         match (line.peer.get(), made_room) {
             (Some(Peer::Bound(..)), _) => {}
-            (None | Some(Peer::Stranger), true) => {
+            (None | Some(Peer::Stranger(_)), true) => {
                 add(&line.shared.counters.strangers_refused, 1);
                 line.end(End::LIMIT);
             }
-            (Some(Peer::Stranger), false) if until < begun + limits.stranger => {
+            (Some(Peer::Stranger(_)), false) if until < begun + limits.stranger => {
                 until = begun + limits.stranger;
                 continue;
             }
-            (None | Some(Peer::Stranger), false) => line.end(End::TOO_SLOW),
+            (None | Some(Peer::Stranger(_)), false) => line.end(End::TOO_SLOW),
         }
         return std::future::pending().await;
     }

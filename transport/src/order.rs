@@ -35,7 +35,7 @@ pub(crate) fn start(
     // Lists are paid for from the budget of checks, by what they looked at.
     let budget = match line.peer.get() {
         Some(Peer::Bound(_, _, bucket)) if !kind.is_command() => Some(Arc::clone(bucket)),
-        Some(Peer::Bound(..) | Peer::Stranger) | None => None,
+        Some(Peer::Bound(..) | Peer::Stranger(_)) | None => None,
     };
     if budget.as_ref().is_some_and(|bucket| line.shared.budgets.left(bucket, line.shared.engine.now()) <= 0) {
         return Err(busy());
@@ -116,6 +116,9 @@ async fn perform(
     let kind = request.kind();
     let done = match (bound, request) {
         (_, Request::ClaimOperator { secret, name }) => engine.claim_operator(id, &secret, name).await,
+        (bound, Request::SetUpPassword { secret, password }) => {
+            engine.set_up_password(bound, id, &secret, password).await
+        }
         (Some(bound), request) => order(engine, bound, id, request).await,
         (None, _) => Err(Refusal::Unauthorized.into()),
     };
@@ -190,9 +193,6 @@ async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) 
             return engine.sign_in(bound, id, &identifier, password).await;
         }
         Request::ChangePassword { old, new } => return engine.change_password(bound, id, old, new).await,
-        Request::SetPassword { subject, password } => {
-            return engine.set_password(bound, id, subject, password).await;
-        }
         Request::CreateSubject { kind, identifiers, password } => {
             return engine.create_subject(bound, id, (kind, identifiers), password).await;
         }
@@ -237,6 +237,7 @@ fn command_of(request: Request) -> Option<Command> {
         Request::DeleteSubject { subject } => Command::DeleteSubject { subject },
         Request::SuspendSubject { subject } => Command::SuspendSubject { subject },
         Request::ResumeSubject { subject } => Command::ResumeSubject { subject },
+        Request::ResetPassword { subject, until, clear } => Command::ResetPassword { subject, until, clear },
         Request::DeclareAttribute { name, kind } => Command::DeclareAttribute { name, kind },
         Request::RegisterPermission { name } => Command::RegisterPermission { name },
         Request::CreateRole { name, patterns } => Command::CreateRole { name, patterns },

@@ -7,6 +7,7 @@ use support::raw::{Raw, endpoint};
 use support::{House, name};
 use tessera_client::wire::{Hello, Outbox, Request};
 use tessera_client::{Client, ClientError};
+use tessera_model::{Private, Refusal};
 use tessera_transport::Limits;
 use tokio::time::timeout;
 
@@ -130,4 +131,44 @@ async fn nothing_to_claim_no_strangers() {
     house.pass(1_801_000);
     let late = Client::connect(house.config(None)).await.err().expect("refused");
     assert_eq!(late.code(), Some(405));
+}
+
+/// PROPERTY: whoever has a one-time secret sets a password with it over a connection that opens nothing else
+/// and keeps a stranger's caps; whoever has a wrong or used one is turned away at Hello. A service may use
+/// one for its owner, in its own tenant only.
+#[tokio::test]
+async fn a_one_time_secret_sets_a_password_and_nothing_else() {
+    let house = House::open().await;
+    let operator = house.operator().await;
+    let (acme, other) = (house.tenant(&operator, "acme").await, house.tenant(&operator, "other").await);
+    let amy = acme.person("amy@example.org", "reader", &["orders.read"]).await;
+    let reset = || async {
+        let until = house.engine.now().plus_seconds(3_600).to_deadline();
+        let made = acme.client.request(&Request::ResetPassword { subject: amy, until, clear: false }).await;
+        let made = made.expect("reset");
+        let bytes: [u8; 40] = made.handle.as_ref().expect("a secret").expose().try_into().expect("40 bytes");
+        (bytes, made.handle_text().expect("a secret"))
+    };
+    let (secret, text) = reset().await;
+    assert!(text.starts_with("tset_"), "{text}");
+    let stranger = house.client(&text).await;
+    assert_eq!((stranger.hello().tenant, stranger.hello().bound), (acme.id, None));
+    for request in [
+        Request::EndTenantSessions {},
+        Request::ClaimOperator { secret: Private::new(b"x".to_vec()), name: name("x") },
+    ] {
+        let refused = stranger.request(&request).await.err().expect("refused");
+        assert_eq!(refused.code(), Some(Refusal::Unauthorized.code()));
+    }
+    stranger.set_up_password(&secret, "battery staple").await.expect("set");
+    acme.client.sign_in("amy@example.org", "battery staple").await.expect("signed in");
+    let again = stranger.set_up_password(&secret, "stolen letter").await.err().expect("refused");
+    assert_eq!(again.code(), Some(Refusal::SecretWrong.code()));
+    let late = Client::connect(house.config(Some(text))).await.err().expect("refused");
+    assert_eq!(late.code(), Some(405));
+    let (secret, _) = reset().await;
+    let foreign = other.client.set_up_password(&secret, "stolen letter").await.err().expect("refused");
+    assert_eq!(foreign.code(), Some(Refusal::SecretWrong.code()));
+    acme.client.set_up_password(&secret, "by a service").await.expect("set");
+    acme.client.sign_in("amy@example.org", "by a service").await.expect("signed in");
 }

@@ -111,33 +111,45 @@ pub enum Verdict {
 
 /// Memory for hashing, used again: touching fresh pages costs as much as the hash itself.
 #[derive(Default)]
-pub struct Memory(Vec<Block>);
+pub struct Memory {
+    blocks: Vec<Block>,
+    /// KiB filled, each pass counted.
+    work: u64,
+}
 
 impl Memory {
     /// None yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self { blocks: Vec::new(), work: 0 }
     }
 
-    /// At least as much as asked for; what was there stays, larger than asked or not.
+    /// At least as much as asked for; what was there stays, larger than asked or not. Counted as the work
+    /// that is done in it.
     fn blocks(&mut self, parameters: &Params) -> &mut [Block] {
         let wanted = parameters.block_count();
-        if self.0.len() < wanted {
-            self.0.resize(wanted, Block::new());
+        self.work += u64::from(parameters.m_cost()) * u64::from(parameters.t_cost());
+        if self.blocks.len() < wanted {
+            self.blocks.resize(wanted, Block::new());
         }
-        self.0.get_mut(..wanted).unwrap_or_default()
+        self.blocks.get_mut(..wanted).unwrap_or_default()
     }
 
     /// Gives the memory back to the system.
     pub fn release(&mut self) {
-        self.0 = Vec::new();
+        self.blocks = Vec::new();
+    }
+
+    /// KiB that were filled since this was asked last, each pass counted: what hashing costs, whatever
+    /// else runs.
+    pub const fn take_work(&mut self) -> u64 {
+        std::mem::replace(&mut self.work, 0)
     }
 
     /// Bytes held.
     #[must_use]
     pub const fn bytes(&self) -> usize {
-        self.0.capacity() * Block::SIZE
+        self.blocks.capacity() * Block::SIZE
     }
 }
 
@@ -239,11 +251,14 @@ pub fn parameters_of(phc: &str) -> Option<Parameters> {
     read(phc).map(|stored| stored.parameters)
 }
 
-/// Whether a stored hash was made with other parameters than `parameters`, or is no sound hash:
-/// at the next sign-in it should be made anew.
+/// Whether a stored hash is weaker than `parameters` in any respect, or is no sound hash: at the next
+/// sign-in it should be made anew.
 #[must_use]
 pub fn needs_rehash(phc: &str, parameters: Parameters) -> bool {
-    read(phc).is_none_or(|stored| stored.parameters != parameters || stored.hash.len() != HASH_BYTES)
+    read(phc).is_none_or(|Stored { parameters: stored, hash, .. }| {
+        let rose = parameters.memory_kib > stored.memory_kib || parameters.passes > stored.passes;
+        rose || hash.len() < HASH_BYTES
+    })
 }
 
 /// How many threads may hash at once: all cores but one, at least one.
@@ -324,6 +339,11 @@ mod tests {
             }
             assert!(!needs_rehash(&phc, parameters));
             assert!(needs_rehash(&phc, Parameters { passes: passes + 1, ..parameters }));
+            assert!(needs_rehash(&phc, Parameters { memory_kib: 64 * passes + 8, ..parameters }));
+            assert!(
+                !needs_rehash(&phc, Parameters { memory_kib: 32, ..parameters }),
+                "never to a weaker one"
+            );
             assert_eq!(hash(&password, &[7; 16], parameters).unwrap(), phc);
             assert_ne!(hash(&password, &[8; 16], parameters).unwrap(), phc);
         }
@@ -368,6 +388,9 @@ mod tests {
         dummy_verify(&mut nobody, b"password", CHEAP);
         assert_eq!(verify_in(&mut somebody, b"other", &phc), Verdict::Mismatch);
         assert_eq!(nobody.bytes(), somebody.bytes());
+        let work = nobody.take_work();
+        assert_eq!((work, nobody.take_work()), (64, 0));
+        assert_eq!(somebody.take_work(), work);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::fair::Fair;
 use crate::password::{self, Memory, Parameters, PasswordError, SALT_BYTES, Verdict};
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -91,6 +92,7 @@ struct Queue {
 struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
+    work: AtomicU64,
 }
 
 impl Shared {
@@ -115,6 +117,7 @@ impl PasswordPool {
         let shared = Arc::new(Shared {
             queue: Mutex::new(Queue { waiting: Fair::new(queue), closed: false }),
             arrived: Condvar::new(),
+            work: AtomicU64::new(0),
         });
         let mut pool = Self { shared, threads: Vec::with_capacity(threads.get()) };
         for number in 0..threads.get() {
@@ -155,6 +158,12 @@ impl PasswordPool {
     pub fn waiting(&self) -> usize {
         self.shared.lock().waiting.len()
     }
+
+    /// KiB that were filled since the start, each pass counted: the work of all jobs that were answered.
+    #[must_use]
+    pub fn work_kib(&self) -> u64 {
+        self.shared.work.load(Ordering::Acquire)
+    }
 }
 
 impl Drop for PasswordPool {
@@ -187,6 +196,7 @@ fn work(shared: &Shared) {
             // Argon2 does not panic on capped parameters; if it ever did, one caller is told Busy.
             catch_unwind(AssertUnwindSafe(|| compute(&mut memory, job))).unwrap_or(Outcome::Busy)
         };
+        shared.work.fetch_add(memory.take_work(), Ordering::Release);
         answer(reply, outcome);
     }
 }
@@ -221,6 +231,10 @@ fn compute(memory: &mut Memory, job: Job) -> Outcome {
         }
         Job::Verify { password, stored: Some(phc), parameters } => {
             let verdict = password::verify_in(memory, &password, &phc);
+            if verdict == Verdict::Malformed {
+                // Nothing was computed: the time must not tell.
+                password::dummy_verify(memory, &password, parameters);
+            }
             let needs_rehash = verdict == Verdict::Match && password::needs_rehash(&phc, parameters);
             Outcome::Verified { verdict, needs_rehash }
         }
@@ -270,9 +284,18 @@ mod tests {
         assert_eq!(phc, password::hash(&password(), &[7; 16], CHEAP).unwrap());
         let verified = |verdict, needs_rehash| Outcome::Verified { verdict, needs_rehash };
         assert_eq!(ask(&pool, verify(Some(phc.clone()), CHEAP)), verified(Verdict::Match, false));
-        assert_eq!(ask(&pool, verify(Some(phc), Parameters::default())), verified(Verdict::Match, true));
+        assert_eq!(
+            ask(&pool, verify(Some(phc.clone()), Parameters::default())),
+            verified(Verdict::Match, true)
+        );
         assert_eq!(ask(&pool, verify(None, CHEAP)), verified(Verdict::Mismatch, false));
         assert_eq!(ask(&pool, verify(Some("x".into()), CHEAP)), verified(Verdict::Malformed, false));
+        // Whoever asks, whatever is stored: one hash each.
+        for stored in [None, Some("x".into()), Some(phc)] {
+            let before = pool.work_kib();
+            ask(&pool, verify(stored, CHEAP));
+            assert_eq!(pool.work_kib() - before, 64);
+        }
     }
 
     /// PROPERTY: the queue holds as many as it may and no more; every accepted job is answered once,

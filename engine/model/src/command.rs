@@ -34,10 +34,12 @@ pub enum Caller {
     Bootstrap,
     /// The node itself.
     Node,
+    /// Whoever holds the secret that the command carries the proof of.
+    Claimant,
 }
 
 impl Caller {
-    /// Number on disk: 1 to 4.
+    /// Number on disk: 1 to 5.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -45,6 +47,7 @@ impl Caller {
             Self::Operator { .. } => 2,
             Self::Bootstrap => 3,
             Self::Node => 4,
+            Self::Claimant => 5,
         }
     }
 }
@@ -192,15 +195,43 @@ commands! {
         /// The identifier's keyed hash.
         hash: [u8; 16],
     };
-    /// Sets a password. A session may set that of its own subject when `proven`: other sessions end,
-    /// keys live on. With the permission anybody's: all sessions of the subject end.
-    SetPassword = 26, narrows false, "tessera.admin.subjects", {
+    /// Changes the password of the caller's own subject: its other sessions end, keys live on. Caller: a
+    /// session.
+    ChangePassword = 26, narrows false, "tessera.admin.subjects", {
         /// Whose.
         subject: PublicId,
         /// PHC string of the new hash.
         password: Private,
-        /// The subject's cut-off when the old password was verified; `u32::MAX` when it was not.
+        /// The subject's cut-off when the old password was verified.
         proven: u32,
+    };
+    /// Offers a one-time secret with which its holder sets the subject's password. An older one ends.
+    ResetPassword = 27, narrows false, "tessera.admin.subjects", {
+        /// Whose.
+        subject: PublicId,
+        /// When the secret ends.
+        until: Deadline,
+        /// Whether the present password is taken away and the sessions end now, not when the new one is set.
+        clear: bool,
+    };
+    /// Sets a password with the one-time secret: all sessions of the subject end. Caller: `Claimant`.
+    SetUpPassword = 28, narrows false, "tessera.admin.subjects", {
+        /// Whose.
+        subject: SubjectIndex,
+        /// Tag of the secret.
+        tag: [u8; 16],
+        /// PHC string of the new hash; empty when the secret was not good any more before it was made.
+        password: Private,
+    };
+    /// Stores the hash of the same password by the tenant's present parameters. Caller: `Node`, after a
+    /// sign-in.
+    RehashPassword = 29, narrows false, "tessera.admin.subjects", {
+        /// Whose.
+        subject: SubjectIndex,
+        /// The subject's cut-off when the password was verified.
+        proven: u32,
+        /// PHC string of the new hash.
+        password: Private,
     };
     /// Declares an attribute: typed and hot.
     DeclareAttribute = 30, narrows false, "tessera.admin.settings", {

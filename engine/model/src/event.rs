@@ -48,6 +48,15 @@ pub enum Event {
         /// Keyed hash of the normal form.
         hash: [u8; 16],
     },
+    /// The subject's one-time secret for setting a password; a zero tag means none.
+    SetUpOffered {
+        /// Whose password it sets.
+        subject: SubjectIndex,
+        /// First 16 bytes of the keyed hash of the secret's handle.
+        tag: [u8; 16],
+        /// When it ends.
+        until: Deadline,
+    },
     /// A declared attribute.
     AttributeDeclared(AttributeRecord),
     /// The subject's declared attribute has this value, or none.
@@ -137,10 +146,13 @@ pub enum RowKind {
     Profile,
     /// Key: subject index, then place and generation (big-endian). Value: what a person said the key is for.
     KeyDescription,
+    /// Key: subject index. Value: tag of its one-time secret, 16 bytes: what a sleeping tenant is asked for
+    /// when somebody knocks with one. Whether the secret is good is hot.
+    SetUp,
 }
 
 impl RowKind {
-    /// Number on disk: 1 to 4.
+    /// Number on disk: 1 to 5.
     #[must_use]
     pub const fn number(self) -> u16 {
         match self {
@@ -148,6 +160,7 @@ impl RowKind {
             Self::Identifier => 2,
             Self::Profile => 3,
             Self::KeyDescription => 4,
+            Self::SetUp => 5,
         }
     }
 
@@ -159,6 +172,7 @@ impl RowKind {
             2 => Some(Self::Identifier),
             3 => Some(Self::Profile),
             4 => Some(Self::KeyDescription),
+            5 => Some(Self::SetUp),
             _ => None,
         }
     }

@@ -29,6 +29,9 @@ pub enum HandleKind {
     Key,
     /// A refresh handle, text prefix `tref_`.
     Refresh,
+    /// A one-time secret with which its holder sets a password, text prefix `tset_`. Its place is the
+    /// subject's index, its generation 1.
+    SetUp,
 }
 
 impl HandleKind {
@@ -39,16 +42,24 @@ impl HandleKind {
             Self::Session => "tess_",
             Self::Key => "tkey_",
             Self::Refresh => "tref_",
+            Self::SetUp => "tset_",
         }
     }
 
-    /// Number in byte 1 of a handle: 1, 2, 3.
+    /// Whether it is a session or key: what checks ask about and connections are bound by.
+    #[must_use]
+    pub const fn is_credential(self) -> bool {
+        matches!(self, Self::Session | Self::Key)
+    }
+
+    /// Number in byte 1 of a handle: 1 to 4.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
             Self::Session => 1,
             Self::Key => 2,
             Self::Refresh => 3,
+            Self::SetUp => 4,
         }
     }
 
@@ -57,6 +68,7 @@ impl HandleKind {
             1 => Some(Self::Session),
             2 => Some(Self::Key),
             3 => Some(Self::Refresh),
+            4 => Some(Self::SetUp),
             _ => None,
         }
     }
@@ -226,7 +238,7 @@ mod tests {
     /// PROPERTY: bytes and text read back. METHOD: each kind.
     #[test]
     fn handles_read_back() {
-        for kind in [HandleKind::Session, HandleKind::Key, HandleKind::Refresh] {
+        for kind in [HandleKind::Session, HandleKind::Key, HandleKind::Refresh, HandleKind::SetUp] {
             let made = handle(kind);
             let text = made.to_text();
             assert_eq!(text.len(), HANDLE_TEXT_CHARS);
@@ -240,7 +252,7 @@ mod tests {
     /// METHOD: every cut and every single-character change to one other character, exhaustively.
     #[test]
     fn tc_20_damaged_texts_are_refused() {
-        for kind in [HandleKind::Session, HandleKind::Key, HandleKind::Refresh] {
+        for kind in [HandleKind::Session, HandleKind::Key, HandleKind::Refresh, HandleKind::SetUp] {
             let text = handle(kind).to_text();
             for cut in 0..text.len() {
                 assert!(Handle::parse_text(&text[..cut]).is_err());

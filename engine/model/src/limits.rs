@@ -8,6 +8,8 @@ pub const PATTERN_BYTES_MAX: usize = 129;
 pub const IDENTIFIER_BYTES_MAX: usize = 254;
 /// LIMIT: a password, bytes. NIST SP 800-63B-4 asks for at least 64 characters; four-byte ones fit 16 times over.
 pub const PASSWORD_BYTES_MAX: usize = 1_024;
+/// LIMIT: lifetime of a one-time secret that sets a password, s: a week, for a letter to arrive.
+pub const SET_UP_TTL_S_MAX: u32 = 7 * 86_400;
 /// LIMIT: identifiers of one subject.
 pub const IDENTIFIERS_PER_SUBJECT_MAX: usize = 16;
 /// LIMIT: patterns of one role or key. 64 × 129 B stays under a tenth of a frame.

@@ -41,9 +41,9 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         | Event::AttributeDeclared(_) => (BucketKind::Names, 0),
         Event::TenantChanged(record) => of_tenant(record.id),
         Event::SubjectChanged(record) => of_subject(record.index),
-        Event::IdentifierTaken { subject, .. } | Event::AttributeChanged { subject, .. } => {
-            of_subject(*subject)
-        }
+        Event::IdentifierTaken { subject, .. }
+        | Event::SetUpOffered { subject, .. }
+        | Event::AttributeChanged { subject, .. } => of_subject(*subject),
         Event::GrantAdded(record) => of_subject(record.subject),
         Event::GrantRemoved { subject, .. } => of_subject(*subject),
         Event::PermissionRegistered { id, .. } => (BucketKind::Names, PERMISSIONS + id.0 / NAMES),
@@ -89,6 +89,9 @@ impl State {
             events.push(Event::SubjectChanged(record.clone()));
             for hash in self.identifiers_of.get(index).into_iter().flatten() {
                 events.push(Event::IdentifierTaken { hash: *hash, subject: *index });
+            }
+            if let Some((tag, until)) = self.root.set_ups.get(index) {
+                events.push(Event::SetUpOffered { subject: *index, tag: *tag, until: *until });
             }
             events.extend(self.root.rules.grants_of(*index).map(Event::GrantAdded));
             let values = self.root.values.range((*index, 0)..=(*index, u32::MAX));

@@ -10,6 +10,11 @@ use tessera_model::{
     Refusal, SubjectIndex, UnixMillis, WorkspaceIndex,
 };
 
+/// Whether a command is ordered by the node or the holder of a secret alone.
+const fn is_proof(kind: CommandKind) -> bool {
+    matches!(kind, CommandKind::SetUpPassword | CommandKind::RehashPassword)
+}
+
 impl State {
     /// The fields of a place as this batch sees it.
     pub(super) fn place(&self, place: Place) -> Fields {
@@ -53,7 +58,10 @@ impl State {
         match ordered.caller {
             Caller::Node => Ok(()),
             Caller::Bootstrap if kind == CommandKind::ClaimOperator => Ok(()),
-            Caller::Bootstrap => Err(Refusal::Unauthorized),
+            Caller::Claimant if kind == CommandKind::SetUpPassword => Ok(()),
+            Caller::Bootstrap | Caller::Claimant => Err(Refusal::Unauthorized),
+            // What carries a proof of its own is for who has made it, whatever others may do.
+            Caller::Operator { .. } | Caller::Holder { .. } if is_proof(kind) => Err(Refusal::Unauthorized),
             // The actor has looked at the system tenant's view when it drained.
             Caller::Operator { .. } => Ok(()),
             Caller::Holder { place, generation, subject } => {
@@ -73,8 +81,9 @@ impl State {
         }
         let is_self = |id: &PublicId| self.root.subject_ids.get(id) == Some(&live.subject);
         match command {
-            Command::SetPassword { subject, proven, .. } => *proven != u32::MAX && is_self(subject),
-            Command::EndSubjectSessions { subject } => is_self(subject),
+            Command::ChangePassword { subject, .. } | Command::EndSubjectSessions { subject } => {
+                is_self(subject)
+            }
             Command::TouchSession { place, .. } => *place == own,
             Command::EndSession { session } => {
                 let (place, _) = session.place();
@@ -93,6 +102,9 @@ impl State {
             | Command::DeleteSubject { .. }
             | Command::AddIdentifier { .. }
             | Command::RemoveIdentifier { .. }
+            | Command::ResetPassword { .. }
+            | Command::SetUpPassword { .. }
+            | Command::RehashPassword { .. }
             | Command::DeclareAttribute { .. }
             | Command::SetAttributes { .. }
             | Command::RegisterPermission { .. }

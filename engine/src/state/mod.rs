@@ -13,6 +13,7 @@ mod command_id;
 mod grant;
 mod key;
 mod overlay;
+mod password;
 mod places;
 mod role;
 mod session;
@@ -178,8 +179,17 @@ impl State {
                 self.add_identifier(*subject, identifier, *hash)
             }
             Command::RemoveIdentifier { subject, hash } => self.remove_identifier(*subject, *hash),
-            Command::SetPassword { subject, password, proven } => {
-                self.set_password(*subject, password, *proven, caller, now)
+            Command::ChangePassword { subject, password, proven } => {
+                self.change_password(*subject, password, *proven, caller)
+            }
+            Command::ResetPassword { subject, until, clear } => {
+                self.reset_password(*subject, (*until, *clear), caller, entropy, now)
+            }
+            Command::SetUpPassword { subject, tag, password } => {
+                self.set_up_password(*subject, tag, password, now)
+            }
+            Command::RehashPassword { subject, proven, password } => {
+                self.rehash_password(*subject, *proven, password)
             }
             Command::DeclareAttribute { name, kind } => self.declare_attribute(name, *kind),
             Command::SetAttributes { subject, values, held, as_of } => {
@@ -234,6 +244,7 @@ impl State {
             | Event::SubjectChanged(_)
             | Event::IdentifierTaken { .. }
             | Event::IdentifierFreed { .. }
+            | Event::SetUpOffered { .. }
             | Event::AttributeDeclared(_)
             | Event::AttributeChanged { .. }
             | Event::PermissionRegistered { .. }
@@ -260,6 +271,7 @@ impl State {
             Event::SubjectChanged(record) => self.apply_subject(record),
             Event::IdentifierTaken { hash, subject } => self.apply_identifier(*hash, *subject),
             Event::IdentifierFreed { hash } => self.apply_freed(*hash),
+            Event::SetUpOffered { subject, tag, until } => self.apply_set_up(*subject, *tag, *until),
             Event::AttributeDeclared(record) => self.apply_declared(record),
             Event::AttributeChanged { subject, attribute, value } => {
                 self.apply_attribute(*subject, *attribute, value.as_ref());

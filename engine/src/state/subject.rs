@@ -5,8 +5,8 @@ use tessera_model::command::Entropy;
 use tessera_model::limits::{CUT_OFFS_MAX, IDENTIFIERS_PER_SUBJECT_MAX, SUBJECTS_MAX};
 use tessera_model::record::{SubjectKind, SubjectRecord, SubjectStatus};
 use tessera_model::{
-    Caller, Event, Generation, Identifier, Limit, Place, Private, PublicId, Refusal, Row, RowKind,
-    SubjectIndex, UnixMillis,
+    Event, Generation, Identifier, Limit, Place, Private, PublicId, Refusal, Row, RowKind, SubjectIndex,
+    UnixMillis,
 };
 
 fn identifier_row(subject: SubjectIndex, identifier: &Identifier, hash: [u8; 16]) -> Row {
@@ -120,7 +120,13 @@ impl State {
         };
         let mut events = vec![cut];
         // Whatever it has of each kind: nothing that it once was given can be too much to be taken away.
-        let kinds = [RowKind::Password, RowKind::Identifier, RowKind::Profile, RowKind::KeyDescription];
+        let kinds = [
+            RowKind::Password,
+            RowKind::Identifier,
+            RowKind::Profile,
+            RowKind::KeyDescription,
+            RowKind::SetUp,
+        ];
         let rows = kinds.map(|kind| Row::gone(kind, index)).into();
         for hash in self.identifiers_of.get(&index).into_iter().flatten() {
             events.push(Event::IdentifierFreed { hash: *hash });
@@ -128,6 +134,7 @@ impl State {
         for grant in self.root.rules.grants_of(index) {
             events.push(Event::GrantRemoved { subject: index, role: grant.role, workspace: grant.workspace });
         }
+        events.extend(self.set_up_ended(index));
         let values = self.root.values.range((index, 0)..=(index, u32::MAX));
         events.extend(values.map(|((subject, attribute), _)| Event::AttributeChanged {
             subject: *subject,
@@ -173,49 +180,6 @@ impl State {
         Ok(Decided {
             events: vec![Event::IdentifierFreed { hash }],
             rows: vec![Row { kind: RowKind::Identifier, key, value: None }],
-            ..Decided::default()
-        })
-    }
-
-    pub(super) fn set_password(
-        &self,
-        id: PublicId,
-        password: &Private,
-        proven: u32,
-        caller: Caller,
-        now: UnixMillis,
-    ) -> Result<Decided, Refusal> {
-        let record = self.known_subject(id)?;
-        if password.is_empty() {
-            return Err(Refusal::PasswordUnset);
-        }
-        // Whoever sets a password can sign in with it.
-        if proven == u32::MAX && !self.is_at_least(record.index, caller, now) {
-            return Err(Refusal::BeyondCreator);
-        }
-        if proven != u32::MAX && proven != record.cut_off {
-            return Err(Refusal::Changed);
-        }
-        // The owner's own change spares the session that made it; any other ends all sessions.
-        let spared = match caller {
-            Caller::Holder { place, generation, subject }
-                if proven != u32::MAX && subject == record.index =>
-            {
-                (place, generation)
-            }
-            Caller::Holder { .. } | Caller::Operator { .. } | Caller::Bootstrap | Caller::Node => {
-                (Place(0), Generation(0))
-            }
-        };
-        let cut = self.cut(record.index, spared)?;
-        let Event::CutOffRaised { count, .. } = cut else {
-            return Err(Refusal::LimitReached(Limit::CutOffs));
-        };
-        let changed = SubjectRecord { has_password: true, cut_off: count, ..record.clone() };
-        let key = Row::subject_key(record.index, &[]);
-        Ok(Decided {
-            events: vec![Event::SubjectChanged(changed), cut],
-            rows: vec![Row { kind: RowKind::Password, key, value: Some(password.clone()) }],
             ..Decided::default()
         })
     }

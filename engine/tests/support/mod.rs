@@ -40,6 +40,7 @@ pub(crate) struct House {
     pub(crate) engine: Engine,
     pub(crate) clock: Arc<Hand>,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) pool: Arc<PasswordPool>,
     /// The key of the operator that was made last.
     pub(crate) operator_key: std::sync::Mutex<Option<Handle>>,
 }
@@ -70,9 +71,10 @@ impl House {
         let threads = NonZeroUsize::new(1).expect("one");
         let pool = Arc::new(PasswordPool::new(threads, 64).expect("a pool"));
         let seams: (Arc<dyn Clock>, Arc<dyn Entropy>) = (clock, Arc::new(System));
-        let engine = Engine::start(config, Arc::clone(&store), seams, pool).await.expect("an engine");
+        let started = Engine::start(config, Arc::clone(&store), seams, Arc::clone(&pool));
+        let engine = started.await.expect("an engine");
         let clock = Arc::new(Hand(AtomicU64::new(0)));
-        Self { engine, clock, store, operator_key: std::sync::Mutex::default() }
+        Self { engine, clock, store, pool, operator_key: std::sync::Mutex::default() }
     }
 
     pub(crate) async fn new() -> Self {
@@ -122,6 +124,11 @@ impl House {
         panic!("the tenant did not wake");
     }
 
+    /// Wakes a tenant of a former life of this house.
+    pub(crate) async fn wake(&self, tenant: &Tenant) {
+        self.bind(&tenant.admin_key).await;
+    }
+
     pub(crate) async fn submit(&self, bound: &Bound, command: Command) -> tessera_engine::Done {
         let kind = command.kind();
         match self.engine.submit(bound, self.engine.command_id(), command).await {
@@ -150,6 +157,23 @@ impl House {
         let id = self.engine.command_id();
         let done = self.engine.sign_in(&tenant.admin, id, &identifier, password).await?;
         Ok(done.made.handle.expect("a handle"))
+    }
+
+    /// A one-time secret for somebody's password, good for an hour.
+    pub(crate) async fn reset(&self, by: &Bound, subject: PublicId, clear: bool) -> Handle {
+        let until = self.engine.now().plus_seconds(3_600).to_deadline();
+        let done = self.submit(by, Command::ResetPassword { subject, until, clear }).await;
+        done.made.handle.expect("a secret")
+    }
+
+    /// Sets a password with a one-time secret, as a stranger.
+    pub(crate) async fn set_up(
+        &self,
+        secret: &Handle,
+        password: &str,
+    ) -> Result<tessera_engine::Done, tessera_engine::SubmitError> {
+        let (secret, id) = (Private::new(secret.to_bytes().to_vec()), self.engine.command_id());
+        self.engine.set_up_password(None, id, &secret, Private::new(password.as_bytes().to_vec())).await
     }
 
     pub(crate) async fn role(&self, tenant: &Tenant, name: &str, patterns: &[&str]) {

@@ -23,7 +23,7 @@ pub(crate) const fn record(act: Act) -> Option<List> {
             CommandKind::DeleteSubject
             | CommandKind::SuspendSubject
             | CommandKind::ResumeSubject
-            | CommandKind::SetPassword => Some(List::Subject),
+            | CommandKind::ResetPassword => Some(List::Subject),
             CommandKind::RevokeKey => Some(List::Key),
             CommandKind::SuspendTenant | CommandKind::ResumeTenant | CommandKind::DeleteTenant => {
                 Some(List::Tenant)

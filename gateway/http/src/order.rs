@@ -35,10 +35,20 @@ pub(crate) fn command_id(shared: &Shared, parts: &Parts) -> Result<CommandId, Pr
         .ok_or_else(|| Problem::unreadable("must be a UUIDv7").at(KEY_HEADER))
 }
 
-/// Turns the one-time secret into an operator.
-pub(crate) async fn claim(shared: &Shared, id: CommandId, input: &Input) -> Result<Value, Problem> {
-    let name = required(input.name("name")?, "name")?;
-    let done = shared.engine.claim_operator(id, &input.secret("secret"), name).await?;
+/// Performs what needs no credential but a one-time secret.
+pub(crate) async fn unbound(
+    shared: &Shared,
+    act: Act,
+    id: CommandId,
+    input: &Input,
+) -> Result<Value, Problem> {
+    let done = if act == Act::Order(CommandKind::SetUpPassword) {
+        let secret = Private::new(required(input.handle("secret")?, "secret")?.to_vec());
+        shared.engine.set_up_password(None, id, &secret, input.secret("password")).await?
+    } else {
+        let name = required(input.name("name")?, "name")?;
+        shared.engine.claim_operator(id, &input.secret("secret"), name).await?
+    };
     Ok(answer::made(&done, None).value())
 }
 
@@ -114,9 +124,6 @@ async fn order(
         CommandKind::SetAttributes => {
             return Ok(engine.set_attributes(bound, id, subject()?, input.attributes("attributes")?).await?);
         }
-        CommandKind::SetPassword => {
-            return Ok(engine.set_password(bound, id, subject()?, input.secret("password")).await?);
-        }
         CommandKind::AddIdentifier => {
             let identifier = identifier()?;
             let hash = engine.identifier_hash(bound.entry.tenant, &identifier)?;
@@ -156,6 +163,11 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
         CommandKind::DeleteTenant => Command::DeleteTenant { tenant: tenant()?, finish: false },
         CommandKind::SuspendSubject => Command::SuspendSubject { subject: subject()? },
         CommandKind::ResumeSubject => Command::ResumeSubject { subject: subject()? },
+        CommandKind::ResetPassword => Command::ResetPassword {
+            subject: subject()?,
+            until: input.instant("expires")?,
+            clear: input.bool("clear")?.unwrap_or(false),
+        },
         CommandKind::DeclareAttribute => Command::DeclareAttribute {
             name: named("name")?,
             kind: required(input.attribute_kind("kind")?, "kind")?,

@@ -84,7 +84,7 @@ async fn attempt(
         stranger(shared, &origin)?;
         let input = read(shared, operation, (rest, query), (parts, body)).await?;
         let id = order::command_id(shared, parts)?;
-        return ok(order::claim(shared, id, &input).await?);
+        return ok(order::unbound(shared, operation.act, id, &input).await?);
     }
     let forward = operation.act == Act::Ask(Ask::Forward);
     let bound = caller::bind(shared, parts, named, forward).await;

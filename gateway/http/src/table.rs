@@ -84,6 +84,10 @@ table! {
          Field::body("password", Shape::Password, "in the clear"),
          Field::maybe("cookie", Shape::Bool, "give the session to a browser, in a __Host- cookie")],
         SESSION_MADE, Act::Own(Own::SignIn);
+    "set_up_password" Post "/v1/password/set-up", Needs::Nothing, "Sets a password with a one-time secret; its subject's sessions end.",
+        [Field::body("secret", Shape::Handle, "as `reset_password` gave it"),
+         Field::body("password", Shape::Password, "in the clear")],
+        Answer::Made(&["subject"]), Act::Order(Kind::SetUpPassword);
     "who_am_i" Get "/v1/me", Needs::Credential, "Whose credential this is, and until when.", [],
         Answer::One(&["tenant", "subject", "session", "kind", "authenticated_at", "expires", "idle_until", "seen", "csrf_token"]),
         Act::Ask(Ask::WhoAmI);
@@ -147,8 +151,10 @@ table! {
         NOTHING, Act::Order(Kind::SuspendSubject);
     "resume_subject" Post "/v1/subjects/{subject}/resume", SUBJECTS, "Resumes a suspended subject.", [SUBJECT],
         NOTHING, Act::Order(Kind::ResumeSubject);
-    "set_password" Put "/v1/subjects/{subject}/password", SUBJECTS, "Sets somebody's password; their sessions end.",
-        [SUBJECT, Field::body("password", Shape::Password, "in the clear")], NOTHING, Act::Order(Kind::SetPassword);
+    "reset_password" Post "/v1/subjects/{subject}/password/reset", SUBJECTS, "Makes a one-time secret with which a subject sets its password.",
+        [SUBJECT, Field::body("expires", Shape::Instant, "when the secret ends, a week at most"),
+         Field::maybe("clear", Shape::Bool, "take the present password away and end the sessions at once")],
+        Answer::Made(&["subject", "handle", "expires"]), Act::Order(Kind::ResetPassword);
     "list_identifiers" Get "/v1/subjects/{subject}/identifiers", Needs::OwnOr("tessera.admin.subjects"), "What a subject signs in with.", [SUBJECT],
         Answer::Page(&["identifier", "kind"]), Act::List(List::Identifiers);
     "add_identifier" Post "/v1/subjects/{subject}/identifiers", SUBJECTS, "Adds an identifier to a subject.",

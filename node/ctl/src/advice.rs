@@ -32,7 +32,7 @@ const ADVICE: &[(Refusal, &str)] = &[
     (Refusal::IdReused, "leave out --command-id for a command that is not a repeat"),
     (Refusal::ClockSkew, "leave out --command-id: it is then stamped with the node's own time"),
     (Refusal::CommandTooOld, "look whether it happened, and order it anew without --command-id if not"),
-    (Refusal::SignInFailed, "check both; after a reset: tessera user password set WHO"),
+    (Refusal::SignInFailed, "check both; forgotten: tessera user password reset WHO"),
     (Refusal::PasswordLength, "tessera settings show says how long it must be; 1,024 bytes at most"),
     (Refusal::DeadlinePassed, "give a time ahead: +30m, +7d or 2026-12-31T00:00:00Z"),
     (Refusal::SettingOutOfBounds(Setting::Unnamed), "tessera settings set --help names the bounds"),
@@ -43,7 +43,7 @@ const ADVICE: &[(Refusal, &str)] = &[
     (Refusal::Changed, "somebody changed it at the same time: try again"),
     (
         Refusal::SecretWrong,
-        "a node without an operator shows a new one at its start; it is good for 30 minutes, once",
+        "it is good once: a node without an operator shows a new one at its start, and tessera user password reset WHO makes one for a password",
     ),
     (Refusal::Quarantined, "report it with the node's log; other commands are not concerned"),
     (
@@ -63,7 +63,7 @@ const ADVICE: &[(Refusal, &str)] = &[
         Refusal::ClockStopped,
         "set the clock of the node's machine right; where the journal's time is wrong, docs/operate/running.md says what to do",
     ),
-    (Refusal::PasswordUnset, "tessera user password set WHO sets one"),
+    (Refusal::PasswordUnset, "tessera user password reset WHO lets them set one"),
     (Refusal::Restored, "leave out --at-least: the node was restored to an earlier point"),
     (Refusal::NotReady, "the tenant is being loaded: try again, or give it more time with --timeout"),
     (

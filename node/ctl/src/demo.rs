@@ -304,8 +304,11 @@ impl<'d> Walk<'d> {
         let begun = Instant::now();
         let mut done = admin.order(&request()).await;
         if done.as_ref().is_err_and(|error| is(error, Refusal::SignInFailed)) {
+            let until = admin.now().plus_seconds(60).to_deadline();
+            let offered = admin.order(&Request::ResetPassword { subject, until, clear: false }).await?;
+            let secret = offered.handle.ok_or_else(|| CtlError::unexpected("no secret was offered"))?;
             let password = Private::new(PASSWORD.as_bytes().to_vec());
-            admin.order(&Request::SetPassword { subject, password }).await?;
+            admin.order(&Request::SetUpPassword { secret, password }).await?;
             done = admin.order(&request()).await;
         }
         let (made, took) = (done?, micros(begun.elapsed()));

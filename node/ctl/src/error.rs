@@ -61,6 +61,13 @@ impl CtlError {
         Self { code: Some(ProtocolCode::HelloRefused.code()), ..told }
     }
 
+    /// The node does not know the one-time secret.
+    pub(crate) fn secret_wrong() -> Self {
+        let refusal = Refusal::SecretWrong;
+        let told = Self::new(REFUSED, refusal.name(), refusal.to_string());
+        Self { code: Some(refusal.code()), advice: advice::of(refusal).map(str::to_owned), ..told }
+    }
+
     /// Nothing has this name.
     pub(crate) fn unknown(what: impl Into<String>) -> Self {
         Self::new(REFUSED, "Unknown", what)

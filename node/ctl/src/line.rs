@@ -15,7 +15,7 @@ use crate::role::RoleVerb;
 use crate::session::SessionVerb;
 use crate::settings::SettingsVerb;
 use crate::tenant::TenantVerb;
-use crate::user::UserVerb;
+use crate::user::{PasswordVerb, UserVerb};
 use crate::workspace::WorkspaceVerb;
 use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
 use std::process::ExitCode;
@@ -153,6 +153,9 @@ impl Word {
             Self::Ping(Question { words, reach }) => words.run(&reach).await,
             Self::Tenant(Noun { verb, reach }) => {
                 over(reach.system().await, async |link| verb.run(link).await).await
+            }
+            Self::User(Noun { verb: UserVerb::Password(PasswordVerb::SetUp(set_up)), reach }) => {
+                set_up.run(&reach).await
             }
             Self::User(Noun { verb, reach }) => {
                 over(reach.tenant().await, async |link| verb.run(link).await).await

@@ -5,7 +5,7 @@ use crate::answer::{Answer, instant};
 use crate::error::CtlError;
 use crate::link::Link;
 use crate::profile::{PROFILE_FILE, Profile};
-use crate::reach::{self, Reach, variable};
+use crate::reach::{self, Reach};
 use crate::rotate::RotateOwn;
 use crate::secret::{self, Kept};
 use std::path::PathBuf;
@@ -122,21 +122,9 @@ impl Claim {
     }
 
     fn secret(&self, profile: &Profile) -> Result<Private, CtlError> {
-        let from_file = |path: &PathBuf| secret::file(path).map(|text| Private::new(text.into_bytes()));
-        if let Some(path) = &self.secret_file {
-            return from_file(path);
-        }
-        if let Some(path) = profile.secret_file.as_ref().filter(|path| path.exists()) {
-            return from_file(path);
-        }
-        match variable("TESSERA_SECRET") {
-            Some(text) => Ok(Private::new(text.trim().as_bytes().to_vec())),
-            None => {
-                secret::ask("The one-time secret, as the node shows it at its start: ").map_err(|error| {
-                    error.advise("give it with --secret-file FILE, or in the variable TESSERA_SECRET")
-                })
-            }
-        }
+        let of_profile = profile.secret_file.as_deref().filter(|path| path.exists());
+        let file = self.secret_file.as_deref().or(of_profile);
+        secret::one_time(file, "The one-time secret, as the node shows it at its start: ")
     }
 }
 

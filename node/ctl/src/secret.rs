@@ -2,6 +2,7 @@
 //! the environment, and kept in files for their owner only. None is a plain argument by default.
 
 use crate::error::CtlError;
+use crate::reach::variable;
 use std::io::{BufRead as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -98,6 +99,19 @@ pub(crate) fn confirm(yes: bool, what: &str, word: &str) -> Result<(), CtlError>
     let mut line = String::new();
     drop(std::io::stdin().lock().read_line(&mut line));
     if line.trim() == word { Ok(()) } else { Err(CtlError::usage("nothing was done")) }
+}
+
+/// A one-time secret: from a file that is named, from TESSERA_SECRET, or asked for.
+pub(crate) fn one_time(path: Option<&Path>, prompt: &str) -> Result<Private, CtlError> {
+    if let Some(path) = path {
+        return file(path).map(|text| Private::new(text.into_bytes()));
+    }
+    match variable("TESSERA_SECRET") {
+        Some(text) => Ok(Private::new(text.trim().as_bytes().to_vec())),
+        None => ask(prompt).map_err(|error| {
+            error.advise("give it with --secret-file FILE, or in the variable TESSERA_SECRET")
+        }),
+    }
 }
 
 /// The one line that a small secret file holds; `-` is standard input.

@@ -3,14 +3,19 @@
 use crate::answer::{Answer, instant};
 use crate::attribute;
 use crate::error::CtlError;
+use crate::handle::{self, Save};
 use crate::link::{Link, Who, Window, identifier};
+use crate::reach::Reach;
 use crate::secret::{self, PasswordFrom, confirm};
 use crate::session;
 use crate::table::Table;
+use crate::when::When;
 use serde_json::{Map, Value, json};
+use std::path::PathBuf;
 use tessera_client::wire::{AttributeValueRow, GrantRow, IdentifierRow, Request, SessionRow, SubjectRow};
+use tessera_model::code::ProtocolCode;
 use tessera_model::record::SubjectKind;
-use tessera_model::{Identifier, IdentifierKind, PublicId, UnixMillis};
+use tessera_model::{Identifier, IdentifierKind, Private, PublicId, UnixMillis};
 
 /// What can be done with users and machines.
 #[derive(Clone, clap::Subcommand)]
@@ -99,16 +104,28 @@ pub(crate) enum IdentifierVerb {
 /// What can be done with passwords.
 #[derive(Clone, clap::Subcommand)]
 pub(crate) enum PasswordVerb {
-    /// Set anybody's password. All their sessions end.
+    /// Make a one-time secret with which somebody sets their password themselves. The password until now
+    /// and the sessions end when they do.
     #[command(
-        after_help = "Examples:\n  tessera user password set amy@example.org\n  echo \"$PASSWORD\" | tessera user password set amy@example.org --password-stdin"
+        after_help = "Examples:\n  tessera user password reset amy@example.org\n  tessera user password reset amy@example.org --now --expires +1h --save amy.setup\n\nGive the secret to its owner, who uses it once: tessera user password set-up"
     )]
-    Set {
+    Reset {
         /// Public id, email, phone number or username.
         who: Who,
+        /// When the secret ends, at most a week from now: an instant in UTC, or a span from now.
+        #[arg(long, value_name = "TIME", default_value = "+24h")]
+        expires: When,
+        /// Take the present password away and end the sessions at once.
+        #[arg(long)]
+        now: bool,
         #[command(flatten)]
-        password: PasswordFrom,
+        save: Save,
     },
+    /// Set one's own password with the one-time secret. Needs no key.
+    #[command(
+        after_help = "Examples:\n  tessera user password set-up --secret-file amy.setup\n  echo \"$PASSWORD\" | tessera user password set-up --secret-file amy.setup --password-stdin"
+    )]
+    SetUp(SetUp),
     /// Change one's own password, with one's own session as --key-file. Other sessions end.
     #[command(
         after_help = "Examples:\n  tessera user password change --key-file my-session\n  printf '%s\\n%s\\n' \"$OLD\" \"$NEW\" | tessera user password change --key-file my-session --both-stdin"
@@ -118,6 +135,41 @@ pub(crate) enum PasswordVerb {
         #[arg(long)]
         both_stdin: bool,
     },
+}
+
+/// How to set a password up.
+#[derive(Clone, clap::Args)]
+pub(crate) struct SetUp {
+    /// A file that holds the one-time secret (`tset_...`); also TESSERA_SECRET.
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    #[command(flatten)]
+    password: PasswordFrom,
+}
+
+impl SetUp {
+    /// Over a connection of its own, for whoever has the secret.
+    pub(crate) async fn run(self, reach: &Reach) -> Result<Answer, CtlError> {
+        let secret = secret::one_time(self.secret_file.as_deref(), "The one-time secret: ")?;
+        let text = String::from_utf8_lossy(secret.expose()).into_owned();
+        let bytes = handle::read(&text)?;
+        let password = self.password.fresh("New password: ")?;
+        let mut settled = reach.settle().await?;
+        settled.config.credential = Some(text);
+        let wrong = |error: CtlError| {
+            let refused = error.code() == Some(ProtocolCode::HelloRefused.code());
+            if refused { CtlError::secret_wrong() } else { error }
+        };
+        let link = Link::open(settled, None).await.map_err(wrong)?;
+        let secret = Private::new(bytes.to_vec());
+        let made = link.order(&Request::SetUpPassword { secret, password }).await;
+        link.close().await;
+        let made = made?;
+        let subject = made.subject.map(|id| id.to_string());
+        Ok(Answer::said("Your password is set; all your sessions ended.")
+            .with("subject", subject)
+            .made(&made))
+    }
 }
 
 /// The word for a kind of subject.
@@ -272,11 +324,18 @@ impl IdentifierVerb {
 impl PasswordVerb {
     async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         match self {
-            Self::Set { who, password } => {
-                let password = password.fresh("New password: ")?;
-                let done = "has a new password; all sessions ended";
-                change(link, &who, done, |subject| Request::SetPassword { subject, password }).await
+            Self::Reset { who, expires, now, save } => {
+                let place = save.open()?;
+                let subject = link.id_of(&who).await?;
+                let until = expires.resolve(link.now())?;
+                let made = link.order(&Request::ResetPassword { subject, until, clear: now }).await?;
+                let ended = if now { "\nThe password until now is gone; all sessions ended." } else { "" };
+                let text = format!("{who} may set a new password, once.{ended}");
+                let answer = Answer::said(text).with("subject", subject.to_string());
+                let answer = answer.at("expires", made.expires.and_then(instant)).made(&made);
+                place.put(answer, &made, "secret")
             }
+            Self::SetUp(_) => Err(CtlError::unexpected("this goes over a connection of its own")),
             Self::Change { both_stdin } => {
                 let (old, new) = if both_stdin {
                     (secret::line_of_stdin("the old password")?, secret::line_of_stdin("the new password")?)

@@ -164,10 +164,22 @@ fn people(asked: &mut Asked) {
     asked.ask(0, &format!("tessera user resume {amy} --tenant acme"));
     asked.ask(0, "tessera user identifier add amy@example.org amy --tenant acme");
     asked.ask(0, "tessera user identifier remove amy amy@example.org --tenant acme");
-    asked.ask(0, "echo 'a third pass phrase' | tessera user password set amy --password-stdin --tenant acme");
+    let reset = asked.ask(0, "tessera user password reset amy --expires +1h --save amy.setup --tenant acme");
+    assert!(reset["expires_ms"].is_u64());
     assert_eq!(
-        asked.ask(1, "echo short | tessera user password set amy --password-stdin --tenant acme")["error"]["code"],
-        216
+        asked.ask(1, "tessera user password reset amy --expires +30d --tenant acme")["error"]["code"],
+        217
+    );
+    let set_up = "tessera user password set-up --secret-file amy.setup --password-stdin";
+    assert_eq!(asked.ask(1, &format!("echo short | {set_up}"))["error"]["code"], 216);
+    asked.ask(0, &format!("echo 'a third pass phrase' | {set_up}"));
+    assert_eq!(asked.ask(1, &format!("echo 'a third pass phrase' | {set_up}"))["error"]["code"], 224);
+    asked.ask(0, "tessera user password reset amy --now --tenant acme");
+    assert_eq!(asked.ask(0, "tessera user show amy --tenant acme")["subject"]["has_password"], false);
+    asked.ask(0, "tessera user password reset amy --save amy.again --tenant acme");
+    asked.ask(
+        0,
+        "echo 'a third pass phrase' | tessera user password set-up --secret-file amy.again --password-stdin",
     );
     asked.ask(0, "tessera attribute declare floor integer --tenant acme");
     assert_eq!(asked.ask(0, "tessera attribute list --tenant acme")["attributes"][0]["kind"], "integer");

@@ -55,4 +55,5 @@ events! {
     22 => CutOffRaised { subject, count, spared };
     23 => CommandRemembered(record);
     24 => CommandFloor { unix_ms };
+    25 => SetUpOffered { subject, tag, until };
 }

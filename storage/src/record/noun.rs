@@ -152,7 +152,7 @@ impl Field for Caller {
                 generation.put(out);
                 subject.put(out);
             }
-            Self::Bootstrap | Self::Node => {}
+            Self::Bootstrap | Self::Node | Self::Claimant => {}
         }
     }
 
@@ -170,6 +170,7 @@ impl Field for Caller {
             }
             3 => Ok(Self::Bootstrap),
             4 => Ok(Self::Node),
+            5 => Ok(Self::Claimant),
             _ => Err(RecordError::BadNumber),
         }
     }

@@ -57,6 +57,7 @@ pub fn every_event() -> Vec<Event> {
         }),
         Event::IdentifierTaken { hash: [1; 16], subject: SubjectIndex(2) },
         Event::IdentifierFreed { hash: [1; 16] },
+        Event::SetUpOffered { subject: SubjectIndex(1), tag: [2; 16], until: Deadline(3) },
         Event::AttributeDeclared(AttributeRecord { id: 1, name: name("age"), kind: AttributeKind::Integer }),
         value(None),
         value(Some(AttributeValue::Bool(true))),

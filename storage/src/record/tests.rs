@@ -68,13 +68,14 @@ fn rows() -> Vec<Row> {
     ]
 }
 
-fn callers() -> [Caller; 4] {
+fn callers() -> [Caller; 5] {
     let (place, generation, subject) = (Place(1), Generation(2), SubjectIndex(3));
     [
         Caller::Holder { place, generation, subject },
         Caller::Operator { place, generation, subject },
         Caller::Bootstrap,
         Caller::Node,
+        Caller::Claimant,
     ]
 }
 
@@ -82,7 +83,7 @@ fn callers() -> [Caller; 4] {
 #[test]
 fn frames_notice_every_bit() {
     let head = Head { next: Revision(4), link: [5; 32], ..Head::unborn(TenantId(9)) };
-    for (caller, rows) in callers().into_iter().zip([rows(), vec![], rows(), vec![]]) {
+    for (caller, rows) in callers().into_iter().zip([rows(), vec![], rows(), vec![], rows()]) {
         let staged = staged(caller, rows);
         let mut batch = Batch::new(&head);
         batch.push(&staged).unwrap();
@@ -121,7 +122,7 @@ fn any_bytes_are_survived() {
     tessera_crypto::Hasher::new().fill(&mut stream);
     for (at, chunk) in stream.chunks(61).enumerate() {
         let mut bytes = chunk.to_vec();
-        bytes[0] = u8::try_from(at % 26).unwrap();
+        bytes[0] = u8::try_from(at % 64).unwrap();
         drop(take_whole(&bytes));
         let (Ok(()) | Err(_)) = bucket::take_part(&bytes, &mut Vec::new());
         drop(super::row::take_rows(&bytes));

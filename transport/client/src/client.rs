@@ -296,6 +296,17 @@ impl Client {
         self.request(&request).await
     }
 
+    /// Sets a password with a one-time secret: over a client of its tenant, or one whose credential is the
+    /// secret itself. All sessions of its subject end.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn set_up_password(&self, secret: &HandleBytes, password: &str) -> Result<Made, ClientError> {
+        let secret = Private::new(secret.to_vec());
+        let password = Private::new(password.as_bytes().to_vec());
+        self.request(&Request::SetUpPassword { secret, password }).await
+    }
+
     /// Moves a session's idle end, or a key's last use.
     ///
     /// # Errors

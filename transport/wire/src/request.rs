@@ -165,10 +165,28 @@ requests! {
         /// The identifier.
         identifier: Identifier = Identifier,
     };
-    /// Sets anybody's password. All sessions of the subject end.
-    SetPassword = 0x101A -> Made {
+    /// Changes the password of the connection's own subject. Its other sessions end.
+    ChangePassword = 0x101A -> Made {
+        /// The password until now.
+        old: Private = OldPassword,
+        /// The new one.
+        new: Private = Password,
+    };
+    /// Offers a one-time secret with which its holder sets the subject's password. The receipt holds the
+    /// secret as a handle (kind 4), once; an older secret ends.
+    ResetPassword = 0x101B -> Made {
         /// Whose.
         subject: PublicId = Subject,
+        /// When the secret ends.
+        until: Deadline = Expires,
+        /// Whether the present password is taken away and the sessions end now already.
+        clear: bool = Clear,
+    };
+    /// Sets a password with a one-time secret, which is used up. All sessions of its subject end. Over a
+    /// connection of its tenant, or one whose Hello gave the secret itself.
+    SetUpPassword = 0x101C -> Made {
+        /// The secret, a handle of kind 4.
+        secret: Private = Handle,
         /// The new password in the clear.
         password: Private = Password,
     };
@@ -290,13 +308,6 @@ requests! {
         identifier: Private = Typed,
         /// The password in the clear.
         password: Private = Password,
-    };
-    /// Changes the password of the connection's own subject. Its other sessions end.
-    ChangePassword = 0x1801 -> Made {
-        /// The password until now.
-        old: Private = OldPassword,
-        /// The new one.
-        new: Private = Password,
     };
     /// Ends the session of this handle.
     SignOut = 0x1802 -> Made {

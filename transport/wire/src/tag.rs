@@ -127,4 +127,6 @@ tags! {
     ArgonLanes = 84;
     /// Fewest bytes of a password.
     PasswordBytesMin = 85;
+    /// Whether a password is taken away at once.
+    Clear = 100;
 }

@@ -9,9 +9,12 @@ use std::collections::BTreeSet;
 use tessera_model::CommandKind;
 
 /// Commands that are not ordered over HTTP in their own shape.
-const ELSEWHERE: [CommandKind; 3] = [
+const ELSEWHERE: [CommandKind; 5] = [
     // The node's own.
     CommandKind::OfferBootstrap,
+    CommandKind::RehashPassword,
+    // One's own, below /v1/me.
+    CommandKind::ChangePassword,
     // Behind the merge patch.
     CommandKind::ChangeSettings,
     // Never in a release.
