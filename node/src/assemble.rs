@@ -215,6 +215,7 @@ async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<S
         runtimes: if config.quic.endpoints == 0 { cores().min(8) } else { config.quic.endpoints },
         chain_pem: identity.chain_pem.clone(),
         key_pem: identity.key_pem.clone(),
+        reset_key: tls::reset_key(&config.storage.dir)?,
         cell,
         version: version(),
         limits: Limits { connections: config.quic.connections_max, ..Limits::default() },

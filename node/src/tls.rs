@@ -49,6 +49,32 @@ pub(crate) fn identity(config: &Config) -> Result<Identity, FatalError> {
     })
 }
 
+/// LIMIT: bytes of the key that stateless resets are made with: as many as of the hash that uses it.
+const RESET_KEY_BYTES: usize = 32;
+/// The file of that key, in the data directory.
+const RESET_KEY_FILE: &str = "reset.key";
+
+/// The key that stateless resets are made with; made once, and kept over kills and renewed certificates, so
+/// that callers of a killed node learn at once that their connections are gone.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub(crate) fn reset_key(folder: &Path) -> Result<Private, FatalError> {
+    let path = folder.join(RESET_KEY_FILE);
+    match std::fs::read(&path) {
+        Ok(bytes) if bytes.len() == RESET_KEY_BYTES => return Ok(Private::new(bytes)),
+        // Half a file is none: nothing else depends on it.
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(FatalError::unavailable(format!("{}: {error}", path.display()))),
+    }
+    let bytes: [u8; RESET_KEY_BYTES] =
+        tessera_crypto::random::bytes().map_err(|error| FatalError::unavailable(error.to_string()))?;
+    write_new(&path, 0o600, &bytes)
+        .map_err(|error| FatalError::unavailable(format!("{}: {error}", path.display())))?;
+    Ok(Private::new(bytes.to_vec()))
+}
+
 /// Makes a self-signed certificate for `names`; the key's file first, so that no certificate is without one.
 fn make(names: &[String], chain: &Path, key: &Path) -> Result<(), FatalError> {
     let failed = |what: &str, error: &dyn std::fmt::Display| {

@@ -64,7 +64,11 @@ struct Node {
 impl Node {
     fn start(folder: &Path, poll_seconds: &str) -> Self {
         let free = || TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
-        let (quic, http, certificates) = (free(), free(), folder.join("certificates"));
+        Self::at(folder, poll_seconds, (free(), free()))
+    }
+
+    fn at(folder: &Path, poll_seconds: &str, (quic, http): (SocketAddr, SocketAddr)) -> Self {
+        let certificates = folder.join("certificates");
         let mut child = Command::new(env!("CARGO_BIN_EXE_tessera"))
             .args(["dev", "--no-walk", "--folder"])
             .arg(folder)
@@ -227,4 +231,35 @@ async fn swapped_links_are_noticed() {
     Client::connect(node.config(pinned(&second), Some(key))).await.expect("the new certificate");
     assert_eq!(node.metric("tessera_certificate_reloads_total"), 2);
     assert_eq!(node.metric("tessera_certificate_reloads_failed_total"), 1);
+}
+
+/// PROPERTY: a node that is killed after its certificate was renewed tells its callers at once, by the next
+/// process, that their connections are gone: a client that knows no better is answered long before its
+/// connection would be given up. METHOD: a deadline below the 30 seconds that a silent connection is given.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_after_a_rotation_strands_nobody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut authority = Authority::new(&folder.path().join("certificates"));
+    authority.place(&authority.issue());
+    let mut node = Node::start(folder.path(), "0");
+    let trust = Trust::roots_pem(authority.pem.as_bytes()).expect("a certificate");
+    let key = node.admin(folder.path(), &trust).await;
+    let handle = Handle::parse_text(&key).expect("a handle").to_bytes();
+    // Nothing but the reset ends a connection: no ping goes out, and no silence is noticed.
+    let patient = Config {
+        keep_alive: Duration::from_secs(3_600),
+        deadline: Duration::from_secs(20),
+        ..node.config(trust.clone(), Some(key))
+    };
+    let client = Client::connect(patient).await.expect("connected");
+    assert!(permits(&client, &handle).await);
+    authority.place(&authority.issue());
+    node.hang_up();
+    tokio::task::block_in_place(|| node.until("loaded the certificate again"));
+    let ports = (node.quic, node.http);
+    drop(node);
+    let _again = tokio::task::block_in_place(|| Node::at(folder.path(), "0", ports));
+    let begun = std::time::Instant::now();
+    assert!(permits(&client, &handle).await);
+    println!("answered after {:?}", begun.elapsed());
 }

@@ -36,6 +36,8 @@ pub struct DoorConfig {
     pub chain_pem: Vec<u8>,
     /// Its key, PEM.
     pub key_pem: tessera_model::Private,
+    /// What reset tokens are made with: a secret that outlives the process and is this node's alone.
+    pub reset_key: tessera_model::Private,
     /// The node's cell, told in Hello's reply.
     pub cell: CellId,
     /// The node's version, told in Hello's reply: major × 10^6 + minor × 10^3 + patch.
@@ -123,7 +125,7 @@ impl Door {
             draining: drained,
         });
         let mut door = Self { address, identity, shared, draining, ended, threads: Vec::new() };
-        let endpoint = crate::reset::endpoint_config(config.key_pem.expose());
+        let endpoint = crate::reset::endpoint_config(config.reset_key.expose());
         for (at, socket) in sockets.into_iter().enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()

@@ -146,9 +146,7 @@ fn page(
             let (from, limit) = begin(after.as_ref(), limit)?;
             let page = engine.read(view).sessions(of(subject)?.index, from, limit);
             *walked = page.walked;
-            // The cursor of a row is the place after it: a page that the frame cuts goes on there.
-            let rows = page.rows.into_iter().map(|found| (u64::from(found.place.0) + 1, session_row(&found)));
-            finish(rows, page.next)
+            sessions(page)
         }
         Request::ListKeys { subject, after, limit } => {
             let subject = subject.map(|subject| of(subject).map(|found| found.index)).transpose()?;
@@ -208,6 +206,12 @@ fn session_row(found: &tessera_model::query::Introspection) -> SessionRow {
         expires: found.expires.to_deadline(),
         idle_until: if found.key { found.expires } else { found.idle_until }.to_deadline(),
     }
+}
+
+fn sessions(page: Page<tessera_model::query::Introspection>) -> Result<Rows, Refusal> {
+    // The cursor of a row is the place after it: a page that the frame cuts goes on there.
+    let rows = page.rows.into_iter().map(|found| (u64::from(found.place.0) + 1, session_row(&found)));
+    finish(rows, page.next)
 }
 
 fn keys(engine: &Engine, bound: &Bound, page: Page<KeyFound>) -> Result<Rows, Refusal> {

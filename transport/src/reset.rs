@@ -1,8 +1,10 @@
 //! Stateless resets that outlive the process: a node that was killed and started again tells its callers
 //! at once that their connections are gone.
 //!
-//! Reset tokens come from the certificate's key, so that the next process makes the same ones. Without
-//! that, callers would wait for their idle timeout after every kill. Connection ids are random and not
+//! Reset tokens come from a key that the node keeps, so that the next process makes the same ones. Without
+//! that, callers would wait for their idle timeout after every kill. It is not the certificate's key, which
+//! is renewed now and then, and it is one node's alone: another that made the same tokens could be asked for
+//! them (RFC 9000 section 21.11). Connection ids are random and not
 //! checked on arrival: what an earlier process gave out must be recognised as an id too.
 //! SPEC: RFC 9000 section 10.3.
 
@@ -59,9 +61,9 @@ impl ConnectionIdGenerator for Ids {
     }
 }
 
-/// The endpoints' configuration: tokens by the certificate's key.
-pub(crate) fn endpoint_config(key_pem: &[u8]) -> EndpointConfig {
-    let tokens = Tokens(digest::derive_key("tessera stateless reset v1", key_pem));
+/// The endpoints' configuration: tokens by the node's own key.
+pub(crate) fn endpoint_config(key: &[u8]) -> EndpointConfig {
+    let tokens = Tokens(digest::derive_key("tessera stateless reset v1", key));
     let mut config = EndpointConfig::new(Arc::new(tokens));
     config.cid_generator(|| Box::new(Ids::default()));
     config

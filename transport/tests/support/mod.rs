@@ -88,6 +88,7 @@ impl House {
             runtimes: 2,
             chain_pem: pem.clone().into_bytes(),
             key_pem: Private::new(key.into_bytes()),
+            reset_key: Private::new(vec![7; 32]),
             cell: CellId(0),
             version: 1_000,
             limits,
