@@ -33,7 +33,7 @@ pub(crate) struct Pending {
     pub(crate) tenant: TenantId,
     pub(crate) next: Revision,
     /// Table, key and value; no value removes.
-    pub(crate) entries: Vec<(Table, Vec<u8>, Option<Vec<u8>>)>,
+    pub(crate) entries: Vec<Entry>,
     /// The rows among them, to be dropped from memory.
     pub(crate) rows: Vec<(RowKind, Vec<u8>, Revision)>,
 }
@@ -43,6 +43,9 @@ impl Pending {
         self.entries.iter().map(|(_, key, value)| key.len() + value.as_ref().map_or(0, Vec::len) + 32).sum()
     }
 }
+
+/// A key of a table and its value; none removes it.
+pub(crate) type Entry = (Table, Vec<u8>, Option<Vec<u8>>);
 
 /// What a transaction made durable.
 pub(crate) type Flushed = Vec<(TenantId, Vec<(RowKind, Vec<u8>, Revision)>)>;
@@ -180,7 +183,7 @@ impl Checkpoint {
     fn transact<'a>(
         &self,
         meta: &Meta,
-        entries: impl Iterator<Item = &'a (Table, Vec<u8>, Option<Vec<u8>>)> + Clone,
+        entries: impl Iterator<Item = &'a Entry> + Clone,
     ) -> Result<(), StorageError> {
         let database = self.database.read();
         let database = database.as_ref().ok_or(StorageError::LaneStopped)?;
@@ -196,7 +199,7 @@ impl Checkpoint {
     /// Writes entries in a transaction of their own.
     pub(crate) fn write_now(
         &self,
-        entries: &[(Table, Vec<u8>, Option<Vec<u8>>)],
+        entries: &[Entry],
     ) -> Result<(), StorageError> {
         let mut writer = self.writer.lock();
         if writer.copy_first {
@@ -319,7 +322,7 @@ fn begin(database: &Database) -> Result<WriteTransaction, StorageError> {
 
 fn write_entries<'a>(
     transaction: &WriteTransaction,
-    entries: impl Iterator<Item = &'a (Table, Vec<u8>, Option<Vec<u8>>)> + Clone,
+    entries: impl Iterator<Item = &'a Entry> + Clone,
 ) -> Result<(), StorageError> {
     for table in TABLES {
         use redb::TableHandle;

@@ -127,13 +127,16 @@ impl Checkpoint {
     }
 }
 
+/// Takes a key and its value; false ends the scan.
+type Sink<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool, StorageError>;
+
 /// Gives every entry whose key begins with `prefix` to `sink`, in order, until it says that it has
 /// enough.
 pub(crate) fn scan(
     transaction: &ReadTransaction,
     table: Table,
     prefix: &[u8],
-    sink: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool, StorageError>,
+    sink: Sink<'_>,
 ) -> Result<(), StorageError> {
     let table = transaction.open_table(table).map_err(StorageError::checkpoint("opening a table"))?;
     let range = table.range::<&[u8]>(prefix..).map_err(StorageError::checkpoint("reading"))?;

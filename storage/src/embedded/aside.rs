@@ -4,7 +4,8 @@
 use super::Embedded;
 use super::read::Window;
 use crate::batch::Head;
-use crate::checkpoint::schema::{self, ASIDE, ASIDE_FRAME, AsideDamage, AsideRow, Of, Table};
+use crate::checkpoint::Entry;
+use crate::checkpoint::schema::{self, ASIDE, ASIDE_FRAME, AsideDamage, AsideRow, Of};
 use crate::error::{Damage, StorageError};
 use crate::tail::Spot;
 use tessera_model::{Revision, TenantId};
@@ -12,7 +13,7 @@ use tessera_model::{Revision, TenantId};
 /// Bytes of frames that one transaction sets aside.
 const ASIDE_BYTES: usize = 4 * 1024 * 1024;
 
-type Entries = Vec<(Table, Vec<u8>, Option<Vec<u8>>)>;
+type Entries = Vec<Entry>;
 
 impl Embedded {
     /// Sets the frames of a tenant aside that the journal has of it, for a load to read them there.

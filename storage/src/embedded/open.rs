@@ -133,11 +133,7 @@ impl Embedded {
         let born = meta.keys_upto > 1 || !recovered.tail.tenants.is_empty() || checkpoint.has_tenants()?;
         let span = (meta.keys_upto, end.sequence);
         let keys = Keys::open(&*disk, &options.root_key, &identity.salt, span, born)?;
-        keys.reconcile(|tenant| match checkpoint.directory(tenant) {
-            Ok(Some(row)) if row.life == Life::Forgotten => Named::Gone,
-            Ok(Some(row)) if !row.keys.is_empty() => Named::At(row.keys),
-            Ok(_) | Err(_) => Named::Nowhere,
-        });
+        keys.reconcile(|tenant| named(&checkpoint, tenant));
         // Transactions that no group names may be in the page cache only: nothing of the journal that
         // they cover may be overwritten before the file was copied.
         let ahead = meta.writes > recovered.name.map_or(0, |name| name.writes);
@@ -287,4 +283,13 @@ fn write_last_again(
     let (file, start) = journal.write_again(&last.bytes)?;
     tail.move_last(last.sequence, last.offset, file, start);
     Ok(())
+}
+
+/// Where the checkpoint says that a tenant's keys stand.
+fn named(checkpoint: &Checkpoint, tenant: TenantId) -> Named {
+    match checkpoint.directory(tenant) {
+        Ok(Some(row)) if row.life == Life::Forgotten => Named::Gone,
+        Ok(Some(row)) if !row.keys.is_empty() => Named::At(row.keys),
+        Ok(_) | Err(_) => Named::Nowhere,
+    }
 }
