@@ -48,12 +48,12 @@ pub(crate) fn ask(
             shared.engine.check(bound, &reading, &query).reason
         }
     };
-    match reason {
-        Reason::None => {}
-        Reason::NotGranted | Reason::Restricted | Reason::PermissionUnknown | Reason::WorkspaceUnknown => {
-            return Err(Refusal::Unauthorized.into());
-        }
-        _ => return Err(Problem::unauthenticated()),
+    if reason != Reason::None {
+        let known = matches!(
+            reason,
+            Reason::NotGranted | Reason::Restricted | Reason::PermissionUnknown | Reason::WorkspaceUnknown
+        );
+        return Err(if known { Refusal::Unauthorized.into() } else { Problem::unauthenticated() });
     }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::OK;

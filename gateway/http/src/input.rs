@@ -115,16 +115,16 @@ impl Input {
     }
 
     pub(crate) fn handle(&self, name: &str) -> Result<Option<HandleBytes>, Problem> {
-        self.read(name, |value| handle(text(value)?))
+        self.read(name, |value| text(value).and_then(handle))
     }
 
     pub(crate) fn instant(&self, name: &str) -> Result<Deadline, Problem> {
-        Ok(self.read(name, instant)?.map_or(Ok(Deadline::NONE), |at| {
+        self.read(name, instant)?.map_or(Ok(Deadline::NONE), |at| {
             // A deadline of 0 would read as none.
             let deadline = at.to_deadline();
             let early = at.0 / 1_000 <= DEADLINE_EPOCH_S;
             if early { Err(Problem::from(Refusal::DeadlinePassed).at(name)) } else { Ok(deadline) }
-        })?)
+        })
     }
 
     pub(crate) fn receipt(&self, name: &str) -> Result<Receipt, Problem> {

@@ -65,6 +65,7 @@ fn entitled(
     })
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each list")]
 fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) -> Result<Value, Problem> {
     let listing = view.listing();
     let subject = || -> Result<&SubjectRecord, Problem> {
@@ -76,7 +77,7 @@ fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) 
     match list {
         List::Tenants => {
             system_only(bound)?;
-            Ok(page(listing.tenants(cursor, limit), |row| tenant(row)))
+            Ok(page(listing.tenants(cursor, limit), tenant))
         }
         List::Tenant => {
             system_only(bound)?;
@@ -84,7 +85,7 @@ fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) 
             let id = id.ok_or(Refusal::TenantUnknown)?;
             one_tenant(&listing, id).map(|row| tenant(&row).value())
         }
-        List::Subjects => Ok(page(listing.subjects(cursor, limit), |row| of_subject(row))),
+        List::Subjects => Ok(page(listing.subjects(cursor, limit), of_subject)),
         List::Subject => Ok(of_subject(subject()?).value()),
         List::FindSubject => {
             let identifier = input.identifier("identifier")?.ok_or_else(|| ill_formed("identifier"))?;
@@ -107,7 +108,7 @@ fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) 
         List::PermissionNames => Ok(page(listing.permissions(cursor, limit), |(id, name)| {
             Object::new().with("id", id.0).shown("name", name)
         })),
-        List::Roles => Ok(page(listing.roles(cursor, limit), |row| role(row))),
+        List::Roles => Ok(page(listing.roles(cursor, limit), role)),
         List::Role => {
             let name = name()?;
             let found = every(|cursor| listing.roles(cursor, PAGE_ROWS_MAX)).find(|row| row.name == name);

@@ -87,7 +87,7 @@ fn described(operation: &Operation) -> Value {
     put("summary", operation.summary.into());
     match operation.needs {
         Needs::Nothing => drop(put("security", json!([]))),
-        needs => {
+        needs @ (Needs::Credential | Needs::Permission(_) | Needs::OwnOr(_)) => {
             let own = matches!(needs, Needs::OwnOr(_));
             let text = match needs.permission() {
                 None => "Any live session or key.".to_owned(),

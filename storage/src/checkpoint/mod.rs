@@ -197,10 +197,7 @@ impl Checkpoint {
     }
 
     /// Writes entries in a transaction of their own.
-    pub(crate) fn write_now(
-        &self,
-        entries: &[Entry],
-    ) -> Result<(), StorageError> {
+    pub(crate) fn write_now(&self, entries: &[Entry]) -> Result<(), StorageError> {
         let mut writer = self.writer.lock();
         if writer.copy_first {
             self.copy()?;
