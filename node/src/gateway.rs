@@ -30,9 +30,11 @@ pub(crate) async fn open(
         limits: config.http.limits(),
     };
     let opened = Door::open(engine.clone(), door).await;
-    opened.map(Some).map_err(|error| match error {
+    opened.map(Some).map_err(|error| match &error {
         DoorError::Certificate(what) => FatalError::config(format!("quic.certificate_file: {what}")),
-        error => FatalError::unavailable(format!("http.listen: {error}")),
+        DoorError::Listen { .. } | DoorError::PlainBeyondThisMachine => {
+            FatalError::unavailable(format!("http.listen: {error}"))
+        }
     })
 }
 
