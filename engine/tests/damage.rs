@@ -85,7 +85,7 @@ async fn a_damaged_tenant_fails_alone() {
             subject(&house, &sick).await.expect("made");
             subject(&house, &well).await.expect("made");
         }
-        let operator_key = house.operator_key.lock().expect("sound").clone().expect("a key");
+        let operator_key = house.operator_key.lock().expect("sound").expect("a key");
         // Not stopped: a stop takes a checkpoint. The store closes its journal, as 50 ms of rest would.
         house.store.stop();
         ([sick.id, well.id], [sick.admin_key, well.admin_key], operator_key)
@@ -103,8 +103,7 @@ async fn a_damaged_tenant_fails_alone() {
         let operator = house.bind(&operator_key).await;
         let there = house.engine.hello(&operator_key.to_bytes(), Some(ids[0])).err();
         assert_eq!(there, Some(HelloRefusal::Failed));
-        let well =
-            support::Tenant { id: ids[1], admin: house.bind(&keys[1]).await, admin_key: keys[1].clone() };
+        let well = support::Tenant { id: ids[1], admin: house.bind(&keys[1]).await, admin_key: keys[1] };
         for _ in 0..1_200 {
             one_more(&house, &well).await;
         }
@@ -146,7 +145,7 @@ async fn damage_under_a_running_node_fails_one_tenant() {
         one_more(&house, &well).await;
     }
     house.engine.stop().await;
-    let operator_key = house.operator_key.lock().expect("sound").clone().expect("a key");
+    let operator_key = house.operator_key.lock().expect("sound").expect("a key");
     drop(house);
     let house = House::configured(open(path), START_MS, config).await;
     let mut answer = house.engine.hello(&sick.admin_key.to_bytes(), None).err();

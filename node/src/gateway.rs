@@ -30,9 +30,10 @@ pub(crate) async fn open(
         limits: config.http.limits(),
     };
     let opened = Door::open(engine.clone(), door).await;
-    opened.map(Some).map_err(|error| match &error {
-        DoorError::Certificate(what) => FatalError::config(format!("quic.certificate_file: {what}")),
-        DoorError::Listen { .. } | DoorError::PlainBeyondThisMachine => {
+    opened.map(Some).map_err(|error| {
+        if let DoorError::Certificate(what) = &error {
+            FatalError::config(format!("quic.certificate_file: {what}"))
+        } else {
             FatalError::unavailable(format!("http.listen: {error}"))
         }
     })

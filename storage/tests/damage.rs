@@ -37,7 +37,9 @@ fn batch(store: &Embedded, tenant: TenantId, no: u64) -> Batch {
 fn together(store: &Embedded, tenants: &[TenantId], no: u64) {
     let commits: Vec<_> = tenants.iter().map(|tenant| store.commit(batch(store, *tenant, no))).collect();
     while store.turn() {}
-    commits.into_iter().for_each(|commit| drop(commit.wait().unwrap()));
+    for commit in commits {
+        commit.wait().unwrap();
+    }
 }
 
 fn refused(store: &Embedded) -> Vec<TenantId> {

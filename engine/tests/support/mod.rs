@@ -95,7 +95,7 @@ impl House {
         let done =
             engine.submit_system(Caller::Bootstrap, engine.command_id(), claim).await.expect("claimed");
         let key = done.made.handle.expect("a key");
-        *self.operator_key.lock().expect("sound") = Some(key.clone());
+        *self.operator_key.lock().expect("sound") = Some(key);
         engine.hello(&key.to_bytes(), None).expect("bound")
     }
 
