@@ -85,7 +85,6 @@ pub(crate) async fn rows(
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "a command is no list and is refused")]
-#[expect(clippy::too_many_lines, reason = "one arm for each list")]
 fn page(
     engine: &Engine,
     bound: &Bound,
