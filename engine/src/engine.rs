@@ -18,7 +18,7 @@ use tessera_crypto::pool::PasswordPool;
 use tessera_model::command::{ENTROPY_BYTES, Entropy as Drawn};
 use tessera_model::record::TenantStatus;
 use tessera_model::{Caller, CommandId, CommandKind, Epoch, Refusal, Revision, TenantId, UnixMillis};
-use tessera_storage::{Batch, Head, Staged, StorageError, Store, Usage};
+use tessera_storage::{Batch, Head, Scrub, Scrubbed, Staged, StorageError, Store, Usage};
 use tokio::sync::oneshot;
 
 /// The engine. Cheap to clone; every clone is the same engine.
@@ -202,6 +202,16 @@ impl Engine {
         let (reply, taken) = oneshot::channel();
         self.house.tell(SupervisorMessage::Checkpoint(reply));
         taken.await.unwrap_or(false)
+    }
+
+    /// Looks at a part of what is kept for checkpoints and history, whether it is still what was written.
+    ///
+    /// # Errors
+    /// When nothing can be read any more.
+    pub async fn scrub(&self, from: Scrub, bytes_max: u64) -> Result<Scrubbed, StorageError> {
+        let house = Arc::clone(&self.house);
+        let looked = tokio::task::spawn_blocking(move || house.store.scrub(&from, bytes_max)).await;
+        looked.unwrap_or(Err(StorageError::LaneStopped))
     }
 
     /// The store failed: no answer may be given any more, the process ends with exit code 75.

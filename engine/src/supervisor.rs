@@ -451,6 +451,12 @@ async fn hand_over(house: &Arc<House>, entry: &Arc<Entry>) -> Result<bool, Stora
         match put.unwrap_or(Err(StorageError::LaneStopped)) {
             Ok(()) if left == 0 => return Ok(true),
             Ok(()) => {}
+            Err(error @ StorageError::Damaged(_)) if entry.tenant == TenantId::SYSTEM => {
+                // Everybody needs it: what it has in memory is right, and its frames are kept as they are.
+                tracing::error!(%error, "the system tenant cannot be taken into the checkpoint");
+                drop(actor.cast(TenantMessage::Again(names)));
+                return Ok(false);
+            }
             Err(error @ StorageError::Damaged(_)) => {
                 *entry.actor.lock() = None;
                 drop(actor.stop_and_wait(None, None).await);

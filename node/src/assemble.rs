@@ -8,8 +8,9 @@ use crate::entropy::SystemEntropy;
 use crate::exit::{self, FatalError};
 use crate::lifecycle::{self, Phase, Signals, Wish};
 use crate::renewal::Renewal;
+use crate::scrub::Findings;
 use crate::telemetry::{self, Recorder};
-use crate::{gateway, health, metric, offer, root_key, store, tls, welcome};
+use crate::{gateway, health, metric, offer, root_key, scrub, store, tls, welcome};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -79,6 +80,8 @@ pub(crate) struct Live {
     http: Arc<Mutex<Option<tessera_gateway_http::Door>>>,
     /// The certificate's pair that the node was started with.
     identity: Arc<tls::Identity>,
+    /// What the last look at the checkpoint found.
+    findings: Arc<Findings>,
 }
 
 impl Live {
@@ -95,6 +98,11 @@ impl Live {
         {
             metric::record_http(&http.figures());
         }
+    }
+
+    /// What is damaged: tenants that have failed, and entries of the checkpoint.
+    pub(crate) fn damage(&self) -> (usize, u64) {
+        (self.engine.usage().failed, self.findings.count())
     }
 
     /// Where the HTTP door listens, if there is one.
@@ -157,12 +165,14 @@ async fn live(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
     }
     phase.send_replace(Phase::Ready);
     tracing::info!(health = %config.health.listen, http = config.http.listen, quic = %config.quic.listen, "ready");
+    let scrub = tokio::spawn(scrubbed(&config, &node));
     let mut ended = match welcomed(&config, &node, secret, walk, &mut signals).await {
         Ok(true) => run(&config, &node, &mut signals).await,
         Ok(false) => Ok(()),
         Err(error) => Err(error),
     };
     let signalled = Instant::now();
+    scrub.abort();
     phase.send_replace(Phase::Draining);
     tracing::info!("draining");
     if ended.as_ref().err().is_none_or(|error| error.code != exit::STORAGE) {
@@ -178,6 +188,17 @@ async fn live(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
     drop(tokio::time::timeout(Duration::from_secs(1), probes).await);
     tracing::info!("ended");
     ended
+}
+
+/// Looks at the checkpoint now and then, if it is to be looked at.
+fn scrubbed(config: &Config, node: &Live) -> impl Future<Output = ()> + Send + 'static {
+    let every = Duration::from_secs(config.storage.scrub_seconds);
+    let (engine, findings) = (node.engine.clone(), Arc::clone(&node.findings));
+    async move {
+        if !every.is_zero() {
+            scrub::run(engine, every, findings).await;
+        }
+    }
 }
 
 /// Waits for the wish to end, while there is nothing to reload yet.
@@ -231,7 +252,7 @@ async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<S
     let secret = offer::offer(&engine, &SystemEntropy, &config.storage.dir).await?;
     welcome::write_profile(config, engine.awaits_claim())?;
     let (door, http) = (Arc::new(Mutex::new(Some(door))), Arc::new(Mutex::new(http)));
-    Ok((Live { engine, door, http, identity: Arc::new(identity) }, secret))
+    Ok((Live { engine, door, http, identity: Arc::new(identity), findings: Arc::default() }, secret))
 }
 
 /// Walks through the main job, in development. False when a signal came meanwhile.

@@ -71,10 +71,20 @@ async fn alive() -> &'static str {
 
 /// Whether requests should be sent here.
 async fn ready(State(shared): State<Shared>) -> impl IntoResponse {
-    match *shared.phase.borrow() {
+    let (status, what) = match *shared.phase.borrow() {
         Phase::Ready => (StatusCode::OK, "ready\n"),
         Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
         Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         Phase::Ended => (StatusCode::SERVICE_UNAVAILABLE, "ended\n"),
+    };
+    let mut text = what.to_owned();
+    // Details for people: requests are answered all the same, whoever is not concerned.
+    let (tenants, entries) = shared.live.get().map(Live::damage).unwrap_or_default();
+    if tenants > 0 {
+        text.push_str(&format!("tenants that failed: {tenants}, see the log\n"));
     }
+    if entries > 0 {
+        text.push_str(&format!("damaged entries of the checkpoint: {entries}, see the log\n"));
+    }
+    (status, text)
 }

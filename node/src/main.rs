@@ -14,6 +14,7 @@ mod offer;
 mod recover;
 mod renewal;
 mod root_key;
+mod scrub;
 mod store;
 mod telemetry;
 mod tls;

@@ -46,6 +46,12 @@ pub(crate) const COMMANDS_WAITING: &str = "tessera_commands_waiting";
 pub(crate) const TABLE_BYTES: &str = "tessera_table_bytes";
 /// gauge: how far the journal's time is ahead of the node's clock, seconds; beyond 3600 writes wait.
 pub(crate) const JOURNAL_AHEAD_SECONDS: &str = "tessera_journal_ahead_seconds";
+/// counter: bytes of the checkpoint that were looked at again.
+pub(crate) const SCRUB_BYTES_TOTAL: &str = "tessera_scrub_bytes_total";
+/// counter: passes over the whole checkpoint that ended.
+pub(crate) const SCRUB_PASSES_TOTAL: &str = "tessera_scrub_passes_total";
+/// gauge: entries of the checkpoint that read wrong in the last pass.
+pub(crate) const SCRUB_DAMAGE: &str = "tessera_scrub_damage";
 /// gauge: passwords that wait to be hashed.
 pub(crate) const PASSWORDS_WAITING: &str = "tessera_passwords_waiting";
 /// gauge: frames newer than the checkpoint.
@@ -138,6 +144,9 @@ pub(crate) fn describe() {
     describe_gauge!(COMMANDS_WAITING, "commands that wait in intakes");
     describe_gauge!(TABLE_BYTES, "bytes of all session tables");
     describe_gauge!(JOURNAL_AHEAD_SECONDS, "how far the journal's time is ahead of the node's clock");
+    describe_counter!(SCRUB_BYTES_TOTAL, "bytes of the checkpoint that were looked at again");
+    describe_counter!(SCRUB_PASSES_TOTAL, "passes over the whole checkpoint that ended");
+    describe_gauge!(SCRUB_DAMAGE, "entries of the checkpoint that read wrong in the last pass");
     describe_gauge!(PASSWORDS_WAITING, "passwords that wait to be hashed");
     describe_gauge!(TAIL_FRAMES, "frames newer than the checkpoint");
     describe_gauge!(TAIL_BYTES, "bytes of the frames newer than the checkpoint");

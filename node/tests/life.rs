@@ -20,10 +20,14 @@ fn free_port() -> u16 {
 
 impl Node {
     fn start(folder: &Path) -> Self {
-        Self::logging(folder, "json")
+        Self::start_with(folder, &[])
     }
 
     fn logging(folder: &Path, format: &str) -> Self {
+        Self::start_with(folder, &[("TESSERA_LOG__FORMAT", format)])
+    }
+
+    fn start_with(folder: &Path, more: &[(&str, &str)]) -> Self {
         let http = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let quic = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut child = Command::new(env!("CARGO_BIN_EXE_tessera"))
@@ -33,8 +37,9 @@ impl Node {
             .env("TESSERA_HTTP__LISTEN", "127.0.0.1:0")
             .env("TESSERA_HEALTH__LISTEN", http.to_string())
             .env("TESSERA_QUIC__LISTEN", quic.to_string())
-            .env("TESSERA_LOG__FORMAT", format)
+            .env("TESSERA_LOG__FORMAT", "json")
             .env("TESSERA_STORAGE__JOURNAL_FILE_BYTES", "1048576")
+            .envs(more.iter().copied())
             .env_remove("TESSERA_CONFIG")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -221,4 +226,31 @@ fn the_one_time_secret_is_shown_and_kept_for_the_owner() {
         }
         assert_eq!(node.end(), 0);
     }
+}
+
+/// PROPERTY: damage in the checkpoint that nobody needs yet is told while the node serves: in the log with its table,
+/// in the metrics, and in the text of the readiness probe, which stays 200.
+#[test]
+fn damage_is_told_before_it_is_needed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut node = Node::start(folder.path());
+    node.until("ready");
+    assert_eq!(node.ask("/readyz").1.rsplit("\r\n").next(), Some("ready\n"));
+    assert_eq!(node.end(), 0);
+    let path = folder.path().join("data/state.redb");
+    let mut bytes = std::fs::read(&path).expect("the checkpoint");
+    // Frames of history begin so; a start reads none of them.
+    let frames: Vec<usize> =
+        (0..bytes.len() - 80).filter(|at| bytes[*at..].starts_with(b"\xFET\x01")).collect();
+    assert!(!frames.is_empty());
+    frames.iter().for_each(|at| bytes[at + 70] ^= 1);
+    std::fs::write(&path, bytes).expect("written");
+    let mut node = Node::start_with(folder.path(), &[("TESSERA_STORAGE__SCRUB_SECONDS", "1")]);
+    let told = node.until("the checkpoint is damaged");
+    assert!(told["damage"].as_str().expect("a text").contains("segment_v1"), "{told}");
+    let (status, text) = node.ask("/readyz");
+    assert_eq!(status, 200);
+    assert!(text.contains("damaged entries of the checkpoint: 1, see the log"), "{text}");
+    assert!(node.ask("/metrics").1.contains("tessera_scrub_damage 1"));
+    assert_eq!(node.end(), 0);
 }

@@ -24,14 +24,16 @@ mod recover;
 mod root_key;
 mod store;
 mod tail;
+mod usage;
 
 pub use batch::{Batch, Durable, Head, Staged};
+pub use checkpoint::scrub::{Scrub, Scrubbed};
 pub use commit::Commit;
 pub use embedded::{Drive, Embedded, Options};
 pub use error::{Damage, StorageError};
 pub use memory::Memory;
 pub use root_key::RootKey;
 pub use store::{
-    Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, Room, RowRead, Store, TenantKeys, Usage,
-    Verified,
+    Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, RowRead, Store, TenantKeys, Verified,
 };
+pub use usage::{Room, Usage};

@@ -1,8 +1,10 @@
 //! The `Store` trait: what a storage engine is to the engine above it, and the words it speaks in.
 
 use crate::batch::{Batch, Head};
+use crate::checkpoint::scrub::{Scrub, Scrubbed};
 use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
+use crate::usage::{Room, Usage};
 use std::future::Future;
 use std::pin::Pin;
 use tessera_crypto::Key;
@@ -135,50 +137,6 @@ pub struct TenantKeys {
 /// The number of the refresh key that a tenant is born with.
 pub const FIRST_REFRESH_KEY: u8 = 1;
 
-/// What the store holds and did, for metrics and tests.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Usage {
-    /// Frames newer than the checkpoint.
-    pub tail_frames: u64,
-    /// Their bytes.
-    pub tail_bytes: u64,
-    /// Journal files that exist.
-    pub journal_files: u64,
-    /// Bytes of the checkpoint's file.
-    pub checkpoint_bytes: u64,
-    /// Times that the lane went on in another journal file.
-    pub switches: u64,
-    /// Of these, times that the file had been used before.
-    pub reuses: u64,
-    /// Groups synced.
-    pub groups: u64,
-    /// Frames committed.
-    pub frames: u64,
-    /// Checkpoints finished.
-    pub checkpoints: u64,
-    /// Whether no further journal file could be made at the last try.
-    pub full: bool,
-}
-
-/// What a store would take.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Room {
-    /// Any batch.
-    Any,
-    /// The disk is full: only batches that narrow.
-    Full,
-    /// The tail is close to its bound until the next checkpoint: only batches that narrow.
-    Busy,
-}
-
-impl Room {
-    /// LIMIT: a sixteenth of the bound is kept for batches on their way: 31,250 of 500,000 frames are
-    /// 122 tenants with a batch of 256.
-    pub(crate) const fn is_near(value: u64, bound: u64) -> bool {
-        value >= bound - bound / 16
-    }
-}
-
 /// A storage engine: journal, checkpoint and history of every tenant of this node.
 pub trait Store: Send + Sync + 'static {
     /// Hands a batch to the lane. One batch of a tenant may be in flight.
@@ -273,6 +231,16 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StorageError::Damaged`] at the first link that does not hold.
     fn verify(&self, tenant: TenantId) -> Result<Verified, StorageError>;
+
+    /// Looks at a part of what is kept for checkpoints and history, some `bytes_max` bytes behind `from`,
+    /// whether it is still what was written. Blocks: not for a runtime's thread.
+    ///
+    /// # Errors
+    /// When nothing can be read any more; what reads wrong is part of the answer.
+    fn scrub(&self, _from: &Scrub, _bytes_max: u64) -> Result<Scrubbed, StorageError> {
+        // A store without files has nothing that could change under it.
+        Ok(Scrubbed::default())
+    }
 
     /// Removes everything of a deleted tenant: buckets, rows, history, keys. Its id stays refused.
     ///

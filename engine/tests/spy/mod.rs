@@ -102,6 +102,9 @@ impl Store for Spy {
     fn verify(&self, tenant: TenantId) -> Result<Verified, StorageError> {
         self.inner.verify(tenant)
     }
+    fn scrub(&self, from: &Scrub, bytes_max: u64) -> Result<Scrubbed, StorageError> {
+        self.inner.scrub(from, bytes_max)
+    }
     fn forget(&self, tenant: TenantId) -> Result<(), StorageError> {
         self.inner.forget(tenant)
     }

@@ -60,6 +60,8 @@ pub(crate) struct Storage {
     pub(crate) checkpoint_seconds: u64,
     /// Bytes of the checkpoint's page cache.
     pub(crate) cache_bytes: u64,
+    /// Seconds from the beginning of one look at the whole checkpoint to that of the next; 0: never.
+    pub(crate) scrub_seconds: u64,
 }
 
 impl Default for Storage {
@@ -74,6 +76,7 @@ impl Default for Storage {
             tail_frames_max: 500_000,
             checkpoint_seconds: 60,
             cache_bytes: 16 * MIB,
+            scrub_seconds: 86_400,
         }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod aside;
 pub(crate) mod backend;
 pub(crate) mod read;
 pub(crate) mod schema;
+pub(crate) mod scrub;
 pub(crate) mod segment;
 
 use crate::disk::Disk;

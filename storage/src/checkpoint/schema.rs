@@ -51,6 +51,10 @@ pub(crate) enum Of {
 }
 
 impl Of {
+    /// All of them, in the order of [`TABLES`].
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Meta, Self::Directory, Self::Bucket, Self::Row, Self::Segment, Self::Aside, Self::AsideFrame];
+
     /// The table's name, for errors.
     pub(crate) const fn name(self) -> &'static str {
         match self {

@@ -210,7 +210,14 @@ impl Embedded {
 
     /// The segment that new frames go into, or a new one.
     pub(super) fn open_segment(transaction: &ReadTransaction, head: &Head) -> Result<Segment, StorageError> {
-        let last = table::segment_at(transaction, head.tenant, Revision(u64::MAX))?;
+        let last = match table::segment_at(transaction, head.tenant, Revision(u64::MAX)) {
+            Err(error @ StorageError::Damaged(_)) => {
+                // It stays as it is, for whoever reads history to find; what comes now stands behind it.
+                tracing::error!(tenant = %head.tenant, %error, "history is damaged; it goes on in a new segment");
+                None
+            }
+            last => last?,
+        };
         match last {
             Some(last) if last.next != head.next || last.link != head.link => {
                 Err(table::damage(Of::Segment, "history does not end at the head", Some(head.tenant)))

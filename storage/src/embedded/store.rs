@@ -4,15 +4,16 @@ use super::Embedded;
 use crate::batch::{Batch, Head};
 use crate::checkpoint::read as table;
 use crate::checkpoint::schema::{DirectoryRow, Life, Of, SCHEMA, encode, tenant_key};
+use crate::checkpoint::scrub::{Scrub, Scrubbed};
 use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
 use crate::intake::Waiting;
 use crate::keys::KeySlot;
 use crate::record::bucket::place_in;
 use crate::store::{
-    Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, Room, RowRead, Store, TenantKeys, Usage,
-    Verified,
+    Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, RowRead, Store, TenantKeys, Verified,
 };
+use crate::usage::{Room, Usage};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -227,6 +228,10 @@ impl Store for Embedded {
             return Err(StorageError::damaged("history", 0, "history does not end at the head", tenant));
         }
         Ok(verified)
+    }
+
+    fn scrub(&self, from: &Scrub, bytes_max: u64) -> Result<Scrubbed, StorageError> {
+        self.shared.checkpoint.scrub(from, bytes_max)
     }
 
     fn forget(&self, tenant: TenantId) -> Result<(), StorageError> {

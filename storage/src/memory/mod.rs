@@ -9,9 +9,9 @@ use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
 use crate::record::bucket::place_in;
 use crate::store::{
-    Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, Room, RowRead, Store, TenantKeys, Usage,
-    Verified,
+    Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, RowRead, Store, TenantKeys, Verified,
 };
+use crate::usage::{Room, Usage};
 use inner::{Inner, has_tail};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;

@@ -1,0 +1,45 @@
+//! What a store says of itself: figures for metrics, and what it would take now.
+
+/// What the store holds and did, for metrics and tests.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Usage {
+    /// Frames newer than the checkpoint.
+    pub tail_frames: u64,
+    /// Their bytes.
+    pub tail_bytes: u64,
+    /// Journal files that exist.
+    pub journal_files: u64,
+    /// Bytes of the checkpoint's file.
+    pub checkpoint_bytes: u64,
+    /// Times that the lane went on in another journal file.
+    pub switches: u64,
+    /// Of these, times that the file had been used before.
+    pub reuses: u64,
+    /// Groups synced.
+    pub groups: u64,
+    /// Frames committed.
+    pub frames: u64,
+    /// Checkpoints finished.
+    pub checkpoints: u64,
+    /// Whether no further journal file could be made at the last try.
+    pub full: bool,
+}
+
+/// What a store would take.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Room {
+    /// Any batch.
+    Any,
+    /// The disk is full: only batches that narrow.
+    Full,
+    /// The tail is close to its bound until the next checkpoint: only batches that narrow.
+    Busy,
+}
+
+impl Room {
+    /// LIMIT: a sixteenth of the bound is kept for batches on their way: 31,250 of 500,000 frames are
+    /// 122 tenants with a batch of 256.
+    pub(crate) const fn is_near(value: u64, bound: u64) -> bool {
+        value >= bound - bound / 16
+    }
+}
