@@ -17,7 +17,7 @@ fn open(disk: &Simulated) -> Result<Embedded, StorageError> {
 fn commit(store: &Embedded, batch: Batch) {
     let commit = store.commit(batch);
     while store.turn() {}
-    drop(commit.wait().unwrap());
+    commit.wait().unwrap();
 }
 
 /// Tenants with buckets, rows and history in the checkpoint, one of them with frames aside.

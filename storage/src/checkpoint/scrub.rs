@@ -118,9 +118,12 @@ fn step(
 fn look(rows: &mut Rows<'_>, of: Of, key: &[u8], value: &[u8]) -> Result<(), Damage> {
     let tenant = key.first_chunk().copied().map(u64::from_be_bytes).map(TenantId);
     let tenant = tenant.filter(|_| !matches!(of, Of::Meta));
-    let wrong = |what| match damage(of, what, tenant) {
-        StorageError::Damaged(damage) => damage,
-        other => Damage { file: of.name().into(), offset: 0, what: other.to_string().into(), tenants: None },
+    let wrong = |what| {
+        let told = damage(of, what, tenant);
+        if let StorageError::Damaged(damage) = told {
+            return damage;
+        }
+        Damage { file: of.name().into(), offset: 0, what: told.to_string().into(), tenants: None }
     };
     let fault = |error: RecordError| wrong(error.text());
     schema::open(of, key, value).map_err(fault)?;
