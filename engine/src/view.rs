@@ -1,8 +1,10 @@
 //! The view of one tenant: its session table, its published root and how far they are published.
 
 use crate::order::{self, Change, Marks, RootCell};
+use crate::ring::Ring;
 use crate::root::{LoadedRoot, Published, Root};
 use crate::table::Table;
+use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tessera_model::{Epoch, Receipt, Revision, TenantId, UnixMillis};
@@ -17,6 +19,8 @@ pub struct View {
     pub(crate) marks: Marks,
     /// Command ids that the actor remembers, as of its last batch.
     pub(crate) remembered: AtomicUsize,
+    /// The tenant's refresh keys, for callers that verify a handle.
+    pub(crate) ring: ArcSwap<Ring>,
 }
 
 /// Bytes of a remembered command id, its part of the maps included.
@@ -32,6 +36,7 @@ impl View {
             root: Published::new(root),
             marks: Marks::new(next.0),
             remembered: AtomicUsize::new(0),
+            ring: ArcSwap::from_pointee(Ring::Keys(Vec::new())),
         }
     }
 

@@ -209,6 +209,7 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
             patterns: input.patterns("patterns")?,
             expires: input.instant("expires")?,
             description: input.secret("description"),
+            client: input.name("client")?,
         },
         CommandKind::RevokeKey => Command::RevokeKey { key: required(input.public_id("key")?, "key")? },
         _ => return Err(Refusal::Malformed.into()),

@@ -1,6 +1,7 @@
 //! `tessera settings`: what a tenant's administrator can set.
 
 use crate::answer::Answer;
+use crate::client::{Mode, OverLimit};
 use crate::error::CtlError;
 use crate::link::Link;
 use crate::table::Table;
@@ -17,7 +18,7 @@ pub(crate) enum SettingsVerb {
     Show,
     /// Change settings; what is not named stays.
     #[command(
-        after_help = "Example:\n  tessera settings set --session-lifetime 12h --session-idle 30m --password-bytes-min 12"
+        after_help = "Examples:\n  tessera settings set --session-lifetime 12h --session-idle 30m --password-bytes-min 12\n  tessera settings set --refresh rotating --sessions 5 --over-limit evict"
     )]
     Set(Change),
 }
@@ -44,6 +45,21 @@ pub(crate) struct Change {
     /// Fewest bytes of a password, 8 to 64.
     #[arg(long, value_name = "BYTES")]
     password_bytes_min: Option<u32>,
+    /// Whether sessions come with a refresh handle, where no client says otherwise.
+    #[arg(long, value_name = "MODE")]
+    refresh: Option<Mode>,
+    /// Lifetime of a refresh handle, 60s to 400d.
+    #[arg(long, value_name = "SPAN", value_parser = when::setting)]
+    refresh_lifetime: Option<u32>,
+    /// How long a replaced refresh handle still gives its successor again, 1s to 60s.
+    #[arg(long, value_name = "SPAN", value_parser = when::setting)]
+    refresh_grace: Option<u32>,
+    /// Live sessions of one subject, at most, 1 to 16777216.
+    #[arg(long, value_name = "COUNT")]
+    sessions: Option<u32>,
+    /// What happens beyond that limit.
+    #[arg(long, value_name = "WHAT")]
+    over_limit: Option<OverLimit>,
 }
 
 impl Change {
@@ -55,6 +71,11 @@ impl Change {
             argon_passes: self.argon_passes.unwrap_or(now.argon_passes),
             argon_lanes: self.argon_lanes.unwrap_or(now.argon_lanes),
             password_bytes_min: self.password_bytes_min.unwrap_or(now.password_bytes_min),
+            refresh: self.refresh.map_or(now.refresh, Mode::of),
+            refresh_ttl_s: self.refresh_lifetime.unwrap_or(now.refresh_ttl_s),
+            refresh_grace_s: self.refresh_grace.unwrap_or(now.refresh_grace_s),
+            sessions_max: self.sessions.unwrap_or(now.sessions_max),
+            sessions_evict: self.over_limit.map_or(now.sessions_evict, OverLimit::evicts),
         }
     }
 }
@@ -62,15 +83,20 @@ impl Change {
 fn table(settings: &Settings) -> Table {
     let mut table = Table::new(&["SETTING", "VALUE", "FLAG OF settings set"]);
     let rows = [
-        ("session lifetime, seconds", settings.session_ttl_s, "--session-lifetime"),
-        ("session idle lifetime, seconds", settings.session_idle_s, "--session-idle"),
-        ("Argon2id memory, KiB", settings.argon_memory_kib, "--argon-memory"),
-        ("Argon2id passes", settings.argon_passes, "--argon-passes"),
-        ("Argon2id lanes", settings.argon_lanes, "--argon-lanes"),
-        ("fewest bytes of a password", settings.password_bytes_min, "--password-bytes-min"),
+        ("session lifetime, seconds", settings.session_ttl_s.to_string(), "--session-lifetime"),
+        ("session idle lifetime, seconds", settings.session_idle_s.to_string(), "--session-idle"),
+        ("sessions of one subject, at most", settings.sessions_max.to_string(), "--sessions"),
+        ("beyond that", OverLimit::name(settings.sessions_evict).to_owned(), "--over-limit"),
+        ("refresh handles", settings.refresh.name().to_owned(), "--refresh"),
+        ("refresh lifetime, seconds", settings.refresh_ttl_s.to_string(), "--refresh-lifetime"),
+        ("refresh grace, seconds", settings.refresh_grace_s.to_string(), "--refresh-grace"),
+        ("Argon2id memory, KiB", settings.argon_memory_kib.to_string(), "--argon-memory"),
+        ("Argon2id passes", settings.argon_passes.to_string(), "--argon-passes"),
+        ("Argon2id lanes", settings.argon_lanes.to_string(), "--argon-lanes"),
+        ("fewest bytes of a password", settings.password_bytes_min.to_string(), "--password-bytes-min"),
     ];
     for (what, value, flag) in rows {
-        table.row([what.to_owned(), value.to_string(), flag.to_owned()]);
+        table.row([what.to_owned(), value, flag.to_owned()]);
     }
     table
 }
@@ -80,6 +106,9 @@ fn object(settings: &Settings) -> Value {
         "session_ttl_s": settings.session_ttl_s, "session_idle_s": settings.session_idle_s,
         "argon_memory_kib": settings.argon_memory_kib, "argon_passes": settings.argon_passes,
         "argon_lanes": settings.argon_lanes, "password_bytes_min": settings.password_bytes_min,
+        "refresh": settings.refresh.name(), "refresh_ttl_s": settings.refresh_ttl_s,
+        "refresh_grace_s": settings.refresh_grace_s, "sessions_max": settings.sessions_max,
+        "over_limit": OverLimit::name(settings.sessions_evict),
     })
 }
 

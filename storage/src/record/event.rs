@@ -49,11 +49,16 @@ events! {
     16 => GrantRemoved { subject, role, workspace };
     17 => RestrictionAdded(record);
     18 => RestrictionRemoved(record);
-    19 => SessionOpened(record);
+    19 => SessionOpened { record, evicted };
     20 => SessionTouched { place, generation, idle };
-    21 => SessionEnded { place, generation };
+    21 => SessionEnded { place, generation, reason };
     22 => CutOffRaised { subject, count, spared };
     23 => CommandRemembered(record);
     24 => CommandFloor { unix_ms };
     25 => SetUpOffered { subject, tag, until };
+    26 => SessionRefreshed { place, generation, refresh, idle };
+    27 => ClientChanged(record);
+    28 => ClientRemoved(record);
+    29 => RefreshKeyMade { number, at };
+    30 => RefreshKeyDropped { number };
 }

@@ -18,6 +18,8 @@ pub enum ClientError {
     DeadlinePassed,
     /// A command was sent and its outcome is not known: repeat it under this command id.
     OutcomeUnknown(CommandId),
+    /// The command happened before, and the secret that it made is not given again: start anew.
+    SecretLost,
     /// The node turned the command down.
     Refused(Refusal),
     /// The node answered with a code that is no refusal (4xx, 5xx, Redirect without an address).
@@ -43,6 +45,7 @@ impl ClientError {
             | Self::Untrusted(_)
             | Self::DeadlinePassed
             | Self::OutcomeUnknown(_)
+            | Self::SecretLost
             | Self::TooManyRedirects
             | Self::Closed => None,
         }
@@ -57,6 +60,7 @@ impl ClientError {
             Self::Untrusted(_) => "Untrusted",
             Self::DeadlinePassed => "DeadlinePassed",
             Self::OutcomeUnknown(_) => "OutcomeUnknown",
+            Self::SecretLost => "SecretLost",
             Self::Refused(refusal) => refusal.name(),
             Self::Faulted(_) => "Faulted",
             Self::TooManyRedirects => "TooManyRedirects",
@@ -87,6 +91,9 @@ impl fmt::Display for ClientError {
             Self::OutcomeUnknown(id) => {
                 write!(f, "the outcome is not known: repeat it under command id {id}")
             }
+            Self::SecretLost => {
+                f.write_str("it happened before, and its secret is not given again: start anew")
+            }
             Self::Refused(refusal) => write!(f, "{refusal} ({})", refusal.code()),
             Self::Faulted(fault) => write!(f, "{fault}"),
             Self::TooManyRedirects => f.write_str("redirected more than twice"),
@@ -106,6 +113,7 @@ impl std::error::Error for ClientError {
             | Self::BadConfig(_)
             | Self::DeadlinePassed
             | Self::OutcomeUnknown(_)
+            | Self::SecretLost
             | Self::Faulted(_)
             | Self::TooManyRedirects
             | Self::Closed => None,

@@ -3,8 +3,9 @@
 use crate::fault::WireError;
 use crate::fields::{FieldValue, FieldsReader, FieldsWriter};
 use crate::tag::Tag;
-use tessera_model::limits::PATTERNS_MAX;
+use tessera_model::limits::{EVICTED_MAX, PATTERNS_MAX};
 use tessera_model::record::{AttributeKind, SubjectKind, SubjectStatus, TenantStatus};
+use tessera_model::refresh::RefreshMode;
 use tessera_model::time::DEADLINE_EPOCH_S;
 use tessera_model::{Deadline, IdentifierKind, Name, Pattern, Private, PublicId, TenantId};
 
@@ -115,6 +116,24 @@ impl Part for PublicId {
     }
 }
 
+impl Part for Vec<PublicId> {
+    fn put(&self, tag: Tag, out: &mut FieldsWriter) {
+        self.iter().for_each(|id| id.put(tag, out));
+    }
+
+    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
+        let mut ids = Self::new();
+        for value in from.all(tag) {
+            let FieldValue::Bytes(bytes) = value? else { return Err(WireError::BadField(tag)) };
+            if ids.len() == EVICTED_MAX {
+                return Err(WireError::Malformed(tag));
+            }
+            ids.push(bytes.try_into().map(PublicId).map_err(|_| WireError::BadField(tag))?);
+        }
+        Ok(ids)
+    }
+}
+
 impl Part for Private {
     fn put(&self, tag: Tag, out: &mut FieldsWriter) {
         out.bytes(tag, self.expose());
@@ -165,6 +184,7 @@ numbered! {
     TenantStatus: TenantStatus::from_number, |status| status.number();
     SubjectStatus: SubjectStatus::from_number, |status| status.number();
     AttributeKind: AttributeKind::from_number, |kind| kind.number();
+    RefreshMode: RefreshMode::from_number, |mode| mode.number();
     IdentifierKind: IdentifierKind::from_number, |kind| kind.number();
     SubjectKind: subject_kind, |kind| match kind { SubjectKind::Person => 1, SubjectKind::Machine => 2 };
 }

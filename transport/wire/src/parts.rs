@@ -6,6 +6,7 @@ use crate::part::{Part, kind_number, number, small, text};
 use crate::tag::Tag;
 use tessera_model::limits::{ATTRIBUTE_BYTES_MAX, ATTRIBUTES_PER_SUBJECT_MAX, IDENTIFIERS_PER_SUBJECT_MAX};
 use tessera_model::record::AttributeValue;
+use tessera_model::refresh::ClientTerms;
 use tessera_model::{Epoch, Identifier, IdentifierKind, Name, Receipt, Revision, Settings};
 
 impl Part for Vec<Identifier> {
@@ -91,6 +92,11 @@ impl Part for Settings {
         self.argon_passes.put(Tag::ArgonPasses, out);
         self.argon_lanes.put(Tag::ArgonLanes, out);
         self.password_bytes_min.put(Tag::PasswordBytesMin, out);
+        self.refresh.put(Tag::RefreshMode, out);
+        self.refresh_ttl_s.put(Tag::RefreshTtl, out);
+        self.refresh_grace_s.put(Tag::RefreshGrace, out);
+        self.sessions_max.put(Tag::SessionsMax, out);
+        self.sessions_evict.put(Tag::Evict, out);
     }
 
     fn take(_tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
@@ -101,6 +107,34 @@ impl Part for Settings {
             argon_passes: small(Tag::ArgonPasses, from)?,
             argon_lanes: small(Tag::ArgonLanes, from)?,
             password_bytes_min: small(Tag::PasswordBytesMin, from)?,
+            refresh: Part::take(Tag::RefreshMode, from)?,
+            refresh_ttl_s: small(Tag::RefreshTtl, from)?,
+            refresh_grace_s: small(Tag::RefreshGrace, from)?,
+            sessions_max: small(Tag::SessionsMax, from)?,
+            sessions_evict: Part::take(Tag::Evict, from)?,
+        })
+    }
+}
+
+/// Each of a client's terms under its own tag.
+impl Part for ClientTerms {
+    fn put(&self, tag: Tag, out: &mut FieldsWriter) {
+        self.refresh.put(tag, out);
+        self.session_ttl_s.put(Tag::SessionTtl, out);
+        self.session_idle_s.put(Tag::SessionIdle, out);
+        self.refresh_ttl_s.put(Tag::RefreshTtl, out);
+        self.sessions_max.put(Tag::SessionsMax, out);
+        self.evict.put(Tag::Evict, out);
+    }
+
+    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
+        Ok(Self {
+            refresh: Part::take(tag, from)?,
+            session_ttl_s: small(Tag::SessionTtl, from)?,
+            session_idle_s: small(Tag::SessionIdle, from)?,
+            refresh_ttl_s: small(Tag::RefreshTtl, from)?,
+            sessions_max: small(Tag::SessionsMax, from)?,
+            evict: Part::take(Tag::Evict, from)?,
         })
     }
 }
