@@ -119,7 +119,13 @@ fn page(
         }
         Request::ListIdentifiers { subject } => {
             let identifiers = engine.identifiers(bound, of(subject)?.index)?;
-            whole(identifiers.into_iter().map(|identifier| IdentifierRow { identifier }))
+            let mut rows = Vec::with_capacity(identifiers.len());
+            for identifier in identifiers {
+                let key = engine.identifier_hash(bound.entry.tenant, &identifier)?;
+                let (failures, waits_until) = listing.failures(&key, engine.now());
+                rows.push(IdentifierRow { identifier, failures, waits_until });
+            }
+            whole(rows)
         }
         Request::ListAttributeValues { subject } => values(engine, bound, &listing, of(subject)?),
         Request::ListAttributes {} => {
