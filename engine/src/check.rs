@@ -184,9 +184,6 @@ fn judge(
         },
     };
     let outcome = root.rules.evaluate(line, permission, workspace, live.restriction, now);
-    if matches!(outcome.reason, Reason::PermissionUnknown | Reason::WorkspaceUnknown) {
-        return Judged::deny(outcome.reason);
-    }
     let valid_until = if outcome.valid_until.0 < end.0 { outcome.valid_until } else { end };
     Judged { reason: outcome.reason, valid_until, stale: false }
 }
