@@ -101,11 +101,11 @@ mod tests {
             let (mut pushed, mut popped, mut out, mut refused) = (0_u64, 0_u64, 0_u64, 0_u64);
             let mut last = [None; 4];
             for round in 0..20_000_u64 {
-                for tenant in 0..4_u64 {
+                for tenant in 0..4_usize {
                     // Tenant 3 asks for a hundred times as much as there is room for.
                     for _ in 0..if tenant == 3 { 20 } else { 1 + next(3) } {
                         pushed += 1;
-                        match queue.push(tenant, costs[tenant as usize], (tenant, pushed)) {
+                        match queue.push(tenant as u64, costs[tenant], (tenant, pushed)) {
                             Ok(None) => {}
                             Ok(Some(_)) => out += 1,
                             Err(_) => refused += 1,
@@ -115,8 +115,8 @@ mod tests {
                 assert!(queue.len() <= max);
                 let (tenant, no) = queue.pop().expect("a job");
                 popped += 1;
-                assert!(last[tenant as usize].replace(no) < Some(no), "out of order");
-                done[tenant as usize] += costs[tenant as usize];
+                assert!(last[tenant].replace(no) < Some(no), "out of order");
+                done[tenant] += costs[tenant];
                 let (least, most) = (done.iter().min().unwrap(), done.iter().max().unwrap());
                 assert!(most - least <= 2 * 500, "round {round}: {done:?}");
             }

@@ -2,7 +2,7 @@
 //! needed.
 
 use super::Checkpoint;
-use super::read::{self, damage};
+use super::read;
 use super::schema::{self, AsideRow, BUCKET, DirectoryRow, Life, META_KEY, Meta, Of, SEAL_BYTES, TABLES};
 use crate::error::{Damage, StorageError};
 use crate::record::RecordError;
@@ -118,12 +118,10 @@ fn step(
 fn look(rows: &mut Rows<'_>, of: Of, key: &[u8], value: &[u8]) -> Result<(), Damage> {
     let tenant = key.first_chunk().copied().map(u64::from_be_bytes).map(TenantId);
     let tenant = tenant.filter(|_| !matches!(of, Of::Meta));
-    let wrong = |what| {
-        let told = damage(of, what, tenant);
-        if let StorageError::Damaged(damage) = told {
-            return damage;
-        }
-        Damage { file: of.name().into(), offset: 0, what: told.to_string().into(), tenants: None }
+    let tenants = tenant.map(|tenant| vec![tenant]);
+    let wrong = |what: &'static str| {
+        let (file, what, tenants) = (of.name().into(), what.into(), tenants.clone());
+        Damage { file, offset: 0, what, tenants }
     };
     let fault = |error: RecordError| wrong(error.text());
     schema::open(of, key, value).map_err(fault)?;

@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tessera_model::{Handle, HandleBytes, TenantId, UnixMillis};
+use tessera_model::{Handle, HandleBytes, Refusal, TenantId, UnixMillis};
 use tessera_wire::Hello;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -274,9 +274,10 @@ fn told(problems: &[Option<NotOpened>]) -> ClientError {
     told.min_by_key(|(rank, _)| *rank).map_or(ClientError::Unreachable(None), |(_, error)| error)
 }
 
-/// Whether a refused Hello is worth another attempt soon: retry codes, and a node that goes away.
+/// Whether a refused Hello is worth another attempt soon: retry codes, and a node that goes away. A damaged
+/// tenant (502) stays so until somebody repairs it.
 const fn passes(code: u16) -> bool {
-    matches!(code, 300..=399 | 406..=408 | 500..)
+    matches!(code, 300..=399 | 406..=408 | 500..) && code != Refusal::TenantFailed.code()
 }
 
 /// Gives the runtime something to do, so that it looks at its sockets instead of going to sleep.

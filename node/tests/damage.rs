@@ -1,0 +1,171 @@
+//! A damaged tenant of the real binary: it says so on the wire, the others go on, and it can be given up.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tessera_client::wire::{Made, Request};
+use tessera_client::{Client, ClientError, Config, Trust};
+use tessera_model::record::SubjectKind;
+use tessera_model::{Name, Private, Refusal, TenantId};
+
+const BLOCK: usize = 4096;
+
+/// The real binary in development mode; killed with its guard.
+struct Node {
+    child: Child,
+    quic: SocketAddr,
+}
+
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address")
+}
+
+impl Node {
+    /// A node that takes no checkpoint by itself: what it writes stays in the journal.
+    fn start(folder: &Path) -> Self {
+        let quic = free();
+        let child = Command::new(env!("CARGO_BIN_EXE_tessera"))
+            .args(["dev", "--no-walk", "--folder"])
+            .arg(folder)
+            .env("TESSERA_HTTP__LISTEN", "127.0.0.1:0")
+            .env("TESSERA_HEALTH__LISTEN", free().to_string())
+            .env("TESSERA_QUIC__LISTEN", quic.to_string())
+            .env("TESSERA_STORAGE__JOURNAL_FILE_BYTES", "1048576")
+            .env("TESSERA_STORAGE__CHECKPOINT_SECONDS", "100000")
+            .env_remove("TESSERA_CONFIG")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary runs");
+        Self { child, quic }
+    }
+
+    /// A client, once the node answers: connected, or why it is not.
+    async fn try_client(&self, folder: &Path, credential: Option<&str>) -> Result<Client, ClientError> {
+        for _ in 0..1_000 {
+            if let Ok(pem) = std::fs::read(folder.join("data/certificate.pem")) {
+                let trust = Trust::roots_pem(&pem).expect("a certificate");
+                let mut config = Config::new(self.quic, "localhost", trust);
+                config.credential = credential.map(str::to_owned);
+                config.deadline = Duration::from_secs(20);
+                match Client::connect(config).await {
+                    Err(ClientError::Unreachable(_)) => {}
+                    other => return other,
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the node did not answer");
+    }
+
+    async fn client(&self, folder: &Path, credential: Option<&str>) -> Client {
+        self.try_client(folder, credential).await.expect("connected")
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn text(made: &Made) -> String {
+    made.handle_text().expect("a handle")
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).expect("a name")
+}
+
+const fn subject() -> Request {
+    Request::CreateSubject { kind: SubjectKind::Machine, identifiers: Vec::new(), password: None }
+}
+
+/// Turns a bit in the last frame of a tenant that the journal holds.
+fn damage(folder: &Path, tenant: TenantId) {
+    let mut last: Option<(u64, std::path::PathBuf, usize)> = None;
+    for entry in std::fs::read_dir(folder.join("data")).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("journal-")) {
+            continue;
+        }
+        let bytes = std::fs::read(&path).expect("a file");
+        for at in (0..bytes.len()).step_by(BLOCK).filter(|at| bytes[*at..].starts_with(b"\xFFTSG")) {
+            let number = |from: usize, len: usize| {
+                bytes[at + from..at + from + len]
+                    .iter()
+                    .rev()
+                    .fold(0, |all, byte| all << 8 | u64::from(*byte))
+            };
+            for no in 0..usize::try_from(number(16, 4)).expect("small") {
+                let entry = 128 + 32 * no;
+                let (revision, offset) = (number(entry + 8, 8), number(entry + 16, 4));
+                if number(entry, 8) == tenant.0 && last.as_ref().is_none_or(|(found, ..)| *found < revision) {
+                    last = Some((revision, path.clone(), at + usize::try_from(offset).expect("small")));
+                }
+            }
+        }
+    }
+    let (_, path, at) = last.expect("a frame of the tenant");
+    let mut bytes = std::fs::read(&path).expect("a file");
+    bytes[at + 70] ^= 4;
+    std::fs::write(path, bytes).expect("written");
+}
+
+fn failed<T>(answer: Result<T, ClientError>) -> bool {
+    matches!(answer, Err(ClientError::Refused(Refusal::TenantFailed)))
+}
+
+/// PROPERTY: after a turned byte in one tenant's part of the journal the node starts; that tenant's own key and an
+/// operator that names it are told 502, whatever they ask; another tenant is served; deleted, it is gone and the
+/// name is free.
+#[tokio::test]
+async fn a_damaged_tenant_says_so_on_the_wire() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let (operator_key, sick_key, well_key, sick) = {
+        let node = Node::start(folder);
+        let stranger = node.client(folder, None).await;
+        let secret = std::fs::read_to_string(folder.join("data/operator-secret")).expect("the secret");
+        let secret = Private::new(secret.trim().as_bytes().to_vec());
+        let claimed =
+            stranger.request(&Request::ClaimOperator { secret, name: name("ops") }).await.expect("claimed");
+        let operator = node.client(folder, Some(&text(&claimed))).await;
+        let make = |called| Request::CreateTenant { name: name(called) };
+        let sick = operator.request(&make("sick")).await.expect("created");
+        let well = operator.request(&make("well")).await.expect("created");
+        // A frame of the one to be damaged, and behind it one of somebody else.
+        for made in [&sick, &well] {
+            let admin = node.client(folder, Some(&text(made))).await;
+            admin.request(&subject()).await.expect("made");
+        }
+        (text(&claimed), text(&sick), text(&well), sick.tenant.expect("an id"))
+    };
+    damage(folder, sick);
+    for life in 0..2 {
+        let node = Node::start(folder);
+        let well = node.client(folder, Some(&well_key)).await;
+        assert!(well.request(&subject()).await.is_ok(), "life {life}");
+        assert!(failed(node.try_client(folder, Some(&sick_key)).await), "life {life}");
+        let operator = node.client(folder, Some(&operator_key)).await;
+        let id = operator.command_id();
+        assert!(failed(operator.request_again(sick, id, &subject()).await), "life {life}");
+        if life == 1 {
+            operator.request(&Request::DeleteTenant { tenant: sick }).await.expect("deleted");
+            let gone = operator.request_again(sick, operator.command_id(), &subject()).await;
+            assert!(matches!(gone, Err(ClientError::Refused(Refusal::TenantUnknown))), "{:?}", gone.err());
+            // The name is free once the deletion is finished.
+            let again = Request::CreateTenant { name: name("sick") };
+            while operator.request(&again).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+    let node = Node::start(folder);
+    let well = node.client(folder, Some(&well_key)).await;
+    assert!(well.request(&subject()).await.is_ok());
+    let gone = node.try_client(folder, Some(&sick_key)).await;
+    assert!(matches!(&gone, Err(ClientError::Faulted(fault)) if fault.code == 405), "{:?}", gone.err());
+}
