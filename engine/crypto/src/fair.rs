@@ -101,11 +101,11 @@ mod tests {
             let (mut pushed, mut popped, mut out, mut refused) = (0_u64, 0_u64, 0_u64, 0_u64);
             let mut last = [None; 4];
             for round in 0..20_000_u64 {
-                for tenant in 0..4_usize {
+                for (tenant, cost) in costs.into_iter().enumerate() {
                     // Tenant 3 asks for a hundred times as much as there is room for.
                     for _ in 0..if tenant == 3 { 20 } else { 1 + next(3) } {
                         pushed += 1;
-                        match queue.push(tenant as u64, costs[tenant], (tenant, pushed)) {
+                        match queue.push(tenant as u64, cost, (tenant, pushed)) {
                             Ok(None) => {}
                             Ok(Some(_)) => out += 1,
                             Err(_) => refused += 1,
