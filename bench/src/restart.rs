@@ -228,7 +228,8 @@ async fn open(engine: &Engine, tenant: &Tenant, count: u32, patience: u32) -> Re
                 let mut last = None;
                 let mut busy = 0;
                 for _ in 0..count / 64 {
-                    let command = Command::OpenSession { subject: ADMIN, seen_cut_off: 0, acr: 1 };
+                    let command =
+                        Command::OpenSession { subject: ADMIN, seen_cut_off: 0, identifier: None, acr: 1 };
                     loop {
                         match engine.submit(&admin, engine.command_id(), command.clone()).await {
                             Ok(done) => break last = done.made.handle,

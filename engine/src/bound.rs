@@ -7,6 +7,7 @@ use crate::order;
 use crate::root::Root;
 use crate::table::Fields;
 use crate::view::{Reading, View};
+use std::net::IpAddr;
 use std::sync::Arc;
 use tessera_crypto::compare::equal_arrays;
 use tessera_model::record::TenantStatus;
@@ -30,6 +31,8 @@ pub struct Bound {
     pub credential: PublicId,
     /// Whether it is an API key: a key does only what its permissions say, also about its owner.
     pub key: bool,
+    /// Where its holder connects from, when the door knows.
+    pub peer: Option<IpAddr>,
     place: Place,
     generation: Generation,
     tag: (u64, u64),
@@ -53,6 +56,19 @@ impl Engine {
     /// # Errors
     /// [`HelloRefusal`].
     pub fn hello(&self, bytes: &HandleBytes, wanted: Option<TenantId>) -> Result<Bound, HelloRefusal> {
+        self.hello_from(bytes, wanted, None)
+    }
+
+    /// As [`Engine::hello`], of a holder who connects from an address.
+    ///
+    /// # Errors
+    /// [`HelloRefusal`].
+    pub fn hello_from(
+        &self,
+        bytes: &HandleBytes,
+        wanted: Option<TenantId>,
+        peer: Option<IpAddr>,
+    ) -> Result<Bound, HelloRefusal> {
         let handle = Handle::parse(bytes).map_err(|_| HelloRefusal::Refused)?;
         if !handle.kind.is_credential() {
             return Err(HelloRefusal::Refused);
@@ -69,6 +85,7 @@ impl Engine {
         let view = home.view();
         let Some(view) = view.as_ref() else { return Err(self.knock(&home, &handle, bytes)) };
         let bound = bind(&home, view, &self.read(view), (&handle, tag)).ok_or(HelloRefusal::Refused)?;
+        let bound = Bound { peer, ..bound };
         home.used(self.now());
         if tenant == handle.tenant {
             return Ok(bound);
@@ -213,6 +230,7 @@ fn bind(
         subject,
         credential: PublicId::of_place(live.opened, handle.place, handle.generation),
         key: live.key,
+        peer: None,
         place: handle.place,
         generation: handle.generation,
         tag,

@@ -83,6 +83,10 @@ pub struct EngineUsage {
     pub doubted: usize,
     /// Passwords that wait to be hashed.
     pub hashing: usize,
+    /// Failed sign-ins since the start.
+    pub failed_sign_ins: u64,
+    /// Sign-ins that were told to wait since the start.
+    pub told_to_wait: u64,
     /// What the store says of itself.
     pub store: Usage,
 }
@@ -106,6 +110,8 @@ impl Engine {
             directory: crate::directory::Directory::new(),
             tagger: Tagger::new(),
             config,
+            failed_sign_ins: AtomicU64::new(0),
+            told_to_wait: AtomicU64::new(0),
             rehashes: Arc::new(tokio::sync::Semaphore::new(crate::house::REHASHES_MAX)),
             supervisor: Mutex::new(None),
             proven: AtomicI64::new(i64::MIN),
@@ -236,6 +242,8 @@ impl Engine {
         usage.slept = self.house.slept.load(Ordering::Relaxed);
         usage.slept_for_memory = self.house.slept_for_memory.load(Ordering::Relaxed);
         usage.hashing = self.house.pool.waiting();
+        usage.failed_sign_ins = self.house.failed_sign_ins.load(Ordering::Relaxed);
+        usage.told_to_wait = self.house.told_to_wait.load(Ordering::Relaxed);
         usage.doubted = self.house.doubted.lock().len();
         usage.journal_ahead_ms = self.house.journal_ahead_ms();
         usage

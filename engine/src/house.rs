@@ -68,6 +68,10 @@ pub(crate) struct House {
     pub(crate) directory: Directory,
     pub(crate) tagger: Tagger,
     pub(crate) config: EngineConfig,
+    /// Failed sign-ins since the start.
+    pub(crate) failed_sign_ins: AtomicU64,
+    /// Sign-ins that were told to wait.
+    pub(crate) told_to_wait: AtomicU64,
     /// Passwords that may be hashed anew at once.
     pub(crate) rehashes: Arc<tokio::sync::Semaphore>,
     pub(crate) supervisor: Mutex<Option<ActorRef<SupervisorMessage>>>,

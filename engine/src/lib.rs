@@ -13,6 +13,7 @@ mod claim;
 mod directory;
 mod door;
 mod engine;
+mod guess;
 mod house;
 mod list;
 mod load;

@@ -13,7 +13,8 @@ use tessera_model::record::{
     WorkspaceRecord,
 };
 use tessera_model::{
-    Name, PermissionId, PublicId, RoleId, Settings, SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
+    Deadline, Name, PermissionId, PublicId, RoleId, Settings, SubjectIndex, TenantId, UnixMillis,
+    WorkspaceIndex,
 };
 
 /// One page: rows and the cursor of the next page, if there is one.
@@ -91,6 +92,13 @@ impl Listing {
     #[must_use]
     pub fn subject_with(&self, hash: &[u8; 16]) -> Option<&SubjectRecord> {
         self.0.subjects.get(self.0.identifiers.get(hash)?)
+    }
+
+    /// The failed sign-ins of an identifier, and until when it waits at `now`.
+    #[must_use]
+    pub fn failures(&self, key: &[u8; 16], now: UnixMillis) -> (u32, Deadline) {
+        let count = self.0.failures.get(key).map_or(0, |record| record.count);
+        (count, self.0.waits(key, now).unwrap_or(Deadline::NONE))
     }
 
     /// The roles after a cursor.

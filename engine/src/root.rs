@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use std::sync::Arc;
 use tessera_model::record::{
-    AttributeRecord, AttributeValue, RestrictionRecord, RoleRecord, SubjectRecord, TenantRecord,
-    WorkspaceRecord,
+    AttributeRecord, AttributeValue, FailureRecord, RestrictionRecord, RoleRecord, SubjectRecord,
+    TenantRecord, WorkspaceRecord,
 };
 use tessera_model::{
     Deadline, Epoch, Name, PublicId, RestrictionId, RoleId, Settings, SubjectIndex, TenantId, WorkspaceIndex,
@@ -37,6 +37,8 @@ pub(crate) struct Root {
     pub(crate) identifiers: HashTrieMapSync<[u8; 16], SubjectIndex>,
     /// Offered one-time secrets: tag and end.
     pub(crate) set_ups: HashTrieMapSync<SubjectIndex, ([u8; 16], Deadline)>,
+    /// Failed sign-ins by identifier.
+    pub(crate) failures: RedBlackTreeMapSync<[u8; 16], FailureRecord>,
     pub(crate) attributes: RedBlackTreeMapSync<Name, AttributeRecord>,
     pub(crate) values: RedBlackTreeMapSync<(SubjectIndex, u32), AttributeValue>,
     /// Bytes of the texts among the values.
@@ -67,6 +69,7 @@ impl Root {
             subject_ids: HashTrieMapSync::new_sync(),
             identifiers: HashTrieMapSync::new_sync(),
             set_ups: HashTrieMapSync::new_sync(),
+            failures: RedBlackTreeMapSync::new_sync(),
             attributes: RedBlackTreeMapSync::new_sync(),
             values: RedBlackTreeMapSync::new_sync(),
             text_bytes: 0,
@@ -90,6 +93,7 @@ impl Root {
         ROOT_BYTES
             + self.subjects.size() * 300
             + self.identifiers.size() * 350
+            + self.failures.size() * 250
             + self.values.size() * 150
             + self.text_bytes
             + self.tenants.size() * 400

@@ -4,9 +4,13 @@ use crate::admit::Done;
 use crate::bound::Bound;
 use crate::directory::Entry;
 use crate::engine::Engine;
+use crate::guess::{Budget, Source};
+use crate::state::{FOR_EVER, own_key};
 use crate::submit::{self, SubmitError};
 use crate::view::View;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tessera_crypto::digest::identifier_hash;
 use tessera_crypto::password::SALT_BYTES;
 use tessera_crypto::{Job, Outcome, Parameters, Verdict};
@@ -14,7 +18,7 @@ use tessera_model::limits::PASSWORD_BYTES_MAX;
 use tessera_model::record::{AttributeValue, SubjectStatus};
 use tessera_model::{
     Caller, Command, CommandId, Identifier, Name, Private, PublicId, Refusal, Row, RowKind, Settings,
-    SubjectIndex, TenantId,
+    SubjectIndex, TenantId, UnixMillis,
 };
 use tokio::sync::oneshot;
 
@@ -36,6 +40,25 @@ struct Proven {
     needs_rehash: bool,
 }
 
+/// The permission to say where a request came from.
+pub(crate) const ADDRESS: &str = "tessera.address";
+
+/// A sign-in under way, counted against its source.
+struct Attempt {
+    key: [u8; 16],
+    network: Option<Source>,
+    budget: Budget,
+}
+
+impl Attempt {
+    /// It is taken off its source's count.
+    fn was_no_failure(&self, view: &View, now: UnixMillis) {
+        if let Some(network) = self.network {
+            view.sources.give_back(network, self.budget, now);
+        }
+    }
+}
+
 impl Engine {
     /// The keyed hash of an identifier in a tenant, on which uniqueness is decided.
     ///
@@ -48,27 +71,46 @@ impl Engine {
     }
 
     /// Signs a person in with identifier and password and opens a session. One answer and one cost
-    /// for unknown identifiers and wrong passwords.
+    /// for unknown identifiers and wrong passwords; a failure is durable before it is answered.
+    ///
+    /// `from` is where the person's request came from, given by a caller that may say so; the budget of
+    /// that source counts, without it that of the connection's peer.
     ///
     /// # Errors
-    /// [`SubmitError`]: a refusal, or Unknown.
+    /// [`SubmitError`]: a refusal, how long to wait after too many failures, or Unknown.
     pub async fn sign_in(
         &self,
         bound: &Bound,
         id: CommandId,
-        identifier: &Identifier,
-        password: Private,
+        (identifier, password): (&Identifier, Private),
+        from: Option<IpAddr>,
     ) -> Result<Done, SubmitError> {
         self.allowed(bound, "tessera.sessions.open")?;
+        if from.is_some() && !self.may(bound, ADDRESS) {
+            return Err(Refusal::Unauthorized.into());
+        }
         let view = self.view_of(bound)?;
-        let hash = self.identifier_hash(bound.entry.tenant, identifier)?;
+        let key = self.identifier_hash(bound.entry.tenant, identifier)?;
+        let attempt = self.attempt(&view, key, from.or(bound.peer))?;
         let root = view.root.full();
-        let subject = root.identifiers.get(&hash).copied();
-        let proven = self.verify(bound, &view, subject, &password).await?;
-        let command = Command::OpenSession { subject: proven.subject, seen_cut_off: proven.cut_off, acr: 1 };
-        match self.submit(bound, id, command).await {
+        let subject = root.identifiers.get(&key).copied();
+        let proven = match self.verify(bound, &view, subject, &password).await {
+            Ok(proven) => proven,
+            Err(error) => return Err(self.failed(bound, &view, &attempt, error).await),
+        };
+        let command = Command::OpenSession {
+            subject: proven.subject,
+            seen_cut_off: proven.cut_off,
+            identifier: Some(key),
+            acr: 1,
+        };
+        let opened = self.submit(bound, id, command).await;
+        attempt.was_no_failure(&view, self.now());
+        match opened {
             // What the proof was made from changed meanwhile: the same answer as a wrong password.
             Err(SubmitError::Refused(Refusal::Changed)) => Err(Refusal::SignInFailed.into()),
+            // Others failed while this one was verified.
+            Err(SubmitError::Refused(Refusal::TooManyFailures)) => Err(self.wait(&view, &key)),
             Ok(done) => {
                 if proven.needs_rehash {
                     self.rehash(&bound.entry, proven, password);
@@ -76,6 +118,45 @@ impl Engine {
                 Ok(done)
             }
             refused @ Err(_) => refused,
+        }
+    }
+
+    /// Begins an attempt: neither its identifier nor its source must wait.
+    fn attempt(&self, view: &View, key: [u8; 16], from: Option<IpAddr>) -> Result<Attempt, SubmitError> {
+        let (root, now) = (view.root.full(), self.now());
+        if root.waits(&key, now).is_some() {
+            return Err(self.wait(view, &key));
+        }
+        let budget = Budget::of(&root.settings);
+        let network = from.map(Source::of);
+        if let Some(Err(retry_ms)) = network.map(|network| view.sources.take(network, budget, now)) {
+            self.house.told_to_wait.fetch_add(1, Ordering::Relaxed);
+            return Err(SubmitError::Wait { refusal: Refusal::TooManyFailures, retry_ms });
+        }
+        Ok(Attempt { key, network, budget })
+    }
+
+    /// How long an identifier waits.
+    fn wait(&self, view: &View, key: &[u8; 16]) -> SubmitError {
+        self.house.told_to_wait.fetch_add(1, Ordering::Relaxed);
+        let now = self.now();
+        let until = view.root.full().waits(key, now).filter(|until| *until != FOR_EVER);
+        let retry_ms = until.map_or(0, |until| until.to_millis().0.saturating_sub(now.0));
+        SubmitError::Wait { refusal: Refusal::TooManyFailures, retry_ms }
+    }
+
+    /// A proof that failed: counted, durably, before anybody is told.
+    async fn failed(&self, bound: &Bound, view: &View, attempt: &Attempt, error: SubmitError) -> SubmitError {
+        if error != SubmitError::Refused(Refusal::SignInFailed) {
+            attempt.was_no_failure(view, self.now());
+            return error;
+        }
+        self.house.failed_sign_ins.fetch_add(1, Ordering::Relaxed);
+        let command = Command::CountFailure { key: attempt.key };
+        let ordered = self.ordered(Caller::Node, self.command_id(), command);
+        match submit::submit(&self.house, &bound.entry, ordered).await {
+            Ok(_) => error,
+            Err(uncounted) => uncounted,
         }
     }
 
@@ -98,7 +179,13 @@ impl Engine {
         }
         let root = view.root.full();
         let subject = root.subject_ids.get(&bound.subject).copied();
-        let proven = self.verify(bound, &view, subject, &old).await?;
+        let Some(index) = subject else { return Err(Refusal::SubjectUnknown.into()) };
+        let attempt = self.attempt(&view, own_key(index), bound.peer)?;
+        let proven = match self.verify(bound, &view, subject, &old).await {
+            Ok(proven) => proven,
+            Err(error) => return Err(self.failed(bound, &view, &attempt, error).await),
+        };
+        attempt.was_no_failure(&view, self.now());
         let password = self.hash(bound.entry.tenant, &root.settings, new).await?;
         let command = Command::ChangePassword { subject: bound.subject, password, proven: proven.cut_off };
         self.submit(bound, id, command).await

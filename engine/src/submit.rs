@@ -20,6 +20,13 @@ use tokio::sync::oneshot;
 pub enum SubmitError {
     /// It was turned down; nothing of it happened.
     Refused(Refusal),
+    /// It was turned down for a while.
+    Wait {
+        /// Why.
+        refusal: Refusal,
+        /// When it may be tried again, ms from now; 0 when waiting does not help.
+        retry_ms: u64,
+    },
     /// Nobody knows: the same command id, sent again, gives the final answer.
     Unknown,
 }
@@ -27,7 +34,7 @@ pub enum SubmitError {
 impl fmt::Display for SubmitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Refused(refusal) | Self::Wait { refusal, .. } => refusal.fmt(f),
             Self::Unknown => f.write_str("unknown: repeat it under the same command id"),
         }
     }

@@ -1,5 +1,6 @@
 //! The view of one tenant: its session table, its published root and how far they are published.
 
+use crate::guess::Sources;
 use crate::order::{self, Change, Marks, RootCell};
 use crate::root::{LoadedRoot, Published, Root};
 use crate::table::Table;
@@ -17,6 +18,8 @@ pub struct View {
     pub(crate) marks: Marks,
     /// Command ids that the actor remembers, as of its last batch.
     pub(crate) remembered: AtomicUsize,
+    /// How often sources failed to sign in here.
+    pub(crate) sources: Sources,
 }
 
 /// Bytes of a remembered command id, its part of the maps included.
@@ -32,6 +35,7 @@ impl View {
             root: Published::new(root),
             marks: Marks::new(next.0),
             remembered: AtomicUsize::new(0),
+            sources: Sources::default(),
         }
     }
 
@@ -39,7 +43,7 @@ impl View {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let remembered = self.remembered.load(Ordering::Relaxed) * REMEMBERED_BYTES;
-        self.table.bytes() + self.root.full().bytes() + remembered
+        self.table.bytes() + self.root.full().bytes() + remembered + self.sources.bytes()
     }
 
     /// Publishes a durable batch: places and, if it changed, the root. INVARIANT: the view never runs

@@ -278,7 +278,7 @@ async fn tc_114_a_command_that_panics_is_quarantined() {
                 tokio::time::sleep(std::time::Duration::from_millis(1)).await;
             }
             Err(tessera_engine::SubmitError::Refused(refusal)) => break refusal,
-            Ok(_) => panic!("done"),
+            Ok(_) | Err(tessera_engine::SubmitError::Wait { .. }) => panic!("done"),
         }
         assert_eq!(house.check(&tenant, &session, "orders.read").reason, Reason::None);
     };

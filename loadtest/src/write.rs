@@ -85,8 +85,11 @@ fn request(subject: &Subject, write: Write, pick: u32) -> Option<(Request, Optio
     let state = subject.newest();
     Some(match write {
         Write::SignIn => {
-            let request =
-                Request::SignIn { identifier: private(&subject.email), password: private(PASSWORD) };
+            let request = Request::SignIn {
+                identifier: private(&subject.email),
+                password: private(PASSWORD),
+                address: None,
+            };
             (request, None)
         }
         Write::Open => (Request::OpenSession { subject: subject.id }, None),

@@ -54,6 +54,8 @@ pub(crate) const SCRUB_PASSES_TOTAL: &str = "tessera_scrub_passes_total";
 pub(crate) const SCRUB_DAMAGE: &str = "tessera_scrub_damage";
 /// gauge: passwords that wait to be hashed.
 pub(crate) const PASSWORDS_WAITING: &str = "tessera_passwords_waiting";
+pub(crate) const SIGN_INS_FAILED: &str = "tessera_sign_ins_failed_total";
+pub(crate) const SIGN_INS_WAIT: &str = "tessera_sign_ins_told_to_wait_total";
 /// gauge: frames newer than the checkpoint.
 pub(crate) const TAIL_FRAMES: &str = "tessera_tail_frames";
 /// gauge: bytes of the frames newer than the checkpoint.
@@ -148,6 +150,8 @@ pub(crate) fn describe() {
     describe_counter!(SCRUB_PASSES_TOTAL, "passes over the whole checkpoint that ended");
     describe_gauge!(SCRUB_DAMAGE, "entries of the checkpoint that read wrong in the last pass");
     describe_gauge!(PASSWORDS_WAITING, "passwords that wait to be hashed");
+    describe_counter!(SIGN_INS_FAILED, "sign-ins with an identifier and password that do not fit");
+    describe_counter!(SIGN_INS_WAIT, "sign-ins that were told to wait after too many failures");
     describe_gauge!(TAIL_FRAMES, "frames newer than the checkpoint");
     describe_gauge!(TAIL_BYTES, "bytes of the frames newer than the checkpoint");
     describe_gauge!(JOURNAL_FILES, "journal files that exist");
@@ -210,6 +214,8 @@ pub(crate) fn record(usage: &EngineUsage) {
     gauge!(TABLE_BYTES).set(usage.table_bytes as f64);
     gauge!(JOURNAL_AHEAD_SECONDS).set(usage.journal_ahead_ms as f64 / 1000.0);
     gauge!(PASSWORDS_WAITING).set(usage.hashing as f64);
+    counter!(SIGN_INS_FAILED).absolute(usage.failed_sign_ins);
+    counter!(SIGN_INS_WAIT).absolute(usage.told_to_wait);
     let store = &usage.store;
     gauge!(TAIL_FRAMES).set(store.tail_frames as f64);
     gauge!(TAIL_BYTES).set(store.tail_bytes as f64);

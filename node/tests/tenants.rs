@@ -5,10 +5,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use tessera_client::wire::{Made, Request, TENANT_OF_CONNECTION};
+use tessera_client::wire::{IdentifierRow, Made, Request, TENANT_OF_CONNECTION};
 use tessera_client::{Client, ClientError, Config, Trust};
 use tessera_model::record::SubjectKind;
-use tessera_model::{Deadline, Name, Pattern, Private, Refusal};
+use tessera_model::{Deadline, Identifier, Name, Pattern, Private, Refusal, Settings};
 
 /// The real binary in development mode; killed with its guard.
 struct Node {
@@ -157,4 +157,35 @@ async fn an_idle_tenant_sleeps_and_wakes_in_the_real_binary() {
     let again = node.client(folder.path(), Some(scene.admin_key)).await;
     assert!(again.is_permitted(&scene.session, "orders.read", None).await);
     assert_eq!(node.tenants_awake(), 2);
+}
+
+/// PROPERTY (TC-1): failed sign-ins that were answered are counted after kill -9 of the real binary.
+#[tokio::test]
+async fn tc_1_failures_outlive_a_kill_of_the_real_binary() {
+    const TRIES: usize = 12;
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = Node::start(folder.path());
+    let scene = scene(&node, folder.path()).await;
+    let cheap = Settings { argon_memory_kib: 64, argon_passes: 1, sign_in_free: 20, ..Settings::default() };
+    scene.admin.request(&Request::ChangeSettings { settings: cheap }).await.expect("changed");
+    let create = Request::CreateSubject {
+        kind: SubjectKind::Person,
+        identifiers: vec![Identifier::guess("amy@example.org").expect("an identifier")],
+        password: Some(Private::new(b"correct horse".to_vec())),
+    };
+    let subject = scene.admin.request(&create).await.expect("created").subject.expect("an id");
+    let mut tries = tokio::task::JoinSet::new();
+    for _ in 0..TRIES {
+        let admin = scene.admin.clone();
+        tries.spawn(async move { admin.sign_in("amy@example.org", "wrong").await });
+    }
+    while let Some(answer) = tries.join_next().await {
+        let refused = answer.expect("no panic").err();
+        assert!(matches!(refused, Some(ClientError::Refused(Refusal::SignInFailed))), "{refused:?}");
+    }
+    drop(node);
+    let node = Node::start(folder.path());
+    let admin = node.client(folder.path(), Some(scene.admin_key)).await;
+    let page = admin.list::<IdentifierRow>(&Request::ListIdentifiers { subject }).await.expect("a list");
+    assert_eq!(page.rows.iter().map(|row| row.failures).collect::<Vec<_>>(), [12]);
 }

@@ -60,14 +60,16 @@ pub enum BucketKind {
     Commands,
     /// The system tenant's records of tenants.
     Directory,
+    /// Failed sign-ins: bucket `no` holds the identifiers whose hash begins with these 6 bits.
+    Failures,
 }
 
 impl BucketKind {
     /// All kinds, in the order of their numbers.
     pub const ALL: &'static [Self] =
-        &[Self::Places, Self::Subjects, Self::Names, Self::Commands, Self::Directory];
+        &[Self::Places, Self::Subjects, Self::Names, Self::Commands, Self::Directory, Self::Failures];
 
-    /// Number on disk: 1 to 5.
+    /// Number on disk: 1 to 6.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -76,6 +78,7 @@ impl BucketKind {
             Self::Names => 3,
             Self::Commands => 4,
             Self::Directory => 5,
+            Self::Failures => 6,
         }
     }
 

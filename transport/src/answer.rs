@@ -141,7 +141,8 @@ fn meet(line: &Line, hello: &Hello) -> Result<(Peer, HelloReply), HelloRefusal> 
         shared.engine.hello_set_up(&credential)?;
         return Ok((Peer::Stranger(RequestKind::SetUpPassword), HelloReply { tenant, ..reply }));
     }
-    let bound = shared.engine.hello(&credential, hello.tenant)?;
+    let bound =
+        shared.engine.hello_from(&credential, hello.tenant, Some(line.connection.remote_address().ip()))?;
     reply.tenant = bound.entry.tenant;
     reply.seen =
         bound.entry.view().as_ref().map(|view| view.read(reply.node_time).seen()).unwrap_or_default();

@@ -117,10 +117,7 @@ fn page(
             };
             whole([subject_row(found)])
         }
-        Request::ListIdentifiers { subject } => {
-            let identifiers = engine.identifiers(bound, of(subject)?.index)?;
-            whole(identifiers.into_iter().map(|identifier| IdentifierRow { identifier }))
-        }
+        Request::ListIdentifiers { subject } => identifiers(engine, bound, &listing, of(subject)?),
         Request::ListAttributeValues { subject } => values(engine, bound, &listing, of(subject)?),
         Request::ListAttributes {} => {
             whole(listing.attributes().map(|row| AttributeRow { name: row.name.clone(), kind: row.kind }))
@@ -260,6 +257,22 @@ fn read_tenant(
     let before = id.0.checked_sub(1).ok_or(Refusal::TenantUnknown)?;
     let found = listing.tenants(before, 1).rows.pop().filter(|row| row.id == id);
     whole([tenant_row(found.ok_or(Refusal::TenantUnknown)?)])
+}
+
+/// What a subject signs in with, and how often that failed.
+fn identifiers(
+    engine: &Engine,
+    bound: &Bound,
+    listing: &Listing,
+    subject: &SubjectRecord,
+) -> Result<Rows, Refusal> {
+    let mut rows = Vec::new();
+    for identifier in engine.identifiers(bound, subject.index)? {
+        let key = engine.identifier_hash(bound.entry.tenant, &identifier)?;
+        let (failures, waits_until) = listing.failures(&key, engine.now());
+        rows.push(IdentifierRow { identifier, failures, waits_until });
+    }
+    whole(rows)
 }
 
 fn values(

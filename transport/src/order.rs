@@ -93,7 +93,7 @@ fn of_tenant(engine: &Engine, bound: &Bound, credential: &HandleBytes, head: Hea
     if head.tenant == TENANT_OF_CONNECTION || head.tenant == bound.entry.tenant {
         return Ok(bound.clone());
     }
-    engine.hello(credential, Some(head.tenant)).map_err(|refusal| match refusal {
+    engine.hello_from(credential, Some(head.tenant), bound.peer).map_err(|refusal| match refusal {
         HelloRefusal::NotReady => Fault { retry_ms: 5, ..Fault::refused(Refusal::NotReady) },
         HelloRefusal::Failed => Fault::refused(Refusal::TenantFailed),
         HelloRefusal::Refused => Fault::refused(Refusal::TenantUnknown),
@@ -129,6 +129,9 @@ async fn perform(
 fn of_error(error: SubmitError) -> Fault {
     match error {
         SubmitError::Refused(refusal) => Fault::refused(refusal),
+        SubmitError::Wait { refusal, retry_ms } => {
+            Fault { retry_ms: u32::try_from(retry_ms).unwrap_or(u32::MAX), ..Fault::refused(refusal) }
+        }
         SubmitError::Unknown => Fault::new(CODE_UNKNOWN, "the outcome is not known"),
     }
 }
@@ -186,11 +189,11 @@ fn subject_of(
 #[expect(clippy::wildcard_enum_match_arm, reason = "what needs nothing first is mapped below")]
 async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) -> Result<Done, SubmitError> {
     let command = match request {
-        Request::SignIn { identifier, password } => {
+        Request::SignIn { identifier, password, address } => {
             let typed = std::str::from_utf8(identifier.expose()).map_err(|_| Refusal::SignInFailed)?;
             // Ill-formed and unknown are one answer.
             let identifier = Identifier::guess(typed).map_err(|_| Refusal::SignInFailed)?;
-            return engine.sign_in(bound, id, &identifier, password).await;
+            return engine.sign_in(bound, id, (&identifier, password), address).await;
         }
         Request::ChangePassword { old, new } => return engine.change_password(bound, id, old, new).await,
         Request::CreateSubject { kind, identifiers, password } => {
@@ -210,7 +213,7 @@ async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) 
         Request::OpenSession { subject } => {
             let (subject, seen_cut_off) = subject_of(engine, bound, subject)?;
             // No proof of the subject's own: the caller vouches, and not for anybody above itself.
-            Command::OpenSession { subject, seen_cut_off, acr: 0 }
+            Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0 }
         }
         Request::TouchSession { handle } => {
             let (place, generation, _) = place_of(engine, bound, &handle)?;
@@ -238,6 +241,7 @@ fn command_of(request: Request) -> Option<Command> {
         Request::SuspendSubject { subject } => Command::SuspendSubject { subject },
         Request::ResumeSubject { subject } => Command::ResumeSubject { subject },
         Request::ResetPassword { subject, until, clear } => Command::ResetPassword { subject, until, clear },
+        Request::ForgetFailures { subject } => Command::ForgetFailures { subject },
         Request::DeclareAttribute { name, kind } => Command::DeclareAttribute { name, kind },
         Request::RegisterPermission { name } => Command::RegisterPermission { name },
         Request::CreateRole { name, patterns } => Command::CreateRole { name, patterns },

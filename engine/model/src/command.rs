@@ -233,6 +233,16 @@ commands! {
         /// PHC string of the new hash.
         password: Private,
     };
+    /// Forgets the failed sign-ins of a subject's identifiers: they may be tried again at once.
+    ForgetFailures = 32, narrows false, "tessera.admin.subjects", {
+        /// Whose.
+        subject: PublicId,
+    };
+    /// Counts a failed sign-in. Caller: `Node`, before the failure is answered.
+    CountFailure = 33, narrows false, "tessera.sessions.open", {
+        /// The identifier's keyed hash, whether an account has it or not.
+        key: [u8; 16],
+    };
     /// Declares an attribute: typed and hot.
     DeclareAttribute = 30, narrows false, "tessera.admin.settings", {
         /// Its name.
@@ -318,6 +328,8 @@ commands! {
         subject: SubjectIndex,
         /// The subject's cut-off when the proof was verified; refused when it rose since.
         seen_cut_off: u32,
+        /// The keyed hash of the identifier that the proof was given with: its failures are forgotten.
+        identifier: Option<[u8; 16]>,
         /// The class of the proof, 1 for a password, 0 for none: then the caller vouches, and must hold
         /// every one of the engine's permissions that the subject holds.
         acr: u8,

@@ -6,8 +6,8 @@
 use crate::id::{Generation, Place, RestrictionId, RoleId, SubjectIndex, WorkspaceIndex};
 use crate::private::Private;
 use crate::record::{
-    AttributeRecord, AttributeValue, CommandIdRecord, GrantRecord, PlaceRecord, RestrictionRecord,
-    RoleRecord, SubjectRecord, TenantRecord, WorkspaceRecord,
+    AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord, PlaceRecord,
+    RestrictionRecord, RoleRecord, SubjectRecord, TenantRecord, WorkspaceRecord,
 };
 use crate::settings::Settings;
 use crate::time::Deadline;
@@ -57,6 +57,8 @@ pub enum Event {
         /// When it ends.
         until: Deadline,
     },
+    /// The failed sign-ins of an identifier are these; a count of 0 forgets them.
+    FailuresCounted(FailureRecord),
     /// A declared attribute.
     AttributeDeclared(AttributeRecord),
     /// The subject's declared attribute has this value, or none.

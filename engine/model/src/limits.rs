@@ -10,6 +10,8 @@ pub const IDENTIFIER_BYTES_MAX: usize = 254;
 pub const PASSWORD_BYTES_MAX: usize = 1_024;
 /// LIMIT: lifetime of a one-time secret that sets a password, s: a week, for a letter to arrive.
 pub const SET_UP_TTL_S_MAX: u32 = 7 * 86_400;
+/// LIMIT: identifiers of a tenant whose failed sign-ins are counted: 16,384 × some 200 B are 3 MiB.
+pub const FAILURES_MAX: usize = 16_384;
 /// LIMIT: identifiers of one subject.
 pub const IDENTIFIERS_PER_SUBJECT_MAX: usize = 16;
 /// LIMIT: patterns of one role or key. 64 × 129 B stays under a tenth of a frame.

@@ -74,6 +74,12 @@ names! {
         ArgonPasses = "argon_passes",
         ArgonLanes = "argon_lanes",
         PasswordBytes = "password_bytes_min",
+        SignInFree = "sign_in_free",
+        SignInWait = "sign_in_wait_s",
+        SignInWaitMax = "sign_in_wait_s_max",
+        SignInFailures = "sign_in_failures_max",
+        SourceFailures = "source_failures_max",
+        SourceRefill = "source_refill_s",
         PasswordsCost = "passwords.cost_mib_max",
     }
 }

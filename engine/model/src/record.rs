@@ -303,6 +303,19 @@ impl std::fmt::Debug for PlaceRecord {
     }
 }
 
+/// Failed sign-ins of one identifier, whether an account has it or not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FailureRecord {
+    /// The identifier's keyed hash.
+    pub key: [u8; 16],
+    /// How many since the last success; 0 when nothing is kept of it.
+    pub count: u32,
+    /// When the last one was.
+    pub at: Deadline,
+    /// Until when it may not be tried; 0 when it may.
+    pub until: Deadline,
+}
+
 /// A remembered command id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CommandIdRecord {

@@ -136,6 +136,8 @@ refusals! {
     Restored = 233, "the position is of a history that a restore has left";
     /// The only active operator cannot be suspended, deleted or demoted.
     LastOperator = 234, "the only active operator cannot be taken away: make another one first";
+    /// The identifier, or the source, failed to sign in too often: wait. One answer for a right password too.
+    TooManyFailures = 241, "too many failed sign-ins: wait before the next";
     /// The tenant is asleep or waking: come again within the deadline.
     NotReady = 300, "the tenant is waking: try again";
     /// A named limit is reached for the moment: come again later.

@@ -1,56 +1,195 @@
-//! What a tenant's administrator can set.
+//! What a tenant's administrator can set: one table of names, meanings, defaults and bounds.
 
 use crate::named::Setting;
 
-/// Settings of one tenant. Every lifetime is in whole seconds; 0 is never "for ever" and is refused.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct Settings {
-    /// Absolute lifetime of a session, 60 s to 400 days. Default one day.
-    pub session_ttl_s: u32,
-    /// Idle lifetime of a session, 30 s to the absolute one. Default one hour.
-    pub session_idle_s: u32,
-    /// Argon2id memory in KiB, 8 to 262,144 (RFC 9106). Default 19,456 (OWASP's first choice).
-    pub argon_memory_kib: u32,
-    /// Argon2id passes, 1 to 16. Default 2.
-    pub argon_passes: u32,
-    /// Argon2id lanes, 1 to 4. Default 1.
-    pub argon_lanes: u32,
-    /// Fewest bytes of a password, 8 to 64. Default 8 (NIST SP 800-63B-4 section 3.1.1.2 with a second factor).
-    pub password_bytes_min: u32,
+/// What a setting counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SettingUnit {
+    /// Whole seconds.
+    Seconds,
+    /// KiB of memory.
+    Kibibytes,
+    /// Bytes.
+    Bytes,
+    /// A number of things.
+    Count,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            session_ttl_s: 86_400,
-            session_idle_s: 3_600,
-            argon_memory_kib: 19_456,
-            argon_passes: 2,
-            argon_lanes: 1,
-            password_bytes_min: 8,
+impl SettingUnit {
+    /// For people and `--json`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Seconds => "seconds",
+            Self::Kibibytes => "KiB",
+            Self::Bytes => "bytes",
+            Self::Count => "count",
         }
     }
+}
+
+/// One line of the table of settings.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SettingInfo {
+    /// Which.
+    pub setting: Setting,
+    /// Its name.
+    pub name: &'static str,
+    /// What it counts.
+    pub unit: SettingUnit,
+    /// What it is unless it is set.
+    pub default: u32,
+    /// The least that it can be.
+    pub low: u32,
+    /// The most that it can be.
+    pub high: u32,
+    /// What it means.
+    pub text: &'static str,
+}
+
+macro_rules! settings {
+    ($($name:ident: $unit:ident = $default:literal, $low:literal to $high:literal, $setting:ident, $text:literal;)*) => {
+        /// Settings of one tenant. Every lifetime is in whole seconds; 0 is never "for ever" and is refused.
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub struct Settings {
+            $(#[doc = $text] pub $name: u32,)*
+        }
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self { $($name: $default,)* }
+            }
+        }
+
+        impl Settings {
+            /// All of them, in the order in which they are shown.
+            pub const LIST: &'static [SettingInfo] = &[$(SettingInfo {
+                setting: Setting::$setting,
+                name: stringify!($name),
+                unit: SettingUnit::$unit,
+                default: $default,
+                low: $low,
+                high: $high,
+                text: $text,
+            },)*];
+
+            /// The value of a setting; `None` for one that is the node's.
+            #[must_use]
+            pub const fn get(&self, setting: Setting) -> Option<u32> {
+                match setting {
+                    $(Setting::$setting => Some(self.$name),)*
+                    _ => None,
+                }
+            }
+
+            /// Sets a setting, within its bounds or not; false for one that is the node's.
+            pub const fn set(&mut self, setting: Setting, value: u32) -> bool {
+                match setting {
+                    $(Setting::$setting => self.$name = value,)*
+                    _ => return false,
+                }
+                true
+            }
+        }
+    };
+}
+
+settings! {
+    session_ttl_s: Seconds = 86_400, 60 to 34_560_000, SessionTtl,
+        "Absolute lifetime of a session.";
+    session_idle_s: Seconds = 3_600, 30 to 34_560_000, SessionIdle,
+        "Idle lifetime of a session; at most the absolute one.";
+    argon_memory_kib: Kibibytes = 19_456, 8 to 262_144, ArgonMemory,
+        "Memory of Argon2id for a password's hash (RFC 9106); at least 8 for each lane.";
+    argon_passes: Count = 2, 1 to 16, ArgonPasses,
+        "Passes of Argon2id.";
+    argon_lanes: Count = 1, 1 to 4, ArgonLanes,
+        "Lanes of Argon2id.";
+    password_bytes_min: Bytes = 8, 8 to 64, PasswordBytes,
+        "Fewest bytes of a password (NIST SP 800-63B-4 section 3.1.1.2: 15 where it is the only factor).";
+    sign_in_free: Count = 5, 1 to 20, SignInFree,
+        "Failed sign-ins of one identifier after which the next must wait.";
+    sign_in_wait_s: Seconds = 1, 1 to 3_600, SignInWait,
+        "The first wait; it doubles with each further failure.";
+    sign_in_wait_s_max: Seconds = 900, 1 to 86_400, SignInWaitMax,
+        "The longest wait.";
+    sign_in_failures_max: Count = 100, 10 to 100, SignInFailures,
+        "Failed sign-ins in a row after which only a new password lets in (NIST SP 800-63B-4 section 3.2.2).";
+    source_failures_max: Count = 200, 10 to 100_000, SourceFailures,
+        "Failed sign-ins that one source (an IPv4 address, an IPv6 /64) has at once.";
+    source_refill_s: Seconds = 3, 1 to 3_600, SourceRefill,
+        "How long it takes until a source has one more.";
 }
 
 impl Settings {
     /// The first setting that is out of bounds, if any.
     #[must_use]
     pub fn fault(&self) -> Option<Setting> {
-        let bad = |value: u32, low: u32, high: u32| value < low || value > high;
-        if bad(self.session_ttl_s, 60, 34_560_000) {
-            Some(Setting::SessionTtl)
-        } else if bad(self.session_idle_s, 30, self.session_ttl_s) {
+        let outside = |info: &&SettingInfo| {
+            self.get(info.setting).is_some_and(|value| value < info.low || value > info.high)
+        };
+        if let Some(info) = Self::LIST.iter().find(outside) {
+            Some(info.setting)
+        } else if self.session_idle_s > self.session_ttl_s {
             Some(Setting::SessionIdle)
-        } else if bad(self.argon_lanes, 1, 4) {
-            Some(Setting::ArgonLanes)
-        } else if bad(self.argon_memory_kib, 8 * self.argon_lanes, 262_144) {
+        } else if self.argon_memory_kib < 8 * self.argon_lanes {
             Some(Setting::ArgonMemory)
-        } else if bad(self.argon_passes, 1, 16) {
-            Some(Setting::ArgonPasses)
-        } else if bad(self.password_bytes_min, 8, 64) {
-            Some(Setting::PasswordBytes)
+        } else if self.sign_in_wait_s > self.sign_in_wait_s_max {
+            Some(Setting::SignInWaitMax)
         } else {
             None
         }
+    }
+
+    /// The line of the table with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static SettingInfo> {
+        Self::LIST.iter().find(|info| info.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: defaults hold; each setting is found by its name, takes its bounds and nothing beyond
+    /// them, and one that is out of bounds is the one that is named.
+    #[test]
+    fn bounds_are_exact() {
+        assert_eq!(Settings::default().fault(), None);
+        for info in Settings::LIST {
+            assert_eq!(Settings::named(info.name), Some(info));
+            assert_eq!(info.setting.name(), info.name);
+            assert_eq!(Settings::default().get(info.setting), Some(info.default));
+            let with = |value| {
+                let mut settings = Settings::default();
+                // What others ask of it is given its widest.
+                (settings.session_ttl_s, settings.sign_in_wait_s_max) = (34_560_000, 86_400);
+                (settings.session_idle_s, settings.sign_in_wait_s) = (30, 1);
+                assert!(settings.set(info.setting, value));
+                settings.fault()
+            };
+            for (value, fault) in [
+                (info.low, None),
+                (info.high, None),
+                (info.low - 1, Some(info.setting)),
+                (info.high + 1, Some(info.setting)),
+            ] {
+                assert_eq!(with(value), fault, "{} = {value}", info.name);
+            }
+        }
+        assert!(!Settings::default().set(Setting::PasswordsCost, 1));
+    }
+
+    /// PROPERTY: settings that contradict each other are refused.
+    #[test]
+    fn settings_agree_with_each_other() {
+        let base = Settings::default();
+        let idle = Settings { session_idle_s: 86_401, ..base };
+        assert_eq!(idle.fault(), Some(Setting::SessionIdle));
+        let lanes = Settings { argon_memory_kib: 16, argon_lanes: 4, ..base };
+        assert_eq!(lanes.fault(), Some(Setting::ArgonMemory));
+        let wait = Settings { sign_in_wait_s: 901, ..base };
+        assert_eq!(wait.fault(), Some(Setting::SignInWaitMax));
     }
 }

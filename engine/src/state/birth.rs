@@ -23,6 +23,7 @@ pub const BUILT_IN: &[&str] = &[
     "tessera.admin.keys",
     "tessera.admin.tenants",
     "tessera.admin.operators",
+    "tessera.address",
 ];
 
 /// The role that covers all of the engine's permissions.
@@ -50,7 +51,11 @@ pub(super) fn first_events(tenant: TenantId, now: UnixMillis) -> Vec<Event> {
     }
     let roles = [
         (1, ADMIN_ROLE, patterns(&["tessera.*"])),
-        (2, SERVICE_ROLE, patterns(&["tessera.check", "tessera.read", "tessera.sessions.open"])),
+        (
+            2,
+            SERVICE_ROLE,
+            patterns(&["tessera.check", "tessera.read", "tessera.sessions.open", "tessera.address"]),
+        ),
     ];
     for (id, name, patterns) in roles {
         if let Ok(name) = Name::new(name) {

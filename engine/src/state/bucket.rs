@@ -32,6 +32,11 @@ fn of_tenant(tenant: TenantId) -> (BucketKind, u32) {
     (BucketKind::Directory, u32::try_from(tenant.counter() / TENANTS).unwrap_or(u32::MAX))
 }
 
+/// The bucket of an identifier's failures: the first 6 bits of its hash.
+fn of_failure([first, ..]: &[u8; 16]) -> (BucketKind, u32) {
+    (BucketKind::Failures, u32::from(first >> 2))
+}
+
 /// The bucket that an event's key lies in. Freed identifiers are found by `apply`.
 pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
     Some(match event {
@@ -59,6 +64,7 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         Event::CutOffRaised { subject, .. } => of_subject(*subject),
         Event::CommandRemembered(record) => (BucketKind::Commands, command_id::minute(record.id)),
         Event::CommandFloor { .. } => (BucketKind::Commands, 0),
+        Event::FailuresCounted(record) => of_failure(&record.key),
         Event::IdentifierFreed { .. } => return None,
     })
 }
@@ -76,6 +82,10 @@ impl State {
                 let share = self.root.tenants.values().filter(|record| of_tenant(record.id).1 == no);
                 debug_assert!(first.0 < u64::MAX);
                 share.cloned().map(Event::TenantChanged).collect()
+            }
+            BucketKind::Failures => {
+                let share = self.root.failures.values().filter(|record| of_failure(&record.key).1 == no);
+                share.copied().map(Event::FailuresCounted).collect()
             }
             BucketKind::Names => self.name_events(no),
         };

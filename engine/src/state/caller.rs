@@ -12,7 +12,7 @@ use tessera_model::{
 
 /// Whether a command is ordered by the node or the holder of a secret alone.
 const fn is_proof(kind: CommandKind) -> bool {
-    matches!(kind, CommandKind::SetUpPassword | CommandKind::RehashPassword)
+    matches!(kind, CommandKind::SetUpPassword | CommandKind::RehashPassword | CommandKind::CountFailure)
 }
 
 impl State {
@@ -105,6 +105,8 @@ impl State {
             | Command::ResetPassword { .. }
             | Command::SetUpPassword { .. }
             | Command::RehashPassword { .. }
+            | Command::ForgetFailures { .. }
+            | Command::CountFailure { .. }
             | Command::DeclareAttribute { .. }
             | Command::SetAttributes { .. }
             | Command::RegisterPermission { .. }

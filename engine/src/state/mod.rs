@@ -10,6 +10,7 @@ mod birth;
 mod bucket;
 mod caller;
 mod command_id;
+mod failures;
 mod grant;
 mod key;
 mod overlay;
@@ -24,6 +25,7 @@ mod workspace;
 
 pub use birth::{ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
 pub(crate) use command_id::Known;
+pub(crate) use failures::{FOR_EVER, own_key};
 
 use crate::order::Change;
 use crate::root::Root;
@@ -99,6 +101,7 @@ pub(crate) struct State {
     places: Places,
     ids: CommandIds,
     identifiers_of: Map<SubjectIndex, Vec<[u8; 16]>>,
+    ranked: BTreeSet<failures::Rank>,
     profile_moved: Map<SubjectIndex, Revision>,
     restriction_of: Map<Vec<tessera_model::Pattern>, RestrictionId>,
     /// Numbers of restrictions that nothing names since the tenant was loaded, the smallest last.
@@ -134,6 +137,7 @@ impl State {
             places: Places::default(),
             ids: CommandIds::default(),
             identifiers_of: Map::default(),
+            ranked: BTreeSet::new(),
             profile_moved: Map::default(),
             restriction_of: Map::default(),
             restrictions_free: Vec::new(),
@@ -191,6 +195,8 @@ impl State {
             Command::RehashPassword { subject, proven, password } => {
                 self.rehash_password(*subject, *proven, password)
             }
+            Command::ForgetFailures { subject } => self.forget_failures(*subject),
+            Command::CountFailure { key } => self.count_failure(*key, now),
             Command::DeclareAttribute { name, kind } => self.declare_attribute(name, *kind),
             Command::SetAttributes { subject, values, held, as_of } => {
                 self.set_attributes(*subject, values, held, *as_of)
@@ -209,8 +215,9 @@ impl State {
             Command::Ungrant { subject, role, workspace } => {
                 self.ungrant(*subject, role, workspace.as_ref(), now)
             }
-            Command::OpenSession { subject, seen_cut_off, acr } => {
-                self.open_session(*subject, (*seen_cut_off, *acr), caller, entropy, now)
+            Command::OpenSession { subject, seen_cut_off, identifier, acr } => {
+                let proof = (*seen_cut_off, *identifier, *acr);
+                self.open_session(*subject, proof, caller, entropy, now)
             }
             Command::TouchSession { place, generation } => self.touch_session(*place, *generation, now),
             Command::EndSession { session } => self.end_session(*session, now),
@@ -245,6 +252,7 @@ impl State {
             | Event::IdentifierTaken { .. }
             | Event::IdentifierFreed { .. }
             | Event::SetUpOffered { .. }
+            | Event::FailuresCounted(_)
             | Event::AttributeDeclared(_)
             | Event::AttributeChanged { .. }
             | Event::PermissionRegistered { .. }
@@ -272,6 +280,7 @@ impl State {
             Event::IdentifierTaken { hash, subject } => self.apply_identifier(*hash, *subject),
             Event::IdentifierFreed { hash } => self.apply_freed(*hash),
             Event::SetUpOffered { subject, tag, until } => self.apply_set_up(*subject, *tag, *until),
+            Event::FailuresCounted(record) => self.apply_failures(record),
             Event::AttributeDeclared(record) => self.apply_declared(record),
             Event::AttributeChanged { subject, attribute, value } => {
                 self.apply_attribute(*subject, *attribute, value.as_ref());

@@ -59,6 +59,10 @@ impl State {
         let changed = SubjectRecord { has_password: password.is_some(), cut_off: count, ..record.clone() };
         let mut events = vec![Event::SubjectChanged(changed), cut];
         let mut rows = vec![password_row(record.index, password.cloned())];
+        if password.is_some() {
+            // Whoever set it knows it: what was guessed of the old one is over.
+            self.forget_all(record.index, &mut events);
+        }
         if let Some(ended) = self.set_up_ended(record.index) {
             events.push(ended);
             rows.push(Row::gone(RowKind::SetUp, record.index));

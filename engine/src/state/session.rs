@@ -78,7 +78,7 @@ impl State {
     pub(super) fn open_session(
         &self,
         subject: SubjectIndex,
-        (seen_cut_off, acr): (u32, u8),
+        (seen_cut_off, identifier, acr): (u32, Option<[u8; 16]>, u8),
         caller: Caller,
         entropy: &Entropy,
         now: UnixMillis,
@@ -92,6 +92,9 @@ impl State {
         if seen_cut_off != record.cut_off {
             return Err(Refusal::Changed);
         }
+        if let Some(identifier) = &identifier {
+            self.may_try(identifier, now)?;
+        }
         // Without a proof of the subject's own, the caller vouches: not for anybody above itself.
         if acr == 0 && !self.is_at_least(subject, caller, now) {
             return Err(Refusal::BeyondCreator);
@@ -104,7 +107,9 @@ impl State {
         let (event, mut made) =
             self.issue(HandleKind::Session, &entropy.take(0), who, (expires, idle), now)?;
         made.subject = Some(record.id);
-        Ok(Decided { made, ..Decided::of(event) })
+        let mut events = vec![event];
+        events.extend(identifier.and_then(|identifier| self.forget(&identifier)));
+        Ok(Decided { made, events, ..Decided::default() })
     }
 
     /// A key for a subject: its event and what its holder is shown.

@@ -59,6 +59,8 @@ impl State {
         })];
         let mut rows = Vec::with_capacity(identifiers.len() + 1);
         for (identifier, hash) in identifiers {
+            // Failures from before there was anybody are not the newcomer's.
+            events.extend(self.forget(hash));
             events.push(Event::IdentifierTaken { hash: *hash, subject: index });
             rows.push(identifier_row(index, identifier, *hash));
         }
@@ -135,6 +137,7 @@ impl State {
             events.push(Event::GrantRemoved { subject: index, role: grant.role, workspace: grant.workspace });
         }
         events.extend(self.set_up_ended(index));
+        self.forget_all(index, &mut events);
         let values = self.root.values.range((index, 0)..=(index, u32::MAX));
         events.extend(values.map(|((subject, attribute), _)| Event::AttributeChanged {
             subject: *subject,
@@ -164,8 +167,10 @@ impl State {
         {
             return Err(Refusal::LimitReached(Limit::IdentifiersPerSubject));
         }
+        let mut events = vec![Event::IdentifierTaken { hash, subject: record.index }];
+        events.extend(self.forget(&hash));
         Ok(Decided {
-            events: vec![Event::IdentifierTaken { hash, subject: record.index }],
+            events,
             rows: vec![identifier_row(record.index, identifier, hash)],
             ..Decided::default()
         })
@@ -177,8 +182,10 @@ impl State {
             return Err(Refusal::IdentifierUnknown);
         }
         let key = Row::subject_key(record.index, &hash);
+        let mut events = vec![Event::IdentifierFreed { hash }];
+        events.extend(self.forget(&hash));
         Ok(Decided {
-            events: vec![Event::IdentifierFreed { hash }],
+            events,
             rows: vec![Row { kind: RowKind::Identifier, key, value: None }],
             ..Decided::default()
         })

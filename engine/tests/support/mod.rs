@@ -155,7 +155,20 @@ impl House {
         let identifier = Identifier::guess(email).expect("an identifier");
         let password = Private::new(password.as_bytes().to_vec());
         let id = self.engine.command_id();
-        let done = self.engine.sign_in(&tenant.admin, id, &identifier, password).await?;
+        let done = self.engine.sign_in(&tenant.admin, id, (&identifier, password), None).await?;
+        Ok(done.made.handle.expect("a handle"))
+    }
+
+    /// As `sign_in`, for a person whose request came from an address.
+    pub(crate) async fn sign_in_from(
+        &self,
+        by: &Bound,
+        (email, password): (&str, &str),
+        from: Option<std::net::IpAddr>,
+    ) -> Result<Handle, tessera_engine::SubmitError> {
+        let identifier = Identifier::guess(email).expect("an identifier");
+        let proof = (&identifier, Private::new(password.as_bytes().to_vec()));
+        let done = self.engine.sign_in(by, self.engine.command_id(), proof, from).await?;
         Ok(done.made.handle.expect("a handle"))
     }
 
@@ -206,4 +219,23 @@ pub(crate) fn grant(subject: PublicId, role: &str) -> Command {
     let none = tessera_model::Deadline::NONE;
     let role = Name::new(role).expect("a name");
     Command::Grant { subject, role, workspace: None, from: none, until: none }
+}
+
+/// Runs all of them at once, and gives their results in their order.
+pub(crate) async fn at_once<T: Unpin, F: Future<Output = T>>(all: impl IntoIterator<Item = F>) -> Vec<T> {
+    let mut running: Vec<_> = all.into_iter().map(|one| (Box::pin(one), None)).collect();
+    std::future::poll_fn(|context| {
+        let mut left = false;
+        for (one, done) in &mut running {
+            if done.is_none() {
+                match one.as_mut().poll(context) {
+                    std::task::Poll::Ready(result) => *done = Some(result),
+                    std::task::Poll::Pending => left = true,
+                }
+            }
+        }
+        if left { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+    })
+    .await;
+    running.into_iter().map(|(_, done)| done.expect("done")).collect()
 }

@@ -63,7 +63,7 @@ const fn workspace(asked: Option<NameOrNumber<'_>>) -> WorkspaceRef<'_> {
     }
 }
 
-fn address(text: Option<&str>) -> Result<Option<IpAddr>, Problem> {
+pub(crate) fn address(text: Option<&str>) -> Result<Option<IpAddr>, Problem> {
     text.map(|text| text.parse().map_err(|_| ill_formed("address"))).transpose()
 }
 

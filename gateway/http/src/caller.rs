@@ -239,7 +239,7 @@ pub(crate) async fn bind(
     shared: &Shared,
     parts: &Parts,
     named: Named,
-    forward: bool,
+    (origin, forward): (&Origin, bool),
 ) -> Result<Caller, Problem> {
     let (handle, cookie) = shown(shared, parts, forward)?;
     let parsed = Handle::parse(&handle).map_err(|_| Problem::unauthenticated())?;
@@ -249,14 +249,14 @@ pub(crate) async fn bind(
         Named::One(tenant) if operator || tenant == parsed.tenant => Some(tenant),
         Named::Unknown if operator => {
             // Whether it is an operator at all comes first.
-            hello(shared, &handle, None).await?;
+            hello(shared, &handle, None, origin).await?;
             return Err(Refusal::TenantUnknown.into());
         }
         Named::One(_) | Named::Unknown => return Err(Problem::unauthenticated()),
     };
-    let bound = match hello(shared, &handle, wanted).await {
+    let bound = match hello(shared, &handle, wanted, origin).await {
         Err(problem) if operator && wanted.is_some_and(|tenant| tenant != TenantId::SYSTEM) => {
-            hello(shared, &handle, None).await?;
+            hello(shared, &handle, None, origin).await?;
             return Err(if problem == Problem::unauthenticated() {
                 Refusal::TenantUnknown.into()
             } else {
@@ -269,10 +269,15 @@ pub(crate) async fn bind(
 }
 
 /// Says Hello to the engine; waits a little while the tenant wakes.
-async fn hello(shared: &Shared, handle: &HandleBytes, tenant: Option<TenantId>) -> Result<Bound, Problem> {
+async fn hello(
+    shared: &Shared,
+    handle: &HandleBytes,
+    tenant: Option<TenantId>,
+    origin: &Origin,
+) -> Result<Bound, Problem> {
     let until = tokio::time::Instant::now() + shared.limits.wake;
     loop {
-        match shared.engine.hello(handle, tenant) {
+        match shared.engine.hello_from(handle, tenant, Some(origin.address)) {
             Ok(bound) => return Ok(bound),
             Err(HelloRefusal::Refused) => return Err(Problem::unauthenticated()),
             Err(HelloRefusal::NotReady) if tokio::time::Instant::now() < until => {

@@ -104,6 +104,6 @@ pub(crate) async fn envoy(
         text => Some(Name::new(text).map_err(|_| Problem::no_such_path())?),
     };
     let named = caller::tenant(shared, parts, None, origin)?;
-    let caller = caller::bind(shared, parts, named, true).await?;
+    let caller = caller::bind(shared, parts, named, (origin, true)).await?;
     ask(shared, &caller, (permission.as_ref().map(Name::as_str), None))
 }

@@ -14,7 +14,7 @@ use tessera_engine::{Bound, Engine, KeyFound, Listing, Page, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{AttributeKind, AttributeValue, RoleRecord, SubjectKind, SubjectRecord};
 use tessera_model::record::{TenantRecord, WorkspaceRecord};
-use tessera_model::{IdentifierKind, Name, PublicId, Refusal, TenantId};
+use tessera_model::{Deadline, IdentifierKind, Name, PublicId, Refusal, TenantId};
 
 /// The permission of services that read names without a person behind them.
 const READ: &str = "tessera.read";
@@ -95,9 +95,16 @@ fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) 
         }
         List::Identifiers => {
             let found = engine.identifiers(bound, subject()?.index)?;
-            Ok(whole(found.iter().map(|one| {
-                Object::new().with("identifier", one.typed()).with("kind", identifier_kind(one.kind()))
-            })))
+            let mut rows = Vec::with_capacity(found.len());
+            for one in &found {
+                let key = engine.identifier_hash(bound.entry.tenant, one)?;
+                let (failures, waits_until) = listing.failures(&key, engine.now());
+                let row =
+                    Object::new().with("identifier", one.typed()).with("kind", identifier_kind(one.kind()));
+                let until = (waits_until != Deadline::NONE).then(|| waits_until.to_millis());
+                rows.push(row.with("failures", failures).at("waits_until", until));
+            }
+            Ok(whole(rows.into_iter()))
         }
         List::AttributeValues => values(engine, bound, &listing, subject()?),
         List::Attributes => Ok(whole(
@@ -139,7 +146,7 @@ fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) 
             Ok(key(engine, bound, &found)?.value())
         }
         List::Settings => {
-            let values = settings::values(listing.settings());
+            let values = settings::values(&listing.settings());
             Ok(values
                 .into_iter()
                 .fold(Object::new(), |object, (name, value)| object.with(name, value))

@@ -136,7 +136,7 @@ async fn order(
         CommandKind::OpenSession => {
             let (subject, seen_cut_off) = subject_of(shared, bound, subject()?)?;
             // No proof of the subject's own: the caller vouches, and not for anybody above itself.
-            Command::OpenSession { subject, seen_cut_off, acr: 0 }
+            Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0 }
         }
         CommandKind::TouchSession => {
             let found = behind(shared, bound, &required(input.handle("handle")?, "handle")?)?;
@@ -168,6 +168,7 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
             until: input.instant("expires")?,
             clear: input.bool("clear")?.unwrap_or(false),
         },
+        CommandKind::ForgetFailures => Command::ForgetFailures { subject: subject()? },
         CommandKind::DeclareAttribute => Command::DeclareAttribute {
             name: named("name")?,
             kind: required(input.attribute_kind("kind")?, "kind")?,
@@ -220,7 +221,9 @@ async fn sign_in(shared: &Shared, bound: &Bound, id: CommandId, input: &Input) -
     // Ill-formed and unknown are one answer.
     let typed = input.text("identifier").unwrap_or_default();
     let identifier = Identifier::guess(typed).map_err(|_| Refusal::SignInFailed)?;
-    let done = shared.engine.sign_in(bound, id, &identifier, input.secret("password")).await?;
+    let from = ask::address(input.text("address"))?;
+    let proof = (&identifier, input.secret("password"));
+    let done = shared.engine.sign_in(bound, id, proof, from).await?;
     if !input.bool("cookie")?.unwrap_or(false) {
         return Ok((answer::made(&done, None).value(), Vec::new()));
     }
@@ -352,9 +355,9 @@ async fn patch_settings(
         return Err(Refusal::Unauthorized.into());
     }
     let mut changed: Settings = ask::view(shared, bound)?.listing().settings();
-    for name in settings::NAMES {
-        if let (Some(value), Some(setting)) = (input.count(name)?, settings::reach(&mut changed, name)) {
-            *setting = value;
+    for info in Settings::LIST {
+        if let Some(value) = input.count(info.name)? {
+            changed.set(info.setting, value);
         }
     }
     if let Some(field) = changed.fault() {
@@ -365,6 +368,6 @@ async fn patch_settings(
         let done = shared.engine.submit(bound, id, Command::ChangeSettings { settings: changed }).await?;
         answer = answer::made(&done, None);
     }
-    let values = settings::values(changed);
+    let values = settings::values(&changed);
     Ok(values.into_iter().fold(answer, |object, (name, value)| object.with(name, value)).value())
 }

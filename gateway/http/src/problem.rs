@@ -35,7 +35,7 @@ const fn status_of(code: u16) -> StatusCode {
         212 | 216 | 217 | 218 | 222 | 227 => StatusCode::UNPROCESSABLE_ENTITY,
         229 => StatusCode::INSUFFICIENT_STORAGE,
         231 | 300 | 303 | 502 => StatusCode::SERVICE_UNAVAILABLE,
-        301 => StatusCode::TOO_MANY_REQUESTS,
+        241 | 301 => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::CONFLICT,
     }
 }
@@ -214,6 +214,11 @@ impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
         match error {
             SubmitError::Refused(refusal) => refusal.into(),
+            SubmitError::Wait { refusal, retry_ms } => {
+                let mut problem = Self::from(refusal);
+                problem.retry_ms = u32::try_from(retry_ms).unwrap_or(u32::MAX);
+                problem
+            }
             SubmitError::Unknown => {
                 let title = "the outcome is not known: repeat it under the same idempotency key";
                 let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, CODE_UNKNOWN, "Unknown", title);

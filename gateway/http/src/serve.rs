@@ -87,7 +87,7 @@ async fn attempt(
         return ok(order::unbound(shared, operation.act, id, &input).await?);
     }
     let forward = operation.act == Act::Ask(Ask::Forward);
-    let bound = caller::bind(shared, parts, named, forward).await;
+    let bound = caller::bind(shared, parts, named, (&origin, forward)).await;
     let caller = counted(shared, &origin, bound)?;
     let input = read(shared, operation, (rest, query), (parts, body)).await?;
     afford(shared, &caller, &input)?;

@@ -1,46 +1,35 @@
-//! The settings of a tenant as members of JSON: one list for reading, writing and documents.
+//! The settings of a tenant as members of JSON: the model's table, for reading, writing and documents.
 
 use crate::operation::{Field, Shape};
 use tessera_model::Settings;
+use tessera_model::settings::SettingInfo;
 
-type Reach = fn(&mut Settings) -> &mut u32;
-
-/// How each member reaches its setting.
-const REACHES: [(&str, Reach); 6] = [
-    ("session_ttl_s", |settings| &mut settings.session_ttl_s),
-    ("session_idle_s", |settings| &mut settings.session_idle_s),
-    ("argon_memory_kib", |settings| &mut settings.argon_memory_kib),
-    ("argon_passes", |settings| &mut settings.argon_passes),
-    ("argon_lanes", |settings| &mut settings.argon_lanes),
-    ("password_bytes_min", |settings| &mut settings.password_bytes_min),
-];
+/// How many settings there are.
+const COUNT: usize = Settings::LIST.len();
 
 /// The members.
-pub(crate) const NAMES: [&str; 6] = [
-    "session_ttl_s",
-    "session_idle_s",
-    "argon_memory_kib",
-    "argon_passes",
-    "argon_lanes",
-    "password_bytes_min",
-];
+pub(crate) const NAMES: [&str; COUNT] = {
+    let mut names = [""; COUNT];
+    let (mut left, mut all) = (names.as_mut_slice(), Settings::LIST);
+    while let ([name, names @ ..], [SettingInfo { name: known, .. }, infos @ ..]) = (left, all) {
+        *name = known;
+        (left, all) = (names, infos);
+    }
+    names
+};
 
-/// The members as fields of a merge patch.
-pub(crate) const FIELDS: [Field; 6] = [
-    Field::maybe("session_ttl_s", Shape::Count, "lifetime of a session, seconds"),
-    Field::maybe("session_idle_s", Shape::Count, "idle lifetime of a session, seconds"),
-    Field::maybe("argon_memory_kib", Shape::Count, "Argon2id memory, KiB"),
-    Field::maybe("argon_passes", Shape::Count, "Argon2id passes"),
-    Field::maybe("argon_lanes", Shape::Count, "Argon2id lanes"),
-    Field::maybe("password_bytes_min", Shape::Count, "fewest bytes of a password"),
-];
+/// The members as fields of a merge patch, and whether it is tried only.
+pub(crate) const PATCH: [Field; COUNT + 1] = {
+    let mut fields = [Field::query("dry_run", Shape::Bool, "change nothing"); COUNT + 1];
+    let (mut left, mut all) = (fields.as_mut_slice(), Settings::LIST);
+    while let ([field, fields @ ..], [SettingInfo { name, text, .. }, infos @ ..]) = (left, all) {
+        *field = Field::maybe(name, Shape::Count, text);
+        (left, all) = (fields, infos);
+    }
+    fields
+};
 
 /// The settings as name and value.
-pub(crate) fn values(mut settings: Settings) -> Vec<(&'static str, u32)> {
-    REACHES.iter().map(|(name, reach)| (*name, *reach(&mut settings))).collect()
-}
-
-/// The setting behind a member.
-pub(crate) fn reach<'a>(settings: &'a mut Settings, name: &str) -> Option<&'a mut u32> {
-    REACHES.iter().find(|(known, _)| *known == name).map(|(_, reach)| reach(settings))
+pub(crate) fn values(settings: &Settings) -> Vec<(&'static str, u32)> {
+    Settings::LIST.iter().filter_map(|info| Some((info.name, settings.get(info.setting)?))).collect()
 }

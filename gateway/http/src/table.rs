@@ -36,7 +36,7 @@ const KEYS: Needs = Needs::Permission("tessera.admin.keys");
 const OPEN: Needs = Needs::Permission("tessera.sessions.open");
 
 macro_rules! table {
-    ($($id:literal $verb:ident $path:literal, $needs:expr, $summary:literal, [$($field:expr),*],
+    ($($id:literal $verb:ident $path:literal, $needs:expr, $summary:literal, $fields:expr,
         $answer:expr, $act:expr;)*) => {
         /// Every operation.
         pub(crate) static OPERATIONS: &[Operation] = &[$(Operation {
@@ -45,7 +45,7 @@ macro_rules! table {
             path: $path,
             needs: $needs,
             summary: $summary,
-            fields: &[$($field),*],
+            fields: &$fields,
             answer: $answer,
             act: $act,
         },)*];
@@ -82,6 +82,7 @@ table! {
     "sign_in" Post "/v1/sign-in", OPEN, "Signs a person in with a password and opens a session.",
         [Field::body("identifier", Shape::Text, "as typed"),
          Field::body("password", Shape::Password, "in the clear"),
+         Field::maybe("address", Shape::Text, "where the person's request came from, with the permission tessera.address"),
          Field::maybe("cookie", Shape::Bool, "give the session to a browser, in a __Host- cookie")],
         SESSION_MADE, Act::Own(Own::SignIn);
     "set_up_password" Post "/v1/password/set-up", Needs::Nothing, "Sets a password with a one-time secret; its subject's sessions end.",
@@ -128,9 +129,7 @@ table! {
     "read_settings" Get "/v1/settings", SETTINGS, "The tenant's settings.", [],
         Answer::One(SETTINGS_ROW), Act::List(List::Settings);
     "change_settings" Patch "/v1/settings", SETTINGS, "Changes some of the tenant's settings (RFC 7396); with `dry_run` only looks whether they hold.",
-        [crate::settings::FIELDS[0], crate::settings::FIELDS[1], crate::settings::FIELDS[2],
-         crate::settings::FIELDS[3], crate::settings::FIELDS[4], crate::settings::FIELDS[5],
-         Field::query("dry_run", Shape::Bool, "change nothing")],
+        crate::settings::PATCH,
         Answer::Made(SETTINGS_ROW), Act::Own(Own::PatchSettings);
 
     // Subjects.
@@ -155,8 +154,10 @@ table! {
         [SUBJECT, Field::body("expires", Shape::Instant, "when the secret ends, a week at most"),
          Field::maybe("clear", Shape::Bool, "take the present password away and end the sessions at once")],
         Answer::Made(&["subject", "handle", "expires"]), Act::Order(Kind::ResetPassword);
+    "forget_failures" Delete "/v1/subjects/{subject}/failures", SUBJECTS, "Forgets a subject's failed sign-ins.", [SUBJECT],
+        NOTHING, Act::Order(Kind::ForgetFailures);
     "list_identifiers" Get "/v1/subjects/{subject}/identifiers", Needs::OwnOr("tessera.admin.subjects"), "What a subject signs in with.", [SUBJECT],
-        Answer::Page(&["identifier", "kind"]), Act::List(List::Identifiers);
+        Answer::Page(&["identifier", "kind", "failures", "waits_until"]), Act::List(List::Identifiers);
     "add_identifier" Post "/v1/subjects/{subject}/identifiers", SUBJECTS, "Adds an identifier to a subject.",
         [SUBJECT, Field::body("identifier", Shape::Identifier, "as typed")], NOTHING, Act::Order(Kind::AddIdentifier);
     "remove_identifier" Post "/v1/subjects/{subject}/identifiers/remove", SUBJECTS, "Takes an identifier from a subject.",

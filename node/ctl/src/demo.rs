@@ -300,6 +300,7 @@ impl<'d> Walk<'d> {
         let request = || Request::SignIn {
             identifier: Private::new(EMAIL.as_bytes().to_vec()),
             password: Private::new(PASSWORD.as_bytes().to_vec()),
+            address: None,
         };
         let begun = Instant::now();
         let mut done = admin.order(&request()).await;

@@ -29,13 +29,14 @@ pub struct CtlError {
     what: String,
     advice: Option<String>,
     command_id: Option<String>,
+    retry_ms: Option<u64>,
 }
 
 impl CtlError {
     /// An error of whoever mounts these commands: its exit code, a stable name, what happened.
     #[must_use]
     pub fn new(exit: u8, name: &'static str, what: impl Into<String>) -> Self {
-        Self { exit, code: None, name, what: what.into(), advice: None, command_id: None }
+        Self { exit, code: None, name, what: what.into(), advice: None, command_id: None, retry_ms: None }
     }
 
     /// The command line asks for something that makes no sense.
@@ -100,6 +101,17 @@ impl CtlError {
                 let exit = if *refusal == Refusal::TenantFailed { STORAGE } else { REFUSED };
                 let told = Self::new(exit, refusal.name(), refusal.to_string());
                 Self { code: Some(refusal.code()), advice: advice::of(*refusal).map(str::to_owned), ..told }
+            }
+            ClientError::Wait { refusal, after } => {
+                let told = Self::new(REFUSED, refusal.name(), refusal.to_string());
+                let advice = match after {
+                    Some(after) => format!("wait {} s", after.as_millis().div_ceil(1_000)),
+                    None => {
+                        "tessera user password reset WHO, or tessera user unlock WHO, lets them in".to_owned()
+                    }
+                };
+                let retry_ms = after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+                Self { code: Some(refusal.code()), retry_ms, ..told }.advise(advice)
             }
             ClientError::Faulted(fault) => {
                 let (exit, name, advice) = if fault.code == ProtocolCode::HelloRefused.code() {
@@ -180,6 +192,7 @@ impl CtlError {
                 "message": self.what,
                 "advice": self.advice,
                 "command_id": self.command_id,
+                "retry_ms": self.retry_ms,
             },
         })
     }

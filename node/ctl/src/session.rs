@@ -9,6 +9,7 @@ use crate::secret::PasswordFrom;
 use crate::table::Table;
 use crate::user::moments;
 use serde_json::{Map, Value, json};
+use std::net::IpAddr;
 use tessera_client::Found;
 use tessera_client::wire::{Made, Request, SessionRow};
 use tessera_model::{HandleBytes, Private, PublicId, Receipt};
@@ -23,6 +24,10 @@ pub(crate) enum SessionVerb {
     SignIn {
         /// Email, phone number or username, as typed.
         identifier: String,
+        /// Where the person's request came from, with the permission tessera.address: its failures are
+        /// counted, not those of this machine.
+        #[arg(long, value_name = "ADDRESS")]
+        from: Option<IpAddr>,
         #[command(flatten)]
         password: PasswordFrom,
         #[command(flatten)]
@@ -98,11 +103,12 @@ pub(crate) fn sessions(rows: &[SessionRow]) -> (Table, Value) {
 impl SessionVerb {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         match self {
-            Self::SignIn { identifier, password, save } => {
+            Self::SignIn { identifier, from, password, save } => {
                 let place = save.open()?;
                 let password = password.known(&format!("Password of {identifier}: "))?;
                 let typed = Private::new(identifier.clone().into_bytes());
-                let made = link.order(&Request::SignIn { identifier: typed, password }).await?;
+                let made =
+                    link.order(&Request::SignIn { identifier: typed, password, address: from }).await?;
                 let text = format!("{identifier} is signed in.");
                 place.put(opened(&text, &made)?, &made, "handle")
             }

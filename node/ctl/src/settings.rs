@@ -1,85 +1,91 @@
-//! `tessera settings`: what a tenant's administrator can set.
+//! `tessera settings`: what a tenant's administrator can set, by the table of the model.
 
 use crate::answer::Answer;
 use crate::error::CtlError;
 use crate::link::Link;
 use crate::table::Table;
 use crate::when;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::str::FromStr;
 use tessera_client::wire::{Request, SettingsRow};
 use tessera_model::Settings;
+use tessera_model::settings::{SettingInfo, SettingUnit};
 
 /// What can be done with settings.
 #[derive(Clone, clap::Subcommand)]
 pub(crate) enum SettingsVerb {
-    /// Show the tenant's settings.
-    #[command(after_help = "Example:\n  tessera settings show")]
-    Show,
-    /// Change settings; what is not named stays.
+    /// List the tenant's settings with their bounds, defaults and meanings.
+    #[command(after_help = "Example:\n  tessera settings list")]
+    List,
+    /// Show one setting.
+    #[command(after_help = "Example:\n  tessera settings get session_ttl_s")]
+    Get {
+        /// Its name, as in the list.
+        #[arg(value_parser = named)]
+        name: Known,
+    },
+    /// Change settings, together; what is not named stays.
     #[command(
-        after_help = "Example:\n  tessera settings set --session-lifetime 12h --session-idle 30m --password-bytes-min 12"
+        after_help = "Examples:\n  tessera settings set session_ttl_s=12h session_idle_s=30m\n  tessera settings set password_bytes_min=15\n  tessera settings set sign_in_free=default"
     )]
-    Set(Change),
+    Set {
+        /// Name and value: a number, a span such as 30m where seconds are counted, or `default`.
+        #[arg(required = true, value_name = "NAME=VALUE")]
+        changes: Vec<Change>,
+    },
 }
 
-/// The settings to change.
-#[derive(Clone, Copy, clap::Args)]
-#[group(required = true, multiple = true)]
+/// A setting that there is.
+pub(crate) type Known = &'static SettingInfo;
+
+fn named(name: &str) -> Result<Known, String> {
+    Settings::named(name).ok_or_else(|| "no such setting: tessera settings list names them".to_owned())
+}
+
+/// A setting and its new value.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Change {
-    /// Absolute lifetime of a session, 60s to 400d.
-    #[arg(long, value_name = "SPAN", value_parser = when::setting)]
-    session_lifetime: Option<u32>,
-    /// Idle lifetime of a session, 30s to the absolute one.
-    #[arg(long, value_name = "SPAN", value_parser = when::setting)]
-    session_idle: Option<u32>,
-    /// Argon2id memory in KiB, 8 to 262144.
-    #[arg(long, value_name = "KIB")]
-    argon_memory: Option<u32>,
-    /// Argon2id passes, 1 to 16.
-    #[arg(long, value_name = "COUNT")]
-    argon_passes: Option<u32>,
-    /// Argon2id lanes, 1 to 4.
-    #[arg(long, value_name = "COUNT")]
-    argon_lanes: Option<u32>,
-    /// Fewest bytes of a password, 8 to 64.
-    #[arg(long, value_name = "BYTES")]
-    password_bytes_min: Option<u32>,
+    info: Known,
+    value: u32,
 }
 
-impl Change {
-    fn over(&self, now: Settings) -> Settings {
-        Settings {
-            session_ttl_s: self.session_lifetime.unwrap_or(now.session_ttl_s),
-            session_idle_s: self.session_idle.unwrap_or(now.session_idle_s),
-            argon_memory_kib: self.argon_memory.unwrap_or(now.argon_memory_kib),
-            argon_passes: self.argon_passes.unwrap_or(now.argon_passes),
-            argon_lanes: self.argon_lanes.unwrap_or(now.argon_lanes),
-            password_bytes_min: self.password_bytes_min.unwrap_or(now.password_bytes_min),
-        }
+impl FromStr for Change {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or_else(|| "a change is NAME=VALUE".to_owned())?;
+        let info = named(name)?;
+        let value = match (value, info.unit) {
+            ("default", _) => info.default,
+            (text, SettingUnit::Seconds) if text.ends_with(|letter: char| !letter.is_ascii_digit()) => {
+                when::setting(text)?
+            }
+            (text, _) => text.parse().map_err(|_| format!("{text:?} is no value of {name}"))?,
+        };
+        Ok(Self { info, value })
     }
 }
 
-fn table(settings: &Settings) -> Table {
-    let mut table = Table::new(&["SETTING", "VALUE", "FLAG OF settings set"]);
-    let rows = [
-        ("session lifetime, seconds", settings.session_ttl_s, "--session-lifetime"),
-        ("session idle lifetime, seconds", settings.session_idle_s, "--session-idle"),
-        ("Argon2id memory, KiB", settings.argon_memory_kib, "--argon-memory"),
-        ("Argon2id passes", settings.argon_passes, "--argon-passes"),
-        ("Argon2id lanes", settings.argon_lanes, "--argon-lanes"),
-        ("fewest bytes of a password", settings.password_bytes_min, "--password-bytes-min"),
-    ];
-    for (what, value, flag) in rows {
-        table.row([what.to_owned(), value.to_string(), flag.to_owned()]);
+fn value_of(settings: &Settings, info: &SettingInfo) -> u32 {
+    settings.get(info.setting).unwrap_or(info.default)
+}
+
+fn table<'a>(settings: &Settings, infos: impl Iterator<Item = &'a SettingInfo>) -> Table {
+    let mut table = Table::new(&["SETTING", "VALUE", "UNIT", "DEFAULT", "FROM", "TO", "MEANING"]);
+    for info in infos {
+        let numbers = [info.default, info.low, info.high].map(|number| number.to_string());
+        let [default, low, high] = numbers;
+        let value = value_of(settings, info).to_string();
+        let (name, unit) = (info.name.to_owned(), info.unit.name().to_owned());
+        table.row([name, value, unit, default, low, high, info.text.to_owned()]);
     }
     table
 }
 
-fn object(settings: &Settings) -> Value {
+fn object(settings: &Settings, info: &SettingInfo) -> Value {
     json!({
-        "session_ttl_s": settings.session_ttl_s, "session_idle_s": settings.session_idle_s,
-        "argon_memory_kib": settings.argon_memory_kib, "argon_passes": settings.argon_passes,
-        "argon_lanes": settings.argon_lanes, "password_bytes_min": settings.password_bytes_min,
+        "name": info.name, "value": value_of(settings, info), "unit": info.unit.name(),
+        "default": info.default, "low": info.low, "high": info.high, "meaning": info.text,
     })
 }
 
@@ -88,20 +94,34 @@ impl SettingsVerb {
         let row = link.page::<SettingsRow>(&Request::ReadSettings {}).await?.rows.pop();
         let now = row.ok_or_else(|| CtlError::unexpected("the answer holds no settings"))?.settings;
         match self {
-            Self::Show => Ok(Answer::said(table(&now).to_string()).with("settings", object(&now))),
-            Self::Set(change) => {
-                let settings = change.over(now);
-                let made =
-                    link.order(&Request::ChangeSettings { settings }).await.map_err(
-                        |error| match settings.fault() {
-                            Some(name) => error
-                                .advise(format!("{name} is out of its bounds: tessera settings set --help")),
-                            None => error,
-                        },
-                    )?;
-                let answer = Answer::said("The settings are:").line(table(&settings).to_string());
-                Ok(answer.with("settings", object(&settings)).made(&made))
+            Self::List => {
+                let listed: Vec<Value> = Settings::LIST.iter().map(|info| object(&now, info)).collect();
+                let table = table(&now, Settings::LIST.iter());
+                Ok(Answer::said(table.to_string()).with("settings", listed))
             }
+            Self::Get { name } => {
+                let text = value_of(&now, name).to_string();
+                Ok(Answer::said(text).with("setting", object(&now, name)))
+            }
+            Self::Set { changes } => set(link, now, &changes).await,
         }
     }
+}
+
+async fn set(link: &Link, mut settings: Settings, changes: &[Change]) -> Result<Answer, CtlError> {
+    for Change { info, value } in changes {
+        settings.set(info.setting, *value);
+    }
+    let made = link.order(&Request::ChangeSettings { settings }).await.map_err(|error| {
+        let Some(info) = settings.fault().and_then(|setting| Settings::named(setting.name())) else {
+            return error;
+        };
+        error.advise(format!("{} is from {} to {}: {}", info.name, info.low, info.high, info.text))
+    })?;
+    let mut changed = Map::new();
+    for Change { info, .. } in changes {
+        changed.insert(info.name.to_owned(), json!(value_of(&settings, info)));
+    }
+    let shown = table(&settings, changes.iter().map(|change| change.info));
+    Ok(Answer::said(shown.to_string()).with("settings", Value::Object(changed)).made(&made))
 }

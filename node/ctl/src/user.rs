@@ -1,6 +1,6 @@
 //! `tessera user` (or `subject`): whoever acts, people and machines.
 
-use crate::answer::{Answer, instant};
+use crate::answer::{Answer, instant, put_instant, shown};
 use crate::attribute;
 use crate::error::CtlError;
 use crate::handle::{self, Save};
@@ -55,6 +55,12 @@ pub(crate) enum UserVerb {
     /// Let a suspended user act again. Ended sessions stay ended.
     #[command(after_help = "Example:\n  tessera user resume amy@example.org")]
     Resume {
+        /// Public id, email, phone number or username.
+        who: Who,
+    },
+    /// Forget a user's failed sign-ins: they may try again at once.
+    #[command(after_help = "Example:\n  tessera user unlock amy@example.org")]
+    Unlock {
         /// Public id, email, phone number or username.
         who: Who,
     },
@@ -231,6 +237,9 @@ impl UserVerb {
             Self::Resume { who } => {
                 change(link, &who, "may act again", |subject| Request::ResumeSubject { subject }).await
             }
+            Self::Unlock { who } => {
+                change(link, &who, "may sign in again", |subject| Request::ForgetFailures { subject }).await
+            }
             Self::Delete { who, yes } => {
                 confirm(yes, &format!("Deleting {who}"), &who.to_string())?;
                 change(link, &who, "is deleted for ever", |subject| Request::DeleteSubject { subject }).await
@@ -284,12 +293,18 @@ async fn show(link: &Link, who: &Who) -> Result<Answer, CtlError> {
     let sessions = link.sessions(subject).await?;
     let mut json = object(&row);
     let mut answer = Answer::said(table(std::slice::from_ref(&row)).to_string());
-    let mut named = Table::new(&["IDENTIFIER", "KIND"]);
+    let mut named = Table::new(&["IDENTIFIER", "KIND", "FAILURES", "WAITS UNTIL"]);
     let mut listed = Vec::new();
-    for IdentifierRow { identifier } in &identifiers {
-        let kind = identifier_kind(identifier.kind());
-        named.row([identifier.typed().to_owned(), kind.to_owned()]);
-        listed.push(json!({ "kind": kind, "identifier": identifier.typed(), "normal": identifier.normal() }));
+    for IdentifierRow { identifier, failures, waits_until } in &identifiers {
+        let (kind, until) = (identifier_kind(identifier.kind()), instant(*waits_until));
+        named.row([identifier.typed().to_owned(), kind.to_owned(), failures.to_string(), shown(until)]);
+        let mut row = Map::new();
+        row.insert("kind".into(), json!(kind));
+        row.insert("identifier".into(), json!(identifier.typed()));
+        row.insert("normal".into(), json!(identifier.normal()));
+        row.insert("failures".into(), json!(failures));
+        put_instant(&mut row, "waits_until", until);
+        listed.push(Value::Object(row));
     }
     json.insert("identifiers".into(), Value::Array(listed));
     let (attributes, object) = attribute::values(&values);

@@ -216,10 +216,12 @@ fn rules(asked: &mut Asked) {
     assert_eq!(asked.ask(0, line)["removed"], false);
     repeats(asked);
     assert_eq!(asked.ask(0, "tessera grant list amy --tenant acme")["grants"][0]["workspace"], "sales");
-    asked.ask(0, "tessera settings show --tenant acme");
-    let changed = asked.ask(0, "tessera settings set --session-idle 10m --tenant acme");
+    let listed = asked.ask(0, "tessera settings list --tenant acme");
+    assert!(listed["settings"].as_array().is_some_and(|all| all.len() >= 12));
+    assert_eq!(asked.ask(0, "tessera settings get session_ttl_s --tenant acme")["setting"]["value"], 86_400);
+    let changed = asked.ask(0, "tessera settings set session_idle_s=10m argon_passes=default --tenant acme");
     assert_eq!(changed["settings"]["session_idle_s"], 600);
-    assert_eq!(asked.ask(1, "tessera settings set --session-idle 1s --tenant acme")["error"]["code"], 218);
+    assert_eq!(asked.ask(1, "tessera settings set session_idle_s=1s --tenant acme")["error"]["code"], 218);
 }
 
 /// What a key was made with is readable for as long as it lives.
@@ -264,7 +266,18 @@ fn sessions(asked: &mut Asked, tenant: &str) {
     let wrong = format!(
         "echo 'a wrong pass phrase' | tessera session sign-in amy --password-stdin --tenant {tenant}"
     );
-    assert_eq!(asked.ask(1, &wrong)["error"]["code"], 215);
+    for _ in 0..5 {
+        assert_eq!(asked.ask(1, &wrong)["error"]["code"], 215);
+    }
+    let waits = asked.ask(1, &wrong);
+    assert!(waits["error"]["code"] == 241 && waits["error"]["retry_ms"].is_u64(), "{waits}");
+    let shown = asked.ask(0, "tessera user show amy --tenant acme");
+    let failed = |row: &Value| row["failures"] == 5 && row["waits_until_ms"].is_u64();
+    assert!(
+        shown["subject"]["identifiers"].as_array().is_some_and(|rows| rows.iter().any(failed)),
+        "{shown}"
+    );
+    asked.ask(0, "tessera user unlock amy --tenant acme");
     let other = text(&asked.ask(0, "tessera session open amy --tenant acme"), "session");
     let asking = "--handle-file amy.session --tenant acme";
     assert_eq!(asked.ask(0, &format!("tessera session show {asking}"))["alive"], true);

@@ -56,4 +56,5 @@ events! {
     23 => CommandRemembered(record);
     24 => CommandFloor { unix_ms };
     25 => SetUpOffered { subject, tag, until };
+    26 => FailuresCounted(record);
 }

@@ -3,7 +3,7 @@
 use super::field::{Field, Reader, RecordError, put_bytes, put_list, record};
 use tessera_model::limits::{ATTRIBUTE_BYTES_MAX, NAME_BYTES_MAX, PATTERN_BYTES_MAX, PATTERNS_MAX};
 use tessera_model::record::{
-    AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, GrantRecord, PlaceRecord,
+    AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord, PlaceRecord,
     RestrictionRecord, RoleRecord, SubjectKind, SubjectRecord, SubjectStatus, TenantRecord, TenantStatus,
     WorkspaceRecord,
 };
@@ -68,8 +68,11 @@ record! {
         place, generation, key, acr, tag, subject, workspace, expires, cut_off, idle, restriction, device, opened,
     }
     CommandIdRecord { id, revision, fingerprint }
+    FailureRecord { key, count, at, until }
     Settings {
         session_ttl_s, session_idle_s, argon_memory_kib, argon_passes, argon_lanes, password_bytes_min,
+        sign_in_free, sign_in_wait_s, sign_in_wait_s_max, sign_in_failures_max, source_failures_max,
+        source_refill_s,
     }
 }
 

@@ -2,7 +2,7 @@
 #![allow(unreachable_pub, missing_docs, reason = "two tests use it, each in its own way")]
 
 use tessera_model::record::{
-    AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, GrantRecord, PlaceRecord,
+    AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord, PlaceRecord,
     RestrictionRecord, RoleRecord, SubjectKind, SubjectRecord, SubjectStatus, TenantRecord, TenantStatus,
     WorkspaceRecord,
 };
@@ -58,6 +58,7 @@ pub fn every_event() -> Vec<Event> {
         Event::IdentifierTaken { hash: [1; 16], subject: SubjectIndex(2) },
         Event::IdentifierFreed { hash: [1; 16] },
         Event::SetUpOffered { subject: SubjectIndex(1), tag: [2; 16], until: Deadline(3) },
+        Event::FailuresCounted(FailureRecord { key: [1; 16], count: 2, at: Deadline(3), until: Deadline(4) }),
         Event::AttributeDeclared(AttributeRecord { id: 1, name: name("age"), kind: AttributeKind::Integer }),
         value(None),
         value(Some(AttributeValue::Bool(true))),

@@ -8,6 +8,7 @@ use crate::ids::Dice;
 use crate::lane::Answer;
 use crate::pool::Pool;
 use crate::touched::Touched;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tessera_model::limits::BATCH_CHECKS_MAX;
@@ -291,9 +292,23 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn sign_in(&self, identifier: &str, password: &str) -> Result<Made, ClientError> {
+        self.sign_in_from(identifier, password, None).await
+    }
+
+    /// Signs in for a person whose request came from an address, which a service says (permission
+    /// `tessera.address`): failures are counted against that source, not the service's own.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; [`ClientError::Wait`] after too many failures.
+    pub async fn sign_in_from(
+        &self,
+        identifier: &str,
+        password: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Made, ClientError> {
         let private = |text: &str| Private::new(text.as_bytes().to_vec());
-        let request = Request::SignIn { identifier: private(identifier), password: private(password) };
-        self.request(&request).await
+        let (identifier, password) = (private(identifier), private(password));
+        self.request(&Request::SignIn { identifier, password, address }).await
     }
 
     /// Sets a password with a one-time secret: over a client of its tenant, or one whose credential is the

@@ -1,6 +1,7 @@
 //! Why a call has no answer. None of these is a Permit.
 
 use std::fmt;
+use std::time::Duration;
 use tessera_model::{CommandId, Refusal};
 use tessera_wire::{Fault, WireError};
 
@@ -20,6 +21,13 @@ pub enum ClientError {
     OutcomeUnknown(CommandId),
     /// The node turned the command down.
     Refused(Refusal),
+    /// The node turned the command down for a while, as after too many failed sign-ins.
+    Wait {
+        /// Why.
+        refusal: Refusal,
+        /// When it may be tried again; `None` when waiting does not help.
+        after: Option<Duration>,
+    },
     /// The node answered with a code that is no refusal (4xx, 5xx, Redirect without an address).
     Faulted(Fault),
     /// The node redirected more than twice.
@@ -35,7 +43,7 @@ impl ClientError {
     #[must_use]
     pub const fn code(&self) -> Option<u16> {
         match self {
-            Self::Refused(refusal) => Some(refusal.code()),
+            Self::Refused(refusal) | Self::Wait { refusal, .. } => Some(refusal.code()),
             Self::Faulted(fault) => Some(fault.code),
             Self::Unreadable(error) => Some(error.code()),
             Self::BadConfig(_)
@@ -57,7 +65,7 @@ impl ClientError {
             Self::Untrusted(_) => "Untrusted",
             Self::DeadlinePassed => "DeadlinePassed",
             Self::OutcomeUnknown(_) => "OutcomeUnknown",
-            Self::Refused(refusal) => refusal.name(),
+            Self::Refused(refusal) | Self::Wait { refusal, .. } => refusal.name(),
             Self::Faulted(_) => "Faulted",
             Self::TooManyRedirects => "TooManyRedirects",
             Self::Unreadable(_) => "Unreadable",
@@ -67,6 +75,10 @@ impl ClientError {
 
     pub(crate) fn of(fault: Fault) -> Self {
         match fault.refusal() {
+            Some(refusal @ Refusal::TooManyFailures) => {
+                let after = Duration::from_millis(fault.retry_ms.into());
+                Self::Wait { refusal, after: Some(after).filter(|after| !after.is_zero()) }
+            }
             Some(refusal) => Self::Refused(refusal),
             None => Self::Faulted(fault),
         }
@@ -87,7 +99,12 @@ impl fmt::Display for ClientError {
             Self::OutcomeUnknown(id) => {
                 write!(f, "the outcome is not known: repeat it under command id {id}")
             }
-            Self::Refused(refusal) => write!(f, "{refusal} ({})", refusal.code()),
+            Self::Refused(refusal) | Self::Wait { refusal, after: None } => {
+                write!(f, "{refusal} ({})", refusal.code())
+            }
+            Self::Wait { refusal, after: Some(after) } => {
+                write!(f, "{refusal} ({}): in {} s", refusal.code(), after.as_millis().div_ceil(1_000))
+            }
             Self::Faulted(fault) => write!(f, "{fault}"),
             Self::TooManyRedirects => f.write_str("redirected more than twice"),
             Self::Unreadable(error) => write!(f, "{error}"),
@@ -101,7 +118,7 @@ impl std::error::Error for ClientError {
         match self {
             Self::Unreachable(Some(source)) | Self::Untrusted(source) => Some(source),
             Self::Unreadable(source) => Some(source),
-            Self::Refused(source) => Some(source),
+            Self::Refused(source) | Self::Wait { refusal: source, .. } => Some(source),
             Self::Unreachable(None)
             | Self::BadConfig(_)
             | Self::DeadlinePassed

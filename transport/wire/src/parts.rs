@@ -6,7 +6,7 @@ use crate::part::{Part, kind_number, number, small, text};
 use crate::tag::Tag;
 use tessera_model::limits::{ATTRIBUTE_BYTES_MAX, ATTRIBUTES_PER_SUBJECT_MAX, IDENTIFIERS_PER_SUBJECT_MAX};
 use tessera_model::record::AttributeValue;
-use tessera_model::{Epoch, Identifier, IdentifierKind, Name, Receipt, Revision, Settings};
+use tessera_model::{Epoch, Identifier, IdentifierKind, Name, Receipt, Revision, Setting, Settings};
 
 impl Part for Vec<Identifier> {
     fn put(&self, tag: Tag, out: &mut FieldsWriter) {
@@ -82,26 +82,38 @@ impl Part for Vec<(Name, Option<AttributeValue>)> {
     }
 }
 
+/// The tag of each setting.
+const SETTINGS: &[(Setting, Tag)] = &[
+    (Setting::SessionTtl, Tag::SessionTtl),
+    (Setting::SessionIdle, Tag::SessionIdle),
+    (Setting::ArgonMemory, Tag::ArgonMemory),
+    (Setting::ArgonPasses, Tag::ArgonPasses),
+    (Setting::ArgonLanes, Tag::ArgonLanes),
+    (Setting::PasswordBytes, Tag::PasswordBytesMin),
+    (Setting::SignInFree, Tag::SignInFree),
+    (Setting::SignInWait, Tag::SignInWait),
+    (Setting::SignInWaitMax, Tag::SignInWaitMax),
+    (Setting::SignInFailures, Tag::SignInFailuresMax),
+    (Setting::SourceFailures, Tag::SourceFailuresMax),
+    (Setting::SourceRefill, Tag::SourceRefill),
+];
+
 /// Each setting under its own tag.
 impl Part for Settings {
     fn put(&self, _tag: Tag, out: &mut FieldsWriter) {
-        self.session_ttl_s.put(Tag::SessionTtl, out);
-        self.session_idle_s.put(Tag::SessionIdle, out);
-        self.argon_memory_kib.put(Tag::ArgonMemory, out);
-        self.argon_passes.put(Tag::ArgonPasses, out);
-        self.argon_lanes.put(Tag::ArgonLanes, out);
-        self.password_bytes_min.put(Tag::PasswordBytesMin, out);
+        for (setting, tag) in SETTINGS {
+            if let Some(value) = self.get(*setting) {
+                value.put(*tag, out);
+            }
+        }
     }
 
     fn take(_tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
-        Ok(Self {
-            session_ttl_s: small(Tag::SessionTtl, from)?,
-            session_idle_s: small(Tag::SessionIdle, from)?,
-            argon_memory_kib: small(Tag::ArgonMemory, from)?,
-            argon_passes: small(Tag::ArgonPasses, from)?,
-            argon_lanes: small(Tag::ArgonLanes, from)?,
-            password_bytes_min: small(Tag::PasswordBytesMin, from)?,
-        })
+        let mut settings = Self::default();
+        for (setting, tag) in SETTINGS {
+            settings.set(*setting, small(*tag, from)?);
+        }
+        Ok(settings)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::kind::Kind;
 use crate::outbox::Outbox;
 use crate::part::Part;
 use crate::tag::Tag;
+use std::net::IpAddr;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::{Deadline, Identifier, Name, Pattern, Private, PublicId, Settings, TenantId};
 
@@ -204,6 +205,11 @@ requests! {
         /// Name and value; none removes.
         values: Vec<(Name, Option<AttributeValue>)> = Attribute,
     };
+    /// Forgets the failed sign-ins of a subject's identifiers: they may be tried again at once.
+    ForgetFailures = 0x1020 -> Made {
+        /// Whose.
+        subject: PublicId = Subject,
+    };
     /// Registers a permission's name.
     RegisterPermission = 0x1028 -> Made {
         /// Its name.
@@ -308,6 +314,9 @@ requests! {
         identifier: Private = Typed,
         /// The password in the clear.
         password: Private = Password,
+        /// Where the person's request came from: with the permission `tessera.address`. Without it the
+        /// connection's own address counts.
+        address: Option<IpAddr> = Address,
     };
     /// Ends the session of this handle.
     SignOut = 0x1802 -> Made {

@@ -36,6 +36,10 @@ shapes! {
     IdentifierRow {
         /// The identifier.
         identifier: Identifier = Identifier,
+        /// Its failed sign-ins in a row.
+        failures: u32 = Failures,
+        /// Until when it may not be tried; `NONE` when it may.
+        waits_until: Deadline = WaitsUntil,
     }
     /// An attribute of a subject. No `Debug`: it is personal data.
     #[derive(Clone, Eq, PartialEq)]

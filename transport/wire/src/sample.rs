@@ -1,5 +1,6 @@
 //! Values for tests and for the examples in docs/wire.md: the same for the same number.
 
+use std::net::IpAddr;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::{
     Deadline, Epoch, Identifier, IdentifierKind, Name, Pattern, Private, PublicId, Receipt, Revision,
@@ -36,6 +37,7 @@ macro_rules! samples {
 samples! {
     u32: |nth| 7 + u32::try_from(nth).expect("small");
     bool: |nth| nth.is_multiple_of(2);
+    IpAddr: |nth| pick(&["192.0.2.7", "2001:db8::7"], nth).parse().expect("an address");
     TenantId: |nth| TenantId(0x0001_0000_0000_0002 + nth);
     Name: |nth| name(pick(&["orders.read", "acme", "x"], nth));
     Vec<Pattern>: |nth| ["orders.*", "bills.read"].iter().take(usize::try_from(nth % 3).expect("small"))

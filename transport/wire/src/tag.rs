@@ -129,4 +129,22 @@ tags! {
     PasswordBytesMin = 85;
     /// Whether a password is taken away at once.
     Clear = 100;
+    /// Where a request came from: 4 bytes (IPv4) or 16 (IPv6).
+    Address = 101;
+    /// Failed sign-ins in a row.
+    Failures = 102;
+    /// Until when an identifier may not be tried, seconds since 1970; 0 when it may.
+    WaitsUntil = 103;
+    /// Failed sign-ins of one identifier after which the next must wait.
+    SignInFree = 110;
+    /// The first wait, s.
+    SignInWait = 111;
+    /// The longest wait, s.
+    SignInWaitMax = 112;
+    /// Failed sign-ins in a row after which only a new password lets in.
+    SignInFailuresMax = 113;
+    /// Failed sign-ins that one source has at once.
+    SourceFailuresMax = 114;
+    /// How long it takes until a source has one more, s.
+    SourceRefill = 115;
 }

@@ -9,10 +9,11 @@ use std::collections::BTreeSet;
 use tessera_model::CommandKind;
 
 /// Commands that are not ordered over HTTP in their own shape.
-const ELSEWHERE: [CommandKind; 5] = [
+const ELSEWHERE: [CommandKind; 6] = [
     // The node's own.
     CommandKind::OfferBootstrap,
     CommandKind::RehashPassword,
+    CommandKind::CountFailure,
     // One's own, below /v1/me.
     CommandKind::ChangePassword,
     // Behind the merge patch.
