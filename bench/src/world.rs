@@ -8,6 +8,7 @@ use tessera_crypto::digest::{Tagger, tag_words};
 use tessera_model::record::{
     GrantRecord, PlaceRecord, RoleRecord, SubjectKind, SubjectRecord, SubjectStatus, WorkspaceRecord,
 };
+use tessera_model::refresh::RefreshRecord;
 use tessera_model::{
     CellId, Deadline, Event, Generation, Handle, HandleBytes, HandleKind, Name, Pattern, PermissionId, Place,
     PublicId, RestrictionId, RoleId, SubjectIndex, TenantId, WorkspaceIndex,
@@ -277,7 +278,7 @@ impl World {
     }
 
     fn session_event(&self, tenant: TenantId, session: u32, tagger: &Tagger) -> Event {
-        Event::SessionOpened(PlaceRecord {
+        let record = PlaceRecord {
             place: Place(FIRST_PLACE + session),
             generation: GENERATION,
             key: false,
@@ -291,7 +292,9 @@ impl World {
             restriction: RestrictionId(0),
             device: 0,
             opened: Deadline(189_388_800),
-        })
+            refresh: RefreshRecord::default(),
+        };
+        Event::SessionOpened { record, evicted: Vec::new() }
     }
 }
 

@@ -6,7 +6,8 @@
 use crate::admit::{Done, Outcome, Waiting};
 use crate::directory::Entry;
 use crate::house::House;
-use crate::state::{BUILT_IN, Birth, Known, State};
+use crate::ring::{self, Ring};
+use crate::state::{BUILT_IN, Birth, Known, Made, State, Unsigned};
 use crate::supervisor::SupervisorMessage;
 use crate::view::View;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -54,6 +55,10 @@ pub(crate) struct Running {
     pub(crate) entry: Arc<Entry>,
     pub(crate) view: Arc<View>,
     pub(crate) state: State,
+    /// The refresh keys, those of the batch in the making included.
+    pub(crate) ring: Arc<Ring>,
+    /// Whether the batch in the making made or dropped a refresh key.
+    pub(crate) refresh_keys_changed: bool,
     pub(crate) head: Head,
     /// The latest wall time that a frame of this tenant carries; it never goes back.
     pub(crate) wall: UnixMillis,
@@ -63,6 +68,7 @@ pub(crate) struct Running {
 }
 
 /// What became of a command.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once: nobody keeps many")]
 enum Taken {
     /// Its answer, for when the batch is durable.
     Answered(Outcome),
@@ -184,6 +190,7 @@ impl Running {
                     let changes = self.planted_skip(changes);
                     self.view.publish(&durable, &changes, root);
                     self.view.remembered.store(self.state.remembered(), Ordering::Relaxed);
+                    self.publish_ring();
                     self.after_publish(&tenants);
                 }
                 Err(error) => {
@@ -256,11 +263,20 @@ impl Running {
         tenants: &mut Vec<(TenantId, TenantStatus)>,
         now: UnixMillis,
     ) -> Result<Taken, ActorError> {
+        if !self.state.is_from_its_client(ordered, now) {
+            return Ok(Err(Refusal::WrongClient).into());
+        }
         match self.state.known(ordered, now) {
             Known::New => {}
             Known::Repeat(revision) => {
                 let receipt = self.state.receipt(revision);
-                return Ok(Ok(Done { receipt, made: Default::default(), repeat: true }).into());
+                let again = self.state.refreshed_again(&ordered.command, now);
+                let again = again.map(|(made, renewed)| Done {
+                    receipt,
+                    made: self.signed(made, renewed),
+                    repeat: true,
+                });
+                return Ok(again.into());
             }
             Known::Refused(refusal) => return Ok(Err(refusal).into()),
         }
@@ -274,7 +290,8 @@ impl Running {
         if decided.events.is_empty() && decided.rows.is_empty() {
             let seen = tessera_model::Revision(self.state.revision.0.saturating_sub(1));
             let receipt = self.state.receipt(seen);
-            return Ok(Ok(Done { receipt, made: decided.made, repeat: false }).into());
+            let made = self.signed(decided.made, decided.renewed);
+            return Ok(Ok(Done { receipt, made, repeat: false }).into());
         }
         // Staged before it is applied: what no frame can hold is refused, and nothing of it has happened.
         let staged = self.staged(ordered, decided.events, decided.rows);
@@ -286,6 +303,9 @@ impl Running {
             }
             Err(error) => return Err(ActorError::Commit(error)),
         };
+        if let Some(number) = decided.new_refresh_key {
+            self.make_refresh_key(number)?;
+        }
         for event in &staged.events {
             self.state.apply(event);
             if let Event::TenantChanged(record) = event {
@@ -298,7 +318,11 @@ impl Running {
         }
         self.state.remember(ordered, revision);
         self.state.revision = revision.next();
-        Ok(Ok(Done { receipt: self.state.receipt(revision), made: decided.made, repeat: false }).into())
+        if let Some(refusal) = decided.refusal {
+            return Ok(Err(refusal).into());
+        }
+        let made = self.signed(decided.made, decided.renewed);
+        Ok(Ok(Done { receipt: self.state.receipt(revision), made, repeat: false }).into())
     }
 
     fn staged(&self, ordered: &Ordered, events: Vec<Event>, rows: Vec<tessera_model::Row>) -> Staged {
@@ -323,6 +347,38 @@ impl Running {
         self.house.store.make_tenant_keys(birth.tenant, entropy, nonces).map_err(ActorError::Commit)?;
         let staged = self.staged(ordered, birth.events, birth.rows);
         batch.birth(birth.tenant, birth.nonce, &staged).map_err(ActorError::Commit)
+    }
+
+    /// What a command made, with the refresh handle that goes with it. Without its key there is none, and the
+    /// session lives without.
+    fn signed(&self, made: Made, renewed: Option<Unsigned>) -> Made {
+        let Some(unsigned) = renewed else { return made };
+        let refresh = self.ring.sign(self.house.config.cell, self.entry.tenant, &unsigned);
+        let refresh_until = made.refresh_until.filter(|_| refresh.is_some());
+        Made { refresh, refresh_until, ..made }
+    }
+
+    /// Makes a refresh key, durable before the event that names it is.
+    fn make_refresh_key(&mut self, number: u8) -> Result<(), ActorError> {
+        let (mut key, mut nonces) = ([0; 32], [0; 24]);
+        self.house.entropy.fill(&mut key);
+        self.house.entropy.fill(&mut nonces);
+        let made = self.house.store.make_refresh_key(self.entry.tenant, number, &key, &nonces);
+        made.map_err(ActorError::Commit)?;
+        self.ring = Arc::new(self.ring.with(number, key));
+        self.refresh_keys_changed = true;
+        Ok(())
+    }
+
+    /// Shows callers the refresh keys after a durable rotation, and erases the dropped ones.
+    fn publish_ring(&mut self) {
+        if !std::mem::take(&mut self.refresh_keys_changed) {
+            return;
+        }
+        let numbers = self.state.refresh_numbers();
+        self.ring = Arc::new(self.ring.kept(&numbers));
+        self.view.ring.store(Arc::clone(&self.ring));
+        ring::erase(&*self.house.store, self.entry.tenant, &numbers);
     }
 
     /// An operator's credential is looked at again in the system tenant's view when the batch drains.

@@ -49,6 +49,15 @@ pub enum HelloRefusal {
     Failed,
 }
 
+impl Bound {
+    /// Whether the credential is the session of this life of a place in its own tenant.
+    pub(crate) fn is_at(&self, place: Place, generation: Generation) -> bool {
+        !self.key
+            && self.entry.tenant == self.home.tenant
+            && (self.place, self.generation) == (place, generation)
+    }
+}
+
 impl Engine {
     /// Binds a credential to a tenant. A stranger wakes nobody: for a sleeping tenant only the tag of
     /// that place is read, and only a match starts a wake.

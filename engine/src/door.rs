@@ -11,8 +11,8 @@ use crate::view::Reading;
 use tessera_model::limits::{PAGE_PLACES_MAX, PAGE_ROWS_MAX, PLACES_MAX};
 use tessera_model::query::Introspection;
 use tessera_model::{
-    Deadline, Generation, HandleBytes, Identifier, IdentifierKind, Name, Pattern, Place, Private, PublicId,
-    Reason, Refusal, Row, RowKind, SubjectIndex, UnixMillis, WorkspaceRef,
+    ClientIndex, Deadline, Generation, HandleBytes, Identifier, IdentifierKind, Name, Pattern, Place,
+    Private, PublicId, Reason, Refusal, Row, RowKind, SubjectIndex, UnixMillis, WorkspaceRef,
 };
 
 /// LIMIT: identifiers or profile texts of one subject that are read at once.
@@ -113,6 +113,8 @@ pub struct KeyFound {
     pub patterns: Vec<Pattern>,
     /// When it was last used, to the minute; `NONE` for never.
     pub last_used: Deadline,
+    /// The client that it names, and that client's name unless it was deleted.
+    pub client: Option<(ClientIndex, Option<Name>)>,
 }
 
 impl Reading<'_> {
@@ -199,5 +201,8 @@ fn key_found(root: &Root, live: &Live, found: Introspection) -> KeyFound {
     let patterns = restriction.map(|record| record.patterns.clone()).unwrap_or_default();
     // A key that was made and not used yet has the moment of its making there.
     let last_used = if live.idle > live.opened { live.idle } else { Deadline::NONE };
-    KeyFound { found, patterns, last_used }
+    let named = root.key_clients.get(&found.place).filter(|(life, _)| *life == found.generation);
+    let client =
+        named.map(|(_, client)| (*client, root.clients.get(client).map(|record| record.name.clone())));
+    KeyFound { found, patterns, last_used, client }
 }

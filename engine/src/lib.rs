@@ -19,6 +19,8 @@ mod list;
 mod load;
 mod order;
 mod read;
+mod refresh;
+mod ring;
 mod root;
 mod seam;
 mod set_up;

@@ -12,9 +12,10 @@ use tessera_model::record::{
     AttributeRecord, AttributeValue, GrantRecord, RoleRecord, SubjectRecord, SubjectStatus, TenantRecord,
     WorkspaceRecord,
 };
+use tessera_model::refresh::ClientRecord;
 use tessera_model::{
-    Deadline, Name, PermissionId, PublicId, RoleId, Settings, SubjectIndex, TenantId, UnixMillis,
-    WorkspaceIndex,
+    ClientIndex, Deadline, Name, PermissionId, PublicId, RoleId, Settings, SubjectIndex, TenantId,
+    UnixMillis, WorkspaceIndex,
 };
 
 /// One page: rows and the cursor of the next page, if there is one.
@@ -122,6 +123,25 @@ impl Listing {
         let range = (Bound::Excluded(WorkspaceIndex(after(cursor))), Bound::Unbounded);
         let rows = self.0.workspaces.range(range);
         page(rows.map(|(index, record)| (u64::from(index.0), Arc::clone(record))), limit)
+    }
+
+    /// The clients after a cursor.
+    #[must_use]
+    pub fn clients(&self, cursor: u64, limit: usize) -> Page<Arc<ClientRecord>> {
+        let range = (Bound::Excluded(ClientIndex(after(cursor))), Bound::Unbounded);
+        page(self.0.clients.range(range).map(|(id, record)| (u64::from(id.0), Arc::clone(record))), limit)
+    }
+
+    /// The client with this name.
+    #[must_use]
+    pub fn client_named(&self, name: &Name) -> Option<&ClientRecord> {
+        self.0.clients.get(self.0.client_names.get(name)?).map(|record| &**record)
+    }
+
+    /// The refresh keys by number: when each was made, and whether handles are made by it now.
+    pub fn refresh_keys(&self) -> impl Iterator<Item = (u8, Deadline, bool)> {
+        let current = self.0.refresh_key;
+        self.0.refresh_keys.iter().map(move |(number, at)| (*number, *at, *number == current))
     }
 
     /// The grants of a subject; at most 256.

@@ -3,6 +3,7 @@
 use crate::actor::Running;
 use crate::directory::Entry;
 use crate::house::House;
+use crate::ring::Ring;
 use crate::state::State;
 use std::sync::Arc;
 use tessera_model::limits::COMMAND_ID_AHEAD_MS_MAX;
@@ -56,7 +57,7 @@ pub(crate) fn load(house: &Arc<House>, entry: &Arc<Entry>) -> Result<Running, St
     if !in_tail {
         drop(state.take_dirty());
     }
-    state.loaded(head.epoch, Revision(head.next.0));
+    state.loaded(head.epoch, Revision(head.next.0), house.now());
     let clock = house.clock.now();
     if house.config.trusts_wall && (wall > clock || state.is_ahead_of(clock)) {
         tracing::warn!(tenant = %entry.tenant, "the times of a history that are ahead of the wall clock were dropped");
@@ -64,12 +65,16 @@ pub(crate) fn load(house: &Arc<House>, entry: &Arc<Entry>) -> Result<Running, St
         wall = wall.min(clock);
     }
     house.tell_journal_ahead();
+    let ring = Arc::new(Ring::load(&*house.store, entry.tenant, &state.refresh_numbers()));
     let view = Arc::new(state.view());
+    view.ring.store(Arc::clone(&ring));
     Ok(Running {
         house: Arc::clone(house),
         entry: Arc::clone(entry),
         view,
         state,
+        ring,
+        refresh_keys_changed: false,
         head,
         wall,
         #[cfg(feature = "planted")]

@@ -12,8 +12,10 @@ use tessera_model::record::{
     AttributeRecord, AttributeValue, FailureRecord, RestrictionRecord, RoleRecord, SubjectRecord,
     TenantRecord, WorkspaceRecord,
 };
+use tessera_model::refresh::ClientRecord;
 use tessera_model::{
-    Deadline, Epoch, Name, PublicId, RestrictionId, RoleId, Settings, SubjectIndex, TenantId, WorkspaceIndex,
+    ClientIndex, Deadline, Epoch, Generation, Name, Place, PublicId, RestrictionId, RoleId, Settings,
+    SubjectIndex, TenantId, WorkspaceIndex,
 };
 use tessera_policy::Rules;
 
@@ -52,6 +54,14 @@ pub(crate) struct Root {
     pub(crate) tenants: RedBlackTreeMapSync<TenantId, TenantRecord>,
     pub(crate) tenant_names: HashTrieMapSync<Name, TenantId>,
     pub(crate) bootstrap: ([u8; 16], Deadline),
+    pub(crate) clients: RedBlackTreeMapSync<ClientIndex, Arc<ClientRecord>>,
+    pub(crate) client_names: HashTrieMapSync<Name, ClientIndex>,
+    /// The client that a key names, by the key's place and life. A client that was deleted stays named.
+    pub(crate) key_clients: RedBlackTreeMapSync<Place, (Generation, ClientIndex)>,
+    /// The refresh keys that there are, each with when it was made.
+    pub(crate) refresh_keys: RedBlackTreeMapSync<u8, Deadline>,
+    /// The number of the one that handles are made by.
+    pub(crate) refresh_key: u8,
 }
 
 impl Root {
@@ -82,6 +92,11 @@ impl Root {
             tenants: RedBlackTreeMapSync::new_sync(),
             tenant_names: HashTrieMapSync::new_sync(),
             bootstrap: ([0; 16], Deadline::NONE),
+            clients: RedBlackTreeMapSync::new_sync(),
+            client_names: HashTrieMapSync::new_sync(),
+            key_clients: RedBlackTreeMapSync::new_sync(),
+            refresh_keys: RedBlackTreeMapSync::new_sync(),
+            refresh_key: 0,
         }
     }
 

@@ -5,7 +5,8 @@
 //! Only [`crate::order`] stores into places, and the order of its stores is what readers rely on.
 //!
 //! The words: w0 generation | state; w1, w2 tag; w3 subject | workspace; w4 expires | cut-off count;
-//! w5 idle | restriction; w6 device | opened; w7 zero (reserved for the subject's list).
+//! w5 idle | restriction; w6 device | opened; w7 next | previous of the subject's list: the writer's own,
+//! which readers never load and publishing never stores.
 
 use crate::sync::{AtomicU64, CHUNK_PLACES_FIRST, CHUNK_PLACES_MAX, Ordering};
 use std::sync::OnceLock;
@@ -76,7 +77,7 @@ impl Words {
 
     /// Stores w1 to w6.
     pub(crate) fn store_body(&self, fields: &Fields) {
-        for (word, value) in self.0.iter().zip(fields).skip(1) {
+        for (word, value) in self.0.iter().zip(fields).skip(1).take(6) {
             word.store(*value, Ordering::Relaxed);
         }
     }
@@ -91,6 +92,20 @@ impl Words {
     pub(crate) fn store_idle(&self, value: u64) {
         let [_, _, _, _, _, w5, ..] = &self.0;
         w5.store(value, Ordering::Relaxed);
+    }
+}
+
+impl Words {
+    /// w7 (next | previous of the subject's list). For the writer alone.
+    pub(crate) fn links(&self) -> u64 {
+        let [.., w7] = &self.0;
+        w7.load(Ordering::Relaxed)
+    }
+
+    /// Stores w7. For the writer alone: before it is durable, because nobody else looks.
+    pub(crate) fn store_links(&self, value: u64) {
+        let [.., w7] = &self.0;
+        w7.store(value, Ordering::Relaxed);
     }
 }
 

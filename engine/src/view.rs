@@ -2,8 +2,10 @@
 
 use crate::guess::Sources;
 use crate::order::{self, Change, Marks, RootCell};
+use crate::ring::Ring;
 use crate::root::{LoadedRoot, Published, Root};
 use crate::table::Table;
+use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tessera_model::{Epoch, Receipt, Revision, TenantId, UnixMillis};
@@ -20,6 +22,8 @@ pub struct View {
     pub(crate) remembered: AtomicUsize,
     /// How often sources failed to sign in here.
     pub(crate) sources: Sources,
+    /// The tenant's refresh keys, for callers that verify a handle.
+    pub(crate) ring: ArcSwap<Ring>,
 }
 
 /// Bytes of a remembered command id, its part of the maps included.
@@ -36,6 +40,7 @@ impl View {
             marks: Marks::new(next.0),
             remembered: AtomicUsize::new(0),
             sources: Sources::default(),
+            ring: ArcSwap::from_pointee(Ring::Keys(Vec::new())),
         }
     }
 

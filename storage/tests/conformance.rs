@@ -16,7 +16,7 @@ fn each(test: impl Fn(&dyn Store)) {
 }
 
 fn places(no: u32, count: u32) -> Bucket {
-    let events = (0..count).map(|at| Event::SessionOpened(place(no * BUCKET_PLACES + at, 1))).collect();
+    let events = (0..count).map(|at| open_event(place(no * BUCKET_PLACES + at, 1))).collect();
     Bucket { kind: BucketKind::Places, no, events }
 }
 
@@ -99,7 +99,7 @@ fn frames_are_capped() {
     each(|store| {
         let head = birth(store, TENANT);
         let mut batch = Batch::new(&head);
-        let many = |count: usize| vec![Event::SessionOpened(place(1, 1)); count];
+        let many = |count: usize| vec![open_event(place(1, 1)); count];
         let error = batch.push(&staged(1, many(FRAME_BYTES_MAX / 50), vec![])).unwrap_err();
         assert!(matches!(error, StorageError::FrameTooLarge { max: FRAME_BYTES_MAX, .. }), "{error}");
         let error = batch.push(&staged(1, vec![], vec![row(b"k", Some(&[0; 1 << 20]))])).unwrap_err();

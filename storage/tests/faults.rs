@@ -4,7 +4,7 @@ mod kit;
 
 use kit::*;
 use std::sync::Arc;
-use tessera_model::{Event, Revision, RowKind, TenantId};
+use tessera_model::{Revision, RowKind, TenantId};
 use tessera_storage::disk::{Disk, simulated::Fault, simulated::Simulated};
 use tessera_storage::{Batch, Bucket, BucketKind, Embedded, Head, Options, StorageError, Store};
 
@@ -145,7 +145,7 @@ fn a_failed_checkpoint_is_repeated() {
         let head = try_one(&store, A, 1, false).unwrap();
         let checkpoint = || {
             let cut = store.cut();
-            let events = vec![Event::SessionOpened(place(1, 1))];
+            let events = vec![open_event(place(1, 1))];
             store.put(A, &head, vec![Bucket { kind: BucketKind::Places, no: 0, events }])?;
             store.finish(&cut)
         };
@@ -157,7 +157,7 @@ fn a_failed_checkpoint_is_repeated() {
             checkpoint().unwrap();
         }
         assert!(!store.has_tail(A));
-        assert_eq!(load(&store, A).unwrap(), (vec![Event::SessionOpened(place(1, 1))], vec![], Some(head)));
+        assert_eq!(load(&store, A).unwrap(), (vec![open_event(place(1, 1))], vec![], Some(head)));
         // Without power what was said to be covered is there.
         let left = disk.after_cut(tessera_storage::disk::simulated::Survival::None, &mut |_| 0);
         let store = open(&left).unwrap();
@@ -203,7 +203,7 @@ fn damage_is_never_served() {
         let commit = store.commit(batch);
         while store.turn() {}
         let head = *commit.wait().unwrap().head();
-        let events = (0..50).map(|at| Event::SessionOpened(place(at, 1))).collect();
+        let events = (0..50).map(|at| open_event(place(at, 1))).collect();
         store.put(tenant, &head, vec![Bucket { kind: BucketKind::Places, no: 0, events }]).unwrap();
     }
     store.finish(&store.cut()).unwrap();

@@ -49,7 +49,7 @@ fn first() -> Batch {
 fn second(head: &Head) -> Batch {
     let mut batch = Batch::new(head);
     let rows = vec![row(b"nickname", Some(b"Amy")), row(b"old", None)];
-    batch.push(&staged(1, vec![Event::SessionOpened(samples::place())], rows)).unwrap();
+    batch.push(&staged(1, vec![open_event(samples::place())], rows)).unwrap();
     batch
 }
 
@@ -102,7 +102,7 @@ fn examples() -> Vec<(&'static str, String)> {
     let second = second(&head);
     let frame = second.bytes().to_vec();
     let head = commit(second);
-    let events = vec![Event::SessionOpened(samples::place())];
+    let events = vec![open_event(samples::place())];
     let cut = store.cut();
     store.put(TENANT, &head, vec![Bucket { kind: BucketKind::Places, no: 0, events }]).unwrap();
     store.finish(&cut).unwrap();

@@ -63,7 +63,7 @@ struct World {
 fn frame(no: u64, at: u64) -> tessera_storage::Staged {
     let record = place(u32::try_from(at).unwrap(), u32::try_from(no).unwrap());
     let value = no.to_le_bytes().repeat(1 + usize::try_from(no % 40).unwrap());
-    staged(no, vec![Event::SessionOpened(record)], vec![row(&at.to_le_bytes(), Some(&value))])
+    staged(no, vec![open_event(record)], vec![row(&at.to_le_bytes(), Some(&value))])
 }
 
 fn entropy(tenant: TenantId) -> [u8; 64] {
@@ -146,7 +146,7 @@ impl World {
             let Ok(Some(head)) = store.head(*tenant) else { return };
             let state = self.kept[tenant].state(usize::try_from(head.next.0).unwrap());
             let opened = |(at, no): (u64, u64)| {
-                Event::SessionOpened(place(u32::try_from(at).unwrap(), u32::try_from(no).unwrap()))
+                open_event(place(u32::try_from(at).unwrap(), u32::try_from(no).unwrap()))
             };
             let events = state.into_iter().map(opened).collect();
             if store.put(*tenant, &head, vec![Bucket { kind: BucketKind::Places, no: 0, events }]).is_err() {
@@ -241,14 +241,15 @@ impl World {
                         Replay::Frame(frame) => frame.events,
                     };
                     for event in events {
-                        if let Event::SessionOpened(record) = event {
+                        if let Event::SessionOpened { record, .. } = event {
                             state.insert(u64::from(record.place.0), u64::from(record.generation.0));
                         }
                     }
                 })
                 .unwrap();
             assert_eq!(state, kept.state(upto), "seed {seed}: {tenant}");
-            for (at, no) in state {
+            // A forgetting that failed may have happened: the rows that it removed are not written again.
+            for (at, no) in state.into_iter().filter(|_| kept.gone.is_none()) {
                 let value = read(store, *tenant, &at.to_le_bytes()).unwrap();
                 assert_eq!(value[..8], no.to_le_bytes(), "seed {seed}: {tenant}");
             }

@@ -41,7 +41,8 @@ fn world() -> Simulated {
             store.set_aside(tenant).unwrap();
             continue;
         }
-        let events: Vec<_> = (0..200).map(|no| Event::SessionOpened(place(no, 1))).collect();
+        let events: Vec<_> =
+            (0..200).map(|no| Event::SessionOpened { record: place(no, 1), evicted: vec![] }).collect();
         let buckets = vec![
             Bucket { kind: BucketKind::Places, no: 0, events },
             Bucket { kind: BucketKind::Subjects, no: 0, events: vec![subject(1)] },

@@ -1,6 +1,7 @@
-//! How many checks a credential may ask: one bucket per credential, whatever its connections.
+//! How much a credential or a source may ask: one bucket each, whatever the number of its connections.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tessera_model::{PublicId, TenantId, UnixMillis};
 
@@ -8,25 +9,25 @@ use tessera_model::{PublicId, TenantId, UnixMillis};
 const SWEEP_AT: usize = 1_024;
 
 /// A credential: its tenant, and its public id there.
-type Credential = (TenantId, PublicId);
+pub(crate) type Credential = (TenantId, PublicId);
 
 /// A token bucket. It may go into debt by one drained read.
 pub(crate) struct Bucket(Mutex<(i64, UnixMillis)>);
 
-/// The buckets of all credentials with open connections.
-pub(crate) struct Budgets {
-    /// Checks per second, and how many may come at once.
+/// The buckets of everybody with open connections.
+pub(crate) struct Budgets<K> {
+    /// Questions per second, and how many may come at once.
     rate: i64,
-    buckets: Mutex<HashMap<Credential, Weak<Bucket>>>,
+    buckets: Mutex<HashMap<K, Weak<Bucket>>>,
 }
 
-impl Budgets {
-    pub(crate) fn new(checks_per_second: u32) -> Self {
-        Self { rate: i64::from(checks_per_second), buckets: Mutex::new(HashMap::new()) }
+impl<K: Eq + Hash> Budgets<K> {
+    pub(crate) fn new(per_second: u32) -> Self {
+        Self { rate: i64::from(per_second), buckets: Mutex::new(HashMap::new()) }
     }
 
-    /// The bucket of a credential, shared by its connections.
-    pub(crate) fn of(&self, credential: Credential, now: UnixMillis) -> Arc<Bucket> {
+    /// The bucket of a credential or source, shared by its connections.
+    pub(crate) fn of(&self, credential: K, now: UnixMillis) -> Arc<Bucket> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bucket) = buckets.get(&credential).and_then(Weak::upgrade) {
             return bucket;

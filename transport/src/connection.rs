@@ -1,10 +1,10 @@
 //! One connection: its handshake, who it is bound to, its streams and its end.
 
-use crate::budget::{Bucket, Budgets};
+use crate::budget::{Bucket, Budgets, Credential};
 use crate::end::End;
 use crate::figures::{Counters, add};
 use crate::limits::Limits;
-use crate::sources::{self, Sources};
+use crate::sources::{self, Network, Sources, network};
 use crate::strangers::{Place, Strangers};
 use crate::stream;
 use quinn::{Connection, Incoming, VarInt};
@@ -22,7 +22,10 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) limits: Limits,
     pub(crate) counters: Counters,
-    pub(crate) budgets: Budgets,
+    /// Checks by credential.
+    pub(crate) budgets: Budgets<Credential>,
+    /// Refreshes by source.
+    pub(crate) refreshes: Budgets<Network>,
     pub(crate) sources: Arc<Sources>,
     pub(crate) strangers: Arc<Strangers>,
     /// Handshakes under way.
@@ -49,6 +52,8 @@ pub(crate) struct Line {
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) hellos: AtomicUsize,
     pub(crate) empty_streams: AtomicUsize,
+    /// The refreshes of its source; made at the first.
+    refreshes: OnceLock<Arc<Bucket>>,
     /// The place of a stranger, until Hello binds the connection.
     place: Mutex<Option<Place>>,
 }
@@ -83,6 +88,18 @@ impl Line {
         self.connection.set_receive_window(VarInt::from_u32(limits.connection_window));
     }
 
+    /// Counts a refresh against the budget of where the connection comes from; false when that is used up.
+    pub(crate) fn may_refresh(&self) -> bool {
+        let (budgets, now) = (&self.shared.refreshes, self.shared.engine.now());
+        let source = || budgets.of(network(self.connection.remote_address().ip()), now);
+        let bucket = self.refreshes.get_or_init(source);
+        let left = budgets.left(bucket, now) > 0;
+        if left {
+            budgets.use_up(bucket, 1);
+        }
+        left
+    }
+
     /// Closes with a code.
     pub(crate) fn end(&self, end: End) {
         add(&self.shared.counters.closed, 1);
@@ -115,6 +132,7 @@ pub(crate) async fn run(incoming: Incoming, shared: Arc<Shared>, _source: source
         peer: OnceLock::new(),
         hellos: AtomicUsize::new(0),
         empty_streams: AtomicUsize::new(0),
+        refreshes: OnceLock::new(),
         place: Mutex::new(Some(place)),
         connection,
         shared,

@@ -117,6 +117,7 @@ impl Door {
             limits: config.limits,
             counters: Counters::default(),
             budgets: Budgets::new(config.limits.checks_per_second),
+            refreshes: Budgets::new(config.limits.refreshes_per_second),
             sources: Arc::default(),
             strangers: Arc::default(),
             handshakes: AtomicUsize::new(0),

@@ -19,6 +19,9 @@ pub struct Limits {
     /// LIMIT: checks per second of one credential, whatever its connections; over it Busy. The default is
     /// above what four cores answer: it bounds nobody who is served, an operator lowers it.
     pub checks_per_second: u32,
+    /// LIMIT: refreshes per second from one IPv4 address or IPv6 /64; over it Busy. Each costs a hash before
+    /// anybody is asked: 20,000 are 2 ms of a core.
+    pub refreshes_per_second: u32,
     /// LIMIT: handshakes under way before new ones must prove their address (Retry): below what strangers
     /// may hold, so that addresses that nobody has cannot take all of their places.
     pub handshakes_unproven: usize,
@@ -59,6 +62,7 @@ impl Default for Limits {
             strangers_per_source: 64,
             stranger: Duration::from_secs(30),
             checks_per_second: 10_000_000,
+            refreshes_per_second: 20_000,
             handshakes_unproven: 64,
             handshake: Duration::from_secs(5),
             frame: Duration::from_secs(10),

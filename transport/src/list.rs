@@ -4,11 +4,12 @@ use std::sync::Arc;
 use tessera_engine::{Bound, Engine, KeyFound, Listing, Page, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{AttributeValue, SubjectRecord};
+use tessera_model::refresh::ClientRecord;
 use tessera_model::{Limit, Private, PublicId, Refusal, TenantId};
 use tessera_wire::{
-    AttributeRow, AttributeValueRow, Fault, GrantRow, IdentifierRow, KeyRow, PermissionRow, Request,
-    RequestKind, RoleRow, Rows, RowsWriter, SessionRow, SettingsRow, Shape, SubjectRow, TenantRow,
-    WorkspaceRow,
+    AttributeRow, AttributeValueRow, ClientRow, Fault, GrantRow, IdentifierRow, KeyRow, PermissionRow,
+    RefreshKeyRow, Request, RequestKind, RoleRow, Rows, RowsWriter, SessionRow, SettingsRow, Shape,
+    SubjectRow, TenantRow, WorkspaceRow,
 };
 
 /// The permission that a list asks for; a session may read what is its own subject's without it.
@@ -21,7 +22,10 @@ const fn permission(kind: RequestKind) -> &'static str {
         RequestKind::ListGrants => "tessera.admin.grants",
         RequestKind::ListSessions => "tessera.admin.sessions",
         RequestKind::ListKeys | RequestKind::ReadKey => "tessera.admin.keys",
-        RequestKind::ReadSettings | RequestKind::ListAttributes => "tessera.admin.settings",
+        RequestKind::ReadSettings | RequestKind::ListAttributes | RequestKind::ListRefreshKeys => {
+            "tessera.admin.settings"
+        }
+        RequestKind::ListClients | RequestKind::ReadClient => "tessera.admin.clients",
         _ => "tessera.admin.subjects",
     }
 }
@@ -84,6 +88,7 @@ pub(crate) async fn rows(
     page.map_err(Fault::refused)
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each list")]
 #[expect(clippy::wildcard_enum_match_arm, reason = "a command is no list and is refused")]
 fn page(
     engine: &Engine,
@@ -156,6 +161,21 @@ fn page(
             let found = engine.read(view).key(key).ok_or(Refusal::SessionUnknown)?;
             whole([key_row(engine, bound, found)?])
         }
+        Request::ListClients { after, limit } => {
+            let (from, limit) = begin(after.as_ref(), limit)?;
+            let page = listing.clients(from, limit);
+            finish(page.rows.iter().map(|row| (u64::from(row.index.0), client_row(row))), page.next)
+        }
+        Request::ReadClient { name } => {
+            whole([client_row(listing.client_named(&name).ok_or(Refusal::ClientUnknown)?)])
+        }
+        Request::ListRefreshKeys {} => {
+            whole(listing.refresh_keys().map(|(number, created, current)| RefreshKeyRow {
+                number: u32::from(number),
+                created,
+                current,
+            }))
+        }
         Request::ReadSettings {} => whole([SettingsRow { settings: listing.settings() }]),
         _ => Err(Refusal::Malformed),
     }
@@ -195,6 +215,10 @@ fn whole<T: Shape>(rows: impl IntoIterator<Item = T>) -> Result<Rows, Refusal> {
     Ok(writer.finish(None))
 }
 
+fn client_row(record: &ClientRecord) -> ClientRow {
+    ClientRow { index: record.index.0, name: record.name.clone(), terms: record.terms }
+}
+
 fn session_row(found: &tessera_model::query::Introspection) -> SessionRow {
     SessionRow {
         session: found.id,
@@ -219,7 +243,10 @@ fn keys(engine: &Engine, bound: &Bound, page: Page<KeyFound>) -> Result<Rows, Re
 
 /// A key with what it is for, which may be read from the disk.
 fn key_row(engine: &Engine, bound: &Bound, key: KeyFound) -> Result<KeyRow, Refusal> {
+    let (client, client_name) = key.client.map_or((None, None), |(index, name)| (Some(index.0), name));
     Ok(KeyRow {
+        client,
+        client_name,
         session: key.found.id,
         subject: key.found.subject,
         created: key.found.authenticated_at.to_deadline(),

@@ -32,6 +32,9 @@ pub(crate) fn start(
         None => None,
     };
     let busy = || Fault { retry_ms: 1, ..Fault::refused(Refusal::Busy) };
+    if kind == RequestKind::RefreshSession && !line.may_refresh() {
+        return Err(busy());
+    }
     // Lists are paid for from the budget of checks, by what they looked at.
     let budget = match line.peer.get() {
         Some(Peer::Bound(_, _, bucket)) if !kind.is_command() => Some(Arc::clone(bucket)),
@@ -148,10 +151,15 @@ fn made(kind: RequestKind, done: Done) -> Made {
         handle: done.made.handle.map(|handle| Private::new(handle.to_bytes().to_vec())),
         expires: done.made.expires.map(tessera_model::UnixMillis::to_deadline),
         idle_until: done.made.idle_until.map(tessera_model::UnixMillis::to_deadline),
+        refresh: done.made.refresh.map(|handle| Private::new(handle.to_bytes().to_vec())),
+        refresh_until: done.made.refresh_until.map(tessera_model::UnixMillis::to_deadline),
+        evicted: done.made.evicted,
         role: number(RequestKind::CreateRole),
         permission: number(RequestKind::RegisterPermission),
         workspace: number(RequestKind::CreateWorkspace),
         workspace_id: None,
+        client: number(RequestKind::CreateClient),
+        refresh_key: number(RequestKind::RotateRefreshKeys),
     }
 }
 
@@ -219,6 +227,10 @@ async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) 
             let (place, generation, _) = place_of(engine, bound, &handle)?;
             Command::TouchSession { place, generation }
         }
+        Request::RefreshSession { handle } => {
+            let bytes = handle.expose().try_into().map_err(|_| Refusal::Malformed)?;
+            return engine.refresh(bound, id, bytes).await;
+        }
         Request::SignOut { handle } => {
             let (_, _, session) = place_of(engine, bound, &handle)?;
             Command::EndSession { session }
@@ -258,9 +270,13 @@ fn command_of(request: Request) -> Option<Command> {
         Request::EndSession { session } => Command::EndSession { session },
         Request::EndSubjectSessions { subject } => Command::EndSubjectSessions { subject },
         Request::EndTenantSessions {} => Command::EndTenantSessions {},
-        Request::CreateKey { subject, patterns, expires, description } => {
-            Command::CreateKey { subject, patterns, expires, description }
+        Request::CreateKey { subject, patterns, expires, description, client } => {
+            Command::CreateKey { subject, patterns, expires, description, client }
         }
+        Request::RotateRefreshKeys { now } => Command::RotateRefreshKeys { now },
+        Request::CreateClient { name, terms } => Command::CreateClient { name, terms },
+        Request::ChangeClient { name, terms } => Command::ChangeClient { name, terms },
+        Request::DeleteClient { name } => Command::DeleteClient { name },
         Request::RevokeKey { key } => Command::RevokeKey { key },
         Request::PlantedPanic {} => Command::PlantedPanic {},
         _ => return None,

@@ -15,6 +15,7 @@ async fn key(admin: &Client) -> (String, PublicId) {
     let (subject, _) = admin.hello().bound.expect("bound");
     let made = admin
         .request(&Request::CreateKey {
+            client: None,
             subject,
             patterns: vec![Pattern::new("tessera.*").expect("a pattern")],
             expires: Deadline(admin.node_time().to_deadline().0 + 3_600),

@@ -12,6 +12,7 @@ use tessera_transport::Limits;
 /// A frame of 200 KiB that a bound connection may send: a key with an absurd description.
 fn large(id: u64) -> Vec<u8> {
     let request = Request::CreateKey {
+        client: None,
         subject: PublicId([7; 16]),
         patterns: Vec::new(),
         expires: tessera_model::Deadline(1),

@@ -5,6 +5,7 @@ use crate::identifier::Identifier;
 use crate::name::{Name, Pattern};
 use crate::private::Private;
 use crate::record::{AttributeKind, AttributeValue, SubjectKind};
+use crate::refresh::ClientTerms;
 use crate::settings::Settings;
 use crate::time::{Deadline, UnixMillis};
 
@@ -154,6 +155,11 @@ commands! {
     ChangeSettings = 10, narrows false, "tessera.admin.settings", {
         /// The new settings.
         settings: Settings,
+    };
+    /// Makes a new refresh key. Older ones stay for the sessions that have a refresh handle by them.
+    RotateRefreshKeys = 11, narrows false, "tessera.admin.settings", {
+        /// The older ones are leaked: they are dropped at once, and those sessions end.
+        now: bool,
     };
     /// Makes a subject.
     CreateSubject = 20, narrows false, "tessera.admin.subjects", {
@@ -353,6 +359,20 @@ commands! {
     };
     /// Ends all sessions of the tenant.
     EndTenantSessions = 74, narrows true, "tessera.admin.sessions", {};
+    /// Gives a session's refresh handle its successor and moves its idle end. The handle was verified
+    /// before admission. A session may refresh itself.
+    RefreshSession = 75, narrows false, "tessera.sessions.open", {
+        /// Where.
+        place: Place,
+        /// Which life.
+        generation: Generation,
+        /// The tag that the handle was verified with.
+        tag: [u8; 16],
+        /// The number of the refresh key that the handle was made by.
+        number: u8,
+        /// The handle's index.
+        index: u32,
+    };
     /// Makes an API key for a subject. Its permissions must lie within its creator's.
     CreateKey = 80, narrows false, "tessera.admin.keys", {
         /// Whose it will be.
@@ -363,11 +383,32 @@ commands! {
         expires: Deadline,
         /// What it is for.
         description: Private,
+        /// The client that sessions are opened through when this key opens them; `None` for the default.
+        client: Option<Name>,
     };
     /// Ends a key.
     RevokeKey = 81, narrows true, "tessera.admin.keys", {
         /// Its public id.
         key: PublicId,
+    };
+    /// Makes a client.
+    CreateClient = 90, narrows false, "tessera.admin.clients", {
+        /// Its name.
+        name: Name,
+        /// What its sessions are like.
+        terms: ClientTerms,
+    };
+    /// Changes what a client's sessions are like; it acts at their next opening and refresh.
+    ChangeClient = 91, narrows false, "tessera.admin.clients", {
+        /// Its name.
+        name: Name,
+        /// What its sessions are like from now on.
+        terms: ClientTerms,
+    };
+    /// Deletes a client: the sessions that were opened through it end, keys that name it open no more.
+    DeleteClient = 92, narrows true, "tessera.admin.clients", {
+        /// Its name.
+        name: Name,
     };
     /// Panics when decided: a planted fault, refused unless the build has the feature `planted`.
     PlantedPanic = 65_000, narrows false, "tessera.admin.settings", {};

@@ -3,12 +3,13 @@
 //! Replaying events over a newer state changes nothing. `apply` in the engine takes each of them
 //! without a clock, without randomness and without refusing.
 
-use crate::id::{Generation, Place, RestrictionId, RoleId, SubjectIndex, WorkspaceIndex};
+use crate::id::{ClientIndex, Generation, Place, RestrictionId, RoleId, SubjectIndex, WorkspaceIndex};
 use crate::private::Private;
 use crate::record::{
     AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord, PlaceRecord,
     RestrictionRecord, RoleRecord, SubjectRecord, TenantRecord, WorkspaceRecord,
 };
+use crate::refresh::{ClientRecord, EndReason, RefreshRecord};
 use crate::settings::Settings;
 use crate::time::Deadline;
 use crate::{Name, PermissionId, PublicId, TenantId};
@@ -100,8 +101,13 @@ pub enum Event {
     RestrictionAdded(RestrictionRecord),
     /// A restriction holds nothing any more (kept for the name in history).
     RestrictionRemoved(RestrictionId),
-    /// A session or key stands at its place.
-    SessionOpened(PlaceRecord),
+    /// A session or key stands at its place. Over a limit, sessions of its subject have ended for it.
+    SessionOpened {
+        /// The session or key.
+        record: PlaceRecord,
+        /// The sessions that ended for it, oldest by opening first; at most 255.
+        evicted: Vec<(Place, Generation)>,
+    },
     /// The idle end (sessions) or last use (keys) moved.
     SessionTouched {
         /// Where.
@@ -111,12 +117,25 @@ pub enum Event {
         /// The new idle end or last use.
         idle: Deadline,
     },
+    /// The session was refreshed: its refresh handle and its idle end are these.
+    SessionRefreshed {
+        /// Where.
+        place: Place,
+        /// Which life.
+        generation: Generation,
+        /// Where its refresh stands now.
+        refresh: RefreshRecord,
+        /// The new idle end.
+        idle: Deadline,
+    },
     /// The session or key has ended.
     SessionEnded {
         /// Where.
         place: Place,
         /// Which life.
         generation: Generation,
+        /// Why.
+        reason: EndReason,
     },
     /// The tenant's count of cut-offs rose to `count`, and with it the cut-off of the subject (or of
     /// the whole tenant when `subject` is 0): sessions opened below it have ended.
@@ -127,6 +146,22 @@ pub enum Event {
         count: u32,
         /// A session that is spared: its own count is raised too. (0, 0) for none.
         spared: (Place, Generation),
+    },
+    /// The client's record is this.
+    ClientChanged(ClientRecord),
+    /// The client is gone, and every session that was opened through it has ended.
+    ClientRemoved(ClientIndex),
+    /// The tenant has a refresh key of this number, and makes refresh handles by it from now on.
+    RefreshKeyMade {
+        /// Its number, never 0.
+        number: u8,
+        /// When it was made.
+        at: Deadline,
+    },
+    /// The refresh key is gone, and every session whose refresh handle was made by it has ended.
+    RefreshKeyDropped {
+        /// Its number.
+        number: u8,
     },
     /// A command id that a bucket remembers (frames carry their own in the header).
     CommandRemembered(CommandIdRecord),

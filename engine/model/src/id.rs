@@ -56,6 +56,10 @@ number! {
     RestrictionId(u32)
 }
 number! {
+    /// Dense index of a client in its tenant. 0 is the default client; never used again.
+    ClientIndex(u32)
+}
+number! {
     /// Dense id of an interned grant set in a published root. 0 is the empty set.
     SetId(u32)
 }

@@ -17,6 +17,7 @@ mod named;
 pub mod private;
 pub mod query;
 pub mod record;
+pub mod refresh;
 pub mod refusal;
 pub mod revision;
 pub mod settings;
@@ -27,8 +28,8 @@ pub use decision::{Decision, Reason};
 pub use event::{Event, Row, RowKind};
 pub use handle::{Handle, HandleBytes, HandleKind};
 pub use id::{
-    CellId, CommandId, Generation, PermissionId, Place, PublicId, RestrictionId, RoleId, SetId, Slot,
-    SubjectIndex, TenantId, WorkspaceIndex,
+    CellId, ClientIndex, CommandId, Generation, PermissionId, Place, PublicId, RestrictionId, RoleId, SetId,
+    Slot, SubjectIndex, TenantId, WorkspaceIndex,
 };
 pub use identifier::{Identifier, IdentifierKind};
 pub use name::{Name, Pattern};

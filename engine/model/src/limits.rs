@@ -46,6 +46,13 @@ pub const KEY_DESCRIPTION_BYTES_MAX: usize = 256;
 pub const CUT_OFFS_MAX: u32 = u32::MAX - 1;
 /// LIMIT: sessions and keys per tenant part: 24 bits of a place.
 pub const PLACES_MAX: u32 = 1 << 24;
+/// LIMIT: clients of a tenant, over all time (indexes are not used again).
+pub const CLIENTS_MAX: u32 = 65_536;
+/// LIMIT: refresh keys of a tenant at once: their number has one byte, and 0 is none.
+pub const REFRESH_KEYS_MAX: u32 = 255;
+/// LIMIT: sessions that one opening may evict: 255 × 8 B in its event, counted by one byte. Where a limit
+/// was lowered by more, each further opening evicts as many again.
+pub const EVICTED_MAX: usize = 255;
 /// LIMIT: restrictions (distinct key masks) of a tenant. At 128 B each 8 MiB.
 pub const RESTRICTIONS_MAX: u32 = 65_536;
 /// LIMIT: checks in one batch frame. 1,024 × 128 B stays under a frame.
@@ -72,7 +79,7 @@ pub const GROUP_FRAMES_MAX: usize = 1_000;
 pub const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// LIMIT: a bucket or a history segment in the checkpoint, bytes.
 pub const BUCKET_BYTES_MAX: usize = 252 * 1024;
-/// LIMIT: consecutive places of one sessions bucket: 3,500 × 64 B + head < 252 KiB.
+/// LIMIT: consecutive places of one sessions bucket: 3,500 × 72 B + head < 252 KiB.
 pub const BUCKET_PLACES: u32 = 3_500;
 /// LIMIT: a frame on the wire, bytes.
 pub const WIRE_FRAME_BYTES_MAX: usize = 256 * 1024;

@@ -46,6 +46,7 @@ names! {
         Attributes = "ATTRIBUTES_MAX",
         AttributesPerSubject = "ATTRIBUTES_PER_SUBJECT_MAX",
         AttributesPerSubjectBytes = "ATTRIBUTES_PER_SUBJECT_BYTES_MAX",
+        Clients = "CLIENTS_MAX",
         CutOffs = "CUT_OFFS_MAX",
         FrameBytes = "FRAME_BYTES_MAX",
         GrantsPerSubject = "GRANTS_PER_SUBJECT_MAX",
@@ -56,6 +57,7 @@ names! {
         Places = "PLACES_MAX",
         ProfilePerSubject = "PROFILE_PER_SUBJECT_MAX",
         ProfilePerSubjectBytes = "PROFILE_PER_SUBJECT_BYTES_MAX",
+        RefreshKeys = "REFRESH_KEYS_MAX",
         Restrictions = "RESTRICTIONS_MAX",
         Roles = "ROLES_MAX",
         Subjects = "SUBJECTS_MAX",
@@ -80,6 +82,11 @@ names! {
         SignInFailures = "sign_in_failures_max",
         SourceFailures = "source_failures_max",
         SourceRefill = "source_refill_s",
+        Refresh = "refresh",
+        RefreshTtl = "refresh_ttl_s",
+        RefreshGrace = "refresh_grace_s",
+        SessionsMax = "sessions_max",
+        SessionsOverLimit = "sessions_over_limit",
         PasswordsCost = "passwords.cost_mib_max",
     }
 }

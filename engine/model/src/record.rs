@@ -5,6 +5,7 @@
 
 use crate::id::{Generation, Place, PublicId, RestrictionId, RoleId, SubjectIndex, TenantId, WorkspaceIndex};
 use crate::name::{Name, Pattern};
+use crate::refresh::RefreshRecord;
 use crate::time::Deadline;
 
 /// Whether a tenant may be used.
@@ -286,6 +287,8 @@ pub struct PlaceRecord {
     pub device: u32,
     /// When it was opened, which is when its holder proved who they are.
     pub opened: Deadline,
+    /// Where its refresh stands, and its client.
+    pub refresh: RefreshRecord,
 }
 
 impl std::fmt::Debug for PlaceRecord {
@@ -299,6 +302,7 @@ impl std::fmt::Debug for PlaceRecord {
             .field("expires", &self.expires)
             .field("idle", &self.idle)
             .field("cut_off", &self.cut_off)
+            .field("refresh", &self.refresh)
             .finish_non_exhaustive()
     }
 }

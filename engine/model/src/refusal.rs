@@ -136,6 +136,18 @@ refusals! {
     Restored = 233, "the position is of a history that a restore has left";
     /// The only active operator cannot be suspended, deleted or demoted.
     LastOperator = 234, "the only active operator cannot be taken away: make another one first";
+    /// The refresh handle had been replaced: it was copied, and its session has ended.
+    RefreshReused = 235, "the refresh handle had been replaced: its session has ended, sign in anew";
+    /// The refresh handle was not used in its lifetime, or its client takes no refreshes any more.
+    RefreshExpired = 236, "the refresh handle is past its lifetime: sign in anew";
+    /// The refresh handle is the last of its session (2^24 in all).
+    RefreshExhausted = 237, "the refresh handle is the last of its session: sign in anew";
+    /// The refresh handle was given to another client.
+    WrongClient = 238, "the refresh handle was given to another client";
+    /// No such client, or the one that the caller's key names was deleted.
+    ClientUnknown = 239, "no such client";
+    /// The subject has as many live sessions as it may.
+    SessionsLimit = 240, "the subject has as many live sessions as it may";
     /// The identifier, or the source, failed to sign in too often: wait. One answer for a right password too.
     TooManyFailures = 241, "too many failed sign-ins: wait before the next";
     /// The tenant is asleep or waking: come again within the deadline.

@@ -1,6 +1,10 @@
 //! What a tenant's administrator can set: one table of names, meanings, defaults and bounds.
 
 use crate::named::Setting;
+use crate::refresh::RefreshMode;
+
+/// LIMIT: grace of a refresh, s: a lost reply is noticed within a minute.
+pub const REFRESH_GRACE_S_MAX: u32 = 60;
 
 /// What a setting counts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -13,6 +17,10 @@ pub enum SettingUnit {
     Bytes,
     /// A number of things.
     Count,
+    /// Whether sessions come with a refresh handle: the number of a [`RefreshMode`].
+    Refresh,
+    /// What happens beyond a limit of sessions.
+    OverLimit,
 }
 
 impl SettingUnit {
@@ -24,7 +32,34 @@ impl SettingUnit {
             Self::Kibibytes => "KiB",
             Self::Bytes => "bytes",
             Self::Count => "count",
+            Self::Refresh | Self::OverLimit => "choice",
         }
+    }
+
+    /// The names of the values from 0 on, where the value is a choice; none where it is a number.
+    #[must_use]
+    pub const fn choices(self) -> &'static [&'static str] {
+        match self {
+            Self::Refresh => &["off", "fixed", "rotating"],
+            Self::OverLimit => &["refuse", "evict"],
+            Self::Seconds | Self::Kibibytes | Self::Bytes | Self::Count => &[],
+        }
+    }
+}
+
+impl SettingInfo {
+    /// A value as it is shown: the name of a choice, or the number.
+    #[must_use]
+    pub fn shown(&self, value: u32) -> String {
+        let choice = usize::try_from(value).ok().and_then(|value| self.unit.choices().get(value));
+        choice.map_or_else(|| value.to_string(), |choice| (*choice).to_owned())
+    }
+
+    /// The value that a choice's name stands for; `None` for a name that is none, and of numbers.
+    #[must_use]
+    pub fn chosen(&self, name: &str) -> Option<u32> {
+        let place = self.unit.choices().iter().position(|choice| *choice == name)?;
+        u32::try_from(place).ok()
     }
 }
 
@@ -119,6 +154,16 @@ settings! {
         "Failed sign-ins that one source (an IPv4 address, an IPv6 /64) has at once.";
     source_refill_s: Seconds = 3, 1 to 3_600, SourceRefill,
         "How long it takes until a source has one more.";
+    refresh: Refresh = 0, 0 to 2, Refresh,
+        "Whether sessions of the default client come with a refresh handle: off, fixed (one for the session) or rotating.";
+    refresh_ttl_s: Seconds = 86_400, 60 to 34_560_000, RefreshTtl,
+        "Lifetime of a refresh handle from its giving; the session's end is its end, too.";
+    refresh_grace_s: Seconds = 10, 1 to 60, RefreshGrace,
+        "How long a replaced refresh handle gives its successor again.";
+    sessions_max: Count = 16_777_216, 1 to 16_777_216, SessionsMax,
+        "Live sessions of one subject.";
+    sessions_over_limit: OverLimit = 0, 0 to 1, SessionsOverLimit,
+        "Beyond that: refuse the new one, or evict the oldest.";
 }
 
 impl Settings {
@@ -139,6 +184,18 @@ impl Settings {
         } else {
             None
         }
+    }
+
+    /// Whether the default client's sessions come with a refresh handle. Off where the number is none.
+    #[must_use]
+    pub fn refresh_mode(&self) -> RefreshMode {
+        u8::try_from(self.refresh).ok().and_then(RefreshMode::from_number).unwrap_or_default()
+    }
+
+    /// Whether the oldest session ends for a new one over the limit.
+    #[must_use]
+    pub const fn evicts(&self) -> bool {
+        self.sessions_over_limit == 1
     }
 
     /// The line of the table with this name.
@@ -169,16 +226,33 @@ mod tests {
                 assert!(settings.set(info.setting, value));
                 settings.fault()
             };
-            for (value, fault) in [
-                (info.low, None),
-                (info.high, None),
-                (info.low - 1, Some(info.setting)),
-                (info.high + 1, Some(info.setting)),
-            ] {
-                assert_eq!(with(value), fault, "{} = {value}", info.name);
+            for value in [info.low, info.high] {
+                assert_eq!(with(value), None, "{} = {value}", info.name);
+                assert_eq!(info.chosen(&info.shown(value)).is_some(), !info.unit.choices().is_empty());
+            }
+            for value in info.low.checked_sub(1).into_iter().chain([info.high + 1]) {
+                assert_eq!(with(value), Some(info.setting), "{} = {value}", info.name);
+                assert_eq!(info.shown(value), value.to_string(), "no choice has this number");
             }
         }
         assert!(!Settings::default().set(Setting::PasswordsCost, 1));
+    }
+
+    /// PROPERTY: a choice is read by its name and shown by it, and by no other; its names are the modes'.
+    #[test]
+    fn choices_have_names() {
+        let refresh = Settings::named("refresh").expect("a setting");
+        for mode in [RefreshMode::Off, RefreshMode::Fixed, RefreshMode::Rotating] {
+            let value = u32::from(mode.number());
+            assert_eq!(
+                (refresh.chosen(mode.name()), refresh.shown(value)),
+                (Some(value), mode.name().into())
+            );
+            assert_eq!(Settings { refresh: value, ..Settings::default() }.refresh_mode(), mode);
+        }
+        let over = Settings::named("sessions_over_limit").expect("a setting");
+        assert_eq!((over.chosen("evict"), over.chosen("Evict"), over.chosen("1")), (Some(1), None, None));
+        assert!(!Settings::default().evicts());
     }
 
     /// PROPERTY: settings that contradict each other are refused.

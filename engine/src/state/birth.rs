@@ -5,9 +5,10 @@ use tessera_crypto::digest;
 use tessera_model::command::Entropy;
 use tessera_model::record::{GrantRecord, RoleRecord, SubjectKind, SubjectRecord, SubjectStatus};
 use tessera_model::{
-    CellId, Deadline, Event, Name, Pattern, PermissionId, PublicId, RoleId, Settings, SubjectIndex, TenantId,
-    UnixMillis, WorkspaceIndex,
+    CellId, ClientIndex, Deadline, Event, Name, Pattern, PermissionId, PublicId, RestrictionId, RoleId,
+    Settings, SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
 };
+use tessera_storage::FIRST_REFRESH_KEY;
 
 /// The engine's own permissions, in the order of their ids (1, 2, …), the same in every tenant.
 pub const BUILT_IN: &[&str] = &[
@@ -24,6 +25,7 @@ pub const BUILT_IN: &[&str] = &[
     "tessera.admin.tenants",
     "tessera.admin.operators",
     "tessera.address",
+    "tessera.admin.clients",
 ];
 
 /// The role that covers all of the engine's permissions.
@@ -43,6 +45,7 @@ pub(super) fn first_events(tenant: TenantId, now: UnixMillis) -> Vec<Event> {
     let mut events = vec![
         Event::TenantBorn { tenant, at: now.to_deadline() },
         Event::SettingsChanged(Settings::default()),
+        Event::RefreshKeyMade { number: FIRST_REFRESH_KEY, at: now.to_deadline() },
     ];
     for (id, name) in (1..).zip(BUILT_IN) {
         if let Ok(name) = Name::new(name) {
@@ -86,6 +89,11 @@ pub(super) fn admin_events(index: SubjectIndex, id: PublicId) -> Vec<Event> {
     ]
 }
 
+/// A key of a subject that restricts nothing and names no client.
+pub(super) const fn admin_key(subject: SubjectIndex) -> (SubjectIndex, RestrictionId, ClientIndex) {
+    (subject, RestrictionId(0), ClientIndex(0))
+}
+
 impl State {
     /// The birth of a tenant with an admin machine and its key, and what the reply shows of it.
     pub(super) fn birth(tenant: TenantId, cell: CellId, entropy: &Entropy, now: UnixMillis) -> (Birth, Made) {
@@ -97,7 +105,7 @@ impl State {
             child.apply(event);
         }
         let expires = now.to_deadline().plus_seconds(FIRST_KEY_TTL_S);
-        let (opened, mut made) = child.open_key(SubjectIndex(1), 0, expires, &entropy.take(0), now);
+        let (opened, mut made) = child.open_key(admin_key(SubjectIndex(1)), expires, &entropy.take(0), now);
         events.extend(opened);
         made.subject = Some(subject);
         made.tenant = Some(tenant);

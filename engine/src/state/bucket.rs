@@ -17,6 +17,7 @@ const PERMISSIONS: u32 = 1_000_000;
 const ROLES: u32 = 2_000_000;
 const WORKSPACES: u32 = 3_000_000;
 const RESTRICTIONS: u32 = 4_000_000;
+const CLIENTS: u32 = 5_000_000;
 
 /// The bucket of a subject and everything that hangs on it.
 pub(super) const fn of_subject(subject: SubjectIndex) -> (BucketKind, u32) {
@@ -43,7 +44,11 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         Event::TenantBorn { .. }
         | Event::SettingsChanged(_)
         | Event::BootstrapChanged { .. }
-        | Event::AttributeDeclared(_) => (BucketKind::Names, 0),
+        | Event::AttributeDeclared(_)
+        | Event::RefreshKeyMade { .. }
+        | Event::RefreshKeyDropped { .. } => (BucketKind::Names, 0),
+        Event::ClientChanged(record) => (BucketKind::Names, CLIENTS + record.index.0 / NAMES),
+        Event::ClientRemoved(index) => (BucketKind::Names, CLIENTS + index.0 / NAMES),
         Event::TenantChanged(record) => of_tenant(record.id),
         Event::SubjectChanged(record) => of_subject(record.index),
         Event::IdentifierTaken { subject, .. }
@@ -58,8 +63,10 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         Event::WorkspaceRemoved(index) => (BucketKind::Names, WORKSPACES + index.0 / NAMES),
         Event::RestrictionAdded(record) => (BucketKind::Names, RESTRICTIONS + record.id.0 / NAMES),
         Event::RestrictionRemoved(id) => (BucketKind::Names, RESTRICTIONS + id.0 / NAMES),
-        Event::SessionOpened(record) => of_place(record.place),
-        Event::SessionTouched { place, .. } | Event::SessionEnded { place, .. } => of_place(*place),
+        Event::SessionOpened { record, .. } => of_place(record.place),
+        Event::SessionTouched { place, .. }
+        | Event::SessionRefreshed { place, .. }
+        | Event::SessionEnded { place, .. } => of_place(*place),
         Event::CutOffRaised { subject, .. } if subject.0 == 0 => (BucketKind::Names, 0),
         Event::CutOffRaised { subject, .. } => of_subject(*subject),
         Event::CommandRemembered(record) => (BucketKind::Commands, command_id::minute(record.id)),
@@ -117,6 +124,11 @@ impl State {
     fn name_events(&self, no: u32) -> Vec<Event> {
         let share = |base: u32| (no - base) * NAMES..(no - base + 1) * NAMES;
         match no {
+            CLIENTS.. => {
+                let mine = share(CLIENTS);
+                let records = self.root.clients.values().filter(|record| mine.contains(&record.index.0));
+                records.map(|record| Event::ClientChanged((**record).clone())).collect()
+            }
             RESTRICTIONS.. => {
                 let mine = share(RESTRICTIONS);
                 let records = self.root.restrictions.values().filter(|record| mine.contains(&record.id.0));
@@ -160,6 +172,11 @@ impl State {
             },
         ];
         events.extend(self.root.attributes.values().cloned().map(Event::AttributeDeclared));
+        // The one that handles are made by comes last.
+        let current = self.root.refresh_key;
+        let mut keys: Vec<_> = self.root.refresh_keys.iter().map(|(number, at)| (*number, *at)).collect();
+        keys.sort_unstable_by_key(|(number, _)| *number == current);
+        events.extend(keys.into_iter().map(|(number, at)| Event::RefreshKeyMade { number, at }));
         events
     }
 }

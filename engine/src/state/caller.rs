@@ -84,7 +84,7 @@ impl State {
             Command::ChangePassword { subject, .. } | Command::EndSubjectSessions { subject } => {
                 is_self(subject)
             }
-            Command::TouchSession { place, .. } => *place == own,
+            Command::TouchSession { place, .. } | Command::RefreshSession { place, .. } => *place == own,
             Command::EndSession { session } => {
                 let (place, _) = session.place();
                 Live::of(&self.place(place)).subject == live.subject
@@ -121,6 +121,10 @@ impl State {
             | Command::EndTenantSessions {}
             | Command::CreateKey { .. }
             | Command::RevokeKey { .. }
+            | Command::RotateRefreshKeys { .. }
+            | Command::CreateClient { .. }
+            | Command::ChangeClient { .. }
+            | Command::DeleteClient { .. }
             | Command::PlantedPanic {} => false,
         }
     }

@@ -9,7 +9,7 @@ use tessera_model::command::Entropy;
 use tessera_model::limits::{KEY_DESCRIPTION_BYTES_MAX, PATTERNS_MAX, RESTRICTIONS_MAX};
 use tessera_model::record::RestrictionRecord;
 use tessera_model::{
-    Caller, Deadline, Event, Limit, Pattern, Place, Private, PublicId, Refusal, RestrictionId, Row,
+    Caller, Deadline, Event, Limit, Name, Pattern, Place, Private, PublicId, Refusal, RestrictionId, Row,
     UnixMillis,
 };
 
@@ -19,7 +19,8 @@ const KEY_TTL_S_MAX: u32 = 10 * 366 * 86_400;
 impl State {
     pub(super) fn create_key(
         &self,
-        (subject, patterns, expires, description): (PublicId, &Vec<Pattern>, Deadline, &Private),
+        (subject, patterns, expires): (PublicId, &Vec<Pattern>, Deadline),
+        (description, client): (&Private, Option<&Name>),
         caller: Caller,
         entropy: &Entropy,
         now: UnixMillis,
@@ -41,7 +42,9 @@ impl State {
         if !self.within_creator(record.index, &sorted, expires, caller, now) {
             return Err(Refusal::BeyondCreator);
         }
-        let (opened, mut made) = self.open_key(record.index, restriction.0, expires, &entropy.take(0), now);
+        let client = self.client_index(client)?;
+        let what = (record.index, restriction, client);
+        let (opened, mut made) = self.open_key(what, expires, &entropy.take(0), now);
         if opened.is_empty() {
             return Err(Refusal::LimitReached(Limit::Places));
         }
@@ -51,7 +54,7 @@ impl State {
         if let (false, Some(key)) = (description.is_empty(), made.session) {
             rows.push(Row::description(record.index, key, description));
         }
-        Ok(Decided { events, rows, made, birth: None })
+        Ok(Decided { events, rows, made, ..Decided::default() })
     }
 
     /// The restriction of sorted patterns: one that exists, or a new one. Empty patterns restrict nothing.

@@ -9,13 +9,17 @@ mod attribute;
 mod birth;
 mod bucket;
 mod caller;
+mod client;
 mod command_id;
 mod failures;
 mod grant;
 mod key;
+mod kin;
 mod overlay;
 mod password;
 mod places;
+mod positions;
+mod refresh;
 mod role;
 mod session;
 mod settings;
@@ -26,13 +30,16 @@ mod workspace;
 pub use birth::{ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
 pub(crate) use command_id::Known;
 pub(crate) use failures::{FOR_EVER, own_key};
+pub(crate) use refresh::Unsigned;
 
 use crate::order::Change;
 use crate::root::Root;
 use crate::table::Table;
 use command_id::CommandIds;
+use kin::Kin;
 use overlay::Overlay;
 use places::Places;
+use positions::Positions;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tessera_crypto::digest::Tagger;
@@ -60,8 +67,14 @@ pub struct Made {
     pub expires: Option<UnixMillis>,
     /// When the session ends unless touched.
     pub idle_until: Option<UnixMillis>,
-    /// The dense id of a permission, role or workspace that was made.
+    /// The dense id of a permission, role, workspace or client that was made, or a refresh key's number.
     pub number: Option<u32>,
+    /// The refresh handle of a new session, or the successor of one that was used.
+    pub refresh: Option<Handle>,
+    /// When the refresh handle ends unless it is used.
+    pub refresh_until: Option<UnixMillis>,
+    /// The public ids of the sessions that ended for a new one, oldest first.
+    pub evicted: Vec<PublicId>,
 }
 
 /// The birth of another tenant, committed in the same batch as the command of the system tenant.
@@ -79,6 +92,12 @@ pub(crate) struct Decided {
     pub(crate) rows: Vec<Row>,
     pub(crate) made: Made,
     pub(crate) birth: Option<Birth>,
+    /// The refresh handle for the reply; its mac is made by whoever has the keys.
+    pub(crate) renewed: Option<Unsigned>,
+    /// What the caller is told although something happened.
+    pub(crate) refusal: Option<Refusal>,
+    /// A refresh key of this number must be there before the events are.
+    pub(crate) new_refresh_key: Option<u8>,
 }
 
 impl Decided {
@@ -99,6 +118,12 @@ pub(crate) struct State {
     table: Arc<Table>,
     overlay: Overlay,
     places: Places,
+    positions: Positions,
+    kin: Kin,
+    /// When a session last left a refresh key for a newer one; gone with a restart.
+    left: std::collections::BTreeMap<u8, tessera_model::Deadline>,
+    /// When the tenant was loaded.
+    woken: UnixMillis,
     ids: CommandIds,
     identifiers_of: Map<SubjectIndex, Vec<[u8; 16]>>,
     ranked: BTreeSet<failures::Rank>,
@@ -122,6 +147,7 @@ struct Next {
     permission: u32,
     restriction: u32,
     attribute: u32,
+    client: u32,
     tenant: u64,
 }
 
@@ -135,6 +161,10 @@ impl State {
             table: Arc::new(Table::new()),
             overlay: Overlay::default(),
             places: Places::default(),
+            positions: Positions::default(),
+            kin: Kin::default(),
+            left: std::collections::BTreeMap::new(),
+            woken: UnixMillis(0),
             ids: CommandIds::default(),
             identifiers_of: Map::default(),
             ranked: BTreeSet::new(),
@@ -148,6 +178,7 @@ impl State {
                 permission: 1,
                 restriction: 1,
                 attribute: 1,
+                client: 1,
                 tenant: 1,
             },
             dirty: BTreeSet::new(),
@@ -161,6 +192,7 @@ impl State {
     ///
     /// # Errors
     /// The [`Refusal`] that the caller is told.
+    #[expect(clippy::too_many_lines, reason = "one arm for each command")]
     pub(crate) fn decide(&self, ordered: &Ordered, now: UnixMillis) -> Result<Decided, Refusal> {
         self.authorize(ordered, now)?;
         let entropy = &ordered.entropy;
@@ -173,6 +205,7 @@ impl State {
             Command::ResumeTenant { tenant } => self.resume_tenant(*tenant),
             Command::DeleteTenant { tenant, finish } => self.delete_tenant(*tenant, *finish, caller),
             Command::ChangeSettings { settings } => self.change_settings(settings),
+            Command::RotateRefreshKeys { now: at_once } => self.rotate_refresh_keys(*at_once, now),
             Command::CreateSubject { kind, identifiers, password } => {
                 self.create_subject(*kind, identifiers, password, entropy, now)
             }
@@ -223,9 +256,14 @@ impl State {
             Command::EndSession { session } => self.end_session(*session, now),
             Command::EndSubjectSessions { subject } => self.end_subject_sessions(*subject),
             Command::EndTenantSessions {} => self.end_tenant_sessions(),
-            Command::CreateKey { subject, patterns, expires, description } => {
-                self.create_key((*subject, patterns, *expires, description), caller, entropy, now)
+            Command::RefreshSession { .. } => self.refresh_session(&ordered.command, caller, now),
+            Command::CreateKey { subject, patterns, expires, description, client } => {
+                let what = (*subject, patterns, *expires);
+                self.create_key(what, (description, client.as_ref()), caller, entropy, now)
             }
+            Command::CreateClient { name, terms } => self.create_client(name, terms),
+            Command::ChangeClient { name, terms } => self.change_client(name, terms),
+            Command::DeleteClient { name } => self.delete_client(name),
             Command::RevokeKey { key } => self.end_session(*key, now),
             Command::PlantedPanic {} => planted_panic(),
         }
@@ -237,11 +275,16 @@ impl State {
             self.dirty.insert(bucket);
         }
         match event {
-            Event::SessionOpened(record) => return self.apply_opened(record),
+            Event::SessionOpened { record, evicted } => return self.apply_opened(record, evicted),
             Event::SessionTouched { place, generation, idle } => {
                 return self.apply_touched(*place, *generation, *idle);
             }
-            Event::SessionEnded { place, generation } => return self.apply_ended(*place, *generation),
+            Event::SessionRefreshed { place, generation, refresh, idle } => {
+                return self.apply_refreshed((*place, *generation), refresh, *idle);
+            }
+            Event::SessionEnded { place, generation, reason } => {
+                return self.apply_ended(*place, *generation, *reason);
+            }
             Event::CommandRemembered(record) => return self.ids.remember(*record),
             Event::CommandFloor { unix_ms } => return self.ids.raise_floor(*unix_ms),
             Event::TenantBorn { .. }
@@ -264,6 +307,10 @@ impl State {
             | Event::GrantRemoved { .. }
             | Event::RestrictionAdded(_)
             | Event::RestrictionRemoved(_)
+            | Event::ClientChanged(_)
+            | Event::ClientRemoved(_)
+            | Event::RefreshKeyMade { .. }
+            | Event::RefreshKeyDropped { .. }
             | Event::CutOffRaised { .. } => {}
         }
         self.root_changed = true;
@@ -297,8 +344,13 @@ impl State {
             Event::RestrictionAdded(record) => self.apply_restriction(record),
             Event::RestrictionRemoved(id) => self.apply_restriction_removed(*id),
             Event::CutOffRaised { subject, count, spared } => self.apply_cut_off(*subject, *count, *spared),
-            Event::SessionOpened(_)
+            Event::ClientChanged(record) => self.apply_client(record),
+            Event::ClientRemoved(index) => self.apply_client_removed(*index),
+            Event::RefreshKeyMade { number, at } => self.apply_refresh_key(*number, *at),
+            Event::RefreshKeyDropped { number } => self.apply_refresh_key_dropped(*number),
+            Event::SessionOpened { .. }
             | Event::SessionTouched { .. }
+            | Event::SessionRefreshed { .. }
             | Event::SessionEnded { .. }
             | Event::CommandRemembered(_)
             | Event::CommandFloor { .. } => {}
@@ -428,10 +480,16 @@ impl State {
         self.ids.remember(record);
     }
 
-    /// Where the loaded history stands.
-    pub(crate) fn loaded(&mut self, epoch: tessera_model::Epoch, next: Revision) {
+    /// Where the loaded history stands, and when it was loaded.
+    pub(crate) fn loaded(&mut self, epoch: tessera_model::Epoch, next: Revision, now: UnixMillis) {
         self.root.epoch = epoch;
         self.revision = next;
         self.free_restrictions();
+        self.woken = now;
+    }
+
+    /// The numbers of the refresh keys that there are.
+    pub(crate) fn refresh_numbers(&self) -> Vec<u8> {
+        self.root.refresh_keys.keys().copied().collect()
     }
 }

@@ -52,14 +52,16 @@ impl Places {
         self.unused
     }
 
-    /// Looks at up to `budget` places and lists those whose life is over at `now`.
+    /// Looks at up to `budget` places and lists those whose life is over at `now`; gives them, with what
+    /// they hold.
     pub(super) fn sweep(
         &mut self,
         budget: usize,
         now: UnixMillis,
         read: impl Fn(u32) -> Fields,
         is_cut: impl Fn(&Live) -> bool,
-    ) {
+    ) -> Vec<(u32, Fields)> {
+        let mut found = Vec::new();
         for _ in 0..budget.min(self.unused as usize) {
             let place = self.hand;
             self.hand = if self.hand + 1 < self.unused { self.hand + 1 } else { 0 };
@@ -71,8 +73,10 @@ impl Places {
             let live = Live::of(&fields);
             if w0 & ALIVE == 0 || live.clock(now).is_err() || is_cut(&live) {
                 self.ended(place);
+                found.push((place, fields));
             }
         }
+        found
     }
 
     fn is_listed(&self, place: u32) -> bool {

@@ -1,17 +1,29 @@
 //! Sessions: opened, touched, ended one by one or by a cut-off.
 
+use super::client::Terms;
+use super::kin::Most;
+use super::refresh::{Unsigned, rounded_up};
 use super::{Decided, Made, State, places};
 use crate::check::Live;
 use crate::table::{ACR_SHIFT, ALIVE, Fields, KEY};
 use tessera_model::command::Entropy;
 use tessera_model::record::{PlaceRecord, SubjectStatus};
+use tessera_model::refresh::{EndReason, RefreshMode, RefreshRecord};
 use tessera_model::{
-    Caller, Deadline, Event, Generation, Handle, HandleKind, Limit, Place, PublicId, Refusal, RestrictionId,
-    SubjectIndex, UnixMillis, WorkspaceIndex,
+    Caller, ClientIndex, Deadline, Event, Generation, Handle, HandleKind, Limit, Place, PublicId, Refusal,
+    RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex,
 };
 
 /// LIMIT: an idle end or last use moves at most once per minute and session.
-const TOUCH_EVERY_S: u32 = 60;
+pub(super) const TOUCH_EVERY_S: u32 = 60;
+
+/// Whether an idle end moves far enough to be written: a minute, of short idle lifetimes a quarter, or on
+/// to the absolute end.
+pub(super) fn is_step(live: &Live, idle: Deadline, idle_s: u32) -> bool {
+    let moved = idle.0.saturating_sub(live.idle.0);
+    let soon = !live.key && live.idle < live.expires && idle == live.expires;
+    moved >= TOUCH_EVERY_S.min(idle_s / 4) || soon
+}
 
 /// The eight words of a record.
 fn fields(record: &PlaceRecord) -> Fields {
@@ -43,9 +55,9 @@ impl State {
         kind: HandleKind,
         secret: &[u8; 20],
         (subject, restriction, acr): (SubjectIndex, RestrictionId, u8),
-        (expires, idle): (Deadline, Deadline),
+        (expires, idle, refresh): (Deadline, Deadline, RefreshRecord),
         now: UnixMillis,
-    ) -> Result<(Event, Made), Refusal> {
+    ) -> Result<(PlaceRecord, Made), Refusal> {
         let (place, generation) = self.next_place()?;
         let handle =
             Handle { kind, cell: self.cell, tenant: self.root.tenant, place, generation, secret: *secret };
@@ -64,6 +76,7 @@ impl State {
             restriction,
             device: 0,
             opened,
+            refresh,
         };
         let made = Made {
             handle: Some(handle),
@@ -72,7 +85,7 @@ impl State {
             idle_until: (kind == HandleKind::Session).then(|| idle.to_millis()),
             ..Made::default()
         };
-        Ok((Event::SessionOpened(record), made))
+        Ok((record, made))
     }
 
     pub(super) fn open_session(
@@ -83,13 +96,13 @@ impl State {
         entropy: &Entropy,
         now: UnixMillis,
     ) -> Result<Decided, Refusal> {
-        let record = self.root.subjects.get(&subject).ok_or(Refusal::SubjectUnknown)?;
-        match record.status {
+        let owner = self.root.subjects.get(&subject).ok_or(Refusal::SubjectUnknown)?;
+        match owner.status {
             SubjectStatus::Active => {}
             SubjectStatus::Suspended => return Err(Refusal::SubjectSuspended),
             SubjectStatus::Deleted => return Err(Refusal::SubjectDeleted),
         }
-        if seen_cut_off != record.cut_off {
+        if seen_cut_off != owner.cut_off {
             return Err(Refusal::Changed);
         }
         if let Some(identifier) = &identifier {
@@ -99,31 +112,64 @@ impl State {
         if acr == 0 && !self.is_at_least(subject, caller, now) {
             return Err(Refusal::BeyondCreator);
         }
-        let at = now.to_deadline();
+        let Terms { client, own } = self.terms(self.client_of(caller))?;
         let settings = &self.root.settings;
-        let expires = at.plus_seconds(settings.session_ttl_s);
-        let idle = at.plus_seconds(settings.session_idle_s).min(expires);
+        let evicted = self.make_room(
+            subject,
+            [
+                Most { client: Some(client), sessions: own.sessions_max, evict: own.evict },
+                Most { client: None, sessions: settings.sessions_max, evict: settings.evicts() },
+            ],
+            now,
+        )?;
+        let at = now.to_deadline();
+        let expires = at.plus_seconds(own.session_ttl_s);
+        let idle = at.plus_seconds(own.session_idle_s).min(expires);
+        let with_refresh = own.refresh != RefreshMode::Off;
+        let refresh = RefreshRecord {
+            number: if with_refresh { self.root.refresh_key } else { 0 },
+            index: 0,
+            rotated_at: if with_refresh { rounded_up(now) } else { Deadline::NONE },
+            client,
+        };
         let who = (subject, RestrictionId(0), acr);
-        let (event, mut made) =
-            self.issue(HandleKind::Session, &entropy.take(0), who, (expires, idle), now)?;
-        made.subject = Some(record.id);
-        let mut events = vec![event];
+        let ends = (expires, idle, refresh);
+        let (record, mut made) = self.issue(HandleKind::Session, &entropy.take(0), who, ends, now)?;
+        made.subject = Some(owner.id);
+        made.evicted =
+            evicted.iter().map(|(place, generation)| self.public_id(*place, *generation)).collect();
+        let renewed = (refresh.number != 0).then_some(Unsigned {
+            place: record.place,
+            generation: record.generation,
+            tag: record.tag,
+            number: refresh.number,
+            index: 0,
+        });
+        if renewed.is_some() {
+            let until = refresh.rotated_at.plus_seconds(own.refresh_ttl_s).min(expires);
+            made.refresh_until = Some(until.to_millis());
+        }
+        let mut events = vec![Event::SessionOpened { record, evicted }];
         events.extend(identifier.and_then(|identifier| self.forget(&identifier)));
-        Ok(Decided { made, events, ..Decided::default() })
+        Ok(Decided { events, made, renewed, ..Decided::default() })
+    }
+
+    fn public_id(&self, place: Place, generation: Generation) -> PublicId {
+        PublicId::of_place(Live::of(&self.place(place)).opened, place, generation)
     }
 
     /// A key for a subject: its event and what its holder is shown.
     pub(super) fn open_key(
         &self,
-        subject: SubjectIndex,
-        restriction: u32,
+        (subject, restriction, client): (SubjectIndex, RestrictionId, ClientIndex),
         expires: Deadline,
         secret: &[u8; 20],
         now: UnixMillis,
     ) -> (Vec<Event>, Made) {
-        let who = (subject, RestrictionId(restriction), 0);
-        match self.issue(HandleKind::Key, secret, who, (expires, now.to_deadline()), now) {
-            Ok((event, made)) => (vec![event], made),
+        let refresh = RefreshRecord { client, ..RefreshRecord::default() };
+        let ends = (expires, now.to_deadline(), refresh);
+        match self.issue(HandleKind::Key, secret, (subject, restriction, 0), ends, now) {
+            Ok((record, made)) => (vec![Event::SessionOpened { record, evicted: Vec::new() }], made),
             Err(_) => (Vec::new(), Made::default()),
         }
     }
@@ -136,23 +182,21 @@ impl State {
     ) -> Result<Decided, Refusal> {
         let live = self.live(place, generation, now).ok_or(Refusal::SessionUnknown)?;
         let at = now.to_deadline();
+        let terms = self.terms(self.positions.read(place.0).client);
+        let idle_s = terms.map_or(self.root.settings.session_idle_s, |terms| terms.own.session_idle_s);
         let (idle, end) = if live.key {
             (at, None)
         } else {
-            let idle = at.plus_seconds(self.root.settings.session_idle_s).min(live.expires);
+            let idle = at.plus_seconds(idle_s).min(live.expires);
             (idle, Some(idle.to_millis()))
         };
-        let moved = idle.0.saturating_sub(live.idle.0);
-        let soon = !live.key && live.idle < live.expires && idle == live.expires;
         let made = Made {
             session: Some(PublicId::of_place(live.opened, place, generation)),
             expires: Some(live.expires.to_millis()),
             idle_until: end,
             ..Made::default()
         };
-        // The short idle lifetimes move in steps of a quarter, the others once per minute.
-        let step = TOUCH_EVERY_S.min(self.root.settings.session_idle_s / 4);
-        if moved < step && !soon {
+        if !is_step(&live, idle, idle_s) {
             let idle_until = end.map(|_| live.idle.to_millis());
             return Ok(Decided { made: Made { idle_until, ..made }, ..Decided::default() });
         }
@@ -178,7 +222,7 @@ impl State {
         if live.clock(now).is_err() || self.is_cut(&live) {
             return Ok(Decided::nothing());
         }
-        Ok(Decided::of(Event::SessionEnded { place, generation }))
+        Ok(Decided::of(Event::SessionEnded { place, generation, reason: EndReason::Ordered }))
     }
 
     pub(super) fn end_subject_sessions(&self, subject: PublicId) -> Result<Decided, Refusal> {
@@ -190,11 +234,22 @@ impl State {
         Ok(Decided::of(self.cut(SubjectIndex(0), (Place(0), Generation(0)))?))
     }
 
-    pub(super) fn apply_opened(&mut self, record: &PlaceRecord) {
-        let (held, _) = crate::check::halves(self.place(record.place)[0]);
+    pub(super) fn apply_opened(&mut self, record: &PlaceRecord, evicted: &[(Place, Generation)]) {
+        for (place, generation) in evicted {
+            self.dirty.insert(super::bucket::of_place(*place));
+            self.apply_ended(*place, *generation, EndReason::Ordered);
+        }
+        let before = self.place(record.place);
+        let (held, _) = crate::check::halves(before[0]);
         if held > record.generation.0 {
             return;
         }
+        self.unlink(record.place, &before);
+        if !record.key {
+            self.kin.add(&self.table, record.subject, record.place.0);
+        }
+        self.name_client(record);
+        self.positions.write(record.place.0, &record.refresh);
         self.places.filled(record.place.0);
         self.overlay.open(record.place.0, fields(record));
     }
@@ -220,12 +275,15 @@ impl State {
         }
     }
 
-    pub(super) fn apply_ended(&mut self, place: Place, generation: Generation) {
+    pub(super) fn apply_ended(&mut self, place: Place, generation: Generation, reason: EndReason) {
         let mut now = self.place(place);
         let (held, _) = crate::check::halves(now[0]);
         if held > generation.0 {
             return;
         }
+        self.unlink(place, &now);
+        self.positions.end(place.0, reason);
+        self.unname_client(place);
         if held < generation.0 {
             // Of this life only its number is known (a bucket keeps no more of what has ended).
             now = [u64::from(generation.0), 0, 0, 0, 0, 0, 0, 0];
@@ -244,7 +302,9 @@ impl State {
             let cut = line.map_or(0, |line| line.cut_off());
             gone || !live.key && (live.cut_off < cut || live.cut_off < root.cut_off)
         };
-        self.places.sweep(budget, now, read, is_cut);
+        for (place, fields) in self.places.sweep(budget, now, read, is_cut) {
+            self.unlink(Place(place), &fields);
+        }
     }
 
     /// Facts that rebuild the places of one bucket.
@@ -258,7 +318,9 @@ impl State {
                 continue;
             }
             if w0 & ALIVE == 0 {
-                events.push(Event::SessionEnded { place: Place(place), generation: Generation(generation) });
+                let (place, generation) = (Place(place), Generation(generation));
+                let reason = self.positions.reason(place.0);
+                events.push(Event::SessionEnded { place, generation, reason });
                 continue;
             }
             let live = Live::of(&fields);
@@ -267,7 +329,7 @@ impl State {
                 *to = from;
             }
             let (device, opened) = crate::check::halves(fields[6]);
-            events.push(Event::SessionOpened(PlaceRecord {
+            let record = PlaceRecord {
                 place: Place(place),
                 generation: Generation(generation),
                 key: live.key,
@@ -281,7 +343,9 @@ impl State {
                 restriction: live.restriction,
                 device,
                 opened: Deadline(opened),
-            }));
+                refresh: self.positions.read(place),
+            };
+            events.push(Event::SessionOpened { record, evicted: Vec::new() });
         }
         events
     }

@@ -69,7 +69,7 @@ impl State {
             rows.push(Row { kind: RowKind::Password, key, value: Some(password.clone()) });
         }
         let made = Made { subject: Some(id), number: Some(index.0), ..Made::default() };
-        Ok(Decided { events, rows, made, birth: None })
+        Ok(Decided { events, rows, made, ..Decided::default() })
     }
 
     /// Raises the cut-off of a subject: its sessions end. `None` when the counter would wrap.

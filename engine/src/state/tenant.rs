@@ -42,14 +42,14 @@ impl State {
         let subject = PublicId::new(now.0, entropy.take(20));
         let mut events = birth::admin_events(index, subject);
         let expires = now.to_deadline().plus_seconds(birth::FIRST_KEY_TTL_S);
-        let (opened, mut made) = self.open_key(index, 0, expires, &entropy.take(0), now);
+        let (opened, mut made) = self.open_key(birth::admin_key(index), expires, &entropy.take(0), now);
         events.extend(opened);
         events.push(Event::BootstrapChanged { tag: [0; 16], until: Deadline::NONE });
         made.subject = Some(subject);
         let rows = made.session.map_or_else(Vec::new, |key| {
             vec![Row::description(index, key, &Private::new(name.as_str().as_bytes().to_vec()))]
         });
-        Ok(Decided { events, rows, made, birth: None })
+        Ok(Decided { events, rows, made, ..Decided::default() })
     }
 
     pub(super) fn create_tenant(
@@ -70,7 +70,7 @@ impl State {
         let record =
             TenantRecord { id, name: name.clone(), status: TenantStatus::Active, created: now.to_deadline() };
         let (birth, made) = Self::birth(id, self.cell, entropy, now);
-        Ok(Decided { events: vec![Event::TenantChanged(record)], rows: Vec::new(), made, birth: Some(birth) })
+        Ok(Decided { made, birth: Some(birth), ..Decided::of(Event::TenantChanged(record)) })
     }
 
     fn with_status(record: &TenantRecord, status: TenantStatus) -> Decided {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tessera_crypto::PasswordPool;
 use tessera_engine::{Bound, Clock, Engine, EngineConfig, Entropy};
 use tessera_model::record::SubjectKind;
+use tessera_model::refresh::ClientTerms;
 use tessera_model::{
     Caller, CheckQuery, Command, Decision, Handle, Identifier, Name, Pattern, PermissionRef, Private,
     PublicId, Receipt, Settings, TenantId, UnixMillis, WorkspaceRef,
@@ -211,6 +212,60 @@ impl House {
             address: None,
         };
         self.engine.check(&tenant.admin, &reading, &query)
+    }
+}
+
+impl House {
+    /// Changes some of a tenant's settings.
+    pub(crate) async fn set(&self, tenant: &Tenant, change: impl FnOnce(&mut Settings)) {
+        let view = tenant.admin.entry.view();
+        let mut settings = view.as_ref().expect("awake").listing().settings();
+        drop(view);
+        change(&mut settings);
+        self.submit(&tenant.admin, Command::ChangeSettings { settings }).await;
+    }
+
+    /// Opens a session as `bound`, who vouches for the subject.
+    pub(crate) async fn open(
+        &self,
+        bound: &Bound,
+        subject: PublicId,
+    ) -> Result<tessera_engine::Done, tessera_engine::SubmitError> {
+        let view = bound.entry.view();
+        let listing = view.as_ref().expect("awake").listing();
+        drop(view);
+        let record = listing.subject(subject).expect("a subject");
+        let command = Command::OpenSession {
+            subject: record.index,
+            seen_cut_off: record.cut_off,
+            identifier: None,
+            acr: 0,
+        };
+        self.engine.submit(bound, self.engine.command_id(), command).await
+    }
+
+    /// Uses a refresh handle under a new command id.
+    pub(crate) async fn refresh(
+        &self,
+        bound: &Bound,
+        handle: &Handle,
+    ) -> Result<tessera_engine::Done, tessera_engine::SubmitError> {
+        self.engine.refresh(bound, self.engine.command_id(), &handle.to_bytes()).await
+    }
+
+    /// Makes a client, and a key of the tenant's admin that names it.
+    pub(crate) async fn client(&self, tenant: &Tenant, name: &str, terms: ClientTerms) -> Bound {
+        let name = Name::new(name).expect("a name");
+        self.submit(&tenant.admin, Command::CreateClient { name: name.clone(), terms }).await;
+        let command = Command::CreateKey {
+            subject: tenant.admin.subject,
+            patterns: Vec::new(),
+            expires: self.engine.now().plus_seconds(300 * 86_400).to_deadline(),
+            description: Private::default(),
+            client: Some(name),
+        };
+        let key = self.submit(&tenant.admin, command).await.made.handle.expect("a key");
+        self.bind(&key).await
     }
 }
 

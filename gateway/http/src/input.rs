@@ -181,6 +181,7 @@ fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
         Shape::Attributes => attributes(value).is_some(),
         Shape::Bool => bool(value).is_some(),
         Shape::Count => count(value).is_some(),
+        Shape::Choice(choices) => text(value).is_some_and(|text| choices.contains(&text)),
         Shape::Cursor => text(value).is_some_and(|text| text.parse::<u64>().is_ok()),
         Shape::Instant => instant(value).is_some(),
         Shape::Receipt => text(value).and_then(receipt).is_some(),

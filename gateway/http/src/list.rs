@@ -145,13 +145,7 @@ fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) 
             let found = engine.read(view).key(id).ok_or(Refusal::SessionUnknown)?;
             Ok(key(engine, bound, &found)?.value())
         }
-        List::Settings => {
-            let values = settings::values(&listing.settings());
-            Ok(values
-                .into_iter()
-                .fold(Object::new(), |object, (name, value)| object.with(name, value))
-                .value())
-        }
+        List::Settings => Ok(settings::members(&listing.settings(), Object::new()).value()),
     }
 }
 

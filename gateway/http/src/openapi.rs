@@ -3,6 +3,7 @@
 use crate::operation::{Answer, Field, Needs, Operation, Shape, Stand};
 use crate::table::OPERATIONS;
 use serde_json::{Map, Value, json};
+use tessera_model::Settings;
 
 /// The whole document.
 pub(crate) fn document() -> Value {
@@ -189,8 +190,11 @@ fn member(name: &str) -> Value {
         "permissions" | "workspaces" | "patterns" | "decisions" => json!({ "type": "array", "items": {} }),
         "workspace" | "parent" | "csrf_token" => json!({ "type": ["string", "integer", "null"] }),
         "id" | "value" | "permission" | "role" => json!({}),
-        _ if crate::settings::NAMES.contains(&name) => json!({ "type": "integer" }),
-        _ => json!({ "type": "string" }),
+        _ => match Settings::named(name).map(|info| info.unit.choices()) {
+            Some([]) => json!({ "type": "integer" }),
+            Some(choices) => json!({ "type": "string", "enum": choices }),
+            None => json!({ "type": "string" }),
+        },
     }
 }
 
@@ -218,6 +222,7 @@ fn schema(shape: Shape) -> Value {
         }),
         Shape::Bool => json!({ "type": "boolean" }),
         Shape::Count => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
+        Shape::Choice(choices) => json!({ "type": "string", "enum": choices }),
         Shape::Cursor => json!({ "type": "string", "pattern": "^[0-9]{1,20}$" }),
         Shape::Instant => json!({
             "oneOf": [{ "type": "string", "format": "date-time" }, { "type": "integer", "minimum": 0 }],
@@ -257,6 +262,7 @@ pub(crate) fn example(shape: Shape) -> Value {
         Shape::Attributes => json!({ "floor": 3, "nickname": null }),
         Shape::Bool => json!(true),
         Shape::Count => json!(100),
+        Shape::Choice(choices) => json!(choices.first()),
         Shape::Cursor => json!("100"),
         Shape::Instant => json!("2031-01-01T00:00:00Z"),
         Shape::Receipt => json!("1.42"),

@@ -61,6 +61,8 @@ pub(crate) enum Shape {
     Bool,
     /// A whole number of at most 32 bits.
     Count,
+    /// One of these words.
+    Choice(&'static [&'static str]),
     /// Where a page begins, as the page before told it.
     Cursor,
     /// An instant: ISO 8601 in UTC, or Unix time in ms.

@@ -210,6 +210,7 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
             patterns: input.patterns("patterns")?,
             expires: input.instant("expires")?,
             description: input.secret("description"),
+            client: input.name("client")?,
         },
         CommandKind::RevokeKey => Command::RevokeKey { key: required(input.public_id("key")?, "key")? },
         _ => return Err(Refusal::Malformed.into()),
@@ -355,11 +356,7 @@ async fn patch_settings(
         return Err(Refusal::Unauthorized.into());
     }
     let mut changed: Settings = ask::view(shared, bound)?.listing().settings();
-    for info in Settings::LIST {
-        if let Some(value) = input.count(info.name)? {
-            changed.set(info.setting, value);
-        }
-    }
+    settings::change(&mut changed, input)?;
     if let Some(field) = changed.fault() {
         return Err(Refusal::SettingOutOfBounds(field).into());
     }
@@ -368,6 +365,5 @@ async fn patch_settings(
         let done = shared.engine.submit(bound, id, Command::ChangeSettings { settings: changed }).await?;
         answer = answer::made(&done, None);
     }
-    let values = settings::values(&changed);
-    Ok(values.into_iter().fold(answer, |object, (name, value)| object.with(name, value)).value())
+    Ok(settings::members(&changed, answer).value())
 }

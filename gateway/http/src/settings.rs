@@ -1,6 +1,9 @@
 //! The settings of a tenant as members of JSON: the model's table, for reading, writing and documents.
 
+use crate::answer::Object;
+use crate::input::Input;
 use crate::operation::{Field, Shape};
+use crate::problem::Problem;
 use tessera_model::Settings;
 use tessera_model::settings::SettingInfo;
 
@@ -22,14 +25,34 @@ pub(crate) const NAMES: [&str; COUNT] = {
 pub(crate) const PATCH: [Field; COUNT + 1] = {
     let mut fields = [Field::query("dry_run", Shape::Bool, "change nothing"); COUNT + 1];
     let (mut left, mut all) = (fields.as_mut_slice(), Settings::LIST);
-    while let ([field, fields @ ..], [SettingInfo { name, text, .. }, infos @ ..]) = (left, all) {
-        *field = Field::maybe(name, Shape::Count, text);
+    while let ([field, fields @ ..], [SettingInfo { name, unit, text, .. }, infos @ ..]) = (left, all) {
+        let shape = if unit.choices().is_empty() { Shape::Count } else { Shape::Choice(unit.choices()) };
+        *field = Field::maybe(name, shape, text);
         (left, all) = (fields, infos);
     }
     fields
 };
 
-/// The settings as name and value.
-pub(crate) fn values(settings: &Settings) -> Vec<(&'static str, u32)> {
-    Settings::LIST.iter().filter_map(|info| Some((info.name, settings.get(info.setting)?))).collect()
+/// The settings as members of an object.
+pub(crate) fn members(settings: &Settings, object: Object) -> Object {
+    Settings::LIST.iter().fold(object, |object, info| match settings.get(info.setting) {
+        Some(value) if info.unit.choices().is_empty() => object.with(info.name, value),
+        Some(value) => object.with(info.name, info.shown(value)),
+        None => object,
+    })
+}
+
+/// Sets what a request names; the rest stays.
+pub(crate) fn change(settings: &mut Settings, input: &Input) -> Result<(), Problem> {
+    for info in Settings::LIST {
+        let value = if info.unit.choices().is_empty() {
+            input.count(info.name)?
+        } else {
+            input.text(info.name).and_then(|name| info.chosen(name))
+        };
+        if let Some(value) = value {
+            settings.set(info.setting, value);
+        }
+    }
+    Ok(())
 }

@@ -227,7 +227,8 @@ table! {
         Answer::One(KEY_ROW), Act::List(List::Key);
     "create_key" Post "/v1/subjects/{subject}/keys", KEYS, "Makes an API key.",
         [SUBJECT, Field::maybe("patterns", Shape::Patterns, "what it may cover; none for all that its owner may"),
-         Field::body("expires", Shape::Instant, "when it ends"), Field::maybe("description", Shape::Text, "what it is for")],
+         Field::body("expires", Shape::Instant, "when it ends"), Field::maybe("description", Shape::Text, "what it is for"),
+         Field::maybe("client", Shape::Name, "the client that sessions are opened through with it")],
         Answer::Made(&["subject", "session", "handle", "expires"]), Act::Order(Kind::CreateKey);
     "revoke_key" Delete "/v1/keys/{key}", KEYS, "Ends a key.",
         [Field::path("key", Shape::Session, "public id")], NOTHING, Act::Order(Kind::RevokeKey);

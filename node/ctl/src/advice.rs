@@ -69,6 +69,15 @@ const ADVICE: &[(Refusal, &str)] = &[
     ),
     (Refusal::PasswordUnset, "tessera user password reset WHO lets them set one"),
     (Refusal::Restored, "leave out --at-least: the node was restored to an earlier point"),
+    (Refusal::RefreshReused, "somebody else had a copy of it, or an old one was used: sign in anew"),
+    (Refusal::RefreshExpired, "sign in anew; tessera settings show and client show say how long one lives"),
+    (Refusal::RefreshExhausted, "sign in anew"),
+    (Refusal::WrongClient, "use a key that names the client which the session was opened through"),
+    (
+        Refusal::ClientUnknown,
+        "tessera client list shows those there are; a key that named a deleted one is of no use",
+    ),
+    (Refusal::SessionsLimit, "tessera session list WHO shows them; end one, or raise the limit"),
     (Refusal::NotReady, "the tenant is being loaded: try again, or give it more time with --timeout"),
     (
         Refusal::TenantFailed,

@@ -153,6 +153,9 @@ impl CtlError {
                 Self { code: Some(error.code()), ..told }
             }
             ClientError::Closed => Self::new(UNREACHABLE, "Closed", "the connection was closed"),
+            ClientError::SecretLost => {
+                Self::new(REFUSED, "SecretLost", error.to_string()).advise("sign in anew")
+            }
             error => Self::new(REFUSED, "Fault", error.to_string()),
         }
     }

@@ -27,6 +27,15 @@ impl HandleFrom {
         self.handle.is_some() || self.handle_file.is_some()
     }
 
+    /// Where the successor of a refresh handle goes: into the file that it came from.
+    pub(crate) fn place(&self) -> Result<Place, CtlError> {
+        let file = self.handle_file.as_ref().filter(|path| *path != std::path::Path::new("-"));
+        match file.filter(|_| self.handle.is_none()) {
+            Some(path) => Ok(Place(Some((path.clone(), Kept::open(path)?)))),
+            None => Ok(Place(None)),
+        }
+    }
+
     /// The handle: from the flag, the file, the environment or the profile.
     pub(crate) fn find(&self, profile: &Profile) -> Result<Option<HandleBytes>, CtlError> {
         let text = if let Some(text) = &self.handle {
@@ -67,16 +76,37 @@ pub(crate) struct Save {
     save: Option<PathBuf>,
 }
 
+/// Where a refresh handle goes.
+#[derive(Clone, clap::Args)]
+pub(crate) struct SaveRefresh {
+    /// Keep the refresh handle, if there is one, in this file, for its owner only.
+    #[arg(long, value_name = "FILE")]
+    save_refresh: Option<PathBuf>,
+}
+
 /// A place for a handle that can be written to.
 pub(crate) struct Place(Option<(PathBuf, Kept)>);
 
 impl Save {
     /// Makes sure that the file can be written, before the handle exists.
     pub(crate) fn open(&self) -> Result<Place, CtlError> {
-        Ok(Place(match &self.save {
+        Place::open("--save", self.save.as_ref())
+    }
+}
+
+impl SaveRefresh {
+    /// Makes sure that the file can be written, before the handle exists.
+    pub(crate) fn open(&self) -> Result<Place, CtlError> {
+        Place::open("--save-refresh", self.save_refresh.as_ref())
+    }
+}
+
+impl Place {
+    fn open(flag: &str, path: Option<&PathBuf>) -> Result<Self, CtlError> {
+        Ok(Self(match path {
             // What is in it may have been shown once.
             Some(path) if path.exists() => {
-                let told = format!("--save {}: there is something already", path.display());
+                let told = format!("{flag} {}: there is something already", path.display());
                 return Err(CtlError::usage(told)
                     .advise("nothing was changed: name another file, or move that one away"));
             }
@@ -87,6 +117,24 @@ impl Save {
 }
 
 impl Place {
+    /// Keeps or prints the refresh handle that a command made, if it made one.
+    pub(crate) fn put_refresh(self, answer: Answer, made: &Made) -> Result<Answer, CtlError> {
+        let Some(handle) = made.refresh_text() else { return Ok(answer) };
+        let Some((path, kept)) = self.0 else {
+            return Ok(answer.with("refresh", handle.clone()).line(format!(
+                "\n  {handle}\n\nThis refresh handle is shown once: keep it where only its holder can read it."
+            )));
+        };
+        let shown = path.display().to_string();
+        Ok(match kept.keep(&handle) {
+            Ok(()) => {
+                answer.with("refresh_file", shown.clone()).line(format!("Its refresh handle is in {shown}."))
+            }
+            // Better on the terminal than lost.
+            Err(error) => answer.with("refresh", handle.clone()).line(format!("{error}\n\n  {handle}\n")),
+        })
+    }
+
     /// Keeps or prints the handle that a command made: the only time that it is seen.
     pub(crate) fn put(self, answer: Answer, made: &Made, what: &str) -> Result<Answer, CtlError> {
         let Some(handle) = made.handle_text() else {

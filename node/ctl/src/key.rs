@@ -11,14 +11,14 @@ use crate::table::Table;
 use crate::when::When;
 use serde_json::{Map, Value, json};
 use tessera_client::wire::{KeyRow, Request};
-use tessera_model::{Pattern, Private, PublicId};
+use tessera_model::{Name, Pattern, Private, PublicId};
 
 /// What can be done with API keys.
 #[derive(Clone, clap::Subcommand)]
 pub(crate) enum KeyVerb {
     /// Make a key, whose handle is given once. It can do no more than its owner and its maker.
     #[command(
-        after_help = "Examples:\n  tessera key create amy@example.org --expires +90d --save amy.key\n  tessera key create 0190163d-8694-739b-aea5-966c26f8ad90 --allow orders.read --description 'nightly report'"
+        after_help = "Examples:\n  tessera key create amy@example.org --expires +90d --save amy.key\n  tessera key create 0190163d-8694-739b-aea5-966c26f8ad90 --allow orders.read --description 'nightly report'\n  tessera key create 0190163d-8694-739b-aea5-966c26f8ad90 --allow tessera.sessions.open --client phone"
     )]
     Create {
         /// Public id, email, phone number or username.
@@ -32,6 +32,9 @@ pub(crate) enum KeyVerb {
         /// What it is for.
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
         description: String,
+        /// The client that sessions are opened through when this key opens them (tessera client list).
+        #[arg(long, value_name = "NAME", value_parser = reach::name)]
+        client: Option<Name>,
         #[command(flatten)]
         save: Save,
     },
@@ -72,12 +75,22 @@ fn description(row: &KeyRow) -> String {
     String::from_utf8_lossy(row.description.expose()).into_owned()
 }
 
+/// The client that it names, for a table.
+fn client(row: &KeyRow) -> String {
+    match (&row.client_name, row.client) {
+        (Some(name), _) => name.to_string(),
+        (None, Some(_)) => "(deleted)".to_owned(),
+        (None, None) => "-".to_owned(),
+    }
+}
+
 fn object(row: &KeyRow) -> Value {
     let mut json = Map::new();
     json.insert("session".into(), json!(row.session.to_string()));
     json.insert("subject".into(), json!(row.subject.to_string()));
     json.insert("description".into(), json!(description(row)));
     json.insert("patterns".into(), json!(covers(row)));
+    json.insert("client".into(), json!(row.client.map(|_| client(row))));
     put_instant(&mut json, "created", instant(row.created));
     put_instant(&mut json, "expires", instant(row.expires));
     put_instant(&mut json, "last_used", instant(row.last_used));
@@ -86,7 +99,7 @@ fn object(row: &KeyRow) -> Value {
 
 /// Keys as a table and as objects.
 fn keys(rows: &[KeyRow]) -> (Table, Vec<Value>) {
-    let mut table = Table::new(&["KEY", "SUBJECT", "EXPIRES", "LAST USED", "COVERS", "FOR"]);
+    let mut table = Table::new(&["KEY", "SUBJECT", "EXPIRES", "LAST USED", "CLIENT", "COVERS", "FOR"]);
     for row in rows {
         let covers = if row.patterns.is_empty() { "all".to_owned() } else { covers(row).join(", ") };
         table.row([
@@ -94,6 +107,7 @@ fn keys(rows: &[KeyRow]) -> (Table, Vec<Value>) {
             row.subject.to_string(),
             shown(instant(row.expires)),
             shown(instant(row.last_used)),
+            client(row),
             covers,
             description(row),
         ]);
@@ -104,13 +118,13 @@ fn keys(rows: &[KeyRow]) -> (Table, Vec<Value>) {
 impl KeyVerb {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         match self {
-            Self::Create { who, allow, expires, description, save } => {
+            Self::Create { who, allow, expires, description, client, save } => {
                 let place = save.open()?;
                 let subject = link.id_of(&who).await?;
                 let expires = expires.resolve(link.now())?;
                 let covers: Vec<String> = allow.iter().map(ToString::to_string).collect();
                 let description = Private::new(description.into_bytes());
-                let request = Request::CreateKey { subject, patterns: allow, expires, description };
+                let request = Request::CreateKey { subject, patterns: allow, expires, description, client };
                 let made = link.order(&request).await?;
                 let answer = opened(&format!("Made a key of {who}."), &made)?.with("patterns", covers);
                 place.put(answer, &made, "key")

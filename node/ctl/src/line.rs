@@ -3,9 +3,11 @@
 use crate::answer::{self, Answer};
 use crate::attribute::AttributeVerb;
 use crate::check::{Check, CheckBatch, Names, Permissions};
+use crate::client::ClientVerb;
 use crate::error::CtlError;
 use crate::grant::GrantVerb;
 use crate::key::KeyVerb;
+use crate::keys::KeysVerb;
 use crate::link::Link;
 use crate::operator::OperatorVerb;
 use crate::permission::PermissionVerb;
@@ -63,6 +65,10 @@ enum Word {
     Session(Noun<SessionVerb>),
     /// API keys.
     Key(Noun<KeyVerb>),
+    /// Clients: what sessions are like that are opened through one.
+    Client(Noun<ClientVerb>),
+    /// Keys that refresh handles are made by.
+    Keys(Noun<KeysVerb>),
     /// The tenant's settings.
     Settings(Noun<SettingsVerb>),
     /// May the holder of a handle do this, there, now? Exit code 0 for permit, 1 for deny.
@@ -138,6 +144,8 @@ impl Word {
             | Self::Grant(Noun { reach, .. })
             | Self::Session(Noun { reach, .. })
             | Self::Key(Noun { reach, .. })
+            | Self::Client(Noun { reach, .. })
+            | Self::Keys(Noun { reach, .. })
             | Self::Settings(Noun { reach, .. })
             | Self::Check(Question { reach, .. })
             | Self::CheckBatch(Question { reach, .. })
@@ -179,6 +187,12 @@ impl Word {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
             Self::Key(Noun { verb, reach }) => {
+                over(reach.tenant().await, async |link| verb.run(link).await).await
+            }
+            Self::Client(Noun { verb, reach }) => {
+                over(reach.tenant().await, async |link| verb.run(link).await).await
+            }
+            Self::Keys(Noun { verb, reach }) => {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
             Self::Settings(Noun { verb, reach }) => {
@@ -342,6 +356,11 @@ mod tests {
             "settings set session_ttl_s=x",
             "settings set nothing=1",
             "settings get nothing",
+            "settings set refresh=sometimes",
+            "client create",
+            "client create phone --over-limit shrug",
+            "session refresh amy",
+            "keys rotate-refresh later",
             "session end-all",
             "session end-all amy --everybody",
             "check",

@@ -50,11 +50,16 @@ async fn row_of(link: &Link, key: PublicId) -> Result<KeyRow, CtlError> {
 
 /// A key like the old one.
 async fn succeed(link: &Link, old: &KeyRow, expires: Deadline) -> Result<Made, CtlError> {
+    if old.client.is_some() && old.client_name.is_none() {
+        return Err(CtlError::usage("the client that the key names was deleted: it opens nothing")
+            .advise("revoke it, and make a new key with the client that is meant"));
+    }
     let request = Request::CreateKey {
         subject: old.subject,
         patterns: old.patterns.clone(),
         expires,
         description: old.description.clone(),
+        client: old.client_name.clone(),
     };
     link.order(&request).await
 }

@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, instant, put_instant, shown};
 use crate::error::CtlError;
-use crate::handle::{HandleFrom, Save};
+use crate::handle::{HandleFrom, Save, SaveRefresh};
 use crate::link::{Link, Who};
 use crate::reach;
 use crate::secret::PasswordFrom;
@@ -32,6 +32,8 @@ pub(crate) enum SessionVerb {
         password: PasswordFrom,
         #[command(flatten)]
         save: Save,
+        #[command(flatten)]
+        save_refresh: SaveRefresh,
     },
     /// Open a session for a user whom you have authenticated yourself.
     #[command(after_help = "Example:\n  tessera session open amy@example.org --save amy.session")]
@@ -40,7 +42,13 @@ pub(crate) enum SessionVerb {
         who: Who,
         #[command(flatten)]
         save: Save,
+        #[command(flatten)]
+        save_refresh: SaveRefresh,
     },
+    /// Use a refresh handle: the session's idle end moves, and the handle is replaced. A handle that was
+    /// replaced before ends its session. With --handle-file the file holds the new one afterwards.
+    #[command(after_help = "Example:\n  tessera session refresh --handle-file amy.refresh")]
+    Refresh(HandleFrom),
     /// Show what a handle is: whose, since when, until when. Exit code 1 when it is not alive.
     #[command(after_help = "Example:\n  tessera session show --handle-file amy.session")]
     Show(HandleFrom),
@@ -103,21 +111,23 @@ pub(crate) fn sessions(rows: &[SessionRow]) -> (Table, Value) {
 impl SessionVerb {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         match self {
-            Self::SignIn { identifier, from, password, save } => {
-                let place = save.open()?;
+            Self::SignIn { identifier, from, password, save, save_refresh } => {
+                let (place, refresh) = (save.open()?, save_refresh.open()?);
                 let password = password.known(&format!("Password of {identifier}: "))?;
                 let typed = Private::new(identifier.clone().into_bytes());
                 let made =
                     link.order(&Request::SignIn { identifier: typed, password, address: from }).await?;
                 let text = format!("{identifier} is signed in.");
-                place.put(opened(&text, &made)?, &made, "handle")
+                refresh.put_refresh(place.put(session_opened(&text, &made)?, &made, "handle")?, &made)
             }
-            Self::Open { who, save } => {
-                let place = save.open()?;
+            Self::Open { who, save, save_refresh } => {
+                let (place, refresh) = (save.open()?, save_refresh.open()?);
                 let subject = link.id_of(&who).await?;
                 let made = link.order(&Request::OpenSession { subject }).await?;
-                place.put(opened(&format!("Opened a session of {who}."), &made)?, &made, "handle")
+                let answer = session_opened(&format!("Opened a session of {who}."), &made)?;
+                refresh.put_refresh(place.put(answer, &made, "handle")?, &made)
             }
+            Self::Refresh(handle) => refresh(link, &handle).await,
             Self::Show(handle) => show(link, &handle.need(&link.profile)?).await,
             Self::List { who } => {
                 let subject = link.id_of(&who).await?;
@@ -165,6 +175,47 @@ pub(crate) fn opened(text: &str, made: &Made) -> Result<Answer, CtlError> {
     table.row([session.to_string(), expires, idle]);
     answer = answer.line(table.to_string());
     Ok(answer)
+}
+
+/// What a new session is: also until when it can be refreshed, and who had to go for it.
+fn session_opened(text: &str, made: &Made) -> Result<Answer, CtlError> {
+    let evicted: Vec<String> = made.evicted.iter().map(ToString::to_string).collect();
+    let mut answer = opened(text, made)?;
+    if !evicted.is_empty() {
+        answer = answer.line(format!("Over the limit, these sessions ended: {}.", evicted.join(", ")));
+    }
+    if let Some(until) = made.refresh_until.and_then(instant) {
+        answer = answer.line(format!("It can be refreshed until {until}."));
+    }
+    Ok(answer.with("evicted", evicted).at("refresh_until", made.refresh_until.and_then(instant)))
+}
+
+async fn refresh(link: &Link, from: &HandleFrom) -> Result<Answer, CtlError> {
+    if !from.is_named() {
+        return Err(CtlError::usage("which refresh handle?")
+            .advise("name its file with --handle-file FILE, or give it with --handle"));
+    }
+    let handle = Private::new(from.need(&link.profile)?.to_vec());
+    let place = from.place()?;
+    let made = link.order(&Request::RefreshSession { handle }).await?;
+    let [until, idle] = [made.refresh_until, made.idle_until].map(|end| end.and_then(instant));
+    let text = match (idle, until) {
+        (Some(idle), Some(until)) => {
+            format!("Refreshed: the session ends at {idle} unless used, and can be refreshed until {until}.")
+        }
+        (None | Some(_), _) => {
+            "It had happened already, too long ago for the new handle: sign in anew.".to_owned()
+        }
+    };
+    let answer = Answer::said(text)
+        .with("session", made.session.map(|id| id.to_string()))
+        .at("idle_until", idle)
+        .at("refresh_until", until)
+        .made(&made);
+    if made.refresh.is_none() {
+        return Ok(answer.denied());
+    }
+    place.put_refresh(answer, &made)
 }
 
 async fn show(link: &Link, handle: &HandleBytes) -> Result<Answer, CtlError> {

@@ -26,10 +26,10 @@ pub(crate) enum SettingsVerb {
     },
     /// Change settings, together; what is not named stays.
     #[command(
-        after_help = "Examples:\n  tessera settings set session_ttl_s=12h session_idle_s=30m\n  tessera settings set password_bytes_min=15\n  tessera settings set sign_in_free=default"
+        after_help = "Examples:\n  tessera settings set session_ttl_s=12h session_idle_s=30m\n  tessera settings set password_bytes_min=15\n  tessera settings set refresh=rotating sessions_max=5 sessions_over_limit=evict\n  tessera settings set sign_in_free=default"
     )]
     Set {
-        /// Name and value: a number, a span such as 30m where seconds are counted, or `default`.
+        /// Name and value: a number, a span such as 30m where seconds are counted, a choice, or `default`.
         #[arg(required = true, value_name = "NAME=VALUE")]
         changes: Vec<Change>,
     },
@@ -60,6 +60,9 @@ impl FromStr for Change {
             (text, SettingUnit::Seconds) if text.ends_with(|letter: char| !letter.is_ascii_digit()) => {
                 when::setting(text)?
             }
+            (text, unit) if !unit.choices().is_empty() => {
+                info.chosen(text).ok_or_else(|| format!("{name} is one of {}", unit.choices().join(", ")))?
+            }
             (text, _) => text.parse().map_err(|_| format!("{text:?} is no value of {name}"))?,
         };
         Ok(Self { info, value })
@@ -73,19 +76,26 @@ fn value_of(settings: &Settings, info: &SettingInfo) -> u32 {
 fn table<'a>(settings: &Settings, infos: impl Iterator<Item = &'a SettingInfo>) -> Table {
     let mut table = Table::new(&["SETTING", "VALUE", "UNIT", "DEFAULT", "FROM", "TO", "MEANING"]);
     for info in infos {
-        let numbers = [info.default, info.low, info.high].map(|number| number.to_string());
-        let [default, low, high] = numbers;
-        let value = value_of(settings, info).to_string();
+        let value = value_of(settings, info);
+        let [value, default, low, high] =
+            [value, info.default, info.low, info.high].map(|value| info.shown(value));
         let (name, unit) = (info.name.to_owned(), info.unit.name().to_owned());
         table.row([name, value, unit, default, low, high, info.text.to_owned()]);
     }
     table
 }
 
+/// A choice is its name, a number is itself.
+fn json_of(info: &SettingInfo, value: u32) -> Value {
+    if info.unit.choices().is_empty() { value.into() } else { info.shown(value).into() }
+}
+
 fn object(settings: &Settings, info: &SettingInfo) -> Value {
+    let [value, default, low, high] =
+        [value_of(settings, info), info.default, info.low, info.high].map(|value| json_of(info, value));
     json!({
-        "name": info.name, "value": value_of(settings, info), "unit": info.unit.name(),
-        "default": info.default, "low": info.low, "high": info.high, "meaning": info.text,
+        "name": info.name, "value": value, "unit": info.unit.name(), "choices": info.unit.choices(),
+        "default": default, "low": low, "high": high, "meaning": info.text,
     })
 }
 
@@ -100,7 +110,7 @@ impl SettingsVerb {
                 Ok(Answer::said(table.to_string()).with("settings", listed))
             }
             Self::Get { name } => {
-                let text = value_of(&now, name).to_string();
+                let text = name.shown(value_of(&now, name));
                 Ok(Answer::said(text).with("setting", object(&now, name)))
             }
             Self::Set { changes } => set(link, now, &changes).await,
@@ -116,11 +126,12 @@ async fn set(link: &Link, mut settings: Settings, changes: &[Change]) -> Result<
         let Some(info) = settings.fault().and_then(|setting| Settings::named(setting.name())) else {
             return error;
         };
-        error.advise(format!("{} is from {} to {}: {}", info.name, info.low, info.high, info.text))
+        let [low, high] = [info.low, info.high].map(|value| info.shown(value));
+        error.advise(format!("{} is from {low} to {high}: {}", info.name, info.text))
     })?;
     let mut changed = Map::new();
     for Change { info, .. } in changes {
-        changed.insert(info.name.to_owned(), json!(value_of(&settings, info)));
+        changed.insert(info.name.to_owned(), json_of(info, value_of(&settings, info)));
     }
     let shown = table(&settings, changes.iter().map(|change| change.info));
     Ok(Answer::said(shown.to_string()).with("settings", Value::Object(changed)).made(&made))

@@ -175,8 +175,8 @@ fn mask_line(line: &str) -> String {
         let tail = part.get(word.len()..).expect("a tail");
         let field = word.strip_prefix(':').is_some_and(is_number);
         let timed = ["_us\"", "_ms\"", "\"min\"", "\"median\"", "\"max\""];
-        let handle =
-            word.len() == 65 && ["tess_", "tkey_", "tset_"].iter().any(|prefix| word.starts_with(prefix));
+        let handle = word.len() == 65
+            && ["tess_", "tkey_", "tref_", "tset_"].iter().any(|prefix| word.starts_with(prefix));
         out.push_str(match word {
             word if is_id(word) => "ID",
             word if is_time(word) => "TIME",

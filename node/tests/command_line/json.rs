@@ -260,6 +260,53 @@ fn repeats(asked: &mut Asked) {
     asked.ask(0, "tessera grant remove amy reader --tenant acme");
 }
 
+fn refreshes(asked: &mut Asked) {
+    let made = "tessera client create phone --refresh rotating --sessions 1 --over-limit evict --tenant acme";
+    assert_eq!(asked.ask(0, made)["id"], 1);
+    assert_eq!(asked.ask(1, made)["error"]["code"], 211);
+    asked.ask(0, "tessera client change phone --session-idle 5m --tenant acme");
+    let shown = asked.ask(0, "tessera client show phone --tenant acme");
+    assert_eq!(
+        (&shown["client"]["session_idle_s"], &shown["client"]["over_limit"]),
+        (&300.into(), &"evict".into())
+    );
+    assert_eq!(asked.ask(1, "tessera client show desk --tenant acme")["error"]["code"], 239);
+    assert_eq!(
+        asked.ask(0, "tessera client list --tenant acme")["clients"].as_array().expect("a list").len(),
+        1
+    );
+    let machine = text(&asked.ask(0, "tessera user create --machine --tenant acme"), "subject");
+    asked.ask(0, &format!("tessera grant add {machine} tessera.service --tenant acme"));
+    asked.ask(0, &format!("tessera key create {machine} --client phone --save phone.key --tenant acme"));
+    let open =
+        "echo 'a fourth pass phrase' | tessera session sign-in amy --password-stdin --key-file phone.key";
+    let first = asked.ask(0, &format!("{open} --save phone.session --save-refresh phone.refresh"));
+    assert!(first["refresh_until_ms"].is_u64() && first["evicted"].as_array().expect("a list").is_empty());
+    let refresh = "tessera session refresh --handle-file phone.refresh --key-file phone.key";
+    let refreshed = asked.ask(0, refresh);
+    assert_eq!(refreshed["refresh_file"], "phone.refresh");
+    assert_eq!(refreshed["session"], first["session"]);
+    asked.ask(0, refresh);
+    asked.ask(2, "tessera session refresh --key-file phone.key");
+    assert_eq!(
+        asked.ask(1, "tessera session refresh --handle-file phone.session --key-file phone.key")["error"]["code"],
+        227
+    );
+    assert_eq!(
+        asked.ask(1, "tessera session refresh --handle-file phone.refresh --tenant acme")["error"]["code"],
+        238
+    );
+    let second = asked.ask(0, open);
+    assert_eq!(second["evicted"][0], first["session"]);
+    assert!(second["refresh"].as_str().expect("a handle").starts_with("tref_"));
+    assert_eq!(asked.ask(1, refresh)["error"]["code"], 208);
+    assert_eq!(asked.ask(0, "tessera keys rotate-refresh --tenant acme")["number"], 2);
+    assert_eq!(asked.ask(0, "tessera keys list --tenant acme")["keys"][1]["current"], true);
+    assert_eq!(asked.ask(0, "tessera keys rotate-refresh --now --tenant acme")["number"], 3);
+    asked.ask(0, "tessera client delete phone --tenant acme");
+    assert_eq!(asked.ask(1, open)["error"]["code"], 239);
+}
+
 fn sessions(asked: &mut Asked, tenant: &str) {
     let sign_in = "echo 'a third pass phrase' | tessera session sign-in amy --password-stdin --tenant acme";
     asked.ask(0, &format!("{sign_in} --save amy.session"));
@@ -323,4 +370,5 @@ fn sessions(asked: &mut Asked, tenant: &str) {
     asked.ask(69, "tessera user list --key-file none.key");
     asked.ask(3, "tessera ping --address 127.0.0.1:9 --timeout 300ms");
     asked.ask(78, "tessera ping --profile none");
+    refreshes(asked);
 }

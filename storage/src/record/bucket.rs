@@ -48,7 +48,7 @@ pub(crate) fn take_part(body: &[u8], events: &mut Vec<Event>) -> Result<(), Reco
 /// The place as the last event of a places bucket left it.
 pub(crate) fn place_in(events: &[Event], place: Place) -> Option<PlaceRecord> {
     let last = events.iter().rev().find_map(|event| {
-        if let Event::SessionOpened(record) = event {
+        if let Event::SessionOpened { record, .. } = event {
             (record.place == place).then_some(Some(*record))
         } else if let Event::SessionEnded { place: ended, .. } = event {
             (*ended == place).then_some(None)

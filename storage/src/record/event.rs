@@ -49,12 +49,17 @@ events! {
     16 => GrantRemoved { subject, role, workspace };
     17 => RestrictionAdded(record);
     18 => RestrictionRemoved(record);
-    19 => SessionOpened(record);
+    19 => SessionOpened { record, evicted };
     20 => SessionTouched { place, generation, idle };
-    21 => SessionEnded { place, generation };
+    21 => SessionEnded { place, generation, reason };
     22 => CutOffRaised { subject, count, spared };
     23 => CommandRemembered(record);
     24 => CommandFloor { unix_ms };
     25 => SetUpOffered { subject, tag, until };
     26 => FailuresCounted(record);
+    27 => SessionRefreshed { place, generation, refresh, idle };
+    28 => ClientChanged(record);
+    29 => ClientRemoved(record);
+    30 => RefreshKeyMade { number, at };
+    31 => RefreshKeyDropped { number };
 }

@@ -1,15 +1,21 @@
 //! The model's nouns as records, field by field in the order of docs/file.md.
 
 use super::field::{Field, Reader, RecordError, put_bytes, put_list, record};
-use tessera_model::limits::{ATTRIBUTE_BYTES_MAX, NAME_BYTES_MAX, PATTERN_BYTES_MAX, PATTERNS_MAX};
+use tessera_model::limits::{
+    ATTRIBUTE_BYTES_MAX, EVICTED_MAX, NAME_BYTES_MAX, PATTERN_BYTES_MAX, PATTERNS_MAX,
+};
 use tessera_model::record::{
     AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord, PlaceRecord,
     RestrictionRecord, RoleRecord, SubjectKind, SubjectRecord, SubjectStatus, TenantRecord, TenantStatus,
     WorkspaceRecord,
 };
+use tessera_model::refresh::{
+    ClientRecord, ClientTerms, EndReason, REFRESH_INDEX_MAX, RefreshMode, RefreshRecord,
+};
 use tessera_model::{
-    Caller, CommandId, Deadline, Epoch, Generation, Name, Pattern, PermissionId, Place, PublicId,
-    RestrictionId, Revision, RoleId, Settings, Slot, SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
+    Caller, ClientIndex, CommandId, Deadline, Epoch, Generation, Name, Pattern, PermissionId, Place,
+    PublicId, RestrictionId, Revision, RoleId, Settings, Slot, SubjectIndex, TenantId, UnixMillis,
+    WorkspaceIndex,
 };
 
 macro_rules! wrapped {
@@ -25,6 +31,7 @@ macro_rules! wrapped {
     )*};
 }
 wrapped!(
+    ClientIndex,
     CommandId,
     Deadline,
     Epoch,
@@ -54,7 +61,7 @@ macro_rules! numbered {
         }
     )*};
 }
-numbered!(AttributeKind, SubjectStatus, TenantStatus);
+numbered!(AttributeKind, EndReason, RefreshMode, SubjectStatus, TenantStatus);
 
 record! {
     TenantRecord { id, name, status, created }
@@ -66,13 +73,17 @@ record! {
     AttributeRecord { id, name, kind }
     PlaceRecord {
         place, generation, key, acr, tag, subject, workspace, expires, cut_off, idle, restriction, device, opened,
+        refresh,
     }
+    ClientTerms { refresh, session_ttl_s, session_idle_s, refresh_ttl_s, sessions_max, evict }
+    ClientRecord { index, name, terms }
     CommandIdRecord { id, revision, fingerprint }
     FailureRecord { key, count, at, until }
     Settings {
         session_ttl_s, session_idle_s, argon_memory_kib, argon_passes, argon_lanes, password_bytes_min,
         sign_in_free, sign_in_wait_s, sign_in_wait_s_max, sign_in_failures_max, source_failures_max,
         source_refill_s,
+        refresh, refresh_ttl_s, refresh_grace_s, sessions_max, sessions_over_limit,
     }
 }
 
@@ -176,6 +187,39 @@ impl Field for Caller {
             5 => Ok(Self::Claimant),
             _ => Err(RecordError::BadNumber),
         }
+    }
+}
+
+impl Field for RefreshRecord {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.number.put(out);
+        // 24 bits: no record has a larger index.
+        let [i0, i1, i2, _] = self.index.min(REFRESH_INDEX_MAX).to_le_bytes();
+        [i0, i1, i2].put(out);
+        self.rotated_at.put(out);
+        self.client.put(out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        let number = u8::take(input)?;
+        let [i0, i1, i2] = <[u8; 3]>::take(input)?;
+        let index = u32::from_le_bytes([i0, i1, i2, 0]);
+        Ok(Self { number, index, rotated_at: Field::take(input)?, client: Field::take(input)? })
+    }
+}
+
+/// Sessions that an opening has evicted: a count of one byte, so that an event of every place of a bucket
+/// fits into one part.
+impl Field for Vec<(Place, Generation)> {
+    fn put(&self, out: &mut Vec<u8>) {
+        // More than the cap is refused where it is decided.
+        u8::try_from(self.len()).unwrap_or(u8::MAX).put(out);
+        self.iter().take(EVICTED_MAX).for_each(|item| item.put(out));
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        let count = usize::from(u8::take(input)?);
+        (0..count).map(|_| Field::take(input)).collect()
     }
 }
 

@@ -6,13 +6,18 @@ use tessera_model::record::{
     RestrictionRecord, RoleRecord, SubjectKind, SubjectRecord, SubjectStatus, TenantRecord, TenantStatus,
     WorkspaceRecord,
 };
+use tessera_model::refresh::{ClientRecord, ClientTerms, EndReason, RefreshMode, RefreshRecord};
 use tessera_model::{
-    CommandId, Deadline, Event, Generation, Name, Pattern, PermissionId, Place, PublicId, RestrictionId,
-    Revision, RoleId, Settings, SubjectIndex, TenantId, WorkspaceIndex,
+    ClientIndex, CommandId, Deadline, Event, Generation, Name, Pattern, PermissionId, Place, PublicId,
+    RestrictionId, Revision, RoleId, Settings, SubjectIndex, TenantId, WorkspaceIndex,
 };
 
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
+}
+
+fn refresh() -> RefreshRecord {
+    RefreshRecord { number: 13, index: 0x10_0F0E, rotated_at: Deadline(17), client: ClientIndex(18) }
 }
 
 pub fn place() -> PlaceRecord {
@@ -30,6 +35,7 @@ pub fn place() -> PlaceRecord {
         restriction: RestrictionId(10),
         device: 11,
         opened: Deadline(12),
+        refresh: refresh(),
     }
 }
 
@@ -85,9 +91,10 @@ pub fn every_event() -> Vec<Event> {
         Event::GrantRemoved { subject: SubjectIndex(1), role: RoleId(2), workspace: WorkspaceIndex(3) },
         Event::RestrictionAdded(RestrictionRecord { id: RestrictionId(1), patterns }),
         Event::RestrictionRemoved(RestrictionId(1)),
-        Event::SessionOpened(place()),
+        Event::SessionOpened { record: place(), evicted: vec![] },
+        Event::SessionOpened { record: place(), evicted: vec![(Place(3), Generation(4))] },
         Event::SessionTouched { place: Place(1), generation: Generation(2), idle: Deadline(3) },
-        Event::SessionEnded { place: Place(1), generation: Generation(2) },
+        Event::SessionEnded { place: Place(1), generation: Generation(2), reason: EndReason::RefreshReused },
         Event::CutOffRaised { subject: SubjectIndex(1), count: 2, spared: (Place(3), Generation(4)) },
         Event::CommandRemembered(CommandIdRecord {
             id: CommandId([1; 16]),
@@ -95,5 +102,26 @@ pub fn every_event() -> Vec<Event> {
             fingerprint: 3,
         }),
         Event::CommandFloor { unix_ms: 1 },
+        Event::SessionRefreshed {
+            place: Place(1),
+            generation: Generation(2),
+            refresh: refresh(),
+            idle: Deadline(3),
+        },
+        Event::ClientChanged(ClientRecord {
+            index: ClientIndex(1),
+            name: name("phone"),
+            terms: ClientTerms {
+                refresh: RefreshMode::Rotating,
+                session_ttl_s: 2,
+                session_idle_s: 3,
+                refresh_ttl_s: 4,
+                sessions_max: 5,
+                evict: true,
+            },
+        }),
+        Event::ClientRemoved(ClientIndex(1)),
+        Event::RefreshKeyMade { number: 1, at: Deadline(2) },
+        Event::RefreshKeyDropped { number: 1 },
     ]
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use tessera_model::record::{PlaceRecord, SubjectKind, SubjectRecord, SubjectStatus};
+use tessera_model::refresh::RefreshRecord;
 use tessera_model::{
     Caller, CommandId, CommandKind, Deadline, Event, Generation, Place, Private, PublicId, RestrictionId,
     Row, RowKind, SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
@@ -43,7 +44,12 @@ pub fn place(place: u32, generation: u32) -> PlaceRecord {
         restriction: RestrictionId(0),
         device: 0,
         opened: Deadline(100),
+        refresh: RefreshRecord::default(),
     }
+}
+
+pub fn open_event(record: PlaceRecord) -> Event {
+    Event::SessionOpened { record, evicted: vec![] }
 }
 
 pub fn subject(index: u32) -> Event {
@@ -73,7 +79,7 @@ pub fn staged(no: u64, events: Vec<Event>, rows: Vec<Row>) -> Staged {
 
 pub fn opened(no: u64) -> Staged {
     let at = u32::try_from(no).unwrap();
-    staged(no, vec![Event::SessionOpened(place(at, 1))], vec![])
+    staged(no, vec![open_event(place(at, 1))], vec![])
 }
 
 pub fn row(key: &[u8], value: Option<&[u8]>) -> Row {

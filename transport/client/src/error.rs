@@ -19,6 +19,8 @@ pub enum ClientError {
     DeadlinePassed,
     /// A command was sent and its outcome is not known: repeat it under this command id.
     OutcomeUnknown(CommandId),
+    /// The command happened before, and the secret that it made is not given again: start anew.
+    SecretLost,
     /// The node turned the command down.
     Refused(Refusal),
     /// The node turned the command down for a while, as after too many failed sign-ins.
@@ -51,6 +53,7 @@ impl ClientError {
             | Self::Untrusted(_)
             | Self::DeadlinePassed
             | Self::OutcomeUnknown(_)
+            | Self::SecretLost
             | Self::TooManyRedirects
             | Self::Closed => None,
         }
@@ -65,6 +68,7 @@ impl ClientError {
             Self::Untrusted(_) => "Untrusted",
             Self::DeadlinePassed => "DeadlinePassed",
             Self::OutcomeUnknown(_) => "OutcomeUnknown",
+            Self::SecretLost => "SecretLost",
             Self::Refused(refusal) | Self::Wait { refusal, .. } => refusal.name(),
             Self::Faulted(_) => "Faulted",
             Self::TooManyRedirects => "TooManyRedirects",
@@ -99,6 +103,9 @@ impl fmt::Display for ClientError {
             Self::OutcomeUnknown(id) => {
                 write!(f, "the outcome is not known: repeat it under command id {id}")
             }
+            Self::SecretLost => {
+                f.write_str("it happened before, and its secret is not given again: start anew")
+            }
             Self::Refused(refusal) | Self::Wait { refusal, after: None } => {
                 write!(f, "{refusal} ({})", refusal.code())
             }
@@ -123,6 +130,7 @@ impl std::error::Error for ClientError {
             | Self::BadConfig(_)
             | Self::DeadlinePassed
             | Self::OutcomeUnknown(_)
+            | Self::SecretLost
             | Self::Faulted(_)
             | Self::TooManyRedirects
             | Self::Closed => None,

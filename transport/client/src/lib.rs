@@ -31,6 +31,7 @@ mod ids;
 mod lane;
 mod link;
 mod pool;
+mod refresh;
 mod tls;
 mod touched;
 

@@ -360,3 +360,54 @@ async fn a_wrong_answer_is_no_answer() {
     let lost = client.introspect(&HANDLE, Receipt::default()).await;
     assert!(matches!(lost, Err(ClientError::DeadlinePassed)), "{lost:?}");
 }
+
+/// PROPERTY: a refresh whose outcome is not known at the deadline goes on under the same command id; a repeat
+/// whose secret is not given again ends the session and is told apart.
+#[tokio::test]
+async fn f_21_a_refresh_repeats_until_it_is_known() {
+    let seen: Arc<Mutex<Vec<(RequestKind, CommandId)>>> = Arc::default();
+    let counted = Arc::clone(&seen);
+    let lost = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let loses = Arc::clone(&lost);
+    let session = tessera_model::PublicId([5; 16]);
+    let node = Node::start(move |frame, out| {
+        let Ok(Kind::Request(kind)) = frame.kind() else { panic!("a command") };
+        let (head, request) = frame.request(kind).expect("a command");
+        let mut seen = counted.lock();
+        seen.push((kind, head.command_id));
+        let made = match request {
+            Request::RefreshSession { handle } => {
+                assert_eq!(handle.expose(), HANDLE);
+                if loses.load(Ordering::SeqCst) {
+                    Made { repeated: true, session: Some(session), ..Made::default() }
+                } else if seen.len() < 3 {
+                    return Act::Silence;
+                } else {
+                    let refresh = Some(tessera_model::Private::new(vec![8; 40]));
+                    Made { repeated: true, refresh, ..Made::default() }
+                }
+            }
+            Request::EndSession { session: ended } => {
+                assert_eq!(ended, session);
+                Made::default()
+            }
+            _ => panic!("{kind:?}"),
+        };
+        out.made(frame.header.request_id, head, &made).expect("written");
+        Act::Answer
+    });
+    let client = Client::connect(node.config()).await.expect("connected");
+    let client = client.with_deadline(Duration::from_millis(150));
+    let mut made = client.refresh(&HANDLE).await;
+    while matches!(made, Err(ClientError::OutcomeUnknown(_))) {
+        made = client.refresh(&HANDLE).await;
+    }
+    assert_eq!(made.expect("refreshed").refresh.expect("a successor").expose(), [8; 40]);
+    let ids: Vec<CommandId> = seen.lock().iter().map(|(_, id)| *id).collect();
+    assert!(ids.len() >= 3 && ids[0] == ids[1], "{ids:?}");
+    lost.store(true, Ordering::SeqCst);
+    seen.lock().clear();
+    assert!(matches!(client.refresh(&HANDLE).await, Err(ClientError::SecretLost)));
+    let kinds: Vec<RequestKind> = seen.lock().iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(kinds, [RequestKind::RefreshSession, RequestKind::EndSession]);
+}

@@ -96,6 +96,27 @@ fn permissions() -> Permissions {
     }
 }
 
+/// A new session with a refresh handle, for which another one ended.
+fn opened() -> Made {
+    let private = |bytes: &HandleBytes| Some(tessera_model::Private::new(bytes.to_vec()));
+    let mut refresh = handle();
+    refresh[1] = 3;
+    refresh[20..].copy_from_slice(b"\x01\x00\x00\x00mac of 16 bytes!");
+    let ends = Some(tessera_model::Deadline(186_086_400));
+    Made {
+        receipt: seen(),
+        subject: Some(PublicId::sample(1)),
+        session: Some(PublicId::sample(2)),
+        handle: private(&handle()),
+        expires: ends,
+        idle_until: ends,
+        refresh: private(&refresh),
+        refresh_until: ends,
+        evicted: vec![PublicId::sample(3)],
+        ..Made::default()
+    }
+}
+
 /// Every example: its name and its one frame.
 pub(crate) fn examples() -> Vec<(String, Outbox)> {
     let mut all = Vec::new();
@@ -151,6 +172,7 @@ pub(crate) fn examples() -> Vec<(String, Outbox)> {
         add(kind.name(), &|out| out.request(20, head(), &request));
     }
     add("Receipt", &|out| out.made(20, head(), &Made::sample(0)));
+    add("Receipt of a new session", &|out| out.made(20, head(), &opened()));
     add("Receipt of nothing new", &|out| out.made(20, head(), &Made::nothing(seen())));
     rows(&mut add);
     all
@@ -178,6 +200,8 @@ fn rows(add: &mut Add<'_>) {
     page::<WorkspaceRow>(add, "WorkspaceRow");
     page::<GrantRow>(add, "GrantRow");
     page::<SessionRow>(add, "SessionRow");
+    page::<ClientRow>(add, "ClientRow");
+    page::<RefreshKeyRow>(add, "RefreshKeyRow");
     page::<SettingsRow>(add, "SettingsRow");
 }
 
@@ -235,6 +259,8 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of WorkspaceRow" => page::<WorkspaceRow>(frame, out),
         "Rows of GrantRow" => page::<GrantRow>(frame, out),
         "Rows of SessionRow" => page::<SessionRow>(frame, out),
+        "Rows of ClientRow" => page::<ClientRow>(frame, out),
+        "Rows of RefreshKeyRow" => page::<RefreshKeyRow>(frame, out),
         "Rows of SettingsRow" => page::<SettingsRow>(frame, out),
         _ => page::<TenantRow>(frame, out),
     }

@@ -49,8 +49,8 @@ pub use outbox::Outbox;
 pub use permissions::{ListPermissions, PermissionName, Permissions};
 pub use request::{Request, RequestKind};
 pub use rows::{
-    AttributeRow, AttributeValueRow, GrantRow, IdentifierRow, KeyRow, PermissionRow, RoleRow, SessionRow,
-    SettingsRow, SubjectRow, TenantRow, WorkspaceRow,
+    AttributeRow, AttributeValueRow, ClientRow, GrantRow, IdentifierRow, KeyRow, PermissionRow,
+    RefreshKeyRow, RoleRow, SessionRow, SettingsRow, SubjectRow, TenantRow, WorkspaceRow,
 };
 pub use shape::{Page, Rows, RowsWriter, Shape};
 pub use surface::{codes_text, kinds_text};

@@ -28,6 +28,12 @@ shapes! {
         expires: Option<Deadline> = Expires,
         /// When it ends unless touched.
         idle_until: Option<Deadline> = IdleUntil,
+        /// Its refresh handle, 40 bytes, or the successor of the one that was used.
+        refresh: Option<Private> = RefreshHandle,
+        /// When the refresh handle ends unless used.
+        refresh_until: Option<Deadline> = RefreshUntil,
+        /// The public ids of the sessions that ended for it, oldest first.
+        evicted: Vec<PublicId> = Evicted,
         /// The new role.
         role: Option<u32> = RoleId,
         /// The new permission.
@@ -36,6 +42,10 @@ shapes! {
         workspace: Option<u32> = WorkspaceIndex,
         /// The new workspace's public id.
         workspace_id: Option<PublicId> = WorkspaceId,
+        /// The new client's index.
+        client: Option<u32> = ClientIndex,
+        /// The new refresh key's number.
+        refresh_key: Option<u32> = KeyNumber,
     }
 }
 
@@ -49,9 +59,19 @@ impl Made {
     /// The handle's text form, to be given to its holder.
     #[must_use]
     pub fn handle_text(&self) -> Option<String> {
-        let bytes = self.handle.as_ref()?.expose().try_into().ok()?;
-        Handle::parse(bytes).ok().map(|handle| handle.to_text())
+        text(self.handle.as_ref()?)
     }
+
+    /// The refresh handle's text form, to be given to its holder.
+    #[must_use]
+    pub fn refresh_text(&self) -> Option<String> {
+        text(self.refresh.as_ref()?)
+    }
+}
+
+fn text(handle: &Private) -> Option<String> {
+    let bytes = handle.expose().try_into().ok()?;
+    Handle::parse(bytes).ok().map(|handle| handle.to_text())
 }
 
 impl Outbox {

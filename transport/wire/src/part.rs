@@ -6,6 +6,7 @@ use crate::tag::Tag;
 use std::net::IpAddr;
 use tessera_model::limits::PATTERNS_MAX;
 use tessera_model::record::{AttributeKind, SubjectKind, SubjectStatus, TenantStatus};
+use tessera_model::refresh::RefreshMode;
 use tessera_model::time::DEADLINE_EPOCH_S;
 use tessera_model::{Deadline, IdentifierKind, Name, Pattern, Private, PublicId, TenantId};
 
@@ -182,6 +183,7 @@ numbered! {
     TenantStatus: TenantStatus::from_number, |status| status.number();
     SubjectStatus: SubjectStatus::from_number, |status| status.number();
     AttributeKind: AttributeKind::from_number, |kind| kind.number();
+    RefreshMode: RefreshMode::from_number, |mode| mode.number();
     IdentifierKind: IdentifierKind::from_number, |kind| kind.number();
     SubjectKind: subject_kind, |kind| match kind { SubjectKind::Person => 1, SubjectKind::Machine => 2 };
 }

@@ -4,9 +4,14 @@ use crate::fault::WireError;
 use crate::fields::{FieldValue, FieldsReader, FieldsWriter};
 use crate::part::{Part, kind_number, number, small, text};
 use crate::tag::Tag;
-use tessera_model::limits::{ATTRIBUTE_BYTES_MAX, ATTRIBUTES_PER_SUBJECT_MAX, IDENTIFIERS_PER_SUBJECT_MAX};
+use tessera_model::limits::{
+    ATTRIBUTE_BYTES_MAX, ATTRIBUTES_PER_SUBJECT_MAX, EVICTED_MAX, IDENTIFIERS_PER_SUBJECT_MAX,
+};
 use tessera_model::record::AttributeValue;
-use tessera_model::{Epoch, Identifier, IdentifierKind, Name, Receipt, Revision, Setting, Settings};
+use tessera_model::refresh::ClientTerms;
+use tessera_model::{
+    Epoch, Identifier, IdentifierKind, Name, PublicId, Receipt, Revision, Setting, Settings,
+};
 
 impl Part for Vec<Identifier> {
     fn put(&self, tag: Tag, out: &mut FieldsWriter) {
@@ -82,6 +87,24 @@ impl Part for Vec<(Name, Option<AttributeValue>)> {
     }
 }
 
+impl Part for Vec<PublicId> {
+    fn put(&self, tag: Tag, out: &mut FieldsWriter) {
+        self.iter().for_each(|id| id.put(tag, out));
+    }
+
+    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
+        let mut ids = Self::new();
+        for value in from.all(tag) {
+            let FieldValue::Bytes(bytes) = value? else { return Err(WireError::BadField(tag)) };
+            if ids.len() == EVICTED_MAX {
+                return Err(WireError::Malformed(tag));
+            }
+            ids.push(bytes.try_into().map(PublicId).map_err(|_| WireError::BadField(tag))?);
+        }
+        Ok(ids)
+    }
+}
+
 /// The tag of each setting.
 const SETTINGS: &[(Setting, Tag)] = &[
     (Setting::SessionTtl, Tag::SessionTtl),
@@ -96,6 +119,11 @@ const SETTINGS: &[(Setting, Tag)] = &[
     (Setting::SignInFailures, Tag::SignInFailuresMax),
     (Setting::SourceFailures, Tag::SourceFailuresMax),
     (Setting::SourceRefill, Tag::SourceRefill),
+    (Setting::Refresh, Tag::RefreshMode),
+    (Setting::RefreshTtl, Tag::RefreshTtl),
+    (Setting::RefreshGrace, Tag::RefreshGrace),
+    (Setting::SessionsMax, Tag::SessionsMax),
+    (Setting::SessionsOverLimit, Tag::SessionsOverLimit),
 ];
 
 /// Each setting under its own tag.
@@ -114,6 +142,29 @@ impl Part for Settings {
             settings.set(*setting, small(*tag, from)?);
         }
         Ok(settings)
+    }
+}
+
+/// Each of a client's terms under its own tag.
+impl Part for ClientTerms {
+    fn put(&self, tag: Tag, out: &mut FieldsWriter) {
+        self.refresh.put(tag, out);
+        self.session_ttl_s.put(Tag::SessionTtl, out);
+        self.session_idle_s.put(Tag::SessionIdle, out);
+        self.refresh_ttl_s.put(Tag::RefreshTtl, out);
+        self.sessions_max.put(Tag::SessionsMax, out);
+        self.evict.put(Tag::Evict, out);
+    }
+
+    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
+        Ok(Self {
+            refresh: Part::take(tag, from)?,
+            session_ttl_s: small(Tag::SessionTtl, from)?,
+            session_idle_s: small(Tag::SessionIdle, from)?,
+            refresh_ttl_s: small(Tag::RefreshTtl, from)?,
+            sessions_max: small(Tag::SessionsMax, from)?,
+            evict: Part::take(Tag::Evict, from)?,
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use crate::part::Part;
 use crate::tag::Tag;
 use std::net::IpAddr;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
+use tessera_model::refresh::ClientTerms;
 use tessera_model::{Deadline, Identifier, Name, Pattern, Private, PublicId, Settings, TenantId};
 
 macro_rules! requests {
@@ -127,6 +128,11 @@ requests! {
     ChangeSettings = 0x100A -> Made {
         /// The new settings, each under its own tag.
         settings: Settings = SessionTtl,
+    };
+    /// Makes a new refresh key; older ones stay for the sessions that need them, or are dropped at once.
+    RotateRefreshKeys = 0x100B -> Made {
+        /// Drops the older ones at once: sessions with a refresh handle by them end.
+        now: bool = AtOnce,
     };
     /// Makes a subject.
     CreateSubject = 0x1014 -> Made {
@@ -292,6 +298,12 @@ requests! {
     };
     /// Ends all sessions of the tenant.
     EndTenantSessions = 0x104A -> Made {};
+    /// Uses a refresh handle: the session's idle end moves, and the reply holds the handle's successor. A
+    /// handle that was replaced before ends its session.
+    RefreshSession = 0x104B -> Made {
+        /// The refresh handle, 40 bytes.
+        handle: Private = RefreshHandle,
+    };
     /// Makes an API key.
     CreateKey = 0x1050 -> Made {
         /// Whose it will be.
@@ -302,11 +314,32 @@ requests! {
         expires: Deadline = Expires,
         /// What it is for.
         description: Private = Description,
+        /// The client that sessions are opened through when this key opens them; none for the default.
+        client: Option<Name> = Client,
     };
     /// Ends a key.
     RevokeKey = 0x1051 -> Made {
         /// Its public id.
         key: PublicId = Session,
+    };
+    /// Makes a client.
+    CreateClient = 0x105A -> Made {
+        /// Its name.
+        name: Name = Name,
+        /// What its sessions are like, each part under its own tag.
+        terms: ClientTerms = RefreshMode,
+    };
+    /// Changes what a client's sessions are like, as a whole.
+    ChangeClient = 0x105B -> Made {
+        /// Its name.
+        name: Name = Name,
+        /// What its sessions are like from now on, each part under its own tag.
+        terms: ClientTerms = RefreshMode,
+    };
+    /// Deletes a client: the sessions that were opened through it end.
+    DeleteClient = 0x105C -> Made {
+        /// Its name.
+        name: Name = Name,
     };
     /// Signs a person in with a password. The connection's credential needs `tessera.sessions.open`.
     SignIn = 0x1800 -> Made {
@@ -402,6 +435,20 @@ requests! {
     };
     /// The tenant's settings.
     ReadSettings = 0x200D -> SettingsRow {};
+    /// The clients.
+    ListClients = 0x200E -> ClientRow {
+        /// Where the page begins.
+        after: Option<Private> = After,
+        /// How many rows at most.
+        limit: u32 = Limit,
+    };
+    /// One client by name.
+    ReadClient = 0x200F -> ClientRow {
+        /// Its name.
+        name: Name = Name,
+    };
+    /// The refresh keys.
+    ListRefreshKeys = 0x2010 -> RefreshKeyRow {};
     /// The live keys of a subject, or of the whole tenant.
     ListKeys = 0x2020 -> KeyRow {
         /// Whose; none for everybody's.

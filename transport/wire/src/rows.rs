@@ -2,6 +2,7 @@
 
 use crate::shape::shapes;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
+use tessera_model::refresh::ClientTerms;
 use tessera_model::{Deadline, Identifier, Name, Pattern, Private, PublicId, Settings, TenantId};
 
 shapes! {
@@ -130,6 +131,30 @@ shapes! {
         patterns: Vec<Pattern> = Pattern,
         /// What it is for.
         description: Private = Description,
+        /// The index of the client that it names.
+        client: Option<u32> = ClientIndex,
+        /// That client's name; none when it was deleted.
+        client_name: Option<Name> = Client,
+    }
+    /// A client.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    ClientRow {
+        /// Its dense index.
+        index: u32 = ClientIndex,
+        /// Its name.
+        name: Name = Name,
+        /// What its sessions are like, each part under its own tag.
+        terms: ClientTerms = RefreshMode,
+    }
+    /// A refresh key.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+    RefreshKeyRow {
+        /// Its number, 1 to 255.
+        number: u32 = KeyNumber,
+        /// When it was made.
+        created: Deadline = Created,
+        /// Whether refresh handles are made by it now.
+        current: bool = IsCurrent,
     }
     /// The tenant's settings.
     #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
+use tessera_model::refresh::{ClientTerms, RefreshMode};
 use tessera_model::{
     Deadline, Epoch, Identifier, IdentifierKind, Name, Pattern, Private, PublicId, Receipt, Revision,
     Settings, TenantId,
@@ -61,6 +62,15 @@ samples! {
         let mut all: Vec<_> = values.into_iter().map(|value| (name("tier"), value)).collect();
         all.truncate(1 + usize::try_from(nth % 4).expect("small"));
         all
+    };
+    Vec<PublicId>: |nth| (0..nth % 3).map(PublicId::sample).collect();
+    ClientTerms: |nth| ClientTerms {
+        refresh: pick(&[RefreshMode::Rotating, RefreshMode::Fixed, RefreshMode::Off], nth),
+        session_ttl_s: 3_600 + u32::sample(nth),
+        session_idle_s: 0,
+        refresh_ttl_s: 600,
+        sessions_max: u32::sample(nth),
+        evict: bool::sample(nth),
     };
     Settings: |nth| Settings { session_ttl_s: 3_600 + u32::sample(nth), ..Settings::default() };
     Receipt: |nth| Receipt { epoch: Epoch(1), revision: Revision(41 + nth) };

@@ -53,6 +53,8 @@ pub(crate) const SHAPES: &[(&str, Parts)] = &[
     ("GrantRow", rows::GrantRow::PARTS),
     ("SessionRow", rows::SessionRow::PARTS),
     ("KeyRow", rows::KeyRow::PARTS),
+    ("ClientRow", rows::ClientRow::PARTS),
+    ("RefreshKeyRow", rows::RefreshKeyRow::PARTS),
     ("SettingsRow", rows::SettingsRow::PARTS),
 ];
 

@@ -115,9 +115,15 @@ tags! {
     Description = 75;
     /// When a key was last used, to the minute, seconds since 1970; 0 for never.
     LastUsed = 76;
-    /// Absolute lifetime of a session, s.
+    /// A session's refresh handle, 40 bytes.
+    RefreshHandle = 77;
+    /// When a refresh handle ends unless used, seconds since 1970.
+    RefreshUntil = 78;
+    /// The public id of a session that ended for a new one; oldest first.
+    Evicted = 79;
+    /// Absolute lifetime of a session, s; of a client 0 for the tenant's.
     SessionTtl = 80;
-    /// Idle lifetime of a session, s.
+    /// Idle lifetime of a session, s; of a client 0 for the tenant's.
     SessionIdle = 81;
     /// Argon2id memory, KiB.
     ArgonMemory = 82;
@@ -127,6 +133,26 @@ tags! {
     ArgonLanes = 84;
     /// Fewest bytes of a password.
     PasswordBytesMin = 85;
+    /// A client's name.
+    Client = 90;
+    /// A client's dense index.
+    ClientIndex = 91;
+    /// Whether sessions come with a refresh handle: 0 off, 1 fixed, 2 rotating.
+    RefreshMode = 92;
+    /// Lifetime of a refresh handle, s; of a client 0 for the tenant's.
+    RefreshTtl = 93;
+    /// How long a replaced refresh handle gives its successor again, s.
+    RefreshGrace = 94;
+    /// Live sessions of one subject, at most; of a client 0 for no limit but the tenant's.
+    SessionsMax = 95;
+    /// Of a client, over that limit: whether the oldest session ends, or the new one is refused.
+    Evict = 96;
+    /// A refresh key's number.
+    KeyNumber = 97;
+    /// Whether refresh handles are made by it now.
+    IsCurrent = 98;
+    /// Whether older refresh keys are dropped at once.
+    AtOnce = 99;
     /// Whether a password is taken away at once.
     Clear = 100;
     /// Where a request came from: 4 bytes (IPv4) or 16 (IPv6).
@@ -147,4 +173,6 @@ tags! {
     SourceFailuresMax = 114;
     /// How long it takes until a source has one more, s.
     SourceRefill = 115;
+    /// Beyond the limit of a subject's sessions: 0 the new one is refused, 1 the oldest one ends.
+    SessionsOverLimit = 116;
 }

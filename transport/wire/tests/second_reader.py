@@ -142,10 +142,12 @@ def check(text):
         if kind in requests:
             tags = [field["tag"] for field in value["fields"]]
             known = set(requests[kind])
-            # Pairs (25 before 26, 31 after 30) and settings (80 to 99, 110 to 129) bring tags of their own.
+            # Pairs (25 before 26, 31 after 30), settings (80 to 99, 110 to 129) and a client's terms bring tags
+            # of their own.
             known |= {25} if 26 in known else set()
             known |= {31} if 30 in known else set()
             known |= set(range(80, 100)) | set(range(110, 130)) if 80 in known else set()
+            known |= {80, 81, 93, 95, 96} if 92 in known else set()
             assert set(tags) <= known, name
             for field in value["fields"]:
                 assert field["kind"] in (4, 5) or field["len"] == 0, name

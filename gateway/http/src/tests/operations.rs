@@ -9,7 +9,13 @@ use std::collections::BTreeSet;
 use tessera_model::CommandKind;
 
 /// Commands that are not ordered over HTTP in their own shape.
-const ELSEWHERE: [CommandKind; 6] = [
+const ELSEWHERE: [CommandKind; 11] = [
+    // Over the wire only.
+    CommandKind::RotateRefreshKeys,
+    CommandKind::RefreshSession,
+    CommandKind::CreateClient,
+    CommandKind::ChangeClient,
+    CommandKind::DeleteClient,
     // The node's own.
     CommandKind::OfferBootstrap,
     CommandKind::RehashPassword,

@@ -1,0 +1,109 @@
+//! Where the refresh of each place stands: 12 bytes by place, the actor's own, read by nobody else.
+
+use tessera_model::refresh::{EndReason, REFRESH_INDEX_MAX, RefreshRecord};
+use tessera_model::{ClientIndex, Deadline};
+
+/// LIMIT: places of one chunk: 1,024 × 12 B.
+const CHUNK: usize = CHUNK_PLACES as usize;
+const CHUNK_PLACES: u32 = 1_024;
+
+/// Number and index (low byte and the rest), rotated at, client. Of what has ended: why, 0, 0.
+type Words = [u32; 3];
+
+/// The positions of one tenant. Chunks without a position do not exist.
+#[derive(Default)]
+pub(super) struct Positions(Vec<Option<Box<[Words; CHUNK]>>>);
+
+impl Positions {
+    fn words(&self, place: u32) -> Words {
+        let at = place as usize;
+        let chunk = self.0.get(at / CHUNK).and_then(Option::as_ref);
+        chunk.and_then(|chunk| chunk.get(at % CHUNK)).copied().unwrap_or_default()
+    }
+
+    fn put(&mut self, place: u32, words: Words) {
+        let at = place as usize;
+        if words == Words::default() && self.0.get(at / CHUNK).is_none_or(Option::is_none) {
+            return;
+        }
+        if self.0.len() <= at / CHUNK {
+            self.0.resize(at / CHUNK + 1, None);
+        }
+        if let Some(chunk) = self.0.get_mut(at / CHUNK) {
+            let chunk = chunk.get_or_insert_with(|| Box::new([Words::default(); CHUNK]));
+            if let Some(held) = chunk.get_mut(at % CHUNK) {
+                *held = words;
+            }
+        }
+    }
+
+    /// The position of what lives at a place.
+    pub(super) fn read(&self, place: u32) -> RefreshRecord {
+        let [position, rotated_at, client] = self.words(place);
+        let [number, i0, i1, i2] = position.to_le_bytes();
+        RefreshRecord {
+            number,
+            index: u32::from_le_bytes([i0, i1, i2, 0]),
+            rotated_at: Deadline(rotated_at),
+            client: ClientIndex(client),
+        }
+    }
+
+    /// What lives at a place stands here now.
+    pub(super) fn write(&mut self, place: u32, record: &RefreshRecord) {
+        let [i0, i1, i2, _] = record.index.min(REFRESH_INDEX_MAX).to_le_bytes();
+        let position = u32::from_le_bytes([record.number, i0, i1, i2]);
+        self.put(place, [position, record.rotated_at.0, record.client.0]);
+    }
+
+    /// Why what lived at a place has ended.
+    pub(super) fn reason(&self, place: u32) -> EndReason {
+        let [number, ..] = self.words(place);
+        u8::try_from(number).ok().and_then(EndReason::from_number).unwrap_or_default()
+    }
+
+    /// What lived at a place has ended.
+    pub(super) fn end(&mut self, place: u32, reason: EndReason) {
+        let number = if reason == EndReason::Ordered { 0 } else { u32::from(reason.number()) };
+        self.put(place, [number, 0, 0]);
+    }
+
+    /// Every place below `used` that may have a position, with it. Of places that have ended it says
+    /// nothing true: the caller looks whether somebody lives there.
+    pub(super) fn each(&self, used: u32) -> impl Iterator<Item = (u32, RefreshRecord)> + '_ {
+        let chunks = (0_u32..).step_by(CHUNK).zip(&self.0).filter(|(_, chunk)| chunk.is_some());
+        let places = chunks.flat_map(move |(first, _)| first..first.saturating_add(CHUNK_PLACES).min(used));
+        places.map(|place| (place, self.read(place)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: positions read back as written, by place, and of others there is none.
+    #[test]
+    fn positions_read_back() {
+        let mut positions = Positions::default();
+        let record = |no: u32| RefreshRecord {
+            number: (no % 255) as u8 + 1,
+            index: no % (REFRESH_INDEX_MAX + 1),
+            rotated_at: Deadline(no),
+            client: ClientIndex(no / 3),
+        };
+        let places = [0, 1, 1_023, 1_024, 70_000, (1 << 24) - 1];
+        for place in places {
+            positions.write(place, &record(place));
+        }
+        for place in places {
+            assert_eq!(positions.read(place), record(place));
+        }
+        assert_eq!(positions.read(2), RefreshRecord::default());
+        let seen: Vec<_> = positions.each(70_001).filter(|(_, record)| record.number != 0).collect();
+        assert_eq!(seen, [0, 1, 1_023, 1_024, 70_000].map(|place| (place, record(place))));
+        positions.end(1_024, EndReason::RefreshReused);
+        positions.end(5, EndReason::Ordered);
+        assert_eq!(positions.reason(1_024), EndReason::RefreshReused);
+        assert_eq!(positions.reason(5), EndReason::Ordered);
+    }
+}
