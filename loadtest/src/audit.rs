@@ -3,7 +3,7 @@
 use crate::facts::{Answer, Facts};
 use crate::history::History;
 use crate::moment::Moment;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tessera_client::Client;
@@ -39,6 +39,17 @@ pub struct Held {
     pub handle: HandleBytes,
 }
 
+/// The refresh handles of a session that the load holds.
+#[derive(Clone, Copy)]
+pub struct Family {
+    /// The one to use next.
+    pub current: HandleBytes,
+    /// How often it was replaced.
+    pub index: u32,
+    /// The first one, which is spent once it was replaced twice.
+    pub first: HandleBytes,
+}
+
 /// A subject of the load.
 pub struct Subject {
     /// Its public id.
@@ -49,6 +60,8 @@ pub struct Subject {
     pub history: Mutex<History<State>>,
     /// Handles, the newest last.
     pub held: Mutex<Vec<Held>>,
+    /// Refresh handles by session; those of ended sessions go with the next use.
+    pub families: Mutex<BTreeMap<PublicId, Family>>,
 }
 
 impl Subject {
@@ -62,6 +75,13 @@ impl Subject {
             all.remove(ended.unwrap_or(0));
         }
         all.push(held);
+    }
+
+    /// Remembers the refresh handle that came with a session.
+    pub fn keep(&self, session: PublicId, refresh: Option<HandleBytes>) {
+        if let Some(first) = refresh {
+            lock(&self.families).insert(session, Family { current: first, index: 0, first });
+        }
     }
 
     /// The newest state.
@@ -115,6 +135,8 @@ pub struct Auditor {
     pub writes: AtomicU64,
     /// Of these, sessions that were ended.
     pub revocations: AtomicU64,
+    /// Refreshes whose answer was compared.
+    pub refreshes: AtomicU64,
     /// Lists that were read again.
     pub rereads: AtomicU64,
     /// Lists that no possible state gives: an acknowledged write is missing, or one that was refused is there.
@@ -151,6 +173,16 @@ impl Auditor {
                 "tenant {}: an answer of revision {} after a receipt of revision {}",
                 tenant.name, decision.seen.revision, asked.floor
             ));
+        }
+        right
+    }
+
+    /// Compares the answer to a refresh. True when it is right.
+    pub fn refreshed(&self, subject: &Subject, right: bool, what: impl FnOnce() -> String) -> bool {
+        self.refreshes.fetch_add(1, Ordering::Relaxed);
+        if !right {
+            self.wrong.fetch_add(1, Ordering::Relaxed);
+            self.example(format!("subject {}: {}", subject.id, what()));
         }
         right
     }

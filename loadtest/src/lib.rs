@@ -12,6 +12,7 @@ pub mod history;
 pub mod moment;
 pub mod node;
 pub mod operation;
+pub mod refresh;
 pub mod report;
 pub mod run;
 pub mod seeded;

@@ -3,6 +3,7 @@
 use crate::audit::{Asked, Auditor, Held, Subject, Tenant, lock};
 use crate::facts::{PERMISSIONS, ROLES};
 use crate::moment::{Moment, Stopwatch};
+use crate::refresh::refresh;
 use crate::report::Kind;
 use crate::seeded::Seeded;
 use crate::write::{Outcome, Write, change, edit_role};
@@ -104,8 +105,9 @@ pub fn draw(random: &mut Seeded, writes: u32) -> Kind {
     match random.below(100) {
         0..20 => Kind::SignIn,
         20..45 => Kind::Open,
-        45..75 => Kind::Revoke,
-        75..98 => Kind::Grant,
+        45..72 => Kind::Revoke,
+        72..88 => Kind::Grant,
+        88..98 => Kind::Refresh,
         _ => Kind::Role,
     }
 }
@@ -130,6 +132,7 @@ impl Load {
                 None => self.check(tenant, random).await,
                 Some(outcome) => ended(&outcome),
             },
+            Kind::Refresh => self.refresh(tenant, random).await,
             Kind::SignIn | Kind::Open | Kind::Revoke | Kind::Grant => self.write(kind, tenant, random).await,
         }
     }
@@ -145,8 +148,18 @@ impl Load {
             Kind::Revoke if may_open && !may_end => Write::Open,
             Kind::SignIn | Kind::Open | Kind::Revoke if !may_end => Write::Grant(role(random)),
             Kind::Grant => Write::Grant(role(random)),
-            Kind::Revoke | Kind::SignIn | Kind::Open | Kind::Check | Kind::Batch | Kind::Role => {
-                if random.below(20) == 0 { Write::EndAll } else { Write::End }
+            Kind::Revoke
+            | Kind::SignIn
+            | Kind::Open
+            | Kind::Check
+            | Kind::Batch
+            | Kind::Refresh
+            | Kind::Role => {
+                if random.below(20) == 0 {
+                    Write::EndAll
+                } else {
+                    Write::End
+                }
             }
         };
         let pick = random.below(u32::MAX);
@@ -162,6 +175,22 @@ impl Load {
                 Write::SignIn | Write::Open | Write::End | Write::EndAll => 0,
             };
             self.ask(tenant, subject, held, permission).await;
+        }
+        ended(&outcome)
+    }
+
+    /// Uses a refresh handle; one in twenty is spent, and ends its session.
+    async fn refresh(&self, tenant: &Tenant, random: &mut Seeded) -> Ended {
+        let Some(subject) = pick(&tenant.subjects, random) else { return Ended::Idle };
+        let (spent, drawn) = (random.below(20) == 0, random.below(u32::MAX));
+        let with = (&self.auditor, self.watch);
+        let Some((outcome, session)) = refresh(with, tenant, subject, (spent, drawn)).await else {
+            return Ended::Idle;
+        };
+        // In force at the next check: ask at once.
+        let held = lock(&subject.held).iter().find(|held| held.session == session).copied();
+        if let Some(held) = held {
+            self.ask(tenant, subject, held, 0).await;
         }
         ended(&outcome)
     }

@@ -19,6 +19,8 @@ pub enum Kind {
     Open,
     /// One session, or all of a subject's, ended.
     Revoke,
+    /// A refresh handle used: the current one, or one that was replaced long ago.
+    Refresh,
     /// A role granted or taken back.
     Grant,
     /// A role edited.
@@ -35,6 +37,7 @@ impl Kind {
             Self::SignIn => "sign-in",
             Self::Open => "open",
             Self::Revoke => "revoke",
+            Self::Refresh => "refresh",
             Self::Grant => "grant",
             Self::Role => "role",
         }
@@ -121,6 +124,8 @@ pub struct Audited {
     pub writes: u64,
     /// Of these, revocations.
     pub revocations: u64,
+    /// Refreshes whose answer was compared: a successor, or a spent handle's refusal.
+    pub refreshes: u64,
     /// Lists read again and compared.
     pub rereads: u64,
     /// Wrong answers.
@@ -198,6 +203,7 @@ impl Audited {
             certain: count(&auditor.certain),
             writes: count(&auditor.writes),
             revocations: count(&auditor.revocations),
+            refreshes: count(&auditor.refreshes),
             rereads: count(&auditor.rereads),
             wrong: count(&auditor.wrong),
             stale: count(&auditor.stale),
@@ -248,11 +254,12 @@ impl Report {
         }
         let audited = &self.audited;
         out.push_str(&format!(
-            "\naudited {} checks ({} with one right answer), {} acknowledged writes ({} revocations), {} lists read again\nwrong {}, stale {}, lost {}; {} outcomes stayed unknown, {} subjects could not be read again\n",
+            "\naudited {} checks ({} with one right answer), {} acknowledged writes ({} revocations), {} refreshes, {} lists read again\nwrong {}, stale {}, lost {}; {} outcomes stayed unknown, {} subjects could not be read again\n",
             audited.checks,
             audited.certain,
             audited.writes,
             audited.revocations,
+            audited.refreshes,
             audited.rereads,
             audited.wrong,
             audited.stale,

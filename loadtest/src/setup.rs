@@ -7,6 +7,7 @@ use crate::history::History;
 use crate::moment::Stopwatch;
 use crate::node::Node;
 use crate::operation::{First, Load};
+use crate::refresh::refresh_of;
 use crate::write::PASSWORD;
 use indicatif::ProgressBar;
 use std::collections::BTreeSet;
@@ -126,8 +127,8 @@ pub async fn build(args: &Args, reach: &Reach, operator: &Client, bar: &Progress
 }
 
 async fn tenant(name: String, client: Client, count: u32, bar: &ProgressBar) -> Result<Tenant, Why> {
-    // Cheap hashes: the load is not about Argon2's cost.
-    let settings = Settings { argon_memory_kib: 64, argon_passes: 1, ..Settings::default() };
+    // Cheap hashes: the load is not about Argon2's cost. Refresh handles rotate.
+    let settings = Settings { argon_memory_kib: 64, argon_passes: 1, refresh: 2, ..Settings::default() };
     must(&client, &Request::ChangeSettings { settings }).await?;
     for permission in PERMISSIONS {
         must(&client, &Request::RegisterPermission { name: Name::new(permission)? }).await?;
@@ -174,15 +175,18 @@ async fn subject(client: &Client, number: u32) -> Result<Subject, Why> {
         must(client, &Request::Grant { subject: id, role, workspace: None, from, until }).await?;
         facts.granted = 1;
     }
-    let mut all = Vec::new();
+    let (mut all, mut kept) = (Vec::new(), Vec::new());
     for _ in 0..2 {
         let made = must(client, &Request::OpenSession { subject: id }).await?;
         let handle = made.handle.as_ref().and_then(|handle| handle.expose().try_into().ok());
         // A repeat's handle is not given again; the session is there all the same.
         let session = made.session.ok_or("the session got no id")?;
         facts.live.insert(session);
+        kept.push((session, refresh_of(&made)));
         all.extend(handle.map(|handle| Held { session, handle }));
     }
     let history = Mutex::new(History::new(State { facts, opening: false }));
-    Ok(Subject { id, email, history, held: Mutex::new(all) })
+    let subject = Subject { id, email, history, held: Mutex::new(all), families: Mutex::default() };
+    kept.into_iter().for_each(|(session, refresh)| subject.keep(session, refresh));
+    Ok(subject)
 }

@@ -3,6 +3,7 @@
 use crate::audit::{Auditor, Held, Subject, Tenant, lock};
 use crate::facts::{EDITED, ROLES, patterns};
 use crate::moment::Stopwatch;
+use crate::refresh::refresh_of;
 use std::time::{Duration, Instant};
 use tessera_client::wire::{Made, Request, SessionRow, TENANT_OF_CONNECTION};
 use tessera_client::{Client, ClientError};
@@ -173,6 +174,7 @@ pub async fn change(
         let handle = made.handle.as_ref().and_then(|handle| handle.expose().try_into().ok());
         if let (Some(session), Some(handle)) = (made.session, handle) {
             made_one = Some(Held { session, handle });
+            subject.keep(session, refresh_of(made));
             subject.hold(Held { session, handle });
         }
     }

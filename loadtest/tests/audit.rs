@@ -39,7 +39,7 @@ fn a_killed_node_loses_nothing_and_answers_right() {
     let (output, report) = run(folder.path(), &arguments, None);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert!(report["kills"].as_u64().is_some_and(|kills| kills >= 2), "{report}");
-    for of in ["checks", "certain", "writes", "revocations", "rereads"] {
+    for of in ["checks", "certain", "writes", "revocations", "refreshes", "rereads"] {
         assert!(count(&report, of) > 0, "{of}");
     }
     for of in ["wrong", "stale", "lost", "unread"] {

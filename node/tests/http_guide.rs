@@ -159,6 +159,23 @@ fn small_applications_are_protected() {
             format!("{status} {session} {url}; {status} {url}; {status} -H 'Authorization: Bearer x' {url}");
         assert_eq!(bash(folder.path(), &asked), "200403403", "{url}");
     }
+    let ask = format!("curl -sS --fail-with-body -H 'Authorization: Bearer {}'", key.trim());
+    let signed_in = format!(
+        "{ask} -X PATCH --json '{{\"refresh\":\"rotating\"}}' http://{http}/v1/settings > /dev/null
+         {ask} --json '{{\"identifiers\":[\"kim@example.org\"],\"password\":\"a long pass phrase\"}}' \
+           http://{http}/v1/subjects > /dev/null
+         {ask} --json '{{\"identifier\":\"kim@example.org\",\"password\":\"a long pass phrase\"}}' \
+           http://{http}/v1/sign-in | sed 's/.*\"refresh_handle\":\"\\([^\"]*\\)\".*/\\1/'"
+    );
+    let mut refresh = bash(folder.path(), &signed_in).trim().to_owned();
+    for (_, url) in &applications {
+        let url = url.replace("/orders", "/refresh");
+        let next = bash(folder.path(), &format!("curl -sS -d {refresh} {url}"));
+        assert!(next.starts_with("tref_") && next != refresh, "{url}: {next}");
+        let bad = format!("{status} -d tref_x {url}; {status} -d {next} {}", url.replace("/refresh", "/"));
+        assert_eq!(bash(folder.path(), &bad), "403403", "{url}");
+        refresh = next;
+    }
     drop(node);
     for (_, url) in &applications {
         assert_eq!(bash(folder.path(), &format!("{status} {session} {url}")), "403", "{url}");

@@ -6,9 +6,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tessera_client::wire::{IdentifierRow, Made, Request, TENANT_OF_CONNECTION};
-use tessera_client::{Client, ClientError, Config, Trust};
+use tessera_client::{Client, ClientError, Config, Found, Trust};
 use tessera_model::record::SubjectKind;
-use tessera_model::{Deadline, Identifier, Name, Pattern, Private, Refusal, Settings};
+use tessera_model::{
+    Deadline, Handle, HandleBytes, Identifier, Name, Pattern, Private, Receipt, Refusal, Settings,
+};
 
 /// The real binary in development mode; killed with its guard.
 struct Node {
@@ -188,4 +190,73 @@ async fn tc_1_failures_outlive_a_kill_of_the_real_binary() {
     let admin = node.client(folder.path(), Some(scene.admin_key)).await;
     let page = admin.list::<IdentifierRow>(&Request::ListIdentifiers { subject }).await.expect("a list");
     assert_eq!(page.rows.iter().map(|row| row.failures).collect::<Vec<_>>(), [12]);
+}
+
+/// PROPERTY (TC-18, F-21): refreshes that were answered are done after kill -9 of the real binary: the
+/// newest handle goes on, a spent one ends its session; one that the kill left without an answer gives the
+/// same successor again, or its first.
+#[tokio::test]
+async fn tc_18_refreshes_outlive_a_kill_of_the_real_binary() {
+    const SESSIONS: usize = 8;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut node = Node::start(folder.path());
+    let scene = scene(&node, folder.path()).await;
+    let settings = Settings { refresh: 2, ..Settings::default() };
+    scene.admin.request(&Request::ChangeSettings { settings }).await.expect("changed");
+    let person =
+        Request::CreateSubject { kind: SubjectKind::Person, identifiers: Vec::new(), password: None };
+    let subject = scene.admin.request(&person).await.expect("created").subject.expect("an id");
+    let handle = |made: &Made| -> HandleBytes {
+        made.refresh.as_ref().expect("a refresh handle").expose().try_into().expect("40 bytes")
+    };
+    // Each family: what was given and acknowledged, the newest last.
+    let mut families = Vec::new();
+    for _ in 0..SESSIONS {
+        let opened = scene.admin.request(&Request::OpenSession { subject }).await.expect("opened");
+        families.push((text(&opened), vec![handle(&opened)]));
+    }
+    for (_, given) in &mut families {
+        for _ in 0..2 {
+            let newest = given.last().copied().expect("a handle");
+            given.push(handle(&scene.admin.refresh(&newest).await.expect("refreshed")));
+        }
+    }
+    // Refreshes without pause, until the node is killed under them.
+    let mut tasks = tokio::task::JoinSet::new();
+    for (session, mut given) in families {
+        let admin = scene.admin.with_deadline(Duration::from_millis(300));
+        tasks.spawn(async move {
+            while let Ok(made) = admin.refresh(given.last().expect("a handle")).await {
+                given.push(made.refresh.as_ref().expect("one").expose().try_into().expect("40 bytes"));
+            }
+            (session, given)
+        });
+    }
+    // Some have been answered by now: each is acknowledged on disk.
+    for _ in 0..50 {
+        assert!(scene.admin.is_permitted(&scene.session, "orders.read", None).await);
+    }
+    node.child.kill().expect("killed");
+    node.child.wait().expect("ended");
+    let families = tasks.join_all().await;
+    drop(node);
+    let node = Node::start(folder.path());
+    let admin = node.client(folder.path(), Some(scene.admin_key)).await;
+    for (number, (session, given)) in families.into_iter().enumerate() {
+        let newest = given.last().copied().expect("a handle");
+        let next = handle(&admin.refresh(&newest).await.expect("the acknowledged one goes on"));
+        assert!(!given.contains(&next));
+        // The same again by a new command id, as after a lost reply.
+        assert_eq!(handle(&admin.refresh(&newest).await.expect("repeated")), next);
+        let after = handle(&admin.refresh(&next).await.expect("the successor is alive"));
+        let shown = Handle::parse_text(&session).expect("a handle").to_bytes();
+        let alive = async || admin.introspect(&shown, Receipt::default()).await.expect("asked");
+        assert!(matches!(alive().await, Found::Alive(..)), "the session lives on");
+        // One that was spent before the kill, of a different age in each.
+        let spent = given.get(number % (given.len() - 1)).copied().expect("a spent one");
+        let refused = admin.refresh(&spent).await.err();
+        assert!(matches!(refused, Some(ClientError::Refused(Refusal::RefreshReused))), "{refused:?}");
+        assert!(matches!(alive().await, Found::Nothing(..)), "and its family has ended");
+        assert!(admin.refresh(&after).await.is_err());
+    }
 }

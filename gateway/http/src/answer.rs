@@ -79,7 +79,16 @@ pub(crate) fn made(done: &Done, number: Option<&str>) -> Object {
     if let Some(handle) = made.handle {
         object = object.with("handle", handle.to_text());
     }
-    for (name, at) in [("expires", made.expires), ("idle_until", made.idle_until)] {
+    if let Some(handle) = made.refresh {
+        object = object.with("refresh_handle", handle.to_text());
+    }
+    if !made.evicted.is_empty() {
+        let evicted: Vec<String> = made.evicted.iter().map(ToString::to_string).collect();
+        object = object.with("evicted", evicted);
+    }
+    for (name, at) in
+        [("expires", made.expires), ("idle_until", made.idle_until), ("refresh_until", made.refresh_until)]
+    {
         if at.is_some() {
             object = object.at(name, at);
         }

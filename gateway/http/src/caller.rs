@@ -18,6 +18,8 @@ pub(crate) const TENANT_HEADER: &str = "x-tenant-id";
 pub(crate) const CSRF_HEADER: &str = "x-csrf-token";
 /// The cookie of a browser's session (RFC 6265bis section 4.1.3.2: this host only, TLS only).
 pub(crate) const COOKIE: &str = "__Host-tessera";
+/// The cookie of a browser's refresh handle: as the session's.
+pub(crate) const REFRESH_COOKIE: &str = "__Host-tessera-refresh";
 /// How often a request looks whether its tenant has woken.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -149,7 +151,7 @@ pub(crate) fn csrf_token(handle: &HandleBytes) -> String {
 /// When there is none, or more than one, or another site may have made the request.
 fn shown(shared: &Shared, parts: &Parts, forward: bool) -> Result<(HandleBytes, bool), Problem> {
     let authorization = single(&parts.headers, header::AUTHORIZATION.as_str())?;
-    let cookie = cookie(&parts.headers)?;
+    let cookie = cookie(&parts.headers, COOKIE)?;
     match (authorization, cookie) {
         (Some(_), Some(_)) => {
             Err(Problem::unreadable("a bearer token and a cookie: show one").at("authorization"))
@@ -170,13 +172,14 @@ fn shown(shared: &Shared, parts: &Parts, forward: bool) -> Result<(HandleBytes, 
     }
 }
 
-fn cookie(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+/// The value of a cookie that may stand once only.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Result<Option<&'a str>, Problem> {
     let mut found = None;
     for value in headers.get_all(header::COOKIE) {
         let text = value.to_str().map_err(|_| Problem::unreadable("a header does not read").at("cookie"))?;
         for pair in text.split(';') {
             let Some((name, value)) = pair.trim().split_once('=') else { continue };
-            if name == COOKIE && found.replace(value).is_some() {
+            if name == wanted && found.replace(value).is_some() {
                 return Err(Problem::unreadable("a cookie stands twice").at("cookie"));
             }
         }

@@ -25,6 +25,7 @@ pub(crate) const fn record(act: Act) -> Option<List> {
             | CommandKind::ResumeSubject
             | CommandKind::ResetPassword => Some(List::Subject),
             CommandKind::RevokeKey => Some(List::Key),
+            CommandKind::ChangeClient | CommandKind::DeleteClient => Some(List::Client),
             CommandKind::SuspendTenant | CommandKind::ResumeTenant | CommandKind::DeleteTenant => {
                 Some(List::Tenant)
             }
@@ -36,7 +37,16 @@ pub(crate) const fn record(act: Act) -> Option<List> {
 
 /// Whether a list is one record, with a tag of its own.
 pub(crate) const fn is_record(list: List) -> bool {
-    matches!(list, List::Settings | List::Role | List::Workspace | List::Subject | List::Tenant | List::Key)
+    matches!(
+        list,
+        List::Settings
+            | List::Role
+            | List::Workspace
+            | List::Subject
+            | List::Tenant
+            | List::Key
+            | List::Client
+    )
 }
 
 /// The strong tag of a record: the same for the same content.

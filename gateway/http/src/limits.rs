@@ -30,6 +30,9 @@ pub struct Limits {
     pub credential_per_second: u32,
     /// LIMIT: requests per second of one source that show no credential, or one that opens nothing.
     pub source_per_second: u32,
+    /// LIMIT: refreshes per second from one IPv4 address or IPv6 /64. Each costs a hash before anybody is asked:
+    /// 20,000 are 2 ms of a core.
+    pub refreshes_per_second: u32,
     /// LIMIT: requests per second of one tenant.
     pub tenant_per_second: u32,
 }
@@ -48,6 +51,7 @@ impl Default for Limits {
             wake: Duration::from_secs(2),
             credential_per_second: 1_000_000,
             source_per_second: 50,
+            refreshes_per_second: 20_000,
             tenant_per_second: 1_000_000,
         }
     }

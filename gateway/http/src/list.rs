@@ -14,6 +14,7 @@ use tessera_engine::{Bound, Engine, KeyFound, Listing, Page, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{AttributeKind, AttributeValue, RoleRecord, SubjectKind, SubjectRecord};
 use tessera_model::record::{TenantRecord, WorkspaceRecord};
+use tessera_model::refresh::ClientRecord;
 use tessera_model::{Deadline, IdentifierKind, Name, PublicId, Refusal, TenantId};
 
 /// The permission of services that read names without a person behind them.
@@ -145,6 +146,11 @@ fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) 
             let found = engine.read(view).key(id).ok_or(Refusal::SessionUnknown)?;
             Ok(key(engine, bound, &found)?.value())
         }
+        List::Clients => Ok(page(listing.clients(cursor, limit), |row| client(row))),
+        List::Client => Ok(client(listing.client_named(&name()?).ok_or(Refusal::ClientUnknown)?).value()),
+        List::RefreshKeys => Ok(whole(listing.refresh_keys().map(|(number, created, current)| {
+            Object::new().with("number", number).until("created", created).with("current", current)
+        }))),
         List::Settings => Ok(settings::members(&listing.settings(), Object::new()).value()),
     }
 }
@@ -241,8 +247,22 @@ fn key(engine: &Engine, bound: &Bound, key: &KeyFound) -> Result<Object, Problem
         .at("created", Some(key.found.authenticated_at))
         .at("expires", Some(key.found.expires))
         .until("last_used", key.last_used)
-        .with("patterns", patterns);
+        .with("patterns", patterns)
+        .with("client", key.client.as_ref().and_then(|(_, name)| name.as_ref().map(Name::to_string)));
     Ok(object.with("description", String::from_utf8_lossy(description.expose()).into_owned()))
+}
+
+fn client(row: &ClientRecord) -> Object {
+    let terms = &row.terms;
+    Object::new()
+        .with("id", row.index.0)
+        .shown("name", &row.name)
+        .with("refresh", terms.refresh.name())
+        .with("session_ttl_s", terms.session_ttl_s)
+        .with("session_idle_s", terms.session_idle_s)
+        .with("refresh_ttl_s", terms.refresh_ttl_s)
+        .with("sessions_max", terms.sessions_max)
+        .with("over_limit", if terms.evict { "evict" } else { "refuse" })
 }
 
 fn keys(engine: &Engine, bound: &Bound, found: Page<KeyFound>) -> Result<Value, Problem> {

@@ -4,6 +4,7 @@ use crate::operation::{Answer, Field, Needs, Operation, Shape, Stand};
 use crate::table::OPERATIONS;
 use serde_json::{Map, Value, json};
 use tessera_model::Settings;
+use tessera_model::settings::SettingUnit;
 
 /// The whole document.
 pub(crate) fn document() -> Value {
@@ -179,17 +180,22 @@ fn object(names: &[&str]) -> Value {
 /// A member of an answer, by its name: one name means one thing everywhere.
 fn member(name: &str) -> Value {
     match name {
-        "created" | "expires" | "idle_until" | "valid_until" | "authenticated_at" | "last_used" | "from"
-        | "until" => {
+        "created" | "expires" | "idle_until" | "refresh_until" | "valid_until" | "authenticated_at"
+        | "last_used" | "from" | "until" => {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
-        "active" | "repeated" | "inherits" | "has_password" => json!({ "type": "boolean" }),
-        "reason_code" | "iat" | "exp" | "index" | "ended" | "role_id" => json!({ "type": "integer" }),
+        "active" | "repeated" | "inherits" | "has_password" | "current" => json!({ "type": "boolean" }),
+        "reason_code" | "iat" | "exp" | "index" | "ended" | "role_id" | "number" => {
+            json!({ "type": "integer" })
+        }
         "decision" => json!({ "type": "string", "enum": ["permit", "deny"] }),
         "subject" | "sub" | "session" => json!({ "type": "string", "format": "uuid" }),
-        "permissions" | "workspaces" | "patterns" | "decisions" => json!({ "type": "array", "items": {} }),
-        "workspace" | "parent" | "csrf_token" => json!({ "type": ["string", "integer", "null"] }),
+        "permissions" | "workspaces" | "patterns" | "decisions" | "evicted" => {
+            json!({ "type": "array", "items": {} })
+        }
+        "workspace" | "parent" | "csrf_token" | "client" => json!({ "type": ["string", "integer", "null"] }),
         "id" | "value" | "permission" | "role" => json!({}),
+        "over_limit" => json!({ "type": "string", "enum": SettingUnit::OverLimit.choices() }),
         _ => match Settings::named(name).map(|info| info.unit.choices()) {
             Some([]) => json!({ "type": "integer" }),
             Some(choices) => json!({ "type": "string", "enum": choices }),

@@ -209,12 +209,16 @@ pub(crate) enum List {
     Keys,
     KeysOf,
     Key,
+    Clients,
+    Client,
+    RefreshKeys,
 }
 
 /// What begins with a proof, or is about the caller.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Own {
     SignIn,
+    Refresh,
     Touch,
     ChangePassword,
     EndThis,

@@ -7,14 +7,17 @@ use crate::door::Shared;
 use crate::input::{Input, ill_formed};
 use crate::operation::{Act, Own};
 use crate::problem::Problem;
+use crate::serve;
 use crate::settings;
+use crate::value;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, header};
 use serde_json::Value;
 use tessera_engine::{Bound, Done};
+use tessera_model::refresh::{ClientTerms, RefreshMode};
 use tessera_model::{
-    Command, CommandId, CommandKind, HandleBytes, Identifier, Private, PublicId, Refusal, Settings,
-    SubjectIndex, TenantId,
+    Command, CommandId, CommandKind, Handle, HandleBytes, Identifier, Private, PublicId, Refusal, Settings,
+    SubjectIndex, TenantId, UnixMillis,
 };
 
 /// The header whose value is the command's id (draft-ietf-httpapi-idempotency-key-header).
@@ -57,7 +60,7 @@ pub(crate) async fn perform(
     shared: &Shared,
     caller: &Caller,
     (act, id): (Act, CommandId),
-    input: &Input,
+    (parts, input): (&Parts, &Input),
 ) -> Result<Answered, Problem> {
     let plain = |value: Value| (value, Vec::new());
     match act {
@@ -65,6 +68,7 @@ pub(crate) async fn perform(
             let done = order(shared, &caller.bound, id, kind, input).await?;
             Ok(plain(answer::made(&done, number(kind)).value()))
         }
+        Act::Own(Own::Refresh) => refresh(shared, caller, id, (parts, input)).await,
         Act::Own(Own::SignIn) => sign_in(shared, &caller.bound, id, input).await,
         Act::Own(own) => own_act(shared, caller, (own, id), input).await,
         Act::Ask(_) | Act::List(_) => Err(Problem::failed()),
@@ -81,6 +85,8 @@ const fn number(kind: CommandKind) -> Option<&'static str> {
         40 => Some("permission"),
         41 => Some("role"),
         50 => Some("workspace"),
+        11 => Some("number"),
+        90 => Some("client"),
         _ => None,
     }
 }
@@ -142,12 +148,23 @@ async fn order(
             let found = behind(shared, bound, &required(input.handle("handle")?, "handle")?)?;
             Command::TouchSession { place: found.place, generation: found.generation }
         }
+        CommandKind::ChangeClient => {
+            let name = required(input.name("name")?, "name")?;
+            if !engine.may(bound, kind.permission()) {
+                return Err(Refusal::Unauthorized.into());
+            }
+            let listing = ask::view(shared, bound)?.listing();
+            let known = listing.client_named(&name).ok_or(Refusal::ClientUnknown)?;
+            let terms = terms(known.terms, input)?;
+            Command::ChangeClient { name, terms }
+        }
         plain => command_of(shared, plain, input)?,
     };
     Ok(engine.submit(bound, id, command).await?)
 }
 
 /// The command behind an operation that carries all that it needs.
+#[expect(clippy::too_many_lines, reason = "one arm for each command")]
 #[expect(clippy::wildcard_enum_match_arm, reason = "what is not mapped is refused")]
 fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Command, Problem> {
     let subject = || required(input.public_id("subject")?, "subject");
@@ -212,9 +229,64 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
             description: input.secret("description"),
             client: input.name("client")?,
         },
+        CommandKind::CreateClient => {
+            Command::CreateClient { name: named("name")?, terms: terms(ClientTerms::default(), input)? }
+        }
+        CommandKind::DeleteClient => Command::DeleteClient { name: named("name")? },
+        CommandKind::RotateRefreshKeys => {
+            Command::RotateRefreshKeys { now: input.bool("now")?.unwrap_or(false) }
+        }
         CommandKind::RevokeKey => Command::RevokeKey { key: required(input.public_id("key")?, "key")? },
         _ => return Err(Refusal::Malformed.into()),
     })
+}
+
+/// A client's terms with what a request names; the rest stays.
+fn terms(now: ClientTerms, input: &Input) -> Result<ClientTerms, Problem> {
+    let modes = [RefreshMode::Off, RefreshMode::Fixed, RefreshMode::Rotating];
+    let mode = input.text("refresh").and_then(|name| modes.into_iter().find(|mode| mode.name() == name));
+    Ok(ClientTerms {
+        refresh: mode.unwrap_or(now.refresh),
+        session_ttl_s: input.count("session_ttl_s")?.unwrap_or(now.session_ttl_s),
+        session_idle_s: input.count("session_idle_s")?.unwrap_or(now.session_idle_s),
+        refresh_ttl_s: input.count("refresh_ttl_s")?.unwrap_or(now.refresh_ttl_s),
+        sessions_max: input.count("sessions_max")?.unwrap_or(now.sessions_max),
+        evict: input.text("over_limit").map_or(now.evict, |word| word == "evict"),
+    })
+}
+
+/// A cookie that scripts do not see, until a handle's end.
+fn cookie(
+    shared: &Shared,
+    name: &str,
+    handle: &Handle,
+    end: Option<UnixMillis>,
+) -> Result<(HeaderName, HeaderValue), Problem> {
+    let seconds = end.map_or(0, |end| end.0.saturating_sub(shared.engine.now().0) / 1_000);
+    let text =
+        format!("{name}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}", handle.to_text());
+    let value = HeaderValue::from_str(&text).map_err(|_| Problem::failed())?;
+    Ok((header::SET_COOKIE, value))
+}
+
+/// Uses a refresh handle: of the content, or a browser's own of the cookie, whose successor goes there again.
+async fn refresh(
+    shared: &Shared,
+    caller: &Caller,
+    id: CommandId,
+    (parts, input): (&Parts, &Input),
+) -> Result<Answered, Problem> {
+    let shown = input.handle("refresh_handle")?;
+    let kept = if caller.cookie { caller::cookie(&parts.headers, caller::REFRESH_COOKIE)? } else { None };
+    let from_cookie = shown.is_none();
+    let handle = required(shown.or_else(|| kept.and_then(value::handle)), "refresh_handle")?;
+    serve::may_refresh(shared, parts)?;
+    let mut done = shared.engine.refresh(&caller.bound, id, &handle).await?;
+    let mut headers = Vec::new();
+    if from_cookie && let Some(next) = done.made.refresh.take() {
+        headers.push(cookie(shared, caller::REFRESH_COOKIE, &next, done.made.refresh_until)?);
+    }
+    Ok((answer::made(&done, None).value(), headers))
 }
 
 /// Signs a person in; a browser gets the session in a cookie and the token that goes beside it.
@@ -232,27 +304,28 @@ async fn sign_in(shared: &Shared, bound: &Bound, id: CommandId, input: &Input) -
         // A repeat: the cookie was given once.
         return Ok((answer::made(&done, None).value(), Vec::new()));
     };
-    let seconds = done.made.expires.map_or(0, |end| end.0.saturating_sub(shared.engine.now().0) / 1_000);
-    let text = format!(
-        "{}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}",
-        caller::COOKIE,
-        handle.to_text()
-    );
-    let value = HeaderValue::from_str(&text).map_err(|_| Problem::failed())?;
+    let mut headers = vec![cookie(shared, caller::COOKIE, &handle, done.made.expires)?];
     let mut shown = done;
-    // The script beside the cookie has no use for the secret in it.
+    // The script beside the cookies has no use for the secrets in them.
     shown.made.handle = None;
+    if let Some(refresh) = shown.made.refresh.take() {
+        headers.push(cookie(shared, caller::REFRESH_COOKIE, &refresh, shown.made.refresh_until)?);
+    }
     let token = caller::csrf_token(&handle.to_bytes());
-    Ok((answer::made(&shown, None).with("csrf_token", token).value(), vec![(header::SET_COOKIE, value)]))
+    Ok((answer::made(&shown, None).with("csrf_token", token).value(), headers))
 }
 
-/// Takes the cookie from a browser.
+/// Takes the cookies from a browser.
 fn forget(caller: &Caller) -> Vec<(HeaderName, HeaderValue)> {
     if !caller.cookie {
         return Vec::new();
     }
-    let text = "__Host-tessera=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0";
-    vec![(header::SET_COOKIE, HeaderValue::from_static(text))]
+    [
+        "__Host-tessera=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0",
+        "__Host-tessera-refresh=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0",
+    ]
+    .map(|text| (header::SET_COOKIE, HeaderValue::from_static(text)))
+    .into()
 }
 
 /// What a caller does about itself.
@@ -265,7 +338,8 @@ async fn own_act(
     let (engine, bound) = (&shared.engine, &caller.bound);
     let plain = |done: &Done| (answer::made(done, None).value(), Vec::new());
     match own {
-        Own::SignIn => sign_in(shared, bound, id, input).await,
+        // They are performed before.
+        Own::SignIn | Own::Refresh => Err(Problem::failed()),
         Own::Touch => {
             let found = behind(shared, bound, &caller.handle)?;
             let command = Command::TouchSession { place: found.place, generation: found.generation };

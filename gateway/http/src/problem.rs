@@ -29,8 +29,8 @@ pub(crate) struct Problem {
 /// The status that stands for a refusal.
 const fn status_of(code: u16) -> StatusCode {
     match code {
-        200 | 202 | 215 | 219 | 224 => StatusCode::FORBIDDEN,
-        201 | 203 | 205..=210 | 228 | 230 => StatusCode::NOT_FOUND,
+        200 | 202 | 215 | 219 | 224 | 235..=238 => StatusCode::FORBIDDEN,
+        201 | 203 | 205..=210 | 228 | 230 | 239 => StatusCode::NOT_FOUND,
         213 | 214 => StatusCode::BAD_REQUEST,
         212 | 216 | 217 | 218 | 222 | 227 => StatusCode::UNPROCESSABLE_ENTITY,
         229 => StatusCode::INSUFFICIENT_STORAGE,

@@ -57,6 +57,13 @@ fn stranger(shared: &Shared, origin: &Origin) -> Result<(), Problem> {
     taken.map_err(|wait| over_budget(shared, wait))
 }
 
+/// Takes a refresh from the budget of where it comes from, before its hash is computed.
+pub(crate) fn may_refresh(shared: &Shared, parts: &Parts) -> Result<(), Problem> {
+    let origin = parts.extensions.get::<Origin>().ok_or_else(Problem::failed)?;
+    let taken = shared.refreshes.take(network(origin.address), 1, shared.engine.now());
+    taken.map_err(|wait| over_budget(shared, wait))
+}
+
 fn over_budget(shared: &Shared, wait: u32) -> Problem {
     add(&shared.counters.over_budget, 1);
     Problem::over_budget(wait)
@@ -105,9 +112,13 @@ async fn attempt(
                 None => None,
             };
             condition::hold(shared, &caller, (operation, parts), &input).await?;
-            let (value, headers): Answered = order::perform(shared, &caller, (act, id), &input).await?;
+            let (value, headers): Answered =
+                order::perform(shared, &caller, (act, id), (parts, &input)).await?;
             let mut response = ok(value)?;
-            response.headers_mut().extend(headers);
+            // Two cookies are two headers.
+            for (name, value) in headers {
+                response.headers_mut().append(name, value);
+            }
             Ok(response)
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::operation::{Act, Answer, Ask, Field, List, Needs, Operation, Own, Shape, Verb};
 use tessera_model::CommandKind as Kind;
+use tessera_model::settings::SettingUnit;
 
 const SUBJECT: Field = Field::path("subject", Shape::Subject, "public id of the subject");
 const TENANT: Field = Field::path("tenant_ref", Shape::Tenant, "id or name of the tenant");
@@ -18,12 +19,50 @@ const NOTHING: Answer = Answer::Made(&[]);
 const SUBJECT_ROW: &[&str] = &["subject", "index", "kind", "status", "has_password"];
 const SESSION_ROW: &[&str] = &["session", "kind", "created", "expires", "idle_until"];
 const KEY_ROW: &[&str] =
-    &["session", "subject", "created", "expires", "last_used", "patterns", "description"];
+    &["session", "subject", "created", "expires", "last_used", "patterns", "client", "description"];
 const ROLE_ROW: &[&str] = &["id", "name", "patterns"];
 const WORKSPACE_ROW: &[&str] = &["index", "id", "name", "parent", "inherits"];
 const TENANT_ROW: &[&str] = &["tenant", "name", "status", "created"];
 const SETTINGS_ROW: &[&str] = &crate::settings::NAMES;
-const SESSION_MADE: Answer = Answer::Made(&["subject", "session", "handle", "expires", "idle_until"]);
+const CLIENT_ROW: &[&str] = &[
+    "id",
+    "name",
+    "refresh",
+    "session_ttl_s",
+    "session_idle_s",
+    "refresh_ttl_s",
+    "sessions_max",
+    "over_limit",
+];
+const SESSION_MADE: Answer = Answer::Made(&[
+    "subject",
+    "session",
+    "handle",
+    "expires",
+    "idle_until",
+    "refresh_handle",
+    "refresh_until",
+    "evicted",
+]);
+const CLIENT: Field = Field::path("name", Shape::Name, "the client's");
+const CLIENT_REFRESH: Field = Field::maybe(
+    "refresh",
+    Shape::Choice(SettingUnit::Refresh.choices()),
+    "whether its sessions have a refresh handle",
+);
+const CLIENT_TTL: Field =
+    Field::maybe("session_ttl_s", Shape::Count, "absolute lifetime of a session; 0 for the tenant's");
+const CLIENT_IDLE: Field =
+    Field::maybe("session_idle_s", Shape::Count, "idle lifetime of a session; 0 for the tenant's");
+const CLIENT_REFRESH_TTL: Field =
+    Field::maybe("refresh_ttl_s", Shape::Count, "lifetime of a refresh handle; 0 for the tenant's");
+const CLIENT_SESSIONS: Field = Field::maybe(
+    "sessions_max",
+    Shape::Count,
+    "live sessions of one subject through it; 0 for no limit but the tenant's",
+);
+const CLIENT_OVER: Field =
+    Field::maybe("over_limit", Shape::Choice(SettingUnit::OverLimit.choices()), "what happens beyond that");
 
 const SUBJECTS: Needs = Needs::Permission("tessera.admin.subjects");
 const TENANTS: Needs = Needs::Permission("tessera.admin.tenants");
@@ -33,6 +72,7 @@ const GRANTS: Needs = Needs::Permission("tessera.admin.grants");
 const SESSIONS: Needs = Needs::Permission("tessera.admin.sessions");
 const SETTINGS: Needs = Needs::Permission("tessera.admin.settings");
 const KEYS: Needs = Needs::Permission("tessera.admin.keys");
+const CLIENTS: Needs = Needs::Permission("tessera.admin.clients");
 const OPEN: Needs = Needs::Permission("tessera.sessions.open");
 
 macro_rules! table {
@@ -85,6 +125,9 @@ table! {
          Field::maybe("address", Shape::Text, "where the person's request came from, with the permission tessera.address"),
          Field::maybe("cookie", Shape::Bool, "give the session to a browser, in a __Host- cookie")],
         SESSION_MADE, Act::Own(Own::SignIn);
+    "refresh" Post "/v1/refresh", Needs::Credential, "Uses a refresh handle: the session's idle end moves, and a rotating client's handle is replaced.",
+        [Field::maybe("refresh_handle", Shape::Handle, "the session's; without it, that of the browser's cookie")],
+        Answer::Made(&["subject", "session", "expires", "idle_until", "refresh_handle", "refresh_until"]), Act::Own(Own::Refresh);
     "set_up_password" Post "/v1/password/set-up", Needs::Nothing, "Sets a password with a one-time secret; its subject's sessions end.",
         [Field::body("secret", Shape::Handle, "as `reset_password` gave it"),
          Field::body("password", Shape::Password, "in the clear")],
@@ -219,6 +262,23 @@ table! {
         [Field::path("session", Shape::Session, "public id")], NOTHING, Act::Order(Kind::EndSession);
     "end_tenant_sessions" Delete "/v1/sessions", SESSIONS, "Ends all sessions of the tenant.", [],
         NOTHING, Act::Order(Kind::EndTenantSessions);
+    "list_clients" Get "/v1/clients", CLIENTS, "The clients: what sessions are like that are opened through a key which names one.",
+        [CURSOR, LIMIT], Answer::Page(CLIENT_ROW), Act::List(List::Clients);
+    "create_client" Post "/v1/clients", CLIENTS, "Makes a client. What is left out is as the tenant's settings say, and `refresh` is off.",
+        [NAME, CLIENT_REFRESH, CLIENT_TTL, CLIENT_IDLE, CLIENT_REFRESH_TTL, CLIENT_SESSIONS, CLIENT_OVER],
+        Answer::Made(&["client"]), Act::Order(Kind::CreateClient);
+    "read_client" Get "/v1/clients/{name}", CLIENTS, "One client.", [CLIENT],
+        Answer::One(CLIENT_ROW), Act::List(List::Client);
+    "change_client" Patch "/v1/clients/{name}", CLIENTS, "Changes some of a client's terms (RFC 7396); they act at the next opening and refresh.",
+        [CLIENT, CLIENT_REFRESH, CLIENT_TTL, CLIENT_IDLE, CLIENT_REFRESH_TTL, CLIENT_SESSIONS, CLIENT_OVER],
+        NOTHING, Act::Order(Kind::ChangeClient);
+    "delete_client" Delete "/v1/clients/{name}", CLIENTS, "Deletes a client: its sessions end, keys that name it open no more.", [CLIENT],
+        NOTHING, Act::Order(Kind::DeleteClient);
+    "list_refresh_keys" Get "/v1/refresh-keys", SETTINGS, "The keys that refresh handles are made by.", [],
+        Answer::Page(&["number", "created", "current"]), Act::List(List::RefreshKeys);
+    "rotate_refresh_keys" Post "/v1/refresh-keys/rotate", SETTINGS, "Makes a new refresh key; nobody is signed out.",
+        [Field::maybe("now", Shape::Bool, "older keys are leaked: they go at once, and their sessions end")],
+        Answer::Made(&["number"]), Act::Order(Kind::RotateRefreshKeys);
     "list_keys" Get "/v1/keys", KEYS, "The tenant's API keys.", [CURSOR, LIMIT],
         Answer::Page(KEY_ROW), Act::List(List::Keys);
     "list_keys_of" Get "/v1/subjects/{subject}/keys", Needs::OwnOr("tessera.admin.keys"), "The API keys of a subject.",

@@ -121,7 +121,7 @@ impl Place {
     pub(crate) fn put_refresh(self, answer: Answer, made: &Made) -> Result<Answer, CtlError> {
         let Some(handle) = made.refresh_text() else { return Ok(answer) };
         let Some((path, kept)) = self.0 else {
-            return Ok(answer.with("refresh", handle.clone()).line(format!(
+            return Ok(answer.with("refresh_handle", handle.clone()).line(format!(
                 "\n  {handle}\n\nThis refresh handle is shown once: keep it where only its holder can read it."
             )));
         };
@@ -131,7 +131,9 @@ impl Place {
                 answer.with("refresh_file", shown.clone()).line(format!("Its refresh handle is in {shown}."))
             }
             // Better on the terminal than lost.
-            Err(error) => answer.with("refresh", handle.clone()).line(format!("{error}\n\n  {handle}\n")),
+            Err(error) => {
+                answer.with("refresh_handle", handle.clone()).line(format!("{error}\n\n  {handle}\n"))
+            }
         })
     }
 

@@ -298,7 +298,7 @@ fn refreshes(asked: &mut Asked) {
     );
     let second = asked.ask(0, open);
     assert_eq!(second["evicted"][0], first["session"]);
-    assert!(second["refresh"].as_str().expect("a handle").starts_with("tref_"));
+    assert!(second["refresh_handle"].as_str().expect("a handle").starts_with("tref_"));
     assert_eq!(asked.ask(1, refresh)["error"]["code"], 208);
     assert_eq!(asked.ask(0, "tessera keys rotate-refresh --tenant acme")["number"], 2);
     assert_eq!(asked.ask(0, "tessera keys list --tenant acme")["keys"][1]["current"], true);

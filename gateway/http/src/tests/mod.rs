@@ -4,6 +4,7 @@ mod browser;
 mod decisions;
 mod hostile;
 mod operations;
+mod refresh;
 
 use crate::{Door, DoorConfig, Limits};
 use serde_json::{Value, json};
@@ -82,8 +83,14 @@ fn parse(bytes: &[u8]) -> Reply {
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|word| word.parse().ok());
-    let headers = lines.filter_map(|line| line.split_once(": ")).map(|(n, v)| (n.to_owned(), v.to_owned()));
-    Reply { status: status.unwrap_or(0), headers: headers.collect(), text: body.to_owned() }
+    let mut headers = BTreeMap::<String, String>::new();
+    for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+        // One that stands twice is two lines.
+        let known = headers.entry(name.to_owned()).or_default();
+        known.push_str(if known.is_empty() { "" } else { "\n" });
+        known.push_str(value);
+    }
+    Reply { status: status.unwrap_or(0), headers, text: body.to_owned() }
 }
 
 impl House {

@@ -9,13 +9,9 @@ use std::collections::BTreeSet;
 use tessera_model::CommandKind;
 
 /// Commands that are not ordered over HTTP in their own shape.
-const ELSEWHERE: [CommandKind; 11] = [
-    // Over the wire only.
-    CommandKind::RotateRefreshKeys,
+const ELSEWHERE: [CommandKind; 7] = [
+    // A handle, or a browser's cookie: `refresh`.
     CommandKind::RefreshSession,
-    CommandKind::CreateClient,
-    CommandKind::ChangeClient,
-    CommandKind::DeleteClient,
     // The node's own.
     CommandKind::OfferBootstrap,
     CommandKind::RehashPassword,
