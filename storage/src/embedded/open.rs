@@ -148,8 +148,8 @@ impl Embedded {
         let mut journal = Journal::new(Arc::clone(&files), identity.salt, &end);
         if let Some(last) = &recovered.last {
             write_last_again(&mut journal, &files, last, &mut recovered.tail)?;
-            files.keep_one_free();
-            if files.counts().3 {
+            // Nobody who starts waits for a file to be filled: the first who needs the room does.
+            if files.has_none_free() {
                 journal.enter_reserve();
             }
         }

@@ -171,11 +171,9 @@ impl Files {
         self.inner.lock().move_to_free(last)
     }
 
-    /// Prepares a file if none is free.
-    pub(crate) fn keep_one_free(&self) {
-        if self.inner.lock().free() == 0 {
-            self.prepare();
-        }
+    /// Whether every file holds frames.
+    pub(crate) fn has_none_free(&self) -> bool {
+        self.inner.lock().free() == 0
     }
 
     /// Frees the files whose last frame is covered.
@@ -243,14 +241,20 @@ impl Files {
         }
     }
 
-    /// Whether a file is free again after the reserve was used, so that everyone may write. Without a
-    /// preparing thread, each call tries for one.
-    pub(crate) fn is_relieved(&self) -> bool {
-        if !self.inner.lock().threaded {
-            self.inner.lock().full = false;
+    /// Whether a file is free again beside the current one, so that everyone may write; `waits` for the
+    /// one that is being prepared. Without a preparing thread, each call tries for one.
+    pub(crate) fn is_relieved(&self, waits: bool) -> bool {
+        let mut inner = self.inner.lock();
+        if !inner.threaded {
+            inner.full = false;
+            drop(inner);
             self.prepare();
+            inner = self.inner.lock();
         }
-        let inner = self.inner.lock();
+        while waits && inner.threaded && !inner.full && !inner.stopping && inner.free() == 0 {
+            self.changed.notify_all();
+            self.changed.wait(&mut inner);
+        }
         !inner.full && inner.free() > 0
     }
 

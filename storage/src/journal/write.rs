@@ -81,7 +81,7 @@ impl Journal {
 
     /// Makes room for `bytes` more: in this file, or in the next one.
     pub(crate) fn make_room(&mut self, bytes: usize, narrow: bool) -> Result<(), StorageError> {
-        if self.in_reserve && self.files.is_relieved() {
+        if self.in_reserve && self.files.is_relieved(!narrow) {
             self.in_reserve = false;
         }
         if self.in_reserve && !narrow {
