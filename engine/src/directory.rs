@@ -7,7 +7,7 @@ use arc_swap::{ArcSwapOption, Guard};
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use ractor::ActorRef;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use tessera_model::record::TenantStatus;
@@ -52,6 +52,8 @@ impl Standing {
 
 /// LIMIT: panics of one command before it is quarantined.
 pub(crate) const STRIKES_MAX: u8 = 3;
+/// LIMIT: what is told of one tenant's damage until the next start; some 200 bytes each.
+const DAMAGE_TOLD_MAX: usize = 64;
 /// LIMIT: commands whose panics are counted per tenant; the oldest ids go first.
 const STRUCK_COMMANDS_MAX: usize = 1_024;
 
@@ -66,6 +68,8 @@ pub struct Entry {
     pub(crate) intake: Intake,
     pub(crate) actor: Mutex<Option<ActorRef<TenantMessage>>>,
     strikes: Mutex<BTreeMap<CommandId, u8>>,
+    /// What of it read wrong and was told.
+    damage: Mutex<BTreeSet<String>>,
 }
 
 impl Entry {
@@ -79,6 +83,7 @@ impl Entry {
             intake: Intake::default(),
             actor: Mutex::new(None),
             strikes: Mutex::new(BTreeMap::new()),
+            damage: Mutex::default(),
         }
     }
 
@@ -134,6 +139,17 @@ impl Entry {
 
     pub(crate) fn idle_for(&self, now: UnixMillis) -> u64 {
         now.0.saturating_sub(self.used_ms.load(Ordering::Relaxed))
+    }
+
+    /// Notes something that reads wrong; true when it is news that is to be told.
+    pub(crate) fn note_damage(&self, what: String) -> bool {
+        let mut damage = self.damage.lock();
+        damage.len() < DAMAGE_TOLD_MAX && damage.insert(what)
+    }
+
+    /// Whether something of it read wrong since the node's start.
+    pub(crate) fn is_damaged(&self) -> bool {
+        !self.damage.lock().is_empty()
     }
 
     /// Counts a panic of a command.

@@ -3,6 +3,7 @@
 use crate::bound::Bound;
 use crate::check::{Live, alive};
 use crate::engine::Engine;
+use crate::house::House;
 use crate::list::Page;
 use crate::order::RootCell;
 use crate::read::PermissionList;
@@ -55,7 +56,7 @@ impl Engine {
     /// The identifiers of a subject, from its cold rows. It may wait for the disk.
     ///
     /// # Errors
-    /// `NotReady` when the rows cannot be read.
+    /// `TenantFailed` when a row is damaged, `NotReady` when the node is ending.
     pub fn identifiers(&self, bound: &Bound, subject: SubjectIndex) -> Result<Vec<Identifier>, Refusal> {
         let rows = self.cold_rows(bound, RowKind::Identifier, subject)?;
         Ok(rows
@@ -71,7 +72,7 @@ impl Engine {
     /// The undeclared attributes of a subject, from its cold rows. It may wait for the disk.
     ///
     /// # Errors
-    /// `NotReady` when the rows cannot be read.
+    /// `TenantFailed` when a row is damaged, `NotReady` when the node is ending.
     pub fn profile(&self, bound: &Bound, subject: SubjectIndex) -> Result<Vec<(Name, Private)>, Refusal> {
         let rows = self.cold_rows(bound, RowKind::Profile, subject)?;
         Ok(rows
@@ -86,11 +87,12 @@ impl Engine {
     /// What a key is for, from its cold row. It may wait for the disk.
     ///
     /// # Errors
-    /// `NotReady` when the row cannot be read.
+    /// `TenantFailed` when the row is damaged, `NotReady` when the node is ending.
     pub fn key_description(&self, bound: &Bound, found: &Introspection) -> Result<Private, Refusal> {
         let key = Row::description_key(found.subject_index, found.place, found.generation);
         let read = self.house.store.row(bound.entry.tenant, RowKind::KeyDescription, &key);
-        Ok(read.map_err(|_| Refusal::NotReady)?.value.unwrap_or_else(|| Private::new(Vec::new())))
+        let read = read.map_err(|error| House::unread(&bound.entry, &error))?;
+        Ok(read.value.unwrap_or_else(|| Private::new(Vec::new())))
     }
 
     fn cold_rows(
@@ -100,7 +102,8 @@ impl Engine {
         subject: SubjectIndex,
     ) -> Result<Vec<(Vec<u8>, Private)>, Refusal> {
         let key = Row::subject_key(subject, &[]);
-        self.house.store.rows(bound.entry.tenant, kind, &key, COLD_ROWS_MAX).map_err(|_| Refusal::NotReady)
+        let read = self.house.store.rows(bound.entry.tenant, kind, &key, COLD_ROWS_MAX);
+        read.map_err(|error| House::unread(&bound.entry, &error).into())
     }
 }
 

@@ -64,6 +64,8 @@ pub struct EngineUsage {
     pub awake: usize,
     /// Tenants whose stored data is damaged.
     pub failed: usize,
+    /// Tenants of which something read wrong when it was asked for, and that go on otherwise.
+    pub damaged: usize,
     /// About how many bytes the tenants in memory take.
     pub awake_bytes: usize,
     /// Tenants that were loaded.
@@ -235,7 +237,9 @@ impl Engine {
                 usage.table_bytes += view.table_bytes();
                 usage.awake_bytes += view.bytes();
             }
-            usage.failed += usize::from(entry.standing() == Standing::Failed);
+            let failed = entry.standing() == Standing::Failed;
+            usage.failed += usize::from(failed);
+            usage.damaged += usize::from(!failed && entry.is_damaged());
             usage.waiting += entry.intake.len();
         }
         usage.woken = self.house.woken.load(Ordering::Relaxed);

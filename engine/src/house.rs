@@ -14,7 +14,10 @@ use tessera_crypto::digest::Tagger;
 use tessera_crypto::pool::PasswordPool;
 use tessera_model::record::TenantStatus;
 use tessera_model::{CellId, TenantId, UnixMillis};
-use tessera_storage::Store;
+use tessera_storage::{StorageError, Store};
+
+/// Whether this build has the planted faults that the proofs must notice; a node that is shipped has none.
+pub const PLANTED: bool = cfg!(feature = "planted");
 
 /// Settings of the engine on one node.
 #[derive(Clone, Copy, Debug)]
@@ -183,6 +186,18 @@ impl House {
         }
         self.wake(entry);
         HelloRefusal::NotReady
+    }
+
+    /// What is answered when something of a tenant could not be read. What passes is NotReady; all else is
+    /// the tenant's damage, and stands in the log once, with where it is.
+    pub(crate) fn unread(entry: &Entry, error: &StorageError) -> HelloRefusal {
+        if matches!(error, StorageError::LaneStopped | StorageError::Busy) {
+            return HelloRefusal::NotReady;
+        }
+        if entry.note_damage(error.to_string()) {
+            tracing::error!(tenant = %entry.tenant, %error, "a part of a tenant cannot be read: who needs it is refused");
+        }
+        HelloRefusal::Failed
     }
 
     pub(crate) fn tell(&self, message: SupervisorMessage) {

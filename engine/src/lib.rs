@@ -40,7 +40,7 @@ pub use bound::{Bound, HelloRefusal};
 pub use directory::{Entry, Standing};
 pub use door::KeyFound;
 pub use engine::{Engine, EngineUsage, StartError};
-pub use house::EngineConfig;
+pub use house::{EngineConfig, PLANTED};
 pub use list::{Listing, Page};
 pub use read::PermissionList;
 pub use seam::{Clock, Entropy};

@@ -78,10 +78,10 @@ impl Ring {
     /// whatever it is.
     ///
     /// # Errors
-    /// `SessionUnknown` when it was not, `NotReady` when nobody can tell.
+    /// `SessionUnknown` when it was not, `TenantFailed` when nobody can tell: the load has told why.
     pub(crate) fn verify(&self, handle: &Handle, tag: Option<[u8; 16]>) -> Result<Unsigned, Refusal> {
         if matches!(self, Self::Unreadable) {
-            return Err(Refusal::NotReady);
+            return Err(Refusal::TenantFailed);
         }
         let RefreshSecret { number, index, mac } = RefreshSecret::parse(&handle.secret);
         let key = self.key(number);
@@ -124,7 +124,7 @@ mod tests {
         assert!(ring.kept(&[1]).verify(&handle, Some([4; 16])).is_err());
         assert!(ring.with(2, [3; 32]).verify(&handle, Some([4; 16])).is_err());
         assert!(ring.kept(&[1]).sign(CellId(7), TenantId(9), &unsigned()).is_none());
-        assert!(matches!(Ring::Unreadable.verify(&handle, Some([4; 16])), Err(Refusal::NotReady)));
+        assert!(matches!(Ring::Unreadable.verify(&handle, Some([4; 16])), Err(Refusal::TenantFailed)));
     }
 
     /// PROPERTY: no single changed bit of a refresh handle verifies (TC-20). METHOD: every bit of its 40

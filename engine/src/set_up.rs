@@ -7,6 +7,7 @@ use crate::admit::Done;
 use crate::bound::{Bound, HelloRefusal};
 use crate::directory::{Entry, Standing};
 use crate::engine::Engine;
+use crate::house::House;
 use crate::submit::{self, SubmitError};
 use std::sync::Arc;
 use tessera_crypto::compare::equal;
@@ -31,7 +32,7 @@ impl Engine {
             return Err(HelloRefusal::Failed);
         }
         let row = self.house.store.row(entry.tenant, RowKind::SetUp, &Row::subject_key(subject, &[]));
-        let offered = row.map_err(|_| HelloRefusal::Failed)?.value;
+        let offered = row.map_err(|error| House::unread(&entry, &error))?.value;
         if !offered.is_some_and(|offered| equal(offered.expose(), &tag)) {
             return Err(HelloRefusal::Refused);
         }

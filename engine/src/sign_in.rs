@@ -5,6 +5,7 @@ use crate::bound::Bound;
 use crate::directory::Entry;
 use crate::engine::Engine;
 use crate::guess::{Budget, Source};
+use crate::house::House;
 use crate::state::{FOR_EVER, own_key};
 use crate::submit::{self, SubmitError};
 use crate::view::View;
@@ -63,9 +64,11 @@ impl Engine {
     /// The keyed hash of an identifier in a tenant, on which uniqueness is decided.
     ///
     /// # Errors
-    /// `NotReady` when the tenant's keys cannot be read.
+    /// `TenantUnknown` for a tenant that does not exist, `TenantFailed` when its keys cannot be read.
     pub fn identifier_hash(&self, tenant: TenantId, identifier: &Identifier) -> Result<[u8; 16], Refusal> {
-        let keys = self.house.store.tenant_keys(tenant).map_err(|_| Refusal::NotReady)?;
+        let entry = self.house.entry(tenant).ok_or(Refusal::TenantUnknown)?;
+        let keys = self.house.store.tenant_keys(tenant);
+        let keys = keys.map_err(|error| House::unread(&entry, &error))?;
         let normal = identifier.normal().as_bytes();
         Ok(identifier_hash(keys.index.expose(), identifier.kind().number(), normal))
     }
@@ -300,7 +303,7 @@ impl Engine {
         let index = record.map_or(SubjectIndex(0), |record| record.index);
         let key = Row::subject_key(index, &[]);
         let row = self.house.store.row(bound.entry.tenant, RowKind::Password, &key);
-        let stored = row.map_err(|_| Refusal::NotReady)?.value;
+        let stored = row.map_err(|error| Refusal::from(House::unread(&bound.entry, &error)))?.value;
         let stored = stored.and_then(|value| String::from_utf8(value.expose().to_vec()).ok());
         let job = Job::Verify {
             password: password.expose().to_vec().into(),

@@ -100,9 +100,11 @@ impl Live {
         }
     }
 
-    /// What is damaged: tenants that have failed, and entries of the checkpoint.
-    pub(crate) fn damage(&self) -> (usize, u64) {
-        (self.engine.usage().failed, self.findings.count())
+    /// What is damaged: tenants that have failed, tenants of which a part could not be read, and entries of
+    /// the checkpoint.
+    pub(crate) fn damage(&self) -> (usize, usize, u64) {
+        let usage = self.engine.usage();
+        (usage.failed, usage.damaged, self.findings.count())
     }
 
     /// Where the HTTP door listens, if there is one.

@@ -79,9 +79,12 @@ async fn ready(State(shared): State<Shared>) -> impl IntoResponse {
     };
     let mut text = what.to_owned();
     // Details for people: requests are answered all the same, whoever is not concerned.
-    let (tenants, entries) = shared.live.get().map(Live::damage).unwrap_or_default();
+    let (tenants, parts, entries) = shared.live.get().map(Live::damage).unwrap_or_default();
     if tenants > 0 {
         text.push_str(&format!("tenants that failed: {tenants}, see the log\n"));
+    }
+    if parts > 0 {
+        text.push_str(&format!("tenants of which a part cannot be read: {parts}, see the log\n"));
     }
     if entries > 0 {
         text.push_str(&format!("damaged entries of the checkpoint: {entries}, see the log\n"));

@@ -2,7 +2,7 @@
 //!
 //! No label holds a tenant, a subject, a name or a secret.
 
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use tessera_engine::EngineUsage;
 use tessera_transport::Figures;
 
@@ -40,6 +40,8 @@ pub(crate) const TENANTS_SLEPT_TOTAL: &str = "tessera_tenants_slept_total";
 pub(crate) const TENANTS_SLEPT_FOR_MEMORY_TOTAL: &str = "tessera_tenants_slept_for_memory_total";
 /// gauge: tenants whose stored data is damaged.
 pub(crate) const TENANTS_FAILED: &str = "tessera_tenants_failed";
+/// gauge: tenants of which something read wrong when it was asked for, and that go on otherwise.
+pub(crate) const TENANTS_DAMAGED: &str = "tessera_tenants_damaged";
 /// gauge: commands that wait in intakes.
 pub(crate) const COMMANDS_WAITING: &str = "tessera_commands_waiting";
 /// gauge: bytes of all session tables.
@@ -125,81 +127,86 @@ pub(crate) const HTTP_UNAUTHENTICATED_TOTAL: &str = "tessera_http_unauthenticate
 /// counter: requests over HTTP beyond a budget.
 pub(crate) const HTTP_OVER_BUDGET_TOTAL: &str = "tessera_http_over_budget_total";
 
+/// A gauge with its meaning: it is there from the start, as 0.
+fn level(name: &'static str, meaning: &'static str) {
+    describe_gauge!(name, meaning);
+    gauge!(name).set(0.0);
+}
+
+/// A counter with its meaning: it is there from the start, as 0.
+fn count(name: &'static str, meaning: &'static str) {
+    describe_counter!(name, meaning);
+    counter!(name).absolute(0);
+}
+
 /// Tells the recorder what each metric means.
 pub(crate) fn describe() {
     describe_gauge!(INFO, "1 while the process runs");
-    describe_gauge!(UPTIME_SECONDS, "seconds since the process started");
-    describe_gauge!(RESIDENT_BYTES, "resident memory of the process, bytes");
-    describe_gauge!(OPEN_FILES, "open files of the process");
-    describe_gauge!(THREADS, "threads of the process");
-    describe_gauge!(READY, "1 while the node takes requests");
-    describe_gauge!(CLOCK_DRIFT_SECONDS, "how far the wall clock is ahead of the node's clock");
-    describe_counter!(CLOCK_ALARMS_TOTAL, "comparisons in which the wall clock was too far off");
-    describe_counter!(CERTIFICATE_RELOADS_TOTAL, "certificates loaded again");
-    describe_counter!(CERTIFICATE_RELOADS_FAILED_TOTAL, "certificates on the disk that did not hold");
-    describe_gauge!(TENANTS_AWAKE, "tenants in memory");
-    describe_gauge!(TENANTS_AWAKE_BYTES, "about how many bytes the tenants in memory take");
-    describe_counter!(TENANTS_WOKEN_TOTAL, "tenants that were loaded");
-    describe_counter!(TENANTS_SLEPT_TOTAL, "tenants that were put to sleep");
-    describe_counter!(TENANTS_SLEPT_FOR_MEMORY_TOTAL, "tenants that were put to sleep for their memory");
-    describe_gauge!(TENANTS_FAILED, "tenants whose stored data is damaged");
-    describe_gauge!(COMMANDS_WAITING, "commands that wait in intakes");
-    describe_gauge!(TABLE_BYTES, "bytes of all session tables");
-    describe_gauge!(JOURNAL_AHEAD_SECONDS, "how far the journal's time is ahead of the node's clock");
-    describe_counter!(SCRUB_BYTES_TOTAL, "bytes of the checkpoint that were looked at again");
-    describe_counter!(SCRUB_PASSES_TOTAL, "passes over the whole checkpoint that ended");
-    describe_gauge!(SCRUB_DAMAGE, "entries of the checkpoint that read wrong in the last pass");
-    describe_gauge!(PASSWORDS_WAITING, "passwords that wait to be hashed");
-    describe_counter!(SIGN_INS_FAILED, "sign-ins with an identifier and password that do not fit");
-    describe_counter!(SIGN_INS_WAIT, "sign-ins that were told to wait after too many failures");
-    describe_gauge!(TAIL_FRAMES, "frames newer than the checkpoint");
-    describe_gauge!(TAIL_BYTES, "bytes of the frames newer than the checkpoint");
-    describe_gauge!(JOURNAL_FILES, "journal files that exist");
-    describe_gauge!(CHECKPOINT_BYTES, "bytes of the checkpoint's file");
-    describe_gauge!(STORAGE_FULL, "1 while no further journal file can be made");
-    describe_counter!(GROUPS_TOTAL, "groups synced to the journal");
-    describe_counter!(FRAMES_TOTAL, "frames committed");
-    describe_counter!(CHECKPOINTS_TOTAL, "checkpoints finished");
-    describe_counter!(JOURNAL_SWITCHES_TOTAL, "times that the journal went on in another file");
-    describe_gauge!(CONNECTIONS_OPEN, "connections that stand now");
-    describe_gauge!(STRANGERS_OPEN, "connections that no Hello has bound, of those that stand now");
-    describe_counter!(STRANGERS_REFUSED_TOTAL, "strangers that were turned away, or made room for another");
-    describe_gauge!(BUFFER_BYTES, "bytes that the buffers of streams hold");
-    describe_counter!(CONNECTIONS_TOTAL, "connections that were made");
-    describe_counter!(CONNECTIONS_REFUSED_TOTAL, "connections that were refused at the limit");
-    describe_counter!(RETRIES_TOTAL, "handshakes that had to prove their address first");
-    describe_counter!(HANDSHAKES_FAILED_TOTAL, "handshakes that failed or took too long");
-    describe_counter!(HELLOS_TOTAL, "Hellos that opened something");
-    describe_counter!(HELLOS_REFUSED_TOTAL, "Hellos that were turned down");
-    describe_counter!(DRAINS_TOTAL, "reads that were drained, each answered in one write");
-    describe_counter!(CHECKS_TOTAL, "checks that were answered, those of batches included");
-    describe_counter!(QUESTIONS_TOTAL, "other questions that were answered");
-    describe_counter!(COMMANDS_TOTAL, "commands and lists that were taken");
-    describe_counter!(FAULTS_TOTAL, "error replies");
-    describe_counter!(CONNECTIONS_CLOSED_TOTAL, "connections that the node closed with a code");
+    level(UPTIME_SECONDS, "seconds since the process started");
+    level(RESIDENT_BYTES, "resident memory of the process, bytes");
+    level(OPEN_FILES, "open files of the process");
+    level(THREADS, "threads of the process");
+    level(READY, "1 while the node takes requests");
+    level(CLOCK_DRIFT_SECONDS, "how far the wall clock is ahead of the node's clock");
+    count(CLOCK_ALARMS_TOTAL, "comparisons in which the wall clock was too far off");
+    count(CERTIFICATE_RELOADS_TOTAL, "certificates loaded again");
+    count(CERTIFICATE_RELOADS_FAILED_TOTAL, "certificates on the disk that did not hold");
+    level(TENANTS_AWAKE, "tenants in memory");
+    level(TENANTS_AWAKE_BYTES, "about how many bytes the tenants in memory take");
+    count(TENANTS_WOKEN_TOTAL, "tenants that were loaded");
+    count(TENANTS_SLEPT_TOTAL, "tenants that were put to sleep");
+    count(TENANTS_SLEPT_FOR_MEMORY_TOTAL, "tenants that were put to sleep for their memory");
+    level(TENANTS_FAILED, "tenants whose stored data is damaged");
+    level(TENANTS_DAMAGED, "tenants of which something read wrong when it was asked for");
+    level(COMMANDS_WAITING, "commands that wait in intakes");
+    level(TABLE_BYTES, "bytes of all session tables");
+    level(JOURNAL_AHEAD_SECONDS, "how far the journal's time is ahead of the node's clock");
+    count(SCRUB_BYTES_TOTAL, "bytes of the checkpoint that were looked at again");
+    count(SCRUB_PASSES_TOTAL, "passes over the whole checkpoint that ended");
+    level(SCRUB_DAMAGE, "entries of the checkpoint that read wrong in the last pass");
+    level(PASSWORDS_WAITING, "passwords that wait to be hashed");
+    count(SIGN_INS_FAILED, "sign-ins with an identifier and password that do not fit");
+    count(SIGN_INS_WAIT, "sign-ins that were told to wait after too many failures");
+    level(TAIL_FRAMES, "frames newer than the checkpoint");
+    level(TAIL_BYTES, "bytes of the frames newer than the checkpoint");
+    level(JOURNAL_FILES, "journal files that exist");
+    level(CHECKPOINT_BYTES, "bytes of the checkpoint's file");
+    level(STORAGE_FULL, "1 while no further journal file can be made");
+    count(GROUPS_TOTAL, "groups synced to the journal");
+    count(FRAMES_TOTAL, "frames committed");
+    count(CHECKPOINTS_TOTAL, "checkpoints finished");
+    count(JOURNAL_SWITCHES_TOTAL, "times that the journal went on in another file");
+    level(CONNECTIONS_OPEN, "connections that stand now");
+    level(STRANGERS_OPEN, "connections that no Hello has bound, of those that stand now");
+    count(STRANGERS_REFUSED_TOTAL, "strangers that were turned away, or made room for another");
+    level(BUFFER_BYTES, "bytes that the buffers of streams hold");
+    count(CONNECTIONS_TOTAL, "connections that were made");
+    count(CONNECTIONS_REFUSED_TOTAL, "connections that were refused at the limit");
+    count(RETRIES_TOTAL, "handshakes that had to prove their address first");
+    count(HANDSHAKES_FAILED_TOTAL, "handshakes that failed or took too long");
+    count(HELLOS_TOTAL, "Hellos that opened something");
+    count(HELLOS_REFUSED_TOTAL, "Hellos that were turned down");
+    count(DRAINS_TOTAL, "reads that were drained, each answered in one write");
+    count(CHECKS_TOTAL, "checks that were answered, those of batches included");
+    count(QUESTIONS_TOTAL, "other questions that were answered");
+    count(COMMANDS_TOTAL, "commands and lists that were taken");
+    count(FAULTS_TOTAL, "error replies");
+    count(CONNECTIONS_CLOSED_TOTAL, "connections that the node closed with a code");
     describe_histogram!(DRAIN_SECONDS, "seconds from the signal to the end of the drain");
+    drop(histogram!(DRAIN_SECONDS));
     describe_http();
 }
 
 fn describe_http() {
-    describe_gauge!(HTTP_CONNECTIONS_OPEN, "connections of the HTTP door that stand now");
-    describe_counter!(HTTP_CONNECTIONS_TOTAL, "connections of the HTTP door that were made");
-    describe_counter!(
-        HTTP_CONNECTIONS_REFUSED_TOTAL,
-        "connections of the HTTP door that were refused at a limit"
-    );
-    describe_counter!(
-        HTTP_HANDSHAKES_FAILED_TOTAL,
-        "TLS handshakes of the HTTP door that failed or took too long"
-    );
-    describe_counter!(HTTP_REQUESTS_TOTAL, "requests over HTTP that were answered");
-    describe_counter!(HTTP_REFUSED_TOTAL, "requests over HTTP that were answered with 400 to 499");
-    describe_counter!(HTTP_FAILED_TOTAL, "requests over HTTP that were answered with 500 or above");
-    describe_counter!(
-        HTTP_UNAUTHENTICATED_TOTAL,
-        "requests over HTTP without a credential that opens something"
-    );
-    describe_counter!(HTTP_OVER_BUDGET_TOTAL, "requests over HTTP beyond a budget");
+    level(HTTP_CONNECTIONS_OPEN, "connections of the HTTP door that stand now");
+    count(HTTP_CONNECTIONS_TOTAL, "connections of the HTTP door that were made");
+    count(HTTP_CONNECTIONS_REFUSED_TOTAL, "connections of the HTTP door that were refused at a limit");
+    count(HTTP_HANDSHAKES_FAILED_TOTAL, "TLS handshakes of the HTTP door that failed or took too long");
+    count(HTTP_REQUESTS_TOTAL, "requests over HTTP that were answered");
+    count(HTTP_REFUSED_TOTAL, "requests over HTTP that were answered with 400 to 499");
+    count(HTTP_FAILED_TOTAL, "requests over HTTP that were answered with 500 or above");
+    count(HTTP_UNAUTHENTICATED_TOTAL, "requests over HTTP without a credential that opens something");
+    count(HTTP_OVER_BUDGET_TOTAL, "requests over HTTP beyond a budget");
 }
 
 /// Takes over what the engine and its store say of themselves.
@@ -210,6 +217,7 @@ pub(crate) fn record(usage: &EngineUsage) {
     counter!(TENANTS_SLEPT_TOTAL).absolute(usage.slept);
     counter!(TENANTS_SLEPT_FOR_MEMORY_TOTAL).absolute(usage.slept_for_memory);
     gauge!(TENANTS_FAILED).set(usage.failed as f64);
+    gauge!(TENANTS_DAMAGED).set(usage.damaged as f64);
     gauge!(COMMANDS_WAITING).set(usage.waiting as f64);
     gauge!(TABLE_BYTES).set(usage.table_bytes as f64);
     gauge!(JOURNAL_AHEAD_SECONDS).set(usage.journal_ahead_ms as f64 / 1000.0);

@@ -30,7 +30,8 @@ struct Recover {
 
 /// The command line with this verb beside those of its noun, which need a running node.
 pub(crate) fn mounted(line: Command) -> Command {
-    let verb = Command::new(VERB)
+    // The texts come last: the arguments' own would stand in their place.
+    let verb = Recover::augment_args(Command::new(VERB))
         .about("Make a new one-time secret for a stopped node whose operators' keys are lost")
         .long_about(
             "Make a new one-time secret for a stopped node whose operators' keys are lost.\n\nIt needs the node's configuration, its data directory and its root key, and no running node on them. The node's journal keeps that it was done. Earlier keys are not revoked by it.",
@@ -38,7 +39,7 @@ pub(crate) fn mounted(line: Command) -> Command {
         .after_help(
             "Examples:\n  tessera operator recover --config /etc/tessera/tessera.toml\n  tessera operator recover --folder .tessera\n\nThen start the node, and within 30 minutes: tessera operator claim --profile DATA_DIRECTORY",
         );
-    line.mut_subcommand(NOUN, |noun| noun.subcommand(Recover::augment_args(verb)))
+    line.mut_subcommand(NOUN, |noun| noun.subcommand(verb))
 }
 
 /// Does it, when the line asks for it: the answer for people or programs, and whether it is for programs.
@@ -91,5 +92,21 @@ async fn renew(config: &Config) -> Result<offer::Offered, FatalError> {
         Err(FatalError::storage("the store has failed: look again with another recover"))
     } else {
         offered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: the verb says what it does, in the list of its noun, in its help and in its manual page.
+    #[test]
+    fn the_verb_says_what_it_does() {
+        let line = mounted(Command::new("tessera").subcommand(Command::new(NOUN)));
+        let verb = line.find_subcommand(NOUN).and_then(|noun| noun.find_subcommand(VERB)).expect("there");
+        let (short, long) = (verb.get_about().expect("short"), verb.get_long_about().expect("long"));
+        assert!(short.to_string().starts_with("Make a new one-time secret"), "{short}");
+        assert!(long.to_string().contains("no running node"), "{long}");
+        assert!(verb.get_arguments().any(|argument| argument.get_id() == "folder"));
     }
 }

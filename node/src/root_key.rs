@@ -4,6 +4,7 @@
 
 use crate::config::Storage;
 use crate::exit::FatalError;
+use std::io::ErrorKind;
 use std::path::Path;
 use tessera_storage::{RootKey, StorageError};
 
@@ -16,8 +17,7 @@ const VARIABLE: &str = "TESSERA_ROOT_KEY";
 /// When it is missing, is no key, or its file can be read by others.
 pub(crate) fn read(storage: &Storage) -> Result<RootKey, FatalError> {
     if let Ok(text) = std::env::var(VARIABLE) {
-        return RootKey::parse(&text)
-            .map_err(|error| FatalError::unavailable(format!("{VARIABLE}: {error}")));
+        return RootKey::parse(&text).map_err(|error| FatalError::config(format!("{VARIABLE}: {error}")));
     }
     let path = &storage.root_key_file;
     let key = if storage.danger_root_key_readable_by_others {
@@ -36,15 +36,24 @@ pub(crate) fn read(storage: &Storage) -> Result<RootKey, FatalError> {
 
 fn told(path: &Path, error: &StorageError) -> FatalError {
     let shown = path.display();
-    let missing =
-        matches!(error, StorageError::Disk { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
-    FatalError::unavailable(if missing {
-        format!(
+    let kind = if let StorageError::Disk { source, .. } = error { Some(source.kind()) } else { None };
+    if kind == Some(ErrorKind::NotFound) {
+        return FatalError::unavailable(format!(
             "storage.root_key_file {shown}: is missing. For a new node: tessera config root-key {shown}. For an old one: bring its key back, without it nothing sealed can be read"
-        )
-    } else {
-        format!("storage.root_key_file {shown}: {error}")
-    })
+        ));
+    }
+    let what = format!("storage.root_key_file {shown}: {error}");
+    // What no restart changes is the configuration's trouble; a disk may come back.
+    match kind {
+        None
+        | Some(
+            ErrorKind::PermissionDenied
+            | ErrorKind::InvalidData
+            | ErrorKind::IsADirectory
+            | ErrorKind::NotADirectory,
+        ) => FatalError::config(what),
+        Some(_) => FatalError::unavailable(what),
+    }
 }
 
 /// Makes a root key's file, of mode 0600; never replaces one.
@@ -101,6 +110,11 @@ mod tests {
         read(storage).err().expect("refused").what
     }
 
+    /// The exit code then.
+    fn code(storage: &Storage) -> u8 {
+        read(storage).err().expect("refused").code
+    }
+
     /// PROPERTY: a key is made once, for its owner only, and is not made anew over data.
     #[test]
     fn a_key_is_made_once() {
@@ -127,9 +141,19 @@ mod tests {
         let path = storage.root_key_file.clone();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).expect("mode");
         assert!(refused(&storage).contains("chmod 600"), "{}", refused(&storage));
+        assert_eq!(code(&storage), crate::exit::CONFIG);
         storage.danger_root_key_readable_by_others = true;
         assert!(read(&storage).is_ok());
         std::fs::write(&path, "no key").expect("written");
         assert!(refused(&storage).contains("64 hexadecimal digits"), "{}", refused(&storage));
+        assert_eq!(code(&storage), crate::exit::CONFIG);
+        // Neither is text, nor a file: no restart changes that.
+        std::fs::write(&path, [0xFF; 64]).expect("written");
+        assert_eq!(code(&storage), crate::exit::CONFIG);
+        storage.root_key_file = folder.path().to_owned();
+        assert_eq!(code(&storage), crate::exit::CONFIG);
+        // A file that is not there may be on its way.
+        storage.root_key_file = folder.path().join("none");
+        assert_eq!(code(&storage), crate::exit::UNAVAILABLE);
     }
 }

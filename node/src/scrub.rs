@@ -4,9 +4,11 @@
 //! wait. Nobody is refused for what it finds: a tenant that cannot be loaded says so itself.
 
 use crate::metric;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tessera_crypto::digest;
 use tessera_engine::Engine;
 use tessera_storage::Scrub;
 
@@ -30,6 +32,30 @@ impl Findings {
     }
 }
 
+/// LIMIT: findings that are known from pass to pass, by 32 bytes each; beyond them each pass tells again.
+const TOLD_MAX: usize = 10_000;
+
+/// What earlier passes told: a finding is told once, and again when it was gone meanwhile.
+#[derive(Default)]
+struct Told {
+    before: BTreeSet<[u8; 32]>,
+    now: BTreeSet<[u8; 32]>,
+}
+
+impl Told {
+    /// Whether a finding was not told before.
+    fn is_news(&mut self, damage: &str) -> bool {
+        let known = digest::hash(&[damage.as_bytes()]);
+        let again = self.now.len() < TOLD_MAX && !self.now.insert(known);
+        !again && !self.before.contains(&known)
+    }
+
+    /// A pass has ended.
+    fn end(&mut self) {
+        self.before = std::mem::take(&mut self.now);
+    }
+}
+
 /// The pause between two steps of a pass over so many bytes that is to take half of `every`.
 fn pause(every: Duration, bytes: u64) -> Duration {
     let steps = u32::try_from(bytes / STEP_BYTES + 1).unwrap_or(u32::MAX);
@@ -39,10 +65,12 @@ fn pause(every: Duration, bytes: u64) -> Duration {
 /// Passes, one every `every`, until the node ends.
 pub(crate) async fn run(engine: Engine, every: Duration, findings: Arc<Findings>) {
     tokio::time::sleep(every.min(FIRST_AFTER)).await;
+    let mut told = Told::default();
     loop {
         let begun = Instant::now();
         let pause = pause(every, engine.usage().store.checkpoint_bytes);
-        if let Some(found) = pass(&engine, pause, &findings).await {
+        if let Some(found) = pass(&engine, pause, (&findings, &mut told)).await {
+            told.end();
             findings.0.store(found, Ordering::Relaxed);
             metrics::counter!(metric::SCRUB_PASSES_TOTAL).increment(1);
             metrics::gauge!(metric::SCRUB_DAMAGE).set(found as f64);
@@ -52,7 +80,7 @@ pub(crate) async fn run(engine: Engine, every: Duration, findings: Arc<Findings>
 }
 
 /// One pass: how many entries read wrong; `None` when it could not be ended.
-async fn pass(engine: &Engine, pause: Duration, findings: &Findings) -> Option<u64> {
+async fn pass(engine: &Engine, pause: Duration, (findings, told): (&Findings, &mut Told)) -> Option<u64> {
     let (mut at, mut found) = (Scrub::default(), 0);
     loop {
         let step = match engine.scrub(at, STEP_BYTES).await {
@@ -69,7 +97,9 @@ async fn pass(engine: &Engine, pause: Duration, findings: &Findings) -> Option<u
             metrics::gauge!(metric::SCRUB_DAMAGE).set(found as f64);
         }
         for damage in &step.damage {
-            tracing::error!(%damage, "the checkpoint is damaged");
+            if told.is_news(&damage.to_string()) {
+                tracing::error!(%damage, "the checkpoint is damaged");
+            }
         }
         at = match step.next {
             Some(next) => next,
@@ -82,6 +112,21 @@ async fn pass(engine: &Engine, pause: Duration, findings: &Findings) -> Option<u
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// PROPERTY: what reads wrong is told once while it stays so, however many entries and passes find it; it is
+    /// told again after a pass that did not find it.
+    #[test]
+    fn a_finding_is_told_once() {
+        let mut told = Told::default();
+        for pass in 0..3 {
+            assert_eq!(told.is_news("a"), pass == 0);
+            assert!(!told.is_news("a"));
+            assert!(told.is_news(&format!("b{pass}")));
+            told.end();
+        }
+        told.end();
+        assert!(told.is_news("a"));
+    }
 
     /// PROPERTY: a pass over any number of bytes takes about half of its period, but never more than 20 MiB a second,
     /// and never more than a minute from step to step.

@@ -63,12 +63,12 @@ fn told(storage: &Storage, error: &StorageError) -> FatalError {
     }
     if matches!(error, StorageError::RootKeyWrong) {
         let key = storage.root_key_file.display();
-        return FatalError::unavailable(format!(
+        return FatalError::config(format!(
             "storage.root_key_file {key}: does not open {dir}; bring the key that it was made with"
         ));
     }
     if let StorageError::NewerFormat { found, known } = error {
-        return FatalError::unavailable(format!(
+        return FatalError::config(format!(
             "storage.dir {dir}: was written by a newer version (format {found}, this one knows {known}); start that version"
         ));
     }

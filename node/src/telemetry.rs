@@ -104,6 +104,16 @@ mod tests {
         let bytes: f64 = resident.rsplit(' ').next().expect("a number").parse().expect("a number");
         assert!(bytes > 100_000.0 && bytes < 1e10, "{bytes}");
         assert!(text.contains("tessera_info{version="), "{text}");
+        // Alarms can be written for what has not happened yet.
+        let surface = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/surface/metrics.txt");
+        let surface = std::fs::read_to_string(surface).expect("the surface");
+        let names: Vec<&str> = surface.split('"').skip(1).step_by(2).collect();
+        assert!(names.len() > 50, "{names:?}");
+        for name in names {
+            let there =
+                |line: &str| line.starts_with(name) && line[name.len()..].starts_with([' ', '{', '_']);
+            assert!(text.lines().any(there), "{name} is not there from the start: {text}");
+        }
     }
 
     /// PROPERTY: a filter that does not read is a fault of the configuration.

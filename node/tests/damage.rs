@@ -1,13 +1,14 @@
 //! A damaged tenant of the real binary: it says so on the wire, the others go on, and it can be given up.
 
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use tessera_client::wire::{Made, Request};
+use tessera_client::wire::{IdentifierRow, Made, Request};
 use tessera_client::{Client, ClientError, Config, Trust};
 use tessera_model::record::SubjectKind;
-use tessera_model::{Name, Private, Refusal, TenantId};
+use tessera_model::{Identifier, IdentifierKind, Name, Private, Refusal, TenantId};
 
 const BLOCK: usize = 4096;
 
@@ -15,6 +16,7 @@ const BLOCK: usize = 4096;
 struct Node {
     child: Child,
     quic: SocketAddr,
+    health: SocketAddr,
 }
 
 fn free() -> SocketAddr {
@@ -24,21 +26,39 @@ fn free() -> SocketAddr {
 impl Node {
     /// A node that takes no checkpoint by itself: what it writes stays in the journal.
     fn start(folder: &Path) -> Self {
-        let quic = free();
+        let (quic, health) = (free(), free());
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log"));
         let child = Command::new(env!("CARGO_BIN_EXE_tessera"))
             .args(["dev", "--no-walk", "--folder"])
             .arg(folder)
             .env("TESSERA_HTTP__LISTEN", "127.0.0.1:0")
-            .env("TESSERA_HEALTH__LISTEN", free().to_string())
+            .env("TESSERA_HEALTH__LISTEN", health.to_string())
             .env("TESSERA_QUIC__LISTEN", quic.to_string())
             .env("TESSERA_STORAGE__JOURNAL_FILE_BYTES", "1048576")
             .env("TESSERA_STORAGE__CHECKPOINT_SECONDS", "100000")
             .env_remove("TESSERA_CONFIG")
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(log.expect("a file"))
             .spawn()
             .expect("the binary runs");
-        Self { child, quic }
+        Self { child, quic, health }
+    }
+
+    /// What a probe is told.
+    fn probe(&self, path: &str) -> String {
+        let mut stream = std::net::TcpStream::connect(self.health).expect("connected");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("asked");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        answer
+    }
+
+    /// Ends it with a signal: what it holds is in the checkpoint then.
+    fn end(mut self) {
+        let signal = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(signal.expect("kill runs").success());
+        assert!(self.child.wait().expect("a status").success());
     }
 
     /// A client, once the node answers: connected, or why it is not.
@@ -168,4 +188,59 @@ async fn a_damaged_tenant_says_so_on_the_wire() {
     assert!(well.request(&subject()).await.is_ok());
     let gone = node.try_client(folder, Some(&sick_key)).await;
     assert!(matches!(&gone, Err(ClientError::Faulted(fault)) if fault.code == 405), "{:?}", gone.err());
+}
+
+/// PROPERTY: a cold row that reads wrong is told to who asks as damage, however often; the log has one line about
+/// it, which names kind and tenant and holds nothing private; metrics and readiness tell; all else of the tenant is
+/// served.
+#[tokio::test]
+async fn a_damaged_row_is_no_waking_tenant() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let node = Node::start(folder);
+    let stranger = node.client(folder, None).await;
+    let secret = std::fs::read_to_string(folder.join("data/operator-secret")).expect("the secret");
+    let secret = Private::new(secret.trim().as_bytes().to_vec());
+    let claimed =
+        stranger.request(&Request::ClaimOperator { secret, name: name("ops") }).await.expect("claimed");
+    let operator = node.client(folder, Some(&text(&claimed))).await;
+    let acme = operator.request(&Request::CreateTenant { name: name("acme") }).await.expect("created");
+    let (tenant, key) = (acme.tenant.expect("an id"), text(&acme));
+    let admin = node.client(folder, Some(&key)).await;
+    let mut people = Vec::new();
+    for typed in ["Amy.Poe@example.org", "bob@example.org"] {
+        let identifiers = vec![Identifier::new(IdentifierKind::Email, typed).expect("an email")];
+        let password = Some(Private::new(b"a long pass phrase".to_vec()));
+        let request = Request::CreateSubject { kind: SubjectKind::Person, identifiers, password };
+        people.push(admin.request(&request).await.expect("made").subject.expect("an id"));
+    }
+    drop((stranger, operator, admin));
+    node.end();
+    let path = folder.join("data/state.redb");
+    let mut bytes = std::fs::read(&path).expect("a file");
+    let typed = b"Amy.Poe@example.org";
+    let at: Vec<usize> =
+        (0..bytes.len() - typed.len()).filter(|at| bytes[*at..].starts_with(typed)).collect();
+    assert!(!at.is_empty());
+    at.iter().for_each(|at| bytes[at + 2] ^= 1);
+    std::fs::write(&path, bytes).expect("written");
+    let node = Node::start(folder);
+    let admin = node.client(folder, Some(&key)).await;
+    assert!(node.probe("/metrics").contains("\ntessera_tenants_damaged 0\n"));
+    for _ in 0..20 {
+        let asked = admin.list::<IdentifierRow>(&Request::ListIdentifiers { subject: people[0] }).await;
+        assert!(failed(asked));
+    }
+    let well = admin.list::<IdentifierRow>(&Request::ListIdentifiers { subject: people[1] }).await;
+    assert_eq!(well.expect("read").rows.len(), 1);
+    assert!(admin.request(&subject()).await.is_ok());
+    assert!(node.probe("/metrics").contains("\ntessera_tenants_damaged 1\n"));
+    let ready = node.probe("/readyz");
+    assert!(ready.starts_with("HTTP/1.1 200") && ready.contains("a part cannot be read: 1"), "{ready}");
+    let log = std::fs::read_to_string(folder.join("log")).expect("the log");
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("cannot be read")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let (error, kind, whose) = ("ERROR", "the identifier row of subject ", format!("tenants {tenant}"));
+    assert!([error, kind, &whose].iter().all(|part| told[0].contains(part)), "{told:?}");
+    assert!(!log.contains("my.Poe"), "{log}");
 }

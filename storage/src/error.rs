@@ -19,7 +19,12 @@ pub struct Damage {
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at byte {}: {}", self.file, self.offset, self.what)?;
+        write!(f, "{}", self.file)?;
+        // Tables have no order of bytes.
+        if self.offset > 0 || !self.file.contains('/') {
+            write!(f, " at byte {}", self.offset)?;
+        }
+        write!(f, ": {}", self.what)?;
         match &self.tenants {
             None => f.write_str("; concerns every tenant whose head nothing else proves"),
             Some(tenants) => {

@@ -122,6 +122,39 @@ fn whatever_would_be_found_by_a_read_is_found() {
     assert!(wrong > 50 && named > 50 && silent > 100);
 }
 
+/// PROPERTY: of damaged rows each is named by its kind, its subject and its tenant, and by nothing that it holds;
+/// a read of one tells the same.
+#[test]
+fn damaged_rows_are_named() {
+    let disk = world();
+    // The values of tenant 3: 300 bytes that are nobody else's.
+    let whole = {
+        let file = disk.open("state.redb").unwrap();
+        let mut bytes = vec![0; usize::try_from(file.size().unwrap()).unwrap()];
+        file.read_at(0, &mut bytes).unwrap();
+        bytes
+    };
+    let at: Vec<usize> = (0..whole.len() - 300).filter(|at| whole[*at..*at + 300] == [3; 300]).collect();
+    assert!(at.len() >= 6, "{at:?}");
+    disk.tamper("state.redb", |bytes| at.iter().for_each(|at| bytes[at + 100] ^= 1));
+    let store = open(&disk).unwrap();
+    let (found, ..) = pass(&store, 10_000);
+    let mut told: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 6, "{told:?}");
+    let subject = u32::from_be_bytes(*b"0000");
+    let first = format!("state.redb/row_v1: the profile row of subject {subject}: ");
+    assert!(
+        told[0].starts_with(&first) && told[0].ends_with("concerns tenants 0000000000000003"),
+        "{told:?}"
+    );
+    let read = store.row(TenantId(3), RowKind::Profile, b"00000").err().unwrap();
+    assert_eq!(read.to_string(), format!("damaged: {}", told[0]));
+    let all = store.rows(TenantId(3), RowKind::Profile, b"", 100).err().unwrap();
+    assert_eq!(all.to_string(), read.to_string());
+    told.dedup();
+    assert_eq!(told.len(), 6, "{told:?}");
+}
+
 /// PROPERTY: a damaged segment of history is told and stays as it is; the tenant is loaded, written and taken into
 /// checkpoints as before, and history from there on reads.
 #[test]

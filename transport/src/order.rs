@@ -9,7 +9,7 @@ use tessera_model::code::{CODE_UNKNOWN, ProtocolCode};
 use tessera_model::{
     Command, CommandId, Generation, HandleBytes, Identifier, Place, Private, PublicId, Refusal,
 };
-use tessera_wire::{Fault, Frame, Head, Made, Outbox, Request, RequestKind, TENANT_OF_CONNECTION};
+use tessera_wire::{Fault, Frame, Head, Made, Outbox, Request, RequestKind, TENANT_OF_CONNECTION, WireError};
 use tokio::sync::mpsc;
 
 /// Starts a command or list. Its reply goes to `replies`, whatever happens.
@@ -111,6 +111,9 @@ async fn perform(
     cost: &mut u64,
 ) -> Result<(), Fault> {
     let id = head.command_id;
+    if matches!(request, Request::PlantedPanic {}) && !tessera_engine::PLANTED {
+        return Err(WireError::KindUnknown.into());
+    }
     if !request.kind().is_command() {
         let bound = bound.ok_or_else(|| Fault::refused(Refusal::Unauthorized))?;
         let rows = list::rows(engine, bound, request, cost).await?;
@@ -157,7 +160,7 @@ fn made(kind: RequestKind, done: Done) -> Made {
         role: number(RequestKind::CreateRole),
         permission: number(RequestKind::RegisterPermission),
         workspace: number(RequestKind::CreateWorkspace),
-        workspace_id: None,
+        workspace_id: done.made.workspace,
         client: number(RequestKind::CreateClient),
         refresh_key: number(RequestKind::RotateRefreshKeys),
     }

@@ -5,11 +5,11 @@ mod support;
 use std::time::{Duration, Instant};
 use support::raw::{Raw, endpoint};
 use support::{House, certificate, query};
-use tessera_client::wire::{Fault, Hello, Kind, Outbox, Request, SessionRow, TENANT_OF_CONNECTION};
+use tessera_client::wire::{Fault, Head, Hello, Kind, Outbox, Request, SessionRow, TENANT_OF_CONNECTION};
 use tessera_client::{Client, ClientError};
 use tessera_engine::{EngineConfig, Standing};
 use tessera_model::limits::{WIRE_FRAME_BEFORE_HELLO_BYTES_MAX, WIRE_FRAME_BYTES_MAX};
-use tessera_model::{Handle, Reason, Receipt, Refusal};
+use tessera_model::{CommandId, Handle, Reason, Receipt, Refusal};
 use tessera_transport::Limits;
 
 /// A frame with any header and payload, padded.
@@ -44,7 +44,11 @@ async fn tc_82_bad_payloads_disturb_no_other_request() {
     let mut flipped = payload.to_vec();
     flipped[payload.len() - 1] ^= 0x80;
     let shifted: Vec<u8> = [&[0; 3], payload].concat();
+    let mut planted = Outbox::new();
+    let head = Head { command_id: CommandId([1; 16]), tenant: TENANT_OF_CONNECTION };
+    planted.request(11, head, &Request::PlantedPanic {}).expect("written");
     let bad = [
+        (0x1FFF, planted.as_bytes()[16..56].to_vec(), 402),
         (3, payload[..50].to_vec(), 403),
         (3, flipped, 403),
         (3, shifted, 403),
@@ -122,10 +126,16 @@ async fn tc_77_slow_peers_are_closed() {
     let house = House::with(Limits { handshake, frame: frame_limit, ..Limits::default() }).await;
     let operator = house.operator().await;
     let acme = house.tenant(&operator, "acme").await;
-    let begun = Instant::now();
-    let silent = Raw::connect(&house).await;
-    assert_eq!(silent.closed().await, 407);
-    assert!(begun.elapsed() < Duration::from_secs(1));
+    let mut out = Outbox::new();
+    out.hello(1, &Hello::default()).expect("written");
+    // Nothing, one byte and a part of a Hello.
+    for part in [0, 1, 20] {
+        let begun = Instant::now();
+        let mut silent = Raw::connect(&house).await;
+        silent.write(&out.as_bytes()[..part]).await;
+        assert_eq!(silent.closed().await, 407, "{part}");
+        assert!(begun.elapsed() < Duration::from_secs(1), "{part}");
+    }
 
     let mut slow = Raw::hello(&house, &acme.key).await;
     let begun = Instant::now();

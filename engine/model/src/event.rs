@@ -201,6 +201,18 @@ impl RowKind {
         }
     }
 
+    /// What such a row holds, for errors.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Identifier => "identifier",
+            Self::Profile => "profile",
+            Self::KeyDescription => "description",
+            Self::SetUp => "one-time secret",
+        }
+    }
+
     /// The kind with this number.
     #[must_use]
     pub const fn from_number(number: u16) -> Option<Self> {

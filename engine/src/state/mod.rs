@@ -75,6 +75,8 @@ pub struct Made {
     pub refresh_until: Option<UnixMillis>,
     /// The public ids of the sessions that ended for a new one, oldest first.
     pub evicted: Vec<PublicId>,
+    /// The public id of a workspace that was made.
+    pub workspace: Option<PublicId>,
 }
 
 /// The birth of another tenant, committed in the same batch as the command of the system tenant.

@@ -30,7 +30,7 @@ impl State {
         let id = PublicId::new(now.0, entropy.take(20));
         let record = WorkspaceRecord { index, id, name: name.clone(), parent, inherits };
         Ok(Decided {
-            made: Made { number: Some(index.0), ..Made::default() },
+            made: Made { number: Some(index.0), workspace: Some(id), ..Made::default() },
             ..Decided::of(Event::WorkspaceChanged(record))
         })
     }

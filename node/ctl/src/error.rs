@@ -8,8 +8,8 @@ use std::io;
 use std::path::Path;
 use tessera_client::ClientError;
 use tessera_client::wire::Made;
-use tessera_model::Refusal;
 use tessera_model::code::{CODE_FAILED, ProtocolCode};
+use tessera_model::{Receipt, Refusal};
 
 // The codes of docs/operate/exit-codes.md that a caller can meet.
 pub(crate) const OK: u8 = 0;
@@ -30,13 +30,24 @@ pub struct CtlError {
     advice: Option<String>,
     command_id: Option<String>,
     retry_ms: Option<u64>,
+    /// Where a command stands that had happened already: no error, but an answer without names.
+    repeated: Option<Box<Receipt>>,
 }
 
 impl CtlError {
     /// An error of whoever mounts these commands: its exit code, a stable name, what happened.
     #[must_use]
     pub fn new(exit: u8, name: &'static str, what: impl Into<String>) -> Self {
-        Self { exit, code: None, name, what: what.into(), advice: None, command_id: None, retry_ms: None }
+        Self {
+            exit,
+            code: None,
+            name,
+            what: what.into(),
+            advice: None,
+            command_id: None,
+            retry_ms: None,
+            repeated: None,
+        }
     }
 
     /// The command line asks for something that makes no sense.
@@ -84,8 +95,9 @@ impl CtlError {
         if !made.repeated {
             return Self::unexpected(format!("the answer names no {what}"));
         }
-        let told = format!("this had happened already, at {}; its {what} is not told again", made.receipt);
-        Self::new(OK, "Repeated", told)
+        let told = format!("This had happened already, at {}; its {what} is not told again.", made.receipt);
+        let told = Self::new(OK, "Repeated", told);
+        Self { repeated: Some(Box::new(made.receipt)), ..told }
             .advise("look it up in the list; a key or session that was lost is ended there")
     }
 
@@ -164,6 +176,16 @@ impl CtlError {
     /// the exit code.
     #[must_use]
     pub fn print(&self, json: bool) -> u8 {
+        if self.repeated.is_some() {
+            let text = if json { self.to_json().to_string() } else { self.to_string() };
+            return output::put(&format!("{text}\n")).map_or_else(
+                |error| {
+                    output::tell(&format!("tessera: {error}"));
+                    error.exit
+                },
+                |()| self.exit,
+            );
+        }
         if json && let Err(error) = output::put(&format!("{}\n", self.to_json())) {
             output::tell(&format!("tessera: {error}"));
         }
@@ -186,6 +208,9 @@ impl CtlError {
     /// The object that `--json` prints.
     #[must_use]
     pub fn to_json(&self) -> Value {
+        if let Some(receipt) = &self.repeated {
+            return json!({ "ok": true, "receipt": receipt.to_string(), "repeated": true });
+        }
         json!({
             "ok": false,
             "error": {
@@ -250,6 +275,17 @@ mod tests {
         let told = CtlError::of(&ClientError::OutcomeUnknown(id), "x");
         assert!(told.to_string().contains(&format!("--command-id {id}")));
         assert_eq!(told.to_json()["error"]["command_id"], id.to_string());
+    }
+
+    /// PROPERTY: a repeat of what made something is an answer: done, with the receipt and without the name.
+    #[test]
+    fn a_repeat_is_an_answer() {
+        let receipt = crate::answer::receipt("1.42").expect("a receipt");
+        let again = CtlError::unnamed(&Made { repeated: true, ..Made::nothing(receipt) }, "subject");
+        assert_eq!(again.to_json(), json!({ "ok": true, "receipt": "1.42", "repeated": true }));
+        assert_eq!((again.exit(), again.code()), (0, None));
+        let odd = CtlError::unnamed(&Made::nothing(receipt), "subject");
+        assert_eq!((odd.exit(), &odd.to_json()["ok"]), (1, &false.into()));
     }
 
     /// PROPERTY: a text from outside cannot steer the terminal.

@@ -202,12 +202,16 @@ fn rules(asked: &mut Asked) {
     asked.ask(0, "tessera role delete gone --tenant acme");
     assert_eq!(asked.ask(1, "tessera role delete tessera.admin --tenant acme")["error"]["code"], 226);
     asked.ask(0, "tessera role list --tenant acme");
-    asked.ask(0, "tessera workspace create sales --tenant acme");
+    let sales = asked.ask(0, "tessera workspace create sales --tenant acme");
     asked.ask(0, "tessera workspace create berlin --under sales --tenant acme");
     asked.ask(0, "tessera workspace create vault --isolated --tenant acme");
     assert_eq!(asked.ask(1, "tessera workspace delete sales --tenant acme")["error"]["code"], 221);
     asked.ask(0, "tessera workspace delete vault --tenant acme");
-    assert_eq!(asked.ask(0, "tessera workspace list --tenant acme")["workspaces"][1]["parent"], "sales");
+    let listed = asked.ask(0, "tessera workspace list --tenant acme")["workspaces"].clone();
+    assert_eq!(listed[1]["parent"], "sales");
+    // What was told when it was made is what the list shows.
+    assert!(text(&sales, "id").len() == 36, "{sales}");
+    assert_eq!((&sales["id"], &sales["index"]), (&listed[0]["id"], &listed[0]["index"]));
     let line = "tessera grant add amy reader --workspace sales --until +2h --tenant acme";
     assert!(asked.ask(0, line)["until_ms"].is_u64());
     asked.ask(0, "tessera grant add amy reader --from 2040-01-01 --tenant acme");
@@ -257,6 +261,20 @@ fn repeats(asked: &mut Asked) {
     assert_eq!(first["until_ms"], (ms / 1000 + 7_200) * 1000);
     let again = asked.ask(0, &line);
     assert_eq!((&again["repeated"], &again["receipt"]), (&true.into(), &first["receipt"]));
+    // What a first answer named is not named again; it is an answer all the same.
+    for (nth, line) in
+        ["user create --machine", "tenant create twice", "workspace create twice"].iter().enumerate()
+    {
+        let tenant = if line.starts_with("tenant") { "" } else { "--tenant acme" };
+        let id = format!("{:08x}-{:04x}-7000-8000-{:012}", ms >> 16, ms & 0xFFFF, nth + 2);
+        let line = format!("tessera {line} --command-id {id} {tenant}");
+        let first = asked.ask(0, &line);
+        let again = asked.ask(0, &line);
+        assert_eq!((&first["ok"], &first["repeated"]), (&true.into(), &false.into()), "{line}");
+        assert_eq!((&again["ok"], &again["repeated"]), (&true.into(), &true.into()), "{line}");
+        assert_eq!(again["receipt"], first["receipt"], "{line}");
+    }
+    asked.ask(0, "tessera tenant delete twice --yes");
     asked.ask(0, "tessera grant remove amy reader --tenant acme");
 }
 

@@ -35,7 +35,7 @@ fn a_lost_operator_is_recovered() {
 
     let lost = "rm -r home && TESSERA_STORAGE__DIR=data TESSERA_STORAGE__ROOT_KEY_FILE=other.key";
     shell(folder, "tessera config root-key other.key").output().expect("a key");
-    let other = ask(folder, 69, &format!("{lost} tessera operator recover"));
+    let other = ask(folder, 78, &format!("{lost} tessera operator recover"));
     assert!(other["error"]["message"].as_str().expect("a text").contains("does not open"), "{other}");
     let recovered = ask(folder, 0, &recover);
     assert_eq!(recovered["secret_file"], "data/operator-secret");

@@ -24,6 +24,27 @@ pub(crate) fn fault(of: Of, tenant: TenantId) -> impl Fn(RecordError) -> Storage
     move |error| damage(of, error.text(), Some(tenant))
 }
 
+/// Which row that is, without anything private: its kind, and whose.
+pub(crate) fn row_named(key: &[u8]) -> String {
+    let number = |from: usize, to: usize| {
+        key.get(from..to).map(|bytes| bytes.iter().fold(0u32, |all, byte| all << 8 | u32::from(*byte)))
+    };
+    let kind = number(8, ROW_KEY_HEAD).and_then(|kind| RowKind::from_number(u16::try_from(kind).ok()?));
+    let kind = kind.map_or("unknown", RowKind::name);
+    match number(ROW_KEY_HEAD, ROW_KEY_HEAD + 4) {
+        Some(subject) => format!("the {kind} row of subject {subject}"),
+        None => format!("a {kind} row"),
+    }
+}
+
+fn row_fault(key: &[u8], tenant: TenantId) -> impl Fn(RecordError) -> StorageError {
+    move |error| {
+        let what = format!("{}: {}", row_named(key), error.text()).into();
+        let file = Of::Row.name().into();
+        StorageError::Damaged(Damage { file, offset: 0, what, tenants: Some(vec![tenant]) })
+    }
+}
+
 /// A panic inside the database, which a damaged file can cause.
 #[derive(Debug)]
 struct DatabasePanickedError;
@@ -105,7 +126,7 @@ impl Checkpoint {
         let key = schema::row_key(tenant, kind, key);
         self.read(|transaction| {
             let Some(value) = raw(transaction, ROW, &key)? else { return Ok(RowRead::default()) };
-            decode_row(&key, &value).map_err(fault(Of::Row, tenant))
+            decode_row(&key, &value).map_err(row_fault(&key, tenant))
         })
     }
 
@@ -120,7 +141,7 @@ impl Checkpoint {
         let from = schema::row_key(tenant, kind, prefix);
         self.read(|transaction| {
             scan(transaction, ROW, &from, &mut |key, value| {
-                let row = decode_row(key, value).map_err(fault(Of::Row, tenant))?;
+                let row = decode_row(key, value).map_err(row_fault(key, tenant))?;
                 Ok(sink(key.get(ROW_KEY_HEAD..).unwrap_or_default().to_vec(), row))
             })
         })

@@ -120,8 +120,13 @@ fn look(rows: &mut Rows<'_>, of: Of, key: &[u8], value: &[u8]) -> Result<(), Dam
     let tenant = tenant.filter(|_| !matches!(of, Of::Meta));
     let tenants = tenant.map(|tenant| vec![tenant]);
     let wrong = |what: &'static str| {
-        let (file, what, tenants) = (of.name().into(), what.into(), tenants.clone());
-        Damage { file, offset: 0, what, tenants }
+        let what = match of {
+            Of::Row => format!("{}: {what}", read::row_named(key)).into(),
+            Of::Bucket => named_bucket(key, what).into(),
+            Of::Segment | Of::AsideFrame => named_frames(key, what).into(),
+            Of::Meta | Of::Directory | Of::Aside => what.into(),
+        };
+        Damage { file: of.name().into(), offset: 0, what, tenants: tenants.clone() }
     };
     let fault = |error: RecordError| wrong(error.text());
     schema::open(of, key, value).map_err(fault)?;
@@ -154,6 +159,34 @@ fn look(rows: &mut Rows<'_>, of: Of, key: &[u8], value: &[u8]) -> Result<(), Dam
             Ok(())
         }
         Of::Row | Of::Segment | Of::AsideFrame => Ok(()),
+    }
+}
+
+/// What a bucket's events are about.
+const fn about(kind: BucketKind) -> &'static str {
+    match kind {
+        BucketKind::Places => "places",
+        BucketKind::Subjects => "subjects",
+        BucketKind::Names => "names",
+        BucketKind::Commands => "commands",
+        BucketKind::Directory => "tenants",
+        BucketKind::Failures => "failed sign-ins",
+    }
+}
+
+/// What reads wrong about a bucket, and which it is.
+fn named_bucket(key: &[u8], what: &str) -> String {
+    match bucket_of(key) {
+        Some((kind, no, part)) => format!("part {part} of bucket {no} of {}: {what}", about(kind)),
+        None => what.to_owned(),
+    }
+}
+
+/// What reads wrong about frames, and from which revision on they are.
+fn named_frames(key: &[u8], what: &str) -> String {
+    match key.get(8..16).and_then(|revision| revision.first_chunk().copied()) {
+        Some(revision) => format!("from revision {} on: {what}", u64::from_be_bytes(revision)),
+        None => what.to_owned(),
     }
 }
 

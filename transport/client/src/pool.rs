@@ -43,8 +43,9 @@ pub(crate) struct Pool {
     endpoint: Endpoint,
     seats: Vec<RwLock<Option<Arc<Link>>>>,
     next: AtomicUsize,
-    /// Why each address gave no connection when it was tried last; none where it did, or was not.
-    problems: Mutex<Vec<Option<NotOpened>>>,
+    /// Why each address gave no connection when it was tried last, and how often in a row it gave none; none
+    /// where it did, or was not tried.
+    problems: Mutex<Vec<Option<(NotOpened, u32)>>>,
     clock: Mutex<Option<NodeClock>>,
     /// Counts what changed in seats or problems; its end ends the keepers.
     changed: watch::Sender<u64>,
@@ -139,9 +140,9 @@ impl Pool {
     fn verdict(&self) -> Option<ClientError> {
         let problems = self.problems.lock();
         let over = problems.iter().all(|problem| match problem {
-            Some(NotOpened::Refused(fault)) => !passes(fault.code),
-            Some(NotOpened::Unreadable(_) | NotOpened::Untrusted(_)) => true,
-            Some(NotOpened::Connection(_)) | None => false,
+            Some((NotOpened::Refused(fault), _)) => !passes(fault.code),
+            Some((NotOpened::Unreadable(_) | NotOpened::Untrusted(_), _)) => true,
+            Some((NotOpened::Connection(_), _)) | None => false,
         });
         over.then(|| told(&problems))
     }
@@ -188,7 +189,7 @@ impl Pool {
                     link.close();
                     return self.go_over(credential, until).await;
                 }
-                Err(problem) => last = told(&[Some(problem)]),
+                Err(problem) => last = told(&[Some((problem, 1))]),
             }
         }
         Err(last)
@@ -247,31 +248,59 @@ impl Pool {
 
     /// Notes why an address gave no connection, or that it did.
     fn note(&self, at: usize, problem: Option<NotOpened>) {
-        let address = self.config.addresses.get(at).copied();
+        let Some(address) = self.config.addresses.get(at).copied() else { return };
         if let Some(known) = self.problems.lock().get_mut(at) {
-            // The first of many that are the same is news, the others are not.
-            match (&problem, &known) {
-                (Some(problem), None) => {
-                    tracing::warn!(address = ?address, ?problem, "no connection to a node")
+            let tries = known.as_ref().map_or(0, |(_, tries)| *tries).saturating_add(1);
+            *known = problem.map(|problem| (problem, tries));
+            match &known {
+                None => tracing::info!(%address, "connected to a node"),
+                Some((problem, tries)) => {
+                    let why = why(problem.clone());
+                    // One of many in a row is news, the others are not.
+                    if *tries == worth_telling(problem) {
+                        tracing::warn!(%address, %why, tries, "no connection to a node");
+                    } else {
+                        tracing::debug!(%address, %why, tries, "no connection to a node yet");
+                    }
                 }
-                (Some(problem), Some(_)) => tracing::debug!(address = ?address, ?problem, "still none"),
-                (None, _) => tracing::info!(address = ?address, "connected to a node"),
             }
-            *known = problem;
         }
         self.changed.send_modify(|count| *count += 1);
     }
 }
 
 /// Of several problems the one that says most: what an address said, before what it did not.
-fn told(problems: &[Option<NotOpened>]) -> ClientError {
-    let told = problems.iter().flatten().map(|problem| match problem {
-        NotOpened::Refused(fault) => (0, ClientError::of(fault.clone())),
-        NotOpened::Untrusted(why) => (1, ClientError::Untrusted(why.clone())),
-        NotOpened::Unreadable(error) => (2, ClientError::Unreadable(*error)),
-        NotOpened::Connection(source) => (3, ClientError::Unreachable(source.clone())),
-    });
-    told.min_by_key(|(rank, _)| *rank).map_or(ClientError::Unreachable(None), |(_, error)| error)
+fn told(problems: &[Option<(NotOpened, u32)>]) -> ClientError {
+    let rank = |problem: &NotOpened| match problem {
+        NotOpened::Refused(_) => 0,
+        NotOpened::Untrusted(_) => 1,
+        NotOpened::Unreadable(_) => 2,
+        NotOpened::Connection(_) => 3,
+    };
+    let first = problems.iter().flatten().map(|(problem, _)| problem).min_by_key(|problem| rank(problem));
+    first.map_or(ClientError::Unreachable(None), |problem| why(problem.clone()))
+}
+
+/// What an attempt came to, as a call would be told.
+fn why(problem: NotOpened) -> ClientError {
+    match problem {
+        NotOpened::Refused(fault) => ClientError::of(fault),
+        NotOpened::Untrusted(why) => ClientError::Untrusted(why),
+        NotOpened::Unreadable(error) => ClientError::Unreadable(error),
+        NotOpened::Connection(source) => ClientError::Unreachable(source),
+    }
+}
+
+/// Which of many attempts in a row that came to the same is told: the first, but where a node says that it
+/// passes (its tenant wakes, it is busy) the eighth, some two seconds later.
+const fn worth_telling(problem: &NotOpened) -> u32 {
+    match problem {
+        NotOpened::Refused(fault) if passes(fault.code) => 8,
+        NotOpened::Refused(_)
+        | NotOpened::Untrusted(_)
+        | NotOpened::Unreadable(_)
+        | NotOpened::Connection(_) => 1,
+    }
 }
 
 /// Whether a refused Hello is worth another attempt soon: retry codes, and a node that goes away. A damaged

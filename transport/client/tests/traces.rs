@@ -64,6 +64,25 @@ impl Subscriber for Collector {
     fn exit(&self, _span: &Id) {}
 }
 
+/// PROPERTY: a node that says that its tenant wakes is no trouble while it wakes; one that says so for long is told
+/// once. In no line stands more than an address and what it answered.
+#[tokio::test]
+async fn a_waking_tenant_is_no_warning() {
+    let collector = Collector::default();
+    let _guard = tracing::subscriber::set_default(collector.clone());
+    let node = Node::start(|_, _| Act::Silence);
+    node.waking.store(4, Ordering::SeqCst);
+    let client = Client::connect(node.config()).await.expect("connected in the end");
+    client.close().await;
+    let lines = collector.lines.lock().expect("no panic").clone();
+    assert!(lines.iter().any(|line| line.starts_with("DEBUG") && line.contains("waking")), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.starts_with("WARN") || line.contains("Fault {")), "{lines:?}");
+    node.waking.store(usize::MAX, Ordering::SeqCst);
+    assert!(Client::connect(node.config()).await.is_err());
+    let lines = collector.lines.lock().expect("no panic").clone();
+    assert_eq!(lines.iter().filter(|line| line.starts_with("WARN")).count(), 1, "{lines:?}");
+}
+
 /// PROPERTY: a call is a span with what was asked and what became of it; a connection that is made and one that
 /// cannot be are events; no handle and no permission stands in any of them.
 #[tokio::test]

@@ -17,8 +17,8 @@ use crate::shape::{RowsWriter, Shape};
 use tessera_model::query::Introspection;
 use tessera_model::{
     CellId, CheckQuery, CommandId, Decision, Epoch, Generation, HandleBytes, PermissionId, PermissionRef,
-    Place, PublicId, Reason, Receipt, Refusal, Revision, SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
-    WorkspaceRef,
+    Place, Private, PublicId, Reason, Receipt, Refusal, Revision, SubjectIndex, TenantId, UnixMillis,
+    WorkspaceIndex, WorkspaceRef,
 };
 
 /// The handle of the examples: version 1, session, cell 0, tenant 2, place 5, generation 1.
@@ -96,12 +96,18 @@ fn permissions() -> Permissions {
     }
 }
 
+/// A refresh handle of the same session.
+fn refresh() -> HandleBytes {
+    let mut bytes = handle();
+    bytes[1] = 3;
+    bytes[20..].copy_from_slice(b"\x01\x00\x00\x00mac of 16 bytes!");
+    bytes
+}
+
 /// A new session with a refresh handle, for which another one ended.
 fn opened() -> Made {
-    let private = |bytes: &HandleBytes| Some(tessera_model::Private::new(bytes.to_vec()));
-    let mut refresh = handle();
-    refresh[1] = 3;
-    refresh[20..].copy_from_slice(b"\x01\x00\x00\x00mac of 16 bytes!");
+    let private = |bytes: &HandleBytes| Some(Private::new(bytes.to_vec()));
+    let refresh = refresh();
     let ends = Some(tessera_model::Deadline(186_086_400));
     Made {
         receipt: seen(),
@@ -114,6 +120,31 @@ fn opened() -> Made {
         refresh_until: ends,
         evicted: vec![PublicId::sample(3)],
         ..Made::default()
+    }
+}
+
+/// The command or list of the examples; secrets as callers send them.
+fn request(kind: RequestKind) -> Request {
+    let bytes = |bytes: &[u8]| Private::new(bytes.to_vec());
+    let (identifier, password) = (bytes(b"Amy.Poe@EXAMPLE.org"), bytes(b"correct horse battery staple"));
+    match Request::sample(kind, 1) {
+        Request::ClaimOperator { name, .. } => {
+            Request::ClaimOperator { secret: bytes(b"once-abcdefghijkmnpqrstuvwxyz23456789"), name }
+        }
+        Request::SignIn { address, .. } => Request::SignIn { identifier, password, address },
+        Request::ChangePassword { .. } => {
+            Request::ChangePassword { old: bytes(b"correct horse"), new: password }
+        }
+        Request::SetUpPassword { .. } => {
+            let mut secret = handle();
+            // A one-time secret of the subject with index 5.
+            secret[1] = 4;
+            Request::SetUpPassword { secret: bytes(&secret), password }
+        }
+        Request::RefreshSession { .. } => Request::RefreshSession { handle: bytes(&refresh()) },
+        Request::SignOut { .. } => Request::SignOut { handle: bytes(&handle()) },
+        Request::TouchSession { .. } => Request::TouchSession { handle: bytes(&handle()) },
+        other => other,
     }
 }
 
@@ -168,7 +199,7 @@ pub(crate) fn examples() -> Vec<(String, Outbox)> {
     add("Error", &|out| out.fault(14, &Fault::refused(Refusal::Busy)));
     add("Error: Redirect", &|out| out.fault(14, &Fault::redirect(CellId(4), "node4.example:7443")));
     for kind in RequestKind::ALL {
-        let request = Request::sample(*kind, 1);
+        let request = request(*kind);
         add(kind.name(), &|out| out.request(20, head(), &request));
     }
     add("Receipt", &|out| out.made(20, head(), &Made::sample(0)));
@@ -202,6 +233,7 @@ fn rows(add: &mut Add<'_>) {
     page::<SessionRow>(add, "SessionRow");
     page::<ClientRow>(add, "ClientRow");
     page::<RefreshKeyRow>(add, "RefreshKeyRow");
+    page::<KeyRow>(add, "KeyRow");
     page::<SettingsRow>(add, "SettingsRow");
 }
 
@@ -261,6 +293,7 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of SessionRow" => page::<SessionRow>(frame, out),
         "Rows of ClientRow" => page::<ClientRow>(frame, out),
         "Rows of RefreshKeyRow" => page::<RefreshKeyRow>(frame, out),
+        "Rows of KeyRow" => page::<KeyRow>(frame, out),
         "Rows of SettingsRow" => page::<SettingsRow>(frame, out),
         _ => page::<TenantRow>(frame, out),
     }

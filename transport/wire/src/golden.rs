@@ -13,6 +13,9 @@ use crate::walk::{layout_of, size, walk};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+/// Known to builds with planted faults alone: the document says so once.
+const PLANTED: &str = "PlantedPanic";
+
 fn docs(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name)
 }
@@ -50,7 +53,7 @@ fn lines(text: &mut String, at: usize, bytes: &[u8], what: &str) {
 
 fn examples_text() -> String {
     let mut text = String::new();
-    for (name, out) in examples() {
+    for (name, out) in examples().into_iter().filter(|(name, _)| name != PLANTED) {
         let bytes = out.as_bytes();
         let header = Header::parse(bytes[..HEADER_BYTES].try_into().expect("16")).expect("a header");
         let kind = Kind::from_number(header.kind).expect("a kind");
@@ -115,7 +118,8 @@ fn made(name: &str) -> String {
         "kinds" => kinds_table(),
         "layouts" => layouts_table(),
         "requests" => {
-            let rows = RequestKind::ALL.iter().map(|kind| {
+            let shipped = RequestKind::ALL.iter().filter(|kind| kind.name() != PLANTED);
+            let rows = shipped.map(|kind| {
                 (format!("{:#06x} {} -> {}", kind.number(), kind.name(), kind.answer()), kind.fields())
             });
             parts_table(&rows.collect::<Vec<_>>())

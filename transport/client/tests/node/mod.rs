@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tessera_client::wire::{Frame, HelloReply, Inbox, Kind, Outbox};
+use tessera_client::wire::{Fault, Frame, HelloReply, Inbox, Kind, Outbox};
 use tessera_client::{Config, Trust};
 use tessera_model::{Decision, Epoch, Reason, Receipt, Revision, UnixMillis};
 
@@ -28,6 +28,8 @@ pub(crate) struct Node {
     pub(crate) pem: String,
     pub(crate) connections: Arc<AtomicUsize>,
     pub(crate) open: Arc<AtomicUsize>,
+    /// Hellos that are still answered by NotReady.
+    pub(crate) waking: Arc<AtomicUsize>,
     pub(crate) endpoint: Endpoint,
     /// What it takes connections with; without one it takes none.
     pub(crate) server: quinn::ServerConfig,
@@ -73,19 +75,22 @@ impl Node {
             pem: made.cert.pem(),
             connections: Arc::clone(&connections),
             open: Arc::clone(&open),
+            waking: Arc::default(),
             endpoint: endpoint.clone(),
             server: config,
         };
-        let script: Arc<Script> = Arc::new(script);
+        let (script, waking): (Arc<Script>, _) = (Arc::new(script), Arc::clone(&node.waking));
         tokio::spawn(async move {
             while let Some(incoming) = endpoint.accept().await {
                 let Ok(connection) = incoming.await else { continue };
                 connections.fetch_add(1, Ordering::SeqCst);
                 open.fetch_add(1, Ordering::SeqCst);
                 let (script, open) = (Arc::clone(&script), Arc::clone(&open));
+                let waking = Arc::clone(&waking);
                 tokio::spawn(async move {
                     while let Ok((send, receive)) = connection.accept_bi().await {
-                        tokio::spawn(stream(connection.clone(), send, receive, Arc::clone(&script)));
+                        let told = (Arc::clone(&script), Arc::clone(&waking));
+                        tokio::spawn(stream(connection.clone(), send, receive, told));
                     }
                     open.fetch_sub(1, Ordering::SeqCst);
                 });
@@ -101,12 +106,24 @@ impl Node {
     }
 }
 
-async fn stream(connection: Connection, mut send: SendStream, mut receive: RecvStream, script: Arc<Script>) {
+async fn stream(
+    connection: Connection,
+    mut send: SendStream,
+    mut receive: RecvStream,
+    (script, waking): (Arc<Script>, Arc<AtomicUsize>),
+) {
     let (mut inbox, mut outbox) = (Inbox::default(), Outbox::new());
     while let Ok(Some(chunk)) = receive.read_chunk(usize::MAX, true).await {
         inbox.extend(&chunk.bytes);
         while let Some(frame) = inbox.next_frame().expect("a sound frame") {
             if frame.kind() == Ok(Kind::Hello) {
+                let left =
+                    waking.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+                if left.is_ok() {
+                    let refused = Fault::refused(tessera_model::Refusal::NotReady);
+                    outbox.fault(frame.header.request_id, &refused).expect("written");
+                    continue;
+                }
                 let reply = HelloReply { node_time: UnixMillis(NODE_MS), ..HelloReply::default() };
                 outbox.hello_reply(frame.header.request_id, &reply).expect("written");
                 continue;
