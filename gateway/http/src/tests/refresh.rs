@@ -78,6 +78,48 @@ async fn f_21_a_family_over_http() {
     assert_eq!(refresh(&house, &key, &fourth).await.expect(403).code(), 235);
 }
 
+/// PROPERTY: a refresh repeated under its own `Idempotency-Key` gives the same successor, byte for byte, within
+/// the grace; past it the receipt without the secret, and never reuse; another client gets nothing by it. Twenty
+/// at once leave one live successor (F-21, TC-17).
+#[tokio::test(flavor = "multi_thread")]
+async fn f_21_a_repeat_gives_the_same_successor() {
+    let house = House::open().await;
+    let (_, admin) = house.tenant("acme").await;
+    house.person(&admin, "amy@example.org", "orders.read").await;
+    let key = phone(&house, &admin).await;
+    let opened = house.ask("POST /v1/sign-in", &key, proof(false)).await.expect(200);
+    let (session, first) = (opened.string("handle"), opened.string("refresh_handle"));
+    let id = tessera_model::PublicId(house.engine.command_id().0).to_string();
+    let again = async |key: &str| {
+        let (bearer, body) = (format!("Bearer {key}"), json!({ "refresh_handle": first }).to_string());
+        let headers = [("authorization", bearer.as_str()), ("idempotency-key", id.as_str())];
+        house.send("POST /v1/refresh", &headers, &body).await
+    };
+    let second = again(&key).await.expect(200).string("refresh_handle");
+    let repeat = again(&key).await.expect(200);
+    assert_eq!((repeat.string("refresh_handle"), &repeat.json()["repeated"]), (second.clone(), &json!(true)));
+    assert_eq!(again(&admin).await.expect(403).code(), 238);
+    house.pass(60_000);
+    let late = again(&key).await.expect(200).json();
+    assert_eq!((&late["repeated"], late.get("refresh_handle")), (&json!(true), None));
+    house.ask("GET /v1/me", &session, None).await.expect(200);
+    let (house, key) = (std::sync::Arc::new(house), std::sync::Arc::new(key));
+    let mut twenty = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (house, key, second) =
+            (std::sync::Arc::clone(&house), std::sync::Arc::clone(&key), second.clone());
+        twenty.spawn(async move { refresh(&house, &key, &second).await });
+    }
+    let mut given = Vec::new();
+    for reply in twenty.join_all().await {
+        given.push(reply.expect(200).string("refresh_handle"));
+    }
+    given.dedup();
+    assert_eq!(given.len(), 1, "one successor");
+    refresh(&house, &key, &given.remove(0)).await.expect(200);
+    house.ask("GET /v1/me", &session, None).await.expect(200);
+}
+
 /// PROPERTY: a browser's refresh handle stands in a cookie of its own, which a refresh replaces and which no
 /// script sees; it needs the proofs of every change, and goes with the session.
 #[tokio::test(flavor = "multi_thread")]
