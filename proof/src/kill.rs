@@ -17,6 +17,7 @@ use tessera_storage::{Embedded, Options, RootKey, Store};
 pub(crate) struct Plan {
     pub(crate) cycles: u32,
     pub(crate) writers: u32,
+    pub(crate) sessions: u32,
     pub(crate) server: PathBuf,
     pub(crate) seed: u64,
 }
@@ -35,13 +36,16 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
     let operator = node.client(Some(node.claim().await?)).await?;
     let tally = Arc::new(Tally::default());
     let (writers, tenants) = prepare(&node, &operator, plan, &tally).await?;
+    let writers = fill(writers, plan.sessions).await?;
     let tasks: Vec<_> = writers.into_iter().map(|writer| tokio::spawn(writer.work())).collect();
     let bar = ProgressBar::new(u64::from(plan.cycles));
     bar.set_style(ProgressStyle::with_template("kill {bar:30} {pos}/{len} {msg}")?);
     let mut dice = plan.seed | 1;
     for _ in 0..plan.cycles {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        tokio::time::sleep(Duration::from_millis(150 + (dice >> 33) % 350)).await;
+        // A life must be long enough to load what is there and to change some of it.
+        let least = 150 + u64::from(plan.sessions) / 200;
+        tokio::time::sleep(Duration::from_millis(least + (dice >> 33) % 350)).await;
         node.kill()?;
         node.start()?;
         bar.inc(1);
@@ -64,14 +68,26 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
     }
     let frames = walk(&node, tenants)?;
     let text = format!(
-        "kill: {} cycles (seed {}), {} writes acknowledged, {} outcomes unknown, {} answers compared, {frames} frames of {tenants} tenants verified, {violations} violations{notes}",
+        "kill: {} cycles (seed {}), {} sessions before, {} writes acknowledged, {} outcomes unknown, {} answers compared, {frames} frames of {tenants} tenants verified, {violations} violations{notes}",
         plan.cycles,
         plan.seed,
+        plan.sessions,
         tally.acknowledged.load(Ordering::Relaxed),
         tally.unknown.load(Ordering::Relaxed),
         tally.checked.load(Ordering::Relaxed),
     );
     Ok(Told { text, violations })
+}
+
+/// Has the writers open their shares of `sessions`, all at once.
+async fn fill(writers: Vec<Writer>, sessions: u32) -> Result<Vec<Writer>, Trouble> {
+    let share = sessions.div_ceil(u32::try_from(writers.len().max(1))?);
+    let filling: Vec<_> = writers.into_iter().map(|writer| tokio::spawn(writer.fill(share))).collect();
+    let mut filled = Vec::with_capacity(filling.len());
+    for writer in filling {
+        filled.push(writer.await??);
+    }
+    Ok(filled)
 }
 
 /// Two tenants, a role in each, and writers with a subject of their own.

@@ -30,6 +30,10 @@ enum Proof {
         /// Writers at work meanwhile, each with a subject of its own.
         #[arg(long, default_value_t = 8)]
         writers: u32,
+        /// Sessions that stand before the first kill, spread over the writers: 3,500 fill a bucket, and each
+        /// checkpoint then has many buckets that changed.
+        #[arg(long, default_value_t = 0)]
+        sessions: u32,
         /// The binary `tessera`.
         #[arg(long)]
         server: PathBuf,
@@ -44,8 +48,8 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let Ok(runtime) = runtime else { return ExitCode::FAILURE };
     let outcome = match line.proof {
-        Proof::Kill { cycles, writers, server, seed } => {
-            runtime.block_on(kill::run(&kill::Plan { cycles, writers, server, seed }))
+        Proof::Kill { cycles, writers, sessions, server, seed } => {
+            runtime.block_on(kill::run(&kill::Plan { cycles, writers, sessions, server, seed }))
         }
     };
     let (text, code) = match outcome {

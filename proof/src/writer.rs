@@ -40,6 +40,8 @@ pub(crate) struct Writer {
     tally: Arc<Tally>,
 }
 
+/// LIMIT: sessions that a writer opens at once while it fills.
+const IN_FLIGHT: u32 = 64;
 /// LIMIT: sessions that a writer looks at after each step; all of them at the end.
 const LOOKED_AT: usize = 8;
 
@@ -54,6 +56,26 @@ impl Writer {
         self.dice ^= self.dice << 25;
         self.dice ^= self.dice >> 27;
         (self.dice.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % most
+    }
+
+    /// Opens so many sessions, [`IN_FLIGHT`] at a time.
+    pub(crate) async fn fill(mut self, count: u32) -> Result<Self, Trouble> {
+        let mut left = count;
+        while left > 0 {
+            let some = left.min(IN_FLIGHT);
+            let asked: Vec<_> = (0..some)
+                .map(|_| {
+                    let (client, subject) = (self.client.clone(), self.subject);
+                    tokio::spawn(async move { client.request(&Request::OpenSession { subject }).await })
+                })
+                .collect();
+            for made in asked {
+                self.hold(&made.await??)?;
+                self.tally.acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
+            left -= some;
+        }
+        Ok(self)
     }
 
     /// Works until told to stop, then looks at everything that it was ever told.
@@ -92,6 +114,10 @@ impl Writer {
         let Some(made) = self.order(&Request::OpenSession { subject: self.subject }).await? else {
             return Ok(());
         };
+        self.hold(&made)
+    }
+
+    fn hold(&mut self, made: &tessera_client::wire::Made) -> Result<(), Trouble> {
         // A repeat's handle is not given again; the session lives and nobody holds it.
         if let (Some(handle), Some(id)) = (&made.handle, made.session) {
             let handle = handle.expose().try_into().map_err(|_| "a handle of another length")?;
