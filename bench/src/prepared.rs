@@ -122,6 +122,10 @@ impl Store for Prepared {
         self.inner.verify(tenant)
     }
 
+    fn kept(&self) -> Result<Vec<TenantId>, StorageError> {
+        self.inner.kept()
+    }
+
     fn forget(&self, tenant: TenantId) -> Result<(), StorageError> {
         self.inner.forget(tenant)
     }

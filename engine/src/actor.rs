@@ -147,6 +147,11 @@ impl Running {
             Room::Any if self.house.is_stopped() => waiting = refuse_wide(waiting, Refusal::ClockStopped),
             Room::Any => {}
             Room::Full => waiting = refuse_wide(waiting, Refusal::StorageFull),
+            Room::Nothing => {
+                for one in waiting.drain(..) {
+                    drop(one.reply.send(Err(Refusal::StorageFull)));
+                }
+            }
             Room::Busy => waiting = refuse_wide(waiting, Refusal::Busy),
         }
         while !waiting.is_empty() {

@@ -188,9 +188,19 @@ fn judge(
     Judged { reason: outcome.reason, valid_until, stale: false }
 }
 
-/// What holds at the later of two times, if it holds at the earlier one too.
+/// What holds at the later of two times, if it holds at the earlier one too. Kept out of the way of those
+/// checks whose time nobody doubts.
 #[cold]
-fn doubted(late: Judged, early: Judged) -> Judged {
+#[inline(never)]
+fn doubted(
+    late: Judged,
+    root: &Root,
+    fields: &Fields,
+    who: (u32, (u64, u64)),
+    question: Question<'_>,
+    early: UnixMillis,
+) -> Judged {
+    let early = judge(root, fields, who, question, early);
     let valid_until =
         if early.valid_until.0 < late.valid_until.0 { early.valid_until } else { late.valid_until };
     if early.permits() { Judged { valid_until, ..late } } else { early }
@@ -233,7 +243,7 @@ impl Reading<'_> {
             |root: &Root, fields| {
                 let judged = judge(root, fields, who, question, self.now);
                 if self.early.0 < self.now.0 && judged.permits() {
-                    return doubted(judged, judge(root, fields, who, question, self.early));
+                    return doubted(judged, root, fields, who, question, self.early);
                 }
                 judged
             },

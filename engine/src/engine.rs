@@ -170,6 +170,9 @@ impl Engine {
                 self.house.tell(SupervisorMessage::Close(record.id));
             }
         }
+        let house = Arc::clone(&self.house);
+        // Nobody waits for it: those tenants are refused already.
+        drop(tokio::task::spawn_blocking(move || forget_the_deleted(&house)));
         if self.house.config.trusts_wall {
             let tenants = view.root.full();
             let there = tenants.tenants.values().filter(|record| record.status != TenantStatus::Deleted);
@@ -310,4 +313,27 @@ async fn found(house: &Arc<House>) -> Result<(), StartError> {
     batch.birth(birth.tenant, birth.nonce, &staged)?;
     house.store.commit(batch).await?;
     Ok(())
+}
+
+/// Has the data dropped of tenants whose deletion a former life wrote down and did not finish. Blocks.
+fn forget_the_deleted(house: &House) {
+    let Some(view) = house.system() else { return };
+    let root = view.root.full();
+    let deleted = |tenant: &TenantId| {
+        let record = root.tenants.get(tenant);
+        record.is_some_and(|record| record.status == TenantStatus::Deleted)
+    };
+    match house.store.kept() {
+        Ok(kept) => {
+            let left: Vec<TenantId> = kept.into_iter().filter(deleted).collect();
+            if !left.is_empty() {
+                tracing::info!(
+                    tenants = left.len(),
+                    "the data of deleted tenants is still there: it goes now"
+                );
+                house.tell(SupervisorMessage::Forget(left));
+            }
+        }
+        Err(error) => tracing::warn!(%error, "nobody knows whether data of deleted tenants is left"),
+    }
 }

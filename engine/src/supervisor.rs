@@ -8,7 +8,7 @@ use crate::load;
 use crate::submit;
 use crate::wakes::{Wakes, Why};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -31,6 +31,10 @@ pub(crate) enum SupervisorMessage {
     CycleEnded(Result<(), StorageError>),
     /// A tenant is closing: its actor ends, then its data goes.
     Close(TenantId),
+    /// These tenants are deleted: their data goes.
+    Forget(Vec<TenantId>),
+    /// The data of some is gone, all but of these.
+    Forgot(Vec<TenantId>),
     /// Take a checkpoint now; the reply comes when it is taken or has failed.
     Checkpoint(oneshot::Sender<bool>),
 }
@@ -44,6 +48,12 @@ const DOUBTED_AT_ONCE: usize = 64;
 /// LIMIT: how long nobody must have used a tenant that is put to sleep for its memory, ms: less would have
 /// those that are in use chase each other out.
 const MEMORY_IDLE_MS: u64 = 2_000;
+/// LIMIT: deleted tenants whose data is removed at once, on one thread; some 30 ms each, and a drain waits.
+const FORGOTTEN_AT_ONCE: usize = 16;
+/// How long data that could not be removed rests.
+const FORGET_AGAIN: Duration = Duration::from_secs(5);
+/// LIMIT: a checkpoint that fails again and again is tried every 16 ticks, which is 4 s.
+const REST_DOUBLINGS_MAX: u32 = 4;
 /// Ticks between two looks at what tenants take: every second.
 const MEMORY_TICKS: u32 = 4;
 /// How often the supervisor looks around.
@@ -59,7 +69,14 @@ pub(crate) struct Watch {
     cycling: bool,
     waiting: Vec<oneshot::Sender<bool>>,
     last_cycle_ms: u64,
+    /// Checkpoints that failed one after the other, and ticks until the next is tried.
+    failures: u32,
+    rest_ticks: u32,
     ticks: u32,
+    /// Deleted tenants whose data is still there.
+    forgetting: VecDeque<TenantId>,
+    /// Whether the data of some is being removed.
+    forgets: bool,
 }
 
 impl Actor for Supervisor {
@@ -79,7 +96,11 @@ impl Actor for Supervisor {
             cycling: false,
             waiting: Vec::new(),
             last_cycle_ms: self.0.now().0,
+            failures: 0,
+            rest_ticks: 0,
             ticks: 0,
+            forgetting: VecDeque::new(),
+            forgets: false,
         })
     }
 
@@ -108,7 +129,18 @@ impl Actor for Supervisor {
             }
             SupervisorMessage::Tick => self.tick(&myself, watch),
             SupervisorMessage::CycleEnded(result) => self.cycle_ended(&result, watch),
-            SupervisorMessage::Close(tenant) => self.close(tenant),
+            SupervisorMessage::Close(tenant) => self.close(tenant, myself.clone()),
+            SupervisorMessage::Forget(tenants) => {
+                watch.forgetting.extend(tenants);
+                self.forget_next(&myself, watch);
+            }
+            SupervisorMessage::Forgot(failed) => {
+                watch.forgets = false;
+                if !failed.is_empty() {
+                    myself.send_after(FORGET_AGAIN, move || SupervisorMessage::Forget(failed));
+                }
+                self.forget_next(&myself, watch);
+            }
             SupervisorMessage::Checkpoint(reply) => {
                 watch.waiting.push(reply);
                 self.start_cycle(&myself, watch);
@@ -188,7 +220,7 @@ impl Supervisor {
                 entry.set_standing(Standing::Asleep);
                 entry.intake.refuse(Refusal::TenantUnknown);
                 if status == TenantStatus::Closing {
-                    self.close(tenant);
+                    self.close(tenant, myself.clone());
                 }
             }
             Err(error) => fail(&entry, &error),
@@ -205,7 +237,7 @@ impl Supervisor {
                     }
                 }
                 if matches!(entry.status(), TenantStatus::Closing | TenantStatus::Deleted) {
-                    self.close(tenant);
+                    self.close(tenant, myself.clone());
                 }
             }
         }
@@ -227,7 +259,8 @@ impl Supervisor {
         let waited = now.0.saturating_sub(watch.last_cycle_ms);
         let wanted = self.0.store.due() || waited >= self.0.config.checkpoint_every_ms;
         let doubted = !self.0.doubted.lock().is_empty();
-        if wanted && !self.0.store.with_tail().is_empty() || doubted {
+        watch.rest_ticks = watch.rest_ticks.saturating_sub(1);
+        if watch.rest_ticks == 0 && (wanted && !self.0.store.with_tail().is_empty() || doubted) {
             self.start_cycle(myself, watch);
         }
         if !watch.cycling {
@@ -256,7 +289,11 @@ impl Supervisor {
     fn cycle_ended(&self, result: &Result<(), StorageError>, watch: &mut Watch) {
         watch.cycling = false;
         if let Err(error) = result {
+            watch.failures = (watch.failures + 1).min(REST_DOUBLINGS_MAX);
+            watch.rest_ticks = 1 << watch.failures;
             tracing::warn!(%error, "a checkpoint could not be completed; it is repeated");
+        } else {
+            (watch.failures, watch.rest_ticks) = (0, 0);
         }
         for reply in watch.waiting.drain(..) {
             // Whoever waited may be gone.
@@ -327,8 +364,8 @@ impl Supervisor {
         true
     }
 
-    /// Ends the actor of a closing tenant, writes its tombstone and drops its data.
-    fn close(&self, tenant: TenantId) {
+    /// Ends the actor of a closing tenant, writes its tombstone, and has its data dropped.
+    fn close(&self, tenant: TenantId, myself: ActorRef<SupervisorMessage>) {
         let house = Arc::clone(&self.0);
         tokio::spawn(async move {
             let Some(entry) = house.entry(tenant) else { return };
@@ -342,19 +379,41 @@ impl Supervisor {
             // LIMIT: an hour of attempts, one a second; what is left is done at the next start.
             for _ in 0..3_600 {
                 if entry.status() == TenantStatus::Deleted || submit::finish_deletion(&house, tenant).await {
-                    // It rewrites and syncs files: not on a thread of the runtime.
-                    let house = Arc::clone(&house);
-                    let forgotten = tokio::task::spawn_blocking(move || house.store.forget(tenant)).await;
-                    match forgotten.unwrap_or(Err(StorageError::LaneStopped)) {
-                        Ok(()) => return,
-                        Err(error) => {
-                            tracing::warn!(%tenant, %error, "a deleted tenant's data is still there")
-                        }
-                    }
+                    drop(myself.cast(SupervisorMessage::Forget(vec![tenant])));
+                    return;
                 }
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         });
+    }
+
+    /// Removes the data of some deleted tenants, unless that is under way. It rewrites and syncs files: on
+    /// one thread of those that may block, so that many deletions leave the others to whoever wakes.
+    fn forget_next(&self, myself: &ActorRef<SupervisorMessage>, watch: &mut Watch) {
+        if watch.forgets || watch.forgetting.is_empty() {
+            return;
+        }
+        watch.forgets = true;
+        let some = watch.forgetting.len().min(FORGOTTEN_AT_ONCE);
+        let tenants: Vec<TenantId> = watch.forgetting.drain(..some).collect();
+        let (house, myself) = (Arc::clone(&self.0), myself.clone());
+        tokio::spawn(async move {
+            let all = tenants.clone();
+            let forget = move || tenants.into_iter().filter(|tenant| !forgets(&house, *tenant)).collect();
+            let failed = tokio::task::spawn_blocking(forget).await.unwrap_or(all);
+            drop(myself.cast(SupervisorMessage::Forgot(failed)));
+        });
+    }
+}
+
+/// Removes what is left of a deleted tenant. False when that is to be tried again. Blocks.
+fn forgets(house: &House, tenant: TenantId) -> bool {
+    match house.store.forget(tenant) {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(%tenant, %error, "a deleted tenant's data is still there");
+            false
+        }
     }
 }
 
@@ -407,6 +466,13 @@ async fn take(house: &Arc<House>, cut: Cut, more: &[TenantId]) -> Result<(), Sto
             Some(entry) => hand_over(house, entry).await?,
             None => false,
         };
+        if entry.is_some_and(|entry| entry.status() == TenantStatus::Deleted) {
+            // Its frames go into no bucket: they go with all that there is of it.
+            let (house, tenant) = (Arc::clone(house), *tenant);
+            let forgotten = tokio::task::spawn_blocking(move || house.store.forget(tenant)).await;
+            forgotten.unwrap_or(Err(StorageError::LaneStopped))?;
+            continue;
+        }
         if !taken {
             // Nobody can take its frames into buckets: they are kept, and nobody else waits for it.
             let (house, tenant) = (Arc::clone(house), *tenant);

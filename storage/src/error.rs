@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io::ErrorKind;
 use tessera_model::{Revision, TenantId};
 
 /// Where the journal or the checkpoint holds something that was acknowledged once and reads wrong now.
@@ -110,6 +111,30 @@ impl StorageError {
         matches!(self, Self::LaneStopped | Self::Disk { .. })
     }
 
+    /// Whether the disk (or a quota) has no space left.
+    pub(crate) fn is_full(&self) -> bool {
+        let kind = match self {
+            Self::StorageFull => return true,
+            Self::Disk { source, .. } => Some(source.kind()),
+            Self::Checkpoint { source, .. } => database_io(&**source),
+            Self::LaneStopped
+            | Self::OutOfOrder { .. }
+            | Self::FrameTooLarge { .. }
+            | Self::BatchFull
+            | Self::Busy
+            | Self::CheckpointIncomplete(_)
+            | Self::Damaged(_)
+            | Self::TenantUnknown(_)
+            | Self::InUse
+            | Self::NewerFormat { .. }
+            | Self::BadOptions(_)
+            | Self::RootKeyWrong
+            | Self::RootKeyUnfit(_)
+            | Self::KeysMissing(_) => None,
+        };
+        matches!(kind, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+    }
+
     /// Adds what was being done to an error of the operating system.
     pub(crate) fn while_doing(doing: &'static str, file: &str) -> impl FnOnce(std::io::Error) -> Self {
         let file = file.into();
@@ -126,6 +151,24 @@ impl StorageError {
     /// Damage of one tenant's records.
     pub(crate) fn damaged(file: &str, offset: u64, what: &'static str, tenant: TenantId) -> Self {
         Self::Damaged(Damage { file: file.into(), offset, what: what.into(), tenants: Some(vec![tenant]) })
+    }
+}
+
+/// What the operating system reported to the checkpoint's database, which names no cause of its errors.
+fn database_io(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Option<ErrorKind> {
+    let inner = match error.downcast_ref::<redb::CommitError>() {
+        Some(redb::CommitError::Storage(inner)) => Some(inner),
+        _ => match error.downcast_ref::<redb::TableError>() {
+            Some(redb::TableError::Storage(inner)) => Some(inner),
+            _ => match error.downcast_ref::<redb::TransactionError>() {
+                Some(redb::TransactionError::Storage(inner)) => Some(inner),
+                _ => error.downcast_ref::<redb::StorageError>(),
+            },
+        },
+    };
+    match inner {
+        Some(redb::StorageError::Io(error)) => Some(error.kind()),
+        _ => None,
     }
 }
 

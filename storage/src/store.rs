@@ -245,7 +245,14 @@ pub trait Store: Send + Sync + 'static {
         Ok(Scrubbed::default())
     }
 
-    /// Removes everything of a deleted tenant: buckets, rows, history, keys. Its id stays refused.
+    /// The tenants of which something is here that [`Store::forget`] would remove. May wait for the disk.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    fn kept(&self) -> Result<Vec<TenantId>, StorageError>;
+
+    /// Removes everything of a deleted tenant: buckets, rows, history, keys. Its id stays refused. Does
+    /// nothing when that is done.
     ///
     /// # Errors
     /// When it cannot be written; repeat it.

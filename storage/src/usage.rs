@@ -21,7 +21,7 @@ pub struct Usage {
     pub frames: u64,
     /// Checkpoints finished.
     pub checkpoints: u64,
-    /// Whether no further journal file could be made at the last try.
+    /// Whether the disk had no space at the last try: for a further journal file, or for a checkpoint.
     pub full: bool,
 }
 
@@ -32,6 +32,8 @@ pub enum Room {
     Any,
     /// The disk is full: only batches that narrow.
     Full,
+    /// The disk is full, and what is kept for batches that narrow is used up too: none.
+    Nothing,
     /// The tail is close to its bound until the next checkpoint: only batches that narrow.
     Busy,
 }

@@ -6,7 +6,7 @@ use kit::*;
 use std::sync::Arc;
 use tessera_model::{Revision, RowKind, TenantId};
 use tessera_storage::disk::{Disk, simulated::Fault, simulated::Simulated};
-use tessera_storage::{Batch, Bucket, BucketKind, Embedded, Head, Options, StorageError, Store};
+use tessera_storage::{Batch, Bucket, BucketKind, Embedded, Head, Options, Room, StorageError, Store};
 
 const A: TenantId = TenantId(1);
 const B: TenantId = TenantId(2);
@@ -98,8 +98,25 @@ fn space_that_returns_is_used() {
             Err(error) => panic!("{error}"),
         }
     }
+    assert_eq!(store.room(), Room::Full);
+    // The store says beforehand when not even the reserve has room.
+    loop {
+        let mut batch = Batch::new(&head);
+        batch.push(&opened(no)).unwrap();
+        batch.narrowing(true);
+        match store.commit(batch).wait() {
+            Ok(durable) => head = *durable.head(),
+            Err(StorageError::StorageFull) => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(store.room(), Room::Nothing);
     disk.limit_space(None);
     let start = std::time::Instant::now();
+    while store.room() != Room::Any {
+        assert!(start.elapsed().as_secs() < 20, "space returned and nobody said so");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
     while push(&store, &head, &opened(no)).is_err() {
         assert!(start.elapsed().as_secs() < 20, "space returned and was not used");
         std::thread::sleep(std::time::Duration::from_millis(5));
@@ -153,10 +170,12 @@ fn a_failed_checkpoint_is_repeated() {
         if checkpoint().is_err() {
             failures += 1;
             assert!(!store.failed());
+            // That it was for space is told until one succeeds.
+            assert_eq!(store.usage().full, call % 2 == 1, "call {call}");
             assert_eq!(load(&store, A).unwrap().2, Some(head));
             checkpoint().unwrap();
         }
-        assert!(!store.has_tail(A));
+        assert!(!store.has_tail(A) && !store.usage().full);
         assert_eq!(load(&store, A).unwrap(), (vec![open_event(place(1, 1))], vec![], Some(head)));
         // Without power what was said to be covered is there.
         let left = disk.after_cut(tessera_storage::disk::simulated::Survival::None, &mut |_| 0);

@@ -11,6 +11,7 @@ use tessera_storage::*;
 
 type Hook = Box<dyn Fn(TenantId, &Head, &[Bucket]) + Send + Sync>;
 type LoadHook = Box<dyn Fn(TenantId) + Send + Sync>;
+type ForgetHook = Box<dyn Fn(TenantId) -> Option<StorageError> + Send + Sync>;
 type CommitHook = Box<dyn Fn(&Batch) -> Option<StorageError> + Send + Sync>;
 
 pub(crate) struct Spy {
@@ -18,6 +19,7 @@ pub(crate) struct Spy {
     pub(crate) after_put: Hook,
     pub(crate) before_commit: CommitHook,
     pub(crate) after_load: LoadHook,
+    pub(crate) before_forget: ForgetHook,
 }
 
 impl Spy {
@@ -27,6 +29,7 @@ impl Spy {
             after_put: Box::new(|_, _, _| {}),
             before_commit: Box::new(|_| None),
             after_load: Box::new(|_| {}),
+            before_forget: Box::new(|_| None),
         }
     }
 }
@@ -105,7 +108,13 @@ impl Store for Spy {
     fn scrub(&self, from: &Scrub, bytes_max: u64) -> Result<Scrubbed, StorageError> {
         self.inner.scrub(from, bytes_max)
     }
+    fn kept(&self) -> Result<Vec<TenantId>, StorageError> {
+        self.inner.kept()
+    }
     fn forget(&self, tenant: TenantId) -> Result<(), StorageError> {
+        if let Some(error) = (self.before_forget)(tenant) {
+            return Err(error);
+        }
         self.inner.forget(tenant)
     }
     fn tenant_keys(&self, tenant: TenantId) -> Result<TenantKeys, StorageError> {

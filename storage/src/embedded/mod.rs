@@ -11,7 +11,7 @@ use crate::keys::Keys;
 use crate::lane::{Lane, Shared};
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::JoinHandle;
 use tessera_model::TenantId;
 
@@ -71,6 +71,8 @@ pub struct Embedded {
     by_hand: Mutex<Option<Lane>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     checkpoints: AtomicU64,
+    /// A checkpoint found no space, and none was finished since.
+    no_space: AtomicBool,
     /// Size of the checkpoint's file when it was last measured for compaction.
     compacted_at: AtomicU64,
     /// Keeps a second process out while it lives.

@@ -178,6 +178,7 @@ impl Embedded {
             by_hand: Mutex::new(None),
             threads: Mutex::new(Vec::new()),
             checkpoints: AtomicU64::new(0),
+            no_space: AtomicBool::new(false),
             compacted_at: AtomicU64::new(checkpoint_bytes),
             lock: Mutex::new(Some(lock)),
         };

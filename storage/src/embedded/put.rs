@@ -165,6 +165,14 @@ impl Embedded {
         Ok(())
     }
 
+    /// Notes it when a part of a checkpoint found no space.
+    pub(super) fn noting_space<T>(&self, done: Result<T, StorageError>) -> Result<T, StorageError> {
+        if done.as_ref().is_err_and(StorageError::is_full) {
+            self.no_space.store(true, Ordering::Relaxed);
+        }
+        done
+    }
+
     pub(super) fn finish_cut(&self, cut: &Cut) -> Result<(), StorageError> {
         let _one = self.finishing.lock();
         let needed = {

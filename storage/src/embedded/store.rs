@@ -146,7 +146,7 @@ impl Store for Embedded {
     }
 
     fn put(&self, tenant: TenantId, head: &Head, buckets: Vec<Bucket>) -> Result<(), StorageError> {
-        self.put_tenant(tenant, head, buckets)
+        self.noting_space(self.put_tenant(tenant, head, buckets))
     }
 
     fn set_aside(&self, tenant: TenantId) -> Result<(), StorageError> {
@@ -160,7 +160,11 @@ impl Store for Embedded {
     }
 
     fn finish(&self, cut: &Cut) -> Result<(), StorageError> {
-        self.finish_cut(cut)
+        let finished = self.noting_space(self.finish_cut(cut));
+        if finished.is_ok() {
+            self.no_space.store(false, Ordering::Relaxed);
+        }
+        finished
     }
 
     fn history(
@@ -234,9 +238,21 @@ impl Store for Embedded {
         self.shared.checkpoint.scrub(from, bytes_max)
     }
 
+    fn kept(&self) -> Result<Vec<TenantId>, StorageError> {
+        let mut kept: std::collections::BTreeSet<TenantId> =
+            self.shared.checkpoint.tenants()?.into_keys().collect();
+        kept.extend(self.shared.tail.lock().tenants.keys());
+        Ok(kept.into_iter().collect())
+    }
+
     fn forget(&self, tenant: TenantId) -> Result<(), StorageError> {
         let _one = self.finishing.lock();
         let old = self.shared.checkpoint.directory(tenant)?;
+        if old.as_ref().is_some_and(|row| row.life == Life::Forgotten)
+            && self.shared.tail.lock().forgotten.contains(&tenant)
+        {
+            return Ok(());
+        }
         // Whose data is damaged is forgotten all the same.
         let head = self.shared.head(tenant).ok().flatten();
         let keys = self.keys.slots_of(tenant, old.as_ref().map_or(&[], |row| &row.keys));
@@ -327,12 +343,16 @@ impl Store for Embedded {
 
     fn room(&self) -> Room {
         if self.files.is_full() {
-            return Room::Full;
+            return if self.files.is_exhausted() { Room::Nothing } else { Room::Full };
         }
         let tail = self.shared.tail.lock();
         let near = Room::is_near(tail.frames, self.shared.tail_frames_max)
             || Room::is_near(tail.bytes, self.shared.tail_bytes_max);
-        if near { Room::Busy } else { Room::Any }
+        match near {
+            true if self.no_space.load(Ordering::Relaxed) => Room::Full,
+            true => Room::Busy,
+            false => Room::Any,
+        }
     }
 
     fn usage(&self) -> Usage {
@@ -348,7 +368,7 @@ impl Store for Embedded {
             groups: tail.groups_synced,
             frames: tail.frames_synced,
             checkpoints: self.checkpoints.load(Ordering::Relaxed),
-            full,
+            full: full || self.no_space.load(Ordering::Relaxed),
         }
     }
 

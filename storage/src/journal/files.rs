@@ -34,6 +34,8 @@ struct Inner {
     files: Vec<Kept>,
     preparing: bool,
     full: bool,
+    /// Not even a batch that narrows found room at the last try.
+    exhausted: bool,
     stopping: bool,
     /// Whether a thread prepares; otherwise whoever takes does.
     threaded: bool,
@@ -149,9 +151,11 @@ impl Files {
                 self.prepare();
                 inner = self.inner.lock();
                 if inner.full && !(narrow && inner.free() > 0) {
+                    inner.exhausted |= narrow;
                     return Err(Full);
                 }
             } else if inner.full || inner.stopping {
+                inner.exhausted |= narrow && inner.full;
                 return Err(Full);
             } else {
                 self.changed.notify_all();
@@ -184,6 +188,9 @@ impl Files {
                 kept.state = State::Free;
             }
         }
+        if inner.free() > 0 {
+            inner.exhausted = false;
+        }
         if inner.free() >= FREE_KEPT {
             inner.full = false;
         }
@@ -205,7 +212,7 @@ impl Files {
         inner.preparing = false;
         match made {
             Ok(file) => {
-                inner.full = false;
+                (inner.full, inner.exhausted) = (false, false);
                 inner.files.push(Kept { no, file, state: State::Free, used_before: false });
             }
             Err(error) => {
@@ -294,6 +301,11 @@ impl Files {
     pub(crate) fn counts(&self) -> (u64, u64, u64, bool) {
         let inner = self.inner.lock();
         (inner.files.len() as u64, inner.switches, inner.reuses, inner.full)
+    }
+
+    /// Whether the reserve is used up too.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.inner.lock().exhausted
     }
 
     /// Whether no further file could be made.

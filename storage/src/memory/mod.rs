@@ -200,6 +200,10 @@ impl Store for Memory {
         Ok(verified)
     }
 
+    fn kept(&self) -> Result<Vec<TenantId>, StorageError> {
+        Ok(self.inner.lock().tenants.keys().copied().collect())
+    }
+
     fn forget(&self, tenant: TenantId) -> Result<(), StorageError> {
         let mut inner = self.inner.lock();
         inner.tenants.remove(&tenant);
