@@ -1,7 +1,8 @@
 //! `instructions`: what a check takes in instructions, counted by callgrind: the same on a busy machine.
 //!
-//! Two runs of `check_loop` differ in their number of passes only; the difference divided by the checks
-//! of the difference leaves loading and start out.
+//! Counted inside the loops alone, for what else a start does (gathering entropy above all) differs from
+//! run to run. Two runs of `check_loop` differ in their number of passes only; the difference divided by
+//! the checks of the difference leaves the first pass out, which loading makes.
 
 use crate::figure::{Family, Row, Setup, Spec, Why};
 use std::path::Path;
@@ -66,7 +67,11 @@ fn bar(id: &str) -> Option<f64> {
 /// Instructions of a whole run of `check_loop`.
 fn count(program: &Path, what: &str, passes: u64, folder: &Path) -> Result<f64, Why> {
     let told = Command::new("valgrind")
-        .args(["--tool=callgrind", "--error-exitcode=9"])
+        .args(["--tool=callgrind", "--error-exitcode=9", "--collect-atstart=no"])
+        .args(
+            ["tags", "handles", "hashes"]
+                .map(|of| format!("--toggle-collect=tessera_bench::checks::Bench::{of}")),
+        )
         .arg(format!("--callgrind-out-file={}", folder.join("callgrind.out").display()))
         .arg(program)
         .args([what, &passes.to_string()])

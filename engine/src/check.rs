@@ -11,8 +11,8 @@ use tessera_crypto::compare::equal_words;
 use tessera_crypto::digest::Tagger;
 use tessera_model::record::SubjectStatus;
 use tessera_model::{
-    CheckQuery, Deadline, Decision, Generation, Handle, HandleBytes, PermissionRef, Place, Reason,
-    RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
+    CheckQuery, Deadline, Decision, Generation, Handle, HandleBytes, PermissionId, PermissionRef, Place,
+    Reason, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
 
 /// What a place and a root say together.
@@ -152,24 +152,59 @@ struct Question<'a> {
     workspace: WorkspaceRef<'a>,
 }
 
+impl Question<'_> {
+    /// The ids, when nothing in the question is a name.
+    #[inline(always)]
+    const fn ids(self) -> Option<(PermissionId, WorkspaceIndex)> {
+        match (self.permission, self.workspace) {
+            (PermissionRef::Id(permission), WorkspaceRef::Index(workspace)) => Some((permission, workspace)),
+            (PermissionRef::Id(permission), WorkspaceRef::Tenant) => Some((permission, WorkspaceIndex(0))),
+            (PermissionRef::Name(_), _) | (_, WorkspaceRef::Name(_)) => None,
+        }
+    }
+}
+
+/// Judges a question of ids, which are not looked up here: evaluating says what it does not know.
 #[inline(always)]
 fn judge(
     root: &Root,
     fields: &Fields,
     who: (u32, (u64, u64)),
-    question: Question<'_>,
+    (permission, workspace): (PermissionId, WorkspaceIndex),
     now: UnixMillis,
 ) -> Judged {
     let (line, live, end) = match alive(root, fields, who, now) {
         Ok(found) => found,
         Err(judged) => return judged,
     };
-    // Ids are not looked up here: evaluating says what it does not know.
+    let outcome = root.rules.evaluate(line, permission, workspace, live.restriction, now);
+    let valid_until = if outcome.valid_until.0 < end.0 { outcome.valid_until } else { end };
+    Judged { reason: outcome.reason, valid_until, stale: false }
+}
+
+/// Judges a question that may hold names. Kept out of the way of those that hold none.
+#[inline(never)]
+fn judge_named(
+    root: &Root,
+    fields: &Fields,
+    who: (u32, (u64, u64)),
+    question: Question<'_>,
+    now: UnixMillis,
+) -> Judged {
+    let unknown = |reason| {
+        // Who is not alive hears of that first.
+        let alive = judge_alive(root, fields, who, now);
+        if alive.permits() {
+            Judged { valid_until: alive.valid_until, ..Judged::deny(reason) }
+        } else {
+            alive
+        }
+    };
     let permission = match question.permission {
         PermissionRef::Id(id) => id,
         name @ PermissionRef::Name(_) => match root.rules.permission(name) {
             Some(id) => id,
-            None => return Judged { valid_until: end, ..Judged::deny(Reason::PermissionUnknown) },
+            None => return unknown(Reason::PermissionUnknown),
         },
     };
     let workspace = match question.workspace {
@@ -177,15 +212,10 @@ fn judge(
         WorkspaceRef::Index(index) => index,
         name @ WorkspaceRef::Name(_) => match root.rules.workspace(name) {
             Some(index) => index,
-            None => {
-                let reason = root.rules.unknown(permission, Reason::WorkspaceUnknown);
-                return Judged { valid_until: end, ..Judged::deny(reason) };
-            }
+            None => return unknown(root.rules.unknown(permission, Reason::WorkspaceUnknown)),
         },
     };
-    let outcome = root.rules.evaluate(line, permission, workspace, live.restriction, now);
-    let valid_until = if outcome.valid_until.0 < end.0 { outcome.valid_until } else { end };
-    Judged { reason: outcome.reason, valid_until, stale: false }
+    judge(root, fields, who, (permission, workspace), now)
 }
 
 /// What holds at the later of two times, if it holds at the earlier one too. Kept out of the way of those
@@ -200,7 +230,7 @@ fn doubted(
     question: Question<'_>,
     early: UnixMillis,
 ) -> Judged {
-    let early = judge(root, fields, who, question, early);
+    let early = judge_named(root, fields, who, question, early);
     let valid_until =
         if early.valid_until.0 < late.valid_until.0 { early.valid_until } else { late.valid_until };
     if early.permits() { Judged { valid_until, ..late } } else { early }
@@ -234,6 +264,7 @@ impl Reading<'_> {
             return Decision::deny(Reason::HandleUnknown, self.seen);
         };
         let question = Question { permission, workspace };
+        let ids = question.ids();
         let who = (generation.0, tag);
         let judged = order::answer(
             words,
@@ -241,7 +272,10 @@ impl Reading<'_> {
             &self.view.marks,
             (&*self.root, self.version),
             |root: &Root, fields| {
-                let judged = judge(root, fields, who, question, self.now);
+                let judged = match ids {
+                    Some(ids) => judge(root, fields, who, ids, self.now),
+                    None => judge_named(root, fields, who, question, self.now),
+                };
                 if self.early.0 < self.now.0 && judged.permits() {
                     return doubted(judged, root, fields, who, question, self.early);
                 }

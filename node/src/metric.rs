@@ -66,7 +66,7 @@ pub(crate) const TAIL_BYTES: &str = "tessera_tail_bytes";
 pub(crate) const JOURNAL_FILES: &str = "tessera_journal_files";
 /// gauge: bytes of the checkpoint's file.
 pub(crate) const CHECKPOINT_BYTES: &str = "tessera_checkpoint_bytes";
-/// gauge: 1 while no further journal file can be made and only commands that narrow are taken.
+/// gauge: 1 while the disk has no space for a journal file or a checkpoint.
 pub(crate) const STORAGE_FULL: &str = "tessera_storage_full";
 /// counter: groups synced to the journal.
 pub(crate) const GROUPS_TOTAL: &str = "tessera_groups_total";
@@ -171,7 +171,7 @@ pub(crate) fn describe() {
     level(TAIL_BYTES, "bytes of the frames newer than the checkpoint");
     level(JOURNAL_FILES, "journal files that exist");
     level(CHECKPOINT_BYTES, "bytes of the checkpoint's file");
-    level(STORAGE_FULL, "1 while no further journal file can be made");
+    level(STORAGE_FULL, "1 while the disk has no space for a journal file or a checkpoint");
     count(GROUPS_TOTAL, "groups synced to the journal");
     count(FRAMES_TOTAL, "frames committed");
     count(CHECKPOINTS_TOTAL, "checkpoints finished");

@@ -12,7 +12,7 @@ use tessera_model::Name;
 pub(crate) type FixedHasher = BuildHasherDefault<DefaultHasher>;
 
 /// A name, shared between the map and the table of what it names.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Known(Arc<Name>);
 
 impl Known {
