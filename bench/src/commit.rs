@@ -68,7 +68,7 @@ impl OnDisk {
         tessera_crypto::random::fill(&mut salt)?;
         let store = Embedded::open(&data, Options::new(RootKey::new(key), salt))?;
         let never = EngineConfig { checkpoint_every_ms: u64::MAX / 4, ..EngineConfig::default() };
-        let house = House::over(Arc::new(Prepared::without_checkpoints(Arc::new(store))), never, 2)?;
+        let house = House::over(Arc::new(Prepared::switched(Arc::new(store), Arc::default())), never, 2)?;
         let tenants = (0..tenants).map(|number| house.tenant(&format!("bench-{number}")));
         let tenants = tenants.collect::<Result<Vec<_>, _>>()?;
         Ok(Self { house, tenants })

@@ -26,13 +26,7 @@ impl Prepared {
         Self { inner, world: Some(world), checkpoints: Arc::new(AtomicBool::new(true)) }
     }
 
-    /// A store that never asks for a checkpoint: its tail grows to its bound.
-    #[must_use]
-    pub fn without_checkpoints(inner: Arc<dyn Store>) -> Self {
-        Self::switched(inner, Arc::new(AtomicBool::new(false)))
-    }
-
-    /// A store that asks for a checkpoint only while this is true.
+    /// A store that asks for a checkpoint only while this is true: else its tail grows to its bound.
     #[must_use]
     pub fn switched(inner: Arc<dyn Store>, checkpoints: Arc<AtomicBool>) -> Self {
         Self { inner, world: None, checkpoints }

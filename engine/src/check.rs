@@ -11,7 +11,7 @@ use tessera_crypto::compare::equal_words;
 use tessera_crypto::digest::Tagger;
 use tessera_model::record::SubjectStatus;
 use tessera_model::{
-    CheckQuery, Deadline, Decision, Generation, Handle, HandleBytes, PermissionId, PermissionRef, Place,
+    CheckQuery, Deadline, Decision, Generation, Handle, HandleBytes, PermissionRef, Place,
     Reason, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
 
@@ -152,59 +152,24 @@ struct Question<'a> {
     workspace: WorkspaceRef<'a>,
 }
 
-impl Question<'_> {
-    /// The ids, when nothing in the question is a name.
-    #[inline(always)]
-    const fn ids(self) -> Option<(PermissionId, WorkspaceIndex)> {
-        match (self.permission, self.workspace) {
-            (PermissionRef::Id(permission), WorkspaceRef::Index(workspace)) => Some((permission, workspace)),
-            (PermissionRef::Id(permission), WorkspaceRef::Tenant) => Some((permission, WorkspaceIndex(0))),
-            (PermissionRef::Name(_), _) | (_, WorkspaceRef::Name(_)) => None,
-        }
-    }
-}
-
-/// Judges a question of ids, which are not looked up here: evaluating says what it does not know.
 #[inline(always)]
 fn judge(
-    root: &Root,
-    fields: &Fields,
-    who: (u32, (u64, u64)),
-    (permission, workspace): (PermissionId, WorkspaceIndex),
-    now: UnixMillis,
-) -> Judged {
-    let (line, live, end) = match alive(root, fields, who, now) {
-        Ok(found) => found,
-        Err(judged) => return judged,
-    };
-    let outcome = root.rules.evaluate(line, permission, workspace, live.restriction, now);
-    let valid_until = if outcome.valid_until.0 < end.0 { outcome.valid_until } else { end };
-    Judged { reason: outcome.reason, valid_until, stale: false }
-}
-
-/// Judges a question that may hold names. Kept out of the way of those that hold none.
-#[inline(never)]
-fn judge_named(
     root: &Root,
     fields: &Fields,
     who: (u32, (u64, u64)),
     question: Question<'_>,
     now: UnixMillis,
 ) -> Judged {
-    let unknown = |reason| {
-        // Who is not alive hears of that first.
-        let alive = judge_alive(root, fields, who, now);
-        if alive.permits() {
-            Judged { valid_until: alive.valid_until, ..Judged::deny(reason) }
-        } else {
-            alive
-        }
+    let (line, live, end) = match alive(root, fields, who, now) {
+        Ok(found) => found,
+        Err(judged) => return judged,
     };
+    // Ids are not looked up here: evaluating says what it does not know.
     let permission = match question.permission {
         PermissionRef::Id(id) => id,
         name @ PermissionRef::Name(_) => match root.rules.permission(name) {
             Some(id) => id,
-            None => return unknown(Reason::PermissionUnknown),
+            None => return Judged { valid_until: end, ..Judged::deny(Reason::PermissionUnknown) },
         },
     };
     let workspace = match question.workspace {
@@ -212,10 +177,15 @@ fn judge_named(
         WorkspaceRef::Index(index) => index,
         name @ WorkspaceRef::Name(_) => match root.rules.workspace(name) {
             Some(index) => index,
-            None => return unknown(root.rules.unknown(permission, Reason::WorkspaceUnknown)),
+            None => {
+                let reason = root.rules.unknown(permission, Reason::WorkspaceUnknown);
+                return Judged { valid_until: end, ..Judged::deny(reason) };
+            }
         },
     };
-    judge(root, fields, who, (permission, workspace), now)
+    let outcome = root.rules.evaluate(line, permission, workspace, live.restriction, now);
+    let valid_until = if outcome.valid_until.0 < end.0 { outcome.valid_until } else { end };
+    Judged { reason: outcome.reason, valid_until, stale: false }
 }
 
 /// What holds at the later of two times, if it holds at the earlier one too. Kept out of the way of those
@@ -230,7 +200,7 @@ fn doubted(
     question: Question<'_>,
     early: UnixMillis,
 ) -> Judged {
-    let early = judge_named(root, fields, who, question, early);
+    let early = judge(root, fields, who, question, early);
     let valid_until =
         if early.valid_until.0 < late.valid_until.0 { early.valid_until } else { late.valid_until };
     if early.permits() { Judged { valid_until, ..late } } else { early }
@@ -264,7 +234,6 @@ impl Reading<'_> {
             return Decision::deny(Reason::HandleUnknown, self.seen);
         };
         let question = Question { permission, workspace };
-        let ids = question.ids();
         let who = (generation.0, tag);
         let judged = order::answer(
             words,
@@ -272,10 +241,7 @@ impl Reading<'_> {
             &self.view.marks,
             (&*self.root, self.version),
             |root: &Root, fields| {
-                let judged = match ids {
-                    Some(ids) => judge(root, fields, who, ids, self.now),
-                    None => judge_named(root, fields, who, question, self.now),
-                };
+                let judged = judge(root, fields, who, question, self.now);
                 if self.early.0 < self.now.0 && judged.permits() {
                     return doubted(judged, root, fields, who, question, self.early);
                 }

@@ -7,6 +7,7 @@
 //! without a disk. The byte formats stand in docs/file.md.
 
 mod batch;
+mod bucket;
 mod chain;
 mod checkpoint;
 mod commit;

@@ -1,6 +1,7 @@
 //! The `Store` trait: what a storage engine is to the engine above it, and the words it speaks in.
 
 use crate::batch::{Batch, Head};
+pub use crate::bucket::{Bucket, BucketKind};
 use crate::checkpoint::scrub::{Scrub, Scrubbed};
 use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
@@ -45,59 +46,6 @@ pub struct FrameRead {
     pub events: Vec<Event>,
     /// The chain's link up to and with this frame.
     pub link: [u8; 32],
-}
-
-/// What a bucket holds a share of.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum BucketKind {
-    /// Sessions and keys: bucket `no` holds places from `no × BUCKET_PLACES`.
-    Places,
-    /// Subjects with their grants and attributes.
-    Subjects,
-    /// Permissions, roles, workspaces, restrictions, attributes' declarations, identifiers, settings.
-    Names,
-    /// Remembered command ids.
-    Commands,
-    /// The system tenant's records of tenants.
-    Directory,
-    /// Failed sign-ins: bucket `no` holds the identifiers whose hash begins with these 6 bits.
-    Failures,
-}
-
-impl BucketKind {
-    /// All kinds, in the order of their numbers.
-    pub const ALL: &'static [Self] =
-        &[Self::Places, Self::Subjects, Self::Names, Self::Commands, Self::Directory, Self::Failures];
-
-    /// Number on disk: 1 to 6.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::Places => 1,
-            Self::Subjects => 2,
-            Self::Names => 3,
-            Self::Commands => 4,
-            Self::Directory => 5,
-            Self::Failures => 6,
-        }
-    }
-
-    /// The kind with this number.
-    #[must_use]
-    pub fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.number() == number)
-    }
-}
-
-/// A bucket: the events that rebuild its share of a tenant's state. An empty one removes it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Bucket {
-    /// What it holds a share of.
-    pub kind: BucketKind,
-    /// Which share.
-    pub no: u32,
-    /// The events, each the resulting value of one key.
-    pub events: Vec<Event>,
 }
 
 /// A cold row as read: its value, and the revision that wrote it (0 when it never was).
