@@ -11,8 +11,8 @@ use tessera_crypto::compare::equal_words;
 use tessera_crypto::digest::Tagger;
 use tessera_model::record::SubjectStatus;
 use tessera_model::{
-    CheckQuery, Deadline, Decision, Generation, Handle, HandleBytes, PermissionRef, Place,
-    Reason, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
+    CheckQuery, Deadline, Decision, Generation, Handle, HandleBytes, PermissionRef, Place, Reason,
+    RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
 
 /// What a place and a root say together.
