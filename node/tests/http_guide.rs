@@ -182,6 +182,63 @@ fn small_applications_are_protected() {
     }
 }
 
+/// The guide's block of a language, with a node and an application in their places.
+fn block(language: &str, http: &str, application: &str) -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guide/http.md");
+    let text = std::fs::read_to_string(path).expect("the document");
+    let begin = format!("```{language}\n");
+    let block = text.split(&begin).nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
+    block
+        .replace("127.0.0.1:7481", http)
+        .replace("reverse_proxy application", &format!("reverse_proxy {application}"))
+}
+
+/// PROPERTY: the real Caddy lets in who may, tells the application who it is whatever the request said,
+/// and lets nobody in when the node is gone.
+#[test]
+fn caddy_asks_for_each_request() {
+    if !installed("caddy") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let (node, http) = develop(folder.path());
+    let (front, behind) = (free(false), free(false));
+    let configuration = format!(
+        "{{\nadmin off\nauto_https off\n}}\nhttp://{front} {{\nroute {{\n{}\n}}\n}}\n\
+         http://{behind} {{\nrespond \"for {{http.request.header.X-Tessera-Subject}}.\"\n}}\n",
+        block("caddy", &http, &behind)
+    );
+    std::fs::write(folder.path().join("Caddyfile"), configuration).expect("written");
+    let log = std::fs::File::create(folder.path().join("caddy.log")).expect("a file");
+    let child = Command::new("caddy")
+        .args(["run", "--config", "Caddyfile", "--adapter", "caddyfile"])
+        .current_dir(folder.path())
+        .env("HOME", folder.path())
+        .stderr(Stdio::from(log))
+        .spawn()
+        .expect("caddy runs");
+    let _proxy = Node(child);
+    for _ in 0..600 {
+        if std::net::TcpStream::connect(&front).is_ok() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let ask = |headers: &str| format!("curl -s -w ' %{{http_code}}' {headers} http://{front}/orders");
+    let session = "-H \"Authorization: Bearer $(cat .tessera/amy.session)\" -H 'X-Tessera-Subject: admin'";
+    for method in ["", "-X POST -d x=1"] {
+        let passed = bash(folder.path(), &ask(&format!("{session} {method}")));
+        let named = passed.starts_with("for 0") && !passed.contains("admin");
+        assert!(named && passed.ends_with(". 200"), "{passed}");
+    }
+    assert!(bash(folder.path(), &ask("")).ends_with(" 401"));
+    assert!(bash(folder.path(), &ask("-H 'X-Tessera-Subject: admin'")).ends_with(" 401"));
+    let key = "-H \"Authorization: Bearer $(cat .tessera/operator.key)\"";
+    assert!(bash(folder.path(), &ask(key)).ends_with(" 403"));
+    drop(node);
+    assert!(bash(folder.path(), &ask(session)).ends_with(" 502"));
+}
+
 /// PROPERTY: the real nginx lets in who may, tells the application who it is whatever the request said,
 /// and lets nobody in when the node is gone.
 #[test]

@@ -3,7 +3,9 @@
 use crate::caller::Origin;
 use crate::door::Shared;
 use crate::figures::add;
+use crate::held::Waiting;
 use crate::route;
+use crate::stream::Stream;
 use axum::Router;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -89,33 +91,28 @@ async fn connection(stream: TcpStream, peer: SocketAddr, acceptor: Option<TlsAcc
     drop(stream.set_nodelay(true));
     add(&served.0.counters.connections, 1);
     let Some(acceptor) = acceptor else {
-        let builder = Builder::new(TokioExecutor::new()).http1_only();
-        return serve(stream, (peer.ip(), None), builder, served).await;
+        return serve(stream, (peer.ip(), None), false, served).await;
     };
     match tokio::time::timeout(served.0.limits.handshake, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
             let session = stream.get_ref().1;
             let sni = session.server_name().map(str::to_owned);
             // What was agreed on is spoken: nothing is guessed from the first bytes.
-            let builder = Builder::new(TokioExecutor::new());
             let two = session.alpn_protocol() == Some(b"h2");
-            let builder = if two { builder.http2_only() } else { builder.http1_only() };
-            Box::pin(serve(stream, (peer.ip(), sni), builder, served)).await;
+            Box::pin(serve(stream, (peer.ip(), sni), two, served)).await;
         }
         Ok(Err(_)) | Err(_) => add(&served.0.counters.handshakes_failed, 1),
     }
 }
 
 /// Serves requests until the peer or the drain ends the connection.
-async fn serve<S>(
-    stream: S,
-    (peer, sni): (IpAddr, Option<String>),
-    mut builder: Builder<TokioExecutor>,
-    (shared, router): Served,
-) where
+async fn serve<S>(stream: S, (peer, sni): (IpAddr, Option<String>), two: bool, (shared, router): Served)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = shared.limits;
+    let builder = Builder::new(TokioExecutor::new());
+    let mut builder = if two { builder.http2_only() } else { builder.http1_only() };
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -127,7 +124,8 @@ async fn serve<S>(
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
-        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+        // Twice the cap: what is between is answered with a problem document.
+        .max_header_list_size(u32::try_from(limits.head_bytes.saturating_mul(2)).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(32)
         .max_local_error_reset_streams(64)
         .initial_stream_window_size(64 * 1024)
@@ -137,17 +135,43 @@ async fn serve<S>(
         .keep_alive_timeout(limits.body);
     let origin = Origin { address: peer.to_canonical(), sni };
     let mut draining = shared.draining.clone();
+    let stream = Stream::new(stream, Arc::clone(&shared), !two);
+    let waiting = two.then(|| Arc::new(Waiting::default()));
+    let held = waiting.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (shared, router, origin) = (Arc::clone(&shared), router.clone(), origin.clone());
-        async move { Ok::<_, Infallible>(route::respond(&shared, router, origin, request).await) }
+        let waiting = held.clone();
+        async move {
+            let response = route::respond(&shared, router, origin, request).await;
+            Ok::<_, Infallible>(match waiting {
+                Some(waiting) => response.map(|body| waiting.hold(body)),
+                None => response,
+            })
+        }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut kept = pin!(kept(waiting, limits.body));
     tokio::select! {
         biased;
         // The end of a connection, whoever ended it, is its end.
         ended = connection.as_mut() => return drop(ended),
         _ = draining.wait_for(|draining| *draining) => {}
+        () = kept.as_mut() => return,
     }
     connection.as_mut().graceful_shutdown();
-    drop(connection.await);
+    tokio::select! {
+        ended = connection => drop(ended),
+        () = kept => {}
+    }
+}
+
+/// Ends when the peer has not taken an answer for too long; over HTTP/1.1 the stream looks after that.
+async fn kept(waiting: Option<Arc<Waiting>>, turn: Duration) {
+    let Some(waiting) = waiting else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(turn).await;
+        if !waiting.turn() {
+            return;
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Conditional requests (RFC 9110 section 13): what a caller saw, against what is there now.
 
-use crate::caller::{Caller, single};
+use crate::caller::Caller;
 use crate::door::Shared;
 use crate::input::Input;
 use crate::list;
@@ -61,6 +61,14 @@ pub(crate) fn names(list: &str, tag: &str) -> bool {
     list.split(',').map(str::trim).any(|one| one == "*" || one == tag)
 }
 
+/// The tags that a request names (RFC 9110 section 13.1), in one header or several; bytes that no tag of
+/// ours holds match nothing.
+pub(crate) fn wanted(parts: &Parts, header: &str) -> Option<String> {
+    let values: Vec<_> =
+        parts.headers.get_all(header).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    (!values.is_empty()).then(|| values.join(","))
+}
+
 /// Refuses a change of what the caller has not seen as it is.
 ///
 /// # Errors
@@ -71,10 +79,10 @@ pub(crate) async fn hold(
     (operation, parts): (&'static Operation, &Parts),
     input: &Input,
 ) -> Result<(), Problem> {
-    let Some(wanted) = single(&parts.headers, "if-match")? else { return Ok(()) };
+    let Some(wanted) = wanted(parts, "if-match") else { return Ok(()) };
     let Some(record) = record(operation.act) else {
         return Err(Problem::unreadable("nothing here has a tag").at("if-match"));
     };
     let now = list::answer(shared, caller, (operation, record), input.clone()).await?;
-    if names(wanted, &tag(&now)) { Ok(()) } else { Err(Problem::precondition()) }
+    if names(&wanted, &tag(&now)) { Ok(()) } else { Err(Problem::precondition()) }
 }

@@ -7,12 +7,16 @@ use crate::value::{
     NameOrNumber, attribute_kind, attributes, bool, count, handle, identifiers, instant, list,
     name_or_number, patterns, receipt, subject_kind, text,
 };
+use std::net::IpAddr;
+use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::time::DEADLINE_EPOCH_S;
 use tessera_model::{Deadline, HandleBytes, Identifier, Name, Pattern, Private, PublicId, Receipt, Refusal};
 
 /// LIMIT: names in one question about ids.
 const NAMES_MAX: usize = 1_024;
+/// LIMIT: characters of a text that is no secret: the longest, a key's description, has 256 bytes.
+pub(crate) const TEXT_CHARS_MAX: usize = 4_096;
 
 /// The fields of one request. No `Debug`: it may hold passwords.
 #[derive(Clone)]
@@ -173,7 +177,8 @@ fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
         Shape::Patterns => patterns(value).is_some(),
         Shape::Subject | Shape::Session => text(value).and_then(PublicId::parse).is_some(),
         Shape::Handle => text(value).and_then(handle).is_some(),
-        Shape::Tenant | Shape::Password | Shape::Text => text(value).is_some(),
+        Shape::Tenant | Shape::Password => text(value).is_some(),
+        Shape::Text => text(value).is_some_and(|text| text.chars().count() <= TEXT_CHARS_MAX),
         Shape::SubjectKind => subject_kind(value).is_some(),
         Shape::Identifier => text(value).is_some_and(|text| Identifier::guess(text).is_ok()),
         Shape::Identifiers => identifiers(value).is_some(),
@@ -182,6 +187,8 @@ fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
         Shape::Bool => bool(value).is_some(),
         Shape::Count => count(value).is_some(),
         Shape::Choice(choices) => text(value).is_some_and(|text| choices.contains(&text)),
+        Shape::Limit => count(value).is_some_and(|rows| (1..=PAGE_ROWS_MAX).contains(&(rows as usize))),
+        Shape::Address => text(value).is_some_and(|text| text.parse::<IpAddr>().is_ok()),
         Shape::Cursor => text(value).is_some_and(|text| text.parse::<u64>().is_ok()),
         Shape::Instant => instant(value).is_some(),
         Shape::Receipt => text(value).and_then(receipt).is_some(),

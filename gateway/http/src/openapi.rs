@@ -1,10 +1,15 @@
 //! The description of the door (OpenAPI 3.1), made from the table of operations and nothing else.
 
+use crate::input::TEXT_CHARS_MAX;
 use crate::operation::{Answer, Field, Needs, Operation, Shape, Stand};
 use crate::table::OPERATIONS;
 use serde_json::{Map, Value, json};
 use tessera_model::Settings;
+use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::settings::SettingUnit;
+
+/// The text of a UUIDv7 (RFC 9562 section 5.7).
+const UUID_V7: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$";
 
 /// The whole document.
 pub(crate) fn document() -> Value {
@@ -74,7 +79,7 @@ fn described(operation: &Operation) -> Value {
         parameters.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
             "description": "a UUIDv7, the command's id: sent again within 15 minutes it is done once",
-            "schema": { "type": "string", "format": "uuid" },
+            "schema": { "type": "string", "pattern": UUID_V7 },
         }));
     }
     if crate::condition::record(operation.act).is_some() {
@@ -125,6 +130,9 @@ fn members(fields: &[&Field]) -> Value {
         .iter()
         .map(|field| {
             let mut schema = schema(field.shape);
+            if !field.required {
+                schema = or_null(schema);
+            }
             if let Value::Object(schema) = &mut schema {
                 schema.insert("description".to_owned(), field.text.into());
             }
@@ -133,6 +141,11 @@ fn members(fields: &[&Field]) -> Value {
         .collect();
     let required: Vec<&str> = fields.iter().filter(|field| field.required).map(|field| field.name).collect();
     json!({ "type": "object", "additionalProperties": false, "required": required, "properties": properties })
+}
+
+/// What may be left out: an explicit null is as good as none.
+fn or_null(schema: Value) -> Value {
+    json!({ "anyOf": [schema, { "type": "null" }] })
 }
 
 /// An example of a request's content.
@@ -181,11 +194,11 @@ fn object(names: &[&str]) -> Value {
 fn member(name: &str) -> Value {
     match name {
         "created" | "expires" | "idle_until" | "refresh_until" | "valid_until" | "authenticated_at"
-        | "last_used" | "from" | "until" => {
+        | "last_used" | "from" | "until" | "waits_until" => {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
         "active" | "repeated" | "inherits" | "has_password" | "current" => json!({ "type": "boolean" }),
-        "reason_code" | "iat" | "exp" | "index" | "ended" | "role_id" | "number" => {
+        "reason_code" | "iat" | "exp" | "index" | "ended" | "role_id" | "number" | "failures" => {
             json!({ "type": "integer" })
         }
         "decision" => json!({ "type": "string", "enum": ["permit", "deny"] }),
@@ -214,13 +227,15 @@ fn schema(shape: Shape) -> Value {
         }
         Shape::Subject | Shape::Session => json!({ "type": "string", "format": "uuid" }),
         Shape::Tenant => json!({ "type": "string", "minLength": 1, "maxLength": 128 }),
-        Shape::Handle => json!({ "type": "string", "pattern": "^t(ess|key|ref)_[A-Za-z0-9_-]{59}$" }),
+        Shape::Handle => {
+            json!({ "type": "string", "format": "tessera-handle", "pattern": "^t(ess|key|ref)_[A-Za-z0-9_-]{59}$" })
+        }
         Shape::Password => json!({ "type": "string", "format": "password", "maxLength": 1024 }),
         Shape::SubjectKind => json!({ "type": "string", "enum": ["person", "machine"] }),
-        Shape::Identifier => json!({ "type": "string", "minLength": 3, "maxLength": 254 }),
-        Shape::Identifiers => {
-            json!({ "type": "array", "maxItems": 16, "items": { "type": "string", "minLength": 3, "maxLength": 254 } })
+        Shape::Identifier => {
+            json!({ "type": "string", "format": "tessera-identifier", "minLength": 3, "maxLength": 254 })
         }
+        Shape::Identifiers => json!({ "type": "array", "maxItems": 16, "items": schema(Shape::Identifier) }),
         Shape::AttributeKind => json!({ "type": "string", "enum": ["bool", "integer", "text"] }),
         Shape::Attributes => json!({
             "type": "object", "maxProperties": 64,
@@ -229,11 +244,16 @@ fn schema(shape: Shape) -> Value {
         Shape::Bool => json!({ "type": "boolean" }),
         Shape::Count => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
         Shape::Choice(choices) => json!({ "type": "string", "enum": choices }),
-        Shape::Cursor => json!({ "type": "string", "pattern": "^[0-9]{1,20}$" }),
+        Shape::Limit => json!({ "type": "integer", "minimum": 1, "maximum": PAGE_ROWS_MAX }),
+        Shape::Address => json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] }),
+        Shape::Cursor => json!({ "type": "string", "pattern": "^[0-9]{1,19}$" }),
         Shape::Instant => json!({
-            "oneOf": [{ "type": "string", "format": "date-time" }, { "type": "integer", "minimum": 0 }],
+            "oneOf": [
+                { "type": "string", "format": "date-time", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$" },
+                { "type": "integer", "minimum": 0 },
+            ],
         }),
-        Shape::Receipt => json!({ "type": "string", "pattern": "^[0-9]{1,20}\\.[0-9]{1,20}$" }),
+        Shape::Receipt => json!({ "type": "string", "format": "tessera-receipt" }),
         Shape::Permission | Shape::Workspace => json!({
             "oneOf": [name(), { "type": "integer", "minimum": 0, "maximum": u32::MAX }],
         }),
@@ -242,12 +262,12 @@ fn schema(shape: Shape) -> Value {
             "items": {
                 "type": "object", "additionalProperties": false, "required": ["permission"],
                 "properties": {
-                    "handle": schema(Shape::Handle), "permission": schema(Shape::Permission),
-                    "workspace": schema(Shape::Workspace), "address": { "type": "string" },
+                    "handle": or_null(schema(Shape::Handle)), "permission": schema(Shape::Permission),
+                    "workspace": or_null(schema(Shape::Workspace)), "address": or_null(schema(Shape::Address)),
                 },
             },
         }),
-        Shape::Text => json!({ "type": "string", "maxLength": 4096 }),
+        Shape::Text => json!({ "type": "string", "maxLength": TEXT_CHARS_MAX }),
     }
 }
 
@@ -267,8 +287,9 @@ pub(crate) fn example(shape: Shape) -> Value {
         Shape::AttributeKind => json!("integer"),
         Shape::Attributes => json!({ "floor": 3, "nickname": null }),
         Shape::Bool => json!(true),
-        Shape::Count => json!(100),
         Shape::Choice(choices) => json!(choices.first()),
+        Shape::Count | Shape::Limit => json!(100),
+        Shape::Address => json!("203.0.113.9"),
         Shape::Cursor => json!("100"),
         Shape::Instant => json!("2031-01-01T00:00:00Z"),
         Shape::Receipt => json!("1.42"),

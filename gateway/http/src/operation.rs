@@ -63,6 +63,8 @@ pub(crate) enum Shape {
     Count,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// Rows of one page, at most.
+    Limit,
     /// Where a page begins, as the page before told it.
     Cursor,
     /// An instant: ISO 8601 in UTC, or Unix time in ms.
@@ -73,6 +75,8 @@ pub(crate) enum Shape {
     Permission,
     /// A workspace by name or index.
     Workspace,
+    /// An IPv4 or IPv6 address.
+    Address,
     /// The questions of a batch.
     Checks,
     Text,

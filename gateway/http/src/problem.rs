@@ -111,6 +111,18 @@ impl Problem {
         Self::protocol(StatusCode::URI_TOO_LONG, ProtocolCode::FrameTooLarge, "FrameTooLarge")
     }
 
+    /// The head, or one of its fields, is over the caps.
+    pub(crate) fn head_too_large() -> Self {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        Self::protocol(status, ProtocolCode::FrameTooLarge, "FrameTooLarge")
+    }
+
+    /// The bytes are no request.
+    pub(crate) fn no_request() -> Self {
+        Self::protocol(StatusCode::BAD_REQUEST, ProtocolCode::BadHeader, "BadHeader")
+            .because("not a request as RFC 9112 writes it")
+    }
+
     /// The content came too slowly.
     pub(crate) fn too_slow() -> Self {
         Self::protocol(StatusCode::REQUEST_TIMEOUT, ProtocolCode::TooSlow, "TooSlow")

@@ -1,6 +1,7 @@
 //! From a request to its line of the table, and from an answer to the wire.
 
 use crate::caller::{Origin, source};
+use crate::content::Content;
 use crate::cross;
 use crate::door::Shared;
 use crate::figures::add;
@@ -69,14 +70,13 @@ pub(crate) async fn respond(
     let listed = cross::listed(shared, &parts.headers);
     let method = parts.method.clone();
     let envoy = parts.uri.path().starts_with(forward::PREFIX);
+    let (body, lent) = Content::lend(&parts, body);
+    let mut ends = false;
     let mut response = match sound(shared, &parts) {
         Err(problem) => {
-            let mut response = problem.into_response();
             // What stands behind its head is not read.
-            if parts.version < Version::HTTP_2 {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            response
+            ends = parts.version < Version::HTTP_2;
+            problem.into_response()
         }
         Ok(()) => match cross::preflight(shared, &parts) {
             Some(answered) => answered.unwrap_or_else(Problem::into_response),
@@ -85,7 +85,7 @@ pub(crate) async fn respond(
                 serve::counted(shared, &origin, asked).unwrap_or_else(Problem::into_response)
             }
             None => {
-                let mut request = Request::from_parts(parts, Body::new(body));
+                let mut request = Request::from_parts(parts, body);
                 request.extensions_mut().insert(origin.clone());
                 // A router never fails.
                 router.call(request).await.unwrap_or_else(|never| match never {})
@@ -94,6 +94,12 @@ pub(crate) async fn respond(
     };
     if envoy {
         forward::strip(&mut response);
+    }
+    if let Some(lent) = lent.filter(|_| !ends) {
+        ends = !lent.finish(shared.limits.body).await;
+    }
+    if ends {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     count(shared, &response);
     cross::finish(shared, listed, &mut response);
@@ -124,6 +130,11 @@ fn count(shared: &Shared, response: &Response<Body>) {
 fn sound(shared: &Shared, parts: &Parts) -> Result<(), Problem> {
     if *shared.draining.borrow() {
         return Err(Problem::draining());
+    }
+    // HTTP/2 counts a field as its bytes and 32 (RFC 9113 section 6.5.2).
+    let fields = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32);
+    if parts.headers.len() > shared.limits.headers || fields.sum::<usize>() > shared.limits.head_bytes {
+        return Err(Problem::head_too_large());
     }
     if parts.headers.contains_key(header::TRANSFER_ENCODING) {
         // RFC 9112 section 6.3: a length may be asked for. With one length there is one reading.

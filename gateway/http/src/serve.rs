@@ -107,7 +107,7 @@ async fn attempt(
         act @ (Act::Order(_) | Act::Own(_)) => {
             let id = order::command_id(shared, parts)?;
             // Conditions are looked at one after another, so that of two that saw the same one is told.
-            let _turn = match single(&parts.headers, "if-match")? {
+            let _turn = match condition::wanted(parts, "if-match") {
                 Some(_) => Some(shared.conditions.lock().await),
                 None => None,
             };
@@ -231,7 +231,7 @@ fn ok(value: Value) -> Result<Response<Body>, Problem> {
 /// A record with its tag; nothing of it when the caller has it.
 fn tagged(parts: &Parts, value: Value) -> Result<Response<Body>, Problem> {
     let tag = condition::tag(&value);
-    let has = single(&parts.headers, "if-none-match")?.is_some_and(|list| condition::names(list, &tag));
+    let has = condition::wanted(parts, "if-none-match").is_some_and(|list| condition::names(&list, &tag));
     let mut response = ok(value)?;
     if has {
         *response.body_mut() = Body::empty();

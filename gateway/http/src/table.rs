@@ -10,7 +10,7 @@ const AT_LEAST: Field = Field::maybe("at_least", Shape::Receipt, "a receipt that
 const HANDLE: Field = Field::maybe("handle", Shape::Handle, "session or key; without it, the caller's own");
 const WORKSPACE: Field = Field::maybe("workspace", Shape::Workspace, "name or index; none for the tenant");
 const CURSOR: Field = Field::query("cursor", Shape::Cursor, "`next` of the page before");
-const LIMIT: Field = Field::query("limit", Shape::Count, "rows at most, 1 to 1000");
+const LIMIT: Field = Field::query("limit", Shape::Limit, "rows at most, 1 to 1000");
 const NAME: Field = Field::body("name", Shape::Name, "unique name");
 const PATTERNS: Field =
     Field::body("patterns", Shape::Patterns, "names of permissions, or beginnings with `*`");
@@ -96,7 +96,7 @@ table! {
     // Decisions.
     "check" Post "/v1/check", Needs::Credential, "May this session or key do it, there, now?",
         [HANDLE, Field::body("permission", Shape::Permission, "name or id"), WORKSPACE, AT_LEAST,
-         Field::maybe("address", Shape::Text, "where the holder's request came from")],
+         Field::maybe("address", Shape::Address, "where the holder's request came from")],
         Answer::One(&["decision", "reason", "reason_code", "seen", "valid_until"]), Act::Ask(Ask::Check);
     "check_batch" Post "/v1/check-batch", Needs::Credential, "Up to 1,024 checks against one position.",
         [Field::body("checks", Shape::Checks, "each as of check"), HANDLE, AT_LEAST],
@@ -122,7 +122,7 @@ table! {
     "sign_in" Post "/v1/sign-in", OPEN, "Signs a person in with a password and opens a session.",
         [Field::body("identifier", Shape::Text, "as typed"),
          Field::body("password", Shape::Password, "in the clear"),
-         Field::maybe("address", Shape::Text, "where the person's request came from, with the permission tessera.address"),
+         Field::maybe("address", Shape::Address, "where the person's request came from, with the permission tessera.address"),
          Field::maybe("cookie", Shape::Bool, "give the session to a browser, in a __Host- cookie")],
         SESSION_MADE, Act::Own(Own::SignIn);
     "refresh" Post "/v1/refresh", Needs::Credential, "Uses a refresh handle: the session's idle end moves, and a rotating client's handle is replaced.",

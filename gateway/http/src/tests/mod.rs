@@ -2,7 +2,10 @@
 
 mod browser;
 mod decisions;
+mod field;
 mod hostile;
+mod hostile_one;
+mod hostile_two;
 mod operations;
 mod refresh;
 
@@ -16,7 +19,7 @@ use tessera_crypto::PasswordPool;
 use tessera_engine::{Clock, Engine, EngineConfig, Entropy};
 use tessera_model::{Private, UnixMillis};
 use tessera_storage::Memory;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 const START_MS: u64 = 1_767_225_600_000;
@@ -44,6 +47,27 @@ struct House {
     door: Door,
     clock: Arc<Hand>,
     operator: String,
+    /// What trusts the door, when it speaks TLS.
+    trust: Option<Arc<rustls::ClientConfig>>,
+}
+
+/// A connection of either kind.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
+/// A certificate of its own for `localhost`, and what trusts it.
+fn identity() -> ((Vec<u8>, Private), Arc<rustls::ClientConfig>) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).expect("a root");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let trust = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("TLS 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let key = Private::new(made.signing_key.serialize_pem().into_bytes());
+    ((made.cert.pem().into_bytes(), key), Arc::new(trust))
 }
 
 /// An answer.
@@ -99,6 +123,10 @@ impl House {
     }
 
     async fn with(change: impl FnOnce(&mut DoorConfig)) -> Self {
+        Self::made(change, None).await
+    }
+
+    async fn made(change: impl FnOnce(&mut DoorConfig), trust: Option<Arc<rustls::ClientConfig>>) -> Self {
         let clock = Arc::new(Hand(AtomicU64::new(START_MS)));
         let pool = PasswordPool::new(NonZeroUsize::new(1).expect("one"), 64).expect("a pool");
         let seams: (Arc<dyn Clock>, Arc<dyn Entropy>) = (clock.clone(), Arc::new(System));
@@ -115,7 +143,7 @@ impl House {
         };
         change(&mut config);
         let door = Door::open(engine.clone(), config).await.expect("a door");
-        let mut house = Self { engine, door, clock, operator: String::new() };
+        let mut house = Self { engine, door, clock, operator: String::new(), trust };
         let secret = Private::new(b"the one-time secret".to_vec());
         let until = house.engine.now().plus_seconds(1_800).to_deadline();
         house.engine.offer_operator(&secret, until).await.expect("offered");
@@ -129,9 +157,30 @@ impl House {
         self.clock.0.fetch_add(ms, Ordering::SeqCst);
     }
 
+    /// A door that speaks TLS.
+    async fn secure(change: impl FnOnce(&mut DoorConfig)) -> Self {
+        let (pair, trust) = identity();
+        let change = |config: &mut DoorConfig| {
+            config.identity = Some(pair);
+            change(config);
+        };
+        Self::made(change, Some(trust)).await
+    }
+
+    /// A connection; over TLS one that speaks `protocol`.
+    async fn connect(&self, protocol: &[u8]) -> Box<dyn Wire> {
+        let stream = TcpStream::connect(self.door.address()).await.expect("connected");
+        let Some(trust) = &self.trust else { return Box::new(stream) };
+        let mut trust = rustls::ClientConfig::clone(trust);
+        trust.alpn_protocols = vec![protocol.to_vec()];
+        let name = rustls_pki_types::ServerName::try_from("localhost").expect("a name");
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(trust));
+        Box::new(connector.connect(name, stream).await.expect("a handshake"))
+    }
+
     /// Sends bytes and reads until the connection ends.
     async fn raw(&self, bytes: &[u8]) -> Reply {
-        let mut stream = TcpStream::connect(self.door.address()).await.expect("connected");
+        let mut stream = self.connect(b"http/1.1").await;
         // A peer that refuses early may close before everything is written.
         drop(stream.write_all(bytes).await);
         let mut answer = Vec::new();

@@ -1,0 +1,125 @@
+//! The bytes of a connection: whoever does not take its answers is cut off, and what is refused before
+//! it is a request at all gets its problem document too.
+
+use crate::cross;
+use crate::door::Shared;
+use crate::figures::add;
+use crate::problem::Problem;
+use std::future::Future as _;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+/// LIMIT: bytes of an answer that hyper gives by itself: a status line and three headers.
+const BARE_MAX: usize = 256;
+
+/// A connection as hyper sees it.
+pub(crate) struct Stream<S> {
+    inner: S,
+    shared: Arc<Shared>,
+    /// Whether HTTP/1.1 is spoken.
+    one: bool,
+    /// Bytes in the place of some of hyper's own, and how many of them are written.
+    instead: (Vec<u8>, usize),
+    /// Runs while the peer takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
+    pub(crate) const fn new(inner: S, shared: Arc<Shared>, one: bool) -> Self {
+        Self { inner, shared, one, instead: (Vec::new(), 0), stalled: None }
+    }
+
+    /// Hands on what the peer says to bytes; a peer that takes none for too long is gone.
+    fn patient<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.stalled = None;
+            return polled;
+        }
+        let patience = self.shared.limits.body;
+        let sleep = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        ready!(sleep.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Writes what stands in the place of hyper's own bytes.
+    fn replaced(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.instead.0.get(self.instead.1..).filter(|rest| !rest.is_empty()) {
+            let polled = Pin::new(&mut self.inner).poll_write(cx, rest);
+            self.instead.1 += ready!(self.patient(cx, polled))?;
+        }
+        self.instead = (Vec::new(), 0);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The problem document for an answer that hyper gives by itself, before there is a request (RFC 9112
+/// sections 2.2, 3 and 5); every answer of the door's own says `nosniff`.
+fn document(shared: &Shared, written: &[u8]) -> Option<Vec<u8>> {
+    if written.len() > BARE_MAX || written.windows(7).any(|word| word == b"nosniff") {
+        return None;
+    }
+    let problem = match written.strip_prefix(b"HTTP/1.1 ")?.get(..3)? {
+        b"400" => Problem::no_request(),
+        b"414" => Problem::target_too_long(),
+        b"431" => Problem::head_too_large(),
+        _ => return None,
+    };
+    add(&shared.counters.requests, 1);
+    add(&shared.counters.refused, 1);
+    let body = problem.to_json().to_string();
+    let mut response = problem.into_response();
+    cross::finish(shared, None, &mut response);
+    let mut bytes = format!("HTTP/1.1 {}\r\n", response.status()).into_bytes();
+    for (name, value) in response.headers() {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            bytes.extend_from_slice(part);
+        }
+    }
+    let tail = format!("connection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    bytes.extend_from_slice(tail.as_bytes());
+    Some(bytes)
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.replaced(cx))?;
+        if self.one
+            && let Some(document) = document(&self.shared, bytes)
+        {
+            self.instead = (document, 0);
+            // What is not taken at once goes with the flush.
+            if let Poll::Ready(Err(error)) = self.replaced(cx) {
+                return Poll::Ready(Err(error));
+            }
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let polled = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        self.patient(cx, polled)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.replaced(cx))?;
+        let polled = Pin::new(&mut self.inner).poll_flush(cx);
+        self.patient(cx, polled)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.replaced(cx))?;
+        let polled = Pin::new(&mut self.inner).poll_shutdown(cx);
+        self.patient(cx, polled)
+    }
+}
