@@ -15,6 +15,7 @@ use tessera_model::{
     Caller, Decision, Generation, Handle, HandleBytes, PermissionRef, Place, PublicId, Reason, Refusal,
     TenantId, WorkspaceIndex, WorkspaceRef,
 };
+use tessera_storage::StorageError;
 
 /// A live credential, bound to the tenant that its holder asks about.
 #[derive(Clone)]
@@ -47,6 +48,8 @@ pub enum HelloRefusal {
     NotReady,
     /// The tenant's stored data is damaged: nobody can tell what the credential opens.
     Failed,
+    /// The credential is good and its tenant suspended. Whoever has none is Refused all the same.
+    Suspended,
 }
 
 impl Bound {
@@ -87,12 +90,24 @@ impl Engine {
             return Err(HelloRefusal::Refused);
         }
         let home = self.house.entry(handle.tenant).ok_or(HelloRefusal::Refused)?;
-        if !home.is_active() {
+        let suspended = home.status() == TenantStatus::Suspended;
+        if !home.is_active() && !suspended {
             return Err(HelloRefusal::Refused);
         }
         let tag = self.house.tagger.tag_words(bytes);
         let view = home.view();
-        let Some(view) = view.as_ref() else { return Err(self.knock(&home, &handle, bytes)) };
+        let Some(view) = view.as_ref() else {
+            if suspended {
+                let matches = self.matches(&home, &handle, bytes).unwrap_or(false);
+                return Err(if matches { HelloRefusal::Suspended } else { HelloRefusal::Refused });
+            }
+            return Err(self.knock(&home, &handle, bytes));
+        };
+        if suspended {
+            let lives = self.read(view).caller_lives(handle.place, handle.generation, tag);
+            let good = lives == Reason::None;
+            return Err(if good { HelloRefusal::Suspended } else { HelloRefusal::Refused });
+        }
         let bound = bind(&home, view, &self.read(view), (&handle, tag)).ok_or(HelloRefusal::Refused)?;
         let bound = Bound { peer, ..bound };
         home.used(self.now());
@@ -123,6 +138,14 @@ impl Engine {
         Err(self.house.unready(&bound.entry))
     }
 
+    /// Whether a handle is that of its place in the checkpoint of a tenant without a view.
+    fn matches(&self, entry: &Entry, handle: &Handle, bytes: &HandleBytes) -> Result<bool, StorageError> {
+        let found = self.house.store.place(entry.tenant, handle.place)?;
+        Ok(found.is_some_and(|record| {
+            record.generation == handle.generation && equal_arrays(&record.tag, &self.house.tagger.tag(bytes))
+        }))
+    }
+
     /// Somebody knocks at a tenant without a view.
     fn knock(&self, entry: &Entry, handle: &Handle, bytes: &HandleBytes) -> HelloRefusal {
         match entry.standing() {
@@ -134,8 +157,8 @@ impl Engine {
                 HelloRefusal::NotReady
             }
             Standing::Asleep => {
-                let found = match self.house.store.place(entry.tenant, handle.place) {
-                    Ok(found) => found,
+                let matches = match self.matches(entry, handle, bytes) {
+                    Ok(matches) => matches,
                     Err(error) => {
                         if entry.shift(Standing::Asleep, Standing::Failed) {
                             tracing::error!(tenant = %entry.tenant, %error, "a tenant cannot be read");
@@ -143,10 +166,6 @@ impl Engine {
                         return HelloRefusal::Failed;
                     }
                 };
-                let matches = found.is_some_and(|record| {
-                    record.generation == handle.generation
-                        && equal_arrays(&record.tag, &self.house.tagger.tag(bytes))
-                });
                 if !matches {
                     return HelloRefusal::Refused;
                 }
@@ -277,6 +296,7 @@ impl From<HelloRefusal> for Refusal {
             HelloRefusal::Refused => Self::Unauthorized,
             HelloRefusal::NotReady => Self::NotReady,
             HelloRefusal::Failed => Self::TenantFailed,
+            HelloRefusal::Suspended => Self::TenantSuspended,
         }
     }
 }

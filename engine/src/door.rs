@@ -36,6 +36,13 @@ impl Engine {
         reading.introspect(&self.house.tagger, handle)
     }
 
+    /// The public id of what a handle of a bound connection's tenant is or was: what has ended may be
+    /// ended again.
+    #[must_use]
+    pub fn id_of(&self, reading: &Reading<'_>, handle: &HandleBytes) -> Option<PublicId> {
+        reading.id_of(&self.house.tagger, handle)
+    }
+
     /// Everything that a session or key may do in a workspace.
     ///
     /// # Errors

@@ -46,6 +46,19 @@ impl Reading<'_> {
         })
     }
 
+    /// The public id of what a handle is or was, alive or not, while its place is nobody else's.
+    #[must_use]
+    pub fn id_of(&self, tagger: &Tagger, handle: &HandleBytes) -> Option<PublicId> {
+        let parsed = self.parse(handle).ok()?;
+        let fields = self.view.table.place(parsed.place.0)?.read();
+        let [w0, w1, w2, ..] = fields;
+        let (held, _) = crate::check::halves(w0);
+        let known = held == parsed.generation.0
+            && tessera_crypto::compare::equal_words((w1, w2), tagger.tag_words(handle));
+        let live = crate::check::Live::of(&fields);
+        known.then(|| PublicId::of_place(live.opened, parsed.place, parsed.generation))
+    }
+
     /// Everything that a session or key may do in a workspace, in one call.
     ///
     /// # Errors

@@ -279,7 +279,11 @@ impl Engine {
         if self.may(bound, permission) { Ok(()) } else { Err(Refusal::Unauthorized.into()) }
     }
 
-    pub(crate) fn view_of(&self, bound: &Bound) -> Result<Arc<View>, SubmitError> {
+    /// The published view of a bound connection's tenant.
+    ///
+    /// # Errors
+    /// Why there is none: it wakes, or is damaged.
+    pub fn view_of(&self, bound: &Bound) -> Result<Arc<View>, SubmitError> {
         if let Some(view) = bound.entry.view().as_ref() {
             return Ok(Arc::clone(view));
         }

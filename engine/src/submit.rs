@@ -57,7 +57,9 @@ impl Engine {
         if let Command::ChangeSettings { settings } = &command
             && parameters(settings).cost() > self.house.config.password_cost_max
         {
-            return Err(Refusal::SettingOutOfBounds(Setting::PasswordsCost).into());
+            // One that is out of its own bounds is named before what it comes to.
+            let named = settings.fault().unwrap_or(Setting::PasswordsCost);
+            return Err(Refusal::SettingOutOfBounds(named).into());
         }
         let ordered = self.ordered(bound.caller, id, command);
         submit(&self.house, &bound.entry, ordered).await

@@ -168,6 +168,7 @@ async fn live(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
     phase.send_replace(Phase::Ready);
     tracing::info!(health = %config.health.listen, http = config.http.listen, quic = %config.quic.listen, "ready");
     let scrub = tokio::spawn(scrubbed(&config, &node));
+    let claimed = tokio::spawn(offer::forget_when_claimed(node.engine.clone(), config.storage.dir.clone()));
     let mut ended = match welcomed(&config, &node, secret, walk, &mut signals).await {
         Ok(true) => run(&config, &node, &mut signals).await,
         Ok(false) => Ok(()),
@@ -175,6 +176,7 @@ async fn live(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
     };
     let signalled = Instant::now();
     scrub.abort();
+    claimed.abort();
     phase.send_replace(Phase::Draining);
     tracing::info!("draining");
     if ended.as_ref().err().is_none_or(|error| error.code != exit::STORAGE) {
@@ -248,7 +250,12 @@ async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<S
         if let DoorError::Certificate(what) = error {
             FatalError::config(format!("quic.certificate_file: {what}"))
         } else {
-            FatalError::unavailable(format!("quic.listen: {error}"))
+            let hint = if let DoorError::Listen { source, .. } = &error {
+                exit::elsewhere("QUIC", source)
+            } else {
+                String::new()
+            };
+            FatalError::unavailable(format!("quic.listen: {error}{hint}"))
         }
     })?;
     let secret = offer::offer(&engine, &SystemEntropy, &config.storage.dir).await?;
@@ -270,7 +277,7 @@ async fn welcomed(
         biased;
         () = node.engine.until_failed() => Err(failed()),
         () = until_end(signals) => Ok(false),
-        walked = welcome::walk(config, &walk, secret) => {
+        walked = welcome::walk(config, &walk, secret, node.http_address()) => {
             walked?;
             if let (false, Some(address)) = (walk.json, node.http_address()) {
                 gateway::invite(address, config.http.plain, &walk.folder);

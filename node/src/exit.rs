@@ -68,6 +68,15 @@ impl FatalError {
     }
 }
 
+/// What to do where an address is taken: the variable that names another.
+pub(crate) fn elsewhere(table: &str, error: &std::io::Error) -> String {
+    if error.kind() == std::io::ErrorKind::AddrInUse {
+        format!("; name another address with TESSERA_{table}__LISTEN=127.0.0.1:PORT, or in the configuration")
+    } else {
+        String::new()
+    }
+}
+
 impl std::fmt::Display for FatalError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.what)

@@ -1,7 +1,7 @@
 //! The HTTP door of the node: opened when the configuration says where.
 
 use crate::config::Config;
-use crate::exit::FatalError;
+use crate::exit::{FatalError, elsewhere};
 use crate::tls::Identity;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -34,7 +34,12 @@ pub(crate) async fn open(
         if let DoorError::Certificate(what) = &error {
             FatalError::config(format!("quic.certificate_file: {what}"))
         } else {
-            FatalError::unavailable(format!("http.listen: {error}"))
+            let hint = if let DoorError::Listen { source, .. } = &error {
+                elsewhere("HTTP", source)
+            } else {
+                String::new()
+            };
+            FatalError::unavailable(format!("http.listen: {error}{hint}"))
         }
     })
 }

@@ -1,7 +1,7 @@
 //! Metrics, health and readiness over plain HTTP, for this machine's probes.
 
 use crate::assemble::Live;
-use crate::exit::FatalError;
+use crate::exit::{FatalError, elsewhere};
 use crate::lifecycle::Phase;
 use crate::metric;
 use crate::telemetry::Recorder;
@@ -28,9 +28,9 @@ struct Shared {
 /// # Errors
 /// When the address is in use or not of this machine.
 pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, FatalError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| FatalError::unavailable(format!("health.listen {address}: {error}")))
+    TcpListener::bind(address).await.map_err(|error| {
+        FatalError::unavailable(format!("health.listen {address}: {error}{}", elsewhere("HEALTH", &error)))
+    })
 }
 
 /// Answers until the node has ended.

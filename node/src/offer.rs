@@ -6,7 +6,8 @@ use crate::config::LogFormat;
 use crate::exit::FatalError;
 use crate::tls::write_new;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tessera_engine::{Engine, Entropy, SubmitError};
 use tessera_model::{Deadline, Private, Receipt, Refusal};
 
@@ -16,6 +17,8 @@ const SECRET_S_MAX: u32 = 30 * 60;
 const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// Letters that are drawn: 160 bits.
 const LENGTH: usize = 32;
+/// How often a node that waits for its operator looks whether it has one.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// The file that holds the secret, in the data directory.
 pub(crate) const FILE: &str = "operator-secret";
 
@@ -71,6 +74,15 @@ pub(crate) async fn renew(
     write_new(&path, 0o600, format!("{secret}\n").as_bytes())
         .map_err(|error| FatalError::unavailable(format!("{}: {error}", path.display())))?;
     Ok(Offered { secret, until, receipt })
+}
+
+/// Takes the secret's file away once it was used: it would only mislead. Ends then.
+pub(crate) async fn forget_when_claimed(engine: Engine, folder: PathBuf) {
+    let file = folder.join(FILE);
+    while engine.awaits_claim() {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    drop(std::fs::remove_file(file));
 }
 
 fn draw(entropy: &impl Entropy) -> String {

@@ -70,7 +70,7 @@ impl Recover {
             let until = renewed.until.to_millis();
             serde_json::json!({
                 "ok": true, "secret_file": file, "expires": until.to_string(), "expires_ms": until.0,
-                "receipt": renewed.receipt.to_string(),
+                "receipt": renewed.receipt.to_string(), "repeated": false,
             })
             .to_string()
         } else {

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::exit::FatalError;
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use tessera_model::Private;
 
@@ -38,6 +38,12 @@ pub(crate) fn identity(config: &Config) -> Result<Identity, FatalError> {
     if own && !(chain.exists() && key.exists()) {
         make(&config.quic.names, &chain, &key)?;
         tracing::info!(certificate = %chain.display(), "made a self-signed certificate; give its file to clients");
+    }
+    if let Ok(about) = std::fs::metadata(&key)
+        && about.permissions().mode() & 0o077 != 0
+    {
+        let (path, mode) = (key.display(), format!("{:o}", about.permissions().mode() & 0o777));
+        tracing::warn!(%path, mode, "the certificate's key can be read by others on this machine: chmod 600");
     }
     let read = |path: &Path, key_name: &str| {
         std::fs::read(path)
@@ -110,7 +116,6 @@ pub(crate) fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> std::io::Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
 
     /// PROPERTY: a certificate is made once, its key is for the owner only, and it stays the same.
     #[test]

@@ -46,13 +46,20 @@ pub(crate) fn write_profile(config: &Config, claimable: bool) -> Result<(), Fata
 ///
 /// # Errors
 /// When an answer is wrong or does not come.
-pub(crate) async fn walk(config: &Config, walk: &Walk, secret: Option<String>) -> Result<(), FatalError> {
+pub(crate) async fn walk(
+    config: &Config,
+    walk: &Walk,
+    secret: Option<String>,
+    http: Option<SocketAddr>,
+) -> Result<(), FatalError> {
+    let scheme = if config.http.plain { "http" } else { "https" };
     let demo = Demo {
         address: address(config).to_string(),
         server_name: server_name(config),
         ca: crate::tls::files(config).0,
         folder: walk.folder.clone(),
         secret: secret.map(|secret| Private::new(secret.into_bytes())),
+        http: http.map(|address| format!("{scheme}://{address}")),
         json: walk.json,
     };
     tessera_ctl::demo(&demo)

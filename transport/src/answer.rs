@@ -107,7 +107,7 @@ fn greet(desk: &mut Desk, line: &Line, taken: &mut u64) -> Result<Drained, End> 
                 }
                 desk.outbox.hello_reply(id, &reply)?;
             }
-            Err(refused @ (HelloRefusal::NotReady | HelloRefusal::Failed)) => {
+            Err(refused @ (HelloRefusal::NotReady | HelloRefusal::Failed | HelloRefusal::Suspended)) => {
                 fault(&mut desk.outbox, line, id, &unready(refused.into()))?;
             }
             Err(HelloRefusal::Refused) => {

@@ -99,6 +99,7 @@ fn of_tenant(engine: &Engine, bound: &Bound, credential: &HandleBytes, head: Hea
     engine.hello_from(credential, Some(head.tenant), bound.peer).map_err(|refusal| match refusal {
         HelloRefusal::NotReady => Fault { retry_ms: 5, ..Fault::refused(Refusal::NotReady) },
         HelloRefusal::Failed => Fault::refused(Refusal::TenantFailed),
+        HelloRefusal::Suspended => Fault::refused(Refusal::TenantSuspended),
         HelloRefusal::Refused => Fault::refused(Refusal::TenantUnknown),
     })
 }
@@ -235,7 +236,10 @@ async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) 
             return engine.refresh(bound, id, bytes).await;
         }
         Request::SignOut { handle } => {
-            let (_, _, session) = place_of(engine, bound, &handle)?;
+            // One that has ended is ended again, as by its id: a repeat gets its receipt.
+            let bytes: &HandleBytes = handle.expose().try_into().map_err(|_| Refusal::Malformed)?;
+            let view = engine.view_of(bound)?;
+            let session = engine.id_of(&engine.read(&view), bytes).ok_or(Refusal::SessionUnknown)?;
             Command::EndSession { session }
         }
         plain => command_of(plain).ok_or(Refusal::Malformed)?,

@@ -213,8 +213,37 @@ async fn a_suspended_tenant_permits_nothing() {
     assert!(acme.client.is_permitted(&text, "orders.read", None).await);
     operator.request(&Request::SuspendTenant { tenant: acme.id }).await.expect("suspended");
     assert!(!acme.client.is_permitted(&text, "orders.read", None).await);
+    // Its own credential is told why, whoever has none of it hears what everybody hears.
+    let told = Client::connect(house.config(Some(acme.key.clone()))).await.err();
+    assert!(matches!(told, Some(ClientError::Refused(Refusal::TenantSuspended))), "{told:?}");
+    let mut forged = Handle::parse_text(&acme.key).expect("a handle");
+    forged.secret[0] ^= 1;
+    let told = Client::connect(house.config(Some(forged.to_text()))).await.err();
+    assert!(matches!(&told, Some(ClientError::Faulted(fault)) if fault.code == 405), "{told:?}");
     operator.request(&Request::ResumeTenant { tenant: acme.id }).await.expect("resumed");
     assert!(house.client(&acme.key).await.is_permitted(&text, "orders.read", None).await);
+}
+
+/// PROPERTY: a session that has ended is signed out again, by its handle as by its id; a repeat under the same
+/// command id is one; a handle that was never given opens nothing.
+#[tokio::test]
+async fn what_has_ended_is_ended_again() {
+    let house = House::open().await;
+    let operator = house.operator().await;
+    let acme = house.tenant(&operator, "acme").await;
+    acme.person("amy@example.org", "reader", &["orders.read"]).await;
+    let (bytes, text) = acme.session("amy@example.org").await;
+    let out = |bytes: &[u8]| Request::SignOut { handle: tessera_model::Private::new(bytes.to_vec()) };
+    let id = acme.client.command_id();
+    let first = acme.client.request_again(TENANT_OF_CONNECTION, id, &out(&bytes)).await.expect("ended");
+    assert!(!acme.client.is_permitted(&text, "orders.read", None).await);
+    let again = acme.client.request_again(TENANT_OF_CONNECTION, id, &out(&bytes)).await.expect("a repeat");
+    assert_eq!((again.repeated, again.receipt), (true, first.receipt));
+    assert!(acme.client.request(&out(&bytes)).await.is_ok());
+    let mut forged = bytes;
+    forged[39] ^= 1;
+    let told = acme.client.request(&out(&forged)).await.err();
+    assert!(matches!(told, Some(ClientError::Refused(Refusal::SessionUnknown))), "{told:?}");
 }
 
 /// PROPERTY: strangers wake no tenant: no credential, a wrong secret, a made-up place; its own does.

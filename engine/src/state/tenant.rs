@@ -59,6 +59,10 @@ impl State {
         now: UnixMillis,
     ) -> Result<Decided, Refusal> {
         self.only_system()?;
+        // Hosts do not tell case apart: two tenants must not differ by it alone.
+        if !name.is_label() {
+            return Err(Refusal::Malformed);
+        }
         // A name that reads as an id, or as the system tenant, would mean somebody else to a person.
         if TenantId::parse(name.as_str()).is_some() || name.as_str().eq_ignore_ascii_case("system") {
             return Err(Refusal::BuiltIn);

@@ -56,7 +56,7 @@ const ADVICE: &[(Refusal, &str)] = &[
     ),
     (
         Refusal::BuiltIn,
-        "choose a name of your own: those of the engine, and names that read as an id, are taken",
+        "what begins with tessera. is the engine's and stays as it is, and a name that reads as an id is nobody's: choose one of your own",
     ),
     (Refusal::WrongTenant, "tenants are made with an operator's key, without --tenant"),
     (
@@ -87,6 +87,38 @@ const ADVICE: &[(Refusal, &str)] = &[
     (Refusal::Behind, "look at --at-least: is it a receipt of this node and tenant?"),
 ];
 
+const AUTHORITY: &str = "the node shows the certificate of an authority (CA:TRUE), as openssl req -x509 makes it by default: make one of a server, with -addext basicConstraints=critical,CA:FALSE (docs/operate/configuration.md)";
+const OTHER_NAME: &str = "the certificate is for other names: give one of them with --server-name, or make a certificate for this one";
+const ITS_TIME: &str = "look at the certificate's dates and at the clock of this machine";
+
+/// What to do about a certificate that is not trusted, by what was found wrong with it.
+pub(crate) fn of_certificate(what: &str) -> &'static str {
+    let known = [
+        ("CaUsedAsEndEntity", AUTHORITY),
+        ("not valid for", OTHER_NAME),
+        ("NotValidForName", OTHER_NAME),
+        ("expired", ITS_TIME),
+        ("not valid yet", ITS_TIME),
+    ];
+    known.iter().find(|(found, _)| what.contains(found)).map_or(CERTIFICATE, |(_, advice)| *advice)
+}
+
+/// Every limit with its number and its reason, as the document has them.
+const LIMITS: &str = include_str!("../../../docs/surface/limits.txt");
+
+/// What to do about a refusal; a limit with its number.
+pub(crate) fn at_length(refusal: Refusal) -> Option<String> {
+    if let Refusal::LimitReached(limit) = refusal {
+        let line = LIMITS
+            .lines()
+            .find(|line| line.strip_prefix(limit.name()).is_some_and(|rest| rest.starts_with(" = ")));
+        if let Some(line) = line {
+            return Some(line.replacen(": LIMIT: ", ": ", 1));
+        }
+    }
+    of(refusal).map(str::to_owned)
+}
+
 /// What to do about a refusal.
 pub(crate) fn of(refusal: Refusal) -> Option<&'static str> {
     ADVICE.iter().find(|(known, _)| known.code() == refusal.code()).map(|(_, advice)| *advice)
@@ -95,6 +127,17 @@ pub(crate) fn of(refusal: Refusal) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// PROPERTY: a limit that is reached is told with its number.
+    #[test]
+    fn limits_have_numbers() {
+        let told = at_length(Refusal::LimitReached(Limit::KeyDescriptionBytes)).expect("advice");
+        assert_eq!(told, "KEY_DESCRIPTION_BYTES_MAX = 256: what a person says a key is for, bytes.");
+        assert!(Limit::ALL.iter().all(|limit| {
+            at_length(Refusal::LimitReached(*limit)).is_some_and(|told| told.starts_with(limit.name()))
+        }));
+        assert!(at_length(Refusal::LimitReached(Limit::Unnamed)).is_some());
+    }
 
     /// PROPERTY: every refusal that a person can do something about has its advice, once.
     #[test]

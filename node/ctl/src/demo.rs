@@ -49,6 +49,8 @@ pub struct Demo {
     pub folder: PathBuf,
     /// The one-time secret, when the node has no operator yet.
     pub secret: Option<Private>,
+    /// Where the node answers over HTTP, if it does: `http://host:port`.
+    pub http: Option<String>,
     /// Print one JSON object at the end instead of lines on the way.
     pub json: bool,
 }
@@ -372,6 +374,7 @@ impl<'d> Walk<'d> {
             json.insert("ok".into(), json!(true));
             json.insert("steps".into(), json!(self.steps));
             json.insert("address".into(), json!(self.demo.address));
+            json.insert("http".into(), json!(self.demo.http));
             json.insert("server_name".into(), json!(self.demo.server_name));
             json.insert("ca".into(), json!(shown(&self.demo.ca)));
             json.insert("tenant".into(), json!(tenant));

@@ -101,6 +101,12 @@ impl CtlError {
             .advise("look it up in the list; a key or session that was lost is ended there")
     }
 
+    /// What does not fit is the password until now: who it is stands fast.
+    pub(crate) fn old_password(mut self) -> Self {
+        "the password until now is another one".clone_into(&mut self.what);
+        self.advise("forgotten: tessera user password reset WHO, by an administrator")
+    }
+
     pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
         self
@@ -112,7 +118,7 @@ impl CtlError {
             ClientError::Refused(refusal) => {
                 let exit = if *refusal == Refusal::TenantFailed { STORAGE } else { REFUSED };
                 let told = Self::new(exit, refusal.name(), refusal.to_string());
-                Self { code: Some(refusal.code()), advice: advice::of(*refusal).map(str::to_owned), ..told }
+                Self { code: Some(refusal.code()), advice: advice::at_length(*refusal), ..told }
             }
             ClientError::Wait { refusal, after } => {
                 let told = Self::new(REFUSED, refusal.name(), refusal.to_string());
@@ -144,7 +150,9 @@ impl CtlError {
                     .advise(advice::UNREACHABLE)
             }
             ClientError::Untrusted(_) => {
-                Self::new(CONFIG, "Untrusted", format!("{address}: {error}")).advise(advice::CERTIFICATE)
+                let what = format!("{address}: {error}");
+                let advice = advice::of_certificate(&what);
+                Self::new(CONFIG, "Untrusted", what).advise(advice)
             }
             ClientError::DeadlinePassed => {
                 Self::new(UNREACHABLE, "DeadlinePassed", format!("{address} did not answer in time"))

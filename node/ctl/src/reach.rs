@@ -107,7 +107,13 @@ impl Reach {
         let pem = std::fs::read(&ca).map_err(|error| {
             CtlError::config(format!("the trusted certificates {}: {error}", ca.display()))
         })?;
-        let trust = Trust::roots_pem(&pem).map_err(|error| CtlError::of(&error, &address))?;
+        let trust = Trust::roots_pem(&pem).map_err(|error| {
+            if let ClientError::BadConfig(what) = error {
+                CtlError::config(format!("{}: {what}", ca.display()))
+            } else {
+                CtlError::of(&error, &address)
+            }
+        })?;
         let server_name = self.server_name(&profile).unwrap_or(host);
         let found = tokio::net::lookup_host(&address).await;
         let mut addresses = found.map_err(|error| {
@@ -239,6 +245,11 @@ impl std::fmt::Display for TenantRef {
 /// Reads a name.
 pub(crate) fn name(text: &str) -> Result<Name, String> {
     Name::new(text).map_err(|error| error.to_string())
+}
+
+/// Reads the name of a tenant to be.
+pub(crate) fn tenant_name(text: &str) -> Result<Name, String> {
+    Name::of_tenant(text).map_err(|error| error.to_string())
 }
 
 /// Reads a pattern of permissions.

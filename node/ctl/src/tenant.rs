@@ -19,8 +19,8 @@ pub(crate) enum TenantVerb {
         after_help = "Examples:\n  tessera tenant create acme\n  tessera tenant create acme --save acme-admin.key --json"
     )]
     Create {
-        /// Its name: letters, digits and . _ - : /
-        #[arg(value_parser = reach::name)]
+        /// Its name: small letters, digits and -, as a label of a host's name.
+        #[arg(value_parser = reach::tenant_name)]
         name: Name,
         #[command(flatten)]
         save: Save,

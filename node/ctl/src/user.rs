@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use tessera_client::wire::{AttributeValueRow, GrantRow, IdentifierRow, Request, SessionRow, SubjectRow};
 use tessera_model::code::ProtocolCode;
 use tessera_model::record::SubjectKind;
-use tessera_model::{Identifier, IdentifierKind, Private, PublicId, UnixMillis};
+use tessera_model::{Identifier, IdentifierKind, Private, PublicId, Refusal, UnixMillis};
 
 /// What can be done with users and machines.
 #[derive(Clone, clap::Subcommand)]
@@ -358,7 +358,11 @@ impl PasswordVerb {
                     let from = PasswordFrom::at_terminal();
                     (secret::ask("Password until now: ")?, from.fresh("New password: ")?)
                 };
-                let made = link.order(&Request::ChangePassword { old, new }).await?;
+                let made = link.order(&Request::ChangePassword { old, new }).await;
+                let made = made.map_err(|error| match error.code() {
+                    Some(code) if code == Refusal::SignInFailed.code() => error.old_password(),
+                    _ => error,
+                })?;
                 Ok(Answer::said("Your password is changed; your other sessions ended.").made(&made))
             }
         }

@@ -85,7 +85,9 @@ pub(crate) fn patience(text: &str) -> Result<Duration, String> {
         Some(number) => {
             Duration::from_millis(number.parse().map_err(|_| "milliseconds are a number and ms")?)
         }
-        None => Duration::from_secs(seconds(text)?),
+        None => Duration::from_secs(
+            seconds(text).map_err(|_| "a span is a number and ms, s, m or h: 500ms, 5s, 1m")?,
+        ),
     };
     let sensible = Duration::from_millis(1)..=Duration::from_secs(3_600);
     if sensible.contains(&span) { Ok(span) } else { Err("give between 1ms and 1h".to_owned()) }

@@ -92,6 +92,9 @@ impl Place {
             Kind::UnknownVariant(name, known) => {
                 format!("{name:?} is not one of {}", known.join(", "))
             }
+            Kind::InvalidType(actual, expected) if expected.contains("a sequence") => {
+                format!("found {actual}, expected a list in brackets: [\"one\", \"two\"]")
+            }
             Kind::InvalidType(actual, expected) => format!("found {actual}, expected {expected}"),
             Kind::InvalidValue(actual, expected) => format!("found {actual}, which is not {expected}"),
             Kind::Message(message) if path.is_empty() => return self.unparsed(message),
@@ -167,6 +170,10 @@ mod tests {
             (
                 "[storage]\njournal_file_bytes = 5\n",
                 "tessera.toml:2: storage.journal_file_bytes: must be 65536 (64 KiB) to 67108864 (64 MiB), in steps of 16384 (16 KiB)",
+            ),
+            (
+                "[http]\norigins = \"https://a.example,https://b.example\"\n",
+                "tessera.toml:2: http.origins: found string \"https://a.example,https://b.example\", expected a list in brackets: [\"one\", \"two\"]",
             ),
             (
                 "[tenants]\nidle_sleep_seconds = \"many\"\n",

@@ -116,7 +116,14 @@ fn every_command_answers_in_json() {
     assert_eq!(asked.ask(1, "tessera tenant create acme")["error"]["code"], 211);
     asked.ask(0, "tessera tenant list");
     asked.ask(0, "tessera tenant show acme");
+    assert_eq!(asked.ask(2, "tessera tenant create ACME")["error"]["name"], "Usage");
+    // The secret was used: the node takes its file away.
+    while asked.node.folder.join("data/operator-secret").exists() {
+        std::thread::yield_now();
+    }
     asked.ask(0, "tessera tenant suspend acme");
+    let own = asked.ask(1, "tessera user list --key-file admin.key");
+    assert_eq!(own["error"]["code"], 202, "{own}");
     assert_eq!(asked.ask(1, "tessera user create x@example.org --tenant acme")["error"]["code"], 202);
     asked.ask(0, &format!("tessera tenant resume {tenant}"));
     assert_eq!(asked.ask(2, "tessera user list")["error"]["message"], "which tenant?");
@@ -224,6 +231,9 @@ fn rules(asked: &mut Asked) {
     assert!(listed["settings"].as_array().is_some_and(|all| all.len() >= 12));
     assert_eq!(asked.ask(0, "tessera settings get session_ttl_s --tenant acme")["setting"]["value"], 86_400);
     let changed = asked.ask(0, "tessera settings set session_idle_s=10m argon_passes=default --tenant acme");
+    let told = asked.ask(1, "tessera settings set argon_memory_kib=999999999 --tenant acme");
+    let message = text(&told["error"], "message");
+    assert!(message.ends_with("argon_memory_kib"), "{told}");
     assert_eq!(changed["settings"]["session_idle_s"], 600);
     assert_eq!(asked.ask(1, "tessera settings set session_idle_s=1s --tenant acme")["error"]["code"], 218);
 }
@@ -357,6 +367,9 @@ fn sessions(asked: &mut Asked, tenant: &str) {
     asked.ask(0, &format!("tessera permissions --workspace berlin {asking}"));
     asked.ask(0, "tessera resolve orders.read --workspace berlin --tenant acme");
     asked.ask(1, "tessera resolve orders.fly --tenant acme");
+    let wrong = "printf 'a wrong pass phrase\\na fourth pass phrase\\n' | tessera user password change --both-stdin --key-file amy.session";
+    let told = asked.ask(1, wrong);
+    assert_eq!(told["error"]["message"], "the password until now is another one");
     let change = "printf 'a third pass phrase\\na fourth pass phrase\\n' | tessera user password change --both-stdin --key-file amy.session";
     asked.ask(0, change);
     let live = asked.ask(0, "tessera session list amy --tenant acme");
@@ -364,6 +377,7 @@ fn sessions(asked: &mut Asked, tenant: &str) {
         live["sessions"].as_array().expect("a list").iter().map(|row| &row["session"]).collect();
     assert!(live.len() == 1 && *live[0] != other.as_str(), "{live:?}");
     let ended = asked.ask(0, &format!("tessera session end {asking}"));
+    asked.ask(0, &format!("tessera session end {asking}"));
     let receipt = text(&ended, "receipt");
     let denied =
         asked.ask(1, &format!("tessera check orders.read --workspace berlin --at-least {receipt} {asking}"));

@@ -26,7 +26,7 @@ fn the_operators_document_is_true() {
 fn the_first_steps_are_true() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut node = Node::start(folder.path(), "tessera dev");
-    let walk = node.printed_until(|line| line.contains(" ping --profile"));
+    let walk = node.printed_until(|line| line.contains("/v1/check"));
     let mut document = Document::read("docs/guide/first-steps.md");
     document.printed(&node, "tessera dev", &walk);
     document.run(&node, "tessera dev");
@@ -42,6 +42,7 @@ fn the_first_steps_are_true() {
         .map(|step| step["answer"].as_str().expect("a text"))
         .collect();
     assert!(answers.contains(&"with the key of an earlier start"), "{answers:?}");
+    assert!(walk["http"].as_str().is_some_and(|base| base.starts_with("http://127.0.0.1:")), "{walk}");
     assert!(answers.contains(&"Permit") && answers.contains(&"Deny: revoked (101)"), "{answers:?}");
     assert_eq!(node.end(), 0);
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 pub(crate) struct Node {
     pub(crate) folder: PathBuf,
     pub(crate) quic: SocketAddr,
+    /// Where `tessera dev` answers over HTTP.
+    pub(crate) gateway: SocketAddr,
     child: Child,
     out: BufReader<ChildStdout>,
     err: BufReader<ChildStderr>,
@@ -42,7 +44,7 @@ pub(crate) fn shell(folder: &Path, line: &str) -> Command {
 impl Node {
     /// Starts `line` (`tessera serve`, `tessera dev`) in a folder; it is not yet ready.
     pub(crate) fn start(folder: &Path, line: &str) -> Self {
-        let (http, quic) = (free_port(false), free_port(true));
+        let (http, quic, gateway) = (free_port(false), free_port(true), free_port(false));
         let mut command = shell(folder, &format!("exec {line}"));
         command
             .env("TESSERA_HEALTH__LISTEN", http.to_string())
@@ -55,12 +57,12 @@ impl Node {
             command.env("TESSERA_STORAGE__DIR", "data").env("TESSERA_STORAGE__ROOT_KEY_FILE", "root.key");
         }
         if line.starts_with("tessera dev") {
-            command.env("TESSERA_HTTP__LISTEN", free_port(false).to_string());
+            command.env("TESSERA_HTTP__LISTEN", gateway.to_string());
         }
         let mut child = command.spawn().expect("the binary runs");
         let out = BufReader::new(child.stdout.take().expect("a pipe"));
         let err = BufReader::new(child.stderr.take().expect("a pipe"));
-        Self { folder: folder.to_owned(), quic, child, out, err }
+        Self { folder: folder.to_owned(), quic, gateway, child, out, err }
     }
 
     /// Starts `tessera serve` on a folder, a fresh one or one that was served from before, and waits until

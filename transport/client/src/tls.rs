@@ -27,12 +27,12 @@ impl Trust {
     pub fn roots_pem(pem: &[u8]) -> Result<Self, ClientError> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(pem) {
-            let bad = ClientError::BadConfig("the trusted certificates do not read as PEM");
+            let bad = ClientError::BadConfig("its certificates do not read as PEM");
             let Ok(certificate) = certificate else { return Err(bad) };
             roots.add(certificate).map_err(|_| bad)?;
         }
         if roots.is_empty() {
-            return Err(ClientError::BadConfig("no trusted certificate"));
+            return Err(ClientError::BadConfig("it holds no certificate in PEM"));
         }
         Ok(Self(Believed::Roots(Arc::new(roots))))
     }
