@@ -293,6 +293,7 @@ impl World {
             device: 0,
             opened: Deadline(189_388_800),
             refresh: RefreshRecord::default(),
+            side: false,
         };
         Event::SessionOpened { record, evicted: Vec::new() }
     }

@@ -405,6 +405,7 @@ impl Running {
                 | CommandKind::CreateRole
                 | CommandKind::ChangeRole
                 | CommandKind::CreateKey
+                | CommandKind::RotateKey
                 | CommandKind::ResetPassword
                 | CommandKind::OpenSession
         );

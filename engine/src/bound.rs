@@ -1,6 +1,6 @@
 //! Who is connected: a credential bound to a tenant, looked at again with every drained read.
 
-use crate::check::Live;
+use crate::check::{Live, UsedFrom};
 use crate::directory::{Entry, Standing};
 use crate::engine::Engine;
 use crate::order;
@@ -53,6 +53,12 @@ pub enum HelloRefusal {
 }
 
 impl Bound {
+    /// Where the credential stands, and in which life.
+    #[must_use]
+    pub const fn place(&self) -> (Place, Generation) {
+        (self.place, self.generation)
+    }
+
     /// Whether the credential is the session of this life of a place in its own tenant.
     pub(crate) fn is_at(&self, place: Place, generation: Generation) -> bool {
         !self.key
@@ -108,8 +114,7 @@ impl Engine {
             let good = lives == Reason::None;
             return Err(if good { HelloRefusal::Suspended } else { HelloRefusal::Refused });
         }
-        let bound = bind(&home, view, &self.read(view), (&handle, tag)).ok_or(HelloRefusal::Refused)?;
-        let bound = Bound { peer, ..bound };
+        let bound = bind(&home, view, &self.read(view), (&handle, tag, peer)).ok_or(HelloRefusal::Refused)?;
         home.used(self.now());
         if tenant == handle.tenant {
             return Ok(bound);
@@ -198,7 +203,8 @@ impl Engine {
         let view = bound.home.view();
         let Some(view) = view.as_ref() else { return false };
         bound.home.is_active()
-            && self.read(view).caller_lives(bound.place, bound.generation, bound.tag) == Reason::None
+            && self.read(view).caller_lives((bound.place, bound.generation), bound.tag, bound.peer)
+                == Reason::None
     }
 
     /// Whether a bound credential is alive and holds a permission of its own tenant.
@@ -210,7 +216,12 @@ impl Engine {
         let asked = PermissionRef::Name(permission);
         bound.home.is_active()
             && reading
-                .check_tag(bound.place, bound.generation, bound.tag, asked, WorkspaceRef::Tenant)
+                .check_from(
+                    (bound.place, bound.generation),
+                    bound.tag,
+                    (asked, WorkspaceRef::Tenant),
+                    UsedFrom::Address(bound.peer),
+                )
                 .is_permit()
     }
 
@@ -221,7 +232,26 @@ impl Engine {
         tessera_crypto::compare::equal_words(tag, bound.tag)
     }
 
-    /// Answers a check of a bound connection, with the reading of this drained read.
+    /// Where a handle is used from that a bound caller asks about: what a caller says who may say so, for
+    /// its own handle and for anybody else its own address; for another's that such a caller says nothing
+    /// of, nobody knows.
+    #[must_use]
+    pub fn address(
+        &self,
+        bound: &Bound,
+        handle: &HandleBytes,
+        said: Option<IpAddr>,
+        may_say: bool,
+    ) -> Option<IpAddr> {
+        let is_own = |asked: Handle| {
+            asked.tenant == bound.home.tenant && (asked.place, asked.generation) == bound.place()
+        };
+        let own = || Handle::parse(handle).is_ok_and(is_own);
+        said.or_else(|| if !may_say || own() { bound.peer } else { None })
+    }
+
+    /// Answers a check of a bound connection, with the reading of this drained read. The query's address
+    /// is where the handle is used from (see [`Engine::address`]).
     #[must_use]
     pub fn check(
         &self,
@@ -241,12 +271,12 @@ fn bind(
     home: &Arc<Entry>,
     view: &Arc<View>,
     reading: &Reading<'_>,
-    (handle, tag): (&Handle, (u64, u64)),
+    (handle, tag, peer): (&Handle, (u64, u64), Option<IpAddr>),
 ) -> Option<Bound> {
     if !home.is_active() {
         return None;
     }
-    if reading.caller_lives(handle.place, handle.generation, tag) != Reason::None {
+    if reading.caller_lives((handle.place, handle.generation), tag, peer) != Reason::None {
         return None;
     }
     let live = Live::of(&view.table.place(handle.place.0)?.read());
@@ -258,7 +288,7 @@ fn bind(
         subject,
         credential: PublicId::of_place(live.opened, handle.place, handle.generation),
         key: live.key,
-        peer: None,
+        peer,
         place: handle.place,
         generation: handle.generation,
         tag,
@@ -267,10 +297,16 @@ fn bind(
 
 impl Reading<'_> {
     /// Whether whoever lives at a place with this tag is alive; `Reason::None` says yes.
-    pub(crate) fn caller_lives(&self, place: Place, generation: Generation, tag: (u64, u64)) -> Reason {
+    pub(crate) fn caller_lives(
+        &self,
+        (place, generation): (Place, Generation),
+        tag: (u64, u64),
+        peer: Option<IpAddr>,
+    ) -> Reason {
         let Some(words) = self.view.table.place(place.0) else { return Reason::HandleUnknown };
         let judge = |root: &Root, fields: &Fields| {
-            crate::check::judge_alive(root, fields, (generation.0, tag), self.now)
+            let from = (place, UsedFrom::Address(peer));
+            crate::check::judge_alive(root, fields, (generation.0, tag), from, self.now)
         };
         let start = (&*self.root, self.version);
         order::answer(words, &self.view.root, &self.view.marks, start, judge).reason
@@ -286,7 +322,9 @@ impl Reading<'_> {
     ) -> Reason {
         let Some(words) = self.view.table.place(place.0) else { return Reason::HandleUnknown };
         let [_, w1, w2, ..] = words.read();
-        self.check_tag(place, generation, (w1, w2), permission, WorkspaceRef::Index(workspace)).reason
+        let asked = (permission, WorkspaceRef::Index(workspace));
+        // Where it is used from was looked at when its command came.
+        self.check_from((place, generation), (w1, w2), asked, UsedFrom::Anywhere).reason
     }
 }
 

@@ -5,8 +5,9 @@
 
 use crate::order::{self, Verdict};
 use crate::root::Root;
-use crate::table::{ALIVE, Fields, KEY};
+use crate::table::{ALIVE, Fields, KEY, SIDE};
 use crate::view::Reading;
+use std::net::IpAddr;
 use tessera_crypto::compare::equal_words;
 use tessera_crypto::digest::Tagger;
 use tessera_model::record::SubjectStatus;
@@ -137,12 +138,51 @@ pub(crate) fn alive<'r>(
     }
 }
 
+/// Where a handle is used from, for keys that are bound to networks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum UsedFrom {
+    /// It was looked at before.
+    Anywhere,
+    /// There, or nobody knows.
+    Address(Option<IpAddr>),
+}
+
+/// Whether a key that is bound to networks is used from one of them.
+#[cold]
+fn is_placed(root: &Root, (place, generation): (Place, u32), from: UsedFrom) -> Result<(), Judged> {
+    let UsedFrom::Address(address) = from else { return Ok(()) };
+    let Some(networks) = root.sides.get(&(place, Generation(generation))) else { return Err(Judged::STALE) };
+    let inside = address.is_some_and(|address| networks.iter().any(|network| network.contains(address)));
+    if inside { Ok(()) } else { Err(Judged::deny(Reason::AddressNotAllowed)) }
+}
+
 /// Whether it is alive at all, without a permission.
-pub(crate) fn judge_alive(root: &Root, fields: &Fields, who: (u32, (u64, u64)), now: UnixMillis) -> Judged {
-    match alive(root, fields, who, now) {
+pub(crate) fn judge_alive(
+    root: &Root,
+    fields: &Fields,
+    who: (u32, (u64, u64)),
+    (place, from): (Place, UsedFrom),
+    now: UnixMillis,
+) -> Judged {
+    let found = alive(root, fields, who, now);
+    let placed = if fields[0] & SIDE == 0 { Ok(()) } else { is_placed(root, (place, who.0), from) };
+    match found.and_then(|found| placed.map(|()| found)) {
         Ok((_, _, valid_until)) => Judged { reason: Reason::None, valid_until, stale: false },
         Err(judged) => judged,
     }
+}
+
+/// As [`is_placed`], of a handle whose place was read.
+pub(crate) fn placed(
+    root: &Root,
+    fields: &Fields,
+    (place, generation): (Place, u32),
+    from: UsedFrom,
+) -> Result<(), Reason> {
+    if fields[0] & SIDE == 0 {
+        return Ok(());
+    }
+    is_placed(root, (place, generation), from).map_err(|judged| judged.reason)
 }
 
 /// What is asked, with names looked up in a root.
@@ -150,6 +190,8 @@ pub(crate) fn judge_alive(root: &Root, fields: &Fields, who: (u32, (u64, u64)), 
 struct Question<'a> {
     permission: PermissionRef<'a>,
     workspace: WorkspaceRef<'a>,
+    place: Place,
+    from: UsedFrom,
 }
 
 #[inline(always)]
@@ -164,6 +206,11 @@ fn judge(
         Ok(found) => found,
         Err(judged) => return judged,
     };
+    if fields[0] & SIDE != 0
+        && let Err(judged) = is_placed(root, (question.place, who.0), question.from)
+    {
+        return judged;
+    }
     // Ids are not looked up here: evaluating says what it does not know.
     let permission = match question.permission {
         PermissionRef::Id(id) => id,
@@ -216,10 +263,11 @@ impl Reading<'_> {
         };
         self.touch_place(handle.place);
         let tag = tagger.tag_words(query.handle);
-        self.check_tag(handle.place, handle.generation, tag, query.permission, query.workspace)
+        let from = UsedFrom::Address(query.address);
+        self.check_from((handle.place, handle.generation), tag, (query.permission, query.workspace), from)
     }
 
-    /// Answers a check of a place whose handle was hashed before.
+    /// Answers a check of a place whose handle was hashed before, from no known address.
     #[must_use]
     #[inline]
     pub fn check_tag(
@@ -230,10 +278,22 @@ impl Reading<'_> {
         permission: PermissionRef<'_>,
         workspace: WorkspaceRef<'_>,
     ) -> Decision {
+        self.check_from((place, generation), tag, (permission, workspace), UsedFrom::Address(None))
+    }
+
+    /// As [`Reading::check_tag`], of a holder who is somewhere.
+    #[inline]
+    pub(crate) fn check_from(
+        &self,
+        (place, generation): (Place, Generation),
+        tag: (u64, u64),
+        (permission, workspace): (PermissionRef<'_>, WorkspaceRef<'_>),
+        from: UsedFrom,
+    ) -> Decision {
         let Some(words) = self.view.table.place(place.0) else {
             return Decision::deny(Reason::HandleUnknown, self.seen);
         };
-        let question = Question { permission, workspace };
+        let question = Question { permission, workspace, place, from };
         let who = (generation.0, tag);
         let judged = order::answer(
             words,

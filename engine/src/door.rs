@@ -1,19 +1,22 @@
 //! What a door asks with a handle or a public id in hand, so that it hashes nothing and knows no row.
 
+use crate::admit::Done;
 use crate::bound::Bound;
-use crate::check::{Live, alive};
+use crate::check::{Live, UsedFrom, alive};
 use crate::engine::Engine;
 use crate::house::House;
 use crate::list::Page;
 use crate::order::RootCell;
 use crate::read::PermissionList;
 use crate::root::Root;
+use crate::submit::SubmitError;
 use crate::view::Reading;
 use tessera_model::limits::{PAGE_PLACES_MAX, PAGE_ROWS_MAX, PLACES_MAX};
 use tessera_model::query::Introspection;
 use tessera_model::{
-    ClientIndex, Deadline, Generation, HandleBytes, Identifier, IdentifierKind, Name, Pattern, Place,
-    Private, PublicId, Reason, Refusal, Row, RowKind, SubjectIndex, UnixMillis, WorkspaceRef,
+    ClientIndex, Command, CommandId, Deadline, Generation, HandleBytes, Identifier, IdentifierKind, Name,
+    Network, Pattern, Place, Private, PublicId, Reason, Refusal, Row, RowKind, SubjectIndex, UnixMillis,
+    WorkspaceRef,
 };
 
 /// LIMIT: identifiers or profile texts of one subject that are read at once.
@@ -33,7 +36,28 @@ impl Engine {
         if !bound.entry.is_active() {
             return Err(Reason::TenantClosed);
         }
-        reading.introspect(&self.house.tagger, handle)
+        reading.introspect(&self.house.tagger, handle, self.from(bound, handle))
+    }
+
+    /// As [`Engine::introspect`], wherever the handle is used from: for what is ordered about it.
+    ///
+    /// # Errors
+    /// The [`Reason`] why it is not alive.
+    pub fn locate(
+        &self,
+        bound: &Bound,
+        reading: &Reading<'_>,
+        handle: &HandleBytes,
+    ) -> Result<Introspection, Reason> {
+        if !bound.entry.is_active() {
+            return Err(Reason::TenantClosed);
+        }
+        reading.introspect(&self.house.tagger, handle, UsedFrom::Anywhere)
+    }
+
+    /// Where a handle is used from that is looked at without a word about it.
+    fn from(&self, bound: &Bound, handle: &HandleBytes) -> UsedFrom {
+        UsedFrom::Address(self.address(bound, handle, None, true))
     }
 
     /// The public id of what a handle of a bound connection's tenant is or was: what has ended may be
@@ -57,7 +81,7 @@ impl Engine {
         if !bound.entry.is_active() {
             return Err(Reason::TenantClosed);
         }
-        reading.list_permissions(&self.house.tagger, handle, workspace)
+        reading.list_permissions(&self.house.tagger, (handle, self.from(bound, handle)), workspace)
     }
 
     /// The identifiers of a subject, from its cold rows. It may wait for the disk.
@@ -102,6 +126,28 @@ impl Engine {
         Ok(read.value.unwrap_or_else(|| Private::new(Vec::new())))
     }
 
+    /// Makes a key in place of an old one, which lives on for a while.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: a refusal, or Unknown.
+    pub async fn rotate_key(
+        &self,
+        bound: &Bound,
+        id: CommandId,
+        rotation: Rotation,
+    ) -> Result<Done, SubmitError> {
+        let view = self.view_of(bound)?;
+        let old = self.read(&view).key(rotation.key);
+        // Without an old key `decide` says what is wrong, or that this is a repeat.
+        let description = match old {
+            Some(old) => self.key_description(bound, &old.found)?,
+            None => Private::default(),
+        };
+        let Rotation { key, expires, patterns, networks, overlap_s } = rotation;
+        let command = Command::RotateKey { key, expires, patterns, networks, overlap_s, description };
+        self.submit(bound, id, command).await
+    }
+
     fn cold_rows(
         &self,
         bound: &Bound,
@@ -125,6 +171,23 @@ pub struct KeyFound {
     pub last_used: Deadline,
     /// The client that it names, and that client's name unless it was deleted.
     pub client: Option<(ClientIndex, Option<Name>)>,
+    /// From where it may be used; empty for anywhere.
+    pub networks: Vec<Network>,
+}
+
+/// How a key is rotated.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// The old key's public id.
+    pub key: PublicId,
+    /// When the new one ends; `NONE` for when the old one would have.
+    pub expires: Deadline,
+    /// What the new one may cover; empty for the same.
+    pub patterns: Vec<Pattern>,
+    /// From where the new one may be used; empty for the same.
+    pub networks: Vec<Network>,
+    /// How long the old one lives on, s.
+    pub overlap_s: u32,
 }
 
 impl Reading<'_> {
@@ -214,5 +277,7 @@ fn key_found(root: &Root, live: &Live, found: Introspection) -> KeyFound {
     let named = root.key_clients.get(&found.place).filter(|(life, _)| *life == found.generation);
     let client =
         named.map(|(_, client)| (*client, root.clients.get(client).map(|record| record.name.clone())));
-    KeyFound { found, patterns, last_used, client }
+    let networks = root.sides.get(&(found.place, found.generation));
+    let networks = networks.map(|networks| networks.to_vec()).unwrap_or_default();
+    KeyFound { found, patterns, last_used, client, networks }
 }

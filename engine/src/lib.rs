@@ -32,13 +32,14 @@ mod sync;
 mod table;
 #[cfg(test)]
 mod table_test;
+mod used;
 mod view;
 mod wakes;
 
 pub use admit::Done;
 pub use bound::{Bound, HelloRefusal};
 pub use directory::{Entry, Standing};
-pub use door::KeyFound;
+pub use door::{KeyFound, Rotation};
 pub use engine::{Engine, EngineUsage, StartError};
 pub use house::{EngineConfig, PLANTED};
 pub use list::{Listing, Page};

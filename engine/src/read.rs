@@ -1,6 +1,6 @@
 //! The other questions: introspect, list permissions, resolve. Same reading, same order, no mailbox.
 
-use crate::check::{Live, alive};
+use crate::check::{Live, UsedFrom, alive, placed};
 use crate::order::RootCell;
 use crate::view::Reading;
 use tessera_crypto::digest::Tagger;
@@ -26,8 +26,13 @@ impl Reading<'_> {
     ///
     /// # Errors
     /// The [`Reason`] why it is not alive.
-    pub fn introspect(&self, tagger: &Tagger, handle: &HandleBytes) -> Result<Introspection, Reason> {
-        self.with_live(tagger, handle, |root, live, (place, generation), _| {
+    pub(crate) fn introspect(
+        &self,
+        tagger: &Tagger,
+        handle: &HandleBytes,
+        from: UsedFrom,
+    ) -> Result<Introspection, Reason> {
+        self.with_live(tagger, (handle, from), |root, live, (place, generation), _| {
             let subject = root.subjects.get(&live.subject).ok_or(Reason::HandleUnknown)?;
             Ok(Introspection {
                 tenant: root.tenant,
@@ -63,13 +68,13 @@ impl Reading<'_> {
     ///
     /// # Errors
     /// The [`Reason`] why there is nothing to list.
-    pub fn list_permissions(
+    pub(crate) fn list_permissions(
         &self,
         tagger: &Tagger,
-        handle: &HandleBytes,
+        (handle, from): (&HandleBytes, UsedFrom),
         workspace: WorkspaceRef<'_>,
     ) -> Result<PermissionList, Reason> {
-        self.with_live(tagger, handle, |root, live, _, end| {
+        self.with_live(tagger, (handle, from), |root, live, _, end| {
             let workspace = root.rules.workspace(workspace).ok_or(Reason::WorkspaceUnknown)?;
             let line = root.rules.line(live.subject).ok_or(Reason::HandleUnknown)?;
             let mut permitted = Vec::new();
@@ -100,7 +105,7 @@ impl Reading<'_> {
     fn with_live<T>(
         &self,
         tagger: &Tagger,
-        handle: &HandleBytes,
+        (handle, from): (&HandleBytes, UsedFrom),
         then: impl Fn(
             &crate::root::Root,
             &Live,
@@ -115,6 +120,7 @@ impl Reading<'_> {
         let root = self.view.root.load();
         let who = (parsed.generation.0, tagger.tag_words(handle));
         let (_, live, end) = alive(&root, &fields, who, self.now).map_err(|judged| judged.reason)?;
+        placed(&root, &fields, (parsed.place, parsed.generation.0), from)?;
         let answer = then(&root, &live, (parsed.place, parsed.generation), end)?;
         let [head, ..] = fields;
         if words.head() == head { Ok(answer) } else { Err(Reason::Changed) }

@@ -14,8 +14,8 @@ use tessera_model::record::{
 };
 use tessera_model::refresh::ClientRecord;
 use tessera_model::{
-    ClientIndex, Deadline, Epoch, Generation, Name, Place, PublicId, RestrictionId, RoleId, Settings,
-    SubjectIndex, TenantId, WorkspaceIndex,
+    ClientIndex, Deadline, Epoch, Generation, Name, Network, Place, PublicId, RestrictionId, RoleId,
+    Settings, SubjectIndex, TenantId, WorkspaceIndex,
 };
 use tessera_policy::Rules;
 
@@ -39,6 +39,8 @@ pub(crate) struct Root {
     pub(crate) identifiers: HashTrieMapSync<[u8; 16], SubjectIndex>,
     /// Offered one-time secrets: tag and end.
     pub(crate) set_ups: HashTrieMapSync<SubjectIndex, ([u8; 16], Deadline)>,
+    /// The networks that keys are bound to.
+    pub(crate) sides: HashTrieMapSync<(Place, Generation), Arc<[Network]>>,
     /// Failed sign-ins by identifier.
     pub(crate) failures: RedBlackTreeMapSync<[u8; 16], FailureRecord>,
     pub(crate) attributes: RedBlackTreeMapSync<Name, AttributeRecord>,
@@ -79,6 +81,7 @@ impl Root {
             subject_ids: HashTrieMapSync::new_sync(),
             identifiers: HashTrieMapSync::new_sync(),
             set_ups: HashTrieMapSync::new_sync(),
+            sides: HashTrieMapSync::new_sync(),
             failures: RedBlackTreeMapSync::new_sync(),
             attributes: RedBlackTreeMapSync::new_sync(),
             values: RedBlackTreeMapSync::new_sync(),
@@ -109,6 +112,7 @@ impl Root {
             + self.subjects.size() * 300
             + self.identifiers.size() * 350
             + self.failures.size() * 250
+            + self.sides.size() * 300
             + self.values.size() * 150
             + self.text_bytes
             + self.tenants.size() * 400

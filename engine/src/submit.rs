@@ -105,6 +105,9 @@ fn fingerprint(caller: Caller, command: &Command) -> u64 {
     if let Command::OpenSession { subject, acr, .. } = command {
         return Fingerprint::of(&(caller, kind, subject, acr));
     }
+    if let Command::RotateKey { key, expires, patterns, networks, overlap_s, .. } = command {
+        return Fingerprint::of(&(caller, kind, key, expires, patterns, networks, overlap_s));
+    }
     Fingerprint::of(&(caller, command))
 }
 

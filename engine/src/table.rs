@@ -24,6 +24,8 @@ pub(crate) const ALIVE: u64 = 1 << 32;
 pub(crate) const KEY: u64 = 1 << 33;
 /// Where the authentication context class stands in w0 (4 bits).
 pub(crate) const ACR_SHIFT: u32 = 34;
+/// Bit of w0: it is bound to networks, which stand in the root.
+pub(crate) const SIDE: u64 = 1 << 38;
 
 impl Words {
     fn empty() -> Self {
@@ -49,6 +51,12 @@ impl Words {
     pub(crate) fn subject_relaxed(&self) -> u64 {
         let [_, _, _, w3, ..] = &self.0;
         w3.load(Ordering::Relaxed) & 0xffff_ffff
+    }
+
+    /// The low half of w5, without ordering: a session's idle end, a key's last use.
+    pub(crate) fn idle_relaxed(&self) -> u32 {
+        let [_, _, _, _, _, w5, ..] = &self.0;
+        u32::try_from(w5.load(Ordering::Relaxed) & 0xffff_ffff).unwrap_or(u32::MAX)
     }
 
     /// All eight words, w0 first with Acquire.

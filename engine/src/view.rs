@@ -5,6 +5,7 @@ use crate::order::{self, Change, Marks, RootCell};
 use crate::ring::Ring;
 use crate::root::{LoadedRoot, Published, Root};
 use crate::table::Table;
+use crate::used::Touching;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,6 +25,8 @@ pub struct View {
     pub(crate) sources: Sources,
     /// The tenant's refresh keys, for callers that verify a handle.
     pub(crate) ring: ArcSwap<Ring>,
+    /// Keys whose last use is on its way.
+    pub(crate) touching: Touching,
 }
 
 /// Bytes of a remembered command id, its part of the maps included.
@@ -41,6 +44,7 @@ impl View {
             remembered: AtomicUsize::new(0),
             sources: Sources::default(),
             ring: ArcSwap::from_pointee(Ring::Keys(Vec::new())),
+            touching: Touching::default(),
         }
     }
 

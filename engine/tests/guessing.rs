@@ -55,8 +55,7 @@ async fn tc_1_who_fails_waits() {
     let session = house.sign_in(&tenant, "amy@example.org", "correct horse").await.expect("signed in");
     let expires = house.engine.now().plus_seconds(9 * 86_400).to_deadline();
     let patterns = vec![Pattern::new("orders.read").expect("a pattern")];
-    let create =
-        Command::CreateKey { subject: amy, patterns, expires, description: Private::default(), client: None };
+    let create = support::key(amy, patterns, expires, Private::default());
     let key = house.submit(&tenant.admin, create).await.made.handle.expect("a key");
     let ask = |handle| house.check(&tenant, handle, "orders.read").reason;
     for _ in 0..5 {

@@ -11,8 +11,7 @@ async fn key(house: &House, tenant: &Tenant, patterns: &[String]) -> (Handle, Pu
     let patterns = patterns.iter().map(|text| Pattern::new(text).expect("a pattern")).collect();
     let expires = UnixMillis(START_MS).plus_seconds(86_400 * 300).to_deadline();
     let subject = tenant.admin.subject;
-    let command =
-        Command::CreateKey { subject, patterns, expires, description: Private::default(), client: None };
+    let command = support::key(subject, patterns, expires, Private::default());
     let made = house.submit(&tenant.admin, command).await.made;
     (made.handle.expect("a handle"), made.session.expect("an id"))
 }

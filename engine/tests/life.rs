@@ -86,7 +86,7 @@ async fn f_26_a_changed_password_throws_intruders_out() {
         let description = Private::new(b"a key".to_vec());
         let admin_has_it = grant(tenant.admin.subject, "reader");
         house.submit(&tenant.admin, admin_has_it).await;
-        let command = Command::CreateKey { subject: amy, patterns, expires, description, client: None };
+        let command = support::key(amy, patterns, expires, description);
         keys.push(house.submit(&tenant.admin, command).await.made.handle.expect("a key"));
     }
     let own = house.engine.hello(&sessions[2].to_bytes(), None).expect("bound");
@@ -125,6 +125,7 @@ async fn f_29_keys_follow_their_owner() {
         expires,
         description: Private::default(),
         client: None,
+        networks: Vec::new(),
     };
     let key = house.submit(&tenant.admin, command).await.made.handle.expect("a key");
     let ask = |handle| house.check(&tenant, handle, "orders.read").reason;
@@ -192,6 +193,7 @@ async fn keys_stay_within_their_creator() {
         expires,
         description: Private::default(),
         client: None,
+        networks: Vec::new(),
     };
     let order = |command| house.engine.submit(&tenant.admin, house.engine.command_id(), command);
     for patterns in [&[][..], &["orders.read"], &["orders.*"], &["*"], &["tessera.check", "orders.read"]] {

@@ -83,6 +83,7 @@ async fn new_sessions_are_refused_at_the_limit() {
         expires: scene.house.engine.now().plus_seconds(600).to_deadline(),
         description: Default::default(),
         client: None,
+        networks: Vec::new(),
     };
     for _ in 0..3 {
         scene.house.submit(admin, key.clone()).await;

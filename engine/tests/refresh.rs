@@ -411,6 +411,7 @@ async fn clients_are_refused_what_makes_no_sense() {
         expires: scene.house.engine.now().plus_seconds(60).to_deadline(),
         description: Private::default(),
         client: Some(name("x")),
+        networks: Vec::new(),
     };
     assert_eq!(order(key).await, Err(Refusal::ClientUnknown.into()));
     let listed = scene.tenant.admin.entry.view().as_ref().expect("awake").listing().clients(0, 10);

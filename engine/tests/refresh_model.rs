@@ -209,6 +209,7 @@ impl Life {
                 expires: UnixMillis(START_MS).plus_seconds(300 * 86_400).to_deadline(),
                 description: Default::default(),
                 client: Some(name),
+                networks: Vec::new(),
             };
             callers.push(house.submit(&tenant.admin, command).await.made.handle.expect("a key"));
         }

@@ -91,12 +91,7 @@ async fn a_full_profile_is_bounded_and_goes_with_its_subject() {
         let expires = house.engine.now().plus_seconds(86_400).to_deadline();
         let patterns = vec![Pattern::new("tessera.check").expect("a pattern")];
         let description = Private::new(b"what it is for".to_vec());
-        house
-            .submit(
-                &tenant.admin,
-                Command::CreateKey { subject, patterns, expires, description, client: None },
-            )
-            .await;
+        house.submit(&tenant.admin, support::key(subject, patterns, expires, description)).await;
     }
     let rows = |kind| house.store.rows(tenant.id, kind, &[], 1_000).expect("rows").len();
     let all =

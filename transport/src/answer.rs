@@ -13,7 +13,9 @@ use std::sync::atomic::Ordering;
 use tessera_engine::{Bound, Engine, HelloRefusal, Reading, Sees};
 use tessera_model::code::{CODE_FAILED, ProtocolCode};
 use tessera_model::limits::WIRE_FRAME_BYTES_MAX;
-use tessera_model::{Handle, HandleBytes, HandleKind, PermissionId, Reason, Receipt, Refusal, TenantId};
+use tessera_model::{
+    CheckQuery, Handle, HandleBytes, HandleKind, PermissionId, Reason, Receipt, Refusal, TenantId,
+};
 use tessera_wire::{
     CheckBatch, DecisionBatchWriter, Fault, Frame, Hello, HelloReply, Kind, Outbox, PermissionName,
     Permissions, RequestKind, Resolve, Resolved, WireError,
@@ -24,6 +26,8 @@ use tokio::time::Instant;
 const COME_AGAIN_MS: u32 = 5;
 /// The permission that lets a caller ask about handles that are not its own.
 const CHECK: &str = "tessera.check";
+/// The permission that lets a caller say where a handle is used from.
+const ADDRESS: &str = "tessera.address";
 /// LIMIT: bytes of names in one answer to `list_permissions`: the rest of the frame holds set and items.
 const NAMES_BYTES_MAX: usize = WIRE_FRAME_BYTES_MAX / 2;
 
@@ -60,6 +64,7 @@ pub(crate) fn drain(desk: &mut Desk) -> Result<Drained, End> {
                 if !shared.engine.is_asleep(bound) && !shared.engine.is_alive(bound) {
                     return Err(End::HELLO_REFUSED);
                 }
+                shared.engine.note_use(bound);
                 known(desk, &line, (bound, credential, bucket), &mut taken)?;
             }
         }
@@ -234,6 +239,7 @@ fn known(
         bound,
         reading,
         may_check: None,
+        may_say: None,
         checks: 0,
         others: 0,
         spent: 0,
@@ -288,6 +294,8 @@ struct Asking<'a> {
     reading: Reading<'a>,
     /// Whether the caller may ask about handles of others; looked up at the first question.
     may_check: Option<bool>,
+    /// Whether the caller may say where a handle is used from; looked up at the first check.
+    may_say: Option<bool>,
     checks: u64,
     others: u64,
     /// What the questions of this read cost the caller, those that failed included.
@@ -312,6 +320,7 @@ impl Asking<'_> {
                 self.entitled(query.handle)?;
                 self.afford(1)?;
                 self.checks += 1;
+                let query = self.placed(query)?;
                 out.decision(id, &self.engine.check(self.bound, &self.reading, &query))?;
             }
             Kind::CheckBatch => {
@@ -382,6 +391,17 @@ impl Asking<'_> {
         }
     }
 
+    /// A query with where its handle is used from: as the caller says, if it may, or as the connection shows.
+    fn placed<'q>(&mut self, query: CheckQuery<'q>) -> Result<CheckQuery<'q>, Fault> {
+        let (engine, bound) = (self.engine, self.bound);
+        let may_say = *self.may_say.get_or_insert_with(|| engine.may(bound, ADDRESS));
+        if query.address.is_some() && !may_say {
+            return Err(Fault::refused(Refusal::Unauthorized));
+        }
+        let address = engine.address(bound, query.handle, query.address, may_say);
+        Ok(CheckQuery { address, ..query })
+    }
+
     fn batch(&mut self, asked: &CheckBatch<'_>, answers: &mut DecisionBatchWriter) -> Result<(), Fault> {
         self.sees(asked.at_least())?;
         self.afford(asked.len())?;
@@ -397,6 +417,7 @@ impl Asking<'_> {
         for query in asked.queries() {
             let query = query?;
             self.entitled(query.handle)?;
+            let query = self.placed(query)?;
             answers.push(&self.engine.check(self.bound, &self.reading, &query));
         }
         self.checks += asked.len() as u64;

@@ -254,6 +254,7 @@ fn key_row(engine: &Engine, bound: &Bound, key: KeyFound) -> Result<KeyRow, Refu
         last_used: key.last_used,
         patterns: key.patterns,
         description: engine.key_description(bound, &key.found)?,
+        networks: key.networks,
     })
 }
 

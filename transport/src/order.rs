@@ -4,7 +4,7 @@ use crate::answer::failed;
 use crate::connection::{Line, Peer};
 use crate::list;
 use std::sync::Arc;
-use tessera_engine::{Bound, Done, Engine, HelloRefusal, SubmitError};
+use tessera_engine::{Bound, Done, Engine, HelloRefusal, Rotation, SubmitError};
 use tessera_model::code::{CODE_UNKNOWN, ProtocolCode};
 use tessera_model::{
     Command, CommandId, Generation, HandleBytes, Identifier, Place, Private, PublicId, Refusal,
@@ -178,7 +178,7 @@ fn place_of(
     let Some(view) = view.as_ref() else {
         return Err(engine.unready(&bound.entry));
     };
-    let found = engine.introspect(bound, &engine.read(view), bytes);
+    let found = engine.locate(bound, &engine.read(view), bytes);
     found.map(|found| (found.place, found.generation, found.id)).map_err(|_| Refusal::SessionUnknown)
 }
 
@@ -221,6 +221,10 @@ async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) 
         Request::RemoveIdentifier { subject, identifier } => {
             let hash = engine.identifier_hash(bound.entry.tenant, &identifier)?;
             Command::RemoveIdentifier { subject, hash }
+        }
+        Request::RotateKey { key, expires, patterns, networks, overlap_s } => {
+            let rotation = Rotation { key, expires, patterns, networks, overlap_s };
+            return engine.rotate_key(bound, id, rotation).await;
         }
         Request::OpenSession { subject } => {
             let (subject, seen_cut_off) = subject_of(engine, bound, subject)?;
@@ -277,8 +281,8 @@ fn command_of(request: Request) -> Option<Command> {
         Request::EndSession { session } => Command::EndSession { session },
         Request::EndSubjectSessions { subject } => Command::EndSubjectSessions { subject },
         Request::EndTenantSessions {} => Command::EndTenantSessions {},
-        Request::CreateKey { subject, patterns, expires, description, client } => {
-            Command::CreateKey { subject, patterns, expires, description, client }
+        Request::CreateKey { subject, patterns, expires, description, client, networks } => {
+            Command::CreateKey { subject, patterns, expires, description, client, networks }
         }
         Request::RotateRefreshKeys { now } => Command::RotateRefreshKeys { now },
         Request::CreateClient { name, terms } => Command::CreateClient { name, terms },

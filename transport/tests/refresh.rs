@@ -33,6 +33,7 @@ async fn caller_of(house: &House, acme: &Tenant, called: &str, terms: ClientTerm
         expires: house.engine.now().plus_seconds(86_400).to_deadline(),
         description: Private::default(),
         client: Some(name(called)),
+        networks: Vec::new(),
     };
     let made = acme.client.request(&key).await.expect("made");
     house.client(&made.handle_text().expect("a key")).await

@@ -20,6 +20,7 @@ async fn key(admin: &Client) -> (String, PublicId) {
             patterns: vec![Pattern::new("tessera.*").expect("a pattern")],
             expires: Deadline(admin.node_time().to_deadline().0 + 3_600),
             description: Private::new(b"rotated".to_vec()),
+            networks: Vec::new(),
         })
         .await
         .expect("made");

@@ -17,6 +17,7 @@ fn large(id: u64) -> Vec<u8> {
         patterns: Vec::new(),
         expires: tessera_model::Deadline(1),
         description: Private::new(vec![b'x'; 200 * 1024]),
+        networks: Vec::new(),
     };
     let mut out = Outbox::new();
     let head = Head { command_id: tessera_model::CommandId([1; 16]), tenant: TENANT_OF_CONNECTION };

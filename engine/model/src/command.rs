@@ -3,6 +3,7 @@
 use crate::id::{CommandId, Generation, Place, PublicId, SubjectIndex, TenantId};
 use crate::identifier::Identifier;
 use crate::name::{Name, Pattern};
+use crate::network::Network;
 use crate::private::Private;
 use crate::record::{AttributeKind, AttributeValue, SubjectKind};
 use crate::refresh::ClientTerms;
@@ -385,6 +386,24 @@ commands! {
         description: Private,
         /// The client that sessions are opened through when this key opens them; `None` for the default.
         client: Option<Name>,
+        /// From where it may be used; empty for anywhere.
+        networks: Vec<Network>,
+    };
+    /// Makes a key in place of an old one, which lives on for a while. An owner's session may do that for
+    /// its keys, and a key for itself, within what the old one may and for no longer.
+    RotateKey = 82, narrows false, "tessera.admin.keys", {
+        /// The old key's public id.
+        key: PublicId,
+        /// When the new one ends; `NONE` for when the old one would have.
+        expires: Deadline,
+        /// What the new one may cover, within what the old one may; empty for the same.
+        patterns: Vec<Pattern>,
+        /// From where the new one may be used, within where the old one may; empty for the same.
+        networks: Vec<Network>,
+        /// How long the old one lives on, s; 0 ends it now.
+        overlap_s: u32,
+        /// What the old one is for, read by the caller's task.
+        description: Private,
     };
     /// Ends a key.
     RevokeKey = 81, narrows true, "tessera.admin.keys", {

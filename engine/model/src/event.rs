@@ -4,6 +4,7 @@
 //! without a clock, without randomness and without refusing.
 
 use crate::id::{ClientIndex, Generation, Place, RestrictionId, RoleId, SubjectIndex, WorkspaceIndex};
+use crate::network::Network;
 use crate::private::Private;
 use crate::record::{
     AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord, PlaceRecord,
@@ -107,6 +108,24 @@ pub enum Event {
         record: PlaceRecord,
         /// The sessions that ended for it, oldest by opening first; at most 255.
         evicted: Vec<(Place, Generation)>,
+    },
+    /// The key that is made next at this place is bound to these networks: denied from elsewhere.
+    NetworksBound {
+        /// Where.
+        place: Place,
+        /// Which life.
+        generation: Generation,
+        /// From where it may be used; at least one.
+        networks: Vec<Network>,
+    },
+    /// The session or key ends earlier, at this instant.
+    ExpiresMoved {
+        /// Where.
+        place: Place,
+        /// Which life.
+        generation: Generation,
+        /// Its end.
+        expires: Deadline,
     },
     /// The idle end (sessions) or last use (keys) moved.
     SessionTouched {

@@ -14,6 +14,7 @@ pub mod identifier;
 pub mod limits;
 pub mod name;
 mod named;
+pub mod network;
 pub mod private;
 pub mod query;
 pub mod record;
@@ -34,6 +35,7 @@ pub use id::{
 pub use identifier::{Identifier, IdentifierKind};
 pub use name::{Name, Pattern};
 pub use named::{Limit, Setting};
+pub use network::Network;
 pub use private::Private;
 pub use query::{CheckQuery, PermissionRef, WorkspaceRef};
 pub use refusal::Refusal;

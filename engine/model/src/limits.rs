@@ -16,6 +16,10 @@ pub const FAILURES_MAX: usize = 16_384;
 pub const IDENTIFIERS_PER_SUBJECT_MAX: usize = 16;
 /// LIMIT: patterns of one role or key. 64 × 129 B stays under a tenth of a frame.
 pub const PATTERNS_MAX: usize = 64;
+/// LIMIT: networks that a key is bound to: 32 × 17 B are half a KiB.
+pub const NETWORKS_MAX: usize = 32;
+/// LIMIT: how long a key lives on beside its successor, s: a week.
+pub const KEY_OVERLAP_S_MAX: u32 = 7 * 86_400;
 /// LIMIT: permissions of a tenant. 2^13 bits are 1 KiB per grant set.
 pub const PERMISSIONS_MAX: u32 = 8_192;
 /// LIMIT: roles of a tenant, over all time (ids are not used again).

@@ -52,6 +52,7 @@ names! {
         GrantsPerSubject = "GRANTS_PER_SUBJECT_MAX",
         IdentifiersPerSubject = "IDENTIFIERS_PER_SUBJECT_MAX",
         KeyDescriptionBytes = "KEY_DESCRIPTION_BYTES_MAX",
+        Networks = "NETWORKS_MAX",
         Patterns = "PATTERNS_MAX",
         Permissions = "PERMISSIONS_MAX",
         Places = "PLACES_MAX",

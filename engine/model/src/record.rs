@@ -289,6 +289,8 @@ pub struct PlaceRecord {
     pub opened: Deadline,
     /// Where its refresh stands, and its client.
     pub refresh: RefreshRecord,
+    /// Whether it is bound to networks, which stand in the event before.
+    pub side: bool,
 }
 
 impl std::fmt::Debug for PlaceRecord {

@@ -66,7 +66,9 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         Event::SessionOpened { record, .. } => of_place(record.place),
         Event::SessionTouched { place, .. }
         | Event::SessionRefreshed { place, .. }
-        | Event::SessionEnded { place, .. } => of_place(*place),
+        | Event::SessionEnded { place, .. }
+        | Event::NetworksBound { place, .. }
+        | Event::ExpiresMoved { place, .. } => of_place(*place),
         Event::CutOffRaised { subject, .. } if subject.0 == 0 => (BucketKind::Names, 0),
         Event::CutOffRaised { subject, .. } => of_subject(*subject),
         Event::CommandRemembered(record) => (BucketKind::Commands, command_id::minute(record.id)),

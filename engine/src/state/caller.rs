@@ -68,14 +68,26 @@ impl State {
                 let live = self.live(place, generation, now).ok_or(Refusal::Unauthorized)?;
                 let permission = self.permission_id(kind.permission()).ok_or(Refusal::Unauthorized)?;
                 let may = live.subject == subject
-                    && (self.holds(&live, permission, now) || self.is_own(&ordered.command, (place, &live)));
+                    && (self.holds(&live, permission, now)
+                        || self.is_own(&ordered.command, (place, &live), now));
                 if may { Ok(()) } else { Err(Refusal::Unauthorized) }
             }
         }
     }
 
+    /// Whether a caller holds a permission of the whole tenant. Whoever is no holder here was looked at
+    /// elsewhere.
+    pub(super) fn may_order(&self, caller: Caller, permission: &str, now: UnixMillis) -> bool {
+        let Caller::Holder { place, generation, .. } = caller else { return true };
+        let (live, permission) = (self.live(place, generation, now), self.permission_id(permission));
+        live.zip(permission).is_some_and(|(live, permission)| self.holds(&live, permission, now))
+    }
+
     /// What a session may do for its own subject without any permission.
-    fn is_own(&self, command: &Command, (own, live): (Place, &Live)) -> bool {
+    fn is_own(&self, command: &Command, (own, live): (Place, &Live), now: UnixMillis) -> bool {
+        if let Command::RotateKey { key, .. } = command {
+            return self.rotates_own(*key, (own, live), now);
+        }
         if live.key {
             return false;
         }
@@ -120,6 +132,7 @@ impl State {
             | Command::OpenSession { .. }
             | Command::EndTenantSessions {}
             | Command::CreateKey { .. }
+            | Command::RotateKey { .. }
             | Command::RevokeKey { .. }
             | Command::RotateRefreshKeys { .. }
             | Command::CreateClient { .. }

@@ -1,25 +1,44 @@
 //! API keys: credentials of a subject with permissions of their own, within their creator's.
 
-use super::{Decided, State};
+use super::{Decided, Made, State};
 use crate::check::Live;
 use crate::table::ALIVE;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tessera_model::command::Entropy;
-use tessera_model::limits::{KEY_DESCRIPTION_BYTES_MAX, PATTERNS_MAX, RESTRICTIONS_MAX};
+use tessera_model::limits::{
+    KEY_DESCRIPTION_BYTES_MAX, KEY_OVERLAP_S_MAX, NETWORKS_MAX, PATTERNS_MAX, RESTRICTIONS_MAX,
+};
 use tessera_model::record::RestrictionRecord;
+use tessera_model::refresh::EndReason;
 use tessera_model::{
-    Caller, Deadline, Event, Limit, Name, Pattern, Place, Private, PublicId, Refusal, RestrictionId, Row,
-    UnixMillis,
+    Caller, ClientIndex, Command, Deadline, Event, Generation, Limit, Name, Network, Pattern, Place, Private,
+    PublicId, Refusal, RestrictionId, Row, SubjectIndex, UnixMillis,
 };
 
 /// LIMIT: lifetime of a key: ten years. Never for ever.
 const KEY_TTL_S_MAX: u32 = 10 * 366 * 86_400;
 
+/// What a key may cover and from where it may be used.
+type Reach<'a> = (&'a [Pattern], &'a [Network]);
+
+fn sorted<T: Clone + Ord>(items: &[T]) -> Vec<T> {
+    let mut sorted = items.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    sorted
+}
+
+/// Whether every network lies within one of the outer ones; no outer ones hold everything.
+fn lie_within(inner: &[Network], outer: &[Network]) -> bool {
+    let held = |network: &Network| outer.iter().any(|outer| outer.holds(network));
+    outer.is_empty() || !inner.is_empty() && inner.iter().all(held)
+}
+
 impl State {
     pub(super) fn create_key(
         &self,
-        (subject, patterns, expires): (PublicId, &Vec<Pattern>, Deadline),
+        (subject, reach, expires): (PublicId, Reach<'_>, Deadline),
         (description, client): (&Private, Option<&Name>),
         caller: Caller,
         entropy: &Entropy,
@@ -29,30 +48,134 @@ impl State {
         if expires.passed(now) || expires > now.to_deadline().plus_seconds(KEY_TTL_S_MAX) {
             return Err(Refusal::DeadlinePassed);
         }
+        let (patterns, networks) = (sorted(reach.0), sorted(reach.1));
         if patterns.len() > PATTERNS_MAX {
             return Err(Refusal::LimitReached(Limit::Patterns));
+        }
+        if networks.len() > NETWORKS_MAX {
+            return Err(Refusal::LimitReached(Limit::Networks));
         }
         if description.expose().len() > KEY_DESCRIPTION_BYTES_MAX {
             return Err(Refusal::LimitReached(Limit::KeyDescriptionBytes));
         }
-        let mut sorted = patterns.clone();
-        sorted.sort_unstable();
-        sorted.dedup();
-        let (restriction, mut events) = self.restriction(&sorted)?;
-        if !self.within_creator(record.index, &sorted, expires, caller, now) {
+        let (restriction, mut events) = self.restriction(&patterns)?;
+        let within = self.within_creator(record.index, &patterns, expires, caller, now)
+            && lie_within(&networks, self.networks_of(caller));
+        if !within {
             return Err(Refusal::BeyondCreator);
         }
         let client = self.client_index(client)?;
-        let what = (record.index, restriction, client);
-        let (opened, mut made) = self.open_key(what, expires, &entropy.take(0), now);
-        if opened.is_empty() {
-            return Err(Refusal::LimitReached(Limit::Places));
-        }
+        let what = (restriction, networks.as_slice(), client);
+        let (opened, made) = self.make_key((record.index, record.id), what, expires, (entropy, now))?;
         events.extend(opened);
-        made.subject = Some(record.id);
         let mut rows = Vec::new();
         if let (false, Some(key)) = (description.is_empty(), made.session) {
             rows.push(Row::description(record.index, key, description));
+        }
+        Ok(Decided { events, rows, made, ..Decided::default() })
+    }
+
+    /// The facts of a new key, and what its holder is shown.
+    fn make_key(
+        &self,
+        (index, subject): (SubjectIndex, PublicId),
+        (restriction, networks, client): (RestrictionId, &[Network], ClientIndex),
+        expires: Deadline,
+        (entropy, now): (&Entropy, UnixMillis),
+    ) -> Result<(Vec<Event>, Made), Refusal> {
+        let what = (index, restriction, client);
+        let (mut opened, mut made) = self.open_key(what, expires, &entropy.take(0), now);
+        let Some(Event::SessionOpened { record, .. }) = opened.first_mut() else {
+            return Err(Refusal::LimitReached(Limit::Places));
+        };
+        if !networks.is_empty() {
+            record.side = true;
+            let (place, generation) = (record.place, record.generation);
+            opened.insert(0, Event::NetworksBound { place, generation, networks: networks.to_vec() });
+        }
+        made.subject = Some(subject);
+        Ok((opened, made))
+    }
+
+    /// The networks that a caller's own credential is bound to; none for anywhere.
+    fn networks_of(&self, caller: Caller) -> &[Network] {
+        let Caller::Holder { place, generation, .. } = caller else { return &[] };
+        self.root.sides.get(&(place, generation)).map_or(&[], |networks| networks)
+    }
+
+    /// The living key with this public id, and its life.
+    fn living_key(&self, id: PublicId, now: UnixMillis) -> Option<(Live, Place, Generation)> {
+        let (place, generation) = id.place();
+        let live = self.live(place, generation, now)?;
+        let named = live.key && PublicId::of_place(live.opened, place, generation) == id;
+        named.then_some((live, place, generation))
+    }
+
+    /// Whether a caller may rotate a key without the permission: a session one of its subject, a key itself.
+    pub(super) fn rotates_own(&self, id: PublicId, (own, caller): (Place, &Live), now: UnixMillis) -> bool {
+        let found = self.living_key(id, now);
+        found.is_some_and(|(live, place, _)| place == own || !caller.key && live.subject == caller.subject)
+    }
+
+    pub(super) fn rotate_key(
+        &self,
+        command: &Command,
+        caller: Caller,
+        entropy: &Entropy,
+        now: UnixMillis,
+    ) -> Result<Decided, Refusal> {
+        let Command::RotateKey { key, expires, patterns, networks, overlap_s, description } = command else {
+            return Err(Refusal::Malformed);
+        };
+        let (old, place, generation) = self.living_key(*key, now).ok_or(Refusal::SessionUnknown)?;
+        let owner = self.root.subjects.get(&old.subject).ok_or(Refusal::SessionUnknown)?;
+        let expires = if *expires == Deadline::NONE { old.expires } else { *expires };
+        let too_late = expires > now.to_deadline().plus_seconds(KEY_TTL_S_MAX);
+        if expires.passed(now) || too_late || *overlap_s > KEY_OVERLAP_S_MAX {
+            return Err(Refusal::DeadlinePassed);
+        }
+        let held = self.root.restrictions.get(&old.restriction).map_or(&[][..], |record| &record.patterns);
+        let patterns = if patterns.is_empty() { held.to_vec() } else { sorted(patterns) };
+        let bound = self.root.sides.get(&(place, generation)).map_or(&[][..], |networks| networks);
+        let networks = if networks.is_empty() { bound.to_vec() } else { sorted(networks) };
+        if patterns.len() > PATTERNS_MAX {
+            return Err(Refusal::LimitReached(Limit::Patterns));
+        }
+        if networks.len() > NETWORKS_MAX {
+            return Err(Refusal::LimitReached(Limit::Networks));
+        }
+        let covers = |pattern: &Pattern| held.iter().any(|outer| outer.contains(pattern));
+        let narrower = (held.is_empty() || patterns.iter().all(covers)) && lie_within(&networks, bound);
+        // A longer life is a new key: for whoever may make it.
+        let longer = expires > old.expires;
+        let makes = || {
+            self.may_order(caller, "tessera.admin.keys", now)
+                && self.within_creator(old.subject, &patterns, expires, caller, now)
+                && lie_within(&networks, self.networks_of(caller))
+        };
+        if !narrower || longer && !makes() {
+            return Err(Refusal::BeyondCreator);
+        }
+        let (restriction, mut events) = self.restriction(&patterns)?;
+        // A key whose client was deleted opens nothing, and neither would its successor.
+        let client = self.positions.read(place.0).client;
+        if client != ClientIndex(0) && !self.root.clients.contains_key(&client) {
+            return Err(Refusal::ClientUnknown);
+        }
+        let of = (restriction, networks.as_slice(), client);
+        let (opened, made) = self.make_key((old.subject, owner.id), of, expires, (entropy, now))?;
+        events.extend(opened);
+        if *overlap_s == 0 {
+            events.push(Event::SessionEnded { place, generation, reason: EndReason::Ordered });
+        } else {
+            let end = now.to_deadline().plus_seconds(*overlap_s);
+            if end < old.expires {
+                events.push(Event::ExpiresMoved { place, generation, expires: end });
+            }
+        }
+        let mut rows = Vec::new();
+        if let (false, Some(key)) = (description.is_empty(), made.session) {
+            rows.push(Row::description(old.subject, key, description));
         }
         Ok(Decided { events, rows, made, ..Decided::default() })
     }
@@ -93,12 +216,18 @@ impl State {
     /// load: while the tenant is awake a reader may still hold a root in which a number means the old one.
     pub(super) fn free_restrictions(&mut self) {
         let mut named = BTreeSet::new();
+        let mut bound = BTreeSet::new();
         for place in 0..self.places.used() {
             let fields = self.place(Place(place));
             // What has ended by time alone may still stand there, and is never widened.
             if fields[0] & ALIVE != 0 {
                 named.insert(Live::of(&fields).restriction);
+                bound.insert((Place(place), Generation(crate::check::halves(fields[0]).0)));
             }
+        }
+        let over: Vec<_> = self.root.sides.keys().filter(|life| !bound.contains(life)).copied().collect();
+        for life in over {
+            self.root.sides.remove_mut(&life);
         }
         let gone: Vec<_> = self.root.restrictions.keys().filter(|id| !named.contains(id)).copied().collect();
         for id in gone {

@@ -259,10 +259,11 @@ impl State {
             Command::EndSubjectSessions { subject } => self.end_subject_sessions(*subject),
             Command::EndTenantSessions {} => self.end_tenant_sessions(),
             Command::RefreshSession { .. } => self.refresh_session(&ordered.command, caller, now),
-            Command::CreateKey { subject, patterns, expires, description, client } => {
-                let what = (*subject, patterns, *expires);
+            Command::CreateKey { subject, patterns, expires, description, client, networks } => {
+                let what = (*subject, (patterns.as_slice(), networks.as_slice()), *expires);
                 self.create_key(what, (description, client.as_ref()), caller, entropy, now)
             }
+            Command::RotateKey { .. } => self.rotate_key(&ordered.command, caller, entropy, now),
             Command::CreateClient { name, terms } => self.create_client(name, terms),
             Command::ChangeClient { name, terms } => self.change_client(name, terms),
             Command::DeleteClient { name } => self.delete_client(name),
@@ -278,6 +279,9 @@ impl State {
         }
         match event {
             Event::SessionOpened { record, evicted } => return self.apply_opened(record, evicted),
+            Event::ExpiresMoved { place, generation, expires } => {
+                return self.apply_expires(*place, *generation, *expires);
+            }
             Event::SessionTouched { place, generation, idle } => {
                 return self.apply_touched(*place, *generation, *idle);
             }
@@ -298,6 +302,7 @@ impl State {
             | Event::IdentifierFreed { .. }
             | Event::SetUpOffered { .. }
             | Event::FailuresCounted(_)
+            | Event::NetworksBound { .. }
             | Event::AttributeDeclared(_)
             | Event::AttributeChanged { .. }
             | Event::PermissionRegistered { .. }
@@ -330,6 +335,9 @@ impl State {
             Event::IdentifierFreed { hash } => self.apply_freed(*hash),
             Event::SetUpOffered { subject, tag, until } => self.apply_set_up(*subject, *tag, *until),
             Event::FailuresCounted(record) => self.apply_failures(record),
+            Event::NetworksBound { place, generation, networks } => {
+                self.root.sides.insert_mut((*place, *generation), networks.as_slice().into());
+            }
             Event::AttributeDeclared(record) => self.apply_declared(record),
             Event::AttributeChanged { subject, attribute, value } => {
                 self.apply_attribute(*subject, *attribute, value.as_ref());
@@ -353,6 +361,7 @@ impl State {
             Event::SessionOpened { .. }
             | Event::SessionTouched { .. }
             | Event::SessionRefreshed { .. }
+            | Event::ExpiresMoved { .. }
             | Event::SessionEnded { .. }
             | Event::CommandRemembered(_)
             | Event::CommandFloor { .. } => {}

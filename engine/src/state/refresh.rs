@@ -1,10 +1,11 @@
 //! Refresh: a session's refresh handle gets its successor, or betrays that it was copied. The mac was
 //! verified by the caller's task; here stands what the handle's place in its family means.
 
-use super::session::{TOUCH_EVERY_S, is_step};
+use super::session::is_step;
 use super::{Decided, Made, State};
 use crate::check::{Live, halves};
 use crate::table::ALIVE;
+use crate::used::TOUCH_EVERY_S;
 use std::collections::BTreeSet;
 use tessera_crypto::digest::tag_words;
 use tessera_model::command::Ordered;

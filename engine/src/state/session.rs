@@ -5,7 +5,8 @@ use super::kin::Most;
 use super::refresh::{Unsigned, rounded_up};
 use super::{Decided, Made, State, places};
 use crate::check::Live;
-use crate::table::{ACR_SHIFT, ALIVE, Fields, KEY};
+use crate::table::{ACR_SHIFT, ALIVE, Fields, KEY, SIDE};
+use crate::used::TOUCH_EVERY_S;
 use tessera_model::command::Entropy;
 use tessera_model::record::{PlaceRecord, SubjectStatus};
 use tessera_model::refresh::{EndReason, RefreshMode, RefreshRecord};
@@ -14,22 +15,21 @@ use tessera_model::{
     RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex,
 };
 
-/// LIMIT: an idle end or last use moves at most once per minute and session.
-pub(super) const TOUCH_EVERY_S: u32 = 60;
-
 /// Whether an idle end moves far enough to be written: a minute, of short idle lifetimes a quarter, or on
 /// to the absolute end.
 pub(super) fn is_step(live: &Live, idle: Deadline, idle_s: u32) -> bool {
     let moved = idle.0.saturating_sub(live.idle.0);
     let soon = !live.key && live.idle < live.expires && idle == live.expires;
-    moved >= TOUCH_EVERY_S.min(idle_s / 4) || soon
+    let step = if live.key { TOUCH_EVERY_S } else { TOUCH_EVERY_S.min(idle_s / 4) };
+    moved >= step || soon
 }
 
 /// The eight words of a record.
 fn fields(record: &PlaceRecord) -> Fields {
     let [t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10, t11, t12, t13, t14, t15] = record.tag;
     let word = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
-    let state = ALIVE | if record.key { KEY } else { 0 } | u64::from(record.acr & 15) << ACR_SHIFT;
+    let side = if record.side { SIDE } else { 0 };
+    let state = ALIVE | side | if record.key { KEY } else { 0 } | u64::from(record.acr & 15) << ACR_SHIFT;
     [
         u64::from(record.generation.0) | state,
         u64::from_le_bytes([t0, t1, t2, t3, t4, t5, t6, t7]),
@@ -77,6 +77,7 @@ impl State {
             device: 0,
             opened,
             refresh,
+            side: false,
         };
         let made = Made {
             handle: Some(handle),
@@ -244,6 +245,9 @@ impl State {
         if held > record.generation.0 {
             return;
         }
+        if held < record.generation.0 {
+            self.free_side(record.place, &before);
+        }
         self.unlink(record.place, &before);
         if !record.key {
             self.kin.add(&self.table, record.subject, record.place.0);
@@ -260,6 +264,25 @@ impl State {
         if held == generation.0 && now[0] & ALIVE != 0 {
             now[5] = now[5] & !0xFFFF_FFFF | u64::from(idle.0);
             self.overlay.shift(place.0, now);
+        }
+    }
+
+    /// Moves the end of a session or key to an earlier instant.
+    pub(super) fn apply_expires(&mut self, place: Place, generation: Generation, expires: Deadline) {
+        let mut now = self.place(place);
+        let (held, _) = crate::check::halves(now[0]);
+        let (before, cut_off) = crate::check::halves(now[4]);
+        if held == generation.0 && now[0] & ALIVE != 0 && expires.0 < before {
+            now[4] = u64::from(expires.0) | u64::from(cut_off) << 32;
+            self.overlay.shift(place.0, now);
+        }
+    }
+
+    /// Forgets the networks of a life that is over.
+    fn free_side(&mut self, place: Place, before: &Fields) {
+        let (generation, _) = crate::check::halves(before[0]);
+        if before[0] & SIDE != 0 && self.root.sides.remove_mut(&(place, Generation(generation))) {
+            self.root_changed = true;
         }
     }
 
@@ -284,6 +307,7 @@ impl State {
         self.unlink(place, &now);
         self.positions.end(place.0, reason);
         self.unname_client(place);
+        self.free_side(place, &now);
         if held < generation.0 {
             // Of this life only its number is known (a bucket keeps no more of what has ended).
             now = [u64::from(generation.0), 0, 0, 0, 0, 0, 0, 0];
@@ -329,6 +353,11 @@ impl State {
                 *to = from;
             }
             let (device, opened) = crate::check::halves(fields[6]);
+            let life = (Place(place), Generation(generation));
+            if let Some(networks) = self.root.sides.get(&life).filter(|_| w0 & SIDE != 0) {
+                let (place, generation) = life;
+                events.push(Event::NetworksBound { place, generation, networks: networks.to_vec() });
+            }
             let record = PlaceRecord {
                 place: Place(place),
                 generation: Generation(generation),
@@ -344,6 +373,7 @@ impl State {
                 device,
                 opened: Deadline(opened),
                 refresh: self.positions.read(place),
+                side: w0 & SIDE != 0,
             };
             events.push(Event::SessionOpened { record, evicted: Vec::new() });
         }

@@ -263,6 +263,7 @@ impl House {
             expires: self.engine.now().plus_seconds(300 * 86_400).to_deadline(),
             description: Private::default(),
             client: Some(name),
+            networks: Vec::new(),
         };
         let key = self.submit(&tenant.admin, command).await.made.handle.expect("a key");
         self.bind(&key).await
@@ -274,6 +275,16 @@ pub(crate) fn grant(subject: PublicId, role: &str) -> Command {
     let none = tessera_model::Deadline::NONE;
     let role = Name::new(role).expect("a name");
     Command::Grant { subject, role, workspace: None, from: none, until: none }
+}
+
+/// A key that may be used from anywhere.
+pub(crate) fn key(
+    subject: PublicId,
+    patterns: Vec<Pattern>,
+    expires: tessera_model::Deadline,
+    description: Private,
+) -> Command {
+    Command::CreateKey { subject, patterns, expires, description, client: None, networks: Vec::new() }
 }
 
 /// Runs all of them at once, and gives their results in their order.

@@ -67,6 +67,20 @@ pub(crate) fn address(text: Option<&str>) -> Result<Option<IpAddr>, Problem> {
     text.map(|text| text.parse().map_err(|_| ill_formed("address"))).transpose()
 }
 
+/// Where a handle is used from: as the caller says, if it may, or as the request shows.
+fn placed(
+    shared: &Shared,
+    bound: &Bound,
+    handle: &HandleBytes,
+    said: Option<IpAddr>,
+) -> Result<Option<IpAddr>, Problem> {
+    let may_say = shared.engine.may(bound, "tessera.address");
+    if said.is_some() && !may_say {
+        return Err(Refusal::Unauthorized.into());
+    }
+    Ok(shared.engine.address(bound, handle, said, may_say))
+}
+
 /// `check`.
 pub(crate) fn check(shared: &Shared, caller: &Caller, input: &Input) -> Result<Value, Problem> {
     let handle = input.handle("handle")?.unwrap_or(caller.handle);
@@ -78,7 +92,7 @@ pub(crate) fn check(shared: &Shared, caller: &Caller, input: &Input) -> Result<V
         permission: permission(asked),
         workspace: workspace(input.name_or_number("workspace")?),
         at_least: input.receipt("at_least")?,
-        address: address(input.text("address"))?,
+        address: placed(shared, &caller.bound, &handle, address(input.text("address"))?)?,
     };
     sees(&reading, query.at_least)?;
     entitled(shared, &caller.bound, &handle)?;
@@ -104,12 +118,13 @@ pub(crate) fn check_batch(shared: &Shared, caller: &Caller, input: &Input) -> Re
     let mut decisions = Vec::with_capacity(queries.len());
     for (handle, asked, place, address) in &queries {
         entitled(shared, &caller.bound, handle)?;
+        let address = placed(shared, &caller.bound, handle, *address)?;
         let query = CheckQuery {
             handle,
             permission: permission(*asked),
             workspace: workspace(*place),
             at_least: Receipt::default(),
-            address: *address,
+            address,
         };
         let decision = shared.engine.check(&caller.bound, &reading, &query);
         let answer = Object::new().decided(decision.reason).at("valid_until", Some(decision.valid_until));

@@ -268,6 +268,7 @@ pub(crate) async fn bind(
         }
         other => other?,
     };
+    shared.engine.note_use(&bound);
     Ok(Caller { bound, handle, cookie })
 }
 

@@ -248,7 +248,8 @@ fn key(engine: &Engine, bound: &Bound, key: &KeyFound) -> Result<Object, Problem
         .at("expires", Some(key.found.expires))
         .until("last_used", key.last_used)
         .with("patterns", patterns)
-        .with("client", key.client.as_ref().and_then(|(_, name)| name.as_ref().map(Name::to_string)));
+        .with("client", key.client.as_ref().and_then(|(_, name)| name.as_ref().map(Name::to_string)))
+        .with("networks", key.networks.iter().map(ToString::to_string).collect::<Vec<_>>());
     Ok(object.with("description", String::from_utf8_lossy(description.expose()).into_owned()))
 }
 

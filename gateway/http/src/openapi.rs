@@ -203,7 +203,7 @@ fn member(name: &str) -> Value {
         }
         "decision" => json!({ "type": "string", "enum": ["permit", "deny"] }),
         "subject" | "sub" | "session" => json!({ "type": "string", "format": "uuid" }),
-        "permissions" | "workspaces" | "patterns" | "decisions" | "evicted" => {
+        "permissions" | "workspaces" | "patterns" | "networks" | "decisions" | "evicted" => {
             json!({ "type": "array", "items": {} })
         }
         "workspace" | "parent" | "csrf_token" | "client" => json!({ "type": ["string", "integer", "null"] }),
@@ -224,6 +224,9 @@ fn schema(shape: Shape) -> Value {
         Shape::Names => json!({ "type": "array", "maxItems": 1024, "items": name() }),
         Shape::Patterns => {
             json!({ "type": "array", "maxItems": 64, "items": { "type": "string", "pattern": "^([A-Za-z0-9._:/-]{0,128}[*]|[A-Za-z0-9._:/-]{1,128})$" } })
+        }
+        Shape::Networks => {
+            json!({ "type": "array", "maxItems": 32, "items": { "type": "string", "pattern": "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$" } })
         }
         Shape::Subject | Shape::Session => json!({ "type": "string", "format": "uuid" }),
         Shape::Tenant => json!({ "type": "string", "minLength": 1, "maxLength": 128 }),
@@ -277,6 +280,7 @@ pub(crate) fn example(shape: Shape) -> Value {
         Shape::Name => json!("orders.clerk"),
         Shape::Names => json!(["orders.read"]),
         Shape::Patterns => json!(["orders.*"]),
+        Shape::Networks => json!(["10.0.0.0/8"]),
         Shape::Subject | Shape::Session => json!("01a2157f-2efc-788e-b29a-57721e09a4f3"),
         Shape::Tenant => json!("acme"),
         Shape::Handle => json!("tkey_AQIAAAEAAAAAAAAAAQAAAAIAAABBJOPX7n5E8KNXP9scmBrOj0ASNQ2axR6i"),

@@ -39,6 +39,8 @@ pub(crate) enum Shape {
     Name,
     Names,
     Patterns,
+    /// Ranges of addresses in CIDR form.
+    Networks,
     /// Public id of a subject.
     Subject,
     /// Public id of a session or key.

@@ -13,7 +13,7 @@ use crate::value;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, header};
 use serde_json::Value;
-use tessera_engine::{Bound, Done};
+use tessera_engine::{Bound, Done, Rotation};
 use tessera_model::refresh::{ClientTerms, RefreshMode};
 use tessera_model::{
     Command, CommandId, CommandKind, Handle, HandleBytes, Identifier, Private, PublicId, Refusal, Settings,
@@ -98,7 +98,7 @@ fn behind(
     handle: &HandleBytes,
 ) -> Result<tessera_model::query::Introspection, Problem> {
     let view = ask::view(shared, bound)?;
-    let found = shared.engine.introspect(bound, &shared.engine.read(&view), handle);
+    let found = shared.engine.locate(bound, &shared.engine.read(&view), handle);
     Ok(found.map_err(|_| Refusal::SessionUnknown)?)
 }
 
@@ -143,6 +143,16 @@ async fn order(
             let (subject, seen_cut_off) = subject_of(shared, bound, subject()?)?;
             // No proof of the subject's own: the caller vouches, and not for anybody above itself.
             Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0 }
+        }
+        CommandKind::RotateKey => {
+            let rotation = Rotation {
+                key: required(input.public_id("key")?, "key")?,
+                expires: input.instant("expires")?,
+                patterns: input.patterns("patterns")?,
+                networks: input.networks("networks")?,
+                overlap_s: input.count("overlap_s")?.unwrap_or(0),
+            };
+            return Ok(engine.rotate_key(bound, id, rotation).await?);
         }
         CommandKind::TouchSession => {
             let found = behind(shared, bound, &required(input.handle("handle")?, "handle")?)?;
@@ -228,6 +238,7 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
             expires: input.instant("expires")?,
             description: input.secret("description"),
             client: input.name("client")?,
+            networks: input.networks("networks")?,
         },
         CommandKind::CreateClient => {
             Command::CreateClient { name: named("name")?, terms: terms(ClientTerms::default(), input)? }

@@ -18,8 +18,17 @@ const PATTERNS: Field =
 const NOTHING: Answer = Answer::Made(&[]);
 const SUBJECT_ROW: &[&str] = &["subject", "index", "kind", "status", "has_password"];
 const SESSION_ROW: &[&str] = &["session", "kind", "created", "expires", "idle_until"];
-const KEY_ROW: &[&str] =
-    &["session", "subject", "created", "expires", "last_used", "patterns", "client", "description"];
+const KEY_ROW: &[&str] = &[
+    "session",
+    "subject",
+    "created",
+    "expires",
+    "last_used",
+    "patterns",
+    "client",
+    "networks",
+    "description",
+];
 const ROLE_ROW: &[&str] = &["id", "name", "patterns"];
 const WORKSPACE_ROW: &[&str] = &["index", "id", "name", "parent", "inherits"];
 const TENANT_ROW: &[&str] = &["tenant", "name", "status", "created"];
@@ -288,8 +297,16 @@ table! {
     "create_key" Post "/v1/subjects/{subject}/keys", KEYS, "Makes an API key.",
         [SUBJECT, Field::maybe("patterns", Shape::Patterns, "what it may cover; none for all that its owner may"),
          Field::body("expires", Shape::Instant, "when it ends"), Field::maybe("description", Shape::Text, "what it is for"),
-         Field::maybe("client", Shape::Name, "the client that sessions are opened through with it")],
+         Field::maybe("client", Shape::Name, "the client that sessions are opened through with it"),
+         Field::maybe("networks", Shape::Networks, "from where it may be used; none for anywhere")],
         Answer::Made(&["subject", "session", "handle", "expires"]), Act::Order(Kind::CreateKey);
+    "rotate_key" Post "/v1/keys/{key}/rotate", KEYS, "Makes a key in place of an old one, which lives on for a while.",
+        [Field::path("key", Shape::Session, "public id"),
+         Field::maybe("overlap_s", Shape::Count, "how long the old one lives on, seconds; none ends it now"),
+         Field::maybe("expires", Shape::Instant, "when the new one ends; none for when the old one would have"),
+         Field::maybe("patterns", Shape::Patterns, "what it may cover, within what the old one may; none for the same"),
+         Field::maybe("networks", Shape::Networks, "from where it may be used, within where the old one may; none for the same")],
+        Answer::Made(&["subject", "session", "handle", "expires"]), Act::Order(Kind::RotateKey);
     "revoke_key" Delete "/v1/keys/{key}", KEYS, "Ends a key.",
         [Field::path("key", Shape::Session, "public id")], NOTHING, Act::Order(Kind::RevokeKey);
 }

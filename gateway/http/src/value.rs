@@ -1,9 +1,13 @@
 //! A JSON value read as what a field must be; nothing when it is something else.
 
 use crate::json::Json;
-use tessera_model::limits::{ATTRIBUTES_PER_SUBJECT_MAX, IDENTIFIERS_PER_SUBJECT_MAX, PATTERNS_MAX};
+use tessera_model::limits::{
+    ATTRIBUTES_PER_SUBJECT_MAX, IDENTIFIERS_PER_SUBJECT_MAX, NETWORKS_MAX, PATTERNS_MAX,
+};
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
-use tessera_model::{Epoch, Handle, HandleBytes, Identifier, Name, Pattern, Receipt, Revision, UnixMillis};
+use tessera_model::{
+    Epoch, Handle, HandleBytes, Identifier, Name, Network, Pattern, Receipt, Revision, UnixMillis,
+};
 
 /// A permission or workspace as it was asked for.
 #[derive(Clone, Copy)]
@@ -23,6 +27,10 @@ pub(crate) fn list<T>(value: &Json, most: usize, read: impl Fn(&Json) -> Option<
 
 pub(crate) fn patterns(value: &Json) -> Option<Vec<Pattern>> {
     list(value, PATTERNS_MAX, |item| Pattern::new(text(item)?).ok())
+}
+
+pub(crate) fn networks(value: &Json) -> Option<Vec<Network>> {
+    list(value, NETWORKS_MAX, |item| Network::parse(text(item)?).ok())
 }
 
 pub(crate) fn identifiers(value: &Json) -> Option<Vec<Identifier>> {

@@ -11,14 +11,14 @@ use crate::table::Table;
 use crate::when::When;
 use serde_json::{Map, Value, json};
 use tessera_client::wire::{KeyRow, Request};
-use tessera_model::{Name, Pattern, Private, PublicId};
+use tessera_model::{Name, Network, Pattern, Private, PublicId};
 
 /// What can be done with API keys.
 #[derive(Clone, clap::Subcommand)]
 pub(crate) enum KeyVerb {
     /// Make a key, whose handle is given once. It can do no more than its owner and its maker.
     #[command(
-        after_help = "Examples:\n  tessera key create amy@example.org --expires +90d --save amy.key\n  tessera key create 0190163d-8694-739b-aea5-966c26f8ad90 --allow orders.read --description 'nightly report'\n  tessera key create 0190163d-8694-739b-aea5-966c26f8ad90 --allow tessera.sessions.open --client phone"
+        after_help = "Examples:\n  tessera key create amy@example.org --expires +90d --save amy.key\n  tessera key create 0190163d-8694-739b-aea5-966c26f8ad90 --allow orders.read --description 'nightly report'\n  tessera key create amy@example.org --from 10.0.0.0/8 --from 2001:db8::/32\n  tessera key create 0190163d-8694-739b-aea5-966c26f8ad90 --allow tessera.sessions.open --client phone"
     )]
     Create {
         /// Public id, email, phone number or username.
@@ -29,6 +29,9 @@ pub(crate) enum KeyVerb {
         /// When it ends: an instant in UTC, or a span from now.
         #[arg(long, value_name = "TIME", default_value = "+90d")]
         expires: When,
+        /// From where it may be used; without it, from anywhere.
+        #[arg(long, value_name = "NETWORK", value_parser = reach::network)]
+        from: Vec<Network>,
         /// What it is for.
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
         description: String,
@@ -53,7 +56,8 @@ pub(crate) enum KeyVerb {
         #[arg(value_parser = reach::public_id)]
         key: PublicId,
     },
-    /// Make a key like an old one and, after a while in which both are alive, revoke the old one.
+    /// Make a key like an old one, which lives on for a while. A key may rotate itself, and a session the
+    /// keys of its own subject.
     #[command(
         after_help = "Examples:\n  tessera key rotate 0190163d-8694-739b-aea5-966c26f8ad90 --save new.key\n  tessera key rotate 0190163d-8694-739b-aea5-966c26f8ad90 --save new.key --overlap 10m\n\nGive the new key to whoever used the old one before the old one ends: a client takes it without a gap\n(Client::renew)."
     )]
@@ -69,6 +73,10 @@ pub(crate) enum KeyVerb {
 
 fn covers(row: &KeyRow) -> Vec<String> {
     row.patterns.iter().map(ToString::to_string).collect()
+}
+
+fn networks(row: &KeyRow) -> Vec<String> {
+    row.networks.iter().map(ToString::to_string).collect()
 }
 
 fn description(row: &KeyRow) -> String {
@@ -91,6 +99,7 @@ fn object(row: &KeyRow) -> Value {
     json.insert("description".into(), json!(description(row)));
     json.insert("patterns".into(), json!(covers(row)));
     json.insert("client".into(), json!(row.client.map(|_| client(row))));
+    json.insert("networks".into(), json!(networks(row)));
     put_instant(&mut json, "created", instant(row.created));
     put_instant(&mut json, "expires", instant(row.expires));
     put_instant(&mut json, "last_used", instant(row.last_used));
@@ -99,7 +108,8 @@ fn object(row: &KeyRow) -> Value {
 
 /// Keys as a table and as objects.
 fn keys(rows: &[KeyRow]) -> (Table, Vec<Value>) {
-    let mut table = Table::new(&["KEY", "SUBJECT", "EXPIRES", "LAST USED", "CLIENT", "COVERS", "FOR"]);
+    let mut table =
+        Table::new(&["KEY", "SUBJECT", "EXPIRES", "LAST USED", "CLIENT", "COVERS", "FROM", "FOR"]);
     for row in rows {
         let covers = if row.patterns.is_empty() { "all".to_owned() } else { covers(row).join(", ") };
         table.row([
@@ -109,6 +119,7 @@ fn keys(rows: &[KeyRow]) -> (Table, Vec<Value>) {
             shown(instant(row.last_used)),
             client(row),
             covers,
+            if row.networks.is_empty() { "anywhere".to_owned() } else { networks(row).join(", ") },
             description(row),
         ]);
     }
@@ -118,13 +129,15 @@ fn keys(rows: &[KeyRow]) -> (Table, Vec<Value>) {
 impl KeyVerb {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         match self {
-            Self::Create { who, allow, expires, description, client, save } => {
+            Self::Create { who, allow, expires, from: networks, description, client, save } => {
                 let place = save.open()?;
                 let subject = link.id_of(&who).await?;
                 let expires = expires.resolve(link.now())?;
                 let covers: Vec<String> = allow.iter().map(ToString::to_string).collect();
                 let description = Private::new(description.into_bytes());
-                let request = Request::CreateKey { subject, patterns: allow, expires, description, client };
+                let patterns = allow;
+                let request =
+                    Request::CreateKey { subject, patterns, expires, description, client, networks };
                 let made = link.order(&request).await?;
                 let answer = opened(&format!("Made a key of {who}."), &made)?.with("patterns", covers);
                 place.put(answer, &made, "key")

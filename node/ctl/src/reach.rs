@@ -257,6 +257,11 @@ pub(crate) fn pattern(text: &str) -> Result<tessera_model::Pattern, String> {
     tessera_model::Pattern::new(text).map_err(|error| error.to_string())
 }
 
+/// Reads a network.
+pub(crate) fn network(text: &str) -> Result<tessera_model::Network, String> {
+    tessera_model::Network::parse(text).map_err(|error| error.to_string())
+}
+
 /// Reads a public id.
 pub(crate) fn public_id(text: &str) -> Result<PublicId, String> {
     PublicId::parse(text).ok_or_else(|| "an id looks like 0190163d-8694-739b-aea5-966c26f8ad90".to_owned())

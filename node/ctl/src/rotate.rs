@@ -11,7 +11,7 @@ use crate::when::{self, When};
 use std::path::PathBuf;
 use std::time::Duration;
 use tessera_client::wire::{KeyRow, Made, Request};
-use tessera_model::{Deadline, PublicId};
+use tessera_model::{Deadline, Network, Pattern, PublicId};
 
 /// How a key is rotated.
 #[derive(Clone, clap::Args)]
@@ -19,12 +19,18 @@ pub(crate) struct RotateKey {
     /// The public id of the old key.
     #[arg(value_parser = reach::public_id)]
     old: PublicId,
-    /// When the new key ends; without it, it lives as long as the old one was made for.
+    /// When the new key ends; without it, when the old one would have.
     #[arg(long, value_name = "TIME")]
     expires: Option<When>,
-    /// Wait so long with both keys alive, then revoke the old one; without it, the old one is left alone.
-    #[arg(long, value_name = "SPAN", value_parser = when::overlap, requires = "save")]
-    overlap: Option<Duration>,
+    /// What the new key may cover, within what the old one may; without it, the same.
+    #[arg(long, value_name = "PATTERN", value_parser = reach::pattern)]
+    allow: Vec<Pattern>,
+    /// From where the new key may be used, within where the old one may; without it, the same.
+    #[arg(long, value_name = "NETWORK", value_parser = reach::network)]
+    from: Vec<Network>,
+    /// How long the old key lives on beside the new one, up to 7d; 0s ends it now.
+    #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = when::overlap)]
+    overlap: Duration,
     #[command(flatten)]
     save: Save,
 }
@@ -60,6 +66,7 @@ async fn succeed(link: &Link, old: &KeyRow, expires: Deadline) -> Result<Made, C
         expires,
         description: old.description.clone(),
         client: old.client_name.clone(),
+        networks: old.networks.clone(),
     };
     link.order(&request).await
 }
@@ -67,22 +74,19 @@ async fn succeed(link: &Link, old: &KeyRow, expires: Deadline) -> Result<Made, C
 impl RotateKey {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         let place = self.save.open()?;
-        let old = row_of(link, self.old).await?;
-        let expires = match self.expires {
-            Some(when) => when.resolve(link.now())?,
-            None => link.now().to_deadline().plus_seconds(old.expires.0.saturating_sub(old.created.0)),
+        let expires = self.expires.map_or(Ok(Deadline::NONE), |when| when.resolve(link.now()))?;
+        let overlap_s = u32::try_from(self.overlap.as_secs()).unwrap_or(u32::MAX);
+        let (key, patterns, networks) = (self.old, self.allow, self.from);
+        let request = Request::RotateKey { key, expires, patterns, networks, overlap_s };
+        let made = link.order(&request).await?;
+        let answer =
+            opened(&format!("Made a key in place of {key}."), &made)?.with("replaces", key.to_string());
+        let ends = if overlap_s == 0 {
+            format!("The old key {key} has ended.")
+        } else {
+            format!("The old key {key} ends in {overlap_s} s.")
         };
-        let made = succeed(link, &old, expires).await?;
-        let answer = opened(&format!("Made a key in place of {}.", self.old), &made)?;
-        let answer = place.put(answer, &made, "key")?;
-        let Some(overlap) = self.overlap else {
-            let end = format!("The old key is alive until: tessera key revoke {}", self.old);
-            return Ok(answer.with("revoked", serde_json::Value::Null).line(end));
-        };
-        tokio::time::sleep(overlap).await;
-        link.order(&Request::RevokeKey { key: self.old }).await?;
-        let revoked = self.old.to_string();
-        Ok(answer.line(format!("The old key {revoked} is revoked.")).with("revoked", revoked))
+        place.put(answer.line(ends), &made, "key")
     }
 }
 

@@ -26,8 +26,8 @@ pub(crate) enum SessionVerb {
         identifier: String,
         /// Where the person's request came from, with the permission tessera.address: its failures are
         /// counted, not those of this machine.
-        #[arg(long, value_name = "ADDRESS")]
-        from: Option<IpAddr>,
+        #[arg(long, value_name = "IP")]
+        from_address: Option<IpAddr>,
         #[command(flatten)]
         password: PasswordFrom,
         #[command(flatten)]
@@ -111,12 +111,11 @@ pub(crate) fn sessions(rows: &[SessionRow]) -> (Table, Value) {
 impl SessionVerb {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         match self {
-            Self::SignIn { identifier, from, password, save, save_refresh } => {
+            Self::SignIn { identifier, from_address: address, password, save, save_refresh } => {
                 let (place, refresh) = (save.open()?, save_refresh.open()?);
                 let password = password.known(&format!("Password of {identifier}: "))?;
                 let typed = Private::new(identifier.clone().into_bytes());
-                let made =
-                    link.order(&Request::SignIn { identifier: typed, password, address: from }).await?;
+                let made = link.order(&Request::SignIn { identifier: typed, password, address }).await?;
                 let text = format!("{identifier} is signed in.");
                 refresh.put_refresh(place.put(session_opened(&text, &made)?, &made, "handle")?, &made)
             }

@@ -252,6 +252,18 @@ fn keys(asked: &mut Asked, key: &Value) {
         (&shown["key"], &shown["key"]["patterns"]),
         (row(&second), &serde_json::json!(["orders.read"]))
     );
+    let bound = asked.ask(
+        0,
+        "tessera key create amy --allow orders.read --from 192.0.2.0/24 --save far.key --tenant acme",
+    );
+    let far = asked.ask(0, &format!("tessera key show {} --tenant acme", text(&bound, "session")));
+    assert_eq!(far["key"]["networks"], serde_json::json!(["192.0.2.0/24"]));
+    asked.ask(1, "tessera ping --key-file far.key");
+    let check = "tessera check orders.read --workspace sales --handle-file far.key --tenant acme";
+    assert_eq!(asked.ask(1, check)["reason"], "AddressNotAllowed");
+    asked.ask(0, &format!("{check} --from-address 192.0.2.7"));
+    asked.ask(2, "tessera key create amy --from 192.0.2.7/24 --tenant acme");
+    asked.ask(0, &format!("tessera key revoke {} --tenant acme", text(&bound, "session")));
     let third = format!("tessera key rotate {} --tenant acme", text(&second, "session"));
     let third = text(&asked.ask(0, &third), "session");
     asked.ask(0, &format!("tessera key revoke {third} --tenant acme"));

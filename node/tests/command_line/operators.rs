@@ -104,18 +104,22 @@ fn a_services_key_is_replaced_by_one_like_it() {
     let first = ask(folder, 0, &format!("tessera key create {service} {make}"));
     let first = first["session"].as_str().expect("an id");
     let second = ask(folder, 0, &format!("tessera key rotate {first} --save second.key --tenant acme"));
-    assert_eq!(second["revoked"], Value::Null);
+    assert_eq!(second["replaces"], first);
     let rows = ask(folder, 0, &format!("tessera key list {service} --tenant acme"))["keys"].clone();
     for field in ["subject", "description", "patterns"] {
         assert_eq!(rows[0][field], rows[1][field], "{field}");
     }
-    let life =
-        |row: &Value| row["expires_ms"].as_u64().expect("ms") - row["created_ms"].as_u64().expect("ms");
-    assert_eq!(life(&rows[0]) / 10_000, life(&rows[1]) / 10_000);
-    ask(folder, 2, &format!("tessera key rotate {first} --overlap 1s --tenant acme"));
-    let third =
-        ask(folder, 0, &format!("tessera key rotate {first} --save third.key --overlap 1s --tenant acme"));
-    assert_eq!(third["revoked"], first);
+    // The old one ends in ten minutes, the new one when the old one would have.
+    let mut ends: Vec<u64> =
+        rows.as_array().expect("rows").iter().map(|row| row["expires_ms"].as_u64().expect("ms")).collect();
+    ends.sort_unstable();
+    assert!(ends[1] - ends[0] > 80 * 86_400_000, "{ends:?}");
+    ask(folder, 2, &format!("tessera key rotate {first} --overlap 8d --tenant acme"));
+    let wider = ask(folder, 1, &format!("tessera key rotate {first} --allow 'orders.*' --tenant acme"));
+    assert_eq!(wider["error"]["code"], 219);
+    // A key rotates itself.
+    let third = format!("tessera key rotate {first} --save third.key --overlap 0s --key-file first.key");
+    assert_eq!(ask(folder, 0, &third)["replaces"], first);
     ask(folder, 1, "tessera ping --key-file first.key");
     ask(folder, 0, "tessera ping --key-file second.key");
     ask(folder, 0, "tessera ping --key-file third.key");

@@ -62,4 +62,6 @@ events! {
     29 => ClientRemoved(record);
     30 => RefreshKeyMade { number, at };
     31 => RefreshKeyDropped { number };
+    32 => NetworksBound { place, generation, networks };
+    33 => ExpiresMoved { place, generation, expires };
 }

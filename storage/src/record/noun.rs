@@ -1,8 +1,9 @@
 //! The model's nouns as records, field by field in the order of docs/file.md.
 
 use super::field::{Field, Reader, RecordError, put_bytes, put_list, record};
+use std::net::IpAddr;
 use tessera_model::limits::{
-    ATTRIBUTE_BYTES_MAX, EVICTED_MAX, NAME_BYTES_MAX, PATTERN_BYTES_MAX, PATTERNS_MAX,
+    ATTRIBUTE_BYTES_MAX, EVICTED_MAX, NAME_BYTES_MAX, NETWORKS_MAX, PATTERN_BYTES_MAX, PATTERNS_MAX,
 };
 use tessera_model::record::{
     AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord, PlaceRecord,
@@ -13,7 +14,7 @@ use tessera_model::refresh::{
     ClientRecord, ClientTerms, EndReason, REFRESH_INDEX_MAX, RefreshMode, RefreshRecord,
 };
 use tessera_model::{
-    Caller, ClientIndex, CommandId, Deadline, Epoch, Generation, Name, Pattern, PermissionId, Place,
+    Caller, ClientIndex, CommandId, Deadline, Epoch, Generation, Name, Network, Pattern, PermissionId, Place,
     PublicId, RestrictionId, Revision, RoleId, Settings, Slot, SubjectIndex, TenantId, UnixMillis,
     WorkspaceIndex,
 };
@@ -74,6 +75,7 @@ record! {
     PlaceRecord {
         place, generation, key, acr, tag, subject, workspace, expires, cut_off, idle, restriction, device, opened,
         refresh,
+        side,
     }
     ClientTerms { refresh, session_ttl_s, session_idle_s, refresh_ttl_s, sessions_max, evict }
     ClientRecord { index, name, terms }
@@ -135,6 +137,43 @@ impl Field for Vec<Pattern> {
 
     fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
         input.list(PATTERNS_MAX)
+    }
+}
+
+impl Field for Network {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self.address() {
+            IpAddr::V4(address) => {
+                4u8.put(out);
+                address.octets().put(out);
+            }
+            IpAddr::V6(address) => {
+                6u8.put(out);
+                address.octets().put(out);
+            }
+        }
+        self.prefix().put(out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        let address = match u8::take(input)? {
+            4 => IpAddr::from(<[u8; 4]>::take(input)?),
+            6 => IpAddr::from(<[u8; 16]>::take(input)?),
+            _ => return Err(RecordError::BadNumber),
+        };
+        let network = Self::new(address, u8::take(input)?).map_err(|_| RecordError::BadNumber)?;
+        // A mapped IPv4 network has one form only, the short one.
+        if network.address() == address { Ok(network) } else { Err(RecordError::BadNumber) }
+    }
+}
+
+impl Field for Vec<Network> {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_list(self, out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        input.list(NETWORKS_MAX)
     }
 }
 

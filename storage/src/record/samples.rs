@@ -8,8 +8,8 @@ use tessera_model::record::{
 };
 use tessera_model::refresh::{ClientRecord, ClientTerms, EndReason, RefreshMode, RefreshRecord};
 use tessera_model::{
-    ClientIndex, CommandId, Deadline, Event, Generation, Name, Pattern, PermissionId, Place, PublicId,
-    RestrictionId, Revision, RoleId, Settings, SubjectIndex, TenantId, WorkspaceIndex,
+    ClientIndex, CommandId, Deadline, Event, Generation, Name, Network, Pattern, PermissionId, Place,
+    PublicId, RestrictionId, Revision, RoleId, Settings, SubjectIndex, TenantId, WorkspaceIndex,
 };
 
 fn name(text: &str) -> Name {
@@ -36,6 +36,7 @@ pub fn place() -> PlaceRecord {
         device: 11,
         opened: Deadline(12),
         refresh: refresh(),
+        side: true,
     }
 }
 
@@ -93,6 +94,12 @@ pub fn every_event() -> Vec<Event> {
         Event::RestrictionRemoved(RestrictionId(1)),
         Event::SessionOpened { record: place(), evicted: vec![] },
         Event::SessionOpened { record: place(), evicted: vec![(Place(3), Generation(4))] },
+        Event::NetworksBound {
+            place: Place(1),
+            generation: Generation(2),
+            networks: vec![Network::parse("10.0.0.0/8").unwrap(), Network::parse("2001:db8::/32").unwrap()],
+        },
+        Event::ExpiresMoved { place: Place(1), generation: Generation(2), expires: Deadline(3) },
         Event::SessionTouched { place: Place(1), generation: Generation(2), idle: Deadline(3) },
         Event::SessionEnded { place: Place(1), generation: Generation(2), reason: EndReason::RefreshReused },
         Event::CutOffRaised { subject: SubjectIndex(1), count: 2, spared: (Place(3), Generation(4)) },

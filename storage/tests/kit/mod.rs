@@ -45,6 +45,7 @@ pub fn place(place: u32, generation: u32) -> PlaceRecord {
         device: 0,
         opened: Deadline(100),
         refresh: RefreshRecord::default(),
+        side: false,
     }
 }
 

@@ -24,6 +24,7 @@ mod outbox;
 mod part;
 mod parts;
 mod permissions;
+mod place;
 mod request;
 mod rows;
 #[cfg(test)]

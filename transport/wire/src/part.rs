@@ -3,7 +3,6 @@
 use crate::fault::WireError;
 use crate::fields::{FieldValue, FieldsReader, FieldsWriter};
 use crate::tag::Tag;
-use std::net::IpAddr;
 use tessera_model::limits::PATTERNS_MAX;
 use tessera_model::record::{AttributeKind, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::refresh::RefreshMode;
@@ -125,22 +124,6 @@ impl Part for Private {
     fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
         let FieldValue::Bytes(bytes) = from.one(tag)? else { return Err(WireError::BadField(tag)) };
         Ok(Self::new(bytes.to_vec()))
-    }
-}
-
-impl Part for IpAddr {
-    fn put(&self, tag: Tag, out: &mut FieldsWriter) {
-        match self {
-            Self::V4(address) => out.bytes(tag, &address.octets()),
-            Self::V6(address) => out.bytes(tag, &address.octets()),
-        }
-    }
-
-    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
-        let FieldValue::Bytes(bytes) = from.one(tag)? else { return Err(WireError::BadField(tag)) };
-        let four = || <[u8; 4]>::try_from(bytes).map(Self::from);
-        let sixteen = || <[u8; 16]>::try_from(bytes).map(Self::from);
-        four().or_else(|_| sixteen()).map_err(|_| WireError::BadField(tag))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::tag::Tag;
 use std::net::IpAddr;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::refresh::ClientTerms;
-use tessera_model::{Deadline, Identifier, Name, Pattern, Private, PublicId, Settings, TenantId};
+use tessera_model::{Deadline, Identifier, Name, Network, Pattern, Private, PublicId, Settings, TenantId};
 
 macro_rules! requests {
     ($($(#[$doc:meta])* $name:ident = $number:literal -> $answer:ident
@@ -316,11 +316,27 @@ requests! {
         description: Private = Description,
         /// The client that sessions are opened through when this key opens them; none for the default.
         client: Option<Name> = Client,
+        /// From where it may be used; empty for anywhere.
+        networks: Vec<Network> = Network,
     };
     /// Ends a key.
     RevokeKey = 0x1051 -> Made {
         /// Its public id.
         key: PublicId = Session,
+    };
+    /// Makes a key in place of an old one, which lives on for a while. A session may do that for keys of
+    /// its own subject, and a key for itself.
+    RotateKey = 0x1052 -> Made {
+        /// The old key's public id.
+        key: PublicId = Session,
+        /// When the new one ends; `NONE` for when the old one would have.
+        expires: Deadline = Expires,
+        /// What the new one may cover, within what the old one may; empty for the same.
+        patterns: Vec<Pattern> = Pattern,
+        /// From where the new one may be used, within where the old one may; empty for the same.
+        networks: Vec<Network> = Network,
+        /// How long the old one lives on, s; 0 ends it now.
+        overlap_s: u32 = Overlap,
     };
     /// Makes a client.
     CreateClient = 0x105A -> Made {

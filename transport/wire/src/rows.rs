@@ -3,7 +3,7 @@
 use crate::shape::shapes;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::refresh::ClientTerms;
-use tessera_model::{Deadline, Identifier, Name, Pattern, Private, PublicId, Settings, TenantId};
+use tessera_model::{Deadline, Identifier, Name, Network, Pattern, Private, PublicId, Settings, TenantId};
 
 shapes! {
     /// A tenant.
@@ -135,6 +135,8 @@ shapes! {
         client: Option<u32> = ClientIndex,
         /// That client's name; none when it was deleted.
         client_name: Option<Name> = Client,
+        /// From where it may be used; empty for anywhere.
+        networks: Vec<Network> = Network,
     }
     /// A client.
     #[derive(Clone, Debug, Eq, PartialEq)]

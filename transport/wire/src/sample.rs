@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::refresh::{ClientTerms, RefreshMode};
 use tessera_model::{
-    Deadline, Epoch, Identifier, IdentifierKind, Name, Pattern, Private, PublicId, Receipt, Revision,
-    Settings, TenantId,
+    Deadline, Epoch, Identifier, IdentifierKind, Name, Network, Pattern, Private, PublicId, Receipt,
+    Revision, Settings, TenantId,
 };
 
 /// A value made from a number.
@@ -43,6 +43,8 @@ samples! {
     Name: |nth| name(pick(&["orders.read", "acme", "x"], nth));
     Vec<Pattern>: |nth| ["orders.*", "bills.read"].iter().take(usize::try_from(nth % 3).expect("small"))
         .map(|text| Pattern::new(text).expect("a pattern")).collect();
+    Vec<Network>: |nth| ["10.0.0.0/8", "2001:db8::/32"].iter().take(usize::try_from(nth % 3).expect("small"))
+        .map(|text| Network::parse(text).expect("a network")).collect();
     PublicId: |nth| PublicId::new(1_764_100_000_000 + nth, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     Private: |nth| Private::new(pick(&["correct horse", "", "battery staple"], nth).as_bytes().to_vec());
     Deadline: |nth| if nth % 4 == 3 { Deadline::NONE } else { Deadline(186_000_000) };

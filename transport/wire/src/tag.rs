@@ -161,6 +161,10 @@ tags! {
     Failures = 102;
     /// Until when an identifier may not be tried, seconds since 1970; 0 when it may.
     WaitsUntil = 103;
+    /// A network that a key is bound to: 4 or 16 bytes of its address, then its prefix.
+    Network = 104;
+    /// How long an old key lives on, s.
+    Overlap = 105;
     /// Failed sign-ins of one identifier after which the next must wait.
     SignInFree = 110;
     /// The first wait, s.

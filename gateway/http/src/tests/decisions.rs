@@ -2,6 +2,7 @@
 
 use super::House;
 use serde_json::json;
+use tessera_model::Reason;
 
 /// PROPERTY: who signs in may do what was granted, until the session ends; the answer says why.
 #[tokio::test(flavor = "multi_thread")]
@@ -154,4 +155,48 @@ async fn a_proxy_asks_for_each_request() {
     house.send("GET /v1/ext-authz/orders.write/", &spoofed, "").await.expect(403);
     house.send("GET /v1/ext-authz/orders.read", &spoofed, "").await.expect(404);
     house.send("GET /v1/ext-authz/%00/x", &spoofed, "").await.expect(404);
+}
+
+/// PROPERTY: a key that is bound to networks is used over HTTP from where its request came behind proxies that
+/// are listed, as a credential, in forward authentication and in a check; a forged header of anybody else
+/// counts for nothing. Its successor is bound alike, and the old key ends (F-32, F-34).
+#[tokio::test]
+async fn f_34_a_key_stays_in_its_networks_behind_proxies() {
+    let house = House::with(|config| config.proxies = vec!["127.0.0.1".parse().expect("an address")]).await;
+    let (_, admin) = house.tenant("acme").await;
+    let (amy, _) = house.person(&admin, "amy@example.org", "orders.*").await;
+    let path = format!("POST /v1/subjects/{amy}/keys");
+    let expires = super::START_MS + 86_400_000;
+    let make = |networks: serde_json::Value| json!({ "expires": expires, "patterns": ["orders.read"], "networks": networks });
+    assert_eq!(house.ask(&path, &admin, Some(make(json!(["10.1.2.3/8"])))).await.status / 100, 4);
+    let made = house.ask(&path, &admin, Some(make(json!(["10.0.0.0/8"])))).await.expect(200);
+    let shown =
+        house.ask(&format!("GET /v1/keys/{}", made.string("session")), &admin, None).await.expect(200);
+    assert_eq!(shown.json()["networks"], json!(["10.0.0.0/8"]));
+    let bearer = format!("Bearer {}", made.string("handle"));
+    let asks = ["GET /v1/me", "GET /v1/forward-auth?permission=orders.read", "GET /v1/forward-auth"];
+    for ask in asks {
+        for (from, status) in [("10.1.2.3", 200), ("11.0.0.1", 401), ("10.1.2.3, 11.0.0.1", 401), ("", 401)] {
+            let from = [("authorization", bearer.as_str()), ("x-forwarded-for", from)];
+            let headers = if from[1].1.is_empty() { &from[..1] } else { &from[..] };
+            assert_eq!(house.send(ask, headers, "").await.status, status, "{ask} {from:?}");
+        }
+    }
+    let check = |said: serde_json::Value| json!({ "handle": made.string("handle"), "permission": "orders.read", "address": said });
+    let ask = async |said| {
+        house.ask("POST /v1/check", &admin, Some(check(said))).await.expect(200).json()["reason_code"].clone()
+    };
+    assert_eq!(ask(json!("10.9.9.9")).await, 0);
+    assert_eq!(ask(json!("11.0.0.1")).await, u64::from(Reason::AddressNotAllowed.code()));
+    let rotate = format!("POST /v1/keys/{}/rotate", made.string("session"));
+    house.ask(&rotate, &admin, Some(json!({ "networks": ["0.0.0.0/0"] }))).await.expect(403);
+    let second = house.ask(&rotate, &admin, Some(json!({}))).await.expect(200).string("handle");
+    let from_ten =
+        |key: &str| [("authorization", format!("Bearer {key}")), ("x-forwarded-for", "10.1.2.3".to_owned())];
+    for (key, status) in [(second, 200), (made.string("handle"), 401)] {
+        let headers = from_ten(&key);
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        house.send("GET /v1/me", &headers, "").await.expect(status);
+    }
 }
