@@ -110,7 +110,7 @@ impl Engine {
             return Err(self.knock(&home, &handle, bytes));
         };
         if suspended {
-            let lives = self.read(view).caller_lives(handle.place, handle.generation, tag);
+            let lives = self.read(view).caller_lives((handle.place, handle.generation), tag, peer);
             let good = lives == Reason::None;
             return Err(if good { HelloRefusal::Suspended } else { HelloRefusal::Refused });
         }
