@@ -80,15 +80,20 @@ pub(crate) fn strip(response: &mut Response<Body>) {
     }
 }
 
-/// The method of the request that a proxy asks about, as the proxy tells it.
+/// The method of the request that a proxy asks about, as the proxy tells it. One of the names may be the
+/// client's own, which the proxy handed on: where they differ nobody knows which, and none counts.
 pub(crate) fn original_method(parts: &Parts) -> Result<Method, Problem> {
+    let mut told = parts.uri.path().starts_with(PREFIX).then(|| parts.method.clone());
     for name in ["x-forwarded-method", "x-original-method"] {
-        if let Some(text) = caller::single(&parts.headers, name)? {
-            return Method::from_bytes(text.as_bytes())
-                .map_err(|_| Problem::unreadable("is no method").at(name));
+        let Some(text) = caller::single(&parts.headers, name)? else { continue };
+        let method =
+            Method::from_bytes(text.as_bytes()).map_err(|_| Problem::unreadable("is no method").at(name))?;
+        if told.as_ref().is_some_and(|other| *other != method) {
+            return Err(Problem::unreadable("is another method than the request's").at(name));
         }
+        told = Some(method);
     }
-    Ok(parts.method.clone())
+    Ok(told.unwrap_or_else(|| parts.method.clone()))
 }
 
 /// Envoy's form: any method, the permission as the first part below the prefix.

@@ -51,6 +51,15 @@ async fn a_cookie_needs_its_proofs() {
     house.send(ask, &[good[0]], "").await.expect(200);
     house.send(ask, &[good[0], ("x-forwarded-method", "POST")], "").await.expect(403);
     house.send(ask, &[good[0], ("x-forwarded-method", "POST"), good[2]], "").await.expect(200);
+    // A client's own word does not go before the proxy's, under either name, nor before the request itself.
+    for (told, spoofed) in
+        [("x-original-method", "x-forwarded-method"), ("x-forwarded-method", "x-original-method")]
+    {
+        house.send(ask, &[good[0], (told, "POST"), (spoofed, "GET")], "").await.expect(400);
+    }
+    let envoy = "POST /v1/ext-authz/-/orders";
+    house.send(envoy, &[good[0], ("x-forwarded-method", "GET")], "").await.expect(400);
+    house.send(envoy, &good[..1], "").await.expect(403);
     let link = [good[0], ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
     house.send(ask, &link, "").await.expect(200);
     house.send(ask, &link[..2], "").await.expect(403);
