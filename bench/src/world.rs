@@ -19,7 +19,7 @@ use tessera_storage::{Bucket, BucketKind, Replay};
 const FIRST_PLACE: u32 = 1;
 const FIRST_SUBJECT: u32 = 2;
 const FIRST_ROLE: u32 = 10;
-const FIRST_PERMISSION: u32 = 13;
+const FIRST_PERMISSION: u32 = 33;
 /// Groups of permissions per half, permissions per group, roles per half.
 const GROUPS: u32 = 30;
 const GROUP_PERMISSIONS: u32 = 16;

@@ -294,8 +294,8 @@ mod tests {
             };
             // Names differ, as the engine sees to; ids are renamed now and then.
             let (id, name) = (1 + round % 150, text(6));
-            if !held.values().any(|known| *known == name) {
-                permissions.put(PermissionId(id), &Name::new(&name).expect("a name"));
+            if let (false, Ok(known)) = (held.values().any(|known| *known == name), Name::new(&name)) {
+                permissions.put(PermissionId(id), &known);
                 held.insert(id, name);
             }
             let mut texts: Vec<String> = (0..round % 9).map(|_| text(4)).collect();
@@ -311,6 +311,26 @@ mod tests {
             for (id, name) in &held {
                 let covered = patterns.iter().any(|pattern| pattern.covers(name));
                 assert_eq!(bits.holds(PermissionId(*id)), covered, "{name} by {texts:?}");
+            }
+        }
+    }
+
+    /// PROPERTY: the same over as many names as a large application has, put in any order.
+    #[test]
+    fn compiling_is_covering_at_size() {
+        let mut permissions = Permissions::new();
+        let names: Vec<String> =
+            (0..3_000).map(|at| format!("app.g{:02}.p{:03}", at * 7 % 60, at * 13 % 3_000)).collect();
+        for (id, name) in (1..).zip(&names) {
+            permissions.put(PermissionId(id), &Name::new(name).expect("a name"));
+        }
+        for group in 0..60 {
+            let patterns =
+                patterns(&[format!("app.g{group:02}.*"), format!("app.g{:02}.*", (group * 7 + 1) % 60)]);
+            let bits = compile(&patterns, &permissions);
+            for (id, name) in (1..).zip(&names) {
+                let covered = patterns.iter().any(|pattern| pattern.covers(name));
+                assert_eq!(bits.holds(PermissionId(id)), covered, "{name} by {patterns:?}");
             }
         }
     }
