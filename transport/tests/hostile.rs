@@ -47,8 +47,10 @@ async fn tc_82_bad_payloads_disturb_no_other_request() {
     let mut planted = Outbox::new();
     let head = Head { command_id: CommandId([1; 16]), tenant: TENANT_OF_CONNECTION };
     planted.request(11, head, &Request::PlantedPanic {}).expect("written");
+    // A build with planted faults knows it, and finds the command id too old.
+    let unknown = if tessera_engine::PLANTED { 214 } else { 402 };
     let bad = [
-        (0x1FFF, planted.as_bytes()[16..56].to_vec(), 402),
+        (0x1FFF, planted.as_bytes()[16..56].to_vec(), unknown),
         (3, payload[..50].to_vec(), 403),
         (3, flipped, 403),
         (3, shifted, 403),
