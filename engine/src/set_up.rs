@@ -64,7 +64,15 @@ impl Engine {
             return Err(Refusal::SecretWrong.into());
         }
         let view = entry.view().as_ref().map(Arc::clone);
-        let view = view.ok_or_else(|| Refusal::from(self.house.unready(&entry)))?;
+        let Some(view) = view else {
+            // Whoever has no secret of its people wakes no tenant.
+            return Err(match self.hello_set_up(bytes) {
+                Err(HelloRefusal::Refused) => Refusal::SecretWrong,
+                Err(refusal) => refusal.into(),
+                Ok(()) => Refusal::NotReady,
+            }
+            .into());
+        };
         let (tag, root) = (self.house.tagger.tag(bytes), view.root.full());
         let password = if root.is_set_up(subject, &tag, self.now()) {
             self.hash(entry.tenant, &root.settings, password).await?

@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::Arc;
 use support::{House, START_MS};
-use tessera_engine::HelloRefusal;
+use tessera_engine::{HelloRefusal, Standing};
 use tessera_model::record::SubjectKind;
 use tessera_model::{Command, Identifier, Private, Reason, Refusal, Row, RowKind};
 use tessera_storage::{Memory, Store};
@@ -140,7 +140,13 @@ async fn a_one_time_secret_wakes_its_tenant() {
     forged.secret[19] ^= 1;
     assert_eq!(house.engine.hello_set_up(&forged.to_bytes()), Err(HelloRefusal::Refused));
     let entry = house.engine.entry(tenant.id).expect("known");
-    assert!(entry.view().is_none(), "a forged secret woke the tenant");
+    // Nor does it without a Hello, as over HTTP.
+    let refused = house.set_up(&forged, "battery staple").await;
+    assert_eq!(refused.err(), Some(Refusal::SecretWrong.into()));
+    assert!(
+        entry.view().is_none() && entry.standing() == Standing::Asleep,
+        "a forged secret woke the tenant"
+    );
     assert_eq!(house.engine.hello_set_up(&secret.to_bytes()), Err(HelloRefusal::NotReady));
     house.wake(&tenant).await;
     assert_eq!(house.engine.hello_set_up(&secret.to_bytes()), Ok(()));
