@@ -265,7 +265,13 @@ fn nginx_asks_for_each_request() {
     );
     std::fs::write(folder.path().join("nginx.conf"), configuration).expect("written");
     let prefix = folder.path().to_str().expect("text").to_owned() + "/";
-    let child = Command::new("nginx").args(["-p", &prefix, "-c", "nginx.conf"]).spawn().expect("nginx runs");
+    // Its workers outlive a killed master: they must not hold the test's own output.
+    let child = Command::new("nginx")
+        .args(["-p", &prefix, "-c", "nginx.conf"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("nginx runs");
     let proxy = Node(child);
     for _ in 0..600 {
         if std::net::TcpStream::connect(&front).is_ok() {
