@@ -16,23 +16,26 @@ use tessera_model::{
     RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
 
-/// What a place and a root say together.
+/// What a place and a root say together. Two words, which stay in registers: with a third the compiler
+/// keeps them in memory, and a check waits for its own stores.
 #[derive(Clone, Copy)]
 pub(crate) struct Judged {
     pub(crate) reason: Reason,
+    /// [`STALE_UNTIL`] where the root lacks an index that the place names.
     pub(crate) valid_until: UnixMillis,
-    stale: bool,
 }
 
 impl Judged {
     const fn deny(reason: Reason) -> Self {
-        Self { reason, valid_until: NEVER, stale: false }
+        Self { reason, valid_until: NEVER }
     }
 
-    const STALE: Self = Self { reason: Reason::Changed, valid_until: NEVER, stale: true };
+    const STALE: Self = Self { reason: Reason::Changed, valid_until: STALE_UNTIL };
 }
 
 const NEVER: UnixMillis = UnixMillis(u64::MAX);
+/// No answer: a judged place is judged anew.
+const STALE_UNTIL: UnixMillis = UnixMillis(0);
 
 impl Verdict for Judged {
     fn permits(&self) -> bool {
@@ -40,7 +43,7 @@ impl Verdict for Judged {
     }
 
     fn stale(&self) -> bool {
-        self.stale
+        matches!(self.reason, Reason::Changed) && self.valid_until.0 == STALE_UNTIL.0
     }
 
     fn changed() -> Self {
@@ -147,16 +150,23 @@ pub(crate) enum UsedFrom {
     Address(Option<IpAddr>),
 }
 
-/// Whether a key that is bound to networks is used from one of them.
+/// Whether a handle is used from where it may be, which only keys that are bound to networks mind.
+#[inline]
+pub(crate) fn placed(root: &Root, fields: &Fields, who: (Place, u32), from: UsedFrom) -> Result<(), Judged> {
+    let [head, ..] = *fields;
+    if head & SIDE == 0 { Ok(()) } else { within_networks(root, who, from) }
+}
+
 #[cold]
-fn is_placed(root: &Root, (place, generation): (Place, u32), from: UsedFrom) -> Result<(), Judged> {
+#[inline(never)]
+fn within_networks(root: &Root, (place, generation): (Place, u32), from: UsedFrom) -> Result<(), Judged> {
     let UsedFrom::Address(address) = from else { return Ok(()) };
     let Some(networks) = root.sides.get(&(place, Generation(generation))) else { return Err(Judged::STALE) };
     let inside = address.is_some_and(|address| networks.iter().any(|network| network.contains(address)));
     if inside { Ok(()) } else { Err(Judged::deny(Reason::AddressNotAllowed)) }
 }
 
-/// Whether it is alive at all, without a permission.
+/// Whether it is alive at all and used from where it may be, without a permission.
 pub(crate) fn judge_alive(
     root: &Root,
     fields: &Fields,
@@ -164,25 +174,11 @@ pub(crate) fn judge_alive(
     (place, from): (Place, UsedFrom),
     now: UnixMillis,
 ) -> Judged {
-    let found = alive(root, fields, who, now);
-    let placed = if fields[0] & SIDE == 0 { Ok(()) } else { is_placed(root, (place, who.0), from) };
-    match found.and_then(|found| placed.map(|()| found)) {
-        Ok((_, _, valid_until)) => Judged { reason: Reason::None, valid_until, stale: false },
-        Err(judged) => judged,
-    }
-}
-
-/// As [`is_placed`], of a handle whose place was read.
-pub(crate) fn placed(
-    root: &Root,
-    fields: &Fields,
-    (place, generation): (Place, u32),
-    from: UsedFrom,
-) -> Result<(), Reason> {
-    if fields[0] & SIDE == 0 {
-        return Ok(());
-    }
-    is_placed(root, (place, generation), from).map_err(|judged| judged.reason)
+    let judged = alive(root, fields, who, now).and_then(|(_, _, valid_until)| {
+        placed(root, fields, (place, who.0), from)?;
+        Ok(Judged { reason: Reason::None, valid_until })
+    });
+    judged.unwrap_or_else(|denied| denied)
 }
 
 /// What is asked, with names looked up in a root.
@@ -190,8 +186,6 @@ pub(crate) fn placed(
 struct Question<'a> {
     permission: PermissionRef<'a>,
     workspace: WorkspaceRef<'a>,
-    place: Place,
-    from: UsedFrom,
 }
 
 #[inline(always)]
@@ -199,18 +193,13 @@ fn judge(
     root: &Root,
     fields: &Fields,
     who: (u32, (u64, u64)),
-    question: Question<'_>,
+    question: &Question<'_>,
     now: UnixMillis,
 ) -> Judged {
     let (line, live, end) = match alive(root, fields, who, now) {
         Ok(found) => found,
         Err(judged) => return judged,
     };
-    if fields[0] & SIDE != 0
-        && let Err(judged) = is_placed(root, (question.place, who.0), question.from)
-    {
-        return judged;
-    }
     // Ids are not looked up here: evaluating says what it does not know.
     let permission = match question.permission {
         PermissionRef::Id(id) => id,
@@ -232,22 +221,11 @@ fn judge(
     };
     let outcome = root.rules.evaluate(line, permission, workspace, live.restriction, now);
     let valid_until = if outcome.valid_until.0 < end.0 { outcome.valid_until } else { end };
-    Judged { reason: outcome.reason, valid_until, stale: false }
+    Judged { reason: outcome.reason, valid_until }
 }
 
-/// What holds at the later of two times, if it holds at the earlier one too. Kept out of the way of those
-/// checks whose time nobody doubts.
-#[cold]
-#[inline(never)]
-fn doubted(
-    late: Judged,
-    root: &Root,
-    fields: &Fields,
-    who: (u32, (u64, u64)),
-    question: Question<'_>,
-    early: UnixMillis,
-) -> Judged {
-    let early = judge(root, fields, who, question, early);
+/// What holds at the later of two times, if it holds at the earlier one too.
+fn both(late: Judged, early: Judged) -> Judged {
     let valid_until =
         if early.valid_until.0 < late.valid_until.0 { early.valid_until } else { late.valid_until };
     if early.permits() { Judged { valid_until, ..late } } else { early }
@@ -281,8 +259,9 @@ impl Reading<'_> {
         self.check_from((place, generation), tag, (permission, workspace), UsedFrom::Address(None))
     }
 
-    /// As [`Reading::check_tag`], of a holder who is somewhere.
-    #[inline]
+    /// As [`Reading::check_tag`], of a holder who is somewhere. One copy for all callers: inlined into
+    /// theirs it is laid out anew each time, and not for the better.
+    #[inline(never)]
     pub(crate) fn check_from(
         &self,
         (place, generation): (Place, Generation),
@@ -293,22 +272,44 @@ impl Reading<'_> {
         let Some(words) = self.view.table.place(place.0) else {
             return Decision::deny(Reason::HandleUnknown, self.seen);
         };
-        let question = Question { permission, workspace, place, from };
+        let question = Question { permission, workspace };
         let who = (generation.0, tag);
         let judged = order::answer(
             words,
             &self.view.root,
             &self.view.marks,
             (&*self.root, self.version),
-            |root: &Root, fields| {
-                let judged = judge(root, fields, who, question, self.now);
-                if self.early.0 < self.now.0 && judged.permits() {
-                    return doubted(judged, root, fields, who, question, self.early);
+            move |root: &Root, fields| {
+                let judged = judge(root, fields, who, &question, self.now);
+                let [head, ..] = *fields;
+                if head & SIDE != 0 || self.early.0 < self.now.0 {
+                    return self.rarely(judged, (root, fields), who, (&question, place, &from));
                 }
                 judged
             },
         );
         Decision { reason: judged.reason, seen: self.seen, valid_until: judged.valid_until }
+    }
+
+    /// What else counts for keys that are bound to networks, and while the node's clock is in doubt. Kept out
+    /// of the way of all other checks.
+    #[cold]
+    #[inline(never)]
+    fn rarely(
+        &self,
+        judged: Judged,
+        (root, fields): (&Root, &Fields),
+        who: (u32, (u64, u64)),
+        (question, place, from): (&Question<'_>, Place, &UsedFrom),
+    ) -> Judged {
+        let alive = judge_alive(root, fields, who, (place, *from), self.now);
+        if !alive.permits() {
+            return alive;
+        }
+        if self.early.0 < self.now.0 && judged.permits() {
+            return both(judged, judge(root, fields, who, question, self.early));
+        }
+        judged
     }
 
     /// Asks for the place of a query's handle and for its workspace: the first pass over a batch.

@@ -166,5 +166,6 @@ fn judge_anew<R, C: RootCell<R>, V: Verdict>(
     }
     let verdict = judge(&*root, &fields);
     fence(Ordering::Acquire);
-    if words.head_relaxed() == head { verdict } else { V::changed() }
+    // What the newest root lacks too is gone: nothing newer is waited for.
+    if words.head_relaxed() == head && !verdict.stale() { verdict } else { V::changed() }
 }

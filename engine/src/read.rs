@@ -120,7 +120,7 @@ impl Reading<'_> {
         let root = self.view.root.load();
         let who = (parsed.generation.0, tagger.tag_words(handle));
         let (_, live, end) = alive(&root, &fields, who, self.now).map_err(|judged| judged.reason)?;
-        placed(&root, &fields, (parsed.place, parsed.generation.0), from)?;
+        placed(&root, &fields, (parsed.place, parsed.generation.0), from).map_err(|judged| judged.reason)?;
         let answer = then(&root, &live, (parsed.place, parsed.generation), end)?;
         let [head, ..] = fields;
         if words.head() == head { Ok(answer) } else { Err(Reason::Changed) }
