@@ -1,55 +1,16 @@
 //! schemathesis against the real node over TLS: what the description of the HTTP door says is so.
 
-use std::net::{TcpListener, UdpSocket};
+mod develop;
+
+use develop::{Node, started};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-
-/// A node; killed with its guard.
-struct Node(Child);
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-fn free(udp: bool) -> String {
-    let any = ("127.0.0.1", 0);
-    let bound = if udp {
-        UdpSocket::bind(any).and_then(|socket| socket.local_addr())
-    } else {
-        TcpListener::bind(any).and_then(|socket| socket.local_addr())
-    };
-    bound.expect("a port").to_string()
-}
+use std::process::Command;
 
 /// `tessera dev` over TLS in a folder, with a budget of strangers that a tester does not use up.
 fn develop(folder: &Path) -> (Node, String) {
-    let (http, log) = (free(false), std::fs::File::create(folder.join("log")).expect("a file"));
-    let child = Command::new(env!("CARGO_BIN_EXE_tessera"))
-        .arg("dev")
-        .current_dir(folder)
-        .env("TESSERA_HTTP__LISTEN", &http)
-        .env("TESSERA_HTTP__PLAIN", "false")
-        .env("TESSERA_HTTP__SOURCE_PER_SECOND", "1000000")
-        .env("TESSERA_HEALTH__LISTEN", free(false))
-        .env("TESSERA_QUIC__LISTEN", free(true))
-        .stdout(Stdio::from(log.try_clone().expect("a file")))
-        .stderr(Stdio::from(log))
-        .spawn()
-        .expect("the binary runs");
-    let node = Node(child);
-    for _ in 0..1_200 {
-        let printed = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
-        if printed.contains("Over HTTP, on") {
-            let port = http.rsplit(':').next().expect("a port");
-            return (node, format!("https://localhost:{port}"));
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("the node is not ready: {:?}", std::fs::read_to_string(folder.join("log")));
+    let (node, http) = started(folder, false, &[("TESSERA_HTTP__SOURCE_PER_SECOND", "1000000")]);
+    let port = http.rsplit(':').next().expect("a port");
+    (node, format!("https://localhost:{port}"))
 }
 
 fn of_tests(file: &str) -> PathBuf {

@@ -1,58 +1,15 @@
 //! The guide to HTTP against a real node: its shell lines, its applications, TLS, and a real nginx before it.
 
+mod develop;
+
+use develop::{Node, free, started, until_listens};
 use std::io::{BufRead as _, BufReader};
-use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-
-/// A node; killed with its guard.
-struct Node(Child);
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-fn free(udp: bool) -> String {
-    let any = ("127.0.0.1", 0);
-    let bound = if udp {
-        UdpSocket::bind(any).and_then(|socket| socket.local_addr())
-    } else {
-        TcpListener::bind(any).and_then(|socket| socket.local_addr())
-    };
-    bound.expect("a port").to_string()
-}
+use std::process::{Command, Stdio};
 
 /// `tessera dev` in a folder, and where its HTTP door is.
 fn develop(folder: &Path) -> (Node, String) {
-    started(folder, true)
-}
-
-fn started(folder: &Path, plain: bool) -> (Node, String) {
-    let (http, log) = (free(false), std::fs::File::create(folder.join("log")).expect("a file"));
-    let child = Command::new(env!("CARGO_BIN_EXE_tessera"))
-        .arg("dev")
-        .current_dir(folder)
-        .env("TESSERA_HTTP__LISTEN", &http)
-        .env("TESSERA_HTTP__PLAIN", plain.to_string())
-        .env("TESSERA_HEALTH__LISTEN", free(false))
-        .env("TESSERA_QUIC__LISTEN", free(true))
-        .stdout(Stdio::from(log.try_clone().expect("a file")))
-        .stderr(Stdio::from(log))
-        .spawn()
-        .expect("the binary runs");
-    let node = Node(child);
-    for _ in 0..600 {
-        let printed = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
-        if printed.contains("Over HTTP, on") {
-            return (node, http);
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("the node is not ready: {:?}", std::fs::read_to_string(folder.join("log")));
+    started(folder, true, &[])
 }
 
 /// The lines of the document's `sh` blocks.
@@ -104,7 +61,7 @@ fn installed(program: &str) -> bool {
 #[test]
 fn both_versions_are_spoken_over_tls() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (node, http) = started(folder.path(), false);
+    let (node, http) = started(folder.path(), false, &[]);
     let port = http.rsplit(':').next().expect("a port");
     let ask = |version: &str| {
         format!(
@@ -218,12 +175,7 @@ fn caddy_asks_for_each_request() {
         .spawn()
         .expect("caddy runs");
     let _proxy = Node(child);
-    for _ in 0..600 {
-        if std::net::TcpStream::connect(&front).is_ok() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    until_listens(&front);
     let ask = |headers: &str| format!("curl -s -w ' %{{http_code}}' {headers} http://{front}/orders");
     let session = "-H \"Authorization: Bearer $(cat .tessera/amy.session)\" -H 'X-Tessera-Subject: admin'";
     for method in ["", "-X POST -d x=1"] {
@@ -273,12 +225,7 @@ fn nginx_asks_for_each_request() {
         .spawn()
         .expect("nginx runs");
     let proxy = Node(child);
-    for _ in 0..600 {
-        if std::net::TcpStream::connect(&front).is_ok() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    until_listens(&front);
     let ask = |headers: &str| format!("curl -s -w ' %{{http_code}}' {headers} http://{front}/orders");
     let session = "-H \"Authorization: Bearer $(cat .tessera/amy.session)\" -H 'X-Tessera-Subject: admin'";
     let passed = bash(folder.path(), &ask(session));

@@ -113,24 +113,12 @@ impl StorageError {
 
     /// Whether the disk (or a quota) has no space left.
     pub(crate) fn is_full(&self) -> bool {
-        let kind = match self {
-            Self::StorageFull => return true,
-            Self::Disk { source, .. } => Some(source.kind()),
-            Self::Checkpoint { source, .. } => database_io(&**source),
-            Self::LaneStopped
-            | Self::OutOfOrder { .. }
-            | Self::FrameTooLarge { .. }
-            | Self::BatchFull
-            | Self::Busy
-            | Self::CheckpointIncomplete(_)
-            | Self::Damaged(_)
-            | Self::TenantUnknown(_)
-            | Self::InUse
-            | Self::NewerFormat { .. }
-            | Self::BadOptions(_)
-            | Self::RootKeyWrong
-            | Self::RootKeyUnfit(_)
-            | Self::KeysMissing(_) => None,
+        let kind = if let Self::Disk { source, .. } = self {
+            Some(source.kind())
+        } else if let Self::Checkpoint { source, .. } = self {
+            database_io(&**source)
+        } else {
+            return matches!(self, Self::StorageFull);
         };
         matches!(kind, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
     }
