@@ -104,7 +104,12 @@ async fn a_strangers_time_is_short() {
     stranger.next().await.expect("an answer");
     assert_eq!(stranger.closed().await, 407);
     assert!(bound.connection.close_reason().is_none());
-    assert_eq!(house.door.figures().strangers, 0);
+    // The peer may hear of its end before the door has put its place back.
+    let patience = std::time::Instant::now() + Duration::from_secs(10);
+    while house.door.figures().strangers > 0 {
+        assert!(std::time::Instant::now() < patience, "the place of an ended stranger stays taken");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// PROPERTY: a claimed node that offers no secret has nothing for a stranger, who is told so and closed at
