@@ -17,7 +17,7 @@ type Upper<T> = [Arc<Lower<T>>; UPPER];
 
 /// An array of `T`, as long as its highest index that was written. What was never written is default.
 #[derive(Clone)]
-pub(crate) struct Chunked<T> {
+pub struct Chunked<T> {
     top: Arc<[Arc<Upper<T>>]>,
     /// Defaults, shared by everything that was never written.
     empty: Arc<Upper<T>>,
@@ -28,7 +28,7 @@ pub(crate) struct Chunked<T> {
 
 impl<T: Clone + Default> Chunked<T> {
     /// An empty array that takes indexes below `limit`.
-    pub(crate) fn new(limit: u32) -> Self {
+    pub fn new(limit: u32) -> Self {
         let value = T::default();
         let chunk: Arc<Chunk<T>> = Arc::new(std::array::from_fn(|_| value.clone()));
         let lower: Arc<Lower<T>> = Arc::new(std::array::from_fn(|_| Arc::clone(&chunk)));
@@ -38,7 +38,7 @@ impl<T: Clone + Default> Chunked<T> {
 
     /// The entry, when the array reaches that far. Four dependent loads.
     #[inline]
-    pub(crate) fn get(&self, index: u32) -> Option<&T> {
+    pub fn get(&self, index: u32) -> Option<&T> {
         let index = index as usize;
         let upper = self.top.get(index / UPPER_ENTRIES)?;
         let lower = upper.get(index / (CHUNK * LOWER) % UPPER)?;
@@ -48,7 +48,7 @@ impl<T: Clone + Default> Chunked<T> {
 
     /// Asks for the entry's cache line, without waiting for it.
     #[inline]
-    pub(crate) fn touch(&self, index: u32) {
+    pub fn touch(&self, index: u32) {
         let index = index as usize;
         let lower =
             self.top.get(index / UPPER_ENTRIES).and_then(|upper| upper.get(index / (CHUNK * LOWER) % UPPER));
@@ -58,7 +58,7 @@ impl<T: Clone + Default> Chunked<T> {
     }
 
     /// Changes the entry, growing the array to it. An index at or over the limit changes nothing.
-    pub(crate) fn update(&mut self, index: u32, change: impl FnOnce(&mut T)) {
+    pub fn update(&mut self, index: u32, change: impl FnOnce(&mut T)) {
         if index >= self.limit {
             return;
         }
@@ -78,17 +78,17 @@ impl<T: Clone + Default> Chunked<T> {
     }
 
     /// Replaces the entry, growing the array to it.
-    pub(crate) fn set(&mut self, index: u32, value: T) {
+    pub fn set(&mut self, index: u32, value: T) {
         self.update(index, |entry| *entry = value);
     }
 
     /// One more than the highest index that was written.
-    pub(crate) fn len(&self) -> u32 {
+    pub fn len(&self) -> u32 {
         self.len
     }
 
     /// Every entry up to the highest written, with its index.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         let chunks = self.top.iter().flat_map(|upper| upper.iter()).flat_map(|lower| lower.iter());
         (0..self.len).zip(chunks.flat_map(|chunk| chunk.iter()))
     }

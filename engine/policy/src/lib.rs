@@ -21,6 +21,7 @@ mod slab;
 mod touch;
 mod workspaces;
 
+pub use chunked::Chunked;
 pub use evaluate::Outcome;
 pub use line::Line;
 pub use rules::{Counts, Rules};

@@ -61,6 +61,18 @@ impl Answer {
         self
     }
 
+    /// Ends with this exit code.
+    pub(crate) fn ends(mut self, exit: u8) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// The exit code.
+    #[cfg(test)]
+    pub(crate) const fn exit(&self) -> u8 {
+        self.exit
+    }
+
     /// For people.
     #[cfg(test)]
     pub(crate) fn text(&self) -> &str {

@@ -19,22 +19,27 @@ mod key;
 mod keys;
 mod line;
 mod link;
+#[cfg(test)]
+mod openfga_test;
 mod operator;
 mod output;
 mod permission;
 mod ping;
 mod profile;
 mod reach;
+mod relation;
 mod role;
 mod rotate;
 mod secret;
 mod session;
 mod settings;
+mod store;
 mod table;
 mod tenant;
 mod user;
 mod when;
 mod workspace;
+mod yaml;
 
 pub use demo::{Demo, demo};
 pub use error::CtlError;

@@ -13,6 +13,7 @@ use crate::operator::OperatorVerb;
 use crate::permission::PermissionVerb;
 use crate::ping::Ping;
 use crate::reach::Reach;
+use crate::relation::RelationVerb;
 use crate::role::RoleVerb;
 use crate::session::SessionVerb;
 use crate::settings::SettingsVerb;
@@ -61,6 +62,8 @@ enum Word {
     Workspace(Noun<WorkspaceVerb>),
     /// Grants: who has which role, where and when.
     Grant(Noun<GrantVerb>),
+    /// Relations: who is what to whom, and what follows.
+    Relation(Noun<RelationVerb>),
     /// Sessions: signing in, looking, ending.
     Session(Noun<SessionVerb>),
     /// API keys.
@@ -142,6 +145,7 @@ impl Word {
             | Self::Role(Noun { reach, .. })
             | Self::Workspace(Noun { reach, .. })
             | Self::Grant(Noun { reach, .. })
+            | Self::Relation(Noun { reach, .. })
             | Self::Session(Noun { reach, .. })
             | Self::Key(Noun { reach, .. })
             | Self::Client(Noun { reach, .. })
@@ -183,6 +187,7 @@ impl Word {
             Self::Grant(Noun { verb, reach }) => {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
+            Self::Relation(Noun { verb, .. }) => verb.run(),
             Self::Session(Noun { verb, reach }) => {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }

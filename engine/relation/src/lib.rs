@@ -1,0 +1,54 @@
+//! Relations between objects and subjects: Zanzibar's algebra in `OpenFGA`'s language.
+//!
+//! A [`Model`] says which types and relations there are and how one follows from others, tuples say who
+//! is what to whom, and [`Relations`] answers questions about both. Pure data: no clock, no I/O, no
+//! randomness. Every question costs at most its budget and ends in an answer or a typed error; an
+//! exhausted depth or budget is never a permit.
+//!
+//! ```
+//! use tessera_model::UnixMillis;
+//! use tessera_relation::{Ask, Model, Relations, TupleRef, Window};
+//!
+//! let model = Model::parse(
+//!     "model\n  schema 1.1\ntype user\ntype document\n  relations\n    define viewer: [user]\n",
+//! )?;
+//! let mut relations = Relations::new();
+//! relations.set_model(&model)?;
+//! let tuple = TupleRef { subject: "user:ann", relation: "viewer", object: "document:1" };
+//! relations.write(&tuple, Window::ALWAYS)?;
+//! assert!(relations.check(&Ask::at(UnixMillis(0)), &tuple)?.permitted);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod dsl;
+mod edges;
+mod error;
+mod exact;
+mod expand;
+mod json;
+mod json_model;
+mod lex;
+mod list;
+mod model;
+mod objects;
+mod question;
+mod relations;
+mod schema;
+mod search;
+mod seen;
+mod stored;
+mod text;
+mod tuples;
+mod validate;
+mod words;
+
+pub use error::{AskError, ModelError, ModelReason, NameError};
+pub use expand::{Branch, Step, StepKind};
+pub use list::{Listed, RELATION_LIST_BUDGET};
+pub use model::{
+    Model, Position, RelationDefinition, Restriction, RestrictionKind, Rewrite, TypeDefinition,
+};
+pub use question::{Ask, RELATION_BUDGET, RELATION_DEPTH, TupleRef};
+pub use relations::{Answer, Relations};
+pub use stored::{Filter, Mark, Orphans, Page, Stored};
+pub use tuples::{Window, Written};

@@ -1,0 +1,269 @@
+//! Lists: all objects that a subject is related to, all subjects that are related to an object.
+//!
+//! Candidates are found along the tuples, from the subject upwards or from the object downwards; where
+//! an `and` or a `but not` has a say, each candidate is checked. A list is whole, or it is an error.
+
+use crate::error::{AskError, NameError};
+use crate::objects::ObjectId;
+use crate::question::{Ask, Question, Subject};
+use crate::relations::Relations;
+use crate::schema::{Allowed, Op, Way};
+use crate::search::Stop;
+use crate::seen::{Node, Seen};
+use crate::text::is_relation_name;
+use crate::words::{RelationId, TypeId};
+use std::collections::BTreeSet;
+use tessera_model::UnixMillis;
+
+/// LIMIT: objects in relations and tuples that one list may look at: some 100 ms.
+pub const RELATION_LIST_BUDGET: u32 = 4_000_000;
+
+/// A list, sorted by name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listed {
+    /// `type:id`; subjects also `type:id#relation` and `type:*`.
+    pub names: Vec<String>,
+    /// Until when the list holds by time alone.
+    pub valid_until: UnixMillis,
+    /// Objects in relations and tuples that were looked at.
+    pub steps: u32,
+}
+
+impl Relations {
+    /// All objects of a type to which the subject is in the relation.
+    ///
+    /// # Errors
+    ///
+    /// As [`Relations::check`]; a list that would not be whole is an error.
+    pub fn list_objects(
+        &self,
+        ask: &Ask<'_>,
+        subject: &str,
+        relation: &str,
+        type_name: &str,
+    ) -> Result<Listed, AskError> {
+        let mut question = Question::new(self, ask)?;
+        let (type_id, relation) = self.relation(type_name, relation)?;
+        let subject = question.subject(subject)?;
+        let Some(target) = self.schema.number(type_id, relation) else {
+            return Err(AskError::Query(NameError::RelationUnknown));
+        };
+        let found = question.objects(subject, target)?;
+        let names = found.into_iter().map(|object| format!("{type_name}:{}", question.id_of(object)));
+        Ok(question.listed(names.collect()))
+    }
+
+    /// All subjects of a type, or sets of a type and relation, that are in a relation to the object. Those
+    /// are named that have it by tuples of their own; everybody of a type is named as `type:*`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Relations::check`]; a list that would not be whole is an error.
+    pub fn list_subjects(
+        &self,
+        ask: &Ask<'_>,
+        object: &str,
+        relation: &str,
+        type_name: &str,
+        set: Option<&str>,
+    ) -> Result<Listed, AskError> {
+        let mut question = Question::new(self, ask)?;
+        let root = question.node(object, relation)?;
+        let (type_id, set) = match set {
+            Some(set) if is_relation_name(set) => self.relation(type_name, set)?,
+            Some(_) => return Err(AskError::Query(NameError::Malformed)),
+            None => (self.known_type(type_name).map_err(AskError::Query)?, RelationId::NONE),
+        };
+        let found = question.subjects(root, type_id, set)?;
+        let names = found.into_iter().map(|object| {
+            let id = question.id_of(object);
+            if set == RelationId::NONE {
+                format!("{type_name}:{id}")
+            } else {
+                format!("{type_name}:{id}#{}", self.words.relation_name(set))
+            }
+        });
+        Ok(question.listed(names.collect()))
+    }
+}
+
+impl Question<'_> {
+    fn listed(&self, mut names: Vec<String>) -> Listed {
+        names.sort_unstable();
+        Listed { names, valid_until: self.valid_until(), steps: self.spent() }
+    }
+
+    /// The nodes whose own tuples name the subject, or that it is.
+    fn seeds(&self, subject: Subject, leads: &[bool], seen: &mut Seen) -> Result<(), AskError> {
+        if let Some(node) = subject.node() {
+            seen.insert(node);
+        }
+        let one = subject.allowed;
+        let everybody = Allowed { wildcard: true, ..one };
+        for (number, rule) in self.relations.schema.rules() {
+            if leads.get(number) != Some(&true) {
+                continue;
+            }
+            let mut take = |object: ObjectId, set: RelationId| -> Result<(), AskError> {
+                for about in self.reverse(object, rule.relation, set) {
+                    self.spend(1)?;
+                    if self.type_of(about) == Some(rule.type_id) {
+                        seen.insert(Node::new(about.0, rule.relation.0));
+                    }
+                }
+                Ok(())
+            };
+            if rule.allowed.contains(&one) {
+                take(subject.object, one.relation)?;
+            }
+            if one.relation == RelationId::NONE && !one.wildcard && rule.allowed.contains(&everybody) {
+                let stored = self.relations.tuples.objects.wildcard(one.type_id);
+                for all in stored.into_iter().chain(self.local_wildcard(one.type_id)) {
+                    take(all, RelationId::NONE)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All objects that the subject has the rule `target` to.
+    fn objects(&self, subject: Subject, target: usize) -> Result<Vec<ObjectId>, AskError> {
+        let schema = &self.relations.schema;
+        let leads = schema.leading_to(target);
+        let Some(wanted) = schema.rule_at(target) else { return Ok(Vec::new()) };
+        let mut seen = Seen::new();
+        self.seeds(subject, &leads, &mut seen)?;
+        let (mut at, mut level_end, mut depth) = (0, seen.len(), 0);
+        let mut found = Vec::new();
+        while let Some(node) = seen.get(at) {
+            if at == level_end {
+                level_end = seen.len();
+                depth += 1;
+            }
+            at += 1;
+            self.spend(1)?;
+            let object = ObjectId(node.object());
+            let Some(type_id) = self.type_of(object) else { continue };
+            let Some(number) = schema.number(type_id, RelationId(node.relation())) else { continue };
+            if number == target {
+                if depth >= self.depth && wanted.union_only {
+                    return Err(AskError::DepthExceeded);
+                }
+                found.push((object, node));
+            }
+            self.climb(number, type_id, object, &leads, &mut seen)?;
+        }
+        if wanted.union_only {
+            return Ok(found.into_iter().map(|(object, _)| object).collect());
+        }
+        let mut permitted = Vec::new();
+        for (object, node) in found {
+            if self.permits(node, subject)? {
+                permitted.push(object);
+            }
+        }
+        Ok(permitted)
+    }
+
+    /// The nodes that count in the relation `number` to `object`.
+    fn climb(
+        &self,
+        number: usize,
+        type_id: TypeId,
+        object: ObjectId,
+        leads: &[bool],
+        seen: &mut Seen,
+    ) -> Result<(), AskError> {
+        let schema = &self.relations.schema;
+        let Some(rule) = schema.rule_at(number) else { return Ok(()) };
+        for one in rule.uses.iter().filter(|one| leads.get(one.rule) == Some(&true)) {
+            let Some(user) = schema.rule_at(one.rule) else { continue };
+            let (relation, set) = match one.way {
+                Way::Computed => {
+                    if user.type_id == type_id {
+                        seen.insert(Node::new(object.0, user.relation.0));
+                    }
+                    continue;
+                }
+                Way::From(tupleset) => {
+                    let named = schema.rule(user.type_id, tupleset);
+                    if !named.is_some_and(|named| named.allows(type_id, RelationId::NONE, false)) {
+                        continue;
+                    }
+                    (tupleset, RelationId::NONE)
+                }
+                Way::Userset => {
+                    if !user.allows(type_id, rule.relation, false) {
+                        continue;
+                    }
+                    (user.relation, rule.relation)
+                }
+            };
+            for about in self.reverse(object, relation, set) {
+                self.spend(1)?;
+                if self.type_of(about) == Some(user.type_id) {
+                    seen.insert(Node::new(about.0, user.relation.0));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All subjects of a type (sets, when `set` is a relation) that are in the relation `root`.
+    fn subjects(&self, root: Node, type_id: TypeId, set: RelationId) -> Result<Vec<ObjectId>, AskError> {
+        let mut seen = Seen::new();
+        seen.insert(root);
+        let (mut at, mut level_end, mut depth) = (0, 1, 0);
+        let mut found: BTreeSet<ObjectId> = BTreeSet::new();
+        while let Some(node) = seen.get(at) {
+            if at == level_end {
+                level_end = seen.len();
+                depth += 1;
+            }
+            if depth >= self.depth {
+                return Err(AskError::DepthExceeded);
+            }
+            at += 1;
+            self.spend(1)?;
+            let about = ObjectId(node.object());
+            if node.relation() == set.0 && self.type_of(about) == Some(type_id) {
+                found.insert(about);
+            }
+            let Some(rule) = self.rule(node) else { continue };
+            for (op, _) in rule.program.iter().zip(&rule.positive).filter(|(_, positive)| **positive) {
+                if *op == Op::Direct && set == RelationId::NONE {
+                    for object in self.forward(about, rule.relation, RelationId::NONE) {
+                        self.spend(1)?;
+                        let wildcard = self.id_of(object) == "*";
+                        if self.type_of(object) == Some(type_id)
+                            && rule.allows(type_id, RelationId::NONE, wildcard)
+                        {
+                            found.insert(object);
+                        }
+                    }
+                }
+                let below = self.below(rule, *op, about, |below| {
+                    seen.insert(below);
+                    Ok(())
+                });
+                match below {
+                    Ok(()) => {}
+                    Err(Stop::Failed(error)) => return Err(error),
+                    Err(Stop::Unsettled) => return Err(AskError::DepthExceeded),
+                }
+            }
+        }
+        if self.rule(root).is_some_and(|rule| rule.union_only) {
+            return Ok(found.into_iter().collect());
+        }
+        let mut permitted = Vec::new();
+        for object in found {
+            let wildcard = set == RelationId::NONE && self.id_of(object) == "*";
+            let allowed = Allowed { type_id, relation: set, wildcard };
+            if self.permits(root, Subject { object, allowed })? {
+                permitted.push(object);
+            }
+        }
+        Ok(permitted)
+    }
+}

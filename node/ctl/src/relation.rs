@@ -1,0 +1,229 @@
+//! `tessera relation`: who is what to whom, and what follows.
+
+use crate::answer::Answer;
+use crate::error::{CtlError, REFUSED, UNAVAILABLE, UNREACHABLE};
+use crate::store::{self, Report, StoreError};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Exit code of a file that uses what is not supported.
+const NOT_SUPPORTED: u8 = UNREACHABLE;
+
+/// What can be done with relations.
+#[derive(Clone, clap::Subcommand)]
+pub(crate) enum RelationVerb {
+    /// Run store files of `OpenFGA`: their model, tuples and assertions. No node is asked. Exit code 1 when an
+    /// assertion fails or a file is wrong, 3 when a file uses what is not supported.
+    #[command(
+        after_help = "Examples:\n  tessera relation test store.fga.yaml\n  tessera relation test models/*.fga.yaml --json"
+    )]
+    Test {
+        /// The store files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+impl RelationVerb {
+    pub(crate) fn run(self) -> Result<Answer, CtlError> {
+        match self {
+            Self::Test { files } => Ok(test(&files)),
+        }
+    }
+}
+
+/// Runs every file, and tells of each what came of it.
+fn test(files: &[PathBuf]) -> Answer {
+    let (mut lines, mut told) = (Vec::new(), Vec::new());
+    let (mut passed, mut failed, mut exit) = (0_usize, 0_usize, 0_u8);
+    for file in files {
+        match store::run(file) {
+            Ok(report) => {
+                let bad = report.assertions.iter().filter(|one| !one.passed).count();
+                passed += report.assertions.len() - bad;
+                failed += bad;
+                if bad > 0 {
+                    exit = worse(exit, REFUSED);
+                }
+                lines.extend(report_lines(file, &report, bad));
+                told.push(report_json(file, &report));
+            }
+            Err(error) => {
+                exit = worse(exit, code(&error));
+                lines.push(error.to_string());
+                told.push(json!({
+                    "file": file.display().to_string(),
+                    "error": {
+                        "not_supported": error.not_supported,
+                        "line": error.at.map(|at| at.line),
+                        "column": error.at.map(|at| at.column),
+                        "message": error.what,
+                    },
+                }));
+            }
+        }
+    }
+    lines.push(format!("{passed} passed, {failed} failed"));
+    let answer = Answer::said(lines.join("\n"));
+    answer
+        .with("ok", exit == 0)
+        .with("passed", passed)
+        .with("failed", failed)
+        .with("files", told)
+        .ends(exit)
+}
+
+/// What fails outweighs what is not supported, and that outweighs success.
+fn worse(one: u8, other: u8) -> u8 {
+    let weight = |exit: u8| match exit {
+        0 => 0,
+        NOT_SUPPORTED => 1,
+        _ => 2,
+    };
+    if weight(other) > weight(one) { other } else { one }
+}
+
+fn code(error: &StoreError) -> u8 {
+    if error.not_supported {
+        NOT_SUPPORTED
+    } else if error.unreadable {
+        UNAVAILABLE
+    } else {
+        REFUSED
+    }
+}
+
+fn report_lines(file: &std::path::Path, report: &Report, bad: usize) -> Vec<String> {
+    let good = report.assertions.len() - bad;
+    let mut lines = vec![format!("{}: {good} passed, {bad} failed", file.display())];
+    for one in &report.assertions {
+        if one.passed {
+            lines.push(format!("  ok    {}: {}", one.test, one.question));
+        } else {
+            lines.push(format!("  FAIL  {}: {}", one.test, one.question));
+            lines.push(format!("        expected {}", shown(&one.expected)));
+            lines.push(format!("        found    {}", shown(&one.found)));
+        }
+    }
+    lines
+}
+
+fn shown(text: &str) -> &str {
+    if text.is_empty() { "nothing" } else { text }
+}
+
+fn report_json(file: &std::path::Path, report: &Report) -> Value {
+    let assertions = report.assertions.iter().map(|one| {
+        json!({
+            "test": one.test,
+            "question": one.question,
+            "expected": one.expected,
+            "found": one.found,
+            "passed": one.passed,
+        })
+    });
+    json!({
+        "file": file.display().to_string(),
+        "name": report.name,
+        "assertions": assertions.collect::<Vec<_>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn field(file: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/field").join(file)
+    }
+
+    /// PROPERTY: every store file of the field runs and passes whole (F-01, F-02, F-05, F-06, F-08, F-09,
+    /// F-11, F-12, F-13, F-17).
+    #[test]
+    fn field_store_files_pass() {
+        let folder = std::fs::read_dir(field("")).expect("the folder").map(|file| file.expect("a file").path());
+        let (refused, good): (Vec<PathBuf>, Vec<PathBuf>) =
+            folder.partition(|path| path.to_string_lossy().contains(".refused."));
+        assert!(good.len() >= 12 && refused.len() >= 3);
+        for path in good {
+            let report = store::run(&path).unwrap_or_else(|error| panic!("{error}"));
+            assert!(!report.assertions.is_empty(), "{}", path.display());
+            for one in &report.assertions {
+                assert!(one.passed, "{}: {one:?}", path.display());
+            }
+            assert_eq!(test(&[path]).exit(), 0);
+        }
+        for path in refused {
+            assert_eq!(test(&[path]).exit(), 1);
+        }
+    }
+
+    /// PROPERTY: a wrong file is refused at its first fault, with the place, and nothing of it counts (F-15).
+    #[test]
+    fn f_15_wrong_files_are_refused_with_their_place() {
+        let told = |file: &str| store::run(&field(file)).expect_err(file).to_string();
+        let mixed = told("16-mixed-operators.refused.fga.yaml");
+        assert!(mixed.contains("model line 8, column 44: different operators"), "{mixed}");
+        let half = told("17-half-written-model.refused.fga.yaml");
+        assert!(half.contains("model line 4, column 9: expected the end of the line"), "{half}");
+        let tuple = told("18-ill-typed-tuple.refused.fga.yaml");
+        assert!(tuple.contains("tuple 2 (team:fga writer file:bad)") && tuple.contains("2027"), "{tuple}");
+    }
+
+    fn run(text: &str) -> Result<Report, StoreError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s.fga.yaml");
+        std::fs::write(&path, text).expect("written");
+        store::run(&path)
+    }
+
+    const HEAD: &str = "model: |\n  model\n    schema 1.1\n  type user\n  type doc\n    relations\n      define viewer: [user]\n";
+
+    /// PROPERTY: thirty levels deep is an error of the depth, never a quiet no (F-12).
+    #[test]
+    fn f_12_too_deep_is_an_error() {
+        let mut text = "model: |\n  model\n    schema 1.1\n  type person\n  type role\n    relations\n      define perm: [person, role#perm]\ntuples:\n".to_owned();
+        for level in 2..=30 {
+            let above = level - 1;
+            text += &format!("  - {{user: \"role:r{level}#perm\", relation: perm, object: \"role:r{above}\"}}\n");
+        }
+        text += "  - {user: \"person:deep\", relation: perm, object: \"role:r30\"}\ntests:\n  - check:\n";
+        for level in 1..=30 {
+            text += &format!("    - {{user: \"person:deep\", object: \"role:r{level}\", assertions: {{perm: true}}}}\n");
+        }
+        let report = run(&text).expect("it runs");
+        let found: Vec<&str> = report.assertions.iter().map(|one| one.found.as_str()).collect();
+        assert!(found[0].starts_with("error 2002"), "{}", found[0]);
+        assert!(found[9..].iter().all(|found| *found == "true"), "{found:?}");
+    }
+
+    /// PROPERTY: what is not supported is told as such, with its place, and never counts as passed.
+    #[test]
+    fn what_is_not_supported_is_told() {
+        let cases = [
+            ("model: |\n  model\n    schema 1.1\n  type user\n  condition c(x: int) {\n    x < 1\n  }\n", 1),
+            ("model: |\n  module core\n  type user\n", 1),
+            ("model: |\n  model\n    schema 1.1\n  type user\n  type d\n    relations\n      define v: [user with c]\n", 1),
+            (&*format!("{HEAD}tuples:\n  - {{user: \"user:a\", relation: viewer, object: \"doc:1\", condition: {{name: c}}}}\n"), 9),
+            (&*format!("{HEAD}tests:\n  - check:\n      - {{user: \"user:a\", object: \"doc:1\", context: {{x: 1}}, assertions: {{viewer: true}}}}\n"), 10),
+            (&*format!("{HEAD}surprises: 1\n"), 8),
+        ];
+        for (text, line) in cases {
+            let error = run(text).expect_err(text);
+            assert!(error.not_supported, "{text}: {error}");
+            assert_eq!((error.at.map(|at| at.line), code(&error)), (Some(line), 3), "{text}: {error}");
+        }
+        assert_eq!((worse(3, 1), worse(1, 3), worse(0, 3), worse(0, 0)), (1, 1, 3, 0));
+    }
+
+    /// PROPERTY: an assertion that does not hold fails, and says what was found.
+    #[test]
+    fn a_wrong_assertion_fails() {
+        let text = format!("{HEAD}tuples:\n  - {{user: \"user:a\", relation: viewer, object: \"doc:1\"}}\ntests:\n  - check:\n      - {{user: \"user:b\", object: \"doc:1\", assertions: {{viewer: true}}}}\n    list_objects:\n      - {{user: \"user:a\", type: doc, assertions: {{viewer: []}}}}\n    list_users:\n      - {{object: \"doc:1\", user_filter: [{{type: user}}], assertions: {{viewer: {{users: [\"user:a\"]}}}}}}\n");
+        let report = run(&text).expect("it runs");
+        let found: Vec<(bool, &str)> =
+            report.assertions.iter().map(|one| (one.passed, one.found.as_str())).collect();
+        assert_eq!(found, [(false, "false"), (false, "doc:1"), (true, "user:a")]);
+    }
+}
