@@ -1,0 +1,252 @@
+//! The engine and the slow answer agree on every question.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tessera_model::time::DEADLINE_EPOCH_S;
+use tessera_model::{Deadline, UnixMillis};
+use tessera_relation::{Ask, AskError, Model, Relations, TupleRef, Window};
+use tessera_relation_proof::{Naive, Random, Told, Tuple, Who, Without, World};
+
+/// Schemas of a run, and threads that share them.
+const SCHEMAS: u64 = 2_600;
+const THREADS: u64 = 2;
+
+#[derive(Default)]
+struct Tally {
+    decisions: AtomicUsize,
+    schemas: AtomicUsize,
+    permits: AtomicUsize,
+    too_deep: AtomicUsize,
+    lists: AtomicUsize,
+    contextual: AtomicUsize,
+    timed: AtomicUsize,
+    decisive: [AtomicUsize; 5],
+}
+
+const PARTS: [Without; 5] =
+    [Without::Or, Without::And, Without::Not, Without::Recursion, Without::Everybody];
+
+/// The instant in seconds of a window's clock.
+fn at(second: u64) -> UnixMillis {
+    UnixMillis((DEADLINE_EPOCH_S + second) * 1000)
+}
+
+fn open(window: Window, second: u64) -> bool {
+    u64::from(window.from.0) <= second && (window.until == Deadline::NONE || second < u64::from(window.until.0))
+}
+
+struct Texts {
+    subject: String,
+    relation: String,
+    object: String,
+}
+
+impl Texts {
+    fn of(tuple: &Tuple) -> Self {
+        let (one, number) = tuple.object;
+        Self {
+            subject: tuple.who.text(),
+            relation: format!("r{}", tuple.relation),
+            object: format!("t{one}:{number}"),
+        }
+    }
+
+    fn tuple(&self) -> TupleRef<'_> {
+        TupleRef { subject: &self.subject, relation: &self.relation, object: &self.object }
+    }
+}
+
+/// Adds and removes tuples on both sides.
+fn edit(world: &World, random: &mut Random, relations: &mut Relations, plain: &mut BTreeMap<Tuple, Window>) {
+    for _ in 0..14 {
+        let Some(tuple) = world.tuple(random) else { continue };
+        let texts = Texts::of(&tuple);
+        if random.chance(25) && plain.len() > 12 {
+            let gone = *plain.keys().nth(random.below(plain.len())).unwrap();
+            plain.remove(&gone);
+            assert!(relations.remove(&Texts::of(&gone).tuple()));
+            continue;
+        }
+        let window = match random.below(12) {
+            0 => Window { from: Deadline(50), until: Deadline::NONE },
+            1 => Window { from: Deadline::NONE, until: Deadline(50) },
+            2 => Window { from: Deadline(20), until: Deadline(80) },
+            _ => Window::ALWAYS,
+        };
+        relations.write(&texts.tuple(), window).unwrap();
+        plain.insert(tuple, window);
+        assert_eq!(relations.window(&texts.tuple()), Some(window));
+    }
+    assert_eq!(relations.len(), plain.len() as u64);
+}
+
+fn subjects(world: &World, random: &mut Random) -> Vec<Who> {
+    let mut all = vec![Who::One(0, 0), Who::One(0, 1), Who::One(0, 9)];
+    let own = 1 + random.below(world.types.len() - 1);
+    all.push(match random.below(4) {
+        0 => Who::Everybody(0),
+        1 => Who::One(own, random.below(3)),
+        _ => Who::Set(own, random.below(3), 1 + random.below(world.types[own].len() - 1)),
+    });
+    all
+}
+
+fn one_schema(seed: u64, tally: &Tally) {
+    let mut random = Random::new(seed);
+    let world = World::random(&mut random);
+    let Ok(model) = Model::parse(&world.text()) else { panic!("seed {seed}: {}", world.text()) };
+    let mut relations = Relations::new();
+    if relations.set_model(&model).is_err() {
+        return; // Nobody could ever be in one of its relations.
+    }
+    tally.schemas.fetch_add(1, Ordering::Relaxed);
+    let mut plain = BTreeMap::new();
+    for _ in 0..2 {
+        edit(&world, &mut random, &mut relations, &mut plain);
+        let second = [10, 30, 60][random.below(3)];
+        let live: Vec<Tuple> =
+            plain.iter().filter(|(_, window)| open(**window, second)).map(|(tuple, _)| *tuple).collect();
+        checks(&world, &mut random, &relations, &plain, (seed, second), tally);
+        if seed % 4 == 0 {
+            lists(&world, &mut random, &relations, &live, (seed, second), tally);
+        }
+    }
+}
+
+fn checks(
+    world: &World,
+    random: &mut Random,
+    relations: &Relations,
+    plain: &BTreeMap<Tuple, Window>,
+    (seed, second): (u64, u64),
+    tally: &Tally,
+) {
+    let live: Vec<Tuple> =
+        plain.iter().filter(|(_, window)| open(**window, second)).map(|(tuple, _)| *tuple).collect();
+    for _ in 0..7 {
+        let own = 1 + random.below(world.types.len() - 1);
+        let root = (own, random.below(3), 1 + random.below(world.types[own].len() - 1));
+        let added: Vec<Tuple> = (0..if random.chance(40) { 3 } else { 0 }).filter_map(|_| world.tuple(random)).collect();
+        let texts: Vec<Texts> = added.iter().map(Texts::of).collect();
+        let contextual: Vec<TupleRef<'_>> = texts.iter().map(Texts::tuple).collect();
+        let depth = [25, 25, 25, 4, 2][random.below(5)];
+        let asked = subjects(world, random);
+        let all = live.iter().chain(&added).copied();
+        let told = Naive::new(world, all.clone(), Without::Nothing).tell(root, &asked, depth);
+        let bare = Naive::new(world, live.iter().copied(), Without::Nothing).tell(root, &asked, depth);
+        let without: Vec<Vec<Told>> =
+            PARTS.iter().map(|part| Naive::new(world, all.clone(), *part).tell(root, &asked, depth)).collect();
+        for (number, (who, told)) in asked.iter().zip(&told).enumerate() {
+            let texts = Texts::of(&Tuple { who: *who, relation: root.2, object: (root.0, root.1) });
+            let depth = u32::try_from(depth).unwrap();
+            let ask = Ask { contextual: &contextual, depth, ..Ask::at(at(second)) };
+            let found = relations.check(&ask, &texts.tuple());
+            let same = match told {
+                Told::Permit => found.is_ok_and(|answer| answer.permitted),
+                Told::Deny => found.is_ok_and(|answer| !answer.permitted),
+                Told::TooDeep => found == Err(AskError::DepthExceeded),
+            };
+            assert!(
+                same,
+                "seed {seed}, second {second}, depth {depth}: {:?} with {contextual:?}: {told:?}, found {found:?}\n{}\n{:#?}",
+                texts.tuple(),
+                world.text(),
+                live.iter().map(|tuple| format!("{:?}", Texts::of(tuple).tuple())).collect::<Vec<_>>(),
+            );
+            tally.decisions.fetch_add(1, Ordering::Relaxed);
+            tally.permits.fetch_add(usize::from(*told == Told::Permit), Ordering::Relaxed);
+            tally.too_deep.fetch_add(usize::from(*told == Told::TooDeep), Ordering::Relaxed);
+            tally.contextual.fetch_add(usize::from(bare[number] != *told), Ordering::Relaxed);
+            for (count, other) in tally.decisive.iter().zip(&without) {
+                count.fetch_add(usize::from(other[number] != *told), Ordering::Relaxed);
+            }
+            // Up to the instant before it may change by time alone, the answer stands.
+            if let Ok(answer) = found
+                && answer.valid_until.0 != u64::MAX
+            {
+                tally.timed.fetch_add(1, Ordering::Relaxed);
+                assert!(answer.valid_until > at(second), "seed {seed}");
+                let then = Ask { now: UnixMillis(answer.valid_until.0 - 1), ..ask };
+                assert_eq!(relations.check(&then, &texts.tuple()).unwrap().permitted, answer.permitted, "seed {seed}");
+            }
+        }
+    }
+}
+
+fn lists(
+    world: &World,
+    random: &mut Random,
+    relations: &Relations,
+    live: &[Tuple],
+    (seed, second): (u64, u64),
+    tally: &Tally,
+) {
+    let naive = Naive::new(world, live.iter().copied(), Without::Nothing);
+    let ask = Ask { depth: 1_000, ..Ask::at(at(second)) };
+    for _ in 0..3 {
+        let own = 1 + random.below(world.types.len() - 1);
+        let relation = 1 + random.below(world.types[own].len() - 1);
+        for who in subjects(world, random) {
+            let list = relations.list_objects(&ask, &who.text(), &format!("r{relation}"), &format!("t{own}"));
+            let found: BTreeSet<String> = list.unwrap().names.into_iter().collect();
+            let permitted = |number: &usize| naive.tell((own, *number, relation), &[who], 1_000) == [Told::Permit];
+            let expected: BTreeSet<String> =
+                (0..3).filter(permitted).map(|number| format!("t{own}:{number}")).collect();
+            assert_eq!(found, expected, "seed {seed}: {who:?} r{relation} t{own}\n{}", world.text());
+            tally.lists.fetch_add(1, Ordering::Relaxed);
+        }
+        let root = (own, random.below(3), relation);
+        let other = 1 + random.below(world.types.len() - 1);
+        let set = 1 + random.below(world.types[other].len() - 1);
+        for (wanted, set) in [(0, None), (other, None), (other, Some(set))] {
+            let own_grants: Vec<Who> = naive.own_grants(root, wanted, set).into_iter().collect();
+            let told = naive.tell(root, &own_grants, 1_000);
+            let expected: BTreeSet<String> = own_grants
+                .iter()
+                .zip(told)
+                .filter(|(_, told)| *told == Told::Permit)
+                .map(|(who, _)| who.text())
+                .collect();
+            let name = set.map(|set| format!("r{set}"));
+            let list = relations.list_subjects(
+                &ask,
+                &format!("t{}:{}", root.0, root.1),
+                &format!("r{relation}"),
+                &format!("t{wanted}"),
+                name.as_deref(),
+            );
+            let found: BTreeSet<String> = list.unwrap().names.into_iter().collect();
+            assert_eq!(found, expected, "seed {seed}: {root:?} t{wanted} {set:?}\n{}", world.text());
+            tally.lists.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// PROPERTY: every check is that of the slow answer, over random models and tuples with edits, windows,
+/// tuples of the question and depths; lists are the closure of check; an answer stands until the instant
+/// it names. METHOD: each answer compared; whatever the language has must decide in one answer of a
+/// hundred, or the comparison would say nothing about it.
+#[test]
+fn answers_agree_with_the_slow_answer() {
+    let tally = Tally::default();
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let tally = &tally;
+            scope.spawn(move || (thread..SCHEMAS).step_by(THREADS as usize).for_each(|seed| one_schema(seed, tally)));
+        }
+    });
+    let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+    let decisions = count(&tally.decisions);
+    println!(
+        "{decisions} decisions over {} schemas, {} permits, {} too deep, {} lists, {} with an end; decided by tuples of the question {}",
+        count(&tally.schemas), count(&tally.permits), count(&tally.too_deep), count(&tally.lists), count(&tally.timed), count(&tally.contextual),
+    );
+    for (part, number) in PARTS.iter().zip(&tally.decisive) {
+        println!("  without {part:?}: {} other answers", count(number));
+        assert!(count(number) * 100 >= decisions, "{part:?} decides too seldom");
+    }
+    assert!(decisions >= 100_000 && count(&tally.schemas) >= 2_000);
+    assert!(count(&tally.permits) * 5 >= decisions && (decisions - count(&tally.permits)) * 5 >= decisions);
+    assert!(count(&tally.contextual) * 100 >= decisions, "tuples of the question decide too seldom");
+    assert!(count(&tally.too_deep) > 0 && count(&tally.timed) > 0 && count(&tally.lists) >= 1_000);
+}
