@@ -139,11 +139,9 @@ impl Edges {
             1 => Self::One(at(0)),
             2..=4 => Self::Four(Arc::new(std::array::from_fn(at))),
             5..=16 => Self::Sixteen(Arc::new(std::array::from_fn(at))),
-            len => Self::Many(Arc::new(Many {
-                firsts: vec![at(0)],
-                blocks: vec![Arc::new(all.to_vec())],
-                len,
-            })),
+            len => {
+                Self::Many(Arc::new(Many { firsts: vec![at(0)], blocks: vec![Arc::new(all.to_vec())], len }))
+            }
         }
     }
 }
@@ -240,7 +238,8 @@ mod tests {
         for step in 0..6_000_u32 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let number = u32::try_from(state >> 40).unwrap() % 3_000;
-            let edge = Edge::new(u16::try_from(number % 3).unwrap() + 1, 0, number).timed(state & 1 << 20 != 0);
+            let edge =
+                Edge::new(u16::try_from(number % 3).unwrap() + 1, 0, number).timed(state & 1 << 20 != 0);
             // It grows, then shrinks.
             if (state >> 33) % 10 < if step < 3_500 { 8 } else { 2 } {
                 edges.insert(edge);

@@ -154,7 +154,13 @@ impl Question<'_> {
         })
     }
 
-    fn branches(&self, rule: &Rule, from: usize, end: usize, about: ObjectId) -> Result<Vec<Branch>, AskError> {
+    fn branches(
+        &self,
+        rule: &Rule,
+        from: usize,
+        end: usize,
+        about: ObjectId,
+    ) -> Result<Vec<Branch>, AskError> {
         let (mut at, mut branches) = (from, Vec::new());
         while at < end {
             branches.push(self.branch(rule, at, about)?);
@@ -198,7 +204,10 @@ impl<'a> Teller<'a, '_> {
         let mut found = None;
         self.question
             .below(rule, op, about, |below| {
-                if found.is_none() && !self.path.contains(&below) && self.question.permits(below, self.subject)? {
+                if found.is_none()
+                    && !self.path.contains(&below)
+                    && self.question.permits(below, self.subject)?
+                {
                     found = Some(below);
                 }
                 Ok(())

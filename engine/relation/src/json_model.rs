@@ -40,9 +40,7 @@ fn members<'a>(placed: &'a Placed, expected: &'static str) -> Result<&'a [(Strin
 fn list<'a>(placed: &'a Placed, expected: &'static str) -> Result<&'a [Placed], ModelError> {
     match &placed.value {
         Value::List(values) => Ok(values),
-        Value::Bare | Value::Text(_) | Value::Object(_) => {
-            Err(wrong(placed.at, "another value", expected))
-        }
+        Value::Bare | Value::Text(_) | Value::Object(_) => Err(wrong(placed.at, "another value", expected)),
     }
 }
 
@@ -154,9 +152,7 @@ impl Reader {
             let name = member(all, ["type", "type"]).ok_or_else(|| wrong(one.at, "an object", "type"))?;
             let kind = match (member(all, ["relation", "relation"]), member(all, ["wildcard", "wildcard"])) {
                 (Some(relation), None) if text(relation, "a relation")?.is_empty() => RestrictionKind::Object,
-                (Some(relation), None) => {
-                    RestrictionKind::Userset(text(relation, "a relation")?.to_owned())
-                }
+                (Some(relation), None) => RestrictionKind::Userset(text(relation, "a relation")?.to_owned()),
                 (None, Some(_)) => RestrictionKind::Wildcard,
                 (None, None) => RestrictionKind::Object,
                 (Some(_), Some(wildcard)) => {
@@ -188,8 +184,7 @@ impl Reader {
                 let all = members(value, "tupleset and computedUserset")?;
                 let missing = || wrong(value.at, "an object", "tupleset and computedUserset");
                 let tupleset = member(all, ["tupleset", "tupleset"]).ok_or_else(missing)?;
-                let computed =
-                    member(all, ["computedUserset", "computed_userset"]).ok_or_else(missing)?;
+                let computed = member(all, ["computedUserset", "computed_userset"]).ok_or_else(missing)?;
                 let (tupleset, at) = relation(tupleset)?;
                 Ok(Rewrite::From { relation: relation(computed)?.0, tupleset, at })
             }
@@ -215,7 +210,11 @@ impl Reader {
             let one = self.rewrite(one, depth)?;
             operands.push(one);
         }
-        if operands.is_empty() { Err(wrong(child.at, "nothing", "at least one rewrite")) } else { Ok(operands) }
+        if operands.is_empty() {
+            Err(wrong(child.at, "nothing", "at least one rewrite"))
+        } else {
+            Ok(operands)
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Objects: names to numbers and back, and the edges of each, in arrays whose clones share their chunks.
 
 use crate::edges::{Edge, Edges};
-use crate::words::TypeId;
+use crate::words::{TypeId, Words};
 use std::sync::Arc;
 use tessera_policy::Chunked;
 
@@ -89,12 +89,15 @@ pub(crate) struct Objects {
     free: Option<u32>,
     /// By type: the object that stands for everybody.
     wildcards: Arc<Vec<Option<ObjectId>>>,
+    /// By type: the hash of its name.
+    starts: Arc<Vec<u32>>,
 }
 
-/// Multiply and fold, eight bytes at a time. WHY: no key, because the same journal gives the same state; who floods a bucket slows
-/// down the own tenant.
-fn hash(type_id: TypeId, id: &str) -> u32 {
-    let mut state = 0xcbf2_9ce4_8422_2325_u64 ^ u64::from(type_id.0);
+/// The hash of a text, eight bytes at a time, from a start. Shares of a checkpoint are cut by it: it stays as
+/// it is. WHY: no key, because the same journal gives the same state; who floods a bucket slows down the
+/// own tenant.
+pub(crate) fn hash(start: u32, id: &str) -> u32 {
+    let mut state = 0xcbf2_9ce4_8422_2325_u64 ^ u64::from(start);
     for chunk in id.as_bytes().chunks(8) {
         let mut word = [0_u8; 8];
         word.iter_mut().zip(chunk).for_each(|(place, byte)| *place = *byte);
@@ -115,10 +118,38 @@ impl Objects {
             end: 0,
             free: None,
             wildcards: Arc::default(),
+            starts: Arc::default(),
         }
     }
 
+    /// Learns the names of types that are new.
+    pub(crate) fn learn(&mut self, words: &Words) {
+        if self.starts.len() < words.types() {
+            let new = words.type_names().skip(self.starts.len()).map(|name| hash(0, name));
+            Arc::make_mut(&mut self.starts).extend(new);
+        }
+    }
+
+    fn hash(&self, type_id: TypeId, id: &str) -> u32 {
+        hash(self.starts.get(usize::from(type_id.0)).copied().unwrap_or(0), id)
+    }
+
+    /// The objects whose hash ends in the bits of `no`, of as many as `mask` has.
+    pub(crate) fn share(&self, no: u32, mask: u32) -> Vec<ObjectId> {
+        let (first, step) =
+            if self.bucket_count > mask { (no, mask + 1) } else { (self.bucket_of(no), u32::MAX) };
+        let mut buckets = (first..self.bucket_count).step_by(step as usize);
+        let mut found = Vec::new();
+        for bucket in &mut buckets {
+            let all =
+                self.buckets.get(bucket).and_then(Option::as_ref).into_iter().flat_map(|all| all.iter());
+            found.extend(all.filter(|(hash, _)| hash & mask == no).map(|(_, number)| ObjectId(*number)));
+        }
+        found
+    }
+
     /// How many objects stand in tuples.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> u32 {
         self.live
     }
@@ -157,7 +188,7 @@ impl Objects {
     /// The number of `type_id:id`, when it stands in a tuple.
     #[inline]
     pub(crate) fn find(&self, type_id: TypeId, id: &str) -> Option<ObjectId> {
-        let hash = hash(type_id, id);
+        let hash = self.hash(type_id, id);
         let bucket = self.buckets.get(self.bucket_of(hash))?.as_ref()?;
         let mut candidates = bucket.iter().filter(|(one, _)| *one == hash);
         candidates
@@ -185,10 +216,9 @@ impl Objects {
         }
         self.end = self.end.max(number + 1);
         self.live += 1;
-        let object =
-            Object { id: Id::new(id), type_id, forward: Edges::Empty, reverse: Edges::Empty };
+        let object = Object { id: Id::new(id), type_id, forward: Edges::Empty, reverse: Edges::Empty };
         self.all.set(number, object);
-        let hash = hash(type_id, id);
+        let hash = self.hash(type_id, id);
         self.put(self.bucket_of(hash), hash, number);
         if self.live / PER_BUCKET >= self.bucket_count {
             self.split();
@@ -235,7 +265,7 @@ impl Objects {
     fn release(&mut self, number: ObjectId) {
         let Some(object) = self.all.get(number.0).filter(|object| object.is_free()) else { return };
         let (type_id, wildcard) = (object.type_id, object.id() == "*");
-        let bucket = self.bucket_of(hash(type_id, object.id()));
+        let bucket = self.bucket_of(self.hash(type_id, object.id()));
         self.buckets.update(bucket, |bucket| {
             let all = bucket.iter().flat_map(|all| all.iter().copied());
             let left: Vec<(u32, u32)> = all.filter(|(_, one)| *one != number.0).collect();
@@ -306,7 +336,10 @@ mod tests {
         for step in 0..8_000_u32 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(99);
             let (a, b) = (state >> 33 & 0x1ff, state >> 45 & 0xff);
-            let key = (format!("object-with-a-long-name-{a}"), if b == 0 { "*".to_owned() } else { format!("s{b}") });
+            let key = (
+                format!("object-with-a-long-name-{a}"),
+                if b == 0 { "*".to_owned() } else { format!("s{b}") },
+            );
             let grows = state >> 60 < if step < 4_000 { 11 } else { 4 };
             if grows {
                 let put = objects.insert((TypeId(1), &key.0), 1, (TypeId(2), &key.1, 0), false);

@@ -6,7 +6,7 @@ use crate::question::{Ask, Question, Subject, TupleRef};
 use crate::schema::{Allowed, Schema};
 use crate::search::{Stop, Truth, Walk};
 use crate::seen::Node;
-use crate::text::{ObjectText, SubjectText};
+use crate::text::{ObjectText, SubjectText, is_relation_name};
 use crate::tuples::{Named, Tuples, Window, Written};
 use crate::words::{RelationId, TypeId, Words};
 use std::sync::Arc;
@@ -61,8 +61,34 @@ impl Relations {
     pub fn set_model(&mut self, model: &Model) -> Result<(), ModelError> {
         let mut words = Words::clone(&self.words);
         let schema = Schema::compile(model, &mut words)?;
+        self.tuples.objects.learn(&words);
         (self.words, self.schema) = (Arc::new(words), Arc::new(schema));
         Ok(())
+    }
+
+    /// Puts a tuple back that was stored before, whether it fits the model or not.
+    ///
+    /// # Errors
+    ///
+    /// A text that is no tuple, or too many names.
+    pub fn restore(&mut self, tuple: &TupleRef<'_>, window: Window) -> Result<Written, NameError> {
+        let object = ObjectText::parse(tuple.object)?;
+        let subject = SubjectText::parse(tuple.subject)?;
+        if !is_relation_name(tuple.relation) {
+            return Err(NameError::Malformed);
+        }
+        if self.stored(tuple).is_none() {
+            let words = Arc::make_mut(&mut self.words);
+            let names = [tuple.relation, subject.relation.unwrap_or(tuple.relation)];
+            let relations = names.iter().all(|name| words.intern_relation(name).is_some());
+            let types = [object.type_name, subject.object.type_name];
+            if !relations || !types.iter().all(|name| words.intern_type(name).is_some()) {
+                return Err(NameError::TooMany);
+            }
+            self.tuples.objects.learn(words);
+        }
+        let one = self.stored(tuple).ok_or(NameError::Malformed)?;
+        self.tuples.write(one.object, one.relation, one.subject, window).ok_or(NameError::TooMany)
     }
 
     /// How many tuples are stored, those that do not count included.
@@ -82,11 +108,7 @@ impl Relations {
         known.ok_or(NameError::TypeUnknown)
     }
 
-    pub(crate) fn relation(
-        &self,
-        type_name: &str,
-        relation: &str,
-    ) -> Result<(TypeId, RelationId), AskError> {
+    pub(crate) fn relation(&self, type_name: &str, relation: &str) -> Result<(TypeId, RelationId), AskError> {
         let type_id = self.known_type(type_name).map_err(AskError::Query)?;
         let relation = self.words.relation_id(relation);
         let relation = relation.filter(|relation| self.schema.rule(type_id, *relation).is_some());
@@ -189,9 +211,11 @@ impl Question<'_> {
             None => return Ok(false),
         };
         match quick {
-            Ok(truth) => Ok(truth == Truth::Yes),
+            Ok(Truth::Yes) => Ok(true),
+            Ok(Truth::No) => Ok(false),
             Err(Stop::Failed(error)) => Err(error),
-            Err(Stop::Unsettled) => self.exact(node, subject),
+            // A circle was seen. Whether something too deep stands beside it was not looked at.
+            Ok(Truth::Round) | Err(Stop::Unsettled) => self.exact(node, subject),
         }
     }
 }

@@ -243,9 +243,11 @@ impl Schema {
                 let sets = rule.allowed.iter().filter(|allowed| allowed.relation != RelationId::NONE);
                 sets.filter_map(|one| Some((Way::Userset, self.number(one.type_id, one.relation)?))).collect()
             }
-            Op::Computed(relation) => {
-                self.number(rule.type_id, relation).map(|number| (Way::Computed, number)).into_iter().collect()
-            }
+            Op::Computed(relation) => self
+                .number(rule.type_id, relation)
+                .map(|number| (Way::Computed, number))
+                .into_iter()
+                .collect(),
             Op::From { relation, tupleset } => {
                 let types = self.named(rule.type_id, tupleset);
                 types

@@ -232,8 +232,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         let Some(op) = rule.program.get(at).copied() else { return Ok(Truth::No) };
         match op {
             Op::Direct | Op::Computed(_) | Op::From { .. } => {
-                let mut truth =
-                    Truth::of(op == Op::Direct && self.question.names(rule, about, self.subject));
+                let mut truth = Truth::of(op == Op::Direct && self.question.names(rule, about, self.subject));
                 let question = self.question;
                 question.below(rule, op, about, |below| {
                     if whole || truth != Truth::Yes {

@@ -3,7 +3,7 @@
 use crate::edges::Edge;
 use crate::error::{ModelError, NameError};
 use crate::model::Model;
-use crate::objects::ObjectId;
+use crate::objects::{ObjectId, hash};
 use crate::relations::Relations;
 use crate::schema::{Allowed, Schema};
 use crate::text::ObjectText;
@@ -66,7 +66,28 @@ pub struct Orphans {
     pub examples: Vec<Stored>,
 }
 
+/// Shares in which the tuples of a tenant go into a checkpoint.
+pub const SHARES: u32 = 1_024;
+
+/// The share of the tuples about an object. Stands on disk: it stays as it is.
+#[must_use]
+pub fn share_of(object: &str) -> u32 {
+    let (type_name, id) = object.split_once(':').unwrap_or((object, ""));
+    hash(hash(0, type_name), id) & (SHARES - 1)
+}
+
 impl Relations {
+    /// The tuples of one share.
+    #[must_use]
+    pub fn share(&self, no: u32) -> Vec<Stored> {
+        let mut told = Vec::new();
+        for about in self.tuples.objects.share(no, SHARES - 1) {
+            let edges = self.tuples.objects.get(about).into_iter().flat_map(|object| object.forward.iter());
+            told.extend(edges.filter_map(|edge| self.told(about, edge)));
+        }
+        told
+    }
+
     fn text(&self, object: ObjectId) -> Option<String> {
         let one = self.tuples.objects.get(object)?;
         Some(format!("{}:{}", self.words.type_name(one.type_id), one.id()))
@@ -126,12 +147,14 @@ impl Relations {
             if type_id.is_some_and(|type_id| type_id != object.type_id) {
                 continue;
             }
-            let from = after.filter(|mark| mark.object == about.0).map_or(0, |mark| mark.edge.saturating_add(1));
+            let from =
+                after.filter(|mark| mark.object == about.0).map_or(0, |mark| mark.edge.saturating_add(1));
             for edge in object.forward.range(Edge(from), Edge(u64::MAX)) {
                 looked_at += 1;
                 let wanted = relation.is_none_or(|relation| relation.0 == edge.relation());
                 let told = if wanted { self.told(about, edge) } else { None };
-                if let Some(told) = told.filter(|told| filter.subject.is_empty() || told.subject == filter.subject)
+                if let Some(told) =
+                    told.filter(|told| filter.subject.is_empty() || told.subject == filter.subject)
                 {
                     page.tuples.push(told);
                 }

@@ -54,13 +54,8 @@ impl<'a> ObjectText<'a> {
 
     fn parse_any(text: &'a str) -> Result<Self, NameError> {
         let (type_name, id) = text.split_once(':').ok_or(NameError::Malformed)?;
-        let odd = |letter: char| {
-            letter.is_whitespace() || letter.is_control() || matches!(letter, ':' | '#')
-        };
-        let good = is_type_name(type_name)
-            && !id.is_empty()
-            && id.len() <= ID_BYTES_MAX
-            && !id.contains(odd);
+        let odd = |letter: char| letter.is_whitespace() || letter.is_control() || matches!(letter, ':' | '#');
+        let good = is_type_name(type_name) && !id.is_empty() && id.len() <= ID_BYTES_MAX && !id.contains(odd);
         if good { Ok(Self { type_name, id }) } else { Err(NameError::Malformed) }
     }
 

@@ -142,7 +142,8 @@ fn cycles(book: &Book<'_>, one: &TypeDefinition) -> Result<(), ModelError> {
             users.entry(one).or_default().push(name);
         }
     }
-    let mut ready: Vec<&str> = waits.iter().filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect();
+    let mut ready: Vec<&str> =
+        waits.iter().filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect();
     let mut done = BTreeSet::new();
     while let Some(name) = ready.pop() {
         done.insert(name);
@@ -184,8 +185,11 @@ fn entries(book: &Book<'_>, model: &Model) -> Result<(), ModelError> {
         }
     }
     let mut open: BTreeSet<Key<'_>> = BTreeSet::new();
-    let mut asked: Vec<(&TypeDefinition, &RelationDefinition)> =
-        model.types.iter().flat_map(|one| one.relations.iter().map(move |relation| (one, relation))).collect();
+    let mut asked: Vec<(&TypeDefinition, &RelationDefinition)> = model
+        .types
+        .iter()
+        .flat_map(|one| one.relations.iter().map(move |relation| (one, relation)))
+        .collect();
     while let Some((one, relation)) = asked.pop() {
         let key = (one.name.as_str(), relation.name.as_str());
         if !open.contains(&key) && enters(book, one, relation, &relation.rewrite, &open) {

@@ -70,6 +70,11 @@ impl Words {
         at.and_then(|at| self.relations.names.get(at)).map_or("", |name| name)
     }
 
+    /// The names of types, in the order of their numbers.
+    pub(crate) fn type_names(&self) -> impl Iterator<Item = &str> {
+        self.types.names.iter().map(|name| &**name)
+    }
+
     /// How many types have a number.
     pub(crate) fn types(&self) -> usize {
         self.types.names.len()

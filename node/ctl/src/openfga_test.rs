@@ -33,7 +33,9 @@ fn openfga_check_cases_hold() {
             let model = Model::parse(text(stage, "model")).unwrap_or_else(|error| panic!("{name}: {error}"));
             relations.set_model(&model).unwrap_or_else(|error| panic!("{name}: {error}"));
             for one in list(stage, "tuples") {
-                relations.write(&tuple(one), Window::ALWAYS).unwrap_or_else(|error| panic!("{name}: {error}"));
+                relations
+                    .write(&tuple(one), Window::ALWAYS)
+                    .unwrap_or_else(|error| panic!("{name}: {error}"));
             }
             for assertion in list(stage, "checkAssertions") {
                 let contextual: Vec<TupleRef<'_>> =

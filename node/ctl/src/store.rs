@@ -3,9 +3,7 @@
 use crate::yaml::{self, FILE_BYTES_MAX, Yaml, YamlError};
 use std::path::{Path, PathBuf};
 use tessera_model::UnixMillis;
-use tessera_relation::{
-    Ask, AskError, Model, Position, RELATION_LIST_BUDGET, Relations, TupleRef, Window,
-};
+use tessera_relation::{Ask, AskError, Model, Position, RELATION_LIST_BUDGET, Relations, TupleRef, Window};
 
 /// A tuple with its place.
 #[derive(Clone, Debug)]
@@ -149,16 +147,14 @@ impl Reader<'_> {
         yaml.text(what).map_err(|error| self.wrong(error))
     }
 
-    /// Places in a model count from its own first line; the message names the file's line as well.
+    /// Places in a model count from its own first line; the place of the message is the file's.
     fn model(&self, yaml: &Yaml) -> Result<Model, StoreError> {
         let text = self.text(yaml, "model")?;
-        // Modules have files of their own.
         let model = Model::parse(text).and_then(|model| checked(&model).map(|()| model));
         model.map_err(|error| {
-            let line = yaml.first_line().saturating_add(error.at.line).saturating_sub(1);
-            let what = format!("model {}: {} (line {line} of the file)", error.at, error.reason);
+            let what = format!("model {}: {}", error.at, error.reason);
             let not_supported = error.is_not_supported();
-            self.wrong(YamlError { at: yaml.at, what, not_supported })
+            self.wrong(YamlError { at: yaml.place_in(error.at), what, not_supported })
         })
     }
 
@@ -351,7 +347,9 @@ impl Asker<'_> {
             _ => named.objects.is_empty() || named.filters.is_empty(),
         };
         if missing {
-            return Err(self.reader.refused(yaml.at, format!("{kind} does not say whom or what it asks for")));
+            return Err(self
+                .reader
+                .refused(yaml.at, format!("{kind} does not say whom or what it asks for")));
         }
         for (relation, expected) in named.assertions.iter().copied() {
             match kind {

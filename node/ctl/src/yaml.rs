@@ -179,11 +179,15 @@ impl Yaml {
         }
     }
 
-    /// The line of the file in which the first line of a text stands.
-    pub(crate) fn first_line(&self) -> u32 {
+    /// Where in the file a place of this text is, when the text is lines behind `|`.
+    pub(crate) fn place_in(&self, at: Position) -> Position {
         match &self.value {
-            Value::Text(_, Block::Lines) => self.at.line.saturating_add(1),
-            Value::Text(..) | Value::List(_) | Value::Map(_) => self.at.line,
+            // Such a text begins where its first line does, and every line is as far in.
+            Value::Text(_, Block::Lines) => Position {
+                line: self.at.line.saturating_add(at.line).saturating_sub(1),
+                column: self.at.column.saturating_add(at.column).saturating_sub(1),
+            },
+            Value::Text(..) | Value::List(_) | Value::Map(_) => self.at,
         }
     }
 }
@@ -198,7 +202,8 @@ mod tests {
         let tree = read("a: {b: \"c\", d: [true]}\ne: |\n  x\n  y\n").expect("a tree");
         let map = tree.map("it").expect("a map");
         let (_, e) = map.get(1).expect("e");
-        assert_eq!((e.text("e"), e.first_line()), (Ok("x\ny\n"), 3));
+        assert_eq!(e.text("e"), Ok("x\ny\n"));
+        assert_eq!(e.place_in(Position { line: 2, column: 1 }), Position { line: 4, column: 3 });
         let (_, d) = map[0].1.map("a").expect("a map")[1].clone();
         assert_eq!(d.at, Position { line: 1, column: 16 });
         assert_eq!(d.list("d").expect("a list")[0].truth("t"), Ok(true));

@@ -48,9 +48,9 @@ pub struct Naive<'a> {
 impl<'a> Naive<'a> {
     /// Tuples that fit the model, with something left out.
     pub fn new(world: &'a World, tuples: impl IntoIterator<Item = Tuple>, without: Without) -> Self {
-        let tuples = tuples.into_iter().filter(|tuple| {
-            without != Without::Everybody || !matches!(tuple.who, Who::Everybody(_))
-        });
+        let tuples = tuples
+            .into_iter()
+            .filter(|tuple| without != Without::Everybody || !matches!(tuple.who, Who::Everybody(_)));
         Self { world, tuples: tuples.collect(), without }
     }
 
@@ -239,13 +239,7 @@ impl<'a> Naive<'a> {
         found
     }
 
-    fn grants(
-        &self,
-        node: Node,
-        expression: &Expression,
-        open: &mut Vec<Node>,
-        each: &mut impl FnMut(Who),
-    ) {
+    fn grants(&self, node: Node, expression: &Expression, open: &mut Vec<Node>, each: &mut impl FnMut(Who)) {
         match expression {
             Expression::This => {
                 self.stands(node).into_iter().for_each(each);

@@ -1,7 +1,6 @@
 //! Random models and tuples, and their text.
 
 use crate::random::Random;
-use std::fmt::Write as _;
 
 /// What may stand in a tuple of a relation.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -70,7 +69,7 @@ pub struct World {
 }
 
 /// Objects of a type that tuples and questions name.
-pub const OBJECTS: usize = 3;
+const OBJECTS: usize = 3;
 
 impl World {
     /// A model of three types besides people, with parents and two to four relations each.
@@ -116,10 +115,10 @@ impl World {
     pub fn text(&self) -> String {
         let mut text = "model\n  schema 1.1\ntype t0\n".to_owned();
         for (number, relations) in self.types.iter().enumerate().skip(1) {
-            // Writing to a text cannot fail.
-            drop(writeln!(text, "type t{number}\n  relations"));
+            text.push_str(&format!("type t{number}\n  relations\n"));
             for (relation, one) in relations.iter().enumerate() {
-                drop(writeln!(text, "    define r{relation}: {}", shown(&one.expression, &one.kinds, false)));
+                let written = shown(&one.expression, &one.kinds, false);
+                text.push_str(&format!("    define r{relation}: {written}\n"));
             }
         }
         text
@@ -153,15 +152,15 @@ fn expression(
     let leaf = depth >= 2 || random.chance(30);
     if leaf {
         return match random.below(10) {
-            0..=4 if *this => {
+            0..=6 if *this => {
                 *this = false;
                 Expression::This
             }
-            5..=6 if own > 1 => Expression::Other(1 + random.below(own - 1)),
+            7..=8 if own > 1 => Expression::Other(1 + random.below(own - 1)),
             _ => Expression::Through(1 + random.below(relations - 1), 0),
         };
     }
-    let first = if *this && random.chance(75) {
+    let first = if *this && random.chance(90) {
         *this = false;
         Expression::This
     } else {

@@ -1,6 +1,7 @@
 //! The engine and the slow answer agree on every question.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tessera_model::time::DEADLINE_EPOCH_S;
 use tessera_model::{Deadline, UnixMillis};
@@ -8,23 +9,23 @@ use tessera_relation::{Ask, AskError, Model, Relations, TupleRef, Window};
 use tessera_relation_proof::{Naive, Random, Told, Tuple, Who, Without, World};
 
 /// Schemas of a run, and threads that share them.
-const SCHEMAS: u64 = 2_600;
+const SCHEMAS: u64 = 2_950;
 const THREADS: u64 = 2;
 
 #[derive(Default)]
 struct Tally {
     decisions: AtomicUsize,
-    schemas: AtomicUsize,
+    schemas: Mutex<BTreeSet<String>>,
     permits: AtomicUsize,
     too_deep: AtomicUsize,
     lists: AtomicUsize,
     contextual: AtomicUsize,
     timed: AtomicUsize,
+    looked_into: AtomicUsize,
     decisive: [AtomicUsize; 5],
 }
 
-const PARTS: [Without; 5] =
-    [Without::Or, Without::And, Without::Not, Without::Recursion, Without::Everybody];
+const PARTS: [Without; 5] = [Without::Or, Without::And, Without::Not, Without::Recursion, Without::Everybody];
 
 /// The instant in seconds of a window's clock.
 fn at(second: u64) -> UnixMillis {
@@ -32,7 +33,8 @@ fn at(second: u64) -> UnixMillis {
 }
 
 fn open(window: Window, second: u64) -> bool {
-    u64::from(window.from.0) <= second && (window.until == Deadline::NONE || second < u64::from(window.until.0))
+    u64::from(window.from.0) <= second
+        && (window.until == Deadline::NONE || second < u64::from(window.until.0))
 }
 
 struct Texts {
@@ -57,11 +59,17 @@ impl Texts {
 }
 
 /// Adds and removes tuples on both sides.
-fn edit(world: &World, random: &mut Random, relations: &mut Relations, plain: &mut BTreeMap<Tuple, Window>) {
-    for _ in 0..14 {
+fn edit(
+    world: &World,
+    random: &mut Random,
+    relations: &mut Relations,
+    plain: &mut BTreeMap<Tuple, Window>,
+    count: usize,
+) {
+    for _ in 0..count {
         let Some(tuple) = world.tuple(random) else { continue };
         let texts = Texts::of(&tuple);
-        if random.chance(25) && plain.len() > 12 {
+        if random.chance(25) && plain.len() > 30 {
             let gone = *plain.keys().nth(random.below(plain.len())).unwrap();
             plain.remove(&gone);
             assert!(relations.remove(&Texts::of(&gone).tuple()));
@@ -81,11 +89,12 @@ fn edit(world: &World, random: &mut Random, relations: &mut Relations, plain: &m
 }
 
 fn subjects(world: &World, random: &mut Random) -> Vec<Who> {
-    let mut all = vec![Who::One(0, 0), Who::One(0, 1), Who::One(0, 9)];
+    let mut all = vec![Who::One(0, 0), Who::One(0, 1), Who::One(0, 2)];
     let own = 1 + random.below(world.types.len() - 1);
-    all.push(match random.below(4) {
+    all.push(match random.below(6) {
         0 => Who::Everybody(0),
-        1 => Who::One(own, random.below(3)),
+        1 => Who::One(0, 9),
+        2 => Who::One(own, random.below(3)),
         _ => Who::Set(own, random.below(3), 1 + random.below(world.types[own].len() - 1)),
     });
     all
@@ -99,10 +108,10 @@ fn one_schema(seed: u64, tally: &Tally) {
     if relations.set_model(&model).is_err() {
         return; // Nobody could ever be in one of its relations.
     }
-    tally.schemas.fetch_add(1, Ordering::Relaxed);
+    tally.schemas.lock().unwrap().insert(world.text());
     let mut plain = BTreeMap::new();
-    for _ in 0..2 {
-        edit(&world, &mut random, &mut relations, &mut plain);
+    for count in [50, 20] {
+        edit(&world, &mut random, &mut relations, &mut plain, count);
         let second = [10, 30, 60][random.below(3)];
         let live: Vec<Tuple> =
             plain.iter().filter(|(_, window)| open(**window, second)).map(|(tuple, _)| *tuple).collect();
@@ -123,10 +132,11 @@ fn checks(
 ) {
     let live: Vec<Tuple> =
         plain.iter().filter(|(_, window)| open(**window, second)).map(|(tuple, _)| *tuple).collect();
-    for _ in 0..7 {
+    for number in 0..7 {
         let own = 1 + random.below(world.types.len() - 1);
         let root = (own, random.below(3), 1 + random.below(world.types[own].len() - 1));
-        let added: Vec<Tuple> = (0..if random.chance(40) { 3 } else { 0 }).filter_map(|_| world.tuple(random)).collect();
+        let added: Vec<Tuple> =
+            (0..if random.chance(60) { 4 } else { 0 }).filter_map(|_| world.tuple(random)).collect();
         let texts: Vec<Texts> = added.iter().map(Texts::of).collect();
         let contextual: Vec<TupleRef<'_>> = texts.iter().map(Texts::tuple).collect();
         let depth = [25, 25, 25, 4, 2][random.below(5)];
@@ -134,8 +144,13 @@ fn checks(
         let all = live.iter().chain(&added).copied();
         let told = Naive::new(world, all.clone(), Without::Nothing).tell(root, &asked, depth);
         let bare = Naive::new(world, live.iter().copied(), Without::Nothing).tell(root, &asked, depth);
-        let without: Vec<Vec<Told>> =
-            PARTS.iter().map(|part| Naive::new(world, all.clone(), *part).tell(root, &asked, depth)).collect();
+        // Whether a part decides is looked at in one question of three.
+        let parts: &[Without] = if number % 3 == 0 { &PARTS } else { &[] };
+        let without: Vec<Vec<Told>> = parts
+            .iter()
+            .map(|part| Naive::new(world, all.clone(), *part).tell(root, &asked, depth))
+            .collect();
+        tally.looked_into.fetch_add(if parts.is_empty() { 0 } else { asked.len() }, Ordering::Relaxed);
         for (number, (who, told)) in asked.iter().zip(&told).enumerate() {
             let texts = Texts::of(&Tuple { who: *who, relation: root.2, object: (root.0, root.1) });
             let depth = u32::try_from(depth).unwrap();
@@ -167,7 +182,11 @@ fn checks(
                 tally.timed.fetch_add(1, Ordering::Relaxed);
                 assert!(answer.valid_until > at(second), "seed {seed}");
                 let then = Ask { now: UnixMillis(answer.valid_until.0 - 1), ..ask };
-                assert_eq!(relations.check(&then, &texts.tuple()).unwrap().permitted, answer.permitted, "seed {seed}");
+                assert_eq!(
+                    relations.check(&then, &texts.tuple()).unwrap().permitted,
+                    answer.permitted,
+                    "seed {seed}"
+                );
             }
         }
     }
@@ -189,7 +208,8 @@ fn lists(
         for who in subjects(world, random) {
             let list = relations.list_objects(&ask, &who.text(), &format!("r{relation}"), &format!("t{own}"));
             let found: BTreeSet<String> = list.unwrap().names.into_iter().collect();
-            let permitted = |number: &usize| naive.tell((own, *number, relation), &[who], 1_000) == [Told::Permit];
+            let permitted =
+                |number: &usize| naive.tell((own, *number, relation), &[who], 1_000) == [Told::Permit];
             let expected: BTreeSet<String> =
                 (0..3).filter(permitted).map(|number| format!("t{own}:{number}")).collect();
             assert_eq!(found, expected, "seed {seed}: {who:?} r{relation} t{own}\n{}", world.text());
@@ -232,20 +252,27 @@ fn answers_agree_with_the_slow_answer() {
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             let tally = &tally;
-            scope.spawn(move || (thread..SCHEMAS).step_by(THREADS as usize).for_each(|seed| one_schema(seed, tally)));
+            scope.spawn(move || {
+                (thread..SCHEMAS).step_by(THREADS as usize).for_each(|seed| one_schema(seed, tally))
+            });
         }
     });
     let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
-    let decisions = count(&tally.decisions);
+    let (decisions, schemas) = (count(&tally.decisions), tally.schemas.lock().unwrap().len());
     println!(
         "{decisions} decisions over {} schemas, {} permits, {} too deep, {} lists, {} with an end; decided by tuples of the question {}",
-        count(&tally.schemas), count(&tally.permits), count(&tally.too_deep), count(&tally.lists), count(&tally.timed), count(&tally.contextual),
+        schemas,
+        count(&tally.permits),
+        count(&tally.too_deep),
+        count(&tally.lists),
+        count(&tally.timed),
+        count(&tally.contextual),
     );
     for (part, number) in PARTS.iter().zip(&tally.decisive) {
         println!("  without {part:?}: {} other answers", count(number));
-        assert!(count(number) * 100 >= decisions, "{part:?} decides too seldom");
+        assert!(count(number) * 100 >= count(&tally.looked_into), "{part:?} decides too seldom");
     }
-    assert!(decisions >= 100_000 && count(&tally.schemas) >= 2_000);
+    assert!(decisions >= 100_000 && schemas >= 2_000);
     assert!(count(&tally.permits) * 5 >= decisions && (decisions - count(&tally.permits)) * 5 >= decisions);
     assert!(count(&tally.contextual) * 100 >= decisions, "tuples of the question decide too seldom");
     assert!(count(&tally.too_deep) > 0 && count(&tally.timed) > 0 && count(&tally.lists) >= 1_000);
