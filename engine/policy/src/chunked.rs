@@ -83,7 +83,7 @@ impl<T: Clone + Default> Chunked<T> {
     }
 
     /// One more than the highest index that was written.
-    pub fn len(&self) -> u32 {
+    pub(crate) fn len(&self) -> u32 {
         self.len
     }
 

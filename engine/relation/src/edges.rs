@@ -28,12 +28,10 @@ impl Edge {
         Self(self.0 & !0xf)
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "14 bits")]
     pub(crate) fn relation(self) -> u16 {
         (self.0 >> 50) as u16
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "masked to 14 bits")]
     pub(crate) fn set(self) -> u16 {
         (self.0 >> 36 & 0x3fff) as u16
     }
