@@ -116,7 +116,7 @@ fn one_schema(seed: u64, tally: &Tally) {
         let live: Vec<Tuple> =
             plain.iter().filter(|(_, window)| open(**window, second)).map(|(tuple, _)| *tuple).collect();
         checks(&world, &mut random, &relations, &plain, (seed, second), tally);
-        if seed % 4 == 0 {
+        if seed.is_multiple_of(4) {
             lists(&world, &mut random, &relations, &live, (seed, second), tally);
         }
     }
