@@ -5,6 +5,7 @@ use crate::directory::{Entry, Standing};
 use crate::engine::Engine;
 use crate::order;
 use crate::root::Root;
+use crate::state::ADDRESS;
 use crate::table::Fields;
 use crate::view::{Reading, View};
 use std::net::IpAddr;
@@ -232,26 +233,25 @@ impl Engine {
         tessera_crypto::compare::equal_words(tag, bound.tag)
     }
 
-    /// Where a handle is used from that a bound caller asks about: what a caller says who may say so, for
-    /// its own handle and for anybody else its own address; for another's that such a caller says nothing
-    /// of, nobody knows.
-    #[must_use]
-    pub fn address(
-        &self,
-        bound: &Bound,
-        handle: &HandleBytes,
-        said: Option<IpAddr>,
-        may_say: bool,
-    ) -> Option<IpAddr> {
+    /// Where a handle is used from of which a bound caller says nothing: its own handle from where it
+    /// connects, and so anybody's when it may not say otherwise; of another's, when it may, nobody knows.
+    ///
+    /// Only keys that are bound to networks mind, and only they come here. Kept out of the way of all other
+    /// checks.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn address(&self, bound: &Bound, handle: &HandleBytes) -> Option<IpAddr> {
         let is_own = |asked: Handle| {
             asked.tenant == bound.home.tenant && (asked.place, asked.generation) == bound.place()
         };
-        let own = || Handle::parse(handle).is_ok_and(is_own);
-        said.or_else(|| if !may_say || own() { bound.peer } else { None })
+        let own = Handle::parse(handle).is_ok_and(is_own);
+        if own || !self.may(bound, ADDRESS) { bound.peer } else { None }
     }
 
-    /// Answers a check of a bound connection, with the reading of this drained read. The query's address
-    /// is where the handle is used from (see [`Engine::address`]).
+    /// Answers a check of a bound connection, with the reading of this drained read. The query's address is
+    /// what the caller says of where the handle is used from, who needs the permission [`ADDRESS`] for it.
+    /// Where nothing is said the address of the caller stands for its own handle, and for anybody's when
+    /// it may not say one; of another's that a caller with the permission says nothing of, nobody knows.
     #[must_use]
     pub fn check(
         &self,
@@ -259,12 +259,28 @@ impl Engine {
         reading: &Reading<'_>,
         query: &tessera_model::CheckQuery<'_>,
     ) -> Decision {
-        if bound.entry.is_active() {
-            reading.check(&self.house.tagger, query)
-        } else {
-            Decision::deny(Reason::TenantClosed, reading.seen())
+        if !bound.entry.is_active() {
+            return Decision::deny(Reason::TenantClosed, reading.seen());
+        }
+        let decision = reading.check(&self.house.tagger, query);
+        if decision.reason == Reason::AddressNotAllowed && query.address.is_none() {
+            return self.check_at_peer(bound, reading, query);
         }
     }
+        decision
+    }
+
+    /// The same of a key that is bound to networks, by the address that stands for what was not said.
+    #[cold]
+    #[inline(never)]
+    fn check_at_peer(
+        &self,
+        bound: &Bound,
+        reading: &Reading<'_>,
+        query: &tessera_model::CheckQuery<'_>,
+    ) -> Decision {
+        let address = self.address(bound, query.handle);
+        reading.check(&self.house.tagger, &tessera_model::CheckQuery { address, ..*query })
 }
 
 fn bind(

@@ -36,7 +36,7 @@ impl Engine {
         if !bound.entry.is_active() {
             return Err(Reason::TenantClosed);
         }
-        reading.introspect(&self.house.tagger, handle, self.from(bound, handle))
+        self.from_there(bound, handle, |from| reading.introspect(&self.house.tagger, handle, from))
     }
 
     /// As [`Engine::introspect`], wherever the handle is used from: for what is ordered about it.
@@ -55,9 +55,17 @@ impl Engine {
         reading.introspect(&self.house.tagger, handle, UsedFrom::Anywhere)
     }
 
-    /// Where a handle is used from that is looked at without a word about it.
-    fn from(&self, bound: &Bound, handle: &HandleBytes) -> UsedFrom {
-        UsedFrom::Address(self.address(bound, handle, None, true))
+    /// Looks at a handle of which nobody says where it is used: where that matters as [`Engine::check`] does.
+    fn from_there<T>(
+        &self,
+        bound: &Bound,
+        handle: &HandleBytes,
+        look: impl Fn(UsedFrom) -> Result<T, Reason>,
+    ) -> Result<T, Reason> {
+        match look(UsedFrom::Address(None)) {
+            Err(Reason::AddressNotAllowed) => look(UsedFrom::Address(self.address(bound, handle))),
+            looked => looked,
+        }
     }
 
     /// The public id of what a handle of a bound connection's tenant is or was: what has ended may be
@@ -81,7 +89,8 @@ impl Engine {
         if !bound.entry.is_active() {
             return Err(Reason::TenantClosed);
         }
-        reading.list_permissions(&self.house.tagger, (handle, self.from(bound, handle)), workspace)
+        let tagger = &self.house.tagger;
+        self.from_there(bound, handle, |from| reading.list_permissions(tagger, (handle, from), workspace))
     }
 
     /// The identifiers of a subject, from its cold rows. It may wait for the disk.

@@ -45,6 +45,6 @@ pub use house::{EngineConfig, PLANTED};
 pub use list::{Listing, Page};
 pub use read::PermissionList;
 pub use seam::{Clock, Entropy};
-pub use state::{ADMIN_ROLE, BUILT_IN, Made, SERVICE_ROLE};
+pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, Made, SERVICE_ROLE};
 pub use submit::SubmitError;
 pub use view::{Reading, Sees, View};

@@ -6,7 +6,7 @@ use crate::directory::Entry;
 use crate::engine::Engine;
 use crate::guess::{Budget, Source};
 use crate::house::House;
-use crate::state::{FOR_EVER, own_key};
+use crate::state::{ADDRESS, FOR_EVER, own_key};
 use crate::submit::{self, SubmitError};
 use crate::view::View;
 use std::net::IpAddr;
@@ -40,9 +40,6 @@ struct Proven {
     /// The stored hash is weaker than the tenant asks for now.
     needs_rehash: bool,
 }
-
-/// The permission to say where a request came from.
-pub(crate) const ADDRESS: &str = "tessera.address";
 
 /// A sign-in under way, counted against its source.
 struct Attempt {

@@ -59,16 +59,31 @@ async fn rotate(house: &House, by: &Bound, rotation: Rotation) -> Result<(Handle
 
 /// The answer to a check of a key that is used from an address.
 fn check_from(house: &House, tenant: &Tenant, handle: &Handle, from: Option<&str>) -> Reason {
-    let view = tenant.admin.entry.view();
+    asked_by(house, &tenant.admin, handle, from)
+}
+
+/// The answer to a caller's check of a key, with what the caller says of where it is used.
+fn asked_by(house: &House, by: &Bound, handle: &Handle, said: Option<&str>) -> Reason {
+    let view = by.entry.view();
     let reading = view.as_ref().expect("awake").read(house.engine.now());
     let query = CheckQuery {
         handle: &handle.to_bytes(),
         permission: PermissionRef::Name("orders.read"),
         workspace: WorkspaceRef::Tenant,
         at_least: Receipt::default(),
-        address: from.map(address),
+        address: said.map(address),
     };
-    house.engine.check(&tenant.admin, &reading, &query).reason
+    house.engine.check(by, &reading, &query).reason
+}
+
+/// What introspection and the list of permissions say of a handle.
+fn looked_at(house: &House, by: &Bound, handle: &Handle) -> [Reason; 2] {
+    let view = by.entry.view();
+    let reading = view.as_ref().expect("awake").read(house.engine.now());
+    let handle = handle.to_bytes();
+    let introspected = house.engine.introspect(by, &reading, &handle).err();
+    let listed = house.engine.list_permissions(by, &reading, &handle, WorkspaceRef::Tenant).err();
+    [introspected, listed].map(|reason| reason.unwrap_or(Reason::None))
 }
 
 /// PROPERTY: a key's mask holds whatever its owner is granted, for the engine's own permissions too, and a
@@ -254,9 +269,6 @@ async fn f_34_a_key_bound_to_networks_stays_there() {
     // A connection that stood when it was made anywhere is looked at by its own address.
     let own = house.engine.hello_from(&key.to_bytes(), None, Some(address("10.9.9.9"))).expect("bound");
     assert!(house.engine.is_alive(&own) && house.engine.may(&own, "orders.read"));
-    assert_eq!(house.engine.address(&own, &key.to_bytes(), None, true), Some(address("10.9.9.9")));
-    let nobody = house.engine.address(&tenant.admin, &key.to_bytes(), None, true);
-    assert_eq!(nobody, None, "of another's key nobody knows where it is used");
     // It makes no key that is bound less, were it allowed to make one.
     house.role(&tenant, "maker", &["tessera.admin.keys"]).await;
     house.grant(&tenant, amy, "maker").await;
@@ -292,4 +304,62 @@ async fn f_34_a_key_bound_to_networks_stays_there() {
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let refused = make(&again, &woken.admin, amy, (&["orders.read"], &many)).await.err();
     assert_eq!(refused, Some(Refusal::LimitReached(Limit::Networks).into()));
+}
+
+/// PROPERTY: a key's networks are compared with what the caller says; where it says nothing, with the
+/// caller's own address for its own key and, when it may not say one, for anybody's; of another's that a
+/// caller with the permission says nothing of, nobody knows. METHOD: whoever asks × its own key or another's ×
+/// bound or not × said or not × where the caller connects from, each answer of a check compared with that
+/// sentence, and that of an introspection and a list where nothing is said (F-34).
+#[tokio::test]
+async fn f_34_whose_address_counts() {
+    let house = House::new().await;
+    let (tenant, amy) = scene(&house).await;
+    house.role(&tenant, "checker", &["tessera.check", "orders.read"]).await;
+    let covers: &[&str] = &["tessera.check", "tessera.address", "orders.read"];
+    let place = |text: Option<&str>| text.is_some_and(|text| text.starts_with("10."));
+    let mut asked = 0;
+    for (name, role) in [("may", "tessera.service"), ("not", "checker")] {
+        let subject = house.person(&tenant, &format!("{name}@example.org"), "correct horse").await;
+        house.grant(&tenant, subject, role).await;
+        house.grant(&tenant, subject, "worker").await;
+        let may_say = role == "tessera.service";
+        for networks in [&["10.0.0.0/8"][..], &[]] {
+            let (caller, _) = make(&house, &tenant.admin, subject, (covers, networks)).await.expect("made");
+            let (other, _) =
+                make(&house, &tenant.admin, amy, (&["orders.read"], networks)).await.expect("made");
+            let (free, _) = make(&house, &tenant.admin, subject, (covers, &[])).await.expect("made");
+            for peer in [Some("10.1.2.3"), Some("11.0.0.1"), None] {
+                let hello =
+                    |key: &Handle| house.engine.hello_from(&key.to_bytes(), None, peer.map(address));
+                let bound = !networks.is_empty();
+                let mut callers = vec![(hello(&free).expect("bound nowhere"), &other, false)];
+                callers.push((hello(&free).expect("bound nowhere"), &caller, false));
+                match hello(&caller) {
+                    Ok(own) => callers.extend([(own.clone(), &caller, true), (own, &other, false)]),
+                    Err(_) => assert!(bound && !place(peer), "{name}, {peer:?}"),
+                }
+                for (by, handle, own) in &callers {
+                    assert_eq!(house.engine.may(by, tessera_engine::ADDRESS), may_say);
+                    for said in [None, Some("10.9.9.9"), Some("11.9.9.9")] {
+                        let counts = match said {
+                            Some(said) => Some(said),
+                            None if *own || !may_say => peer,
+                            None => None,
+                        };
+                        let wanted =
+                            if bound && !place(counts) { Reason::AddressNotAllowed } else { Reason::None };
+                        let context = format!("{name}, own {own}, {networks:?}, {peer:?}, said {said:?}");
+                        assert_eq!(asked_by(&house, by, handle, said), wanted, "{context}");
+                        if said.is_none() {
+                            assert_eq!(looked_at(&house, by, handle), [wanted; 2], "{context}");
+                        }
+                        asked += 1;
+                    }
+                }
+            }
+        }
+    }
+    // Two callers, two kinds of key, three places: four pairs where the caller's key may connect, else two.
+    assert_eq!(asked, 2 * (3 * 4 + 4 + 2 * 2) * 3);
 }

@@ -10,7 +10,7 @@ use crate::figures::add;
 use crate::order;
 use crate::stream::Desk;
 use std::sync::atomic::Ordering;
-use tessera_engine::{Bound, Engine, HelloRefusal, Reading, Sees};
+use tessera_engine::{ADDRESS, Bound, Engine, HelloRefusal, Reading, Sees};
 use tessera_model::code::{CODE_FAILED, ProtocolCode};
 use tessera_model::limits::WIRE_FRAME_BYTES_MAX;
 use tessera_model::{
@@ -26,8 +26,6 @@ use tokio::time::Instant;
 const COME_AGAIN_MS: u32 = 5;
 /// The permission that lets a caller ask about handles that are not its own.
 const CHECK: &str = "tessera.check";
-/// The permission that lets a caller say where a handle is used from.
-const ADDRESS: &str = "tessera.address";
 /// LIMIT: bytes of names in one answer to `list_permissions`: the rest of the frame holds set and items.
 const NAMES_BYTES_MAX: usize = WIRE_FRAME_BYTES_MAX / 2;
 
@@ -294,7 +292,7 @@ struct Asking<'a> {
     reading: Reading<'a>,
     /// Whether the caller may ask about handles of others; looked up at the first question.
     may_check: Option<bool>,
-    /// Whether the caller may say where a handle is used from; looked up at the first check.
+    /// Whether the caller may say where a handle is used from; looked up at the first check that says it.
     may_say: Option<bool>,
     checks: u64,
     others: u64,
@@ -320,7 +318,7 @@ impl Asking<'_> {
                 self.entitled(query.handle)?;
                 self.afford(1)?;
                 self.checks += 1;
-                let query = self.placed(query)?;
+                self.may_say(&query)?;
                 out.decision(id, &self.engine.check(self.bound, &self.reading, &query))?;
             }
             Kind::CheckBatch => {
@@ -391,15 +389,14 @@ impl Asking<'_> {
         }
     }
 
-    /// A query with where its handle is used from: as the caller says, if it may, or as the connection shows.
-    fn placed<'q>(&mut self, query: CheckQuery<'q>) -> Result<CheckQuery<'q>, Fault> {
+    /// Whether the caller may say where the handle is used from, if it says so.
+    fn may_say(&mut self, query: &CheckQuery<'_>) -> Result<(), Fault> {
         let (engine, bound) = (self.engine, self.bound);
-        let may_say = *self.may_say.get_or_insert_with(|| engine.may(bound, ADDRESS));
-        if query.address.is_some() && !may_say {
-            return Err(Fault::refused(Refusal::Unauthorized));
+        if query.address.is_none() || *self.may_say.get_or_insert_with(|| engine.may(bound, ADDRESS)) {
+            Ok(())
+        } else {
+            Err(Fault::refused(Refusal::Unauthorized))
         }
-        let address = engine.address(bound, query.handle, query.address, may_say);
-        Ok(CheckQuery { address, ..query })
     }
 
     fn batch(&mut self, asked: &CheckBatch<'_>, answers: &mut DecisionBatchWriter) -> Result<(), Fault> {
@@ -417,7 +414,7 @@ impl Asking<'_> {
         for query in asked.queries() {
             let query = query?;
             self.entitled(query.handle)?;
-            let query = self.placed(query)?;
+            self.may_say(&query)?;
             answers.push(&self.engine.check(self.bound, &self.reading, &query));
         }
         self.checks += asked.len() as u64;

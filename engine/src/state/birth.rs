@@ -11,6 +11,9 @@ use tessera_model::{
 use tessera_storage::FIRST_REFRESH_KEY;
 
 /// The engine's own permissions, in the order of their ids (1, 2, …), the same in every tenant.
+/// The permission to say where somebody's request came from, or where a handle is used from.
+pub const ADDRESS: &str = "tessera.address";
+
 pub const BUILT_IN: &[&str] = &[
     "tessera.check",
     "tessera.read",
@@ -24,7 +27,7 @@ pub const BUILT_IN: &[&str] = &[
     "tessera.admin.keys",
     "tessera.admin.tenants",
     "tessera.admin.operators",
-    "tessera.address",
+    ADDRESS,
     "tessera.admin.clients",
 ];
 
@@ -57,7 +60,7 @@ pub(super) fn first_events(tenant: TenantId, now: UnixMillis) -> Vec<Event> {
         (
             2,
             SERVICE_ROLE,
-            patterns(&["tessera.check", "tessera.read", "tessera.sessions.open", "tessera.address"]),
+            patterns(&["tessera.check", "tessera.read", "tessera.sessions.open", ADDRESS]),
         ),
     ];
     for (id, name, patterns) in roles {

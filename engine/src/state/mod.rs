@@ -27,7 +27,7 @@ mod subject;
 mod tenant;
 mod workspace;
 
-pub use birth::{ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
+pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
 pub(crate) use command_id::Known;
 pub(crate) use failures::{FOR_EVER, own_key};
 pub(crate) use refresh::Unsigned;

@@ -10,7 +10,7 @@ use crate::value::{self, NameOrNumber};
 use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tessera_engine::{Bound, Reading, Sees, View};
+use tessera_engine::{ADDRESS, Bound, Reading, Sees, View};
 use tessera_model::limits::BATCH_CHECKS_MAX;
 use tessera_model::{
     CheckQuery, HandleBytes, PermissionId, PermissionRef, Reason, Receipt, Refusal, WorkspaceIndex,
@@ -67,18 +67,13 @@ pub(crate) fn address(text: Option<&str>) -> Result<Option<IpAddr>, Problem> {
     text.map(|text| text.parse().map_err(|_| ill_formed("address"))).transpose()
 }
 
-/// Where a handle is used from: as the caller says, if it may, or as the request shows.
-fn placed(
-    shared: &Shared,
-    bound: &Bound,
-    handle: &HandleBytes,
-    said: Option<IpAddr>,
-) -> Result<Option<IpAddr>, Problem> {
-    let may_say = shared.engine.may(bound, "tessera.address");
-    if said.is_some() && !may_say {
-        return Err(Refusal::Unauthorized.into());
+/// Whether the caller may say where a handle is used from, if it says so.
+fn may_say(shared: &Shared, bound: &Bound, query: &CheckQuery<'_>) -> Result<(), Problem> {
+    if query.address.is_none() || shared.engine.may(bound, ADDRESS) {
+        Ok(())
+    } else {
+        Err(Refusal::Unauthorized.into())
     }
-    Ok(shared.engine.address(bound, handle, said, may_say))
 }
 
 /// `check`.
@@ -92,8 +87,9 @@ pub(crate) fn check(shared: &Shared, caller: &Caller, input: &Input) -> Result<V
         permission: permission(asked),
         workspace: workspace(input.name_or_number("workspace")?),
         at_least: input.receipt("at_least")?,
-        address: placed(shared, &caller.bound, &handle, address(input.text("address"))?)?,
+        address: address(input.text("address"))?,
     };
+    may_say(shared, &caller.bound, &query)?;
     sees(&reading, query.at_least)?;
     entitled(shared, &caller.bound, &handle)?;
     let decision = shared.engine.check(&caller.bound, &reading, &query);
@@ -118,14 +114,14 @@ pub(crate) fn check_batch(shared: &Shared, caller: &Caller, input: &Input) -> Re
     let mut decisions = Vec::with_capacity(queries.len());
     for (handle, asked, place, address) in &queries {
         entitled(shared, &caller.bound, handle)?;
-        let address = placed(shared, &caller.bound, handle, *address)?;
         let query = CheckQuery {
             handle,
             permission: permission(*asked),
             workspace: workspace(*place),
             at_least: Receipt::default(),
-            address,
+            address: *address,
         };
+        may_say(shared, &caller.bound, &query)?;
         let decision = shared.engine.check(&caller.bound, &reading, &query);
         let answer = Object::new().decided(decision.reason).at("valid_until", Some(decision.valid_until));
         decisions.push(answer.value());

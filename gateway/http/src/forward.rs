@@ -43,7 +43,7 @@ pub(crate) fn ask(
                 permission: PermissionRef::Name(permission),
                 workspace: workspace.map_or(WorkspaceRef::Tenant, WorkspaceRef::Name),
                 at_least: Receipt::default(),
-                address: shared.engine.address(bound, &caller.handle, None, true),
+                address: None,
             };
             shared.engine.check(bound, &reading, &query).reason
         }
