@@ -133,6 +133,7 @@ fn examples() -> Vec<(&'static str, String)> {
         ("directory", table(&database, "directory_v1")),
         ("bucket", table(&database, "bucket_v1")),
         ("row", table(&database, "row_v1")),
+        ("share", table(&database, "share_v1")),
         ("segment", table(&database, "segment_v1")),
         ("aside", table(&database, "aside_v1")),
         ("aside-frame", table(&database, "aside_frame_v1")),

@@ -10,13 +10,14 @@ pub(crate) mod read;
 pub(crate) mod schema;
 pub(crate) mod scrub;
 pub(crate) mod segment;
+pub(crate) mod share;
 
 use crate::disk::Disk;
 use crate::error::StorageError;
 use backend::Backend;
 use parking_lot::{Mutex, RwLock};
 use redb::{Database, Durability, WriteTransaction};
-use schema::{ASIDE, ASIDE_FRAME, BUCKET, DIRECTORY, META, META_KEY, Meta, Of, ROW, SEGMENT, TABLES, Table};
+use schema::{ASIDE, ASIDE_FRAME, BUCKET, DIRECTORY, META, META_KEY, Meta, Of, ROW, SEGMENT, SHARE, TABLES, Table};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tessera_model::{Revision, RowKind, TenantId};
@@ -66,6 +67,8 @@ struct Writer {
 pub(crate) struct Checkpoint {
     disk: Arc<dyn Disk>,
     cache_bytes: usize,
+    /// The directory's salt.
+    pub(crate) salt: [u8; 32],
     database: RwLock<Option<Database>>,
     writer: Mutex<Writer>,
 }
@@ -89,8 +92,8 @@ impl Checkpoint {
             upto: BTreeMap::new(),
             copy_first: false,
         };
-        let checkpoint =
-            Self { disk, cache_bytes, database: RwLock::new(Some(database)), writer: Mutex::new(writer) };
+        let (database, writer) = (RwLock::new(Some(database)), Mutex::new(writer));
+        let checkpoint = Self { disk, cache_bytes, salt, database, writer };
         let meta: Meta = checkpoint
             .value(META, Of::Meta, META_KEY)?
             .ok_or_else(|| read::damage(Of::Meta, "there is no entry", None))?;
@@ -131,6 +134,8 @@ impl Checkpoint {
         if writer.pending.iter().any(|pending| pending.tenant == tenant) {
             flushed = self.flush(&mut writer, None)?;
         }
+        // What it builds on must be what it is written to: after a failed transaction only a copy tells.
+        self.ground(&mut writer)?;
         let pending = build()?;
         writer.bytes += pending.bytes();
         writer.pending.push(pending);
@@ -159,11 +164,17 @@ impl Checkpoint {
         Ok((flushed, writer.meta, upto))
     }
 
-    fn flush(&self, writer: &mut Writer, finished: Option<Meta>) -> Result<Flushed, StorageError> {
+    /// Copies the file first, if it may hold what was never synced.
+    fn ground(&self, writer: &mut Writer) -> Result<(), StorageError> {
         if writer.copy_first {
             self.copy()?;
             writer.copy_first = false;
         }
+        Ok(())
+    }
+
+    fn flush(&self, writer: &mut Writer, finished: Option<Meta>) -> Result<Flushed, StorageError> {
+        self.ground(writer)?;
         let meta = finished.unwrap_or(writer.meta);
         let meta = Meta { writes: writer.meta.writes + 1, ..meta };
         let entries = writer.pending.iter().flat_map(|pending| &pending.entries);
@@ -200,10 +211,7 @@ impl Checkpoint {
     /// Writes entries in a transaction of their own.
     pub(crate) fn write_now(&self, entries: &[Entry]) -> Result<(), StorageError> {
         let mut writer = self.writer.lock();
-        if writer.copy_first {
-            self.copy()?;
-            writer.copy_first = false;
-        }
+        self.ground(&mut writer)?;
         let meta = Meta { writes: writer.meta.writes + 1, ..writer.meta };
         if let Err(error) = self.transact(&meta, entries.iter()) {
             writer.copy_first = true;
@@ -232,7 +240,7 @@ impl Checkpoint {
         let database = database.as_ref().ok_or(StorageError::LaneStopped)?;
         let transaction = begin(database)?;
         let from = schema::tenant_key(tenant);
-        for table in [BUCKET, ROW, SEGMENT, ASIDE, ASIDE_FRAME] {
+        for table in [BUCKET, ROW, SEGMENT, ASIDE, ASIDE_FRAME, SHARE] {
             let mut table =
                 transaction.open_table(table).map_err(StorageError::checkpoint("opening a table"))?;
             let within = |key: &[u8], _: &[u8]| !key.starts_with(&from);

@@ -5,6 +5,7 @@ use super::schema::{
     self, BUCKET, DIRECTORY, DirectoryRow, Life, Listed, Of, ROW, ROW_KEY_HEAD, SEAL_BYTES, SEGMENT, Table,
 };
 use super::segment::Segment;
+use super::share;
 use crate::batch::Head;
 use crate::error::{Damage, StorageError};
 use crate::record::{Field, Reader, RecordError, bucket};
@@ -125,12 +126,15 @@ impl Checkpoint {
     pub(crate) fn row(&self, tenant: TenantId, kind: RowKind, key: &[u8]) -> Result<RowRead, StorageError> {
         let key = schema::row_key(tenant, kind, key);
         self.read(|transaction| {
-            let Some(value) = raw(transaction, ROW, &key)? else { return Ok(RowRead::default()) };
+            let Some(value) = raw(transaction, ROW, &key)? else {
+                share::none(transaction, (tenant, &self.salt), &key)?;
+                return Ok(RowRead::default());
+            };
             decode_row(&key, &value).map_err(row_fault(&key, tenant))
         })
     }
 
-    /// Cold rows whose key begins with `prefix`, in order, until `sink` has enough.
+    /// Cold rows whose key begins with `prefix`, in order, until `sink` has enough. None of them is missing.
     pub(crate) fn rows(
         &self,
         tenant: TenantId,
@@ -140,10 +144,13 @@ impl Checkpoint {
     ) -> Result<(), StorageError> {
         let from = schema::row_key(tenant, kind, prefix);
         self.read(|transaction| {
-            scan(transaction, ROW, &from, &mut |key, value| {
-                let row = decode_row(key, value).map_err(row_fault(key, tenant))?;
-                Ok(sink(key.get(ROW_KEY_HEAD..).unwrap_or_default().to_vec(), row))
-            })
+            for (key, value) in share::rows(transaction, (tenant, &self.salt), &from)? {
+                let row = decode_row(&key, &value).map_err(row_fault(&key, tenant))?;
+                if !sink(key.get(ROW_KEY_HEAD..).unwrap_or_default().to_vec(), row) {
+                    break;
+                }
+            }
+            Ok(())
         })
     }
 }

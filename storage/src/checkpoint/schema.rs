@@ -4,6 +4,7 @@
 //! the first 16 bytes of BLAKE3(table ‖ key ‖ value before): the database's own checksums are not
 //! looked at on reads.
 
+use super::share::Sum;
 use crate::keys::KeySlot;
 use crate::record::{Field, Reader, RecordError, field::put_bytes, field::put_list, field::record};
 use crate::store::BucketKind;
@@ -28,8 +29,10 @@ pub(crate) const SEGMENT: Table = TableDefinition::new("segment_v1");
 pub(crate) const ASIDE: Table = TableDefinition::new("aside_v1");
 /// Tenant, revision → a frame that stands aside, as the journal had it.
 pub(crate) const ASIDE_FRAME: Table = TableDefinition::new("aside_frame_v1");
+/// Tenant, kind, subjects → how many cold rows there are, see [`super::share`].
+pub(crate) const SHARE: Table = TableDefinition::new("share_v1");
 /// All tables.
-pub(crate) const TABLES: [Table; 7] = [META, DIRECTORY, BUCKET, ROW, SEGMENT, ASIDE, ASIDE_FRAME];
+pub(crate) const TABLES: [Table; 8] = [META, DIRECTORY, BUCKET, ROW, SEGMENT, ASIDE, ASIDE_FRAME, SHARE];
 
 /// The key of the one entry of [`META`].
 pub(crate) const META_KEY: &[u8] = b"meta";
@@ -48,12 +51,21 @@ pub(crate) enum Of {
     Segment = 5,
     Aside = 6,
     AsideFrame = 7,
+    Share = 8,
 }
 
 impl Of {
     /// All of them, in the order of [`TABLES`].
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Meta, Self::Directory, Self::Bucket, Self::Row, Self::Segment, Self::Aside, Self::AsideFrame];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Meta,
+        Self::Directory,
+        Self::Bucket,
+        Self::Row,
+        Self::Segment,
+        Self::Aside,
+        Self::AsideFrame,
+        Self::Share,
+    ];
 
     /// The table's name, for errors.
     pub(crate) const fn name(self) -> &'static str {
@@ -65,6 +77,7 @@ impl Of {
             Self::Segment => "state.redb/segment_v1",
             Self::Aside => "state.redb/aside_v1",
             Self::AsideFrame => "state.redb/aside_frame_v1",
+            Self::Share => "state.redb/share_v1",
         }
     }
 }
@@ -232,6 +245,8 @@ pub(crate) struct DirectoryRow {
     /// Its sets of keys in the key file; none when they were not made yet.
     pub(crate) keys: Vec<KeySlot>,
     pub(crate) buckets: Vec<Listed>,
+    /// The shares of its cold rows.
+    pub(crate) shares: Sum,
 }
 
 /// LIMIT: bytes of the texts of a damage: a file's name and a sentence.
@@ -278,7 +293,7 @@ record! {
     AsideRow { schema, slot, epoch, next, link, damage }
     Meta { schema, salt, covered, hash, writes, keys_upto }
     Listed { kind, no, upto, parts }
-    DirectoryRow { schema, life, slot, epoch, next, link, keys, buckets }
+    DirectoryRow { schema, life, slot, epoch, next, link, keys, buckets, shares }
 }
 
 /// Decodes a whole value behind its hash.

@@ -3,6 +3,7 @@
 
 use super::Checkpoint;
 use super::read;
+use super::share;
 use super::schema::{self, AsideRow, BUCKET, DirectoryRow, Life, META_KEY, Meta, Of, SEAL_BYTES, TABLES};
 use crate::error::{Damage, StorageError};
 use crate::record::RecordError;
@@ -40,7 +41,7 @@ impl Checkpoint {
         let mut found = Scrubbed::default();
         let mut at = from.clone();
         let looked = self.read(|transaction| {
-            let mut rows = Rows { transaction, last: None };
+            let mut rows = Rows { transaction, last: None, salt: &self.salt };
             while at.table < TABLES.len() && found.bytes < bytes_max {
                 if !step(&mut rows, &mut at, bytes_max, &mut found)? {
                     at = Scrub { table: at.table + 1, after: None };
@@ -68,6 +69,7 @@ impl Checkpoint {
 struct Rows<'t> {
     transaction: &'t ReadTransaction,
     last: Option<(TenantId, Option<DirectoryRow>)>,
+    salt: &'t share::Salt,
 }
 
 impl Rows<'_> {
@@ -124,6 +126,7 @@ fn look(rows: &mut Rows<'_>, of: Of, key: &[u8], value: &[u8]) -> Result<(), Dam
             Of::Row => format!("{}: {what}", read::row_named(key)).into(),
             Of::Bucket => named_bucket(key, what).into(),
             Of::Segment | Of::AsideFrame => named_frames(key, what).into(),
+            Of::Share => format!("the count beside {}: {what}", read::row_named(key)).into(),
             Of::Meta | Of::Directory | Of::Aside => what.into(),
         };
         Damage { file: of.name().into(), offset: 0, what, tenants: tenants.clone() }
@@ -144,7 +147,11 @@ fn look(rows: &mut Rows<'_>, of: Of, key: &[u8], value: &[u8]) -> Result<(), Dam
                     table.get(key.as_slice()).ok().flatten().ok_or_else(missing)?;
                 }
             }
-            Ok(())
+            told(share::all_there(rows.transaction, (tenant, rows.salt), &row.shares), &wrong)
+        }
+        Of::Share => {
+            let Some(tenant) = tenant else { return Ok(()) };
+            told(share::rows(rows.transaction, (tenant, rows.salt), key).map(|_| ()), &wrong)
         }
         Of::Bucket => {
             let Some(tenant) = tenant else { return Ok(()) };
@@ -160,6 +167,13 @@ fn look(rows: &mut Rows<'_>, of: Of, key: &[u8], value: &[u8]) -> Result<(), Dam
         }
         Of::Row | Of::Segment | Of::AsideFrame => Ok(()),
     }
+}
+
+/// What a look at several entries found.
+fn told(looked: Result<(), StorageError>, wrong: &dyn Fn(&'static str) -> Damage) -> Result<(), Damage> {
+    looked.map_err(|error| {
+        if let StorageError::Damaged(damage) = error { damage } else { wrong("it cannot be read") }
+    })
 }
 
 /// What a bucket's events are about.

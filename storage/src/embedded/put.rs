@@ -7,6 +7,7 @@ use crate::checkpoint::read as table;
 use crate::checkpoint::schema::{
     self, ASIDE, ASIDE_FRAME, BUCKET, DIRECTORY, DirectoryRow, Life, Listed, Of, ROW, SEGMENT,
 };
+use crate::checkpoint::share::{self, Sum};
 use crate::checkpoint::{Flushed, Pending};
 use crate::error::StorageError;
 use crate::record::bucket;
@@ -86,6 +87,7 @@ impl Embedded {
             link: [0; 32],
             keys: Vec::new(),
             buckets: Vec::new(),
+            shares: Sum::default(),
         });
         let mut pending =
             Pending { tenant, next: head.next.max(row.next), entries: Vec::new(), rows: Vec::new() };
@@ -105,6 +107,7 @@ impl Embedded {
             pending.entries.push((ROW, stored, value));
             pending.rows.push((kind, key, recent.revision));
         }
+        share::add(transaction, &self.shared.checkpoint.salt, &mut row.shares, &mut pending)?;
         row.keys = self.key_slots(tenant, &row.keys)?;
         if head.next >= row.next {
             (row.slot, row.epoch, row.next, row.link) = (head.slot, head.epoch, head.next, head.link);

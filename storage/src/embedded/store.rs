@@ -5,6 +5,7 @@ use crate::batch::{Batch, Head};
 use crate::checkpoint::read as table;
 use crate::checkpoint::schema::{DirectoryRow, Life, Of, SCHEMA, encode, tenant_key};
 use crate::checkpoint::scrub::{Scrub, Scrubbed};
+use crate::checkpoint::share::{self, Sum};
 use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
 use crate::intake::Waiting;
@@ -49,6 +50,9 @@ impl Store for Embedded {
         // In one transaction: a put moves frames that stand aside into buckets.
         let (row, aside) = self.shared.checkpoint.read(|transaction| {
             let row = table::kept(table::directory(transaction, tenant)?);
+            if let Some(row) = &row {
+                share::all_there(transaction, (tenant, &self.shared.checkpoint.salt), &row.shares)?;
+            }
             for listed in row.iter().flat_map(|row| &row.buckets) {
                 let events = table::bucket_events(transaction, tenant, listed)?;
                 sink(Replay::Bucket(Bucket { kind: listed.kind, no: listed.no, events }));
@@ -266,6 +270,7 @@ impl Store for Embedded {
             link: base.link,
             keys: Vec::new(),
             buckets: Vec::new(),
+            shares: Sum::default(),
         };
         let value = encode(Of::Directory, &tenant_key(tenant), &row);
         // Keys first: once the row says so, nobody would look for them again.
