@@ -363,3 +363,30 @@ async fn f_34_whose_address_counts() {
     // Two callers, two kinds of key, three places: four pairs where the caller's key may connect, else two.
     assert_eq!(asked, 2 * (3 * 4 + 4 + 2 * 2) * 3);
 }
+
+/// PROPERTY: whoever may administer keys and no more does not come by somebody else's power by rotating a key:
+/// what it could not have made it cannot replace, whatever the key covers; what it could, it can.
+#[tokio::test]
+async fn nobody_rotates_themselves_up() {
+    let house = House::new().await;
+    let (tenant, amy) = scene(&house).await;
+    house.role(&tenant, "keeper", &["tessera.admin.keys", "orders.read"]).await;
+    let keeper = house.person(&tenant, "keeper@example.org", "correct horse").await;
+    house.grant(&tenant, keeper, "keeper").await;
+    let session = house.sign_in(&tenant, "keeper@example.org", "correct horse").await.expect("signed in");
+    let keeper = house.bind(&session).await;
+    let admin = tenant.admin.subject;
+    for covers in [&[][..], &["*"], &["tessera.*"], &["tessera.admin.roles"], &["orders.write"]] {
+        let (_, key) = make(&house, &tenant.admin, admin, (covers, &[])).await.expect("made");
+        let refused = rotate(&house, &keeper, rotation(key, 60)).await.err();
+        assert_eq!(refused, Some(Refusal::BeyondCreator.into()), "{covers:?}");
+        // Narrowed to what the keeper holds, it is the keeper's to make.
+        if matches!(covers, [] | ["*"]) {
+            let narrowed = Rotation { patterns: patterns(&["orders.read"]), ..rotation(key, 60) };
+            assert!(rotate(&house, &keeper, narrowed).await.is_ok(), "{covers:?}");
+        }
+        assert!(rotate(&house, &tenant.admin, rotation(key, 60)).await.is_ok(), "{covers:?}");
+    }
+    let (_, key) = make(&house, &tenant.admin, amy, (&["orders.read"], &[])).await.expect("made");
+    assert!(rotate(&house, &keeper, rotation(key, 60)).await.is_ok());
+}

@@ -3,6 +3,7 @@
 //! Outside the engine, subjects, workspaces and sessions are named by 16-byte public ids (UUIDv7
 //! form, RFC 9562 section 5.7); inside by dense `u32` indexes that are never used again.
 
+use crate::limits::ENGINE_PERMISSIONS_MAX;
 use std::fmt;
 
 macro_rules! number {
@@ -62,6 +63,29 @@ number! {
 number! {
     /// Dense id of an interned grant set in a published root. 0 is the empty set.
     SetId(u32)
+}
+
+impl RestrictionId {
+    /// What tells a ceiling from the number of a record. Records end below it.
+    const CEILING: u32 = 1 << 31;
+
+    /// The restriction of a session whose opener vouched for its subject: all of the engine's own permissions
+    /// but `held` are cut, those of applications are not. It needs no record: the number says it all.
+    #[must_use]
+    pub fn ceiling(held: impl Iterator<Item = PermissionId>) -> Self {
+        let bit = |id: PermissionId| if id.0 <= ENGINE_PERMISSIONS_MAX { 1 << id.0 } else { 0 };
+        Self(held.fold(Self::CEILING, |all, id| all | bit(id)))
+    }
+
+    /// Of a ceiling the permissions 0 to 63 that it lets through, bit by bit; those above all pass.
+    #[must_use]
+    pub const fn lets_through(self) -> Option<u64> {
+        if self.0 & Self::CEILING == 0 {
+            return None;
+        }
+        let engine = (1 << (ENGINE_PERMISSIONS_MAX + 1)) - 1;
+        Some(!engine | (self.0 as u64 & engine))
+    }
 }
 
 /// A tenant: birth cell u16 ‖ the directory's counter u48. Unique in a fleet, never used again.

@@ -20,6 +20,9 @@ pub const PATTERNS_MAX: usize = 64;
 pub const NETWORKS_MAX: usize = 32;
 /// LIMIT: how long a key lives on beside its successor, s: a week.
 pub const KEY_OVERLAP_S_MAX: u32 = 7 * 86_400;
+/// LIMIT: the engine's own permissions, ids 1 to this in every tenant. At most 30: what a session that was
+/// opened without a proof may do of them is one bit each of its restriction's number.
+pub const ENGINE_PERMISSIONS_MAX: u32 = 14;
 /// LIMIT: permissions of a tenant. 2^13 bits are 1 KiB per grant set.
 pub const PERMISSIONS_MAX: u32 = 8_192;
 /// LIMIT: roles of a tenant, over all time (ids are not used again).

@@ -2,6 +2,7 @@
 
 use crate::line::Line;
 use crate::overflow::{NEVER, Timed};
+use crate::restrictions::Mask;
 use crate::rules::Rules;
 use crate::workspaces::Scope;
 use tessera_model::{RestrictionId, UnixMillis, WorkspaceIndex};
@@ -45,21 +46,15 @@ impl Rules {
                 self.roles.add_to(timed.role, out);
             }
         }
-        if let Some(mask) = mask {
-            let mask = mask.iter().copied().chain(std::iter::repeat(0));
-            for (word, mask) in out.iter_mut().zip(mask) {
-                *word &= mask;
-            }
+        for (at, word) in out.iter_mut().enumerate() {
+            *word &= mask.word(at);
         }
         until
     }
 
     /// Whether a grant with a window would add something here to what is granted for good.
-    fn adds(&self, timed: &Timed, scope: &Scope<'_>, mask: Option<&[u64]>, for_good: &[u64]) -> bool {
-        let masked = |at: usize, word: u64| match mask {
-            Some(mask) => word & mask.get(at).copied().unwrap_or(0),
-            None => word,
-        };
+    fn adds(&self, timed: &Timed, scope: &Scope<'_>, mask: Mask<'_>, for_good: &[u64]) -> bool {
+        let masked = |at: usize, word: u64| word & mask.word(at);
         let words = self.roles.words(timed.role).iter().zip(for_good).enumerate();
         scope.contains(timed.workspace)
             && words.into_iter().any(|(at, (role, given))| masked(at, *role) & !given != 0)

@@ -8,6 +8,28 @@ use tessera_model::limits::RESTRICTIONS_MAX;
 use tessera_model::record::RestrictionRecord;
 use tessera_model::{Pattern, PermissionId, RestrictionId};
 
+/// What a restriction lets through, word by word.
+#[derive(Clone, Copy)]
+pub(crate) enum Mask<'a> {
+    /// It restricts nothing.
+    Nothing,
+    /// These, and nothing beyond them.
+    Words(&'a [u64]),
+    /// These in the first word, and everything beyond it.
+    Ceiling(u64),
+}
+
+impl Mask<'_> {
+    /// The word at a position.
+    pub(crate) fn word(self, at: usize) -> u64 {
+        match self {
+            Self::Words(words) => words.get(at).copied().unwrap_or(0),
+            Self::Ceiling(word) if at == 0 => word,
+            Self::Nothing | Self::Ceiling(_) => u64::MAX,
+        }
+    }
+}
+
 /// All restrictions of a tenant. One that is not here lets nothing through.
 #[derive(Clone)]
 pub(crate) struct Restrictions {
@@ -24,16 +46,24 @@ impl Restrictions {
     /// Whether the restriction lets the permission through; 0 restricts nothing.
     #[inline]
     pub(crate) fn lets_through(&self, restriction: RestrictionId, permission: PermissionId) -> bool {
-        restriction == RestrictionId(0)
-            || self.bits.get(restriction.0).is_some_and(|bits| bits.holds(permission))
+        restriction == RestrictionId(0) || self.masks(restriction, permission)
     }
 
-    /// The mask; `None` restricts nothing.
-    pub(crate) fn mask(&self, restriction: RestrictionId) -> Option<&[u64]> {
-        if restriction == RestrictionId(0) {
-            return None;
+    #[inline(never)]
+    fn masks(&self, restriction: RestrictionId, permission: PermissionId) -> bool {
+        match restriction.lets_through() {
+            Some(word) => permission.0 >= u64::BITS || word >> permission.0 & 1 == 1,
+            None => self.bits.get(restriction.0).is_some_and(|bits| bits.holds(permission)),
         }
-        Some(self.bits.get(restriction.0).map_or(&[], Bits::words))
+    }
+
+    /// What it lets through.
+    pub(crate) fn mask(&self, restriction: RestrictionId) -> Mask<'_> {
+        match restriction.lets_through() {
+            Some(word) => Mask::Ceiling(word),
+            None if restriction == RestrictionId(0) => Mask::Nothing,
+            None => Mask::Words(self.bits.get(restriction.0).map_or(&[], Bits::words)),
+        }
     }
 
     pub(crate) fn put(&mut self, record: &RestrictionRecord, permissions: &Permissions) {

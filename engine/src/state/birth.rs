@@ -3,6 +3,7 @@
 use super::{Birth, Made, State};
 use tessera_crypto::digest;
 use tessera_model::command::Entropy;
+use tessera_model::limits::ENGINE_PERMISSIONS_MAX;
 use tessera_model::record::{GrantRecord, RoleRecord, SubjectKind, SubjectRecord, SubjectStatus};
 use tessera_model::{
     CellId, ClientIndex, Deadline, Event, Name, Pattern, PermissionId, PublicId, RestrictionId, RoleId,
@@ -10,10 +11,10 @@ use tessera_model::{
 };
 use tessera_storage::FIRST_REFRESH_KEY;
 
-/// The engine's own permissions, in the order of their ids (1, 2, …), the same in every tenant.
 /// The permission to say where somebody's request came from, or where a handle is used from.
 pub const ADDRESS: &str = "tessera.address";
 
+/// The engine's own permissions, in the order of their ids (1, 2, …), the same in every tenant.
 pub const BUILT_IN: &[&str] = &[
     "tessera.check",
     "tessera.read",
@@ -30,6 +31,8 @@ pub const BUILT_IN: &[&str] = &[
     ADDRESS,
     "tessera.admin.clients",
 ];
+
+const _: () = assert!(BUILT_IN.len() == ENGINE_PERMISSIONS_MAX as usize);
 
 /// The role that covers all of the engine's permissions.
 pub const ADMIN_ROLE: &str = "tessera.admin";

@@ -4,10 +4,11 @@ use super::State;
 use crate::check::{Live, halves};
 use crate::table::{ALIVE, Fields};
 use tessera_model::command::Ordered;
+use tessera_model::limits::ENGINE_PERMISSIONS_MAX;
 use tessera_model::record::SubjectStatus;
 use tessera_model::{
     Caller, Command, CommandKind, Deadline, Generation, Pattern, PermissionId, Place, PublicId, Reason,
-    Refusal, SubjectIndex, UnixMillis, WorkspaceIndex,
+    Refusal, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex,
 };
 
 /// Whether a command is ordered by the node or the holder of a secret alone.
@@ -157,7 +158,7 @@ impl State {
     pub(super) fn is_at_least(&self, subject: SubjectIndex, caller: Caller, now: UnixMillis) -> bool {
         let Caller::Holder { place, generation, .. } = caller else { return true };
         let Some(live) = self.live(place, generation, now) else { return false };
-        if live.subject == subject {
+        if live.subject == subject && live.restriction.lets_through().is_none() {
             // A restricted key does not come out of its restriction as its own owner.
             return live.restriction.0 == 0;
         }
@@ -169,6 +170,27 @@ impl State {
         (1..).zip(super::BUILT_IN).all(|(id, name)| {
             !patterns().any(|pattern| pattern.covers(name)) || self.holds(&live, PermissionId(id), now)
         })
+    }
+
+    /// The restriction of a session that a caller opens without a proof of the subject's own: of the engine's
+    /// permissions what the caller itself holds now, whatever the subject is granted later. An opener that
+    /// nobody restricts opens its own sessions as they are.
+    pub(super) fn vouch(
+        &self,
+        subject: SubjectIndex,
+        caller: Caller,
+        now: UnixMillis,
+    ) -> Result<RestrictionId, Refusal> {
+        if !self.is_at_least(subject, caller, now) {
+            return Err(Refusal::BeyondCreator);
+        }
+        let Caller::Holder { place, generation, .. } = caller else { return Ok(RestrictionId(0)) };
+        let live = self.live(place, generation, now).ok_or(Refusal::Unauthorized)?;
+        if live.subject == subject && live.restriction.0 == 0 {
+            return Ok(RestrictionId(0));
+        }
+        let all = (1..=ENGINE_PERMISSIONS_MAX).map(PermissionId);
+        Ok(RestrictionId::ceiling(all.filter(|id| self.holds(&live, *id, now))))
     }
 
     /// Whether a key with these patterns lies within its creator's permissions, now and for as long as
@@ -186,7 +208,13 @@ impl State {
     ) -> bool {
         let Caller::Holder { place, generation, .. } = caller else { return true };
         let Some(creator) = self.live(place, generation, now) else { return false };
-        if creator.restriction.0 != 0 {
+        if let Some(word) = creator.restriction.lets_through() {
+            let held = |id: u32| word >> id & 1 == 1;
+            let covers = |name: &str| patterns.iter().any(|pattern| pattern.covers(name));
+            if patterns.is_empty() || !(1..).zip(super::BUILT_IN).all(|(id, name)| held(id) || !covers(name)) {
+                return false;
+            }
+        } else if creator.restriction.0 != 0 {
             let Some(mask) = self.root.restrictions.get(&creator.restriction) else { return false };
             let within = |pattern: &Pattern| mask.patterns.iter().any(|outer| outer.contains(pattern));
             if patterns.is_empty() || !patterns.iter().all(within) {

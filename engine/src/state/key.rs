@@ -111,10 +111,17 @@ impl State {
         named.then_some((live, place, generation))
     }
 
+    /// Whether a caller rotates what is its own. Whoever is no holder here was looked at elsewhere.
+    fn is_its_own(&self, id: PublicId, caller: Caller, now: UnixMillis) -> bool {
+        let Caller::Holder { place, generation, .. } = caller else { return true };
+        self.live(place, generation, now).is_some_and(|live| self.rotates_own(id, (place, &live), now))
+    }
+
     /// Whether a caller may rotate a key without the permission: a session one of its subject, a key itself.
+    /// A session whose opener vouched is not the subject's own: what it took would outgrow it.
     pub(super) fn rotates_own(&self, id: PublicId, (own, caller): (Place, &Live), now: UnixMillis) -> bool {
-        let found = self.living_key(id, now);
-        found.is_some_and(|(live, place, _)| place == own || !caller.key && live.subject == caller.subject)
+        let is_own = |live: &Live| !caller.key && caller.restriction.0 == 0 && live.subject == caller.subject;
+        self.living_key(id, now).is_some_and(|(live, place, _)| place == own || is_own(&live))
     }
 
     pub(super) fn rotate_key(
@@ -154,6 +161,12 @@ impl State {
                 && lie_within(&networks, self.networks_of(caller))
         };
         if !narrower || longer && !makes() {
+            return Err(Refusal::BeyondCreator);
+        }
+        // Whoever rotates a key is shown its successor: of somebody else's, only who could have made it.
+        if !self.is_its_own(*key, caller, now)
+            && !self.within_creator(old.subject, &patterns, expires, caller, now)
+        {
             return Err(Refusal::BeyondCreator);
         }
         let (restriction, mut events) = self.restriction(&patterns)?;

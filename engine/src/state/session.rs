@@ -109,10 +109,8 @@ impl State {
         if let Some(identifier) = &identifier {
             self.may_try(identifier, now)?;
         }
-        // Without a proof of the subject's own, the caller vouches: not for anybody above itself.
-        if acr == 0 && !self.is_at_least(subject, caller, now) {
-            return Err(Refusal::BeyondCreator);
-        }
+        // Without a proof of the subject's own, the caller vouches: not for anybody above itself, now or later.
+        let restriction = if acr == 0 { self.vouch(subject, caller, now)? } else { RestrictionId(0) };
         let Terms { client, own } = self.terms(self.client_of(caller))?;
         let settings = &self.root.settings;
         let evicted = self.make_room(
@@ -133,7 +131,7 @@ impl State {
             rotated_at: if with_refresh { rounded_up(now) } else { Deadline::NONE },
             client,
         };
-        let who = (subject, RestrictionId(0), acr);
+        let who = (subject, restriction, acr);
         let ends = (expires, idle, refresh);
         let (record, mut made) = self.issue(HandleKind::Session, &entropy.take(0), who, ends, now)?;
         made.subject = Some(owner.id);
