@@ -166,6 +166,7 @@ impl Engine {
                 let matches = match self.matches(entry, handle, bytes) {
                     Ok(matches) => matches,
                     Err(error) => {
+                        entry.note_failure(error.to_string());
                         if entry.shift(Standing::Asleep, Standing::Failed) {
                             tracing::error!(tenant = %entry.tenant, %error, "a tenant cannot be read");
                         }
@@ -266,7 +267,6 @@ impl Engine {
         if decision.reason == Reason::AddressNotAllowed && query.address.is_none() {
             return self.check_at_peer(bound, reading, query);
         }
-    }
         decision
     }
 
@@ -281,6 +281,7 @@ impl Engine {
     ) -> Decision {
         let address = self.address(bound, query.handle);
         reading.check(&self.house.tagger, &tessera_model::CheckQuery { address, ..*query })
+    }
 }
 
 fn bind(

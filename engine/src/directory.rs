@@ -54,6 +54,8 @@ impl Standing {
 pub(crate) const STRIKES_MAX: u8 = 3;
 /// LIMIT: what is told of one tenant's damage until the next start; some 200 bytes each.
 const DAMAGE_TOLD_MAX: usize = 64;
+/// LIMIT: of that, what an answer about the tenant tells.
+const TROUBLES_MAX: usize = 8;
 /// LIMIT: commands whose panics are counted per tenant; the oldest ids go first.
 const STRUCK_COMMANDS_MAX: usize = 1_024;
 
@@ -70,6 +72,18 @@ pub struct Entry {
     strikes: Mutex<BTreeMap<CommandId, u8>>,
     /// What of it read wrong and was told.
     damage: Mutex<BTreeSet<String>>,
+    /// Why it has failed.
+    failure: Mutex<Option<String>>,
+}
+
+/// What is the matter with a tenant on this node.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Trouble {
+    /// Whether it has failed: nothing of it is answered until it is repaired. Else it goes on, and what is
+    /// told concerns a part of it.
+    pub failed: bool,
+    /// What reads wrong, or what the node turns down; for people.
+    pub what: String,
 }
 
 impl Entry {
@@ -84,6 +98,7 @@ impl Entry {
             actor: Mutex::new(None),
             strikes: Mutex::new(BTreeMap::new()),
             damage: Mutex::default(),
+            failure: Mutex::default(),
         }
     }
 
@@ -150,6 +165,29 @@ impl Entry {
     /// Whether something of it read wrong since the node's start.
     pub(crate) fn is_damaged(&self) -> bool {
         !self.damage.lock().is_empty()
+    }
+
+    /// Notes why it has failed, for whoever asks what is the matter.
+    pub(crate) fn note_failure(&self, why: String) {
+        *self.failure.lock() = Some(why);
+    }
+
+    /// What is the matter with it on this node; `None` when nothing is.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        let failed = self.standing() == Standing::Failed;
+        let mut told: Vec<String> = Vec::new();
+        if failed {
+            let why = self.failure.lock().clone();
+            told.push(why.unwrap_or_else(|| "its data cannot be read: the node's log says why".to_owned()));
+        }
+        told.extend(self.damage.lock().iter().take(TROUBLES_MAX).cloned());
+        told.dedup();
+        let quarantined = self.strikes.lock().values().filter(|count| **count >= STRIKES_MAX).count();
+        if quarantined > 0 {
+            let commands = if quarantined == 1 { "1 command is" } else { &format!("{quarantined} commands are") };
+            told.push(format!("{commands} quarantined until the node restarts"));
+        }
+        (!told.is_empty()).then(|| Trouble { failed, what: told.join("; ") })
     }
 
     /// Counts a panic of a command.

@@ -1,7 +1,7 @@
 //! The engine of one node: started once, shared by all doors.
 
 use crate::actor::TenantMessage;
-use crate::directory::{Entry, Standing};
+use crate::directory::{Entry, Standing, Trouble};
 use crate::house::{EngineConfig, House};
 use crate::load;
 use crate::seam::{Clock, Entropy};
@@ -157,9 +157,12 @@ impl Engine {
 
     /// What a former life left half done: tenants with a tail are woken, deletions completed.
     async fn go_on(&self) {
-        for tenant in self.house.store.damaged().into_iter().filter_map(|damage| damage.tenants).flatten() {
-            if let Some(entry) = self.house.entry(tenant) {
-                entry.shift(Standing::Asleep, Standing::Failed);
+        for damage in self.house.store.damaged() {
+            for tenant in damage.tenants.iter().flatten() {
+                if let Some(entry) = self.house.entry(*tenant) {
+                    entry.note_failure(StorageError::Damaged(damage.clone()).to_string());
+                    entry.shift(Standing::Asleep, Standing::Failed);
+                }
             }
         }
         let owed = self.house.store.with_tail().into_iter().filter(|tenant| *tenant != TenantId::SYSTEM);
@@ -228,6 +231,12 @@ impl Engine {
     /// The store failed: no answer may be given any more, the process ends with exit code 75.
     pub async fn until_failed(&self) {
         self.house.store.until_failed().await;
+    }
+
+    /// What is the matter with a tenant on this node; `None` when nothing is, as far as anybody has looked.
+    #[must_use]
+    pub fn trouble(&self, tenant: TenantId) -> Option<Trouble> {
+        self.house.entry(tenant)?.trouble()
     }
 
     /// Figures for metrics.

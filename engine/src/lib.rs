@@ -38,7 +38,7 @@ mod wakes;
 
 pub use admit::Done;
 pub use bound::{Bound, HelloRefusal};
-pub use directory::{Entry, Standing};
+pub use directory::{Entry, Standing, Trouble};
 pub use door::{KeyFound, Rotation};
 pub use engine::{Engine, EngineUsage, StartError};
 pub use house::{EngineConfig, PLANTED};

@@ -488,6 +488,7 @@ async fn take(house: &Arc<House>, cut: Cut, more: &[TenantId]) -> Result<(), Sto
 /// A tenant's data does not verify: nothing of it is answered any more, and nothing that waits happens.
 fn fail(entry: &Entry, error: &StorageError) {
     tracing::error!(tenant = %entry.tenant, %error, "a tenant has failed: it is refused until it is repaired");
+    entry.note_failure(error.to_string());
     entry.set_standing(Standing::Failed);
     entry.show(None);
     entry.intake.refuse(Refusal::TenantFailed);

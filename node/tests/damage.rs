@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use tessera_client::wire::{IdentifierRow, Made, Request};
+use tessera_client::wire::{IdentifierRow, Made, Request, TenantRow};
 use tessera_client::{Client, ClientError, Config, Trust};
 use tessera_model::record::SubjectKind;
 use tessera_model::{Identifier, IdentifierKind, Name, Private, Refusal, TenantId};
@@ -17,6 +17,7 @@ struct Node {
     child: Child,
     quic: SocketAddr,
     health: SocketAddr,
+    http: SocketAddr,
 }
 
 fn free() -> SocketAddr {
@@ -26,12 +27,12 @@ fn free() -> SocketAddr {
 impl Node {
     /// A node that takes no checkpoint by itself: what it writes stays in the journal.
     fn start(folder: &Path) -> Self {
-        let (quic, health) = (free(), free());
+        let (quic, health, http) = (free(), free(), free());
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log"));
         let child = Command::new(env!("CARGO_BIN_EXE_tessera"))
             .args(["dev", "--no-walk", "--folder"])
             .arg(folder)
-            .env("TESSERA_HTTP__LISTEN", "127.0.0.1:0")
+            .env("TESSERA_HTTP__LISTEN", http.to_string())
             .env("TESSERA_HEALTH__LISTEN", health.to_string())
             .env("TESSERA_QUIC__LISTEN", quic.to_string())
             .env("TESSERA_STORAGE__JOURNAL_FILE_BYTES", "1048576")
@@ -41,13 +42,17 @@ impl Node {
             .stderr(log.expect("a file"))
             .spawn()
             .expect("the binary runs");
-        Self { child, quic, health }
+        Self { child, quic, health, http }
     }
 
     /// What a probe is told.
     fn probe(&self, path: &str) -> String {
-        let mut stream = std::net::TcpStream::connect(self.health).expect("connected");
-        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        self.ask(self.health, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
+    }
+
+    /// The answer to a request, whole.
+    fn ask(&self, whom: SocketAddr, request: &str) -> String {
+        let mut stream = std::net::TcpStream::connect(whom).expect("connected");
         stream.write_all(request.as_bytes()).expect("asked");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("answered");
@@ -77,6 +82,40 @@ impl Node {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("the node did not answer");
+    }
+
+    /// That `sick` has failed and why, and that nothing is the matter with `well`: on the wire, on the command
+    /// line for people and as JSON, and over HTTP.
+    async fn tells_what_is_the_matter(&self, folder: &Path, (operator, key): (&Client, &str)) {
+        let read = |called| Request::ReadTenant { tenant: None, name: Some(name(called)) };
+        let row = async |called| operator.list::<TenantRow>(&read(called)).await.expect("read").rows.remove(0);
+        let (sick, well) = (row("sick").await, row("well").await);
+        assert_eq!((sick.failed, well.failed, &well.trouble), (true, false, &None));
+        let why = sick.trouble.expect("a reason");
+        assert!(why.contains("journal-") && why.contains("at byte"), "{why}");
+        let shown = |called: &str, json: bool| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
+            command.args(["tenant", "show", called, "--address", &self.quic.to_string()]);
+            command.args(["--server-name", "localhost", "--key", key, "--ca"]);
+            command.arg(folder.join("data/certificate.pem")).args(json.then_some("--json"));
+            let out = command.env_remove("TESSERA_PROFILE").output().expect("the binary runs");
+            assert!(out.status.success(), "{out:?}");
+            String::from_utf8(out.stdout).expect("text")
+        };
+        let text = shown("sick", false);
+        assert!(text.contains("failed") && text.contains(&why) && !text.contains("active"), "{text}");
+        assert!(!shown("well", false).contains("failed"));
+        let json: serde_json::Value = serde_json::from_str(&shown("sick", true)).expect("JSON");
+        assert_eq!((&json["tenant"]["failed"], &json["tenant"]["trouble"]), (&true.into(), &why.as_str().into()));
+        let asked = |called: &str| {
+            let head = format!("GET /v1/tenants/{called} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
+            self.ask(self.http, &format!("{head}authorization: Bearer {key}\r\n\r\n"))
+        };
+        let answer = asked("sick");
+        let body = answer.split_once("\r\n\r\n").expect("a body").1;
+        let json: serde_json::Value = serde_json::from_str(body).expect("JSON");
+        assert_eq!((&json["failed"], &json["trouble"]), (&true.into(), &why.as_str().into()), "{answer}");
+        assert!(asked("well").contains("\"failed\":false"));
     }
 
     async fn client(&self, folder: &Path, credential: Option<&str>) -> Client {
@@ -170,6 +209,7 @@ async fn a_damaged_tenant_says_so_on_the_wire() {
         assert!(well.request(&subject()).await.is_ok(), "life {life}");
         assert!(failed(node.try_client(folder, Some(&sick_key)).await), "life {life}");
         let operator = node.client(folder, Some(&operator_key)).await;
+        node.tells_what_is_the_matter(folder, (&operator, &operator_key)).await;
         let id = operator.command_id();
         assert!(failed(operator.request_again(sick, id, &subject()).await), "life {life}");
         if life == 1 {

@@ -103,9 +103,9 @@ fn page(
         Request::ListTenants { after, limit } => {
             let (from, limit) = begin(after.as_ref(), limit)?;
             let page = listing.tenants(from, limit);
-            finish(page.rows.into_iter().map(|tenant| (tenant.id.0, tenant_row(tenant))), page.next)
+            finish(page.rows.into_iter().map(|tenant| (tenant.id.0, tenant_row(engine, tenant))), page.next)
         }
-        Request::ReadTenant { tenant, name } => read_tenant(&listing, tenant, name.as_ref()),
+        Request::ReadTenant { tenant, name } => read_tenant(engine, &listing, tenant, name.as_ref()),
         Request::ListSubjects { after, limit } => {
             let (from, limit) = begin(after.as_ref(), limit)?;
             let page = listing.subjects(from, limit);
@@ -258,8 +258,16 @@ fn key_row(engine: &Engine, bound: &Bound, key: KeyFound) -> Result<KeyRow, Refu
     })
 }
 
-fn tenant_row(tenant: tessera_model::record::TenantRecord) -> TenantRow {
-    TenantRow { tenant: tenant.id, name: tenant.name, status: tenant.status, created: tenant.created }
+fn tenant_row(engine: &Engine, record: tessera_model::record::TenantRecord) -> TenantRow {
+    let trouble = engine.trouble(record.id);
+    TenantRow {
+        tenant: record.id,
+        name: record.name,
+        status: record.status,
+        created: record.created,
+        failed: trouble.as_ref().is_some_and(|trouble| trouble.failed),
+        trouble: trouble.map(|trouble| trouble.what),
+    }
 }
 
 const fn subject_row(subject: &SubjectRecord) -> SubjectRow {
@@ -273,6 +281,7 @@ const fn subject_row(subject: &SubjectRecord) -> SubjectRow {
 }
 
 fn read_tenant(
+    engine: &Engine,
     listing: &Listing,
     tenant: Option<TenantId>,
     name: Option<&tessera_model::Name>,
@@ -284,7 +293,7 @@ fn read_tenant(
     };
     let before = id.0.checked_sub(1).ok_or(Refusal::TenantUnknown)?;
     let found = listing.tenants(before, 1).rows.pop().filter(|row| row.id == id);
-    whole([tenant_row(found.ok_or(Refusal::TenantUnknown)?)])
+    whole([tenant_row(engine, found.ok_or(Refusal::TenantUnknown)?)])
 }
 
 /// What a subject signs in with, and how often that failed.

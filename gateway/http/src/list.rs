@@ -78,13 +78,13 @@ fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) 
     match list {
         List::Tenants => {
             system_only(bound)?;
-            Ok(page(listing.tenants(cursor, limit), tenant))
+            Ok(page(listing.tenants(cursor, limit), |row| tenant(engine, row)))
         }
         List::Tenant => {
             system_only(bound)?;
             let id = input.text("tenant_ref").and_then(|text| tenant_named(engine, text));
             let id = id.ok_or(Refusal::TenantUnknown)?;
-            one_tenant(&listing, id).map(|row| tenant(&row).value())
+            one_tenant(&listing, id).map(|row| tenant(engine, &row).value())
         }
         List::Subjects => Ok(page(listing.subjects(cursor, limit), of_subject)),
         List::Subject => Ok(of_subject(subject()?).value()),
@@ -194,9 +194,12 @@ fn one_tenant(listing: &Listing, id: TenantId) -> Result<TenantRecord, Problem> 
     Ok(found.ok_or(Refusal::TenantUnknown)?)
 }
 
-fn tenant(row: &TenantRecord) -> Object {
+fn tenant(engine: &Engine, row: &TenantRecord) -> Object {
+    let trouble = engine.trouble(row.id);
+    let failed = trouble.as_ref().is_some_and(|trouble| trouble.failed);
     let object = Object::new().shown("tenant", row.id).shown("name", &row.name);
-    object.with("status", row.status.name()).until("created", row.created)
+    let object = object.with("status", row.status.name()).until("created", row.created);
+    object.with("failed", failed).with("trouble", trouble.map(|trouble| trouble.what))
 }
 
 fn of_subject(row: &SubjectRecord) -> Object {

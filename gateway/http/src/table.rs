@@ -31,7 +31,7 @@ const KEY_ROW: &[&str] = &[
 ];
 const ROLE_ROW: &[&str] = &["id", "name", "patterns"];
 const WORKSPACE_ROW: &[&str] = &["index", "id", "name", "parent", "inherits"];
-const TENANT_ROW: &[&str] = &["tenant", "name", "status", "created"];
+const TENANT_ROW: &[&str] = &["tenant", "name", "status", "created", "failed", "trouble"];
 const SETTINGS_ROW: &[&str] = &crate::settings::NAMES;
 const CLIENT_ROW: &[&str] = &[
     "id",

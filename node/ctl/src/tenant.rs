@@ -63,16 +63,34 @@ fn object(row: &TenantRow) -> Value {
     json.insert("name".into(), json!(row.name.as_str()));
     json.insert("status".into(), json!(row.status.name()));
     put_instant(&mut json, "created", instant(row.created));
+    json.insert("failed".into(), json!(row.failed));
+    if let Some(trouble) = &row.trouble {
+        json.insert("trouble".into(), json!(trouble));
+    }
     Value::Object(json)
 }
 
 fn table(rows: &[TenantRow]) -> Table {
     let mut table = Table::new(&["TENANT", "NAME", "STATUS", "CREATED"]);
     for row in rows {
-        let status = row.status.name().to_owned();
+        let status = if row.failed { "failed" } else { row.status.name() }.to_owned();
         table.row([row.tenant.to_string(), row.name.to_string(), status, shown(instant(row.created))]);
     }
     table
+}
+
+/// What is the matter with tenants, a line for each.
+fn troubles(rows: &[TenantRow]) -> String {
+    let line = |row: &TenantRow| {
+        let what = row.trouble.as_ref()?;
+        let so = if row.failed {
+            "has failed, and nothing of it is answered until it is repaired (docs/operate/running.md)"
+        } else {
+            "goes on, and part of it is not as it should be"
+        };
+        Some(format!("\nTenant {} {so}: {what}", row.name))
+    };
+    rows.iter().filter_map(line).collect()
 }
 
 impl TenantVerb {
@@ -82,7 +100,8 @@ impl TenantVerb {
             Self::List(window) => list(link, &window).await,
             Self::Show { tenant } => {
                 let row = link.tenant_row(&tenant).await?;
-                let text = table(std::slice::from_ref(&row)).to_string();
+                let rows = std::slice::from_ref(&row);
+                let text = format!("{}{}", table(rows), troubles(rows));
                 Ok(Answer::said(text).with("tenant", object(&row)))
             }
             Self::Suspend { tenant } => {
@@ -121,7 +140,7 @@ async fn create(link: &Link, name: Name, save: &Save) -> Result<Answer, CtlError
 async fn list(link: &Link, window: &Window) -> Result<Answer, CtlError> {
     let found = window.read(link, |after, limit| Request::ListTenants { after, limit }).await?;
     let rows: Vec<Value> = found.rows.iter().map(object).collect();
-    let text = table(&found.rows).to_string();
+    let text = format!("{}{}", table(&found.rows), troubles(&found.rows));
     Ok(found.told(Answer::said(text).with("tenants", rows)))
 }
 

@@ -86,6 +86,17 @@ impl Part for Name {
     }
 }
 
+/// A text for people.
+impl Part for String {
+    fn put(&self, tag: Tag, out: &mut FieldsWriter) {
+        out.text(tag, self);
+    }
+
+    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
+        text(tag, from.one(tag)?).map(Self::from)
+    }
+}
+
 impl Part for Vec<Pattern> {
     fn put(&self, tag: Tag, out: &mut FieldsWriter) {
         for pattern in self {

@@ -17,6 +17,10 @@ shapes! {
         status: TenantStatus = TenantStatus,
         /// When it was made.
         created: Deadline = Created,
+        /// Whether it has failed on this node: nothing of it is answered until it is repaired.
+        failed: bool = Failed,
+        /// What is the matter with it on this node; none when nothing is.
+        trouble: Option<String> = Trouble,
     }
     /// A subject.
     #[derive(Clone, Debug, Eq, PartialEq)]

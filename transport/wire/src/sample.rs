@@ -41,6 +41,7 @@ samples! {
     IpAddr: |nth| pick(&["192.0.2.7", "2001:db8::7"], nth).parse().expect("an address");
     TenantId: |nth| TenantId(0x0001_0000_0000_0002 + nth);
     Name: |nth| name(pick(&["orders.read", "acme", "x"], nth));
+    String: |nth| pick(&["a listed bucket is missing", "x"], nth).to_owned();
     Vec<Pattern>: |nth| ["orders.*", "bills.read"].iter().take(usize::try_from(nth % 3).expect("small"))
         .map(|text| Pattern::new(text).expect("a pattern")).collect();
     Vec<Network>: |nth| ["10.0.0.0/8", "2001:db8::/32"].iter().take(usize::try_from(nth % 3).expect("small"))

@@ -165,6 +165,10 @@ tags! {
     Network = 104;
     /// How long an old key lives on, s.
     Overlap = 105;
+    /// Whether a tenant has failed on this node: nothing of it is answered until it is repaired.
+    Failed = 106;
+    /// What is the matter with a tenant on this node, for people.
+    Trouble = 107;
     /// Failed sign-ins of one identifier after which the next must wait.
     SignInFree = 110;
     /// The first wait, s.
