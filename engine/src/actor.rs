@@ -149,7 +149,7 @@ impl Running {
             Room::Full => waiting = refuse_wide(waiting, Refusal::StorageFull),
             Room::Nothing => {
                 for one in waiting.drain(..) {
-                    drop(one.reply.send(Err(Refusal::StorageFull)));
+                    drop(one.reply.send(Err(Refusal::ReserveFull)));
                 }
             }
             Room::Busy => waiting = refuse_wide(waiting, Refusal::Busy),
@@ -176,8 +176,9 @@ impl Running {
             let Some(one) = waiting.pop_front() else { break };
             match self.guarded(&one.ordered, &mut batch, &mut tenants, now)? {
                 Taken::Answered(outcome) => {
-                    narrows &= one.ordered.command.kind().narrows();
-                    answered.push((one.reply, outcome));
+                    let narrow = one.ordered.command.kind().narrows();
+                    narrows &= narrow;
+                    answered.push((one.reply, narrow, outcome));
                 }
                 Taken::Later => {
                     waiting.push_front(one);
@@ -201,13 +202,16 @@ impl Running {
                 Err(error) => {
                     // Certainly not applied: the state is thrown away, the callers are told. Of any
                     // other error nobody knows; their replies are dropped.
-                    let told = if matches!(error, StorageError::StorageFull) {
-                        Some(Refusal::StorageFull)
-                    } else {
-                        matches!(error, StorageError::Busy).then_some(Refusal::Busy)
+                    let told = |narrow: bool| match error {
+                        // Alone it would have gone into the reserve: the next batch does.
+                        StorageError::StorageFull if narrow && !narrows => Some(Refusal::Busy),
+                        StorageError::StorageFull if narrow => Some(Refusal::ReserveFull),
+                        StorageError::StorageFull => Some(Refusal::StorageFull),
+                        StorageError::Busy => Some(Refusal::Busy),
+                        _ => None,
                     };
-                    if let Some(refusal) = told {
-                        for (reply, _) in answered {
+                    for (reply, narrow, _) in answered {
+                        if let Some(refusal) = told(narrow) {
                             drop(reply.send(Err(refusal)));
                         }
                     }
@@ -215,7 +219,7 @@ impl Running {
                 }
             }
         }
-        for (reply, outcome) in answered {
+        for (reply, _, outcome) in answered {
             // The caller may be gone. The command happened all the same.
             drop(reply.send(outcome));
         }

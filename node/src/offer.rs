@@ -66,7 +66,7 @@ pub(crate) async fn renew(
     let done = engine.offer_operator(&Private::new(secret.clone().into_bytes()), until).await;
     let receipt = match done {
         Ok(done) => done.receipt,
-        Err(SubmitError::Refused(Refusal::StorageFull)) => {
+        Err(SubmitError::Refused(Refusal::StorageFull | Refusal::ReserveFull)) => {
             return Err(FatalError::unavailable("the store is full: free space, then start again"));
         }
         Err(error) => return Err(FatalError::storage(format!("the one-time secret: {error}"))),

@@ -150,6 +150,8 @@ refusals! {
     SessionsLimit = 240, "the subject has as many live sessions as it may";
     /// The identifier, or the source, failed to sign in too often: wait. One answer for a right password too.
     TooManyFailures = 241, "too many failed sign-ins: wait before the next";
+    /// The store has no space, and what is kept for commands that narrow is used up: nothing is taken.
+    ReserveFull = 242, "the store is full, and so is its reserve for commands that narrow: nothing is taken until there is space";
     /// The tenant is asleep or waking: come again within the deadline.
     NotReady = 300, "the tenant is waking: try again";
     /// A named limit is reached for the moment: come again later.

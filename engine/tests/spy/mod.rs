@@ -12,6 +12,7 @@ use tessera_storage::*;
 type Hook = Box<dyn Fn(TenantId, &Head, &[Bucket]) + Send + Sync>;
 type LoadHook = Box<dyn Fn(TenantId) + Send + Sync>;
 type ForgetHook = Box<dyn Fn(TenantId) -> Option<StorageError> + Send + Sync>;
+type RoomHook = Box<dyn Fn(Room) -> Room + Send + Sync>;
 type CommitHook = Box<dyn Fn(&Batch) -> Option<StorageError> + Send + Sync>;
 
 pub(crate) struct Spy {
@@ -20,6 +21,7 @@ pub(crate) struct Spy {
     pub(crate) before_commit: CommitHook,
     pub(crate) after_load: LoadHook,
     pub(crate) before_forget: ForgetHook,
+    pub(crate) room: RoomHook,
 }
 
 impl Spy {
@@ -30,6 +32,7 @@ impl Spy {
             before_commit: Box::new(|_| None),
             after_load: Box::new(|_| {}),
             before_forget: Box::new(|_| None),
+            room: Box::new(|room| room),
         }
     }
 }
@@ -141,7 +144,7 @@ impl Store for Spy {
         self.inner.keep_refresh_keys(tenant, numbers)
     }
     fn room(&self) -> Room {
-        self.inner.room()
+        (self.room)(self.inner.room())
     }
     fn usage(&self) -> Usage {
         self.inner.usage()

@@ -33,7 +33,7 @@ const fn status_of(code: u16) -> StatusCode {
         201 | 203 | 205..=210 | 228 | 230 | 239 => StatusCode::NOT_FOUND,
         213 | 214 => StatusCode::BAD_REQUEST,
         212 | 216 | 217 | 218 | 222 | 227 => StatusCode::UNPROCESSABLE_ENTITY,
-        229 => StatusCode::INSUFFICIENT_STORAGE,
+        229 | 242 => StatusCode::INSUFFICIENT_STORAGE,
         231 | 300 | 303 | 502 => StatusCode::SERVICE_UNAVAILABLE,
         241 | 301 => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::CONFLICT,

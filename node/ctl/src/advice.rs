@@ -64,6 +64,10 @@ const ADVICE: &[(Refusal, &str)] = &[
         "free space on the node's disk; until then only commands that take rights away are taken",
     ),
     (
+        Refusal::ReserveFull,
+        "free space on the node's disk, or delete what is not needed there: not even rights can be taken away until then; checks go on, and whoever must be kept out now is kept out by stopping the node",
+    ),
+    (
         Refusal::ClockStopped,
         "set the clock of the node's machine right; where the journal's time is wrong, docs/operate/running.md says what to do",
     ),
