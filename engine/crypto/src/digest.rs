@@ -6,6 +6,26 @@
 /// Bytes of a digest.
 pub const DIGEST_BYTES: usize = 32;
 
+#[cfg(feature = "planted")]
+thread_local! {
+    static MADE: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// How many keyed hashes this thread has made of handles, refresh handles and identifiers. Only in builds for
+/// tests: a forgery must cost one, and a test counts it.
+#[cfg(feature = "planted")]
+#[must_use]
+pub fn hashes_made() -> u64 {
+    MADE.get()
+}
+
+/// Counts a keyed hash, in builds for tests.
+#[inline(always)]
+fn count() {
+    #[cfg(feature = "planted")]
+    MADE.set(MADE.get() + 1);
+}
+
 /// The hash of the parts, one behind the other.
 #[must_use]
 pub fn hash(parts: &[&[u8]]) -> [u8; DIGEST_BYTES] {
@@ -38,6 +58,7 @@ pub fn derive_key(context: &str, material: &[u8]) -> [u8; DIGEST_BYTES] {
 /// `kind` is one byte, so that no two pairs of kind and form join to the same bytes.
 #[must_use]
 pub fn identifier_hash(index_key: &[u8; DIGEST_BYTES], kind: u8, normal: &[u8]) -> [u8; 16] {
+    count();
     first_half(keyed(index_key, &[&[kind], normal]))
 }
 
@@ -51,6 +72,7 @@ pub fn refresh_mac(
     tag: &[u8; 16],
     (number, index): (u8, u32),
 ) -> [u8; 16] {
+    count();
     let [i0, i1, i2, _] = index.to_le_bytes();
     let place = [number, i0, i1, i2];
     let mut whole = [0; 40];
@@ -126,6 +148,7 @@ impl Tagger {
     /// The tag of a handle.
     #[must_use]
     pub fn tag(&self, handle: &[u8; 40]) -> [u8; 16] {
+        count();
         first_half(*blake3::keyed_hash(&self.0, handle).as_bytes())
     }
 
