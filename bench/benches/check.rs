@@ -5,6 +5,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use tessera_bench::checks::{Bench, PER_ROOT};
+use tessera_bench::figure::or_end;
 use tessera_bench::world::World;
 
 fn checks(criterion: &mut Criterion) {
@@ -12,9 +13,8 @@ fn checks(criterion: &mut Criterion) {
     for (name, sessions, questions) in
         [("hot", 10_000, 4_096), ("large", wanted.unwrap_or(1_000_000), 1 << 18)]
     {
-        // A world that does not load is a fault of the bench: there is nothing to measure then.
-        let Ok(bench) = Bench::new(World::of(sessions), questions) else { return };
-        let Ok(view) = bench.tenant.view() else { return };
+        let bench = or_end(Bench::new(World::of(sessions), questions));
+        let view = or_end(bench.tenant.view());
         let now = bench.house.engine.now();
         let mut group = criterion.benchmark_group("check");
         group.throughput(Throughput::Elements(u64::from(questions)));

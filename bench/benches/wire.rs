@@ -5,7 +5,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::path::PathBuf;
-use tessera_bench::figure::Why;
+use tessera_bench::figure::{Why, or_end};
 use tessera_bench::wire::{Prepared, echo};
 
 fn program() -> Result<PathBuf, Why> {
@@ -17,22 +17,19 @@ fn program() -> Result<PathBuf, Why> {
 }
 
 fn wire(criterion: &mut Criterion) {
-    let Ok(folder) = tempfile::tempdir() else { return };
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
-    let Ok(program) = program() else { return };
-    let Ok(mut prepared) = runtime.block_on(Prepared::new(&program, folder.path())) else { return };
-    let (Ok(mut ours), Ok(frame), Ok((_process, mut bare))) =
-        (prepared.caller(), prepared.frame(), echo(folder.path()))
-    else {
-        return;
-    };
+    let folder = or_end(tempfile::tempdir().map_err(Why::from));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = or_end(runtime.map_err(Why::from));
+    let mut prepared = or_end(runtime.block_on(Prepared::new(&or_end(program()), folder.path())));
+    let (mut ours, frame) = (or_end(prepared.caller()), or_end(prepared.frame()));
+    let (_process, mut bare) = or_end(echo(folder.path()));
     let mut group = criterion.benchmark_group("wire");
     for (name, caller) in [("node", &mut ours), ("bare quinn echo", &mut bare)] {
         group.throughput(Throughput::Elements(1));
-        group.bench_function(format!("{name}, 1 in flight"), |b| b.iter(|| caller.once(&frame).is_ok()));
+        group.bench_function(format!("{name}, 1 in flight"), |b| b.iter(|| or_end(caller.once(&frame)).len()));
         group.throughput(Throughput::Elements(10_000));
         group.bench_function(format!("{name}, 256 in flight"), |b| {
-            b.iter(|| caller.pipelined(&frame, 256, 10_000).unwrap_or(0.0));
+            b.iter(|| or_end(caller.pipelined(&frame, 256, 10_000)));
         });
     }
     group.finish();

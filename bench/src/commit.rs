@@ -8,7 +8,8 @@ use crate::process::{fresh, write_root_key};
 use crate::rounds::{median, quantile};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 use tessera_engine::{Bound, Engine, EngineConfig};
 use tessera_model::{Command, SubjectIndex};
 use tessera_storage::{Embedded, Options, RootKey};
@@ -41,6 +42,8 @@ const REDB: Spec = Spec {
     goal: ">= 3 x redb quick-repair, 64 writers gathered into one transaction",
 };
 
+/// LIMIT: how long a writer hears nothing but Busy. No checkpoint is taken here: what is full stays full.
+const BUSY: Duration = Duration::from_secs(30);
 /// Writers and tenants of the burst.
 const WRITERS: usize = 64;
 
@@ -56,22 +59,47 @@ pub struct OnDisk {
 pub const ADMIN: SubjectIndex = SubjectIndex(1);
 
 impl OnDisk {
-    /// Makes a house on `folder` with this many tenants. No checkpoint is taken: a burst.
+    /// Makes a house on `folder` with this many tenants. No checkpoint is taken: a burst, which ends at the
+    /// tail's bound.
     ///
     /// # Errors
     /// When the disk or the engine refuses.
     pub fn new(folder: &Path, tenants: usize) -> Result<Self, Why> {
+        let never = EngineConfig { checkpoint_every_ms: u64::MAX / 4, ..EngineConfig::default() };
+        Self::with(folder, tenants, (never, false))
+    }
+
+    /// The same with checkpoints, for as long as it lasts.
+    ///
+    /// # Errors
+    /// When the disk or the engine refuses.
+    pub fn sustained(folder: &Path, tenants: usize) -> Result<Self, Why> {
+        Self::with(folder, tenants, (EngineConfig::default(), true))
+    }
+
+    fn with(
+        folder: &Path,
+        tenants: usize,
+        (config, checkpoints): (EngineConfig, bool),
+    ) -> Result<Self, Why> {
         let key = write_root_key(&folder.join("root.key"))?;
         let data = folder.join("data");
         std::fs::create_dir_all(&data)?;
         let mut salt = [0; 32];
         tessera_crypto::random::fill(&mut salt)?;
         let store = Embedded::open(&data, Options::new(RootKey::new(key), salt))?;
-        let never = EngineConfig { checkpoint_every_ms: u64::MAX / 4, ..EngineConfig::default() };
-        let house = House::over(Arc::new(Prepared::switched(Arc::new(store), Arc::default())), never, 2)?;
+        let store = Prepared::switched(Arc::new(store), Arc::new(AtomicBool::new(checkpoints)));
+        let house = House::over(Arc::new(store), config, 2)?;
         let tenants = (0..tenants).map(|number| house.tenant(&format!("bench-{number}")));
         let tenants = tenants.collect::<Result<Vec<_>, _>>()?;
         Ok(Self { house, tenants })
+    }
+
+    /// Ends the house: what it holds is on disk, and its directory may be opened by somebody else.
+    pub fn end(self) {
+        let Self { house, tenants } = self;
+        drop(tenants);
+        house.runtime.block_on(house.engine.stop());
     }
 
     /// Microseconds of `count` sessions opened one after the other in the first tenant.
@@ -115,12 +143,19 @@ impl OnDisk {
 async fn open(engine: Engine, admin: Bound, count: usize) -> Result<(Vec<f64>, u64), Why> {
     let (mut micros, mut busy) = (Vec::with_capacity(count), 0);
     let command = Command::OpenSession { subject: ADMIN, seen_cut_off: 0, identifier: None, acr: 1 };
+    let mut taken = Instant::now();
     while micros.len() < count {
         let started = Instant::now();
         match engine.submit(&admin, engine.command_id(), command.clone()).await {
-            Ok(_) => micros.push(started.elapsed().as_nanos() as f64 / 1e3),
+            Ok(_) => {
+                micros.push(started.elapsed().as_nanos() as f64 / 1e3);
+                taken = Instant::now();
+            }
             Err(tessera_engine::SubmitError::Refused(tessera_model::Refusal::Busy)) => {
                 busy += 1;
+                if taken.elapsed() > BUSY {
+                    return Err("nothing was taken for half a minute: the tail is at its bound".into());
+                }
                 tokio::task::yield_now().await;
             }
             Err(error) => return Err(error.into()),
@@ -159,6 +194,27 @@ fn one(setup: &Setup, disk: &OnDisk, sync: &mut Sync, rounds: usize) -> Result<R
     Ok(Row::new(&ONE, one, sizes).beside(SYNC, w).judged(Some(one <= 1.5 * w)))
 }
 
+/// A peer's rates, round by round; one that fails is asked no more, and says why.
+struct Rates {
+    taken: Vec<f64>,
+    failed: Option<String>,
+}
+
+impl Rates {
+    fn of<T>(peer: &Result<T, Why>) -> Self {
+        Self { taken: Vec::new(), failed: peer.as_ref().err().map(ToString::to_string) }
+    }
+
+    fn take(&mut self, round: impl FnOnce() -> Result<f64, Why>) {
+        if self.failed.is_none() {
+            match round() {
+                Ok(rate) => self.taken.push(rate),
+                Err(why) => self.failed = Some(why.to_string()),
+            }
+        }
+    }
+}
+
 /// The burst and its peers, all in each round.
 fn many(
     setup: &Setup,
@@ -167,25 +223,29 @@ fn many(
     (rounds, folder): (usize, &Path),
 ) -> Result<Vec<Row>, Why> {
     let runtime = &disk.house.runtime;
-    setup.progress.say("commit-64: starting PostgreSQL and redb");
+    setup.progress.say("commit-64: starting PostgreSQL");
     let cluster = Cluster::start(folder, runtime, WRITERS);
-    let redb = Gathered::new(&folder.join("peer.redb"))?;
+    setup.progress.say("commit-64: starting redb");
+    let redb = Gathered::new(&folder.join("peer.redb"));
     let (count, postgres_count, redb_count) =
         (setup.size(700, 100) as usize, setup.size(200, 40) as usize, setup.size(100, 30) as usize);
     setup.progress.say(MANY.id);
     let (mut p50s, mut rates, mut syncs, mut busy) = (Vec::new(), Vec::new(), Vec::new(), 0);
-    let (mut postgres_rates, mut redb_rates) = (Vec::new(), Vec::new());
+    let (mut postgres_rates, mut redb_rates) = (Rates::of(&cluster), Rates::of(&redb));
     disk.burst(count / 4)?;
-    for _ in 0..rounds {
+    for round in 1..=rounds {
+        setup.progress.say(&format!("commit-64: round {round} of {rounds}"));
         let (micros, rate, refused) = disk.burst(count)?;
         p50s.push(median(&micros));
         rates.push(rate);
         busy += refused;
         syncs.push(sync.p50(100)?);
         if let Ok(cluster) = &cluster {
-            postgres_rates.push(cluster.rate(runtime, postgres_count)?);
+            postgres_rates.take(|| cluster.rate(runtime, postgres_count));
         }
-        redb_rates.push(redb.rate(runtime, WRITERS, redb_count)?);
+        if let Ok(redb) = &redb {
+            redb_rates.take(|| redb.rate(runtime, WRITERS, redb_count));
+        }
     }
     let (p50, rate, w) = (median(&p50s), median(&rates), median(&syncs));
     let sizes = format!(
@@ -193,18 +253,22 @@ fn many(
     );
     let met = p50 <= 3.0 * w && (w > 150.0 || rate >= 150_000.0);
     let mut rows = vec![Row::new(&MANY, p50, sizes).beside(SYNC, w).judged(setup.verdict(met))];
-    rows.push(match &cluster {
-        Ok(cluster) => {
-            let theirs = median(&postgres_rates);
+    rows.push(match (&cluster, &postgres_rates.failed) {
+        (Ok(cluster), None) => {
+            let theirs = median(&postgres_rates.taken);
             let sizes = format!(
                 "{WRITERS} writers; {WRITERS} clients over a socket with {postgres_count} rows each a round, fsync on; {rounds} rounds in turn"
             );
             let met = setup.verdict(rate / theirs >= 1.5);
             Row::new(&POSTGRES, rate, sizes).beside(&cluster.version(), theirs).judged(met)
         }
-        Err(why) => Row::absent(&POSTGRES, &why.to_string()),
+        (_, failed) => Row::absent(&POSTGRES, failed.as_deref().unwrap_or_default()),
     });
-    let theirs = median(&redb_rates);
+    if let Some(why) = &redb_rates.failed {
+        rows.push(Row::absent(&REDB, why));
+        return Ok(rows);
+    }
+    let theirs = median(&redb_rates.taken);
     let sizes = format!(
         "{WRITERS} writers; {WRITERS} tasks behind one gathering writer, 200-byte rows, {redb_count} each a round; {rounds} rounds in turn"
     );

@@ -10,6 +10,15 @@ use std::time::{Duration, Instant};
 /// Why a figure could not be taken.
 pub type Why = Box<dyn std::error::Error + Send + Sync>;
 
+/// The value, or an end with why there is none: a bench that measured nothing must not look like one that did.
+pub fn or_end<T>(made: Result<T, Why>) -> T {
+    made.unwrap_or_else(|why| {
+        // A closed standard error leaves only the exit code.
+        drop(writeln!(std::io::stderr(), "bench: {why}"));
+        std::process::exit(1)
+    })
+}
+
 /// A measured number, or why there is none.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]

@@ -1,7 +1,7 @@
 //! The commit's peers: one write and sync, redb behind a gathering writer, PostgreSQL on a socket.
 
 use crate::figure::Why;
-use crate::process::{Process, until};
+use crate::process::{Process, last_line, until};
 use crate::rounds::median;
 use redb::{Database, Durability, TableDefinition};
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::{Client, NoTls};
@@ -98,10 +98,10 @@ impl Gathered {
     /// Rows per second of so many tasks with `count` rows each, every row waited for.
     ///
     /// # Errors
-    /// When redb has failed.
+    /// When redb has failed, or takes too long.
     pub fn rate(&self, runtime: &Runtime, writers: usize, count: usize) -> Result<f64, Why> {
         let started = Instant::now();
-        runtime.block_on(async {
+        let inserted = async {
             let tasks: Vec<_> = (0..writers)
                 .map(|_| {
                     let sender = self.sender.clone();
@@ -119,7 +119,9 @@ impl Gathered {
                 task.await??;
             }
             Ok::<_, Why>(())
-        })?;
+        };
+        let late = |_| format!("redb took more than {} s for one round", ROUND.as_secs());
+        runtime.block_on(async { tokio::time::timeout(ROUND, inserted).await }).map_err(late)??;
         Ok((writers * count) as f64 / started.elapsed().as_secs_f64())
     }
 }
@@ -138,6 +140,13 @@ fn insert(database: &Database, next: &mut u64, count: usize) -> Result<(), Why> 
     transaction.commit()?;
     Ok(())
 }
+
+/// LIMIT: how long a cluster may take to be made: 2 s where nothing else runs.
+const INITDB: Duration = Duration::from_secs(90);
+/// LIMIT: how long it may take until all clients are connected.
+const CONNECT: Duration = Duration::from_secs(60);
+/// LIMIT: how long one round of commits may take, of any peer: a second where nothing else runs.
+const ROUND: Duration = Duration::from_secs(60);
 
 /// A PostgreSQL cluster of our own: fsync on, on a socket, ended with its holder.
 pub struct Cluster {
@@ -195,13 +204,14 @@ impl Cluster {
             chown(&data, Some(user), Some(group))?;
             chown(&socket, Some(user), Some(group))?;
         }
-        let made = as_postgres(&programs.join("initdb"))?
-            .args(["--auth=trust", "--username=postgres", "--no-sync", "--encoding=UTF8", "--locale=C", "-D"])
-            .arg(&data)
-            .output()?;
-        if !made.status.success() {
-            let why = String::from_utf8_lossy(&made.stderr);
-            return Err(format!("initdb: {}", why.lines().last().unwrap_or_default()).into());
+        let log = folder.join("initdb.log");
+        let mut initdb = as_postgres(&programs.join("initdb"))?;
+        initdb.args(["--auth=trust", "--username=postgres", "--no-sync", "--encoding=UTF8", "--locale=C", "-D"]);
+        let made = Process::start(initdb.arg(&data), &log)?.wait(INITDB);
+        match made {
+            Ok(status) if status.success() => {}
+            Ok(_) => return Err(format!("initdb: {}", last_line(&log)).into()),
+            Err(why) => return Err(format!("initdb: {why}: {}", last_line(&log)).into()),
         }
         let mut command = as_postgres(&programs.join("postgres"))?;
         command.arg("-D").arg(&data).arg("-k").arg(&socket);
@@ -211,19 +221,23 @@ impl Cluster {
         {
             command.args(["-c", setting]);
         }
-        let mut process = Process::start(&mut command, &folder.join("postgres.log"))?;
-        until(&mut process, &socket.join(".s.PGSQL.5432"))?;
-        let clients = runtime.block_on(connect(&socket, clients))?;
+        let log = folder.join("postgres.log");
+        let mut process = Process::start(&mut command, &log)?;
+        let told = |why: Why| format!("PostgreSQL: {why}: {}", last_line(&log));
+        until(&mut process, &socket.join(".s.PGSQL.5432")).map_err(told)?;
+        let connected = runtime.block_on(async { tokio::time::timeout(CONNECT, connect(&socket, clients)).await });
+        let late = |_| Why::from(format!("{clients} clients were not connected within {} s", CONNECT.as_secs()));
+        let clients = connected.map_err(late).and_then(|connected| connected).map_err(told)?;
         Ok(Self { process, folder: socket, programs, clients })
     }
 
     /// Rows per second, every client `count` rows, each a transaction of its own.
     ///
     /// # Errors
-    /// When PostgreSQL refuses.
+    /// When PostgreSQL refuses, or takes too long.
     pub fn rate(&self, runtime: &Runtime, count: usize) -> Result<f64, Why> {
         let started = Instant::now();
-        runtime.block_on(async {
+        let inserted = async {
             let tasks: Vec<_> = self
                 .clients
                 .iter()
@@ -242,7 +256,9 @@ impl Cluster {
                 task.await??;
             }
             Ok::<_, Why>(())
-        })?;
+        };
+        let late = |_| format!("PostgreSQL took more than {} s for one round", ROUND.as_secs());
+        runtime.block_on(async { tokio::time::timeout(ROUND, inserted).await }).map_err(late)??;
         Ok((self.clients.len() * count) as f64 / started.elapsed().as_secs_f64())
     }
 
@@ -265,7 +281,7 @@ async fn connect(socket: &Path, count: usize) -> Result<Vec<Arc<Client>>, Why> {
         let (client, connection) = match tokio_postgres::connect(&config, NoTls).await {
             Ok(connected) => connected,
             // The socket is there a moment before the server is.
-            Err(_) if started.elapsed().as_secs() < 20 => {
+            Err(_) if started.elapsed() < CONNECT / 2 => {
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                 continue;
             }
@@ -287,7 +303,7 @@ impl Drop for Cluster {
         // An immediate stop: nothing in it is needed. Its children end with it.
         let id = self.process.id().to_string();
         drop(Command::new("kill").args(["-QUIT", &id]).status());
-        self.process.wait().map(|_| ()).unwrap_or_default();
+        self.process.wait(Duration::from_secs(10)).map(|_| ()).unwrap_or_default();
         std::fs::remove_dir_all(&self.folder).unwrap_or_default();
     }
 }

@@ -48,12 +48,21 @@ impl Process {
         Ok(())
     }
 
-    /// Waits for its end by itself.
+    /// Waits for its end by itself, so long.
     ///
     /// # Errors
-    /// When the system refuses.
-    pub fn wait(&mut self) -> Result<std::process::ExitStatus, Why> {
-        Ok(self.0.wait()?)
+    /// When the system refuses, or it goes on.
+    pub fn wait(&mut self, most: Duration) -> Result<std::process::ExitStatus, Why> {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(status);
+            }
+            if started.elapsed() > most {
+                return Err(format!("it did not end within {} s", most.as_secs()).into());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
@@ -62,6 +71,14 @@ impl Drop for Process {
         // It may have ended by itself.
         self.kill().unwrap_or_default();
     }
+}
+
+/// The last line of a log that says something.
+#[must_use]
+pub fn last_line(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("its log is empty").to_owned()
 }
 
 /// Waits for a file that a process makes.

@@ -25,6 +25,11 @@ use tessera_wire::{Hello, Inbox, Outbox};
 
 /// Start after a kill.
 pub const RESTART: Family = Family { specs: &[RESTARTED], take: restart };
+/// LIMIT: how long filling the directory may take: two minutes where nothing else runs.
+const FILL: Duration = Duration::from_secs(20 * 60);
+/// LIMIT: how long a clean stop may take.
+const END: Duration = Duration::from_secs(60);
+
 /// Memory at rest.
 pub const IDLE: Family = Family { specs: &[RESIDENT], take: idle };
 
@@ -73,7 +78,7 @@ fn restart(setup: &Setup) -> Result<Vec<Row>, Why> {
     fill.arg("fill").arg("--data").arg(&data).arg("--root-key").arg(&key).arg("--keys").arg(&kept);
     fill.args(["--bytes", &bytes.to_string(), "--sessions", &sessions.to_string()]);
     fill.args(["--tail-frames", &frames.to_string()]);
-    Process::start(&mut fill, &folder.join("fill.log"))?.wait()?;
+    Process::start(&mut fill, &folder.join("fill.log"))?.wait(FILL)?;
     let text = std::fs::read(&kept).map_err(|_| {
         let log = std::fs::read_to_string(folder.join("fill.log")).unwrap_or_default();
         format!("the directory was not filled: {}", log.lines().last().unwrap_or_default())
@@ -142,7 +147,7 @@ fn first_answer(
 /// A clean stop.
 fn stop(node: &mut Node) -> Result<(), Why> {
     drop(Program::new("kill").args(["-TERM", &node.process.id().to_string()]).status());
-    node.process.wait().map(|_| ())
+    node.process.wait(END).map(|_| ())
 }
 
 /// Fills a directory and dies: the part that runs in a process of its own.
