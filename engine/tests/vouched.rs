@@ -106,7 +106,7 @@ async fn what_a_vouched_session_makes_is_bounded_too() {
     }
     assert!(order(make(&["orders.*", "tessera.admin.keys"])).await.is_ok());
     let refused = order(support::grant(amy, "tessera.admin")).await.err();
-    assert_eq!(refused, Some(Refusal::Unauthorized.into()));
+    assert_eq!(refused, Some(Refusal::BeyondCreator.into()));
     // It may open sessions for those below it, and they are bounded as it is.
     assert_eq!(house.open(&own, amy).await.err(), Some(Refusal::BeyondCreator.into()));
     let bob = house.person(&tenant, "bob@example.org", "correct horse").await;
