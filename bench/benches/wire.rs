@@ -26,7 +26,8 @@ fn wire(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("wire");
     for (name, caller) in [("node", &mut ours), ("bare quinn echo", &mut bare)] {
         group.throughput(Throughput::Elements(1));
-        group.bench_function(format!("{name}, 1 in flight"), |b| b.iter(|| or_end(caller.once(&frame)).len()));
+        group
+            .bench_function(format!("{name}, 1 in flight"), |b| b.iter(|| or_end(caller.once(&frame)).len()));
         group.throughput(Throughput::Elements(10_000));
         group.bench_function(format!("{name}, 256 in flight"), |b| {
             b.iter(|| or_end(caller.pipelined(&frame, 256, 10_000)));

@@ -77,11 +77,7 @@ impl OnDisk {
         Self::with(folder, tenants, (EngineConfig::default(), true))
     }
 
-    fn with(
-        folder: &Path,
-        tenants: usize,
-        (config, checkpoints): (EngineConfig, bool),
-    ) -> Result<Self, Why> {
+    fn with(folder: &Path, tenants: usize, (config, checkpoints): (EngineConfig, bool)) -> Result<Self, Why> {
         let key = write_root_key(&folder.join("root.key"))?;
         let data = folder.join("data");
         std::fs::create_dir_all(&data)?;

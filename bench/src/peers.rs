@@ -206,7 +206,14 @@ impl Cluster {
         }
         let log = folder.join("initdb.log");
         let mut initdb = as_postgres(&programs.join("initdb"))?;
-        initdb.args(["--auth=trust", "--username=postgres", "--no-sync", "--encoding=UTF8", "--locale=C", "-D"]);
+        initdb.args([
+            "--auth=trust",
+            "--username=postgres",
+            "--no-sync",
+            "--encoding=UTF8",
+            "--locale=C",
+            "-D",
+        ]);
         let made = Process::start(initdb.arg(&data), &log)?.wait(INITDB);
         match made {
             Ok(status) if status.success() => {}
@@ -225,8 +232,10 @@ impl Cluster {
         let mut process = Process::start(&mut command, &log)?;
         let told = |why: Why| format!("PostgreSQL: {why}: {}", last_line(&log));
         until(&mut process, &socket.join(".s.PGSQL.5432")).map_err(told)?;
-        let connected = runtime.block_on(async { tokio::time::timeout(CONNECT, connect(&socket, clients)).await });
-        let late = |_| Why::from(format!("{clients} clients were not connected within {} s", CONNECT.as_secs()));
+        let connected =
+            runtime.block_on(async { tokio::time::timeout(CONNECT, connect(&socket, clients)).await });
+        let late =
+            |_| Why::from(format!("{clients} clients were not connected within {} s", CONNECT.as_secs()));
         let clients = connected.map_err(late).and_then(|connected| connected).map_err(told)?;
         Ok(Self { process, folder: socket, programs, clients })
     }

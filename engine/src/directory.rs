@@ -184,7 +184,8 @@ impl Entry {
         told.dedup();
         let quarantined = self.strikes.lock().values().filter(|count| **count >= STRIKES_MAX).count();
         if quarantined > 0 {
-            let commands = if quarantined == 1 { "1 command is" } else { &format!("{quarantined} commands are") };
+            let commands =
+                if quarantined == 1 { "1 command is" } else { &format!("{quarantined} commands are") };
             told.push(format!("{commands} quarantined until the node restarts"));
         }
         (!told.is_empty()).then(|| Trouble { failed, what: told.join("; ") })

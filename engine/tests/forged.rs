@@ -69,7 +69,8 @@ async fn forgeries_wake_nobody() {
         let tenant = house.tenant(&operator, &format!("t{nth}")).await;
         let amy = house.person(&tenant, "amy@example.org", "correct horse").await;
         house.set(&tenant, |settings| settings.refresh = u32::from(RefreshMode::Rotating.number())).await;
-        let real = house.open(&tenant.admin, amy).await.expect("opened").made.refresh.expect("a refresh handle");
+        let real =
+            house.open(&tenant.admin, amy).await.expect("opened").made.refresh.expect("a refresh handle");
         sleepers.push((tenant.id, real));
     }
     let awake = house.tenant(&operator, "awake").await;

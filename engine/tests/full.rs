@@ -22,7 +22,8 @@ async fn each_is_told_what_is_true_for_it() {
     let mut spy = Spy::plain(Arc::new(Memory::new(1 << 20)));
     let (of_room, of_commit) = (Arc::clone(&room), Arc::clone(&fails));
     spy.room = Box::new(move |room| of_room.lock().unwrap_or(room));
-    spy.before_commit = Box::new(move |_| of_commit.swap(false, Ordering::SeqCst).then_some(StorageError::StorageFull));
+    spy.before_commit =
+        Box::new(move |_| of_commit.swap(false, Ordering::SeqCst).then_some(StorageError::StorageFull));
     let house = House::configured(Arc::new(spy), START_MS, EngineConfig::default()).await;
     let operator = house.operator().await;
     let tenant = house.tenant(&operator, "acme").await;

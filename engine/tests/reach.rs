@@ -330,8 +330,7 @@ async fn f_34_whose_address_counts() {
                 make(&house, &tenant.admin, amy, (&["orders.read"], networks)).await.expect("made");
             let (free, _) = make(&house, &tenant.admin, subject, (covers, &[])).await.expect("made");
             for peer in [Some("10.1.2.3"), Some("11.0.0.1"), None] {
-                let hello =
-                    |key: &Handle| house.engine.hello_from(&key.to_bytes(), None, peer.map(address));
+                let hello = |key: &Handle| house.engine.hello_from(&key.to_bytes(), None, peer.map(address));
                 let bound = !networks.is_empty();
                 let mut callers = vec![(hello(&free).expect("bound nowhere"), &other, false)];
                 callers.push((hello(&free).expect("bound nowhere"), &caller, false));

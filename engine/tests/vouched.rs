@@ -85,22 +85,28 @@ async fn a_vouched_session_never_outgrows_its_opener() {
 async fn what_a_vouched_session_makes_is_bounded_too() {
     let house = House::new().await;
     let (tenant, service, amy) = scene(&house).await;
-    house.role(&tenant, "keys", &["tessera.sessions.open", "tessera.admin.keys", "tessera.admin.grants"]).await;
+    house
+        .role(&tenant, "keys", &["tessera.sessions.open", "tessera.admin.keys", "tessera.admin.grants"])
+        .await;
     house.grant(&tenant, service.subject, "keys").await;
     let patterns = |texts: &[&str]| texts.iter().map(|text| Pattern::new(text).expect("one")).collect();
     let expires = house.engine.now().plus_seconds(86_400).to_deadline();
-    let made = house.submit(&tenant.admin, key(amy, patterns(&["tessera.*"]), expires, Private::default())).await;
+    let made =
+        house.submit(&tenant.admin, key(amy, patterns(&["tessera.*"]), expires, Private::default())).await;
     let old = made.made.session.expect("an id");
     let vouched = opened(&house, &service, amy).await;
     house.grant(&tenant, amy, "tessera.admin").await;
     let own = house.bind(&vouched).await;
-    let rotation = Rotation { key: old, expires: Deadline::NONE, patterns: vec![], networks: vec![], overlap_s: 0 };
+    let rotation =
+        Rotation { key: old, expires: Deadline::NONE, patterns: vec![], networks: vec![], overlap_s: 0 };
     let rotated = house.engine.rotate_key(&own, house.engine.command_id(), rotation).await;
     let told = rotated.err();
     assert_eq!(told, Some(Refusal::BeyondCreator.into()), "a key that covers more was taken over");
     let make = |texts: &[&str]| key(amy, patterns(texts), expires, Private::default());
     let order = |command| house.engine.submit(&own, house.engine.command_id(), command);
-    for beyond in [&[][..], &["*"], &["tessera.*"], &["tessera.admin.roles"], &["orders.*", "tessera.admin.*"]] {
+    for beyond in
+        [&[][..], &["*"], &["tessera.*"], &["tessera.admin.roles"], &["orders.*", "tessera.admin.*"]]
+    {
         let refused = order(make(beyond)).await.err();
         assert_eq!(refused, Some(Refusal::BeyondCreator.into()), "{beyond:?}");
     }

@@ -88,7 +88,8 @@ impl Node {
     /// line for people and as JSON, and over HTTP.
     async fn tells_what_is_the_matter(&self, folder: &Path, (operator, key): (&Client, &str)) {
         let read = |called| Request::ReadTenant { tenant: None, name: Some(name(called)) };
-        let row = async |called| operator.list::<TenantRow>(&read(called)).await.expect("read").rows.remove(0);
+        let row =
+            async |called| operator.list::<TenantRow>(&read(called)).await.expect("read").rows.remove(0);
         let (sick, well) = (row("sick").await, row("well").await);
         assert_eq!((sick.failed, well.failed, &well.trouble), (true, false, &None));
         let why = sick.trouble.expect("a reason");
@@ -106,9 +107,13 @@ impl Node {
         assert!(text.contains("failed") && text.contains(&why) && !text.contains("active"), "{text}");
         assert!(!shown("well", false).contains("failed"));
         let json: serde_json::Value = serde_json::from_str(&shown("sick", true)).expect("JSON");
-        assert_eq!((&json["tenant"]["failed"], &json["tenant"]["trouble"]), (&true.into(), &why.as_str().into()));
+        assert_eq!(
+            (&json["tenant"]["failed"], &json["tenant"]["trouble"]),
+            (&true.into(), &why.as_str().into())
+        );
         let asked = |called: &str| {
-            let head = format!("GET /v1/tenants/{called} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
+            let head =
+                format!("GET /v1/tenants/{called} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
             self.ask(self.http, &format!("{head}authorization: Bearer {key}\r\n\r\n"))
         };
         let answer = asked("sick");

@@ -60,11 +60,7 @@ pub(super) fn first_events(tenant: TenantId, now: UnixMillis) -> Vec<Event> {
     }
     let roles = [
         (1, ADMIN_ROLE, patterns(&["tessera.*"])),
-        (
-            2,
-            SERVICE_ROLE,
-            patterns(&["tessera.check", "tessera.read", "tessera.sessions.open", ADDRESS]),
-        ),
+        (2, SERVICE_ROLE, patterns(&["tessera.check", "tessera.read", "tessera.sessions.open", ADDRESS])),
     ];
     for (id, name, patterns) in roles {
         if let Ok(name) = Name::new(name) {

@@ -211,7 +211,8 @@ impl State {
         if let Some(word) = creator.restriction.lets_through() {
             let held = |id: u32| word >> id & 1 == 1;
             let covers = |name: &str| patterns.iter().any(|pattern| pattern.covers(name));
-            if patterns.is_empty() || !(1..).zip(super::BUILT_IN).all(|(id, name)| held(id) || !covers(name)) {
+            if patterns.is_empty() || !(1..).zip(super::BUILT_IN).all(|(id, name)| held(id) || !covers(name))
+            {
                 return false;
             }
         } else if creator.restriction.0 != 0 {

@@ -17,7 +17,9 @@ use crate::error::StorageError;
 use backend::Backend;
 use parking_lot::{Mutex, RwLock};
 use redb::{Database, Durability, WriteTransaction};
-use schema::{ASIDE, ASIDE_FRAME, BUCKET, DIRECTORY, META, META_KEY, Meta, Of, ROW, SEGMENT, SHARE, TABLES, Table};
+use schema::{
+    ASIDE, ASIDE_FRAME, BUCKET, DIRECTORY, META, META_KEY, Meta, Of, ROW, SEGMENT, SHARE, TABLES, Table,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tessera_model::{Revision, RowKind, TenantId};

@@ -3,8 +3,8 @@
 
 use super::Checkpoint;
 use super::read;
-use super::share;
 use super::schema::{self, AsideRow, BUCKET, DirectoryRow, Life, META_KEY, Meta, Of, SEAL_BYTES, TABLES};
+use super::share;
 use crate::error::{Damage, StorageError};
 use crate::record::RecordError;
 use crate::store::BucketKind;

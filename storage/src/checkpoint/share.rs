@@ -5,9 +5,9 @@
 //! put changes it adds and takes away: nothing is read again. Where a row is looked for and not found, its
 //! share is counted anew; when a tenant is loaded, its shares are.
 
+use super::Pending;
 use super::read::{damage, row_named, scan};
 use super::schema::{self, Of, ROW, ROW_KEY_HEAD, SEAL_BYTES, SHARE, Table};
-use super::Pending;
 use crate::error::{Damage, StorageError};
 use crate::record::{RecordError, field::record};
 use redb::ReadTransaction;
