@@ -202,16 +202,8 @@ impl Running {
                 Err(error) => {
                     // Certainly not applied: the state is thrown away, the callers are told. Of any
                     // other error nobody knows; their replies are dropped.
-                    let told = |narrow: bool| match error {
-                        // Alone it would have gone into the reserve: the next batch does.
-                        StorageError::StorageFull if narrow && !narrows => Some(Refusal::Busy),
-                        StorageError::StorageFull if narrow => Some(Refusal::ReserveFull),
-                        StorageError::StorageFull => Some(Refusal::StorageFull),
-                        StorageError::Busy => Some(Refusal::Busy),
-                        _ => None,
-                    };
                     for (reply, narrow, _) in answered {
-                        if let Some(refusal) = told(narrow) {
+                        if let Some(refusal) = refused_by(&error, narrow, narrows) {
                             drop(reply.send(Err(refusal)));
                         }
                     }
@@ -445,6 +437,20 @@ impl Running {
         let buckets = names.iter().map(|name| self.state.bucket(*name)).collect();
         Handed { head: self.head, buckets, names, left }
     }
+}
+
+/// What a command of a batch is told that the store did not take, where it is certain that nothing of it happened:
+/// whether the command narrows, and whether all of the batch did.
+const fn refused_by(error: &StorageError, narrow: bool, all_narrow: bool) -> Option<Refusal> {
+    if matches!(error, StorageError::StorageFull) {
+        return Some(match (narrow, all_narrow) {
+            (false, _) => Refusal::StorageFull,
+            (true, true) => Refusal::ReserveFull,
+            // Alone it would have gone into the reserve: the next batch does.
+            (true, false) => Refusal::Busy,
+        });
+    }
+    if matches!(error, StorageError::Busy) { Some(Refusal::Busy) } else { None }
 }
 
 /// With a full disk or tail only commands that narrow are decided; the others are told at once.

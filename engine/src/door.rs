@@ -36,7 +36,7 @@ impl Engine {
         if !bound.entry.is_active() {
             return Err(Reason::TenantClosed);
         }
-        self.from_there(bound, handle, |from| reading.introspect(&self.house.tagger, handle, from))
+        self.looking_there(bound, handle, |from| reading.introspect(&self.house.tagger, handle, from))
     }
 
     /// As [`Engine::introspect`], wherever the handle is used from: for what is ordered about it.
@@ -56,7 +56,7 @@ impl Engine {
     }
 
     /// Looks at a handle of which nobody says where it is used: where that matters as [`Engine::check`] does.
-    fn from_there<T>(
+    fn looking_there<T>(
         &self,
         bound: &Bound,
         handle: &HandleBytes,
@@ -90,7 +90,7 @@ impl Engine {
             return Err(Reason::TenantClosed);
         }
         let tagger = &self.house.tagger;
-        self.from_there(bound, handle, |from| reading.list_permissions(tagger, (handle, from), workspace))
+        self.looking_there(bound, handle, |from| reading.list_permissions(tagger, (handle, from), workspace))
     }
 
     /// The identifiers of a subject, from its cold rows. It may wait for the disk.

@@ -156,7 +156,7 @@ impl Checkpoint {
 }
 
 /// Takes a key and its value; false ends the scan.
-type Sink<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool, StorageError>;
+pub(crate) type Sink<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool, StorageError>;
 
 /// Gives every entry whose key begins with `prefix` to `sink`, in order, until it says that it has
 /// enough.

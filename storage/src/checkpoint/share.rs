@@ -6,7 +6,7 @@
 //! share is counted anew; when a tenant is loaded, its shares are.
 
 use super::Pending;
-use super::read::{damage, row_named, scan};
+use super::read::{Sink, damage, row_named, scan};
 use super::schema::{self, Of, ROW, ROW_KEY_HEAD, SEAL_BYTES, SHARE, Table};
 use crate::error::{Damage, StorageError};
 use crate::record::{RecordError, field::record};
@@ -82,6 +82,10 @@ fn stored(transaction: &ReadTransaction, table: Table) -> Result<impl Fn(&[u8]) 
 }
 
 type Stored = Result<Option<Vec<u8>>, StorageError>;
+/// A share's value until now, and its new sum; none when the value does not read.
+type Changed = (Option<Vec<u8>>, Option<Sum>);
+/// Rows as they stand: keys and values.
+type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Adds to a put what its rows change: the sums of their shares, and that of the tenant.
 pub(crate) fn add(
@@ -98,7 +102,7 @@ pub(crate) fn add(
         return Ok(());
     }
     let (row, share) = (stored(transaction, ROW)?, stored(transaction, SHARE)?);
-    let mut changed: BTreeMap<Vec<u8>, (Option<Vec<u8>>, Option<Sum>)> = BTreeMap::new();
+    let mut changed: BTreeMap<Vec<u8>, Changed> = BTreeMap::new();
     for (key, new) in rows {
         let at = share_of(key);
         if !changed.contains_key(&at) {
@@ -155,7 +159,7 @@ pub(crate) fn rows(
     transaction: &ReadTransaction,
     (tenant, salt): (TenantId, &Salt),
     prefix: &[u8],
-) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StorageError> {
+) -> Result<Rows, StorageError> {
     let from = share_of(prefix);
     let mut sums: BTreeMap<Vec<u8>, Sum> = BTreeMap::new();
     let within = |key: &[u8]| key.starts_with(&from) || share_of(key) == from;
@@ -210,7 +214,7 @@ fn range(
     transaction: &ReadTransaction,
     table: Table,
     from: &[u8],
-    sink: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool, StorageError>,
+    sink: Sink<'_>,
 ) -> Result<(), StorageError> {
     let table = transaction.open_table(table).map_err(StorageError::checkpoint("opening a table"))?;
     for entry in table.range::<&[u8]>(from..).map_err(StorageError::checkpoint("reading"))? {
