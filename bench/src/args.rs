@@ -50,6 +50,19 @@ pub enum Part {
         #[arg(long)]
         certificate: PathBuf,
     },
+    /// A bare axum server over TLS that answers every request with this JSON.
+    #[command(hide = true)]
+    Bare {
+        /// Where to listen.
+        #[arg(long)]
+        listen: SocketAddr,
+        /// The content of each answer.
+        #[arg(long)]
+        reply: String,
+        /// Where to write the certificate.
+        #[arg(long)]
+        certificate: PathBuf,
+    },
     /// Fills a data directory and dies as by kill -9, its journal's tail at its bound.
     #[command(hide = true)]
     Fill {

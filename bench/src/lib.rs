@@ -4,14 +4,17 @@
 //! instruction count use the same worlds. Nothing here is shipped and nobody imports it.
 
 pub mod args;
+pub mod bare;
 pub mod caller;
 pub mod checks;
 pub mod commit;
 pub mod echo;
 pub mod figure;
 pub mod house;
+pub mod http;
 pub mod instructions;
 pub mod large;
+pub mod lines;
 pub mod memory;
 pub mod peers;
 pub mod prepared;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use tessera_bench::args::{Args, Part};
 use tessera_bench::figure::{self, Family, Progress, Row, Setup, Why};
-use tessera_bench::{checks, commit, echo, instructions, large, restart, wire};
+use tessera_bench::{bare, checks, commit, echo, http, instructions, large, restart, wire};
 
 /// The node's own allocator: it decides whether the large worlds lie in huge pages.
 #[global_allocator]
@@ -16,6 +16,7 @@ const FAMILIES: &[&Family] = &[
     &checks::HOT,
     &large::LARGE,
     &wire::WIRE,
+    &http::HTTP,
     &commit::COMMIT,
     &restart::RESTART,
     &restart::IDLE,
@@ -70,6 +71,7 @@ fn run(args: &Args) -> Result<(), Why> {
 fn run_part(part: &Part) -> Result<(), Why> {
     match part {
         Part::Echo { listen, reply, certificate } => echo::serve(*listen, *reply, certificate),
+        Part::Bare { listen, reply, certificate } => bare::serve(*listen, reply, certificate),
         Part::Fill { data, root_key, bytes, sessions, tail_frames, keys } => {
             restart::fill((data, root_key, keys), (*bytes, *sessions, *tail_frames))
         }

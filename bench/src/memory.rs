@@ -1,4 +1,4 @@
-//! Memory of a process as the kernel counts it.
+//! Memory and processor time of a process as the kernel counts them.
 
 use std::fs;
 use std::path::Path;
@@ -27,4 +27,14 @@ pub fn resident(process: u32) -> Option<f64> {
 #[must_use]
 pub fn own_huge() -> f64 {
     field(Path::new("/proc/self/smaps_rollup"), "AnonHugePages").unwrap_or(f64::NAN)
+}
+
+/// Seconds of processor time that a process has taken, the kernel's share included.
+#[must_use]
+pub fn processor_seconds(process: u32) -> Option<f64> {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The second field is the program's name in brackets, which may hold blanks.
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let (user, system): (f64, f64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    Some((user + system) / rustix::param::clock_ticks_per_second() as f64)
 }

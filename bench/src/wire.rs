@@ -108,7 +108,15 @@ impl Prepared {
     /// # Errors
     /// When it does not start or refuses.
     pub async fn new(program: &Path, folder: &Path) -> Result<Self, Why> {
-        let mut node = Node::start(program, folder, &[])?;
+        Self::with(program, folder, &[]).await
+    }
+
+    /// The same, of a node with these further settings.
+    ///
+    /// # Errors
+    /// As [`Prepared::new`].
+    pub async fn with(program: &Path, folder: &Path, settings: &[(&str, &str)]) -> Result<Self, Why> {
+        let mut node = Node::start(program, folder, settings)?;
         let operator = claim(&mut node).await?;
         let key = tenant(&operator, "bench").await?;
         let admin = node.client(Some(key.clone())).await?;
@@ -165,7 +173,10 @@ impl Prepared {
 }
 
 /// The program whose hidden parts are started: this one, or the one above a criterion bench.
-fn own_program() -> Result<PathBuf, Why> {
+///
+/// # Errors
+/// When the system does not tell where it is.
+pub fn own_program() -> Result<PathBuf, Why> {
     let own = std::env::current_exe()?;
     if own.file_name().is_some_and(|name| name == "tessera-bench") {
         return Ok(own);
