@@ -74,6 +74,7 @@ pub struct Entry {
     damage: Mutex<BTreeSet<String>>,
     /// Why it has failed.
     failure: Mutex<Option<String>>,
+    stirs: tokio::sync::Notify,
 }
 
 /// What is the matter with a tenant on this node.
@@ -99,6 +100,7 @@ impl Entry {
             strikes: Mutex::new(BTreeMap::new()),
             damage: Mutex::default(),
             failure: Mutex::default(),
+            stirs: tokio::sync::Notify::new(),
         }
     }
 
@@ -132,6 +134,12 @@ impl Entry {
 
     pub(crate) fn set_standing(&self, standing: Standing) {
         self.standing.store(standing.number(), Ordering::Release);
+        self.stirs.notify_waiters();
+    }
+
+    /// Ends when the tenant's standing changes after this call, whenever it is awaited.
+    pub fn stirred(&self) -> impl Future<Output = ()> + Send + '_ {
+        self.stirs.notified()
     }
 
     /// Moves from one standing to another; false when it stood elsewhere.

@@ -121,6 +121,7 @@ impl Engine {
             slept: AtomicU64::new(0),
             slept_for_memory: AtomicU64::new(0),
             doubted: Mutex::default(),
+            strangers: crate::front::Strangers::default(),
         });
         if house.store.head(TenantId::SYSTEM)?.is_none() {
             found(&house).await?;

@@ -2,6 +2,7 @@
 
 use crate::bound::HelloRefusal;
 use crate::directory::{Directory, Entry, Standing};
+use crate::front::Strangers;
 use crate::seam::{Clock, Entropy};
 use crate::supervisor::SupervisorMessage;
 use crate::view::{Reading, View};
@@ -87,6 +88,8 @@ pub(crate) struct House {
     pub(crate) slept_for_memory: AtomicU64,
     /// Tenants that are still to be looked at for times that are to come, where the wall clock is trusted.
     pub(crate) doubted: Mutex<VecDeque<TenantId>>,
+    /// What strangers have done lately.
+    pub(crate) strangers: Strangers,
 }
 
 /// LIMIT: how far the journal may be ahead of the clock before writes wait for an operator: one hour.

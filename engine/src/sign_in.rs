@@ -4,7 +4,7 @@ use crate::admit::Done;
 use crate::bound::Bound;
 use crate::directory::Entry;
 use crate::engine::Engine;
-use crate::guess::{Budget, Source};
+use crate::guess::Budget;
 use crate::house::House;
 use crate::state::{ADDRESS, FOR_EVER, own_key};
 use crate::submit::{self, SubmitError};
@@ -18,7 +18,7 @@ use tessera_crypto::{Job, Outcome, Parameters, Verdict};
 use tessera_model::limits::PASSWORD_BYTES_MAX;
 use tessera_model::record::{AttributeValue, SubjectStatus};
 use tessera_model::{
-    Caller, Command, CommandId, Identifier, Name, Private, PublicId, Refusal, Row, RowKind, Settings,
+    Caller, Command, CommandId, Identifier, Name, Private, PublicId, Refusal, Row, RowKind, Settings, Source,
     SubjectIndex, TenantId, UnixMillis,
 };
 use tokio::sync::oneshot;
@@ -89,14 +89,26 @@ impl Engine {
         if from.is_some() && !self.may(bound, ADDRESS) {
             return Err(Refusal::Unauthorized.into());
         }
-        let view = self.view_of(bound)?;
-        let key = self.identifier_hash(bound.entry.tenant, identifier)?;
-        let attempt = self.attempt(&view, key, from.or(bound.peer))?;
+        self.prove_and_open((&bound.entry, bound.caller), id, (identifier, password), from.or(bound.peer))
+            .await
+    }
+
+    /// Verifies a password and opens a session for its subject, in the name of this caller.
+    pub(crate) async fn prove_and_open(
+        &self,
+        (entry, caller): (&Arc<Entry>, Caller),
+        id: CommandId,
+        (identifier, password): (&Identifier, Private),
+        from: Option<IpAddr>,
+    ) -> Result<Done, SubmitError> {
+        let view = self.view_at(entry)?;
+        let key = self.identifier_hash(entry.tenant, identifier)?;
+        let attempt = self.attempt(&view, key, from)?;
         let root = view.root.full();
         let subject = root.identifiers.get(&key).copied();
-        let proven = match self.verify(bound, &view, subject, &password).await {
+        let proven = match self.verify(entry, &view, subject, &password).await {
             Ok(proven) => proven,
-            Err(error) => return Err(self.failed(bound, &view, &attempt, error).await),
+            Err(error) => return Err(self.failed(entry, &view, &attempt, error).await),
         };
         let command = Command::OpenSession {
             subject: proven.subject,
@@ -104,7 +116,7 @@ impl Engine {
             identifier: Some(key),
             acr: 1,
         };
-        let opened = self.submit(bound, id, command).await;
+        let opened = submit::submit(&self.house, entry, self.ordered(caller, id, command)).await;
         attempt.was_no_failure(&view, self.now());
         match opened {
             // What the proof was made from changed meanwhile: the same answer as a wrong password.
@@ -113,7 +125,7 @@ impl Engine {
             Err(SubmitError::Refused(Refusal::TooManyFailures)) => Err(self.wait(&view, &key)),
             Ok(done) => {
                 if proven.needs_rehash {
-                    self.rehash(&bound.entry, proven, password);
+                    self.rehash(entry, proven, password);
                 }
                 Ok(done)
             }
@@ -146,7 +158,13 @@ impl Engine {
     }
 
     /// A proof that failed: counted, durably, before anybody is told.
-    async fn failed(&self, bound: &Bound, view: &View, attempt: &Attempt, error: SubmitError) -> SubmitError {
+    async fn failed(
+        &self,
+        entry: &Arc<Entry>,
+        view: &View,
+        attempt: &Attempt,
+        error: SubmitError,
+    ) -> SubmitError {
         if error != SubmitError::Refused(Refusal::SignInFailed) {
             attempt.was_no_failure(view, self.now());
             return error;
@@ -154,7 +172,7 @@ impl Engine {
         self.house.failed_sign_ins.fetch_add(1, Ordering::Relaxed);
         let command = Command::CountFailure { key: attempt.key };
         let ordered = self.ordered(Caller::Node, self.command_id(), command);
-        match submit::submit(&self.house, &bound.entry, ordered).await {
+        match submit::submit(&self.house, entry, ordered).await {
             Ok(_) => error,
             Err(uncounted) => uncounted,
         }
@@ -181,9 +199,9 @@ impl Engine {
         let subject = root.subject_ids.get(&bound.subject).copied();
         let Some(index) = subject else { return Err(Refusal::SubjectUnknown.into()) };
         let attempt = self.attempt(&view, own_key(index), bound.peer)?;
-        let proven = match self.verify(bound, &view, subject, &old).await {
+        let proven = match self.verify(&bound.entry, &view, subject, &old).await {
             Ok(proven) => proven,
-            Err(error) => return Err(self.failed(bound, &view, &attempt, error).await),
+            Err(error) => return Err(self.failed(&bound.entry, &view, &attempt, error).await),
         };
         attempt.was_no_failure(&view, self.now());
         let password = self.hash(bound.entry.tenant, &root.settings, new).await?;
@@ -281,15 +299,19 @@ impl Engine {
     /// # Errors
     /// Why there is none: it wakes, or is damaged.
     pub fn view_of(&self, bound: &Bound) -> Result<Arc<View>, SubmitError> {
-        if let Some(view) = bound.entry.view().as_ref() {
+        self.view_at(&bound.entry)
+    }
+
+    pub(crate) fn view_at(&self, entry: &Entry) -> Result<Arc<View>, SubmitError> {
+        if let Some(view) = entry.view().as_ref() {
             return Ok(Arc::clone(view));
         }
-        Err(Refusal::from(self.house.unready(&bound.entry)).into())
+        Err(Refusal::from(self.house.unready(entry)).into())
     }
 
     async fn verify(
         &self,
-        bound: &Bound,
+        entry: &Entry,
         view: &View,
         subject: Option<SubjectIndex>,
         password: &Private,
@@ -303,15 +325,15 @@ impl Engine {
         // Nobody's row is looked for as well, and a hash is computed for nobody: the time does not tell.
         let index = record.map_or(SubjectIndex(0), |record| record.index);
         let key = Row::subject_key(index, &[]);
-        let row = self.house.store.row(bound.entry.tenant, RowKind::Password, &key);
-        let stored = row.map_err(|error| Refusal::from(House::unread(&bound.entry, &error)))?.value;
+        let row = self.house.store.row(entry.tenant, RowKind::Password, &key);
+        let stored = row.map_err(|error| Refusal::from(House::unread(entry, &error)))?.value;
         let stored = stored.and_then(|value| String::from_utf8(value.expose().to_vec()).ok());
         let job = Job::Verify {
             password: password.expose().to_vec().into(),
             stored,
             parameters: self.affordable(&root.settings),
         };
-        match (self.on_pool(bound.entry.tenant, job).await?, record) {
+        match (self.on_pool(entry.tenant, job).await?, record) {
             (Outcome::Verified { verdict: Verdict::Match, needs_rehash }, Some(record)) => {
                 Ok(Proven { subject: record.index, cut_off: record.cut_off, needs_rehash })
             }
@@ -370,11 +392,11 @@ impl Engine {
     }
 
     /// What a hash costs here: settings from before the node's cap was lowered go beyond it.
-    fn affordable(&self, settings: &Settings) -> Parameters {
+    pub(crate) fn affordable(&self, settings: &Settings) -> Parameters {
         parameters(settings).at_most(self.house.config.password_cost_max)
     }
 
-    async fn on_pool(&self, tenant: TenantId, job: Job) -> Result<Outcome, SubmitError> {
+    pub(crate) async fn on_pool(&self, tenant: TenantId, job: Job) -> Result<Outcome, SubmitError> {
         let (reply, outcome) = oneshot::channel();
         let told = Box::new(move |outcome| drop(reply.send(outcome)));
         self.house.pool.try_submit(tenant.0, job, told).map_err(|_| Refusal::Busy)?;

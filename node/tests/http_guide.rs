@@ -244,3 +244,34 @@ fn nginx_asks_for_each_request() {
     let mut proxy = proxy;
     drop(proxy.0.wait());
 }
+/// PROPERTY: a change that was made over QUIC is a change for whoever read the record over HTTP: its tag is another, and
+/// what was ordered on the old one is refused with nothing done.
+#[test]
+fn a_change_over_quic_is_seen_by_conditions() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_node, http) = develop(folder.path());
+    let tessera = env!("CARGO_BIN_EXE_tessera");
+    let told = bash(
+        folder.path(),
+        &format!(
+            "T=http://{http}; KEY=$(cat .tessera/demo-admin.key)
+             ask() {{ curl -sS -o told -w '%{{http_code}} ' -D head -H \"Authorization: Bearer $KEY\" \"$@\"; }}
+             tag() {{ sed -n 's/^etag: //Ip' head | tr -d '\\r'; }}
+             ask --json '{{\"name\":\"shared\",\"patterns\":[\"orders.read\"]}}' $T/v1/roles
+             ask $T/v1/roles/shared; OLD=$(tag)
+             ask -H \"If-None-Match: $OLD\" $T/v1/roles/shared
+             '{tessera}' role change shared orders.write --profile .tessera > /dev/null
+             ask -H \"If-None-Match: $OLD\" $T/v1/roles/shared; NEW=$(tag); test \"$OLD\" != \"$NEW\"
+             ask -X PUT -H \"If-Match: $OLD\" --json '{{\"patterns\":[\"orders.none\"]}}' $T/v1/roles/shared
+             grep -q '\"field\":\"if-match\"' told
+             ask -X DELETE -H \"If-Match: $OLD\" $T/v1/roles/shared
+             ask $T/v1/roles/shared; grep -q 'orders.write' told; test \"$NEW\" = \"$(tag)\"
+             ask -X PUT -H \"If-Match: $NEW\" --json '{{\"patterns\":[\"orders.none\"]}}' $T/v1/roles/shared
+             '{tessera}' role list --profile .tessera --json | grep -q orders.none"
+        ),
+    );
+    assert_eq!(
+        told.split_whitespace().collect::<Vec<_>>(),
+        ["200", "200", "304", "200", "412", "412", "200", "200"]
+    );
+}

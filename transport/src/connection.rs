@@ -4,14 +4,14 @@ use crate::budget::{Bucket, Budgets, Credential};
 use crate::end::End;
 use crate::figures::{Counters, add};
 use crate::limits::Limits;
-use crate::sources::{self, Network, Sources, network};
 use crate::strangers::{Place, Strangers};
 use crate::stream;
 use quinn::{Connection, Incoming, VarInt};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tessera_accept::Counts;
 use tessera_engine::{Bound, Engine};
-use tessera_model::{CellId, HandleBytes};
+use tessera_model::{CellId, HandleBytes, Source};
 use tessera_wire::RequestKind;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -25,8 +25,8 @@ pub(crate) struct Shared {
     /// Checks by credential.
     pub(crate) budgets: Budgets<Credential>,
     /// Refreshes by source.
-    pub(crate) refreshes: Budgets<Network>,
-    pub(crate) sources: Arc<Sources>,
+    pub(crate) refreshes: Budgets<Source>,
+    pub(crate) sources: Arc<Counts<Source>>,
     pub(crate) strangers: Arc<Strangers>,
     /// Handshakes under way.
     pub(crate) handshakes: AtomicUsize,
@@ -91,7 +91,7 @@ impl Line {
     /// Counts a refresh against the budget of where the connection comes from; false when that is used up.
     pub(crate) fn may_refresh(&self) -> bool {
         let (budgets, now) = (&self.shared.refreshes, self.shared.engine.now());
-        let source = || budgets.of(network(self.connection.remote_address().ip()), now);
+        let source = || budgets.of(Source::of(self.connection.remote_address().ip()), now);
         let bucket = self.refreshes.get_or_init(source);
         let left = budgets.left(bucket, now) > 0;
         if left {
@@ -108,7 +108,12 @@ impl Line {
 }
 
 /// From the first packet to the end.
-pub(crate) async fn run(incoming: Incoming, shared: Arc<Shared>, _source: sources::Counted, place: Place) {
+pub(crate) async fn run(
+    incoming: Incoming,
+    shared: Arc<Shared>,
+    _source: tessera_accept::Counted<Source>,
+    place: Place,
+) {
     let (_counted, begun, lost) = (Counted::new(&shared), Instant::now(), place.lost());
     let mut lost = std::pin::pin!(lost);
     shared.handshakes.fetch_add(1, Ordering::Relaxed);

@@ -7,7 +7,7 @@ use crate::figures::{Counters, Figures, add};
 use crate::limits::Limits;
 use crate::socket;
 use crate::strangers::Places;
-use crate::tls::Identity;
+use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{
     Endpoint, EndpointConfig, IdleTimeout, Incoming, ServerConfig, TokioRuntime, TransportConfig, VarInt,
 };
@@ -18,8 +18,9 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tessera_accept::{Identity, IdentityError};
 use tessera_engine::Engine;
-use tessera_model::CellId;
+use tessera_model::{CellId, Source};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -76,6 +77,12 @@ impl fmt::Display for DoorError {
             Self::Tls => f.write_str("TLS could not be set up"),
             Self::Runtime(source) => write!(f, "a runtime could not be started: {source}"),
         }
+    }
+}
+
+impl From<IdentityError> for DoorError {
+    fn from(error: IdentityError) -> Self {
+        if let IdentityError::Certificate(what) = error { Self::Certificate(what) } else { Self::Tls }
     }
 }
 
@@ -160,7 +167,7 @@ impl Door {
     /// # Errors
     /// [`DoorError::Certificate`].
     pub fn reload(&self, chain_pem: &[u8], key_pem: &[u8]) -> Result<(), DoorError> {
-        self.identity.replace(chain_pem, key_pem)
+        Ok(self.identity.replace(chain_pem, key_pem)?)
     }
 
     /// What was counted since it was opened.
@@ -194,7 +201,11 @@ impl Drop for Door {
 }
 
 fn server_config(identity: &Arc<Identity>, limits: &Limits) -> Result<ServerConfig, DoorError> {
-    let mut server = ServerConfig::with_crypto(Arc::new(identity.config()?));
+    // Our protocol's name, and no tickets: there is no 0-RTT.
+    let mut tls = identity.config(&[tessera_wire::ALPN])?;
+    tls.send_tls13_tickets = 0;
+    let crypto = QuicServerConfig::try_from(tls).map_err(|_| DoorError::Tls)?;
+    let mut server = ServerConfig::with_crypto(Arc::new(crypto));
     let mut transport = TransportConfig::default();
     transport
         .max_idle_timeout(Some(IdleTimeout::try_from(limits.idle).map_err(|_| DoorError::Tls)?))
@@ -219,7 +230,7 @@ fn welcome(incoming: Incoming, shared: &Arc<Shared>) {
     }
     let address = incoming.remote_address().ip();
     let full = counters.connections_open.load(Relaxed) >= limits.connections as u64;
-    let source = shared.sources.count(address, limits.connections_per_source);
+    let source = shared.sources.count(Source::of(address), limits.connections_per_source);
     let Some(source) = source.filter(|_| !full) else {
         add(&counters.connections_refused, 1);
         return incoming.refuse();

@@ -1,28 +1,6 @@
 //! What the door counts, for metrics. No tenant and no secret in it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-macro_rules! figures {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// Counts since the door was opened.
-        #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-        pub struct Figures {
-            $($(#[$doc])* pub $name: u64,)*
-        }
-
-        /// The counters themselves.
-        #[derive(Default)]
-        pub(crate) struct Counters {
-            $(pub(crate) $name: AtomicU64,)*
-        }
-
-        impl Counters {
-            pub(crate) fn read(&self) -> Figures {
-                Figures { $($name: self.$name.load(Ordering::Relaxed),)* }
-            }
-        }
-    };
-}
+use tessera_accept::figures;
 
 figures! {
     /// Connections that stand now.
@@ -59,8 +37,4 @@ figures! {
     idle_turns,
     /// Bytes that receive and send buffers of streams hold now.
     buffer_bytes,
-}
-
-pub(crate) fn add(counter: &AtomicU64, count: u64) {
-    counter.fetch_add(count, Ordering::Relaxed);
 }

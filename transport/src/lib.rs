@@ -15,10 +15,8 @@ mod list;
 mod order;
 mod reset;
 mod socket;
-mod sources;
 mod strangers;
 mod stream;
-mod tls;
 
 pub use door::{Door, DoorConfig, DoorError};
 pub use figures::Figures;

@@ -7,9 +7,9 @@ use tessera_model::record::{AttributeValue, SubjectRecord};
 use tessera_model::refresh::ClientRecord;
 use tessera_model::{Limit, Private, PublicId, Refusal, TenantId};
 use tessera_wire::{
-    AttributeRow, AttributeValueRow, ClientRow, Fault, GrantRow, IdentifierRow, KeyRow, PermissionRow,
-    RefreshKeyRow, Request, RequestKind, RoleRow, Rows, RowsWriter, SessionRow, SettingsRow, Shape,
-    SubjectRow, TenantRow, WorkspaceRow,
+    AttributeRow, AttributeValueRow, ClientRow, Fault, GrantRow, IdentifierRow, KeyRow, OriginsRow,
+    PermissionRow, RefreshKeyRow, Request, RequestKind, RoleRow, Rows, RowsWriter, SessionRow, SettingsRow,
+    Shape, SubjectRow, TenantRow, WorkspaceRow,
 };
 
 /// The permission that a list asks for; a session may read what is its own subject's without it.
@@ -22,9 +22,10 @@ const fn permission(kind: RequestKind) -> &'static str {
         RequestKind::ListGrants => "tessera.admin.grants",
         RequestKind::ListSessions => "tessera.admin.sessions",
         RequestKind::ListKeys | RequestKind::ReadKey => "tessera.admin.keys",
-        RequestKind::ReadSettings | RequestKind::ListAttributes | RequestKind::ListRefreshKeys => {
-            "tessera.admin.settings"
-        }
+        RequestKind::ReadSettings
+        | RequestKind::ListAttributes
+        | RequestKind::ListRefreshKeys
+        | RequestKind::ReadOrigins => "tessera.admin.settings",
         RequestKind::ListClients | RequestKind::ReadClient => "tessera.admin.clients",
         _ => "tessera.admin.subjects",
     }
@@ -176,6 +177,7 @@ fn page(
                 current,
             }))
         }
+        Request::ReadOrigins {} => whole([OriginsRow { origins: engine.origins(Some(bound.entry.tenant))? }]),
         Request::ReadSettings {} => whole([SettingsRow { settings: listing.settings() }]),
         _ => Err(Refusal::Malformed),
     }

@@ -284,6 +284,7 @@ fn command_of(request: Request) -> Option<Command> {
         Request::CreateKey { subject, patterns, expires, description, client, networks } => {
             Command::CreateKey { subject, patterns, expires, description, client, networks }
         }
+        Request::ChangeOrigins { origins } => Command::ChangeOrigins { origins },
         Request::RotateRefreshKeys { now } => Command::RotateRefreshKeys { now },
         Request::CreateClient { name, terms } => Command::CreateClient { name, terms },
         Request::ChangeClient { name, terms } => Command::ChangeClient { name, terms },

@@ -4,11 +4,11 @@
 //! held for a second without a Hello makes room when there is none left: a peer that has something
 //! to say needs a few round trips, one that waits to be in the way can wait elsewhere.
 
-use crate::sources::{Network, network};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tessera_model::Source;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -26,7 +26,7 @@ pub(crate) struct Places {
 /// One stranger.
 struct Guest {
     since: Instant,
-    network: Network,
+    network: Source,
     leave: Arc<Notify>,
 }
 
@@ -52,7 +52,7 @@ impl Strangers {
     /// Gives a place to a new connection, if need be that of one who has had it for a while.
     /// COST: a look through all places, a few hundred, for each new connection.
     pub(crate) fn admit(self: &Arc<Self>, address: IpAddr, places: Places, now: Instant) -> Option<Place> {
-        let network = network(address);
+        let network = Source::of(address);
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of_network = held.guests.values().filter(|guest| guest.network == network).count();
         if of_network >= places.per_source {

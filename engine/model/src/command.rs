@@ -4,6 +4,7 @@ use crate::id::{CommandId, Generation, Place, PublicId, SubjectIndex, TenantId};
 use crate::identifier::Identifier;
 use crate::name::{Name, Pattern};
 use crate::network::Network;
+use crate::origin::Origin;
 use crate::private::Private;
 use crate::record::{AttributeKind, AttributeValue, SubjectKind};
 use crate::refresh::ClientTerms;
@@ -162,7 +163,12 @@ commands! {
         /// The older ones are leaked: they are dropped at once, and those sessions end.
         now: bool,
     };
-    /// Makes a subject.
+    /// Lists the origins (RFC 6454) whose scripts may ask this tenant over HTTP, as a whole.
+    ChangeOrigins = 12, narrows false, "tessera.admin.settings", {
+        /// All of them.
+        origins: Vec<Origin>,
+    };
+    /// Makes a subject. Caller: also `Claimant`, a person who registers where the settings allow it.
     CreateSubject = 20, narrows false, "tessera.admin.subjects", {
         /// Person or machine.
         kind: SubjectKind,

@@ -205,10 +205,13 @@ pub enum RowKind {
     /// Key: subject index. Value: tag of its one-time secret, 16 bytes: what a sleeping tenant is asked for
     /// when somebody knocks with one. Whether the secret is good is hot.
     SetUp,
+    /// Key: [`Row::DOORS`] or [`Row::ORIGINS`]. Value: what a tenant's settings let strangers do, two bytes, or the
+    /// origins that it lists, with line feeds between. What a sleeping tenant is asked for by strangers.
+    Front,
 }
 
 impl RowKind {
-    /// Number on disk: 1 to 5.
+    /// Number on disk: 1 to 6.
     #[must_use]
     pub const fn number(self) -> u16 {
         match self {
@@ -217,6 +220,7 @@ impl RowKind {
             Self::Profile => 3,
             Self::KeyDescription => 4,
             Self::SetUp => 5,
+            Self::Front => 6,
         }
     }
 
@@ -229,6 +233,7 @@ impl RowKind {
             Self::Profile => "profile",
             Self::KeyDescription => "description",
             Self::SetUp => "one-time secret",
+            Self::Front => "front",
         }
     }
 
@@ -241,6 +246,7 @@ impl RowKind {
             3 => Some(Self::Profile),
             4 => Some(Self::KeyDescription),
             5 => Some(Self::SetUp),
+            6 => Some(Self::Front),
             _ => None,
         }
     }
@@ -262,6 +268,12 @@ pub struct Row {
 const SUBJECT_KEY_BYTES: usize = 4;
 
 impl Row {
+    /// The key of what a tenant's settings let strangers do. No key of a subject: those begin with four bytes of
+    /// an index and are removed by them.
+    pub const DOORS: &'static [u8] = b"doors";
+    /// The key of the origins that a tenant lists.
+    pub const ORIGINS: &'static [u8] = b"origins";
+
     /// The key of a row that belongs to a subject: its index, big-endian, then `rest`.
     #[must_use]
     pub fn subject_key(subject: SubjectIndex, rest: &[u8]) -> Vec<u8> {

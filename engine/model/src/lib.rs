@@ -15,6 +15,7 @@ pub mod limits;
 pub mod name;
 mod named;
 pub mod network;
+pub mod origin;
 pub mod private;
 pub mod query;
 pub mod record;
@@ -35,7 +36,8 @@ pub use id::{
 pub use identifier::{Identifier, IdentifierKind};
 pub use name::{Name, Pattern};
 pub use named::{Limit, Setting};
-pub use network::Network;
+pub use network::{Network, Source};
+pub use origin::Origin;
 pub use private::Private;
 pub use query::{CheckQuery, PermissionRef, WorkspaceRef};
 pub use refusal::Refusal;

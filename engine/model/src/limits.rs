@@ -18,6 +18,31 @@ pub const IDENTIFIERS_PER_SUBJECT_MAX: usize = 16;
 pub const PATTERNS_MAX: usize = 64;
 /// LIMIT: networks that a key is bound to: 32 × 17 B are half a KiB.
 pub const NETWORKS_MAX: usize = 32;
+/// LIMIT: origins that a tenant lists: 16 × 267 B stay under a page of 8 KiB.
+pub const ORIGINS_MAX: usize = 16;
+/// LIMIT: an origin, bytes: `https://`, a host of 253 (RFC 1035 section 3.1) and a port.
+pub const ORIGIN_BYTES_MAX: usize = 267;
+/// LIMIT: failed sign-ins without an application's credential that one source has at once, over all tenants of a
+/// node: an office behind one address. What was right is given back.
+pub const PUBLIC_FAILURES_MAX: u32 = 60;
+/// LIMIT: how long it takes until a source has one more of these, ms.
+pub const PUBLIC_FAILURE_EVERY_MS: u64 = 3_000;
+/// LIMIT: sleeping tenants that one source may wake without a credential at once, and how long until one more, ms.
+pub const PUBLIC_WAKES_PER_SOURCE_MAX: u32 = 8;
+/// LIMIT: how long it takes until a source may wake one more, ms.
+pub const PUBLIC_WAKE_PER_SOURCE_EVERY_MS: u64 = 15_000;
+/// LIMIT: sleeping tenants that all strangers together may wake at once: a load of one takes some milliseconds.
+pub const PUBLIC_WAKES_MAX: u32 = 64;
+/// LIMIT: how long it takes until they may wake one more, ms: four a second are a small share of a core.
+pub const PUBLIC_WAKE_EVERY_MS: u64 = 250;
+/// LIMIT: registrations of one source at once: a family behind one address.
+pub const REGISTRATIONS_PER_SOURCE_MAX: u32 = 10;
+/// LIMIT: how long it takes until a source may register one more, ms.
+pub const REGISTRATION_PER_SOURCE_EVERY_MS: u64 = 60_000;
+/// LIMIT: registrations of one tenant at once.
+pub const REGISTRATIONS_MAX: u32 = 100;
+/// LIMIT: how long it takes until a tenant takes one more, ms: 17,280 a day.
+pub const REGISTRATION_EVERY_MS: u64 = 5_000;
 /// LIMIT: how long a key lives on beside its successor, s: a week.
 pub const KEY_OVERLAP_S_MAX: u32 = 7 * 86_400;
 /// LIMIT: the engine's own permissions, ids 1 to this in every tenant. At most 30: what a session that was

@@ -53,6 +53,7 @@ names! {
         IdentifiersPerSubject = "IDENTIFIERS_PER_SUBJECT_MAX",
         KeyDescriptionBytes = "KEY_DESCRIPTION_BYTES_MAX",
         Networks = "NETWORKS_MAX",
+        Origins = "ORIGINS_MAX",
         Patterns = "PATTERNS_MAX",
         Permissions = "PERMISSIONS_MAX",
         Places = "PLACES_MAX",
@@ -88,6 +89,8 @@ names! {
         RefreshGrace = "refresh_grace_s",
         SessionsMax = "sessions_max",
         SessionsOverLimit = "sessions_over_limit",
+        PublicSignIn = "public_sign_in",
+        Registration = "registration",
         PasswordsCost = "passwords.cost_mib_max",
     }
 }

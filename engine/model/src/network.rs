@@ -127,6 +127,35 @@ impl fmt::Display for Network {
     }
 }
 
+/// Where something comes from, as far as budgets tell sources apart: an IPv4 address, or the first 64 bits of an IPv6
+/// one, which is what a household or host has to itself (RFC 6177).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Source([u8; 8]);
+
+impl Source {
+    /// The source that an address belongs to.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            // No routed IPv6 network begins with zeros.
+            IpAddr::V4(address) => {
+                let [a, b, c, d] = address.octets();
+                Self([0, 0, 0, 0, a, b, c, d])
+            }
+            IpAddr::V6(address) => {
+                let [a, b, c, d, e, f, g, h, ..] = address.octets();
+                Self([a, b, c, d, e, f, g, h])
+            }
+        }
+    }
+
+    /// Its bytes: four zeros and an IPv4 address, or those of the IPv6 one.
+    #[must_use]
+    pub const fn bytes(self) -> [u8; 8] {
+        self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,5 +233,15 @@ mod tests {
         assert!(network("10.0.0.0/8").holds(&network("10.128.0.0/9")));
         assert!(!network("10.128.0.0/9").holds(&network("10.0.0.0/8")));
         assert!(!network("0.0.0.0/0").holds(&network("::/0")));
+    }
+
+    /// PROPERTY (TC-2): spellings of one address are one source, hosts of a /64 too, others are others.
+    #[test]
+    fn tc_2_sources_are_told_apart() {
+        let of = |text: &str| Source::of(text.parse().expect("an address"));
+        assert_eq!(of("::ffff:192.0.2.7"), of("192.0.2.7"));
+        assert_ne!(of("192.0.2.8"), of("192.0.2.7"));
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
+        assert_ne!(of("2001:db8:0:1::1"), of("2001:db8::1"));
     }
 }

@@ -21,6 +21,21 @@ pub enum SettingUnit {
     Refresh,
     /// What happens beyond a limit of sessions.
     OverLimit,
+    /// Off or on.
+    Switch,
+    /// Who may become a subject without an administrator: see [`Registration`].
+    Registration,
+}
+
+/// Whether people may become subjects by themselves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Registration {
+    /// No.
+    Closed,
+    /// Yes, but they may nothing until an administrator has resumed them.
+    Approval,
+    /// Yes.
+    Open,
 }
 
 impl SettingUnit {
@@ -32,7 +47,7 @@ impl SettingUnit {
             Self::Kibibytes => "KiB",
             Self::Bytes => "bytes",
             Self::Count => "count",
-            Self::Refresh | Self::OverLimit => "choice",
+            Self::Refresh | Self::OverLimit | Self::Switch | Self::Registration => "choice",
         }
     }
 
@@ -42,6 +57,8 @@ impl SettingUnit {
         match self {
             Self::Refresh => &["off", "fixed", "rotating"],
             Self::OverLimit => &["refuse", "evict"],
+            Self::Switch => &["off", "on"],
+            Self::Registration => &["closed", "approval", "open"],
             Self::Seconds | Self::Kibibytes | Self::Bytes | Self::Count => &[],
         }
     }
@@ -164,6 +181,10 @@ settings! {
         "Live sessions of one subject.";
     sessions_over_limit: OverLimit = 0, 0 to 1, SessionsOverLimit,
         "Beyond that: refuse the new one, or evict the oldest.";
+    public_sign_in: Switch = 0, 0 to 1, PublicSignIn,
+        "Whether people may sign in over HTTP without an application's credential.";
+    registration: Registration = 0, 0 to 2, Registration,
+        "Whether people may register over HTTP: closed, approval (they stay suspended until an administrator resumes them) or open.";
 }
 
 impl Settings {
@@ -196,6 +217,22 @@ impl Settings {
     #[must_use]
     pub const fn evicts(&self) -> bool {
         self.sessions_over_limit == 1
+    }
+
+    /// Whether people may sign in without an application's credential.
+    #[must_use]
+    pub const fn signs_in_publicly(&self) -> bool {
+        self.public_sign_in == 1
+    }
+
+    /// Whether people may register. Closed where the number is none.
+    #[must_use]
+    pub const fn registration(&self) -> Registration {
+        match self.registration {
+            1 => Registration::Approval,
+            2 => Registration::Open,
+            _ => Registration::Closed,
+        }
     }
 
     /// The line of the table with this name.

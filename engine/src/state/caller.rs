@@ -59,7 +59,7 @@ impl State {
         match ordered.caller {
             Caller::Node => Ok(()),
             Caller::Bootstrap if kind == CommandKind::ClaimOperator => Ok(()),
-            Caller::Claimant if kind == CommandKind::SetUpPassword => Ok(()),
+            Caller::Claimant if self.lets_in(&ordered.command) => Ok(()),
             Caller::Bootstrap | Caller::Claimant => Err(Refusal::Unauthorized),
             // What carries a proof of its own is for who has made it, whatever others may do.
             Caller::Operator { .. } | Caller::Holder { .. } if is_proof(kind) => Err(Refusal::Unauthorized),
@@ -109,6 +109,7 @@ impl State {
             | Command::ResumeTenant { .. }
             | Command::DeleteTenant { .. }
             | Command::ChangeSettings { .. }
+            | Command::ChangeOrigins { .. }
             | Command::CreateSubject { .. }
             | Command::SuspendSubject { .. }
             | Command::ResumeSubject { .. }

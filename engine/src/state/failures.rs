@@ -19,7 +19,7 @@ const fn rank(record: &FailureRecord) -> Rank {
 }
 
 /// Until when an identifier waits after so many failures, the last of them at `now`.
-fn wait(count: u32, settings: &Settings, now: UnixMillis) -> Deadline {
+pub(crate) fn wait(count: u32, settings: &Settings, now: UnixMillis) -> Deadline {
     if count >= settings.sign_in_failures_max {
         return FOR_EVER;
     }

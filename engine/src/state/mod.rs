@@ -29,8 +29,9 @@ mod workspace;
 
 pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
 pub(crate) use command_id::Known;
-pub(crate) use failures::{FOR_EVER, own_key};
+pub(crate) use failures::{FOR_EVER, own_key, wait};
 pub(crate) use refresh::Unsigned;
+pub(crate) use settings::doors;
 
 use crate::order::Change;
 use crate::root::Root;
@@ -207,9 +208,11 @@ impl State {
             Command::ResumeTenant { tenant } => self.resume_tenant(*tenant),
             Command::DeleteTenant { tenant, finish } => self.delete_tenant(*tenant, *finish, caller),
             Command::ChangeSettings { settings } => self.change_settings(settings),
+            Command::ChangeOrigins { origins } => self.change_origins(origins),
             Command::RotateRefreshKeys { now: at_once } => self.rotate_refresh_keys(*at_once, now),
             Command::CreateSubject { kind, identifiers, password } => {
-                self.create_subject(*kind, identifiers, password, entropy, now)
+                let status = self.status_at_birth(caller);
+                self.create_subject((*kind, status), identifiers, password, entropy, now)
             }
             Command::SuspendSubject { subject } => self.suspend_subject(*subject, now),
             Command::ResumeSubject { subject } => self.resume_subject(*subject),

@@ -4,9 +4,10 @@ use super::{Decided, Made, State};
 use tessera_model::command::Entropy;
 use tessera_model::limits::{CUT_OFFS_MAX, IDENTIFIERS_PER_SUBJECT_MAX, SUBJECTS_MAX};
 use tessera_model::record::{SubjectKind, SubjectRecord, SubjectStatus};
+use tessera_model::settings::Registration;
 use tessera_model::{
-    Event, Generation, Identifier, Limit, Place, Private, PublicId, Refusal, Row, RowKind, SubjectIndex,
-    UnixMillis,
+    Caller, Event, Generation, Identifier, Limit, Place, Private, PublicId, Refusal, Row, RowKind,
+    SubjectIndex, UnixMillis,
 };
 
 fn identifier_row(subject: SubjectIndex, identifier: &Identifier, hash: [u8; 16]) -> Row {
@@ -23,9 +24,15 @@ impl State {
         if record.status == SubjectStatus::Deleted { Err(Refusal::SubjectUnknown) } else { Ok(record) }
     }
 
+    /// Whoever registers where that needs approval may nothing until an administrator resumes them.
+    pub(super) fn status_at_birth(&self, caller: Caller) -> SubjectStatus {
+        let waits = caller == Caller::Claimant && self.root.settings.registration() == Registration::Approval;
+        if waits { SubjectStatus::Suspended } else { SubjectStatus::Active }
+    }
+
     pub(super) fn create_subject(
         &self,
-        kind: SubjectKind,
+        (kind, status): (SubjectKind, SubjectStatus),
         identifiers: &[(Identifier, [u8; 16])],
         password: &Private,
         entropy: &Entropy,
@@ -49,14 +56,8 @@ impl State {
             return Err(Refusal::Duplicate);
         }
         let has_password = !password.is_empty();
-        let mut events = vec![Event::SubjectChanged(SubjectRecord {
-            index,
-            id,
-            kind,
-            status: SubjectStatus::Active,
-            cut_off: 0,
-            has_password,
-        })];
+        let mut events =
+            vec![Event::SubjectChanged(SubjectRecord { index, id, kind, status, cut_off: 0, has_password })];
         let mut rows = Vec::with_capacity(identifiers.len() + 1);
         for (identifier, hash) in identifiers {
             // Failures from before there was anybody are not the newcomer's.

@@ -1,6 +1,6 @@
 //! Connections: accepted within limits, their TLS shaken, served over HTTP/1.1 or 2, ended well.
 
-use crate::caller::Origin;
+use crate::caller::{Listed, Origin};
 use crate::door::Shared;
 use crate::figures::add;
 use crate::held::Waiting;
@@ -17,6 +17,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tessera_model::Source;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -70,7 +71,7 @@ pub(crate) async fn run(
         } else {
             limits.connections_per_source
         };
-        let counted = shared.sources.count(peer.ip(), most);
+        let counted = shared.sources.count(Source::of(peer.ip()), most);
         let Some(counted) = counted.filter(|_| open < limits.connections as u64) else {
             add(&shared.counters.connections_refused, 1);
             continue;
@@ -133,7 +134,7 @@ where
         .max_send_buf_size(256 * 1024)
         .keep_alive_interval(limits.head)
         .keep_alive_timeout(limits.body);
-    let origin = Origin { address: peer.to_canonical(), sni };
+    let origin = Origin { address: peer.to_canonical(), sni, listed: Listed::No };
     let mut draining = shared.draining.clone();
     let stream = Stream::new(stream, Arc::clone(&shared), !two);
     let waiting = two.then(|| Arc::new(Waiting::default()));

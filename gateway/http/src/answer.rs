@@ -73,6 +73,9 @@ pub(crate) fn made(done: &Done, number: Option<&str>) -> Object {
             object = object.shown(name, id);
         }
     }
+    if let Some(workspace) = made.workspace {
+        object = object.shown("workspace_id", workspace);
+    }
     if let Some(tenant) = made.tenant {
         object = object.shown("tenant", tenant);
     }

@@ -3,10 +3,10 @@
 use crate::door::Shared;
 use crate::problem::Problem;
 use crate::value;
+use crate::wake;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use std::net::IpAddr;
-use std::time::Duration;
 use tessera_crypto::compare::equal_arrays;
 use tessera_crypto::digest;
 use tessera_engine::{Bound, Engine, HelloRefusal};
@@ -20,8 +20,6 @@ pub(crate) const CSRF_HEADER: &str = "x-csrf-token";
 pub(crate) const COOKIE: &str = "__Host-tessera";
 /// The cookie of a browser's refresh handle: as the session's.
 pub(crate) const REFRESH_COOKIE: &str = "__Host-tessera-refresh";
-/// How often a request looks whether its tenant has woken.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Where a request came from and how.
 #[derive(Clone)]
@@ -30,6 +28,19 @@ pub(crate) struct Origin {
     pub(crate) address: IpAddr,
     /// The name that TLS was asked for.
     pub(crate) sni: Option<String>,
+    /// Whether scripts of the origin that the request names may ask.
+    pub(crate) listed: Listed,
+}
+
+/// Whether an origin may ask, and whom.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Listed {
+    /// Nobody lists it.
+    No,
+    /// The node's configuration does: every tenant.
+    Node,
+    /// A tenant does: that one.
+    Tenant(TenantId),
 }
 
 /// A live credential and how it was shown. No `Debug`: it holds a secret.
@@ -78,7 +89,7 @@ pub(crate) fn host(parts: &Parts) -> Result<String, Problem> {
 }
 
 /// The first label of a host below the door's domain.
-fn label<'a>(host: &'a str, domain: &str) -> Option<&'a str> {
+pub(crate) fn label<'a>(host: &'a str, domain: &str) -> Option<&'a str> {
     let label = host.strip_suffix(domain)?.strip_suffix('.')?;
     (!domain.is_empty() && !label.is_empty() && !label.contains('.')).then_some(label)
 }
@@ -100,8 +111,8 @@ pub(crate) enum Named {
     None,
     /// One tenant, wherever it is named.
     One(TenantId),
-    /// A tenant that there is not; told only to whom it may concern.
-    Unknown,
+    /// A tenant that there is not, as it was named; told only to whom it may concern.
+    Unknown(String),
 }
 
 /// The tenant that host, SNI, path and header name.
@@ -134,7 +145,7 @@ pub(crate) fn tenant(
     Ok(match named {
         None => Named::None,
         Some((Some(id), _)) => Named::One(id),
-        Some((None, _)) => Named::Unknown,
+        Some((None, text)) => Named::Unknown(text.to_owned()),
     })
 }
 
@@ -149,7 +160,7 @@ pub(crate) fn csrf_token(handle: &HandleBytes) -> String {
 ///
 /// # Errors
 /// When there is none, or more than one, or another site may have made the request.
-fn shown(shared: &Shared, parts: &Parts, forward: bool) -> Result<(HandleBytes, bool), Problem> {
+fn shown(parts: &Parts, (origin, forward): (&Origin, bool)) -> Result<(HandleBytes, bool), Problem> {
     let authorization = single(&parts.headers, header::AUTHORIZATION.as_str())?;
     let cookie = cookie(&parts.headers, COOKIE)?;
     match (authorization, cookie) {
@@ -165,7 +176,7 @@ fn shown(shared: &Shared, parts: &Parts, forward: bool) -> Result<(HandleBytes, 
         }
         (None, Some(text)) => {
             let handle = value::handle(text).ok_or_else(Problem::unauthenticated)?;
-            same_site(shared, parts, &handle, forward)?;
+            same_site(parts, &handle, (origin, forward))?;
             Ok((handle, true))
         }
         (None, None) => Err(Problem::unauthenticated()),
@@ -191,37 +202,20 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Result<Option<
 ///
 /// A proxy asks about a request of its own application: the token is not asked for, but what changes
 /// something must come from the application's own pages.
-fn same_site(shared: &Shared, parts: &Parts, handle: &HandleBytes, forward: bool) -> Result<(), Problem> {
+fn same_site(parts: &Parts, handle: &HandleBytes, (origin, forward): (&Origin, bool)) -> Result<(), Problem> {
     let site = single(&parts.headers, "sec-fetch-site")?;
-    let origin = single(&parts.headers, "origin")?;
     let method = if forward { crate::forward::original_method(parts)? } else { parts.method.clone() };
     let safe = matches!(method, Method::GET | Method::HEAD);
-    let cross = || Problem::cross_site("another site has made this request");
     if forward {
         let navigates = single(&parts.headers, "sec-fetch-mode")? == Some("navigate");
         return match site {
             Some("same-origin" | "none") => Ok(()),
             Some(_) if safe && navigates => Ok(()),
             None if safe => Ok(()),
-            Some(_) | None => Err(cross().at("sec-fetch-site")),
+            Some(_) | None => Err(Problem::another_site("sec-fetch-site")),
         };
     }
-    let own = |origin: &str| {
-        host(parts).is_ok_and(|host| {
-            let bare = origin.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
-            let bare = bare.rsplit_once(':').map_or(bare, |(bare, _)| bare);
-            bare.eq_ignore_ascii_case(&host)
-        }) || shared.origins.iter().any(|known| known == origin)
-    };
-    if let Some(site) = site
-        && !matches!(site, "same-origin" | "none")
-        && !origin.is_some_and(|origin| shared.origins.iter().any(|known| known == origin))
-    {
-        return Err(cross().at("sec-fetch-site"));
-    }
-    if origin.is_some_and(|origin| !own(origin)) {
-        return Err(cross().at("origin"));
-    }
+    from_own_page(parts, origin)?;
     if safe {
         return Ok(());
     }
@@ -234,6 +228,30 @@ fn same_site(shared: &Shared, parts: &Parts, handle: &HandleBytes, forward: bool
     }
 }
 
+/// Refuses a browser's request that a page of another origin has made, unless that origin is listed (Fetch
+/// Metadata; RFC 6454).
+pub(crate) fn from_own_page(parts: &Parts, origin: &Origin) -> Result<(), Problem> {
+    let site = single(&parts.headers, "sec-fetch-site")?;
+    let named = single(&parts.headers, "origin")?;
+    if origin.listed != Listed::No {
+        return Ok(());
+    }
+    if site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
+        return Err(Problem::another_site("sec-fetch-site"));
+    }
+    let own = |origin: &str| {
+        host(parts).is_ok_and(|host| {
+            let bare = origin.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
+            let bare = bare.rsplit_once(':').map_or(bare, |(bare, _)| bare);
+            bare.eq_ignore_ascii_case(&host)
+        })
+    };
+    if named.is_some_and(|named| !own(named)) {
+        return Err(Problem::another_site("origin"));
+    }
+    Ok(())
+}
+
 /// Binds the credential of a request to the tenant that it names.
 ///
 /// # Errors
@@ -244,18 +262,24 @@ pub(crate) async fn bind(
     named: Named,
     (origin, forward): (&Origin, bool),
 ) -> Result<Caller, Problem> {
-    let (handle, cookie) = shown(shared, parts, forward)?;
+    let (handle, cookie) = shown(parts, (origin, forward))?;
     let parsed = Handle::parse(&handle).map_err(|_| Problem::unauthenticated())?;
+    if let (true, Listed::Tenant(tenant)) = (cookie, origin.listed)
+        && tenant != parsed.tenant
+    {
+        // A tenant's word on origins opens nobody else's browsers: an operator's neither.
+        return Err(Problem::another_site("origin"));
+    }
     let operator = parsed.tenant == TenantId::SYSTEM;
     let wanted = match named {
         Named::None => None,
         Named::One(tenant) if operator || tenant == parsed.tenant => Some(tenant),
-        Named::Unknown if operator => {
+        Named::Unknown(_) if operator => {
             // Whether it is an operator at all comes first.
             hello(shared, &handle, None, origin).await?;
             return Err(Refusal::TenantUnknown.into());
         }
-        Named::One(_) | Named::Unknown => return Err(Problem::unauthenticated()),
+        Named::One(_) | Named::Unknown(_) => return Err(Problem::unauthenticated()),
     };
     let bound = match hello(shared, &handle, wanted, origin).await {
         Err(problem) if operator && wanted.is_some_and(|tenant| tenant != TenantId::SYSTEM) => {
@@ -279,13 +303,17 @@ async fn hello(
     tenant: Option<TenantId>,
     origin: &Origin,
 ) -> Result<Bound, Problem> {
-    let until = tokio::time::Instant::now() + shared.limits.wake;
+    let until = wake::patience(shared);
     loop {
         match shared.engine.hello_from(handle, tenant, Some(origin.address)) {
             Ok(bound) => return Ok(bound),
             Err(HelloRefusal::Refused) => return Err(Problem::unauthenticated()),
             Err(HelloRefusal::NotReady) if tokio::time::Instant::now() < until => {
-                tokio::time::sleep(LOOK_EVERY).await;
+                let of_handle = Handle::parse(handle).map(|handle| handle.tenant).ok();
+                let Some(entry) = tenant.or(of_handle).and_then(|id| shared.engine.entry(id)) else {
+                    return Err(Refusal::NotReady.into());
+                };
+                wake::until_awake(shared, &entry, until).await?;
             }
             Err(refusal) => return Err(Refusal::from(refusal).into()),
         }

@@ -25,6 +25,7 @@ pub(crate) const fn record(act: Act) -> Option<List> {
             | CommandKind::ResumeSubject
             | CommandKind::ResetPassword => Some(List::Subject),
             CommandKind::RevokeKey => Some(List::Key),
+            CommandKind::ChangeOrigins => Some(List::Origins),
             CommandKind::ChangeClient | CommandKind::DeleteClient => Some(List::Client),
             CommandKind::SuspendTenant | CommandKind::ResumeTenant | CommandKind::DeleteTenant => {
                 Some(List::Tenant)
@@ -46,6 +47,7 @@ pub(crate) const fn is_record(list: List) -> bool {
             | List::Tenant
             | List::Key
             | List::Client
+            | List::Origins
     )
 }
 

@@ -1,11 +1,13 @@
 //! What browsers are told: which origins may ask (Fetch, CORS), and headers that keep answers harmless.
 
-use crate::caller::{CSRF_HEADER, TENANT_HEADER, single};
+use crate::caller::{self, CSRF_HEADER, Listed, TENANT_HEADER, single, tenant_named};
 use crate::door::Shared;
 use crate::problem::Problem;
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use std::net::IpAddr;
+use tessera_model::{Origin, Source};
 
 /// What stands on every answer.
 const HARMLESS: [(HeaderName, &str); 5] = [
@@ -18,22 +20,55 @@ const HARMLESS: [(HeaderName, &str); 5] = [
 /// A year, for this host alone: its domain may hold others.
 const INSIST: &str = "max-age=31536000";
 
-/// The origin that a request names, when its scripts may ask.
-pub(crate) fn listed(shared: &Shared, headers: &HeaderMap) -> Option<HeaderValue> {
-    let origin = headers.get(header::ORIGIN)?;
-    shared.origins.iter().any(|known| known.as_bytes() == origin.as_bytes()).then(|| origin.clone())
+/// Whether scripts of the origin that a request names may ask: the node lists it, or the tenant that host or
+/// path name does. Nothing else can be seen in a preflight.
+///
+/// Looking at a tenant's list wakes nobody; what is not listed is taken from the budget of its source.
+pub(crate) async fn listed(shared: &Shared, parts: &Parts, source: IpAddr) -> Listed {
+    let Ok(Some(named)) = single(&parts.headers, header::ORIGIN.as_str()) else { return Listed::No };
+    if shared.origins.iter().any(|known| known == named) {
+        return Listed::Node;
+    }
+    let Ok(origin) = Origin::new(named) else { return Listed::No };
+    let Some(text) = tenant_text(shared, parts) else { return Listed::No };
+    let (source, now) = (Source::of(source), shared.engine.now());
+    if shared.by_source.take(source, 0, now).is_err() {
+        return Listed::No;
+    }
+    let tenant = tenant_named(&shared.engine, &text);
+    let engine = shared.engine.clone();
+    // A row may be looked at: not on the threads that answer checks.
+    let origins = tokio::task::spawn_blocking(move || engine.origins(tenant)).await;
+    match (origins, tenant) {
+        (Ok(Ok(origins)), Some(tenant)) if origins.contains(&origin) => Listed::Tenant(tenant),
+        _ => {
+            // Where nothing is left, nothing more is looked at.
+            shared.by_source.take(source, 1, now).unwrap_or_default();
+            Listed::No
+        }
+    }
+}
+
+/// The tenant as the path or the host names it.
+fn tenant_text(shared: &Shared, parts: &Parts) -> Option<String> {
+    let path = parts.uri.path().strip_prefix("/t/").and_then(|rest| rest.split_once('/'));
+    if let Some((text, _)) = path {
+        return Some(text.to_owned());
+    }
+    let host = caller::host(parts).ok()?;
+    caller::label(&host, &shared.domain).map(str::to_owned)
 }
 
 /// Answers a preflight; nothing for other requests.
-pub(crate) fn preflight(shared: &Shared, parts: &Parts) -> Option<Result<Response<Body>, Problem>> {
+pub(crate) fn preflight(parts: &Parts, listed: Listed) -> Option<Result<Response<Body>, Problem>> {
     if parts.method != Method::OPTIONS || !parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
         return None;
     }
-    if listed(shared, &parts.headers).is_none() {
-        return Some(Err(Problem::cross_site("no scripts of this origin may ask").at("origin")));
-    }
     if let Err(problem) = single(&parts.headers, "origin") {
         return Some(Err(problem));
+    }
+    if listed == Listed::No {
+        return Some(Err(Problem::cross_site("no scripts of this origin may ask").at("origin")));
     }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
@@ -51,7 +86,11 @@ pub(crate) fn preflight(shared: &Shared, parts: &Parts) -> Option<Result<Respons
 }
 
 /// Puts on what every answer carries.
-pub(crate) fn finish(shared: &Shared, origin: Option<HeaderValue>, response: &mut Response<Body>) {
+pub(crate) fn finish(
+    shared: &Shared,
+    (origin, listed): (Option<HeaderValue>, Listed),
+    response: &mut Response<Body>,
+) {
     let headers = response.headers_mut();
     for (name, value) in HARMLESS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
@@ -59,11 +98,9 @@ pub(crate) fn finish(shared: &Shared, origin: Option<HeaderValue>, response: &mu
     if shared.secure {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(INSIST));
     }
-    if shared.origins.is_empty() {
-        return;
-    }
+    let Some(origin) = origin else { return };
     headers.append(header::VARY, HeaderValue::from_static("origin"));
-    if let Some(origin) = origin {
+    if listed != Listed::No {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         let exposed = HeaderValue::from_static("etag, retry-after");

@@ -5,14 +5,14 @@ use crate::budget::Budgets;
 use crate::figures::{Counters, Figures};
 use crate::limits::Limits;
 use crate::route;
-use crate::sources::{Network, Sources};
-use crate::tls::Identity;
+use crate::wake::Waiters;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use tessera_accept::{Counts, Identity, IdentityError};
 use tessera_engine::Engine;
-use tessera_model::{Private, PublicId, TenantId};
+use tessera_model::{Private, PublicId, Source, TenantId};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
@@ -24,7 +24,8 @@ pub struct DoorConfig {
     pub identity: Option<(Vec<u8>, Private)>,
     /// The domain below which the first label of a host names a tenant; empty for none.
     pub domain: String,
-    /// Origins (scheme, host, port) whose scripts may ask; none by default.
+    /// Origins (scheme, host, port) whose scripts may ask every tenant, beside those that a tenant lists; none by
+    /// default.
     pub origins: Vec<String>,
     /// Addresses of proxies whose forwarded headers are believed.
     pub proxies: Vec<IpAddr>,
@@ -62,6 +63,12 @@ impl fmt::Display for DoorError {
     }
 }
 
+impl From<IdentityError> for DoorError {
+    fn from(error: IdentityError) -> Self {
+        if let IdentityError::Certificate(what) = error { Self::Certificate(what) } else { Self::Tls }
+    }
+}
+
 impl std::error::Error for DoorError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
@@ -80,10 +87,11 @@ pub(crate) struct Shared {
     pub(crate) origins: Vec<String>,
     pub(crate) proxies: Vec<IpAddr>,
     pub(crate) by_credential: Budgets<(TenantId, PublicId)>,
-    pub(crate) by_source: Budgets<Network>,
-    pub(crate) refreshes: Budgets<Network>,
+    pub(crate) by_source: Budgets<Source>,
+    pub(crate) refreshes: Budgets<Source>,
     pub(crate) by_tenant: Budgets<TenantId>,
-    pub(crate) sources: Arc<Sources>,
+    pub(crate) sources: Arc<Counts<Source>>,
+    pub(crate) waiters: Waiters,
     pub(crate) draining: watch::Receiver<bool>,
     /// Held by the one conditional change that is under way.
     pub(crate) conditions: tokio::sync::Mutex<()>,
@@ -114,7 +122,9 @@ impl Door {
             Some((chain, key)) => Some(Identity::new(chain, key.expose())?),
             None => None,
         };
-        let tls = identity.as_ref().map(Identity::config).transpose()?.map(Arc::new);
+        // In the order of preference.
+        let speak = |identity: &Arc<Identity>| identity.config(&[b"h2", b"http/1.1"]);
+        let tls = identity.as_ref().map(speak).transpose()?.map(Arc::new);
         let listen = |source| DoorError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
@@ -133,6 +143,7 @@ impl Door {
             refreshes: Budgets::new(limits.refreshes_per_second),
             by_tenant: Budgets::new(limits.tenant_per_second),
             sources: Arc::default(),
+            waiters: Waiters::default(),
             draining: drained,
             conditions: tokio::sync::Mutex::new(()),
             secure: tls.is_some(),
@@ -154,7 +165,8 @@ impl Door {
     /// # Errors
     /// [`DoorError::Certificate`].
     pub fn reload(&self, chain_pem: &[u8], key_pem: &[u8]) -> Result<(), DoorError> {
-        self.identity.as_ref().map_or(Ok(()), |identity| identity.replace(chain_pem, key_pem))
+        let Some(identity) = &self.identity else { return Ok(()) };
+        Ok(identity.replace(chain_pem, key_pem)?)
     }
 
     /// What was counted since it was opened.

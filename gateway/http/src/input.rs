@@ -5,14 +5,14 @@ use crate::operation::{Field, Operation, Shape, Stand};
 use crate::problem::Problem;
 use crate::value::{
     NameOrNumber, attribute_kind, attributes, bool, count, handle, identifiers, instant, list,
-    name_or_number, networks, patterns, receipt, subject_kind, text,
+    name_or_number, networks, origins, patterns, receipt, subject_kind, text,
 };
 use std::net::IpAddr;
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::time::DEADLINE_EPOCH_S;
 use tessera_model::{
-    Deadline, HandleBytes, Identifier, Name, Network, Pattern, Private, PublicId, Receipt, Refusal,
+    Deadline, HandleBytes, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, Refusal,
 };
 
 /// LIMIT: names in one question about ids.
@@ -106,6 +106,10 @@ impl Input {
         Ok(self.read(name, networks)?.unwrap_or_default())
     }
 
+    pub(crate) fn origins(&self, name: &str) -> Result<Vec<Origin>, Problem> {
+        Ok(self.read(name, origins)?.unwrap_or_default())
+    }
+
     pub(crate) fn patterns(&self, name: &str) -> Result<Vec<Pattern>, Problem> {
         Ok(self.read(name, patterns)?.unwrap_or_default())
     }
@@ -182,6 +186,7 @@ fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
         Shape::Names => list(value, NAMES_MAX, |item| Name::new(text(item)?).ok()).is_some(),
         Shape::Patterns => patterns(value).is_some(),
         Shape::Networks => networks(value).is_some(),
+        Shape::Origins => origins(value).is_some(),
         Shape::Subject | Shape::Session => text(value).and_then(PublicId::parse).is_some(),
         Shape::Handle => text(value).and_then(handle).is_some(),
         Shape::Tenant | Shape::Password => text(value).is_some(),

@@ -26,16 +26,16 @@ mod operation;
 mod order;
 mod parameters;
 mod problem;
+mod public;
 mod route;
 mod serve;
 mod settings;
-mod sources;
 mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
-mod tls;
 mod value;
+mod wake;
 
 pub use door::{Door, DoorConfig, DoorError};
 pub use figures::Figures;

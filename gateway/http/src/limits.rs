@@ -26,6 +26,10 @@ pub struct Limits {
     pub streams: u32,
     /// LIMIT: how long a request waits for a sleeping tenant that its credential has woken.
     pub wake: Duration,
+    /// LIMIT: requests that wait at once for tenants that wake: some 10 KiB each.
+    pub waiters: usize,
+    /// LIMIT: of these, requests that wait for one tenant: a quarter.
+    pub waiters_per_tenant: usize,
     /// LIMIT: requests per second of one credential; each check of a batch counts.
     pub credential_per_second: u32,
     /// LIMIT: requests per second of one source that show no credential, or one that opens nothing.
@@ -49,6 +53,8 @@ impl Default for Limits {
             head_bytes: 16 * 1024,
             streams: 64,
             wake: Duration::from_secs(2),
+            waiters: 1_024,
+            waiters_per_tenant: 256,
             credential_per_second: 1_000_000,
             source_per_second: 50,
             refreshes_per_second: 20_000,

@@ -151,6 +151,11 @@ fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) 
         List::RefreshKeys => Ok(whole(listing.refresh_keys().map(|(number, created, current)| {
             Object::new().with("number", number).until("created", created).with("current", current)
         }))),
+        List::Origins => {
+            let origins = engine.origins(Some(bound.entry.tenant))?;
+            let origins: Vec<String> = origins.iter().map(ToString::to_string).collect();
+            Ok(Object::new().with("origins", origins).value())
+        }
         List::Settings => Ok(settings::members(&listing.settings(), Object::new()).value()),
     }
 }

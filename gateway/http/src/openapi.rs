@@ -1,7 +1,7 @@
 //! The description of the door (OpenAPI 3.1), made from the table of operations and nothing else.
 
 use crate::input::TEXT_CHARS_MAX;
-use crate::operation::{Answer, Field, Needs, Operation, Shape, Stand};
+use crate::operation::{Act, Answer, Field, Needs, Operation, Own, Shape, Stand};
 use crate::table::OPERATIONS;
 use serde_json::{Map, Value, json};
 use tessera_model::Settings;
@@ -61,6 +61,7 @@ fn problem() -> Value {
             "name": { "type": "string" },
             "field": { "type": "string", "description": "the member, parameter or header that is meant" },
             "detail": { "type": "string" },
+            "limit": { "type": "string", "description": "the limit that is reached" },
             "retry_ms": { "type": "integer", "description": "when to come again" },
         },
     })
@@ -86,6 +87,13 @@ fn described(operation: &Operation) -> Value {
         parameters.push(json!({
             "name": "If-Match", "in": "header", "required": false,
             "description": "the tag of the record as it was read", "schema": { "type": "string" },
+        }));
+    }
+    if matches!(operation.act, Act::Own(Own::SignInPublicly | Own::Register)) {
+        parameters.push(json!({
+            "name": crate::caller::TENANT_HEADER, "in": "header", "required": true,
+            "description": "id or name of the tenant; not needed where host or path name it",
+            "schema": { "type": "string", "pattern": "^[a-z0-9-]{1,63}$" }, "example": "acme",
         }));
     }
     let mut object = Map::new();
@@ -197,13 +205,15 @@ fn member(name: &str) -> Value {
         | "last_used" | "from" | "until" | "waits_until" => {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
-        "active" | "repeated" | "inherits" | "has_password" | "current" => json!({ "type": "boolean" }),
+        "active" | "accepted" | "repeated" | "inherits" | "has_password" | "current" => {
+            json!({ "type": "boolean" })
+        }
         "reason_code" | "iat" | "exp" | "index" | "ended" | "role_id" | "number" | "failures" => {
             json!({ "type": "integer" })
         }
         "decision" => json!({ "type": "string", "enum": ["permit", "deny"] }),
-        "subject" | "sub" | "session" => json!({ "type": "string", "format": "uuid" }),
-        "permissions" | "workspaces" | "patterns" | "networks" | "decisions" | "evicted" => {
+        "subject" | "sub" | "session" | "workspace_id" => json!({ "type": "string", "format": "uuid" }),
+        "permissions" | "workspaces" | "patterns" | "networks" | "origins" | "decisions" | "evicted" => {
             json!({ "type": "array", "items": {} })
         }
         "workspace" | "parent" | "csrf_token" | "client" => json!({ "type": ["string", "integer", "null"] }),
@@ -227,6 +237,9 @@ fn schema(shape: Shape) -> Value {
         }
         Shape::Networks => {
             json!({ "type": "array", "maxItems": 32, "items": { "type": "string", "pattern": "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$" } })
+        }
+        Shape::Origins => {
+            json!({ "type": "array", "maxItems": 16, "uniqueItems": true, "items": { "type": "string", "format": "tessera-origin" } })
         }
         Shape::Subject | Shape::Session => json!({ "type": "string", "format": "uuid" }),
         Shape::Tenant => json!({ "type": "string", "minLength": 1, "maxLength": 128 }),
@@ -281,6 +294,7 @@ pub(crate) fn example(shape: Shape) -> Value {
         Shape::Names => json!(["orders.read"]),
         Shape::Patterns => json!(["orders.*"]),
         Shape::Networks => json!(["10.0.0.0/8"]),
+        Shape::Origins => json!(["https://app.example.com"]),
         Shape::Subject | Shape::Session => json!("01a2157f-2efc-788e-b29a-57721e09a4f3"),
         Shape::Tenant => json!("acme"),
         Shape::Handle => json!("tkey_AQIAAAEAAAAAAAAAAQAAAAIAAABBJOPX7n5E8KNXP9scmBrOj0ASNQ2axR6i"),

@@ -39,6 +39,8 @@ pub(crate) enum Shape {
     Name,
     Names,
     Patterns,
+    /// Origins of the web.
+    Origins,
     /// Ranges of addresses in CIDR form.
     Networks,
     /// Public id of a subject.
@@ -218,12 +220,15 @@ pub(crate) enum List {
     Clients,
     Client,
     RefreshKeys,
+    Origins,
 }
 
 /// What begins with a proof, or is about the caller.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Own {
     SignIn,
+    SignInPublicly,
+    Register,
     Refresh,
     Touch,
     ChangePassword,

@@ -243,6 +243,7 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
         CommandKind::CreateClient => {
             Command::CreateClient { name: named("name")?, terms: terms(ClientTerms::default(), input)? }
         }
+        CommandKind::ChangeOrigins => Command::ChangeOrigins { origins: input.origins("origins")? },
         CommandKind::DeleteClient => Command::DeleteClient { name: named("name")? },
         CommandKind::RotateRefreshKeys => {
             Command::RotateRefreshKeys { now: input.bool("now")?.unwrap_or(false) }
@@ -308,7 +309,12 @@ async fn sign_in(shared: &Shared, bound: &Bound, id: CommandId, input: &Input) -
     let from = ask::address(input.text("address"))?;
     let proof = (&identifier, input.secret("password"));
     let done = shared.engine.sign_in(bound, id, proof, from).await?;
-    if !input.bool("cookie")?.unwrap_or(false) {
+    signed_in(shared, done, input.bool("cookie")?.unwrap_or(false))
+}
+
+/// A session that was opened: as a handle, or in a browser's cookie.
+pub(crate) fn signed_in(shared: &Shared, done: Done, cookies: bool) -> Result<Answered, Problem> {
+    if !cookies {
         return Ok((answer::made(&done, None).value(), Vec::new()));
     }
     let Some(handle) = done.made.handle else {
@@ -350,7 +356,7 @@ async fn own_act(
     let plain = |done: &Done| (answer::made(done, None).value(), Vec::new());
     match own {
         // They are performed before.
-        Own::SignIn | Own::Refresh => Err(Problem::failed()),
+        Own::SignIn | Own::Refresh | Own::SignInPublicly | Own::Register => Err(Problem::failed()),
         Own::Touch => {
             let found = behind(shared, bound, &caller.handle)?;
             let command = Command::TouchSession { place: found.place, generation: found.generation };

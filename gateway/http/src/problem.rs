@@ -23,6 +23,8 @@ pub(crate) struct Problem {
     /// The member, parameter or header that is meant.
     field: Option<String>,
     detail: Option<&'static str>,
+    /// The limit that is reached.
+    limit: Option<&'static str>,
     retry_ms: u32,
 }
 
@@ -42,7 +44,16 @@ const fn status_of(code: u16) -> StatusCode {
 
 impl Problem {
     fn new(status: StatusCode, code: u16, name: &'static str, title: &str) -> Self {
-        Self { status, code, name, title: title.to_owned(), field: None, detail: None, retry_ms: 0 }
+        Self {
+            status,
+            code,
+            name,
+            title: title.to_owned(),
+            field: None,
+            detail: None,
+            limit: None,
+            retry_ms: 0,
+        }
     }
 
     fn protocol(status: StatusCode, code: ProtocolCode, name: &'static str) -> Self {
@@ -52,6 +63,12 @@ impl Problem {
     /// The same, told at a member, parameter or header.
     pub(crate) fn at(mut self, field: &str) -> Self {
         self.field = Some(field.to_owned());
+        self
+    }
+
+    /// The same, with the name of the limit that is reached.
+    pub(crate) const fn limited_by(mut self, limit: &'static str) -> Self {
+        self.limit = Some(limit);
         self
     }
 
@@ -74,6 +91,11 @@ impl Problem {
     /// A browser's request that another site may have made.
     pub(crate) fn cross_site(detail: &'static str) -> Self {
         Self::from(Refusal::Unauthorized).because(detail)
+    }
+
+    /// A browser's request that a page of another origin has made, as this header says.
+    pub(crate) fn another_site(header: &str) -> Self {
+        Self::cross_site("another site has made this request").at(header)
     }
 
     /// Nothing is served at this path.
@@ -149,8 +171,8 @@ impl Problem {
     }
 
     /// A budget is used up.
-    pub(crate) fn over_budget(retry_ms: u32) -> Self {
-        let mut problem = Self::from(Refusal::Busy);
+    pub(crate) fn over_budget(limit: &'static str, retry_ms: u32) -> Self {
+        let mut problem = Self::from(Refusal::Busy).limited_by(limit);
         problem.retry_ms = retry_ms.max(1);
         problem
     }
@@ -181,6 +203,9 @@ impl Problem {
         }
         if let Some(detail) = self.detail {
             put("detail", detail.into());
+        }
+        if let Some(limit) = self.limit {
+            put("limit", limit.into());
         }
         if self.retry_ms > 0 {
             put("retry_ms", self.retry_ms.into());

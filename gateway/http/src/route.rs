@@ -1,6 +1,6 @@
 //! From a request to its line of the table, and from an answer to the wire.
 
-use crate::caller::{Origin, source};
+use crate::caller::{Listed, Origin, source};
 use crate::content::Content;
 use crate::cross;
 use crate::door::Shared;
@@ -66,8 +66,10 @@ pub(crate) async fn respond(
 ) -> Response<Body> {
     let begun = tokio::time::Instant::now();
     let (parts, body) = request.into_parts();
-    let origin = Origin { address: source(shared, peer.address, &parts.headers), sni: peer.sni };
-    let listed = cross::listed(shared, &parts.headers);
+    let address = source(shared, peer.address, &parts.headers);
+    let named = parts.headers.get(header::ORIGIN).cloned();
+    let listed = if named.is_some() { cross::listed(shared, &parts, address).await } else { Listed::No };
+    let origin = Origin { address, sni: peer.sni, listed };
     let method = parts.method.clone();
     let envoy = parts.uri.path().starts_with(forward::PREFIX);
     let (body, lent) = Content::lend(&parts, body);
@@ -78,7 +80,7 @@ pub(crate) async fn respond(
             ends = parts.version < Version::HTTP_2;
             problem.into_response()
         }
-        Ok(()) => match cross::preflight(shared, &parts) {
+        Ok(()) => match cross::preflight(&parts, listed) {
             Some(answered) => answered.unwrap_or_else(Problem::into_response),
             None if envoy => {
                 let asked = forward::envoy(shared, &parts, &origin).await;
@@ -102,7 +104,7 @@ pub(crate) async fn respond(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     count(shared, &response);
-    cross::finish(shared, listed, &mut response);
+    cross::finish(shared, (named, listed), &mut response);
     let route = response.extensions().get::<Told>().map_or("-", |told| told.0);
     tracing::debug!(
         target: "tessera::access",

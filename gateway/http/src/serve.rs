@@ -14,15 +14,16 @@ use crate::operation::{Act, Ask, Needs, Operation, Stand};
 use crate::order::{self, Answered};
 use crate::parameters;
 use crate::problem::Problem;
+use crate::public;
 use crate::route::Told;
-use crate::sources::network;
 use axum::body::{Body, Bytes};
 use axum::extract::{RawPathParams, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
 use std::sync::Arc;
 use tessera_engine::Engine;
+use tessera_model::{Refusal, Source};
 
 /// Answers a request of an operation.
 pub(crate) async fn serve(
@@ -53,20 +54,20 @@ pub(crate) fn counted<T>(shared: &Shared, origin: &Origin, asked: Result<T, Prob
 }
 
 fn stranger(shared: &Shared, origin: &Origin) -> Result<(), Problem> {
-    let taken = shared.by_source.take(network(origin.address), 1, shared.engine.now());
-    taken.map_err(|wait| over_budget(shared, wait))
+    let taken = shared.by_source.take(Source::of(origin.address), 1, shared.engine.now());
+    taken.map_err(|wait| over_budget(shared, "source_per_second", wait))
 }
 
 /// Takes a refresh from the budget of where it comes from, before its hash is computed.
 pub(crate) fn may_refresh(shared: &Shared, parts: &Parts) -> Result<(), Problem> {
     let origin = parts.extensions.get::<Origin>().ok_or_else(Problem::failed)?;
-    let taken = shared.refreshes.take(network(origin.address), 1, shared.engine.now());
-    taken.map_err(|wait| over_budget(shared, wait))
+    let taken = shared.refreshes.take(Source::of(origin.address), 1, shared.engine.now());
+    taken.map_err(|wait| over_budget(shared, "refreshes_per_second", wait))
 }
 
-fn over_budget(shared: &Shared, wait: u32) -> Problem {
+fn over_budget(shared: &Shared, limit: &'static str, wait: u32) -> Problem {
     add(&shared.counters.over_budget, 1);
-    Problem::over_budget(wait)
+    Problem::over_budget(limit, wait)
 }
 
 async fn attempt(
@@ -91,6 +92,11 @@ async fn attempt(
         stranger(shared, &origin)?;
         let input = read(shared, operation, (rest, query), (parts, body)).await?;
         let id = order::command_id(shared, parts)?;
+        if let Act::Own(own) = operation.act {
+            let (value, headers) =
+                public::perform(shared, (own, id), (parts, named), &origin, &input).await?;
+            return with(value, headers);
+        }
         return ok(order::unbound(shared, operation.act, id, &input).await?);
     }
     let forward = operation.act == Act::Ask(Ask::Forward);
@@ -105,6 +111,7 @@ async fn attempt(
             if condition::is_record(asked) { tagged(parts, value) } else { ok(value) }
         }
         act @ (Act::Order(_) | Act::Own(_)) => {
+            may_order(shared, &caller, operation.needs)?;
             let id = order::command_id(shared, parts)?;
             // Conditions are looked at one after another, so that of two that saw the same one is told.
             let _turn = match condition::wanted(parts, "if-match") {
@@ -114,14 +121,20 @@ async fn attempt(
             condition::hold(shared, &caller, (operation, parts), &input).await?;
             let (value, headers): Answered =
                 order::perform(shared, &caller, (act, id), (parts, &input)).await?;
-            let mut response = ok(value)?;
-            // Two cookies are two headers.
-            for (name, value) in headers {
-                response.headers_mut().append(name, value);
-            }
-            Ok(response)
+            with(value, headers)
         }
     }
+}
+
+/// Refuses whoever lacks the permission before anything is looked up: what is there is told to nobody else. What is
+/// one's own the engine knows.
+fn may_order(shared: &Shared, caller: &Caller, needs: Needs) -> Result<(), Problem> {
+    let (engine, bound) = (&shared.engine, &caller.bound);
+    let Needs::Permission(permission) = needs else { return Ok(()) };
+    if engine.is_asleep(bound) {
+        return Err(engine.unready(&bound.home).into());
+    }
+    if engine.may(bound, permission) { Ok(()) } else { Err(Refusal::Unauthorized.into()) }
 }
 
 fn ask(shared: &Shared, caller: &Caller, asked: Ask, input: &Input) -> Result<Response<Body>, Problem> {
@@ -146,8 +159,9 @@ fn afford(shared: &Shared, caller: &Caller, input: &Input) -> Result<(), Problem
     let cost = u32::try_from(input.checks("checks").len()).unwrap_or(u32::MAX).max(1);
     let credential = (bound.home.tenant, bound.credential);
     let taken = shared.by_credential.take(credential, cost, now);
-    let taken = taken.and_then(|()| shared.by_tenant.take(bound.entry.tenant, cost, now));
-    taken.map_err(|wait| over_budget(shared, wait))
+    taken.map_err(|wait| over_budget(shared, "credential_per_second", wait))?;
+    let taken = shared.by_tenant.take(bound.entry.tenant, cost, now);
+    taken.map_err(|wait| over_budget(shared, "tenant_per_second", wait))
 }
 
 /// Reads query and content as the table says.
@@ -225,6 +239,16 @@ fn members(operation: &Operation, parts: &Parts, bytes: &[u8]) -> Result<Vec<(St
 fn ok(value: Value) -> Result<Response<Body>, Problem> {
     let mut response = Response::new(Body::from(value.to_string()));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// An answer with headers of its own.
+fn with(value: Value, headers: Vec<(HeaderName, HeaderValue)>) -> Result<Response<Body>, Problem> {
+    let mut response = ok(value)?;
+    // Two cookies are two headers.
+    for (name, value) in headers {
+        response.headers_mut().append(name, value);
+    }
     Ok(response)
 }
 

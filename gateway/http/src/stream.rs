@@ -1,6 +1,7 @@
 //! The bytes of a connection: whoever does not take its answers is cut off, and what is refused before
 //! it is a request at all gets its problem document too.
 
+use crate::caller::Listed;
 use crate::cross;
 use crate::door::Shared;
 use crate::figures::add;
@@ -72,7 +73,7 @@ fn document(shared: &Shared, written: &[u8]) -> Option<Vec<u8>> {
     add(&shared.counters.refused, 1);
     let body = problem.to_json().to_string();
     let mut response = problem.into_response();
-    cross::finish(shared, None, &mut response);
+    cross::finish(shared, (None, Listed::No), &mut response);
     let mut bytes = format!("HTTP/1.1 {}\r\n", response.status()).into_bytes();
     for (name, value) in response.headers() {
         for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {

@@ -134,6 +134,15 @@ table! {
          Field::maybe("address", Shape::Address, "where the person's request came from, with the permission tessera.address"),
          Field::maybe("cookie", Shape::Bool, "give the session to a browser, in a __Host- cookie")],
         SESSION_MADE, Act::Own(Own::SignIn);
+    "sign_in_publicly" Post "/v1/public/sign-in", Needs::Nothing, "Signs a person in for whom no application speaks, where the tenant's `public_sign_in` is on. The request names the tenant.",
+        [Field::body("identifier", Shape::Text, "as typed"),
+         Field::body("password", Shape::Password, "in the clear"),
+         Field::maybe("cookie", Shape::Bool, "give the session to a browser, in a __Host- cookie")],
+        SESSION_MADE, Act::Own(Own::SignInPublicly);
+    "register" Post "/v1/register", Needs::Nothing, "Makes a subject of a person with an identifier and a password, where the tenant's `registration` is open or with approval. Whether the identifier was taken is not told. The request names the tenant.",
+        [Field::body("identifier", Shape::Identifier, "as typed"),
+         Field::body("password", Shape::Password, "in the clear")],
+        Answer::One(&["accepted"]), Act::Own(Own::Register);
     "refresh" Post "/v1/refresh", Needs::Credential, "Uses a refresh handle: the session's idle end moves, and a rotating client's handle is replaced.",
         [Field::maybe("refresh_handle", Shape::Handle, "the session's; without it, that of the browser's cookie")],
         Answer::Made(&["subject", "session", "expires", "idle_until", "refresh_handle", "refresh_until"]), Act::Own(Own::Refresh);
@@ -183,6 +192,12 @@ table! {
     "change_settings" Patch "/v1/settings", SETTINGS, "Changes some of the tenant's settings (RFC 7396); with `dry_run` only looks whether they hold.",
         crate::settings::PATCH,
         Answer::Made(SETTINGS_ROW), Act::Own(Own::PatchSettings);
+
+    "read_origins" Get "/v1/origins", SETTINGS, "The origins whose scripts may ask this tenant, where the request names it by host or path.", [],
+        Answer::One(&["origins"]), Act::List(List::Origins);
+    "change_origins" Put "/v1/origins", SETTINGS, "Lists the origins whose scripts may ask this tenant, as a whole.",
+        [Field::body("origins", Shape::Origins, "as browsers send them; none for nobody")],
+        NOTHING, Act::Order(Kind::ChangeOrigins);
 
     // Subjects.
     "create_subject" Post "/v1/subjects", SUBJECTS, "Makes a subject.",
@@ -243,7 +258,7 @@ table! {
     "create_workspace" Post "/v1/workspaces", WORKSPACES, "Makes a workspace.",
         [NAME, Field::maybe("parent", Shape::Name, "the workspace above; none for the tenant"),
          Field::maybe("inherits", Shape::Bool, "whether grants above hold here too; true when left out")],
-        Answer::Made(&["workspace"]), Act::Order(Kind::CreateWorkspace);
+        Answer::Made(&["workspace", "workspace_id"]), Act::Order(Kind::CreateWorkspace);
     "read_workspace" Get "/v1/workspaces/{name}", WORKSPACES, "One workspace.", [Field::path("name", Shape::Name, "the workspace's")],
         Answer::One(WORKSPACE_ROW), Act::List(List::Workspace);
     "delete_workspace" Delete "/v1/workspaces/{name}", WORKSPACES, "Deletes an empty workspace and every grant in it.",
@@ -300,7 +315,7 @@ table! {
          Field::maybe("client", Shape::Name, "the client that sessions are opened through with it"),
          Field::maybe("networks", Shape::Networks, "from where it may be used; none for anywhere")],
         Answer::Made(&["subject", "session", "handle", "expires"]), Act::Order(Kind::CreateKey);
-    "rotate_key" Post "/v1/keys/{key}/rotate", KEYS, "Makes a key in place of an old one, which lives on for a while.",
+    "rotate_key" Post "/v1/keys/{key}/rotate", Needs::OwnOr("tessera.admin.keys"), "Makes a key in place of an old one, which lives on for a while; a key may do that for itself.",
         [Field::path("key", Shape::Session, "public id"),
          Field::maybe("overlap_s", Shape::Count, "how long the old one lives on, seconds; none ends it now"),
          Field::maybe("expires", Shape::Instant, "when the new one ends; none for when the old one would have"),

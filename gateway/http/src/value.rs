@@ -2,11 +2,11 @@
 
 use crate::json::Json;
 use tessera_model::limits::{
-    ATTRIBUTES_PER_SUBJECT_MAX, IDENTIFIERS_PER_SUBJECT_MAX, NETWORKS_MAX, PATTERNS_MAX,
+    ATTRIBUTES_PER_SUBJECT_MAX, IDENTIFIERS_PER_SUBJECT_MAX, NETWORKS_MAX, ORIGINS_MAX, PATTERNS_MAX,
 };
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::{
-    Epoch, Handle, HandleBytes, Identifier, Name, Network, Pattern, Receipt, Revision, UnixMillis,
+    Epoch, Handle, HandleBytes, Identifier, Name, Network, Origin, Pattern, Receipt, Revision, UnixMillis,
 };
 
 /// A permission or workspace as it was asked for.
@@ -31,6 +31,10 @@ pub(crate) fn patterns(value: &Json) -> Option<Vec<Pattern>> {
 
 pub(crate) fn networks(value: &Json) -> Option<Vec<Network>> {
     list(value, NETWORKS_MAX, |item| Network::parse(text(item)?).ok())
+}
+
+pub(crate) fn origins(value: &Json) -> Option<Vec<Origin>> {
+    list(value, ORIGINS_MAX, |item| Origin::new(text(item)?).ok())
 }
 
 pub(crate) fn identifiers(value: &Json) -> Option<Vec<Identifier>> {

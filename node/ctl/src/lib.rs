@@ -22,6 +22,7 @@ mod link;
 #[cfg(test)]
 mod openfga_test;
 mod operator;
+mod origin;
 mod output;
 mod permission;
 mod ping;

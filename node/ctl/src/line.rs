@@ -10,6 +10,7 @@ use crate::key::KeyVerb;
 use crate::keys::KeysVerb;
 use crate::link::Link;
 use crate::operator::OperatorVerb;
+use crate::origin::OriginVerb;
 use crate::permission::PermissionVerb;
 use crate::ping::Ping;
 use crate::reach::Reach;
@@ -74,6 +75,8 @@ enum Word {
     Keys(Noun<KeysVerb>),
     /// The tenant's settings.
     Settings(Noun<SettingsVerb>),
+    /// Origins whose scripts may ask the tenant over HTTP.
+    Origin(Noun<OriginVerb>),
     /// May the holder of a handle do this, there, now? Exit code 0 for permit, 1 for deny.
     #[command(
         after_help = "Examples:\n  tessera check orders.read --handle-file amy.session\n  tessera check orders.write --workspace berlin --handle-file amy.session --json\n  if TESSERA_HANDLE=$HANDLE tessera check orders.read; then ...; fi"
@@ -151,6 +154,7 @@ impl Word {
             | Self::Client(Noun { reach, .. })
             | Self::Keys(Noun { reach, .. })
             | Self::Settings(Noun { reach, .. })
+            | Self::Origin(Noun { reach, .. })
             | Self::Check(Question { reach, .. })
             | Self::CheckBatch(Question { reach, .. })
             | Self::Permissions(Question { reach, .. })
@@ -198,6 +202,9 @@ impl Word {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
             Self::Keys(Noun { verb, reach }) => {
+                over(reach.tenant().await, async |link| verb.run(link).await).await
+            }
+            Self::Origin(Noun { verb, reach }) => {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
             Self::Settings(Noun { verb, reach }) => {
@@ -361,6 +368,8 @@ mod tests {
             "settings set session_ttl_s=x",
             "settings set nothing=1",
             "settings get nothing",
+            "origin add *",
+            "origin add https://app.example.com/",
             "settings set refresh=sometimes",
             "client create",
             "client create phone --over-limit shrug",

@@ -236,6 +236,13 @@ fn rules(asked: &mut Asked) {
     assert!(message.ends_with("argon_memory_kib"), "{told}");
     assert_eq!(changed["settings"]["session_idle_s"], 600);
     assert_eq!(asked.ask(1, "tessera settings set session_idle_s=1s --tenant acme")["error"]["code"], 218);
+    let public = asked.ask(0, "tessera settings set public_sign_in=on registration=approval --tenant acme");
+    assert_eq!(public["settings"], serde_json::json!({ "public_sign_in": "on", "registration": "approval" }));
+    let app = serde_json::json!(["https://app.example.com"]);
+    assert_eq!(asked.ask(0, "tessera origin add https://app.example.com --tenant acme")["origins"], app);
+    assert_eq!(asked.ask(0, "tessera origin list --tenant acme")["origins"], app);
+    let none = asked.ask(0, "tessera origin remove https://app.example.com --tenant acme");
+    assert_eq!(none["origins"], serde_json::json!([]));
 }
 
 /// What a key was made with is readable for as long as it lives.

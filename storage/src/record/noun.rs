@@ -86,6 +86,7 @@ record! {
         sign_in_free, sign_in_wait_s, sign_in_wait_s_max, sign_in_failures_max, source_failures_max,
         source_refill_s,
         refresh, refresh_ttl_s, refresh_grace_s, sessions_max, sessions_over_limit,
+        public_sign_in, registration,
     }
 }
 

@@ -233,6 +233,7 @@ fn rows(add: &mut Add<'_>) {
     page::<SessionRow>(add, "SessionRow");
     page::<ClientRow>(add, "ClientRow");
     page::<RefreshKeyRow>(add, "RefreshKeyRow");
+    page::<OriginsRow>(add, "OriginsRow");
     page::<KeyRow>(add, "KeyRow");
     page::<SettingsRow>(add, "SettingsRow");
 }
@@ -293,6 +294,7 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of SessionRow" => page::<SessionRow>(frame, out),
         "Rows of ClientRow" => page::<ClientRow>(frame, out),
         "Rows of RefreshKeyRow" => page::<RefreshKeyRow>(frame, out),
+        "Rows of OriginsRow" => page::<OriginsRow>(frame, out),
         "Rows of KeyRow" => page::<KeyRow>(frame, out),
         "Rows of SettingsRow" => page::<SettingsRow>(frame, out),
         _ => page::<TenantRow>(frame, out),

@@ -50,7 +50,7 @@ pub use outbox::Outbox;
 pub use permissions::{ListPermissions, PermissionName, Permissions};
 pub use request::{Request, RequestKind};
 pub use rows::{
-    AttributeRow, AttributeValueRow, ClientRow, GrantRow, IdentifierRow, KeyRow, PermissionRow,
+    AttributeRow, AttributeValueRow, ClientRow, GrantRow, IdentifierRow, KeyRow, OriginsRow, PermissionRow,
     RefreshKeyRow, RoleRow, SessionRow, SettingsRow, SubjectRow, TenantRow, WorkspaceRow,
 };
 pub use shape::{Page, Rows, RowsWriter, Shape};

@@ -124,6 +124,8 @@ const SETTINGS: &[(Setting, Tag)] = &[
     (Setting::RefreshGrace, Tag::RefreshGrace),
     (Setting::SessionsMax, Tag::SessionsMax),
     (Setting::SessionsOverLimit, Tag::SessionsOverLimit),
+    (Setting::PublicSignIn, Tag::PublicSignIn),
+    (Setting::Registration, Tag::Registration),
 ];
 
 /// Each setting under its own tag.

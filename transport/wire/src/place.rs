@@ -1,12 +1,12 @@
-//! How addresses and networks lie in fields.
+//! How addresses, networks and origins lie in fields.
 
 use crate::fault::WireError;
 use crate::fields::{FieldValue, FieldsReader, FieldsWriter};
-use crate::part::Part;
+use crate::part::{Part, text};
 use crate::tag::Tag;
 use std::net::IpAddr;
-use tessera_model::Network;
-use tessera_model::limits::NETWORKS_MAX;
+use tessera_model::limits::{NETWORKS_MAX, ORIGINS_MAX};
+use tessera_model::{Network, Origin};
 
 impl Part for Vec<Network> {
     fn put(&self, tag: Tag, out: &mut FieldsWriter) {
@@ -52,5 +52,24 @@ impl Part for IpAddr {
     fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
         let FieldValue::Bytes(bytes) = from.one(tag)? else { return Err(WireError::BadField(tag)) };
         address_of(bytes).ok_or(WireError::BadField(tag))
+    }
+}
+
+impl Part for Vec<Origin> {
+    fn put(&self, tag: Tag, out: &mut FieldsWriter) {
+        for origin in self {
+            out.text(tag, origin.as_str());
+        }
+    }
+
+    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
+        let mut origins = Self::new();
+        for value in from.all(tag) {
+            if origins.len() == ORIGINS_MAX {
+                return Err(WireError::Malformed(tag));
+            }
+            origins.push(Origin::new(text(tag, value?)?).map_err(|_| WireError::Malformed(tag))?);
+        }
+        Ok(origins)
     }
 }

@@ -13,7 +13,9 @@ use crate::tag::Tag;
 use std::net::IpAddr;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::refresh::ClientTerms;
-use tessera_model::{Deadline, Identifier, Name, Network, Pattern, Private, PublicId, Settings, TenantId};
+use tessera_model::{
+    Deadline, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Settings, TenantId,
+};
 
 macro_rules! requests {
     ($($(#[$doc:meta])* $name:ident = $number:literal -> $answer:ident
@@ -133,6 +135,11 @@ requests! {
     RotateRefreshKeys = 0x100B -> Made {
         /// Drops the older ones at once: sessions with a refresh handle by them end.
         now: bool = AtOnce,
+    };
+    /// Lists the origins whose scripts may ask the tenant over HTTP, as a whole; empty for none.
+    ChangeOrigins = 0x100C -> Made {
+        /// All of them.
+        origins: Vec<Origin> = Origin,
     };
     /// Makes a subject.
     CreateSubject = 0x1014 -> Made {
@@ -465,6 +472,8 @@ requests! {
     };
     /// The refresh keys.
     ListRefreshKeys = 0x2010 -> RefreshKeyRow {};
+    /// The origins whose scripts may ask the tenant over HTTP: one row.
+    ReadOrigins = 0x2011 -> OriginsRow {};
     /// The live keys of a subject, or of the whole tenant.
     ListKeys = 0x2020 -> KeyRow {
         /// Whose; none for everybody's.

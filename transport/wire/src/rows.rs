@@ -3,7 +3,9 @@
 use crate::shape::shapes;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::refresh::ClientTerms;
-use tessera_model::{Deadline, Identifier, Name, Network, Pattern, Private, PublicId, Settings, TenantId};
+use tessera_model::{
+    Deadline, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Settings, TenantId,
+};
 
 shapes! {
     /// A tenant.
@@ -161,6 +163,12 @@ shapes! {
         created: Deadline = Created,
         /// Whether refresh handles are made by it now.
         current: bool = IsCurrent,
+    }
+    /// The origins whose scripts may ask a tenant over HTTP.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    OriginsRow {
+        /// All of them.
+        origins: Vec<Origin> = Origin,
     }
     /// The tenant's settings.
     #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::refresh::{ClientTerms, RefreshMode};
 use tessera_model::{
-    Deadline, Epoch, Identifier, IdentifierKind, Name, Network, Pattern, Private, PublicId, Receipt,
+    Deadline, Epoch, Identifier, IdentifierKind, Name, Network, Origin, Pattern, Private, PublicId, Receipt,
     Revision, Settings, TenantId,
 };
 
@@ -46,6 +46,8 @@ samples! {
         .map(|text| Pattern::new(text).expect("a pattern")).collect();
     Vec<Network>: |nth| ["10.0.0.0/8", "2001:db8::/32"].iter().take(usize::try_from(nth % 3).expect("small"))
         .map(|text| Network::parse(text).expect("a network")).collect();
+    Vec<Origin>: |nth| ["https://app.example.com", "http://localhost:3000"].iter()
+        .take(usize::try_from(nth % 3).expect("small")).map(|text| Origin::new(text).expect("an origin")).collect();
     PublicId: |nth| PublicId::new(1_764_100_000_000 + nth, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     Private: |nth| Private::new(pick(&["correct horse", "", "battery staple"], nth).as_bytes().to_vec());
     Deadline: |nth| if nth % 4 == 3 { Deadline::NONE } else { Deadline(186_000_000) };

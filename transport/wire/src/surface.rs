@@ -55,6 +55,7 @@ pub(crate) const SHAPES: &[(&str, Parts)] = &[
     ("KeyRow", rows::KeyRow::PARTS),
     ("ClientRow", rows::ClientRow::PARTS),
     ("RefreshKeyRow", rows::RefreshKeyRow::PARTS),
+    ("OriginsRow", rows::OriginsRow::PARTS),
     ("SettingsRow", rows::SettingsRow::PARTS),
 ];
 

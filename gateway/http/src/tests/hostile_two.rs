@@ -319,3 +319,65 @@ async fn bad_frames_end_their_connection() {
     }
     house.ask("GET /v1/me", &key, None).await.expect(200);
 }
+
+/// PROPERTY: what HTTP/2 answers by itself, before there is a request, is a status alone; what ends a stream or a
+/// connection says a code of the standard and nothing from inside.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_protocol_answers_itself_is_bare() {
+    let house = House::secure(|_| {}).await;
+    // Beyond twice the cap of a head no request is made of it (RFC 9113 section 10.5.1).
+    let large = get(
+        "/v1/me",
+        &[("x-a", &"y".repeat(14_000)), ("x-b", &"y".repeat(14_000)), ("x-c", &"y".repeat(14_000))],
+    );
+    let mut two = Two::open(&house, &[]).await;
+    let mut parts = large.chunks(16_000).peekable();
+    let mut kind = HEADERS;
+    while let Some(part) = parts.next() {
+        let flags = if parts.peek().is_none() { END_HEADERS } else { 0 };
+        two.write(&frame(kind, if kind == HEADERS { flags | END_STREAM } else { flags }, 1, part)).await;
+        kind = CONTINUATION;
+    }
+    let mut heads = 0;
+    while let Some((kind, stream, payload)) = two.read().await {
+        match kind {
+            // `:status` by its index and three digits.
+            HEADERS => {
+                assert!(payload.len() <= 5, "{payload:?}");
+                heads += 1;
+            }
+            DATA => assert!(payload.is_empty(), "{payload:?}"),
+            RST_STREAM | GOAWAY => {
+                assert_eq!(if kind == RST_STREAM { stream } else { 1 }, 1);
+                break;
+            }
+            _ => {}
+        }
+    }
+    assert!(heads <= 1);
+    let good = get("/v1/me", &[]);
+    for bytes in [
+        frame(DATA, 0, 0, b"x"),
+        frame(HEADERS, END_HEADERS | END_STREAM, 1, &[0xff; 40]),
+        frame(HEADERS, END_HEADERS | END_STREAM, 2, &good),
+        frame(SETTINGS, 0, 0, &[1]),
+        vec![0xff; 64],
+    ] {
+        let told = Two::open(&house, &[]).await.flood(bytes, 1).await;
+        for (kind, _, payload) in told.iter().filter(|(kind, ..)| *kind == GOAWAY) {
+            assert_eq!((*kind, &payload[8..]), (GOAWAY, &[][..]), "text beside the code");
+        }
+    }
+    // The one text that it has is its own, of how much was too much.
+    let mut flood = Vec::new();
+    for nth in 0..20_000_u32 {
+        flood.extend(frame(HEADERS, END_HEADERS | END_STREAM, 2 * nth + 1, &good));
+        flood.extend(frame(RST_STREAM, 0, 2 * nth + 1, &8_u32.to_be_bytes()));
+    }
+    for (_, _, payload) in
+        Two::open(&house, &[]).await.flood(flood, 1).await.iter().filter(|(kind, ..)| *kind == GOAWAY)
+    {
+        let text = String::from_utf8_lossy(&payload[8..]);
+        assert!(text.is_empty() || text.starts_with("too_many_"), "{text}");
+    }
+}

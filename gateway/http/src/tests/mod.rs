@@ -1,12 +1,17 @@
 //! Tests over real sockets: a whole door over a store in memory, and a client that writes bytes.
 
 mod browser;
+mod budgets;
 mod decisions;
 mod field;
+mod field_writes;
 mod hostile;
 mod hostile_one;
 mod hostile_two;
 mod operations;
+mod origins;
+mod proxies;
+mod public;
 mod refresh;
 
 use crate::{Door, DoorConfig, Limits};
@@ -173,7 +178,7 @@ impl House {
         let Some(trust) = &self.trust else { return Box::new(stream) };
         let mut trust = rustls::ClientConfig::clone(trust);
         trust.alpn_protocols = vec![protocol.to_vec()];
-        let name = rustls_pki_types::ServerName::try_from("localhost").expect("a name");
+        let name = rustls::pki_types::ServerName::try_from("localhost").expect("a name");
         let connector = tokio_rustls::TlsConnector::from(Arc::new(trust));
         Box::new(connector.connect(name, stream).await.expect("a handshake"))
     }

@@ -1,0 +1,11 @@
+//! What every door has before it knows who comes: a certificate that can be replaced, places that one source
+//! cannot take all, and counters for metrics.
+//!
+//! It knows neither QUIC nor HTTP, and nothing of the engine.
+
+mod counts;
+mod figures;
+mod identity;
+
+pub use counts::{Counted, Counts};
+pub use identity::{Identity, IdentityError};
