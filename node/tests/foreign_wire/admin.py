@@ -1,4 +1,5 @@
 """Tenants, people, roles and workspaces as they change and go; each beside the command line."""
+
 import asyncio
 
 import client
@@ -19,8 +20,11 @@ async def tenants(operator):
         await operator.order(order, tenant=first)
         [row] = [row async for row in operator.rows("ReadTenant", tenant=first)]
         theirs = (await done("tenant", "show", "row-0", key_file=key_file))["tenant"]
-        same("a tenant", (f"{row['tenant']:016x}", row["name"], TENANT_STATUS[row["status"]], ms(row["created"])),
-             (theirs["tenant"], theirs["name"], theirs["status"], theirs["created_ms"]))  # fmt: skip
+        same(
+            "a tenant",
+            (f"{row['tenant']:016x}", row["name"], TENANT_STATUS[row["status"]], ms(row["created"])),
+            (theirs["tenant"], theirs["name"], theirs["status"], theirs["created_ms"]),
+        )
         assert theirs["status"] == status, theirs
     await operator.order("DeleteTenant", tenant=made[1]["tenant"])
     async with asyncio.timeout(60):  # it is closing for a moment
@@ -28,8 +32,11 @@ async def tenants(operator):
             await asyncio.sleep(0.02)
     rows = [row async for row in operator.rows("ListTenants", limit=2)]
     theirs = (await done("tenant", "list", key_file=key_file))["tenants"]
-    same("the tenants", [(f"{row['tenant']:016x}", row["name"], TENANT_STATUS[row["status"]]) for row in rows],
-         [(one["tenant"], one["name"], one["status"]) for one in theirs])  # fmt: skip
+    same(
+        "the tenants",
+        [(f"{row['tenant']:016x}", row["name"], TENANT_STATUS[row["status"]]) for row in rows],
+        [(one["tenant"], one["name"], one["status"]) for one in theirs],
+    )
     for wrong in ({}, {"tenant": first, "name": "row-0"}):
         assert await job.code_of(operator.page("ReadTenant", **wrong)) == 227, wrong
 
@@ -60,7 +67,10 @@ async def person(of):
     session = await job.sign_in(of, "+49 (30) 1234567")
     assert session["subject"] == ben, session
     path = kept(wire.spelled(session["handle"]), f"{told.NODE}/ben.wire")
-    touched, theirs = await line.order("TouchSession", handle=session["handle"]), await of.told("session", "touch", handle_file=path)
+    touched, theirs = (
+        await line.order("TouchSession", handle=session["handle"]),
+        await of.told("session", "touch", handle_file=path),
+    )
     same("when it is idle", ms(touched["idle_until"]), theirs["idle_until_ms"])
 
     await line.order("CreateRole", name="packer", patterns=["parcels.*"])
@@ -101,16 +111,40 @@ async def declared(of):
     rows = [(row["name"], kinds[row["kind"]]) async for row in line.rows("ListAttributes")]
     theirs = (await of.told("attribute", "list"))["attributes"]
     same("the attributes", rows, [(one["name"], one["kind"]) for one in theirs])
-    terms = {"RefreshMode": 1, "SessionTtl": 7_200, "SessionIdle": 600, "RefreshTtl": 0, "SessionsMax": 3, "Evict": False}
+    terms = {
+        "RefreshMode": 1,
+        "SessionTtl": 7_200,
+        "SessionIdle": 600,
+        "RefreshTtl": 0,
+        "SessionsMax": 3,
+        "Evict": False,
+    }
     await line.order("CreateClient", name="desk", terms=terms)
     await line.order("ChangeClient", name="desk", terms=terms | {"Evict": True, "RefreshTtl": 900})
     [row] = [row async for row in line.rows("ReadClient", name="desk")]
     theirs = (await of.told("client", "show", "desk"))["client"]
     ours = row["terms"]
-    same("a client", (row["index"], ["off", "fixed", "rotating"][ours["RefreshMode"]], ours["SessionTtl"], ours["SessionIdle"],
-                      ours["RefreshTtl"], ours["SessionsMax"], "evict" if ours["Evict"] else "refuse"),
-         (theirs["id"], theirs["refresh"], theirs["session_ttl_s"], theirs["session_idle_s"], theirs["refresh_ttl_s"],
-          theirs["sessions_max"], theirs["over_limit"]))  # fmt: skip
+    same(
+        "a client",
+        (
+            row["index"],
+            ["off", "fixed", "rotating"][ours["RefreshMode"]],
+            ours["SessionTtl"],
+            ours["SessionIdle"],
+            ours["RefreshTtl"],
+            ours["SessionsMax"],
+            "evict" if ours["Evict"] else "refuse",
+        ),
+        (
+            theirs["id"],
+            theirs["refresh"],
+            theirs["session_ttl_s"],
+            theirs["session_idle_s"],
+            theirs["refresh_ttl_s"],
+            theirs["sessions_max"],
+            theirs["over_limit"],
+        ),
+    )
 
 
 async def main(operator, of):
@@ -118,4 +152,7 @@ async def main(operator, of):
     await person(of)
     await declared(of)
     sent = len(client.SENT & set(wire.REQUESTS))
-    print(f"admin: tenants, people, roles and workspaces are the command line's; {sent} of {len(wire.REQUESTS)} requests sent")
+    print(
+        "admin: tenants, people, roles and workspaces are the command line's; "
+        f"{sent} of {len(wire.REQUESTS)} requests sent"
+    )

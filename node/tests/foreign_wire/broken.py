@@ -1,4 +1,5 @@
 """Frames that are broken in a few hundred ways, and what docs/wire.md promises of each."""
+
 import asyncio
 import os
 import random
@@ -116,15 +117,23 @@ def corpus(session, ids):
     yield number["Check"], encode("Check", {**item, "names": names})
     yield number["CheckBatch"], encode("CheckBatch", {"items": [bare, item, bare], "names": names})
     yield number["Introspect"], encode("Introspect", {"handle": session})
-    yield number["ListPermissions"], encode("ListPermissions", {"handle": session, "flags": 1, "workspace_len": 5, "names": b"sales"})
+    yield (
+        number["ListPermissions"],
+        encode("ListPermissions", {"handle": session, "flags": 1, "workspace_len": 5, "names": b"sales"}),
+    )
     nouns = [{"noun": 1, "len": 11}, {"noun": 2, "len": 5}]
     yield number["Resolve"], encode("Resolve", {"items": nouns, "names": b"orders.readsales"})
     for name, values in (
-        ("ListRoles", {"limit": 3}), ("ReadSettings", {}), ("SignOut", {"handle": bytes(40)}),
+        ("ListRoles", {"limit": 3}),
+        ("ReadSettings", {}),
+        ("SignOut", {"handle": bytes(40)}),
         ("CreateRole", {"name": "broken", "patterns": ["orders.read", "orders.*"]}),
         ("Ungrant", {"subject": bytes(16), "role": "reader", "workspace": "sales"}),
-        ("SetAttributes", {"subject": bytes(16), "values": [("floor", 3), ("staff", True), ("motto", "x"), ("gone", None)]}),
-    ):  # fmt: skip
+        (
+            "SetAttributes",
+            {"subject": bytes(16), "values": [("floor", 3), ("staff", True), ("motto", "x"), ("gone", None)]},
+        ),
+    ):
         parts = wire.REQUESTS[name].parts
         yield number[name], wire.fields(bytes(16), wire.CONNECTIONS_TENANT, wire.fields_of(parts, values))
 
@@ -224,14 +233,17 @@ async def mutations(stack, of, session, ids):
         if number % 10 == 0:
             assert (await of.line.check(session, "orders.read"))["reason"] == 0, number
     assert not wrong, "\n".join([f"{len(wrong)} of {MUTATIONS}:", *wrong])
-    told = ", ".join(f"{count} {'answered' if code is None else f'closed by {code}'}" for code, count in sorted(counted.items(), key=str))
+    told = ", ".join(
+        f"{count} {'answered' if code is None else f'closed by {code}'}"
+        for code, count in sorted(counted.items(), key=str)
+    )
     print(f"broken: {MUTATIONS} mutations, {told}; {lines.made} connections")
 
 
 async def hellos(of):
     """The same of first frames, each on a connection of its own."""
     dice, good = random.Random(SEED + 1), wire.encode("Hello", {"credential": of.made["handle"], "flags": 1})
-    hello, gate, wrong = wire.NUMBER_OF["Hello"], asyncio.Semaphore(8), []
+    hello, gate, wrong = wire.NUMBER_OF["Hello"], asyncio.Semaphore(4), []
 
     def expected(data):
         try:
@@ -258,8 +270,9 @@ async def hellos(of):
             line.send(data, end=True)
             want = expected(data)
             if want == (0, 0):
-                while not line.stray and not line.ended:
-                    await asyncio.sleep(0.01)
+                async with asyncio.timeout(30):
+                    while not line.stray and not line.ended:
+                        await asyncio.sleep(0.01)
                 got = (0, 0) if line.stray and line.stray[0][1] == wire.NUMBER_OF["HelloReply"] else line.ended
             else:
                 code = await line.close_code()

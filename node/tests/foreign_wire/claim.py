@@ -1,4 +1,5 @@
 """A node that nobody has claimed: what a stranger may do, and how it becomes the operator."""
+
 import os
 
 import client

@@ -1,11 +1,12 @@
 """A client of Tessera over QUIC: one connection, one stream, requests that know their answers by their ids.
 
-    async with connect("127.0.0.1", 7443, ca="certificate.pem") as line:
-        await line.hello(wire.handle(key))
-        decision = await line.check(wire.handle(session), "orders.read")
-        made = await line.order("CreateRole", name="reader", patterns=["orders.*"])
-        async for row in line.rows("ListRoles"): ...
+async with connect("127.0.0.1", 7443, ca="certificate.pem") as line:
+    await line.hello(wire.handle(key))
+    decision = await line.check(wire.handle(session), "orders.read")
+    made = await line.order("CreateRole", name="reader", patterns=["orders.*"])
+    async for row in line.rows("ListRoles"): ...
 """
+
 import asyncio
 import contextlib
 import ipaddress
@@ -180,9 +181,15 @@ class Line(aioquic.asyncio.QuicConnectionProtocol):
         after, names = 0, {}
         while True:
             reply = await self.put(
-                "ListPermissions", "Permissions", handle=handle, workspace=index, workspace_len=len(spelled), flags=1,
-                after=after, names=spelled,
-            )  # fmt: skip
+                "ListPermissions",
+                "Permissions",
+                handle=handle,
+                workspace=index,
+                workspace_len=len(spelled),
+                flags=1,
+                after=after,
+                names=spelled,
+            )
             at = 0
             for item in reply["items"]:
                 names[item["id"]] = reply["names"][at : at + item["len"]].decode()
@@ -262,9 +269,13 @@ def check_item(handle, permission, workspace=0, address=None):
     """A check without its names, and these."""
     (permission, called), (workspace, place) = numbered(permission), numbered(workspace)
     item = {
-        "handle": handle, "permission": permission, "workspace": workspace, "permission_len": len(called),
-        "workspace_len": len(place), "flags": 0 if address is None else 1,
-    }  # fmt: skip
+        "handle": handle,
+        "permission": permission,
+        "workspace": workspace,
+        "permission_len": len(called),
+        "workspace_len": len(place),
+        "flags": 0 if address is None else 1,
+    }
     if address is not None:
         told = ipaddress.ip_address(address)
         item["address"] = told.packed if told.version == 6 else bytes(10) + b"\xff\xff" + told.packed
@@ -275,9 +286,13 @@ def check_item(handle, permission, workspace=0, address=None):
 async def connect(host, port, ca, name="localhost", alpn=ALPN, window=1_048_576):
     """A connection that has shaken hands; Hello comes next."""
     settings = configuration.QuicConfiguration(
-        is_client=True, alpn_protocols=[alpn], server_name=name, verify_mode=ssl.CERT_REQUIRED, idle_timeout=30,
+        is_client=True,
+        alpn_protocols=[alpn],
+        server_name=name,
+        verify_mode=ssl.CERT_REQUIRED,
+        idle_timeout=30,
         max_stream_data=window,
-    )  # fmt: skip
+    )
     settings.load_verify_locations(cafile=str(ca))
     async with aioquic.asyncio.connect(host, port, configuration=settings, create_protocol=Line) as line:
         alive = asyncio.create_task(line.keep_alive())

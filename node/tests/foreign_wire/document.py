@@ -3,6 +3,7 @@
 Everything that is a table there is taken from the text itself, so that the client next to this file speaks
 what the document says and nothing else. An implementation in another language writes these tables down.
 """
+
 import collections
 import os
 import pathlib

@@ -1,4 +1,5 @@
 """Every example of docs/wire.md reads and is written again, byte by byte, by wire.py."""
+
 import document
 import wire
 

@@ -1,5 +1,4 @@
 """The main job over the wire, each answer beside the command line's."""
-import asyncio
 
 import client
 import told
@@ -80,27 +79,46 @@ async def people(of):
 
     shown = (await of.told("user", "show", "amy"))["subject"]
     [row] = [row async for row in line.rows("ReadSubject", identifier=(3, "amy"))]
-    same("a subject", (wire.public(row["subject"]), KIND[row["kind"]], STATUS[row["status"]], row["has_password"]),
-         (shown["subject"], shown["kind"], shown["status"], shown["has_password"]))  # fmt: skip
+    same(
+        "a subject",
+        (wire.public(row["subject"]), KIND[row["kind"]], STATUS[row["status"]], row["has_password"]),
+        (shown["subject"], shown["kind"], shown["status"], shown["has_password"]),
+    )
     same("the same by its id", [row], [row async for row in line.rows("ReadSubject", subject=amy)])
     names = {1: "email", 2: "phone", 3: "username"}
     rows = [row async for row in line.rows("ListIdentifiers", subject=amy)]
-    same("its identifiers", sorted((names[row["identifier"][0]], row["identifier"][1], row["failures"]) for row in rows),
-         sorted((one["kind"], one["identifier"], one["failures"]) for one in shown["identifiers"]))  # fmt: skip
+    same(
+        "its identifiers",
+        sorted((names[row["identifier"][0]], row["identifier"][1], row["failures"]) for row in rows),
+        sorted((one["kind"], one["identifier"], one["failures"]) for one in shown["identifiers"]),
+    )
     rows = [value async for row in line.rows("ListAttributeValues", subject=amy) for value in row["values"]]
     same("its attributes", dict(rows), shown["attributes"])
     rows = [row async for row in line.rows("ListGrants", subject=amy)]
-    same("its grants", [(row["role"], row.get("workspace"), ms(row["from"]), ms(row["until"])) for row in rows],
-         [(one["role"], one["workspace"], one["from_ms"], one["until_ms"]) for one in shown["grants"]])  # fmt: skip
+    same(
+        "its grants",
+        [(row["role"], row.get("workspace"), ms(row["from"]), ms(row["until"])) for row in rows],
+        [(one["role"], one["workspace"], one["from_ms"], one["until_ms"]) for one in shown["grants"]],
+    )
 
     places = {one["workspace"]: one for one in (await of.told("workspace", "list"))["workspaces"]}
-    same("a workspace", (sales["workspace"], wire.public(sales["workspace_id"])),
-         (places["sales"]["index"], places["sales"]["id"]))  # fmt: skip
+    same(
+        "a workspace",
+        (sales["workspace"], wire.public(sales["workspace_id"])),
+        (places["sales"]["index"], places["sales"]["id"]),
+    )
     rows = {row["name"]: row async for row in line.rows("ListWorkspaces")}
-    same("the workspaces", {name: (row["index"], row.get("parent"), row["inherits"]) for name, row in rows.items()},
-         {name: (one["index"], one["parent"], one["inherits"]) for name, one in places.items()})  # fmt: skip
+    same(
+        "the workspaces",
+        {name: (row["index"], row.get("parent"), row["inherits"]) for name, row in rows.items()},
+        {name: (one["index"], one["parent"], one["inherits"]) for name, one in places.items()},
+    )
     rows = [(row["id"], row["name"], row["patterns"]) async for row in line.rows("ListRoles", limit=2)]
-    same("the roles", rows, [(one["id"], one["role"], one["patterns"]) for one in (await of.told("role", "list"))["roles"]])
+    same(
+        "the roles",
+        rows,
+        [(one["id"], one["role"], one["patterns"]) for one in (await of.told("role", "list"))["roles"]],
+    )
     return amy
 
 
@@ -109,19 +127,29 @@ async def checks(of, session, amy):
     line, path = of.line, f"{told.NODE}/amy.wire"
     kept(wire.spelled(session), path)
     asked = [
-        ("orders.read", "", 0), ("orders.write", "", 109), ("orders.write", "sales/eu", 0), ("orders.read", "vault", 109),
-        ("orders.fly", "", 107), ("orders.read", "nowhere", 108), ("customers.read", "sales", 0),
-    ]  # fmt: skip
+        ("orders.read", "", 0),
+        ("orders.write", "", 109),
+        ("orders.write", "sales/eu", 0),
+        ("orders.read", "vault", 109),
+        ("orders.fly", "", 107),
+        ("orders.read", "nowhere", 108),
+        ("customers.read", "sales", 0),
+    ]
     for permission, workspace, reason in asked:
         ours = await line.check(session, permission, workspace or 0)
         theirs = await of.told("check", permission, handle_file=path, workspace=workspace or None)
-        same(f"{permission} in {workspace!r}", (ours["reason"], told.until(ours["valid_until_ms"])),
-             (theirs["reason_code"], theirs["valid_until_ms"]))  # fmt: skip
+        same(
+            f"{permission} in {workspace!r}",
+            (ours["reason"], told.until(ours["valid_until_ms"])),
+            (theirs["reason_code"], theirs["valid_until_ms"]),
+        )
         same("where it was seen", f"{ours['epoch']}.{ours['revision']}", theirs["seen"])
         assert ours["reason"] == reason, f"{permission} in {workspace!r}: {ours}"
 
     found = await line.resolve(["orders.read", "orders.fly", "orders.write"], ["sales", "nowhere"])
-    theirs = await of.told("resolve", "orders.read", "orders.fly", "orders.write", "--workspace", "sales", "--workspace", "nowhere")
+    theirs = await of.told(
+        "resolve", "orders.read", "orders.fly", "orders.write", "--workspace", "sales", "--workspace", "nowhere"
+    )
     same("ids of names", found["ids"], [one["id"] or 0 for one in theirs["names"]])
     read, _, write, sales, _ = found["ids"]
     assert (await line.check(session, read))["reason"] == 0
@@ -134,15 +162,33 @@ async def checks(of, session, amy):
     ours = await line.check_batch(batch)
     stdin = "".join(f"{wire.spelled(who)} {what} {'' if where == 0 else where}\n" for who, what, where in batch[:-1])
     theirs = await of.told("check-batch", stdin=stdin + f"{wire.spelled(forged)} orders.read\n")
-    same("a batch", [(one["reason"], told.until(one["valid_until_ms"])) for one in ours["items"]],
-         [(one["reason_code"], one["valid_until_ms"]) for one in theirs["results"]])  # fmt: skip
+    same(
+        "a batch",
+        [(one["reason"], told.until(one["valid_until_ms"])) for one in ours["items"]],
+        [(one["reason_code"], one["valid_until_ms"]) for one in theirs["results"]],
+    )
     assert ours["items"][-1]["reason"] == 100, ours  # HandleUnknown
 
     ours, theirs = await line.introspect(session), await of.told("session", "show", handle_file=path)
-    same("a session", (wire.public(ours["id"]), wire.public(ours["subject"]), f"{ours['tenant']:016x}",
-                       ours["authenticated_ms"], ours["expires_ms"], ours["idle_until_ms"]),
-         (theirs["session"], theirs["subject"], theirs["tenant"], theirs["authenticated_at_ms"], theirs["expires_ms"],
-          theirs["idle_until_ms"]))  # fmt: skip
+    same(
+        "a session",
+        (
+            wire.public(ours["id"]),
+            wire.public(ours["subject"]),
+            f"{ours['tenant']:016x}",
+            ours["authenticated_ms"],
+            ours["expires_ms"],
+            ours["idle_until_ms"],
+        ),
+        (
+            theirs["session"],
+            theirs["subject"],
+            theirs["tenant"],
+            theirs["authenticated_at_ms"],
+            theirs["expires_ms"],
+            theirs["idle_until_ms"],
+        ),
+    )
     assert ours["reason"] == 0 and ours["flags"] == 0 and ours["subject"] == amy, ours
     for workspace in ("", "sales", "vault"):
         ours = await line.permissions(session, workspace or 0)
@@ -177,14 +223,26 @@ async def sessions(of, amy):
     await checks(of, made["handle"], amy)
     rows = [row async for row in line.rows("ListSessions", subject=amy)]
     theirs = (await of.told("session", "list", "amy"))["sessions"]
-    same("the sessions", [(wire.public(row["session"]), row["key"], ms(row["expires"]), ms(row["idle_until"])) for row in rows],
-         [(one["session"], one["kind"] == "key", one["expires_ms"], one["idle_until_ms"]) for one in theirs])  # fmt: skip
-    same("the ends of a session", (ms(made["expires"]), ms(made["idle_until"])), (theirs[0]["expires_ms"], theirs[0]["idle_until_ms"]))
+    same(
+        "the sessions",
+        [(wire.public(row["session"]), row["key"], ms(row["expires"]), ms(row["idle_until"])) for row in rows],
+        [(one["session"], one["kind"] == "key", one["expires_ms"], one["idle_until_ms"]) for one in theirs],
+    )
+    same(
+        "the ends of a session",
+        (ms(made["expires"]), ms(made["idle_until"])),
+        (theirs[0]["expires_ms"], theirs[0]["idle_until_ms"]),
+    )
 
     # A wrong password; by the command line the same.
     assert await of.refusal("SignIn", identifier=b"amy", password=b"a wrong pass phrase") == 215
-    same("a wrong password", 215, await refused(
-        "session", "sign-in", "amy", key_file=of.key_file, password_stdin=True, stdin="a wrong pass phrase\n"))  # fmt: skip
+    same(
+        "a wrong password",
+        215,
+        await refused(
+            "session", "sign-in", "amy", key_file=of.key_file, password_stdin=True, stdin="a wrong pass phrase\n"
+        ),
+    )
 
     await line.order("EndSession", session=made["session"])
     await ended(of, made["handle"], 101)
@@ -226,9 +284,11 @@ async def repeats(of):
     assert (first["repeated"], again["repeated"]) == (False, True) and "role" not in again, again
     assert first["receipt"] == again["receipt"], (first, again)
     for code, number, name in (
-        (212, command_id, "other"), (211, None, "once"), (213, wire.command_id(line.now_ms() + 60_000), "soon"),
+        (212, command_id, "other"),
+        (211, None, "once"),
+        (213, wire.command_id(line.now_ms() + 60_000), "soon"),
         (214, wire.command_id(line.now_ms() - 3_600_000), "late"),
-    ):  # fmt: skip
+    ):
         assert await code_of(line.order("CreateRole", number, name=name, patterns=["orders.read"])) == code, name
     here = first["receipt"]
     handle = of.made["handle"]

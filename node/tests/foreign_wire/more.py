@@ -1,4 +1,5 @@
 """Keys, refresh handles, clients, settings, passwords of a stranger, and lists page by page."""
+
 import ipaddress
 
 import client
@@ -19,7 +20,9 @@ async def settings(of):
     for _ in range(2):
         [row] = [row async for row in line.rows("ReadSettings")]
         theirs = {one["name"]: one["value"] for one in (await of.told("settings", "list"))["settings"]}
-        assert set(row["settings"]) == set(SETTINGS), f"docs/wire.md tells of other settings than {set(row['settings'])}"
+        assert set(row["settings"]) == set(SETTINGS), (
+            f"docs/wire.md tells of other settings than {set(row['settings'])}"
+        )
         ours = {SETTINGS[name]: value for name, value in row["settings"].items()}
         ours["refresh"] = MODES[ours["refresh"]]
         ours["sessions_over_limit"] = ["refuse", "evict"][ours["sessions_over_limit"]]
@@ -37,11 +40,24 @@ async def keys(operator, of, amy):
     line = of.line
     ends = line.now_ms() // 1000 + 86_400
     networks = [bytes([192, 0, 2, 0, 24]), bytes.fromhex("20010db8") + bytes(12) + bytes([32])]
-    made = await operator.order("CreateKey", in_tenant=of.made["tenant"], subject=amy, patterns=["orders.read"], expires=ends,
-                                description="für nachts".encode(), networks=networks)  # fmt: skip
+    made = await operator.order(
+        "CreateKey",
+        in_tenant=of.made["tenant"],
+        subject=amy,
+        patterns=["orders.read"],
+        expires=ends,
+        description="für nachts".encode(),
+        networks=networks,
+    )
     key = made["handle"]
     assert key[:2] == bytes([1, 2]), made
-    for address, reason in (("192.0.2.7", 0), ("192.0.3.7", 113), ("2001:db8::7", 0), ("2001:db9::7", 113), (None, 113)):
+    for address, reason in (
+        ("192.0.2.7", 0),
+        ("192.0.3.7", 113),
+        ("2001:db8::7", 0),
+        ("2001:db9::7", 113),
+        (None, 113),
+    ):
         assert (await line.check(key, "orders.read", address=address))["reason"] == reason, address
     assert (await line.check(key, "customers.read", "sales", "192.0.2.7"))["reason"] == 110  # Restricted
     [row] = [row async for row in line.rows("ReadKey", key=made["session"])]
@@ -49,33 +65,71 @@ async def keys(operator, of, amy):
     [listed] = [one async for one in line.rows("ListSessions", subject=amy) if one["key"]]
     assert listed["session"] == made["session"] and listed["idle_until"] == listed["expires"] == ends, listed
     theirs = (await of.told("key", "show", wire.public(made["session"])))["key"]
-    same("a key", (wire.public(row["session"]), wire.public(row["subject"]), ms(row["expires"]), ms(row["last_used"]),
-                   row["patterns"], row["description"].decode(), row.get("client_name")),
-         (theirs["session"], theirs["subject"], theirs["expires_ms"], theirs["last_used_ms"], theirs["patterns"],
-          theirs["description"], theirs["client"]))  # fmt: skip
+    same(
+        "a key",
+        (
+            wire.public(row["session"]),
+            wire.public(row["subject"]),
+            ms(row["expires"]),
+            ms(row["last_used"]),
+            row["patterns"],
+            row["description"].decode(),
+            row.get("client_name"),
+        ),
+        (
+            theirs["session"],
+            theirs["subject"],
+            theirs["expires_ms"],
+            theirs["last_used_ms"],
+            theirs["patterns"],
+            theirs["description"],
+            theirs["client"],
+        ),
+    )
     spelled = [ipaddress.ip_network((one[:-1], one[-1])) for one in row["networks"]]
     same("its networks", [str(one) for one in spelled], theirs["networks"])
     # One that is used from where it may be is told of itself.
-    here = await operator.order("CreateKey", in_tenant=of.made["tenant"], subject=amy, patterns=[], expires=ends, description=b"",
-                                networks=[bytes([127, 0, 0, 0, 8])])  # fmt: skip
+    here = await operator.order(
+        "CreateKey",
+        in_tenant=of.made["tenant"],
+        subject=amy,
+        patterns=[],
+        expires=ends,
+        description=b"",
+        networks=[bytes([127, 0, 0, 0, 8])],
+    )
     async with job.connect() as own:
         await own.hello(here["handle"])
         assert (await own.introspect(here["handle"]))["reason"] == 0
         assert "orders.read" in (await own.permissions(here["handle"]))["by_id"].values()
     # No question but a check says from where, and so nobody is told of a key that is bound to networks.
     await job.ended(of, key, 113)
-    free = await operator.order("CreateKey", in_tenant=of.made["tenant"], subject=amy, patterns=[], expires=ends, description=b"")
-    shown, theirs = await line.introspect(free["handle"]), await of.told(
-        "session", "show", handle_file=kept(wire.spelled(free["handle"]), f"{told.NODE}/free.key"))  # fmt: skip
-    same("a key", (wire.public(shown["id"]), shown["flags"], ms(free["expires"]), None),
-         (theirs["session"], theirs["kind"] == "key", theirs["expires_ms"], theirs["idle_until_ms"]))  # fmt: skip
+    free = await operator.order(
+        "CreateKey", in_tenant=of.made["tenant"], subject=amy, patterns=[], expires=ends, description=b""
+    )
+    shown, theirs = (
+        await line.introspect(free["handle"]),
+        await of.told("session", "show", handle_file=kept(wire.spelled(free["handle"]), f"{told.NODE}/free.key")),
+    )
+    same(
+        "a key",
+        (wire.public(shown["id"]), shown["flags"], ms(free["expires"]), None),
+        (theirs["session"], theirs["kind"] == "key", theirs["expires_ms"], theirs["idle_until_ms"]),
+    )
     assert (shown["expires_ms"], shown["idle_until_ms"]) == (ms(free["expires"]), wire.NEVER), shown
     await line.order("RevokeKey", key=free["session"])
     turned = await operator.order("RotateKey", in_tenant=of.made["tenant"], key=made["session"], expires=0, overlap_s=0)
     assert (await line.check(key, "orders.read", address="192.0.2.7"))["reason"] == 101
     # With what the old one had, as nothing else was said.
-    for permission, address, reason in (("orders.read", "192.0.2.7", 0), ("orders.read", None, 113), ("orders.write", "192.0.2.7", 110)):
-        assert (await line.check(turned["handle"], permission, "sales", address))["reason"] == reason, (permission, address)
+    for permission, address, reason in (
+        ("orders.read", "192.0.2.7", 0),
+        ("orders.read", None, 113),
+        ("orders.write", "192.0.2.7", 110),
+    ):
+        assert (await line.check(turned["handle"], permission, "sales", address))["reason"] == reason, (
+            permission,
+            address,
+        )
     await line.order("RevokeKey", key=turned["session"])
     await job.ended(of, turned["handle"], 101)
 
@@ -83,7 +137,14 @@ async def keys(operator, of, amy):
 async def refreshed(operator, of):
     """A rotating refresh handle of a client: its successor, the same again in its grace, and its reuse."""
     line = of.line
-    terms = {"RefreshMode": 2, "SessionTtl": 0, "SessionIdle": 1_200, "RefreshTtl": 600, "SessionsMax": 0, "Evict": True}
+    terms = {
+        "RefreshMode": 2,
+        "SessionTtl": 0,
+        "SessionIdle": 1_200,
+        "RefreshTtl": 600,
+        "SessionsMax": 0,
+        "Evict": True,
+    }
     made = await line.order("CreateClient", name="phone", terms=terms)
     rows = [row async for row in line.rows("ListClients")]
     [theirs] = (await of.told("client", "list"))["clients"]
@@ -94,17 +155,30 @@ async def refreshed(operator, of):
     await line.order("Grant", subject=backend, role="tessera.service", **{"from": 0, "until": 0})
     ends = line.now_ms() // 1000 + 86_400
     assert await of.refusal("CreateKey", subject=backend, patterns=["tessera.*"], expires=0, description=b"") == 217
-    key = await operator.order("CreateKey", in_tenant=of.made["tenant"], subject=backend, patterns=[], expires=ends,
-                               description=b"", client="phone")  # fmt: skip
+    key = await operator.order(
+        "CreateKey",
+        in_tenant=of.made["tenant"],
+        subject=backend,
+        patterns=[],
+        expires=ends,
+        description=b"",
+        client="phone",
+    )
     async with job.connect() as phone:
         await phone.hello(key["handle"])
-        first = await phone.order("SignIn", identifier=b"amy", password=job.PASSWORD.encode(), address=bytes([192, 0, 2, 7]))
+        first = await phone.order(
+            "SignIn", identifier=b"amy", password=job.PASSWORD.encode(), address=bytes([192, 0, 2, 7])
+        )
         assert first["refresh"][:2] == bytes([1, 3]), first
         command_id = wire.command_id(phone.now_ms())
         second = await phone.order("RefreshSession", command_id, handle=first["refresh"])
         again = await phone.order("RefreshSession", command_id, handle=first["refresh"])
         assert again["repeated"] and again["refresh"] == second["refresh"] != first["refresh"], (second, again)
-        same("twice within the grace", (await phone.order("RefreshSession", handle=first["refresh"]))["refresh"], second["refresh"])
+        same(
+            "twice within the grace",
+            (await phone.order("RefreshSession", handle=first["refresh"]))["refresh"],
+            second["refresh"],
+        )
         # The command line takes the chain on, and this side from there.
         path = kept(wire.spelled(second["refresh"]), f"{told.NODE}/amy.refresh")
         key_file = kept(wire.spelled(key["handle"]), f"{told.NODE}/phone.key")
@@ -156,14 +230,20 @@ async def pages(of):
         await line.order("CreateSubject", kind=2, identifiers=[(3, f"machine-{number}")])
     whole = [row async for row in line.rows("ListSubjects")]
     theirs = (await of.told("user", "list"))["subjects"]
-    same("the subjects", [(wire.public(row["subject"]), job.KIND[row["kind"]], job.STATUS[row["status"]]) for row in whole],
-         [(one["subject"], one["kind"], one["status"]) for one in theirs])  # fmt: skip
+    same(
+        "the subjects",
+        [(wire.public(row["subject"]), job.KIND[row["kind"]], job.STATUS[row["status"]]) for row in whole],
+        [(one["subject"], one["kind"], one["status"]) for one in theirs],
+    )
     for limit in (1, 2, 7, len(whole), len(whole) + 1):
         same(f"in pages of {limit}", [row async for row in line.rows("ListSubjects", limit=limit)], whole)
     rows, after = await line.page("ListPermissionNames", limit=3)
     theirs = await of.told("permission", "list", limit=3)
-    same("a page", ([(row["id"], row["name"]) for row in rows], after.hex()),
-         ([(one["id"], one["name"]) for one in theirs["permissions"]], theirs["next"]))  # fmt: skip
+    same(
+        "a page",
+        ([(row["id"], row["name"]) for row in rows], after.hex()),
+        ([(one["id"], one["name"]) for one in theirs["permissions"]], theirs["next"]),
+    )
 
 
 async def main(operator, of, amy):

@@ -1,4 +1,5 @@
 """A second implementation of the wire against real nodes (node/tests/foreign_wire.rs)."""
+
 import asyncio
 import contextlib
 

@@ -1,4 +1,5 @@
 """What the command line says of the same question."""
+
 import asyncio
 import json
 import os
@@ -15,9 +16,13 @@ async def run(*words, profile=NODE, stdin=None, **flags):
         if value is not None:
             arguments += ["--" + name.replace("_", "-")] + ([] if value is True else [str(value)])
     child = await asyncio.create_subprocess_exec(
-        BINARY, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE, env={k: v for k, v in os.environ.items() if not k.startswith("TESSERA_")},
-    )  # fmt: skip
+        BINARY,
+        *arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={k: v for k, v in os.environ.items() if not k.startswith("TESSERA_")},
+    )
     out, complaint = await child.communicate(stdin.encode() if stdin else None)
     assert out, f"{arguments}: {child.returncode} {complaint.decode()}"
     return child.returncode, json.loads(out)

@@ -4,6 +4,7 @@ A payload of a layout is a dict of its fields; a Vec of bytes is bytes, another 
 The parts of a command, a receipt or a row are a dict of Python's own values (`Fields` below).
 What does not read raises Malformed.
 """
+
 import base64
 import os
 import re
@@ -173,13 +174,19 @@ IDENTIFIER_KIND, ATTRIBUTE_VALUE = TAGS["IdentifierKind"], TAGS["Value"]
 ROW, NEXT = TAGS["Row"], TAGS["Next"]
 # Parts that are several fields: the tags that may stand for them, and how each is written.
 CLIENT_TERMS = {
-    "RefreshMode": NUMBER, "SessionTtl": NUMBER, "SessionIdle": NUMBER, "RefreshTtl": NUMBER, "SessionsMax": NUMBER,
+    "RefreshMode": NUMBER,
+    "SessionTtl": NUMBER,
+    "SessionIdle": NUMBER,
+    "RefreshTtl": NUMBER,
+    "SessionsMax": NUMBER,
     "Evict": FLAG,
-}  # fmt: skip
+}
 SETTINGS = {name: NUMBER for name, tag in TAGS.items() if tag in document.settings()}
 GROUPS = {"Receipt": {"Epoch": NUMBER, "Revision": NUMBER}, "ClientTerms": CLIENT_TERMS, "Settings": SETTINGS}
 NAME_OF_TAG = {tag: name for name, tag in TAGS.items()}
-WRITTEN = {"Name": TEXT, "Pattern": TEXT, "bool": FLAG} | dict.fromkeys(("Private", "PublicId", "IpAddr", "Network"), BYTES)
+WRITTEN = {"Name": TEXT, "Pattern": TEXT, "bool": FLAG} | dict.fromkeys(
+    ("Private", "PublicId", "IpAddr", "Network"), BYTES
+)
 
 
 def inner(kind):
