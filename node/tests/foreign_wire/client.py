@@ -133,18 +133,22 @@ class Line(aioquic.asyncio.QuicConnectionProtocol):
             raise Refused(wire.decode("Error", data))
         return answered, data
 
-    async def put(self, name, answer, **values):
-        """A question that has a layout of its own, asked again while the node says so."""
+    async def insist(self, kind, payload, answer, again=TRY_AGAIN):
+        """The payload of the answer, which must be of that name; asked again while the node says so."""
         while True:
             try:
-                answered, data = await self.ask(wire.NUMBER_OF[name], wire.encode(name, values))
+                answered, data = await self.ask(kind, payload)
             except Refused as error:
-                if error.code not in TRY_AGAIN:
+                if error.code not in again:
                     raise
                 await asyncio.sleep(max(error.retry_ms, 20) / 1000)
                 continue
-            assert wire.KINDS[answered][0] == answer, f"{name} answered by kind {answered}"
-            return wire.decode(wire.KINDS[answered][1], data)
+            assert wire.KINDS[answered][0] == answer, f"kind {kind} answered by kind {answered}"
+            return data
+
+    async def put(self, name, answer, **values):
+        """A question that has a layout of its own."""
+        return wire.decode(answer, await self.insist(wire.NUMBER_OF[name], wire.encode(name, values), answer))
 
     # Questions
 
@@ -211,40 +215,24 @@ class Line(aioquic.asyncio.QuicConnectionProtocol):
     async def order(self, request, command_id=None, in_tenant=wire.CONNECTIONS_TENANT, **values):
         """A command by its name, with its parts; what it made. Repeated under its id while the outcome is unknown."""
         named = wire.REQUESTS[request]
+        if any(part.name == "limit" for part in named.parts):
+            values = {"limit": 0} | values
         SENT.add(request)
         command_id = command_id or wire.command_id(self.now_ms())
         payload = wire.fields(command_id, in_tenant, wire.fields_of(named.parts, values))
-        while True:
-            try:
-                answered, data = await self.ask(named.number, payload)
-            except Refused as error:
-                if error.code not in (*TRY_AGAIN, OUTCOME_UNKNOWN):
-                    raise
-                await asyncio.sleep(max(error.retry_ms, 20) / 1000)
-                continue
-            assert wire.KINDS[answered][0] == "Receipt", f"{request} answered by kind {answered}"
-            return wire.receipt(data)
+        return wire.receipt(await self.insist(named.number, payload, "Receipt", (*TRY_AGAIN, OUTCOME_UNKNOWN)))
 
     async def page(self, request, in_tenant=wire.CONNECTIONS_TENANT, **values):
         """One page of a list, and the cursor of the next one."""
         named = wire.REQUESTS[request]
+        if any(part.name == "limit" for part in named.parts):
+            values = {"limit": 0} | values
         SENT.add(request)
         payload = wire.fields(bytes(16), in_tenant, wire.fields_of(named.parts, values))
-        while True:
-            try:
-                answered, data = await self.ask(named.number, payload)
-            except Refused as error:
-                if error.code not in TRY_AGAIN:
-                    raise
-                await asyncio.sleep(max(error.retry_ms, 20) / 1000)
-                continue
-            assert wire.KINDS[answered][0] == "Rows", f"{request} answered by kind {answered}"
-            return wire.page(named.answer, data)
+        return wire.page(named.answer, await self.insist(named.number, payload, "Rows"))
 
     async def rows(self, request, **values):
         """Every row of a list, page by page."""
-        if any(part.name == "limit" for part in wire.REQUESTS[request].parts):
-            values.setdefault("limit", 0)
         while True:
             found, after = await self.page(request, **values)
             for row in found:

@@ -41,7 +41,8 @@ def layouts():
 
 def parts(cell):
     """The parts of a request or a shape: name, type, tag."""
-    return [Part(name, kind, int(tag)) for name, kind, tag in re.findall(r"(\w+) `([^`]+)` (\d+)", cell)]
+    found = re.findall(r"(\w+) `([^`]+)` (\d+)", cell)
+    return [Part(name, kind.replace(" ", ""), int(tag)) for name, kind, tag in found]
 
 
 def requests():
@@ -61,9 +62,12 @@ def tags():
 
 
 def settings():
-    """Tag -> name of a setting."""
+    """Tag -> name of a setting, where the document tells it; tags without a name are those that its example has."""
     [line] = re.findall(r"^- `Settings`: .*$", TEXT, re.M)
-    return {int(tag): name for tag, name in re.findall(r"(\d+) `(\w+)`", line)}
+    named = {int(tag): name for tag, name in re.findall(r"(\d+) `(\w+)`", line)}
+    [example] = [one for one in examples() if one.title == "ChangeSettings"]
+    used = [tag for name, tag in example.notes.items() if name.endswith(".tag")]
+    return {tag: named.get(tag) for tag in used}
 
 
 def examples():

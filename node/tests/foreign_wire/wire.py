@@ -15,7 +15,7 @@ import zlib
 import document
 
 KINDS, LAYOUTS, REQUESTS, SHAPES = document.kinds(), document.layouts(), document.requests(), document.shapes()
-TAGS = document.tags()
+TAGS, NAMES_OF_SETTINGS = document.tags(), document.settings()
 NUMBER_OF = {name: number for number, (name, _) in KINDS.items()} | {n: r.number for n, r in REQUESTS.items()}
 REQUEST_OF = {request.number: name for name, request in REQUESTS.items()}
 
@@ -181,12 +181,17 @@ CLIENT_TERMS = {
     "SessionsMax": NUMBER,
     "Evict": FLAG,
 }
-SETTINGS = {name: NUMBER for name, tag in TAGS.items() if tag in document.settings()}
+SETTINGS = {name: NUMBER for name, tag in TAGS.items() if tag in NAMES_OF_SETTINGS}
 GROUPS = {"Receipt": {"Epoch": NUMBER, "Revision": NUMBER}, "ClientTerms": CLIENT_TERMS, "Settings": SETTINGS}
 NAME_OF_TAG = {tag: name for name, tag in TAGS.items()}
-WRITTEN = {"Name": TEXT, "Pattern": TEXT, "bool": FLAG} | dict.fromkeys(
+WRITTEN = {"Name": TEXT, "Pattern": TEXT, "String": TEXT, "bool": FLAG} | dict.fromkeys(
     ("Private", "PublicId", "IpAddr", "Network"), BYTES
 )
+
+
+NUMBERED = {"TenantId", "u32", "u64", "Deadline", "SubjectKind", "SubjectStatus", "TenantStatus", "AttributeKind"}
+# What this client knows how to write; a type that came later may need to be taught here.
+KNOWN = {*WRITTEN, *GROUPS, *NUMBERED, "Identifier", "Attribute"}
 
 
 def inner(kind):
