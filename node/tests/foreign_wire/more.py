@@ -10,7 +10,11 @@ from told import kept, ms, same
 
 # The names that the command line has for settings, as the document tells them: by the names of their tags.
 SETTINGS = {wire.NAME_OF_TAG[tag]: name for tag, name in wire.NAMES_OF_SETTINGS.items()}
-MODES = ["off", "fixed", "rotating"]
+
+
+def spelled(value, choices):
+    """A setting as the wire has it: a choice by its number."""
+    return choices.index(value) if choices else int(value)
 
 
 async def settings(of):
@@ -18,12 +22,11 @@ async def settings(of):
     line = of.line
     for _ in range(2):
         [row] = [row async for row in line.rows("ReadSettings")]
-        theirs = {one["name"]: one["value"] for one in (await of.told("settings", "list"))["settings"]}
+        listed = (await of.told("settings", "list"))["settings"]
+        theirs = {one["name"]: spelled(one["value"], one["choices"]) for one in listed}
         unnamed = {name for name in row["settings"] if not SETTINGS.get(name)}
         ours = {SETTINGS[name]: value for name, value in row["settings"].items() if name not in unnamed}
-        ours["refresh"] = MODES[ours["refresh"]]
-        ours["sessions_over_limit"] = ["refuse", "evict"][ours["sessions_over_limit"]]
-        same("the settings", {n: str(v) for n, v in ours.items()}, {n: str(v) for n, v in theirs.items() if n in ours})
+        same("the settings", ours, {name: value for name, value in theirs.items() if name in ours})
         assert len(theirs) == len(row["settings"]), (row, theirs)
         await client.change_settings(line, SessionTtl=43_200, SessionsOverLimit=1, RefreshGrace=60)
     if unnamed:
@@ -223,6 +226,14 @@ async def set_up(of, amy):
     await line.order("SignOut", handle=wire.handle(answer["handle"]))
 
 
+async def origins(of):
+    """Whose scripts may ask over HTTP."""
+    await of.line.order("ChangeOrigins", origins=["https://app.example.com", "http://localhost:5173"])
+    rows = [one async for row in of.line.rows("ReadOrigins") for one in row["origins"]]
+    same("the origins", rows, (await of.told("origin", "list"))["origins"])
+    assert len(rows) == 2 and await of.refusal("ChangeOrigins", origins=["app.example.com"]) == 227, rows
+
+
 async def pages(of):
     """Lists in pages of every length hold the same rows; cursors are those of the command line."""
     line = of.line
@@ -251,5 +262,6 @@ async def main(operator, of, amy):
     await keys(operator, of, amy)
     await refreshed(operator, of)
     await set_up(of, amy)
+    await origins(of)
     await pages(of)
     print("more: settings, keys, refresh handles, passwords and pages are the command line's")
