@@ -87,6 +87,15 @@ impl<T: Clone + Default> Chunked<T> {
         self.len
     }
 
+    /// Every entry from an index up to the highest written, with its index.
+    pub(crate) fn iter_from(&self, from: u32) -> impl Iterator<Item = (u32, &T)> {
+        let start = from as usize;
+        let uppers = self.top.iter().skip(start / UPPER_ENTRIES);
+        let lowers = uppers.flat_map(|upper| upper.iter()).skip(start % UPPER_ENTRIES / (CHUNK * LOWER));
+        let chunks = lowers.flat_map(|lower| lower.iter()).skip(start % (CHUNK * LOWER) / CHUNK);
+        (from..self.len).zip(chunks.flat_map(|chunk| chunk.iter()).skip(start % CHUNK))
+    }
+
     /// Every entry up to the highest written, with its index.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         let chunks = self.top.iter().flat_map(|upper| upper.iter()).flat_map(|lower| lower.iter());
@@ -116,6 +125,10 @@ mod tests {
         for (array, plain) in kept {
             assert_eq!(array.len(), plain.keys().next_back().unwrap() + 1);
             assert_eq!(array.iter().count(), array.len() as usize);
+            for from in [0, 1, 15, 16, 17, 300, 16_383, 16_384, 16_390, 40_001, 100_000] {
+                let rest: Vec<_> = array.iter().skip(from as usize).collect();
+                assert_eq!(array.iter_from(from).collect::<Vec<_>>(), rest, "{from}");
+            }
             for (at, value) in array.iter() {
                 assert_eq!(*value, plain.get(&at).copied().unwrap_or(0), "{at}");
                 assert_eq!(array.get(at), Some(value));

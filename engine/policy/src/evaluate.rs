@@ -6,8 +6,8 @@
 use crate::line::Line;
 use crate::overflow::NEVER;
 use crate::rules::Rules;
-use crate::workspaces::{Near, Scope};
-use tessera_model::{PermissionId, Reason, RestrictionId, RoleId, SetId, UnixMillis, WorkspaceIndex};
+use crate::workspaces::Near;
+use tessera_model::{PermissionId, Reason, RestrictionId, SetId, UnixMillis, WorkspaceIndex};
 
 /// What the rules say to one question.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,17 +50,19 @@ impl Rules {
         };
         let mut granted = self.granted_for_good(line, near, permission);
         let mut until = NEVER;
-        let beyond = line.overflow != 0 || near.is_deep;
+        let beyond = (line.overflow | line.groups) != 0 || near.is_deep;
         if beyond && !granted {
             (granted, until) = self.granted_beyond(line, workspace, permission, now);
         }
         // From here on no branch depends on the answer, which nobody can predict.
         let through = self.restrictions.lets_through(restriction, permission);
-        let denied = if granted { Reason::Restricted } else { Reason::NotGranted };
+        let below = self.workspaces.lets_through(workspace, permission);
+        let cut = if through { Reason::BeyondCeiling } else { Reason::Restricted };
+        let denied = if granted { cut } else { Reason::NotGranted };
         let denied = if self.permissions.exists(permission) { denied } else { Reason::PermissionUnknown };
         Outcome {
-            reason: if granted & through { Reason::None } else { denied },
-            valid_until: if through { until } else { NEVER },
+            reason: if granted & through & below { Reason::None } else { denied },
+            valid_until: if through & below { until } else { NEVER },
         }
     }
 
@@ -99,8 +101,8 @@ impl Rules {
         false
     }
 
-    /// The rest: far ancestors, sets in the overflow, and grants with a window. Answers with the
-    /// moment at which time changes it.
+    /// The rest: groups, far ancestors, sets in the overflow, and what has a window. Answers with the moment
+    /// at which time changes it.
     #[inline(never)]
     fn granted_beyond(
         &self,
@@ -110,41 +112,21 @@ impl Rules {
         now: UnixMillis,
     ) -> (bool, UnixMillis) {
         // WHY: looked up again, so that the common case need not keep it in memory for this one.
-        let Some(scope) = self.workspaces.scope(workspace) else { return (false, NEVER) };
-        let overflow = self.overflows.get(line.overflow);
-        let tenant = std::iter::once((WorkspaceIndex(0), line.root())).filter(|_| scope.root);
-        let far = line.pairs().filter(|(workspace, _)| scope.deep.contains(&workspace.0));
-        let more = overflow.into_iter().flat_map(|overflow| overflow.sets.iter().copied());
-        let more = more.filter(|(workspace, _)| scope.contains(*workspace));
-        if tenant.chain(far).chain(more).any(|(_, set)| self.sets.holds(set, permission)) {
+        let Some(near) = self.workspaces.near(workspace) else { return (false, NEVER) };
+        let groups = self.groups_line(line);
+        if groups.is_some_and(|groups| self.granted_for_good(groups, near, permission)) {
             return (true, NEVER);
         }
-        // In the order of their beginnings: windows that touch are one, and the first that begins
-        // after a gap is the change.
-        let mut end = now;
-        for timed in overflow.into_iter().flat_map(|overflow| overflow.timed.iter()) {
-            let nothing = timed.ends() <= timed.begins().max(end);
-            if nothing || !self.counts_here(timed.role, timed.workspace, &scope, permission) {
-                continue;
-            }
-            if timed.begins() <= end {
-                end = timed.ends();
-            } else if end == now {
-                return (false, timed.begins());
-            } else {
-                break;
-            }
+        let further = groups.map_or(0, |groups| groups.overflow);
+        if (line.overflow | further) == 0 && !near.is_deep {
+            return (false, NEVER);
         }
-        if end == now { (false, NEVER) } else { (true, end) }
-    }
-
-    fn counts_here(
-        &self,
-        role: RoleId,
-        workspace: WorkspaceIndex,
-        scope: &Scope<'_>,
-        permission: PermissionId,
-    ) -> bool {
-        scope.contains(workspace) && self.roles.covers(role, permission)
+        let Some(scope) = self.workspaces.scope(workspace) else { return (false, NEVER) };
+        if self.covers_for_good(line, &scope, permission)
+            || groups.is_some_and(|groups| self.covers_for_good(groups, &scope, permission))
+        {
+            return (true, NEVER);
+        }
+        self.granted_in_windows(line, &scope, permission, now)
     }
 }

@@ -1,40 +1,30 @@
 //! Grants in and out of lines, sets and overflow records.
 //!
-//! A grant without a window is one role more in the interned set of its subject and workspace. A
-//! grant with a window is an entry of the subject's overflow record.
+//! A grant without a window is one role more in the interned set of its subject (or group) and workspace. A
+//! grant with a window is an entry of the overflow record.
 
 use crate::line::Line;
-use crate::overflow::{Overflow, Timed};
+use crate::overflow::{Overflow, Timed, TimedMember};
 use crate::rules::Rules;
 use std::sync::Arc;
 use tessera_model::limits::{ROLES_MAX, SUBJECTS_MAX, WORKSPACES_MAX};
-use tessera_model::record::{GrantRecord, SubjectStatus};
-use tessera_model::{Deadline, RoleId, SetId, SubjectIndex, WorkspaceIndex};
+use tessera_model::record::{GrantRecord, GroupGrantRecord, SubjectStatus};
+use tessera_model::{Deadline, GroupId, RoleId, SetId, SubjectIndex, WorkspaceIndex};
 
 impl Rules {
     /// Puts a grant; it replaces the window of one of the same subject, role and workspace.
     ///
     /// Role, workspace and subject may come later. A deleted subject takes none.
     pub fn put_grant(&mut self, grant: &GrantRecord) {
-        let within = (1..SUBJECTS_MAX).contains(&grant.subject.0)
-            && (1..=ROLES_MAX).contains(&grant.role.0)
-            && grant.workspace.0 <= WORKSPACES_MAX;
-        let deleted = self.line(grant.subject).is_some_and(|line| line.status() == SubjectStatus::Deleted);
-        if !within || deleted || self.is_dead(grant.role, grant.workspace) {
+        let GrantRecord { subject, role, workspace, from, until } = *grant;
+        let grant = Timed { from, until, workspace, role };
+        let deleted = self.line(subject).is_some_and(|line| line.status() == SubjectStatus::Deleted);
+        if !(1..SUBJECTS_MAX).contains(&subject.0) || deleted || !self.takes(&grant) {
             return;
         }
-        let mut line = self.line_to_edit(grant.subject);
-        let old = self.set_in(&line, grant.workspace);
-        if grant.from == Deadline::NONE && grant.until == Deadline::NONE {
-            self.remove_timed(&mut line, grant.role, grant.workspace);
-            let new = self.sets.adding(old, grant.role, &self.roles, &self.permissions);
-            self.put_set(&mut line, grant.workspace, new);
-        } else {
-            let new = self.sets.removing(old, grant.role, &self.roles, &self.permissions);
-            self.put_set(&mut line, grant.workspace, new);
-            self.edit_overflow(&mut line, |overflow| overflow.put_timed(Timed::new(grant)));
-        }
-        self.lines.set(grant.subject.0, line);
+        let mut line = self.clean_line(self.lines.get(subject.0).copied());
+        self.add_grant(&mut line, grant);
+        self.lines.set(subject.0, line);
     }
 
     /// Removes a grant, whatever its window.
@@ -42,27 +32,47 @@ impl Rules {
         if self.lines.get(subject.0).is_none() {
             return;
         }
-        let mut line = self.line_to_edit(subject);
-        let new = self.sets.removing(self.set_in(&line, workspace), role, &self.roles, &self.permissions);
-        self.put_set(&mut line, workspace, new);
-        self.remove_timed(&mut line, role, workspace);
+        let mut line = self.clean_line(self.lines.get(subject.0).copied());
+        self.take_grant(&mut line, role, workspace);
         self.lines.set(subject.0, line);
     }
 
-    /// The grants of a subject, sorted by role, workspace and window.
+    /// The grants of a subject itself, sorted by role, workspace and window.
     pub fn grants_of(&self, subject: SubjectIndex) -> impl Iterator<Item = GrantRecord> + use<> {
         let mut out = vec![];
         if let Some(line) = self.lines.get(subject.0) {
-            self.collect_grants(subject, line, &mut out);
+            self.collect_grants(line, &mut out);
         }
+        let mut out: Vec<_> = out.iter().map(|timed| of_subject(subject, timed)).collect();
+        out.sort_unstable();
+        out.into_iter()
+    }
+
+    /// The grants of a group itself, sorted by role, workspace and window.
+    pub fn grants_to(&self, group: GroupId) -> impl Iterator<Item = GroupGrantRecord> + use<> {
+        let mut out = vec![];
+        if let Some(line) = self.groups.line(group) {
+            self.collect_grants(line, &mut out);
+        }
+        let of_group = |timed: &Timed| {
+            let Timed { from, until, workspace, role } = *timed;
+            GroupGrantRecord { group, role, workspace, from, until }
+        };
+        let mut out: Vec<_> = out.iter().map(of_group).collect();
         out.sort_unstable();
         out.into_iter()
     }
 
     /// The grants of a role. COST: looks at every subject's line, and further only at holders.
     pub fn holders_of(&self, role: RoleId) -> impl Iterator<Item = GrantRecord> + '_ {
+        let may = self.may_hold(role);
+        self.grants_where(may, move |grant| grant.role == role)
+    }
+
+    /// Whether a line may hold a role, told from its sets alone.
+    pub(crate) fn may_hold(&self, role: RoleId) -> impl Fn(&Line) -> bool + use<> {
         let mut holding = vec![];
-        for set in self.sets.with(role) {
+        for set in self.sets.with(&[role]) {
             let at = set.0 as usize;
             holding.resize(holding.len().max(at + 1), false);
             if let Some(holds) = holding.get_mut(at) {
@@ -70,17 +80,13 @@ impl Rules {
             }
         }
         let holds = move |set: u32| holding.get(set as usize).copied().unwrap_or(false);
-        let may = move |line: &Line| line.overflow != 0 || line.sets().any(|set| holds(set.0));
-        self.grants_where(may, move |grant| grant.role == role)
+        move |line: &Line| line.overflow != 0 || line.sets().any(|set| holds(set.0))
     }
 
     /// The grants in a workspace itself, 0 for those of the whole tenant. COST: looks at every
     /// subject's line, and further only at holders.
     pub fn holders_in(&self, workspace: WorkspaceIndex) -> impl Iterator<Item = GrantRecord> + '_ {
-        let may = move |line: &Line| match workspace.0 {
-            0 => line.root_grant != 0 || line.overflow != 0,
-            at => line.overflow != 0 || line.workspaces.contains(&at),
-        };
+        let may = move |line: &Line| line.may_hold_in(workspace);
         self.grants_where(may, move |grant| grant.workspace == workspace)
     }
 
@@ -91,14 +97,16 @@ impl Rules {
     ) -> impl Iterator<Item = GrantRecord> {
         self.lines.iter().filter(move |(_, line)| may(line)).flat_map(move |(subject, line)| {
             let mut out = vec![];
-            self.collect_grants(SubjectIndex(subject), line, &mut out);
-            out.retain(&wanted);
+            self.collect_grants(line, &mut out);
+            let mut out: Vec<_> =
+                out.iter().map(|timed| of_subject(SubjectIndex(subject), timed)).filter(&wanted).collect();
             out.sort_unstable();
             out
         })
     }
 
-    fn collect_grants(&self, subject: SubjectIndex, line: &Line, out: &mut Vec<GrantRecord>) {
+    /// Every grant that a line holds, those for good without a window.
+    pub(crate) fn collect_grants(&self, line: &Line, out: &mut Vec<Timed>) {
         let overflow = self.overflows.get(line.overflow);
         let tenant = std::iter::once((WorkspaceIndex(0), line.root()));
         let more = overflow.into_iter().flat_map(|overflow| overflow.sets.iter().copied());
@@ -108,11 +116,17 @@ impl Rules {
             }
             let (from, until) = (Deadline::NONE, Deadline::NONE);
             let roles = self.sets.roles(set).iter();
-            out.extend(roles.map(|role| GrantRecord { subject, role: *role, workspace, from, until }));
+            out.extend(roles.map(|role| Timed { from, until, workspace, role: *role }));
         }
         let timed = overflow.into_iter().flat_map(|overflow| overflow.timed.iter());
-        let living = timed.filter(|timed| !self.is_dead(timed.role, timed.workspace));
-        out.extend(living.map(|timed| timed.grant(subject)));
+        out.extend(timed.filter(|timed| !self.is_dead(timed.role, timed.workspace)));
+    }
+
+    /// Whether a grant is within bounds, and not one of something that was removed.
+    pub(crate) fn takes(&self, grant: &Timed) -> bool {
+        (1..=ROLES_MAX).contains(&grant.role.0)
+            && grant.workspace.0 <= WORKSPACES_MAX
+            && !self.is_dead(grant.role, grant.workspace)
     }
 
     /// Whether a grant of this role or in this workspace is one of something that was removed.
@@ -120,23 +134,55 @@ impl Rules {
         self.roles.is_removed(role) || self.workspaces.is_removed(workspace)
     }
 
-    /// Takes all grants from a subject.
+    /// Puts a grant into a line.
+    pub(crate) fn add_grant(&mut self, line: &mut Line, grant: Timed) {
+        let Timed { role, workspace, .. } = grant;
+        let old = self.set_in(line, workspace);
+        if grant.is_for_good() {
+            self.remove_timed(line, role, workspace);
+            let new = self.sets.adding(old, role, &self.roles, &self.permissions);
+            self.put_set(line, workspace, new);
+        } else {
+            let new = self.sets.removing(old, role, &self.roles, &self.permissions);
+            self.put_set(line, workspace, new);
+            self.edit_overflow(line, |overflow| overflow.put_timed(grant));
+        }
+    }
+
+    /// Takes a grant out of a line, whatever its window.
+    pub(crate) fn take_grant(&mut self, line: &mut Line, role: RoleId, workspace: WorkspaceIndex) {
+        let new = self.sets.removing(self.set_in(line, workspace), role, &self.roles, &self.permissions);
+        self.put_set(line, workspace, new);
+        self.remove_timed(line, role, workspace);
+    }
+
+    /// Takes all grants and memberships from a subject.
     pub(crate) fn drop_grants(&mut self, subject: SubjectIndex) {
         let Some(mut line) = self.lines.get(subject.0).copied() else { return };
-        let more = self.overflows.get(line.overflow).map(|overflow| overflow.sets.clone());
-        let pairs: Vec<_> = line.pairs().chain(more.into_iter().flatten()).collect();
+        self.drop_line(&mut line);
+        self.lines.set(subject.0, line);
+    }
+
+    /// Gives back everything that a line points to.
+    pub(crate) fn drop_line(&mut self, line: &mut Line) {
+        let overflow = self.overflows.get(line.overflow).map(Arc::clone).unwrap_or_default();
+        let pairs: Vec<_> = line.pairs().chain(overflow.sets.iter().copied()).collect();
         for (_, set) in pairs {
             self.sets.release(set);
         }
         self.sets.release(line.root());
         self.overflows.remove(line.overflow);
+        self.release_membership(line.groups);
+        for member in &overflow.members {
+            self.release_membership(member.membership);
+        }
         line.clear_grants();
-        self.lines.set(subject.0, line);
     }
 
-    /// A copy of a line, without what was granted in workspaces and of roles that were removed.
-    fn line_to_edit(&mut self, subject: SubjectIndex) -> Line {
-        let mut line = self.lines.get(subject.0).copied().unwrap_or_default();
+    /// A copy of a line, without what was granted in workspaces and of roles that were removed, and without
+    /// groups that were.
+    pub(crate) fn clean_line(&mut self, line: Option<Line>) -> Line {
+        let mut line = line.unwrap_or_default();
         let pairs: Vec<_> = line.pairs().collect();
         for (workspace, set) in pairs {
             if self.workspaces.is_removed(workspace) || self.sets.roles(set).is_empty() {
@@ -156,15 +202,23 @@ impl Rules {
             self.workspaces.is_removed(at.0) || self.sets.roles(at.1).is_empty()
         };
         let dead_timed = |timed: &Timed| self.is_dead(timed.role, timed.workspace);
-        if !overflow.sets.iter().any(dead_set) && !overflow.timed.iter().any(dead_timed) {
+        let dead_member = |member: &TimedMember| self.groups.is_removed(member.group);
+        if !overflow.sets.iter().any(dead_set)
+            && !overflow.timed.iter().any(dead_timed)
+            && !overflow.members.iter().any(dead_member)
+        {
             return;
         }
         let (dead, sets) = overflow.sets.iter().copied().partition::<Vec<_>, _>(dead_set);
         let timed = overflow.timed.iter().copied().filter(|timed| !dead_timed(timed)).collect();
+        let (gone, members) = overflow.members.iter().copied().partition::<Vec<_>, _>(dead_member);
         for (_, set) in dead {
             self.sets.release(set);
         }
-        self.put_overflow(line, Overflow { sets, timed });
+        for member in gone {
+            self.release_membership(member.membership);
+        }
+        self.put_overflow(line, Overflow { sets, timed, members });
     }
 
     fn remove_timed(&mut self, line: &mut Line, role: RoleId, workspace: WorkspaceIndex) {
@@ -215,15 +269,14 @@ impl Rules {
     }
 
     /// Changes the overflow record of a line; makes one when needed and frees it when empty.
-    fn edit_overflow(&mut self, line: &mut Line, change: impl FnOnce(&mut Overflow)) {
+    pub(crate) fn edit_overflow(&mut self, line: &mut Line, change: impl FnOnce(&mut Overflow)) {
         let mut overflow =
             self.overflows.get(line.overflow).map(|old| Overflow::clone(old)).unwrap_or_default();
         change(&mut overflow);
         self.put_overflow(line, overflow);
     }
 
-    fn put_overflow(&mut self, line: &mut Line, overflow: Overflow) {
-        line.next_change = overflow.next_change();
+    pub(crate) fn put_overflow(&mut self, line: &mut Line, overflow: Overflow) {
         match (line.overflow, overflow.is_empty()) {
             (0, true) => {}
             (0, false) => line.overflow = self.overflows.insert(Arc::new(overflow)),
@@ -234,4 +287,9 @@ impl Rules {
             (id, false) => self.overflows.update(id, |old| *old = Arc::new(overflow)),
         }
     }
+}
+
+fn of_subject(subject: SubjectIndex, timed: &Timed) -> GrantRecord {
+    let Timed { from, until, workspace, role } = *timed;
+    GrantRecord { subject, role, workspace, from, until }
 }

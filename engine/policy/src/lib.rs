@@ -1,4 +1,4 @@
-//! Everything that decides permissions: lines, grant sets, roles, workspaces, restrictions, names.
+//! Everything that decides permissions: lines, grant sets, roles, groups, workspaces, restrictions, names.
 //!
 //! Pure data. [`Rules`] is immutable once published: the tenant's actor edits a private copy and
 //! publishes a clone, which shares every chunk that was not touched. Readers call [`Rules::evaluate`]
@@ -6,11 +6,15 @@
 //! There is no clock here, no I/O, and nothing is refused: what may be written is decided before.
 
 mod bits;
+mod ceilings;
 mod chunked;
 mod evaluate;
+mod explain;
 mod grants;
+mod groups;
 mod line;
 mod list;
+mod members;
 mod names;
 mod overflow;
 mod restrictions;
@@ -19,10 +23,12 @@ mod rules;
 mod sets;
 mod slab;
 mod touch;
+mod windows;
 mod workspaces;
 
 pub use chunked::Chunked;
 pub use evaluate::Outcome;
+pub use explain::{Explanation, Source};
 pub use line::Line;
 pub use rules::{Counts, Rules};
 pub use touch::touch;

@@ -7,15 +7,15 @@ use tessera_model::{SetId, WorkspaceIndex};
 pub(crate) const WORKSPACES_INLINE: usize = 5;
 const STATUS_BITS: u32 = 3;
 
-/// What the rules know about one subject. One cache line.
+/// What the rules know about one subject, one group, or those who are in the same groups. One cache line.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[repr(C, align(64))]
 pub struct Line {
     /// Low two bits: number of the status; 0 says that nobody stands here.
     flags: u32,
     cut_off: u32,
-    /// No time-limited grant begins before this deadline; read only when there is an overflow.
-    pub(crate) next_change: u32,
+    /// Number of the interned membership: the groups that the subject is in for good; 0 for none.
+    pub(crate) groups: u32,
     pub(crate) root_grant: u32,
     /// 0 is an unused pair.
     pub(crate) workspaces: [u32; WORKSPACES_INLINE],
@@ -90,6 +90,15 @@ impl Line {
     /// Every set that the line points to, the empty one included.
     pub(crate) fn sets(&self) -> impl Iterator<Item = SetId> {
         std::iter::once(self.root_grant).chain(self.grants).map(SetId)
+    }
+
+    /// Whether something may be granted in a workspace itself (0 for the whole tenant).
+    pub(crate) fn may_hold_in(&self, workspace: WorkspaceIndex) -> bool {
+        let here = match workspace.0 {
+            0 => self.root_grant != 0,
+            at => self.workspaces.contains(&at),
+        };
+        here || self.overflow != 0
     }
 
     /// Forgets every grant; status and cut-off stay.

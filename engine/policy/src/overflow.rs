@@ -1,13 +1,13 @@
-//! What does not fit a subject's line: more workspaces, and grants that time limits.
+//! What does not fit a line: more workspaces, grants that time limits, and groups that somebody is in for a
+//! while.
 
 use std::sync::Arc;
-use tessera_model::record::GrantRecord;
-use tessera_model::{Deadline, RoleId, SetId, SubjectIndex, UnixMillis, WorkspaceIndex};
+use tessera_model::{Deadline, GroupId, RoleId, SetId, UnixMillis, WorkspaceIndex};
 
 /// No end of time.
 pub(crate) const NEVER: UnixMillis = UnixMillis(u64::MAX);
 
-/// A grant with a window. Ordered by its beginning, which `evaluate` relies on.
+/// A grant with a window. Ordered by its beginning.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Timed {
     pub(crate) from: Deadline,
@@ -17,33 +17,51 @@ pub(crate) struct Timed {
 }
 
 impl Timed {
-    pub(crate) const fn new(grant: &GrantRecord) -> Self {
-        Self { from: grant.from, until: grant.until, workspace: grant.workspace, role: grant.role }
-    }
-
-    pub(crate) const fn grant(&self, subject: SubjectIndex) -> GrantRecord {
-        let Self { from, until, workspace, role } = *self;
-        GrantRecord { subject, role, workspace, from, until }
+    /// Whether it has no window after all.
+    pub(crate) fn is_for_good(&self) -> bool {
+        self.from == Deadline::NONE && self.until == Deadline::NONE
     }
 
     /// The first instant of the window.
     pub(crate) fn begins(&self) -> UnixMillis {
-        if self.from == Deadline::NONE { UnixMillis(0) } else { self.from.to_millis() }
+        begins(self.from)
     }
 
     /// The first instant after the window.
     pub(crate) fn ends(&self) -> UnixMillis {
-        if self.until == Deadline::NONE { NEVER } else { self.until.to_millis() }
+        ends(self.until)
     }
 }
 
-/// The overflow record of one subject.
+/// The first instant of a window that begins so.
+pub(crate) fn begins(from: Deadline) -> UnixMillis {
+    if from == Deadline::NONE { UnixMillis(0) } else { from.to_millis() }
+}
+
+/// The first instant after a window that ends so.
+pub(crate) fn ends(until: Deadline) -> UnixMillis {
+    if until == Deadline::NONE { NEVER } else { until.to_millis() }
+}
+
+/// A membership with a window.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct TimedMember {
+    pub(crate) from: Deadline,
+    pub(crate) until: Deadline,
+    pub(crate) group: GroupId,
+    /// The interned membership of this group alone.
+    pub(crate) membership: u32,
+}
+
+/// The overflow record of one line.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Overflow {
-    /// Workspaces beyond those in the line.
+    /// Workspaces beyond those in the line. INVARIANT: sorted by workspace.
     pub(crate) sets: Vec<(WorkspaceIndex, SetId)>,
-    /// INVARIANT: sorted, so by beginning first; one per workspace and role.
+    /// INVARIANT: sorted, so by beginning first. Of a subject or group one per workspace and role.
     pub(crate) timed: Vec<Timed>,
+    /// INVARIANT: sorted; one per group.
+    pub(crate) members: Vec<TimedMember>,
 }
 
 /// As the slab holds it.
@@ -51,19 +69,26 @@ pub(crate) type SharedOverflow = Arc<Overflow>;
 
 impl Overflow {
     pub(crate) fn is_empty(&self) -> bool {
-        self.sets.is_empty() && self.timed.is_empty()
+        self.sets.is_empty() && self.timed.is_empty() && self.members.is_empty()
     }
 
     /// The set granted in a workspace, when that stands here.
     pub(crate) fn set_in(&self, workspace: WorkspaceIndex) -> Option<SetId> {
-        self.sets.iter().find(|(at, _)| *at == workspace).map(|(_, set)| *set)
+        let at = self.sets.binary_search_by_key(&workspace, |(at, _)| *at).ok()?;
+        self.sets.get(at).map(|(_, set)| *set)
     }
 
     /// Puts the set of a workspace; the empty set removes the entry.
     pub(crate) fn put_set(&mut self, workspace: WorkspaceIndex, set: SetId) {
-        self.sets.retain(|(at, _)| *at != workspace);
-        if set != SetId(0) {
-            self.sets.push((workspace, set));
+        match self.sets.binary_search_by_key(&workspace, |(at, _)| *at) {
+            Ok(at) if set == SetId(0) => drop(self.sets.remove(at)),
+            Ok(at) => {
+                if let Some((_, held)) = self.sets.get_mut(at) {
+                    *held = set;
+                }
+            }
+            Err(_) if set == SetId(0) => {}
+            Err(at) => self.sets.insert(at, (workspace, set)),
         }
     }
 
@@ -77,10 +102,5 @@ impl Overflow {
     /// Removes the time-limited grant of a role in a workspace.
     pub(crate) fn remove_timed(&mut self, role: RoleId, workspace: WorkspaceIndex) {
         self.timed.retain(|timed| (timed.role, timed.workspace) != (role, workspace));
-    }
-
-    /// When the first time-limited grant begins, for the line: `u32::MAX` for never.
-    pub(crate) fn next_change(&self) -> u32 {
-        self.timed.first().map_or(u32::MAX, |timed| timed.from.0)
     }
 }

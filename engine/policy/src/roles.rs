@@ -3,10 +3,11 @@
 use crate::bits::{Bits, raise};
 use crate::chunked::Chunked;
 use crate::names::{Known, Names};
-use rpds::RedBlackTreeMapSync;
+use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
-use tessera_model::limits::{PERMISSIONS_MAX, ROLES_MAX};
+use tessera_model::limits::{PERMISSIONS_MAX, ROLE_DEPTH_MAX, ROLES_MAX};
 use tessera_model::record::RoleRecord;
 use tessera_model::{Name, Pattern, PermissionId, RoleId};
 
@@ -145,6 +146,9 @@ pub(crate) fn compile(patterns: &[Pattern], permissions: &Permissions) -> Bits {
 struct Role {
     state: State,
     patterns: Arc<[Pattern]>,
+    /// What the patterns cover.
+    own: Bits,
+    parents: Arc<[RoleId]>,
 }
 
 #[derive(Clone, Copy, Default, Eq, PartialEq)]
@@ -160,18 +164,25 @@ enum State {
 /// The roles of a tenant.
 #[derive(Clone)]
 pub(crate) struct Roles {
+    /// What each covers, by itself and through its parents.
     bits: Chunked<Bits>,
     roles: Chunked<Role>,
+    /// Which role has which ones below it: parent, then child.
+    children: RedBlackTreeSetSync<(RoleId, RoleId)>,
     count: u32,
 }
 
 impl Roles {
     pub(crate) fn new() -> Self {
-        Self { bits: Chunked::new(ROLES_MAX + 1), roles: Chunked::new(ROLES_MAX + 1), count: 0 }
+        Self {
+            bits: Chunked::new(ROLES_MAX + 1),
+            roles: Chunked::new(ROLES_MAX + 1),
+            children: RedBlackTreeSetSync::new_with_ptr_kind(),
+            count: 0,
+        }
     }
 
     /// Whether a role covers a permission. One that is not here covers nothing.
-    #[inline]
     pub(crate) fn covers(&self, role: RoleId, permission: PermissionId) -> bool {
         self.bits.get(role.0).is_some_and(|bits| bits.holds(permission))
     }
@@ -192,34 +203,90 @@ impl Roles {
         self.roles.get(role.0).is_some_and(|role| role.state == State::Removed)
     }
 
-    /// Puts a role. True when what it covers changed, so that the sets that hold it must be rebuilt.
-    pub(crate) fn put(&mut self, record: &RoleRecord, permissions: &Permissions) -> bool {
-        let id = record.id.0;
-        if id == 0 || id > ROLES_MAX {
-            return false;
+    /// The roles that have this one for a parent, sorted.
+    pub(crate) fn below(&self, role: RoleId) -> impl Iterator<Item = RoleId> + '_ {
+        self.children.range((role, RoleId(0))..=(role, RoleId(u32::MAX))).map(|(_, child)| *child)
+    }
+
+    /// Puts a role. Answers with the roles that cover something else now, sorted: the sets that hold them
+    /// must be rebuilt.
+    pub(crate) fn put(&mut self, record: &RoleRecord, permissions: &Permissions) -> Vec<RoleId> {
+        let id = record.id;
+        if id.0 == 0 || id.0 > ROLES_MAX {
+            return vec![];
         }
-        if self.roles.get(id).is_none_or(|role| role.state != State::Present) {
-            self.count += 1;
-        }
-        self.roles.update(id, |role| {
-            role.state = State::Present;
+        let old = self.roles.get(id.0).cloned().unwrap_or_default();
+        self.count += u32::from(old.state != State::Present);
+        self.relink(id, &old.parents, &record.parents);
+        let own = compile(&record.patterns, permissions);
+        self.roles.update(id.0, |role| {
+            (role.state, role.own) = (State::Present, own);
             if *role.patterns != *record.patterns {
                 role.patterns = record.patterns.as_slice().into();
             }
+            if *role.parents != *record.parents {
+                role.parents = record.parents.as_slice().into();
+            }
         });
-        self.put_bits(record.id, compile(&record.patterns, permissions))
+        self.settle([id], permissions)
     }
 
-    /// Removes a role; it covers nothing from now on. The sets that hold it are the caller's to edit.
-    pub(crate) fn remove(&mut self, id: RoleId) {
-        if self.roles.get(id.0).is_some_and(|role| role.state == State::Present) {
-            self.count -= 1;
-        }
-        self.roles.update(id.0, |role| {
-            role.state = State::Removed;
-            role.patterns = Arc::default();
-        });
+    /// Removes a role; it covers nothing from now on. Answers with the roles below that cover less now,
+    /// sorted. The sets that hold it are the caller's to edit.
+    pub(crate) fn remove(&mut self, id: RoleId, permissions: &Permissions) -> Vec<RoleId> {
+        let old = self.roles.get(id.0).cloned().unwrap_or_default();
+        self.count -= u32::from(old.state == State::Present);
+        self.relink(id, &old.parents, &[]);
+        self.roles.update(id.0, |role| *role = Role { state: State::Removed, ..Role::default() });
         self.bits.set(id.0, Bits::default());
+        let below: Vec<_> = self.below(id).collect();
+        self.settle(below, permissions)
+    }
+
+    fn relink(&mut self, id: RoleId, old: &[RoleId], new: &[RoleId]) {
+        if old == new {
+            return;
+        }
+        for parent in old {
+            self.children.remove_mut(&(*parent, id));
+        }
+        for parent in new {
+            self.children.insert_mut((*parent, id));
+        }
+    }
+
+    /// Works out anew what roles cover, then those below, as far as that changes.
+    ///
+    /// LIMIT: as many levels as roles may have. Input that closed a circle would end here as well.
+    fn settle(&mut self, ids: impl IntoIterator<Item = RoleId>, permissions: &Permissions) -> Vec<RoleId> {
+        let (mut changed, mut level) = (BTreeSet::new(), ids.into_iter().collect::<BTreeSet<_>>());
+        for _ in 0..=ROLE_DEPTH_MAX {
+            let mut below = BTreeSet::new();
+            for id in level {
+                if self.put_bits(id, self.work_out(id, permissions)) {
+                    changed.insert(id);
+                    below.extend(self.below(id));
+                }
+            }
+            if below.is_empty() {
+                break;
+            }
+            level = below;
+        }
+        changed.into_iter().collect()
+    }
+
+    fn work_out(&self, id: RoleId, permissions: &Permissions) -> Bits {
+        let Some(role) = self.roles.get(id.0) else { return Bits::default() };
+        if role.parents.is_empty() {
+            return role.own.clone();
+        }
+        let mut words = vec![0; permissions.words()];
+        role.own.add_to(&mut words);
+        for parent in role.parents.iter() {
+            self.add_to(*parent, &mut words);
+        }
+        Bits::new(&words)
     }
 
     fn put_bits(&mut self, id: RoleId, bits: Bits) -> bool {
@@ -230,8 +297,8 @@ impl Roles {
         changed
     }
 
-    /// Raises the bit of a new permission in the roles whose patterns cover it; names them, sorted.
-    /// COST: looks at every pattern once, and copies the bits of those roles.
+    /// Raises the bit of a new permission in the roles whose patterns cover it and in those below; names
+    /// them, sorted. COST: looks at every pattern once, and copies the bits of those roles.
     pub(crate) fn registered(
         &mut self,
         id: PermissionId,
@@ -241,22 +308,24 @@ impl Roles {
         let covers = |role: &Role| role.patterns.iter().any(|pattern| pattern.covers(name));
         let concerned: Vec<u32> =
             self.roles.iter().filter(|(_, role)| covers(role)).map(|(role, _)| role).collect();
-        let mut changed = Vec::with_capacity(concerned.len());
-        for role in concerned {
-            let bits = self.bits.get(role).cloned().unwrap_or_default();
-            if let Some(bits) = bits.with(id, permissions.words()) {
-                self.bits.set(role, bits);
-                changed.push(RoleId(role));
-            }
+        for role in &concerned {
+            self.roles.update(*role, |role| {
+                if let Some(own) = role.own.with(id, permissions.words()) {
+                    role.own = own;
+                }
+            });
         }
-        changed
+        self.settle(concerned.into_iter().map(RoleId), permissions)
     }
 
-    /// Compiles every role anew, and names those that changed.
+    /// Compiles every role anew, and names those that changed, sorted.
     pub(crate) fn renamed(&mut self, permissions: &Permissions) -> Vec<RoleId> {
         let all: Vec<_> =
-            self.roles.iter().map(|(id, role)| (RoleId(id), compile(&role.patterns, permissions))).collect();
-        all.into_iter().filter_map(|(id, bits)| self.put_bits(id, bits).then_some(id)).collect()
+            self.roles.iter().map(|(id, role)| (id, compile(&role.patterns, permissions))).collect();
+        for (id, own) in &all {
+            self.roles.update(*id, |role| role.own = own.clone());
+        }
+        self.settle(all.into_iter().map(|(id, _)| RoleId(id)), permissions)
     }
 
     pub(crate) fn count(&self) -> u32 {
@@ -348,6 +417,7 @@ mod tests {
                 id: RoleId(role),
                 name: Name::new(&format!("role{role}")).expect("a name"),
                 patterns: of(role),
+                parents: vec![],
             };
             rules.put_role(&record);
             rules.put_restriction(&RestrictionRecord { id: RestrictionId(role), patterns: of(role) });

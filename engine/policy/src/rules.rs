@@ -5,7 +5,9 @@
 //! taking it twice changes nothing. A clone costs a few reference counts and stands still for ever.
 
 use crate::chunked::Chunked;
+use crate::groups::Groups;
 use crate::line::Line;
+use crate::members::Memberships;
 use crate::overflow::SharedOverflow;
 use crate::restrictions::Restrictions;
 use crate::roles::{Permissions, Registered, Roles};
@@ -22,9 +24,11 @@ use tessera_model::{
 #[derive(Clone)]
 pub struct Rules {
     pub(crate) lines: Chunked<Line>,
+    pub(crate) members: Memberships,
     pub(crate) sets: Sets,
     pub(crate) workspaces: Workspaces,
     pub(crate) overflows: Slab<SharedOverflow>,
+    pub(crate) groups: Groups,
     pub(crate) roles: Roles,
     pub(crate) restrictions: Restrictions,
     pub(crate) permissions: Permissions,
@@ -46,10 +50,14 @@ pub struct Counts {
     pub restrictions: u32,
     /// Distinct grant sets.
     pub sets: u32,
-    /// Places (tenant or workspace of a subject) that share these sets. Near the number of sets, a
+    /// Groups.
+    pub groups: u32,
+    /// Distinct sets of groups that somebody is in.
+    pub memberships: u32,
+    /// Places (tenant or workspace of a subject, group or membership) that share these sets. Near the number of sets, a
     /// role edit costs as much as its holders.
     pub set_holders: u64,
-    /// Subjects with more workspaces than their line holds, or with time-limited grants.
+    /// Subjects, groups and memberships with more workspaces than a line holds, or with what time limits.
     pub overflows: u32,
 }
 
@@ -65,9 +73,11 @@ impl Rules {
     pub fn new() -> Self {
         Self {
             lines: Chunked::new(SUBJECTS_MAX),
+            members: Memberships::new(),
             sets: Sets::new(),
             workspaces: Workspaces::new(),
-            overflows: Slab::new(SUBJECTS_MAX),
+            overflows: Slab::new(u32::MAX),
+            groups: Groups::new(),
             roles: Roles::new(),
             restrictions: Restrictions::new(),
             permissions: Permissions::new(),
@@ -83,34 +93,50 @@ impl Rules {
             Registered::Nothing => {}
             Registered::New => {
                 self.restrictions.registered(id, name.as_str(), &self.permissions);
+                self.workspaces.renamed(&self.permissions);
                 let roles = self.roles.registered(id, name.as_str(), &self.permissions);
                 self.sets.raise(id, &roles, &self.permissions);
             }
             Registered::Renamed => {
                 self.restrictions.renamed(&self.permissions);
-                for role in self.roles.renamed(&self.permissions) {
-                    self.sets.rebuild_with(role, &self.roles, &self.permissions);
-                }
+                self.workspaces.renamed(&self.permissions);
+                let changed = self.roles.renamed(&self.permissions);
+                self.sets.rebuild_with(&changed, &self.roles, &self.permissions);
             }
         }
     }
 
-    /// Puts a role and rebuilds the sets that hold it, whatever the number of subjects.
+    /// Puts a role and rebuilds the sets that hold it or a role below it, whatever the number of subjects.
+    ///
+    /// A parent may come later.
     pub fn put_role(&mut self, record: &RoleRecord) {
-        if self.roles.put(record, &self.permissions) {
-            self.sets.rebuild_with(record.id, &self.roles, &self.permissions);
+        let changed = self.roles.put(record, &self.permissions);
+        if !changed.is_empty() {
+            self.sets.rebuild_with(&changed, &self.roles, &self.permissions);
         }
     }
 
-    /// Removes a role and every grant of it.
+    /// Removes a role and every grant of it; roles below it cover what it gave them no more.
     pub fn remove_role(&mut self, role: RoleId) {
-        self.roles.remove(role);
+        let changed = self.roles.remove(role, &self.permissions);
         self.sets.remove_role(role, &self.roles, &self.permissions);
+        self.sets.rebuild_with(&changed, &self.roles, &self.permissions);
     }
 
-    /// Puts a workspace. When its parent or its inheriting changed, its descendants follow.
+    /// The roles that have this one for a parent, sorted.
+    pub fn roles_below(&self, role: RoleId) -> impl Iterator<Item = RoleId> + '_ {
+        self.roles.below(role)
+    }
+
+    /// Puts a workspace. When its parent, its inheriting or its ceiling changed, its descendants follow.
     pub fn put_workspace(&mut self, record: &WorkspaceRecord) {
-        self.workspaces.put(record);
+        self.workspaces.put(record, &self.permissions);
+    }
+
+    /// The workspaces straight below one.
+    #[must_use]
+    pub fn workspaces_below(&self, workspace: WorkspaceIndex) -> Vec<WorkspaceIndex> {
+        self.workspaces.below(workspace)
     }
 
     /// Removes a workspace and every grant in it.
@@ -218,6 +244,8 @@ impl Rules {
             roles: self.roles.count(),
             workspaces: self.workspaces.count(),
             restrictions: self.restrictions.count(),
+            groups: self.groups.count(),
+            memberships: self.members.count(),
             sets,
             set_holders,
             overflows: self.overflows.count(),

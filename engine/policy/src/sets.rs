@@ -31,9 +31,6 @@ impl Interned {
         Self { roles, signature }
     }
 
-    fn holds(&self, role: RoleId) -> bool {
-        self.signature & signature(role) != 0 && self.roles.contains(&role)
-    }
 }
 
 const fn signature(role: RoleId) -> u64 {
@@ -68,6 +65,11 @@ impl Sets {
         self.bits.get(set.0).is_some_and(|bits| bits.holds(permission))
     }
 
+    /// What the set covers.
+    pub(crate) fn words(&self, set: SetId) -> &[u64] {
+        self.bits.get(set.0).map_or(&[], Bits::words)
+    }
+
     /// Adds what the set covers to `out`.
     pub(crate) fn add_to(&self, set: SetId, out: &mut [u64]) {
         if let Some(bits) = self.bits.get(set.0) {
@@ -81,7 +83,7 @@ impl Sets {
     }
 
     /// The set of these roles (sorted, distinct), with one more holder.
-    fn acquire(&mut self, list: &[RoleId], roles: &Roles, permissions: &Permissions) -> SetId {
+    pub(crate) fn acquire(&mut self, list: &[RoleId], roles: &Roles, permissions: &Permissions) -> SetId {
         if list.is_empty() {
             return SetId(0);
         }
@@ -152,7 +154,7 @@ impl Sets {
     /// Two ids may then stand for the same roles; new holders get the one that the map names.
     pub(crate) fn remove_role(&mut self, role: RoleId, roles: &Roles, permissions: &Permissions) {
         let mut scratch = vec![0; permissions.words()];
-        for set in self.with(role) {
+        for set in self.with(&[role]) {
             let Some(old) = self.interned.get(set.0).map(|interned| Arc::clone(&interned.roles)) else {
                 continue;
             };
@@ -166,10 +168,16 @@ impl Sets {
         }
     }
 
-    /// The sets that hold a role. COST: looks at the signature of every set, 1 to 2 ns each. An index
-    /// per role made each change of a grant several times slower than this makes an edit of a role.
-    pub(crate) fn with(&self, role: RoleId) -> Vec<SetId> {
-        self.interned.iter().filter(|(_, interned)| interned.holds(role)).map(|(id, _)| SetId(id)).collect()
+    /// The sets that hold any of these roles (sorted). COST: looks at the signature of every set, 1 to 2 ns
+    /// each. An index per role made each change of a grant several times slower than this makes an edit of a
+    /// role.
+    pub(crate) fn with(&self, roles: &[RoleId]) -> Vec<SetId> {
+        let any = roles.iter().fold(0, |all, role| all | signature(*role));
+        let holds = |interned: &Interned| {
+            interned.signature & any != 0
+                && interned.roles.iter().any(|role| roles.binary_search(role).is_ok())
+        };
+        self.interned.iter().filter(|(_, interned)| holds(interned)).map(|(id, _)| SetId(id)).collect()
     }
 
     fn forget_list(&mut self, list: &RoleList, set: SetId) {
@@ -178,10 +186,10 @@ impl Sets {
         }
     }
 
-    /// Rebuilds the sets that hold the role.
-    pub(crate) fn rebuild_with(&mut self, role: RoleId, roles: &Roles, permissions: &Permissions) {
+    /// Rebuilds the sets that hold any of these roles (sorted).
+    pub(crate) fn rebuild_with(&mut self, changed: &[RoleId], roles: &Roles, permissions: &Permissions) {
         let mut scratch = vec![0; permissions.words()];
-        for set in self.with(role) {
+        for set in self.with(changed) {
             self.rebuild(set, roles, &mut scratch);
         }
     }
@@ -189,17 +197,10 @@ impl Sets {
     /// Raises the bit of a new permission in the sets that hold any of these roles (sorted). COST: looks at
     /// the signature of every set once.
     pub(crate) fn raise(&mut self, permission: PermissionId, roles: &[RoleId], permissions: &Permissions) {
-        let any = roles.iter().fold(0, |all, role| all | signature(*role));
-        let holds = |interned: &Interned| {
-            interned.signature & any != 0
-                && interned.roles.iter().any(|role| roles.binary_search(role).is_ok())
-        };
-        let concerned: Vec<u32> =
-            self.interned.iter().filter(|(_, interned)| holds(interned)).map(|(id, _)| id).collect();
-        for set in concerned {
-            let bits = self.bits.get(set).cloned().unwrap_or_default();
+        for set in self.with(roles) {
+            let bits = self.bits.get(set.0).cloned().unwrap_or_default();
             if let Some(bits) = bits.with(permission, permissions.words()) {
-                self.bits.set(set, bits);
+                self.bits.set(set.0, bits);
             }
         }
     }

@@ -3,13 +3,15 @@
 //! A check never walks the tree: a workspace's 16 bytes hold its next four ancestors, and say whether
 //! grants for the whole tenant hold in it. A workspace that does not inherit has an empty chain.
 
+use crate::ceilings::Ceilings;
 use crate::chunked::Chunked;
 use crate::names::{Known, Names};
+use crate::roles::Permissions;
 use crate::slab::Slab;
 use std::sync::Arc;
 use tessera_model::limits::{WORKSPACE_DEPTH_MAX, WORKSPACES_MAX};
 use tessera_model::record::WorkspaceRecord;
-use tessera_model::{Name, WorkspaceIndex};
+use tessera_model::{Name, PermissionId, WorkspaceIndex};
 
 // What may stand in a chain beside indexes; no line of a subject holds such a number.
 /// The chain has ended at the tenant: grants for all of it hold here.
@@ -76,6 +78,12 @@ impl Scope<'_> {
             || self.near.above.contains(&workspace.0)
             || self.deep.contains(&workspace.0)
     }
+
+    /// Every workspace in which a grant holds here, the tenant left out.
+    pub(crate) fn places(&self) -> impl Iterator<Item = u32> {
+        let near = std::iter::once(self.near.own).chain(*self.near.above);
+        near.filter(|at| *at <= WORKSPACES_MAX).chain(self.deep.iter().copied())
+    }
 }
 
 /// What the tree knows of a workspace beside its chain. It may be awaited: a child can come first.
@@ -95,6 +103,7 @@ pub(crate) struct Workspaces {
     nodes: Chunked<Node>,
     deep: Slab<Deep>,
     branches: Chunked<Branch>,
+    pub(crate) ceilings: Ceilings,
     names: Names,
     count: u32,
 }
@@ -105,6 +114,7 @@ impl Workspaces {
             nodes: Chunked::new(WORKSPACES_MAX + 1),
             deep: Slab::new(WORKSPACES_MAX + 2),
             branches: Chunked::new(WORKSPACES_MAX + 1),
+            ceilings: Ceilings::new(),
             names: Names::new(),
             count: 0,
         }
@@ -162,8 +172,41 @@ impl Workspaces {
         self.branches.get(workspace.0)?.name.as_ref().map(Known::name)
     }
 
-    /// Puts a workspace; its descendants' chains follow.
-    pub(crate) fn put(&mut self, record: &WorkspaceRecord) {
+    /// Whether a permission is below the ceiling of a workspace; the tenant has none.
+    #[inline]
+    pub(crate) fn lets_through(&self, workspace: WorkspaceIndex, permission: PermissionId) -> bool {
+        self.ceilings.lets_through(workspace.0, permission)
+    }
+
+    /// The mask that everything in a workspace must lie in; `None` cuts nothing.
+    pub(crate) fn ceiling(&self, workspace: WorkspaceIndex) -> Option<&[u64]> {
+        self.ceilings.mask(workspace.0)
+    }
+
+    /// Works out every ceiling anew, because permissions have other names.
+    pub(crate) fn renamed(&mut self, permissions: &Permissions) {
+        for index in self.ceilings.own() {
+            self.settle_ceiling(index, permissions);
+        }
+    }
+
+    /// The workspaces straight below one, the tenant's left out.
+    pub(crate) fn below(&self, workspace: WorkspaceIndex) -> Vec<WorkspaceIndex> {
+        self.children(workspace.0).into_iter().map(WorkspaceIndex).collect()
+    }
+
+    /// Whether grants above a workspace hold in it.
+    pub(crate) fn inherits(&self, workspace: u32) -> bool {
+        self.branches.get(workspace).is_some_and(|branch| branch.inherits)
+    }
+
+    /// The workspace above, 0 for the tenant.
+    pub(crate) fn parent(&self, workspace: u32) -> u32 {
+        self.branches.get(workspace).map_or(0, |branch| branch.parent)
+    }
+
+    /// Puts a workspace; its descendants' chains and ceilings follow.
+    pub(crate) fn put(&mut self, record: &WorkspaceRecord, permissions: &Permissions) {
         let index = record.index.0;
         if index == 0 || index > WORKSPACES_MAX {
             return;
@@ -186,6 +229,8 @@ impl Workspaces {
         }
         self.branches.update(index, |branch| branch.inherits = record.inherits);
         self.settle(index);
+        self.ceilings.put(index, &record.ceiling);
+        self.settle_ceiling(index, permissions);
     }
 
     /// Removes a workspace for ever. Should it have children, nothing from above reaches them any more.
@@ -202,6 +247,7 @@ impl Workspaces {
         }
         self.unlink(index);
         self.branches.update(index, |branch| branch.name = None);
+        self.ceilings.put(index, &[]);
         self.store(index, Node([REMOVED; INLINE]));
         for child in self.children(index) {
             self.settle(child);
@@ -222,6 +268,25 @@ impl Workspaces {
             for index in level {
                 let (chain, root) = self.chain(index);
                 if self.put_chain(index, &chain, root) {
+                    below.extend(self.children(index));
+                }
+            }
+            if below.is_empty() {
+                return;
+            }
+            level = below;
+        }
+    }
+
+    /// Works the ceiling of a workspace out anew, then those of its descendants, as far as they change.
+    ///
+    /// LIMIT: as [`Self::settle`].
+    fn settle_ceiling(&mut self, index: u32, permissions: &Permissions) {
+        let mut level = vec![index];
+        for _ in 0..=WORKSPACE_DEPTH_MAX {
+            let mut below = vec![];
+            for index in level {
+                if self.ceilings.settle(index, self.parent(index), permissions) {
                     below.extend(self.children(index));
                 }
             }

@@ -18,12 +18,12 @@ fn name(text: &str) -> Name {
 
 fn role(rules: &mut Rules, id: u32, called: &str, patterns: &[&str]) {
     let patterns = patterns.iter().map(|text| Pattern::new(text).unwrap()).collect();
-    rules.put_role(&RoleRecord { id: RoleId(id), name: name(called), patterns });
+    rules.put_role(&RoleRecord { id: RoleId(id), name: name(called), patterns, parents: vec![] });
 }
 
 fn workspace(rules: &mut Rules, index: u32, called: &str) {
     let (index, id) = (WorkspaceIndex(index), PublicId::default());
-    rules.put_workspace(&WorkspaceRecord { index, id, name: name(called), parent: TENANT, inherits: true });
+    rules.put_workspace(&WorkspaceRecord { index, id, name: name(called), parent: TENANT, inherits: true, ceiling: vec![], owners: RoleId(0) });
 }
 
 fn grant(subject: u32, role: u32, workspace: WorkspaceIndex) -> GrantRecord {

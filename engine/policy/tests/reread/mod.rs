@@ -88,7 +88,7 @@ pub(crate) fn one_window(from: u32, until: u32) -> (Rules, PermissionId) {
     rules.put_subject(subject, SubjectStatus::Active, 0);
     rules.put_permission(PermissionId(1), &Name::new("read").unwrap());
     let patterns = vec![Pattern::new("read").unwrap()];
-    rules.put_role(&RoleRecord { id: role, name: name("role", 1), patterns });
+    rules.put_role(&RoleRecord { id: role, name: name("role", 1), patterns, parents: vec![] });
     let (from, until) = (Deadline(from), Deadline(until));
     rules.put_grant(&GrantRecord { subject, role, workspace, from, until });
     (rules, PermissionId(1))
@@ -105,12 +105,12 @@ pub(crate) fn chain(length: u32, cut: u32) -> (Rules, impl Fn(u32) -> Permission
         let called = name("place", place);
         rules.put_permission(PermissionId(place + 1), &called);
         let patterns = vec![Pattern::new(called.as_str()).unwrap()];
-        rules.put_role(&RoleRecord { id: role, name: called.clone(), patterns });
+        rules.put_role(&RoleRecord { id: role, name: called.clone(), patterns, parents: vec![] });
         let (from, until) = (Deadline::NONE, Deadline::NONE);
         rules.put_grant(&GrantRecord { subject, role, workspace, from, until });
         if place != 0 {
             let (id, parent, inherits) = (PublicId::default(), WorkspaceIndex(place - 1), place != cut);
-            rules.put_workspace(&WorkspaceRecord { index: workspace, id, name: called, parent, inherits });
+            rules.put_workspace(&WorkspaceRecord { index: workspace, id, name: called, parent, inherits, ceiling: vec![], owners: RoleId(0) });
         }
     }
     (rules, |place| PermissionId(place + 1))
@@ -156,7 +156,7 @@ impl Reread {
         } else {
             random.pick(&known)
         };
-        let record = RoleRecord { id, name: name("role", id.0), patterns: patterns(random) };
+        let record = RoleRecord { id, name: name("role", id.0), patterns: patterns(random), parents: vec![] };
         rules.put_role(&record);
         self.roles.insert(id, record);
     }
@@ -207,7 +207,7 @@ impl Reread {
         // Every now and then a new name.
         let name = name("workspace", index.0 + 1_000 * random.below(2));
         let inherits = random.below(5) != 0;
-        let record = WorkspaceRecord { index, id: PublicId::default(), name, parent, inherits };
+        let record = WorkspaceRecord { index, id: PublicId::default(), name, parent, inherits, ceiling: vec![], owners: RoleId(0) };
         rules.put_workspace(&record);
         self.workspaces.insert(index, record);
     }

@@ -1,0 +1,115 @@
+//! Why a question is answered as it is: the grants that cover it, and what keeps them from counting.
+
+use crate::evaluate::Outcome;
+use crate::overflow::{begins, ends};
+use crate::rules::Rules;
+use tessera_model::record::MemberRecord;
+use tessera_model::{
+    Deadline, GroupId, PermissionId, RestrictionId, RoleId, SubjectIndex, UnixMillis, WorkspaceIndex,
+};
+
+/// A grant that covers a permission, in the workspace that was asked for or above it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Source {
+    /// The role that is granted.
+    pub role: RoleId,
+    /// Where; 0 for the whole tenant.
+    pub workspace: WorkspaceIndex,
+    /// First instant of the grant.
+    pub from: Deadline,
+    /// First instant after it.
+    pub until: Deadline,
+    /// The group that it is granted to, and the subject's own membership that leads there; `None` for a grant
+    /// to the subject itself.
+    pub through: Option<(GroupId, MemberRecord)>,
+    /// The workspace that does not inherit and so keeps the grant out.
+    pub wall: Option<WorkspaceIndex>,
+    /// Whether it counts at that instant: both windows hold, and no wall is between.
+    pub holds: bool,
+}
+
+impl Source {
+    /// Whether both of its windows hold at `now`.
+    fn is_in_time(&self, now: UnixMillis) -> bool {
+        let holds = |from, until| begins(from) <= now && now < ends(until);
+        holds(self.from, self.until)
+            && self.through.is_none_or(|(_, member)| holds(member.from, member.until))
+    }
+}
+
+/// Why a question is answered as it is.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// What is answered.
+    pub outcome: Outcome,
+    /// Every grant that covers the permission, those that count first.
+    pub sources: Vec<Source>,
+    /// The workspaces whose ceilings cut it, from the one that was asked for upwards.
+    pub ceilings: Vec<WorkspaceIndex>,
+}
+
+impl Rules {
+    /// Explains the answer about a permission in a workspace (0 for the tenant) at `now`, without a key's
+    /// restriction. Off the hot path: it walks everything that it names.
+    #[must_use]
+    pub fn explain(
+        &self,
+        subject: SubjectIndex,
+        permission: PermissionId,
+        workspace: WorkspaceIndex,
+        now: UnixMillis,
+    ) -> Explanation {
+        let line = self.lines.get(subject.0).copied().unwrap_or_default();
+        let outcome = self.evaluate(&line, permission, workspace, RestrictionId(0), now);
+        let places = self.places_above(workspace);
+        let mut sources = vec![];
+        let mut add = |mut source: Source| {
+            let place = places.iter().find(|(place, _)| *place == source.workspace);
+            if let Some((_, wall)) = place
+                && self.roles.covers(source.role, permission)
+            {
+                source.wall = *wall;
+                source.holds = wall.is_none() && source.is_in_time(now);
+                sources.push(source);
+            }
+        };
+        for grant in self.grants_of(subject) {
+            let (from, until) = (grant.from, grant.until);
+            let (role, workspace) = (grant.role, grant.workspace);
+            add(Source { role, workspace, from, until, through: None, wall: None, holds: false });
+        }
+        for member in self.memberships_of(subject) {
+            let groups = self.groups_above(member.group).iter();
+            for grant in groups.flat_map(|group| self.grants_to(*group)) {
+                let (from, until) = (grant.from, grant.until);
+                let (role, workspace) = (grant.role, grant.workspace);
+                let through = Some((grant.group, member));
+                add(Source { role, workspace, from, until, through, wall: None, holds: false });
+            }
+        }
+        sources.sort_by_key(|source| !source.holds);
+        let name = self.permission_name(permission).map_or("", tessera_model::Name::as_str);
+        let ceilings = places.iter().map(|(place, _)| *place);
+        let ceilings = ceilings.filter(|place| self.workspaces.ceilings.cuts(place.0, name)).collect();
+        Explanation { outcome, sources, ceilings }
+    }
+
+    /// A workspace and all above it up to the tenant, each with the nearest wall below it.
+    fn places_above(&self, workspace: WorkspaceIndex) -> Vec<(WorkspaceIndex, Option<WorkspaceIndex>)> {
+        let (mut at, mut wall, mut places) = (workspace, None, vec![]);
+        if !self.workspaces.exists(workspace) {
+            return places;
+        }
+        while places.len() <= tessera_model::limits::WORKSPACE_DEPTH_MAX {
+            places.push((at, wall));
+            if at.0 == 0 {
+                break;
+            }
+            if wall.is_none() && !self.workspaces.inherits(at.0) {
+                wall = Some(at);
+            }
+            at = WorkspaceIndex(self.workspaces.parent(at.0));
+        }
+        places
+    }
+}
