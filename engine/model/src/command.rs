@@ -299,6 +299,13 @@ commands! {
         /// Its name.
         name: Name,
     };
+    /// Sets the roles that a role has for parents: it covers whatever they cover, too.
+    SetRoleParents = 44, narrows false, "tessera.admin.roles", {
+        /// Its name.
+        name: Name,
+        /// All its parents from now on; empty for none.
+        parents: Vec<Name>,
+    };
     /// Makes a workspace.
     CreateWorkspace = 50, narrows false, "tessera.admin.workspaces", {
         /// Its name.
@@ -312,6 +319,34 @@ commands! {
     DeleteWorkspace = 51, narrows true, "tessera.admin.workspaces", {
         /// Its name.
         name: Name,
+    };
+    /// Deletes a workspace with all below it, and every grant in them.
+    DeleteWorkspaceTree = 52, narrows true, "tessera.admin.workspaces", {
+        /// Its name.
+        name: Name,
+    };
+    /// Hangs a workspace, with all below it, under another one.
+    MoveWorkspace = 53, narrows false, "tessera.admin.workspaces", {
+        /// Its name.
+        name: Name,
+        /// The workspace above from now on, or the tenant.
+        parent: Option<Name>,
+        /// Whether grants above hold here too.
+        inherits: bool,
+    };
+    /// Sets what anything in a workspace and below it must lie in.
+    SetCeiling = 54, narrows false, "tessera.admin.workspaces", {
+        /// Its name.
+        name: Name,
+        /// The ceiling from now on; empty for none.
+        patterns: Vec<Pattern>,
+    };
+    /// Sets the role whose holders in a workspace own it: one of them stays from then on.
+    SetOwners = 55, narrows false, "tessera.admin.workspaces", {
+        /// Its name.
+        name: Name,
+        /// The role; `None` for no owners.
+        role: Option<Name>,
     };
     /// Grants a role, replacing the window of an equal grant.
     Grant = 60, narrows false, "tessera.admin.grants", {
@@ -330,6 +365,81 @@ commands! {
     Ungrant = 61, narrows true, "tessera.admin.grants", {
         /// Whose.
         subject: PublicId,
+        /// Which role.
+        role: Name,
+        /// Where; `None` for the whole tenant.
+        workspace: Option<Name>,
+    };
+    /// Moves the end of a grant that stands; its beginning stays.
+    RenewGrant = 62, narrows false, "tessera.admin.grants", {
+        /// Whose.
+        subject: PublicId,
+        /// Which role.
+        role: Name,
+        /// Where; `None` for the whole tenant.
+        workspace: Option<Name>,
+        /// First instant after, from now on; `NONE` for no end.
+        until: Deadline,
+    };
+    /// Makes a group.
+    CreateGroup = 100, narrows false, "tessera.admin.groups", {
+        /// Its name.
+        name: Name,
+    };
+    /// Deletes a group, every membership in it and every grant to it. Groups in it stay, without it.
+    DeleteGroup = 101, narrows true, "tessera.admin.groups", {
+        /// Its name.
+        name: Name,
+    };
+    /// Puts a subject into a group, replacing the window of an equal membership.
+    AddMember = 102, narrows false, "tessera.admin.groups", {
+        /// Into which.
+        group: Name,
+        /// Whom.
+        subject: PublicId,
+        /// First instant; `NONE` for no beginning.
+        from: Deadline,
+        /// First instant after; `NONE` for no end.
+        until: Deadline,
+    };
+    /// Takes a subject out of a group.
+    RemoveMember = 103, narrows true, "tessera.admin.groups", {
+        /// Out of which.
+        group: Name,
+        /// Whom.
+        subject: PublicId,
+    };
+    /// Puts a group into another one: the outer one's grants hold for the members of the inner one too.
+    AddSubgroup = 104, narrows false, "tessera.admin.groups", {
+        /// The outer one.
+        group: Name,
+        /// The inner one.
+        member: Name,
+    };
+    /// Takes a group out of another one.
+    RemoveSubgroup = 105, narrows true, "tessera.admin.groups", {
+        /// The outer one.
+        group: Name,
+        /// The inner one.
+        member: Name,
+    };
+    /// Grants a role to all who are in a group, replacing the window of an equal grant.
+    GrantGroup = 106, narrows false, "tessera.admin.grants", {
+        /// Which group's.
+        group: Name,
+        /// Which role.
+        role: Name,
+        /// Where; `None` for the whole tenant.
+        workspace: Option<Name>,
+        /// First instant; `NONE` for no beginning.
+        from: Deadline,
+        /// First instant after; `NONE` for no end.
+        until: Deadline,
+    };
+    /// Takes a grant from a group.
+    UngrantGroup = 107, narrows true, "tessera.admin.grants", {
+        /// Which group's.
+        group: Name,
         /// Which role.
         role: Name,
         /// Where; `None` for the whole tenant.

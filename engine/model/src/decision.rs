@@ -76,6 +76,8 @@ reasons! {
     AddressNotAllowed = 113, "not from this address";
     /// A handle of a kind that opens nothing here (a refresh handle).
     HandleKindWrong = 114, "not a session or key";
+    /// A grant covers it, but the ceiling of the workspace, or of one above, does not.
+    BeyondCeiling = 120, "outside the workspace's ceiling";
 }
 
 /// The answer to a check.

@@ -3,12 +3,15 @@
 //! Replaying events over a newer state changes nothing. `apply` in the engine takes each of them
 //! without a clock, without randomness and without refusing.
 
-use crate::id::{ClientIndex, Generation, Place, RestrictionId, RoleId, SubjectIndex, WorkspaceIndex};
+use crate::id::{
+    ClientIndex, Generation, GroupId, Place, RestrictionId, RoleId, SubjectIndex, WorkspaceIndex,
+};
 use crate::network::Network;
 use crate::private::Private;
 use crate::record::{
-    AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord, PlaceRecord,
-    RestrictionRecord, RoleRecord, SubjectRecord, TenantRecord, WorkspaceRecord,
+    AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord, GroupGrantRecord,
+    GroupRecord, MemberRecord, PlaceRecord, RestrictionRecord, RoleRecord, SubjectRecord, TenantRecord,
+    WorkspaceRecord,
 };
 use crate::refresh::{ClientRecord, EndReason, RefreshRecord};
 use crate::settings::Settings;
@@ -93,6 +96,30 @@ pub enum Event {
     GrantRemoved {
         /// Whose.
         subject: SubjectIndex,
+        /// Which role.
+        role: RoleId,
+        /// Where.
+        workspace: WorkspaceIndex,
+    },
+    /// The group's record is this.
+    GroupChanged(GroupRecord),
+    /// The group is gone, and with it every membership in it and every grant to it.
+    GroupRemoved(GroupId),
+    /// The subject is in the group (one per subject and group: it replaces an older window).
+    MemberAdded(MemberRecord),
+    /// The subject is not in the group any more.
+    MemberRemoved {
+        /// Who.
+        subject: SubjectIndex,
+        /// In which group.
+        group: GroupId,
+    },
+    /// The grant to a group stands (one per group, role and workspace: it replaces an older window).
+    GroupGrantAdded(GroupGrantRecord),
+    /// The grant of this group, role and workspace is gone.
+    GroupGrantRemoved {
+        /// Which group's.
+        group: GroupId,
         /// Which role.
         role: RoleId,
         /// Where.
@@ -208,10 +235,16 @@ pub enum RowKind {
     /// Key: [`Row::DOORS`] or [`Row::ORIGINS`]. Value: what a tenant's settings let strangers do, two bytes, or the
     /// origins that it lists, with line feeds between. What a sleeping tenant is asked for by strangers.
     Front,
+    /// Key: subject index, then `g`, role and workspace of a grant, or `m` and the group of a membership; then
+    /// `r` for its last change (big-endian). Value: when, and by whom ([`crate::note::Note`]).
+    Granted,
+    /// Key: group id, then role and workspace of a grant to it; then `r` for its last change (big-endian).
+    /// Value: as of `Granted`.
+    GroupGranted,
 }
 
 impl RowKind {
-    /// Number on disk: 1 to 6.
+    /// Number on disk: 1 to 6, 20 and 21.
     #[must_use]
     pub const fn number(self) -> u16 {
         match self {
@@ -221,6 +254,8 @@ impl RowKind {
             Self::KeyDescription => 4,
             Self::SetUp => 5,
             Self::Front => 6,
+            Self::Granted => 20,
+            Self::GroupGranted => 21,
         }
     }
 
@@ -234,6 +269,8 @@ impl RowKind {
             Self::KeyDescription => "description",
             Self::SetUp => "one-time secret",
             Self::Front => "front",
+            Self::Granted => "note on a grant",
+            Self::GroupGranted => "note on a group's grant",
         }
     }
 
@@ -247,6 +284,8 @@ impl RowKind {
             4 => Some(Self::KeyDescription),
             5 => Some(Self::SetUp),
             6 => Some(Self::Front),
+            20 => Some(Self::Granted),
+            21 => Some(Self::GroupGranted),
             _ => None,
         }
     }

@@ -61,6 +61,10 @@ number! {
     ClientIndex(u32)
 }
 number! {
+    /// Dense id of a group within its tenant, never used again. 0 names none.
+    GroupId(u32)
+}
+number! {
     /// Dense id of an interned grant set in a published root. 0 is the empty set.
     SetId(u32)
 }

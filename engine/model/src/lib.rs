@@ -15,6 +15,7 @@ pub mod limits;
 pub mod name;
 mod named;
 pub mod network;
+pub mod note;
 pub mod origin;
 pub mod private;
 pub mod query;
@@ -30,7 +31,7 @@ pub use decision::{Decision, Reason};
 pub use event::{Event, Row, RowKind};
 pub use handle::{Handle, HandleBytes, HandleKind};
 pub use id::{
-    CellId, ClientIndex, CommandId, Generation, PermissionId, Place, PublicId, RestrictionId, RoleId, SetId,
+    CellId, ClientIndex, CommandId, Generation, GroupId, PermissionId, Place, PublicId, RestrictionId, RoleId, SetId,
     Slot, SubjectIndex, TenantId, WorkspaceIndex,
 };
 pub use identifier::{Identifier, IdentifierKind};

@@ -47,15 +47,32 @@ pub const REGISTRATION_EVERY_MS: u64 = 5_000;
 pub const KEY_OVERLAP_S_MAX: u32 = 7 * 86_400;
 /// LIMIT: the engine's own permissions, ids 1 to this in every tenant. At most 30: what a session that was
 /// opened without a proof may do of them is one bit each of its restriction's number.
-pub const ENGINE_PERMISSIONS_MAX: u32 = 14;
+pub const ENGINE_PERMISSIONS_MAX: u32 = 15;
 /// LIMIT: permissions of a tenant. 2^13 bits are 1 KiB per grant set.
 pub const PERMISSIONS_MAX: u32 = 8_192;
 /// LIMIT: roles of a tenant, over all time (ids are not used again).
 pub const ROLES_MAX: u32 = 65_536;
+/// LIMIT: roles that a role has for parents itself.
+pub const ROLE_PARENTS_MAX: usize = 16;
+/// LIMIT: levels of roles above one another: a change of the lowest is worked out this many times at most.
+pub const ROLE_DEPTH_MAX: usize = 8;
+/// LIMIT: groups of a tenant, over all time (ids are not used again).
+pub const GROUPS_MAX: u32 = 1_048_576;
+/// LIMIT: levels of groups in one another.
+pub const GROUP_DEPTH_MAX: usize = 16;
+/// LIMIT: groups that one group lies in, straight and through others. With those of a subject 16,384 groups
+/// are looked at when it joins one.
+pub const GROUPS_ABOVE_MAX: usize = 256;
+/// LIMIT: groups that one subject is in itself.
+pub const GROUPS_PER_SUBJECT_MAX: usize = 64;
+/// LIMIT: grants of one group.
+pub const GRANTS_PER_GROUP_MAX: usize = 256;
 /// LIMIT: workspaces of a tenant, over all time.
 pub const WORKSPACES_MAX: u32 = 1_048_576;
 /// LIMIT: depth of the workspace tree. A check looks at the workspace and its ancestors.
 pub const WORKSPACE_DEPTH_MAX: usize = 16;
+/// LIMIT: workspaces that are deleted with the one above them in one command. Each looks at every subject.
+pub const WORKSPACE_TREE_MAX: usize = 64;
 /// LIMIT: grants of one subject. With 5 workspaces in its line and the rest in its overflow.
 pub const GRANTS_PER_SUBJECT_MAX: usize = 256;
 /// LIMIT: subjects of a tenant, over all time. 2^26 lines are 4 GiB.

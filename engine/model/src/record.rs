@@ -3,7 +3,9 @@
 //! A record is the whole resulting value of one key, so that applying it twice, or over a newer
 //! bucket, is harmless.
 
-use crate::id::{Generation, Place, PublicId, RestrictionId, RoleId, SubjectIndex, TenantId, WorkspaceIndex};
+use crate::id::{
+    Generation, GroupId, Place, PublicId, RestrictionId, RoleId, SubjectIndex, TenantId, WorkspaceIndex,
+};
 use crate::name::{Name, Pattern};
 use crate::refresh::RefreshRecord;
 use crate::time::Deadline;
@@ -147,8 +149,10 @@ pub struct RoleRecord {
     pub id: RoleId,
     /// Unique name.
     pub name: Name,
-    /// What it covers.
+    /// What it covers by itself.
     pub patterns: Vec<Pattern>,
+    /// Roles whatever of which it covers too, sorted. One that was removed covers nothing.
+    pub parents: Vec<RoleId>,
 }
 
 /// A workspace: a node of the tenant's tree.
@@ -164,6 +168,10 @@ pub struct WorkspaceRecord {
     pub parent: WorkspaceIndex,
     /// Whether grants above it hold here too.
     pub inherits: bool,
+    /// What anything in it or below must lie in, whoever asks; empty for no ceiling.
+    pub ceiling: Vec<Pattern>,
+    /// The role whose holders own it: one of them stays, once there is one. 0 for none.
+    pub owners: RoleId,
 }
 
 /// A grant: this subject has this role there, in this window.
@@ -171,6 +179,46 @@ pub struct WorkspaceRecord {
 pub struct GrantRecord {
     /// Whose.
     pub subject: SubjectIndex,
+    /// Which role.
+    pub role: RoleId,
+    /// Where; 0 for the whole tenant.
+    pub workspace: WorkspaceIndex,
+    /// First instant of the window; 0 for no beginning.
+    pub from: Deadline,
+    /// First instant after the window; 0 for no end.
+    pub until: Deadline,
+}
+
+/// A group: subjects and groups that hold grants together.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GroupRecord {
+    /// Dense id, never used again.
+    pub id: GroupId,
+    /// Unique name.
+    pub name: Name,
+    /// The groups that it lies in, sorted: their grants hold for its members too. One that was removed
+    /// grants nothing.
+    pub parents: Vec<GroupId>,
+}
+
+/// A membership: this subject is in this group, in this window. There is one per subject and group.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct MemberRecord {
+    /// Who.
+    pub subject: SubjectIndex,
+    /// In which group.
+    pub group: GroupId,
+    /// First instant of the window; 0 for no beginning.
+    pub from: Deadline,
+    /// First instant after the window; 0 for no end.
+    pub until: Deadline,
+}
+
+/// A grant to a group: whoever is in it has this role there, in this window.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct GroupGrantRecord {
+    /// Which group's.
+    pub group: GroupId,
     /// Which role.
     pub role: RoleId,
     /// Where; 0 for the whole tenant.

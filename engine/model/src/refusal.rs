@@ -152,6 +152,14 @@ refusals! {
     TooManyFailures = 241, "too many failed sign-ins: wait before the next";
     /// The store has no space, and what is kept for commands that narrow is used up: nothing is taken.
     ReserveFull = 242, "the store is full, and so is its reserve for commands that narrow: nothing is taken until there is space";
+    /// No such group.
+    GroupUnknown = 250, "no such group";
+    /// A role or group would lie in itself, straight or through others.
+    Cycle = 251, "it would lie in itself";
+    /// The workspace would be left without an owner who is active and stays.
+    LastOwner = 252, "the workspace would be left without an owner: name another one first";
+    /// The subject has no such grant.
+    GrantUnknown = 253, "no such grant";
     /// The tenant is asleep or waking: come again within the deadline.
     NotReady = 300, "the tenant is waking: try again";
     /// A named limit is reached for the moment: come again later.
