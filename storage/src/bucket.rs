@@ -5,12 +5,13 @@ use tessera_model::Event;
 /// What a bucket holds a share of.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum BucketKind {
+    /// Permissions, roles, workspaces, groups, restrictions, attributes' declarations, settings. Loaded before
+    /// what names them.
+    Names,
     /// Sessions and keys: bucket `no` holds places from `no × BUCKET_PLACES`.
     Places,
-    /// Subjects with their grants and attributes.
+    /// Subjects with their grants, memberships and attributes.
     Subjects,
-    /// Permissions, roles, workspaces, restrictions, attributes' declarations, identifiers, settings.
-    Names,
     /// Remembered command ids.
     Commands,
     /// The system tenant's records of tenants.

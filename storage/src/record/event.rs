@@ -64,4 +64,10 @@ events! {
     31 => RefreshKeyDropped { number };
     32 => NetworksBound { place, generation, networks };
     33 => ExpiresMoved { place, generation, expires };
+    34 => GroupChanged(record);
+    35 => GroupRemoved(record);
+    36 => MemberAdded(record);
+    37 => MemberRemoved { subject, group };
+    38 => GroupGrantAdded(record);
+    39 => GroupGrantRemoved { group, role, workspace };
 }

@@ -3,18 +3,19 @@
 use super::field::{Field, Reader, RecordError, put_bytes, put_list, record};
 use std::net::IpAddr;
 use tessera_model::limits::{
-    ATTRIBUTE_BYTES_MAX, EVICTED_MAX, NAME_BYTES_MAX, NETWORKS_MAX, PATTERN_BYTES_MAX, PATTERNS_MAX,
+    ATTRIBUTE_BYTES_MAX, EVICTED_MAX, GROUPS_ABOVE_MAX, NAME_BYTES_MAX, NETWORKS_MAX, PATTERN_BYTES_MAX,
+    PATTERNS_MAX, ROLE_PARENTS_MAX,
 };
 use tessera_model::record::{
-    AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord, PlaceRecord,
-    RestrictionRecord, RoleRecord, SubjectKind, SubjectRecord, SubjectStatus, TenantRecord, TenantStatus,
+    AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord,
+    GroupGrantRecord, GroupRecord, MemberRecord, PlaceRecord, RestrictionRecord, RoleRecord, SubjectKind, SubjectRecord, SubjectStatus, TenantRecord, TenantStatus,
     WorkspaceRecord,
 };
 use tessera_model::refresh::{
     ClientRecord, ClientTerms, EndReason, REFRESH_INDEX_MAX, RefreshMode, RefreshRecord,
 };
 use tessera_model::{
-    Caller, ClientIndex, CommandId, Deadline, Epoch, Generation, Name, Network, Pattern, PermissionId, Place,
+    Caller, ClientIndex, CommandId, Deadline, Epoch, Generation, GroupId, Name, Network, Pattern, PermissionId, Place,
     PublicId, RestrictionId, Revision, RoleId, Settings, Slot, SubjectIndex, TenantId, UnixMillis,
     WorkspaceIndex,
 };
@@ -37,6 +38,7 @@ wrapped!(
     Deadline,
     Epoch,
     Generation,
+    GroupId,
     PermissionId,
     Place,
     PublicId,
@@ -64,11 +66,33 @@ macro_rules! numbered {
 }
 numbered!(AttributeKind, EndReason, RefreshMode, SubjectStatus, TenantStatus);
 
+macro_rules! lists {
+    ($($item:ident: $most:ident;)*) => {$(
+        impl Field for Vec<$item> {
+            fn put(&self, out: &mut Vec<u8>) {
+                put_list(self, out);
+            }
+            fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+                input.list($most)
+            }
+        }
+    )*};
+}
+lists! {
+    Pattern: PATTERNS_MAX;
+    Network: NETWORKS_MAX;
+    RoleId: ROLE_PARENTS_MAX;
+    GroupId: GROUPS_ABOVE_MAX;
+}
+
 record! {
     TenantRecord { id, name, status, created }
     SubjectRecord { index, id, kind, status, cut_off, has_password }
-    RoleRecord { id, name, patterns }
-    WorkspaceRecord { index, id, name, parent, inherits }
+    RoleRecord { id, name, patterns, parents }
+    GroupRecord { id, name, parents }
+    MemberRecord { subject, group, from, until }
+    GroupGrantRecord { group, role, workspace, from, until }
+    WorkspaceRecord { index, id, name, parent, inherits, ceiling, owners }
     GrantRecord { subject, role, workspace, from, until }
     RestrictionRecord { id, patterns }
     AttributeRecord { id, name, kind }
@@ -131,16 +155,6 @@ impl Field for Pattern {
     }
 }
 
-impl Field for Vec<Pattern> {
-    fn put(&self, out: &mut Vec<u8>) {
-        put_list(self, out);
-    }
-
-    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
-        input.list(PATTERNS_MAX)
-    }
-}
-
 impl Field for Network {
     fn put(&self, out: &mut Vec<u8>) {
         match self.address() {
@@ -165,16 +179,6 @@ impl Field for Network {
         let network = Self::new(address, u8::take(input)?).map_err(|_| RecordError::BadNumber)?;
         // A mapped IPv4 network has one form only, the short one.
         if network.address() == address { Ok(network) } else { Err(RecordError::BadNumber) }
-    }
-}
-
-impl Field for Vec<Network> {
-    fn put(&self, out: &mut Vec<u8>) {
-        put_list(self, out);
-    }
-
-    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
-        input.list(NETWORKS_MAX)
     }
 }
 

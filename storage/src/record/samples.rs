@@ -2,13 +2,13 @@
 #![allow(unreachable_pub, missing_docs, reason = "two tests use it, each in its own way")]
 
 use tessera_model::record::{
-    AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord, PlaceRecord,
-    RestrictionRecord, RoleRecord, SubjectKind, SubjectRecord, SubjectStatus, TenantRecord, TenantStatus,
+    AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord,
+    GroupGrantRecord, GroupRecord, MemberRecord, PlaceRecord, RestrictionRecord, RoleRecord, SubjectKind, SubjectRecord, SubjectStatus, TenantRecord, TenantStatus,
     WorkspaceRecord,
 };
 use tessera_model::refresh::{ClientRecord, ClientTerms, EndReason, RefreshMode, RefreshRecord};
 use tessera_model::{
-    ClientIndex, CommandId, Deadline, Event, Generation, Name, Network, Pattern, PermissionId, Place,
+    ClientIndex, CommandId, Deadline, Event, Generation, GroupId, Name, Network, Pattern, PermissionId, Place,
     PublicId, RestrictionId, Revision, RoleId, Settings, SubjectIndex, TenantId, WorkspaceIndex,
 };
 
@@ -72,7 +72,12 @@ pub fn every_event() -> Vec<Event> {
         value(Some(AttributeValue::Integer(-5))),
         value(Some(AttributeValue::Text("gr\u{fc}n".into()))),
         Event::PermissionRegistered { id: PermissionId(1), name: name("orders.read") },
-        Event::RoleChanged(RoleRecord { id: RoleId(1), name: name("clerk"), patterns: patterns.clone() }),
+        Event::RoleChanged(RoleRecord {
+            id: RoleId(1),
+            name: name("clerk"),
+            patterns: patterns.clone(),
+            parents: vec![RoleId(2)],
+        }),
         Event::RoleRemoved(RoleId(1)),
         Event::WorkspaceChanged(WorkspaceRecord {
             index: WorkspaceIndex(1),
@@ -80,6 +85,8 @@ pub fn every_event() -> Vec<Event> {
             name: name("emea"),
             parent: WorkspaceIndex(0),
             inherits: false,
+            ceiling: patterns.clone(),
+            owners: RoleId(2),
         }),
         Event::WorkspaceRemoved(WorkspaceIndex(1)),
         Event::GrantAdded(GrantRecord {
@@ -90,6 +97,23 @@ pub fn every_event() -> Vec<Event> {
             until: Deadline(5),
         }),
         Event::GrantRemoved { subject: SubjectIndex(1), role: RoleId(2), workspace: WorkspaceIndex(3) },
+        Event::GroupChanged(GroupRecord { id: GroupId(1), name: name("editors"), parents: vec![GroupId(2)] }),
+        Event::GroupRemoved(GroupId(1)),
+        Event::MemberAdded(MemberRecord {
+            subject: SubjectIndex(1),
+            group: GroupId(2),
+            from: Deadline(3),
+            until: Deadline(4),
+        }),
+        Event::MemberRemoved { subject: SubjectIndex(1), group: GroupId(2) },
+        Event::GroupGrantAdded(GroupGrantRecord {
+            group: GroupId(1),
+            role: RoleId(2),
+            workspace: WorkspaceIndex(3),
+            from: Deadline(4),
+            until: Deadline(5),
+        }),
+        Event::GroupGrantRemoved { group: GroupId(1), role: RoleId(2), workspace: WorkspaceIndex(3) },
         Event::RestrictionAdded(RestrictionRecord { id: RestrictionId(1), patterns }),
         Event::RestrictionRemoved(RestrictionId(1)),
         Event::SessionOpened { record: place(), evicted: vec![] },
