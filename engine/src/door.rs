@@ -157,7 +157,7 @@ impl Engine {
         self.submit(bound, id, command).await
     }
 
-    fn cold_rows(
+    pub(crate) fn cold_rows(
         &self,
         bound: &Bound,
         kind: RowKind,

@@ -30,7 +30,7 @@ pub struct Page<T> {
 }
 
 /// A published root held for a list: every row of a page is of the same revision.
-pub struct Listing(Arc<Root>);
+pub struct Listing(pub(crate) Arc<Root>);
 
 impl View {
     /// The published root, for lists.
@@ -40,7 +40,7 @@ impl View {
     }
 }
 
-fn page<T>(rows: impl Iterator<Item = (u64, T)>, limit: usize) -> Page<T> {
+pub(crate) fn page<T>(rows: impl Iterator<Item = (u64, T)>, limit: usize) -> Page<T> {
     let limit = limit.clamp(1, PAGE_ROWS_MAX);
     let mut taken: Vec<(u64, T)> = rows.take(limit + 1).collect();
     let more = taken.len() > limit;
@@ -49,7 +49,7 @@ fn page<T>(rows: impl Iterator<Item = (u64, T)>, limit: usize) -> Page<T> {
     Page { rows: taken.into_iter().map(|(_, row)| row).collect(), next, walked: 0 }
 }
 
-fn after(cursor: u64) -> u32 {
+pub(crate) fn after(cursor: u64) -> u32 {
     u32::try_from(cursor).unwrap_or(u32::MAX)
 }
 

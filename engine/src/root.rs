@@ -9,12 +9,12 @@ use parking_lot::Mutex;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use std::sync::Arc;
 use tessera_model::record::{
-    AttributeRecord, AttributeValue, FailureRecord, RestrictionRecord, RoleRecord, SubjectRecord,
+    AttributeRecord, AttributeValue, FailureRecord, GroupRecord, RestrictionRecord, RoleRecord, SubjectRecord,
     TenantRecord, WorkspaceRecord,
 };
 use tessera_model::refresh::ClientRecord;
 use tessera_model::{
-    ClientIndex, Deadline, Epoch, Generation, Name, Network, Place, PublicId, RestrictionId, RoleId,
+    ClientIndex, Deadline, Epoch, Generation, GroupId, Name, Network, Place, PublicId, RestrictionId, RoleId,
     Settings, SubjectIndex, TenantId, WorkspaceIndex,
 };
 use tessera_policy::Rules;
@@ -49,6 +49,8 @@ pub(crate) struct Root {
     pub(crate) text_bytes: usize,
     pub(crate) roles: RedBlackTreeMapSync<RoleId, Arc<RoleRecord>>,
     pub(crate) role_names: HashTrieMapSync<Name, RoleId>,
+    pub(crate) groups: RedBlackTreeMapSync<GroupId, Arc<GroupRecord>>,
+    pub(crate) group_names: HashTrieMapSync<Name, GroupId>,
     pub(crate) workspaces: RedBlackTreeMapSync<WorkspaceIndex, Arc<WorkspaceRecord>>,
     pub(crate) workspace_names: HashTrieMapSync<Name, WorkspaceIndex>,
     pub(crate) permissions: RedBlackTreeMapSync<u32, Name>,
@@ -88,6 +90,8 @@ impl Root {
             text_bytes: 0,
             roles: RedBlackTreeMapSync::new_sync(),
             role_names: HashTrieMapSync::new_sync(),
+            groups: RedBlackTreeMapSync::new_sync(),
+            group_names: HashTrieMapSync::new_sync(),
             workspaces: RedBlackTreeMapSync::new_sync(),
             workspace_names: HashTrieMapSync::new_sync(),
             permissions: RedBlackTreeMapSync::new_sync(),
@@ -118,6 +122,8 @@ impl Root {
             + self.tenants.size() * 400
             + of(counts.permissions, 350)
             + of(counts.workspaces, 400)
+            + of(counts.groups, 600)
+            + of(counts.memberships, 400)
             + of(counts.roles, 600 + bits)
             + of(counts.restrictions, 600 + bits)
             + of(counts.sets, 150 + bits)

@@ -30,6 +30,7 @@ pub const BUILT_IN: &[&str] = &[
     "tessera.admin.operators",
     ADDRESS,
     "tessera.admin.clients",
+    "tessera.admin.groups",
 ];
 
 const _: () = assert!(BUILT_IN.len() == ENGINE_PERMISSIONS_MAX as usize);
@@ -64,7 +65,12 @@ pub(super) fn first_events(tenant: TenantId, now: UnixMillis) -> Vec<Event> {
     ];
     for (id, name, patterns) in roles {
         if let Ok(name) = Name::new(name) {
-            events.push(Event::RoleChanged(RoleRecord { id: RoleId(id), name, patterns }));
+            events.push(Event::RoleChanged(RoleRecord {
+                id: RoleId(id),
+                name,
+                patterns,
+                parents: Vec::new(),
+            }));
         }
     }
     events

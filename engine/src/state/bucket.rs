@@ -2,7 +2,8 @@
 
 use super::{State, command_id};
 use tessera_model::limits::BUCKET_PLACES;
-use tessera_model::{Event, Place, SubjectIndex, TenantId};
+use tessera_model::record::GroupRecord;
+use tessera_model::{Event, GroupId, Place, SubjectIndex, TenantId};
 use tessera_storage::{Bucket, BucketKind};
 
 /// LIMIT: subjects of one bucket; 256 with their grants stay under 252 KiB in all but odd cases,
@@ -18,6 +19,7 @@ const ROLES: u32 = 2_000_000;
 const WORKSPACES: u32 = 3_000_000;
 const RESTRICTIONS: u32 = 4_000_000;
 const CLIENTS: u32 = 5_000_000;
+const GROUPS: u32 = 6_000_000;
 
 /// The bucket of a subject and everything that hangs on it.
 pub(super) const fn of_subject(subject: SubjectIndex) -> (BucketKind, u32) {
@@ -27,6 +29,11 @@ pub(super) const fn of_subject(subject: SubjectIndex) -> (BucketKind, u32) {
 /// The bucket of a place.
 pub(super) const fn of_place(place: Place) -> (BucketKind, u32) {
     (BucketKind::Places, place.0 / BUCKET_PLACES)
+}
+
+/// The bucket of a group and of what is granted to it.
+pub(super) const fn of_group(group: GroupId) -> (BucketKind, u32) {
+    (BucketKind::Names, GROUPS + group.0 / NAMES)
 }
 
 fn of_tenant(tenant: TenantId) -> (BucketKind, u32) {
@@ -56,6 +63,11 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         | Event::AttributeChanged { subject, .. } => of_subject(*subject),
         Event::GrantAdded(record) => of_subject(record.subject),
         Event::GrantRemoved { subject, .. } => of_subject(*subject),
+        Event::MemberAdded(record) => of_subject(record.subject),
+        Event::MemberRemoved { subject, .. } => of_subject(*subject),
+        Event::GroupChanged(record) => of_group(record.id),
+        Event::GroupRemoved(group) | Event::GroupGrantRemoved { group, .. } => of_group(*group),
+        Event::GroupGrantAdded(record) => of_group(record.group),
         Event::PermissionRegistered { id, .. } => (BucketKind::Names, PERMISSIONS + id.0 / NAMES),
         Event::RoleChanged(record) => (BucketKind::Names, ROLES + record.id.0 / NAMES),
         Event::RoleRemoved(role) => (BucketKind::Names, ROLES + role.0 / NAMES),
@@ -113,6 +125,7 @@ impl State {
                 events.push(Event::SetUpOffered { subject: *index, tag: *tag, until: *until });
             }
             events.extend(self.root.rules.grants_of(*index).map(Event::GrantAdded));
+            events.extend(self.root.rules.memberships_of(*index).into_iter().map(Event::MemberAdded));
             let values = self.root.values.range((*index, 0)..=(*index, u32::MAX));
             events.extend(values.map(|((subject, attribute), value)| Event::AttributeChanged {
                 subject: *subject,
@@ -126,6 +139,11 @@ impl State {
     fn name_events(&self, no: u32) -> Vec<Event> {
         let share = |base: u32| (no - base) * NAMES..(no - base + 1) * NAMES;
         match no {
+            GROUPS.. => {
+                let mine = share(GROUPS);
+                let records = self.root.groups.range(GroupId(mine.start)..GroupId(mine.end));
+                records.flat_map(|(group, record)| self.group_events(*group, record)).collect()
+            }
             CLIENTS.. => {
                 let mine = share(CLIENTS);
                 let records = self.root.clients.values().filter(|record| mine.contains(&record.index.0));
@@ -158,6 +176,11 @@ impl State {
             }
             _ => self.basic_events(),
         }
+    }
+
+    fn group_events(&self, group: GroupId, record: &GroupRecord) -> Vec<Event> {
+        let grants = self.root.rules.grants_to(group).map(Event::GroupGrantAdded);
+        std::iter::once(Event::GroupChanged(record.clone())).chain(grants).collect()
     }
 
     /// What there is once per tenant, and the declared attributes.

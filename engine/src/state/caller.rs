@@ -4,8 +4,10 @@ use super::State;
 use crate::check::{Live, halves};
 use crate::table::{ALIVE, Fields};
 use tessera_model::command::Ordered;
+use std::collections::BTreeSet;
 use tessera_model::limits::ENGINE_PERMISSIONS_MAX;
-use tessera_model::record::SubjectStatus;
+use tessera_model::note::{By, Note};
+use tessera_model::record::{GrantRecord, SubjectStatus};
 use tessera_model::{
     Caller, Command, CommandKind, Deadline, Generation, Pattern, PermissionId, Place, PublicId, Reason,
     Refusal, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex,
@@ -127,8 +129,22 @@ impl State {
             | Command::CreateRole { .. }
             | Command::ChangeRole { .. }
             | Command::DeleteRole { .. }
+            | Command::SetRoleParents { .. }
+            | Command::RenewGrant { .. }
+            | Command::CreateGroup { .. }
+            | Command::DeleteGroup { .. }
+            | Command::AddMember { .. }
+            | Command::RemoveMember { .. }
+            | Command::AddSubgroup { .. }
+            | Command::RemoveSubgroup { .. }
+            | Command::GrantGroup { .. }
+            | Command::UngrantGroup { .. }
             | Command::CreateWorkspace { .. }
             | Command::DeleteWorkspace { .. }
+            | Command::DeleteWorkspaceTree { .. }
+            | Command::MoveWorkspace { .. }
+            | Command::SetCeiling { .. }
+            | Command::SetOwners { .. }
             | Command::Grant { .. }
             | Command::Ungrant { .. }
             | Command::OpenSession { .. }
@@ -147,6 +163,11 @@ impl State {
     /// Whether the caller itself holds every one of the engine's permissions that the patterns cover:
     /// nobody hands out more power over the tenant than they have.
     pub(super) fn may_hand_out(&self, patterns: &[Pattern], caller: Caller, now: UnixMillis) -> bool {
+        self.may_hand_out_all(&patterns.iter().collect::<Vec<_>>(), caller, now)
+    }
+
+    /// As [`State::may_hand_out`], of patterns from several places.
+    pub(super) fn may_hand_out_all(&self, patterns: &[&Pattern], caller: Caller, now: UnixMillis) -> bool {
         let Caller::Holder { place, generation, .. } = caller else { return true };
         let Some(live) = self.live(place, generation, now) else { return false };
         (1..).zip(super::BUILT_IN).all(|(id, name)| {
@@ -163,14 +184,9 @@ impl State {
             // A restricted key does not come out of its restriction as its own owner.
             return live.restriction.0 == 0;
         }
-        let grants: Vec<_> = self.root.rules.grants_of(subject).collect();
-        let patterns = || {
-            let roles = grants.iter().filter_map(|grant| self.root.roles.get(&grant.role));
-            roles.flat_map(|role| role.patterns.iter())
-        };
-        (1..).zip(super::BUILT_IN).all(|(id, name)| {
-            !patterns().any(|pattern| pattern.covers(name)) || self.holds(&live, PermissionId(id), now)
-        })
+        let roles: BTreeSet<_> = self.all_grants_of(subject).into_iter().map(|grant| grant.role).collect();
+        let patterns: Vec<_> = roles.into_iter().flat_map(|role| self.patterns_of(role)).collect();
+        self.may_hand_out_all(&patterns, caller, now)
     }
 
     /// The restriction of a session that a caller opens without a proof of the subject's own: of the engine's
@@ -231,16 +247,49 @@ impl State {
         let walls =
             self.root.workspaces.values().filter(|record| !record.inherits).map(|record| record.index);
         let mut places = std::iter::once(WorkspaceIndex(0)).chain(walls);
-        let lasts = |grant: &tessera_model::record::GrantRecord| {
+        let lasts = |grant: &GrantRecord| {
             (grant.from == Deadline::NONE || grant.from.passed(now))
                 && (grant.until == Deadline::NONE || grant.until >= expires)
         };
-        let held: Vec<_> = self.root.rules.grants_of(creator.subject).filter(lasts).collect();
+        let held = self.all_grants_of(creator.subject).into_iter().filter(lasts);
+        let held: Vec<_> =
+            held.map(|grant| (grant.workspace, self.patterns_of(grant.role))).collect();
         let covered = |place: WorkspaceIndex, pattern: &Pattern| {
-            let here = held.iter().filter(|grant| grant.workspace == place);
-            let mut roles = here.filter_map(|grant| self.root.roles.get(&grant.role));
-            roles.any(|role| role.patterns.iter().any(|outer| outer.contains(pattern)))
+            let mut here = held.iter().filter(|(at, _)| *at == place).flat_map(|(_, outer)| outer);
+            here.any(|outer| outer.contains(pattern))
         };
         !patterns.is_empty() && places.all(|place| patterns.iter().all(|pattern| covered(place, pattern)))
+    }
+
+    /// A note that the caller does something now.
+    pub(super) fn note(&self, caller: Caller, now: UnixMillis) -> Note {
+        let by = match caller {
+            Caller::Holder { subject, .. } => {
+                let id = self.root.subjects.get(&subject).map_or_else(PublicId::default, |record| record.id);
+                By::Subject(id)
+            }
+            Caller::Operator { .. } | Caller::Bootstrap => By::Operator,
+            Caller::Node | Caller::Claimant => By::Node,
+        };
+        Note { at: now.to_deadline(), by }
+    }
+
+    /// Every grant that a subject has, its own and through groups, each in the window in which it counts.
+    fn all_grants_of(&self, subject: SubjectIndex) -> Vec<GrantRecord> {
+        let rules = &self.root.rules;
+        let mut grants: Vec<_> = rules.grants_of(subject).collect();
+        for member in rules.memberships_of(subject) {
+            let groups = rules.groups_above(member.group).iter();
+            for grant in groups.flat_map(|group| rules.grants_to(*group)) {
+                let from = grant.from.max(member.from);
+                let until = match (grant.until, member.until) {
+                    (Deadline::NONE, until) | (until, Deadline::NONE) => until,
+                    (one, other) => one.min(other),
+                };
+                let (role, workspace) = (grant.role, grant.workspace);
+                grants.push(GrantRecord { subject, role, workspace, from, until });
+            }
+        }
+        grants
     }
 }

@@ -13,9 +13,11 @@ mod client;
 mod command_id;
 mod failures;
 mod grant;
+mod group;
 mod key;
 mod kin;
 mod overlay;
+mod owners;
 mod password;
 mod places;
 mod positions;
@@ -130,6 +132,8 @@ pub(crate) struct State {
     ids: CommandIds,
     identifiers_of: Map<SubjectIndex, Vec<[u8; 16]>>,
     ranked: BTreeSet<failures::Rank>,
+    /// Who owns each workspace that has owners.
+    owners: Map<WorkspaceIndex, BTreeSet<SubjectIndex>>,
     profile_moved: Map<SubjectIndex, Revision>,
     restriction_of: Map<Vec<tessera_model::Pattern>, RestrictionId>,
     /// Numbers of restrictions that nothing names since the tenant was loaded, the smallest last.
@@ -151,6 +155,7 @@ struct Next {
     restriction: u32,
     attribute: u32,
     client: u32,
+    group: u32,
     tenant: u64,
 }
 
@@ -171,6 +176,7 @@ impl State {
             ids: CommandIds::default(),
             identifiers_of: Map::default(),
             ranked: BTreeSet::new(),
+            owners: Map::default(),
             profile_moved: Map::default(),
             restriction_of: Map::default(),
             restrictions_free: Vec::new(),
@@ -182,6 +188,7 @@ impl State {
                 restriction: 1,
                 attribute: 1,
                 client: 1,
+                group: 1,
                 tenant: 1,
             },
             dirty: BTreeSet::new(),
@@ -243,10 +250,34 @@ impl State {
             Command::CreateRole { name, patterns } => self.create_role(name, patterns, caller, now),
             Command::ChangeRole { name, patterns } => self.change_role(name, patterns, caller, now),
             Command::DeleteRole { name } => self.delete_role(name),
+            Command::SetRoleParents { name, parents } => self.set_role_parents(name, parents, caller, now),
+            Command::RenewGrant { subject, role, workspace, until } => {
+                self.renew_grant(*subject, (role, workspace.as_ref()), *until, caller, now)
+            }
+            Command::CreateGroup { name } => self.create_group(name),
+            Command::DeleteGroup { name } => self.delete_group(name, now),
+            Command::AddMember { group, subject, from, until } => {
+                self.add_member(group, *subject, (*from, *until), caller, now)
+            }
+            Command::RemoveMember { group, subject } => self.remove_member(group, *subject, now),
+            Command::AddSubgroup { group, member } => self.add_subgroup(group, member, caller, now),
+            Command::RemoveSubgroup { group, member } => self.remove_subgroup(group, member, now),
+            Command::GrantGroup { group, role, workspace, from, until } => {
+                self.grant_group((group, role, workspace.as_ref()), (*from, *until), caller, now)
+            }
+            Command::UngrantGroup { group, role, workspace } => {
+                self.ungrant_group((group, role, workspace.as_ref()), now)
+            }
             Command::CreateWorkspace { name, parent, inherits } => {
                 self.create_workspace(name, parent.as_ref(), *inherits, entropy, now)
             }
             Command::DeleteWorkspace { name } => self.delete_workspace(name),
+            Command::DeleteWorkspaceTree { name } => self.delete_workspace_tree(name),
+            Command::MoveWorkspace { name, parent, inherits } => {
+                self.move_workspace(name, parent.as_ref(), *inherits)
+            }
+            Command::SetCeiling { name, patterns } => self.set_ceiling(name, patterns),
+            Command::SetOwners { name, role } => self.set_owners(name, role.as_ref()),
             Command::Grant { subject, role, workspace, from, until } => {
                 self.grant(*subject, role, workspace.as_ref(), (*from, *until), caller, now)
             }
@@ -315,6 +346,12 @@ impl State {
             | Event::WorkspaceRemoved(_)
             | Event::GrantAdded(_)
             | Event::GrantRemoved { .. }
+            | Event::GroupChanged(_)
+            | Event::GroupRemoved(_)
+            | Event::MemberAdded(_)
+            | Event::MemberRemoved { .. }
+            | Event::GroupGrantAdded(_)
+            | Event::GroupGrantRemoved { .. }
             | Event::RestrictionAdded(_)
             | Event::RestrictionRemoved(_)
             | Event::ClientChanged(_)
@@ -350,9 +387,21 @@ impl State {
             Event::RoleRemoved(role) => self.apply_role_removed(*role),
             Event::WorkspaceChanged(record) => self.apply_workspace(record),
             Event::WorkspaceRemoved(index) => self.apply_workspace_removed(*index),
-            Event::GrantAdded(record) => self.root.rules.put_grant(record),
+            Event::GrantAdded(record) => {
+                self.root.rules.put_grant(record);
+                self.note_granted(record);
+            }
             Event::GrantRemoved { subject, role, workspace } => {
+                self.note_ungranted(*subject, *role, *workspace);
                 self.root.rules.remove_grant(*subject, *role, *workspace);
+            }
+            Event::GroupChanged(record) => self.apply_group(record),
+            Event::GroupRemoved(group) => self.apply_group_removed(*group),
+            Event::MemberAdded(record) => self.root.rules.put_member(record),
+            Event::MemberRemoved { subject, group } => self.root.rules.remove_member(*subject, *group),
+            Event::GroupGrantAdded(record) => self.root.rules.put_group_grant(record),
+            Event::GroupGrantRemoved { group, role, workspace } => {
+                self.root.rules.remove_group_grant(*group, *role, *workspace);
             }
             Event::RestrictionAdded(record) => self.apply_restriction(record),
             Event::RestrictionRemoved(id) => self.apply_restriction_removed(*id),

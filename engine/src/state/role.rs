@@ -2,7 +2,10 @@
 
 use super::{BUILT_IN, Decided, Made, State};
 use std::sync::Arc;
-use tessera_model::limits::{PATTERNS_MAX, PERMISSIONS_MAX, ROLES_MAX};
+use std::collections::BTreeSet;
+use tessera_model::limits::{
+    PATTERNS_MAX, PERMISSIONS_MAX, ROLE_DEPTH_MAX, ROLE_PARENTS_MAX, ROLES_MAX,
+};
 use tessera_model::record::RoleRecord;
 use tessera_model::{Caller, Event, Limit, Name, Pattern, PermissionId, Refusal, RoleId, UnixMillis};
 
@@ -81,7 +84,12 @@ impl State {
         }
         let id = RoleId(self.next.role);
         let mut events = self.register_exact(patterns)?;
-        events.push(Event::RoleChanged(RoleRecord { id, name: name.clone(), patterns: patterns.to_vec() }));
+        events.push(Event::RoleChanged(RoleRecord {
+            id,
+            name: name.clone(),
+            patterns: patterns.to_vec(),
+            parents: Vec::new(),
+        }));
         Ok(Decided { events, made: Made { number: Some(id.0), ..Made::default() }, ..Decided::default() })
     }
 
@@ -99,8 +107,9 @@ impl State {
         if !self.may_hand_out(patterns, caller, now) {
             return Err(Refusal::BeyondCreator);
         }
-        let record = RoleRecord { id, name: name.clone(), patterns: patterns.to_vec() };
-        if self.root.roles.get(&id).is_some_and(|known| **known == record) {
+        let known = self.root.roles.get(&id).ok_or(Refusal::RoleUnknown)?;
+        let record = RoleRecord { patterns: patterns.to_vec(), ..(**known).clone() };
+        if **known == record {
             return Ok(Decided::nothing());
         }
         let mut events = self.register_exact(patterns)?;
@@ -108,11 +117,82 @@ impl State {
         Ok(Decided { events, ..Decided::default() })
     }
 
+    pub(super) fn set_role_parents(
+        &self,
+        name: &Name,
+        parents: &[Name],
+        caller: Caller,
+        now: UnixMillis,
+    ) -> Result<Decided, Refusal> {
+        if name.as_str().starts_with(RESERVED) {
+            return Err(Refusal::BuiltIn);
+        }
+        let id = self.role_id(name)?;
+        let known = self.root.roles.get(&id).ok_or(Refusal::RoleUnknown)?;
+        let parents = parents.iter().map(|name| self.role_id(name)).collect::<Result<BTreeSet<_>, _>>()?;
+        if parents.len() > ROLE_PARENTS_MAX {
+            return Err(Refusal::LimitReached(Limit::RoleParents));
+        }
+        let above: BTreeSet<_> = parents.iter().flat_map(|parent| self.roles_above(*parent).0).collect();
+        if above.contains(&id) {
+            return Err(Refusal::Cycle);
+        }
+        let height = parents.iter().map(|parent| self.roles_above(*parent).1).max().unwrap_or(0);
+        if height + self.role_depth(id) > ROLE_DEPTH_MAX {
+            return Err(Refusal::LimitReached(Limit::RoleDepth));
+        }
+        let handed: Vec<_> = parents.iter().flat_map(|parent| self.patterns_of(*parent)).collect();
+        if !self.may_hand_out_all(&handed, caller, now) {
+            return Err(Refusal::BeyondCreator);
+        }
+        let record = RoleRecord { parents: parents.into_iter().collect(), ..(**known).clone() };
+        if **known == record {
+            return Ok(Decided::nothing());
+        }
+        if self.leaves_no_operator(|rules| rules.put_role(&record), now) {
+            return Err(Refusal::LastOperator);
+        }
+        Ok(Decided::of(Event::RoleChanged(record)))
+    }
+
+    /// A role and all roles above it, and how many levels they are.
+    pub(super) fn roles_above(&self, role: RoleId) -> (BTreeSet<RoleId>, usize) {
+        let (mut all, mut level, mut levels) = (BTreeSet::new(), BTreeSet::from([role]), 0);
+        while !level.is_empty() && levels <= ROLE_DEPTH_MAX {
+            levels += 1;
+            all.extend(level.iter().copied());
+            let records = level.iter().filter_map(|role| self.root.roles.get(role));
+            let parents = records.flat_map(|record| record.parents.iter().copied());
+            level = parents.filter(|parent| self.root.roles.contains_key(parent)).collect();
+        }
+        (all, levels)
+    }
+
+    /// Levels of roles from this one downwards, itself included.
+    fn role_depth(&self, role: RoleId) -> usize {
+        let (mut level, mut levels) = (BTreeSet::from([role]), 0);
+        while !level.is_empty() && levels <= ROLE_DEPTH_MAX {
+            levels += 1;
+            level = level.iter().flat_map(|role| self.root.rules.roles_below(*role)).collect();
+        }
+        levels
+    }
+
+    /// What a role covers, by itself and through its parents.
+    pub(super) fn patterns_of(&self, role: RoleId) -> Vec<&Pattern> {
+        let records = self.roles_above(role).0.into_iter().filter_map(|role| self.root.roles.get(&role));
+        records.flat_map(|record| record.patterns.iter()).collect()
+    }
+
     pub(super) fn delete_role(&self, name: &Name) -> Result<Decided, Refusal> {
         if name.as_str().starts_with(RESERVED) {
             return Err(Refusal::BuiltIn);
         }
-        Ok(Decided::of(Event::RoleRemoved(self.role_id(name)?)))
+        let id = self.role_id(name)?;
+        if self.makes_owners(id) {
+            return Err(Refusal::LastOwner);
+        }
+        Ok(Decided::of(Event::RoleRemoved(id)))
     }
 
     pub(super) fn apply_permission(&mut self, id: PermissionId, name: &Name) {
@@ -134,6 +214,8 @@ impl State {
         // Every holder's grants change with it, so their buckets do too.
         let holders: Vec<_> = self.root.rules.holders_of(role).map(|grant| grant.subject).collect();
         self.dirty.extend(holders.into_iter().map(super::bucket::of_subject));
+        let groups = self.root.rules.groups_with(role).into_iter().map(|grant| grant.group);
+        self.dirty.extend(groups.map(super::bucket::of_group));
         self.root.rules.remove_role(role);
         if let Some(record) = self.root.roles.get(&role) {
             let name = record.name.clone();

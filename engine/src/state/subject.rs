@@ -88,6 +88,9 @@ impl State {
         if record.status == SubjectStatus::Suspended {
             return Ok(Decided::nothing());
         }
+        if self.is_last_owner_anywhere(record.index) {
+            return Err(Refusal::LastOwner);
+        }
         let cut = self.cut(record.index, (Place(0), Generation(0)))?;
         let Event::CutOffRaised { count, .. } = cut else {
             return Err(Refusal::LimitReached(Limit::CutOffs));
@@ -111,6 +114,9 @@ impl State {
             return Err(Refusal::LastOperator);
         }
         let index = record.index;
+        if self.is_last_owner_anywhere(index) {
+            return Err(Refusal::LastOwner);
+        }
         let cut = self.cut(index, (Place(0), Generation(0)))?;
         let Event::CutOffRaised { count, .. } = cut else {
             return Err(Refusal::LimitReached(Limit::CutOffs));
@@ -129,6 +135,7 @@ impl State {
             RowKind::Profile,
             RowKind::KeyDescription,
             RowKind::SetUp,
+            RowKind::Granted,
         ];
         let rows = kinds.map(|kind| Row::gone(kind, index)).into();
         for hash in self.identifiers_of.get(&index).into_iter().flatten() {
@@ -137,6 +144,8 @@ impl State {
         for grant in self.root.rules.grants_of(index) {
             events.push(Event::GrantRemoved { subject: index, role: grant.role, workspace: grant.workspace });
         }
+        let memberships = self.root.rules.memberships_of(index).into_iter();
+        events.extend(memberships.map(|member| Event::MemberRemoved { subject: index, group: member.group }));
         events.extend(self.set_up_ended(index));
         self.forget_all(index, &mut events);
         let values = self.root.values.range((index, 0)..=(index, u32::MAX));

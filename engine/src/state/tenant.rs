@@ -3,6 +3,7 @@
 use super::{Decided, State, birth};
 use tessera_crypto::compare::equal_arrays;
 use tessera_model::command::Entropy;
+use tessera_policy::Rules;
 use tessera_model::record::{SubjectStatus, TenantRecord, TenantStatus};
 use tessera_model::{
     Caller, Deadline, Event, Name, Private, PublicId, Reason, Refusal, RestrictionId, Row, SubjectIndex,
@@ -132,6 +133,27 @@ impl State {
             })
         };
         operates(subject) && !self.root.subjects.keys().any(|index| *index != subject && operates(*index))
+    }
+
+    /// Whether a change of the rules would leave the system tenant without an active operator.
+    pub(super) fn leaves_no_operator(&self, change: impl FnOnce(&mut Rules), now: UnixMillis) -> bool {
+        let (Some(permission), TenantId::SYSTEM) =
+            (self.permission_id("tessera.admin.operators"), self.root.tenant)
+        else {
+            return false;
+        };
+        let any = |rules: &Rules| {
+            self.root.subjects.keys().any(|index| {
+                rules.line(*index).is_some_and(|line| {
+                    let outcome =
+                        rules.evaluate(line, permission, WorkspaceIndex(0), RestrictionId(0), now);
+                    line.status() == SubjectStatus::Active && outcome.reason == Reason::None
+                })
+            })
+        };
+        let mut changed = self.root.rules.clone();
+        change(&mut changed);
+        any(&self.root.rules) && !any(&changed)
     }
 
     pub(super) fn apply_born(&mut self, tenant: TenantId, at: Deadline) {

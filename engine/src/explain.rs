@@ -1,0 +1,245 @@
+//! Why a question is answered as it is, and what it would be at another time or with another role or grant.
+
+use crate::list::Listing;
+use std::collections::BTreeMap;
+use tessera_model::limits::{PATTERNS_MAX, ROLES_MAX};
+use tessera_model::record::{GrantRecord, MemberRecord, RoleRecord, SubjectStatus};
+use tessera_model::{
+    Deadline, GroupId, Limit, Name, Pattern, PermissionId, PermissionRef, PublicId, Reason, Refusal, RoleId,
+    SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
+};
+use tessera_policy::{Rules, Source};
+
+/// LIMIT: grants that one explanation names; those that count come first.
+const SOURCES_MAX: usize = 200;
+
+/// What is to be explained.
+#[derive(Clone, Debug)]
+pub struct Why {
+    /// Who; a key's owner, when it is asked through one.
+    pub subject: PublicId,
+    /// What the key lets through that is asked through; empty for everything.
+    pub allowed: Vec<Pattern>,
+    /// What.
+    pub permission: Name,
+    /// Where; `None` for the tenant.
+    pub workspace: Option<Name>,
+    /// When.
+    pub at: UnixMillis,
+}
+
+/// What is supposed beside what stands.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    /// A role that covers these instead of what it covers by itself; a new one when there is none of this name.
+    pub role: Option<(Name, Vec<Pattern>)>,
+    /// A grant to the subject: role, workspace, window.
+    pub grant: Option<(Name, Option<Name>, Deadline, Deadline)>,
+    /// A grant to the subject that is taken back: role, workspace.
+    pub without: Option<(Name, Option<Name>)>,
+    /// A group that the subject is put into.
+    pub group: Option<Name>,
+}
+
+/// A grant that covers what was asked, in names.
+#[derive(Clone, Debug)]
+pub struct Because {
+    /// The role that is granted; then its parents, up to the one whose pattern covers the permission.
+    pub roles: Vec<Name>,
+    /// That pattern.
+    pub pattern: Option<Pattern>,
+    /// Where the grant stands; `None` for the whole tenant.
+    pub workspace: Option<Name>,
+    /// First instant of the grant.
+    pub from: Deadline,
+    /// First instant after it.
+    pub until: Deadline,
+    /// The groups that it comes through: the one that the subject is in itself, up to the one that has it.
+    pub groups: Vec<Name>,
+    /// First instant of that membership.
+    pub member_from: Deadline,
+    /// First instant after it.
+    pub member_until: Deadline,
+    /// The workspace that does not inherit and so keeps the grant out.
+    pub wall: Option<Name>,
+    /// Whether it counts at that instant.
+    pub holds: bool,
+}
+
+/// Why a question is answered as it is.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// `Reason::None` for a Permit, else why not.
+    pub reason: Reason,
+    /// The first moment at which time alone changes that.
+    pub valid_until: UnixMillis,
+    /// Every grant that covers it, those that count first; 200 at most.
+    pub sources: Vec<Because>,
+    /// Whether the key that it is asked through cuts it.
+    pub restricted: bool,
+    /// The workspaces whose ceilings cut it.
+    pub ceilings: Vec<Name>,
+}
+
+impl Listing {
+    /// Explains an answer, with what is supposed beside what stands. Changes nothing.
+    ///
+    /// # Errors
+    /// What is named and does not exist.
+    pub fn explain(&self, why: &Why, draft: &Draft) -> Result<Explained, Refusal> {
+        let record = self.subject(why.subject).ok_or(Refusal::SubjectUnknown)?;
+        let subject = record.index;
+        let (rules, drafted) = self.drafted(subject, draft)?;
+        let workspace = self.place(why.workspace.as_ref())?;
+        let permission = rules.permission(PermissionRef::Name(why.permission.as_str()));
+        let permission = permission.unwrap_or(PermissionId(0));
+        let found = rules.explain(subject, permission, workspace, why.at);
+        let covers = |pattern: &Pattern| pattern.covers(why.permission.as_str());
+        let restricted = !why.allowed.is_empty() && !why.allowed.iter().any(covers);
+        let reason = match (record.status, found.outcome.reason) {
+            (SubjectStatus::Suspended, _) => Reason::SubjectSuspended,
+            (SubjectStatus::Active | SubjectStatus::Deleted, Reason::None | Reason::BeyondCeiling)
+                if restricted =>
+            {
+                Reason::Restricted
+            }
+            (SubjectStatus::Active | SubjectStatus::Deleted, reason) => reason,
+        };
+        let sources = found.sources.iter().take(SOURCES_MAX);
+        Ok(Explained {
+            reason,
+            valid_until: found.outcome.valid_until,
+            sources: sources.map(|source| self.because(source, &why.permission, drafted.as_ref())).collect(),
+            restricted,
+            ceilings: found.ceilings.iter().filter_map(|at| self.workspace_name(*at).cloned()).collect(),
+        })
+    }
+
+    fn place(&self, workspace: Option<&Name>) -> Result<WorkspaceIndex, Refusal> {
+        let Some(name) = workspace else { return Ok(WorkspaceIndex(0)) };
+        self.0.rules.workspace(WorkspaceRef::Name(name.as_str())).ok_or(Refusal::WorkspaceUnknown)
+    }
+
+    /// A copy of the rules with what is supposed, and the role that is.
+    fn drafted(
+        &self,
+        subject: SubjectIndex,
+        draft: &Draft,
+    ) -> Result<(Rules, Option<RoleRecord>), Refusal> {
+        let mut rules = self.0.rules.clone();
+        let mut drafted = None;
+        if let Some((name, patterns)) = &draft.role {
+            if patterns.len() > PATTERNS_MAX {
+                return Err(Refusal::LimitReached(Limit::Patterns));
+            }
+            let record = match self.role_named(name).and_then(|id| self.0.roles.get(&id)) {
+                Some(known) => RoleRecord { patterns: patterns.clone(), ..(**known).clone() },
+                None => {
+                    let last = self.0.roles.keys().next_back().map_or(0, |role| role.0);
+                    let id = RoleId((last + 1).min(ROLES_MAX));
+                    RoleRecord { id, name: name.clone(), patterns: patterns.clone(), parents: Vec::new() }
+                }
+            };
+            rules.put_role(&record);
+            drafted = Some(record);
+        }
+        let role = |name: &Name| {
+            let fresh = drafted.as_ref().filter(|record| record.name == *name).map(|record| record.id);
+            fresh.or_else(|| self.role_named(name)).ok_or(Refusal::RoleUnknown)
+        };
+        if let Some((name, place)) = &draft.without {
+            rules.remove_grant(subject, role(name)?, self.place(place.as_ref())?);
+        }
+        if let Some((name, place, from, until)) = &draft.grant {
+            let (role, workspace) = (role(name)?, self.place(place.as_ref())?);
+            rules.put_grant(&GrantRecord { subject, role, workspace, from: *from, until: *until });
+        }
+        if let Some(name) = &draft.group {
+            let group = self.group_named(name).ok_or(Refusal::GroupUnknown)?.id;
+            let (from, until) = (Deadline::NONE, Deadline::NONE);
+            rules.put_member(&MemberRecord { subject, group, from, until });
+        }
+        Ok((rules, drafted))
+    }
+
+    fn because(&self, source: &Source, permission: &Name, drafted: Option<&RoleRecord>) -> Because {
+        let (roles, pattern) = self.role_path(source.role, permission, drafted);
+        let (groups, member_from, member_until) = match source.through {
+            None => (Vec::new(), Deadline::NONE, Deadline::NONE),
+            Some((group, member)) => (self.group_path(member.group, group), member.from, member.until),
+        };
+        Because {
+            roles,
+            pattern,
+            workspace: self.workspace_name(source.workspace).cloned(),
+            from: source.from,
+            until: source.until,
+            groups,
+            member_from,
+            member_until,
+            wall: source.wall.and_then(|wall| self.workspace_name(wall).cloned()),
+            holds: source.holds,
+        }
+    }
+
+    /// The shortest way from a role up to one whose own pattern covers a permission.
+    fn role_path(
+        &self,
+        from: RoleId,
+        permission: &Name,
+        drafted: Option<&RoleRecord>,
+    ) -> (Vec<Name>, Option<Pattern>) {
+        let record = |role: RoleId| match drafted.filter(|record| record.id == role) {
+            Some(record) => Some(record),
+            None => self.0.roles.get(&role).map(|record| &**record),
+        };
+        let covering = |role: RoleId| {
+            record(role)?.patterns.iter().find(|pattern| pattern.covers(permission.as_str())).cloned()
+        };
+        let above = |role: RoleId| record(role).map(|record| record.parents.clone()).unwrap_or_default();
+        let path = shortest(from, |role| covering(role).is_some(), above);
+        let pattern = path.last().and_then(|role| covering(*role));
+        let names = path.iter().filter_map(|role| record(*role).map(|record| record.name.clone()));
+        (names.collect(), pattern)
+    }
+
+    /// The shortest way from a group up to another.
+    fn group_path(&self, from: GroupId, to: GroupId) -> Vec<Name> {
+        let above = |group: GroupId| {
+            self.0.groups.get(&group).map(|record| record.parents.clone()).unwrap_or_default()
+        };
+        self.group_names(&shortest(from, |group| group == to, above))
+    }
+}
+
+/// The shortest way from one node to one that is wanted, both included; the node alone when there is none.
+fn shortest<N: Copy + Ord>(
+    from: N,
+    wanted: impl Fn(N) -> bool,
+    above: impl Fn(N) -> Vec<N>,
+) -> Vec<N> {
+    let (mut came_from, mut level) = (BTreeMap::from([(from, from)]), vec![from]);
+    while !level.is_empty() {
+        if let Some(found) = level.iter().copied().find(|node| wanted(*node)) {
+            let mut path = vec![found];
+            let mut at = found;
+            while let Some(before) = came_from.get(&at).filter(|before| **before != at) {
+                path.push(*before);
+                at = *before;
+            }
+            path.reverse();
+            return path;
+        }
+        let mut next = Vec::new();
+        for node in level {
+            for parent in above(node) {
+                came_from.entry(parent).or_insert_with(|| {
+                    next.push(parent);
+                    node
+                });
+            }
+        }
+        level = next;
+    }
+    vec![from]
+}

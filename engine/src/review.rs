@@ -1,0 +1,151 @@
+//! Who holds what, since when, by whom and until when: for people who look through it.
+
+use crate::bound::Bound;
+use crate::engine::Engine;
+use crate::list::{Listing, Page};
+use std::collections::HashMap;
+use std::ops::Bound as Edge;
+use tessera_model::note::{About, Note};
+use tessera_model::{Deadline, Name, PublicId, Refusal, RowKind, SubjectIndex};
+
+/// Where groups begin in the cursor of a review: behind all subjects.
+const GROUPS: u64 = 1 << 32;
+
+/// Who holds something.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Who {
+    /// A subject.
+    Subject(PublicId),
+    /// A group.
+    Group(Name),
+}
+
+/// What is held.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Held {
+    /// A role, there; `None` for the whole tenant.
+    Role(Name, Option<Name>),
+    /// A membership in a group.
+    Group(Name),
+}
+
+/// One thing that somebody holds.
+#[derive(Clone, Debug)]
+pub struct Reviewed {
+    /// The cursor behind it.
+    pub cursor: u64,
+    /// Who.
+    pub who: Who,
+    /// What.
+    pub held: Held,
+    /// First instant; `NONE` for no beginning.
+    pub from: Deadline,
+    /// First instant after; `NONE` for no end.
+    pub until: Deadline,
+    /// When it was made and by whom; `None` of what a tenant was born with.
+    pub made: Option<Note>,
+    /// When it was changed last and by whom; `None` when it is as it was made.
+    pub changed: Option<Note>,
+}
+
+impl Engine {
+    /// What subjects and groups hold themselves, after a cursor, with when and by whom it was made. All that one
+    /// holder has is on one page. It may wait for the disk.
+    ///
+    /// # Errors
+    /// `TenantFailed` when a row is damaged, `NotReady` when the node is ending.
+    pub fn review(
+        &self,
+        bound: &Bound,
+        listing: &Listing,
+        (cursor, limit): (u64, usize),
+    ) -> Result<Page<Reviewed>, Refusal> {
+        let mut rows = Vec::new();
+        if cursor < GROUPS {
+            let after = Edge::Excluded(SubjectIndex(u32::try_from(cursor).unwrap_or(u32::MAX)));
+            for index in listing.0.subjects.range((after, Edge::Unbounded)).map(|(index, _)| *index) {
+                if rows.len() >= limit {
+                    return Ok(page(rows));
+                }
+                rows.extend(self.held_by(bound, listing, index)?);
+            }
+        }
+        let after = u32::try_from(cursor.saturating_sub(GROUPS)).unwrap_or(u32::MAX);
+        let after = Edge::Excluded(tessera_model::GroupId(if cursor < GROUPS { 0 } else { after }));
+        for (group, record) in listing.0.groups.range((after, Edge::Unbounded)) {
+            if rows.len() >= limit {
+                return Ok(page(rows));
+            }
+            let grants = listing.group_grants(*group);
+            if grants.is_empty() {
+                continue;
+            }
+            let notes = self.notes(bound, RowKind::GroupGranted, SubjectIndex(group.0))?;
+            for grant in grants {
+                let Some(role) = listing.role_name(grant.role) else { continue };
+                let about = About::GroupGrant(*group, grant.role, grant.workspace);
+                let place = listing.workspace_name(grant.workspace).cloned();
+                rows.push(Reviewed {
+                    cursor: GROUPS + u64::from(group.0),
+                    who: Who::Group(record.name.clone()),
+                    held: Held::Role(role.clone(), place),
+                    from: grant.from,
+                    until: grant.until,
+                    made: notes.get(&about.key(false)).copied(),
+                    changed: notes.get(&about.key(true)).copied(),
+                });
+            }
+        }
+        Ok(Page { rows, next: None, walked: 0 })
+    }
+
+    fn held_by(
+        &self,
+        bound: &Bound,
+        listing: &Listing,
+        index: SubjectIndex,
+    ) -> Result<Vec<Reviewed>, Refusal> {
+        let (grants, members) = (listing.grants(index), listing.0.rules.memberships_of(index));
+        let Some(record) = listing.0.subjects.get(&index) else { return Ok(Vec::new()) };
+        if grants.is_empty() && members.is_empty() {
+            return Ok(Vec::new());
+        }
+        let notes = self.notes(bound, RowKind::Granted, index)?;
+        let row = |held, (from, until), about: About| Reviewed {
+            cursor: u64::from(index.0),
+            who: Who::Subject(record.id),
+            held,
+            from,
+            until,
+            made: notes.get(&about.key(false)).copied(),
+            changed: notes.get(&about.key(true)).copied(),
+        };
+        let grants = grants.into_iter().filter_map(|grant| {
+            let place = listing.workspace_name(grant.workspace).cloned();
+            let held = Held::Role(listing.role_name(grant.role)?.clone(), place);
+            let about = About::Grant(index, grant.role, grant.workspace);
+            Some(row(held, (grant.from, grant.until), about))
+        });
+        let members = members.into_iter().filter_map(|member| {
+            let held = Held::Group(listing.group_name(member.group)?.clone());
+            Some(row(held, (member.from, member.until), About::Member(index, member.group)))
+        });
+        Ok(grants.chain(members).collect())
+    }
+
+    fn notes(
+        &self,
+        bound: &Bound,
+        kind: RowKind,
+        whose: SubjectIndex,
+    ) -> Result<HashMap<Vec<u8>, Note, foldhash::fast::FixedState>, Refusal> {
+        let rows = self.cold_rows(bound, kind, whose)?;
+        Ok(rows.into_iter().filter_map(|(key, value)| Some((key, Note::read(&value)?))).collect())
+    }
+}
+
+/// A page that ends behind its last holder.
+fn page(rows: Vec<Reviewed>) -> Page<Reviewed> {
+    let next = rows.last().map(|row| row.cursor);
+    Page { rows, next, walked: 0 }
+}
