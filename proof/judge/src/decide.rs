@@ -1,0 +1,176 @@
+//! The question, answered by reading everything.
+
+use crate::world::{Holder, World};
+use std::collections::BTreeSet;
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Question {
+    /// Who.
+    pub subject: u32,
+    /// What: a permission's id.
+    pub permission: u32,
+    /// Where: a workspace's index, 0 for the tenant.
+    pub workspace: u32,
+    /// Through a key of this restriction; 0 for none.
+    pub restriction: u32,
+    /// When, ms from the beginning that windows count from.
+    pub at_ms: u64,
+}
+
+/// One kind of grant, or one kind of restriction, that is left out of a decision: where that turns the answer
+/// around, it was decisive.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Omit {
+    /// Grants to the subject itself.
+    Direct,
+    /// Grants to groups that it is in itself.
+    Group,
+    /// Grants to groups that it is in through others.
+    NestedGroup,
+    /// What roles cover through their parents.
+    ParentRole,
+    /// Grants that stand in workspaces above, or in the tenant.
+    Inherited,
+    /// Grants that have a window.
+    LimitedGrant,
+    /// Memberships that have a window.
+    LimitedMember,
+    /// That a grant's window may be over, or not have begun.
+    GrantWindow,
+    /// That a membership's window may be over, or not have begun.
+    MemberWindow,
+    /// What a key is restricted to.
+    Restriction,
+    /// That a workspace does not inherit.
+    Wall,
+    /// What workspaces have for a ceiling.
+    Ceiling,
+}
+
+impl Omit {
+    /// All of them: those that give, then those that cut.
+    pub const ALL: [Self; 12] = [
+        Self::Direct,
+        Self::Group,
+        Self::NestedGroup,
+        Self::ParentRole,
+        Self::Inherited,
+        Self::LimitedGrant,
+        Self::LimitedMember,
+        Self::GrantWindow,
+        Self::MemberWindow,
+        Self::Restriction,
+        Self::Wall,
+        Self::Ceiling,
+    ];
+}
+
+fn covers(patterns: &[String], permission: &str) -> bool {
+    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(beginning) => permission.starts_with(beginning),
+        None => pattern == permission,
+    })
+}
+
+impl World {
+    /// Whether it is permitted, with one thing left out.
+    #[must_use]
+    pub fn permits(&self, asked: &Question, without: Option<Omit>) -> bool {
+        let dropped = |what| without == Some(what);
+        let Some(permission) = self.permissions.get(&asked.permission) else { return false };
+        if asked.workspace != 0 && !self.workspaces.contains_key(&asked.workspace) {
+            return false;
+        }
+        let restricted = asked.restriction != 0
+            && !self.restrictions.get(&asked.restriction).is_some_and(|mask| covers(mask, permission));
+        if restricted && !dropped(Omit::Restriction) {
+            return false;
+        }
+        if self.is_above_ceiling(asked.workspace, permission) && !dropped(Omit::Ceiling) {
+            return false;
+        }
+        let places = self.places(asked.workspace, without);
+        let holders = self.holders(asked, without);
+        self.grants.iter().any(|((holder, role, place), window)| {
+            let limited = window.is_limited() && dropped(Omit::LimitedGrant);
+            holders.contains(holder)
+                && places.contains(place)
+                && !limited
+                && (window.holds(asked.at_ms) || dropped(Omit::GrantWindow))
+                && self.role_covers(*role, permission, without, &mut BTreeSet::new())
+        })
+    }
+
+    /// Whether the ceiling of a workspace, or of one above it, cuts a permission; walls or not.
+    fn is_above_ceiling(&self, workspace: u32, permission: &str) -> bool {
+        self.workspaces.get(&workspace).is_some_and(|place| {
+            !place.ceiling.is_empty() && !covers(&place.ceiling, permission)
+                || self.is_above_ceiling(place.parent, permission)
+        })
+    }
+
+    /// Where a grant may stand to hold in a workspace.
+    fn places(&self, workspace: u32, without: Option<Omit>) -> Vec<u32> {
+        let mut places = vec![workspace];
+        if without == Some(Omit::Inherited) {
+            return places;
+        }
+        let mut at = workspace;
+        while let Some(place) = self.workspaces.get(&at) {
+            if !place.inherits && without != Some(Omit::Wall) {
+                break;
+            }
+            at = place.parent;
+            places.push(at);
+        }
+        places
+    }
+
+    /// Whose grants count for a subject: its own, and those of all groups that it is in.
+    fn holders(&self, asked: &Question, without: Option<Omit>) -> BTreeSet<Holder> {
+        let mut holders = BTreeSet::new();
+        if without != Some(Omit::Direct) {
+            holders.insert(Holder::Subject(asked.subject));
+        }
+        for ((subject, group), window) in &self.members {
+            let limited = window.is_limited() && without == Some(Omit::LimitedMember);
+            let counts = window.holds(asked.at_ms) || without == Some(Omit::MemberWindow);
+            if *subject != asked.subject || limited || !counts {
+                continue;
+            }
+            if without != Some(Omit::Group) {
+                holders.insert(Holder::Group(*group));
+            }
+            if without != Some(Omit::NestedGroup) {
+                let mut above = BTreeSet::new();
+                for parent in self.groups.get(group).into_iter().flatten() {
+                    self.add_above(*parent, &mut above);
+                }
+                holders.extend(above.into_iter().map(Holder::Group));
+            }
+        }
+        holders
+    }
+
+    fn add_above(&self, group: u32, above: &mut BTreeSet<u32>) {
+        if self.groups.contains_key(&group) && above.insert(group) {
+            for parent in self.groups.get(&group).into_iter().flatten() {
+                self.add_above(*parent, above);
+            }
+        }
+    }
+
+    fn role_covers(
+        &self,
+        role: u32,
+        permission: &str,
+        without: Option<Omit>,
+        seen: &mut BTreeSet<u32>,
+    ) -> bool {
+        let Some(known) = self.roles.get(&role).filter(|_| seen.insert(role)) else { return false };
+        covers(&known.patterns, permission)
+            || without != Some(Omit::ParentRole)
+                && known.parents.iter().any(|parent| self.role_covers(*parent, permission, without, seen))
+    }
+}

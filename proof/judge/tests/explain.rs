@@ -1,0 +1,115 @@
+//! Explanations against what happens when somebody acts on them.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops where it did not expect to be"
+)]
+
+mod scene;
+
+use scene::{BEGINNING_MS, Scene};
+use tessera_judge::Omit;
+use tessera_model::{PermissionId, Reason, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex};
+use tessera_policy::{Explanation, Rules, Source};
+
+const WORLDS: u64 = 400;
+
+type Asked = (SubjectIndex, PermissionId, WorkspaceIndex);
+
+fn explain(rules: &Rules, (subject, permission, workspace): Asked, now: UnixMillis) -> Explanation {
+    rules.explain(subject, permission, workspace, now)
+}
+
+/// The rules without one grant.
+fn without(rules: &Rules, subject: SubjectIndex, source: &Source) -> Rules {
+    let mut rules = rules.clone();
+    match source.through {
+        None => rules.remove_grant(subject, source.role, source.workspace),
+        Some((group, _)) => rules.remove_group_grant(group, source.role, source.workspace),
+    }
+    rules
+}
+
+/// Whether two sources are of one grant, whatever memberships lead to it.
+fn same_grant(one: &Source, other: &Source) -> bool {
+    (one.role, one.workspace, one.through.map(|(group, _)| group))
+        == (other.role, other.workspace, other.through.map(|(group, _)| group))
+}
+
+/// PROPERTY: an explanation tells the decision; a Permit names a grant that counts, and without the grants named,
+/// one after the other, the answer turns or names another one, until it is a Deny that names none. A Deny is
+/// turned by undoing what is named: at an instant in the windows of a grant that is named, behind its wall, or
+/// below the ceilings. What is not named does not exist.
+#[test]
+fn acting_on_an_explanation_turns_the_answer() {
+    let (mut permits, mut timed, mut walled, mut ceiled, mut groups) = (0, 0, 0, 0, 0);
+    for seed in 0..WORLDS {
+        let mut scene = Scene::new(seed);
+        for _ in 0..40 {
+            let question = scene.question();
+            let asked = (
+                SubjectIndex(question.subject),
+                PermissionId(question.permission),
+                WorkspaceIndex(question.workspace),
+            );
+            let now = UnixMillis(BEGINNING_MS + question.at_ms);
+            let unrestricted = tessera_judge::Question { restriction: 0, ..question };
+            let right = scene.world.permits(&unrestricted, None);
+            let told = explain(&scene.rules, asked, now);
+            let label = format!("seed {seed}, {question:?}");
+            assert_eq!(told.outcome.is_permit(), right, "{label}");
+            let counting = told.sources.iter().filter(|source| source.holds).count();
+            if right {
+                permits += 1;
+                let mut rules = scene.rules.clone();
+                let mut left = told.clone();
+                for _ in 0..=told.sources.len() {
+                    if !left.outcome.is_permit() {
+                        break;
+                    }
+                    let named = *left.sources.iter().find(|source| source.holds).unwrap();
+                    groups += u32::from(named.through.is_some());
+                    rules = without(&rules, asked.0, &named);
+                    left = explain(&rules, asked, now);
+                    assert!(!left.sources.iter().any(|source| same_grant(source, &named)), "{label}");
+                }
+                assert_eq!(left.outcome.reason, Reason::NotGranted, "{label}");
+                assert!(!left.sources.iter().any(|source| source.holds), "{label}");
+            } else if told.outcome.reason == Reason::BeyondCeiling {
+                ceiled += 1;
+                assert!(counting > 0 && !told.ceilings.is_empty(), "{label}");
+                assert!(scene.world.permits(&unrestricted, Some(Omit::Ceiling)), "{label}");
+            } else if told.outcome.reason == Reason::NotGranted {
+                assert_eq!(counting, 0, "{label}");
+                for source in &told.sources {
+                    let member = source.through.map(|(_, member)| member);
+                    let from = source.from.max(member.map_or(source.from, |member| member.from));
+                    let at = if from.0 == 0 { UnixMillis(BEGINNING_MS) } else { from.to_millis() };
+                    let then = explain(&scene.rules, asked, at);
+                    let there = then.sources.iter().find(|other| {
+                        same_grant(other, source) && other.through.map(|at| at.1) == source.through.map(|at| at.1)
+                    });
+                    let there = there.unwrap();
+                    if source.wall.is_some() {
+                        walled += 1;
+                        assert!(!there.holds, "{label}");
+                    } else if there.holds {
+                        timed += 1;
+                        let ceiled = !then.ceilings.is_empty();
+                        assert_eq!(then.outcome.is_permit(), !ceiled, "{label}");
+                    }
+                }
+                let cut = told.sources.iter().any(|source| source.wall.is_some());
+                let without_walls = scene.world.permits(&unrestricted, Some(Omit::Wall));
+                assert!(cut || !without_walls, "{label}: a wall cut what is not named");
+            }
+            // The hot path says the same.
+            let line = scene.rules.line(asked.0).unwrap();
+            let outcome = scene.rules.evaluate(line, asked.1, asked.2, RestrictionId(0), now);
+            assert_eq!(outcome, told.outcome, "{label}");
+        }
+    }
+    println!("{permits} permits, {groups} through groups, {timed} by time, {walled} walls, {ceiled} ceilings");
+    assert!(permits > 1_000 && groups > 500 && timed > 500 && walled > 200 && ceiled > 100);
+}
