@@ -13,6 +13,7 @@ mod figures;
 mod limits;
 mod list;
 mod order;
+mod reach;
 mod reset;
 mod socket;
 mod strangers;

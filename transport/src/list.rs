@@ -1,5 +1,6 @@
 //! Lists: pages of what a tenant's view holds, and of a subject's cold rows.
 
+use crate::reach::{explain, groups, review};
 use std::sync::Arc;
 use tessera_engine::{Bound, Engine, KeyFound, Listing, Page, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
@@ -17,9 +18,18 @@ use tessera_wire::{
 const fn permission(kind: RequestKind) -> &'static str {
     match kind {
         RequestKind::ListTenants | RequestKind::ReadTenant => "tessera.admin.tenants",
-        RequestKind::ListRoles | RequestKind::ListPermissionNames => "tessera.admin.roles",
+        RequestKind::ListRoles | RequestKind::ListPermissionNames | RequestKind::ListRoleUses => {
+            "tessera.admin.roles"
+        }
+        RequestKind::ListGroups | RequestKind::ListMembers | RequestKind::ListMemberships => {
+            "tessera.admin.groups"
+        }
         RequestKind::ListWorkspaces => "tessera.admin.workspaces",
-        RequestKind::ListGrants => "tessera.admin.grants",
+        RequestKind::ListGrants
+        | RequestKind::ListGroupGrants
+        | RequestKind::ListReview
+        | RequestKind::Explain
+        | RequestKind::Simulate => "tessera.admin.grants",
         RequestKind::ListSessions => "tessera.admin.sessions",
         RequestKind::ListKeys | RequestKind::ReadKey => "tessera.admin.keys",
         RequestKind::ReadSettings
@@ -39,6 +49,8 @@ const fn about(request: &Request) -> Option<PublicId> {
         Request::ListIdentifiers { subject }
         | Request::ListAttributeValues { subject }
         | Request::ListGrants { subject }
+        | Request::ListMemberships { subject, .. }
+        | Request::Explain { subject, .. }
         | Request::ListSessions { subject, .. } => Some(*subject),
         _ => None,
     }
@@ -61,6 +73,7 @@ pub(crate) async fn rows(
         RequestKind::ListRoles
             | RequestKind::ListPermissionNames
             | RequestKind::ListWorkspaces
+            | RequestKind::ListGroups
             | RequestKind::ListAttributes
     );
     let may = || engine.may(bound, permission(kind)) || names && engine.may(bound, "tessera.read");
@@ -139,10 +152,20 @@ fn page(
             let page = listing.roles(from, limit);
             let rows = page.rows.iter().map(|role| {
                 let (name, patterns) = (role.name.clone(), role.patterns.clone());
-                (u64::from(role.id.0), RoleRow { id: role.id.0, name, patterns })
+                let parents = listing.role_names(&role.parents);
+                (u64::from(role.id.0), RoleRow { id: role.id.0, name, patterns, parents })
             });
             finish(rows, page.next)
         }
+        Request::ListGroups { .. }
+        | Request::ListMembers { .. }
+        | Request::ListMemberships { .. }
+        | Request::ListGroupGrants { .. }
+        | Request::ListRoleUses { .. } => groups(&listing, request),
+        Request::ListReview { after, limit } => {
+            review(engine, bound, &listing, begin(after.as_ref(), limit)?)
+        }
+        Request::Explain { .. } | Request::Simulate { .. } => explain(engine, view, &listing, request),
         Request::ListWorkspaces { after, limit } => workspaces(&listing, begin(after.as_ref(), limit)?),
         Request::ListGrants { subject } => grants(&listing, of(subject)?),
         Request::ListSessions { subject, after, limit } => {
@@ -184,7 +207,7 @@ fn page(
 }
 
 /// Cursor and limit of a page.
-fn begin(after: Option<&Private>, limit: u32) -> Result<(u64, usize), Refusal> {
+pub(crate) fn begin(after: Option<&Private>, limit: u32) -> Result<(u64, usize), Refusal> {
     let from = match after {
         None => 0,
         Some(cursor) => u64::from_le_bytes(cursor.expose().try_into().map_err(|_| Refusal::Malformed)?),
@@ -194,7 +217,7 @@ fn begin(after: Option<&Private>, limit: u32) -> Result<(u64, usize), Refusal> {
 }
 
 /// A page of rows, each with its own cursor; cut where the frame is full.
-fn finish<T: Shape>(rows: impl Iterator<Item = (u64, T)>, next: Option<u64>) -> Result<Rows, Refusal> {
+pub(crate) fn finish<T: Shape>(rows: impl Iterator<Item = (u64, T)>, next: Option<u64>) -> Result<Rows, Refusal> {
     let (mut writer, mut last) = (RowsWriter::new(), None);
     for (at, row) in rows {
         if !writer.push(&row) {
@@ -207,7 +230,7 @@ fn finish<T: Shape>(rows: impl Iterator<Item = (u64, T)>, next: Option<u64>) -> 
 }
 
 /// A list that fits into one page.
-fn whole<T: Shape>(rows: impl IntoIterator<Item = T>) -> Result<Rows, Refusal> {
+pub(crate) fn whole<T: Shape>(rows: impl IntoIterator<Item = T>) -> Result<Rows, Refusal> {
     let mut writer = RowsWriter::new();
     for row in rows {
         if !writer.push(&row) {
@@ -339,6 +362,8 @@ fn workspaces(listing: &Listing, (from, limit): (u64, usize)) -> Result<Rows, Re
             name: row.name.clone(),
             parent: listing.workspace_name(row.parent).cloned(),
             inherits: row.inherits,
+            ceiling: row.ceiling.clone(),
+            owners: listing.role_name(row.owners).cloned(),
         };
         (u64::from(row.index.0), workspace)
     });

@@ -163,6 +163,7 @@ fn made(kind: RequestKind, done: Done) -> Made {
         workspace: number(RequestKind::CreateWorkspace),
         workspace_id: done.made.workspace,
         client: number(RequestKind::CreateClient),
+        group: number(RequestKind::CreateGroup),
         refresh_key: number(RequestKind::RotateRefreshKeys),
     }
 }
@@ -270,10 +271,32 @@ fn command_of(request: Request) -> Option<Command> {
         Request::CreateRole { name, patterns } => Command::CreateRole { name, patterns },
         Request::ChangeRole { name, patterns } => Command::ChangeRole { name, patterns },
         Request::DeleteRole { name } => Command::DeleteRole { name },
+        Request::SetRoleParents { name, parents } => Command::SetRoleParents { name, parents },
+        Request::RenewGrant { subject, role, workspace, until } => {
+            Command::RenewGrant { subject, role, workspace, until }
+        }
+        Request::CreateGroup { name } => Command::CreateGroup { name },
+        Request::DeleteGroup { name } => Command::DeleteGroup { name },
+        Request::AddMember { group, subject, from, until } => {
+            Command::AddMember { group, subject, from, until }
+        }
+        Request::RemoveMember { group, subject } => Command::RemoveMember { group, subject },
+        Request::AddSubgroup { group, member } => Command::AddSubgroup { group, member },
+        Request::RemoveSubgroup { group, member } => Command::RemoveSubgroup { group, member },
+        Request::GrantGroup { group, role, workspace, from, until } => {
+            Command::GrantGroup { group, role, workspace, from, until }
+        }
+        Request::UngrantGroup { group, role, workspace } => Command::UngrantGroup { group, role, workspace },
         Request::CreateWorkspace { name, parent, inherits } => {
             Command::CreateWorkspace { name, parent, inherits }
         }
         Request::DeleteWorkspace { name } => Command::DeleteWorkspace { name },
+        Request::DeleteWorkspaceTree { name } => Command::DeleteWorkspaceTree { name },
+        Request::MoveWorkspace { name, parent, inherits } => {
+            Command::MoveWorkspace { name, parent, inherits }
+        }
+        Request::SetCeiling { name, patterns } => Command::SetCeiling { name, patterns },
+        Request::SetOwners { name, role } => Command::SetOwners { name, role },
         Request::Grant { subject, role, workspace, from, until } => {
             Command::Grant { subject, role, workspace, from, until }
         }

@@ -11,6 +11,7 @@ mod batch;
 mod check;
 #[cfg(test)]
 mod example;
+mod declare;
 mod fault;
 mod fields;
 mod frame;
@@ -19,6 +20,7 @@ mod golden;
 mod hello;
 mod inspect;
 mod kind;
+mod lists;
 mod made;
 mod outbox;
 mod part;
@@ -50,8 +52,8 @@ pub use outbox::Outbox;
 pub use permissions::{ListPermissions, PermissionName, Permissions};
 pub use request::{Request, RequestKind};
 pub use rows::{
-    AttributeRow, AttributeValueRow, ClientRow, GrantRow, IdentifierRow, KeyRow, OriginsRow, PermissionRow,
-    RefreshKeyRow, RoleRow, SessionRow, SettingsRow, SubjectRow, TenantRow, WorkspaceRow,
+    AttributeRow, AttributeValueRow, ClientRow, ExplainRow, GrantRow, GroupRow, IdentifierRow, KeyRow, MemberRow,
+    MembershipRow, OriginsRow, PermissionRow, RefreshKeyRow, ReviewRow, RoleRow, RoleUseRow, SessionRow, SettingsRow, SubjectRow, TenantRow, WorkspaceRow,
 };
 pub use shape::{Page, Rows, RowsWriter, Shape};
 pub use surface::{codes_text, kinds_text};

@@ -44,6 +44,8 @@ shapes! {
         workspace_id: Option<PublicId> = WorkspaceId,
         /// The new client's index.
         client: Option<u32> = ClientIndex,
+        /// The new group's id.
+        group: Option<u32> = GroupId,
         /// The new refresh key's number.
         refresh_key: Option<u32> = KeyNumber,
     }

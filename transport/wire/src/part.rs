@@ -3,7 +3,7 @@
 use crate::fault::WireError;
 use crate::fields::{FieldValue, FieldsReader, FieldsWriter};
 use crate::tag::Tag;
-use tessera_model::limits::PATTERNS_MAX;
+use tessera_model::limits::{GROUPS_ABOVE_MAX, PATTERNS_MAX};
 use tessera_model::record::{AttributeKind, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::refresh::RefreshMode;
 use tessera_model::time::DEADLINE_EPOCH_S;
@@ -97,23 +97,31 @@ impl Part for String {
     }
 }
 
-impl Part for Vec<Pattern> {
-    fn put(&self, tag: Tag, out: &mut FieldsWriter) {
-        for pattern in self {
-            out.text(tag, pattern.as_str());
-        }
-    }
-
-    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
-        let mut patterns = Self::new();
-        for value in from.all(tag) {
-            if patterns.len() == PATTERNS_MAX {
-                return Err(WireError::Malformed(tag));
+macro_rules! texts {
+    ($($item:ident: $most:ident;)*) => {$(
+        impl Part for Vec<$item> {
+            fn put(&self, tag: Tag, out: &mut FieldsWriter) {
+                for item in self {
+                    out.text(tag, item.as_str());
+                }
             }
-            patterns.push(Pattern::new(text(tag, value?)?).map_err(|_| WireError::Malformed(tag))?);
+
+            fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
+                let mut items = Self::new();
+                for value in from.all(tag) {
+                    if items.len() == $most {
+                        return Err(WireError::Malformed(tag));
+                    }
+                    items.push($item::new(text(tag, value?)?).map_err(|_| WireError::Malformed(tag))?);
+                }
+                Ok(items)
+            }
         }
-        Ok(patterns)
-    }
+    )*};
+}
+texts! {
+    Pattern: PATTERNS_MAX;
+    Name: GROUPS_ABOVE_MAX;
 }
 
 impl Part for PublicId {

@@ -1,12 +1,15 @@
-//! Commands and lists as callers send them: one table for both directions and for the documents.
+//! Commands and lists as callers send them: one table for both directions and for the documents. The lists
+//! stand in a file of their own.
 //!
 //! They mirror the model's commands where a caller can order them, with passwords in the clear (the
 //! node hashes them) and identifiers as typed (the node hashes those too, for uniqueness).
 
+use crate::declare::requests;
 use crate::fault::WireError;
 use crate::fields::{FieldsReader, FieldsWriter, Head};
 use crate::frame::Frame;
 use crate::kind::Kind;
+use crate::lists::and_lists;
 use crate::outbox::Outbox;
 use crate::part::Part;
 use crate::tag::Tag;
@@ -17,88 +20,7 @@ use tessera_model::{
     Deadline, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Settings, TenantId,
 };
 
-macro_rules! requests {
-    ($($(#[$doc:meta])* $name:ident = $number:literal -> $answer:ident
-        { $($(#[$fdoc:meta])* $field:ident: $type:ty = $tag:ident,)* };)*) => {
-        /// A command or list. No `Debug`: it may hold passwords and personal data.
-        #[derive(Clone)]
-        #[non_exhaustive]
-        pub enum Request {
-            $($(#[$doc])* $name { $($(#[$fdoc])* $field: $type,)* },)*
-        }
-
-        /// The kind of a command or list.
-        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-        #[non_exhaustive]
-        pub enum RequestKind {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl Request {
-            /// Its kind.
-            #[must_use]
-            pub const fn kind(&self) -> RequestKind {
-                match self { $(Self::$name { .. } => RequestKind::$name,)* }
-            }
-
-            fn put(&self, out: &mut FieldsWriter) {
-                match self { $(Self::$name { $($field,)* } => { $($field.put(Tag::$tag, out);)* })* }
-            }
-
-            fn take(kind: RequestKind, from: &FieldsReader<'_>) -> Result<Self, WireError> {
-                let request = match kind {
-                    $(RequestKind::$name => Self::$name { $($field: Part::take(Tag::$tag, from)?,)* },)*
-                };
-                from.finish()?;
-                Ok(request)
-            }
-
-            #[cfg(test)]
-            pub(crate) fn sample(kind: RequestKind, nth: u64) -> Self {
-                match kind {
-                    $(RequestKind::$name => Self::$name { $($field: crate::sample::Sample::sample(nth),)* },)*
-                }
-            }
-        }
-
-        impl RequestKind {
-            /// All kinds, in the order of their numbers.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// Number in the header.
-            #[must_use]
-            pub const fn number(self) -> u16 {
-                match self { $(Self::$name => $number,)* }
-            }
-
-            /// The kind with this number.
-            #[must_use]
-            pub const fn from_number(number: u16) -> Option<Self> {
-                match number { $($number => Some(Self::$name),)* _ => None }
-            }
-
-            /// Its name, for documents and logs.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name),)* }
-            }
-
-            /// What answers it: `Made` in a Receipt, or the rows of a page.
-            #[must_use]
-            pub const fn answer(self) -> &'static str {
-                match self { $(Self::$name => stringify!($answer),)* }
-            }
-
-            /// Its fields: name, type, tag.
-            #[must_use]
-            pub const fn fields(self) -> &'static [(&'static str, &'static str, Tag)] {
-                match self { $(Self::$name => &[$((stringify!($field), stringify!($type), Tag::$tag),)*],)* }
-            }
-        }
-    };
-}
-
-requests! {
+and_lists! {
     /// Turns the one-time secret of the first start into an operator with a key. Needs no credential.
     ClaimOperator = 0x1001 -> Made {
         /// The secret as shown.
@@ -247,6 +169,13 @@ requests! {
         /// Its name.
         name: Name = Name,
     };
+    /// Sets the roles whose permissions a role covers too, as a whole.
+    SetRoleParents = 0x102C -> Made {
+        /// Its name.
+        name: Name = Name,
+        /// All its parents from now on; none for no parents.
+        parents: Vec<Name> = Parent,
+    };
     /// Makes a workspace.
     CreateWorkspace = 0x1032 -> Made {
         /// Its name.
@@ -260,6 +189,34 @@ requests! {
     DeleteWorkspace = 0x1033 -> Made {
         /// Its name.
         name: Name = Name,
+    };
+    /// Deletes a workspace with all below it, and every grant in them.
+    DeleteWorkspaceTree = 0x1034 -> Made {
+        /// Its name.
+        name: Name = Name,
+    };
+    /// Hangs a workspace, with all below it, under another one.
+    MoveWorkspace = 0x1035 -> Made {
+        /// Its name.
+        name: Name = Name,
+        /// The workspace above from now on; none for the tenant.
+        parent: Option<Name> = Parent,
+        /// Whether grants above hold here too.
+        inherits: bool = Inherits,
+    };
+    /// Sets what anything in a workspace and below it must lie in.
+    SetCeiling = 0x1036 -> Made {
+        /// Its name.
+        name: Name = Name,
+        /// The ceiling from now on; empty for none.
+        patterns: Vec<Pattern> = Pattern,
+    };
+    /// Sets the role whose holders in a workspace own it: one of them stays from then on.
+    SetOwners = 0x1037 -> Made {
+        /// Its name.
+        name: Name = Name,
+        /// The role; none for no owners.
+        role: Option<Name> = Role,
     };
     /// Grants a role.
     Grant = 0x103C -> Made {
@@ -364,6 +321,81 @@ requests! {
         /// Its name.
         name: Name = Name,
     };
+    /// Moves the end of a grant that stands; its beginning stays.
+    RenewGrant = 0x103E -> Made {
+        /// Whose.
+        subject: PublicId = Subject,
+        /// Which role.
+        role: Name = Role,
+        /// Where; none for the whole tenant.
+        workspace: Option<Name> = Workspace,
+        /// First instant after, from now on; `NONE` for no end.
+        until: Deadline = Until,
+    };
+    /// Makes a group.
+    CreateGroup = 0x1064 -> Made {
+        /// Its name.
+        name: Name = Name,
+    };
+    /// Deletes a group, every membership in it and every grant to it.
+    DeleteGroup = 0x1065 -> Made {
+        /// Its name.
+        name: Name = Name,
+    };
+    /// Puts a subject into a group.
+    AddMember = 0x1066 -> Made {
+        /// Into which.
+        group: Name = Group,
+        /// Whom.
+        subject: PublicId = Subject,
+        /// First instant; `NONE` for no beginning.
+        from: Deadline = From,
+        /// First instant after; `NONE` for no end.
+        until: Deadline = Until,
+    };
+    /// Takes a subject out of a group.
+    RemoveMember = 0x1067 -> Made {
+        /// Out of which.
+        group: Name = Group,
+        /// Whom.
+        subject: PublicId = Subject,
+    };
+    /// Puts a group into another one, whose grants hold for its members too.
+    AddSubgroup = 0x1068 -> Made {
+        /// The outer one.
+        group: Name = Group,
+        /// The inner one.
+        member: Name = Member,
+    };
+    /// Takes a group out of another one.
+    RemoveSubgroup = 0x1069 -> Made {
+        /// The outer one.
+        group: Name = Group,
+        /// The inner one.
+        member: Name = Member,
+    };
+    /// Grants a role to all who are in a group.
+    GrantGroup = 0x106A -> Made {
+        /// Which group's.
+        group: Name = Group,
+        /// Which role.
+        role: Name = Role,
+        /// Where; none for the whole tenant.
+        workspace: Option<Name> = Workspace,
+        /// First instant; `NONE` for no beginning.
+        from: Deadline = From,
+        /// First instant after; `NONE` for no end.
+        until: Deadline = Until,
+    };
+    /// Takes a grant from a group.
+    UngrantGroup = 0x106B -> Made {
+        /// Which group's.
+        group: Name = Group,
+        /// Which role.
+        role: Name = Role,
+        /// Where; none for the whole tenant.
+        workspace: Option<Name> = Workspace,
+    };
     /// Signs a person in with a password. The connection's credential needs `tessera.sessions.open`.
     SignIn = 0x1800 -> Made {
         /// The identifier as typed; its kind is guessed.
@@ -381,113 +413,6 @@ requests! {
     };
     /// Panics when decided: a planted fault, refused unless the build has it.
     PlantedPanic = 0x1FFF -> Made {};
-    /// The tenants, by an operator.
-    ListTenants = 0x2001 -> TenantRow {
-        /// Where the page begins.
-        after: Option<Private> = After,
-        /// How many rows at most.
-        limit: u32 = Limit,
-    };
-    /// One tenant by id or name, by an operator.
-    ReadTenant = 0x2002 -> TenantRow {
-        /// Its id.
-        tenant: Option<TenantId> = Tenant,
-        /// Its name.
-        name: Option<Name> = Name,
-    };
-    /// The subjects.
-    ListSubjects = 0x2003 -> SubjectRow {
-        /// Where the page begins.
-        after: Option<Private> = After,
-        /// How many rows at most.
-        limit: u32 = Limit,
-    };
-    /// One subject by public id or identifier.
-    ReadSubject = 0x2004 -> SubjectRow {
-        /// Its public id.
-        subject: Option<PublicId> = Subject,
-        /// One of its identifiers.
-        identifier: Option<Identifier> = Identifier,
-    };
-    /// The identifiers of a subject.
-    ListIdentifiers = 0x2005 -> IdentifierRow {
-        /// Whose.
-        subject: PublicId = Subject,
-    };
-    /// The attributes of a subject.
-    ListAttributeValues = 0x2006 -> AttributeValueRow {
-        /// Whose.
-        subject: PublicId = Subject,
-    };
-    /// The declared attributes.
-    ListAttributes = 0x2007 -> AttributeRow {};
-    /// The registered permissions.
-    ListPermissionNames = 0x2008 -> PermissionRow {
-        /// Where the page begins.
-        after: Option<Private> = After,
-        /// How many rows at most.
-        limit: u32 = Limit,
-    };
-    /// The roles.
-    ListRoles = 0x2009 -> RoleRow {
-        /// Where the page begins.
-        after: Option<Private> = After,
-        /// How many rows at most.
-        limit: u32 = Limit,
-    };
-    /// The workspaces.
-    ListWorkspaces = 0x200A -> WorkspaceRow {
-        /// Where the page begins.
-        after: Option<Private> = After,
-        /// How many rows at most.
-        limit: u32 = Limit,
-    };
-    /// The grants of a subject.
-    ListGrants = 0x200B -> GrantRow {
-        /// Whose.
-        subject: PublicId = Subject,
-    };
-    /// The live sessions and keys of a subject.
-    ListSessions = 0x200C -> SessionRow {
-        /// Whose.
-        subject: PublicId = Subject,
-        /// Where the page begins.
-        after: Option<Private> = After,
-        /// How many rows at most.
-        limit: u32 = Limit,
-    };
-    /// The tenant's settings.
-    ReadSettings = 0x200D -> SettingsRow {};
-    /// The clients.
-    ListClients = 0x200E -> ClientRow {
-        /// Where the page begins.
-        after: Option<Private> = After,
-        /// How many rows at most.
-        limit: u32 = Limit,
-    };
-    /// One client by name.
-    ReadClient = 0x200F -> ClientRow {
-        /// Its name.
-        name: Name = Name,
-    };
-    /// The refresh keys.
-    ListRefreshKeys = 0x2010 -> RefreshKeyRow {};
-    /// The origins whose scripts may ask the tenant over HTTP: one row.
-    ReadOrigins = 0x2011 -> OriginsRow {};
-    /// The live keys of a subject, or of the whole tenant.
-    ListKeys = 0x2020 -> KeyRow {
-        /// Whose; none for everybody's.
-        subject: Option<PublicId> = Subject,
-        /// Where the page begins.
-        after: Option<Private> = After,
-        /// How many rows at most.
-        limit: u32 = Limit,
-    };
-    /// One live key by its public id.
-    ReadKey = 0x2021 -> KeyRow {
-        /// Its public id.
-        key: PublicId = Session,
-    };
 }
 
 impl RequestKind {

@@ -77,8 +77,117 @@ shapes! {
         id: u32 = RoleId,
         /// Its name.
         name: Name = Name,
-        /// What it covers.
+        /// What it covers by itself.
         patterns: Vec<Pattern> = Pattern,
+        /// The roles whose permissions it covers too.
+        parents: Vec<Name> = Parent,
+    }
+    /// A group.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    GroupRow {
+        /// Its dense id.
+        id: u32 = GroupId,
+        /// Its name.
+        name: Name = Name,
+        /// The groups that it lies in, straight.
+        parents: Vec<Name> = Parent,
+    }
+    /// A subject in a group.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    MemberRow {
+        /// Its public id.
+        subject: PublicId = Subject,
+        /// Whether it is in that group itself.
+        direct: bool = Direct,
+        /// First instant of that membership; `NONE` for no beginning, or where it is not direct.
+        from: Deadline = From,
+        /// First instant after it; `NONE` for no end, or where it is not direct.
+        until: Deadline = Until,
+        /// The groups through which it is in it too.
+        through: Vec<Name> = Through,
+    }
+    /// A group that a subject is in.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    MembershipRow {
+        /// Its name.
+        group: Name = Group,
+        /// Whether the subject is in it itself.
+        direct: bool = Direct,
+        /// First instant of that membership; `NONE` for no beginning, or where it is not direct.
+        from: Deadline = From,
+        /// First instant after it; `NONE` for no end, or where it is not direct.
+        until: Deadline = Until,
+        /// The groups through which the subject is in it too.
+        through: Vec<Name> = Through,
+    }
+    /// Where a role is used: by a role below it, or by a group that it is granted to.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    RoleUseRow {
+        /// The role that has it for a parent.
+        role: Option<Name> = Role,
+        /// The group that it is granted to.
+        group: Option<Name> = Group,
+        /// Where the grant holds; none for the whole tenant.
+        workspace: Option<Name> = Workspace,
+        /// First instant of the grant.
+        from: Deadline = From,
+        /// First instant after it.
+        until: Deadline = Until,
+    }
+    /// Something that somebody holds: a role, or a membership.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    ReviewRow {
+        /// The subject that holds it.
+        subject: Option<PublicId> = Subject,
+        /// The group that holds it.
+        group: Option<Name> = Group,
+        /// The role that is held.
+        role: Option<Name> = Role,
+        /// Where; none for the whole tenant.
+        workspace: Option<Name> = Workspace,
+        /// The group that the subject is in.
+        member_of: Option<Name> = InGroup,
+        /// First instant.
+        from: Deadline = From,
+        /// First instant after.
+        until: Deadline = Until,
+        /// When it was made; `NONE` of what a tenant was born with.
+        created: Deadline = Created,
+        /// By whom: a public id, `operator` or `node`.
+        by: Option<Name> = By,
+        /// When it was changed last; `NONE` when it is as it was made.
+        changed: Deadline = Changed,
+        /// By whom.
+        changed_by: Option<Name> = ChangedBy,
+    }
+    /// A part of an explanation: first the decision, then each grant that covers what was asked, those that count
+    /// first, then what cuts it.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    ExplainRow {
+        /// 1 the decision, 2 a grant, 3 the key's restriction, 4 a workspace's ceiling.
+        kind: u32 = Why,
+        /// Of the decision: its reason's code, 0 for a Permit.
+        reason: u32 = Reason,
+        /// Of a grant: whether it counts.
+        holds: bool = Holds,
+        /// The role that is granted, then its parents up to the one whose pattern covers the permission.
+        roles: Vec<Name> = Role,
+        /// That pattern; at most one.
+        patterns: Vec<Pattern> = Pattern,
+        /// Where the grant stands, none for the whole tenant; or whose ceiling it is.
+        workspace: Option<Name> = Workspace,
+        /// First instant of the grant.
+        from: Deadline = From,
+        /// First instant after the grant; of the decision, when time alone changes it.
+        until: Deadline = Until,
+        /// The groups that the grant comes through: the subject's own, up to the one that has it.
+        groups: Vec<Name> = Group,
+        /// First instant of the membership.
+        member_from: Deadline = MemberFrom,
+        /// First instant after the membership.
+        member_until: Deadline = MemberUntil,
+        /// The workspace that does not inherit and so keeps the grant out.
+        wall: Option<Name> = Wall,
     }
     /// A workspace.
     #[derive(Clone, Debug, Eq, PartialEq)]
@@ -93,6 +202,10 @@ shapes! {
         parent: Option<Name> = Parent,
         /// Whether grants above hold here too.
         inherits: bool = Inherits,
+        /// What anything in it or below must lie in; empty for no ceiling.
+        ceiling: Vec<Pattern> = Pattern,
+        /// The role whose holders own it.
+        owners: Option<Name> = Role,
     }
     /// A grant of a subject.
     #[derive(Clone, Debug, Eq, PartialEq)]

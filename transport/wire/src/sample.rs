@@ -44,6 +44,7 @@ samples! {
     String: |nth| pick(&["a listed bucket is missing", "x"], nth).to_owned();
     Vec<Pattern>: |nth| ["orders.*", "bills.read"].iter().take(usize::try_from(nth % 3).expect("small"))
         .map(|text| Pattern::new(text).expect("a pattern")).collect();
+    Vec<Name>: |nth| (0..nth % 3).map(Name::sample).collect();
     Vec<Network>: |nth| ["10.0.0.0/8", "2001:db8::/32"].iter().take(usize::try_from(nth % 3).expect("small"))
         .map(|text| Network::parse(text).expect("a network")).collect();
     Vec<Origin>: |nth| ["https://app.example.com", "http://localhost:3000"].iter()

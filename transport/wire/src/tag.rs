@@ -189,4 +189,50 @@ tags! {
     Registration = 121;
     /// An origin whose scripts may ask over HTTP.
     Origin = 130;
+    /// A group's dense id.
+    GroupId = 131;
+    /// The name of a group in another one.
+    Member = 132;
+    /// Whether a membership is in the group itself.
+    Direct = 133;
+    /// A group in a group, through which somebody is in it.
+    Through = 134;
+    /// Whether those too are meant that are in groups in it.
+    Nested = 135;
+    /// Of a row that explains: 1 the decision, 2 a grant, 3 the key's restriction, 4 a workspace's ceiling.
+    Why = 136;
+    /// A reason's code, 0 for a Permit.
+    Reason = 137;
+    /// A permission's name.
+    Permission = 138;
+    /// When an answer is asked for, seconds since 1970; 0 for now.
+    At = 139;
+    /// Whether a grant counts at that instant.
+    Holds = 140;
+    /// A workspace that does not inherit and so keeps a grant out.
+    Wall = 141;
+    /// First instant of a membership, seconds since 1970; 0 for no beginning.
+    MemberFrom = 142;
+    /// First instant after a membership, seconds since 1970; 0 for no end.
+    MemberUntil = 143;
+    /// The name of a role that is supposed to cover something else.
+    DraftRole = 144;
+    /// The name of a role that is supposed to be granted.
+    DraftGrant = 145;
+    /// Where it is supposed to be granted; absent for the whole tenant.
+    DraftWorkspace = 146;
+    /// The name of a role whose grant is supposed to be taken back.
+    WithoutGrant = 147;
+    /// Where that grant stands; absent for the whole tenant.
+    WithoutWorkspace = 148;
+    /// Who made a grant or membership: a public id, `operator` or `node`.
+    By = 149;
+    /// When a grant or membership was changed last, seconds since 1970; 0 when it is as it was made.
+    Changed = 150;
+    /// Who changed it: as of `By`.
+    ChangedBy = 151;
+    /// A group that somebody is in.
+    InGroup = 152;
+    /// A group's name.
+    Group = 153;
 }

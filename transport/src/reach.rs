@@ -1,0 +1,216 @@
+//! Lists of groups and of where roles are used, and why a question is answered as it is.
+
+use crate::list::{begin, finish, whole};
+use tessera_engine::{Bound, Draft, Engine, Explained, Held, Listing, RoleUse, View, Way, Who, Why};
+use tessera_model::note::Note;
+use tessera_model::{Deadline, Limit, Name, Refusal, UnixMillis};
+use tessera_wire::{
+    ExplainRow, GrantRow, GroupRow, MemberRow, MembershipRow, Request, ReviewRow, RoleUseRow, Rows, RowsWriter,
+};
+
+/// The parts of an explanation.
+const DECISION: u32 = 1;
+const GRANT: u32 = 2;
+const RESTRICTION: u32 = 3;
+const CEILING: u32 = 4;
+
+/// The lists of groups, and where roles are used.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest is listed elsewhere")]
+pub(crate) fn groups(listing: &Listing, request: Request) -> Result<Rows, Refusal> {
+    let of = |name: &Name| listing.group_named(name).map(|record| record.id).ok_or(Refusal::GroupUnknown);
+    match request {
+        Request::ListGroups { within, after, limit } => {
+            let (from, limit) = begin(after.as_ref(), limit)?;
+            let page = listing.groups(within.as_ref().map(of).transpose()?, from, limit);
+            let rows = page.rows.iter().map(|row| {
+                let parents = listing.group_names(&row.parents);
+                (u64::from(row.id.0), GroupRow { id: row.id.0, name: row.name.clone(), parents })
+            });
+            finish(rows, page.next)
+        }
+        Request::ListMembers { group, nested, after, limit } => {
+            let (from, limit) = begin(after.as_ref(), limit)?;
+            let page = listing.members(of(&group)?, nested, from, limit);
+            let rows = page.rows.into_iter().map(|row| {
+                let Way { direct, from, until, through } = row.way;
+                let member = MemberRow { subject: row.subject, direct, from, until, through };
+                (u64::from(row.index.0), member)
+            });
+            finish(rows, page.next)
+        }
+        Request::ListMemberships { subject, after, limit } => {
+            let subject = listing.subject(subject).ok_or(Refusal::SubjectUnknown)?;
+            let (from, limit) = begin(after.as_ref(), limit)?;
+            let page = listing.memberships(subject.index, from, limit);
+            let rows = page.rows.into_iter().map(|row| {
+                let Way { direct, from, until, through } = row.way;
+                let membership = MembershipRow { group: row.group, direct, from, until, through };
+                (u64::from(row.id.0), membership)
+            });
+            finish(rows, page.next)
+        }
+        Request::ListGroupGrants { group } => {
+            let grants = listing.group_grants(of(&group)?).into_iter();
+            whole(grants.filter_map(|grant| {
+                Some(GrantRow {
+                    role: listing.role_name(grant.role)?.clone(),
+                    workspace: listing.workspace_name(grant.workspace).cloned(),
+                    from: grant.from,
+                    until: grant.until,
+                })
+            }))
+        }
+        Request::ListRoleUses { role } => {
+            let role = listing.role_named(&role).ok_or(Refusal::RoleUnknown)?;
+            let none = (None, Deadline::NONE, Deadline::NONE);
+            whole(listing.role_uses(role).into_iter().map(|used| {
+                let (role, group, (workspace, from, until)) = match used {
+                    RoleUse::Role(name) => (Some(name), None, none.clone()),
+                    RoleUse::Group(name, grant) => {
+                        let place = listing.workspace_name(grant.workspace).cloned();
+                        (None, Some(name), (place, grant.from, grant.until))
+                    }
+                };
+                RoleUseRow { role, group, workspace, from, until }
+            }))
+        }
+        _ => Err(Refusal::Malformed),
+    }
+}
+
+/// Explains an answer, as things stand or with what is supposed.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest is no question of this kind")]
+pub(crate) fn explain(
+    engine: &Engine,
+    view: &View,
+    listing: &Listing,
+    request: Request,
+) -> Result<Rows, Refusal> {
+    let when = |at: Deadline| if at == Deadline::NONE { engine.now() } else { at.to_millis() };
+    let explained = match request {
+        Request::Explain { subject, key, permission, workspace, at } => {
+            let allowed = match key {
+                None => Vec::new(),
+                Some(key) => {
+                    let found = engine.read(view).key(key).filter(|key| key.found.subject == subject);
+                    found.ok_or(Refusal::SessionUnknown)?.patterns
+                }
+            };
+            let why = Why { subject, allowed, permission, workspace, at: when(at) };
+            listing.explain(&why, &Draft::default())?
+        }
+        Request::Simulate {
+            subject,
+            permission,
+            workspace,
+            at,
+            role,
+            patterns,
+            grant,
+            grant_workspace,
+            from,
+            until,
+            without,
+            without_workspace,
+            group,
+        } => {
+            let why = Why { subject, allowed: Vec::new(), permission, workspace, at: when(at) };
+            let draft = Draft {
+                role: role.map(|role| (role, patterns)),
+                grant: grant.map(|grant| (grant, grant_workspace, from, until)),
+                without: without.map(|without| (without, without_workspace)),
+                group,
+            };
+            listing.explain(&why, &draft)?
+        }
+        _ => return Err(Refusal::Malformed),
+    };
+    whole(rows_of(explained))
+}
+
+/// One row with nothing in it.
+const fn row(kind: u32, reason: u32) -> ExplainRow {
+    ExplainRow {
+        kind,
+        reason,
+        holds: false,
+        roles: Vec::new(),
+        patterns: Vec::new(),
+        workspace: None,
+        from: Deadline::NONE,
+        until: Deadline::NONE,
+        groups: Vec::new(),
+        member_from: Deadline::NONE,
+        member_until: Deadline::NONE,
+        wall: None,
+    }
+}
+
+fn rows_of(explained: Explained) -> Vec<ExplainRow> {
+    let never = explained.valid_until == UnixMillis(u64::MAX);
+    let until = if never { Deadline::NONE } else { explained.valid_until.to_deadline() };
+    let mut rows = vec![ExplainRow { until, ..row(DECISION, u32::from(explained.reason.code())) }];
+    rows.extend(explained.sources.into_iter().map(|source| ExplainRow {
+        holds: source.holds,
+        roles: source.roles,
+        patterns: source.pattern.into_iter().collect(),
+        workspace: source.workspace,
+        from: source.from,
+        until: source.until,
+        groups: source.groups,
+        member_from: source.member_from,
+        member_until: source.member_until,
+        wall: source.wall,
+        ..row(GRANT, 0)
+    }));
+    rows.extend(explained.restricted.then(|| row(RESTRICTION, 0)));
+    let ceilings = explained.ceilings.into_iter();
+    rows.extend(ceilings.map(|name| ExplainRow { workspace: Some(name), ..row(CEILING, 0) }));
+    rows
+}
+
+/// Who holds what. A page ends between two holders, so that a cursor is one.
+pub(crate) fn review(
+    engine: &Engine,
+    bound: &Bound,
+    listing: &Listing,
+    from: (u64, usize),
+) -> Result<Rows, Refusal> {
+    let found = engine.review(bound, listing, from)?;
+    let by = |note: Option<Note>| note.and_then(|note| Name::new(&note.by.text()).ok());
+    let at = |note: Option<Note>| note.map_or(Deadline::NONE, |note| note.at);
+    let (mut writer, mut before, mut whole) = (RowsWriter::new(), None, None);
+    for row in found.rows {
+        let (subject, group) = match row.who {
+            Who::Subject(id) => (Some(id), None),
+            Who::Group(name) => (None, Some(name)),
+        };
+        let (role, workspace, member_of) = match row.held {
+            Held::Role(role, place) => (Some(role), place, None),
+            Held::Group(name) => (None, None, Some(name)),
+        };
+        if before != Some(row.cursor) {
+            whole = before;
+            before = Some(row.cursor);
+        }
+        let shape = ReviewRow {
+            subject,
+            group,
+            role,
+            workspace,
+            member_of,
+            from: row.from,
+            until: row.until,
+            created: at(row.made),
+            by: by(row.made),
+            changed: at(row.changed),
+            changed_by: by(row.changed),
+        };
+        if !writer.push(&shape) {
+            // The next page begins with this holder again; a repeated row is better than a lost one.
+            let cut = whole.ok_or(Refusal::LimitReached(Limit::WireFrameBytes))?;
+            return Ok(writer.finish(Some(&u64::to_le_bytes(cut))));
+        }
+    }
+    Ok(writer.finish(found.next.map(u64::to_le_bytes).as_ref().map(<[u8; 8]>::as_slice)))
+}

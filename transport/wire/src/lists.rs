@@ -1,0 +1,206 @@
+//! Lists as callers ask for them: the second half of the table of requests.
+
+/// The table of requests: the commands that are given, then the lists.
+macro_rules! and_lists {
+    ($($commands:tt)*) => {
+        requests! {
+            $($commands)*
+            /// The tenants, by an operator.
+            ListTenants = 0x2001 -> TenantRow {
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// One tenant by id or name, by an operator.
+            ReadTenant = 0x2002 -> TenantRow {
+                /// Its id.
+                tenant: Option<TenantId> = Tenant,
+                /// Its name.
+                name: Option<Name> = Name,
+            };
+            /// The subjects.
+            ListSubjects = 0x2003 -> SubjectRow {
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// One subject by public id or identifier.
+            ReadSubject = 0x2004 -> SubjectRow {
+                /// Its public id.
+                subject: Option<PublicId> = Subject,
+                /// One of its identifiers.
+                identifier: Option<Identifier> = Identifier,
+            };
+            /// The identifiers of a subject.
+            ListIdentifiers = 0x2005 -> IdentifierRow {
+                /// Whose.
+                subject: PublicId = Subject,
+            };
+            /// The attributes of a subject.
+            ListAttributeValues = 0x2006 -> AttributeValueRow {
+                /// Whose.
+                subject: PublicId = Subject,
+            };
+            /// The declared attributes.
+            ListAttributes = 0x2007 -> AttributeRow {};
+            /// The registered permissions.
+            ListPermissionNames = 0x2008 -> PermissionRow {
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// The roles.
+            ListRoles = 0x2009 -> RoleRow {
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// The workspaces.
+            ListWorkspaces = 0x200A -> WorkspaceRow {
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// The grants of a subject.
+            ListGrants = 0x200B -> GrantRow {
+                /// Whose.
+                subject: PublicId = Subject,
+            };
+            /// The live sessions and keys of a subject.
+            ListSessions = 0x200C -> SessionRow {
+                /// Whose.
+                subject: PublicId = Subject,
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// The tenant's settings.
+            ReadSettings = 0x200D -> SettingsRow {};
+            /// The clients.
+            ListClients = 0x200E -> ClientRow {
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// One client by name.
+            ReadClient = 0x200F -> ClientRow {
+                /// Its name.
+                name: Name = Name,
+            };
+            /// The refresh keys.
+            ListRefreshKeys = 0x2010 -> RefreshKeyRow {};
+            /// The origins whose scripts may ask the tenant over HTTP: one row.
+            ReadOrigins = 0x2011 -> OriginsRow {};
+            /// The live keys of a subject, or of the whole tenant.
+            ListKeys = 0x2020 -> KeyRow {
+                /// Whose; none for everybody's.
+                subject: Option<PublicId> = Subject,
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// One live key by its public id.
+            ReadKey = 0x2021 -> KeyRow {
+                /// Its public id.
+                key: PublicId = Session,
+            };
+            /// The groups.
+            ListGroups = 0x2040 -> GroupRow {
+                /// Those alone that lie in this one, straight.
+                within: Option<Name> = Group,
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// The subjects in a group.
+            ListMembers = 0x2041 -> MemberRow {
+                /// In which.
+                group: Name = Group,
+                /// Those too that are in groups in it.
+                nested: bool = Nested,
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// The groups that a subject is in, straight or through others.
+            ListMemberships = 0x2042 -> MembershipRow {
+                /// Who.
+                subject: PublicId = Subject,
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// The grants of a group itself.
+            ListGroupGrants = 0x2043 -> GrantRow {
+                /// Which.
+                group: Name = Group,
+            };
+            /// Who holds what, since when, by whom and until when. All that one holder has is on one page.
+            ListReview = 0x2047 -> ReviewRow {
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most; a holder's rows are not parted, so that there may be more.
+                limit: u32 = Limit,
+            };
+            /// Why a subject may do something or not. A session may ask that about its own subject.
+            Explain = 0x2045 -> ExplainRow {
+                /// Who.
+                subject: PublicId = Subject,
+                /// Through which of its keys; none for no key's restriction.
+                key: Option<PublicId> = Session,
+                /// What.
+                permission: Name = Permission,
+                /// Where; none for the tenant.
+                workspace: Option<Name> = Workspace,
+                /// When; `NONE` for now.
+                at: Deadline = At,
+            };
+            /// What the answer would be at a time, with a role or grant that is supposed. Changes nothing.
+            Simulate = 0x2046 -> ExplainRow {
+                /// Who.
+                subject: PublicId = Subject,
+                /// What.
+                permission: Name = Permission,
+                /// Where; none for the tenant.
+                workspace: Option<Name> = Workspace,
+                /// When; `NONE` for now.
+                at: Deadline = At,
+                /// A role that is supposed to cover `patterns` by itself, a new one when there is none of this name.
+                role: Option<Name> = DraftRole,
+                /// What it is supposed to cover.
+                patterns: Vec<Pattern> = Pattern,
+                /// A role that the subject is supposed to have.
+                grant: Option<Name> = DraftGrant,
+                /// Where it is supposed to have it; none for the whole tenant.
+                grant_workspace: Option<Name> = DraftWorkspace,
+                /// First instant of that grant.
+                from: Deadline = From,
+                /// First instant after it.
+                until: Deadline = Until,
+                /// A role that the subject is supposed to have no more.
+                without: Option<Name> = WithoutGrant,
+                /// Where that one is granted; none for the whole tenant.
+                without_workspace: Option<Name> = WithoutWorkspace,
+                /// A group that the subject is supposed to be in.
+                group: Option<Name> = Group,
+            };
+            /// Where a role is used: roles that have it for a parent, and groups that it is granted to.
+            ListRoleUses = 0x2044 -> RoleUseRow {
+                /// Which.
+                role: Name = Role,
+            };
+        }
+    };
+}
+pub(crate) use and_lists;
