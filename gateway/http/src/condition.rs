@@ -18,8 +18,15 @@ pub(crate) const fn record(act: Act) -> Option<List> {
     match act {
         Act::Own(Own::PatchSettings) => Some(List::Settings),
         Act::Order(kind) => match kind {
-            CommandKind::ChangeRole | CommandKind::DeleteRole => Some(List::Role),
-            CommandKind::DeleteWorkspace => Some(List::Workspace),
+            CommandKind::ChangeRole | CommandKind::DeleteRole | CommandKind::SetRoleParents => {
+                Some(List::Role)
+            }
+            CommandKind::DeleteGroup => Some(List::Group),
+            CommandKind::DeleteWorkspace
+            | CommandKind::DeleteWorkspaceTree
+            | CommandKind::MoveWorkspace
+            | CommandKind::SetCeiling
+            | CommandKind::SetOwners => Some(List::Workspace),
             CommandKind::DeleteSubject
             | CommandKind::SuspendSubject
             | CommandKind::ResumeSubject
@@ -42,6 +49,7 @@ pub(crate) const fn is_record(list: List) -> bool {
         list,
         List::Settings
             | List::Role
+            | List::Group
             | List::Workspace
             | List::Subject
             | List::Tenant

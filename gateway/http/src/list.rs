@@ -4,6 +4,8 @@ use crate::answer::{self, Object};
 use crate::ask;
 use crate::caller::{Caller, tenant_named};
 use crate::door::Shared;
+use crate::explain;
+use crate::groups;
 use crate::input::{Input, ill_formed};
 use crate::operation::{List, Needs, Operation};
 use crate::problem::Problem;
@@ -55,6 +57,8 @@ fn entitled(
             | List::PermissionNames
             | List::Workspaces
             | List::Workspace
+            | List::Groups
+            | List::Group
             | List::Attributes
     );
     let own = || Ok::<_, Problem>(!bound.key && input.public_id("subject")? == Some(bound.subject));
@@ -116,12 +120,22 @@ fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) 
         List::PermissionNames => Ok(page(listing.permissions(cursor, limit), |(id, name)| {
             Object::new().with("id", id.0).shown("name", name)
         })),
-        List::Roles => Ok(page(listing.roles(cursor, limit), role)),
+        List::Roles => Ok(page(listing.roles(cursor, limit), |row| role(&listing, row))),
         List::Role => {
             let name = name()?;
             let found = every(|cursor| listing.roles(cursor, PAGE_ROWS_MAX)).find(|row| row.name == name);
-            Ok(role(&found.ok_or(Refusal::RoleUnknown)?).value())
+            Ok(role(&listing, &found.ok_or(Refusal::RoleUnknown)?).value())
         }
+        List::Groups
+        | List::Group
+        | List::Members
+        | List::Memberships
+        | List::GroupGrants
+        | List::RoleUses => groups::rows(&listing, (list, input), (cursor, limit)),
+        List::Review => {
+            Ok(page(engine.review(bound, &listing, (cursor, limit))?, groups::reviewed))
+        }
+        List::Explain | List::Simulate => explain::answer((engine, view), &listing, (list, input)),
         List::Workspaces => Ok(page(listing.workspaces(cursor, limit), |row| workspace(&listing, row))),
         List::Workspace => {
             let name = name()?;
@@ -172,14 +186,19 @@ fn system_only(bound: &Bound) -> Result<(), Problem> {
 }
 
 /// A page as rows and the cursor of the next one.
-fn page<T>(page: Page<T>, object: impl Fn(&T) -> Object) -> Value {
+pub(crate) fn page<T>(page: Page<T>, object: impl Fn(&T) -> Object) -> Value {
     let rows: Vec<Value> = page.rows.iter().map(|row| object(row).value()).collect();
     Object::new().with("rows", rows).with("next", page.next.map(|next| next.to_string())).value()
 }
 
 /// A list that is one page.
-fn whole(rows: impl Iterator<Item = Object>) -> Value {
+pub(crate) fn whole(rows: impl Iterator<Item = Object>) -> Value {
     page(Page { rows: rows.collect(), next: None, walked: 0 }, Object::clone)
+}
+
+/// Names as texts.
+pub(crate) fn texts(names: &[Name]) -> Vec<&str> {
+    names.iter().map(Name::as_str).collect()
 }
 
 /// The rows of all pages.
@@ -216,15 +235,18 @@ fn of_subject(row: &SubjectRecord) -> Object {
     object.with("status", row.status.name()).with("has_password", row.has_password)
 }
 
-fn role(row: &Arc<RoleRecord>) -> Object {
+fn role(listing: &Listing, row: &Arc<RoleRecord>) -> Object {
     let patterns: Vec<&str> = row.patterns.iter().map(tessera_model::Pattern::as_str).collect();
-    Object::new().with("id", row.id.0).shown("name", &row.name).with("patterns", patterns)
+    let object = Object::new().with("id", row.id.0).shown("name", &row.name).with("patterns", patterns);
+    object.with("parents", texts(&listing.role_names(&row.parents)))
 }
 
 fn workspace(listing: &Listing, row: &Arc<WorkspaceRecord>) -> Object {
     let parent = listing.workspace_name(row.parent).map(Name::to_string);
     let object = Object::new().with("index", row.index.0).shown("id", row.id).shown("name", &row.name);
-    object.with("parent", parent).with("inherits", row.inherits)
+    let ceiling: Vec<&str> = row.ceiling.iter().map(tessera_model::Pattern::as_str).collect();
+    let object = object.with("parent", parent).with("inherits", row.inherits).with("ceiling", ceiling);
+    object.with("owners", listing.role_name(row.owners).map(Name::to_string))
 }
 
 fn grants(listing: &Listing, subject: &SubjectRecord) -> Value {

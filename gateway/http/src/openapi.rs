@@ -201,23 +201,23 @@ fn object(names: &[&str]) -> Value {
 /// A member of an answer, by its name: one name means one thing everywhere.
 fn member(name: &str) -> Value {
     match name {
-        "created" | "expires" | "idle_until" | "refresh_until" | "valid_until" | "authenticated_at"
+        "created" | "changed" | "expires" | "idle_until" | "refresh_until" | "valid_until" | "authenticated_at"
         | "last_used" | "from" | "until" | "waits_until" => {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
-        "active" | "accepted" | "repeated" | "inherits" | "has_password" | "current" => {
-            json!({ "type": "boolean" })
-        }
+        "active" | "accepted" | "repeated" | "inherits" | "has_password" | "current" | "direct"
+        | "restricted" => json!({ "type": "boolean" }),
         "reason_code" | "iat" | "exp" | "index" | "ended" | "role_id" | "number" | "failures" => {
             json!({ "type": "integer" })
         }
         "decision" => json!({ "type": "string", "enum": ["permit", "deny"] }),
         "subject" | "sub" | "session" | "workspace_id" => json!({ "type": "string", "format": "uuid" }),
-        "permissions" | "workspaces" | "patterns" | "networks" | "origins" | "decisions" | "evicted" => {
+        "permissions" | "workspaces" | "patterns" | "networks" | "origins" | "decisions" | "evicted"
+        | "parents" | "through" | "ceiling" | "ceilings" | "sources" => {
             json!({ "type": "array", "items": {} })
         }
-        "workspace" | "parent" | "csrf_token" | "client" => json!({ "type": ["string", "integer", "null"] }),
-        "id" | "value" | "permission" | "role" => json!({}),
+        "workspace" | "member_of" | "by" | "changed_by" | "parent" | "csrf_token" | "client" | "owners" => json!({ "type": ["string", "integer", "null"] }),
+        "id" | "value" | "permission" | "role" | "group" => json!({}),
         "over_limit" => json!({ "type": "string", "enum": SettingUnit::OverLimit.choices() }),
         _ => match Settings::named(name).map(|info| info.unit.choices()) {
             Some([]) => json!({ "type": "integer" }),

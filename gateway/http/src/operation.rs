@@ -221,6 +221,15 @@ pub(crate) enum List {
     Client,
     RefreshKeys,
     Origins,
+    Groups,
+    Group,
+    Members,
+    Memberships,
+    GroupGrants,
+    RoleUses,
+    Review,
+    Explain,
+    Simulate,
 }
 
 /// What begins with a proof, or is about the caller.

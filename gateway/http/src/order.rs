@@ -87,6 +87,7 @@ const fn number(kind: CommandKind) -> Option<&'static str> {
         50 => Some("workspace"),
         11 => Some("number"),
         90 => Some("client"),
+        100 => Some("group"),
         _ => None,
     }
 }
@@ -209,12 +210,56 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
             Command::ChangeRole { name: named("name")?, patterns: input.patterns("patterns")? }
         }
         CommandKind::DeleteRole => Command::DeleteRole { name: named("name")? },
+        CommandKind::SetRoleParents => {
+            Command::SetRoleParents { name: named("name")?, parents: input.names("parents")? }
+        }
+        CommandKind::RenewGrant => Command::RenewGrant {
+            subject: subject()?,
+            role: named("role")?,
+            workspace: input.name("workspace")?,
+            until: input.instant("until")?,
+        },
+        CommandKind::CreateGroup => Command::CreateGroup { name: named("name")? },
+        CommandKind::DeleteGroup => Command::DeleteGroup { name: named("name")? },
+        CommandKind::AddMember => Command::AddMember {
+            group: named("group")?,
+            subject: subject()?,
+            from: input.instant("from")?,
+            until: input.instant("until")?,
+        },
+        CommandKind::RemoveMember => Command::RemoveMember { group: named("group")?, subject: subject()? },
+        CommandKind::AddSubgroup => Command::AddSubgroup { group: named("group")?, member: named("member")? },
+        CommandKind::RemoveSubgroup => {
+            Command::RemoveSubgroup { group: named("group")?, member: named("member")? }
+        }
+        CommandKind::GrantGroup => Command::GrantGroup {
+            group: named("group")?,
+            role: named("role")?,
+            workspace: input.name("workspace")?,
+            from: input.instant("from")?,
+            until: input.instant("until")?,
+        },
+        CommandKind::UngrantGroup => Command::UngrantGroup {
+            group: named("group")?,
+            role: named("role")?,
+            workspace: input.name("workspace")?,
+        },
         CommandKind::CreateWorkspace => Command::CreateWorkspace {
             name: named("name")?,
             parent: input.name("parent")?,
             inherits: input.bool("inherits")?.unwrap_or(true),
         },
         CommandKind::DeleteWorkspace => Command::DeleteWorkspace { name: named("name")? },
+        CommandKind::DeleteWorkspaceTree => Command::DeleteWorkspaceTree { name: named("name")? },
+        CommandKind::MoveWorkspace => Command::MoveWorkspace {
+            name: named("name")?,
+            parent: input.name("parent")?,
+            inherits: input.bool("inherits")?.unwrap_or(true),
+        },
+        CommandKind::SetCeiling => {
+            Command::SetCeiling { name: named("name")?, patterns: input.patterns("patterns")? }
+        }
+        CommandKind::SetOwners => Command::SetOwners { name: named("name")?, role: input.name("role")? },
         CommandKind::Grant => Command::Grant {
             subject: subject()?,
             role: named("role")?,

@@ -29,8 +29,25 @@ const KEY_ROW: &[&str] = &[
     "networks",
     "description",
 ];
-const ROLE_ROW: &[&str] = &["id", "name", "patterns"];
-const WORKSPACE_ROW: &[&str] = &["index", "id", "name", "parent", "inherits"];
+const ROLE_ROW: &[&str] = &["id", "name", "patterns", "parents"];
+const GROUP_ROW: &[&str] = &["id", "name", "parents"];
+const REVIEW_ROW: &[&str] = &[
+    "subject",
+    "group",
+    "role",
+    "workspace",
+    "member_of",
+    "from",
+    "until",
+    "created",
+    "by",
+    "changed",
+    "changed_by",
+];
+const EXPLAINED: &[&str] =
+    &["decision", "reason", "reason_code", "valid_until", "sources", "restricted", "ceilings"];
+const GRANT_ROW: &[&str] = &["role", "workspace", "from", "until"];
+const WORKSPACE_ROW: &[&str] = &["index", "id", "name", "parent", "inherits", "ceiling", "owners"];
 const TENANT_ROW: &[&str] = &["tenant", "name", "status", "created", "failed", "trouble"];
 const SETTINGS_ROW: &[&str] = &crate::settings::NAMES;
 const CLIENT_ROW: &[&str] = &[
@@ -81,6 +98,12 @@ const GRANTS: Needs = Needs::Permission("tessera.admin.grants");
 const SESSIONS: Needs = Needs::Permission("tessera.admin.sessions");
 const SETTINGS: Needs = Needs::Permission("tessera.admin.settings");
 const KEYS: Needs = Needs::Permission("tessera.admin.keys");
+const GROUPS: Needs = Needs::Permission("tessera.admin.groups");
+const GROUP: Field = Field::path("group", Shape::Name, "the group's");
+const ROLE: Field = Field::body("role", Shape::Name, "which");
+const PLACE: Field = Field::maybe("workspace", Shape::Name, "where; none for the tenant");
+const FROM: Field = Field::maybe("from", Shape::Instant, "first instant");
+const UNTIL: Field = Field::maybe("until", Shape::Instant, "first instant after");
 const CLIENTS: Needs = Needs::Permission("tessera.admin.clients");
 const OPEN: Needs = Needs::Permission("tessera.sessions.open");
 
@@ -253,6 +276,12 @@ table! {
         [Field::path("name", Shape::Name, "the role's"), PATTERNS], NOTHING, Act::Order(Kind::ChangeRole);
     "delete_role" Delete "/v1/roles/{name}", ROLES, "Deletes a role and every grant of it.",
         [Field::path("name", Shape::Name, "the role's")], NOTHING, Act::Order(Kind::DeleteRole);
+    "set_role_parents" Put "/v1/roles/{name}/parents", ROLES, "Sets the roles whose permissions a role covers too, as a whole.",
+        [Field::path("name", Shape::Name, "the role's"), Field::body("parents", Shape::Names, "all of them; none for no parents")],
+        NOTHING, Act::Order(Kind::SetRoleParents);
+    "list_role_uses" Get "/v1/roles/{name}/uses", ROLES, "Where a role is used: roles that have it for a parent, and groups that it is granted to.",
+        [Field::path("name", Shape::Name, "the role's")],
+        Answer::Page(&["role", "group", "workspace", "from", "until"]), Act::List(List::RoleUses);
     "list_workspaces" Get "/v1/workspaces", WORKSPACES, "The workspaces.", [CURSOR, LIMIT],
         Answer::Page(WORKSPACE_ROW), Act::List(List::Workspaces);
     "create_workspace" Post "/v1/workspaces", WORKSPACES, "Makes a workspace.",
@@ -263,15 +292,78 @@ table! {
         Answer::One(WORKSPACE_ROW), Act::List(List::Workspace);
     "delete_workspace" Delete "/v1/workspaces/{name}", WORKSPACES, "Deletes an empty workspace and every grant in it.",
         [Field::path("name", Shape::Name, "the workspace's")], NOTHING, Act::Order(Kind::DeleteWorkspace);
+    "delete_workspace_tree" Delete "/v1/workspaces/{name}/tree", WORKSPACES, "Deletes a workspace with all below it, and every grant in them.",
+        [Field::path("name", Shape::Name, "the workspace's")], NOTHING, Act::Order(Kind::DeleteWorkspaceTree);
+    "move_workspace" Put "/v1/workspaces/{name}/parent", WORKSPACES, "Hangs a workspace, with all below it, under another one.",
+        [Field::path("name", Shape::Name, "the workspace's"),
+         Field::maybe("parent", Shape::Name, "the workspace above; none for the tenant"),
+         Field::maybe("inherits", Shape::Bool, "whether grants above hold here too; true when left out")],
+        NOTHING, Act::Order(Kind::MoveWorkspace);
+    "set_ceiling" Put "/v1/workspaces/{name}/ceiling", WORKSPACES, "Sets what anything in a workspace and below it must lie in.",
+        [Field::path("name", Shape::Name, "the workspace's"),
+         Field::body("patterns", Shape::Patterns, "the ceiling; an empty list for none")], NOTHING, Act::Order(Kind::SetCeiling);
+    "set_owners" Put "/v1/workspaces/{name}/owners", WORKSPACES, "Sets the role whose holders in a workspace own it: one of them stays.",
+        [Field::path("name", Shape::Name, "the workspace's"),
+         Field::maybe("role", Shape::Name, "the role; none for no owners")], NOTHING, Act::Order(Kind::SetOwners);
     "list_grants" Get "/v1/subjects/{subject}/grants", Needs::OwnOr("tessera.admin.grants"), "The grants of a subject.", [SUBJECT],
-        Answer::Page(&["role", "workspace", "from", "until"]), Act::List(List::Grants);
+        Answer::Page(GRANT_ROW), Act::List(List::Grants);
     "grant" Post "/v1/subjects/{subject}/grants", GRANTS, "Grants a role.",
-        [SUBJECT, Field::body("role", Shape::Name, "which"), Field::maybe("workspace", Shape::Name, "where; none for the tenant"),
-         Field::maybe("from", Shape::Instant, "first instant"), Field::maybe("until", Shape::Instant, "first instant after")],
-        NOTHING, Act::Order(Kind::Grant);
+        [SUBJECT, ROLE, PLACE, FROM, UNTIL], NOTHING, Act::Order(Kind::Grant);
     "ungrant" Post "/v1/subjects/{subject}/grants/remove", GRANTS, "Takes a grant back.",
-        [SUBJECT, Field::body("role", Shape::Name, "which"), Field::maybe("workspace", Shape::Name, "where; none for the tenant")],
-        NOTHING, Act::Order(Kind::Ungrant);
+        [SUBJECT, ROLE, PLACE], NOTHING, Act::Order(Kind::Ungrant);
+
+    // Groups.
+    "list_groups" Get "/v1/groups", GROUPS, "The groups.",
+        [Field::query("within", Shape::Name, "those alone that lie in this group, straight"), CURSOR, LIMIT],
+        Answer::Page(GROUP_ROW), Act::List(List::Groups);
+    "create_group" Post "/v1/groups", GROUPS, "Makes a group.", [NAME],
+        Answer::Made(&["group"]), Act::Order(Kind::CreateGroup);
+    "read_group" Get "/v1/groups/{name}", GROUPS, "One group.", [Field::path("name", Shape::Name, "the group's")],
+        Answer::One(GROUP_ROW), Act::List(List::Group);
+    "delete_group" Delete "/v1/groups/{name}", GROUPS, "Deletes a group, every membership in it and every grant to it.",
+        [Field::path("name", Shape::Name, "the group's")], NOTHING, Act::Order(Kind::DeleteGroup);
+    "list_members" Get "/v1/groups/{group}/members", GROUPS, "The subjects in a group, each with how it is in it.",
+        [GROUP, Field::query("nested", Shape::Bool, "those too that are in groups in it"), CURSOR, LIMIT],
+        Answer::Page(&["subject", "direct", "from", "until", "through"]), Act::List(List::Members);
+    "add_member" Post "/v1/groups/{group}/members", GROUPS, "Puts a subject into a group.",
+        [GROUP, Field::body("subject", Shape::Subject, "whom"), FROM, UNTIL], NOTHING, Act::Order(Kind::AddMember);
+    "remove_member" Post "/v1/groups/{group}/members/remove", GROUPS, "Takes a subject out of a group.",
+        [GROUP, Field::body("subject", Shape::Subject, "whom")], NOTHING, Act::Order(Kind::RemoveMember);
+    "add_subgroup" Post "/v1/groups/{group}/groups", GROUPS, "Puts a group into this one, whose grants hold for its members too.",
+        [GROUP, Field::body("member", Shape::Name, "the inner one")], NOTHING, Act::Order(Kind::AddSubgroup);
+    "remove_subgroup" Post "/v1/groups/{group}/groups/remove", GROUPS, "Takes a group out of this one.",
+        [GROUP, Field::body("member", Shape::Name, "the inner one")], NOTHING, Act::Order(Kind::RemoveSubgroup);
+    "list_memberships" Get "/v1/subjects/{subject}/groups", Needs::OwnOr("tessera.admin.groups"), "The groups that a subject is in, straight or through others.",
+        [SUBJECT, CURSOR, LIMIT], Answer::Page(&["group", "direct", "from", "until", "through"]), Act::List(List::Memberships);
+    "list_group_grants" Get "/v1/groups/{group}/grants", GRANTS, "The grants of a group itself.", [GROUP],
+        Answer::Page(GRANT_ROW), Act::List(List::GroupGrants);
+    "grant_group" Post "/v1/groups/{group}/grants", GRANTS, "Grants a role to all who are in a group.",
+        [GROUP, ROLE, PLACE, FROM, UNTIL], NOTHING, Act::Order(Kind::GrantGroup);
+    "ungrant_group" Post "/v1/groups/{group}/grants/remove", GRANTS, "Takes a grant from a group.",
+        [GROUP, ROLE, PLACE], NOTHING, Act::Order(Kind::UngrantGroup);
+
+    "renew_grant" Post "/v1/subjects/{subject}/grants/renew", GRANTS, "Moves the end of a grant that stands; its beginning stays.",
+        [SUBJECT, ROLE, PLACE, UNTIL], NOTHING, Act::Order(Kind::RenewGrant);
+    "list_review" Get "/v1/review", GRANTS, "Who holds what, since when, by whom and until when. All that one holder has is on one page.",
+        [CURSOR, LIMIT], Answer::Page(REVIEW_ROW), Act::List(List::Review);
+    "explain" Post "/v1/explain", Needs::OwnOr("tessera.admin.grants"), "Why a subject may do something or not: through which grants, roles, groups and workspaces, until when; or what cuts it.",
+        [Field::body("subject", Shape::Subject, "who"), Field::body("permission", Shape::Name, "what"),
+         Field::maybe("workspace", Shape::Name, "where; none for the tenant"),
+         Field::maybe("key", Shape::Session, "public id of the key that it is asked through"),
+         Field::maybe("at", Shape::Instant, "when; none for now")],
+        Answer::One(EXPLAINED), Act::List(List::Explain);
+    "simulate" Post "/v1/simulate", GRANTS, "What the answer would be at a time, with a role, grant or membership that is supposed. Changes nothing.",
+        [Field::body("subject", Shape::Subject, "who"), Field::body("permission", Shape::Name, "what"),
+         Field::maybe("workspace", Shape::Name, "where; none for the tenant"),
+         Field::maybe("at", Shape::Instant, "when; none for now"),
+         Field::maybe("role", Shape::Name, "a role that is supposed to cover `covers`; a new one when there is none"),
+         Field::maybe("covers", Shape::Patterns, "what that role is supposed to cover"),
+         Field::maybe("grant", Shape::Name, "a role that the subject is supposed to have"),
+         Field::maybe("grant_workspace", Shape::Name, "where; none for the tenant"), FROM, UNTIL,
+         Field::maybe("without", Shape::Name, "a role that it is supposed to have no more"),
+         Field::maybe("without_workspace", Shape::Name, "where that one is granted; none for the tenant"),
+         Field::maybe("group", Shape::Name, "a group that it is supposed to be in")],
+        Answer::One(EXPLAINED), Act::List(List::Simulate);
 
     // Sessions and keys of others.
     "list_sessions" Get "/v1/subjects/{subject}/sessions", Needs::OwnOr("tessera.admin.sessions"), "The live sessions and keys of a subject.",

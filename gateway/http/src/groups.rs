@@ -1,0 +1,120 @@
+//! Lists of groups and of where roles are used.
+
+use crate::answer::Object;
+use crate::input::{Input, ill_formed};
+use crate::list::{page, texts, whole};
+use crate::operation::List;
+use crate::problem::Problem;
+use serde_json::Value;
+use std::sync::Arc;
+use tessera_engine::{Held, Listing, Reviewed, RoleUse, Way, Who};
+use tessera_model::record::GroupRecord;
+use tessera_model::{Deadline, GroupId, Name, Refusal, RoleId, WorkspaceIndex};
+
+/// Answers one of these lists.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other lists are answered elsewhere")]
+pub(crate) fn rows(
+    listing: &Listing,
+    (list, input): (List, &Input),
+    (cursor, limit): (u64, usize),
+) -> Result<Value, Problem> {
+    let named = |field: &'static str| -> Result<&Arc<GroupRecord>, Problem> {
+        let name = input.name(field)?.ok_or_else(|| ill_formed(field))?;
+        Ok(listing.group_named(&name).ok_or(Refusal::GroupUnknown)?)
+    };
+    match list {
+        List::Groups => {
+            let within = match input.name("within")? {
+                None => None,
+                Some(_) => Some(named("within")?.id),
+            };
+            Ok(page(listing.groups(within, cursor, limit), |row| group(listing, row)))
+        }
+        List::Group => Ok(group(listing, named("name")?).value()),
+        List::Members => {
+            let nested = input.bool("nested")?.unwrap_or(false);
+            let found = listing.members(named("group")?.id, nested, cursor, limit);
+            Ok(page(found, |row| way(Object::new().shown("subject", row.subject), &row.way)))
+        }
+        List::Memberships => {
+            let id = input.public_id("subject")?.ok_or_else(|| ill_formed("subject"))?;
+            let subject = listing.subject(id).ok_or(Refusal::SubjectUnknown)?;
+            let found = listing.memberships(subject.index, cursor, limit);
+            Ok(page(found, |row| way(Object::new().shown("group", &row.group), &row.way)))
+        }
+        List::GroupGrants => {
+            let grants = listing.group_grants(named("group")?.id).into_iter();
+            let rows = grants.filter_map(|grant| {
+                let (object, place) = (Object::new(), (grant.workspace, grant.from, grant.until));
+                Some(granted(listing, role(listing, object, grant.role)?, place))
+            });
+            Ok(whole(rows))
+        }
+        List::RoleUses => {
+            let name = input.name("name")?.ok_or_else(|| ill_formed("name"))?;
+            let role = listing.role_named(&name).ok_or(Refusal::RoleUnknown)?;
+            let none: Option<&str> = None;
+            Ok(whole(listing.role_uses(role).iter().map(|used| match used {
+                RoleUse::Role(name) => {
+                    let object = Object::new().shown("role", name).with("group", none);
+                    granted(listing, object, (WorkspaceIndex(0), Deadline::NONE, Deadline::NONE))
+                }
+                RoleUse::Group(name, grant) => {
+                    let object = Object::new().with("role", none).shown("group", name);
+                    granted(listing, object, (grant.workspace, grant.from, grant.until))
+                }
+            })))
+        }
+        _ => Err(Problem::failed()),
+    }
+}
+
+fn role(listing: &Listing, object: Object, role: RoleId) -> Option<Object> {
+    Some(object.shown("role", listing.role_name(role)?))
+}
+
+fn granted(
+    listing: &Listing,
+    object: Object,
+    (workspace, from, until): (WorkspaceIndex, Deadline, Deadline),
+) -> Object {
+    let workspace = listing.workspace_name(workspace).map(Name::to_string);
+    object.with("workspace", workspace).until("from", from).until("until", until)
+}
+
+fn group(listing: &Listing, row: &Arc<GroupRecord>) -> Object {
+    let parents: &[GroupId] = &row.parents;
+    let object = Object::new().with("id", row.id.0).shown("name", &row.name);
+    object.with("parents", texts(&listing.group_names(parents)))
+}
+
+/// Something that somebody holds.
+pub(crate) fn reviewed(row: &Reviewed) -> Object {
+    let (subject, group) = match &row.who {
+        Who::Subject(id) => (Some(id.to_string()), None),
+        Who::Group(name) => (None, Some(name.to_string())),
+    };
+    let (role, place, member_of) = match &row.held {
+        Held::Role(role, place) => (Some(role.to_string()), place.as_ref().map(Name::to_string), None),
+        Held::Group(name) => (None, None, Some(name.to_string())),
+    };
+    let at = |note: Option<tessera_model::note::Note>| note.map_or(Deadline::NONE, |note| note.at);
+    let by = |note: Option<tessera_model::note::Note>| note.map(|note| note.by.text());
+    Object::new()
+        .with("subject", subject)
+        .with("group", group)
+        .with("role", role)
+        .with("workspace", place)
+        .with("member_of", member_of)
+        .until("from", row.from)
+        .until("until", row.until)
+        .until("created", at(row.made))
+        .with("by", by(row.made))
+        .until("changed", at(row.changed))
+        .with("changed_by", by(row.changed))
+}
+
+fn way(object: Object, way: &Way) -> Object {
+    let object = object.with("direct", way.direct).until("from", way.from).until("until", way.until);
+    object.with("through", texts(&way.through))
+}
