@@ -18,6 +18,7 @@ pub mod lines;
 pub mod memory;
 pub mod peers;
 pub mod prepared;
+pub mod reach;
 pub mod process;
 pub mod restart;
 pub mod rounds;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use tessera_bench::args::{Args, Part};
 use tessera_bench::figure::{self, Family, Progress, Row, Setup, Why};
-use tessera_bench::{bare, checks, commit, echo, http, instructions, large, restart, wire};
+use tessera_bench::{bare, checks, commit, echo, http, instructions, large, reach, restart, wire};
 
 /// The node's own allocator: it decides whether the large worlds lie in huge pages.
 #[global_allocator]
@@ -14,6 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// All figures, in the order of the table.
 const FAMILIES: &[&Family] = &[
     &checks::HOT,
+    &reach::REACH,
     &large::LARGE,
     &wire::WIRE,
     &http::HTTP,

@@ -6,11 +6,11 @@
 use crate::seeded::{Seeded, low, mix, scaled};
 use tessera_crypto::digest::{Tagger, tag_words};
 use tessera_model::record::{
-    GrantRecord, PlaceRecord, RoleRecord, SubjectKind, SubjectRecord, SubjectStatus, WorkspaceRecord,
+    GrantRecord, GroupGrantRecord, GroupRecord, MemberRecord, PlaceRecord, RoleRecord, SubjectKind, SubjectRecord, SubjectStatus, WorkspaceRecord,
 };
 use tessera_model::refresh::RefreshRecord;
 use tessera_model::{
-    CellId, Deadline, Event, Generation, Handle, HandleBytes, HandleKind, Name, Pattern, PermissionId, Place,
+    CellId, Deadline, Event, Generation, GroupId, Handle, HandleBytes, HandleKind, Name, Pattern, PermissionId, Place,
     PublicId, RestrictionId, RoleId, SubjectIndex, TenantId, WorkspaceIndex,
 };
 use tessera_storage::{Bucket, BucketKind, Replay};
@@ -44,6 +44,8 @@ pub struct World {
     pub chains: u32,
     /// What everything is drawn from.
     pub seed: u64,
+    /// Whether roles in workspaces come through groups, each nested four deep with the grant at its top.
+    pub grouped: bool,
 }
 
 /// A question asked by place and tag, and its right answer.
@@ -82,7 +84,13 @@ impl World {
     #[must_use]
     pub fn of(sessions: u32) -> Self {
         let subjects = (sessions / 10).max(1);
-        Self { sessions, subjects, chains: (subjects / 4).clamp(1, 5_000), seed: 0x7E55_E4A0 }
+        Self { sessions, subjects, chains: (subjects / 4).clamp(1, 5_000), seed: 0x7E55_E4A0, grouped: false }
+    }
+
+    /// The same, with roles in workspaces through nested groups.
+    #[must_use]
+    pub fn grouped(sessions: u32) -> Self {
+        Self { grouped: true, ..Self::of(sessions) }
     }
 
     const fn draw(&self, kind: u64, number: u32, nth: u32) -> u32 {
@@ -234,7 +242,7 @@ impl World {
                 .filter_map(|group| Pattern::new(&format!("bench.{half}.g{group:02}.*")).ok())
                 .collect();
             let name = Name::new(&format!("bench.role.{role}")).ok()?;
-            Some(Event::RoleChanged(RoleRecord { id: RoleId(FIRST_ROLE + role), name, patterns }))
+            Some(Event::RoleChanged(RoleRecord { id: RoleId(FIRST_ROLE + role), name, patterns, parents: vec![] }))
         });
         let workspaces = (0..self.chains).flat_map(|chain| (1..=LEVELS).map(move |level| (chain, level)));
         let workspaces = workspaces.filter_map(|(chain, level)| {
@@ -247,7 +255,34 @@ impl World {
                 inherits: true,
             }))
         });
-        permissions.chain(roles).chain(workspaces)
+        let groups = if self.grouped { self.subjects } else { 0 };
+        let groups = (0..groups).flat_map(|subject| (0..3).map(move |nth| (subject, nth)));
+        let groups = groups.flat_map(|(subject, nth)| self.group_events(subject, nth));
+        permissions.chain(roles).chain(workspaces).chain(groups)
+    }
+
+    /// The group at a level (0 for the outermost) above a subject's nth membership.
+    const fn group(subject: u32, nth: u32, level: u32) -> GroupId {
+        GroupId(1 + (subject * 3 + nth) * LEVELS + level)
+    }
+
+    /// Groups in one another, and the grant to the outermost.
+    fn group_events(&self, subject: u32, nth: u32) -> Vec<Event> {
+        let (chain, level, role) = self.membership(subject, nth);
+        let named = |level: u32| {
+            let id = Self::group(subject, nth, level);
+            let parents = if level == 0 { vec![] } else { vec![Self::group(subject, nth, level - 1)] };
+            let name = Name::new(&format!("bench.g{}", id.0)).ok()?;
+            Some(Event::GroupChanged(GroupRecord { id, name, parents }))
+        };
+        let grant = Event::GroupGrantAdded(GroupGrantRecord {
+            group: Self::group(subject, nth, 0),
+            role: RoleId(FIRST_ROLE + ROLES + role),
+            workspace: WorkspaceIndex(Self::workspace(chain, level)),
+            from: Deadline::NONE,
+            until: Deadline::NONE,
+        });
+        (0..LEVELS).filter_map(named).chain([grant]).collect()
     }
 
     fn subject_events(&self, subject: u32) -> Vec<Event> {
@@ -272,6 +307,11 @@ impl World {
         events.extend((0..3).map(|nth| grant(self.root_role(subject, nth), 0)));
         events.extend((0..3).map(|nth| {
             let (chain, level, role) = self.membership(subject, nth);
+            if self.grouped {
+                let group = Self::group(subject, nth, LEVELS - 1);
+                let (from, until) = (Deadline::NONE, Deadline::NONE);
+                return Event::MemberAdded(MemberRecord { subject: index, group, from, until });
+            }
             grant(ROLES + role, Self::workspace(chain, level))
         }));
         events
