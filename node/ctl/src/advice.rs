@@ -42,7 +42,7 @@ const ADVICE: &[(Refusal, &str)] = &[
     (Refusal::SettingOutOfBounds(Setting::Unnamed), "tessera settings list names the bounds"),
     (Refusal::BeyondCreator, "give the key less with --allow, or create it with a key that may do more"),
     (Refusal::LimitReached(Limit::Unnamed), "docs/surface/limits.txt holds every limit"),
-    (Refusal::NotEmpty, "delete the workspaces below it first: tessera workspace list"),
+    (Refusal::NotEmpty, "tessera workspace delete-tree NAME deletes it with all below it"),
     (Refusal::AttributeKind, "tessera attribute list shows the kind it was declared with"),
     (Refusal::Changed, "somebody changed it at the same time: try again"),
     (
@@ -82,6 +82,10 @@ const ADVICE: &[(Refusal, &str)] = &[
         "tessera client list shows those there are; a key that named a deleted one is of no use",
     ),
     (Refusal::SessionsLimit, "tessera session list WHO shows them; end one, or raise the limit"),
+    (Refusal::GroupUnknown, "tessera group list shows those there are"),
+    (Refusal::GrantUnknown, "tessera grant list WHO shows those there are"),
+    (Refusal::LastOwner, "grant the owners' role to somebody else there, for good, first: tessera grant add"),
+    (Refusal::Cycle, "take the other one out of it first: tessera group list and role list show what lies in what"),
     (Refusal::NotReady, "the tenant is being loaded: try again, or give it more time with --timeout"),
     (
         Refusal::TenantFailed,

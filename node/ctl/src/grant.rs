@@ -2,12 +2,12 @@
 
 use crate::answer::{Answer, instant, put_instant, shown};
 use crate::error::CtlError;
-use crate::link::{Link, Who};
+use crate::link::{Link, Who, Window};
 use crate::reach;
 use crate::table::Table;
 use crate::when::When;
 use serde_json::{Map, Value, json};
-use tessera_client::wire::{GrantRow, Request};
+use tessera_client::wire::{GrantRow, Request, ReviewRow};
 use tessera_model::{Deadline, Name, PublicId};
 
 /// What can be done with grants.
@@ -45,6 +45,26 @@ pub(crate) enum GrantVerb {
         #[arg(long, value_parser = reach::name)]
         workspace: Option<Name>,
     },
+    /// Move the end of a grant that stands; its beginning stays.
+    #[command(
+        after_help = "Examples:\n  tessera grant renew amy@example.org clerk --workspace berlin --until +30d\n  tessera grant renew amy@example.org clerk"
+    )]
+    Renew {
+        /// Public id, email, phone number or username.
+        who: Who,
+        /// Which role.
+        #[arg(value_parser = reach::name)]
+        role: Name,
+        /// Where; without it, in the whole tenant.
+        #[arg(long, value_parser = reach::name)]
+        workspace: Option<Name>,
+        /// Until when from now on; without it, for good.
+        #[arg(long, value_name = "TIME")]
+        until: Option<When>,
+    },
+    /// Look through who holds what, since when, by whom and until when.
+    #[command(after_help = "Example:\n  tessera grant review")]
+    Review(Window),
     /// List the grants of a user or machine.
     #[command(after_help = "Example:\n  tessera grant list amy@example.org")]
     List {
@@ -100,6 +120,25 @@ impl GrantVerb {
                     .with("workspace", workspace.map(|name| name.to_string()))
                     .made(&made))
             }
+            Self::Renew { who, role, workspace, until } => {
+                let (subject, until) = (link.id_of(&who).await?, deadline(link, until)?);
+                let request = Request::RenewGrant {
+                    subject,
+                    role: role.clone(),
+                    workspace: workspace.clone(),
+                    until,
+                };
+                let made = link.order(&request).await?;
+                let end = instant(until).map_or_else(|| "for good".to_owned(), |end| format!("until {end}"));
+                let place = place(workspace.as_ref());
+                Ok(Answer::said(format!("{who} has role {role} {place} {end}."))
+                    .with("subject", subject.to_string())
+                    .with("role", role.as_str())
+                    .with("workspace", workspace.map(|name| name.to_string()))
+                    .at("until", instant(until))
+                    .made(&made))
+            }
+            Self::Review(window) => review(link, window).await,
             Self::List { who } => {
                 let subject = link.id_of(&who).await?;
                 let rows = link.page::<GrantRow>(&Request::ListGrants { subject }).await?.rows;
@@ -119,7 +158,7 @@ async fn stands(link: &Link, subject: PublicId, role: &Name, workspace: Option<&
     })
 }
 
-fn deadline(link: &Link, when: Option<When>) -> Result<Deadline, CtlError> {
+pub(crate) fn deadline(link: &Link, when: Option<When>) -> Result<Deadline, CtlError> {
     when.map_or(Ok(Deadline::NONE), |when| when.resolve(link.now()))
 }
 
@@ -146,4 +185,44 @@ async fn add(
         .at("from", instant(from))
         .at("until", instant(until))
         .made(&made))
+}
+
+async fn review(link: &Link, window: Window) -> Result<Answer, CtlError> {
+    let request = |after, limit| Request::ListReview { after, limit };
+    let found = window.read::<ReviewRow>(link, request).await?;
+    let mut table = Table::new(&["WHO", "HOLDS", "WORKSPACE", "FROM", "UNTIL", "SINCE", "BY"]);
+    let mut rows = Vec::new();
+    for row in &found.rows {
+        let text = |name: &Option<Name>| name.as_ref().map(ToString::to_string);
+        let subject = row.subject.map(|id| id.to_string());
+        let who = subject.clone().unwrap_or_else(|| format!("group {}", text(&row.group).unwrap_or_default()));
+        let held = match (&row.role, &row.member_of) {
+            (Some(role), _) => format!("role {role}"),
+            (None, group) => format!("group {}", text(group).unwrap_or_default()),
+        };
+        let dash = || "-".to_owned();
+        table.row([
+            who,
+            held,
+            text(&row.workspace).unwrap_or_else(dash),
+            shown(instant(row.from)),
+            shown(instant(row.until)),
+            shown(instant(row.created)),
+            text(&row.by).unwrap_or_else(dash),
+        ]);
+        let mut json = Map::new();
+        json.insert("subject".into(), subject.into());
+        json.insert("group".into(), text(&row.group).into());
+        json.insert("role".into(), text(&row.role).into());
+        json.insert("workspace".into(), text(&row.workspace).into());
+        json.insert("member_of".into(), text(&row.member_of).into());
+        put_instant(&mut json, "from", instant(row.from));
+        put_instant(&mut json, "until", instant(row.until));
+        put_instant(&mut json, "created", instant(row.created));
+        json.insert("by".into(), text(&row.by).into());
+        put_instant(&mut json, "changed", instant(row.changed));
+        json.insert("changed_by".into(), text(&row.changed_by).into());
+        rows.push(Value::Object(json));
+    }
+    Ok(found.told(Answer::said(table.to_string()).with("rows", rows)))
 }

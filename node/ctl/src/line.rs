@@ -5,7 +5,9 @@ use crate::attribute::AttributeVerb;
 use crate::check::{Check, CheckBatch, Names, Permissions};
 use crate::client::ClientVerb;
 use crate::error::CtlError;
+use crate::explain::{Explain, Simulate};
 use crate::grant::GrantVerb;
+use crate::group::GroupVerb;
 use crate::key::KeyVerb;
 use crate::keys::KeysVerb;
 use crate::link::Link;
@@ -65,6 +67,8 @@ enum Word {
     Grant(Noun<GrantVerb>),
     /// Relations: who is what to whom, and what follows.
     Relation(Noun<RelationVerb>),
+    /// Groups: who holds grants together.
+    Group(Noun<GroupVerb>),
     /// Sessions: signing in, looking, ending.
     Session(Noun<SessionVerb>),
     /// API keys.
@@ -90,6 +94,16 @@ enum Word {
     /// What may the holder of a handle do?
     #[command(after_help = "Example:\n  tessera permissions --handle-file amy.session --workspace berlin")]
     Permissions(Question<Permissions>),
+    /// Why may somebody do something, or not? Exit code 0 for permit, 1 for deny.
+    #[command(
+        after_help = "Examples:\n  tessera explain amy@example.org orders.read --workspace berlin\n  tessera explain amy@example.org orders.write --at +7d --json"
+    )]
+    Explain(Question<Explain>),
+    /// What would the answer be at another time, or with another role, grant or group? Changes nothing.
+    #[command(
+        after_help = "Examples:\n  tessera simulate amy@example.org orders.write --grant clerk --granted-in berlin --workspace berlin\n  tessera simulate amy@example.org orders.read --role reader --covers 'orders.list'\n  tessera simulate amy@example.org orders.read --without reader --at +1d"
+    )]
+    Simulate(Question<Simulate>),
     /// The ids of permissions and workspaces. Exit code 1 when one is unknown.
     #[command(after_help = "Example:\n  tessera resolve orders.read --workspace berlin")]
     Resolve(Question<Names>),
@@ -149,6 +163,7 @@ impl Word {
             | Self::Workspace(Noun { reach, .. })
             | Self::Grant(Noun { reach, .. })
             | Self::Relation(Noun { reach, .. })
+            | Self::Group(Noun { reach, .. })
             | Self::Session(Noun { reach, .. })
             | Self::Key(Noun { reach, .. })
             | Self::Client(Noun { reach, .. })
@@ -158,6 +173,8 @@ impl Word {
             | Self::Check(Question { reach, .. })
             | Self::CheckBatch(Question { reach, .. })
             | Self::Permissions(Question { reach, .. })
+            | Self::Explain(Question { reach, .. })
+            | Self::Simulate(Question { reach, .. })
             | Self::Resolve(Question { reach, .. })
             | Self::Ping(Question { reach, .. }) => reach,
         }
@@ -192,6 +209,9 @@ impl Word {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
             Self::Relation(Noun { verb, .. }) => verb.run(),
+            Self::Group(Noun { verb, reach }) => {
+                over(reach.tenant().await, async |link| verb.run(link).await).await
+            }
             Self::Session(Noun { verb, reach }) => {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
@@ -217,6 +237,12 @@ impl Word {
                 over(reach.tenant().await, async |link| words.run(link).await).await
             }
             Self::Permissions(Question { words, reach }) => {
+                over(reach.tenant().await, async |link| words.run(link).await).await
+            }
+            Self::Explain(Question { words, reach }) => {
+                over(reach.tenant().await, async |link| words.run(link).await).await
+            }
+            Self::Simulate(Question { words, reach }) => {
                 over(reach.tenant().await, async |link| words.run(link).await).await
             }
             Self::Resolve(Question { words, reach }) => {

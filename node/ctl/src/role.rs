@@ -1,12 +1,12 @@
 //! `tessera role`: named sets of permissions.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, instant, put_instant, shown};
 use crate::error::CtlError;
 use crate::link::{Link, Window};
 use crate::reach;
 use crate::table::Table;
-use serde_json::{Value, json};
-use tessera_client::wire::{Request, RoleRow};
+use serde_json::{Map, Value, json};
+use tessera_client::wire::{Request, RoleRow, RoleUseRow};
 use tessera_model::{Name, Pattern};
 
 /// What can be done with roles.
@@ -41,6 +41,28 @@ pub(crate) enum RoleVerb {
         #[arg(value_parser = reach::name)]
         name: Name,
     },
+    /// Set the roles whose permissions a role covers too: those named replace all earlier ones.
+    #[command(
+        after_help = "Examples:\n  tessera role parents clerk reader\n  tessera role parents clerk --none"
+    )]
+    Parents {
+        /// Its name.
+        #[arg(value_parser = reach::name)]
+        name: Name,
+        /// All its parents from now on.
+        #[arg(value_parser = reach::name, required_unless_present = "none", value_name = "PARENT")]
+        parents: Vec<Name>,
+        /// It has no parents from now on.
+        #[arg(long, conflicts_with = "parents")]
+        none: bool,
+    },
+    /// Where a role is used: roles that have it for a parent, and groups that it is granted to.
+    #[command(after_help = "Example:\n  tessera role uses reader")]
+    Uses {
+        /// Its name.
+        #[arg(value_parser = reach::name)]
+        name: Name,
+    },
     /// List the roles.
     #[command(after_help = "Example:\n  tessera role list")]
     List(Window),
@@ -69,6 +91,17 @@ impl RoleVerb {
                 let answer = Answer::said(format!("Role {name} now covers: {}.", covers.join(", ")));
                 Ok(answer.with("role", name.as_str()).with("patterns", covers).made(&made))
             }
+            Self::Parents { name, parents, none: _ } => {
+                let listed: Vec<String> = parents.iter().map(ToString::to_string).collect();
+                let made = link.order(&Request::SetRoleParents { name: name.clone(), parents }).await?;
+                let text = if listed.is_empty() {
+                    format!("Role {name} has no parents.")
+                } else {
+                    format!("Role {name} covers whatever these cover, too: {}.", listed.join(", "))
+                };
+                Ok(Answer::said(text).with("role", name.as_str()).with("parents", listed).made(&made))
+            }
+            Self::Uses { name } => uses(link, name).await,
             Self::Delete { name } => {
                 let made = link.order(&Request::DeleteRole { name: name.clone() }).await?;
                 let answer = Answer::said(format!("Role {name} is deleted, with every grant of it."));
@@ -81,11 +114,40 @@ impl RoleVerb {
                 let mut rows: Vec<Value> = Vec::new();
                 for row in &found.rows {
                     let covers = texts(&row.patterns);
-                    table.row([row.id.to_string(), row.name.to_string(), covers.join(", ")]);
-                    rows.push(json!({ "id": row.id, "role": row.name.as_str(), "patterns": covers }));
+                    let parents: Vec<String> = row.parents.iter().map(ToString::to_string).collect();
+                    let mut all = covers.clone();
+                    all.extend(parents.iter().map(|name| format!("all of {name}")));
+                    table.row([row.id.to_string(), row.name.to_string(), all.join(", ")]);
+                    rows.push(json!({
+                        "id": row.id, "role": row.name.as_str(), "patterns": covers, "parents": parents,
+                    }));
                 }
                 Ok(found.told(Answer::said(table.to_string()).with("roles", rows)))
             }
         }
     }
+}
+
+async fn uses(link: &Link, name: Name) -> Result<Answer, CtlError> {
+    let found = link.page::<RoleUseRow>(&Request::ListRoleUses { role: name.clone() }).await?;
+    let mut table = Table::new(&["USED BY", "WORKSPACE", "FROM", "UNTIL"]);
+    let mut rows: Vec<Value> = Vec::new();
+    for row in &found.rows {
+        let text = |name: &Option<Name>| name.as_ref().map(ToString::to_string);
+        let by = match (&row.role, &row.group) {
+            (Some(role), _) => format!("role {role}"),
+            (None, Some(group)) => format!("group {group}"),
+            (None, None) => continue,
+        };
+        let (from, until) = (instant(row.from), instant(row.until));
+        table.row([by, text(&row.workspace).unwrap_or_else(|| "-".to_owned()), shown(from), shown(until)]);
+        let mut json = Map::new();
+        json.insert("role".into(), text(&row.role).into());
+        json.insert("group".into(), text(&row.group).into());
+        json.insert("workspace".into(), text(&row.workspace).into());
+        put_instant(&mut json, "from", from);
+        put_instant(&mut json, "until", until);
+        rows.push(json.into());
+    }
+    Ok(Answer::said(table.to_string()).with("role", name.as_str()).with("uses", rows))
 }

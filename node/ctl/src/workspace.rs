@@ -7,7 +7,7 @@ use crate::reach;
 use crate::table::{Branch, tree};
 use serde_json::{Value, json};
 use tessera_client::wire::{Request, WorkspaceRow};
-use tessera_model::Name;
+use tessera_model::{Name, Pattern};
 
 /// What can be done with workspaces.
 #[derive(Clone, clap::Subcommand)]
@@ -34,9 +34,65 @@ pub(crate) enum WorkspaceVerb {
         #[arg(value_parser = reach::name)]
         name: Name,
     },
+    /// Delete a workspace with all below it, and every grant in them.
+    #[command(after_help = "Example:\n  tessera workspace delete-tree sales")]
+    DeleteTree {
+        /// Its name.
+        #[arg(value_parser = reach::name)]
+        name: Name,
+    },
+    /// Hang a workspace, with all below it, under another one.
+    #[command(
+        after_help = "Examples:\n  tessera workspace move berlin --under emea\n  tessera workspace move vault --isolated"
+    )]
+    Move {
+        /// Its name.
+        #[arg(value_parser = reach::name)]
+        name: Name,
+        /// The workspace above; without it, the tenant.
+        #[arg(long, value_name = "WORKSPACE", value_parser = reach::name)]
+        under: Option<Name>,
+        /// Grants above it do not hold in it.
+        #[arg(long)]
+        isolated: bool,
+    },
+    /// Set what anything in a workspace and below it must lie in, whoever asks.
+    #[command(
+        after_help = "Examples:\n  tessera workspace ceiling berlin 'orders.*' customers.read\n  tessera workspace ceiling berlin --none"
+    )]
+    Ceiling {
+        /// Its name.
+        #[arg(value_parser = reach::name)]
+        name: Name,
+        /// Permissions, or beginnings with a final *.
+        #[arg(value_parser = reach::pattern, required_unless_present = "none", value_name = "PATTERN")]
+        patterns: Vec<Pattern>,
+        /// It has no ceiling from now on.
+        #[arg(long, conflicts_with = "patterns")]
+        none: bool,
+    },
+    /// Set the role whose holders in a workspace own it: from then on one of them stays.
+    #[command(
+        after_help = "Examples:\n  tessera workspace owners berlin owner\n  tessera workspace owners berlin --none"
+    )]
+    Owners {
+        /// Its name.
+        #[arg(value_parser = reach::name)]
+        name: Name,
+        /// The role. Somebody who is active must hold it there for good.
+        #[arg(value_parser = reach::name, required_unless_present = "none")]
+        role: Option<Name>,
+        /// It has no owners from now on.
+        #[arg(long, conflicts_with = "role")]
+        none: bool,
+    },
     /// Draw the tree of workspaces.
     #[command(after_help = "Example:\n  tessera workspace list")]
     List,
+}
+
+fn texts(patterns: &[Pattern]) -> Vec<String> {
+    patterns.iter().map(ToString::to_string).collect()
 }
 
 /// The rows as branches; a row whose parent is not among them stands at the top.
@@ -46,11 +102,17 @@ fn branches(rows: &[WorkspaceRow]) -> Vec<Branch> {
         rows.iter().position(|other| other.name == *parent)
     };
     let label = |row: &WorkspaceRow| {
-        format!(
-            "{}{}",
-            row.name,
-            if row.inherits { "" } else { "  (isolated: grants above do not hold here)" }
-        )
+        let mut label = row.name.to_string();
+        if !row.inherits {
+            label.push_str("  (isolated: grants above do not hold here)");
+        }
+        if !row.ceiling.is_empty() {
+            label.push_str(&format!("  (nothing but {})", texts(&row.ceiling).join(", ")));
+        }
+        if let Some(role) = &row.owners {
+            label.push_str(&format!("  (owned by each {role})"));
+        }
+        label
     };
     rows.iter().map(|row| Branch { label: label(row), parent: above(row) }).collect()
 }
@@ -79,6 +141,44 @@ impl WorkspaceVerb {
                 let answer = Answer::said(format!("Workspace {name} is deleted, with every grant in it."));
                 Ok(answer.with("workspace", name.as_str()).made(&made))
             }
+            Self::DeleteTree { name } => {
+                let made = link.order(&Request::DeleteWorkspaceTree { name: name.clone() }).await?;
+                let text = format!("Workspace {name} is deleted with all below it, and every grant in them.");
+                Ok(Answer::said(text).with("workspace", name.as_str()).made(&made))
+            }
+            Self::Move { name, under, isolated } => {
+                let request = Request::MoveWorkspace {
+                    name: name.clone(),
+                    parent: under.clone(),
+                    inherits: !isolated,
+                };
+                let made = link.order(&request).await?;
+                let place = under.as_ref().map_or_else(|| "the tenant".to_owned(), ToString::to_string);
+                Ok(Answer::said(format!("Workspace {name} hangs under {place}."))
+                    .with("workspace", name.as_str())
+                    .with("parent", under.map(|name| name.to_string()))
+                    .with("inherits", !isolated)
+                    .made(&made))
+            }
+            Self::Ceiling { name, patterns, none: _ } => {
+                let ceiling = texts(&patterns);
+                let made = link.order(&Request::SetCeiling { name: name.clone(), patterns }).await?;
+                let text = if ceiling.is_empty() {
+                    format!("Workspace {name} has no ceiling.")
+                } else {
+                    format!("In workspace {name} and below, nothing is permitted but {}.", ceiling.join(", "))
+                };
+                Ok(Answer::said(text).with("workspace", name.as_str()).with("ceiling", ceiling).made(&made))
+            }
+            Self::Owners { name, role, none: _ } => {
+                let made = link.order(&Request::SetOwners { name: name.clone(), role: role.clone() }).await?;
+                let text = role.as_ref().map_or_else(
+                    || format!("Workspace {name} has no owners."),
+                    |role| format!("Workspace {name} is owned by whoever has role {role} there; one stays."),
+                );
+                let owners = role.map(|role| role.to_string());
+                Ok(Answer::said(text).with("workspace", name.as_str()).with("owners", owners).made(&made))
+            }
             Self::List => list(link).await,
         }
     }
@@ -93,6 +193,7 @@ async fn list(link: &Link) -> Result<Answer, CtlError> {
             json!({
                 "workspace": row.name.as_str(), "id": row.id.to_string(), "index": row.index,
                 "parent": row.parent.as_ref().map(Name::as_str), "inherits": row.inherits,
+                "ceiling": texts(&row.ceiling), "owners": row.owners.as_ref().map(Name::as_str),
             })
         })
         .collect();

@@ -20,6 +20,18 @@ fn the_operators_document_is_true() {
     assert_eq!(node.end(), 0);
 }
 
+/// PROPERTY: the guide to authorization shows what a node answers that `tessera dev` started, line by line.
+#[test]
+fn the_guide_to_authorization_is_true() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut node = Node::start(folder.path(), "tessera dev");
+    node.printed_until(|line| line.contains("/v1/check"));
+    let mut document = Document::read("docs/guide/authorization.md");
+    document.run(&node, "");
+    document.finish();
+    assert_eq!(node.end(), 0);
+}
+
 /// PROPERTY: the first steps are as the guide shows them; a second start in the same folder walks the
 /// same way on what is there, and both end with 0.
 #[test]

@@ -1,0 +1,219 @@
+//! `tessera explain` and `tessera simulate`: why somebody may do something, and what would be if.
+
+use crate::answer::{Answer, instant, put_instant, shown};
+use crate::error::CtlError;
+use crate::grant::deadline;
+use crate::link::{Link, Who};
+use crate::reach;
+use crate::table::Table;
+use crate::when::When;
+use serde_json::{Map, Value};
+use tessera_client::wire::{ExplainRow, Request};
+use tessera_model::{Name, Pattern, PublicId, Reason};
+
+/// The parts of an explanation.
+const DECISION: u32 = 1;
+const GRANT: u32 = 2;
+const RESTRICTION: u32 = 3;
+const CEILING: u32 = 4;
+
+fn public_id(text: &str) -> Result<PublicId, String> {
+    PublicId::parse(text).ok_or_else(|| "a key is named by its public id".to_owned())
+}
+
+/// Why somebody may do something or not.
+#[derive(Clone, clap::Args)]
+pub(crate) struct Explain {
+    /// Public id, email, phone number or username.
+    who: Who,
+    /// What.
+    #[arg(value_parser = reach::name)]
+    permission: Name,
+    /// Where; without it, in the tenant.
+    #[arg(long, value_parser = reach::name)]
+    workspace: Option<Name>,
+    /// Through which of their keys: its public id.
+    #[arg(long, value_name = "ID", value_parser = public_id)]
+    through: Option<PublicId>,
+    /// When: an instant in UTC, or a span from now; without it, now.
+    #[arg(long, value_name = "TIME")]
+    at: Option<When>,
+}
+
+/// What the answer would be if.
+#[derive(Clone, clap::Args)]
+pub(crate) struct Simulate {
+    /// Public id, email, phone number or username.
+    who: Who,
+    /// What.
+    #[arg(value_parser = reach::name)]
+    permission: Name,
+    /// Where; without it, in the tenant.
+    #[arg(long, value_parser = reach::name)]
+    workspace: Option<Name>,
+    /// When: an instant in UTC, or a span from now; without it, now.
+    #[arg(long, value_name = "TIME")]
+    at: Option<When>,
+    /// If this role covered what --covers says, and nothing else by itself; it may be new.
+    #[arg(long, value_name = "ROLE", value_parser = reach::name)]
+    role: Option<Name>,
+    /// What that role is supposed to cover.
+    #[arg(long, value_name = "PATTERN", value_parser = reach::pattern, requires = "role")]
+    covers: Vec<Pattern>,
+    /// If they had this role.
+    #[arg(long, value_name = "ROLE", value_parser = reach::name)]
+    grant: Option<Name>,
+    /// In this workspace; without it, in the whole tenant.
+    #[arg(long, value_name = "WORKSPACE", value_parser = reach::name, requires = "grant")]
+    granted_in: Option<Name>,
+    /// From when they had it.
+    #[arg(long, value_name = "TIME", requires = "grant")]
+    from: Option<When>,
+    /// Until when.
+    #[arg(long, value_name = "TIME", requires = "grant")]
+    until: Option<When>,
+    /// If this role were taken back.
+    #[arg(long, value_name = "ROLE", value_parser = reach::name)]
+    without: Option<Name>,
+    /// In this workspace; without it, in the whole tenant.
+    #[arg(long, value_name = "WORKSPACE", value_parser = reach::name, requires = "without")]
+    without_in: Option<Name>,
+    /// If they were in this group.
+    #[arg(long, value_name = "GROUP", value_parser = reach::name)]
+    group: Option<Name>,
+}
+
+impl Explain {
+    pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
+        let subject = link.id_of(&self.who).await?;
+        let at = deadline(link, self.at)?;
+        let request = Request::Explain {
+            subject,
+            key: self.through,
+            permission: self.permission.clone(),
+            workspace: self.workspace.clone(),
+            at,
+        };
+        tell(link, (subject, &self.permission, self.workspace.as_ref()), &request).await
+    }
+}
+
+impl Simulate {
+    pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
+        let subject = link.id_of(&self.who).await?;
+        let at = deadline(link, self.at)?;
+        let request = Request::Simulate {
+            subject,
+            permission: self.permission.clone(),
+            workspace: self.workspace.clone(),
+            at,
+            role: self.role,
+            patterns: self.covers,
+            grant: self.grant,
+            grant_workspace: self.granted_in,
+            from: deadline(link, self.from)?,
+            until: deadline(link, self.until)?,
+            without: self.without,
+            without_workspace: self.without_in,
+            group: self.group,
+        };
+        tell(link, (subject, &self.permission, self.workspace.as_ref()), &request).await
+    }
+}
+
+fn texts(names: &[Name]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
+}
+
+/// Asks, and tells the decision with all that led to it. A Deny ends with the exit code of `tessera check`.
+async fn tell(
+    link: &Link,
+    (subject, permission, workspace): (PublicId, &Name, Option<&Name>),
+    request: &Request,
+) -> Result<Answer, CtlError> {
+    let rows = link.page::<ExplainRow>(request).await?.rows;
+    let decision = rows.iter().find(|row| row.kind == DECISION);
+    let code = decision.and_then(|row| u16::try_from(row.reason).ok());
+    let reason = code.and_then(Reason::from_code).unwrap_or(Reason::Changed);
+    let until = decision.and_then(|row| instant(row.until));
+    let place = workspace.map_or_else(|| "in the tenant".to_owned(), |name| format!("in {name}"));
+    let mut text = match reason {
+        Reason::None => format!("Permit: {permission} {place}"),
+        denied => format!("Deny: {permission} {place}: {}", denied.text()),
+    };
+    if let Some(until) = until {
+        text.push_str(&format!(", until {until}"));
+    }
+    let (table, sources) = grants(&rows);
+    let mut answer = Answer::said(format!("{text}."));
+    if !sources.is_empty() {
+        answer = answer.line(table.to_string());
+    }
+    let restricted = rows.iter().any(|row| row.kind == RESTRICTION);
+    if restricted {
+        answer = answer.line("The key does not let it through.");
+    }
+    let ceilings: Vec<String> = rows
+        .iter()
+        .filter(|row| row.kind == CEILING)
+        .filter_map(|row| row.workspace.as_ref().map(ToString::to_string))
+        .collect();
+    for name in &ceilings {
+        answer = answer.line(format!("The ceiling of workspace {name} does not let it through."));
+    }
+    let answer = answer
+        .with("subject", subject.to_string())
+        .with("permission", permission.as_str())
+        .with("workspace", workspace.map(|name| name.to_string()))
+        .with("decision", if reason == Reason::None { "permit" } else { "deny" })
+        .with("reason", reason.name())
+        .with("reason_code", reason.code())
+        .at("valid_until", until)
+        .with("sources", sources)
+        .with("restricted", restricted)
+        .with("ceilings", ceilings);
+    Ok(if reason == Reason::None { answer } else { answer.denied() })
+}
+
+/// The grants that cover what was asked.
+fn grants(rows: &[ExplainRow]) -> (Table, Vec<Value>) {
+    let mut table = Table::new(&["COUNTS", "ROLE", "COVERS", "GRANTED IN", "THROUGH GROUP", "FROM", "UNTIL"]);
+    let mut sources = Vec::new();
+    for row in rows.iter().filter(|row| row.kind == GRANT) {
+        let pattern = row.patterns.first().map(ToString::to_string);
+        let place = row.workspace.as_ref().map(ToString::to_string);
+        let counts = match (&row.wall, row.holds) {
+            (Some(wall), _) => format!("no: {wall} is isolated"),
+            (None, true) => "yes".to_owned(),
+            (None, false) => "no: not at that time".to_owned(),
+        };
+        let later = |one: tessera_model::Deadline, other: tessera_model::Deadline| instant(one.max(other));
+        let from = later(row.from, row.member_from);
+        let until = match (instant(row.until), instant(row.member_until)) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        table.row([
+            counts,
+            texts(&row.roles).join(" > "),
+            pattern.clone().unwrap_or_else(|| "-".to_owned()),
+            place.clone().unwrap_or_else(|| "-".to_owned()),
+            if row.groups.is_empty() { "-".to_owned() } else { texts(&row.groups).join(" > ") },
+            shown(from),
+            shown(until),
+        ]);
+        let mut json = Map::new();
+        json.insert("holds".into(), row.holds.into());
+        json.insert("roles".into(), texts(&row.roles).into());
+        json.insert("pattern".into(), pattern.into());
+        json.insert("workspace".into(), place.into());
+        put_instant(&mut json, "from", instant(row.from));
+        put_instant(&mut json, "until", instant(row.until));
+        json.insert("groups".into(), texts(&row.groups).into());
+        put_instant(&mut json, "member_from", instant(row.member_from));
+        put_instant(&mut json, "member_until", instant(row.member_until));
+        json.insert("wall".into(), row.wall.as_ref().map(ToString::to_string).into());
+        sources.push(json.into());
+    }
+    (table, sources)
+}

@@ -1,0 +1,334 @@
+//! `tessera group`: who holds grants together.
+
+use crate::answer::{Answer, instant, put_instant, shown};
+use crate::error::CtlError;
+use crate::grant::{deadline, grants};
+use crate::link::{Link, Who, Window};
+use crate::reach;
+use crate::table::Table;
+use crate::when::When;
+use serde_json::{Map, Value, json};
+use tessera_client::wire::{GrantRow, GroupRow, MemberRow, MembershipRow, Request};
+use tessera_model::{Deadline, Name};
+
+/// What can be done with groups.
+#[derive(Clone, clap::Subcommand)]
+pub(crate) enum GroupVerb {
+    /// Make a group.
+    #[command(after_help = "Example:\n  tessera group create editors")]
+    Create {
+        /// Its name.
+        #[arg(value_parser = reach::name)]
+        name: Name,
+    },
+    /// Delete a group, every membership in it and every grant to it. Groups in it stay, without it.
+    #[command(after_help = "Example:\n  tessera group delete editors")]
+    Delete {
+        /// Its name.
+        #[arg(value_parser = reach::name)]
+        name: Name,
+    },
+    /// Put a user or machine into a group; the window of an equal membership is replaced.
+    #[command(
+        after_help = "Examples:\n  tessera group add editors amy@example.org\n  tessera group add editors bob@example.org --until +7d"
+    )]
+    Add {
+        /// Into which.
+        #[arg(value_parser = reach::name)]
+        group: Name,
+        /// Public id, email, phone number or username.
+        who: Who,
+        /// From when: an instant in UTC, or a span from now.
+        #[arg(long, value_name = "TIME")]
+        from: Option<When>,
+        /// Until when.
+        #[arg(long, value_name = "TIME")]
+        until: Option<When>,
+    },
+    /// Take a user or machine out of a group.
+    #[command(after_help = "Example:\n  tessera group remove editors amy@example.org")]
+    Remove {
+        /// Out of which.
+        #[arg(value_parser = reach::name)]
+        group: Name,
+        /// Public id, email, phone number or username.
+        who: Who,
+    },
+    /// Put a group into another one: what the outer one is granted, the members of the inner one have too.
+    #[command(after_help = "Example:\n  tessera group nest staff editors")]
+    Nest {
+        /// The outer one.
+        #[arg(value_parser = reach::name)]
+        group: Name,
+        /// The inner one.
+        #[arg(value_parser = reach::name)]
+        member: Name,
+    },
+    /// Take a group out of another one.
+    #[command(after_help = "Example:\n  tessera group unnest staff editors")]
+    Unnest {
+        /// The outer one.
+        #[arg(value_parser = reach::name)]
+        group: Name,
+        /// The inner one.
+        #[arg(value_parser = reach::name)]
+        member: Name,
+    },
+    /// Grant a role to all who are in a group; the window of an equal grant is replaced.
+    #[command(
+        after_help = "Examples:\n  tessera group grant editors writer\n  tessera group grant editors writer --workspace berlin --until +7d"
+    )]
+    Grant {
+        /// Which group's.
+        #[arg(value_parser = reach::name)]
+        group: Name,
+        /// Which role.
+        #[arg(value_parser = reach::name)]
+        role: Name,
+        /// Where; without it, in the whole tenant.
+        #[arg(long, value_parser = reach::name)]
+        workspace: Option<Name>,
+        /// From when: an instant in UTC, or a span from now.
+        #[arg(long, value_name = "TIME")]
+        from: Option<When>,
+        /// Until when.
+        #[arg(long, value_name = "TIME")]
+        until: Option<When>,
+    },
+    /// Take a grant from a group.
+    #[command(after_help = "Example:\n  tessera group ungrant editors writer --workspace berlin")]
+    Ungrant {
+        /// Which group's.
+        #[arg(value_parser = reach::name)]
+        group: Name,
+        /// Which role.
+        #[arg(value_parser = reach::name)]
+        role: Name,
+        /// Where; without it, in the whole tenant.
+        #[arg(long, value_parser = reach::name)]
+        workspace: Option<Name>,
+    },
+    /// List the grants of a group.
+    #[command(after_help = "Example:\n  tessera group grants editors")]
+    Grants {
+        /// Which.
+        #[arg(value_parser = reach::name)]
+        group: Name,
+    },
+    /// List the groups.
+    #[command(after_help = "Examples:\n  tessera group list\n  tessera group list --within staff")]
+    List {
+        /// Those alone that lie in this one, straight.
+        #[arg(long, value_name = "GROUP", value_parser = reach::name)]
+        within: Option<Name>,
+        #[command(flatten)]
+        window: Window,
+    },
+    /// List who is in a group.
+    #[command(
+        after_help = "Examples:\n  tessera group members editors\n  tessera group members staff --nested"
+    )]
+    Members {
+        /// Which.
+        #[arg(value_parser = reach::name)]
+        group: Name,
+        /// Those too that are in groups in it.
+        #[arg(long)]
+        nested: bool,
+        #[command(flatten)]
+        window: Window,
+    },
+    /// List the groups that a user or machine is in, straight or through others.
+    #[command(after_help = "Example:\n  tessera group of amy@example.org")]
+    Of {
+        /// Public id, email, phone number or username.
+        who: Who,
+        #[command(flatten)]
+        window: Window,
+    },
+}
+
+fn texts(names: &[Name]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
+}
+
+fn place(workspace: Option<&Name>) -> String {
+    workspace.map_or_else(|| "in the whole tenant".to_owned(), |name| format!("in workspace {name}"))
+}
+
+/// `, from …, until …`, as far as there is a window.
+fn window((from, until): (Deadline, Deadline)) -> String {
+    let word = |word: &str, end| instant(end).map_or_else(String::new, |end| format!(", {word} {end}"));
+    word("from", from) + &word("until", until)
+}
+
+impl GroupVerb {
+    pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
+        match self {
+            Self::Create { name } => {
+                let made = link.order(&Request::CreateGroup { name: name.clone() }).await?;
+                let answer = Answer::said(format!("Made group {name}.")).with("group", name.as_str());
+                Ok(answer.with("id", made.group).made(&made))
+            }
+            Self::Delete { name } => {
+                let made = link.order(&Request::DeleteGroup { name: name.clone() }).await?;
+                let text =
+                    format!("Group {name} is deleted, with every membership in it and every grant to it.");
+                Ok(Answer::said(text).with("group", name.as_str()).made(&made))
+            }
+            Self::Add { group, who, from, until } => {
+                let window = (deadline(link, from)?, deadline(link, until)?);
+                add(link, group, &who, window).await
+            }
+            Self::Remove { group, who } => {
+                let subject = link.id_of(&who).await?;
+                let made = link.order(&Request::RemoveMember { group: group.clone(), subject }).await?;
+                let answer = Answer::said(format!("{who} is not in group {group} itself (any more)."));
+                Ok(answer.with("group", group.as_str()).with("subject", subject.to_string()).made(&made))
+            }
+            Self::Nest { group, member } => {
+                let request = Request::AddSubgroup { group: group.clone(), member: member.clone() };
+                let made = link.order(&request).await?;
+                let text = format!("Group {member} lies in group {group}: its members have what that has.");
+                let answer = Answer::said(text).with("group", group.as_str());
+                Ok(answer.with("member", member.as_str()).made(&made))
+            }
+            Self::Unnest { group, member } => {
+                let request = Request::RemoveSubgroup { group: group.clone(), member: member.clone() };
+                let made = link.order(&request).await?;
+                let answer = Answer::said(format!("Group {member} does not lie in group {group} (any more)."));
+                Ok(answer.with("group", group.as_str()).with("member", member.as_str()).made(&made))
+            }
+            Self::Grant { group, role, workspace, from, until } => {
+                let window = (deadline(link, from)?, deadline(link, until)?);
+                grant(link, (group, role, workspace), window).await
+            }
+            Self::Ungrant { group, role, workspace } => {
+                let request = Request::UngrantGroup {
+                    group: group.clone(),
+                    role: role.clone(),
+                    workspace: workspace.clone(),
+                };
+                let made = link.order(&request).await?;
+                let place = place(workspace.as_ref());
+                Ok(Answer::said(format!("Group {group} does not have role {role} {place} (any more)."))
+                    .with("group", group.as_str())
+                    .with("role", role.as_str())
+                    .with("workspace", workspace.map(|name| name.to_string()))
+                    .made(&made))
+            }
+            Self::Grants { group } => {
+                let request = Request::ListGroupGrants { group: group.clone() };
+                let (table, listed) = grants(&link.page::<GrantRow>(&request).await?.rows);
+                let answer = Answer::said(table.to_string()).with("group", group.as_str());
+                Ok(answer.with("grants", listed))
+            }
+            Self::List { within, window } => list(link, within, window).await,
+            Self::Members { group, nested, window } => members(link, group, nested, window).await,
+            Self::Of { who, window } => memberships(link, &who, window).await,
+        }
+    }
+}
+
+async fn add(
+    link: &Link,
+    group: Name,
+    who: &Who,
+    (from, until): (Deadline, Deadline),
+) -> Result<Answer, CtlError> {
+    let subject = link.id_of(who).await?;
+    let made = link.order(&Request::AddMember { group: group.clone(), subject, from, until }).await?;
+    Ok(Answer::said(format!("{who} is in group {group}{}.", window((from, until))))
+        .with("group", group.as_str())
+        .with("subject", subject.to_string())
+        .at("from", instant(from))
+        .at("until", instant(until))
+        .made(&made))
+}
+
+async fn grant(
+    link: &Link,
+    (group, role, workspace): (Name, Name, Option<Name>),
+    (from, until): (Deadline, Deadline),
+) -> Result<Answer, CtlError> {
+    let request = Request::GrantGroup {
+        group: group.clone(),
+        role: role.clone(),
+        workspace: workspace.clone(),
+        from,
+        until,
+    };
+    let made = link.order(&request).await?;
+    let (place, window) = (place(workspace.as_ref()), window((from, until)));
+    Ok(Answer::said(format!("Group {group} has role {role} {place}{window}."))
+        .with("group", group.as_str())
+        .with("role", role.as_str())
+        .with("workspace", workspace.map(|name| name.to_string()))
+        .at("from", instant(from))
+        .at("until", instant(until))
+        .made(&made))
+}
+
+async fn list(link: &Link, within: Option<Name>, window: Window) -> Result<Answer, CtlError> {
+    let request = |after, limit| Request::ListGroups { within: within.clone(), after, limit };
+    let found = window.read::<GroupRow>(link, request).await?;
+    let mut table = Table::new(&["ID", "GROUP", "LIES IN"]);
+    let mut rows: Vec<Value> = Vec::new();
+    for row in &found.rows {
+        let parents = texts(&row.parents);
+        table.row([row.id.to_string(), row.name.to_string(), parents.join(", ")]);
+        rows.push(json!({ "id": row.id, "group": row.name.as_str(), "parents": parents }));
+    }
+    Ok(found.told(Answer::said(table.to_string()).with("groups", rows)))
+}
+
+/// How somebody is in a group: the cells of a table, and the fields of an object.
+fn way(
+    json: &mut Map<String, Value>,
+    direct: bool,
+    (from, until): (Deadline, Deadline),
+    through: &[Name],
+) -> [String; 4] {
+    let (from, until) = (instant(from), instant(until));
+    json.insert("direct".into(), direct.into());
+    put_instant(json, "from", from);
+    put_instant(json, "until", until);
+    json.insert("through".into(), texts(through).into());
+    let word = if direct { "yes" } else { "no" };
+    [word.to_owned(), shown(from), shown(until), texts(through).join(", ")]
+}
+
+async fn members(link: &Link, group: Name, nested: bool, window: Window) -> Result<Answer, CtlError> {
+    let request = |after, limit| Request::ListMembers { group: group.clone(), nested, after, limit };
+    let found = window.read::<MemberRow>(link, request).await?;
+    let mut table = Table::new(&["SUBJECT", "ITSELF", "FROM", "UNTIL", "THROUGH"]);
+    let mut rows: Vec<Value> = Vec::new();
+    for row in &found.rows {
+        let mut json = Map::new();
+        json.insert("subject".into(), row.subject.to_string().into());
+        let [direct, from, until, through] =
+            way(&mut json, row.direct, (row.from, row.until), &row.through);
+        table.row([row.subject.to_string(), direct, from, until, through]);
+        rows.push(json.into());
+    }
+    let answer = Answer::said(table.to_string()).with("group", group.as_str());
+    Ok(found.told(answer.with("members", rows)))
+}
+
+async fn memberships(link: &Link, who: &Who, window: Window) -> Result<Answer, CtlError> {
+    let subject = link.id_of(who).await?;
+    let request = |after, limit| Request::ListMemberships { subject, after, limit };
+    let found = window.read::<MembershipRow>(link, request).await?;
+    let mut table = Table::new(&["GROUP", "ITSELF", "FROM", "UNTIL", "THROUGH"]);
+    let mut rows: Vec<Value> = Vec::new();
+    for row in &found.rows {
+        let mut json = Map::new();
+        json.insert("group".into(), row.group.as_str().into());
+        let [direct, from, until, through] =
+            way(&mut json, row.direct, (row.from, row.until), &row.through);
+        table.row([row.group.to_string(), direct, from, until, through]);
+        rows.push(json.into());
+    }
+    let answer = Answer::said(table.to_string()).with("subject", subject.to_string());
+    Ok(found.told(answer.with("groups", rows)))
+}
