@@ -98,7 +98,8 @@ fn nested(setup: &Setup) -> Result<Vec<Row>, Why> {
         })
     };
     let (listing, one) = interleave(rounds, &mut list, evaluate);
-    let list_sizes = format!("1,000 subjects, {PERMISSIONS} permissions, groups 10 deep, {rounds} rounds in turn");
+    let list_sizes =
+        format!("1,000 subjects, {PERMISSIONS} permissions, groups 10 deep, {rounds} rounds in turn");
     Ok(vec![
         Row::new(&CHECK_NESTED, check, sizes).beside("direct grants", check_peer).judged(Some(check <= 60.0)),
         Row::new(&LIST_PERMISSIONS, listing, list_sizes)
@@ -171,7 +172,9 @@ fn role_edit(setup: &Setup) -> Result<Row, Why> {
         drop(published);
     }
     let (value, beside) = (median(&ours), median(&peer));
-    let sizes = format!("{many} subjects, some {SETS} sets of {ROLES} roles, 80 of them hold it, {rounds} rounds in turn");
+    let sizes = format!(
+        "{many} subjects, some {SETS} sets of {ROLES} roles, 80 of them hold it, {rounds} rounds in turn"
+    );
     let met = value <= 100.0 && value <= beside * 1.2;
     Ok(Row::new(&ROLE_EDIT, value, sizes).beside("10,000 subjects", beside).judged(setup.verdict(met)))
 }

@@ -6,12 +6,13 @@
 use crate::seeded::{Seeded, low, mix, scaled};
 use tessera_crypto::digest::{Tagger, tag_words};
 use tessera_model::record::{
-    GrantRecord, GroupGrantRecord, GroupRecord, MemberRecord, PlaceRecord, RoleRecord, SubjectKind, SubjectRecord, SubjectStatus, WorkspaceRecord,
+    GrantRecord, GroupGrantRecord, GroupRecord, MemberRecord, PlaceRecord, RoleRecord, SubjectKind,
+    SubjectRecord, SubjectStatus, WorkspaceRecord,
 };
 use tessera_model::refresh::RefreshRecord;
 use tessera_model::{
-    CellId, Deadline, Event, Generation, GroupId, Handle, HandleBytes, HandleKind, Name, Pattern, PermissionId, Place,
-    PublicId, RestrictionId, RoleId, SubjectIndex, TenantId, WorkspaceIndex,
+    CellId, Deadline, Event, Generation, GroupId, Handle, HandleBytes, HandleKind, Name, Pattern,
+    PermissionId, Place, PublicId, RestrictionId, RoleId, SubjectIndex, TenantId, WorkspaceIndex,
 };
 use tessera_storage::{Bucket, BucketKind, Replay};
 
@@ -242,7 +243,12 @@ impl World {
                 .filter_map(|group| Pattern::new(&format!("bench.{half}.g{group:02}.*")).ok())
                 .collect();
             let name = Name::new(&format!("bench.role.{role}")).ok()?;
-            Some(Event::RoleChanged(RoleRecord { id: RoleId(FIRST_ROLE + role), name, patterns, parents: vec![] }))
+            Some(Event::RoleChanged(RoleRecord {
+                id: RoleId(FIRST_ROLE + role),
+                name,
+                patterns,
+                parents: vec![],
+            }))
         });
         let workspaces = (0..self.chains).flat_map(|chain| (1..=LEVELS).map(move |level| (chain, level)));
         let workspaces = workspaces.filter_map(|(chain, level)| {

@@ -121,11 +121,7 @@ impl Listing {
     }
 
     /// A copy of the rules with what is supposed, and the role that is.
-    fn drafted(
-        &self,
-        subject: SubjectIndex,
-        draft: &Draft,
-    ) -> Result<(Rules, Option<RoleRecord>), Refusal> {
+    fn drafted(&self, subject: SubjectIndex, draft: &Draft) -> Result<(Rules, Option<RoleRecord>), Refusal> {
         let mut rules = self.0.rules.clone();
         let mut drafted = None;
         if let Some((name, patterns)) = &draft.role {
@@ -213,11 +209,7 @@ impl Listing {
 }
 
 /// The shortest way from one node to one that is wanted, both included; the node alone when there is none.
-fn shortest<N: Copy + Ord>(
-    from: N,
-    wanted: impl Fn(N) -> bool,
-    above: impl Fn(N) -> Vec<N>,
-) -> Vec<N> {
+fn shortest<N: Copy + Ord>(from: N, wanted: impl Fn(N) -> bool, above: impl Fn(N) -> Vec<N>) -> Vec<N> {
     let (mut came_from, mut level) = (BTreeMap::from([(from, from)]), vec![from]);
     while !level.is_empty() {
         if let Some(found) = level.iter().copied().find(|node| wanted(*node)) {

@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use std::sync::Arc;
 use tessera_model::record::{
-    AttributeRecord, AttributeValue, FailureRecord, GroupRecord, RestrictionRecord, RoleRecord, SubjectRecord,
-    TenantRecord, WorkspaceRecord,
+    AttributeRecord, AttributeValue, FailureRecord, GroupRecord, RestrictionRecord, RoleRecord,
+    SubjectRecord, TenantRecord, WorkspaceRecord,
 };
 use tessera_model::refresh::ClientRecord;
 use tessera_model::{

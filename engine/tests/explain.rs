@@ -103,7 +103,10 @@ async fn f_35_an_explanation_names_the_whole_way() {
     assert_eq!((source.holds, source.wall.as_ref().map(Name::as_str)), (false, Some("vault")));
     let told = scene.ask("orders.cancel", None, &Draft::default()).expect("explained");
     assert_eq!((told.reason, told.sources.len()), (Reason::PermissionUnknown, 0));
-    assert_eq!(scene.ask("orders.read", Some("nowhere"), &Draft::default()).err(), Some(Refusal::WorkspaceUnknown));
+    assert_eq!(
+        scene.ask("orders.read", Some("nowhere"), &Draft::default()).err(),
+        Some(Refusal::WorkspaceUnknown)
+    );
     scene.done(Command::SetCeiling { name: name("berlin"), patterns: vec![] }).await;
     let ceiling = vec![Pattern::new("bills.*").expect("a pattern")];
     scene.done(Command::SetCeiling { name: name("berlin"), patterns: ceiling }).await;

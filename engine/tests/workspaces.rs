@@ -84,7 +84,8 @@ async fn a_ceiling_cuts_here_and_below() {
     done(&house, &tenant, setup).await;
     done(&house, &tenant, [support::grant(ann, "boss"), grant_in(ann, "boss", "vault", NONE)]).await;
     let session = house.sign_in(&tenant, "ann@example.org", "correct horse").await.expect("signed in");
-    let ask = |what: &str| ["sales", "eu", "vault", "lab"].map(|at| asks(&house, &tenant, &session, what, at));
+    let ask =
+        |what: &str| ["sales", "eu", "vault", "lab"].map(|at| asks(&house, &tenant, &session, what, at));
     let (yes, cut) = (Reason::None, Reason::BeyondCeiling);
     assert_eq!(ask("bills.pay"), [yes; 4]);
     done(&house, &tenant, [ceiling("eu", &["orders.*"])]).await;
@@ -139,7 +140,10 @@ async fn workspaces_move_and_end_with_what_hangs_below() {
     done(&house, &tenant, [hang("b", Some(&bottom))]).await;
     assert_eq!(ask("c"), Reason::NotGranted);
     let end = |text: &str| Command::DeleteWorkspaceTree { name: name(text) };
-    assert_eq!(refused(&house, &tenant, Command::DeleteWorkspace { name: name("d0") }).await, Refusal::NotEmpty);
+    assert_eq!(
+        refused(&house, &tenant, Command::DeleteWorkspace { name: name("d0") }).await,
+        Refusal::NotEmpty
+    );
     done(&house, &tenant, [end("d0")]).await;
     assert_eq!([ask("d0"), ask("b"), ask("c")], [Reason::WorkspaceUnknown; 3]);
     assert_eq!(ask("z"), Reason::None);
@@ -211,7 +215,8 @@ async fn f_38_the_last_owner_stays() {
     let woken = Tenant { id: tenant.id, admin, admin_key: tenant.admin_key };
     assert_eq!(refused(&again, &woken, ungrant_in(last, "owner", "shop")).await, Refusal::LastOwner);
     // With another owner, or without the rule, everything can be taken.
-    done(&house, &tenant, [Command::ResumeSubject { subject: other }, ungrant_in(last, "owner", "shop")]).await;
+    done(&house, &tenant, [Command::ResumeSubject { subject: other }, ungrant_in(last, "owner", "shop")])
+        .await;
     assert_eq!(refused(&house, &tenant, ungrant_in(other, "owner", "shop")).await, Refusal::LastOwner);
     done(&house, &tenant, [owners("shop", None), ungrant_in(other, "owner", "shop")]).await;
     done(&house, &tenant, [Command::DeleteRole { name: name("owner") }]).await;

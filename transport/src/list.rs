@@ -217,7 +217,10 @@ pub(crate) fn begin(after: Option<&Private>, limit: u32) -> Result<(u64, usize),
 }
 
 /// A page of rows, each with its own cursor; cut where the frame is full.
-pub(crate) fn finish<T: Shape>(rows: impl Iterator<Item = (u64, T)>, next: Option<u64>) -> Result<Rows, Refusal> {
+pub(crate) fn finish<T: Shape>(
+    rows: impl Iterator<Item = (u64, T)>,
+    next: Option<u64>,
+) -> Result<Rows, Refusal> {
     let (mut writer, mut last) = (RowsWriter::new(), None);
     for (at, row) in rows {
         if !writer.push(&row) {

@@ -5,7 +5,8 @@ use tessera_engine::{Bound, Draft, Engine, Explained, Held, Listing, RoleUse, Vi
 use tessera_model::note::Note;
 use tessera_model::{Deadline, Limit, Name, Refusal, UnixMillis};
 use tessera_wire::{
-    ExplainRow, GrantRow, GroupRow, MemberRow, MembershipRow, Request, ReviewRow, RoleUseRow, Rows, RowsWriter,
+    ExplainRow, GrantRow, GroupRow, MemberRow, MembershipRow, Request, ReviewRow, RoleUseRow, Rows,
+    RowsWriter,
 };
 
 /// The parts of an explanation.

@@ -31,8 +31,8 @@ pub use decision::{Decision, Reason};
 pub use event::{Event, Row, RowKind};
 pub use handle::{Handle, HandleBytes, HandleKind};
 pub use id::{
-    CellId, ClientIndex, CommandId, Generation, GroupId, PermissionId, Place, PublicId, RestrictionId, RoleId, SetId,
-    Slot, SubjectIndex, TenantId, WorkspaceIndex,
+    CellId, ClientIndex, CommandId, Generation, GroupId, PermissionId, Place, PublicId, RestrictionId,
+    RoleId, SetId, Slot, SubjectIndex, TenantId, WorkspaceIndex,
 };
 pub use identifier::{Identifier, IdentifierKind};
 pub use name::{Name, Pattern};

@@ -212,11 +212,7 @@ impl Rules {
     }
 
     /// The subjects that are in a group itself, after a subject. COST: looks at every subject's line.
-    pub fn members_of(
-        &self,
-        group: GroupId,
-        after: SubjectIndex,
-    ) -> impl Iterator<Item = MemberRecord> + '_ {
+    pub fn members_of(&self, group: GroupId, after: SubjectIndex) -> impl Iterator<Item = MemberRecord> + '_ {
         self.members_where(after, move |groups| groups == group)
     }
 

@@ -30,7 +30,6 @@ impl Interned {
         let signature = roles.iter().fold(0, |all, role| all | signature(*role));
         Self { roles, signature }
     }
-
 }
 
 const fn signature(role: RoleId) -> u64 {

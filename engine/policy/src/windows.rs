@@ -25,9 +25,9 @@ impl Rules {
         let tenant = scope.root.then(|| line.root());
         let near = line.pairs().filter(|(workspace, _)| scope.contains(*workspace)).map(|(_, set)| set);
         let more = self.overflows.get(line.overflow).filter(|overflow| !overflow.sets.is_empty());
-        let far = more.into_iter().flat_map(|overflow| {
-            scope.places().filter_map(|place| overflow.set_in(WorkspaceIndex(place)))
-        });
+        let far = more
+            .into_iter()
+            .flat_map(|overflow| scope.places().filter_map(|place| overflow.set_in(WorkspaceIndex(place))));
         tenant.into_iter().chain(near).chain(far)
     }
 

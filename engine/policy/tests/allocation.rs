@@ -24,7 +24,15 @@ fn rules() -> Rules {
         let (index, parent) = (WorkspaceIndex(number), WorkspaceIndex(number - 1));
         let (id, inherits) = (PublicId::default(), number != 3);
         let called = name("workspace", number);
-        rules.put_workspace(&WorkspaceRecord { index, id, name: called, parent, inherits, ceiling: vec![], owners: RoleId(0) });
+        rules.put_workspace(&WorkspaceRecord {
+            index,
+            id,
+            name: called,
+            parent,
+            inherits,
+            ceiling: vec![],
+            owners: RoleId(0),
+        });
         let patterns = vec![Pattern::new(&format!("permission.{number}")).unwrap()];
         let role = RoleId(number);
         rules.put_role(&RoleRecord { id: role, name: name("role", number), patterns, parents: vec![] });

@@ -23,7 +23,15 @@ fn role(rules: &mut Rules, id: u32, called: &str, patterns: &[&str]) {
 
 fn workspace(rules: &mut Rules, index: u32, called: &str) {
     let (index, id) = (WorkspaceIndex(index), PublicId::default());
-    rules.put_workspace(&WorkspaceRecord { index, id, name: name(called), parent: TENANT, inherits: true, ceiling: vec![], owners: RoleId(0) });
+    rules.put_workspace(&WorkspaceRecord {
+        index,
+        id,
+        name: name(called),
+        parent: TENANT,
+        inherits: true,
+        ceiling: vec![],
+        owners: RoleId(0),
+    });
 }
 
 fn grant(subject: u32, role: u32, workspace: WorkspaceIndex) -> GrantRecord {

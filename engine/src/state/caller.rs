@@ -3,8 +3,8 @@
 use super::State;
 use crate::check::{Live, halves};
 use crate::table::{ALIVE, Fields};
-use tessera_model::command::Ordered;
 use std::collections::BTreeSet;
+use tessera_model::command::Ordered;
 use tessera_model::limits::ENGINE_PERMISSIONS_MAX;
 use tessera_model::note::{By, Note};
 use tessera_model::record::{GrantRecord, SubjectStatus};
@@ -252,8 +252,7 @@ impl State {
                 && (grant.until == Deadline::NONE || grant.until >= expires)
         };
         let held = self.all_grants_of(creator.subject).into_iter().filter(lasts);
-        let held: Vec<_> =
-            held.map(|grant| (grant.workspace, self.patterns_of(grant.role))).collect();
+        let held: Vec<_> = held.map(|grant| (grant.workspace, self.patterns_of(grant.role))).collect();
         let covered = |place: WorkspaceIndex, pattern: &Pattern| {
             let mut here = held.iter().filter(|(at, _)| *at == place).flat_map(|(_, outer)| outer);
             here.any(|outer| outer.contains(pattern))

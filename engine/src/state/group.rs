@@ -8,7 +8,9 @@ use tessera_model::limits::{
 };
 use tessera_model::note::About;
 use tessera_model::record::{GroupGrantRecord, GroupRecord, MemberRecord};
-use tessera_model::{Caller, Deadline, Event, GroupId, Limit, Name, Pattern, PublicId, Refusal, Row, RowKind, UnixMillis};
+use tessera_model::{
+    Caller, Deadline, Event, GroupId, Limit, Name, Pattern, PublicId, Refusal, Row, RowKind, UnixMillis,
+};
 
 impl State {
     fn group_id(&self, name: &Name) -> Result<GroupId, Refusal> {
@@ -198,8 +200,7 @@ impl State {
         let group = self.group_id(group)?;
         let role = self.role_id(role)?;
         let workspace = self.workspace_index(workspace)?;
-        let same =
-            |grant: &GroupGrantRecord| (grant.role, grant.workspace) == (role, workspace);
+        let same = |grant: &GroupGrantRecord| (grant.role, grant.workspace) == (role, workspace);
         if !self.root.rules.grants_to(group).any(|grant| same(&grant)) {
             return Ok(Decided::nothing());
         }

@@ -19,7 +19,12 @@ impl State {
     }
 
     /// Whether a workspace would have no owner without this subject, and has one with it.
-    pub(super) fn is_last_owner(&self, subject: SubjectIndex, role: RoleId, workspace: WorkspaceIndex) -> bool {
+    pub(super) fn is_last_owner(
+        &self,
+        subject: SubjectIndex,
+        role: RoleId,
+        workspace: WorkspaceIndex,
+    ) -> bool {
         if workspace.0 == 0 || role.0 == 0 || self.owners_role(workspace) != role {
             return false;
         }
@@ -54,7 +59,8 @@ impl State {
     pub(super) fn note_owners(&mut self, record: &WorkspaceRecord) {
         if record.owners.0 == 0 {
             self.owners.remove(&record.index);
-        } else if self.owners_role(record.index) != record.owners || !self.owners.contains_key(&record.index) {
+        } else if self.owners_role(record.index) != record.owners || !self.owners.contains_key(&record.index)
+        {
             let holders = self.holders_for_good(record.owners, record.index);
             self.owners.insert(record.index, holders);
         }

@@ -1,11 +1,9 @@
 //! Roles, and the permissions whose names they cover.
 
 use super::{BUILT_IN, Decided, Made, State};
-use std::sync::Arc;
 use std::collections::BTreeSet;
-use tessera_model::limits::{
-    PATTERNS_MAX, PERMISSIONS_MAX, ROLE_DEPTH_MAX, ROLE_PARENTS_MAX, ROLES_MAX,
-};
+use std::sync::Arc;
+use tessera_model::limits::{PATTERNS_MAX, PERMISSIONS_MAX, ROLE_DEPTH_MAX, ROLE_PARENTS_MAX, ROLES_MAX};
 use tessera_model::record::RoleRecord;
 use tessera_model::{Caller, Event, Limit, Name, Pattern, PermissionId, Refusal, RoleId, UnixMillis};
 

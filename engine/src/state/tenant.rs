@@ -3,12 +3,12 @@
 use super::{Decided, State, birth};
 use tessera_crypto::compare::equal_arrays;
 use tessera_model::command::Entropy;
-use tessera_policy::Rules;
 use tessera_model::record::{SubjectStatus, TenantRecord, TenantStatus};
 use tessera_model::{
     Caller, Deadline, Event, Name, Private, PublicId, Reason, Refusal, RestrictionId, Row, SubjectIndex,
     TenantId, UnixMillis, WorkspaceIndex,
 };
+use tessera_policy::Rules;
 
 impl State {
     fn only_system(&self) -> Result<(), Refusal> {
@@ -145,8 +145,7 @@ impl State {
         let any = |rules: &Rules| {
             self.root.subjects.keys().any(|index| {
                 rules.line(*index).is_some_and(|line| {
-                    let outcome =
-                        rules.evaluate(line, permission, WorkspaceIndex(0), RestrictionId(0), now);
+                    let outcome = rules.evaluate(line, permission, WorkspaceIndex(0), RestrictionId(0), now);
                     line.status() == SubjectStatus::Active && outcome.reason == Reason::None
                 })
             })

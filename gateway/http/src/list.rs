@@ -132,9 +132,7 @@ fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) 
         | List::Memberships
         | List::GroupGrants
         | List::RoleUses => groups::rows(&listing, (list, input), (cursor, limit)),
-        List::Review => {
-            Ok(page(engine.review(bound, &listing, (cursor, limit))?, groups::reviewed))
-        }
+        List::Review => Ok(page(engine.review(bound, &listing, (cursor, limit))?, groups::reviewed)),
         List::Explain | List::Simulate => explain::answer((engine, view), &listing, (list, input)),
         List::Workspaces => Ok(page(listing.workspaces(cursor, limit), |row| workspace(&listing, row))),
         List::Workspace => {

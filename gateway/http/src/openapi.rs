@@ -201,8 +201,8 @@ fn object(names: &[&str]) -> Value {
 /// A member of an answer, by its name: one name means one thing everywhere.
 fn member(name: &str) -> Value {
     match name {
-        "created" | "changed" | "expires" | "idle_until" | "refresh_until" | "valid_until" | "authenticated_at"
-        | "last_used" | "from" | "until" | "waits_until" => {
+        "created" | "changed" | "expires" | "idle_until" | "refresh_until" | "valid_until"
+        | "authenticated_at" | "last_used" | "from" | "until" | "waits_until" => {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
         "active" | "accepted" | "repeated" | "inherits" | "has_password" | "current" | "direct"
@@ -216,7 +216,9 @@ fn member(name: &str) -> Value {
         | "parents" | "through" | "ceiling" | "ceilings" | "sources" => {
             json!({ "type": "array", "items": {} })
         }
-        "workspace" | "member_of" | "by" | "changed_by" | "parent" | "csrf_token" | "client" | "owners" => json!({ "type": ["string", "integer", "null"] }),
+        "workspace" | "member_of" | "by" | "changed_by" | "parent" | "csrf_token" | "client" | "owners" => {
+            json!({ "type": ["string", "integer", "null"] })
+        }
         "id" | "value" | "permission" | "role" | "group" => json!({}),
         "over_limit" => json!({ "type": "string", "enum": SettingUnit::OverLimit.choices() }),
         _ => match Settings::named(name).map(|info| info.unit.choices()) {

@@ -85,7 +85,10 @@ const ADVICE: &[(Refusal, &str)] = &[
     (Refusal::GroupUnknown, "tessera group list shows those there are"),
     (Refusal::GrantUnknown, "tessera grant list WHO shows those there are"),
     (Refusal::LastOwner, "grant the owners' role to somebody else there, for good, first: tessera grant add"),
-    (Refusal::Cycle, "take the other one out of it first: tessera group list and role list show what lies in what"),
+    (
+        Refusal::Cycle,
+        "take the other one out of it first: tessera group list and role list show what lies in what",
+    ),
     (Refusal::NotReady, "the tenant is being loaded: try again, or give it more time with --timeout"),
     (
         Refusal::TenantFailed,

@@ -137,9 +137,10 @@ async fn tell(
     let reason = code.and_then(Reason::from_code).unwrap_or(Reason::Changed);
     let until = decision.and_then(|row| instant(row.until));
     let place = workspace.map_or_else(|| "in the tenant".to_owned(), |name| format!("in {name}"));
-    let mut text = match reason {
-        Reason::None => format!("Permit: {permission} {place}"),
-        denied => format!("Deny: {permission} {place}: {}", denied.text()),
+    let mut text = if reason == Reason::None {
+        format!("Permit: {permission} {place}")
+    } else {
+        format!("Deny: {permission} {place}: {}", reason.text())
     };
     if let Some(until) = until {
         text.push_str(&format!(", until {until}"));

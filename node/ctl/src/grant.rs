@@ -122,12 +122,8 @@ impl GrantVerb {
             }
             Self::Renew { who, role, workspace, until } => {
                 let (subject, until) = (link.id_of(&who).await?, deadline(link, until)?);
-                let request = Request::RenewGrant {
-                    subject,
-                    role: role.clone(),
-                    workspace: workspace.clone(),
-                    until,
-                };
+                let request =
+                    Request::RenewGrant { subject, role: role.clone(), workspace: workspace.clone(), until };
                 let made = link.order(&request).await?;
                 let end = instant(until).map_or_else(|| "for good".to_owned(), |end| format!("until {end}"));
                 let place = place(workspace.as_ref());
@@ -195,7 +191,8 @@ async fn review(link: &Link, window: Window) -> Result<Answer, CtlError> {
     for row in &found.rows {
         let text = |name: &Option<Name>| name.as_ref().map(ToString::to_string);
         let subject = row.subject.map(|id| id.to_string());
-        let who = subject.clone().unwrap_or_else(|| format!("group {}", text(&row.group).unwrap_or_default()));
+        let who =
+            subject.clone().unwrap_or_else(|| format!("group {}", text(&row.group).unwrap_or_default()));
         let held = match (&row.role, &row.member_of) {
             (Some(role), _) => format!("role {role}"),
             (None, group) => format!("group {}", text(group).unwrap_or_default()),

@@ -196,7 +196,8 @@ impl GroupVerb {
             Self::Unnest { group, member } => {
                 let request = Request::RemoveSubgroup { group: group.clone(), member: member.clone() };
                 let made = link.order(&request).await?;
-                let answer = Answer::said(format!("Group {member} does not lie in group {group} (any more)."));
+                let answer =
+                    Answer::said(format!("Group {member} does not lie in group {group} (any more)."));
                 Ok(answer.with("group", group.as_str()).with("member", member.as_str()).made(&made))
             }
             Self::Grant { group, role, workspace, from, until } => {
@@ -306,8 +307,7 @@ async fn members(link: &Link, group: Name, nested: bool, window: Window) -> Resu
     for row in &found.rows {
         let mut json = Map::new();
         json.insert("subject".into(), row.subject.to_string().into());
-        let [direct, from, until, through] =
-            way(&mut json, row.direct, (row.from, row.until), &row.through);
+        let [direct, from, until, through] = way(&mut json, row.direct, (row.from, row.until), &row.through);
         table.row([row.subject.to_string(), direct, from, until, through]);
         rows.push(json.into());
     }
@@ -324,8 +324,7 @@ async fn memberships(link: &Link, who: &Who, window: Window) -> Result<Answer, C
     for row in &found.rows {
         let mut json = Map::new();
         json.insert("group".into(), row.group.as_str().into());
-        let [direct, from, until, through] =
-            way(&mut json, row.direct, (row.from, row.until), &row.through);
+        let [direct, from, until, through] = way(&mut json, row.direct, (row.from, row.until), &row.through);
         table.row([row.group.to_string(), direct, from, until, through]);
         rows.push(json.into());
     }

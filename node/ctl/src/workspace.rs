@@ -147,11 +147,8 @@ impl WorkspaceVerb {
                 Ok(Answer::said(text).with("workspace", name.as_str()).made(&made))
             }
             Self::Move { name, under, isolated } => {
-                let request = Request::MoveWorkspace {
-                    name: name.clone(),
-                    parent: under.clone(),
-                    inherits: !isolated,
-                };
+                let request =
+                    Request::MoveWorkspace { name: name.clone(), parent: under.clone(), inherits: !isolated };
                 let made = link.order(&request).await?;
                 let place = under.as_ref().map_or_else(|| "the tenant".to_owned(), ToString::to_string);
                 Ok(Answer::said(format!("Workspace {name} hangs under {place}."))

@@ -88,7 +88,8 @@ fn acting_on_an_explanation_turns_the_answer() {
                     let at = if from.0 == 0 { UnixMillis(BEGINNING_MS) } else { from.to_millis() };
                     let then = explain(&scene.rules, asked, at);
                     let there = then.sources.iter().find(|other| {
-                        same_grant(other, source) && other.through.map(|at| at.1) == source.through.map(|at| at.1)
+                        same_grant(other, source)
+                            && other.through.map(|at| at.1) == source.through.map(|at| at.1)
                     });
                     let there = there.unwrap();
                     if source.wall.is_some() {
@@ -110,6 +111,8 @@ fn acting_on_an_explanation_turns_the_answer() {
             assert_eq!(outcome, told.outcome, "{label}");
         }
     }
-    println!("{permits} permits, {groups} through groups, {timed} by time, {walled} walls, {ceiled} ceilings");
+    println!(
+        "{permits} permits, {groups} through groups, {timed} by time, {walled} walls, {ceiled} ceilings"
+    );
     assert!(permits > 1_000 && groups > 500 && timed > 500 && walled > 200 && ceiled > 100);
 }

@@ -8,16 +8,16 @@ use tessera_model::limits::{
 };
 use tessera_model::record::{
     AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord,
-    GroupGrantRecord, GroupRecord, MemberRecord, PlaceRecord, RestrictionRecord, RoleRecord, SubjectKind, SubjectRecord, SubjectStatus, TenantRecord, TenantStatus,
-    WorkspaceRecord,
+    GroupGrantRecord, GroupRecord, MemberRecord, PlaceRecord, RestrictionRecord, RoleRecord, SubjectKind,
+    SubjectRecord, SubjectStatus, TenantRecord, TenantStatus, WorkspaceRecord,
 };
 use tessera_model::refresh::{
     ClientRecord, ClientTerms, EndReason, REFRESH_INDEX_MAX, RefreshMode, RefreshRecord,
 };
 use tessera_model::{
-    Caller, ClientIndex, CommandId, Deadline, Epoch, Generation, GroupId, Name, Network, Pattern, PermissionId, Place,
-    PublicId, RestrictionId, Revision, RoleId, Settings, Slot, SubjectIndex, TenantId, UnixMillis,
-    WorkspaceIndex,
+    Caller, ClientIndex, CommandId, Deadline, Epoch, Generation, GroupId, Name, Network, Pattern,
+    PermissionId, Place, PublicId, RestrictionId, Revision, RoleId, Settings, Slot, SubjectIndex, TenantId,
+    UnixMillis, WorkspaceIndex,
 };
 
 macro_rules! wrapped {

@@ -9,9 +9,9 @@ mod align;
 mod archive;
 mod batch;
 mod check;
+mod declare;
 #[cfg(test)]
 mod example;
-mod declare;
 mod fault;
 mod fields;
 mod frame;
@@ -52,8 +52,9 @@ pub use outbox::Outbox;
 pub use permissions::{ListPermissions, PermissionName, Permissions};
 pub use request::{Request, RequestKind};
 pub use rows::{
-    AttributeRow, AttributeValueRow, ClientRow, ExplainRow, GrantRow, GroupRow, IdentifierRow, KeyRow, MemberRow,
-    MembershipRow, OriginsRow, PermissionRow, RefreshKeyRow, ReviewRow, RoleRow, RoleUseRow, SessionRow, SettingsRow, SubjectRow, TenantRow, WorkspaceRow,
+    AttributeRow, AttributeValueRow, ClientRow, ExplainRow, GrantRow, GroupRow, IdentifierRow, KeyRow,
+    MemberRow, MembershipRow, OriginsRow, PermissionRow, RefreshKeyRow, ReviewRow, RoleRow, RoleUseRow,
+    SessionRow, SettingsRow, SubjectRow, TenantRow, WorkspaceRow,
 };
 pub use shape::{Page, Rows, RowsWriter, Shape};
 pub use surface::{codes_text, kinds_text};

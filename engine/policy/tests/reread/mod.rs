@@ -110,7 +110,15 @@ pub(crate) fn chain(length: u32, cut: u32) -> (Rules, impl Fn(u32) -> Permission
         rules.put_grant(&GrantRecord { subject, role, workspace, from, until });
         if place != 0 {
             let (id, parent, inherits) = (PublicId::default(), WorkspaceIndex(place - 1), place != cut);
-            rules.put_workspace(&WorkspaceRecord { index: workspace, id, name: called, parent, inherits, ceiling: vec![], owners: RoleId(0) });
+            rules.put_workspace(&WorkspaceRecord {
+                index: workspace,
+                id,
+                name: called,
+                parent,
+                inherits,
+                ceiling: vec![],
+                owners: RoleId(0),
+            });
         }
     }
     (rules, |place| PermissionId(place + 1))
@@ -207,7 +215,15 @@ impl Reread {
         // Every now and then a new name.
         let name = name("workspace", index.0 + 1_000 * random.below(2));
         let inherits = random.below(5) != 0;
-        let record = WorkspaceRecord { index, id: PublicId::default(), name, parent, inherits, ceiling: vec![], owners: RoleId(0) };
+        let record = WorkspaceRecord {
+            index,
+            id: PublicId::default(),
+            name,
+            parent,
+            inherits,
+            ceiling: vec![],
+            owners: RoleId(0),
+        };
         rules.put_workspace(&record);
         self.workspaces.insert(index, record);
     }

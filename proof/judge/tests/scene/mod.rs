@@ -9,18 +9,16 @@ use tessera_model::record::{
     WorkspaceRecord,
 };
 use tessera_model::{
-    Deadline, GroupId, Name, Pattern, PermissionId, PublicId, RestrictionId, RoleId, SubjectIndex, UnixMillis,
-    WorkspaceIndex,
+    Deadline, GroupId, Name, Pattern, PermissionId, PublicId, RestrictionId, RoleId, SubjectIndex,
+    UnixMillis, WorkspaceIndex,
 };
 use tessera_policy::Rules;
 
 const SUBJECTS: u32 = 3;
-const NAMES: [&str; 10] = [
-    "a.read", "a.write", "a.b.read", "a.b.write", "b.read", "b.write", "c.read", "c.write", "c.delete", "d",
-];
-const PATTERNS: [&str; 12] = [
-    "a.read", "a.write", "a.*", "a.b.*", "b.read", "b.write", "b*", "c.read", "c.write", "c.*", "d", "none",
-];
+const NAMES: [&str; 10] =
+    ["a.read", "a.write", "a.b.read", "a.b.write", "b.read", "b.write", "c.read", "c.write", "c.delete", "d"];
+const PATTERNS: [&str; 12] =
+    ["a.read", "a.write", "a.*", "a.b.*", "b.read", "b.write", "b*", "c.read", "c.write", "c.*", "d", "none"];
 /// What windows count from, ms (2020-01-01), as deadlines on disk do.
 pub(crate) const BEGINNING_MS: u64 = 1_577_836_800_000;
 const LAST_SECOND: u32 = 24;
@@ -148,7 +146,9 @@ impl Scene {
         let mut listed = vec![];
         let (place, restriction) = (WorkspaceIndex(asked.workspace), RestrictionId(asked.restriction));
         self.rules.list(line, place, restriction, UnixMillis(BEGINNING_MS + asked.at_ms), &mut listed);
-        listed.get(asked.permission as usize / 64).is_some_and(|word| word >> (asked.permission % 64) & 1 == 1)
+        listed
+            .get(asked.permission as usize / 64)
+            .is_some_and(|word| word >> (asked.permission % 64) & 1 == 1)
     }
 
     /// When time alone changes the slow answer, found by trying every second.
