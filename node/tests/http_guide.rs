@@ -24,7 +24,7 @@ fn script() -> String {
 #[test]
 fn the_guide_is_true() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (_node, http) = develop(folder.path());
+    let (_node, http) = started(folder.path(), true, &[("TESSERA_LOG__FILTER", "debug")]);
     let printed = std::fs::read_to_string(folder.path().join("log")).expect("the log");
     let tried: Vec<&str> = printed.lines().filter(|line| line.trim_start().starts_with("curl ")).collect();
     assert_eq!(tried.len(), 2, "{printed}");
@@ -36,6 +36,20 @@ fn the_guide_is_true() {
         Command::new("bash").args(["-xc", &whole]).current_dir(folder.path()).output().expect("bash runs");
     let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(ran.status.success(), "{}\n{}", told(&ran.stdout), told(&ran.stderr));
+    // The log tells of every request, and no secret of one (TC-74).
+    let log = std::fs::read_to_string(folder.path().join("log")).expect("the log");
+    assert!(log.contains("answered") && log.contains("/v1/public/sign-in"), "{log}");
+    let mut secrets = vec!["a long pass phrase".to_owned()];
+    for file in ["session.json", "kept.json", "refreshed.json"] {
+        let text = std::fs::read_to_string(folder.path().join(file)).expect("an answer");
+        secrets.extend(
+            text.split('"')
+                .filter(|part| part.starts_with("tess_") || part.starts_with("tref_"))
+                .map(str::to_owned),
+        );
+    }
+    assert!(secrets.len() >= 4, "{}", secrets.len());
+    assert!(secrets.iter().all(|secret| !log.contains(secret.as_str())), "the log holds a secret");
 }
 
 /// Runs a shell script in a folder; what it printed.

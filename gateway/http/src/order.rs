@@ -169,6 +169,12 @@ async fn order(
             let terms = terms(known.terms, input)?;
             Command::ChangeClient { name, terms }
         }
+        // Only the system tenant says which tenants there are.
+        CommandKind::SuspendTenant | CommandKind::ResumeTenant | CommandKind::DeleteTenant
+            if bound.entry.tenant != TenantId::SYSTEM =>
+        {
+            return Err(Refusal::WrongTenant.into());
+        }
         plain => command_of(shared, plain, input)?,
     };
     Ok(engine.submit(bound, id, command).await?)
