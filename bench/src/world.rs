@@ -259,6 +259,8 @@ impl World {
                 name: Name::new(&format!("bench.w{index}")).ok()?,
                 parent: WorkspaceIndex(if level == 1 { 0 } else { index - 1 }),
                 inherits: true,
+                ceiling: vec![],
+                owners: RoleId(0),
             }))
         });
         let groups = if self.grouped { self.subjects } else { 0 };
