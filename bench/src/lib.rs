@@ -15,6 +15,7 @@ pub mod http;
 pub mod instructions;
 pub mod large;
 pub mod lines;
+pub mod many;
 pub mod memory;
 pub mod peers;
 pub mod prepared;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use tessera_bench::args::{Args, Part};
 use tessera_bench::figure::{self, Family, Progress, Row, Setup, Why};
-use tessera_bench::{bare, checks, commit, echo, http, instructions, large, reach, restart, wire};
+use tessera_bench::{bare, checks, commit, echo, http, instructions, large, many, reach, restart, wire};
 
 /// The node's own allocator: it decides whether the large worlds lie in huge pages.
 #[global_allocator]
@@ -21,6 +21,8 @@ const FAMILIES: &[&Family] = &[
     &commit::COMMIT,
     &restart::RESTART,
     &restart::IDLE,
+    &many::MANY,
+    &many::WAKE,
     &instructions::INSTRUCTIONS,
 ];
 

@@ -224,7 +224,7 @@ fn size(data: &Path) -> Result<u64, Why> {
 }
 
 /// Opens so many sessions, 64 at a time: the last handle.
-async fn open(engine: &Engine, tenant: &Tenant, count: u32, patience: u32) -> Result<Handle, Why> {
+pub(crate) async fn open(engine: &Engine, tenant: &Tenant, count: u32, patience: u32) -> Result<Handle, Why> {
     let mut last = None;
     let tasks: Vec<_> = (0..64)
         .map(|_| {
@@ -286,7 +286,7 @@ impl Filling {
 }
 
 /// How often Busy is waited out, 10 ms each, while checkpoints free the tail.
-const PATIENCE: u32 = 3_000;
+pub(crate) const PATIENCE: u32 = 3_000;
 /// The role that is changed to and fro.
 const ROLE: &str = "filling";
 

@@ -19,10 +19,15 @@ use tessera_model::command::Ordered;
 use tessera_model::limits::BATCH_COMMANDS_MAX;
 use tessera_model::record::TenantStatus;
 use tessera_model::{
-    Caller, CommandKind, Event, Limit, PermissionRef, Reason, Refusal, TenantId, UnixMillis, WorkspaceIndex,
+    Caller, Command, CommandKind, Event, Limit, PermissionRef, Reason, Refusal, TenantId, UnixMillis,
+    WorkspaceIndex,
 };
 use tessera_storage::{Batch, Bucket, BucketKind, Head, Room, Staged, StorageError};
 use tokio::sync::oneshot;
+
+/// LIMIT: places looked at in one checkpoint for those that have ended by their time: some 5 ms; the next one
+/// goes on behind them.
+const SWEPT_MAX: usize = 1 << 20;
 
 /// What the mailbox of a tenant carries.
 pub(crate) enum TenantMessage {
@@ -146,6 +151,7 @@ impl Running {
         match self.house.store.room() {
             Room::Any if self.house.is_stopped() => waiting = refuse_wide(waiting, Refusal::ClockStopped),
             Room::Any => {}
+            Room::Tight => waiting = refuse(waiting, Refusal::Busy, |kind| !kind.is_bulk()),
             Room::Full => waiting = refuse_wide(waiting, Refusal::StorageFull),
             Room::Nothing => {
                 for one in waiting.drain(..) {
@@ -174,6 +180,11 @@ impl Running {
         // Half of it is left for what one more command stages.
         while batch.len_bytes() < bytes_max / 2 {
             let Some(one) = waiting.pop_front() else { break };
+            if one.ordered.command.kind().is_bulk() && !answered.is_empty() {
+                // Those before it are answered first.
+                waiting.push_front(one);
+                break;
+            }
             match self.guarded(&one.ordered, &mut batch, &mut tenants, now)? {
                 Taken::Answered(outcome) => {
                     let narrow = one.ordered.command.kind().narrows();
@@ -394,17 +405,23 @@ impl Running {
         if !holds(permission) {
             return Err(Refusal::Unauthorized);
         }
+        let loads_grants = if let Command::LoadSubjects { rows, .. } = &ordered.command {
+            rows.iter().any(|keyed| !keyed.row.grants.is_empty())
+        } else {
+            false
+        };
         // What hands out power over a tenant is for operators that hold all of it.
-        let hands_out = matches!(
-            ordered.command.kind(),
-            CommandKind::Grant
-                | CommandKind::CreateRole
-                | CommandKind::ChangeRole
-                | CommandKind::CreateKey
-                | CommandKind::RotateKey
-                | CommandKind::ResetPassword
-                | CommandKind::OpenSession
-        );
+        let hands_out = loads_grants
+            || matches!(
+                ordered.command.kind(),
+                CommandKind::Grant
+                    | CommandKind::CreateRole
+                    | CommandKind::ChangeRole
+                    | CommandKind::CreateKey
+                    | CommandKind::RotateKey
+                    | CommandKind::ResetPassword
+                    | CommandKind::OpenSession
+            );
         if hands_out && !BUILT_IN.iter().all(|name| holds(PermissionRef::Name(name))) {
             return Err(Refusal::BeyondCreator);
         }
@@ -427,6 +444,8 @@ impl Running {
     }
 
     fn hand_over(&mut self, most: usize) -> Handed {
+        // What has ended by its time alone gives its place away, however few commands come.
+        self.state.sweep(SWEPT_MAX, self.house.now());
         let mut dirty = self.state.take_dirty();
         let names: BTreeSet<_> = dirty.iter().take(most).copied().collect();
         for name in &names {
@@ -455,10 +474,19 @@ const fn refused_by(error: &StorageError, narrow: bool, all_narrow: bool) -> Opt
 
 /// With a full disk or tail only commands that narrow are decided; the others are told at once.
 fn refuse_wide(waiting: VecDeque<Waiting>, refusal: Refusal) -> VecDeque<Waiting> {
-    let (narrow, wide): (VecDeque<_>, VecDeque<_>) =
-        waiting.into_iter().partition(|one| one.ordered.command.kind().narrows());
-    for one in wide {
+    refuse(waiting, refusal, CommandKind::narrows)
+}
+
+/// Turns down what is not of the kinds that are kept.
+fn refuse(
+    waiting: VecDeque<Waiting>,
+    refusal: Refusal,
+    kept: impl Fn(CommandKind) -> bool,
+) -> VecDeque<Waiting> {
+    let (kept, others): (VecDeque<_>, VecDeque<_>) =
+        waiting.into_iter().partition(|one| kept(one.ordered.command.kind()));
+    for one in others {
         drop(one.reply.send(Err(refusal)));
     }
-    narrow
+    kept
 }

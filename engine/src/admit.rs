@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_model::command::Ordered;
-use tessera_model::limits::{INTAKE_MAX, INTAKE_RESERVED_MAX};
+use tessera_model::limits::{INTAKE_MAX, INTAKE_RESERVED_MAX, LOADS_WAITING_MAX};
 use tessera_model::{Receipt, Refusal};
 use tokio::sync::oneshot;
 
@@ -37,6 +37,14 @@ pub(crate) struct Waiting {
 struct Queues {
     narrow: VecDeque<Waiting>,
     wide: VecDeque<Waiting>,
+    /// Long work: it takes none of the others' permits and waits behind them, one at a time.
+    bulk: VecDeque<Waiting>,
+}
+
+impl Queues {
+    fn len(&self) -> usize {
+        self.narrow.len() + self.wide.len() + self.bulk.len()
+    }
 }
 
 /// The intake of one tenant.
@@ -52,8 +60,15 @@ impl Intake {
     /// # Errors
     /// `Busy` when its permits are taken.
     pub(crate) fn admit(&self, waiting: Waiting) -> Result<bool, Refusal> {
-        let narrows = waiting.ordered.command.kind().narrows();
-        {
+        let kind = waiting.ordered.command.kind();
+        let narrows = kind.narrows();
+        if kind.is_bulk() {
+            let mut queues = self.queues.lock();
+            if queues.bulk.len() >= LOADS_WAITING_MAX {
+                return Err(Refusal::Busy);
+            }
+            queues.bulk.push_back(waiting);
+        } else {
             let mut queues = self.queues.lock();
             let taken = queues.narrow.len() + queues.wide.len();
             let room = if narrows { INTAKE_MAX } else { INTAKE_MAX - INTAKE_RESERVED_MAX };
@@ -69,7 +84,8 @@ impl Intake {
         Ok(!self.told.swap(true, Ordering::AcqRel))
     }
 
-    /// Takes up to `most` commands, those that narrow first but never more than three quarters.
+    /// Takes up to `most` commands, those that narrow first but never more than three quarters, and behind
+    /// them, where there is room, one that is long work.
     pub(crate) fn take(&self, most: usize) -> Vec<Waiting> {
         self.told.store(false, Ordering::Release);
         let mut queues = self.queues.lock();
@@ -77,29 +93,31 @@ impl Intake {
         let mut taken: Vec<_> = queues.narrow.drain(..narrow).collect();
         let wide = queues.wide.len().min(most - narrow);
         taken.extend(queues.wide.drain(..wide));
+        if taken.len() < most {
+            taken.extend(queues.bulk.pop_front());
+        }
         taken
     }
 
     /// Whether commands are left; if so the caller tells the actor again.
     pub(crate) fn tell_again(&self) -> bool {
         let queues = self.queues.lock();
-        let left = !(queues.narrow.is_empty() && queues.wide.is_empty());
+        let left = queues.len() > 0;
         drop(queues);
         left && !self.told.swap(true, Ordering::AcqRel)
     }
 
     /// How many commands wait.
     pub(crate) fn len(&self) -> usize {
-        let queues = self.queues.lock();
-        queues.narrow.len() + queues.wide.len()
+        self.queues.lock().len()
     }
 
     /// Turns down what waits: nothing of it happened. For a tenant that has failed or is closed.
     pub(crate) fn refuse(&self, refusal: Refusal) {
         let waiting: Vec<_> = {
             let mut queues = self.queues.lock();
-            let narrow = std::mem::take(&mut queues.narrow);
-            narrow.into_iter().chain(std::mem::take(&mut queues.wide)).collect()
+            let Queues { narrow, wide, bulk } = std::mem::take(&mut *queues);
+            narrow.into_iter().chain(wide).chain(bulk).collect()
         };
         for one in waiting {
             // Whoever waited may be gone.

@@ -209,6 +209,14 @@ impl Entry {
         *count = count.saturating_add(1);
     }
 
+    /// Whether it says nothing but that its tenant sleeps.
+    fn is_blank(&self) -> bool {
+        self.standing() == Standing::Asleep
+            && self.intake.len() == 0
+            && self.strikes.lock().is_empty()
+            && !self.is_damaged()
+    }
+
     /// Whether a command is quarantined until the node restarts.
     pub(crate) fn is_quarantined(&self, id: CommandId) -> bool {
         self.strikes.lock().get(&id).is_some_and(|count| *count >= STRIKES_MAX)
@@ -237,6 +245,13 @@ impl Directory {
     /// The entry of a known tenant, made if need be.
     pub(crate) fn entry_or_make(&self, tenant: TenantId, status: TenantStatus) -> Arc<Entry> {
         Arc::clone(&self.0.entry(tenant).or_insert_with(|| Arc::new(Entry::new(tenant, status))))
+    }
+
+    /// Drops the entries of sleeping tenants that nobody holds and that say nothing but that: whoever asks
+    /// next gets a new one. Nobody gets an entry but through the map, so one that only the map holds stays so
+    /// while its shard is locked.
+    pub(crate) fn drop_sleepers(&self) {
+        self.0.retain(|_, entry| Arc::strong_count(entry) > 1 || !entry.is_blank());
     }
 
     /// All entries.

@@ -71,7 +71,7 @@ impl Listing {
     /// The tenant with this name that is not deleted.
     #[must_use]
     pub fn tenant_named(&self, name: &Name) -> Option<TenantId> {
-        self.0.tenant_names.get(name).copied()
+        self.0.tenant_named(name)
     }
 
     /// The subjects after a cursor, deleted ones left out.
@@ -92,7 +92,7 @@ impl Listing {
     /// The subject that has an identifier with this keyed hash.
     #[must_use]
     pub fn subject_with(&self, hash: &[u8; 16]) -> Option<&SubjectRecord> {
-        self.0.subjects.get(self.0.identifiers.get(hash)?)
+        self.0.subjects.get(&self.0.holder(hash)?)
     }
 
     /// The failed sign-ins of an identifier, and until when it waits at `now`.

@@ -65,6 +65,9 @@ pub(crate) fn load(house: &Arc<House>, entry: &Arc<Entry>) -> Result<Running, St
         wall = wall.min(clock);
     }
     house.tell_journal_ahead();
+    state.settle();
+    // What ended while it slept holds no place any more.
+    state.sweep(usize::MAX, house.now());
     let ring = Arc::new(Ring::load(&*house.store, entry.tenant, &state.refresh_numbers()));
     let view = Arc::new(state.view());
     view.ring.store(Arc::clone(&ring));

@@ -63,7 +63,7 @@ impl Engine {
         let mut rows = Vec::new();
         if cursor < GROUPS {
             let after = Edge::Excluded(SubjectIndex(u32::try_from(cursor).unwrap_or(u32::MAX)));
-            for index in listing.0.subjects.range((after, Edge::Unbounded)).map(|(index, _)| *index) {
+            for index in listing.0.subjects.range((after, Edge::Unbounded)).map(|(index, _)| index) {
                 if rows.len() >= limit {
                     return Ok(page(rows));
                 }

@@ -3,7 +3,9 @@
 //! The actor edits its own copy; a clone costs a few reference counts, because every part stands
 //! behind its own pointer and an edit copies only the chunks it touches.
 
+use crate::index::Index;
 use crate::order::RootCell;
+use crate::people::People;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
@@ -34,9 +36,10 @@ pub(crate) struct Root {
     pub(crate) cut_offs: u32,
     /// Sessions opened below this count have ended, whoever holds them.
     pub(crate) cut_off: u32,
-    pub(crate) subjects: RedBlackTreeMapSync<SubjectIndex, SubjectRecord>,
-    pub(crate) subject_ids: HashTrieMapSync<PublicId, SubjectIndex>,
-    pub(crate) identifiers: HashTrieMapSync<[u8; 16], SubjectIndex>,
+    pub(crate) subjects: People,
+    /// Subjects' indexes by public id, and by the keyed hash of an identifier.
+    pub(crate) subject_ids: Index<u32>,
+    pub(crate) identifiers: Index<u32>,
     /// Offered one-time secrets: tag and end.
     pub(crate) set_ups: HashTrieMapSync<SubjectIndex, ([u8; 16], Deadline)>,
     /// The networks that keys are bound to.
@@ -56,7 +59,8 @@ pub(crate) struct Root {
     pub(crate) permissions: RedBlackTreeMapSync<u32, Name>,
     pub(crate) restrictions: RedBlackTreeMapSync<RestrictionId, Arc<RestrictionRecord>>,
     pub(crate) tenants: RedBlackTreeMapSync<TenantId, TenantRecord>,
-    pub(crate) tenant_names: HashTrieMapSync<Name, TenantId>,
+    /// Tenants that are not deleted, by the hash of their name.
+    pub(crate) tenant_names: Index<TenantId>,
     pub(crate) bootstrap: ([u8; 16], Deadline),
     pub(crate) clients: RedBlackTreeMapSync<ClientIndex, Arc<ClientRecord>>,
     pub(crate) client_names: HashTrieMapSync<Name, ClientIndex>,
@@ -79,9 +83,9 @@ impl Root {
             settings: Settings::default(),
             cut_offs: 0,
             cut_off: 0,
-            subjects: RedBlackTreeMapSync::new_sync(),
-            subject_ids: HashTrieMapSync::new_sync(),
-            identifiers: HashTrieMapSync::new_sync(),
+            subjects: People::new(),
+            subject_ids: Index::new(),
+            identifiers: Index::new(),
             set_ups: HashTrieMapSync::new_sync(),
             sides: HashTrieMapSync::new_sync(),
             failures: RedBlackTreeMapSync::new_sync(),
@@ -97,7 +101,7 @@ impl Root {
             permissions: RedBlackTreeMapSync::new_sync(),
             restrictions: RedBlackTreeMapSync::new_sync(),
             tenants: RedBlackTreeMapSync::new_sync(),
-            tenant_names: HashTrieMapSync::new_sync(),
+            tenant_names: Index::new(),
             bootstrap: ([0; 16], Deadline::NONE),
             clients: RedBlackTreeMapSync::new_sync(),
             client_names: HashTrieMapSync::new_sync(),
@@ -113,13 +117,13 @@ impl Root {
         let of = |count: u32, each: usize| count as usize * each;
         let bits = (counts.permissions as usize).next_power_of_two().max(1_024) / 8;
         ROOT_BYTES
-            + self.subjects.size() * 300
-            + self.identifiers.size() * 350
+            + self.subjects.size() * 135
+            + self.identifiers.size() * 60
             + self.failures.size() * 250
             + self.sides.size() * 300
             + self.values.size() * 150
             + self.text_bytes
-            + self.tenants.size() * 400
+            + self.tenants.size() * 180
             + of(counts.permissions, 350)
             + of(counts.workspaces, 400)
             + of(counts.groups, 600)
@@ -132,8 +136,29 @@ impl Root {
 
     /// The subject with this public id, deleted ones included.
     pub(crate) fn subject(&self, id: PublicId) -> Option<&SubjectRecord> {
-        self.subjects.get(self.subject_ids.get(&id)?)
+        self.subjects.get(&self.index_of(id)?)
     }
+
+    /// The index of the subject with this public id, deleted ones included.
+    pub(crate) fn index_of(&self, id: PublicId) -> Option<SubjectIndex> {
+        self.subject_ids.get(&id.0).map(SubjectIndex)
+    }
+
+    /// The tenant with this name that is not deleted.
+    pub(crate) fn tenant_named(&self, name: &Name) -> Option<TenantId> {
+        self.tenant_names.get(&of_name(name))
+    }
+
+    /// The subject that has the identifier with this keyed hash.
+    pub(crate) fn holder(&self, hash: &[u8; 16]) -> Option<SubjectIndex> {
+        self.identifiers.get(hash).map(SubjectIndex)
+    }
+}
+
+/// 16 bytes of a name's hash: no two names share them.
+pub(crate) fn of_name(name: &Name) -> [u8; 16] {
+    let digest = tessera_crypto::digest::hash(&[name.as_str().as_bytes()]);
+    digest.first_chunk().copied().unwrap_or_default()
 }
 
 /// The published root: an atomic pointer behind load and store.

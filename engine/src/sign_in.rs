@@ -105,7 +105,7 @@ impl Engine {
         let key = self.identifier_hash(entry.tenant, identifier)?;
         let attempt = self.attempt(&view, key, from)?;
         let root = view.root.full();
-        let subject = root.identifiers.get(&key).copied();
+        let subject = root.holder(&key);
         let proven = match self.verify(entry, &view, subject, &password).await {
             Ok(proven) => proven,
             Err(error) => return Err(self.failed(entry, &view, &attempt, error).await),
@@ -196,7 +196,7 @@ impl Engine {
             return Ok(done);
         }
         let root = view.root.full();
-        let subject = root.subject_ids.get(&bound.subject).copied();
+        let subject = root.index_of(bound.subject);
         let Some(index) = subject else { return Err(Refusal::SubjectUnknown.into()) };
         let attempt = self.attempt(&view, own_key(index), bound.peer)?;
         let proven = match self.verify(&bound.entry, &view, subject, &old).await {
@@ -287,7 +287,7 @@ impl Engine {
     }
 
     /// Whether a caller may order what needs work before it is decided.
-    fn allowed(&self, bound: &Bound, permission: &str) -> Result<(), SubmitError> {
+    pub(crate) fn allowed(&self, bound: &Bound, permission: &str) -> Result<(), SubmitError> {
         if self.is_asleep(bound) {
             return Err(Refusal::from(self.house.unready(&bound.home)).into());
         }

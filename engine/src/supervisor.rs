@@ -270,6 +270,9 @@ impl Supervisor {
             if watch.ticks.is_multiple_of(MEMORY_TICKS) && self.relieve(now) && waited >= MEMORY_IDLE_MS {
                 self.start_cycle(myself, watch);
             }
+            if watch.ticks.is_multiple_of(MEMORY_TICKS) {
+                self.0.directory.drop_sleepers();
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Proofs over the real binary: each tries to show that a promise is broken, and prints one line at its end.
 
 mod kill;
+mod load;
 mod node;
 mod writer;
 
@@ -41,6 +42,24 @@ enum Proof {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// A bulk load, the node and the loader killed while it runs and checks go on: every row is one subject.
+    Load {
+        /// Rows of the file.
+        #[arg(long, default_value_t = 50_000)]
+        rows: u64,
+        /// How many times the node, then the loader, then the node again is killed.
+        #[arg(long, default_value_t = 3)]
+        kills: u32,
+        /// Give the node small journal files and a small tail, so that checkpoints come often.
+        #[arg(long)]
+        small: bool,
+        /// The binary `tessera`.
+        #[arg(long)]
+        server: PathBuf,
+        /// Chooses when to kill; printed, so that a run can be repeated.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
 }
 
 fn main() -> ExitCode {
@@ -50,6 +69,9 @@ fn main() -> ExitCode {
     let outcome = match line.proof {
         Proof::Kill { cycles, writers, sessions, server, seed } => {
             runtime.block_on(kill::run(&kill::Plan { cycles, writers, sessions, server, seed }))
+        }
+        Proof::Load { rows, kills, small, server, seed } => {
+            runtime.block_on(load::run(&load::Plan { rows, kills, server, seed, small }))
         }
     };
     let (text, code) = match outcome {

@@ -25,12 +25,21 @@ pub(crate) struct Node {
 impl Node {
     /// A node that is to live in a folder, with small journal files so that they switch often.
     pub(crate) fn new(server: &Path, folder: &Path) -> Result<Self, Trouble> {
+        Self::with(server, folder, "journal_file_bytes = 1048576\ntail_bytes_max = 8388608\n")
+    }
+
+    /// A node with the sizes that it has by default.
+    pub(crate) fn plain(server: &Path, folder: &Path) -> Result<Self, Trouble> {
+        Self::with(server, folder, "")
+    }
+
+    fn with(server: &Path, folder: &Path, storage: &str) -> Result<Self, Trouble> {
         let quic = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
         let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let data = folder.join("data");
         let key = folder.join("root.key");
         let config = format!(
-            "[storage]\ndir = {data:?}\nroot_key_file = {key:?}\njournal_file_bytes = 1048576\ntail_bytes_max = 8388608\n\n[quic]\nlisten = \"{quic}\"\n\n[health]\nlisten = \"{http}\"\n\n[log]\nfilter = \"warn\"\n"
+            "[storage]\ndir = {data:?}\nroot_key_file = {key:?}\n{storage}\n[quic]\nlisten = \"{quic}\"\n\n[health]\nlisten = \"{http}\"\n\n[log]\nfilter = \"warn\"\n"
         );
         std::fs::write(folder.join("tessera.toml"), config)?;
         let made =
@@ -64,6 +73,23 @@ impl Node {
         let Some(mut child) = self.child.take() else { return Ok(None) };
         Command::new("kill").arg("-TERM").arg(child.id().to_string()).status()?;
         Ok(child.wait()?.code())
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Megabytes that are resident now, and that were at most.
+    pub(crate) fn memory(&self) -> Result<String, Trouble> {
+        let child = self.child.as_ref().ok_or("no node runs")?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+        let megabytes = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name))?;
+            Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1_000)
+        };
+        let unknown = "nothing is told of its memory";
+        Ok(format!("{}/{}", megabytes("VmRSS:").ok_or(unknown)?, megabytes("VmHWM:").ok_or(unknown)?))
     }
 
     /// The data directory.

@@ -30,6 +30,9 @@ pub struct Usage {
 pub enum Room {
     /// Any batch.
     Any,
+    /// The tail is past three quarters of its bound: all but bulk work, which so leaves a quarter to the others
+    /// while a checkpoint is taken.
+    Tight,
     /// The disk is full: only batches that narrow.
     Full,
     /// The disk is full, and what is kept for batches that narrow is used up too: none.
@@ -43,5 +46,10 @@ impl Room {
     /// 122 tenants with a batch of 256.
     pub(crate) const fn is_near(value: u64, bound: u64) -> bool {
         value >= bound - bound / 16
+    }
+
+    /// LIMIT: bulk work fills three quarters of the bound; a checkpoint is due from a half on.
+    pub(crate) const fn is_tight(value: u64, bound: u64) -> bool {
+        value >= bound - bound / 4
     }
 }

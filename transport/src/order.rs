@@ -165,6 +165,7 @@ fn made(kind: RequestKind, done: Done) -> Made {
         client: number(RequestKind::CreateClient),
         group: number(RequestKind::CreateGroup),
         refresh_key: number(RequestKind::RotateRefreshKeys),
+        loaded: done.made.loaded,
     }
 }
 
@@ -212,6 +213,7 @@ async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) 
         Request::CreateSubject { kind, identifiers, password } => {
             return engine.create_subject(bound, id, (kind, identifiers), password).await;
         }
+        Request::LoadSubjects { trial, rows } => return engine.load_subjects(bound, id, rows, trial).await,
         Request::SetAttributes { subject, values } => {
             return engine.set_attributes(bound, id, subject, values).await;
         }

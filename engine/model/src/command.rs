@@ -2,6 +2,7 @@
 
 use crate::id::{CommandId, Generation, Place, PublicId, SubjectIndex, TenantId};
 use crate::identifier::Identifier;
+use crate::load::KeyedRow;
 use crate::name::{Name, Pattern};
 use crate::network::Network;
 use crate::origin::Origin;
@@ -274,6 +275,14 @@ commands! {
         held: Vec<(Name, usize)>,
         /// The applied revision before that read; refused as `Changed` when the profile moved since.
         as_of: crate::Revision,
+    };
+    /// Makes subjects of the rows of a bulk load, each whole or not at all. A row whose subject is there
+    /// already changes nothing. Rows with grants also need `tessera.admin.grants`.
+    LoadSubjects = 34, narrows false, "tessera.admin.subjects", {
+        /// The rows; at most 512.
+        rows: Vec<KeyedRow>,
+        /// Only tells what would become of the rows.
+        trial: bool,
     };
     /// Registers a permission's name. Matching patterns of roles and restrictions cover it at once.
     RegisterPermission = 40, narrows false, "tessera.admin.roles", {

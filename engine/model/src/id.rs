@@ -134,7 +134,8 @@ impl fmt::Display for TenantId {
     }
 }
 
-/// What the world calls a subject, workspace, session or key: 16 bytes in UUIDv7 form.
+/// What the world calls a subject, workspace, session or key: 16 bytes in UUIDv7 form,
+/// or in UUIDv8 form for subjects of a bulk load.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct PublicId(pub [u8; 16]);
 
@@ -146,6 +147,14 @@ impl PublicId {
         let [_, _, t0, t1, t2, t3, t4, t5] = unix_ms.to_be_bytes();
         let [e0, e1, e2, e3, e4, e5, e6, e7, e8, e9] = entropy;
         Self([t0, t1, t2, t3, t4, t5, (e0 & 0x0F) | 0x70, e1, (e2 & 0x3F) | 0x80, e3, e4, e5, e6, e7, e8, e9])
+    }
+
+    /// A UUIDv8 from 16 bytes of a digest, of which 122 bits are used: the id of a subject that a bulk load
+    /// made. SPEC: RFC 9562 section 5.8.
+    #[must_use]
+    pub const fn of_digest(digest: [u8; 16]) -> Self {
+        let [d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, da, db, dc, dd, de, df] = digest;
+        Self([d0, d1, d2, d3, d4, d5, (d6 & 0x0F) | 0x80, d7, (d8 & 0x3F) | 0x80, d9, da, db, dc, dd, de, df])
     }
 
     /// The public id of a session or key: UUIDv7 form whose free bits hold place and generation, so

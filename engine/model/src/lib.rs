@@ -12,6 +12,7 @@ pub mod handle;
 pub mod id;
 pub mod identifier;
 pub mod limits;
+pub mod load;
 pub mod name;
 mod named;
 pub mod network;

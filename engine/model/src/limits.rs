@@ -134,6 +134,11 @@ pub const BUCKET_PLACES: u32 = 3_500;
 pub const WIRE_FRAME_BYTES_MAX: usize = 256 * 1024;
 /// LIMIT: a frame on the wire before Hello was answered, bytes.
 pub const WIRE_FRAME_BEFORE_HELLO_BYTES_MAX: usize = 4 * 1024;
+/// LIMIT: subjects in one command of a bulk load: with some 200 B of events each under half a frame, decided in
+/// some 3 ms, which is how much longer another command of the tenant may wait.
+pub const LOAD_ROWS_MAX: usize = 512;
+/// LIMIT: commands of a bulk load that wait in one tenant's intake, apart from all others.
+pub const LOADS_WAITING_MAX: usize = 16;
 /// LIMIT: places of the session table looked at for one page of a list: 65,536 × 64 B, some milliseconds.
 pub const PAGE_PLACES_MAX: u64 = 65_536;
 /// LIMIT: rows of one page of a list.

@@ -56,6 +56,7 @@ names! {
         GroupsAbove = "GROUPS_ABOVE_MAX",
         GroupsPerSubject = "GROUPS_PER_SUBJECT_MAX",
         IdentifiersPerSubject = "IDENTIFIERS_PER_SUBJECT_MAX",
+        LoadRows = "LOAD_ROWS_MAX",
         KeyDescriptionBytes = "KEY_DESCRIPTION_BYTES_MAX",
         Networks = "NETWORKS_MAX",
         Origins = "ORIGINS_MAX",

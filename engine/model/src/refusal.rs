@@ -160,6 +160,8 @@ refusals! {
     LastOwner = 252, "the workspace would be left without an owner: name another one first";
     /// The subject has no such grant.
     GrantUnknown = 253, "no such grant";
+    /// The password's hash is no Argon2id hash in PHC form that this node would verify.
+    HashUnfit = 260, "the password's hash is no Argon2id hash (PHC form, version 19) within the node's bounds";
     /// The tenant is asleep or waking: come again within the deadline.
     NotReady = 300, "the tenant is waking: try again";
     /// A named limit is reached for the moment: come again later.

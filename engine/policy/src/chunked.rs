@@ -28,6 +28,7 @@ pub struct Chunked<T> {
 
 impl<T: Clone + Default> Chunked<T> {
     /// An empty array that takes indexes below `limit`.
+    #[must_use]
     pub fn new(limit: u32) -> Self {
         let value = T::default();
         let chunk: Arc<Chunk<T>> = Arc::new(std::array::from_fn(|_| value.clone()));
@@ -37,6 +38,7 @@ impl<T: Clone + Default> Chunked<T> {
     }
 
     /// The entry, when the array reaches that far. Four dependent loads.
+    #[must_use]
     #[inline]
     pub fn get(&self, index: u32) -> Option<&T> {
         let index = index as usize;
@@ -83,7 +85,8 @@ impl<T: Clone + Default> Chunked<T> {
     }
 
     /// One more than the highest index that was written.
-    pub(crate) fn len(&self) -> u32 {
+    #[must_use]
+    pub const fn len(&self) -> u32 {
         self.len
     }
 
@@ -94,6 +97,12 @@ impl<T: Clone + Default> Chunked<T> {
         let lowers = uppers.flat_map(|upper| upper.iter()).skip(start % UPPER_ENTRIES / (CHUNK * LOWER));
         let chunks = lowers.flat_map(|lower| lower.iter()).skip(start % (CHUNK * LOWER) / CHUNK);
         (from..self.len).zip(chunks.flat_map(|chunk| chunk.iter()).skip(start % CHUNK))
+    }
+
+    /// Whether nothing was ever written.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// Every entry up to the highest written, with its index.

@@ -29,34 +29,51 @@ impl State {
         as_of: Revision,
     ) -> Result<Decided, Refusal> {
         let subject = self.known_subject(id)?.index;
+        let values: Vec<_> = values.iter().map(|(name, value)| (name, value.as_ref())).collect();
+        let decided = self.values_set(subject, &values, held).map_err(|(_, refusal)| refusal)?;
+        if !decided.rows.is_empty() && self.profile_moved.get(&subject).is_some_and(|moved| *moved > as_of) {
+            return Err(Refusal::Changed);
+        }
+        Ok(decided)
+    }
+
+    /// What setting these values comes to for a subject that has `held` of undeclared ones; or which of them
+    /// does not fit, and why.
+    pub(super) fn values_set(
+        &self,
+        subject: SubjectIndex,
+        values: &[(&Name, Option<&AttributeValue>)],
+        held: &[(Name, usize)],
+    ) -> Result<Decided, (usize, Refusal)> {
         if values.len() > ATTRIBUTES_PER_SUBJECT_MAX {
-            return Err(Refusal::LimitReached(Limit::AttributesPerSubject));
+            return Err((ATTRIBUTES_PER_SUBJECT_MAX, Refusal::LimitReached(Limit::AttributesPerSubject)));
         }
         let range = self.root.values.range((subject, 0)..=(subject, u32::MAX));
         let mut hot = Sizes(range.map(|((_, attribute), value)| (*attribute, bytes(value))).collect());
         let mut cold = Sizes(held.iter().map(|(name, len)| (name, name.as_str().len() + len)).collect());
         let (hot_before, cold_before) = (hot.total(), cold.total());
         let mut decided = Decided::default();
-        for (at, (name, value)) in values.iter().enumerate() {
-            if values.iter().take(at).any(|(before, _)| before == name) {
-                return Err(Refusal::Malformed);
+        for (at, (name, value)) in values.iter().copied().enumerate() {
+            let refused = |refusal| (at, refusal);
+            if values.iter().take(at).any(|(before, _)| *before == name) {
+                return Err(refused(Refusal::Malformed));
             }
             if matches!(value, Some(AttributeValue::Text(text)) if text.len() > ATTRIBUTE_BYTES_MAX) {
-                return Err(Refusal::AttributeKind);
+                return Err(refused(Refusal::AttributeKind));
             }
             if let Some(declared) = self.root.attributes.get(name) {
-                if value.as_ref().is_some_and(|value| value.kind() != declared.kind) {
-                    return Err(Refusal::AttributeKind);
+                if value.is_some_and(|value| value.kind() != declared.kind) {
+                    return Err(refused(Refusal::AttributeKind));
                 }
                 let attribute = declared.id;
-                hot.set(attribute, value.as_ref().map(bytes));
-                decided.events.push(Event::AttributeChanged { subject, attribute, value: value.clone() });
+                hot.set(attribute, value.map(bytes));
+                decided.events.push(Event::AttributeChanged { subject, attribute, value: value.cloned() });
             } else {
                 let text = match value {
                     None => None,
                     Some(AttributeValue::Text(text)) => Some(Private::new(text.as_bytes().to_vec())),
                     Some(AttributeValue::Bool(_) | AttributeValue::Integer(_)) => {
-                        return Err(Refusal::AttributeUnknown);
+                        return Err(refused(Refusal::AttributeUnknown));
                     }
                 };
                 cold.set(name, text.as_ref().map(|text| name.as_str().len() + text.expose().len()));
@@ -64,25 +81,15 @@ impl State {
                 decided.rows.push(Row { kind: RowKind::Profile, key, value: text });
             }
         }
-        if !decided.rows.is_empty() && self.profile_moved.get(&subject).is_some_and(|moved| *moved > as_of) {
-            return Err(Refusal::Changed);
-        }
         let (hot_max, cold_max) = (
             (ATTRIBUTES_PER_SUBJECT_MAX, ATTRIBUTES_PER_SUBJECT_BYTES_MAX),
             (PROFILE_PER_SUBJECT_MAX, PROFILE_PER_SUBJECT_BYTES_MAX),
         );
-        grown(
-            hot_before,
-            hot.total(),
-            hot_max,
-            (Limit::AttributesPerSubject, Limit::AttributesPerSubjectBytes),
-        )?;
-        grown(
-            cold_before,
-            cold.total(),
-            cold_max,
-            (Limit::ProfilePerSubject, Limit::ProfilePerSubjectBytes),
-        )?;
+        let last = values.len().saturating_sub(1);
+        let hot_limits = (Limit::AttributesPerSubject, Limit::AttributesPerSubjectBytes);
+        let cold_limits = (Limit::ProfilePerSubject, Limit::ProfilePerSubjectBytes);
+        grown(hot_before, hot.total(), hot_max, hot_limits).map_err(|refusal| (last, refusal))?;
+        grown(cold_before, cold.total(), cold_max, cold_limits).map_err(|refusal| (last, refusal))?;
         Ok(decided)
     }
 

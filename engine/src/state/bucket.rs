@@ -118,15 +118,15 @@ impl State {
         let range = SubjectIndex(from)..SubjectIndex(to);
         for (index, record) in self.root.subjects.range(range) {
             events.push(Event::SubjectChanged(record.clone()));
-            for hash in self.identifiers_of.get(index).into_iter().flatten() {
-                events.push(Event::IdentifierTaken { hash: *hash, subject: *index });
+            for hash in self.held.of(index) {
+                events.push(Event::IdentifierTaken { hash: *hash, subject: index });
             }
-            if let Some((tag, until)) = self.root.set_ups.get(index) {
-                events.push(Event::SetUpOffered { subject: *index, tag: *tag, until: *until });
+            if let Some((tag, until)) = self.root.set_ups.get(&index) {
+                events.push(Event::SetUpOffered { subject: index, tag: *tag, until: *until });
             }
-            events.extend(self.root.rules.grants_of(*index).map(Event::GrantAdded));
-            events.extend(self.root.rules.memberships_of(*index).into_iter().map(Event::MemberAdded));
-            let values = self.root.values.range((*index, 0)..=(*index, u32::MAX));
+            events.extend(self.root.rules.grants_of(index).map(Event::GrantAdded));
+            events.extend(self.root.rules.memberships_of(index).into_iter().map(Event::MemberAdded));
+            let values = self.root.values.range((index, 0)..=(index, u32::MAX));
             events.extend(values.map(|((subject, attribute), value)| Event::AttributeChanged {
                 subject: *subject,
                 attribute: *attribute,

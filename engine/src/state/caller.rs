@@ -87,6 +87,7 @@ impl State {
     }
 
     /// What a session may do for its own subject without any permission.
+    #[expect(clippy::too_many_lines, reason = "one arm for each command")]
     fn is_own(&self, command: &Command, (own, live): (Place, &Live), now: UnixMillis) -> bool {
         if let Command::RotateKey { key, .. } = command {
             return self.rotates_own(*key, (own, live), now);
@@ -94,7 +95,7 @@ impl State {
         if live.key {
             return false;
         }
-        let is_self = |id: &PublicId| self.root.subject_ids.get(id) == Some(&live.subject);
+        let is_self = |id: &PublicId| self.root.index_of(*id) == Some(live.subject);
         match command {
             Command::ChangePassword { subject, .. } | Command::EndSubjectSessions { subject } => {
                 is_self(subject)
@@ -125,6 +126,7 @@ impl State {
             | Command::CountFailure { .. }
             | Command::DeclareAttribute { .. }
             | Command::SetAttributes { .. }
+            | Command::LoadSubjects { .. }
             | Command::RegisterPermission { .. }
             | Command::CreateRole { .. }
             | Command::ChangeRole { .. }

@@ -55,7 +55,7 @@ impl State {
 
     /// Forgets the failures of all identifiers of a subject, and those of its own key.
     pub(super) fn forget_all(&self, subject: SubjectIndex, events: &mut Vec<Event>) {
-        let held = self.identifiers_of.get(&subject).into_iter().flatten();
+        let held = self.held.of(subject);
         events.extend(held.filter_map(|key| self.forget(key)));
         events.extend(self.forget(&own_key(subject)));
     }

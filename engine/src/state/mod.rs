@@ -14,8 +14,10 @@ mod command_id;
 mod failures;
 mod grant;
 mod group;
+mod held;
 mod key;
 mod kin;
+mod load;
 mod overlay;
 mod owners;
 mod password;
@@ -39,6 +41,7 @@ use crate::order::Change;
 use crate::root::Root;
 use crate::table::Table;
 use command_id::CommandIds;
+use held::Held;
 use kin::Kin;
 use overlay::Overlay;
 use places::Places;
@@ -47,6 +50,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tessera_crypto::digest::Tagger;
 use tessera_model::command::Ordered;
+use tessera_model::load::Loaded;
 use tessera_model::{
     CellId, Command, Event, Handle, PermissionId, PublicId, Receipt, Refusal, RestrictionId, Revision,
     RoleId, Row, SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
@@ -80,6 +84,8 @@ pub struct Made {
     pub evicted: Vec<PublicId>,
     /// The public id of a workspace that was made.
     pub workspace: Option<PublicId>,
+    /// What became of the rows of a bulk load.
+    pub loaded: Option<Loaded>,
 }
 
 /// The birth of another tenant, committed in the same batch as the command of the system tenant.
@@ -130,7 +136,7 @@ pub(crate) struct State {
     /// When the tenant was loaded.
     woken: UnixMillis,
     ids: CommandIds,
-    identifiers_of: Map<SubjectIndex, Vec<[u8; 16]>>,
+    held: Held,
     ranked: BTreeSet<failures::Rank>,
     /// Who owns each workspace that has owners.
     owners: Map<WorkspaceIndex, BTreeSet<SubjectIndex>>,
@@ -174,7 +180,7 @@ impl State {
             left: std::collections::BTreeMap::new(),
             woken: UnixMillis(0),
             ids: CommandIds::default(),
-            identifiers_of: Map::default(),
+            held: Held::default(),
             ranked: BTreeSet::new(),
             owners: Map::default(),
             profile_moved: Map::default(),
@@ -246,6 +252,7 @@ impl State {
             Command::SetAttributes { subject, values, held, as_of } => {
                 self.set_attributes(*subject, values, held, *as_of)
             }
+            Command::LoadSubjects { rows, trial } => self.load_subjects(rows, *trial, caller, now),
             Command::RegisterPermission { name } => self.register_permission(name),
             Command::CreateRole { name, patterns } => self.create_role(name, patterns, caller, now),
             Command::ChangeRole { name, patterns } => self.change_role(name, patterns, caller, now),

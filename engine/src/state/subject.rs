@@ -10,7 +10,7 @@ use tessera_model::{
     SubjectIndex, UnixMillis,
 };
 
-fn identifier_row(subject: SubjectIndex, identifier: &Identifier, hash: [u8; 16]) -> Row {
+pub(super) fn identifier_row(subject: SubjectIndex, identifier: &Identifier, hash: [u8; 16]) -> Row {
     let mut value = vec![identifier.kind().number()];
     value.extend_from_slice(identifier.typed().as_bytes());
     let key = Row::subject_key(subject, &hash);
@@ -44,7 +44,7 @@ impl State {
         if identifiers.len() > IDENTIFIERS_PER_SUBJECT_MAX {
             return Err(Refusal::LimitReached(Limit::IdentifiersPerSubject));
         }
-        let taken = identifiers.iter().any(|(_, hash)| self.root.identifiers.contains_key(hash));
+        let taken = identifiers.iter().any(|(_, hash)| self.root.holder(hash).is_some());
         let mut hashes: Vec<_> = identifiers.iter().map(|(_, hash)| *hash).collect();
         hashes.sort_unstable();
         if taken || hashes.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
@@ -52,7 +52,7 @@ impl State {
         }
         let index = SubjectIndex(self.next.subject);
         let id = PublicId::new(now.0, entropy.take(20));
-        if self.root.subject_ids.contains_key(&id) {
+        if self.root.index_of(id).is_some() {
             return Err(Refusal::Duplicate);
         }
         let has_password = !password.is_empty();
@@ -138,7 +138,7 @@ impl State {
             RowKind::Granted,
         ];
         let rows = kinds.map(|kind| Row::gone(kind, index)).into();
-        for hash in self.identifiers_of.get(&index).into_iter().flatten() {
+        for hash in self.held.of(index) {
             events.push(Event::IdentifierFreed { hash: *hash });
         }
         for grant in self.root.rules.grants_of(index) {
@@ -165,16 +165,12 @@ impl State {
         hash: [u8; 16],
     ) -> Result<Decided, Refusal> {
         let record = self.known_subject(id)?;
-        match self.root.identifiers.get(&hash) {
-            Some(owner) if *owner == record.index => return Ok(Decided::nothing()),
+        match self.root.holder(&hash) {
+            Some(owner) if owner == record.index => return Ok(Decided::nothing()),
             Some(_) => return Err(Refusal::Duplicate),
             None => {}
         }
-        if self
-            .identifiers_of
-            .get(&record.index)
-            .is_some_and(|held| held.len() >= IDENTIFIERS_PER_SUBJECT_MAX)
-        {
+        if self.held.of(record.index).count() >= IDENTIFIERS_PER_SUBJECT_MAX {
             return Err(Refusal::LimitReached(Limit::IdentifiersPerSubject));
         }
         let mut events = vec![Event::IdentifierTaken { hash, subject: record.index }];
@@ -188,7 +184,7 @@ impl State {
 
     pub(super) fn remove_identifier(&self, id: PublicId, hash: [u8; 16]) -> Result<Decided, Refusal> {
         let record = self.known_subject(id)?;
-        if self.root.identifiers.get(&hash) != Some(&record.index) {
+        if self.root.holder(&hash) != Some(record.index) {
             return Err(Refusal::IdentifierUnknown);
         }
         let key = Row::subject_key(record.index, &hash);
@@ -205,24 +201,19 @@ impl State {
         self.next.subject = self.next.subject.max(record.index.0 + 1);
         self.root.cut_offs = self.root.cut_offs.max(record.cut_off);
         self.root.rules.put_subject(record.index, record.status, record.cut_off);
-        self.root.subject_ids.insert_mut(record.id, record.index);
-        self.root.subjects.insert_mut(record.index, record.clone());
+        self.root.subject_ids.insert(record.id.0, record.index.0);
+        self.root.subjects.insert(record.clone());
     }
 
     pub(super) fn apply_identifier(&mut self, hash: [u8; 16], subject: SubjectIndex) {
-        self.root.identifiers.insert_mut(hash, subject);
-        let held = self.identifiers_of.entry(subject).or_default();
-        if !held.contains(&hash) {
-            held.push(hash);
-        }
+        self.root.identifiers.insert(hash, subject.0);
+        self.held.add(subject, hash);
     }
 
     pub(super) fn apply_freed(&mut self, hash: [u8; 16]) {
-        if let Some(subject) = self.root.identifiers.get(&hash).copied() {
-            self.root.identifiers.remove_mut(&hash);
-            if let Some(held) = self.identifiers_of.get_mut(&subject) {
-                held.retain(|known| *known != hash);
-            }
+        if let Some(subject) = self.root.holder(&hash) {
+            self.root.identifiers.remove(&hash);
+            self.held.remove(subject, hash);
             self.dirty.insert(super::bucket::of_subject(subject));
         }
     }
@@ -244,6 +235,6 @@ impl State {
         let Some(record) = self.root.subjects.get(&subject) else { return };
         let raised = SubjectRecord { cut_off: record.cut_off.max(count), ..record.clone() };
         self.root.rules.put_subject(subject, raised.status, raised.cut_off);
-        self.root.subjects.insert_mut(subject, raised);
+        self.root.subjects.insert(raised);
     }
 }

@@ -1,6 +1,7 @@
 //! Tenants and operators: nouns of the system tenant alone.
 
 use super::{Decided, State, birth};
+use crate::root::of_name;
 use tessera_crypto::compare::equal_arrays;
 use tessera_model::command::Entropy;
 use tessera_model::record::{SubjectStatus, TenantRecord, TenantStatus};
@@ -68,7 +69,7 @@ impl State {
         if TenantId::parse(name.as_str()).is_some() || name.as_str().eq_ignore_ascii_case("system") {
             return Err(Refusal::BuiltIn);
         }
-        if self.root.tenant_names.contains_key(name) {
+        if self.root.tenant_named(name).is_some() {
             return Err(Refusal::Duplicate);
         }
         let id = TenantId::new(self.cell, self.next.tenant);
@@ -132,7 +133,8 @@ impl State {
                 line.status() == SubjectStatus::Active && outcome.reason == Reason::None
             })
         };
-        operates(subject) && !self.root.subjects.keys().any(|index| *index != subject && operates(*index))
+        operates(subject)
+            && !self.root.subjects.range(..).any(|(index, _)| index != subject && operates(index))
     }
 
     /// Whether a change of the rules would leave the system tenant without an active operator.
@@ -144,7 +146,7 @@ impl State {
         };
         let any = |rules: &Rules| {
             self.root.subjects.keys().any(|index| {
-                rules.line(*index).is_some_and(|line| {
+                rules.line(index).is_some_and(|line| {
                     let outcome = rules.evaluate(line, permission, WorkspaceIndex(0), RestrictionId(0), now);
                     line.status() == SubjectStatus::Active && outcome.reason == Reason::None
                 })
@@ -163,11 +165,11 @@ impl State {
     pub(super) fn apply_tenant(&mut self, record: &TenantRecord) {
         self.next.tenant = self.next.tenant.max(record.id.counter() + 1);
         if record.status == TenantStatus::Deleted {
-            if self.root.tenant_names.get(&record.name) == Some(&record.id) {
-                self.root.tenant_names.remove_mut(&record.name);
+            if self.root.tenant_named(&record.name) == Some(record.id) {
+                self.root.tenant_names.remove(&of_name(&record.name));
             }
         } else {
-            self.root.tenant_names.insert_mut(record.name.clone(), record.id);
+            self.root.tenant_names.insert(of_name(&record.name), record.id);
         }
         self.root.tenants.insert_mut(record.id, record.clone());
     }

@@ -89,6 +89,10 @@ const ADVICE: &[(Refusal, &str)] = &[
         Refusal::Cycle,
         "take the other one out of it first: tessera group list and role list show what lies in what",
     ),
+    (
+        Refusal::HashUnfit,
+        "give hashes as $argon2id$v=19$m=..,t=..,p=..$salt$hash, no dearer than passwords.cost_mib_max; others need a new password",
+    ),
     (Refusal::NotReady, "the tenant is being loaded: try again, or give it more time with --timeout"),
     (
         Refusal::TenantFailed,

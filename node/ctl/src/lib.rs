@@ -21,6 +21,7 @@ mod key;
 mod keys;
 mod line;
 mod link;
+mod load;
 #[cfg(test)]
 mod openfga_test;
 mod operator;

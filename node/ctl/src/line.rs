@@ -11,6 +11,7 @@ use crate::group::GroupVerb;
 use crate::key::KeyVerb;
 use crate::keys::KeysVerb;
 use crate::link::Link;
+use crate::load::Load;
 use crate::operator::OperatorVerb;
 use crate::origin::OriginVerb;
 use crate::permission::PermissionVerb;
@@ -107,6 +108,11 @@ enum Word {
     /// The ids of permissions and workspaces. Exit code 1 when one is unknown.
     #[command(after_help = "Example:\n  tessera resolve orders.read --workspace berlin")]
     Resolve(Question<Names>),
+    /// Load users and machines from files, many at a time. Run again after whatever cut it off.
+    #[command(
+        after_help = "Examples:\n  tessera load users.ndjson --tenant acme\n  tessera load users.ndjson --tenant acme --dry-run\n  tessera load users.csv more.csv --tenant acme --on-error skip --rejects mend-me.csv --json\n\nOne row: {\"email\": \"amy@example.org\", \"password_hash\": \"$argon2id$...\", \"roles\": [\"reader\"]}\nThe guide says what a row may hold: docs/operate/load.md"
+    )]
+    Load(Question<Load>),
     /// Is the node there, and how long does a question take?
     #[command(after_help = "Example:\n  tessera ping --count 100")]
     Ping(Question<Ping>),
@@ -176,10 +182,12 @@ impl Word {
             | Self::Explain(Question { reach, .. })
             | Self::Simulate(Question { reach, .. })
             | Self::Resolve(Question { reach, .. })
+            | Self::Load(Question { reach, .. })
             | Self::Ping(Question { reach, .. }) => reach,
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each word")]
     async fn run(self) -> Result<Answer, CtlError> {
         match self {
             Self::Operator(Noun { verb, reach }) => verb.run(&reach).await,
@@ -231,6 +239,9 @@ impl Word {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
             Self::Check(Question { words, reach }) => {
+                over(reach.tenant().await, async |link| words.run(link).await).await
+            }
+            Self::Load(Question { words, reach }) => {
                 over(reach.tenant().await, async |link| words.run(link).await).await
             }
             Self::CheckBatch(Question { words, reach }) => {

@@ -163,6 +163,8 @@ fn people(asked: &mut Asked) {
         211
     );
     asked.ask(2, "tessera user list --key-file admin.key --tenant acme");
+    std::fs::write(asked.node.folder.join("users.ndjson"), "{\"kind\":\"machine\"}\n").expect("a file");
+    asked.ask(0, "tessera load users.ndjson --tenant acme");
     let listed = asked.ask(0, "tessera user list --tenant acme --limit 1");
     let next = text(&listed, "next");
     let rest = asked.ask(0, &format!("tessera user list --tenant acme --after {next}"));

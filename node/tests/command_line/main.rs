@@ -2,6 +2,7 @@
 
 mod document;
 mod json;
+mod load;
 mod node;
 mod operators;
 

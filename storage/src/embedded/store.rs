@@ -356,6 +356,12 @@ impl Store for Embedded {
         match near {
             true if self.no_space.load(Ordering::Relaxed) => Room::Full,
             true => Room::Busy,
+            false
+                if Room::is_tight(tail.frames, self.shared.tail_frames_max)
+                    || Room::is_tight(tail.bytes, self.shared.tail_bytes_max) =>
+            {
+                Room::Tight
+            }
             false => Room::Any,
         }
     }

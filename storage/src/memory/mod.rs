@@ -111,8 +111,14 @@ impl Store for Memory {
     }
 
     fn room(&self) -> Room {
-        let near = Room::is_near(self.inner.lock().usage.tail_frames, self.tail_frames_max);
-        if near { Room::Busy } else { Room::Any }
+        let frames = self.inner.lock().usage.tail_frames;
+        if Room::is_near(frames, self.tail_frames_max) {
+            Room::Busy
+        } else if Room::is_tight(frames, self.tail_frames_max) {
+            Room::Tight
+        } else {
+            Room::Any
+        }
     }
 
     fn due(&self) -> bool {

@@ -30,6 +30,7 @@ mod error;
 mod ids;
 mod lane;
 mod link;
+mod load;
 mod pool;
 mod refresh;
 mod tls;

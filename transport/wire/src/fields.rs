@@ -171,6 +171,11 @@ impl<'a> FieldsReader<'a> {
         self.fields.iter().any(|field| field.tag.to_native() == tag.number())
     }
 
+    /// Says that a part took fields of its own: those of a row, and the one that opens it.
+    pub(crate) fn took_row(&self, row: &Self) {
+        self.taken.set(self.taken.get() + row.fields.len() + 1);
+    }
+
     /// Refuses fields that nobody took: a caller that knows more than this build is told, rather than
     /// half understood.
     pub(crate) fn finish(&self) -> Result<(), WireError> {

@@ -21,6 +21,7 @@ mod hello;
 mod inspect;
 mod kind;
 mod lists;
+mod load;
 mod made;
 mod outbox;
 mod part;

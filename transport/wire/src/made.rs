@@ -6,6 +6,7 @@ use crate::frame::Frame;
 use crate::kind::Kind;
 use crate::outbox::Outbox;
 use crate::shape::{Shape, shapes};
+use tessera_model::load::Loaded;
 use tessera_model::{Deadline, Handle, Private, PublicId, Receipt, TenantId};
 
 shapes! {
@@ -48,6 +49,8 @@ shapes! {
         group: Option<u32> = GroupId,
         /// The new refresh key's number.
         refresh_key: Option<u32> = KeyNumber,
+        /// What became of the rows of a bulk load.
+        loaded: Option<Loaded> = RowsMade,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::outbox::Outbox;
 use crate::part::Part;
 use crate::tag::Tag;
 use std::net::IpAddr;
+use tessera_model::load::LoadRow;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::refresh::ClientTerms;
 use tessera_model::{
@@ -144,6 +145,14 @@ and_lists! {
     ForgetFailures = 0x1020 -> Made {
         /// Whose.
         subject: PublicId = Subject,
+    };
+    /// Makes subjects of the rows of a bulk load, each whole or not at all. A row that was loaded before is
+    /// known by its content. Rows with grants also need `tessera.admin.grants`.
+    LoadSubjects = 0x1022 -> Made {
+        /// Only tells what would become of the rows.
+        trial: bool = Trial,
+        /// The rows; at most 512.
+        rows: Vec<LoadRow> = Row,
     };
     /// Registers a permission's name.
     RegisterPermission = 0x1028 -> Made {

@@ -1,11 +1,12 @@
 //! Values for tests and for the examples in docs/wire.md: the same for the same number.
 
 use std::net::IpAddr;
+use tessera_model::load::{LoadField, LoadGrant, LoadRow, Loaded, Rejected};
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::refresh::{ClientTerms, RefreshMode};
 use tessera_model::{
-    Deadline, Epoch, Identifier, IdentifierKind, Name, Network, Origin, Pattern, Private, PublicId, Receipt,
-    Revision, Settings, TenantId,
+    Deadline, Epoch, Identifier, IdentifierKind, Limit, Name, Network, Origin, Pattern, Private, PublicId,
+    Receipt, Refusal, Revision, Settings, TenantId,
 };
 
 /// A value made from a number.
@@ -24,6 +25,25 @@ fn pick<T: Copy>(from: &[T], nth: u64) -> T {
 impl<T: Sample> Sample for Option<T> {
     fn sample(nth: u64) -> Self {
         if nth % 3 == 2 { None } else { Some(T::sample(nth)) }
+    }
+}
+
+fn load_row(nth: u64) -> LoadRow {
+    let values = Vec::<(Name, Option<AttributeValue>)>::sample(nth);
+    let grant = |workspace| LoadGrant {
+        role: name("reader"),
+        workspace,
+        from: Deadline::NONE,
+        until: Deadline::sample(nth),
+    };
+    LoadRow {
+        kind: SubjectKind::sample(nth),
+        suspended: bool::sample(nth + 1),
+        identifiers: Vec::sample(nth),
+        password: Private::sample(nth + 1),
+        values: values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+        grants: [None, Some(name("berlin"))].into_iter().map(grant).collect(),
+        serial: nth,
     }
 }
 
@@ -79,5 +99,13 @@ samples! {
         evict: bool::sample(nth),
     };
     Settings: |nth| Settings { session_ttl_s: 3_600 + u32::sample(nth), ..Settings::default() };
+    Vec<LoadRow>: |nth| (0..=nth % 3).map(load_row).collect();
+    Loaded: |nth| Loaded {
+        made: 40,
+        known: u32::sample(nth),
+        rejected: [Refusal::Duplicate, Refusal::LimitReached(Limit::GrantsPerSubject)].into_iter().zip(0..)
+            .map(|(refusal, row)| Rejected { row, field: LoadField::Identifier, nth: 1, refusal })
+            .take(usize::try_from(nth % 3).expect("small")).collect(),
+    };
     Receipt: |nth| Receipt { epoch: Epoch(1), revision: Revision(41 + nth) };
 }

@@ -235,4 +235,17 @@ tags! {
     InGroup = 152;
     /// A group's name.
     Group = 153;
+    /// Whether it is only told what would happen.
+    Trial = 160;
+    /// The PHC string of a password's hash; empty for no password.
+    PasswordHash = 161;
+    /// Tells rows of equal content apart; 0 where identifiers do.
+    Serial = 162;
+    /// How many rows became subjects.
+    RowsMade = 163;
+    /// How many rows were subjects from an earlier time.
+    RowsKnown = 164;
+    /// A row that was turned down: its number u32, which part u8 (0 the row, 1 an identifier, 2 the password,
+    /// 3 an attribute, 4 a grant), the part's number u16, the code u16, the name of a limit.
+    Rejected = 165;
 }

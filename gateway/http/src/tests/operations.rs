@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use tessera_model::CommandKind;
 
 /// Commands that are not ordered over HTTP in their own shape.
-const ELSEWHERE: [CommandKind; 7] = [
+const ELSEWHERE: [CommandKind; 8] = [
     // A handle, or a browser's cookie: `refresh`.
     CommandKind::RefreshSession,
     // The node's own.
@@ -20,6 +20,8 @@ const ELSEWHERE: [CommandKind; 7] = [
     CommandKind::ChangePassword,
     // Behind the merge patch.
     CommandKind::ChangeSettings,
+    // Rows of a file, line by line.
+    CommandKind::LoadSubjects,
     // Never in a release.
     CommandKind::PlantedPanic,
 ];
