@@ -5,7 +5,7 @@
 
 use crate::order::{self, Verdict};
 use crate::root::Root;
-use crate::table::{ALIVE, Fields, KEY, SIDE};
+use crate::table::{ALIVE, Fields, KEY, SIDE, Words};
 use crate::view::Reading;
 use std::net::IpAddr;
 use tessera_crypto::compare::equal_words;
@@ -235,14 +235,21 @@ impl Reading<'_> {
     /// Answers a check of a handle, its secret hashed after its place was asked from memory.
     #[must_use]
     pub fn check(&self, tagger: &Tagger, query: &CheckQuery<'_>) -> Decision {
+        // Before anything else, also before it is known to be a handle: the check before this one in a row waits
+        // for memory meanwhile, and the processor looks only so far ahead.
+        let words = self.view.table.place(Handle::place_of(query.handle).0);
+        if let Some(words) = words {
+            tessera_policy::touch(std::slice::from_ref(words), 0);
+        }
         let handle = match self.parse(query.handle) {
             Ok(handle) => handle,
             Err(reason) => return Decision::deny(reason, self.seen),
         };
-        self.touch_place(handle.place);
         let tag = tagger.tag_words(query.handle);
+        let Some(words) = words else { return Decision::deny(Reason::HandleUnknown, self.seen) };
         let from = UsedFrom::Address(query.address);
-        self.check_from((handle.place, handle.generation), tag, (query.permission, query.workspace), from)
+        let asked = (query.permission, query.workspace);
+        self.check_at(words, (handle.place, handle.generation), tag, asked, from)
     }
 
     /// Answers a check of a place whose handle was hashed before, from no known address.
@@ -259,19 +266,32 @@ impl Reading<'_> {
         self.check_from((place, generation), tag, (permission, workspace), UsedFrom::Address(None))
     }
 
-    /// As [`Reading::check_tag`], of a holder who is somewhere. One copy for all callers: inlined into
-    /// theirs it is laid out anew each time, and not for the better.
-    #[inline(never)]
+    /// As [`Reading::check_tag`], of a holder who is somewhere.
+    #[inline]
     pub(crate) fn check_from(
         &self,
+        (place, generation): (Place, Generation),
+        tag: (u64, u64),
+        asked: (PermissionRef<'_>, WorkspaceRef<'_>),
+        from: UsedFrom,
+    ) -> Decision {
+        match self.view.table.place(place.0) {
+            Some(words) => self.check_at(words, (place, generation), tag, asked, from),
+            None => Decision::deny(Reason::HandleUnknown, self.seen),
+        }
+    }
+
+    /// The same of a place that was found. One copy for all callers: inlined into theirs it is laid out anew each
+    /// time, and not for the better.
+    #[inline(never)]
+    fn check_at(
+        &self,
+        words: &Words,
         (place, generation): (Place, Generation),
         tag: (u64, u64),
         (permission, workspace): (PermissionRef<'_>, WorkspaceRef<'_>),
         from: UsedFrom,
     ) -> Decision {
-        let Some(words) = self.view.table.place(place.0) else {
-            return Decision::deny(Reason::HandleUnknown, self.seen);
-        };
         let question = Question { permission, workspace };
         let who = (generation.0, tag);
         let judged = order::answer(

@@ -1,39 +1,40 @@
 //! A persistent array: a clone shares every chunk, an edit copies one chunk and the nodes above it.
 //!
 //! Chunks of 16 under nodes of 16 and 64: an edit copies 16 entries, 16 pointers, 64 pointers and the
-//! short top. Wider nodes made a batch of changes three times slower (formats.md section 3).
+//! short top. Wider nodes made a batch of changes three times slower (formats.md section 3): each pointer is a
+//! count to raise, in memory of its own. Entries are copied in one go, so where all pointers to chunks must fit
+//! into the processor's cache beside others, chunks are larger and nodes smaller.
 
 use crate::touch::touch;
 use std::sync::Arc;
 
-const CHUNK: usize = 16;
 const LOWER: usize = 16;
-const UPPER: usize = 64;
-const UPPER_ENTRIES: usize = CHUNK * LOWER * UPPER;
 
-type Chunk<T> = [T; CHUNK];
-type Lower<T> = [Arc<Chunk<T>>; LOWER];
-type Upper<T> = [Arc<Lower<T>>; UPPER];
+type Chunk<T, const CHUNK: usize> = [T; CHUNK];
+type Lower<T, const CHUNK: usize> = [Arc<Chunk<T, CHUNK>>; LOWER];
+type Upper<T, const CHUNK: usize, const UPPER: usize> = [Arc<Lower<T, CHUNK>>; UPPER];
 
 /// An array of `T`, as long as its highest index that was written. What was never written is default.
 #[derive(Clone)]
-pub struct Chunked<T> {
-    top: Arc<[Arc<Upper<T>>]>,
+pub struct Chunked<T, const CHUNK: usize = 16, const UPPER: usize = 64> {
+    top: Arc<[Arc<Upper<T, CHUNK, UPPER>>]>,
     /// Defaults, shared by everything that was never written.
-    empty: Arc<Upper<T>>,
+    empty: Arc<Upper<T, CHUNK, UPPER>>,
     len: u32,
     /// Indexes from here on are not taken: the model's limit of what is stored.
     limit: u32,
 }
 
-impl<T: Clone + Default> Chunked<T> {
+impl<T: Clone + Default, const CHUNK: usize, const UPPER: usize> Chunked<T, CHUNK, UPPER> {
+    const UPPER_ENTRIES: usize = CHUNK * LOWER * UPPER;
+
     /// An empty array that takes indexes below `limit`.
     #[must_use]
     pub fn new(limit: u32) -> Self {
         let value = T::default();
-        let chunk: Arc<Chunk<T>> = Arc::new(std::array::from_fn(|_| value.clone()));
-        let lower: Arc<Lower<T>> = Arc::new(std::array::from_fn(|_| Arc::clone(&chunk)));
-        let empty: Arc<Upper<T>> = Arc::new(std::array::from_fn(|_| Arc::clone(&lower)));
+        let chunk: Arc<Chunk<T, CHUNK>> = Arc::new(std::array::from_fn(|_| value.clone()));
+        let lower: Arc<Lower<T, CHUNK>> = Arc::new(std::array::from_fn(|_| Arc::clone(&chunk)));
+        let empty: Arc<Upper<T, CHUNK, UPPER>> = Arc::new(std::array::from_fn(|_| Arc::clone(&lower)));
         Self { top: Arc::new([]), empty, len: 0, limit }
     }
 
@@ -42,7 +43,7 @@ impl<T: Clone + Default> Chunked<T> {
     #[inline]
     pub fn get(&self, index: u32) -> Option<&T> {
         let index = index as usize;
-        let upper = self.top.get(index / UPPER_ENTRIES)?;
+        let upper = self.top.get(index / Self::UPPER_ENTRIES)?;
         let lower = upper.get(index / (CHUNK * LOWER) % UPPER)?;
         let chunk = lower.get(index / CHUNK % LOWER)?;
         chunk.get(index % CHUNK)
@@ -53,7 +54,7 @@ impl<T: Clone + Default> Chunked<T> {
     pub fn touch(&self, index: u32) {
         let index = index as usize;
         let lower =
-            self.top.get(index / UPPER_ENTRIES).and_then(|upper| upper.get(index / (CHUNK * LOWER) % UPPER));
+            self.top.get(index / Self::UPPER_ENTRIES).and_then(|upper| upper.get(index / (CHUNK * LOWER) % UPPER));
         if let Some(chunk) = lower.and_then(|lower| lower.get(index / CHUNK % LOWER)) {
             touch(chunk.as_slice(), index % CHUNK);
         }
@@ -66,7 +67,7 @@ impl<T: Clone + Default> Chunked<T> {
         }
         self.len = self.len.max(index + 1);
         let index = index as usize;
-        let at = index / UPPER_ENTRIES;
+        let at = index / Self::UPPER_ENTRIES;
         if at >= self.top.len() {
             let missing = std::iter::repeat_n(&self.empty, at + 1 - self.top.len());
             self.top = self.top.iter().chain(missing).map(Arc::clone).collect();
@@ -120,10 +121,16 @@ mod tests {
     /// METHOD: writes at edges of every level, compared with a plain map, and clones kept aside.
     #[test]
     fn behaves_as_a_vector_and_clones_stand_still() {
-        let mut array = Chunked::<u64>::new(100_000);
+        behaves::<16, 64>();
+        behaves::<64, 16>();
+    }
+
+    fn behaves<const CHUNK: usize, const UPPER: usize>() {
+        let mut array = Chunked::<u64, CHUNK, UPPER>::new(100_000);
         let mut plain = std::collections::BTreeMap::new();
         let mut kept = vec![];
-        let places = [0, 15, 16, 255, 256, 16_383, 16_384, 40_000, 99_999, 100_000, u32::MAX, 3, 16];
+        let places =
+            [0, 15, 16, 63, 64, 255, 256, 1_023, 1_024, 16_383, 16_384, 40_000, 99_999, 100_000, u32::MAX, 3, 16];
         for (step, at) in (1u64..).zip(places) {
             array.set(at, step);
             if at < 100_000 {

@@ -20,10 +20,14 @@ use tessera_model::{
     Name, PermissionId, PermissionRef, RestrictionId, RoleId, SubjectIndex, WorkspaceIndex, WorkspaceRef,
 };
 
+/// The lines of all subjects. A million of them stand behind 16,000 pointers, 125 KB: over many subjects each check
+/// reads another one of these, after its place and before its line, and would wait for memory once more.
+pub(crate) type Lines = Chunked<Line, 64, 16>;
+
 /// Everything that decides permissions in one tenant.
 #[derive(Clone)]
 pub struct Rules {
-    pub(crate) lines: Chunked<Line>,
+    pub(crate) lines: Lines,
     pub(crate) members: Memberships,
     pub(crate) sets: Sets,
     pub(crate) workspaces: Workspaces,
