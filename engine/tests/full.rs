@@ -55,8 +55,15 @@ async fn each_is_told_what_is_true_for_it() {
         (vec![resume(amy), suspend(bob)], vec![Refusal::StorageFull, Refusal::Busy]),
     ] {
         fails.store(true, Ordering::SeqCst);
+        let woken = house.engine.usage().woken;
         let told = at_once(commands.into_iter().map(&order)).await;
         assert_eq!(told, wanted.into_iter().map(refused).collect::<Vec<_>>());
+        // The tenant is loaded anew, and its callers are told to wait until then.
+        let patience = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while house.engine.usage().woken == woken {
+            assert!(std::time::Instant::now() < patience, "it was not loaded anew");
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
     }
     assert_eq!(order(suspend(bob)).await, Ok(()));
     assert_eq!(order(resume(amy)).await, Ok(()));
