@@ -53,8 +53,10 @@ impl<T: Clone + Default, const CHUNK: usize, const UPPER: usize> Chunked<T, CHUN
     #[inline]
     pub fn touch(&self, index: u32) {
         let index = index as usize;
-        let lower =
-            self.top.get(index / Self::UPPER_ENTRIES).and_then(|upper| upper.get(index / (CHUNK * LOWER) % UPPER));
+        let lower = self
+            .top
+            .get(index / Self::UPPER_ENTRIES)
+            .and_then(|upper| upper.get(index / (CHUNK * LOWER) % UPPER));
         if let Some(chunk) = lower.and_then(|lower| lower.get(index / CHUNK % LOWER)) {
             touch(chunk.as_slice(), index % CHUNK);
         }
@@ -129,8 +131,25 @@ mod tests {
         let mut array = Chunked::<u64, CHUNK, UPPER>::new(100_000);
         let mut plain = std::collections::BTreeMap::new();
         let mut kept = vec![];
-        let places =
-            [0, 15, 16, 63, 64, 255, 256, 1_023, 1_024, 16_383, 16_384, 40_000, 99_999, 100_000, u32::MAX, 3, 16];
+        let places = [
+            0,
+            15,
+            16,
+            63,
+            64,
+            255,
+            256,
+            1_023,
+            1_024,
+            16_383,
+            16_384,
+            40_000,
+            99_999,
+            100_000,
+            u32::MAX,
+            3,
+            16,
+        ];
         for (step, at) in (1u64..).zip(places) {
             array.set(at, step);
             if at < 100_000 {
