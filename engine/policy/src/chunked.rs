@@ -96,8 +96,8 @@ impl<T: Clone + Default, const CHUNK: usize, const UPPER: usize> Chunked<T, CHUN
     /// Every entry from an index up to the highest written, with its index.
     pub(crate) fn iter_from(&self, from: u32) -> impl Iterator<Item = (u32, &T)> {
         let start = from as usize;
-        let uppers = self.top.iter().skip(start / UPPER_ENTRIES);
-        let lowers = uppers.flat_map(|upper| upper.iter()).skip(start % UPPER_ENTRIES / (CHUNK * LOWER));
+        let uppers = self.top.iter().skip(start / Self::UPPER_ENTRIES);
+        let lowers = uppers.flat_map(|upper| upper.iter()).skip(start % Self::UPPER_ENTRIES / (CHUNK * LOWER));
         let chunks = lowers.flat_map(|lower| lower.iter()).skip(start % (CHUNK * LOWER) / CHUNK);
         (from..self.len).zip(chunks.flat_map(|chunk| chunk.iter()).skip(start % CHUNK))
     }
