@@ -97,7 +97,8 @@ impl<T: Clone + Default, const CHUNK: usize, const UPPER: usize> Chunked<T, CHUN
     pub(crate) fn iter_from(&self, from: u32) -> impl Iterator<Item = (u32, &T)> {
         let start = from as usize;
         let uppers = self.top.iter().skip(start / Self::UPPER_ENTRIES);
-        let lowers = uppers.flat_map(|upper| upper.iter()).skip(start % Self::UPPER_ENTRIES / (CHUNK * LOWER));
+        let lowers =
+            uppers.flat_map(|upper| upper.iter()).skip(start % Self::UPPER_ENTRIES / (CHUNK * LOWER));
         let chunks = lowers.flat_map(|lower| lower.iter()).skip(start % (CHUNK * LOWER) / CHUNK);
         (from..self.len).zip(chunks.flat_map(|chunk| chunk.iter()).skip(start % CHUNK))
     }
