@@ -107,7 +107,7 @@ fn filled(setup: &Setup, count: u32) -> Result<Filled, Why> {
 /// A clean stop.
 fn stop(process: &mut Process) -> Result<(), Why> {
     drop(Program::new("kill").args(["-TERM", &process.id().to_string()]).status());
-    process.wait().map(|_| ())
+    process.wait(crate::restart::END).map(|_| ())
 }
 
 /// The frame of a check of the key itself.

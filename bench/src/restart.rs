@@ -28,7 +28,7 @@ pub const RESTART: Family = Family { specs: &[RESTARTED], take: restart };
 /// LIMIT: how long filling the directory may take: two minutes where nothing else runs.
 const FILL: Duration = Duration::from_secs(20 * 60);
 /// LIMIT: how long a clean stop may take.
-const END: Duration = Duration::from_secs(60);
+pub(crate) const END: Duration = Duration::from_secs(60);
 
 /// Memory at rest.
 pub const IDLE: Family = Family { specs: &[RESIDENT], take: idle };
