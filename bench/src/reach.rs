@@ -74,8 +74,16 @@ fn nested(setup: &Setup) -> Result<Vec<Row>, Why> {
     let count = grouped.by_tag.len();
     let now = grouped.house.engine.now();
     let (view, peer_view) = (grouped.tenant.view()?, direct.tenant.view()?);
-    let ours = || nanos_each(count, || { black_box(grouped.tags(&view, now, PER_ROOT)); });
-    let peer = || nanos_each(count, || { black_box(direct.tags(&peer_view, now, PER_ROOT)); });
+    let ours = || {
+        nanos_each(count, || {
+            black_box(grouped.tags(&view, now, PER_ROOT));
+        })
+    };
+    let peer = || {
+        nanos_each(count, || {
+            black_box(direct.tags(&peer_view, now, PER_ROOT));
+        })
+    };
     let (check, check_peer) = interleave(rounds, ours, peer);
     let sizes = format!("{SESSIONS} sessions, {count} random questions a round, {rounds} rounds in turn");
     let rules = many_groups(1_000)?;
