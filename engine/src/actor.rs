@@ -310,8 +310,9 @@ impl Running {
         let revision = match batch.push(&staged) {
             Ok(revision) => revision,
             Err(StorageError::BatchFull) => return Ok(Taken::Later),
-            Err(StorageError::FrameTooLarge { .. }) => {
-                return Ok(Err(Refusal::LimitReached(Limit::FrameBytes)).into());
+            Err(StorageError::FrameTooLarge { max, .. }) => {
+                let bound = u64::try_from(max).unwrap_or(u64::MAX);
+                return Ok(Err(Refusal::LimitReached(Limit::FrameBytes.at(bound))).into());
             }
             Err(error) => return Err(ActorError::Commit(error)),
         };

@@ -35,7 +35,7 @@ impl Engine {
     ) -> Result<Done, SubmitError> {
         self.allowed(bound, "tessera.admin.subjects")?;
         if rows.len() > LOAD_ROWS_MAX {
-            return Err(Refusal::LimitReached(Limit::LoadRows).into());
+            return Err(Limit::LoadRows.reached().into());
         }
         let keys = self.house.store.tenant_keys(bound.entry.tenant);
         let keys = keys.map_err(|error| House::unread(&bound.entry, &error)).map_err(Refusal::from)?;

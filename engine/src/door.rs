@@ -225,6 +225,22 @@ impl Reading<'_> {
         (live.key && found.id == id).then(|| key_found(&root, &live, found))
     }
 
+    /// How many sessions and keys live, and how many places were looked at for it: all. Off the hot path.
+    pub(crate) fn count_live(&self) -> (u64, u64, u64) {
+        let (root, mut counts) = (self.view.root.load(), (0, 0, 0));
+        for place in 0..PLACES_MAX {
+            let Some(words) = self.view.table.place(place) else { break };
+            counts.2 += 1;
+            let fields = words.read();
+            let [w0, w1, w2, ..] = fields;
+            let (generation, _) = crate::check::halves(w0);
+            if let Ok((_, live, _)) = alive(&root, &fields, (generation, (w1, w2)), self.now) {
+                if live.key { counts.1 += 1 } else { counts.0 += 1 }
+            }
+        }
+        counts
+    }
+
     /// What lives at the places from the cursor on, as many as asked for. A page ends after [`PAGE_PLACES_MAX`] of them, whatever it holds.
     fn walk<T>(
         &self,

@@ -126,7 +126,7 @@ impl Listing {
         let mut drafted = None;
         if let Some((name, patterns)) = &draft.role {
             if patterns.len() > PATTERNS_MAX {
-                return Err(Refusal::LimitReached(Limit::Patterns));
+                return Err(Limit::Patterns.reached());
             }
             let record = match self.role_named(name).and_then(|id| self.0.roles.get(&id)) {
                 Some(known) => RoleRecord { patterns: patterns.clone(), ..(**known).clone() },

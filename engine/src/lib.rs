@@ -11,6 +11,7 @@ mod bound;
 mod bulk;
 mod check;
 mod claim;
+mod cursor;
 mod directory;
 mod door;
 mod engine;
@@ -39,12 +40,14 @@ mod sync;
 mod table;
 #[cfg(test)]
 mod table_test;
+mod usage;
 mod used;
 mod view;
 mod wakes;
 
 pub use admit::Done;
 pub use bound::{Bound, HelloRefusal};
+pub use cursor::Cursors;
 pub use directory::{Entry, Standing, Trouble};
 pub use door::{KeyFound, Rotation};
 pub use engine::{Engine, EngineUsage, StartError};
@@ -58,4 +61,5 @@ pub use review::{Held, Reviewed, Who};
 pub use seam::{Clock, Entropy};
 pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, Made, SERVICE_ROLE};
 pub use submit::SubmitError;
+pub use usage::Figure;
 pub use view::{Reading, Sees, View};

@@ -7,7 +7,7 @@ use crate::root::Root;
 use crate::view::View;
 use std::ops::Bound;
 use std::sync::Arc;
-use tessera_model::limits::PAGE_ROWS_MAX;
+use tessera_model::limits::{PAGE_PLACES_MAX, PAGE_ROWS_MAX};
 use tessera_model::record::{
     AttributeRecord, AttributeValue, GrantRecord, RoleRecord, SubjectRecord, SubjectStatus, TenantRecord,
     WorkspaceRecord,
@@ -40,13 +40,25 @@ impl View {
     }
 }
 
+/// A page of the rows behind a cursor, each with its place in the list.
 pub(crate) fn page<T>(rows: impl Iterator<Item = (u64, T)>, limit: usize) -> Page<T> {
+    page_of(rows.map(|(at, row)| (at, Some(row))), limit)
+}
+
+/// A page of the rows behind a cursor, each with its place in the list; `None` is passed over. What is passed
+/// over counts: a page ends after [`PAGE_PLACES_MAX`] rows that were looked at, whatever it holds.
+fn page_of<T>(rows: impl Iterator<Item = (u64, Option<T>)>, limit: usize) -> Page<T> {
     let limit = limit.clamp(1, PAGE_ROWS_MAX);
-    let mut taken: Vec<(u64, T)> = rows.take(limit + 1).collect();
-    let more = taken.len() > limit;
-    taken.truncate(limit);
-    let next = if more { taken.last().map(|(at, _)| *at) } else { None };
-    Page { rows: taken.into_iter().map(|(_, row)| row).collect(), next, walked: 0 }
+    let (mut page, mut last) = (Page { rows: Vec::new(), next: None, walked: 0 }, None);
+    for (at, row) in rows {
+        if page.walked == PAGE_PLACES_MAX || page.rows.len() == limit && row.is_some() {
+            page.next = last;
+            break;
+        }
+        (page.walked, last) = (page.walked + 1, Some(at));
+        page.rows.extend(row);
+    }
+    page
 }
 
 pub(crate) fn after(cursor: u64) -> u32 {
@@ -65,7 +77,7 @@ impl Listing {
     #[must_use]
     pub fn tenants(&self, cursor: u64, limit: usize) -> Page<TenantRecord> {
         let range = (Bound::Excluded(TenantId(cursor)), Bound::Unbounded);
-        page(self.0.tenants.range(range).map(|(id, record)| (id.0, record.clone())), limit)
+        page_of(self.0.tenants.range(range).map(|(id, record)| (id.0, Some(record.clone()))), limit)
     }
 
     /// The tenant with this name that is not deleted.
@@ -79,8 +91,11 @@ impl Listing {
     pub fn subjects(&self, cursor: u64, limit: usize) -> Page<SubjectRecord> {
         let range = (Bound::Excluded(SubjectIndex(after(cursor))), Bound::Unbounded);
         let alive =
-            self.0.subjects.range(range).filter(|(_, record)| record.status != SubjectStatus::Deleted);
-        page(alive.map(|(index, record)| (u64::from(index.0), record.clone())), limit)
+            |record: &SubjectRecord| (record.status != SubjectStatus::Deleted).then(|| record.clone());
+        page_of(
+            self.0.subjects.range(range).map(|(index, record)| (u64::from(index.0), alive(record))),
+            limit,
+        )
     }
 
     /// A subject that is not deleted.
@@ -106,7 +121,10 @@ impl Listing {
     #[must_use]
     pub fn roles(&self, cursor: u64, limit: usize) -> Page<Arc<RoleRecord>> {
         let range = (Bound::Excluded(RoleId(after(cursor))), Bound::Unbounded);
-        page(self.0.roles.range(range).map(|(id, record)| (u64::from(id.0), Arc::clone(record))), limit)
+        page_of(
+            self.0.roles.range(range).map(|(id, record)| (u64::from(id.0), Some(Arc::clone(record)))),
+            limit,
+        )
     }
 
     /// The permissions after a cursor.
@@ -114,7 +132,7 @@ impl Listing {
     pub fn permissions(&self, cursor: u64, limit: usize) -> Page<(PermissionId, Name)> {
         let range = (Bound::Excluded(after(cursor)), Bound::Unbounded);
         let rows = self.0.permissions.range(range);
-        page(rows.map(|(id, name)| (u64::from(*id), (PermissionId(*id), name.clone()))), limit)
+        page_of(rows.map(|(id, name)| (u64::from(*id), Some((PermissionId(*id), name.clone())))), limit)
     }
 
     /// The workspaces after a cursor.
@@ -122,14 +140,17 @@ impl Listing {
     pub fn workspaces(&self, cursor: u64, limit: usize) -> Page<Arc<WorkspaceRecord>> {
         let range = (Bound::Excluded(WorkspaceIndex(after(cursor))), Bound::Unbounded);
         let rows = self.0.workspaces.range(range);
-        page(rows.map(|(index, record)| (u64::from(index.0), Arc::clone(record))), limit)
+        page_of(rows.map(|(index, record)| (u64::from(index.0), Some(Arc::clone(record)))), limit)
     }
 
     /// The clients after a cursor.
     #[must_use]
     pub fn clients(&self, cursor: u64, limit: usize) -> Page<Arc<ClientRecord>> {
         let range = (Bound::Excluded(ClientIndex(after(cursor))), Bound::Unbounded);
-        page(self.0.clients.range(range).map(|(id, record)| (u64::from(id.0), Arc::clone(record))), limit)
+        page_of(
+            self.0.clients.range(range).map(|(id, record)| (u64::from(id.0), Some(Arc::clone(record)))),
+            limit,
+        )
     }
 
     /// The client with this name.
@@ -144,10 +165,42 @@ impl Listing {
         self.0.refresh_keys.iter().map(move |(number, at)| (*number, *at, *number == current))
     }
 
-    /// The grants of a subject; at most 256.
+    /// The grants of a subject after a cursor, by role and workspace.
     #[must_use]
-    pub fn grants(&self, subject: SubjectIndex) -> Vec<GrantRecord> {
-        self.0.rules.grants_of(subject).collect()
+    pub fn grants(&self, subject: SubjectIndex, cursor: u64, limit: usize) -> Page<GrantRecord> {
+        let placed = self.0.rules.grants_of(subject).map(|grant| (grant.place_of_subject(), Some(grant)));
+        page_of(placed.filter(|(at, _)| *at > cursor), limit)
+    }
+
+    /// The role with this name.
+    #[must_use]
+    pub fn role_record(&self, name: &Name) -> Option<&Arc<RoleRecord>> {
+        self.0.roles.get(self.0.role_names.get(name)?)
+    }
+
+    /// The workspace with this name.
+    #[must_use]
+    pub fn workspace_named(&self, name: &Name) -> Option<&Arc<WorkspaceRecord>> {
+        self.0.workspaces.get(self.0.workspace_names.get(name)?)
+    }
+
+    /// The grants of a role after a cursor, by subject and workspace, each with its holder. It looks at the
+    /// subjects one after another: a page may be empty and not the last.
+    #[must_use]
+    pub fn holders(&self, role: RoleId, cursor: u64, limit: usize) -> Page<(SubjectRecord, GrantRecord)> {
+        let from = u32::try_from(cursor >> 32).unwrap_or(u32::MAX);
+        let looked = u32::try_from(PAGE_PLACES_MAX).unwrap_or(u32::MAX);
+        let (grants, beyond, more) = self.0.rules.holders_from(role, SubjectIndex(from), looked);
+        let placed = grants.into_iter().map(|grant| {
+            (grant.place_of_role(), self.0.subjects.get(&grant.subject).map(|holder| (holder.clone(), grant)))
+        });
+        let mut page = page_of(placed.filter(|(at, _)| *at > cursor), limit);
+        page.walked = u64::from(beyond.0 - from);
+        if page.next.is_none() && more {
+            // Everything of the subjects before that one was seen.
+            page.next = Some((u64::from(beyond.0) << 32) - 1);
+        }
+        page
     }
 
     /// The name of a role.

@@ -5,6 +5,7 @@ use crate::engine::Engine;
 use crate::list::{Listing, Page};
 use std::collections::HashMap;
 use std::ops::Bound as Edge;
+use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::note::{About, Note};
 use tessera_model::{Deadline, Name, PublicId, Refusal, RowKind, SubjectIndex};
 
@@ -105,7 +106,8 @@ impl Engine {
         listing: &Listing,
         index: SubjectIndex,
     ) -> Result<Vec<Reviewed>, Refusal> {
-        let (grants, members) = (listing.grants(index), listing.0.rules.memberships_of(index));
+        let (grants, members) =
+            (listing.grants(index, 0, PAGE_ROWS_MAX).rows, listing.0.rules.memberships_of(index));
         let Some(record) = listing.0.subjects.get(&index) else { return Ok(Vec::new()) };
         if grants.is_empty() && members.is_empty() {
             return Ok(Vec::new());

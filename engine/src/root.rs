@@ -24,6 +24,36 @@ use tessera_policy::Rules;
 /// What a tenant takes that has nothing: actor, queues, empty maps.
 const ROOT_BYTES: usize = 48 * 1024;
 
+/// The first number of each kind that was never used.
+#[derive(Clone, Copy)]
+pub(crate) struct Next {
+    pub(crate) subject: u32,
+    pub(crate) role: u32,
+    pub(crate) workspace: u32,
+    pub(crate) permission: u32,
+    pub(crate) restriction: u32,
+    pub(crate) attribute: u32,
+    pub(crate) client: u32,
+    pub(crate) group: u32,
+    pub(crate) tenant: u64,
+}
+
+impl Default for Next {
+    fn default() -> Self {
+        Self {
+            subject: 1,
+            role: 1,
+            workspace: 1,
+            permission: 1,
+            restriction: 1,
+            attribute: 1,
+            client: 1,
+            group: 1,
+            tenant: 1,
+        }
+    }
+}
+
 /// Everything hot of one tenant besides its session table.
 #[derive(Clone)]
 pub(crate) struct Root {
@@ -70,6 +100,8 @@ pub(crate) struct Root {
     pub(crate) refresh_keys: RedBlackTreeMapSync<u8, Deadline>,
     /// The number of the one that handles are made by.
     pub(crate) refresh_key: u8,
+    /// The first numbers that were never used, as of the publishing.
+    pub(crate) next: Next,
 }
 
 impl Root {
@@ -108,6 +140,7 @@ impl Root {
             key_clients: RedBlackTreeMapSync::new_sync(),
             refresh_keys: RedBlackTreeMapSync::new_sync(),
             refresh_key: 0,
+            next: Next::default(),
         }
     }
 

@@ -18,8 +18,8 @@ use tessera_crypto::{Job, Outcome, Parameters, Verdict};
 use tessera_model::limits::PASSWORD_BYTES_MAX;
 use tessera_model::record::{AttributeValue, SubjectStatus};
 use tessera_model::{
-    Caller, Command, CommandId, Identifier, Name, Private, PublicId, Refusal, Row, RowKind, Settings, Source,
-    SubjectIndex, TenantId, UnixMillis,
+    Caller, Command, CommandId, Identifier, Limit, Name, Private, PublicId, Refusal, Row, RowKind, Settings,
+    Source, SubjectIndex, TenantId, UnixMillis,
 };
 use tokio::sync::oneshot;
 
@@ -349,8 +349,13 @@ impl Engine {
         password: Private,
     ) -> Result<Private, SubmitError> {
         let length = password.expose().len();
-        if length < settings.password_bytes_min as usize || length > PASSWORD_BYTES_MAX {
-            return Err(Refusal::PasswordLength.into());
+        if length < settings.password_bytes_min as usize {
+            let least = Limit::PasswordBytesMin.at(settings.password_bytes_min.into());
+            return Err(Refusal::PasswordLength(least).into());
+        }
+        if length > PASSWORD_BYTES_MAX {
+            let most = Limit::PasswordBytes.at(PASSWORD_BYTES_MAX as u64);
+            return Err(Refusal::PasswordLength(most).into());
         }
         self.hash_any(tenant, settings, &password).await
     }

@@ -208,9 +208,9 @@ async fn circles_and_depths_are_refused() {
     assert_eq!(scene.refused(nest("g003", "g003")).await, Refusal::Cycle);
     assert_eq!(scene.refused(nest("g007", "g002")).await, Refusal::Cycle);
     let deep = nest(&called(GROUP_DEPTH_MAX - 1), &called(GROUP_DEPTH_MAX));
-    assert_eq!(scene.refused(deep).await, Refusal::LimitReached(Limit::GroupDepth));
+    assert_eq!(scene.refused(deep).await, Limit::GroupDepth.reached());
     let above = nest(&called(GROUP_DEPTH_MAX), "g000");
-    assert_eq!(scene.refused(above).await, Refusal::LimitReached(Limit::GroupDepth));
+    assert_eq!(scene.refused(above).await, Limit::GroupDepth.reached());
     assert_eq!(scene.refused(nest("g000", "nobody")).await, Refusal::GroupUnknown);
     assert_eq!(scene.refused(group("g001")).await, Refusal::Duplicate);
     assert_eq!(scene.refused(join("nobody", scene.ann)).await, Refusal::GroupUnknown);
@@ -226,7 +226,7 @@ async fn circles_and_depths_are_refused() {
         if no + 1 < GROUPS_PER_SUBJECT_MAX {
             scene.done([more]).await;
         } else {
-            assert_eq!(scene.refused(more).await, Refusal::LimitReached(Limit::GroupsPerSubject));
+            assert_eq!(scene.refused(more).await, Limit::GroupsPerSubject.reached());
         }
     }
 }
@@ -271,8 +271,8 @@ async fn roles_cover_what_their_parents_cover() {
         }
     }
     let deep = parents("reader", &[&format!("r{}", ROLE_DEPTH_MAX - 1)]);
-    assert_eq!(scene.refused(deep).await, Refusal::LimitReached(Limit::RoleDepth));
-    assert_eq!(scene.refused(parents("r0", &["top"])).await, Refusal::LimitReached(Limit::RoleDepth));
+    assert_eq!(scene.refused(deep).await, Limit::RoleDepth.reached());
+    assert_eq!(scene.refused(parents("r0", &["top"])).await, Limit::RoleDepth.reached());
 }
 
 /// PROPERTY: nobody comes to more power over the tenant through groups or parents of roles than they may hand

@@ -5,7 +5,7 @@ mod support;
 use support::{House, Tenant};
 use tessera_engine::{Bound, SubmitError};
 use tessera_model::refresh::{ClientTerms, RefreshMode};
-use tessera_model::{Command, Handle, Name, PublicId, Reason, Refusal, Setting};
+use tessera_model::{Command, Handle, Limit, Name, PublicId, Reason, Refusal, Setting};
 
 struct Scene {
     house: House,
@@ -54,7 +54,7 @@ async fn new_sessions_are_refused_at_the_limit() {
     let scene = Scene::new().await;
     let admin = &scene.tenant.admin;
     scene.house.set(&scene.tenant, |settings| settings.sessions_max = 2).await;
-    let full: SubmitError = Refusal::SessionsLimit.into();
+    let full: SubmitError = Refusal::SessionsLimit(Limit::SessionsMax.at(2)).into();
     let first = scene.open(admin, scene.amy).await.expect("opened");
     assert!(scene.open(admin, scene.amy).await.is_ok());
     assert_eq!(scene.open(admin, scene.amy).await.err(), Some(full));
@@ -142,7 +142,7 @@ async fn a_client_has_a_limit_of_its_own() {
     let first = scene.open(&phone, scene.amy).await.expect("opened");
     let second = scene.open(&phone, scene.amy).await.expect("opened");
     let at_desk = scene.open(&desk, scene.amy).await.expect("opened");
-    let full: SubmitError = Refusal::SessionsLimit.into();
+    let full: SubmitError = Refusal::SessionsLimit(Limit::SessionsMax.at(1)).into();
     assert_eq!(scene.open(&desk, scene.amy).await.err(), Some(full));
     let evict = |settings: &mut tessera_model::Settings| {
         (settings.sessions_max, settings.sessions_over_limit) = (3, 1);
@@ -222,5 +222,8 @@ async fn f_24_zero_never_means_for_ever() {
     let name = Name::new("phone").expect("a name");
     let tight = ClientTerms { sessions_max: 1, ..zero };
     scene.house.submit(&scene.tenant.admin, Command::ChangeClient { name, terms: tight }).await;
-    assert_eq!(scene.house.open(&phone, scene.amy).await.err(), Some(Refusal::SessionsLimit.into()));
+    assert_eq!(
+        scene.house.open(&phone, scene.amy).await.err(),
+        Some(Refusal::SessionsLimit(Limit::SessionsMax.at(1)).into())
+    );
 }

@@ -222,12 +222,7 @@ async fn faults_are_told_with_their_place() {
         (granted(vec![place(role("reader"))]), LoadField::Grant, 0, Refusal::WorkspaceUnknown),
         (granted(vec![past(role("reader"))]), LoadField::Grant, 0, Refusal::DeadlinePassed),
         (granted(vec![role("reader"), role("reader")]), LoadField::Grant, 1, Refusal::Duplicate),
-        (
-            granted(vec![role("reader"); 300]),
-            LoadField::Grant,
-            256,
-            Refusal::LimitReached(Limit::GrantsPerSubject),
-        ),
+        (granted(vec![role("reader"); 300]), LoadField::Grant, 256, Limit::GrantsPerSubject.reached()),
     ];
     let good = |at: usize| row(&[format!("good{at}@example.org").as_str()]);
     let rows: Vec<LoadRow> =
@@ -249,7 +244,7 @@ async fn faults_are_told_with_their_place() {
     assert_eq!((loaded.made, loaded.rejected[0].row), (2, 1));
     let many = vec![row(&[]); LOAD_ROWS_MAX + 1];
     let refused = try_load(&house, &tenant.admin, &many, false).await;
-    assert_eq!(refused, Err(SubmitError::Refused(Refusal::LimitReached(Limit::LoadRows))));
+    assert_eq!(refused, Err(SubmitError::Refused(Limit::LoadRows.reached())));
 }
 
 /// PROPERTY: nobody loads without the permission, grants only with that for grants, and nobody hands out more

@@ -144,7 +144,7 @@ async fn f_32_a_rotated_key_is_never_more() {
     let longer = Rotation { expires: later, ..rotation(id, 60) };
     assert_eq!(rotate(&house, &own, longer.clone()).await.err(), Some(Refusal::BeyondCreator.into()));
     let endless = Rotation { overlap_s: 7 * 86_400 + 1, ..rotation(id, 60) };
-    assert_eq!(rotate(&house, &own, endless).await.err(), Some(Refusal::DeadlinePassed.into()));
+    assert_eq!(rotate(&house, &own, endless).await.err(), Some(Limit::KeyOverlap.reached().into()));
     // Another's key, and none at all.
     house.person(&tenant, "bob@example.org", "correct horse").await;
     let bob = house.sign_in(&tenant, "bob@example.org", "correct horse").await.expect("signed in");
@@ -303,7 +303,7 @@ async fn f_34_a_key_bound_to_networks_stays_there() {
     let many: Vec<String> = (0..33).map(|nth| format!("10.{nth}.0.0/16")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let refused = make(&again, &woken.admin, amy, (&["orders.read"], &many)).await.err();
-    assert_eq!(refused, Some(Refusal::LimitReached(Limit::Networks).into()));
+    assert_eq!(refused, Some(Limit::Networks.reached().into()));
 }
 
 /// PROPERTY: a key's networks are compared with what the caller says; where it says nothing, with the

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use support::{House, START_MS};
 use tessera_engine::{HelloRefusal, Standing};
 use tessera_model::record::SubjectKind;
-use tessera_model::{Command, Identifier, Private, Reason, Refusal, Row, RowKind};
+use tessera_model::{Command, Identifier, Limit, Private, Reason, Refusal, Row, RowKind};
 use tessera_storage::{Memory, Store};
 
 /// The least difference between two samples that a classifier uses: how often one of the first is larger
@@ -83,7 +83,10 @@ async fn a_one_time_secret_works_once() {
     assert_eq!(house.set_up(&forged, "battery staple").await.err(), wrong);
     assert_eq!(house.engine.hello_set_up(&forged.to_bytes()), Err(HelloRefusal::Refused));
     assert_eq!(house.engine.hello_set_up(&secret.to_bytes()), Ok(()));
-    assert_eq!(house.set_up(&secret, "short").await.err(), Some(Refusal::PasswordLength.into()));
+    assert_eq!(
+        house.set_up(&secret, "short").await.err(),
+        Some(Refusal::PasswordLength(Limit::PasswordBytesMin.at(8)).into())
+    );
     assert!(house.set_up(&secret, "battery staple").await.is_ok());
     assert_eq!(house.check(&tenant, &session, "tessera.check").reason, Reason::Revoked);
     assert!(sign_in("correct horse").await.is_err());
@@ -106,7 +109,7 @@ async fn a_one_time_secret_works_once() {
     let beyond = house.engine.now().plus_seconds(7 * 86_400 + 1).to_deadline();
     let reset = Command::ResetPassword { subject: amy, until: beyond, clear: false };
     let refused = house.engine.submit(&tenant.admin, house.engine.command_id(), reset).await;
-    assert_eq!(refused.err(), Some(Refusal::DeadlinePassed.into()));
+    assert_eq!(refused.err(), Some(Limit::SetUpTtl.reached().into()));
     // Taken away at once: the old password and the sessions are gone before anything is set.
     let session = sign_in("correct horse").await.expect("signed in");
     let now = house.reset(&tenant.admin, amy, true).await;

@@ -136,7 +136,7 @@ async fn workspaces_move_and_end_with_what_hangs_below() {
     }
     let bottom = format!("d{}", WORKSPACE_DEPTH_MAX - 3);
     let deep = hang("z", Some(&bottom));
-    assert_eq!(refused(&house, &tenant, deep).await, Refusal::LimitReached(Limit::WorkspaceDepth));
+    assert_eq!(refused(&house, &tenant, deep).await, Limit::WorkspaceDepth.reached());
     done(&house, &tenant, [hang("b", Some(&bottom))]).await;
     assert_eq!(ask("c"), Reason::NotGranted);
     let end = |text: &str| Command::DeleteWorkspaceTree { name: name(text) };
@@ -150,7 +150,7 @@ async fn workspaces_move_and_end_with_what_hangs_below() {
     for no in 0..WORKSPACE_TREE_MAX {
         done(&house, &tenant, [make(&format!("w{no}"), Some("z"))]).await;
     }
-    assert_eq!(refused(&house, &tenant, end("z")).await, Refusal::LimitReached(Limit::WorkspaceTree));
+    assert_eq!(refused(&house, &tenant, end("z")).await, Limit::WorkspaceTree.reached());
     done(&house, &tenant, [Command::DeleteWorkspace { name: name("w0") }, end("z")]).await;
     assert_eq!([ask("z"), ask("w1")], [Reason::WorkspaceUnknown; 2]);
 }

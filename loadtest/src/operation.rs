@@ -235,7 +235,9 @@ impl Load {
             .list::<SessionRow>(&Request::ListSessions { subject: subject.id, after: None, limit: 0 })
             .await;
         let between = self.watch.now();
-        let grants = client.list::<GrantRow>(&Request::ListGrants { subject: subject.id }).await;
+        let grants = client
+            .list::<GrantRow>(&Request::ListGrants { subject: subject.id, after: None, limit: 0 })
+            .await;
         let received = self.watch.now();
         let (Ok(sessions), Ok(grants)) = (sessions, grants) else { return false };
         let live: BTreeSet<_> = sessions.rows.iter().filter(|row| !row.key).map(|row| row.session).collect();

@@ -260,3 +260,49 @@ async fn tc_18_refreshes_outlive_a_kill_of_the_real_binary() {
         assert!(admin.refresh(&after).await.is_err());
     }
 }
+
+/// What a process has in memory at present, and had at most: KiB.
+fn memory(pid: u32) -> (u64, u64) {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a status");
+    let of = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name)).expect(name);
+        line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
+    };
+    (of("VmRSS:"), of("VmHWM:"))
+}
+
+/// PROPERTY (F-57): however many sign in at once with a costly hash, the node takes memory for as many hashes as
+/// run at a time; the others wait in a bounded queue or are told Busy, and checks are answered meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f_57_parallel_sign_ins_take_the_memory_of_the_pool() {
+    const HASH_KIB: u64 = 64 * 1024;
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = Node::start(folder.path());
+    let scene = scene(&node, folder.path()).await;
+    let costly = Settings { argon_memory_kib: 65_536, argon_passes: 1, ..Settings::default() };
+    scene.admin.request(&Request::ChangeSettings { settings: costly }).await.expect("changed");
+    let create = Request::CreateSubject {
+        kind: SubjectKind::Person,
+        identifiers: vec![Identifier::guess("amy@example.org").expect("an identifier")],
+        password: Some(Private::new(b"correct horse".to_vec())),
+    };
+    let patient = scene.admin.with_deadline(Duration::from_secs(120));
+    patient.request(&create).await.expect("created");
+    let (idle, _) = memory(node.child.id());
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..256 {
+        let hurried = scene.admin.with_deadline(Duration::from_secs(3));
+        running.spawn(async move { hurried.sign_in("amy@example.org", "correct horse").await.is_ok() });
+    }
+    let mut done = 0;
+    while let Some(answer) = running.join_next().await {
+        done += u32::from(answer.expect("no panic"));
+        assert!(scene.admin.is_permitted(&scene.session, "orders.read", None).await);
+    }
+    let (_, most) = memory(node.child.id());
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get) as u64;
+    println!("{done} of 256 signed in; {idle} KiB idle, {most} KiB at most, {threads} processors");
+    // As many hashes as the pool has threads, and one more for everything else.
+    assert!(most <= idle + (threads + 1) * HASH_KIB, "{most} KiB after {idle}");
+    patient.sign_in("amy@example.org", "correct horse").await.expect("signed in");
+}

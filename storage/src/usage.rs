@@ -7,6 +7,10 @@ pub struct Usage {
     pub tail_frames: u64,
     /// Their bytes.
     pub tail_bytes: u64,
+    /// Frames at which writers wait for the next checkpoint; 0 for no bound.
+    pub tail_frames_max: u64,
+    /// Bytes at which they do; 0 for no bound.
+    pub tail_bytes_max: u64,
     /// Journal files that exist.
     pub journal_files: u64,
     /// Bytes of the checkpoint's file.

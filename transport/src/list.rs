@@ -2,15 +2,15 @@
 
 use crate::reach::{explain, groups, review};
 use std::sync::Arc;
-use tessera_engine::{Bound, Engine, KeyFound, Listing, Page, View};
+use tessera_engine::{Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
-use tessera_model::record::{AttributeValue, SubjectRecord};
+use tessera_model::record::{AttributeValue, GrantRecord, SubjectRecord};
 use tessera_model::refresh::ClientRecord;
-use tessera_model::{Limit, Private, PublicId, Refusal, TenantId};
+use tessera_model::{Limit, ListKind, Listed, Name, Private, PublicId, Refusal, TenantId};
 use tessera_wire::{
-    AttributeRow, AttributeValueRow, ClientRow, Fault, GrantRow, IdentifierRow, KeyRow, OriginsRow,
-    PermissionRow, RefreshKeyRow, Request, RequestKind, RoleRow, Rows, RowsWriter, SessionRow, SettingsRow,
-    Shape, SubjectRow, TenantRow, WorkspaceRow,
+    AttributeRow, AttributeValueRow, ClientRow, Fault, GrantRow, HolderRow, IdentifierRow, KeyRow,
+    OriginsRow, PermissionRow, RefreshKeyRow, Request, RequestKind, RoleRow, Rows, RowsWriter, SessionRow,
+    SettingsRow, Shape, SubjectRow, TenantRow, UsageRow, WorkspaceRow,
 };
 
 /// The permission that a list asks for; a session may read what is its own subject's without it.
@@ -26,6 +26,7 @@ const fn permission(kind: RequestKind) -> &'static str {
         }
         RequestKind::ListWorkspaces => "tessera.admin.workspaces",
         RequestKind::ListGrants
+        | RequestKind::ListHolders
         | RequestKind::ListGroupGrants
         | RequestKind::ListReview
         | RequestKind::Explain
@@ -33,6 +34,7 @@ const fn permission(kind: RequestKind) -> &'static str {
         RequestKind::ListSessions => "tessera.admin.sessions",
         RequestKind::ListKeys | RequestKind::ReadKey => "tessera.admin.keys",
         RequestKind::ReadSettings
+        | RequestKind::ReadUsage
         | RequestKind::ListAttributes
         | RequestKind::ListRefreshKeys
         | RequestKind::ReadOrigins => "tessera.admin.settings",
@@ -48,7 +50,7 @@ const fn about(request: &Request) -> Option<PublicId> {
         Request::ReadSubject { subject, identifier: None } | Request::ListKeys { subject, .. } => *subject,
         Request::ListIdentifiers { subject }
         | Request::ListAttributeValues { subject }
-        | Request::ListGrants { subject }
+        | Request::ListGrants { subject, .. }
         | Request::ListMemberships { subject, .. }
         | Request::Explain { subject, .. }
         | Request::ListSessions { subject, .. } => Some(*subject),
@@ -102,6 +104,39 @@ pub(crate) async fn rows(
     page.map_err(Fault::refused)
 }
 
+/// Where and how far a page goes, and how its cursors are made.
+struct Window {
+    from: u64,
+    limit: usize,
+    cursors: Cursors,
+}
+
+/// What a page is read from.
+struct Source<'a> {
+    engine: &'a Engine,
+    bound: &'a Bound,
+    view: &'a View,
+    listing: Listing,
+}
+
+impl Source<'_> {
+    fn subject(&self, id: PublicId) -> Result<&SubjectRecord, Refusal> {
+        self.listing.subject(id).ok_or(Refusal::SubjectUnknown)
+    }
+
+    fn window(&self, listed: Listed, (after, limit): (Option<Private>, u32)) -> Result<Window, Refusal> {
+        let cursors = self.engine.cursors(self.bound.entry.tenant, listed)?;
+        let from = cursors.place(after.as_ref().map(Private::expose))?;
+        let limit = usize::try_from(limit).unwrap_or(PAGE_ROWS_MAX);
+        let limit = if limit == 0 { PAGE_ROWS_MAX } else { limit.min(PAGE_ROWS_MAX) };
+        Ok(Window { from, limit, cursors })
+    }
+
+    fn all(&self, kind: ListKind, after: Option<Private>, limit: u32) -> Result<Window, Refusal> {
+        self.window(Listed::all(kind), (after, limit))
+    }
+}
+
 #[expect(clippy::too_many_lines, reason = "one arm for each list")]
 #[expect(clippy::wildcard_enum_match_arm, reason = "a command is no list and is refused")]
 fn page(
@@ -111,19 +146,24 @@ fn page(
     request: Request,
     walked: &mut u64,
 ) -> Result<Rows, Refusal> {
-    let listing = view.listing();
-    let of = |subject| listing.subject(subject).ok_or(Refusal::SubjectUnknown);
+    let source = Source { engine, bound, view, listing: view.listing() };
+    let listing = &source.listing;
+    let of = |subject| source.subject(subject);
     match request {
         Request::ListTenants { after, limit } => {
-            let (from, limit) = begin(after.as_ref(), limit)?;
-            let page = listing.tenants(from, limit);
-            finish(page.rows.into_iter().map(|tenant| (tenant.id.0, tenant_row(engine, tenant))), page.next)
+            let window = source.all(ListKind::Tenants, after, limit)?;
+            let page = listing.tenants(window.from, window.limit);
+            window.finish(
+                page.rows.into_iter().map(|tenant| (tenant.id.0, tenant_row(engine, tenant))),
+                page.next,
+            )
         }
-        Request::ReadTenant { tenant, name } => read_tenant(engine, &listing, tenant, name.as_ref()),
+        Request::ReadTenant { tenant, name } => read_tenant(engine, listing, tenant, name.as_ref()),
         Request::ListSubjects { after, limit } => {
-            let (from, limit) = begin(after.as_ref(), limit)?;
-            let page = listing.subjects(from, limit);
-            finish(page.rows.iter().map(|row| (u64::from(row.index.0), subject_row(row))), page.next)
+            let window = source.all(ListKind::Subjects, after, limit)?;
+            let page = listing.subjects(window.from, window.limit);
+            *walked = page.walked;
+            window.finish(page.rows.iter().map(|row| (u64::from(row.index.0), subject_row(row))), page.next)
         }
         Request::ReadSubject { subject, identifier } => {
             let found = match (subject, identifier) {
@@ -136,59 +176,75 @@ fn page(
             };
             whole([subject_row(found)])
         }
-        Request::ListIdentifiers { subject } => identifiers(engine, bound, &listing, of(subject)?),
-        Request::ListAttributeValues { subject } => values(engine, bound, &listing, of(subject)?),
+        Request::ListIdentifiers { subject } => identifiers(engine, bound, listing, of(subject)?),
+        Request::ListAttributeValues { subject } => values(engine, bound, listing, of(subject)?),
         Request::ListAttributes {} => {
             whole(listing.attributes().map(|row| AttributeRow { name: row.name.clone(), kind: row.kind }))
         }
         Request::ListPermissionNames { after, limit } => {
-            let (from, limit) = begin(after.as_ref(), limit)?;
-            let page = listing.permissions(from, limit);
+            let window = source.all(ListKind::Permissions, after, limit)?;
+            let page = listing.permissions(window.from, window.limit);
             let rows = page.rows.into_iter();
-            finish(rows.map(|(id, name)| (u64::from(id.0), PermissionRow { id: id.0, name })), page.next)
+            window
+                .finish(rows.map(|(id, name)| (u64::from(id.0), PermissionRow { id: id.0, name })), page.next)
         }
         Request::ListRoles { after, limit } => {
-            let (from, limit) = begin(after.as_ref(), limit)?;
-            let page = listing.roles(from, limit);
+            let window = source.all(ListKind::Roles, after, limit)?;
+            let page = listing.roles(window.from, window.limit);
             let rows = page.rows.iter().map(|role| {
                 let (name, patterns) = (role.name.clone(), role.patterns.clone());
                 let parents = listing.role_names(&role.parents);
                 (u64::from(role.id.0), RoleRow { id: role.id.0, name, patterns, parents })
             });
-            finish(rows, page.next)
+            window.finish(rows, page.next)
         }
         Request::ListGroups { .. }
         | Request::ListMembers { .. }
         | Request::ListMemberships { .. }
         | Request::ListGroupGrants { .. }
-        | Request::ListRoleUses { .. } => groups(&listing, request),
-        Request::ListReview { after, limit } => {
-            review(engine, bound, &listing, begin(after.as_ref(), limit)?)
+        | Request::ListRoleUses { .. } => groups(listing, request),
+        Request::ListReview { after, limit } => review(engine, bound, listing, begin(after.as_ref(), limit)?),
+        Request::Explain { .. } | Request::Simulate { .. } => explain(engine, view, listing, request),
+        Request::ListWorkspaces { after, limit } => {
+            workspaces(listing, &source.all(ListKind::Workspaces, after, limit)?)
         }
-        Request::Explain { .. } | Request::Simulate { .. } => explain(engine, view, &listing, request),
-        Request::ListWorkspaces { after, limit } => workspaces(&listing, begin(after.as_ref(), limit)?),
-        Request::ListGrants { subject } => grants(&listing, of(subject)?),
-        Request::ListSessions { subject, after, limit } => {
-            let (from, limit) = begin(after.as_ref(), limit)?;
-            let page = engine.read(view).sessions(of(subject)?.index, from, limit);
+        Request::ListGrants { subject, after, limit } => {
+            let listed = Listed::of_subject(ListKind::Grants, Some(subject));
+            grants(listing, of(subject)?, &source.window(listed, (after, limit))?)
+        }
+        Request::ListHolders { role, after, limit } => {
+            let role = listing.role_named(&role).ok_or(Refusal::RoleUnknown)?;
+            let window = source.window(Listed::of_role(role), (after, limit))?;
+            let page = listing.holders(role, window.from, window.limit);
             *walked = page.walked;
-            sessions(page)
+            holders(listing, page, &window)
+        }
+        Request::ListSessions { subject, after, limit } => {
+            let listed = Listed::of_subject(ListKind::Sessions, Some(subject));
+            let window = source.window(listed, (after, limit))?;
+            let page =
+                source.engine.read(source.view).sessions(of(subject)?.index, window.from, window.limit);
+            *walked = page.walked;
+            // The cursor of a row is the place after it: a page that the frame cuts goes on there.
+            let rows = page.rows.iter().map(|found| (u64::from(found.place.0) + 1, session_row(found)));
+            window.finish(rows, page.next)
         }
         Request::ListKeys { subject, after, limit } => {
+            let listed = Listed::of_subject(ListKind::Keys, subject);
+            let window = source.window(listed, (after, limit))?;
             let subject = subject.map(|subject| of(subject).map(|found| found.index)).transpose()?;
-            let (from, limit) = begin(after.as_ref(), limit)?;
-            let page = engine.read(view).keys(subject, from, limit);
+            let page = source.engine.read(source.view).keys(subject, window.from, window.limit);
             *walked = page.walked;
-            keys(engine, bound, page)
+            keys(engine, bound, page, &window)
         }
         Request::ReadKey { key } => {
             let found = engine.read(view).key(key).ok_or(Refusal::SessionUnknown)?;
             whole([key_row(engine, bound, found)?])
         }
         Request::ListClients { after, limit } => {
-            let (from, limit) = begin(after.as_ref(), limit)?;
-            let page = listing.clients(from, limit);
-            finish(page.rows.iter().map(|row| (u64::from(row.index.0), client_row(row))), page.next)
+            let window = source.all(ListKind::Clients, after, limit)?;
+            let page = listing.clients(window.from, window.limit);
+            window.finish(page.rows.iter().map(|row| (u64::from(row.index.0), client_row(row))), page.next)
         }
         Request::ReadClient { name } => {
             whole([client_row(listing.client_named(&name).ok_or(Refusal::ClientUnknown)?)])
@@ -201,6 +257,14 @@ fn page(
             }))
         }
         Request::ReadOrigins {} => whole([OriginsRow { origins: engine.origins(Some(bound.entry.tenant))? }]),
+        Request::ReadUsage {} => {
+            let figures = engine.figures(bound, view);
+            *walked = figures.1;
+            whole(figures.0.into_iter().filter_map(|figure| {
+                let Figure { name, count, used, bound } = figure;
+                Some(UsageRow { name: Name::new(name).ok()?, count, used, bound })
+            }))
+        }
         Request::ReadSettings {} => whole([SettingsRow { settings: listing.settings() }]),
         _ => Err(Refusal::Malformed),
     }
@@ -216,20 +280,39 @@ pub(crate) fn begin(after: Option<&Private>, limit: u32) -> Result<(u64, usize),
     Ok((from, if limit == 0 { PAGE_ROWS_MAX } else { limit.min(PAGE_ROWS_MAX) }))
 }
 
-/// A page of rows, each with its own cursor; cut where the frame is full.
+/// A page of rows, each with its plain position; cut where the frame is full.
 pub(crate) fn finish<T: Shape>(
     rows: impl Iterator<Item = (u64, T)>,
     next: Option<u64>,
 ) -> Result<Rows, Refusal> {
+    pages(rows, next, u64::to_le_bytes)
+}
+
+fn pages<T: Shape, const N: usize>(
+    rows: impl Iterator<Item = (u64, T)>,
+    next: Option<u64>,
+    cursor: impl Fn(u64) -> [u8; N],
+) -> Result<Rows, Refusal> {
     let (mut writer, mut last) = (RowsWriter::new(), None);
     for (at, row) in rows {
         if !writer.push(&row) {
-            let cut = last.ok_or(Refusal::LimitReached(Limit::WireFrameBytes))?;
-            return Ok(writer.finish(Some(&u64::to_le_bytes(cut))));
+            let cut = last.ok_or(Limit::WireFrameBytes.reached())?;
+            return Ok(writer.finish(Some(&cursor(cut))));
         }
         last = Some(at);
     }
-    Ok(writer.finish(next.map(u64::to_le_bytes).as_ref().map(<[u8; 8]>::as_slice)))
+    Ok(writer.finish(next.map(cursor).as_ref().map(<[u8; N]>::as_slice)))
+}
+
+impl Window {
+    /// A page of rows, each with its place in the list, under sealed cursors.
+    fn finish<T: Shape>(
+        &self,
+        rows: impl Iterator<Item = (u64, T)>,
+        next: Option<u64>,
+    ) -> Result<Rows, Refusal> {
+        pages(rows, next, |at| self.cursors.at(at))
+    }
 }
 
 /// A list that fits into one page.
@@ -237,7 +320,7 @@ pub(crate) fn whole<T: Shape>(rows: impl IntoIterator<Item = T>) -> Result<Rows,
     let mut writer = RowsWriter::new();
     for row in rows {
         if !writer.push(&row) {
-            return Err(Refusal::LimitReached(Limit::WireFrameBytes));
+            return Err(Limit::WireFrameBytes.reached());
         }
     }
     Ok(writer.finish(None))
@@ -257,16 +340,10 @@ fn session_row(found: &tessera_model::query::Introspection) -> SessionRow {
     }
 }
 
-fn sessions(page: Page<tessera_model::query::Introspection>) -> Result<Rows, Refusal> {
-    // The cursor of a row is the place after it: a page that the frame cuts goes on there.
-    let rows = page.rows.into_iter().map(|found| (u64::from(found.place.0) + 1, session_row(&found)));
-    finish(rows, page.next)
-}
-
-fn keys(engine: &Engine, bound: &Bound, page: Page<KeyFound>) -> Result<Rows, Refusal> {
+fn keys(engine: &Engine, bound: &Bound, page: Page<KeyFound>, window: &Window) -> Result<Rows, Refusal> {
     let row = |key: KeyFound| Ok((u64::from(key.found.place.0) + 1, key_row(engine, bound, key)?));
     let rows = page.rows.into_iter().map(row).collect::<Result<Vec<_>, Refusal>>()?;
-    finish(rows.into_iter(), page.next)
+    window.finish(rows.into_iter(), page.next)
 }
 
 /// A key with what it is for, which may be read from the disk.
@@ -356,8 +433,8 @@ fn values(
     whole(rows.into_iter().map(|row| AttributeValueRow { values: vec![row] }))
 }
 
-fn workspaces(listing: &Listing, (from, limit): (u64, usize)) -> Result<Rows, Refusal> {
-    let page = listing.workspaces(from, limit);
+fn workspaces(listing: &Listing, window: &Window) -> Result<Rows, Refusal> {
+    let page = listing.workspaces(window.from, window.limit);
     let rows = page.rows.iter().map(|row| {
         let workspace = WorkspaceRow {
             index: row.index.0,
@@ -370,17 +447,38 @@ fn workspaces(listing: &Listing, (from, limit): (u64, usize)) -> Result<Rows, Re
         };
         (u64::from(row.index.0), workspace)
     });
-    finish(rows, page.next)
+    window.finish(rows, page.next)
 }
 
-fn grants(listing: &Listing, subject: &SubjectRecord) -> Result<Rows, Refusal> {
-    let rows = listing.grants(subject.index).into_iter().filter_map(|grant| {
-        Some(GrantRow {
+fn grants(listing: &Listing, subject: &SubjectRecord, window: &Window) -> Result<Rows, Refusal> {
+    let page = listing.grants(subject.index, window.from, window.limit);
+    let rows = page.rows.into_iter().filter_map(|grant| {
+        let row = GrantRow {
             role: listing.role_name(grant.role)?.clone(),
             workspace: listing.workspace_name(grant.workspace).cloned(),
             from: grant.from,
             until: grant.until,
-        })
+        };
+        Some((grant.place_of_subject(), row))
     });
-    whole(rows)
+    window.finish(rows, page.next)
+}
+
+fn holders(
+    listing: &Listing,
+    page: Page<(SubjectRecord, GrantRecord)>,
+    window: &Window,
+) -> Result<Rows, Refusal> {
+    let rows = page.rows.into_iter().map(|(holder, grant)| {
+        let row = HolderRow {
+            subject: holder.id,
+            kind: holder.kind,
+            status: holder.status,
+            workspace: listing.workspace_name(grant.workspace).cloned(),
+            from: grant.from,
+            until: grant.until,
+        };
+        (grant.place_of_role(), row)
+    });
+    window.finish(rows, page.next)
 }

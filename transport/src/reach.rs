@@ -209,7 +209,7 @@ pub(crate) fn review(
         };
         if !writer.push(&shape) {
             // The next page begins with this holder again; a repeated row is better than a lost one.
-            let cut = whole.ok_or(Refusal::LimitReached(Limit::WireFrameBytes))?;
+            let cut = whole.ok_or(Limit::WireFrameBytes.reached())?;
             return Ok(writer.finish(Some(&u64::to_le_bytes(cut))));
         }
     }

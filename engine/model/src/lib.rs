@@ -6,6 +6,7 @@
 
 pub mod code;
 pub mod command;
+pub mod cursor;
 pub mod decision;
 pub mod event;
 pub mod handle;
@@ -28,6 +29,7 @@ pub mod settings;
 pub mod time;
 
 pub use command::{Caller, Command, CommandKind};
+pub use cursor::{Cursor, ListKind, Listed};
 pub use decision::{Decision, Reason};
 pub use event::{Event, Row, RowKind};
 pub use handle::{Handle, HandleBytes, HandleKind};
@@ -37,7 +39,7 @@ pub use id::{
 };
 pub use identifier::{Identifier, IdentifierKind};
 pub use name::{Name, Pattern};
-pub use named::{Limit, Setting};
+pub use named::{CursorFault, Limit, LimitAt, Setting, grouped};
 pub use network::{Network, Source};
 pub use origin::Origin;
 pub use private::Private;

@@ -43,6 +43,8 @@ pub const REGISTRATION_PER_SOURCE_EVERY_MS: u64 = 60_000;
 pub const REGISTRATIONS_MAX: u32 = 100;
 /// LIMIT: how long it takes until a tenant takes one more, ms: 17,280 a day.
 pub const REGISTRATION_EVERY_MS: u64 = 5_000;
+/// LIMIT: lifetime of a key, s: ten years. Never for ever.
+pub const KEY_TTL_S_MAX: u32 = 10 * 366 * 86_400;
 /// LIMIT: how long a key lives on beside its successor, s: a week.
 pub const KEY_OVERLAP_S_MAX: u32 = 7 * 86_400;
 /// LIMIT: the engine's own permissions, ids 1 to this in every tenant. At most 30: what a session that was

@@ -1,9 +1,10 @@
 //! The names of limits and settings, as refusals carry them.
 
+use crate::refusal::Refusal;
 use std::fmt;
 
 macro_rules! names {
-    ($(#[$doc:meta])* $type:ident { $($name:ident = $text:literal),* $(,)? }) => {
+    ($(#[$doc:meta])* $type:ident { $($name:ident = $text:tt),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
         #[non_exhaustive]
@@ -15,6 +16,9 @@ macro_rules! names {
         }
 
         impl $type {
+            /// What stands for one without a name.
+            pub const UNNAMED: Self = Self::Unnamed;
+
             /// All that have a name.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
@@ -27,7 +31,7 @@ macro_rules! names {
             /// The one with this name.
             #[must_use]
             pub fn from_name(name: &str) -> Self {
-                match name { $($text => Self::$name,)* _ => Self::Unnamed }
+                Self::ALL.iter().copied().find(|known| known.name() == name).unwrap_or(Self::Unnamed)
             }
         }
 
@@ -39,42 +43,132 @@ macro_rules! names {
     };
 }
 
+macro_rules! limits {
+    ($($name:ident = $constant:ident,)* $(; $($set:ident = $text:literal,)*)?) => {
+        names! {
+            /// A limit, by the name that it has in docs/surface/limits.txt, or in small letters by that of
+            /// the tenant's setting which it is.
+            Limit { $($name = (stringify!($constant)),)* $($($set = $text,)*)? }
+        }
+
+        impl Limit {
+            /// Its number in this build; 0 for one that a tenant's settings give.
+            #[must_use]
+            pub const fn bound(self) -> u64 {
+                match self {
+                    $(Self::$name => crate::limits::$constant as u64,)*
+                    $($(Self::$set => 0,)*)?
+                    Self::Unnamed => 0,
+                }
+            }
+        }
+    };
+}
+
+limits! {
+    AttributeBytes = ATTRIBUTE_BYTES_MAX,
+    Attributes = ATTRIBUTES_MAX,
+    AttributesPerSubject = ATTRIBUTES_PER_SUBJECT_MAX,
+    AttributesPerSubjectBytes = ATTRIBUTES_PER_SUBJECT_BYTES_MAX,
+    Clients = CLIENTS_MAX,
+    CommandIdAge = COMMAND_ID_AGE_MS_MAX,
+    CommandIdAhead = COMMAND_ID_AHEAD_MS_MAX,
+    CutOffs = CUT_OFFS_MAX,
+    FrameBytes = FRAME_BYTES_MAX,
+    GrantsPerGroup = GRANTS_PER_GROUP_MAX,
+    GrantsPerSubject = GRANTS_PER_SUBJECT_MAX,
+    GroupDepth = GROUP_DEPTH_MAX,
+    Groups = GROUPS_MAX,
+    GroupsAbove = GROUPS_ABOVE_MAX,
+    GroupsPerSubject = GROUPS_PER_SUBJECT_MAX,
+    IdentifierBytes = IDENTIFIER_BYTES_MAX,
+    IdentifiersPerSubject = IDENTIFIERS_PER_SUBJECT_MAX,
+    KeyDescriptionBytes = KEY_DESCRIPTION_BYTES_MAX,
+    LoadRows = LOAD_ROWS_MAX,
+    KeyOverlap = KEY_OVERLAP_S_MAX,
+    KeyTtl = KEY_TTL_S_MAX,
+    NameBytes = NAME_BYTES_MAX,
+    Networks = NETWORKS_MAX,
+    Origins = ORIGINS_MAX,
+    PasswordBytes = PASSWORD_BYTES_MAX,
+    PatternBytes = PATTERN_BYTES_MAX,
+    Patterns = PATTERNS_MAX,
+    Permissions = PERMISSIONS_MAX,
+    Places = PLACES_MAX,
+    ProfilePerSubject = PROFILE_PER_SUBJECT_MAX,
+    ProfilePerSubjectBytes = PROFILE_PER_SUBJECT_BYTES_MAX,
+    RefreshKeys = REFRESH_KEYS_MAX,
+    Restrictions = RESTRICTIONS_MAX,
+    RoleDepth = ROLE_DEPTH_MAX,
+    RoleParents = ROLE_PARENTS_MAX,
+    Roles = ROLES_MAX,
+    SetUpTtl = SET_UP_TTL_S_MAX,
+    Subjects = SUBJECTS_MAX,
+    WireFrameBytes = WIRE_FRAME_BYTES_MAX,
+    WorkspaceDepth = WORKSPACE_DEPTH_MAX,
+    WorkspaceTree = WORKSPACE_TREE_MAX,
+    Workspaces = WORKSPACES_MAX,
+    ;
+    PasswordBytesMin = "password_bytes_min",
+    SessionsMax = "sessions_max",
+}
+
+/// A limit that is reached, with its number: that of the node which says so.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct LimitAt {
+    /// Which.
+    pub limit: Limit,
+    /// Its number, in the unit that its name ends in; 0 when nobody said.
+    pub bound: u64,
+}
+
+impl LimitAt {
+    /// What stands for a limit without a name.
+    pub const UNNAMED: Self = Self { limit: Limit::Unnamed, bound: 0 };
+}
+
+impl fmt::Display for LimitAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.limit.name())?;
+        if self.bound == 0 { Ok(()) } else { write!(f, " {}", grouped(self.bound)) }
+    }
+}
+
+/// A number for people: its digits in groups of three.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+impl Limit {
+    /// The limit with a number of its own.
+    #[must_use]
+    pub const fn at(self, bound: u64) -> LimitAt {
+        LimitAt { limit: self, bound }
+    }
+
+    /// The refusal that this limit is reached, with its number in this build.
+    #[must_use]
+    pub const fn reached(self) -> Refusal {
+        Refusal::LimitReached(self.at(self.bound()))
+    }
+}
+
 names! {
-    /// A limit, by the name that it has in docs/surface/limits.txt.
-    Limit {
-        AttributeBytes = "ATTRIBUTE_BYTES_MAX",
-        Attributes = "ATTRIBUTES_MAX",
-        AttributesPerSubject = "ATTRIBUTES_PER_SUBJECT_MAX",
-        AttributesPerSubjectBytes = "ATTRIBUTES_PER_SUBJECT_BYTES_MAX",
-        Clients = "CLIENTS_MAX",
-        CutOffs = "CUT_OFFS_MAX",
-        FrameBytes = "FRAME_BYTES_MAX",
-        GrantsPerGroup = "GRANTS_PER_GROUP_MAX",
-        GrantsPerSubject = "GRANTS_PER_SUBJECT_MAX",
-        GroupDepth = "GROUP_DEPTH_MAX",
-        Groups = "GROUPS_MAX",
-        GroupsAbove = "GROUPS_ABOVE_MAX",
-        GroupsPerSubject = "GROUPS_PER_SUBJECT_MAX",
-        IdentifiersPerSubject = "IDENTIFIERS_PER_SUBJECT_MAX",
-        LoadRows = "LOAD_ROWS_MAX",
-        KeyDescriptionBytes = "KEY_DESCRIPTION_BYTES_MAX",
-        Networks = "NETWORKS_MAX",
-        Origins = "ORIGINS_MAX",
-        Patterns = "PATTERNS_MAX",
-        Permissions = "PERMISSIONS_MAX",
-        Places = "PLACES_MAX",
-        ProfilePerSubject = "PROFILE_PER_SUBJECT_MAX",
-        ProfilePerSubjectBytes = "PROFILE_PER_SUBJECT_BYTES_MAX",
-        RefreshKeys = "REFRESH_KEYS_MAX",
-        Restrictions = "RESTRICTIONS_MAX",
-        RoleDepth = "ROLE_DEPTH_MAX",
-        RoleParents = "ROLE_PARENTS_MAX",
-        Roles = "ROLES_MAX",
-        Subjects = "SUBJECTS_MAX",
-        WireFrameBytes = "WIRE_FRAME_BYTES_MAX",
-        WorkspaceDepth = "WORKSPACE_DEPTH_MAX",
-        WorkspaceTree = "WORKSPACE_TREE_MAX",
-        Workspaces = "WORKSPACES_MAX",
+    /// What of a cursor does not fit the list that it was sent to.
+    CursorFault {
+        List = "another list",
+        Tenant = "another tenant",
+        Filter = "another subject, role or filter",
+        Damaged = "damaged, cut off or not from here",
     }
 }
 
@@ -108,14 +202,26 @@ names! {
 mod tests {
     use super::*;
 
-    /// PROPERTY: names are one to one, and every limit stands in the document of limits.
+    /// PROPERTY: numbers are printed in groups of three digits, from the right.
+    #[test]
+    fn numbers_are_grouped() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (67_108_864, "67,108,864")] {
+            assert_eq!(grouped(number), text);
+        }
+        assert_eq!(Limit::Subjects.at(1_000_000).to_string(), "SUBJECTS_MAX 1,000,000");
+    }
+
+    /// PROPERTY: names are one to one, and every limit stands in the document of limits with its number, or is a
+    /// tenant's setting.
     #[test]
     fn names_are_one_to_one() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/surface/limits.txt");
         let text = std::fs::read_to_string(path).expect("the document");
         for limit in Limit::ALL {
             assert_eq!(Limit::from_name(limit.name()), *limit);
-            assert!(text.contains(&format!("\n{limit} = ")), "{limit}");
+            let listed = text.contains(&format!("\n{limit} = "));
+            let set = crate::settings::Settings::named(limit.name()).is_some() && limit.bound() == 0;
+            assert!(listed || set, "{limit}");
         }
         for setting in Setting::ALL {
             assert_eq!(Setting::from_name(setting.name()), *setting);

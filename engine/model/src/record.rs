@@ -189,6 +189,20 @@ pub struct GrantRecord {
     pub until: Deadline,
 }
 
+impl GrantRecord {
+    /// Its place in the list of its subject's grants: role, then workspace.
+    #[must_use]
+    pub const fn place_of_subject(&self) -> u64 {
+        ((self.role.0 as u64) << 32) | self.workspace.0 as u64
+    }
+
+    /// Its place in the list of its role's holders: subject, then workspace.
+    #[must_use]
+    pub const fn place_of_role(&self) -> u64 {
+        ((self.subject.0 as u64) << 32) | self.workspace.0 as u64
+    }
+}
+
 /// A group: subjects and groups that hold grants together.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct GroupRecord {

@@ -1,10 +1,10 @@
 //! Why a command was turned down. Expected, harmless, and part of the protocol.
 
-use crate::named::{Limit, Setting};
+use crate::named::{CursorFault, Limit, LimitAt, Setting};
 use std::fmt;
 
 macro_rules! refusals {
-    ($($(#[$doc:meta])* $name:ident $(($names:ident))? = $code:literal, $text:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident $(($names:ty))? = $code:literal, $text:literal;)*) => {
         /// Why a command was turned down: an answer, not a failure. Nothing of the command happened.
         #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
         #[non_exhaustive]
@@ -22,7 +22,7 @@ macro_rules! refusals {
             /// The refusal with this code.
             #[must_use]
             pub const fn from_code(code: u16) -> Option<Self> {
-                match code { $($code => Some(Self::$name $(($names::Unnamed))?),)* _ => None }
+                match code { $($code => Some(Self::$name $((<$names>::UNNAMED))?),)* _ => None }
             }
 
             /// Its stable name, for logs and `--json`.
@@ -31,35 +31,41 @@ macro_rules! refusals {
                 match self { $(Self::$name { .. } => stringify!($name),)* }
             }
 
-            /// The refusal with this code and the name behind the last colon of its text.
+            /// The refusal with this code, and with what it names and the number of that, as
+            /// [`Refusal::named`] and [`Refusal::bound`] gave them.
             #[must_use]
-            pub fn read(code: u16, text: &str) -> Option<Self> {
-                let named = text.rsplit(": ").next().unwrap_or_default();
+            pub fn read(code: u16, named: &str, bound: u64) -> Option<Self> {
+                let limit = Limit::from_name(named).at(bound);
                 let plain = Self::from_code(code)?;
                 Some(if let Self::LimitReached(_) = plain {
-                    Self::LimitReached(Limit::from_name(named))
+                    Self::LimitReached(limit)
+                } else if let Self::SessionsLimit(_) = plain {
+                    Self::SessionsLimit(limit)
+                } else if let Self::PasswordLength(_) = plain {
+                    Self::PasswordLength(limit)
                 } else if let Self::SettingOutOfBounds(_) = plain {
                     Self::SettingOutOfBounds(Setting::from_name(named))
+                } else if let Self::CursorRefused(_) = plain {
+                    Self::CursorRefused(CursorFault::from_name(named))
                 } else {
                     plain
                 })
             }
 
             /// All of them, in the order of their codes.
-            pub const ALL: &'static [Self] = &[$(Self::$name $(($names::Unnamed))?,)*];
+            pub const ALL: &'static [Self] = &[$(Self::$name $((<$names>::UNNAMED))?,)*];
         }
 
         impl fmt::Display for Refusal {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(match self { $(Self::$name { .. } => $text,)* })?;
-                let named = if let Self::LimitReached(limit) = self {
-                    limit.name()
-                } else if let Self::SettingOutOfBounds(setting) = self {
-                    setting.name()
+                if let Some(limit) = self.limit().filter(|limit| limit.limit != Limit::Unnamed) {
+                    write!(f, ": {limit}")
+                } else if self.named().is_empty() {
+                    Ok(())
                 } else {
-                    ""
-                };
-                if named.is_empty() { Ok(()) } else { write!(f, ": {named}") }
+                    write!(f, ": {}", self.named())
+                }
             }
         }
     };
@@ -98,19 +104,19 @@ refusals! {
     CommandTooOld = 214, "the command id is too old";
     /// Identifier and password do not fit together (one answer for unknown and wrong).
     SignInFailed = 215, "identifier and password do not fit together";
-    /// The password is shorter than the tenant's minimum or over 1,024 bytes.
-    PasswordLength = 216, "the password is too short or too long";
+    /// The password is shorter than the tenant's minimum or over 1,024 bytes; the one that it is is named.
+    PasswordLength(LimitAt) = 216, "the password is too short or too long";
     /// A lifetime or deadline is 0, in the past, or beyond what is allowed.
     DeadlinePassed = 217, "a lifetime or deadline is zero, in the past or too far ahead";
     /// A setting is out of its bounds, those of the node included; it is named.
     SettingOutOfBounds(Setting) = 218, "a setting is out of its bounds";
     /// A key would cover more than its creator may do.
     BeyondCreator = 219, "more than the caller itself may do (a key for somebody else must name what it covers)";
-    /// A limit is reached; it is named as in docs/surface/limits.txt.
-    LimitReached(Limit) = 220, "a limit is reached";
+    /// A limit is reached; it is named as in docs/surface/limits.txt, with its number.
+    LimitReached(LimitAt) = 220, "a limit is reached";
     /// The workspace still has children.
     NotEmpty = 221, "the workspace still has children";
-    /// The value is of another kind than the attribute declares, or too long.
+    /// The value is of another kind than the attribute declares.
     AttributeKind = 222, "the value does not fit the attribute";
     /// What the proof was made from has changed since.
     Changed = 223, "what this was based on has changed";
@@ -146,12 +152,14 @@ refusals! {
     WrongClient = 238, "the refresh handle was given to another client";
     /// No such client, or the one that the caller's key names was deleted.
     ClientUnknown = 239, "no such client";
-    /// The subject has as many live sessions as it may.
-    SessionsLimit = 240, "the subject has as many live sessions as it may";
+    /// The subject has as many live sessions as it may; how many that are is told.
+    SessionsLimit(LimitAt) = 240, "the subject has as many live sessions as it may";
     /// The identifier, or the source, failed to sign in too often: wait. One answer for a right password too.
     TooManyFailures = 241, "too many failed sign-ins: wait before the next";
     /// The store has no space, and what is kept for commands that narrow is used up: nothing is taken.
     ReserveFull = 242, "the store is full, and so is its reserve for commands that narrow: nothing is taken until there is space";
+    /// The cursor is of another list, tenant or filter, or damaged; what of it does not fit is named.
+    CursorRefused(CursorFault) = 243, "the cursor does not belong here: it is of";
     /// No such group.
     GroupUnknown = 250, "no such group";
     /// A role or group would lie in itself, straight or through others.
@@ -172,6 +180,42 @@ refusals! {
     TenantFailed = 502, "the tenant's stored data is damaged: the node's log says where";
 }
 
+impl Refusal {
+    /// The limit that is reached, with its number.
+    #[must_use]
+    pub const fn limit(self) -> Option<LimitAt> {
+        if let Self::LimitReached(limit) | Self::SessionsLimit(limit) | Self::PasswordLength(limit) = self {
+            Some(limit)
+        } else if let Self::ClockSkew = self {
+            Some(Limit::CommandIdAhead.at(Limit::CommandIdAhead.bound()))
+        } else if let Self::CommandTooOld = self {
+            Some(Limit::CommandIdAge.at(Limit::CommandIdAge.bound()))
+        } else {
+            None
+        }
+    }
+
+    /// What it names: a limit, a setting, what of a cursor does not fit; empty for nothing.
+    #[must_use]
+    pub const fn named(self) -> &'static str {
+        if let Self::SettingOutOfBounds(setting) = self {
+            setting.name()
+        } else if let Self::CursorRefused(fault) = self {
+            fault.name()
+        } else if let Some(limit) = self.limit() {
+            limit.limit.name()
+        } else {
+            ""
+        }
+    }
+
+    /// The number of the limit that it names; 0 for none.
+    #[must_use]
+    pub const fn bound(self) -> u64 {
+        if let Some(limit) = self.limit() { limit.bound } else { 0 }
+    }
+}
+
 impl std::error::Error for Refusal {}
 
 #[cfg(test)]
@@ -186,14 +230,21 @@ mod tests {
         }
     }
 
-    /// PROPERTY: a refusal is read back from its code and text, with the limit or setting that it names.
+    /// PROPERTY: a refusal is read back from its code, what it names and the number of that; a name that this
+    /// program does not know leaves the number.
     #[test]
     fn names_are_read_back() {
-        let limits = Limit::ALL.iter().map(|limit| Refusal::LimitReached(*limit));
+        let limits = Limit::ALL.iter().map(|limit| limit.reached());
         let settings = Setting::ALL.iter().map(|setting| Refusal::SettingOutOfBounds(*setting));
-        for refusal in Refusal::ALL.iter().copied().chain(limits).chain(settings) {
-            assert_eq!(Refusal::read(refusal.code(), &refusal.to_string()), Some(refusal));
+        let cursors = CursorFault::ALL.iter().map(|fault| Refusal::CursorRefused(*fault));
+        let full = [7, u64::MAX].map(|bound| Refusal::SessionsLimit(Limit::SessionsMax.at(bound)));
+        for refusal in Refusal::ALL.iter().copied().chain(limits).chain(settings).chain(cursors).chain(full) {
+            let read = Refusal::read(refusal.code(), refusal.named(), refusal.bound());
+            assert_eq!(read, Some(refusal));
         }
-        assert_eq!(Refusal::read(220, "what: OTHER_MAX"), Some(Refusal::LimitReached(Limit::Unnamed)));
+        assert_eq!(Refusal::read(220, "OTHER_MAX", 7), Some(Refusal::LimitReached(Limit::Unnamed.at(7))));
+        assert_eq!(Refusal::read(999, "", 0), None);
+        let told = Refusal::LimitReached(Limit::Subjects.at(1_000_000)).to_string();
+        assert_eq!(told, "a limit is reached: SUBJECTS_MAX 1,000,000");
     }
 }

@@ -163,7 +163,7 @@ settings! {
         "Failed sign-ins of one identifier after which the next must wait.";
     sign_in_wait_s: Seconds = 1, 1 to 3_600, SignInWait,
         "The first wait; it doubles with each further failure.";
-    sign_in_wait_s_max: Seconds = 900, 1 to 86_400, SignInWaitMax,
+    sign_in_wait_s_max: Seconds = 60, 1 to 86_400, SignInWaitMax,
         "The longest wait.";
     sign_in_failures_max: Count = 100, 10 to 100, SignInFailures,
         "Failed sign-ins in a row after which only a new password lets in (NIST SP 800-63B-4 section 3.2.2).";

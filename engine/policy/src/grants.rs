@@ -83,6 +83,44 @@ impl Rules {
         move |line: &Line| line.overflow != 0 || line.sets().any(|set| holds(set.0))
     }
 
+    /// How many grants there are. COST: looks at every line.
+    #[must_use]
+    pub fn count_grants(&self) -> u64 {
+        let mut held = vec![];
+        let mut of = |line: &Line| {
+            held.clear();
+            self.collect_grants(line, &mut held);
+            held.len() as u64
+        };
+        self.lines.iter().map(|(_, line)| of(line)).sum()
+    }
+
+    /// The grants of a role from a subject on, of at most `looked` subjects; the subject behind them, and
+    /// whether there is one. COST: looks at every line, and further only at holders.
+    #[must_use]
+    pub fn holders_from(
+        &self,
+        role: RoleId,
+        from: SubjectIndex,
+        looked: u32,
+    ) -> (Vec<GrantRecord>, SubjectIndex, bool) {
+        let mut out = vec![];
+        let end = from.0.saturating_add(looked).min(self.lines.len()).max(from.0);
+        for subject in from.0..end {
+            let Some(line) = self.lines.get(subject) else { break };
+            if line.overflow == 0 && !line.sets().any(|set| self.sets.roles(set).contains(&role)) {
+                continue;
+            }
+            let mut held = vec![];
+            self.collect_grants(line, &mut held);
+            let held = held.iter().filter(|timed| timed.role == role);
+            let mut found: Vec<_> = held.map(|timed| of_subject(SubjectIndex(subject), timed)).collect();
+            found.sort_unstable();
+            out.append(&mut found);
+        }
+        (out, SubjectIndex(end), end < self.lines.len())
+    }
+
     /// The grants in a workspace itself, 0 for those of the whole tenant. COST: looks at every
     /// subject's line, and further only at holders.
     pub fn holders_in(&self, workspace: WorkspaceIndex) -> impl Iterator<Item = GrantRecord> + '_ {

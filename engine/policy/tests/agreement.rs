@@ -58,7 +58,19 @@ fn compare_records(rules: &Rules, reread: &Reread, what: &str) {
     for role in (1..reread.roles_ever).map(RoleId) {
         let told: Vec<_> = rules.holders_of(role).collect();
         assert_eq!(told, reread.grants_where(|grant| grant.role == role), "{what}, {role:?}");
+        // Page by page, whatever their size.
+        for looked in [1, 3, 1_000] {
+            let (mut paged, mut from, mut more) = (vec![], SubjectIndex(0), true);
+            while more {
+                let page = rules.holders_from(role, from, looked);
+                paged.extend(page.0);
+                assert!(page.1 > from || !page.2, "{what}: no way forward");
+                (from, more) = (page.1, page.2);
+            }
+            assert_eq!(paged, told, "{what}, {role:?}, {looked}");
+        }
     }
+    assert_eq!(rules.count_grants(), reread.grants_where(|_| true).len() as u64, "{what}");
     for workspace in reread.workspaces_to_ask() {
         let told: Vec<_> = rules.holders_in(workspace).collect();
         assert_eq!(told, reread.grants_where(|grant| grant.workspace == workspace), "{what}, {workspace:?}");

@@ -15,7 +15,7 @@ impl State {
             return if known.kind == kind { Ok(Decided::nothing()) } else { Err(Refusal::AttributeKind) };
         }
         if self.next.attribute > ATTRIBUTES_MAX {
-            return Err(Refusal::LimitReached(Limit::Attributes));
+            return Err(Limit::Attributes.reached());
         }
         let record = AttributeRecord { id: self.next.attribute, name: name.clone(), kind };
         Ok(Decided::of(Event::AttributeDeclared(record)))
@@ -46,7 +46,7 @@ impl State {
         held: &[(Name, usize)],
     ) -> Result<Decided, (usize, Refusal)> {
         if values.len() > ATTRIBUTES_PER_SUBJECT_MAX {
-            return Err((ATTRIBUTES_PER_SUBJECT_MAX, Refusal::LimitReached(Limit::AttributesPerSubject)));
+            return Err((ATTRIBUTES_PER_SUBJECT_MAX, Limit::AttributesPerSubject.reached()));
         }
         let range = self.root.values.range((subject, 0)..=(subject, u32::MAX));
         let mut hot = Sizes(range.map(|((_, attribute), value)| (*attribute, bytes(value))).collect());
@@ -59,7 +59,7 @@ impl State {
                 return Err(refused(Refusal::Malformed));
             }
             if matches!(value, Some(AttributeValue::Text(text)) if text.len() > ATTRIBUTE_BYTES_MAX) {
-                return Err(refused(Refusal::AttributeKind));
+                return Err(refused(Limit::AttributeBytes.reached()));
             }
             if let Some(declared) = self.root.attributes.get(name) {
                 if value.is_some_and(|value| value.kind() != declared.kind) {
@@ -151,7 +151,7 @@ fn grown(
     limits: (Limit, Limit),
 ) -> Result<(), Refusal> {
     if after.0 > max.0 && after.0 > before.0 {
-        return Err(Refusal::LimitReached(limits.0));
+        return Err(limits.0.reached());
     }
-    if after.1 > max.1 && after.1 > before.1 { Err(Refusal::LimitReached(limits.1)) } else { Ok(()) }
+    if after.1 > max.1 && after.1 > before.1 { Err(limits.1.reached()) } else { Ok(()) }
 }

@@ -77,7 +77,7 @@ impl State {
             return Err(Refusal::Duplicate);
         }
         if self.next.client >= CLIENTS_MAX {
-            return Err(Refusal::LimitReached(Limit::Clients));
+            return Err(Limit::Clients.reached());
         }
         let index = ClientIndex(self.next.client);
         let record = ClientRecord { index, name: name.clone(), terms: *terms };

@@ -47,7 +47,7 @@ impl State {
             held += usize::from(!same);
         }
         if held >= GRANTS_PER_SUBJECT_MAX {
-            return Err(Refusal::LimitReached(Limit::GrantsPerSubject));
+            return Err(Limit::GrantsPerSubject.reached());
         }
         let note = About::Grant(subject, role, workspace).row(self.note(caller, now), stood);
         Ok(Decided { rows: vec![note], ..Decided::of(Event::GrantAdded(record)) })

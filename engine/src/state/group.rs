@@ -22,7 +22,7 @@ impl State {
             return Err(Refusal::Duplicate);
         }
         if self.next.group > GROUPS_MAX {
-            return Err(Refusal::LimitReached(Limit::Groups));
+            return Err(Limit::Groups.reached());
         }
         let id = GroupId(self.next.group);
         let record = GroupRecord { id, name: name.clone(), parents: Vec::new() };
@@ -61,7 +61,7 @@ impl State {
             return Ok(Decided::nothing());
         }
         if held.iter().filter(|member| member.group != group).count() >= GROUPS_PER_SUBJECT_MAX {
-            return Err(Refusal::LimitReached(Limit::GroupsPerSubject));
+            return Err(Limit::GroupsPerSubject.reached());
         }
         if self.leaves_no_operator(|rules| rules.put_member(&record), now) {
             return Err(Refusal::LastOperator);
@@ -122,7 +122,7 @@ impl State {
             levels += 1;
         }
         if self.group_height(outer) + levels > GROUP_DEPTH_MAX {
-            return Err(Refusal::LimitReached(Limit::GroupDepth));
+            return Err(Limit::GroupDepth.reached());
         }
         let too_many = |group: &GroupId| {
             let known = rules.groups_above(*group);
@@ -130,7 +130,7 @@ impl State {
             known.len() + more > GROUPS_ABOVE_MAX
         };
         if below.iter().any(too_many) {
-            return Err(Refusal::LimitReached(Limit::GroupsAbove));
+            return Err(Limit::GroupsAbove.reached());
         }
         let mut parents = self.living_groups(&record.parents);
         parents.push(outer);
@@ -183,7 +183,7 @@ impl State {
             held += usize::from(!same);
         }
         if held >= GRANTS_PER_GROUP_MAX {
-            return Err(Refusal::LimitReached(Limit::GrantsPerGroup));
+            return Err(Limit::GrantsPerGroup.reached());
         }
         if self.leaves_no_operator(|rules| rules.put_group_grant(&record), now) {
             return Err(Refusal::LastOperator);

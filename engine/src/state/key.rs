@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use tessera_model::command::Entropy;
 use tessera_model::limits::{
-    KEY_DESCRIPTION_BYTES_MAX, KEY_OVERLAP_S_MAX, NETWORKS_MAX, PATTERNS_MAX, RESTRICTIONS_MAX,
+    KEY_DESCRIPTION_BYTES_MAX, KEY_OVERLAP_S_MAX, KEY_TTL_S_MAX, NETWORKS_MAX, PATTERNS_MAX, RESTRICTIONS_MAX,
 };
 use tessera_model::record::RestrictionRecord;
 use tessera_model::refresh::EndReason;
@@ -15,9 +15,6 @@ use tessera_model::{
     Caller, ClientIndex, Command, Deadline, Event, Generation, Limit, Name, Network, Pattern, Place, Private,
     PublicId, Refusal, RestrictionId, Row, SubjectIndex, UnixMillis,
 };
-
-/// LIMIT: lifetime of a key: ten years. Never for ever.
-const KEY_TTL_S_MAX: u32 = 10 * 366 * 86_400;
 
 /// What a key may cover and from where it may be used.
 type Reach<'a> = (&'a [Pattern], &'a [Network]);
@@ -27,6 +24,17 @@ fn sorted<T: Clone + Ord>(items: &[T]) -> Vec<T> {
     sorted.sort_unstable();
     sorted.dedup();
     sorted
+}
+
+/// Whether a key may end then: later, and within its longest life.
+fn within_ttl(expires: Deadline, now: UnixMillis) -> Result<(), Refusal> {
+    if expires.passed(now) {
+        Err(Refusal::DeadlinePassed)
+    } else if expires > now.to_deadline().plus_seconds(KEY_TTL_S_MAX) {
+        Err(Limit::KeyTtl.reached())
+    } else {
+        Ok(())
+    }
 }
 
 /// Whether every network lies within one of the outer ones; no outer ones hold everything.
@@ -45,18 +53,16 @@ impl State {
         now: UnixMillis,
     ) -> Result<Decided, Refusal> {
         let record = self.known_subject(subject)?;
-        if expires.passed(now) || expires > now.to_deadline().plus_seconds(KEY_TTL_S_MAX) {
-            return Err(Refusal::DeadlinePassed);
-        }
+        within_ttl(expires, now)?;
         let (patterns, networks) = (sorted(reach.0), sorted(reach.1));
         if patterns.len() > PATTERNS_MAX {
-            return Err(Refusal::LimitReached(Limit::Patterns));
+            return Err(Limit::Patterns.reached());
         }
         if networks.len() > NETWORKS_MAX {
-            return Err(Refusal::LimitReached(Limit::Networks));
+            return Err(Limit::Networks.reached());
         }
         if description.expose().len() > KEY_DESCRIPTION_BYTES_MAX {
-            return Err(Refusal::LimitReached(Limit::KeyDescriptionBytes));
+            return Err(Limit::KeyDescriptionBytes.reached());
         }
         let (restriction, mut events) = self.restriction(&patterns)?;
         let within = self.within_creator(record.index, &patterns, expires, caller, now)
@@ -86,7 +92,7 @@ impl State {
         let what = (index, restriction, client);
         let (mut opened, mut made) = self.open_key(what, expires, &entropy.take(0), now);
         let Some(Event::SessionOpened { record, .. }) = opened.first_mut() else {
-            return Err(Refusal::LimitReached(Limit::Places));
+            return Err(Limit::Places.reached());
         };
         if !networks.is_empty() {
             record.side = true;
@@ -137,19 +143,19 @@ impl State {
         let (old, place, generation) = self.living_key(*key, now).ok_or(Refusal::SessionUnknown)?;
         let owner = self.root.subjects.get(&old.subject).ok_or(Refusal::SessionUnknown)?;
         let expires = if *expires == Deadline::NONE { old.expires } else { *expires };
-        let too_late = expires > now.to_deadline().plus_seconds(KEY_TTL_S_MAX);
-        if expires.passed(now) || too_late || *overlap_s > KEY_OVERLAP_S_MAX {
-            return Err(Refusal::DeadlinePassed);
+        within_ttl(expires, now)?;
+        if *overlap_s > KEY_OVERLAP_S_MAX {
+            return Err(Limit::KeyOverlap.reached());
         }
         let held = self.root.restrictions.get(&old.restriction).map_or(&[][..], |record| &record.patterns);
         let patterns = if patterns.is_empty() { held.to_vec() } else { sorted(patterns) };
         let bound = self.root.sides.get(&(place, generation)).map_or(&[][..], |networks| networks);
         let networks = if networks.is_empty() { bound.to_vec() } else { sorted(networks) };
         if patterns.len() > PATTERNS_MAX {
-            return Err(Refusal::LimitReached(Limit::Patterns));
+            return Err(Limit::Patterns.reached());
         }
         if networks.len() > NETWORKS_MAX {
-            return Err(Refusal::LimitReached(Limit::Networks));
+            return Err(Limit::Networks.reached());
         }
         let covers = |pattern: &Pattern| held.iter().any(|outer| outer.contains(pattern));
         let narrower = (held.is_empty() || patterns.iter().all(covers)) && lie_within(&networks, bound);
@@ -203,7 +209,7 @@ impl State {
         }
         let id = self.restrictions_free.last().copied().unwrap_or(self.next.restriction);
         if id >= RESTRICTIONS_MAX {
-            return Err(Refusal::LimitReached(Limit::Restrictions));
+            return Err(Limit::Restrictions.reached());
         }
         let id = RestrictionId(id);
         let record = RestrictionRecord { id, patterns: sorted.to_vec() };

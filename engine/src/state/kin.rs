@@ -5,7 +5,7 @@ use super::{Map, State};
 use crate::check::{Live, halves};
 use crate::table::{Fields, Table};
 use tessera_model::limits::{EVICTED_MAX, PLACES_MAX};
-use tessera_model::{ClientIndex, Generation, Place, Refusal, SubjectIndex, UnixMillis};
+use tessera_model::{ClientIndex, Generation, Limit, Place, Refusal, SubjectIndex, UnixMillis};
 
 /// In a link: there is none. A place in a list never has two zeros.
 const END: u32 = u32::MAX;
@@ -103,7 +103,7 @@ impl State {
                 continue;
             }
             if !most.evict {
-                return Err(Refusal::SessionsLimit);
+                return Err(Refusal::SessionsLimit(Limit::SessionsMax.at(most.sessions.into())));
             }
             sessions.sort_unstable();
             let oldest = sessions.iter().take(over.min(EVICTED_MAX - evicted.len()));

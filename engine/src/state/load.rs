@@ -43,7 +43,7 @@ impl State {
         now: UnixMillis,
     ) -> Result<Decided, Refusal> {
         if rows.len() > LOAD_ROWS_MAX {
-            return Err(Refusal::LimitReached(Limit::LoadRows));
+            return Err(Limit::LoadRows.reached());
         }
         let grants = rows.iter().any(|keyed| !keyed.row.grants.is_empty());
         if grants && !self.may_order(caller, "tessera.admin.grants", now) {
@@ -107,7 +107,7 @@ impl Draft<'_> {
 
     fn make(&mut self, KeyedRow { id, hashes, row }: &KeyedRow) -> Result<(), Fault> {
         if self.next >= SUBJECTS_MAX {
-            return Err((LoadField::Row, 0, Refusal::LimitReached(Limit::Subjects)));
+            return Err((LoadField::Row, 0, Limit::Subjects.reached()));
         }
         let (index, has_password) = (SubjectIndex(self.next), !row.password.is_empty());
         let status = if row.suspended { SubjectStatus::Suspended } else { SubjectStatus::Active };
@@ -131,7 +131,7 @@ impl Draft<'_> {
 
     fn identify(&mut self, index: SubjectIndex, hashes: &[[u8; 16]], row: &LoadRow) -> Result<(), Fault> {
         if hashes.len() > IDENTIFIERS_PER_SUBJECT_MAX {
-            let refusal = Refusal::LimitReached(Limit::IdentifiersPerSubject);
+            let refusal = Limit::IdentifiersPerSubject.reached();
             return Err((LoadField::Identifier, IDENTIFIERS_PER_SUBJECT_MAX, refusal));
         }
         for (nth, (hash, identifier)) in hashes.iter().zip(&row.identifiers).enumerate() {
@@ -151,7 +151,7 @@ impl Draft<'_> {
 
     fn grant(&mut self, subject: SubjectIndex, grants: &[LoadGrant]) -> Result<(), Fault> {
         if grants.len() > GRANTS_PER_SUBJECT_MAX {
-            let refusal = Refusal::LimitReached(Limit::GrantsPerSubject);
+            let refusal = Limit::GrantsPerSubject.reached();
             return Err((LoadField::Grant, GRANTS_PER_SUBJECT_MAX, refusal));
         }
         for (nth, grant) in grants.iter().enumerate() {

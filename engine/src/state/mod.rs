@@ -38,7 +38,7 @@ pub(crate) use refresh::Unsigned;
 pub(crate) use settings::doors;
 
 use crate::order::Change;
-use crate::root::Root;
+use crate::root::{Next, Root};
 use crate::table::Table;
 use command_id::CommandIds;
 use held::Held;
@@ -151,20 +151,6 @@ pub(crate) struct State {
     pub(crate) revision: Revision,
 }
 
-/// The first number of each kind that was never used.
-#[derive(Clone, Copy)]
-struct Next {
-    subject: u32,
-    role: u32,
-    workspace: u32,
-    permission: u32,
-    restriction: u32,
-    attribute: u32,
-    client: u32,
-    group: u32,
-    tenant: u64,
-}
-
 impl State {
     /// The state of a tenant of which nothing was applied yet.
     #[must_use]
@@ -186,17 +172,7 @@ impl State {
             profile_moved: Map::default(),
             restriction_of: Map::default(),
             restrictions_free: Vec::new(),
-            next: Next {
-                subject: 1,
-                role: 1,
-                workspace: 1,
-                permission: 1,
-                restriction: 1,
-                attribute: 1,
-                client: 1,
-                group: 1,
-                tenant: 1,
-            },
+            next: Next::default(),
             dirty: BTreeSet::new(),
             tagger: Tagger::new(),
             cell,
@@ -430,6 +406,7 @@ impl State {
     /// What the batch changed, to be published behind its proof; the state starts the next batch.
     pub(crate) fn take_changes(&mut self) -> (Vec<(u32, Change)>, Option<Arc<Root>>) {
         let changes = self.overlay.take();
+        self.root.next = self.next;
         let root = self.root_changed.then(|| Arc::new(self.root.clone()));
         self.root_changed = false;
         (changes, root)
@@ -446,6 +423,7 @@ impl State {
     pub(crate) fn view(&mut self) -> crate::view::View {
         self.settle();
         self.root_changed = false;
+        self.root.next = self.next;
         let view = crate::view::View::new(self.root.clone(), Arc::clone(&self.table), self.revision);
         view.remembered.store(self.ids.len(), std::sync::atomic::Ordering::Relaxed);
         view

@@ -54,7 +54,7 @@ impl State {
     ) -> Result<Decided, Refusal> {
         let cut = self.cut(record.index, spared)?;
         let Event::CutOffRaised { count, .. } = cut else {
-            return Err(Refusal::LimitReached(Limit::CutOffs));
+            return Err(Limit::CutOffs.reached());
         };
         let changed = SubjectRecord { has_password: password.is_some(), cut_off: count, ..record.clone() };
         let mut events = vec![Event::SubjectChanged(changed), cut];
@@ -85,8 +85,11 @@ impl State {
         now: UnixMillis,
     ) -> Result<Decided, Refusal> {
         let record = self.known_subject(id)?;
-        if until.passed(now) || until > now.to_deadline().plus_seconds(SET_UP_TTL_S_MAX) {
+        if until.passed(now) {
             return Err(Refusal::DeadlinePassed);
+        }
+        if until > now.to_deadline().plus_seconds(SET_UP_TTL_S_MAX) {
+            return Err(Limit::SetUpTtl.reached());
         }
         // Whoever gets the secret can sign in with what it sets.
         if !self.is_at_least(record.index, caller, now) {

@@ -199,7 +199,7 @@ impl State {
         // 1 to 255, in a circle: a number comes again as late as can be, and never one that is in use.
         let mut circle = (0..255).filter_map(|step| u8::try_from((from + step) % 255 + 1).ok());
         let number = circle.find(|number| *number != before && !known.contains_key(number));
-        let number = number.ok_or(Refusal::LimitReached(Limit::RefreshKeys))?;
+        let number = number.ok_or(Limit::RefreshKeys.reached())?;
         let mut events = vec![Event::RefreshKeyMade { number, at: now.to_deadline() }];
         let named = if at_once { BTreeSet::new() } else { self.refresh_numbers_in_use(now) };
         let dropped = known.keys().copied().filter(|known| !named.contains(known));

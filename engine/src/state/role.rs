@@ -42,7 +42,7 @@ impl State {
         }
         let id = self.next.permission.saturating_add(before);
         if id >= PERMISSIONS_MAX {
-            return Err(Refusal::LimitReached(Limit::Permissions));
+            return Err(Limit::Permissions.reached());
         }
         let name = Name::new(name).map_err(|_| Refusal::Malformed)?;
         events.push(Event::PermissionRegistered { id: PermissionId(id), name });
@@ -52,7 +52,7 @@ impl State {
     /// Registrations of the exact names among the patterns.
     pub(super) fn register_exact(&self, patterns: &[Pattern]) -> Result<Vec<Event>, Refusal> {
         if patterns.len() > PATTERNS_MAX {
-            return Err(Refusal::LimitReached(Limit::Patterns));
+            return Err(Limit::Patterns.reached());
         }
         let mut events = Vec::new();
         for name in patterns.iter().filter_map(Pattern::exact) {
@@ -75,7 +75,7 @@ impl State {
             return Err(Refusal::Duplicate);
         }
         if self.next.role >= ROLES_MAX {
-            return Err(Refusal::LimitReached(Limit::Roles));
+            return Err(Limit::Roles.reached());
         }
         if !self.may_hand_out(patterns, caller, now) {
             return Err(Refusal::BeyondCreator);
@@ -129,7 +129,7 @@ impl State {
         let known = self.root.roles.get(&id).ok_or(Refusal::RoleUnknown)?;
         let parents = parents.iter().map(|name| self.role_id(name)).collect::<Result<BTreeSet<_>, _>>()?;
         if parents.len() > ROLE_PARENTS_MAX {
-            return Err(Refusal::LimitReached(Limit::RoleParents));
+            return Err(Limit::RoleParents.reached());
         }
         let above: BTreeSet<_> = parents.iter().flat_map(|parent| self.roles_above(*parent).0).collect();
         if above.contains(&id) {
@@ -137,7 +137,7 @@ impl State {
         }
         let height = parents.iter().map(|parent| self.roles_above(*parent).1).max().unwrap_or(0);
         if height + self.role_depth(id) > ROLE_DEPTH_MAX {
-            return Err(Refusal::LimitReached(Limit::RoleDepth));
+            return Err(Limit::RoleDepth.reached());
         }
         let handed: Vec<_> = parents.iter().flat_map(|parent| self.patterns_of(*parent)).collect();
         if !self.may_hand_out_all(&handed, caller, now) {

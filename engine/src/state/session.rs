@@ -45,8 +45,8 @@ fn fields(record: &PlaceRecord) -> Fields {
 impl State {
     /// Chooses the place and life that the next session or key gets.
     fn next_place(&self) -> Result<(Place, Generation), Refusal> {
-        let place = self.places.pick().ok_or(Refusal::LimitReached(Limit::Places))?;
-        places::next_life(place, &self.place(Place(place))).ok_or(Refusal::LimitReached(Limit::Places))
+        let place = self.places.pick().ok_or(Limit::Places.reached())?;
+        places::next_life(place, &self.place(Place(place))).ok_or(Limit::Places.reached())
     }
 
     /// The handle and record of something that opens now.

@@ -41,7 +41,7 @@ impl State {
             return Err(Refusal::WrongTenant);
         }
         if origins.len() > ORIGINS_MAX {
-            return Err(Refusal::LimitReached(Limit::Origins));
+            return Err(Limit::Origins.reached());
         }
         if origins.iter().collect::<BTreeSet<_>>().len() < origins.len() {
             return Err(Refusal::Duplicate);

@@ -39,10 +39,10 @@ impl State {
         now: UnixMillis,
     ) -> Result<Decided, Refusal> {
         if self.next.subject >= SUBJECTS_MAX {
-            return Err(Refusal::LimitReached(Limit::Subjects));
+            return Err(Limit::Subjects.reached());
         }
         if identifiers.len() > IDENTIFIERS_PER_SUBJECT_MAX {
-            return Err(Refusal::LimitReached(Limit::IdentifiersPerSubject));
+            return Err(Limit::IdentifiersPerSubject.reached());
         }
         let taken = identifiers.iter().any(|(_, hash)| self.root.holder(hash).is_some());
         let mut hashes: Vec<_> = identifiers.iter().map(|(_, hash)| *hash).collect();
@@ -76,7 +76,7 @@ impl State {
     /// Raises the cut-off of a subject: its sessions end. `None` when the counter would wrap.
     pub(super) fn cut(&self, subject: SubjectIndex, spared: (Place, Generation)) -> Result<Event, Refusal> {
         let count = self.root.cut_offs.checked_add(1).filter(|count| *count <= CUT_OFFS_MAX);
-        let count = count.ok_or(Refusal::LimitReached(Limit::CutOffs))?;
+        let count = count.ok_or(Limit::CutOffs.reached())?;
         Ok(Event::CutOffRaised { subject, count, spared })
     }
 
@@ -93,7 +93,7 @@ impl State {
         }
         let cut = self.cut(record.index, (Place(0), Generation(0)))?;
         let Event::CutOffRaised { count, .. } = cut else {
-            return Err(Refusal::LimitReached(Limit::CutOffs));
+            return Err(Limit::CutOffs.reached());
         };
         let suspended = SubjectRecord { status: SubjectStatus::Suspended, cut_off: count, ..record.clone() };
         Ok(Decided { events: vec![Event::SubjectChanged(suspended), cut], ..Decided::default() })
@@ -119,7 +119,7 @@ impl State {
         }
         let cut = self.cut(index, (Place(0), Generation(0)))?;
         let Event::CutOffRaised { count, .. } = cut else {
-            return Err(Refusal::LimitReached(Limit::CutOffs));
+            return Err(Limit::CutOffs.reached());
         };
         let gone = SubjectRecord {
             status: SubjectStatus::Deleted,
@@ -171,7 +171,7 @@ impl State {
             None => {}
         }
         if self.held.of(record.index).count() >= IDENTIFIERS_PER_SUBJECT_MAX {
-            return Err(Refusal::LimitReached(Limit::IdentifiersPerSubject));
+            return Err(Limit::IdentifiersPerSubject.reached());
         }
         let mut events = vec![Event::IdentifierTaken { hash, subject: record.index }];
         events.extend(self.forget(&hash));

@@ -21,10 +21,10 @@ impl State {
         }
         let parent = self.workspace_index(parent)?;
         if self.next.workspace >= WORKSPACES_MAX {
-            return Err(Refusal::LimitReached(Limit::Workspaces));
+            return Err(Limit::Workspaces.reached());
         }
         if self.depth(parent) >= WORKSPACE_DEPTH_MAX {
-            return Err(Refusal::LimitReached(Limit::WorkspaceDepth));
+            return Err(Limit::WorkspaceDepth.reached());
         }
         let index = WorkspaceIndex(self.next.workspace);
         let id = PublicId::new(now.0, entropy.take(20));
@@ -58,7 +58,7 @@ impl State {
         let index = self.workspace_index(Some(name))?;
         let mut tree: Vec<_> = self.levels_below(index).into_iter().flatten().collect();
         if tree.len() > WORKSPACE_TREE_MAX {
-            return Err(Refusal::LimitReached(Limit::WorkspaceTree));
+            return Err(Limit::WorkspaceTree.reached());
         }
         // Those below first.
         tree.reverse();
@@ -101,7 +101,7 @@ impl State {
             return Err(Refusal::Cycle);
         }
         if self.depth(parent) + levels.len() > WORKSPACE_DEPTH_MAX {
-            return Err(Refusal::LimitReached(Limit::WorkspaceDepth));
+            return Err(Limit::WorkspaceDepth.reached());
         }
         Ok(self.changed(WorkspaceRecord { parent, inherits, ..record.clone() }))
     }
@@ -109,7 +109,7 @@ impl State {
     pub(super) fn set_ceiling(&self, name: &Name, patterns: &[Pattern]) -> Result<Decided, Refusal> {
         let record = self.known_workspace(name)?;
         if patterns.len() > PATTERNS_MAX {
-            return Err(Refusal::LimitReached(Limit::Patterns));
+            return Err(Limit::Patterns.reached());
         }
         Ok(self.changed(WorkspaceRecord { ceiling: patterns.to_vec(), ..record.clone() }))
     }

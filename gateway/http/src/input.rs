@@ -12,7 +12,8 @@ use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::time::DEADLINE_EPOCH_S;
 use tessera_model::{
-    Deadline, HandleBytes, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, Refusal,
+    Deadline, HandleBytes, Identifier, Limit, Name, Network, Origin, Pattern, Private, PublicId, Receipt,
+    Refusal,
 };
 
 /// LIMIT: names in one question about ids.
@@ -145,8 +146,9 @@ impl Input {
         Ok(self.read(name, |value| receipt(text(value)?))?.unwrap_or_default())
     }
 
-    pub(crate) fn cursor(&self, name: &str) -> Result<u64, Problem> {
-        Ok(self.read(name, |value| text(value)?.parse().ok())?.unwrap_or_default())
+    /// The bytes of a cursor; what is no text of one is no cursor of this node either, which says so.
+    pub(crate) fn cursor(&self, name: &str) -> Option<Vec<u8>> {
+        self.text(name).map(|text| tessera_model::cursor::from_text(text).unwrap_or_default())
     }
 
     pub(crate) fn subject_kind(&self, name: &str) -> Result<SubjectKind, Problem> {
@@ -189,7 +191,7 @@ fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
         Shape::Origins => origins(value).is_some(),
         Shape::Subject | Shape::Session => text(value).and_then(PublicId::parse).is_some(),
         Shape::Handle => text(value).and_then(handle).is_some(),
-        Shape::Tenant | Shape::Password => text(value).is_some(),
+        Shape::Tenant | Shape::Password | Shape::Cursor => text(value).is_some(),
         Shape::Text => text(value).is_some_and(|text| text.chars().count() <= TEXT_CHARS_MAX),
         Shape::SubjectKind => subject_kind(value).is_some(),
         Shape::Identifier => text(value).is_some_and(|text| Identifier::guess(text).is_ok()),
@@ -201,11 +203,44 @@ fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
         Shape::Choice(choices) => text(value).is_some_and(|text| choices.contains(&text)),
         Shape::Limit => count(value).is_some_and(|rows| (1..=PAGE_ROWS_MAX).contains(&(rows as usize))),
         Shape::Address => text(value).is_some_and(|text| text.parse::<IpAddr>().is_ok()),
-        Shape::Cursor => text(value).is_some_and(|text| text.parse::<u64>().is_ok()),
         Shape::Instant => instant(value).is_some(),
         Shape::Receipt => text(value).and_then(receipt).is_some(),
         Shape::Permission | Shape::Workspace => name_or_number(value).is_some(),
         Shape::Checks => matches!(value, Json::List(_)),
     };
-    if sound { Ok(()) } else { Err(ill_formed(field.name)) }
+    if sound {
+        return Ok(());
+    }
+    let problem =
+        over(field.shape, value).map_or_else(|| ill_formed(field.name), |limit| limit.reached().into());
+    Err(problem.at(field.name))
+}
+
+/// The limit that a value is over, when that is what is wrong with it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest have no limits of their own")]
+fn over(shape: Shape, value: &Json) -> Option<Limit> {
+    let long = |value: &Json, limit: Limit| text(value).is_some_and(|text| text.len() as u64 > limit.bound());
+    let (each, many) = match shape {
+        Shape::Name | Shape::Permission | Shape::Workspace => (Limit::NameBytes, None),
+        Shape::Identifier => (Limit::IdentifierBytes, None),
+        Shape::Patterns => (Limit::PatternBytes, Some(Limit::Patterns)),
+        Shape::Identifiers => (Limit::IdentifierBytes, Some(Limit::IdentifiersPerSubject)),
+        Shape::Networks => (Limit::Unnamed, Some(Limit::Networks)),
+        Shape::Attributes => (Limit::NameBytes, Some(Limit::AttributesPerSubject)),
+        _ => return None,
+    };
+    match value {
+        Json::List(items) => {
+            let over = many.filter(|many| items.len() as u64 > many.bound());
+            over.or_else(|| {
+                items.iter().any(|item| each != Limit::Unnamed && long(item, each)).then_some(each)
+            })
+        }
+        Json::Members(members) => {
+            let over = many.filter(|many| members.len() as u64 > many.bound());
+            over.or_else(|| members.iter().any(|(name, _)| name.len() as u64 > each.bound()).then_some(each))
+        }
+        Json::Text(_) => long(value, each).then_some(each),
+        Json::Null | Json::Bool(_) | Json::Whole(_) | Json::Fraction => None,
+    }
 }

@@ -12,12 +12,17 @@ use crate::problem::Problem;
 use crate::settings;
 use serde_json::Value;
 use std::sync::Arc;
-use tessera_engine::{Bound, Engine, KeyFound, Listing, Page, View};
+use tessera_engine::{ADMIN_ROLE, Bound, Cursors, Engine, KeyFound, Listing, Page, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
-use tessera_model::record::{AttributeKind, AttributeValue, RoleRecord, SubjectKind, SubjectRecord};
+use tessera_model::record::{
+    AttributeKind, AttributeValue, GrantRecord, RoleRecord, SubjectKind, SubjectRecord,
+};
 use tessera_model::record::{TenantRecord, WorkspaceRecord};
 use tessera_model::refresh::ClientRecord;
-use tessera_model::{Deadline, IdentifierKind, Name, PublicId, Refusal, TenantId};
+use tessera_model::{
+    CursorFault, Deadline, IdentifierKind, ListKind, Listed, Name, PublicId, Refusal, RoleId, SubjectIndex,
+    TenantId, cursor,
+};
 
 /// The permission of services that read names without a person behind them.
 const READ: &str = "tessera.read";
@@ -78,11 +83,13 @@ fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) 
         Ok(listing.subject(id).ok_or(Refusal::SubjectUnknown)?)
     };
     let name = || input.name("name")?.ok_or_else(|| ill_formed("name"));
-    let (cursor, limit) = (input.cursor("cursor")?, limit(input)?);
+    let window = |listed| Window::new(engine, bound, listed, input);
+    let all = |kind| window(Listed::all(kind));
     match list {
         List::Tenants => {
             system_only(bound)?;
-            Ok(page(listing.tenants(cursor, limit), |row| tenant(engine, row)))
+            all(ListKind::Tenants)?
+                .page(|from, limit| listing.tenants(from, limit), |row| tenant(engine, row))
         }
         List::Tenant => {
             system_only(bound)?;
@@ -90,7 +97,9 @@ fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) 
             let id = id.ok_or(Refusal::TenantUnknown)?;
             one_tenant(&listing, id).map(|row| tenant(engine, &row).value())
         }
-        List::Subjects => Ok(page(listing.subjects(cursor, limit), of_subject)),
+        List::Subjects => {
+            all(ListKind::Subjects)?.page(|from, limit| listing.subjects(from, limit), of_subject)
+        }
         List::Subject => Ok(of_subject(subject()?).value()),
         List::FindSubject => {
             let identifier = input.identifier("identifier")?.ok_or_else(|| ill_formed("identifier"))?;
@@ -117,48 +126,69 @@ fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) 
                 .attributes()
                 .map(|row| Object::new().shown("name", &row.name).with("kind", attribute_kind(row.kind))),
         )),
-        List::PermissionNames => Ok(page(listing.permissions(cursor, limit), |(id, name)| {
-            Object::new().with("id", id.0).shown("name", name)
-        })),
-        List::Roles => Ok(page(listing.roles(cursor, limit), |row| role(&listing, row))),
-        List::Role => {
-            let name = name()?;
-            let found = every(|cursor| listing.roles(cursor, PAGE_ROWS_MAX)).find(|row| row.name == name);
-            Ok(role(&listing, &found.ok_or(Refusal::RoleUnknown)?).value())
+        List::PermissionNames => all(ListKind::Permissions)?.page(
+            |from, limit| listing.permissions(from, limit),
+            |(id, name)| Object::new().with("id", id.0).shown("name", name),
+        ),
+        List::Roles => {
+            all(ListKind::Roles)?.page(|from, limit| listing.roles(from, limit), |row| role(&listing, row))
         }
+        List::Role => {
+            let found = listing.role_record(&name()?).ok_or(Refusal::RoleUnknown)?;
+            Ok(role(&listing, found).value())
+        }
+        List::Workspaces => all(ListKind::Workspaces)?
+            .page(|from, limit| listing.workspaces(from, limit), |row| workspace(&listing, row)),
         List::Groups
         | List::Group
         | List::Members
         | List::Memberships
         | List::GroupGrants
-        | List::RoleUses => groups::rows(&listing, (list, input), (cursor, limit)),
-        List::Review => Ok(page(engine.review(bound, &listing, (cursor, limit))?, groups::reviewed)),
-        List::Explain | List::Simulate => explain::answer((engine, view), &listing, (list, input)),
-        List::Workspaces => Ok(page(listing.workspaces(cursor, limit), |row| workspace(&listing, row))),
-        List::Workspace => {
-            let name = name()?;
-            let found =
-                every(|cursor| listing.workspaces(cursor, PAGE_ROWS_MAX)).find(|row| row.name == name);
-            Ok(workspace(&listing, &found.ok_or(Refusal::WorkspaceUnknown)?).value())
+        | List::RoleUses => groups::rows(&listing, (list, input), (plain(input)?, limit(input)?)),
+        List::Review => {
+            let window = (plain(input)?, limit(input)?);
+            Ok(page(engine.review(bound, &listing, window)?, groups::reviewed))
         }
-        List::Grants => Ok(grants(&listing, subject()?)),
-        List::Sessions => sessions(engine, view, subject()?, (cursor, limit)),
+        List::Explain | List::Simulate => explain::answer((engine, view), &listing, (list, input)),
+        List::Workspace => {
+            let found = listing.workspace_named(&name()?).ok_or(Refusal::WorkspaceUnknown)?;
+            Ok(workspace(&listing, found).value())
+        }
+        List::Grants => {
+            let subject = subject()?;
+            let window = window(Listed::of_subject(ListKind::Grants, Some(subject.id)))?;
+            window.page(|from, limit| listing.grants(subject.index, from, limit), |row| grant(&listing, row))
+        }
+        List::Holders => {
+            let role = listing.role_named(&name()?).ok_or(Refusal::RoleUnknown)?;
+            holders(&listing, role, window(Listed::of_role(role))?)
+        }
+        List::Operators => {
+            system_only(bound)?;
+            let role = Name::new(ADMIN_ROLE).ok().and_then(|name| listing.role_named(&name));
+            let role = role.ok_or(Refusal::RoleUnknown)?;
+            holders(&listing, role, window(Listed::of_role(role))?)
+        }
+        List::Sessions => sessions(engine, view, subject()?, window),
         List::MySessions => {
             let own: PublicId = bound.subject;
             let record = listing.subject(own).ok_or(Refusal::SubjectUnknown)?;
-            sessions(engine, view, record, (cursor, limit))
+            sessions(engine, view, record, window)
         }
-        List::Keys => keys(engine, bound, engine.read(view).keys(None, cursor, limit)),
+        List::Keys => keys(engine, bound, view, (None, all(ListKind::Keys)?)),
         List::KeysOf => {
-            let found = engine.read(view).keys(Some(subject()?.index), cursor, limit);
-            keys(engine, bound, found)
+            let subject = subject()?;
+            let window = window(Listed::of_subject(ListKind::Keys, Some(subject.id)))?;
+            keys(engine, bound, view, (Some(subject.index), window))
         }
         List::Key => {
             let id = input.public_id("key")?.ok_or_else(|| ill_formed("key"))?;
             let found = engine.read(view).key(id).ok_or(Refusal::SessionUnknown)?;
             Ok(key(engine, bound, &found)?.value())
         }
-        List::Clients => Ok(page(listing.clients(cursor, limit), |row| client(row))),
+        List::Clients => {
+            all(ListKind::Clients)?.page(|from, limit| listing.clients(from, limit), |row| client(row))
+        }
         List::Client => Ok(client(listing.client_named(&name()?).ok_or(Refusal::ClientUnknown)?).value()),
         List::RefreshKeys => Ok(whole(listing.refresh_keys().map(|(number, created, current)| {
             Object::new().with("number", number).until("created", created).with("current", current)
@@ -168,6 +198,10 @@ fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) 
             let origins: Vec<String> = origins.iter().map(ToString::to_string).collect();
             Ok(Object::new().with("origins", origins).value())
         }
+        List::Usage => Ok(whole(engine.figures(bound, view).0.into_iter().map(|figure| {
+            let object = Object::new().with("name", figure.name).with("count", figure.count);
+            object.with("used", figure.used).with("bound", (figure.bound > 0).then_some(figure.bound))
+        }))),
         List::Settings => Ok(settings::members(&listing.settings(), Object::new()).value()),
     }
 }
@@ -183,15 +217,16 @@ fn system_only(bound: &Bound) -> Result<(), Problem> {
     if bound.entry.tenant == TenantId::SYSTEM { Ok(()) } else { Err(Refusal::WrongTenant.into()) }
 }
 
-/// A page as rows and the cursor of the next one.
+/// A page as rows and the plain position of the next one.
 pub(crate) fn page<T>(page: Page<T>, object: impl Fn(&T) -> Object) -> Value {
-    let rows: Vec<Value> = page.rows.iter().map(|row| object(row).value()).collect();
-    Object::new().with("rows", rows).with("next", page.next.map(|next| next.to_string())).value()
+    rows_of(page.rows.iter().map(object), page.next.map(|next| cursor::to_text(&next.to_le_bytes())))
 }
 
-/// A list that is one page.
-pub(crate) fn whole(rows: impl Iterator<Item = Object>) -> Value {
-    page(Page { rows: rows.collect(), next: None, walked: 0 }, Object::clone)
+/// Where a list goes on whose cursors are plain positions.
+fn plain(input: &Input) -> Result<u64, Problem> {
+    let Some(bytes) = input.cursor("cursor") else { return Ok(0) };
+    let damaged = Refusal::CursorRefused(CursorFault::Damaged);
+    bytes.try_into().map(u64::from_le_bytes).map_err(|_| damaged.into())
 }
 
 /// Names as texts.
@@ -199,15 +234,40 @@ pub(crate) fn texts(names: &[Name]) -> Vec<&str> {
     names.iter().map(Name::as_str).collect()
 }
 
-/// The rows of all pages.
-fn every<T>(read: impl Fn(u64) -> Page<T>) -> impl Iterator<Item = T> {
-    let mut next = Some(0);
-    std::iter::from_fn(move || {
-        let page = read(next?);
-        next = page.next;
-        Some(page.rows)
-    })
-    .flatten()
+/// Where and how far a page goes, and how its cursors are made.
+struct Window {
+    from: u64,
+    limit: usize,
+    cursors: Cursors,
+}
+
+impl Window {
+    fn new(engine: &Engine, bound: &Bound, listed: Listed, input: &Input) -> Result<Self, Problem> {
+        let cursors = engine.cursors(bound.entry.tenant, listed)?;
+        let from = cursors.place(input.cursor("cursor").as_deref())?;
+        Ok(Self { from, limit: limit(input)?, cursors })
+    }
+
+    /// A page as rows and the cursor of the next one.
+    fn page<T>(
+        &self,
+        read: impl FnOnce(u64, usize) -> Page<T>,
+        object: impl Fn(&T) -> Object,
+    ) -> Result<Value, Problem> {
+        let page = read(self.from, self.limit);
+        let next = page.next.map(|at| cursor::to_text(&self.cursors.at(at)));
+        Ok(rows_of(page.rows.iter().map(object), next))
+    }
+}
+
+fn rows_of(rows: impl Iterator<Item = Object>, next: Option<String>) -> Value {
+    let rows: Vec<Value> = rows.map(Object::value).collect();
+    Object::new().with("rows", rows).with("next", next).value()
+}
+
+/// A list that is one page.
+pub(crate) fn whole(rows: impl Iterator<Item = Object>) -> Value {
+    rows_of(rows, None)
 }
 
 fn one_tenant(listing: &Listing, id: TenantId) -> Result<TenantRecord, Problem> {
@@ -225,11 +285,8 @@ fn tenant(engine: &Engine, row: &TenantRecord) -> Object {
 }
 
 fn of_subject(row: &SubjectRecord) -> Object {
-    let kind = match row.kind {
-        SubjectKind::Person => "person",
-        SubjectKind::Machine => "machine",
-    };
-    let object = Object::new().shown("subject", row.id).with("index", row.index.0).with("kind", kind);
+    let object = Object::new().shown("subject", row.id).with("index", row.index.0);
+    let object = object.with("kind", subject_kind(row.kind));
     object.with("status", row.status.name()).with("has_password", row.has_password)
 }
 
@@ -247,22 +304,36 @@ fn workspace(listing: &Listing, row: &Arc<WorkspaceRecord>) -> Object {
     object.with("owners", listing.role_name(row.owners).map(Name::to_string))
 }
 
-fn grants(listing: &Listing, subject: &SubjectRecord) -> Value {
-    whole(listing.grants(subject.index).into_iter().filter_map(|grant| {
-        let workspace = listing.workspace_name(grant.workspace).map(Name::to_string);
-        let object = Object::new().shown("role", listing.role_name(grant.role)?).with("workspace", workspace);
-        Some(object.until("from", grant.from).until("until", grant.until))
-    }))
+/// The window of a grant.
+fn during(object: Object, grant: &GrantRecord) -> Object {
+    object.until("from", grant.from).until("until", grant.until)
+}
+
+fn grant(listing: &Listing, row: &GrantRecord) -> Object {
+    let workspace = listing.workspace_name(row.workspace).map(Name::to_string);
+    let role = listing.role_name(row.role).map(Name::to_string);
+    during(Object::new().with("role", role).with("workspace", workspace), row)
+}
+
+fn holders(listing: &Listing, role: RoleId, window: Window) -> Result<Value, Problem> {
+    window.page(
+        |from, limit| listing.holders(role, from, limit),
+        |(holder, grant)| {
+            let workspace = listing.workspace_name(grant.workspace).map(Name::to_string);
+            let object = Object::new().shown("subject", holder.id).with("kind", subject_kind(holder.kind));
+            during(object.with("status", holder.status.name()).with("workspace", workspace), grant)
+        },
+    )
 }
 
 fn sessions(
     engine: &Engine,
     view: &View,
     subject: &SubjectRecord,
-    (cursor, limit): (u64, usize),
+    window: impl Fn(Listed) -> Result<Window, Problem>,
 ) -> Result<Value, Problem> {
-    let found = engine.read(view).sessions(subject.index, cursor, limit);
-    Ok(page(found, answer::session))
+    let window = window(Listed::of_subject(ListKind::Sessions, Some(subject.id)))?;
+    window.page(|from, limit| engine.read(view).sessions(subject.index, from, limit), answer::session)
 }
 
 /// A key with what it is for, which may be read from the disk.
@@ -294,9 +365,16 @@ fn client(row: &ClientRecord) -> Object {
         .with("over_limit", if terms.evict { "evict" } else { "refuse" })
 }
 
-fn keys(engine: &Engine, bound: &Bound, found: Page<KeyFound>) -> Result<Value, Problem> {
-    let rows: Result<Vec<_>, Problem> = found.rows.iter().map(|row| key(engine, bound, row)).collect();
-    Ok(page(Page { rows: rows?, next: found.next, walked: 0 }, Object::clone))
+fn keys(
+    engine: &Engine,
+    bound: &Bound,
+    view: &View,
+    (subject, window): (Option<SubjectIndex>, Window),
+) -> Result<Value, Problem> {
+    let page = engine.read(view).keys(subject, window.from, window.limit);
+    let rows: Result<Vec<_>, Problem> = page.rows.iter().map(|row| key(engine, bound, row)).collect();
+    let page = Page { rows: rows?, next: page.next, walked: page.walked };
+    window.page(|_, _| page, Object::clone)
 }
 
 fn values(
@@ -318,6 +396,13 @@ fn values(
     let cold = engine.profile(bound, subject.index)?;
     let cold = cold.iter().map(|(name, text)| row(name, String::from_utf8_lossy(text.expose()).into()));
     Ok(whole(hot.chain(cold)))
+}
+
+const fn subject_kind(kind: SubjectKind) -> &'static str {
+    match kind {
+        SubjectKind::Person => "person",
+        SubjectKind::Machine => "machine",
+    }
 }
 
 const fn attribute_kind(kind: AttributeKind) -> &'static str {

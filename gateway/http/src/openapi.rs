@@ -61,8 +61,9 @@ fn problem() -> Value {
             "name": { "type": "string" },
             "field": { "type": "string", "description": "the member, parameter or header that is meant" },
             "detail": { "type": "string" },
-            "limit": { "type": "string", "description": "the limit that is reached" },
             "retry_ms": { "type": "integer", "description": "when to come again" },
+            "limit": { "type": "string", "description": "the limit that is reached, as docs/surface/limits.txt or the settings name it" },
+            "bound": { "type": "integer", "description": "its number" },
         },
     })
 }
@@ -264,7 +265,7 @@ fn schema(shape: Shape) -> Value {
         Shape::Choice(choices) => json!({ "type": "string", "enum": choices }),
         Shape::Limit => json!({ "type": "integer", "minimum": 1, "maximum": PAGE_ROWS_MAX }),
         Shape::Address => json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] }),
-        Shape::Cursor => json!({ "type": "string", "pattern": "^[0-9]{1,19}$" }),
+        Shape::Cursor => json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{2,128}$" }),
         Shape::Instant => json!({
             "oneOf": [
                 { "type": "string", "format": "date-time", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$" },
@@ -310,7 +311,7 @@ pub(crate) fn example(shape: Shape) -> Value {
         Shape::Choice(choices) => json!(choices.first()),
         Shape::Count | Shape::Limit => json!(100),
         Shape::Address => json!("203.0.113.9"),
-        Shape::Cursor => json!("100"),
+        Shape::Cursor => json!("AQIBAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABkAAAAAAAAAGnmv5dhMVxw"),
         Shape::Instant => json!("2031-01-01T00:00:00Z"),
         Shape::Receipt => json!("1.42"),
         Shape::Permission => json!("orders.read"),

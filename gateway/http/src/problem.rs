@@ -23,8 +23,8 @@ pub(crate) struct Problem {
     /// The member, parameter or header that is meant.
     field: Option<String>,
     detail: Option<&'static str>,
-    /// The limit that is reached.
-    limit: Option<&'static str>,
+    /// The limit that is reached, with its number; 0 for one that is not told.
+    limit: Option<(&'static str, u64)>,
     retry_ms: u32,
 }
 
@@ -34,7 +34,7 @@ const fn status_of(code: u16) -> StatusCode {
         200 | 202 | 215 | 219 | 224 | 235..=238 => StatusCode::FORBIDDEN,
         201 | 203 | 205..=210 | 228 | 230 | 239 => StatusCode::NOT_FOUND,
         213 | 214 => StatusCode::BAD_REQUEST,
-        212 | 216 | 217 | 218 | 222 | 227 => StatusCode::UNPROCESSABLE_ENTITY,
+        212 | 216 | 217 | 218 | 222 | 227 | 243 => StatusCode::UNPROCESSABLE_ENTITY,
         229 | 242 => StatusCode::INSUFFICIENT_STORAGE,
         231 | 300 | 303 | 502 => StatusCode::SERVICE_UNAVAILABLE,
         241 | 301 => StatusCode::TOO_MANY_REQUESTS,
@@ -68,7 +68,7 @@ impl Problem {
 
     /// The same, with the name of the limit that is reached.
     pub(crate) const fn limited_by(mut self, limit: &'static str) -> Self {
-        self.limit = Some(limit);
+        self.limit = Some((limit, 0));
         self
     }
 
@@ -204,8 +204,11 @@ impl Problem {
         if let Some(detail) = self.detail {
             put("detail", detail.into());
         }
-        if let Some(limit) = self.limit {
+        if let Some((limit, bound)) = self.limit {
             put("limit", limit.into());
+            if bound > 0 {
+                put("bound", bound.into());
+            }
         }
         if self.retry_ms > 0 {
             put("retry_ms", self.retry_ms.into());
@@ -234,11 +237,15 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let code = refusal.code();
         let mut problem = Self::new(status_of(code), code, refusal.name(), &refusal.to_string());
+        problem.limit = refusal.limit().map(|at| (at.limit.name(), at.bound));
         if matches!(refusal, Refusal::NotReady | Refusal::Busy | Refusal::Behind) {
             problem.retry_ms = COME_AGAIN_MS;
         }
         if matches!(refusal, Refusal::ClockSkew | Refusal::CommandTooOld | Refusal::IdReused) {
             problem = problem.at("idempotency-key");
+        }
+        if matches!(refusal, Refusal::CursorRefused(_)) {
+            problem = problem.at("cursor");
         }
         if let Refusal::SettingOutOfBounds(setting) = refusal {
             problem = problem.at(setting.name());

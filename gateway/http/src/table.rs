@@ -48,6 +48,7 @@ const EXPLAINED: &[&str] =
     &["decision", "reason", "reason_code", "valid_until", "sources", "restricted", "ceilings"];
 const GRANT_ROW: &[&str] = &["role", "workspace", "from", "until"];
 const WORKSPACE_ROW: &[&str] = &["index", "id", "name", "parent", "inherits", "ceiling", "owners"];
+const HOLDER_ROW: &[&str] = &["subject", "kind", "status", "workspace", "from", "until"];
 const TENANT_ROW: &[&str] = &["tenant", "name", "status", "created", "failed", "trouble"];
 const SETTINGS_ROW: &[&str] = &crate::settings::NAMES;
 const CLIENT_ROW: &[&str] = &[
@@ -198,6 +199,8 @@ table! {
     "claim_operator" Post "/v1/operators/claim", Needs::Nothing, "Turns the one-time secret of the first start into an operator with a key.",
         [Field::body("secret", Shape::Password, "as the node showed it"), NAME],
         Answer::Made(&["subject", "session", "handle", "expires"]), Act::Order(Kind::ClaimOperator);
+    "list_operators" Get "/v1/operators", TENANTS, "The operators: whoever may do everything in the system tenant.", [CURSOR, LIMIT],
+        Answer::Page(HOLDER_ROW), Act::List(List::Operators);
     "create_tenant" Post "/v1/tenants", TENANTS, "Makes a tenant with an admin, who gets a key.", [NAME],
         Answer::Made(&["tenant", "subject", "session", "handle", "expires"]), Act::Order(Kind::CreateTenant);
     "list_tenants" Get "/v1/tenants", TENANTS, "The tenants.", [CURSOR, LIMIT],
@@ -212,6 +215,8 @@ table! {
         NOTHING, Act::Order(Kind::DeleteTenant);
     "read_settings" Get "/v1/settings", SETTINGS, "The tenant's settings.", [],
         Answer::One(SETTINGS_ROW), Act::List(List::Settings);
+    "read_usage" Get "/v1/usage", SETTINGS, "How much of what it may have the tenant uses; in the system tenant that of the whole node, too.", [],
+        Answer::Page(&["name", "count", "used", "bound"]), Act::List(List::Usage);
     "change_settings" Patch "/v1/settings", SETTINGS, "Changes some of the tenant's settings (RFC 7396); with `dry_run` only looks whether they hold.",
         crate::settings::PATCH,
         Answer::Made(SETTINGS_ROW), Act::Own(Own::PatchSettings);
@@ -305,8 +310,11 @@ table! {
     "set_owners" Put "/v1/workspaces/{name}/owners", WORKSPACES, "Sets the role whose holders in a workspace own it: one of them stays.",
         [Field::path("name", Shape::Name, "the workspace's"),
          Field::maybe("role", Shape::Name, "the role; none for no owners")], NOTHING, Act::Order(Kind::SetOwners);
-    "list_grants" Get "/v1/subjects/{subject}/grants", Needs::OwnOr("tessera.admin.grants"), "The grants of a subject.", [SUBJECT],
+    "list_grants" Get "/v1/subjects/{subject}/grants", Needs::OwnOr("tessera.admin.grants"), "The grants of a subject.", [SUBJECT, CURSOR, LIMIT],
         Answer::Page(GRANT_ROW), Act::List(List::Grants);
+    "list_holders" Get "/v1/roles/{name}/holders", GRANTS, "The holders of a role: who has it, where and when.",
+        [Field::path("name", Shape::Name, "the role's"), CURSOR, LIMIT],
+        Answer::Page(HOLDER_ROW), Act::List(List::Holders);
     "grant" Post "/v1/subjects/{subject}/grants", GRANTS, "Grants a role.",
         [SUBJECT, ROLE, PLACE, FROM, UNTIL], NOTHING, Act::Order(Kind::Grant);
     "ungrant" Post "/v1/subjects/{subject}/grants/remove", GRANTS, "Takes a grant back.",

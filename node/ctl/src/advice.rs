@@ -1,6 +1,6 @@
 //! What to do about each refusal, in one sentence.
 
-use tessera_model::{Limit, Refusal, Setting};
+use tessera_model::{CursorFault, LimitAt, Refusal, Setting};
 
 pub(crate) const UNREACHABLE: &str =
     "is the node running (tessera serve, tessera dev), and is --address the one it listens on?";
@@ -35,13 +35,13 @@ const ADVICE: &[(Refusal, &str)] = &[
     (Refusal::SignInFailed, "check both; forgotten: tessera user password reset WHO"),
     (Refusal::TooManyFailures, "wait; tessera user unlock WHO lets them try again at once"),
     (
-        Refusal::PasswordLength,
+        Refusal::PasswordLength(LimitAt::UNNAMED),
         "tessera settings get password_bytes_min says how long it must be; 1,024 bytes at most",
     ),
     (Refusal::DeadlinePassed, "give a time ahead: +30m, +7d or 2026-12-31T00:00:00Z"),
     (Refusal::SettingOutOfBounds(Setting::Unnamed), "tessera settings list names the bounds"),
     (Refusal::BeyondCreator, "give the key less with --allow, or create it with a key that may do more"),
-    (Refusal::LimitReached(Limit::Unnamed), "docs/surface/limits.txt holds every limit"),
+    (Refusal::LimitReached(LimitAt::UNNAMED), "docs/surface/limits.txt holds every limit"),
     (Refusal::NotEmpty, "tessera workspace delete-tree NAME deletes it with all below it"),
     (Refusal::AttributeKind, "tessera attribute list shows the kind it was declared with"),
     (Refusal::Changed, "somebody changed it at the same time: try again"),
@@ -81,7 +81,14 @@ const ADVICE: &[(Refusal, &str)] = &[
         Refusal::ClientUnknown,
         "tessera client list shows those there are; a key that named a deleted one is of no use",
     ),
-    (Refusal::SessionsLimit, "tessera session list WHO shows them; end one, or raise the limit"),
+    (
+        Refusal::CursorRefused(CursorFault::Unnamed),
+        "begin the list anew, without --cursor, or use the `next` of this very list",
+    ),
+    (
+        Refusal::SessionsLimit(LimitAt::UNNAMED),
+        "tessera session list WHO shows them; end one, or raise the limit",
+    ),
     (Refusal::GroupUnknown, "tessera group list shows those there are"),
     (Refusal::GrantUnknown, "tessera grant list WHO shows those there are"),
     (Refusal::LastOwner, "grant the owners' role to somebody else there, for good, first: tessera grant add"),
@@ -123,7 +130,7 @@ const LIMITS: &str = include_str!("../../../docs/surface/limits.txt");
 
 /// What to do about a refusal; a limit with its number.
 pub(crate) fn at_length(refusal: Refusal) -> Option<String> {
-    if let Refusal::LimitReached(limit) = refusal {
+    if let Refusal::LimitReached(LimitAt { limit, .. }) = refusal {
         let line = LIMITS
             .lines()
             .find(|line| line.strip_prefix(limit.name()).is_some_and(|rest| rest.starts_with(" = ")));
@@ -142,16 +149,18 @@ pub(crate) fn of(refusal: Refusal) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tessera_model::Limit;
 
     /// PROPERTY: a limit that is reached is told with its number.
     #[test]
     fn limits_have_numbers() {
-        let told = at_length(Refusal::LimitReached(Limit::KeyDescriptionBytes)).expect("advice");
+        let told = at_length(Limit::KeyDescriptionBytes.reached()).expect("advice");
         assert_eq!(told, "KEY_DESCRIPTION_BYTES_MAX = 256: what a person says a key is for, bytes.");
         assert!(Limit::ALL.iter().all(|limit| {
-            at_length(Refusal::LimitReached(*limit)).is_some_and(|told| told.starts_with(limit.name()))
+            let listed = limit.bound() != 0;
+            at_length(limit.reached()).is_some_and(|told| told.starts_with(limit.name()) == listed)
         }));
-        assert!(at_length(Refusal::LimitReached(Limit::Unnamed)).is_some());
+        assert!(at_length(Limit::Unnamed.reached()).is_some());
     }
 
     /// PROPERTY: every refusal that a person can do something about has its advice, once.

@@ -9,7 +9,7 @@ use std::path::Path;
 use tessera_client::ClientError;
 use tessera_client::wire::Made;
 use tessera_model::code::{CODE_FAILED, ProtocolCode};
-use tessera_model::{Receipt, Refusal};
+use tessera_model::{LimitAt, Receipt, Refusal};
 
 // The codes of docs/operate/exit-codes.md that a caller can meet.
 pub(crate) const OK: u8 = 0;
@@ -28,8 +28,10 @@ pub struct CtlError {
     name: &'static str,
     what: String,
     advice: Option<String>,
-    command_id: Option<String>,
+    command_id: Option<Box<str>>,
     retry_ms: Option<u64>,
+    /// The limit that is reached, with its number.
+    limit: Option<Box<LimitAt>>,
     /// Where a command stands that had happened already: no error, but an answer without names.
     repeated: Option<Box<Receipt>>,
 }
@@ -46,6 +48,7 @@ impl CtlError {
             advice: None,
             command_id: None,
             retry_ms: None,
+            limit: None,
             repeated: None,
         }
     }
@@ -118,7 +121,8 @@ impl CtlError {
             ClientError::Refused(refusal) => {
                 let exit = if *refusal == Refusal::TenantFailed { STORAGE } else { REFUSED };
                 let told = Self::new(exit, refusal.name(), refusal.to_string());
-                Self { code: Some(refusal.code()), advice: advice::at_length(*refusal), ..told }
+                let advice = advice::at_length(*refusal);
+                Self { code: Some(refusal.code()), advice, limit: refusal.limit().map(Box::new), ..told }
             }
             ClientError::Wait { refusal, after } => {
                 let told = Self::new(REFUSED, refusal.name(), refusal.to_string());
@@ -162,7 +166,7 @@ impl CtlError {
                 let told =
                     Self::new(UNREACHABLE, "OutcomeUnknown", "the outcome of the command is not known");
                 let told = told.advise(format!("repeat the same command with --command-id {id}"));
-                Self { command_id: Some(id.to_string()), ..told }
+                Self { command_id: Some(id.to_string().into()), ..told }
             }
             ClientError::BadConfig(what) => Self::config(*what),
             ClientError::TooManyRedirects => {
@@ -229,6 +233,8 @@ impl CtlError {
                 "advice": self.advice,
                 "command_id": self.command_id,
                 "retry_ms": self.retry_ms,
+                "limit": self.limit.as_ref().map(|limit| limit.limit.name()),
+                "bound": self.limit.as_ref().map(|limit| limit.bound),
             },
         })
     }

@@ -7,7 +7,8 @@ use crate::reach;
 use crate::table::Table;
 use crate::when::When;
 use serde_json::{Map, Value, json};
-use tessera_client::wire::{GrantRow, Request, ReviewRow};
+use tessera_client::wire::{GrantRow, HolderRow, Request, ReviewRow};
+use tessera_model::record::SubjectKind;
 use tessera_model::{Deadline, Name, PublicId};
 
 /// What can be done with grants.
@@ -66,10 +67,14 @@ pub(crate) enum GrantVerb {
     #[command(after_help = "Example:\n  tessera grant review")]
     Review(Window),
     /// List the grants of a user or machine.
-    #[command(after_help = "Example:\n  tessera grant list amy@example.org")]
+    #[command(
+        after_help = "Examples:\n  tessera grant list amy@example.org\n  tessera grant list amy@example.org --all --json"
+    )]
     List {
         /// Public id, email, phone number or username.
         who: Who,
+        #[command(flatten)]
+        window: Window,
     },
 }
 
@@ -135,23 +140,51 @@ impl GrantVerb {
                     .made(&made))
             }
             Self::Review(window) => review(link, window).await,
-            Self::List { who } => {
+            Self::List { who, window } => {
                 let subject = link.id_of(&who).await?;
-                let rows = link.page::<GrantRow>(&Request::ListGrants { subject }).await?.rows;
-                let (table, listed) = grants(&rows);
+                let request = |after, limit| Request::ListGrants { subject, after, limit };
+                let found = window.read::<GrantRow>(link, request).await?;
+                let (table, listed) = grants(&found.rows);
                 let answer = Answer::said(table.to_string()).with("subject", subject.to_string());
-                Ok(answer.with("grants", listed))
+                Ok(found.told(answer.with("grants", listed)))
             }
         }
     }
 }
 
+/// All grants of a subject.
+pub(crate) async fn all(link: &Link, subject: PublicId) -> Result<Vec<GrantRow>, CtlError> {
+    let request = |after, limit| Request::ListGrants { subject, after, limit };
+    Ok(Window::all().read(link, request).await?.rows)
+}
+
+/// The holders of a role as a table and as objects.
+pub(crate) fn holders(rows: &[HolderRow]) -> (Table, Value) {
+    let mut table = Table::new(&["SUBJECT", "KIND", "STATUS", "WORKSPACE", "FROM", "UNTIL"]);
+    let mut listed = Vec::new();
+    for row in rows {
+        let (from, until) = (instant(row.from), instant(row.until));
+        let place = row.workspace.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+        let kind = if row.kind == SubjectKind::Person { "person" } else { "machine" };
+        let status = row.status.name();
+        table.row([row.subject.to_string(), kind.into(), status.into(), place, shown(from), shown(until)]);
+        let mut json = Map::new();
+        json.insert("subject".into(), json!(row.subject.to_string()));
+        json.insert("kind".into(), json!(kind));
+        json.insert("status".into(), json!(status));
+        json.insert("workspace".into(), json!(row.workspace.as_ref().map(Name::as_str)));
+        put_instant(&mut json, "from", from);
+        put_instant(&mut json, "until", until);
+        listed.push(Value::Object(json));
+    }
+    (table, Value::Array(listed))
+}
+
 /// Whether a grant stands, as far as the caller may know.
 async fn stands(link: &Link, subject: PublicId, role: &Name, workspace: Option<&Name>) -> bool {
-    let listed = link.page::<GrantRow>(&Request::ListGrants { subject }).await;
-    listed.map_or(true, |page| {
-        page.rows.iter().any(|row| row.role == *role && row.workspace.as_ref() == workspace)
-    })
+    all(link, subject)
+        .await
+        .map_or(true, |rows| rows.iter().any(|row| row.role == *role && row.workspace.as_ref() == workspace))
 }
 
 pub(crate) fn deadline(link: &Link, when: Option<When>) -> Result<Deadline, CtlError> {

@@ -40,6 +40,7 @@ mod settings;
 mod store;
 mod table;
 mod tenant;
+mod usage;
 mod user;
 mod when;
 mod workspace;

@@ -22,6 +22,7 @@ use crate::role::RoleVerb;
 use crate::session::SessionVerb;
 use crate::settings::SettingsVerb;
 use crate::tenant::TenantVerb;
+use crate::usage::Usage;
 use crate::user::{PasswordVerb, UserVerb};
 use crate::workspace::WorkspaceVerb;
 use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
@@ -113,6 +114,9 @@ enum Word {
         after_help = "Examples:\n  tessera load users.ndjson --tenant acme\n  tessera load users.ndjson --tenant acme --dry-run\n  tessera load users.csv more.csv --tenant acme --on-error skip --rejects mend-me.csv --json\n\nOne row: {\"email\": \"amy@example.org\", \"password_hash\": \"$argon2id$...\", \"roles\": [\"reader\"]}\nThe guide says what a row may hold: docs/operate/load.md"
     )]
     Load(Question<Load>),
+    /// How much of what it may have a tenant uses, and its node.
+    #[command(after_help = "Examples:\n  tessera usage\n  tessera usage acme\n  tessera usage acme --json")]
+    Usage(Question<Usage>),
     /// Is the node there, and how long does a question take?
     #[command(after_help = "Example:\n  tessera ping --count 100")]
     Ping(Question<Ping>),
@@ -183,6 +187,7 @@ impl Word {
             | Self::Simulate(Question { reach, .. })
             | Self::Resolve(Question { reach, .. })
             | Self::Load(Question { reach, .. })
+            | Self::Usage(Question { reach, .. })
             | Self::Ping(Question { reach, .. }) => reach,
         }
     }
@@ -192,6 +197,7 @@ impl Word {
         match self {
             Self::Operator(Noun { verb, reach }) => verb.run(&reach).await,
             Self::Ping(Question { words, reach }) => words.run(&reach).await,
+            Self::Usage(Question { words, reach }) => words.run(&reach).await,
             Self::Tenant(Noun { verb, reach }) => {
                 over(reach.system().await, async |link| verb.run(link).await).await
             }
@@ -422,7 +428,9 @@ mod tests {
             "attribute declare a float",
             "ping --count 0",
             "tenant list --limit 0",
-            "tenant list --after 0g",
+            "tenant list --cursor 0+",
+            "tenant list --all --limit 3",
+            "role holders",
             "tenant list --timeout 2h",
             "check x --command-id 7",
             "user create amy --password secret",

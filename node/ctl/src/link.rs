@@ -31,6 +31,16 @@ impl Reach {
         Link::open(settled, None).await
     }
 
+    /// To a tenant that is named, else to the one that is meant, else to that of the operators.
+    pub(crate) async fn tenant_or_system(&self, named: Option<TenantRef>) -> Result<Link, CtlError> {
+        let mut settled = self.settle().await?;
+        settled.tenant = named.or(settled.tenant);
+        if settled.tenant.is_none() && settled.default_tenant.is_none() {
+            settled.default_tenant = Some(TenantRef::Id(TenantId::SYSTEM));
+        }
+        in_tenant(settled).await
+    }
+
     /// To the tenant that is meant.
     pub(crate) async fn tenant(&self) -> Result<Link, CtlError> {
         in_tenant(self.settle().await?).await
@@ -124,13 +134,8 @@ impl Link {
 
     /// All live sessions and keys of a subject, page after page.
     pub(crate) async fn sessions(&self, subject: PublicId) -> Result<Vec<SessionRow>, CtlError> {
-        let (mut rows, mut after) = (Vec::new(), None);
-        loop {
-            let page = self.page::<SessionRow>(&Request::ListSessions { subject, after, limit: 0 }).await?;
-            rows.extend(page.rows);
-            let Some(next) = page.next else { return Ok(rows) };
-            after = Some(Private::new(next));
-        }
+        let request = |after, limit| Request::ListSessions { subject, after, limit };
+        Ok(Window::all().read(self, request).await?.rows)
     }
 
     /// A tenant by name or id.
@@ -196,15 +201,21 @@ pub(crate) fn identifier(text: &str) -> Result<Identifier, String> {
     Identifier::guess(text).map_err(|error| error.to_string())
 }
 
+/// LIMIT: rows of a list that are kept for one answer: some hundred bytes each.
+const ROWS_MAX: u32 = 1_000_000;
+
 /// How much of a list.
 #[derive(Clone, clap::Args)]
 pub(crate) struct Window {
     /// At most so many rows.
     #[arg(long, value_name = "ROWS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     limit: u32,
+    /// The whole list: up to 1,000,000 rows.
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
     /// Go on where an earlier list ended: its `next`.
     #[arg(long, value_name = "CURSOR", value_parser = cursor)]
-    after: Option<Cursor>,
+    cursor: Option<Cursor>,
 }
 
 /// Where a list goes on.
@@ -212,15 +223,13 @@ pub(crate) struct Window {
 pub(crate) struct Cursor(Vec<u8>);
 
 fn cursor(text: &str) -> Result<Cursor, String> {
-    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let sound = text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let bytes = text.as_bytes().chunks_exact(2).map(pair).collect::<Option<Vec<u8>>>();
-    bytes.filter(|_| sound).map(Cursor).ok_or_else(|| "a cursor is what a list printed as next".to_owned())
+    let bytes = tessera_model::cursor::from_text(text);
+    bytes.map(Cursor).ok_or_else(|| "a cursor is what a list printed as next".to_owned())
 }
 
 impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&tessera_model::cursor::to_text(&self.0))
     }
 }
 
@@ -236,7 +245,7 @@ impl<T> Rows<T> {
         let next = self.next.as_ref().map(ToString::to_string);
         let answer = answer.with("next", next.clone());
         match next {
-            Some(next) => answer.line(format!("There are more: --after {next}")),
+            Some(next) => answer.line(format!("There are more: --cursor {next}")),
             None => answer,
         }
     }
@@ -245,7 +254,7 @@ impl<T> Rows<T> {
 impl Window {
     /// The whole list, as far as memory for a million rows goes.
     pub(crate) const fn all() -> Self {
-        Self { limit: 1_000_000, after: None }
+        Self { limit: ROWS_MAX, all: true, cursor: None }
     }
 
     /// Reads pages until there are enough rows, or no more.
@@ -254,16 +263,16 @@ impl Window {
         link: &Link,
         request: impl Fn(Option<Private>, u32) -> Request,
     ) -> Result<Rows<T>, CtlError> {
-        let (mut rows, mut next) = (Vec::new(), self.after.clone());
+        let most = usize::try_from(if self.all { ROWS_MAX } else { self.limit }).unwrap_or(usize::MAX);
+        let (mut rows, mut next) = (Vec::new(), self.cursor.clone());
         loop {
-            let left = usize::try_from(self.limit).unwrap_or(usize::MAX).saturating_sub(rows.len());
+            let left = most.saturating_sub(rows.len());
             let count = u32::try_from(left.min(PAGE_ROWS_MAX)).unwrap_or(1);
             let after = next.map(|Cursor(bytes)| Private::new(bytes));
             let page: Page<T> = link.page(&request(after, count)).await?;
             rows.extend(page.rows);
             next = page.next.map(Cursor);
-            let enough = rows.len() >= usize::try_from(self.limit).unwrap_or(usize::MAX);
-            if next.is_none() || enough {
+            if next.is_none() || rows.len() >= most {
                 return Ok(Rows { rows, next });
             }
         }
@@ -277,9 +286,11 @@ mod tests {
     /// PROPERTY: cursors of all bytes print and read back; anything else is told what one is.
     #[test]
     fn cursors_read_back() {
-        let every = Cursor((0..=255).collect());
-        assert_eq!(cursor(&every.to_string()), Ok(every));
-        for bad in ["0", "0g", "+1", "\u{e9}a"] {
+        for bytes in [vec![0; 42], vec![255; 42], (0..=90).collect()] {
+            let every = Cursor(bytes);
+            assert_eq!(cursor(&every.to_string()), Ok(every));
+        }
+        for bad in ["0", "0+", "+1==", "\u{e9}a"] {
             assert!(cursor(bad).is_err(), "{bad}");
         }
     }

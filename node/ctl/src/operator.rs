@@ -3,7 +3,7 @@
 use crate::advice;
 use crate::answer::{Answer, instant};
 use crate::error::CtlError;
-use crate::link::Link;
+use crate::link::{Link, Window};
 use crate::profile::{PROFILE_FILE, Profile};
 use crate::reach::{self, Reach};
 use crate::rotate::RotateOwn;
@@ -26,6 +26,22 @@ pub(crate) enum OperatorVerb {
         after_help = "Examples:\n  tessera operator rotate\n  tessera operator rotate --overlap 10m --key-file operator.key\n\nWith --overlap both keys are alive for a while: time to bring the new one to where else it is used."
     )]
     Rotate(RotateOwn),
+    /// List the operators: whoever may do everything in the system tenant.
+    #[command(after_help = "Examples:\n  tessera operator list\n  tessera operator list --json")]
+    List(Window),
+}
+
+/// The role that makes an operator, in the system tenant.
+const OPERATOR_ROLE: &str = "tessera.admin";
+
+async fn list(reach: &Reach, window: &Window) -> Result<Answer, CtlError> {
+    let role = reach::name(OPERATOR_ROLE).map_err(CtlError::usage)?;
+    let link = reach.system().await?;
+    let found = crate::role::holders(&link, &role, window).await;
+    link.close().await;
+    let found = found?;
+    let (table, listed) = crate::grant::holders(&found.rows);
+    Ok(found.told(Answer::said(table.to_string()).with("operators", listed)))
 }
 
 /// How to claim.
@@ -69,6 +85,7 @@ impl OperatorVerb {
         match self {
             Self::Claim(claim) => claim.run(reach).await,
             Self::Rotate(rotate) => rotate.run(reach).await,
+            Self::List(window) => list(reach, &window).await,
         }
     }
 }

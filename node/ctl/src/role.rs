@@ -2,11 +2,11 @@
 
 use crate::answer::{Answer, instant, put_instant, shown};
 use crate::error::CtlError;
-use crate::link::{Link, Window};
+use crate::link::{Link, Rows, Window};
 use crate::reach;
 use crate::table::Table;
 use serde_json::{Map, Value, json};
-use tessera_client::wire::{Request, RoleRow, RoleUseRow};
+use tessera_client::wire::{HolderRow, Request, RoleRow, RoleUseRow};
 use tessera_model::{Name, Pattern};
 
 /// What can be done with roles.
@@ -63,6 +63,17 @@ pub(crate) enum RoleVerb {
         #[arg(value_parser = reach::name)]
         name: Name,
     },
+    /// List the holders of a role: who has it, where and when.
+    #[command(
+        after_help = "Examples:\n  tessera role holders reader\n  tessera role holders reader --all --json"
+    )]
+    Holders {
+        /// Its name.
+        #[arg(value_parser = reach::name)]
+        name: Name,
+        #[command(flatten)]
+        window: Window,
+    },
     /// List the roles.
     #[command(after_help = "Example:\n  tessera role list")]
     List(Window),
@@ -70,6 +81,12 @@ pub(crate) enum RoleVerb {
 
 fn texts(patterns: &[Pattern]) -> Vec<String> {
     patterns.iter().map(ToString::to_string).collect()
+}
+
+/// The holders of a role.
+pub(crate) async fn holders(link: &Link, role: &Name, window: &Window) -> Result<Rows<HolderRow>, CtlError> {
+    let request = |after, limit| Request::ListHolders { role: role.clone(), after, limit };
+    window.read(link, request).await
 }
 
 impl RoleVerb {
@@ -106,6 +123,12 @@ impl RoleVerb {
                 let made = link.order(&Request::DeleteRole { name: name.clone() }).await?;
                 let answer = Answer::said(format!("Role {name} is deleted, with every grant of it."));
                 Ok(answer.with("role", name.as_str()).made(&made))
+            }
+            Self::Holders { name, window } => {
+                let found = holders(link, &name, &window).await?;
+                let (table, listed) = crate::grant::holders(&found.rows);
+                let answer = Answer::said(table.to_string()).with("role", name.as_str());
+                Ok(found.told(answer.with("holders", listed)))
             }
             Self::List(window) => {
                 let request = |after, limit| Request::ListRoles { after, limit };

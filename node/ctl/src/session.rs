@@ -3,7 +3,7 @@
 use crate::answer::{Answer, instant, put_instant, shown};
 use crate::error::CtlError;
 use crate::handle::{HandleFrom, Save, SaveRefresh};
-use crate::link::{Link, Who};
+use crate::link::{Link, Who, Window};
 use crate::reach;
 use crate::secret::PasswordFrom;
 use crate::table::Table;
@@ -53,10 +53,14 @@ pub(crate) enum SessionVerb {
     #[command(after_help = "Example:\n  tessera session show --handle-file amy.session")]
     Show(HandleFrom),
     /// List the live sessions and keys of a user or machine.
-    #[command(after_help = "Example:\n  tessera session list amy@example.org")]
+    #[command(
+        after_help = "Examples:\n  tessera session list amy@example.org\n  tessera session list amy@example.org --all --json"
+    )]
     List {
         /// Public id, email, phone number or username.
         who: Who,
+        #[command(flatten)]
+        window: Window,
     },
     /// Move a session's idle end, as its holder's activity does.
     #[command(after_help = "Example:\n  tessera session touch --handle-file amy.session")]
@@ -128,12 +132,13 @@ impl SessionVerb {
             }
             Self::Refresh(handle) => refresh(link, &handle).await,
             Self::Show(handle) => show(link, &handle.need(&link.profile)?).await,
-            Self::List { who } => {
+            Self::List { who, window } => {
                 let subject = link.id_of(&who).await?;
-                let rows = link.sessions(subject).await?;
-                let (table, listed) = sessions(&rows);
+                let request = |after, limit| Request::ListSessions { subject, after, limit };
+                let found = window.read::<SessionRow>(link, request).await?;
+                let (table, listed) = sessions(&found.rows);
                 let answer = Answer::said(table.to_string()).with("subject", subject.to_string());
-                Ok(answer.with("sessions", listed))
+                Ok(found.told(answer.with("sessions", listed)))
             }
             Self::Touch(handle) => {
                 let handle = Private::new(handle.need(&link.profile)?.to_vec());

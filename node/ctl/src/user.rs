@@ -12,7 +12,7 @@ use crate::table::Table;
 use crate::when::When;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
-use tessera_client::wire::{AttributeValueRow, GrantRow, IdentifierRow, Request, SessionRow, SubjectRow};
+use tessera_client::wire::{AttributeValueRow, IdentifierRow, Request, SessionRow, SubjectRow};
 use tessera_model::code::ProtocolCode;
 use tessera_model::record::SubjectKind;
 use tessera_model::{Identifier, IdentifierKind, Private, PublicId, Refusal, UnixMillis};
@@ -289,7 +289,7 @@ async fn show(link: &Link, who: &Who) -> Result<Answer, CtlError> {
         order(one).cmp(&order(other))
     });
     let values = link.page::<AttributeValueRow>(&Request::ListAttributeValues { subject }).await?.rows;
-    let grants = link.page::<GrantRow>(&Request::ListGrants { subject }).await?.rows;
+    let grants = crate::grant::all(link, subject).await?;
     let sessions = link.sessions(subject).await?;
     let mut json = object(&row);
     let mut answer = Answer::said(table(std::slice::from_ref(&row)).to_string());

@@ -178,7 +178,9 @@ fn mask_line(line: &str) -> String {
         let timed = ["_us\"", "_ms\"", "\"min\"", "\"median\"", "\"max\""];
         let handle = word.len() == 65
             && ["tess_", "tkey_", "tref_", "tset_"].iter().any(|prefix| word.starts_with(prefix));
+        let cursor = out.ends_with("--cursor ") || out.ends_with("\"next\":\"");
         out.push_str(match word {
+            _ if cursor => "CURSOR",
             word if is_id(word) => "ID",
             word if is_time(word) => "TIME",
             _ if handle => "HANDLE",

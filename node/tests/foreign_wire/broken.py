@@ -90,7 +90,7 @@ def promised(kind, payload):
     if whole is None:
         return answer, REFUSED | {wire.BAD_PAYLOAD}
     # Of two mistakes either may be told: an ill-formed name (227) or instant (217) beside the form.
-    return (answer, REFUSED) if whole else (set(), {wire.BAD_PAYLOAD, 227, 217})
+    return (answer, REFUSED) if whole else (set(), {wire.BAD_PAYLOAD, 227, 217, 220})
 
 
 def foretold(data):

@@ -1,5 +1,6 @@
 """Keys, refresh handles, clients, settings, passwords of a stranger, and lists page by page."""
 
+import base64
 import ipaddress
 
 import client

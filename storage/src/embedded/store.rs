@@ -372,6 +372,8 @@ impl Store for Embedded {
         Usage {
             tail_frames: tail.frames,
             tail_bytes: tail.bytes,
+            tail_frames_max: self.shared.tail_frames_max,
+            tail_bytes_max: self.shared.tail_bytes_max,
             journal_files,
             checkpoint_bytes: self.shared.checkpoint.bytes(),
             switches,

@@ -31,6 +31,7 @@ mod ids;
 mod lane;
 mod link;
 mod load;
+mod pages;
 mod pool;
 mod refresh;
 mod tls;
@@ -40,6 +41,7 @@ pub use client::{Client, Found};
 pub use config::{Balance, Config};
 pub use double::Permitted;
 pub use error::ClientError;
+pub use pages::Pages;
 pub use tls::Trust;
 
 pub use tessera_wire as wire;

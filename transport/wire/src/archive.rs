@@ -170,6 +170,8 @@ flat! {
         code: u16,
         cell: u16,
         retry_ms: u32,
+        bound: u64,
+        named: Vec<u8>,
         detail: Vec<u8>,
     }
     Field {

@@ -16,9 +16,9 @@ use crate::sample::Sample;
 use crate::shape::{RowsWriter, Shape};
 use tessera_model::query::Introspection;
 use tessera_model::{
-    CellId, CheckQuery, CommandId, Decision, Epoch, Generation, HandleBytes, PermissionId, PermissionRef,
-    Place, Private, PublicId, Reason, Receipt, Refusal, Revision, SubjectIndex, TenantId, UnixMillis,
-    WorkspaceIndex, WorkspaceRef,
+    CellId, CheckQuery, CommandId, Decision, Epoch, Generation, HandleBytes, Limit, PermissionId,
+    PermissionRef, Place, Private, PublicId, Reason, Receipt, Refusal, Revision, SubjectIndex, TenantId,
+    UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
 
 /// The handle of the examples: version 1, session, cell 0, tenant 2, place 5, generation 1.
@@ -197,6 +197,7 @@ pub(crate) fn examples() -> Vec<(String, Outbox)> {
     let resolved = Resolved { seen: seen(), ids: vec![17, 0, 3] };
     add("Resolved", &|out| out.resolved(13, &resolved));
     add("Error", &|out| out.fault(14, &Fault::refused(Refusal::Busy)));
+    add("Error with a limit", &|out| out.fault(15, &Fault::refused(Limit::Subjects.reached())));
     add("Error: Redirect", &|out| out.fault(14, &Fault::redirect(CellId(4), "node4.example:7443")));
     for kind in RequestKind::ALL {
         let request = request(*kind);
@@ -230,6 +231,8 @@ fn rows(add: &mut Add<'_>) {
     page::<RoleRow>(add, "RoleRow");
     page::<WorkspaceRow>(add, "WorkspaceRow");
     page::<GrantRow>(add, "GrantRow");
+    page::<HolderRow>(add, "HolderRow");
+    page::<UsageRow>(add, "UsageRow");
     page::<SessionRow>(add, "SessionRow");
     page::<ClientRow>(add, "ClientRow");
     page::<RefreshKeyRow>(add, "RefreshKeyRow");
@@ -291,6 +294,8 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of RoleRow" => page::<RoleRow>(frame, out),
         "Rows of WorkspaceRow" => page::<WorkspaceRow>(frame, out),
         "Rows of GrantRow" => page::<GrantRow>(frame, out),
+        "Rows of HolderRow" => page::<HolderRow>(frame, out),
+        "Rows of UsageRow" => page::<UsageRow>(frame, out),
         "Rows of SessionRow" => page::<SessionRow>(frame, out),
         "Rows of ClientRow" => page::<ClientRow>(frame, out),
         "Rows of RefreshKeyRow" => page::<RefreshKeyRow>(frame, out),

@@ -7,10 +7,12 @@ use crate::outbox::Outbox;
 use crate::tag::Tag;
 use std::fmt;
 use tessera_model::code::{CODE_REDIRECT, ProtocolCode};
-use tessera_model::{CellId, Refusal};
+use tessera_model::{CellId, Limit, Refusal};
 
 /// LIMIT: the text of an Error reply, bytes: a sentence for people.
 const DETAIL_BYTES_MAX: usize = 256;
+/// LIMIT: the name in an Error reply, bytes: that of a limit, a setting, a part of a cursor.
+const NAMED_BYTES_MAX: usize = 64;
 
 /// Why bytes are not what they claim to be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -28,6 +30,8 @@ pub enum WireError {
     BadField(Tag),
     /// A field holds something ill-formed: a refusal (227), for the payload itself is sound.
     Malformed(Tag),
+    /// A field holds more than a limit allows: a refusal (220).
+    Limit(Tag, Limit),
     /// A field names an instant that no deadline can: before 2020, or too far ahead. A refusal too (217).
     DeadlinePassed(Tag),
 }
@@ -42,6 +46,7 @@ impl WireError {
             Self::KindUnknown => ProtocolCode::KindUnknown.code(),
             Self::BadPayload | Self::BadField(_) => ProtocolCode::BadPayload.code(),
             Self::Malformed(_) => Refusal::Malformed.code(),
+            Self::Limit(_, limit) => limit.reached().code(),
             Self::DeadlinePassed(_) => Refusal::DeadlinePassed.code(),
         }
     }
@@ -62,6 +67,7 @@ impl fmt::Display for WireError {
             Self::BadPayload => f.write_str("the payload does not read as its kind"),
             Self::BadField(tag) => write!(f, "field {} is missing, repeated or of another kind", tag.name()),
             Self::Malformed(tag) => write!(f, "field {} is ill-formed", tag.name()),
+            Self::Limit(tag, limit) => write!(f, "field {}: {}", tag.name(), limit.reached()),
             Self::DeadlinePassed(tag) => write!(f, "field {} is in the past or too far ahead", tag.name()),
         }
     }
@@ -78,6 +84,10 @@ pub struct Fault {
     pub cell: CellId,
     /// When to come again, in ms; 0 when nothing is known. With NotReady and Busy.
     pub retry_ms: u32,
+    /// The limit, setting or part of a cursor that a refusal names; empty for none.
+    pub named: String,
+    /// The number of that limit; 0 for none.
+    pub bound: u64,
     /// A sentence for people; with Redirect the address of the other node.
     pub detail: String,
 }
@@ -86,13 +96,14 @@ impl Fault {
     /// A reply with a code and a sentence.
     #[must_use]
     pub fn new(code: u16, detail: &str) -> Self {
-        Self { code, cell: CellId(0), retry_ms: 0, detail: detail.to_owned() }
+        Self { code, detail: detail.to_owned(), ..Self::default() }
     }
 
-    /// A refusal with its own text.
+    /// A refusal with its own text, and with what it names.
     #[must_use]
     pub fn refused(refusal: Refusal) -> Self {
-        Self::new(refusal.code(), &refusal.to_string())
+        let (named, bound) = (refusal.named().to_owned(), refusal.bound());
+        Self { named, bound, ..Self::new(refusal.code(), &refusal.to_string()) }
     }
 
     /// A protocol error with its own text.
@@ -104,19 +115,24 @@ impl Fault {
     /// Another node has the tenant.
     #[must_use]
     pub fn redirect(cell: CellId, address: &str) -> Self {
-        Self { code: CODE_REDIRECT, cell, retry_ms: 0, detail: address.to_owned() }
+        Self { cell, ..Self::new(CODE_REDIRECT, address) }
     }
 
     /// The refusal behind the code, if it is one.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
-        Refusal::read(self.code, &self.detail)
+        Refusal::read(self.code, &self.named, self.bound)
     }
 }
 
 impl From<WireError> for Fault {
     fn from(error: WireError) -> Self {
-        Self::new(error.code(), &error.to_string())
+        let told = Self::new(error.code(), &error.to_string());
+        if let WireError::Limit(_, limit) = error {
+            Self { named: limit.name().to_owned(), bound: limit.bound(), ..told }
+        } else {
+            told
+        }
     }
 }
 
@@ -149,6 +165,8 @@ impl Outbox {
             code: fault.code,
             cell: fault.cell.0,
             retry_ms: fault.retry_ms,
+            bound: fault.bound,
+            named: beginning(&fault.named, NAMED_BYTES_MAX).as_bytes().to_vec(),
             detail: beginning(&fault.detail, DETAIL_BYTES_MAX).as_bytes().to_vec(),
         };
         self.payload(Kind::Error, request_id, &payload)
@@ -162,14 +180,16 @@ impl Frame<'_> {
     /// [`WireError::BadPayload`].
     pub fn fault(&self) -> Result<Fault, WireError> {
         let payload = archive::read::<archive::ArchivedErrorPayload>(self.payload)?;
-        let detail = payload.detail.as_slice();
-        if detail.len() > DETAIL_BYTES_MAX {
+        let (named, detail) = (payload.named.as_slice(), payload.detail.as_slice());
+        if detail.len() > DETAIL_BYTES_MAX || named.len() > NAMED_BYTES_MAX {
             return Err(WireError::BadPayload);
         }
         Ok(Fault {
             code: payload.code.to_native(),
             cell: CellId(payload.cell.to_native()),
             retry_ms: payload.retry_ms.to_native(),
+            bound: payload.bound.to_native(),
+            named: str::from_utf8(named).map_err(|_| WireError::BadPayload)?.to_owned(),
             detail: str::from_utf8(detail).map_err(|_| WireError::BadPayload)?.to_owned(),
         })
     }

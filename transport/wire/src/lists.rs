@@ -70,6 +70,10 @@ macro_rules! and_lists {
             ListGrants = 0x200B -> GrantRow {
                 /// Whose.
                 subject: PublicId = Subject,
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
             };
             /// The live sessions and keys of a subject.
             ListSessions = 0x200C -> SessionRow {
@@ -98,6 +102,17 @@ macro_rules! and_lists {
             ListRefreshKeys = 0x2010 -> RefreshKeyRow {};
             /// The origins whose scripts may ask the tenant over HTTP: one row.
             ReadOrigins = 0x2011 -> OriginsRow {};
+            /// The holders of a role: who has it, where and when.
+            ListHolders = 0x2012 -> HolderRow {
+                /// Which role.
+                role: Name = Role,
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// How much of what it may have the tenant uses; in the system tenant that of the whole node, too.
+            ReadUsage = 0x2013 -> UsageRow {};
             /// The live keys of a subject, or of the whole tenant.
             ListKeys = 0x2020 -> KeyRow {
                 /// Whose; none for everybody's.

@@ -8,7 +8,7 @@ use tessera_model::limits::{GRANTS_PER_SUBJECT_MAX, LOAD_ROWS_MAX};
 use tessera_model::load::{LoadField, LoadGrant, LoadRow, Loaded, Rejected};
 use tessera_model::record::{AttributeValue, SubjectStatus};
 use tessera_model::time::DEADLINE_EPOCH_S;
-use tessera_model::{Deadline, Name, Private, Refusal};
+use tessera_model::{Deadline, Limit, Name, Private, Refusal};
 
 /// Each opened by a `Row`.
 impl Part for Vec<LoadRow> {
@@ -124,8 +124,8 @@ impl Part for Loaded {
             bytes.push(field.number());
             bytes.extend_from_slice(&nth.to_le_bytes());
             bytes.extend_from_slice(&refusal.code().to_le_bytes());
-            if let Refusal::LimitReached(limit) = refusal {
-                bytes.extend_from_slice(limit.name().as_bytes());
+            if let Some(limit) = refusal.limit() {
+                bytes.extend_from_slice(limit.limit.name().as_bytes());
             }
             out.bytes(Tag::Rejected, &bytes);
         }
@@ -150,10 +150,11 @@ fn rejected(bytes: &[u8]) -> Option<Rejected> {
     let ([field], rest) = rest.split_first_chunk()?;
     let (nth, rest) = rest.split_first_chunk()?;
     let (code, limit) = rest.split_first_chunk()?;
+    let limit = std::str::from_utf8(limit).ok()?;
     Some(Rejected {
         row: u32::from_le_bytes(*row),
         field: LoadField::from_number(*field)?,
         nth: u16::from_le_bytes(*nth),
-        refusal: Refusal::read(u16::from_le_bytes(*code), std::str::from_utf8(limit).ok()?)?,
+        refusal: Refusal::read(u16::from_le_bytes(*code), limit, Limit::from_name(limit).bound())?,
     })
 }

@@ -4,10 +4,11 @@ use crate::fault::WireError;
 use crate::fields::{FieldValue, FieldsReader, FieldsWriter};
 use crate::tag::Tag;
 use tessera_model::limits::{GROUPS_ABOVE_MAX, PATTERNS_MAX};
+use tessera_model::name::NameError;
 use tessera_model::record::{AttributeKind, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::refresh::RefreshMode;
 use tessera_model::time::DEADLINE_EPOCH_S;
-use tessera_model::{Deadline, IdentifierKind, Name, Pattern, Private, PublicId, TenantId};
+use tessera_model::{Deadline, IdentifierKind, Limit, Name, Pattern, Private, PublicId, TenantId};
 
 /// A part of a request, receipt or row.
 pub(crate) trait Part: Sized {
@@ -31,6 +32,11 @@ pub(crate) fn kind_number<T>(tag: Tag, number: u64, known: fn(u8) -> Option<T>) 
 pub(crate) fn text<'a>(tag: Tag, value: FieldValue<'a>) -> Result<&'a str, WireError> {
     let FieldValue::Text(text) = value else { return Err(WireError::BadField(tag)) };
     Ok(text)
+}
+
+/// What is wrong with a text that is no name: too long by a limit, or ill-formed.
+pub(crate) fn ill_named(tag: Tag, error: NameError, limit: Limit) -> WireError {
+    if error == NameError::TooLong { WireError::Limit(tag, limit) } else { WireError::Malformed(tag) }
 }
 
 impl<T: Part> Part for Option<T> {
@@ -82,7 +88,7 @@ impl Part for Name {
     }
 
     fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
-        Self::new(text(tag, from.one(tag)?)?).map_err(|_| WireError::Malformed(tag))
+        Self::new(text(tag, from.one(tag)?)?).map_err(|error| ill_named(tag, error, Limit::NameBytes))
     }
 }
 
@@ -98,7 +104,7 @@ impl Part for String {
 }
 
 macro_rules! texts {
-    ($($item:ident: $most:ident;)*) => {$(
+    ($($item:ident: $most:ident, $many:ident, $long:ident;)*) => {$(
         impl Part for Vec<$item> {
             fn put(&self, tag: Tag, out: &mut FieldsWriter) {
                 for item in self {
@@ -110,9 +116,10 @@ macro_rules! texts {
                 let mut items = Self::new();
                 for value in from.all(tag) {
                     if items.len() == $most {
-                        return Err(WireError::Malformed(tag));
+                        return Err(WireError::Limit(tag, Limit::$many));
                     }
-                    items.push($item::new(text(tag, value?)?).map_err(|_| WireError::Malformed(tag))?);
+                    let item = $item::new(text(tag, value?)?);
+                    items.push(item.map_err(|error| ill_named(tag, error, Limit::$long))?);
                 }
                 Ok(items)
             }
@@ -120,8 +127,8 @@ macro_rules! texts {
     )*};
 }
 texts! {
-    Pattern: PATTERNS_MAX;
-    Name: GROUPS_ABOVE_MAX;
+    Pattern: PATTERNS_MAX, Patterns, PatternBytes;
+    Name: GROUPS_ABOVE_MAX, GroupsAbove, NameBytes;
 }
 
 impl Part for PublicId {

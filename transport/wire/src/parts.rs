@@ -2,15 +2,16 @@
 
 use crate::fault::WireError;
 use crate::fields::{FieldValue, FieldsReader, FieldsWriter};
-use crate::part::{Part, kind_number, number, small, text};
+use crate::part::{Part, ill_named, kind_number, number, small, text};
 use crate::tag::Tag;
+use tessera_model::identifier::IdentifierError;
 use tessera_model::limits::{
     ATTRIBUTE_BYTES_MAX, ATTRIBUTES_PER_SUBJECT_MAX, EVICTED_MAX, IDENTIFIERS_PER_SUBJECT_MAX,
 };
 use tessera_model::record::AttributeValue;
 use tessera_model::refresh::ClientTerms;
 use tessera_model::{
-    Epoch, Identifier, IdentifierKind, Name, PublicId, Receipt, Revision, Setting, Settings,
+    Epoch, Identifier, IdentifierKind, Limit, Name, PublicId, Receipt, Revision, Setting, Settings,
 };
 
 impl Part for Vec<Identifier> {
@@ -28,11 +29,16 @@ impl Part for Vec<Identifier> {
                 return Err(WireError::BadField(Tag::IdentifierKind));
             };
             if identifiers.len() == IDENTIFIERS_PER_SUBJECT_MAX {
-                return Err(WireError::Malformed(tag));
+                return Err(WireError::Limit(tag, Limit::IdentifiersPerSubject));
             }
             let kind = kind_number(Tag::IdentifierKind, kind, IdentifierKind::from_number)?;
             let identifier = Identifier::new(kind, text(tag, typed?)?);
-            identifiers.push(identifier.map_err(|_| WireError::Malformed(tag))?);
+            identifiers.push(identifier.map_err(|error| match error {
+                IdentifierError::TooLong => WireError::Limit(tag, Limit::IdentifierBytes),
+                IdentifierError::BadEmail | IdentifierError::BadPhone | IdentifierError::BadUsername => {
+                    WireError::Malformed(tag)
+                }
+            })?);
         }
         if kinds.next().is_some() { Err(WireError::BadField(Tag::IdentifierKind)) } else { Ok(identifiers) }
     }
@@ -68,9 +74,10 @@ impl Part for Vec<(Name, Option<AttributeValue>)> {
         let (mut attributes, mut values) = (Self::new(), from.all(Tag::Value));
         for name in from.all(tag) {
             if attributes.len() == ATTRIBUTES_PER_SUBJECT_MAX {
-                return Err(WireError::Malformed(tag));
+                return Err(WireError::Limit(tag, Limit::AttributesPerSubject));
             }
-            let name = Name::new(text(tag, name?)?).map_err(|_| WireError::Malformed(tag))?;
+            let name = Name::new(text(tag, name?)?);
+            let name = name.map_err(|error| ill_named(tag, error, Limit::NameBytes))?;
             let value = match values.next().ok_or(WireError::BadField(Tag::Value))?? {
                 FieldValue::None => None,
                 FieldValue::Flag(flag) => Some(AttributeValue::Bool(flag)),
@@ -78,7 +85,7 @@ impl Part for Vec<(Name, Option<AttributeValue>)> {
                 FieldValue::Text(text) if text.len() <= ATTRIBUTE_BYTES_MAX => {
                     Some(AttributeValue::Text(text.into()))
                 }
-                FieldValue::Text(_) => return Err(WireError::Malformed(Tag::Value)),
+                FieldValue::Text(_) => return Err(WireError::Limit(Tag::Value, Limit::AttributeBytes)),
                 FieldValue::Number(_) | FieldValue::Bytes(_) => return Err(WireError::BadField(Tag::Value)),
             };
             attributes.push((name, value));

@@ -2,11 +2,21 @@
 
 use crate::fault::WireError;
 use crate::fields::{FieldValue, FieldsReader, FieldsWriter};
-use crate::part::{Part, text};
+use crate::part::{Part, number, text};
 use crate::tag::Tag;
 use std::net::IpAddr;
 use tessera_model::limits::{NETWORKS_MAX, ORIGINS_MAX};
-use tessera_model::{Network, Origin};
+use tessera_model::{Limit, Network, Origin};
+
+impl Part for u64 {
+    fn put(&self, tag: Tag, out: &mut FieldsWriter) {
+        out.number(tag, *self);
+    }
+
+    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
+        number(tag, from)
+    }
+}
 
 impl Part for Vec<Network> {
     fn put(&self, tag: Tag, out: &mut FieldsWriter) {
@@ -27,7 +37,7 @@ impl Part for Vec<Network> {
             let Some((prefix, address)) = bytes.split_last() else { return Err(WireError::BadField(tag)) };
             let address = address_of(address).ok_or(WireError::BadField(tag))?;
             if networks.len() == NETWORKS_MAX {
-                return Err(WireError::Malformed(tag));
+                return Err(WireError::Limit(tag, Limit::Networks));
             }
             networks.push(Network::new(address, *prefix).map_err(|_| WireError::Malformed(tag))?);
         }
@@ -66,7 +76,7 @@ impl Part for Vec<Origin> {
         let mut origins = Self::new();
         for value in from.all(tag) {
             if origins.len() == ORIGINS_MAX {
-                return Err(WireError::Malformed(tag));
+                return Err(WireError::Limit(tag, Limit::Origins));
             }
             origins.push(Origin::new(text(tag, value?)?).map_err(|_| WireError::Malformed(tag))?);
         }

@@ -432,6 +432,27 @@ impl RequestKind {
     }
 }
 
+impl Request {
+    /// The same list from a cursor on; false, and nothing changed, when it is no list of pages.
+    pub fn go_on(&mut self, from: Option<Private>) -> bool {
+        if let Self::ListTenants { after, .. }
+        | Self::ListSubjects { after, .. }
+        | Self::ListPermissionNames { after, .. }
+        | Self::ListRoles { after, .. }
+        | Self::ListWorkspaces { after, .. }
+        | Self::ListGrants { after, .. }
+        | Self::ListHolders { after, .. }
+        | Self::ListSessions { after, .. }
+        | Self::ListClients { after, .. }
+        | Self::ListKeys { after, .. } = self
+        {
+            *after = from;
+            return true;
+        }
+        false
+    }
+}
+
 impl Outbox {
     /// Writes a command or list.
     ///

@@ -219,6 +219,34 @@ shapes! {
         /// First instant after.
         until: Deadline = Until,
     }
+    /// A grant of a role, by whom it is held.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    HolderRow {
+        /// Who has the role.
+        subject: PublicId = Subject,
+        /// Person or machine.
+        kind: SubjectKind = SubjectKind,
+        /// Whether it may act.
+        status: SubjectStatus = SubjectStatus,
+        /// Where; none for the whole tenant.
+        workspace: Option<Name> = Workspace,
+        /// First instant.
+        from: Deadline = From,
+        /// First instant after.
+        until: Deadline = Until,
+    }
+    /// How much there is of one thing, beside its limit.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    UsageRow {
+        /// What is counted; those of the node begin with `node.`.
+        name: Name = Name,
+        /// How many there are now.
+        count: u64 = Count,
+        /// How many count against the limit: also what is gone, where numbers are not used again.
+        used: u64 = Used,
+        /// The limit; 0 for none.
+        bound: u64 = Bound,
+    }
     /// A live session or key of a subject.
     #[derive(Clone, Debug, Eq, PartialEq)]
     SessionRow {

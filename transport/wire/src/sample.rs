@@ -57,6 +57,7 @@ macro_rules! samples {
 
 samples! {
     u32: |nth| 7 + u32::try_from(nth).expect("small");
+    u64: |nth| 1_000_000 + nth;
     bool: |nth| nth.is_multiple_of(2);
     IpAddr: |nth| pick(&["192.0.2.7", "2001:db8::7"], nth).parse().expect("an address");
     TenantId: |nth| TenantId(0x0001_0000_0000_0002 + nth);
@@ -103,7 +104,7 @@ samples! {
     Loaded: |nth| Loaded {
         made: 40,
         known: u32::sample(nth),
-        rejected: [Refusal::Duplicate, Refusal::LimitReached(Limit::GrantsPerSubject)].into_iter().zip(0..)
+        rejected: [Refusal::Duplicate, Limit::GrantsPerSubject.reached()].into_iter().zip(0..)
             .map(|(refusal, row)| Rejected { row, field: LoadField::Identifier, nth: 1, refusal })
             .take(usize::try_from(nth % 3).expect("small")).collect(),
     };

@@ -57,6 +57,8 @@ pub(crate) const SHAPES: &[(&str, Parts)] = &[
     ("ReviewRow", rows::ReviewRow::PARTS),
     ("WorkspaceRow", rows::WorkspaceRow::PARTS),
     ("GrantRow", rows::GrantRow::PARTS),
+    ("HolderRow", rows::HolderRow::PARTS),
+    ("UsageRow", rows::UsageRow::PARTS),
     ("SessionRow", rows::SessionRow::PARTS),
     ("KeyRow", rows::KeyRow::PARTS),
     ("ClientRow", rows::ClientRow::PARTS),

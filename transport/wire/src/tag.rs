@@ -248,4 +248,10 @@ tags! {
     /// A row that was turned down: its number u32, which part u8 (0 the row, 1 an identifier, 2 the password,
     /// 3 an attribute, 4 a grant), the part's number u16, the code u16, the name of a limit.
     Rejected = 165;
+    /// How many of something there are.
+    Count = 170;
+    /// How many count against a limit.
+    Used = 171;
+    /// The number of a limit; 0 for none.
+    Bound = 172;
 }

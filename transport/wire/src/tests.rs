@@ -213,6 +213,70 @@ fn fields_are_told_apart() {
     assert_eq!(WireError::BadField(Tag::Name).code(), 403);
 }
 
+/// PROPERTY: what is longer, or more, than a limit allows is refused by the limit's name and number (220), at
+/// its edge and not before.
+#[test]
+fn what_is_too_much_is_refused_by_its_limit() {
+    use tessera_model::Limit;
+    type Put = fn(&mut FieldsWriter, usize);
+    let cases: [(RequestKind, Tag, Limit, Put); 7] = [
+        (RequestKind::RegisterPermission, Tag::Name, Limit::NameBytes, |fields, size| {
+            fields.text(Tag::Name, &"a".repeat(size));
+        }),
+        (RequestKind::CreateRole, Tag::Pattern, Limit::PatternBytes, |fields, size| {
+            fields.text(Tag::Name, "a");
+            fields.text(Tag::Pattern, &format!("{}*", "a".repeat(size - 1)));
+        }),
+        (RequestKind::CreateRole, Tag::Pattern, Limit::Patterns, |fields, size| {
+            fields.text(Tag::Name, "a");
+            (0..size).for_each(|_| fields.text(Tag::Pattern, "a"));
+        }),
+        (RequestKind::AddIdentifier, Tag::Identifier, Limit::IdentifierBytes, |fields, size| {
+            fields.bytes(Tag::Subject, &[7; 16]);
+            fields.number(Tag::IdentifierKind, 1);
+            // Labels of 50 letters, as long as the whole must be.
+            let domain: String = (0..size - 65).map(|at| if at % 50 == 49 { '.' } else { 'b' }).collect();
+            fields.text(Tag::Identifier, &format!("{}@{}b.org", "a".repeat(59), domain));
+        }),
+        (RequestKind::CreateSubject, Tag::Identifier, Limit::IdentifiersPerSubject, |fields, size| {
+            fields.number(Tag::SubjectKind, 1);
+            for no in 0..size {
+                fields.number(Tag::IdentifierKind, 3);
+                fields.text(Tag::Identifier, &format!("amy{no}"));
+            }
+        }),
+        (RequestKind::SetAttributes, Tag::Attribute, Limit::AttributesPerSubject, |fields, size| {
+            fields.bytes(Tag::Subject, &[7; 16]);
+            for no in 0..size {
+                fields.text(Tag::Attribute, &format!("a{no}"));
+                fields.none(Tag::Value);
+            }
+        }),
+        (RequestKind::SetAttributes, Tag::Value, Limit::AttributeBytes, |fields, size| {
+            fields.bytes(Tag::Subject, &[7; 16]);
+            fields.text(Tag::Attribute, "a");
+            fields.text(Tag::Value, &"x".repeat(size));
+        }),
+    ];
+    for (kind, tag, limit, put) in cases {
+        let read = |size: usize| {
+            let (mut out, mut fields) = (Outbox::new(), FieldsWriter::new(Head::default()));
+            put(&mut fields, size);
+            out.fields(Kind::Request(kind), 1, &fields).expect("written");
+            let mut inbox = Inbox::default();
+            inbox.extend(out.as_bytes());
+            let frame = inbox.next_frame().expect("a frame").expect("a frame");
+            frame.request(kind).err()
+        };
+        let edge = usize::try_from(limit.bound()).expect("small");
+        assert_eq!(read(edge), None, "{limit}");
+        assert_eq!(read(edge + 1), Some(WireError::Limit(tag, limit)), "{limit}");
+        let fault = Fault::from(WireError::Limit(tag, limit));
+        assert_eq!((fault.code, fault.refusal()), (220, Some(limit.reached())));
+        assert!(fault.detail.contains(tag.name()) && fault.detail.contains(limit.name()), "{fault}");
+    }
+}
+
 /// PROPERTY: an instant that no deadline can hold is a deadline that has passed or is too far ahead (217),
 /// as the engine says of one that it can hold; 0 is none. METHOD: the until of a grant on both edges.
 #[test]

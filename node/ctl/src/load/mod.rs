@@ -441,8 +441,7 @@ const fn passes(error: &ClientError) -> bool {
 const fn is_too_large(error: &ClientError) -> bool {
     matches!(
         error,
-        ClientError::Refused(Refusal::LimitReached(Limit::FrameBytes))
-            | ClientError::Unreadable(WireError::FrameTooLarge)
+        ClientError::Refused(Limit::FrameBytes.reached()) | ClientError::Unreadable(WireError::FrameTooLarge)
     )
 }
 
@@ -455,7 +454,7 @@ async fn halves(
     let Request::LoadSubjects { trial, rows } = request else { return Err(error) };
     if rows.len() < 2 {
         // One row that no command holds.
-        let refusal = Refusal::LimitReached(Limit::FrameBytes);
+        let refusal = Limit::FrameBytes.reached();
         let rejected = vec![Rejected { row: 0, field: LoadField::Row, nth: 0, refusal }];
         return Ok(Loaded { rejected, ..Loaded::default() });
     }
