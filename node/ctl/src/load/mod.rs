@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use tessera_client::wire::{Request, WireError};
 use tessera_client::{Client, ClientError};
 use tessera_model::load::{LoadField, LoadRow, Loaded, Rejected};
-use tessera_model::{Identifier, Limit, Refusal};
+use tessera_model::{Identifier, Limit, LimitAt, Refusal};
 use tokio::task::JoinHandle;
 
 /// LIMIT: rows of one piece: half of what a command takes, so that others wait half as long behind it.
@@ -441,7 +441,8 @@ const fn passes(error: &ClientError) -> bool {
 const fn is_too_large(error: &ClientError) -> bool {
     matches!(
         error,
-        ClientError::Refused(Limit::FrameBytes.reached()) | ClientError::Unreadable(WireError::FrameTooLarge)
+        ClientError::Refused(Refusal::LimitReached(LimitAt { limit: Limit::FrameBytes, .. }))
+            | ClientError::Unreadable(WireError::FrameTooLarge)
     )
 }
 
