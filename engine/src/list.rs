@@ -13,10 +13,12 @@ use tessera_model::record::{
     WorkspaceRecord,
 };
 use tessera_model::refresh::ClientRecord;
+use tessera_model::relation::RelationModelRecord;
 use tessera_model::{
     ClientIndex, Deadline, Name, PermissionId, PublicId, RoleId, Settings, SubjectIndex, TenantId,
     UnixMillis, WorkspaceIndex,
 };
+use tessera_relation::Relations;
 
 /// One page: rows and the cursor of the next page, if there is one.
 #[derive(Clone, Debug)]
@@ -224,6 +226,24 @@ impl Listing {
     pub fn values(&self, subject: SubjectIndex) -> impl Iterator<Item = (u32, &AttributeValue)> {
         let range = self.0.values.range((subject, 0)..=(subject, u32::MAX));
         range.map(|((_, attribute), value)| (*attribute, value))
+    }
+
+    /// Tuples, and the relationship model over them.
+    #[must_use]
+    pub fn relations(&self) -> &Relations {
+        &self.0.relations
+    }
+
+    /// The relationship model as it was written.
+    #[must_use]
+    pub fn relation_model(&self) -> Option<&RelationModelRecord> {
+        self.0.relation_model.as_deref()
+    }
+
+    /// When the tenant was loaded, ms: a mark in the tuples is good for one life.
+    #[must_use]
+    pub fn life(&self) -> u64 {
+        self.0.life
     }
 
     /// The tenant's settings.

@@ -15,11 +15,13 @@ use tessera_model::record::{
     SubjectRecord, TenantRecord, WorkspaceRecord,
 };
 use tessera_model::refresh::ClientRecord;
+use tessera_model::relation::RelationModelRecord;
 use tessera_model::{
     ClientIndex, Deadline, Epoch, Generation, GroupId, Name, Network, Place, PublicId, RestrictionId, RoleId,
     Settings, SubjectIndex, TenantId, WorkspaceIndex,
 };
 use tessera_policy::Rules;
+use tessera_relation::Relations;
 
 /// What a tenant takes that has nothing: actor, queues, empty maps.
 const ROOT_BYTES: usize = 48 * 1024;
@@ -102,6 +104,12 @@ pub(crate) struct Root {
     pub(crate) refresh_key: u8,
     /// The first numbers that were never used, as of the publishing.
     pub(crate) next: Next,
+    /// Tuples, and the relationship model over them.
+    pub(crate) relations: Relations,
+    /// The relationship model as it was written.
+    pub(crate) relation_model: Option<Arc<RelationModelRecord>>,
+    /// When the tenant was loaded, ms: cursors into tuples are of one life.
+    pub(crate) life: u64,
 }
 
 impl Root {
@@ -141,6 +149,9 @@ impl Root {
             refresh_keys: RedBlackTreeMapSync::new_sync(),
             refresh_key: 0,
             next: Next::default(),
+            relations: Relations::new(),
+            relation_model: None,
+            life: 0,
         }
     }
 
@@ -157,6 +168,7 @@ impl Root {
             + self.values.size() * 150
             + self.text_bytes
             + self.tenants.size() * 180
+            + usize::try_from(self.relations.len()).unwrap_or(usize::MAX / 1_024) * 64
             + of(counts.permissions, 350)
             + of(counts.workspaces, 400)
             + of(counts.groups, 600)

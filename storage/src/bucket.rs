@@ -18,14 +18,23 @@ pub enum BucketKind {
     Directory,
     /// Failed sign-ins: bucket `no` holds the identifiers whose hash begins with these 6 bits.
     Failures,
+    /// Tuples about the objects of one share, and in the last bucket the relationship model.
+    Relations,
 }
 
 impl BucketKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: &'static [Self] =
-        &[Self::Places, Self::Subjects, Self::Names, Self::Commands, Self::Directory, Self::Failures];
+    pub const ALL: &'static [Self] = &[
+        Self::Places,
+        Self::Subjects,
+        Self::Names,
+        Self::Commands,
+        Self::Directory,
+        Self::Failures,
+        Self::Relations,
+    ];
 
-    /// Number on disk: 1 to 6.
+    /// Number on disk: 1 to 7.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -35,6 +44,7 @@ impl BucketKind {
             Self::Commands => 4,
             Self::Directory => 5,
             Self::Failures => 6,
+            Self::Relations => 7,
         }
     }
 

@@ -14,6 +14,7 @@ mod limits;
 mod list;
 mod order;
 mod reach;
+mod relation;
 mod reset;
 mod socket;
 mod strangers;

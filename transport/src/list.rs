@@ -1,6 +1,7 @@
 //! Lists: pages of what a tenant's view holds, and of a subject's cold rows.
 
 use crate::reach::{explain, groups, review};
+use crate::relation;
 use std::sync::Arc;
 use tessera_engine::{Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
@@ -39,6 +40,14 @@ const fn permission(kind: RequestKind) -> &'static str {
         | RequestKind::ListRefreshKeys
         | RequestKind::ReadOrigins => "tessera.admin.settings",
         RequestKind::ListClients | RequestKind::ReadClient => "tessera.admin.clients",
+        RequestKind::ReadRelationModel | RequestKind::TryRelationModel | RequestKind::ListRelations => {
+            "tessera.admin.relations"
+        }
+        RequestKind::CheckRelations
+        | RequestKind::ListRelationObjects
+        | RequestKind::ListRelationSubjects
+        | RequestKind::ExpandRelation
+        | RequestKind::ExplainRelation => "tessera.check",
         _ => "tessera.admin.subjects",
     }
 }
@@ -138,7 +147,7 @@ impl Source<'_> {
 }
 
 #[expect(clippy::too_many_lines, reason = "one arm for each list")]
-#[expect(clippy::wildcard_enum_match_arm, reason = "a command is no list and is refused")]
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest are about relations")]
 fn page(
     engine: &Engine,
     bound: &Bound,
@@ -266,7 +275,7 @@ fn page(
             }))
         }
         Request::ReadSettings {} => whole([SettingsRow { settings: listing.settings() }]),
-        _ => Err(Refusal::Malformed),
+        about => relation::page(engine, view, about, walked),
     }
 }
 

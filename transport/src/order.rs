@@ -315,6 +315,10 @@ fn command_of(request: Request) -> Option<Command> {
         Request::ChangeClient { name, terms } => Command::ChangeClient { name, terms },
         Request::DeleteClient { name } => Command::DeleteClient { name },
         Request::RevokeKey { key } => Command::RevokeKey { key },
+        Request::SetRelationModel { text, allow_orphans } => {
+            Command::SetRelationModel { text: std::str::from_utf8(text.expose()).ok()?.into(), allow_orphans }
+        }
+        Request::ChangeRelations { changes } => Command::ChangeRelations { changes },
         Request::PlantedPanic {} => Command::PlantedPanic {},
         _ => return None,
     })

@@ -1,5 +1,6 @@
 //! What is asked: every change that a caller can order, and who orders it.
 
+pub use crate::entropy::{ENTROPY_BYTES, Entropy};
 use crate::id::{CommandId, Generation, Place, PublicId, SubjectIndex, TenantId};
 use crate::identifier::Identifier;
 use crate::load::KeyedRow;
@@ -9,6 +10,7 @@ use crate::origin::Origin;
 use crate::private::Private;
 use crate::record::{AttributeKind, AttributeValue, SubjectKind};
 use crate::refresh::ClientTerms;
+use crate::relation::RelationChange;
 use crate::settings::Settings;
 use crate::time::{Deadline, UnixMillis};
 
@@ -554,6 +556,18 @@ commands! {
         /// Its name.
         name: Name,
     };
+    /// Puts a relationship model in the place of the present one.
+    SetRelationModel = 120, narrows false, "tessera.admin.relations", {
+        /// Its text in the modeling language.
+        text: Box<str>,
+        /// Takes it although stored tuples do not fit it; they stay, and count in no answer.
+        allow_orphans: bool,
+    };
+    /// Writes and removes tuples: all of them, or none when a condition does not hold.
+    ChangeRelations = 121, narrows false, "tessera.admin.relations", {
+        /// The changes, in their order.
+        changes: Vec<RelationChange>,
+    };
     /// Panics when decided: a planted fault, refused unless the build has the feature `planted`.
     PlantedPanic = 65_000, narrows false, "tessera.admin.settings", {};
 }
@@ -573,23 +587,4 @@ pub struct Ordered {
     pub entropy: Entropy,
     /// When it was admitted, for metrics.
     pub admitted: UnixMillis,
-}
-
-/// LIMIT: random bytes of one command: a handle's secret (20), a UUIDv7 (10), twice, and 4 spare.
-pub const ENTROPY_BYTES: usize = 64;
-
-/// The random bytes of one command. No `Debug`: secrets are made of it.
-#[derive(Clone, Copy)]
-pub struct Entropy(pub [u8; ENTROPY_BYTES]);
-
-impl Entropy {
-    /// `N` bytes from `at`; zeros beyond the end (callers stay within 64).
-    #[must_use]
-    pub fn take<const N: usize>(&self, at: usize) -> [u8; N] {
-        let mut out = [0; N];
-        for (to, from) in out.iter_mut().zip(self.0.iter().skip(at)) {
-            *to = *from;
-        }
-        out
-    }
 }

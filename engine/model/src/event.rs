@@ -14,6 +14,7 @@ use crate::record::{
     WorkspaceRecord,
 };
 use crate::refresh::{ClientRecord, EndReason, RefreshRecord};
+use crate::relation::{RelationModelRecord, RelationRecord};
 use crate::settings::Settings;
 use crate::time::Deadline;
 use crate::{Name, PermissionId, PublicId, TenantId};
@@ -124,6 +125,19 @@ pub enum Event {
         role: RoleId,
         /// Where.
         workspace: WorkspaceIndex,
+    },
+    /// The relationship model is this. Tuples that it does not take stay, and count in no answer.
+    RelationModelChanged(RelationModelRecord),
+    /// The tuple stands, with this window.
+    RelationWritten(RelationRecord),
+    /// The tuple is gone.
+    RelationRemoved {
+        /// `type:id`.
+        object: Box<str>,
+        /// The relation's name.
+        relation: Box<str>,
+        /// `type:id`, `type:id#relation` or `type:*`.
+        subject: Box<str>,
     },
     /// A restriction was made.
     RestrictionAdded(RestrictionRecord),

@@ -49,7 +49,7 @@ pub const KEY_TTL_S_MAX: u32 = 10 * 366 * 86_400;
 pub const KEY_OVERLAP_S_MAX: u32 = 7 * 86_400;
 /// LIMIT: the engine's own permissions, ids 1 to this in every tenant. At most 30: what a session that was
 /// opened without a proof may do of them is one bit each of its restriction's number.
-pub const ENGINE_PERMISSIONS_MAX: u32 = 15;
+pub const ENGINE_PERMISSIONS_MAX: u32 = 16;
 /// LIMIT: permissions of a tenant. 2^13 bits are 1 KiB per grant set.
 pub const PERMISSIONS_MAX: u32 = 8_192;
 /// LIMIT: roles of a tenant, over all time (ids are not used again).
@@ -126,6 +126,16 @@ pub const FRAME_BYTES_MAX: usize = 240 * 1024;
 pub const FRAME_WITH_ROWS_BYTES_MAX: usize = 1024 * 1024;
 /// LIMIT: frames in one group of the journal.
 pub const GROUP_FRAMES_MAX: usize = 1_000;
+/// LIMIT: bytes of a relationship model's text: with what stands around it, it fits a frame.
+pub const RELATION_MODEL_BYTES_MAX: usize = 192 * 1024;
+/// LIMIT: changes of tuples in one command, which is one commit. Short names all fit one frame.
+pub const RELATION_CHANGES_MAX: usize = 1_000;
+/// LIMIT: tuples of a tenant: 2^26 × 64 B are 4 GiB.
+pub const RELATIONS_MAX: u64 = 1 << 26;
+/// LIMIT: bytes of an object or subject of a tuple: type 254, id 256, relation 50, and the signs between.
+pub const RELATION_BYTES_MAX: usize = 562;
+/// LIMIT: tuples that come with one question, as in OpenFGA.
+pub const RELATION_CONTEXT_MAX: usize = 100;
 /// LIMIT: bytes of one group of the journal; never more than a quarter of a journal file.
 pub const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// LIMIT: a bucket or a history segment in the checkpoint, bytes.

@@ -170,6 +170,22 @@ refusals! {
     GrantUnknown = 253, "no such grant";
     /// The password's hash is no Argon2id hash in PHC form that this node would verify.
     HashUnfit = 260, "the password's hash is no Argon2id hash (PHC form, version 19) within the node's bounds";
+    /// The relationship model's text is wrong; trying it tells line and column.
+    RelationModelWrong = 270, "the relationship model is wrong: try it to learn where";
+    /// Stored tuples would not fit the relationship model, and it was not asked to leave them behind.
+    RelationOrphans = 271, "stored tuples do not fit the relationship model";
+    /// A tuple is there that must not be.
+    RelationExists = 272, "a tuple is there that must not be";
+    /// A tuple is not there that must be.
+    RelationMissing = 273, "a tuple is not there that must be";
+    /// A tuple does not fit the relationship model (OpenFGA: 2027).
+    RelationMismatch = 274, "a tuple does not fit the relationship model";
+    /// A question names what the relationship model does not have, or an ill-formed object (OpenFGA: 2000).
+    RelationUnknown = 275, "the relationship model has no such type or relation, or the name is ill-formed";
+    /// The answer lies deeper than 25 steps (OpenFGA: 2002).
+    RelationTooDeep = 276, "the answer lies deeper than 25 steps";
+    /// The question would look at more than one question may.
+    RelationBudget = 277, "the question looks at more than one question may";
     /// The tenant is asleep or waking: come again within the deadline.
     NotReady = 300, "the tenant is waking: try again";
     /// A named limit is reached for the moment: come again later.

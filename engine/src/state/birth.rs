@@ -31,6 +31,7 @@ pub const BUILT_IN: &[&str] = &[
     ADDRESS,
     "tessera.admin.clients",
     "tessera.admin.groups",
+    "tessera.admin.relations",
 ];
 
 const _: () = assert!(BUILT_IN.len() == ENGINE_PERMISSIONS_MAX as usize);

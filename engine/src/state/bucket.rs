@@ -86,6 +86,9 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         Event::CommandRemembered(record) => (BucketKind::Commands, command_id::minute(record.id)),
         Event::CommandFloor { .. } => (BucketKind::Commands, 0),
         Event::FailuresCounted(record) => of_failure(&record.key),
+        Event::RelationModelChanged(_) => (BucketKind::Relations, tessera_relation::SHARES),
+        Event::RelationWritten(record) => (BucketKind::Relations, tessera_relation::share_of(&record.object)),
+        Event::RelationRemoved { object, .. } => (BucketKind::Relations, tessera_relation::share_of(object)),
         Event::IdentifierFreed { .. } => return None,
     })
 }
@@ -109,6 +112,7 @@ impl State {
                 share.copied().map(Event::FailuresCounted).collect()
             }
             BucketKind::Names => self.name_events(no),
+            BucketKind::Relations => self.relation_events(no),
         };
         Bucket { kind, no, events }
     }

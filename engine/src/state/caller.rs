@@ -158,6 +158,8 @@ impl State {
             | Command::CreateClient { .. }
             | Command::ChangeClient { .. }
             | Command::DeleteClient { .. }
+            | Command::SetRelationModel { .. }
+            | Command::ChangeRelations { .. }
             | Command::PlantedPanic {} => false,
         }
     }

@@ -24,6 +24,7 @@ mod password;
 mod places;
 mod positions;
 mod refresh;
+mod relation;
 mod role;
 mod session;
 mod settings;
@@ -285,6 +286,10 @@ impl State {
             Command::ChangeClient { name, terms } => self.change_client(name, terms),
             Command::DeleteClient { name } => self.delete_client(name),
             Command::RevokeKey { key } => self.end_session(*key, now),
+            Command::SetRelationModel { text, allow_orphans } => {
+                self.set_relation_model(text, *allow_orphans, now)
+            }
+            Command::ChangeRelations { changes } => self.change_relations(changes),
             Command::PlantedPanic {} => planted_panic(),
         }
     }
@@ -341,6 +346,9 @@ impl State {
             | Event::ClientRemoved(_)
             | Event::RefreshKeyMade { .. }
             | Event::RefreshKeyDropped { .. }
+            | Event::RelationModelChanged(_)
+            | Event::RelationWritten(_)
+            | Event::RelationRemoved { .. }
             | Event::CutOffRaised { .. } => {}
         }
         self.root_changed = true;
@@ -393,6 +401,11 @@ impl State {
             Event::ClientRemoved(index) => self.apply_client_removed(*index),
             Event::RefreshKeyMade { number, at } => self.apply_refresh_key(*number, *at),
             Event::RefreshKeyDropped { number } => self.apply_refresh_key_dropped(*number),
+            Event::RelationModelChanged(record) => self.apply_relation_model(record),
+            Event::RelationWritten(record) => self.apply_relation(record),
+            Event::RelationRemoved { object, relation, subject } => {
+                self.apply_relation_removed(object, relation, subject);
+            }
             Event::SessionOpened { .. }
             | Event::SessionTouched { .. }
             | Event::SessionRefreshed { .. }
@@ -534,6 +547,7 @@ impl State {
         self.revision = next;
         self.free_restrictions();
         self.woken = now;
+        self.root.life = now.0;
     }
 
     /// The numbers of the refresh keys that there are.

@@ -100,6 +100,17 @@ const ADVICE: &[(Refusal, &str)] = &[
         Refusal::HashUnfit,
         "give hashes as $argon2id$v=19$m=..,t=..,p=..$salt$hash, no dearer than passwords.cost_mib_max; others need a new password",
     ),
+    (Refusal::RelationModelWrong, "tessera relation model set FILE --dry-run shows line and column"),
+    (
+        Refusal::RelationOrphans,
+        "tessera relation model set FILE --dry-run shows them; --allow-orphans leaves them behind, and they count no more",
+    ),
+    (Refusal::RelationExists, "tessera relation read shows what is stored; without --strict it is no error"),
+    (Refusal::RelationMissing, "tessera relation read shows what is stored; without --strict it is no error"),
+    (Refusal::RelationMismatch, "tessera relation model show says which subjects a relation takes"),
+    (Refusal::RelationUnknown, "tessera relation model show says which types and relations there are"),
+    (Refusal::RelationTooDeep, "shorten the chain of groups or parents: 25 steps are the limit"),
+    (Refusal::RelationBudget, "ask for less: one type, one object, or page by page"),
     (Refusal::NotReady, "the tenant is being loaded: try again, or give it more time with --timeout"),
     (
         Refusal::TenantFailed,

@@ -32,6 +32,7 @@ mod ping;
 mod profile;
 mod reach;
 mod relation;
+mod relation_ask;
 mod role;
 mod rotate;
 mod secret;

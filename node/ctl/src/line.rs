@@ -151,7 +151,7 @@ impl Subcommand for Ctl {
 }
 
 /// Asks over a link and closes it, whatever the answer.
-async fn over(
+pub(crate) async fn over(
     link: Result<Link, CtlError>,
     ask: impl AsyncFnOnce(&Link) -> Result<Answer, CtlError>,
 ) -> Result<Answer, CtlError> {
@@ -222,7 +222,7 @@ impl Word {
             Self::Grant(Noun { verb, reach }) => {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
-            Self::Relation(Noun { verb, .. }) => verb.run(),
+            Self::Relation(Noun { verb, reach }) => verb.reach(&reach).await,
             Self::Group(Noun { verb, reach }) => {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }

@@ -2,6 +2,10 @@
 
 use crate::answer::Answer;
 use crate::error::{CtlError, REFUSED, UNAVAILABLE, UNREACHABLE};
+use crate::line::over;
+use crate::link::{Link, Window};
+use crate::reach::Reach;
+use crate::relation_ask::{self, Along, Changes, record};
 use crate::store::{self, Report, StoreError};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -22,12 +26,156 @@ pub(crate) enum RelationVerb {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// The relationship model: types, relations, and how one follows from others.
+    #[command(subcommand)]
+    Model(ModelVerb),
+    /// Write and remove tuples: up to 1,000 are one command, and all happen or none.
+    #[command(
+        after_help = "Examples:\n  tessera relation write 'user:ann viewer document:1' 'team:a#member editor folder:x'\n  tessera relation write 'user:ann viewer document:1' --until +7d --strict\n  tessera relation write --remove 'user:ann viewer document:1' --require 'user:bob owner document:1'\n  tessera relation write --file tuples.yaml"
+    )]
+    Write(Changes),
+    /// List stored tuples.
+    #[command(
+        after_help = "Examples:\n  tessera relation read --object document:1\n  tessera relation read --object document: --relation viewer --limit 50"
+    )]
+    Read {
+        /// Only those about this object; `type:` for all of a type.
+        #[arg(long)]
+        object: Option<String>,
+        /// Only those of this relation.
+        #[arg(long)]
+        relation: Option<String>,
+        /// Only those that name this subject.
+        #[arg(long)]
+        subject: Option<String>,
+        #[command(flatten)]
+        window: Window,
+    },
+    /// Is a subject in a relation to an object? Exit code 0 for permit, 1 for deny.
+    #[command(
+        after_help = "Examples:\n  tessera relation check user:ann viewer document:1\n  tessera relation check user:ann viewer document:1 --with 'user:ann member team:a' --at-least 1.42"
+    )]
+    Check {
+        /// `type:id`, `type:id#relation` or `type:*`.
+        subject: String,
+        /// The relation.
+        relation: String,
+        /// `type:id`.
+        object: String,
+        #[command(flatten)]
+        along: Along,
+    },
+    /// Why a check has its answer: the way to a tuple, or what takes it away.
+    #[command(after_help = "Example:\n  tessera relation explain user:ann viewer document:1")]
+    Explain {
+        /// `type:id`, `type:id#relation` or `type:*`.
+        subject: String,
+        /// The relation.
+        relation: String,
+        /// `type:id`.
+        object: String,
+        #[command(flatten)]
+        along: Along,
+    },
+    /// One level of a relation to an object: who stands there, and which sets count.
+    #[command(after_help = "Example:\n  tessera relation expand document:1 viewer")]
+    Expand {
+        /// `type:id`.
+        object: String,
+        /// The relation.
+        relation: String,
+        #[command(flatten)]
+        along: Along,
+    },
+    /// The objects of a type to which a subject is in a relation.
+    #[command(after_help = "Example:\n  tessera relation list-objects user:ann viewer document")]
+    ListObjects {
+        /// `type:id`, `type:id#relation` or `type:*`.
+        subject: String,
+        /// The relation.
+        relation: String,
+        /// The type.
+        type_name: String,
+        #[command(flatten)]
+        window: Window,
+        #[command(flatten)]
+        along: Along,
+    },
+    /// The subjects of a type that are in a relation to an object.
+    #[command(
+        after_help = "Examples:\n  tessera relation list-subjects document:1 viewer user\n  tessera relation list-subjects document:1 viewer team#member"
+    )]
+    ListSubjects {
+        /// `type:id`.
+        object: String,
+        /// The relation.
+        relation: String,
+        /// The type, or `type#relation` for sets.
+        type_name: String,
+        #[command(flatten)]
+        window: Window,
+        #[command(flatten)]
+        along: Along,
+    },
+}
+
+/// What can be done with the model.
+#[derive(Clone, clap::Subcommand)]
+pub(crate) enum ModelVerb {
+    /// Put a model in the place of the present one. One that leaves stored tuples behind is refused.
+    #[command(
+        after_help = "Examples:\n  tessera relation model set model.fga\n  tessera relation model set model.fga --dry-run\n  tessera relation model set model.fga --allow-orphans"
+    )]
+    Set {
+        /// The model, in the modeling language.
+        file: PathBuf,
+        /// Take it although stored tuples do not fit it; they stay, and count in no answer.
+        #[arg(long)]
+        allow_orphans: bool,
+        /// Only say what would become of it.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Show the model.
+    #[command(after_help = "Example:\n  tessera relation model show")]
+    Show,
 }
 
 impl RelationVerb {
-    pub(crate) fn run(self) -> Result<Answer, CtlError> {
+    /// Runs it over a link, or here when it needs no node.
+    pub(crate) async fn reach(self, reach: &Reach) -> Result<Answer, CtlError> {
+        if let Self::Test { files } = &self {
+            return Ok(test(files));
+        }
+        over(reach.tenant().await, async |link| self.run(link).await).await
+    }
+
+    async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         match self {
             Self::Test { files } => Ok(test(&files)),
+            Self::Model(ModelVerb::Set { file, allow_orphans, dry_run }) => {
+                relation_ask::set_model(link, &file, allow_orphans, dry_run).await
+            }
+            Self::Model(ModelVerb::Show) => relation_ask::show_model(link).await,
+            Self::Write(changes) => relation_ask::write(link, changes).await,
+            Self::Read { object, relation, subject, window } => {
+                relation_ask::read(link, &window, [object, relation, subject]).await
+            }
+            Self::Check { subject, relation, object, along } => {
+                relation_ask::check(link, record(&subject, &relation, &object), &along).await
+            }
+            Self::Explain { subject, relation, object, along } => {
+                relation_ask::explain(link, record(&subject, &relation, &object), &along).await
+            }
+            Self::Expand { object, relation, along } => {
+                relation_ask::expand(link, (&object, &relation), &along).await
+            }
+            Self::ListObjects { subject, relation, type_name, window, along } => {
+                relation_ask::objects(link, &window, [&subject, &relation, &type_name], &along).await
+            }
+            Self::ListSubjects { object, relation, type_name, window, along } => {
+                relation_ask::subjects(link, &window, [&object, &relation, &type_name], &along).await
+            }
         }
     }
 }

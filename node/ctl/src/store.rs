@@ -1,8 +1,10 @@
 //! A store file of `OpenFGA` (`*.fga.yaml`): a model, tuples, and what should follow from them.
 
+use crate::relation_ask::record;
 use crate::yaml::{self, FILE_BYTES_MAX, Yaml, YamlError};
 use std::path::{Path, PathBuf};
 use tessera_model::UnixMillis;
+use tessera_model::relation::RelationRecord;
 use tessera_relation::{Ask, AskError, Model, Position, RELATION_LIST_BUDGET, Relations, TupleRef, Window};
 
 /// A tuple with its place.
@@ -267,6 +269,16 @@ impl Reader<'_> {
         }
         Ok(())
     }
+}
+
+/// The tuples of a file by itself, YAML or JSON.
+pub(crate) fn tuples_of(path: &Path) -> Result<Vec<RelationRecord>, StoreError> {
+    let reader = Reader { path };
+    let text = reader.file(path)?;
+    let tree = yaml::read(&text).map_err(|error| reader.wrong(error))?;
+    let mut tuples = Vec::new();
+    reader.tuple_list(&tree, &mut tuples)?;
+    Ok(tuples.iter().map(|one| record(&one.subject, &one.relation, &one.object)).collect())
 }
 
 /// Holds a model against the rules, so that its errors are told with the model's own places.

@@ -185,6 +185,7 @@ const fn about(kind: BucketKind) -> &'static str {
         BucketKind::Commands => "commands",
         BucketKind::Directory => "tenants",
         BucketKind::Failures => "failed sign-ins",
+        BucketKind::Relations => "relations",
     }
 }
 

@@ -70,4 +70,7 @@ events! {
     37 => MemberRemoved { subject, group };
     38 => GroupGrantAdded(record);
     39 => GroupGrantRemoved { group, role, workspace };
+    40 => RelationModelChanged(record);
+    41 => RelationWritten(record);
+    42 => RelationRemoved { object, relation, subject };
 }

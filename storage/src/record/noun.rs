@@ -4,7 +4,7 @@ use super::field::{Field, Reader, RecordError, put_bytes, put_list, record};
 use std::net::IpAddr;
 use tessera_model::limits::{
     ATTRIBUTE_BYTES_MAX, EVICTED_MAX, GROUPS_ABOVE_MAX, NAME_BYTES_MAX, NETWORKS_MAX, PATTERN_BYTES_MAX,
-    PATTERNS_MAX, ROLE_PARENTS_MAX,
+    PATTERNS_MAX, RELATION_MODEL_BYTES_MAX, ROLE_PARENTS_MAX,
 };
 use tessera_model::record::{
     AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord,
@@ -14,6 +14,7 @@ use tessera_model::record::{
 use tessera_model::refresh::{
     ClientRecord, ClientTerms, EndReason, REFRESH_INDEX_MAX, RefreshMode, RefreshRecord,
 };
+use tessera_model::relation::{RelationModelRecord, RelationRecord};
 use tessera_model::{
     Caller, ClientIndex, CommandId, Deadline, Epoch, Generation, GroupId, Name, Network, Pattern,
     PermissionId, Place, PublicId, RestrictionId, Revision, RoleId, Settings, Slot, SubjectIndex, TenantId,
@@ -105,6 +106,8 @@ record! {
     ClientRecord { index, name, terms }
     CommandIdRecord { id, revision, fingerprint }
     FailureRecord { key, count, at, until }
+    RelationRecord { object, relation, subject, from, until }
+    RelationModelRecord { version, text, at }
     Settings {
         session_ttl_s, session_idle_s, argon_memory_kib, argon_passes, argon_lanes, password_bytes_min,
         sign_in_free, sign_in_wait_s, sign_in_wait_s_max, sign_in_failures_max, source_failures_max,
@@ -142,6 +145,17 @@ impl Field for Name {
 
     fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
         Self::new(text(input, NAME_BYTES_MAX)?).map_err(|_| RecordError::BadText)
+    }
+}
+
+/// Names of tuples, and the text of a model: the longest of them is the cap.
+impl Field for Box<str> {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_bytes(self.as_bytes(), out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        text(input, RELATION_MODEL_BYTES_MAX).map(Into::into)
     }
 }
 

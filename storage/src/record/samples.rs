@@ -7,6 +7,7 @@ use tessera_model::record::{
     SubjectRecord, SubjectStatus, TenantRecord, TenantStatus, WorkspaceRecord,
 };
 use tessera_model::refresh::{ClientRecord, ClientTerms, EndReason, RefreshMode, RefreshRecord};
+use tessera_model::relation::{RelationModelRecord, RelationRecord};
 use tessera_model::{
     ClientIndex, CommandId, Deadline, Event, Generation, GroupId, Name, Network, Pattern, PermissionId,
     Place, PublicId, RestrictionId, Revision, RoleId, Settings, SubjectIndex, TenantId, WorkspaceIndex,
@@ -152,6 +153,23 @@ pub fn every_event() -> Vec<Event> {
             },
         }),
         Event::ClientRemoved(ClientIndex(1)),
+        Event::RelationModelChanged(RelationModelRecord {
+            version: 1,
+            text: "model\n  schema 1.1\ntype user\n".into(),
+            at: Deadline(2),
+        }),
+        Event::RelationWritten(RelationRecord {
+            object: "document:1".into(),
+            relation: "viewer".into(),
+            subject: "team:a#member".into(),
+            from: Deadline::NONE,
+            until: Deadline(3),
+        }),
+        Event::RelationRemoved {
+            object: "document:1".into(),
+            relation: "viewer".into(),
+            subject: "user:*".into(),
+        },
         Event::RefreshKeyMade { number: 1, at: Deadline(2) },
         Event::RefreshKeyDropped { number: 1 },
     ]

@@ -238,6 +238,12 @@ fn rows(add: &mut Add<'_>) {
     page::<RefreshKeyRow>(add, "RefreshKeyRow");
     page::<OriginsRow>(add, "OriginsRow");
     page::<KeyRow>(add, "KeyRow");
+    page::<RelationModelRow>(add, "RelationModelRow");
+    page::<RelationTrialRow>(add, "RelationTrialRow");
+    page::<RelationRow>(add, "RelationRow");
+    page::<RelationAnswerRow>(add, "RelationAnswerRow");
+    page::<RelationNameRow>(add, "RelationNameRow");
+    page::<RelationStepRow>(add, "RelationStepRow");
     page::<SettingsRow>(add, "SettingsRow");
 }
 
@@ -301,6 +307,12 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of RefreshKeyRow" => page::<RefreshKeyRow>(frame, out),
         "Rows of OriginsRow" => page::<OriginsRow>(frame, out),
         "Rows of KeyRow" => page::<KeyRow>(frame, out),
+        "Rows of RelationModelRow" => page::<RelationModelRow>(frame, out),
+        "Rows of RelationTrialRow" => page::<RelationTrialRow>(frame, out),
+        "Rows of RelationRow" => page::<RelationRow>(frame, out),
+        "Rows of RelationAnswerRow" => page::<RelationAnswerRow>(frame, out),
+        "Rows of RelationNameRow" => page::<RelationNameRow>(frame, out),
+        "Rows of RelationStepRow" => page::<RelationStepRow>(frame, out),
         "Rows of SettingsRow" => page::<SettingsRow>(frame, out),
         _ => page::<TenantRow>(frame, out),
     }

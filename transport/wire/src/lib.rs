@@ -28,6 +28,7 @@ mod part;
 mod parts;
 mod permissions;
 mod place;
+mod relation;
 mod request;
 mod rows;
 #[cfg(test)]
@@ -54,7 +55,8 @@ pub use permissions::{ListPermissions, PermissionName, Permissions};
 pub use request::{Request, RequestKind};
 pub use rows::{
     AttributeRow, AttributeValueRow, ClientRow, ExplainRow, GrantRow, GroupRow, HolderRow, IdentifierRow,
-    KeyRow, MemberRow, MembershipRow, OriginsRow, PermissionRow, RefreshKeyRow, ReviewRow, RoleRow,
+    KeyRow, MemberRow, MembershipRow, OriginsRow, PermissionRow, RefreshKeyRow, RelationAnswerRow,
+    RelationModelRow, RelationNameRow, RelationRow, RelationStepRow, RelationTrialRow, ReviewRow, RoleRow,
     RoleUseRow, SessionRow, SettingsRow, SubjectRow, TenantRow, UsageRow, WorkspaceRow,
 };
 pub use shape::{Page, Rows, RowsWriter, Shape};

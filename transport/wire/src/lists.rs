@@ -127,6 +127,89 @@ macro_rules! and_lists {
                 /// Its public id.
                 key: PublicId = Session,
             };
+            /// The relationship model.
+            ReadRelationModel = 0x2030 -> RelationModelRow {};
+            /// Holds a text against the rules of relationship models and against the stored tuples; changes nothing.
+            TryRelationModel = 0x2031 -> RelationTrialRow {
+                /// The text.
+                text: Private = RelationModel,
+            };
+            /// The stored tuples, those that do not fit the model included.
+            ListRelations = 0x2032 -> RelationRow {
+                /// Only those about this object, or `type:` for all of a type.
+                object: Option<Private> = RelationObject,
+                /// Only those of this relation.
+                relation: Option<Private> = Relation,
+                /// Only those that name this subject.
+                subject: Option<Private> = RelationSubject,
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// Whether subjects are in relations to objects: one row for each, in their order.
+            CheckRelations = 0x2033 -> RelationAnswerRow {
+                /// What is asked.
+                checks: Vec<RelationRecord> = RelationObject,
+                /// Tuples that count in one of these questions only.
+                contextual: Vec<(u32, RelationRecord)> = Contextual,
+                /// The position that must have been seen.
+                at_least: Option<Receipt> = Epoch,
+            };
+            /// The objects of a type to which a subject is in a relation.
+            ListRelationObjects = 0x2034 -> RelationNameRow {
+                /// The subject.
+                subject: Private = RelationSubject,
+                /// The relation.
+                relation: Private = Relation,
+                /// The type.
+                type_name: Private = TypeName,
+                /// Tuples that count in this question only; their number is 0.
+                contextual: Vec<(u32, RelationRecord)> = Contextual,
+                /// The position that must have been seen.
+                at_least: Option<Receipt> = Epoch,
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// The subjects of a type, or its sets, that are in a relation to an object.
+            ListRelationSubjects = 0x2035 -> RelationNameRow {
+                /// The object.
+                object: Private = RelationObject,
+                /// The relation.
+                relation: Private = Relation,
+                /// The type, or `type#relation` for sets.
+                type_name: Private = TypeName,
+                /// Tuples that count in this question only; their number is 0.
+                contextual: Vec<(u32, RelationRecord)> = Contextual,
+                /// The position that must have been seen.
+                at_least: Option<Receipt> = Epoch,
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// One level of a relation to an object: who stands there, and which sets count.
+            ExpandRelation = 0x2036 -> RelationStepRow {
+                /// The object.
+                object: Private = RelationObject,
+                /// The relation.
+                relation: Private = Relation,
+                /// Tuples that count in this question only; their number is 0.
+                contextual: Vec<(u32, RelationRecord)> = Contextual,
+                /// The position that must have been seen.
+                at_least: Option<Receipt> = Epoch,
+            };
+            /// Why a check has its answer.
+            ExplainRelation = 0x2037 -> RelationStepRow {
+                /// What is asked.
+                check: RelationRecord = RelationObject,
+                /// Tuples that count in this question only; their number is 0.
+                contextual: Vec<(u32, RelationRecord)> = Contextual,
+                /// The position that must have been seen.
+                at_least: Option<Receipt> = Epoch,
+            };
             /// The groups.
             ListGroups = 0x2040 -> GroupRow {
                 /// Those alone that lie in this one, straight.

@@ -17,8 +17,9 @@ use std::net::IpAddr;
 use tessera_model::load::LoadRow;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::refresh::ClientTerms;
+use tessera_model::relation::{RelationChange, RelationRecord};
 use tessera_model::{
-    Deadline, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Settings, TenantId,
+    Deadline, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, Settings, TenantId,
 };
 
 and_lists! {
@@ -404,6 +405,18 @@ and_lists! {
         role: Name = Role,
         /// Where; none for the whole tenant.
         workspace: Option<Name> = Workspace,
+    };
+    /// Puts a relationship model in the place of the present one.
+    SetRelationModel = 0x1078 -> Made {
+        /// Its text, at most 192 KiB.
+        text: Private = RelationModel,
+        /// Takes it although stored tuples do not fit it; they stay, and count in no answer.
+        allow_orphans: bool = AllowOrphans,
+    };
+    /// Writes and removes tuples, at most 1,000: all of them, or none when a condition does not hold.
+    ChangeRelations = 0x1079 -> Made {
+        /// The changes, in their order.
+        changes: Vec<RelationChange> = RelationChange,
     };
     /// Signs a person in with a password. The connection's credential needs `tessera.sessions.open`.
     SignIn = 0x1800 -> Made {

@@ -3,8 +3,9 @@
 use crate::shape::shapes;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::refresh::ClientTerms;
+use tessera_model::relation::RelationRecord;
 use tessera_model::{
-    Deadline, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Settings, TenantId,
+    Deadline, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Settings, TenantId, UnixMillis,
 };
 
 shapes! {
@@ -310,6 +311,66 @@ shapes! {
     OriginsRow {
         /// All of them.
         origins: Vec<Origin> = Origin,
+    }
+    /// The relationship model.
+    #[derive(Clone)]
+    RelationModelRow {
+        /// Counts the models of the tenant.
+        version: u32 = ModelVersion,
+        /// Its text.
+        text: Private = RelationModel,
+        /// When it was set.
+        created: Deadline = Created,
+    }
+    /// What became of a text that was held against the rules.
+    #[derive(Clone)]
+    RelationTrialRow {
+        /// Where it is wrong, from 1; 0 when it is right.
+        line: u32 = Line,
+        /// Where in the line.
+        column: u32 = Column,
+        /// What is wrong.
+        told: Private = Told,
+        /// How many stored tuples do not fit it.
+        orphans: u32 = Orphans,
+        /// The first of them.
+        tuples: Vec<RelationRecord> = RelationObject,
+    }
+    /// A stored tuple.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    RelationRow {
+        /// The tuple.
+        tuple: RelationRecord = RelationObject,
+    }
+    /// The answer to one check of a relation.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    RelationAnswerRow {
+        /// Whether the subject is in the relation.
+        permitted: bool = Permitted,
+        /// Why there is no answer: a code of the code table; 0 when there is one.
+        code: u32 = Code,
+        /// Until when it holds by time alone.
+        valid_until: UnixMillis = ValidUntil,
+        /// What was looked at for it.
+        steps: u32 = Steps,
+    }
+    /// An object or subject by name.
+    #[derive(Clone)]
+    RelationNameRow {
+        /// `type:id`, `type:id#relation` or `type:*`.
+        name: Private = Told,
+    }
+    /// A step of an expansion or explanation.
+    #[derive(Clone)]
+    RelationStepRow {
+        /// How deep it stands.
+        depth: u32 = Depth,
+        /// Expansion: 1 or, 2 and, 3 but not, 4 tuples, 5 computed, 6 from; explanation: 11 set, 12 tuple, 13 taken away.
+        kind: u32 = StepKind,
+        /// What it says.
+        told: Private = Told,
+        /// Explanation: whether the subject is in it.
+        holds: bool = Permitted,
     }
     /// The tenant's settings.
     #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use tessera_model::load::{LoadField, LoadGrant, LoadRow, Loaded, Rejected};
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::refresh::{ClientTerms, RefreshMode};
+use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationRecord};
 use tessera_model::{
     Deadline, Epoch, Identifier, IdentifierKind, Limit, Name, Network, Origin, Pattern, Private, PublicId,
-    Receipt, Refusal, Revision, Settings, TenantId,
+    Receipt, Refusal, Revision, Settings, TenantId, UnixMillis,
 };
 
 /// A value made from a number.
@@ -108,5 +109,20 @@ samples! {
             .map(|(refusal, row)| Rejected { row, field: LoadField::Identifier, nth: 1, refusal })
             .take(usize::try_from(nth % 3).expect("small")).collect(),
     };
+    UnixMillis: |nth| UnixMillis(1_764_100_000_000 + nth);
+    RelationRecord: |nth| RelationRecord {
+        object: pick(&["document:1", "folder:a"], nth).into(),
+        relation: pick(&["viewer", "parent"], nth).into(),
+        subject: pick(&["user:ann", "team:a#member", "user:*"], nth).into(),
+        from: Deadline::NONE,
+        until: Deadline::sample(nth),
+    };
+    Vec<RelationRecord>: |nth| (0..nth % 3).map(RelationRecord::sample).collect();
+    Vec<(u32, RelationRecord)>: |nth| (0..nth % 2).map(|one| (0, RelationRecord { until: Deadline::NONE, ..RelationRecord::sample(one) })).collect();
+    Vec<RelationChange>: |nth| (0..=nth % 3).map(|one| RelationChange {
+        act: pick(&[RelationAct::Write, RelationAct::Remove, RelationAct::Require], one),
+        condition: pick(&[RelationCondition::Any, RelationCondition::Present, RelationCondition::Absent], one),
+        tuple: RelationRecord::sample(one),
+    }).collect();
     Receipt: |nth| Receipt { epoch: Epoch(1), revision: Revision(41 + nth) };
 }

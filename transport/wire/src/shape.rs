@@ -8,8 +8,8 @@ use crate::outbox::Outbox;
 use crate::tag::Tag;
 use tessera_model::limits::{PAGE_ROWS_MAX, WIRE_FRAME_BYTES_MAX};
 
-/// LIMIT: bytes of a page's cursor: a name and an id.
-const CURSOR_BYTES_MAX: usize = 256;
+/// LIMIT: bytes of a page's cursor: the longest name of a relation's subject, and more than any other.
+const CURSOR_BYTES_MAX: usize = 576;
 
 /// A row of a page, or a receipt: a struct of named parts, each under its tag.
 pub trait Shape: Sized {

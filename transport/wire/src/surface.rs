@@ -64,6 +64,12 @@ pub(crate) const SHAPES: &[(&str, Parts)] = &[
     ("ClientRow", rows::ClientRow::PARTS),
     ("RefreshKeyRow", rows::RefreshKeyRow::PARTS),
     ("OriginsRow", rows::OriginsRow::PARTS),
+    ("RelationModelRow", rows::RelationModelRow::PARTS),
+    ("RelationTrialRow", rows::RelationTrialRow::PARTS),
+    ("RelationRow", rows::RelationRow::PARTS),
+    ("RelationAnswerRow", rows::RelationAnswerRow::PARTS),
+    ("RelationNameRow", rows::RelationNameRow::PARTS),
+    ("RelationStepRow", rows::RelationStepRow::PARTS),
     ("SettingsRow", rows::SettingsRow::PARTS),
 ];
 

@@ -254,4 +254,48 @@ tags! {
     Used = 171;
     /// The number of a limit; 0 for none.
     Bound = 172;
+    /// The object of a tuple, `type:id`; each is followed by its `Relation` and its `RelationSubject`.
+    RelationObject = 190;
+    /// A relation's name.
+    Relation = 191;
+    /// The subject of a tuple: `type:id`, `type:id#relation` or `type:*`.
+    RelationSubject = 192;
+    /// Of a change: 1 write, 2 remove, 3 require, and 16 times what must be: 0 nothing, 1 present, 2 absent.
+    RelationChange = 193;
+    /// A relationship model's text.
+    RelationModel = 194;
+    /// Whether a model is taken although stored tuples do not fit it.
+    AllowOrphans = 195;
+    /// Counts the relationship models of a tenant.
+    ModelVersion = 196;
+    /// Before a tuple that comes with a question: the number of the check that it counts in, from 0.
+    Contextual = 197;
+    /// The object of such a tuple.
+    ContextObject = 198;
+    /// Its relation.
+    ContextRelation = 199;
+    /// A type of objects.
+    TypeName = 200;
+    /// Whether the subject is in the relation.
+    Permitted = 201;
+    /// A code of the code table; 0 for none.
+    Code = 202;
+    /// A line of a text, from 1; 0 for none.
+    Line = 203;
+    /// A character of a line, from 1; 0 for none.
+    Column = 204;
+    /// What is wrong, or what a step says.
+    Told = 205;
+    /// How deep a step stands below the first.
+    Depth = 206;
+    /// What a step is.
+    StepKind = 207;
+    /// How many stored tuples do not fit.
+    Orphans = 208;
+    /// Until when an answer holds by time alone, ms since 1970; 2^64 - 1 for ever.
+    ValidUntil = 209;
+    /// What was looked at for an answer.
+    Steps = 210;
+    /// The subject of a tuple that comes with a question.
+    ContextSubject = 211;
 }

@@ -1,0 +1,366 @@
+//! `tessera relation` over a node: the model, tuples, and questions about both.
+
+use crate::answer::{Answer, instant, put_instant, shown};
+use crate::error::CtlError;
+use crate::link::{Link, Window};
+use crate::store::tuples_of;
+use crate::table::Table;
+use crate::when::When;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+use tessera_client::wire::{
+    RelationAnswerRow, RelationModelRow, RelationNameRow, RelationRow, RelationStepRow, RelationTrialRow,
+    Request,
+};
+use tessera_model::limits::RELATION_CHANGES_MAX;
+use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationRecord};
+use tessera_model::{Deadline, Private, Receipt, Refusal};
+
+/// A tuple on a command line: subject, relation and object in one argument.
+#[derive(Clone, Debug)]
+pub(crate) struct Tuple(RelationRecord);
+
+pub(crate) fn tuple(text: &str) -> Result<Tuple, String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let [subject, relation, object] = words.as_slice() else {
+        return Err("a tuple is subject, relation and object: 'user:ann viewer document:1'".to_owned());
+    };
+    Ok(Tuple(record(subject, relation, object)))
+}
+
+pub(crate) fn record(subject: &str, relation: &str, object: &str) -> RelationRecord {
+    RelationRecord {
+        object: object.into(),
+        relation: relation.into(),
+        subject: subject.into(),
+        from: Deadline::NONE,
+        until: Deadline::NONE,
+    }
+}
+
+/// What a question may bring along.
+#[derive(Clone, clap::Args)]
+pub(crate) struct Along {
+    /// A tuple that counts in this question only; may stand several times.
+    #[arg(long = "with", value_name = "TUPLE", value_parser = tuple)]
+    with: Vec<Tuple>,
+    /// The receipt of a write that the answer must have seen.
+    #[arg(long, value_name = "RECEIPT", value_parser = crate::answer::receipt)]
+    at_least: Option<Receipt>,
+}
+
+impl Along {
+    fn contextual(&self) -> Vec<(u32, RelationRecord)> {
+        self.with.iter().map(|Tuple(tuple)| (0, tuple.clone())).collect()
+    }
+}
+
+/// What to write, and under which conditions.
+#[derive(Clone, clap::Args)]
+pub(crate) struct Changes {
+    /// Tuples to write: 'user:ann viewer document:1'.
+    #[arg(value_name = "TUPLE", value_parser = tuple)]
+    tuples: Vec<Tuple>,
+    /// A file of tuples to write, YAML or JSON: a list of user, relation and object.
+    #[arg(long, value_name = "PATH")]
+    file: Option<PathBuf>,
+    /// A tuple to remove; may stand several times.
+    #[arg(long, value_name = "TUPLE", value_parser = tuple)]
+    remove: Vec<Tuple>,
+    /// A tuple that must be there; nothing happens otherwise.
+    #[arg(long, value_name = "TUPLE", value_parser = tuple)]
+    require: Vec<Tuple>,
+    /// A tuple that must not be there; nothing happens otherwise.
+    #[arg(long, value_name = "TUPLE", value_parser = tuple)]
+    forbid: Vec<Tuple>,
+    /// Every tuple that is written must be new, every one that is removed must be there.
+    #[arg(long)]
+    strict: bool,
+    /// From when the written tuples count: an instant in UTC, or a span from now.
+    #[arg(long, value_name = "TIME")]
+    from: Option<When>,
+    /// Until when they count.
+    #[arg(long, value_name = "TIME")]
+    until: Option<When>,
+}
+
+fn deadline(link: &Link, when: Option<When>) -> Result<Deadline, CtlError> {
+    when.map_or(Ok(Deadline::NONE), |when| when.resolve(link.now()))
+}
+
+fn private(text: &str) -> Private {
+    Private::new(text.as_bytes().to_vec())
+}
+
+fn shown_text(text: &Private) -> String {
+    String::from_utf8_lossy(text.expose()).into_owned()
+}
+
+impl Changes {
+    fn all(self, link: &Link) -> Result<Vec<RelationChange>, CtlError> {
+        let (from, until) = (deadline(link, self.from)?, deadline(link, self.until)?);
+        let (new, there) = if self.strict {
+            (RelationCondition::Absent, RelationCondition::Present)
+        } else {
+            (RelationCondition::Any, RelationCondition::Any)
+        };
+        let one = |act, condition, tuple| RelationChange { act, condition, tuple };
+        let plain = |tuples: Vec<Tuple>, act, condition| {
+            tuples.into_iter().map(move |Tuple(tuple)| one(act, condition, tuple))
+        };
+        let mut changes: Vec<RelationChange> =
+            plain(self.require, RelationAct::Require, RelationCondition::Present).collect();
+        changes.extend(plain(self.forbid, RelationAct::Require, RelationCondition::Absent));
+        changes.extend(plain(self.remove, RelationAct::Remove, there));
+        let mut written: Vec<RelationRecord> = self.tuples.into_iter().map(|Tuple(tuple)| tuple).collect();
+        if let Some(path) = &self.file {
+            written.extend(tuples_of(path).map_err(|error| CtlError::usage(error.to_string()))?);
+        }
+        let write = |tuple| one(RelationAct::Write, new, RelationRecord { from, until, ..tuple });
+        changes.extend(written.into_iter().map(write));
+        if changes.is_empty() {
+            return Err(CtlError::usage("nothing is to be written or removed"));
+        }
+        Ok(changes)
+    }
+}
+
+/// Writes and removes; many tuples are several commands, each whole by itself.
+pub(crate) async fn write(link: &Link, changes: Changes) -> Result<Answer, CtlError> {
+    let changes = changes.all(link)?;
+    let mut last = None;
+    for part in changes.chunks(RELATION_CHANGES_MAX) {
+        let made = link.order(&Request::ChangeRelations { changes: part.to_vec() }).await?;
+        last = Some(made);
+    }
+    let count = |act| changes.iter().filter(|change| change.act == act).count();
+    let (written, removed) = (count(RelationAct::Write), count(RelationAct::Remove));
+    let answer = Answer::said(format!("{written} tuples stand, {removed} are gone."));
+    let answer = answer.with("written", written).with("removed", removed);
+    Ok(match last {
+        Some(made) => answer.made(&made),
+        None => answer,
+    })
+}
+
+/// Stored tuples as a table and as objects.
+pub(crate) async fn read(
+    link: &Link,
+    window: &Window,
+    [object, relation, subject]: [Option<String>; 3],
+) -> Result<Answer, CtlError> {
+    let part = |text: &Option<String>| text.as_deref().map(private);
+    let request = |after, limit| Request::ListRelations {
+        object: part(&object),
+        relation: part(&relation),
+        subject: part(&subject),
+        after,
+        limit,
+    };
+    let found = window.read::<RelationRow>(link, request).await?;
+    let mut table = Table::new(&["SUBJECT", "RELATION", "OBJECT", "FROM", "UNTIL"]);
+    let mut listed = Vec::new();
+    for RelationRow { tuple } in &found.rows {
+        let (from, until) = (instant(tuple.from), instant(tuple.until));
+        let cells = [tuple.subject.to_string(), tuple.relation.to_string(), tuple.object.to_string()];
+        let [subject, relation, object] = cells;
+        table.row([subject, relation, object, shown(from), shown(until)]);
+        listed.push(tuple_json(tuple));
+    }
+    Ok(found.told(Answer::said(table.to_string()).with("tuples", listed)))
+}
+
+fn tuple_json(tuple: &RelationRecord) -> Value {
+    let mut json = Map::new();
+    json.insert("user".into(), json!(tuple.subject));
+    json.insert("relation".into(), json!(tuple.relation));
+    json.insert("object".into(), json!(tuple.object));
+    put_instant(&mut json, "from", instant(tuple.from));
+    put_instant(&mut json, "until", instant(tuple.until));
+    Value::Object(json)
+}
+
+/// The error behind a code in an answer.
+fn refused(code: u32) -> CtlError {
+    let known = u16::try_from(code).ok().and_then(Refusal::from_code);
+    known.map_or_else(
+        || CtlError::unexpected(format!("an answer of code {code}")),
+        |refusal| CtlError::of(&tessera_client::ClientError::Refused(refusal), ""),
+    )
+}
+
+/// One check. Denied ends with exit code 1.
+pub(crate) async fn check(link: &Link, check: RelationRecord, along: &Along) -> Result<Answer, CtlError> {
+    let text = format!("{} {} {}", check.subject, check.relation, check.object);
+    let request = Request::CheckRelations {
+        checks: vec![check],
+        contextual: along.contextual(),
+        at_least: along.at_least,
+    };
+    let row = link.page::<RelationAnswerRow>(&request).await?.rows.pop();
+    let row = row.ok_or_else(|| CtlError::unexpected("no answer"))?;
+    if row.code != 0 {
+        return Err(refused(row.code));
+    }
+    let word = if row.permitted { "Permit" } else { "Deny" };
+    let answer = Answer::said(format!("{word}: {text}"))
+        .with("decision", word)
+        .with("steps", row.steps)
+        .at("valid_until", Some(row.valid_until));
+    Ok(if row.permitted { answer } else { answer.denied() })
+}
+
+/// Why a check has its answer.
+pub(crate) async fn explain(link: &Link, check: RelationRecord, along: &Along) -> Result<Answer, CtlError> {
+    let request =
+        Request::ExplainRelation { check, contextual: along.contextual(), at_least: along.at_least };
+    let rows = link.page::<RelationStepRow>(&request).await?.rows;
+    Ok(steps(&rows))
+}
+
+/// One level of a relation to an object.
+pub(crate) async fn expand(
+    link: &Link,
+    (object, relation): (&str, &str),
+    along: &Along,
+) -> Result<Answer, CtlError> {
+    let request = Request::ExpandRelation {
+        object: private(object),
+        relation: private(relation),
+        contextual: along.contextual(),
+        at_least: along.at_least,
+    };
+    let rows = link.page::<RelationStepRow>(&request).await?.rows;
+    Ok(steps(&rows))
+}
+
+/// What a step is, for people and as a stable word for programs.
+fn kind(row: &RelationStepRow) -> (&'static str, &'static str) {
+    match (row.kind, row.holds) {
+        (1, _) => ("any of", "union"),
+        (2, _) => ("all of", "intersection"),
+        (3, _) => ("the first, but not the second, of", "exclusion"),
+        (4, _) => ("", "direct"),
+        (5, _) => ("whoever is", "computed"),
+        (6, _) => ("what is named by", "from"),
+        (11, true) => ("yes:", "set"),
+        (11, false) => ("no: ", "set"),
+        (12, _) => ("by the tuple", "tuple"),
+        (13, _) => ("taken away by 'but not' of", "but_not"),
+        _ => ("?", "unknown"),
+    }
+}
+
+fn steps(rows: &[RelationStepRow]) -> Answer {
+    let mut lines = Vec::new();
+    let mut listed = Vec::new();
+    for row in rows {
+        let (words, word) = kind(row);
+        let text = shown_text(&row.told);
+        let indent = "  ".repeat(usize::try_from(row.depth).unwrap_or(0).min(60));
+        lines.push(format!("{indent}{}", [words, &text].join(" ").trim()));
+        listed.push(json!({ "depth": row.depth, "kind": word, "what": text, "holds": row.holds }));
+    }
+    if lines.is_empty() {
+        lines.push("Nobody.".to_owned());
+    }
+    Answer::said(lines.join("\n")).with("steps", listed)
+}
+
+/// Names, one a line.
+fn names(answer: &crate::link::Rows<RelationNameRow>) -> Answer {
+    let names: Vec<String> = answer.rows.iter().map(|row| shown_text(&row.name)).collect();
+    let text = if names.is_empty() { "None.".to_owned() } else { names.join("\n") };
+    answer.told(Answer::said(text).with("names", names))
+}
+
+/// The objects of a type to which a subject is in a relation.
+pub(crate) async fn objects(
+    link: &Link,
+    window: &Window,
+    [subject, relation, type_name]: [&str; 3],
+    along: &Along,
+) -> Result<Answer, CtlError> {
+    let request = |after, limit| Request::ListRelationObjects {
+        subject: private(subject),
+        relation: private(relation),
+        type_name: private(type_name),
+        contextual: along.contextual(),
+        at_least: along.at_least,
+        after,
+        limit,
+    };
+    Ok(names(&window.read::<RelationNameRow>(link, request).await?))
+}
+
+/// The subjects of a type, or its sets, that are in a relation to an object.
+pub(crate) async fn subjects(
+    link: &Link,
+    window: &Window,
+    [object, relation, type_name]: [&str; 3],
+    along: &Along,
+) -> Result<Answer, CtlError> {
+    let request = |after, limit| Request::ListRelationSubjects {
+        object: private(object),
+        relation: private(relation),
+        type_name: private(type_name),
+        contextual: along.contextual(),
+        at_least: along.at_least,
+        after,
+        limit,
+    };
+    Ok(names(&window.read::<RelationNameRow>(link, request).await?))
+}
+
+/// The relationship model.
+pub(crate) async fn show_model(link: &Link) -> Result<Answer, CtlError> {
+    let row = link.page::<RelationModelRow>(&Request::ReadRelationModel {}).await?.rows.pop();
+    let row = row.ok_or_else(|| CtlError::unknown("there is no relationship model yet"))?;
+    let text = shown_text(&row.text);
+    Ok(Answer::said(text.clone())
+        .with("version", row.version)
+        .with("model", text)
+        .at("created", instant(row.created)))
+}
+
+/// Puts a model in the place of the present one, or only tries it.
+pub(crate) async fn set_model(
+    link: &Link,
+    path: &Path,
+    allow_orphans: bool,
+    dry_run: bool,
+) -> Result<Answer, CtlError> {
+    let text = std::fs::read(path).map_err(|error| CtlError::file("reading", path, &error))?;
+    let trial = Request::TryRelationModel { text: Private::new(text.clone()) };
+    let row = link.page::<RelationTrialRow>(&trial).await?.rows.pop();
+    let row = row.ok_or_else(|| CtlError::unexpected("no answer"))?;
+    if row.line != 0 {
+        let (line, column, told) = (row.line, row.column, shown_text(&row.told));
+        return Err(CtlError::new(
+            crate::error::REFUSED,
+            Refusal::RelationModelWrong.name(),
+            format!("{}:{line}:{column}: {told}", path.display()),
+        ));
+    }
+    let tuples: Vec<Value> = row.tuples.iter().map(tuple_json).collect();
+    let lost = |answer: Answer| {
+        let answer = answer.with("orphans", row.orphans).with("examples", tuples.clone());
+        row.tuples.iter().fold(answer, |answer, one| {
+            answer.line(format!("  {} {} {}", one.subject, one.relation, one.object))
+        })
+    };
+    if dry_run {
+        let text = match row.orphans {
+            0 => "The model is right, and every stored tuple fits it.".to_owned(),
+            count => format!("The model is right; these of {count} stored tuples would count no more:"),
+        };
+        return Ok(lost(Answer::said(text)));
+    }
+    let request = Request::SetRelationModel { text: Private::new(text), allow_orphans };
+    let made = link.order(&request).await?;
+    let text = match row.orphans {
+        0 => "The model is set.".to_owned(),
+        count => format!("The model is set; these of {count} stored tuples count no more:"),
+    };
+    Ok(lost(Answer::said(text)).made(&made))
+}
