@@ -217,7 +217,7 @@ async fn faults_are_told_with_their_place() {
             1,
             Refusal::AttributeUnknown,
         ),
-        (with(vec![(name("a"), text(5_000))]), LoadField::Attribute, 0, Refusal::AttributeKind),
+        (with(vec![(name("a"), text(5_000))]), LoadField::Attribute, 0, Limit::AttributeBytes.reached()),
         (granted(vec![role("reader"), role("nobody")]), LoadField::Grant, 1, Refusal::RoleUnknown),
         (granted(vec![place(role("reader"))]), LoadField::Grant, 0, Refusal::WorkspaceUnknown),
         (granted(vec![past(role("reader"))]), LoadField::Grant, 0, Refusal::DeadlinePassed),

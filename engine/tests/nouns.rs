@@ -8,8 +8,8 @@ use support::{House, grant};
 use tessera_engine::SubmitError;
 use tessera_model::record::{AttributeKind, AttributeValue};
 use tessera_model::{
-    CheckQuery, Command, Deadline, Identifier, Name, Pattern, PermissionRef, PublicId, Reason, Receipt,
-    Refusal, WorkspaceRef,
+    CheckQuery, Command, Deadline, Identifier, Limit, Name, Pattern, PermissionRef, PublicId, Reason,
+    Receipt, Refusal, WorkspaceRef,
 };
 
 fn name(text: &str) -> Name {
@@ -136,7 +136,7 @@ async fn attributes_keep_their_kind() {
     let wrong = set("rank", AttributeValue::Integer(1)).await;
     assert_eq!(wrong, Err(Refusal::AttributeUnknown.into()));
     let long = AttributeValue::Text("x".repeat(5_000).into());
-    assert_eq!(set("nickname", long).await, Err(Refusal::AttributeKind.into()));
+    assert_eq!(set("nickname", long).await, Err(Limit::AttributeBytes.reached().into()));
 }
 
 /// PROPERTY: what names another tenant's things is refused the same way, whether they exist or not (F-41).

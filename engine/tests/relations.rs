@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use support::{House, START_MS, Tenant};
 use tessera_engine::SubmitError;
+use tessera_model::limits::{RELATION_CHANGES_MAX, RELATION_MODEL_BYTES_MAX};
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationRecord};
-use tessera_model::{Command, Deadline, Receipt, Refusal};
+use tessera_model::{Command, Deadline, Limit, Receipt, Refusal};
 use tessera_relation::{Ask, Filter, TupleRef};
 use tessera_storage::{Memory, Store};
 
@@ -135,6 +136,10 @@ async fn orphans_never_count() {
     assert_eq!(scene.model(&narrow, false).await, Err(Refusal::RelationOrphans));
     assert_eq!(scene.model("model\n  schema 1.1\ntype a b\n", true).await, Err(Refusal::RelationModelWrong));
     assert!(scene.check("user:ann can_view document:1"));
+    let long = " ".repeat(RELATION_MODEL_BYTES_MAX + 1);
+    assert_eq!(scene.model(&long, true).await, Err(Limit::RelationModelBytes.reached()));
+    let many = vec![write(set); RELATION_CHANGES_MAX + 1];
+    assert_eq!(scene.change(many).await, Err(Limit::RelationChanges.reached()));
     scene.model(&narrow, true).await.expect("a model");
     assert!(!scene.check("user:ann can_view document:1"));
     assert!(!scene.check("team:a#member viewer document:1"));

@@ -328,8 +328,17 @@ mod tests {
     #[test]
     fn every_request_is_reachable() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
-        let files = std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path());
-        let texts = files.map(|path| std::fs::read_to_string(path).expect("a text")).collect::<String>();
+        let (mut texts, mut folders) = (String::new(), vec![std::path::PathBuf::from(folder)]);
+        while let Some(folder) = folders.pop() {
+            for file in std::fs::read_dir(folder).expect("a folder") {
+                let path = file.expect("a file").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    texts += &std::fs::read_to_string(path).expect("a text");
+                }
+            }
+        }
         let missing = tessera_client::wire::RequestKind::ALL
             .iter()
             .filter(|kind| !texts.contains(&format!("Request::{} {{", kind.name())));
