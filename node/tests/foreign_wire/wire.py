@@ -196,7 +196,7 @@ KNOWN = {*WRITTEN, *GROUPS, *NUMBERED, "Identifier", "Attribute"}
 
 def inner(kind):
     """(many, T) of `Vec<T>`, `Option<T>` and `T`; a list of attributes is one of pairs."""
-    if kind.startswith("Vec<(") or kind.startswith("(Name"):
+    if kind.startswith(("Vec<(Name", "(Name")):
         return True, "Attribute"
     found = re.fullmatch(r"(Vec|Option)<(.+)>", kind)
     return (found[1] == "Vec", found[2]) if found else (False, kind)
