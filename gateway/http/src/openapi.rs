@@ -208,9 +208,9 @@ fn member(name: &str) -> Value {
         }
         "active" | "accepted" | "repeated" | "inherits" | "has_password" | "current" | "direct"
         | "restricted" => json!({ "type": "boolean" }),
-        "reason_code" | "iat" | "exp" | "index" | "ended" | "role_id" | "number" | "failures" => {
-            json!({ "type": "integer" })
-        }
+        "reason_code" | "iat" | "exp" | "index" | "ended" | "role_id" | "number" | "failures" | "count"
+        | "used" => json!({ "type": "integer" }),
+        "bound" => json!({ "type": ["integer", "null"] }),
         "decision" => json!({ "type": "string", "enum": ["permit", "deny"] }),
         "subject" | "sub" | "session" | "workspace_id" => json!({ "type": "string", "format": "uuid" }),
         "permissions" | "workspaces" | "patterns" | "networks" | "origins" | "decisions" | "evicted"

@@ -88,7 +88,11 @@ def after_call(context, case, response):
 
 NAME = st.from_regex(r"\A[a-z][a-z0-9._-]{2,20}\Z")
 schemathesis.openapi.format(
-    "tessera-origin", st.sampled_from(["https://app.example.com", "https://[2001:db8::1]:8443", "http://localhost:3000"])
+    "tessera-origin",
+    st.sampled_from(
+        ["https://app.example.com", "https://[2001:db8::1]:8443", "http://localhost:3000"]
+        + [f"https://app{number}.example.com" for number in range(64)]
+    ),
 )
 schemathesis.openapi.format("tessera-receipt", st.sampled_from(["0.0", "1.0", "1.1"]))
 schemathesis.openapi.format("tessera-handle", st.builds(lambda _: CALLER.alive(), st.none()))
