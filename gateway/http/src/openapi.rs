@@ -207,7 +207,8 @@ fn member(name: &str) -> Value {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
         "active" | "accepted" | "repeated" | "inherits" | "has_password" | "current" | "direct"
-        | "restricted" => json!({ "type": "boolean" }),
+        | "failed" | "restricted" => json!({ "type": "boolean" }),
+        "trouble" => json!({ "type": ["string", "null"] }),
         "reason_code" | "iat" | "exp" | "index" | "ended" | "role_id" | "number" | "failures" | "count"
         | "used" => json!({ "type": "integer" }),
         "bound" => json!({ "type": ["integer", "null"] }),
