@@ -48,11 +48,7 @@ impl Question<'_> {
     #[inline(never)]
     pub(crate) fn exact(&self, root: Node, subject: Subject) -> Result<bool, AskError> {
         let mut graph = Graph { question: self, vertices: Vec::new(), steps: Vec::new() };
-        match graph.build(root, subject) {
-            Ok(()) => {}
-            Err(Stop::Failed(error)) => return Err(error),
-            Err(Stop::Unsettled) => return Err(AskError::DepthExceeded),
-        }
+        graph.build(root, subject)?;
         graph.settle()?;
         let cut = graph.vertices.iter().any(|vertex| vertex.cut);
         match graph.vertices.first().map_or(Truth::No, |vertex| vertex.truth) {
@@ -78,6 +74,7 @@ impl Graph<'_, '_> {
             let about = ObjectId(node.object());
             let cut = depth >= question.depth;
             let rule = question.rule(node).filter(|_| !cut);
+            question.spend(rule.map_or(0, |rule| rule.long))?;
             self.vertices.push(Vertex {
                 rule,
                 named: rule.is_some_and(|rule| question.names(rule, about, subject)),

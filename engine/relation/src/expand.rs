@@ -5,7 +5,6 @@ use crate::objects::ObjectId;
 use crate::question::{Ask, Question, Subject, TupleRef};
 use crate::relations::Relations;
 use crate::schema::{Op, Rule};
-use crate::search::Stop;
 use crate::seen::Node;
 use crate::words::RelationId;
 
@@ -88,15 +87,9 @@ impl Relations {
         let subject = question.subject(tuple.subject)?;
         let mut teller = Teller { question: &question, subject, path: Vec::new(), steps: Vec::new() };
         teller.node(node, 0)?;
-        Ok(teller.steps)
-    }
-}
-
-/// Objects never end a level unsettled: only searches do.
-fn failed(stop: Stop) -> AskError {
-    match stop {
-        Stop::Failed(error) => error,
-        Stop::Unsettled => AskError::DepthExceeded,
+        let steps = teller.steps;
+        question.solvent()?;
+        Ok(steps)
     }
 }
 
@@ -123,8 +116,7 @@ impl Question<'_> {
         self.below(rule, op, about, |below| {
             sets.push(self.set_text(below));
             Ok(())
-        })
-        .map_err(failed)?;
+        })?;
         Ok(match op {
             Op::Direct => {
                 for object in self.forward(about, rule.relation, RelationId::NONE) {
@@ -134,6 +126,7 @@ impl Question<'_> {
                         sets.push(self.text(object, RelationId::NONE));
                     }
                 }
+                self.solvent()?;
                 sets.sort_unstable();
                 sets.dedup();
                 Branch::Direct(sets)
@@ -202,17 +195,12 @@ impl<'a> Teller<'a, '_> {
     /// Those below a step that the subject is in; the first one only.
     fn first(&self, rule: &Rule, op: Op, about: ObjectId) -> Result<Option<Node>, AskError> {
         let mut found = None;
-        self.question
-            .below(rule, op, about, |below| {
-                if found.is_none()
-                    && !self.path.contains(&below)
-                    && self.question.permits(below, self.subject)?
-                {
-                    found = Some(below);
-                }
-                Ok(())
-            })
-            .map_err(failed)?;
+        self.question.below(rule, op, about, |below| {
+            if found.is_none() && !self.path.contains(&below) && self.question.permits(below, self.subject)? {
+                found = Some(below);
+            }
+            Ok(())
+        })?;
         Ok(found)
     }
 

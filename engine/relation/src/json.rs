@@ -1,8 +1,8 @@
 //! JSON with the place of every value: what the JSON form of a model is read from.
 
 use crate::error::{ModelError, ModelReason};
-use crate::lex::MODEL_BYTES_MAX;
 use crate::model::Position;
+use tessera_model::limits::RELATION_MODEL_BYTES_MAX;
 
 /// LIMIT: values within values: operators nest at most half as deep.
 const DEPTH_MAX: u32 = 96;
@@ -10,7 +10,9 @@ const DEPTH_MAX: u32 = 96;
 /// A value. Numbers are not told apart from the words that they are written with.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
-    /// `null`, `true`, `false` or a number.
+    /// `null`: as if it were not there.
+    Null,
+    /// `true`, `false` or a number.
     Bare,
     Text(String),
     List(Vec<Placed>),
@@ -28,7 +30,7 @@ pub(crate) struct Placed {
 /// Reads one value that is the whole text. Total; nothing is read twice.
 pub(crate) fn read(text: &str) -> Result<Placed, ModelError> {
     let mut reader = Reader { rest: text, at: Position { line: 1, column: 1 } };
-    if text.len() > MODEL_BYTES_MAX {
+    if text.len() > RELATION_MODEL_BYTES_MAX {
         return Err(ModelError::new(reader.at, ModelReason::TooLong));
     }
     let value = reader.value(0)?;
@@ -87,12 +89,14 @@ impl Reader<'_> {
             Some('[') => self.list(depth)?,
             Some('"') => Value::Text(self.text()?),
             Some(letter) if letter.is_ascii_alphanumeric() || letter == '-' => {
+                let text = self.rest;
                 while self.rest.starts_with(|letter: char| {
                     letter.is_ascii_alphanumeric() || matches!(letter, '-' | '+' | '.')
                 }) {
                     self.next();
                 }
-                Value::Bare
+                let word = text.strip_suffix(self.rest);
+                if word == Some("null") { Value::Null } else { Value::Bare }
             }
             _ => return Err(self.wrong("a value")),
         };

@@ -33,28 +33,34 @@ fn wrong(at: Position, found: &str, expected: &'static str) -> ModelError {
 fn members<'a>(placed: &'a Placed, expected: &'static str) -> Result<&'a [(String, Placed)], ModelError> {
     match &placed.value {
         Value::Object(members) => Ok(members),
-        Value::Bare | Value::Text(_) | Value::List(_) => Err(wrong(placed.at, "another value", expected)),
+        Value::Null | Value::Bare | Value::Text(_) | Value::List(_) => {
+            Err(wrong(placed.at, "another value", expected))
+        }
     }
 }
 
 fn list<'a>(placed: &'a Placed, expected: &'static str) -> Result<&'a [Placed], ModelError> {
     match &placed.value {
         Value::List(values) => Ok(values),
-        Value::Bare | Value::Text(_) | Value::Object(_) => Err(wrong(placed.at, "another value", expected)),
+        Value::Null | Value::Bare | Value::Text(_) | Value::Object(_) => {
+            Err(wrong(placed.at, "another value", expected))
+        }
     }
 }
 
 fn text<'a>(placed: &'a Placed, expected: &'static str) -> Result<&'a str, ModelError> {
     match &placed.value {
         Value::Text(text) => Ok(text),
-        Value::Bare | Value::List(_) | Value::Object(_) => Err(wrong(placed.at, "another value", expected)),
+        Value::Null | Value::Bare | Value::List(_) | Value::Object(_) => {
+            Err(wrong(placed.at, "another value", expected))
+        }
     }
 }
 
 /// A member under one of its two spellings, when it is there and not null.
 fn member<'a>(members: &'a [(String, Placed)], names: [&str; 2]) -> Option<&'a Placed> {
     let found = members.iter().find(|(name, _)| names.contains(&name.as_str()));
-    found.map(|(_, value)| value).filter(|placed| placed.value != Value::Bare)
+    found.map(|(_, value)| value).filter(|placed| placed.value != Value::Null)
 }
 
 impl Reader {
@@ -153,7 +159,10 @@ impl Reader {
             let kind = match (member(all, ["relation", "relation"]), member(all, ["wildcard", "wildcard"])) {
                 (Some(relation), None) if text(relation, "a relation")?.is_empty() => RestrictionKind::Object,
                 (Some(relation), None) => RestrictionKind::Userset(text(relation, "a relation")?.to_owned()),
-                (None, Some(_)) => RestrictionKind::Wildcard,
+                (None, Some(wildcard)) => {
+                    members(wildcard, "a wildcard")?;
+                    RestrictionKind::Wildcard
+                }
                 (None, None) => RestrictionKind::Object,
                 (Some(_), Some(wildcard)) => {
                     return Err(wrong(wildcard.at, "wildcard", "a relation or a wildcard, not both"));
@@ -224,4 +233,41 @@ fn relation(placed: &Placed) -> Result<(String, Position), ModelError> {
     let found = member(all, ["relation", "relation"]);
     let found = found.ok_or_else(|| wrong(placed.at, "an object", "relation"))?;
     Ok((text(found, "a relation")?.to_owned(), found.at))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::error::ModelReason;
+    use crate::model::{Model, RestrictionKind};
+
+    fn read(kind: &str) -> Result<Vec<RestrictionKind>, ModelReason> {
+        let text = format!(
+            r#"{{"schema_version": "1.1", "type_definitions": [{{"type": "user"}}, {{"type": "t",
+            "relations": {{"r": {{"this": {{}}}}}},
+            "metadata": {{"relations": {{"r": {{"directly_related_user_types": [{{"type": "user"{kind}}}]}}}}}}}}]}}"#
+        );
+        let model = Model::parse_json(&text).map_err(|error| error.reason)?;
+        let direct = model.types.into_iter().nth(1).into_iter().flat_map(|one| one.relations);
+        Ok(direct.flat_map(|one| one.direct).map(|one| one.kind).collect())
+    }
+
+    /// PROPERTY: `null` is as if it were not there; another value of the wrong kind is turned down, and
+    /// never passed over as if it were nothing.
+    #[test]
+    fn only_null_is_nothing() {
+        let object = Ok(vec![RestrictionKind::Object]);
+        for nothing in
+            ["", r#", "condition": null"#, r#", "condition": """#, r#", "relation": null, "wildcard": null"#]
+        {
+            assert_eq!(read(nothing), object, "{nothing}");
+        }
+        assert_eq!(read(r#", "wildcard": {}"#), Ok(vec![RestrictionKind::Wildcard]));
+        assert_eq!(read(r#", "condition": "c""#), Err(ModelReason::NotSupported { what: "conditions" }));
+        for name in ["condition", "relation", "wildcard"] {
+            for value in ["true", "false", "7", "nullx", "[]"] {
+                let read = read(&format!(r#", "{name}": {value}"#));
+                assert!(matches!(read, Err(ModelReason::Unexpected { .. })), "{name} {value}: {read:?}");
+            }
+        }
+    }
 }

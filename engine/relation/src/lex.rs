@@ -2,9 +2,7 @@
 
 use crate::error::{ModelError, ModelReason};
 use crate::model::Position;
-
-/// LIMIT: bytes of a model, as in `OpenFGA`; it goes over the wire in one frame.
-pub(crate) const MODEL_BYTES_MAX: usize = 256 * 1024;
+use tessera_model::limits::RELATION_MODEL_BYTES_MAX;
 
 /// A word, a sign, or the end of a line that is not inside brackets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,7 +29,7 @@ const SIGNS: &[char] = &[':', ',', '[', ']', '(', ')', '#', '*', '{', '}'];
 
 /// Splits the text. A `#` at the beginning of a line or behind a blank opens a comment.
 pub(crate) fn lex(text: &str) -> Result<Vec<(Token<'_>, Position)>, ModelError> {
-    if text.len() > MODEL_BYTES_MAX {
+    if text.len() > RELATION_MODEL_BYTES_MAX {
         return Err(ModelError::new(Position { line: 1, column: 1 }, ModelReason::TooLong));
     }
     let mut tokens = Vec::new();

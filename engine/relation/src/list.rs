@@ -7,8 +7,7 @@ use crate::error::{AskError, NameError};
 use crate::objects::ObjectId;
 use crate::question::{Ask, Question, Subject};
 use crate::relations::Relations;
-use crate::schema::{Allowed, Op, Way};
-use crate::search::Stop;
+use crate::schema::{Allowed, CHEAP, Op, Way};
 use crate::seen::{Node, Seen};
 use crate::text::is_relation_name;
 use crate::words::{RelationId, TypeId};
@@ -111,12 +110,15 @@ impl Question<'_> {
                         seen.insert(Node::new(about.0, rule.relation.0));
                     }
                 }
-                Ok(())
+                self.solvent()
             };
-            if rule.allowed.contains(&one) {
+            if rule.allowed.binary_search(&one).is_ok() {
                 take(subject.object, one.relation)?;
             }
-            if one.relation == RelationId::NONE && !one.wildcard && rule.allowed.contains(&everybody) {
+            if one.relation == RelationId::NONE
+                && !one.wildcard
+                && rule.allowed.binary_search(&everybody).is_ok()
+            {
                 let stored = self.relations.tuples.objects.wildcard(one.type_id);
                 for all in stored.into_iter().chain(self.local_wildcard(one.type_id)) {
                     take(all, RelationId::NONE)?;
@@ -176,6 +178,7 @@ impl Question<'_> {
     ) -> Result<(), AskError> {
         let schema = &self.relations.schema;
         let Some(rule) = schema.rule_at(number) else { return Ok(()) };
+        self.spend(u32::try_from(rule.uses.len().saturating_sub(CHEAP)).unwrap_or(u32::MAX))?;
         for one in rule.uses.iter().filter(|one| leads.get(one.rule) == Some(&true)) {
             let Some(user) = schema.rule_at(one.rule) else { continue };
             let (relation, set) = match one.way {
@@ -205,6 +208,7 @@ impl Question<'_> {
                     seen.insert(Node::new(about.0, user.relation.0));
                 }
             }
+            self.solvent()?;
         }
         Ok(())
     }
@@ -230,6 +234,7 @@ impl Question<'_> {
                 found.insert(about);
             }
             let Some(rule) = self.rule(node) else { continue };
+            self.spend(rule.long)?;
             for (op, _) in rule.program.iter().zip(&rule.positive).filter(|(_, positive)| **positive) {
                 if *op == Op::Direct && set == RelationId::NONE {
                     for object in self.forward(about, rule.relation, RelationId::NONE) {
@@ -241,16 +246,12 @@ impl Question<'_> {
                             found.insert(object);
                         }
                     }
+                    self.solvent()?;
                 }
-                let below = self.below(rule, *op, about, |below| {
+                self.below(rule, *op, about, |below| {
                     seen.insert(below);
                     Ok(())
-                });
-                match below {
-                    Ok(()) => {}
-                    Err(Stop::Failed(error)) => return Err(error),
-                    Err(Stop::Unsettled) => return Err(AskError::DepthExceeded),
-                }
+                })?;
             }
         }
         if self.rule(root).is_some_and(|rule| rule.union_only) {

@@ -171,11 +171,17 @@ impl Objects {
         self.wildcards.get(usize::from(type_id.0)).copied().flatten()
     }
 
-    /// Every object that stands in a tuple, from this number on.
-    pub(crate) fn from(&self, first: u32) -> impl Iterator<Item = (ObjectId, &Object)> {
-        (first..self.end)
-            .filter_map(|number| Some((ObjectId(number), self.all.get(number)?)))
-            .filter(|(_, object)| !object.id().is_empty())
+    /// Every number that was given, from this one on, with the object when it stands in a tuple.
+    pub(crate) fn places(&self, first: u32) -> impl Iterator<Item = (ObjectId, Option<&Object>)> {
+        (first..self.end).map(|number| {
+            let object = self.all.get(number).filter(|object| !object.id().is_empty());
+            (ObjectId(number), object)
+        })
+    }
+
+    /// Every object that stands in a tuple.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ObjectId, &Object)> {
+        self.places(0).filter_map(|(number, object)| Some((number, object?)))
     }
 
     fn bucket_of(&self, hash: u32) -> u32 {
@@ -361,7 +367,7 @@ mod tests {
         }
         assert_eq!(objects.find(TypeId(2), "object-with-a-long-name-1"), None);
         assert_eq!(objects.wildcard(TypeId(2)).is_some(), tuples.keys().any(|(_, b)| b == "*"));
-        assert_eq!(objects.from(0).map(|(_, one)| one.forward.iter().count()).sum::<usize>(), tuples.len());
+        assert_eq!(objects.iter().map(|(_, one)| one.forward.iter().count()).sum::<usize>(), tuples.len());
         assert_eq!((kept.len(), kept.find(TypeId(2), "s1")), (0, None));
     }
 }

@@ -10,6 +10,7 @@ use crate::text::{ObjectText, SubjectText};
 use crate::words::{RelationId, TypeId};
 use std::cell::Cell;
 use tessera_model::UnixMillis;
+use tessera_model::limits::RELATION_CONTEXT_MAX;
 
 /// A tuple as it is written: subject, relation, object.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -39,8 +40,6 @@ pub struct Ask<'a> {
 pub const RELATION_DEPTH: u32 = 25;
 /// LIMIT: objects in relations and tuples that one question may look at: some 10 ms.
 pub const RELATION_BUDGET: u32 = 200_000;
-/// LIMIT: tuples that may come with one question, as in `OpenFGA`.
-const CONTEXTUAL_MAX: usize = 100;
 
 impl Ask<'_> {
     /// A question without tuples of its own, with the standing limits.
@@ -72,6 +71,8 @@ pub(crate) struct Question<'a> {
     now: UnixMillis,
     budget: Cell<u32>,
     spent: Cell<u32>,
+    /// More was looked at than the budget pays for: there is no answer any more.
+    overdrawn: Cell<bool>,
     until: Cell<UnixMillis>,
     /// Objects that no stored tuple names, numbered from [`LOCAL`] on.
     locals: Vec<(TypeId, String)>,
@@ -87,6 +88,7 @@ impl<'a> Question<'a> {
             now: ask.now,
             budget: Cell::new(ask.budget),
             spent: Cell::new(0),
+            overdrawn: Cell::new(false),
             until: Cell::new(UnixMillis(u64::MAX)),
             locals: Vec::new(),
             forward: Vec::new(),
@@ -100,7 +102,7 @@ impl<'a> Question<'a> {
 
     #[cold]
     fn add(&mut self, tuples: &[TupleRef<'_>]) -> Result<(), AskError> {
-        if tuples.len() > CONTEXTUAL_MAX {
+        if tuples.len() > RELATION_CONTEXT_MAX {
             return Err(AskError::Contextual(NameError::TooMany));
         }
         for tuple in tuples {
@@ -169,6 +171,23 @@ impl<'a> Question<'a> {
         Ok(())
     }
 
+    /// Pays for a tuple that is passed over. A filter cannot fail: what the budget does not pay for fails
+    /// behind it.
+    #[cold]
+    fn pass_over(&self) {
+        match self.budget.get().checked_sub(1) {
+            Some(left) => self.budget.set(left),
+            None => self.overdrawn.set(true),
+        }
+        self.spent.set(self.spent.get().saturating_add(1));
+    }
+
+    /// Whether what was passed over is paid for: asked behind every run over tuples.
+    #[inline]
+    pub(crate) fn solvent(&self) -> Result<(), AskError> {
+        if self.overdrawn.get() { Err(AskError::BudgetExhausted) } else { Ok(()) }
+    }
+
     /// The object of this question that stands for everybody of the type.
     #[inline]
     pub(crate) fn local_wildcard(&self, type_id: TypeId) -> Option<ObjectId> {
@@ -198,7 +217,7 @@ impl<'a> Question<'a> {
         self.relations.schema.rule(type_id, RelationId(node.relation()))
     }
 
-    /// Whether a stored tuple counts now. Notes when that changes.
+    /// Whether a stored tuple counts now. Notes when that changes; one that does not costs a step.
     #[inline]
     fn counts(&self, about: ObjectId, edge: Edge) -> bool {
         if !edge.is_timed() {
@@ -206,6 +225,9 @@ impl<'a> Question<'a> {
         }
         let (open, until) = self.relations.tuples.window(about, edge).at(self.now);
         self.until.set(self.until.get().min(until));
+        if !open {
+            self.pass_over();
+        }
         open
     }
 

@@ -210,12 +210,14 @@ impl Question<'_> {
             Some(_) => Walk::new(self, subject).node(node, 0),
             None => return Ok(false),
         };
-        match quick {
+        let permitted = match quick {
             Ok(Truth::Yes) => Ok(true),
             Ok(Truth::No) => Ok(false),
             Err(Stop::Failed(error)) => Err(error),
             // A circle was seen. Whether something too deep stands beside it was not looked at.
             Ok(Truth::Round) | Err(Stop::Unsettled) => self.exact(node, subject),
-        }
+        };
+        self.solvent()?;
+        permitted
     }
 }

@@ -6,6 +6,9 @@ use crate::validate::validate;
 use crate::words::{RelationId, TypeId, Words};
 use std::collections::BTreeMap;
 
+/// Steps, kinds of subjects or uses that a node's own step pays for; longer lists cost more.
+pub(crate) const CHEAP: usize = 16;
+
 /// One step of a program, in preorder: an operator stands before its operands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Op {
@@ -65,10 +68,13 @@ pub(crate) struct Use {
 pub(crate) struct Rule {
     pub(crate) type_id: TypeId,
     pub(crate) relation: RelationId,
+    /// Sorted.
     pub(crate) allowed: Vec<Allowed>,
     /// The distinct relations of sets in `allowed`.
     pub(crate) usersets: Vec<RelationId>,
     pub(crate) program: Vec<Op>,
+    /// Steps, and kinds of sets for each direct one, beyond the first sixteen: what they cost at each node.
+    pub(crate) long: u32,
     /// By step of the program: it stands outside of every right side of a `but not`.
     pub(crate) positive: Vec<bool>,
     /// The program has no `and` and no `but not`.
@@ -86,7 +92,7 @@ pub(crate) struct Rule {
 impl Rule {
     /// Whether a tuple of this relation may name an object of this type, or everybody of it.
     pub(crate) fn allows(&self, type_id: TypeId, relation: RelationId, wildcard: bool) -> bool {
-        self.allowed.contains(&Allowed { type_id, relation, wildcard })
+        self.allowed.binary_search(&Allowed { type_id, relation, wildcard }).is_ok()
     }
 }
 
@@ -143,13 +149,17 @@ impl Schema {
         let plain = program
             .iter()
             .all(|op| matches!(op, Op::Direct | Op::Computed(_) | Op::From { .. } | Op::Union { .. }));
+        let cost = |op: &Op| if *op == Op::Direct { usersets.len() + 1 } else { 1 };
+        let steps = program.iter().map(cost).fold(0, usize::saturating_add);
+        let long = u32::try_from(steps.saturating_sub(CHEAP)).unwrap_or(u32::MAX);
         self.rules.push(Rule {
             type_id,
             relation,
             allowed,
             usersets,
-            positive: (0..program.len()).map(|at| counts_in(&program, at)).collect(),
+            positive: counts_in(&program),
             program,
+            long,
             plain,
             union_only: plain,
             recursive: false,
@@ -227,7 +237,7 @@ impl Schema {
         if subject.relation != RelationId::NONE && self.rule(subject.type_id, subject.relation).is_none() {
             return Err(NameError::RelationUnknown);
         }
-        if rule.allowed.contains(&subject) { Ok(()) } else { Err(NameError::NotAllowed) }
+        if rule.allowed.binary_search(&subject).is_ok() { Ok(()) } else { Err(NameError::NotAllowed) }
     }
 
     /// The types that tuples of `tupleset` name.
@@ -316,20 +326,16 @@ fn peeled(out: &[Vec<usize>], back: &[Vec<usize>]) -> Vec<bool> {
     gone
 }
 
-/// Whether the step at `at` stands outside of every right side of a `but not`.
-fn counts_in(program: &[Op], at: usize) -> bool {
-    !program.iter().enumerate().take(at).any(|(above, op)| match *op {
-        Op::Exclusion { end } if at < end => {
-            let base = program.get(above + 1).map_or(end, |base| base.end(above + 1));
-            at >= base
+/// By step: whether it stands outside of every right side of a `but not`.
+fn counts_in(program: &[Op]) -> Vec<bool> {
+    let mut positive = vec![true; program.len()];
+    for (above, op) in program.iter().enumerate() {
+        if let Op::Exclusion { end } = *op {
+            let behind = program.get(above + 1).map_or(end, |base| base.end(above + 1));
+            positive.get_mut(behind..end).into_iter().flatten().for_each(|step| *step = false);
         }
-        Op::Exclusion { .. }
-        | Op::Direct
-        | Op::Computed(_)
-        | Op::From { .. }
-        | Op::Union { .. }
-        | Op::Intersection { .. } => false,
-    })
+    }
+    positive
 }
 
 fn emit(written: &Rewrite, words: &Words, program: &mut Vec<Op>) {
@@ -365,5 +371,76 @@ fn emit(written: &Rewrite, words: &Words, program: &mut Vec<Op>) {
     };
     if let Some(place) = program.get_mut(at) {
         *place = op;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the step at `at` stands outside of every right side: every step above it is asked.
+    fn slow(program: &[Op], at: usize) -> bool {
+        (0..at).all(|above| match program[above] {
+            Op::Exclusion { end } => !(program[above + 1].end(above + 1)..end).contains(&at),
+            _ => true,
+        })
+    }
+
+    fn grow(program: &mut Vec<Op>, dice: &mut u64, depth: u32) {
+        *dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let kind = if depth == 0 { 0 } else { (*dice >> 40) % 4 };
+        let at = program.len();
+        program.push(Op::Direct);
+        let operands = if kind == 0 { 0 } else { 2 };
+        (0..operands).for_each(|_| grow(program, dice, depth - 1));
+        let end = program.len();
+        program[at] = match kind {
+            0 => Op::Direct,
+            1 => Op::Union { end },
+            2 => Op::Intersection { end },
+            _ => Op::Exclusion { end },
+        };
+    }
+
+    /// PROPERTY: a step counts in unless it stands on the right side of some `but not`.
+    #[test]
+    fn right_sides_do_not_count_in() {
+        let (mut dice, mut out) = (3, 0);
+        for _ in 0..300 {
+            let mut program = Vec::new();
+            grow(&mut program, &mut dice, 5);
+            let expected: Vec<bool> = (0..program.len()).map(|at| slow(&program, at)).collect();
+            out += expected.iter().filter(|one| !**one).count();
+            assert_eq!(counts_in(&program), expected, "{program:?}");
+        }
+        assert!(out > 300);
+    }
+
+    /// PROPERTY: what tuples of a relation may name is found whatever the order of the text.
+    #[test]
+    fn every_kind_of_subject_is_found() {
+        let kinds = ["c", "a", "b:*", "a#m", "d#m", "b", "c#m", "a:*"];
+        let types = "type a\n  relations\n    define m: [a]\ntype b\ntype c\n  relations\n    define m: [a]\ntype d\n  relations\n    define m: [a]\n";
+        for turn in 0..kinds.len() {
+            let mut turned = kinds;
+            turned.rotate_left(turn);
+            let text = format!(
+                "model\n  schema 1.1\n{types}type t\n  relations\n    define r: [{}]\n",
+                turned.join(", ")
+            );
+            let mut words = Words::default();
+            let schema = Schema::compile(&Model::parse(&text).unwrap(), &mut words).unwrap();
+            let (t, r) = (words.type_id("t").unwrap(), words.relation_id("r").unwrap());
+            let rule = schema.rule(t, r).unwrap();
+            for (name, set, wildcard) in
+                [("a", false, false), ("b", false, true), ("d", true, false), ("d", false, false)]
+            {
+                let relation = if set { words.relation_id("m").unwrap() } else { RelationId::NONE };
+                let kind =
+                    format!("{name}{}{}", if set { "#m" } else { "" }, if wildcard { ":*" } else { "" });
+                let allowed = rule.allows(words.type_id(name).unwrap(), relation, wildcard);
+                assert_eq!(allowed, kinds.contains(&kind.as_str()), "{kind}");
+            }
+        }
     }
 }

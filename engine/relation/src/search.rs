@@ -50,12 +50,22 @@ impl From<AskError> for Stop {
     }
 }
 
+/// What is still not settled where nothing else can settle it lies too deep.
+impl From<Stop> for AskError {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Failed(error) => error,
+            Stop::Unsettled => Self::DepthExceeded,
+        }
+    }
+}
+
 impl Question<'_> {
     /// Whether a tuple of this relation names the subject itself, or everybody of its type.
     #[inline]
     pub(crate) fn names(&self, rule: &Rule, about: ObjectId, subject: Subject) -> bool {
         let one = subject.allowed;
-        if rule.allowed.contains(&one)
+        if rule.allowed.binary_search(&one).is_ok()
             && self.has(about, Edge::new(rule.relation.0, one.relation.0, subject.object.0))
         {
             return true;
@@ -91,6 +101,7 @@ impl Question<'_> {
                             each(Node::new(object.0, set.0))?;
                         }
                     }
+                    self.solvent()?;
                 }
                 Ok(())
             }
@@ -106,7 +117,7 @@ impl Question<'_> {
                         each(Node::new(object.0, relation.0))?;
                     }
                 }
-                Ok(())
+                Ok(self.solvent()?)
             }
             Op::Union { .. } | Op::Intersection { .. } | Op::Exclusion { .. } => Ok(()),
         }
@@ -135,6 +146,7 @@ impl Question<'_> {
             }
             let about = ObjectId(node.object());
             if let Some(rule) = self.rule(node) {
+                self.spend(rule.long)?;
                 for op in &rule.program {
                     if *op == Op::Direct && self.names(rule, about, subject) {
                         return Ok(Truth::Yes);
@@ -213,7 +225,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         } else if let Some(truth) = self.truths.get(number).copied().flatten() {
             return Ok(truth);
         }
-        self.question.spend(1)?;
+        self.question.spend(rule.long.saturating_add(1))?;
         let truth = if rule.union_only {
             self.question.reach(node, self.subject, depth, rule.recursive)?
         } else {

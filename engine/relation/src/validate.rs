@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// LIMIT: ways from one relation to another that a model may have: 65,536 × some 32 B in the compiled one.
 const EDGES_MAX: usize = 65_536;
+/// LIMIT: looks at a way while it is found out who can be in a relation: some 100 ms.
+const LOOKS_MAX: usize = 64 * EDGES_MAX;
 
 /// The model by name.
 pub(crate) struct Book<'a> {
@@ -46,6 +48,8 @@ impl<'a> Book<'a> {
 /// Holds `model` against the rules.
 pub(crate) fn validate(model: &Model) -> Result<(), ModelError> {
     let book = Book::new(model)?;
+    // First what bounds all that follows.
+    let users = users(&book, model)?;
     for one in &model.types {
         for relation in &one.relations {
             restrictions(&book, relation)?;
@@ -55,7 +59,7 @@ pub(crate) fn validate(model: &Model) -> Result<(), ModelError> {
     for one in &model.types {
         cycles(&book, one)?;
     }
-    entries(&book, model)
+    entries(&book, model, &users)
 }
 
 fn mentions_direct(rewrite: &Rewrite) -> bool {
@@ -167,9 +171,12 @@ fn cycles(book: &Book<'_>, one: &TypeDefinition) -> Result<(), ModelError> {
 /// A relation of a type, by name.
 type Key<'a> = (&'a str, &'a str);
 
-/// Every relation can be reached by a tuple that names somebody. What can is grown from below.
-fn entries(book: &Book<'_>, model: &Model) -> Result<(), ModelError> {
-    let mut users: BTreeMap<Key<'_>, Vec<(&TypeDefinition, &RelationDefinition)>> = BTreeMap::new();
+/// By relation: those that name it, with their types.
+type Users<'a> = BTreeMap<Key<'a>, Vec<(&'a TypeDefinition, &'a RelationDefinition)>>;
+
+/// Who names whom, each once. Counts the ways from one to another, and says where there are too many.
+fn users<'a>(book: &Book<'a>, model: &'a Model) -> Result<Users<'a>, ModelError> {
+    let mut users: Users<'_> = BTreeMap::new();
     let mut edges = 0_usize;
     for one in &model.types {
         for relation in &one.relations {
@@ -179,12 +186,19 @@ fn entries(book: &Book<'_>, model: &Model) -> Result<(), ModelError> {
             if edges > EDGES_MAX {
                 return Err(ModelError::new(relation.at, ModelReason::TooMany));
             }
+            below.sort_unstable();
+            below.dedup();
             for key in below {
                 users.entry(key).or_default().push((one, relation));
             }
         }
     }
-    let mut open: BTreeSet<Key<'_>> = BTreeSet::new();
+    Ok(users)
+}
+
+/// Every relation can be reached by a tuple that names somebody. What can is grown from below.
+fn entries<'a>(book: &Book<'a>, model: &'a Model, users: &Users<'a>) -> Result<(), ModelError> {
+    let mut entered = Entered { book, open: BTreeSet::new(), looks: 0 };
     let mut asked: Vec<(&TypeDefinition, &RelationDefinition)> = model
         .types
         .iter()
@@ -192,14 +206,18 @@ fn entries(book: &Book<'_>, model: &Model) -> Result<(), ModelError> {
         .collect();
     while let Some((one, relation)) = asked.pop() {
         let key = (one.name.as_str(), relation.name.as_str());
-        if !open.contains(&key) && enters(book, one, relation, &relation.rewrite, &open) {
-            open.insert(key);
-            asked.extend(users.get(&key).into_iter().flatten().copied());
+        if !entered.open.contains(&key) && entered.enters(one, relation, &relation.rewrite) {
+            entered.open.insert(key);
+            let users = users.get(&key).into_iter().flatten().copied();
+            asked.extend(users.filter(|(one, relation)| !entered.is_open(&one.name, &relation.name)));
+        }
+        if entered.looks > LOOKS_MAX {
+            return Err(ModelError::new(relation.at, ModelReason::TooMany));
         }
     }
     let all = model.types.iter().flat_map(|one| one.relations.iter().map(move |relation| (one, relation)));
     for (one, relation) in all {
-        if !open.contains(&(one.name.as_str(), relation.name.as_str())) {
+        if !entered.is_open(&one.name, &relation.name) {
             let name = relation.name.clone();
             return Err(ModelError::new(relation.at, ModelReason::NoEntry { relation: name }));
         }
@@ -239,26 +257,82 @@ fn leads_to<'a>(
     }
 }
 
-fn enters(
-    book: &Book<'_>,
-    one: &TypeDefinition,
-    relation: &RelationDefinition,
-    written: &Rewrite,
-    open: &BTreeSet<(&str, &str)>,
-) -> bool {
-    match written {
-        Rewrite::Direct => relation.direct.iter().any(|restriction| match &restriction.kind {
-            RestrictionKind::Object | RestrictionKind::Wildcard => true,
-            RestrictionKind::Userset(name) => open.contains(&(restriction.type_name.as_str(), name.as_str())),
-        }),
-        Rewrite::Computed { relation, .. } => open.contains(&(one.name.as_str(), relation.as_str())),
-        Rewrite::From { relation, tupleset, .. } => {
-            let named = book.relation(&one.name, tupleset);
-            let mut types = named.into_iter().flat_map(|named| named.direct.iter());
-            types.any(|restriction| open.contains(&(restriction.type_name.as_str(), relation.as_str())))
+/// The relations that somebody can be in, as far as they are found.
+struct Entered<'a, 'b> {
+    book: &'b Book<'a>,
+    open: BTreeSet<Key<'a>>,
+    /// What was looked at to find them.
+    looks: usize,
+}
+
+impl<'a> Entered<'a, '_> {
+    fn is_open(&self, type_name: &str, relation: &str) -> bool {
+        self.open.contains(&(type_name, relation))
+    }
+
+    /// Whether somebody can be in this part of a relation's rewrite. Behind the last look: no.
+    fn enters(
+        &mut self,
+        one: &'a TypeDefinition,
+        relation: &'a RelationDefinition,
+        written: &'a Rewrite,
+    ) -> bool {
+        self.looks = self.looks.saturating_add(1);
+        if self.looks > LOOKS_MAX {
+            return false;
         }
-        Rewrite::Union(all) => all.iter().any(|operand| enters(book, one, relation, operand, open)),
-        Rewrite::Intersection(all) => all.iter().all(|operand| enters(book, one, relation, operand, open)),
-        Rewrite::Exclusion(base, _) => enters(book, one, relation, base, open),
+        match written {
+            Rewrite::Direct => relation.direct.iter().any(|restriction| match &restriction.kind {
+                RestrictionKind::Object | RestrictionKind::Wildcard => true,
+                RestrictionKind::Userset(name) => self.looks_at(&restriction.type_name, name),
+            }),
+            Rewrite::Computed { relation, .. } => self.is_open(&one.name, relation),
+            Rewrite::From { relation, tupleset, .. } => {
+                let named = self.book.relation(&one.name, tupleset);
+                let mut types = named.into_iter().flat_map(|named| named.direct.iter());
+                types.any(|restriction| self.looks_at(&restriction.type_name, relation))
+            }
+            Rewrite::Union(all) => all.iter().any(|operand| self.enters(one, relation, operand)),
+            Rewrite::Intersection(all) => all.iter().all(|operand| self.enters(one, relation, operand)),
+            Rewrite::Exclusion(base, _) => self.enters(one, relation, base),
+        }
+    }
+
+    fn looks_at(&mut self, type_name: &str, relation: &str) -> bool {
+        self.looks = self.looks.saturating_add(1);
+        self.is_open(type_name, relation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(definitions: &str) -> Result<(), ModelReason> {
+        let text = format!("model\n  schema 1.1\ntype user\ntype t\n  relations\n{definitions}");
+        validate(&Model::parse(&text).expect("a model")).map_err(|error| error.reason)
+    }
+
+    /// PROPERTY: finding out who can be in a relation costs no more than its bound: one that is named often
+    /// is looked at once, and where looks would go with the square of the text the model is turned down.
+    #[test]
+    fn who_can_be_in_a_relation_is_found_within_a_bound() {
+        let often = vec!["r"; 5_000].join(" and ");
+        let text = format!("    define x: ({often}) and z\n    define z: [user]\n    define r: [user]\n");
+        assert_eq!(told(&text), Ok(()));
+        let all: Vec<String> = (0..4_000).map(|number| format!("r{number}")).collect();
+        let mut text = format!("    define x: {}\n", all.join(" and "));
+        all.iter().rev().for_each(|one| text.push_str(&format!("    define {one}: [user]\n")));
+        assert_eq!(told(&text), Err(ModelReason::TooMany));
+    }
+
+    /// PROPERTY: steps through a list of types are ways as well: thousands of both are turned down before
+    /// anything is looked through.
+    #[test]
+    fn ways_through_long_lists_are_counted() {
+        let types = vec!["t"; 5_000].join(", ");
+        let steps = vec!["r from p"; 5_000].join(" or ");
+        let text = format!("    define p: [{types}]\n    define r: [user] or {steps}\n");
+        assert_eq!(told(&text), Err(ModelReason::TooMany));
     }
 }

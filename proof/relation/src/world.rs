@@ -50,7 +50,7 @@ pub enum Who {
     Set(usize, usize, usize),
 }
 
-/// A tuple, with the seconds from when and until when it counts (0 is without that end).
+/// A tuple. When it counts is not part of it.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Tuple {
     /// Who.

@@ -1,0 +1,126 @@
+//! What a question costs: nothing is looked at for free, and a budget that does not pay for it ends it.
+
+use tessera_model::{Deadline, UnixMillis};
+use tessera_relation::{Ask, AskError, Model, Relations, TupleRef, Window};
+
+fn relations(model: &str) -> Relations {
+    let mut relations = Relations::new();
+    let text = format!("model\n  schema 1.1\ntype user\n{model}");
+    relations.set_model(&Model::parse(&text).expect("a model")).expect("a good model");
+    relations
+}
+
+fn write(relations: &mut Relations, text: &str, window: Window) {
+    let words: Vec<&str> = text.split(' ').collect();
+    let tuple = TupleRef { subject: words[0], relation: words[1], object: words[2] };
+    relations.write(&tuple, window).expect("it fits");
+}
+
+fn ask(budget: u32) -> Ask<'static> {
+    Ask { budget, ..Ask::at(UnixMillis(0)) }
+}
+
+/// What the question costs, asked with a budget that just pays for it, and with one that does not.
+fn cost<T>(relations: &Relations, question: impl Fn(&Relations, &Ask<'_>) -> Result<T, AskError>) -> u32 {
+    let (mut low, mut high) = (0, 1 << 20);
+    assert!(question(relations, &ask(high)).is_ok());
+    while low < high {
+        let middle = (low + high) / 2;
+        match question(relations, &ask(middle)) {
+            Ok(_) => high = middle,
+            Err(error) => {
+                assert_eq!(error, AskError::BudgetExhausted);
+                low = middle + 1;
+            }
+        }
+    }
+    low
+}
+
+const NOBODY: TupleRef<'static> = TupleRef { subject: "user:nobody", relation: "x", object: "t:1" };
+
+fn check(relations: &Relations, ask: &Ask<'_>) -> Result<bool, AskError> {
+    relations.check(ask, &NOBODY).map(|answer| answer.permitted)
+}
+
+/// PROPERTY: a definition of thousands of terms costs thousands of steps, whichever way an answer is found.
+#[test]
+fn long_definitions_are_paid_for() {
+    let long = vec!["r"; 3_000].join(" or ");
+    let plain = relations(&format!("type t\n  relations\n    define r: [user]\n    define x: {long}\n"));
+    assert!(cost(&plain, check) >= 2_900);
+    let not = format!("type t\n  relations\n    define r: [user]\n    define x: ({long}) but not r\n");
+    let mut not = relations(&not);
+    write(&mut not, "user:ann r t:1", Window::ALWAYS);
+    let ann = TupleRef { subject: "user:ann", ..NOBODY };
+    assert!(cost(&not, |relations, ask| relations.check(ask, &ann)) >= 2_900);
+    // Round in a circle, where the exact evaluation tells.
+    let mut round = relations(&format!(
+        "type t\n  relations\n    define p: [t]\n    define r: [user]\n    define x: ({long} or x from p) but not r\n"
+    ));
+    write(&mut round, "t:1 p t:1", Window::ALWAYS);
+    assert!(cost(&round, check) >= 5_900);
+    for relations in [&plain, &not, &round] {
+        let subjects =
+            |relations: &Relations, ask: &Ask<'_>| relations.list_subjects(ask, "t:1", "x", "user", None);
+        assert!(cost(relations, subjects) >= 2_900);
+    }
+    // Whom a relation counts in: a list of objects goes that way.
+    let users: String = (0..3_000).map(|number| format!("    define x{number}: r\n")).collect();
+    let mut many = relations(&format!("type t\n  relations\n    define r: [user]\n{users}"));
+    write(&mut many, "user:ann r t:1", Window::ALWAYS);
+    let objects = |relations: &Relations, ask: &Ask<'_>| relations.list_objects(ask, "user:ann", "x7", "t");
+    assert!(cost(&many, objects) >= 2_900);
+}
+
+/// PROPERTY: a direct step costs as much as there are kinds of sets, each time it stands in a definition.
+#[test]
+fn direct_steps_cost_their_kinds() {
+    let sets: Vec<String> = (0..80).map(|number| format!("t#s{number}")).collect();
+    let defined: String = (0..80).map(|number| format!("    define s{number}: [user]\n")).collect();
+    let restrictions: Vec<String> =
+        (0..80).map(|number| format!("{{\"type\":\"t\",\"relation\":\"s{number}\"}}")).collect();
+    let one = relations(&format!("type t\n  relations\n{defined}    define x: [{}]\n", sets.join(", ")));
+    let once = cost(&one, check);
+    assert!(once >= 60);
+    let these = vec!["{\"this\":{}}"; 50].join(",");
+    let plain: Vec<String> = (0..80).map(|number| format!("\"s{number}\":{{\"this\":{{}}}}")).collect();
+    let hints: Vec<String> = (0..80)
+        .map(|number| format!("\"s{number}\":{{\"directly_related_user_types\":[{{\"type\":\"user\"}}]}}"))
+        .collect();
+    let json = format!(
+        "{{\"schema_version\":\"1.1\",\"type_definitions\":[{{\"type\":\"user\"}},{{\"type\":\"t\",\"relations\":{{\"x\":{{\"union\":{{\"child\":[{these}]}}}},{}}},\"metadata\":{{\"relations\":{{\"x\":{{\"directly_related_user_types\":[{}]}},{}}}}}}}]}}",
+        plain.join(","),
+        restrictions.join(","),
+        hints.join(","),
+    );
+    let mut fifty = Relations::new();
+    fifty.set_model(&Model::parse_json(&json).expect("a model")).expect("a good model");
+    assert!(cost(&fifty, check) >= 50 * 80);
+}
+
+/// PROPERTY: a tuple outside of its window costs a step wherever it is passed over: an object that was full of
+/// them is no way to work for nothing.
+#[test]
+fn closed_windows_are_paid_for() {
+    let mut relations = relations(
+        "type t\n  relations\n    define p: [t]\n    define x: [user, t#x] or x from p\n    define not: x but not p2\n    define p2: [user]\n",
+    );
+    let closed = Window { from: Deadline(1_000), until: Deadline::NONE };
+    for number in 2..400 {
+        write(&mut relations, &format!("t:{number}#x x t:1"), closed);
+        write(&mut relations, &format!("t:{number} p t:1"), closed);
+        write(&mut relations, &format!("user:u{number} x t:1"), closed);
+        write(&mut relations, &format!("user:ann x t:{number}"), closed);
+    }
+    assert_eq!(check(&relations, &ask(10_000)), Ok(false));
+    assert!(cost(&relations, check) >= 790);
+    let not = TupleRef { relation: "not", ..NOBODY };
+    assert!(cost(&relations, |relations, ask| relations.check(ask, &not)) >= 790);
+    assert!(cost(&relations, |relations, ask| relations.list_objects(ask, "user:ann", "x", "t")) >= 390);
+    assert!(
+        cost(&relations, |relations, ask| relations.list_subjects(ask, "t:1", "x", "user", None)) >= 1_190
+    );
+    assert!(cost(&relations, |relations, ask| relations.expand(ask, "t:1", "x")) >= 1_190);
+    assert!(cost(&relations, |relations, ask| relations.explain(ask, &NOBODY)) >= 790);
+}
