@@ -49,10 +49,11 @@ impl<T: Shape> Pages<T> {
     /// The next page of the list; none behind the last. It may be empty and not the last. What is left of a
     /// page that was read row by row is passed over.
     pub async fn page(&mut self) -> Option<Result<Vec<T>, ClientError>> {
+        self.rows = Vec::new().into_iter();
         if self.ended {
             return None;
         }
-        if let Some(next) = self.next.take()
+        if let Some(next) = self.next.clone()
             && !self.request.go_on(Some(Private::new(next)))
         {
             self.ended = true;

@@ -457,7 +457,14 @@ impl Request {
         | Self::ListHolders { after, .. }
         | Self::ListSessions { after, .. }
         | Self::ListClients { after, .. }
-        | Self::ListKeys { after, .. } = self
+        | Self::ListKeys { after, .. }
+        | Self::ListRelations { after, .. }
+        | Self::ListRelationObjects { after, .. }
+        | Self::ListRelationSubjects { after, .. }
+        | Self::ListGroups { after, .. }
+        | Self::ListMembers { after, .. }
+        | Self::ListMemberships { after, .. }
+        | Self::ListReview { after, .. } = self
         {
             *after = from;
             return true;

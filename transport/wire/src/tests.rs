@@ -14,7 +14,7 @@ use crate::shape::RowsWriter;
 use crate::tag::Tag;
 use rkyv::util::AlignedVec;
 use tessera_model::limits::{WIRE_FRAME_BEFORE_HELLO_BYTES_MAX, WIRE_FRAME_BYTES_MAX};
-use tessera_model::{CheckQuery, CommandKind, Reason};
+use tessera_model::{CheckQuery, CommandKind, Private, Reason};
 
 fn aligned(bytes: &[u8]) -> AlignedVec<16> {
     let mut out = AlignedVec::new();
@@ -362,4 +362,28 @@ fn details_are_cut_whole() {
     inbox.extend(out.as_bytes());
     let fault = inbox.next_frame().expect("a frame").expect("a frame").fault().expect("a fault");
     assert_eq!(fault.detail, "é".repeat(128));
+}
+
+/// PROPERTY: a list that has a place to begin goes on from a cursor, and nothing else does. METHOD: compared with
+/// the text of the table.
+#[test]
+fn every_list_of_pages_goes_on() {
+    let (mut kind, mut paged) = ("", Vec::new());
+    for line in include_str!("lists.rs").lines() {
+        match line.split_once(" = ") {
+            Some((name, number)) if number.starts_with("0x") => kind = name.trim(),
+            Some((_, part)) if part == "After," => paged.push(kind),
+            _ => {}
+        }
+    }
+    assert!(paged.len() > 15, "{paged:?}");
+    for kind in RequestKind::ALL {
+        let mut request = Request::sample(*kind, 0);
+        let goes_on = request.go_on(Some(Private::new(b"a cursor".to_vec())));
+        assert_eq!(goes_on, paged.contains(&kind.name()), "{}", kind.name());
+        let (mut out, mut before) = (Outbox::new(), Outbox::new());
+        out.request(1, head(), &request).expect("written");
+        before.request(1, head(), &Request::sample(*kind, 0)).expect("written");
+        assert_eq!(out.as_bytes() != before.as_bytes(), goes_on, "{}", kind.name());
+    }
 }
