@@ -95,6 +95,9 @@ pub(crate) async fn run(plan: &Plan) -> Result<crate::kill::Told, Trouble> {
         faults.push(format!("the last node ended with {code:?}"));
     }
     let (right, wrong) = (checks.right.load(Ordering::Relaxed), checks.wrong.load(Ordering::Relaxed));
+    if right == 0 {
+        faults.push("no check was answered rightly beside the load".to_owned());
+    }
     let mut text = format!(
         "load: {} rows (seed {}), killed: {cut:?}, {lives} lives of the loader, {:.1} s with the kills, {right} checks right, {wrong} wrong, {} unanswered while the node was away; resident MB now/peak {peak} after the load, {woken} after a restart; last life: {summary}; {} faults",
         plan.rows,
@@ -123,6 +126,9 @@ async fn cut_off(
         // At some 20,000 rows/s the moments lie within the load, wherever it is.
         let span = (plan.rows / 20 / u64::from(plan.kills.max(1))).max(100);
         tokio::time::sleep(Duration::from_millis(100 + (dice >> 33) % span)).await;
+        if no == 0 && running.try_wait()?.is_some() {
+            return Err("the load had come to its end before the first kill: nothing was cut off".into());
+        }
         let whom = if no % 2 == 0 { "node" } else { "loader" };
         bar.set_message(format!("kill -9 of the {whom}"));
         if no % 2 == 0 {
