@@ -116,6 +116,11 @@ pub(crate) fn instant(deadline: Deadline) -> Option<UnixMillis> {
     (deadline != Deadline::NONE).then(|| deadline.to_millis())
 }
 
+/// Each as it prints.
+pub(crate) fn texts<T: ToString>(all: &[T]) -> Vec<String> {
+    all.iter().map(ToString::to_string).collect()
+}
+
 /// An instant for a table.
 pub(crate) fn shown(instant: Option<UnixMillis>) -> String {
     instant.filter(|at| at.0 != u64::MAX).map_or_else(|| "-".to_owned(), |at| at.to_string())

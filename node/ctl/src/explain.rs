@@ -1,6 +1,6 @@
 //! `tessera explain` and `tessera simulate`: why somebody may do something, and what would be if.
 
-use crate::answer::{Answer, instant, put_instant, shown};
+use crate::answer::{Answer, instant, put_instant, shown, texts};
 use crate::error::CtlError;
 use crate::grant::deadline;
 use crate::link::{Link, Who};
@@ -119,10 +119,6 @@ impl Simulate {
         };
         tell(link, (subject, &self.permission, self.workspace.as_ref()), &request).await
     }
-}
-
-fn texts(names: &[Name]) -> Vec<String> {
-    names.iter().map(ToString::to_string).collect()
 }
 
 /// Asks, and tells the decision with all that led to it. A Deny ends with the exit code of `tessera check`.

@@ -96,7 +96,8 @@ pub(crate) fn grants(rows: &[GrantRow]) -> (Table, Value) {
     (table, Value::Array(listed))
 }
 
-fn place(workspace: Option<&Name>) -> String {
+/// Where, as the end of a sentence.
+pub(crate) fn place(workspace: Option<&Name>) -> String {
     workspace.map_or_else(|| "in the whole tenant".to_owned(), |name| format!("in workspace {name}"))
 }
 

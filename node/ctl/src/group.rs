@@ -1,8 +1,8 @@
 //! `tessera group`: who holds grants together.
 
-use crate::answer::{Answer, instant, put_instant, shown};
+use crate::answer::{Answer, instant, put_instant, shown, texts};
 use crate::error::CtlError;
-use crate::grant::{deadline, grants};
+use crate::grant::{deadline, grants, place};
 use crate::link::{Link, Who, Window};
 use crate::reach;
 use crate::table::Table;
@@ -146,14 +146,6 @@ pub(crate) enum GroupVerb {
         #[command(flatten)]
         window: Window,
     },
-}
-
-fn texts(names: &[Name]) -> Vec<String> {
-    names.iter().map(ToString::to_string).collect()
-}
-
-fn place(workspace: Option<&Name>) -> String {
-    workspace.map_or_else(|| "in the whole tenant".to_owned(), |name| format!("in workspace {name}"))
 }
 
 /// `, from …, until …`, as far as there is a window.

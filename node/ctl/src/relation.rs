@@ -364,8 +364,10 @@ mod tests {
         }
         let report = run(&text).expect("it runs");
         let found: Vec<&str> = report.assertions.iter().map(|one| one.found.as_str()).collect();
-        assert!(found[0].starts_with("error 2002"), "{}", found[0]);
-        assert!(found[9..].iter().all(|found| *found == "true"), "{found:?}");
+        // The person stands 25 steps below the sixth role from the top, and no further from those behind it.
+        assert_eq!(found.len(), 30);
+        assert!(found[..5].iter().all(|found| found.starts_with("error 2002")), "{found:?}");
+        assert!(found[5..].iter().all(|found| *found == "true"), "{found:?}");
     }
 
     /// PROPERTY: what is not supported is told as such, with its place, and never counts as passed.
@@ -398,6 +400,30 @@ mod tests {
             assert_eq!((error.at.map(|at| at.line), code(&error)), (Some(line), 3), "{text}: {error}");
         }
         assert_eq!((worse(3, 1), worse(1, 3), worse(0, 3), worse(0, 0)), (1, 1, 3, 0));
+    }
+
+    /// PROPERTY: a few lines never ask without end, and a file is read no further than it may be long.
+    #[test]
+    fn files_are_bounded() {
+        let many = |word: &str, count: usize| {
+            let names: Vec<String> = (0..count).map(|number| format!("\"{word}:{number}\"")).collect();
+            names.join(", ")
+        };
+        let text = |count| {
+            format!(
+                "{HEAD}tests:\n  - check:\n    - {{users: [{}], objects: [{}], assertions: {{viewer: false}}}}\n",
+                many("user", count),
+                many("doc", 100)
+            )
+        };
+        assert_eq!(run(&text(20)).expect("it runs").assertions.len(), 2_000);
+        let error = run(&text(1_001)).expect_err("too many");
+        assert_eq!(
+            (error.what.as_str(), error.at.map(|at| at.line)),
+            ("more than 100000 assertions", Some(10))
+        );
+        let endless = store::run(Path::new("/dev/zero")).expect_err("it has no end");
+        assert!(endless.unreadable && endless.what.contains("4194304 bytes"), "{endless}");
     }
 
     /// PROPERTY: an assertion that does not hold fails, and says what was found.

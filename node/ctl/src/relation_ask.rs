@@ -2,6 +2,7 @@
 
 use crate::answer::{Answer, instant, put_instant, shown};
 use crate::error::CtlError;
+use crate::grant::deadline;
 use crate::link::{Link, Window};
 use crate::store::tuples_of;
 use crate::table::Table;
@@ -84,10 +85,6 @@ pub(crate) struct Changes {
     until: Option<When>,
 }
 
-fn deadline(link: &Link, when: Option<When>) -> Result<Deadline, CtlError> {
-    when.map_or(Ok(Deadline::NONE), |when| when.resolve(link.now()))
-}
-
 fn private(text: &str) -> Private {
     Private::new(text.as_bytes().to_vec())
 }
@@ -121,17 +118,31 @@ impl Changes {
         if changes.is_empty() {
             return Err(CtlError::usage("nothing is to be written or removed"));
         }
-        Ok(changes)
+        one_command(&changes).map(|()| changes)
     }
+}
+
+/// What is to happen only if something is there, or not there, is one command, or the condition would hold for
+/// its first part alone.
+fn one_command(changes: &[RelationChange]) -> Result<(), CtlError> {
+    let conditions = changes.iter().any(|change| change.act == RelationAct::Require);
+    if conditions && changes.len() > RELATION_CHANGES_MAX {
+        let told = format!("{} changes with --require or --forbid are more than one command", changes.len());
+        let advice =
+            format!("write at most {RELATION_CHANGES_MAX} at once, conditions included, or none of those");
+        return Err(CtlError::usage(told).advise(advice));
+    }
+    Ok(())
 }
 
 /// Writes and removes; many tuples are several commands, each whole by itself.
 pub(crate) async fn write(link: &Link, changes: Changes) -> Result<Answer, CtlError> {
     let changes = changes.all(link)?;
-    let mut last = None;
+    let (mut last, mut done) = (None, 0_usize);
     for part in changes.chunks(RELATION_CHANGES_MAX) {
-        let made = link.order(&Request::ChangeRelations { changes: part.to_vec() }).await?;
-        last = Some(made);
+        let made = link.order(&Request::ChangeRelations { changes: part.to_vec() }).await;
+        last = Some(made.map_err(|error| behind(error, done, changes.len()))?);
+        done += part.len();
     }
     let count = |act| changes.iter().filter(|change| change.act == act).count();
     let (written, removed) = (count(RelationAct::Write), count(RelationAct::Remove));
@@ -141,6 +152,16 @@ pub(crate) async fn write(link: &Link, changes: Changes) -> Result<Answer, CtlEr
         Some(made) => answer.made(&made),
         None => answer,
     })
+}
+
+/// An error behind parts that were taken says so.
+fn behind(error: CtlError, done: usize, all: usize) -> CtlError {
+    if done == 0 {
+        return error;
+    }
+    error.advise(format!(
+        "the first {done} of {all} changes have happened; without --strict the same command may be run again"
+    ))
 }
 
 /// Stored tuples as a table and as objects.
@@ -204,7 +225,7 @@ pub(crate) async fn check(link: &Link, check: RelationRecord, along: &Along) -> 
     }
     let word = if row.permitted { "Permit" } else { "Deny" };
     let answer = Answer::said(format!("{word}: {text}"))
-        .with("decision", word)
+        .with("decision", word.to_lowercase())
         .with("steps", row.steps)
         .at("valid_until", Some(row.valid_until));
     Ok(if row.permitted { answer } else { answer.denied() })
@@ -363,4 +384,36 @@ pub(crate) async fn set_model(
         count => format!("The model is set; these of {count} stored tuples count no more:"),
     };
     Ok(lost(Answer::said(text)).made(&made))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changes(act: RelationAct, count: usize) -> impl Iterator<Item = RelationChange> {
+        let change = move |number| RelationChange {
+            act,
+            condition: RelationCondition::Any,
+            tuple: record("user:ann", "viewer", &format!("document:{number}")),
+        };
+        (0..count).map(change)
+    }
+
+    /// PROPERTY: conditions hold for all changes or the command is refused; changes without them may be parts.
+    #[test]
+    fn conditions_are_one_command() {
+        for (conditions, writes, good) in [
+            (0, 5_000, true),
+            (1, RELATION_CHANGES_MAX - 1, true),
+            (1, RELATION_CHANGES_MAX, false),
+            (2_000, 0, false),
+        ] {
+            let all: Vec<RelationChange> = changes(RelationAct::Require, conditions)
+                .chain(changes(RelationAct::Write, writes))
+                .collect();
+            let done = one_command(&all);
+            assert_eq!(done.is_ok(), good, "{conditions} {writes}");
+            assert!(done.err().is_none_or(|error| error.exit() == crate::error::USAGE));
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! `tessera role`: named sets of permissions.
 
-use crate::answer::{Answer, instant, put_instant, shown};
+use crate::answer::{Answer, instant, put_instant, shown, texts};
 use crate::error::CtlError;
 use crate::link::{Link, Rows, Window};
 use crate::reach;
@@ -77,10 +77,6 @@ pub(crate) enum RoleVerb {
     /// List the roles.
     #[command(after_help = "Example:\n  tessera role list")]
     List(Window),
-}
-
-fn texts(patterns: &[Pattern]) -> Vec<String> {
-    patterns.iter().map(ToString::to_string).collect()
 }
 
 /// The holders of a role.

@@ -2,10 +2,14 @@
 
 use crate::relation_ask::record;
 use crate::yaml::{self, FILE_BYTES_MAX, Yaml, YamlError};
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use tessera_model::UnixMillis;
 use tessera_model::relation::RelationRecord;
-use tessera_relation::{Ask, AskError, Model, Position, RELATION_LIST_BUDGET, Relations, TupleRef, Window};
+use tessera_relation::{
+    Ask, AskError, Model, ModelError, Position, RELATION_LIST_BUDGET, Relations, TupleRef, Window,
+};
 
 /// A tuple with its place.
 #[derive(Clone, Debug)]
@@ -70,6 +74,8 @@ struct Reader<'a> {
     path: &'a Path,
 }
 
+/// LIMIT: questions of one file: a few lines of users and objects would multiply to any number.
+const ASSERTIONS_MAX: usize = 100_000;
 /// Keys that say nothing which would have to be done.
 const REMARKS: &[&str] = &["name", "description"];
 
@@ -108,11 +114,15 @@ impl Reader<'_> {
             not_supported: false,
             unreadable: true,
         };
-        let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
-        if size > FILE_BYTES_MAX as u64 {
+        // What a file says of its size is no bound: a pipe says nothing.
+        let mut text = String::new();
+        File::open(path)
+            .and_then(|file| file.take(FILE_BYTES_MAX as u64 + 1).read_to_string(&mut text))
+            .map_err(|error| unreadable(error.to_string()))?;
+        if text.len() > FILE_BYTES_MAX {
             return Err(unreadable(format!("more than {FILE_BYTES_MAX} bytes")));
         }
-        std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
+        Ok(text)
     }
 
     fn beside(&self, named: &str) -> PathBuf {
@@ -134,9 +144,7 @@ impl Reader<'_> {
                 other => return Err(self.not_supported(value.at, format!("the key {other}"))),
             }
         }
-        let Some(model) = model else { return Err(self.refused(tree.at, "it has no model")) };
-        let mut base = Relations::new();
-        base.set_model(&model).map_err(|error| self.refused(error.at, error.reason.to_string()))?;
+        let Some(mut base) = model else { return Err(self.refused(tree.at, "it has no model")) };
         self.write(&mut base, &tuples)?;
         let mut report = Report { name, assertions: Vec::new() };
         for (number, test) in (1..).zip(tests) {
@@ -150,17 +158,16 @@ impl Reader<'_> {
     }
 
     /// Places in a model count from its own first line; the place of the message is the file's.
-    fn model(&self, yaml: &Yaml) -> Result<Model, StoreError> {
+    fn model(&self, yaml: &Yaml) -> Result<Relations, StoreError> {
         let text = self.text(yaml, "model")?;
-        let model = Model::parse(text).and_then(|model| checked(&model).map(|()| model));
-        model.map_err(|error| {
+        Model::parse(text).and_then(|model| under(&model)).map_err(|error| {
             let what = format!("model {}: {}", error.at, error.reason);
             let not_supported = error.is_not_supported();
             self.wrong(YamlError { at: yaml.place_in(error.at), what, not_supported })
         })
     }
 
-    fn model_file(&self, yaml: &Yaml) -> Result<Model, StoreError> {
+    fn model_file(&self, yaml: &Yaml) -> Result<Relations, StoreError> {
         let named = self.text(yaml, "model_file")?;
         let path = self.beside(named);
         let text = self.file(&path)?;
@@ -170,8 +177,7 @@ impl Reader<'_> {
             Some("json") => Model::parse_json(&text),
             Some(_) | None => Model::parse(&text),
         };
-        let model = model.and_then(|model| checked(&model).map(|()| model));
-        model.map_err(|error| StoreError {
+        model.and_then(|model| under(&model)).map_err(|error| StoreError {
             file: path,
             at: Some(error.at),
             not_supported: error.is_not_supported(),
@@ -281,9 +287,11 @@ pub(crate) fn tuples_of(path: &Path) -> Result<Vec<RelationRecord>, StoreError> 
     Ok(tuples.iter().map(|one| record(&one.subject, &one.relation, &one.object)).collect())
 }
 
-/// Holds a model against the rules, so that its errors are told with the model's own places.
-fn checked(model: &Model) -> Result<(), tessera_relation::ModelError> {
-    Relations::new().set_model(model)
+/// No tuples yet under a model, whose errors are told with the model's own places.
+fn under(model: &Model) -> Result<Relations, ModelError> {
+    let mut relations = Relations::new();
+    relations.set_model(model)?;
+    Ok(relations)
 }
 
 /// Asks what a test asserts.
@@ -300,7 +308,7 @@ struct Named<'a> {
     objects: Vec<&'a str>,
     type_name: Option<&'a str>,
     filters: Vec<(&'a str, Option<&'a str>)>,
-    assertions: Vec<&'a (String, Yaml)>,
+    assertions: &'a [(String, Yaml)],
 }
 
 impl Asker<'_> {
@@ -324,8 +332,7 @@ impl Asker<'_> {
                     }
                 }
                 "assertions" => {
-                    let map = value.map("assertions").map_err(|error| reader.wrong(error))?;
-                    named.assertions = map.iter().collect();
+                    named.assertions = value.map("assertions").map_err(|error| reader.wrong(error))?;
                 }
                 "context" => return Err(reader.not_supported(value.at, "context of conditions")),
                 other if REMARKS.contains(&other) => {}
@@ -353,6 +360,7 @@ impl Asker<'_> {
 
     fn ask(&self, kind: &str, yaml: &Yaml, into: &mut Vec<Assertion>) -> Result<(), StoreError> {
         let named = self.named(yaml)?;
+        let (users, objects) = (named.users.len(), named.objects.len());
         let missing = match kind {
             "check" => named.users.is_empty() || named.objects.is_empty(),
             "list_objects" => named.users.is_empty() || named.type_name.is_none(),
@@ -363,7 +371,15 @@ impl Asker<'_> {
                 .reader
                 .refused(yaml.at, format!("{kind} does not say whom or what it asks for")));
         }
-        for (relation, expected) in named.assertions.iter().copied() {
+        let each = match kind {
+            "check" => users.saturating_mul(objects),
+            "list_objects" => users,
+            _ => objects.saturating_mul(named.filters.len()),
+        };
+        if into.len().saturating_add(each.saturating_mul(named.assertions.len())) > ASSERTIONS_MAX {
+            return Err(self.reader.refused(yaml.at, format!("more than {ASSERTIONS_MAX} assertions")));
+        }
+        for (relation, expected) in named.assertions {
             match kind {
                 "check" => self.check(&named, relation, expected, into)?,
                 "list_objects" => self.objects(&named, relation, expected, into)?,

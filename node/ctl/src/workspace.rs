@@ -1,6 +1,6 @@
 //! `tessera workspace`: the tree below a tenant.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, texts};
 use crate::error::CtlError;
 use crate::link::{Link, Rows, Window};
 use crate::reach;
@@ -89,10 +89,6 @@ pub(crate) enum WorkspaceVerb {
     /// Draw the tree of workspaces.
     #[command(after_help = "Example:\n  tessera workspace list")]
     List,
-}
-
-fn texts(patterns: &[Pattern]) -> Vec<String> {
-    patterns.iter().map(ToString::to_string).collect()
 }
 
 /// The rows as branches; a row whose parent is not among them stands at the top.

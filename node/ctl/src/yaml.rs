@@ -9,6 +9,8 @@ use tessera_relation::Position;
 pub(crate) const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// LIMIT: values within values.
 const DEPTH_MAX: usize = 32;
+/// LIMIT: keys of one map: each is held against those before it.
+const KEYS_MAX: usize = 1_024;
 /// LIMIT: values of one file.
 const VALUES_MAX: usize = 400_000;
 
@@ -131,6 +133,9 @@ fn put(value: Yaml, open: &mut [Open], document: &mut Option<Yaml>) -> Result<()
         None => *document = Some(value),
         Some(Open::List(_, list)) => list.push(value),
         Some(Open::Map(_, map, waiting)) => match waiting.take() {
+            Some(_) if map.len() >= KEYS_MAX => {
+                return Err(error(value.at, format!("more than {KEYS_MAX} keys")));
+            }
             Some(key) => map.push((key, value)),
             None => match value.value {
                 Value::Text(key, _) if !map.iter().any(|(known, _)| *known == key) => *waiting = Some(key),
@@ -213,5 +218,8 @@ mod tests {
         for bad in ["", "a: [", "a: b: c", "- a\n---\n- b", "a: 1\na: 2", "? [a]\n: b", &deep] {
             assert!(read(bad).is_err_and(|error| !error.not_supported), "{bad:.20}");
         }
+        let keys = |count: usize| (0..count).map(|key| format!("k{key}: 1\n")).collect::<String>();
+        assert!(read(&keys(KEYS_MAX)).is_ok());
+        assert!(read(&keys(KEYS_MAX + 1)).is_err_and(|error| error.what.contains("1024 keys")));
     }
 }

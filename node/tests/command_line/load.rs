@@ -149,6 +149,16 @@ fn csv_makes_the_same_people() {
     assert!(text.starts_with("email,username,roles,workspaces,attribute.seats,status\n# "), "{text}");
     write(&node, "mended.csv", &[&text.replace("many", "3").replace(",dan,,,3", ",dan,,,3,")]);
     assert_eq!(counts(&load(&node, 0, "mended.csv").0), [2, 0, 0]);
+    // Rows of several forms fit into no one file of rejects, and nothing of them is loaded.
+    write(&node, "other.csv", &["username,status", "gil,active", "gil,active"]);
+    write(&node, "more.ndjson", &[r#"{"username":"hal"}"#]);
+    write(&node, "same.csv", &["# the same heading", "username,status", "ida,active"]);
+    for line in ["mended.csv other.csv", "other.csv more.ndjson", "more.ndjson other.csv"] {
+        let (refused, _) = load(&node, 2, &format!("{line} --on-error skip --rejects r"));
+        assert_eq!(refused["error"]["name"], "Usage", "{refused}");
+    }
+    assert_eq!(counts(&load(&node, 1, "other.csv same.csv --on-error skip --rejects r").0), [2, 0, 1]);
+    assert_eq!(counts(&load(&node, 0, "more.ndjson same.csv").0), [1, 1, 0]);
     let folder = node.folder.clone();
     assert_eq!(node.end(), 0);
     let away =

@@ -124,6 +124,9 @@ impl Load {
         });
         let source = Source::open(&self.files)?;
         let keeps = self.keeps();
+        if keeps && self.files.len() > 1 {
+            self.one_form()?;
+        }
         let bar = bar(source.total);
         let mut run = Run {
             load: &self,
@@ -152,6 +155,27 @@ impl Load {
 
     const fn keeps(&self) -> bool {
         matches!(self.on_error, OnError::Skip) && !self.dry_run
+    }
+
+    /// Rows that are left out are kept in one file: that has one heading, or none.
+    fn one_form(&self) -> Result<(), CtlError> {
+        let mut first: Option<(&PathBuf, Option<String>)> = None;
+        for (number, path) in self.files.iter().enumerate() {
+            let line = Source::open(std::slice::from_ref(path))?.next()?;
+            // A file of no rows keeps none.
+            let Some(line) = line else { continue };
+            let heading = self.is_csv(number).then(|| line.text.unwrap_or_default());
+            let (other, form) = first.get_or_insert_with(|| (path, heading.clone()));
+            if *form != heading {
+                let told = format!(
+                    "{} and {} are written in two ways, and one file of rejects could not hold rows of both",
+                    other.display(),
+                    path.display()
+                );
+                return Err(CtlError::usage(told).advise("load them one after the other"));
+            }
+        }
+        Ok(())
     }
 
     fn is_csv(&self, file: usize) -> bool {
