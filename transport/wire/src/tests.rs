@@ -372,7 +372,7 @@ fn every_list_of_pages_goes_on() {
     for line in include_str!("lists.rs").lines() {
         match line.split_once(" = ") {
             Some((name, number)) if number.starts_with("0x") => kind = name.trim(),
-            Some((_, part)) if part == "After," => paged.push(kind),
+            Some((_, "After,")) => paged.push(kind),
             _ => {}
         }
     }
