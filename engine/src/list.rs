@@ -237,7 +237,12 @@ impl Listing {
     /// The relationship model as it was written.
     #[must_use]
     pub fn relation_model(&self) -> Option<&RelationModelRecord> {
-        self.0.relation_model.as_deref()
+        self.0.relation_models.last().map(|(_, record)| &**record)
+    }
+
+    /// The relationship models that are kept, from the last one on.
+    pub fn relation_models(&self) -> impl Iterator<Item = &RelationModelRecord> {
+        self.0.relation_models.values().rev().map(|record| &**record)
     }
 
     /// When the tenant was loaded, ms: a mark in the tuples is good for one life.

@@ -106,8 +106,8 @@ pub(crate) struct Root {
     pub(crate) next: Next,
     /// Tuples, and the relationship model over them.
     pub(crate) relations: Relations,
-    /// The relationship model as it was written.
-    pub(crate) relation_model: Option<Arc<RelationModelRecord>>,
+    /// The relationship models as they were written, by version; the last one is in force.
+    pub(crate) relation_models: RedBlackTreeMapSync<u32, Arc<RelationModelRecord>>,
     /// When the tenant was loaded, ms: cursors into tuples are of one life.
     pub(crate) life: u64,
 }
@@ -150,7 +150,7 @@ impl Root {
             refresh_key: 0,
             next: Next::default(),
             relations: Relations::new(),
-            relation_model: None,
+            relation_models: RedBlackTreeMapSync::new_sync(),
             life: 0,
         }
     }

@@ -18,7 +18,7 @@ pub enum BucketKind {
     Directory,
     /// Failed sign-ins: bucket `no` holds the identifiers whose hash begins with these 6 bits.
     Failures,
-    /// Tuples about the objects of one share, and in the last bucket the relationship model.
+    /// Tuples about the objects of one share, and behind these the relationship models.
     Relations,
 }
 

@@ -128,6 +128,8 @@ pub const FRAME_WITH_ROWS_BYTES_MAX: usize = 1024 * 1024;
 pub const GROUP_FRAMES_MAX: usize = 1_000;
 /// LIMIT: bytes of a relationship model's text: with what stands around it, it fits a frame.
 pub const RELATION_MODEL_BYTES_MAX: usize = 192 * 1024;
+/// LIMIT: versions of the relationship model that are kept, the present one included: 16 × 192 KiB are 3 MiB.
+pub const RELATION_MODELS_MAX: u32 = 16;
 /// LIMIT: changes of tuples in one command, which is one commit. Short names all fit one frame.
 pub const RELATION_CHANGES_MAX: usize = 1_000;
 /// LIMIT: tuples of a tenant: 2^26 × 64 B are 4 GiB.

@@ -186,6 +186,8 @@ refusals! {
     RelationTooDeep = 276, "the answer lies deeper than 25 steps";
     /// The question would look at more than one question may.
     RelationBudget = 277, "the question looks at more than one question may";
+    /// There is no relationship model yet, or none of this version is kept (OpenFGA: 2001).
+    RelationModelUnknown = 278, "no relationship model, or none of this version";
     /// The tenant is asleep or waking: come again within the deadline.
     NotReady = 300, "the tenant is waking: try again";
     /// A named limit is reached for the moment: come again later.
@@ -208,6 +210,20 @@ impl Refusal {
             Some(Limit::CommandIdAge.at(Limit::CommandIdAge.bound()))
         } else {
             None
+        }
+    }
+
+    /// The number that OpenFGA's API has for this cause in its `ErrorCode`; none for what it does not know.
+    #[must_use]
+    pub const fn openfga_code(self) -> Option<u16> {
+        match self.code() {
+            270 => Some(2056),
+            272 | 273 => Some(2017),
+            274 => Some(2027),
+            275 => Some(2000),
+            276 | 277 => Some(2002),
+            278 => Some(2001),
+            _ => None,
         }
     }
 

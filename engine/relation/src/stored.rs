@@ -11,7 +11,7 @@ use crate::tuples::Window;
 use crate::words::{RelationId, Words};
 
 /// LIMIT: objects and tuples looked at for one page: some 10 ms.
-const LOOKED_AT_MAX: usize = 100_000;
+const LOOKED_AT_MAX: u64 = 100_000;
 /// Orphans that are named beside their count.
 const EXAMPLES: usize = 12;
 
@@ -49,6 +49,25 @@ pub struct Mark {
     pub edge: u64,
 }
 
+impl Mark {
+    /// Its bytes: the object's number, then the edge.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 12] {
+        let mut bytes = [0; 12];
+        let parts = self.object.to_le_bytes().into_iter().chain(self.edge.to_le_bytes());
+        bytes.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
+        bytes
+    }
+
+    /// The mark with these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (object, edge) = bytes.split_first_chunk::<4>()?;
+        let edge: [u8; 8] = edge.try_into().ok()?;
+        Some(Self { object: u32::from_le_bytes(*object), edge: u64::from_le_bytes(edge) })
+    }
+}
+
 /// One page of tuples.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Page {
@@ -56,6 +75,8 @@ pub struct Page {
     pub tuples: Vec<Stored>,
     /// Where to go on; none when that was all.
     pub next: Option<Mark>,
+    /// Tuples that were looked at for it.
+    pub looked_at: u64,
 }
 
 /// What a model would do to the stored tuples.
@@ -122,7 +143,7 @@ impl Relations {
         filter: &Filter<'_>,
         after: Option<Mark>,
         limit: usize,
-        looks: usize,
+        looks: u64,
     ) -> Result<Page, NameError> {
         let mut page = Page::default();
         let relation = match filter.relation {
@@ -151,7 +172,6 @@ impl Relations {
             _ => None,
         };
         let first = only.map_or(after.map_or(0, |mark| mark.object), |object| object.0);
-        let mut looked_at = 0;
         for (about, object) in self.tuples.objects.places(first) {
             if only.is_some_and(|only| only != about) {
                 break;
@@ -160,8 +180,8 @@ impl Relations {
                 after.filter(|mark| mark.object == about.0).map_or(0, |mark| mark.edge.saturating_add(1));
             // Forgotten objects and those of another type are looked at as well. Where a page begins is
             // not where it ends: it gets on.
-            looked_at += 1;
-            if looked_at > looks {
+            page.looked_at += 1;
+            if page.looked_at > looks {
                 page.next = Some(Mark { object: about.0, edge: from.saturating_sub(1) });
                 return Ok(page);
             }
@@ -170,7 +190,7 @@ impl Relations {
                 continue;
             }
             for edge in object.forward.range(Edge(from), Edge(u64::MAX)) {
-                looked_at += 1;
+                page.looked_at += 1;
                 let wanted = relation.is_none_or(|relation| relation.0 == edge.relation());
                 let told = if wanted { self.told(about, edge) } else { None };
                 if let Some(told) =
@@ -178,7 +198,7 @@ impl Relations {
                 {
                     page.tuples.push(told);
                 }
-                if page.tuples.len() >= limit || looked_at > looks {
+                if page.tuples.len() >= limit || page.looked_at > looks {
                     // Whatever its window becomes: this tuple was told.
                     page.next = Some(Mark { object: about.0, edge: edge.key().0 | 0xf });
                     return Ok(page);
@@ -286,7 +306,7 @@ mod tests {
                 let (mut found, mut after, mut pages) = (Vec::new(), None, 0);
                 loop {
                     let page = relations.page(&filter, after, limit, looks).unwrap();
-                    assert!(page.tuples.len() <= limit && page.tuples.len() <= looks + 1);
+                    assert!(page.tuples.len() <= limit && page.tuples.len() as u64 <= looks + 1);
                     found.extend(page.tuples.into_iter().map(|one| (one.subject, one.relation, one.object)));
                     pages += 1;
                     assert!(page.next.is_none() || page.next > after, "the list does not get on");

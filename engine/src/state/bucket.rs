@@ -1,5 +1,6 @@
 //! Buckets: the shares in which a tenant's state goes into a checkpoint, each a list of events.
 
+use super::relation::model_bucket;
 use super::{State, command_id};
 use tessera_model::limits::BUCKET_PLACES;
 use tessera_model::record::GroupRecord;
@@ -86,7 +87,7 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         Event::CommandRemembered(record) => (BucketKind::Commands, command_id::minute(record.id)),
         Event::CommandFloor { .. } => (BucketKind::Commands, 0),
         Event::FailuresCounted(record) => of_failure(&record.key),
-        Event::RelationModelChanged(_) => (BucketKind::Relations, tessera_relation::SHARES),
+        Event::RelationModelChanged(record) => (BucketKind::Relations, model_bucket(record)),
         Event::RelationWritten(record) => (BucketKind::Relations, tessera_relation::share_of(&record.object)),
         Event::RelationRemoved { object, .. } => (BucketKind::Relations, tessera_relation::share_of(object)),
         Event::IdentifierFreed { .. } => return None,

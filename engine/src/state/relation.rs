@@ -3,7 +3,9 @@
 use super::{Decided, Made, State};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tessera_model::limits::{RELATION_CHANGES_MAX, RELATION_MODEL_BYTES_MAX, RELATIONS_MAX};
+use tessera_model::limits::{
+    RELATION_CHANGES_MAX, RELATION_MODEL_BYTES_MAX, RELATION_MODELS_MAX, RELATIONS_MAX,
+};
 use tessera_model::relation::{
     RelationAct, RelationChange, RelationCondition, RelationModelRecord, RelationRecord,
 };
@@ -13,6 +15,11 @@ use tessera_relation::{Model, TupleRef, Window};
 /// The tuple behind a record.
 fn tuple(record: &RelationRecord) -> TupleRef<'_> {
     TupleRef { subject: &record.subject, relation: &record.relation, object: &record.object }
+}
+
+/// The bucket of a model: one alone may fill it, and its successor in it is [`RELATION_MODELS_MAX`] later.
+pub(super) const fn model_bucket(record: &RelationModelRecord) -> u32 {
+    tessera_relation::SHARES + record.version % RELATION_MODELS_MAX
 }
 
 fn window(record: &RelationRecord) -> Window {
@@ -29,7 +36,7 @@ impl State {
         if text.len() > RELATION_MODEL_BYTES_MAX {
             return Err(Limit::RelationModelBytes.reached());
         }
-        let known = self.root.relation_model.as_ref();
+        let known = self.root.relation_models.last().map(|(_, record)| record);
         let version = known.map_or(0, |known| known.version);
         if known.is_some_and(|known| &*known.text == text) {
             return Ok(Decided {
@@ -105,10 +112,22 @@ impl State {
     }
 
     pub(super) fn apply_relation_model(&mut self, record: &RelationModelRecord) {
-        // It was read before it was decided; a text that this build does not read leaves the last one.
-        let set = Model::parse(&record.text).and_then(|model| self.root.relations.set_model(&model));
-        debug_assert!(set.is_ok());
-        self.root.relation_model = Some(Arc::new(record.clone()));
+        let models = &mut self.root.relation_models;
+        let last = models.last().map_or(0, |(version, _)| *version);
+        let newest = last.max(record.version);
+        if record.version.saturating_add(RELATION_MODELS_MAX) > newest {
+            models.insert_mut(record.version, Arc::new(record.clone()));
+        }
+        while let Some(oldest) = models.first().map(|(version, _)| *version)
+            && oldest.saturating_add(RELATION_MODELS_MAX) <= newest
+        {
+            models.remove_mut(&oldest);
+        }
+        if record.version >= last {
+            // It was read before it was decided; a text that this build does not read leaves the last one.
+            let set = Model::parse(&record.text).and_then(|model| self.root.relations.set_model(&model));
+            debug_assert!(set.is_ok());
+        }
     }
 
     pub(super) fn apply_relation(&mut self, record: &RelationRecord) {
@@ -123,8 +142,8 @@ impl State {
     /// A share of the tuples as events.
     pub(super) fn relation_events(&self, no: u32) -> Vec<Event> {
         if no >= tessera_relation::SHARES {
-            let model = self.root.relation_model.iter();
-            return model
+            let models = self.root.relation_models.values().filter(|record| model_bucket(record) == no);
+            return models
                 .map(|record| Event::RelationModelChanged(RelationModelRecord::clone(record)))
                 .collect();
         }

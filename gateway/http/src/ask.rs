@@ -31,7 +31,7 @@ pub(crate) fn view(shared: &Shared, bound: &Bound) -> Result<Arc<View>, Problem>
 }
 
 /// Whether a reading has seen what the caller has seen.
-fn sees(reading: &Reading<'_>, at_least: Receipt) -> Result<(), Problem> {
+pub(crate) fn sees(reading: &Reading<'_>, at_least: Receipt) -> Result<(), Problem> {
     match reading.sees(at_least) {
         Sees::Yes => Ok(()),
         Sees::NotYet => Err(Problem::from(Refusal::Behind).at("at_least")),

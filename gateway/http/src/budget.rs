@@ -48,6 +48,17 @@ impl<K: Eq + Hash> Budgets<K> {
     }
 }
 
+impl<K: Eq + Hash> Budgets<K> {
+    /// Takes what an answer has cost, known only when it was there: the bucket may go into debt.
+    pub(crate) fn charge(&self, key: &K, cost: u64) {
+        let cost = i64::try_from(cost).unwrap_or(i64::MAX).saturating_mul(1_000);
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(key) {
+            bucket.0 = bucket.0.saturating_sub(cost);
+        }
+    }
+}
+
 /// What is left after the time that has passed.
 fn refilled((left, since): Bucket, per_second: i64, now: UnixMillis) -> i64 {
     let passed = i64::try_from(now.0.saturating_sub(since.0)).unwrap_or(i64::MAX);

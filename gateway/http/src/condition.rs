@@ -4,7 +4,7 @@ use crate::caller::Caller;
 use crate::door::Shared;
 use crate::input::Input;
 use crate::list;
-use crate::operation::{Act, List, Operation, Own};
+use crate::operation::{About, Act, List, Operation, Own};
 use crate::problem::Problem;
 use axum::http::request::Parts;
 use serde_json::Value;
@@ -33,6 +33,7 @@ pub(crate) const fn record(act: Act) -> Option<List> {
             | CommandKind::ResetPassword => Some(List::Subject),
             CommandKind::RevokeKey => Some(List::Key),
             CommandKind::ChangeOrigins => Some(List::Origins),
+            CommandKind::SetRelationModel => Some(List::Relation(About::Model)),
             CommandKind::ChangeClient | CommandKind::DeleteClient => Some(List::Client),
             CommandKind::SuspendTenant | CommandKind::ResumeTenant | CommandKind::DeleteTenant => {
                 Some(List::Tenant)
@@ -56,6 +57,7 @@ pub(crate) const fn is_record(list: List) -> bool {
             | List::Key
             | List::Client
             | List::Origins
+            | List::Relation(About::Model)
     )
 }
 

@@ -3,13 +3,15 @@
 use crate::json::Json;
 use crate::operation::{Field, Operation, Shape, Stand};
 use crate::problem::Problem;
+use crate::tuple;
 use crate::value::{
     NameOrNumber, attribute_kind, attributes, bool, count, handle, identifiers, instant, list,
     name_or_number, networks, origins, patterns, receipt, subject_kind, text,
 };
 use std::net::IpAddr;
-use tessera_model::limits::PAGE_ROWS_MAX;
+use tessera_model::limits::{PAGE_ROWS_MAX, RELATION_CHANGES_MAX};
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
+use tessera_model::relation::RelationRecord;
 use tessera_model::time::DEADLINE_EPOCH_S;
 use tessera_model::{
     Deadline, HandleBytes, Identifier, Limit, Name, Network, Origin, Pattern, Private, PublicId, Receipt,
@@ -168,6 +170,13 @@ impl Input {
         self.json(name).map(|value| name_or_number(value).ok_or_else(|| ill_formed(name))).transpose()
     }
 
+    /// Tuples of relations, with their windows where they may have one.
+    pub(crate) fn tuples(&self, name: &str) -> Result<Vec<RelationRecord>, Problem> {
+        let windows = name == "write";
+        let read = |value: &Json| list(value, RELATION_CHANGES_MAX, |one| tuple::tuple(one, windows));
+        Ok(self.read(name, read)?.unwrap_or_default())
+    }
+
     /// The questions of a batch, each an object.
     pub(crate) fn checks(&self, name: &str) -> &[Json] {
         match self.json(name) {
@@ -206,7 +215,11 @@ fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
         Shape::Instant => instant(value).is_some(),
         Shape::Receipt => text(value).and_then(receipt).is_some(),
         Shape::Permission | Shape::Workspace => name_or_number(value).is_some(),
-        Shape::Checks => matches!(value, Json::List(_)),
+        Shape::Checks | Shape::RelationChecks => matches!(value, Json::List(_)),
+        Shape::Model => text(value).is_some(),
+        Shape::User | Shape::Relation | Shape::Object | Shape::Type => tuple::name(value).is_some(),
+        Shape::Tuples => list(value, RELATION_CHANGES_MAX, |one| tuple::tuple(one, true)).is_some(),
+        Shape::Plain(most) => list(value, most, |one| tuple::tuple(one, false)).is_some(),
     };
     if sound {
         return Ok(());
@@ -226,6 +239,9 @@ fn over(shape: Shape, value: &Json) -> Option<Limit> {
         Shape::Patterns => (Limit::PatternBytes, Some(Limit::Patterns)),
         Shape::Identifiers => (Limit::IdentifierBytes, Some(Limit::IdentifiersPerSubject)),
         Shape::Networks => (Limit::Unnamed, Some(Limit::Networks)),
+        Shape::Tuples | Shape::Plain(RELATION_CHANGES_MAX) => {
+            (Limit::Unnamed, Some(Limit::RelationChanges))
+        }
         Shape::Attributes => (Limit::NameBytes, Some(Limit::AttributesPerSubject)),
         _ => return None,
     };

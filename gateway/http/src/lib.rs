@@ -29,6 +29,7 @@ mod order;
 mod parameters;
 mod problem;
 mod public;
+mod relation;
 mod route;
 mod serve;
 mod settings;
@@ -36,6 +37,7 @@ mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tuple;
 mod value;
 mod wake;
 

@@ -9,6 +9,8 @@ use crate::groups;
 use crate::input::{Input, ill_formed};
 use crate::operation::{List, Needs, Operation};
 use crate::problem::Problem;
+use crate::relation;
+use crate::serve;
 use crate::settings;
 use serde_json::Value;
 use std::sync::Arc;
@@ -44,8 +46,19 @@ pub(crate) async fn answer(
     }
     let view = ask::view(shared, &bound)?;
     let engine = engine.clone();
-    let read = move || rows(&engine, &bound, &view, list, &input);
-    tokio::task::spawn_blocking(read).await.map_err(|_| Problem::failed())?
+    let read = move || {
+        let mut cost = 0;
+        let value = match list {
+            List::Relation(about) => {
+                relation::answer((&engine, &bound, &view), (about, &input), &mut cost)
+            }
+            list => rows(&engine, &bound, &view, list, &input),
+        };
+        (value, cost)
+    };
+    let (value, cost) = tokio::task::spawn_blocking(read).await.map_err(|_| Problem::failed())?;
+    serve::charge(shared, caller, cost);
+    value
 }
 
 /// Whether the caller may read this; a session may read what is its own subject's.
@@ -202,11 +215,12 @@ fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) 
             let object = Object::new().with("name", figure.name).with("count", figure.count);
             object.with("used", figure.used).with("bound", (figure.bound > 0).then_some(figure.bound))
         }))),
+        List::Relation(_) => Err(Problem::failed()),
         List::Settings => Ok(settings::members(&listing.settings(), Object::new()).value()),
     }
 }
 
-fn limit(input: &Input) -> Result<usize, Problem> {
+pub(crate) fn limit(input: &Input) -> Result<usize, Problem> {
     let limit =
         input.count("limit")?.map_or(PAGE_ROWS_MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     if (1..=PAGE_ROWS_MAX).contains(&limit) { Ok(limit) } else { Err(ill_formed("limit")) }
@@ -260,7 +274,7 @@ impl Window {
     }
 }
 
-fn rows_of(rows: impl Iterator<Item = Object>, next: Option<String>) -> Value {
+pub(crate) fn rows_of(rows: impl Iterator<Item = Object>, next: Option<String>) -> Value {
     let rows: Vec<Value> = rows.map(Object::value).collect();
     Object::new().with("rows", rows).with("next", next).value()
 }

@@ -3,9 +3,12 @@
 use crate::input::TEXT_CHARS_MAX;
 use crate::operation::{Act, Answer, Field, Needs, Operation, Own, Shape, Stand};
 use crate::table::OPERATIONS;
+use crate::tuple::{CHECKS_MAX, CONTEXT_MAX};
 use serde_json::{Map, Value, json};
 use tessera_model::Settings;
-use tessera_model::limits::PAGE_ROWS_MAX;
+use tessera_model::limits::{
+    PAGE_ROWS_MAX, RELATION_BYTES_MAX, RELATION_CHANGES_MAX, RELATION_MODEL_BYTES_MAX,
+};
 use tessera_model::settings::SettingUnit;
 
 /// The text of a UUIDv7 (RFC 9562 section 5.7).
@@ -62,6 +65,11 @@ fn problem() -> Value {
             "field": { "type": "string", "description": "the member, parameter or header that is meant" },
             "detail": { "type": "string" },
             "retry_ms": { "type": "integer", "description": "when to come again" },
+            "openfga_code": { "type": "integer", "description": "about relations: the number of OpenFGA's API for this cause" },
+            "line": { "type": "integer", "description": "where a relationship model goes wrong" },
+            "column": { "type": "integer" },
+            "orphans": { "type": "integer", "description": "stored tuples that would not fit a relationship model" },
+            "examples": { "type": "array", "items": {}, "description": "the first of them" },
             "limit": { "type": "string", "description": "the limit that is reached, as docs/surface/limits.txt or the settings name it" },
             "bound": { "type": "integer", "description": "its number" },
         },
@@ -161,7 +169,8 @@ fn or_null(schema: Value) -> Value {
 pub(crate) fn sample(fields: &[&Field]) -> Value {
     fields
         .iter()
-        .filter(|field| field.required)
+        // A change of tuples that names none would show nothing.
+        .filter(|field| field.required || field.shape == Shape::Tuples)
         .map(|field| (field.name.to_owned(), example(field.shape)))
         .collect::<Map<_, _>>()
         .into()
@@ -173,19 +182,32 @@ fn answered(answer: Answer) -> Value {
             return json!({ "description": "It may pass; who it is stands in `x-tessera-` headers." });
         }
         Answer::One(names) => object(names),
-        Answer::Page(names) => json!({
-            "type": "object", "required": ["rows", "next"],
-            "properties": {
-                "rows": { "type": "array", "items": object(names) },
-                "next": { "type": ["string", "null"], "description": "the cursor of the next page" },
-            },
-        }),
+        Answer::Page(names) => page(names),
+        Answer::Listed(names) => {
+            let mut schema = page(names);
+            if let (Some(Value::Object(properties)), Value::Object(more)) =
+                (schema.get_mut("properties"), object(&["seen", "valid_until"])["properties"].take())
+            {
+                properties.extend(more);
+            }
+            schema
+        }
         Answer::Made(names) => {
             let names: Vec<&str> = ["receipt", "repeated"].into_iter().chain(names.iter().copied()).collect();
             object(&names)
         }
     };
     json!({ "description": "Done.", "content": { "application/json": { "schema": schema } } })
+}
+
+fn page(names: &[&str]) -> Value {
+    json!({
+        "type": "object", "required": ["rows", "next"],
+        "properties": {
+            "rows": { "type": "array", "items": object(names) },
+            "next": { "type": ["string", "null"], "description": "the cursor of the next page" },
+        },
+    })
 }
 
 fn object(names: &[&str]) -> Value {
@@ -206,16 +228,19 @@ fn member(name: &str) -> Value {
         | "authenticated_at" | "last_used" | "from" | "until" | "waits_until" => {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
-        "active" | "accepted" | "repeated" | "inherits" | "has_password" | "current" | "direct"
+        "valid" | "active" | "accepted" | "repeated" | "inherits" | "has_password" | "current" | "direct"
         | "failed" | "restricted" => json!({ "type": "boolean" }),
+        "line" | "column" => json!({ "type": ["integer", "null"] }),
+        "message" => json!({ "type": ["string", "null"] }),
+        "tree" => json!({ "type": "object", "description": "one member: `union`, `intersection` or `exclusion` of others, `direct`, `computed`, or `from`" }),
         "trouble" => json!({ "type": ["string", "null"] }),
-        "reason_code" | "iat" | "exp" | "index" | "ended" | "role_id" | "number" | "failures" | "count"
+        "version" | "orphans" | "bytes" | "steps" | "reason_code" | "iat" | "exp" | "index" | "ended" | "role_id" | "number" | "failures" | "count"
         | "used" => json!({ "type": "integer" }),
         "bound" => json!({ "type": ["integer", "null"] }),
         "decision" => json!({ "type": "string", "enum": ["permit", "deny"] }),
         "subject" | "sub" | "session" | "workspace_id" => json!({ "type": "string", "format": "uuid" }),
         "permissions" | "workspaces" | "patterns" | "networks" | "origins" | "decisions" | "evicted"
-        | "parents" | "through" | "ceiling" | "ceilings" | "sources" => {
+        | "examples" | "results" | "path" | "parents" | "through" | "ceiling" | "ceilings" | "sources" => {
             json!({ "type": "array", "items": {} })
         }
         "workspace" | "member_of" | "by" | "changed_by" | "parent" | "csrf_token" | "client" | "owners" => {
@@ -266,7 +291,7 @@ fn schema(shape: Shape) -> Value {
         Shape::Choice(choices) => json!({ "type": "string", "enum": choices }),
         Shape::Limit => json!({ "type": "integer", "minimum": 1, "maximum": PAGE_ROWS_MAX }),
         Shape::Address => json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] }),
-        Shape::Cursor => json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{2,128}$" }),
+        Shape::Cursor => json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{2,1024}$" }),
         Shape::Instant => json!({
             "oneOf": [
                 { "type": "string", "format": "date-time", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$" },
@@ -288,7 +313,47 @@ fn schema(shape: Shape) -> Value {
             },
         }),
         Shape::Text => json!({ "type": "string", "maxLength": TEXT_CHARS_MAX }),
+        Shape::Model => json!({ "type": "string", "maxLength": RELATION_MODEL_BYTES_MAX }),
+        // In bytes; a character has four at most.
+        Shape::User | Shape::Relation | Shape::Object | Shape::Type => {
+            json!({ "type": "string", "minLength": 1, "maxLength": RELATION_BYTES_MAX / 4 })
+        }
+        Shape::Tuples => json!({ "type": "array", "maxItems": RELATION_CHANGES_MAX, "items": tuple(true) }),
+        Shape::Plain(most) => json!({ "type": "array", "maxItems": most, "items": tuple(false) }),
+        Shape::RelationChecks => {
+            let mut check = tuple(false);
+            if let Some(Value::Object(properties)) = check.get_mut("properties") {
+                properties.insert(
+                    "contextual_tuples".to_owned(),
+                    or_null(schema(Shape::Plain(CONTEXT_MAX))),
+                );
+                properties.insert(
+                    "correlation_id".to_owned(),
+                    or_null(json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,36}$" })),
+                );
+            }
+            json!({ "type": "array", "minItems": 1, "maxItems": CHECKS_MAX, "items": check })
+        }
     }
+}
+
+/// A tuple of relations; with `windows` it may have one.
+fn tuple(windows: bool) -> Value {
+    let mut properties = Map::new();
+    for (name, shape) in
+        [("user", Shape::User), ("relation", Shape::Relation), ("object", Shape::Object)]
+    {
+        properties.insert(name.to_owned(), schema(shape));
+    }
+    if windows {
+        for name in ["from", "until"] {
+            properties.insert(name.to_owned(), or_null(schema(Shape::Instant)));
+        }
+    }
+    json!({
+        "type": "object", "additionalProperties": false, "required": ["user", "relation", "object"],
+        "properties": properties,
+    })
 }
 
 /// A value that reads as its shape.
@@ -321,6 +386,25 @@ pub(crate) fn example(shape: Shape) -> Value {
             json!([{ "permission": "orders.read" }, { "permission": "orders.write", "workspace": "berlin" }])
         }
         Shape::Text => json!("amy@example.org"),
+        Shape::Model => json!(
+            "model\n  schema 1.1\n\ntype user\n\ntype team\n  relations\n    define member: [user]\n\ntype document\n  relations\n    define viewer: [user, team#member]\n"
+        ),
+        Shape::User => json!("user:ann"),
+        Shape::Relation => json!("viewer"),
+        Shape::Object => json!("document:plan"),
+        Shape::Type => json!("document"),
+        Shape::Tuples => json!([
+            { "user": "team:berlin#member", "relation": "viewer", "object": "document:plan" },
+            { "user": "user:ann", "relation": "viewer", "object": "document:plan", "until": "2031-01-01T00:00:00Z" },
+        ]),
+        Shape::Plain(_) => json!([{ "user": "user:ann", "relation": "member", "object": "team:berlin" }]),
+        Shape::RelationChecks => json!([
+            { "user": "user:ann", "relation": "viewer", "object": "document:plan", "correlation_id": "ann" },
+            {
+                "user": "user:bob", "relation": "viewer", "object": "document:plan", "correlation_id": "bob",
+                "contextual_tuples": [{ "user": "user:bob", "relation": "member", "object": "team:berlin" }],
+            },
+        ]),
     }
 }
 

@@ -83,6 +83,22 @@ pub(crate) enum Shape {
     Address,
     /// The questions of a batch.
     Checks,
+    /// The text of a relationship model.
+    Model,
+    /// A subject of relations: `type:id`, `type:id#relation` or `type:*`.
+    User,
+    /// The name of a relation.
+    Relation,
+    /// An object of relations: `type:id`.
+    Object,
+    /// A type of objects, or `type#relation` for sets.
+    Type,
+    /// Tuples of relations, each with its window.
+    Tuples,
+    /// Tuples without windows; so many of them at most.
+    Plain(usize),
+    /// The questions about relations of a batch.
+    RelationChecks,
     Text,
 }
 
@@ -148,6 +164,8 @@ pub(crate) enum Answer {
     One(&'static [&'static str]),
     /// A page: `rows` with these members each, and `next`.
     Page(&'static [&'static str]),
+    /// A page of an answer: as a page, with `seen` and `valid_until`.
+    Listed(&'static [&'static str]),
     /// What a command made: `receipt`, `repeated`, and these members.
     Made(&'static [&'static str]),
     /// No content.
@@ -233,6 +251,22 @@ pub(crate) enum List {
     Review,
     Explain,
     Simulate,
+    Relation(About),
+}
+
+/// Questions about relations.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum About {
+    Model,
+    Models,
+    Trial,
+    Tuples,
+    Check,
+    Checks,
+    Expand,
+    Objects,
+    Subjects,
+    Explain,
 }
 
 /// What begins with a proof, or is about the caller.
@@ -250,6 +284,13 @@ pub(crate) enum Own {
     EndAll,
     SignOut,
     PatchSettings,
+}
+
+impl Operation {
+    /// Whether it is about relations: its problems carry the numbers of `OpenFGA`.
+    pub(crate) fn is_about_relations(&self) -> bool {
+        self.path.starts_with("/v1/relations")
+    }
 }
 
 impl Act {

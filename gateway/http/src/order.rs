@@ -7,6 +7,7 @@ use crate::door::Shared;
 use crate::input::{Input, ill_formed};
 use crate::operation::{Act, Own};
 use crate::problem::Problem;
+use crate::relation;
 use crate::serve;
 use crate::settings;
 use crate::value;
@@ -88,6 +89,7 @@ const fn number(kind: CommandKind) -> Option<&'static str> {
         11 => Some("number"),
         90 => Some("client"),
         100 => Some("group"),
+        120 => Some("version"),
         _ => None,
     }
 }
@@ -168,6 +170,12 @@ async fn order(
             let known = listing.client_named(&name).ok_or(Refusal::ClientUnknown)?;
             let terms = terms(known.terms, input)?;
             Command::ChangeClient { name, terms }
+        }
+        CommandKind::SetRelationModel | CommandKind::ChangeRelations => {
+            let command = relation::command(kind, input)?;
+            let view = ask::view(shared, bound)?;
+            let done = engine.submit(bound, id, command).await;
+            return done.map_err(|error| relation::told(&view, (kind, input), error.into()));
         }
         // Only the system tenant says which tenants there are.
         CommandKind::SuspendTenant | CommandKind::ResumeTenant | CommandKind::DeleteTenant

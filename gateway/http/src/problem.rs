@@ -6,6 +6,7 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use tessera_engine::SubmitError;
 use tessera_model::Refusal;
 use tessera_model::code::{CODE_FAILED, CODE_UNKNOWN, ProtocolCode};
@@ -22,19 +23,21 @@ pub(crate) struct Problem {
     title: String,
     /// The member, parameter or header that is meant.
     field: Option<String>,
-    detail: Option<&'static str>,
+    detail: Option<Cow<'static, str>>,
     /// The limit that is reached, with its number; 0 for one that is not told.
     limit: Option<(&'static str, u64)>,
     retry_ms: u32,
+    /// Members of its own.
+    more: Option<Box<Map<String, Value>>>,
 }
 
 /// The status that stands for a refusal.
 const fn status_of(code: u16) -> StatusCode {
     match code {
         200 | 202 | 215 | 219 | 224 | 235..=238 => StatusCode::FORBIDDEN,
-        201 | 203 | 205..=210 | 228 | 230 | 239 => StatusCode::NOT_FOUND,
+        201 | 203 | 205..=210 | 228 | 230 | 239 | 278 => StatusCode::NOT_FOUND,
         213 | 214 => StatusCode::BAD_REQUEST,
-        212 | 216 | 217 | 218 | 222 | 227 | 243 => StatusCode::UNPROCESSABLE_ENTITY,
+        212 | 216 | 217 | 218 | 222 | 227 | 243 | 270 | 274..=277 => StatusCode::UNPROCESSABLE_ENTITY,
         229 | 242 => StatusCode::INSUFFICIENT_STORAGE,
         231 | 300 | 303 | 502 => StatusCode::SERVICE_UNAVAILABLE,
         241 | 301 => StatusCode::TOO_MANY_REQUESTS,
@@ -53,6 +56,7 @@ impl Problem {
             detail: None,
             limit: None,
             retry_ms: 0,
+            more: None,
         }
     }
 
@@ -73,9 +77,38 @@ impl Problem {
     }
 
     /// The same, with a sentence for people.
-    pub(crate) const fn because(mut self, detail: &'static str) -> Self {
-        self.detail = Some(detail);
+    pub(crate) fn because(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.detail = Some(detail.into());
         self
+    }
+
+    /// The same, with a member of its own.
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.more.get_or_insert_default().insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The same, with the number of `OpenFGA`'s API for what the caller has to mend; none for what waits or is
+    /// not the caller's.
+    pub(crate) fn in_openfga(self) -> Self {
+        const VALIDATION: u16 = 2000;
+        const CONTINUATION: u16 = 2007;
+        const ENTITY_LIMIT: u16 = 2053;
+        let cursor = self.field.as_deref() == Some("cursor");
+        let limit = matches!(self.limit, Some((limit, _)) if limit.starts_with("RELATION"));
+        let known = match Refusal::from_code(self.code).and_then(Refusal::openfga_code) {
+            Some(known) => known,
+            None if limit => ENTITY_LIMIT,
+            None if cursor => CONTINUATION,
+            None if matches!(self.status.as_u16(), 400 | 422) => VALIDATION,
+            None => return self,
+        };
+        self.with("openfga_code", known)
+    }
+
+    /// Its number in the one code table.
+    pub(crate) const fn code(&self) -> u16 {
+        self.code
     }
 
     /// The request does not read: bad JSON, a bad query, a bad header.
@@ -201,8 +234,8 @@ impl Problem {
         if let Some(field) = &self.field {
             put("field", field.clone().into());
         }
-        if let Some(detail) = self.detail {
-            put("detail", detail.into());
+        if let Some(detail) = self.detail.clone() {
+            put("detail", detail.into_owned().into());
         }
         if let Some((limit, bound)) = self.limit {
             put("limit", limit.into());
@@ -212,6 +245,9 @@ impl Problem {
         }
         if self.retry_ms > 0 {
             put("retry_ms", self.retry_ms.into());
+        }
+        for (member, value) in self.more.iter().flat_map(|more| more.iter()) {
+            put(member, value.clone());
         }
         Value::Object(json)
     }

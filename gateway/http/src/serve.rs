@@ -34,7 +34,11 @@ pub(crate) async fn serve(
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let answered = attempt(&shared, operation, path, (&parts, body)).await;
-    let mut response = answered.unwrap_or_else(Problem::into_response);
+    let told = |problem: Problem| {
+        let problem = if operation.is_about_relations() { problem.in_openfga() } else { problem };
+        problem.into_response()
+    };
+    let mut response = answered.unwrap_or_else(told);
     if operation.act == Act::Ask(Ask::Forward) {
         forward::strip(&mut response);
     }
@@ -162,6 +166,15 @@ fn afford(shared: &Shared, caller: &Caller, input: &Input) -> Result<(), Problem
     taken.map_err(|wait| over_budget(shared, "credential_per_second", wait))?;
     let taken = shared.by_tenant.take(bound.entry.tenant, cost, now);
     taken.map_err(|wait| over_budget(shared, "tenant_per_second", wait))
+}
+
+/// Takes what an answer has cost beside its request from the budgets of its credential and tenant.
+pub(crate) fn charge(shared: &Shared, caller: &Caller, cost: u64) {
+    if cost > 0 {
+        let bound = &caller.bound;
+        shared.by_credential.charge(&(bound.home.tenant, bound.credential), cost);
+        shared.by_tenant.charge(&bound.entry.tenant, cost);
+    }
 }
 
 /// Reads query and content as the table says.

@@ -1,7 +1,9 @@
 //! The table of all operations: from it come the routes, the strict reading, OpenAPI and the tests.
 
-use crate::operation::{Act, Answer, Ask, Field, List, Needs, Operation, Own, Shape, Verb};
+use crate::operation::{About, Act, Answer, Ask, Field, List, Needs, Operation, Own, Shape, Verb};
+use crate::tuple::CONTEXT_MAX;
 use tessera_model::CommandKind as Kind;
+use tessera_model::limits::RELATION_CHANGES_MAX;
 use tessera_model::settings::SettingUnit;
 
 const SUBJECT: Field = Field::path("subject", Shape::Subject, "public id of the subject");
@@ -106,6 +108,19 @@ const PLACE: Field = Field::maybe("workspace", Shape::Name, "where; none for the
 const FROM: Field = Field::maybe("from", Shape::Instant, "first instant");
 const UNTIL: Field = Field::maybe("until", Shape::Instant, "first instant after");
 const CLIENTS: Needs = Needs::Permission("tessera.admin.clients");
+const RELATIONS: Needs = Needs::Permission("tessera.admin.relations");
+const CHECK: Needs = Needs::Permission("tessera.check");
+const MODEL: Field = Field::body("model", Shape::Model, "in the modeling language of OpenFGA, or its JSON");
+const USER: Field = Field::body("user", Shape::User, "`type:id`, `type:id#relation` or `type:*`");
+const RELATION: Field = Field::body("relation", Shape::Relation, "name of the relation");
+const OBJECT: Field = Field::body("object", Shape::Object, "`type:id`");
+const CONTEXT: Field = Field::maybe(
+    "contextual_tuples",
+    Shape::Plain(CONTEXT_MAX),
+    "tuples that count in this question only",
+);
+const CHANGES: Shape = Shape::Plain(RELATION_CHANGES_MAX);
+const TUPLE_ROW: &[&str] = &["user", "relation", "object", "from", "until"];
 const OPEN: Needs = Needs::Permission("tessera.sessions.open");
 
 macro_rules! table {
@@ -372,6 +387,49 @@ table! {
          Field::maybe("without_workspace", Shape::Name, "where that one is granted; none for the tenant"),
          Field::maybe("group", Shape::Name, "a group that it is supposed to be in")],
         Answer::One(EXPLAINED), Act::List(List::Simulate);
+
+    // Relations: who is what to whom.
+    "set_relation_model" Put "/v1/relations/model", RELATIONS, "Puts a relationship model in the place of the present one. One that leaves stored tuples behind is refused, and the first of them are told.",
+        [MODEL, Field::maybe("allow_orphans", Shape::Bool, "take it all the same: such tuples stay, and count in no answer")],
+        Answer::Made(&["version"]), Act::Order(Kind::SetRelationModel);
+    "read_relation_model" Get "/v1/relations/model", RELATIONS, "The relationship model.",
+        [Field::query("version", Shape::Count, "an earlier one; the last 16 are kept")],
+        Answer::One(&["version", "created", "model"]), Act::List(List::Relation(About::Model));
+    "list_relation_models" Get "/v1/relations/models", RELATIONS, "The versions of the relationship model that are kept, the present one first.", [],
+        Answer::Page(&["version", "created", "bytes"]), Act::List(List::Relation(About::Models));
+    "try_relation_model" Post "/v1/relations/model/try", RELATIONS, "What would become of a relationship model: where it goes wrong, or which stored tuples would not fit it. Changes nothing.",
+        [MODEL], Answer::One(&["valid", "line", "column", "message", "orphans", "examples"]),
+        Act::List(List::Relation(About::Trial));
+    "change_relations" Post "/v1/relations/tuples", RELATIONS, "Writes and removes tuples: up to 1,000 changes and conditions are one commit, and all happen or none.",
+        [Field::maybe("write", Shape::Tuples, "tuples that stand from now on, each with its window"),
+         Field::maybe("remove", CHANGES, "tuples that go"),
+         Field::maybe("require", CHANGES, "tuples that must be there, or nothing happens"),
+         Field::maybe("forbid", CHANGES, "tuples that must not be there"),
+         Field::maybe("strict", Shape::Bool, "every tuple that is written must be new, every one that is removed must be there")],
+        NOTHING, Act::Order(Kind::ChangeRelations);
+    "list_relations" Get "/v1/relations/tuples", RELATIONS, "The stored tuples.",
+        [Field::query("object", Shape::Object, "those about this object; `type:` for all of a type"),
+         Field::query("relation", Shape::Relation, "those of this relation"),
+         Field::query("user", Shape::User, "those that name this subject"), CURSOR, LIMIT],
+        Answer::Page(TUPLE_ROW), Act::List(List::Relation(About::Tuples));
+    "check_relation" Post "/v1/relations/check", CHECK, "Is a subject in a relation to an object?",
+        [USER, RELATION, OBJECT, CONTEXT, AT_LEAST],
+        Answer::One(&["decision", "valid_until", "steps", "seen"]), Act::List(List::Relation(About::Check));
+    "check_relations" Post "/v1/relations/check-batch", CHECK, "Up to 1,024 checks of relations against one position. Each answer carries the `correlation_id` of its question, or the place of it; one that has an error is no permit.",
+        [Field::body("checks", Shape::RelationChecks, "each as of check_relation"), AT_LEAST],
+        Answer::One(&["seen", "results"]), Act::List(List::Relation(About::Checks));
+    "expand_relation" Post "/v1/relations/expand", CHECK, "One level of a relation to an object: who stands there, and which sets count.",
+        [OBJECT, RELATION, CONTEXT, AT_LEAST],
+        Answer::One(&["seen", "tree"]), Act::List(List::Relation(About::Expand));
+    "list_objects" Post "/v1/relations/list-objects", CHECK, "The objects of a type to which a subject is in a relation, by name.",
+        [USER, RELATION, Field::body("type", Shape::Type, "of the objects"), CONTEXT, AT_LEAST, CURSOR, LIMIT],
+        Answer::Listed(&["object"]), Act::List(List::Relation(About::Objects));
+    "list_subjects_of" Post "/v1/relations/list-subjects", CHECK, "The subjects of a type that are in a relation to an object, by name; everybody of it is `type:*`.",
+        [OBJECT, RELATION, Field::body("type", Shape::Type, "of the subjects; `type#relation` for sets"), CONTEXT, AT_LEAST, CURSOR, LIMIT],
+        Answer::Listed(&["user"]), Act::List(List::Relation(About::Subjects));
+    "explain_relation" Post "/v1/relations/explain", CHECK, "Why a check of a relation has its answer: the way to a tuple, or what takes it away.",
+        [USER, RELATION, OBJECT, CONTEXT, AT_LEAST],
+        Answer::One(&["seen", "decision", "path"]), Act::List(List::Relation(About::Explain));
 
     // Sessions and keys of others.
     "list_sessions" Get "/v1/subjects/{subject}/sessions", Needs::OwnOr("tessera.admin.sessions"), "The live sessions and keys of a subject.",

@@ -13,6 +13,7 @@ mod origins;
 mod proxies;
 mod public;
 mod refresh;
+mod relations;
 
 use crate::{Door, DoorConfig, Limits};
 use serde_json::{Value, json};

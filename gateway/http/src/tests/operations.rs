@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use tessera_model::CommandKind;
 
 /// Commands that are not ordered over HTTP in their own shape.
-const ELSEWHERE: [CommandKind; 10] = [
+const ELSEWHERE: [CommandKind; 8] = [
     // A handle, or a browser's cookie: `refresh`.
     CommandKind::RefreshSession,
     // The node's own.
@@ -22,9 +22,6 @@ const ELSEWHERE: [CommandKind; 10] = [
     CommandKind::ChangeSettings,
     // Rows of a file, line by line.
     CommandKind::LoadSubjects,
-    // Over QUIC and from the command line; not here yet.
-    CommandKind::SetRelationModel,
-    CommandKind::ChangeRelations,
     // Never in a release.
     CommandKind::PlantedPanic,
 ];

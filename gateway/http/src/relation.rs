@@ -1,0 +1,409 @@
+//! Relations over HTTP: the model, the tuples, and every question about both.
+
+use crate::answer::Object;
+use crate::ask;
+use crate::input::{Input, ill_formed};
+use crate::list::limit;
+use crate::operation::About;
+use crate::problem::Problem;
+use crate::tuple::{CHECKS_MAX, RelationCheck, check};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use tessera_engine::{Bound, Cursors, Engine, Listing, View};
+use tessera_model::relation::{
+    RelationAct, RelationChange, RelationCondition, RelationModelRecord, RelationRecord,
+};
+use tessera_model::{Command, CommandKind, ListKind, Receipt, Refusal, UnixMillis, cursor};
+use tessera_relation::{
+    Answer, Ask, AskError, Branch, Filter, Listed, Mark, Model, RELATION_LIST_BUDGET, Step, StepKind,
+    Stored, TupleRef,
+};
+
+/// Steps of a question that cost as much as one check of a session.
+const STEPS_PER_CHECK: u64 = 8;
+
+/// One question, on its way to its answer.
+struct Asked<'a> {
+    engine: &'a Engine,
+    bound: &'a Bound,
+    input: &'a Input,
+    listing: Listing,
+    seen: Receipt,
+    now: UnixMillis,
+    /// What was looked at.
+    steps: u64,
+}
+
+/// Answers a question, and says what it cost in checks.
+pub(crate) fn answer(
+    (engine, bound, view): (&Engine, &Bound, &View),
+    (about, input): (About, &Input),
+    cost: &mut u64,
+) -> Result<Value, Problem> {
+    let reading = engine.read(view);
+    ask::sees(&reading, input.receipt("at_least")?)?;
+    let (seen, now) = (reading.seen(), engine.now());
+    // The position was published before this root was taken.
+    let mut asked = Asked { engine, bound, input, listing: view.listing(), seen, now, steps: 0 };
+    let answered = asked.answer(about);
+    *cost += asked.steps / STEPS_PER_CHECK;
+    answered
+}
+
+/// The command behind an operation about relations.
+pub(crate) fn command(kind: CommandKind, input: &Input) -> Result<Command, Problem> {
+    if kind == CommandKind::SetRelationModel {
+        let text = input.text("model").unwrap_or_default().into();
+        let allow_orphans = input.bool("allow_orphans")?.unwrap_or(false);
+        return Ok(Command::SetRelationModel { text, allow_orphans });
+    }
+    let strict = input.bool("strict")?.unwrap_or(false);
+    let (new, there) = if strict {
+        (RelationCondition::Absent, RelationCondition::Present)
+    } else {
+        (RelationCondition::Any, RelationCondition::Any)
+    };
+    let mut changes = Vec::new();
+    for (field, act, condition) in [
+        ("require", RelationAct::Require, RelationCondition::Present),
+        ("forbid", RelationAct::Require, RelationCondition::Absent),
+        ("remove", RelationAct::Remove, there),
+        ("write", RelationAct::Write, new),
+    ] {
+        let tuples = input.tuples(field)?.into_iter();
+        changes.extend(tuples.map(|tuple| RelationChange { act, condition, tuple }));
+    }
+    Ok(Command::ChangeRelations { changes })
+}
+
+/// A refused command with what makes it plain: the place in the model, the tuples that it would leave behind.
+pub(crate) fn told(view: &View, (kind, input): (CommandKind, &Input), problem: Problem) -> Problem {
+    if kind != CommandKind::SetRelationModel {
+        return problem;
+    }
+    let text = input.text("model").unwrap_or_default();
+    match Model::parse(text).and_then(|model| view.listing().relations().orphans(&model)) {
+        Err(error) if problem.code() == Refusal::RelationModelWrong.code() => {
+            let problem = problem.at("model").because(error.reason.to_string());
+            problem.with("line", error.at.line).with("column", error.at.column)
+        }
+        Ok(orphans) if problem.code() == Refusal::RelationOrphans.code() => {
+            let examples: Vec<Value> = orphans.examples.into_iter().map(|one| stored(one).value()).collect();
+            problem.at("allow_orphans").with("orphans", orphans.count).with("examples", examples)
+        }
+        Err(_) | Ok(_) => problem,
+    }
+}
+
+/// A problem of a question, with `OpenFGA`'s number and what is wrong.
+fn problem(error: AskError) -> Problem {
+    let refusal = refusal(error);
+    Problem::from(refusal).because(error.to_string())
+}
+
+fn refusal(error: AskError) -> Refusal {
+    match error {
+        AskError::Contextual(_) => Refusal::RelationMismatch,
+        AskError::DepthExceeded => Refusal::RelationTooDeep,
+        AskError::BudgetExhausted => Refusal::RelationBudget,
+        AskError::Query(_) | _ => Refusal::RelationUnknown,
+    }
+}
+
+fn tuple(record: &RelationRecord) -> TupleRef<'_> {
+    TupleRef { subject: &record.subject, relation: &record.relation, object: &record.object }
+}
+
+fn stored(one: Stored) -> Object {
+    Object::new()
+        .with("user", one.subject)
+        .with("relation", one.relation)
+        .with("object", one.object)
+        .until("from", one.window.from)
+        .until("until", one.window.until)
+}
+
+fn model(record: &RelationModelRecord) -> Object {
+    Object::new().with("version", record.version).until("created", record.at)
+}
+
+impl Asked<'_> {
+    fn answer(&mut self, about: About) -> Result<Value, Problem> {
+        match about {
+            About::Model => self.model(),
+            About::Models => {
+                let row = |record: &RelationModelRecord| model(record).with("bytes", record.text.len());
+                Ok(crate::list::whole(self.listing.relation_models().map(row)))
+            }
+            About::Trial => self.trial(),
+            About::Tuples => self.tuples(),
+            About::Check => {
+                let answer = self.contextual(|asked, ask| asked.listing.relations().check(ask, &asked.of()))?;
+                self.steps += u64::from(answer.steps);
+                Ok(decided(&answer).shown("seen", self.seen).value())
+            }
+            About::Checks => self.checks(),
+            About::Expand => {
+                let branch = self.contextual(|asked, ask| {
+                    asked.listing.relations().expand(ask, asked.text("object"), asked.text("relation"))
+                })?;
+                let mut nodes = 0;
+                let tree = tree(&branch, &mut nodes);
+                self.steps += nodes;
+                Ok(Object::new().shown("seen", self.seen).with("tree", tree).value())
+            }
+            About::Objects => self.objects(),
+            About::Subjects => self.subjects(),
+            About::Explain => {
+                let path =
+                    self.contextual(|asked, ask| asked.listing.relations().explain(ask, &asked.of()))?;
+                self.steps += path.len() as u64 * 16;
+                let holds = path.first().is_some_and(|step| step.holds);
+                let path: Vec<Value> = path.iter().map(step).collect();
+                let object = Object::new().shown("seen", self.seen);
+                Ok(object.with("decision", word(holds)).with("path", path).value())
+            }
+        }
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.input.text(name).unwrap_or_default()
+    }
+
+    /// The tuple that is asked about.
+    fn of(&self) -> TupleRef<'_> {
+        TupleRef { subject: self.text("user"), relation: self.text("relation"), object: self.text("object") }
+    }
+
+    /// Asks with the tuples that came along.
+    fn contextual<T>(
+        &self,
+        question: impl FnOnce(&Self, &Ask<'_>) -> Result<T, AskError>,
+    ) -> Result<T, Problem> {
+        let along = self.input.tuples("contextual_tuples")?;
+        let along: Vec<TupleRef<'_>> = along.iter().map(tuple).collect();
+        question(self, &Ask { contextual: &along, ..Ask::at(self.now) }).map_err(problem)
+    }
+
+    fn model(&self) -> Result<Value, Problem> {
+        let mut models = self.listing.relation_models();
+        let found = match self.input.count("version")? {
+            None => models.next(),
+            Some(version) => models.find(|record| record.version == version),
+        };
+        let record = found.ok_or(Refusal::RelationModelUnknown)?;
+        Ok(model(record).with("model", &*record.text).value())
+    }
+
+    fn trial(&mut self) -> Result<Value, Problem> {
+        let relations = self.listing.relations();
+        self.steps += relations.len();
+        let none: Option<u32> = None;
+        Ok(match Model::parse(self.text("model")).and_then(|model| relations.orphans(&model)) {
+            Err(error) => Object::new()
+                .with("valid", false)
+                .with("line", error.at.line)
+                .with("column", error.at.column)
+                .with("message", error.reason.to_string())
+                .with("orphans", 0)
+                .with("examples", Value::Array(Vec::new())),
+            Ok(orphans) => {
+                let examples: Vec<Value> =
+                    orphans.examples.into_iter().map(|one| stored(one).value()).collect();
+                Object::new()
+                    .with("valid", true)
+                    .with("line", none)
+                    .with("column", none)
+                    .with("message", Value::Null)
+                    .with("orphans", orphans.count)
+                    .with("examples", examples)
+            }
+        }
+        .value())
+    }
+
+    fn cursors(&self, kind: ListKind, about: &[&str]) -> Result<Cursors, Problem> {
+        Ok(self.engine.relation_cursors(self.bound.entry.tenant, kind, about)?)
+    }
+
+    fn tuples(&mut self) -> Result<Value, Problem> {
+        let [object, relation, subject] = ["object", "relation", "user"].map(|name| self.text(name));
+        let cursors = self.cursors(ListKind::Relations, &[object, relation, subject])?;
+        let shown = self.input.cursor("cursor");
+        let life = self.listing.life();
+        let after = match cursors.tail(shown.as_deref())? {
+            None => None,
+            // Numbers are given anew with every life of the tenant.
+            Some((of, _)) if of != life => return Err(Problem::from(Refusal::Changed).at("cursor")),
+            Some((_, tail)) => Some(Mark::from_bytes(tail).ok_or(Refusal::Malformed)?),
+        };
+        let filter = Filter { object, relation, subject };
+        let page = self.listing.relations().read(&filter, after, limit(self.input)?);
+        let page = page.map_err(|error| problem(AskError::Query(error)))?;
+        self.steps += page.looked_at;
+        let next = page.next.map(|mark| cursor::to_text(&cursors.behind(life, &mark.to_bytes())));
+        Ok(crate::list::rows_of(page.tuples.into_iter().map(stored), next))
+    }
+
+    fn checks(&mut self) -> Result<Value, Problem> {
+        let asked = self.input.checks("checks");
+        if asked.is_empty() || asked.len() > CHECKS_MAX {
+            return Err(ill_formed("checks"));
+        }
+        let (mut checks, mut ids) = (Vec::with_capacity(asked.len()), BTreeSet::new());
+        for (at, one) in asked.iter().enumerate() {
+            let mut one = check(one).map_err(|member| ill_formed(&format!("checks/{at}{member}")))?;
+            let id = one.correlation.take().unwrap_or_else(|| at.to_string());
+            if !ids.insert(id.clone()) {
+                return Err(ill_formed(&format!("checks/{at}/correlation_id")).because("stands twice"));
+            }
+            checks.push((id, one));
+        }
+        let results: Vec<Value> = checks.iter().map(|(id, one)| self.one(id, one)).collect();
+        Ok(Object::new().shown("seen", self.seen).with("results", results).value())
+    }
+
+    /// One question of a batch; an error is its own, and no permit.
+    fn one(&mut self, id: &str, one: &RelationCheck) -> Value {
+        let along: Vec<TupleRef<'_>> = one.contextual.iter().map(tuple).collect();
+        let ask = Ask { contextual: &along, ..Ask::at(self.now) };
+        let object = match self.listing.relations().check(&ask, &tuple(&one.tuple)) {
+            Ok(answer) => {
+                self.steps += u64::from(answer.steps);
+                decided(&answer).with("error", Value::Null)
+            }
+            Err(error) => {
+                // It may have looked at all that it might.
+                self.steps += if error == AskError::BudgetExhausted { u64::from(ask.budget) } else { 1 };
+                let refused = problem(error).in_openfga();
+                let none: Option<UnixMillis> = None;
+                let object = Object::new().with("decision", word(false)).at("valid_until", none);
+                object.with("steps", 0).with("error", refused.to_json())
+            }
+        };
+        object.with("correlation_id", id).value()
+    }
+
+    fn objects(&mut self) -> Result<Value, Problem> {
+        let names = ["user", "relation", "type"].map(|name| self.text(name));
+        let [subject, relation, type_name] = names;
+        let cursors = self.listed_cursors(ListKind::RelationObjects, &names)?;
+        let listed = self.contextual(|asked, ask| {
+            let ask = Ask { budget: RELATION_LIST_BUDGET, ..*ask };
+            asked.listing.relations().list_objects(&ask, subject, relation, type_name)
+        })?;
+        let answer = self.names(&cursors, &listed, "object");
+        self.steps += u64::from(listed.steps);
+        answer
+    }
+
+    fn subjects(&mut self) -> Result<Value, Problem> {
+        let names = ["object", "relation", "type"].map(|name| self.text(name));
+        let [object, relation, wanted] = names;
+        let cursors = self.listed_cursors(ListKind::RelationSubjects, &names)?;
+        let (type_name, set) = match wanted.split_once('#') {
+            Some((type_name, set)) => (type_name, Some(set)),
+            None => (wanted, None),
+        };
+        let listed = self.contextual(|asked, ask| {
+            let ask = Ask { budget: RELATION_LIST_BUDGET, ..*ask };
+            asked.listing.relations().list_subjects(&ask, object, relation, type_name, set)
+        })?;
+        let answer = self.names(&cursors, &listed, "user");
+        self.steps += u64::from(listed.steps);
+        answer
+    }
+
+    /// The cursors of a list: those of another question, its own tuples included, are refused.
+    fn listed_cursors(&self, kind: ListKind, names: &[&str]) -> Result<Cursors, Problem> {
+        let along = self.input.tuples("contextual_tuples")?;
+        let parts = along.iter().flat_map(|one| [&*one.subject, &*one.relation, &*one.object]);
+        let about: Vec<&str> = names.iter().copied().chain(parts).collect();
+        self.cursors(kind, &about)
+    }
+
+    /// A page of names behind the one that the cursor stands at.
+    fn names(&self, cursors: &Cursors, list: &Listed, member: &str) -> Result<Value, Problem> {
+        let shown = self.input.cursor("cursor");
+        let from = cursors.tail(shown.as_deref())?.map_or(&[][..], |(_, tail)| tail);
+        let start = list.names.partition_point(|name| !from.is_empty() && name.as_bytes() <= from);
+        let rest = list.names.get(start..).unwrap_or_default();
+        let page = rest.get(..limit(self.input)?).unwrap_or(rest);
+        let last = page.last().filter(|_| page.len() < rest.len());
+        let next = last.map(|last| cursor::to_text(&cursors.behind(0, last.as_bytes())));
+        let rows: Vec<Value> =
+            page.iter().map(|name| Object::new().with(member, name.as_str()).value()).collect();
+        let object = Object::new().with("rows", rows).with("next", next).shown("seen", self.seen);
+        Ok(object.at("valid_until", Some(list.valid_until)).value())
+    }
+}
+
+fn decided(answer: &Answer) -> Object {
+    let object = Object::new().with("decision", word(answer.permitted));
+    object.at("valid_until", Some(answer.valid_until)).with("steps", answer.steps)
+}
+
+const fn word(permitted: bool) -> &'static str {
+    if permitted { "permit" } else { "deny" }
+}
+
+fn step(step: &Step) -> Value {
+    let kind = match step.kind {
+        StepKind::Set => "set",
+        StepKind::Tuple => "tuple",
+        StepKind::ButNot => "but_not",
+    };
+    json!({ "depth": step.depth, "kind": kind, "what": step.what, "holds": step.holds })
+}
+
+/// An expansion: each node has one member, which says what it is.
+fn tree(branch: &Branch, nodes: &mut u64) -> Value {
+    *nodes += 1;
+    let mut all = |branches: &[Branch]| -> Vec<Value> { branches.iter().map(|one| tree(one, nodes)).collect() };
+    let (member, value) = match branch {
+        Branch::Union(of) => ("union", Value::from(all(of))),
+        Branch::Intersection(of) => ("intersection", Value::from(all(of))),
+        Branch::Exclusion(both) => ("exclusion", Value::from(all(&both[..]))),
+        Branch::Direct(names) => {
+            *nodes += names.len() as u64;
+            ("direct", texts(names))
+        }
+        Branch::Computed(set) => ("computed", Value::from(set.as_str())),
+        Branch::From { tupleset, sets } => {
+            *nodes += sets.len() as u64;
+            ("from", json!({ "tupleset": tupleset, "sets": texts(sets) }))
+        }
+    };
+    Value::Object(Map::from_iter([(member.to_owned(), value)]))
+}
+
+fn texts(names: &[impl Display]) -> Value {
+    names.iter().map(ToString::to_string).collect::<Vec<String>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use tessera_model::Deadline;
+
+    /// PROPERTY: a tuple is read with its window, and what is none is refused.
+    #[test]
+    fn tuples_are_read_or_refused() {
+        let read = |text: &str| {
+            let value = crate::json::read(text.as_bytes()).ok()?;
+            crate::tuple::tuple(&value, true)
+        };
+        let good = read(r#"{"user":"user:a","relation":"viewer","object":"doc:1","until":"2031-01-01T00:00:00Z"}"#);
+        let good = good.expect("a tuple");
+        assert!(good.until != Deadline::NONE && good.from == Deadline::NONE);
+        for bad in [
+            "{}",
+            r#"{"user":"user:a","relation":"viewer"}"#,
+            r#"{"user":"user:a","relation":"viewer","object":1}"#,
+            r#"{"user":"user:a","relation":"viewer","object":"doc:1","condition":{}}"#,
+            r#"{"user":"user:a","relation":"viewer","object":"doc:1","until":"soon"}"#,
+        ] {
+            assert!(read(bad).is_none(), "{bad}");
+        }
+    }
+}
