@@ -103,7 +103,11 @@ impl Cursors {
         if cursor.listed.kind != self.listed.kind {
             return Err(CursorFault::List);
         }
-        if cursor.listed.filter == self.listed.filter { Ok((cursor.at, tail)) } else { Err(CursorFault::Filter) }
+        if cursor.listed.filter == self.listed.filter {
+            Ok((cursor.at, tail))
+        } else {
+            Err(CursorFault::Filter)
+        }
     }
 
     fn seal(&self, parts: &[&[u8]]) -> [u8; 8] {

@@ -239,9 +239,7 @@ fn over(shape: Shape, value: &Json) -> Option<Limit> {
         Shape::Patterns => (Limit::PatternBytes, Some(Limit::Patterns)),
         Shape::Identifiers => (Limit::IdentifierBytes, Some(Limit::IdentifiersPerSubject)),
         Shape::Networks => (Limit::Unnamed, Some(Limit::Networks)),
-        Shape::Tuples | Shape::Plain(RELATION_CHANGES_MAX) => {
-            (Limit::Unnamed, Some(Limit::RelationChanges))
-        }
+        Shape::Tuples | Shape::Plain(RELATION_CHANGES_MAX) => (Limit::Unnamed, Some(Limit::RelationChanges)),
         Shape::Attributes => (Limit::NameBytes, Some(Limit::AttributesPerSubject)),
         _ => return None,
     };

@@ -49,9 +49,7 @@ pub(crate) async fn answer(
     let read = move || {
         let mut cost = 0;
         let value = match list {
-            List::Relation(about) => {
-                relation::answer((&engine, &bound, &view), (about, &input), &mut cost)
-            }
+            List::Relation(about) => relation::answer((&engine, &bound, &view), (about, &input), &mut cost),
             list => rows(&engine, &bound, &view, list, &input),
         };
         (value, cost)

@@ -232,10 +232,12 @@ fn member(name: &str) -> Value {
         | "failed" | "restricted" => json!({ "type": "boolean" }),
         "line" | "column" => json!({ "type": ["integer", "null"] }),
         "message" => json!({ "type": ["string", "null"] }),
-        "tree" => json!({ "type": "object", "description": "one member: `union`, `intersection` or `exclusion` of others, `direct`, `computed`, or `from`" }),
+        "tree" => {
+            json!({ "type": "object", "description": "one member: `union`, `intersection` or `exclusion` of others, `direct`, `computed`, or `from`" })
+        }
         "trouble" => json!({ "type": ["string", "null"] }),
-        "version" | "orphans" | "bytes" | "steps" | "reason_code" | "iat" | "exp" | "index" | "ended" | "role_id" | "number" | "failures" | "count"
-        | "used" => json!({ "type": "integer" }),
+        "version" | "orphans" | "bytes" | "steps" | "reason_code" | "iat" | "exp" | "index" | "ended"
+        | "role_id" | "number" | "failures" | "count" | "used" => json!({ "type": "integer" }),
         "bound" => json!({ "type": ["integer", "null"] }),
         "decision" => json!({ "type": "string", "enum": ["permit", "deny"] }),
         "subject" | "sub" | "session" | "workspace_id" => json!({ "type": "string", "format": "uuid" }),
@@ -323,10 +325,7 @@ fn schema(shape: Shape) -> Value {
         Shape::RelationChecks => {
             let mut check = tuple(false);
             if let Some(Value::Object(properties)) = check.get_mut("properties") {
-                properties.insert(
-                    "contextual_tuples".to_owned(),
-                    or_null(schema(Shape::Plain(CONTEXT_MAX))),
-                );
+                properties.insert("contextual_tuples".to_owned(), or_null(schema(Shape::Plain(CONTEXT_MAX))));
                 properties.insert(
                     "correlation_id".to_owned(),
                     or_null(json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,36}$" })),
@@ -340,9 +339,7 @@ fn schema(shape: Shape) -> Value {
 /// A tuple of relations; with `windows` it may have one.
 fn tuple(windows: bool) -> Value {
     let mut properties = Map::new();
-    for (name, shape) in
-        [("user", Shape::User), ("relation", Shape::Relation), ("object", Shape::Object)]
-    {
+    for (name, shape) in [("user", Shape::User), ("relation", Shape::Relation), ("object", Shape::Object)] {
         properties.insert(name.to_owned(), schema(shape));
     }
     if windows {

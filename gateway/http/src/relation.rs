@@ -16,8 +16,8 @@ use tessera_model::relation::{
 };
 use tessera_model::{Command, CommandKind, ListKind, Receipt, Refusal, UnixMillis, cursor};
 use tessera_relation::{
-    Answer, Ask, AskError, Branch, Filter, Listed, Mark, Model, RELATION_LIST_BUDGET, Step, StepKind,
-    Stored, TupleRef,
+    Answer, Ask, AskError, Branch, Filter, Listed, Mark, Model, RELATION_LIST_BUDGET, Step, StepKind, Stored,
+    TupleRef,
 };
 
 /// Steps of a question that cost as much as one check of a session.
@@ -139,7 +139,8 @@ impl Asked<'_> {
             About::Trial => self.trial(),
             About::Tuples => self.tuples(),
             About::Check => {
-                let answer = self.contextual(|asked, ask| asked.listing.relations().check(ask, &asked.of()))?;
+                let answer =
+                    self.contextual(|asked, ask| asked.listing.relations().check(ask, &asked.of()))?;
                 self.steps += u64::from(answer.steps);
                 Ok(decided(&answer).shown("seen", self.seen).value())
             }
@@ -360,7 +361,8 @@ fn step(step: &Step) -> Value {
 /// An expansion: each node has one member, which says what it is.
 fn tree(branch: &Branch, nodes: &mut u64) -> Value {
     *nodes += 1;
-    let mut all = |branches: &[Branch]| -> Vec<Value> { branches.iter().map(|one| tree(one, nodes)).collect() };
+    let mut all =
+        |branches: &[Branch]| -> Vec<Value> { branches.iter().map(|one| tree(one, nodes)).collect() };
     let (member, value) = match branch {
         Branch::Union(of) => ("union", Value::from(all(of))),
         Branch::Intersection(of) => ("intersection", Value::from(all(of))),
@@ -393,7 +395,8 @@ mod tests {
             let value = crate::json::read(text.as_bytes()).ok()?;
             crate::tuple::tuple(&value, true)
         };
-        let good = read(r#"{"user":"user:a","relation":"viewer","object":"doc:1","until":"2031-01-01T00:00:00Z"}"#);
+        let good =
+            read(r#"{"user":"user:a","relation":"viewer","object":"doc:1","until":"2031-01-01T00:00:00Z"}"#);
         let good = good.expect("a tuple");
         assert!(good.until != Deadline::NONE && good.from == Deadline::NONE);
         for bad in [

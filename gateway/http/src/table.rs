@@ -114,11 +114,8 @@ const MODEL: Field = Field::body("model", Shape::Model, "in the modeling languag
 const USER: Field = Field::body("user", Shape::User, "`type:id`, `type:id#relation` or `type:*`");
 const RELATION: Field = Field::body("relation", Shape::Relation, "name of the relation");
 const OBJECT: Field = Field::body("object", Shape::Object, "`type:id`");
-const CONTEXT: Field = Field::maybe(
-    "contextual_tuples",
-    Shape::Plain(CONTEXT_MAX),
-    "tuples that count in this question only",
-);
+const CONTEXT: Field =
+    Field::maybe("contextual_tuples", Shape::Plain(CONTEXT_MAX), "tuples that count in this question only");
 const CHANGES: Shape = Shape::Plain(RELATION_CHANGES_MAX);
 const TUPLE_ROW: &[&str] = &["user", "relation", "object", "from", "until"];
 const OPEN: Needs = Needs::Permission("tessera.sessions.open");

@@ -2,10 +2,10 @@
 
 use crate::json::Json;
 use crate::value::{instant, text};
+use tessera_model::Deadline;
 use tessera_model::limits::{BATCH_CHECKS_MAX, RELATION_BYTES_MAX};
 use tessera_model::relation::RelationRecord;
 use tessera_model::time::DEADLINE_EPOCH_S;
-use tessera_model::Deadline;
 
 /// LIMIT: characters of a correlation id, as in `OpenFGA`.
 const CORRELATION_CHARS_MAX: usize = 36;

@@ -82,7 +82,8 @@ async fn f_20_questions_are_answered() {
         let reply = acme.ask("POST check", with(question, &seen)).await.expect(200);
         assert_eq!(reply.string("decision"), decision, "{question}");
     }
-    let ahead = acme.ask("POST check", with("user:ann viewer document:1", &json!({ "at_least": "1.999" }))).await;
+    let ahead =
+        acme.ask("POST check", with("user:ann viewer document:1", &json!({ "at_least": "1.999" }))).await;
     assert_eq!((ahead.status, ahead.code()), (503, 303));
 
     let along = json!({ "correlation_id": "with", "contextual_tuples": tuples(&["user:bob member team:a"]) });
@@ -106,13 +107,19 @@ async fn f_20_questions_are_answered() {
         told,
         [("without", "deny", 0), ("with", "permit", 0), ("unknown", "deny", 2000), ("3", "deny", 0)]
     );
-    let twice = json!([with("user:bob viewer document:1", &json!({ "correlation_id": "1" })), tuple("user:bob viewer document:1")]);
+    let twice = json!([
+        with("user:bob viewer document:1", &json!({ "correlation_id": "1" })),
+        tuple("user:bob viewer document:1")
+    ]);
     let twice = acme.ask("POST check-batch", json!({ "checks": twice })).await.expect(422);
     assert_eq!(twice.string("field"), "checks/1/correlation_id");
 
     let expanded = json!({ "object": "document:1", "relation": "can_view" });
     let tree = acme.ask("POST expand", expanded).await.expect(200).json()["tree"].clone();
-    assert_eq!(tree, json!({ "exclusion": [{ "computed": "document:1#viewer" }, { "computed": "document:1#blocked" }] }));
+    assert_eq!(
+        tree,
+        json!({ "exclusion": [{ "computed": "document:1#viewer" }, { "computed": "document:1#blocked" }] })
+    );
     let path = acme.ask("POST explain", tuple("user:eve can_view document:1")).await.expect(200).json();
     assert_eq!(path["decision"], "deny");
     let path = path["path"].as_array().expect("a path");
@@ -165,7 +172,8 @@ async fn refusals_have_both_numbers() {
     assert_eq!(rows.as_array().map(Vec::len), Some(1), "{rows}");
 
     // Deeper than 25 steps is an error of its own, never a quiet no.
-    let nested: Vec<String> = (0..30).map(|at| format!("team:t{}#member member team:t{at}", at + 1)).collect();
+    let nested: Vec<String> =
+        (0..30).map(|at| format!("team:t{}#member member team:t{at}", at + 1)).collect();
     let nested: Vec<&str> = nested.iter().map(String::as_str).collect();
     acme.write(&nested).await.expect(200);
     let deep = acme.ask("POST check", tuple("user:ann member team:t0")).await;
@@ -196,7 +204,10 @@ async fn models_are_tried_and_kept() {
     let fresh = [("authorization", bearer.as_str()), ("if-match", tag.as_str())];
     let made = acme.house.send(line, &fresh, &body).await.expect(200);
     assert_eq!(made.json()["version"], 2);
-    assert_eq!(acme.ask("POST check", tuple("user:bob viewer document:2")).await.expect(200).string("decision"), "deny");
+    assert_eq!(
+        acme.ask("POST check", tuple("user:bob viewer document:2")).await.expect(200).string("decision"),
+        "deny"
+    );
 
     for version in 3..=20 {
         let model = format!("{narrow}\n# {version}\n");
@@ -207,7 +218,9 @@ async fn models_are_tried_and_kept() {
         rows.as_array().expect("rows").iter().filter_map(|row| row["version"].as_u64()).collect();
     assert_eq!(versions, (5..=20).rev().collect::<Vec<_>>());
     assert_eq!(acme.ask("GET model?version=4", Value::Null).await.code(), 278);
-    assert!(acme.ask("GET model?version=5", Value::Null).await.expect(200).string("model").ends_with("# 5\n"));
+    assert!(
+        acme.ask("GET model?version=5", Value::Null).await.expect(200).string("model").ends_with("# 5\n")
+    );
 }
 
 /// PROPERTY: a list comes page by page and is whole; a cursor goes on in its own list only, and not in that of
@@ -251,7 +264,8 @@ async fn a_question_costs_what_it_walked() {
     let acme = Acme::open(Limits { credential_per_second: 500, ..Limits::default() }).await;
     acme.house.pass(1_000);
     for part in 0..8 {
-        let all: Vec<String> = (0..1_000).map(|at| format!("user:ann viewer document:n{part}x{at}")).collect();
+        let all: Vec<String> =
+            (0..1_000).map(|at| format!("user:ann viewer document:n{part}x{at}")).collect();
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
         acme.write(&all).await.expect(200);
     }
