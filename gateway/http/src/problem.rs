@@ -17,18 +17,18 @@ const COME_AGAIN_MS: u32 = 50;
 /// A problem on its way to the caller.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Problem {
-    status: StatusCode,
-    code: u16,
+    pub(crate) status: StatusCode,
+    pub(crate) code: u16,
     name: &'static str,
     title: String,
     /// The member, parameter or header that is meant.
-    field: Option<String>,
+    pub(crate) field: Option<String>,
     detail: Option<Cow<'static, str>>,
     /// The limit that is reached, with its number; 0 for one that is not told.
-    limit: Option<(&'static str, u64)>,
+    pub(crate) limit: Option<(&'static str, u64)>,
     retry_ms: u32,
     /// Members of its own.
-    more: Option<Box<Map<String, Value>>>,
+    pub(crate) more: Option<Box<Map<String, Value>>>,
 }
 
 /// The status that stands for a refusal.
@@ -80,35 +80,6 @@ impl Problem {
     pub(crate) fn because(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.detail = Some(detail.into());
         self
-    }
-
-    /// The same, with a member of its own.
-    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.more.get_or_insert_default().insert(name.to_owned(), value.into());
-        self
-    }
-
-    /// The same, with the number of `OpenFGA`'s API for what the caller has to mend; none for what waits or is
-    /// not the caller's.
-    pub(crate) fn in_openfga(self) -> Self {
-        const VALIDATION: u16 = 2000;
-        const CONTINUATION: u16 = 2007;
-        const ENTITY_LIMIT: u16 = 2053;
-        let cursor = self.field.as_deref() == Some("cursor");
-        let limit = matches!(self.limit, Some((limit, _)) if limit.starts_with("RELATION"));
-        let known = match Refusal::from_code(self.code).and_then(Refusal::openfga_code) {
-            Some(known) => known,
-            None if limit => ENTITY_LIMIT,
-            None if cursor => CONTINUATION,
-            None if matches!(self.status.as_u16(), 400 | 422) => VALIDATION,
-            None => return self,
-        };
-        self.with("openfga_code", known)
-    }
-
-    /// Its number in the one code table.
-    pub(crate) const fn code(&self) -> u16 {
-        self.code
     }
 
     /// The request does not read: bad JSON, a bad query, a bad header.
