@@ -24,6 +24,7 @@ mod json;
 mod limits;
 mod list;
 mod openapi;
+mod openapi_relation;
 mod openfga;
 mod operation;
 mod order;

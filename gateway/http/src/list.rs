@@ -48,9 +48,10 @@ pub(crate) async fn answer(
     let engine = engine.clone();
     let read = move || {
         let mut cost = 0;
-        let value = match list {
-            List::Relation(about) => relation::answer((&engine, &bound, &view), (about, &input), &mut cost),
-            list => rows(&engine, &bound, &view, list, &input),
+        let value = if let List::Relation(about) = list {
+            relation::answer((&engine, &bound, &view), (about, &input), &mut cost)
+        } else {
+            rows(&engine, &bound, &view, list, &input)
         };
         (value, cost)
     };

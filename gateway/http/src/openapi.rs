@@ -1,14 +1,12 @@
 //! The description of the door (OpenAPI 3.1), made from the table of operations and nothing else.
 
 use crate::input::TEXT_CHARS_MAX;
+use crate::openapi_relation::relation_shape;
 use crate::operation::{Act, Answer, Field, Needs, Operation, Own, Shape, Stand};
 use crate::table::OPERATIONS;
-use crate::tuple::{CHECKS_MAX, CONTEXT_MAX};
 use serde_json::{Map, Value, json};
 use tessera_model::Settings;
-use tessera_model::limits::{
-    PAGE_ROWS_MAX, RELATION_BYTES_MAX, RELATION_CHANGES_MAX, RELATION_MODEL_BYTES_MAX,
-};
+use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::settings::SettingUnit;
 
 /// The text of a UUIDv7 (RFC 9562 section 5.7).
@@ -161,7 +159,7 @@ fn members(fields: &[&Field]) -> Value {
 }
 
 /// What may be left out: an explicit null is as good as none.
-fn or_null(schema: Value) -> Value {
+pub(crate) fn or_null(schema: Value) -> Value {
     json!({ "anyOf": [schema, { "type": "null" }] })
 }
 
@@ -185,8 +183,9 @@ fn answered(answer: Answer) -> Value {
         Answer::Page(names) => page(names),
         Answer::Listed(names) => {
             let mut schema = page(names);
-            if let (Some(Value::Object(properties)), Value::Object(more)) =
-                (schema.get_mut("properties"), object(&["seen", "valid_until"])["properties"].take())
+            let more = object(&["seen", "valid_until"]).get_mut("properties").map(Value::take);
+            if let (Some(Value::Object(properties)), Some(Value::Object(more))) =
+                (schema.get_mut("properties"), more)
             {
                 properties.extend(more);
             }
@@ -258,7 +257,8 @@ fn member(name: &str) -> Value {
     }
 }
 
-fn schema(shape: Shape) -> Value {
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest is about relations")]
+pub(crate) fn schema(shape: Shape) -> Value {
     let name = || json!({ "type": "string", "pattern": "^[A-Za-z0-9._:/-]{1,128}$" });
     match shape {
         Shape::Name => name(),
@@ -315,42 +315,8 @@ fn schema(shape: Shape) -> Value {
             },
         }),
         Shape::Text => json!({ "type": "string", "maxLength": TEXT_CHARS_MAX }),
-        Shape::Model => json!({ "type": "string", "maxLength": RELATION_MODEL_BYTES_MAX }),
-        // In bytes; a character has four at most.
-        Shape::User | Shape::Relation | Shape::Object | Shape::Type => {
-            json!({ "type": "string", "minLength": 1, "maxLength": RELATION_BYTES_MAX / 4 })
-        }
-        Shape::Tuples => json!({ "type": "array", "maxItems": RELATION_CHANGES_MAX, "items": tuple(true) }),
-        Shape::Plain(most) => json!({ "type": "array", "maxItems": most, "items": tuple(false) }),
-        Shape::RelationChecks => {
-            let mut check = tuple(false);
-            if let Some(Value::Object(properties)) = check.get_mut("properties") {
-                properties.insert("contextual_tuples".to_owned(), or_null(schema(Shape::Plain(CONTEXT_MAX))));
-                properties.insert(
-                    "correlation_id".to_owned(),
-                    or_null(json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,36}$" })),
-                );
-            }
-            json!({ "type": "array", "minItems": 1, "maxItems": CHECKS_MAX, "items": check })
-        }
+        shape => relation_shape(shape),
     }
-}
-
-/// A tuple of relations; with `windows` it may have one.
-fn tuple(windows: bool) -> Value {
-    let mut properties = Map::new();
-    for (name, shape) in [("user", Shape::User), ("relation", Shape::Relation), ("object", Shape::Object)] {
-        properties.insert(name.to_owned(), schema(shape));
-    }
-    if windows {
-        for name in ["from", "until"] {
-            properties.insert(name.to_owned(), or_null(schema(Shape::Instant)));
-        }
-    }
-    json!({
-        "type": "object", "additionalProperties": false, "required": ["user", "relation", "object"],
-        "properties": properties,
-    })
 }
 
 /// A value that reads as its shape.

@@ -22,7 +22,7 @@ pub(crate) struct Problem {
     name: &'static str,
     title: String,
     /// The member, parameter or header that is meant.
-    pub(crate) field: Option<String>,
+    pub(crate) field: Option<Box<str>>,
     detail: Option<Cow<'static, str>>,
     /// The limit that is reached, with its number; 0 for one that is not told.
     pub(crate) limit: Option<(&'static str, u64)>,
@@ -66,7 +66,7 @@ impl Problem {
 
     /// The same, told at a member, parameter or header.
     pub(crate) fn at(mut self, field: &str) -> Self {
-        self.field = Some(field.to_owned());
+        self.field = Some(field.into());
         self
     }
 
@@ -203,7 +203,7 @@ impl Problem {
         put("code", self.code.into());
         put("name", self.name.into());
         if let Some(field) = &self.field {
-            put("field", field.clone().into());
+            put("field", field.to_string().into());
         }
         if let Some(detail) = self.detail.clone() {
             put("detail", detail.into_owned().into());
