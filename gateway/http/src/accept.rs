@@ -56,7 +56,7 @@ pub(crate) async fn run(
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = draining.wait_for(|draining| *draining) => return,
+            _ = draining.wait_for(|draining| *draining) => break,
             accepted = listener.accept() => accepted,
         };
         let Ok((stream, peer)) = accepted else {
@@ -84,6 +84,9 @@ pub(crate) async fn run(
             drop((standing, counted, alive));
         }));
     }
+    // Whoever waits for the end finds nobody listening.
+    drop(listener);
+    drop(alive);
 }
 
 /// One connection, from its handshake to its end.
