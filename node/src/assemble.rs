@@ -234,6 +234,9 @@ async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<S
     let engine = engine(config, clock).await?;
     let cell = settings(config).cell;
     let identity = tls::identity(config)?;
+    // Before a door is open: whoever finds the node there finds its secret and its profile.
+    let secret = offer::offer(&engine, &SystemEntropy, &config.storage.dir).await?;
+    welcome::write_profile(config, engine.awaits_claim())?;
     let http = gateway::open(config, &engine, &identity).await?;
     let door = DoorConfig {
         listen: config.quic.listen,
@@ -258,8 +261,6 @@ async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<S
             FatalError::unavailable(format!("quic.listen: {error}{hint}"))
         }
     })?;
-    let secret = offer::offer(&engine, &SystemEntropy, &config.storage.dir).await?;
-    welcome::write_profile(config, engine.awaits_claim())?;
     let (door, http) = (Arc::new(Mutex::new(Some(door))), Arc::new(Mutex::new(http)));
     Ok((Live { engine, door, http, identity: Arc::new(identity), findings: Arc::default() }, secret))
 }
