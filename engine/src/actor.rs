@@ -33,8 +33,8 @@ const SWEPT_MAX: usize = 1 << 20;
 pub(crate) enum TenantMessage {
     /// Commands are waiting in the intake. Sent again while some are left.
     Drain,
-    /// Hand over up to so many buckets that differ from the checkpoint.
-    HandOver(usize, oneshot::Sender<Handed>),
+    /// Hand over up to so many buckets that differ from the checkpoint; whether a checkpoint begins with it.
+    HandOver(usize, bool, oneshot::Sender<Handed>),
     /// These buckets could not be written: they are still to be handed over.
     Again(BTreeSet<(BucketKind, u32)>),
 }
@@ -133,7 +133,7 @@ impl Actor for TenantActor {
                     myself.cast(TenantMessage::Drain)?;
                 }
             }
-            TenantMessage::HandOver(most, reply) => drop(reply.send(running.hand_over(most))),
+            TenantMessage::HandOver(most, first, reply) => drop(reply.send(running.hand_over(most, first))),
             TenantMessage::Again(names) => running.state.mark_dirty(names),
         }
         Ok(())
@@ -416,6 +416,11 @@ impl Running {
             || matches!(
                 ordered.command.kind(),
                 CommandKind::Grant
+                    | CommandKind::RenewGrant
+                    | CommandKind::GrantGroup
+                    | CommandKind::AddMember
+                    | CommandKind::AddSubgroup
+                    | CommandKind::SetRoleParents
                     | CommandKind::CreateRole
                     | CommandKind::ChangeRole
                     | CommandKind::CreateKey
@@ -444,9 +449,11 @@ impl Running {
         }
     }
 
-    fn hand_over(&mut self, most: usize) -> Handed {
-        // What has ended by its time alone gives its place away, however few commands come.
-        self.state.sweep(SWEPT_MAX, self.house.now());
+    fn hand_over(&mut self, most: usize, first: bool) -> Handed {
+        if first {
+            // What has ended by its time alone gives its place away, however few commands come.
+            self.state.sweep(SWEPT_MAX, self.house.now());
+        }
         let mut dirty = self.state.take_dirty();
         let names: BTreeSet<_> = dirty.iter().take(most).copied().collect();
         for name in &names {

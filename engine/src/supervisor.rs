@@ -499,6 +499,7 @@ fn fail(entry: &Entry, error: &StorageError) {
 
 /// Takes what changed of a tenant into the checkpoint. False when the tenant has failed.
 async fn hand_over(house: &Arc<House>, entry: &Arc<Entry>) -> Result<bool, StorageError> {
+    let mut first = true;
     loop {
         if entry.status() == TenantStatus::Deleted {
             return Ok(true);
@@ -509,13 +510,14 @@ async fn hand_over(house: &Arc<House>, entry: &Arc<Entry>) -> Result<bool, Stora
             return if gone || failed { Ok(!failed) } else { Err(StorageError::LaneStopped) };
         };
         let (reply, handed) = oneshot::channel();
-        let asked = actor.cast(TenantMessage::HandOver(HANDED_MAX, reply)).is_ok();
+        let asked = actor.cast(TenantMessage::HandOver(HANDED_MAX, first, reply)).is_ok();
         let handed = if asked { handed.await.ok() } else { None };
         let Some(Handed { head, buckets, names, left }) = handed else {
             // The actor has failed; the supervisor must get its turn to reload it.
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
+        first = false;
         let (store, tenant) = (Arc::clone(&house.store), entry.tenant);
         let put = tokio::task::spawn_blocking(move || store.put(tenant, &head, buckets)).await;
         match put.unwrap_or(Err(StorageError::LaneStopped)) {

@@ -7,8 +7,8 @@ use support::{House, START_MS, Tenant};
 use tessera_engine::SubmitError;
 use tessera_model::limits::{GROUP_DEPTH_MAX, GROUPS_PER_SUBJECT_MAX, ROLE_DEPTH_MAX};
 use tessera_model::{
-    CheckQuery, Command, Deadline, Handle, Limit, Name, PermissionRef, PublicId, Reason, Receipt, Refusal,
-    WorkspaceRef,
+    CheckQuery, Command, Deadline, Handle, Limit, Name, Pattern, PermissionRef, Private, PublicId, Reason,
+    Receipt, Refusal, WorkspaceRef,
 };
 
 const NONE: Deadline = Deadline::NONE;
@@ -300,6 +300,79 @@ async fn groups_hand_out_no_more_than_the_caller_has() {
     assert_eq!(order(nest("mine", "inner")).await, Ok(()));
     scene.done([nest("admins", "mine")]).await;
     assert_eq!(order(join("inner", scene.ann)).await, Ok(()), "she is an admin through mine by now");
+}
+
+/// PROPERTY: an operator whose key covers a part of the power hands none of it out in a tenant, by no way.
+#[tokio::test]
+async fn a_lesser_operator_hands_out_nothing() {
+    let house = House::new().await;
+    let operator = house.operator().await;
+    let tenant = house.tenant(&operator, "acme").await;
+    let ann = house.person(&tenant, "ann@example.org", "correct horse").await;
+    for command in [group("admins"), grant("admins", "tessera.admin", None), group("mine")] {
+        house.submit(&tenant.admin, command).await;
+    }
+    house.role(&tenant, "reader", &["orders.read"]).await;
+    house.grant(&tenant, ann, "reader").await;
+    let patterns =
+        ["tessera.admin.tenants", "tessera.admin.groups", "tessera.admin.roles", "tessera.admin.grants"];
+    let lesser = Command::CreateKey {
+        subject: operator.subject,
+        patterns: patterns.iter().map(|text| Pattern::new(text).expect("a pattern")).collect(),
+        expires: house.engine.now().plus_seconds(3_600).to_deadline(),
+        description: Private::default(),
+        client: None,
+        networks: Vec::new(),
+    };
+    let key = house.submit(&operator, lesser).await.made.handle.expect("a key");
+    let lesser = house.engine.hello(&key.to_bytes(), Some(tenant.id)).expect("bound");
+    let order = |command| house.engine.submit(&lesser, house.engine.command_id(), command);
+    assert!(order(group("harmless")).await.is_ok());
+    let role = name("reader");
+    for command in [
+        join("admins", ann),
+        nest("admins", "mine"),
+        grant("mine", "tessera.admin", None),
+        parents("reader", &["tessera.admin"]),
+        Command::RenewGrant { subject: ann, role, workspace: None, until: NONE },
+        support::grant(ann, "tessera.admin"),
+    ] {
+        let kind = command.kind();
+        assert_eq!(order(command).await.err(), Some(Refusal::BeyondCreator.into()), "{kind:?}");
+    }
+}
+
+/// PROPERTY: a role that the last operator is one by is neither changed nor deleted, nor is her grant of it
+/// taken back or begun later; what is not the last way is done.
+#[tokio::test]
+async fn the_last_operator_stays_one() {
+    let house = House::new().await;
+    let operator = house.operator().await;
+    let order =
+        async |command| house.engine.submit(&operator, house.engine.command_id(), command).await.err();
+    let make =
+        Command::CreateRole { name: name("chief"), patterns: vec![Pattern::new("*").expect("a pattern")] };
+    let ungrant = |subject, role| Command::Ungrant { subject, role: name(role), workspace: None };
+    let last = Some(Refusal::LastOperator.into());
+    assert_eq!(order(ungrant(operator.subject, "tessera.admin")).await, last);
+    assert_eq!(order(make).await, None);
+    assert_eq!(order(support::grant(operator.subject, "chief")).await, None);
+    assert_eq!(order(ungrant(operator.subject, "tessera.admin")).await, None);
+    // From here on she is an operator by that role alone.
+    let later = house.engine.now().plus_seconds(3_600).to_deadline();
+    let (subject, role) = (operator.subject, name("chief"));
+    let less = vec![Pattern::new("orders.*").expect("a pattern")];
+    for command in [
+        ungrant(subject, "chief"),
+        Command::Grant { subject, role, workspace: None, from: later, until: NONE },
+        Command::ChangeRole { name: name("chief"), patterns: less },
+        Command::DeleteRole { name: name("chief") },
+    ] {
+        let kind = command.kind();
+        assert_eq!(order(command).await, last, "{kind:?}");
+    }
+    assert_eq!(order(support::grant(operator.subject, "tessera.admin")).await, None);
+    assert_eq!(order(Command::DeleteRole { name: name("chief") }).await, None);
 }
 
 /// PROPERTY: groups, memberships, grants to groups and parents of roles are the same after a checkpoint and a

@@ -49,6 +49,10 @@ impl State {
         if held >= GRANTS_PER_SUBJECT_MAX {
             return Err(Limit::GrantsPerSubject.reached());
         }
+        // A grant that stood for good may begin later now.
+        if self.leaves_no_operator(|rules| rules.put_grant(&record), now) {
+            return Err(Refusal::LastOperator);
+        }
         let note = About::Grant(subject, role, workspace).row(self.note(caller, now), stood);
         Ok(Decided { rows: vec![note], ..Decided::of(Event::GrantAdded(record)) })
     }
@@ -79,9 +83,6 @@ impl State {
         let subject = self.known_subject(subject)?.index;
         let role = self.role_id(role)?;
         let workspace = self.workspace_index(workspace)?;
-        if role.0 == 1 && workspace.0 == 0 && self.is_last_operator(subject, now) {
-            return Err(Refusal::LastOperator);
-        }
         let held = self
             .root
             .rules
@@ -89,6 +90,9 @@ impl State {
             .any(|grant| (grant.role, grant.workspace) == (role, workspace));
         if !held {
             return Ok(Decided::nothing());
+        }
+        if self.leaves_no_operator(|rules| rules.remove_grant(subject, role, workspace), now) {
+            return Err(Refusal::LastOperator);
         }
         if self.is_last_owner(subject, role, workspace) {
             return Err(Refusal::LastOwner);

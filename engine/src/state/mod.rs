@@ -233,7 +233,7 @@ impl State {
             Command::RegisterPermission { name } => self.register_permission(name),
             Command::CreateRole { name, patterns } => self.create_role(name, patterns, caller, now),
             Command::ChangeRole { name, patterns } => self.change_role(name, patterns, caller, now),
-            Command::DeleteRole { name } => self.delete_role(name),
+            Command::DeleteRole { name } => self.delete_role(name, now),
             Command::SetRoleParents { name, parents } => self.set_role_parents(name, parents, caller, now),
             Command::RenewGrant { subject, role, workspace, until } => {
                 self.renew_grant(*subject, (role, workspace.as_ref()), *until, caller, now)

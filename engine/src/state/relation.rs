@@ -64,7 +64,6 @@ impl State {
         }
         // What the changes so far made of each tuple: its window, or none.
         let mut after: BTreeMap<TupleRef<'_>, Option<&RelationRecord>> = BTreeMap::new();
-        let mut grows = 0_u64;
         for change in changes {
             let key = tuple(&change.tuple);
             let stored = self.root.relations.window(&key);
@@ -81,7 +80,6 @@ impl State {
                     if until != Deadline::NONE && until <= from {
                         return Err(Refusal::DeadlinePassed);
                     }
-                    grows += u64::from(stored.is_none());
                     after.insert(key, Some(&change.tuple));
                 }
                 RelationAct::Remove => {
@@ -90,7 +88,10 @@ impl State {
                 RelationAct::Require => {}
             }
         }
-        if self.root.relations.len() + grows > RELATIONS_MAX {
+        let stands = |key: &TupleRef<'_>| self.root.relations.window(key).is_some();
+        let grows = after.iter().filter(|(key, record)| record.is_some() && !stands(key)).count() as u64;
+        let shrinks = after.iter().filter(|(key, record)| record.is_none() && stands(key)).count() as u64;
+        if grows > shrinks && self.root.relations.len() + grows - shrinks > RELATIONS_MAX {
             return Err(Limit::Relations.reached());
         }
         let mut events = Vec::new();

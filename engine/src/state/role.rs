@@ -110,6 +110,9 @@ impl State {
         if **known == record {
             return Ok(Decided::nothing());
         }
+        if self.leaves_no_operator(|rules| rules.put_role(&record), now) {
+            return Err(Refusal::LastOperator);
+        }
         let mut events = self.register_exact(patterns)?;
         events.push(Event::RoleChanged(record));
         Ok(Decided { events, ..Decided::default() })
@@ -182,13 +185,16 @@ impl State {
         records.flat_map(|record| record.patterns.iter()).collect()
     }
 
-    pub(super) fn delete_role(&self, name: &Name) -> Result<Decided, Refusal> {
+    pub(super) fn delete_role(&self, name: &Name, now: UnixMillis) -> Result<Decided, Refusal> {
         if name.as_str().starts_with(RESERVED) {
             return Err(Refusal::BuiltIn);
         }
         let id = self.role_id(name)?;
         if self.makes_owners(id) {
             return Err(Refusal::LastOwner);
+        }
+        if self.leaves_no_operator(|rules| rules.remove_role(id), now) {
+            return Err(Refusal::LastOperator);
         }
         Ok(Decided::of(Event::RoleRemoved(id)))
     }
