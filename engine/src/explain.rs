@@ -131,8 +131,10 @@ impl Listing {
             let record = match self.role_named(name).and_then(|id| self.0.roles.get(&id)) {
                 Some(known) => RoleRecord { patterns: patterns.clone(), ..(**known).clone() },
                 None => {
-                    let last = self.0.roles.keys().next_back().map_or(0, |role| role.0);
-                    let id = RoleId((last + 1).min(ROLES_MAX));
+                    if self.0.next.role >= ROLES_MAX {
+                        return Err(Limit::Roles.reached());
+                    }
+                    let id = RoleId(self.0.next.role);
                     RoleRecord { id, name: name.clone(), patterns: patterns.clone(), parents: Vec::new() }
                 }
             };

@@ -104,6 +104,9 @@ impl Strangers {
         let mut registered = self.registered.lock();
         if registered.len() >= FAILURES_MAX {
             registered.retain(|_, empty_at| *empty_at > now.0);
+            if registered.len() >= FAILURES_MAX && !registered.contains_key(&tenant) {
+                return Err(REGISTRATION_EVERY_MS);
+            }
         }
         REGISTRATIONS.take(registered.entry(tenant).or_insert(0), now.0)
     }

@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::list::{Listing, Page};
 use std::collections::HashMap;
 use std::ops::Bound as Edge;
-use tessera_model::limits::PAGE_ROWS_MAX;
+use tessera_model::limits::{PAGE_PLACES_MAX, PAGE_ROWS_MAX};
 use tessera_model::note::{About, Note};
 use tessera_model::{Deadline, Name, PublicId, Refusal, RowKind, SubjectIndex};
 
@@ -64,11 +64,13 @@ impl Engine {
         let mut rows = Vec::new();
         if cursor < GROUPS {
             let after = Edge::Excluded(SubjectIndex(u32::try_from(cursor).unwrap_or(u32::MAX)));
-            for index in listing.0.subjects.range((after, Edge::Unbounded)).map(|(index, _)| index) {
-                if rows.len() >= limit {
-                    return Ok(page(rows));
+            let (mut last, subjects) = (cursor, listing.0.subjects.range((after, Edge::Unbounded)));
+            for (walked, (index, _)) in (0..).zip(subjects) {
+                if rows.len() >= limit || walked == PAGE_PLACES_MAX {
+                    return Ok(Page { rows, next: Some(last), walked });
                 }
                 rows.extend(self.held_by(bound, listing, index)?);
+                last = u64::from(index.0);
             }
         }
         let after = u32::try_from(cursor.saturating_sub(GROUPS)).unwrap_or(u32::MAX);

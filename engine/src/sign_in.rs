@@ -323,7 +323,7 @@ impl Engine {
         let record = subject.and_then(|subject| root.subjects.get(&subject));
         let record = record.filter(|record| record.has_password && record.status == SubjectStatus::Active);
         // Nobody's row is looked for as well, and a hash is computed for nobody: the time does not tell.
-        let index = record.map_or(SubjectIndex(0), |record| record.index);
+        let index = record.map_or(SubjectIndex(u32::MAX), |record| record.index);
         let key = Row::subject_key(index, &[]);
         let row = self.house.store.row(entry.tenant, RowKind::Password, &key);
         let stored = row.map_err(|error| Refusal::from(House::unread(entry, &error)))?.value;

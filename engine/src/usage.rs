@@ -6,8 +6,8 @@ use crate::engine::Engine;
 use crate::view::View;
 use tessera_model::TenantId;
 use tessera_model::limits::{
-    ATTRIBUTES_MAX, CLIENTS_MAX, CUT_OFFS_MAX, FAILURES_MAX, INTAKE_MAX, PERMISSIONS_MAX, PLACES_MAX,
-    REFRESH_KEYS_MAX, RESTRICTIONS_MAX, ROLES_MAX, SUBJECTS_MAX, WORKSPACES_MAX,
+    ATTRIBUTES_MAX, CLIENTS_MAX, CUT_OFFS_MAX, FAILURES_MAX, GROUPS_MAX, INTAKE_MAX, PERMISSIONS_MAX,
+    PLACES_MAX, REFRESH_KEYS_MAX, RELATIONS_MAX, RESTRICTIONS_MAX, ROLES_MAX, SUBJECTS_MAX, WORKSPACES_MAX,
 };
 use tessera_model::record::{SubjectStatus, TenantStatus};
 
@@ -73,6 +73,12 @@ impl Engine {
             Figure::ever("permissions", counts.permissions as usize, next.permission, PERMISSIONS_MAX),
             Figure::ever("workspaces", counts.workspaces as usize, next.workspace, WORKSPACES_MAX),
             Figure::ever("clients", root.clients.size(), next.client, CLIENTS_MAX),
+            Figure::ever("groups", counts.groups as usize, next.group, GROUPS_MAX + 1),
+            Figure::of(
+                "relations",
+                usize::try_from(root.relations.len()).unwrap_or(usize::MAX),
+                RELATIONS_MAX,
+            ),
             Figure::ever("attributes", root.attributes.size(), next.attribute, ATTRIBUTES_MAX + 1),
             sized("restrictions", counts.restrictions, RESTRICTIONS_MAX - 1),
             Figure::of("refresh_keys", root.refresh_keys.size(), u64::from(REFRESH_KEYS_MAX)),

@@ -9,6 +9,10 @@ use tessera_model::{PermissionId, SetId, UnixMillis, WorkspaceIndex};
 /// A window in which permissions are granted: their bits, its first instant, and the first after it.
 pub(crate) type Window<'a> = (&'a [u64], UnixMillis, UnixMillis);
 
+/// LIMIT: passes that join windows of several lines. Beyond it an answer is right, and good for less long than
+/// it might be.
+const WINDOW_PASSES_MAX: usize = 16;
+
 impl Rules {
     /// What the groups grant that a subject is in for good.
     #[inline]
@@ -89,7 +93,7 @@ impl Rules {
         let (word, bit) = (permission.0 as usize / 64, permission.0 % 64);
         let covers = |words: &[u64]| words.get(word).is_some_and(|word| word >> bit & 1 == 1);
         let (mut end, mut next) = (now, NEVER);
-        loop {
+        for _ in 0..WINDOW_PASSES_MAX {
             let before = end;
             self.each_window(line, scope, &mut |(words, from, until)| {
                 if until > end && covers(words) {
