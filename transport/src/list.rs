@@ -7,7 +7,7 @@ use tessera_engine::{Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, Vi
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{AttributeValue, GrantRecord, SubjectRecord};
 use tessera_model::refresh::ClientRecord;
-use tessera_model::{Limit, ListKind, Listed, Name, Private, PublicId, Refusal, TenantId};
+use tessera_model::{CursorFault, Limit, ListKind, Listed, Name, Private, PublicId, Refusal, TenantId};
 use tessera_wire::{
     AttributeRow, AttributeValueRow, ClientRow, Fault, GrantRow, HolderRow, IdentifierRow, KeyRow,
     OriginsRow, PermissionRow, RefreshKeyRow, Request, RequestKind, RoleRow, Rows, RowsWriter, SessionRow,
@@ -136,9 +136,7 @@ impl Source<'_> {
     fn window(&self, listed: Listed, (after, limit): (Option<Private>, u32)) -> Result<Window, Refusal> {
         let cursors = self.engine.cursors(self.bound.entry.tenant, listed)?;
         let from = cursors.place(after.as_ref().map(Private::expose))?;
-        let limit = usize::try_from(limit).unwrap_or(PAGE_ROWS_MAX);
-        let limit = if limit == 0 { PAGE_ROWS_MAX } else { limit.min(PAGE_ROWS_MAX) };
-        Ok(Window { from, limit, cursors })
+        Ok(Window { from, limit: rows_of(limit), cursors })
     }
 
     fn all(&self, kind: ListKind, after: Option<Private>, limit: u32) -> Result<Window, Refusal> {
@@ -279,14 +277,22 @@ fn page(
     }
 }
 
+/// Rows of a page: as many as are asked for, or as may be.
+pub(crate) fn rows_of(limit: u32) -> usize {
+    let limit = usize::try_from(limit).unwrap_or(PAGE_ROWS_MAX);
+    if limit == 0 { PAGE_ROWS_MAX } else { limit.min(PAGE_ROWS_MAX) }
+}
+
 /// Cursor and limit of a page.
 pub(crate) fn begin(after: Option<&Private>, limit: u32) -> Result<(u64, usize), Refusal> {
     let from = match after {
         None => 0,
-        Some(cursor) => u64::from_le_bytes(cursor.expose().try_into().map_err(|_| Refusal::Malformed)?),
+        Some(cursor) => {
+            let bytes = cursor.expose().try_into();
+            u64::from_le_bytes(bytes.map_err(|_| Refusal::CursorRefused(CursorFault::Damaged))?)
+        }
     };
-    let limit = usize::try_from(limit).unwrap_or(PAGE_ROWS_MAX);
-    Ok((from, if limit == 0 { PAGE_ROWS_MAX } else { limit.min(PAGE_ROWS_MAX) }))
+    Ok((from, rows_of(limit)))
 }
 
 /// A page of rows, each with its plain position; cut where the frame is full.

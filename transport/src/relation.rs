@@ -1,21 +1,18 @@
 //! Questions about relations: answered from the published root, page by page where they are lists.
 
-use crate::list::whole;
+use crate::list::{rows_of, whole};
 use tessera_engine::{Engine, Listing, Sees, View};
-use tessera_model::limits::PAGE_ROWS_MAX;
+use tessera_model::limits::BATCH_CHECKS_MAX;
 use tessera_model::relation::RelationRecord;
-use tessera_model::{Limit, Private, Receipt, Refusal, UnixMillis};
+use tessera_model::{CursorFault, Limit, Private, Receipt, Refusal, UnixMillis};
 use tessera_relation::{
-    Ask, AskError, Branch, Filter, Listed, Mark, Model, RELATION_LIST_BUDGET, Relations, StepKind, Stored,
-    TupleRef,
+    Ask, AskError, Branch, Filter, Listed, Mark, Model, RELATION_BUDGET, RELATION_LIST_BUDGET, Relations,
+    StepKind, Stored, TupleRef,
 };
 use tessera_wire::{
     RelationAnswerRow, RelationModelRow, RelationNameRow, RelationRow, RelationStepRow, RelationTrialRow,
     Request, Rows, RowsWriter,
 };
-
-/// Steps of a question that cost as much as eight places of the session table.
-const STEPS_PER_PLACE: u64 = 1;
 
 /// What a page answers with, or what is being asked for with it.
 struct Asked<'a> {
@@ -102,11 +99,6 @@ fn text(value: Option<&Private>) -> Result<&str, Refusal> {
     value.map_or(Ok(""), |value| std::str::from_utf8(value.expose()).map_err(|_| Refusal::Malformed))
 }
 
-fn rows_of(limit: u32) -> usize {
-    let limit = usize::try_from(limit).unwrap_or(PAGE_ROWS_MAX);
-    if limit == 0 { PAGE_ROWS_MAX } else { limit.min(PAGE_ROWS_MAX) }
-}
-
 /// The refusal that stands for an error of a question.
 fn refusal(error: AskError) -> Refusal {
     match error {
@@ -133,7 +125,14 @@ fn record(stored: Stored) -> RelationRecord {
 
 impl Asked<'_> {
     fn spent(&mut self, steps: u32) {
-        *self.walked += u64::from(steps) * STEPS_PER_PLACE;
+        *self.walked += u64::from(steps);
+    }
+
+    /// Pays for a question that failed: all that it might have spent, where it was on its way.
+    fn failed(&mut self, error: AskError, budget: u32) -> Refusal {
+        let begun = matches!(error, AskError::BudgetExhausted | AskError::DepthExceeded);
+        self.spent(if begun { budget } else { 1 });
+        refusal(error)
     }
 
     fn trial(&mut self, model: &Private) -> Result<RelationTrialRow, Refusal> {
@@ -164,23 +163,28 @@ impl Asked<'_> {
         checks: &[RelationRecord],
         contextual: &[(u32, RelationRecord)],
     ) -> Result<Rows, Refusal> {
+        if checks.len() > BATCH_CHECKS_MAX {
+            return Err(Refusal::Malformed);
+        }
         let mut rows = Vec::with_capacity(checks.len());
         for (number, check) in (0_u32..).zip(checks) {
             let of = contextual.iter().filter(|(check, _)| *check == number);
             let of: Vec<TupleRef<'_>> = of.map(|(_, one)| tuple(one)).collect();
             let ask = Ask { contextual: &of, ..Ask::at(self.now) };
             let answer = self.relations.check(&ask, &tuple(check));
-            self.spent(answer.map_or(1, |answer| answer.steps));
             rows.push(match answer {
-                Ok(answer) => RelationAnswerRow {
-                    permitted: answer.permitted,
-                    code: 0,
-                    valid_until: answer.valid_until,
-                    steps: answer.steps,
-                },
+                Ok(answer) => {
+                    self.spent(answer.steps);
+                    RelationAnswerRow {
+                        permitted: answer.permitted,
+                        code: 0,
+                        valid_until: answer.valid_until,
+                        steps: answer.steps,
+                    }
+                }
                 Err(error) => RelationAnswerRow {
                     permitted: false,
-                    code: u32::from(refusal(error).code()),
+                    code: u32::from(self.failed(error, RELATION_BUDGET).code()),
                     valid_until: self.now,
                     steps: 0,
                 },
@@ -196,7 +200,7 @@ impl Asked<'_> {
     ) -> Result<Listed, Refusal> {
         let of: Vec<TupleRef<'_>> = contextual.iter().map(|(_, one)| tuple(one)).collect();
         let ask = Ask { contextual: &of, budget: RELATION_LIST_BUDGET, ..Ask::at(self.now) };
-        let listed = list(self.relations, &ask).map_err(refusal)?;
+        let listed = list(self.relations, &ask).map_err(|error| self.failed(error, RELATION_LIST_BUDGET))?;
         self.spent(listed.steps);
         Ok(listed)
     }
@@ -209,7 +213,8 @@ impl Asked<'_> {
     ) -> Result<Rows, Refusal> {
         let of: Vec<TupleRef<'_>> = contextual.iter().map(|(_, one)| tuple(one)).collect();
         let ask = Ask { contextual: &of, ..Ask::at(self.now) };
-        let branch = self.relations.expand(&ask, object, relation).map_err(refusal)?;
+        let branch = self.relations.expand(&ask, object, relation);
+        let branch = branch.map_err(|error| self.failed(error, RELATION_BUDGET))?;
         let mut rows = Vec::new();
         branch_rows(&branch, 0, &mut rows);
         self.spent(u32::try_from(rows.len()).unwrap_or(u32::MAX));
@@ -223,7 +228,8 @@ impl Asked<'_> {
     ) -> Result<Rows, Refusal> {
         let of: Vec<TupleRef<'_>> = contextual.iter().map(|(_, one)| tuple(one)).collect();
         let ask = Ask { contextual: &of, ..Ask::at(self.now) };
-        let steps = self.relations.explain(&ask, &tuple(check)).map_err(refusal)?;
+        let steps = self.relations.explain(&ask, &tuple(check));
+        let steps = steps.map_err(|error| self.failed(error, RELATION_BUDGET))?;
         self.spent(u32::try_from(steps.len()).unwrap_or(u32::MAX).saturating_mul(16));
         whole(steps.into_iter().map(|step| RelationStepRow {
             depth: step.depth,
@@ -320,9 +326,10 @@ fn bytes(listing: &Listing, mark: Mark) -> [u8; 20] {
 }
 
 fn mark(listing: &Listing, cursor: &[u8]) -> Result<Mark, Refusal> {
-    let (life, rest) = cursor.split_first_chunk::<8>().ok_or(Refusal::Malformed)?;
-    let (object, edge) = rest.split_first_chunk::<4>().ok_or(Refusal::Malformed)?;
-    let edge: [u8; 8] = edge.try_into().map_err(|_| Refusal::Malformed)?;
+    let damaged = Refusal::CursorRefused(CursorFault::Damaged);
+    let (life, rest) = cursor.split_first_chunk::<8>().ok_or(damaged)?;
+    let (object, edge) = rest.split_first_chunk::<4>().ok_or(damaged)?;
+    let edge: [u8; 8] = edge.try_into().map_err(|_| damaged)?;
     if u64::from_le_bytes(*life) != listing.life() {
         return Err(Refusal::Changed);
     }
