@@ -19,6 +19,7 @@ mod frame;
 mod golden;
 mod hello;
 mod inspect;
+mod instant;
 mod kind;
 mod lists;
 mod load;

@@ -244,7 +244,7 @@ macro_rules! and_lists {
                 /// Which.
                 group: Name = Group,
             };
-            /// Who holds what, since when, by whom and until when. All that one holder has is on one page.
+            /// Who holds what, since when, by whom and until when. What one holder has is on one page, unless a frame is full: then the next one begins with it again.
             ListReview = 0x2047 -> ReviewRow {
                 /// Where the page begins.
                 after: Option<Private> = After,

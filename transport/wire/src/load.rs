@@ -2,13 +2,13 @@
 
 use crate::fault::WireError;
 use crate::fields::{FieldValue, FieldsReader, FieldsWriter};
+use crate::instant::instant;
 use crate::part::{Part, number, small, text};
 use crate::tag::Tag;
 use tessera_model::limits::{GRANTS_PER_SUBJECT_MAX, LOAD_ROWS_MAX};
 use tessera_model::load::{LoadField, LoadGrant, LoadRow, Loaded, Rejected};
 use tessera_model::record::{AttributeValue, SubjectStatus};
-use tessera_model::time::DEADLINE_EPOCH_S;
-use tessera_model::{Deadline, Limit, Name, Private, Refusal};
+use tessera_model::{Limit, Name, Private, Refusal};
 
 /// Each opened by a `Row`.
 impl Part for Vec<LoadRow> {
@@ -101,17 +101,6 @@ fn take_grants(from: &FieldsReader<'_>) -> Result<Vec<LoadGrant>, WireError> {
         }
     }
     Ok(grants)
-}
-
-/// Whole seconds since 1970; 0 for none.
-fn instant(tag: Tag, value: Option<Result<FieldValue<'_>, WireError>>) -> Result<Deadline, WireError> {
-    let Some(FieldValue::Number(seconds)) = value.transpose()? else { return Err(WireError::BadField(tag)) };
-    if seconds == 0 {
-        return Ok(Deadline::NONE);
-    }
-    let since = seconds.checked_sub(DEADLINE_EPOCH_S).filter(|since| *since != 0);
-    let since = since.and_then(|since| u32::try_from(since).ok()).filter(|since| *since != u32::MAX);
-    since.map(Deadline).ok_or(WireError::DeadlinePassed(tag))
 }
 
 /// Counts under their own tags, then each row that was turned down.

@@ -7,8 +7,7 @@ use tessera_model::limits::{GROUPS_ABOVE_MAX, PATTERNS_MAX};
 use tessera_model::name::NameError;
 use tessera_model::record::{AttributeKind, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::refresh::RefreshMode;
-use tessera_model::time::DEADLINE_EPOCH_S;
-use tessera_model::{Deadline, IdentifierKind, Limit, Name, Pattern, Private, PublicId, TenantId};
+use tessera_model::{IdentifierKind, Limit, Name, Pattern, Private, PublicId, TenantId};
 
 /// A part of a request, receipt or row.
 pub(crate) trait Part: Sized {
@@ -150,24 +149,6 @@ impl Part for Private {
     fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
         let FieldValue::Bytes(bytes) = from.one(tag)? else { return Err(WireError::BadField(tag)) };
         Ok(Self::new(bytes.to_vec()))
-    }
-}
-
-/// Whole seconds since 1970; 0 for none.
-impl Part for Deadline {
-    fn put(&self, tag: Tag, out: &mut FieldsWriter) {
-        let seconds = if *self == Self::NONE { 0 } else { u64::from(self.0) + DEADLINE_EPOCH_S };
-        out.number(tag, seconds);
-    }
-
-    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
-        let seconds = number(tag, from)?;
-        if seconds == 0 {
-            return Ok(Self::NONE);
-        }
-        let since = seconds.checked_sub(DEADLINE_EPOCH_S).filter(|since| *since != 0);
-        let since = since.and_then(|since| u32::try_from(since).ok()).filter(|since| *since != u32::MAX);
-        since.map(Self).ok_or(WireError::DeadlinePassed(tag))
     }
 }
 

@@ -2,13 +2,13 @@
 
 use crate::fault::WireError;
 use crate::fields::{FieldValue, FieldsReader, FieldsWriter};
+use crate::instant::instant;
 use crate::part::{Part, number, text};
 use crate::tag::Tag;
 use tessera_model::limits::{
     BATCH_CHECKS_MAX, RELATION_BYTES_MAX, RELATION_CHANGES_MAX, RELATION_CONTEXT_MAX,
 };
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationRecord};
-use tessera_model::time::DEADLINE_EPOCH_S;
 use tessera_model::{Deadline, UnixMillis};
 
 /// LIMIT: tuples of one request: its checks, or its changes, and those that come with them.
@@ -18,9 +18,8 @@ fn put_tuple(tuple: &RelationRecord, out: &mut FieldsWriter) {
     out.text(Tag::RelationObject, &tuple.object);
     out.text(Tag::Relation, &tuple.relation);
     out.text(Tag::RelationSubject, &tuple.subject);
-    for (tag, at) in [(Tag::From, tuple.from), (Tag::Until, tuple.until)] {
-        out.number(tag, if at == Deadline::NONE { 0 } else { u64::from(at.0) + DEADLINE_EPOCH_S });
-    }
+    tuple.from.put(Tag::From, out);
+    tuple.until.put(Tag::Until, out);
 }
 
 fn name(tag: Tag, value: Option<Result<FieldValue<'_>, WireError>>) -> Result<Box<str>, WireError> {
@@ -28,13 +27,9 @@ fn name(tag: Tag, value: Option<Result<FieldValue<'_>, WireError>>) -> Result<Bo
     if value.len() > RELATION_BYTES_MAX { Err(WireError::Malformed(tag)) } else { Ok(value.into()) }
 }
 
-fn deadline(tag: Tag, value: Option<Result<FieldValue<'_>, WireError>>) -> Result<Deadline, WireError> {
-    let Some(FieldValue::Number(seconds)) = value.transpose()? else { return Err(WireError::BadField(tag)) };
-    if seconds == 0 {
-        return Ok(Deadline::NONE);
-    }
-    let since = seconds.checked_sub(DEADLINE_EPOCH_S).and_then(|since| u32::try_from(since).ok());
-    since.filter(|since| *since != 0).map(Deadline).ok_or(WireError::Malformed(tag))
+/// Nothing of several fields under these tags is left over.
+fn none_left(left: &[(Tag, bool)]) -> Result<(), WireError> {
+    left.iter().find(|(_, more)| *more).map_or(Ok(()), |(tag, _)| Err(WireError::BadField(*tag)))
 }
 
 /// Every tuple of the fields, in their order.
@@ -51,10 +46,16 @@ fn tuples(from: &FieldsReader<'_>) -> Result<Vec<RelationRecord>, WireError> {
             object: name(Tag::RelationObject, Some(object))?,
             relation: name(Tag::Relation, relations.next())?,
             subject: name(Tag::RelationSubject, subjects.next())?,
-            from: deadline(Tag::From, begins.next())?,
-            until: deadline(Tag::Until, ends.next())?,
+            from: instant(Tag::From, begins.next())?,
+            until: instant(Tag::Until, ends.next())?,
         });
     }
+    none_left(&[
+        (Tag::Relation, relations.next().is_some()),
+        (Tag::RelationSubject, subjects.next().is_some()),
+        (Tag::From, begins.next().is_some()),
+        (Tag::Until, ends.next().is_some()),
+    ])?;
     Ok(found)
 }
 
@@ -110,6 +111,11 @@ impl Part for Vec<(u32, RelationRecord)> {
             };
             found.push((u32::try_from(check).map_err(|_| WireError::BadField(tag))?, tuple));
         }
+        none_left(&[
+            (Tag::ContextObject, objects.next().is_some()),
+            (Tag::ContextRelation, relations.next().is_some()),
+            (Tag::ContextSubject, subjects.next().is_some()),
+        ])?;
         Ok(found)
     }
 }
