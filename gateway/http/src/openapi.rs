@@ -239,7 +239,9 @@ fn member(name: &str) -> Value {
         | "role_id" | "number" | "failures" | "count" | "used" => json!({ "type": "integer" }),
         "bound" => json!({ "type": ["integer", "null"] }),
         "decision" => json!({ "type": "string", "enum": ["permit", "deny"] }),
-        "subject" | "sub" | "session" | "workspace_id" => json!({ "type": "string", "format": "uuid" }),
+        "sub" | "session" | "workspace_id" => json!({ "type": "string", "format": "uuid" }),
+        // Of what a group holds there is none.
+        "subject" => json!({ "type": ["string", "null"], "format": "uuid" }),
         "permissions" | "workspaces" | "patterns" | "networks" | "origins" | "decisions" | "evicted"
         | "examples" | "results" | "path" | "parents" | "through" | "ceiling" | "ceilings" | "sources" => {
             json!({ "type": "array", "items": {} })
@@ -275,7 +277,7 @@ pub(crate) fn schema(shape: Shape) -> Value {
         Shape::Subject | Shape::Session => json!({ "type": "string", "format": "uuid" }),
         Shape::Tenant => json!({ "type": "string", "minLength": 1, "maxLength": 128 }),
         Shape::Handle => {
-            json!({ "type": "string", "format": "tessera-handle", "pattern": "^t(ess|key|ref)_[A-Za-z0-9_-]{59}$" })
+            json!({ "type": "string", "format": "tessera-handle", "pattern": "^t(ess|key|ref|set)_[A-Za-z0-9_-]{60}$" })
         }
         Shape::Password => json!({ "type": "string", "format": "password", "maxLength": 1024 }),
         Shape::SubjectKind => json!({ "type": "string", "enum": ["person", "machine"] }),
@@ -376,6 +378,20 @@ mod tests {
     use super::*;
 
     const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/surface/openapi.json");
+
+    /// PROPERTY: a handle as it is written is what the description calls one.
+    #[test]
+    fn handles_are_what_is_described() {
+        let pattern = schema(Shape::Handle)["pattern"].as_str().expect("a pattern").to_owned();
+        let (prefixes, signs) = pattern.split_once("_[A-Za-z0-9_-]{").expect("a prefix and a number");
+        let signs: usize = signs.trim_end_matches("}$").parse().expect("a number");
+        let example = example(Shape::Handle);
+        let (prefix, rest) = example.as_str().expect("a text").split_once('_').expect("a prefix");
+        let known = prefixes.trim_start_matches("^t(").trim_end_matches(')');
+        assert!(known.split('|').any(|one| prefix.strip_prefix('t') == Some(one)), "{prefix}");
+        assert_eq!(rest.len(), signs);
+        assert_eq!(example.as_str().map(str::len), Some(tessera_model::handle::HANDLE_TEXT_CHARS));
+    }
 
     /// PROPERTY: the golden text is what the table says.
     #[test]

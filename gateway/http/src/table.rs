@@ -72,6 +72,7 @@ const SESSION_MADE: Answer = Answer::Made(&[
     "refresh_handle",
     "refresh_until",
     "evicted",
+    "csrf_token",
 ]);
 const CLIENT: Field = Field::path("name", Shape::Name, "the client's");
 const CLIENT_REFRESH: Field = Field::maybe(
