@@ -4,6 +4,7 @@
 //! an `and` or a `but not` has a say, each candidate is checked. A list is whole, or it is an error.
 
 use crate::error::{AskError, NameError};
+use crate::meet::Climbed;
 use crate::objects::ObjectId;
 use crate::question::{Ask, Question, Subject};
 use crate::relations::Relations;
@@ -129,7 +130,7 @@ impl Question<'_> {
     }
 
     /// All objects that the subject has the rule `target` to.
-    fn objects(&self, subject: Subject, target: usize) -> Result<Vec<ObjectId>, AskError> {
+    fn objects(&mut self, subject: Subject, target: usize) -> Result<Vec<ObjectId>, AskError> {
         let schema = &self.relations.schema;
         let leads = schema.leading_to(target);
         let Some(wanted) = schema.rule_at(target) else { return Ok(Vec::new()) };
@@ -137,9 +138,11 @@ impl Question<'_> {
         self.seeds(subject, &leads, &mut seen)?;
         let (mut at, mut level_end, mut depth) = (0, seen.len(), 0);
         let mut found = Vec::new();
+        let mut ends = vec![level_end];
         while let Some(node) = seen.get(at) {
             if at == level_end {
                 level_end = seen.len();
+                ends.push(level_end);
                 depth += 1;
             }
             at += 1;
@@ -158,6 +161,7 @@ impl Question<'_> {
         if wanted.union_only {
             return Ok(found.into_iter().map(|(object, _)| object).collect());
         }
+        self.climbed = Some(Climbed { subject, seen, ends });
         let mut permitted = Vec::new();
         for (object, node) in found {
             if self.permits(node, subject)? {

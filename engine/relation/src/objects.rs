@@ -3,7 +3,7 @@
 use crate::edges::{Edge, Edges};
 use crate::words::{TypeId, Words};
 use std::sync::Arc;
-use tessera_policy::Chunked;
+use tessera_policy::{Chunked, touch};
 
 /// An object's number. Numbers from [`LOCAL`] on stand for names that only the question knows.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -54,6 +54,8 @@ impl Id {
 pub(crate) struct Object {
     id: Id,
     pub(crate) type_id: TypeId,
+    /// Sets within sets below this object, at least as many as there are: see [`crate::meet`].
+    pub(crate) height: u8,
     /// Tuples about this object: relation, set, subject.
     pub(crate) forward: Edges,
     /// Tuples that name this object: relation, set, object.
@@ -171,6 +173,11 @@ impl Objects {
         self.wildcards.get(usize::from(type_id.0)).copied().flatten()
     }
 
+    /// Notes how many sets within sets lie below an object.
+    pub(crate) fn set_height(&mut self, object: ObjectId, height: u8) {
+        self.all.update(object.0, |one| one.height = height);
+    }
+
     /// Every number that was given, from this one on, with the object when it stands in a tuple.
     pub(crate) fn places(&self, first: u32) -> impl Iterator<Item = (ObjectId, Option<&Object>)> {
         (first..self.end).map(|number| {
@@ -204,6 +211,20 @@ impl Objects {
             .map(|(_, number)| ObjectId(*number))
     }
 
+    /// Asks for all that two names are found by, so that the waits for both are one.
+    #[inline]
+    pub(crate) fn warm(&self, names: [(TypeId, &str); 2]) {
+        let hashes = names.map(|(type_id, id)| self.hash(type_id, id));
+        let buckets = hashes.map(|hash| self.bucket_of(hash));
+        buckets.iter().for_each(|bucket| self.buckets.touch(*bucket));
+        let all = buckets.map(|bucket| self.buckets.get(bucket).and_then(|bucket| bucket.as_deref()));
+        all.iter().flatten().for_each(|all| touch(all, 0));
+        for (all, hash) in all.iter().zip(hashes) {
+            let found = all.and_then(|all| all.iter().find(|(one, _)| *one == hash));
+            found.into_iter().for_each(|(_, number)| self.all.touch(*number));
+        }
+    }
+
     /// The number of `type_id:id`, given now when it has none. None when all numbers are in use.
     fn intern(&mut self, type_id: TypeId, id: &str) -> Option<ObjectId> {
         if let Some(found) = self.find(type_id, id) {
@@ -222,7 +243,7 @@ impl Objects {
         }
         self.end = self.end.max(number + 1);
         self.live += 1;
-        let object = Object { id: Id::new(id), type_id, forward: Edges::Empty, reverse: Edges::Empty };
+        let object = Object { id: Id::new(id), type_id, ..Object::default() };
         self.all.set(number, object);
         let hash = self.hash(type_id, id);
         self.put(self.bucket_of(hash), hash, number);

@@ -2,13 +2,14 @@
 
 use crate::edges::Edge;
 use crate::error::{AskError, NameError};
+use crate::meet::{Climbed, Met};
 use crate::objects::{LOCAL, Object, ObjectId};
 use crate::relations::Relations;
 use crate::schema::{Allowed, Rule};
 use crate::seen::Node;
 use crate::text::{ObjectText, SubjectText};
 use crate::words::{RelationId, TypeId};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use tessera_model::UnixMillis;
 use tessera_model::limits::RELATION_CONTEXT_MAX;
 
@@ -50,7 +51,7 @@ impl Ask<'_> {
 }
 
 /// Who is asked about.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Subject {
     pub(crate) object: ObjectId,
     pub(crate) allowed: Allowed,
@@ -78,6 +79,10 @@ pub(crate) struct Question<'a> {
     locals: Vec<(TypeId, String)>,
     forward: Vec<(ObjectId, Edge)>,
     reverse: Vec<(ObjectId, Edge)>,
+    /// What was found from below.
+    pub(crate) met: RefCell<Option<Met>>,
+    /// What a list came by from below.
+    pub(crate) climbed: Option<Climbed>,
 }
 
 impl<'a> Question<'a> {
@@ -93,6 +98,8 @@ impl<'a> Question<'a> {
             locals: Vec::new(),
             forward: Vec::new(),
             reverse: Vec::new(),
+            met: RefCell::new(None),
+            climbed: None,
         };
         if !ask.contextual.is_empty() {
             question.add(ask.contextual)?;
@@ -135,13 +142,34 @@ impl<'a> Question<'a> {
 
     /// The node of a relation to an object.
     pub(crate) fn node(&mut self, object: &str, relation: &str) -> Result<Node, AskError> {
+        let (type_id, id, relation) = self.about(object, relation)?;
+        Ok(Node::new(self.number(type_id, id).0, relation.0))
+    }
+
+    /// What a question is about, read and not yet looked up.
+    fn about<'t>(&self, object: &'t str, relation: &str) -> Result<(TypeId, &'t str, RelationId), AskError> {
         let text = ObjectText::parse(object).map_err(AskError::Query)?;
         let (type_id, relation) = self.relations.relation(text.type_name, relation)?;
-        Ok(Node::new(self.number(type_id, text.id).0, relation.0))
+        Ok((type_id, text.id, relation))
+    }
+
+    /// The node and the subject of a check, looked up side by side.
+    pub(crate) fn both(&mut self, tuple: &TupleRef<'_>) -> Result<(Node, Subject), AskError> {
+        let (type_id, id, relation) = self.about(tuple.object, tuple.relation)?;
+        let (allowed, name) = self.named(tuple.subject)?;
+        self.relations.tuples.objects.warm([(type_id, id), (allowed.type_id, name)]);
+        let node = Node::new(self.number(type_id, id).0, relation.0);
+        Ok((node, Subject { object: self.number(allowed.type_id, name), allowed }))
     }
 
     /// The subject of this name.
     pub(crate) fn subject(&mut self, subject: &str) -> Result<Subject, AskError> {
+        let (allowed, id) = self.named(subject)?;
+        Ok(Subject { object: self.number(allowed.type_id, id), allowed })
+    }
+
+    /// A subject, read and not yet looked up.
+    fn named<'t>(&self, subject: &'t str) -> Result<(Allowed, &'t str), AskError> {
         let text = SubjectText::parse(subject).map_err(AskError::Query)?;
         let type_id = self.relations.known_type(text.object.type_name).map_err(AskError::Query)?;
         let relation = match text.relation {
@@ -149,7 +177,7 @@ impl<'a> Question<'a> {
             Some(name) => self.relations.relation(text.object.type_name, name)?.1,
         };
         let allowed = Allowed { type_id, relation, wildcard: text.object.is_wildcard() };
-        Ok(Subject { object: self.number(type_id, text.object.id), allowed })
+        Ok((allowed, text.object.id))
     }
 
     /// The answer holds until then, by time alone.
@@ -188,6 +216,12 @@ impl<'a> Question<'a> {
         if self.overdrawn.get() { Err(AskError::BudgetExhausted) } else { Ok(()) }
     }
 
+    /// Whether tuples came with the question.
+    #[inline]
+    pub(crate) fn has_own_tuples(&self) -> bool {
+        !self.forward.is_empty()
+    }
+
     /// The object of this question that stands for everybody of the type.
     #[inline]
     pub(crate) fn local_wildcard(&self, type_id: TypeId) -> Option<ObjectId> {
@@ -219,7 +253,7 @@ impl<'a> Question<'a> {
 
     /// Whether a stored tuple counts now. Notes when that changes; one that does not costs a step.
     #[inline]
-    fn counts(&self, about: ObjectId, edge: Edge) -> bool {
+    pub(crate) fn counts(&self, about: ObjectId, edge: Edge) -> bool {
         if !edge.is_timed() {
             return true;
         }
@@ -229,6 +263,19 @@ impl<'a> Question<'a> {
             self.pass_over();
         }
         open
+    }
+
+    /// Whether a stored tuple counts now, told from the object that it names.
+    #[inline]
+    pub(crate) fn counts_back(
+        &self,
+        named: ObjectId,
+        relation: RelationId,
+        set: RelationId,
+        back: Edge,
+    ) -> bool {
+        let about = ObjectId(back.object());
+        !back.is_timed() || self.counts(about, Edge::new(relation.0, set.0, named.0).timed(true))
     }
 
     /// Whether a tuple says so directly.
@@ -266,17 +313,15 @@ impl<'a> Question<'a> {
         let (from, to) = between(relation, set);
         let stored = self.relations.tuples.objects.get(named);
         let stored = stored.into_iter().flat_map(move |object| object.reverse.range(from, to));
-        let stored = stored.filter(move |back| {
-            let about = ObjectId(back.object());
-            !back.is_timed() || self.counts(about, Edge::new(relation.0, set.0, named.0).timed(true))
-        });
+        let stored = stored.filter(move |back| self.counts_back(named, relation, set, *back));
         let more = span(&self.reverse, named, from, to);
         stored.map(|edge| ObjectId(edge.object())).chain(more)
     }
 }
 
 /// Everything with this relation and this set.
-fn between(relation: RelationId, set: RelationId) -> (Edge, Edge) {
+#[inline]
+pub(crate) fn between(relation: RelationId, set: RelationId) -> (Edge, Edge) {
     let from = Edge::new(relation.0, set.0, 0);
     (from, Edge(Edge::new(relation.0, set.0, u32::MAX).0 | 0xf))
 }

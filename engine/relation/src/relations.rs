@@ -20,6 +20,10 @@ pub struct Relations {
     pub(crate) words: Arc<Words>,
     pub(crate) schema: Arc<Schema>,
     pub(crate) tuples: Tuples,
+    /// Heights are not kept any more: an edit would have cost too much.
+    pub(crate) deep: bool,
+    /// At least the greatest of all heights.
+    pub(crate) highest: u8,
 }
 
 /// An answer.
@@ -50,7 +54,7 @@ impl Relations {
     /// No model and no tuple.
     #[must_use]
     pub fn new() -> Self {
-        Self { words: Arc::default(), schema: Arc::default(), tuples: Tuples::new() }
+        Self { words: Arc::default(), schema: Arc::default(), tuples: Tuples::new(), deep: false, highest: 0 }
     }
 
     /// Puts a model in the place of the present one. Tuples stay as they are.
@@ -63,6 +67,7 @@ impl Relations {
         let schema = Schema::compile(model, &mut words)?;
         self.tuples.objects.learn(&words);
         (self.words, self.schema) = (Arc::new(words), Arc::new(schema));
+        self.nest_all();
         Ok(())
     }
 
@@ -88,7 +93,7 @@ impl Relations {
             self.tuples.objects.learn(words);
         }
         let one = self.stored(tuple).ok_or(NameError::Malformed)?;
-        self.tuples.write(one.object, one.relation, one.subject, window).ok_or(NameError::TooMany)
+        self.put(&one, window)
     }
 
     /// How many tuples are stored, those that do not count included.
@@ -151,7 +156,15 @@ impl Relations {
     /// What of it does not fit the model; nothing is written then.
     pub fn write(&mut self, tuple: &TupleRef<'_>, window: Window) -> Result<Written, NameError> {
         let one = self.admit(tuple)?;
-        self.tuples.write(one.object, one.relation, one.subject, window).ok_or(NameError::TooMany)
+        self.put(&one, window)
+    }
+
+    fn put(&mut self, one: &Admitted<'_>, window: Window) -> Result<Written, NameError> {
+        let written = self.tuples.write(one.object, one.relation, one.subject, window);
+        if written == Some(Written::New) && one.subject.allowed.relation != RelationId::NONE {
+            self.nest(one);
+        }
+        written.ok_or(NameError::TooMany)
     }
 
     /// Takes a tuple out, whether it fits the model or not. Says whether it was there.
@@ -195,8 +208,7 @@ impl Relations {
     /// cost more or lie deeper than one may. None of them is a permit.
     pub fn check(&self, ask: &Ask<'_>, tuple: &TupleRef<'_>) -> Result<Answer, AskError> {
         let mut question = Question::new(self, ask)?;
-        let node = question.node(tuple.object, tuple.relation)?;
-        let subject = question.subject(tuple.subject)?;
+        let (node, subject) = question.both(tuple)?;
         let permitted = question.permits(node, subject)?;
         Ok(Answer { permitted, valid_until: question.valid_until(), steps: question.spent() })
     }

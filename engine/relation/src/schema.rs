@@ -2,6 +2,7 @@
 
 use crate::error::{ModelError, NameError};
 use crate::model::{Model, RelationDefinition, RestrictionKind, Rewrite};
+use crate::sets::Sets;
 use crate::validate::validate;
 use crate::words::{RelationId, TypeId, Words};
 use std::collections::BTreeMap;
@@ -87,23 +88,37 @@ pub(crate) struct Rule {
     pub(crate) circular: bool,
     /// Who counts this relation in.
     pub(crate) uses: Vec<Use>,
+    /// It can stand in tuples as a set, or leads into one that can, and nothing but tuples of objects and sets
+    /// and relations of the same object lead to it: who is in it is found from below.
+    pub(crate) met: bool,
+    /// Those of `uses` that are met.
+    pub(crate) ups: Vec<Use>,
+    /// Relations of sets that its tuples may name of one type only, where that is met; each with the type.
+    pub(crate) met_sets: Vec<(RelationId, TypeId)>,
 }
 
 impl Rule {
     /// Whether a tuple of this relation may name an object of this type, or everybody of it.
     pub(crate) fn allows(&self, type_id: TypeId, relation: RelationId, wildcard: bool) -> bool {
-        self.allowed.binary_search(&Allowed { type_id, relation, wildcard }).is_ok()
+        let one = Allowed { type_id, relation, wildcard };
+        if self.allowed.len() <= 8 {
+            self.allowed.contains(&one)
+        } else {
+            self.allowed.binary_search(&one).is_ok()
+        }
     }
 }
 
 /// A compiled model.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Schema {
-    rules: Vec<Rule>,
+    pub(crate) rules: Vec<Rule>,
     /// By type, then by relation: the rule's number and one, 0 for none.
     index: Vec<Vec<u32>>,
     /// Whether the type is in this model, by type.
     known: Vec<bool>,
+    /// What is found from below.
+    pub(crate) sets: Sets,
 }
 
 impl Schema {
@@ -111,7 +126,8 @@ impl Schema {
     pub(crate) fn compile(model: &Model, words: &mut Words) -> Result<Self, ModelError> {
         validate(model)?;
         words.take(model)?;
-        let mut schema = Self { rules: Vec::new(), index: Vec::new(), known: vec![false; words.types()] };
+        let known = vec![false; words.types()];
+        let mut schema = Self { rules: Vec::new(), index: Vec::new(), known, sets: Sets::default() };
         schema.index.resize(words.types(), Vec::new());
         for one in &model.types {
             let Some(type_id) = words.type_id(&one.name) else { continue };
@@ -123,6 +139,7 @@ impl Schema {
             }
         }
         schema.tell();
+        schema.meet(words.types());
         Ok(schema)
     }
 
@@ -165,6 +182,9 @@ impl Schema {
             recursive: false,
             circular: false,
             uses: Vec::new(),
+            met: false,
+            ups: Vec::new(),
+            met_sets: Vec::new(),
         });
         let number = u32::try_from(self.rules.len()).unwrap_or(0);
         if let Some(index) = self.index.get_mut(usize::from(type_id.0)) {
@@ -247,7 +267,7 @@ impl Schema {
     }
 
     /// The rules that one step of `rule` leads to, each with its way.
-    fn below(&self, rule: &Rule, op: Op) -> Vec<(Way, usize)> {
+    pub(crate) fn below(&self, rule: &Rule, op: Op) -> Vec<(Way, usize)> {
         match op {
             Op::Direct => {
                 let sets = rule.allowed.iter().filter(|allowed| allowed.relation != RelationId::NONE);

@@ -127,6 +127,9 @@ impl Question<'_> {
     ///
     /// `round` asks to tell a circle below apart, which costs a second look at what was seen.
     pub(crate) fn reach(&self, root: Node, subject: Subject, depth: u32, round: bool) -> Result<Truth, Stop> {
+        if let Some(truth) = self.meet(root, subject, depth, round)? {
+            return Ok(truth);
+        }
         let mut seen = Seen::new();
         let mut ways: Vec<(usize, usize)> = Vec::new();
         seen.insert(root);
@@ -172,7 +175,7 @@ impl Question<'_> {
 /// Whether these ways lead round: nodes that nothing leads to are taken away until none is left.
 #[cold]
 #[inline(never)]
-fn has_circle(nodes: usize, ways: &[(usize, usize)]) -> bool {
+pub(crate) fn has_circle(nodes: usize, ways: &[(usize, usize)]) -> bool {
     let mut incoming = vec![0_u32; nodes];
     let mut sorted = ways.to_vec();
     sorted.sort_unstable();
@@ -226,7 +229,9 @@ impl<'a, 'b> Walk<'a, 'b> {
             return Ok(truth);
         }
         self.question.spend(rule.long.saturating_add(1))?;
-        let truth = if rule.union_only {
+        let truth = if rule.union_only && self.question.has_climbed(node, self.subject, depth) {
+            Truth::Yes
+        } else if rule.union_only {
             self.question.reach(node, self.subject, depth, rule.recursive)?
         } else {
             self.path.push(node);

@@ -1,5 +1,7 @@
 //! Nodes that a question has come by, in the order in which it did, each with its number.
 
+use crate::words::TypeId;
+
 /// An object in a relation: whoever is in it is asked for.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Node(u64);
@@ -10,6 +12,16 @@ impl Node {
 
     pub(crate) fn new(object: u32, relation: u16) -> Self {
         Self(u64::from(object) << 16 | u64::from(relation))
+    }
+
+    /// The node with a type beside it, that its object has to have.
+    pub(crate) fn typed(self, type_id: TypeId) -> Self {
+        Self(self.0 & (u64::MAX >> 16) | u64::from(type_id.0) << 48)
+    }
+
+    /// The type beside it.
+    pub(crate) fn type_id(self) -> TypeId {
+        TypeId((self.0 >> 48) as u16)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the object has 32 bits")]
@@ -52,6 +64,16 @@ impl Seen {
         } else {
             self.many.get(number).copied()
         }
+    }
+
+    /// The node's number, when it was come by.
+    #[inline]
+    pub(crate) fn find(&self, node: Node) -> Option<usize> {
+        if self.many.is_empty() {
+            return self.few.iter().take(self.len).position(|one| *one == node);
+        }
+        let number = self.table.get(self.place(node)).copied().unwrap_or(0) as usize;
+        number.checked_sub(1)
     }
 
     /// The node's number, and whether it is new.
@@ -137,6 +159,7 @@ mod tests {
             let node = Node::new(step.wrapping_mul(2_654_435_761) % 1_500, 3);
             let next = plain.len();
             let known = plain.get(&node).copied();
+            assert_eq!(seen.find(node), known);
             assert_eq!(seen.insert(node), (known.unwrap_or(next), known.is_none()));
             plain.entry(node).or_insert(next);
             assert_eq!(seen.len(), plain.len());
