@@ -427,6 +427,7 @@ impl Running {
                     | CommandKind::RotateKey
                     | CommandKind::ResetPassword
                     | CommandKind::OpenSession
+                    | CommandKind::MapPermission
             );
         if hands_out && !BUILT_IN.iter().all(|name| holds(PermissionRef::Name(name))) {
             return Err(Refusal::BeyondCreator);

@@ -26,11 +26,11 @@ pub(crate) struct Judged {
 }
 
 impl Judged {
-    const fn deny(reason: Reason) -> Self {
+    pub(crate) const fn deny(reason: Reason) -> Self {
         Self { reason, valid_until: NEVER }
     }
 
-    const STALE: Self = Self { reason: Reason::Changed, valid_until: STALE_UNTIL };
+    pub(crate) const STALE: Self = Self { reason: Reason::Changed, valid_until: STALE_UNTIL };
 }
 
 const NEVER: UnixMillis = UnixMillis(u64::MAX);
@@ -183,13 +183,13 @@ pub(crate) fn judge_alive(
 
 /// What is asked, with names looked up in a root.
 #[derive(Clone, Copy)]
-struct Question<'a> {
-    permission: PermissionRef<'a>,
-    workspace: WorkspaceRef<'a>,
+pub(crate) struct Question<'a> {
+    pub(crate) permission: PermissionRef<'a>,
+    pub(crate) workspace: WorkspaceRef<'a>,
 }
 
 #[inline(always)]
-fn judge(
+pub(crate) fn judge(
     root: &Root,
     fields: &Fields,
     who: (u32, (u64, u64)),
@@ -225,7 +225,7 @@ fn judge(
 }
 
 /// What holds at the later of two times, if it holds at the earlier one too.
-fn both(late: Judged, early: Judged) -> Judged {
+pub(crate) fn both(late: Judged, early: Judged) -> Judged {
     let valid_until =
         if early.valid_until.0 < late.valid_until.0 { early.valid_until } else { late.valid_until };
     if early.permits() { Judged { valid_until, ..late } } else { early }

@@ -1,6 +1,7 @@
 //! Why a question is answered as it is, and what it would be at another time or with another role or grant.
 
 use crate::list::Listing;
+use crate::resource;
 use std::collections::BTreeMap;
 use tessera_model::limits::{PATTERNS_MAX, ROLES_MAX};
 use tessera_model::record::{GrantRecord, MemberRecord, RoleRecord, SubjectStatus};
@@ -9,6 +10,7 @@ use tessera_model::{
     SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
 use tessera_policy::{Rules, Source};
+use tessera_relation::{Ask, Step, TupleRef};
 
 /// LIMIT: grants that one explanation names; those that count come first.
 const SOURCES_MAX: usize = 200;
@@ -24,8 +26,21 @@ pub struct Why {
     pub permission: Name,
     /// Where; `None` for the tenant.
     pub workspace: Option<Name>,
+    /// To which resource, `type:id`; `None` for no question about one.
+    pub resource: Option<Box<str>>,
     /// When.
     pub at: UnixMillis,
+}
+
+/// How a permission follows from a relation to a resource, or does not.
+#[derive(Clone, Debug)]
+pub struct Related {
+    /// The resource and the relation that the permission is mapped to: `type:id#relation`.
+    pub set: String,
+    /// Whether the subject is in it.
+    pub holds: bool,
+    /// The way to a tuple, or what takes it away.
+    pub path: Vec<Step>,
 }
 
 /// What is supposed beside what stands.
@@ -79,6 +94,8 @@ pub struct Explained {
     pub restricted: bool,
     /// The workspaces whose ceilings cut it.
     pub ceilings: Vec<Name>,
+    /// The relation to the resource that the permission is mapped to; `None` where nothing is.
+    pub related: Option<Related>,
 }
 
 impl Listing {
@@ -106,13 +123,55 @@ impl Listing {
             (SubjectStatus::Active | SubjectStatus::Deleted, reason) => reason,
         };
         let sources = found.sources.iter().take(SOURCES_MAX);
+        let (mut reason, mut valid_until, mut shown) = (reason, found.outcome.valid_until, None);
+        if let Some(resource) = why.resource.as_deref() {
+            let (verdict, until, related) = self.related(record.id, permission, resource, why.at);
+            if reason == Reason::NotGranted {
+                reason = match verdict {
+                    Reason::None if restricted => Reason::Restricted,
+                    Reason::None if !found.ceilings.is_empty() => Reason::BeyondCeiling,
+                    verdict => verdict,
+                };
+                valid_until = if reason == Reason::None { until } else { valid_until.min(until) };
+            }
+            shown = related;
+        }
         Ok(Explained {
             reason,
-            valid_until: found.outcome.valid_until,
+            valid_until,
             sources: sources.map(|source| self.because(source, &why.permission, drafted.as_ref())).collect(),
             restricted,
             ceilings: found.ceilings.iter().filter_map(|at| self.workspace_name(*at).cloned()).collect(),
+            related: shown,
         })
+    }
+
+    /// What the relations to a resource say about a permission, until when, and how that comes about.
+    fn related(
+        &self,
+        subject: PublicId,
+        permission: PermissionId,
+        object: &str,
+        now: UnixMillis,
+    ) -> (Reason, UnixMillis, Option<Related>) {
+        let never = UnixMillis(u64::MAX);
+        let relation = match resource::mapped(&self.0, permission.0, object) {
+            Ok(Some(relation)) => relation,
+            Ok(None) => return (Reason::NotGranted, never, None),
+            Err(reason) => return (reason, never, None),
+        };
+        let subject = resource::subject_text(subject);
+        let tuple = TupleRef { subject: &subject, relation, object };
+        let ask = Ask::at(now);
+        let path = self.0.relations.explain(&ask, &tuple).unwrap_or_default();
+        let set = format!("{object}#{relation}");
+        match self.0.relations.check(&ask, &tuple) {
+            Ok(answer) => {
+                let reason = if answer.permitted { Reason::None } else { Reason::NotGranted };
+                (reason, answer.valid_until, Some(Related { set, holds: answer.permitted, path }))
+            }
+            Err(error) => (resource::reason(error), never, Some(Related { set, holds: false, path })),
+        }
     }
 
     fn place(&self, workspace: Option<&Name>) -> Result<WorkspaceIndex, Refusal> {

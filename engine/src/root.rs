@@ -9,6 +9,7 @@ use crate::people::People;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tessera_model::record::{
     AttributeRecord, AttributeValue, FailureRecord, GroupRecord, RestrictionRecord, RoleRecord,
@@ -108,6 +109,8 @@ pub(crate) struct Root {
     pub(crate) relations: Relations,
     /// The relationship models as they were written, by version; the last one is in force.
     pub(crate) relation_models: RedBlackTreeMapSync<u32, Arc<RelationModelRecord>>,
+    /// The permissions that follow from relations: by permission, the relation of each type.
+    pub(crate) relation_mappings: RedBlackTreeMapSync<u32, Arc<BTreeMap<Box<str>, Box<str>>>>,
     /// When the tenant was loaded, ms: cursors into tuples are of one life.
     pub(crate) life: u64,
 }
@@ -151,6 +154,7 @@ impl Root {
             next: Next::default(),
             relations: Relations::new(),
             relation_models: RedBlackTreeMapSync::new_sync(),
+            relation_mappings: RedBlackTreeMapSync::new_sync(),
             life: 0,
         }
     }

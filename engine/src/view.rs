@@ -6,6 +6,7 @@ use crate::ring::Ring;
 use crate::root::{LoadedRoot, Published, Root};
 use crate::table::Table;
 use crate::used::Touching;
+use crate::watch::Watchers;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,6 +28,8 @@ pub struct View {
     pub(crate) ring: ArcSwap<Ring>,
     /// Keys whose last use is on its way.
     pub(crate) touching: Touching,
+    /// Whoever waits for changes of relations.
+    pub(crate) watchers: Watchers,
 }
 
 /// Bytes of a remembered command id, its part of the maps included.
@@ -45,6 +48,7 @@ impl View {
             sources: Sources::default(),
             ring: ArcSwap::from_pointee(Ring::Keys(Vec::new())),
             touching: Touching::default(),
+            watchers: Watchers::default(),
         }
     }
 
@@ -66,6 +70,7 @@ impl View {
             Some(root) => {
                 let mut swap = || self.root.swap(Arc::clone(&root));
                 order::publish(&self.table, &self.marks, changes, Some(&mut swap), head.next.0);
+                self.watchers.wake();
             }
         }
     }

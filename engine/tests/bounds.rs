@@ -32,6 +32,7 @@ const ELSEWHERE: &[(Limit, &str)] = &[
     (Limit::ProfilePerSubject, "sizes.rs, with cold rows"),
     (Limit::ProfilePerSubjectBytes, "sizes.rs, with cold rows"),
     (Limit::RelationChanges, "relations.rs"),
+    (Limit::RelationMappings, "resource.rs"),
     (Limit::RelationModelBytes, "relations.rs"),
     (Limit::Relations, "2^26 tuples"),
     (Limit::Restrictions, "65,535 keys, each with a mask of its own"),

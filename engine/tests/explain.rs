@@ -79,6 +79,7 @@ impl Scene {
             allowed: Vec::new(),
             permission: name(permission),
             workspace: workspace.map(name),
+            resource: None,
             at,
         };
         listing.explain(&why, draft)

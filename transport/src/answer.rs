@@ -8,6 +8,7 @@ use crate::connection::{Line, Peer};
 use crate::end::End;
 use crate::figures::add;
 use crate::order;
+use crate::quick::{self, Quick};
 use crate::stream::Desk;
 use std::sync::atomic::Ordering;
 use tessera_engine::{ADDRESS, Bound, Engine, HelloRefusal, Reading, Sees};
@@ -18,7 +19,7 @@ use tessera_model::{
 };
 use tessera_wire::{
     CheckBatch, DecisionBatchWriter, Fault, Frame, Hello, HelloReply, Kind, Outbox, PermissionName,
-    Permissions, RequestKind, Resolve, Resolved, WireError,
+    Permissions, RequestKind, Resolve, Resolved, TENANT_OF_CONNECTION, WireError,
 };
 use tokio::time::Instant;
 
@@ -255,6 +256,11 @@ fn known(
         let id = frame.header.request_id;
         let kind = match frame.kind() {
             Ok(Kind::Request(kind)) => {
+                if let Some(asking) = asking.as_mut().filter(|_| quick::may_be(kind))
+                    && asking.quick(line, kind, &frame, &mut desk.outbox)?
+                {
+                    continue;
+                }
                 let started = order::start(line, Some((bound, credential)), kind, &frame, &desk.replies);
                 follow(&mut desk.outbox, line, id, started, &mut desk.running)?;
                 continue;
@@ -356,6 +362,45 @@ impl Asking<'_> {
             | Kind::Request(_) => return Err(WireError::KindUnknown.into()),
         }
         Ok(())
+    }
+
+    /// Answers a check of relations that costs little; says no, and has done nothing, where another task must.
+    #[inline(never)]
+    fn quick(
+        &mut self,
+        line: &Line,
+        kind: RequestKind,
+        frame: &Frame<'_>,
+        out: &mut Outbox,
+    ) -> Result<bool, End> {
+        let Ok((head, request)) = frame.request(kind) else { return Ok(false) };
+        let own = head.tenant == TENANT_OF_CONNECTION || head.tenant == self.bound.entry.tenant;
+        if !own || *line.shared.draining.borrow() || self.engine.is_asleep(self.bound) {
+            return Ok(false);
+        }
+        let id = frame.header.request_id;
+        let entitled = *self.may_check.get_or_insert_with(|| self.engine.may(self.bound, CHECK))
+            || crate::relation::is_own(self.engine, self.bound, &request);
+        let allowed = if entitled { Ok(()) } else { Err(Fault::refused(Refusal::Unauthorized)) };
+        let allowed = allowed.and_then(|()| self.sees(Quick::at_least(&request).unwrap_or_default()));
+        if let Err(refused) = allowed.and_then(|()| self.afford(1)) {
+            fault(out, line, id, &refused)?;
+            return Ok(true);
+        }
+        let mut quick = Quick { engine: self.engine, bound: self.bound, reading: &self.reading, walked: 0 };
+        let answered = quick.answer(&request);
+        let cost = quick.walked / crate::list::PLACES_PER_CHECK;
+        self.spent += cost;
+        self.left = self.left.saturating_sub(i64::try_from(cost).unwrap_or(i64::MAX));
+        match answered {
+            None => return Ok(false),
+            Some(Ok(rows)) => {
+                self.others += 1;
+                out.rows(id, &rows)?;
+            }
+            Some(Err(refusal)) => fault(out, line, id, &Fault::refused(refusal))?,
+        }
+        Ok(true)
     }
 
     /// Counts questions against the caller's budget.

@@ -13,12 +13,14 @@ mod figures;
 mod limits;
 mod list;
 mod order;
+mod quick;
 mod reach;
 mod relation;
 mod reset;
 mod socket;
 mod strangers;
 mod stream;
+mod watch;
 
 pub use door::{Door, DoorConfig, DoorError};
 pub use figures::Figures;

@@ -2,6 +2,7 @@
 
 use crate::reach::{explain, groups, review};
 use crate::relation;
+use crate::watch;
 use std::sync::Arc;
 use tessera_engine::{Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
@@ -40,10 +41,14 @@ const fn permission(kind: RequestKind) -> &'static str {
         | RequestKind::ListRefreshKeys
         | RequestKind::ReadOrigins => "tessera.admin.settings",
         RequestKind::ListClients | RequestKind::ReadClient => "tessera.admin.clients",
-        RequestKind::ReadRelationModel | RequestKind::TryRelationModel | RequestKind::ListRelations => {
-            "tessera.admin.relations"
-        }
-        RequestKind::CheckRelations
+        RequestKind::ReadRelationModel
+        | RequestKind::ListRelationModels
+        | RequestKind::TryRelationModel
+        | RequestKind::ListMappings
+        | RequestKind::WatchRelations
+        | RequestKind::ListRelations => "tessera.admin.relations",
+        RequestKind::CheckResource
+        | RequestKind::CheckRelations
         | RequestKind::ListRelationObjects
         | RequestKind::ListRelationSubjects
         | RequestKind::ExpandRelation
@@ -68,7 +73,7 @@ const fn about(request: &Request) -> Option<PublicId> {
 }
 
 /// LIMIT: places of the session table that cost as much as one check.
-const PLACES_PER_CHECK: u64 = 8;
+pub(crate) const PLACES_PER_CHECK: u64 = 8;
 
 /// Answers a list, and says what it cost in checks.
 pub(crate) async fn rows(
@@ -88,7 +93,8 @@ pub(crate) async fn rows(
             | RequestKind::ListAttributes
     );
     let may = || engine.may(bound, permission(kind)) || names && engine.may(bound, "tessera.read");
-    let own = !bound.key && about(&request) == Some(bound.subject);
+    let own =
+        !bound.key && about(&request) == Some(bound.subject) || relation::is_own(engine, bound, &request);
     if engine.is_asleep(bound) {
         return Err(Fault::refused(engine.unready(&bound.home)));
     }
@@ -102,6 +108,11 @@ pub(crate) async fn rows(
     let Some(view) = view else {
         return Err(Fault::refused(engine.unready(&bound.entry)));
     };
+    if let Request::WatchRelations { after, limit, wait_ms } = request {
+        drop(view);
+        let page = watch::page(engine, bound, after, (limit, wait_ms), cost).await;
+        return page.map_err(Fault::refused);
+    }
     // Cold rows and the walk over a table may take a while: not on the runtime that answers checks.
     let (engine, bound) = (engine.clone(), bound.clone());
     let page = move || {
@@ -273,7 +284,7 @@ fn page(
             }))
         }
         Request::ReadSettings {} => whole([SettingsRow { settings: listing.settings() }]),
-        about => relation::page(engine, view, about, walked),
+        about => relation::page((engine, bound, view), about, walked),
     }
 }
 

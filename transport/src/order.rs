@@ -49,7 +49,15 @@ pub(crate) fn start(
         let mut reply = Reply { outbox: Outbox::new(), id, replies: Some(replies) };
         let mut cost = 1;
         let engine = &line.shared.engine;
-        let written = perform(engine, bound.as_ref(), (head, request), &mut reply, &mut cost).await;
+        let mut draining = line.shared.draining.clone();
+        let written = tokio::select! {
+            biased;
+            written = perform(engine, bound.as_ref(), (head, request), &mut reply, &mut cost) => written,
+            // What waits for something to happen is not waited for.
+            _ = draining.wait_for(|draining| *draining), if kind == RequestKind::WatchRelations => {
+                Err(Fault::protocol(ProtocolCode::Draining))
+            }
+        };
         if let Some(bucket) = budget {
             line.shared.budgets.use_up(&bucket, cost);
         }
@@ -319,6 +327,12 @@ fn command_of(request: Request) -> Option<Command> {
             Command::SetRelationModel { text: std::str::from_utf8(text.expose()).ok()?.into(), allow_orphans }
         }
         Request::ChangeRelations { changes } => Command::ChangeRelations { changes },
+        Request::MapPermission { permission, type_name, relation } => {
+            Command::MapPermission { permission, type_name: type_name.into(), relation: relation.into() }
+        }
+        Request::UnmapPermission { permission, type_name } => {
+            Command::UnmapPermission { permission, type_name: type_name.into() }
+        }
         Request::PlantedPanic {} => Command::PlantedPanic {},
         _ => return None,
     })

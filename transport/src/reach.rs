@@ -14,6 +14,8 @@ const DECISION: u32 = 1;
 const GRANT: u32 = 2;
 const RESTRICTION: u32 = 3;
 const CEILING: u32 = 4;
+const RELATION: u32 = 5;
+const STEP: u32 = 6;
 
 /// The lists of groups, and where roles are used.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is listed elsewhere")]
@@ -89,7 +91,7 @@ pub(crate) fn explain(
 ) -> Result<Rows, Refusal> {
     let when = |at: Deadline| if at == Deadline::NONE { engine.now() } else { at.to_millis() };
     let explained = match request {
-        Request::Explain { subject, key, permission, workspace, at } => {
+        Request::Explain { subject, key, permission, workspace, resource, at } => {
             let allowed = match key {
                 None => Vec::new(),
                 Some(key) => {
@@ -97,7 +99,14 @@ pub(crate) fn explain(
                     found.ok_or(Refusal::SessionUnknown)?.patterns
                 }
             };
-            let why = Why { subject, allowed, permission, workspace, at: when(at) };
+            let resource = match resource {
+                None => None,
+                Some(text) => {
+                    let text = std::str::from_utf8(text.expose()).map_err(|_| Refusal::Malformed)?;
+                    Some(text.into())
+                }
+            };
+            let why = Why { subject, allowed, permission, workspace, resource, at: when(at) };
             listing.explain(&why, &Draft::default())?
         }
         Request::Simulate {
@@ -115,7 +124,8 @@ pub(crate) fn explain(
             without_workspace,
             group,
         } => {
-            let why = Why { subject, allowed: Vec::new(), permission, workspace, at: when(at) };
+            let at = when(at);
+            let why = Why { subject, allowed: Vec::new(), permission, workspace, resource: None, at };
             let draft = Draft {
                 role: role.map(|role| (role, patterns)),
                 grant: grant.map(|grant| (grant, grant_workspace, from, until)),
@@ -144,6 +154,9 @@ const fn row(kind: u32, reason: u32) -> ExplainRow {
         member_from: Deadline::NONE,
         member_until: Deadline::NONE,
         wall: None,
+        told: None,
+        depth: 0,
+        step: 0,
     }
 }
 
@@ -167,6 +180,17 @@ fn rows_of(explained: Explained) -> Vec<ExplainRow> {
     rows.extend(explained.restricted.then(|| row(RESTRICTION, 0)));
     let ceilings = explained.ceilings.into_iter();
     rows.extend(ceilings.map(|name| ExplainRow { workspace: Some(name), ..row(CEILING, 0) }));
+    if let Some(related) = explained.related {
+        let (told, holds) = (Some(related.set), related.holds);
+        rows.push(ExplainRow { told, holds, ..row(RELATION, 0) });
+        rows.extend(related.path.into_iter().map(|step| ExplainRow {
+            told: Some(step.what),
+            holds: step.holds,
+            depth: step.depth,
+            step: crate::relation::step_kind(step.kind),
+            ..row(STEP, 0)
+        }));
+    }
     rows
 }
 

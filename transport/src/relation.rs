@@ -1,31 +1,51 @@
 //! Questions about relations: answered from the published root, page by page where they are lists.
 
 use crate::list::{rows_of, whole};
-use tessera_engine::{Engine, Listing, Sees, View};
+use std::collections::BTreeSet;
+use tessera_engine::{ADDRESS, Bound, Cursors, Engine, Listing, Resource, Sees, View};
 use tessera_model::limits::BATCH_CHECKS_MAX;
 use tessera_model::relation::RelationRecord;
-use tessera_model::{CursorFault, Limit, Private, Receipt, Refusal, UnixMillis};
+use tessera_model::{
+    CheckQuery, CursorFault, Decision, HandleBytes, Limit, ListKind, PermissionId, PermissionRef, Private, Receipt,
+    Refusal, UnixMillis, WorkspaceRef,
+};
 use tessera_relation::{
     Ask, AskError, Branch, Filter, Listed, Mark, Model, RELATION_BUDGET, RELATION_LIST_BUDGET, Relations,
     StepKind, Stored, TupleRef,
 };
 use tessera_wire::{
-    RelationAnswerRow, RelationModelRow, RelationNameRow, RelationRow, RelationStepRow, RelationTrialRow,
-    Request, Rows, RowsWriter,
+    RelationAnswerRow, RelationMappingRow, RelationModelRow, RelationNameRow, RelationRow, RelationStepRow,
+    RelationTrialRow, RelationVersionRow, Request, ResourceRow, Rows, RowsWriter,
 };
 
 /// What a page answers with, or what is being asked for with it.
-struct Asked<'a> {
-    relations: &'a Relations,
-    now: UnixMillis,
-    walked: &'a mut u64,
+pub(crate) struct Asked<'a> {
+    pub(crate) relations: &'a Relations,
+    pub(crate) now: UnixMillis,
+    /// Tuples and nodes that one check may look at.
+    pub(crate) budget: u32,
+    pub(crate) walked: &'a mut u64,
+}
+
+/// Whose the list is, and how its cursors are made.
+struct Window<'a> {
+    cursors: Cursors,
+    after: Option<&'a [u8]>,
+    limit: usize,
+}
+
+/// Whether a question is about the caller's own handle.
+pub(crate) fn is_own(engine: &Engine, bound: &Bound, request: &Request) -> bool {
+    let Request::CheckResource { handle, .. } = request else { return false };
+    let handle: Result<&HandleBytes, _> = handle.expose().try_into();
+    handle.is_ok_and(|handle| engine.is_own(bound, handle))
 }
 
 /// Answers a question about relations.
 #[expect(clippy::wildcard_enum_match_arm, reason = "a command is no list and is refused")]
+#[expect(clippy::too_many_lines, reason = "one arm for each question")]
 pub(crate) fn page(
-    engine: &Engine,
-    view: &View,
+    (engine, bound, view): (&Engine, &Bound, &View),
     request: Request,
     walked: &mut u64,
 ) -> Result<Rows, Refusal> {
@@ -39,6 +59,7 @@ pub(crate) fn page(
     };
     match &request {
         Request::CheckRelations { at_least, .. }
+        | Request::CheckResource { at_least, .. }
         | Request::ListRelationObjects { at_least, .. }
         | Request::ListRelationSubjects { at_least, .. }
         | Request::ExpandRelation { at_least, .. }
@@ -47,33 +68,81 @@ pub(crate) fn page(
     }
     // The position was published before this root was taken.
     let listing = view.listing();
-    let mut asked = Asked { relations: listing.relations(), now: engine.now(), walked };
+    let mut asked =
+        Asked { relations: listing.relations(), now: engine.now(), budget: RELATION_BUDGET, walked };
+    let window = |kind, about: &[&str], after, limit| {
+        let cursors = engine.relation_cursors(bound.entry.tenant, kind, about)?;
+        Ok::<_, Refusal>(Window { cursors, after, limit: rows_of(limit) })
+    };
     match request {
-        Request::ReadRelationModel {} => {
-            let found = listing.relation_model().map(|record| RelationModelRow {
+        Request::ReadRelationModel { version } => {
+            let mut models = listing.relation_models();
+            let found = match version {
+                None => models.next(),
+                Some(version) => {
+                    let found = models.find(|record| record.version == version);
+                    Some(found.ok_or(Refusal::RelationModelUnknown)?)
+                }
+            };
+            whole(found.map(|record| RelationModelRow {
                 version: record.version,
                 text: private(&record.text),
                 created: record.at,
-            });
-            whole(found)
+            }))
+        }
+        Request::ListRelationModels {} => whole(listing.relation_models().map(|record| RelationVersionRow {
+            version: record.version,
+            created: record.at,
+            bytes: record.text.len() as u64,
+        })),
+        Request::ListMappings { after, limit } => {
+            mappings(&listing, &window(ListKind::Mappings, &[], after.as_ref().map(Private::expose), limit)?)
+        }
+        Request::CheckResource { handle, permission, workspace, resource, address, .. } => {
+            let handle: &HandleBytes = handle.expose().try_into().map_err(|_| Refusal::Malformed)?;
+            let query = CheckQuery {
+                handle,
+                permission: PermissionRef::Name(permission.as_str()),
+                workspace: workspace
+                    .as_ref()
+                    .map_or(WorkspaceRef::Tenant, |name| WorkspaceRef::Name(name.as_str())),
+                at_least: Receipt::default(),
+                address,
+            };
+            if address.is_some() && !engine.may(bound, ADDRESS) {
+                return Err(Refusal::Unauthorized);
+            }
+            let about = Resource { object: text(Some(&resource))?, budget: RELATION_BUDGET };
+            let (decision, steps) = engine.check_resource(bound, &engine.read(view), &query, about);
+            asked.spent(steps);
+            whole([resource_row(decision, steps)])
         }
         Request::TryRelationModel { text } => whole([asked.trial(&text)?]),
         Request::ListRelations { object, relation, subject, after, limit } => {
             let parts = [text(object.as_ref())?, text(relation.as_ref())?, text(subject.as_ref())?];
-            tuples(&listing, parts, after.as_ref(), rows_of(limit))
+            let window = window(ListKind::Relations, &parts, after.as_ref().map(Private::expose), limit)?;
+            tuples(&listing, parts, &window, asked.walked)
         }
-        Request::CheckRelations { checks, contextual, .. } => asked.checks(&checks, &contextual),
+        Request::CheckRelations { checks, contextual, correlations, .. } => {
+            asked.checks(&checks, &contextual, &correlations).and_then(whole)
+        }
         Request::ListRelationObjects { subject, relation, type_name, contextual, after, limit, .. } => {
             let names = [text(Some(&subject))?, text(Some(&relation))?, text(Some(&type_name))?];
             let [subject, relation, type_name] = names;
+            let parts = along(&names, &contextual);
+            let after = after.as_ref().map(Private::expose);
+            let window = window(ListKind::RelationObjects, &parts, after, limit)?;
             let list = asked.list(&contextual, |relations, ask| {
                 relations.list_objects(ask, subject, relation, type_name)
             })?;
-            names_page(&list, after.as_ref(), rows_of(limit))
+            names_page(&list, &window)
         }
         Request::ListRelationSubjects { object, relation, type_name, contextual, after, limit, .. } => {
             let names = [text(Some(&object))?, text(Some(&relation))?, text(Some(&type_name))?];
             let [object, relation, wanted] = names;
+            let parts = along(&names, &contextual);
+            let after = after.as_ref().map(Private::expose);
+            let window = window(ListKind::RelationSubjects, &parts, after, limit)?;
             let (type_name, set) = match wanted.split_once('#') {
                 Some((type_name, set)) => (type_name, Some(set)),
                 None => (wanted, None),
@@ -81,13 +150,38 @@ pub(crate) fn page(
             let list = asked.list(&contextual, |relations, ask| {
                 relations.list_subjects(ask, object, relation, type_name, set)
             })?;
-            names_page(&list, after.as_ref(), rows_of(limit))
+            names_page(&list, &window)
         }
         Request::ExpandRelation { object, relation, contextual, .. } => {
             asked.expand(text(Some(&object))?, text(Some(&relation))?, &contextual)
         }
         Request::ExplainRelation { check, contextual, .. } => asked.explain(&check, &contextual),
         _ => Err(Refusal::Malformed),
+    }
+}
+
+/// What a list is narrowed to: its own words, and the tuples that came with it.
+fn along<'a>(names: &[&'a str], contextual: &'a [(u32, RelationRecord)]) -> Vec<&'a str> {
+    let parts = contextual.iter().flat_map(|(_, one)| [&*one.subject, &*one.relation, &*one.object]);
+    names.iter().copied().chain(parts).collect()
+}
+
+/// The row that answers a check about a resource.
+pub(crate) fn resource_row(decision: Decision, steps: u32) -> ResourceRow {
+    ResourceRow {
+        reason: u32::from(decision.reason.code()),
+        seen: decision.seen,
+        valid_until: decision.valid_until,
+        steps,
+    }
+}
+
+/// What a step of an explanation is, as a number.
+pub(crate) const fn step_kind(kind: StepKind) -> u32 {
+    match kind {
+        StepKind::Set => 11,
+        StepKind::Tuple => 12,
+        StepKind::ButNot => 13,
     }
 }
 
@@ -158,39 +252,47 @@ impl Asked<'_> {
     }
 
     /// Tuples of the question that count in the check of this number.
-    fn checks(
+    pub(crate) fn checks(
         &mut self,
         checks: &[RelationRecord],
         contextual: &[(u32, RelationRecord)],
-    ) -> Result<Rows, Refusal> {
+        correlations: &[String],
+    ) -> Result<Vec<RelationAnswerRow>, Refusal> {
         if checks.len() > BATCH_CHECKS_MAX {
+            return Err(Refusal::Malformed);
+        }
+        let alike = || correlations.iter().collect::<BTreeSet<_>>().len() != correlations.len();
+        if !correlations.is_empty() && (correlations.len() != checks.len() || alike()) {
             return Err(Refusal::Malformed);
         }
         let mut rows = Vec::with_capacity(checks.len());
         for (number, check) in (0_u32..).zip(checks) {
             let of = contextual.iter().filter(|(check, _)| *check == number);
             let of: Vec<TupleRef<'_>> = of.map(|(_, one)| tuple(one)).collect();
-            let ask = Ask { contextual: &of, ..Ask::at(self.now) };
+            let ask = Ask { contextual: &of, budget: self.budget, ..Ask::at(self.now) };
             let answer = self.relations.check(&ask, &tuple(check));
+            if let Ok(answer) = &answer {
+                self.spent(answer.steps);
+            }
+            let correlation = usize::try_from(number).ok().and_then(|at| correlations.get(at)).cloned();
             rows.push(match answer {
-                Ok(answer) => {
-                    self.spent(answer.steps);
-                    RelationAnswerRow {
-                        permitted: answer.permitted,
-                        code: 0,
-                        valid_until: answer.valid_until,
-                        steps: answer.steps,
-                    }
-                }
+                Ok(answer) => RelationAnswerRow {
+                    permitted: answer.permitted,
+                    code: 0,
+                    valid_until: answer.valid_until,
+                    steps: answer.steps,
+                    correlation,
+                },
                 Err(error) => RelationAnswerRow {
                     permitted: false,
-                    code: u32::from(self.failed(error, RELATION_BUDGET).code()),
+                    code: u32::from(self.failed(error, self.budget).code()),
                     valid_until: self.now,
                     steps: 0,
+                    correlation,
                 },
             });
         }
-        whole(rows)
+        Ok(rows)
     }
 
     fn list(
@@ -233,11 +335,7 @@ impl Asked<'_> {
         self.spent(u32::try_from(steps.len()).unwrap_or(u32::MAX).saturating_mul(16));
         whole(steps.into_iter().map(|step| RelationStepRow {
             depth: step.depth,
-            kind: match step.kind {
-                StepKind::Set => 11,
-                StepKind::Tuple => 12,
-                StepKind::ButNot => 13,
-            },
+            kind: step_kind(step.kind),
             told: private(&step.what),
             holds: step.holds,
         }))
@@ -267,13 +365,13 @@ fn branch_rows(branch: &Branch, depth: u32, rows: &mut Vec<RelationStepRow>) {
     }
 }
 
-/// A page of names, each the cursor behind itself.
-fn names_page(list: &Listed, after: Option<&Private>, limit: usize) -> Result<Rows, Refusal> {
-    let from = text(after)?;
-    let start = if from.is_empty() { 0 } else { list.names.partition_point(|name| name.as_str() <= from) };
+/// A page of names behind the one that the cursor stands at.
+fn names_page(list: &Listed, window: &Window<'_>) -> Result<Rows, Refusal> {
+    let from = window.cursors.tail(window.after)?.map_or(&[][..], |(_, tail)| tail);
+    let start = list.names.partition_point(|name| !from.is_empty() && name.as_bytes() <= from);
     let mut writer = RowsWriter::new();
     let mut last: Option<&str> = None;
-    for name in list.names.iter().skip(start).take(limit) {
+    for name in list.names.iter().skip(start).take(window.limit) {
         if !writer.push(&RelationNameRow { name: private(name) }) {
             break;
         }
@@ -283,30 +381,39 @@ fn names_page(list: &Listed, after: Option<&Private>, limit: usize) -> Result<Ro
     if last.is_none() && start < list.names.len() {
         return Err(Limit::WireFrameBytes.reached());
     }
-    Ok(writer.finish(last.filter(|_| more).map(str::as_bytes)))
+    let next = last.filter(|_| more).map(|last| window.cursors.behind(0, last.as_bytes()));
+    Ok(writer.finish(next.as_deref()))
 }
 
 /// A page of stored tuples. A cursor is good for one life of the tenant: then numbers are given anew.
 fn tuples(
     listing: &Listing,
     [object, relation, subject]: [&str; 3],
-    after: Option<&Private>,
-    limit: usize,
+    window: &Window<'_>,
+    walked: &mut u64,
 ) -> Result<Rows, Refusal> {
-    let after = after.map(|cursor| mark(listing, cursor.expose())).transpose()?;
+    let life = listing.life();
+    let after = match window.cursors.tail(window.after)? {
+        None => None,
+        Some((of, _)) if of != life => return Err(Refusal::Changed),
+        Some((_, tail)) => {
+            Some(Mark::from_bytes(tail).ok_or(Refusal::CursorRefused(CursorFault::Damaged))?)
+        }
+    };
     let filter = Filter { object, relation, subject };
     let relations = listing.relations();
     let (mut writer, mut from) = (RowsWriter::new(), after);
     // Row by row would look at the same tuples again and again; a page is cut where the frame is full.
-    let mut count = limit;
+    let mut count = window.limit;
     loop {
         let page = relations.read(&filter, from, count).map_err(|_| Refusal::Malformed)?;
+        *walked += page.looked_at;
         let full = page.tuples.len();
         let rows: Vec<RelationRow> =
             page.tuples.into_iter().map(|stored| RelationRow { tuple: record(stored) }).collect();
         if rows.iter().all(|row| writer.push(row)) {
-            let next = page.next.map(|mark| bytes(listing, mark));
-            return Ok(writer.finish(next.as_ref().map(<[u8; 20]>::as_slice)));
+            let next = page.next.map(|mark| window.cursors.behind(life, &mark.to_bytes()));
+            return Ok(writer.finish(next.as_deref()));
         }
         // A frame holds some hundred rows of any size.
         count = full / 4;
@@ -317,21 +424,24 @@ fn tuples(
     }
 }
 
-fn bytes(listing: &Listing, mark: Mark) -> [u8; 20] {
-    let mut bytes = [0; 20];
-    let parts = listing.life().to_le_bytes().into_iter().chain(mark.object.to_le_bytes());
-    let parts = parts.chain(mark.edge.to_le_bytes());
-    bytes.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
-    bytes
-}
-
-fn mark(listing: &Listing, cursor: &[u8]) -> Result<Mark, Refusal> {
-    let damaged = Refusal::CursorRefused(CursorFault::Damaged);
-    let (life, rest) = cursor.split_first_chunk::<8>().ok_or(damaged)?;
-    let (object, edge) = rest.split_first_chunk::<4>().ok_or(damaged)?;
-    let edge: [u8; 8] = edge.try_into().map_err(|_| damaged)?;
-    if u64::from_le_bytes(*life) != listing.life() {
-        return Err(Refusal::Changed);
+/// A page of the permissions that follow from relations.
+fn mappings(listing: &Listing, window: &Window<'_>) -> Result<Rows, Refusal> {
+    let (after, tail) = window.cursors.tail(window.after)?.unwrap_or((0, &[]));
+    let from = (u32::try_from(after).unwrap_or(u32::MAX), std::str::from_utf8(tail).unwrap_or_default());
+    let mut rest = listing.relation_mappings(from).peekable();
+    let (mut writer, mut last) = (RowsWriter::new(), None);
+    while let Some((permission, type_name, relation)) = rest.peek().copied() {
+        let name = listing.permission_name(permission).ok_or(Refusal::PermissionUnknown)?.clone();
+        let (type_text, relation) = (type_name.to_owned(), relation.to_owned());
+        let row = RelationMappingRow { permission: name, type_name: type_text, relation };
+        if writer.len() >= window.limit || !writer.push(&row) {
+            let (permission, type_name): (PermissionId, &str) =
+                last.ok_or(Limit::WireFrameBytes.reached())?;
+            let next = window.cursors.behind(u64::from(permission.0), type_name.as_bytes());
+            return Ok(writer.finish(Some(&next)));
+        }
+        last = Some((permission, type_name));
+        rest.next();
     }
-    Ok(Mark { object: u32::from_le_bytes(*object), edge: u64::from_le_bytes(edge) })
+    Ok(writer.finish(None))
 }

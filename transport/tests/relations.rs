@@ -56,7 +56,11 @@ async fn every_question_about_relations_is_answered() {
     let refused = acme.client.request(&set("nonsense")).await.err();
     assert!(matches!(refused, Some(ClientError::Refused(Refusal::RelationModelWrong))));
     acme.client.request(&set(MODEL)).await.expect("a model");
-    let model = acme.client.list::<RelationModelRow>(&Request::ReadRelationModel {}).await.expect("a model");
+    let model = acme
+        .client
+        .list::<RelationModelRow>(&Request::ReadRelationModel { version: None })
+        .await
+        .expect("a model");
     assert_eq!((model.rows[0].version, shown(&model.rows[0].text)), (1, MODEL.to_owned()));
 
     let all = [
@@ -81,6 +85,7 @@ async fn every_question_about_relations_is_answered() {
     let request = Request::CheckRelations {
         checks: checks.iter().map(|text| record(text)).collect(),
         contextual: vec![(3, record("user:bob member team:a"))],
+        correlations: Vec::new(),
         at_least: Some(receipt),
     };
     let rows = acme.client.list::<RelationAnswerRow>(&request).await.expect("answers").rows;

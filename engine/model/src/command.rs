@@ -568,6 +568,22 @@ commands! {
         /// The changes, in their order.
         changes: Vec<RelationChange>,
     };
+    /// Maps a permission to a relation of a type of resources: whoever is in it may do it to that resource.
+    MapPermission = 122, narrows false, "tessera.admin.relations", {
+        /// The permission; none of the engine's own.
+        permission: Name,
+        /// The type of the resources.
+        type_name: Box<str>,
+        /// The relation.
+        relation: Box<str>,
+    };
+    /// Takes such a mapping back.
+    UnmapPermission = 123, narrows true, "tessera.admin.relations", {
+        /// The permission.
+        permission: Name,
+        /// The type of the resources.
+        type_name: Box<str>,
+    };
     /// Panics when decided: a planted fault, refused unless the build has the feature `planted`.
     PlantedPanic = 65_000, narrows false, "tessera.admin.settings", {};
 }

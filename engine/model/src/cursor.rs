@@ -62,6 +62,10 @@ lists! {
     RelationObjects = 12,
     /// The subjects that are related to an object, by name.
     RelationSubjects = 13,
+    /// The permissions that are mapped to relations, by id and type.
+    Mappings = 14,
+    /// The changes of relations, by position.
+    RelationChanges = 15,
 }
 
 /// A list and what it is narrowed to.

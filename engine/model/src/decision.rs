@@ -76,6 +76,12 @@ reasons! {
     AddressNotAllowed = 113, "not from this address";
     /// A handle of a kind that opens nothing here (a refresh handle).
     HandleKindWrong = 114, "not a session or key";
+    /// A relation to the resource may give it, but the answer lies deeper than one may look.
+    DepthExceeded = 115, "the relations to the resource lie too deep";
+    /// A relation to the resource may give it, but the answer costs more than one question may.
+    BudgetExceeded = 116, "the relations to the resource cost more than one question may";
+    /// The resource is ill-formed, or the relationship model does not have its type, relation or `user`.
+    ResourceUnknown = 117, "no such resource in the relationship model";
     /// A grant covers it, but the ceiling of the workspace, or of one above, does not.
     BeyondCeiling = 120, "outside the workspace's ceiling";
 }

@@ -14,7 +14,7 @@ use crate::record::{
     WorkspaceRecord,
 };
 use crate::refresh::{ClientRecord, EndReason, RefreshRecord};
-use crate::relation::{RelationModelRecord, RelationRecord};
+use crate::relation::{RelationMappingRecord, RelationModelRecord, RelationRecord};
 use crate::settings::Settings;
 use crate::time::Deadline;
 use crate::{Name, PermissionId, PublicId, TenantId};
@@ -138,6 +138,15 @@ pub enum Event {
         relation: Box<str>,
         /// `type:id`, `type:id#relation` or `type:*`.
         subject: Box<str>,
+    },
+    /// The permission follows from this relation to a resource of this type (one per permission and type).
+    PermissionMapped(RelationMappingRecord),
+    /// The permission follows from no relation to resources of this type any more.
+    PermissionUnmapped {
+        /// Which permission.
+        permission: PermissionId,
+        /// The type of the resources.
+        type_name: Box<str>,
     },
     /// A restriction was made.
     RestrictionAdded(RestrictionRecord),

@@ -136,6 +136,15 @@ pub const RELATION_CHANGES_MAX: usize = 1_000;
 pub const RELATIONS_MAX: u64 = 1 << 26;
 /// LIMIT: bytes of an object or subject of a tuple: type 254, id 256, relation 50, and the signs between.
 pub const RELATION_BYTES_MAX: usize = 562;
+/// LIMIT: permissions of a tenant that are mapped to relations, one for each type: 1,000 × 300 B are 300 KB.
+pub const RELATION_MAPPINGS_MAX: usize = 1_000;
+/// LIMIT: commands that whoever watches relations may be behind: reading them takes about a second. Beyond that
+/// it is told to begin anew.
+pub const RELATION_WATCH_BEHIND_MAX: u64 = 65_536;
+/// LIMIT: whoever waits at once for changes of one tenant's relations: some 10 KiB each.
+pub const RELATION_WATCHERS_MAX: usize = 1_024;
+/// LIMIT: milliseconds that one request waits for changes of relations.
+pub const RELATION_WATCH_WAIT_MS_MAX: u32 = 30_000;
 /// LIMIT: tuples that come with one question, as in OpenFGA.
 pub const RELATION_CONTEXT_MAX: usize = 100;
 /// LIMIT: bytes of one group of the journal; never more than a quarter of a journal file.

@@ -99,6 +99,7 @@ limits! {
     ProfilePerSubjectBytes = PROFILE_PER_SUBJECT_BYTES_MAX,
     RefreshKeys = REFRESH_KEYS_MAX,
     RelationChanges = RELATION_CHANGES_MAX,
+    RelationMappings = RELATION_MAPPINGS_MAX,
     RelationModelBytes = RELATION_MODEL_BYTES_MAX,
     Relations = RELATIONS_MAX,
     Restrictions = RESTRICTIONS_MAX,

@@ -1,5 +1,6 @@
 //! Relations as commands and events carry them: tuples, changes of tuples, and the model's text.
 
+use crate::id::PermissionId;
 use crate::time::Deadline;
 
 /// A tuple: a subject is in a relation to an object, for good or in a window.
@@ -105,4 +106,15 @@ pub struct RelationModelRecord {
     pub text: Box<str>,
     /// When it was set.
     pub at: Deadline,
+}
+
+/// A permission that a relation to a resource gives, beside what roles grant.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RelationMappingRecord {
+    /// Which permission.
+    pub permission: PermissionId,
+    /// The type of the resource.
+    pub type_name: Box<str>,
+    /// The relation to it that gives the permission.
+    pub relation: Box<str>,
 }

@@ -5,7 +5,7 @@ use crate::overflow::{begins, ends};
 use crate::rules::Rules;
 use tessera_model::record::MemberRecord;
 use tessera_model::{
-    Deadline, GroupId, PermissionId, RestrictionId, RoleId, SubjectIndex, UnixMillis, WorkspaceIndex,
+    Deadline, GroupId, PermissionId, Reason, RestrictionId, RoleId, SubjectIndex, UnixMillis, WorkspaceIndex,
 };
 
 /// A grant that covers a permission, in the workspace that was asked for or above it.
@@ -111,5 +111,23 @@ impl Rules {
             at = WorkspaceIndex(self.workspaces.parent(at.0));
         }
         places
+    }
+}
+
+impl Rules {
+    /// What cuts a permission in a workspace although something gives it; none for nothing.
+    #[must_use]
+    #[cold]
+    #[inline(never)]
+    pub fn cut(
+        &self,
+        restriction: RestrictionId,
+        permission: PermissionId,
+        workspace: WorkspaceIndex,
+    ) -> Option<Reason> {
+        if !self.restrictions.lets_through(restriction, permission) {
+            return Some(Reason::Restricted);
+        }
+        (!self.workspaces.lets_through(workspace, permission)).then_some(Reason::BeyondCeiling)
     }
 }

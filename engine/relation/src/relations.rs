@@ -108,6 +108,12 @@ impl Relations {
         self.len() == 0
     }
 
+    /// Whether the model has this type, and the type this relation.
+    #[must_use]
+    pub fn has_relation(&self, type_name: &str, relation: &str) -> bool {
+        self.relation(type_name, relation).is_ok()
+    }
+
     pub(crate) fn known_type(&self, name: &str) -> Result<TypeId, NameError> {
         let known = self.words.type_id(name).filter(|type_id| self.schema.knows(*type_id));
         known.ok_or(NameError::TypeUnknown)

@@ -2,7 +2,7 @@
 
 use super::relation::model_bucket;
 use super::{State, command_id};
-use tessera_model::limits::BUCKET_PLACES;
+use tessera_model::limits::{BUCKET_PLACES, RELATION_MODELS_MAX};
 use tessera_model::record::GroupRecord;
 use tessera_model::{Event, GroupId, Place, SubjectIndex, TenantId};
 use tessera_storage::{Bucket, BucketKind};
@@ -21,6 +21,9 @@ const WORKSPACES: u32 = 3_000_000;
 const RESTRICTIONS: u32 = 4_000_000;
 const CLIENTS: u32 = 5_000_000;
 const GROUPS: u32 = 6_000_000;
+
+/// The bucket of the mappings, behind those of the models.
+const MAPPINGS: u32 = tessera_relation::SHARES + RELATION_MODELS_MAX;
 
 /// The bucket of a subject and everything that hangs on it.
 pub(super) const fn of_subject(subject: SubjectIndex) -> (BucketKind, u32) {
@@ -87,6 +90,7 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         Event::CommandRemembered(record) => (BucketKind::Commands, command_id::minute(record.id)),
         Event::CommandFloor { .. } => (BucketKind::Commands, 0),
         Event::FailuresCounted(record) => of_failure(&record.key),
+        Event::PermissionMapped(_) | Event::PermissionUnmapped { .. } => (BucketKind::Relations, MAPPINGS),
         Event::RelationModelChanged(record) => (BucketKind::Relations, model_bucket(record)),
         Event::RelationWritten(record) => (BucketKind::Relations, tessera_relation::share_of(&record.object)),
         Event::RelationRemoved { object, .. } => (BucketKind::Relations, tessera_relation::share_of(object)),
@@ -113,6 +117,7 @@ impl State {
                 share.copied().map(Event::FailuresCounted).collect()
             }
             BucketKind::Names => self.name_events(no),
+            BucketKind::Relations if no == MAPPINGS => self.mapping_events(),
             BucketKind::Relations => self.relation_events(no),
         };
         Bucket { kind, no, events }

@@ -160,6 +160,8 @@ impl State {
             | Command::DeleteClient { .. }
             | Command::SetRelationModel { .. }
             | Command::ChangeRelations { .. }
+            | Command::MapPermission { .. }
+            | Command::UnmapPermission { .. }
             | Command::PlantedPanic {} => false,
         }
     }

@@ -18,6 +18,7 @@ mod held;
 mod key;
 mod kin;
 mod load;
+mod mapping;
 mod overlay;
 mod owners;
 mod password;
@@ -290,6 +291,12 @@ impl State {
                 self.set_relation_model(text, *allow_orphans, now)
             }
             Command::ChangeRelations { changes } => self.change_relations(changes),
+            Command::MapPermission { permission, type_name, relation } => {
+                self.map_permission(permission, type_name, relation)
+            }
+            Command::UnmapPermission { permission, type_name } => {
+                self.unmap_permission(permission, type_name)
+            }
             Command::PlantedPanic {} => planted_panic(),
         }
     }
@@ -349,6 +356,8 @@ impl State {
             | Event::RelationModelChanged(_)
             | Event::RelationWritten(_)
             | Event::RelationRemoved { .. }
+            | Event::PermissionMapped(_)
+            | Event::PermissionUnmapped { .. }
             | Event::CutOffRaised { .. } => {}
         }
         self.root_changed = true;
@@ -405,6 +414,10 @@ impl State {
             Event::RelationWritten(record) => self.apply_relation(record),
             Event::RelationRemoved { object, relation, subject } => {
                 self.apply_relation_removed(object, relation, subject);
+            }
+            Event::PermissionMapped(record) => self.apply_mapped(record),
+            Event::PermissionUnmapped { permission, type_name } => {
+                self.apply_unmapped(*permission, type_name);
             }
             Event::SessionOpened { .. }
             | Event::SessionTouched { .. }

@@ -6,16 +6,19 @@ use crate::door::Shared;
 use crate::input::{Input, ill_formed};
 use crate::json::Json;
 use crate::problem::Problem;
+use crate::relation;
+use crate::serve;
 use crate::value::{self, NameOrNumber};
 use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tessera_engine::{ADDRESS, Bound, Reading, Sees, View};
+use tessera_engine::{ADDRESS, Bound, Reading, Resource, Sees, View};
 use tessera_model::limits::BATCH_CHECKS_MAX;
 use tessera_model::{
     CheckQuery, HandleBytes, PermissionId, PermissionRef, Reason, Receipt, Refusal, WorkspaceIndex,
     WorkspaceRef,
 };
+use tessera_relation::RELATION_BUDGET;
 
 /// The permission that lets a caller ask about handles that are not its own.
 const CHECK: &str = "tessera.check";
@@ -95,6 +98,52 @@ pub(crate) fn check(shared: &Shared, caller: &Caller, input: &Input) -> Result<V
     let decision = shared.engine.check(&caller.bound, &reading, &query);
     let answer = Object::new().decided(decision.reason).shown("seen", decision.seen);
     Ok(answer.at("valid_until", Some(decision.valid_until)).value())
+}
+
+/// LIMIT: tuples and nodes that a check about a resource may look at beside all other requests: some 50 us.
+const QUICK_BUDGET: u32 = 1_000;
+
+/// `check` about a resource: where it lies when it costs little, else on a thread that may take a while.
+pub(crate) async fn check_resource(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    input: Input,
+) -> Result<Value, Problem> {
+    match resource(shared, caller, &input, QUICK_BUDGET)? {
+        Some(answer) => Ok(answer),
+        None => {
+            let (on, by) = (Arc::clone(shared), caller.clone());
+            let whole = move || resource(&on, &by, &input, RELATION_BUDGET);
+            let answer = tokio::task::spawn_blocking(whole).await.map_err(|_| Problem::failed())?;
+            answer?.ok_or_else(Problem::failed)
+        }
+    }
+}
+
+/// Answers within a budget; nothing where it is too small, and not the last one.
+fn resource(shared: &Shared, caller: &Caller, input: &Input, budget: u32) -> Result<Option<Value>, Problem> {
+    let handle = input.handle("handle")?.unwrap_or(caller.handle);
+    let asked = input.name_or_number("permission")?.ok_or_else(|| ill_formed("permission"))?;
+    let view = view(shared, &caller.bound)?;
+    let reading = shared.engine.read(&view);
+    let query = CheckQuery {
+        handle: &handle,
+        permission: permission(asked),
+        workspace: workspace(input.name_or_number("workspace")?),
+        at_least: input.receipt("at_least")?,
+        address: address(input.text("address"))?,
+    };
+    may_say(shared, &caller.bound, &query)?;
+    sees(&reading, query.at_least)?;
+    entitled(shared, &caller.bound, &handle)?;
+    let about = Resource { object: input.text("resource").unwrap_or_default(), budget };
+    let (decision, steps) = shared.engine.check_resource(&caller.bound, &reading, &query, about);
+    serve::charge(shared, caller, u64::from(steps) / relation::STEPS_PER_CHECK);
+    if decision.reason == Reason::BudgetExceeded && budget < RELATION_BUDGET {
+        return Ok(None);
+    }
+    let answer = Object::new().decided(decision.reason).shown("seen", decision.seen);
+    Ok(Some(answer.at("valid_until", Some(decision.valid_until)).value()))
 }
 
 /// `check_batch`: every question reads before the first is answered.

@@ -44,6 +44,7 @@ pub(crate) enum Listed {
 }
 
 /// A live credential and how it was shown. No `Debug`: it holds a secret.
+#[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) bound: Bound,
     pub(crate) handle: HandleBytes,

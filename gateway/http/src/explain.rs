@@ -5,6 +5,7 @@ use crate::input::{Input, ill_formed};
 use crate::list::texts;
 use crate::operation::List;
 use crate::problem::Problem;
+use crate::relation;
 use serde_json::Value;
 use tessera_engine::{Because, Draft, Engine, Listing, View, Why};
 use tessera_model::{Deadline, Name, Pattern, Refusal};
@@ -40,12 +41,21 @@ pub(crate) fn answer(
     }
     let at = input.instant("at")?;
     let at = if at == Deadline::NONE { engine.now() } else { at.to_millis() };
-    let why = Why { subject, allowed, permission, workspace: input.name("workspace")?, at };
+    let resource = input.text("resource").map(Into::into);
+    let why = Why { subject, allowed, permission, workspace: input.name("workspace")?, resource, at };
     let found = listing.explain(&why, &draft)?;
     let sources: Vec<Value> = found.sources.iter().map(|source| because(source).value()).collect();
     let object = Object::new().decided(found.reason).at("valid_until", Some(found.valid_until));
     let object = object.with("sources", sources).with("restricted", found.restricted);
-    Ok(object.with("ceilings", texts(&found.ceilings)).value())
+    let related = found.related.as_ref().map(|related| {
+        let path: Vec<Value> = related.path.iter().map(relation::step).collect();
+        Object::new()
+            .with("set", related.set.as_str())
+            .with("holds", related.holds)
+            .with("path", path)
+            .value()
+    });
+    Ok(object.with("ceilings", texts(&found.ceilings)).with("related", related).value())
 }
 
 fn because(source: &Because) -> Object {

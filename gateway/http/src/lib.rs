@@ -42,6 +42,7 @@ mod tests;
 mod tuple;
 mod value;
 mod wake;
+mod watch;
 
 pub use door::{Door, DoorConfig, DoorError};
 pub use figures::Figures;

@@ -7,11 +7,12 @@ use crate::door::Shared;
 use crate::explain;
 use crate::groups;
 use crate::input::{Input, ill_formed};
-use crate::operation::{List, Needs, Operation};
+use crate::operation::{About, List, Needs, Operation};
 use crate::problem::Problem;
 use crate::relation;
 use crate::serve;
 use crate::settings;
+use crate::watch;
 use serde_json::Value;
 use std::sync::Arc;
 use tessera_engine::{ADMIN_ROLE, Bound, Cursors, Engine, KeyFound, Listing, Page, View};
@@ -43,6 +44,11 @@ pub(crate) async fn answer(
     }
     if !entitled(engine, &bound, (operation, list), &input)? || !engine.is_alive(&bound) {
         return Err(Refusal::Unauthorized.into());
+    }
+    if list == List::Relation(About::Watch) {
+        let (value, told) = watch::answer(shared, &bound, &input).await?;
+        serve::charge(shared, caller, told / relation::STEPS_PER_CHECK);
+        return Ok(value);
     }
     let view = ask::view(shared, &bound)?;
     let engine = engine.clone();

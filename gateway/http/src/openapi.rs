@@ -181,9 +181,12 @@ fn answered(answer: Answer) -> Value {
         }
         Answer::One(names) => object(names),
         Answer::Page(names) => page(names),
-        Answer::Listed(names) => {
+        Answer::Listed(names) | Answer::Watched(names) => {
             let mut schema = page(names);
-            let more = object(&["seen", "valid_until"]).get_mut("properties").map(Value::take);
+            let listed = matches!(answer, Answer::Listed(_));
+            let more = object(&["seen", if listed { "valid_until" } else { "fell_behind" }])
+                .get_mut("properties")
+                .map(Value::take);
             if let (Some(Value::Object(properties)), Some(Value::Object(more))) =
                 (schema.get_mut("properties"), more)
             {
@@ -223,16 +226,19 @@ fn object(names: &[&str]) -> Value {
 /// A member of an answer, by its name: one name means one thing everywhere.
 fn member(name: &str) -> Value {
     match name {
-        "created" | "changed" | "expires" | "idle_until" | "refresh_until" | "valid_until"
+        "created" | "changed" | "expires" | "idle_until" | "refresh_until" | "valid_until" | "at"
         | "authenticated_at" | "last_used" | "from" | "until" | "waits_until" => {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
-        "valid" | "active" | "accepted" | "repeated" | "inherits" | "has_password" | "current" | "direct"
-        | "failed" | "restricted" => json!({ "type": "boolean" }),
+        "fell_behind" | "valid" | "active" | "accepted" | "repeated" | "inherits" | "has_password"
+        | "current" | "direct" | "failed" | "restricted" => json!({ "type": "boolean" }),
         "line" | "column" => json!({ "type": ["integer", "null"] }),
         "message" => json!({ "type": ["string", "null"] }),
         "tree" => {
             json!({ "type": "object", "description": "one member: `union`, `intersection` or `exclusion` of others, `direct`, `computed`, or `from`" })
+        }
+        "related" => {
+            json!({ "type": ["object", "null"], "description": "`set`, the relation that the permission is mapped to, whether it `holds`, and its `path`" })
         }
         "trouble" => json!({ "type": ["string", "null"] }),
         "version" | "orphans" | "bytes" | "steps" | "reason_code" | "iat" | "exp" | "index" | "ended"

@@ -166,6 +166,8 @@ pub(crate) enum Answer {
     Page(&'static [&'static str]),
     /// A page of an answer: as a page, with `seen` and `valid_until`.
     Listed(&'static [&'static str]),
+    /// A page of changes: as a page, with `seen` and `fell_behind`.
+    Watched(&'static [&'static str]),
     /// What a command made: `receipt`, `repeated`, and these members.
     Made(&'static [&'static str]),
     /// No content.
@@ -261,6 +263,8 @@ pub(crate) enum About {
     Models,
     Trial,
     Tuples,
+    Mappings,
+    Watch,
     Check,
     Checks,
     Expand,

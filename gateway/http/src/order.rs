@@ -171,7 +171,10 @@ async fn order(
             let terms = terms(known.terms, input)?;
             Command::ChangeClient { name, terms }
         }
-        CommandKind::SetRelationModel | CommandKind::ChangeRelations => {
+        CommandKind::SetRelationModel
+        | CommandKind::ChangeRelations
+        | CommandKind::MapPermission
+        | CommandKind::UnmapPermission => {
             let command = relation::command(kind, input)?;
             let view = ask::view(shared, bound)?;
             let done = engine.submit(bound, id, command).await;

@@ -21,7 +21,7 @@ use tessera_relation::{
 };
 
 /// Steps of a question that cost as much as one check of a session.
-const STEPS_PER_CHECK: u64 = 8;
+pub(crate) const STEPS_PER_CHECK: u64 = 8;
 
 /// One question, on its way to its answer.
 struct Asked<'a> {
@@ -57,6 +57,16 @@ pub(crate) fn command(kind: CommandKind, input: &Input) -> Result<Command, Probl
         let text = input.text("model").unwrap_or_default().into();
         let allow_orphans = input.bool("allow_orphans")?.unwrap_or(false);
         return Ok(Command::SetRelationModel { text, allow_orphans });
+    }
+    if matches!(kind, CommandKind::MapPermission | CommandKind::UnmapPermission) {
+        let permission = input.name("permission")?.ok_or_else(|| ill_formed("permission"))?;
+        let [type_name, relation] =
+            ["type", "relation"].map(|name| input.text(name).unwrap_or_default().into());
+        return Ok(if kind == CommandKind::MapPermission {
+            Command::MapPermission { permission, type_name, relation }
+        } else {
+            Command::UnmapPermission { permission, type_name }
+        });
     }
     let strict = input.bool("strict")?.unwrap_or(false);
     let (new, there) = if strict {
@@ -138,6 +148,8 @@ impl Asked<'_> {
             }
             About::Trial => self.trial(),
             About::Tuples => self.tuples(),
+            About::Mappings => self.mappings(),
+            About::Watch => Err(Problem::failed()),
             About::Check => {
                 let answer =
                     self.contextual(|asked, ask| asked.listing.relations().check(ask, &asked.of()))?;
@@ -247,6 +259,26 @@ impl Asked<'_> {
         Ok(crate::list::rows_of(page.tuples.into_iter().map(stored), next))
     }
 
+    fn mappings(&self) -> Result<Value, Problem> {
+        let cursors = self.cursors(ListKind::Mappings, &[])?;
+        let shown = self.input.cursor("cursor");
+        let (after, tail) = cursors.tail(shown.as_deref())?.unwrap_or((0, &[]));
+        let from = (u32::try_from(after).unwrap_or(u32::MAX), str::from_utf8(tail).unwrap_or_default());
+        let most = limit(self.input)?;
+        let mut found: Vec<_> = self.listing.relation_mappings(from).take(most.saturating_add(1)).collect();
+        let more = found.len() > most;
+        found.truncate(most);
+        let last = found.last().filter(|_| more);
+        let next = last.map(|(permission, type_name, _)| {
+            cursor::to_text(&cursors.behind(u64::from(permission.0), type_name.as_bytes()))
+        });
+        let rows = found.iter().filter_map(|(permission, type_name, relation)| {
+            let object = Object::new().shown("permission", self.listing.permission_name(*permission)?);
+            Some(object.with("type", *type_name).with("relation", *relation))
+        });
+        Ok(crate::list::rows_of(rows, next))
+    }
+
     fn checks(&mut self) -> Result<Value, Problem> {
         let asked = self.input.checks("checks");
         if asked.is_empty() || asked.len() > CHECKS_MAX {
@@ -349,7 +381,7 @@ const fn word(permitted: bool) -> &'static str {
     if permitted { "permit" } else { "deny" }
 }
 
-fn step(step: &Step) -> Value {
+pub(crate) fn step(step: &Step) -> Value {
     let kind = match step.kind {
         StepKind::Set => "set",
         StepKind::Tuple => "tuple",

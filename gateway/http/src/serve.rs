@@ -109,6 +109,12 @@ async fn attempt(
     let input = read(shared, operation, (rest, query), (parts, body)).await?;
     afford(shared, &caller, &input)?;
     match operation.act {
+        Act::Ask(Ask::Check) if input.text("resource").is_some() => {
+            if shared.engine.is_asleep(&caller.bound) {
+                return Err(shared.engine.unready(&caller.bound.home).into());
+            }
+            ok(ask::check_resource(shared, &caller, input).await?)
+        }
         Act::Ask(asked) => ask(shared, &caller, asked, &input),
         Act::List(asked) => {
             let value = list::answer(shared, &caller, (operation, asked), input).await?;

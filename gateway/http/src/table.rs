@@ -47,7 +47,7 @@ const REVIEW_ROW: &[&str] = &[
     "changed_by",
 ];
 const EXPLAINED: &[&str] =
-    &["decision", "reason", "reason_code", "valid_until", "sources", "restricted", "ceilings"];
+    &["decision", "reason", "reason_code", "valid_until", "sources", "restricted", "ceilings", "related"];
 const GRANT_ROW: &[&str] = &["role", "workspace", "from", "until"];
 const WORKSPACE_ROW: &[&str] = &["index", "id", "name", "parent", "inherits", "ceiling", "owners"];
 const HOLDER_ROW: &[&str] = &["subject", "kind", "status", "workspace", "from", "until"];
@@ -142,6 +142,7 @@ table! {
     // Decisions.
     "check" Post "/v1/check", Needs::Credential, "May this session or key do it, there, now?",
         [HANDLE, Field::body("permission", Shape::Permission, "name or id"), WORKSPACE, AT_LEAST,
+         Field::maybe("resource", Shape::Object, "to what, `type:id`: by a role, or by a relation of its type that the permission is mapped to"),
          Field::maybe("address", Shape::Address, "where the holder's request came from")],
         Answer::One(&["decision", "reason", "reason_code", "seen", "valid_until"]), Act::Ask(Ask::Check);
     "check_batch" Post "/v1/check-batch", Needs::Credential, "Up to 1,024 checks against one position.",
@@ -371,6 +372,7 @@ table! {
         [Field::body("subject", Shape::Subject, "who"), Field::body("permission", Shape::Name, "what"),
          Field::maybe("workspace", Shape::Name, "where; none for the tenant"),
          Field::maybe("key", Shape::Session, "public id of the key that it is asked through"),
+         Field::maybe("resource", Shape::Object, "to what, `type:id`; the relation that the permission is mapped to is told with its path"),
          Field::maybe("at", Shape::Instant, "when; none for now")],
         Answer::One(EXPLAINED), Act::List(List::Explain);
     "simulate" Post "/v1/simulate", GRANTS, "What the answer would be at a time, with a role, grant or membership that is supposed. Changes nothing.",
@@ -410,6 +412,17 @@ table! {
          Field::query("relation", Shape::Relation, "those of this relation"),
          Field::query("user", Shape::User, "those that name this subject"), CURSOR, LIMIT],
         Answer::Page(TUPLE_ROW), Act::List(List::Relation(About::Tuples));
+    "list_mappings" Get "/v1/relations/mappings", RELATIONS, "The permissions that follow from relations to resources.",
+        [CURSOR, LIMIT], Answer::Page(&["permission", "type", "relation"]), Act::List(List::Relation(About::Mappings));
+    "map_permission" Put "/v1/relations/mappings", RELATIONS, "Lets a permission follow from a relation to a resource of a type: `check` with a `resource` asks it where no role grants. None of the engine's own.",
+        [Field::body("permission", Shape::Name, "which"), Field::body("type", Shape::Type, "of the resources"), RELATION],
+        NOTHING, Act::Order(Kind::MapPermission);
+    "unmap_permission" Post "/v1/relations/mappings/remove", RELATIONS, "Takes such a mapping back.",
+        [Field::body("permission", Shape::Name, "which"), Field::body("type", Shape::Type, "of the resources")],
+        NOTHING, Act::Order(Kind::UnmapPermission);
+    "watch_relations" Get "/v1/relations/watch", RELATIONS, "The changes of relations behind a cursor, in their order; without one none, but `next`, where to begin. Where `fell_behind` is true too much has changed: read all tuples as of `seen`, and go on with `next`.",
+        [CURSOR, LIMIT, Field::query("wait_s", Shape::Count, "how long to wait where nothing has changed, seconds, 30 at most; none for not at all")],
+        Answer::Watched(&["event", "seen", "at", "version", "user", "relation", "object", "from", "until"]), Act::List(List::Relation(About::Watch));
     "check_relation" Post "/v1/relations/check", CHECK, "Is a subject in a relation to an object?",
         [USER, RELATION, OBJECT, CONTEXT, AT_LEAST],
         Answer::One(&["decision", "valid_until", "steps", "seen"]), Act::List(List::Relation(About::Check));

@@ -26,6 +26,11 @@ impl Answer {
         answer
     }
 
+    /// Nothing for people: what was asked for stands on standard output already.
+    pub(crate) fn quiet() -> Self {
+        Self { text: String::new(), ..Self::said("") }
+    }
+
     fn add(&mut self, text: &str) {
         self.text.push_str(text.trim_end_matches('\n'));
         self.text.push('\n');

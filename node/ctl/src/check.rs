@@ -28,6 +28,9 @@ pub(crate) struct Check {
     /// Where; without it, in the whole tenant.
     #[arg(long, value_parser = reach::name)]
     workspace: Option<Name>,
+    /// To which resource, `type:id`: by a role, or by a relation that the permission is mapped to.
+    #[arg(long, value_name = "OBJECT")]
+    resource: Option<String>,
     #[command(flatten)]
     handle: HandleFrom,
     /// The position that the answer must have seen: a receipt, as commands print it.
@@ -102,12 +105,19 @@ impl Check {
             address: self.from_address,
         };
         let asked = Instant::now();
-        let decision = link.client.check(&query).await.map_err(|error| link.told(&error))?;
+        let decision = match &self.resource {
+            None => link.client.check(&query).await,
+            Some(resource) => link.client.check_resource(&query, resource).await,
+        };
+        let decision = decision.map_err(|error| link.told(&error))?;
         let took = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
         let head = if decision.is_permit() { "Permit" } else { "Deny" };
         let mut text = format!("{head}: {}", self.permission);
         if let Some(workspace) = &self.workspace {
             text.push_str(&format!(" in {workspace}"));
+        }
+        if let Some(resource) = &self.resource {
+            text.push_str(&format!(" to {resource}"));
         }
         if !decision.is_permit() {
             text.push_str(&format!(": {} (code {})", decision.reason.text(), decision.reason.code()));
@@ -119,6 +129,7 @@ impl Check {
         let mut answer = Answer::said(text)
             .with("permission", self.permission.as_str())
             .with("workspace", self.workspace.as_ref().map(Name::as_str))
+            .with("resource", self.resource.as_deref())
             .with("took_us", took);
         for (field, value) in object(&decision) {
             answer = answer.with(&field, value);

@@ -110,6 +110,11 @@ impl CtlError {
         self.advise("forgotten: tessera user password reset WHO, by an administrator")
     }
 
+    /// Its stable name.
+    pub(crate) const fn name(&self) -> &'static str {
+        self.name
+    }
+
     pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
         self

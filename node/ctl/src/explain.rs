@@ -9,13 +9,15 @@ use crate::table::Table;
 use crate::when::When;
 use serde_json::{Map, Value};
 use tessera_client::wire::{ExplainRow, Request};
-use tessera_model::{Name, Pattern, PublicId, Reason};
+use tessera_model::{Name, Pattern, Private, PublicId, Reason};
 
 /// The parts of an explanation.
 const DECISION: u32 = 1;
 const GRANT: u32 = 2;
 const RESTRICTION: u32 = 3;
 const CEILING: u32 = 4;
+const RELATION: u32 = 5;
+const STEP: u32 = 6;
 
 fn public_id(text: &str) -> Result<PublicId, String> {
     PublicId::parse(text).ok_or_else(|| "a key is named by its public id".to_owned())
@@ -35,6 +37,9 @@ pub(crate) struct Explain {
     /// Through which of their keys: its public id.
     #[arg(long, value_name = "ID", value_parser = public_id)]
     through: Option<PublicId>,
+    /// To which resource, `type:id`.
+    #[arg(long, value_name = "OBJECT")]
+    resource: Option<String>,
     /// When: an instant in UTC, or a span from now; without it, now.
     #[arg(long, value_name = "TIME")]
     at: Option<When>,
@@ -92,6 +97,7 @@ impl Explain {
             key: self.through,
             permission: self.permission.clone(),
             workspace: self.workspace.clone(),
+            resource: self.resource.map(|text| Private::new(text.into_bytes())),
             at,
         };
         tell(link, (subject, &self.permission, self.workspace.as_ref()), &request).await
@@ -158,7 +164,21 @@ async fn tell(
     for name in &ceilings {
         answer = answer.line(format!("The ceiling of workspace {name} does not let it through."));
     }
+    let related = rows.iter().find(|row| row.kind == RELATION);
+    let path: Vec<Value> = rows.iter().filter(|row| row.kind == STEP).map(step).collect();
+    if let Some(row) = related {
+        let (set, holds) = (row.told.as_deref().unwrap_or_default(), if row.holds { "Yes" } else { "No" });
+        answer = answer.line(format!("Mapped to the relation {set}. {holds}:"));
+        for row in rows.iter().filter(|row| row.kind == STEP) {
+            let indent = "  ".repeat(usize::try_from(row.depth).unwrap_or(0).min(60));
+            let told = row.told.as_deref().unwrap_or_default();
+            let word = crate::relation_ask::kind(row.step, row.holds).0;
+            answer = answer.line(format!("  {indent}{}", [word, told].join(" ").trim()));
+        }
+    }
     let answer = answer
+        .with("relation", related.and_then(|row| row.told.clone()))
+        .with("path", path)
         .with("subject", subject.to_string())
         .with("permission", permission.as_str())
         .with("workspace", workspace.map(|name| name.to_string()))
@@ -170,6 +190,12 @@ async fn tell(
         .with("restricted", restricted)
         .with("ceilings", ceilings);
     Ok(if reason == Reason::None { answer } else { answer.denied() })
+}
+
+/// A step of the way through relations.
+fn step(row: &ExplainRow) -> Value {
+    let kind = crate::relation_ask::kind(row.step, row.holds).1;
+    serde_json::json!({ "depth": row.depth, "kind": kind, "what": row.told, "holds": row.holds })
 }
 
 /// The grants that cover what was asked.

@@ -222,9 +222,21 @@ pub(crate) struct Window {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Cursor(Vec<u8>);
 
-fn cursor(text: &str) -> Result<Cursor, String> {
+pub(crate) fn cursor(text: &str) -> Result<Cursor, String> {
     let bytes = tessera_model::cursor::from_text(text);
     bytes.map(Cursor).ok_or_else(|| "a cursor is what a list printed as next".to_owned())
+}
+
+impl Cursor {
+    /// The cursor with these bytes.
+    pub(crate) const fn of(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl std::fmt::Display for Cursor {

@@ -6,9 +6,13 @@ use crate::line::over;
 use crate::link::{Link, Window};
 use crate::reach::Reach;
 use crate::relation_ask::{self, Along, Changes, record};
+use crate::relation_more;
+use crate::relation_move::{self, Export, Import};
+use crate::relation_watch::{self, Watch};
 use crate::store::{self, Report, StoreError};
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use tessera_model::{Name, Receipt};
 
 /// Exit code of a file that uses what is not supported.
 const NOT_SUPPORTED: u8 = UNREACHABLE;
@@ -64,6 +68,60 @@ pub(crate) enum RelationVerb {
         object: String,
         #[command(flatten)]
         along: Along,
+    },
+    /// Many checks at once. Exit code 1 when one is no permit.
+    #[command(
+        after_help = "A line is SUBJECT RELATION OBJECT and, if it is to be called so, an id: the answer carries it, or else the number of the line.\n\nExamples:\n  tessera relation check-batch questions.txt\n  echo 'user:ann viewer document:1 first' | tessera relation check-batch"
+    )]
+    CheckBatch {
+        /// A file of questions; `-` for standard input.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+        /// The receipt of a write that the answers must have seen.
+        #[arg(long, value_name = "RECEIPT", value_parser = crate::answer::receipt)]
+        at_least: Option<Receipt>,
+    },
+    /// Write every tuple of a file. Cut off anywhere it may be run again: what stands is passed over. Exit code 1
+    /// when tuples were turned down.
+    #[command(
+        after_help = "Examples:\n  tessera relation import tuples.ndjson\n  tessera relation import tuples.yaml\n  tessera relation export | tessera relation import - --profile other"
+    )]
+    Import(Import),
+    /// Write all tuples to a file or to standard output.
+    #[command(
+        after_help = "Examples:\n  tessera relation export --output tuples.ndjson\n  tessera relation export --form openfga --output tuples.json"
+    )]
+    Export(Export),
+    /// Tell the changes of tuples and of the model as they happen, one a line, until it is ended.
+    #[command(
+        after_help = "Behind a position it goes on where it ended: the cursor of each line is good for that. Whoever reads too slowly is told so, and where to begin anew.\n\nExamples:\n  tessera relation watch\n  tessera relation watch --once --cursor CURSOR"
+    )]
+    Watch(Watch),
+    /// Let a permission follow from a relation to a resource: `tessera check PERMISSION --resource TYPE:ID`.
+    #[command(after_help = "Example:\n  tessera relation map documents.read document can_view")]
+    Map {
+        /// The permission.
+        #[arg(value_parser = crate::reach::name)]
+        permission: Name,
+        /// The type of the resources.
+        type_name: String,
+        /// The relation.
+        relation: String,
+    },
+    /// Take such a mapping back.
+    #[command(after_help = "Example:\n  tessera relation unmap documents.read document")]
+    Unmap {
+        /// The permission.
+        #[arg(value_parser = crate::reach::name)]
+        permission: Name,
+        /// The type of the resources.
+        type_name: String,
+    },
+    /// List the permissions that follow from relations.
+    #[command(after_help = "Example:\n  tessera relation mappings")]
+    Mappings {
+        #[command(flatten)]
+        window: Window,
     },
     /// Why a check has its answer: the way to a tuple, or what takes it away.
     #[command(after_help = "Example:\n  tessera relation explain user:ann viewer document:1")]
@@ -137,8 +195,17 @@ pub(crate) enum ModelVerb {
         dry_run: bool,
     },
     /// Show the model.
-    #[command(after_help = "Example:\n  tessera relation model show")]
-    Show,
+    #[command(
+        after_help = "Examples:\n  tessera relation model show\n  tessera relation model show --version 3"
+    )]
+    Show {
+        /// An earlier version; the last 16 are kept.
+        #[arg(long)]
+        version: Option<u32>,
+    },
+    /// List the versions that are kept, the present one first.
+    #[command(after_help = "Example:\n  tessera relation model list")]
+    List,
 }
 
 impl RelationVerb {
@@ -156,7 +223,17 @@ impl RelationVerb {
             Self::Model(ModelVerb::Set { file, allow_orphans, dry_run }) => {
                 relation_ask::set_model(link, &file, allow_orphans, dry_run).await
             }
-            Self::Model(ModelVerb::Show) => relation_ask::show_model(link).await,
+            Self::Model(ModelVerb::Show { version }) => relation_ask::show_model(link, version).await,
+            Self::Model(ModelVerb::List) => relation_more::models(link).await,
+            Self::CheckBatch { file, at_least } => relation_more::check_batch(link, &file, at_least).await,
+            Self::Import(import) => relation_move::import(link, import).await,
+            Self::Export(export) => relation_move::export(link, export).await,
+            Self::Watch(watch) => relation_watch::watch(link, watch).await,
+            Self::Map { permission, type_name, relation } => {
+                relation_more::map(link, permission, [type_name, relation]).await
+            }
+            Self::Unmap { permission, type_name } => relation_more::unmap(link, permission, type_name).await,
+            Self::Mappings { window } => relation_more::mappings(link, &window).await,
             Self::Write(changes) => relation_ask::write(link, changes).await,
             Self::Read { object, relation, subject, window } => {
                 relation_ask::read(link, &window, [object, relation, subject]).await

@@ -202,7 +202,7 @@ fn tuple_json(tuple: &RelationRecord) -> Value {
 }
 
 /// The error behind a code in an answer.
-fn refused(code: u32) -> CtlError {
+pub(crate) fn refused(code: u32) -> CtlError {
     let known = u16::try_from(code).ok().and_then(Refusal::from_code);
     known.map_or_else(
         || CtlError::unexpected(format!("an answer of code {code}")),
@@ -216,6 +216,7 @@ pub(crate) async fn check(link: &Link, check: RelationRecord, along: &Along) -> 
     let request = Request::CheckRelations {
         checks: vec![check],
         contextual: along.contextual(),
+        correlations: Vec::new(),
         at_least: along.at_least,
     };
     let row = link.page::<RelationAnswerRow>(&request).await?.rows.pop();
@@ -256,8 +257,8 @@ pub(crate) async fn expand(
 }
 
 /// What a step is, for people and as a stable word for programs.
-fn kind(row: &RelationStepRow) -> (&'static str, &'static str) {
-    match (row.kind, row.holds) {
+pub(crate) fn kind(kind: u32, holds: bool) -> (&'static str, &'static str) {
+    match (kind, holds) {
         (1, _) => ("any of", "union"),
         (2, _) => ("all of", "intersection"),
         (3, _) => ("the first, but not the second, of", "exclusion"),
@@ -276,7 +277,7 @@ fn steps(rows: &[RelationStepRow]) -> Answer {
     let mut lines = Vec::new();
     let mut listed = Vec::new();
     for row in rows {
-        let (words, word) = kind(row);
+        let (words, word) = kind(row.kind, row.holds);
         let text = shown_text(&row.told);
         let indent = "  ".repeat(usize::try_from(row.depth).unwrap_or(0).min(60));
         lines.push(format!("{indent}{}", [words, &text].join(" ").trim()));
@@ -334,8 +335,8 @@ pub(crate) async fn subjects(
 }
 
 /// The relationship model.
-pub(crate) async fn show_model(link: &Link) -> Result<Answer, CtlError> {
-    let row = link.page::<RelationModelRow>(&Request::ReadRelationModel {}).await?.rows.pop();
+pub(crate) async fn show_model(link: &Link, version: Option<u32>) -> Result<Answer, CtlError> {
+    let row = link.page::<RelationModelRow>(&Request::ReadRelationModel { version }).await?.rows.pop();
     let row = row.ok_or_else(|| CtlError::unknown("there is no relationship model yet"))?;
     let text = shown_text(&row.text);
     Ok(Answer::said(text.clone())

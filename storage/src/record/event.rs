@@ -73,4 +73,6 @@ events! {
     40 => RelationModelChanged(record);
     41 => RelationWritten(record);
     42 => RelationRemoved { object, relation, subject };
+    43 => PermissionMapped(record);
+    44 => PermissionUnmapped { permission, type_name };
 }

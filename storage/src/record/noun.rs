@@ -14,7 +14,7 @@ use tessera_model::record::{
 use tessera_model::refresh::{
     ClientRecord, ClientTerms, EndReason, REFRESH_INDEX_MAX, RefreshMode, RefreshRecord,
 };
-use tessera_model::relation::{RelationModelRecord, RelationRecord};
+use tessera_model::relation::{RelationMappingRecord, RelationModelRecord, RelationRecord};
 use tessera_model::{
     Caller, ClientIndex, CommandId, Deadline, Epoch, Generation, GroupId, Name, Network, Pattern,
     PermissionId, Place, PublicId, RestrictionId, Revision, RoleId, Settings, Slot, SubjectIndex, TenantId,
@@ -108,6 +108,7 @@ record! {
     FailureRecord { key, count, at, until }
     RelationRecord { object, relation, subject, from, until }
     RelationModelRecord { version, text, at }
+    RelationMappingRecord { permission, type_name, relation }
     Settings {
         session_ttl_s, session_idle_s, argon_memory_kib, argon_passes, argon_lanes, password_bytes_min,
         sign_in_free, sign_in_wait_s, sign_in_wait_s_max, sign_in_failures_max, source_failures_max,

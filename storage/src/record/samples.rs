@@ -7,7 +7,7 @@ use tessera_model::record::{
     SubjectRecord, SubjectStatus, TenantRecord, TenantStatus, WorkspaceRecord,
 };
 use tessera_model::refresh::{ClientRecord, ClientTerms, EndReason, RefreshMode, RefreshRecord};
-use tessera_model::relation::{RelationModelRecord, RelationRecord};
+use tessera_model::relation::{RelationMappingRecord, RelationModelRecord, RelationRecord};
 use tessera_model::{
     ClientIndex, CommandId, Deadline, Event, Generation, GroupId, Name, Network, Pattern, PermissionId,
     Place, PublicId, RestrictionId, Revision, RoleId, Settings, SubjectIndex, TenantId, WorkspaceIndex,
@@ -170,6 +170,12 @@ pub fn every_event() -> Vec<Event> {
             relation: "viewer".into(),
             subject: "user:*".into(),
         },
+        Event::PermissionMapped(RelationMappingRecord {
+            permission: PermissionId(1),
+            type_name: "document".into(),
+            relation: "viewer".into(),
+        }),
+        Event::PermissionUnmapped { permission: PermissionId(1), type_name: "document".into() },
         Event::RefreshKeyMade { number: 1, at: Deadline(2) },
         Event::RefreshKeyDropped { number: 1 },
     ]

@@ -34,6 +34,7 @@ mod load;
 mod pages;
 mod pool;
 mod refresh;
+mod resource;
 mod tls;
 mod touched;
 

@@ -239,6 +239,10 @@ fn rows(add: &mut Add<'_>) {
     page::<OriginsRow>(add, "OriginsRow");
     page::<KeyRow>(add, "KeyRow");
     page::<RelationModelRow>(add, "RelationModelRow");
+    page::<RelationVersionRow>(add, "RelationVersionRow");
+    page::<RelationMappingRow>(add, "RelationMappingRow");
+    page::<ResourceRow>(add, "ResourceRow");
+    page::<RelationEventRow>(add, "RelationEventRow");
     page::<RelationTrialRow>(add, "RelationTrialRow");
     page::<RelationRow>(add, "RelationRow");
     page::<RelationAnswerRow>(add, "RelationAnswerRow");
@@ -308,6 +312,10 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of OriginsRow" => page::<OriginsRow>(frame, out),
         "Rows of KeyRow" => page::<KeyRow>(frame, out),
         "Rows of RelationModelRow" => page::<RelationModelRow>(frame, out),
+        "Rows of RelationVersionRow" => page::<RelationVersionRow>(frame, out),
+        "Rows of RelationMappingRow" => page::<RelationMappingRow>(frame, out),
+        "Rows of RelationEventRow" => page::<RelationEventRow>(frame, out),
+        "Rows of ResourceRow" => page::<ResourceRow>(frame, out),
         "Rows of RelationTrialRow" => page::<RelationTrialRow>(frame, out),
         "Rows of RelationRow" => page::<RelationRow>(frame, out),
         "Rows of RelationAnswerRow" => page::<RelationAnswerRow>(frame, out),

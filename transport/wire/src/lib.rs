@@ -57,8 +57,9 @@ pub use request::{Request, RequestKind};
 pub use rows::{
     AttributeRow, AttributeValueRow, ClientRow, ExplainRow, GrantRow, GroupRow, HolderRow, IdentifierRow,
     KeyRow, MemberRow, MembershipRow, OriginsRow, PermissionRow, RefreshKeyRow, RelationAnswerRow,
-    RelationModelRow, RelationNameRow, RelationRow, RelationStepRow, RelationTrialRow, ReviewRow, RoleRow,
-    RoleUseRow, SessionRow, SettingsRow, SubjectRow, TenantRow, UsageRow, WorkspaceRow,
+    RelationEventRow, RelationMappingRow, RelationModelRow, RelationNameRow, RelationRow, RelationStepRow,
+    RelationTrialRow, RelationVersionRow, ResourceRow, ReviewRow, RoleRow, RoleUseRow, SessionRow,
+    SettingsRow, SubjectRow, TenantRow, UsageRow, WorkspaceRow,
 };
 pub use shape::{Page, Rows, RowsWriter, Shape};
 pub use surface::{codes_text, kinds_text};

@@ -127,8 +127,11 @@ macro_rules! and_lists {
                 /// Its public id.
                 key: PublicId = Session,
             };
-            /// The relationship model.
-            ReadRelationModel = 0x2030 -> RelationModelRow {};
+            /// The relationship model: the present one, or an earlier one of those that are kept.
+            ReadRelationModel = 0x2030 -> RelationModelRow {
+                /// Which version; none for the present one.
+                version: Option<u32> = ModelVersion,
+            };
             /// Holds a text against the rules of relationship models and against the stored tuples; changes nothing.
             TryRelationModel = 0x2031 -> RelationTrialRow {
                 /// The text.
@@ -153,6 +156,8 @@ macro_rules! and_lists {
                 checks: Vec<RelationRecord> = RelationObject,
                 /// Tuples that count in one of these questions only.
                 contextual: Vec<(u32, RelationRecord)> = Contextual,
+                /// What the caller calls each question, at most 36 bytes and no two alike; none for all of them.
+                correlations: Vec<String> = Correlation,
                 /// The position that must have been seen.
                 at_least: Option<Receipt> = Epoch,
             };
@@ -210,6 +215,41 @@ macro_rules! and_lists {
                 /// The position that must have been seen.
                 at_least: Option<Receipt> = Epoch,
             };
+            /// The versions of the relationship model that are kept, the present one first.
+            ListRelationModels = 0x2038 -> RelationVersionRow {};
+            /// The permissions that follow from relations, by id and type.
+            ListMappings = 0x2039 -> RelationMappingRow {
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// May this session or key do it to this resource, there, now? By a role, or by a relation of the
+            /// resource's type that the permission is mapped to. One row.
+            CheckResource = 0x203A -> ResourceRow {
+                /// The session's or key's, 40 bytes.
+                handle: Private = Handle,
+                /// What.
+                permission: Name = Permission,
+                /// Where; none for the tenant.
+                workspace: Option<Name> = Workspace,
+                /// To what: `type:id`.
+                resource: Private = RelationObject,
+                /// Where the holder's request came from: with the permission `tessera.address`.
+                address: Option<IpAddr> = Address,
+                /// The position that must have been seen.
+                at_least: Option<Receipt> = Epoch,
+            };
+            /// The changes of relations behind a cursor; none without one, but `Next`, where to begin. Where nothing
+            /// has changed the answer waits. `Next` is always there.
+            WatchRelations = 0x203B -> RelationEventRow {
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+                /// How long to wait where nothing has changed, at most 30,000 ms; none for not at all.
+                wait_ms: Option<u32> = Wait,
+            };
             /// The groups.
             ListGroups = 0x2040 -> GroupRow {
                 /// Those alone that lie in this one, straight.
@@ -261,6 +301,8 @@ macro_rules! and_lists {
                 permission: Name = Permission,
                 /// Where; none for the tenant.
                 workspace: Option<Name> = Workspace,
+                /// To which resource, `type:id`; none for no question about one.
+                resource: Option<Private> = RelationObject,
                 /// When; `NONE` for now.
                 at: Deadline = At,
             };

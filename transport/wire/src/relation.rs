@@ -14,6 +14,9 @@ use tessera_model::{Deadline, UnixMillis};
 /// LIMIT: tuples of one request: its checks, or its changes, and those that come with them.
 const TUPLES_MAX: usize = BATCH_CHECKS_MAX + RELATION_CHANGES_MAX + RELATION_CONTEXT_MAX;
 
+/// LIMIT: bytes of what a caller calls a question, as in `OpenFGA`.
+const CORRELATION_BYTES_MAX: usize = 36;
+
 fn put_tuple(tuple: &RelationRecord, out: &mut FieldsWriter) {
     out.text(Tag::RelationObject, &tuple.object);
     out.text(Tag::Relation, &tuple.relation);
@@ -145,6 +148,25 @@ impl Part for Vec<RelationChange> {
             });
         }
         if tuples.next().is_some() { Err(WireError::BadField(tag)) } else { Ok(changes) }
+    }
+}
+
+/// What a caller calls its questions: none, or one for each.
+impl Part for Vec<String> {
+    fn put(&self, tag: Tag, out: &mut FieldsWriter) {
+        self.iter().for_each(|one| out.text(tag, one));
+    }
+
+    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
+        let mut found = Self::new();
+        for value in from.all(tag) {
+            let one = text(tag, value?)?;
+            if found.len() == BATCH_CHECKS_MAX || one.len() > CORRELATION_BYTES_MAX {
+                return Err(WireError::Malformed(tag));
+            }
+            found.push(one.to_owned());
+        }
+        Ok(found)
     }
 }
 

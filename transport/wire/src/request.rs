@@ -418,6 +418,22 @@ and_lists! {
         /// The changes, in their order.
         changes: Vec<RelationChange> = RelationChange,
     };
+    /// Maps a permission to a relation of a type of resources: whoever is in it may do it to that resource.
+    MapPermission = 0x107A -> Made {
+        /// The permission; none of the engine's own.
+        permission: Name = Permission,
+        /// The type.
+        type_name: String = TypeName,
+        /// The relation.
+        relation: String = Relation,
+    };
+    /// Takes such a mapping back.
+    UnmapPermission = 0x107B -> Made {
+        /// The permission.
+        permission: Name = Permission,
+        /// The type.
+        type_name: String = TypeName,
+    };
     /// Signs a person in with a password. The connection's credential needs `tessera.sessions.open`.
     SignIn = 0x1800 -> Made {
         /// The identifier as typed; its kind is guessed.
@@ -458,6 +474,8 @@ impl Request {
         | Self::ListSessions { after, .. }
         | Self::ListClients { after, .. }
         | Self::ListKeys { after, .. }
+        | Self::ListMappings { after, .. }
+        | Self::WatchRelations { after, .. }
         | Self::ListRelations { after, .. }
         | Self::ListRelationObjects { after, .. }
         | Self::ListRelationSubjects { after, .. }

@@ -5,7 +5,8 @@ use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectS
 use tessera_model::refresh::ClientTerms;
 use tessera_model::relation::RelationRecord;
 use tessera_model::{
-    Deadline, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Settings, TenantId, UnixMillis,
+    Deadline, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, Settings, TenantId,
+    UnixMillis,
 };
 
 shapes! {
@@ -165,11 +166,12 @@ shapes! {
     /// first, then what cuts it.
     #[derive(Clone, Debug, Eq, PartialEq)]
     ExplainRow {
-        /// 1 the decision, 2 a grant, 3 the key's restriction, 4 a workspace's ceiling.
+        /// 1 the decision, 2 a grant, 3 the key's restriction, 4 a workspace's ceiling, 5 the relation
+        /// to the resource, 6 a step of it.
         kind: u32 = Why,
         /// Of the decision: its reason's code, 0 for a Permit.
         reason: u32 = Reason,
-        /// Of a grant: whether it counts.
+        /// Of a grant: whether it counts. Of a relation or step: whether the subject is in it.
         holds: bool = Holds,
         /// The role that is granted, then its parents up to the one whose pattern covers the permission.
         roles: Vec<Name> = Role,
@@ -189,6 +191,13 @@ shapes! {
         member_until: Deadline = MemberUntil,
         /// The workspace that does not inherit and so keeps the grant out.
         wall: Option<Name> = Wall,
+        /// Of a relation: `type:id#relation`, that of the resource that the permission is mapped to. Of a step
+        /// below it: what it says.
+        told: Option<String> = Told,
+        /// Of a step: how deep it stands.
+        depth: u32 = Depth,
+        /// Of a step: what it is, as in `RelationStepRow`.
+        step: u32 = StepKind,
     }
     /// A workspace.
     #[derive(Clone, Debug, Eq, PartialEq)]
@@ -322,6 +331,53 @@ shapes! {
         /// When it was set.
         created: Deadline = Created,
     }
+    /// A version of the relationship model.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+    RelationVersionRow {
+        /// Counts the models of the tenant.
+        version: u32 = ModelVersion,
+        /// When it was set.
+        created: Deadline = Created,
+        /// Bytes of its text.
+        bytes: u64 = Count,
+    }
+    /// A permission that follows from a relation.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    RelationMappingRow {
+        /// Which permission.
+        permission: Name = Permission,
+        /// The type of the resource.
+        type_name: String = TypeName,
+        /// The relation to it.
+        relation: String = Relation,
+    }
+    /// The answer to a check about a resource.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+    ResourceRow {
+        /// The reason's code; 0 for a Permit.
+        reason: u32 = Reason,
+        /// The position that the answer was taken at.
+        seen: Receipt = Epoch,
+        /// Until when it holds by time alone.
+        valid_until: UnixMillis = ValidUntil,
+        /// What was looked at in the relations for it.
+        steps: u32 = Steps,
+    }
+    /// A change of relations.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    RelationEventRow {
+        /// 1 the tuple stands with this window, 2 it is gone, 3 the model is another version, 4 too much has changed:
+        /// read all tuples as of this position, and go on behind `Next`.
+        event: u32 = RelationEvent,
+        /// The position: the epoch that it is of, and its revision.
+        seen: Receipt = Epoch,
+        /// When it was committed.
+        at: UnixMillis = Happened,
+        /// The version of the model; 0 where that is not what changed.
+        version: u32 = ModelVersion,
+        /// The tuple.
+        tuple: Option<RelationRecord> = RelationObject,
+    }
     /// What became of a text that was held against the rules.
     #[derive(Clone)]
     RelationTrialRow {
@@ -353,6 +409,8 @@ shapes! {
         valid_until: UnixMillis = ValidUntil,
         /// What was looked at for it.
         steps: u32 = Steps,
+        /// What the caller called the question.
+        correlation: Option<String> = Correlation,
     }
     /// An object or subject by name.
     #[derive(Clone)]

@@ -124,5 +124,6 @@ samples! {
         condition: pick(&[RelationCondition::Any, RelationCondition::Present, RelationCondition::Absent], one),
         tuple: RelationRecord::sample(one),
     }).collect();
+    Vec<String>: |nth| (0..nth % 3).map(|one| format!("question-{one}")).collect();
     Receipt: |nth| Receipt { epoch: Epoch(1), revision: Revision(41 + nth) };
 }

@@ -9,7 +9,7 @@ use crate::tag::Tag;
 use tessera_model::limits::{PAGE_ROWS_MAX, WIRE_FRAME_BYTES_MAX};
 
 /// LIMIT: bytes of a page's cursor: the longest name of a relation's subject, and more than any other.
-const CURSOR_BYTES_MAX: usize = 576;
+const CURSOR_BYTES_MAX: usize = 640;
 
 /// A row of a page, or a receipt: a struct of named parts, each under its tag.
 pub trait Shape: Sized {
@@ -132,7 +132,7 @@ impl Outbox {
     /// Writes a page.
     ///
     /// # Errors
-    /// [`WireError::FrameTooLarge`] with a cursor over 256 bytes.
+    /// [`WireError::FrameTooLarge`] with a cursor over 640 bytes.
     pub fn rows(&mut self, request_id: u64, rows: &Rows) -> Result<(), WireError> {
         self.fields(Kind::Rows, request_id, &rows.fields)
     }

@@ -298,4 +298,13 @@ tags! {
     Steps = 210;
     /// The subject of a tuple that comes with a question.
     ContextSubject = 211;
+    /// What a caller calls its question, to know the answer by.
+    Correlation = 212;
+    /// How long to wait for something to tell, ms.
+    Wait = 213;
+    /// When something was committed, ms since 1970.
+    Happened = 214;
+    /// What became of relations: 1 a tuple was written, 2 one was removed, 3 the model changed, 4 the reader has
+    /// fallen behind.
+    RelationEvent = 215;
 }

@@ -1,0 +1,251 @@
+//! Watching relations: what changed behind a position, read from history, and a wait where nothing has.
+//!
+//! Nothing is kept for whoever watches: a position is a revision, good across restarts, and whoever reads too
+//! slowly is told where to begin anew.
+
+use crate::bound::Bound;
+use crate::cursor::Cursors;
+use crate::engine::Engine;
+use crate::view::View;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tessera_model::limits::{
+    PAGE_ROWS_MAX, RELATION_WATCH_BEHIND_MAX, RELATION_WATCH_WAIT_MS_MAX, RELATION_WATCHERS_MAX,
+};
+use tessera_model::relation::RelationRecord;
+use tessera_model::{CursorFault, Epoch, Event, ListKind, Receipt, Refusal, Revision, TenantId, UnixMillis};
+use tokio::sync::Notify;
+
+/// LIMIT: frames of history that are looked at in one step: some milliseconds.
+const FRAMES: usize = 256;
+/// LIMIT: such steps of one request.
+const STEPS_MAX: usize = 16;
+
+/// What waits for changes of a tenant's relations.
+#[derive(Default)]
+pub(crate) struct Watchers {
+    published: Notify,
+    waiting: AtomicUsize,
+}
+
+impl Watchers {
+    /// Wakes whoever waits: something was published.
+    pub(crate) fn wake(&self) {
+        self.published.notify_waiters();
+    }
+}
+
+/// A change of relations.
+#[derive(Clone, Debug)]
+pub enum RelationChanged {
+    /// The tuple stands, with this window.
+    Written(RelationRecord),
+    /// The tuple is gone; it has no window.
+    Removed(RelationRecord),
+    /// The model is this version.
+    Model(u32),
+}
+
+/// A change with its position.
+#[derive(Clone, Debug)]
+pub struct RelationEvent {
+    /// The position that it was committed at.
+    pub revision: Revision,
+    /// When.
+    pub at: UnixMillis,
+    /// What.
+    pub change: RelationChanged,
+    /// The position behind it, for a cursor.
+    pub behind: WatchPosition,
+}
+
+/// A position of whoever watches: everything of a revision was seen, and so many changes of what follows it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct WatchPosition {
+    revision: u64,
+    seen: u32,
+}
+
+/// A part of the changes.
+pub struct Watched {
+    /// The changes, in their order.
+    pub events: Vec<RelationEvent>,
+    /// Where to go on behind all of them.
+    pub next: WatchPosition,
+    /// Too much has changed since the position that was asked for: read all tuples as of `next`, and go on there.
+    pub fell_behind: bool,
+    cursors: Cursors,
+    epoch: u64,
+}
+
+impl WatchPosition {
+    /// The revision that was seen whole.
+    #[must_use]
+    pub const fn revision(self) -> Revision {
+        Revision(self.revision)
+    }
+}
+
+impl Watched {
+    /// The life of the history that all of this is of.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        Epoch(self.epoch)
+    }
+
+    /// The cursor of a position.
+    #[must_use]
+    pub fn cursor(&self, at: WatchPosition) -> Vec<u8> {
+        let mut tail = [0; 12];
+        let parts = self.epoch.to_le_bytes().into_iter().chain(at.seen.to_le_bytes());
+        tail.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
+        self.cursors.behind(at.revision, &tail)
+    }
+}
+
+/// One of the waiting; counted while it is there.
+struct Place<'a>(&'a Watchers);
+
+impl<'a> Place<'a> {
+    fn take(watchers: &'a Watchers) -> Result<Self, Refusal> {
+        let place = Self(watchers);
+        if watchers.waiting.fetch_add(1, Ordering::Relaxed) >= RELATION_WATCHERS_MAX {
+            return Err(Refusal::Busy);
+        }
+        Ok(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn position(cursors: &Cursors, cursor: &[u8], now: Receipt) -> Result<WatchPosition, Refusal> {
+    let damaged = Refusal::CursorRefused(CursorFault::Damaged);
+    let (revision, tail) = cursors.tail(Some(cursor))?.ok_or(damaged)?;
+    let (epoch, seen) = tail.split_first_chunk::<8>().ok_or(damaged)?;
+    let seen = u32::from_le_bytes(seen.try_into().map_err(|_| damaged)?);
+    match u64::from_le_bytes(*epoch) {
+        epoch if epoch < now.epoch.0 => Err(Refusal::Restored),
+        epoch if epoch > now.epoch.0 || revision > now.revision.0 => Err(Refusal::Behind),
+        _ => Ok(WatchPosition { revision, seen }),
+    }
+}
+
+/// The changes of one frame.
+fn changes(events: Vec<Event>) -> Vec<RelationChanged> {
+    let change = |event| {
+        Some(match event {
+            Event::RelationWritten(record) => RelationChanged::Written(record),
+            Event::RelationRemoved { object, relation, subject } => {
+                let (from, until) = (tessera_model::Deadline::NONE, tessera_model::Deadline::NONE);
+                RelationChanged::Removed(RelationRecord { object, relation, subject, from, until })
+            }
+            Event::RelationModelChanged(record) => RelationChanged::Model(record.version),
+            _ => return None,
+        })
+    };
+    events.into_iter().filter_map(change).collect()
+}
+
+impl Engine {
+    /// The changes of relations behind a cursor, at most `limit` of them (a command more than that, at most);
+    /// none without a cursor, but where to begin. Where nothing has changed it waits as long as it is told, 30 s
+    /// at most.
+    ///
+    /// # Errors
+    /// `CursorRefused`, `Restored` or `Behind` for a cursor of elsewhere; `Busy` when too many wait;
+    /// `Unauthorized` when the caller has ended meanwhile.
+    pub async fn watch_relations(
+        &self,
+        bound: &Bound,
+        cursor: Option<Vec<u8>>,
+        (limit, wait): (usize, Duration),
+    ) -> Result<Watched, Refusal> {
+        let view = bound.entry.view().as_ref().map(Arc::clone);
+        let view = view.ok_or_else(|| self.unready(&bound.entry))?;
+        let limit = if limit == 0 { PAGE_ROWS_MAX } else { limit.min(PAGE_ROWS_MAX) };
+        let wait = wait.min(Duration::from_millis(u64::from(RELATION_WATCH_WAIT_MS_MAX)));
+        let until = tokio::time::Instant::now() + wait;
+        let mut from = cursor;
+        loop {
+            let published = view.watchers.published.notified();
+            tokio::pin!(published);
+            // From here on nothing that is published goes unheard.
+            published.as_mut().enable();
+            let (engine, tenant, seen_view) = (self.clone(), bound.entry.tenant, Arc::clone(&view));
+            let cursor = from.clone();
+            let read = move || engine.changes(tenant, &seen_view, cursor.as_deref(), limit);
+            let watched = tokio::task::spawn_blocking(read).await.map_err(|_| Refusal::NotReady)??;
+            let idle = watched.events.is_empty() && !watched.fell_behind && from.is_some();
+            if !idle {
+                return Ok(watched);
+            }
+            from = Some(watched.cursor(watched.next));
+            let place = Place::take(&view.watchers)?;
+            let woken = tokio::time::timeout_at(until, published).await;
+            drop(place);
+            if woken.is_err() {
+                return Ok(watched);
+            }
+            if !self.is_alive(bound) {
+                return Err(Refusal::Unauthorized);
+            }
+        }
+    }
+
+    /// Reads on behind a cursor, as far as some thousand frames go. Blocks.
+    fn changes(
+        &self,
+        tenant: TenantId,
+        view: &View,
+        cursor: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Watched, Refusal> {
+        let now = self.read(view).seen();
+        let cursors = self.relation_cursors(tenant, ListKind::RelationChanges, &[])?;
+        let end = WatchPosition { revision: now.revision.0, seen: 0 };
+        let mut watched =
+            Watched { events: Vec::new(), next: end, fell_behind: false, cursors, epoch: now.epoch.0 };
+        let Some(cursor) = cursor else { return Ok(watched) };
+        let mut at = position(&watched.cursors, cursor, now)?;
+        if now.revision.0 - at.revision > RELATION_WATCH_BEHIND_MAX {
+            watched.fell_behind = true;
+            return Ok(watched);
+        }
+        for _ in 0..STEPS_MAX {
+            if at.revision >= now.revision.0 || watched.events.len() >= limit {
+                break;
+            }
+            let frames = self.house.store.history(tenant, Revision(at.revision + 1), FRAMES);
+            let frames = frames.map_err(|_| Refusal::TenantFailed)?;
+            if frames.is_empty() {
+                break;
+            }
+            for frame in frames {
+                // What is durable and not yet published is seen by nobody.
+                if frame.revision > now.revision || watched.events.len() >= limit {
+                    break;
+                }
+                let (revision, wall) = (frame.revision, frame.wall);
+                let all = changes(frame.events);
+                let count = all.len();
+                let skip = usize::try_from(at.seen).unwrap_or(usize::MAX);
+                for (nth, change) in (1_u32..).zip(all).skip(skip) {
+                    let behind = if usize::try_from(nth).is_ok_and(|nth| nth == count) {
+                        WatchPosition { revision: revision.0, seen: 0 }
+                    } else {
+                        WatchPosition { revision: revision.0 - 1, seen: nth }
+                    };
+                    watched.events.push(RelationEvent { revision, at: wall, change, behind });
+                }
+                at = WatchPosition { revision: revision.0, seen: 0 };
+            }
+        }
+        watched.next = at;
+        Ok(watched)
+    }
+}

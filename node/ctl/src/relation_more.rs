@@ -1,0 +1,152 @@
+//! `tessera relation`: many checks at once, versions of the model, and permissions that follow from relations.
+
+use crate::answer::{Answer, instant, put_instant, shown};
+use crate::error::CtlError;
+use crate::link::{Link, Window};
+use crate::relation_ask::{record, refused};
+use crate::table::Table;
+use serde_json::{Map, Value, json};
+use std::io::BufRead as _;
+use std::path::Path;
+use tessera_client::wire::{RelationAnswerRow, RelationMappingRow, RelationVersionRow, Request};
+use tessera_model::limits::BATCH_CHECKS_MAX;
+use tessera_model::relation::RelationRecord;
+use tessera_model::{Name, Receipt, Refusal};
+
+/// LIMIT: questions of one `relation check-batch`: about 100 MiB of answers as text.
+const QUESTIONS_MAX: usize = 1_000_000;
+
+/// A question with what it is called.
+struct Question {
+    id: String,
+    check: RelationRecord,
+}
+
+/// Reads a line: `SUBJECT RELATION OBJECT [ID]`; empty lines and comments are none.
+fn question(line: usize, text: &str) -> Result<Option<Question>, CtlError> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let (check, id) = match words.as_slice() {
+        [] => return Ok(None),
+        [first, ..] if first.starts_with('#') => return Ok(None),
+        [subject, relation, object] => (record(subject, relation, object), line.to_string()),
+        [subject, relation, object, id] => (record(subject, relation, object), (*id).to_owned()),
+        _ => return Err(CtlError::usage(format!("line {line}: subject, relation, object, and an id"))),
+    };
+    Ok(Some(Question { id, check }))
+}
+
+fn questions(file: &Path) -> Result<Vec<Question>, CtlError> {
+    let failed = |error: std::io::Error| CtlError::file("reading", file, &error);
+    let reader: Box<dyn std::io::BufRead> = if file == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        Box::new(std::io::BufReader::new(std::fs::File::open(file).map_err(failed)?))
+    };
+    let mut found = Vec::new();
+    for (number, text) in (1..).zip(reader.lines()) {
+        found.extend(question(number, &text.map_err(failed)?)?);
+        if found.len() > QUESTIONS_MAX {
+            return Err(CtlError::usage(format!("more than {QUESTIONS_MAX} questions: split the file")));
+        }
+    }
+    Ok(found)
+}
+
+/// Many checks, each answer with the id of its question. Any that is no permit ends with exit code 1.
+pub(crate) async fn check_batch(
+    link: &Link,
+    file: &Path,
+    at_least: Option<Receipt>,
+) -> Result<Answer, CtlError> {
+    let questions = questions(file)?;
+    let mut table = Table::new(&["ID", "SUBJECT", "RELATION", "OBJECT", "DECISION"]);
+    let (mut results, mut denied) = (Vec::with_capacity(questions.len()), 0_usize);
+    for part in questions.chunks(BATCH_CHECKS_MAX) {
+        let request = Request::CheckRelations {
+            checks: part.iter().map(|one| one.check.clone()).collect(),
+            contextual: Vec::new(),
+            correlations: part.iter().map(|one| one.id.clone()).collect(),
+            at_least,
+        };
+        for row in link.page::<RelationAnswerRow>(&request).await?.rows {
+            let id = row.correlation.clone().unwrap_or_default();
+            let Some(asked) = part.iter().find(|one| one.id == id) else {
+                return Err(CtlError::unexpected(format!("an answer to no question: {id}")));
+            };
+            denied += usize::from(!row.permitted);
+            let error = if row.code == 0 { None } else { Some(refused(row.code).to_string()) };
+            let word = if row.permitted { "permit" } else { "deny" };
+            let check = &asked.check;
+            let cells = [id.clone(), check.subject.to_string(), check.relation.to_string()];
+            let [id_cell, subject, relation] = cells;
+            let told = error.clone().map_or_else(|| word.to_owned(), |error| format!("{word}: {error}"));
+            table.row([id_cell, subject, relation, check.object.to_string(), told]);
+            let mut json = Map::new();
+            json.insert("correlation_id".into(), json!(id));
+            json.insert("decision".into(), json!(word));
+            json.insert("code".into(), json!(row.code));
+            json.insert("error".into(), json!(error));
+            json.insert("steps".into(), json!(row.steps));
+            put_instant(&mut json, "valid_until", Some(row.valid_until));
+            results.push(Value::Object(json));
+        }
+    }
+    let permitted = results.len() - denied;
+    let answer = Answer::said(table.to_string()).with("results", results);
+    let answer = answer.with("permitted", permitted).with("denied", denied);
+    Ok(if denied == 0 { answer } else { answer.denied() })
+}
+
+/// The versions of the model that are kept.
+pub(crate) async fn models(link: &Link) -> Result<Answer, CtlError> {
+    let rows = link.page::<RelationVersionRow>(&Request::ListRelationModels {}).await?.rows;
+    let mut table = Table::new(&["VERSION", "CREATED", "BYTES"]);
+    let mut listed = Vec::new();
+    for row in &rows {
+        table.row([row.version.to_string(), shown(instant(row.created)), row.bytes.to_string()]);
+        let mut json = Map::new();
+        json.insert("version".into(), json!(row.version));
+        put_instant(&mut json, "created", instant(row.created));
+        json.insert("bytes".into(), json!(row.bytes));
+        listed.push(Value::Object(json));
+    }
+    Ok(Answer::said(table.to_string()).with("models", listed))
+}
+
+/// Maps a permission to a relation.
+pub(crate) async fn map(
+    link: &Link,
+    permission: Name,
+    [type_name, relation]: [String; 2],
+) -> Result<Answer, CtlError> {
+    let text = format!("{permission} follows from {relation} of a {type_name}.");
+    let made = link.order(&Request::MapPermission { permission, type_name, relation }).await?;
+    Ok(Answer::said(text).made(&made))
+}
+
+/// Takes a mapping back.
+pub(crate) async fn unmap(link: &Link, permission: Name, type_name: String) -> Result<Answer, CtlError> {
+    let text = format!("{permission} follows from no relation to a {type_name}.");
+    let made = link.order(&Request::UnmapPermission { permission, type_name }).await?;
+    Ok(Answer::said(text).made(&made))
+}
+
+/// The permissions that follow from relations.
+pub(crate) async fn mappings(link: &Link, window: &Window) -> Result<Answer, CtlError> {
+    let request = |after, limit| Request::ListMappings { after, limit };
+    let found = window.read::<RelationMappingRow>(link, request).await?;
+    let mut table = Table::new(&["PERMISSION", "TYPE", "RELATION"]);
+    let mut listed = Vec::new();
+    for row in &found.rows {
+        table.row([row.permission.to_string(), row.type_name.clone(), row.relation.clone()]);
+        listed.push(json!({
+            "permission": row.permission.to_string(), "type": row.type_name, "relation": row.relation,
+        }));
+    }
+    Ok(found.told(Answer::said(table.to_string()).with("mappings", listed)))
+}
+
+/// Whether a refusal is about a tuple itself, and not about the moment.
+pub(crate) fn is_about_a_tuple(error: &CtlError) -> bool {
+    error.name() == Refusal::RelationMismatch.name() || error.name() == Refusal::DeadlinePassed.name()
+}

@@ -1,0 +1,90 @@
+//! Checks of relations that cost little: answered where they lie, like every other check. What costs more goes
+//! to a task of its own, and begins anew there.
+
+use crate::list::whole;
+use crate::relation::{Asked, resource_row};
+use tessera_engine::{Bound, Engine, Reading, Resource};
+use tessera_model::relation::RelationRecord;
+use tessera_model::{CheckQuery, HandleBytes, PermissionRef, Reason, Receipt, Refusal, WorkspaceRef};
+use tessera_wire::{Request, RequestKind, Rows};
+
+/// LIMIT: tuples and nodes that one check may look at beside all other questions of a connection: some 50 us.
+const QUICK_BUDGET: u32 = 1_000;
+/// LIMIT: checks of one request that are answered beside all other questions.
+const QUICK_CHECKS: usize = 64;
+
+/// Whether a request may be answered where it lies.
+pub(crate) const fn may_be(kind: RequestKind) -> bool {
+    matches!(kind, RequestKind::CheckRelations | RequestKind::CheckResource)
+}
+
+/// What a quick answer is made from.
+pub(crate) struct Quick<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) bound: &'a Bound,
+    pub(crate) reading: &'a Reading<'a>,
+    /// What was looked at, in tuples and nodes.
+    pub(crate) walked: u64,
+}
+
+impl Quick<'_> {
+    /// The position that a request must have seen.
+    pub(crate) const fn at_least(request: &Request) -> Option<Receipt> {
+        if let Request::CheckRelations { at_least, .. } | Request::CheckResource { at_least, .. } = request {
+            *at_least
+        } else {
+            None
+        }
+    }
+
+    /// Answers a request whose caller may ask it; nothing where it costs more than there is room for here.
+    pub(crate) fn answer(&mut self, request: &Request) -> Option<Result<Rows, Refusal>> {
+        if let Request::CheckRelations { checks, contextual, correlations, .. } = request {
+            return self.checks(checks, contextual, correlations);
+        }
+        let Request::CheckResource { handle, permission, workspace, resource, address: None, .. } = request
+        else {
+            return None;
+        };
+        let handle: &HandleBytes = handle.expose().try_into().ok()?;
+        let query = CheckQuery {
+            handle,
+            permission: PermissionRef::Name(permission.as_str()),
+            workspace: workspace
+                .as_ref()
+                .map_or(WorkspaceRef::Tenant, |name| WorkspaceRef::Name(name.as_str())),
+            at_least: Receipt::default(),
+            address: None,
+        };
+        let object = std::str::from_utf8(resource.expose()).ok()?;
+        let about = Resource { object, budget: QUICK_BUDGET };
+        let (decision, steps) = self.engine.check_resource(self.bound, self.reading, &query, about);
+        self.walked += u64::from(steps);
+        (decision.reason != Reason::BudgetExceeded).then(|| whole([resource_row(decision, steps)]))
+    }
+
+    fn checks(
+        &mut self,
+        checks: &[RelationRecord],
+        contextual: &[(u32, RelationRecord)],
+        correlations: &[String],
+    ) -> Option<Result<Rows, Refusal>> {
+        if checks.len() > QUICK_CHECKS {
+            return None;
+        }
+        let room = u32::try_from(checks.len().max(1)).unwrap_or(u32::MAX);
+        let mut asked = Asked {
+            relations: self.reading.relations(),
+            now: self.reading.now(),
+            budget: QUICK_BUDGET / room.min(QUICK_BUDGET),
+            walked: &mut self.walked,
+        };
+        match asked.checks(checks, contextual, correlations) {
+            Err(refusal) => Some(Err(refusal)),
+            Ok(rows) => {
+                let dear = u32::from(Refusal::RelationBudget.code());
+                if rows.iter().any(|row| row.code == dear) { None } else { Some(whole(rows)) }
+            }
+        }
+    }
+}
