@@ -127,10 +127,13 @@ impl Listing {
         if let Some(resource) = why.resource.as_deref() {
             let (verdict, until, related) = self.related(record.id, permission, resource, why.at);
             if reason == Reason::NotGranted {
-                reason = match verdict {
-                    Reason::None if restricted => Reason::Restricted,
-                    Reason::None if !found.ceilings.is_empty() => Reason::BeyondCeiling,
-                    verdict => verdict,
+                let given = verdict == Reason::None;
+                reason = if given && restricted {
+                    Reason::Restricted
+                } else if given && !found.ceilings.is_empty() {
+                    Reason::BeyondCeiling
+                } else {
+                    verdict
                 };
                 valid_until = if reason == Reason::None { until } else { valid_until.min(until) };
             }

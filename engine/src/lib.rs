@@ -27,6 +27,7 @@ mod order;
 mod people;
 mod read;
 mod refresh;
+mod related;
 mod resource;
 mod review;
 mod ring;

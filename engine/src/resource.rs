@@ -46,7 +46,7 @@ pub(crate) const fn reason(error: AskError) -> Reason {
     match error {
         AskError::DepthExceeded => Reason::DepthExceeded,
         AskError::BudgetExhausted => Reason::BudgetExceeded,
-        _ => Reason::ResourceUnknown,
+        AskError::Query(_) | AskError::Contextual(_) | _ => Reason::ResourceUnknown,
     }
 }
 

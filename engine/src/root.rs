@@ -24,6 +24,9 @@ use tessera_model::{
 use tessera_policy::Rules;
 use tessera_relation::Relations;
 
+/// The relation of each type that a permission follows from.
+pub(crate) type Relating = BTreeMap<Box<str>, Box<str>>;
+
 /// What a tenant takes that has nothing: actor, queues, empty maps.
 const ROOT_BYTES: usize = 48 * 1024;
 
@@ -110,7 +113,7 @@ pub(crate) struct Root {
     /// The relationship models as they were written, by version; the last one is in force.
     pub(crate) relation_models: RedBlackTreeMapSync<u32, Arc<RelationModelRecord>>,
     /// The permissions that follow from relations: by permission, the relation of each type.
-    pub(crate) relation_mappings: RedBlackTreeMapSync<u32, Arc<BTreeMap<Box<str>, Box<str>>>>,
+    pub(crate) relation_mappings: RedBlackTreeMapSync<u32, Arc<Relating>>,
     /// When the tenant was loaded, ms: cursors into tuples are of one life.
     pub(crate) life: u64,
 }

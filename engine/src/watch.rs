@@ -136,6 +136,7 @@ fn position(cursors: &Cursors, cursor: &[u8], now: Receipt) -> Result<WatchPosit
 }
 
 /// The changes of one frame.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest is about something else")]
 fn changes(events: Vec<Event>) -> Vec<RelationChanged> {
     let change = |event| {
         Some(match event {

@@ -264,6 +264,7 @@ async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) 
 
 /// The command behind a request that carries all that it needs.
 #[expect(clippy::wildcard_enum_match_arm, reason = "what is not mapped is refused")]
+#[expect(clippy::too_many_lines, reason = "one arm for each command")]
 fn command_of(request: Request) -> Option<Command> {
     Some(match request {
         Request::CreateTenant { name } => Command::CreateTenant { name },

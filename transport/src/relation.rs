@@ -367,7 +367,7 @@ fn branch_rows(branch: &Branch, depth: u32, rows: &mut Vec<RelationStepRow>) {
 
 /// A page of names behind the one that the cursor stands at.
 fn names_page(list: &Listed, window: &Window<'_>) -> Result<Rows, Refusal> {
-    let from = window.cursors.tail(window.after)?.map_or(&[][..], |(_, tail)| tail);
+    let from = window.cursors.tail(window.after)?.map(|(_, tail)| tail).unwrap_or_default();
     let start = list.names.partition_point(|name| !from.is_empty() && name.as_bytes() <= from);
     let mut writer = RowsWriter::new();
     let mut last: Option<&str> = None;

@@ -1,18 +1,19 @@
 //! What is asked: every change that a caller can order, and who orders it.
 
 pub use crate::entropy::{ENTROPY_BYTES, Entropy};
-use crate::id::{CommandId, Generation, Place, PublicId, SubjectIndex, TenantId};
+use crate::id::{Generation, Place, PublicId, SubjectIndex, TenantId};
 use crate::identifier::Identifier;
 use crate::load::KeyedRow;
 use crate::name::{Name, Pattern};
 use crate::network::Network;
+pub use crate::ordered::Ordered;
 use crate::origin::Origin;
 use crate::private::Private;
 use crate::record::{AttributeKind, AttributeValue, SubjectKind};
 use crate::refresh::ClientTerms;
 use crate::relation::RelationChange;
 use crate::settings::Settings;
-use crate::time::{Deadline, UnixMillis};
+use crate::time::Deadline;
 
 /// Who orders a command. Made by the engine from a live credential, or by the node for itself;
 /// `decide` looks again whether it is still alive and allowed.
@@ -586,21 +587,4 @@ commands! {
     };
     /// Panics when decided: a planted fault, refused unless the build has the feature `planted`.
     PlantedPanic = 65_000, narrows false, "tessera.admin.settings", {};
-}
-
-/// A command on its way: with its id, its caller and the entropy drawn for it.
-#[derive(Clone)]
-pub struct Ordered {
-    /// The command.
-    pub command: Command,
-    /// Its id.
-    pub id: CommandId,
-    /// Who orders it.
-    pub caller: Caller,
-    /// Eight hash bytes of caller and command: another command under the same id is refused.
-    pub fingerprint: u64,
-    /// Random bytes, drawn before admission.
-    pub entropy: Entropy,
-    /// When it was admitted, for metrics.
-    pub admitted: UnixMillis,
 }

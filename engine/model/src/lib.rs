@@ -19,6 +19,7 @@ pub mod name;
 mod named;
 pub mod network;
 pub mod note;
+mod ordered;
 pub mod origin;
 pub mod private;
 pub mod query;

@@ -359,7 +359,7 @@ impl Asked<'_> {
     /// A page of names behind the one that the cursor stands at.
     fn names(&self, cursors: &Cursors, list: &Listed, member: &str) -> Result<Value, Problem> {
         let shown = self.input.cursor("cursor");
-        let from = cursors.tail(shown.as_deref())?.map_or(&[][..], |(_, tail)| tail);
+        let from = cursors.tail(shown.as_deref())?.map(|(_, tail)| tail).unwrap_or_default();
         let start = list.names.partition_point(|name| !from.is_empty() && name.as_bytes() <= from);
         let rest = list.names.get(start..).unwrap_or_default();
         let page = rest.get(..limit(self.input)?).unwrap_or(rest);

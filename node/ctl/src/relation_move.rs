@@ -171,7 +171,7 @@ pub(crate) async fn import(link: &Link, import: Import) -> Result<Answer, CtlErr
     if is_openfga(file) {
         for (at, tuple) in (1_u64..).zip(tuples_of(file).map_err(|error| CtlError::usage(error.to_string()))?)
         {
-            (lines, bytes) = (at, bytes + size(&tuple));
+            bytes += size(&tuple);
             part.push((at, tuple));
             flush(&mut sender, (&mut part, &mut bytes), import.dry_run, false).await?;
         }
