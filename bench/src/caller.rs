@@ -123,6 +123,38 @@ impl Caller {
         })
     }
 
+    /// From here on replies have so many bytes.
+    pub const fn expect(&mut self, reply: usize) {
+        self.reply = reply;
+    }
+
+    /// Frames per second with `depth` in flight, each of the frames once: a reply is followed by the next frame.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn pipelined_all(&mut self, frames: &[Vec<u8>], depth: usize) -> Result<f64, Why> {
+        let Self { runtime, send, receive, reply, chunks, .. } = self;
+        runtime.block_on(async {
+            let started = Instant::now();
+            let mut rest = frames.iter();
+            let first: Vec<u8> = rest.by_ref().take(depth).flatten().copied().collect();
+            send.write_all(&first).await?;
+            let (mut answered, mut partial) = (0, 0);
+            while answered < frames.len() {
+                let read = receive.read_chunks(chunks).await?.ok_or("the stream ended")?;
+                partial += chunks.iter().take(read).map(|chunk| chunk.len()).sum::<usize>();
+                let whole = partial / *reply;
+                partial %= *reply;
+                answered += whole;
+                let next: Vec<u8> = rest.by_ref().take(whole).flatten().copied().collect();
+                if !next.is_empty() {
+                    send.write_all(&next).await?;
+                }
+            }
+            Ok(frames.len() as f64 / started.elapsed().as_secs_f64())
+        })
+    }
+
     /// Frames per second with `depth` in flight, until `count` were answered: each batch of replies is
     /// followed by as many new frames, in one write.
     ///

@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use tessera_bench::args::{Args, Part};
 use tessera_bench::figure::{self, Family, Progress, Row, Setup, Why};
-use tessera_bench::{bare, checks, commit, echo, http, instructions, large, many, reach, restart, wire};
+use tessera_bench::{
+    bare, checks, commit, echo, http, instructions, large, many, reach, relations, restart, wire,
+};
 
 /// The node's own allocator: it decides whether the large worlds lie in huge pages.
 #[global_allocator]
@@ -23,6 +25,8 @@ const FAMILIES: &[&Family] = &[
     &restart::IDLE,
     &many::MANY,
     &many::WAKE,
+    &relations::RELATIONS,
+    &relations::RELATIONS_OVER_QUIC,
     &instructions::INSTRUCTIONS,
 ];
 

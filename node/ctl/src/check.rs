@@ -129,8 +129,10 @@ impl Check {
         let mut answer = Answer::said(text)
             .with("permission", self.permission.as_str())
             .with("workspace", self.workspace.as_ref().map(Name::as_str))
-            .with("resource", self.resource.as_deref())
             .with("took_us", took);
+        if let Some(resource) = self.resource.as_deref() {
+            answer = answer.with("resource", resource);
+        }
         for (field, value) in object(&decision) {
             answer = answer.with(&field, value);
         }

@@ -131,6 +131,7 @@ fn every_command_answers_in_json() {
     people(&mut asked);
     rules(&mut asked);
     sessions(&mut asked, &tenant);
+    relations(&mut asked);
     asked.ask(2, "tessera tenant delete acme");
     asked.ask(0, "tessera tenant delete acme --yes");
     asked.ask(1, "tessera user list --tenant acme");
@@ -444,4 +445,65 @@ fn sessions(asked: &mut Asked, tenant: &str) {
     asked.ask(3, "tessera ping --address 127.0.0.1:9 --timeout 300ms");
     asked.ask(78, "tessera ping --profile none");
     refreshes(asked);
+}
+
+const MODEL: &str = "model\n  schema 1.1\ntype user\ntype team\n  relations\n    define member: [user]\ntype document\n  relations\n    define viewer: [user, team#member]\n";
+
+fn relations(asked: &mut Asked) {
+    let folder = asked.node.folder.clone();
+    let put = |file: &str, text: &str| std::fs::write(folder.join(file), text).expect("a file");
+    put("model.fga", MODEL);
+    let store = MODEL.lines().map(|line| format!("  {line}\n")).collect::<String>();
+    let tests =
+        "tests:\n  - check:\n    - {user: \"user:a\", object: \"document:1\", assertions: {viewer: false}}\n";
+    put("store.fga.yaml", &format!("model: |\n{store}{tests}"));
+    assert_eq!(asked.ask(0, "tessera relation test store.fga.yaml")["passed"], 1);
+    asked.ask(0, "tessera relation model set model.fga --tenant acme");
+    put("second.fga", &format!("{MODEL}# second\n"));
+    asked.ask(0, "tessera relation model set second.fga --tenant acme");
+    assert_eq!(asked.ask(0, "tessera relation model list --tenant acme")["models"][1]["version"], 1);
+    assert_eq!(asked.ask(0, "tessera relation model show --version 1 --tenant acme")["model"], MODEL);
+    let begin = text(&asked.ask(0, "tessera relation watch --once --tenant acme"), "next");
+    let ann = "'user:ann viewer document:1'";
+    asked.ask(0, &format!("tessera relation write {ann} 'team:a#member viewer document:2' --tenant acme"));
+    let ill = asked.ask(1, "tessera relation write 'team:a viewer document:2' --tenant acme");
+    assert_eq!(ill["error"]["code"], 274);
+    let read = asked.ask(0, "tessera relation read --object document:1 --tenant acme");
+    assert_eq!(read["tuples"][0]["user"], "user:ann");
+    assert_eq!(
+        asked.ask(0, "tessera relation check user:ann viewer document:1 --tenant acme")["decision"],
+        "permit"
+    );
+    asked.ask(1, "tessera relation check user:bob viewer document:1 --tenant acme");
+    let batch = "printf 'user:ann viewer document:1 first\nuser:bob viewer document:1\n'";
+    let told = asked.ask(1, &format!("{batch} | tessera relation check-batch --tenant acme"));
+    assert_eq!(
+        (&told["results"][0]["correlation_id"], &told["results"][1]["correlation_id"]),
+        (&"first".into(), &"2".into())
+    );
+    asked.ask(0, "tessera relation explain user:ann viewer document:1 --tenant acme");
+    asked.ask(0, "tessera relation expand document:1 viewer --tenant acme");
+    asked.ask(0, "tessera relation list-objects user:ann viewer document --tenant acme");
+    asked.ask(0, "tessera relation list-subjects document:1 viewer user --tenant acme");
+    let heard = asked.ask(0, &format!("tessera relation watch --once --cursor {begin} --tenant acme"));
+    assert_eq!(heard["changes"].as_array().map(Vec::len), Some(2), "{heard}");
+
+    assert_eq!(asked.ask(0, "tessera relation export --output all.ndjson --tenant acme")["written"], 2);
+    asked.ask(0, "tessera relation export --form openfga --output all.json --tenant acme");
+    let all = std::fs::read_to_string(folder.join("all.ndjson")).expect("a file");
+    put(
+        "more.ndjson",
+        &format!("{all}{}\nnonsense\n", r#"{"user":"team:a","relation":"viewer","object":"document:9"}"#),
+    );
+    let told = asked.ask(1, "tessera relation import more.ndjson --tenant acme");
+    assert_eq!((&told["tuples"], &told["turned_down"]), (&2.into(), &2.into()), "{told}");
+    assert_eq!(asked.ask(0, "tessera relation import all.json --tenant acme")["tuples"], 2);
+
+    asked.ask(0, "tessera relation map orders.write document viewer --tenant acme");
+    assert_eq!(asked.ask(0, "tessera relation mappings --tenant acme")["mappings"][0]["relation"], "viewer");
+    let own = asked.ask(1, "tessera relation map tessera.admin.keys document viewer --tenant acme");
+    assert_eq!(own["error"]["code"], 226);
+    let told = asked.ask(1, "tessera explain amy orders.write --resource document:1 --tenant acme");
+    assert_eq!(told["relation"], "document:1#viewer");
+    asked.ask(0, "tessera relation unmap orders.write document --tenant acme");
 }

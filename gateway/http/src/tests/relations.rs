@@ -281,3 +281,73 @@ async fn a_question_costs_what_it_walked() {
     acme.house.pass(wait);
     acme.ask("POST check", tuple("user:ann viewer document:n0x0")).await.expect(200);
 }
+
+/// PROPERTY: a check about a resource is allowed by the relation that its permission is mapped to, to that resource
+/// alone and within what restricts the handle; the explanation shows the path; nothing mapped is nothing allowed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_is_checked_by_its_relation() {
+    let acme = Acme::open(Limits::default()).await;
+    let (ann, session) = acme.house.person(&acme.key, "ann@example.org", "guests.enter").await;
+    acme.house
+        .ask("POST /v1/permission-names", &acme.key, Some(json!({ "name": "docs.read" })))
+        .await
+        .expect(200);
+    let asked = async |object: &str| {
+        let body = json!({ "permission": "docs.read", "resource": object });
+        let reply = acme.house.ask("POST /v1/check", &session, Some(body)).await.expect(200);
+        (reply.string("decision"), reply.json()["reason_code"].as_u64().expect("a code"))
+    };
+    assert_eq!(asked("document:1").await, ("deny".to_owned(), 109));
+    let mapping = json!({ "permission": "docs.read", "type": "document", "relation": "can_view" });
+    acme.ask("PUT mappings", mapping).await.expect(200);
+    let own = json!({ "permission": "tessera.admin.keys", "type": "document", "relation": "can_view" });
+    assert_eq!(acme.ask("PUT mappings", own).await.code(), 226);
+    let other = json!({ "permission": "docs.read", "type": "document", "relation": "flies" });
+    assert_eq!(numbers(&acme.ask("PUT mappings", other).await), (275, 2000));
+    acme.write(&[&format!("user:{ann} viewer document:1")]).await.expect(200);
+    assert_eq!(asked("document:1").await, ("permit".to_owned(), 0));
+    assert_eq!(asked("document:2").await, ("deny".to_owned(), 109));
+    assert_eq!(asked("nonsense").await, ("deny".to_owned(), 117));
+    let question = json!({ "subject": ann, "permission": "docs.read", "resource": "document:1" });
+    let told = acme.house.ask("POST /v1/explain", &acme.key, Some(question)).await.expect(200).json();
+    assert_eq!(
+        (&told["decision"], &told["related"]["set"]),
+        (&json!("permit"), &json!("document:1#can_view"))
+    );
+    let tuple = format!("user:{ann} viewer document:1");
+    let path = told["related"]["path"].as_array().expect("a path");
+    assert!(path.iter().any(|step| step["what"] == tuple.as_str()), "{path:?}");
+    let rows = acme.ask("GET mappings", Value::Null).await.expect(200).json()["rows"].clone();
+    assert_eq!(rows, json!([{ "permission": "docs.read", "type": "document", "relation": "can_view" }]));
+    let gone = json!({ "permission": "docs.read", "type": "document" });
+    acme.ask("POST mappings/remove", gone).await.expect(200);
+    assert_eq!(asked("document:1").await, ("deny".to_owned(), 109));
+}
+
+/// PROPERTY: whoever watches hears each change once, and is answered when something happens; a position goes on where
+/// it ended, and one of another list is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_are_watched() {
+    let acme = Acme::open(Limits::default()).await;
+    let begin = acme.ask("GET watch", Value::Null).await.expect(200).json();
+    assert_eq!((&begin["rows"], &begin["fell_behind"]), (&json!([]), &json!(false)));
+    let next = begin["next"].as_str().expect("a cursor").to_owned();
+    let line = format!("GET watch?wait_s=20&cursor={next}");
+    let (waited, written) = tokio::join!(acme.ask(&line, Value::Null), async {
+        // Whether it came before or after the other one asked: it is told.
+        acme.write(&["user:ann viewer document:1"]).await
+    });
+    written.expect(200);
+    let heard = waited.expect(200).json();
+    assert_eq!(
+        (&heard["rows"][0]["event"], &heard["rows"][0]["user"]),
+        (&json!("write"), &json!("user:ann"))
+    );
+    acme.ask("POST tuples", json!({ "remove": tuples(&["user:ann viewer document:1"]) })).await.expect(200);
+    let next = heard["next"].as_str().expect("a cursor");
+    let heard = acme.ask(&format!("GET watch?cursor={next}"), Value::Null).await.expect(200).json();
+    let rows = heard["rows"].as_array().expect("rows");
+    assert_eq!((rows.len(), &rows[0]["event"]), (1, &json!("remove")));
+    let told = acme.ask(&format!("GET tuples?cursor={next}"), Value::Null).await;
+    assert_eq!((told.status, numbers(&told)), (422, (243, 2007)));
+}
