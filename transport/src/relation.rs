@@ -6,8 +6,8 @@ use tessera_engine::{ADDRESS, Bound, Cursors, Engine, Listing, Resource, Sees, V
 use tessera_model::limits::BATCH_CHECKS_MAX;
 use tessera_model::relation::RelationRecord;
 use tessera_model::{
-    CheckQuery, CursorFault, Decision, HandleBytes, Limit, ListKind, PermissionId, PermissionRef, Private, Receipt,
-    Refusal, UnixMillis, WorkspaceRef,
+    CheckQuery, CursorFault, Decision, HandleBytes, Limit, ListKind, PermissionId, PermissionRef, Private,
+    Receipt, Refusal, UnixMillis, WorkspaceRef,
 };
 use tessera_relation::{
     Ask, AskError, Branch, Filter, Listed, Mark, Model, RELATION_BUDGET, RELATION_LIST_BUDGET, Relations,
@@ -396,9 +396,7 @@ fn tuples(
     let after = match window.cursors.tail(window.after)? {
         None => None,
         Some((of, _)) if of != life => return Err(Refusal::Changed),
-        Some((_, tail)) => {
-            Some(Mark::from_bytes(tail).ok_or(Refusal::CursorRefused(CursorFault::Damaged))?)
-        }
+        Some((_, tail)) => Some(Mark::from_bytes(tail).ok_or(Refusal::CursorRefused(CursorFault::Damaged))?),
     };
     let filter = Filter { object, relation, subject };
     let relations = listing.relations();
