@@ -84,7 +84,7 @@ pub(crate) enum RelationVerb {
     /// Write every tuple of a file. Cut off anywhere it may be run again: what stands is passed over. Exit code 1
     /// when tuples were turned down.
     #[command(
-        after_help = "Examples:\n  tessera relation import tuples.ndjson\n  tessera relation import tuples.yaml\n  tessera relation export | tessera relation import - --profile other"
+        after_help = "Examples:\n  tessera relation import tuples.ndjson\n  tessera relation import tuples.yaml\n  cat tuples.ndjson | tessera relation import -"
     )]
     Import(Import),
     /// Write all tuples to a file or to standard output.

@@ -278,8 +278,9 @@ def listed(payload):
 def gathered(parts, found):
     """Fields as parts by name; fields that nobody knows are passed over."""
     values, before = {}, {}
-    single = {part.tag: (part.name, *inner(part.type)) for part in parts if part.type not in GROUPS}
-    groups = {TAGS[name]: (part.name, name) for part in parts if part.type in GROUPS for name in GROUPS[part.type]}
+    kinds = [(part, *inner(part.type)) for part in parts]
+    single = {part.tag: (part.name, many, kind) for part, many, kind in kinds if kind not in GROUPS}
+    groups = {TAGS[name]: (part.name, name) for part, _, kind in kinds if kind in GROUPS for name in GROUPS[kind]}
     for part in parts:
         if part.type in GROUPS:
             values[part.name] = {}
@@ -297,7 +298,8 @@ def gathered(parts, found):
             name, many, _ = single[tag]
             values[name] = [*values[name], value] if many else value
         elif tag in groups:
-            values[groups[tag][0]][groups[tag][1]] = value
+            # A group that may be absent is there with its first field.
+            values.setdefault(groups[tag][0], {})[groups[tag][1]] = value
     return values
 
 
