@@ -57,8 +57,28 @@ pub(crate) enum Edges {
     Four(Arc<[Edge; 4]>),
     /// Up to sixteen, the rest filled up.
     Sixteen(Arc<[Edge; 16]>),
+    /// Up to a block, sorted.
+    Block(Arc<Vec<Edge>>),
     /// More, in sorted blocks that are never empty.
     Many(Arc<Many>),
+}
+
+/// Puts an edge into a sorted block, in the place of the same with another mark. Whether it is new. A block
+/// grows by an eighth: most of them are written once and then read.
+fn put(block: &mut Vec<Edge>, edge: Edge) -> bool {
+    match block.binary_search_by_key(&edge.key(), |one| one.key()) {
+        Ok(at) => {
+            block.iter_mut().skip(at).take(1).for_each(|one| *one = edge);
+            false
+        }
+        Err(at) => {
+            if block.len() == block.capacity() {
+                block.reserve_exact(block.len() / 8 + 2);
+            }
+            block.insert(at, edge);
+            true
+        }
+    }
 }
 
 /// Sorted blocks, each with its first edge beside it.
@@ -78,6 +98,7 @@ impl Edges {
             Self::One(edge) => (std::slice::from_ref(edge), &[]),
             Self::Four(edges) => (edges.as_slice(), &[]),
             Self::Sixteen(edges) => (edges.as_slice(), &[]),
+            Self::Block(block) => (block.as_slice(), &[]),
             Self::Many(many) => many.from(from),
         };
         let start = if head.len() > 16 {
@@ -109,6 +130,14 @@ impl Edges {
         if let Self::Many(many) = self {
             return Arc::make_mut(many).insert(edge);
         }
+        if let Self::Block(block) = self {
+            let block = Arc::make_mut(block);
+            put(block, edge);
+            if block.len() > BLOCK_MAX {
+                *self = Self::Many(Arc::new(Many::of(std::mem::take(block))));
+            }
+            return;
+        }
         let mut all: Vec<Edge> = self.iter().collect();
         match all.binary_search_by_key(&edge.key(), |one| one.key()) {
             Ok(at) => all.iter_mut().skip(at).take(1).for_each(|one| *one = edge),
@@ -126,6 +155,15 @@ impl Edges {
                 return;
             }
         }
+        if let Self::Block(block) = self {
+            let block = Arc::make_mut(block);
+            if let Ok(at) = block.binary_search_by_key(&edge.key(), |one| one.key()) {
+                block.remove(at);
+            }
+            if block.len() > 12 {
+                return;
+            }
+        }
         let all: Vec<Edge> = self.iter().filter(|one| one.key() != edge.key()).collect();
         *self = Self::of(&all);
     }
@@ -137,14 +175,31 @@ impl Edges {
             1 => Self::One(at(0)),
             2..=4 => Self::Four(Arc::new(std::array::from_fn(at))),
             5..=16 => Self::Sixteen(Arc::new(std::array::from_fn(at))),
-            len => {
-                Self::Many(Arc::new(Many { firsts: vec![at(0)], blocks: vec![Arc::new(all.to_vec())], len }))
-            }
+            _ => Self::Block(Arc::new(all.to_vec())),
         }
     }
 }
 
+/// Takes the second half of a block out.
+fn halved(block: &mut Vec<Edge>) -> Vec<Edge> {
+    let behind = block.split_off(BLOCK_MAX / 2);
+    block.shrink_to_fit();
+    behind
+}
+
 impl Many {
+    /// One block that is full, as two.
+    fn of(mut block: Vec<Edge>) -> Self {
+        let len = block.len();
+        let behind = halved(&mut block);
+        let first = |block: &[Edge]| block.first().copied().unwrap_or(Edge::NONE);
+        Self {
+            firsts: vec![first(&block), first(&behind)],
+            blocks: vec![Arc::new(block), Arc::new(behind)],
+            len,
+        }
+    }
+
     /// The block that `edge` is in or would be.
     fn block(&self, edge: Edge) -> usize {
         self.firsts.partition_point(|first| first.key() <= edge.key()).saturating_sub(1)
@@ -158,14 +213,8 @@ impl Many {
     fn insert(&mut self, edge: Edge) {
         let number = self.block(edge);
         let Some(block) = self.blocks.get_mut(number).map(Arc::make_mut) else { return };
-        match block.binary_search_by_key(&edge.key(), |one| one.key()) {
-            Ok(at) => block.iter_mut().skip(at).take(1).for_each(|one| *one = edge),
-            Err(at) => {
-                block.insert(at, edge);
-                self.len += 1;
-            }
-        }
-        let split = (block.len() > BLOCK_MAX).then(|| block.split_off(BLOCK_MAX / 2));
+        self.len += usize::from(put(block, edge));
+        let split = (block.len() > BLOCK_MAX).then(|| halved(block));
         self.mark(number);
         if let Some(behind) = split {
             self.firsts.insert(number + 1, behind.first().copied().unwrap_or(Edge::NONE));

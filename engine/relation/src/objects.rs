@@ -74,8 +74,8 @@ impl Object {
 
 /// Hash (32 bits) and number of objects whose hashes end alike.
 type Bucket = Option<Arc<[(u32, u32)]>>;
-/// Objects for which one bucket is added.
-const PER_BUCKET: u32 = 6;
+/// Objects for which one bucket is added: what a bucket takes beside them is then some 4 bytes for each.
+const PER_BUCKET: u32 = 10;
 
 /// All objects that stand in a tuple. An object in none is forgotten, and its number used again.
 #[derive(Clone)]
