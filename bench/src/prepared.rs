@@ -116,8 +116,8 @@ impl Store for Prepared {
         self.inner.verify(tenant)
     }
 
-    fn kept(&self) -> Result<Vec<TenantId>, StorageError> {
-        self.inner.kept()
+    fn is_kept(&self, tenant: TenantId) -> Result<bool, StorageError> {
+        self.inner.is_kept(tenant)
     }
 
     fn forget(&self, tenant: TenantId) -> Result<(), StorageError> {

@@ -329,13 +329,16 @@ async fn found(house: &Arc<House>) -> Result<(), StartError> {
 fn forget_the_deleted(house: &House) {
     let Some(view) = house.system() else { return };
     let root = view.root.full();
-    let deleted = |tenant: &TenantId| {
-        let record = root.tenants.get(tenant);
-        record.is_some_and(|record| record.status == TenantStatus::Deleted)
-    };
-    match house.store.kept() {
-        Ok(kept) => {
-            let left: Vec<TenantId> = kept.into_iter().filter(deleted).collect();
+    let deleted = root.tenants.values().filter(|record| record.status == TenantStatus::Deleted);
+    let mut left = Vec::new();
+    let looked = deleted.map(|record| record.id).try_for_each(|tenant| {
+        if house.store.is_kept(tenant)? {
+            left.push(tenant);
+        }
+        Ok::<_, StorageError>(())
+    });
+    match looked {
+        Ok(()) => {
             if !left.is_empty() {
                 tracing::info!(
                     tenants = left.len(),

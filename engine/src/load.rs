@@ -22,12 +22,16 @@ pub(crate) fn load(house: &Arc<House>, entry: &Arc<Entry>) -> Result<Running, St
     let mut state = State::new(entry.tenant, house.config.cell);
     let (mut in_tail, mut applied, mut wall) = (false, 0, UnixMillis(0));
     let mut apply = |state: &mut State, events: &[Event]| {
+        let mut latest = 0;
         for event in events {
             state.apply(event);
             if let Event::CommandRemembered(record) = event {
-                let taken = record.id.unix_ms().saturating_sub(COMMAND_ID_AHEAD_MS_MAX);
-                house.prove(UnixMillis(taken));
+                latest = record.id.unix_ms().max(latest);
             }
+        }
+        // A command's id proves a time as well.
+        if latest > 0 {
+            house.prove(UnixMillis(latest.saturating_sub(COMMAND_ID_AHEAD_MS_MAX)));
         }
         applied += events.len();
         if applied >= SETTLE_EVERY {

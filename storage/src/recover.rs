@@ -59,7 +59,7 @@ pub(crate) fn recover(
     lookup: Lookup<'_>,
     aside: &[Aside],
 ) -> Result<Recovered, StorageError> {
-    let scan = Scan::new(files, salt)?;
+    let scan = Scan::new(files, salt, anchor)?;
     let chain = scan.follow(anchor)?;
     if anchor.sequence > 0 && chain.anchor.is_none() && chain.groups.is_empty() {
         return Err(StorageError::Damaged(Damage {

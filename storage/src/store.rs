@@ -193,11 +193,11 @@ pub trait Store: Send + Sync + 'static {
         Ok(Scrubbed::default())
     }
 
-    /// The tenants of which something is here that [`Store::forget`] would remove. May wait for the disk.
+    /// Whether something of a tenant is here that [`Store::forget`] would remove. May wait for the disk.
     ///
     /// # Errors
     /// When the directory cannot be read.
-    fn kept(&self) -> Result<Vec<TenantId>, StorageError>;
+    fn is_kept(&self, tenant: TenantId) -> Result<bool, StorageError>;
 
     /// Removes everything of a deleted tenant: buckets, rows, history, keys. Its id stays refused. Does
     /// nothing when that is done.

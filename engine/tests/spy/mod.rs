@@ -111,8 +111,8 @@ impl Store for Spy {
     fn scrub(&self, from: &Scrub, bytes_max: u64) -> Result<Scrubbed, StorageError> {
         self.inner.scrub(from, bytes_max)
     }
-    fn kept(&self) -> Result<Vec<TenantId>, StorageError> {
-        self.inner.kept()
+    fn is_kept(&self, tenant: TenantId) -> Result<bool, StorageError> {
+        self.inner.is_kept(tenant)
     }
     fn forget(&self, tenant: TenantId) -> Result<(), StorageError> {
         if let Some(error) = (self.before_forget)(tenant) {

@@ -242,11 +242,11 @@ impl Store for Embedded {
         self.shared.checkpoint.scrub(from, bytes_max)
     }
 
-    fn kept(&self) -> Result<Vec<TenantId>, StorageError> {
-        let mut kept: std::collections::BTreeSet<TenantId> =
-            self.shared.checkpoint.tenants()?.into_keys().collect();
-        kept.extend(self.shared.tail.lock().tenants.keys());
-        Ok(kept.into_iter().collect())
+    fn is_kept(&self, tenant: TenantId) -> Result<bool, StorageError> {
+        if self.shared.tail.lock().tenants.contains_key(&tenant) {
+            return Ok(true);
+        }
+        Ok(table::kept(self.shared.checkpoint.directory(tenant)?).is_some())
     }
 
     fn forget(&self, tenant: TenantId) -> Result<(), StorageError> {

@@ -111,11 +111,12 @@ pub(crate) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    /// Looks at every block of every file.
-    pub(crate) fn new(files: &'a [Found], salt: &'a Salt) -> Result<Self, StorageError> {
-        let mut candidates = Vec::new();
+    /// Looks at every block of every file but those that hold nothing newer than `anchor`.
+    pub(crate) fn new(files: &'a [Found], salt: &'a Salt, anchor: &Anchor) -> Result<Self, StorageError> {
+        let mut scan = Self { files, salt, candidates: Vec::new() };
+        let passed = scan.passed(anchor)?;
         let mut window = vec![0; WINDOW_BYTES];
-        for (at, found) in files.iter().enumerate() {
+        for (at, found) in files.iter().enumerate().filter(|(at, _)| !passed.contains(at)) {
             let mut offset = 0;
             while offset + HEADER_BYTES as u64 <= found.size {
                 let len = usize::try_from(found.size - offset).unwrap_or(WINDOW_BYTES).min(WINDOW_BYTES);
@@ -127,7 +128,7 @@ impl<'a> Scan<'a> {
                 for (block, bytes) in bytes.chunks(BLOCK_BYTES).enumerate() {
                     let offset = offset + (block * BLOCK_BYTES) as u64;
                     if let Some(header) = Header::read(bytes) {
-                        candidates.push(Candidate { file: at, offset, header });
+                        scan.candidates.push(Candidate { file: at, offset, header });
                     } else if let Some(found) = Header::is_newer(bytes).filter(|_| offset == 0) {
                         return Err(StorageError::NewerFormat { found, known: 1 });
                     }
@@ -136,9 +137,46 @@ impl<'a> Scan<'a> {
             }
         }
         // Later lives of the lane first: where two groups stand behind one, theirs counts.
-        candidates
+        scan.candidates
             .sort_by_key(|candidate| (candidate.header.sequence, u64::MAX - candidate.header.lane_epoch));
-        Ok(Self { files, salt, candidates })
+        Ok(scan)
+    }
+
+    /// The files that were left before `anchor` was written.
+    ///
+    /// The lane writes one file after another: once it has gone on in a later file, which that file's second
+    /// group proves (its first may be the last one of the file before, written again), nothing is added to the
+    /// one before until that begins anew. Behind a file's newest group stand older ones only. So a file whose
+    /// first group verifies is left behind when a later one has two groups at its start that verify, the second
+    /// of them no newer than `anchor`.
+    fn passed(&self, anchor: &Anchor) -> Result<Vec<usize>, StorageError> {
+        let (mut begins, mut newest) = (Vec::new(), 0);
+        for file in 0..self.files.len() {
+            let Some(first) = self.whole_at(file, 0)? else { continue };
+            begins.push((file, first.sequence));
+            let Some(second) = self.whole_at(file, first.padded_len())? else { continue };
+            let follows = second.previous == first.hash && second.sequence == first.last_sequence() + 1;
+            if follows && second.last_sequence() <= anchor.sequence {
+                newest = first.sequence.max(newest);
+            }
+        }
+        Ok(begins.into_iter().filter(|(_, sequence)| *sequence < newest).map(|(file, _)| file).collect())
+    }
+
+    /// The header of a group that verifies here.
+    fn whole_at(&self, file: usize, offset: u64) -> Result<Option<Header>, StorageError> {
+        let Some(found) = self.files.get(file) else { return Ok(None) };
+        if offset + HEADER_BYTES as u64 > found.size {
+            return Ok(None);
+        }
+        let mut head = [0; HEADER_BYTES];
+        found
+            .file
+            .read_at(offset, &mut head)
+            .map_err(StorageError::while_doing("reading", &name_of(found.no)))?;
+        let Some(header) = Header::read(&head) else { return Ok(None) };
+        let whole = matches!(self.read(&Candidate { file, offset, header })?, Reading::Whole(..));
+        Ok(whole.then_some(header))
     }
 
     fn number(&self, file: usize) -> u32 {

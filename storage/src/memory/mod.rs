@@ -206,8 +206,8 @@ impl Store for Memory {
         Ok(verified)
     }
 
-    fn kept(&self) -> Result<Vec<TenantId>, StorageError> {
-        Ok(self.inner.lock().tenants.keys().copied().collect())
+    fn is_kept(&self, tenant: TenantId) -> Result<bool, StorageError> {
+        Ok(self.inner.lock().tenants.contains_key(&tenant))
     }
 
     fn forget(&self, tenant: TenantId) -> Result<(), StorageError> {
