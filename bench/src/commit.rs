@@ -147,7 +147,7 @@ async fn open(engine: Engine, admin: Bound, count: usize) -> Result<(Vec<f64>, u
                 micros.push(started.elapsed().as_nanos() as f64 / 1e3);
                 taken = Instant::now();
             }
-            Err(tessera_engine::SubmitError::Refused(tessera_model::Refusal::Busy)) => {
+            Err(tessera_engine::SubmitError::Refused(tessera_model::Refusal::Busy(_))) => {
                 busy += 1;
                 if taken.elapsed() > BUSY {
                     return Err("nothing was taken for half a minute: the tail is at its bound".into());

@@ -237,7 +237,7 @@ fn wake(setup: &Setup) -> Result<Vec<Row>, Why> {
     let tenant = house.tenant("large")?;
     house.runtime.block_on(async {
         let far = Settings { argon_memory_kib: 64, argon_passes: 1, ..Settings::default() };
-        let command = Command::ChangeSettings { settings: far };
+        let command = Command::ChangeSettings { settings: far.into() };
         house.engine.submit(&tenant.admin, house.engine.command_id(), command).await?;
         restart::open(&house.engine, &tenant, sessions, restart::PATIENCE).await?;
         if house.engine.checkpoint().await { Ok(()) } else { Err::<_, Why>("no checkpoint was taken".into()) }

@@ -210,8 +210,8 @@ pub fn fill(
 }
 
 fn is_busy(error: &Option<Why>) -> bool {
-    let busy = SubmitError::Refused(Refusal::Busy);
-    error.as_ref().and_then(|error| error.downcast_ref::<SubmitError>()).is_some_and(|error| *error == busy)
+    let error = error.as_ref().and_then(|error| error.downcast_ref::<SubmitError>());
+    matches!(error, Some(SubmitError::Refused(Refusal::Busy(_))))
 }
 
 /// Bytes of a directory's files as they lie on the disk.
@@ -239,7 +239,7 @@ pub(crate) async fn open(engine: &Engine, tenant: &Tenant, count: u32, patience:
                         match engine.submit(&admin, engine.command_id(), command.clone()).await {
                             Ok(done) => break last = done.made.handle,
                             // The checkpoint frees the tail; without one this is the end.
-                            Err(SubmitError::Refused(Refusal::Busy)) if busy < patience => {
+                            Err(SubmitError::Refused(Refusal::Busy(_))) if busy < patience => {
                                 busy += 1;
                                 tokio::time::sleep(Duration::from_millis(10)).await;
                             }
@@ -279,7 +279,8 @@ impl Filling {
                     argon_memory_kib: 64,
                     argon_passes: 1 + turn % 2,
                     ..Settings::default()
-                },
+                }
+                .into(),
             },
         })
     }
@@ -303,7 +304,7 @@ async fn churn(engine: &Engine, cold: &[Tenant], filling: Filling, patience: u32
                     let mut busy = 0;
                     while let Err(error) = engine.submit(&admin, engine.command_id(), command.clone()).await {
                         busy += 1;
-                        if error != SubmitError::Refused(Refusal::Busy) || busy > patience {
+                        if !matches!(error, SubmitError::Refused(Refusal::Busy(_))) || busy > patience {
                             return Err::<_, Why>(error.into());
                         }
                         tokio::time::sleep(Duration::from_millis(10)).await;

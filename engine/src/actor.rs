@@ -7,6 +7,7 @@ use crate::admit::{Done, Outcome, Waiting};
 use crate::directory::Entry;
 use crate::house::House;
 use crate::ring::{self, Ring};
+use crate::sign_in::parameters;
 use crate::state::{BUILT_IN, Birth, Known, Made, State, Unsigned};
 use crate::supervisor::SupervisorMessage;
 use crate::view::View;
@@ -19,7 +20,7 @@ use tessera_model::command::Ordered;
 use tessera_model::limits::BATCH_COMMANDS_MAX;
 use tessera_model::record::TenantStatus;
 use tessera_model::{
-    Caller, Command, CommandKind, Event, Limit, PermissionRef, Reason, Refusal, TenantId, UnixMillis,
+    Caller, Command, CommandKind, Event, Limit, LimitAt, PermissionRef, Reason, Refusal, Setting, TenantId, UnixMillis,
     WorkspaceIndex,
 };
 use tessera_storage::{Batch, Bucket, BucketKind, Head, Room, Staged, StorageError};
@@ -151,19 +152,31 @@ impl Running {
         match self.house.store.room() {
             Room::Any if self.house.is_stopped() => waiting = refuse_wide(waiting, Refusal::ClockStopped),
             Room::Any => {}
-            Room::Tight => waiting = refuse(waiting, Refusal::Busy, |kind| !kind.is_bulk()),
+            Room::Tight => waiting = refuse(waiting, self.tail(), |kind| !kind.is_bulk()),
             Room::Full => waiting = refuse_wide(waiting, Refusal::StorageFull),
             Room::Nothing => {
                 for one in waiting.drain(..) {
                     drop(one.reply.send(Err(Refusal::ReserveFull)));
                 }
             }
-            Room::Busy => waiting = refuse_wide(waiting, Refusal::Busy),
+            Room::Busy => waiting = refuse_wide(waiting, self.tail()),
         }
         while !waiting.is_empty() {
             self.execute_some(&mut waiting, now).await?;
         }
         Ok(())
+    }
+
+    /// The journal's tail is near its bound: of frames or of bytes, whichever is nearer.
+    fn tail(&self) -> Refusal {
+        let usage = self.house.store.usage();
+        let by_frames = u128::from(usage.tail_frames) * u128::from(usage.tail_bytes_max)
+            >= u128::from(usage.tail_bytes) * u128::from(usage.tail_frames_max);
+        Refusal::Busy(if by_frames {
+            Limit::TailFrames.at(usage.tail_frames_max)
+        } else {
+            Limit::TailBytes.at(usage.tail_bytes_max)
+        })
     }
 
     /// Takes commands while they fit into one batch of the store, and sees that batch through.
@@ -213,8 +226,9 @@ impl Running {
                 Err(error) => {
                     // Certainly not applied: the state is thrown away, the callers are told. Of any
                     // other error nobody knows; their replies are dropped.
+                    let tail = self.tail();
                     for (reply, narrow, _) in answered {
-                        if let Some(refusal) = refused_by(&error, narrow, narrows) {
+                        if let Some(refusal) = refused_by(&error, (narrow, narrows), tail) {
                             drop(reply.send(Err(refusal)));
                         }
                     }
@@ -278,7 +292,7 @@ impl Running {
         if !self.state.is_from_its_client(ordered, now) {
             return Ok(Err(Refusal::WrongClient).into());
         }
-        match self.state.known(ordered, now) {
+        match if ordered.trial { Known::New } else { self.state.known(ordered, now) } {
             Known::New => {}
             Known::Repeat(revision) => {
                 let receipt = self.state.receipt(revision);
@@ -295,10 +309,19 @@ impl Running {
         if let Err(refusal) = self.operator_may(ordered) {
             return Ok(Err(refusal).into());
         }
+        if let Err(refusal) = self.affordable(&ordered.command) {
+            return Ok(Err(refusal).into());
+        }
         let decided = match self.state.decide(ordered, now) {
             Ok(decided) => decided,
             Err(refusal) => return Ok(Err(refusal).into()),
         };
+        if ordered.trial {
+            // Nothing is made, so nothing of it is shown.
+            let seen = tessera_model::Revision(self.state.revision.0.saturating_sub(1));
+            let receipt = self.state.receipt(seen);
+            return Ok(Ok(Done { receipt, made: Made::default(), repeat: false }).into());
+        }
         if decided.events.is_empty() && decided.rows.is_empty() {
             let seen = tessera_model::Revision(self.state.revision.0.saturating_sub(1));
             let receipt = self.state.receipt(seen);
@@ -336,6 +359,21 @@ impl Running {
         }
         let made = self.signed(decided.made, decided.renewed);
         Ok(Ok(Done { receipt: self.state.receipt(revision), made, repeat: false }).into())
+    }
+
+    /// Whether this node would hash passwords by the settings that a change comes to.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other command changes what a hash costs")]
+    fn affordable(&self, command: &Command) -> Result<(), Refusal> {
+        let settings = match command {
+            Command::ChangeSettings { settings } => settings.applied(self.state.settings()),
+            _ => return Ok(()),
+        };
+        // One that is out of its own bounds is named before what it comes to.
+        let cost = parameters(&settings).cost();
+        if cost > self.house.config.password_cost_max && settings.fault().is_none() {
+            return Err(Refusal::SettingOutOfBounds(Setting::PasswordsCost));
+        }
+        Ok(())
     }
 
     fn staged(&self, ordered: &Ordered, events: Vec<Event>, rows: Vec<tessera_model::Row>) -> Staged {
@@ -468,17 +506,21 @@ impl Running {
 }
 
 /// What a command of a batch is told that the store did not take, where it is certain that nothing of it happened:
-/// whether the command narrows, and whether all of the batch did.
-const fn refused_by(error: &StorageError, narrow: bool, all_narrow: bool) -> Option<Refusal> {
+/// whether the command narrows and whether all of the batch did, and what a full tail is.
+const fn refused_by(
+    error: &StorageError,
+    (narrow, all_narrow): (bool, bool),
+    tail: Refusal,
+) -> Option<Refusal> {
     if matches!(error, StorageError::StorageFull) {
         return Some(match (narrow, all_narrow) {
             (false, _) => Refusal::StorageFull,
             (true, true) => Refusal::ReserveFull,
             // Alone it would have gone into the reserve: the next batch does.
-            (true, false) => Refusal::Busy,
+            (true, false) => Refusal::Busy(LimitAt::UNNAMED),
         });
     }
-    if matches!(error, StorageError::Busy) { Some(Refusal::Busy) } else { None }
+    if matches!(error, StorageError::Busy) { Some(tail) } else { None }
 }
 
 /// With a full disk or tail only commands that narrow are decided; the others are told at once.

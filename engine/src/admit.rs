@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_model::command::Ordered;
 use tessera_model::limits::{INTAKE_MAX, INTAKE_RESERVED_MAX, LOADS_WAITING_MAX};
-use tessera_model::{Receipt, Refusal};
+use tessera_model::{Limit, Receipt, Refusal};
 use tokio::sync::oneshot;
 
 use crate::state::Made;
@@ -65,7 +65,7 @@ impl Intake {
         if kind.is_bulk() {
             let mut queues = self.queues.lock();
             if queues.bulk.len() >= LOADS_WAITING_MAX {
-                return Err(Refusal::Busy);
+                return Err(Limit::LoadsWaiting.busy());
             }
             queues.bulk.push_back(waiting);
         } else {
@@ -73,7 +73,7 @@ impl Intake {
             let taken = queues.narrow.len() + queues.wide.len();
             let room = if narrows { INTAKE_MAX } else { INTAKE_MAX - INTAKE_RESERVED_MAX };
             if taken >= room {
-                return Err(Refusal::Busy);
+                return Err(Refusal::Busy(Limit::Intake.at(room as u64)));
             }
             if narrows {
                 queues.narrow.push_back(waiting);

@@ -11,6 +11,7 @@ use crate::read::PermissionList;
 use crate::root::Root;
 use crate::submit::SubmitError;
 use crate::view::Reading;
+use std::net::IpAddr;
 use tessera_model::limits::{PAGE_PLACES_MAX, PAGE_ROWS_MAX, PLACES_MAX};
 use tessera_model::query::Introspection;
 use tessera_model::{
@@ -23,7 +24,8 @@ use tessera_model::{
 const COLD_ROWS_MAX: usize = 1_000;
 
 impl Engine {
-    /// What is known about a live session or key of a bound connection's tenant.
+    /// What is known about a live session or key of a bound connection's tenant, used from the address that the
+    /// caller says, who needs the permission [`crate::ADDRESS`] for it, or from where [`Engine::check`] takes it to be.
     ///
     /// # Errors
     /// The [`Reason`] why it is not alive.
@@ -31,12 +33,12 @@ impl Engine {
         &self,
         bound: &Bound,
         reading: &Reading<'_>,
-        handle: &HandleBytes,
+        (handle, said): (&HandleBytes, Option<IpAddr>),
     ) -> Result<Introspection, Reason> {
         if !bound.entry.is_active() {
             return Err(Reason::TenantClosed);
         }
-        self.looking_there(bound, handle, |from| reading.introspect(&self.house.tagger, handle, from))
+        self.looking_there(bound, (handle, said), |from| reading.introspect(&self.house.tagger, handle, from))
     }
 
     /// As [`Engine::introspect`], wherever the handle is used from: for what is ordered about it.
@@ -55,15 +57,16 @@ impl Engine {
         reading.introspect(&self.house.tagger, handle, UsedFrom::Anywhere)
     }
 
-    /// Looks at a handle of which nobody says where it is used: where that matters as [`Engine::check`] does.
+    /// Looks at a handle where it is said to be used; where nothing is said and it matters, as [`Engine::check`]
+    /// does.
     fn looking_there<T>(
         &self,
         bound: &Bound,
-        handle: &HandleBytes,
+        (handle, said): (&HandleBytes, Option<IpAddr>),
         look: impl Fn(UsedFrom) -> Result<T, Reason>,
     ) -> Result<T, Reason> {
-        match look(UsedFrom::Address(None)) {
-            Err(Reason::AddressNotAllowed) => look(UsedFrom::Address(self.address(bound, handle))),
+        match look(UsedFrom::Address(said)) {
+            Err(Reason::AddressNotAllowed) if said.is_none() => look(UsedFrom::Address(self.address(bound, handle))),
             looked => looked,
         }
     }
@@ -75,7 +78,7 @@ impl Engine {
         reading.id_of(&self.house.tagger, handle)
     }
 
-    /// Everything that a session or key may do in a workspace.
+    /// Everything that a session or key may do in a workspace, used from where [`Engine::introspect`] says.
     ///
     /// # Errors
     /// The [`Reason`] why there is nothing to list.
@@ -83,14 +86,14 @@ impl Engine {
         &self,
         bound: &Bound,
         reading: &Reading<'_>,
-        handle: &HandleBytes,
+        (handle, said): (&HandleBytes, Option<IpAddr>),
         workspace: WorkspaceRef<'_>,
     ) -> Result<PermissionList, Reason> {
         if !bound.entry.is_active() {
             return Err(Reason::TenantClosed);
         }
         let tagger = &self.house.tagger;
-        self.looking_there(bound, handle, |from| reading.list_permissions(tagger, (handle, from), workspace))
+        self.looking_there(bound, (handle, said), |from| reading.list_permissions(tagger, (handle, from), workspace))
     }
 
     /// The identifiers of a subject, from its cold rows. It may wait for the disk.

@@ -26,7 +26,7 @@ use tessera_model::limits::{
 };
 use tessera_model::record::SubjectKind;
 use tessera_model::{
-    Caller, Command, CommandId, Deadline, Identifier, Origin, Private, Refusal, Row, RowKind, Settings,
+    Caller, Command, CommandId, Deadline, Identifier, Limit, Origin, Private, Refusal, Row, RowKind, Settings,
     Source, TenantId, UnixMillis,
 };
 
@@ -112,8 +112,9 @@ impl Strangers {
     }
 }
 
-fn busy(retry_ms: u64) -> SubmitError {
-    SubmitError::Wait { refusal: Refusal::Busy, retry_ms }
+/// A stranger is told to wait for a limit.
+fn busy(limit: Limit) -> impl FnOnce(u64) -> SubmitError {
+    move |retry_ms| SubmitError::Wait { refusal: limit.busy(), retry_ms }
 }
 
 impl Engine {
@@ -137,7 +138,7 @@ impl Engine {
         match errand {
             Errand::SignIn => strangers.failures.take(source, FAILURES, now).map_err(told_to_wait)?,
             Errand::Register => {
-                strangers.registrations.take(source, REGISTRATIONS_PER_SOURCE, now).map_err(busy)?;
+                strangers.registrations.take(source, REGISTRATIONS_PER_SOURCE, now).map_err(busy(Limit::RegistrationsPerSource))?;
             }
         }
         let entry =
@@ -153,12 +154,12 @@ impl Engine {
         }
         // Asleep or not there: one look at a row for both, and one budget.
         let open = lets(&self.doors(entry.as_ref())?, errand);
-        strangers.wakes.take(source, WAKES_PER_SOURCE, now).map_err(busy)?;
+        strangers.wakes.take(source, WAKES_PER_SOURCE, now).map_err(busy(Limit::PublicWakesPerSource))?;
         let Some(entry) = entry.filter(|_| open) else { return Ok(stranger) };
         match entry.standing() {
             Standing::Failed => return Err(Refusal::TenantFailed.into()),
             Standing::Asleep => {
-                WAKES.take(&mut strangers.woken.lock(), now.0).map_err(busy)?;
+                WAKES.take(&mut strangers.woken.lock(), now.0).map_err(busy(Limit::PublicWakes))?;
                 self.house.wake(&entry);
             }
             Standing::Waking | Standing::Awake | Standing::Leaving => {}
@@ -270,7 +271,7 @@ impl Engine {
     ) -> Result<(), SubmitError> {
         let entry = stranger.entry.as_ref().ok_or(Refusal::Unauthorized)?;
         let view = self.view_at(entry)?;
-        self.house.strangers.may_register(entry.tenant, self.now()).map_err(busy)?;
+        self.house.strangers.may_register(entry.tenant, self.now()).map_err(busy(Limit::Registrations))?;
         let hash = self.identifier_hash(entry.tenant, &identifier)?;
         let password = self.hash(entry.tenant, &view.root.full().settings, password).await?;
         let identifiers = vec![(identifier, hash)];

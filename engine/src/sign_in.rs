@@ -247,7 +247,7 @@ impl Engine {
         self.submit(bound, id, Command::CreateSubject { kind, identifiers: hashed, password }).await
     }
 
-    /// Sets or removes attributes of a subject. What it has of undeclared ones is read first, so that its
+    /// Sets or removes attributes of a subject, or tries it only. What it has of undeclared ones is read first, so that its
     /// profile stays within its bounds.
     ///
     /// # Errors
@@ -255,7 +255,7 @@ impl Engine {
     pub async fn set_attributes(
         &self,
         bound: &Bound,
-        id: CommandId,
+        (id, trial): (CommandId, bool),
         subject: PublicId,
         values: Vec<(Name, Option<AttributeValue>)>,
     ) -> Result<Done, SubmitError> {
@@ -269,7 +269,7 @@ impl Engine {
             let cold = values.iter().any(|(name, _)| !root.attributes.contains_key(name));
             let held = if cold { self.held(bound, index).await? } else { Vec::new() };
             let command = Command::SetAttributes { subject, values: values.clone(), held, as_of };
-            match self.submit(bound, id, command).await {
+            match self.submit_or_try(bound, (id, trial), command).await {
                 Err(SubmitError::Refused(Refusal::Changed)) => {}
                 other => return other,
             }
@@ -337,7 +337,7 @@ impl Engine {
             (Outcome::Verified { verdict: Verdict::Match, needs_rehash }, Some(record)) => {
                 Ok(Proven { subject: record.index, cut_off: record.cut_off, needs_rehash })
             }
-            (Outcome::Busy, _) => Err(Refusal::Busy.into()),
+            (Outcome::Busy, _) => Err(self.hashing().into()),
             (Outcome::Verified { .. } | Outcome::Hashed(_), _) => Err(Refusal::SignInFailed.into()),
         }
     }
@@ -392,7 +392,7 @@ impl Engine {
         let job = Job::Hash { password: password.expose().to_vec().into(), salt, parameters };
         match self.on_pool(tenant, job).await? {
             Outcome::Hashed(Ok(phc)) => Ok(Private::new(phc.into_bytes())),
-            Outcome::Hashed(Err(_)) | Outcome::Verified { .. } | Outcome::Busy => Err(Refusal::Busy.into()),
+            Outcome::Hashed(Err(_)) | Outcome::Verified { .. } | Outcome::Busy => Err(self.hashing().into()),
         }
     }
 
@@ -401,10 +401,16 @@ impl Engine {
         parameters(settings).at_most(self.house.config.password_cost_max)
     }
 
+    /// The queue of hashes is full, or one waited in it for too long.
+    fn hashing(&self) -> Refusal {
+        let bound = u64::try_from(self.house.pool.queue_max()).unwrap_or(u64::MAX);
+        Refusal::Busy(Limit::PasswordsQueue.at(bound))
+    }
+
     pub(crate) async fn on_pool(&self, tenant: TenantId, job: Job) -> Result<Outcome, SubmitError> {
         let (reply, outcome) = oneshot::channel();
         let told = Box::new(move |outcome| drop(reply.send(outcome)));
-        self.house.pool.try_submit(tenant.0, job, told).map_err(|_| Refusal::Busy)?;
-        outcome.await.map_err(|_| Refusal::Busy.into())
+        self.house.pool.try_submit(tenant.0, job, told).map_err(|_| self.hashing())?;
+        outcome.await.map_err(|_| self.hashing().into())
     }
 }

@@ -6,13 +6,12 @@ use crate::bound::Bound;
 use crate::directory::{Entry, Standing};
 use crate::engine::Engine;
 use crate::house::House;
-use crate::sign_in::parameters;
 use std::fmt;
 use std::sync::Arc;
 use tessera_crypto::Fingerprint;
 use tessera_model::command::{ENTROPY_BYTES, Entropy, Ordered};
 use tessera_model::record::TenantStatus;
-use tessera_model::{Caller, Command, CommandId, Refusal, Setting, TenantId};
+use tessera_model::{Caller, Command, CommandId, Refusal, TenantId};
 use tokio::sync::oneshot;
 
 /// How a command ended when it was not done.
@@ -54,14 +53,21 @@ impl Engine {
     /// # Errors
     /// [`SubmitError`]: a refusal, or Unknown.
     pub async fn submit(&self, bound: &Bound, id: CommandId, command: Command) -> Result<Done, SubmitError> {
-        if let Command::ChangeSettings { settings } = &command
-            && parameters(settings).cost() > self.house.config.password_cost_max
-        {
-            // One that is out of its own bounds is named before what it comes to.
-            let named = settings.fault().unwrap_or(Setting::PasswordsCost);
-            return Err(Refusal::SettingOutOfBounds(named).into());
-        }
-        let ordered = self.ordered(bound.caller, id, command);
+        submit(&self.house, &bound.entry, self.ordered(bound.caller, id, command)).await
+    }
+
+    /// Orders a command of a bound connection, or tries it only: then it is decided as it would be, nothing of
+    /// it happens, its id counts for nothing, and the receipt is the position that it was tried at.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: a refusal, the same as without the trial, or Unknown.
+    pub async fn submit_or_try(
+        &self,
+        bound: &Bound,
+        (id, trial): (CommandId, bool),
+        command: Command,
+    ) -> Result<Done, SubmitError> {
+        let ordered = Ordered { trial, ..self.ordered(bound.caller, id, command) };
         submit(&self.house, &bound.entry, ordered).await
     }
 
@@ -88,7 +94,8 @@ impl Engine {
 
     pub(crate) fn ordered(&self, caller: Caller, id: CommandId, command: Command) -> Ordered {
         let fingerprint = fingerprint(caller, &command);
-        Ordered { command, id, caller, fingerprint, entropy: self.draw(), admitted: self.now() }
+        let (entropy, admitted) = (self.draw(), self.now());
+        Ordered { command, id, caller, fingerprint, entropy, trial: false, admitted }
     }
 }
 
@@ -165,6 +172,7 @@ pub(crate) async fn finish_deletion(house: &Arc<House>, tenant: TenantId) -> boo
         id: command_id(house),
         caller: Caller::Node,
         entropy: Entropy(bytes),
+        trial: false,
         admitted: house.now(),
     };
     submit(house, &system, ordered).await.is_ok()

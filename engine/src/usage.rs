@@ -62,6 +62,7 @@ impl Engine {
         let next = &root.next;
         let sized = |name, count: u32, bound: u32| Figure::of(name, count as usize, u64::from(bound));
         let counted = |name, count| Figure { name, count, used: count, bound: 0 };
+        let held = self.house.store.held(entry.tenant).unwrap_or_default();
         let figures = vec![
             Figure::ever("subjects", there, next.subject, SUBJECTS_MAX),
             Figure::of("identifiers", root.identifiers.size(), 0),
@@ -87,8 +88,12 @@ impl Engine {
             Figure::of("commands_waiting", entry.intake.len(), INTAKE_MAX as u64),
             counted("commands", view.marks.published()),
             Figure::of("hot_bytes", view.bytes(), self.house.config.memory_bytes_max as u64),
+            counted("cold_rows", held.rows),
+            counted("cold_rows_since", held.rows_recent),
+            counted("journal_frames", held.tail_frames),
+            counted("journal_bytes", held.tail_bytes),
         ];
-        (figures, walked + there as u64)
+        (figures, walked + there as u64 + held.rows / 64)
     }
 
     fn of_node(&self, view: &View) -> Vec<Figure> {

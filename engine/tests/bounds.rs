@@ -13,6 +13,10 @@ use tessera_model::{
 /// Limits that no test reaches in short time, or that are read before a command is one.
 const ELSEWHERE: &[(Limit, &str)] = &[
     (Limit::Clients, "65,535 commands"),
+    (Limit::ChecksPerSecond, "a door's: transport/tests/hostile.rs"),
+    (Limit::CommandIds, "a million commands in a quarter of an hour"),
+    (Limit::CommandsInFlight, "a door's: transport/tests/hostile.rs"),
+    (Limit::CredentialPerSecond, "a door's: gateway/http/src/tests/budgets.rs"),
     (Limit::CutOffs, "four thousand million commands"),
     (Limit::FrameBytes, "sizes.rs, with a store of small files"),
     (Limit::GrantsPerGroup, "as many grants of one group"),
@@ -23,21 +27,33 @@ const ELSEWHERE: &[(Limit, &str)] = &[
     (Limit::RoleDepth, "groups.rs"),
     (Limit::RoleParents, "as many parents of one role"),
     (Limit::WorkspaceTree, "workspaces.rs"),
+    (Limit::Intake, "busy.rs"),
     (Limit::LoadRows, "a load's own test"),
+    (Limit::LoadsWaiting, "busy.rs"),
     (Limit::IdentifierBytes, "an identifier that is too long is none: read at the doors"),
     (Limit::NameBytes, "a name that is too long is none: read at the doors"),
     (Limit::Origins, "listed as a whole: the settings' own test"),
+    (Limit::PasswordsQueue, "node/tests/tenants.rs"),
     (Limit::PatternBytes, "a pattern that is too long is none: read at the doors"),
     (Limit::Places, "2^24 sessions"),
     (Limit::ProfilePerSubject, "sizes.rs, with cold rows"),
     (Limit::ProfilePerSubjectBytes, "sizes.rs, with cold rows"),
+    (Limit::PublicWakes, "gateway/http/src/tests/public.rs"),
+    (Limit::PublicWakesPerSource, "gateway/http/src/tests/public.rs"),
+    (Limit::RefreshesPerSecond, "a door's: transport/tests/refresh.rs"),
+    (Limit::Registrations, "gateway/http/src/tests/public.rs"),
+    (Limit::RegistrationsPerSource, "gateway/http/src/tests/public.rs"),
     (Limit::RelationChanges, "relations.rs"),
     (Limit::RelationMappings, "resource.rs"),
     (Limit::RelationModelBytes, "relations.rs"),
     (Limit::Relations, "2^26 tuples"),
     (Limit::Restrictions, "65,535 keys, each with a mask of its own"),
     (Limit::Roles, "65,535 roles"),
+    (Limit::SourcePerSecond, "a door's: gateway/http/src/tests/budgets.rs"),
     (Limit::Subjects, "2^26 subjects"),
+    (Limit::TailBytes, "a store with small bounds: storage/tests/faults.rs"),
+    (Limit::TailFrames, "a store with small bounds: storage/tests/faults.rs"),
+    (Limit::TenantPerSecond, "a door's: gateway/http/src/tests/budgets.rs"),
     (Limit::WireFrameBytes, "read at the doors"),
     (Limit::Workspaces, "a million workspaces"),
 ];
@@ -150,7 +166,7 @@ impl Scene {
         let text = |bytes: usize| Some(AttributeValue::Text("x".repeat(bytes).into()));
         let set = |values| {
             let engine = &self.house.engine;
-            async move { engine.set_attributes(&self.tenant.admin, engine.command_id(), self.amy, values).await }
+            async move { engine.set_attributes(&self.tenant.admin, (engine.command_id(), false), self.amy, values).await }
         };
         for no in 0..258 {
             let declare =

@@ -5,7 +5,7 @@ mod support;
 use std::path::Path;
 use std::sync::Arc;
 use support::{House, START_MS};
-use tessera_engine::{EngineConfig, HelloRefusal, Standing};
+use tessera_engine::{EngineConfig, HelloRefusal, Standing, SubmitError};
 use tessera_model::record::SubjectKind;
 use tessera_model::{Command, Name, Refusal, TenantId};
 use tessera_storage::{Embedded, Options, RootKey, Store};
@@ -59,7 +59,7 @@ async fn subject(house: &House, tenant: &support::Tenant) -> Result<(), tessera_
 /// Makes a subject; where the tail is full, a checkpoint must make room for it.
 async fn one_more(house: &House, tenant: &support::Tenant) {
     let made = match subject(house, tenant).await {
-        Err(error) if error == Refusal::Busy.into() => {
+        Err(SubmitError::Refused(Refusal::Busy(_))) => {
             assert!(house.engine.checkpoint().await, "no checkpoint could be taken");
             subject(house, tenant).await
         }

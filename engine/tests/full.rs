@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use support::{House, START_MS, at_once};
 use tessera_engine::{EngineConfig, SubmitError};
-use tessera_model::{Command, PublicId, Refusal};
+use tessera_model::{Command, LimitAt, PublicId, Refusal};
 use tessera_storage::{Memory, Room, StorageError};
 
 /// PROPERTY: a command that widens is told that only narrowing ones are taken, and they are; where not even those
@@ -52,7 +52,7 @@ async fn each_is_told_what_is_true_for_it() {
     for (commands, wanted) in [
         (vec![resume(amy)], vec![Refusal::StorageFull]),
         (vec![suspend(bob)], vec![Refusal::ReserveFull]),
-        (vec![resume(amy), suspend(bob)], vec![Refusal::StorageFull, Refusal::Busy]),
+        (vec![resume(amy), suspend(bob)], vec![Refusal::StorageFull, Refusal::Busy(LimitAt::UNNAMED)]),
     ] {
         fails.store(true, Ordering::SeqCst);
         let woken = house.engine.usage().woken;

@@ -153,7 +153,7 @@ async fn tc_1_every_parallel_failure_is_counted_and_kept() {
         house.person(&tenant, "amy@example.org", "correct horse").await;
         let mut settings = tenant.admin.entry.view().as_ref().expect("awake").listing().settings();
         settings.sign_in_free = 20;
-        house.submit(&tenant.admin, Command::ChangeSettings { settings }).await;
+        house.submit(&tenant.admin, Command::ChangeSettings { settings: settings.into() }).await;
         let tries = (0..64).map(|_| house.sign_in(&tenant, "amy@example.org", "wrong"));
         for answer in support::at_once(tries).await {
             assert_eq!(answer.err(), Some(WRONG));
@@ -209,7 +209,7 @@ async fn tc_2_sources_have_budgets() {
     house.person(&tenant, "amy@example.org", "correct horse").await;
     let mut settings = tenant.admin.entry.view().as_ref().expect("awake").listing().settings();
     (settings.source_failures_max, settings.source_refill_s) = (30, 2);
-    house.submit(&tenant.admin, Command::ChangeSettings { settings }).await;
+    house.submit(&tenant.admin, Command::ChangeSettings { settings: settings.into() }).await;
     let address = |text: &str| Some(text.parse::<IpAddr>().expect("an address"));
     let from = |who: String, password: &'static str, at: &str| {
         let at = address(at);

@@ -35,7 +35,7 @@ async fn f_24_what_is_said_of_ends_is_what_holds() {
     let tenant = house.tenant(&operator, "acme").await;
     let mut settings = tenant.admin.entry.view().as_ref().expect("awake").listing().settings();
     settings.session_idle_s = 120;
-    house.submit(&tenant.admin, Command::ChangeSettings { settings }).await;
+    house.submit(&tenant.admin, Command::ChangeSettings { settings: settings.into() }).await;
     let amy = house.person(&tenant, "amy@example.org", "correct horse").await;
     house.role(&tenant, "reader", &["orders.read"]).await;
     house.grant(&tenant, amy, "reader").await;

@@ -202,14 +202,14 @@ async fn f_24_zero_never_means_for_ever() {
     for (setting, change) in zeros {
         let mut wrong = settings;
         change(&mut wrong);
-        let command = Command::ChangeSettings { settings: wrong };
+        let command = Command::ChangeSettings { settings: wrong.into() };
         let refused =
             scene.house.engine.submit(&scene.tenant.admin, scene.house.engine.command_id(), command).await;
         assert_eq!(refused.err(), Some(Refusal::SettingOutOfBounds(setting).into()));
     }
     let mut wrong = settings;
     wrong.refresh_grace_s = 61;
-    let command = Command::ChangeSettings { settings: wrong };
+    let command = Command::ChangeSettings { settings: wrong.into() };
     let id = scene.house.engine.command_id();
     assert!(scene.house.engine.submit(&scene.tenant.admin, id, command).await.is_err());
     let zero = ClientTerms { refresh: RefreshMode::Fixed, ..ClientTerms::default() };

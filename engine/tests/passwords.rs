@@ -25,13 +25,13 @@ async fn a_hash_costs_no_more_than_the_node_allows() {
             (16_384, 16, true),
         ] {
             let settings = Settings { argon_memory_kib, argon_passes, ..Settings::default() };
-            let command = Command::ChangeSettings { settings };
+            let command = Command::ChangeSettings { settings: settings.into() };
             let changed = house.engine.submit(&tenant.admin, house.engine.command_id(), command).await;
             let refused = (!fits).then(|| Refusal::SettingOutOfBounds(Setting::PasswordsCost).into());
             assert_eq!(changed.err(), refused, "{argon_memory_kib} × {argon_passes}");
         }
         let settings = Settings { argon_memory_kib: 256, argon_passes: 4, ..Settings::default() };
-        house.submit(&tenant.admin, Command::ChangeSettings { settings }).await;
+        house.submit(&tenant.admin, Command::ChangeSettings { settings: settings.into() }).await;
         (tenant.admin_key, house.person(&tenant, "old@example.org", "correct horse").await)
     };
     let config = EngineConfig { password_cost_max: 128, ..EngineConfig::default() };

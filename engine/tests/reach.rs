@@ -81,8 +81,8 @@ fn looked_at(house: &House, by: &Bound, handle: &Handle) -> [Reason; 2] {
     let view = by.entry.view();
     let reading = view.as_ref().expect("awake").read(house.engine.now());
     let handle = handle.to_bytes();
-    let introspected = house.engine.introspect(by, &reading, &handle).err();
-    let listed = house.engine.list_permissions(by, &reading, &handle, WorkspaceRef::Tenant).err();
+    let introspected = house.engine.introspect(by, &reading, (&handle, None)).err();
+    let listed = house.engine.list_permissions(by, &reading, (&handle, None), WorkspaceRef::Tenant).err();
     [introspected, listed].map(|reason| reason.unwrap_or(Reason::None))
 }
 

@@ -312,7 +312,7 @@ async fn tc_24_what_is_no_refresh_handle_ends_nothing() {
     assert_eq!(scene.reason(&refresh), Reason::HandleKindWrong);
     let view = scene.tenant.admin.entry.view();
     let reading = view.as_ref().expect("awake").read(scene.house.engine.now());
-    let found = scene.house.engine.introspect(&scene.tenant.admin, &reading, &refresh.to_bytes());
+    let found = scene.house.engine.introspect(&scene.tenant.admin, &reading, (&refresh.to_bytes(), None));
     assert!(found.is_err());
     drop(view);
     // A caller who may not open sessions cannot refresh them either; another tenant's operator sees nothing.

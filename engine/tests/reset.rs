@@ -36,7 +36,7 @@ async fn tc_6_work_does_not_tell_who_exists() {
     let tenant = house.tenant(&operator, "acme").await;
     let mut settings = tenant.admin.entry.view().as_ref().expect("awake").listing().settings();
     (settings.argon_memory_kib, settings.argon_passes) = (40, 2);
-    house.submit(&tenant.admin, Command::ChangeSettings { settings }).await;
+    house.submit(&tenant.admin, Command::ChangeSettings { settings: settings.into() }).await;
     let mut samples: [Vec<u64>; 4] = Default::default();
     for nth in 0..300 {
         // Others for each sample, so that none has to wait.
@@ -176,7 +176,7 @@ async fn hashes_follow_the_tenants_parameters() {
     let set = |memory, passes| {
         let mut settings = listing().settings();
         (settings.argon_memory_kib, settings.argon_passes) = (memory, passes);
-        house.submit(&tenant.admin, Command::ChangeSettings { settings })
+        house.submit(&tenant.admin, Command::ChangeSettings { settings: settings.into() })
     };
     let first = stored();
     assert!(first.contains("m=64,t=1,"), "{first}");

@@ -28,7 +28,7 @@ async fn set(
     values: Vec<(Name, Option<AttributeValue>)>,
 ) -> Result<(), SubmitError> {
     let id = house.engine.command_id();
-    house.engine.set_attributes(&tenant.admin, id, subject, values).await.map(drop)
+    house.engine.set_attributes(&tenant.admin, (id, false), subject, values).await.map(drop)
 }
 
 fn limit(limit: Limit) -> Result<(), SubmitError> {

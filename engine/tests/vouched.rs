@@ -33,7 +33,7 @@ fn engine_permissions(house: &House, tenant: &Tenant, handle: &Handle) -> Vec<&'
     let view = tenant.admin.entry.view();
     let reading = house.engine.read(view.as_ref().expect("awake"));
     let bytes = handle.to_bytes();
-    let listed = house.engine.list_permissions(&tenant.admin, &reading, &bytes, WorkspaceRef::Tenant);
+    let listed = house.engine.list_permissions(&tenant.admin, &reading, (&bytes, None), WorkspaceRef::Tenant);
     let words = listed.expect("alive").permitted;
     let bit = |id: usize| words[id / 64] >> (id % 64) & 1 == 1;
     let listed: Vec<_> = (1..).zip(BUILT_IN).filter(|(id, _)| bit(*id)).map(|(_, name)| *name).collect();

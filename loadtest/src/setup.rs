@@ -91,7 +91,7 @@ async fn must(client: &Client, request: &Request) -> Result<Made, ClientError> {
     let mut tries = 0;
     loop {
         match client.request(request).await {
-            Err(ClientError::Refused(Refusal::Busy | Refusal::NotReady)) if tries < 1_000 => {
+            Err(ClientError::Refused(Refusal::Busy(_) | Refusal::NotReady)) if tries < 1_000 => {
                 tries += 1;
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -129,7 +129,7 @@ pub async fn build(args: &Args, reach: &Reach, operator: &Client, bar: &Progress
 async fn tenant(name: String, client: Client, count: u32, bar: &ProgressBar) -> Result<Tenant, Why> {
     // Cheap hashes: the load is not about Argon2's cost. Refresh handles rotate.
     let settings = Settings { argon_memory_kib: 64, argon_passes: 1, refresh: 2, ..Settings::default() };
-    must(&client, &Request::ChangeSettings { settings }).await?;
+    must(&client, &Request::ChangeSettings { settings: settings.into() }).await?;
     for permission in PERMISSIONS {
         must(&client, &Request::RegisterPermission { name: Name::new(permission)? }).await?;
     }

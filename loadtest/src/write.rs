@@ -46,7 +46,7 @@ const fn passes(error: &ClientError) -> bool {
         ClientError::Unreachable(_)
             | ClientError::DeadlinePassed
             | ClientError::OutcomeUnknown(_)
-            | ClientError::Refused(Refusal::Busy | Refusal::NotReady | Refusal::Changed)
+            | ClientError::Refused(Refusal::Busy(_) | Refusal::NotReady | Refusal::Changed)
             | ClientError::Faulted(_)
     )
 }

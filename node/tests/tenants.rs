@@ -59,6 +59,22 @@ impl Node {
         panic!("the node did not answer");
     }
 
+    /// What a command of the same binary prints, asked of this node.
+    fn told(&self, folder: &Path, key: &str, arguments: &[&str]) -> String {
+        let done = Command::new(env!("CARGO_BIN_EXE_tessera"))
+            .args(arguments)
+            .arg("--address")
+            .arg(self.quic.to_string())
+            .arg("--ca")
+            .arg(folder.join("data/certificate.pem"))
+            .env("TESSERA_KEY", key)
+            .env("HOME", folder)
+            .output()
+            .expect("the binary runs");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
     fn tenants_awake(&self) -> u32 {
         let mut stream = TcpStream::connect(self.http).expect("the HTTP door");
         write!(stream, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -80,6 +96,8 @@ impl Drop for Node {
 
 /// A tenant whose one person holds a session that may read orders.
 struct Scene {
+    operator_key: String,
+    operator: Client,
     admin_key: String,
     admin: Client,
     session: String,
@@ -96,7 +114,8 @@ async fn scene(node: &Node, folder: &Path) -> Scene {
     let name = |text: &str| Name::new(text).expect("a name");
     let claimed =
         stranger.request(&Request::ClaimOperator { secret, name: name("ops") }).await.expect("claimed");
-    let operator = node.client(folder, Some(text(&claimed))).await;
+    let operator_key = text(&claimed);
+    let operator = node.client(folder, Some(operator_key.clone())).await;
     let made = operator.request(&Request::CreateTenant { name: name("acme") }).await.expect("created");
     let admin_key = text(&made);
     let admin = node.client(folder, Some(admin_key.clone())).await;
@@ -109,7 +128,7 @@ async fn scene(node: &Node, folder: &Path) -> Scene {
     let grant = Request::Grant { subject, role: name("reader"), workspace: None, from: none, until: none };
     admin.request(&grant).await.expect("granted");
     let opened = admin.request(&Request::OpenSession { subject }).await.expect("opened");
-    Scene { admin_key, admin, session: text(&opened) }
+    Scene { operator_key, operator, admin_key, admin, session: text(&opened) }
 }
 
 /// PROPERTY (TC-114): a command that panics three times is quarantined with a code, its tenant answers
@@ -135,6 +154,22 @@ async fn tc_114_a_poisonous_command_is_quarantined_in_the_real_binary() {
     assert!(scene.admin.is_permitted(&scene.session, "orders.read", None).await);
     let name = Name::new("after").expect("a name");
     assert!(scene.admin.request(&Request::CreateRole { name, patterns: Vec::new() }).await.is_ok());
+    // Whoever looks at the tenant is told, and at no other.
+    let told = node.told(folder.path(), &scene.operator_key, &["tenant", "show", "acme"]);
+    let what = "goes on, and part of it is not as it should be: 1 command is quarantined until the node restarts";
+    assert!(told.contains(&format!("Tenant acme {what}")), "{told}");
+    assert!(told.lines().any(|line| line.contains("acme") && line.contains("active")), "{told}");
+    let json = node.told(folder.path(), &scene.operator_key, &["tenant", "show", "acme", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(
+        (&json["tenant"]["failed"], &json["tenant"]["trouble"]),
+        (&false.into(), &"1 command is quarantined until the node restarts".into())
+    );
+    scene.operator.request(&Request::CreateTenant { name: Name::new("other").expect("a name") }).await.expect("made");
+    let told = node.told(folder.path(), &scene.operator_key, &["tenant", "list"]);
+    assert_eq!(told.matches("quarantined").count(), 1, "{told}");
+    let refused = scene.admin.request_again(TENANT_OF_CONNECTION, id, &Request::PlantedPanic {}).await;
+    assert!(matches!(refused, Err(ClientError::Refused(Refusal::Quarantined))));
 }
 
 /// PROPERTY: a tenant that nobody uses leaves memory; its own credential wakes it within the client's
@@ -169,7 +204,7 @@ async fn tc_1_failures_outlive_a_kill_of_the_real_binary() {
     let node = Node::start(folder.path());
     let scene = scene(&node, folder.path()).await;
     let cheap = Settings { argon_memory_kib: 64, argon_passes: 1, sign_in_free: 20, ..Settings::default() };
-    scene.admin.request(&Request::ChangeSettings { settings: cheap }).await.expect("changed");
+    scene.admin.request(&Request::ChangeSettings { settings: cheap.into() }).await.expect("changed");
     let create = Request::CreateSubject {
         kind: SubjectKind::Person,
         identifiers: vec![Identifier::guess("amy@example.org").expect("an identifier")],
@@ -202,7 +237,7 @@ async fn tc_18_refreshes_outlive_a_kill_of_the_real_binary() {
     let mut node = Node::start(folder.path());
     let scene = scene(&node, folder.path()).await;
     let settings = Settings { refresh: 2, ..Settings::default() };
-    scene.admin.request(&Request::ChangeSettings { settings }).await.expect("changed");
+    scene.admin.request(&Request::ChangeSettings { settings: settings.into() }).await.expect("changed");
     let person =
         Request::CreateSubject { kind: SubjectKind::Person, identifiers: Vec::new(), password: None };
     let subject = scene.admin.request(&person).await.expect("created").subject.expect("an id");
@@ -280,7 +315,7 @@ async fn f_57_parallel_sign_ins_take_the_memory_of_the_pool() {
     let node = Node::start(folder.path());
     let scene = scene(&node, folder.path()).await;
     let costly = Settings { argon_memory_kib: 65_536, argon_passes: 1, ..Settings::default() };
-    scene.admin.request(&Request::ChangeSettings { settings: costly }).await.expect("changed");
+    scene.admin.request(&Request::ChangeSettings { settings: costly.into() }).await.expect("changed");
     let create = Request::CreateSubject {
         kind: SubjectKind::Person,
         identifiers: vec![Identifier::guess("amy@example.org").expect("an identifier")],

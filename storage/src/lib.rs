@@ -37,4 +37,4 @@ pub use root_key::RootKey;
 pub use store::{
     Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, RowRead, Store, TenantKeys, Verified,
 };
-pub use usage::{Room, Usage};
+pub use usage::{Held, Room, Usage};

@@ -5,7 +5,7 @@ pub use crate::bucket::{Bucket, BucketKind};
 use crate::checkpoint::scrub::{Scrub, Scrubbed};
 use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
-use crate::usage::{Room, Usage};
+use crate::usage::{Held, Room, Usage};
 use std::future::Future;
 use std::pin::Pin;
 use tessera_crypto::Key;
@@ -141,6 +141,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether the tail has passed half of its bound, so that a checkpoint is wanted.
     fn due(&self) -> bool;
+
+    /// How much is held of a tenant; nothing of one that is not there. It reads the counts of cold rows, one for
+    /// 64 subjects: not for a runtime's thread.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn held(&self, tenant: TenantId) -> Result<Held, StorageError>;
 
     /// The lane's present end, for a checkpoint to cover.
     fn cut(&self) -> Cut;

@@ -29,6 +29,19 @@ pub struct Usage {
     pub full: bool,
 }
 
+/// What the store holds of one tenant, for whoever watches it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Held {
+    /// Cold rows in the last checkpoint.
+    pub rows: u64,
+    /// Cold rows that were written or removed since, each counted once.
+    pub rows_recent: u64,
+    /// Frames newer than the checkpoint.
+    pub tail_frames: u64,
+    /// Their bytes in the journal.
+    pub tail_bytes: u64,
+}
+
 /// What a store would take.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Room {

@@ -93,6 +93,34 @@ fn a_tenant_is_born_in_anothers_batch() {
     });
 }
 
+/// PROPERTY: what is held of a tenant is what was committed of it: rows that are there, and frames that no
+/// checkpoint covers; of others nothing.
+#[test]
+fn what_is_held_is_counted() {
+    each(|store| {
+        let mut head = birth(store, TENANT);
+        let other = birth(store, TenantId(7));
+        for no in 1..=5_u8 {
+            head = push(store, &head, &staged(no.into(), vec![], vec![row(&[0, 0, 0, no], Some(b"v"))])).unwrap();
+        }
+        head = push(store, &head, &staged(6, vec![], vec![row(&[0, 0, 0, 1], None)])).unwrap();
+        let before = store.held(TENANT).unwrap();
+        assert_eq!(before.tail_frames, 7);
+        assert!(before.tail_bytes > 7 * 64, "{before:?}");
+        let cut = store.cut();
+        store.put(TENANT, &head, Vec::new()).unwrap();
+        store.put(TenantId(7), &other, Vec::new()).unwrap();
+        store.finish(&cut).unwrap();
+        let held = store.held(TENANT).unwrap();
+        assert_eq!((held.rows, held.rows_recent, held.tail_frames, held.tail_bytes), (4, 0, 0, 0));
+        push(store, &head, &staged(8, vec![], vec![row(&[0, 0, 0, 9], Some(b"v"))])).unwrap();
+        let held = store.held(TENANT).unwrap();
+        assert_eq!((held.rows + held.rows_recent, held.tail_frames), (5, 1));
+        assert_eq!(store.held(TenantId(7)).unwrap().rows, 0);
+        assert_eq!(store.held(TenantId(99)).unwrap(), tessera_storage::Held::default());
+    });
+}
+
 /// PROPERTY: a frame over its cap is refused and leaves the batch as it was.
 #[test]
 fn frames_are_capped() {

@@ -10,12 +10,13 @@ use crate::figures::add;
 use crate::order;
 use crate::quick::{self, Quick};
 use crate::stream::Desk;
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use tessera_engine::{ADDRESS, Bound, Engine, HelloRefusal, Reading, Sees};
 use tessera_model::code::{CODE_FAILED, ProtocolCode};
 use tessera_model::limits::WIRE_FRAME_BYTES_MAX;
 use tessera_model::{
-    CheckQuery, Handle, HandleBytes, HandleKind, PermissionId, Reason, Receipt, Refusal, TenantId,
+    Handle, HandleBytes, HandleKind, Limit, PermissionId, Reason, Receipt, Refusal, TenantId,
 };
 use tessera_wire::{
     CheckBatch, DecisionBatchWriter, Fault, Frame, Hello, HelloReply, Kind, Outbox, PermissionName,
@@ -243,6 +244,7 @@ fn known(
         others: 0,
         spent: 0,
         left,
+        bound_of_budget: line.shared.limits.checks_per_second,
     });
     let mut since_renewed: u32 = 0;
     while desk.outbox.len() < ANSWERS_BYTES_MAX {
@@ -306,6 +308,8 @@ struct Asking<'a> {
     spent: u64,
     /// Checks that the caller may still ask for in this read.
     left: i64,
+    /// How many a second that is at most.
+    bound_of_budget: u32,
 }
 
 impl Asking<'_> {
@@ -324,7 +328,7 @@ impl Asking<'_> {
                 self.entitled(query.handle)?;
                 self.afford(1)?;
                 self.checks += 1;
-                self.may_say(&query)?;
+                self.may_say(query.address)?;
                 out.decision(id, &self.engine.check(self.bound, &self.reading, &query))?;
             }
             Kind::CheckBatch => {
@@ -338,7 +342,9 @@ impl Asking<'_> {
                 self.sees(ask.at_least)?;
                 self.entitled(ask.handle)?;
                 self.others += 1;
-                let found = self.engine.introspect(self.bound, &self.reading, ask.handle);
+                self.may_say(ask.address)?;
+                let of = (ask.handle, ask.address);
+                let found = self.engine.introspect(self.bound, &self.reading, of);
                 out.introspection(id, &found.map_err(|reason| (reason, self.reading.seen())))?;
             }
             Kind::ListPermissions => {
@@ -405,7 +411,11 @@ impl Asking<'_> {
 
     /// Counts questions against the caller's budget.
     fn afford(&mut self, questions: usize) -> Result<(), Fault> {
-        let busy = || Fault { retry_ms: COME_AGAIN_MS, ..Fault::refused(Refusal::Busy) };
+        let bound = u64::from(self.bound_of_budget);
+        let busy = || {
+            let refusal = Refusal::Busy(Limit::ChecksPerSecond.at(bound));
+            Fault { retry_ms: COME_AGAIN_MS, ..Fault::refused(refusal) }
+        };
         self.left = self.left.saturating_sub(i64::try_from(questions).unwrap_or(i64::MAX));
         if self.left < 0 {
             return Err(busy());
@@ -435,9 +445,9 @@ impl Asking<'_> {
     }
 
     /// Whether the caller may say where the handle is used from, if it says so.
-    fn may_say(&mut self, query: &CheckQuery<'_>) -> Result<(), Fault> {
+    fn may_say(&mut self, address: Option<IpAddr>) -> Result<(), Fault> {
         let (engine, bound) = (self.engine, self.bound);
-        if query.address.is_none() || *self.may_say.get_or_insert_with(|| engine.may(bound, ADDRESS)) {
+        if address.is_none() || *self.may_say.get_or_insert_with(|| engine.may(bound, ADDRESS)) {
             Ok(())
         } else {
             Err(Fault::refused(Refusal::Unauthorized))
@@ -459,7 +469,7 @@ impl Asking<'_> {
         for query in asked.queries() {
             let query = query?;
             self.entitled(query.handle)?;
-            self.may_say(&query)?;
+            self.may_say(query.address)?;
             answers.push(&self.engine.check(self.bound, &self.reading, &query));
         }
         self.checks += asked.len() as u64;
@@ -479,7 +489,9 @@ impl Asking<'_> {
             names: Vec::new(),
             next: PermissionId(0),
         };
-        match self.engine.list_permissions(self.bound, &self.reading, ask.handle, ask.workspace) {
+        self.may_say(ask.address)?;
+        let of = (ask.handle, ask.address);
+        match self.engine.list_permissions(self.bound, &self.reading, of, ask.workspace) {
             Err(reason) => answer.reason = reason,
             Ok(list) => {
                 answer.valid_until = list.valid_until;

@@ -362,7 +362,7 @@ fn session_row(found: &tessera_model::query::Introspection) -> SessionRow {
         key: found.key,
         created: found.authenticated_at.to_deadline(),
         expires: found.expires.to_deadline(),
-        idle_until: if found.key { found.expires } else { found.idle_until }.to_deadline(),
+        idle_until: (!found.key).then(|| found.idle_until.to_deadline()),
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tessera_engine::{Bound, Done, Engine, HelloRefusal, Rotation, SubmitError};
 use tessera_model::code::{CODE_UNKNOWN, ProtocolCode};
 use tessera_model::{
-    Command, CommandId, Generation, HandleBytes, Identifier, Place, Private, PublicId, Refusal,
+    Command, CommandId, Generation, HandleBytes, Identifier, Limit, Place, Private, PublicId, Refusal,
 };
 use tessera_wire::{Fault, Frame, Head, Made, Outbox, Request, RequestKind, TENANT_OF_CONNECTION, WireError};
 use tokio::sync::mpsc;
@@ -31,9 +31,10 @@ pub(crate) fn start(
         Some((bound, credential)) => Some(of_tenant(&line.shared.engine, bound, credential, head)?),
         None => None,
     };
-    let busy = || Fault { retry_ms: 1, ..Fault::refused(Refusal::Busy) };
+    let limits = &line.shared.limits;
+    let busy = |limit: Limit, bound: u64| Fault { retry_ms: 1, ..Fault::refused(Refusal::Busy(limit.at(bound))) };
     if kind == RequestKind::RefreshSession && !line.may_refresh() {
-        return Err(busy());
+        return Err(busy(Limit::RefreshesPerSecond, limits.refreshes_per_second.into()));
     }
     // Lists are paid for from the budget of checks, by what they looked at.
     let budget = match line.peer.get() {
@@ -41,9 +42,11 @@ pub(crate) fn start(
         Some(Peer::Bound(..) | Peer::Stranger(_)) | None => None,
     };
     if budget.as_ref().is_some_and(|bucket| line.shared.budgets.left(bucket, line.shared.engine.now()) <= 0) {
-        return Err(busy());
+        return Err(busy(Limit::ChecksPerSecond, limits.checks_per_second.into()));
     }
-    let permit = Arc::clone(&line.permits).try_acquire_owned().map_err(|_| busy())?;
+    let permit = Arc::clone(&line.permits).try_acquire_owned();
+    let permit =
+        permit.map_err(|_| busy(Limit::CommandsInFlight, limits.commands_in_flight as u64))?;
     let (line, replies, id) = (Arc::clone(line), replies.clone(), frame.header.request_id);
     tokio::spawn(async move {
         let mut reply = Reply { outbox: Outbox::new(), id, replies: Some(replies) };
@@ -165,6 +168,7 @@ fn made(kind: RequestKind, done: Done) -> Made {
         idle_until: done.made.idle_until.map(tessera_model::UnixMillis::to_deadline),
         refresh: done.made.refresh.map(|handle| Private::new(handle.to_bytes().to_vec())),
         refresh_until: done.made.refresh_until.map(tessera_model::UnixMillis::to_deadline),
+        ended: number(RequestKind::EndOtherSessions),
         evicted: done.made.evicted,
         role: number(RequestKind::CreateRole),
         permission: number(RequestKind::RegisterPermission),
@@ -223,7 +227,7 @@ async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) 
         }
         Request::LoadSubjects { trial, rows } => return engine.load_subjects(bound, id, rows, trial).await,
         Request::SetAttributes { subject, values } => {
-            return engine.set_attributes(bound, id, subject, values).await;
+            return engine.set_attributes(bound, (id, false), subject, values).await;
         }
         Request::AddIdentifier { subject, identifier } => {
             let hash = engine.identifier_hash(bound.entry.tenant, &identifier)?;
@@ -315,6 +319,7 @@ fn command_of(request: Request) -> Option<Command> {
         Request::EndSession { session } => Command::EndSession { session },
         Request::EndSubjectSessions { subject } => Command::EndSubjectSessions { subject },
         Request::EndTenantSessions {} => Command::EndTenantSessions {},
+        Request::EndOtherSessions {} => Command::EndOtherSessions {},
         Request::CreateKey { subject, patterns, expires, description, client, networks } => {
             Command::CreateKey { subject, patterns, expires, description, client, networks }
         }

@@ -66,6 +66,7 @@ async fn every_question_agrees_with_single_checks() {
         query.permission = PermissionRef::Id(PermissionId(resolved.ids[at % 4]));
     }
     let ask = ListPermissions {
+        address: None,
         handle: &handle,
         workspace: WorkspaceRef::Tenant,
         at_least: Receipt::default(),

@@ -5,11 +5,11 @@ mod support;
 use std::time::{Duration, Instant};
 use support::raw::{Raw, endpoint};
 use support::{House, certificate, query};
-use tessera_client::wire::{Fault, Head, Hello, Kind, Outbox, Request, SessionRow, TENANT_OF_CONNECTION};
+use tessera_client::wire::{Head, Hello, Kind, Outbox, Request, SessionRow, TENANT_OF_CONNECTION};
 use tessera_client::{Client, ClientError};
 use tessera_engine::{EngineConfig, Standing};
 use tessera_model::limits::{WIRE_FRAME_BEFORE_HELLO_BYTES_MAX, WIRE_FRAME_BYTES_MAX};
-use tessera_model::{CommandId, Handle, Reason, Receipt, Refusal};
+use tessera_model::{CommandId, Handle, Limit, Reason, Receipt, Refusal};
 use tessera_transport::Limits;
 
 /// A frame with any header and payload, padded.
@@ -320,7 +320,10 @@ async fn commands_in_flight_are_limited() {
     let mut busy = 0;
     for _ in 0..40 {
         let (_, kind, fault) = raw.next().await.expect("an answer");
-        busy += u32::from(fault.is_some_and(|fault: Fault| fault.code == Refusal::Busy.code()));
+        if let Some(fault) = fault {
+            assert_eq!((fault.named.as_str(), fault.bound), ("commands_in_flight", 2), "{fault}");
+            busy += 1;
+        }
         assert!(matches!(kind, Kind::Receipt | Kind::Error));
     }
     assert!(busy > 0 && busy <= 38, "{busy}");
@@ -460,7 +463,10 @@ async fn checks_are_budgeted_per_credential() {
     for _ in 0..150 {
         match brief.check(&query(&[0; 40], "orders.read")).await {
             Ok(_) => answered += 1,
-            Err(ClientError::Refused(Refusal::Busy)) => busy += 1,
+            Err(ClientError::Refused(Refusal::Busy(limit))) => {
+                assert_eq!(limit, Limit::ChecksPerSecond.at(100));
+                busy += 1;
+            }
             Err(other) => panic!("{other}"),
         }
         if busy > 0 {
@@ -470,7 +476,7 @@ async fn checks_are_budgeted_per_credential() {
     assert_eq!((answered, busy), (100, 1));
     let second = house.client(&acme.key).await.with_deadline(Duration::from_millis(50));
     let refused = second.check(&query(&[0; 40], "orders.read")).await.err();
-    assert!(matches!(refused, Some(ClientError::Refused(Refusal::Busy))), "{refused:?}");
+    assert!(matches!(refused, Some(ClientError::Refused(Refusal::Busy(_)))), "{refused:?}");
     assert!(other.client.check(&query(&[0; 40], "orders.read")).await.is_ok());
     house.pass(1_000);
     assert!(second.check(&query(&[0; 40], "orders.read")).await.is_ok());
@@ -486,7 +492,7 @@ async fn failing_questions_and_lists_are_paid_for() {
     let amy = acme.person("amy@example.org", "reader", &["orders.read"]).await;
     let (own, text) = acme.session("amy@example.org").await;
     let client = house.client(&text).await.with_deadline(Duration::from_millis(50));
-    let busy = |error: Option<ClientError>| matches!(error, Some(ClientError::Refused(Refusal::Busy)));
+    let busy = |error: Option<ClientError>| matches!(error, Some(ClientError::Refused(Refusal::Busy(_))));
     // Amy may ask about herself and about nobody else: the last item is refused, and the batch with it.
     let mut queries = vec![query(&own, "orders.read"); 400];
     queries.push(query(&[0; 40], "orders.read"));
@@ -528,7 +534,7 @@ async fn large_answers_come_piece_by_piece() {
     let mut raw = Raw::hello(&house, &acme.key).await;
     let mut out = Outbox::new();
     for id in 0..300 {
-        let ask = tessera_client::wire::ListPermissions {
+        let ask = tessera_client::wire::ListPermissions { address: None,
             handle: &handle,
             workspace: tessera_model::WorkspaceRef::Tenant,
             at_least: Receipt::default(),

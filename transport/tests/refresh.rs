@@ -6,7 +6,7 @@ use support::{House, Tenant, name, query};
 use tessera_client::wire::{ClientRow, Made, RefreshKeyRow, Request};
 use tessera_client::{Client, ClientError, Found};
 use tessera_model::refresh::{ClientTerms, RefreshMode};
-use tessera_model::{HandleBytes, Private, PublicId, Reason, Receipt, Refusal};
+use tessera_model::{HandleBytes, Limit, LimitAt, Private, PublicId, Reason, Receipt, Refusal};
 use tessera_transport::Limits;
 
 fn bytes(handle: Option<&Private>) -> HandleBytes {
@@ -217,12 +217,13 @@ async fn refreshes_have_a_budget_by_source() {
         let asker = if nth % 2 == 0 { &phone_now } else { &desk_now };
         match refused(asker.refresh(&forged).await) {
             Refusal::SessionUnknown => unknown += 1,
-            Refusal::Busy => {}
+            Refusal::Busy(_) => {}
             other => panic!("{other}"),
         }
     }
     assert_eq!(unknown, 10);
-    assert_eq!(refused(phone_now.refresh(&refresh).await), Refusal::Busy);
+    let told = refused(phone_now.refresh(&refresh).await);
+    assert!(matches!(told, Refusal::Busy(LimitAt { limit: Limit::RefreshesPerSecond, bound: 1.. })), "{told}");
     house.pass(1_000);
     assert!(phone.refresh(&refresh).await.is_ok());
 }

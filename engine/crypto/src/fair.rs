@@ -30,6 +30,11 @@ impl<T> Fair<T> {
         Self { lanes: BTreeMap::new(), now: 0, len: 0, max }
     }
 
+    /// How many jobs may wait.
+    pub(crate) const fn max(&self) -> usize {
+        self.max
+    }
+
     /// How many jobs wait.
     pub(crate) const fn len(&self) -> usize {
         self.len

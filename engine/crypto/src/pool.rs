@@ -153,6 +153,12 @@ impl PasswordPool {
         Ok(())
     }
 
+    /// How many jobs may wait.
+    #[must_use]
+    pub fn queue_max(&self) -> usize {
+        self.shared.lock().waiting.max()
+    }
+
     /// How many jobs wait, for metrics.
     #[must_use]
     pub fn waiting(&self) -> usize {

@@ -12,7 +12,7 @@ use crate::private::Private;
 use crate::record::{AttributeKind, AttributeValue, SubjectKind};
 use crate::refresh::ClientTerms;
 use crate::relation::RelationChange;
-use crate::settings::Settings;
+use crate::settings::SettingsChange;
 use crate::time::Deadline;
 
 /// Who orders a command. Made by the engine from a live credential, or by the node for itself;
@@ -157,10 +157,10 @@ commands! {
         /// When it ends.
         until: Deadline,
     };
-    /// Changes the tenant's settings as a whole.
+    /// Changes some of the tenant's settings; the others stay.
     ChangeSettings = 10, narrows false, "tessera.admin.settings", {
-        /// The new settings.
-        settings: Settings,
+        /// Which, and their new values.
+        settings: SettingsChange,
     };
     /// Makes a new refresh key. Older ones stay for the sessions that have a refresh handle by them.
     RotateRefreshKeys = 11, narrows false, "tessera.admin.settings", {
@@ -488,6 +488,8 @@ commands! {
     };
     /// Ends all sessions of the tenant.
     EndTenantSessions = 74, narrows true, "tessera.admin.sessions", {};
+    /// Ends the other sessions of the caller's own subject; keys live on. Caller: a session.
+    EndOtherSessions = 76, narrows true, "tessera.admin.sessions", {};
     /// Gives a session's refresh handle its successor and moves its idle end. The handle was verified
     /// before admission. A session may refresh itself.
     RefreshSession = 75, narrows false, "tessera.sessions.open", {

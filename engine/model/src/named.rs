@@ -44,20 +44,20 @@ macro_rules! names {
 }
 
 macro_rules! limits {
-    ($($name:ident = $constant:ident,)* $(; $($set:ident = $text:literal,)*)?) => {
+    ($($name:ident = $constant:ident,)* $(; $($set:ident = $text:literal,)*)*) => {
         names! {
             /// A limit, by the name that it has in docs/surface/limits.txt, or in small letters by that of
-            /// the tenant's setting which it is.
-            Limit { $($name = (stringify!($constant)),)* $($($set = $text,)*)? }
+            /// the setting of tenant or node which it is.
+            Limit { $($name = (stringify!($constant)),)* $($($set = $text,)*)* }
         }
 
         impl Limit {
-            /// Its number in this build; 0 for one that a tenant's settings give.
+            /// Its number in this build; 0 for one that settings give.
             #[must_use]
             pub const fn bound(self) -> u64 {
                 match self {
                     $(Self::$name => crate::limits::$constant as u64,)*
-                    $($(Self::$set => 0,)*)?
+                    $($(Self::$set => 0,)*)*
                     Self::Unnamed => 0,
                 }
             }
@@ -73,6 +73,7 @@ limits! {
     Clients = CLIENTS_MAX,
     CommandIdAge = COMMAND_ID_AGE_MS_MAX,
     CommandIdAhead = COMMAND_ID_AHEAD_MS_MAX,
+    CommandIds = COMMAND_IDS_MAX,
     CutOffs = CUT_OFFS_MAX,
     FrameBytes = FRAME_BYTES_MAX,
     GrantsPerGroup = GRANTS_PER_GROUP_MAX,
@@ -83,8 +84,10 @@ limits! {
     GroupsPerSubject = GROUPS_PER_SUBJECT_MAX,
     IdentifierBytes = IDENTIFIER_BYTES_MAX,
     IdentifiersPerSubject = IDENTIFIERS_PER_SUBJECT_MAX,
+    Intake = INTAKE_MAX,
     KeyDescriptionBytes = KEY_DESCRIPTION_BYTES_MAX,
     LoadRows = LOAD_ROWS_MAX,
+    LoadsWaiting = LOADS_WAITING_MAX,
     KeyOverlap = KEY_OVERLAP_S_MAX,
     KeyTtl = KEY_TTL_S_MAX,
     NameBytes = NAME_BYTES_MAX,
@@ -97,7 +100,11 @@ limits! {
     Places = PLACES_MAX,
     ProfilePerSubject = PROFILE_PER_SUBJECT_MAX,
     ProfilePerSubjectBytes = PROFILE_PER_SUBJECT_BYTES_MAX,
+    PublicWakes = PUBLIC_WAKES_MAX,
+    PublicWakesPerSource = PUBLIC_WAKES_PER_SOURCE_MAX,
     RefreshKeys = REFRESH_KEYS_MAX,
+    Registrations = REGISTRATIONS_MAX,
+    RegistrationsPerSource = REGISTRATIONS_PER_SOURCE_MAX,
     RelationChanges = RELATION_CHANGES_MAX,
     RelationMappings = RELATION_MAPPINGS_MAX,
     RelationModelBytes = RELATION_MODEL_BYTES_MAX,
@@ -115,6 +122,16 @@ limits! {
     ;
     PasswordBytesMin = "password_bytes_min",
     SessionsMax = "sessions_max",
+    ;
+    ChecksPerSecond = "checks_per_second",
+    CommandsInFlight = "commands_in_flight",
+    CredentialPerSecond = "credential_per_second",
+    PasswordsQueue = "passwords.queue_max",
+    RefreshesPerSecond = "refreshes_per_second",
+    SourcePerSecond = "source_per_second",
+    TailBytes = "storage.tail_bytes_max",
+    TailFrames = "storage.tail_frames_max",
+    TenantPerSecond = "tenant_per_second",
 }
 
 /// A limit that is reached, with its number: that of the node which says so.
@@ -163,6 +180,12 @@ impl Limit {
     #[must_use]
     pub const fn reached(self) -> Refusal {
         Refusal::LimitReached(self.at(self.bound()))
+    }
+
+    /// The refusal that this limit is reached for the moment, with its number in this build.
+    #[must_use]
+    pub const fn busy(self) -> Refusal {
+        Refusal::Busy(self.at(self.bound()))
     }
 }
 
@@ -216,16 +239,20 @@ mod tests {
     }
 
     /// PROPERTY: names are one to one, and every limit stands in the document of limits with its number, or is a
-    /// tenant's setting.
+    /// setting of tenant or node that its document explains.
     #[test]
     fn names_are_one_to_one() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/surface/limits.txt");
         let text = std::fs::read_to_string(path).expect("the document");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operate/configuration.md");
+        let configuration = std::fs::read_to_string(path).expect("the document");
         for limit in Limit::ALL {
             assert_eq!(Limit::from_name(limit.name()), *limit);
             let listed = text.contains(&format!("\n{limit} = "));
             let set = crate::settings::Settings::named(limit.name()).is_some() && limit.bound() == 0;
-            assert!(listed || set, "{limit}");
+            let bare = limit.name().rsplit('.').next().unwrap_or_default();
+            let of_node = limit.bound() == 0 && configuration.contains(&format!("| `{bare}` |"));
+            assert!(listed || set || of_node, "{limit}");
         }
         for setting in Setting::ALL {
             assert_eq!(Setting::from_name(setting.name()), *setting);

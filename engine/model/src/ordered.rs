@@ -18,6 +18,8 @@ pub struct Ordered {
     pub fingerprint: u64,
     /// Random bytes, drawn before admission.
     pub entropy: Entropy,
+    /// It is decided alone: nothing of it happens, and nothing is remembered.
+    pub trial: bool,
     /// When it was admitted, for metrics.
     pub admitted: UnixMillis,
 }

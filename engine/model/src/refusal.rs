@@ -43,6 +43,8 @@ macro_rules! refusals {
                     Self::SessionsLimit(limit)
                 } else if let Self::PasswordLength(_) = plain {
                     Self::PasswordLength(limit)
+                } else if let Self::Busy(_) = plain {
+                    Self::Busy(limit)
                 } else if let Self::SettingOutOfBounds(_) = plain {
                     Self::SettingOutOfBounds(Setting::from_name(named))
                 } else if let Self::CursorRefused(_) = plain {
@@ -190,8 +192,8 @@ refusals! {
     RelationModelUnknown = 278, "no relationship model, or none of this version";
     /// The tenant is asleep or waking: come again within the deadline.
     NotReady = 300, "the tenant is waking: try again";
-    /// A named limit is reached for the moment: come again later.
-    Busy = 301, "busy: try again later";
+    /// A limit is reached for the moment, which is named with its number: come again later.
+    Busy(LimitAt) = 301, "busy, try again later";
     /// The position that was asked for lies ahead of what this node has published: come again.
     Behind = 303, "this node has not reached that position yet: try again";
     /// The tenant's stored data does not verify: nothing of it is answered until it is repaired.
@@ -202,7 +204,11 @@ impl Refusal {
     /// The limit that is reached, with its number.
     #[must_use]
     pub const fn limit(self) -> Option<LimitAt> {
-        if let Self::LimitReached(limit) | Self::SessionsLimit(limit) | Self::PasswordLength(limit) = self {
+        if let Self::LimitReached(limit)
+        | Self::SessionsLimit(limit)
+        | Self::PasswordLength(limit)
+        | Self::Busy(limit) = self
+        {
             Some(limit)
         } else if let Self::ClockSkew = self {
             Some(Limit::CommandIdAhead.at(Limit::CommandIdAhead.bound()))
@@ -270,7 +276,8 @@ mod tests {
         let settings = Setting::ALL.iter().map(|setting| Refusal::SettingOutOfBounds(*setting));
         let cursors = CursorFault::ALL.iter().map(|fault| Refusal::CursorRefused(*fault));
         let full = [7, u64::MAX].map(|bound| Refusal::SessionsLimit(Limit::SessionsMax.at(bound)));
-        for refusal in Refusal::ALL.iter().copied().chain(limits).chain(settings).chain(cursors).chain(full) {
+        let busy = Limit::ALL.iter().map(|limit| limit.busy());
+        for refusal in Refusal::ALL.iter().copied().chain(limits).chain(busy).chain(settings).chain(cursors).chain(full) {
             let read = Refusal::read(refusal.code(), refusal.named(), refusal.bound());
             assert_eq!(read, Some(refusal));
         }
@@ -278,5 +285,6 @@ mod tests {
         assert_eq!(Refusal::read(999, "", 0), None);
         let told = Refusal::LimitReached(Limit::Subjects.at(1_000_000)).to_string();
         assert_eq!(told, "a limit is reached: SUBJECTS_MAX 1,000,000");
+        assert_eq!(Limit::Intake.busy().to_string(), "busy, try again later: INTAKE_MAX 4,096");
     }
 }

@@ -187,6 +187,41 @@ settings! {
         "Whether people may register over HTTP: closed, approval (they stay suspended until an administrator resumes them) or open.";
 }
 
+/// Some settings and their new values; the others stay. In the order of [`Settings::LIST`], each once.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub struct SettingsChange(Vec<(Setting, u32)>);
+
+impl SettingsChange {
+    /// What `value` says of each setting: nothing leaves it as it is.
+    #[must_use]
+    pub fn of(value: impl Fn(Setting) -> Option<u32>) -> Self {
+        Self(Settings::LIST.iter().filter_map(|info| Some((info.setting, value(info.setting)?))).collect())
+    }
+
+    /// Each setting that changes, with its new value.
+    #[must_use]
+    pub fn values(&self) -> &[(Setting, u32)] {
+        &self.0
+    }
+
+    /// The settings after the change, within their bounds or not.
+    #[must_use]
+    pub fn applied(&self, to: &Settings) -> Settings {
+        let mut settings = *to;
+        for (setting, value) in &self.0 {
+            settings.set(*setting, *value);
+        }
+        settings
+    }
+}
+
+impl From<Settings> for SettingsChange {
+    /// All of them.
+    fn from(settings: Settings) -> Self {
+        Self::of(|setting| settings.get(setting))
+    }
+}
+
 impl Settings {
     /// The first setting that is out of bounds, if any.
     #[must_use]
@@ -290,6 +325,20 @@ mod tests {
         let over = Settings::named("sessions_over_limit").expect("a setting");
         assert_eq!((over.chosen("evict"), over.chosen("Evict"), over.chosen("1")), (Some(1), None, None));
         assert!(!Settings::default().evicts());
+    }
+
+    /// PROPERTY: a change leaves what it does not name, and a whole one leaves nothing.
+    #[test]
+    fn a_change_names_what_changes() {
+        let before = Settings { session_ttl_s: 7_200, sessions_max: 3, ..Settings::default() };
+        for info in Settings::LIST {
+            let change = SettingsChange::of(|setting| (setting == info.setting).then_some(info.high));
+            let mut expected = before;
+            expected.set(info.setting, info.high);
+            assert_eq!((change.applied(&before), change.values().len()), (expected, 1), "{}", info.name);
+        }
+        assert_eq!(SettingsChange::from(before).applied(&Settings::default()), before);
+        assert_eq!(SettingsChange::default().applied(&before), before);
     }
 
     /// PROPERTY: settings that contradict each other are refused.

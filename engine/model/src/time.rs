@@ -24,6 +24,21 @@ impl UnixMillis {
         let seconds = (self.0 / 1000).saturating_sub(DEADLINE_EPOCH_S);
         Deadline(u32::try_from(seconds).unwrap_or(u32::MAX - 1))
     }
+
+    /// The deadline at the second that this instant lies in; `None` where none can be: up to 2020-01-01, or
+    /// too far ahead.
+    #[must_use]
+    pub fn as_deadline(self) -> Option<Deadline> {
+        let since = (self.0 / 1000).checked_sub(DEADLINE_EPOCH_S).filter(|since| *since != 0);
+        since.and_then(|since| u32::try_from(since).ok()).filter(|since| *since != u32::MAX).map(Deadline)
+    }
+
+    /// Reads `2026-12-31T23:00:00Z`, `2026-12-31T23:00Z` or `2026-12-31`, in UTC; what prints as an instant
+    /// reads back as it. SPEC: RFC 3339 section 5.6, UTC only, no fractions.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        seconds(text).map(|seconds| Self(seconds * 1000))
+    }
 }
 
 /// A persisted instant: whole seconds since 2020-01-01 UTC. Something with this deadline is valid
@@ -80,6 +95,48 @@ impl fmt::Display for UnixMillis {
     }
 }
 
+/// Seconds since 1970 of `2026-12-31T23:00:00Z`, `2026-12-31T23:00Z` or `2026-12-31`.
+fn seconds(text: &str) -> Option<u64> {
+    let (date, time) = match text.split_once('T') {
+        Some((date, time)) => (date, time.strip_suffix('Z')?),
+        None => (text, "00:00"),
+    };
+    let mut parts = date.split('-');
+    let (year, month, day) =
+        (digits(parts.next()?, 4)?, digits(parts.next()?, 2)?, digits(parts.next()?, 2)?);
+    let mut clock = time.split(':');
+    let (hour, minute) = (digits(clock.next()?, 2)?, digits(clock.next()?, 2)?);
+    let second = clock.next().map_or(Some(0), |text| digits(text, 2))?;
+    let whole = parts.next().is_none() && clock.next().is_none();
+    let sound = whole
+        && (1970..=9999).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=days_of(year, month)).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 60;
+    // Civil date to days: months from March, so that the leap day is the last (eras of 400 years).
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month + 9) };
+    let (era, yoe) = (y / 400, y % 400);
+    let doe = yoe * 365 + yoe / 4 - yoe / 100 + (153 * m + 2) / 5 + day.checked_sub(1)?;
+    let days = (era * 146_097 + doe).checked_sub(719_468)?;
+    sound.then_some(days * 86_400 + hour * 3_600 + minute * 60 + second)
+}
+
+fn digits(text: &str, count: usize) -> Option<u64> {
+    let sound = text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+    if sound { text.parse().ok() } else { None }
+}
+
+const fn days_of(year: u64, month: u64) -> u64 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +149,23 @@ mod tests {
         assert!(!deadline.passed(UnixMillis(end - 1)));
         assert!(deadline.passed(UnixMillis(end)));
         assert_eq!(UnixMillis(end).to_deadline(), deadline);
+    }
+
+    /// PROPERTY: every day of eight centuries is the day after the one before. METHOD: the calendar
+    /// counted by hand, slow and obvious.
+    #[test]
+    fn the_calendar_counts_every_day() {
+        let (mut year, mut month, mut day) = (1970, 1, 1);
+        for number in 0..292_000_u64 {
+            assert_eq!(seconds(&format!("{year:04}-{month:02}-{day:02}")), Some(number * 86_400));
+            day += 1;
+            if day > days_of(year, month) {
+                (month, day) = (month + 1, 1);
+            }
+            if month > 12 {
+                (year, month) = (year + 1, 1);
+            }
+        }
     }
 
     #[test]

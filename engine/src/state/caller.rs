@@ -100,6 +100,7 @@ impl State {
             Command::ChangePassword { subject, .. } | Command::EndSubjectSessions { subject } => {
                 is_self(subject)
             }
+            Command::EndOtherSessions {} => true,
             Command::TouchSession { place, .. } | Command::RefreshSession { place, .. } => *place == own,
             Command::EndSession { session } => {
                 let (place, _) = session.place();

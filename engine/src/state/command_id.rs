@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use tessera_model::command::Ordered;
 use tessera_model::limits::{COMMAND_ID_AGE_MS_MAX, COMMAND_ID_AHEAD_MS_MAX, COMMAND_IDS_MAX};
 use tessera_model::record::CommandIdRecord;
-use tessera_model::{CommandId, Refusal, Revision, UnixMillis};
+use tessera_model::{CommandId, Limit, Refusal, Revision, UnixMillis};
 
 /// LIMIT: ids younger than this are never dropped to make room; the caller is told Busy instead.
 const YOUNGEST_DROPPED_MS: u64 = 5_000;
@@ -55,7 +55,7 @@ impl CommandIds {
             return Known::Refused(Refusal::CommandTooOld);
         }
         if self.order.len() >= COMMAND_IDS_MAX {
-            return Known::Refused(Refusal::Busy);
+            return Known::Refused(Limit::CommandIds.busy());
         }
         Known::New
     }

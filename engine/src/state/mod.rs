@@ -76,7 +76,8 @@ pub struct Made {
     pub expires: Option<UnixMillis>,
     /// When the session ends unless touched.
     pub idle_until: Option<UnixMillis>,
-    /// The dense id of a permission, role, workspace or client that was made, or a refresh key's number.
+    /// The dense id of a permission, role, workspace or client that was made, or a refresh key's number; or how
+    /// many sessions ended.
     pub number: Option<u32>,
     /// The refresh handle of a new session, or the successor of one that was used.
     pub refresh: Option<Handle>,
@@ -277,6 +278,7 @@ impl State {
             Command::EndSession { session } => self.end_session(*session, now),
             Command::EndSubjectSessions { subject } => self.end_subject_sessions(*subject),
             Command::EndTenantSessions {} => self.end_tenant_sessions(),
+            Command::EndOtherSessions {} => self.end_other_sessions(caller, now),
             Command::RefreshSession { .. } => self.refresh_session(&ordered.command, caller, now),
             Command::CreateKey { subject, patterns, expires, description, client, networks } => {
                 let what = (*subject, (patterns.as_slice(), networks.as_slice()), *expires);

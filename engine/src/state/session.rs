@@ -233,6 +233,25 @@ impl State {
         Ok(Decided::of(self.cut(SubjectIndex(0), (Place(0), Generation(0)))?))
     }
 
+    /// Ends the sessions of the caller's own subject but the one that asks, and tells how many they were.
+    pub(super) fn end_other_sessions(&self, caller: Caller, now: UnixMillis) -> Result<Decided, Refusal> {
+        let Caller::Holder { place, generation, subject } = caller else { return Err(Refusal::Unauthorized) };
+        let own = self.live(place, generation, now).filter(|live| !live.key);
+        own.ok_or(Refusal::Unauthorized)?;
+        let others = self.kin.of(&self.table, subject).filter(|other| {
+            let there = self.place(Place(*other));
+            let held = Generation(crate::check::halves(there[0]).0);
+            *other != place.0 && self.live(Place(*other), held, now).is_some_and(|live| !live.key)
+        });
+        let ended = u32::try_from(others.count()).unwrap_or(u32::MAX);
+        let made = super::Made { number: Some(ended), ..super::Made::default() };
+        if ended == 0 {
+            return Ok(Decided { made, ..Decided::default() });
+        }
+        let events = vec![self.cut(subject, (place, generation))?];
+        Ok(Decided { events, made, ..Decided::default() })
+    }
+
     pub(super) fn apply_opened(&mut self, record: &PlaceRecord, evicted: &[(Place, Generation)]) {
         for (place, generation) in evicted {
             self.dirty.insert(super::bucket::of_place(*place));

@@ -6,7 +6,7 @@ use super::{Decided, State};
 use std::collections::BTreeSet;
 use tessera_model::limits::ORIGINS_MAX;
 use tessera_model::record::SubjectKind;
-use tessera_model::settings::Registration;
+use tessera_model::settings::{Registration, SettingsChange};
 use tessera_model::{Command, Event, Limit, Origin, Private, Refusal, Row, RowKind, Settings, TenantId};
 
 /// What a sleeping tenant's row says of its doors.
@@ -20,7 +20,13 @@ pub(crate) fn doors(settings: &Settings) -> Vec<u8> {
 }
 
 impl State {
-    pub(super) fn change_settings(&self, settings: &Settings) -> Result<Decided, Refusal> {
+    /// The settings as they are.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.root.settings
+    }
+
+    pub(super) fn change_settings(&self, change: &SettingsChange) -> Result<Decided, Refusal> {
+        let settings = &change.applied(&self.root.settings);
         if let Some(setting) = settings.fault() {
             return Err(Refusal::SettingOutOfBounds(setting));
         }

@@ -107,7 +107,7 @@ impl House {
         let admin = self.bind(&key).await;
         // Cheap hashes: these tests are not about Argon2's cost.
         let settings = Settings { argon_memory_kib: 64, argon_passes: 1, ..Settings::default() };
-        self.submit(&admin, Command::ChangeSettings { settings }).await;
+        self.submit(&admin, Command::ChangeSettings { settings: settings.into() }).await;
         Tenant { id, admin, admin_key: key }
     }
 
@@ -222,7 +222,7 @@ impl House {
         let mut settings = view.as_ref().expect("awake").listing().settings();
         drop(view);
         change(&mut settings);
-        self.submit(&tenant.admin, Command::ChangeSettings { settings }).await;
+        self.submit(&tenant.admin, Command::ChangeSettings { settings: settings.into() }).await;
     }
 
     /// Opens a session as `bound`, who vouches for the subject.

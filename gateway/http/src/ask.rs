@@ -71,11 +71,11 @@ pub(crate) fn address(text: Option<&str>) -> Result<Option<IpAddr>, Problem> {
 }
 
 /// Whether the caller may say where a handle is used from, if it says so.
-fn may_say(shared: &Shared, bound: &Bound, query: &CheckQuery<'_>) -> Result<(), Problem> {
-    if query.address.is_none() || shared.engine.may(bound, ADDRESS) {
+fn may_say(shared: &Shared, bound: &Bound, address: Option<IpAddr>) -> Result<(), Problem> {
+    if address.is_none() || shared.engine.may(bound, ADDRESS) {
         Ok(())
     } else {
-        Err(Refusal::Unauthorized.into())
+        Err(Problem::from(Refusal::Unauthorized).at("address"))
     }
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn check(shared: &Shared, caller: &Caller, input: &Input) -> Result<V
         at_least: input.receipt("at_least")?,
         address: address(input.text("address"))?,
     };
-    may_say(shared, &caller.bound, &query)?;
+    may_say(shared, &caller.bound, query.address)?;
     sees(&reading, query.at_least)?;
     entitled(shared, &caller.bound, &handle)?;
     let decision = shared.engine.check(&caller.bound, &reading, &query);
@@ -170,7 +170,7 @@ pub(crate) fn check_batch(shared: &Shared, caller: &Caller, input: &Input) -> Re
             at_least: Receipt::default(),
             address: *address,
         };
-        may_say(shared, &caller.bound, &query)?;
+        may_say(shared, &caller.bound, query.address)?;
         let decision = shared.engine.check(&caller.bound, &reading, &query);
         let answer = Object::new().decided(decision.reason).at("valid_until", Some(decision.valid_until));
         decisions.push(answer.value());
@@ -224,7 +224,9 @@ pub(crate) fn introspect(shared: &Shared, caller: &Caller, input: &Input) -> Res
         return if any { Ok(inactive(Reason::HandleUnknown)) } else { refused() };
     };
     entitled(shared, &caller.bound, &handle).map_err(|problem| problem.at("token"))?;
-    let found = match shared.engine.introspect(&caller.bound, &reading, &handle) {
+    let from = address(input.text("address"))?;
+    may_say(shared, &caller.bound, from)?;
+    let found = match shared.engine.introspect(&caller.bound, &reading, (&handle, from)) {
         Ok(found) => found,
         Err(reason) => return Ok(inactive(reason)),
     };
@@ -253,7 +255,9 @@ pub(crate) fn permissions(shared: &Shared, caller: &Caller, input: &Input) -> Re
     sees(&reading, input.receipt("at_least")?)?;
     entitled(shared, &caller.bound, &handle)?;
     let place = workspace(input.name_or_number("workspace")?);
-    let answer = match shared.engine.list_permissions(&caller.bound, &reading, &handle, place) {
+    let from = address(input.text("address"))?;
+    may_say(shared, &caller.bound, from)?;
+    let answer = match shared.engine.list_permissions(&caller.bound, &reading, (&handle, from), place) {
         Err(reason) => Object::new()
             .decided(reason)
             .at("valid_until", None)
@@ -296,7 +300,7 @@ pub(crate) fn who_am_i(shared: &Shared, caller: &Caller) -> Result<Value, Proble
     let reading = home.read(shared.engine.now());
     let mut of_home = bound.clone();
     of_home.entry = Arc::clone(&bound.home);
-    let found = shared.engine.introspect(&of_home, &reading, &caller.handle);
+    let found = shared.engine.introspect(&of_home, &reading, (&caller.handle, None));
     let found = found.map_err(|_| Problem::unauthenticated())?;
     let token = caller.cookie.then(|| caller::csrf_token(&caller.handle));
     let answer = Object::new()

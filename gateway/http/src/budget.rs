@@ -46,9 +46,7 @@ impl<K: Eq + Hash> Budgets<K> {
         bucket.0 = bucket.0.saturating_sub(i64::from(cost) * 1_000);
         Ok(())
     }
-}
 
-impl<K: Eq + Hash> Budgets<K> {
     /// Takes what an answer has cost, known only when it was there: the bucket may go into debt.
     pub(crate) fn charge(&self, key: &K, cost: u64) {
         let cost = i64::try_from(cost).unwrap_or(i64::MAX).saturating_mul(1_000);
@@ -83,6 +81,11 @@ mod tests {
         assert!(budgets.take(1, 1, at(2_900)).is_err());
         assert_eq!(budgets.take(1, 1, at(3_101)), Ok(()));
         assert_eq!(budgets.take(1, 1, at(0)), Ok(()), "time that goes back takes nothing away");
+        budgets.charge(&1, 20);
+        assert!(budgets.take(1, 1, at(4_000)).is_err(), "what was charged is paid back");
+        assert_eq!(budgets.take(1, 1, at(5_200)), Ok(()));
+        budgets.charge(&3, 1_000);
+        assert_eq!(budgets.take(3, 1, at(0)), Ok(()), "whoever took nothing owes nothing");
     }
 
     /// PROPERTY: there are never more buckets than the limit; full ones make room.

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use std::net::IpAddr;
+use tessera_crypto::digest;
 use tessera_model::{Origin, Source};
 
 /// What stands on every answer.
@@ -23,16 +24,22 @@ const INSIST: &str = "max-age=31536000";
 /// Whether scripts of the origin that a request names may ask: the node lists it, or the tenant that host or
 /// path name does. Nothing else can be seen in a preflight.
 ///
-/// Looking at a tenant's list wakes nobody; what is not listed is taken from the budget of its source.
+/// Looking at a tenant's list wakes nobody. What is not listed is taken from a budget of the source for that
+/// origin, and for all origins: a page that somebody visits takes nothing from what this source may ask, or sign in
+/// with, and nothing from another page. A page of the door's own host needs no list.
 pub(crate) async fn listed(shared: &Shared, parts: &Parts, source: IpAddr) -> Listed {
     let Ok(Some(named)) = single(&parts.headers, header::ORIGIN.as_str()) else { return Listed::No };
     if shared.origins.iter().any(|known| known == named) {
         return Listed::Node;
     }
     let Ok(origin) = Origin::new(named) else { return Listed::No };
+    if is_own_page(parts, named) {
+        return Listed::No;
+    }
     let Some(text) = tenant_text(shared, parts) else { return Listed::No };
     let (source, now) = (Source::of(source), shared.engine.now());
-    if shared.by_source.take(source, 0, now).is_err() {
+    let page = (source, mark(named));
+    if shared.by_page.take(page, 0, now).is_err() || shared.lookups.take(source, 0, now).is_err() {
         return Listed::No;
     }
     let tenant = tenant_named(&shared.engine, &text);
@@ -43,10 +50,25 @@ pub(crate) async fn listed(shared: &Shared, parts: &Parts, source: IpAddr) -> Li
         (Ok(Ok(origins)), Some(tenant)) if origins.contains(&origin) => Listed::Tenant(tenant),
         _ => {
             // Where nothing is left, nothing more is looked at.
-            shared.by_source.take(source, 1, now).unwrap_or_default();
+            shared.by_page.take(page, 1, now).unwrap_or_default();
+            shared.lookups.take(source, 1, now).unwrap_or_default();
             Listed::No
         }
     }
+}
+
+/// Whether a page of the very host and port that are asked has made the request.
+fn is_own_page(parts: &Parts, origin: &str) -> bool {
+    let named = single(&parts.headers, "host").ok().flatten();
+    let asked = named.or_else(|| parts.uri.authority().map(axum::http::uri::Authority::as_str));
+    let page = origin.split_once("://").map(|(_, page)| page);
+    page.zip(asked).is_some_and(|(page, asked)| page.eq_ignore_ascii_case(asked))
+}
+
+/// What tells one origin from another in a budget's key.
+fn mark(origin: &str) -> u64 {
+    let digest = digest::hash(&[b"tessera origin v1", origin.as_bytes()]);
+    u64::from_le_bytes(digest.first_chunk().copied().unwrap_or_default())
 }
 
 /// The tenant as the path or the host names it.

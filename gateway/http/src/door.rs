@@ -88,6 +88,10 @@ pub(crate) struct Shared {
     pub(crate) proxies: Vec<IpAddr>,
     pub(crate) by_credential: Budgets<(TenantId, PublicId)>,
     pub(crate) by_source: Budgets<Source>,
+    /// Look-ups of origins that nobody lists, by source and origin.
+    pub(crate) by_page: Budgets<(Source, u64)>,
+    /// All of these by source.
+    pub(crate) lookups: Budgets<Source>,
     pub(crate) refreshes: Budgets<Source>,
     pub(crate) by_tenant: Budgets<TenantId>,
     pub(crate) sources: Arc<Counts<Source>>,
@@ -140,6 +144,8 @@ impl Door {
             proxies: config.proxies.iter().map(IpAddr::to_canonical).collect(),
             by_credential: Budgets::new(limits.credential_per_second),
             by_source: Budgets::new(limits.source_per_second),
+            by_page: Budgets::new(limits.page_per_second),
+            lookups: Budgets::new(limits.lookups_per_second),
             refreshes: Budgets::new(limits.refreshes_per_second),
             by_tenant: Budgets::new(limits.tenant_per_second),
             sources: Arc::default(),

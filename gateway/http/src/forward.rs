@@ -35,7 +35,7 @@ pub(crate) fn ask(
     let reason = match permission {
         None => shared
             .engine
-            .introspect(bound, &reading, &caller.handle)
+            .introspect(bound, &reading, (&caller.handle, None))
             .map_or_else(|reason| reason, |_| Reason::None),
         Some(permission) => {
             let query = CheckQuery {

@@ -1,6 +1,7 @@
 //! A request's fields, gathered from path, query and body by the table, and read as what they must be.
 
 use crate::json::Json;
+use crate::load::{Form, rows};
 use crate::operation::{Field, Operation, Shape, Stand};
 use crate::problem::Problem;
 use crate::tuple;
@@ -9,7 +10,7 @@ use crate::value::{
     name_or_number, networks, origins, patterns, receipt, subject_kind, text,
 };
 use std::net::IpAddr;
-use tessera_model::limits::{PAGE_ROWS_MAX, RELATION_CHANGES_MAX};
+use tessera_model::limits::{PAGE_ROWS_MAX, PASSWORD_BYTES_MAX, RELATION_CHANGES_MAX};
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::relation::RelationRecord;
 use tessera_model::time::DEADLINE_EPOCH_S;
@@ -46,6 +47,7 @@ impl Input {
                 let Some(field) = known else {
                     return Err(Problem::unreadable("no such member or parameter here").at(&name));
                 };
+                let value = if stand == Stand::Query { typed(field.shape, value) } else { value };
                 // An explicit null is as good as none.
                 if value != Json::Null {
                     gathered.push((field.name, value));
@@ -55,7 +57,8 @@ impl Input {
         };
         take(Stand::Path, &mut path.into_iter().map(text))?;
         take(Stand::Query, &mut query.into_iter().map(text))?;
-        take(Stand::Body, &mut body.into_iter())?;
+        let stand = if operation.content().is_some() { Stand::Content } else { Stand::Body };
+        take(stand, &mut body.into_iter())?;
         let input = Self(gathered);
         for field in operation.fields {
             match input.json(field.name) {
@@ -177,12 +180,31 @@ impl Input {
         Ok(self.read(name, read)?.unwrap_or_default())
     }
 
+    /// Rows of subjects: their form and their text.
+    pub(crate) fn rows(&self, name: &str) -> Option<(Form, &str)> {
+        self.json(name).and_then(rows)
+    }
+
     /// The questions of a batch, each an object.
     pub(crate) fn checks(&self, name: &str) -> &[Json] {
         match self.json(name) {
             Some(Json::List(list)) => list,
             _ => &[],
         }
+    }
+}
+
+/// A parameter's text as what its shape writes: a parameter has no types, a content has.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others are texts, or names that may be numbers")]
+fn typed(shape: Shape, value: Json) -> Json {
+    let Json::Text(text) = &value else { return value };
+    match (shape, text.as_str()) {
+        (Shape::Bool, "true") => Json::Bool(true),
+        (Shape::Bool, "false") => Json::Bool(false),
+        (Shape::Count | Shape::Limit, digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            digits.parse::<u32>().map_or(value, |number| Json::Whole(number.into()))
+        }
+        _ => value,
     }
 }
 
@@ -200,7 +222,8 @@ fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
         Shape::Origins => origins(value).is_some(),
         Shape::Subject | Shape::Session => text(value).and_then(PublicId::parse).is_some(),
         Shape::Handle => text(value).and_then(handle).is_some(),
-        Shape::Tenant | Shape::Password | Shape::Cursor => text(value).is_some(),
+        Shape::Tenant | Shape::Cursor => text(value).is_some(),
+        Shape::Password => text(value).is_some_and(|text| text.len() <= PASSWORD_BYTES_MAX),
         Shape::Text => text(value).is_some_and(|text| text.chars().count() <= TEXT_CHARS_MAX),
         Shape::SubjectKind => subject_kind(value).is_some(),
         Shape::Identifier => text(value).is_some_and(|text| Identifier::guess(text).is_ok()),
@@ -220,12 +243,17 @@ fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
         Shape::User | Shape::Relation | Shape::Object | Shape::Type => tuple::name(value).is_some(),
         Shape::Tuples => list(value, RELATION_CHANGES_MAX, |one| tuple::tuple(one, true)).is_some(),
         Shape::Plain(most) => list(value, most, |one| tuple::tuple(one, false)).is_some(),
+        Shape::Rows => rows(value).is_some(),
     };
     if sound {
         return Ok(());
     }
+    let refused = |limit: Limit| match limit {
+        Limit::PasswordBytes => Refusal::PasswordLength(limit.at(limit.bound())),
+        limit => limit.reached(),
+    };
     let problem =
-        over(field.shape, value).map_or_else(|| ill_formed(field.name), |limit| limit.reached().into());
+        over(field.shape, value).map_or_else(|| ill_formed(field.name), |limit| refused(limit).into());
     Err(problem.at(field.name))
 }
 
@@ -236,6 +264,7 @@ fn over(shape: Shape, value: &Json) -> Option<Limit> {
     let (each, many) = match shape {
         Shape::Name | Shape::Permission | Shape::Workspace => (Limit::NameBytes, None),
         Shape::Identifier => (Limit::IdentifierBytes, None),
+        Shape::Password => (Limit::PasswordBytes, None),
         Shape::Patterns => (Limit::PatternBytes, Some(Limit::Patterns)),
         Shape::Identifiers => (Limit::IdentifierBytes, Some(Limit::IdentifiersPerSubject)),
         Shape::Networks => (Limit::Unnamed, Some(Limit::Networks)),

@@ -23,6 +23,7 @@ mod input;
 mod json;
 mod limits;
 mod list;
+mod load;
 mod openapi;
 mod openapi_relation;
 mod openfga;

@@ -34,6 +34,11 @@ pub struct Limits {
     pub credential_per_second: u32,
     /// LIMIT: requests per second of one source that show no credential, or one that opens nothing.
     pub source_per_second: u32,
+    /// LIMIT: look-ups per second of an origin that nobody lists, from one source: a page that asks in vain.
+    pub page_per_second: u32,
+    /// LIMIT: all of these per second from one source: each may read a row. Beyond them no tenant's list is
+    /// looked at for it.
+    pub lookups_per_second: u32,
     /// LIMIT: refreshes per second from one IPv4 address or IPv6 /64. Each costs a hash before anybody is asked:
     /// 20,000 are 2 ms of a core.
     pub refreshes_per_second: u32,
@@ -57,6 +62,8 @@ impl Default for Limits {
             waiters_per_tenant: 256,
             credential_per_second: 1_000_000,
             source_per_second: 50,
+            page_per_second: 10,
+            lookups_per_second: 500,
             refreshes_per_second: 20_000,
             tenant_per_second: 1_000_000,
         }

@@ -14,6 +14,7 @@ use crate::serve;
 use crate::settings;
 use crate::watch;
 use serde_json::Value;
+use std::cell::Cell;
 use std::sync::Arc;
 use tessera_engine::{ADMIN_ROLE, Bound, Cursors, Engine, KeyFound, Listing, Page, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
@@ -53,18 +54,26 @@ pub(crate) async fn answer(
     let view = ask::view(shared, &bound)?;
     let engine = engine.clone();
     let read = move || {
+        let walked = Walked::default();
         let mut cost = 0;
         let value = if let List::Relation(about) = list {
             relation::answer((&engine, &bound, &view), (about, &input), &mut cost)
         } else {
-            rows(&engine, &bound, &view, list, &input)
+            rows(&engine, &bound, &view, list, (&input, &walked))
         };
-        (value, cost)
+        (value, cost + walked.0.get() / PLACES_PER_REQUEST)
     };
     let (value, cost) = tokio::task::spawn_blocking(read).await.map_err(|_| Problem::failed())?;
     serve::charge(shared, caller, cost);
     value
 }
+
+/// LIMIT: places of the session table, or subjects, that cost as much as one request, as over QUIC.
+const PLACES_PER_REQUEST: u64 = 8;
+
+/// What was looked at for a page.
+#[derive(Default)]
+struct Walked(Cell<u64>);
 
 /// Whether the caller may read this; a session may read what is its own subject's.
 fn entitled(
@@ -94,14 +103,20 @@ fn entitled(
 }
 
 #[expect(clippy::too_many_lines, reason = "one arm for each list")]
-fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) -> Result<Value, Problem> {
+fn rows(
+    engine: &Engine,
+    bound: &Bound,
+    view: &View,
+    list: List,
+    (input, walked): (&Input, &Walked),
+) -> Result<Value, Problem> {
     let listing = view.listing();
     let subject = || -> Result<&SubjectRecord, Problem> {
         let id = input.public_id("subject")?.ok_or_else(|| ill_formed("subject"))?;
         Ok(listing.subject(id).ok_or(Refusal::SubjectUnknown)?)
     };
     let name = || input.name("name")?.ok_or_else(|| ill_formed("name"));
-    let window = |listed| Window::new(engine, bound, listed, input);
+    let window = |listed| Window::new(engine, bound, listed, (input, walked));
     let all = |kind| window(Listed::all(kind));
     match list {
         List::Tenants => {
@@ -216,10 +231,14 @@ fn rows(engine: &Engine, bound: &Bound, view: &View, list: List, input: &Input) 
             let origins: Vec<String> = origins.iter().map(ToString::to_string).collect();
             Ok(Object::new().with("origins", origins).value())
         }
-        List::Usage => Ok(whole(engine.figures(bound, view).0.into_iter().map(|figure| {
+        List::Usage => {
+            let (figures, looked_at) = engine.figures(bound, view);
+            walked.0.set(looked_at);
+            Ok(whole(figures.into_iter().map(|figure| {
             let object = Object::new().with("name", figure.name).with("count", figure.count);
             object.with("used", figure.used).with("bound", (figure.bound > 0).then_some(figure.bound))
-        }))),
+        })))
+        }
         List::Relation(_) => Err(Problem::failed()),
         List::Settings => Ok(settings::members(&listing.settings(), Object::new()).value()),
     }
@@ -254,17 +273,23 @@ pub(crate) fn texts(names: &[Name]) -> Vec<&str> {
 }
 
 /// Where and how far a page goes, and how its cursors are made.
-struct Window {
+struct Window<'a> {
     from: u64,
     limit: usize,
     cursors: Cursors,
+    walked: &'a Walked,
 }
 
-impl Window {
-    fn new(engine: &Engine, bound: &Bound, listed: Listed, input: &Input) -> Result<Self, Problem> {
+impl<'a> Window<'a> {
+    fn new(
+        engine: &Engine,
+        bound: &Bound,
+        listed: Listed,
+        (input, walked): (&Input, &'a Walked),
+    ) -> Result<Self, Problem> {
         let cursors = engine.cursors(bound.entry.tenant, listed)?;
         let from = cursors.place(input.cursor("cursor").as_deref())?;
-        Ok(Self { from, limit: limit(input)?, cursors })
+        Ok(Self { from, limit: limit(input)?, cursors, walked })
     }
 
     /// A page as rows and the cursor of the next one.
@@ -274,6 +299,7 @@ impl Window {
         object: impl Fn(&T) -> Object,
     ) -> Result<Value, Problem> {
         let page = read(self.from, self.limit);
+        self.walked.0.set(page.walked);
         let next = page.next.map(|at| cursor::to_text(&self.cursors.at(at)));
         Ok(rows_of(page.rows.iter().map(object), next))
     }
@@ -334,7 +360,7 @@ fn grant(listing: &Listing, row: &GrantRecord) -> Object {
     during(Object::new().with("role", role).with("workspace", workspace), row)
 }
 
-fn holders(listing: &Listing, role: RoleId, window: Window) -> Result<Value, Problem> {
+fn holders(listing: &Listing, role: RoleId, window: Window<'_>) -> Result<Value, Problem> {
     window.page(
         |from, limit| listing.holders(role, from, limit),
         |(holder, grant)| {
@@ -345,11 +371,11 @@ fn holders(listing: &Listing, role: RoleId, window: Window) -> Result<Value, Pro
     )
 }
 
-fn sessions(
+fn sessions<'a>(
     engine: &Engine,
     view: &View,
     subject: &SubjectRecord,
-    window: impl Fn(Listed) -> Result<Window, Problem>,
+    window: impl Fn(Listed) -> Result<Window<'a>, Problem>,
 ) -> Result<Value, Problem> {
     let window = window(Listed::of_subject(ListKind::Sessions, Some(subject.id)))?;
     window.page(|from, limit| engine.read(view).sessions(subject.index, from, limit), answer::session)
@@ -388,7 +414,7 @@ fn keys(
     engine: &Engine,
     bound: &Bound,
     view: &View,
-    (subject, window): (Option<SubjectIndex>, Window),
+    (subject, window): (Option<SubjectIndex>, Window<'_>),
 ) -> Result<Value, Problem> {
     let page = engine.read(view).keys(subject, window.from, window.limit);
     let rows: Result<Vec<_>, Problem> = page.rows.iter().map(|row| key(engine, bound, row)).collect();

@@ -1,6 +1,8 @@
 //! The description of the door (OpenAPI 3.1), made from the table of operations and nothing else.
 
 use crate::input::TEXT_CHARS_MAX;
+use crate::limits::BODY_BYTES_MAX;
+use crate::load::{FORMS, Form};
 use crate::openapi_relation::relation_shape;
 use crate::operation::{Act, Answer, Field, Needs, Operation, Own, Shape, Stand};
 use crate::table::OPERATIONS;
@@ -11,6 +13,10 @@ use tessera_model::settings::SettingUnit;
 
 /// The text of a UUIDv7 (RFC 9562 section 5.7).
 const UUID_V7: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$";
+
+/// Rows as examples, saying the same.
+const ROWS_NDJSON: &str = "{\"email\":\"amy@example.org\",\"roles\":[\"orders.clerk\"]}\n{\"kind\":\"machine\",\"username\":\"printer\"}\n";
+const ROWS_CSV: &str = "kind,email,username,roles\nperson,amy@example.org,,orders.clerk\nmachine,,printer,\n";
 
 /// The whole document.
 pub(crate) fn document() -> Value {
@@ -76,7 +82,7 @@ fn problem() -> Value {
 
 fn described(operation: &Operation) -> Value {
     let mut parameters: Vec<Value> = Vec::new();
-    for field in operation.fields.iter().filter(|field| field.stand != Stand::Body) {
+    for field in operation.fields.iter().filter(|field| matches!(field.stand, Stand::Path | Stand::Query)) {
         let place = if field.stand == Stand::Path { "path" } else { "query" };
         parameters.push(json!({
             "name": field.name, "in": place, "required": field.required, "description": field.text,
@@ -122,22 +128,33 @@ fn described(operation: &Operation) -> Value {
         }
     }
     put("parameters", parameters.into());
-    let body: Vec<&Field> = operation.fields.iter().filter(|field| field.stand == Stand::Body).collect();
-    if !body.is_empty() {
-        let needed = body.iter().any(|field| field.required);
-        put(
-            "requestBody",
-            json!({
-                "required": needed,
-                "content": { "application/json": { "schema": members(&body), "example": sample(&body) } },
-            }),
-        );
+    if let Some(content) = content(operation) {
+        put("requestBody", content);
     }
     put(
         "responses",
         json!({ "200": answered(operation.answer), "default": { "$ref": "#/components/responses/Problem" } }),
     );
     Value::Object(object)
+}
+
+/// What a request's content holds; nothing where none is read.
+fn content(operation: &Operation) -> Option<Value> {
+    if operation.content().is_some() {
+        let content = FORMS.into_iter().map(|(kind, form)| {
+            let example = if form == Form::Csv { ROWS_CSV } else { ROWS_NDJSON };
+            (kind.to_owned(), json!({ "schema": schema(Shape::Rows), "example": example }))
+        });
+        let content: Map<String, Value> = content.collect();
+        return Some(json!({ "required": true, "content": content }));
+    }
+    let body: Vec<&Field> = operation.fields.iter().filter(|field| field.stand == Stand::Body).collect();
+    if body.is_empty() {
+        return None;
+    }
+    let needed = body.iter().any(|field| field.required);
+    let content = json!({ "application/json": { "schema": members(&body), "example": sample(&body) } });
+    Some(json!({ "required": needed, "content": content }))
 }
 
 fn members(fields: &[&Field]) -> Value {
@@ -231,7 +248,7 @@ fn member(name: &str) -> Value {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
         "fell_behind" | "valid" | "active" | "accepted" | "repeated" | "inherits" | "has_password"
-        | "current" | "direct" | "failed" | "restricted" => json!({ "type": "boolean" }),
+        | "current" | "direct" | "failed" | "restricted" | "dry_run" => json!({ "type": "boolean" }),
         "line" | "column" => json!({ "type": ["integer", "null"] }),
         "message" => json!({ "type": ["string", "null"] }),
         "tree" => {
@@ -242,7 +259,7 @@ fn member(name: &str) -> Value {
         }
         "trouble" => json!({ "type": ["string", "null"] }),
         "version" | "orphans" | "bytes" | "steps" | "reason_code" | "iat" | "exp" | "index" | "ended"
-        | "role_id" | "number" | "failures" | "count" | "used" => json!({ "type": "integer" }),
+        | "role_id" | "number" | "failures" | "count" | "used" | "made" | "known" => json!({ "type": "integer" }),
         "bound" => json!({ "type": ["integer", "null"] }),
         "decision" => json!({ "type": "string", "enum": ["permit", "deny"] }),
         "sub" | "session" | "workspace_id" => json!({ "type": "string", "format": "uuid" }),
@@ -256,6 +273,7 @@ fn member(name: &str) -> Value {
             json!({ "type": ["string", "integer", "null"] })
         }
         "id" | "value" | "permission" | "role" | "group" => json!({}),
+        "rejected" => json!({ "type": "array", "items": rejected() }),
         "over_limit" => json!({ "type": "string", "enum": SettingUnit::OverLimit.choices() }),
         _ => match Settings::named(name).map(|info| info.unit.choices()) {
             Some([]) => json!({ "type": "integer" }),
@@ -263,6 +281,20 @@ fn member(name: &str) -> Value {
             None => json!({ "type": "string" }),
         },
     }
+}
+
+/// A row that was turned down.
+fn rejected() -> Value {
+    json!({
+        "type": "object", "required": ["line", "field", "code", "name", "title"],
+        "properties": {
+            "line": { "type": "integer", "description": "from 1, `first_line` counted in" },
+            "field": { "type": "string", "description": "empty for the row as a whole" },
+            "code": { "type": "integer" },
+            "name": { "type": "string" },
+            "title": { "type": "string" },
+        },
+    })
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is about relations")]
@@ -323,6 +355,7 @@ pub(crate) fn schema(shape: Shape) -> Value {
             },
         }),
         Shape::Text => json!({ "type": "string", "maxLength": TEXT_CHARS_MAX }),
+        Shape::Rows => json!({ "type": "string", "format": "tessera-rows", "minLength": 1, "maxLength": BODY_BYTES_MAX }),
         shape => relation_shape(shape),
     }
 }
@@ -376,6 +409,7 @@ pub(crate) fn example(shape: Shape) -> Value {
                 "contextual_tuples": [{ "user": "user:bob", "relation": "member", "object": "team:berlin" }],
             },
         ]),
+        Shape::Rows => json!(ROWS_NDJSON),
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) enum Stand {
     Path,
     Query,
     Body,
+    /// The content as a whole, in a form of its own.
+    Content,
 }
 
 /// What a field holds.
@@ -99,6 +101,8 @@ pub(crate) enum Shape {
     Plain(usize),
     /// The questions about relations of a batch.
     RelationChecks,
+    /// Rows of subjects, NDJSON or CSV.
+    Rows,
     Text,
 }
 
@@ -126,6 +130,11 @@ impl Field {
     /// A member of the body.
     pub(crate) const fn body(name: &'static str, shape: Shape, text: &'static str) -> Self {
         Self { name, stand: Stand::Body, shape, required: true, text }
+    }
+
+    /// The content as a whole.
+    pub(crate) const fn content(name: &'static str, shape: Shape, text: &'static str) -> Self {
+        Self { name, stand: Stand::Content, shape, required: true, text }
     }
 
     /// A member of the body that may be left out.
@@ -284,7 +293,6 @@ pub(crate) enum Own {
     ChangePassword,
     EndThis,
     EndOne,
-    EndOthers,
     EndAll,
     SignOut,
     PatchSettings,
@@ -294,6 +302,11 @@ impl Operation {
     /// Whether it is about relations: its problems carry the numbers of `OpenFGA`.
     pub(crate) fn is_about_relations(&self) -> bool {
         self.path.starts_with("/v1/relations")
+    }
+
+    /// The field that is the content as a whole.
+    pub(crate) fn content(&self) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.stand == Stand::Content)
     }
 }
 

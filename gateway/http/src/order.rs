@@ -1,10 +1,11 @@
 //! Commands: the engine's, in the words of the table; the idempotency key is the command's id.
 
-use crate::answer::{self, Object};
+use crate::answer;
 use crate::ask;
 use crate::caller::{self, Caller, tenant_named};
 use crate::door::Shared;
 use crate::input::{Input, ill_formed};
+use crate::load;
 use crate::operation::{Act, Own};
 use crate::problem::Problem;
 use crate::relation;
@@ -14,10 +15,10 @@ use crate::value;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, header};
 use serde_json::Value;
-use tessera_engine::{Bound, Done, Rotation};
+use tessera_engine::{Bound, Done, Rotation, SubmitError};
 use tessera_model::refresh::{ClientTerms, RefreshMode};
 use tessera_model::{
-    Command, CommandId, CommandKind, Handle, HandleBytes, Identifier, Private, PublicId, Refusal, Settings,
+    Command, CommandId, CommandKind, Handle, HandleBytes, Identifier, Private, PublicId, Refusal,
     SubjectIndex, TenantId, UnixMillis,
 };
 
@@ -65,9 +66,12 @@ pub(crate) async fn perform(
 ) -> Result<Answered, Problem> {
     let plain = |value: Value| (value, Vec::new());
     match act {
+        Act::Order(CommandKind::LoadSubjects) => Ok(plain(load::load(shared, caller, id, input).await?)),
         Act::Order(kind) => {
-            let done = order(shared, &caller.bound, id, kind, input).await?;
-            Ok(plain(answer::made(&done, number(kind)).value()))
+            let trial = input.bool("dry_run")?;
+            let done = order(shared, &caller.bound, (id, trial.unwrap_or(false)), kind, input).await?;
+            let made = answer::made(&done, number(kind));
+            Ok(plain(trial.map_or(made.clone(), |trial| made.with("dry_run", trial)).value()))
         }
         Act::Own(Own::Refresh) => refresh(shared, caller, id, (parts, input)).await,
         Act::Own(Own::SignIn) => sign_in(shared, &caller.bound, id, input).await,
@@ -90,6 +94,7 @@ const fn number(kind: CommandKind) -> Option<&'static str> {
         90 => Some("client"),
         100 => Some("group"),
         120 => Some("version"),
+        76 => Some("ended"),
         _ => None,
     }
 }
@@ -117,7 +122,7 @@ fn subject_of(shared: &Shared, bound: &Bound, id: PublicId) -> Result<(SubjectIn
 async fn order(
     shared: &Shared,
     bound: &Bound,
-    id: CommandId,
+    (id, trial): (CommandId, bool),
     kind: CommandKind,
     input: &Input,
 ) -> Result<Done, Problem> {
@@ -131,7 +136,8 @@ async fn order(
             return Ok(engine.create_subject(bound, id, who, password).await?);
         }
         CommandKind::SetAttributes => {
-            return Ok(engine.set_attributes(bound, id, subject()?, input.attributes("attributes")?).await?);
+            let values = input.attributes("attributes")?;
+            return Ok(engine.set_attributes(bound, (id, trial), subject()?, values).await?);
         }
         CommandKind::AddIdentifier => {
             let identifier = identifier()?;
@@ -188,7 +194,7 @@ async fn order(
         }
         plain => command_of(shared, plain, input)?,
     };
-    Ok(engine.submit(bound, id, command).await?)
+    Ok(engine.submit_or_try(bound, (id, trial), command).await?)
 }
 
 /// The command behind an operation that carries all that it needs.
@@ -294,6 +300,7 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
         }
         CommandKind::EndSubjectSessions => Command::EndSubjectSessions { subject: subject()? },
         CommandKind::EndTenantSessions => Command::EndTenantSessions {},
+        CommandKind::EndOtherSessions => Command::EndOtherSessions {},
         CommandKind::CreateKey => Command::CreateKey {
             subject: subject()?,
             patterns: input.patterns("patterns")?,
@@ -429,7 +436,12 @@ async fn own_act(
                 return Err(Refusal::Unauthorized.into());
             }
             let (old, new): (Private, Private) = (input.secret("old"), input.secret("new"));
-            Ok(plain(&engine.change_password(bound, id, old, new).await?))
+            let done = engine.change_password(bound, id, old, new).await;
+            Ok(plain(&done.map_err(|error| match error {
+                SubmitError::Refused(Refusal::PasswordLength(_)) => Problem::from(error).at("new"),
+                SubmitError::Refused(Refusal::SignInFailed) => Problem::from(error).at("old"),
+                error => error.into(),
+            })?))
         }
         Own::EndThis => {
             let command = Command::EndSession { session: bound.credential };
@@ -442,7 +454,6 @@ async fn own_act(
             let cookie = if session == bound.credential { forget(caller) } else { Vec::new() };
             Ok((plain(&done).0, cookie))
         }
-        Own::EndOthers => end_others(shared, bound).await.map(|value| (value, Vec::new())),
         Own::EndAll => {
             let command = Command::EndSubjectSessions { subject: bound.subject };
             Ok((plain(&engine.submit(bound, id, command).await?).0, forget(caller)))
@@ -478,26 +489,6 @@ fn others(shared: &Shared, bound: &Bound) -> Result<Vec<PublicId>, Problem> {
     Ok(found)
 }
 
-/// Ends the caller's other sessions, each by a command of its own: what was ended is told, and asking
-/// again ends the rest.
-async fn end_others(shared: &Shared, bound: &Bound) -> Result<Value, Problem> {
-    // Where nothing is ended, the position at which that was so.
-    let (mut ended, mut receipt) = (0_u64, ask::view(shared, bound)?.read(shared.engine.now()).seen());
-    for session in others(shared, bound)? {
-        let id = shared.engine.command_id();
-        match shared.engine.submit(bound, id, Command::EndSession { session }).await {
-            Ok(done) => {
-                ended += 1;
-                receipt = done.receipt;
-            }
-            // It has ended meanwhile.
-            Err(tessera_engine::SubmitError::Refused(Refusal::SessionUnknown)) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(Object::new().with("ended", ended).shown("receipt", receipt).with("repeated", false).value())
-}
-
 /// A merge patch of the settings (RFC 7396): what is named changes, the rest stays.
 async fn patch_settings(
     shared: &Shared,
@@ -505,18 +496,10 @@ async fn patch_settings(
     id: CommandId,
     input: &Input,
 ) -> Result<Value, Problem> {
-    if !shared.engine.may(bound, CommandKind::ChangeSettings.permission()) {
-        return Err(Refusal::Unauthorized.into());
-    }
-    let mut changed: Settings = ask::view(shared, bound)?.listing().settings();
-    settings::change(&mut changed, input)?;
-    if let Some(field) = changed.fault() {
-        return Err(Refusal::SettingOutOfBounds(field).into());
-    }
-    let mut answer = Object::new();
-    if !input.bool("dry_run")?.unwrap_or(false) {
-        let done = shared.engine.submit(bound, id, Command::ChangeSettings { settings: changed }).await?;
-        answer = answer::made(&done, None);
-    }
-    Ok(settings::members(&changed, answer).value())
+    let (change, trial) = (settings::change(input)?, input.bool("dry_run")?.unwrap_or(false));
+    let command = Command::ChangeSettings { settings: change.clone() };
+    let done = shared.engine.submit_or_try(bound, (id, trial), command).await?;
+    let now = ask::view(shared, bound)?.listing().settings();
+    let answer = answer::made(&done, None).with("dry_run", trial);
+    Ok(settings::members(&change.applied(&now), answer).value())
 }

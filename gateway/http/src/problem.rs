@@ -8,8 +8,8 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use tessera_engine::SubmitError;
-use tessera_model::Refusal;
 use tessera_model::code::{CODE_FAILED, CODE_UNKNOWN, ProtocolCode};
+use tessera_model::{Limit, LimitAt, Refusal};
 
 /// When a caller should come again whose tenant wakes or whose budget is used up, ms.
 const COME_AGAIN_MS: u32 = 50;
@@ -175,8 +175,8 @@ impl Problem {
     }
 
     /// A budget is used up.
-    pub(crate) fn over_budget(limit: &'static str, retry_ms: u32) -> Self {
-        let mut problem = Self::from(Refusal::Busy).limited_by(limit);
+    pub(crate) fn over_budget(limit: LimitAt, retry_ms: u32) -> Self {
+        let mut problem = Self::from(Refusal::Busy(limit));
         problem.retry_ms = retry_ms.max(1);
         problem
     }
@@ -244,8 +244,9 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let code = refusal.code();
         let mut problem = Self::new(status_of(code), code, refusal.name(), &refusal.to_string());
-        problem.limit = refusal.limit().map(|at| (at.limit.name(), at.bound));
-        if matches!(refusal, Refusal::NotReady | Refusal::Busy | Refusal::Behind) {
+        let named = refusal.limit().filter(|at| at.limit != Limit::Unnamed);
+        problem.limit = named.map(|at| (at.limit.name(), at.bound));
+        if matches!(refusal, Refusal::NotReady | Refusal::Busy(_) | Refusal::Behind) {
             problem.retry_ms = COME_AGAIN_MS;
         }
         if matches!(refusal, Refusal::ClockSkew | Refusal::CommandTooOld | Refusal::IdReused) {
@@ -253,6 +254,9 @@ impl From<Refusal> for Problem {
         }
         if matches!(refusal, Refusal::CursorRefused(_)) {
             problem = problem.at("cursor");
+        }
+        if matches!(refusal, Refusal::PasswordLength(_)) {
+            problem = problem.at("password");
         }
         if let Refusal::SettingOutOfBounds(setting) = refusal {
             problem = problem.at(setting.name());

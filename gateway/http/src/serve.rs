@@ -10,6 +10,7 @@ use crate::input::Input;
 use crate::json::{self, Json};
 use crate::limits::BODY_BYTES_MAX;
 use crate::list;
+use crate::load::{self, Form};
 use crate::operation::{Act, Ask, Needs, Operation, Stand};
 use crate::order::{self, Answered};
 use crate::parameters;
@@ -23,7 +24,10 @@ use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
 use std::sync::Arc;
 use tessera_engine::Engine;
-use tessera_model::{Refusal, Source};
+use tessera_model::{CommandKind, Limit, LimitAt, Refusal, Source};
+
+/// What a content of rows must be.
+const ROWS_TYPE: &str = "the content must be application/x-ndjson or text/csv";
 
 /// Answers a request of an operation.
 pub(crate) async fn serve(
@@ -59,17 +63,19 @@ pub(crate) fn counted<T>(shared: &Shared, origin: &Origin, asked: Result<T, Prob
 
 fn stranger(shared: &Shared, origin: &Origin) -> Result<(), Problem> {
     let taken = shared.by_source.take(Source::of(origin.address), 1, shared.engine.now());
-    taken.map_err(|wait| over_budget(shared, "source_per_second", wait))
+    let bound = Limit::SourcePerSecond.at(shared.limits.source_per_second.into());
+    taken.map_err(|wait| over_budget(shared, bound, wait))
 }
 
 /// Takes a refresh from the budget of where it comes from, before its hash is computed.
 pub(crate) fn may_refresh(shared: &Shared, parts: &Parts) -> Result<(), Problem> {
     let origin = parts.extensions.get::<Origin>().ok_or_else(Problem::failed)?;
     let taken = shared.refreshes.take(Source::of(origin.address), 1, shared.engine.now());
-    taken.map_err(|wait| over_budget(shared, "refreshes_per_second", wait))
+    let bound = Limit::RefreshesPerSecond.at(shared.limits.refreshes_per_second.into());
+    taken.map_err(|wait| over_budget(shared, bound, wait))
 }
 
-fn over_budget(shared: &Shared, limit: &'static str, wait: u32) -> Problem {
+fn over_budget(shared: &Shared, limit: LimitAt, wait: u32) -> Problem {
     add(&shared.counters.over_budget, 1);
     Problem::over_budget(limit, wait)
 }
@@ -124,8 +130,11 @@ async fn attempt(
             may_order(shared, &caller, operation.needs)?;
             let id = order::command_id(shared, parts)?;
             // Conditions are looked at one after another, so that of two that saw the same one is told.
+            // A merge patch of a client's terms is made of what is there.
+            let merges = act == Act::Order(CommandKind::ChangeClient);
             let _turn = match condition::wanted(parts, "if-match") {
                 Some(_) => Some(shared.conditions.lock().await),
+                None if merges => Some(shared.conditions.lock().await),
                 None => None,
             };
             condition::hold(shared, &caller, (operation, parts), &input).await?;
@@ -163,15 +172,19 @@ fn ask(shared: &Shared, caller: &Caller, asked: Ask, input: &Input) -> Result<Re
     }
 }
 
-/// Takes a request from the budgets of its credential and tenant; each check of a batch counts.
+/// Takes a request from the budgets of its credential and tenant; each check of a batch and each row of a
+/// load counts.
 fn afford(shared: &Shared, caller: &Caller, input: &Input) -> Result<(), Problem> {
     let (bound, now) = (&caller.bound, shared.engine.now());
-    let cost = u32::try_from(input.checks("checks").len()).unwrap_or(u32::MAX).max(1);
+    let rows = input.rows("rows").map_or(0, |(_, text)| text.lines().count());
+    let cost = u32::try_from(input.checks("checks").len().max(rows).max(1)).unwrap_or(u32::MAX);
     let credential = (bound.home.tenant, bound.credential);
     let taken = shared.by_credential.take(credential, cost, now);
-    taken.map_err(|wait| over_budget(shared, "credential_per_second", wait))?;
+    let most = Limit::CredentialPerSecond.at(shared.limits.credential_per_second.into());
+    taken.map_err(|wait| over_budget(shared, most, wait))?;
     let taken = shared.by_tenant.take(bound.entry.tenant, cost, now);
-    taken.map_err(|wait| over_budget(shared, "tenant_per_second", wait))
+    let most = Limit::TenantPerSecond.at(shared.limits.tenant_per_second.into());
+    taken.map_err(|wait| over_budget(shared, most, wait))
 }
 
 /// Takes what an answer has cost beside its request from the budgets of its credential and tenant.
@@ -234,6 +247,11 @@ fn members(operation: &Operation, parts: &Parts, bytes: &[u8]) -> Result<Vec<(St
     }
     if parts.headers.contains_key(header::CONTENT_ENCODING) {
         return Err(Problem::content_type().at("content-encoding"));
+    }
+    if let Some(field) = operation.content() {
+        let form = Form::of(kind).ok_or_else(|| Problem::content_type().because(ROWS_TYPE))?;
+        let text = str::from_utf8(bytes).map_err(|_| Problem::unreadable("not in UTF-8").at(field.name))?;
+        return Ok(vec![(field.name.to_owned(), load::field(form, text))]);
     }
     if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
         && operation.act == Act::Ask(Ask::Introspect)

@@ -5,7 +5,7 @@ use crate::input::Input;
 use crate::operation::{Field, Shape};
 use crate::problem::Problem;
 use tessera_model::Settings;
-use tessera_model::settings::SettingInfo;
+use tessera_model::settings::{SettingInfo, SettingsChange};
 
 /// How many settings there are.
 const COUNT: usize = Settings::LIST.len();
@@ -21,9 +21,20 @@ pub(crate) const NAMES: [&str; COUNT] = {
     names
 };
 
+/// The members of an answer to a change.
+pub(crate) const CHANGED: [&str; COUNT + 1] = {
+    let mut names = ["dry_run"; COUNT + 1];
+    let (mut left, mut all) = (names.as_mut_slice(), NAMES.as_slice());
+    while let ([name, names @ ..], [known, known_rest @ ..]) = (left, all) {
+        *name = known;
+        (left, all) = (names, known_rest);
+    }
+    names
+};
+
 /// The members as fields of a merge patch, and whether it is tried only.
 pub(crate) const PATCH: [Field; COUNT + 1] = {
-    let mut fields = [Field::query("dry_run", Shape::Bool, "change nothing"); COUNT + 1];
+    let mut fields = [Field::query("dry_run", Shape::Bool, "change nothing: only say what would come of it"); COUNT + 1];
     let (mut left, mut all) = (fields.as_mut_slice(), Settings::LIST);
     while let ([field, fields @ ..], [SettingInfo { name, unit, text, .. }, infos @ ..]) = (left, all) {
         let shape = if unit.choices().is_empty() { Shape::Count } else { Shape::Choice(unit.choices()) };
@@ -42,8 +53,10 @@ pub(crate) fn members(settings: &Settings, object: Object) -> Object {
     })
 }
 
-/// Sets what a request names; the rest stays.
-pub(crate) fn change(settings: &mut Settings, input: &Input) -> Result<(), Problem> {
+/// What a request names; the rest stays.
+pub(crate) fn change(input: &Input) -> Result<SettingsChange, Problem> {
+    let mut changed = Settings::default();
+    let mut named = Vec::with_capacity(COUNT);
     for info in Settings::LIST {
         let value = if info.unit.choices().is_empty() {
             input.count(info.name)?
@@ -51,8 +64,9 @@ pub(crate) fn change(settings: &mut Settings, input: &Input) -> Result<(), Probl
             input.text(info.name).and_then(|name| info.chosen(name))
         };
         if let Some(value) = value {
-            settings.set(info.setting, value);
+            changed.set(info.setting, value);
+            named.push(info.setting);
         }
     }
-    Ok(())
+    Ok(SettingsChange::of(|setting| changed.get(setting).filter(|_| named.contains(&setting))))
 }

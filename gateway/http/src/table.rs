@@ -9,15 +9,22 @@ use tessera_model::settings::SettingUnit;
 const SUBJECT: Field = Field::path("subject", Shape::Subject, "public id of the subject");
 const TENANT: Field = Field::path("tenant_ref", Shape::Tenant, "id or name of the tenant");
 const AT_LEAST: Field = Field::maybe("at_least", Shape::Receipt, "a receipt that the answer must have seen");
+const ADDRESS: Field = Field::maybe(
+    "address",
+    Shape::Address,
+    "where the holder's request came from, with the permission tessera.address",
+);
 const HANDLE: Field = Field::maybe("handle", Shape::Handle, "session or key; without it, the caller's own");
 const WORKSPACE: Field = Field::maybe("workspace", Shape::Workspace, "name or index; none for the tenant");
 const CURSOR: Field = Field::query("cursor", Shape::Cursor, "`next` of the page before");
 const LIMIT: Field = Field::query("limit", Shape::Limit, "rows at most, 1 to 1000");
+const DRY_RUN: Field = Field::query("dry_run", Shape::Bool, "change nothing: only say what would come of it");
 const NAME: Field = Field::body("name", Shape::Name, "unique name");
 const PATTERNS: Field =
     Field::body("patterns", Shape::Patterns, "names of permissions, or beginnings with `*`");
 
 const NOTHING: Answer = Answer::Made(&[]);
+const CHANGED: Answer = Answer::Made(&["dry_run"]);
 const SUBJECT_ROW: &[&str] = &["subject", "index", "kind", "status", "has_password"];
 const SESSION_ROW: &[&str] = &["session", "kind", "created", "expires", "idle_until"];
 const KEY_ROW: &[&str] = &[
@@ -142,19 +149,18 @@ table! {
     // Decisions.
     "check" Post "/v1/check", Needs::Credential, "May this session or key do it, there, now?",
         [HANDLE, Field::body("permission", Shape::Permission, "name or id"), WORKSPACE, AT_LEAST,
-         Field::maybe("resource", Shape::Object, "to what, `type:id`: by a role, or by a relation of its type that the permission is mapped to"),
-         Field::maybe("address", Shape::Address, "where the holder's request came from")],
+         Field::maybe("resource", Shape::Object, "to what, `type:id`: by a role, or by a relation of its type that the permission is mapped to"), ADDRESS],
         Answer::One(&["decision", "reason", "reason_code", "seen", "valid_until"]), Act::Ask(Ask::Check);
     "check_batch" Post "/v1/check-batch", Needs::Credential, "Up to 1,024 checks against one position.",
         [Field::body("checks", Shape::Checks, "each as of check"), HANDLE, AT_LEAST],
         Answer::One(&["seen", "decisions"]), Act::Ask(Ask::CheckBatch);
     "introspect" Post "/v1/introspect", Needs::Credential, "What is known about a session or key (RFC 7662).",
         [Field::body("token", Shape::Text, "session or key"),
-         Field::maybe("token_type_hint", Shape::Text, "is not needed and not looked at"), AT_LEAST],
+         Field::maybe("token_type_hint", Shape::Text, "is not needed and not looked at"), AT_LEAST, ADDRESS],
         Answer::One(&["active", "sub", "tenant", "session", "kind", "iat", "exp", "workspace", "seen",
             "idle_until", "token_type", "reason", "reason_code"]), Act::Ask(Ask::Introspect);
     "list_permissions" Post "/v1/permissions", Needs::Credential, "Everything that a session or key may do in a workspace.",
-        [HANDLE, WORKSPACE, AT_LEAST],
+        [HANDLE, WORKSPACE, AT_LEAST, ADDRESS],
         Answer::One(&["decision", "reason", "reason_code", "seen", "valid_until", "permissions"]), Act::Ask(Ask::Permissions);
     "resolve" Post "/v1/resolve", Needs::Credential, "Ids for names, to ask with; 0 for what is not known.",
         [Field::maybe("permissions", Shape::Names, "names of permissions"),
@@ -203,7 +209,7 @@ table! {
     "end_my_session" Delete "/v1/me/sessions/{session}", Needs::Credential, "Ends one of one's own sessions.",
         [Field::path("session", Shape::Session, "public id")], NOTHING, Act::Own(Own::EndOne);
     "end_my_other_sessions" Post "/v1/me/sessions/end-others", Needs::Credential, "Ends one's other sessions.", [],
-        Answer::Made(&["ended"]), Act::Own(Own::EndOthers);
+        Answer::Made(&["ended"]), Act::Order(Kind::EndOtherSessions);
     "end_my_sessions" Delete "/v1/me/sessions", Needs::Credential, "Ends all of one's own sessions.", [],
         NOTHING, Act::Own(Own::EndAll);
     "sign_out" Post "/v1/sign-out", Needs::Credential, "Ends the session of a handle.",
@@ -233,13 +239,13 @@ table! {
         Answer::Page(&["name", "count", "used", "bound"]), Act::List(List::Usage);
     "change_settings" Patch "/v1/settings", SETTINGS, "Changes some of the tenant's settings (RFC 7396); with `dry_run` only looks whether they hold.",
         crate::settings::PATCH,
-        Answer::Made(SETTINGS_ROW), Act::Own(Own::PatchSettings);
+        Answer::Made(&crate::settings::CHANGED), Act::Own(Own::PatchSettings);
 
     "read_origins" Get "/v1/origins", SETTINGS, "The origins whose scripts may ask this tenant, where the request names it by host or path.", [],
         Answer::One(&["origins"]), Act::List(List::Origins);
     "change_origins" Put "/v1/origins", SETTINGS, "Lists the origins whose scripts may ask this tenant, as a whole.",
-        [Field::body("origins", Shape::Origins, "as browsers send them; none for nobody")],
-        NOTHING, Act::Order(Kind::ChangeOrigins);
+        [Field::body("origins", Shape::Origins, "as browsers send them; none for nobody"), DRY_RUN],
+        CHANGED, Act::Order(Kind::ChangeOrigins);
 
     // Subjects.
     "create_subject" Post "/v1/subjects", SUBJECTS, "Makes a subject.",
@@ -247,6 +253,10 @@ table! {
          Field::maybe("identifiers", Shape::Identifiers, "what it signs in with"),
          Field::maybe("password", Shape::Password, "in the clear")],
         Answer::Made(&["subject"]), Act::Order(Kind::CreateSubject);
+    "load_subjects" Post "/v1/subjects/load", SUBJECTS, "Makes subjects of rows, NDJSON or CSV, up to 512 at once, each whole or not at all. A row that was loaded before changes nothing. A repeat under the same `Idempotency-Key` has its receipt alone.",
+        [Field::content("rows", Shape::Rows, "one row a line, as `tessera load` reads them"),
+         DRY_RUN, Field::query("first_line", Shape::Count, "the number that the first row's line has in the whole load; without it that in the content")],
+        Answer::Made(&["dry_run", "made", "known", "rejected"]), Act::Order(Kind::LoadSubjects);
     "list_subjects" Get "/v1/subjects", SUBJECTS, "The subjects.", [CURSOR, LIMIT],
         Answer::Page(SUBJECT_ROW), Act::List(List::Subjects);
     "find_subject" Post "/v1/subjects/find", SUBJECTS, "The subject with an identifier.",
@@ -274,7 +284,7 @@ table! {
     "list_attribute_values" Get "/v1/subjects/{subject}/attributes", Needs::OwnOr("tessera.admin.subjects"), "The attributes of a subject.", [SUBJECT],
         Answer::Page(&["name", "value"]), Act::List(List::AttributeValues);
     "set_attributes" Patch "/v1/subjects/{subject}/attributes", SUBJECTS, "Sets attributes of a subject, or removes them with null (RFC 7396).",
-        [SUBJECT, Field::body("attributes", Shape::Attributes, "name and value")], NOTHING, Act::Order(Kind::SetAttributes);
+        [SUBJECT, Field::body("attributes", Shape::Attributes, "name and value"), DRY_RUN], CHANGED, Act::Order(Kind::SetAttributes);
     "list_attributes" Get "/v1/attributes", SETTINGS, "The declared attributes.", [],
         Answer::Page(&["name", "kind"]), Act::List(List::Attributes);
     "declare_attribute" Post "/v1/attributes", SETTINGS, "Declares an attribute: typed and hot.",
@@ -292,12 +302,12 @@ table! {
     "read_role" Get "/v1/roles/{name}", ROLES, "One role.", [Field::path("name", Shape::Name, "the role's")],
         Answer::One(ROLE_ROW), Act::List(List::Role);
     "change_role" Put "/v1/roles/{name}", ROLES, "Changes what a role covers.",
-        [Field::path("name", Shape::Name, "the role's"), PATTERNS], NOTHING, Act::Order(Kind::ChangeRole);
+        [Field::path("name", Shape::Name, "the role's"), PATTERNS, DRY_RUN], CHANGED, Act::Order(Kind::ChangeRole);
     "delete_role" Delete "/v1/roles/{name}", ROLES, "Deletes a role and every grant of it.",
         [Field::path("name", Shape::Name, "the role's")], NOTHING, Act::Order(Kind::DeleteRole);
     "set_role_parents" Put "/v1/roles/{name}/parents", ROLES, "Sets the roles whose permissions a role covers too, as a whole.",
-        [Field::path("name", Shape::Name, "the role's"), Field::body("parents", Shape::Names, "all of them; none for no parents")],
-        NOTHING, Act::Order(Kind::SetRoleParents);
+        [Field::path("name", Shape::Name, "the role's"), Field::body("parents", Shape::Names, "all of them; none for no parents"), DRY_RUN],
+        CHANGED, Act::Order(Kind::SetRoleParents);
     "list_role_uses" Get "/v1/roles/{name}/uses", ROLES, "Where a role is used: roles that have it for a parent, and groups that it is granted to.",
         [Field::path("name", Shape::Name, "the role's")],
         Answer::Page(&["role", "group", "workspace", "from", "until"]), Act::List(List::RoleUses);
@@ -316,14 +326,14 @@ table! {
     "move_workspace" Put "/v1/workspaces/{name}/parent", WORKSPACES, "Hangs a workspace, with all below it, under another one.",
         [Field::path("name", Shape::Name, "the workspace's"),
          Field::maybe("parent", Shape::Name, "the workspace above; none for the tenant"),
-         Field::maybe("inherits", Shape::Bool, "whether grants above hold here too; true when left out")],
-        NOTHING, Act::Order(Kind::MoveWorkspace);
+         Field::maybe("inherits", Shape::Bool, "whether grants above hold here too; true when left out"), DRY_RUN],
+        CHANGED, Act::Order(Kind::MoveWorkspace);
     "set_ceiling" Put "/v1/workspaces/{name}/ceiling", WORKSPACES, "Sets what anything in a workspace and below it must lie in.",
         [Field::path("name", Shape::Name, "the workspace's"),
-         Field::body("patterns", Shape::Patterns, "the ceiling; an empty list for none")], NOTHING, Act::Order(Kind::SetCeiling);
+         Field::body("patterns", Shape::Patterns, "the ceiling; an empty list for none"), DRY_RUN], CHANGED, Act::Order(Kind::SetCeiling);
     "set_owners" Put "/v1/workspaces/{name}/owners", WORKSPACES, "Sets the role whose holders in a workspace own it: one of them stays.",
         [Field::path("name", Shape::Name, "the workspace's"),
-         Field::maybe("role", Shape::Name, "the role; none for no owners")], NOTHING, Act::Order(Kind::SetOwners);
+         Field::maybe("role", Shape::Name, "the role; none for no owners"), DRY_RUN], CHANGED, Act::Order(Kind::SetOwners);
     "list_grants" Get "/v1/subjects/{subject}/grants", Needs::OwnOr("tessera.admin.grants"), "The grants of a subject.", [SUBJECT, CURSOR, LIMIT],
         Answer::Page(GRANT_ROW), Act::List(List::Grants);
     "list_holders" Get "/v1/roles/{name}/holders", GRANTS, "The holders of a role: who has it, where and when.",
@@ -463,8 +473,8 @@ table! {
     "read_client" Get "/v1/clients/{name}", CLIENTS, "One client.", [CLIENT],
         Answer::One(CLIENT_ROW), Act::List(List::Client);
     "change_client" Patch "/v1/clients/{name}", CLIENTS, "Changes some of a client's terms (RFC 7396); they act at the next opening and refresh.",
-        [CLIENT, CLIENT_REFRESH, CLIENT_TTL, CLIENT_IDLE, CLIENT_REFRESH_TTL, CLIENT_SESSIONS, CLIENT_OVER],
-        NOTHING, Act::Order(Kind::ChangeClient);
+        [CLIENT, CLIENT_REFRESH, CLIENT_TTL, CLIENT_IDLE, CLIENT_REFRESH_TTL, CLIENT_SESSIONS, CLIENT_OVER, DRY_RUN],
+        CHANGED, Act::Order(Kind::ChangeClient);
     "delete_client" Delete "/v1/clients/{name}", CLIENTS, "Deletes a client: its sessions end, keys that name it open no more.", [CLIENT],
         NOTHING, Act::Order(Kind::DeleteClient);
     "list_refresh_keys" Get "/v1/refresh-keys", SETTINGS, "The keys that refresh handles are made by.", [],

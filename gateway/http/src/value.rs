@@ -41,26 +41,13 @@ pub(crate) fn identifiers(value: &Json) -> Option<Vec<Identifier>> {
     list(value, IDENTIFIERS_PER_SUBJECT_MAX, |item| Identifier::guess(text(item)?).ok())
 }
 
-/// `true` or `false`, in a query as text.
 pub(crate) fn bool(value: &Json) -> Option<bool> {
-    match value {
-        Json::Bool(value) => Some(*value),
-        Json::Text(text) => match text.as_str() {
-            "true" => Some(true),
-            "false" => Some(false),
-            _ => None,
-        },
-        Json::Null | Json::Whole(_) | Json::Fraction | Json::List(_) | Json::Members(_) => None,
-    }
+    if let Json::Bool(value) = value { Some(*value) } else { None }
 }
 
-/// A whole number, in a query as text.
+/// A whole number of 32 bits.
 pub(crate) fn count(value: &Json) -> Option<u32> {
-    match value {
-        Json::Whole(value) => u32::try_from(*value).ok(),
-        Json::Text(text) => text.parse().ok(),
-        Json::Null | Json::Bool(_) | Json::Fraction | Json::List(_) | Json::Members(_) => None,
-    }
+    if let Json::Whole(value) = value { u32::try_from(*value).ok() } else { None }
 }
 
 pub(crate) fn handle(text: &str) -> Option<HandleBytes> {
@@ -125,26 +112,8 @@ pub(crate) fn instant(value: &Json) -> Option<UnixMillis> {
 }
 
 fn iso(text: &str) -> Option<UnixMillis> {
-    let number = |from: usize, to: usize| -> Option<u64> {
-        let digits = text.get(from..to)?;
-        if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None }
-    };
-    if text.len() != 20 {
-        return None;
-    }
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    if !(1..=12).contains(&month) || day == 0 || hour > 23 || minute > 59 || second > 59 || year < 1970 {
-        return None;
-    }
-    // Civil date to days: proleptic Gregorian, years beginning in March, eras of 400 years.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let (era, of_era) = (year / 400, year % 400);
-    let of_year = (153 * month + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
-    let at = UnixMillis((days * 86_400 + hour * 3_600 + minute * 60 + second) * 1_000);
-    // What prints otherwise was no date: the 31st of a short month, or other signs between the numbers.
-    (at.to_string() == text).then_some(at)
+    // One form only: as it is printed.
+    UnixMillis::parse(text).filter(|at| at.to_string() == text)
 }
 
 #[cfg(test)]

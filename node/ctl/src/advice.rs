@@ -117,7 +117,7 @@ const ADVICE: &[(Refusal, &str)] = &[
         Refusal::TenantFailed,
         "the node's log names file and offset; docs/operate/running.md says what can be done, other tenants are not concerned",
     ),
-    (Refusal::Busy, "try again, or give it more time with --timeout"),
+    (Refusal::Busy(LimitAt::UNNAMED), "try again, or give it more time with --timeout"),
     (Refusal::Behind, "look at --at-least: is it a receipt of this node and tenant?"),
 ];
 

@@ -62,6 +62,9 @@ pub(crate) struct Permissions {
     workspace: Option<Name>,
     #[command(flatten)]
     handle: HandleFrom,
+    /// The address that the holder's request came from, with the permission tessera.address.
+    #[arg(long, value_name = "IP")]
+    from_address: Option<IpAddr>,
 }
 
 /// Which ids?
@@ -242,6 +245,7 @@ impl Permissions {
                 handle: &handle,
                 workspace: place(self.workspace.as_ref()),
                 at_least: Receipt::default(),
+                address: self.from_address,
                 with_names: true,
                 after,
             };

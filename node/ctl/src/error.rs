@@ -138,7 +138,8 @@ impl CtlError {
                     }
                 };
                 let retry_ms = after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
-                Self { code: Some(refusal.code()), retry_ms, ..told }.advise(advice)
+                let limit = refusal.limit().map(Box::new);
+                Self { code: Some(refusal.code()), retry_ms, limit, ..told }.advise(advice)
             }
             ClientError::Faulted(fault) => {
                 let (exit, name, advice) = if fault.code == ProtocolCode::HelloRefused.code() {

@@ -11,8 +11,8 @@ use crate::user::moments;
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
 use tessera_client::Found;
-use tessera_client::wire::{Made, Request, SessionRow};
-use tessera_model::{HandleBytes, Private, PublicId, Receipt};
+use tessera_client::wire::{Introspect, Made, Request, SessionRow};
+use tessera_model::{HandleBytes, Private, PublicId, Receipt, grouped};
 
 /// What can be done with sessions.
 #[derive(Clone, clap::Subcommand)]
@@ -51,7 +51,13 @@ pub(crate) enum SessionVerb {
     Refresh(HandleFrom),
     /// Show what a handle is: whose, since when, until when. Exit code 1 when it is not alive.
     #[command(after_help = "Example:\n  tessera session show --handle-file amy.session")]
-    Show(HandleFrom),
+    Show {
+        #[command(flatten)]
+        handle: HandleFrom,
+        /// The address that the holder's request came from, with the permission tessera.address.
+        #[arg(long, value_name = "IP")]
+        from_address: Option<IpAddr>,
+    },
     /// List the live sessions and keys of a user or machine.
     #[command(
         after_help = "Examples:\n  tessera session list amy@example.org\n  tessera session list amy@example.org --all --json"
@@ -76,6 +82,9 @@ pub(crate) enum SessionVerb {
         #[command(flatten)]
         handle: HandleFrom,
     },
+    /// End your own other sessions: those of the session that asks live on, and so do keys.
+    #[command(after_help = "Example:\n  tessera session end-others --key-file amy.session")]
+    EndOthers,
     /// End all sessions of a user, or of the whole tenant. Keys live on.
     #[command(
         after_help = "Examples:\n  tessera session end-all amy@example.org\n  tessera session end-all --everybody"
@@ -131,7 +140,9 @@ impl SessionVerb {
                 refresh.put_refresh(place.put(answer, &made, "handle")?, &made)
             }
             Self::Refresh(handle) => refresh(link, &handle).await,
-            Self::Show(handle) => show(link, &handle.need(&link.profile)?).await,
+            Self::Show { handle, from_address } => {
+                show(link, &handle.need(&link.profile)?, from_address).await
+            }
             Self::List { who, window } => {
                 let subject = link.id_of(&who).await?;
                 let request = |after, limit| Request::ListSessions { subject, after, limit };
@@ -151,6 +162,14 @@ impl SessionVerb {
                 Ok(Answer::said(text).at("idle_until", until).made(&made))
             }
             Self::End { session, handle } => end(link, session, &handle).await,
+            Self::EndOthers => {
+                let made = link.order(&Request::EndOtherSessions {}).await?;
+                let text = match made.ended {
+                    Some(ended) => format!("{} other sessions ended.", grouped(ended.into())),
+                    None => "The other sessions ended.".to_owned(),
+                };
+                Ok(Answer::said(text).with("ended", made.ended).made(&made))
+            }
             Self::EndAll { who: Some(who), .. } => {
                 let subject = link.id_of(&who).await?;
                 let made = link.order(&Request::EndSubjectSessions { subject }).await?;
@@ -222,8 +241,9 @@ async fn refresh(link: &Link, from: &HandleFrom) -> Result<Answer, CtlError> {
     place.put_refresh(answer, &made)
 }
 
-async fn show(link: &Link, handle: &HandleBytes) -> Result<Answer, CtlError> {
-    let found = link.client.introspect(handle, Receipt::default()).await;
+async fn show(link: &Link, handle: &HandleBytes, address: Option<IpAddr>) -> Result<Answer, CtlError> {
+    let ask = Introspect { handle, at_least: Receipt::default(), address };
+    let found = link.client.introspect_from(&ask).await;
     match found.map_err(|error| link.told(&error))? {
         Found::Nothing(reason, seen) => {
             Ok(Answer::said(format!("Not alive: {} (code {}).", reason.text(), reason.code()))

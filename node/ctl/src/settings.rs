@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use std::str::FromStr;
 use tessera_client::wire::{Request, SettingsRow};
 use tessera_model::Settings;
-use tessera_model::settings::{SettingInfo, SettingUnit};
+use tessera_model::settings::{SettingInfo, SettingUnit, SettingsChange};
 
 /// What can be done with settings.
 #[derive(Clone, clap::Subcommand)]
@@ -113,16 +113,17 @@ impl SettingsVerb {
                 let text = name.shown(value_of(&now, name));
                 Ok(Answer::said(text).with("setting", object(&now, name)))
             }
-            Self::Set { changes } => set(link, now, &changes).await,
+            Self::Set { changes } => set(link, &now, &changes).await,
         }
     }
 }
 
-async fn set(link: &Link, mut settings: Settings, changes: &[Change]) -> Result<Answer, CtlError> {
-    for Change { info, value } in changes {
-        settings.set(info.setting, *value);
-    }
-    let made = link.order(&Request::ChangeSettings { settings }).await.map_err(|error| {
+async fn set(link: &Link, now: &Settings, changes: &[Change]) -> Result<Answer, CtlError> {
+    // Of one that is named twice the last counts.
+    let named = |setting| changes.iter().rev().find(|change| change.info.setting == setting);
+    let change = SettingsChange::of(|setting| named(setting).map(|change| change.value));
+    let settings = change.applied(now);
+    let made = link.order(&Request::ChangeSettings { settings: change }).await.map_err(|error| {
         let Some(info) = settings.fault().and_then(|setting| Settings::named(setting.name())) else {
             return error;
         };

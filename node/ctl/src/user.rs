@@ -371,6 +371,6 @@ impl PasswordVerb {
 
 /// When a session was opened and ends; a key has no idle end.
 pub(crate) fn moments(row: &SessionRow) -> [Option<UnixMillis>; 3] {
-    let idle = if row.key { None } else { instant(row.idle_until) };
+    let idle = row.idle_until.and_then(instant);
     [instant(row.created), instant(row.expires), idle]
 }

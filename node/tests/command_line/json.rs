@@ -6,15 +6,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A node that was claimed, and what its answers held.
-struct Asked {
-    node: Node,
+pub(crate) struct Asked {
+    pub(crate) node: Node,
     /// Fields of each command's object, as the document lists them.
-    documented: BTreeMap<String, BTreeSet<String>>,
+    documented: BTreeMap<String, Fields>,
     seen: BTreeSet<String>,
 }
 
+/// The fields of an object, and those of the objects in it: none where the document names them elsewhere.
+#[derive(Clone, Default)]
+struct Fields {
+    own: BTreeSet<String>,
+    inner: BTreeSet<String>,
+}
+
+/// Commands that answer no request: they run something, or write for people and shells.
+const NO_ANSWER: &[&str] = &["serve", "dev", "config", "completions", "manual", "operator recover"];
+
 /// The table of the document: command, fields. `a b`, `c` stands for `a b` and `a c`.
-fn documented() -> BTreeMap<String, BTreeSet<String>> {
+fn documented() -> BTreeMap<String, Fields> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operate/command-line.md");
     let text = std::fs::read_to_string(path).expect("the document");
     let mut table = BTreeMap::new();
@@ -26,13 +36,11 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
         let names = ticked(cells[1]);
         let noun = names.first().and_then(|name| name.split(' ').next()).unwrap_or_default().to_owned();
         // What stands in brackets are the fields of an inner object.
-        let mut fields = BTreeSet::new();
+        let mut fields = Fields::default();
         let mut depth = 0;
         for (at, piece) in cells[2].split('`').enumerate() {
             if at % 2 == 1 {
-                if depth == 0 {
-                    fields.insert(piece.to_owned());
-                }
+                if depth == 0 { &mut fields.own } else { &mut fields.inner }.insert(piece.to_owned());
                 continue;
             }
             depth += piece.matches(['{', '[']).count();
@@ -52,7 +60,7 @@ impl Asked {
     }
 
     /// Asks and looks at exit code and fields; gives the object.
-    fn ask(&mut self, exit: i32, line: &str) -> Value {
+    pub(crate) fn ask(&mut self, exit: i32, line: &str) -> Value {
         let done = self.node.shell(&format!("{line} --json"));
         let text = String::from_utf8_lossy(&done.stdout).into_owned();
         let told = String::from_utf8_lossy(&done.stderr).into_owned();
@@ -71,13 +79,39 @@ impl Asked {
         for field in fields.keys() {
             let base = field.strip_suffix("_ms").filter(|base| fields.contains_key(*base)).unwrap_or(field);
             let common = matches!(base, "ok" | "receipt" | "repeated");
-            assert!(common || known.contains(base), "{name}: {field} is not documented");
+            assert!(common || known.own.contains(base), "{name}: {field} is not documented");
             if base != field {
                 assert_eq!(fields[base].is_null(), fields[field].is_null(), "{name}: {field}");
             }
         }
+        for row in fields.values().filter_map(Value::as_array).flatten().filter_map(Value::as_object) {
+            let whole = row.keys().all(|field| {
+                let base = field.strip_suffix("_ms").filter(|base| row.contains_key(*base)).unwrap_or(field);
+                known.inner.contains(base)
+            });
+            // Fields that stand in another line are looked at there.
+            let elsewhere = known.inner.is_empty() || known.inner.iter().any(|name| name.contains(' '));
+            assert!(whole || elsewhere, "{name}: {row:?} is not documented");
+        }
         self.seen.insert(name);
         object
+    }
+
+    /// Every command without others below it, as the helps list them.
+    fn leaves(&self, path: &str, found: &mut Vec<String>) {
+        let help = self.node.shell(&format!("tessera {path} --help"));
+        let help = String::from_utf8_lossy(&help.stdout).into_owned();
+        let Some((_, rest)) = help.split_once("Commands:\n") else {
+            found.push(path.trim().to_owned());
+            return;
+        };
+        for line in rest.lines().take_while(|line| line.starts_with("  ")) {
+            let Some(word) = line.strip_prefix("  ").filter(|line| !line.starts_with(' ')) else { continue };
+            let word = word.split(' ').next().expect("a word");
+            if word != "help" {
+                self.leaves(format!("{path} {word}").trim(), found);
+            }
+        }
     }
 
     /// The command of a line, as the document names it: the longest that fits.
@@ -130,6 +164,8 @@ fn every_command_answers_in_json() {
     assert_eq!(asked.ask(2, "tessera user list")["error"]["message"], "which tenant?");
     people(&mut asked);
     rules(&mut asked);
+    crate::powers::groups(&mut asked);
+    crate::powers::relations(&mut asked);
     sessions(&mut asked, &tenant);
     relations(&mut asked);
     asked.ask(2, "tessera tenant delete acme");
@@ -137,6 +173,15 @@ fn every_command_answers_in_json() {
     asked.ask(1, "tessera user list --tenant acme");
     let left: Vec<&String> = asked.documented.keys().filter(|name| !asked.seen.contains(*name)).collect();
     assert!(left.is_empty(), "not asked: {left:?}");
+    let mut leaves = Vec::new();
+    asked.leaves("", &mut leaves);
+    assert!(leaves.len() > 80, "{leaves:?}");
+    let silent = |leaf: &String| {
+        NO_ANSWER.iter().any(|name| leaf.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')))
+    };
+    let unknown: Vec<&String> =
+        leaves.iter().filter(|leaf| !silent(leaf) && !asked.documented.contains_key(*leaf)).collect();
+    assert!(unknown.is_empty(), "not in the document: {unknown:?}");
     assert_eq!(asked.node.end(), 0);
 }
 
@@ -418,6 +463,10 @@ fn sessions(asked: &mut Asked, tenant: &str) {
     let live: Vec<&Value> =
         live["sessions"].as_array().expect("a list").iter().map(|row| &row["session"]).collect();
     assert!(live.len() == 1 && *live[0] != other.as_str(), "{live:?}");
+    // A session alone has others; whoever it is, it stays itself.
+    let others = asked.ask(0, "tessera session end-others --key-file amy.session");
+    assert_eq!(others["ended"], 0);
+    assert_eq!(asked.ask(1, "tessera session end-others --tenant acme")["error"]["code"], 200);
     let ended = asked.ask(0, &format!("tessera session end {asking}"));
     asked.ask(0, &format!("tessera session end {asking}"));
     let receipt = text(&ended, "receipt");

@@ -5,6 +5,7 @@ mod json;
 mod load;
 mod node;
 mod operators;
+mod powers;
 
 use document::Document;
 use node::Node;

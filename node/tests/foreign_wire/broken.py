@@ -119,7 +119,7 @@ def corpus(session, ids):
     yield number["Introspect"], encode("Introspect", {"handle": session})
     yield (
         number["ListPermissions"],
-        encode("ListPermissions", {"handle": session, "flags": 1, "workspace_len": 5, "names": b"sales"}),
+        encode("ListPermissions", {"handle": session, "flags": 2, "workspace_len": 5, "names": b"sales"}),
     )
     nouns = [{"noun": 1, "len": 11}, {"noun": 2, "len": 5}]
     yield number["Resolve"], encode("Resolve", {"items": nouns, "names": b"orders.readsales"})

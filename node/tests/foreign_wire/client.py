@@ -175,11 +175,12 @@ class Line(aioquic.asyncio.QuicConnectionProtocol):
             "CheckBatch", "DecisionBatch", epoch=at_least[0], revision=at_least[1], items=items, names=b"".join(names)
         )
 
-    async def introspect(self, handle, at_least=(0, 0)):
+    async def introspect(self, handle, at_least=(0, 0), address=None):
         """Whose it is, and until when."""
-        return await self.put("Introspect", "Introspection", epoch=at_least[0], revision=at_least[1], handle=handle)
+        values = {"epoch": at_least[0], "revision": at_least[1], "handle": handle} | used_from(address)
+        return await self.put("Introspect", "Introspection", **values)
 
-    async def permissions(self, handle, workspace=0):
+    async def permissions(self, handle, workspace=0, address=None):
         """The ids of everything that its holder may do there, and the names of these by id."""
         index, spelled = numbered(workspace)
         after, names = 0, {}
@@ -190,9 +191,9 @@ class Line(aioquic.asyncio.QuicConnectionProtocol):
                 handle=handle,
                 workspace=index,
                 workspace_len=len(spelled),
-                flags=1,
                 after=after,
                 names=spelled,
+                **used_from(address, 2),
             )
             at = 0
             for item in reply["items"]:
@@ -243,9 +244,8 @@ class Line(aioquic.asyncio.QuicConnectionProtocol):
 
 
 async def change_settings(line, **changes):
-    """Some settings by the names of their tags; the others stay as they are, for a command holds all."""
-    [row] = [row async for row in line.rows("ReadSettings")]
-    return await line.order("ChangeSettings", settings=row["settings"] | changes)
+    """Some settings by the names of their tags; the others stay."""
+    return await line.order("ChangeSettings", settings=changes)
 
 
 def numbered(what):
@@ -262,12 +262,17 @@ def check_item(handle, permission, workspace=0, address=None):
         "workspace": workspace,
         "permission_len": len(called),
         "workspace_len": len(place),
-        "flags": 0 if address is None else 1,
-    }
-    if address is not None:
-        told = ipaddress.ip_address(address)
-        item["address"] = told.packed if told.version == 6 else bytes(10) + b"\xff\xff" + told.packed
+    } | used_from(address)
     return item, called + place
+
+
+def used_from(address, flags=0):
+    """The flags of a question, and where the holder's request came from, if that is said."""
+    if address is None:
+        return {"flags": flags}
+    told = ipaddress.ip_address(address)
+    packed = told.packed if told.version == 6 else bytes(10) + b"\xff\xff" + told.packed
+    return {"flags": flags | 1, "address": packed}
 
 
 @contextlib.asynccontextmanager

@@ -67,7 +67,7 @@ def settings():
     named = {int(tag): name for tag, name in re.findall(r"(\d+) `(\w+)`", line)}
     [example] = [one for one in examples() if one.title == "ChangeSettings"]
     used = [tag for name, tag in example.notes.items() if name.endswith(".tag")]
-    return {tag: named.get(tag) for tag in used}
+    return {tag: named.get(tag) for tag in {*used, *named}}
 
 
 def examples():

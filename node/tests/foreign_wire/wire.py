@@ -183,6 +183,8 @@ CLIENT_TERMS = {
 }
 SETTINGS = {name: NUMBER for name, tag in TAGS.items() if tag in NAMES_OF_SETTINGS}
 GROUPS = {"Receipt": {"Epoch": NUMBER, "Revision": NUMBER}, "ClientTerms": CLIENT_TERMS, "Settings": SETTINGS}
+# A change holds those settings that change.
+GROUPS["SettingsChange"] = SETTINGS
 NAME_OF_TAG = {tag: name for name, tag in TAGS.items()}
 WRITTEN = {"Name": TEXT, "Pattern": TEXT, "String": TEXT, "Origin": TEXT, "bool": FLAG} | dict.fromkeys(
     ("Private", "PublicId", "IpAddr", "Network"), BYTES

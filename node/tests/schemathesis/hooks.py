@@ -86,6 +86,23 @@ def after_call(context, case, response):
             CALLER.alive()
 
 
+# Rows of a bulk load are sent as they are.
+ROWS = ("application/x-ndjson", "application/jsonl", "text/csv")
+
+
+@schemathesis.serializer(*ROWS)
+def rows(context, value):
+    """A content that is no JSON."""
+    return (value if isinstance(value, str) else json.dumps(value)).encode()
+
+
+schemathesis.openapi.format(
+    "tessera-rows",
+    st.lists(
+        st.from_regex(r"\A[a-z]{3,12}\Z").map(lambda name: json.dumps({"username": name})), min_size=1, max_size=5
+    ).map("\n".join),
+)
+
 NAME = st.from_regex(r"\A[a-z][a-z0-9._-]{2,20}\Z")
 schemathesis.openapi.format(
     "tessera-origin",

@@ -134,6 +134,11 @@ impl Checkpoint {
         })
     }
 
+    /// How many cold rows a tenant has.
+    pub(crate) fn rows_of(&self, tenant: TenantId) -> Result<u64, StorageError> {
+        self.read(|transaction| share::count(transaction, tenant))
+    }
+
     /// Cold rows whose key begins with `prefix`, in order, until `sink` has enough. None of them is missing.
     pub(crate) fn rows(
         &self,

@@ -153,6 +153,17 @@ pub(crate) fn all_there(
     }
 }
 
+/// How many rows a tenant has, by its shares. One that does not read is damage for whoever looks for its rows,
+/// and not for who counts.
+pub(crate) fn count(transaction: &ReadTransaction, tenant: TenantId) -> Result<u64, StorageError> {
+    let mut rows = 0_u64;
+    scan(transaction, SHARE, &schema::tenant_key(tenant), &mut |key, value| {
+        rows = rows.saturating_add(read(key, value).map_or(0, |sum| sum.count));
+        Ok(true)
+    })?;
+    Ok(rows)
+}
+
 /// The rows whose keys begin with `prefix`, in order, as their values stand: all of them, for those that share a
 /// count with them are counted too.
 pub(crate) fn rows(

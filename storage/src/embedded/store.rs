@@ -14,7 +14,7 @@ use crate::record::bucket::place_in;
 use crate::store::{
     Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, RowRead, Store, TenantKeys, Verified,
 };
-use crate::usage::{Room, Usage};
+use crate::usage::{Held, Room, Usage};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -129,6 +129,18 @@ impl Store for Embedded {
     fn has_tail(&self, tenant: TenantId) -> bool {
         let tail = self.shared.tail.lock();
         tail.tenants.get(&tenant).is_some_and(|tailed| !tailed.spots.is_empty())
+    }
+
+    fn held(&self, tenant: TenantId) -> Result<Held, StorageError> {
+        let rows = self.shared.checkpoint.rows_of(tenant)?;
+        let tail = self.shared.tail.lock();
+        let Some(tailed) = tail.tenants.get(&tenant) else { return Ok(Held { rows, ..Held::default() }) };
+        Ok(Held {
+            rows,
+            rows_recent: tailed.rows.len() as u64,
+            tail_frames: tailed.spots.len() as u64,
+            tail_bytes: tailed.spots.iter().map(|spot| u64::from(spot.len)).sum(),
+        })
     }
 
     fn due(&self) -> bool {

@@ -11,7 +11,7 @@ use crate::record::bucket::place_in;
 use crate::store::{
     Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, RowRead, Store, TenantKeys, Verified,
 };
-use crate::usage::{Room, Usage};
+use crate::usage::{Held, Room, Usage};
 use inner::{Inner, has_tail};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -108,6 +108,16 @@ impl Store for Memory {
     fn has_tail(&self, tenant: TenantId) -> bool {
         let inner = self.inner.lock();
         inner.tenants.get(&tenant).is_some_and(|kept| has_tail(kept, inner.covered))
+    }
+
+    fn held(&self, tenant: TenantId) -> Result<Held, StorageError> {
+        let inner = self.inner.lock();
+        let Some(kept) = inner.tenants.get(&tenant) else { return Ok(Held::default()) };
+        let rows = kept.rows.values().filter(|(value, _)| value.is_some()).count() as u64;
+        let tail = kept.frames.iter().filter(|(sequence, _)| *sequence > inner.covered);
+        let (tail_frames, tail_bytes) =
+            tail.fold((0, 0), |(frames, bytes), (_, frame)| (frames + 1, bytes + frame.len() as u64));
+        Ok(Held { rows, rows_recent: 0, tail_frames, tail_bytes })
     }
 
     fn room(&self) -> Room {

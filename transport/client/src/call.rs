@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tessera_model::code::{CODE_REDIRECT, CODE_UNKNOWN, ProtocolCode};
-use tessera_model::{CommandId, HandleBytes, Refusal};
+use tessera_model::{CommandId, HandleBytes, LimitAt, Refusal};
 use tessera_wire::{Fault, Outbox, WireError};
 use tokio::time::{sleep_until, timeout_at};
 
@@ -186,7 +186,7 @@ async fn attempt(pool: &Pool, mut now: Instant, deadline: Instant, write: Write<
     let pending = match link.ask(now, deadline, write) {
         Ok(pending) => pending,
         Err(NotSent::Unwritable(error)) => return Attempt::Failed(error.into()),
-        Err(NotSent::Full) => return again(ClientError::Refused(Refusal::Busy), 0, false),
+        Err(NotSent::Full) => return again(ClientError::Refused(Refusal::Busy(LimitAt::UNNAMED)), 0, false),
         Err(NotSent::Lost) => return again(ClientError::Unreachable(None), 0, false),
     };
     match pending.await {

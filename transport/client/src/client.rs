@@ -200,7 +200,16 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn introspect(&self, handle: &HandleBytes, at_least: Receipt) -> Result<Found, ClientError> {
-        let write = |out: &mut Outbox, id| out.introspect(id, &Introspect { handle, at_least });
+        self.introspect_from(&Introspect { handle, at_least, address: None }).await
+    }
+
+    /// What is this handle, used from where its holder's request came from? Saying that needs the permission
+    /// `tessera.address`.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn introspect_from(&self, ask: &Introspect<'_>) -> Result<Found, ClientError> {
+        let write = |out: &mut Outbox, id| out.introspect(id, ask);
         let Answer::Introspection(answer) = self.read("introspect", &write).await? else {
             return Err(unexpected());
         };

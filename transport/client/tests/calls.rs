@@ -14,7 +14,7 @@ use tessera_client::wire::{
 use tessera_client::{Client, ClientError, Config, Found, Trust};
 use tessera_model::code::{CODE_UNKNOWN, ProtocolCode};
 use tessera_model::{
-    CellId, CheckQuery, CommandId, Handle, HandleKind, Name, PermissionId, PermissionRef, Receipt, Refusal,
+    CellId, CheckQuery, CommandId, Handle, HandleKind, Limit, Name, PermissionId, PermissionRef, Receipt, Refusal,
     WorkspaceRef,
 };
 
@@ -148,7 +148,7 @@ async fn busy_and_not_ready_are_waited_out() {
     let node = Node::start(move |frame, out| {
         let fault = match counted.fetch_add(1, Ordering::SeqCst) {
             0 => Fault::refused(Refusal::NotReady),
-            1 | 2 => Fault::refused(Refusal::Busy),
+            1 | 2 => Fault::refused(Limit::Intake.busy()),
             _ => return decide(frame, out),
         };
         out.fault(frame.header.request_id, &fault).expect("written");
@@ -159,13 +159,13 @@ async fn busy_and_not_ready_are_waited_out() {
     assert_eq!(asked.load(Ordering::SeqCst), 4);
 
     let node = Node::start(|frame, out| {
-        out.fault(frame.header.request_id, &Fault::refused(Refusal::Busy)).expect("written");
+        out.fault(frame.header.request_id, &Fault::refused(Limit::Intake.busy())).expect("written");
         Act::Answer
     });
     let client = Client::connect(node.config()).await.expect("connected");
     let client = client.with_deadline(Duration::from_millis(100));
     let error = client.check(&query(0)).await.expect_err("busy for ever");
-    assert!(matches!(error, ClientError::Refused(Refusal::Busy)), "{error}");
+    assert!(matches!(error, ClientError::Refused(refusal) if refusal == Limit::Intake.busy()), "{error}");
 }
 
 /// PROPERTY: a command whose connection breaks, and one that ends Unknown, are repeated under the same

@@ -135,7 +135,7 @@ impl House {
         let (id, key) = (made.tenant.expect("an id"), made.handle_text().expect("a key"));
         let client = self.client(&key).await;
         let settings = Settings { argon_memory_kib: 64, argon_passes: 1, ..Settings::default() };
-        client.request(&Request::ChangeSettings { settings }).await.expect("changed");
+        client.request(&Request::ChangeSettings { settings: settings.into() }).await.expect("changed");
         Tenant { id, key, client }
     }
 }

@@ -108,6 +108,9 @@ flat! {
         epoch: u64,
         revision: u64,
         handle: [u8; 40],
+        address: [u8; 16],
+        flags: u16,
+        pad: [u8; 6],
     }
     IntrospectionPayload {
         epoch: u64,
@@ -130,6 +133,7 @@ flat! {
         epoch: u64,
         revision: u64,
         handle: [u8; 40],
+        address: [u8; 16],
         workspace: u32,
         workspace_len: u16,
         flags: u16,

@@ -25,11 +25,7 @@ pub(crate) struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     pub(crate) fn of(query: &CheckQuery<'a>) -> Self {
-        let (address, flags) = match query.address {
-            Some(IpAddr::V4(address)) => (address.to_ipv6_mapped().octets(), HAS_ADDRESS),
-            Some(IpAddr::V6(address)) => (address.octets(), HAS_ADDRESS),
-            None => ([0; 16], 0),
-        };
+        let (address, flags) = address_of(query.address);
         let permission = match query.permission {
             PermissionRef::Id(id) => (id.0, ""),
             PermissionRef::Name(name) => (0, name),
@@ -88,6 +84,15 @@ pub(crate) fn workspace_from<'a>(index: u32, name: &'a str) -> Result<WorkspaceR
         (index, true) => Ok(WorkspaceRef::Index(WorkspaceIndex(index))),
         (0, false) => Ok(WorkspaceRef::Name(name)),
         (_, false) => Err(WireError::BadPayload),
+    }
+}
+
+/// An address and the flag that there is one.
+pub(crate) const fn address_of(address: Option<IpAddr>) -> ([u8; 16], u16) {
+    match address {
+        Some(IpAddr::V4(address)) => (address.to_ipv6_mapped().octets(), HAS_ADDRESS),
+        Some(IpAddr::V6(address)) => (address.octets(), HAS_ADDRESS),
+        None => ([0; 16], 0),
     }
 }
 

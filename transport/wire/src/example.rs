@@ -17,7 +17,7 @@ use crate::shape::{RowsWriter, Shape};
 use tessera_model::query::Introspection;
 use tessera_model::{
     CellId, CheckQuery, CommandId, Decision, Epoch, Generation, HandleBytes, Limit, PermissionId,
-    PermissionRef, Place, Private, PublicId, Reason, Receipt, Refusal, Revision, SubjectIndex, TenantId,
+    PermissionRef, Place, Private, PublicId, Reason, Receipt, Revision, SubjectIndex, TenantId,
     UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
 
@@ -183,20 +183,22 @@ pub(crate) fn examples() -> Vec<(String, Outbox)> {
     batch.start(seen());
     (0..3).for_each(|nth| batch.push(&decision(nth)));
     add("DecisionBatch", &|out| out.decision_batch(10, &batch));
-    let ask = Introspect { handle: &handle, at_least: Receipt::default() };
+    let ask = Introspect { handle: &handle, at_least: Receipt::default(), address: None };
     add("Introspect", &|out| out.introspect(11, &ask));
+    let ask = Introspect { address: Some([192, 0, 2, 7].into()), ..ask };
+    add("Introspect from an address", &|out| out.introspect(11, &ask));
     add("Introspection", &|out| out.introspection(11, &Ok(introspection())));
     add("Introspection of nothing", &|out| out.introspection(11, &Err((Reason::Revoked, seen()))));
     let (workspace, with_names) = (WorkspaceRef::Name("acme/eu"), true);
-    let ask =
-        ListPermissions { handle: &handle, workspace, at_least: seen(), with_names, after: PermissionId(0) };
+    let (address, after) = (None, PermissionId(0));
+    let ask = ListPermissions { handle: &handle, workspace, at_least: seen(), address, with_names, after };
     add("ListPermissions", &|out| out.list_permissions(12, &ask));
     add("Permissions", &|out| out.permissions(12, &permissions()));
     let names = [Resolve::Permission("orders.read"), Resolve::Workspace("acme/eu")];
     add("Resolve", &|out| out.resolve(13, &names));
     let resolved = Resolved { seen: seen(), ids: vec![17, 0, 3] };
     add("Resolved", &|out| out.resolved(13, &resolved));
-    add("Error", &|out| out.fault(14, &Fault::refused(Refusal::Busy)));
+    add("Error", &|out| out.fault(14, &Fault::refused(Limit::Intake.busy())));
     add("Error with a limit", &|out| out.fault(15, &Fault::refused(Limit::Subjects.reached())));
     add("Error: Redirect", &|out| out.fault(14, &Fault::redirect(CellId(4), "node4.example:7443")));
     for kind in RequestKind::ALL {

@@ -4,11 +4,12 @@ use crate::archive::{
     self, ArchivedResolveItem, IntrospectPayload, IntrospectionPayload, ResolveItem, ResolvePayload,
     ResolvedPayload,
 };
-use crate::check::{length_of, name_from, reason_from, receipt};
+use crate::check::{address_from, address_of, length_of, name_from, reason_from, receipt};
 use crate::fault::WireError;
 use crate::frame::Frame;
 use crate::kind::Kind;
 use crate::outbox::Outbox;
+use std::net::IpAddr;
 use tessera_model::limits::BATCH_CHECKS_MAX;
 use tessera_model::query::Introspection;
 use tessera_model::{
@@ -27,6 +28,8 @@ pub struct Introspect<'a> {
     pub handle: &'a HandleBytes,
     /// The position that the answer must have seen; zero asks for nothing.
     pub at_least: Receipt,
+    /// Where the holder's request came from, if the caller is entitled to say so.
+    pub address: Option<IpAddr>,
 }
 
 /// Which ids do these names have?
@@ -71,10 +74,14 @@ impl Outbox {
     /// # Errors
     /// None that can happen: the payload is of one size.
     pub fn introspect(&mut self, request_id: u64, ask: &Introspect<'_>) -> Result<(), WireError> {
+        let (address, flags) = address_of(ask.address);
         let payload = IntrospectPayload {
             epoch: ask.at_least.epoch.0,
             revision: ask.at_least.revision.0,
             handle: *ask.handle,
+            address,
+            flags,
+            pad: [0; 6],
         };
         self.payload(Kind::Introspect, request_id, &payload)
     }
@@ -169,7 +176,8 @@ impl<'a> Frame<'a> {
     pub fn introspect(&self) -> Result<Introspect<'a>, WireError> {
         let payload = archive::read::<archive::ArchivedIntrospectPayload>(self.payload)?;
         let at_least = receipt(payload.epoch.to_native(), payload.revision.to_native());
-        Ok(Introspect { handle: &payload.handle, at_least })
+        let address = address_from(payload.flags.to_native(), &payload.address)?;
+        Ok(Introspect { handle: &payload.handle, at_least, address })
     }
 
     /// Reads what a handle is; the inner error says why it is nothing.

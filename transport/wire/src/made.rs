@@ -33,6 +33,8 @@ shapes! {
         refresh: Option<Private> = RefreshHandle,
         /// When the refresh handle ends unless used.
         refresh_until: Option<Deadline> = RefreshUntil,
+        /// How many sessions ended, where their number is told.
+        ended: Option<u32> = Ended,
         /// The public ids of the sessions that ended for it, oldest first.
         evicted: Vec<PublicId> = Evicted,
         /// The new role.

@@ -10,6 +10,7 @@ use tessera_model::limits::{
 };
 use tessera_model::record::AttributeValue;
 use tessera_model::refresh::ClientTerms;
+use tessera_model::settings::SettingsChange;
 use tessera_model::{
     Epoch, Identifier, IdentifierKind, Limit, Name, PublicId, Receipt, Revision, Setting, Settings,
 };
@@ -151,6 +152,31 @@ impl Part for Settings {
             settings.set(*setting, small(*tag, from)?);
         }
         Ok(settings)
+    }
+}
+
+/// Each setting that changes under its own tag; at least one.
+impl Part for SettingsChange {
+    fn put(&self, _tag: Tag, out: &mut FieldsWriter) {
+        for (setting, tag) in SETTINGS {
+            if let Some((_, value)) = self.values().iter().find(|(named, _)| named == setting) {
+                value.put(*tag, out);
+            }
+        }
+    }
+
+    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
+        let mut values = Vec::with_capacity(SETTINGS.len());
+        for (setting, tag) in SETTINGS {
+            if let Some(value) = <Option<u32> as Part>::take(*tag, from)? {
+                values.push((*setting, value));
+            }
+        }
+        if values.is_empty() {
+            return Err(WireError::BadField(tag));
+        }
+        let value = |named| values.iter().find(|(setting, _)| *setting == named).map(|(_, value)| *value);
+        Ok(Self::of(value))
     }
 }
 

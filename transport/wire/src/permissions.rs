@@ -1,15 +1,17 @@
 //! What the holder of a handle may do in a workspace: a set of permission ids, with names on demand.
 
 use crate::archive::{self, ListPermissionsPayload, NameItem, PermissionsPayload};
-use crate::check::{length_of, name_from, reason_from, receipt, workspace_from, workspace_of};
+use crate::check::{address_from, address_of, length_of, name_from, reason_from, receipt, workspace_from, workspace_of};
 use crate::fault::WireError;
 use crate::frame::Frame;
 use crate::kind::Kind;
 use crate::outbox::Outbox;
+use std::net::IpAddr;
 use tessera_model::limits::PERMISSIONS_MAX;
 use tessera_model::{HandleBytes, PermissionId, Reason, Receipt, UnixMillis, WorkspaceRef};
 
-const WITH_NAMES: u16 = 1;
+/// Flag beside that of an address.
+const WITH_NAMES: u16 = 2;
 /// LIMIT: 64-bit words of a permitted set: 8,192 permissions.
 const WORDS_MAX: usize = PERMISSIONS_MAX as usize / 64;
 
@@ -22,6 +24,8 @@ pub struct ListPermissions<'a> {
     pub workspace: WorkspaceRef<'a>,
     /// The position that the answer must have seen; zero asks for nothing.
     pub at_least: Receipt,
+    /// Where the holder's request came from, if the caller is entitled to say so.
+    pub address: Option<IpAddr>,
     /// Whether the names of the permitted ids are wanted.
     pub with_names: bool,
     /// Names of ids above this one (a page's `next`); 0 for the first page.
@@ -70,13 +74,15 @@ impl Outbox {
     /// [`WireError::BadPayload`] for a name over 128 bytes.
     pub fn list_permissions(&mut self, request_id: u64, ask: &ListPermissions<'_>) -> Result<(), WireError> {
         let (workspace, name) = workspace_of(ask.workspace);
+        let (address, has_address) = address_of(ask.address);
         let payload = ListPermissionsPayload {
             epoch: ask.at_least.epoch.0,
             revision: ask.at_least.revision.0,
             handle: *ask.handle,
+            address,
             workspace,
             workspace_len: length_of(name)?,
-            flags: if ask.with_names { WITH_NAMES } else { 0 },
+            flags: has_address | if ask.with_names { WITH_NAMES } else { 0 },
             after: ask.after.0,
             pad: 0,
             names: name.as_bytes().to_vec(),
@@ -117,14 +123,17 @@ impl<'a> Frame<'a> {
         let payload = archive::read::<archive::ArchivedListPermissionsPayload>(self.payload)?;
         let mut names = payload.names.as_slice();
         let name = name_from(&mut names, payload.workspace_len.to_native())?;
-        if !names.is_empty() || payload.flags.to_native() & !WITH_NAMES != 0 {
+        let flags = payload.flags.to_native();
+        let address = address_from(flags & !WITH_NAMES, &payload.address)?;
+        if !names.is_empty() {
             return Err(WireError::BadPayload);
         }
         Ok(ListPermissions {
             handle: &payload.handle,
             workspace: workspace_from(payload.workspace.to_native(), name)?,
             at_least: receipt(payload.epoch.to_native(), payload.revision.to_native()),
-            with_names: payload.flags.to_native() & WITH_NAMES != 0,
+            address,
+            with_names: flags & WITH_NAMES != 0,
             after: PermissionId(payload.after.to_native()),
         })
     }

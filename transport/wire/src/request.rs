@@ -17,9 +17,10 @@ use std::net::IpAddr;
 use tessera_model::load::LoadRow;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::refresh::ClientTerms;
+use tessera_model::settings::SettingsChange;
 use tessera_model::relation::{RelationChange, RelationRecord};
 use tessera_model::{
-    Deadline, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, Settings, TenantId,
+    Deadline, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, TenantId,
 };
 
 and_lists! {
@@ -50,10 +51,10 @@ and_lists! {
         /// Which.
         tenant: TenantId = Tenant,
     };
-    /// Changes the tenant's settings as a whole.
+    /// Changes some of the tenant's settings; the others stay.
     ChangeSettings = 0x100A -> Made {
-        /// The new settings, each under its own tag.
-        settings: Settings = SessionTtl,
+        /// The new values, each under its own tag.
+        settings: SettingsChange = SessionTtl,
     };
     /// Makes a new refresh key; older ones stay for the sessions that need them, or are dropped at once.
     RotateRefreshKeys = 0x100B -> Made {
@@ -272,6 +273,8 @@ and_lists! {
     };
     /// Ends all sessions of the tenant.
     EndTenantSessions = 0x104A -> Made {};
+    /// Ends the other sessions of the connection's own subject, which a session asks for; keys live on.
+    EndOtherSessions = 0x104C -> Made {};
     /// Uses a refresh handle: the session's idle end moves, and the reply holds the handle's successor. A
     /// handle that was replaced before ends its session.
     RefreshSession = 0x104B -> Made {

@@ -268,8 +268,8 @@ shapes! {
         created: Deadline = Created,
         /// When it ends at the latest.
         expires: Deadline = Expires,
-        /// When it ends unless touched (sessions), or its last use (keys).
-        idle_until: Deadline = IdleUntil,
+        /// When it ends unless touched; none of a key.
+        idle_until: Option<Deadline> = IdleUntil,
     }
     /// A live key. No `Debug`: what it is for may be personal.
     #[derive(Clone)]

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use tessera_model::load::{LoadField, LoadGrant, LoadRow, Loaded, Rejected};
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::refresh::{ClientTerms, RefreshMode};
+use tessera_model::settings::SettingsChange;
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationRecord};
 use tessera_model::{
     Deadline, Epoch, Identifier, IdentifierKind, Limit, Name, Network, Origin, Pattern, Private, PublicId,
-    Receipt, Refusal, Revision, Settings, TenantId, UnixMillis,
+    Receipt, Refusal, Revision, Setting, Settings, TenantId, UnixMillis,
 };
 
 /// A value made from a number.
@@ -101,6 +102,11 @@ samples! {
         evict: bool::sample(nth),
     };
     Settings: |nth| Settings { session_ttl_s: 3_600 + u32::sample(nth), ..Settings::default() };
+    SettingsChange: |nth| SettingsChange::of(|setting| match setting {
+        Setting::SessionTtl => Some(3_600 + u32::sample(nth)),
+        Setting::SessionsMax => Some(5),
+        _ => None,
+    });
     Vec<LoadRow>: |nth| (0..=nth % 3).map(load_row).collect();
     Loaded: |nth| Loaded {
         made: 40,

@@ -183,6 +183,8 @@ tags! {
     SourceRefill = 115;
     /// Beyond the limit of a subject's sessions: 0 the new one is refused, 1 the oldest one ends.
     SessionsOverLimit = 116;
+    /// How many sessions ended.
+    Ended = 117;
     /// Whether people may sign in over HTTP without an application's credential: 0 off, 1 on.
     PublicSignIn = 120;
     /// Whether people may register over HTTP: 0 closed, 1 with an administrator's approval, 2 open.

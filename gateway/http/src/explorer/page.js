@@ -23,10 +23,12 @@ function show(path, verb, operation, into) {
     return [parameter, input];
   });
   let body = null;
-  const content = operation.requestBody && operation.requestBody.content["application/json"];
-  if (content) {
-    const label = make("label", `Content: ${Object.keys(content.schema.properties).join(", ")}`, details);
-    body = make("textarea", JSON.stringify(content.example, null, 2), label);
+  const forms = (operation.requestBody && operation.requestBody.content) || {};
+  const kind = "application/json" in forms ? "application/json" : Object.keys(forms)[0];
+  if (kind) {
+    const { schema, example } = forms[kind];
+    const label = make("label", `Content: ${schema.properties ? Object.keys(schema.properties).join(", ") : kind}`, details);
+    body = make("textarea", typeof example === "string" ? example : JSON.stringify(example, null, 2), label);
     body.rows = 6;
   }
   const button = make("button", "Send", details);
@@ -43,7 +45,7 @@ function show(path, verb, operation, into) {
     }
     if (byId("key").value) headers.authorization = `Bearer ${byId("key").value}`;
     if (byId("tenant").value) headers["x-tenant-id"] = byId("tenant").value;
-    if (body) headers["content-type"] = "application/json";
+    if (body) headers["content-type"] = kind;
     const asked = query.toString();
     out.textContent = "…";
     try {

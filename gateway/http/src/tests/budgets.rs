@@ -31,6 +31,7 @@ async fn a_credential_has_a_budget() {
         (over.code(), over.header("retry-after"), over.string("limit").as_str()),
         (301, "1", "credential_per_second")
     );
+    assert_eq!(over.json()["bound"], 40);
     let wait = over.json()["retry_ms"].as_u64().expect("a wait");
     house.ask("GET /v1/me", &key, None).await.expect(200);
     house.pass(wait);
@@ -61,8 +62,37 @@ async fn a_tenant_has_a_budget() {
         (over.code(), over.header("retry-after"), over.string("limit").as_str()),
         (301, "1", "tenant_per_second")
     );
+    assert_eq!(over.json()["bound"], 30);
     house.ask("GET /v1/me", &session, None).await.expect(429);
     house.ask("GET /v1/me", &other, None).await.expect(200);
     house.pass(1_000);
     house.ask("GET /v1/me", &session, None).await.expect(200);
+}
+
+/// PROPERTY: a list pays for what it looks at, as over QUIC: a page over many places costs an eighth of them, whatever
+/// of it is shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_pay_for_what_they_look_at() {
+    let house =
+        House::with(|config| config.limits = Limits { credential_per_second: 400, ..Limits::default() }).await;
+    let (_, key) = house.tenant("acme").await;
+    let (subject, _) = house.person(&key, "amy@example.org", "orders.read").await;
+    let mut opened = 0;
+    while opened < 800 {
+        let reply = house.ask(&format!("POST /v1/subjects/{subject}/sessions"), &key, None).await;
+        match reply.status {
+            200 => opened += 1,
+            _ => house.pass(1_000),
+        }
+    }
+    house.pass(10_000);
+    // Keys are looked for in all places, 800 of them: a hundred requests.
+    for round in 0..4 {
+        let reply = house.ask("GET /v1/keys", &key, None).await;
+        assert_eq!(reply.status, 200, "round {round}: {reply:?}");
+    }
+    let over = house.ask("GET /v1/keys", &key, None).await.expect(429);
+    assert_eq!(over.string("limit"), "credential_per_second");
+    house.pass(2_000);
+    house.ask("GET /v1/me", &key, None).await.expect(200);
 }

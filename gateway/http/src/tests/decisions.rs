@@ -88,8 +88,18 @@ async fn a_person_keeps_its_own_sessions() {
     let of_second = house.ask("GET /v1/me", &second, None).await.expect(200).string("session");
     house.ask(&format!("DELETE /v1/me/sessions/{of_second}"), &first, None).await.expect(200);
     house.ask("GET /v1/me", &second, None).await.expect(401);
-    let ended = house.ask("POST /v1/me/sessions/end-others", &first, None).await.expect(200).json();
+    let (bearer, id) = (format!("Bearer {first}"), house.engine.command_id().to_string());
+    let shown = [("authorization", bearer.as_str()), ("idempotency-key", id.as_str())];
+    let ended = house.send("POST /v1/me/sessions/end-others", &shown, "").await.expect(200).json();
     assert_eq!(ended["ended"], 1);
+    // One command under one id: a repeat has its receipt, and whoever signed in since stays.
+    let later = house.sign_in(&key, "amy@example.org").await;
+    let again = house.send("POST /v1/me/sessions/end-others", &shown, "").await.expect(200).json();
+    assert_eq!((&again["receipt"], &again["repeated"]), (&ended["receipt"], &true.into()));
+    let me = house.ask("GET /v1/me", &later, None).await.expect(200).string("session");
+    house.ask(&format!("DELETE /v1/me/sessions/{me}"), &later, None).await.expect(200);
+    // A key is no session, and has no others.
+    assert_eq!(house.ask("POST /v1/me/sessions/end-others", &key, None).await.expect(403).code(), 200);
     let none = house.ask("POST /v1/me/sessions/end-others", &first, None).await.expect(200).json();
     assert!(none["ended"] == 0 && none["receipt"].is_string(), "{none}");
     house.ask("GET /v1/me", &third, None).await.expect(401);

@@ -1,13 +1,16 @@
 //! Tests over real sockets: a whole door over a store in memory, and a client that writes bytes.
 
+mod bad_input;
 mod browser;
 mod budgets;
 mod decisions;
+mod dry_run;
 mod field;
 mod field_writes;
 mod hostile;
 mod hostile_one;
 mod hostile_two;
+mod load;
 mod operations;
 mod origins;
 mod proxies;
@@ -218,6 +221,13 @@ impl House {
         let bearer = format!("Bearer {key}");
         let headers = [("authorization", bearer.as_str())];
         self.send(line, if key.is_empty() { &[] } else { &headers }, &body).await
+    }
+
+    /// One request with a bearer token and a content of some type.
+    async fn post(&self, line: &str, key: &str, (kind, text): (&str, &str)) -> Reply {
+        let bearer = format!("Bearer {key}");
+        let shown = [("content-type", kind), ("authorization", bearer.as_str())];
+        self.send(line, if key.is_empty() { &shown[..1] } else { &shown }, text).await
     }
 
     /// A tenant with cheap password hashes; its id and its admin's key.

@@ -2,14 +2,13 @@
 
 use super::House;
 use crate::openapi::{example, sample};
-use crate::operation::{Act, Ask, Field, Needs, Own, Stand};
+use crate::operation::{Act, Ask, Field, Needs, Operation, Own, Stand};
 use crate::table::OPERATIONS;
-use serde_json::Value;
 use std::collections::BTreeSet;
 use tessera_model::CommandKind;
 
 /// Commands that are not ordered over HTTP in their own shape.
-const ELSEWHERE: [CommandKind; 8] = [
+const ELSEWHERE: [CommandKind; 7] = [
     // A handle, or a browser's cookie: `refresh`.
     CommandKind::RefreshSession,
     // The node's own.
@@ -20,22 +19,25 @@ const ELSEWHERE: [CommandKind; 8] = [
     CommandKind::ChangePassword,
     // Behind the merge patch.
     CommandKind::ChangeSettings,
-    // Rows of a file, line by line.
-    CommandKind::LoadSubjects,
     // Never in a release.
     CommandKind::PlantedPanic,
 ];
 
 /// The request of an operation, made from its examples.
-fn request(operation: &crate::operation::Operation) -> (String, Option<Value>) {
+pub(super) fn request(operation: &Operation) -> (String, (&'static str, String)) {
     let mut path = operation.path.to_owned();
     for field in operation.fields.iter().filter(|field| field.stand == Stand::Path) {
         let value = example(field.shape);
         path = path.replace(&format!("{{{}}}", field.name), value.as_str().expect("text"));
     }
     let body: Vec<&Field> = operation.fields.iter().filter(|field| field.stand == Stand::Body).collect();
-    let content = (!body.is_empty()).then(|| sample(&body));
-    (format!("{} {path}", operation.verb.name().to_uppercase()), content)
+    let line = format!("{} {path}", operation.verb.name().to_uppercase());
+    let content = match operation.content() {
+        Some(field) => ("application/x-ndjson", example(field.shape).as_str().expect("rows").to_owned()),
+        None if body.is_empty() => ("application/json", String::new()),
+        None => ("application/json", sample(&body).to_string()),
+    };
+    (line, content)
 }
 
 /// PROPERTY: every command of the engine has an operation, and ids, routes and fields are one to one.
@@ -73,24 +75,25 @@ async fn every_operation_with_every_credential() {
     house.person(&admin, "amy@example.org", "orders.read").await;
     house.person(&admin, "bob@example.org", "orders.read").await;
     for one in OPERATIONS {
-        let (line, content) = request(one);
+        let (line, (kind, content)) = request(one);
+        let content = (kind, content.as_str());
         let below = line.replacen(' ', " /t/acme", 1);
         let ends = matches!(one.act, Act::Own(Own::EndThis | Own::EndAll));
         if one.needs != Needs::Nothing {
             for (line, key) in [(&line, ""), (&below, foreign.as_str()), (&line, "tkey_x")] {
-                let reply = house.ask(line, key, content.clone()).await;
+                let reply = house.post(line, key, content).await;
                 assert_eq!((reply.status, reply.code()), (401, 405), "{}: {reply:?}", one.id);
             }
         }
         if matches!(one.needs, Needs::Permission(_) | Needs::OwnOr(_)) {
             let person = house.sign_in(&admin, "amy@example.org").await;
             // With conditions and without: a refusal comes first.
-            let reply = house.ask(&line, &person, content.clone()).await;
+            let reply = house.post(&line, &person, content).await;
             assert!(matches!(reply.status, 403 | 404), "{}: {reply:?}", one.id);
             assert!(reply.status == 403 || reply.code() != 200, "{}: {reply:?}", one.id);
         }
         let key = if ends { house.sign_in(&admin, "bob@example.org").await } else { admin.clone() };
-        let reply = house.ask(&below, &key, content.clone()).await;
+        let reply = house.post(&below, &key, content).await;
         assert!(reply.status < 500 && reply.status != 401, "{}: {reply:?}", one.id);
         if one.path.starts_with("/v1/tenants") {
             assert!(matches!(reply.status, 403 | 404), "{}: {reply:?}", one.id);

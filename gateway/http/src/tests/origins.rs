@@ -119,3 +119,41 @@ async fn a_listed_origin_acts_in_its_own_tenant() {
     let refused = house.send("GET /t/acme/v1/me", &theirs, "").await.expect(403);
     assert_eq!(refused.string("field"), "origin");
 }
+
+/// PROPERTY: a page that asks in vain, however often, takes nothing from the budget of its visitor's source, and nothing
+/// from another page: strangers are answered as before, and a listed origin may ask. A page of the door's own host is
+/// looked up nowhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn preflights_use_nobody_up() {
+    let house = House::with(|config| {
+        config.origins.clear();
+        config.limits.source_per_second = 5;
+        config.limits.page_per_second = 3;
+        config.limits.lookups_per_second = 8;
+    })
+    .await;
+    let (_, key) = house.tenant("acme").await;
+    house.pass(1_000);
+    let set = json!({ "origins": ["https://shop.example"] });
+    house.ask("PUT /v1/origins", &key, Some(set)).await.expect(200);
+    let vain = |origin: &'static str| [("origin", origin), ASKS];
+    let bearer = format!("Bearer {key}");
+    for _ in 0..20 {
+        let own = [("origin", "http://localhost"), ("authorization", bearer.as_str())];
+        house.send("GET /t/acme/v1/origins", &own, "").await.expect(200);
+    }
+    for _ in 0..20 {
+        house.send("OPTIONS /t/acme/v1/check", &vain("https://evil.example"), "").await.expect(403);
+    }
+    house.send("GET /v1/me", &[], "").await.expect(401);
+    house.send("OPTIONS /t/acme/v1/check", &[APP, ASKS], "").await.expect(204);
+    // Many pages together use up what is looked up for their source, and nothing else of it.
+    for origin in ["https://a.example", "https://b.example", "https://c.example", "https://d.example"] {
+        for _ in 0..5 {
+            house.send("OPTIONS /t/acme/v1/check", &vain(origin), "").await.expect(403);
+        }
+    }
+    house.send("GET /v1/me", &[], "").await.expect(401);
+    house.pass(1_000);
+    house.send("OPTIONS /t/acme/v1/check", &[APP, ASKS], "").await.expect(204);
+}

@@ -4,10 +4,7 @@
 //! that it has by its content, so a load that was killed is run again from the beginning, and what was
 //! loaded is passed over.
 
-mod csv;
 mod rejects;
-mod row;
-mod shape;
 mod source;
 
 use crate::answer::Answer;
@@ -16,7 +13,6 @@ use crate::link::Link;
 use crate::when;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use rejects::{Fault, Rejects};
-use row::RowFault;
 use serde_json::{Value, json};
 use source::Source;
 use std::collections::{BTreeMap, VecDeque};
@@ -24,10 +20,12 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tessera_client::wire::{Request, WireError};
+use tessera_client::wire::{AttributeRow, Request, WireError};
 use tessera_client::{Client, ClientError};
 use tessera_model::load::{LoadField, LoadRow, Loaded, Rejected};
+use tessera_model::record::AttributeKind;
 use tessera_model::{Identifier, Limit, LimitAt, Refusal};
+use tessera_rows::{Heading, RowFault, field_of, rejected_field};
 use tokio::task::JoinHandle;
 
 /// LIMIT: rows of one piece: half of what a command takes, so that others wait half as long behind it.
@@ -197,7 +195,7 @@ fn bar(total: u64) -> ProgressBar {
 impl Run<'_> {
     async fn all(&mut self) -> Result<(), CtlError> {
         let began = Instant::now();
-        let mut heading: Option<(usize, csv::Heading)> = None;
+        let mut heading: Option<(usize, Heading)> = None;
         while !self.stopped {
             let Some(line) = self.source.next()? else { break };
             let (file, number) = (line.file, line.number);
@@ -208,8 +206,8 @@ impl Run<'_> {
                     let read = match heading.as_ref().filter(|(of, _)| *of == file) {
                         Some((_, heading)) => heading.read(&text),
                         None => {
-                            let kinds = csv::kinds(self.link).await?;
-                            let read = csv::Heading::new(&text, &kinds).map_err(|fault| {
+                            let kinds = kinds(self.link).await?;
+                            let read = Heading::new(&text, &kinds).map_err(|fault| {
                                 let named = Fault { what: fault.what, ..self.fault(&origin, fault.field) };
                                 CtlError::usage(named.to_string())
                             })?;
@@ -222,7 +220,7 @@ impl Run<'_> {
                     read
                 }
                 Ok(text) => {
-                    let read = row::read(&text);
+                    let read = tessera_rows::read(&text);
                     origin.text = text;
                     read
                 }
@@ -270,7 +268,7 @@ impl Run<'_> {
         for identifier in &row.identifiers {
             if let Some((file, line)) = self.seen.get(&mark(identifier)) {
                 let name = usize::try_from(*file).map(|file| self.source.name(file)).unwrap_or_default();
-                let field = row_field(identifier);
+                let field = field_of(identifier);
                 return Err(RowFault::new(field, format!("stands at {name}:{line} already")));
             }
         }
@@ -328,7 +326,7 @@ impl Run<'_> {
             let (Some(origin), Some(row)) = (origins.get(at), rows.get(at)) else { continue };
             let (code, name) = (rejected.refusal.code(), rejected.refusal.name());
             let (what, code) = (rejected.refusal.to_string(), Some((code, name)));
-            let named = Fault { what, code, ..self.fault(origin, field_of(row, rejected)) };
+            let named = Fault { what, code, ..self.fault(origin, rejected_field(row, rejected)) };
             self.turn_down(named, origin)?;
         }
         Ok(())
@@ -397,33 +395,10 @@ fn mark(identifier: &Identifier) -> u128 {
     half(0) << 64 | half(1)
 }
 
-const fn row_field(identifier: &Identifier) -> &'static str {
-    match identifier.kind() {
-        tessera_model::IdentifierKind::Email => "email",
-        tessera_model::IdentifierKind::Phone => "phone",
-        tessera_model::IdentifierKind::Username => "username",
-    }
-}
-
-/// The name of the part of a row that the node turned down.
-fn field_of(row: &LoadRow, rejected: &Rejected) -> String {
-    let nth = usize::from(rejected.nth);
-    match rejected.field {
-        LoadField::Row => String::new(),
-        LoadField::Password => "password_hash".to_owned(),
-        LoadField::Identifier => row.identifiers.get(nth).map_or("email", row_field).to_owned(),
-        LoadField::Attribute => {
-            let name = row.values.get(nth).map(|(name, _)| name.as_str());
-            name.map_or_else(|| "attributes".to_owned(), |name| format!("attributes.{name}"))
-        }
-        LoadField::Grant => match row.grants.get(nth) {
-            None => "grants".to_owned(),
-            Some(grant) => match &grant.workspace {
-                None => format!("roles.{}", grant.role),
-                Some(workspace) => format!("workspaces.{workspace}.{}", grant.role),
-            },
-        },
-    }
+/// The kinds of the declared attributes: CSV has texts alone, and an attribute's kind says how one is read.
+async fn kinds(link: &Link) -> Result<BTreeMap<String, AttributeKind>, CtlError> {
+    let rows = link.page::<AttributeRow>(&Request::ListAttributes {}).await?.rows;
+    Ok(rows.into_iter().map(|row| (row.name.as_str().to_owned(), row.kind)).collect())
 }
 
 /// Sends a piece until the node has taken it: again while it is away or busy, in halves when it is too large.
@@ -453,7 +428,7 @@ const fn passes(error: &ClientError) -> bool {
             | ClientError::DeadlinePassed
             | ClientError::OutcomeUnknown(_)
             | ClientError::Refused(
-                Refusal::Busy
+                Refusal::Busy(_)
                     | Refusal::NotReady
                     | Refusal::Behind
                     | Refusal::StorageFull

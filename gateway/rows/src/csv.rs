@@ -1,10 +1,7 @@
 //! Rows as CSV (RFC 4180, one row a line): a heading of field names, several values in one field between `;`.
 
-use super::row::{Draft, RowFault};
-use crate::error::CtlError;
-use crate::link::Link;
+use crate::row::{Draft, RowFault};
 use std::collections::BTreeMap;
-use tessera_client::wire::{AttributeRow, Request};
 use tessera_model::IdentifierKind;
 use tessera_model::load::LoadRow;
 use tessera_model::record::{AttributeKind, AttributeValue};
@@ -22,13 +19,8 @@ enum Column {
 }
 
 /// The columns of a file.
-pub(crate) struct Heading(Vec<Column>);
-
-/// The kinds of the declared attributes: CSV has texts alone, and an attribute's kind says how one is read.
-pub(crate) async fn kinds(link: &Link) -> Result<BTreeMap<String, AttributeKind>, CtlError> {
-    let rows = link.page::<AttributeRow>(&Request::ListAttributes {}).await?.rows;
-    Ok(rows.into_iter().map(|row| (row.name.as_str().to_owned(), row.kind)).collect())
-}
+#[derive(Clone, Debug)]
+pub struct Heading(Vec<Column>);
 
 fn values(line: &str) -> Result<Vec<String>, RowFault> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(line.as_bytes());
@@ -42,8 +34,12 @@ fn values(line: &str) -> Result<Vec<String>, RowFault> {
 }
 
 impl Heading {
-    /// Reads a heading.
-    pub(crate) fn new(line: &str, kinds: &BTreeMap<String, AttributeKind>) -> Result<Self, RowFault> {
+    /// Reads a heading. CSV has texts alone: the kind of a declared attribute says how its values are read,
+    /// and one that is not declared is a text.
+    ///
+    /// # Errors
+    /// [`RowFault`]: the column that is none, or comes twice.
+    pub fn new(line: &str, kinds: &BTreeMap<String, AttributeKind>) -> Result<Self, RowFault> {
         let (mut columns, mut draft) = (Vec::new(), Draft::new());
         for name in values(line)? {
             columns.push(match name.strip_prefix(ATTRIBUTE) {
@@ -65,7 +61,10 @@ impl Heading {
     }
 
     /// Reads a row below it. An empty value is none.
-    pub(crate) fn read(&self, line: &str) -> Result<LoadRow, RowFault> {
+    ///
+    /// # Errors
+    /// [`RowFault`]: the column that does not fit, and why.
+    pub fn read(&self, line: &str) -> Result<LoadRow, RowFault> {
         let values = values(line)?;
         if values.len() != self.0.len() {
             let what = format!("the row has {} values, the heading {}", values.len(), self.0.len());
@@ -136,7 +135,7 @@ mod tests {
         let line =
             r#"a@b.example; c@d.example,amy,"reader;editor",berlin:guest,"gold, ""old""",7,true,suspended"#;
         let Ok(csv) = heading.read(line) else { panic!("a row") };
-        let json = super::super::row::read(
+        let json = crate::row::read(
             r#"{"email":["a@b.example","c@d.example"],"username":"amy","roles":["reader","editor"],
             "workspaces":{"berlin":["guest"]},"attributes":{"tier":"gold, \"old\"","seats":7,"vip":true},
             "status":"suspended"}"#,

@@ -1,6 +1,6 @@
 //! One row of a file: strict JSON, each field named when it does not fit.
 
-use super::shape::{Grant, Pairs, Scalar, Texts};
+use crate::shape::{Grant, Pairs, Scalar, Texts};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use std::fmt;
 use tessera_model::limits::{ATTRIBUTE_BYTES_MAX, ATTRIBUTES_PER_SUBJECT_MAX};
@@ -14,15 +14,17 @@ const HASH_BYTES_MAX: usize = 512;
 
 /// Why a row is none.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct RowFault {
+pub struct RowFault {
     /// Which field; empty for the row as a whole.
-    pub(crate) field: String,
-    /// What is wrong with it.
-    pub(crate) what: String,
+    pub field: String,
+    /// What is wrong with it, a sentence for people.
+    pub what: String,
 }
 
 impl RowFault {
-    pub(crate) fn new(field: impl Into<String>, what: impl Into<String>) -> Self {
+    /// What is wrong with a field.
+    #[must_use]
+    pub fn new(field: impl Into<String>, what: impl Into<String>) -> Self {
         Self { field: field.into(), what: what.into() }
     }
 }
@@ -181,8 +183,11 @@ fn algorithm(text: &str) -> &'static str {
     MARKS.iter().find(|(mark, _)| text.starts_with(mark)).map_or("this hash", |(_, name)| name)
 }
 
-/// Reads a row.
-pub(crate) fn read(line: &str) -> Result<LoadRow, RowFault> {
+/// Reads a row of NDJSON: one JSON object (RFC 8259), members of `docs/operate/load.md`, none twice.
+///
+/// # Errors
+/// [`RowFault`]: the field that does not fit, and why.
+pub fn read(line: &str) -> Result<LoadRow, RowFault> {
     let (mut draft, mut at) = (Draft::new(), String::new());
     let mut input = serde_json::Deserializer::from_str(line);
     let read = Row { draft: &mut draft, at: &mut at }.deserialize(&mut input).and_then(|()| input.end());

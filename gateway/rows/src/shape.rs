@@ -1,11 +1,10 @@
 //! What stands in the fields of a row: one text or several, objects in their order, values, grants.
 
-use crate::when::When;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 use tessera_model::load::LoadGrant;
 use tessera_model::record::AttributeValue;
-use tessera_model::{Deadline, Name};
+use tessera_model::{Deadline, Name, UnixMillis};
 
 /// A text, or several.
 pub(super) struct Texts(pub(super) Vec<String>);
@@ -109,10 +108,12 @@ impl Grant {
     /// The grant that it says.
     pub(super) fn read(self) -> Result<LoadGrant, String> {
         let name = |text: &str| Name::new(text).map_err(|error| error.to_string());
-        let instant = |text: Option<String>| match text.map(|text| text.parse::<When>()).transpose()? {
+        let instant = |text: Option<String>| match text {
             None => Ok(Deadline::NONE),
-            Some(When::At(at)) => Ok(at),
-            Some(When::After(_)) => Err("a row's times are instants: 2026-12-31T23:00:00Z".to_owned()),
+            Some(text) => {
+                let at = UnixMillis::parse(&text).and_then(UnixMillis::as_deadline);
+                at.ok_or_else(|| "a row's times are instants: 2026-12-31T23:00:00Z".to_owned())
+            }
         };
         Ok(LoadGrant {
             role: name(&self.role)?,

@@ -1,0 +1,86 @@
+//! Groups, roles of roles, workspaces that move, explanations and relations with `--json`.
+
+use crate::json::Asked;
+use serde_json::{Value, json};
+
+fn rows<'a>(object: &'a Value, field: &str) -> &'a [Value] {
+    object[field].as_array().unwrap_or_else(|| panic!("no {field}: {object}"))
+}
+
+/// Groups, parents of roles, what lies in a workspace, and why somebody may.
+pub(crate) fn groups(asked: &mut Asked) {
+    let mut order = |line: &str| asked.ask(0, &format!("tessera {line} --tenant acme"));
+    assert_eq!(order("group create staff")["group"], "staff");
+    assert!(order("group create editors")["id"].is_u64());
+    order("group create passing");
+    let joined = order("group add editors amy --until +2h");
+    assert!(joined["until_ms"].is_u64() && joined["from_ms"].is_null(), "{joined}");
+    assert_eq!(order("group nest staff editors")["member"], "editors");
+    order("role create writer orders.write");
+    order("role create chief orders.chief");
+    assert_eq!(order("role parents chief writer")["parents"], json!(["writer"]));
+    order("workspace create hamburg");
+    let granted = order("group grant staff chief --workspace hamburg --until +1d");
+    assert_eq!((&granted["role"], &granted["workspace"]), (&"chief".into(), &"hamburg".into()));
+    assert_eq!(rows(&order("group grants staff"), "grants").len(), 1);
+    assert_eq!(rows(&order("group list"), "groups").len(), 3);
+    let members = order("group members staff --nested");
+    assert_eq!((&members["members"][0]["direct"], &members["members"][0]["through"]), (&false.into(), &json!(["editors"])));
+    assert_eq!(rows(&order("group of amy"), "groups").len(), 2);
+    let uses = order("role uses chief");
+    assert_eq!((&uses["uses"][0]["group"], &uses["uses"][0]["workspace"]), (&"staff".into(), &"hamburg".into()));
+    assert_eq!(rows(&order("role uses writer"), "uses")[0]["role"], "chief");
+    let why = order("explain amy orders.write --workspace hamburg");
+    assert_eq!((&why["decision"], rows(&why, "sources").len()), (&"permit".into(), 1), "{why}");
+    let review = order("grant review --all");
+    assert!(rows(&review, "rows").iter().any(|row| row["group"] == "staff" && row["created_ms"].is_u64()), "{review}");
+    order("grant add amy reader --workspace hamburg --until +1h");
+    assert!(order("grant renew amy reader --workspace hamburg --until +30d")["until_ms"].is_u64());
+    assert_eq!(order("workspace ceiling hamburg 'orders.*'")["ceiling"], json!(["orders.*"]));
+    order("grant add amy writer --workspace hamburg");
+    assert_eq!(order("workspace owners hamburg writer")["owners"], "writer");
+    let moved = order("workspace move hamburg --under berlin");
+    assert_eq!((&moved["parent"], &moved["inherits"]), (&"berlin".into(), &true.into()));
+    order("workspace owners hamburg --none");
+    assert_eq!(order("workspace delete-tree hamburg")["workspace"], "hamburg");
+    order("group ungrant staff chief");
+    order("group unnest staff editors");
+    order("group remove editors amy");
+    assert_eq!(order("group delete passing")["group"], "passing");
+    let supposed = asked.ask(0, "tessera simulate amy orders.write --grant writer --tenant acme");
+    assert_eq!(supposed["decision"], "permit");
+    let denied = asked.ask(1, "tessera explain amy orders.write --workspace sales --tenant acme");
+    assert_eq!(denied["reason"], "NotGranted", "{denied}");
+    assert_eq!(asked.ask(1, "tessera group nest editors editors --tenant acme")["error"]["code"], 251);
+}
+
+/// A model, tuples, and every question about them.
+pub(crate) fn relations(asked: &mut Asked) {
+    let model = "model\n  schema 1.1\ntype user\ntype document\n  relations\n    define viewer: [user]\n    define reader: viewer\n";
+    std::fs::write(asked.node.folder.join("model.fga"), model).expect("a file");
+    let store = format!(
+        "name: a store\nmodel: |\n{}tuples:\n  - {{user: user:ann, relation: viewer, object: document:1}}\ntests:\n  - name: one\n    check:\n      - {{user: user:ann, object: document:1, assertions: {{viewer: true}}}}\n",
+        model.lines().map(|line| format!("  {line}\n")).collect::<String>()
+    );
+    std::fs::write(asked.node.folder.join("store.fga.yaml"), store).expect("a file");
+    assert_eq!(asked.ask(0, "tessera relation test store.fga.yaml")["passed"], 1);
+    assert_eq!(asked.ask(1, "tessera relation model show --tenant acme")["ok"], false);
+    let mut order = |line: &str| asked.ask(0, &format!("tessera relation {line} --tenant acme"));
+    order("model set model.fga --dry-run");
+    assert_eq!(order("model set model.fga")["orphans"], 0);
+    assert!(order("model show")["version"].is_u64());
+    assert_eq!(order("write 'user:ann viewer document:1' 'user:bob viewer document:2' --until +1d")["written"], 2);
+    assert_eq!(order("write --remove 'user:bob viewer document:2'")["removed"], 1);
+    let stored = order("read --object document:");
+    assert_eq!((rows(&stored, "tuples").len(), &stored["next"]), (1, &Value::Null));
+    let permit = order("check user:ann reader document:1");
+    assert_eq!((&permit["decision"], permit["valid_until_ms"].is_u64()), (&"permit".into(), true), "{permit}");
+    assert!(!rows(&order("explain user:ann reader document:1"), "steps").is_empty());
+    assert!(!rows(&order("expand document:1 viewer"), "steps").is_empty());
+    assert_eq!(order("list-objects user:ann reader document")["names"], json!(["document:1"]));
+    assert_eq!(order("list-subjects document:1 reader user")["names"], json!(["user:ann"]));
+    let denied = asked.ask(1, "tessera relation check user:bob reader document:1 --tenant acme");
+    assert_eq!(denied["decision"], "deny");
+    let wrong = asked.ask(1, "tessera relation check user:bob flyer document:1 --tenant acme");
+    assert_eq!(wrong["error"]["code"], 275, "{wrong}");
+}
