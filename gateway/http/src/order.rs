@@ -183,7 +183,7 @@ async fn order(
         | CommandKind::UnmapPermission => {
             let command = relation::command(kind, input)?;
             let view = ask::view(shared, bound)?;
-            let done = engine.submit(bound, id, command).await;
+            let done = engine.submit_or_try(bound, (id, trial), command).await;
             return done.map_err(|error| relation::told(&view, (kind, input), error.into()));
         }
         // Only the system tenant says which tenants there are.

@@ -400,8 +400,8 @@ table! {
 
     // Relations: who is what to whom.
     "set_relation_model" Put "/v1/relations/model", RELATIONS, "Puts a relationship model in the place of the present one. One that leaves stored tuples behind is refused, and the first of them are told.",
-        [MODEL, Field::maybe("allow_orphans", Shape::Bool, "take it all the same: such tuples stay, and count in no answer")],
-        Answer::Made(&["version"]), Act::Order(Kind::SetRelationModel);
+        [MODEL, Field::maybe("allow_orphans", Shape::Bool, "take it all the same: such tuples stay, and count in no answer"), DRY_RUN],
+        Answer::Made(&["version", "dry_run"]), Act::Order(Kind::SetRelationModel);
     "read_relation_model" Get "/v1/relations/model", RELATIONS, "The relationship model.",
         [Field::query("version", Shape::Count, "an earlier one; the last 16 are kept")],
         Answer::One(&["version", "created", "model"]), Act::List(List::Relation(About::Model));
@@ -415,8 +415,8 @@ table! {
          Field::maybe("remove", CHANGES, "tuples that go"),
          Field::maybe("require", CHANGES, "tuples that must be there, or nothing happens"),
          Field::maybe("forbid", CHANGES, "tuples that must not be there"),
-         Field::maybe("strict", Shape::Bool, "every tuple that is written must be new, every one that is removed must be there")],
-        NOTHING, Act::Order(Kind::ChangeRelations);
+         Field::maybe("strict", Shape::Bool, "every tuple that is written must be new, every one that is removed must be there"), DRY_RUN],
+        CHANGED, Act::Order(Kind::ChangeRelations);
     "list_relations" Get "/v1/relations/tuples", RELATIONS, "The stored tuples.",
         [Field::query("object", Shape::Object, "those about this object; `type:` for all of a type"),
          Field::query("relation", Shape::Relation, "those of this relation"),

@@ -102,6 +102,18 @@ fn wrong(shape: Shape) -> Vec<(Value, u64)> {
         Shape::Address => with(text(), vec![json!("1.2.3"), json!("10.0.0.0/8"), json!("::ffff:1.2.3"), json!("")]),
         Shape::Checks => ill(vec![json!(true), json!("a"), json!({}), json!([]), repeated(&json!({ "permission": "a" }), 1_025)]),
         Shape::Text => over(text(), long(4_097), ILL),
+        // What is no model reads, and is told with its line.
+        Shape::Model => text(),
+        Shape::User | Shape::Relation | Shape::Object | Shape::Type => over(text(), long(563), ILL),
+        Shape::Tuples | Shape::Plain(_) => {
+            let one = json!({ "user": "user:ann", "relation": "viewer", "object": "document:1" });
+            let mut part = one.clone();
+            part.as_object_mut().expect("an object").remove("relation");
+            let mut more = one.clone();
+            more["nobody_knows"] = json!(1);
+            with(list(), vec![json!([part]), json!([more]), json!(["user:ann viewer document:1"])])
+        }
+        Shape::RelationChecks => ill(vec![json!(true), json!(7), json!("a"), json!({})]),
         // In a path or a query alone, or a content of its own.
         Shape::Tenant | Shape::Cursor | Shape::Rows => Vec::new(),
     }

@@ -20,6 +20,7 @@ fn changes(subject: &str) -> Vec<(&'static str, String, Value, (Value, u64), Str
         row("move_workspace", "/v1/workspaces/berlin/parent", json!({ "parent": "eu" }), json!({ "parent": "nowhere" }), 207, "/v1/workspaces/berlin"),
         row("set_ceiling", "/v1/workspaces/berlin/ceiling", json!({ "patterns": ["a.*"] }), json!({ "patterns": many }), 220, "/v1/workspaces/berlin"),
         row("set_owners", "/v1/workspaces/berlin/owners", json!({ "role": "clerk" }), json!({ "role": "none" }), 205, "/v1/workspaces/berlin"),
+        row("set_relation_model", "/v1/relations/model", json!({ "model": "model\n  schema 1.1\ntype user\ntype team\n" }), json!({ "model": "type" }), 270, "/v1/relations/model"),
         row("change_client", "/v1/clients/phone", json!({ "sessions_max": 3 }), json!({ "session_ttl_s": 1 }), 218, "/v1/clients/phone"),
     ]
 }
@@ -38,6 +39,7 @@ async fn changes_can_be_tried() {
         ("POST /v1/workspaces", json!({ "name": "berlin" })),
         ("POST /v1/attributes", json!({ "name": "seats", "kind": "integer" })),
         ("POST /v1/clients", json!({ "name": "phone" })),
+        ("PUT /v1/relations/model", json!({ "model": "model\n  schema 1.1\ntype user\n" })),
     ] {
         house.ask(line, &key, Some(content)).await.expect(200);
     }
