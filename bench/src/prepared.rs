@@ -91,10 +91,6 @@ impl Store for Prepared {
         self.inner.has_tail(tenant)
     }
 
-    fn held(&self, tenant: TenantId) -> Result<tessera_storage::Held, StorageError> {
-        self.inner.held(tenant)
-    }
-
     fn cut(&self) -> Cut {
         self.inner.cut()
     }

@@ -76,9 +76,6 @@ impl Store for Spy {
     fn has_tail(&self, tenant: TenantId) -> bool {
         self.inner.has_tail(tenant)
     }
-    fn held(&self, tenant: TenantId) -> Result<tessera_storage::Held, StorageError> {
-        self.inner.held(tenant)
-    }
     fn due(&self) -> bool {
         self.inner.due()
     }

@@ -18,7 +18,7 @@ use tessera_model::{
     TenantId, UnixMillis, WorkspaceRef,
 };
 use tessera_wire::{
-    Frame, Head, HelloReply, Introspect, ListPermissions, Made, Outbox, Page, Permissions, Request, Resolve,
+    Frame, Head, HelloReply, ListPermissions, Made, Outbox, Page, Permissions, Request, Resolve,
     Resolved, Shape, TENANT_OF_CONNECTION, WireError,
 };
 use tracing::Instrument as _;
@@ -85,7 +85,7 @@ impl Open {
     }
 }
 
-const fn unexpected() -> ClientError {
+pub(crate) const fn unexpected() -> ClientError {
     ClientError::Unreadable(WireError::KindUnknown)
 }
 
@@ -143,7 +143,7 @@ impl Client {
         self.open.dice.command_id(self.node_time())
     }
 
-    async fn read(&self, what: &'static str, write: Write<'_>) -> Result<Answer, ClientError> {
+    pub(crate) async fn read(&self, what: &'static str, write: Write<'_>) -> Result<Answer, ClientError> {
         self.open.call(what, self.deadline, None, write).await
     }
 
@@ -193,30 +193,6 @@ impl Client {
             decisions.extend(batch.decisions);
         }
         Ok(decisions)
-    }
-
-    /// What is this handle?
-    ///
-    /// # Errors
-    /// Any [`ClientError`].
-    pub async fn introspect(&self, handle: &HandleBytes, at_least: Receipt) -> Result<Found, ClientError> {
-        self.introspect_from(&Introspect { handle, at_least, address: None }).await
-    }
-
-    /// What is this handle, used from where its holder's request came from? Saying that needs the permission
-    /// `tessera.address`.
-    ///
-    /// # Errors
-    /// Any [`ClientError`].
-    pub async fn introspect_from(&self, ask: &Introspect<'_>) -> Result<Found, ClientError> {
-        let write = |out: &mut Outbox, id| out.introspect(id, ask);
-        let Answer::Introspection(answer) = self.read("introspect", &write).await? else {
-            return Err(unexpected());
-        };
-        Ok(match *answer {
-            Ok(found) => Found::Alive(found),
-            Err((reason, seen)) => Found::Nothing(reason, seen),
-        })
     }
 
     /// What may the holder of this handle do in a workspace?

@@ -28,6 +28,7 @@ mod config;
 mod double;
 mod error;
 mod ids;
+mod inspect;
 mod lane;
 mod link;
 mod load;
