@@ -81,11 +81,11 @@ mod tests {
         assert!(budgets.take(1, 1, at(2_900)).is_err());
         assert_eq!(budgets.take(1, 1, at(3_101)), Ok(()));
         assert_eq!(budgets.take(1, 1, at(0)), Ok(()), "time that goes back takes nothing away");
-        budgets.charge(&1, 20);
-        assert!(budgets.take(1, 1, at(4_000)).is_err(), "what was charged is paid back");
-        assert_eq!(budgets.take(1, 1, at(5_200)), Ok(()));
         budgets.charge(&3, 1_000);
         assert_eq!(budgets.take(3, 1, at(0)), Ok(()), "whoever took nothing owes nothing");
+        budgets.charge(&3, 19);
+        assert!(budgets.take(3, 1, at(900)).is_err(), "what was charged is paid back");
+        assert_eq!(budgets.take(3, 1, at(1_101)), Ok(()));
     }
 
     /// PROPERTY: there are never more buckets than the limit; full ones make room.
