@@ -425,8 +425,8 @@ table! {
     "list_mappings" Get "/v1/relations/mappings", RELATIONS, "The permissions that follow from relations to resources.",
         [CURSOR, LIMIT], Answer::Page(&["permission", "type", "relation"]), Act::List(List::Relation(About::Mappings));
     "map_permission" Put "/v1/relations/mappings", RELATIONS, "Lets a permission follow from a relation to a resource of a type: `check` with a `resource` asks it where no role grants. None of the engine's own.",
-        [Field::body("permission", Shape::Name, "which"), Field::body("type", Shape::Type, "of the resources"), RELATION],
-        NOTHING, Act::Order(Kind::MapPermission);
+        [Field::body("permission", Shape::Name, "which"), Field::body("type", Shape::Type, "of the resources"), RELATION, DRY_RUN],
+        CHANGED, Act::Order(Kind::MapPermission);
     "unmap_permission" Post "/v1/relations/mappings/remove", RELATIONS, "Takes such a mapping back.",
         [Field::body("permission", Shape::Name, "which"), Field::body("type", Shape::Type, "of the resources")],
         NOTHING, Act::Order(Kind::UnmapPermission);

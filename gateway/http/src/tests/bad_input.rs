@@ -195,6 +195,12 @@ impl Asked<'_> {
         self.refused(line, ("application/json", text), &[], told).await;
     }
 
+    /// With a content that reads.
+    async fn good(&self, line: &str, told: (u64, &str)) {
+        let (_, (kind, text)) = request(self.operation);
+        self.refused(line, (kind, &text), &[], told).await;
+    }
+
     /// Every field, left out where it is required, and in every shape that does not read.
     async fn fields(&self) {
         let plain = self.line(None, "");
@@ -218,7 +224,7 @@ impl Asked<'_> {
                 Stand::Path => {
                     for (value, code) in wrong_parameter(field.shape) {
                         let line = self.line(Some((field.name, &value)), "");
-                        self.json(&line, &self.text(), (code, field.name)).await;
+                        self.good(&line, (code, field.name)).await;
                     }
                 }
                 Stand::Query => {
@@ -230,10 +236,10 @@ impl Asked<'_> {
                             continue;
                         }
                         let line = self.line(None, &format!("{}={value}", field.name));
-                        self.json(&line, &self.text(), (code, field.name)).await;
+                        self.good(&line, (code, field.name)).await;
                     }
                     let twice = self.line(None, &format!("{0}=1&{0}=1", field.name));
-                    self.json(&twice, &self.text(), (UNREADABLE, field.name)).await;
+                    self.good(&twice, (UNREADABLE, field.name)).await;
                 }
                 Stand::Content => {
                     let rows = ("application/x-ndjson", "");
@@ -256,7 +262,7 @@ impl Asked<'_> {
     async fn contents(&self) {
         let line = self.line(None, "");
         let unknown = self.line(None, "nobody_knows=1");
-        self.json(&unknown, &self.text(), (UNREADABLE, "nobody_knows")).await;
+        self.good(&unknown, (UNREADABLE, "nobody_knows")).await;
         if !self.takes_members() {
             if self.operation.content().is_none() && self.operation.verb != Verb::Get {
                 let reads = self.operation.verb == Verb::Post;

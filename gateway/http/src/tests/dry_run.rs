@@ -5,6 +5,8 @@ use crate::operation::{Stand, Verb};
 use crate::table::OPERATIONS;
 use serde_json::{Value, json};
 
+const MODEL: &str = "model\n  schema 1.1\ntype user\ntype document\n  relations\n    define viewer: [user]\n";
+
 /// Each change of the administration: the operation, its path, a content that holds, one that does not with the code
 /// that says so, and where what it changes is read.
 fn changes(subject: &str) -> Vec<(&'static str, String, Value, (Value, u64), String)> {
@@ -20,7 +22,8 @@ fn changes(subject: &str) -> Vec<(&'static str, String, Value, (Value, u64), Str
         row("move_workspace", "/v1/workspaces/berlin/parent", json!({ "parent": "eu" }), json!({ "parent": "nowhere" }), 207, "/v1/workspaces/berlin"),
         row("set_ceiling", "/v1/workspaces/berlin/ceiling", json!({ "patterns": ["a.*"] }), json!({ "patterns": many }), 220, "/v1/workspaces/berlin"),
         row("set_owners", "/v1/workspaces/berlin/owners", json!({ "role": "clerk" }), json!({ "role": "none" }), 205, "/v1/workspaces/berlin"),
-        row("set_relation_model", "/v1/relations/model", json!({ "model": "model\n  schema 1.1\ntype user\ntype team\n" }), json!({ "model": "type" }), 270, "/v1/relations/model"),
+        row("map_permission", "/v1/relations/mappings", json!({ "permission": "doc.view", "type": "document", "relation": "viewer" }), json!({ "permission": "doc.view", "type": "document", "relation": "none" }), 0, "/v1/relations/mappings"),
+        row("set_relation_model", "/v1/relations/model", json!({ "model": format!("{MODEL}type team\n") }), json!({ "model": "type" }), 270, "/v1/relations/model"),
         row("change_client", "/v1/clients/phone", json!({ "sessions_max": 3 }), json!({ "session_ttl_s": 1 }), 218, "/v1/clients/phone"),
     ]
 }
@@ -39,7 +42,7 @@ async fn changes_can_be_tried() {
         ("POST /v1/workspaces", json!({ "name": "berlin" })),
         ("POST /v1/attributes", json!({ "name": "seats", "kind": "integer" })),
         ("POST /v1/clients", json!({ "name": "phone" })),
-        ("PUT /v1/relations/model", json!({ "model": "model\n  schema 1.1\ntype user\n" })),
+        ("PUT /v1/relations/model", json!({ "model": MODEL })),
     ] {
         house.ask(line, &key, Some(content)).await.expect(200);
     }
@@ -68,7 +71,7 @@ async fn changes_can_be_tried() {
         assert_eq!((&tried["dry_run"], &tried["repeated"]), (&true.into(), &false.into()), "{id}: {tried}");
         assert_eq!(state().await, before, "{id}: a trial changes nothing");
         let refused = house.send(&dry, &shown, &bad.to_string()).await;
-        assert_eq!(refused.code(), *code, "{id}: {refused:?}");
+        assert!(refused.status >= 400 && (*code == 0 || refused.code() == *code), "{id}: {refused:?}");
         let same = house.send(&line, &[shown[0]], &bad.to_string()).await;
         assert_eq!((refused.status, refused.json()), (same.status, same.json()), "{id}");
         assert_eq!(state().await, before, "{id}: a refusal changes nothing");
