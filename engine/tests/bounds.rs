@@ -46,6 +46,7 @@ const ELSEWHERE: &[(Limit, &str)] = &[
     (Limit::RelationChanges, "relations.rs"),
     (Limit::RelationMappings, "resource.rs"),
     (Limit::RelationModelBytes, "relations.rs"),
+    (Limit::RelationWatchers, "a thousand that wait"),
     (Limit::Relations, "2^26 tuples"),
     (Limit::Restrictions, "65,535 keys, each with a mask of its own"),
     (Limit::Roles, "65,535 roles"),

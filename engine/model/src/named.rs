@@ -108,6 +108,7 @@ limits! {
     RelationChanges = RELATION_CHANGES_MAX,
     RelationMappings = RELATION_MAPPINGS_MAX,
     RelationModelBytes = RELATION_MODEL_BYTES_MAX,
+    RelationWatchers = RELATION_WATCHERS_MAX,
     Relations = RELATIONS_MAX,
     Restrictions = RESTRICTIONS_MAX,
     RoleDepth = ROLE_DEPTH_MAX,

@@ -133,7 +133,7 @@ fn resource(shared: &Shared, caller: &Caller, input: &Input, budget: u32) -> Res
         at_least: input.receipt("at_least")?,
         address: address(input.text("address"))?,
     };
-    may_say(shared, &caller.bound, &query)?;
+    may_say(shared, &caller.bound, query.address)?;
     sees(&reading, query.at_least)?;
     entitled(shared, &caller.bound, &handle)?;
     let about = Resource { object: input.text("resource").unwrap_or_default(), budget };
