@@ -108,7 +108,9 @@ impl House {
         let key = done.made.handle.ok_or("the tenant's admin got no key")?;
         let admin = bind(engine, &key).await?;
         let settings = Settings { argon_memory_kib: 64, argon_passes: 1, ..Settings::default() };
-        engine.submit(&admin, engine.command_id(), Command::ChangeSettings { settings: settings.into() }).await?;
+        engine
+            .submit(&admin, engine.command_id(), Command::ChangeSettings { settings: settings.into() })
+            .await?;
         Ok(Tenant { id, admin, key })
     }
 }

@@ -59,7 +59,9 @@ fn take(setup: &Setup) -> Result<Vec<Row>, Why> {
         let bar = bar(include_str!("../bar.txt"), spec.id);
         let sizes = match bar {
             Some(_) => sizes.clone(),
-            None => format!("{sizes}; the bar was counted another way: put `{}` there", line(spec.id, counted)),
+            None => {
+                format!("{sizes}; the bar was counted another way: put `{}` there", line(spec.id, counted))
+            }
         };
         let row = Row::new(spec, counted, sizes).beside(peer, hash);
         row.judged(bar.map(|bar| counted <= bar * 1.03))

@@ -66,7 +66,9 @@ impl Engine {
         look: impl Fn(UsedFrom) -> Result<T, Reason>,
     ) -> Result<T, Reason> {
         match look(UsedFrom::Address(said)) {
-            Err(Reason::AddressNotAllowed) if said.is_none() => look(UsedFrom::Address(self.address(bound, handle))),
+            Err(Reason::AddressNotAllowed) if said.is_none() => {
+                look(UsedFrom::Address(self.address(bound, handle)))
+            }
             looked => looked,
         }
     }
@@ -93,7 +95,9 @@ impl Engine {
             return Err(Reason::TenantClosed);
         }
         let tagger = &self.house.tagger;
-        self.looking_there(bound, (handle, said), |from| reading.list_permissions(tagger, (handle, from), workspace))
+        self.looking_there(bound, (handle, said), |from| {
+            reading.list_permissions(tagger, (handle, from), workspace)
+        })
     }
 
     /// The identifiers of a subject, from its cold rows. It may wait for the disk.

@@ -26,8 +26,8 @@ use tessera_model::limits::{
 };
 use tessera_model::record::SubjectKind;
 use tessera_model::{
-    Caller, Command, CommandId, Deadline, Identifier, Limit, Origin, Private, Refusal, Row, RowKind, Settings,
-    Source, TenantId, UnixMillis,
+    Caller, Command, CommandId, Deadline, Identifier, Limit, Origin, Private, Refusal, Row, RowKind,
+    Settings, Source, TenantId, UnixMillis,
 };
 
 const FAILURES: Budget = Budget::new(PUBLIC_FAILURES_MAX, PUBLIC_FAILURE_EVERY_MS);
@@ -138,7 +138,10 @@ impl Engine {
         match errand {
             Errand::SignIn => strangers.failures.take(source, FAILURES, now).map_err(told_to_wait)?,
             Errand::Register => {
-                strangers.registrations.take(source, REGISTRATIONS_PER_SOURCE, now).map_err(busy(Limit::RegistrationsPerSource))?;
+                strangers
+                    .registrations
+                    .take(source, REGISTRATIONS_PER_SOURCE, now)
+                    .map_err(busy(Limit::RegistrationsPerSource))?;
             }
         }
         let entry =

@@ -14,7 +14,9 @@ use tessera_model::limits::{
     PAGE_ROWS_MAX, RELATION_WATCH_BEHIND_MAX, RELATION_WATCH_WAIT_MS_MAX, RELATION_WATCHERS_MAX,
 };
 use tessera_model::relation::RelationRecord;
-use tessera_model::{Limit, CursorFault, Epoch, Event, ListKind, Receipt, Refusal, Revision, TenantId, UnixMillis};
+use tessera_model::{
+    CursorFault, Epoch, Event, Limit, ListKind, Receipt, Refusal, Revision, TenantId, UnixMillis,
+};
 use tokio::sync::Notify;
 
 /// LIMIT: frames of history that are looked at in one step: some milliseconds.

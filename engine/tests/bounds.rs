@@ -167,7 +167,11 @@ impl Scene {
         let text = |bytes: usize| Some(AttributeValue::Text("x".repeat(bytes).into()));
         let set = |values| {
             let engine = &self.house.engine;
-            async move { engine.set_attributes(&self.tenant.admin, (engine.command_id(), false), self.amy, values).await }
+            async move {
+                engine
+                    .set_attributes(&self.tenant.admin, (engine.command_id(), false), self.amy, values)
+                    .await
+            }
         };
         for no in 0..258 {
             let declare =

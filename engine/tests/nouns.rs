@@ -127,7 +127,11 @@ async fn attributes_keep_their_kind() {
     assert_eq!(order(declare(AttributeKind::Text)).await.err(), Some(Refusal::AttributeKind.into()));
     let set = async |attribute: &str, value| {
         let values = vec![(name(attribute), Some(value))];
-        house.engine.set_attributes(&tenant.admin, (house.engine.command_id(), false), ann, values).await.map(drop)
+        house
+            .engine
+            .set_attributes(&tenant.admin, (house.engine.command_id(), false), ann, values)
+            .await
+            .map(drop)
     };
     assert_eq!(set("level", AttributeValue::Integer(3)).await, Ok(()));
     let wrong = set("level", AttributeValue::Bool(true)).await;

@@ -156,7 +156,8 @@ async fn tc_114_a_poisonous_command_is_quarantined_in_the_real_binary() {
     assert!(scene.admin.request(&Request::CreateRole { name, patterns: Vec::new() }).await.is_ok());
     // Whoever looks at the tenant is told, and at no other.
     let told = node.told(folder.path(), &scene.operator_key, &["tenant", "show", "acme"]);
-    let what = "goes on, and part of it is not as it should be: 1 command is quarantined until the node restarts";
+    let what =
+        "goes on, and part of it is not as it should be: 1 command is quarantined until the node restarts";
     assert!(told.contains(&format!("Tenant acme {what}")), "{told}");
     assert!(told.lines().any(|line| line.contains("acme") && line.contains("active")), "{told}");
     let json = node.told(folder.path(), &scene.operator_key, &["tenant", "show", "acme", "--json"]);
@@ -165,7 +166,11 @@ async fn tc_114_a_poisonous_command_is_quarantined_in_the_real_binary() {
         (&json["tenant"]["failed"], &json["tenant"]["trouble"]),
         (&false.into(), &"1 command is quarantined until the node restarts".into())
     );
-    scene.operator.request(&Request::CreateTenant { name: Name::new("other").expect("a name") }).await.expect("made");
+    scene
+        .operator
+        .request(&Request::CreateTenant { name: Name::new("other").expect("a name") })
+        .await
+        .expect("made");
     let told = node.told(folder.path(), &scene.operator_key, &["tenant", "list"]);
     assert_eq!(told.matches("quarantined").count(), 1, "{told}");
     let refused = scene.admin.request_again(TENANT_OF_CONNECTION, id, &Request::PlantedPanic {}).await;

@@ -101,7 +101,8 @@ fn what_is_held_is_counted() {
         let mut head = birth(store, TENANT);
         let other = birth(store, TenantId(7));
         for no in 1..=5_u8 {
-            head = push(store, &head, &staged(no.into(), vec![], vec![row(&[0, 0, 0, no], Some(b"v"))])).unwrap();
+            head = push(store, &head, &staged(no.into(), vec![], vec![row(&[0, 0, 0, no], Some(b"v"))]))
+                .unwrap();
         }
         head = push(store, &head, &staged(6, vec![], vec![row(&[0, 0, 0, 1], None)])).unwrap();
         let before = store.held(TENANT).unwrap();

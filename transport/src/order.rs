@@ -32,7 +32,8 @@ pub(crate) fn start(
         None => None,
     };
     let limits = &line.shared.limits;
-    let busy = |limit: Limit, bound: u64| Fault { retry_ms: 1, ..Fault::refused(Refusal::Busy(limit.at(bound))) };
+    let busy =
+        |limit: Limit, bound: u64| Fault { retry_ms: 1, ..Fault::refused(Refusal::Busy(limit.at(bound))) };
     if kind == RequestKind::RefreshSession && !line.may_refresh() {
         return Err(busy(Limit::RefreshesPerSecond, limits.refreshes_per_second.into()));
     }
@@ -45,8 +46,7 @@ pub(crate) fn start(
         return Err(busy(Limit::ChecksPerSecond, limits.checks_per_second.into()));
     }
     let permit = Arc::clone(&line.permits).try_acquire_owned();
-    let permit =
-        permit.map_err(|_| busy(Limit::CommandsInFlight, limits.commands_in_flight as u64))?;
+    let permit = permit.map_err(|_| busy(Limit::CommandsInFlight, limits.commands_in_flight as u64))?;
     let (line, replies, id) = (Arc::clone(line), replies.clone(), frame.header.request_id);
     tokio::spawn(async move {
         let mut reply = Reply { outbox: Outbox::new(), id, replies: Some(replies) };

@@ -71,7 +71,10 @@ fn requests(text: &str) -> BTreeMap<String, (u16, Vec<Part>)> {
 /// The names of the tags.
 fn tags(text: &str) -> BTreeMap<u16, String> {
     let listed = made(text, "tags").trim().trim_end_matches('.').split(", ");
-    listed.map(|one| one.split_once(' ').expect("a tag")).map(|(tag, name)| (tag.parse().expect("a number"), name.to_owned())).collect()
+    listed
+        .map(|one| one.split_once(' ').expect("a tag"))
+        .map(|(tag, name)| (tag.parse().expect("a number"), name.to_owned()))
+        .collect()
 }
 
 fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
@@ -167,7 +170,16 @@ type Wrong = (String, Vec<Field>, &'static [u16], Option<u16>);
 fn is_single(of_type: &str) -> bool {
     matches!(
         of_type,
-        "Name" | "Private" | "PublicId" | "TenantId" | "u32" | "bool" | "Deadline" | "SubjectKind" | "AttributeKind" | "IpAddr"
+        "Name"
+            | "Private"
+            | "PublicId"
+            | "TenantId"
+            | "u32"
+            | "bool"
+            | "Deadline"
+            | "SubjectKind"
+            | "AttributeKind"
+            | "IpAddr"
     )
 }
 
@@ -175,14 +187,20 @@ fn is_single(of_type: &str) -> bool {
 fn wrongs(shown: &Shown, parts: &[Part]) -> Vec<Wrong> {
     let mut all: Vec<Wrong> = Vec::new();
     let stranger = Field { tag: 9_999, kind: NUMBER, number: 7, held: Vec::new() };
-    all.push(("a field that nobody knows".into(), [shown.fields.clone(), vec![stranger]].concat(), &[403], None));
+    all.push((
+        "a field that nobody knows".into(),
+        [shown.fields.clone(), vec![stranger]].concat(),
+        &[403],
+        None,
+    ));
     for part in parts {
         let inner = part.of_type.strip_prefix("Option<").and_then(|inner| inner.strip_suffix('>'));
         let (of_type, needed) = (inner.unwrap_or(&part.of_type), inner.is_none());
         if !is_single(of_type) {
             continue;
         }
-        let places: Vec<usize> = (0..shown.fields.len()).filter(|nth| shown.fields[*nth].tag == part.tag).collect();
+        let places: Vec<usize> =
+            (0..shown.fields.len()).filter(|nth| shown.fields[*nth].tag == part.tag).collect();
         // One that the example leaves out is optional; one that stands in rows too is looked at there.
         let [place] = places.as_slice() else { continue };
         let place = *place;
@@ -217,7 +235,9 @@ fn wrongs(shown: &Shown, parts: &[Part]) -> Vec<Wrong> {
             }
             "PublicId" => with("too short", held(BYTES, &[1; 15]), &[403]),
             "IpAddr" => with("of five bytes", held(BYTES, &[1; 5]), &[403]),
-            "u32" | "SubjectKind" | "AttributeKind" => with("beyond its type", plain(NUMBER, 1 << 33), &[403, 227]),
+            "u32" | "SubjectKind" | "AttributeKind" => {
+                with("beyond its type", plain(NUMBER, 1 << 33), &[403, 227])
+            }
             "Deadline" => {
                 with("long ago", plain(NUMBER, 1), &[217]);
                 with("too far ahead", plain(NUMBER, u64::MAX), &[217]);
@@ -257,10 +277,19 @@ async fn bad_requests_are_told_by_their_field() {
             assert_eq!((of, kind), (id, Kind::Error), "{} {what}", one.name);
             assert!(codes.contains(&fault.code), "{} {what}: {fault:?}", one.name);
             if let Some(tag) = tag {
-                assert!(fault.detail.contains(&format!("field {}", names[&tag])), "{} {what}: {fault:?}", one.name);
+                assert!(
+                    fault.detail.contains(&format!("field {}", names[&tag])),
+                    "{} {what}: {fault:?}",
+                    one.name
+                );
             }
             if fault.code == 220 {
-                assert_eq!((fault.named.as_str(), fault.bound), ("NAME_BYTES_MAX", 128), "{} {what}", one.name);
+                assert_eq!(
+                    (fault.named.as_str(), fault.bound),
+                    ("NAME_BYTES_MAX", 128),
+                    "{} {what}",
+                    one.name
+                );
             }
             for inside in ["panicked", "src/", "Err("] {
                 assert!(!fault.detail.contains(inside), "{} {what}: {fault:?}", one.name);

@@ -40,7 +40,8 @@ async fn answers(client: &Client, handle: &Handle) -> Vec<String> {
     let batch = client.check_batch(Receipt::default(), &queries).await.expect("answers");
     assert_eq!(batch.iter().map(|decision| decision.reason).collect::<Vec<_>>(), single);
     for place in PLACES {
-        let ask = ListPermissions { address: None,
+        let ask = ListPermissions {
+            address: None,
             handle: &bytes,
             workspace: place.map_or(WorkspaceRef::Tenant, WorkspaceRef::Name),
             at_least: Receipt::default(),

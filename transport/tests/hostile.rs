@@ -534,7 +534,8 @@ async fn large_answers_come_piece_by_piece() {
     let mut raw = Raw::hello(&house, &acme.key).await;
     let mut out = Outbox::new();
     for id in 0..300 {
-        let ask = tessera_client::wire::ListPermissions { address: None,
+        let ask = tessera_client::wire::ListPermissions {
+            address: None,
             handle: &handle,
             workspace: tessera_model::WorkspaceRef::Tenant,
             at_least: Receipt::default(),

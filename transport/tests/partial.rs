@@ -87,9 +87,11 @@ async fn changes_of_settings_are_partial() {
     let mut expected = read().await;
     for round in 1..=10_u32 {
         let mut orders = Vec::new();
-        for (setting, value) in
-            [(Setting::SessionsMax, round), (Setting::SignInFree, round), (Setting::SessionTtl, 7_200 + round)]
-        {
+        for (setting, value) in [
+            (Setting::SessionsMax, round),
+            (Setting::SignInFree, round),
+            (Setting::SessionTtl, 7_200 + round),
+        ] {
             let change = SettingsChange::of(|named| (named == setting).then_some(value));
             expected.set(setting, value);
             let client = acme.client.clone();

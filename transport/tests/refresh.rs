@@ -223,7 +223,10 @@ async fn refreshes_have_a_budget_by_source() {
     }
     assert_eq!(unknown, 10);
     let told = refused(phone_now.refresh(&refresh).await);
-    assert!(matches!(told, Refusal::Busy(LimitAt { limit: Limit::RefreshesPerSecond, bound: 1.. })), "{told}");
+    assert!(
+        matches!(told, Refusal::Busy(LimitAt { limit: Limit::RefreshesPerSecond, bound: 1.. })),
+        "{told}"
+    );
     house.pass(1_000);
     assert!(phone.refresh(&refresh).await.is_ok());
 }

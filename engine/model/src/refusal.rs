@@ -277,7 +277,9 @@ mod tests {
         let cursors = CursorFault::ALL.iter().map(|fault| Refusal::CursorRefused(*fault));
         let full = [7, u64::MAX].map(|bound| Refusal::SessionsLimit(Limit::SessionsMax.at(bound)));
         let busy = Limit::ALL.iter().map(|limit| limit.busy());
-        for refusal in Refusal::ALL.iter().copied().chain(limits).chain(busy).chain(settings).chain(cursors).chain(full) {
+        for refusal in
+            Refusal::ALL.iter().copied().chain(limits).chain(busy).chain(settings).chain(cursors).chain(full)
+        {
             let read = Refusal::read(refusal.code(), refusal.named(), refusal.bound());
             assert_eq!(read, Some(refusal));
         }

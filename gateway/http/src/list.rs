@@ -235,9 +235,9 @@ fn rows(
             let (figures, looked_at) = engine.figures(bound, view);
             walked.0.set(looked_at);
             Ok(whole(figures.into_iter().map(|figure| {
-            let object = Object::new().with("name", figure.name).with("count", figure.count);
-            object.with("used", figure.used).with("bound", (figure.bound > 0).then_some(figure.bound))
-        })))
+                let object = Object::new().with("name", figure.name).with("count", figure.count);
+                object.with("used", figure.used).with("bound", (figure.bound > 0).then_some(figure.bound))
+            })))
         }
         List::Relation(_) => Err(Problem::failed()),
         List::Settings => Ok(settings::members(&listing.settings(), Object::new()).value()),

@@ -259,7 +259,9 @@ fn member(name: &str) -> Value {
         }
         "trouble" => json!({ "type": ["string", "null"] }),
         "version" | "orphans" | "bytes" | "steps" | "reason_code" | "iat" | "exp" | "index" | "ended"
-        | "role_id" | "number" | "failures" | "count" | "used" | "made" | "known" => json!({ "type": "integer" }),
+        | "role_id" | "number" | "failures" | "count" | "used" | "made" | "known" => {
+            json!({ "type": "integer" })
+        }
         "bound" => json!({ "type": ["integer", "null"] }),
         "decision" => json!({ "type": "string", "enum": ["permit", "deny"] }),
         "sub" | "session" | "workspace_id" => json!({ "type": "string", "format": "uuid" }),
@@ -355,7 +357,9 @@ pub(crate) fn schema(shape: Shape) -> Value {
             },
         }),
         Shape::Text => json!({ "type": "string", "maxLength": TEXT_CHARS_MAX }),
-        Shape::Rows => json!({ "type": "string", "format": "tessera-rows", "minLength": 1, "maxLength": BODY_BYTES_MAX }),
+        Shape::Rows => {
+            json!({ "type": "string", "format": "tessera-rows", "minLength": 1, "maxLength": BODY_BYTES_MAX })
+        }
         shape => relation_shape(shape),
     }
 }

@@ -34,7 +34,8 @@ pub(crate) const CHANGED: [&str; COUNT + 1] = {
 
 /// The members as fields of a merge patch, and whether it is tried only.
 pub(crate) const PATCH: [Field; COUNT + 1] = {
-    let mut fields = [Field::query("dry_run", Shape::Bool, "change nothing: only say what would come of it"); COUNT + 1];
+    let mut fields =
+        [Field::query("dry_run", Shape::Bool, "change nothing: only say what would come of it"); COUNT + 1];
     let (mut left, mut all) = (fields.as_mut_slice(), Settings::LIST);
     while let ([field, fields @ ..], [SettingInfo { name, unit, text, .. }, infos @ ..]) = (left, all) {
         let shape = if unit.choices().is_empty() { Shape::Count } else { Shape::Choice(unit.choices()) };

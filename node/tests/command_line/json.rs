@@ -177,7 +177,9 @@ fn every_command_answers_in_json() {
     asked.leaves("", &mut leaves);
     assert!(leaves.len() > 80, "{leaves:?}");
     let silent = |leaf: &String| {
-        NO_ANSWER.iter().any(|name| leaf.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')))
+        NO_ANSWER
+            .iter()
+            .any(|name| leaf.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')))
     };
     let unknown: Vec<&String> =
         leaves.iter().filter(|leaf| !silent(leaf) && !asked.documented.contains_key(*leaf)).collect();

@@ -25,15 +25,24 @@ pub(crate) fn groups(asked: &mut Asked) {
     assert_eq!(rows(&order("group grants staff"), "grants").len(), 1);
     assert_eq!(rows(&order("group list"), "groups").len(), 3);
     let members = order("group members staff --nested");
-    assert_eq!((&members["members"][0]["direct"], &members["members"][0]["through"]), (&false.into(), &json!(["editors"])));
+    assert_eq!(
+        (&members["members"][0]["direct"], &members["members"][0]["through"]),
+        (&false.into(), &json!(["editors"]))
+    );
     assert_eq!(rows(&order("group of amy"), "groups").len(), 2);
     let uses = order("role uses chief");
-    assert_eq!((&uses["uses"][0]["group"], &uses["uses"][0]["workspace"]), (&"staff".into(), &"hamburg".into()));
+    assert_eq!(
+        (&uses["uses"][0]["group"], &uses["uses"][0]["workspace"]),
+        (&"staff".into(), &"hamburg".into())
+    );
     assert_eq!(rows(&order("role uses writer"), "uses")[0]["role"], "chief");
     let why = order("explain amy orders.write --workspace hamburg");
     assert_eq!((&why["decision"], rows(&why, "sources").len()), (&"permit".into(), 1), "{why}");
     let review = order("grant review --all");
-    assert!(rows(&review, "rows").iter().any(|row| row["group"] == "staff" && row["created_ms"].is_u64()), "{review}");
+    assert!(
+        rows(&review, "rows").iter().any(|row| row["group"] == "staff" && row["created_ms"].is_u64()),
+        "{review}"
+    );
     order("grant add amy reader --workspace hamburg --until +1h");
     assert!(order("grant renew amy reader --workspace hamburg --until +30d")["until_ms"].is_u64());
     assert_eq!(order("workspace ceiling hamburg 'orders.*'")["ceiling"], json!(["orders.*"]));
@@ -69,12 +78,19 @@ pub(crate) fn relations(asked: &mut Asked) {
     order("model set model.fga --dry-run");
     assert_eq!(order("model set model.fga")["orphans"], 0);
     assert!(order("model show")["version"].is_u64());
-    assert_eq!(order("write 'user:ann viewer document:1' 'user:bob viewer document:2' --until +1d")["written"], 2);
+    assert_eq!(
+        order("write 'user:ann viewer document:1' 'user:bob viewer document:2' --until +1d")["written"],
+        2
+    );
     assert_eq!(order("write --remove 'user:bob viewer document:2'")["removed"], 1);
     let stored = order("read --object document:");
     assert_eq!((rows(&stored, "tuples").len(), &stored["next"]), (1, &Value::Null));
     let permit = order("check user:ann reader document:1");
-    assert_eq!((&permit["decision"], permit["valid_until_ms"].is_u64()), (&"permit".into(), true), "{permit}");
+    assert_eq!(
+        (&permit["decision"], permit["valid_until_ms"].is_u64()),
+        (&"permit".into(), true),
+        "{permit}"
+    );
     assert!(!rows(&order("explain user:ann reader document:1"), "steps").is_empty());
     assert!(!rows(&order("expand document:1 viewer"), "steps").is_empty());
     assert_eq!(order("list-objects user:ann reader document")["names"], json!(["document:1"]));

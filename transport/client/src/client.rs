@@ -18,8 +18,8 @@ use tessera_model::{
     TenantId, UnixMillis, WorkspaceRef,
 };
 use tessera_wire::{
-    Frame, Head, HelloReply, ListPermissions, Made, Outbox, Page, Permissions, Request, Resolve,
-    Resolved, Shape, TENANT_OF_CONNECTION, WireError,
+    Frame, Head, HelloReply, ListPermissions, Made, Outbox, Page, Permissions, Request, Resolve, Resolved,
+    Shape, TENANT_OF_CONNECTION, WireError,
 };
 use tracing::Instrument as _;
 

@@ -332,7 +332,8 @@ mod tests {
         assert_eq!(reasons, [Reason::None, Reason::NotGranted, Reason::PermissionUnknown]);
         let workspace = WorkspaceRef::Name("eu");
         let (at_least, after) = (Receipt::default(), PermissionId(0));
-        let ask = ListPermissions { address: None, handle: &bytes, workspace, at_least, with_names: true, after };
+        let ask =
+            ListPermissions { address: None, handle: &bytes, workspace, at_least, with_names: true, after };
         let listed = client.list_permissions(&ask).await.expect("a list");
         let names: Vec<&str> = listed.names.iter().map(|known| known.name.as_str()).collect();
         assert_eq!((names, listed.permits(PermissionId(2))), (vec!["a", "b"], true));

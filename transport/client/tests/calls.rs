@@ -14,8 +14,8 @@ use tessera_client::wire::{
 use tessera_client::{Client, ClientError, Config, Found, Trust};
 use tessera_model::code::{CODE_UNKNOWN, ProtocolCode};
 use tessera_model::{
-    CellId, CheckQuery, CommandId, Handle, HandleKind, Limit, Name, PermissionId, PermissionRef, Receipt, Refusal,
-    WorkspaceRef,
+    CellId, CheckQuery, CommandId, Handle, HandleKind, Limit, Name, PermissionId, PermissionRef, Receipt,
+    Refusal, WorkspaceRef,
 };
 
 const HANDLE: [u8; 40] = [7; 40];

@@ -17,8 +17,8 @@ use crate::shape::{RowsWriter, Shape};
 use tessera_model::query::Introspection;
 use tessera_model::{
     CellId, CheckQuery, CommandId, Decision, Epoch, Generation, HandleBytes, Limit, PermissionId,
-    PermissionRef, Place, Private, PublicId, Reason, Receipt, Revision, SubjectIndex, TenantId,
-    UnixMillis, WorkspaceIndex, WorkspaceRef,
+    PermissionRef, Place, Private, PublicId, Reason, Receipt, Revision, SubjectIndex, TenantId, UnixMillis,
+    WorkspaceIndex, WorkspaceRef,
 };
 
 /// The handle of the examples: version 1, session, cell 0, tenant 2, place 5, generation 1.

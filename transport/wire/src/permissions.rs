@@ -1,7 +1,9 @@
 //! What the holder of a handle may do in a workspace: a set of permission ids, with names on demand.
 
 use crate::archive::{self, ListPermissionsPayload, NameItem, PermissionsPayload};
-use crate::check::{address_from, address_of, length_of, name_from, reason_from, receipt, workspace_from, workspace_of};
+use crate::check::{
+    address_from, address_of, length_of, name_from, reason_from, receipt, workspace_from, workspace_of,
+};
 use crate::fault::WireError;
 use crate::frame::Frame;
 use crate::kind::Kind;

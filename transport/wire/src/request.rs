@@ -17,8 +17,8 @@ use std::net::IpAddr;
 use tessera_model::load::LoadRow;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::refresh::ClientTerms;
-use tessera_model::settings::SettingsChange;
 use tessera_model::relation::{RelationChange, RelationRecord};
+use tessera_model::settings::SettingsChange;
 use tessera_model::{
     Deadline, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, TenantId,
 };

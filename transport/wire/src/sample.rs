@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use tessera_model::load::{LoadField, LoadGrant, LoadRow, Loaded, Rejected};
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::refresh::{ClientTerms, RefreshMode};
-use tessera_model::settings::SettingsChange;
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationRecord};
+use tessera_model::settings::SettingsChange;
 use tessera_model::{
     Deadline, Epoch, Identifier, IdentifierKind, Limit, Name, Network, Origin, Pattern, Private, PublicId,
     Receipt, Refusal, Revision, Setting, Settings, TenantId, UnixMillis,

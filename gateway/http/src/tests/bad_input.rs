@@ -33,7 +33,8 @@ fn repeated(item: &Value, count: usize) -> Value {
 fn wrong(shape: Shape) -> Vec<(Value, u64)> {
     let ill = |values: Vec<Value>| values.into_iter().map(|value| (value, ILL)).collect::<Vec<_>>();
     let text = || ill(vec![json!(true), json!(7), json!(1.5), json!([]), json!({}), json!(["a"])]);
-    let list = || ill(vec![json!(true), json!(7), json!("a"), json!({}), json!([7]), json!([null]), json!([[]])]);
+    let list =
+        || ill(vec![json!(true), json!(7), json!("a"), json!({}), json!([7]), json!([null]), json!([[]])]);
     let long = |length: usize| json!("x".repeat(length));
     let with = |mut all: Vec<(Value, u64)>, more: Vec<Value>| {
         all.extend(more.into_iter().map(|value| (value, ILL)));
@@ -44,7 +45,9 @@ fn wrong(shape: Shape) -> Vec<(Value, u64)> {
         all
     };
     match shape {
-        Shape::Name => over(with(text(), vec![json!(""), json!("a b"), json!("\u{e4}"), json!("..")]), long(129), LIMIT),
+        Shape::Name => {
+            over(with(text(), vec![json!(""), json!("a b"), json!("\u{e4}"), json!("..")]), long(129), LIMIT)
+        }
         Shape::Names => with(list(), vec![json!(["a b"]), json!([""]), repeated(&json!("a"), 1_025)]),
         Shape::Patterns => {
             let all = with(list(), vec![json!(["a b"]), json!(["a*b"]), json!([""])]);
@@ -63,18 +66,22 @@ fn wrong(shape: Shape) -> Vec<(Value, u64)> {
             let all = with(list(), vec![json!(["a b"]), json!([""]), json!(["@example.org"])]);
             over(over(all, repeated(&json!("amy"), 17), LIMIT), json!([long(255)]), LIMIT)
         }
-        Shape::Identifier => {
-            over(with(text(), vec![json!("a b"), json!(""), json!("@example.org"), json!("+1")]), long(255), LIMIT)
-        }
-        Shape::Subject | Shape::Session => {
-            with(text(), vec![json!("x"), json!(""), json!("01a2157f-2efc-788e-b29a-57721e09a4f"), long(4_000)])
-        }
+        Shape::Identifier => over(
+            with(text(), vec![json!("a b"), json!(""), json!("@example.org"), json!("+1")]),
+            long(255),
+            LIMIT,
+        ),
+        Shape::Subject | Shape::Session => with(
+            text(),
+            vec![json!("x"), json!(""), json!("01a2157f-2efc-788e-b29a-57721e09a4f"), long(4_000)],
+        ),
         Shape::Handle => {
             let good = example(Shape::Handle);
             let good = good.as_str().expect("a handle");
             // A sign of the checksum, a sign too few, another kind's beginning, a part of it.
             let (cut, _) = good.split_at(good.len() - 1);
-            let forms = [format!("{cut}_"), cut.to_owned(), good.replacen("tkey", "tess", 1), "tess_x".to_owned()];
+            let forms =
+                [format!("{cut}_"), cut.to_owned(), good.replacen("tkey", "tess", 1), "tess_x".to_owned()];
             with(text(), forms.map(Value::from).into_iter().chain([json!(""), long(4_000)]).collect())
         }
         Shape::Password => over(text(), long(1_025), 216),
@@ -83,7 +90,14 @@ fn wrong(shape: Shape) -> Vec<(Value, u64)> {
         Shape::Choice(_) => with(text(), vec![json!("none of them"), json!("")]),
         Shape::Attributes => {
             let many: Map<String, Value> = (0..65).map(|no| (format!("a{no}"), json!(1))).collect();
-            let forms = vec![json!(true), json!("a"), json!([]), json!({ "a": 1.5 }), json!({ "a": [] }), json!({ "a b": 1 })];
+            let forms = vec![
+                json!(true),
+                json!("a"),
+                json!([]),
+                json!({ "a": 1.5 }),
+                json!({ "a": [] }),
+                json!({ "a b": 1 }),
+            ];
             over(ill(forms), Value::Object(many), LIMIT)
         }
         Shape::Bool => ill(vec![json!(1), json!("true"), json!("yes"), json!([]), json!({})]),
@@ -91,16 +105,41 @@ fn wrong(shape: Shape) -> Vec<(Value, u64)> {
             ill(vec![json!(-1), json!(1.5), json!("5"), json!(4_294_967_296_u64), json!(true), json!([])])
         }
         Shape::Instant => {
-            let forms = vec![json!(true), json!(-1), json!(1.5), json!([]), json!("yesterday"), json!("2026-02-30T00:00:00Z"), json!("+1h"), json!("2026-01-01")];
+            let forms = vec![
+                json!(true),
+                json!(-1),
+                json!(1.5),
+                json!([]),
+                json!("yesterday"),
+                json!("2026-02-30T00:00:00Z"),
+                json!("+1h"),
+                json!("2026-01-01"),
+            ];
             ill(forms)
         }
         Shape::Receipt => with(text(), vec![json!("1"), json!("1.x"), json!("-1.1"), json!("")]),
         Shape::Permission | Shape::Workspace => {
-            let forms = vec![json!(true), json!(-1), json!(1.5), json!(4_294_967_296_u64), json!([]), json!({}), json!("a b")];
+            let forms = vec![
+                json!(true),
+                json!(-1),
+                json!(1.5),
+                json!(4_294_967_296_u64),
+                json!([]),
+                json!({}),
+                json!("a b"),
+            ];
             over(ill(forms), long(129), LIMIT)
         }
-        Shape::Address => with(text(), vec![json!("1.2.3"), json!("10.0.0.0/8"), json!("::ffff:1.2.3"), json!("")]),
-        Shape::Checks => ill(vec![json!(true), json!("a"), json!({}), json!([]), repeated(&json!({ "permission": "a" }), 1_025)]),
+        Shape::Address => {
+            with(text(), vec![json!("1.2.3"), json!("10.0.0.0/8"), json!("::ffff:1.2.3"), json!("")])
+        }
+        Shape::Checks => ill(vec![
+            json!(true),
+            json!("a"),
+            json!({}),
+            json!([]),
+            repeated(&json!({ "permission": "a" }), 1_025),
+        ]),
         Shape::Text => over(text(), long(4_097), ILL),
         // What is no model reads, and is told with its line.
         Shape::Model => text(),
@@ -277,7 +316,8 @@ impl Asked<'_> {
         let name = self.operation.fields.iter().find(|field| field.stand == Stand::Body).expect("one").name;
         let twice = format!("{{\"{name}\":null,\"{name}\":null}}");
         self.json(&line, &twice, (UNREADABLE, name)).await;
-        for none in ["[]", "7", "\"x\"", "null", "{\"a\"", "{} {}", "{'a':1}", &"[".repeat(100), "\u{feff}{}"] {
+        for none in ["[]", "7", "\"x\"", "null", "{\"a\"", "{} {}", "{'a':1}", &"[".repeat(100), "\u{feff}{}"]
+        {
             self.json(&line, none, (UNREADABLE, "")).await;
         }
         for kind in ["text/plain", "application/xml", "application/json; charset=latin1", "json"] {
@@ -295,12 +335,17 @@ impl Asked<'_> {
         for id in ["x", "", "01a2157f-2efc-488e-b29a-57721e09a4f3", "01a2157f2efc788eb29a57721e09a4f3"] {
             let more = [("idempotency-key", id)];
             // Whoever may not order it is told so first.
-            if !self.operation.path.starts_with("/v1/tenants") && !self.operation.path.starts_with("/v1/operators") {
+            if !self.operation.path.starts_with("/v1/tenants")
+                && !self.operation.path.starts_with("/v1/operators")
+            {
                 self.refused(&line, (kind, &text), &more, (UNREADABLE, "idempotency-key")).await;
             }
         }
         let free = matches!(self.operation.needs, crate::operation::Needs::Nothing);
-        if condition::record(self.operation.act).is_none() && !free && !matches!(self.operation.act, Act::Own(_)) {
+        if condition::record(self.operation.act).is_none()
+            && !free
+            && !matches!(self.operation.act, Act::Own(_))
+        {
             let more = [("if-match", "\"0123456789abcdef0123456789abcdef\"")];
             if !self.operation.path.starts_with("/v1/tenants") {
                 self.refused(&line, (kind, &text), &more, (UNREADABLE, "if-match")).await;
@@ -355,7 +400,9 @@ async fn stale_tags_are_refused_everywhere() {
             let shown = [("authorization", bearer.as_str()), ("content-type", kind), ("if-match", tag)];
             let reply = house.send(&line, &shown, &text).await;
             // Subjects, sessions and tenants of the examples are not there, or not this tenant's.
-            let there = !["subject", "key", "tenant_ref"].iter().any(|name| operation.path.contains(&format!("{{{name}}}")));
+            let there = !["subject", "key", "tenant_ref"]
+                .iter()
+                .any(|name| operation.path.contains(&format!("{{{name}}}")));
             if there {
                 held += 1;
                 assert_eq!((reply.status, reply.code()), (412, 223), "{}: {reply:?}", operation.id);

@@ -74,7 +74,8 @@ async fn a_tenant_has_a_budget() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_pay_for_what_they_look_at() {
     let house =
-        House::with(|config| config.limits = Limits { credential_per_second: 400, ..Limits::default() }).await;
+        House::with(|config| config.limits = Limits { credential_per_second: 400, ..Limits::default() })
+            .await;
     let (_, key) = house.tenant("acme").await;
     let (subject, _) = house.person(&key, "amy@example.org", "orders.read").await;
     let mut opened = 0;

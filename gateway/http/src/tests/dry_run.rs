@@ -14,17 +14,94 @@ fn changes(subject: &str) -> Vec<(&'static str, String, Value, (Value, u64), Str
     let many: Vec<String> = (0..65).map(|no| format!("p{no}.*")).collect();
     let row = |id, path: &str, good, bad, code, read: &str| (id, of(path), good, (bad, code), of(read));
     vec![
-        row("change_settings", "/v1/settings", json!({ "sessions_max": 5 }), json!({ "sessions_max": 0 }), 218, "/v1/settings"),
-        row("change_origins", "/v1/origins", json!({ "origins": ["https://a.example"] }), json!({ "origins": ["a"] }), 227, "/v1/origins"),
-        row("set_attributes", "/v1/subjects/SUBJECT/attributes", json!({ "attributes": { "seats": 7 } }), json!({ "attributes": { "seats": "x" } }), 222, "/v1/subjects/SUBJECT/attributes"),
-        row("change_role", "/v1/roles/clerk", json!({ "patterns": ["b.*"] }), json!({ "patterns": many }), 220, "/v1/roles/clerk"),
-        row("set_role_parents", "/v1/roles/clerk/parents", json!({ "parents": ["chief"] }), json!({ "parents": ["clerk"] }), 251, "/v1/roles/clerk"),
-        row("move_workspace", "/v1/workspaces/berlin/parent", json!({ "parent": "eu" }), json!({ "parent": "nowhere" }), 207, "/v1/workspaces/berlin"),
-        row("set_ceiling", "/v1/workspaces/berlin/ceiling", json!({ "patterns": ["a.*"] }), json!({ "patterns": many }), 220, "/v1/workspaces/berlin"),
-        row("set_owners", "/v1/workspaces/berlin/owners", json!({ "role": "clerk" }), json!({ "role": "none" }), 205, "/v1/workspaces/berlin"),
-        row("map_permission", "/v1/relations/mappings", json!({ "permission": "doc.view", "type": "document", "relation": "viewer" }), json!({ "permission": "doc.view", "type": "document", "relation": "none" }), 0, "/v1/relations/mappings"),
-        row("set_relation_model", "/v1/relations/model", json!({ "model": format!("{MODEL}type team\n") }), json!({ "model": "type" }), 270, "/v1/relations/model"),
-        row("change_client", "/v1/clients/phone", json!({ "sessions_max": 3 }), json!({ "session_ttl_s": 1 }), 218, "/v1/clients/phone"),
+        row(
+            "change_settings",
+            "/v1/settings",
+            json!({ "sessions_max": 5 }),
+            json!({ "sessions_max": 0 }),
+            218,
+            "/v1/settings",
+        ),
+        row(
+            "change_origins",
+            "/v1/origins",
+            json!({ "origins": ["https://a.example"] }),
+            json!({ "origins": ["a"] }),
+            227,
+            "/v1/origins",
+        ),
+        row(
+            "set_attributes",
+            "/v1/subjects/SUBJECT/attributes",
+            json!({ "attributes": { "seats": 7 } }),
+            json!({ "attributes": { "seats": "x" } }),
+            222,
+            "/v1/subjects/SUBJECT/attributes",
+        ),
+        row(
+            "change_role",
+            "/v1/roles/clerk",
+            json!({ "patterns": ["b.*"] }),
+            json!({ "patterns": many }),
+            220,
+            "/v1/roles/clerk",
+        ),
+        row(
+            "set_role_parents",
+            "/v1/roles/clerk/parents",
+            json!({ "parents": ["chief"] }),
+            json!({ "parents": ["clerk"] }),
+            251,
+            "/v1/roles/clerk",
+        ),
+        row(
+            "move_workspace",
+            "/v1/workspaces/berlin/parent",
+            json!({ "parent": "eu" }),
+            json!({ "parent": "nowhere" }),
+            207,
+            "/v1/workspaces/berlin",
+        ),
+        row(
+            "set_ceiling",
+            "/v1/workspaces/berlin/ceiling",
+            json!({ "patterns": ["a.*"] }),
+            json!({ "patterns": many }),
+            220,
+            "/v1/workspaces/berlin",
+        ),
+        row(
+            "set_owners",
+            "/v1/workspaces/berlin/owners",
+            json!({ "role": "clerk" }),
+            json!({ "role": "none" }),
+            205,
+            "/v1/workspaces/berlin",
+        ),
+        row(
+            "map_permission",
+            "/v1/relations/mappings",
+            json!({ "permission": "doc.view", "type": "document", "relation": "viewer" }),
+            json!({ "permission": "doc.view", "type": "document", "relation": "none" }),
+            0,
+            "/v1/relations/mappings",
+        ),
+        row(
+            "set_relation_model",
+            "/v1/relations/model",
+            json!({ "model": format!("{MODEL}type team\n") }),
+            json!({ "model": "type" }),
+            270,
+            "/v1/relations/model",
+        ),
+        row(
+            "change_client",
+            "/v1/clients/phone",
+            json!({ "sessions_max": 3 }),
+            json!({ "session_ttl_s": 1 }),
+            218,
+            "/v1/clients/phone",
+        ),
     ]
 }
 
@@ -57,7 +134,8 @@ async fn changes_can_be_tried() {
     }
     let bearer = format!("Bearer {key}");
     for (id, path, good, (bad, code), read) in &changes {
-        let verb = OPERATIONS.iter().find(|one| one.id == *id).expect("an operation").verb.name().to_uppercase();
+        let verb =
+            OPERATIONS.iter().find(|one| one.id == *id).expect("an operation").verb.name().to_uppercase();
         let state = async || {
             let record = house.ask(&format!("GET {read}"), &key, None).await.expect(200);
             let seen = house.ask("GET /v1/me", &key, None).await.expect(200).string("seen");
