@@ -15,6 +15,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(90);
 pub const PASSWORD: &str = "correct horse battery staple";
 
 /// How a write ended.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once: nobody keeps many")]
 pub enum Outcome {
     /// It happened; what it made.
     Done(Made),

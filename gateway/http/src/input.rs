@@ -195,7 +195,6 @@ impl Input {
 }
 
 /// A parameter's text as what its shape writes: a parameter has no types, a content has.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the others are texts, or names that may be numbers")]
 fn typed(shape: Shape, value: Json) -> Json {
     let Json::Text(text) = &value else { return value };
     match (shape, text.as_str()) {
@@ -248,9 +247,9 @@ fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
     if sound {
         return Ok(());
     }
-    let refused = |limit: Limit| match limit {
-        Limit::PasswordBytes => Refusal::PasswordLength(limit.at(limit.bound())),
-        limit => limit.reached(),
+    let refused = |limit: Limit| {
+        let at = limit.at(limit.bound());
+        if limit == Limit::PasswordBytes { Refusal::PasswordLength(at) } else { Refusal::LimitReached(at) }
     };
     let problem =
         over(field.shape, value).map_or_else(|| ill_formed(field.name), |limit| refused(limit).into());

@@ -437,11 +437,13 @@ async fn own_act(
             }
             let (old, new): (Private, Private) = (input.secret("old"), input.secret("new"));
             let done = engine.change_password(bound, id, old, new).await;
-            Ok(plain(&done.map_err(|error| match error {
-                SubmitError::Refused(Refusal::PasswordLength(_)) => Problem::from(error).at("new"),
-                SubmitError::Refused(Refusal::SignInFailed) => Problem::from(error).at("old"),
-                error => error.into(),
-            })?))
+            let at = |error: SubmitError| {
+                let field = if let SubmitError::Refused(Refusal::PasswordLength(_)) = error { "new" } else { "old" };
+                let named = matches!(error, SubmitError::Refused(Refusal::PasswordLength(_) | Refusal::SignInFailed));
+                let problem = Problem::from(error);
+                if named { problem.at(field) } else { problem }
+            };
+            Ok(plain(&done.map_err(at)?))
         }
         Own::EndThis => {
             let command = Command::EndSession { session: bound.credential };
