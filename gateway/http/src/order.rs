@@ -438,8 +438,10 @@ async fn own_act(
             let (old, new): (Private, Private) = (input.secret("old"), input.secret("new"));
             let done = engine.change_password(bound, id, old, new).await;
             let at = |error: SubmitError| {
-                let field = if let SubmitError::Refused(Refusal::PasswordLength(_)) = error { "new" } else { "old" };
-                let named = matches!(error, SubmitError::Refused(Refusal::PasswordLength(_) | Refusal::SignInFailed));
+                let field =
+                    if let SubmitError::Refused(Refusal::PasswordLength(_)) = error { "new" } else { "old" };
+                let named =
+                    matches!(error, SubmitError::Refused(Refusal::PasswordLength(_) | Refusal::SignInFailed));
                 let problem = Problem::from(error);
                 if named { problem.at(field) } else { problem }
             };
