@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn faults_name_their_column() {
         for (head, field) in [("email,e-mail", "e-mail"), ("email,email", "email"), ("grants", "grants")] {
-            assert_eq!(heading(head).err().expect(head).field, field);
+            assert_eq!(heading(head).expect_err(head).field, field);
         }
         let Ok(heading) = heading("email,attribute.seats,workspaces") else { panic!("a heading") };
         for (line, field, why) in [
