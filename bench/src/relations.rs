@@ -175,7 +175,7 @@ fn checks(relations: &Relations, asked: &[Triple], rounds: usize) -> f64 {
         nanos_each(asked.len(), || {
             for (subject, relation, object) in asked {
                 let tuple = TupleRef { subject, relation, object };
-                black_box(relations.check(&ask, &tuple)).map_or(false, |answer| answer.permitted);
+                let _answered = black_box(relations.check(&ask, &tuple));
             }
         })
     };
