@@ -14,7 +14,7 @@ use tessera_client::wire::Request;
 use tessera_engine::EngineConfig;
 use tessera_model::{Command, Private, UnixMillis};
 use tessera_relation::{Ask, Model, RELATION_LIST_BUDGET, Relations, TupleRef, Window};
-use tessera_wire::{Inbox, Outbox, RelationAnswerRow};
+use tessera_wire::{Head, Inbox, Outbox, RelationAnswerRow, TENANT_OF_CONNECTION};
 
 /// The figures of relations over QUIC.
 pub const RELATIONS_OVER_QUIC: Family = Family { specs: &[QUIC_64, QUIC_P99], take: over_quic };
@@ -82,7 +82,8 @@ fn frames(asked: &[Triple]) -> Result<Vec<Vec<u8>>, Why> {
             correlations: Vec::new(),
             at_least: None,
         };
-        outbox.request(7, tessera_wire::Head::default(), &request)?;
+        let head = Head { tenant: TENANT_OF_CONNECTION, ..Head::default() };
+        outbox.request(7, head, &request)?;
         Ok(outbox.as_bytes().to_vec())
     };
     asked.iter().map(frame).collect()
