@@ -259,7 +259,8 @@ fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
 /// The limit that a value is over, when that is what is wrong with it.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest have no limits of their own")]
 fn over(shape: Shape, value: &Json) -> Option<Limit> {
-    let long = |value: &Json, limit: Limit| text(value).is_some_and(|text| text.len() as u64 > limit.bound());
+    let beyond = |length: usize, limit: Limit| limit != Limit::Unnamed && length as u64 > limit.bound();
+    let long = |value: &Json, limit: Limit| text(value).is_some_and(|text| beyond(text.len(), limit));
     let (each, many) = match shape {
         Shape::Name | Shape::Permission | Shape::Workspace => (Limit::NameBytes, None),
         Shape::Identifier => (Limit::IdentifierBytes, None),
@@ -274,13 +275,11 @@ fn over(shape: Shape, value: &Json) -> Option<Limit> {
     match value {
         Json::List(items) => {
             let over = many.filter(|many| items.len() as u64 > many.bound());
-            over.or_else(|| {
-                items.iter().any(|item| each != Limit::Unnamed && long(item, each)).then_some(each)
-            })
+            over.or_else(|| items.iter().any(|item| long(item, each)).then_some(each))
         }
         Json::Members(members) => {
             let over = many.filter(|many| members.len() as u64 > many.bound());
-            over.or_else(|| members.iter().any(|(name, _)| name.len() as u64 > each.bound()).then_some(each))
+            over.or_else(|| members.iter().any(|(name, _)| beyond(name.len(), each)).then_some(each))
         }
         Json::Text(_) => long(value, each).then_some(each),
         Json::Null | Json::Bool(_) | Json::Whole(_) | Json::Fraction => None,

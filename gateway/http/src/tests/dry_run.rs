@@ -81,8 +81,8 @@ fn changes(subject: &str) -> Vec<(&'static str, String, Value, (Value, u64), Str
         row(
             "map_permission",
             "/v1/relations/mappings",
-            json!({ "permission": "doc.view", "type": "document", "relation": "viewer" }),
-            json!({ "permission": "doc.view", "type": "document", "relation": "none" }),
+            json!({ "permission": "a.b", "type": "document", "relation": "viewer" }),
+            json!({ "permission": "a.b", "type": "document", "relation": "none" }),
             0,
             "/v1/relations/mappings",
         ),
