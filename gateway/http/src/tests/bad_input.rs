@@ -269,7 +269,7 @@ impl Asked<'_> {
                 Stand::Query => {
                     for (value, code) in wrong_parameter(field.shape) {
                         // A page's cursor is looked at where its list is, behind what the path names.
-                        let elsewhere = ["{", "/v1/tenants", "/v1/operators"];
+                        let elsewhere = ["{", "/v1/tenants", "/v1/operators", "/v1/relations/"];
                         let behind = elsewhere.iter().any(|part| self.operation.path.contains(part));
                         if field.shape == Shape::Cursor && behind {
                             continue;
