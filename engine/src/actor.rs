@@ -11,6 +11,7 @@ use crate::sign_in::parameters;
 use crate::state::{BUILT_IN, Birth, Known, Made, State, Unsigned};
 use crate::supervisor::SupervisorMessage;
 use crate::view::View;
+use crate::watch;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -346,6 +347,9 @@ impl Running {
             self.state.apply(event);
             if let Event::TenantChanged(record) = event {
                 tenants.push((record.id, record.status));
+            }
+            if watch::is_change(event) {
+                self.view.watchers.note(revision);
             }
         }
         self.state.rows_written(&staged.rows);

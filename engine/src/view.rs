@@ -48,7 +48,7 @@ impl View {
             sources: Sources::default(),
             ring: ArcSwap::from_pointee(Ring::Keys(Vec::new())),
             touching: Touching::default(),
-            watchers: Watchers::default(),
+            watchers: Watchers::new(next),
         }
     }
 
@@ -70,9 +70,9 @@ impl View {
             Some(root) => {
                 let mut swap = || self.root.swap(Arc::clone(&root));
                 order::publish(&self.table, &self.marks, changes, Some(&mut swap), head.next.0);
-                self.watchers.wake();
             }
         }
+        self.watchers.wake();
     }
 
     /// Step (1) of a reader: published revision, version and root, once per drained read.

@@ -7,8 +7,10 @@ use crate::bound::Bound;
 use crate::cursor::Cursors;
 use crate::engine::Engine;
 use crate::view::View;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tessera_model::limits::{
     PAGE_ROWS_MAX, RELATION_WATCH_BEHIND_MAX, RELATION_WATCH_WAIT_MS_MAX, RELATION_WATCHERS_MAX,
@@ -24,17 +26,68 @@ const FRAMES: usize = 256;
 /// LIMIT: such steps of one request.
 const STEPS_MAX: usize = 16;
 
+/// LIMIT: revisions that are known to have changed relations: whoever waits reads nothing before them.
+const RECENT_MAX: usize = 256;
+
+/// The revisions that changed relations, as far back as they are known.
+struct Recent {
+    /// Behind this one all are known.
+    known_from: u64,
+    revisions: VecDeque<u64>,
+}
+
 /// What waits for changes of a tenant's relations.
-#[derive(Default)]
 pub(crate) struct Watchers {
     published: Notify,
     waiting: AtomicUsize,
+    recent: Mutex<Recent>,
+    /// Something was noted since the last waking.
+    fresh: AtomicBool,
 }
 
 impl Watchers {
-    /// Wakes whoever waits: something was published.
+    /// Nobody yet; `next` is the revision that the tenant's next command gets.
+    pub(crate) fn new(next: Revision) -> Self {
+        let recent = Recent { known_from: next.0.saturating_sub(1), revisions: VecDeque::new() };
+        Self {
+            published: Notify::new(),
+            waiting: AtomicUsize::new(0),
+            recent: Mutex::new(recent),
+            fresh: AtomicBool::new(false),
+        }
+    }
+
+    /// A revision that is about to be published changes relations. INVARIANT: noted before it is published, so
+    /// that whoever sees a later one knows of it.
+    pub(crate) fn note(&self, revision: Revision) {
+        let mut recent = self.recent.lock();
+        if recent.revisions.back() == Some(&revision.0) {
+            return;
+        }
+        recent.revisions.push_back(revision.0);
+        if recent.revisions.len() > RECENT_MAX {
+            recent.known_from = recent.revisions.pop_front().unwrap_or(recent.known_from);
+        }
+        drop(recent);
+        self.fresh.store(true, Ordering::Release);
+    }
+
+    /// Wakes whoever waits, when what was published changed relations. Other commands wake nobody.
     pub(crate) fn wake(&self) {
-        self.published.notify_waiters();
+        if self.fresh.swap(false, Ordering::AcqRel) {
+            self.published.notify_waiters();
+        }
+    }
+
+    /// Where to read on behind a revision that was seen whole, up to `now`: right before the first one that
+    /// changed relations, or `now` where none did. The same where that is not known.
+    fn skip(&self, seen: u64, now: u64) -> u64 {
+        let recent = self.recent.lock();
+        if seen < recent.known_from {
+            return seen;
+        }
+        let next = recent.revisions.iter().find(|revision| **revision > seen);
+        next.map_or(now, |next| (next - 1).min(now)).max(seen)
     }
 }
 
@@ -79,6 +132,8 @@ pub struct Watched {
     pub fell_behind: bool,
     cursors: Cursors,
     epoch: u64,
+    /// The revision that was published when it was read.
+    seen: u64,
 }
 
 impl WatchPosition {
@@ -137,6 +192,14 @@ fn position(cursors: &Cursors, cursor: &[u8], now: Receipt) -> Result<WatchPosit
     }
 }
 
+/// Whether an event is one of the changes that are watched.
+pub(crate) const fn is_change(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::RelationWritten(_) | Event::RelationRemoved { .. } | Event::RelationModelChanged(_)
+    )
+}
+
 /// The changes of one frame.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is about something else")]
 fn changes(events: Vec<Event>) -> Vec<RelationChanged> {
@@ -187,7 +250,16 @@ impl Engine {
             if !idle {
                 return Ok(watched);
             }
-            from = Some(watched.cursor(watched.next));
+            let on = Some(watched.cursor(watched.next));
+            let moved = from != on;
+            from = on;
+            if !self.is_alive(bound) {
+                return Err(Refusal::Unauthorized);
+            }
+            if moved && watched.next.revision < watched.seen {
+                // There is more to look at, as far as nobody falls behind: no time to wait.
+                continue;
+            }
             let place = Place::take(&view.watchers)?;
             let woken = tokio::time::timeout_at(until, published).await;
             drop(place);
@@ -211,10 +283,19 @@ impl Engine {
         let now = self.read(view).seen();
         let cursors = self.relation_cursors(tenant, ListKind::RelationChanges, &[])?;
         let end = WatchPosition { revision: now.revision.0, seen: 0 };
-        let mut watched =
-            Watched { events: Vec::new(), next: end, fell_behind: false, cursors, epoch: now.epoch.0 };
+        let mut watched = Watched {
+            events: Vec::new(),
+            next: end,
+            fell_behind: false,
+            cursors,
+            epoch: now.epoch.0,
+            seen: end.revision,
+        };
         let Some(cursor) = cursor else { return Ok(watched) };
         let mut at = position(&watched.cursors, cursor, now)?;
+        if at.seen == 0 {
+            at.revision = view.watchers.skip(at.revision, now.revision.0);
+        }
         if now.revision.0 - at.revision > RELATION_WATCH_BEHIND_MAX {
             watched.fell_behind = true;
             return Ok(watched);

@@ -32,7 +32,7 @@ enum Verb {
     Serve(Files),
     /// Run a node for development, walk through the main job once, and stay up.
     #[command(
-        after_help = "Examples:\n  tessera dev\n  tessera dev --folder /tmp/try --json\n\nMakes its folder, root key, certificate and operator when they are missing. In a second terminal:\n  tessera check orders.read --profile .tessera"
+        after_help = "Examples:\n  tessera dev\n  tessera dev --folder /tmp/try --json\n\nMakes its folder, root key and certificate when they are missing, and with the walk its operator, a tenant and their profile. In a second terminal, after the walk:\n  tessera check orders.read --profile .tessera"
     )]
     Dev {
         /// Where everything is kept.

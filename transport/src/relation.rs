@@ -10,8 +10,8 @@ use tessera_model::{
     Receipt, Refusal, UnixMillis, WorkspaceRef,
 };
 use tessera_relation::{
-    Ask, AskError, Branch, Filter, Listed, Mark, Model, RELATION_BUDGET, RELATION_LIST_BUDGET, Relations,
-    StepKind, Stored, TupleRef,
+    Ask, AskError, Branch, Filter, Listed, Mark, Model, RELATION_BATCH_BUDGET, RELATION_BUDGET,
+    RELATION_LIST_BUDGET, Relations, StepKind, Stored, TupleRef,
 };
 use tessera_wire::{
     RelationAnswerRow, RelationMappingRow, RelationModelRow, RelationNameRow, RelationRow, RelationStepRow,
@@ -266,14 +266,21 @@ impl Asked<'_> {
             return Err(Refusal::Malformed);
         }
         let mut rows = Vec::with_capacity(checks.len());
+        let mut left = RELATION_BATCH_BUDGET;
         for (number, check) in (0_u32..).zip(checks) {
             let of = contextual.iter().filter(|(check, _)| *check == number);
             let of: Vec<TupleRef<'_>> = of.map(|(_, one)| tuple(one)).collect();
-            let ask = Ask { contextual: &of, budget: self.budget, ..Ask::at(self.now) };
+            let budget = self.budget.min(left);
+            let ask = Ask { contextual: &of, budget, ..Ask::at(self.now) };
             let answer = self.relations.check(&ask, &tuple(check));
             if let Ok(answer) = &answer {
                 self.spent(answer.steps);
             }
+            left = left.saturating_sub(match &answer {
+                Ok(answer) => answer.steps,
+                Err(AskError::BudgetExhausted | AskError::DepthExceeded) => budget,
+                Err(_) => 1,
+            });
             let correlation = usize::try_from(number).ok().and_then(|at| correlations.get(at)).cloned();
             rows.push(match answer {
                 Ok(answer) => RelationAnswerRow {
@@ -285,7 +292,7 @@ impl Asked<'_> {
                 },
                 Err(error) => RelationAnswerRow {
                     permitted: false,
-                    code: u32::from(self.failed(error, self.budget).code()),
+                    code: u32::from(self.failed(error, budget).code()),
                     valid_until: self.now,
                     steps: 0,
                     correlation,

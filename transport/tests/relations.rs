@@ -8,6 +8,7 @@ use tessera_client::wire::{
     RelationAnswerRow, RelationModelRow, RelationNameRow, RelationRow, RelationStepRow, RelationTrialRow,
     Request,
 };
+use tessera_model::limits::BATCH_CHECKS_MAX;
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationRecord};
 use tessera_model::{Deadline, Private, Refusal};
 
@@ -91,6 +92,16 @@ async fn every_question_about_relations_is_answered() {
     let rows = acme.client.list::<RelationAnswerRow>(&request).await.expect("answers").rows;
     let told: Vec<(bool, u32)> = rows.iter().map(|row| (row.permitted, row.code)).collect();
     assert_eq!(told, [(true, 0), (false, 0), (false, 0), (true, 0), (true, 0), (false, 275)]);
+
+    // As many answers as a batch may have questions.
+    let request = Request::CheckRelations {
+        checks: vec![record("user:ann can_view document:1"); BATCH_CHECKS_MAX],
+        contextual: Vec::new(),
+        correlations: Vec::new(),
+        at_least: Some(receipt),
+    };
+    let rows = acme.client.list::<RelationAnswerRow>(&request).await.expect("answers").rows;
+    assert_eq!(rows.iter().filter(|row| row.permitted).count(), BATCH_CHECKS_MAX);
 
     let many: Vec<String> = (0..1_000).map(|number| format!("user:ann viewer document:n{number}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();

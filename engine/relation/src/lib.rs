@@ -48,7 +48,7 @@ pub use error::{AskError, ModelError, ModelReason, NameError};
 pub use expand::{Branch, Step, StepKind};
 pub use list::{Listed, RELATION_LIST_BUDGET};
 pub use model::{Model, Position, RelationDefinition, Restriction, RestrictionKind, Rewrite, TypeDefinition};
-pub use question::{Ask, RELATION_BUDGET, RELATION_DEPTH, TupleRef};
+pub use question::{Ask, RELATION_BATCH_BUDGET, RELATION_BUDGET, RELATION_DEPTH, TupleRef};
 pub use relations::{Answer, Relations};
 pub use stored::{Filter, Mark, Orphans, Page, SHARES, Stored, share_of};
 pub use tuples::{Window, Written};

@@ -41,6 +41,8 @@ pub struct Ask<'a> {
 pub const RELATION_DEPTH: u32 = 25;
 /// LIMIT: objects in relations and tuples that one question may look at: some 10 ms.
 pub const RELATION_BUDGET: u32 = 200_000;
+/// LIMIT: steps of all questions of one batch: less than a second.
+pub const RELATION_BATCH_BUDGET: u32 = 16 * RELATION_BUDGET;
 
 impl Ask<'_> {
     /// A question without tuples of its own, with the standing limits.

@@ -16,8 +16,8 @@ use tessera_model::relation::{
 };
 use tessera_model::{Command, CommandKind, ListKind, Receipt, Refusal, UnixMillis, cursor};
 use tessera_relation::{
-    Answer, Ask, AskError, Branch, Filter, Listed, Mark, Model, RELATION_LIST_BUDGET, Step, StepKind, Stored,
-    TupleRef,
+    Answer, Ask, AskError, Branch, Filter, Listed, Mark, Model, RELATION_BATCH_BUDGET, RELATION_LIST_BUDGET,
+    Step, StepKind, Stored, TupleRef,
 };
 
 /// Steps of a question that cost as much as one check of a session.
@@ -293,22 +293,28 @@ impl Asked<'_> {
             }
             checks.push((id, one));
         }
-        let results: Vec<Value> = checks.iter().map(|(id, one)| self.one(id, one)).collect();
+        let mut left = RELATION_BATCH_BUDGET;
+        let results: Vec<Value> = checks.iter().map(|(id, one)| self.one(id, one, &mut left)).collect();
         Ok(Object::new().shown("seen", self.seen).with("results", results).value())
     }
 
-    /// One question of a batch; an error is its own, and no permit.
-    fn one(&mut self, id: &str, one: &RelationCheck) -> Value {
+    /// One question of a batch, out of what is left of its budget; an error is its own, and no permit.
+    fn one(&mut self, id: &str, one: &RelationCheck, left: &mut u32) -> Value {
         let along: Vec<TupleRef<'_>> = one.contextual.iter().map(tuple).collect();
-        let ask = Ask { contextual: &along, ..Ask::at(self.now) };
+        let whole = Ask::at(self.now);
+        let ask = Ask { contextual: &along, budget: whole.budget.min(*left), ..whole };
         let object = match self.listing.relations().check(&ask, &tuple(&one.tuple)) {
             Ok(answer) => {
+                *left = left.saturating_sub(answer.steps);
                 self.steps += u64::from(answer.steps);
                 decided(&answer).with("error", Value::Null)
             }
             Err(error) => {
                 // It may have looked at all that it might.
-                self.steps += if error == AskError::BudgetExhausted { u64::from(ask.budget) } else { 1 };
+                let begun = matches!(error, AskError::BudgetExhausted | AskError::DepthExceeded);
+                let steps = if begun { ask.budget } else { 1 };
+                *left = left.saturating_sub(steps);
+                self.steps += u64::from(steps);
                 let refused = problem(error).in_openfga();
                 let none: Option<UnixMillis> = None;
                 let object = Object::new().with("decision", word(false)).at("valid_until", none);

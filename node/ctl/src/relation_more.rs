@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use std::io::BufRead as _;
 use std::path::Path;
 use tessera_client::wire::{RelationAnswerRow, RelationMappingRow, RelationVersionRow, Request};
-use tessera_model::limits::BATCH_CHECKS_MAX;
+use tessera_model::limits::{BATCH_CHECKS_MAX, WIRE_FRAME_BYTES_MAX};
 use tessera_model::relation::RelationRecord;
 use tessera_model::{Name, Receipt, Refusal};
 
@@ -52,6 +52,20 @@ fn questions(file: &Path) -> Result<Vec<Question>, CtlError> {
     Ok(found)
 }
 
+/// LIMIT: bytes of the questions of one request, so that it stays well below a frame's.
+const PART_BYTES: usize = WIRE_FRAME_BYTES_MAX / 2;
+
+/// How many of these questions go into one request.
+fn fitting(questions: &[Question]) -> usize {
+    let mut bytes = 0;
+    let fits = questions.iter().take(BATCH_CHECKS_MAX).take_while(|one| {
+        let check = &one.check;
+        bytes += one.id.len() + check.subject.len() + check.relation.len() + check.object.len() + 64;
+        bytes <= PART_BYTES
+    });
+    fits.count().max(1)
+}
+
 /// Many checks, each answer with the id of its question. Any that is no permit ends with exit code 1.
 pub(crate) async fn check_batch(
     link: &Link,
@@ -61,7 +75,10 @@ pub(crate) async fn check_batch(
     let questions = questions(file)?;
     let mut table = Table::new(&["ID", "SUBJECT", "RELATION", "OBJECT", "DECISION"]);
     let (mut results, mut denied) = (Vec::with_capacity(questions.len()), 0_usize);
-    for part in questions.chunks(BATCH_CHECKS_MAX) {
+    let mut left = questions.as_slice();
+    while !left.is_empty() {
+        let part;
+        (part, left) = left.split_at(fitting(left));
         let request = Request::CheckRelations {
             checks: part.iter().map(|one| one.check.clone()).collect(),
             contextual: Vec::new(),

@@ -14,9 +14,8 @@ use std::io::{BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tessera_client::wire::{RelationRow, Request};
-use tessera_model::limits::RELATION_CHANGES_MAX;
+use tessera_model::limits::{RELATION_BYTES_MAX, RELATION_CHANGES_MAX};
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationRecord};
-use tessera_model::time::DEADLINE_EPOCH_S;
 use tessera_model::{Deadline, Private, UnixMillis};
 
 /// LIMIT: bytes of tuples in one command: with what stands around them they fit into a frame.
@@ -128,8 +127,8 @@ fn read(text: &str) -> Result<RelationRecord, String> {
             "user" => tuple.subject = text()?,
             "relation" => tuple.relation = text()?,
             "object" => tuple.object = text()?,
-            "from_ms" => tuple.from = deadline(value).ok_or("from_ms is no time")?,
-            "until_ms" => tuple.until = deadline(value).ok_or("until_ms is no time")?,
+            "from_ms" => tuple.from = deadline(value).ok_or("from_ms is no time at a whole second")?,
+            "until_ms" => tuple.until = deadline(value).ok_or("until_ms is no time at a whole second")?,
             // The same for people.
             "from" | "until" if value.is_null() || value.is_string() => {}
             "condition" if value.is_null() => {}
@@ -143,15 +142,26 @@ fn read(text: &str) -> Result<RelationRecord, String> {
             return Err(format!("{name} needs {ms}: Unix time in ms"));
         }
     }
-    if whole { Ok(tuple) } else { Err("user, relation and object are needed".to_owned()) }
+    if whole { fits(tuple) } else { Err("user, relation and object are needed".to_owned()) }
+}
+
+/// Parts that are longer than any that can stand are told with their line, before anything is sent.
+fn fits(tuple: RelationRecord) -> Result<RelationRecord, String> {
+    for (name, part) in [("user", &tuple.subject), ("relation", &tuple.relation), ("object", &tuple.object)] {
+        if part.len() > RELATION_BYTES_MAX {
+            return Err(format!("{name} has {} bytes, at most {RELATION_BYTES_MAX}", part.len()));
+        }
+    }
+    Ok(tuple)
 }
 
 fn deadline(value: &Value) -> Option<Deadline> {
     if value.is_null() {
         return Some(Deadline::NONE);
     }
-    let ms = value.as_u64().filter(|ms| ms / 1_000 > DEADLINE_EPOCH_S)?;
-    Some(UnixMillis(ms).to_deadline())
+    // Windows begin and end at whole seconds.
+    let ms = value.as_u64().filter(|ms| ms.is_multiple_of(1_000))?;
+    UnixMillis(ms).as_deadline()
 }
 
 fn is_openfga(file: &Path) -> bool {
@@ -171,8 +181,14 @@ pub(crate) async fn import(link: &Link, import: Import) -> Result<Answer, CtlErr
     if is_openfga(file) {
         for (at, tuple) in (1_u64..).zip(tuples_of(file).map_err(|error| CtlError::usage(error.to_string()))?)
         {
-            bytes += size(&tuple);
-            part.push((at, tuple));
+            let what = shown(&tuple);
+            match fits(tuple) {
+                Ok(tuple) => {
+                    bytes += size(&tuple);
+                    part.push((at, tuple));
+                }
+                Err(why) => sender.turn_down(at, &what, &why),
+            }
             flush(&mut sender, (&mut part, &mut bytes), import.dry_run, false).await?;
         }
     } else {
@@ -311,6 +327,8 @@ mod tests {
         let line = r#"{"user":"user:ann","relation":"viewer","object":"doc:1","until_ms":1900000000000}"#;
         let tuple = read(line).expect("a tuple");
         assert_eq!(instant(tuple.until), Some(UnixMillis(1_900_000_000_000)));
+        let object = format!("d:{}", "x".repeat(607));
+        let long = format!(r#"{{"user":"user:a","relation":"v","object":"{object}"}}"#);
         for (bad, why) in [
             ("[]", "not an object"),
             ("{", "EOF"),
@@ -319,6 +337,9 @@ mod tests {
             (r#"{"user":"user:a","relation":"v","object":"d:1","condition":{"name":"x"}}"#, "condition"),
             (r#"{"user":"user:a","relation":"v","object":"d:1","until":"2031-01-01T00:00:00Z"}"#, "until_ms"),
             (r#"{"user":"user:a","relation":"v","object":"d:1","until_ms":7}"#, "no time"),
+            (r#"{"user":"user:a","relation":"v","object":"d:1","from_ms":1900000000950}"#, "whole second"),
+            (r#"{"user":"user:a","relation":"v","object":"d:1","until_ms":99999999999999000}"#, "no time"),
+            (&long, "object has 609 bytes"),
         ] {
             let told = read(bad).expect_err(bad);
             assert!(told.contains(why), "{bad}: {told}");

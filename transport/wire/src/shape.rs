@@ -6,7 +6,10 @@ use crate::frame::Frame;
 use crate::kind::Kind;
 use crate::outbox::Outbox;
 use crate::tag::Tag;
-use tessera_model::limits::{PAGE_ROWS_MAX, WIRE_FRAME_BYTES_MAX};
+use tessera_model::limits::{BATCH_CHECKS_MAX, PAGE_ROWS_MAX, WIRE_FRAME_BYTES_MAX};
+
+/// LIMIT: rows of one answer: those of a page, or one for each check of a batch.
+const ROWS_MAX: usize = if BATCH_CHECKS_MAX > PAGE_ROWS_MAX { BATCH_CHECKS_MAX } else { PAGE_ROWS_MAX };
 
 /// LIMIT: bytes of a page's cursor: the longest name of a relation's subject, and more than any other.
 const CURSOR_BYTES_MAX: usize = 640;
@@ -90,7 +93,7 @@ impl RowsWriter {
         let mut fields = FieldsWriter::new(Head::default());
         fields.none(Tag::Row);
         row.put(&mut fields);
-        let full = self.rows == PAGE_ROWS_MAX
+        let full = self.rows == ROWS_MAX
             || self.fields.len() + fields.len() + CURSOR_BYTES_MAX > WIRE_FRAME_BYTES_MAX;
         if !full {
             self.fields.append(&fields);
