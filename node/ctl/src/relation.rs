@@ -94,7 +94,7 @@ pub(crate) enum RelationVerb {
     Export(Export),
     /// Tell the changes of tuples and of the model as they happen, one a line, until it is ended.
     #[command(
-        after_help = "Behind a position it goes on where it ended: the cursor of each line is good for that. Whoever reads too slowly is told so, and where to begin anew.\n\nExamples:\n  tessera relation watch\n  tessera relation watch --once --cursor CURSOR"
+        after_help = "Behind a position it goes on where it ended: the cursor of each line is good for that. Whoever reads too slowly is told so, and where to begin anew.\n\nExamples:\n  tessera relation watch\n  tessera relation watch --once --cursor AQYBAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAADAAAAAAAAAOzg2i_VBfMV"
     )]
     Watch(Watch),
     /// Let a permission follow from a relation to a resource: `tessera check PERMISSION --resource TYPE:ID`.
