@@ -21,7 +21,7 @@ struct Fields {
 }
 
 /// Commands that answer no request: they run something, or write for people and shells.
-const NO_ANSWER: &[&str] = &["serve", "dev", "config", "completions", "manual", "operator recover"];
+const NO_ANSWER: &[&str] = &["serve", "dev", "config", "completions", "man", "operator recover"];
 
 /// The table of the document: command, fields. `a b`, `c` stands for `a b` and `a c`.
 fn documented() -> BTreeMap<String, Fields> {
