@@ -21,8 +21,8 @@ use tessera_model::command::Ordered;
 use tessera_model::limits::BATCH_COMMANDS_MAX;
 use tessera_model::record::TenantStatus;
 use tessera_model::{
-    Caller, Command, CommandKind, Event, Limit, LimitAt, PermissionRef, Reason, Refusal, Setting, TenantId,
-    UnixMillis, WorkspaceIndex,
+    Caller, Command, CommandKind, Event, Limit, LimitAt, PermissionRef, Reason, Refusal, Revision, Setting,
+    TenantId, UnixMillis, WorkspaceIndex,
 };
 use tessera_storage::{Batch, Bucket, BucketKind, Head, Room, Staged, StorageError};
 use tokio::sync::oneshot;
@@ -345,12 +345,7 @@ impl Running {
         }
         for event in &staged.events {
             self.state.apply(event);
-            if let Event::TenantChanged(record) = event {
-                tenants.push((record.id, record.status));
-            }
-            if watch::is_change(event) {
-                self.view.watchers.note(revision);
-            }
+            self.note(event, revision, tenants);
         }
         self.state.rows_written(&staged.rows);
         if let Some(birth) = decided.birth {
@@ -363,6 +358,16 @@ impl Running {
         }
         let made = self.signed(decided.made, decided.renewed);
         Ok(Ok(Done { receipt: self.state.receipt(revision), made, repeat: false }).into())
+    }
+
+    /// What others are to hear of an event once it is published.
+    fn note(&self, event: &Event, revision: Revision, tenants: &mut Vec<(TenantId, TenantStatus)>) {
+        if let Event::TenantChanged(record) = event {
+            tenants.push((record.id, record.status));
+        }
+        if watch::is_change(event) {
+            self.view.watchers.note(revision);
+        }
     }
 
     /// Whether this node would hash passwords by the settings that a change comes to.
