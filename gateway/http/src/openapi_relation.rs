@@ -4,16 +4,16 @@ use crate::openapi::{or_null, schema};
 use crate::operation::Shape;
 use crate::tuple::{CHECKS_MAX, CONTEXT_MAX};
 use serde_json::{Map, Value, json};
-use tessera_model::limits::{RELATION_BYTES_MAX, RELATION_CHANGES_MAX, RELATION_MODEL_BYTES_MAX};
+use tessera_model::limits::RELATION_CHANGES_MAX;
 
 /// The schema of such a part.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is described elsewhere")]
 pub(crate) fn relation_shape(shape: Shape) -> Value {
     match shape {
-        Shape::Model => json!({ "type": "string", "maxLength": RELATION_MODEL_BYTES_MAX }),
-        // In bytes; a character has four at most.
-        Shape::User | Shape::Relation | Shape::Object | Shape::Type => {
-            json!({ "type": "string", "minLength": 1, "maxLength": RELATION_BYTES_MAX / 4 })
+        // How long they may be is counted in bytes; what is too long or empty is told when it is looked at, in a
+        // batch beside the answers of the others.
+        Shape::Model | Shape::User | Shape::Relation | Shape::Object | Shape::Type => {
+            json!({ "type": "string" })
         }
         Shape::Tuples => json!({ "type": "array", "maxItems": RELATION_CHANGES_MAX, "items": tuple(true) }),
         Shape::Plain(most) => json!({ "type": "array", "maxItems": most, "items": tuple(false) }),

@@ -38,7 +38,7 @@ def names_read(kind, values):
             if item.get(noun) and length:
                 return False
             spelled.append(length)
-        if item.get("flags", 0) > 1:
+        if item.get("flags", 0) > (3 if kind == wire.NUMBER_OF["ListPermissions"] else 1):
             return False
     if sum(spelled) != len(names) or max(spelled, default=0) > NAME_BYTES_MAX:
         return False
