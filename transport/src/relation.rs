@@ -193,20 +193,6 @@ fn text(value: Option<&Private>) -> Result<&str, Refusal> {
     value.map_or(Ok(""), |value| std::str::from_utf8(value.expose()).map_err(|_| Refusal::Malformed))
 }
 
-/// The refusal that stands for an error of a question.
-fn refusal(error: AskError) -> Refusal {
-    match error {
-        AskError::Contextual(_) => Refusal::RelationMismatch,
-        AskError::DepthExceeded => Refusal::RelationTooDeep,
-        AskError::BudgetExhausted => Refusal::RelationBudget,
-        AskError::Query(_) | _ => Refusal::RelationUnknown,
-    }
-}
-
-fn tuple(record: &RelationRecord) -> TupleRef<'_> {
-    TupleRef { subject: &record.subject, relation: &record.relation, object: &record.object }
-}
-
 fn record(stored: Stored) -> RelationRecord {
     RelationRecord {
         object: stored.object.into(),
@@ -222,11 +208,10 @@ impl Asked<'_> {
         *self.walked += u64::from(steps);
     }
 
-    /// Pays for a question that failed: all that it might have spent, where it was on its way.
+    /// Pays for a question that failed.
     fn failed(&mut self, error: AskError, budget: u32) -> Refusal {
-        let begun = matches!(error, AskError::BudgetExhausted | AskError::DepthExceeded);
-        self.spent(if begun { budget } else { 1 });
-        refusal(error)
+        self.spent(error.steps(budget));
+        error.into()
     }
 
     fn trial(&mut self, model: &Private) -> Result<RelationTrialRow, Refusal> {
@@ -269,17 +254,16 @@ impl Asked<'_> {
         let mut left = RELATION_BATCH_BUDGET;
         for (number, check) in (0_u32..).zip(checks) {
             let of = contextual.iter().filter(|(check, _)| *check == number);
-            let of: Vec<TupleRef<'_>> = of.map(|(_, one)| tuple(one)).collect();
+            let of: Vec<TupleRef<'_>> = of.map(|(_, one)| one.into()).collect();
             let budget = self.budget.min(left);
             let ask = Ask { contextual: &of, budget, ..Ask::at(self.now) };
-            let answer = self.relations.check(&ask, &tuple(check));
+            let answer = self.relations.check(&ask, &check.into());
             if let Ok(answer) = &answer {
                 self.spent(answer.steps);
             }
             left = left.saturating_sub(match &answer {
                 Ok(answer) => answer.steps,
-                Err(AskError::BudgetExhausted | AskError::DepthExceeded) => budget,
-                Err(_) => 1,
+                Err(error) => error.steps(budget),
             });
             let correlation = usize::try_from(number).ok().and_then(|at| correlations.get(at)).cloned();
             rows.push(match answer {
@@ -307,7 +291,7 @@ impl Asked<'_> {
         contextual: &[(u32, RelationRecord)],
         list: impl FnOnce(&Relations, &Ask<'_>) -> Result<Listed, AskError>,
     ) -> Result<Listed, Refusal> {
-        let of: Vec<TupleRef<'_>> = contextual.iter().map(|(_, one)| tuple(one)).collect();
+        let of: Vec<TupleRef<'_>> = contextual.iter().map(|(_, one)| one.into()).collect();
         let ask = Ask { contextual: &of, budget: RELATION_LIST_BUDGET, ..Ask::at(self.now) };
         let listed = list(self.relations, &ask).map_err(|error| self.failed(error, RELATION_LIST_BUDGET))?;
         self.spent(listed.steps);
@@ -320,7 +304,7 @@ impl Asked<'_> {
         relation: &str,
         contextual: &[(u32, RelationRecord)],
     ) -> Result<Rows, Refusal> {
-        let of: Vec<TupleRef<'_>> = contextual.iter().map(|(_, one)| tuple(one)).collect();
+        let of: Vec<TupleRef<'_>> = contextual.iter().map(|(_, one)| one.into()).collect();
         let ask = Ask { contextual: &of, ..Ask::at(self.now) };
         let branch = self.relations.expand(&ask, object, relation);
         let branch = branch.map_err(|error| self.failed(error, RELATION_BUDGET))?;
@@ -335,9 +319,9 @@ impl Asked<'_> {
         check: &RelationRecord,
         contextual: &[(u32, RelationRecord)],
     ) -> Result<Rows, Refusal> {
-        let of: Vec<TupleRef<'_>> = contextual.iter().map(|(_, one)| tuple(one)).collect();
+        let of: Vec<TupleRef<'_>> = contextual.iter().map(|(_, one)| one.into()).collect();
         let ask = Ask { contextual: &of, ..Ask::at(self.now) };
-        let steps = self.relations.explain(&ask, &tuple(check));
+        let steps = self.relations.explain(&ask, &check.into());
         let steps = steps.map_err(|error| self.failed(error, RELATION_BUDGET))?;
         self.spent(u32::try_from(steps.len()).unwrap_or(u32::MAX).saturating_mul(16));
         whole(steps.into_iter().map(|step| RelationStepRow {

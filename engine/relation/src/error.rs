@@ -2,6 +2,7 @@
 
 use crate::model::Position;
 use std::fmt;
+use tessera_model::Refusal;
 
 /// A model that is not taken.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -193,6 +194,27 @@ impl AskError {
             Self::Query(_) => 2000,
             Self::Contextual(_) => 2027,
             Self::DepthExceeded | Self::BudgetExhausted => 2002,
+        }
+    }
+
+    /// What a question that failed is paid for with: all that it might have spent, where it was on its way.
+    #[must_use]
+    pub const fn steps(self, budget: u32) -> u32 {
+        match self {
+            Self::DepthExceeded | Self::BudgetExhausted => budget,
+            Self::Query(_) | Self::Contextual(_) => 1,
+        }
+    }
+}
+
+/// The refusal that stands for it.
+impl From<AskError> for Refusal {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Query(_) => Self::RelationUnknown,
+            AskError::Contextual(_) => Self::RelationMismatch,
+            AskError::DepthExceeded => Self::RelationTooDeep,
+            AskError::BudgetExhausted => Self::RelationBudget,
         }
     }
 }

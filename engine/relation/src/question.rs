@@ -12,6 +12,7 @@ use crate::words::{RelationId, TypeId};
 use std::cell::{Cell, RefCell};
 use tessera_model::UnixMillis;
 use tessera_model::limits::RELATION_CONTEXT_MAX;
+use tessera_model::relation::RelationRecord;
 
 /// A tuple as it is written: subject, relation, object.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -22,6 +23,12 @@ pub struct TupleRef<'a> {
     pub relation: &'a str,
     /// `type:id`.
     pub object: &'a str,
+}
+
+impl<'a> From<&'a RelationRecord> for TupleRef<'a> {
+    fn from(record: &'a RelationRecord) -> Self {
+        Self { subject: &record.subject, relation: &record.relation, object: &record.object }
+    }
 }
 
 /// How a question is asked.

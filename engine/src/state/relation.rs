@@ -12,11 +12,6 @@ use tessera_model::relation::{
 use tessera_model::{Deadline, Event, Limit, Refusal, UnixMillis};
 use tessera_relation::{Model, TupleRef, Window};
 
-/// The tuple behind a record.
-fn tuple(record: &RelationRecord) -> TupleRef<'_> {
-    TupleRef { subject: &record.subject, relation: &record.relation, object: &record.object }
-}
-
 /// The bucket of a model: one alone may fill it, and its successor in it is [`RELATION_MODELS_MAX`] later.
 pub(super) const fn model_bucket(record: &RelationModelRecord) -> u32 {
     tessera_relation::SHARES + record.version % RELATION_MODELS_MAX
@@ -65,7 +60,7 @@ impl State {
         // What the changes so far made of each tuple: its window, or none.
         let mut after: BTreeMap<TupleRef<'_>, Option<&RelationRecord>> = BTreeMap::new();
         for change in changes {
-            let key = tuple(&change.tuple);
+            let key = TupleRef::from(&change.tuple);
             let stored = self.root.relations.window(&key);
             let there = after.get(&key).map_or(stored.is_some(), Option::is_some);
             match change.condition {
@@ -132,7 +127,7 @@ impl State {
     }
 
     pub(super) fn apply_relation(&mut self, record: &RelationRecord) {
-        let restored = self.root.relations.restore(&tuple(record), window(record));
+        let restored = self.root.relations.restore(&record.into(), window(record));
         debug_assert!(restored.is_ok());
     }
 

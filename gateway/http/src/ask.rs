@@ -79,22 +79,33 @@ fn may_say(shared: &Shared, bound: &Bound, address: Option<IpAddr>) -> Result<()
     }
 }
 
-/// `check`.
-pub(crate) fn check(shared: &Shared, caller: &Caller, input: &Input) -> Result<Value, Problem> {
-    let handle = input.handle("handle")?.unwrap_or(caller.handle);
+/// The question of a check, if the caller may ask it and what it is to be seen with was seen.
+fn question<'a>(
+    shared: &Shared,
+    bound: &Bound,
+    input: &'a Input,
+    (reading, handle): (&Reading<'_>, &'a HandleBytes),
+) -> Result<CheckQuery<'a>, Problem> {
     let asked = input.name_or_number("permission")?.ok_or_else(|| ill_formed("permission"))?;
-    let view = view(shared, &caller.bound)?;
-    let reading = shared.engine.read(&view);
     let query = CheckQuery {
-        handle: &handle,
+        handle,
         permission: permission(asked),
         workspace: workspace(input.name_or_number("workspace")?),
         at_least: input.receipt("at_least")?,
         address: address(input.text("address"))?,
     };
-    may_say(shared, &caller.bound, query.address)?;
-    sees(&reading, query.at_least)?;
-    entitled(shared, &caller.bound, &handle)?;
+    may_say(shared, bound, query.address)?;
+    sees(reading, query.at_least)?;
+    entitled(shared, bound, handle)?;
+    Ok(query)
+}
+
+/// `check`.
+pub(crate) fn check(shared: &Shared, caller: &Caller, input: &Input) -> Result<Value, Problem> {
+    let handle = input.handle("handle")?.unwrap_or(caller.handle);
+    let view = view(shared, &caller.bound)?;
+    let reading = shared.engine.read(&view);
+    let query = question(shared, &caller.bound, input, (&reading, &handle))?;
     let decision = shared.engine.check(&caller.bound, &reading, &query);
     let answer = Object::new().decided(decision.reason).shown("seen", decision.seen);
     Ok(answer.at("valid_until", Some(decision.valid_until)).value())
@@ -123,19 +134,9 @@ pub(crate) async fn check_resource(
 /// Answers within a budget; nothing where it is too small, and not the last one.
 fn resource(shared: &Shared, caller: &Caller, input: &Input, budget: u32) -> Result<Option<Value>, Problem> {
     let handle = input.handle("handle")?.unwrap_or(caller.handle);
-    let asked = input.name_or_number("permission")?.ok_or_else(|| ill_formed("permission"))?;
     let view = view(shared, &caller.bound)?;
     let reading = shared.engine.read(&view);
-    let query = CheckQuery {
-        handle: &handle,
-        permission: permission(asked),
-        workspace: workspace(input.name_or_number("workspace")?),
-        at_least: input.receipt("at_least")?,
-        address: address(input.text("address"))?,
-    };
-    may_say(shared, &caller.bound, query.address)?;
-    sees(&reading, query.at_least)?;
-    entitled(shared, &caller.bound, &handle)?;
+    let query = question(shared, &caller.bound, input, (&reading, &handle))?;
     let about = Resource { object: input.text("resource").unwrap_or_default(), budget };
     let (decision, steps) = shared.engine.check_resource(&caller.bound, &reading, &query, about);
     serve::charge(shared, caller, u64::from(steps) / relation::STEPS_PER_CHECK);

@@ -11,9 +11,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use tessera_engine::{Bound, Cursors, Engine, Listing, View};
-use tessera_model::relation::{
-    RelationAct, RelationChange, RelationCondition, RelationModelRecord, RelationRecord,
-};
+use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationModelRecord};
 use tessera_model::{Command, CommandKind, ListKind, Receipt, Refusal, UnixMillis, cursor};
 use tessera_relation::{
     Answer, Ask, AskError, Branch, Filter, Listed, Mark, Model, RELATION_BATCH_BUDGET, RELATION_LIST_BUDGET,
@@ -108,21 +106,7 @@ pub(crate) fn told(view: &View, (kind, input): (CommandKind, &Input), problem: P
 
 /// A problem of a question, with `OpenFGA`'s number and what is wrong.
 fn problem(error: AskError) -> Problem {
-    let refusal = refusal(error);
-    Problem::from(refusal).because(error.to_string())
-}
-
-fn refusal(error: AskError) -> Refusal {
-    match error {
-        AskError::Contextual(_) => Refusal::RelationMismatch,
-        AskError::DepthExceeded => Refusal::RelationTooDeep,
-        AskError::BudgetExhausted => Refusal::RelationBudget,
-        AskError::Query(_) | _ => Refusal::RelationUnknown,
-    }
-}
-
-fn tuple(record: &RelationRecord) -> TupleRef<'_> {
-    TupleRef { subject: &record.subject, relation: &record.relation, object: &record.object }
+    Problem::from(Refusal::from(error)).because(error.to_string())
 }
 
 fn stored(one: Stored) -> Object {
@@ -195,7 +179,7 @@ impl Asked<'_> {
         question: impl FnOnce(&Self, &Ask<'_>) -> Result<T, AskError>,
     ) -> Result<T, Problem> {
         let along = self.input.tuples("contextual_tuples")?;
-        let along: Vec<TupleRef<'_>> = along.iter().map(tuple).collect();
+        let along: Vec<TupleRef<'_>> = along.iter().map(TupleRef::from).collect();
         question(self, &Ask { contextual: &along, ..Ask::at(self.now) }).map_err(problem)
     }
 
@@ -300,10 +284,10 @@ impl Asked<'_> {
 
     /// One question of a batch, out of what is left of its budget; an error is its own, and no permit.
     fn one(&mut self, id: &str, one: &RelationCheck, left: &mut u32) -> Value {
-        let along: Vec<TupleRef<'_>> = one.contextual.iter().map(tuple).collect();
+        let along: Vec<TupleRef<'_>> = one.contextual.iter().map(TupleRef::from).collect();
         let whole = Ask::at(self.now);
         let ask = Ask { contextual: &along, budget: whole.budget.min(*left), ..whole };
-        let object = match self.listing.relations().check(&ask, &tuple(&one.tuple)) {
+        let object = match self.listing.relations().check(&ask, &TupleRef::from(&one.tuple)) {
             Ok(answer) => {
                 *left = left.saturating_sub(answer.steps);
                 self.steps += u64::from(answer.steps);
@@ -311,8 +295,7 @@ impl Asked<'_> {
             }
             Err(error) => {
                 // It may have looked at all that it might.
-                let begun = matches!(error, AskError::BudgetExhausted | AskError::DepthExceeded);
-                let steps = if begun { ask.budget } else { 1 };
+                let steps = error.steps(ask.budget);
                 *left = left.saturating_sub(steps);
                 self.steps += u64::from(steps);
                 let refused = problem(error).in_openfga();
