@@ -15,7 +15,7 @@ use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tessera_model::Source;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -139,14 +139,15 @@ where
         .keep_alive_timeout(limits.body);
     let origin = Origin { address: peer.to_canonical(), sni, listed: Listed::No };
     let mut draining = shared.draining.clone();
-    let stream = Stream::new(stream, Arc::clone(&shared), !two);
+    let unread = Arc::new(AtomicBool::new(false));
+    let stream = Stream::new(stream, Arc::clone(&shared), !two, Arc::clone(&unread));
     let waiting = two.then(|| Arc::new(Waiting::default()));
     let held = waiting.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (shared, router, origin) = (Arc::clone(&shared), router.clone(), origin.clone());
-        let waiting = held.clone();
+        let (waiting, unread) = (held.clone(), Arc::clone(&unread));
         async move {
-            let response = route::respond(&shared, router, origin, request).await;
+            let response = route::respond(&shared, router, origin, (request, &unread)).await;
             Ok::<_, Infallible>(match waiting {
                 Some(waiting) => response.map(|body| waiting.hold(body)),
                 None => response,

@@ -18,6 +18,7 @@ use axum::http::{HeaderValue, Response, Version, header};
 use axum::routing::{MethodFilter, on};
 use hyper::body::Incoming;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tower_service::Service as _;
 
 /// The tenant's part of a path.
@@ -57,12 +58,12 @@ const fn filter(operation: &Operation) -> MethodFilter {
 #[derive(Clone, Copy)]
 pub(crate) struct Told(pub(crate) &'static str);
 
-/// Answers one request.
+/// Answers one request; `unread` tells the connection that it ends over content that nobody reads.
 pub(crate) async fn respond(
     shared: &Arc<Shared>,
     mut router: Router,
     peer: Origin,
-    request: hyper::Request<Incoming>,
+    (request, unread): (hyper::Request<Incoming>, &AtomicBool),
 ) -> Response<Body> {
     let begun = tokio::time::Instant::now();
     let (parts, body) = request.into_parts();
@@ -101,6 +102,7 @@ pub(crate) async fn respond(
         ends = !lent.finish(shared.limits.body).await;
     }
     if ends {
+        unread.store(true, Ordering::Relaxed);
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     count(shared, &response);

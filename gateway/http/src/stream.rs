@@ -1,5 +1,5 @@
-//! The bytes of a connection: whoever does not take its answers is cut off, and what is refused before
-//! it is a request at all gets its problem document too.
+//! The bytes of a connection: whoever does not take its answers is cut off, what is refused before it is a
+//! request at all gets its problem document too, and an answer that came early is not lost to a reset.
 
 use crate::caller::Listed;
 use crate::cross;
@@ -10,12 +10,20 @@ use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 /// LIMIT: bytes of an answer that hyper gives by itself: a status line and three headers.
 const BARE_MAX: usize = 256;
+/// LIMIT: bytes that are read and dropped behind an answer that ends a connection.
+const REST_MAX: usize = 16 * 1024 * 1024;
+/// How long a peer that sends nothing more is waited for then.
+const REST_PAUSE: Duration = Duration::from_secs(2);
+/// Bytes of the rest that are read at once.
+const REST_CHUNK: usize = 4 * 1024;
 
 /// A connection as hyper sees it.
 pub(crate) struct Stream<S> {
@@ -27,11 +35,43 @@ pub(crate) struct Stream<S> {
     instead: (Vec<u8>, usize),
     /// Runs while the peer takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Whether a request was answered whose content is not read to its end.
+    unread: Arc<AtomicBool>,
+    /// How the rest is dropped, once what was to be written is.
+    rest: Option<Rest>,
+}
+
+/// What a peer sends behind the last answer.
+struct Rest {
+    read: usize,
+    /// When nothing is waited for any more, whatever comes.
+    until: Instant,
+    pause: Pin<Box<Sleep>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
-    pub(crate) const fn new(inner: S, shared: Arc<Shared>, one: bool) -> Self {
-        Self { inner, shared, one, instead: (Vec::new(), 0), stalled: None }
+    pub(crate) const fn new(inner: S, shared: Arc<Shared>, one: bool, unread: Arc<AtomicBool>) -> Self {
+        Self { inner, shared, one, instead: (Vec::new(), 0), stalled: None, unread, rest: None }
+    }
+
+    /// Drops what the peer still sends until it has seen the answer and ends, within bounds: a socket closed
+    /// over unread bytes is reset, and the answer with it (RFC 9112 section 9.6).
+    fn drop_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(rest) = &mut self.rest else { return Poll::Ready(()) };
+        let mut chunk = [0_u8; REST_CHUNK];
+        loop {
+            let mut buffer = ReadBuf::new(&mut chunk);
+            let polled = Pin::new(&mut self.inner).poll_read(cx, &mut buffer);
+            let count = buffer.filled().len();
+            match polled {
+                Poll::Ready(Ok(())) if count > 0 && rest.read < REST_MAX && Instant::now() < rest.until => {
+                    rest.read += count;
+                    rest.pause.as_mut().reset(rest.until.min(Instant::now() + REST_PAUSE));
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return rest.pause.as_mut().poll(cx),
+            }
+        }
     }
 
     /// Hands on what the peer says to bytes; a peer that takes none for too long is gone.
@@ -102,6 +142,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
             && let Some(document) = document(&self.shared, bytes)
         {
             self.instead = (document, 0);
+            self.unread.store(true, Ordering::Relaxed);
             // What is not taken at once goes with the flush.
             if let Poll::Ready(Err(error)) = self.replaced(cx) {
                 return Poll::Ready(Err(error));
@@ -120,7 +161,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.replaced(cx))?;
-        let polled = Pin::new(&mut self.inner).poll_shutdown(cx);
-        self.patient(cx, polled)
+        if self.rest.is_none() {
+            let polled = Pin::new(&mut self.inner).poll_shutdown(cx);
+            ready!(self.patient(cx, polled))?;
+            if !self.unread.load(Ordering::Relaxed) {
+                return Poll::Ready(Ok(()));
+            }
+            let until = Instant::now() + self.shared.limits.body;
+            let pause = Box::pin(tokio::time::sleep_until(until.min(Instant::now() + REST_PAUSE)));
+            self.rest = Some(Rest { read: 0, until, pause });
+        }
+        ready!(self.drop_rest(cx));
+        Poll::Ready(Ok(()))
     }
 }

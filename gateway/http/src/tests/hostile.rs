@@ -45,6 +45,29 @@ async fn smuggled_requests_are_not_read() {
     assert!(!reply.text.contains("HTTP/1.1"));
 }
 
+/// PROPERTY: whoever writes a whole request before reading gets the answer that came before its end, however
+/// much was still under way: what is read of it is dropped, and no reset overtakes the answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_early_answer_is_not_lost() {
+    let house = House::open().await;
+    let content = vec![b'x'; 1024 * 1024];
+    let chunked = "POST /v1/check HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned();
+    let large = "POST /v1/check HTTP/1.1\r\nHost: x\r\nContent-Length: 8388608\r\n\r\n".to_owned();
+    let ill = "POST /v1/check HTTP/1.1\r\nHost : x\r\nContent-Length: 8388608\r\n\r\n".to_owned();
+    for (head, status) in [(chunked, 411), (large, 401), (ill, 400)] {
+        let mut stream = house.connect(b"http/1.1").await;
+        stream.write_all(head.as_bytes()).await.expect("the head is taken");
+        for _ in 0..8 {
+            // Slower than the answer.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            stream.write_all(&content).await.expect("the content is taken");
+        }
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("the end is no reset");
+        assert_eq!(parse(&answer).status, status);
+    }
+}
+
 /// PROPERTY: heads and contents beyond the caps are refused; the tenants' data stays as it was.
 #[tokio::test(flavor = "multi_thread")]
 async fn caps_hold() {
