@@ -41,6 +41,7 @@ fn row(email: &str) -> LoadRow {
 /// PROPERTY: as many commands wait as permits say; the next is told which limit that is and its number, those that
 /// narrow have permits of their own, and loads a queue of their own. METHOD: all of them in one turn of a runtime of one
 /// thread, in which no actor runs.
+/// TC-113 in part.
 #[tokio::test]
 async fn intakes_are_bounded_by_name() {
     let house = House::new().await;

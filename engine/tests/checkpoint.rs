@@ -64,6 +64,7 @@ fn subjects(tenant: &support::Tenant) -> usize {
 
 /// PROPERTY: what is acknowledged survives a kill in the middle of a checkpoint. METHOD: an image of the
 /// directory right after the first buckets of 10,000 subjects were put, and a second engine over it.
+/// TC-100.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_between_two_handovers_loses_nothing() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -27,6 +27,7 @@ async fn back(house: &House, tenant: &Tenant) -> Tenant {
 
 /// PROPERTY: with the journal hours ahead of the wall, writes wait, but time goes on from what the journal
 /// proves: a session ends when its time has passed, not before and not never.
+/// TC-25 in part.
 #[tokio::test]
 async fn time_goes_on_behind_a_journal_that_is_ahead() {
     let store: Arc<dyn Store> = Arc::new(Memory::new(1 << 20));
@@ -121,6 +122,7 @@ impl Clock for Doubtful {
 
 /// PROPERTY: while clock and wall disagree, a check permits what holds at both: ends are held against the later time,
 /// beginnings against the earlier, whichever of the two it is. METHOD: every pair of times around a grant's window.
+/// TC-25 in part, TC-75.
 #[tokio::test]
 async fn a_doubtful_clock_permits_what_holds_either_way() {
     let clock = Arc::new(Doubtful {

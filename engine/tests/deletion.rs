@@ -14,6 +14,7 @@ use tessera_storage::{Embedded, Memory, Options, RootKey, StorageError, Store};
 
 /// PROPERTY: a tenant that is deleted while it wakes never comes up, and leaves memory with its deletion.
 /// METHOD: its load is held until the deletion is finished.
+/// TC-65 in part: while it wakes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_deleted_while_it_wakes_does_not_come_up() {
     let (open, gate) = mpsc::channel::<()>();
@@ -61,6 +62,7 @@ async fn a_tenant_deleted_while_it_wakes_does_not_come_up() {
 /// PROPERTY: a kill between a tenant's tombstone and the end of its data is made good at the next start: the
 /// data goes, whether its frames were covered or stand in the tail, and checkpoints are taken as ever.
 /// METHOD: the first life removes nothing.
+/// TC-65 in part: kills.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deletion_that_a_kill_cut_off_is_finished() {
     for covered in [false, true] {

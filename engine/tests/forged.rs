@@ -60,6 +60,7 @@ async fn a_forgery_costs_one_hash_and_ends_nothing() {
 /// PROPERTY: refresh handles of sleeping tenants, made up or real, wake none of them and cost no hash, whoever shows
 /// them and wherever. METHOD: 10,000 over twenty tenants that sleep, shown by a caller of another tenant, as a
 /// credential and as a one-time secret.
+/// TC-64 in part: forged handles.
 #[tokio::test]
 async fn forgeries_wake_nobody() {
     let house = House::new().await;

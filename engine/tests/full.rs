@@ -15,6 +15,7 @@ use tessera_storage::{Memory, Room, StorageError};
 /// PROPERTY: a command that widens is told that only narrowing ones are taken, and they are; where not even those
 /// are, both are told so by a code and text of their own; a narrowing command that shared the batch of others is
 /// told to come again, because alone it is taken. Nothing of what was refused happened.
+/// TC-97 in part.
 #[tokio::test]
 async fn each_is_told_what_is_true_for_it() {
     let room = Arc::new(Mutex::new(None::<Room>));

@@ -137,6 +137,7 @@ async fn f_35_members_of_an_inner_group_have_what_the_outer_one_has() {
 
 /// PROPERTY: a deleted group leaves nothing behind, and one of the same name is another group (F-36); so with
 /// each single thing that was taken back.
+/// TC-60 in part: groups.
 #[tokio::test]
 async fn f_36_a_group_of_the_same_name_is_another_group() {
     let scene = Scene::new().await;
@@ -277,6 +278,7 @@ async fn roles_cover_what_their_parents_cover() {
 
 /// PROPERTY: nobody comes to more power over the tenant through groups or parents of roles than they may hand
 /// out. METHOD: a caller with the permissions for groups, roles and grants alone, every way.
+/// TC-61 in part: groups.
 #[tokio::test]
 async fn groups_hand_out_no_more_than_the_caller_has() {
     let scene = Scene::new().await;

@@ -290,6 +290,7 @@ async fn tc_114_a_command_that_panics_is_quarantined() {
 
 /// PROPERTY: what had expired stays expired after a restart with the wall clock set back, with and
 /// without a checkpoint before it; far behind the journal only commands that narrow are taken (F-27).
+/// TC-25 in part.
 #[tokio::test]
 async fn f_27_a_clock_set_back_revives_nothing() {
     for checkpointed in [false, true] {

@@ -67,6 +67,7 @@ async fn f_24_what_is_said_of_ends_is_what_holds() {
 }
 
 /// PROPERTY: a password change ends the other sessions and no key; an admin's reset ends all (F-26).
+/// TC-14 in part: sessions.
 #[tokio::test]
 async fn f_26_a_changed_password_throws_intruders_out() {
     let house = House::new().await;
@@ -108,6 +109,7 @@ async fn f_26_a_changed_password_throws_intruders_out() {
 
 /// PROPERTY: a suspended owner's sessions end and keys are denied at the next check; resumed, keys live
 /// and sessions do not; deleted, nothing does, for ever (F-29).
+/// TC-19 in part: suspension.
 #[tokio::test]
 async fn f_29_keys_follow_their_owner() {
     let house = House::new().await;
@@ -145,6 +147,7 @@ async fn f_29_keys_follow_their_owner() {
 }
 
 /// PROPERTY: a grant's window holds to the millisecond, before, in and after it.
+/// TC-75.
 #[tokio::test]
 async fn windows_of_grants_are_exact() {
     let house = House::new().await;

@@ -187,6 +187,7 @@ async fn a_row_brings_all_that_it_says() {
 
 /// PROPERTY: what is wrong with a row is told with its number, its part and the reason, whatever stands around
 /// it, and the others are loaded.
+/// F-65 in part.
 #[tokio::test]
 async fn faults_are_told_with_their_place() {
     let house = House::new().await;

@@ -17,6 +17,7 @@ fn name(text: &str) -> Name {
 }
 
 /// PROPERTY: a deleted role is held by nobody, and a new one of the same name starts with no holder (F-36).
+/// TC-60 in part: roles.
 #[tokio::test]
 async fn f_36_a_role_of_the_same_name_is_another_role() {
     let house = House::new().await;
@@ -67,6 +68,7 @@ async fn f_36_a_role_of_the_same_name_is_another_role() {
 
 /// PROPERTY: a demotion, promotion or change of a role is in force at the next check of the same
 /// handle, without any refresh (F-40).
+/// TC-19 in part: roles.
 #[tokio::test]
 async fn f_40_the_same_handle_follows_its_grants() {
     let house = House::new().await;
@@ -91,6 +93,7 @@ async fn f_40_the_same_handle_follows_its_grants() {
 }
 
 /// PROPERTY: one account for one spelling of an identifier; others are others (F-62).
+/// TC-9 in part.
 #[tokio::test]
 async fn f_62_identifiers_are_unique_in_their_normal_form() {
     let house = House::new().await;
@@ -144,6 +147,7 @@ async fn attributes_keep_their_kind() {
 }
 
 /// PROPERTY: what names another tenant's things is refused the same way, whether they exist or not (F-41).
+/// TC-57 in part.
 #[tokio::test]
 async fn f_41_foreign_and_made_up_things_are_refused_alike() {
     let house = House::new().await;
@@ -177,6 +181,7 @@ async fn f_41_foreign_and_made_up_things_are_refused_alike() {
 
 /// PROPERTY: after the acknowledgement of a revocation or grant no check gives the old answer, on any
 /// thread, while others check all the time (F-18, I7). METHOD: 2 checking threads, 2,000 changes.
+/// TC-19 in part.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f_18_no_answer_is_stale_after_an_acknowledgement() {
     let house = Arc::new(House::new().await);
@@ -230,6 +235,7 @@ async fn f_18_no_answer_is_stale_after_an_acknowledgement() {
 /// PROPERTY: who opens sessions or sets passwords does not become somebody with more power over the
 /// tenant: a service vouches for ordinary people, not for an admin; an admin of subjects resets no
 /// other admin's password, and does not make itself a proof.
+/// TC-61 in part: services.
 #[tokio::test]
 async fn nobody_becomes_somebody_above_themselves() {
     let house = House::new().await;

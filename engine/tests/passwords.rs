@@ -1,11 +1,12 @@
-//! Passwords: what a hash may cost on a node.
+//! Passwords: what a hash may cost on a node, and how long one may be.
 
 mod support;
 
 use std::sync::Arc;
 use support::{House, START_MS};
 use tessera_engine::EngineConfig;
-use tessera_model::{Command, Private, Refusal, RowKind, Setting, Settings};
+use tessera_model::record::SubjectKind;
+use tessera_model::{Command, Identifier, Limit, Private, Refusal, RowKind, Setting, Settings};
 use tessera_storage::Memory;
 
 /// PROPERTY: settings that cost more than the node allows are refused by the name of its key; those from before
@@ -77,4 +78,34 @@ async fn a_repeated_change_gets_its_receipt() {
     let (old, new) = (private("battery staple"), private("another one"));
     let foreign = house.engine.change_password(&second, id, old, new).await;
     assert_eq!(foreign.err(), Some(Refusal::IdReused.into()));
+}
+
+/// PROPERTY (TC-7): what is longer than a password may be is refused before anything is hashed, where one is set as
+/// where one is shown; the longest one that is allowed works.
+#[tokio::test]
+async fn tc_7_long_passwords_cost_nothing() {
+    let house = House::new().await;
+    let operator = house.operator().await;
+    let tenant = house.tenant(&operator, "acme").await;
+    let longest = "p".repeat(1_024);
+    house.person(&tenant, "amy@example.org", &longest).await;
+    assert!(house.sign_in(&tenant, "amy@example.org", &longest).await.is_ok());
+    let before = house.pool.work_kib();
+    let identifiers = || vec![Identifier::guess("bob@example.org").expect("an identifier")];
+    for bytes in [1_025, 1 << 20] {
+        let password = Private::new(vec![b'p'; bytes]);
+        let (engine, kind) = (&house.engine, (SubjectKind::Person, identifiers()));
+        let made = engine.create_subject(&tenant.admin, engine.command_id(), kind, Some(password)).await;
+        assert_eq!(
+            made.err(),
+            Some(Refusal::PasswordLength(Limit::PasswordBytes.at(1_024)).into()),
+            "{bytes}"
+        );
+        for email in ["amy@example.org", "nobody@example.org"] {
+            let told = house.sign_in(&tenant, email, &"p".repeat(bytes)).await.err();
+            assert_eq!(told, Some(Refusal::SignInFailed.into()), "{email}, {bytes}");
+        }
+    }
+    assert_eq!(house.pool.work_kib(), before);
+    assert!(house.sign_in(&tenant, "amy@example.org", &longest).await.is_ok());
 }

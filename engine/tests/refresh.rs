@@ -278,6 +278,7 @@ async fn tc_17_parallel_refreshes_leave_one_successor() {
 
 /// PROPERTY: whatever is not an authentic refresh handle of this tenant's living session is refused by its
 /// type, and ends nothing (TC-20, TC-24).
+/// TC-59 in part: a handle whose tenant was exchanged.
 #[tokio::test]
 async fn tc_24_what_is_no_refresh_handle_ends_nothing() {
     let scene = Scene::with(RefreshMode::Rotating).await;

@@ -64,6 +64,7 @@ async fn tc_6_work_does_not_tell_who_exists() {
 
 /// PROPERTY: a reset gives a secret that works once, until its end, for its subject alone; a newer one, a
 /// changed password and a deletion end it; a wrong one changes nothing. Only its tag is stored.
+/// TC-69 in part.
 #[tokio::test]
 async fn a_one_time_secret_works_once() {
     let store: Arc<dyn Store> = Arc::new(Memory::new(1 << 20));

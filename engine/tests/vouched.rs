@@ -51,6 +51,7 @@ fn engine_permissions(house: &House, tenant: &Tenant, handle: &Handle) -> Vec<&'
 /// PROPERTY: a session that was opened without a proof never holds a permission of the engine that its opener
 /// did not hold when it opened it, whatever its subject is granted later, across checkpoints and restarts;
 /// applications' permissions follow the subject's grants, and a session with a proof follows all of them.
+/// TC-61 in part: sessions without a proof.
 #[tokio::test]
 async fn a_vouched_session_never_outgrows_its_opener() {
     let house = House::new().await;

@@ -30,6 +30,7 @@ fn count(report: &serde_json::Value, of: &str) -> u64 {
 
 /// PROPERTY: under kills and restarts no answer is wrong and no acknowledged write is missing, and the
 /// auditor has looked at what it says. METHOD: the real node, killed every two seconds.
+/// TC-92.
 #[test]
 fn a_killed_node_loses_nothing_and_answers_right() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -155,6 +155,7 @@ mod tests {
     }
 
     /// PROPERTY: between comparisons only the boot clock moves time, a wall that jumps does not.
+    /// TC-25 in part.
     #[test]
     fn time_is_counted_by_the_boot_clock() {
         let (planted, clock) = clock();
@@ -180,6 +181,7 @@ mod tests {
 
     /// PROPERTY: whatever the wall and the comparisons do, no reading is below an earlier one, and
     /// after a step back time goes on as soon as the wall has caught up.
+    /// TC-25 in part.
     #[test]
     fn time_never_goes_back() {
         let (planted, clock) = clock();

@@ -185,6 +185,7 @@ fn failed<T>(answer: Result<T, ClientError>) -> bool {
 /// PROPERTY: after a turned byte in one tenant's part of the journal the node starts; that tenant's own key and an
 /// operator that names it are told 502, whatever they ask; another tenant is served; deleted, it is gone and the
 /// name is free.
+/// TC-98 in part: the real binary.
 #[tokio::test]
 async fn a_damaged_tenant_says_so_on_the_wire() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -61,6 +61,7 @@ fn unclaimed(folder: &Path) -> (Node, PathBuf, String) {
 /// PROPERTY: what follows docs/wire.md alone claims a node, does the main job and hears of every question what
 /// the command line says; every example of the document is written again byte by byte; and frames that are
 /// broken in a few hundred ways are answered or closed as the document promises, while others are served.
+/// TC-82 in part, TC-84 in part: another implementation.
 #[test]
 fn the_document_suffices() {
     let Some(python) = aioquic() else { return };

@@ -181,6 +181,7 @@ fn with_failing_syncs(folder: &Path, from: u32) -> (Option<i32>, String) {
 
 /// PROPERTY: a disk that fails to sync, at the start or under commands, ends the node with 75 and says
 /// so; nothing hangs and nothing is printed for programmers; with a sound disk it starts again.
+/// TC-96 in part.
 #[test]
 fn a_failing_disk_ends_with_75() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -203,6 +204,7 @@ fn a_failing_disk_ends_with_75() {
 /// PROPERTY: while nobody has claimed a node, its one-time secret stands in a file for the owner only. People
 /// are shown it at each start; a log for programs names the file, in JSON like all of its lines, and never
 /// holds the secret.
+/// TC-74 in part: the log; TC-120 in part.
 #[test]
 fn the_one_time_secret_is_shown_and_kept_for_the_owner() {
     use std::os::unix::fs::PermissionsExt as _;

@@ -154,6 +154,7 @@ async fn permits(client: &Client, handle: &HandleBytes) -> bool {
 /// PROPERTY: a hundred certificates, one after another behind a swapped link, and no check fails: neither on a
 /// connection that stands throughout nor on those that are made meanwhile; each certificate is the one in use
 /// when the node says so.
+/// F-58.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_rotations_fail_no_check() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -208,6 +209,7 @@ async fn a_hundred_rotations_fail_no_check() {
 
 /// PROPERTY: a swapped link is noticed without a signal; a pair that does not hold leaves the old one in use, is
 /// told once and counted once; the next sound one is taken.
+/// F-58.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn swapped_links_are_noticed() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -313,6 +313,7 @@ fn memory(pid: u32) -> (u64, u64) {
 
 /// PROPERTY (F-57): however many sign in at once with a costly hash, the node takes memory for as many hashes as
 /// run at a time; the others wait in a bounded queue or are told Busy, and checks are answered meanwhile.
+/// TC-112 in part.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f_57_parallel_sign_ins_take_the_memory_of_the_pool() {
     const HASH_KIB: u64 = 64 * 1024;

@@ -19,6 +19,7 @@ fn prove(cycles: &str, more: &[&str]) {
 
 /// PROPERTY: every acknowledged write survives kill -9 and every answer is right; SIGTERM ends with 0.
 /// METHOD: 20 kills at random moments under load from the shipped client, then every chain is walked.
+/// TC-92, TC-74 in part: chains.
 #[test]
 fn acknowledged_writes_survive_kill_9() {
     let cycles = std::env::var("TESSERA_KILL_CYCLES").unwrap_or_else(|_| "20".into());
@@ -27,6 +28,7 @@ fn acknowledged_writes_survive_kill_9() {
 
 /// PROPERTY: the same while each checkpoint has many buckets that changed. METHOD: 240,000 sessions, which
 /// fill 35 buckets of each tenant, are ended at random places between the kills.
+/// TC-92.
 #[test]
 fn many_changed_buckets_survive_kill_9() {
     prove("4", &["--sessions", "240000"]);

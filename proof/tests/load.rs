@@ -6,6 +6,7 @@ use std::process::Command;
 /// PROPERTY: a load whose node and whose loader are killed at chosen moments, and which is then run again, makes
 /// every row one subject; checks are answered rightly all the while. METHOD: 50,000 rows, three kills, small
 /// journal files so that checkpoints fall into it; then everything is counted by a node started anew.
+/// TC-92: bulk loads; F-65 in part.
 #[test]
 fn a_load_that_is_cut_off_makes_every_row_one_subject() {
     let proof = PathBuf::from(env!("CARGO_BIN_EXE_tessera-proof"));

@@ -308,6 +308,7 @@ fn large_buckets_are_split() {
 }
 
 /// PROPERTY: a forgotten tenant is gone in every answer, and its id is never taken again.
+/// TC-60 in part: ids; TC-65 in part.
 #[test]
 fn forgotten_tenants_stay_gone() {
     each(|store| {

@@ -100,6 +100,7 @@ fn world() -> (Simulated, Vec<Option<Head>>, (String, usize, usize)) {
 /// PROPERTY: whatever single byte of a group is turned, whoever's frames are whole goes on with all of
 /// them; at most one tenant is refused, for ever, and every checkpoint frees the journal. METHOD: every byte
 /// of a group that three tenants share.
+/// TC-73 in part: the tail.
 #[test]
 fn one_turned_byte_concerns_at_most_its_tenant() {
     let (disk, heads, (name, at, len)) = world();
@@ -246,6 +247,7 @@ fn what_stands_aside_is_loaded() {
 
 /// PROPERTY: a power cut at any call while frames are set aside and the cut is finished leaves a store in which
 /// a refused tenant is refused and everybody else has everything.
+/// TC-93 in part, TC-100.
 #[test]
 fn a_power_cut_while_setting_aside() {
     let (disk, heads, (name, at, len)) = world();

@@ -30,6 +30,7 @@ fn try_one(store: &Embedded, tenant: TenantId, no: u64, narrowing: bool) -> Resu
 
 /// F-51. PROPERTY: on a full disk commands get StorageFull, narrowing ones go on into the reserve, a
 /// restart on the full disk has everything, and when space returns the same process goes on.
+/// TC-97 in part.
 #[test]
 fn f_51_a_full_disk_loses_nothing() {
     let disk = Simulated::new();
@@ -79,6 +80,7 @@ fn f_51_a_full_disk_loses_nothing() {
 }
 
 /// PROPERTY: with threads too, a full disk refuses, and goes on by itself when space returns.
+/// TC-97 in part, F-51.
 #[test]
 fn space_that_returns_is_used() {
     let disk = Simulated::new();
@@ -125,6 +127,7 @@ fn space_that_returns_is_used() {
 
 /// PROPERTY: after a write or sync of a prepared file failed, whoever waits gets an unknown, nothing
 /// more is acknowledged, the failure is told, and the next start has what was acknowledged.
+/// TC-96 in part.
 #[test]
 fn a_failed_write_stops_everything() {
     for call in 1..=2 {
@@ -152,6 +155,7 @@ fn a_failed_write_stops_everything() {
 }
 
 /// PROPERTY: a checkpoint that fails loses nothing, and succeeds when it is repeated.
+/// TC-97 in part, TC-100.
 #[test]
 fn a_failed_checkpoint_is_repeated() {
     let mut failures = 0;
@@ -207,6 +211,7 @@ fn answers(store: &Embedded, tenant: TenantId) -> Vec<(&'static str, Option<Stri
 
 /// PROPERTY: no turned bit, zeroed piece or cut of any file is served: every answer is right or an
 /// error, and no start ends the process.
+/// TC-98 in part.
 #[test]
 fn damage_is_never_served() {
     let disk = Simulated::new();
@@ -313,6 +318,7 @@ fn another_root_key_is_refused() {
 /// without both, a directory that has tenants is refused with their names, by any root key, and the wrong root key
 /// is told from damage. METHOD: every length of one copy, every turned byte of its header, with each tenant's keys
 /// read after one more start that has lost the other copy.
+/// TC-98 in part: key files.
 #[test]
 fn one_copy_of_the_keys_is_enough() {
     let disk = Simulated::new();
@@ -446,6 +452,7 @@ fn batches_are_capped_by_the_file_size() {
 }
 
 /// PROPERTY: what a newer version wrote is refused with its number, not taken for damage.
+/// TC-100, TC-101 in part: newer files.
 #[test]
 fn newer_formats_are_refused() {
     let disk = Simulated::new();

@@ -163,6 +163,7 @@ fn whole_rows_are_all_there() {
 /// PROPERTY: a row whose key is gone from the file is told as damage of its tenant by a look at the row and by a
 /// list of its subject's, and by a scrub; it is never answered as a row that was not written. Every other row
 /// reads as it was written or is told the same way, and tenants load. METHOD: each row's key zeroed.
+/// TC-98 in part.
 #[test]
 fn a_missing_row_is_damage() {
     let (disk, model) = world();

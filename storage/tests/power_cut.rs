@@ -337,6 +337,7 @@ fn points() -> u64 {
 }
 
 /// PROPERTY: after any power cut every acknowledged frame is there, and nothing that nobody wrote.
+/// TC-94 in part: the store; TC-93 in part, TC-95, TC-100.
 #[test]
 fn acknowledged_frames_survive_power_cuts() {
     let half = points() / 2;
@@ -355,6 +356,7 @@ fn acknowledged_frames_survive_power_cuts() {
 
 /// PROPERTY: after any failed write or sync nothing more is acknowledged, and the next start, with or
 /// without a power cut in between, has every acknowledged frame.
+/// TC-96 in part.
 #[test]
 fn acknowledged_frames_survive_failing_calls() {
     let (lives, failed, opens) = run_faulty(points() / 2, 5_000_000);
@@ -363,6 +365,7 @@ fn acknowledged_frames_survive_failing_calls() {
 }
 
 /// PROPERTY: the simulator sees losses: a disk that lies about syncs is caught.
+/// TC-99 in part: the simulator notices.
 #[test]
 fn a_lying_disk_is_caught() {
     let caught = std::panic::catch_unwind(|| run(500, 0, Some(7)));

@@ -196,6 +196,7 @@ fn checkpoint(store: &Embedded) {
 }
 
 /// PROPERTY: files that are missing, swapped or older than the others are damage, never a silent cut.
+/// TC-73 in part: files taken away and put back; TC-99 in part.
 #[test]
 fn lost_and_old_files_are_noticed() {
     let (disk, _) = world();
@@ -266,6 +267,7 @@ fn lost_and_old_files_are_noticed() {
 /// PROPERTY: images of groups inside a tenant's data confuse nobody: not of older groups of the same
 /// directory, not of another directory's with higher numbers, whether the group that holds them is
 /// whole, torn or damaged.
+/// TC-73 in part: groups of elsewhere.
 #[test]
 fn planted_images_of_groups_confuse_nobody() {
     let (disk, _) = world();

@@ -99,6 +99,7 @@ fn a_pass_over_what_is_whole_finds_nothing() {
 
 /// PROPERTY: whatever byte of the file is turned, a pass ends, and where a read of any tenant goes wrong it has found
 /// damage; where the damage is in a tenant's value it names the tenant. METHOD: turned bytes all over the file.
+/// TC-98 in part.
 #[test]
 fn whatever_would_be_found_by_a_read_is_found() {
     let disk = world();
@@ -157,6 +158,7 @@ fn damaged_rows_are_named() {
 
 /// PROPERTY: a damaged segment of history is told and stays as it is; the tenant is loaded, written and taken into
 /// checkpoints as before, and history from there on reads.
+/// TC-73 in part: closed segments.
 #[test]
 fn damaged_history_stops_nobody() {
     let disk = world();

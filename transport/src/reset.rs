@@ -80,6 +80,7 @@ mod tests {
     }
 
     /// PROPERTY: the next process with the same key makes the same tokens, another key others.
+    /// TC-80 in part: reset tokens.
     #[test]
     fn tokens_outlive_the_process() {
         assert_eq!(token(b"key", b"12345678"), token(b"key", b"12345678"));

@@ -251,6 +251,7 @@ fn wrongs(shown: &Shown, parts: &[Part]) -> Vec<Wrong> {
 /// PROPERTY: whatever of a request is missing, twice, unknown, of another kind, ill-formed, too long or cut off is
 /// answered by an Error to that request alone, with its code and the field's name; the connection goes on, and
 /// nothing happened.
+/// TC-82 in part, TC-84 in part: unknown numbers.
 #[tokio::test]
 async fn bad_requests_are_told_by_their_field() {
     let text = document();

@@ -186,6 +186,7 @@ async fn lists_show_what_was_made() {
 }
 
 /// PROPERTY: an operator acts on a tenant that it names, in Hello or in the command; nobody else does.
+/// TC-58 in part: over QUIC.
 #[tokio::test]
 async fn only_operators_name_another_tenant() {
     let house = House::open().await;
@@ -207,6 +208,7 @@ async fn only_operators_name_another_tenant() {
 
 /// PROPERTY: a caller without `tessera.check` asks about its own handle only; a handle of another
 /// tenant is denied.
+/// TC-68 in part.
 #[tokio::test]
 async fn handles_of_others_need_the_permission() {
     let house = House::open().await;

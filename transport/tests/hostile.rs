@@ -122,6 +122,7 @@ async fn tc_81_hello_comes_first() {
 }
 
 /// PROPERTY: silence before Hello, a trickled frame and unread replies end in time with TooSlow.
+/// TC-77 in part.
 #[tokio::test]
 async fn tc_77_slow_peers_are_closed() {
     let (handshake, frame_limit) = (Duration::from_millis(300), Duration::from_millis(400));
@@ -159,6 +160,7 @@ async fn tc_77_slow_peers_are_closed() {
 }
 
 /// PROPERTY: streams that are opened and reset are counted; over the budget the connection is closed.
+/// TC-78 in part.
 #[tokio::test]
 async fn tc_78_opened_and_reset_streams_are_counted() {
     let house = House::with(Limits { empty_streams: 50, ..Limits::default() }).await;
@@ -178,6 +180,7 @@ async fn tc_78_opened_and_reset_streams_are_counted() {
 
 /// PROPERTY: a credential that is revoked answers nothing more on its open connections: the next frame
 /// closes them, and a new Hello is refused.
+/// TC-19 in part: open connections.
 #[tokio::test]
 async fn a_revoked_credential_answers_nothing_more() {
     let house = House::open().await;
@@ -303,6 +306,7 @@ async fn connections_are_limited() {
 }
 
 /// PROPERTY: more commands at once than may run get Busy, and the client waits them out.
+/// TC-113 in part.
 #[tokio::test]
 async fn commands_in_flight_are_limited() {
     let house = House::with(Limits { commands_in_flight: 2, ..Limits::default() }).await;
@@ -424,6 +428,7 @@ async fn tc_76_addresses_are_proven_under_pressure() {
 }
 
 /// PROPERTY: one source has its own limit of connections.
+/// TC-76 in part: sources.
 #[tokio::test]
 async fn a_source_has_its_own_limit() {
     let house = House::with(Limits { connections_per_source: 2, ..Limits::default() }).await;

@@ -531,6 +531,7 @@ async fn places(client: &Client, tenant: usize) -> Vec<Place> {
 
 /// PROPERTY: a cursor opens the list that it is of and no other: that of another list, tenant, subject or role is
 /// refused by what does not fit, and so is each beginning of one, each changed bit and what was made up.
+/// TC-20: cursors.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cursor_belongs_to_one_list() {
     let house = House::open().await;

@@ -54,6 +54,7 @@ async fn a_stranger_keeps_the_caps_of_before_hello() {
 /// PROPERTY: strangers hold no more places than are theirs, whether they say Hello or not, and none that
 /// somebody with a credential needs. METHOD: a door of twelve places, four of them for strangers; thirty
 /// strangers connect and stay as long as they are let, then eight callers with keys are all served.
+/// TC-76 in part: strangers.
 #[tokio::test]
 async fn strangers_hold_few_places() {
     let limits = Limits { connections: 12, strangers: 4, strangers_per_source: 4, ..Limits::default() };
@@ -141,6 +142,7 @@ async fn nothing_to_claim_no_strangers() {
 /// PROPERTY: whoever has a one-time secret sets a password with it over a connection that opens nothing else
 /// and keeps a stranger's caps; whoever has a wrong or used one is turned away at Hello. A service may use
 /// one for its owner, in its own tenant only.
+/// TC-69 in part.
 #[tokio::test]
 async fn a_one_time_secret_sets_a_password_and_nothing_else() {
     let house = House::open().await;

@@ -64,6 +64,7 @@ async fn buffers_shrink_when_a_stream_rests() {
 
 /// PROPERTY: half a frame and the end of the stream close the connection with TooSlow (407): its rest will
 /// not come; whole frames and the end do not.
+/// TC-77 in part.
 #[tokio::test]
 async fn half_a_frame_and_the_end_is_too_slow() {
     let house = House::open().await;

@@ -1,7 +1,8 @@
-//! `cargo xtask gen`: the golden texts in docs/surface/, made from the sources that they mirror.
+//! `cargo xtask gen`: the golden texts in docs, made from the sources that they mirror.
 //!
 //! A change of public behaviour is then a readable difference in a text file, and tidy (F14) asks for it.
 
+use crate::cases::{self, Catalogue};
 use crate::source::Source;
 use crate::tree::Tree;
 use std::io::{self, Write};
@@ -14,8 +15,16 @@ pub(crate) struct Surface {
     pub(crate) path: &'static str,
     /// The files that it is made from.
     pub(crate) sources: &'static [&'static str],
-    /// Its first lines.
-    head: &'static str,
+    /// How it is made.
+    make: Make,
+}
+
+/// How a golden text is made.
+enum Make {
+    /// The constants of the sources, below this line.
+    Constants(&'static str),
+    /// The cases of a catalogue, with the tests that carry their ids.
+    Cases(&'static Catalogue),
 }
 
 /// All golden texts that are made here.
@@ -23,18 +32,24 @@ pub(crate) const SURFACES: &[Surface] = &[
     Surface {
         path: "docs/surface/limits.txt",
         sources: &["engine/model/src/limits.rs"],
-        head: "Limits (engine/model/src/limits.rs): name, value, why.",
+        make: Make::Constants("Limits (engine/model/src/limits.rs): name, value, why."),
     },
     Surface {
         path: "docs/surface/metrics.txt",
         sources: &["node/src/metric.rs"],
-        head: "Metrics (node/src/metric.rs): name, labels and meaning.",
+        make: Make::Constants("Metrics (node/src/metric.rs): name, labels and meaning."),
     },
     Surface {
         path: "docs/surface/exit-codes.txt",
         sources: &["node/src/exit.rs"],
-        head: "Exit codes of `tessera` (node/src/exit.rs): name, number, meaning.",
+        make: Make::Constants("Exit codes of `tessera` (node/src/exit.rs): name, number, meaning."),
     },
+    Surface {
+        path: cases::THREATS.document,
+        sources: &[cases::THREATS.data],
+        make: Make::Cases(&cases::THREATS),
+    },
+    Surface { path: cases::FIELD.document, sources: &[cases::FIELD.data], make: Make::Cases(&cases::FIELD) },
 ];
 
 /// Golden texts that a test of their own crate makes and compares (the wire's kinds, layouts and codes).
@@ -43,11 +58,16 @@ pub(crate) const TESTED: &[&str] =
 
 /// The text of `surface`, or nothing when one of its sources is missing.
 pub(crate) fn text(surface: &Surface, tree: &Tree) -> Option<String> {
-    let mut text = format!("{}\nMade by `cargo xtask gen`; do not edit.\n\n", surface.head);
-    for path in surface.sources {
-        text.push_str(&constants(tree.sources.get(*path)?));
+    match surface.make {
+        Make::Constants(head) => {
+            let mut text = format!("{head}\nMade by `cargo xtask gen`; do not edit.\n\n");
+            for path in surface.sources {
+                text.push_str(&constants(tree.sources.get(*path)?));
+            }
+            Some(text)
+        }
+        Make::Cases(catalogue) => cases::document(catalogue, tree),
     }
-    Some(text)
 }
 
 /// Writes every golden text anew.

@@ -2,6 +2,7 @@
 //!
 //! It reads files and spawns programs; it imports no crate of the house, so that it can judge all of them.
 
+mod cases;
 mod crates;
 mod golden;
 mod house;
@@ -20,7 +21,7 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   tidy [--json]          check floors, files, words, documents, errors and golden texts
-  gen                    write the golden texts in docs/surface/ anew
+  gen                    write the golden texts (docs/surface/, threats.md, field-cases.md) anew
   test [ARGS]            the test command: tidy, format, lints, then every test (ARGS go to cargo test)
   figures [ARGS]         take the figures (release build of tessera-bench; ARGS go through)
   prove NAME [ARGS]      run a proof (binary of tessera-proof; ARGS go through)

@@ -9,7 +9,7 @@ pub(crate) struct Violation {
     pub(crate) path: String,
     /// Line, from 1; 0 when the file as a whole is meant.
     pub(crate) line: usize,
-    /// The rule's name, `F1` to `F21`.
+    /// The rule's name, `F1` to `F22`.
     pub(crate) rule: &'static str,
     /// What is wrong and what to do instead.
     pub(crate) what: String,

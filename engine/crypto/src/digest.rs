@@ -244,6 +244,7 @@ mod tests {
     }
 
     /// PROPERTY: identifiers of two kinds, two tenants or two forms never share a hash.
+    /// TC-8.
     #[test]
     fn identifier_hashes_differ_by_kind_key_and_form() {
         let base = identifier_hash(&[1; 32], 1, b"ann@example.com");

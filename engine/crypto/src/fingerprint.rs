@@ -65,6 +65,7 @@ mod tests {
     use std::hash::Hash;
 
     /// PROPERTY: fingerprints never change between builds, and differ where values do.
+    /// TC-8.
     #[test]
     fn fingerprints_are_stable() {
         #[derive(Hash)]

@@ -321,6 +321,7 @@ mod tests {
     /// PROPERTY: exactly the password that was hashed verifies, whatever memory was used before.
     /// METHOD: passwords of 0 to 300 bytes that differ in their last byte only, or by a NUL; one
     /// memory for all, with parameters that grow and shrink.
+    /// TC-8.
     #[test]
     fn exactly_the_password_verifies() {
         let mut memory = Memory::new();
@@ -350,6 +351,7 @@ mod tests {
     }
 
     /// PROPERTY: a stored hash over the caps, of another kind or cut off anywhere takes no memory.
+    /// TC-53 in part: of a stored hash.
     #[test]
     fn stored_hashes_are_capped() {
         let sound = hash(b"password", &[7; 16], CHEAP).unwrap();

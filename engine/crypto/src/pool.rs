@@ -306,6 +306,7 @@ mod tests {
 
     /// PROPERTY: the queue holds as many as it may and no more; every accepted job is answered once,
     /// also when the pool ends; a reply that panics ends nothing.
+    /// TC-112 in part.
     #[test]
     fn the_queue_is_bounded_and_every_job_is_answered() {
         let pool = pool(1, 4);
@@ -343,6 +344,7 @@ mod tests {
 
     /// PROPERTY: a tenant that asks for much of it is not in the way of another: of two tenants that wait, each
     /// gets as much work done, and a full queue makes room for the one that has less in it.
+    /// TC-64 in part: hashes.
     #[test]
     fn tenants_share_the_pool_by_cost() {
         const DEAR: Parameters = Parameters { memory_kib: 1_024, passes: 4, lanes: 1 };
@@ -389,6 +391,7 @@ mod tests {
     }
 
     /// PROPERTY: the pool's threads run at the lowest priority, and only they do.
+    /// TC-112 in part.
     #[test]
     fn threads_run_at_the_lowest_priority() {
         let pool = pool(1, 4);

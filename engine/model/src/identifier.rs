@@ -184,6 +184,7 @@ mod tests {
     }
 
     /// PROPERTY: spellings that people take for one are one, others are not (F-62).
+    /// TC-9 in part.
     #[test]
     fn f_62_one_account_for_one_spelling() {
         assert_eq!(normal("Amy.Poe@EXAMPLE.org"), normal("amy.poe@example.org"));
@@ -206,6 +207,7 @@ mod tests {
     }
 
     /// PROPERTY: normalising twice changes nothing.
+    /// TC-9 in part.
     #[test]
     fn normal_forms_are_fixed_points() {
         for typed in ["Amy@Bücher.example", "+44 20 7946-0958", "Jo.Do_3"] {

@@ -189,6 +189,7 @@ mod tests {
 
     /// PROPERTY: rows that say different things have different contents; spelling an identifier another way
     /// says the same. METHOD: each part changed alone, and parts that run into each other.
+    /// TC-8.
     #[test]
     fn contents_tell_rows_apart() {
         let name = |text: &str| Name::new(text).expect("a name");

@@ -171,6 +171,7 @@ fn sets_are_freed_with_their_last_holder() {
 }
 
 /// PROPERTY: a grant is in force from the millisecond of `from` to the one before `until` (F-24).
+/// TC-75.
 #[test]
 fn windows_are_exact_to_the_millisecond() {
     let (rules, permission) = reread::one_window(100, 200);

@@ -315,6 +315,7 @@ mod tests {
 
     /// PROPERTY: finding out who can be in a relation costs no more than its bound: one that is named often
     /// is looked at once, and where looks would go with the square of the text the model is turned down.
+    /// TC-49 in part: models of relations.
     #[test]
     fn who_can_be_in_a_relation_is_found_within_a_bound() {
         let often = vec!["r"; 5_000].join(" and ");
@@ -328,6 +329,7 @@ mod tests {
 
     /// PROPERTY: steps through a list of types are ways as well: thousands of both are turned down before
     /// anything is looked through.
+    /// TC-49 in part: models of relations.
     #[test]
     fn ways_through_long_lists_are_counted() {
         let types = vec!["t"; 5_000].join(", ");

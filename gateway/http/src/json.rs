@@ -145,6 +145,7 @@ mod tests {
     }
 
     /// PROPERTY: what is not one whole value in UTF-8, or is too deep, is refused without a crash.
+    /// TC-49 in part: JSON, TC-83 in part.
     #[test]
     fn what_is_not_json_is_refused() {
         for text in ["", "{", "{}{}", "{'a':1}", "[1,]", "NaN", "{\"a\":01}", "\u{feff}{}"] {

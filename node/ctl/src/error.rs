@@ -309,6 +309,7 @@ mod tests {
     }
 
     /// PROPERTY: a text from outside cannot steer the terminal.
+    /// TC-74 in part: texts.
     #[test]
     fn messages_cannot_steer_the_terminal() {
         let told = CtlError::of(&ClientError::Faulted(Fault::new(403, "a\u{1b}[2Jb")), "x");

@@ -303,6 +303,7 @@ mod tests {
     use super::*;
 
     /// PROPERTY: the defaults are without fault, and none of them weakens anything.
+    /// TC-90 in part: defaults.
     #[test]
     fn defaults_are_safe() {
         let config = Config::default();

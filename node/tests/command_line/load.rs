@@ -40,6 +40,7 @@ fn shown(node: &Node, who: &str) -> Value {
 
 /// PROPERTY: rows that do not fit are told with file, line and field, whatever is wrong with them; the others are
 /// loaded; the file of rejects, mended, is loaded; and the first file, once more, makes nobody.
+/// F-65 in part.
 #[test]
 fn rejects_are_mended_and_loaded_again() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -179,6 +179,7 @@ fn a_cut_off_spares_whom_it_spares() {
 }
 
 /// PROPERTY: what the batch revoked is denied by every reading that begins after it was published.
+/// TC-19 in part: every interleaving.
 #[test]
 fn a_revocation_is_in_force_once_published() {
     explore(|| {

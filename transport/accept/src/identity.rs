@@ -109,6 +109,7 @@ mod tests {
 
     /// PROPERTY: a pair that belongs together is taken and shown to the next handshake; any other is refused and
     /// changes nothing.
+    /// TC-79 in part: no early data is taken.
     #[test]
     fn a_bad_pair_changes_nothing() {
         let ((chain, key), (other_chain, other_key)) = (made(), made());

@@ -85,6 +85,7 @@ async fn a_waking_tenant_is_no_warning() {
 
 /// PROPERTY: a call is a span with what was asked and what became of it; a connection that is made and one that
 /// cannot be are events; no handle and no permission stands in any of them.
+/// TC-74 in part: traces; TC-120 in part.
 #[tokio::test]
 async fn calls_and_connections_are_told() {
     let collector = Collector::default();

@@ -71,6 +71,7 @@ fn frames_do_not_depend_on_chunks() {
 
 /// PROPERTY: a cut payload is an error or another sound payload, never a panic; a cut frame waits.
 /// METHOD: every example cut at every byte.
+/// TC-82 in part.
 #[test]
 fn cut_frames_are_errors() {
     for (name, out) in examples() {
@@ -91,6 +92,7 @@ fn cut_frames_are_errors() {
 
 /// PROPERTY: no changed bit panics, or grows memory: an error or another sound value. METHOD: every bit of
 /// every example; the share that was noticed is printed, for structure is proven and content is not.
+/// TC-82 in part.
 #[test]
 fn changed_bits_are_errors_or_other_values() {
     let (mut noticed, mut total) = (0, 0);
@@ -112,6 +114,7 @@ fn changed_bits_are_errors_or_other_values() {
 
 /// PROPERTY: at every byte offset a payload reads, or is an error: never undefined. METHOD: each example
 /// copied to offsets 1 to 15 of an aligned buffer.
+/// TC-82 in part.
 #[test]
 fn misaligned_payloads_are_errors() {
     let mut errors = 0;
@@ -130,6 +133,7 @@ fn misaligned_payloads_are_errors() {
 
 /// PROPERTY: bytes from anywhere never panic. METHOD: 200,000 payloads of pseudo-random bytes and lengths,
 /// read as every kind in turn (xorshift from a fixed seed).
+/// TC-82 in part.
 #[test]
 fn any_bytes_are_survived() {
     let mut random = 0x9E37_79B9_7F4A_7C15_u64;
@@ -160,6 +164,7 @@ fn any_bytes_are_survived() {
 }
 
 /// PROPERTY: a frame over the cap, a set flag and dirty padding end the stream; an unknown kind does not.
+/// TC-83 in part: the cap; TC-84 in part: unknown kinds.
 #[test]
 fn bad_headers_end_the_stream() {
     let frame = |len: usize, kind, flags: u8, padding: u8| {

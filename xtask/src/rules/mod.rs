@@ -1,5 +1,6 @@
 //! The rules, one group a file: each is a function from the house to what breaks it.
 
+mod cases;
 mod documents;
 mod errors;
 mod files;
@@ -37,6 +38,7 @@ pub(crate) const ALL: &[(&str, Rule)] = &[
     ("F19", secrets::secrets),
     ("F20", documents::items),
     ("F21", hot::input),
+    ("F22", cases::cases),
 ];
 
 #[cfg(test)]

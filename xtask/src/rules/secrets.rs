@@ -62,6 +62,7 @@ mod tests {
     use crate::rules::planting::found;
 
     /// PROPERTY: whatever prints, serialises or compares a secret is found; other types may do so.
+    /// TC-120 in part: types of secrets.
     #[test]
     fn printed_secrets_are_found() {
         let good = "//! A.\n#[derive(Debug)]\nstruct Open;\n#[derive(Clone)]\npub struct Key([u8; 4]);\nimpl Hash for Key {}\nimpl Debug for Open {}\n";

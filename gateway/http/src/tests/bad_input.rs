@@ -357,6 +357,7 @@ impl Asked<'_> {
 /// PROPERTY: whatever does not read in any field, header or content of any operation is refused by the standard's
 /// status and a typed document that names the field; nothing changes, nothing of the inside is told. METHOD: made from
 /// the table, so that no operation is left out; the position of the tenant before and behind each operation.
+/// TC-11 in part: unknown fields and ill-formed values.
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_is_refused_everywhere() {
     let house = House::open().await;

@@ -5,6 +5,7 @@ use serde_json::json;
 
 /// PROPERTY: a browser's session stands in a cookie that scripts do not see; what changes something
 /// needs the token beside it and comes from an own page.
+/// TC-15 in part: the cookie; TC-86 in part.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cookie_needs_its_proofs() {
     let house = House::open().await;
@@ -69,6 +70,7 @@ async fn a_cookie_needs_its_proofs() {
 }
 
 /// PROPERTY: only listed origins are told that their scripts may ask; every answer is harmless.
+/// TC-86 in part: other origins and frames.
 #[tokio::test(flavor = "multi_thread")]
 async fn origins_are_closed_unless_listed() {
     let house = House::open().await;

@@ -45,6 +45,7 @@ async fn a_credential_has_a_budget() {
 }
 
 /// PROPERTY: a tenant's credentials share its budget; beyond it 429 with the limit's name, and another tenant is served.
+/// TC-64 in part: requests.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_has_a_budget() {
     let house =

@@ -69,6 +69,7 @@ async fn an_answer_sees_at_least() {
 }
 
 /// PROPERTY: a person sees and ends its own sessions, and nobody else's; a new password ends the others.
+/// TC-68 in part.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_keeps_its_own_sessions() {
     let house = House::open().await;

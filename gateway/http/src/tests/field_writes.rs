@@ -169,6 +169,7 @@ async fn f_40_a_handle_follows_its_grants() {
 
 /// PROPERTY (F-41): who names a foreign tenant, wherever in a request, is told the same as of one that is not there,
 /// byte for byte, and nothing changes there.
+/// TC-57 in part.
 #[tokio::test(flavor = "multi_thread")]
 async fn f_41_a_foreign_tenant_is_as_none() {
     let house = House::open().await;
@@ -209,6 +210,7 @@ async fn f_41_a_foreign_tenant_is_as_none() {
 }
 
 /// PROPERTY (F-62): spellings of one identifier are one account, others are others; what was typed stays.
+/// TC-9 in part.
 #[tokio::test(flavor = "multi_thread")]
 async fn f_62_spellings_are_one_account() {
     let house = House::open().await;

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// PROPERTY: shapes in which two readers may see two requests are refused, and nothing behind them is read.
+/// TC-87 in part.
 #[tokio::test(flavor = "multi_thread")]
 async fn smuggled_requests_are_not_read() {
     let house = House::open().await;
@@ -69,6 +70,7 @@ async fn an_early_answer_is_not_lost() {
 }
 
 /// PROPERTY: heads and contents beyond the caps are refused; the tenants' data stays as it was.
+/// TC-83 in part: over HTTP.
 #[tokio::test(flavor = "multi_thread")]
 async fn caps_hold() {
     let house = House::open().await;
@@ -132,6 +134,7 @@ async fn caps_hold() {
 }
 
 /// PROPERTY: paths and methods that almost exist are not what they look like.
+/// TC-89.
 #[tokio::test(flavor = "multi_thread")]
 async fn almost_paths_do_not_exist() {
     let house = House::open().await;
@@ -168,6 +171,7 @@ async fn almost_paths_do_not_exist() {
 
 /// PROPERTY: whatever of a request names a tenant names the same one; a foreign credential is told what a
 /// stranger is told, whether that tenant is there or not.
+/// TC-58 in part.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_names_one_tenant() {
     let house = House::open().await;
@@ -210,6 +214,7 @@ async fn a_request_names_one_tenant() {
 }
 
 /// PROPERTY: whoever sends slowly is cut off in time, and holds up nobody.
+/// TC-87 in part.
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_senders_are_cut_off() {
     let house = House::with(|config| {

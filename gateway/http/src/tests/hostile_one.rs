@@ -11,6 +11,7 @@ const BEHIND: &str = "GET /v1/me HTTP/1.1\r\nHost: x\r\n\r\n";
 /// PROPERTY (RFC 9112 sections 2.2, 3, 5, 6): shapes that two readers read in two ways, and bytes that
 /// are no request, are answered once, with the standard's status and a problem document, and the
 /// connection ends; meanwhile others are served.
+/// TC-87 in part.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_request_gets_a_document() {
     let house = House::open().await;

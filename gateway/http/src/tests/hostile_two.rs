@@ -132,6 +132,7 @@ fn resident() -> u64 {
 
 /// PROPERTY (CVE-2023-44487): a peer that opens and takes back streams is told to calm down and is gone;
 /// its streams are answered or not, and others are served before and behind it.
+/// TC-87 in part.
 #[tokio::test(flavor = "multi_thread")]
 async fn rapid_resets_end_their_connection() {
     let house = House::secure(|_| {}).await;
@@ -151,6 +152,7 @@ async fn rapid_resets_end_their_connection() {
 }
 
 /// PROPERTY (CVE-2024-27316 and its kin): headers without an end are not collected.
+/// TC-87 in part.
 #[tokio::test(flavor = "multi_thread")]
 async fn endless_headers_end_their_connection() {
     let house = House::secure(|_| {}).await;
@@ -172,6 +174,7 @@ async fn endless_headers_end_their_connection() {
 
 /// PROPERTY: a small head that says much (RFC 7541 section 7.3) is not answered as a request and is not
 /// kept; a head that is a little too large gets 431 with a problem document, and its connection goes on.
+/// TC-87 in part.
 #[tokio::test(flavor = "multi_thread")]
 async fn header_bombs_are_refused() {
     let house = House::secure(|_| {}).await;
@@ -221,6 +224,7 @@ async fn header_bombs_are_refused() {
 
 /// PROPERTY (CVE-2019-9512, -9515): pings and settings without end are answered no faster than the peer
 /// reads, nothing of them is kept, and others are served meanwhile.
+/// TC-87 in part.
 #[tokio::test(flavor = "multi_thread")]
 async fn control_floods_wait_for_their_peer() {
     let house = House::secure(|config| {
@@ -283,6 +287,7 @@ async fn streams_and_windows_are_bounded() {
 }
 
 /// PROPERTY: frames that are none, or stand where they must not, end their connection alone.
+/// TC-87 in part.
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_frames_end_their_connection() {
     let house = House::secure(|_| {}).await;
@@ -322,6 +327,7 @@ async fn bad_frames_end_their_connection() {
 
 /// PROPERTY: what HTTP/2 answers by itself, before there is a request, is a status alone; what ends a stream or a
 /// connection says a code of the standard and nothing from inside.
+/// TC-90 in part.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_protocol_answers_itself_is_bare() {
     let house = House::secure(|_| {}).await;

@@ -80,6 +80,7 @@ async fn rows_are_taken_or_told() {
 
 /// PROPERTY: a content that is no rows, too many or too large is refused whole with the standard's status and the
 /// field; whoever lacks the permission is refused, and grants need theirs; nothing of it is there.
+/// TC-53 in part: sizes.
 #[tokio::test(flavor = "multi_thread")]
 async fn contents_that_are_no_rows() {
     let house = House::open().await;

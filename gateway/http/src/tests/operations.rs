@@ -67,6 +67,7 @@ fn no_command_is_missing() {
 /// PROPERTY: each operation, with each credential: nobody and another tenant's are told nothing, a person
 /// without the permission is refused, the admin is not; whatever happens, the answer is one of the
 /// standard's and names nothing from inside.
+/// TC-11 in part: whole operations; TC-57 in part: over HTTP.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_operation_with_every_credential() {
     let house = House::open().await;

@@ -98,6 +98,7 @@ async fn bad_lists_are_refused() {
 
 /// PROPERTY: a page of a listed origin acts by a browser's cookie in that tenant, with the token; a tenant's
 /// word opens nobody else's browsers, an operator's neither.
+/// TC-86 in part.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listed_origin_acts_in_its_own_tenant() {
     let house = House::open().await;

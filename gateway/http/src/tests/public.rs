@@ -87,6 +87,7 @@ async fn tc_6_strangers_are_told_nothing() {
 
 /// PROPERTY: who signs in without an application has a session like any other, as a handle or in cookies, and
 /// only from an own page of a browser (TC-86); the setting is the switch, also for what is under way.
+/// TC-70 in part: the switch.
 #[tokio::test(flavor = "multi_thread")]
 async fn tc_86_a_person_signs_in_by_itself() {
     let house = House::open().await;
