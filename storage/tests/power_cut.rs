@@ -260,7 +260,7 @@ impl World {
     }
 }
 
-/// Runs `points` cuts, and tells how many lives, checkpoints and cuts inside recovery there were.
+/// Runs `points` cuts from the seed behind `first_seed` on, and tells how many lives, checkpoints and cuts inside recovery there were.
 fn run(points: u64, first_seed: u64, lie_every: Option<u64>) -> (u64, u64, u64) {
     let (mut done, mut checkpoints, mut inside) = (0, 0, 0);
     let mut seed = first_seed;
@@ -336,10 +336,19 @@ fn points() -> u64 {
     std::env::var("TESSERA_POINTS").ok().and_then(|points| points.parse().ok()).unwrap_or(2_500)
 }
 
+/// A seed that failed, to be tried alone (`TESSERA_SEED`).
+fn only() -> Option<u64> {
+    std::env::var("TESSERA_SEED").ok().and_then(|seed| seed.parse().ok())
+}
+
 /// PROPERTY: after any power cut every acknowledged frame is there, and nothing that nobody wrote.
 /// TC-94 in part: the store; TC-93 in part, TC-95, TC-100.
 #[test]
 fn acknowledged_frames_survive_power_cuts() {
+    if let Some(seed) = only() {
+        println!("seed {seed}: {:?}", run(1, seed.saturating_sub(1), None));
+        return;
+    }
     let half = points() / 2;
     let (one, two) = std::thread::scope(|scope| {
         let other = scope.spawn(|| run(half, 1_000_000, None));
@@ -359,6 +368,10 @@ fn acknowledged_frames_survive_power_cuts() {
 /// TC-96 in part.
 #[test]
 fn acknowledged_frames_survive_failing_calls() {
+    if let Some(seed) = only() {
+        println!("seed {seed}: {:?}", run_faulty(1, seed.saturating_sub(1)));
+        return;
+    }
     let (lives, failed, opens) = run_faulty(points() / 2, 5_000_000);
     println!("{lives} lives with failing calls, {failed} ended by failing, {opens} failed opens");
     assert!(failed > 0 && opens > 0);

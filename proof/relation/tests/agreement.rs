@@ -249,6 +249,10 @@ fn lists(
 #[test]
 fn answers_agree_with_the_slow_answer() {
     let tally = Tally::default();
+    // A seed that failed is tried alone.
+    if let Some(seed) = std::env::var("TESSERA_SEED").ok().and_then(|seed| seed.parse().ok()) {
+        return one_schema(seed, &tally);
+    }
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             let tally = &tally;
