@@ -10,7 +10,7 @@ use tessera_model::{
     SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
 use tessera_policy::{Rules, Source};
-use tessera_relation::{Ask, Step, TupleRef};
+use tessera_relation::{Ask, Explanation, Step, TupleRef};
 
 /// LIMIT: grants that one explanation names; those that count come first.
 const SOURCES_MAX: usize = 200;
@@ -41,6 +41,8 @@ pub struct Related {
     pub holds: bool,
     /// The way to a tuple, or what takes it away.
     pub path: Vec<Step>,
+    /// What was looked at for it, in tuples and nodes.
+    pub steps: u32,
 }
 
 /// What is supposed beside what stands.
@@ -158,6 +160,9 @@ impl Listing {
         now: UnixMillis,
     ) -> (Reason, UnixMillis, Option<Related>) {
         let never = UnixMillis(u64::MAX);
+        if permission == PermissionId(0) {
+            return (Reason::NotGranted, never, None);
+        }
         let relation = match resource::mapped(&self.0, permission.0, object) {
             Ok(Some(relation)) => relation,
             Ok(None) => return (Reason::NotGranted, never, None),
@@ -166,14 +171,18 @@ impl Listing {
         let subject = resource::subject_text(subject);
         let tuple = TupleRef { subject: &subject, relation, object };
         let ask = Ask::at(now);
-        let path = self.0.relations.explain(&ask, &tuple).unwrap_or_default();
         let set = format!("{object}#{relation}");
-        match self.0.relations.check(&ask, &tuple) {
-            Ok(answer) => {
+        match self.0.relations.explain(&ask, &tuple) {
+            Ok(Explanation { answer, path }) => {
                 let reason = if answer.permitted { Reason::None } else { Reason::NotGranted };
-                (reason, answer.valid_until, Some(Related { set, holds: answer.permitted, path }))
+                let related = Related { set, holds: answer.permitted, path, steps: answer.steps };
+                (reason, answer.valid_until, Some(related))
             }
-            Err(error) => (resource::reason(error), never, Some(Related { set, holds: false, path })),
+            Err(error) => {
+                let until = if resource::is_unsettled(error) { now } else { never };
+                let related = Related { set, holds: false, path: Vec::new(), steps: error.steps(ask.budget) };
+                (resource::reason(error), until, Some(related))
+            }
         }
     }
 

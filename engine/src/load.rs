@@ -19,7 +19,7 @@ const SETTLE_EVERY: usize = 4_096;
 /// # Errors
 /// What the store found: damage, or no such tenant.
 pub(crate) fn load(house: &Arc<House>, entry: &Arc<Entry>) -> Result<Running, StorageError> {
-    let mut state = State::new(entry.tenant, house.config.cell);
+    let mut state = State::to_be_loaded(entry.tenant, house.config.cell);
     let (mut in_tail, mut applied, mut wall) = (false, 0, UnixMillis(0));
     let mut apply = |state: &mut State, events: &[Event]| {
         let mut latest = 0;

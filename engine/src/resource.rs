@@ -50,6 +50,11 @@ pub(crate) const fn reason(error: AskError) -> Reason {
     }
 }
 
+/// Whether a question was given up on its way: its answer may be another one at any time.
+pub(crate) const fn is_unsettled(error: AskError) -> bool {
+    matches!(error, AskError::DepthExceeded | AskError::BudgetExhausted)
+}
+
 fn related(
     root: &Root,
     (subject, relation): (PublicId, &str),
@@ -92,7 +97,8 @@ fn judge_resource(
         Ok(answer) => answer,
         Err(error) => {
             steps.set(steps.get().saturating_add(about.budget));
-            return Judged { reason: reason(error), ..judged };
+            let valid_until = if is_unsettled(error) { now } else { judged.valid_until };
+            return Judged { reason: reason(error), valid_until };
         }
     };
     steps.set(steps.get().saturating_add(answer.steps));

@@ -492,8 +492,9 @@ async fn take(house: &Arc<House>, cut: Cut, more: &[TenantId]) -> Result<(), Sto
 fn fail(entry: &Entry, error: &StorageError) {
     tracing::error!(tenant = %entry.tenant, %error, "a tenant has failed: it is refused until it is repaired");
     entry.note_failure(error.to_string());
-    entry.set_standing(Standing::Failed);
+    // Whoever is woken by the standing finds no view any more.
     entry.show(None);
+    entry.set_standing(Standing::Failed);
     entry.intake.refuse(Refusal::TenantFailed);
 }
 

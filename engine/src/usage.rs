@@ -3,13 +3,14 @@
 use crate::bound::Bound;
 use crate::directory::Entry;
 use crate::engine::Engine;
+use crate::house::House;
 use crate::view::View;
-use tessera_model::TenantId;
 use tessera_model::limits::{
     ATTRIBUTES_MAX, CLIENTS_MAX, CUT_OFFS_MAX, FAILURES_MAX, GROUPS_MAX, INTAKE_MAX, PERMISSIONS_MAX,
     PLACES_MAX, REFRESH_KEYS_MAX, RELATIONS_MAX, RESTRICTIONS_MAX, ROLES_MAX, SUBJECTS_MAX, WORKSPACES_MAX,
 };
 use tessera_model::record::{SubjectStatus, TenantStatus};
+use tessera_model::{Refusal, TenantId};
 
 /// How much there is of one thing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,16 +44,18 @@ impl Engine {
     /// How much of what it may have a bound connection's tenant uses; for the system tenant that of the whole
     /// node, too. Also how many places of the session table were looked at for it. It walks all subjects and
     /// places: not for a runtime's thread.
-    #[must_use]
-    pub fn figures(&self, bound: &Bound, view: &View) -> (Vec<Figure>, u64) {
-        let (mut figures, walked) = self.of_tenant(&bound.entry, view);
+    ///
+    /// # Errors
+    /// `TenantFailed` when what is kept of the tenant cannot be counted.
+    pub fn figures(&self, bound: &Bound, view: &View) -> Result<(Vec<Figure>, u64), Refusal> {
+        let (mut figures, walked) = self.of_tenant(&bound.entry, view)?;
         if bound.entry.tenant == TenantId::SYSTEM {
             figures.extend(self.of_node(view));
         }
-        (figures, walked)
+        Ok((figures, walked))
     }
 
-    fn of_tenant(&self, entry: &Entry, view: &View) -> (Vec<Figure>, u64) {
+    fn of_tenant(&self, entry: &Entry, view: &View) -> Result<(Vec<Figure>, u64), Refusal> {
         let root = view.root.full();
         let counts = root.rules.counts();
         let (sessions, keys, walked) = self.read(view).count_live();
@@ -62,7 +65,7 @@ impl Engine {
         let next = &root.next;
         let sized = |name, count: u32, bound: u32| Figure::of(name, count as usize, u64::from(bound));
         let counted = |name, count| Figure { name, count, used: count, bound: 0 };
-        let held = self.house.store.held(entry.tenant).unwrap_or_default();
+        let held = self.house.store.held(entry.tenant).map_err(|error| House::unread(entry, &error))?;
         let figures = vec![
             Figure::ever("subjects", there, next.subject, SUBJECTS_MAX),
             Figure::of("identifiers", root.identifiers.size(), 0),
@@ -93,7 +96,7 @@ impl Engine {
             counted("journal_frames", held.tail_frames),
             counted("journal_bytes", held.tail_bytes),
         ];
-        (figures, walked + there as u64 + held.rows / 64)
+        Ok((figures, walked + there as u64 + held.rows / 64))
     }
 
     fn of_node(&self, view: &View) -> Vec<Figure> {

@@ -21,6 +21,9 @@ use tessera_model::{
 };
 use tokio::sync::Notify;
 
+/// The permission that whoever watches has, from the first row to the last.
+const WATCH: &str = "tessera.admin.relations";
+
 /// LIMIT: frames of history that are looked at in one step: some milliseconds.
 const FRAMES: usize = 256;
 /// LIMIT: such steps of one request.
@@ -224,28 +227,33 @@ impl Engine {
     ///
     /// # Errors
     /// `CursorRefused`, `Restored` or `Behind` for a cursor of elsewhere; `Busy` when too many wait;
-    /// `Unauthorized` when the caller has ended meanwhile.
+    /// `Unauthorized` when the caller has ended meanwhile, or may not any more; `NotReady` when the tenant has gone
+    /// to sleep.
     pub async fn watch_relations(
         &self,
         bound: &Bound,
         cursor: Option<Vec<u8>>,
         (limit, wait): (usize, Duration),
     ) -> Result<Watched, Refusal> {
-        let view = bound.entry.view().as_ref().map(Arc::clone);
-        let view = view.ok_or_else(|| self.unready(&bound.entry))?;
         let limit = if limit == 0 { PAGE_ROWS_MAX } else { limit.min(PAGE_ROWS_MAX) };
         let wait = wait.min(Duration::from_millis(u64::from(RELATION_WATCH_WAIT_MS_MAX)));
         let until = tokio::time::Instant::now() + wait;
         let mut from = cursor;
         loop {
+            // A tenant that goes to sleep or is loaded anew has other watchers from then on.
+            let stirred = bound.entry.stirred();
+            let view = bound.entry.view().as_ref().map(Arc::clone);
+            let view = view.ok_or_else(|| self.unready(&bound.entry))?;
             let published = view.watchers.published.notified();
-            tokio::pin!(published);
+            tokio::pin!(stirred, published);
             // From here on nothing that is published goes unheard.
             published.as_mut().enable();
             let (engine, tenant, seen_view) = (self.clone(), bound.entry.tenant, Arc::clone(&view));
             let cursor = from.clone();
             let read = move || engine.changes(tenant, &seen_view, cursor.as_deref(), limit);
             let watched = tokio::task::spawn_blocking(read).await.map_err(|_| Refusal::NotReady)??;
+            // The credential or what it may do may have ended while it was waited or read.
+            self.may_watch(bound)?;
             let idle = watched.events.is_empty() && !watched.fell_behind && from.is_some();
             if !idle {
                 return Ok(watched);
@@ -253,23 +261,32 @@ impl Engine {
             let on = Some(watched.cursor(watched.next));
             let moved = from != on;
             from = on;
-            if !self.is_alive(bound) {
-                return Err(Refusal::Unauthorized);
-            }
             if moved && watched.next.revision < watched.seen {
                 // There is more to look at, as far as nobody falls behind: no time to wait.
                 continue;
             }
             let place = Place::take(&view.watchers)?;
-            let woken = tokio::time::timeout_at(until, published).await;
+            let heard = async {
+                tokio::select! {
+                    () = published => {}
+                    () = stirred => {}
+                }
+            };
+            let woken = tokio::time::timeout_at(until, heard).await;
             drop(place);
             if woken.is_err() {
+                self.may_watch(bound)?;
                 return Ok(watched);
             }
-            if !self.is_alive(bound) {
-                return Err(Refusal::Unauthorized);
-            }
         }
+    }
+
+    /// Whether a caller may be told of changes, now.
+    fn may_watch(&self, bound: &Bound) -> Result<(), Refusal> {
+        if self.is_asleep(bound) {
+            return Err(self.unready(&bound.home));
+        }
+        if self.is_alive(bound) && self.may(bound, WATCH) { Ok(()) } else { Err(Refusal::Unauthorized) }
     }
 
     /// Reads on behind a cursor, as far as some thousand frames go. Blocks.
@@ -331,5 +348,32 @@ impl Engine {
         }
         watched.next = at;
         Ok(watched)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::Future as _;
+    use std::task::{Context, Poll, Waker};
+
+    /// PROPERTY: what is published wakes whoever waits exactly when it changed relations, each change once.
+    #[test]
+    fn only_changes_wake() {
+        let watchers = Watchers::new(Revision(7));
+        let mut context = Context::from_waker(Waker::noop());
+        for (noted, wakes) in [(None, false), (Some(8), true), (None, false), (None, false), (Some(11), true)]
+        {
+            let published = watchers.published.notified();
+            tokio::pin!(published);
+            published.as_mut().enable();
+            if let Some(revision) = noted {
+                watchers.note(Revision(revision));
+            }
+            watchers.wake();
+            let woken = matches!(published.as_mut().poll(&mut context), Poll::Ready(()));
+            assert_eq!(woken, wakes, "{noted:?}");
+        }
+        assert_eq!((watchers.skip(6, 11), watchers.skip(8, 11)), (7, 10));
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use support::{House, START_MS, Tenant};
-use tessera_engine::SubmitError;
+use tessera_engine::{EngineConfig, Standing, SubmitError};
 use tessera_model::limits::{RELATION_CHANGES_MAX, RELATION_MODEL_BYTES_MAX};
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationRecord};
 use tessera_model::{Command, Deadline, Limit, Pattern, Receipt, Refusal};
@@ -266,4 +266,110 @@ async fn changes_are_found_behind_other_commands() {
     let admin = again.bind(&scene.tenant.admin_key).await;
     let heard = again.engine.watch_relations(&admin, Some(cursor), (0, Duration::ZERO)).await.expect("told");
     assert_eq!((heard.events.len(), heard.fell_behind), (2, false));
+}
+
+/// PROPERTY: who waits for changes is told that it may not any more, that its credential has ended, and that its
+/// tenant went to sleep; none of it waits out. METHOD: a watch of 25 s beside each, and a change behind it that
+/// would be told.
+#[tokio::test]
+async fn a_watch_ends_with_its_permission() {
+    let config =
+        EngineConfig { idle_sleep_ms: 5_000, checkpoint_every_ms: u64::MAX, ..EngineConfig::default() };
+    let house = House::configured(Arc::new(Memory::new(1 << 20)), START_MS, config).await;
+    let operator = house.operator().await;
+    let tenant = house.tenant(&operator, "acme").await;
+    let scene = Scene { house, tenant };
+    scene.model(MODEL, false).await.expect("a model");
+    let (house, tenant) = (&scene.house, &scene.tenant);
+    let engine = &house.engine;
+    house.role(tenant, "watcher", &["tessera.admin.relations"]).await;
+    let role = tessera_model::Name::new("watcher").expect("a name");
+    let mut written = 0;
+    for ends_credential in [false, true] {
+        let subject =
+            house.person(tenant, &format!("w{ends_credential}@example.org"), "a long password").await;
+        house.grant(tenant, subject, "watcher").await;
+        let made = house
+            .submit(
+                &tenant.admin,
+                support::key(subject, vec![], Deadline::NONE, tessera_model::Private::new(Vec::new())),
+            )
+            .await;
+        let watcher = house.bind(&made.made.handle.expect("a key")).await;
+        let begin =
+            engine.watch_relations(&watcher, None, (0, Duration::ZERO)).await.expect("where to begin");
+        let cursor = begin.cursor(begin.next);
+        let (told, ()) = tokio::join!(
+            engine.watch_relations(&watcher, Some(cursor), (0, Duration::from_secs(25))),
+            async {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                let end = if ends_credential {
+                    Command::SuspendSubject { subject }
+                } else {
+                    Command::Ungrant { subject, role: role.clone(), workspace: None }
+                };
+                house.submit(&tenant.admin, end).await;
+                written += 1;
+                scene
+                    .change(vec![write(&format!("user:u{written} viewer document:1"))])
+                    .await
+                    .expect("written");
+            }
+        );
+        assert_eq!(told.err(), Some(Refusal::Unauthorized));
+    }
+    let begin =
+        engine.watch_relations(&tenant.admin, None, (0, Duration::ZERO)).await.expect("where to begin");
+    let cursor = begin.cursor(begin.next);
+    let slept = async {
+        let entry = &tenant.admin.entry;
+        assert!(engine.checkpoint().await);
+        house.pass(10_000);
+        while entry.standing() != Standing::Asleep {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let watch = engine.watch_relations(&tenant.admin, Some(cursor), (0, Duration::from_secs(25)));
+    let both = async { tokio::join!(watch, slept) };
+    let (told, ()) =
+        tokio::time::timeout(Duration::from_secs(20), both).await.expect("it heard of the sleep");
+    assert_eq!(told.err(), Some(Refusal::NotReady));
+}
+
+/// PROPERTY: a tenant that wakes compiles the last model alone. METHOD: a relation that only an earlier model knows is
+/// no word of the tenant that woke: a page of tuples looks at none for it.
+#[tokio::test]
+async fn a_wake_compiles_one_model() {
+    for checkpoint in [false, true] {
+        let store: Arc<dyn Store> = Arc::new(Memory::new(1 << 20));
+        let scene = Scene::over(Arc::clone(&store)).await;
+        let ancient = MODEL.replace("define blocked", "define ancient: [user]\n    define blocked");
+        scene.model(&ancient, false).await.expect("a model");
+        scene.model(MODEL, false).await.expect("a model");
+        scene.change(vec![write("user:ann viewer document:1")]).await.expect("written");
+        let looked_at = |bound: &tessera_engine::Bound| {
+            let view = bound.entry.view();
+            let listing = view.as_ref().expect("awake").listing();
+            let filter = Filter { relation: "ancient", ..Filter::default() };
+            (
+                listing.relations().read(&filter, None, 10).expect("a page").looked_at,
+                listing.relation_models().count(),
+            )
+        };
+        assert_eq!(looked_at(&scene.tenant.admin).1, 3);
+        assert!(looked_at(&scene.tenant.admin).0 > 0);
+        if checkpoint {
+            assert!(scene.house.engine.checkpoint().await);
+        }
+        scene.house.engine.stop().await;
+        let again = House::over(store, scene.house.engine.now().0).await;
+        let admin = again.bind(&scene.tenant.admin_key).await;
+        assert_eq!(looked_at(&admin), (0, 3));
+        let view = admin.entry.view();
+        let listing = view.as_ref().expect("awake").listing();
+        let tuple = TupleRef { subject: "user:ann", relation: "can_view", object: "document:1" };
+        assert!(
+            listing.relations().check(&Ask::at(again.engine.now()), &tuple).expect("an answer").permitted
+        );
+    }
 }

@@ -95,7 +95,7 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operate/exit-codes.md");
         let text = std::fs::read_to_string(path).expect("the document");
         for (code, _) in ALL {
-            assert!(text.contains(&format!("| {code} |")), "{code}");
+            assert_eq!(text.matches(&format!("\n| {code} |")).count(), 1, "{code}");
         }
     }
 }

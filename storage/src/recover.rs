@@ -184,7 +184,7 @@ impl Build<'_> {
         }
         let mut tailed = Tailed::new(head);
         for (revision, frame) in frames.range(stored.0..) {
-            tailed.spots.push_back(Spot::aside(*revision));
+            tailed.push(Spot::aside(*revision));
             // What does not read fails the tenant when it is loaded, and nobody else.
             let Ok((view, _)) = FrameView::read(frame, Form::Journal) else { continue };
             for row in view.rows().unwrap_or_default() {
@@ -309,7 +309,7 @@ impl Build<'_> {
             return Ok(());
         }
         tailed.head = head_of(view, Revision(spot.revision + 1), view.link);
-        tailed.spots.push_back(spot);
+        tailed.push(spot);
         for row in view.rows()? {
             tailed.note_row(row, view.head.revision);
         }

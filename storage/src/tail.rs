@@ -44,12 +44,20 @@ pub(crate) struct Recent {
 pub(crate) struct Tailed {
     pub(crate) head: Head,
     pub(crate) spots: VecDeque<Spot>,
+    /// Bytes of the frames at these spots.
+    pub(crate) bytes: u64,
     pub(crate) rows: BTreeMap<(RowKind, Vec<u8>), Recent>,
 }
 
 impl Tailed {
     pub(crate) const fn new(head: Head) -> Self {
-        Self { head, spots: VecDeque::new(), rows: BTreeMap::new() }
+        Self { head, spots: VecDeque::new(), bytes: 0, rows: BTreeMap::new() }
+    }
+
+    /// Notes where a frame stands.
+    pub(crate) fn push(&mut self, spot: Spot) {
+        self.bytes += u64::from(spot.len);
+        self.spots.push_back(spot);
     }
 
     /// What it says of a row: its newest write, or the removal that took it along.
@@ -155,7 +163,7 @@ impl Tail {
     pub(crate) fn note_spot(&mut self, head: Head, spot: Spot) {
         let tailed = self.tenants.entry(head.tenant).or_insert_with(|| Tailed::new(head));
         tailed.head = head;
-        tailed.spots.push_back(spot);
+        tailed.push(spot);
     }
 
     /// Moves the spots of the last group, from sequence `from` on, to where it was written again.
@@ -203,8 +211,8 @@ impl Tail {
                 true => spot.revision < next,
                 false => spot.sequence <= covered,
             };
-            while tailed.spots.front().is_some_and(is_covered) {
-                tailed.spots.pop_front();
+            while let Some(spot) = tailed.spots.pop_front_if(|spot| is_covered(spot)) {
+                tailed.bytes -= u64::from(spot.len);
             }
             !tailed.spots.is_empty() || !tailed.rows.is_empty()
         });
@@ -214,6 +222,7 @@ impl Tail {
     pub(crate) fn note_aside(&mut self, tenant: TenantId, upto: Revision) {
         let Some(tailed) = self.tenants.get_mut(&tenant) else { return };
         for spot in tailed.spots.iter_mut().filter(|spot| spot.revision < upto.0) {
+            tailed.bytes -= u64::from(spot.len);
             *spot = Spot::aside(spot.revision);
         }
     }

@@ -288,6 +288,20 @@ fn checkpoints_cover_and_keep() {
         assert_eq!(store.verify(TENANT).unwrap().frames, 32);
         let after = push(store, &later, &opened(50)).unwrap();
         assert_eq!(store.history(TENANT, Revision(31), 9).unwrap().len(), 2);
+        // Wherever in the tail it begins, and however much of it is wanted.
+        let after = (51..60).fold(after, |head, place| push(store, &head, &opened(place)).unwrap());
+        let whole = store.history(TENANT, Revision(0), 1_000).unwrap();
+        assert_eq!(whole.len(), 42);
+        for from in 29..44 {
+            for limit in [0, 1, 2, 5, 1_000] {
+                let part: Vec<_> = whole.iter().skip(from).take(limit).cloned().collect();
+                assert_eq!(
+                    store.history(TENANT, Revision(from as u64), limit).unwrap(),
+                    part,
+                    "{from} {limit}"
+                );
+            }
+        }
         assert_eq!(store.head(TENANT).unwrap(), Some(after));
     });
 }

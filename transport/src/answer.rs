@@ -385,11 +385,15 @@ impl Asking<'_> {
             return Ok(false);
         }
         let id = frame.header.request_id;
+        if let Err(refused) = self.afford(1) {
+            fault(out, line, id, &refused)?;
+            return Ok(true);
+        }
         let entitled = *self.may_check.get_or_insert_with(|| self.engine.may(self.bound, CHECK))
             || crate::relation::is_own(self.engine, self.bound, &request);
         let allowed = if entitled { Ok(()) } else { Err(Fault::refused(Refusal::Unauthorized)) };
         let allowed = allowed.and_then(|()| self.sees(Quick::at_least(&request).unwrap_or_default()));
-        if let Err(refused) = allowed.and_then(|()| self.afford(1)) {
+        if let Err(refused) = allowed {
             fault(out, line, id, &refused)?;
             return Ok(true);
         }

@@ -222,7 +222,7 @@ fn page(
         | Request::ListGroupGrants { .. }
         | Request::ListRoleUses { .. } => groups(listing, request),
         Request::ListReview { after, limit } => review(engine, bound, listing, begin(after.as_ref(), limit)?),
-        Request::Explain { .. } | Request::Simulate { .. } => explain(engine, view, listing, request),
+        Request::Explain { .. } | Request::Simulate { .. } => explain(engine, view, listing, request, walked),
         Request::ListWorkspaces { after, limit } => {
             workspaces(listing, &source.all(ListKind::Workspaces, after, limit)?)
         }
@@ -276,7 +276,7 @@ fn page(
         }
         Request::ReadOrigins {} => whole([OriginsRow { origins: engine.origins(Some(bound.entry.tenant))? }]),
         Request::ReadUsage {} => {
-            let figures = engine.figures(bound, view);
+            let figures = engine.figures(bound, view)?;
             *walked = figures.1;
             whole(figures.0.into_iter().filter_map(|figure| {
                 let Figure { name, count, used, bound } = figure;

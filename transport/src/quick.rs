@@ -2,13 +2,13 @@
 //! to a task of its own, and begins anew there.
 
 use crate::list::whole;
-use crate::relation::{Asked, resource_row};
-use tessera_engine::{Bound, Engine, Reading, Resource};
+use crate::relation::{Asked, resource, resource_row};
+use tessera_engine::{Bound, Engine, Reading};
 use tessera_model::relation::RelationRecord;
-use tessera_model::{CheckQuery, HandleBytes, PermissionRef, Reason, Receipt, Refusal, WorkspaceRef};
+use tessera_model::{Reason, Receipt, Refusal};
 use tessera_wire::{Request, RequestKind, Rows};
 
-/// LIMIT: tuples and nodes that one check may look at beside all other questions of a connection: some 50 us.
+/// LIMIT: tuples and nodes that the checks of one request may look at beside all other questions of a connection: some 50 us.
 const QUICK_BUDGET: u32 = 1_000;
 /// LIMIT: checks of one request that are answered beside all other questions.
 const QUICK_CHECKS: usize = 64;
@@ -42,23 +42,11 @@ impl Quick<'_> {
         if let Request::CheckRelations { checks, contextual, correlations, .. } = request {
             return self.checks(checks, contextual, correlations);
         }
-        let Request::CheckResource { handle, permission, workspace, resource, address: None, .. } = request
-        else {
-            return None;
+        let asked = resource((self.engine, self.bound, self.reading), request, QUICK_BUDGET);
+        let (decision, steps) = match asked {
+            Ok(decided) => decided,
+            Err(refusal) => return Some(Err(refusal)),
         };
-        let handle: &HandleBytes = handle.expose().try_into().ok()?;
-        let query = CheckQuery {
-            handle,
-            permission: PermissionRef::Name(permission.as_str()),
-            workspace: workspace
-                .as_ref()
-                .map_or(WorkspaceRef::Tenant, |name| WorkspaceRef::Name(name.as_str())),
-            at_least: Receipt::default(),
-            address: None,
-        };
-        let object = std::str::from_utf8(resource.expose()).ok()?;
-        let about = Resource { object, budget: QUICK_BUDGET };
-        let (decision, steps) = self.engine.check_resource(self.bound, self.reading, &query, about);
         self.walked += u64::from(steps);
         (decision.reason != Reason::BudgetExceeded).then(|| whole([resource_row(decision, steps)]))
     }
@@ -72,11 +60,11 @@ impl Quick<'_> {
         if checks.len() > QUICK_CHECKS {
             return None;
         }
-        let room = u32::try_from(checks.len().max(1)).unwrap_or(u32::MAX);
         let mut asked = Asked {
             relations: self.reading.relations(),
             now: self.reading.now(),
-            budget: QUICK_BUDGET / room.min(QUICK_BUDGET),
+            budget: QUICK_BUDGET,
+            of_batch: QUICK_BUDGET,
             walked: &mut self.walked,
         };
         match asked.checks(checks, contextual, correlations) {

@@ -88,6 +88,7 @@ pub(crate) fn explain(
     view: &View,
     listing: &Listing,
     request: Request,
+    walked: &mut u64,
 ) -> Result<Rows, Refusal> {
     let when = |at: Deadline| if at == Deadline::NONE { engine.now() } else { at.to_millis() };
     let explained = match request {
@@ -136,6 +137,7 @@ pub(crate) fn explain(
         }
         _ => return Err(Refusal::Malformed),
     };
+    *walked += explained.related.as_ref().map_or(0, |related| u64::from(related.steps));
     whole(rows_of(explained))
 }
 

@@ -2,9 +2,9 @@
 
 use crate::list::{rows_of, whole};
 use std::collections::BTreeSet;
-use tessera_engine::{ADDRESS, Bound, Cursors, Engine, Listing, Resource, Sees, View};
+use tessera_engine::{ADDRESS, Bound, Cursors, Engine, Listing, Reading, Resource, Sees, View};
 use tessera_model::limits::BATCH_CHECKS_MAX;
-use tessera_model::relation::RelationRecord;
+use tessera_model::relation::{RelationRecord, is_correlation};
 use tessera_model::{
     CheckQuery, CursorFault, Decision, HandleBytes, Limit, ListKind, PermissionId, PermissionRef, Private,
     Receipt, Refusal, UnixMillis, WorkspaceRef,
@@ -24,6 +24,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) now: UnixMillis,
     /// Tuples and nodes that one check may look at.
     pub(crate) budget: u32,
+    /// Those of all checks of a request.
+    pub(crate) of_batch: u32,
     pub(crate) walked: &'a mut u64,
 }
 
@@ -68,8 +70,13 @@ pub(crate) fn page(
     }
     // The position was published before this root was taken.
     let listing = view.listing();
-    let mut asked =
-        Asked { relations: listing.relations(), now: engine.now(), budget: RELATION_BUDGET, walked };
+    let mut asked = Asked {
+        relations: listing.relations(),
+        now: engine.now(),
+        budget: RELATION_BUDGET,
+        of_batch: RELATION_BATCH_BUDGET,
+        walked,
+    };
     let window = |kind, about: &[&str], after, limit| {
         let cursors = engine.relation_cursors(bound.entry.tenant, kind, about)?;
         Ok::<_, Refusal>(Window { cursors, after, limit: rows_of(limit) })
@@ -98,22 +105,9 @@ pub(crate) fn page(
         Request::ListMappings { after, limit } => {
             mappings(&listing, &window(ListKind::Mappings, &[], after.as_ref().map(Private::expose), limit)?)
         }
-        Request::CheckResource { handle, permission, workspace, resource, address, .. } => {
-            let handle: &HandleBytes = handle.expose().try_into().map_err(|_| Refusal::Malformed)?;
-            let query = CheckQuery {
-                handle,
-                permission: PermissionRef::Name(permission.as_str()),
-                workspace: workspace
-                    .as_ref()
-                    .map_or(WorkspaceRef::Tenant, |name| WorkspaceRef::Name(name.as_str())),
-                at_least: Receipt::default(),
-                address,
-            };
-            if address.is_some() && !engine.may(bound, ADDRESS) {
-                return Err(Refusal::Unauthorized);
-            }
-            let about = Resource { object: text(Some(&resource))?, budget: RELATION_BUDGET };
-            let (decision, steps) = engine.check_resource(bound, &engine.read(view), &query, about);
+        request @ Request::CheckResource { .. } => {
+            let reading = engine.read(view);
+            let (decision, steps) = resource((engine, bound, &reading), &request, RELATION_BUDGET)?;
             asked.spent(steps);
             whole([resource_row(decision, steps)])
         }
@@ -160,6 +154,31 @@ pub(crate) fn page(
     }
 }
 
+/// Decides a check about a resource within a budget, and says what was looked at for it.
+pub(crate) fn resource(
+    (engine, bound, reading): (&Engine, &Bound, &Reading<'_>),
+    request: &Request,
+    budget: u32,
+) -> Result<(Decision, u32), Refusal> {
+    let Request::CheckResource { handle, permission, workspace, resource, address, .. } = request else {
+        return Err(Refusal::Malformed);
+    };
+    let handle: &HandleBytes = handle.expose().try_into().map_err(|_| Refusal::Malformed)?;
+    if address.is_some() && !engine.may(bound, ADDRESS) {
+        return Err(Refusal::Unauthorized);
+    }
+    let place = workspace.as_ref();
+    let query = CheckQuery {
+        handle,
+        permission: PermissionRef::Name(permission.as_str()),
+        workspace: place.map_or(WorkspaceRef::Tenant, |name| WorkspaceRef::Name(name.as_str())),
+        at_least: Receipt::default(),
+        address: *address,
+    };
+    let about = Resource { object: text(Some(resource))?, budget };
+    Ok(engine.check_resource(bound, reading, &query, about))
+}
+
 /// What a list is narrowed to: its own words, and the tuples that came with it.
 fn along<'a>(names: &[&'a str], contextual: &'a [(u32, RelationRecord)]) -> Vec<&'a str> {
     let parts = contextual.iter().flat_map(|(_, one)| [&*one.subject, &*one.relation, &*one.object]);
@@ -182,6 +201,7 @@ pub(crate) const fn step_kind(kind: StepKind) -> u32 {
         StepKind::Set => 11,
         StepKind::Tuple => 12,
         StepKind::ButNot => 13,
+        StepKind::NotTold => 14,
     }
 }
 
@@ -247,11 +267,12 @@ impl Asked<'_> {
             return Err(Refusal::Malformed);
         }
         let alike = || correlations.iter().collect::<BTreeSet<_>>().len() != correlations.len();
-        if !correlations.is_empty() && (correlations.len() != checks.len() || alike()) {
+        let ill = || correlations.len() != checks.len() || !correlations.iter().all(|id| is_correlation(id));
+        if !correlations.is_empty() && (ill() || alike()) {
             return Err(Refusal::Malformed);
         }
         let mut rows = Vec::with_capacity(checks.len());
-        let mut left = RELATION_BATCH_BUDGET;
+        let mut left = self.of_batch;
         for (number, check) in (0_u32..).zip(checks) {
             let of = contextual.iter().filter(|(check, _)| *check == number);
             let of: Vec<TupleRef<'_>> = of.map(|(_, one)| one.into()).collect();
@@ -321,10 +342,10 @@ impl Asked<'_> {
     ) -> Result<Rows, Refusal> {
         let of: Vec<TupleRef<'_>> = contextual.iter().map(|(_, one)| one.into()).collect();
         let ask = Ask { contextual: &of, ..Ask::at(self.now) };
-        let steps = self.relations.explain(&ask, &check.into());
-        let steps = steps.map_err(|error| self.failed(error, RELATION_BUDGET))?;
-        self.spent(u32::try_from(steps.len()).unwrap_or(u32::MAX).saturating_mul(16));
-        whole(steps.into_iter().map(|step| RelationStepRow {
+        let told = self.relations.explain(&ask, &check.into());
+        let told = told.map_err(|error| self.failed(error, ask.budget))?;
+        self.spent(told.answer.steps);
+        whole(told.path.into_iter().map(|step| RelationStepRow {
             depth: step.depth,
             kind: step_kind(step.kind),
             told: private(&step.what),
@@ -395,7 +416,7 @@ fn tuples(
     // Row by row would look at the same tuples again and again; a page is cut where the frame is full.
     let mut count = window.limit;
     loop {
-        let page = relations.read(&filter, from, count).map_err(|_| Refusal::Malformed)?;
+        let page = relations.read(&filter, from, count).map_err(AskError::Query)?;
         *walked += page.looked_at;
         let full = page.tuples.len();
         let rows: Vec<RelationRow> =

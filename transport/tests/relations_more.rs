@@ -192,7 +192,17 @@ async fn questions_have_names() {
     assert_eq!(told, [(Some("first"), true), (Some("second"), false)]);
     let rows = acme.client.list::<RelationAnswerRow>(&ask(&[])).await.expect("answers").rows;
     assert!(rows.iter().all(|row| row.correlation.is_none()));
-    for bad in [&["same", "same"][..], &["one"], &["one", "two", "three"]] {
+    let (long, longer) = ("x".repeat(36), "x".repeat(37));
+    assert!(acme.client.list::<RelationAnswerRow>(&ask(&[&long, "a-b_9"])).await.is_ok());
+    let bad = [
+        &["same", "same"][..],
+        &["one"],
+        &["one", "two", "three"],
+        &[&longer, "a"],
+        &["a.b", "a"],
+        &["", "a"],
+    ];
+    for bad in bad {
         let told = acme.client.list::<RelationAnswerRow>(&ask(bad)).await.err();
         assert!(matches!(told, Some(ClientError::Refused(Refusal::Malformed))), "{bad:?}: {told:?}");
     }

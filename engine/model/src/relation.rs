@@ -118,3 +118,13 @@ pub struct RelationMappingRecord {
     /// The relation to it that gives the permission.
     pub relation: Box<str>,
 }
+
+/// LIMIT: bytes of a correlation id, as in `OpenFGA`.
+const CORRELATION_BYTES_MAX: usize = 36;
+
+/// Whether a text may be the correlation id of a question in a batch: letters, digits, `-` and `_`.
+#[must_use]
+pub fn is_correlation(id: &str) -> bool {
+    (1..=CORRELATION_BYTES_MAX).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}

@@ -3,7 +3,7 @@
 use crate::error::AskError;
 use crate::objects::ObjectId;
 use crate::question::{Ask, Question, Subject, TupleRef};
-use crate::relations::Relations;
+use crate::relations::{Answer, Relations};
 use crate::schema::{Op, Rule};
 use crate::seen::Node;
 use crate::words::RelationId;
@@ -52,6 +52,15 @@ pub struct Step {
     pub holds: bool,
 }
 
+/// An explanation: the answer, and how it comes about.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Explanation {
+    /// The answer of the check; its steps are those of the check and of the way together.
+    pub answer: Answer,
+    /// The way. Where looking for it costs more or lies deeper than one may: the question, and that.
+    pub path: Vec<Step>,
+}
+
 /// What a step of an explanation is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StepKind {
@@ -61,6 +70,8 @@ pub enum StepKind {
     Tuple,
     /// From here on what is taken away: the right side of a `but not`.
     ButNot,
+    /// The way would cost more than the answer did, and more than one may: it is not told.
+    NotTold,
 }
 
 impl Relations {
@@ -81,15 +92,22 @@ impl Relations {
     /// # Errors
     ///
     /// As [`Relations::check`].
-    pub fn explain(&self, ask: &Ask<'_>, tuple: &TupleRef<'_>) -> Result<Vec<Step>, AskError> {
+    pub fn explain(&self, ask: &Ask<'_>, tuple: &TupleRef<'_>) -> Result<Explanation, AskError> {
+        let mut answer = self.check(ask, tuple)?;
         let mut question = Question::new(self, ask)?;
-        let node = question.node(tuple.object, tuple.relation)?;
-        let subject = question.subject(tuple.subject)?;
+        let (node, subject) = question.both(tuple)?;
         let mut teller = Teller { question: &question, subject, path: Vec::new(), steps: Vec::new() };
-        teller.node(node, 0)?;
-        let steps = teller.steps;
-        question.solvent()?;
-        Ok(steps)
+        let told = teller.node(node, 0);
+        let mut path = teller.steps;
+        if told.and_then(|()| question.solvent()).is_err() {
+            let what = question.set_text(node);
+            path = vec![
+                Step { depth: 0, kind: StepKind::Set, what, holds: answer.permitted },
+                Step { depth: 1, kind: StepKind::NotTold, what: String::new(), holds: false },
+            ];
+        }
+        answer.steps = answer.steps.saturating_add(question.spent());
+        Ok(Explanation { answer, path })
     }
 }
 

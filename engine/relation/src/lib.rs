@@ -45,7 +45,7 @@ mod validate;
 mod words;
 
 pub use error::{AskError, ModelError, ModelReason, NameError};
-pub use expand::{Branch, Step, StepKind};
+pub use expand::{Branch, Explanation, Step, StepKind};
 pub use list::{Listed, RELATION_LIST_BUDGET};
 pub use model::{Model, Position, RelationDefinition, Restriction, RestrictionKind, Rewrite, TypeDefinition};
 pub use question::{Ask, RELATION_BATCH_BUDGET, RELATION_BUDGET, RELATION_DEPTH, TupleRef};

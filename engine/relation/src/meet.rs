@@ -16,7 +16,7 @@ use crate::error::AskError;
 use crate::objects::{Object, ObjectId};
 use crate::question::{Question, Subject, between};
 use crate::relations::{Admitted, Relations};
-use crate::schema::{CHEAP, Op, Rule, Way};
+use crate::schema::{CHEAP, Op, Rule, Use, Way};
 use crate::search::{Stop, Truth, has_circle};
 use crate::seen::{Node, Seen};
 use crate::sets::CHAIN_MAX;
@@ -43,6 +43,13 @@ pub(crate) struct Climbed {
     pub(crate) subject: Subject,
     pub(crate) seen: Seen,
     pub(crate) ends: Vec<usize>,
+}
+
+/// Which types the objects on a way up may have: relations of one name have one run of tuples, walked once.
+struct Above<F> {
+    /// The only one: then an object need not be looked at.
+    only: Option<TypeId>,
+    run: F,
 }
 
 /// What a way down came to.
@@ -84,6 +91,9 @@ impl Relations {
             }
         }
         for (about, named) in nested {
+            if self.deep {
+                return;
+            }
             let height = self.tuples.objects.get(named).map_or(0, |object| object.height);
             self.raise(about, height.saturating_add(1).min(HEIGHT_MAX), &mut 0);
         }
@@ -100,14 +110,14 @@ impl Relations {
             let nests = self.schema.sets.nests.get(usize::from(object.type_id.0));
             for (relation, set) in nests.into_iter().flatten() {
                 let (from, to) = between(*relation, *set);
-                let edges = object.reverse.range(from, to).take(RAISED_MAX);
-                let before = open.len();
-                open.extend(edges.map(|edge| (ObjectId(edge.object()), above)));
-                *looks = looks.saturating_add(open.len() - before);
-            }
-            if *looks > RAISED_MAX {
-                self.deep = true;
-                return;
+                for edge in object.reverse.range(from, to) {
+                    *looks += 1;
+                    if *looks > RAISED_MAX {
+                        self.deep = true;
+                        return;
+                    }
+                    open.push((ObjectId(edge.object()), above));
+                }
             }
             self.tuples.objects.set_height(about, least);
             self.highest = self.highest.max(least);
@@ -209,11 +219,17 @@ impl Question<'_> {
         let everybody = self.relations.tuples.objects.wildcard(type_id);
         let begins = [(Some(subject.object), sets.objects.get(at)), (everybody, sets.everybody.get(at))];
         for (named, rules) in begins {
-            for (relation, above) in rules.into_iter().flatten() {
-                let Some(named) = named else { continue };
-                let object = self.relations.tuples.objects.get(named);
-                let way = (*relation, RelationId::NONE, *above);
-                met.many |= !self.climb_set(named, object, way, &mut met.nodes, &mut looks);
+            let Some(named) = named else { continue };
+            let object = self.relations.tuples.objects.get(named);
+            let rules = rules.map_or(&[][..], Vec::as_slice);
+            for run in rules.chunk_by(|one, other| one.0 == other.0) {
+                let Some((relation, above)) = run.first().copied() else { continue };
+                let above = Above {
+                    only: (run.len() == 1).then_some(above),
+                    run: |one| run.contains(&(relation, one)),
+                };
+                let way = (relation, RelationId::NONE);
+                met.many |= !self.climb_set((named, object), way, &above, &mut met.nodes, &mut looks);
             }
         }
         let mut at = 0;
@@ -238,17 +254,25 @@ impl Question<'_> {
             return true;
         };
         *looks = looks.saturating_add(1 + rule.ups.len() / CHEAP);
-        for up in &rule.ups {
-            let Some(user) = schema.rule_at(up.rule) else { continue };
-            if up.way == Way::Computed {
-                nodes.insert(Node::new(about.0, user.relation.0).typed(user.type_id));
-            } else if !self.climb_set(
-                about,
-                Some(object),
-                (user.relation, relation, user.type_id),
-                nodes,
-                looks,
-            ) {
+        let of = |up: &Use| schema.rule_at(up.rule).map(|user| (user.relation, user.type_id));
+        let alike = |one: &Use, other: &Use| {
+            one.way == other.way && of(one).map(|(user, _)| user) == of(other).map(|(user, _)| user)
+        };
+        for run in rule.ups.chunk_by(alike) {
+            let Some((first, (user, above))) = run.first().and_then(|up| Some((up, of(up)?))) else {
+                continue;
+            };
+            if first.way == Way::Computed {
+                for (_, above) in run.iter().filter_map(of) {
+                    nodes.insert(Node::new(about.0, user.0).typed(above));
+                }
+                continue;
+            }
+            let above = Above {
+                only: (run.len() == 1).then_some(above),
+                run: |one| run.iter().filter_map(of).any(|(_, above)| above == one),
+            };
+            if !self.climb_set((about, Some(object)), (user, relation), &above, nodes, looks) {
                 return false;
             }
         }
@@ -259,13 +283,14 @@ impl Question<'_> {
     #[inline]
     fn climb_set(
         &self,
-        named: ObjectId,
-        object: Option<&Object>,
-        (relation, set, above): (RelationId, RelationId, TypeId),
+        (named, object): (ObjectId, Option<&Object>),
+        (relation, set): (RelationId, RelationId),
+        above: &Above<impl Fn(TypeId) -> bool>,
         nodes: &mut Seen,
         looks: &mut usize,
     ) -> bool {
         let Some(object) = object else { return true };
+        let objects = &self.relations.tuples.objects;
         let (from, to) = between(relation, set);
         for back in object.reverse.range(from, to) {
             *looks += 1;
@@ -273,8 +298,17 @@ impl Question<'_> {
                 return false;
             }
             if self.counts_back(named, relation, set, back) {
-                self.relations.tuples.objects.touch(ObjectId(back.object()));
-                nodes.insert(Node::new(back.object(), relation.0).typed(above));
+                let type_id = match above.only {
+                    Some(type_id) => {
+                        objects.touch(ObjectId(back.object()));
+                        type_id
+                    }
+                    None => match objects.get(ObjectId(back.object())).map(|object| object.type_id) {
+                        Some(type_id) if (above.run)(type_id) => type_id,
+                        Some(_) | None => continue,
+                    },
+                };
+                nodes.insert(Node::new(back.object(), relation.0).typed(type_id));
             }
         }
         true

@@ -10,6 +10,7 @@ use crate::seen::Node;
 use crate::text::{ObjectText, SubjectText};
 use crate::words::{RelationId, TypeId};
 use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_model::UnixMillis;
 use tessera_model::limits::RELATION_CONTEXT_MAX;
 use tessera_model::relation::RelationRecord;
@@ -42,6 +43,8 @@ pub struct Ask<'a> {
     pub depth: u32,
     /// Objects in relations and tuples that may be looked at.
     pub budget: u32,
+    /// Set when nobody waits for the answer any more: then it is given up as one that costs too much.
+    pub gone: Option<&'a AtomicBool>,
 }
 
 /// LIMIT: steps that an answer may lie away, as in `OpenFGA`.
@@ -55,7 +58,7 @@ impl Ask<'_> {
     /// A question without tuples of its own, with the standing limits.
     #[must_use]
     pub fn at(now: UnixMillis) -> Self {
-        Self { contextual: &[], now, depth: RELATION_DEPTH, budget: RELATION_BUDGET }
+        Self { contextual: &[], now, depth: RELATION_DEPTH, budget: RELATION_BUDGET, gone: None }
     }
 }
 
@@ -84,6 +87,7 @@ pub(crate) struct Question<'a> {
     /// More was looked at than the budget pays for: there is no answer any more.
     overdrawn: Cell<bool>,
     until: Cell<UnixMillis>,
+    gone: Option<&'a AtomicBool>,
     /// Objects that no stored tuple names, numbered from [`LOCAL`] on.
     locals: Vec<(TypeId, String)>,
     forward: Vec<(ObjectId, Edge)>,
@@ -95,7 +99,7 @@ pub(crate) struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
-    pub(crate) fn new(relations: &'a Relations, ask: &Ask<'_>) -> Result<Self, AskError> {
+    pub(crate) fn new(relations: &'a Relations, ask: &Ask<'a>) -> Result<Self, AskError> {
         let mut question = Self {
             relations,
             depth: ask.depth,
@@ -104,6 +108,7 @@ impl<'a> Question<'a> {
             spent: Cell::new(0),
             overdrawn: Cell::new(false),
             until: Cell::new(UnixMillis(u64::MAX)),
+            gone: ask.gone,
             locals: Vec::new(),
             forward: Vec::new(),
             reverse: Vec::new(),
@@ -203,6 +208,9 @@ impl<'a> Question<'a> {
     #[inline]
     pub(crate) fn spend(&self, steps: u32) -> Result<(), AskError> {
         let left = self.budget.get().checked_sub(steps).ok_or(AskError::BudgetExhausted)?;
+        if self.gone.is_some_and(|gone| gone.load(Ordering::Relaxed)) {
+            return Err(AskError::BudgetExhausted);
+        }
         self.budget.set(left);
         self.spent.set(self.spent.get().saturating_add(steps));
         Ok(())

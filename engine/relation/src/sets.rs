@@ -56,10 +56,13 @@ impl Schema {
                 open.extend(down.get(number).into_iter().flatten().map(|(_, below)| *below));
             }
         }
+        let relations: Vec<RelationId> = self.rules.iter().map(|rule| rule.relation).collect();
         for (number, rule) in self.rules.iter_mut().enumerate() {
             rule.met = met.get(number) == Some(&true);
             if rule.met {
                 rule.ups = rule.uses.iter().filter(|one| met.get(one.rule) == Some(&true)).copied().collect();
+                // Those of one name beside each other: their tuples are one run.
+                rule.ups.sort_by_key(|one| (one.way, relations.get(one.rule).copied()));
             }
         }
         for number in 0..self.rules.len() {

@@ -1,7 +1,8 @@
 //! What a question costs: nothing is looked at for free, and a budget that does not pay for it ends it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_model::{Deadline, UnixMillis};
-use tessera_relation::{Ask, AskError, Model, Relations, TupleRef, Window};
+use tessera_relation::{Ask, AskError, Model, Relations, StepKind, TupleRef, Window};
 
 fn relations(model: &str) -> Relations {
     let mut relations = Relations::new();
@@ -123,4 +124,72 @@ fn closed_windows_are_paid_for() {
     );
     assert!(cost(&relations, |relations, ask| relations.expand(ask, "t:1", "x")) >= 1_190);
     assert!(cost(&relations, |relations, ask| relations.explain(ask, &NOBODY)) >= 790);
+}
+
+/// PROPERTY: an explanation has an answer wherever the check has one, and the same; where the way to it would cost more
+/// than one may, it says so. METHOD: every budget up to one that pays for all.
+#[test]
+fn an_explanation_says_no_less_than_the_check() {
+    let mut relations =
+        relations("type t\n  relations\n    define p: [t]\n    define x: [user, t#x] or x from p\n");
+    for number in 2..40 {
+        write(&mut relations, &format!("t:{number} p t:{}", number - 1 - number % 2), Window::ALWAYS);
+    }
+    write(&mut relations, "user:ann x t:17", Window::ALWAYS);
+    let mut not_told = 0;
+    for subject in ["user:ann", "user:bob"] {
+        let tuple = TupleRef { subject, relation: "x", object: "t:1" };
+        for budget in 0..2_000 {
+            let checked = relations.check(&ask(budget), &tuple);
+            let explained = relations.explain(&ask(budget), &tuple);
+            assert_eq!(
+                checked.map(|answer| answer.permitted),
+                explained.as_ref().map(|one| one.answer.permitted).map_err(|error| *error)
+            );
+            let Ok(explained) = explained else { continue };
+            assert_eq!(explained.path.first().map(|step| step.holds), Some(explained.answer.permitted));
+            not_told += u32::from(explained.path.last().map(|step| step.kind) == Some(StepKind::NotTold));
+        }
+        let whole = relations.explain(&ask(2_000), &tuple).expect("explained").path;
+        assert!(whole.iter().all(|step| step.kind != StepKind::NotTold), "{whole:?}");
+    }
+    assert!(not_told > 0);
+}
+
+/// PROPERTY: a question whose asker has gone is given up at its next step.
+#[test]
+fn nobody_is_answered_who_has_gone() {
+    let mut relations = relations("type t\n  relations\n    define x: [user, t#x]\n");
+    write(&mut relations, "t:2#x x t:1", Window::ALWAYS);
+    let gone = AtomicBool::new(false);
+    let asked = || check(&relations, &Ask { gone: Some(&gone), ..ask(1_000) });
+    assert_eq!(asked(), Ok(false));
+    gone.store(true, Ordering::Relaxed);
+    assert_eq!(asked(), Err(AskError::BudgetExhausted));
+}
+
+/// PROPERTY: types whose relations have one name share one run of tuples on the way up: it costs what it holds, not
+/// that for each type. METHOD: forty types, and a subject in 300 groups of the first.
+#[test]
+fn a_run_of_tuples_is_walked_once() {
+    let types: String = (0..40)
+        .map(|at| format!("type g{at}\n  relations\n    define member: [user, g{at}#member]\n"))
+        .collect();
+    let sets: Vec<String> = (0..40).map(|at| format!("g{at}#member")).collect();
+    let mut relations =
+        relations(&format!("{types}type t\n  relations\n    define x: [{}]\n", sets.join(", ")));
+    for number in 0..300 {
+        write(&mut relations, &format!("user:ann member g0:n{number}"), Window::ALWAYS);
+        for other in 0..4 {
+            write(&mut relations, &format!("user:u{other} member g1:m{number}"), Window::ALWAYS);
+        }
+    }
+    for number in 0..200 {
+        write(&mut relations, &format!("g1:m{number}#member x t:1"), Window::ALWAYS);
+    }
+    let ann = TupleRef { subject: "user:ann", relation: "x", object: "t:1" };
+    let answer = relations.check(&ask(100_000), &ann).expect("an answer");
+    assert!(!answer.permitted && answer.steps < 1_000, "{answer:?}");
+    write(&mut relations, "g0:n77#member x t:1", Window::ALWAYS);
+    assert!(relations.check(&ask(100_000), &ann).expect("an answer").permitted);
 }

@@ -152,6 +152,8 @@ pub(crate) struct State {
     tagger: Tagger,
     cell: CellId,
     pub(crate) revision: Revision,
+    /// What is applied comes from the store.
+    loading: bool,
 }
 
 impl State {
@@ -180,7 +182,14 @@ impl State {
             tagger: Tagger::new(),
             cell,
             revision: Revision(0),
+            loading: false,
         }
+    }
+
+    /// As [`State::new`], for what is loaded: nothing is compiled before [`State::loaded`].
+    #[must_use]
+    pub(crate) fn to_be_loaded(tenant: TenantId, cell: CellId) -> Self {
+        Self { loading: true, ..Self::new(tenant, cell) }
     }
 
     /// Decides one command: facts, or why not. Pure; nothing changes.
@@ -560,6 +569,8 @@ impl State {
     pub(crate) fn loaded(&mut self, epoch: tessera_model::Epoch, next: Revision, now: UnixMillis) {
         self.root.epoch = epoch;
         self.revision = next;
+        self.loading = false;
+        self.compile_relation_model();
         self.free_restrictions();
         self.woken = now;
         self.root.life = now.0;

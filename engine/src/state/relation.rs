@@ -119,11 +119,17 @@ impl State {
         {
             models.remove_mut(&oldest);
         }
-        if record.version >= last {
-            // It was read before it was decided; a text that this build does not read leaves the last one.
-            let set = Model::parse(&record.text).and_then(|model| self.root.relations.set_model(&model));
-            debug_assert!(set.is_ok());
+        if record.version >= last && !self.loading {
+            self.compile_relation_model();
         }
+    }
+
+    /// Compiles the newest model that is kept. Not each that is loaded: of those only the last one counts.
+    pub(super) fn compile_relation_model(&mut self) {
+        let Some((_, record)) = self.root.relation_models.last() else { return };
+        // It was read before it was decided; a text that this build does not read leaves the last one.
+        let set = Model::parse(&record.text).and_then(|model| self.root.relations.set_model(&model));
+        debug_assert!(set.is_ok());
     }
 
     pub(super) fn apply_relation(&mut self, record: &RelationRecord) {

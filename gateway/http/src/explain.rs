@@ -7,6 +7,7 @@ use crate::operation::List;
 use crate::problem::Problem;
 use crate::relation;
 use serde_json::Value;
+use std::cell::Cell;
 use tessera_engine::{Because, Draft, Engine, Listing, View, Why};
 use tessera_model::{Deadline, Name, Pattern, Refusal};
 
@@ -15,6 +16,7 @@ pub(crate) fn answer(
     (engine, view): (&Engine, &View),
     listing: &Listing,
     (list, input): (List, &Input),
+    walked: &Cell<u64>,
 ) -> Result<Value, Problem> {
     let subject = input.public_id("subject")?.ok_or_else(|| ill_formed("subject"))?;
     let permission = input.name("permission")?.ok_or_else(|| ill_formed("permission"))?;
@@ -44,6 +46,7 @@ pub(crate) fn answer(
     let resource = input.text("resource").map(Into::into);
     let why = Why { subject, allowed, permission, workspace: input.name("workspace")?, resource, at };
     let found = listing.explain(&why, &draft)?;
+    walked.set(walked.get() + found.related.as_ref().map_or(0, |related| u64::from(related.steps)));
     let sources: Vec<Value> = found.sources.iter().map(|source| because(source).value()).collect();
     let object = Object::new().decided(found.reason).at("valid_until", Some(found.valid_until));
     let object = object.with("sources", sources).with("restricted", found.restricted);

@@ -16,6 +16,7 @@ use crate::watch;
 use serde_json::Value;
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_engine::{ADMIN_ROLE, Bound, Cursors, Engine, KeyFound, Listing, Page, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{
@@ -52,20 +53,30 @@ pub(crate) async fn answer(
         return Ok(value);
     }
     let view = ask::view(shared, &bound)?;
-    let engine = engine.clone();
+    // What is dropped here, because the caller has gone, is given up there; what was looked at is paid for.
+    let asks = Asks::default();
+    let (on, by, gone) = (Arc::clone(shared), caller.clone(), Arc::clone(&asks.0));
     let read = move || {
-        let walked = Walked::default();
-        let mut cost = 0;
+        let (engine, walked, mut cost) = (&on.engine, Walked::default(), 0);
         let value = if let List::Relation(about) = list {
-            relation::answer((&engine, &bound, &view), (about, &input), &mut cost)
+            relation::answer((engine, &bound, &view), (about, &input), (&gone, &mut cost))
         } else {
-            rows(&engine, &bound, &view, list, (&input, &walked))
+            rows(engine, &bound, &view, list, (&input, &walked))
         };
-        (value, cost + walked.0.get() / PLACES_PER_REQUEST)
+        serve::charge(&on, &by, cost + walked.0.get() / PLACES_PER_REQUEST);
+        value
     };
-    let (value, cost) = tokio::task::spawn_blocking(read).await.map_err(|_| Problem::failed())?;
-    serve::charge(shared, caller, cost);
-    value
+    tokio::task::spawn_blocking(read).await.map_err(|_| Problem::failed())?
+}
+
+/// Somebody waits for an answer; whoever works on it is told when nobody does any more.
+#[derive(Default)]
+struct Asks(Arc<AtomicBool>);
+
+impl Drop for Asks {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// LIMIT: places of the session table, or subjects, that cost as much as one request, as over QUIC.
@@ -182,7 +193,7 @@ fn rows(
             let window = (plain(input)?, limit(input)?);
             Ok(page(engine.review(bound, &listing, window)?, groups::reviewed))
         }
-        List::Explain | List::Simulate => explain::answer((engine, view), &listing, (list, input)),
+        List::Explain | List::Simulate => explain::answer((engine, view), &listing, (list, input), &walked.0),
         List::Workspace => {
             let found = listing.workspace_named(&name()?).ok_or(Refusal::WorkspaceUnknown)?;
             Ok(workspace(&listing, found).value())
@@ -232,7 +243,7 @@ fn rows(
             Ok(Object::new().with("origins", origins).value())
         }
         List::Usage => {
-            let (figures, looked_at) = engine.figures(bound, view);
+            let (figures, looked_at) = engine.figures(bound, view)?;
             walked.0.set(looked_at);
             Ok(whole(figures.into_iter().map(|figure| {
                 let object = Object::new().with("name", figure.name).with("count", figure.count);

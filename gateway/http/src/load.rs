@@ -98,7 +98,7 @@ fn take(
 ) -> Result<Taken, Problem> {
     let (mut taken, mut heading) = (Taken::default(), None);
     // What is added to a line's number in the content for that in the whole load.
-    let mut before = u64::from(first.unwrap_or(1)).saturating_sub(1);
+    let before = u64::from(first.unwrap_or(1)).saturating_sub(1);
     for (number, line) in lines(text) {
         let read = match (form, &heading) {
             (Form::Ndjson, _) => tessera_rows::read(line),
@@ -106,8 +106,6 @@ fn take(
             (Form::Csv, None) => {
                 let read = Heading::new(line, kinds);
                 heading = Some(read.map_err(|fault| ill_formed(&at(&fault)).because(fault.what))?);
-                // Counting begins below the heading.
-                before = first.map_or(0, |_| before.saturating_sub(number));
                 continue;
             }
         };

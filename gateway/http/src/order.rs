@@ -184,7 +184,10 @@ async fn order(
             let command = relation::command(kind, input)?;
             let view = ask::view(shared, bound)?;
             let done = engine.submit_or_try(bound, (id, trial), command).await;
-            return done.map_err(|error| relation::told(&view, (kind, input), error.into()));
+            return match done {
+                Ok(done) => Ok(done),
+                Err(error) => Err(relation::told(view, input, error.into()).await),
+            };
         }
         // Only the system tenant says which tenants there are.
         CommandKind::SuspendTenant | CommandKind::ResumeTenant | CommandKind::DeleteTenant

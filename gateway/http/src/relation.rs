@@ -10,12 +10,14 @@ use crate::tuple::{CHECKS_MAX, RelationCheck, check};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tessera_engine::{Bound, Cursors, Engine, Listing, View};
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationModelRecord};
-use tessera_model::{Command, CommandKind, ListKind, Receipt, Refusal, UnixMillis, cursor};
+use tessera_model::{Command, CommandKind, CursorFault, ListKind, Receipt, Refusal, UnixMillis, cursor};
 use tessera_relation::{
-    Answer, Ask, AskError, Branch, Filter, Listed, Mark, Model, RELATION_BATCH_BUDGET, RELATION_LIST_BUDGET,
-    Step, StepKind, Stored, TupleRef,
+    Answer, Ask, AskError, Branch, Explanation, Filter, Listed, Mark, Model, RELATION_BATCH_BUDGET,
+    RELATION_BUDGET, RELATION_LIST_BUDGET, Step, StepKind, Stored, TupleRef,
 };
 
 /// Steps of a question that cost as much as one check of a session.
@@ -29,6 +31,8 @@ struct Asked<'a> {
     listing: Listing,
     seen: Receipt,
     now: UnixMillis,
+    /// Set when the caller has gone.
+    gone: &'a AtomicBool,
     /// What was looked at.
     steps: u64,
 }
@@ -37,13 +41,13 @@ struct Asked<'a> {
 pub(crate) fn answer(
     (engine, bound, view): (&Engine, &Bound, &View),
     (about, input): (About, &Input),
-    cost: &mut u64,
+    (gone, cost): (&AtomicBool, &mut u64),
 ) -> Result<Value, Problem> {
     let reading = engine.read(view);
     ask::sees(&reading, input.receipt("at_least")?)?;
     let (seen, now) = (reading.seen(), engine.now());
     // The position was published before this root was taken.
-    let mut asked = Asked { engine, bound, input, listing: view.listing(), seen, now, steps: 0 };
+    let mut asked = Asked { engine, bound, input, listing: view.listing(), seen, now, gone, steps: 0 };
     let answered = asked.answer(about);
     *cost += asked.steps / STEPS_PER_CHECK;
     answered
@@ -85,12 +89,19 @@ pub(crate) fn command(kind: CommandKind, input: &Input) -> Result<Command, Probl
     Ok(Command::ChangeRelations { changes })
 }
 
-/// A refused command with what makes it plain: the place in the model, the tuples that it would leave behind.
-pub(crate) fn told(view: &View, (kind, input): (CommandKind, &Input), problem: Problem) -> Problem {
-    if kind != CommandKind::SetRelationModel {
+/// A refused command with what makes it plain: the place in the model, the tuples that it would leave behind. All
+/// tuples are looked at for it: not on the threads that answer checks.
+pub(crate) async fn told(view: Arc<View>, input: &Input, problem: Problem) -> Problem {
+    let code = problem.code();
+    if code != Refusal::RelationModelWrong.code() && code != Refusal::RelationOrphans.code() {
         return problem;
     }
-    let text = input.text("model").unwrap_or_default();
+    let text = input.text("model").unwrap_or_default().to_owned();
+    let told = tokio::task::spawn_blocking(move || explained(&view, &text, problem)).await;
+    told.unwrap_or_else(|_| Problem::failed())
+}
+
+fn explained(view: &View, text: &str, problem: Problem) -> Problem {
     match Model::parse(text).and_then(|model| view.listing().relations().orphans(&model)) {
         Err(error) if problem.code() == Refusal::RelationModelWrong.code() => {
             let problem = problem.at("model").because(error.reason.to_string());
@@ -122,7 +133,7 @@ fn model(record: &RelationModelRecord) -> Object {
     Object::new().with("version", record.version).until("created", record.at)
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
     fn answer(&mut self, about: About) -> Result<Value, Problem> {
         match about {
             About::Model => self.model(),
@@ -135,14 +146,15 @@ impl Asked<'_> {
             About::Mappings => self.mappings(),
             About::Watch => Err(Problem::failed()),
             About::Check => {
-                let answer =
-                    self.contextual(|asked, ask| asked.listing.relations().check(ask, &asked.of()))?;
+                let answer = self.contextual(RELATION_BUDGET, |asked, ask| {
+                    asked.listing.relations().check(ask, &asked.of())
+                })?;
                 self.steps += u64::from(answer.steps);
                 Ok(decided(&answer).shown("seen", self.seen).value())
             }
             About::Checks => self.checks(),
             About::Expand => {
-                let branch = self.contextual(|asked, ask| {
+                let branch = self.contextual(RELATION_BUDGET, |asked, ask| {
                     asked.listing.relations().expand(ask, asked.text("object"), asked.text("relation"))
                 })?;
                 let mut nodes = 0;
@@ -153,34 +165,40 @@ impl Asked<'_> {
             About::Objects => self.objects(),
             About::Subjects => self.subjects(),
             About::Explain => {
-                let path =
-                    self.contextual(|asked, ask| asked.listing.relations().explain(ask, &asked.of()))?;
-                self.steps += path.len() as u64 * 16;
-                let holds = path.first().is_some_and(|step| step.holds);
+                let Explanation { answer, path } = self.contextual(RELATION_BUDGET, |asked, ask| {
+                    asked.listing.relations().explain(ask, &asked.of())
+                })?;
+                self.steps += u64::from(answer.steps);
                 let path: Vec<Value> = path.iter().map(step).collect();
                 let object = Object::new().shown("seen", self.seen);
-                Ok(object.with("decision", word(holds)).with("path", path).value())
+                Ok(object.with("decision", word(answer.permitted)).with("path", path).value())
             }
         }
     }
 
-    fn text(&self, name: &str) -> &str {
+    fn text(&self, name: &str) -> &'a str {
         self.input.text(name).unwrap_or_default()
     }
 
     /// The tuple that is asked about.
-    fn of(&self) -> TupleRef<'_> {
+    fn of(&self) -> TupleRef<'a> {
         TupleRef { subject: self.text("user"), relation: self.text("relation"), object: self.text("object") }
     }
 
-    /// Asks with the tuples that came along.
+    /// Asks with the tuples that came along, within a budget. A question that fails is paid for, too.
     fn contextual<T>(
-        &self,
+        &mut self,
+        budget: u32,
         question: impl FnOnce(&Self, &Ask<'_>) -> Result<T, AskError>,
     ) -> Result<T, Problem> {
         let along = self.input.tuples("contextual_tuples")?;
         let along: Vec<TupleRef<'_>> = along.iter().map(TupleRef::from).collect();
-        question(self, &Ask { contextual: &along, ..Ask::at(self.now) }).map_err(problem)
+        let ask = Ask { contextual: &along, budget, gone: Some(self.gone), ..Ask::at(self.now) };
+        let answered = question(self, &ask);
+        answered.map_err(|error| {
+            self.steps += u64::from(error.steps(budget));
+            problem(error)
+        })
     }
 
     fn model(&self) -> Result<Value, Problem> {
@@ -233,7 +251,9 @@ impl Asked<'_> {
             None => None,
             // Numbers are given anew with every life of the tenant.
             Some((of, _)) if of != life => return Err(Problem::from(Refusal::Changed).at("cursor")),
-            Some((_, tail)) => Some(Mark::from_bytes(tail).ok_or(Refusal::Malformed)?),
+            Some((_, tail)) => {
+                Some(Mark::from_bytes(tail).ok_or(Refusal::CursorRefused(CursorFault::Damaged))?)
+            }
         };
         let filter = Filter { object, relation, subject };
         let page = self.listing.relations().read(&filter, after, limit(self.input)?);
@@ -286,7 +306,8 @@ impl Asked<'_> {
     fn one(&mut self, id: &str, one: &RelationCheck, left: &mut u32) -> Value {
         let along: Vec<TupleRef<'_>> = one.contextual.iter().map(TupleRef::from).collect();
         let whole = Ask::at(self.now);
-        let ask = Ask { contextual: &along, budget: whole.budget.min(*left), ..whole };
+        let budget = whole.budget.min(*left);
+        let ask = Ask { contextual: &along, budget, gone: Some(self.gone), ..whole };
         let object = match self.listing.relations().check(&ask, &TupleRef::from(&one.tuple)) {
             Ok(answer) => {
                 *left = left.saturating_sub(answer.steps);
@@ -299,8 +320,8 @@ impl Asked<'_> {
                 *left = left.saturating_sub(steps);
                 self.steps += u64::from(steps);
                 let refused = problem(error).in_openfga();
-                let none: Option<UnixMillis> = None;
-                let object = Object::new().with("decision", word(false)).at("valid_until", none);
+                // It may be another one at any time.
+                let object = Object::new().with("decision", word(false)).at("valid_until", Some(self.now));
                 object.with("steps", 0).with("error", refused.to_json())
             }
         };
@@ -311,9 +332,8 @@ impl Asked<'_> {
         let names = ["user", "relation", "type"].map(|name| self.text(name));
         let [subject, relation, type_name] = names;
         let cursors = self.listed_cursors(ListKind::RelationObjects, &names)?;
-        let listed = self.contextual(|asked, ask| {
-            let ask = Ask { budget: RELATION_LIST_BUDGET, ..*ask };
-            asked.listing.relations().list_objects(&ask, subject, relation, type_name)
+        let listed = self.contextual(RELATION_LIST_BUDGET, |asked, ask| {
+            asked.listing.relations().list_objects(ask, subject, relation, type_name)
         })?;
         let answer = self.names(&cursors, &listed, "object");
         self.steps += u64::from(listed.steps);
@@ -328,9 +348,8 @@ impl Asked<'_> {
             Some((type_name, set)) => (type_name, Some(set)),
             None => (wanted, None),
         };
-        let listed = self.contextual(|asked, ask| {
-            let ask = Ask { budget: RELATION_LIST_BUDGET, ..*ask };
-            asked.listing.relations().list_subjects(&ask, object, relation, type_name, set)
+        let listed = self.contextual(RELATION_LIST_BUDGET, |asked, ask| {
+            asked.listing.relations().list_subjects(ask, object, relation, type_name, set)
         })?;
         let answer = self.names(&cursors, &listed, "user");
         self.steps += u64::from(listed.steps);
@@ -375,6 +394,7 @@ pub(crate) fn step(step: &Step) -> Value {
         StepKind::Set => "set",
         StepKind::Tuple => "tuple",
         StepKind::ButNot => "but_not",
+        StepKind::NotTold => "not_told",
     };
     json!({ "depth": step.depth, "kind": kind, "what": step.what, "holds": step.holds })
 }

@@ -255,7 +255,7 @@ table! {
         Answer::Made(&["subject"]), Act::Order(Kind::CreateSubject);
     "load_subjects" Post "/v1/subjects/load", SUBJECTS, "Makes subjects of rows, NDJSON or CSV, up to 512 at once, each whole or not at all. A row that was loaded before changes nothing. A repeat under the same `Idempotency-Key` has its receipt alone.",
         [Field::content("rows", Shape::Rows, "one row a line, as `tessera load` reads them"),
-         DRY_RUN, Field::query("first_line", Shape::Count, "the number that the first row's line has in the whole load; without it that in the content")],
+         DRY_RUN, Field::query("first_line", Shape::Count, "the number that the content's first line, a heading included, has in the whole load; 1 without it")],
         Answer::Made(&["dry_run", "made", "known", "rejected"]), Act::Order(Kind::LoadSubjects);
     "list_subjects" Get "/v1/subjects", SUBJECTS, "The subjects.", [CURSOR, LIMIT],
         Answer::Page(SUBJECT_ROW), Act::List(List::Subjects);

@@ -4,11 +4,8 @@ use crate::json::Json;
 use crate::value::{instant, text};
 use tessera_model::Deadline;
 use tessera_model::limits::{BATCH_CHECKS_MAX, RELATION_BYTES_MAX};
-use tessera_model::relation::RelationRecord;
+use tessera_model::relation::{RelationRecord, is_correlation};
 use tessera_model::time::DEADLINE_EPOCH_S;
-
-/// LIMIT: characters of a correlation id, as in `OpenFGA`.
-const CORRELATION_CHARS_MAX: usize = 36;
 
 /// One question of a batch.
 #[derive(Clone)]
@@ -64,11 +61,6 @@ pub(crate) fn check(value: &Json) -> Result<RelationCheck, &'static str> {
 pub(crate) const CONTEXT_MAX: usize = tessera_model::limits::RELATION_CONTEXT_MAX;
 /// LIMIT: questions of one batch.
 pub(crate) const CHECKS_MAX: usize = BATCH_CHECKS_MAX;
-
-fn is_correlation(id: &str) -> bool {
-    (1..=CORRELATION_CHARS_MAX).contains(&id.len())
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-}
 
 fn empty() -> RelationRecord {
     RelationRecord {

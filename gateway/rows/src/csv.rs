@@ -44,6 +44,11 @@ impl Heading {
         for name in values(line)? {
             columns.push(match name.strip_prefix(ATTRIBUTE) {
                 Some(attribute) => {
+                    let same =
+                        |known: &Column| matches!(known, Column::Attribute(other, _) if other == attribute);
+                    if columns.iter().any(same) {
+                        return Err(RowFault::new(name, "comes twice"));
+                    }
                     let kind = kinds.get(attribute).copied().unwrap_or(AttributeKind::Text);
                     Column::Attribute(attribute.to_owned(), kind)
                 }
@@ -152,7 +157,12 @@ mod tests {
     /// PROPERTY: what does not fit is told with its column.
     #[test]
     fn faults_name_their_column() {
-        for (head, field) in [("email,e-mail", "e-mail"), ("email,email", "email"), ("grants", "grants")] {
+        for (head, field) in [
+            ("email,e-mail", "e-mail"),
+            ("email,email", "email"),
+            ("grants", "grants"),
+            ("attribute.a,email,attribute.a", "attribute.a"),
+        ] {
             assert_eq!(heading(head).expect_err(head).field, field);
         }
         let Ok(heading) = heading("email,attribute.seats,workspaces") else { panic!("a heading") };

@@ -20,6 +20,7 @@ mod handle;
 mod key;
 mod keys;
 mod line;
+mod lines;
 mod link;
 mod load;
 #[cfg(test)]

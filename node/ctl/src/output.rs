@@ -9,12 +9,19 @@ use std::path::Path;
 /// # Errors
 /// When the output cannot be written: a full disk, a closed descriptor.
 pub fn put(text: &str) -> Result<(), CtlError> {
+    is_read(text).map(|_| ())
+}
+
+/// As [`put`], and whether somebody reads: where nobody does, more need not be written.
+///
+/// # Errors
+/// As [`put`].
+pub(crate) fn is_read(text: &str) -> Result<bool, CtlError> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(CtlError::file("writing", Path::new("standard output"), &error))
-        }
-        Ok(()) | Err(_) => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(CtlError::file("writing", Path::new("standard output"), &error)),
     }
 }
 

@@ -269,6 +269,7 @@ pub(crate) fn kind(kind: u32, holds: bool) -> (&'static str, &'static str) {
         (11, false) => ("no: ", "set"),
         (12, _) => ("by the tuple", "tuple"),
         (13, _) => ("taken away by 'but not' of", "but_not"),
+        (14, _) => ("the way there costs more than one may look at: it is not told", "not_told"),
         _ => ("?", "unknown"),
     }
 }

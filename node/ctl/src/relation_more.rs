@@ -2,19 +2,23 @@
 
 use crate::answer::{Answer, instant, put_instant, shown};
 use crate::error::CtlError;
+use crate::lines::{self, NoText};
 use crate::link::{Link, Window};
 use crate::relation_ask::{record, refused};
 use crate::table::Table;
 use serde_json::{Map, Value, json};
-use std::io::BufRead as _;
+use std::collections::BTreeMap;
 use std::path::Path;
 use tessera_client::wire::{RelationAnswerRow, RelationMappingRow, RelationVersionRow, Request};
 use tessera_model::limits::{BATCH_CHECKS_MAX, WIRE_FRAME_BYTES_MAX};
-use tessera_model::relation::RelationRecord;
+use tessera_model::relation::{RelationRecord, is_correlation};
 use tessera_model::{Name, Receipt, Refusal};
 
 /// LIMIT: questions of one `relation check-batch`: about 100 MiB of answers as text.
 const QUESTIONS_MAX: usize = 1_000_000;
+
+/// LIMIT: bytes of one line.
+const LINE_BYTES_MAX: usize = 4_096;
 
 /// A question with what it is called.
 struct Question {
@@ -42,9 +46,31 @@ fn questions(file: &Path) -> Result<Vec<Question>, CtlError> {
     } else {
         Box::new(std::io::BufReader::new(std::fs::File::open(file).map_err(failed)?))
     };
-    let mut found = Vec::new();
-    for (number, text) in (1..).zip(reader.lines()) {
-        found.extend(question(number, &text.map_err(failed)?)?);
+    questions_of(reader, failed)
+}
+
+/// Reads questions; each has an id of its own, by which its answer is known.
+fn questions_of(
+    mut reader: impl std::io::BufRead,
+    failed: impl Fn(std::io::Error) -> CtlError,
+) -> Result<Vec<Question>, CtlError> {
+    let (mut found, mut ids) = (Vec::new(), BTreeMap::new());
+    let mut number = 0;
+    while let Some((_, text)) = lines::next(&mut reader, LINE_BYTES_MAX).map_err(&failed)? {
+        number += 1;
+        let wrong = |what: &str| CtlError::usage(format!("line {number}: {what}"));
+        let text = text.map_err(|why| match why {
+            NoText::Long => wrong(&format!("more than {LINE_BYTES_MAX} bytes")),
+            NoText::Coded => wrong("not UTF-8"),
+        })?;
+        let Some(one) = question(number, &text)? else { continue };
+        if !is_correlation(&one.id) {
+            return Err(wrong("an id has 1 to 36 letters, digits, - and _"));
+        }
+        if let Some(other) = ids.insert(one.id.clone(), number) {
+            return Err(wrong(&format!("the id {} stands in line {other} already", one.id)));
+        }
+        found.push(one);
         if found.len() > QUESTIONS_MAX {
             return Err(CtlError::usage(format!("more than {QUESTIONS_MAX} questions: split the file")));
         }
@@ -166,4 +192,35 @@ pub(crate) async fn mappings(link: &Link, window: &Window) -> Result<Answer, Ctl
 /// Whether a refusal is about a tuple itself, and not about the moment.
 pub(crate) fn is_about_a_tuple(error: &CtlError) -> bool {
     error.name() == Refusal::RelationMismatch.name() || error.name() == Refusal::DeadlinePassed.name()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: every question of a file has an id of its own that every door takes; a line that is none, is too
+    /// long or no text, and an id that stands twice, are told with their line.
+    #[test]
+    fn questions_have_ids_of_their_own() {
+        let read = |text: &[u8]| {
+            questions_of(std::io::BufReader::new(text), |error| CtlError::usage(error.to_string()))
+        };
+        let good =
+            read(b"# all\nuser:a r t:1 first\n\nuser:a r t:2\n").unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(good.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["first", "4"]);
+        let long = [b"user:a r t:", &[b'x'; 5_000][..]].concat();
+        let thirty_seven = format!("user:a r t:1 {}", "x".repeat(37));
+        for (text, line, why) in [
+            (&b"user:a r t:1 x\nuser:b r t:1 x"[..], 2, "line 1 already"),
+            (b"user:a r t:1 2\nuser:b r t:1", 2, "stands in"),
+            (b"user:a r t:1 a.b", 1, "letters"),
+            (thirty_seven.as_bytes(), 1, "letters"),
+            (b"user:a r", 1, "subject"),
+            (b"user:a r t:\xff", 1, "UTF-8"),
+            (&long, 1, "4096 bytes"),
+        ] {
+            let told = read(text).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(told.contains(&format!("line {line}:")) && told.contains(why), "{told}");
+        }
+    }
 }

@@ -4,13 +4,14 @@
 
 use crate::answer::{Answer, instant};
 use crate::error::CtlError;
+use crate::lines::{self, NoText};
 use crate::link::Link;
 use crate::relation_ask::record;
 use crate::relation_more::is_about_a_tuple;
 use crate::store::tuples_of;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
-use std::io::{BufRead as _, Write as _};
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tessera_client::wire::{RelationRow, Request};
@@ -164,6 +165,13 @@ fn deadline(value: &Value) -> Option<Deadline> {
     UnixMillis(ms).as_deadline()
 }
 
+fn no_text(why: NoText) -> String {
+    match why {
+        NoText::Long => format!("has more than {LINE_BYTES_MAX} bytes"),
+        NoText::Coded => "is not UTF-8".to_owned(),
+    }
+}
+
 fn is_openfga(file: &Path) -> bool {
     file.extension().is_some_and(|ext| ext == "yaml" || ext == "yml" || ext == "json")
 }
@@ -177,7 +185,7 @@ pub(crate) async fn import(link: &Link, import: Import) -> Result<Answer, CtlErr
     }
     bar.enable_steady_tick(Duration::from_millis(200));
     let mut sender = Sender { link, bar, sent: 0, rejected: Vec::new(), count: 0 };
-    let (mut part, mut bytes, mut lines): (Vec<Placed>, usize, u64) = (Vec::new(), 0, 0);
+    let (mut part, mut bytes, mut number): (Vec<Placed>, usize, u64) = (Vec::new(), 0, 0);
     if is_openfga(file) {
         for (at, tuple) in (1_u64..).zip(tuples_of(file).map_err(|error| CtlError::usage(error.to_string()))?)
         {
@@ -198,28 +206,25 @@ pub(crate) async fn import(link: &Link, import: Import) -> Result<Answer, CtlErr
         } else {
             Box::new(std::io::BufReader::new(std::fs::File::open(file).map_err(failed)?))
         };
-        let mut text = Vec::new();
-        loop {
-            text.clear();
-            let most = LINE_BYTES_MAX as u64 + 1;
-            if std::io::Read::take(&mut reader, most).read_until(b'\n', &mut text).map_err(failed)? == 0 {
-                break;
-            }
-            lines += 1;
-            if text.len() > LINE_BYTES_MAX {
-                return Err(CtlError::usage(format!("line {lines} is longer than {LINE_BYTES_MAX} bytes")));
-            }
-            let line = String::from_utf8_lossy(&text);
-            let line = line.trim();
+        while let Some((_, text)) = lines::next(&mut reader, LINE_BYTES_MAX).map_err(failed)? {
+            number += 1;
+            let text = match text {
+                Ok(text) => text,
+                Err(why) => {
+                    sender.turn_down(number, "the line", &no_text(why));
+                    continue;
+                }
+            };
+            let line = text.trim();
             if line.is_empty() {
                 continue;
             }
             match read(line) {
                 Ok(tuple) => {
                     bytes += size(&tuple);
-                    part.push((lines, tuple));
+                    part.push((number, tuple));
                 }
-                Err(why) => sender.turn_down(lines, line, &why),
+                Err(why) => sender.turn_down(number, line, &why),
             }
             flush(&mut sender, (&mut part, &mut bytes), import.dry_run, false).await?;
         }
@@ -264,33 +269,68 @@ async fn flush(
     Ok(())
 }
 
+/// Where an export goes to.
+type Out = Box<dyn std::io::Write + Send>;
+
+fn open(path: Option<&Path>) -> std::io::Result<Out> {
+    Ok(match path {
+        None => Box::new(std::io::stdout()),
+        Some(path) => Box::new(std::io::BufWriter::new(std::fs::File::create(path)?)),
+    })
+}
+
+/// Writes a text; whether somebody reads. A reader of standard output that has gone away had enough.
+fn put(out: &mut Out, text: &str) -> std::io::Result<bool> {
+    is_there(out.write_all(text.as_bytes()))
+}
+
+fn flushed(out: &mut Out) -> std::io::Result<bool> {
+    is_there(out.flush())
+}
+
+fn is_there(written: std::io::Result<()>) -> std::io::Result<bool> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn object_of(tuple: &RelationRecord) -> Map<String, Value> {
+    let mut json = Map::new();
+    json.insert("user".into(), json!(tuple.subject));
+    json.insert("relation".into(), json!(tuple.relation));
+    json.insert("object".into(), json!(tuple.object));
+    for (name, at) in [("from_ms", tuple.from), ("until_ms", tuple.until)] {
+        if let Some(at) = instant(at) {
+            json.insert(name.into(), json!(at.0));
+        }
+    }
+    json
+}
+
 /// Writes all tuples to a file or to standard output.
 pub(crate) async fn export(link: &Link, export: Export) -> Result<Answer, CtlError> {
     let to = export.output.as_deref().unwrap_or(Path::new("standard output"));
     let failed = |error: std::io::Error| CtlError::file("writing", to, &error);
-    let mut out: Box<dyn std::io::Write + Send> = match &export.output {
-        None => Box::new(std::io::stdout()),
-        Some(path) => Box::new(std::io::BufWriter::new(std::fs::File::create(path).map_err(failed)?)),
-    };
+    let mut out: Option<Out> = None;
     let object = export.object.as_deref().map(|text| Private::new(text.as_bytes().to_vec()));
     let request = Request::ListRelations { object, relation: None, subject: None, after: None, limit: 0 };
     let mut pages = link.client.pages::<RelationRow>(request);
     let (mut written, mut left_out) = (0_u64, 0_u64);
+    let mut read = true;
     while let Some(page) = pages.page().await {
-        for RelationRow { tuple } in page.map_err(|error| link.told(&error))? {
+        let page = page.map_err(|error| link.told(&error))?;
+        // An answer that is refused leaves the file that stands there as it is.
+        let out = match &mut out {
+            Some(out) => out,
+            None => out.insert(open(export.output.as_deref()).map_err(failed)?),
+        };
+        for RelationRow { tuple } in page {
             let plain = tuple.from == Deadline::NONE && tuple.until == Deadline::NONE;
             if export.form == Form::Openfga && !plain {
                 left_out += 1;
                 continue;
-            }
-            let mut json = Map::new();
-            json.insert("user".into(), json!(tuple.subject));
-            json.insert("relation".into(), json!(tuple.relation));
-            json.insert("object".into(), json!(tuple.object));
-            for (name, at) in [("from_ms", tuple.from), ("until_ms", tuple.until)] {
-                if let Some(at) = instant(at) {
-                    json.insert(name.into(), json!(at.0));
-                }
             }
             let before = match (export.form, written) {
                 (Form::Ndjson, _) => "",
@@ -298,14 +338,23 @@ pub(crate) async fn export(link: &Link, export: Export) -> Result<Answer, CtlErr
                 (Form::Openfga, _) => ",\n",
             };
             let behind = if export.form == Form::Ndjson { "\n" } else { "" };
-            write!(out, "{before}{}{behind}", Value::Object(json)).map_err(failed)?;
+            read =
+                put(out, &format!("{before}{}{behind}", Value::Object(object_of(&tuple)))).map_err(failed)?;
+            if !read {
+                break;
+            }
             written += 1;
         }
+        if !read {
+            break;
+        }
     }
-    if export.form == Form::Openfga {
-        write!(out, "{}", if written == 0 { "[]\n" } else { "\n]\n" }).map_err(failed)?;
+    if let (Some(out), Form::Openfga, true) = (&mut out, export.form, read) {
+        read = put(out, if written == 0 { "[]\n" } else { "\n]\n" }).map_err(failed)?;
     }
-    out.flush().map_err(failed)?;
+    if let (Some(out), true) = (&mut out, read) {
+        flushed(out).map_err(failed)?;
+    }
     if left_out > 0 {
         crate::output::tell(&format!("tessera: {left_out} tuples with a window have no such form: left out"));
     }

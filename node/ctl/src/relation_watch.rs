@@ -100,7 +100,13 @@ pub(crate) async fn watch(link: &Link, watch: Watch) -> Result<Answer, CtlError>
             let last = nth == found.rows.len();
             let told = next.as_ref().filter(|_| last).map(ToString::to_string);
             json.insert("cursor".into(), json!(told));
-            crate::output::put(&format!("{}\n", Value::Object(json)))?;
+            if !crate::output::is_read(&format!("{}\n", Value::Object(json)))? {
+                return Ok(Answer::quiet());
+            }
+        }
+        if let (None, Some(next)) = (&at, &next) {
+            // Whoever ends before the first change has to know where to go on, too.
+            crate::output::tell(&format!("tessera: watching; go on from here with --cursor {next}"));
         }
         at = next.or(at);
     }

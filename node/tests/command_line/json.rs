@@ -48,7 +48,7 @@ fn documented() -> BTreeMap<String, Fields> {
         }
         for name in names {
             let name = if name.starts_with(&noun) { name } else { format!("{noun} {name}") };
-            table.insert(name, fields.clone());
+            assert!(table.insert(name.clone(), fields.clone()).is_none(), "{name} stands twice");
         }
     }
     table

@@ -3,6 +3,7 @@
 mod document;
 mod json;
 mod load;
+mod moving;
 mod node;
 mod operators;
 mod powers;
@@ -29,6 +30,23 @@ fn the_guide_to_authorization_is_true() {
     let mut node = Node::start(folder.path(), "tessera dev");
     node.printed_until(|line| line.contains("/v1/check"));
     let mut document = Document::read("docs/guide/authorization.md");
+    document.run(&node, "");
+    document.finish();
+    assert_eq!(node.end(), 0);
+}
+
+/// PROPERTY: the guide to relations shows what a node answers that `tessera dev` started, line by line.
+#[test]
+fn the_guide_to_relations_is_true() {
+    const MODEL: &str = "model\n  schema 1.1\ntype user\ntype group\n  relations\n    define member: [user]\ntype document\n  relations\n    define owner: [user]\n    define viewer: [user, group#member] or owner\n";
+    const TUPLES: &str = "- {user: \"group:berlin#member\", relation: viewer, object: \"document:plan\"}\n- {user: \"user:ann\", relation: member, object: \"group:berlin\"}\n";
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut node = Node::start(folder.path(), "tessera dev");
+    node.printed_until(|line| line.contains("/v1/check"));
+    for (name, text) in [("model.fga", MODEL), ("tuples.yaml", TUPLES)] {
+        std::fs::write(folder.path().join(name), text).expect("a file");
+    }
+    let mut document = Document::read("docs/guide/relations.md");
     document.run(&node, "");
     document.finish();
     assert_eq!(node.end(), 0);

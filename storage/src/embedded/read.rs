@@ -102,6 +102,47 @@ impl Embedded {
         Ok(tailed.map(|tailed| (tailed.head, tailed.spots.iter().copied().collect())))
     }
 
+    /// As [`Embedded::tail_of`], the spots from the one before `from` on alone, and so many of them behind it.
+    pub(super) fn tail_from(
+        &self,
+        tenant: TenantId,
+        from: Revision,
+        limit: usize,
+    ) -> Result<Vec<Spot>, StorageError> {
+        let tail = self.shared.tail.lock();
+        tail.admit(tenant)?;
+        let Some(tailed) = tail.tenants.get(&tenant) else { return Ok(Vec::new()) };
+        let before = from.0.saturating_sub(1);
+        let first = tailed.spots.partition_point(|spot| spot.revision < before);
+        Ok(tailed.spots.range(first..).take(limit.saturating_add(1)).copied().collect())
+    }
+
+    /// Where a walk over the tail may begin for the frames from `from` on: the checkpoint's head, or behind the
+    /// frame before them, whose link stands in it. Whoever calls holds the pins.
+    pub(super) fn begin_at(
+        &self,
+        base: Head,
+        (spots, aside): (&[Spot], &AsideFrames),
+        from: Revision,
+    ) -> Result<Head, StorageError> {
+        let Some(spot) = spots.first().filter(|spot| spot.revision >= base.next.0 && spot.revision < from.0)
+        else {
+            return Ok(base);
+        };
+        let mut window = Window::default();
+        let frame = match aside.get(&spot.revision).filter(|_| spot.is_aside()) {
+            Some(frame) => frame.as_slice(),
+            None => window.frame(self, base.tenant, spot)?,
+        };
+        let damaged = |what| StorageError::damaged(&name_of(spot.file), spot.offset, what, base.tenant);
+        let (view, _) = FrameView::read(frame, Form::Journal).map_err(|error| damaged(error.text()))?;
+        if view.head.tenant != base.tenant || view.head.revision.0 != spot.revision {
+            return Err(damaged("another frame stands here"));
+        }
+        let (slot, epoch) = (view.head.slot, view.head.epoch);
+        Ok(Head { slot, epoch, next: Revision(spot.revision).next(), link: view.link, ..base })
+    }
+
     /// Where the checkpoint stands: the head that the tail continues.
     pub(super) fn base(tenant: TenantId, row: Option<&DirectoryRow>) -> Head {
         row.map_or(Head::unborn(tenant), |row| table::head_of(tenant, row))

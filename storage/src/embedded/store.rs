@@ -139,7 +139,7 @@ impl Store for Embedded {
             rows,
             rows_recent: tailed.rows.len() as u64,
             tail_frames: tailed.spots.len() as u64,
-            tail_bytes: tailed.spots.iter().map(|spot| u64::from(spot.len)).sum(),
+            tail_bytes: tailed.bytes,
         })
     }
 
@@ -194,7 +194,7 @@ impl Store for Embedded {
             return Ok(frames);
         }
         let _pin = self.pins.read();
-        let tail = self.tail_of(tenant)?;
+        let spots = self.tail_from(tenant, from, limit)?;
         let mut take = |view: &crate::record::frame::FrameView<'_>| {
             if view.head.revision >= from {
                 let frame = view
@@ -204,17 +204,17 @@ impl Store for Embedded {
             }
             Ok(frames.len() < limit)
         };
-        let spots = tail.as_ref().map_or(&[][..], |(_, spots)| spots);
         let (row, more, aside) = self.shared.checkpoint.read(|transaction| {
-            let aside = Self::aside_of(transaction, tenant, spots)?;
+            let aside = Self::aside_of(transaction, tenant, &spots)?;
             let Some(row) = table::kept(table::directory(transaction, tenant)?) else {
                 return Ok((None, true, aside));
             };
             let more = Self::walk_history(transaction, &row, tenant, from, &mut take)?;
             Ok((Some(row), more, aside))
         })?;
-        if let (true, Some((_, spots))) = (more, &tail) {
-            self.walk_tail(&Self::base(tenant, row.as_ref()), (spots, &aside), &mut take)?;
+        if more && !spots.is_empty() {
+            let base = self.begin_at(Self::base(tenant, row.as_ref()), (&spots, &aside), from)?;
+            self.walk_tail(&base, (&spots, &aside), &mut take)?;
         }
         Ok(frames)
     }

@@ -83,7 +83,7 @@ fn changes(subject: &str) -> Vec<(&'static str, String, Value, (Value, u64), Str
             "/v1/relations/mappings",
             json!({ "permission": "a.b", "type": "document", "relation": "viewer" }),
             json!({ "permission": "a.b", "type": "document", "relation": "none" }),
-            0,
+            275,
             "/v1/relations/mappings",
         ),
         row(

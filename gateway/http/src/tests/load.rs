@@ -72,7 +72,7 @@ async fn rows_are_taken_or_told() {
         assert_eq!(done["made"], made, "line {first}");
     }
     let csv = "kind\nmachine\nrobot";
-    for (first, line) in [("?first_line=8", 9), ("", 3)] {
+    for (first, line) in [("?first_line=8", 10), ("?first_line=1", 3), ("", 3)] {
         let done = house.post(&format!("{LOAD}{first}"), &key, ("text/csv", csv)).await.expect(200).json();
         assert_eq!(rejected(&done), [(line, "kind".to_owned(), 227)]);
     }

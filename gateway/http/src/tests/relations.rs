@@ -282,6 +282,26 @@ async fn a_question_costs_what_it_walked() {
     acme.ask("POST check", tuple("user:ann viewer document:n0x0")).await.expect(200);
 }
 
+/// PROPERTY: a question that fails on its way is paid for, too. METHOD: a row of groups that is too deep for an answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_fails_costs_what_it_walked() {
+    let acme = Acme::open(Limits { credential_per_second: 500, ..Limits::default() }).await;
+    acme.house.pass(1_000);
+    let row: Vec<String> = (0..40).map(|at| format!("team:c{}#member member team:c{at}", at + 1)).collect();
+    let row: Vec<&str> = row.iter().map(String::as_str).collect();
+    acme.write(&row).await.expect(200);
+    for line in ["POST check", "POST explain"] {
+        acme.house.pass(60_000);
+        let deep = acme.ask(line, tuple("user:zed member team:c0")).await;
+        assert_eq!(numbers(&deep), (276, 2002), "{line}: {deep:?}");
+        acme.ask("POST check", tuple("user:ann viewer document:1")).await.expect(429);
+    }
+    acme.house.pass(60_000);
+    let check = json!({ "checks": [tuple("user:zed member team:c0")] });
+    let batch = acme.ask("POST check-batch", check).await.expect(200).json();
+    assert!(batch["results"][0]["valid_until"].is_string(), "what was given up on may change: {batch}");
+}
+
 /// PROPERTY: a check about a resource is allowed by the relation that its permission is mapped to, to that resource
 /// alone and within what restricts the handle; the explanation shows the path; nothing mapped is nothing allowed.
 #[tokio::test(flavor = "multi_thread")]

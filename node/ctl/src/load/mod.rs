@@ -120,11 +120,12 @@ impl Load {
             name.push(".rejects");
             PathBuf::from(name)
         });
-        let source = Source::open(&self.files)?;
         let keeps = self.keeps();
         if keeps && self.files.len() > 1 {
+            Source::can_be_read_twice(&self.files)?;
             self.one_form()?;
         }
+        let source = Source::open(&self.files)?;
         let bar = bar(source.total);
         let mut run = Run {
             load: &self,

@@ -1,8 +1,9 @@
 //! The lines of the files of a load, one after another, each with where it stands.
 
 use crate::error::CtlError;
+use crate::lines::{self, NoText};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read as _};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 /// LIMIT: bytes of one line: a row of 64 attributes as long as may be is refused by its size on the wire.
@@ -49,6 +50,18 @@ impl Source {
         Ok(Self { paths: paths.to_vec(), open: None, file: 0, number: 0, bytes: 0, total })
     }
 
+    /// Refuses what can be read only once: of several files the first lines are looked at beforehand.
+    pub(crate) fn can_be_read_twice(paths: &[PathBuf]) -> Result<(), CtlError> {
+        for path in paths {
+            let meta = path.metadata().map_err(|error| CtlError::file("reading", path, &error))?;
+            if !meta.is_file() {
+                let told = format!("{} can be read only once", path.display());
+                return Err(CtlError::usage(told).advise("load it by itself, or put it into a file before"));
+            }
+        }
+        Ok(())
+    }
+
     /// The name of a file, as it was given.
     pub(crate) fn name(&self, file: usize) -> String {
         self.paths.get(file).map(|path| path.display().to_string()).unwrap_or_default()
@@ -71,18 +84,18 @@ impl Source {
                 self.number = 0;
             }
             let Some(reader) = self.open.as_mut() else { return Ok(None) };
-            let (bytes, whole) = match capped(reader, LINE_BYTES_MAX) {
+            let read = match lines::next(reader, LINE_BYTES_MAX) {
                 Ok(read) => read,
                 Err(error) => return Err(CtlError::file("reading", self.path(), &error)),
             };
-            if bytes.is_empty() && whole == 0 {
+            let Some((whole, text)) = read else {
                 self.open = None;
                 self.file += 1;
                 continue;
-            }
+            };
             self.bytes += whole;
             self.number += 1;
-            let text = text_of(bytes, whole, self.number == 1);
+            let text = text_of(text, self.number == 1);
             if text.as_ref().is_ok_and(|text| text.is_empty() || text.starts_with('#')) {
                 continue;
             }
@@ -91,29 +104,13 @@ impl Source {
     }
 }
 
-fn text_of(bytes: Vec<u8>, whole: u64, first: bool) -> Result<String, &'static str> {
-    if whole > LINE_BYTES_MAX as u64 {
-        return Err("a line has at most 196,608 bytes");
-    }
-    let text = String::from_utf8(bytes).map_err(|_| "the line is not UTF-8")?;
+fn text_of(text: Result<String, NoText>, first: bool) -> Result<String, &'static str> {
+    let text = text.map_err(|why| match why {
+        NoText::Long => "a line has at most 196,608 bytes",
+        NoText::Coded => "the line is not UTF-8",
+    })?;
     let text = if first { text.trim_start_matches('\u{feff}') } else { &text };
     Ok(text.trim().to_owned())
-}
-
-/// The bytes of a line, at most `most` of them, and how many it has with its end; none at the end of all.
-fn capped(reader: &mut impl BufRead, most: usize) -> std::io::Result<(Vec<u8>, u64)> {
-    let mut bytes = Vec::new();
-    let mut whole = reader.by_ref().take(most as u64 + 1).read_until(b'\n', &mut bytes)? as u64;
-    while whole > most as u64 && !bytes.ends_with(b"\n") {
-        // The rest of it is passed over, a piece at a time.
-        let mut rest = Vec::new();
-        let more = reader.by_ref().take(most as u64).read_until(b'\n', &mut rest)? as u64;
-        whole += more;
-        if more == 0 || rest.ends_with(b"\n") {
-            break;
-        }
-    }
-    Ok((bytes, whole))
 }
 
 #[cfg(test)]
@@ -162,5 +159,8 @@ mod tests {
         let exact = [vec![b'y'; LINE_BYTES_MAX - 1], b"\nz".to_vec()].concat();
         assert_eq!(lines(&[&exact]).len(), 2);
         assert!(Source::open(&[PathBuf::from("/nowhere/at/all")]).is_err());
+        let twice = |path: &str| Source::can_be_read_twice(&[path.into()]);
+        assert!(twice("/dev/null").is_err_and(|error| error.exit() == crate::error::USAGE));
+        assert!(twice(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).is_ok());
     }
 }
