@@ -284,6 +284,7 @@ async fn a_watch_ends_with_its_permission() {
     let engine = &house.engine;
     house.role(tenant, "watcher", &["tessera.admin.relations"]).await;
     let role = tessera_model::Name::new("watcher").expect("a name");
+    let expires = engine.now().plus_seconds(86_400).to_deadline();
     let mut written = 0;
     for ends_credential in [false, true] {
         let subject =
@@ -292,7 +293,7 @@ async fn a_watch_ends_with_its_permission() {
         let made = house
             .submit(
                 &tenant.admin,
-                support::key(subject, vec![], Deadline::NONE, tessera_model::Private::new(Vec::new())),
+                support::key(subject, vec![], expires, tessera_model::Private::new(Vec::new())),
             )
             .await;
         let watcher = house.bind(&made.made.handle.expect("a key")).await;

@@ -184,10 +184,7 @@ async fn order(
             let command = relation::command(kind, input)?;
             let view = ask::view(shared, bound)?;
             let done = engine.submit_or_try(bound, (id, trial), command).await;
-            return match done {
-                Ok(done) => Ok(done),
-                Err(error) => Err(relation::told(view, input, error.into()).await),
-            };
+            return relation::told(view, input, done.map_err(Problem::from)).await;
         }
         // Only the system tenant says which tenants there are.
         CommandKind::SuspendTenant | CommandKind::ResumeTenant | CommandKind::DeleteTenant

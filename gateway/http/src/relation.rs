@@ -91,14 +91,18 @@ pub(crate) fn command(kind: CommandKind, input: &Input) -> Result<Command, Probl
 
 /// A refused command with what makes it plain: the place in the model, the tuples that it would leave behind. All
 /// tuples are looked at for it: not on the threads that answer checks.
-pub(crate) async fn told(view: Arc<View>, input: &Input, problem: Problem) -> Problem {
+pub(crate) async fn told<T>(view: Arc<View>, input: &Input, done: Result<T, Problem>) -> Result<T, Problem> {
+    let problem = match done {
+        Ok(done) => return Ok(done),
+        Err(problem) => problem,
+    };
     let code = problem.code();
     if code != Refusal::RelationModelWrong.code() && code != Refusal::RelationOrphans.code() {
-        return problem;
+        return Err(problem);
     }
     let text = input.text("model").unwrap_or_default().to_owned();
     let told = tokio::task::spawn_blocking(move || explained(&view, &text, problem)).await;
-    told.unwrap_or_else(|_| Problem::failed())
+    Err(told.unwrap_or_else(|_| Problem::failed()))
 }
 
 fn explained(view: &View, text: &str, problem: Problem) -> Problem {
