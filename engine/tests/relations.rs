@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use support::{House, START_MS, Tenant};
-use tessera_engine::{EngineConfig, Standing, SubmitError};
+use tessera_engine::{EngineConfig, SubmitError};
 use tessera_model::limits::{RELATION_CHANGES_MAX, RELATION_MODEL_BYTES_MAX};
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationRecord};
 use tessera_model::{Command, Deadline, Limit, Pattern, Receipt, Refusal};
@@ -293,7 +293,12 @@ async fn a_watch_ends_with_its_permission() {
         let made = house
             .submit(
                 &tenant.admin,
-                support::key(subject, vec![], expires, tessera_model::Private::new(Vec::new())),
+                support::key(
+                    subject,
+                    vec![Pattern::new("tessera.admin.relations").expect("a pattern")],
+                    expires,
+                    tessera_model::Private::new(Vec::new()),
+                ),
             )
             .await;
         let watcher = house.bind(&made.made.handle.expect("a key")).await;
@@ -323,12 +328,8 @@ async fn a_watch_ends_with_its_permission() {
         engine.watch_relations(&tenant.admin, None, (0, Duration::ZERO)).await.expect("where to begin");
     let cursor = begin.cursor(begin.next);
     let slept = async {
-        let entry = &tenant.admin.entry;
         assert!(engine.checkpoint().await);
         house.pass(10_000);
-        while entry.standing() != Standing::Asleep {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
     };
     let watch = engine.watch_relations(&tenant.admin, Some(cursor), (0, Duration::from_secs(25)));
     let both = async { tokio::join!(watch, slept) };
