@@ -170,6 +170,13 @@ pub(crate) fn figures(root: &Path, arguments: &[String]) -> io::Result<ExitCode>
 
 /// Runs one proof by name.
 pub(crate) fn prove(root: &Path, arguments: &[String]) -> io::Result<ExitCode> {
+    if let Some((name, rest)) = arguments.split_first()
+        && name == "policy"
+    {
+        let mut command = cargo(root);
+        command.arg("run").args(PROFILE).args(["-p", "tessera-policy-proof", "--"]).args(rest);
+        return finish(command);
+    }
     let mut build = cargo(root);
     build.arg("build").args(PROFILE).args(["-p", "tessera-node", "--bins", "--features", PLANTED]);
     if !stage("build of the node", build)? {

@@ -1,0 +1,320 @@
+//! Compiled policies: programs, found by action and scope, and decisions over all of them.
+//!
+//! Default is deny, a forbid wins, a permit that fails is no permit. What a forbid that fails does is a
+//! choice: [`FaultRule`].
+
+use crate::entities::Entities;
+use crate::fault::FaultReason;
+use crate::hash::NumberHash;
+use crate::names::number;
+use crate::op::Op;
+use crate::pattern::Pattern;
+use crate::request::Request;
+use crate::run::{Pool, Run};
+use crate::value::{Uid, Value, Word};
+use std::collections::HashMap;
+
+/// What a policy does where it applies.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Effect {
+    /// It permits.
+    Permit,
+    /// It forbids, and wins.
+    Forbid,
+}
+
+/// What a forbid does that fails while it is evaluated.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum FaultRule {
+    /// It denies.
+    #[default]
+    Strict,
+    /// It is left out, as Cedar does.
+    Cedar,
+}
+
+/// Whom or what a policy is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scope {
+    pub(crate) is: Option<Uid>,
+    pub(crate) within: Option<Uid>,
+    pub(crate) kind: Option<Word>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    pub(crate) effect: Effect,
+    pub(crate) subject: Scope,
+    pub(crate) actions: Option<Vec<Uid>>,
+    pub(crate) below: bool,
+    pub(crate) resource: Scope,
+    pub(crate) name: Box<str>,
+}
+
+#[derive(Clone, Debug)]
+struct Policy {
+    head: Head,
+    code: Box<[Op]>,
+}
+
+/// By what a policy is found: the narrowest part of its scope.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Key {
+    Resource(Uid),
+    Subject(Uid),
+    ResourceKind(Word),
+    SubjectKind(Word),
+    All,
+}
+
+type Found = HashMap<Key, Vec<u32>, NumberHash>;
+
+/// Policies of one effect, by action and key.
+#[derive(Clone, Debug, Default)]
+struct Index {
+    by_action: HashMap<Uid, Found, NumberHash>,
+    any: Found,
+}
+
+/// Compiled policies.
+#[derive(Clone, Debug, Default)]
+pub struct Policies {
+    pub(crate) constants: Vec<Value>,
+    pub(crate) words: Vec<Word>,
+    pub(crate) patterns: Vec<Pattern>,
+    policies: Vec<Policy>,
+    permits: Index,
+    forbids: Index,
+    made: usize,
+    deep: usize,
+}
+
+/// Room that evaluation works in: taken once, used again and again.
+#[derive(Debug, Default)]
+pub struct Room {
+    stack: Vec<Value>,
+    made: Vec<Value>,
+}
+
+/// What one policy says to a question.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// It applies.
+    Applies,
+    /// It failed.
+    Failed(FaultReason),
+}
+
+/// What all policies say to a question.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ruling {
+    /// A policy permits and none forbids: the number of one that permits.
+    Permit(u32),
+    /// No policy permits.
+    NoPermit,
+    /// A policy forbids: its number.
+    Forbidden(u32),
+    /// A policy that forbids failed, and the rule is strict: its number, and why.
+    Failed(u32, FaultReason),
+}
+
+impl Ruling {
+    /// Whether it permits.
+    #[must_use]
+    pub const fn permits(self) -> bool {
+        matches!(self, Self::Permit(_))
+    }
+}
+
+impl Policies {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.policies.len()
+    }
+
+    /// The name of a policy.
+    #[must_use]
+    pub fn name(&self, number: u32) -> &str {
+        self.policies.get(number as usize).map_or("", |policy| &policy.head.name)
+    }
+
+    /// What a policy does.
+    #[must_use]
+    pub fn effect(&self, number: u32) -> Effect {
+        self.policies.get(number as usize).map_or(Effect::Forbid, |policy| policy.head.effect)
+    }
+
+    /// Room for the largest of these policies.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        Room { stack: Vec::with_capacity(self.deep), made: Vec::with_capacity(self.made) }
+    }
+
+    pub(crate) fn add(&mut self, head: Head, code: Vec<Op>, made: usize, deep: usize) {
+        let at = number(self.policies.len());
+        let index = match head.effect {
+            Effect::Permit => &mut self.permits,
+            Effect::Forbid => &mut self.forbids,
+        };
+        let key = key(&head);
+        match &head.actions {
+            None => index.any.entry(key).or_default().push(at),
+            Some(actions) => {
+                for action in actions {
+                    index.by_action.entry(*action).or_default().entry(key).or_default().push(at);
+                }
+            }
+        }
+        (self.made, self.deep) = (self.made.max(made), self.deep.max(deep));
+        self.policies.push(Policy { head, code: code.into_boxed_slice() });
+    }
+
+    /// What these policies say. Allocates nothing when `room` is [`Policies::room`] of them.
+    pub fn decide(
+        &self,
+        entities: &Entities,
+        request: &Request<'_>,
+        rule: FaultRule,
+        room: &mut Room,
+    ) -> Ruling {
+        let mut ruling = None;
+        self.visit(Effect::Forbid, entities, request, room, |at, outcome| {
+            ruling = match (outcome, rule) {
+                (Outcome::Applies, _) => Some(Ruling::Forbidden(at)),
+                (Outcome::Failed(fault), FaultRule::Strict) => Some(Ruling::Failed(at, fault)),
+                (Outcome::Failed(_), FaultRule::Cedar) => None,
+            };
+            ruling.is_some()
+        });
+        if let Some(ruling) = ruling {
+            return ruling;
+        }
+        let mut ruling = Ruling::NoPermit;
+        self.visit(Effect::Permit, entities, request, room, |at, outcome| {
+            if outcome == Outcome::Applies {
+                ruling = Ruling::Permit(at);
+            }
+            outcome == Outcome::Applies
+        });
+        ruling
+    }
+
+    /// Every policy that applies or fails, by number.
+    pub fn all(&self, entities: &Entities, request: &Request<'_>, room: &mut Room) -> Vec<(u32, Outcome)> {
+        let mut found = Vec::new();
+        for effect in [Effect::Forbid, Effect::Permit] {
+            self.visit(effect, entities, request, room, |at, outcome| {
+                found.push((at, outcome));
+                false
+            });
+        }
+        found.sort_unstable_by_key(|(at, _)| *at);
+        found.dedup_by_key(|(at, _)| *at);
+        found
+    }
+
+    /// Evaluates the policies that may concern the question until `enough` says so.
+    fn visit(
+        &self,
+        effect: Effect,
+        entities: &Entities,
+        request: &Request<'_>,
+        room: &mut Room,
+        mut enough: impl FnMut(u32, Outcome) -> bool,
+    ) {
+        let index = match effect {
+            Effect::Permit => &self.permits,
+            Effect::Forbid => &self.forbids,
+        };
+        let of = |uid: Uid| request.row(entities, uid).map_or(&[][..], |(row, table)| table.ancestors(row));
+        let keyed = |found: &Found, room: &mut Room, enough: &mut dyn FnMut(u32, Outcome) -> bool| {
+            let kinds = [
+                Some(Key::All),
+                request.kind(request.resource).map(Key::ResourceKind),
+                request.kind(request.subject).map(Key::SubjectKind),
+                Some(Key::Resource(request.resource)),
+                Some(Key::Subject(request.subject)),
+            ];
+            let above = of(request.resource).iter().map(|uid| Key::Resource(*uid));
+            let above = above.chain(of(request.subject).iter().map(|uid| Key::Subject(*uid)));
+            let keys = kinds.into_iter().flatten().chain(above);
+            for at in keys.filter_map(|key| found.get(&key)).flatten() {
+                let Some(policy) = self.policies.get(*at as usize) else { continue };
+                if let Some(outcome) = self.outcome(policy, entities, request, room)
+                    && enough(*at, outcome)
+                {
+                    return true;
+                }
+            }
+            false
+        };
+        if !index.any.is_empty() && keyed(&index.any, room, &mut enough) {
+            return;
+        }
+        if index.by_action.is_empty() {
+            return;
+        }
+        for action in std::iter::once(&request.action).chain(of(request.action)) {
+            if let Some(found) = index.by_action.get(action)
+                && keyed(found, room, &mut enough)
+            {
+                return;
+            }
+        }
+    }
+
+    /// What a policy says; nothing when it does not apply.
+    fn outcome(
+        &self,
+        policy: &Policy,
+        entities: &Entities,
+        request: &Request<'_>,
+        room: &mut Room,
+    ) -> Option<Outcome> {
+        let pool = Pool { constants: &self.constants, words: &self.words, patterns: &self.patterns };
+        let mut run = Run { request, entities, pool, stack: &mut room.stack, made: &mut room.made };
+        let head = &policy.head;
+        let concerns = run.concerns(&head.subject, request.subject)
+            && run.concerns(&head.resource, request.resource)
+            && head.actions.as_ref().is_none_or(|actions| {
+                actions.binary_search(&request.action).is_ok()
+                    || head.below && actions.iter().any(|action| run.is_below(request.action, *action))
+            });
+        if !concerns {
+            return None;
+        }
+        match run.answer(&policy.code) {
+            Ok(true) => Some(Outcome::Applies),
+            Ok(false) => None,
+            Err(fault) => Some(Outcome::Failed(fault)),
+        }
+    }
+}
+
+impl Run<'_> {
+    fn concerns(&self, scope: &Scope, uid: Uid) -> bool {
+        scope.is.is_none_or(|one| one == uid)
+            && scope.kind.is_none_or(|kind| self.request.kind(uid) == Some(kind))
+            && scope.within.is_none_or(|of| self.is_below(uid, of))
+    }
+
+    fn is_below(&self, uid: Uid, of: Uid) -> bool {
+        self.is_in(uid, Value::Entity(of)).unwrap_or(false)
+    }
+}
+
+fn key(head: &Head) -> Key {
+    let exact = |scope: &Scope| scope.is.or(scope.within);
+    if let Some(uid) = exact(&head.resource) {
+        Key::Resource(uid)
+    } else if let Some(uid) = exact(&head.subject) {
+        Key::Subject(uid)
+    } else if let Some(kind) = head.resource.kind {
+        Key::ResourceKind(kind)
+    } else if let Some(kind) = head.subject.kind {
+        Key::SubjectKind(kind)
+    } else {
+        Key::All
+    }
+}
