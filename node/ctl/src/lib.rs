@@ -30,6 +30,8 @@ mod origin;
 mod output;
 mod permission;
 mod ping;
+mod policy;
+mod policy_test;
 mod profile;
 mod reach;
 mod relation;

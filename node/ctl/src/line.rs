@@ -16,6 +16,7 @@ use crate::operator::OperatorVerb;
 use crate::origin::OriginVerb;
 use crate::permission::PermissionVerb;
 use crate::ping::Ping;
+use crate::policy::PolicyVerb;
 use crate::reach::Reach;
 use crate::relation::RelationVerb;
 use crate::role::RoleVerb;
@@ -69,6 +70,8 @@ enum Word {
     Grant(Noun<GrantVerb>),
     /// Relations: who is what to whom, and what follows.
     Relation(Noun<RelationVerb>),
+    /// Policies: Cedar's, checked, formatted and tested here.
+    Policy(Noun<PolicyVerb>),
     /// Groups: who holds grants together.
     Group(Noun<GroupVerb>),
     /// Sessions: signing in, looking, ending.
@@ -173,6 +176,7 @@ impl Word {
             | Self::Workspace(Noun { reach, .. })
             | Self::Grant(Noun { reach, .. })
             | Self::Relation(Noun { reach, .. })
+            | Self::Policy(Noun { reach, .. })
             | Self::Group(Noun { reach, .. })
             | Self::Session(Noun { reach, .. })
             | Self::Key(Noun { reach, .. })
@@ -223,6 +227,7 @@ impl Word {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
             Self::Relation(Noun { verb, reach }) => verb.reach(&reach).await,
+            Self::Policy(Noun { verb, .. }) => verb.run(),
             Self::Group(Noun { verb, reach }) => {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }

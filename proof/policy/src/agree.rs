@@ -7,7 +7,6 @@ use crate::write::Writer;
 use cedar_policy::pst::{Policy, StaticPolicy};
 use cedar_policy::{Authorizer, Decision, Effect, PolicySet, SlotId};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use tessera_policy_cedar::{Facts, Parsed, Question, Schema, compile};
 use tessera_program::{Entities, FaultRule, Names, Policies};
 
@@ -171,7 +170,7 @@ impl Tally {
             self.links,
         );
         for (name, seen) in &self.operators {
-            let _ = writeln!(text, "  {name}: in {} policies, decides {}", seen.policies, seen.decisive);
+            text += &format!("  {name}: in {} policies, decides {}\n", seen.policies, seen.decisive);
         }
         text
     }
@@ -267,15 +266,13 @@ fn policies(shape: &Shape, schema: &Schema, random: &mut Random, tally: &mut Tal
 }
 
 fn link(parsed: &mut Parsed, template: &str, random: &mut Random) -> Result<(), String> {
-    let of = |kind: &str, number: usize| format!("{kind}::\"{}\"", id(number)).parse();
-    let id = cedar_policy::PolicyId::new(template);
-    let whole = parsed.set().template(&id).ok_or("no such template")?;
+    let whole = parsed.set().template(&cedar_policy::PolicyId::new(template)).ok_or("no such template")?;
     let kind = if whole.to_string().contains("in ?principal") { "Group" } else { "User" };
     let mut values = Vec::new();
     for slot in whole.slots() {
         let kind = if *slot == SlotId::principal() { kind } else { "Folder" };
-        let uid =
-            of(kind, random.below(ENTITIES)).map_err(|error: cedar_policy::ParseErrors| error.to_string())?;
+        let text = format!("{kind}::\"{}\"", id(random.below(ENTITIES)));
+        let uid = text.parse::<cedar_policy::EntityUid>().map_err(|error| error.to_string())?;
         values.push((slot.clone(), uid));
     }
     parsed.link(template, &format!("{template}-link"), &values).map_err(|error| error.to_string())

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     let mut numbers = std::env::args().skip(1).map(|word| word.parse::<u64>());
     let (Ok(worlds), Ok(seed)) = (numbers.next().unwrap_or(Ok(WORLDS)), numbers.next().unwrap_or(Ok(1)))
     else {
-        let _ = writeln!(std::io::stderr(), "tessera-policy-proof [WORLDS [SEED]]");
+        drop(writeln!(std::io::stderr(), "tessera-policy-proof [WORLDS [SEED]]"));
         return ExitCode::from(2);
     };
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);

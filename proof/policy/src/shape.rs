@@ -1,7 +1,6 @@
 //! Random schemas, and random values that fit them.
 
 use crate::random::Random;
-use std::fmt::Write as _;
 
 /// A type of the language.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -82,10 +81,7 @@ impl Field {
 }
 
 /// One of a list.
-pub(crate) fn pick<T: Copy>(random: &mut Random, list: &[T]) -> T
-where
-    T: Default,
-{
+pub(crate) fn pick<T: Copy + Default>(random: &mut Random, list: &[T]) -> T {
     list.get(random.below(list.len())).copied().unwrap_or_default()
 }
 
@@ -146,14 +142,13 @@ impl Shape {
         let mut text = String::new();
         for (((kind, above), fields), tags) in KINDS.iter().zip(&self.kinds).zip(&self.tags) {
             let record = Type::Record(fields.clone()).text();
-            let _ = writeln!(text, "entity {kind} in [{above}] = {record} tags {};", tags.text());
+            text += &format!("entity {kind} in [{above}] = {record} tags {};\n", tags.text());
         }
         let context = Type::Record(self.context.clone()).text();
         text.push_str("action \"all\";\n");
         for (action, resource) in [("read", "Doc"), ("write", "Doc"), ("list", "Folder")] {
-            let _ = writeln!(
-                text,
-                "action \"{action}\" in [\"all\"] appliesTo {{ principal: [User], resource: [{resource}], context: {context} }};"
+            text += &format!(
+                "action \"{action}\" in [\"all\"] appliesTo {{ principal: [User], resource: [{resource}], context: {context} }};\n"
             );
         }
         text
@@ -178,16 +173,18 @@ impl Shape {
                     .filter(|_| random.chance(35))
                     .map(|parent| uid_json(above, parent))
                     .collect();
-                let tags: Vec<String> = ["a", "b", "ab"]
-                    .iter()
-                    .filter_map(|key| random.chance(50).then(|| format!("\"{key}\":{}", json(random, tags))))
-                    .collect();
+                let mut tagged = Vec::new();
+                for key in ["a", "b", "ab"] {
+                    if random.chance(50) {
+                        tagged.push(format!("\"{key}\":{}", json(random, tags)));
+                    }
+                }
                 all.push(format!(
                     "{{\"uid\":{},\"attrs\":{},\"parents\":[{}],\"tags\":{{{}}}}}",
                     uid_json(kind, number),
                     json_record(random, fields),
                     parents.join(","),
-                    tags.join(",")
+                    tagged.join(",")
                 ));
             }
         }

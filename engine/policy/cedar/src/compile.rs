@@ -280,10 +280,12 @@ impl Writer<'_> {
 
     fn binary(&mut self, op: BinaryOp, left: &Expr, right: &Expr) -> Result<(), Stop> {
         self.expr(left)?;
-        let jump = match op {
-            BinaryOp::And => Some(self.out.put(Op::And(0))),
-            BinaryOp::Or => Some(self.out.put(Op::Or(0))),
-            _ => None,
+        let jump = if op == BinaryOp::And {
+            Some(self.out.put(Op::And(0)))
+        } else if op == BinaryOp::Or {
+            Some(self.out.put(Op::Or(0)))
+        } else {
+            None
         };
         self.expr(right)?;
         match jump {
@@ -374,29 +376,45 @@ const fn double(op: BinaryOp) -> Result<Op, Stop> {
 
 /// The value of an expression that has one whatever the question is.
 fn constant(expr: &Expr) -> Option<Term> {
-    match expr {
-        Expr::Literal(Literal::Bool(value)) => Some(Term::Bool(*value)),
-        Expr::Literal(Literal::Long(value)) => Some(Term::Long(*value)),
-        Expr::Literal(Literal::String(text)) => Some(Term::Text(text.to_string())),
-        Expr::Literal(Literal::EntityUID(uid)) => {
+    if let Expr::Literal(literal) = expr {
+        plain(literal)
+    } else if let Expr::Set(items) = expr {
+        items.iter().map(|item| constant(item)).collect::<Option<_>>().map(Term::Set)
+    } else if let Expr::Record(fields) = expr {
+        let fields = fields.iter().map(|(name, value)| Some((name.clone(), constant(value)?)));
+        fields.collect::<Option<BTreeMap<_, _>>>().map(Term::Record)
+    } else if let Expr::UnaryOp { op, expr } = expr
+        && let Expr::Literal(Literal::String(text)) = &**expr
+    {
+        read(*op, text)
+    } else {
+        None
+    }
+}
+
+fn plain(literal: &Literal) -> Option<Term> {
+    match literal {
+        Literal::Bool(value) => Some(Term::Bool(*value)),
+        Literal::Long(value) => Some(Term::Long(*value)),
+        Literal::String(text) => Some(Term::Text(text.to_string())),
+        Literal::EntityUID(uid) => {
             let (kind, id) = pair(uid);
             Some(Term::Entity { kind, id })
         }
-        Expr::Set(items) => items.iter().map(|item| constant(item)).collect::<Option<_>>().map(Term::Set),
-        Expr::Record(fields) => {
-            let fields = fields.iter().map(|(name, value)| Some((name.clone(), constant(value)?)));
-            fields.collect::<Option<BTreeMap<_, _>>>().map(Term::Record)
-        }
-        Expr::UnaryOp { op, expr } => {
-            let Expr::Literal(Literal::String(text)) = &**expr else { return None };
-            match op {
-                UnaryOp::Ip => Ip::parse(text).map(Term::Ip),
-                UnaryOp::Decimal => decimal(text).map(Term::Decimal),
-                UnaryOp::Datetime => datetime(text).map(Term::Datetime),
-                UnaryOp::Duration => duration(text).map(Term::Duration),
-                _ => None,
-            }
-        }
         _ => None,
+    }
+}
+
+fn read(op: UnaryOp, text: &str) -> Option<Term> {
+    if op == UnaryOp::Ip {
+        Ip::parse(text).map(Term::Ip)
+    } else if op == UnaryOp::Decimal {
+        decimal(text).map(Term::Decimal)
+    } else if op == UnaryOp::Datetime {
+        datetime(text).map(Term::Datetime)
+    } else if op == UnaryOp::Duration {
+        duration(text).map(Term::Duration)
+    } else {
+        None
     }
 }

@@ -81,7 +81,7 @@ fn heights_that_pass_are_safe() {
     let mut names = Names::default();
     for condition in [
         format!("{}true{}", "(".repeat(60), ")".repeat(60)),
-        format!("true{}", " && context.n == 0".repeat(480)),
+        format!("true{}", " && context.n == 0".repeat(300)),
         format!("context.n{} == 1", " + 1".repeat(1_000)),
         format!("{}1 == 1", "!".repeat(3)),
         format!("{}1 == 1", "if context.n == 1 then false else ".repeat(150)),
