@@ -8,7 +8,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tessera_ctl::{Ctl, CtlError};
+use tessera_ctl::{Ctl, CtlError, sorted};
 
 /// Identity and access: who is it, is the session alive, may it do this.
 #[derive(Parser)]
@@ -189,15 +189,15 @@ fn check(files: &Files, json: bool) -> Result<(), FatalError> {
     let file = files.config.as_deref().map(Path::display).map(|path| path.to_string());
     let (text, failed) = match config::load(Config::default(), files.config.as_deref()) {
         Ok(config) if json => (
-            serde_json::json!({ "ok": true, "file": file, "config": config, "dangers": dangers(&config) })
+            sorted(serde_json::json!({ "ok": true, "file": file, "config": config, "dangers": dangers(&config) }))
                 .to_string(),
             None,
         ),
         Ok(config) => (describe(&config), None),
         Err(error) if json => (
-            serde_json::json!({
+            sorted(serde_json::json!({
                 "ok": false, "source": error.source, "line": error.line, "key": error.key, "what": error.what
-            })
+            }))
             .to_string(),
             Some(FatalError::config(error.to_string())),
         ),
@@ -210,7 +210,7 @@ fn check(files: &Files, json: bool) -> Result<(), FatalError> {
 /// The configuration as `key = value` lines under their tables, as TOML reads them.
 fn describe(config: &Config) -> String {
     let mut text = String::new();
-    let value = serde_json::to_value(config).unwrap_or_default();
+    let value = sorted(serde_json::to_value(config).unwrap_or_default());
     for (table, keys) in value.as_object().into_iter().flatten() {
         text.push_str(&format!("[{table}]\n"));
         for (key, value) in keys.as_object().into_iter().flatten() {
@@ -226,7 +226,7 @@ fn describe(config: &Config) -> String {
 
 /// The `danger_` keys that are switched on.
 fn dangers(config: &Config) -> Vec<String> {
-    let value = serde_json::to_value(config).unwrap_or_default();
+    let value = sorted(serde_json::to_value(config).unwrap_or_default());
     let tables = value.as_object().into_iter().flatten();
     tables
         .flat_map(|(table, keys)| {

@@ -68,10 +68,10 @@ impl Recover {
         let (file, dir) = (dir.join(offer::FILE).display().to_string(), dir.display());
         Ok(if json {
             let until = renewed.until.to_millis();
-            serde_json::json!({
+            tessera_ctl::sorted(serde_json::json!({
                 "ok": true, "secret_file": file, "expires": until.to_string(), "expires_ms": until.0,
                 "receipt": renewed.receipt.to_string(), "repeated": false,
-            })
+            }))
             .to_string()
         } else {
             format!(

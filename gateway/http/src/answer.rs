@@ -45,8 +45,15 @@ impl Object {
 
     /// The value.
     pub(crate) fn value(self) -> Value {
-        Value::Object(self.0)
+        sorted(Value::Object(self.0))
     }
+}
+
+/// The same value with the members of every object in the order of their names, whatever order they were put
+/// in: a package that keeps another order must not show in an answer.
+pub(crate) fn sorted(mut value: Value) -> Value {
+    value.sort_all_objects();
+    value
 }
 
 /// `session` or `key`.

@@ -27,7 +27,7 @@ pub(crate) fn document() -> Value {
             path.insert(operation.verb.name().to_owned(), described(operation));
         }
     }
-    json!({
+    crate::answer::sorted(json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Tessera",
@@ -53,7 +53,7 @@ pub(crate) fn document() -> Value {
                 "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
             } },
         },
-    })
+    }))
 }
 
 fn problem() -> Value {

@@ -220,7 +220,7 @@ impl Problem {
         for (member, value) in self.more.iter().flat_map(|more| more.iter()) {
             put(member, value.clone());
         }
-        Value::Object(json)
+        crate::answer::sorted(Value::Object(json))
     }
 
     /// The answer.

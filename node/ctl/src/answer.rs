@@ -86,7 +86,7 @@ impl Answer {
 
     /// For programs.
     pub(crate) fn json(&self) -> Value {
-        Value::Object(self.json.clone())
+        output::sorted(Value::Object(self.json.clone()))
     }
 }
 

@@ -227,9 +227,9 @@ impl CtlError {
     #[must_use]
     pub fn to_json(&self) -> Value {
         if let Some(receipt) = &self.repeated {
-            return json!({ "ok": true, "receipt": receipt.to_string(), "repeated": true });
+            return output::sorted(json!({ "ok": true, "receipt": receipt.to_string(), "repeated": true }));
         }
-        json!({
+        output::sorted(json!({
             "ok": false,
             "error": {
                 "exit_code": self.exit,
@@ -242,7 +242,7 @@ impl CtlError {
                 "limit": self.limit.as_ref().map(|limit| limit.limit.name()),
                 "bound": self.limit.as_ref().map(|limit| limit.bound),
             },
-        })
+        }))
     }
 }
 

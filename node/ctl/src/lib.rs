@@ -56,5 +56,5 @@ mod yaml;
 pub use demo::{Demo, demo};
 pub use error::CtlError;
 pub use line::Ctl;
-pub use output::{put, tell};
+pub use output::{put, sorted, tell};
 pub use profile::{PROFILE_FILE, Profile};

@@ -25,6 +25,14 @@ pub(crate) fn is_read(text: &str) -> Result<bool, CtlError> {
     }
 }
 
+/// The same value with the members of every object in the order of their names, whatever order they were
+/// put in: a package that keeps another order must not show in what programs read.
+#[must_use]
+pub fn sorted(mut value: serde_json::Value) -> serde_json::Value {
+    value.sort_all_objects();
+    value
+}
+
 /// Writes a line to standard error. One that is closed leaves the exit code, which says enough.
 pub fn tell(text: &str) {
     drop(writeln!(std::io::stderr(), "{text}"));

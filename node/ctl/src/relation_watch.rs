@@ -100,7 +100,7 @@ pub(crate) async fn watch(link: &Link, watch: Watch) -> Result<Answer, CtlError>
             let last = nth == found.rows.len();
             let told = next.as_ref().filter(|_| last).map(ToString::to_string);
             json.insert("cursor".into(), json!(told));
-            if !crate::output::is_read(&format!("{}\n", Value::Object(json)))? {
+            if !crate::output::is_read(&format!("{}\n", crate::output::sorted(Value::Object(json))))? {
                 return Ok(Answer::quiet());
             }
         }
