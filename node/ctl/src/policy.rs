@@ -264,7 +264,11 @@ mod tests {
             if name.ends_with(".cedar") {
                 assert_eq!(format(&path, false, true).expect("read").exit(), 0, "{name}");
                 let schema = path.with_extension("cedarschema");
-                assert_eq!(check(&[path.clone()], Some(&schema)).expect("read").exit(), 0, "{name}");
+                assert_eq!(
+                    check(std::slice::from_ref(&path), Some(&schema)).expect("read").exit(),
+                    0,
+                    "{name}"
+                );
             }
             if !text.contains("shouldValidate") {
                 continue;
