@@ -122,6 +122,7 @@ impl Engine {
             slept_for_memory: AtomicU64::new(0),
             doubted: Mutex::default(),
             strangers: crate::front::Strangers::default(),
+            backup: Mutex::new(None),
         });
         if house.store.head(TenantId::SYSTEM)?.is_none() {
             found(&house).await?;

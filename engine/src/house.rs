@@ -90,6 +90,8 @@ pub(crate) struct House {
     pub(crate) doubted: Mutex<VecDeque<TenantId>>,
     /// What strangers have done lately.
     pub(crate) strangers: Strangers,
+    /// The backup that was begun last.
+    pub(crate) backup: Mutex<Option<crate::backup::Run>>,
 }
 
 /// LIMIT: how far the journal may be ahead of the clock before writes wait for an operator: one hour.

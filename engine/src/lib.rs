@@ -7,6 +7,7 @@
 
 mod actor;
 mod admit;
+mod backup;
 mod bound;
 mod bulk;
 mod check;
@@ -49,6 +50,7 @@ mod wakes;
 mod watch;
 
 pub use admit::Done;
+pub use backup::{BackupTold, Begun};
 pub use bound::{Bound, HelloRefusal};
 pub use cursor::Cursors;
 pub use directory::{Entry, Standing, Trouble};

@@ -154,7 +154,8 @@ impl Batch {
     /// # Errors
     /// As [`Batch::push`].
     pub fn birth(&mut self, tenant: TenantId, nonce: [u8; 32], staged: &Staged) -> Result<(), StorageError> {
-        let head = Head { link: chain::genesis(tenant, &nonce), ..Head::unborn(tenant) };
+        let epoch = self.before.epoch;
+        let head = Head { link: chain::genesis(tenant, &nonce), epoch, ..Head::unborn(tenant) };
         let link = self.frame(&head, Some(&nonce), staged)?;
         let born = Head { next: Revision(1), link, ..head };
         self.births.push(born);

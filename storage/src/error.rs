@@ -101,6 +101,26 @@ pub enum StorageError {
     RootKeyUnfit(&'static str),
     /// The tenant has no keys.
     KeysMissing(TenantId),
+    /// The options name no directory for backups.
+    BackupsOff,
+    /// There is a backup of this name, or what is left of one.
+    BackupThere,
+    /// A backup is not what was written, or none.
+    BadBackup {
+        /// Which of its files.
+        file: Box<str>,
+        /// What is wrong, and what to do.
+        what: Cow<'static, str>,
+    },
+    /// The backup was written by a newer version.
+    NewerBackup {
+        /// Its version.
+        found: u16,
+        /// The newest that this program knows.
+        known: u16,
+    },
+    /// The directory that is to be restored into holds files.
+    NotEmpty,
 }
 
 impl StorageError {
@@ -188,6 +208,15 @@ impl fmt::Display for StorageError {
             Self::RootKeyWrong => f.write_str("the root key does not open this directory's keys"),
             Self::RootKeyUnfit(what) => write!(f, "the root key's file: {what}"),
             Self::KeysMissing(tenant) => write!(f, "tenant {tenant} has no keys"),
+            Self::BackupsOff => f.write_str("there is no place for backups"),
+            Self::BackupThere => f.write_str("there is a backup of this name, or what is left of one"),
+            Self::BadBackup { file, what } => write!(f, "{file}: {what}"),
+            Self::NewerBackup { found, known } => write!(
+                f,
+                "the backup has format {found}, this program knows up to {known}: \
+                 restore it with the version that wrote it, or newer"
+            ),
+            Self::NotEmpty => f.write_str("the directory holds files: restore into an empty or a new one"),
         }
     }
 }
@@ -211,7 +240,12 @@ impl std::error::Error for StorageError {
             | Self::BadOptions(_)
             | Self::RootKeyWrong
             | Self::RootKeyUnfit(_)
-            | Self::KeysMissing(_) => None,
+            | Self::KeysMissing(_)
+            | Self::BackupsOff
+            | Self::BackupThere
+            | Self::BadBackup { .. }
+            | Self::NewerBackup { .. }
+            | Self::NotEmpty => None,
         }
     }
 }

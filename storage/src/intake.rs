@@ -52,6 +52,12 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
+    /// Whether the lane is ending or has ended.
+    pub(crate) fn is_stopping(&self) -> bool {
+        let queue = self.queue.lock();
+        queue.stopping || queue.stopped
+    }
+
     /// Says that a thread drives the lane from now on.
     pub(crate) fn start(&self) {
         self.queue.lock().threaded = true;

@@ -98,6 +98,13 @@ fn worth(disk: &dyn Disk, name: &str, check: &[u8; 32]) -> Result<Worth, Storage
     Ok(if sound { Worth::Sound } else { Worth::Foreign })
 }
 
+/// Whether a copy begins with the header of this version, root key and directory.
+pub(crate) fn is_of(bytes: &[u8], check: &[u8; 32]) -> bool {
+    FileHeader::take(&mut Reader::new(bytes)).is_ok_and(|header| {
+        header.magic == MAGIC && header.version == VERSION && compare::equal(&header.check, check)
+    })
+}
+
 fn header(check: &[u8; 32]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(SLOT_BYTES);
     FileHeader { magic: MAGIC, version: VERSION, spare: 0, check: *check }.put(&mut bytes);

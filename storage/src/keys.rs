@@ -66,6 +66,7 @@ pub(crate) enum Named {
     Gone,
 }
 
+#[derive(Default)]
 struct Inner {
     /// The next slot that was never used.
     next: u32,
@@ -75,7 +76,8 @@ struct Inner {
 
 /// Both copies of the key file.
 pub(crate) struct Keys {
-    files: [Arc<dyn DiskFile>; 2],
+    /// None where nobody asks for keys.
+    files: Vec<Arc<dyn DiskFile>>,
     root: Key,
     inner: Mutex<Inner>,
 }
@@ -100,12 +102,17 @@ impl Keys {
         born: bool,
     ) -> Result<Self, StorageError> {
         let keys = Self {
-            files: key_files::open(disk, &check_of(&root.0, salt), born)?,
+            files: key_files::open(disk, &check_of(&root.0, salt), born)?.to_vec(),
             root: root.0.clone(),
             inner: Mutex::new(Inner { next: 1, recent: BTreeMap::new() }),
         };
         keys.scan(upto.max(1), end)?;
         Ok(keys)
+    }
+
+    /// Keys of a store that is looked at without its root key: there are none.
+    pub(crate) fn closed() -> Self {
+        Self { files: Vec::new(), root: Key::new([0; 32]), inner: Mutex::default() }
     }
 
     fn scan(&self, from: u32, end: u64) -> Result<(), StorageError> {
@@ -144,12 +151,7 @@ impl Keys {
         }
         for copy in 0..FILES.len() {
             let Some(bytes) = self.read(copy, slot)? else { continue };
-            let Ok(found) = Slot::take(&mut Reader::new(&bytes)) else { continue };
-            let tag = self.owner_tag(slot, &found.wrapped);
-            if found.state == STATE_OWNER
-                && compare::equal(&found.tag, &tag)
-                && let Ok(owner) = Owner::take(&mut Reader::new(&found.wrapped))
-            {
+            if let Some(owner) = self.owner_in(&bytes, slot) {
                 return Ok(Some((owner, copy)));
             }
         }
@@ -256,6 +258,48 @@ impl Keys {
         }
         inner.recent.insert((tenant, number), slot);
         Ok(())
+    }
+
+    /// A copy of the file as it stands now.
+    pub(crate) fn copy(&self) -> Result<Vec<u8>, StorageError> {
+        let _nothing_is_made = self.inner.lock();
+        let (Some(file), Some(name)) = (self.files.first(), FILES.first()) else { return Ok(Vec::new()) };
+        let size = file.size().map_err(StorageError::while_doing("measuring", name))?;
+        let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
+        file.read_at(0, &mut bytes).map_err(StorageError::while_doing("reading", name))?;
+        Ok(bytes)
+    }
+
+    /// Where in a copy of the file each tenant's sets stand that the root key opens, and the first slot behind
+    /// all of them.
+    pub(crate) fn sets_in(
+        bytes: &[u8],
+        root: &RootKey,
+        salt: &[u8; 32],
+    ) -> Result<(BTreeMap<TenantId, Vec<KeySlot>>, u32), StorageError> {
+        if !key_files::is_of(bytes, &check_of(&root.0, salt)) {
+            return Err(StorageError::RootKeyWrong);
+        }
+        let keys = Self { files: Vec::new(), root: root.0.clone(), inner: Mutex::default() };
+        let mut sets: BTreeMap<TenantId, Vec<KeySlot>> = BTreeMap::new();
+        let mut slot = 1;
+        for bytes in bytes.get(SLOT_BYTES..).unwrap_or_default().chunks(TENANT_BYTES) {
+            if let Some(bytes) = bytes.first_chunk()
+                && let Some(owner) = keys.owner_in(bytes, slot)
+                && keys.unwrap(owner.tenant, bytes, slot).is_some()
+            {
+                sets.entry(owner.tenant).or_default().push(KeySlot { number: owner.number, slot });
+            }
+            slot += TENANT_SLOTS;
+        }
+        Ok((sets, slot))
+    }
+
+    fn owner_in(&self, bytes: &[u8; TENANT_BYTES], slot: u32) -> Option<Owner> {
+        let found = Slot::take(&mut Reader::new(bytes)).ok()?;
+        let tag = self.owner_tag(slot, &found.wrapped);
+        let sound = found.state == STATE_OWNER && compare::equal(&found.tag, &tag);
+        Owner::take(&mut Reader::new(&found.wrapped)).ok().filter(|_| sound)
     }
 
     /// The slots of a tenant: those that its directory row names, and the newer ones.

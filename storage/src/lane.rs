@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tessera_model::{Revision, TenantId};
+use tessera_model::{Epoch, Revision, TenantId};
 use tokio::sync::Notify;
 
 /// LIMIT: heads that the lane remembers: 65,536 × 64 B = 4 MiB.
@@ -26,6 +26,8 @@ const HEADS_MAX: usize = 65_536;
 
 /// What is shared with the lane.
 pub(crate) struct Shared {
+    /// The life of the directory: no tenant's history goes on in an earlier one.
+    pub(crate) epoch: Epoch,
     pub(crate) intake: Intake,
     pub(crate) tail: Mutex<Tail>,
     pub(crate) checkpoint: Checkpoint,
@@ -53,14 +55,19 @@ impl Shared {
                 return Ok(None);
             }
             if let Some(tailed) = tail.tenants.get(&tenant) {
-                return Ok(Some(tailed.head));
+                return Ok(Some(self.raised(tailed.head)));
             }
         }
         let row = self.checkpoint.directory(tenant)?;
         if row.as_ref().is_some_and(|row| row.life == Life::Forgotten) {
             self.tail.lock().forgotten.insert(tenant);
         }
-        Ok(kept(row).map(|row| head_of(tenant, &row)))
+        Ok(kept(row).map(|row| self.raised(head_of(tenant, &row))))
+    }
+
+    /// A head as whatever comes behind it continues it: in the directory's epoch, or a later one of its own.
+    pub(crate) fn raised(&self, head: Head) -> Head {
+        Head { epoch: head.epoch.max(self.epoch), ..head }
     }
 }
 
@@ -191,7 +198,7 @@ impl Lane {
                 return Some(StorageError::OutOfOrder { tenant, expected });
             }
             for head in batch.births.iter().chain([&batch.head_after()]) {
-                self.heads.insert(head.tenant, *head);
+                self.heads.insert(head.tenant, shared.raised(*head));
             }
             None
         })

@@ -6,6 +6,7 @@
 //! rows and history into one redb file and frees the journal. [`Memory`] gives the same answers
 //! without a disk. The byte formats stand in docs/file.md.
 
+mod backup;
 mod batch;
 mod bucket;
 mod chain;
@@ -27,6 +28,7 @@ mod store;
 mod tail;
 mod usage;
 
+pub use backup::{Backup, Checked, Inspected, InspectedTenant, Progress, Restored, Taken, inspect};
 pub use batch::{Batch, Durable, Head, Staged};
 pub use checkpoint::scrub::{Scrub, Scrubbed};
 pub use commit::Commit;

@@ -1,5 +1,6 @@
 //! The `Store` trait: what a storage engine is to the engine above it, and the words it speaks in.
 
+use crate::backup::{Progress, Taken};
 use crate::batch::{Batch, Head};
 pub use crate::bucket::{Bucket, BucketKind};
 use crate::checkpoint::scrub::{Scrub, Scrubbed};
@@ -200,6 +201,16 @@ pub trait Store: Send + Sync + 'static {
     fn scrub(&self, _from: &Scrub, _bytes_max: u64) -> Result<Scrubbed, StorageError> {
         // A store without files has nothing that could change under it.
         Ok(Scrubbed::default())
+    }
+
+    /// Takes a backup, called `name`, a label: one at a time. Blocks for long: not for a runtime's thread.
+    ///
+    /// # Errors
+    /// [`StorageError::BackupsOff`], [`StorageError::BackupThere`], damage; otherwise as the disks report.
+    /// What is there then is no backup.
+    fn backup(&self, _name: &str, _made: UnixMillis, _progress: &Progress) -> Result<Taken, StorageError> {
+        // A store without files has nothing to copy.
+        Err(StorageError::BackupsOff)
     }
 
     /// Whether something of a tenant is here that [`Store::forget`] would remove. May wait for the disk.

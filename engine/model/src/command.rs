@@ -172,6 +172,9 @@ commands! {
         /// All of them.
         origins: Vec<Origin>,
     };
+    /// Begins the epoch that a restore has raised the history to: all sessions end, and numbers that may have been
+    /// given after the backup are skipped. Caller: `Node`.
+    BeginEpoch = 13, narrows true, "tessera.admin.settings", {};
     /// Makes a subject. Caller: also `Claimant`, a person who registers where the settings allow it.
     CreateSubject = 20, narrows false, "tessera.admin.subjects", {
         /// Person or machine.

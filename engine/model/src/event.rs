@@ -232,6 +232,18 @@ pub enum Event {
         /// Its number.
         number: u8,
     },
+    /// Numbers below these are not given any more: whoever was given some of them since a backup is not
+    /// known. Each is the first that may be given.
+    NumbersSkipped {
+        /// The counter of tenants.
+        tenant: u64,
+        /// The index of subjects.
+        subject: u32,
+        /// The id of permissions.
+        permission: u32,
+        /// The index of workspaces.
+        workspace: u32,
+    },
     /// A command id that a bucket remembers (frames carry their own in the header).
     CommandRemembered(CommandIdRecord),
     /// Command ids at or below this time (ms) are refused as too old: what was remembered of them is gone.

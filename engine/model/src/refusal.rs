@@ -190,6 +190,14 @@ refusals! {
     RelationBudget = 277, "the question looks at more than one question may";
     /// There is no relationship model yet, or none of this version is kept (OpenFGA: 2001).
     RelationModelUnknown = 278, "no relationship model, or none of this version";
+    /// The node's configuration names no directory for backups.
+    BackupsOff = 280, "this node has no place for backups";
+    /// There is a backup of this name, or what is left of one: none is ever replaced.
+    BackupExists = 281, "a backup of this name is there already";
+    /// Another backup is being taken: one at a time.
+    BackupRunning = 282, "another backup is being taken";
+    /// No backup of this name was begun since the node was started.
+    BackupUnknown = 283, "no backup of this name was begun since the node was started";
     /// The tenant is asleep or waking: come again within the deadline.
     NotReady = 300, "the tenant is waking: try again";
     /// A limit is reached for the moment, which is named with its number: come again later.

@@ -57,6 +57,7 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         | Event::BootstrapChanged { .. }
         | Event::AttributeDeclared(_)
         | Event::RefreshKeyMade { .. }
+        | Event::NumbersSkipped { .. }
         | Event::RefreshKeyDropped { .. } => (BucketKind::Names, 0),
         Event::ClientChanged(record) => (BucketKind::Names, CLIENTS + record.index.0 / NAMES),
         Event::ClientRemoved(index) => (BucketKind::Names, CLIENTS + index.0 / NAMES),
@@ -207,6 +208,7 @@ impl State {
             },
         ];
         events.extend(self.root.attributes.values().cloned().map(Event::AttributeDeclared));
+        events.extend(self.skipped.clone());
         // The one that handles are made by comes last.
         let current = self.root.refresh_key;
         let mut keys: Vec<_> = self.root.refresh_keys.iter().map(|(number, at)| (*number, *at)).collect();

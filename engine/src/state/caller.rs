@@ -15,7 +15,13 @@ use tessera_model::{
 
 /// Whether a command is ordered by the node or the holder of a secret alone.
 const fn is_proof(kind: CommandKind) -> bool {
-    matches!(kind, CommandKind::SetUpPassword | CommandKind::RehashPassword | CommandKind::CountFailure)
+    matches!(
+        kind,
+        CommandKind::SetUpPassword
+            | CommandKind::RehashPassword
+            | CommandKind::CountFailure
+            | CommandKind::BeginEpoch
+    )
 }
 
 impl State {
@@ -123,6 +129,7 @@ impl State {
             | Command::ResetPassword { .. }
             | Command::SetUpPassword { .. }
             | Command::RehashPassword { .. }
+            | Command::BeginEpoch { .. }
             | Command::ForgetFailures { .. }
             | Command::CountFailure { .. }
             | Command::DeclareAttribute { .. }

@@ -11,6 +11,7 @@ mod bucket;
 mod caller;
 mod client;
 mod command_id;
+mod epoch;
 mod failures;
 mod grant;
 mod group;
@@ -148,6 +149,8 @@ pub(crate) struct State {
     /// Numbers of restrictions that nothing names since the tenant was loaded, the smallest last.
     restrictions_free: Vec<u32>,
     next: Next,
+    /// The event that skipped numbers last.
+    skipped: Option<Event>,
     dirty: BTreeSet<(BucketKind, u32)>,
     tagger: Tagger,
     cell: CellId,
@@ -178,6 +181,7 @@ impl State {
             restriction_of: Map::default(),
             restrictions_free: Vec::new(),
             next: Next::default(),
+            skipped: None,
             dirty: BTreeSet::new(),
             tagger: Tagger::new(),
             cell,
@@ -211,6 +215,7 @@ impl State {
             Command::ChangeSettings { settings } => self.change_settings(settings),
             Command::ChangeOrigins { origins } => self.change_origins(origins),
             Command::RotateRefreshKeys { now: at_once } => self.rotate_refresh_keys(*at_once, now),
+            Command::BeginEpoch {} => self.begin_epoch(),
             Command::CreateSubject { kind, identifiers, password } => {
                 let status = self.status_at_birth(caller);
                 self.create_subject((*kind, status), identifiers, password, entropy, now)
@@ -364,6 +369,7 @@ impl State {
             | Event::ClientRemoved(_)
             | Event::RefreshKeyMade { .. }
             | Event::RefreshKeyDropped { .. }
+            | Event::NumbersSkipped { .. }
             | Event::RelationModelChanged(_)
             | Event::RelationWritten(_)
             | Event::RelationRemoved { .. }
@@ -421,6 +427,9 @@ impl State {
             Event::ClientRemoved(index) => self.apply_client_removed(*index),
             Event::RefreshKeyMade { number, at } => self.apply_refresh_key(*number, *at),
             Event::RefreshKeyDropped { number } => self.apply_refresh_key_dropped(*number),
+            Event::NumbersSkipped { tenant, subject, permission, workspace } => {
+                self.apply_skipped(*tenant, (*subject, *permission, *workspace));
+            }
             Event::RelationModelChanged(record) => self.apply_relation_model(record),
             Event::RelationWritten(record) => self.apply_relation(record),
             Event::RelationRemoved { object, relation, subject } => {

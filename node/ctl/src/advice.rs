@@ -110,6 +110,13 @@ const ADVICE: &[(Refusal, &str)] = &[
     (Refusal::RelationMismatch, "tessera relation model show says which subjects a relation takes"),
     (Refusal::RelationUnknown, "tessera relation model show says which types and relations there are"),
     (Refusal::RelationTooDeep, "shorten the chain of groups or parents: 25 steps are the limit"),
+    (
+        Refusal::BackupsOff,
+        "name a directory with storage.backup_dir in the node's configuration and start it again",
+    ),
+    (Refusal::BackupExists, "give it another name: a backup is never replaced"),
+    (Refusal::BackupRunning, "try again when it is done"),
+    (Refusal::BackupUnknown, "leave out --follow to begin it"),
     (Refusal::RelationModelUnknown, "tessera relation model list shows the versions that are kept"),
     (Refusal::RelationBudget, "ask for less: one type, one object, or page by page"),
     (Refusal::NotReady, "the tenant is being loaded: try again, or give it more time with --timeout"),

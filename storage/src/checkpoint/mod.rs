@@ -29,6 +29,8 @@ pub(crate) const FILE: &str = "state.redb";
 const BESIDE: &str = "state.redb.new";
 /// Bytes of puts that are worth a transaction.
 const FLUSH_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of the cache while a backup is restored.
+const BUILD_CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes copied at once.
 const COPY_BYTES: usize = 1024 * 1024;
 
@@ -356,6 +358,48 @@ fn remove_if_there(disk: &dyn Disk, name: &str) -> Result<(), StorageError> {
             Err(StorageError::while_doing("removing", name)(error))
         }
         Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// A checkpoint's file that is being made of a backup.
+pub(crate) struct Builder(Database);
+
+impl Builder {
+    /// Makes the file with empty tables.
+    pub(crate) fn new(disk: &Arc<dyn Disk>, salt: [u8; 32]) -> Result<Self, StorageError> {
+        make(disk, salt, BUILD_CACHE_BYTES)?;
+        open_file(&**disk, FILE, BUILD_CACHE_BYTES).map(Self)
+    }
+
+    /// Writes entries in a transaction of their own.
+    pub(crate) fn write(&self, entries: &[Entry]) -> Result<(), StorageError> {
+        read::guarded(|| {
+            let transaction = begin(&self.0)?;
+            write_entries(&transaction, entries.iter())?;
+            transaction.commit().map_err(StorageError::checkpoint("committing"))
+        })
+    }
+
+    /// The tenants that have a directory row.
+    pub(crate) fn tenants(&self) -> Result<std::collections::BTreeSet<TenantId>, StorageError> {
+        read::guarded(|| {
+            let transaction =
+                redb::ReadableDatabase::begin_read(&self.0).map_err(StorageError::checkpoint("beginning to read"))?;
+            let mut found = std::collections::BTreeSet::new();
+            read::scan(&transaction, DIRECTORY, &[], &mut |key, _| {
+                found.extend(key.first_chunk().copied().map(u64::from_be_bytes).map(TenantId));
+                Ok(true)
+            })?;
+            Ok(found)
+        })
+    }
+
+    /// Closes the file.
+    pub(crate) fn finish(self) -> Result<(), StorageError> {
+        read::guarded(|| {
+            drop(self.0);
+            Ok(())
+        })
     }
 }
 

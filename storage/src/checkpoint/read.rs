@@ -75,6 +75,13 @@ impl Checkpoint {
         guarded(|| run(&database.begin_read().map_err(StorageError::checkpoint("beginning to read"))?))
     }
 
+    /// A transaction that stays as it is, whatever is written meanwhile.
+    pub(crate) fn snapshot(&self) -> Result<ReadTransaction, StorageError> {
+        let database = self.database.read();
+        let database = database.as_ref().ok_or(StorageError::LaneStopped)?;
+        guarded(|| database.begin_read().map_err(StorageError::checkpoint("beginning to read")))
+    }
+
     /// One verified and decoded value.
     pub(crate) fn value<T: Field>(
         &self,

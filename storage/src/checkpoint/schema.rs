@@ -67,6 +67,11 @@ impl Of {
         Self::Share,
     ];
 
+    /// The table of this number.
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|of| *of as u8 == number)
+    }
+
     /// The table's name, for errors.
     pub(crate) const fn name(self) -> &'static str {
         match self {

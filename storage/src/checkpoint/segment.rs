@@ -29,7 +29,7 @@ pub(crate) struct Segment {
     tenant: TenantId,
     pub(crate) first: Revision,
     pub(crate) next: Revision,
-    before: [u8; 32],
+    pub(crate) before: [u8; 32],
     pub(crate) link: [u8; 32],
     count: u32,
     closed: bool,

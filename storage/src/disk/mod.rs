@@ -3,6 +3,7 @@
 //! Journal, checkpoint and keys stand on it, so that one simulator can cut the power under everything
 //! at once. Names are plain file names in one directory.
 
+pub mod overlay;
 pub mod real;
 pub mod simulated;
 

@@ -6,6 +6,8 @@ mod put;
 mod read;
 mod store;
 
+pub(crate) use open::Identity;
+
 use crate::journal::Files;
 use crate::keys::Keys;
 use crate::lane::{Lane, Shared};
@@ -31,6 +33,8 @@ pub struct Options {
     pub salt: [u8; 32],
     /// Who drives the lane.
     pub drive: Drive,
+    /// Below which directory backups are made; none for no backups.
+    pub backup_dir: Option<std::path::PathBuf>,
 }
 
 /// Who drives the lane and prepares files.
@@ -54,19 +58,24 @@ impl Options {
             root_key,
             salt,
             drive: Drive::Threads,
+            backup_dir: None,
         }
     }
 }
 
 /// The store in one directory.
 pub struct Embedded {
-    shared: Arc<Shared>,
-    files: Arc<Files>,
-    keys: Keys,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) files: Arc<Files>,
+    pub(crate) keys: Keys,
     /// Held while frames are read from journal files; a checkpoint frees files only under its write side.
-    pins: RwLock<()>,
+    pub(crate) pins: RwLock<()>,
     /// One checkpoint at a time.
-    finishing: Mutex<()>,
+    pub(crate) finishing: Mutex<()>,
+    /// One backup at a time; the checkpoint's file is not compacted meanwhile.
+    pub(crate) backing: Mutex<()>,
+    /// Below which directory backups are made.
+    pub(crate) backup_dir: Option<std::path::PathBuf>,
     group_bytes_max: usize,
     by_hand: Mutex<Option<Lane>>,
     threads: Mutex<Vec<JoinHandle<()>>>,

@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use tessera_crypto::digest;
-use tessera_model::TenantId;
+use tessera_model::{Epoch, TenantId};
 use tokio::sync::Notify;
 
 const LOCK: &str = "LOCK";
@@ -33,17 +33,33 @@ const FILE_BYTES_MIN: u64 = 64 * 1024;
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// What the directory is: the only content of the file LANE.
-struct Identity {
+pub(crate) struct Identity {
     magic: u32,
     version: u16,
     spare: u16,
     file_bytes: u64,
     salt: [u8; 32],
+    /// Raised by a restore: whatever happened before it belongs to an earlier one.
+    epoch: Epoch,
 }
 
-record! { Identity { magic, version, spare, file_bytes, salt } }
+record! { Identity { magic, version, spare, file_bytes, salt, epoch } }
 
 impl Identity {
+    /// The identity of a directory.
+    pub(crate) const fn of(file_bytes: u64, salt: [u8; 32], epoch: Epoch) -> Self {
+        Self { magic: MAGIC, version: VERSION, spare: 0, file_bytes, salt, epoch }
+    }
+
+    /// Writes it: from here on the directory is one.
+    pub(crate) fn write(&self, disk: &dyn Disk) -> Result<(), StorageError> {
+        let mut bytes = Vec::new();
+        self.put(&mut bytes);
+        let hash = digest::hash(&[&bytes]);
+        bytes.extend_from_slice(&hash);
+        disk::replace(disk, LANE, &bytes).map_err(StorageError::while_doing("making", LANE))
+    }
+
     fn open_or_make(disk: &dyn Disk, options: &Options) -> Result<Self, StorageError> {
         match disk::read_all(disk, LANE) {
             Ok(bytes) => Self::read(&bytes),
@@ -86,12 +102,8 @@ impl Identity {
         if !(FILE_BYTES_MIN..=FILE_BYTES_MAX).contains(&file_bytes) || !file_bytes.is_multiple_of(16_384) {
             return Err(StorageError::BadOptions("a journal file has 64 KiB to 64 MiB, in steps of 16 KiB"));
         }
-        let identity = Self { magic: MAGIC, version: VERSION, spare: 0, file_bytes, salt: options.salt };
-        let mut bytes = Vec::new();
-        identity.put(&mut bytes);
-        let hash = digest::hash(&[&bytes]);
-        bytes.extend_from_slice(&hash);
-        disk::replace(disk, LANE, &bytes).map_err(StorageError::while_doing("making", LANE))?;
+        let identity = Self::of(file_bytes, options.salt, Epoch(1));
+        identity.write(disk)?;
         Ok(identity)
     }
 }
@@ -113,6 +125,15 @@ impl Embedded {
     /// # Errors
     /// As [`Embedded::open`].
     pub fn open_on(disk: Arc<dyn Disk>, options: Options) -> Result<Self, StorageError> {
+        Self::open_as(disk, options, true)
+    }
+
+    /// Opens the store with its keys, or without: then nobody may ask for any.
+    pub(crate) fn open_as(
+        disk: Arc<dyn Disk>,
+        options: Options,
+        with_keys: bool,
+    ) -> Result<Self, StorageError> {
         let lock = disk.lock(LOCK).map_err(StorageError::while_doing("locking", LOCK))?;
         let lock = lock.ok_or(StorageError::InUse)?;
         let identity = Identity::open_or_make(&*disk, &options)?;
@@ -132,7 +153,11 @@ impl Embedded {
         // Keys are made before their tenant is born.
         let born = meta.keys_upto > 1 || !recovered.tail.tenants.is_empty() || checkpoint.has_tenants()?;
         let span = (meta.keys_upto, end.sequence);
-        let keys = Keys::open(&*disk, &options.root_key, &identity.salt, span, born)?;
+        let keys = if with_keys {
+            Keys::open(&*disk, &options.root_key, &identity.salt, span, born)?
+        } else {
+            Keys::closed()
+        };
         keys.reconcile(|tenant| named(&checkpoint, tenant));
         // Transactions that no group names may be in the page cache only: nothing of the journal that
         // they cover may be overwritten before the file was copied.
@@ -159,6 +184,7 @@ impl Embedded {
         let group_bytes_max = journal.group_bytes_max();
         let checkpoint_bytes = checkpoint.bytes();
         let shared = Arc::new(Shared {
+            epoch: identity.epoch,
             intake: Intake::default(),
             tail: Mutex::new(recovered.tail),
             checkpoint,
@@ -174,6 +200,8 @@ impl Embedded {
             keys,
             pins: RwLock::new(()),
             finishing: Mutex::new(()),
+            backing: Mutex::new(()),
+            backup_dir: options.backup_dir,
             group_bytes_max,
             by_hand: Mutex::new(None),
             threads: Mutex::new(Vec::new()),

@@ -224,6 +224,8 @@ impl Embedded {
 
     /// Compacts when the file has grown by half since it was last looked at and is mostly unused.
     fn compact_if_grown(&self) -> Result<(), StorageError> {
+        // A backup reads the file as it was: it is compacted after the next checkpoint.
+        let Some(_no_backup) = self.backing.try_lock() else { return Ok(()) };
         let size = self.shared.checkpoint.bytes();
         let before = self.compacted_at.load(Ordering::Relaxed);
         if size < COMPACT_BYTES_MIN || size < before.saturating_add(before / 2) {

@@ -25,7 +25,7 @@ const WINDOW_BYTES: usize = 64 * 1024;
 pub(super) type RecentRows = (BTreeMap<Vec<u8>, Option<Private>>, BTreeSet<Vec<u8>>);
 
 /// What a walk over frames does with each: whether it wants more.
-pub(super) type Sink<'a> = &'a mut dyn FnMut(&FrameView<'_>) -> Result<bool, StorageError>;
+pub(crate) type Sink<'a> = &'a mut dyn FnMut(&FrameView<'_>) -> Result<bool, StorageError>;
 
 /// Reads journal files through one window.
 #[derive(Default)]
@@ -144,7 +144,7 @@ impl Embedded {
     }
 
     /// Where the checkpoint stands: the head that the tail continues.
-    pub(super) fn base(tenant: TenantId, row: Option<&DirectoryRow>) -> Head {
+    pub(crate) fn base(tenant: TenantId, row: Option<&DirectoryRow>) -> Head {
         row.map_or(Head::unborn(tenant), |row| table::head_of(tenant, row))
     }
 
@@ -174,7 +174,7 @@ impl Embedded {
 
     /// Gives frames of the tail from `from` on to `sink`, each link verified over the one before.
     /// Those that stand aside are in `aside`. Whoever calls holds the pins.
-    pub(super) fn walk_tail(
+    pub(crate) fn walk_tail(
         &self,
         from: &Head,
         (spots, aside): (&[Spot], &AsideFrames),
@@ -211,7 +211,7 @@ impl Embedded {
     }
 
     /// The frames that stand aside, if any of the spots asks for them.
-    pub(super) fn aside_of(
+    pub(crate) fn aside_of(
         transaction: &ReadTransaction,
         tenant: TenantId,
         spots: &[Spot],

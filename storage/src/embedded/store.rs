@@ -1,6 +1,7 @@
 //! The embedded store's answers to [`Store`].
 
 use super::Embedded;
+use crate::backup::{Progress, Taken};
 use crate::batch::{Batch, Head};
 use crate::checkpoint::read as table;
 use crate::checkpoint::schema::{DirectoryRow, Life, Of, SCHEMA, encode, tenant_key};
@@ -21,7 +22,7 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use tessera_model::limits::BUCKET_PLACES;
 use tessera_model::record::PlaceRecord;
-use tessera_model::{Epoch, Place, Private, Revision, Row, RowKind, TenantId};
+use tessera_model::{Epoch, Place, Private, Revision, Row, RowKind, TenantId, UnixMillis};
 
 impl Store for Embedded {
     fn commit(&self, batch: Batch) -> Commit {
@@ -63,17 +64,17 @@ impl Store for Embedded {
             return Ok(None);
         }
         let base = Self::base(tenant, row.as_ref());
-        let Some((head, spots)) = tail else { return Ok(Some(base)) };
+        let Some((head, spots)) = tail else { return Ok(Some(self.shared.raised(base))) };
         let reached = self.walk_tail(&base, (&spots, &aside), &mut |view| {
             let frame =
                 view.decode().map_err(|error| StorageError::damaged("journal", 0, error.text(), tenant))?;
             sink(Replay::Frame(frame));
             Ok(true)
         })?;
-        if reached != head {
+        if (reached.next, reached.link) != (head.next, head.link) {
             return Err(StorageError::damaged("journal", 0, "the tail does not lead to the head", tenant));
         }
-        Ok(Some(head))
+        Ok(Some(self.shared.raised(head)))
     }
 
     fn row(&self, tenant: TenantId, kind: RowKind, key: &[u8]) -> Result<RowRead, StorageError> {
@@ -252,6 +253,10 @@ impl Store for Embedded {
 
     fn scrub(&self, from: &Scrub, bytes_max: u64) -> Result<Scrubbed, StorageError> {
         self.shared.checkpoint.scrub(from, bytes_max)
+    }
+
+    fn backup(&self, name: &str, made: UnixMillis, progress: &Progress) -> Result<Taken, StorageError> {
+        self.take_backup(name, made, progress)
     }
 
     fn is_kept(&self, tenant: TenantId) -> Result<bool, StorageError> {

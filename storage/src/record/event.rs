@@ -75,4 +75,5 @@ events! {
     42 => RelationRemoved { object, relation, subject };
     43 => PermissionMapped(record);
     44 => PermissionUnmapped { permission, type_name };
+    45 => NumbersSkipped { tenant, subject, permission, workspace };
 }

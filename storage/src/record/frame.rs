@@ -136,6 +136,8 @@ pub(crate) struct FrameView<'a> {
     rows: &'a [u8],
     /// Bytes up to and with the link.
     upto_link: &'a [u8],
+    /// All of its bytes, with padding.
+    pub(crate) whole: &'a [u8],
 }
 
 /// Where a frame stands: in the journal with its rows, in history without.
@@ -192,7 +194,8 @@ impl<'a> FrameView<'a> {
             id: header.id,
         };
         let birth = header.flags & FLAG_BIRTH != 0;
-        Ok((Self { head, birth, linked, payload, rows_hash, link, rows, upto_link }, whole))
+        let all = bytes.get(..whole).ok_or(RecordError::Short)?;
+        Ok((Self { head, birth, linked, payload, rows_hash, link, rows, upto_link, whole: all }, whole))
     }
 
     /// The link before a newborn tenant's first frame; `None` for other frames.

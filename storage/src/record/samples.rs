@@ -178,5 +178,6 @@ pub fn every_event() -> Vec<Event> {
         Event::PermissionUnmapped { permission: PermissionId(1), type_name: "document".into() },
         Event::RefreshKeyMade { number: 1, at: Deadline(2) },
         Event::RefreshKeyDropped { number: 1 },
+        Event::NumbersSkipped { tenant: 1, subject: 2, permission: 3, workspace: 4 },
     ]
 }

@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use tessera_model::CommandKind;
 
 /// Commands that are not ordered over HTTP in their own shape.
-const ELSEWHERE: [CommandKind; 7] = [
+const ELSEWHERE: [CommandKind; 8] = [
     // A handle, or a browser's cookie: `refresh`.
     CommandKind::RefreshSession,
     // The node's own.
     CommandKind::OfferBootstrap,
+    CommandKind::BeginEpoch,
     CommandKind::RehashPassword,
     CommandKind::CountFailure,
     // One's own, below /v1/me.

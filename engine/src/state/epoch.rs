@@ -1,0 +1,38 @@
+//! A new epoch of a history, after a restore: nobody knows what happened between the backup and now.
+
+use super::{Decided, State};
+use tessera_model::limits::{PERMISSIONS_MAX, SUBJECTS_MAX, WORKSPACES_MAX};
+use tessera_model::{Event, Generation, Place, Refusal, SubjectIndex};
+
+/// LIMIT: tenants that may have been made since a backup: a second for each of twelve days.
+const TENANTS_SKIPPED: u64 = 1 << 20;
+/// LIMIT: subjects of a tenant that may have been made since a backup: a thousandth of all that it may have.
+const SUBJECTS_SKIPPED: u32 = 1 << 16;
+/// LIMIT: permissions that may have been registered since a backup: a 32nd of all that a tenant may have.
+const PERMISSIONS_SKIPPED: u32 = 1 << 8;
+/// LIMIT: workspaces that may have been made since a backup: a 256th of all that a tenant may have.
+const WORKSPACES_SKIPPED: u32 = 1 << 12;
+
+impl State {
+    /// All sessions end: those that had ended since the backup must not be alive again. Numbers that somebody
+    /// may hold of something that is not there any more are not given to anything else.
+    pub(super) fn begin_epoch(&self) -> Result<Decided, Refusal> {
+        let skip = |next: u32, some: u32, max: u32| next.saturating_add(some).min(max.max(next));
+        let skipped = Event::NumbersSkipped {
+            tenant: self.next.tenant.saturating_add(TENANTS_SKIPPED),
+            subject: skip(self.next.subject, SUBJECTS_SKIPPED, SUBJECTS_MAX),
+            permission: skip(self.next.permission, PERMISSIONS_SKIPPED, PERMISSIONS_MAX),
+            workspace: skip(self.next.workspace, WORKSPACES_SKIPPED, WORKSPACES_MAX),
+        };
+        let ended = self.cut(SubjectIndex(0), (Place(0), Generation(0)))?;
+        Ok(Decided { events: vec![skipped, ended], ..Decided::default() })
+    }
+
+    pub(super) fn apply_skipped(&mut self, tenant: u64, (subject, permission, workspace): (u32, u32, u32)) {
+        self.next.tenant = self.next.tenant.max(tenant);
+        self.next.subject = self.next.subject.max(subject);
+        self.next.permission = self.next.permission.max(permission);
+        self.next.workspace = self.next.workspace.max(workspace);
+        self.skipped = Some(Event::NumbersSkipped { tenant, subject, permission, workspace });
+    }
+}

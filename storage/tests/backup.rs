@@ -1,0 +1,340 @@
+//! Backups taken while the store goes on: whole cuts, restored as they were, and refused when anything of
+//! them was changed.
+
+mod kit;
+
+use kit::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tessera_model::{Epoch, Event, Revision, TenantId, UnixMillis};
+use tessera_storage::disk::{Disk, simulated::Fault, simulated::Simulated};
+use tessera_storage::{
+    Backup, Batch, Bucket, BucketKind, Embedded, Head, Progress, RootKey, StorageError, Store, inspect,
+};
+
+const TENANTS: u64 = 4;
+const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+
+fn tenants() -> impl Iterator<Item = TenantId> {
+    (1..=TENANTS).map(TenantId)
+}
+
+/// A store of tenants with keys, each with a frame, one of them covered by a checkpoint.
+fn world(disk: &Simulated) -> Embedded {
+    let store = on(Arc::new(disk.clone()), small()).unwrap();
+    for tenant in tenants() {
+        store.make_tenant_keys(tenant, &[2; 64], &[3; 24]).unwrap();
+        let head = birth(&store, tenant);
+        let rows = vec![row(&[0, 0, 0, 1, b'n'], Some(&tenant.0.to_le_bytes()))];
+        push(&store, &head, &staged(1, vec![open_event(place(1, 1))], rows)).unwrap();
+    }
+    checkpoint(&store);
+    store
+}
+
+/// Covers everything: the state of these tenants is their sessions.
+fn checkpoint(store: &Embedded) {
+    let cut = store.cut();
+    for tenant in &cut.tenants {
+        let (events, _, head) = load(store, *tenant).unwrap();
+        let opened = |event: &Event| matches!(event, Event::SessionOpened { .. });
+        let events = events.into_iter().filter(opened).collect();
+        let bucket = Bucket { kind: BucketKind::Places, no: 0, events };
+        store.put(*tenant, &head.unwrap(), vec![bucket]).unwrap();
+    }
+    store.finish(&cut).unwrap();
+}
+
+fn again(store: &Embedded, tenant: TenantId, no: u64) -> Head {
+    let head = store.head(tenant).unwrap().unwrap();
+    let rows = vec![row(&[0, 0, 0, 1, b'n'], Some(&no.to_le_bytes()))];
+    let at = u32::try_from(no % 3_000).unwrap();
+    push(store, &head, &staged(no, vec![open_event(place(at, 1))], rows)).unwrap()
+}
+
+fn restored(backup: &Simulated, root: RootKey) -> Result<(Simulated, Epoch), StorageError> {
+    let to = Simulated::new();
+    let disk: Arc<dyn Disk> = Arc::new(to.clone());
+    let backup = Backup::open_on(Arc::new(backup.clone()))?;
+    let (epoch, _) = backup.restore(&disk, &root, &Progress::default())?;
+    Ok((to, epoch))
+}
+
+/// PROPERTY: a backup that is taken while commands, checkpoints and births go on holds, of every tenant, all
+/// that was acknowledged before it began, and up to its revision what the running store has there, link by link
+/// and row by row. METHOD: twenty backups beside two writers and checkpoints; each is restored and compared with
+/// the histories of the running store.
+#[test]
+fn backups_under_load_are_whole() {
+    let disk = Simulated::new();
+    let store = Arc::new(world(&disk));
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = [[1, 2], [3, 4]]
+        .into_iter()
+        .map(|mine| {
+            let (store, stop) = (Arc::clone(&store), Arc::clone(&stop));
+            std::thread::spawn(move || {
+                let mut no = 2;
+                while !stop.load(Ordering::Relaxed) {
+                    mine.iter().for_each(|tenant| drop(again(&store, TenantId(*tenant), no)));
+                    no += 1;
+                    if mine[0] == 1 && no % 50 == 0 {
+                        checkpoint_of_now(&store);
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut taken = Vec::new();
+    for _ in 0..20 {
+        let before: Vec<Head> = tenants().map(|tenant| store.head(tenant).unwrap().unwrap()).collect();
+        let to = Simulated::new();
+        let told = store.backup_to(&to, NOW, &Progress::default()).unwrap();
+        assert_eq!((told.tenants, told.epoch), (TENANTS, Epoch(1)));
+        taken.push((to, before));
+        std::thread::sleep(std::time::Duration::from_millis(3));
+    }
+    stop.store(true, Ordering::Relaxed);
+    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    for (backup, before) in taken {
+        let (to, epoch) = restored(&backup, root()).unwrap();
+        assert_eq!(epoch, Epoch(2));
+        let copy = on(Arc::new(to), small()).unwrap();
+        for (tenant, before) in tenants().zip(before) {
+            let head = copy.head(tenant).unwrap().unwrap();
+            assert!(head.next >= before.next, "{tenant}: acknowledged before, and missing");
+            assert_eq!(head.epoch, Epoch(2));
+            let frames = copy.history(tenant, Revision(0), usize::MAX).unwrap();
+            assert_eq!(frames.len() as u64, head.next.0);
+            assert_eq!(frames, store.history(tenant, Revision(0), frames.len()).unwrap());
+            assert_eq!(copy.verify(tenant).unwrap().link, head.link);
+            let newest = frames.last().unwrap().id.0;
+            let no = u64::from_be_bytes(newest[8..].try_into().unwrap());
+            let no = if no == 1 { tenant.0 } else { no };
+            assert_eq!(read(&copy, tenant, &[0, 0, 0, 1, b'n']), Some(no.to_le_bytes().to_vec()));
+            assert!(copy.tenant_keys(tenant).is_ok());
+            // It goes on, in the new epoch, and stays whole over a checkpoint and a start.
+            let after = again(&copy, tenant, 2_999);
+            assert_eq!((after.epoch, after.next), (Epoch(2), head.next.next()));
+        }
+        checkpoint(&copy);
+        for tenant in tenants() {
+            copy.verify(tenant).unwrap();
+            assert_eq!(load(&copy, tenant).unwrap().2.unwrap().epoch, Epoch(2));
+        }
+    }
+}
+
+/// A checkpoint beside writers: who moved on is put as far as it was read.
+fn checkpoint_of_now(store: &Embedded) {
+    let cut = store.cut();
+    for tenant in &cut.tenants {
+        let (events, _, head) = load(store, *tenant).unwrap();
+        let opened = |event: &Event| matches!(event, Event::SessionOpened { .. });
+        let bucket =
+            Bucket { kind: BucketKind::Places, no: 0, events: events.into_iter().filter(opened).collect() };
+        store.put(*tenant, &head.unwrap(), vec![bucket]).unwrap();
+    }
+    store.finish(&cut).unwrap();
+}
+
+fn bytes(disk: &Simulated, name: &str) -> Vec<u8> {
+    let file = disk.open(name).unwrap();
+    let mut bytes = vec![0; usize::try_from(file.size().unwrap()).unwrap()];
+    file.read_at(0, &mut bytes).unwrap();
+    bytes
+}
+
+/// A copy of a disk with one file changed.
+fn changed(disk: &Simulated, name: &str, change: impl FnOnce(&mut Vec<u8>)) -> Simulated {
+    let copy = disk.image();
+    copy.tamper(name, change);
+    copy
+}
+
+fn sample() -> Simulated {
+    let disk = Simulated::new();
+    let store = world(&disk);
+    again(&store, TenantId(1), 7);
+    let mut born = Batch::new(&Head::unborn(TenantId(9)));
+    store.make_tenant_keys(TenantId(9), &[4; 64], &[5; 24]).unwrap();
+    born.birth(TenantId(9), [9; 32], &kit::born(TenantId(9))).unwrap();
+    commit(&store, born).unwrap();
+    let to = Simulated::new();
+    store.backup_to(&to, NOW, &Progress::default()).unwrap();
+    to
+}
+
+/// PROPERTY: whatever bit of whatever file of a backup is changed, however far it is cut or lengthened, and
+/// whichever is missing, a restore is refused with the name of a file, and nothing is made.
+#[test]
+fn changed_backups_are_refused() {
+    let backup = sample();
+    restored(&backup, root()).unwrap();
+    let names = backup.list().unwrap();
+    assert_eq!(names, ["MANIFEST", "keys", "state", "tail"]);
+    for name in &names {
+        let len = bytes(&backup, name).len();
+        let step = (len / 97).max(1);
+        for at in (0..len).step_by(step) {
+            let bit = 1 << (at % 8);
+            assert_refused(&changed(&backup, name, |bytes| bytes[at] ^= bit), name);
+        }
+        for cut in [0, 1, len / 2, len - 1] {
+            assert_refused(&changed(&backup, name, |bytes| bytes.truncate(cut)), name);
+        }
+        assert_refused(&changed(&backup, name, |bytes| bytes.push(0)), name);
+        let without = changed(&backup, name, |_| {});
+        without.remove(name).unwrap();
+        assert_refused(&without, name);
+    }
+}
+
+fn assert_refused(backup: &Simulated, file: &str) {
+    let to = Simulated::new();
+    let disk: Arc<dyn Disk> = Arc::new(to.clone());
+    let opened = Backup::open_on(Arc::new(backup.clone()));
+    let error = opened.and_then(|backup| backup.restore(&disk, &root(), &Progress::default())).unwrap_err();
+    match &error {
+        StorageError::BadBackup { file: named, what } => {
+            assert_eq!(&**named, file, "{error}");
+            assert!(what.contains("take another"), "{error}");
+        }
+        StorageError::NewerBackup { .. } => assert_eq!(file, "MANIFEST"),
+        _ => panic!("{file}: {error}"),
+    }
+    assert_eq!(to.list().unwrap(), [""; 0]);
+}
+
+/// PROPERTY: a manifest with a hash of its own that names other heads than the files lead to is refused: a tail
+/// that lacks frames is not taken for whole.
+#[test]
+fn a_tail_that_lacks_frames_is_refused() {
+    let backup = sample();
+    let without = changed(&backup, "tail", Vec::clear);
+    let forged = changed(&without, "MANIFEST", |bytes| {
+        // The note of the tail: its name, its length, its hash.
+        let at = bytes.windows(8).position(|window| window == b"\x04\0\0\0tail").unwrap() + 8;
+        bytes[at..at + 8].fill(0);
+        bytes[at + 8..at + 40].copy_from_slice(&tessera_crypto::digest::hash(&[b""]));
+        let body = bytes.len() - 32;
+        let hash = tessera_crypto::digest::hash(&[&bytes[..body]]);
+        bytes[body..].copy_from_slice(&hash);
+    });
+    let error = restored(&forged, root()).err().expect("refused").to_string();
+    assert!(error.contains("do not lead to the heads"), "{error}");
+}
+
+/// PROPERTY: a newer format, another root key and a directory with files are refused, each with its own error.
+#[test]
+fn what_does_not_fit_is_refused() {
+    let backup = sample();
+    let newer = changed(&backup, "MANIFEST", |bytes| {
+        bytes[4] = 2;
+        let body = bytes.len() - 32;
+        let hash = tessera_crypto::digest::hash(&[&bytes[..body]]);
+        bytes[body..].copy_from_slice(&hash);
+    });
+    let error = restored(&newer, root()).err().expect("refused");
+    assert!(matches!(error, StorageError::NewerBackup { found: 2, known: 1 }), "{error}");
+    assert!(error.to_string().contains("the version that wrote it"));
+    let error = restored(&backup, RootKey::new([4; 32])).err().expect("refused");
+    assert!(matches!(error, StorageError::RootKeyWrong), "{error}");
+    let used = Simulated::new();
+    used.create("anything").unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(used);
+    let whole = Backup::open_on(Arc::new(backup)).unwrap();
+    let error = whole.restore(&disk, &root(), &Progress::default()).unwrap_err();
+    assert!(matches!(error, StorageError::NotEmpty), "{error}");
+}
+
+/// PROPERTY: a backup that was cut off at any call to the disk is none, and a restore that was cut off at any
+/// call leaves no directory that opens.
+#[test]
+fn what_is_cut_off_is_none() {
+    let disk = Simulated::new();
+    let store = world(&disk);
+    let whole = sample();
+    for at in 0.. {
+        let to = Simulated::new();
+        to.plant(at, Fault::Io);
+        let done = store.backup_to(&to, NOW, &Progress::default());
+        let opened = Backup::open_on(Arc::new(to.clone()));
+        if done.is_ok() {
+            opened.unwrap();
+            break;
+        }
+        // The last call syncs the directory that has the manifest's name already.
+        if let Ok(opened) = opened {
+            opened.verify(&Progress::default()).unwrap();
+        }
+    }
+    for at in 0.. {
+        let to = Simulated::new();
+        to.plant(at, Fault::Io);
+        let backup = Backup::open_on(Arc::new(whole.clone())).unwrap();
+        let shared: Arc<dyn Disk> = Arc::new(to.clone());
+        if backup.restore(&shared, &root(), &Progress::default()).is_ok() {
+            break;
+        }
+        let names = to.list().unwrap();
+        assert!(names.contains(&"LANE".to_owned()) || !names.contains(&"journal-0000".to_owned()));
+        if !names.contains(&"LANE".to_owned()) && names.contains(&"state.redb".to_owned()) {
+            assert!(on(Arc::new(to), small()).is_err());
+        }
+    }
+}
+
+/// PROPERTY: a damaged store is not backed up as if it were whole.
+#[test]
+fn a_damaged_checkpoint_is_not_backed_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = embedded(folder.path());
+    let error = store.backup("daily", NOW, &Progress::default()).unwrap_err();
+    assert!(matches!(error, StorageError::BackupsOff), "{error}");
+    store.stop();
+}
+
+/// PROPERTY: a stopped directory and a backup are told as they are, byte for byte unchanged; a directory that
+/// somebody has is not looked at.
+#[test]
+fn directories_are_told_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, backups) = (folder.path().join("data"), folder.path().join("backups"));
+    std::fs::create_dir(&backups).unwrap();
+    let mut options = small();
+    options.backup_dir = Some(backups.clone());
+    let store = Embedded::open(&data, options).unwrap();
+    for tenant in [TenantId(0), TenantId(5)] {
+        store.make_tenant_keys(tenant, &[2; 64], &[3; 24]).unwrap();
+        birth(&store, tenant);
+    }
+    checkpoint(&store);
+    let head = again(&store, TenantId(5), 1);
+    let taken = store.backup("daily", NOW, &Progress::default()).unwrap();
+    assert_eq!(taken.tenants, 2);
+    let error = store.backup("daily", NOW, &Progress::default()).unwrap_err();
+    assert!(matches!(error, StorageError::BackupThere), "{error}");
+    assert!(matches!(inspect(&data, &Progress::default()), Err(StorageError::InUse)));
+    store.stop();
+    drop(store);
+    let image = |path: &std::path::Path| {
+        let mut files: Vec<_> = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files.into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect::<Vec<_>>()
+    };
+    for (path, epoch) in [(data, true), (backups.join("daily"), false)] {
+        let before = image(&path);
+        let told = inspect(&path, &Progress::default()).unwrap();
+        assert!(image(&path) == before, "looking changed {}", path.display());
+        assert_eq!((told.backup_made.is_none(), told.epoch), (epoch, Epoch(1)));
+        let tenants: Vec<_> =
+            told.tenants.iter().map(|one| (one.tenant, one.revision, one.frames, one.damage.clone())).collect();
+        let expected =
+            [(TenantId(0), Some(Revision(0)), 1, None), (TenantId(5), Some(Revision(1)), 2, None)];
+        assert_eq!(tenants, expected);
+        assert_eq!(told.tenants[1].link, head.link);
+        assert!(told.files.len() >= 3 && told.damage.is_empty());
+    }
+    assert!(inspect(folder.path(), &Progress::default()).is_err());
+}
