@@ -117,7 +117,8 @@ impl Engine {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let view = entry.view().as_ref().map(Arc::clone).ok_or_else(|| Refusal::from(self.house.unready(&entry)))?;
+        let view =
+            entry.view().as_ref().map(Arc::clone).ok_or_else(|| Refusal::from(self.house.unready(&entry)))?;
         let (sessions, keys, _) = self.read(&view).count_live();
         let ordered = self.ordered(Caller::Node, self.command_id(), Command::BeginEpoch {});
         let done = submit::submit(&self.house, &entry, ordered).await?;

@@ -46,10 +46,14 @@ pub(crate) fn develop(config: Config, walk: Walk) -> Result<(), FatalError> {
     std::fs::create_dir_all(&walk.folder)
         .map_err(|error| FatalError::unavailable(format!("{}: {error}", walk.folder.display())))?;
     root_key::make_if_missing(&config.storage)?;
+    std::fs::create_dir_all(&config.storage.backup_dir).map_err(|error| {
+        FatalError::unavailable(format!("{}: {error}", config.storage.backup_dir.display()))
+    })?;
     enter(config, if walk.skip { None } else { Some(walk) })
 }
 
 fn enter(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
+    crate::restore::refuse_unfinished(&config.storage.dir)?;
     telemetry::start_log(&config.log)?;
     runtime()?.block_on(live(config, walk))
 }

@@ -47,6 +47,16 @@ enum Verb {
         #[command(flatten)]
         files: Files,
     },
+    /// Make a data directory of a backup, for a node that is not running yet.
+    #[command(
+        after_help = "Examples:\n  tessera restore /srv/backups/monday --data /var/lib/tessera/data --config /etc/tessera/tessera.toml\n  tessera restore monday --data data --root-key root.key --json\n\nThe data directory must be empty or absent. Every byte of the backup is looked at before anything is made. All sessions end, receipts and cursors of before are answered with Restored (233), and API keys are alive as they were in the backup."
+    )]
+    Restore(crate::restore::Restore),
+    /// Look at a stopped data directory or at a backup: who is in it, and whether every frame is whole.
+    #[command(
+        after_help = "Examples:\n  tessera inspect /var/lib/tessera/data\n  tessera inspect /srv/backups/monday --json\n\nIt needs no root key and changes nothing."
+    )]
+    Inspect(crate::inspect::Inspect),
     /// Look at the configuration.
     Config {
         #[command(subcommand)]
@@ -112,12 +122,28 @@ pub(crate) fn run() -> ExitCode {
         Ok(line) => line,
         Err(error) => return misread(&error),
     };
-    let json = matches!(line.verb, Verb::Dev { json: true, .. });
+    let json = match &line.verb {
+        Verb::Dev { json, .. } => *json,
+        Verb::Restore(restore) => restore.json,
+        Verb::Inspect(inspect) => inspect.json,
+        Verb::Serve(_) | Verb::Config { .. } | Verb::Completions { .. } | Verb::Man { .. } | Verb::Ctl(_) => {
+            false
+        }
+    };
     let done = match line.verb {
         Verb::Serve(files) => load(Config::default(), &files).and_then(assemble::serve),
         Verb::Dev { folder, json, no_walk, files } => load(Config::development(&folder), &files)
             .and_then(|config| assemble::develop(config, Walk { folder, json, skip: no_walk })),
         Verb::Ctl(ctl) => return ask(ctl),
+        Verb::Restore(restore) => restore.run().and_then(|text| put(&text)),
+        Verb::Inspect(inspect) => match inspect.run() {
+            Ok((text, whole)) => match put(&text) {
+                Ok(()) if whole => Ok(()),
+                Ok(()) => return ExitCode::from(exit::STORAGE),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        },
         Verb::Config { verb: ConfigVerb::Check { files, json } } => check(&files, json),
         Verb::Config { verb: ConfigVerb::RootKey { file } } => root_key::make(&file),
         Verb::Man { folder } => manual(&folder),

@@ -40,6 +40,7 @@ fn open_here(storage: &Storage) -> Result<Embedded, FatalError> {
         tail_frames_max: storage.tail_frames_max,
         tail_bytes_max: storage.tail_bytes_max,
         cache_bytes: usize::try_from(storage.cache_bytes).unwrap_or(usize::MAX),
+        backup_dir: Some(storage.backup_dir.clone()).filter(|dir| !dir.as_os_str().is_empty()),
         ..Options::new(root_key, salt)
     };
     Embedded::open(&storage.dir, options).map_err(|error| told(storage, &error))

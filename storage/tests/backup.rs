@@ -328,10 +328,12 @@ fn directories_are_told_as_they_are() {
         let told = inspect(&path, &Progress::default()).unwrap();
         assert!(image(&path) == before, "looking changed {}", path.display());
         assert_eq!((told.backup_made.is_none(), told.epoch), (epoch, Epoch(1)));
-        let tenants: Vec<_> =
-            told.tenants.iter().map(|one| (one.tenant, one.revision, one.frames, one.damage.clone())).collect();
-        let expected =
-            [(TenantId(0), Some(Revision(0)), 1, None), (TenantId(5), Some(Revision(1)), 2, None)];
+        let tenants: Vec<_> = told
+            .tenants
+            .iter()
+            .map(|one| (one.tenant, one.revision, one.frames, one.damage.clone()))
+            .collect();
+        let expected = [(TenantId(0), Some(Revision(0)), 1, None), (TenantId(5), Some(Revision(1)), 2, None)];
         assert_eq!(tenants, expected);
         assert_eq!(told.tenants[1].link, head.link);
         assert!(told.files.len() >= 3 && told.damage.is_empty());

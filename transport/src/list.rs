@@ -4,13 +4,13 @@ use crate::reach::{explain, groups, review};
 use crate::relation;
 use crate::watch;
 use std::sync::Arc;
-use tessera_engine::{Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, View};
+use tessera_engine::{BackupTold, Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{AttributeValue, GrantRecord, SubjectRecord};
 use tessera_model::refresh::ClientRecord;
 use tessera_model::{CursorFault, Limit, ListKind, Listed, Name, Private, PublicId, Refusal, TenantId};
 use tessera_wire::{
-    AttributeRow, AttributeValueRow, ClientRow, Fault, GrantRow, HolderRow, IdentifierRow, KeyRow,
+    AttributeRow, AttributeValueRow, BackupRow, ClientRow, Fault, GrantRow, HolderRow, IdentifierRow, KeyRow,
     OriginsRow, PermissionRow, RefreshKeyRow, Request, RequestKind, RoleRow, Rows, RowsWriter, SessionRow,
     SettingsRow, Shape, SubjectRow, TenantRow, UsageRow, WorkspaceRow,
 };
@@ -20,6 +20,7 @@ use tessera_wire::{
 const fn permission(kind: RequestKind) -> &'static str {
     match kind {
         RequestKind::ListTenants | RequestKind::ReadTenant => "tessera.admin.tenants",
+        RequestKind::Backup => "tessera.admin.operators",
         RequestKind::ListRoles | RequestKind::ListPermissionNames | RequestKind::ListRoleUses => {
             "tessera.admin.roles"
         }
@@ -275,6 +276,14 @@ fn page(
             }))
         }
         Request::ReadOrigins {} => whole([OriginsRow { origins: engine.origins(Some(bound.entry.tenant))? }]),
+        Request::Backup { name, follow } => {
+            // Every tenant's admin holds the permission in that tenant: a node is the operators' alone.
+            if bound.entry.tenant != TenantId::SYSTEM {
+                return Err(Refusal::WrongTenant);
+            }
+            let told = if follow { engine.follow_backup(&name)? } else { engine.begin_backup(&name)? };
+            whole([backup_row(told)])
+        }
         Request::ReadUsage {} => {
             let figures = engine.figures(bound, view)?;
             *walked = figures.1;
@@ -286,6 +295,17 @@ fn page(
         Request::ReadSettings {} => whole([SettingsRow { settings: listing.settings() }]),
         about => relation::page((engine, bound, view), about, walked),
     }
+}
+
+fn backup_row(told: BackupTold) -> BackupRow {
+    let BackupTold { name, taken, trouble, bytes: (done, expected) } = told;
+    let status = match (&taken, &trouble) {
+        (Some(_), _) => 2,
+        (None, Some(_)) => 3,
+        (None, None) => 1,
+    };
+    let (bytes, expected) = taken.map_or((done, expected), |taken| (taken.bytes, taken.bytes));
+    BackupRow { name, status, bytes, expected, tenants: taken.map_or(0, |taken| taken.tenants), trouble }
 }
 
 /// Rows of a page: as many as are asked for, or as may be.

@@ -9,6 +9,7 @@
 mod advice;
 mod answer;
 mod attribute;
+mod backup;
 mod check;
 mod client;
 mod demo;

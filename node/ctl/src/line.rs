@@ -2,6 +2,7 @@
 
 use crate::answer::{self, Answer};
 use crate::attribute::AttributeVerb;
+use crate::backup::Backup;
 use crate::check::{Check, CheckBatch, Names, Permissions};
 use crate::client::ClientVerb;
 use crate::error::CtlError;
@@ -120,6 +121,11 @@ enum Word {
     /// How much of what it may have a tenant uses, and its node.
     #[command(after_help = "Examples:\n  tessera usage\n  tessera usage acme\n  tessera usage acme --json")]
     Usage(Question<Usage>),
+    /// Have the node take a backup of all its tenants while it goes on.
+    #[command(
+        after_help = "Examples:\n  tessera backup monday\n  tessera backup monday --no-wait\n  tessera backup monday --follow --json\n\nThe node writes it below storage.backup_dir. tessera inspect looks at it, tessera restore makes a data directory of it: docs/operate/backup.md"
+    )]
+    Backup(Question<Backup>),
     /// Is the node there, and how long does a question take?
     #[command(after_help = "Example:\n  tessera ping --count 100")]
     Ping(Question<Ping>),
@@ -192,6 +198,7 @@ impl Word {
             | Self::Resolve(Question { reach, .. })
             | Self::Load(Question { reach, .. })
             | Self::Usage(Question { reach, .. })
+            | Self::Backup(Question { reach, .. })
             | Self::Ping(Question { reach, .. }) => reach,
         }
     }
@@ -202,6 +209,7 @@ impl Word {
             Self::Operator(Noun { verb, reach }) => verb.run(&reach).await,
             Self::Ping(Question { words, reach }) => words.run(&reach).await,
             Self::Usage(Question { words, reach }) => words.run(&reach).await,
+            Self::Backup(Question { words, reach }) => words.run(&reach).await,
             Self::Tenant(Noun { verb, reach }) => {
                 over(reach.system().await, async |link| verb.run(link).await).await
             }

@@ -62,6 +62,8 @@ pub(crate) struct Storage {
     pub(crate) cache_bytes: u64,
     /// Seconds from the beginning of one look at the whole checkpoint to that of the next; 0: never.
     pub(crate) scrub_seconds: u64,
+    /// Below which directory `tessera backup` makes its backups. Empty: the node takes none.
+    pub(crate) backup_dir: PathBuf,
 }
 
 impl Default for Storage {
@@ -77,6 +79,7 @@ impl Default for Storage {
             checkpoint_seconds: 60,
             cache_bytes: 16 * MIB,
             scrub_seconds: 86_400,
+            backup_dir: PathBuf::new(),
         }
     }
 }
@@ -243,6 +246,11 @@ impl Config {
             "storage.root_key_file",
             "must stand outside storage.dir: whoever copies the data must not copy the key with it",
         );
+        fault(
+            !storage.backup_dir.as_os_str().is_empty() && storage.backup_dir.starts_with(&storage.dir),
+            "storage.backup_dir",
+            "must stand outside storage.dir: a backup must outlive the data, best on another disk",
+        );
         let quic = &self.quic;
         fault(
             quic.certificate_file.as_os_str().is_empty() != quic.key_file.as_os_str().is_empty(),
@@ -291,6 +299,7 @@ impl Config {
         config.storage.dir = folder.join("data");
         config.storage.root_key_file = folder.join("root.key");
         config.storage.journal_file_bytes = 4 * MIB;
+        config.storage.backup_dir = folder.join("backups");
         config.http = Http::development();
         // The walk speaks for itself.
         config.log.filter = "warn".to_owned();
@@ -341,6 +350,7 @@ mod tests {
             ("storage.cache_bytes", |c| c.storage.cache_bytes = 1),
             ("storage.dir", |c| c.storage.dir = PathBuf::new()),
             ("storage.root_key_file", |c| c.storage.root_key_file = c.storage.dir.join("k")),
+            ("storage.backup_dir", |c| c.storage.backup_dir = c.storage.dir.join("b")),
             ("quic.certificate_file", |c| c.quic.key_file = PathBuf::from("k")),
             ("quic.names", |c| c.quic.names.clear()),
             ("quic.endpoints", |c| c.quic.endpoints = 65),

@@ -85,14 +85,23 @@ impl Backup {
         let (sets, upto) = Keys::sets_in(&bytes, root_key, &self.manifest.salt)?;
         for note in self.tenants() {
             if !sets.contains_key(&note.tenant) {
-                return Err(bad(KEYS, format!("holds no keys of tenant {}: take another backup", note.tenant)));
+                return Err(bad(
+                    KEYS,
+                    format!("holds no keys of tenant {}: take another backup", note.tenant),
+                ));
             }
         }
         Ok((Kept { bytes, sets }, upto))
     }
 
     /// Copies the entries of a file; directory rows name the keys that are there.
-    fn copy(&self, name: &'static str, to: &Builder, progress: &Progress, sets: &Sets) -> Result<(), StorageError> {
+    fn copy(
+        &self,
+        name: &'static str,
+        to: &Builder,
+        progress: &Progress,
+        sets: &Sets,
+    ) -> Result<(), StorageError> {
         let (mut entries, mut bytes) = (Vec::<Entry>::new(), 0);
         read(&*self.disk, self.note(name)?, progress, &mut |of, key, value| {
             let table = TABLES.get(of as usize - 1).copied().ok_or(StorageError::LaneStopped)?;

@@ -97,7 +97,8 @@ impl Field for FileNote {
     }
 
     fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
-        let name = std::str::from_utf8(input.bytes(FILE_NAME_BYTES_MAX)?).map_err(|_| RecordError::BadText)?;
+        let name =
+            std::str::from_utf8(input.bytes(FILE_NAME_BYTES_MAX)?).map_err(|_| RecordError::BadText)?;
         Ok(Self { name: name.into(), bytes: u64::take(input)?, hash: Field::take(input)? })
     }
 }

@@ -5,7 +5,9 @@
 //! checkpoint is copied nobody waits for anything; its file is not compacted meanwhile.
 
 use super::entry::Writer;
-use super::{FILES, KEYS, Known, MAGIC, MANIFEST, Manifest, Progress, STATE, TAIL, Taken, TenantNote, VERSION};
+use super::{
+    FILES, KEYS, Known, MAGIC, MANIFEST, Manifest, Progress, STATE, TAIL, Taken, TenantNote, VERSION,
+};
 use crate::batch::Head;
 use crate::checkpoint::read as table;
 use crate::checkpoint::schema::{
@@ -82,8 +84,12 @@ impl Embedded {
         let Cut { heads, mut names } = cut;
         let tenants: Vec<TenantNote> = heads
             .into_values()
-            .map(|Head { tenant, epoch, next, link, .. }| {
-                TenantNote { tenant, epoch, next, link, known: names.remove(&tenant) }
+            .map(|Head { tenant, epoch, next, link, .. }| TenantNote {
+                tenant,
+                epoch,
+                next,
+                link,
+                known: names.remove(&tenant),
             })
             .collect();
         let taken = Taken { tenants: tenants.len() as u64, bytes, epoch: self.shared.epoch, sequence };

@@ -113,7 +113,10 @@ impl Backup {
         let found = kept.map(|(tenant, reach)| (*tenant, reach.next, reach.link));
         let named = self.manifest.tenants.iter().map(|note| (note.tenant, note.next, note.link));
         if !found.eq(named) {
-            return Err(bad(MANIFEST, "the files do not lead to the heads that it names: take another backup"));
+            return Err(bad(
+                MANIFEST,
+                "the files do not lead to the heads that it names: take another backup",
+            ));
         }
         let frames = self.manifest.tenants.iter().map(|note| note.next.0).sum();
         let bytes = self.manifest.files.iter().map(|note| note.bytes).sum();
@@ -140,7 +143,11 @@ fn reach(reaches: &mut BTreeMap<TenantId, Reach>, tenant: TenantId) -> &mut Reac
 }
 
 fn revision_of(key: &[u8]) -> Result<Revision, RecordError> {
-    key.get(8..).and_then(|rest| rest.try_into().ok()).map(u64::from_be_bytes).map(Revision).ok_or(RecordError::Short)
+    key.get(8..)
+        .and_then(|rest| rest.try_into().ok())
+        .map(u64::from_be_bytes)
+        .map(Revision)
+        .ok_or(RecordError::Short)
 }
 
 fn take_state(
@@ -162,8 +169,8 @@ fn take_state(
         Of::Segment => {
             let segment = Segment::read(tenant, revision_of(key)?, value)?;
             let reach = reach(reaches, tenant);
-            let continues = segment.first == reach.next
-                && (segment.first == Revision(0) || segment.before == reach.link);
+            let continues =
+                segment.first == reach.next && (segment.first == Revision(0) || segment.before == reach.link);
             if !continues {
                 return Err(RecordError::BadHash);
             }

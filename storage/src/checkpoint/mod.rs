@@ -383,8 +383,8 @@ impl Builder {
     /// The tenants that have a directory row.
     pub(crate) fn tenants(&self) -> Result<std::collections::BTreeSet<TenantId>, StorageError> {
         read::guarded(|| {
-            let transaction =
-                redb::ReadableDatabase::begin_read(&self.0).map_err(StorageError::checkpoint("beginning to read"))?;
+            let transaction = redb::ReadableDatabase::begin_read(&self.0)
+                .map_err(StorageError::checkpoint("beginning to read"))?;
             let mut found = std::collections::BTreeSet::new();
             read::scan(&transaction, DIRECTORY, &[], &mut |key, _| {
                 found.extend(key.first_chunk().copied().map(u64::from_be_bytes).map(TenantId));

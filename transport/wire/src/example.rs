@@ -235,6 +235,7 @@ fn rows(add: &mut Add<'_>) {
     page::<GrantRow>(add, "GrantRow");
     page::<HolderRow>(add, "HolderRow");
     page::<UsageRow>(add, "UsageRow");
+    page::<BackupRow>(add, "BackupRow");
     page::<SessionRow>(add, "SessionRow");
     page::<ClientRow>(add, "ClientRow");
     page::<RefreshKeyRow>(add, "RefreshKeyRow");
@@ -308,6 +309,7 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of GrantRow" => page::<GrantRow>(frame, out),
         "Rows of HolderRow" => page::<HolderRow>(frame, out),
         "Rows of UsageRow" => page::<UsageRow>(frame, out),
+        "Rows of BackupRow" => page::<BackupRow>(frame, out),
         "Rows of SessionRow" => page::<SessionRow>(frame, out),
         "Rows of ClientRow" => page::<ClientRow>(frame, out),
         "Rows of RefreshKeyRow" => page::<RefreshKeyRow>(frame, out),

@@ -55,11 +55,11 @@ pub use outbox::Outbox;
 pub use permissions::{ListPermissions, PermissionName, Permissions};
 pub use request::{Request, RequestKind};
 pub use rows::{
-    AttributeRow, AttributeValueRow, ClientRow, ExplainRow, GrantRow, GroupRow, HolderRow, IdentifierRow,
-    KeyRow, MemberRow, MembershipRow, OriginsRow, PermissionRow, RefreshKeyRow, RelationAnswerRow,
-    RelationEventRow, RelationMappingRow, RelationModelRow, RelationNameRow, RelationRow, RelationStepRow,
-    RelationTrialRow, RelationVersionRow, ResourceRow, ReviewRow, RoleRow, RoleUseRow, SessionRow,
-    SettingsRow, SubjectRow, TenantRow, UsageRow, WorkspaceRow,
+    AttributeRow, AttributeValueRow, BackupRow, ClientRow, ExplainRow, GrantRow, GroupRow, HolderRow,
+    IdentifierRow, KeyRow, MemberRow, MembershipRow, OriginsRow, PermissionRow, RefreshKeyRow,
+    RelationAnswerRow, RelationEventRow, RelationMappingRow, RelationModelRow, RelationNameRow, RelationRow,
+    RelationStepRow, RelationTrialRow, RelationVersionRow, ResourceRow, ReviewRow, RoleRow, RoleUseRow,
+    SessionRow, SettingsRow, SubjectRow, TenantRow, UsageRow, WorkspaceRow,
 };
 pub use shape::{Page, Rows, RowsWriter, Shape};
 pub use surface::{codes_text, kinds_text};

@@ -113,6 +113,13 @@ macro_rules! and_lists {
             };
             /// How much of what it may have the tenant uses; in the system tenant that of the whole node, too.
             ReadUsage = 0x2013 -> UsageRow {};
+            /// Begins a backup of the whole node below its directory for backups, or tells how far it is. One row.
+            Backup = 0x2014 -> BackupRow {
+                /// What it is called: a label, as a tenant may have.
+                name: Name = Name,
+                /// Only to tell how far it is.
+                follow: bool = Follow,
+            };
             /// The live keys of a subject, or of the whole tenant.
             ListKeys = 0x2020 -> KeyRow {
                 /// Whose; none for everybody's.

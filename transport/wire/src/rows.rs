@@ -257,6 +257,22 @@ shapes! {
         /// The limit; 0 for none.
         bound: u64 = Bound,
     }
+    /// How far a backup is.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    BackupRow {
+        /// What it is called.
+        name: Name = Name,
+        /// 1 it is being taken, 2 it is done, 3 it failed.
+        status: u32 = BackupStatus,
+        /// Bytes that were written.
+        bytes: u64 = BytesDone,
+        /// About how many bytes there will be.
+        expected: u64 = BytesExpected,
+        /// Tenants in it; 0 until it is done.
+        tenants: u64 = Count,
+        /// Why it failed; none when it did not.
+        trouble: Option<String> = Trouble,
+    }
     /// A live session or key of a subject.
     #[derive(Clone, Debug, Eq, PartialEq)]
     SessionRow {

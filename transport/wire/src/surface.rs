@@ -59,6 +59,7 @@ pub(crate) const SHAPES: &[(&str, Parts)] = &[
     ("GrantRow", rows::GrantRow::PARTS),
     ("HolderRow", rows::HolderRow::PARTS),
     ("UsageRow", rows::UsageRow::PARTS),
+    ("BackupRow", rows::BackupRow::PARTS),
     ("SessionRow", rows::SessionRow::PARTS),
     ("KeyRow", rows::KeyRow::PARTS),
     ("ClientRow", rows::ClientRow::PARTS),

@@ -309,4 +309,12 @@ tags! {
     /// What became of relations: 1 a tuple was written, 2 one was removed, 3 the model changed, 4 the reader has
     /// fallen behind.
     RelationEvent = 215;
+    /// Whether only to tell how far a backup is, and not to begin it.
+    Follow = 216;
+    /// How far a backup is: 1 it is being taken, 2 it is done, 3 it failed.
+    BackupStatus = 217;
+    /// Bytes that were written.
+    BytesDone = 218;
+    /// About how many bytes there will be.
+    BytesExpected = 219;
 }
