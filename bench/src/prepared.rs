@@ -33,6 +33,8 @@ impl Prepared {
     }
 }
 
+impl tessera_storage::Backups for Prepared {}
+
 impl Store for Prepared {
     fn load(&self, tenant: TenantId, sink: &mut dyn FnMut(Replay)) -> Result<Option<Head>, StorageError> {
         if let Some(world) = self.world.filter(|_| tenant != TenantId::SYSTEM) {

@@ -3,7 +3,6 @@
 use crate::exit::FatalError;
 use crate::restore::told;
 use serde_json::json;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use tessera_model::record::TenantStatus;
 use tessera_storage::{Inspected, Progress, inspect};
@@ -65,7 +64,8 @@ impl Inspect {
         let files: Vec<_> =
             found.files.iter().map(|(name, bytes)| json!({ "name": name, "bytes": bytes })).collect();
         let object = json!({
-            "ok": whole,
+            "ok": true,
+            "whole": whole,
             "directory": self.directory.display().to_string(),
             "kind": if found.backup_made.is_some() { "backup" } else { "data" },
             "made": found.backup_made.map(|made| made.to_string()),
@@ -93,8 +93,10 @@ impl Inspect {
             "FILE",
             "BYTES"
         );
-        // A string takes whatever is written.
-        let mut add = |line: String| drop(writeln!(text, "{line}"));
+        let mut add = |line: String| {
+            text.push_str(&line);
+            text.push('\n');
+        };
         for (name, bytes) in &found.files {
             add(format!("{name:<20} {bytes:>14}"));
         }

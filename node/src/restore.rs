@@ -10,7 +10,6 @@ use crate::config::{self, Config};
 use crate::exit::{self, FatalError};
 use crate::root_key;
 use serde_json::json;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tessera_engine::Begun;
@@ -157,15 +156,9 @@ impl Restore {
             let name = one.name.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
             let of = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
             let (sessions, keys) = (begun(one.tenant).map(|b| b.sessions), begun(one.tenant).map(|b| b.keys));
-            // A string takes whatever is written.
-            drop(writeln!(
-                text,
-                "{:<20} {name:<24} {:>10} {:>15} {:>10}",
-                one.tenant.to_string(),
-                one.revision.0,
-                of(sessions),
-                of(keys)
-            ));
+            let (tenant, revision) = (one.tenant.to_string(), one.revision.0);
+            let (sessions, keys) = (of(sessions), of(keys));
+            text.push_str(&format!("{tenant:<20} {name:<24} {revision:>10} {sessions:>15} {keys:>10}\n"));
         }
         text.push_str("\nWhat came after these positions is not there. Keys that were revoked since are alive again: look at them with tessera key list.\n");
         text

@@ -91,7 +91,7 @@ async fn fill(writers: Vec<Writer>, sessions: u32) -> Result<Vec<Writer>, Troubl
 }
 
 /// Two tenants, a role in each, and writers with a subject of their own.
-async fn prepare(
+pub(crate) async fn prepare(
     node: &Node,
     operator: &tessera_client::Client,
     plan: &Plan,
@@ -100,7 +100,8 @@ async fn prepare(
     let mut writers = Vec::new();
     for name in ["left", "right"] {
         let made = operator.request(&Request::CreateTenant { name: Name::new(name)? }).await?;
-        let admin = node.client(Some(handle_of(&made)?)).await?;
+        let (tenant, key) = (made.tenant.ok_or("no tenant in the reply")?, handle_of(&made)?);
+        let admin = node.client(Some(key.clone())).await?;
         let role = Name::new("actor")?;
         let patterns = vec![Pattern::new("proof.act")?];
         admin.request(&Request::CreateRole { name: role.clone(), patterns }).await?;
@@ -112,7 +113,8 @@ async fn prepare(
             };
             let subject = admin.request(&request).await?.subject.ok_or("no subject in the reply")?;
             let seed = plan.seed.wrapping_add(writers.len() as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            writers.push(Writer::new(admin.clone(), subject, role.clone(), seed, Arc::clone(tally)));
+            let whose = (tenant, key.clone(), subject);
+            writers.push(Writer::new(admin.clone(), whose, role.clone(), seed, Arc::clone(tally)));
         }
     }
     let page: Page<TenantRow> = operator.list(&Request::ListTenants { after: None, limit: 100 }).await?;

@@ -1,5 +1,6 @@
 //! Proofs over the real binary: each tries to show that a promise is broken, and prints one line at its end.
 
+mod backup;
 mod kill;
 mod load;
 mod node;
@@ -42,6 +43,21 @@ enum Proof {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Backups under load, each restored: nothing acknowledged is missing, former handles open nothing.
+    Backup {
+        /// How many backups are taken.
+        #[arg(long, default_value_t = 20)]
+        backups: u32,
+        /// Writers at work meanwhile, each with a subject of its own.
+        #[arg(long, default_value_t = 4)]
+        writers: u32,
+        /// The binary `tessera`.
+        #[arg(long)]
+        server: PathBuf,
+        /// Chooses what to do; printed, so that a run can be repeated.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// A bulk load, the node and the loader killed while it runs and checks go on: every row is one subject.
     Load {
         /// Rows of the file.
@@ -69,6 +85,9 @@ fn main() -> ExitCode {
     let outcome = match line.proof {
         Proof::Kill { cycles, writers, sessions, server, seed } => {
             runtime.block_on(kill::run(&kill::Plan { cycles, writers, sessions, server, seed }))
+        }
+        Proof::Backup { backups, writers, server, seed } => {
+            runtime.block_on(backup::run(&backup::Plan { backups, writers, server, seed }))
         }
         Proof::Load { rows, kills, small, server, seed } => {
             runtime.block_on(load::run(&load::Plan { rows, kills, server, seed, small }))

@@ -33,6 +33,12 @@ impl Node {
         Self::with(server, folder, "")
     }
 
+    /// A node as of [`Node::new`] that makes its backups below a directory.
+    pub(crate) fn with_backups(server: &Path, folder: &Path, backups: &Path) -> Result<Self, Trouble> {
+        let small = "journal_file_bytes = 1048576\ntail_bytes_max = 8388608\ncheckpoint_seconds = 1\n";
+        Self::with(server, folder, &format!("{small}backup_dir = {backups:?}\n"))
+    }
+
     fn with(server: &Path, folder: &Path, storage: &str) -> Result<Self, Trouble> {
         let quic = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
         let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;

@@ -2,12 +2,14 @@
 //! acknowledged. What is in flight when the node dies is known again by repeating its command id.
 
 use crate::node::{Trouble, patiently};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use tessera_client::wire::Request;
 use tessera_client::{Client, ClientError};
 use tessera_model::{
-    CheckQuery, Deadline, Handle, HandleBytes, Name, PermissionRef, PublicId, Receipt, WorkspaceRef,
+    CheckQuery, Deadline, Decision, Handle, HandleBytes, Name, PermissionRef, PublicId, Receipt, Revision,
+    TenantId, WorkspaceRef,
 };
 
 /// Counts of all writers, and the flag that ends them.
@@ -18,6 +20,49 @@ pub(crate) struct Tally {
     pub(crate) violations: AtomicU64,
     pub(crate) unknown: AtomicU64,
     pub(crate) stop: AtomicBool,
+    /// The highest position of each tenant that was acknowledged.
+    acked: Mutex<BTreeMap<TenantId, Revision>>,
+    /// What one writer of each tenant held at its end, by the key of the tenant's admin.
+    sides: Mutex<BTreeMap<String, Side>>,
+}
+
+/// What a writer held: its subject, and a handle of every session that it ever opened.
+#[derive(Clone)]
+pub(crate) struct Side {
+    pub(crate) subject: PublicId,
+    pub(crate) role: Name,
+    pub(crate) handles: Vec<HandleBytes>,
+}
+
+impl Side {
+    /// What is answered to a handle.
+    pub(crate) async fn check(
+        &self,
+        client: &Client,
+        handle: &HandleBytes,
+        at_least: Receipt,
+    ) -> Result<Decision, ClientError> {
+        let query = CheckQuery {
+            handle,
+            permission: PermissionRef::Name("proof.act"),
+            workspace: WorkspaceRef::Tenant,
+            at_least,
+            address: None,
+        };
+        patiently(|| client.check(&query)).await
+    }
+}
+
+impl Tally {
+    /// The highest position of each tenant that was acknowledged so far.
+    pub(crate) fn acked(&self) -> BTreeMap<TenantId, Revision> {
+        self.acked.lock().map(|acked| acked.clone()).unwrap_or_default()
+    }
+
+    /// What one writer of each tenant held at its end.
+    pub(crate) fn sides(&self) -> BTreeMap<String, Side> {
+        self.sides.lock().map(|sides| sides.clone()).unwrap_or_default()
+    }
 }
 
 /// What is known of one session.
@@ -31,6 +76,8 @@ struct Held {
 /// A writer.
 pub(crate) struct Writer {
     client: Client,
+    tenant: TenantId,
+    admin: String,
     subject: PublicId,
     role: Name,
     sessions: Vec<Held>,
@@ -46,8 +93,15 @@ const IN_FLIGHT: u32 = 64;
 const LOOKED_AT: usize = 8;
 
 impl Writer {
-    pub(crate) fn new(client: Client, subject: PublicId, role: Name, seed: u64, tally: Arc<Tally>) -> Self {
-        Self { client, subject, role, sessions: Vec::new(), granted: Some(false), dice: seed | 1, tally }
+    pub(crate) fn new(
+        client: Client,
+        (tenant, admin, subject): (TenantId, String, PublicId),
+        role: Name,
+        seed: u64,
+        tally: Arc<Tally>,
+    ) -> Self {
+        let (sessions, granted, dice) = (Vec::new(), Some(false), seed | 1);
+        Self { client, tenant, admin, subject, role, sessions, granted, dice, tally }
     }
 
     fn roll(&mut self, most: u64) -> u64 {
@@ -90,7 +144,13 @@ impl Writer {
             let from = self.sessions.len().saturating_sub(LOOKED_AT);
             self.look(from).await?;
         }
-        self.look(0).await
+        self.look(0).await?;
+        let handles = self.sessions.iter().map(|held| held.handle).collect();
+        if let Ok(mut sides) = self.tally.sides.lock() {
+            let side = Side { subject: self.subject, role: self.role.clone(), handles };
+            sides.entry(self.admin.clone()).or_insert(side);
+        }
+        Ok(())
     }
 
     /// Orders a command; true when it is acknowledged, false when nobody knows.
@@ -98,6 +158,10 @@ impl Writer {
         match self.client.request(request).await {
             Ok(made) => {
                 self.tally.acknowledged.fetch_add(1, Ordering::Relaxed);
+                if let Ok(mut acked) = self.tally.acked.lock() {
+                    let highest = acked.entry(self.tenant).or_insert(Revision(0));
+                    *highest = made.receipt.revision.max(*highest);
+                }
                 Ok(Some(made))
             }
             Err(

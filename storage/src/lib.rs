@@ -28,7 +28,7 @@ mod store;
 mod tail;
 mod usage;
 
-pub use backup::{Backup, Checked, Inspected, InspectedTenant, Progress, Restored, Taken, inspect};
+pub use backup::{Backup, Backups, Checked, Inspected, InspectedTenant, Progress, Restored, Taken, inspect};
 pub use batch::{Batch, Durable, Head, Staged};
 pub use checkpoint::scrub::{Scrub, Scrubbed};
 pub use commit::Commit;

@@ -1,6 +1,6 @@
 //! The `Store` trait: what a storage engine is to the engine above it, and the words it speaks in.
 
-use crate::backup::{Progress, Taken};
+use crate::backup::Backups;
 use crate::batch::{Batch, Head};
 pub use crate::bucket::{Bucket, BucketKind};
 use crate::checkpoint::scrub::{Scrub, Scrubbed};
@@ -90,7 +90,7 @@ pub struct TenantKeys {
 pub const FIRST_REFRESH_KEY: u8 = 1;
 
 /// A storage engine: journal, checkpoint and history of every tenant of this node.
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Backups + Send + Sync + 'static {
     /// Hands a batch to the lane. One batch of a tenant may be in flight.
     fn commit(&self, batch: Batch) -> Commit;
 
@@ -201,16 +201,6 @@ pub trait Store: Send + Sync + 'static {
     fn scrub(&self, _from: &Scrub, _bytes_max: u64) -> Result<Scrubbed, StorageError> {
         // A store without files has nothing that could change under it.
         Ok(Scrubbed::default())
-    }
-
-    /// Takes a backup, called `name`, a label: one at a time. Blocks for long: not for a runtime's thread.
-    ///
-    /// # Errors
-    /// [`StorageError::BackupsOff`], [`StorageError::BackupThere`], damage; otherwise as the disks report.
-    /// What is there then is no backup.
-    fn backup(&self, _name: &str, _made: UnixMillis, _progress: &Progress) -> Result<Taken, StorageError> {
-        // A store without files has nothing to copy.
-        Err(StorageError::BackupsOff)
     }
 
     /// Whether something of a tenant is here that [`Store::forget`] would remove. May wait for the disk.

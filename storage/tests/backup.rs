@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_model::{Epoch, Event, Revision, TenantId, UnixMillis};
 use tessera_storage::disk::{Disk, simulated::Fault, simulated::Simulated};
 use tessera_storage::{
-    Backup, Batch, Bucket, BucketKind, Embedded, Head, Progress, RootKey, StorageError, Store, inspect,
+    Backup, Backups as _, Batch, Bucket, BucketKind, Embedded, Head, Progress, RootKey, StorageError, Store,
+    inspect,
 };
 
 const TENANTS: u64 = 4;
@@ -76,7 +77,9 @@ fn backups_under_load_are_whole() {
             std::thread::spawn(move || {
                 let mut no = 2;
                 while !stop.load(Ordering::Relaxed) {
-                    mine.iter().for_each(|tenant| drop(again(&store, TenantId(*tenant), no)));
+                    for tenant in mine {
+                        again(&store, TenantId(tenant), no);
+                    }
                     no += 1;
                     if mine[0] == 1 && no % 50 == 0 {
                         checkpoint_of_now(&store);
@@ -102,11 +105,9 @@ fn backups_under_load_are_whole() {
         let copy = on(Arc::new(to), small()).unwrap();
         for (tenant, before) in tenants().zip(before) {
             let head = copy.head(tenant).unwrap().unwrap();
-            assert!(head.next >= before.next, "{tenant}: acknowledged before, and missing");
             assert_eq!(head.epoch, Epoch(2));
+            assert!(holds(&copy, &store, &before), "{tenant}: acknowledged before, and missing");
             let frames = copy.history(tenant, Revision(0), usize::MAX).unwrap();
-            assert_eq!(frames.len() as u64, head.next.0);
-            assert_eq!(frames, store.history(tenant, Revision(0), frames.len()).unwrap());
             assert_eq!(copy.verify(tenant).unwrap().link, head.link);
             let newest = frames.last().unwrap().id.0;
             let no = u64::from_be_bytes(newest[8..].try_into().unwrap());
@@ -122,6 +123,30 @@ fn backups_under_load_are_whole() {
             copy.verify(tenant).unwrap();
             assert_eq!(load(&copy, tenant).unwrap().2.unwrap().epoch, Epoch(2));
         }
+    }
+}
+
+/// The comparison: whether a copy holds all frames before a head, and no others than the store.
+fn holds(copy: &Embedded, store: &Embedded, before: &Head) -> bool {
+    let frames = copy.history(before.tenant, Revision(0), usize::MAX).unwrap();
+    frames.len() as u64 >= before.next.0
+        && frames == store.history(before.tenant, Revision(0), frames.len()).unwrap()
+}
+
+/// PROPERTY: the comparison notices a backup that lacks its tail. METHOD: the planted fault is a backup of the
+/// checkpoint alone, taken before the frames behind it.
+#[test]
+fn a_planted_lack_of_the_tail_is_noticed() {
+    let disk = Simulated::new();
+    let store = world(&disk);
+    let planted = Simulated::new();
+    store.backup_to(&planted, NOW, &Progress::default()).unwrap();
+    let before = again(&store, TenantId(2), 5);
+    let whole = Simulated::new();
+    store.backup_to(&whole, NOW, &Progress::default()).unwrap();
+    for (backup, expected) in [(planted, false), (whole, true)] {
+        let copy = on(Arc::new(restored(&backup, root()).unwrap().0), small()).unwrap();
+        assert_eq!(holds(&copy, &store, &before), expected);
     }
 }
 
@@ -255,7 +280,7 @@ fn what_is_cut_off_is_none() {
     let disk = Simulated::new();
     let store = world(&disk);
     let whole = sample();
-    for at in 0.. {
+    for at in 1.. {
         let to = Simulated::new();
         to.plant(at, Fault::Io);
         let done = store.backup_to(&to, NOW, &Progress::default());
@@ -269,7 +294,7 @@ fn what_is_cut_off_is_none() {
             opened.verify(&Progress::default()).unwrap();
         }
     }
-    for at in 0.. {
+    for at in 1.. {
         let to = Simulated::new();
         to.plant(at, Fault::Io);
         let backup = Backup::open_on(Arc::new(whole.clone())).unwrap();
@@ -285,9 +310,9 @@ fn what_is_cut_off_is_none() {
     }
 }
 
-/// PROPERTY: a damaged store is not backed up as if it were whole.
+/// PROPERTY: where no directory is named for backups, none is taken.
 #[test]
-fn a_damaged_checkpoint_is_not_backed_up() {
+fn a_store_without_a_place_takes_no_backup() {
     let folder = tempfile::tempdir().unwrap();
     let store = embedded(folder.path());
     let error = store.backup("daily", NOW, &Progress::default()).unwrap_err();

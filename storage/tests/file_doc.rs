@@ -10,8 +10,8 @@ use kit::*;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 use std::fmt::Write;
 use std::path::Path;
-use tessera_model::{Event, TenantId};
-use tessera_storage::{Batch, Bucket, BucketKind, Drive, Embedded, Head, Options, Staged, Store};
+use tessera_model::{Event, TenantId, UnixMillis};
+use tessera_storage::{Batch, Bucket, BucketKind, Drive, Embedded, Head, Options, Progress, Staged, Store};
 
 const TENANT: TenantId = TenantId(0x2A);
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/file.md");
@@ -110,6 +110,14 @@ fn examples() -> Vec<(&'static str, String)> {
     let mut third = Batch::new(&head);
     third.push(&staged(2, vec![], vec![])).unwrap();
     commit(third);
+    let backup = tessera_storage::disk::simulated::Simulated::new();
+    store.backup_to(&backup, UnixMillis(1_700_000_000_000), &Progress::default()).unwrap();
+    let backed = |name: &str| {
+        let file = tessera_storage::disk::Disk::open(&backup, name).unwrap();
+        let mut bytes = vec![0; usize::try_from(file.size().unwrap()).unwrap()];
+        file.read_at(0, &mut bytes).unwrap();
+        hex(&bytes)
+    };
     store.set_aside(TENANT).unwrap();
     store.stop();
     drop(store);
@@ -137,6 +145,8 @@ fn examples() -> Vec<(&'static str, String)> {
         ("segment", table(&database, "segment_v1")),
         ("aside", table(&database, "aside_v1")),
         ("aside-frame", table(&database, "aside_frame_v1")),
+        ("backup-tail", backed("tail")),
+        ("manifest", backed("MANIFEST")),
     ]
 }
 

@@ -37,6 +37,8 @@ impl Spy {
     }
 }
 
+impl Backups for Spy {}
+
 impl Store for Spy {
     fn commit(&self, batch: Batch) -> Commit {
         if let Some(error) = (self.before_commit)(&batch) {

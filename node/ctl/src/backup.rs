@@ -62,11 +62,7 @@ impl Backup {
                 .advise("what is there is no backup: remove it, and take another under another name"));
         }
         let answer = if row.status == DONE {
-            Answer::said(format!(
-                "The backup {name} is whole: {} tenants, {} bytes.",
-                grouped(row.tenants),
-                grouped(row.bytes)
-            ))
+            Answer::said(format!("The backup {name} is whole: {} tenants.", grouped(row.tenants)))
         } else {
             Answer::said(format!("The backup {name} was begun: tessera backup {name} --follow"))
         };

@@ -23,6 +23,18 @@ fn the_operators_document_is_true() {
     assert_eq!(node.end(), 0);
 }
 
+/// PROPERTY: the document on backups shows what a fresh node answers, line by line, from the first backup to
+/// the restored directory.
+#[test]
+fn the_document_on_backups_is_true() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = Node::serve(folder.path());
+    let mut document = Document::read("docs/operate/backup.md");
+    document.run(&node, "");
+    document.finish();
+    assert_eq!(node.end(), 0);
+}
+
 /// PROPERTY: the guide to authorization shows what a node answers that `tessera dev` started, line by line.
 #[test]
 fn the_guide_to_authorization_is_true() {

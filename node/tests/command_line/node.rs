@@ -55,6 +55,8 @@ impl Node {
             .stderr(Stdio::piped());
         if line.starts_with("tessera serve") {
             command.env("TESSERA_STORAGE__DIR", "data").env("TESSERA_STORAGE__ROOT_KEY_FILE", "root.key");
+            std::fs::create_dir_all(folder.join("backups")).expect("a folder");
+            command.env("TESSERA_STORAGE__BACKUP_DIR", "backups");
         }
         if line.starts_with("tessera dev") {
             command.env("TESSERA_HTTP__LISTEN", gateway.to_string());

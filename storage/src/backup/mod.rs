@@ -207,3 +207,18 @@ pub struct Taken {
     /// The lane's sequence at the cut.
     pub sequence: u64,
 }
+
+/// A store of which backups can be taken, or none.
+pub trait Backups {
+    /// Takes a backup, called `name`, a label: one at a time. Blocks for long: not for a runtime's thread.
+    ///
+    /// # Errors
+    /// [`StorageError::BackupsOff`], [`StorageError::BackupThere`], damage; otherwise as the disks report.
+    /// What is there then is no backup.
+    fn backup(&self, _name: &str, _made: UnixMillis, _progress: &Progress) -> Result<Taken, StorageError> {
+        // A store without files has nothing to copy.
+        Err(StorageError::BackupsOff)
+    }
+}
+
+impl Backups for crate::Memory {}

@@ -6,7 +6,7 @@
 
 use super::entry::Writer;
 use super::{
-    FILES, KEYS, Known, MAGIC, MANIFEST, Manifest, Progress, STATE, TAIL, Taken, TenantNote, VERSION,
+    Backups, FILES, KEYS, Known, MAGIC, MANIFEST, Manifest, Progress, STATE, TAIL, Taken, TenantNote, VERSION,
 };
 use crate::batch::Head;
 use crate::checkpoint::read as table;
@@ -36,14 +36,8 @@ const COPIED: [(Table, Of); 5] = [
 type Heads = BTreeMap<TenantId, Head>;
 type Names = BTreeMap<TenantId, Known>;
 
-impl Embedded {
-    /// Takes a backup into a new directory below the one that the options name.
-    pub(crate) fn take_backup(
-        &self,
-        name: &str,
-        made: UnixMillis,
-        progress: &Progress,
-    ) -> Result<Taken, StorageError> {
+impl Backups for Embedded {
+    fn backup(&self, name: &str, made: UnixMillis, progress: &Progress) -> Result<Taken, StorageError> {
         let above = self.backup_dir.as_deref().ok_or(StorageError::BackupsOff)?;
         let path = above.join(name);
         let shown = path.display().to_string();
@@ -57,7 +51,9 @@ impl Embedded {
         let directory = Directory::open(&path).map_err(StorageError::while_doing("opening", &shown))?;
         self.backup_to(&directory, made, progress)
     }
+}
 
+impl Embedded {
     /// Takes a backup into an empty directory.
     ///
     /// # Errors

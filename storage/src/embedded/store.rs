@@ -1,7 +1,6 @@
 //! The embedded store's answers to [`Store`].
 
 use super::Embedded;
-use crate::backup::{Progress, Taken};
 use crate::batch::{Batch, Head};
 use crate::checkpoint::read as table;
 use crate::checkpoint::schema::{DirectoryRow, Life, Of, SCHEMA, encode, tenant_key};
@@ -22,7 +21,7 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use tessera_model::limits::BUCKET_PLACES;
 use tessera_model::record::PlaceRecord;
-use tessera_model::{Epoch, Place, Private, Revision, Row, RowKind, TenantId, UnixMillis};
+use tessera_model::{Epoch, Place, Private, Revision, Row, RowKind, TenantId};
 
 impl Store for Embedded {
     fn commit(&self, batch: Batch) -> Commit {
@@ -253,10 +252,6 @@ impl Store for Embedded {
 
     fn scrub(&self, from: &Scrub, bytes_max: u64) -> Result<Scrubbed, StorageError> {
         self.shared.checkpoint.scrub(from, bytes_max)
-    }
-
-    fn backup(&self, name: &str, made: UnixMillis, progress: &Progress) -> Result<Taken, StorageError> {
-        self.take_backup(name, made, progress)
     }
 
     fn is_kept(&self, tenant: TenantId) -> Result<bool, StorageError> {
