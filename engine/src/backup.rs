@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tessera_model::record::TenantStatus;
 use tessera_model::{Caller, Command, Name, Receipt, Refusal, TenantId};
-use tessera_storage::{Backups as _, Progress, StorageError, Taken};
+use tessera_storage::{Progress, StorageError, Taken};
 
 /// LIMIT: how long a tenant may take to wake after a restore, in looks of 10 ms: 10 minutes.
 const WAKE_LOOKS_MAX: u32 = 60_000;

@@ -43,7 +43,7 @@ fn register(permission: &str) -> Command {
 
 /// PROPERTY: after a restore every session of the backup is dead, keys are alive as they were, positions of before
 /// are told as restored, and no id of a tenant or permission that may have been given since is given again, not
-/// after another start either (F-56).
+/// after another start either (F-56 in part, TC-102 in part).
 #[tokio::test]
 async fn f_56_a_restored_history_goes_on_in_a_new_epoch() {
     let folder = tempfile::tempdir().expect("a folder");
