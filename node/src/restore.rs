@@ -185,12 +185,14 @@ fn beside(data: &Path) -> Result<PathBuf, FatalError> {
 
 fn make(beside: &Path) -> Result<(), FatalError> {
     use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().mode(0o700).create(beside).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => FatalError::unavailable(format!(
-            "{}: another restore is under way, or was cut off; when none is, remove it and restore again",
-            beside.display()
-        )),
-        _ => FatalError::unavailable(format!("{}: {error}", beside.display())),
+    std::fs::DirBuilder::new().mode(0o700).create(beside).map_err(|error| {
+        let shown = beside.display();
+        if error.kind() == std::io::ErrorKind::AlreadyExists {
+            return FatalError::unavailable(format!(
+                "{shown}: another restore is under way, or was cut off; when none is, remove it and restore again"
+            ));
+        }
+        FatalError::unavailable(format!("{shown}: {error}"))
     })
 }
 

@@ -215,16 +215,16 @@ impl Default for Shutdown {
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-impl Config {
-    /// What is wrong beyond the types: the key and what to do about it.
-    pub(crate) fn faults(&self) -> Vec<(&'static str, String)> {
+impl Storage {
+    /// What is wrong with it beyond the types: the key and what to do about it.
+    fn faults(&self) -> Vec<(&'static str, &'static str)> {
         let mut faults = Vec::new();
-        let mut fault = |wrong: bool, key: &'static str, what: &str| {
+        let mut fault = |wrong: bool, key: &'static str, what: &'static str| {
             if wrong {
-                faults.push((key, what.to_owned()));
+                faults.push((key, what));
             }
         };
-        let storage = &self.storage;
+        let storage = self;
         let file = storage.journal_file_bytes;
         fault(
             !file.is_multiple_of(16 * KIB) || !(64 * KIB..=64 * MIB).contains(&file),
@@ -251,6 +251,19 @@ impl Config {
             "storage.backup_dir",
             "must stand outside storage.dir: a backup must outlive the data, best on another disk",
         );
+        faults
+    }
+}
+
+impl Config {
+    /// What is wrong beyond the types: the key and what to do about it.
+    pub(crate) fn faults(&self) -> Vec<(&'static str, String)> {
+        let mut faults = Vec::new();
+        let mut fault = |wrong: bool, key: &'static str, what: &str| {
+            if wrong {
+                faults.push((key, what.to_owned()));
+            }
+        };
         let quic = &self.quic;
         fault(
             quic.certificate_file.as_os_str().is_empty() != quic.key_file.as_os_str().is_empty(),
@@ -265,7 +278,7 @@ impl Config {
             "health.listen",
             "is reachable from other machines, in plain text: use a loopback address, or set health.danger_listen_beyond_this_machine",
         );
-        for (key, what) in self.http.faults() {
+        for (key, what) in self.storage.faults().into_iter().chain(self.http.faults()) {
             faults.push((key, what.to_owned()));
         }
         let mut fault = |wrong: bool, key: &'static str, what: &str| {

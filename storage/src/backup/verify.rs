@@ -58,11 +58,12 @@ impl Backup {
     /// # Errors
     /// As [`Backup::open`].
     pub fn open_on(disk: Arc<dyn Disk>) -> Result<Self, StorageError> {
-        let bytes = disk::read_all(&*disk, MANIFEST).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
+        let bytes = disk::read_all(&*disk, MANIFEST).map_err(|error| {
+            if error.kind() == ErrorKind::NotFound {
                 bad(MANIFEST, "is missing: this is no backup, or one that was cut off; take another")
+            } else {
+                StorageError::while_doing("reading", MANIFEST)(error)
             }
-            _ => StorageError::while_doing("reading", MANIFEST)(error),
         })?;
         let manifest = Manifest::decode(&bytes)?;
         Ok(Self { disk, manifest })

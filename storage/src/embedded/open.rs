@@ -150,15 +150,10 @@ impl Embedded {
         }
         name_the_unproven(&mut recovered.tail, &checkpoint)?;
         let end = recovered.end;
-        // Keys are made before their tenant is born.
-        let born = meta.keys_upto > 1 || !recovered.tail.tenants.is_empty() || checkpoint.has_tenants()?;
-        let span = (meta.keys_upto, end.sequence);
-        let keys = if with_keys {
-            Keys::open(&*disk, &options.root_key, &identity.salt, span, born)?
-        } else {
-            Keys::closed()
+        let keys = match with_keys {
+            true => keys(&*disk, (&options, &identity), &checkpoint, &recovered)?,
+            false => Keys::closed(),
         };
-        keys.reconcile(|tenant| named(&checkpoint, tenant));
         // Transactions that no group names may be in the page cache only: nothing of the journal that
         // they cover may be overwritten before the file was copied.
         let ahead = meta.writes > recovered.name.map_or(0, |name| name.writes);
@@ -235,6 +230,22 @@ impl Embedded {
         threads.push(spawn("tessera-lane", Box::new(move || lane.run()))?);
         Ok(())
     }
+}
+
+/// The keys as far as they are there, held against the directory rows.
+fn keys(
+    disk: &dyn Disk,
+    (options, identity): (&Options, &Identity),
+    checkpoint: &Checkpoint,
+    recovered: &crate::recover::Recovered,
+) -> Result<Keys, StorageError> {
+    let meta = checkpoint.meta();
+    // Keys are made before their tenant is born.
+    let born = meta.keys_upto > 1 || !recovered.tail.tenants.is_empty() || checkpoint.has_tenants()?;
+    let span = (meta.keys_upto, recovered.end.sequence);
+    let keys = Keys::open(disk, &options.root_key, &identity.salt, span, born)?;
+    keys.reconcile(|tenant| named(checkpoint, tenant));
+    Ok(keys)
 }
 
 /// What stands aside of each tenant, with the frames of those that are not refused.
