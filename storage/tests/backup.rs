@@ -246,7 +246,7 @@ fn a_tail_that_lacks_frames_is_refused() {
         let hash = tessera_crypto::digest::hash(&[&bytes[..body]]);
         bytes[body..].copy_from_slice(&hash);
     });
-    let error = restored(&forged, root()).err().expect("refused").to_string();
+    let error = restored(&forged, root()).expect_err("refused").to_string();
     assert!(error.contains("do not lead to the heads"), "{error}");
 }
 
@@ -260,10 +260,10 @@ fn what_does_not_fit_is_refused() {
         let hash = tessera_crypto::digest::hash(&[&bytes[..body]]);
         bytes[body..].copy_from_slice(&hash);
     });
-    let error = restored(&newer, root()).err().expect("refused");
+    let error = restored(&newer, root()).expect_err("refused");
     assert!(matches!(error, StorageError::NewerBackup { found: 2, known: 1 }), "{error}");
     assert!(error.to_string().contains("the version that wrote it"));
-    let error = restored(&backup, RootKey::new([4; 32])).err().expect("refused");
+    let error = restored(&backup, RootKey::new([4; 32])).expect_err("refused");
     assert!(matches!(error, StorageError::RootKeyWrong), "{error}");
     let used = Simulated::new();
     used.create("anything").unwrap();
