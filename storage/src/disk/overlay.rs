@@ -129,7 +129,7 @@ impl Paged {
         let mut page = vec![0; PAGE_BYTES];
         let start = no * PAGE_BYTES as u64;
         let some = usize::try_from(state.valid.saturating_sub(start)).unwrap_or(PAGE_BYTES).min(PAGE_BYTES);
-        if let (Some(below), Some(bytes)) = (&self.below, page.get_mut(..some)) {
+        if let (Some(below), Some(bytes), true) = (&self.below, page.get_mut(..some), some > 0) {
             below.read_at(start, bytes)?;
         }
         Ok(page.into())
