@@ -192,7 +192,12 @@ fn many_groups(groups: u32) -> Result<Rules, Why> {
     let mut rules = empty()?;
     for id in 1..=groups {
         let parents = if (id - 1).is_multiple_of(10) { vec![] } else { vec![GroupId(id - 1)] };
-        rules.put_group(&GroupRecord { id: GroupId(id), name: Name::new(&format!("g{id}"))?, parents });
+        rules.put_group(&GroupRecord {
+            id: GroupId(id),
+            name: Name::new(&format!("g{id}"))?,
+            parents,
+            rule: None,
+        });
         rules.put_group_grant(&GroupGrantRecord {
             group: GroupId(id),
             role: RoleId(1 + id % ROLES),

@@ -281,7 +281,7 @@ impl World {
             let id = Self::group(subject, nth, level);
             let parents = if level == 0 { vec![] } else { vec![Self::group(subject, nth, level - 1)] };
             let name = Name::new(&format!("bench.g{}", id.0)).ok()?;
-            Some(Event::GroupChanged(GroupRecord { id, name, parents }))
+            Some(Event::GroupChanged(GroupRecord { id, name, parents, rule: None }))
         };
         let grant = Event::GroupGrantAdded(GroupGrantRecord {
             group: Self::group(subject, nth, 0),

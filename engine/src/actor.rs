@@ -453,13 +453,15 @@ impl Running {
         if !holds(permission) {
             return Err(Refusal::Unauthorized);
         }
-        let loads_grants = if let Command::LoadSubjects { rows, .. } = &ordered.command {
-            rows.iter().any(|keyed| !keyed.row.grants.is_empty())
+        let holds_all = || BUILT_IN.iter().all(|name| holds(PermissionRef::Name(name)));
+        let of_rows = if let Command::LoadSubjects { rows, .. } = &ordered.command {
+            let values = rows.iter().any(|keyed| !keyed.row.values.is_empty());
+            rows.iter().any(|keyed| !keyed.row.grants.is_empty()) || values && self.state.rules_hand_out()
         } else {
-            false
+            ordered.command.kind() == CommandKind::SetAttributes && self.state.rules_hand_out()
         };
         // What hands out power over a tenant is for operators that hold all of it.
-        let hands_out = loads_grants
+        let hands_out = of_rows
             || matches!(
                 ordered.command.kind(),
                 CommandKind::Grant
@@ -467,6 +469,7 @@ impl Running {
                     | CommandKind::GrantGroup
                     | CommandKind::AddMember
                     | CommandKind::AddSubgroup
+                    | CommandKind::ChangeGroupRule
                     | CommandKind::SetRoleParents
                     | CommandKind::CreateRole
                     | CommandKind::ChangeRole
@@ -476,7 +479,7 @@ impl Running {
                     | CommandKind::OpenSession
                     | CommandKind::MapPermission
             );
-        if hands_out && !BUILT_IN.iter().all(|name| holds(PermissionRef::Name(name))) {
+        if hands_out && !holds_all() {
             return Err(Refusal::BeyondCreator);
         }
         Ok(())

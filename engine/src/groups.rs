@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 use tessera_model::record::{GroupGrantRecord, GroupRecord, MemberRecord};
-use tessera_model::{Deadline, GroupId, Name, PublicId, RoleId, SubjectIndex};
+use tessera_model::rule::Term;
+use tessera_model::{Condition, Deadline, GroupId, Name, PublicId, RoleId, SubjectIndex};
 
 /// How somebody is in a group.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -62,6 +63,23 @@ impl Listing {
     #[must_use]
     pub fn group_name(&self, group: GroupId) -> Option<&Name> {
         self.0.groups.get(&group).map(|record| &record.name)
+    }
+
+    /// The rule of a group in words; empty for a group without one.
+    #[must_use]
+    pub fn rule(&self, group: &GroupRecord) -> Vec<Condition> {
+        let name = |id: u32| self.0.attributes.values().find(|record| record.id == id);
+        let terms = group.rule.iter().flat_map(|rule| &rule.terms);
+        let condition = |term: &Term| {
+            name(term.attribute).map(|known| Condition::of(known.name.clone(), term.matches.clone()))
+        };
+        terms.filter_map(condition).collect()
+    }
+
+    /// How many subjects the change of a group's rule has not reached yet.
+    #[must_use]
+    pub fn rule_left(&self, group: &GroupRecord) -> u32 {
+        group.rule.as_ref().map_or(0, |rule| self.0.next.subject.saturating_sub(rule.settled.0))
     }
 
     /// The names of groups, those that were deleted left out.

@@ -222,8 +222,7 @@ impl Listing {
 
     /// The values of a subject's declared attributes.
     pub fn values(&self, subject: SubjectIndex) -> impl Iterator<Item = (u32, &AttributeValue)> {
-        let range = self.0.values.range((subject, 0)..=(subject, u32::MAX));
-        range.map(|((_, attribute), value)| (*attribute, value))
+        self.0.rules.values_of(subject)
     }
 
     /// The tenant's settings.

@@ -43,10 +43,20 @@ pub struct Reviewed {
     pub from: Deadline,
     /// First instant after; `NONE` for no end.
     pub until: Deadline,
-    /// When it was made and by whom; `None` of what a tenant was born with.
+    /// Whether it follows from the rule of a group.
+    pub by_rule: bool,
+    /// When it was made and by whom; `None` of what a tenant was born with, and of what follows from a rule.
     pub made: Option<Note>,
     /// When it was changed last and by whom; `None` when it is as it was made.
     pub changed: Option<Note>,
+}
+
+impl Reviewed {
+    /// By whom it was made: a public id, `operator`, `node` or `rule`.
+    #[must_use]
+    pub fn by(&self) -> Option<String> {
+        self.made.map(|note| note.by.text()).or_else(|| self.by_rule.then(|| "rule".to_owned()))
+    }
 }
 
 impl Engine {
@@ -94,6 +104,7 @@ impl Engine {
                     held: Held::Role(role.clone(), place),
                     from: grant.from,
                     until: grant.until,
+                    by_rule: false,
                     made: notes.get(&about.key(false)).copied(),
                     changed: notes.get(&about.key(true)).copied(),
                 });
@@ -121,6 +132,7 @@ impl Engine {
             held,
             from,
             until,
+            by_rule: false,
             made: notes.get(&about.key(false)).copied(),
             changed: notes.get(&about.key(true)).copied(),
         };
@@ -132,7 +144,8 @@ impl Engine {
         });
         let members = members.into_iter().filter_map(|member| {
             let held = Held::Group(listing.group_name(member.group)?.clone());
-            Some(row(held, (member.from, member.until), About::Member(index, member.group)))
+            let row = row(held, (member.from, member.until), About::Member(index, member.group));
+            Some(Reviewed { by_rule: listing.0.rules.follows_rule(member.group), ..row })
         });
         Ok(grants.chain(members).collect())
     }

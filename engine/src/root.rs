@@ -12,8 +12,8 @@ use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tessera_model::record::{
-    AttributeRecord, AttributeValue, FailureRecord, GroupRecord, RestrictionRecord, RoleRecord,
-    SubjectRecord, TenantRecord, WorkspaceRecord,
+    AttributeRecord, FailureRecord, GroupRecord, RestrictionRecord, RoleRecord, SubjectRecord, TenantRecord,
+    WorkspaceRecord,
 };
 use tessera_model::refresh::ClientRecord;
 use tessera_model::relation::RelationModelRecord;
@@ -83,7 +83,6 @@ pub(crate) struct Root {
     /// Failed sign-ins by identifier.
     pub(crate) failures: RedBlackTreeMapSync<[u8; 16], FailureRecord>,
     pub(crate) attributes: RedBlackTreeMapSync<Name, AttributeRecord>,
-    pub(crate) values: RedBlackTreeMapSync<(SubjectIndex, u32), AttributeValue>,
     /// Bytes of the texts among the values.
     pub(crate) text_bytes: usize,
     pub(crate) roles: RedBlackTreeMapSync<RoleId, Arc<RoleRecord>>,
@@ -136,7 +135,6 @@ impl Root {
             sides: HashTrieMapSync::new_sync(),
             failures: RedBlackTreeMapSync::new_sync(),
             attributes: RedBlackTreeMapSync::new_sync(),
-            values: RedBlackTreeMapSync::new_sync(),
             text_bytes: 0,
             roles: RedBlackTreeMapSync::new_sync(),
             role_names: HashTrieMapSync::new_sync(),
@@ -172,7 +170,7 @@ impl Root {
             + self.identifiers.size() * 60
             + self.failures.size() * 250
             + self.sides.size() * 300
-            + self.values.size() * 150
+            + self.rules.values() * 150
             + self.text_bytes
             + self.tenants.size() * 180
             + usize::try_from(self.relations.len()).unwrap_or(usize::MAX / 1_024) * 64

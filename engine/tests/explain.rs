@@ -39,8 +39,8 @@ impl Scene {
             vault,
             berlin,
             Command::SetRoleParents { name: name("clerk"), parents: vec![name("reader")] },
-            Command::CreateGroup { name: name("staff") },
-            Command::CreateGroup { name: name("editors") },
+            Command::CreateGroup { name: name("staff"), rule: Vec::new() },
+            Command::CreateGroup { name: name("editors"), rule: Vec::new() },
             Command::AddSubgroup { group: name("staff"), member: name("editors") },
             Command::GrantGroup {
                 group: name("staff"),
@@ -146,7 +146,7 @@ async fn simulations_change_nothing() {
     scene.done(support::grant(scene.ann, "boss")).await;
     let without = Draft { without: Some((name("boss"), None)), ..Draft::default() };
     assert_eq!(reason(scene.ask("bills.pay", None, &without)), Ok(Reason::NotGranted));
-    scene.done(Command::CreateGroup { name: name("payers") }).await;
+    scene.done(Command::CreateGroup { name: name("payers"), rule: Vec::new() }).await;
     let group = Draft { group: Some(name("nobody")), ..Draft::default() };
     assert_eq!(scene.ask("bills.pay", None, &group).err(), Some(Refusal::GroupUnknown));
     let role = Draft { grant: Some((name("nothing"), None, NONE, NONE)), ..Draft::default() };

@@ -18,7 +18,7 @@ fn name(text: &str) -> Name {
 }
 
 fn group(text: &str) -> Command {
-    Command::CreateGroup { name: name(text) }
+    Command::CreateGroup { name: name(text), rule: Vec::new() }
 }
 
 fn nest(outer: &str, inner: &str) -> Command {

@@ -178,6 +178,7 @@ fn made(kind: RequestKind, done: Done) -> Made {
         group: number(RequestKind::CreateGroup),
         refresh_key: number(RequestKind::RotateRefreshKeys),
         loaded: done.made.loaded,
+        left: done.made.left,
     }
 }
 
@@ -290,7 +291,8 @@ fn command_of(request: Request) -> Option<Command> {
         Request::RenewGrant { subject, role, workspace, until } => {
             Command::RenewGrant { subject, role, workspace, until }
         }
-        Request::CreateGroup { name } => Command::CreateGroup { name },
+        Request::CreateGroup { name, rule } => Command::CreateGroup { name, rule },
+        Request::ChangeGroupRule { name, rule } => Command::ChangeGroupRule { name, rule },
         Request::DeleteGroup { name } => Command::DeleteGroup { name },
         Request::AddMember { group, subject, from, until } => {
             Command::AddMember { group, subject, from, until }

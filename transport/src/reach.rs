@@ -27,7 +27,8 @@ pub(crate) fn groups(listing: &Listing, request: Request) -> Result<Rows, Refusa
             let page = listing.groups(within.as_ref().map(of).transpose()?, from, limit);
             let rows = page.rows.iter().map(|row| {
                 let parents = listing.group_names(&row.parents);
-                (u64::from(row.id.0), GroupRow { id: row.id.0, name: row.name.clone(), parents })
+                let (rule, left) = (listing.rule(row), listing.rule_left(row));
+                (u64::from(row.id.0), GroupRow { id: row.id.0, name: row.name.clone(), parents, rule, left })
             });
             finish(rows, page.next)
         }
@@ -208,6 +209,7 @@ pub(crate) fn review(
     let at = |note: Option<Note>| note.map_or(Deadline::NONE, |note| note.at);
     let (mut writer, mut before, mut whole) = (RowsWriter::new(), None, None);
     for row in found.rows {
+        let made_by = row.by().and_then(|text| Name::new(&text).ok());
         let (subject, group) = match row.who {
             Who::Subject(id) => (Some(id), None),
             Who::Group(name) => (None, Some(name)),
@@ -229,7 +231,7 @@ pub(crate) fn review(
             from: row.from,
             until: row.until,
             created: at(row.made),
-            by: by(row.made),
+            by: made_by,
             changed: at(row.changed),
             changed_by: by(row.changed),
         };

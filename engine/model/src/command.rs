@@ -12,6 +12,7 @@ use crate::private::Private;
 use crate::record::{AttributeKind, AttributeValue, SubjectKind};
 use crate::refresh::ClientTerms;
 use crate::relation::RelationChange;
+use crate::rule::Condition;
 use crate::settings::SettingsChange;
 use crate::time::Deadline;
 
@@ -400,6 +401,8 @@ commands! {
     CreateGroup = 100, narrows false, "tessera.admin.groups", {
         /// Its name.
         name: Name,
+        /// What holds for whoever is in it; empty for a group whose members are put into it.
+        rule: Vec<Condition>,
     };
     /// Deletes a group, every membership in it and every grant to it. Groups in it stay, without it.
     DeleteGroup = 101, narrows true, "tessera.admin.groups", {
@@ -459,6 +462,14 @@ commands! {
         role: Name,
         /// Where; `None` for the whole tenant.
         workspace: Option<Name>,
+    };
+    /// Changes the rule of a group, for so many subjects at once. Ordered again with the same rule, it goes on
+    /// with the next ones.
+    ChangeGroupRule = 108, narrows false, "tessera.admin.groups", {
+        /// Its name.
+        name: Name,
+        /// What holds for whoever is in it from now on; at least one condition.
+        rule: Vec<Condition>,
     };
     /// Opens a session for a subject whose proof was verified before admission.
     OpenSession = 70, narrows false, "tessera.sessions.open", {

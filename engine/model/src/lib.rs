@@ -28,6 +28,7 @@ pub mod refresh;
 pub mod refusal;
 pub mod relation;
 pub mod revision;
+pub mod rule;
 pub mod settings;
 pub mod time;
 
@@ -49,5 +50,6 @@ pub use private::Private;
 pub use query::{CheckQuery, PermissionRef, WorkspaceRef};
 pub use refusal::Refusal;
 pub use revision::{Epoch, Receipt, Revision};
+pub use rule::Condition;
 pub use settings::Settings;
 pub use time::{Deadline, UnixMillis};

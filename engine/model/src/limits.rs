@@ -67,6 +67,17 @@ pub const GROUP_DEPTH_MAX: usize = 16;
 pub const GROUPS_ABOVE_MAX: usize = 256;
 /// LIMIT: groups that one subject is in itself.
 pub const GROUPS_PER_SUBJECT_MAX: usize = 64;
+/// LIMIT: groups of a tenant whose members follow from a rule. A subject may come to be in all of them.
+pub const RULE_GROUPS_MAX: usize = 1_024;
+/// LIMIT: conditions of one rule.
+pub const RULE_CONDITIONS_MAX: usize = 8;
+/// LIMIT: values of one condition.
+pub const CONDITION_VALUES_MAX: usize = 32;
+/// LIMIT: a condition, bytes. With what stood before, a rule of 8 takes 16 KiB of a frame.
+pub const CONDITION_BYTES_MAX: usize = 1_024;
+/// LIMIT: subjects that one command looks at for a changed rule: some 15 ms, which is how much longer another
+/// command of the tenant may wait. The rest follow with further commands.
+pub const RULE_SUBJECTS_MAX: u32 = 16_384;
 /// LIMIT: grants of one group.
 pub const GRANTS_PER_GROUP_MAX: usize = 256;
 /// LIMIT: workspaces of a tenant, over all time.

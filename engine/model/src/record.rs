@@ -8,6 +8,7 @@ use crate::id::{
 };
 use crate::name::{Name, Pattern};
 use crate::refresh::RefreshRecord;
+use crate::rule::GroupRule;
 use crate::time::Deadline;
 
 /// Whether a tenant may be used.
@@ -213,6 +214,8 @@ pub struct GroupRecord {
     /// The groups that it lies in, sorted: their grants hold for its members too. One that was removed
     /// grants nothing.
     pub parents: Vec<GroupId>,
+    /// Who is in it, where that follows from attributes; such a group has no other members.
+    pub rule: Option<GroupRule>,
 }
 
 /// A membership: this subject is in this group, in this window. There is one per subject and group.

@@ -170,6 +170,12 @@ refusals! {
     LastOwner = 252, "the workspace would be left without an owner: name another one first";
     /// The subject has no such grant.
     GrantUnknown = 253, "no such grant";
+    /// The group's members follow from its rule: nobody is put into it or taken out of it.
+    RuleGroup = 254, "the group's members follow from its rule: change that, or their attributes";
+    /// The group has no rule: its members are put into it.
+    NoRule = 255, "the group has no rule: its members are put into it";
+    /// A change of the group's rule has not reached everybody yet.
+    RuleUnsettled = 256, "a change of the group's rule has not reached everybody: order the same rule again first";
     /// The password's hash is no Argon2id hash in PHC form that this node would verify.
     HashUnfit = 260, "the password's hash is no Argon2id hash (PHC form, version 19) within the node's bounds";
     /// The relationship model's text is wrong; trying it tells line and column.

@@ -19,6 +19,7 @@ mod names;
 mod overflow;
 mod restrictions;
 mod roles;
+mod ruled;
 mod rules;
 mod sets;
 mod slab;

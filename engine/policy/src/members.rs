@@ -94,6 +94,7 @@ impl Rules {
     pub fn put_group(&mut self, record: &GroupRecord) {
         let changed = self.groups.put(record);
         self.follow(&changed);
+        self.put_rule(record);
     }
 
     /// Removes a group, with every membership in it and every grant to it.
@@ -108,6 +109,7 @@ impl Rules {
             self.drop_line(&mut line);
             self.groups.set_line(group, line);
         }
+        self.remove_rule(group);
         let changed = self.groups.remove(group);
         for id in self.members.with(&[group]) {
             let old = Arc::from(self.members.groups(id));
@@ -285,7 +287,7 @@ impl Rules {
     }
 
     /// The membership in these groups (sorted, distinct), with one more holder.
-    fn acquire_membership(&mut self, groups: &[GroupId]) -> u32 {
+    pub(crate) fn acquire_membership(&mut self, groups: &[GroupId]) -> u32 {
         if groups.is_empty() {
             return 0;
         }

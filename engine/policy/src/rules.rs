@@ -11,6 +11,7 @@ use crate::members::Memberships;
 use crate::overflow::SharedOverflow;
 use crate::restrictions::Restrictions;
 use crate::roles::{Permissions, Registered, Roles};
+use crate::ruled::Ruled;
 use crate::sets::Sets;
 use crate::slab::Slab;
 use crate::workspaces::Workspaces;
@@ -33,6 +34,7 @@ pub struct Rules {
     pub(crate) workspaces: Workspaces,
     pub(crate) overflows: Slab<SharedOverflow>,
     pub(crate) groups: Groups,
+    pub(crate) ruled: Ruled,
     pub(crate) roles: Roles,
     pub(crate) restrictions: Restrictions,
     pub(crate) permissions: Permissions,
@@ -82,6 +84,7 @@ impl Rules {
             workspaces: Workspaces::new(),
             overflows: Slab::new(u32::MAX),
             groups: Groups::new(),
+            ruled: Ruled::new(),
             roles: Roles::new(),
             restrictions: Restrictions::new(),
             permissions: Permissions::new(),
@@ -163,7 +166,7 @@ impl Rules {
 
     /// Puts a subject's status and cut-off. A deleted subject loses its grants for ever.
     pub fn put_subject(&mut self, subject: SubjectIndex, status: SubjectStatus, cut_off: u32) {
-        if subject.0 == 0 || subject.0 >= SUBJECTS_MAX {
+        if !Self::is_subject(subject) {
             return;
         }
         if status == SubjectStatus::Deleted {
@@ -175,6 +178,12 @@ impl Rules {
             line.put_subject(status, cut_off);
         });
         self.subjects += u32::from(appeared);
+        self.follow_values(subject);
+    }
+
+    /// Whether an index may be a subject's.
+    pub(crate) const fn is_subject(subject: SubjectIndex) -> bool {
+        subject.0 != 0 && subject.0 < SUBJECTS_MAX
     }
 
     /// Puts a subject's cut-off alone; changes nothing when there is no such subject.

@@ -7,7 +7,11 @@ use tessera_model::limits::{
     PROFILE_PER_SUBJECT_BYTES_MAX, PROFILE_PER_SUBJECT_MAX,
 };
 use tessera_model::record::{AttributeKind, AttributeRecord, AttributeValue};
-use tessera_model::{Event, Limit, Name, Private, PublicId, Refusal, Revision, Row, RowKind, SubjectIndex};
+use tessera_model::{
+    Caller, Event, GroupId, Limit, Name, Private, PublicId, Refusal, Revision, Row, RowKind, SubjectIndex,
+    UnixMillis,
+};
+use tessera_policy::Rules;
 
 impl State {
     pub(super) fn declare_attribute(&self, name: &Name, kind: AttributeKind) -> Result<Decided, Refusal> {
@@ -25,14 +29,29 @@ impl State {
         &self,
         id: PublicId,
         values: &[(Name, Option<AttributeValue>)],
-        held: &[(Name, usize)],
-        as_of: Revision,
+        (held, as_of): (&[(Name, usize)], Revision),
+        caller: Caller,
+        now: UnixMillis,
     ) -> Result<Decided, Refusal> {
         let subject = self.known_subject(id)?.index;
         let values: Vec<_> = values.iter().map(|(name, value)| (name, value.as_ref())).collect();
         let decided = self.values_set(subject, &values, held).map_err(|(_, refusal)| refusal)?;
         if !decided.rows.is_empty() && self.profile_moved.get(&subject).is_some_and(|moved| *moved > as_of) {
             return Err(Refusal::Changed);
+        }
+        let may = |group: &GroupId| self.may_hand_out_all(&self.handed_by(*group), caller, now);
+        if !self.entered(subject, &decided.events).iter().all(may) {
+            return Err(Refusal::BeyondCreator);
+        }
+        let put = |rules: &mut Rules| {
+            for event in &decided.events {
+                if let Event::AttributeChanged { subject, attribute, value } = event {
+                    rules.put_value(*subject, *attribute, value.as_ref());
+                }
+            }
+        };
+        if self.root.rules.rule_groups() > 0 && self.leaves_no_operator(put, now) {
+            return Err(Refusal::LastOperator);
         }
         Ok(decided)
     }
@@ -48,8 +67,8 @@ impl State {
         if values.len() > ATTRIBUTES_PER_SUBJECT_MAX {
             return Err((ATTRIBUTES_PER_SUBJECT_MAX, Limit::AttributesPerSubject.reached()));
         }
-        let range = self.root.values.range((subject, 0)..=(subject, u32::MAX));
-        let mut hot = Sizes(range.map(|((_, attribute), value)| (*attribute, bytes(value))).collect());
+        let values_held = self.root.rules.values_of(subject);
+        let mut hot = Sizes(values_held.map(|(attribute, value)| (attribute, bytes(value))).collect());
         let mut cold = Sizes(held.iter().map(|(name, len)| (name, name.as_str().len() + len)).collect());
         let (hot_before, cold_before) = (hot.total(), cold.total());
         let mut decided = Decided::default();
@@ -106,14 +125,9 @@ impl State {
     ) {
         let text =
             |value: &AttributeValue| if let AttributeValue::Text(text) = value { text.len() } else { 0 };
-        let old = self.root.values.get(&(subject, attribute)).map_or(0, text);
+        let old = self.root.rules.value_of(subject, attribute).map_or(0, text);
         self.root.text_bytes = self.root.text_bytes - old + value.map_or(0, text);
-        match value {
-            Some(value) => self.root.values.insert_mut((subject, attribute), value.clone()),
-            None => {
-                self.root.values.remove_mut(&(subject, attribute));
-            }
-        }
+        self.root.rules.put_value(subject, attribute, value);
     }
 }
 

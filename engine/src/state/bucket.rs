@@ -136,12 +136,9 @@ impl State {
                 events.push(Event::SetUpOffered { subject: index, tag: *tag, until: *until });
             }
             events.extend(self.root.rules.grants_of(index).map(Event::GrantAdded));
-            events.extend(self.root.rules.memberships_of(index).into_iter().map(Event::MemberAdded));
-            let values = self.root.values.range((index, 0)..=(index, u32::MAX));
-            events.extend(values.map(|((subject, attribute), value)| Event::AttributeChanged {
-                subject: *subject,
-                attribute: *attribute,
-                value: Some(value.clone()),
+            events.extend(self.written_memberships(index).map(Event::MemberAdded));
+            events.extend(self.root.rules.values_of(index).map(|(attribute, value)| {
+                Event::AttributeChanged { subject: index, attribute, value: Some(value.clone()) }
             }));
         }
         events

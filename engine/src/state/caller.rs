@@ -142,6 +142,7 @@ impl State {
             | Command::SetRoleParents { .. }
             | Command::RenewGrant { .. }
             | Command::CreateGroup { .. }
+            | Command::ChangeGroupRule { .. }
             | Command::DeleteGroup { .. }
             | Command::AddMember { .. }
             | Command::RemoveMember { .. }

@@ -1,10 +1,10 @@
 //! Groups: who holds grants together.
 
-use super::{Decided, Made, State};
+use super::{Decided, State};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tessera_model::limits::{
-    GRANTS_PER_GROUP_MAX, GROUP_DEPTH_MAX, GROUPS_ABOVE_MAX, GROUPS_MAX, GROUPS_PER_SUBJECT_MAX,
+    GRANTS_PER_GROUP_MAX, GROUP_DEPTH_MAX, GROUPS_ABOVE_MAX, GROUPS_PER_SUBJECT_MAX,
 };
 use tessera_model::note::About;
 use tessera_model::record::{GroupGrantRecord, GroupRecord, MemberRecord};
@@ -13,23 +13,8 @@ use tessera_model::{
 };
 
 impl State {
-    fn group_id(&self, name: &Name) -> Result<GroupId, Refusal> {
+    pub(super) fn group_id(&self, name: &Name) -> Result<GroupId, Refusal> {
         self.root.group_names.get(name).copied().ok_or(Refusal::GroupUnknown)
-    }
-
-    pub(super) fn create_group(&self, name: &Name) -> Result<Decided, Refusal> {
-        if self.root.group_names.contains_key(name) {
-            return Err(Refusal::Duplicate);
-        }
-        if self.next.group > GROUPS_MAX {
-            return Err(Limit::Groups.reached());
-        }
-        let id = GroupId(self.next.group);
-        let record = GroupRecord { id, name: name.clone(), parents: Vec::new() };
-        Ok(Decided {
-            made: Made { number: Some(id.0), ..Made::default() },
-            ..Decided::of(Event::GroupChanged(record))
-        })
     }
 
     pub(super) fn delete_group(&self, name: &Name, now: UnixMillis) -> Result<Decided, Refusal> {
@@ -52,11 +37,14 @@ impl State {
         let subject = self.known_subject(subject)?.index;
         let group = self.group_id(group)?;
         super::grant::window(from, until, now)?;
+        if self.root.rules.follows_rule(group) {
+            return Err(Refusal::RuleGroup);
+        }
         if !self.may_hand_out_all(&self.handed_by(group), caller, now) {
             return Err(Refusal::BeyondCreator);
         }
         let record = MemberRecord { subject, group, from, until };
-        let held = self.root.rules.memberships_of(subject);
+        let held: Vec<_> = self.written_memberships(subject).collect();
         if held.contains(&record) {
             return Ok(Decided::nothing());
         }
@@ -79,6 +67,9 @@ impl State {
     ) -> Result<Decided, Refusal> {
         let subject = self.known_subject(subject)?.index;
         let group = self.group_id(group)?;
+        if self.root.rules.follows_rule(group) {
+            return Err(Refusal::RuleGroup);
+        }
         if !self.root.rules.memberships_of(subject).iter().any(|member| member.group == group) {
             return Ok(Decided::nothing());
         }
@@ -215,7 +206,7 @@ impl State {
 
     /// What whoever comes into a group is granted with it: the patterns of every role that it or a group
     /// above it has.
-    fn handed_by(&self, group: GroupId) -> Vec<&Pattern> {
+    pub(super) fn handed_by(&self, group: GroupId) -> Vec<&Pattern> {
         let groups = self.root.rules.groups_above(group).iter();
         let roles: BTreeSet<_> =
             groups.flat_map(|group| self.root.rules.grants_to(*group)).map(|grant| grant.role).collect();

@@ -14,7 +14,7 @@ use tessera_model::load::{KeyedRow, LoadField, LoadGrant, LoadRow, Loaded, Rejec
 use tessera_model::note::About;
 use tessera_model::record::{GrantRecord, SubjectRecord, SubjectStatus};
 use tessera_model::{
-    Caller, Event, Limit, PublicId, Refusal, RoleId, Row, RowKind, SubjectIndex, UnixMillis,
+    Caller, Event, GroupId, Limit, PublicId, Refusal, RoleId, Row, RowKind, SubjectIndex, UnixMillis,
 };
 
 /// Which part of a row does not fit, and why.
@@ -28,8 +28,9 @@ struct Draft<'a> {
     next: u32,
     ids: BTreeSet<PublicId>,
     hashes: BTreeSet<[u8; 16]>,
-    /// Whether the caller may hand out a role.
+    /// Whether the caller may hand out a role, and what comes with a group.
     roles: Map<RoleId, bool>,
+    groups: Map<GroupId, bool>,
     events: Vec<Event>,
     rows: Vec<Row>,
 }
@@ -57,6 +58,7 @@ impl State {
             ids: BTreeSet::new(),
             hashes: BTreeSet::new(),
             roles: Map::default(),
+            groups: Map::default(),
             events: Vec::with_capacity(rows.len() * 3),
             rows: Vec::with_capacity(rows.len() * 2),
         };
@@ -123,6 +125,14 @@ impl Draft<'_> {
             let set = self.state.values_set(index, &values, &[]);
             let Decided { events, rows, .. } =
                 set.map_err(|(nth, refusal)| (LoadField::Attribute, nth, refusal))?;
+            let (state, caller, now) = (self.state, self.caller, self.now);
+            for group in state.entered(index, &events) {
+                let may = self.groups.entry(group);
+                let may = may.or_insert_with(|| state.may_hand_out_all(&state.handed_by(group), caller, now));
+                if !*may {
+                    return Err((LoadField::Attribute, 0, Refusal::BeyondCreator));
+                }
+            }
             self.events.extend(events);
             self.rows.extend(rows);
         }

@@ -28,6 +28,7 @@ mod positions;
 mod refresh;
 mod relation;
 mod role;
+mod rule;
 mod session;
 mod settings;
 mod subject;
@@ -90,6 +91,8 @@ pub struct Made {
     pub workspace: Option<PublicId>,
     /// What became of the rows of a bulk load.
     pub loaded: Option<Loaded>,
+    /// How many subjects the change of a group's rule has not reached yet.
+    pub left: Option<u32>,
 }
 
 /// The birth of another tenant, committed in the same batch as the command of the system tenant.
@@ -243,7 +246,7 @@ impl State {
             Command::CountFailure { key } => self.count_failure(*key, now),
             Command::DeclareAttribute { name, kind } => self.declare_attribute(name, *kind),
             Command::SetAttributes { subject, values, held, as_of } => {
-                self.set_attributes(*subject, values, held, *as_of)
+                self.set_attributes(*subject, values, (held, *as_of), caller, now)
             }
             Command::LoadSubjects { rows, trial } => self.load_subjects(rows, *trial, caller, now),
             Command::RegisterPermission { name } => self.register_permission(name),
@@ -254,7 +257,8 @@ impl State {
             Command::RenewGrant { subject, role, workspace, until } => {
                 self.renew_grant(*subject, (role, workspace.as_ref()), *until, caller, now)
             }
-            Command::CreateGroup { name } => self.create_group(name),
+            Command::CreateGroup { name, rule } => self.create_group(name, rule),
+            Command::ChangeGroupRule { name, rule } => self.change_group_rule(name, rule, caller, now),
             Command::DeleteGroup { name } => self.delete_group(name, now),
             Command::AddMember { group, subject, from, until } => {
                 self.add_member(group, *subject, (*from, *until), caller, now)

@@ -144,14 +144,14 @@ impl State {
         for grant in self.root.rules.grants_of(index) {
             events.push(Event::GrantRemoved { subject: index, role: grant.role, workspace: grant.workspace });
         }
-        let memberships = self.root.rules.memberships_of(index).into_iter();
+        let memberships = self.written_memberships(index);
         events.extend(memberships.map(|member| Event::MemberRemoved { subject: index, group: member.group }));
         events.extend(self.set_up_ended(index));
         self.forget_all(index, &mut events);
-        let values = self.root.values.range((index, 0)..=(index, u32::MAX));
-        events.extend(values.map(|((subject, attribute), _)| Event::AttributeChanged {
-            subject: *subject,
-            attribute: *attribute,
+        let values = self.root.rules.values_of(index).map(|(attribute, _)| attribute);
+        events.extend(values.map(|attribute| Event::AttributeChanged {
+            subject: index,
+            attribute,
             value: None,
         }));
         events.push(Event::SubjectChanged(gone));

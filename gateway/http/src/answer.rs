@@ -103,6 +103,9 @@ pub(crate) fn made(done: &Done, number: Option<&str>) -> Object {
             object = object.at(name, at);
         }
     }
+    if let Some(left) = made.left {
+        object = object.with("left", left);
+    }
     if let (Some(name), Some(id)) = (number, made.number) {
         object = object.with(name, id);
     }

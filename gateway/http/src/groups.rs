@@ -85,7 +85,10 @@ fn granted(
 fn group(listing: &Listing, row: &Arc<GroupRecord>) -> Object {
     let parents: &[GroupId] = &row.parents;
     let object = Object::new().with("id", row.id.0).shown("name", &row.name);
-    object.with("parents", texts(&listing.group_names(parents)))
+    object
+        .with("parents", texts(&listing.group_names(parents)))
+        .with("rule", listing.rule(row).iter().map(ToString::to_string).collect::<Vec<_>>())
+        .with("left", listing.rule_left(row))
 }
 
 /// Something that somebody holds.
@@ -109,7 +112,7 @@ pub(crate) fn reviewed(row: &Reviewed) -> Object {
         .until("from", row.from)
         .until("until", row.until)
         .until("created", at(row.made))
-        .with("by", by(row.made))
+        .with("by", row.by())
         .until("changed", at(row.changed))
         .with("changed_by", by(row.changed))
 }

@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use crate::tuple;
 use crate::value::{
     NameOrNumber, attribute_kind, attributes, bool, count, handle, identifiers, instant, list,
-    name_or_number, networks, origins, patterns, receipt, subject_kind, text,
+    name_or_number, networks, origins, patterns, receipt, rule, subject_kind, text,
 };
 use std::net::IpAddr;
 use tessera_model::limits::{PAGE_ROWS_MAX, PASSWORD_BYTES_MAX, RELATION_CHANGES_MAX};
@@ -15,8 +15,8 @@ use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::relation::RelationRecord;
 use tessera_model::time::DEADLINE_EPOCH_S;
 use tessera_model::{
-    Deadline, HandleBytes, Identifier, Limit, Name, Network, Origin, Pattern, Private, PublicId, Receipt,
-    Refusal,
+    Condition, Deadline, HandleBytes, Identifier, Limit, Name, Network, Origin, Pattern, Private, PublicId,
+    Receipt, Refusal,
 };
 
 /// LIMIT: names in one question about ids.
@@ -120,6 +120,10 @@ impl Input {
         Ok(self.read(name, patterns)?.unwrap_or_default())
     }
 
+    pub(crate) fn rule(&self, name: &str) -> Result<Vec<Condition>, Problem> {
+        Ok(self.read(name, rule)?.unwrap_or_default())
+    }
+
     pub(crate) fn names(&self, name: &str) -> Result<Vec<Name>, Problem> {
         Ok(self
             .read(name, |value| list(value, NAMES_MAX, |item| Name::new(text(item)?).ok()))?
@@ -217,6 +221,7 @@ fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
         Shape::Name => text(value).is_some_and(|text| Name::new(text).is_ok()),
         Shape::Names => list(value, NAMES_MAX, |item| Name::new(text(item)?).ok()).is_some(),
         Shape::Patterns => patterns(value).is_some(),
+        Shape::Rule => rule(value).is_some(),
         Shape::Networks => networks(value).is_some(),
         Shape::Origins => origins(value).is_some(),
         Shape::Subject | Shape::Session => text(value).and_then(PublicId::parse).is_some(),
@@ -266,6 +271,7 @@ fn over(shape: Shape, value: &Json) -> Option<Limit> {
         Shape::Identifier => (Limit::IdentifierBytes, None),
         Shape::Password => (Limit::PasswordBytes, None),
         Shape::Patterns => (Limit::PatternBytes, Some(Limit::Patterns)),
+        Shape::Rule => (Limit::ConditionBytes, Some(Limit::RuleConditions)),
         Shape::Identifiers => (Limit::IdentifierBytes, Some(Limit::IdentifiersPerSubject)),
         Shape::Networks => (Limit::Unnamed, Some(Limit::Networks)),
         Shape::Tuples | Shape::Plain(RELATION_CHANGES_MAX) => (Limit::Unnamed, Some(Limit::RelationChanges)),

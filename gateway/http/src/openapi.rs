@@ -259,7 +259,7 @@ fn member(name: &str) -> Value {
         }
         "trouble" => json!({ "type": ["string", "null"] }),
         "version" | "orphans" | "bytes" | "steps" | "reason_code" | "iat" | "exp" | "index" | "ended"
-        | "role_id" | "number" | "failures" | "count" | "used" | "made" | "known" => {
+        | "role_id" | "number" | "left" | "failures" | "count" | "used" | "made" | "known" => {
             json!({ "type": "integer" })
         }
         "bound" => json!({ "type": ["integer", "null"] }),
@@ -268,7 +268,8 @@ fn member(name: &str) -> Value {
         // Of what a group holds there is none.
         "subject" => json!({ "type": ["string", "null"], "format": "uuid" }),
         "permissions" | "workspaces" | "patterns" | "networks" | "origins" | "decisions" | "evicted"
-        | "examples" | "results" | "path" | "parents" | "through" | "ceiling" | "ceilings" | "sources" => {
+        | "examples" | "results" | "rule" | "path" | "parents" | "through" | "ceiling" | "ceilings"
+        | "sources" => {
             json!({ "type": "array", "items": {} })
         }
         "workspace" | "member_of" | "by" | "changed_by" | "parent" | "csrf_token" | "client" | "owners" => {
@@ -307,6 +308,9 @@ pub(crate) fn schema(shape: Shape) -> Value {
         Shape::Names => json!({ "type": "array", "maxItems": 1024, "items": name() }),
         Shape::Patterns => {
             json!({ "type": "array", "maxItems": 64, "items": { "type": "string", "pattern": "^([A-Za-z0-9._:/-]{0,128}[*]|[A-Za-z0-9._:/-]{1,128})$" } })
+        }
+        Shape::Rule => {
+            json!({ "type": "array", "maxItems": 8, "items": { "type": "string", "maxLength": 1024, "pattern": "^[A-Za-z0-9._:/-]{1,128}=.+$", "description": "`attribute=value`, with `|` between values of which one is enough, `*` for any, `*end` for a text's end, and `\\` before such a sign that is meant as it is" } })
         }
         Shape::Networks => {
             json!({ "type": "array", "maxItems": 32, "items": { "type": "string", "pattern": "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$" } })
@@ -370,6 +374,7 @@ pub(crate) fn example(shape: Shape) -> Value {
         Shape::Name => json!("orders.clerk"),
         Shape::Names => json!(["orders.read"]),
         Shape::Patterns => json!(["orders.*"]),
+        Shape::Rule => json!(["department=sales|support"]),
         Shape::Networks => json!(["10.0.0.0/8"]),
         Shape::Origins => json!(["https://app.example.com"]),
         Shape::Subject | Shape::Session => json!("01a2157f-2efc-788e-b29a-57721e09a4f3"),

@@ -41,6 +41,8 @@ pub(crate) enum Shape {
     Name,
     Names,
     Patterns,
+    /// Conditions of a group's rule.
+    Rule,
     /// Origins of the web.
     Origins,
     /// Ranges of addresses in CIDR form.

@@ -242,7 +242,10 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
             workspace: input.name("workspace")?,
             until: input.instant("until")?,
         },
-        CommandKind::CreateGroup => Command::CreateGroup { name: named("name")? },
+        CommandKind::CreateGroup => Command::CreateGroup { name: named("name")?, rule: input.rule("rule")? },
+        CommandKind::ChangeGroupRule => {
+            Command::ChangeGroupRule { name: named("name")?, rule: input.rule("rule")? }
+        }
         CommandKind::DeleteGroup => Command::DeleteGroup { name: named("name")? },
         CommandKind::AddMember => Command::AddMember {
             group: named("group")?,

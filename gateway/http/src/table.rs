@@ -39,7 +39,7 @@ const KEY_ROW: &[&str] = &[
     "description",
 ];
 const ROLE_ROW: &[&str] = &["id", "name", "patterns", "parents"];
-const GROUP_ROW: &[&str] = &["id", "name", "parents"];
+const GROUP_ROW: &[&str] = &["id", "name", "parents", "rule", "left"];
 const REVIEW_ROW: &[&str] = &[
     "subject",
     "group",
@@ -348,8 +348,13 @@ table! {
     "list_groups" Get "/v1/groups", GROUPS, "The groups.",
         [Field::query("within", Shape::Name, "those alone that lie in this group, straight"), CURSOR, LIMIT],
         Answer::Page(GROUP_ROW), Act::List(List::Groups);
-    "create_group" Post "/v1/groups", GROUPS, "Makes a group.", [NAME],
-        Answer::Made(&["group"]), Act::Order(Kind::CreateGroup);
+    "create_group" Post "/v1/groups", GROUPS, "Makes a group.",
+        [NAME, Field::maybe("rule", Shape::Rule, "what holds for whoever is in it; none for a group whose members are put into it")],
+        Answer::Made(&["group", "left"]), Act::Order(Kind::CreateGroup);
+    "change_group_rule" Put "/v1/groups/{name}/rule", GROUPS, "Changes the rule of a group. `left` tells how many subjects it has not reached yet: ask again with the same rule until it is 0.",
+        [Field::path("name", Shape::Name, "the group's"),
+         Field::body("rule", Shape::Rule, "what holds for whoever is in it from now on"), DRY_RUN],
+        Answer::Made(&["left", "dry_run"]), Act::Order(Kind::ChangeGroupRule);
     "read_group" Get "/v1/groups/{name}", GROUPS, "One group.", [Field::path("name", Shape::Name, "the group's")],
         Answer::One(GROUP_ROW), Act::List(List::Group);
     "delete_group" Delete "/v1/groups/{name}", GROUPS, "Deletes a group, every membership in it and every grant to it.",

@@ -3,10 +3,12 @@
 use crate::json::Json;
 use tessera_model::limits::{
     ATTRIBUTES_PER_SUBJECT_MAX, IDENTIFIERS_PER_SUBJECT_MAX, NETWORKS_MAX, ORIGINS_MAX, PATTERNS_MAX,
+    RULE_CONDITIONS_MAX,
 };
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::{
-    Epoch, Handle, HandleBytes, Identifier, Name, Network, Origin, Pattern, Receipt, Revision, UnixMillis,
+    Condition, Epoch, Handle, HandleBytes, Identifier, Name, Network, Origin, Pattern, Receipt, Revision,
+    UnixMillis,
 };
 
 /// A permission or workspace as it was asked for.
@@ -27,6 +29,10 @@ pub(crate) fn list<T>(value: &Json, most: usize, read: impl Fn(&Json) -> Option<
 
 pub(crate) fn patterns(value: &Json) -> Option<Vec<Pattern>> {
     list(value, PATTERNS_MAX, |item| Pattern::new(text(item)?).ok())
+}
+
+pub(crate) fn rule(value: &Json) -> Option<Vec<Condition>> {
+    list(value, RULE_CONDITIONS_MAX, |item| Condition::new(text(item)?).ok())
 }
 
 pub(crate) fn networks(value: &Json) -> Option<Vec<Network>> {

@@ -8,18 +8,36 @@ use crate::reach;
 use crate::table::Table;
 use crate::when::When;
 use serde_json::{Map, Value, json};
-use tessera_client::wire::{GrantRow, GroupRow, MemberRow, MembershipRow, Request};
-use tessera_model::{Deadline, Name};
+use tessera_client::wire::{GrantRow, GroupRow, Made, MemberRow, MembershipRow, Request};
+use tessera_model::limits::{RULE_SUBJECTS_MAX, SUBJECTS_MAX};
+use tessera_model::{Condition, Deadline, Name};
 
 /// What can be done with groups.
 #[derive(Clone, clap::Subcommand)]
 pub(crate) enum GroupVerb {
-    /// Make a group.
-    #[command(after_help = "Example:\n  tessera group create editors")]
+    /// Make a group: one whose members are put into it, or one with a rule.
+    #[command(
+        after_help = "Examples:\n  tessera group create editors\n  tessera group create sales --rule department=sales --rule 'mail=*@example.org'"
+    )]
     Create {
         /// Its name.
         #[arg(value_parser = reach::name)]
         name: Name,
+        /// What holds for whoever is in it, ATTRIBUTE=VALUE; given several times, all of them do.
+        #[arg(long = "rule", value_name = "CONDITION", value_parser = condition)]
+        rule: Vec<Condition>,
+    },
+    /// Change the rule of a group: who is in it follows at once.
+    #[command(
+        after_help = "A condition is ATTRIBUTE=VALUE: with | between values of which one is enough, * for any value, *END for a text's end.\n\nExamples:\n  tessera group rule sales 'department=sales|support'\n  tessera group rule sales department=sales 'mail=*@example.org'"
+    )]
+    Rule {
+        /// Its name.
+        #[arg(value_parser = reach::name)]
+        name: Name,
+        /// What all hold for whoever is in it from now on.
+        #[arg(required = true, value_name = "CONDITION", value_parser = condition)]
+        rule: Vec<Condition>,
     },
     /// Delete a group, every membership in it and every grant to it. Groups in it stay, without it.
     #[command(after_help = "Example:\n  tessera group delete editors")]
@@ -157,10 +175,12 @@ fn window((from, until): (Deadline, Deadline)) -> String {
 impl GroupVerb {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         match self {
-            Self::Create { name } => {
-                let made = link.order(&Request::CreateGroup { name: name.clone() }).await?;
-                let answer = Answer::said(format!("Made group {name}.")).with("group", name.as_str());
-                Ok(answer.with("id", made.group).made(&made))
+            Self::Create { name, rule } => create(link, name, rule).await,
+            Self::Rule { name, rule } => {
+                let made = settle(link, &name, &rule, None).await?;
+                let text = format!("In group {name} is whoever has {}.", words(&rule).join(" and "));
+                let answer = Answer::said(text).with("group", name.as_str()).with("rule", words(&rule));
+                Ok(answer.made(&made))
             }
             Self::Delete { name } => {
                 let made = link.order(&Request::DeleteGroup { name: name.clone() }).await?;
@@ -223,6 +243,44 @@ impl GroupVerb {
     }
 }
 
+/// Reads a condition of a rule.
+fn condition(text: &str) -> Result<Condition, String> {
+    Condition::new(text).map_err(|error| error.to_string())
+}
+
+fn words(rule: &[Condition]) -> Vec<String> {
+    rule.iter().map(ToString::to_string).collect()
+}
+
+/// Orders a rule until it has reached everybody; the receipt is the last one's.
+async fn settle(link: &Link, name: &Name, rule: &[Condition], begun: Option<Made>) -> Result<Made, CtlError> {
+    let request = Request::ChangeGroupRule { name: name.clone(), rule: rule.to_vec() };
+    let mut made = match begun {
+        Some(made) => made,
+        None => link.order(&request).await?,
+    };
+    for _ in 0..=SUBJECTS_MAX / RULE_SUBJECTS_MAX {
+        if made.left == Some(0) {
+            break;
+        }
+        made = link.order(&request).await?;
+    }
+    Ok(made)
+}
+
+async fn create(link: &Link, name: Name, rule: Vec<Condition>) -> Result<Answer, CtlError> {
+    let request = Request::CreateGroup { name: name.clone(), rule: rule.clone() };
+    let mut made = link.order(&request).await?;
+    let id = made.group;
+    let mut text = format!("Made group {name}.");
+    if !rule.is_empty() {
+        text = format!("Made group {name}: whoever has {} is in it.", words(&rule).join(" and "));
+        made = settle(link, &name, &rule, Some(made)).await?;
+    }
+    let answer = Answer::said(text).with("group", name.as_str()).with("rule", words(&rule));
+    Ok(answer.with("id", id).made(&made))
+}
+
 async fn add(
     link: &Link,
     group: Name,
@@ -265,12 +323,17 @@ async fn grant(
 async fn list(link: &Link, within: Option<Name>, window: Window) -> Result<Answer, CtlError> {
     let request = |after, limit| Request::ListGroups { within: within.clone(), after, limit };
     let found = window.read::<GroupRow>(link, request).await?;
-    let mut table = Table::new(&["ID", "GROUP", "LIES IN"]);
+    let mut table = Table::new(&["ID", "GROUP", "LIES IN", "RULE"]);
     let mut rows: Vec<Value> = Vec::new();
     for row in &found.rows {
         let parents = texts(&row.parents);
-        table.row([row.id.to_string(), row.name.to_string(), parents.join(", ")]);
-        rows.push(json!({ "id": row.id, "group": row.name.as_str(), "parents": parents }));
+        let rule = words(&row.rule);
+        let lies_in = if parents.is_empty() { "-".to_owned() } else { parents.join(", ") };
+        let left = if row.left == 0 { String::new() } else { format!(" ({} subjects to go)", row.left) };
+        table.row([row.id.to_string(), row.name.to_string(), lies_in, rule.join(" and ") + &left]);
+        rows.push(json!({
+            "id": row.id, "group": row.name.as_str(), "parents": parents, "rule": rule, "left": row.left,
+        }));
     }
     Ok(found.told(Answer::said(table.to_string()).with("groups", rows)))
 }

@@ -24,6 +24,16 @@ pub(crate) fn groups(asked: &mut Asked) {
     assert_eq!((&granted["role"], &granted["workspace"]), (&"chief".into(), &"hamburg".into()));
     assert_eq!(rows(&order("group grants staff"), "grants").len(), 1);
     assert_eq!(rows(&order("group list"), "groups").len(), 3);
+    order("attribute declare department text");
+    let sales = order("group create sales --rule department=sales");
+    assert_eq!(sales["rule"], json!(["department=sales"]));
+    order("user attribute set amy department=support");
+    let changed = order("group rule sales 'department=sales|support' 'department=*t'");
+    assert_eq!(changed["rule"], json!(["department=sales|support", "department=*t"]));
+    assert_eq!(rows(&order("group members sales"), "members").len(), 1);
+    let listed = order("group list");
+    assert!(rows(&listed, "groups").iter().any(|row| row["rule"] == changed["rule"] && row["left"] == 0));
+    order("group delete sales");
     let members = order("group members staff --nested");
     assert_eq!(
         (&members["members"][0]["direct"], &members["members"][0]["through"]),

@@ -186,7 +186,7 @@ GROUPS = {"Receipt": {"Epoch": NUMBER, "Revision": NUMBER}, "ClientTerms": CLIEN
 # A change holds those settings that change.
 GROUPS["SettingsChange"] = SETTINGS
 NAME_OF_TAG = {tag: name for name, tag in TAGS.items()}
-WRITTEN = {"Name": TEXT, "Pattern": TEXT, "String": TEXT, "Origin": TEXT, "bool": FLAG} | dict.fromkeys(
+WRITTEN = {"Name": TEXT, "Pattern": TEXT, "Condition": TEXT, "String": TEXT, "Origin": TEXT, "bool": FLAG} | dict.fromkeys(
     ("Private", "PublicId", "IpAddr", "Network"), BYTES
 )
 

@@ -1,6 +1,6 @@
 //! The question, answered by reading everything.
 
-use crate::world::{Holder, World};
+use crate::world::{Holder, Wanted, World};
 use std::collections::BTreeSet;
 
 /// What is asked.
@@ -28,6 +28,8 @@ pub enum Omit {
     Group,
     /// Grants to groups that it is in through others.
     NestedGroup,
+    /// Memberships that follow from a rule.
+    RuleGroup,
     /// What roles cover through their parents.
     ParentRole,
     /// Grants that stand in workspaces above, or in the tenant.
@@ -50,10 +52,11 @@ pub enum Omit {
 
 impl Omit {
     /// All of them: those that give, then those that cut.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Direct,
         Self::Group,
         Self::NestedGroup,
+        Self::RuleGroup,
         Self::ParentRole,
         Self::Inherited,
         Self::LimitedGrant,
@@ -133,12 +136,14 @@ impl World {
         if without != Some(Omit::Direct) {
             holders.insert(Holder::Subject(asked.subject));
         }
-        for ((subject, group), window) in &self.members {
+        let ruled = self.rules.keys().filter(|group| self.is_ruled(asked.subject, **group));
+        let ruled = ruled.filter(|_| without != Some(Omit::RuleGroup));
+        let written = self.members.iter().filter(|((subject, _), window)| {
             let limited = window.is_limited() && without == Some(Omit::LimitedMember);
             let counts = window.holds(asked.at_ms) || without == Some(Omit::MemberWindow);
-            if *subject != asked.subject || limited || !counts {
-                continue;
-            }
+            *subject == asked.subject && !limited && counts
+        });
+        for group in written.map(|((_, group), _)| group).chain(ruled) {
             if without != Some(Omit::Group) {
                 holders.insert(Holder::Group(*group));
             }
@@ -151,6 +156,23 @@ impl World {
             }
         }
         holders
+    }
+
+    /// Whether the rule of a group brings a subject into it.
+    #[must_use]
+    pub fn is_ruled(&self, subject: u32, group: u32) -> bool {
+        let Some(rule) = self.rules.get(&group) else { return false };
+        let conditions = if subject < rule.reached { &rule.now } else { &rule.before };
+        !conditions.is_empty()
+            && conditions.iter().all(|(attribute, wanted)| {
+                self.values.get(&(subject, *attribute)).is_some_and(|value| {
+                    wanted.iter().any(|wanted| match wanted {
+                        Wanted::Any => true,
+                        Wanted::Is(text) => value == text,
+                        Wanted::Ends(end) => value.ends_with(end.as_str()),
+                    })
+                })
+            })
     }
 
     fn add_above(&self, group: u32, above: &mut BTreeSet<u32>) {

@@ -44,6 +44,31 @@ pub struct Role {
     pub parents: BTreeSet<u32>,
 }
 
+/// What a value must be.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Wanted {
+    /// Any that is set.
+    Any,
+    /// This text.
+    Is(String),
+    /// A text that ends so.
+    Ends(String),
+}
+
+/// Attributes, each with the values of which one is enough; all of them hold. None holds for nobody.
+pub type Conditions = Vec<(u32, Vec<Wanted>)>;
+
+/// Who is in a group, where that follows from attributes.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Rule {
+    /// For subjects below `reached`.
+    pub now: Conditions,
+    /// For the others.
+    pub before: Conditions,
+    /// The first subject that the last change has not reached.
+    pub reached: u32,
+}
+
 /// A workspace.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -72,4 +97,8 @@ pub struct World {
     pub grants: BTreeMap<(Holder, u32, u32), Window>,
     /// Which subject is in which group.
     pub members: BTreeMap<(u32, u32), Window>,
+    /// The rules of the groups that have one.
+    pub rules: BTreeMap<u32, Rule>,
+    /// Values by subject and attribute.
+    pub values: BTreeMap<(u32, u32), String>,
 }

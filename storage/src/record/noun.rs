@@ -3,8 +3,9 @@
 use super::field::{Field, Reader, RecordError, put_bytes, put_list, record};
 use std::net::IpAddr;
 use tessera_model::limits::{
-    ATTRIBUTE_BYTES_MAX, EVICTED_MAX, GROUPS_ABOVE_MAX, NAME_BYTES_MAX, NETWORKS_MAX, PATTERN_BYTES_MAX,
-    PATTERNS_MAX, RELATION_MODEL_BYTES_MAX, ROLE_PARENTS_MAX,
+    ATTRIBUTE_BYTES_MAX, CONDITION_BYTES_MAX, CONDITION_VALUES_MAX, EVICTED_MAX, GROUPS_ABOVE_MAX,
+    NAME_BYTES_MAX, NETWORKS_MAX, PATTERN_BYTES_MAX, PATTERNS_MAX, RELATION_MODEL_BYTES_MAX,
+    ROLE_PARENTS_MAX, RULE_CONDITIONS_MAX,
 };
 use tessera_model::record::{
     AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord,
@@ -15,6 +16,7 @@ use tessera_model::refresh::{
     ClientRecord, ClientTerms, EndReason, REFRESH_INDEX_MAX, RefreshMode, RefreshRecord,
 };
 use tessera_model::relation::{RelationMappingRecord, RelationModelRecord, RelationRecord};
+use tessera_model::rule::{GroupRule, Match, Term};
 use tessera_model::{
     Caller, ClientIndex, CommandId, Deadline, Epoch, Generation, GroupId, Name, Network, Pattern,
     PermissionId, Place, PublicId, RestrictionId, Revision, RoleId, Settings, Slot, SubjectIndex, TenantId,
@@ -84,13 +86,17 @@ lists! {
     Network: NETWORKS_MAX;
     RoleId: ROLE_PARENTS_MAX;
     GroupId: GROUPS_ABOVE_MAX;
+    Term: RULE_CONDITIONS_MAX;
+    Match: CONDITION_VALUES_MAX;
 }
 
 record! {
     TenantRecord { id, name, status, created }
     SubjectRecord { index, id, kind, status, cut_off, has_password }
     RoleRecord { id, name, patterns, parents }
-    GroupRecord { id, name, parents }
+    GroupRecord { id, name, parents, rule }
+    GroupRule { terms, before, settled }
+    Term { attribute, matches }
     MemberRecord { subject, group, from, until }
     GroupGrantRecord { group, role, workspace, from, until }
     WorkspaceRecord { index, id, name, parent, inherits, ceiling, owners }
@@ -212,6 +218,31 @@ impl Field for AttributeValue {
             AttributeKind::Bool => bool::take(input).map(Self::Bool),
             AttributeKind::Integer => i64::take(input).map(Self::Integer),
             AttributeKind::Text => text(input, ATTRIBUTE_BYTES_MAX).map(|value| Self::Text(value.into())),
+        }
+    }
+}
+
+impl Field for Match {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Any => 1u8.put(out),
+            Self::Is(value) => {
+                2u8.put(out);
+                put_bytes(value.as_bytes(), out);
+            }
+            Self::Ends(value) => {
+                3u8.put(out);
+                put_bytes(value.as_bytes(), out);
+            }
+        }
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        match u8::take(input)? {
+            1 => Ok(Self::Any),
+            2 => text(input, CONDITION_BYTES_MAX).map(|value| Self::Is(value.into())),
+            3 => text(input, CONDITION_BYTES_MAX).map(|value| Self::Ends(value.into())),
+            _ => Err(RecordError::BadNumber),
         }
     }
 }

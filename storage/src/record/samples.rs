@@ -8,6 +8,7 @@ use tessera_model::record::{
 };
 use tessera_model::refresh::{ClientRecord, ClientTerms, EndReason, RefreshMode, RefreshRecord};
 use tessera_model::relation::{RelationMappingRecord, RelationModelRecord, RelationRecord};
+use tessera_model::rule::{GroupRule, Match, Term};
 use tessera_model::{
     ClientIndex, CommandId, Deadline, Event, Generation, GroupId, Name, Network, Pattern, PermissionId,
     Place, PublicId, RestrictionId, Revision, RoleId, Settings, SubjectIndex, TenantId, WorkspaceIndex,
@@ -98,7 +99,22 @@ pub fn every_event() -> Vec<Event> {
             until: Deadline(5),
         }),
         Event::GrantRemoved { subject: SubjectIndex(1), role: RoleId(2), workspace: WorkspaceIndex(3) },
-        Event::GroupChanged(GroupRecord { id: GroupId(1), name: name("editors"), parents: vec![GroupId(2)] }),
+        Event::GroupChanged(GroupRecord {
+            id: GroupId(1),
+            name: name("editors"),
+            parents: vec![GroupId(2)],
+            rule: None,
+        }),
+        Event::GroupChanged(GroupRecord {
+            id: GroupId(2),
+            name: name("grown"),
+            parents: vec![],
+            rule: Some(GroupRule {
+                terms: vec![Term { attribute: 1, matches: vec![Match::Is("18".into()), Match::Any] }],
+                before: vec![Term { attribute: 1, matches: vec![Match::Ends("8".into())] }],
+                settled: SubjectIndex(3),
+            }),
+        }),
         Event::GroupRemoved(GroupId(1)),
         Event::MemberAdded(MemberRecord {
             subject: SubjectIndex(1),

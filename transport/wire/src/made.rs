@@ -53,6 +53,8 @@ shapes! {
         refresh_key: Option<u32> = KeyNumber,
         /// What became of the rows of a bulk load.
         loaded: Option<Loaded> = RowsMade,
+        /// How many subjects a changed rule has not reached yet.
+        left: Option<u32> = Left,
     }
 }
 

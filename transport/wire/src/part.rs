@@ -3,11 +3,12 @@
 use crate::fault::WireError;
 use crate::fields::{FieldValue, FieldsReader, FieldsWriter};
 use crate::tag::Tag;
-use tessera_model::limits::{GROUPS_ABOVE_MAX, PATTERNS_MAX};
+use tessera_model::limits::{GROUPS_ABOVE_MAX, PATTERNS_MAX, RULE_CONDITIONS_MAX};
 use tessera_model::name::NameError;
 use tessera_model::record::{AttributeKind, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::refresh::RefreshMode;
-use tessera_model::{IdentifierKind, Limit, Name, Pattern, Private, PublicId, TenantId};
+use tessera_model::rule::ConditionError;
+use tessera_model::{Condition, IdentifierKind, Limit, Name, Pattern, Private, PublicId, TenantId};
 
 /// A part of a request, receipt or row.
 pub(crate) trait Part: Sized {
@@ -128,6 +129,31 @@ macro_rules! texts {
 texts! {
     Pattern: PATTERNS_MAX, Patterns, PatternBytes;
     Name: GROUPS_ABOVE_MAX, GroupsAbove, NameBytes;
+}
+
+impl Part for Vec<Condition> {
+    fn put(&self, tag: Tag, out: &mut FieldsWriter) {
+        for condition in self {
+            out.text(tag, &condition.to_string());
+        }
+    }
+
+    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
+        let mut conditions = Self::new();
+        for value in from.all(tag) {
+            if conditions.len() == RULE_CONDITIONS_MAX {
+                return Err(WireError::Limit(tag, Limit::RuleConditions));
+            }
+            conditions.push(Condition::new(text(tag, value?)?).map_err(|error| match error {
+                ConditionError::TooLong => WireError::Limit(tag, Limit::ConditionBytes),
+                ConditionError::TooMany => WireError::Limit(tag, Limit::ConditionValues),
+                ConditionError::NoAttribute | ConditionError::Empty | ConditionError::BadValue => {
+                    WireError::Malformed(tag)
+                }
+            })?);
+        }
+        Ok(conditions)
+    }
 }
 
 impl Part for PublicId {

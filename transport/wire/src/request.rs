@@ -20,7 +20,7 @@ use tessera_model::refresh::ClientTerms;
 use tessera_model::relation::{RelationChange, RelationRecord};
 use tessera_model::settings::SettingsChange;
 use tessera_model::{
-    Deadline, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, TenantId,
+    Condition, Deadline, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, TenantId,
 };
 
 and_lists! {
@@ -349,6 +349,8 @@ and_lists! {
     CreateGroup = 0x1064 -> Made {
         /// Its name.
         name: Name = Name,
+        /// What holds for whoever is in it; none for a group whose members are put into it.
+        rule: Vec<Condition> = Condition,
     };
     /// Deletes a group, every membership in it and every grant to it.
     DeleteGroup = 0x1065 -> Made {
@@ -408,6 +410,14 @@ and_lists! {
         role: Name = Role,
         /// Where; none for the whole tenant.
         workspace: Option<Name> = Workspace,
+    };
+    /// Changes the rule of a group, for so many subjects at once: the same request goes on with the next ones
+    /// until none is left.
+    ChangeGroupRule = 0x106C -> Made {
+        /// Its name.
+        name: Name = Name,
+        /// What holds for whoever is in it from now on; at least one.
+        rule: Vec<Condition> = Condition,
     };
     /// Puts a relationship model in the place of the present one.
     SetRelationModel = 0x1078 -> Made {

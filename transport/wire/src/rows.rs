@@ -5,8 +5,8 @@ use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectS
 use tessera_model::refresh::ClientTerms;
 use tessera_model::relation::RelationRecord;
 use tessera_model::{
-    Deadline, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, Settings, TenantId,
-    UnixMillis,
+    Condition, Deadline, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, Settings,
+    TenantId, UnixMillis,
 };
 
 shapes! {
@@ -93,6 +93,10 @@ shapes! {
         name: Name = Name,
         /// The groups that it lies in, straight.
         parents: Vec<Name> = Parent,
+        /// What holds for whoever is in it; none for a group whose members are put into it.
+        rule: Vec<Condition> = Condition,
+        /// How many subjects a change of that has not reached yet.
+        left: u32 = Left,
     }
     /// A subject in a group.
     #[derive(Clone, Debug, Eq, PartialEq)]
@@ -155,7 +159,7 @@ shapes! {
         until: Deadline = Until,
         /// When it was made; `NONE` of what a tenant was born with.
         created: Deadline = Created,
-        /// By whom: a public id, `operator` or `node`.
+        /// By whom: a public id, `operator` or `node`; `rule` where it follows from a group's rule.
         by: Option<Name> = By,
         /// When it was changed last; `NONE` when it is as it was made.
         changed: Deadline = Changed,

@@ -7,8 +7,8 @@ use tessera_model::refresh::{ClientTerms, RefreshMode};
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationRecord};
 use tessera_model::settings::SettingsChange;
 use tessera_model::{
-    Deadline, Epoch, Identifier, IdentifierKind, Limit, Name, Network, Origin, Pattern, Private, PublicId,
-    Receipt, Refusal, Revision, Setting, Settings, TenantId, UnixMillis,
+    Condition, Deadline, Epoch, Identifier, IdentifierKind, Limit, Name, Network, Origin, Pattern, Private,
+    PublicId, Receipt, Refusal, Revision, Setting, Settings, TenantId, UnixMillis,
 };
 
 /// A value made from a number.
@@ -67,6 +67,9 @@ samples! {
     String: |nth| pick(&["a listed bucket is missing", "x"], nth).to_owned();
     Vec<Pattern>: |nth| ["orders.*", "bills.read"].iter().take(usize::try_from(nth % 3).expect("small"))
         .map(|text| Pattern::new(text).expect("a pattern")).collect();
+    Vec<Condition>: |nth| ["department=sales|support", "mail=*@example.org"].iter()
+        .take(usize::try_from(nth % 3).expect("small"))
+        .map(|text| Condition::new(text).expect("a condition")).collect();
     Vec<Name>: |nth| (0..nth % 3).map(Name::sample).collect();
     Vec<Network>: |nth| ["10.0.0.0/8", "2001:db8::/32"].iter().take(usize::try_from(nth % 3).expect("small"))
         .map(|text| Network::parse(text).expect("a network")).collect();

@@ -227,7 +227,7 @@ tags! {
     WithoutGrant = 147;
     /// Where that grant stands; absent for the whole tenant.
     WithoutWorkspace = 148;
-    /// Who made a grant or membership: a public id, `operator` or `node`.
+    /// Who made a grant or membership: a public id, `operator` or `node`; `rule` where it follows from one.
     By = 149;
     /// When a grant or membership was changed last, seconds since 1970; 0 when it is as it was made.
     Changed = 150;
@@ -317,4 +317,8 @@ tags! {
     BytesDone = 218;
     /// About how many bytes there will be.
     BytesExpected = 219;
+    /// A condition of a group's rule, `attribute=value`; all of them hold for whoever is in the group.
+    Condition = 220;
+    /// How many subjects a changed rule has not reached yet: the same command, ordered again, goes on.
+    Left = 221;
 }

@@ -53,6 +53,12 @@ fn wrong(shape: Shape) -> Vec<(Value, u64)> {
             let all = with(list(), vec![json!(["a b"]), json!(["a*b"]), json!([""])]);
             over(over(all, repeated(&json!("a.*"), 65), LIMIT), json!([long(130)]), LIMIT)
         }
+        Shape::Rule => {
+            let forms = ["a", "=b", "a=", "a=b|", "a=b*", "a=\\b", "a b=c"];
+            let all = with(list(), forms.map(|text| json!([text])).to_vec());
+            let all = over(all, repeated(&json!("a=b"), 9), LIMIT);
+            over(all, json!([format!("a={}", "x".repeat(1_023))]), LIMIT)
+        }
         Shape::Networks => {
             let forms = ["10.1.2.3/8", "::ffff:10.0.0.0/64", "10.0.0.0/33", "10.0.0", "a"];
             let all = with(list(), forms.map(|text| json!([text])).to_vec());

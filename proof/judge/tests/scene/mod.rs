@@ -3,11 +3,12 @@
 #![allow(dead_code, clippy::allow_attributes, reason = "each test uses its own part of the scene")]
 
 use std::collections::BTreeSet;
-use tessera_judge::{Holder, Place, Question, Role, Window, World};
+use tessera_judge::{Conditions, Holder, Place, Question, Role, Rule, Wanted, Window, World};
 use tessera_model::record::{
-    GrantRecord, GroupGrantRecord, GroupRecord, MemberRecord, RestrictionRecord, RoleRecord, SubjectStatus,
-    WorkspaceRecord,
+    AttributeValue, GrantRecord, GroupGrantRecord, GroupRecord, MemberRecord, RestrictionRecord, RoleRecord,
+    SubjectStatus, WorkspaceRecord,
 };
+use tessera_model::rule::{GroupRule, Match, Term};
 use tessera_model::{
     Deadline, GroupId, Name, Pattern, PermissionId, PublicId, RestrictionId, RoleId, SubjectIndex,
     UnixMillis, WorkspaceIndex,
@@ -15,6 +16,8 @@ use tessera_model::{
 use tessera_policy::Rules;
 
 const SUBJECTS: u32 = 3;
+const ATTRIBUTES: u32 = 3;
+const VALUES: [&str; 4] = ["a", "b", "ab", "c"];
 const NAMES: [&str; 10] =
     ["a.read", "a.write", "a.b.read", "a.b.write", "b.read", "b.write", "c.read", "c.write", "c.delete", "d"];
 const PATTERNS: [&str; 12] =
@@ -57,6 +60,19 @@ pub(crate) struct Scene {
     next: [u32; 4],
 }
 
+fn terms(conditions: &Conditions) -> Vec<Term> {
+    let matches = |wanted: &Wanted| match wanted {
+        Wanted::Any => Match::Any,
+        Wanted::Is(text) => Match::Is(text.as_str().into()),
+        Wanted::Ends(end) => Match::Ends(end.as_str().into()),
+    };
+    let term = |(attribute, wanted): &(u32, Vec<Wanted>)| Term {
+        attribute: *attribute,
+        matches: wanted.iter().map(matches).collect(),
+    };
+    conditions.iter().map(term).collect()
+}
+
 fn deadline(second: Option<u32>) -> Deadline {
     second.map_or(Deadline::NONE, Deadline)
 }
@@ -83,12 +99,15 @@ impl Scene {
             scene.put_grant();
             scene.put_member();
         }
+        for _ in 0..8 {
+            scene.put_value();
+        }
         scene
     }
 
     /// Changes one thing in both.
     pub(crate) fn edit(&mut self) {
-        match self.random.below(26) {
+        match self.random.below(31) {
             0 => {
                 let id = 1 + self.random.below(10);
                 self.register(id);
@@ -103,6 +122,8 @@ impl Scene {
             14..=17 => self.put_grant(),
             18 | 19 => self.remove_grant(),
             20..=23 => self.put_member(),
+            24..=26 => self.put_value(),
+            27 | 28 => self.change_rule(),
             _ => self.remove_member(),
         }
     }
@@ -247,12 +268,69 @@ impl Scene {
                 parents.insert(parent);
             }
         }
-        self.rules.put_group(&GroupRecord {
-            id: GroupId(id),
-            name: Name::new(&format!("group{id}")).unwrap(),
-            parents: parents.iter().copied().map(GroupId).collect(),
-        });
+        if !known.contains(&id) && self.random.one_in(3) {
+            let rule = Rule { now: self.conditions(), before: vec![], reached: u32::MAX };
+            self.world.rules.insert(id, rule);
+        }
         self.world.groups.insert(id, parents);
+        self.rules.put_group(&self.group(id));
+    }
+
+    /// The record of a group.
+    fn group(&self, id: u32) -> GroupRecord {
+        let parents = self.world.groups.get(&id).into_iter().flatten();
+        let rule = self.world.rules.get(&id).map(|rule| GroupRule {
+            terms: terms(&rule.now),
+            before: terms(&rule.before),
+            settled: SubjectIndex(rule.reached),
+        });
+        let name = Name::new(&format!("group{id}")).unwrap();
+        GroupRecord { id: GroupId(id), name, parents: parents.copied().map(GroupId).collect(), rule }
+    }
+
+    fn conditions(&mut self) -> Conditions {
+        let condition = |random: &mut Seeded| {
+            let wanted = (0..1 + random.below(2)).map(|_| match random.below(6) {
+                0 => Wanted::Any,
+                1 => Wanted::Ends(random.pick(&VALUES).to_owned()),
+                _ => Wanted::Is(random.pick(&VALUES).to_owned()),
+            });
+            let wanted = wanted.collect();
+            (1 + random.below(ATTRIBUTES), wanted)
+        };
+        (0..1 + self.random.below(2)).map(|_| condition(&mut self.random)).collect()
+    }
+
+    /// Begins another rule of a group, goes on with one, or finishes it.
+    fn change_rule(&mut self) {
+        let known: Vec<u32> = self.world.rules.keys().copied().collect();
+        if known.is_empty() {
+            return;
+        }
+        let id = self.random.pick(&known);
+        let (conditions, reached) = (self.conditions(), self.random.pick(&[1, 2, 3, u32::MAX]));
+        let rule = self.world.rules.get_mut(&id).unwrap();
+        if rule.reached == u32::MAX {
+            let before = std::mem::replace(&mut rule.now, conditions);
+            (rule.before, rule.reached) = (before, reached);
+        } else {
+            rule.reached = rule.reached.max(reached);
+        }
+        if rule.reached == u32::MAX {
+            rule.before.clear();
+        }
+        self.rules.put_group(&self.group(id));
+    }
+
+    fn put_value(&mut self) {
+        let key @ (subject, attribute) = (1 + self.random.below(SUBJECTS), 1 + self.random.below(ATTRIBUTES));
+        let value = (!self.random.one_in(4)).then(|| self.random.pick(&VALUES));
+        let written = value.map(|text| AttributeValue::Text(text.into()));
+        self.rules.put_value(SubjectIndex(subject), attribute, written.as_ref());
+        match value {
+            Some(text) => drop(self.world.values.insert(key, text.to_owned())),
+            None => drop(self.world.values.remove(&key)),
+        }
     }
 
     fn group_reaches(&self, from: u32, to: u32) -> bool {
@@ -269,6 +347,7 @@ impl Scene {
         let id = self.random.pick(&known);
         self.rules.remove_group(GroupId(id));
         self.world.groups.remove(&id);
+        self.world.rules.remove(&id);
         self.world.members.retain(|(_, group), _| *group != id);
         self.world.grants.retain(|(holder, _, _), _| *holder != Holder::Group(id));
     }
@@ -377,7 +456,8 @@ impl Scene {
     }
 
     fn put_member(&mut self) {
-        let groups: Vec<u32> = self.world.groups.keys().copied().collect();
+        let mut groups: Vec<u32> = self.world.groups.keys().copied().collect();
+        groups.retain(|group| !self.world.rules.contains_key(group));
         if groups.is_empty() {
             return;
         }
@@ -429,12 +509,22 @@ impl Scene {
             let (subject, group) = (SubjectIndex(*subject), GroupId(*group));
             rules.put_member(&MemberRecord { subject, group, from, until });
         }
-        for (id, parents) in world.groups.iter().rev() {
-            rules.put_group(&GroupRecord {
-                id: GroupId(*id),
-                name: Name::new(&format!("group{id}")).unwrap(),
-                parents: parents.iter().copied().map(GroupId).collect(),
-            });
+        let put_values = |rules: &mut Rules| {
+            for ((subject, attribute), value) in world.values.iter().rev() {
+                let value = AttributeValue::Text(value.as_str().into());
+                rules.put_value(SubjectIndex(*subject), *attribute, Some(&value));
+            }
+        };
+        // Values before rules, or behind them.
+        let first = world.values.len().is_multiple_of(2);
+        if first {
+            put_values(&mut rules);
+        }
+        for id in world.groups.keys().rev() {
+            rules.put_group(&self.group(*id));
+        }
+        if !first {
+            put_values(&mut rules);
         }
         for (id, role) in world.roles.iter().rev() {
             rules.put_role(&RoleRecord {
