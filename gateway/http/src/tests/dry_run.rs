@@ -95,6 +95,14 @@ fn changes(subject: &str) -> Vec<(&'static str, String, Value, (Value, u64), Str
             "/v1/relations/model",
         ),
         row(
+            "change_group_rule",
+            "/v1/groups/seated/rule",
+            json!({ "rule": ["seats=4|5"] }),
+            json!({ "rule": ["seats=many"] }),
+            222,
+            "/v1/groups/seated",
+        ),
+        row(
             "change_client",
             "/v1/clients/phone",
             json!({ "sessions_max": 3 }),
@@ -118,6 +126,7 @@ async fn changes_can_be_tried() {
         ("POST /v1/workspaces", json!({ "name": "eu" })),
         ("POST /v1/workspaces", json!({ "name": "berlin" })),
         ("POST /v1/attributes", json!({ "name": "seats", "kind": "integer" })),
+        ("POST /v1/groups", json!({ "name": "seated", "rule": ["seats=*"] })),
         ("POST /v1/clients", json!({ "name": "phone" })),
         ("PUT /v1/relations/model", json!({ "model": MODEL })),
     ] {
