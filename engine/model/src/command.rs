@@ -1,5 +1,6 @@
 //! What is asked: every change that a caller can order, and who orders it.
 
+pub use crate::caller::Caller;
 pub use crate::entropy::{ENTROPY_BYTES, Entropy};
 use crate::id::{Generation, Place, PublicId, SubjectIndex, TenantId};
 use crate::identifier::Identifier;
@@ -15,50 +16,6 @@ use crate::relation::RelationChange;
 use crate::rule::Condition;
 use crate::settings::SettingsChange;
 use crate::time::Deadline;
-
-/// Who orders a command. Made by the engine from a live credential, or by the node for itself;
-/// `decide` looks again whether it is still alive and allowed.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Caller {
-    /// A session or key of the tenant itself.
-    Holder {
-        /// Its place.
-        place: Place,
-        /// The life of the place.
-        generation: Generation,
-        /// Whose it is.
-        subject: SubjectIndex,
-    },
-    /// A session or key of the system tenant, acting on another tenant.
-    Operator {
-        /// Its place in the system tenant.
-        place: Place,
-        /// The life of the place.
-        generation: Generation,
-        /// Whose it is in the system tenant.
-        subject: SubjectIndex,
-    },
-    /// Whoever holds the one-time secret of the first start.
-    Bootstrap,
-    /// The node itself.
-    Node,
-    /// Whoever holds the secret that the command carries the proof of.
-    Claimant,
-}
-
-impl Caller {
-    /// Number on disk: 1 to 5.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::Holder { .. } => 1,
-            Self::Operator { .. } => 2,
-            Self::Bootstrap => 3,
-            Self::Node => 4,
-            Self::Claimant => 5,
-        }
-    }
-}
 
 macro_rules! commands {
     ($($(#[$doc:meta])* $name:ident = $number:literal, narrows $narrows:literal, $permission:expr,

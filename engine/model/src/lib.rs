@@ -4,6 +4,7 @@
 //! secrets; the crate knows neither bytes on a wire nor bytes on a disk, except the text and byte
 //! form of a handle, which users keep (formats: docs/file.md and docs/wire.md).
 
+mod caller;
 pub mod code;
 pub mod command;
 pub mod cursor;

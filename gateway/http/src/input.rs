@@ -2,25 +2,25 @@
 
 use crate::json::Json;
 use crate::load::{Form, rows};
-use crate::operation::{Field, Operation, Shape, Stand};
+use crate::operation::{Operation, Shape, Stand};
 use crate::problem::Problem;
+use crate::sound::sound;
 use crate::tuple;
 use crate::value::{
     NameOrNumber, attribute_kind, attributes, bool, count, handle, identifiers, instant, list,
     name_or_number, networks, origins, patterns, receipt, rule, subject_kind, text,
 };
-use std::net::IpAddr;
-use tessera_model::limits::{PAGE_ROWS_MAX, PASSWORD_BYTES_MAX, RELATION_CHANGES_MAX};
+use tessera_model::limits::RELATION_CHANGES_MAX;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::relation::RelationRecord;
 use tessera_model::time::DEADLINE_EPOCH_S;
 use tessera_model::{
-    Condition, Deadline, HandleBytes, Identifier, Limit, Name, Network, Origin, Pattern, Private, PublicId,
-    Receipt, Refusal,
+    Condition, Deadline, HandleBytes, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt,
+    Refusal,
 };
 
 /// LIMIT: names in one question about ids.
-const NAMES_MAX: usize = 1_024;
+pub(crate) const NAMES_MAX: usize = 1_024;
 /// LIMIT: characters of a text that is no secret: the longest, a key's description, has 256 bytes.
 pub(crate) const TEXT_CHARS_MAX: usize = 4_096;
 
@@ -213,81 +213,4 @@ fn typed(shape: Shape, value: Json) -> Json {
 
 pub(crate) fn ill_formed(field: &str) -> Problem {
     Problem::from(Refusal::Malformed).at(field)
-}
-
-/// Whether a value reads as what its field must be, before anything is done with the request.
-fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
-    let sound = match field.shape {
-        Shape::Name => text(value).is_some_and(|text| Name::new(text).is_ok()),
-        Shape::Names => list(value, NAMES_MAX, |item| Name::new(text(item)?).ok()).is_some(),
-        Shape::Patterns => patterns(value).is_some(),
-        Shape::Rule => rule(value).is_some(),
-        Shape::Networks => networks(value).is_some(),
-        Shape::Origins => origins(value).is_some(),
-        Shape::Subject | Shape::Session => text(value).and_then(PublicId::parse).is_some(),
-        Shape::Handle => text(value).and_then(handle).is_some(),
-        Shape::Tenant | Shape::Cursor => text(value).is_some(),
-        Shape::Password => text(value).is_some_and(|text| text.len() <= PASSWORD_BYTES_MAX),
-        Shape::Text => text(value).is_some_and(|text| text.chars().count() <= TEXT_CHARS_MAX),
-        Shape::SubjectKind => subject_kind(value).is_some(),
-        Shape::Identifier => text(value).is_some_and(|text| Identifier::guess(text).is_ok()),
-        Shape::Identifiers => identifiers(value).is_some(),
-        Shape::AttributeKind => attribute_kind(value).is_some(),
-        Shape::Attributes => attributes(value).is_some(),
-        Shape::Bool => bool(value).is_some(),
-        Shape::Count => count(value).is_some(),
-        Shape::Choice(choices) => text(value).is_some_and(|text| choices.contains(&text)),
-        Shape::Limit => count(value).is_some_and(|rows| (1..=PAGE_ROWS_MAX).contains(&(rows as usize))),
-        Shape::Address => text(value).is_some_and(|text| text.parse::<IpAddr>().is_ok()),
-        Shape::Instant => instant(value).is_some(),
-        Shape::Receipt => text(value).and_then(receipt).is_some(),
-        Shape::Permission | Shape::Workspace => name_or_number(value).is_some(),
-        Shape::Checks | Shape::RelationChecks => matches!(value, Json::List(_)),
-        Shape::Model => text(value).is_some(),
-        Shape::User | Shape::Relation | Shape::Object | Shape::Type => tuple::name(value).is_some(),
-        Shape::Tuples => list(value, RELATION_CHANGES_MAX, |one| tuple::tuple(one, true)).is_some(),
-        Shape::Plain(most) => list(value, most, |one| tuple::tuple(one, false)).is_some(),
-        Shape::Rows => rows(value).is_some(),
-    };
-    if sound {
-        return Ok(());
-    }
-    let refused = |limit: Limit| {
-        let at = limit.at(limit.bound());
-        if limit == Limit::PasswordBytes { Refusal::PasswordLength(at) } else { Refusal::LimitReached(at) }
-    };
-    let problem =
-        over(field.shape, value).map_or_else(|| ill_formed(field.name), |limit| refused(limit).into());
-    Err(problem.at(field.name))
-}
-
-/// The limit that a value is over, when that is what is wrong with it.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the rest have no limits of their own")]
-fn over(shape: Shape, value: &Json) -> Option<Limit> {
-    let beyond = |length: usize, limit: Limit| limit != Limit::Unnamed && length as u64 > limit.bound();
-    let long = |value: &Json, limit: Limit| text(value).is_some_and(|text| beyond(text.len(), limit));
-    let (each, many) = match shape {
-        Shape::Name | Shape::Permission | Shape::Workspace => (Limit::NameBytes, None),
-        Shape::Identifier => (Limit::IdentifierBytes, None),
-        Shape::Password => (Limit::PasswordBytes, None),
-        Shape::Patterns => (Limit::PatternBytes, Some(Limit::Patterns)),
-        Shape::Rule => (Limit::ConditionBytes, Some(Limit::RuleConditions)),
-        Shape::Identifiers => (Limit::IdentifierBytes, Some(Limit::IdentifiersPerSubject)),
-        Shape::Networks => (Limit::Unnamed, Some(Limit::Networks)),
-        Shape::Tuples | Shape::Plain(RELATION_CHANGES_MAX) => (Limit::Unnamed, Some(Limit::RelationChanges)),
-        Shape::Attributes => (Limit::NameBytes, Some(Limit::AttributesPerSubject)),
-        _ => return None,
-    };
-    match value {
-        Json::List(items) => {
-            let over = many.filter(|many| items.len() as u64 > many.bound());
-            over.or_else(|| items.iter().any(|item| long(item, each)).then_some(each))
-        }
-        Json::Members(members) => {
-            let over = many.filter(|many| members.len() as u64 > many.bound());
-            over.or_else(|| members.iter().any(|(name, _)| beyond(name.len(), each)).then_some(each))
-        }
-        Json::Text(_) => long(value, each).then_some(each),
-        Json::Null | Json::Bool(_) | Json::Whole(_) | Json::Fraction => None,
-    }
 }

@@ -36,6 +36,7 @@ mod relation;
 mod route;
 mod serve;
 mod settings;
+mod sound;
 mod stream;
 mod table;
 #[cfg(test)]

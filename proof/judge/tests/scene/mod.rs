@@ -2,13 +2,14 @@
 
 #![allow(dead_code, clippy::allow_attributes, reason = "each test uses its own part of the scene")]
 
+mod groups;
+
 use std::collections::BTreeSet;
-use tessera_judge::{Conditions, Holder, Place, Question, Role, Rule, Wanted, Window, World};
+use tessera_judge::{Holder, Place, Question, Role, Window, World};
 use tessera_model::record::{
-    AttributeValue, GrantRecord, GroupGrantRecord, GroupRecord, MemberRecord, RestrictionRecord, RoleRecord,
+    AttributeValue, GrantRecord, GroupGrantRecord, MemberRecord, RestrictionRecord, RoleRecord,
     SubjectStatus, WorkspaceRecord,
 };
-use tessera_model::rule::{GroupRule, Match, Term};
 use tessera_model::{
     Deadline, GroupId, Name, Pattern, PermissionId, PublicId, RestrictionId, RoleId, SubjectIndex,
     UnixMillis, WorkspaceIndex,
@@ -58,19 +59,6 @@ pub(crate) struct Scene {
     random: Seeded,
     /// The next number of a role, group, workspace and restriction: none is used twice.
     next: [u32; 4],
-}
-
-fn terms(conditions: &Conditions) -> Vec<Term> {
-    let matches = |wanted: &Wanted| match wanted {
-        Wanted::Any => Match::Any,
-        Wanted::Is(text) => Match::Is(text.as_str().into()),
-        Wanted::Ends(end) => Match::Ends(end.as_str().into()),
-    };
-    let term = |(attribute, wanted): &(u32, Vec<Wanted>)| Term {
-        attribute: *attribute,
-        matches: wanted.iter().map(matches).collect(),
-    };
-    conditions.iter().map(term).collect()
 }
 
 fn deadline(second: Option<u32>) -> Deadline {
@@ -257,101 +245,6 @@ impl Scene {
         self.world.grants.retain(|(_, role, _), _| *role != id);
     }
 
-    fn put_group(&mut self) {
-        let known: Vec<u32> = self.world.groups.keys().copied().collect();
-        let id = self.number(1, &known, 7);
-        let mut parents = BTreeSet::new();
-        for _ in 0..self.random.below(3) {
-            if let Some(parent) = (!known.is_empty()).then(|| self.random.pick(&known))
-                && !self.group_reaches(parent, id)
-            {
-                parents.insert(parent);
-            }
-        }
-        if !known.contains(&id) && self.random.one_in(3) {
-            let rule = Rule { now: self.conditions(), before: vec![], reached: u32::MAX };
-            self.world.rules.insert(id, rule);
-        }
-        self.world.groups.insert(id, parents);
-        self.rules.put_group(&self.group(id));
-    }
-
-    /// The record of a group.
-    fn group(&self, id: u32) -> GroupRecord {
-        let parents = self.world.groups.get(&id).into_iter().flatten();
-        let rule = self.world.rules.get(&id).map(|rule| GroupRule {
-            terms: terms(&rule.now),
-            before: terms(&rule.before),
-            settled: SubjectIndex(rule.reached),
-        });
-        let name = Name::new(&format!("group{id}")).unwrap();
-        GroupRecord { id: GroupId(id), name, parents: parents.copied().map(GroupId).collect(), rule }
-    }
-
-    fn conditions(&mut self) -> Conditions {
-        let condition = |random: &mut Seeded| {
-            let wanted = (0..1 + random.below(2)).map(|_| match random.below(6) {
-                0 => Wanted::Any,
-                1 => Wanted::Ends(random.pick(&VALUES).to_owned()),
-                _ => Wanted::Is(random.pick(&VALUES).to_owned()),
-            });
-            let wanted = wanted.collect();
-            (1 + random.below(ATTRIBUTES), wanted)
-        };
-        (0..1 + self.random.below(2)).map(|_| condition(&mut self.random)).collect()
-    }
-
-    /// Begins another rule of a group, goes on with one, or finishes it.
-    fn change_rule(&mut self) {
-        let known: Vec<u32> = self.world.rules.keys().copied().collect();
-        if known.is_empty() {
-            return;
-        }
-        let id = self.random.pick(&known);
-        let (conditions, reached) = (self.conditions(), self.random.pick(&[1, 2, 3, u32::MAX]));
-        let rule = self.world.rules.get_mut(&id).unwrap();
-        if rule.reached == u32::MAX {
-            let before = std::mem::replace(&mut rule.now, conditions);
-            (rule.before, rule.reached) = (before, reached);
-        } else {
-            rule.reached = rule.reached.max(reached);
-        }
-        if rule.reached == u32::MAX {
-            rule.before.clear();
-        }
-        self.rules.put_group(&self.group(id));
-    }
-
-    fn put_value(&mut self) {
-        let key @ (subject, attribute) = (1 + self.random.below(SUBJECTS), 1 + self.random.below(ATTRIBUTES));
-        let value = (!self.random.one_in(4)).then(|| self.random.pick(&VALUES));
-        let written = value.map(|text| AttributeValue::Text(text.into()));
-        self.rules.put_value(SubjectIndex(subject), attribute, written.as_ref());
-        match value {
-            Some(text) => drop(self.world.values.insert(key, text.to_owned())),
-            None => drop(self.world.values.remove(&key)),
-        }
-    }
-
-    fn group_reaches(&self, from: u32, to: u32) -> bool {
-        from == to
-            || self
-                .world
-                .groups
-                .get(&from)
-                .is_some_and(|parents| parents.iter().any(|parent| self.group_reaches(*parent, to)))
-    }
-
-    fn remove_group(&mut self) {
-        let known: Vec<u32> = self.world.groups.keys().copied().collect();
-        let id = self.random.pick(&known);
-        self.rules.remove_group(GroupId(id));
-        self.world.groups.remove(&id);
-        self.world.rules.remove(&id);
-        self.world.members.retain(|(_, group), _| *group != id);
-        self.world.grants.retain(|(holder, _, _), _| *holder != Holder::Group(id));
-    }
-
     fn put_workspace(&mut self) {
         let known: Vec<u32> = self.world.workspaces.keys().copied().collect();
         let index = self.number(2, &known, 9);
@@ -453,36 +346,6 @@ impl Scene {
             Holder::Group(group) => self.rules.remove_group_grant(GroupId(group), role, place),
         }
         self.world.grants.remove(&key);
-    }
-
-    fn put_member(&mut self) {
-        let mut groups: Vec<u32> = self.world.groups.keys().copied().collect();
-        groups.retain(|group| !self.world.rules.contains_key(group));
-        if groups.is_empty() {
-            return;
-        }
-        let (subject, group) = (1 + self.random.below(SUBJECTS), self.random.pick(&groups));
-        if self.world.members.len() >= 8 && !self.world.members.contains_key(&(subject, group)) {
-            return self.remove_member();
-        }
-        let window = self.window();
-        self.rules.put_member(&MemberRecord {
-            subject: SubjectIndex(subject),
-            group: GroupId(group),
-            from: deadline(window.from),
-            until: deadline(window.until),
-        });
-        self.world.members.insert((subject, group), window);
-    }
-
-    fn remove_member(&mut self) {
-        let known: Vec<_> = self.world.members.keys().copied().collect();
-        if known.is_empty() {
-            return;
-        }
-        let (subject, group) = self.random.pick(&known);
-        self.rules.remove_member(SubjectIndex(subject), GroupId(group));
-        self.world.members.remove(&(subject, group));
     }
 
     /// Everything in reverse order into empty rules, as a load might bring it: what names comes before what is
