@@ -321,7 +321,11 @@ impl Running {
             // Nothing is made, so nothing of it is shown.
             let seen = tessera_model::Revision(self.state.revision.0.saturating_sub(1));
             let receipt = self.state.receipt(seen);
-            return Ok(Ok(Done { receipt, made: Made::default(), repeat: false }).into());
+            // How many entries would stay is nothing that is made.
+            let told = ordered.command.kind() == CommandKind::SetService;
+            let number = decided.made.number.filter(|_| told);
+            let made = Made { number, ..Made::default() };
+            return Ok(Ok(Done { receipt, made, repeat: false }).into());
         }
         if decided.events.is_empty() && decided.rows.is_empty() {
             let seen = tessera_model::Revision(self.state.revision.0.saturating_sub(1));

@@ -276,7 +276,7 @@ impl Reading<'_> {
     }
 
     /// What lives at a place.
-    fn at(&self, root: &Root, place: u32) -> Option<(Live, Introspection)> {
+    pub(crate) fn at(&self, root: &Root, place: u32) -> Option<(Live, Introspection)> {
         let fields = self.view.table.place(place)?.read();
         let [w0, w1, w2, ..] = fields;
         let (generation, _) = crate::check::halves(w0);

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tessera_model::catalogue::ServiceRecord;
 use tessera_model::record::{
     AttributeRecord, FailureRecord, GroupRecord, RestrictionRecord, RoleRecord, SubjectRecord, TenantRecord,
     WorkspaceRecord,
@@ -105,6 +106,13 @@ pub(crate) struct Root {
     pub(crate) refresh_keys: RedBlackTreeMapSync<u8, Deadline>,
     /// The number of the one that handles are made by.
     pub(crate) refresh_key: u8,
+    /// The services by number, and their numbers by name.
+    pub(crate) services: RedBlackTreeMapSync<u32, Arc<ServiceRecord>>,
+    pub(crate) service_names: HashTrieMapSync<Name, u32>,
+    /// The number of the service that each permission is an entry of.
+    pub(crate) entries: RedBlackTreeMapSync<u32, u32>,
+    /// Bytes of what the services say.
+    pub(crate) service_bytes: usize,
     /// The first numbers that were never used, as of the publishing.
     pub(crate) next: Next,
     /// Tuples, and the relationship model over them.
@@ -152,6 +160,10 @@ impl Root {
             key_clients: RedBlackTreeMapSync::new_sync(),
             refresh_keys: RedBlackTreeMapSync::new_sync(),
             refresh_key: 0,
+            services: RedBlackTreeMapSync::new_sync(),
+            service_names: HashTrieMapSync::new_sync(),
+            entries: RedBlackTreeMapSync::new_sync(),
+            service_bytes: 0,
             next: Next::default(),
             relations: Relations::new(),
             relation_models: RedBlackTreeMapSync::new_sync(),
@@ -172,6 +184,7 @@ impl Root {
             + self.sides.size() * 300
             + self.rules.values() * 150
             + self.text_bytes
+            + self.service_bytes
             + self.tenants.size() * 180
             + usize::try_from(self.relations.len()).unwrap_or(usize::MAX / 1_024) * 64
             + of(counts.permissions, 350)

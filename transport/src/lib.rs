@@ -6,6 +6,7 @@
 
 mod answer;
 mod budget;
+mod catalogue;
 mod connection;
 mod door;
 mod end;

@@ -1,5 +1,6 @@
 //! Lists: pages of what a tenant's view holds, and of a subject's cold rows.
 
+use crate::catalogue;
 use crate::reach::{explain, groups, review};
 use crate::relation;
 use crate::watch;
@@ -41,6 +42,10 @@ const fn permission(kind: RequestKind) -> &'static str {
         | RequestKind::ListAttributes
         | RequestKind::ListRefreshKeys
         | RequestKind::ReadOrigins => "tessera.admin.settings",
+        RequestKind::ListServices
+        | RequestKind::ListEntries
+        | RequestKind::ReadEntry
+        | RequestKind::ListEntryUses => "tessera.admin.services",
         RequestKind::ListClients | RequestKind::ReadClient => "tessera.admin.clients",
         RequestKind::ReadRelationModel
         | RequestKind::ListRelationModels
@@ -91,6 +96,9 @@ pub(crate) async fn rows(
             | RequestKind::ListPermissionNames
             | RequestKind::ListWorkspaces
             | RequestKind::ListGroups
+            | RequestKind::ListServices
+            | RequestKind::ListEntries
+            | RequestKind::ReadEntry
             | RequestKind::ListAttributes
     );
     let may = || engine.may(bound, permission(kind)) || names && engine.may(bound, "tessera.read");
@@ -126,18 +134,18 @@ pub(crate) async fn rows(
 }
 
 /// Where and how far a page goes, and how its cursors are made.
-struct Window {
-    from: u64,
-    limit: usize,
+pub(crate) struct Window {
+    pub(crate) from: u64,
+    pub(crate) limit: usize,
     cursors: Cursors,
 }
 
 /// What a page is read from.
-struct Source<'a> {
-    engine: &'a Engine,
+pub(crate) struct Source<'a> {
+    pub(crate) engine: &'a Engine,
     bound: &'a Bound,
-    view: &'a View,
-    listing: Listing,
+    pub(crate) view: &'a View,
+    pub(crate) listing: Listing,
 }
 
 impl Source<'_> {
@@ -145,7 +153,11 @@ impl Source<'_> {
         self.listing.subject(id).ok_or(Refusal::SubjectUnknown)
     }
 
-    fn window(&self, listed: Listed, (after, limit): (Option<Private>, u32)) -> Result<Window, Refusal> {
+    pub(crate) fn window(
+        &self,
+        listed: Listed,
+        (after, limit): (Option<Private>, u32),
+    ) -> Result<Window, Refusal> {
         let cursors = self.engine.cursors(self.bound.entry.tenant, listed)?;
         let from = cursors.place(after.as_ref().map(Private::expose))?;
         Ok(Window { from, limit: rows_of(limit), cursors })
@@ -293,6 +305,10 @@ fn page(
             }))
         }
         Request::ReadSettings {} => whole([SettingsRow { settings: listing.settings() }]),
+        Request::ListServices { .. }
+        | Request::ListEntries { .. }
+        | Request::ReadEntry { .. }
+        | Request::ListEntryUses { .. } => catalogue::page(&source, request, walked),
         about => relation::page((engine, bound, view), about, walked),
     }
 }
@@ -352,7 +368,7 @@ fn pages<T: Shape, const N: usize>(
 
 impl Window {
     /// A page of rows, each with its place in the list, under sealed cursors.
-    fn finish<T: Shape>(
+    pub(crate) fn finish<T: Shape>(
         &self,
         rows: impl Iterator<Item = (u64, T)>,
         next: Option<u64>,

@@ -175,6 +175,7 @@ fn made(kind: RequestKind, done: Done) -> Made {
         workspace: number(RequestKind::CreateWorkspace),
         workspace_id: done.made.workspace,
         client: number(RequestKind::CreateClient),
+        kept: number(RequestKind::SetService),
         group: number(RequestKind::CreateGroup),
         refresh_key: number(RequestKind::RotateRefreshKeys),
         loaded: done.made.loaded,
@@ -261,6 +262,10 @@ async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) 
             let view = engine.view_of(bound)?;
             let session = engine.id_of(&engine.read(&view), bytes).ok_or(Refusal::SessionUnknown)?;
             Command::EndSession { session }
+        }
+        Request::SetService { name, trial, entries } => {
+            let command = Command::SetService { name, entries };
+            return engine.submit_or_try(bound, (id, trial), command).await;
         }
         plain => command_of(plain).ok_or(Refusal::Malformed)?,
     };

@@ -53,8 +53,12 @@ pub(crate) const SURFACES: &[Surface] = &[
 ];
 
 /// Golden texts that a test of their own crate makes and compares (the wire's kinds, layouts and codes).
-pub(crate) const TESTED: &[&str] =
-    &["docs/surface/wire.txt", "docs/surface/codes.txt", "docs/surface/openapi.json"];
+pub(crate) const TESTED: &[&str] = &[
+    "docs/surface/wire.txt",
+    "docs/surface/codes.txt",
+    "docs/surface/openapi.json",
+    "docs/surface/permissions.txt",
+];
 
 /// The text of `surface`, or nothing when one of its sources is missing.
 pub(crate) fn text(surface: &Surface, tree: &Tree) -> Option<String> {

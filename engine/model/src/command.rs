@@ -1,6 +1,7 @@
 //! What is asked: every change that a caller can order, and who orders it.
 
 pub use crate::caller::Caller;
+use crate::catalogue::ServiceEntry;
 pub use crate::entropy::{ENTROPY_BYTES, Entropy};
 use crate::id::{Generation, Place, PublicId, SubjectIndex, TenantId};
 use crate::identifier::Identifier;
@@ -557,6 +558,13 @@ commands! {
         permission: Name,
         /// The type of the resources.
         type_name: Box<str>,
+    };
+    /// Puts entries in the place of all that a service has. What is gone, but in use, stays as deprecated.
+    SetService = 130, narrows false, "tessera.admin.services", {
+        /// Its name.
+        name: Name,
+        /// All that it registers from now on.
+        entries: Vec<ServiceEntry>,
     };
     /// Panics when decided: a planted fault, refused unless the build has the feature `planted`.
     PlantedPanic = 65_000, narrows false, "tessera.admin.settings", {};

@@ -66,6 +66,14 @@ lists! {
     Mappings = 14,
     /// The changes of relations, by position.
     RelationChanges = 15,
+    /// The services, by number.
+    Services = 16,
+    /// The entries of a service, or of all of them, by service and permission.
+    Entries = 17,
+    /// Where an entry is used, by kind, holder and place.
+    EntryUses = 18,
+    /// Where deprecated entries are used, by kind, holder and place.
+    DeprecatedUses = 19,
 }
 
 /// A list and what it is narrowed to.
@@ -73,7 +81,7 @@ lists! {
 pub struct Listed {
     /// Which list.
     pub kind: ListKind,
-    /// What it is about: a subject's public id, a role's id, the hash of a question, or zeros for all.
+    /// What it is about: a subject's public id, the number of a role, service or permission, the hash of a question, or zeros for all.
     pub filter: [u8; 16],
 }
 
@@ -93,10 +101,16 @@ impl Listed {
     /// The holders of one role.
     #[must_use]
     pub fn of_role(role: RoleId) -> Self {
-        let [a, b, c, d] = role.0.to_le_bytes();
+        Self::of_number(ListKind::Holders, role.0)
+    }
+
+    /// The list about what has a number in its tenant.
+    #[must_use]
+    pub fn of_number(kind: ListKind, number: u32) -> Self {
+        let [a, b, c, d] = number.to_le_bytes();
         let mut filter = [0; 16];
         [filter[0], filter[1], filter[2], filter[3]] = [a, b, c, d];
-        Self { kind: ListKind::Holders, filter }
+        Self { kind, filter }
     }
 }
 

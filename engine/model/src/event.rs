@@ -3,8 +3,10 @@
 //! Replaying events over a newer state changes nothing. `apply` in the engine takes each of them
 //! without a clock, without randomness and without refusing.
 
+use crate::catalogue::ServiceRecord;
 use crate::id::{
-    ClientIndex, Generation, GroupId, Place, RestrictionId, RoleId, SubjectIndex, WorkspaceIndex,
+    ClientIndex, Generation, GroupId, Place, RestrictionId, RoleId, ServiceIndex, SubjectIndex,
+    WorkspaceIndex,
 };
 use crate::network::Network;
 use crate::private::Private;
@@ -148,6 +150,10 @@ pub enum Event {
         /// The type of the resources.
         type_name: Box<str>,
     },
+    /// The service's record is this.
+    ServiceChanged(ServiceRecord),
+    /// The service is gone. Its permissions stay registered, and belong to nobody.
+    ServiceRemoved(ServiceIndex),
     /// A restriction was made.
     RestrictionAdded(RestrictionRecord),
     /// A restriction holds nothing any more (kept for the name in history).

@@ -65,6 +65,10 @@ number! {
     GroupId(u32)
 }
 number! {
+    /// Number of a service within its tenant. 0 names none.
+    ServiceIndex(u32)
+}
+number! {
     /// Dense id of an interned grant set in a published root. 0 is the empty set.
     SetId(u32)
 }

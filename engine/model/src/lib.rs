@@ -5,6 +5,7 @@
 //! form of a handle, which users keep (formats: docs/file.md and docs/wire.md).
 
 mod caller;
+pub mod catalogue;
 pub mod code;
 pub mod command;
 pub mod cursor;
@@ -40,7 +41,7 @@ pub use event::{Event, Row, RowKind};
 pub use handle::{Handle, HandleBytes, HandleKind};
 pub use id::{
     CellId, ClientIndex, CommandId, Generation, GroupId, PermissionId, Place, PublicId, RestrictionId,
-    RoleId, SetId, Slot, SubjectIndex, TenantId, WorkspaceIndex,
+    RoleId, ServiceIndex, SetId, Slot, SubjectIndex, TenantId, WorkspaceIndex,
 };
 pub use identifier::{Identifier, IdentifierKind};
 pub use name::{Name, Pattern};

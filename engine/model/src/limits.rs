@@ -49,9 +49,22 @@ pub const KEY_TTL_S_MAX: u32 = 10 * 366 * 86_400;
 pub const KEY_OVERLAP_S_MAX: u32 = 7 * 86_400;
 /// LIMIT: the engine's own permissions, ids 1 to this in every tenant. At most 30: what a session that was
 /// opened without a proof may do of them is one bit each of its restriction's number.
-pub const ENGINE_PERMISSIONS_MAX: u32 = 16;
+pub const ENGINE_PERMISSIONS_MAX: u32 = 17;
 /// LIMIT: permissions of a tenant. 2^13 bits are 1 KiB per grant set.
 pub const PERMISSIONS_MAX: u32 = 8_192;
+/// LIMIT: services of a tenant: 256 × 96 KiB of texts are 24 MiB.
+pub const SERVICES_MAX: u32 = 256;
+/// LIMIT: entries of one service: as fields of one command, with all of its bytes, they fit a frame on the wire.
+pub const SERVICE_ENTRIES_MAX: usize = 512;
+/// LIMIT: bytes of the names, labels and descriptions of one service: with the registration of every name under
+/// half of a frame.
+pub const SERVICE_BYTES_MAX: usize = 96 * 1024;
+/// LIMIT: labels of one entry, one for each language.
+pub const LABELS_MAX: usize = 8;
+/// LIMIT: a label, bytes: a line on a screen, also in letters of three bytes.
+pub const LABEL_BYTES_MAX: usize = 120;
+/// LIMIT: an entry's description, bytes.
+pub const ENTRY_DESCRIPTION_BYTES_MAX: usize = 512;
 /// LIMIT: roles of a tenant, over all time (ids are not used again).
 pub const ROLES_MAX: u32 = 65_536;
 /// LIMIT: roles that a role has for parents itself.

@@ -204,6 +204,10 @@ refusals! {
     BackupRunning = 282, "another backup is being taken";
     /// No backup of this name was begun since the node was started.
     BackupUnknown = 283, "no backup of this name was begun since the node was started";
+    /// No such service.
+    ServiceUnknown = 284, "no such service";
+    /// A permission is an entry of another service, or its name lies below that of one: that service registers it.
+    PermissionOwned = 285, "the permission belongs to a service, which registers it itself";
     /// The tenant is asleep or waking: come again within the deadline.
     NotReady = 300, "the tenant is waking: try again";
     /// A limit is reached for the moment, which is named with its number: come again later.

@@ -32,6 +32,7 @@ pub const BUILT_IN: &[&str] = &[
     "tessera.admin.clients",
     "tessera.admin.groups",
     "tessera.admin.relations",
+    "tessera.admin.services",
 ];
 
 const _: () = assert!(BUILT_IN.len() == ENGINE_PERMISSIONS_MAX as usize);

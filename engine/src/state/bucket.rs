@@ -21,6 +21,8 @@ const WORKSPACES: u32 = 3_000_000;
 const RESTRICTIONS: u32 = 4_000_000;
 const CLIENTS: u32 = 5_000_000;
 const GROUPS: u32 = 6_000_000;
+/// One service to a bucket: its entries may fill half of one.
+const SERVICES: u32 = 7_000_000;
 
 /// The bucket of the mappings, behind those of the models.
 const MAPPINGS: u32 = tessera_relation::SHARES + RELATION_MODELS_MAX;
@@ -78,6 +80,8 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         Event::RoleRemoved(role) => (BucketKind::Names, ROLES + role.0 / NAMES),
         Event::WorkspaceChanged(record) => (BucketKind::Names, WORKSPACES + record.index.0 / NAMES),
         Event::WorkspaceRemoved(index) => (BucketKind::Names, WORKSPACES + index.0 / NAMES),
+        Event::ServiceChanged(record) => (BucketKind::Names, SERVICES + record.index.0),
+        Event::ServiceRemoved(index) => (BucketKind::Names, SERVICES + index.0),
         Event::RestrictionAdded(record) => (BucketKind::Names, RESTRICTIONS + record.id.0 / NAMES),
         Event::RestrictionRemoved(id) => (BucketKind::Names, RESTRICTIONS + id.0 / NAMES),
         Event::SessionOpened { record, .. } => of_place(record.place),
@@ -147,6 +151,10 @@ impl State {
     fn name_events(&self, no: u32) -> Vec<Event> {
         let share = |base: u32| (no - base) * NAMES..(no - base + 1) * NAMES;
         match no {
+            SERVICES.. => {
+                let record = self.root.services.get(&(no - SERVICES));
+                record.map(|record| Event::ServiceChanged((**record).clone())).into_iter().collect()
+            }
             GROUPS.. => {
                 let mine = share(GROUPS);
                 let records = self.root.groups.range(GroupId(mine.start)..GroupId(mine.end));

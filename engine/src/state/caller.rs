@@ -171,6 +171,7 @@ impl State {
             | Command::ChangeRelations { .. }
             | Command::MapPermission { .. }
             | Command::UnmapPermission { .. }
+            | Command::SetService { .. }
             | Command::PlantedPanic {} => false,
         }
     }

@@ -58,6 +58,7 @@ impl State {
         if patterns.len() > PATTERNS_MAX {
             return Err(Limit::Patterns.reached());
         }
+        self.look_up(&patterns)?;
         if networks.len() > NETWORKS_MAX {
             return Err(Limit::Networks.reached());
         }
@@ -154,6 +155,7 @@ impl State {
         if patterns.len() > PATTERNS_MAX {
             return Err(Limit::Patterns.reached());
         }
+        self.look_up(&patterns)?;
         if networks.len() > NETWORKS_MAX {
             return Err(Limit::Networks.reached());
         }

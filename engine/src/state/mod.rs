@@ -9,6 +9,7 @@ mod attribute;
 mod birth;
 mod bucket;
 mod caller;
+mod catalogue;
 mod client;
 mod command_id;
 mod epoch;
@@ -317,6 +318,7 @@ impl State {
             Command::UnmapPermission { permission, type_name } => {
                 self.unmap_permission(permission, type_name)
             }
+            Command::SetService { name, entries } => self.set_catalogue(name, entries),
             Command::PlantedPanic {} => planted_panic(),
         }
     }
@@ -379,6 +381,8 @@ impl State {
             | Event::RelationRemoved { .. }
             | Event::PermissionMapped(_)
             | Event::PermissionUnmapped { .. }
+            | Event::ServiceChanged(_)
+            | Event::ServiceRemoved(_)
             | Event::CutOffRaised { .. } => {}
         }
         self.root_changed = true;
@@ -443,6 +447,8 @@ impl State {
             Event::PermissionUnmapped { permission, type_name } => {
                 self.apply_unmapped(*permission, type_name);
             }
+            Event::ServiceChanged(record) => self.apply_catalogue(record),
+            Event::ServiceRemoved(index) => self.apply_service_removed(*index),
             Event::SessionOpened { .. }
             | Event::SessionTouched { .. }
             | Event::SessionRefreshed { .. }

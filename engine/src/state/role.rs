@@ -19,6 +19,9 @@ impl State {
             });
         }
         let mut events = Vec::new();
+        if self.service_above(name.as_str()).is_some() {
+            return Err(Refusal::PermissionOwned);
+        }
         self.register_named(name.as_str(), &mut events)?;
         Ok(Decided {
             events,
@@ -28,7 +31,7 @@ impl State {
     }
 
     /// Adds the registration of a name that is no permission yet.
-    fn register_named(&self, name: &str, events: &mut Vec<Event>) -> Result<(), Refusal> {
+    pub(super) fn register_named(&self, name: &str, events: &mut Vec<Event>) -> Result<(), Refusal> {
         let registers = |event: &&Event| matches!(event, Event::PermissionRegistered { .. });
         let before = u32::try_from(events.iter().filter(registers).count()).unwrap_or(u32::MAX);
         let again = events.iter().any(|event| {
@@ -54,6 +57,7 @@ impl State {
         if patterns.len() > PATTERNS_MAX {
             return Err(Limit::Patterns.reached());
         }
+        self.look_up(patterns)?;
         let mut events = Vec::new();
         for name in patterns.iter().filter_map(Pattern::exact) {
             self.register_named(name, &mut events)?;

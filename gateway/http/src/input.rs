@@ -70,7 +70,7 @@ impl Input {
         Ok(input)
     }
 
-    fn json(&self, name: &str) -> Option<&Json> {
+    pub(crate) fn json(&self, name: &str) -> Option<&Json> {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 

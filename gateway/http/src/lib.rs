@@ -9,6 +9,7 @@ mod answer;
 mod ask;
 mod budget;
 mod caller;
+mod catalogue;
 mod condition;
 mod content;
 mod cross;

@@ -3,6 +3,7 @@
 use crate::answer::{self, Object};
 use crate::ask;
 use crate::caller::{Caller, tenant_named};
+use crate::catalogue;
 use crate::door::Shared;
 use crate::explain;
 use crate::groups;
@@ -30,7 +31,7 @@ use tessera_model::{
 };
 
 /// The permission of services that read names without a person behind them.
-const READ: &str = "tessera.read";
+pub(crate) const READ: &str = "tessera.read";
 
 /// Answers a list, away from the threads that answer checks: cold rows and walks may take a while.
 pub(crate) async fn answer(
@@ -93,22 +94,13 @@ fn entitled(
     (operation, list): (&Operation, List),
     input: &Input,
 ) -> Result<bool, Problem> {
-    let names = matches!(
-        list,
-        List::Roles
-            | List::Role
-            | List::PermissionNames
-            | List::Workspaces
-            | List::Workspace
-            | List::Groups
-            | List::Group
-            | List::Attributes
-    );
     let own = || Ok::<_, Problem>(!bound.key && input.public_id("subject")? == Some(bound.subject));
     Ok(match operation.needs {
         Needs::Nothing => false,
         Needs::Credential => true,
-        Needs::Permission(permission) => engine.may(bound, permission) || names && engine.may(bound, READ),
+        Needs::Permission(permission) => {
+            engine.may(bound, permission) || list.is_of_names() && engine.may(bound, READ)
+        }
         Needs::OwnOr(permission) => own()? || engine.may(bound, permission),
     })
 }
@@ -250,6 +242,12 @@ fn rows(
                 object.with("used", figure.used).with("bound", (figure.bound > 0).then_some(figure.bound))
             })))
         }
+        List::Services
+        | List::Entries
+        | List::EntriesOf
+        | List::Entry
+        | List::EntryUses
+        | List::DeprecatedUses => catalogue::rows(&engine.read(view), &listing, (list, input), window),
         List::Relation(_) => Err(Problem::failed()),
         List::Settings => Ok(settings::members(&listing.settings(), Object::new()).value()),
     }
@@ -284,7 +282,7 @@ pub(crate) fn texts(names: &[Name]) -> Vec<&str> {
 }
 
 /// Where and how far a page goes, and how its cursors are made.
-struct Window<'a> {
+pub(crate) struct Window<'a> {
     from: u64,
     limit: usize,
     cursors: Cursors,
@@ -303,8 +301,13 @@ impl<'a> Window<'a> {
         Ok(Self { from, limit: limit(input)?, cursors, walked })
     }
 
+    /// Behind which place, and how many rows at most.
+    pub(crate) const fn within(&self) -> (u64, usize) {
+        (self.from, self.limit)
+    }
+
     /// A page as rows and the cursor of the next one.
-    fn page<T>(
+    pub(crate) fn page<T>(
         &self,
         read: impl FnOnce(u64, usize) -> Page<T>,
         object: impl Fn(&T) -> Object,

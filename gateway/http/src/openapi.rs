@@ -248,7 +248,9 @@ fn member(name: &str) -> Value {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
         "fell_behind" | "valid" | "active" | "accepted" | "repeated" | "inherits" | "has_password"
-        | "current" | "direct" | "failed" | "restricted" | "dry_run" => json!({ "type": "boolean" }),
+        | "deprecated" | "current" | "direct" | "failed" | "restricted" | "dry_run" => {
+            json!({ "type": "boolean" })
+        }
         "line" | "column" => json!({ "type": ["integer", "null"] }),
         "message" => json!({ "type": ["string", "null"] }),
         "tree" => {
@@ -259,10 +261,13 @@ fn member(name: &str) -> Value {
         }
         "trouble" => json!({ "type": ["string", "null"] }),
         "version" | "orphans" | "bytes" | "steps" | "reason_code" | "iat" | "exp" | "index" | "ended"
-        | "role_id" | "number" | "left" | "failures" | "count" | "used" | "made" | "known" => {
+        | "entries" | "deprecated_entries" | "kept" | "role_id" | "number" | "left" | "failures"
+        | "count" | "used" | "made" | "known" => {
             json!({ "type": "integer" })
         }
         "bound" => json!({ "type": ["integer", "null"] }),
+        "labels" => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        "action" | "replaced_by" | "pattern" | "mapping" | "key" => json!({ "type": ["string", "null"] }),
         "decision" => json!({ "type": "string", "enum": ["permit", "deny"] }),
         "sub" | "session" | "workspace_id" => json!({ "type": "string", "format": "uuid" }),
         // Of what a group holds there is none.
@@ -361,6 +366,7 @@ pub(crate) fn schema(shape: Shape) -> Value {
             },
         }),
         Shape::Text => json!({ "type": "string", "maxLength": TEXT_CHARS_MAX }),
+        Shape::Entries => crate::catalogue::schema(&name()),
         Shape::Rows => {
             json!({ "type": "string", "format": "tessera-rows", "minLength": 1, "maxLength": BODY_BYTES_MAX })
         }
@@ -419,6 +425,7 @@ pub(crate) fn example(shape: Shape) -> Value {
             },
         ]),
         Shape::Rows => json!(ROWS_NDJSON),
+        Shape::Entries => crate::catalogue::example(),
     }
 }
 

@@ -103,6 +103,8 @@ pub(crate) enum Shape {
     Plain(usize),
     /// The questions about relations of a batch.
     RelationChecks,
+    /// The entries of a service.
+    Entries,
     /// Rows of subjects, NDJSON or CSV.
     Rows,
     Text,
@@ -255,6 +257,12 @@ pub(crate) enum List {
     Client,
     RefreshKeys,
     Origins,
+    Services,
+    Entries,
+    EntriesOf,
+    Entry,
+    EntryUses,
+    DeprecatedUses,
     Groups,
     Group,
     Members,
@@ -265,6 +273,27 @@ pub(crate) enum List {
     Explain,
     Simulate,
     Relation(About),
+}
+
+impl List {
+    /// Whether it gives names without a person behind them, which `tessera.read` is enough for.
+    pub(crate) const fn is_of_names(self) -> bool {
+        matches!(
+            self,
+            Self::Roles
+                | Self::Role
+                | Self::PermissionNames
+                | Self::Workspaces
+                | Self::Workspace
+                | Self::Groups
+                | Self::Group
+                | Self::Services
+                | Self::Entries
+                | Self::EntriesOf
+                | Self::Entry
+                | Self::Attributes
+        )
+    }
 }
 
 /// Questions about relations.

@@ -94,6 +94,7 @@ const fn number(kind: CommandKind) -> Option<&'static str> {
         90 => Some("client"),
         100 => Some("group"),
         120 => Some("version"),
+        130 => Some("kept"),
         76 => Some("ended"),
         _ => None,
     }
@@ -319,6 +320,9 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
         CommandKind::DeleteClient => Command::DeleteClient { name: named("name")? },
         CommandKind::RotateRefreshKeys => {
             Command::RotateRefreshKeys { now: input.bool("now")?.unwrap_or(false) }
+        }
+        CommandKind::SetService => {
+            Command::SetService { name: named("name")?, entries: input.entries("entries")? }
         }
         CommandKind::RevokeKey => Command::RevokeKey { key: required(input.public_id("key")?, "key")? },
         _ => return Err(Refusal::Malformed.into()),

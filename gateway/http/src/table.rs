@@ -55,6 +55,21 @@ const REVIEW_ROW: &[&str] = &[
 ];
 const EXPLAINED: &[&str] =
     &["decision", "reason", "reason_code", "valid_until", "sources", "restricted", "ceilings", "related"];
+const ENTRY_ROW: &[&str] =
+    &["service", "id", "permission", "action", "labels", "description", "deprecated", "replaced_by"];
+const USE_ROW: &[&str] = &[
+    "permission",
+    "used_by",
+    "role",
+    "group",
+    "subject",
+    "key",
+    "workspace",
+    "pattern",
+    "mapping",
+    "from",
+    "until",
+];
 const GRANT_ROW: &[&str] = &["role", "workspace", "from", "until"];
 const WORKSPACE_ROW: &[&str] = &["index", "id", "name", "parent", "inherits", "ceiling", "owners"];
 const HOLDER_ROW: &[&str] = &["subject", "kind", "status", "workspace", "from", "until"];
@@ -110,6 +125,9 @@ const SESSIONS: Needs = Needs::Permission("tessera.admin.sessions");
 const SETTINGS: Needs = Needs::Permission("tessera.admin.settings");
 const KEYS: Needs = Needs::Permission("tessera.admin.keys");
 const GROUPS: Needs = Needs::Permission("tessera.admin.groups");
+const SERVICES: Needs = Needs::Permission("tessera.admin.services");
+const SERVICE_NAME: Field = Field::path("name", Shape::Name, "the service's");
+const ENTRY: Field = Field::path("permission", Shape::Name, "the entry's");
 const GROUP: Field = Field::path("group", Shape::Name, "the group's");
 const ROLE: Field = Field::body("role", Shape::Name, "which");
 const PLACE: Field = Field::maybe("workspace", Shape::Name, "where; none for the tenant");
@@ -402,6 +420,23 @@ table! {
          Field::maybe("without_workspace", Shape::Name, "where that one is granted; none for the tenant"),
          Field::maybe("group", Shape::Name, "a group that it is supposed to be in")],
         Answer::One(EXPLAINED), Act::List(List::Simulate);
+
+    // Services: what applications register.
+    "list_services" Get "/v1/services", SERVICES, "The services: applications that register permissions.", [CURSOR, LIMIT],
+        Answer::Page(&["service", "entries", "deprecated_entries"]), Act::List(List::Services);
+    "set_service" Put "/v1/services/{name}", SERVICES, "Puts entries in the place of all that a service has, in one commit. What is gone, but in use, stays as deprecated, and is counted in `kept`; a service without entries is gone.",
+        [SERVICE_NAME, Field::body("entries", Shape::Entries, "all that it registers, 512 at most"), DRY_RUN],
+        Answer::Made(&["kept", "dry_run"]), Act::Order(Kind::SetService);
+    "list_entries_of" Get "/v1/services/{name}/entries", SERVICES, "The entries of a service.",
+        [SERVICE_NAME, CURSOR, LIMIT], Answer::Page(ENTRY_ROW), Act::List(List::EntriesOf);
+    "list_entries" Get "/v1/entries", SERVICES, "The entries of all services.", [CURSOR, LIMIT],
+        Answer::Page(ENTRY_ROW), Act::List(List::Entries);
+    "read_entry" Get "/v1/entries/{permission}", SERVICES, "One entry.", [ENTRY],
+        Answer::One(ENTRY_ROW), Act::List(List::Entry);
+    "list_entry_uses" Get "/v1/entries/{permission}/uses", SERVICES, "Where an entry is used, by patterns with a `*` too: roles, grants to groups and subjects, keys, ceilings, mappings to relations.",
+        [ENTRY, CURSOR, LIMIT], Answer::Page(USE_ROW), Act::List(List::EntryUses);
+    "list_deprecated_uses" Get "/v1/deprecated-uses", SERVICES, "Where deprecated entries are named in full.",
+        [CURSOR, LIMIT], Answer::Page(USE_ROW), Act::List(List::DeprecatedUses);
 
     // Relations: who is what to whom.
     "set_relation_model" Put "/v1/relations/model", RELATIONS, "Puts a relationship model in the place of the present one. One that leaves stored tuples behind is refused, and the first of them are told.",

@@ -122,6 +122,11 @@ const ADVICE: &[(Refusal, &str)] = &[
     (Refusal::BackupUnknown, "leave out --follow to begin it"),
     (Refusal::RelationModelUnknown, "tessera relation model list shows the versions that are kept"),
     (Refusal::RelationBudget, "ask for less: one type, one object, or page by page"),
+    (Refusal::ServiceUnknown, "tessera service list shows those there are"),
+    (
+        Refusal::PermissionOwned,
+        "tessera service entry NAME shows whose it is; it is registered with that service's entries",
+    ),
     (Refusal::NotReady, "the tenant is being loaded: try again, or give it more time with --timeout"),
     (
         Refusal::TenantFailed,

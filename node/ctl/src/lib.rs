@@ -10,6 +10,7 @@ mod advice;
 mod answer;
 mod attribute;
 mod backup;
+mod catalogue;
 mod check;
 mod client;
 mod demo;

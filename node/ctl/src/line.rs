@@ -3,6 +3,7 @@
 use crate::answer::{self, Answer};
 use crate::attribute::AttributeVerb;
 use crate::backup::Backup;
+use crate::catalogue::ServiceVerb;
 use crate::check::{Check, CheckBatch, Names, Permissions};
 use crate::client::ClientVerb;
 use crate::error::CtlError;
@@ -63,6 +64,8 @@ enum Word {
     Attribute(Noun<AttributeVerb>),
     /// Permissions: the names of what can be done.
     Permission(Noun<PermissionVerb>),
+    /// Services: applications, and the permissions that they register.
+    Service(Noun<ServiceVerb>),
     /// Roles: named sets of permissions.
     Role(Noun<RoleVerb>),
     /// Workspaces: the tree below a tenant.
@@ -178,6 +181,7 @@ impl Word {
             | Self::User(Noun { reach, .. })
             | Self::Attribute(Noun { reach, .. })
             | Self::Permission(Noun { reach, .. })
+            | Self::Service(Noun { reach, .. })
             | Self::Role(Noun { reach, .. })
             | Self::Workspace(Noun { reach, .. })
             | Self::Grant(Noun { reach, .. })
@@ -223,6 +227,9 @@ impl Word {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
             Self::Permission(Noun { verb, reach }) => {
+                over(reach.tenant().await, async |link| verb.run(link).await).await
+            }
+            Self::Service(Noun { verb, reach }) => {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
             Self::Role(Noun { verb, reach }) => {

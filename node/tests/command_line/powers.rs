@@ -110,3 +110,34 @@ pub(crate) fn relations(asked: &mut Asked) {
     let wrong = asked.ask(1, "tessera relation check user:bob flyer document:1 --tenant acme");
     assert_eq!(wrong["error"]["code"], 275, "{wrong}");
 }
+
+/// Services with what they register; an entry that does not read is told with its number.
+pub(crate) fn services(asked: &mut Asked) {
+    let put = |asked: &Asked, text: &str| {
+        std::fs::write(asked.node.folder.join("shop.json"), text).expect("a file");
+    };
+    put(
+        asked,
+        r#"{"entries": [{"permission": "shop.buy", "labels": {"en": "Buy"}}, {"permission": "shop.sell"}]}"#,
+    );
+    let set = "tessera service set shop shop.json --tenant acme";
+    let tried = asked.ask(0, &format!("{set} --dry-run"));
+    assert_eq!((&tried["entries"], &tried["dry_run"]), (&2.into(), &true.into()));
+    asked.ask(1, "tessera service entry shop.buy --tenant acme");
+    assert_eq!(asked.ask(0, set)["kept"], 0);
+    assert_eq!(asked.ask(0, "tessera service list --tenant acme")["services"][0]["entries"], 2);
+    let listed = asked.ask(0, "tessera service entries shop --tenant acme");
+    assert_eq!(listed["entries"][0]["labels"]["en"], "Buy");
+    assert_eq!(asked.ask(0, "tessera service entry shop.buy --tenant acme")["service"], "shop");
+    asked.ask(0, "tessera role create buyer shop.buy --tenant acme");
+    let uses = asked.ask(0, "tessera service uses shop.buy --tenant acme");
+    assert_eq!((&uses["uses"][0]["used_by"], &uses["uses"][0]["role"]), (&"role".into(), &"buyer".into()));
+    let owned = asked.ask(1, "tessera permission register shop.steal --tenant acme");
+    assert_eq!(owned["error"]["code"], 285);
+    put(asked, r#"{"entries": [{"permission": "shop.buy", "labels": {"english": "Buy"}}]}"#);
+    let ill = asked.ask(2, set);
+    assert!(ill["error"]["message"].as_str().is_some_and(|text| text.contains("entry 1")), "{ill}");
+    assert_eq!(asked.ask(0, "tessera service remove shop --tenant acme")["kept"], 1);
+    let gone = asked.ask(1, "tessera service remove nobody --tenant acme");
+    assert_eq!(gone["error"]["code"], 284);
+}

@@ -76,4 +76,6 @@ events! {
     43 => PermissionMapped(record);
     44 => PermissionUnmapped { permission, type_name };
     45 => NumbersSkipped { tenant, subject, permission, workspace };
+    46 => ServiceChanged(record);
+    47 => ServiceRemoved(record);
 }

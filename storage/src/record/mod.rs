@@ -5,6 +5,7 @@
 //! written out in docs/file.md and frozen as version 1.
 
 pub(crate) mod bucket;
+mod catalogue;
 pub(crate) mod event;
 pub(crate) mod field;
 pub(crate) mod frame;

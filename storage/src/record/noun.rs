@@ -19,8 +19,8 @@ use tessera_model::relation::{RelationMappingRecord, RelationModelRecord, Relati
 use tessera_model::rule::{GroupRule, Match, Term};
 use tessera_model::{
     Caller, ClientIndex, CommandId, Deadline, Epoch, Generation, GroupId, Name, Network, Pattern,
-    PermissionId, Place, PublicId, RestrictionId, Revision, RoleId, Settings, Slot, SubjectIndex, TenantId,
-    UnixMillis, WorkspaceIndex,
+    PermissionId, Place, PublicId, RestrictionId, Revision, RoleId, ServiceIndex, Settings, Slot,
+    SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
 };
 
 macro_rules! wrapped {
@@ -48,6 +48,7 @@ wrapped!(
     RestrictionId,
     Revision,
     RoleId,
+    ServiceIndex,
     Slot,
     SubjectIndex,
     TenantId,
@@ -141,7 +142,7 @@ impl Field for SubjectKind {
     }
 }
 
-fn text<'a>(input: &mut Reader<'a>, max: usize) -> Result<&'a str, RecordError> {
+pub(super) fn text<'a>(input: &mut Reader<'a>, max: usize) -> Result<&'a str, RecordError> {
     str::from_utf8(input.bytes(max)?).map_err(|_| RecordError::BadText)
 }
 

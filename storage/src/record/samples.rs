@@ -1,6 +1,7 @@
 //! At least one event of every kind, for the tests of the codec and the examples of docs/file.md.
 #![allow(unreachable_pub, missing_docs, reason = "two tests use it, each in its own way")]
 
+use tessera_model::catalogue::{EntryRecord, EntryText, Label, ServiceRecord};
 use tessera_model::record::{
     AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord,
     GroupGrantRecord, GroupRecord, MemberRecord, PlaceRecord, RestrictionRecord, RoleRecord, SubjectKind,
@@ -11,7 +12,8 @@ use tessera_model::relation::{RelationMappingRecord, RelationModelRecord, Relati
 use tessera_model::rule::{GroupRule, Match, Term};
 use tessera_model::{
     ClientIndex, CommandId, Deadline, Event, Generation, GroupId, Name, Network, Pattern, PermissionId,
-    Place, PublicId, RestrictionId, Revision, RoleId, Settings, SubjectIndex, TenantId, WorkspaceIndex,
+    Place, PublicId, RestrictionId, Revision, RoleId, ServiceIndex, Settings, SubjectIndex, TenantId,
+    WorkspaceIndex,
 };
 
 fn name(text: &str) -> Name {
@@ -192,6 +194,25 @@ pub fn every_event() -> Vec<Event> {
             relation: "viewer".into(),
         }),
         Event::PermissionUnmapped { permission: PermissionId(1), type_name: "document".into() },
+        Event::ServiceChanged(ServiceRecord {
+            index: ServiceIndex(1),
+            name: name("orders"),
+            entries: vec![EntryRecord {
+                permission: PermissionId(18),
+                text: EntryText::new(
+                    Some(name("read")),
+                    vec![
+                        Label::new("fa", "\u{62e}\u{648}\u{627}\u{646}\u{62f}\u{646}").unwrap(),
+                        Label::new("en", "Read orders").unwrap(),
+                    ],
+                    "Sees every order.",
+                    true,
+                )
+                .unwrap(),
+                replaced_by: PermissionId(19),
+            }],
+        }),
+        Event::ServiceRemoved(ServiceIndex(1)),
         Event::RefreshKeyMade { number: 1, at: Deadline(2) },
         Event::RefreshKeyDropped { number: 1 },
         Event::NumbersSkipped { tenant: 1, subject: 2, permission: 3, workspace: 4 },

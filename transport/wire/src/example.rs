@@ -1,6 +1,7 @@
 //! One frame or more of every kind: what the tests damage and docs/wire.md shows.
 
 use crate::batch::DecisionBatchWriter;
+use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
 use crate::fault::{Fault, WireError};
 use crate::fields::{Head, TENANT_OF_CONNECTION};
 use crate::frame::Frame;
@@ -251,6 +252,9 @@ fn rows(add: &mut Add<'_>) {
     page::<RelationAnswerRow>(add, "RelationAnswerRow");
     page::<RelationNameRow>(add, "RelationNameRow");
     page::<RelationStepRow>(add, "RelationStepRow");
+    page::<ServiceRow>(add, "ServiceRow");
+    page::<EntryRow>(add, "EntryRow");
+    page::<EntryUseRow>(add, "EntryUseRow");
     page::<SettingsRow>(add, "SettingsRow");
 }
 
@@ -325,6 +329,9 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of RelationAnswerRow" => page::<RelationAnswerRow>(frame, out),
         "Rows of RelationNameRow" => page::<RelationNameRow>(frame, out),
         "Rows of RelationStepRow" => page::<RelationStepRow>(frame, out),
+        "Rows of ServiceRow" => page::<ServiceRow>(frame, out),
+        "Rows of EntryRow" => page::<EntryRow>(frame, out),
+        "Rows of EntryUseRow" => page::<EntryUseRow>(frame, out),
         "Rows of SettingsRow" => page::<SettingsRow>(frame, out),
         _ => page::<TenantRow>(frame, out),
     }

@@ -8,6 +8,7 @@
 mod align;
 mod archive;
 mod batch;
+mod catalogue;
 mod check;
 mod declare;
 #[cfg(test)]
@@ -44,6 +45,7 @@ mod walk;
 
 pub use align::Inbox;
 pub use batch::{CheckBatch, CheckBatchItems, DecisionBatch, DecisionBatchWriter};
+pub use catalogue::{EntryRow, EntryUseRow, ServiceRow};
 pub use fault::{Fault, WireError};
 pub use fields::{FIELD_KINDS, FieldsReader, FieldsWriter, Head, TENANT_OF_CONNECTION};
 pub use frame::{ALPN, Frame, HEADER_BYTES, Header};

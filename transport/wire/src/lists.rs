@@ -342,6 +342,36 @@ macro_rules! and_lists {
                 /// A group that the subject is supposed to be in.
                 group: Option<Name> = Group,
             };
+            /// The services.
+            ListServices = 0x2050 -> ServiceRow {
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// The entries of a service, or of all of them.
+            ListEntries = 0x2051 -> EntryRow {
+                /// Whose; none for all.
+                service: Option<Name> = Service,
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// One entry by its permission.
+            ReadEntry = 0x2052 -> EntryRow {
+                /// The permission.
+                permission: Name = Permission,
+            };
+            /// Where an entry is used, by patterns with a `*` too; or where deprecated entries are named in full.
+            ListEntryUses = 0x2053 -> EntryUseRow {
+                /// Which; none for all that are deprecated.
+                permission: Option<Name> = Permission,
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
             /// Where a role is used: roles that have it for a parent, and groups that it is granted to.
             ListRoleUses = 0x2044 -> RoleUseRow {
                 /// Which.

@@ -49,6 +49,8 @@ shapes! {
         client: Option<u32> = ClientIndex,
         /// The new group's id.
         group: Option<u32> = GroupId,
+        /// How many entries of a service stayed because they are in use.
+        kept: Option<u32> = Kept,
         /// The new refresh key's number.
         refresh_key: Option<u32> = KeyNumber,
         /// What became of the rows of a bulk load.

@@ -14,6 +14,7 @@ use crate::outbox::Outbox;
 use crate::part::Part;
 use crate::tag::Tag;
 use std::net::IpAddr;
+use tessera_model::catalogue::ServiceEntry;
 use tessera_model::load::LoadRow;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::refresh::ClientTerms;
@@ -447,6 +448,16 @@ and_lists! {
         /// The type.
         type_name: String = TypeName,
     };
+    /// Puts entries in the place of all that a service has, each opened by a `Row`. What of it is not there any more,
+    /// but in use, stays as deprecated; a service without entries is gone.
+    SetService = 0x1082 -> Made {
+        /// Its name.
+        name: Name = Name,
+        /// Only tells what would come of it.
+        trial: bool = Trial,
+        /// All that it registers from now on; at most 512.
+        entries: Vec<ServiceEntry> = Row,
+    };
     /// Signs a person in with a password. The connection's credential needs `tessera.sessions.open`.
     SignIn = 0x1800 -> Made {
         /// The identifier as typed; its kind is guessed.
@@ -495,6 +506,9 @@ impl Request {
         | Self::ListGroups { after, .. }
         | Self::ListMembers { after, .. }
         | Self::ListMemberships { after, .. }
+        | Self::ListServices { after, .. }
+        | Self::ListEntries { after, .. }
+        | Self::ListEntryUses { after, .. }
         | Self::ListReview { after, .. } = self
         {
             *after = from;

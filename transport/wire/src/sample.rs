@@ -1,6 +1,7 @@
 //! Values for tests and for the examples in docs/wire.md: the same for the same number.
 
 use std::net::IpAddr;
+use tessera_model::catalogue::{EntryText, Label, ServiceEntry};
 use tessera_model::load::{LoadField, LoadGrant, LoadRow, Loaded, Rejected};
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::refresh::{ClientTerms, RefreshMode};
@@ -132,6 +133,19 @@ samples! {
         act: pick(&[RelationAct::Write, RelationAct::Remove, RelationAct::Require], one),
         condition: pick(&[RelationCondition::Any, RelationCondition::Present, RelationCondition::Absent], one),
         tuple: RelationRecord::sample(one),
+    }).collect();
+    EntryText: |nth| EntryText::new(
+        Option::sample(nth + 1),
+        [("en", "Read orders"), ("fa", "\u{62e}\u{648}\u{627}\u{646}\u{62f}\u{646}")].into_iter()
+            .take(usize::try_from(nth % 3).expect("small"))
+            .map(|(language, text)| Label::new(language, text).expect("a label")).collect(),
+        pick(&["", "Sees every order."], nth),
+        bool::sample(nth),
+    ).expect("a text");
+    Vec<ServiceEntry>: |nth| (0..nth % 3).map(|one| ServiceEntry {
+        permission: Name::sample(one),
+        text: EntryText { deprecated: true, ..EntryText::sample(one) },
+        replaced_by: Option::sample(one + 1),
     }).collect();
     Vec<String>: |nth| (0..nth % 3).map(|one| format!("question-{one}")).collect();
     Receipt: |nth| Receipt { epoch: Epoch(1), revision: Revision(41 + nth) };

@@ -1,6 +1,7 @@
 //! The golden texts of the wire: every kind with its layout, every tag, every code.
 
 use crate::archive;
+use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
 use crate::fields::FIELD_KINDS;
 use crate::kind::Kind;
 use crate::made::Made;
@@ -75,6 +76,9 @@ pub(crate) const SHAPES: &[(&str, Parts)] = &[
     ("RelationAnswerRow", rows::RelationAnswerRow::PARTS),
     ("RelationNameRow", rows::RelationNameRow::PARTS),
     ("RelationStepRow", rows::RelationStepRow::PARTS),
+    ("ServiceRow", ServiceRow::PARTS),
+    ("EntryRow", EntryRow::PARTS),
+    ("EntryUseRow", EntryUseRow::PARTS),
     ("SettingsRow", rows::SettingsRow::PARTS),
 ];
 

@@ -321,4 +321,22 @@ tags! {
     Condition = 220;
     /// How many subjects a changed rule has not reached yet: the same command, ordered again, goes on.
     Left = 221;
+    /// A service's name.
+    Service = 222;
+    /// The kind of action that an entry is about.
+    Action = 223;
+    /// What an entry is called: a language tag, a space, the text.
+    Label = 224;
+    /// What an entry is about.
+    EntryDescription = 225;
+    /// Whether an entry is on its way out.
+    Deprecated = 226;
+    /// The permission to use in its place.
+    ReplacedBy = 227;
+    /// What uses an entry: 1 a role, 2 a grant to a group, 3 a grant to a subject, 4 a key, 5 a ceiling, 6 a mapping.
+    EntryUse = 228;
+    /// How many entries stayed because they are in use.
+    Kept = 229;
+    /// How many entries are deprecated.
+    DeprecatedCount = 230;
 }

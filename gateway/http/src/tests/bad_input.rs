@@ -158,6 +158,7 @@ fn wrong(shape: Shape) -> Vec<(Value, u64)> {
             more["nobody_knows"] = json!(1);
             with(list(), vec![json!([part]), json!([more]), json!(["user:ann viewer document:1"])])
         }
+        Shape::Entries => ill(vec![json!(true), json!(7), json!("a"), json!({})]),
         Shape::RelationChecks => ill(vec![json!(true), json!(7), json!("a"), json!({})]),
         // In a path or a query alone, or a content of its own.
         Shape::Tenant | Shape::Cursor | Shape::Rows => Vec::new(),

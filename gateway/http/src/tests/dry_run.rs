@@ -103,6 +103,14 @@ fn changes(subject: &str) -> Vec<(&'static str, String, Value, (Value, u64), Str
             "/v1/groups/seated",
         ),
         row(
+            "set_service",
+            "/v1/services/shop",
+            json!({ "entries": [{ "permission": "shop.buy" }, { "permission": "shop.sell" }] }),
+            json!({ "entries": [{ "permission": "tessera.check" }] }),
+            226,
+            "/v1/services/shop/entries",
+        ),
+        row(
             "change_client",
             "/v1/clients/phone",
             json!({ "sessions_max": 3 }),
@@ -129,6 +137,7 @@ async fn changes_can_be_tried() {
         ("POST /v1/groups", json!({ "name": "seated", "rule": ["seats=*"] })),
         ("POST /v1/clients", json!({ "name": "phone" })),
         ("PUT /v1/relations/model", json!({ "model": MODEL })),
+        ("PUT /v1/services/shop", json!({ "entries": [{ "permission": "shop.buy" }] })),
     ] {
         house.ask(line, &key, Some(content)).await.expect(200);
     }

@@ -11,12 +11,14 @@ mod hostile;
 mod hostile_one;
 mod hostile_two;
 mod load;
+mod matrix;
 mod operations;
 mod origins;
 mod proxies;
 mod public;
 mod refresh;
 mod relations;
+mod services;
 
 use crate::{Door, DoorConfig, Limits};
 use serde_json::{Value, json};
