@@ -293,7 +293,7 @@ async fn uses_are_found_page_by_page() {
     for (who, what) in [(0, "reader"), (1, "clerk"), (2, "payer"), (3, "boss"), (3, "reader")] {
         acme.done(grant(people[who], what)).await;
     }
-    acme.done(Command::CreateGroup { name: name("staff") }).await;
+    acme.done(Command::CreateGroup { name: name("staff"), rule: vec![] }).await;
     let to_group = |role: &str, workspace: Option<&str>| Command::GrantGroup {
         group: name("staff"),
         role: name(role),

@@ -31,7 +31,7 @@ async fn entries_are_read_strictly_and_told_as_given() {
         (json!({ "permission": "a", "labels": { "en": 7 } }), 227, "/labels/en"),
         (json!({ "permission": "a", "labels": { "en": "a\nb" } }), 227, "/labels/en"),
         (json!({ "permission": "a", "labels": { "en": "x".repeat(121) } }), 220, "/labels/en"),
-        (json!({ "permission": "a", "labels": { "en": "x", "EN": "y" } }), 227, "/labels/EN"),
+        (json!({ "permission": "a", "labels": { "EN": "x", "en": "y" } }), 227, "/labels/en"),
         (json!({ "permission": "a", "labels": many }), 220, "/labels"),
         (json!({ "permission": "a", "description": long }), 220, "/description"),
         (json!({ "permission": "a", "description": "\u{0}" }), 227, "/description"),
