@@ -21,7 +21,7 @@ pub(crate) const fn record(act: Act) -> Option<List> {
             CommandKind::ChangeRole | CommandKind::DeleteRole | CommandKind::SetRoleParents => {
                 Some(List::Role)
             }
-            CommandKind::DeleteGroup => Some(List::Group),
+            CommandKind::DeleteGroup | CommandKind::ChangeGroupRule => Some(List::Group),
             CommandKind::DeleteWorkspace
             | CommandKind::DeleteWorkspaceTree
             | CommandKind::MoveWorkspace
