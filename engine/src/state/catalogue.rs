@@ -105,9 +105,9 @@ impl State {
             return Ok(id);
         }
         self.register_named(permission.as_str(), events)?;
-        let named = events.iter().rev().find_map(|event| match event {
-            Event::PermissionRegistered { id, name } if name == permission => Some(*id),
-            _ => None,
+        let named = events.iter().rev().find_map(|event| {
+            let Event::PermissionRegistered { id, name } = event else { return None };
+            (name == permission).then_some(*id)
         });
         named.ok_or(Refusal::PermissionUnknown)
     }

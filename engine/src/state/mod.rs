@@ -20,6 +20,7 @@ mod held;
 mod key;
 mod kin;
 mod load;
+mod made;
 mod mapping;
 mod overlay;
 mod owners;
@@ -39,6 +40,7 @@ mod workspace;
 pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
 pub(crate) use command_id::Known;
 pub(crate) use failures::{FOR_EVER, own_key, wait};
+pub use made::Made;
 pub(crate) use refresh::Unsigned;
 pub(crate) use settings::doors;
 
@@ -55,46 +57,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tessera_crypto::digest::Tagger;
 use tessera_model::command::Ordered;
-use tessera_model::load::Loaded;
 use tessera_model::{
-    CellId, Command, Event, Handle, PermissionId, PublicId, Receipt, Refusal, RestrictionId, Revision,
-    RoleId, Row, SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
+    CellId, Command, Event, PermissionId, Receipt, Refusal, RestrictionId, Revision, RoleId, Row,
+    SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
 };
 use tessera_storage::BucketKind;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
-
-/// What a command made, for its reply: ids, and secrets that are shown once.
-#[derive(Clone, Default)]
-pub struct Made {
-    /// The handle of a new session or key.
-    pub handle: Option<Handle>,
-    /// The public id of a session or key that was opened.
-    pub session: Option<PublicId>,
-    /// The public id of a subject that was made or acted on.
-    pub subject: Option<PublicId>,
-    /// The tenant that was made.
-    pub tenant: Option<TenantId>,
-    /// When the session or key ends at the latest.
-    pub expires: Option<UnixMillis>,
-    /// When the session ends unless touched.
-    pub idle_until: Option<UnixMillis>,
-    /// The dense id of a permission, role, workspace or client that was made, or a refresh key's number; or how
-    /// many sessions ended.
-    pub number: Option<u32>,
-    /// The refresh handle of a new session, or the successor of one that was used.
-    pub refresh: Option<Handle>,
-    /// When the refresh handle ends unless it is used.
-    pub refresh_until: Option<UnixMillis>,
-    /// The public ids of the sessions that ended for a new one, oldest first.
-    pub evicted: Vec<PublicId>,
-    /// The public id of a workspace that was made.
-    pub workspace: Option<PublicId>,
-    /// What became of the rows of a bulk load.
-    pub loaded: Option<Loaded>,
-    /// How many subjects the change of a group's rule has not reached yet.
-    pub left: Option<u32>,
-}
 
 /// The birth of another tenant, committed in the same batch as the command of the system tenant.
 pub(crate) struct Birth {

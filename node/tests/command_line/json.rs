@@ -124,7 +124,7 @@ impl Asked {
     }
 }
 
-fn text(object: &Value, field: &str) -> String {
+pub(crate) fn text(object: &Value, field: &str) -> String {
     object[field].as_str().expect(field).to_owned()
 }
 
@@ -296,7 +296,7 @@ fn rules(asked: &mut Asked) {
     let whole = asked.ask(0, "tessera usage");
     let names = whole["usage"].as_array().expect("figures").iter().map(|row| row["name"].clone());
     assert!(names.into_iter().any(|name| name == "node.tenants_awake"), "{whole}");
-    backups(asked);
+    crate::powers::backups(asked);
     let listed = asked.ask(0, "tessera settings list --tenant acme");
     assert!(listed["settings"].as_array().is_some_and(|all| all.len() >= 12));
     assert_eq!(asked.ask(0, "tessera settings get session_ttl_s --tenant acme")["setting"]["value"], 86_400);
@@ -576,41 +576,4 @@ fn relations(asked: &mut Asked) {
     let told = asked.ask(1, "tessera explain amy orders.write --resource document:1 --tenant acme");
     assert_eq!(told["relation"], "document:1#viewer");
     asked.ask(0, "tessera relation unmap orders.write document --tenant acme");
-}
-
-/// A backup, and what is restored of it; everything that does not fit with its exit code.
-fn backups(asked: &mut Asked) {
-    let taken = asked.ask(0, "tessera backup monday");
-    assert_eq!((&taken["status"], taken["tenants"].as_u64() >= Some(2)), (&"done".into(), true), "{taken}");
-    assert_eq!(asked.ask(1, "tessera backup monday")["error"]["code"], 281);
-    assert_eq!(asked.ask(1, "tessera backup tuesday --follow")["error"]["code"], 283);
-    assert_eq!(asked.ask(0, "tessera backup monday --follow")["status"], "done");
-    asked.ask(2, "tessera backup Mon/day");
-    asked.ask(1, "tessera backup other --key-file admin.key");
-    let told = asked.ask(0, "tessera inspect backups/monday");
-    assert_eq!((&told["kind"], &told["epoch"]), (&"backup".into(), &1.into()), "{told}");
-    assert_eq!(told["tenants"][1]["name"], "acme", "{told}");
-    asked.ask(69, "tessera inspect data");
-    asked.ask(75, "tessera inspect home");
-    let restore = "tessera restore backups/monday --data again --root-key root.key";
-    let restored = asked.ask(0, restore);
-    assert_eq!(restored["tenants"][1]["revision"], told["tenants"][1]["revision"]);
-    assert_eq!((&restored["epoch"], &restored["tenants"][1]["name"]), (&2.into(), &"acme".into()));
-    asked.ask(2, restore);
-    let again = asked.ask(0, "tessera inspect again");
-    assert_eq!((&again["kind"], &again["epoch"]), (&"data".into(), &2.into()), "{again}");
-    let folder = asked.node.folder.clone();
-    std::fs::create_dir(folder.join("cut.restoring")).expect("a folder");
-    asked.ask(69, "tessera restore backups/monday --data cut --root-key root.key");
-    let made = asked.node.shell("tessera config root-key other.key");
-    assert!(made.status.success(), "{made:?}");
-    asked.ask(78, "tessera restore backups/monday --data more --root-key other.key");
-    let state = folder.join("backups/monday/tail");
-    let mut bytes = std::fs::read(&state).expect("a file");
-    bytes[100] ^= 1;
-    std::fs::write(&state, bytes).expect("a file");
-    let damaged = asked.ask(75, "tessera restore backups/monday --data more --root-key root.key");
-    assert!(text(&damaged["error"], "message").contains("tail: "), "{damaged}");
-    assert!(!folder.join("more").exists() && !folder.join("more.restoring").exists());
-    asked.ask(75, "tessera inspect backups/monday");
 }

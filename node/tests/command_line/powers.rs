@@ -1,6 +1,6 @@
-//! Groups, roles of roles, workspaces that move, explanations and relations with `--json`.
+//! Groups, roles of roles, workspaces that move, explanations, relations, services and backups with `--json`.
 
-use crate::json::Asked;
+use crate::json::{Asked, text};
 use serde_json::{Value, json};
 
 fn rows<'a>(object: &'a Value, field: &str) -> &'a [Value] {
@@ -140,4 +140,41 @@ pub(crate) fn services(asked: &mut Asked) {
     assert_eq!(asked.ask(0, "tessera service remove shop --tenant acme")["kept"], 1);
     let gone = asked.ask(1, "tessera service remove nobody --tenant acme");
     assert_eq!(gone["error"]["code"], 284);
+}
+
+/// A backup, and what is restored of it; everything that does not fit with its exit code.
+pub(crate) fn backups(asked: &mut Asked) {
+    let taken = asked.ask(0, "tessera backup monday");
+    assert_eq!((&taken["status"], taken["tenants"].as_u64() >= Some(2)), (&"done".into(), true), "{taken}");
+    assert_eq!(asked.ask(1, "tessera backup monday")["error"]["code"], 281);
+    assert_eq!(asked.ask(1, "tessera backup tuesday --follow")["error"]["code"], 283);
+    assert_eq!(asked.ask(0, "tessera backup monday --follow")["status"], "done");
+    asked.ask(2, "tessera backup Mon/day");
+    asked.ask(1, "tessera backup other --key-file admin.key");
+    let told = asked.ask(0, "tessera inspect backups/monday");
+    assert_eq!((&told["kind"], &told["epoch"]), (&"backup".into(), &1.into()), "{told}");
+    assert_eq!(told["tenants"][1]["name"], "acme", "{told}");
+    asked.ask(69, "tessera inspect data");
+    asked.ask(75, "tessera inspect home");
+    let restore = "tessera restore backups/monday --data again --root-key root.key";
+    let restored = asked.ask(0, restore);
+    assert_eq!(restored["tenants"][1]["revision"], told["tenants"][1]["revision"]);
+    assert_eq!((&restored["epoch"], &restored["tenants"][1]["name"]), (&2.into(), &"acme".into()));
+    asked.ask(2, restore);
+    let again = asked.ask(0, "tessera inspect again");
+    assert_eq!((&again["kind"], &again["epoch"]), (&"data".into(), &2.into()), "{again}");
+    let folder = asked.node.folder.clone();
+    std::fs::create_dir(folder.join("cut.restoring")).expect("a folder");
+    asked.ask(69, "tessera restore backups/monday --data cut --root-key root.key");
+    let made = asked.node.shell("tessera config root-key other.key");
+    assert!(made.status.success(), "{made:?}");
+    asked.ask(78, "tessera restore backups/monday --data more --root-key other.key");
+    let state = folder.join("backups/monday/tail");
+    let mut bytes = std::fs::read(&state).expect("a file");
+    bytes[100] ^= 1;
+    std::fs::write(&state, bytes).expect("a file");
+    let damaged = asked.ask(75, "tessera restore backups/monday --data more --root-key root.key");
+    assert!(text(&damaged["error"], "message").contains("tail: "), "{damaged}");
+    assert!(!folder.join("more").exists() && !folder.join("more.restoring").exists());
+    asked.ask(75, "tessera inspect backups/monday");
 }
