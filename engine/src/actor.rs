@@ -317,14 +317,17 @@ impl Running {
             Ok(decided) => decided,
             Err(refusal) => return Ok(Err(refusal).into()),
         };
+        if let Err(refusal) = self.operator_brings(ordered, &decided.events) {
+            return Ok(Err(refusal).into());
+        }
         if ordered.trial {
             // Nothing is made, so nothing of it is shown.
             let seen = tessera_model::Revision(self.state.revision.0.saturating_sub(1));
             let receipt = self.state.receipt(seen);
-            // How many entries would stay is nothing that is made.
+            // How many entries would stay, or subjects be left, is nothing that is made.
             let told = ordered.command.kind() == CommandKind::SetService;
             let number = decided.made.number.filter(|_| told);
-            let made = Made { number, ..Made::default() };
+            let made = Made { number, left: decided.made.left, ..Made::default() };
             return Ok(Ok(Done { receipt, made, repeat: false }).into());
         }
         if decided.events.is_empty() && decided.rows.is_empty() {
@@ -447,25 +450,16 @@ impl Running {
 
     /// An operator's credential is looked at again in the system tenant's view when the batch drains.
     fn operator_may(&self, ordered: &Ordered) -> Result<(), Refusal> {
-        let Caller::Operator { place, generation, .. } = ordered.caller else { return Ok(()) };
-        let system = self.house.system().ok_or(Refusal::NotReady)?;
-        let reading = self.house.read(&system);
-        let permission = PermissionRef::Name(ordered.command.kind().permission());
-        let holds = |permission| {
-            reading.caller_holds(place, generation, permission, WorkspaceIndex(0)) == Reason::None
-        };
-        if !holds(permission) {
+        if !self.operator_holds(ordered, &[ordered.command.kind().permission()])? {
             return Err(Refusal::Unauthorized);
         }
-        let holds_all = || BUILT_IN.iter().all(|name| holds(PermissionRef::Name(name)));
-        let of_rows = if let Command::LoadSubjects { rows, .. } = &ordered.command {
-            let values = rows.iter().any(|keyed| !keyed.row.values.is_empty());
-            rows.iter().any(|keyed| !keyed.row.grants.is_empty()) || values && self.state.rules_hand_out()
+        let granting = if let Command::LoadSubjects { rows, .. } = &ordered.command {
+            rows.iter().any(|keyed| !keyed.row.grants.is_empty())
         } else {
-            ordered.command.kind() == CommandKind::SetAttributes && self.state.rules_hand_out()
+            false
         };
         // What hands out power over a tenant is for operators that hold all of it.
-        let hands_out = of_rows
+        let hands_out = granting
             || matches!(
                 ordered.command.kind(),
                 CommandKind::Grant
@@ -483,10 +477,31 @@ impl Running {
                     | CommandKind::OpenSession
                     | CommandKind::MapPermission
             );
-        if hands_out && !holds_all() {
+        if hands_out && !self.operator_holds(ordered, BUILT_IN)? {
             return Err(Refusal::BeyondCreator);
         }
         Ok(())
+    }
+
+    /// So is what values of attributes hand out: whoever comes into a group by its rule has what is granted to it.
+    fn operator_brings(&self, ordered: &Ordered, events: &[Event]) -> Result<(), Refusal> {
+        let lesser = matches!(ordered.caller, Caller::Operator { .. }) && self.state.bring_power(events);
+        if lesser && !self.operator_holds(ordered, BUILT_IN)? {
+            return Err(Refusal::BeyondCreator);
+        }
+        Ok(())
+    }
+
+    /// Whether an operator holds all of these in the system tenant now; nobody else is asked.
+    fn operator_holds(&self, ordered: &Ordered, names: &[&str]) -> Result<bool, Refusal> {
+        let Caller::Operator { place, generation, .. } = ordered.caller else { return Ok(true) };
+        let system = self.house.system().ok_or(Refusal::NotReady)?;
+        let reading = self.house.read(&system);
+        let holds = |name: &&str| {
+            let permission = PermissionRef::Name(name);
+            reading.caller_holds(place, generation, permission, WorkspaceIndex(0)) == Reason::None
+        };
+        Ok(names.iter().all(holds))
     }
 
     /// The system tenant's publish writes the status of tenants; closing ones are handed on.

@@ -313,6 +313,16 @@ async fn a_lesser_operator_hands_out_nothing_by_rules() {
     assert_eq!(refused(&house, &lesser, set(bob, &values)).await, Refusal::BeyondCreator);
     let rule = change("heads", &["department=sales"]);
     assert_eq!(refused(&house, &lesser, rule).await, Refusal::BeyondCreator);
+    // So is power of an application alone; what brings nobody anywhere is as free as before.
+    let clerk = vec![Pattern::new("orders.*").expect("a pattern")];
+    house.submit(&tenant.admin, Command::CreateRole { name: name("clerk"), patterns: clerk }).await;
+    house.submit(&tenant.admin, ruled("desk", &["department=desk"])).await;
+    house.submit(&lesser, set(bob, &[("department", text("desk"))])).await;
+    house.submit(&lesser, set(bob, &[("department", text("sales"))])).await;
+    house.submit(&tenant.admin, grant("desk", "clerk")).await;
+    let desk = [("department", text("desk"))];
+    assert_eq!(refused(&house, &lesser, set(bob, &desk)).await, Refusal::BeyondCreator);
+    house.submit(&lesser, set(bob, &[("department", text("none"))])).await;
     let rows = vec![row(&[("department", "bosses")], 1)];
     let loaded = house.engine.load_subjects(&lesser, house.engine.command_id(), rows, false).await;
     assert_eq!(loaded.err(), Some(Refusal::BeyondCreator.into()));

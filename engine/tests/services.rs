@@ -172,7 +172,20 @@ async fn what_a_service_owns_is_its_own() {
         assert_eq!(refused, Refusal::PermissionOwned, "{theirs}");
     }
     assert_eq!(acme.entries(None).len(), 2, "nothing of it happened");
+    let (own, until) = (acme.tenant.admin.subject, acme.house.engine.now().plus_seconds(3_600).to_deadline());
+    let early = support::key(own, patterns(&["billing.refund"]), until, Private::new(Vec::new()));
+    let early = acme.done(early).await.made.session.expect("a key");
     acme.done(register("billing", &["billing.pay", "mediator.read"])).await;
+    // A key that named something there before keeps it when it is renewed; nothing is added to it.
+    acme.done(Command::RotateKey {
+        key: early,
+        expires: Deadline::NONE,
+        patterns: Vec::new(),
+        networks: Vec::new(),
+        overlap_s: 0,
+        description: Private::default(),
+    })
+    .await;
     // Nobody else registers one below a service, and nobody assigns one.
     let name_of = |text: &str| Command::RegisterPermission { name: name(text) };
     assert_eq!(acme.refused(name_of("media/fils.read")).await, Refusal::PermissionOwned);

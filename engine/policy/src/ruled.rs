@@ -85,8 +85,9 @@ impl Ruled {
         range.map(|((_, attribute), value)| (*attribute, value))
     }
 
-    /// The groups whose rules hold for these values (sorted by attribute) of a subject, sorted.
-    fn groups_ruled(&self, subject: SubjectIndex, values: &[(u32, &AttributeValue)]) -> Vec<GroupId> {
+    /// The groups whose rules hold for these values (sorted by attribute) of a subject, sorted; without one, what
+    /// held before a change counts as well as what holds after it.
+    fn groups_ruled(&self, subject: Option<SubjectIndex>, values: &[(u32, &AttributeValue)]) -> Vec<GroupId> {
         let (mut found, mut room) = (vec![], String::new());
         if self.rules.is_empty() {
             return found;
@@ -101,7 +102,10 @@ impl Ruled {
             let candidates = exact.chain(&watching.others).copied();
             found.extend(candidates.filter(|group| {
                 let rule = self.rules.get(group);
-                rule.is_some_and(|rule| holds(rule.terms_for(subject), value_of))
+                rule.is_some_and(|rule| match subject {
+                    Some(subject) => holds(rule.terms_for(subject), value_of),
+                    None => holds(&rule.terms, value_of) || holds(&rule.before, value_of),
+                })
             }));
         }
         found.sort_unstable();
@@ -234,7 +238,14 @@ impl Rules {
     /// The groups whose rules would hold for a subject that had these values, sorted by attribute.
     #[must_use]
     pub fn groups_ruled(&self, subject: SubjectIndex, values: &[(u32, &AttributeValue)]) -> Vec<GroupId> {
-        self.ruled.groups_ruled(subject, values)
+        self.ruled.groups_ruled(Some(subject), values)
+    }
+
+    /// The groups whose rules hold for these values, sorted by attribute, for a subject that a change of the rule has
+    /// reached or for one that it has not, sorted.
+    #[must_use]
+    pub fn groups_reached(&self, values: &[(u32, &AttributeValue)]) -> Vec<GroupId> {
+        self.ruled.groups_ruled(None, values)
     }
 
     pub(crate) fn put_rule(&mut self, record: &GroupRecord) {
@@ -256,7 +267,7 @@ impl Rules {
         let old = self.lines.get(subject.0).copied();
         let deleted = self.line(subject).is_some_and(|line| line.status() == SubjectStatus::Deleted);
         let values: Vec<_> = self.ruled.values_of(subject).collect();
-        let mut list = if deleted { vec![] } else { self.ruled.groups_ruled(subject, &values) };
+        let mut list = if deleted { vec![] } else { self.ruled.groups_ruled(Some(subject), &values) };
         let groups = self.members.groups(old.map_or(0, |line| line.groups));
         list.extend(groups.iter().copied().filter(|group| !self.ruled.is_rule(*group)));
         list.sort_unstable();

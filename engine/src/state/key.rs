@@ -155,7 +155,9 @@ impl State {
         if patterns.len() > PATTERNS_MAX {
             return Err(Limit::Patterns.reached());
         }
-        self.look_up(&patterns)?;
+        // What it has it keeps, also where a service has taken over the names since.
+        let added: Vec<Pattern> = patterns.iter().filter(|pattern| !held.contains(pattern)).cloned().collect();
+        self.look_up(&added)?;
         if networks.len() > NETWORKS_MAX {
             return Err(Limit::Networks.reached());
         }

@@ -9,6 +9,9 @@ use tessera_model::record::{AttributeKind, AttributeValue, GroupRecord, MemberRe
 use tessera_model::rule::{GroupRule, Match, Term};
 use tessera_model::{Caller, Condition, Event, GroupId, Limit, Name, Refusal, SubjectIndex, UnixMillis};
 
+/// Values that become others, by attribute; none for one that is taken away.
+type Changes<'a> = Vec<(u32, Option<&'a AttributeValue>)>;
+
 impl State {
     pub(super) fn create_group(&self, name: &Name, rule: &[Condition]) -> Result<Decided, Refusal> {
         if self.root.group_names.contains_key(name) {
@@ -86,12 +89,20 @@ impl State {
         rule.iter().map(term).collect()
     }
 
-    /// Whether a rule may bring somebody to one of the engine's own permissions.
-    pub(crate) fn rules_hand_out(&self) -> bool {
-        let ruled = self.root.groups.values().filter(|record| record.rule.is_some());
-        ruled.into_iter().any(|record| {
-            let handed = self.handed_by(record.id);
-            super::BUILT_IN.iter().any(|name| handed.iter().any(|pattern| pattern.covers(name)))
+    /// Whether these facts bring somebody into a group that anything is granted with.
+    pub(crate) fn bring_power(&self, facts: &[Event]) -> bool {
+        if self.root.rules.rule_groups() == 0 {
+            return false;
+        }
+        let mut changed: BTreeMap<SubjectIndex, Changes<'_>> = BTreeMap::new();
+        for fact in facts {
+            if let Event::AttributeChanged { subject, attribute, value } = fact {
+                changed.entry(*subject).or_default().push((*attribute, value.as_ref()));
+            }
+        }
+        changed.into_iter().any(|(subject, changes)| {
+            let entered = self.entered_by(subject, &changes);
+            entered.into_iter().any(|group| !self.handed_by(group).is_empty())
         })
     }
 
@@ -103,23 +114,41 @@ impl State {
 
     /// The groups that a subject comes into when these facts change its values; they are all of that subject.
     pub(super) fn entered(&self, subject: SubjectIndex, facts: &[Event]) -> Vec<GroupId> {
+        let mut changes = Changes::new();
+        for fact in facts {
+            if let Event::AttributeChanged { attribute, value, .. } = fact {
+                changes.push((*attribute, value.as_ref()));
+            }
+        }
+        self.entered_by(subject, &changes)
+    }
+
+    /// As [`Self::entered`]: the groups that it comes into now, and those into which a change of their rule that has
+    /// not reached everybody will bring it.
+    fn entered_by(&self, subject: SubjectIndex, changes: &Changes<'_>) -> Vec<GroupId> {
         let rules = &self.root.rules;
         if rules.rule_groups() == 0 {
             return Vec::new();
         }
         let mut values: BTreeMap<u32, &AttributeValue> = rules.values_of(subject).collect();
-        let before =
-            rules.groups_ruled(subject, &values.iter().map(|(at, value)| (*at, *value)).collect::<Vec<_>>());
-        for fact in facts {
-            if let Event::AttributeChanged { attribute, value, .. } = fact {
-                match value {
-                    Some(value) => values.insert(*attribute, value),
-                    None => values.remove(attribute),
-                };
-            }
+        let groups = |values: &BTreeMap<u32, &AttributeValue>| {
+            let values: Vec<_> = values.iter().map(|(at, value)| (*at, *value)).collect();
+            (rules.groups_ruled(subject, &values), rules.groups_reached(&values))
+        };
+        let before = groups(&values);
+        for (attribute, value) in changes {
+            match value {
+                Some(value) => values.insert(*attribute, value),
+                None => values.remove(attribute),
+            };
         }
-        let after = rules.groups_ruled(subject, &values.into_iter().collect::<Vec<_>>());
-        after.into_iter().filter(|group| before.binary_search(group).is_err()).collect()
+        let after = groups(&values);
+        let mut entered: Vec<_> =
+            after.0.into_iter().filter(|group| before.0.binary_search(group).is_err()).collect();
+        entered.extend(after.1.into_iter().filter(|group| before.1.binary_search(group).is_err()));
+        entered.sort_unstable();
+        entered.dedup();
+        entered
     }
 }
 

@@ -111,7 +111,9 @@ impl State {
         if patterns.len() > PATTERNS_MAX {
             return Err(Limit::Patterns.reached());
         }
-        self.look_up(patterns)?;
+        let added: Vec<Pattern> =
+            patterns.iter().filter(|pattern| !record.ceiling.contains(pattern)).cloned().collect();
+        self.look_up(&added)?;
         Ok(self.changed(WorkspaceRecord { ceiling: patterns.to_vec(), ..record.clone() }))
     }
 
