@@ -375,6 +375,11 @@ async fn a_rule_reaches_many_in_slices() {
         "the last ones follow what was before"
     );
     assert_eq!(scene.refused(change("even", &["department=d2"])).await, Refusal::RuleUnsettled);
+    // The rule before takes it back; all of it begins anew.
+    assert_eq!(scene.left(change("even", &["department=d0"])).await, Some(0));
+    assert_eq!(scene.members("even"), even);
+    assert_eq!(scene.left(change("even", &["department=d1"])).await, Some(left));
+    assert_eq!(scene.members("even"), half);
     let bob = scene.house.person(&scene.tenant, "bob@example.org", "correct horse").await;
     scene.done([set(bob, &[("department", text("d0"))])]).await;
     assert!(scene.members("even").contains(&bob), "nobody new is reached before the others");

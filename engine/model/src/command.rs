@@ -422,7 +422,7 @@ commands! {
         workspace: Option<Name>,
     };
     /// Changes the rule of a group, for so many subjects at once. Ordered again with the same rule, it goes on
-    /// with the next ones.
+    /// with the next ones; with the rule before, it is taken back from the last ones on.
     ChangeGroupRule = 108, narrows false, "tessera.admin.groups", {
         /// Its name.
         name: Name,

@@ -178,6 +178,13 @@ impl Ruled {
             {
                 old.settled.0..rule.settled.0
             }
+            // What is taken back comes to an end where what held before stands alone.
+            Some(old) if old.before == rule.before && old.terms == rule.terms => {
+                rule.settled.0..old.settled.0
+            }
+            Some(old) if rule.is_settled() && old.before == rule.terms && !old.is_settled() => {
+                0..old.settled.0
+            }
             Some(old) if old.is_settled() && (rule.is_settled() || old.terms == rule.before) => {
                 0..rule.settled.0
             }

@@ -156,7 +156,8 @@ impl State {
             return Err(Limit::Patterns.reached());
         }
         // What it has it keeps, also where a service has taken over the names since.
-        let added: Vec<Pattern> = patterns.iter().filter(|pattern| !held.contains(pattern)).cloned().collect();
+        let added: Vec<Pattern> =
+            patterns.iter().filter(|pattern| !held.contains(pattern)).cloned().collect();
         self.look_up(&added)?;
         if networks.len() > NETWORKS_MAX {
             return Err(Limit::Networks.reached());

@@ -51,6 +51,7 @@ impl State {
             (true, true) => return Ok(Decided { made: left(0), ..Decided::nothing() }),
             (true, false) => self.reaching(terms, old.before.clone(), old.settled),
             (false, true) => self.reaching(terms, old.terms.clone(), SubjectIndex(0)),
+            (false, false) if old.before == terms => Self::going_back(old),
             (false, false) => return Err(Refusal::RuleUnsettled),
         };
         if !self.may_hand_out_all(&self.handed_by(id), caller, now) {
@@ -69,6 +70,17 @@ impl State {
         match self.next.subject.checked_sub(next) {
             Some(left @ 1..) => (GroupRule { terms, before, settled: SubjectIndex(next) }, left),
             Some(0) | None => (GroupRule { terms, before: Vec::new(), settled: GroupRule::SETTLED }, 0),
+        }
+    }
+
+    /// A rule whose change is taken back from the last of those that it has reached, and how many are left.
+    fn going_back(old: &GroupRule) -> (GroupRule, u32) {
+        match old.settled.0.saturating_sub(RULE_SUBJECTS_MAX) {
+            0 => {
+                let terms = old.before.clone();
+                (GroupRule { terms, before: Vec::new(), settled: GroupRule::SETTLED }, 0)
+            }
+            left => (GroupRule { settled: SubjectIndex(left), ..old.clone() }, left),
         }
     }
 

@@ -4,7 +4,6 @@ use crate::error::{Place, PolicyError, PolicyReason};
 use crate::guard::{self, TEXT_BYTES_MAX};
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{PolicyId, PolicySet, ValidationMode, Validator};
-use std::collections::HashMap;
 use std::str::FromStr as _;
 
 /// LIMIT: the stack that parser and validator work on; with the heights that pass, they use less.
@@ -49,11 +48,12 @@ impl Schema {
     }
 }
 
-/// Policies that parse, with the places where they begin.
+/// Policies that parse, with where they begin.
 #[derive(Clone, Debug)]
 pub struct Parsed {
     pub(crate) set: PolicySet,
-    places: HashMap<String, Place>,
+    /// The byte of the text where each begins. Lines and columns are counted only for a fault.
+    starts: Vec<usize>,
     text: String,
 }
 
@@ -68,11 +68,6 @@ impl Parsed {
         let json = guard::is_json(text);
         let starts = if json { guard::json(text).map(|()| Vec::new()) } else { guard::cedar(text) };
         let starts = starts.map_err(|error| vec![error])?;
-        let places = starts
-            .iter()
-            .enumerate()
-            .map(|(number, at)| (format!("policy{number}"), Place::of(text, *at)))
-            .collect();
         on_stack(|| {
             let set = if json {
                 PolicySet::from_json_str(text).map_err(|error| DetailedError::from(&error))
@@ -80,7 +75,7 @@ impl Parsed {
                 PolicySet::from_str(text).map_err(|error| DetailedError::from(&error))
             };
             let set = set.map_err(|error| PolicyError::told(PolicyReason::Syntax, text, [error]))?;
-            Ok(Self { set, places, text: text.to_owned() })
+            Ok(Self { set, starts, text: text.to_owned() })
         })
     }
 
@@ -136,7 +131,9 @@ impl Parsed {
     }
 
     pub(crate) fn place(&self, name: &str) -> Option<Place> {
-        self.places.get(name).copied()
+        let number: usize = name.strip_prefix("policy")?.parse().ok()?;
+        let at = self.starts.get(number).filter(|_| name == format!("policy{number}"))?;
+        Some(Place::of(&self.text, *at))
     }
 }
 
