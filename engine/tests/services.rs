@@ -281,6 +281,21 @@ async fn a_trial_registers_nothing() {
     assert_eq!(refused.err(), Some(Refusal::Unauthorized.into()));
 }
 
+/// PROPERTY: the number of a workspace that is gone is not given to another one, after another start too: whoever asks by
+/// it is told that there is none.
+#[tokio::test]
+async fn numbers_of_workspaces_are_not_given_again() {
+    let acme = Acme::open().await;
+    let make = |text: &str| Command::CreateWorkspace { name: name(text), parent: None, inherits: true };
+    let berlin = acme.done(make("berlin")).await.made.number.expect("a number");
+    acme.done(Command::DeleteWorkspace { name: name("berlin") }).await;
+    assert!(acme.house.engine.checkpoint().await);
+    let house = House::over(Arc::clone(&acme.house.store), START_MS).await;
+    let admin = house.bind(&acme.tenant.admin_key).await;
+    let paris = house.submit(&admin, make("paris")).await.made.number.expect("a number");
+    assert!(paris > berlin, "{paris} after {berlin}");
+}
+
 /// PROPERTY: where an entry is used names every role, grant, key, ceiling and mapping that covers it, and nothing else,
 /// whatever the size of a page; the report of deprecated ones names what names them in full. METHOD: a world of
 /// each kind beside others of other permissions, and pages of one to many rows.

@@ -3,6 +3,7 @@
 use super::{Decided, State};
 use tessera_model::limits::{PERMISSIONS_MAX, SUBJECTS_MAX, WORKSPACES_MAX};
 use tessera_model::{Event, Generation, Place, Refusal, SubjectIndex};
+use tessera_storage::BucketKind;
 
 /// LIMIT: tenants that may have been made since a backup: a second for each of twelve days.
 const TENANTS_SKIPPED: u64 = 1 << 20;
@@ -34,5 +35,13 @@ impl State {
         self.next.permission = self.next.permission.max(permission);
         self.next.workspace = self.next.workspace.max(workspace);
         self.skipped = Some(Event::NumbersSkipped { tenant, subject, permission, workspace });
+    }
+
+    /// Keeps how far numbers were given out where the last one goes without a trace: callers ask by them, and would
+    /// be answered for something else.
+    pub(super) fn keep_numbers(&mut self) {
+        let next = self.next;
+        self.apply_skipped(next.tenant, (next.subject, next.permission, next.workspace));
+        self.dirty.insert((BucketKind::Names, 0));
     }
 }
