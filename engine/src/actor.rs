@@ -8,7 +8,7 @@ use crate::directory::Entry;
 use crate::house::House;
 use crate::ring::{self, Ring};
 use crate::sign_in::parameters;
-use crate::state::{BUILT_IN, Birth, Known, Made, State, Unsigned};
+use crate::state::{BUILT_IN, Birth, Decided, Known, Made, State, Unsigned};
 use crate::supervisor::SupervisorMessage;
 use crate::view::View;
 use crate::watch;
@@ -313,13 +313,11 @@ impl Running {
         if let Err(refusal) = self.affordable(&ordered.command) {
             return Ok(Err(refusal).into());
         }
-        let decided = match self.state.decide(ordered, now) {
+        let decided = self.state.decide(ordered, now);
+        let decided = match decided.and_then(|found| self.operator_brings(ordered, found)) {
             Ok(decided) => decided,
             Err(refusal) => return Ok(Err(refusal).into()),
         };
-        if let Err(refusal) = self.operator_brings(ordered, &decided.events) {
-            return Ok(Err(refusal).into());
-        }
         if ordered.trial {
             // Nothing is made, so nothing of it is shown.
             let seen = tessera_model::Revision(self.state.revision.0.saturating_sub(1));
@@ -484,12 +482,13 @@ impl Running {
     }
 
     /// So is what values of attributes hand out: whoever comes into a group by its rule has what is granted to it.
-    fn operator_brings(&self, ordered: &Ordered, events: &[Event]) -> Result<(), Refusal> {
-        let lesser = matches!(ordered.caller, Caller::Operator { .. }) && self.state.bring_power(events);
+    fn operator_brings(&self, ordered: &Ordered, found: Decided) -> Result<Decided, Refusal> {
+        let lesser =
+            matches!(ordered.caller, Caller::Operator { .. }) && self.state.bring_power(&found.events);
         if lesser && !self.operator_holds(ordered, BUILT_IN)? {
             return Err(Refusal::BeyondCreator);
         }
-        Ok(())
+        Ok(found)
     }
 
     /// Whether an operator holds all of these in the system tenant now; nobody else is asked.

@@ -21,6 +21,20 @@ pub(crate) struct Run {
     outcome: Option<Result<Taken, StorageError>>,
 }
 
+impl Run {
+    /// How far it is, or why it could not begin.
+    fn told(&self) -> Result<BackupTold, Refusal> {
+        let (taken, trouble) = match &self.outcome {
+            None => (None, None),
+            Some(Ok(taken)) => (Some(*taken), None),
+            Some(Err(StorageError::BackupsOff)) => return Err(Refusal::BackupsOff),
+            Some(Err(StorageError::BackupThere)) => return Err(Refusal::BackupExists),
+            Some(Err(error)) => (None, Some(error.to_string())),
+        };
+        Ok(BackupTold { name: self.name.clone(), taken, trouble, bytes: self.progress.bytes() })
+    }
+}
+
 /// How far a backup is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct BackupTold {
@@ -48,7 +62,8 @@ pub struct Begun {
 }
 
 impl Engine {
-    /// Begins a backup and tells how far it is.
+    /// Begins a backup and tells how far it is; one of this name that is being taken is told, and not begun again.
+    /// One that failed may be begun again when nothing of it is left.
     ///
     /// # Errors
     /// `Malformed` for a name that is no label, `BackupRunning` while another is taken, `BackupsOff`,
@@ -59,15 +74,18 @@ impl Engine {
         }
         let mut run = self.house.backup.lock();
         match run.as_ref() {
+            Some(run) if run.outcome.is_none() && run.name == *name => return run.told(),
             Some(run) if run.outcome.is_none() => return Err(Refusal::BackupRunning),
-            Some(run) if run.name == *name => return Err(Refusal::BackupExists),
+            Some(run) if run.name == *name && matches!(run.outcome, Some(Ok(_))) => {
+                return Err(Refusal::BackupExists);
+            }
             Some(_) | None => {}
         }
         let progress = Arc::new(Progress::default());
         *run = Some(Run { name: name.clone(), progress: Arc::clone(&progress), outcome: None });
         drop(run);
-        let (house, called) = (Arc::clone(&self.house), name.clone());
-        drop(tokio::task::spawn_blocking(move || take(&house, &called, &progress)));
+        let taking = Taking { house: Arc::clone(&self.house), name: name.clone(), outcome: None };
+        drop(tokio::task::spawn_blocking(move || taking.run(&progress)));
         self.follow_backup(name)
     }
 
@@ -77,15 +95,7 @@ impl Engine {
     /// `BackupUnknown`, and why it could not begin.
     pub fn follow_backup(&self, name: &Name) -> Result<BackupTold, Refusal> {
         let run = self.house.backup.lock();
-        let run = run.as_ref().filter(|run| run.name == *name).ok_or(Refusal::BackupUnknown)?;
-        let (taken, trouble) = match &run.outcome {
-            None => (None, None),
-            Some(Ok(taken)) => (Some(*taken), None),
-            Some(Err(StorageError::BackupsOff)) => return Err(Refusal::BackupsOff),
-            Some(Err(StorageError::BackupThere)) => return Err(Refusal::BackupExists),
-            Some(Err(error)) => (None, Some(error.to_string())),
-        };
-        Ok(BackupTold { name: name.clone(), taken, trouble, bytes: run.progress.bytes() })
+        run.as_ref().filter(|run| run.name == *name).ok_or(Refusal::BackupUnknown)?.told()
     }
 
     /// After a restore: begins the epoch of every tenant, before anybody asks for anything.
@@ -126,15 +136,53 @@ impl Engine {
     }
 }
 
-fn take(house: &House, name: &Name, progress: &Progress) {
-    let outcome = house.store.backup(name.as_str(), house.now(), progress);
-    match &outcome {
-        Ok(taken) => {
-            tracing::info!(%name, tenants = taken.tenants, bytes = taken.bytes, "a backup was taken");
+/// A backup that is being taken. However that ends, its outcome is told: none runs for ever.
+struct Taking {
+    house: Arc<House>,
+    name: Name,
+    outcome: Option<Result<Taken, StorageError>>,
+}
+
+impl Taking {
+    fn run(mut self, progress: &Progress) {
+        let outcome = self.house.store.backup(self.name.as_str(), self.house.now(), progress);
+        let name = &self.name;
+        match &outcome {
+            Ok(taken) => {
+                tracing::info!(%name, tenants = taken.tenants, bytes = taken.bytes, "a backup was taken");
+            }
+            Err(error) => tracing::error!(%name, %error, "a backup could not be taken"),
         }
-        Err(error) => tracing::error!(%name, %error, "a backup could not be taken"),
+        self.outcome = Some(outcome);
     }
-    if let Some(run) = house.backup.lock().as_mut().filter(|run| run.name == *name) {
-        run.outcome = Some(outcome);
+}
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        let outcome = self.outcome.take().unwrap_or_else(|| {
+            let what = "a fault of the node ended it: its log tells more";
+            Err(StorageError::BadBackup { file: self.name.as_str().into(), what: what.into() })
+        });
+        if let Some(run) = self.house.backup.lock().as_mut().filter(|run| run.name == self.name) {
+            run.outcome = Some(outcome);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: a backup tells what came of it, and only one that is whole is there.
+    #[test]
+    fn outcomes_are_told() {
+        let name = Name::new("monday").expect("a name");
+        let run = |outcome| Run { name: name.clone(), progress: Arc::default(), outcome };
+        assert_eq!(run(Some(Err(StorageError::BackupsOff))).told(), Err(Refusal::BackupsOff));
+        assert_eq!(run(Some(Err(StorageError::BackupThere))).told(), Err(Refusal::BackupExists));
+        let told = run(Some(Err(StorageError::LaneStopped))).told().expect("told");
+        assert!(told.taken.is_none() && told.trouble.is_some());
+        let told = run(None).told().expect("told");
+        assert!(told.taken.is_none() && told.trouble.is_none());
     }
 }

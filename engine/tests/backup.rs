@@ -7,9 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use support::{House, START_MS};
 use tessera_engine::{BackupTold, Sees, SubmitError};
-use tessera_model::{Command, Epoch, Name, Reason, Receipt, Refusal, Revision};
+use tessera_model::{Command, Epoch, Name, Reason, Receipt, Refusal, Revision, UnixMillis};
 use tessera_storage::disk::{Disk, real::Directory};
 use tessera_storage::{Backup, Embedded, Memory, Options, Progress, RootKey};
+
+/// When it is restored.
+const NOW: UnixMillis = UnixMillis(START_MS + 60_000);
 
 fn name(text: &str) -> Name {
     Name::new(text).expect("a name")
@@ -64,6 +67,7 @@ async fn f_56_a_restored_history_goes_on_in_a_new_epoch() {
     }
     house.engine.begin_backup(&name("monday")).expect("begun");
     // It makes and syncs files meanwhile.
+    assert_eq!(house.engine.begin_backup(&name("monday")).map(|told| told.taken), Ok(None));
     assert_eq!(house.engine.begin_backup(&name("tuesday")), Err(Refusal::BackupRunning));
     let told = follow(&house, "monday").await.expect("told");
     assert_eq!(told.taken.map(|taken| taken.tenants), Some(2), "{told:?}");
@@ -73,12 +77,12 @@ async fn f_56_a_restored_history_goes_on_in_a_new_epoch() {
 
     let disk: Arc<dyn Disk> = Arc::new(Directory::open(&again).expect("a folder"));
     let backup = Backup::open(&backups.join("monday")).expect("a backup");
-    let (epoch, restored) = backup.restore(&disk, &root(), &Progress::default()).expect("restored");
-    assert_eq!((epoch, restored[1].revision), (Epoch(2), first.receipt.revision));
+    let (epoch, restored) = backup.restore(&disk, &root(), NOW, &Progress::default()).expect("restored");
+    assert_eq!((epoch, restored[1].revision), (Epoch(NOW.0), first.receipt.revision));
     let house = House::over(open(&again, None), START_MS + 60_000).await;
     let begun = house.engine.begin_epoch().await.expect("begun");
     let told: Vec<_> = begun.iter().map(|one| (one.receipt.epoch, one.sessions, one.keys)).collect();
-    assert_eq!(told, [(Epoch(2), 0, 1), (Epoch(2), 1, 1)]);
+    assert_eq!(told, [(epoch, 0, 1), (epoch, 1, 1)]);
     let admin = house.bind(&tenant.admin_key).await;
     let tenant = support::Tenant { admin, ..tenant };
     assert!(!house.check(&tenant, &session, "orders.read").is_permit());
@@ -87,7 +91,7 @@ async fn f_56_a_restored_history_goes_on_in_a_new_epoch() {
         let view = tenant.admin.entry.view();
         let reading = house.engine.read(view.as_ref().expect("awake"));
         assert_eq!(reading.sees(lost.receipt), Sees::Restored);
-        assert_eq!(reading.sees(Receipt { epoch: Epoch(2), revision: Revision(1) }), Sees::Yes);
+        assert_eq!(reading.sees(Receipt { epoch, revision: Revision(1) }), Sees::Yes);
     }
     let second = house.submit(&tenant.admin, register("orders.other")).await;
     assert_eq!(second.made.number, first.made.number.map(|id| id + 1 + 256), "an id of before");
@@ -103,7 +107,7 @@ async fn f_56_a_restored_history_goes_on_in_a_new_epoch() {
     assert!(!house.check(&tenant, &session, "orders.read").is_permit());
     let third = house.submit(&tenant.admin, register("orders.third")).await;
     assert_eq!(third.made.number, second.made.number.map(|id| id + 1));
-    assert_eq!(third.receipt.epoch, Epoch(2));
+    assert_eq!(third.receipt.epoch, epoch);
     house.engine.stop().await;
 }
 
@@ -115,4 +119,9 @@ async fn what_keeps_a_backup_from_beginning_is_told() {
     assert_eq!(house.engine.begin_backup(&name("Mon/day")), Err(Refusal::Malformed));
     assert!(matches!(house.engine.begin_backup(&name("monday")), Ok(_) | Err(Refusal::BackupsOff)));
     assert_eq!(follow(&house, "monday").await, Err(Refusal::BackupsOff));
+    // Neither this name nor another one is taken by what failed.
+    for called in ["monday", "tuesday", "monday"] {
+        assert!(matches!(house.engine.begin_backup(&name(called)), Ok(_) | Err(Refusal::BackupsOff)));
+        assert_eq!(follow(&house, called).await, Err(Refusal::BackupsOff));
+    }
 }

@@ -63,7 +63,7 @@ impl Inspect {
             .collect();
         let files: Vec<_> =
             found.files.iter().map(|(name, bytes)| json!({ "name": name, "bytes": bytes })).collect();
-        let object = json!({
+        let object = tessera_ctl::sorted(json!({
             "ok": true,
             "whole": whole,
             "directory": self.directory.display().to_string(),
@@ -76,7 +76,7 @@ impl Inspect {
             "files": files,
             "tenants": tenants,
             "damage": found.damage,
-        });
+        }));
         format!("{object}\n")
     }
 

@@ -10,15 +10,19 @@ use crate::config::{self, Config};
 use crate::exit::{self, FatalError};
 use crate::root_key;
 use serde_json::json;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tessera_engine::Begun;
+use tessera_engine::{Begun, Clock as _};
 use tessera_model::Epoch;
 use tessera_storage::disk::{Disk, real::Directory};
 use tessera_storage::{Backup, Progress, Restored, StorageError};
 
 /// What the name of a directory ends with while it is built.
 const UNFINISHED: &str = ".restoring";
+
+/// The files of a backup.
+const FILES: [&str; 4] = ["MANIFEST", "state", "tail", "keys"];
 
 /// Which backup, and where to.
 #[derive(clap::Args)]
@@ -75,7 +79,26 @@ pub(crate) fn told(at: &Path, error: &StorageError) -> FatalError {
     if matches!(error, StorageError::NotEmpty) {
         return FatalError { code: exit::USAGE, what };
     }
+    // A file that ends too early is damage, and no trouble of the disk.
+    if let StorageError::Disk { source, .. } = error
+        && source.kind() != ErrorKind::UnexpectedEof
+    {
+        return FatalError::unavailable(what);
+    }
     FatalError::storage(what)
+}
+
+/// What a failure while a backup was restored means: the disk that fails is that of the backup, or the new one.
+fn told_of_either(backup: &Path, new: &Path, error: &StorageError) -> FatalError {
+    let of_new = if let StorageError::Disk { file, .. } = error {
+        !FILES.contains(&&**file)
+    } else {
+        matches!(error, StorageError::Checkpoint { .. } | StorageError::StorageFull)
+    };
+    if of_new {
+        return FatalError::unavailable(format!("{}: {error}", new.display()));
+    }
+    told(backup, error)
 }
 
 impl Restore {
@@ -88,20 +111,21 @@ impl Restore {
         let mut config = loaded.map_err(|error| FatalError::config(error.to_string()))?;
         if let Some(file) = &self.root_key {
             config.storage.root_key_file.clone_from(file);
+            config.storage.root_key_file_named = true;
         }
-        let key = root_key::read(&config.storage)?;
         refuse_unfinished(&self.data)?;
+        let beside = beside(&self.data)?;
+        let key = root_key::read(&config.storage)?;
         let used = std::fs::read_dir(&self.data).is_ok_and(|mut entries| entries.next().is_some());
         if used || self.data.is_file() {
             return Err(told(&self.data, &StorageError::NotEmpty));
         }
         let backup = Backup::open(&self.backup).map_err(|error| told(&self.backup, &error))?;
-        let beside = beside(&self.data)?;
         make(&beside)?;
         config.storage.dir.clone_from(&beside);
         let done = build(&backup, &beside, &key, &config)
             .map_err(|error| match error {
-                Trouble::Storage(error) => told(&self.backup, &error),
+                Trouble::Storage(error) => told_of_either(&self.backup, &beside, &error),
                 Trouble::Fatal(error) => error,
             })
             .and_then(|told| name(&beside, &self.data).map(|()| told));
@@ -134,13 +158,11 @@ impl Restore {
                     })
                 })
                 .collect();
-            return format!(
-                "{}\n",
-                json!({
-                    "ok": true, "data": self.data.display().to_string(), "backup": self.backup.display().to_string(),
-                    "made": made.to_string(), "made_ms": made.0, "epoch": told.epoch.0, "tenants": tenants,
-                })
-            );
+            let object = tessera_ctl::sorted(json!({
+                "ok": true, "data": self.data.display().to_string(), "backup": self.backup.display().to_string(),
+                "made": made.to_string(), "made_ms": made.0, "epoch": told.epoch.0, "tenants": tenants,
+            }));
+            return format!("{object}\n");
         }
         let mut text = format!(
             "Restored to {} from a backup of {made}; every tenant goes on in epoch {}.\n\n{:<20} {:<24} {:>10} {:>15} {:>10}\n",
@@ -171,15 +193,26 @@ enum Trouble {
     Fatal(FatalError),
 }
 
-/// Where the directory is built: beside its place, so that its name is all that changes at the end.
+/// Where the directory is built: beside its place, so that its name is all that changes at the end. A place
+/// that no directory can be renamed to is refused.
 fn beside(data: &Path) -> Result<PathBuf, FatalError> {
+    use std::os::unix::fs::MetadataExt as _;
+    let unfit = |what: &str| FatalError { code: exit::USAGE, what: format!("{}: {what}", data.display()) };
     let whole = std::path::absolute(data)
         .map_err(|error| FatalError::unavailable(format!("{}: {error}", data.display())))?;
+    // Without a slash at the end, behind which a link would be followed.
+    let whole: PathBuf = whole.components().collect();
     let name = whole.file_name().and_then(|name| name.to_str());
-    let name = name.ok_or_else(|| FatalError {
-        code: exit::USAGE,
-        what: format!("{}: names no directory", data.display()),
-    })?;
+    let name = name.ok_or_else(|| unfit("names no directory"))?;
+    if let Ok(there) = std::fs::symlink_metadata(&whole) {
+        if there.file_type().is_symlink() {
+            return Err(unfit("is a link: name the directory itself, empty or absent"));
+        }
+        let above = whole.parent().and_then(|above| std::fs::metadata(above).ok());
+        if above.is_some_and(|above| above.dev() != there.dev()) {
+            return Err(unfit("is a mount point: name a directory below it, and set storage.dir to that"));
+        }
+    }
     Ok(whole.with_file_name(format!("{name}{UNFINISHED}")))
 }
 
@@ -187,7 +220,7 @@ fn make(beside: &Path) -> Result<(), FatalError> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new().mode(0o700).create(beside).map_err(|error| {
         let shown = beside.display();
-        if error.kind() == std::io::ErrorKind::AlreadyExists {
+        if error.kind() == ErrorKind::AlreadyExists {
             return FatalError::unavailable(format!(
                 "{shown}: another restore is under way, or was cut off; when none is, remove it and restore again"
             ));
@@ -205,7 +238,8 @@ fn build(
     let directory = Directory::open(beside)
         .map_err(|error| Trouble::Fatal(FatalError::unavailable(format!("{}: {error}", beside.display()))))?;
     let disk: Arc<dyn Disk> = Arc::new(directory);
-    let restored = backup.restore(&disk, key, &Progress::default());
+    let now = NodeClock::new(Machine).now();
+    let restored = backup.restore(&disk, key, now, &Progress::default());
     let (epoch, restored) = restored.map_err(Trouble::Storage)?;
     drop(disk);
     let runtime = assemble::runtime().map_err(Trouble::Fatal)?;
@@ -248,5 +282,34 @@ mod tests {
         assert_eq!(code(StorageError::NotEmpty), exit::USAGE);
         let bad = StorageError::BadBackup { file: "state".into(), what: "is missing".into() };
         assert_eq!(code(bad), exit::STORAGE);
+        let disk = |file: &str, kind: ErrorKind| StorageError::Disk {
+            doing: "reading",
+            file: file.into(),
+            source: kind.into(),
+        };
+        assert_eq!(code(disk("tail", ErrorKind::PermissionDenied)), exit::UNAVAILABLE);
+        assert_eq!(code(disk("tail", ErrorKind::UnexpectedEof)), exit::STORAGE);
+        for (file, place) in [("tail", "backup: "), ("LANE", "new: ")] {
+            let error = disk(file, ErrorKind::StorageFull);
+            let told = told_of_either(Path::new("backup"), Path::new("new"), &error);
+            assert_eq!(told.code, exit::UNAVAILABLE);
+            assert!(told.what.starts_with(place), "{told}");
+        }
+    }
+
+    /// PROPERTY: what cannot be given a directory's name is refused at the beginning, with what to do.
+    #[test]
+    fn links_and_mount_points_are_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path().join("none"), &link).expect("a link");
+        for (path, what) in
+            [(link.clone(), "is a link"), (link.join(""), "is a link"), ("/proc".into(), "mount")]
+        {
+            let error = beside(&path).expect_err("refused");
+            assert!(error.code == exit::USAGE && error.what.contains(what), "{error}");
+        }
+        assert!(beside(folder.path()).is_ok() && beside(&folder.path().join("none")).is_ok());
+        assert_eq!(beside(Path::new("/")).expect_err("refused").code, exit::USAGE);
     }
 }

@@ -16,7 +16,9 @@ const VARIABLE: &str = "TESSERA_ROOT_KEY";
 /// # Errors
 /// When it is missing, is no key, or its file can be read by others.
 pub(crate) fn read(storage: &Storage) -> Result<RootKey, FatalError> {
-    if let Ok(text) = std::env::var(VARIABLE) {
+    if let Ok(text) = std::env::var(VARIABLE)
+        && !storage.root_key_file_named
+    {
         return RootKey::parse(&text).map_err(|error| FatalError::config(format!("{VARIABLE}: {error}")));
     }
     let path = &storage.root_key_file;

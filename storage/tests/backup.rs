@@ -15,6 +15,8 @@ use tessera_storage::{
 
 const TENANTS: u64 = 4;
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+/// When it is restored.
+const LATER: UnixMillis = UnixMillis(1_800_000_000_000);
 
 fn tenants() -> impl Iterator<Item = TenantId> {
     (1..=TENANTS).map(TenantId)
@@ -57,7 +59,7 @@ fn restored(backup: &Simulated, root: RootKey) -> Result<(Simulated, Epoch), Sto
     let to = Simulated::new();
     let disk: Arc<dyn Disk> = Arc::new(to.clone());
     let backup = Backup::open_on(Arc::new(backup.clone()))?;
-    let (epoch, _) = backup.restore(&disk, &root, &Progress::default())?;
+    let (epoch, _) = backup.restore(&disk, &root, LATER, &Progress::default())?;
     Ok((to, epoch))
 }
 
@@ -101,11 +103,11 @@ fn backups_under_load_are_whole() {
     writers.into_iter().for_each(|writer| writer.join().unwrap());
     for (backup, before) in taken {
         let (to, epoch) = restored(&backup, root()).unwrap();
-        assert_eq!(epoch, Epoch(2));
+        assert_eq!(epoch, Epoch(LATER.0));
         let copy = on(Arc::new(to), small()).unwrap();
         for (tenant, before) in tenants().zip(before) {
             let head = copy.head(tenant).unwrap().unwrap();
-            assert_eq!(head.epoch, Epoch(2));
+            assert_eq!(head.epoch, epoch);
             assert!(holds(&copy, &store, &before), "{tenant}: acknowledged before, and missing");
             let frames = copy.history(tenant, Revision(0), usize::MAX).unwrap();
             assert_eq!(copy.verify(tenant).unwrap().link, head.link);
@@ -116,12 +118,12 @@ fn backups_under_load_are_whole() {
             assert!(copy.tenant_keys(tenant).is_ok());
             // It goes on, in the new epoch, and stays whole over a checkpoint and a start.
             let after = again(&copy, tenant, 2_999);
-            assert_eq!((after.epoch, after.next), (Epoch(2), head.next.next()));
+            assert_eq!((after.epoch, after.next), (epoch, head.next.next()));
         }
         checkpoint(&copy);
         for tenant in tenants() {
             copy.verify(tenant).unwrap();
-            assert_eq!(load(&copy, tenant).unwrap().2.unwrap().epoch, Epoch(2));
+            assert_eq!(load(&copy, tenant).unwrap().2.unwrap().epoch, epoch);
         }
     }
 }
@@ -168,6 +170,51 @@ fn bytes(disk: &Simulated, name: &str) -> Vec<u8> {
     let mut bytes = vec![0; usize::try_from(file.size().unwrap()).unwrap()];
     file.read_at(0, &mut bytes).unwrap();
     bytes
+}
+
+/// PROPERTY: two restores of one backup are in two epochs, both behind that of the backup, whatever the clock
+/// says.
+#[test]
+fn every_restore_is_an_epoch_of_its_own() {
+    let backup = sample();
+    let epoch = |now: u64| {
+        let disk: Arc<dyn Disk> = Arc::new(Simulated::new());
+        let backup = Backup::open_on(Arc::new(backup.clone())).unwrap();
+        backup.restore(&disk, &root(), UnixMillis(now), &Progress::default()).unwrap().0
+    };
+    assert_eq!([epoch(0), epoch(LATER.0), epoch(LATER.0 + 1)], [2, LATER.0, LATER.0 + 1].map(Epoch));
+}
+
+/// A copy of a backup with another manifest, under a hash of its own.
+fn forged(backup: &Simulated, change: impl FnOnce(&mut Vec<u8>)) -> Simulated {
+    changed(backup, "MANIFEST", |bytes| {
+        change(bytes);
+        let body = bytes.len() - 32;
+        let hash = tessera_crypto::digest::hash(&[&bytes[..body]]);
+        bytes[body..].copy_from_slice(&hash);
+    })
+}
+
+/// PROPERTY: a manifest with a hash of its own whose lengths have no sum, or whose journal files can have no such
+/// size, is refused, and nothing is made.
+#[test]
+fn numbers_that_cannot_be_are_refused() {
+    let backup = sample();
+    for name in ["state", "tail", "keys"] {
+        for bytes_told in [u64::MAX, u64::MAX / 2, u64::MAX / 4] {
+            let forged = forged(&backup, |bytes| {
+                let name = name.as_bytes();
+                let at = bytes.windows(name.len()).position(|window| window == name).unwrap() + name.len();
+                bytes[at..at + 8].copy_from_slice(&bytes_told.to_le_bytes());
+            });
+            assert_refused(&forged, if bytes_told > u64::MAX / 4 { "MANIFEST" } else { name });
+        }
+    }
+    for file_bytes in [0, 1, 65_537, 1 << 40, u64::MAX] {
+        // Behind magic, version, time and salt.
+        let forged = forged(&backup, |bytes| bytes[48..56].copy_from_slice(&u64::to_le_bytes(file_bytes)));
+        assert_refused(&forged, "MANIFEST");
+    }
 }
 
 /// A copy of a disk with one file changed.
@@ -219,7 +266,8 @@ fn assert_refused(backup: &Simulated, file: &str) {
     let to = Simulated::new();
     let disk: Arc<dyn Disk> = Arc::new(to.clone());
     let opened = Backup::open_on(Arc::new(backup.clone()));
-    let error = opened.and_then(|backup| backup.restore(&disk, &root(), &Progress::default())).unwrap_err();
+    let error =
+        opened.and_then(|backup| backup.restore(&disk, &root(), LATER, &Progress::default())).unwrap_err();
     match &error {
         StorageError::BadBackup { file: named, what } => {
             assert_eq!(&**named, file, "{error}");
@@ -237,14 +285,11 @@ fn assert_refused(backup: &Simulated, file: &str) {
 fn a_tail_that_lacks_frames_is_refused() {
     let backup = sample();
     let without = changed(&backup, "tail", Vec::clear);
-    let forged = changed(&without, "MANIFEST", |bytes| {
+    let forged = forged(&without, |bytes| {
         // The note of the tail: its name, its length, its hash.
         let at = bytes.windows(8).position(|window| window == b"\x04\0\0\0tail").unwrap() + 8;
         bytes[at..at + 8].fill(0);
         bytes[at + 8..at + 40].copy_from_slice(&tessera_crypto::digest::hash(&[b""]));
-        let body = bytes.len() - 32;
-        let hash = tessera_crypto::digest::hash(&[&bytes[..body]]);
-        bytes[body..].copy_from_slice(&hash);
     });
     let error = restored(&forged, root()).expect_err("refused").to_string();
     assert!(error.contains("do not lead to the heads"), "{error}");
@@ -254,12 +299,7 @@ fn a_tail_that_lacks_frames_is_refused() {
 #[test]
 fn what_does_not_fit_is_refused() {
     let backup = sample();
-    let newer = changed(&backup, "MANIFEST", |bytes| {
-        bytes[4] = 2;
-        let body = bytes.len() - 32;
-        let hash = tessera_crypto::digest::hash(&[&bytes[..body]]);
-        bytes[body..].copy_from_slice(&hash);
-    });
+    let newer = forged(&backup, |bytes| bytes[4] = 2);
     let error = restored(&newer, root()).expect_err("refused");
     assert!(matches!(error, StorageError::NewerBackup { found: 2, known: 1 }), "{error}");
     assert!(error.to_string().contains("the version that wrote it"));
@@ -269,7 +309,7 @@ fn what_does_not_fit_is_refused() {
     used.create("anything").unwrap();
     let disk: Arc<dyn Disk> = Arc::new(used);
     let whole = Backup::open_on(Arc::new(backup)).unwrap();
-    let error = whole.restore(&disk, &root(), &Progress::default()).unwrap_err();
+    let error = whole.restore(&disk, &root(), LATER, &Progress::default()).unwrap_err();
     assert!(matches!(error, StorageError::NotEmpty), "{error}");
 }
 
@@ -299,7 +339,7 @@ fn what_is_cut_off_is_none() {
         to.plant(at, Fault::Io);
         let backup = Backup::open_on(Arc::new(whole.clone())).unwrap();
         let shared: Arc<dyn Disk> = Arc::new(to.clone());
-        if backup.restore(&shared, &root(), &Progress::default()).is_ok() {
+        if backup.restore(&shared, &root(), LATER, &Progress::default()).is_ok() {
             break;
         }
         let names = to.list().unwrap();

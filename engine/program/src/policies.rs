@@ -29,7 +29,7 @@ pub enum FaultRule {
     /// It denies.
     #[default]
     Strict,
-    /// It is left out, as Cedar does.
+    /// It is left out, as Cedar does; a program that is not whole denies all the same.
     Cedar,
 }
 
@@ -114,7 +114,7 @@ pub enum Ruling {
     NoPermit,
     /// A policy forbids: its number.
     Forbidden(u32),
-    /// A policy that forbids failed, and the rule is strict: its number, and why.
+    /// A policy that forbids failed, and the rule is strict or its program is not whole: its number, and why.
     Failed(u32, FaultReason),
 }
 
@@ -182,7 +182,10 @@ impl Policies {
         self.visit(Effect::Forbid, entities, request, room, |at, outcome| {
             ruling = match (outcome, rule) {
                 (Outcome::Applies, _) => Some(Ruling::Forbidden(at)),
-                (Outcome::Failed(fault), FaultRule::Strict) => Some(Ruling::Failed(at, fault)),
+                (Outcome::Failed(fault), FaultRule::Strict)
+                | (Outcome::Failed(fault @ FaultReason::Program), FaultRule::Cedar) => {
+                    Some(Ruling::Failed(at, fault))
+                }
                 (Outcome::Failed(_), FaultRule::Cedar) => None,
             };
             ruling.is_some()
@@ -223,6 +226,11 @@ impl Policies {
         room: &mut Room,
         mut enough: impl FnMut(u32, Outcome) -> bool,
     ) {
+        // What is reserved counts from the end of what lies there.
+        room.stack.clear();
+        room.stack.reserve(self.deep);
+        room.made.clear();
+        room.made.reserve(self.made);
         let index = match effect {
             Effect::Permit => &self.permits,
             Effect::Forbid => &self.forbids,

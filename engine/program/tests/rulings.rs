@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use tessera_program::{
     Assembler, Effect, Entities, EntityRef, Fact, FaultReason, FaultRule, HeadRef, Names, Op,
-    POLICY_MADE_MAX, POLICY_OPS_MAX, Policies, ProgramError, Request, Ruling, ScopeRef, TERM_DEPTH_MAX, Term,
-    Value, Variable,
+    POLICY_MADE_MAX, POLICY_OPS_MAX, Policies, ProgramError, Request, Room, Ruling, ScopeRef, TERM_DEPTH_MAX,
+    Term, Value, Variable,
 };
 
 type Made = Result<(), ProgramError>;
@@ -76,9 +76,24 @@ fn forbids_win_and_faults_do_not_permit() {
         let mut ask = |rule| policies.decide(&entities, &request, rule, &mut room);
         let (found_strict, found_cedar) = (ask(FaultRule::Strict), ask(FaultRule::Cedar));
         assert_eq!((found_strict.permits(), found_cedar.permits()), (strict, cedar), "{permit:?} {forbid:?}");
+        let small = policies.decide(&entities, &request, FaultRule::Strict, &mut Room::default());
+        assert_eq!(small, found_strict);
         if forbid == Some(None) {
             assert!(matches!(found_strict, Ruling::Failed(_, FaultReason::EntityUnknown)));
         }
+    }
+}
+
+/// PROPERTY: a forbid whose program is not whole denies under both rules.
+#[test]
+fn a_forbid_that_is_not_whole_denies() {
+    let (mut policies, mut names) = (Policies::default(), Names::default());
+    add(&mut policies, &mut names, &head("p", Effect::Permit), truth(true)).expect("taken");
+    add(&mut policies, &mut names, &head("f", Effect::Forbid), |_| Ok(())).expect("taken");
+    let (entities, request) = (Entities::default(), request(&names, "a", "read", "d"));
+    for rule in [FaultRule::Strict, FaultRule::Cedar] {
+        let ruling = policies.decide(&entities, &request, rule, &mut policies.room());
+        assert_eq!(ruling, Ruling::Failed(1, FaultReason::Program));
     }
 }
 

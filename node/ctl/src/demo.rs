@@ -387,7 +387,7 @@ impl<'d> Walk<'d> {
                 json.insert(field.into(), json!(shown(&self.file(file))));
             }
             json.insert("next".into(), json!(next));
-            drop(writeln!(std::io::stdout(), "{}", Value::Object(json)));
+            drop(writeln!(std::io::stdout(), "{}", crate::output::sorted(Value::Object(json))));
             return;
         }
         self.say(&format!(

@@ -5,7 +5,7 @@ use crate::error::{CtlError, REFUSED};
 use crate::policy_test::{self, Report};
 use serde_json::{Value, json};
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use tessera_policy_cedar::{Parsed, PolicyError, Schema};
 use tessera_program::Names;
@@ -157,7 +157,7 @@ fn format(path: &Path, write: bool, unchanged: bool) -> Result<Answer, CtlError>
     let changed = text.as_bytes() != before;
     if write {
         if changed {
-            std::fs::write(path, &text).map_err(|error| CtlError::file("writing", path, &error))?;
+            replace(path, &text).map_err(|error| CtlError::file("writing", path, &error))?;
         }
         let said = if changed { "written in its one form" } else { "has its one form already" };
         return Ok(Answer::said(format!("{}: {said}", path.display())).with("changed", changed));
@@ -168,6 +168,26 @@ fn format(path: &Path, write: bool, unchanged: bool) -> Result<Answer, CtlError>
         return Ok(if changed { answer.with("ok", false).ends(REFUSED) } else { answer });
     }
     Ok(Answer::said(text.clone()).with("changed", changed).with("text", text))
+}
+
+/// Writes a file that is there anew: it has the whole old text or the whole new one, and its mode.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    // A link stays one.
+    let path = path.canonicalize()?;
+    let mode = std::fs::metadata(&path)?.permissions();
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.new", std::process::id()));
+    let beside = PathBuf::from(beside);
+    let mut file = File::options().write(true).create_new(true).open(&beside)?;
+    let written = file
+        .set_permissions(mode)
+        .and_then(|()| file.write_all(text.as_bytes()))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::rename(&beside, &path));
+    if written.is_err() {
+        drop(std::fs::remove_file(&beside));
+    }
+    written
 }
 
 /// Runs every file, and tells of each what came of it.
@@ -367,7 +387,13 @@ mod tests {
         assert_eq!(format(&at("good.cedar"), false, true).expect("read").exit(), 1);
         let printed = format(&at("good.cedar"), false, false).expect("read");
         assert!(printed.text().contains("permit (principal, action, resource);"), "{}", printed.text());
-        assert_eq!(format(&at("good.cedar"), true, false).expect("read").exit(), 0);
+        let link = folder.path().join("link.cedar");
+        std::os::unix::fs::symlink(at("good.cedar"), &link).expect("a link");
+        let names = || std::fs::read_dir(folder.path()).expect("a folder").count();
+        let (before, mode) = (names(), std::fs::metadata(at("good.cedar")).expect("a file").permissions());
+        assert_eq!(format(&link, true, false).expect("read").exit(), 0);
+        assert!(link.is_symlink() && names() == before);
+        assert_eq!(std::fs::metadata(at("good.cedar")).expect("a file").permissions(), mode);
         assert_eq!(format(&at("good.cedar"), false, true).expect("read").exit(), 0);
         assert_eq!(format(&at("broken.cedar"), false, false).expect("read").exit(), 1);
     }

@@ -338,8 +338,8 @@ pub(crate) async fn export(link: &Link, export: Export) -> Result<Answer, CtlErr
                 (Form::Openfga, _) => ",\n",
             };
             let behind = if export.form == Form::Ndjson { "\n" } else { "" };
-            read =
-                put(out, &format!("{before}{}{behind}", Value::Object(object_of(&tuple)))).map_err(failed)?;
+            let object = crate::output::sorted(Value::Object(object_of(&tuple)));
+            read = put(out, &format!("{before}{object}{behind}")).map_err(failed)?;
             if !read {
                 break;
             }

@@ -46,6 +46,9 @@ pub(crate) struct Storage {
     pub(crate) dir: PathBuf,
     /// The root key's file, of mode 0600: beside the data directory, never inside it.
     pub(crate) root_key_file: PathBuf,
+    /// The command line named that file: it counts, whatever the environment says.
+    #[serde(skip)]
+    pub(crate) root_key_file_named: bool,
     /// Take a root key file that others on this machine can read.
     pub(crate) danger_root_key_readable_by_others: bool,
     /// Take the wall clock's time although the journal has later ones: what had ended by then may live again.
@@ -71,6 +74,7 @@ impl Default for Storage {
         Self {
             dir: PathBuf::from("/var/lib/tessera/data"),
             root_key_file: PathBuf::from("/var/lib/tessera/root.key"),
+            root_key_file_named: false,
             danger_root_key_readable_by_others: false,
             danger_trust_wall_clock: false,
             journal_file_bytes: 64 * MIB,
@@ -226,6 +230,7 @@ impl Storage {
         };
         let storage = self;
         let file = storage.journal_file_bytes;
+        let copied = !storage.backup_dir.as_os_str().is_empty();
         fault(
             !file.is_multiple_of(16 * KIB) || !(64 * KIB..=64 * MIB).contains(&file),
             "storage.journal_file_bytes",
@@ -247,12 +252,27 @@ impl Storage {
             "must stand outside storage.dir: whoever copies the data must not copy the key with it",
         );
         fault(
-            !storage.backup_dir.as_os_str().is_empty() && storage.backup_dir.starts_with(&storage.dir),
+            copied && real(&storage.backup_dir).starts_with(real(&storage.dir)),
             "storage.backup_dir",
             "must stand outside storage.dir: a backup must outlive the data, best on another disk",
         );
+        fault(
+            copied && real(&storage.root_key_file).starts_with(real(&storage.backup_dir)),
+            "storage.backup_dir",
+            "must not hold storage.root_key_file: whoever copies the backups must not copy the key with them",
+        );
         faults
     }
+}
+
+/// Where a path leads, links followed as far as it is there.
+fn real(path: &std::path::Path) -> PathBuf {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let found = whole.ancestors().find_map(|above| {
+        let rest = whole.strip_prefix(above).ok()?;
+        Some(above.canonicalize().ok()?.join(rest))
+    });
+    found.unwrap_or(whole)
 }
 
 impl Config {
@@ -351,6 +371,22 @@ mod tests {
         }
     }
 
+    /// PROPERTY: a directory for backups that a link leads into the data, or to where the root key is, is refused.
+    #[test]
+    fn links_are_followed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = Config::development(folder.path());
+        assert_eq!(config.faults(), []);
+        std::fs::create_dir(folder.path().join("data")).expect("a folder");
+        for (name, to) in [("into", "data"), ("beside", ".")] {
+            let link = folder.path().join(name);
+            std::os::unix::fs::symlink(folder.path().join(to), &link).expect("a link");
+            config.storage.backup_dir = if to == "data" { link.join("backups") } else { link };
+            let faults = config.faults();
+            assert!(faults.iter().any(|(key, _)| *key == "storage.backup_dir"), "{name}: {faults:?}");
+        }
+    }
+
     /// PROPERTY: each value out of its bounds is named with its key.
     #[test]
     fn values_out_of_bounds_are_named() {
@@ -364,6 +400,7 @@ mod tests {
             ("storage.dir", |c| c.storage.dir = PathBuf::new()),
             ("storage.root_key_file", |c| c.storage.root_key_file = c.storage.dir.join("k")),
             ("storage.backup_dir", |c| c.storage.backup_dir = c.storage.dir.join("b")),
+            ("storage.backup_dir", |c| c.storage.backup_dir = PathBuf::from("/var/lib/tessera")),
             ("quic.certificate_file", |c| c.quic.key_file = PathBuf::from("k")),
             ("quic.names", |c| c.quic.names.clear()),
             ("quic.endpoints", |c| c.quic.endpoints = 65),

@@ -5,7 +5,7 @@
 
 use super::entry::read;
 use super::verify::{Backup, tenant_of};
-use super::{KEYS, Progress, STATE, TAIL, bad};
+use super::{KEYS, KEYS_BYTES_MAX, Progress, STATE, TAIL, bad};
 use crate::batch::Head;
 use crate::checkpoint::schema::{self, DIRECTORY, DirectoryRow, Life, META, META_KEY, Meta, Of, TABLES};
 use crate::checkpoint::share::Sum;
@@ -18,7 +18,7 @@ use crate::keys::{KeySlot, Keys};
 use crate::root_key::RootKey;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tessera_model::{Epoch, Name, Revision, TenantId};
+use tessera_model::{Epoch, Name, Revision, TenantId, UnixMillis};
 
 /// Bytes of entries that one transaction writes.
 const WRITE_BYTES: usize = 4 * 1024 * 1024;
@@ -35,7 +35,8 @@ pub struct Restored {
 }
 
 impl Backup {
-    /// Makes a data directory of the backup on an empty disk. Looks at every byte first.
+    /// Makes a data directory of the backup on an empty disk. Looks at every byte first. `now` makes its epoch
+    /// another one than that of any other restore.
     ///
     /// # Errors
     /// [`StorageError::BadBackup`], [`StorageError::RootKeyWrong`]; otherwise as the disks report. What is
@@ -44,6 +45,7 @@ impl Backup {
         &self,
         to: &Arc<dyn Disk>,
         root_key: &RootKey,
+        now: UnixMillis,
         progress: &Progress,
     ) -> Result<(Epoch, Vec<Restored>), StorageError> {
         if !to.list().map_err(StorageError::while_doing("listing", "the new directory"))?.is_empty() {
@@ -69,7 +71,7 @@ impl Backup {
         last.push((META, META_KEY.to_vec(), Some(schema::encode(Of::Meta, META_KEY, &meta))));
         builder.write(&last)?;
         builder.finish()?;
-        let epoch = self.manifest.next_epoch();
+        let epoch = self.manifest.next_epoch(now);
         Identity::of(self.manifest.journal_file_bytes, self.manifest.salt, epoch).write(&**to)?;
         let tenants = self.tenants().iter().map(|note| Restored {
             tenant: note.tenant,
@@ -81,7 +83,8 @@ impl Backup {
 
     /// The key file, and where in it each tenant's keys stand, each opened with the root key.
     fn keys(&self, root_key: &RootKey) -> Result<(Kept, u32), StorageError> {
-        let bytes = disk::read_all(&*self.disk, KEYS).map_err(StorageError::while_doing("reading", KEYS))?;
+        let bytes = disk::read_at_most(&*self.disk, KEYS, KEYS_BYTES_MAX)
+            .map_err(StorageError::while_doing("reading", KEYS))?;
         let (sets, upto) = Keys::sets_in(&bytes, root_key, &self.manifest.salt)?;
         for note in self.tenants() {
             if !sets.contains_key(&note.tenant) {

@@ -37,10 +37,17 @@ impl<'a> Writer<'a> {
         Ok(Self { name, file, hasher: Hasher::new(), buffer: Vec::new(), offset: 0, progress })
     }
 
+    /// Writes an entry, never one that a reader would refuse.
     pub(super) fn entry(&mut self, of: Of, key: &[u8], value: &[u8]) -> Result<(), StorageError> {
+        let too_large = || StorageError::FrameTooLarge { bytes: value.len(), max: VALUE_BYTES_MAX };
+        let key_len = u16::try_from(key.len()).map_err(|_| too_large())?;
+        let value_len = u32::try_from(value.len()).map_err(|_| too_large())?;
+        if value.len() > VALUE_BYTES_MAX {
+            return Err(too_large());
+        }
         self.buffer.push(of as u8);
-        self.buffer.extend_from_slice(&u16::try_from(key.len()).unwrap_or(u16::MAX).to_le_bytes());
-        self.buffer.extend_from_slice(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes());
+        self.buffer.extend_from_slice(&key_len.to_le_bytes());
+        self.buffer.extend_from_slice(&value_len.to_le_bytes());
         self.buffer.extend_from_slice(key);
         self.bytes(value)
     }
@@ -180,4 +187,33 @@ pub(super) fn look(disk: &dyn Disk, note: &FileNote, progress: &Progress) -> Res
         source.next(left.min(PIECE_BYTES))?;
     }
     source.end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::simulated::Simulated;
+
+    /// PROPERTY: an entry over a cap is refused and leaves the file as it was; the largest one is read again.
+    #[test]
+    fn what_cannot_be_read_is_not_written() {
+        let (disk, progress) = (Simulated::new(), Progress::default());
+        let mut writer = Writer::create(&disk, "state", &progress).expect("a file");
+        let bytes = vec![7_u8; VALUE_BYTES_MAX + 1];
+        let (key, value) = bytes.split_at(1);
+        let long_key = bytes.get(..=usize::from(u16::MAX)).expect("a key");
+        for (key, value) in [(key, bytes.as_slice()), (long_key, key)] {
+            let refused = writer.entry(Of::Row, key, value);
+            assert!(matches!(refused, Err(StorageError::FrameTooLarge { .. })));
+        }
+        writer.entry(Of::Row, key, value).expect("written");
+        let note = writer.finish().expect("a file");
+        let mut found = Vec::new();
+        let done = read(&disk, &note, &progress, &mut |_, key, value| {
+            found.push((key.len(), value.len()));
+            Ok(())
+        });
+        done.expect("read");
+        assert_eq!(found, [(1, VALUE_BYTES_MAX)]);
+    }
 }

@@ -15,6 +15,7 @@ pub use build::Restored;
 pub use inspect::{Inspected, InspectedTenant, inspect};
 pub use verify::{Backup, Checked};
 
+use crate::embedded::Identity;
 use crate::error::StorageError;
 use crate::record::field::{put_bytes, put_list};
 use crate::record::{Field, Reader, RecordError, field::record};
@@ -38,8 +39,12 @@ const MAGIC: u32 = u32::from_le_bytes([0xFF, b'T', b'S', b'B']);
 const VERSION: u16 = 1;
 /// LIMIT: bytes of a file's name in a manifest.
 const FILE_NAME_BYTES_MAX: usize = 64;
-/// LIMIT: tenants of a manifest: 2^22 of at most 200 bytes are 800 MiB, more than one node can have.
+/// LIMIT: tenants of a manifest: more than one node can have.
 const TENANTS_MAX: usize = 1 << 22;
+/// LIMIT: bytes of a manifest: two million tenants with names of average length.
+pub(crate) const MANIFEST_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// LIMIT: bytes of a copy of the key file: five million sets of keys of 192 bytes.
+pub(crate) const KEYS_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
 /// One file of a backup.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -153,16 +158,22 @@ impl Manifest {
         input.end().map_err(wrong)?;
         let ordered = found.tenants.is_sorted_by(|one, other| one.tenant < other.tenant);
         let whole = found.files.iter().map(|note| &*note.name).eq(FILES);
-        if found.magic != MAGIC || found.version != VERSION || !ordered || !whole {
+        let mut sizes = found.files.iter().map(|note| note.bytes);
+        // Each file is read twice, and both are counted.
+        let countable = sizes.try_fold(0_u64, |sum, bytes| sum.checked_add(bytes.checked_mul(2)?));
+        let fits = countable.is_some() && Identity::takes(found.journal_file_bytes);
+        if found.magic != MAGIC || found.version != VERSION || !ordered || !whole || !fits {
             return Err(wrong(RecordError::BadHeader));
         }
         Ok(found)
     }
 
-    /// The epoch of whatever is restored from it: higher than any that its tenants have had.
-    pub(crate) fn next_epoch(&self) -> Epoch {
+    /// The epoch of whatever is restored from it at `now`: higher than any that its tenants have had, and another
+    /// one for each restore.
+    pub(crate) fn next_epoch(&self, now: UnixMillis) -> Epoch {
         let tenants = self.tenants.iter().map(|note| note.epoch.0);
-        Epoch(tenants.max().unwrap_or_default().max(self.epoch.0).saturating_add(1))
+        let next = tenants.max().unwrap_or_default().max(self.epoch.0).saturating_add(1);
+        Epoch(next.max(now.0))
     }
 }
 

@@ -6,7 +6,8 @@
 
 use super::entry::Writer;
 use super::{
-    Backups, FILES, KEYS, Known, MAGIC, MANIFEST, Manifest, Progress, STATE, TAIL, Taken, TenantNote, VERSION,
+    Backups, FILES, KEYS, KEYS_BYTES_MAX, Known, MAGIC, MANIFEST, MANIFEST_BYTES_MAX, Manifest, Progress,
+    STATE, TAIL, TENANTS_MAX, Taken, TenantNote, VERSION,
 };
 use crate::batch::Head;
 use crate::checkpoint::read as table;
@@ -102,8 +103,11 @@ impl Embedded {
             tenants,
         };
         to.sync_dir().map_err(StorageError::while_doing("syncing", "the backup's directory"))?;
-        disk::replace(to, MANIFEST, &manifest.encode())
-            .map_err(StorageError::while_doing("making", MANIFEST))?;
+        let whole = manifest.encode();
+        if whole.len() as u64 > MANIFEST_BYTES_MAX || manifest.tenants.len() > TENANTS_MAX {
+            return Err(super::bad(MANIFEST, "would be over its cap: this node has too many tenants"));
+        }
+        disk::replace(to, MANIFEST, &whole).map_err(StorageError::while_doing("making", MANIFEST))?;
         Ok(taken)
     }
 
@@ -141,7 +145,11 @@ impl Embedded {
         })?;
         let tail = file.finish()?;
         let mut file = Writer::create(to, KEYS, progress)?;
-        file.bytes(&self.keys.copy()?)?;
+        let keys = self.keys.copy()?;
+        if keys.len() as u64 > KEYS_BYTES_MAX {
+            return Err(super::bad(KEYS, "would be over its cap: this node has too many keys"));
+        }
+        file.bytes(&keys)?;
         Ok((transaction, sequence, tail, file.finish()?))
     }
 

@@ -1,7 +1,7 @@
 //! Reading a backup: its manifest, and every byte and every link of what that names.
 
 use super::entry::{look, read};
-use super::{FileNote, KEYS, MANIFEST, Manifest, Progress, STATE, TAIL, TenantNote, bad};
+use super::{FileNote, KEYS, MANIFEST, MANIFEST_BYTES_MAX, Manifest, Progress, STATE, TAIL, TenantNote, bad};
 use crate::checkpoint::schema::{self, AsideRow, DirectoryRow, Life, Of};
 use crate::checkpoint::segment::Segment;
 use crate::disk::{self, Disk, real::Directory};
@@ -58,9 +58,12 @@ impl Backup {
     /// # Errors
     /// As [`Backup::open`].
     pub fn open_on(disk: Arc<dyn Disk>) -> Result<Self, StorageError> {
-        let bytes = disk::read_all(&*disk, MANIFEST).map_err(|error| {
+        let read = disk::read_at_most(&*disk, MANIFEST, MANIFEST_BYTES_MAX);
+        let bytes = read.map_err(|error| {
             if error.kind() == ErrorKind::NotFound {
                 bad(MANIFEST, "is missing: this is no backup, or one that was cut off; take another")
+            } else if error.kind() == ErrorKind::FileTooLarge {
+                bad(MANIFEST, "is over its cap: take another backup")
             } else {
                 StorageError::while_doing("reading", MANIFEST)(error)
             }
@@ -91,7 +94,7 @@ impl Backup {
     /// # Errors
     /// [`StorageError::BadBackup`] names the file and what is wrong.
     pub fn verify(&self, progress: &Progress) -> Result<Checked, StorageError> {
-        // First what was changed as a whole: only what was written is looked into.
+        // First what was changed as a whole: only what was written is looked into. The sum has been seen to fit.
         progress.expect(2 * self.manifest.files.iter().map(|note| note.bytes).sum::<u64>());
         for note in &self.manifest.files {
             look(&*self.disk, note, progress)?;

@@ -114,8 +114,18 @@ pub(crate) fn fill_with_zeros(file: &dyn DiskFile, size: u64) -> io::Result<()> 
 /// # Errors
 /// As the disk reports.
 pub(crate) fn read_all(disk: &dyn Disk, name: &str) -> io::Result<Vec<u8>> {
+    read_at_most(disk, name, u64::MAX)
+}
+
+/// Reads a whole file that may have so many bytes.
+///
+/// # Errors
+/// `FileTooLarge` when it has more; otherwise as the disk reports.
+pub(crate) fn read_at_most(disk: &dyn Disk, name: &str, bytes_max: u64) -> io::Result<Vec<u8>> {
     let file = disk.open(name)?;
-    let size = usize::try_from(file.size()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+    let too_large = || io::Error::from(io::ErrorKind::FileTooLarge);
+    let size = Some(file.size()?).filter(|size| *size <= bytes_max).ok_or_else(too_large)?;
+    let size = usize::try_from(size).map_err(|_| too_large())?;
     let mut bytes = vec![0; size];
     file.read_at(0, &mut bytes)?;
     Ok(bytes)

@@ -51,6 +51,11 @@ impl Identity {
         Self { magic: MAGIC, version: VERSION, spare: 0, file_bytes, salt, epoch }
     }
 
+    /// Whether journal files may have this size.
+    pub(crate) fn takes(file_bytes: u64) -> bool {
+        (FILE_BYTES_MIN..=FILE_BYTES_MAX).contains(&file_bytes) && file_bytes.is_multiple_of(16_384)
+    }
+
     /// Writes it: from here on the directory is one.
     pub(crate) fn write(&self, disk: &dyn Disk) -> Result<(), StorageError> {
         let mut bytes = Vec::new();
@@ -99,7 +104,7 @@ impl Identity {
             }));
         }
         let file_bytes = options.journal_file_bytes;
-        if !(FILE_BYTES_MIN..=FILE_BYTES_MAX).contains(&file_bytes) || !file_bytes.is_multiple_of(16_384) {
+        if !Self::takes(file_bytes) {
             return Err(StorageError::BadOptions("a journal file has 64 KiB to 64 MiB, in steps of 16 KiB"));
         }
         let identity = Self::of(file_bytes, options.salt, Epoch(1));
