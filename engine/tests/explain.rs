@@ -26,10 +26,7 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let house = House::new().await;
-        let operator = house.operator().await;
-        let tenant = house.tenant(&operator, "acme").await;
-        let ann = house.person(&tenant, "ann@example.org", "correct horse").await;
+        let (house, tenant, ann) = House::with_ann().await;
         house.role(&tenant, "reader", &["orders.read"]).await;
         house.role(&tenant, "clerk", &["orders.write"]).await;
         let scene = Self { house, tenant, ann };

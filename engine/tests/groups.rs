@@ -4,7 +4,6 @@ mod support;
 
 use std::sync::Arc;
 use support::{House, START_MS, Tenant};
-use tessera_engine::SubmitError;
 use tessera_model::limits::{GROUP_DEPTH_MAX, GROUPS_PER_SUBJECT_MAX, ROLE_DEPTH_MAX};
 use tessera_model::{
     CheckQuery, Command, Deadline, Handle, Limit, Name, Pattern, PermissionRef, Private, PublicId, Reason,
@@ -48,10 +47,7 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let house = House::new().await;
-        let operator = house.operator().await;
-        let tenant = house.tenant(&operator, "acme").await;
-        let ann = house.person(&tenant, "ann@example.org", "correct horse").await;
+        let (house, tenant, ann) = House::with_ann().await;
         for (role, pattern) in [("reader", "orders.read"), ("boss", "orders.*"), ("writer", "orders.write")] {
             house.role(&tenant, role, &[pattern]).await;
         }
@@ -66,11 +62,7 @@ impl Scene {
     }
 
     async fn refused(&self, command: Command) -> Refusal {
-        let engine = &self.house.engine;
-        match engine.submit(&self.tenant.admin, engine.command_id(), command).await {
-            Err(SubmitError::Refused(refusal)) => refusal,
-            other => panic!("{:?}", other.map(|done| done.receipt)),
-        }
+        self.house.refused(&self.tenant.admin, command).await
     }
 
     fn asks(&self, permission: &str, workspace: Option<&str>) -> Reason {

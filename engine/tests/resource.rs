@@ -45,10 +45,7 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let house = House::new().await;
-        let operator = house.operator().await;
-        let tenant = house.tenant(&operator, "acme").await;
-        let ann = house.person(&tenant, "ann@example.org", "correct horse").await;
+        let (house, tenant, ann) = House::with_ann().await;
         let session = house.open(&tenant.admin, ann).await.expect("opened").made.handle.expect("a handle");
         let scene = Self { house, tenant, ann, session };
         for permission in PERMISSIONS {

@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::Arc;
 use support::{House, START_MS, Tenant};
-use tessera_engine::{Bound, Held, SubmitError, Why};
+use tessera_engine::{Held, Why};
 use tessera_model::limits::{LOAD_ROWS_MAX, RULE_CONDITIONS_MAX, RULE_GROUPS_MAX, RULE_SUBJECTS_MAX};
 use tessera_model::load::LoadRow;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
@@ -70,10 +70,7 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let house = House::new().await;
-        let operator = house.operator().await;
-        let tenant = house.tenant(&operator, "acme").await;
-        let ann = house.person(&tenant, "ann@example.org", "correct horse").await;
+        let (house, tenant, ann) = House::with_ann().await;
         house.role(&tenant, "reader", &["orders.read"]).await;
         let kinds = [
             ("department", AttributeKind::Text),
@@ -99,7 +96,7 @@ impl Scene {
     }
 
     async fn refused(&self, command: Command) -> Refusal {
-        refused(&self.house, &self.tenant.admin, command).await
+        self.house.refused(&self.tenant.admin, command).await
     }
 
     fn reads(&self) -> Reason {
@@ -125,13 +122,6 @@ impl Scene {
         let admin = house.bind(&self.tenant.admin_key).await;
         let tenant = Tenant { id: self.tenant.id, admin, admin_key: self.tenant.admin_key };
         Self { house, tenant, ann: self.ann, session: self.session }
-    }
-}
-
-async fn refused(house: &House, by: &Bound, command: Command) -> Refusal {
-    match house.engine.submit(by, house.engine.command_id(), command).await {
-        Err(SubmitError::Refused(refusal)) => refusal,
-        other => panic!("{:?}", other.map(|done| done.receipt)),
     }
 }
 
@@ -266,8 +256,8 @@ async fn a_rule_hands_out_no_more_than_its_writer_has() {
     let ann = scene.house.engine.hello(&scene.session.to_bytes(), None).expect("bound");
     let beyond = Refusal::BeyondCreator;
     let heads = [("department", text("heads"))];
-    assert_eq!(refused(&scene.house, &ann, set(scene.ann, &heads)).await, beyond);
-    assert_eq!(refused(&scene.house, &ann, change("heads", &["department=sales"])).await, beyond);
+    assert_eq!(scene.house.refused(&ann, set(scene.ann, &heads)).await, beyond);
+    assert_eq!(scene.house.refused(&ann, change("heads", &["department=sales"])).await, beyond);
     let load = async |value| {
         let (engine, rows) = (&scene.house.engine, vec![row(&[("department", value)], 1)]);
         let done = engine.load_subjects(&ann, engine.command_id(), rows, false).await.expect("told");
@@ -282,7 +272,7 @@ async fn a_rule_hands_out_no_more_than_its_writer_has() {
     scene.done([set(bob, &heads)]).await;
     scene.house.submit(&ann, set(bob, &[("mail", text("bob@example.org"))])).await;
     scene.house.submit(&ann, set(bob, &[("department", None)])).await;
-    assert_eq!(refused(&scene.house, &ann, set(bob, &heads)).await, beyond);
+    assert_eq!(scene.house.refused(&ann, set(bob, &heads)).await, beyond);
 }
 
 /// PROPERTY: an operator whose key covers a part of the power brings nobody to any through a rule of a tenant.
@@ -310,9 +300,9 @@ async fn a_lesser_operator_hands_out_nothing_by_rules() {
     house.submit(&lesser, set(bob, &[("department", text("sales"))])).await;
     house.submit(&tenant.admin, grant("heads", "tessera.admin")).await;
     let values = [("department", text("bosses"))];
-    assert_eq!(refused(&house, &lesser, set(bob, &values)).await, Refusal::BeyondCreator);
+    assert_eq!(house.refused(&lesser, set(bob, &values)).await, Refusal::BeyondCreator);
     let rule = change("heads", &["department=sales"]);
-    assert_eq!(refused(&house, &lesser, rule).await, Refusal::BeyondCreator);
+    assert_eq!(house.refused(&lesser, rule).await, Refusal::BeyondCreator);
     // So is power of an application alone; what brings nobody anywhere is as free as before.
     let clerk = vec![Pattern::new("orders.*").expect("a pattern")];
     house.submit(&tenant.admin, Command::CreateRole { name: name("clerk"), patterns: clerk }).await;
@@ -321,7 +311,7 @@ async fn a_lesser_operator_hands_out_nothing_by_rules() {
     house.submit(&lesser, set(bob, &[("department", text("sales"))])).await;
     house.submit(&tenant.admin, grant("desk", "clerk")).await;
     let desk = [("department", text("desk"))];
-    assert_eq!(refused(&house, &lesser, set(bob, &desk)).await, Refusal::BeyondCreator);
+    assert_eq!(house.refused(&lesser, set(bob, &desk)).await, Refusal::BeyondCreator);
     house.submit(&lesser, set(bob, &[("department", text("none"))])).await;
     let rows = vec![row(&[("department", "bosses")], 1)];
     let loaded = house.engine.load_subjects(&lesser, house.engine.command_id(), rows, false).await;
@@ -343,9 +333,9 @@ async fn the_last_operator_by_a_rule_stays_one() {
         .submit(&operator, Command::Ungrant { subject: id, role: name("tessera.admin"), workspace: None })
         .await;
     let last = Refusal::LastOperator;
-    assert_eq!(refused(&house, &operator, set(id, &[("duty", None)])).await, last);
-    assert_eq!(refused(&house, &operator, change("ops", &["duty=other"])).await, last);
-    assert_eq!(refused(&house, &operator, Command::DeleteGroup { name: name("ops") }).await, last);
+    assert_eq!(house.refused(&operator, set(id, &[("duty", None)])).await, last);
+    assert_eq!(house.refused(&operator, change("ops", &["duty=other"])).await, last);
+    assert_eq!(house.refused(&operator, Command::DeleteGroup { name: name("ops") }).await, last);
     house.submit(&operator, change("ops", &["duty=ops|other"])).await;
     house.submit(&operator, set(id, &[("duty", text("other"))])).await;
 }

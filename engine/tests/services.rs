@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use support::{House, START_MS, Tenant, grant};
-use tessera_engine::{Done, EntryUse, SubmitError, UsedBy};
+use tessera_engine::{Done, EntryUse, UsedBy};
 use tessera_model::catalogue::{EntryText, Label, ServiceEntry};
 use tessera_model::limits::SERVICES_MAX;
 use tessera_model::{Command, Deadline, Limit, Name, Pattern, Private, PublicId, Reason, Refusal};
@@ -63,10 +63,7 @@ impl Acme {
     }
 
     async fn refused(&self, command: Command) -> Refusal {
-        match self.house.engine.submit(&self.tenant.admin, self.house.engine.command_id(), command).await {
-            Err(SubmitError::Refused(refusal)) => refusal,
-            other => panic!("{:?}", other.map(|done| done.receipt)),
-        }
+        self.house.refused(&self.tenant.admin, command).await
     }
 
     /// The entries of a service, or of all of them: permission and whether it is deprecated.
@@ -279,21 +276,6 @@ async fn a_trial_registers_nothing() {
     let bound = acme.house.bind(&session).await;
     let refused = engine.submit(&bound, engine.command_id(), register("mine", &["mine.x"])).await;
     assert_eq!(refused.err(), Some(Refusal::Unauthorized.into()));
-}
-
-/// PROPERTY: the number of a workspace that is gone is not given to another one, after another start too: whoever asks by
-/// it is told that there is none.
-#[tokio::test]
-async fn numbers_of_workspaces_are_not_given_again() {
-    let acme = Acme::open().await;
-    let make = |text: &str| Command::CreateWorkspace { name: name(text), parent: None, inherits: true };
-    let berlin = acme.done(make("berlin")).await.made.number.expect("a number");
-    acme.done(Command::DeleteWorkspace { name: name("berlin") }).await;
-    assert!(acme.house.engine.checkpoint().await);
-    let house = House::over(Arc::clone(&acme.house.store), START_MS).await;
-    let admin = house.bind(&acme.tenant.admin_key).await;
-    let paris = house.submit(&admin, make("paris")).await.made.number.expect("a number");
-    assert!(paris > berlin, "{paris} after {berlin}");
 }
 
 /// PROPERTY: where an entry is used names every role, grant, key, ceiling and mapping that covers it, and nothing else,

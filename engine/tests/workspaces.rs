@@ -49,13 +49,6 @@ async fn done(house: &House, tenant: &Tenant, commands: impl IntoIterator<Item =
     }
 }
 
-async fn refused(house: &House, tenant: &Tenant, command: Command) -> Refusal {
-    match house.engine.submit(&tenant.admin, house.engine.command_id(), command).await {
-        Err(SubmitError::Refused(refusal)) => refusal,
-        other => panic!("{:?}", other.map(|done| done.receipt)),
-    }
-}
-
 fn asks(house: &House, tenant: &Tenant, session: &Handle, permission: &str, workspace: &str) -> Reason {
     let view = tenant.admin.entry.view();
     let view = view.as_ref().expect("awake");
@@ -127,21 +120,21 @@ async fn workspaces_move_and_end_with_what_hangs_below() {
     assert_eq!(ask("c"), Reason::NotGranted);
     done(&house, &tenant, [hang("b", Some("z"))]).await;
     assert_eq!([ask("a"), ask("b"), ask("c")], [Reason::NotGranted, Reason::None, Reason::None]);
-    assert_eq!(refused(&house, &tenant, hang("z", Some("c"))).await, Refusal::Cycle);
-    assert_eq!(refused(&house, &tenant, hang("z", Some("z"))).await, Refusal::Cycle);
-    assert_eq!(refused(&house, &tenant, hang("z", Some("q"))).await, Refusal::WorkspaceUnknown);
+    assert_eq!(house.refused(&tenant.admin, hang("z", Some("c"))).await, Refusal::Cycle);
+    assert_eq!(house.refused(&tenant.admin, hang("z", Some("z"))).await, Refusal::Cycle);
+    assert_eq!(house.refused(&tenant.admin, hang("z", Some("q"))).await, Refusal::WorkspaceUnknown);
     for no in 0..WORKSPACE_DEPTH_MAX - 2 {
         let above = if no == 0 { None } else { Some(format!("d{}", no - 1)) };
         done(&house, &tenant, [make(&format!("d{no}"), above.as_deref())]).await;
     }
     let bottom = format!("d{}", WORKSPACE_DEPTH_MAX - 3);
     let deep = hang("z", Some(&bottom));
-    assert_eq!(refused(&house, &tenant, deep).await, Limit::WorkspaceDepth.reached());
+    assert_eq!(house.refused(&tenant.admin, deep).await, Limit::WorkspaceDepth.reached());
     done(&house, &tenant, [hang("b", Some(&bottom))]).await;
     assert_eq!(ask("c"), Reason::NotGranted);
     let end = |text: &str| Command::DeleteWorkspaceTree { name: name(text) };
     assert_eq!(
-        refused(&house, &tenant, Command::DeleteWorkspace { name: name("d0") }).await,
+        house.refused(&tenant.admin, Command::DeleteWorkspace { name: name("d0") }).await,
         Refusal::NotEmpty
     );
     done(&house, &tenant, [end("d0")]).await;
@@ -150,7 +143,7 @@ async fn workspaces_move_and_end_with_what_hangs_below() {
     for no in 0..WORKSPACE_TREE_MAX {
         done(&house, &tenant, [make(&format!("w{no}"), Some("z"))]).await;
     }
-    assert_eq!(refused(&house, &tenant, end("z")).await, Limit::WorkspaceTree.reached());
+    assert_eq!(house.refused(&tenant.admin, end("z")).await, Limit::WorkspaceTree.reached());
     done(&house, &tenant, [Command::DeleteWorkspace { name: name("w0") }, end("z")]).await;
     assert_eq!([ask("z"), ask("w1")], [Reason::WorkspaceUnknown; 2]);
 }
@@ -168,7 +161,7 @@ async fn f_38_the_last_owner_stays() {
     house.role(&tenant, "owner", &["orders.*"]).await;
     house.role(&tenant, "helper", &["tessera.admin.grants"]).await;
     done(&house, &tenant, [make("shop", None), make("other", None)]).await;
-    assert_eq!(refused(&house, &tenant, owners("shop", Some("owner"))).await, Refusal::LastOwner);
+    assert_eq!(house.refused(&tenant.admin, owners("shop", Some("owner"))).await, Refusal::LastOwner);
     let setup = [
         grant_in(ann, "owner", "shop", NONE),
         owners("shop", Some("owner")),
@@ -200,24 +193,39 @@ async fn f_38_the_last_owner_stays() {
         Command::DeleteRole { name: name("owner") },
     ];
     for take in &takes {
-        assert_eq!(refused(&house, &tenant, take.clone()).await, Refusal::LastOwner, "{:?}", take.kind());
+        assert_eq!(house.refused(&tenant.admin, take.clone()).await, Refusal::LastOwner, "{:?}", take.kind());
     }
     // One who is limited in time or suspended does not count beside the last one.
     done(&house, &tenant, [grant_in(other, "owner", "shop", until)]).await;
-    assert_eq!(refused(&house, &tenant, ungrant_in(last, "owner", "shop")).await, Refusal::LastOwner);
+    assert_eq!(house.refused(&tenant.admin, ungrant_in(last, "owner", "shop")).await, Refusal::LastOwner);
     done(&house, &tenant, [grant_in(other, "owner", "shop", NONE)]).await;
     done(&house, &tenant, [Command::SuspendSubject { subject: other }]).await;
-    assert_eq!(refused(&house, &tenant, ungrant_in(last, "owner", "shop")).await, Refusal::LastOwner);
+    assert_eq!(house.refused(&tenant.admin, ungrant_in(last, "owner", "shop")).await, Refusal::LastOwner);
     // The rule outlives the node.
     assert!(house.engine.checkpoint().await);
     let again = House::over(Arc::clone(&house.store), START_MS).await;
     let admin = again.bind(&tenant.admin_key).await;
     let woken = Tenant { id: tenant.id, admin, admin_key: tenant.admin_key };
-    assert_eq!(refused(&again, &woken, ungrant_in(last, "owner", "shop")).await, Refusal::LastOwner);
+    assert_eq!(again.refused(&woken.admin, ungrant_in(last, "owner", "shop")).await, Refusal::LastOwner);
     // With another owner, or without the rule, everything can be taken.
     done(&house, &tenant, [Command::ResumeSubject { subject: other }, ungrant_in(last, "owner", "shop")])
         .await;
-    assert_eq!(refused(&house, &tenant, ungrant_in(other, "owner", "shop")).await, Refusal::LastOwner);
+    assert_eq!(house.refused(&tenant.admin, ungrant_in(other, "owner", "shop")).await, Refusal::LastOwner);
     done(&house, &tenant, [owners("shop", None), ungrant_in(other, "owner", "shop")]).await;
     done(&house, &tenant, [Command::DeleteRole { name: name("owner") }]).await;
+}
+
+/// PROPERTY: the number of a workspace that is gone is not given to another one, after another start too: whoever asks by
+/// it is told that there is none.
+#[tokio::test]
+async fn numbers_are_not_given_again() {
+    let (house, tenant, _) = House::with_ann().await;
+    let make = |text: &str| Command::CreateWorkspace { name: name(text), parent: None, inherits: true };
+    let berlin = house.submit(&tenant.admin, make("berlin")).await.made.number.expect("a number");
+    house.submit(&tenant.admin, Command::DeleteWorkspace { name: name("berlin") }).await;
+    assert!(house.engine.checkpoint().await);
+    let again = House::over(Arc::clone(&house.store), START_MS).await;
+    let admin = again.bind(&tenant.admin_key).await;
+    let paris = again.submit(&admin, make("paris")).await.made.number.expect("a number");
+    assert!(paris > berlin, "{paris} after {berlin}");
 }

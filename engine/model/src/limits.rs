@@ -88,8 +88,8 @@ pub const RULE_CONDITIONS_MAX: usize = 8;
 pub const CONDITION_VALUES_MAX: usize = 32;
 /// LIMIT: a condition, bytes. With what stood before, a rule of 8 takes 16 KiB of a frame.
 pub const CONDITION_BYTES_MAX: usize = 1_024;
-/// LIMIT: subjects that one command looks at for a changed rule: some 15 ms, which is how much longer another
-/// command of the tenant may wait. The rest follow with further commands.
+/// LIMIT: subjects that one command looks at for a changed rule: so long at the most another command of the tenant
+/// waits for it. The rest follow with further commands.
 pub const RULE_SUBJECTS_MAX: u32 = 16_384;
 /// LIMIT: grants of one group.
 pub const GRANTS_PER_GROUP_MAX: usize = 256;

@@ -6,12 +6,12 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tessera_crypto::PasswordPool;
-use tessera_engine::{Bound, Clock, Engine, EngineConfig, Entropy};
+use tessera_engine::{Bound, Clock, Engine, EngineConfig, Entropy, SubmitError};
 use tessera_model::record::SubjectKind;
 use tessera_model::refresh::ClientTerms;
 use tessera_model::{
     Caller, CheckQuery, Command, Decision, Handle, Identifier, Name, Pattern, PermissionRef, Private,
-    PublicId, Receipt, Settings, TenantId, UnixMillis, WorkspaceRef,
+    PublicId, Receipt, Refusal, Settings, TenantId, UnixMillis, WorkspaceRef,
 };
 use tessera_storage::{Memory, Store};
 
@@ -136,6 +136,23 @@ impl House {
             Ok(done) => done,
             Err(error) => panic!("{kind:?}: {error}"),
         }
+    }
+
+    /// Why a command is refused.
+    pub(crate) async fn refused(&self, bound: &Bound, command: Command) -> Refusal {
+        match self.engine.submit(bound, self.engine.command_id(), command).await {
+            Err(SubmitError::Refused(refusal)) => refusal,
+            other => panic!("{:?}", other.map(|done| done.receipt)),
+        }
+    }
+
+    /// A house with the tenant acme, and ann in it, who has a password.
+    pub(crate) async fn with_ann() -> (Self, Tenant, PublicId) {
+        let house = Self::new().await;
+        let operator = house.operator().await;
+        let tenant = house.tenant(&operator, "acme").await;
+        let ann = house.person(&tenant, "ann@example.org", "correct horse").await;
+        (house, tenant, ann)
     }
 
     pub(crate) async fn person(&self, tenant: &Tenant, email: &str, password: &str) -> PublicId {
