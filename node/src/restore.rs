@@ -10,6 +10,7 @@ use crate::config::{self, Config};
 use crate::exit::{self, FatalError};
 use crate::root_key;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -140,7 +141,8 @@ impl Restore {
     }
 
     fn answer(&self, told: &Told) -> String {
-        let begun = |tenant| told.begun.iter().find(|begun| begun.tenant == tenant);
+        let by: BTreeMap<_, _> = told.begun.iter().map(|begun| (begun.tenant, begun)).collect();
+        let begun = |tenant| by.get(&tenant);
         let made = told.made;
         if self.json {
             let tenants: Vec<_> = told

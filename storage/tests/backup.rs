@@ -84,7 +84,7 @@ fn backups_under_load_are_whole() {
                     }
                     no += 1;
                     if mine[0] == 1 && no % 50 == 0 {
-                        checkpoint_of_now(&store);
+                        checkpoint(&store);
                     }
                 }
             })
@@ -150,19 +150,6 @@ fn a_planted_lack_of_the_tail_is_noticed() {
         let copy = on(Arc::new(restored(&backup, root()).unwrap().0), small()).unwrap();
         assert_eq!(holds(&copy, &store, &before), expected);
     }
-}
-
-/// A checkpoint beside writers: who moved on is put as far as it was read.
-fn checkpoint_of_now(store: &Embedded) {
-    let cut = store.cut();
-    for tenant in &cut.tenants {
-        let (events, _, head) = load(store, *tenant).unwrap();
-        let opened = |event: &Event| matches!(event, Event::SessionOpened { .. });
-        let bucket =
-            Bucket { kind: BucketKind::Places, no: 0, events: events.into_iter().filter(opened).collect() };
-        store.put(*tenant, &head.unwrap(), vec![bucket]).unwrap();
-    }
-    store.finish(&cut).unwrap();
 }
 
 fn bytes(disk: &Simulated, name: &str) -> Vec<u8> {

@@ -59,7 +59,7 @@ impl Backup {
         if row.status == FAILED {
             let why = row.trouble.unwrap_or_default();
             return Err(CtlError::unexpected(format!("the backup {name} failed: {why}"))
-                .advise("what is there is no backup: remove it, and take another under another name"));
+                .advise("what is there is no backup: remove its directory, and the name can be used again"));
         }
         let answer = if row.status == DONE {
             Answer::said(format!("The backup {name} is whole: {} tenants.", grouped(row.tenants)))

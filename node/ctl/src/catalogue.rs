@@ -121,11 +121,14 @@ fn file(path: &Path) -> Result<Vec<ServiceEntry>, CtlError> {
     use std::io::Read as _;
     let failed = |error: std::io::Error| CtlError::file("reading", path, &error);
     let mut text = String::new();
-    if path == Path::new("-") {
-        std::io::stdin().lock().take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
+    let source: Box<dyn std::io::Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin().lock())
     } else {
-        let file = std::fs::File::open(path).map_err(failed)?;
-        file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
+        Box::new(std::fs::File::open(path).map_err(failed)?)
+    };
+    source.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(CtlError::usage(format!("{}: more than {FILE_BYTES_MAX} bytes", path.display())));
     }
     entries(&text).map_err(|why| CtlError::usage(format!("{}: {why}", path.display())))
 }
