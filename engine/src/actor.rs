@@ -323,9 +323,7 @@ impl Running {
             let seen = tessera_model::Revision(self.state.revision.0.saturating_sub(1));
             let receipt = self.state.receipt(seen);
             // How many entries would stay, or subjects be left, is nothing that is made.
-            let told = ordered.command.kind() == CommandKind::SetService;
-            let number = decided.made.number.filter(|_| told);
-            let made = Made { number, left: decided.made.left, ..Made::default() };
+            let made = Made { kept: decided.made.kept, left: decided.made.left, ..Made::default() };
             return Ok(Ok(Done { receipt, made, repeat: false }).into());
         }
         if decided.events.is_empty() && decided.rows.is_empty() {

@@ -172,6 +172,7 @@ impl Drop for Taking {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tessera_model::Epoch;
 
     /// PROPERTY: a backup tells what came of it, and only one that is whole is there.
     #[test]
@@ -182,6 +183,8 @@ mod tests {
         assert_eq!(run(Some(Err(StorageError::BackupThere))).told(), Err(Refusal::BackupExists));
         let told = run(Some(Err(StorageError::LaneStopped))).told().expect("told");
         assert!(told.taken.is_none() && told.trouble.is_some());
+        let taken = Taken { tenants: 2, bytes: 9, epoch: Epoch(1), sequence: 3 };
+        assert_eq!(run(Some(Ok(taken))).told().expect("told").taken, Some(taken));
         let told = run(None).told().expect("told");
         assert!(told.taken.is_none() && told.trouble.is_none());
     }

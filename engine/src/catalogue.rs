@@ -97,10 +97,13 @@ impl Listing {
         let rows = services.flat_map(|(index, record)| {
             record.entries.iter().filter_map(move |entry| {
                 let at = u64::from(*index) << 32 | u64::from(entry.permission.0);
+                if at <= cursor {
+                    return None;
+                }
                 Some((at, (at, self.found(record, entry)?)))
             })
         });
-        page(rows.filter(|(at, _)| *at > cursor), limit)
+        page(rows, limit)
     }
 
     /// The entry of a permission.

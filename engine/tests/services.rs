@@ -136,7 +136,7 @@ async fn entries_are_replaced_as_a_whole() {
     assert_eq!(ask("orders.read"), Reason::None);
     acme.done(role("reader", &["orders.list"])).await;
     let made = acme.done(register("orders", &["orders.read"])).await.made;
-    assert_eq!(made.number, Some(1), "one is in use");
+    assert_eq!(made.kept, Some(1), "one is in use");
     let left = || acme.entries(Some("orders"));
     assert_eq!(left(), [("orders.read".into(), false), ("orders.list".into(), true)]);
     // A wildcard uses nothing in particular: that permission is nobody's now, and still known.
@@ -149,7 +149,7 @@ async fn entries_are_replaced_as_a_whole() {
     let woken = Acme { house: again, tenant: Tenant { admin, ..acme.tenant } };
     assert_eq!(woken.entries(Some("orders")), [("orders.read".into(), false), ("orders.list".into(), true)]);
     woken.done(Command::DeleteRole { name: name("reader") }).await;
-    assert_eq!(woken.done(set("orders", Vec::new())).await.made.number, Some(0));
+    assert_eq!(woken.done(set("orders", Vec::new())).await.made.kept, Some(0));
     assert_eq!(woken.entries(None), []);
     let view = woken.tenant.admin.entry.view();
     assert!(view.as_ref().expect("awake").listing().service_named(&name("orders")).is_none());
@@ -247,7 +247,7 @@ async fn services_are_bounded() {
     acme.done(role("uses", &["big.511"])).await;
     let others: Vec<_> = (0..512).map(|no| entry(&format!("big.n{no}"))).collect();
     assert_eq!(acme.refused(set("big", others.clone())).await, Limit::ServiceEntries.reached());
-    assert_eq!(acme.done(set("big", others[..511].to_vec())).await.made.number, Some(1));
+    assert_eq!(acme.done(set("big", others[..511].to_vec())).await.made.kept, Some(1));
     acme.done(Command::DeleteRole { name: name("uses") }).await;
     acme.done(set("big", Vec::new())).await;
     for no in 0..SERVICES_MAX {
@@ -267,7 +267,7 @@ async fn a_trial_registers_nothing() {
     acme.done(role("clerk", &["orders.write"])).await;
     let (engine, bound) = (&acme.house.engine, &acme.tenant.admin);
     let trial = engine.submit_or_try(bound, (engine.command_id(), true), register("orders", &["orders.new"]));
-    assert_eq!(trial.await.expect("a trial").made.number, Some(1));
+    assert_eq!(trial.await.expect("a trial").made.kept, Some(1));
     assert_eq!(acme.entries(None), [("orders.read".into(), false), ("orders.write".into(), false)]);
     let ann = acme.house.person(&acme.tenant, "ann@example.org", "correct horse").await;
     acme.done(role("roles", &["tessera.admin.roles"])).await;

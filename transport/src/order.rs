@@ -175,7 +175,7 @@ fn made(kind: RequestKind, done: Done) -> Made {
         workspace: number(RequestKind::CreateWorkspace),
         workspace_id: done.made.workspace,
         client: number(RequestKind::CreateClient),
-        kept: number(RequestKind::SetService),
+        kept: done.made.kept,
         group: number(RequestKind::CreateGroup),
         refresh_key: number(RequestKind::RotateRefreshKeys),
         loaded: done.made.loaded,

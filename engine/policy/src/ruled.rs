@@ -168,28 +168,17 @@ impl Ruled {
         self.watch(id, &rule.before);
         self.watch(id, &rule.terms);
         self.rules.insert_mut(id, Arc::new(rule.clone()));
-        // One slice of a change reaches its own subjects alone; whatever else it is, everybody is looked at.
-        match old {
-            None if rule.before.is_empty() => 0..rule.settled.0,
-            Some(old)
-                if old.terms == rule.terms
-                    && old.settled <= rule.settled
-                    && (old.before == rule.before || rule.is_settled()) =>
-            {
-                old.settled.0..rule.settled.0
-            }
-            // What is taken back comes to an end where what held before stands alone.
-            Some(old) if old.before == rule.before && old.terms == rule.terms => {
-                rule.settled.0..old.settled.0
-            }
-            Some(old) if rule.is_settled() && old.before == rule.terms && !old.is_settled() => {
-                0..old.settled.0
-            }
-            Some(old) if old.is_settled() && (rule.is_settled() || old.terms == rule.before) => {
-                0..rule.settled.0
-            }
-            _ => 0..u32::MAX,
-        }
+        // Looked at are those for whom something else must hold now.
+        let none = GroupRule { terms: vec![], before: vec![], settled: SubjectIndex(0) };
+        let old = old.as_deref().unwrap_or(&none);
+        let (low, high) = (old.settled.min(rule.settled).0, old.settled.max(rule.settled).0);
+        let differs = |part: &Range<u32>| {
+            let at = SubjectIndex(part.start);
+            !part.is_empty() && old.terms_for(at) != rule.terms_for(at)
+        };
+        let mut parts = [0..low, low..high, high..u32::MAX].into_iter().filter(differs);
+        let Some(first) = parts.next() else { return 0..0 };
+        first.start..parts.last().map_or(first.end, |last| last.end)
     }
 
     /// The subjects among these that have a value, in their order.

@@ -27,8 +27,8 @@ impl State {
 
     /// Refuses exact names of patterns that lie below a service and are no permission: it would have registered
     /// them.
-    pub(super) fn look_up(&self, patterns: &[Pattern]) -> Result<(), Refusal> {
-        let mut names = patterns.iter().filter_map(Pattern::exact);
+    pub(super) fn look_up(&self, patterns: &[Pattern], held: &[Pattern]) -> Result<(), Refusal> {
+        let mut names = patterns.iter().filter(|pattern| !held.contains(pattern)).filter_map(Pattern::exact);
         let unknown = |name| self.permission_id(name).is_none() && self.service_above(name).is_some();
         if names.any(unknown) { Err(Refusal::PermissionUnknown) } else { Ok(()) }
     }
@@ -85,7 +85,7 @@ impl State {
         let kept_count = u32::try_from(kept.len()).unwrap_or(u32::MAX);
         found.extend(kept.into_iter().map(|entry| (entry.permission, entry)));
         self.leads_on(name, &found)?;
-        let made = Made { number: Some(kept_count), ..Made::default() };
+        let made = Made { kept: Some(kept_count), ..Made::default() };
         let Some(index) = known.map(|known| known.index).or_else(|| self.free_number()) else {
             return Err(Limit::Services.reached());
         };

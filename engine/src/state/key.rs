@@ -58,7 +58,7 @@ impl State {
         if patterns.len() > PATTERNS_MAX {
             return Err(Limit::Patterns.reached());
         }
-        self.look_up(&patterns)?;
+        self.look_up(&patterns, &[])?;
         if networks.len() > NETWORKS_MAX {
             return Err(Limit::Networks.reached());
         }
@@ -156,9 +156,7 @@ impl State {
             return Err(Limit::Patterns.reached());
         }
         // What it has it keeps, also where a service has taken over the names since.
-        let added: Vec<Pattern> =
-            patterns.iter().filter(|pattern| !held.contains(pattern)).cloned().collect();
-        self.look_up(&added)?;
+        self.look_up(&patterns, held)?;
         if networks.len() > NETWORKS_MAX {
             return Err(Limit::Networks.reached());
         }

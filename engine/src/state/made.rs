@@ -31,6 +31,8 @@ pub struct Made {
     pub workspace: Option<PublicId>,
     /// What became of the rows of a bulk load.
     pub loaded: Option<Loaded>,
+    /// How many entries of a service stayed because they are in use.
+    pub kept: Option<u32>,
     /// How many subjects the change of a group's rule has not reached yet.
     pub left: Option<u32>,
 }

@@ -57,7 +57,7 @@ impl State {
         if patterns.len() > PATTERNS_MAX {
             return Err(Limit::Patterns.reached());
         }
-        self.look_up(patterns)?;
+        self.look_up(patterns, &[])?;
         let mut events = Vec::new();
         for name in patterns.iter().filter_map(Pattern::exact) {
             self.register_named(name, &mut events)?;

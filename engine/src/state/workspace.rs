@@ -111,9 +111,7 @@ impl State {
         if patterns.len() > PATTERNS_MAX {
             return Err(Limit::Patterns.reached());
         }
-        let added: Vec<Pattern> =
-            patterns.iter().filter(|pattern| !record.ceiling.contains(pattern)).cloned().collect();
-        self.look_up(&added)?;
+        self.look_up(patterns, &record.ceiling)?;
         Ok(self.changed(WorkspaceRecord { ceiling: patterns.to_vec(), ..record.clone() }))
     }
 

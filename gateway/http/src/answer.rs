@@ -103,6 +103,9 @@ pub(crate) fn made(done: &Done, number: Option<&str>) -> Object {
             object = object.at(name, at);
         }
     }
+    if let Some(kept) = made.kept {
+        object = object.with("kept", kept);
+    }
     if let Some(left) = made.left {
         object = object.with("left", left);
     }

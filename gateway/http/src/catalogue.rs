@@ -86,7 +86,7 @@ fn read_labels(value: &Json) -> Result<Vec<Label>, Fault> {
 
 /// What the description says of the entries.
 pub(crate) fn schema(name: &Value) -> Value {
-    let maybe = |schema: Value| crate::openapi::or_null(schema);
+    let maybe = crate::openapi::or_null;
     json!({
         "type": "array", "maxItems": SERVICE_ENTRIES_MAX,
         "items": {

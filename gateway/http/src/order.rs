@@ -94,7 +94,6 @@ const fn number(kind: CommandKind) -> Option<&'static str> {
         90 => Some("client"),
         100 => Some("group"),
         120 => Some("version"),
-        130 => Some("kept"),
         76 => Some("ended"),
         _ => None,
     }

@@ -25,7 +25,7 @@ fn suffices(operation: &Operation, permission: &str) -> bool {
 /// The whole text; a role is what its patterns cover.
 fn matrix(roles: &[(String, Vec<Pattern>)]) -> String {
     let mut text = "Who may ask for what: the operations of the HTTP door beside the permissions and roles of the engine.\n\
-        Made from the table of operations; over QUIC and on the command line the same commands and lists need the same.\n\n\
+        Made from the table of operations of this door.\n\n\
         x is enough, . is not. `own`: a session about its own subject, without any permission; `-` asks for no credential,\n\
         `*` for any that is alive. The columns are the permissions by number, then the roles that every tenant is born with.\n\
         Rows of a load that bring grants along need tessera.admin.grants too.\n\n"

@@ -65,7 +65,7 @@ impl Scene {
         (0..1 + self.random.below(2)).map(|_| condition(&mut self.random)).collect()
     }
 
-    /// Begins another rule of a group, goes on with one, or finishes it.
+    /// Begins another rule of a group, goes on with one, finishes it, or takes it back, partly or as a whole.
     pub(super) fn change_rule(&mut self) {
         let known: Vec<u32> = self.world.rules.keys().copied().collect();
         if known.is_empty() {
@@ -73,10 +73,15 @@ impl Scene {
         }
         let id = self.random.pick(&known);
         let (conditions, reached) = (self.conditions(), self.random.pick(&[1, 2, 3, u32::MAX]));
+        let back = self.random.one_in(3);
         let rule = self.world.rules.get_mut(&id).unwrap();
         if rule.reached == u32::MAX {
             let before = std::mem::replace(&mut rule.now, conditions);
             (rule.before, rule.reached) = (before, reached);
+        } else if back && reached < rule.reached {
+            rule.reached = reached;
+        } else if back && !rule.before.is_empty() {
+            (rule.now, rule.reached) = (std::mem::take(&mut rule.before), u32::MAX);
         } else {
             rule.reached = rule.reached.max(reached);
         }
