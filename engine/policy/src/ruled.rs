@@ -178,7 +178,7 @@ impl Ruled {
         };
         let mut parts = [0..low, low..high, high..u32::MAX].into_iter().filter(differs);
         let Some(first) = parts.next() else { return 0..0 };
-        first.start..parts.last().map_or(first.end, |last| last.end)
+        first.start..parts.next_back().map_or(first.end, |last| last.end)
     }
 
     /// The subjects among these that have a value, in their order.
