@@ -221,8 +221,8 @@ impl Engine {
                 .check_from(
                     (bound.place, bound.generation),
                     bound.tag,
-                    (asked, WorkspaceRef::Tenant),
-                    UsedFrom::Address(bound.peer),
+                    (&asked, &WorkspaceRef::Tenant),
+                    UsedFrom::Address(&bound.peer),
                 )
                 .is_permit()
     }
@@ -322,7 +322,7 @@ impl Reading<'_> {
     ) -> Reason {
         let Some(words) = self.view.table.place(place.0) else { return Reason::HandleUnknown };
         let judge = |root: &Root, fields: &Fields| {
-            let from = (place, UsedFrom::Address(peer));
+            let from = (place, UsedFrom::Address(&peer));
             crate::check::judge_alive(root, fields, (generation.0, tag), from, self.now)
         };
         let start = (&*self.root, self.version);
@@ -339,7 +339,7 @@ impl Reading<'_> {
     ) -> Reason {
         let Some(words) = self.view.table.place(place.0) else { return Reason::HandleUnknown };
         let [_, w1, w2, ..] = words.read();
-        let asked = (permission, WorkspaceRef::Index(workspace));
+        let asked = (&permission, &WorkspaceRef::Index(workspace));
         // Where it is used from was looked at when its command came.
         self.check_from((place, generation), (w1, w2), asked, UsedFrom::Anywhere).reason
     }

@@ -12,8 +12,8 @@ use tessera_crypto::compare::equal_words;
 use tessera_crypto::digest::Tagger;
 use tessera_model::record::SubjectStatus;
 use tessera_model::{
-    CheckQuery, Deadline, Decision, Generation, Handle, HandleBytes, PermissionRef, Place, Reason,
-    RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
+    CheckQuery, Deadline, Decision, Generation, Handle, HandleBytes, PermissionId, PermissionRef, Place,
+    Reason, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
 
 /// What a place and a root say together. Two words, which stay in registers: with a third the compiler
@@ -125,15 +125,11 @@ pub(crate) fn alive<'r>(
     }
     let live = Live::of(fields);
     let Some(line) = root.rules.line(live.subject) else { return Err(Judged::STALE) };
-    let status = line.status();
-    if status == SubjectStatus::Deleted {
-        return Err(Judged::deny(Reason::SubjectDeleted));
+    if !line.is_active() {
+        return Err(inactive(root.cut_off, line, live.key, live.cut_off));
     }
-    if !live.key && (live.cut_off < line.cut_off() || live.cut_off < root.cut_off) {
+    if is_cut_off(root.cut_off, line, live.key, live.cut_off) {
         return Err(Judged::deny(Reason::Revoked));
-    }
-    if status == SubjectStatus::Suspended {
-        return Err(Judged::deny(Reason::SubjectSuspended));
     }
     match live.clock(now) {
         Ok(end) => Ok((line, live, end)),
@@ -141,25 +137,47 @@ pub(crate) fn alive<'r>(
     }
 }
 
-/// Where a handle is used from, for keys that are bound to networks.
+/// Whether a session was opened before its subject's or its tenant's last cut-off.
+#[inline(always)]
+fn is_cut_off(root: u32, line: &tessera_policy::Line, key: bool, opened: u32) -> bool {
+    !key && (opened < line.cut_off() || opened < root)
+}
+
+/// Why somebody who may not act is denied: deleted, ended or suspended, in this order.
+#[cold]
+#[inline(never)]
+fn inactive(root: u32, line: &tessera_policy::Line, key: bool, opened: u32) -> Judged {
+    Judged::deny(match line.status() {
+        SubjectStatus::Deleted => Reason::SubjectDeleted,
+        _ if is_cut_off(root, line, key, opened) => Reason::Revoked,
+        SubjectStatus::Suspended | SubjectStatus::Active => Reason::SubjectSuspended,
+    })
+}
+
+/// Where a handle is used from, for keys that are bound to networks. By reference: most checks never look.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum UsedFrom {
+pub(crate) enum UsedFrom<'a> {
     /// It was looked at before.
     Anywhere,
     /// There, or nobody knows.
-    Address(Option<IpAddr>),
+    Address(&'a Option<IpAddr>),
 }
 
 /// Whether a handle is used from where it may be, which only keys that are bound to networks mind.
 #[inline]
-pub(crate) fn placed(root: &Root, fields: &Fields, who: (Place, u32), from: UsedFrom) -> Result<(), Judged> {
+pub(crate) fn placed(
+    root: &Root,
+    fields: &Fields,
+    who: (Place, u32),
+    from: UsedFrom<'_>,
+) -> Result<(), Judged> {
     let [head, ..] = *fields;
     if head & SIDE == 0 { Ok(()) } else { within_networks(root, who, from) }
 }
 
 #[cold]
 #[inline(never)]
-fn within_networks(root: &Root, (place, generation): (Place, u32), from: UsedFrom) -> Result<(), Judged> {
+fn within_networks(root: &Root, (place, generation): (Place, u32), from: UsedFrom<'_>) -> Result<(), Judged> {
     let UsedFrom::Address(address) = from else { return Ok(()) };
     let Some(networks) = root.sides.get(&(place, Generation(generation))) else { return Err(Judged::STALE) };
     let inside = address.is_some_and(|address| networks.iter().any(|network| network.contains(address)));
@@ -171,7 +189,7 @@ pub(crate) fn judge_alive(
     root: &Root,
     fields: &Fields,
     who: (u32, (u64, u64)),
-    (place, from): (Place, UsedFrom),
+    (place, from): (Place, UsedFrom<'_>),
     now: UnixMillis,
 ) -> Judged {
     let judged = alive(root, fields, who, now).and_then(|(_, _, valid_until)| {
@@ -188,36 +206,60 @@ pub(crate) struct Question<'a> {
     pub(crate) workspace: WorkspaceRef<'a>,
 }
 
+/// How a check says what it asks for.
+pub(crate) trait Asked: Copy {
+    /// The ids of a root, or why there are none.
+    fn ids(self, root: &Root) -> Result<(PermissionId, WorkspaceIndex), Reason>;
+}
+
+/// By ids, which are not looked up: evaluating says what it does not know.
+#[derive(Clone, Copy)]
+pub(crate) struct Ids {
+    permission: PermissionId,
+    workspace: WorkspaceIndex,
+}
+
+impl Asked for Ids {
+    #[inline(always)]
+    fn ids(self, _: &Root) -> Result<(PermissionId, WorkspaceIndex), Reason> {
+        Ok((self.permission, self.workspace))
+    }
+}
+
+impl Asked for Question<'_> {
+    #[inline]
+    fn ids(self, root: &Root) -> Result<(PermissionId, WorkspaceIndex), Reason> {
+        let permission = match self.permission {
+            PermissionRef::Id(id) => id,
+            name @ PermissionRef::Name(_) => root.rules.permission(name).ok_or(Reason::PermissionUnknown)?,
+        };
+        let workspace = match self.workspace {
+            WorkspaceRef::Tenant => WorkspaceIndex(0),
+            WorkspaceRef::Index(index) => index,
+            name @ WorkspaceRef::Name(_) => {
+                let named = root.rules.workspace(name);
+                named.ok_or_else(|| root.rules.unknown(permission, Reason::WorkspaceUnknown))?
+            }
+        };
+        Ok((permission, workspace))
+    }
+}
+
 #[inline(always)]
 pub(crate) fn judge(
     root: &Root,
     fields: &Fields,
     who: (u32, (u64, u64)),
-    question: &Question<'_>,
+    asked: impl Asked,
     now: UnixMillis,
 ) -> Judged {
     let (line, live, end) = match alive(root, fields, who, now) {
         Ok(found) => found,
         Err(judged) => return judged,
     };
-    // Ids are not looked up here: evaluating says what it does not know.
-    let permission = match question.permission {
-        PermissionRef::Id(id) => id,
-        name @ PermissionRef::Name(_) => match root.rules.permission(name) {
-            Some(id) => id,
-            None => return Judged { valid_until: end, ..Judged::deny(Reason::PermissionUnknown) },
-        },
-    };
-    let workspace = match question.workspace {
-        WorkspaceRef::Tenant => WorkspaceIndex(0),
-        WorkspaceRef::Index(index) => index,
-        name @ WorkspaceRef::Name(_) => match root.rules.workspace(name) {
-            Some(index) => index,
-            None => {
-                let reason = root.rules.unknown(permission, Reason::WorkspaceUnknown);
-                return Judged { valid_until: end, ..Judged::deny(reason) };
-            }
-        },
+    let (permission, workspace) = match asked.ids(root) {
+        Ok(ids) => ids,
+        Err(reason) => return Judged { reason, valid_until: end },
     };
     let outcome = root.rules.evaluate(line, permission, workspace, live.restriction, now);
     let valid_until = if outcome.valid_until.0 < end.0 { outcome.valid_until } else { end };
@@ -247,8 +289,8 @@ impl Reading<'_> {
         };
         let tag = tagger.tag_words(query.handle);
         let Some(words) = words else { return Decision::deny(Reason::HandleUnknown, self.seen) };
-        let from = UsedFrom::Address(query.address);
-        let asked = (query.permission, query.workspace);
+        let from = UsedFrom::Address(&query.address);
+        let asked = (&query.permission, &query.workspace);
         self.check_at(words, (handle.place, handle.generation), tag, asked, from)
     }
 
@@ -263,7 +305,7 @@ impl Reading<'_> {
         permission: PermissionRef<'_>,
         workspace: WorkspaceRef<'_>,
     ) -> Decision {
-        self.check_from((place, generation), tag, (permission, workspace), UsedFrom::Address(None))
+        self.check_from((place, generation), tag, (&permission, &workspace), UsedFrom::Address(&None))
     }
 
     /// As [`Reading::check_tag`], of a holder who is somewhere.
@@ -272,8 +314,8 @@ impl Reading<'_> {
         &self,
         (place, generation): (Place, Generation),
         tag: (u64, u64),
-        asked: (PermissionRef<'_>, WorkspaceRef<'_>),
-        from: UsedFrom,
+        asked: (&PermissionRef<'_>, &WorkspaceRef<'_>),
+        from: UsedFrom<'_>,
     ) -> Decision {
         match self.view.table.place(place.0) {
             Some(words) => self.check_at(words, (place, generation), tag, asked, from),
@@ -281,53 +323,97 @@ impl Reading<'_> {
         }
     }
 
-    /// The same of a place that was found. One copy for all callers: inlined into theirs it is laid out anew each
-    /// time, and not for the better.
-    #[inline(never)]
+    /// The same of a place that was found.
+    #[inline]
     fn check_at(
         &self,
         words: &Words,
         (place, generation): (Place, Generation),
         tag: (u64, u64),
-        (permission, workspace): (PermissionRef<'_>, WorkspaceRef<'_>),
-        from: UsedFrom,
+        (permission, workspace): (&PermissionRef<'_>, &WorkspaceRef<'_>),
+        from: UsedFrom<'_>,
     ) -> Decision {
-        let question = Question { permission, workspace };
-        let who = (generation.0, tag);
-        let judged = order::answer(
-            words,
-            &self.view.root,
-            &self.view.marks,
-            (&*self.root, self.version),
-            move |root: &Root, fields| {
-                let judged = judge(root, fields, who, &question, self.now);
-                let [head, ..] = *fields;
-                if head & SIDE != 0 || self.early.0 < self.now.0 {
-                    return self.rarely(judged, (root, fields), who, (&question, place, &from));
-                }
-                judged
-            },
-        );
+        let who = (place, generation.0);
+        let judged = match (permission, workspace) {
+            (&PermissionRef::Id(permission), &WorkspaceRef::Index(workspace)) => {
+                self.judge_ids(words, who, tag, Ids { permission, workspace }, from)
+            }
+            (&PermissionRef::Id(permission), WorkspaceRef::Tenant) => {
+                self.judge_ids(words, who, tag, Ids { permission, workspace: WorkspaceIndex(0) }, from)
+            }
+            _ => self.judge_named(words, who, tag, (permission, workspace), from),
+        };
         Decision { reason: judged.reason, seen: self.seen, valid_until: judged.valid_until }
     }
 
+    /// By ids. One copy for all callers, which takes and gives words that stay in registers: an argument that is
+    /// stored in parts and loaded whole waits until the processor has retired everything before it, and so keeps
+    /// the checks of a row from overlapping.
+    #[inline(never)]
+    fn judge_ids(
+        &self,
+        words: &Words,
+        who: (Place, u32),
+        tag: (u64, u64),
+        asked: Ids,
+        from: UsedFrom<'_>,
+    ) -> Judged {
+        self.judge_by(words, who, tag, asked, from)
+    }
+
+    #[inline(never)]
+    fn judge_named(
+        &self,
+        words: &Words,
+        who: (Place, u32),
+        tag: (u64, u64),
+        (permission, workspace): (&PermissionRef<'_>, &WorkspaceRef<'_>),
+        from: UsedFrom<'_>,
+    ) -> Judged {
+        let asked = Question { permission: *permission, workspace: *workspace };
+        self.judge_by(words, who, tag, asked, from)
+    }
+
+    #[inline(always)]
+    fn judge_by(
+        &self,
+        words: &Words,
+        (place, generation): (Place, u32),
+        tag: (u64, u64),
+        asked: impl Asked,
+        from: UsedFrom<'_>,
+    ) -> Judged {
+        let start = (&*self.root, self.version);
+        order::answer(words, &self.view.root, &self.view.marks, start, move |root: &Root, fields: &Fields| {
+            let judged = judge(root, fields, (generation, tag), asked, self.now);
+            let [head, ..] = *fields;
+            if head & SIDE != 0 || self.early.0 < self.now.0 {
+                return self.rarely(judged, (root, *fields), (place, generation), tag, asked, from);
+            }
+            judged
+        })
+    }
+
     /// What else counts for keys that are bound to networks, and while the node's clock is in doubt. Kept out
-    /// of the way of all other checks.
+    /// of the way of all other checks; takes copies, so that those need not keep in memory what this one needs.
     #[cold]
     #[inline(never)]
     fn rarely(
         &self,
         judged: Judged,
-        (root, fields): (&Root, &Fields),
-        who: (u32, (u64, u64)),
-        (question, place, from): (&Question<'_>, Place, &UsedFrom),
+        (root, fields): (&Root, Fields),
+        (place, generation): (Place, u32),
+        tag: (u64, u64),
+        asked: impl Asked,
+        from: UsedFrom<'_>,
     ) -> Judged {
-        let alive = judge_alive(root, fields, who, (place, *from), self.now);
+        let who = (generation, tag);
+        let alive = judge_alive(root, &fields, who, (place, from), self.now);
         if !alive.permits() {
             return alive;
         }
         if self.early.0 < self.now.0 && judged.permits() {
-            return both(judged, judge(root, fields, who, question, self.early));
+            return both(judged, judge(root, &fields, who, asked, self.early));
         }
         judged
     }

@@ -63,11 +63,11 @@ impl Engine {
         &self,
         bound: &Bound,
         (handle, said): (&HandleBytes, Option<IpAddr>),
-        look: impl Fn(UsedFrom) -> Result<T, Reason>,
+        look: impl Fn(UsedFrom<'_>) -> Result<T, Reason>,
     ) -> Result<T, Reason> {
-        match look(UsedFrom::Address(said)) {
+        match look(UsedFrom::Address(&said)) {
             Err(Reason::AddressNotAllowed) if said.is_none() => {
-                look(UsedFrom::Address(self.address(bound, handle)))
+                look(UsedFrom::Address(&self.address(bound, handle)))
             }
             looked => looked,
         }

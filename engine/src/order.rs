@@ -127,13 +127,13 @@ pub(crate) fn answer<R, C: RootCell<R>, V: Verdict>(
     cell: &C,
     marks: &Marks,
     (root, version): (&R, u64),
-    judge: impl Fn(&R, &Fields) -> V,
+    judge: impl Fn(&R, &Fields) -> V + Copy,
 ) -> V {
     let fields = words.read();
     let [head, ..] = fields;
     let mut verdict = judge(root, &fields);
     if verdict.stale() {
-        verdict = judge_anew(words, cell, head, &judge);
+        verdict = judge_anew(words, cell, head, judge);
     }
     if !verdict.permits() {
         return verdict;
@@ -146,18 +146,19 @@ pub(crate) fn answer<R, C: RootCell<R>, V: Verdict>(
         return verdict;
     }
     fence(Ordering::Acquire);
-    judge_anew(words, cell, head, &judge)
+    judge_anew(words, cell, head, judge)
 }
 
 /// Judges under the newest root, with the fields read after it: the ends of a session that a cut-off
-/// spares were stored before the root that cuts was swapped in, so they are seen with it.
+/// spares were stored before the root that cuts was swapped in, so they are seen with it. Takes the judge by value:
+/// behind a reference it would stand in memory for every answer.
 #[cold]
 #[inline(never)]
 fn judge_anew<R, C: RootCell<R>, V: Verdict>(
     words: &Words,
     cell: &C,
     head: u64,
-    judge: &impl Fn(&R, &Fields) -> V,
+    judge: impl Fn(&R, &Fields) -> V,
 ) -> V {
     let root = cell.load();
     let fields = words.read();

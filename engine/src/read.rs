@@ -30,7 +30,7 @@ impl Reading<'_> {
         &self,
         tagger: &Tagger,
         handle: &HandleBytes,
-        from: UsedFrom,
+        from: UsedFrom<'_>,
     ) -> Result<Introspection, Reason> {
         self.with_live(tagger, (handle, from), |root, live, (place, generation), _| {
             let subject = root.subjects.get(&live.subject).ok_or(Reason::HandleUnknown)?;
@@ -71,7 +71,7 @@ impl Reading<'_> {
     pub(crate) fn list_permissions(
         &self,
         tagger: &Tagger,
-        (handle, from): (&HandleBytes, UsedFrom),
+        (handle, from): (&HandleBytes, UsedFrom<'_>),
         workspace: WorkspaceRef<'_>,
     ) -> Result<PermissionList, Reason> {
         self.with_live(tagger, (handle, from), |root, live, _, end| {
@@ -105,7 +105,7 @@ impl Reading<'_> {
     fn with_live<T>(
         &self,
         tagger: &Tagger,
-        (handle, from): (&HandleBytes, UsedFrom),
+        (handle, from): (&HandleBytes, UsedFrom<'_>),
         then: impl Fn(
             &crate::root::Root,
             &Live,

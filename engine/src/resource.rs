@@ -78,7 +78,7 @@ fn judge_resource(
     now: UnixMillis,
     steps: &Cell<u32>,
 ) -> Judged {
-    let judged = judge(root, fields, who, question, now);
+    let judged = judge(root, fields, who, *question, now);
     if judged.reason != Reason::NotGranted {
         return judged;
     }
@@ -136,7 +136,7 @@ impl Reading<'_> {
             return (Decision::deny(Reason::HandleUnknown, self.seen), 0);
         };
         let question = Question { permission: query.permission, workspace: query.workspace };
-        let (who, from) = ((handle.generation.0, tag), UsedFrom::Address(query.address));
+        let (who, from) = ((handle.generation.0, tag), UsedFrom::Address(&query.address));
         let (place, steps): (Place, Cell<u32>) = (handle.place, Cell::new(0));
         let judged = order::answer(
             words,

@@ -42,6 +42,13 @@ impl Line {
         }
     }
 
+    /// Whether the status is active.
+    #[must_use]
+    #[inline]
+    pub const fn is_active(&self) -> bool {
+        self.flags & STATUS_BITS == 1
+    }
+
     /// Sessions opened below this count of the tenant's cut-offs have ended.
     #[must_use]
     #[inline]
