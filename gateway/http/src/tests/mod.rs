@@ -19,6 +19,7 @@ mod public;
 mod refresh;
 mod relations;
 mod services;
+mod short;
 
 use crate::{Door, DoorConfig, Limits};
 use serde_json::{Value, json};
