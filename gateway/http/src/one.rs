@@ -140,6 +140,8 @@ where
             }
             if taken == Taken::Other || there == 0 || filled == read.len() {
                 stream.put_back(left);
+                // It may hold a password, and stays here until something else comes.
+                read.get_mut(..filled).unwrap_or_default().fill(0);
                 return Poll::Ready(Look::Other);
             }
         }

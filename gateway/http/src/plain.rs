@@ -12,6 +12,12 @@ const LINES: [(&[u8], Asks); 2] = [
     (b"POST /v1/check HTTP/1.1\r\n", Asks::Check),
     (b"POST /v1/introspect HTTP/1.1\r\n", Asks::Introspect),
 ];
+/// Types of content, and whether it is a form.
+const TYPES: [(&str, bool); 3] = [
+    ("application/json", false),
+    ("application/json; charset=utf-8", false),
+    ("application/x-www-form-urlencoded", true),
+];
 /// Headers of a plain request that no operation looks at.
 const UNSEEN: [&[u8]; 7] = [
     b"accept",
@@ -37,6 +43,8 @@ pub(crate) struct Plain<'a> {
     pub(crate) authorization: &'a str,
     pub(crate) tenant: Option<&'a str>,
     pub(crate) content: &'a str,
+    /// Whether the content is a form.
+    pub(crate) form: bool,
     /// How many headers it has, and their bytes as RFC 9113 section 6.5.2 counts them.
     pub(crate) fields: (usize, usize),
     /// Bytes of head and content.
@@ -75,15 +83,15 @@ pub(crate) fn read(bytes: &[u8]) -> Reading<'_> {
             return Reading::Other;
         }
     }
-    let (Some(host), Some(authorization), true, Some(length)) =
-        (head.host, head.authorization, head.json, head.length)
+    let (Some(host), Some(authorization), Some(form), Some(length)) =
+        (head.host, head.authorization, head.form, head.length)
     else {
         return Reading::Other;
     };
     let Some(content) = bytes.get(at..at + length) else { return Reading::Partial };
     let Ok(content) = str::from_utf8(content) else { return Reading::Other };
     let (tenant, fields, length) = (head.tenant, head.fields, at + length);
-    Reading::Whole(Plain { asks: *asks, host, authorization, tenant, content, fields, length })
+    Reading::Whole(Plain { asks: *asks, host, authorization, tenant, content, form, fields, length })
 }
 
 /// The headers, as far as they are read.
@@ -92,7 +100,8 @@ struct Head<'a> {
     host: Option<&'a str>,
     authorization: Option<&'a str>,
     tenant: Option<&'a str>,
-    json: bool,
+    /// Whether the content is a form; nothing when its type is not said.
+    form: Option<bool>,
     length: Option<usize>,
     fields: (usize, usize),
 }
@@ -117,9 +126,8 @@ impl<'a> Head<'a> {
             11 if is(b"x-tenant-id") => self.tenant.replace(text).is_some(),
             14 if is(b"content-length") => self.length.replace(length(value)?).is_some(),
             12 if is(b"content-type") => {
-                let json = text.eq_ignore_ascii_case("application/json")
-                    || text.eq_ignore_ascii_case("application/json; charset=utf-8");
-                !json || std::mem::replace(&mut self.json, true)
+                let known = TYPES.iter().find(|(known, _)| text.eq_ignore_ascii_case(known));
+                self.form.replace(known?.1).is_some()
             }
             10 if is(b"connection") => !text.eq_ignore_ascii_case("keep-alive"),
             _ => !UNSEEN.iter().any(|known| is(known)),
@@ -170,6 +178,20 @@ pub(crate) fn members<'a, const N: usize>(
     rest.sign(b'}')?;
     rest.blanks();
     rest.0.is_empty().then_some(members)
+}
+
+/// The same of a form: pairs of text without escapes.
+pub(crate) fn pairs<'a, const N: usize>(text: &'a str, names: &[&str; N]) -> Option<[Option<Value<'a>>; N]> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':');
+    let mut pairs = [None; N];
+    for pair in text.split('&') {
+        let (name, value) = pair.split_once('=')?;
+        let at = names.iter().position(|known| *known == name)?;
+        if !value.bytes().all(plain) || pairs.get_mut(at)?.replace(Value::Text(value)).is_some() {
+            return None;
+        }
+    }
+    Some(pairs)
 }
 
 /// What is left of a text.

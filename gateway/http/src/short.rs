@@ -188,6 +188,7 @@ fn attempt(
 impl<'a> Question<'a> {
     fn of(plain: &Plain<'a>) -> Option<Self> {
         match plain.asks {
+            Asks::Check if plain.form => None,
             Asks::Check => {
                 let [permission, handle, workspace, at_least, address] =
                     plain::members(plain.content, &CHECK)?;
@@ -200,7 +201,8 @@ impl<'a> Question<'a> {
                 }))
             }
             Asks::Introspect => {
-                let [token, hint, at_least, address] = plain::members(plain.content, &INTROSPECT)?;
+                let read = if plain.form { plain::pairs } else { plain::members };
+                let [token, hint, at_least, address] = read(plain.content, &INTROSPECT)?;
                 maybe(hint, text)?;
                 Some(Self::Introspect {
                     token: maybe(token, handle_of)??,
