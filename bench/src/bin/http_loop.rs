@@ -39,7 +39,9 @@ fn run() -> Result<(), Why> {
     };
     let door = house.runtime.block_on(Door::open(house.engine.clone(), config))?;
     let request = match what.as_str() {
-        "check" => post("/v1/check", &handle, &format!(r#"{{"handle":"{handle}","permission":"tessera.read"}}"#)),
+        "check" => {
+            post("/v1/check", &handle, &format!(r#"{{"handle":"{handle}","permission":"tessera.read"}}"#))
+        }
         _ => post("/v1/introspect", &handle, &format!(r#"{{"token":"{handle}"}}"#)),
     };
     let request: Arc<[u8]> = match way.as_str() {

@@ -205,15 +205,28 @@ impl PublicId {
     }
 }
 
+/// Characters of an id's text (RFC 9562 section 4).
+const PUBLIC_ID_CHARS: usize = 36;
+
+impl PublicId {
+    /// The text, in ASCII.
+    #[must_use]
+    pub fn to_ascii(&self) -> [u8; PUBLIC_ID_CHARS] {
+        let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+        let mut digits = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+        let mut text = [b'-'; PUBLIC_ID_CHARS];
+        for (at, place) in text.iter_mut().enumerate() {
+            if !matches!(at, 8 | 13 | 18 | 23) {
+                *place = digits.next().unwrap_or_default();
+            }
+        }
+        text
+    }
+}
+
 impl fmt::Display for PublicId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, byte) in self.0.iter().enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
+        f.write_str(str::from_utf8(&self.to_ascii()).unwrap_or_default())
     }
 }
 

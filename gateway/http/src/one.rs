@@ -125,7 +125,7 @@ where
             let taken = loop {
                 match desk.answer(shared, origin, left) {
                     Taken::Answered(length) => left = left.get(length..).unwrap_or_default(),
-                    taken => break taken,
+                    taken @ (Taken::Partial | Taken::Other) => break taken,
                 }
                 if left.is_empty() {
                     break Taken::Partial;

@@ -8,10 +8,8 @@ use crate::limits::BODY_BYTES_MAX;
 /// LIMIT: bytes of a plain request, head and content: one with the longest names has some 1,500.
 pub(crate) const PLAIN_BYTES_MAX: usize = 8 * 1024;
 /// First lines.
-const LINES: [(&[u8], Asks); 2] = [
-    (b"POST /v1/check HTTP/1.1\r\n", Asks::Check),
-    (b"POST /v1/introspect HTTP/1.1\r\n", Asks::Introspect),
-];
+const LINES: [(&[u8], Asks); 2] =
+    [(b"POST /v1/check HTTP/1.1\r\n", Asks::Check), (b"POST /v1/introspect HTTP/1.1\r\n", Asks::Introspect)];
 /// Types of content, and whether it is a form.
 const TYPES: [(&str, bool); 3] = [
     ("application/json", false),
@@ -141,7 +139,8 @@ fn length(digits: &[u8]) -> Option<usize> {
     if digits.len() > 6 {
         return None;
     }
-    let digit = |length: usize, byte: &u8| byte.is_ascii_digit().then(|| length * 10 + usize::from(byte - b'0'));
+    let digit =
+        |length: usize, byte: &u8| byte.is_ascii_digit().then(|| length * 10 + usize::from(byte - b'0'));
     let length = digits.iter().try_fold(0, digit)?;
     (1..=BODY_BYTES_MAX).contains(&length).then_some(length)
 }

@@ -181,11 +181,7 @@ fn afford(shared: &Shared, caller: &Caller, input: &Input) -> Result<(), Problem
 }
 
 /// Takes what a request costs from the budgets of its credential and tenant.
-pub(crate) fn take(
-    shared: &Shared,
-    bound: &Bound,
-    (cost, now): (u32, UnixMillis),
-) -> Result<(), Problem> {
+pub(crate) fn take(shared: &Shared, bound: &Bound, (cost, now): (u32, UnixMillis)) -> Result<(), Problem> {
     let credential = (bound.home.tenant, bound.credential);
     let taken = shared.by_credential.take(credential, cost, now);
     let most = Limit::CredentialPerSecond.at(shared.limits.credential_per_second.into());

@@ -18,9 +18,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use std::io::Write as _;
 use std::net::IpAddr;
 use tessera_model::query::Introspection;
-use tessera_model::{
-    CheckQuery, Decision, HandleBytes, Name, Reason, Receipt, TenantId, UnixMillis,
-};
+use tessera_model::{CheckQuery, Decision, HandleBytes, Name, Reason, Receipt, TenantId, UnixMillis};
 
 /// Members of a check; of a check about a resource there is one more, which is not plain.
 const CHECK: [&str; 5] = ["permission", "handle", "workspace", "at_least", "address"];
@@ -262,7 +260,10 @@ fn name_or_number(value: Value<'_>) -> Option<NameOrNumber<'_>> {
 /// The content of a check's answer. Names and words of the engine need no escapes.
 fn decided(content: &mut Vec<u8>, decision: &Decision) {
     let word = if decision.reason == Reason::None { "permit" } else { "deny" };
-    put(content, &[r#"{"decision":""#, word, r#"","reason":""#, decision.reason.name(), r#"","reason_code":"#]);
+    put(
+        content,
+        &[r#"{"decision":""#, word, r#"","reason":""#, decision.reason.name(), r#"","reason_code":"#],
+    );
     number(content, decision.reason.code().into());
     seen(content, decision.seen);
     instant(content, "valid_until", decision.valid_until);
@@ -287,11 +288,11 @@ fn active(content: &mut Vec<u8>, found: &Introspection, workspace: Option<&Name>
     put(content, &[r#","kind":""#, answer::kind(found.key), r#"""#]);
     seen(content, found.seen);
     put(content, &[r#","session":""#]);
-    uuid(content, found.id);
+    content.extend_from_slice(&found.id.to_ascii());
     put(content, &[r#"","sub":""#]);
-    uuid(content, found.subject);
+    content.extend_from_slice(&found.subject.to_ascii());
     put(content, &[r#"","tenant":""#]);
-    hex(content, &found.tenant.0.to_be_bytes());
+    hex(content, found.tenant.0);
     put(content, &[r#"","token_type":"Bearer","workspace":"#]);
     match workspace {
         None => put(content, &["null}"]),
@@ -340,18 +341,14 @@ fn number(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(digits.get(first..).unwrap_or_default());
 }
 
-fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
-    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
-}
-
-fn uuid(out: &mut Vec<u8>, id: tessera_model::PublicId) {
-    for (at, byte) in id.0.iter().enumerate() {
-        if matches!(at, 4 | 6 | 8 | 10) {
-            out.push(b'-');
-        }
-        hex(out, std::slice::from_ref(byte));
+/// A number in 16 digits of base 16.
+fn hex(out: &mut Vec<u8>, number: u64) {
+    let mut digits = [b'0'; 16];
+    for (at, digit) in digits.iter_mut().rev().enumerate() {
+        let nibble = u8::try_from(number >> (4 * at) & 15).unwrap_or(0);
+        *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
     }
+    out.extend_from_slice(&digits);
 }
 
 /// Bytes of a date.
@@ -394,7 +391,8 @@ mod tests {
     #[test]
     fn contents_are_those_of_the_general_way() {
         let receipts = [(0, 0), (1, 7), (u64::MAX, u64::MAX)];
-        let receipts = receipts.map(|(epoch, revision)| Receipt { epoch: Epoch(epoch), revision: Revision(revision) });
+        let receipts =
+            receipts.map(|(epoch, revision)| Receipt { epoch: Epoch(epoch), revision: Revision(revision) });
         let instants = [0, 999, 1_767_225_600_123, u64::MAX].map(UnixMillis);
         let written = |write: &dyn Fn(&mut Vec<u8>)| {
             let mut content = Vec::new();
@@ -404,9 +402,11 @@ mod tests {
         for reason in Reason::ALL.iter().copied() {
             for (seen, valid_until) in receipts.into_iter().flat_map(|seen| instants.map(|at| (seen, at))) {
                 let decision = Decision { reason, seen, valid_until };
-                let slow = Object::new().decided(reason).shown("seen", seen).at("valid_until", Some(valid_until));
+                let slow =
+                    Object::new().decided(reason).shown("seen", seen).at("valid_until", Some(valid_until));
                 assert_eq!(written(&|out| decided(out, &decision)), slow.value().to_string());
-                let slow = Object::new().with("active", false).shown("seen", seen).with("reason", reason.name());
+                let slow =
+                    Object::new().with("active", false).shown("seen", seen).with("reason", reason.name());
                 let slow = slow.with("reason_code", reason.code()).value().to_string();
                 assert_eq!(written(&|out| inactive(out, reason, seen)), slow);
             }

@@ -114,8 +114,21 @@ async fn asked() -> Asked {
 async fn both_ways_answer_alike() {
     let Asked { house, key, session, ended, tenant } = asked().await;
     let members = [
-        ("permission", vec![json!("orders.read"), json!("tessera.read"), json!("none"), json!(0), json!(3), json!(77)]),
-        ("handle", vec![json!(session), json!(ended), json!(key), Value::Null, json!("tess_x"), json!(house.operator)]),
+        (
+            "permission",
+            vec![json!("orders.read"), json!("tessera.read"), json!("none"), json!(0), json!(3), json!(77)],
+        ),
+        (
+            "handle",
+            vec![
+                json!(session),
+                json!(ended),
+                json!(key),
+                Value::Null,
+                json!("tess_x"),
+                json!(house.operator),
+            ],
+        ),
         ("workspace", vec![json!("desk"), json!("nowhere"), json!(1), json!(9), Value::Null, json!("a b")]),
         ("at_least", vec![json!("1.0"), json!("1.9999999"), json!("9.1"), json!("x"), Value::Null]),
         ("address", vec![json!("203.0.113.7"), json!("::1"), json!("here"), Value::Null]),
@@ -191,7 +204,9 @@ async fn both_ways_answer_alike() {
     }
     assert!(!alike(&house, &request("/v1/check", &form, "permission=orders.read")).await);
     // Another tenant, or none, is named: that is for the general way to say.
-    for (header, value) in [("Host", "other.auth.example.com"), ("X-Tenant-Id", "other"), ("X-Tenant-Id", "nobody")] {
+    for (header, value) in
+        [("Host", "other.auth.example.com"), ("X-Tenant-Id", "other"), ("X-Tenant-Id", "nobody")]
+    {
         let named = plain.map(|(name, text)| (name, if name == header { value } else { text }));
         assert!(!alike(&house, &request("/v1/check", &named, r#"{"permission":"orders.read"}"#)).await);
     }
@@ -242,13 +257,17 @@ async fn a_plain_question_takes_no_memory() {
     let Asked { house, session, .. } = asked().await;
     let peer = Origin { address: "127.0.0.1".parse().expect("one"), sni: None, listed: Listed::No };
     let bearer = format!("Bearer {session}");
-    let headers = [("host", "localhost"), ("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let headers =
+        [("host", "localhost"), ("authorization", bearer.as_str()), ("content-type", "application/json")];
     let check = request("/v1/check", &headers, r#"{"permission":"orders.read","workspace":"desk"}"#);
     let introspect = request("/v1/introspect", &headers, &format!(r#"{{"token":"{session}"}}"#));
     let mut desk = Desk::new();
     let mut ask = |request: &str| {
         desk.out.clear();
-        assert_eq!(desk.answer(house.door.shared(), &peer, request.as_bytes()), Taken::Answered(request.len()));
+        assert_eq!(
+            desk.answer(house.door.shared(), &peer, request.as_bytes()),
+            Taken::Answered(request.len())
+        );
     };
     for request in [&check, &introspect] {
         ask(request);
@@ -283,7 +302,11 @@ async fn both_ways_have_one_budget() {
     assert_eq!(over, general(&house, &request).await);
     let after = house.door.figures();
     assert_eq!(
-        (after.requests - before.requests, after.refused - before.refused, after.over_budget - before.over_budget),
+        (
+            after.requests - before.requests,
+            after.refused - before.refused,
+            after.over_budget - before.over_budget
+        ),
         (32, 2, 2)
     );
 }
