@@ -19,6 +19,10 @@ async fn say(stream: &mut (impl AsyncWrite + Unpin + ?Sized), bytes: &[u8]) {
 
 /// One answer as it came, without its date.
 async fn answer(stream: &mut (impl AsyncRead + Unpin + ?Sized)) -> String {
+    undated(&dated(stream).await)
+}
+
+async fn dated(stream: &mut (impl AsyncRead + Unpin + ?Sized)) -> Vec<u8> {
     let mut read = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&read);
@@ -27,7 +31,7 @@ async fn answer(stream: &mut (impl AsyncRead + Unpin + ?Sized)) -> String {
             let length: usize = length.and_then(|length| length.parse().ok()).expect("a length");
             if content.len() >= length {
                 assert_eq!(content.len(), length, "{text}");
-                return undated(&read);
+                return read;
             }
         }
         let mut byte = [0];
@@ -371,6 +375,37 @@ async fn both_ways_share_a_connection() {
         // The drain ends a connection at rest.
         house.door.drain(Duration::from_secs(30)).await;
         assert_eq!(from.read(&mut [0; 16]).await.expect("ended"), 0);
+    }
+}
+
+/// PROPERTY: a connection on which something else was asked rests again, and is answered the short way. METHOD: the
+/// short way writes the node's date, which stands in these tests, the general way that of the day.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_rests_again() {
+    let house = House::secure(|_| {}).await;
+    let (_, key) = house.tenant("acme").await;
+    let bearer = format!("Bearer {key}");
+    let headers =
+        [("host", "localhost"), ("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let check = request("/v1/check", &headers, r#"{"permission":"orders.read"}"#);
+    let is_short =
+        |answer: &[u8]| String::from_utf8_lossy(answer).contains("date: Thu, 01 Jan 2026 00:00:00 GMT\r\n");
+    let shown = format!("host: localhost\r\nauthorization: {bearer}\r\n");
+    let mut stream = house.connect(b"http/1.1").await;
+    for other in [
+        format!("GET /v1/me HTTP/1.1\r\n{shown}\r\n"),
+        "GET /v1/none HTTP/1.1\r\nhost: localhost\r\n\r\n".to_owned(),
+        request("/v1/check", &headers[..1], &" ".repeat(20_000)),
+        request("/v1/check", &headers, "{}"),
+        request("/v1/check-batch", &headers, r#"{"checks":[{"permission":"orders.read"}]}"#),
+        check.replacen("\r\n", &format!("\r\n{GENERAL}"), 1),
+    ] {
+        say(&mut stream, other.as_bytes()).await;
+        let general = dated(&mut *stream).await;
+        assert!(!is_short(&general), "{other}");
+        say(&mut stream, check.as_bytes()).await;
+        let short = dated(&mut *stream).await;
+        assert!(is_short(&short), "after {other}: {}", String::from_utf8_lossy(&short));
     }
 }
 
