@@ -212,12 +212,13 @@ impl PublicId {
     /// The text, in ASCII.
     #[must_use]
     pub fn to_ascii(&self) -> [u8; PUBLIC_ID_CHARS] {
-        let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
-        let mut digits = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+        // Where the two digits of each byte begin.
+        const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+        let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
         let mut text = [b'-'; PUBLIC_ID_CHARS];
-        for (at, place) in text.iter_mut().enumerate() {
-            if !matches!(at, 8 | 13 | 18 | 23) {
-                *place = digits.next().unwrap_or_default();
+        for (at, byte) in PLACES.into_iter().zip(self.0) {
+            if let Some([high, low]) = text.get_mut(at..at + 2) {
+                (*high, *low) = (digit(byte >> 4), digit(byte & 15));
             }
         }
         text
