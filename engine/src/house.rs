@@ -133,8 +133,10 @@ impl House {
     /// A view read at the present time. While the clock is in doubt, what ends is held against the later
     /// of the times that it may be, what begins against the earlier.
     pub(crate) fn read<'v>(&self, view: &'v View) -> Reading<'v> {
-        let now = self.now();
-        if !self.is_stopped() {
+        // Each clock is read once: most of a short question's time would be theirs.
+        let (told, proven) = (self.clock.now().0, self.proven_now());
+        let now = UnixMillis(told.max(proven));
+        if !self.clock.is_stopped() && proven.saturating_sub(told) <= JOURNAL_AHEAD_MS_MAX {
             return view.read(now);
         }
         let (early, late) = self.clock.span();

@@ -195,8 +195,11 @@ impl Handle {
             return Err(HandleError::Checksum);
         }
         let (prefix, encoded) = body.split_at(5);
-        let decoded = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| HandleError::Malformed)?;
-        let bytes = HandleBytes::try_from(decoded).map_err(|_| HandleError::Malformed)?;
+        let mut bytes: HandleBytes = [0; HANDLE_BYTES];
+        let length = URL_SAFE_NO_PAD.decode_slice(encoded, &mut bytes);
+        if length != Ok(HANDLE_BYTES) {
+            return Err(HandleError::Malformed);
+        }
         let handle = Self::parse(&bytes)?;
         if handle.kind.prefix() == prefix { Ok(handle) } else { Err(HandleError::Malformed) }
     }

@@ -205,15 +205,29 @@ impl PublicId {
     }
 }
 
+/// Characters of an id's text (RFC 9562 section 4).
+const PUBLIC_ID_CHARS: usize = 36;
+
+impl PublicId {
+    /// The text, in ASCII.
+    #[must_use]
+    pub fn to_ascii(&self) -> [u8; PUBLIC_ID_CHARS] {
+        // Where the two digits of each byte begin.
+        const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+        let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
+        let mut text = [b'-'; PUBLIC_ID_CHARS];
+        for (at, byte) in PLACES.into_iter().zip(self.0) {
+            if let Some([high, low]) = text.get_mut(at..at + 2) {
+                (*high, *low) = (digit(byte >> 4), digit(byte & 15));
+            }
+        }
+        text
+    }
+}
+
 impl fmt::Display for PublicId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, byte) in self.0.iter().enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
+        f.write_str(str::from_utf8(&self.to_ascii()).unwrap_or_default())
     }
 }
 

@@ -53,12 +53,20 @@ impl Name {
     /// # Errors
     /// [`NameError`] says what is wrong with it.
     pub fn new(text: &str) -> Result<Self, NameError> {
+        Self::look(text).map(|()| Self(text.into()))
+    }
+
+    /// Whether a text is a name, without keeping it.
+    ///
+    /// # Errors
+    /// [`NameError`] says what is wrong with it.
+    pub fn look(text: &str) -> Result<(), NameError> {
         match text.len() {
             0 => Err(NameError::Empty),
             n if n > NAME_BYTES_MAX => Err(NameError::TooLong),
             _ if !text.bytes().all(allowed) => Err(NameError::BadCharacter),
             _ if text.split('/').any(|part| matches!(part, "." | "..")) => Err(NameError::Dots),
-            _ => Ok(Self(text.into())),
+            _ => Ok(()),
         }
     }
 

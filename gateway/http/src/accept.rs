@@ -4,29 +4,32 @@ use crate::caller::{Listed, Origin};
 use crate::door::Shared;
 use crate::figures::add;
 use crate::held::Waiting;
+use crate::one;
 use crate::route;
-use crate::stream::Stream;
+use crate::stream::{Known, Stream};
 use axum::Router;
 use hyper::body::Incoming;
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tessera_model::Source;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// How long the door rests when the system gives it no socket: too many open files.
 const REST: Duration = Duration::from_millis(50);
 
-type Served = (Arc<Shared>, Router);
+/// What every connection is served with.
+pub(crate) type Served = (Arc<Shared>, Router);
 
 /// Counts a connection while it stands.
 struct Standing(Arc<Shared>);
@@ -94,38 +97,43 @@ async fn connection(stream: TcpStream, peer: SocketAddr, acceptor: Option<TlsAcc
     // Answers are small and wait for nobody.
     drop(stream.set_nodelay(true));
     add(&served.0.counters.connections, 1);
+    let origin = |sni| Origin { address: peer.ip().to_canonical(), sni, listed: Listed::No };
     let Some(acceptor) = acceptor else {
-        return serve(stream, (peer.ip(), None), false, served).await;
+        return one::serve(stream, origin(None), served).await;
     };
-    match tokio::time::timeout(served.0.limits.handshake, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => {
+    match shake(stream, acceptor, &served.0).await {
+        Some(stream) => {
             let session = stream.get_ref().1;
-            let sni = session.server_name().map(str::to_owned);
+            let origin = origin(session.server_name().map(|name| name.to_ascii_lowercase().into()));
             // What was agreed on is spoken: nothing is guessed from the first bytes.
-            let two = session.alpn_protocol() == Some(b"h2");
-            Box::pin(serve(stream, (peer.ip(), sni), two, served)).await;
+            if session.alpn_protocol() == Some(b"h2") {
+                Box::pin(two(stream, origin, served)).await;
+            } else {
+                Box::pin(one::serve(stream, origin, served)).await;
+            }
         }
-        Ok(Err(_)) | Err(_) => add(&served.0.counters.handshakes_failed, 1),
+        None => add(&served.0.counters.handshakes_failed, 1),
     }
 }
 
-/// Serves requests until the peer or the drain ends the connection.
-async fn serve<S>(stream: S, (peer, sni): (IpAddr, Option<String>), two: bool, (shared, router): Served)
+/// Shakes hands, within its time.
+async fn shake(
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    shared: &Shared,
+) -> Option<Box<TlsStream<TcpStream>>> {
+    let shaken = tokio::time::timeout(shared.limits.handshake, acceptor.accept(stream));
+    Box::pin(shaken).await.ok()?.ok().map(Box::new)
+}
+
+/// Serves requests over HTTP/2 until the peer or the drain ends the connection.
+async fn two<S>(stream: S, origin: Origin, (shared, router): Served)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = shared.limits;
-    let builder = Builder::new(TokioExecutor::new());
-    let mut builder = if two { builder.http2_only() } else { builder.http1_only() };
+    let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
-        .max_headers(limits.headers)
-        .max_buf_size(limits.head_bytes.max(8_192))
-        .half_close(false);
-    builder
-        .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
         // Twice the cap: what is between is answered with a problem document.
@@ -137,21 +145,17 @@ where
         .max_send_buf_size(256 * 1024)
         .keep_alive_interval(limits.head)
         .keep_alive_timeout(limits.body);
-    let origin = Origin { address: peer.to_canonical(), sni, listed: Listed::No };
     let mut draining = shared.draining.clone();
-    let unread = Arc::new(AtomicBool::new(false));
-    let stream = Stream::new(stream, Arc::clone(&shared), !two, Arc::clone(&unread));
-    let waiting = two.then(|| Arc::new(Waiting::default()));
-    let held = waiting.clone();
+    let known = Arc::new(Known::default());
+    let stream = Stream::new(stream, Arc::clone(&shared), false, Arc::clone(&known));
+    let waiting = Arc::new(Waiting::default());
+    let held = Arc::clone(&waiting);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (shared, router, origin) = (Arc::clone(&shared), router.clone(), origin.clone());
-        let (waiting, unread) = (held.clone(), Arc::clone(&unread));
+        let (waiting, known) = (Arc::clone(&held), Arc::clone(&known));
         async move {
-            let response = route::respond(&shared, router, origin, (request, &unread)).await;
-            Ok::<_, Infallible>(match waiting {
-                Some(waiting) => response.map(|body| waiting.hold(body)),
-                None => response,
-            })
+            let response = route::respond(&shared, router, origin, (request, &known.unread)).await;
+            Ok::<_, Infallible>(response.map(|body| waiting.hold(body)))
         }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -171,8 +175,7 @@ where
 }
 
 /// Ends when the peer has not taken an answer for too long; over HTTP/1.1 the stream looks after that.
-async fn kept(waiting: Option<Arc<Waiting>>, turn: Duration) {
-    let Some(waiting) = waiting else { return std::future::pending().await };
+async fn kept(waiting: Arc<Waiting>, turn: Duration) {
     loop {
         tokio::time::sleep(turn).await;
         if !waiting.turn() {

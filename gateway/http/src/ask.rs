@@ -14,8 +14,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tessera_engine::{ADDRESS, Bound, Reading, Resource, Sees, View};
 use tessera_model::limits::BATCH_CHECKS_MAX;
+use tessera_model::query::Introspection;
 use tessera_model::{
-    CheckQuery, HandleBytes, PermissionId, PermissionRef, Reason, Receipt, Refusal, WorkspaceIndex,
+    CheckQuery, Decision, HandleBytes, PermissionId, PermissionRef, Reason, Receipt, Refusal, WorkspaceIndex,
     WorkspaceRef,
 };
 use tessera_relation::RELATION_BUDGET;
@@ -51,14 +52,14 @@ fn entitled(shared: &Shared, bound: &Bound, handle: &HandleBytes) -> Result<(), 
     }
 }
 
-const fn permission(asked: NameOrNumber<'_>) -> PermissionRef<'_> {
+pub(crate) const fn permission(asked: NameOrNumber<'_>) -> PermissionRef<'_> {
     match asked {
         NameOrNumber::Name(name) => PermissionRef::Name(name),
         NameOrNumber::Number(id) => PermissionRef::Id(PermissionId(id)),
     }
 }
 
-const fn workspace(asked: Option<NameOrNumber<'_>>) -> WorkspaceRef<'_> {
+pub(crate) const fn workspace(asked: Option<NameOrNumber<'_>>) -> WorkspaceRef<'_> {
     match asked {
         None => WorkspaceRef::Tenant,
         Some(NameOrNumber::Name(name)) => WorkspaceRef::Name(name),
@@ -79,34 +80,42 @@ fn may_say(shared: &Shared, bound: &Bound, address: Option<IpAddr>) -> Result<()
     }
 }
 
-/// The question of a check, if the caller may ask it and what it is to be seen with was seen.
-fn question<'a>(
-    shared: &Shared,
-    bound: &Bound,
-    input: &'a Input,
-    (reading, handle): (&Reading<'_>, &'a HandleBytes),
-) -> Result<CheckQuery<'a>, Problem> {
+/// The question of a check.
+fn question<'a>(input: &'a Input, handle: &'a HandleBytes) -> Result<CheckQuery<'a>, Problem> {
     let asked = input.name_or_number("permission")?.ok_or_else(|| ill_formed("permission"))?;
-    let query = CheckQuery {
+    Ok(CheckQuery {
         handle,
         permission: permission(asked),
         workspace: workspace(input.name_or_number("workspace")?),
         at_least: input.receipt("at_least")?,
         address: address(input.text("address"))?,
-    };
+    })
+}
+
+/// Whether the caller may ask it, and what it is to be seen with was seen.
+fn may_ask(
+    shared: &Shared,
+    bound: &Bound,
+    (reading, query): (&Reading<'_>, &CheckQuery<'_>),
+) -> Result<(), Problem> {
     may_say(shared, bound, query.address)?;
     sees(reading, query.at_least)?;
-    entitled(shared, bound, handle)?;
-    Ok(query)
+    entitled(shared, bound, query.handle)
+}
+
+/// What is decided, for whoever may ask.
+pub(crate) fn decide(shared: &Shared, bound: &Bound, query: &CheckQuery<'_>) -> Result<Decision, Problem> {
+    let view = bound.entry.view();
+    let view = view.as_ref().ok_or_else(|| Problem::from(shared.engine.unready(&bound.entry)))?;
+    let reading = shared.engine.read(view);
+    may_ask(shared, bound, (&reading, query))?;
+    Ok(shared.engine.check(bound, &reading, query))
 }
 
 /// `check`.
 pub(crate) fn check(shared: &Shared, caller: &Caller, input: &Input) -> Result<Value, Problem> {
     let handle = input.handle("handle")?.unwrap_or(caller.handle);
-    let view = view(shared, &caller.bound)?;
-    let reading = shared.engine.read(&view);
-    let query = question(shared, &caller.bound, input, (&reading, &handle))?;
-    let decision = shared.engine.check(&caller.bound, &reading, &query);
+    let decision = decide(shared, &caller.bound, &question(input, &handle)?)?;
     let answer = Object::new().decided(decision.reason).shown("seen", decision.seen);
     Ok(answer.at("valid_until", Some(decision.valid_until)).value())
 }
@@ -136,7 +145,8 @@ fn resource(shared: &Shared, caller: &Caller, input: &Input, budget: u32) -> Res
     let handle = input.handle("handle")?.unwrap_or(caller.handle);
     let view = view(shared, &caller.bound)?;
     let reading = shared.engine.read(&view);
-    let query = question(shared, &caller.bound, input, (&reading, &handle))?;
+    let query = question(input, &handle)?;
+    may_ask(shared, &caller.bound, (&reading, &query))?;
     let about = Resource { object: input.text("resource").unwrap_or_default(), budget };
     let (decision, steps) = shared.engine.check_resource(&caller.bound, &reading, &query, about);
     serve::charge(shared, caller, u64::from(steps) / relation::STEPS_PER_CHECK);
@@ -224,15 +234,18 @@ pub(crate) fn introspect(shared: &Shared, caller: &Caller, input: &Input) -> Res
         let refused = || Err(Problem::from(Refusal::Unauthorized).at("token"));
         return if any { Ok(inactive(Reason::HandleUnknown)) } else { refused() };
     };
-    entitled(shared, &caller.bound, &handle).map_err(|problem| problem.at("token"))?;
     let from = address(input.text("address"))?;
-    may_say(shared, &caller.bound, from)?;
-    let found = match shared.engine.introspect(&caller.bound, &reading, (&handle, from)) {
+    let found = match known(shared, &caller.bound, (&reading, &handle, from))? {
         Ok(found) => found,
         Err(reason) => return Ok(inactive(reason)),
     };
     let listing = view.listing();
     let workspace = listing.workspace_name(found.workspace).map(|name| name.as_str().to_owned());
+    Ok(shown(&found, workspace))
+}
+
+/// What is told of a token that is active.
+pub(crate) fn shown(found: &Introspection, workspace: Option<String>) -> Value {
     let answer = Object::new()
         .with("active", true)
         .with("token_type", "Bearer")
@@ -245,7 +258,18 @@ pub(crate) fn introspect(shared: &Shared, caller: &Caller, input: &Input) -> Res
         .at("idle_until", Some(found.idle_until))
         .with("workspace", workspace)
         .shown("seen", found.seen);
-    Ok(answer.value())
+    answer.value()
+}
+
+/// What is known of a token, for whoever may ask.
+pub(crate) fn known(
+    shared: &Shared,
+    bound: &Bound,
+    (reading, handle, from): (&Reading<'_>, &HandleBytes, Option<IpAddr>),
+) -> Result<Result<Introspection, Reason>, Problem> {
+    entitled(shared, bound, handle).map_err(|problem| problem.at("token"))?;
+    may_say(shared, bound, from)?;
+    Ok(shared.engine.introspect(bound, reading, (handle, from)))
 }
 
 /// `list_permissions`: names of all that may be done there.

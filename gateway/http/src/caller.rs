@@ -6,7 +6,9 @@ use crate::value;
 use crate::wake;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
+use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 use tessera_crypto::compare::equal_arrays;
 use tessera_crypto::digest;
 use tessera_engine::{Bound, Engine, HelloRefusal};
@@ -26,8 +28,8 @@ pub(crate) const REFRESH_COOKIE: &str = "__Host-tessera-refresh";
 pub(crate) struct Origin {
     /// The address of the peer, or of whoever a listed proxy speaks for.
     pub(crate) address: IpAddr,
-    /// The name that TLS was asked for.
-    pub(crate) sni: Option<String>,
+    /// The name that TLS was asked for, in lower case.
+    pub(crate) sni: Option<Arc<str>>,
     /// Whether scripts of the origin that the request names may ask.
     pub(crate) listed: Listed,
 }
@@ -66,9 +68,13 @@ pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'
 }
 
 /// The host that a request is for, without its port, in lower case. Host and target must agree.
-pub(crate) fn host(parts: &Parts) -> Result<String, Problem> {
+pub(crate) fn host(parts: &Parts) -> Result<Cow<'_, str>, Problem> {
     let named = single(&parts.headers, "host")?;
-    let target = parts.uri.authority().map(axum::http::uri::Authority::as_str);
+    host_of(named, parts.uri.authority().map(axum::http::uri::Authority::as_str))
+}
+
+/// The same of the host as the header names it, and as the target does.
+pub(crate) fn host_of<'a>(named: Option<&'a str>, target: Option<&'a str>) -> Result<Cow<'a, str>, Problem> {
     let authority = match (named, target) {
         (Some(named), Some(target)) if !named.eq_ignore_ascii_case(target) => {
             return Err(Problem::misdirected("host"));
@@ -86,7 +92,10 @@ pub(crate) fn host(parts: &Parts) -> Result<String, Problem> {
     if bare.is_empty() || !bare.bytes().all(plain) {
         return Err(Problem::unreadable("is no host").at("host"));
     }
-    Ok(bare.to_ascii_lowercase())
+    if bare.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Ok(bare.to_ascii_lowercase().into());
+    }
+    Ok(bare.into())
 }
 
 /// The first label of a host below the door's domain.
@@ -127,11 +136,18 @@ pub(crate) fn tenant(
     origin: &Origin,
 ) -> Result<Named, Problem> {
     let host = host(parts)?;
+    named(shared, (&host, path, single(&parts.headers, TENANT_HEADER)?), origin)
+}
+
+/// The same of host, path and header as they were read.
+pub(crate) fn named(
+    shared: &Shared,
+    (host, path, header): (&str, Option<&str>, Option<&str>),
+    origin: &Origin,
+) -> Result<Named, Problem> {
     let mut named: Option<(Option<TenantId>, &str)> = None;
-    let header = single(&parts.headers, TENANT_HEADER)?;
-    let sni = origin.sni.as_deref().map(str::to_ascii_lowercase);
-    let by_host = label(&host, &shared.domain);
-    let by_sni = sni.as_deref().and_then(|sni| label(sni, &shared.domain));
+    let by_host = label(host, &shared.domain);
+    let by_sni = origin.sni.as_deref().and_then(|sni| label(sni, &shared.domain));
     for (text, field) in [(by_host, "host"), (by_sni, "host"), (path, "tenant"), (header, TENANT_HEADER)] {
         let Some(text) = text else { continue };
         let id = tenant_named(&shared.engine, text);
@@ -169,11 +185,8 @@ fn shown(parts: &Parts, (origin, forward): (&Origin, bool)) -> Result<(HandleByt
             Err(Problem::unreadable("a bearer token and a cookie: show one").at("authorization"))
         }
         (Some(authorization), None) => {
-            let (scheme, token) = authorization.split_once(' ').ok_or_else(Problem::unauthenticated)?;
-            if !scheme.eq_ignore_ascii_case("bearer") {
-                return Err(Problem::unauthenticated());
-            }
-            Ok((value::handle(token).ok_or_else(Problem::unauthenticated)?, false))
+            let handle = bearer(authorization).ok_or_else(Problem::unauthenticated)?;
+            Ok((handle.to_bytes(), false))
         }
         (None, Some(text)) => {
             let handle = value::handle(text).ok_or_else(Problem::unauthenticated)?;
@@ -182,6 +195,12 @@ fn shown(parts: &Parts, (origin, forward): (&Origin, bool)) -> Result<(HandleByt
         }
         (None, None) => Err(Problem::unauthenticated()),
     }
+}
+
+/// The handle of a bearer token (RFC 6750 section 2.1).
+pub(crate) fn bearer(authorization: &str) -> Option<Handle> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") { Handle::parse_text(token).ok() } else { None }
 }
 
 /// The value of a cookie that may stand once only.

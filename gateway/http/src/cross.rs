@@ -107,6 +107,13 @@ pub(crate) fn preflight(parts: &Parts, listed: Listed) -> Option<Result<Response
     Some(Ok(response))
 }
 
+/// What [`finish`] puts on an answer that no script of another origin has asked for, as lines.
+pub(crate) fn lines(secure: bool) -> Box<[u8]> {
+    let insist = secure.then_some((header::STRICT_TRANSPORT_SECURITY, INSIST));
+    let lines = HARMLESS.into_iter().chain(insist);
+    lines.flat_map(|(name, value)| format!("\r\n{name}: {value}").into_bytes()).collect()
+}
+
 /// Puts on what every answer carries.
 pub(crate) fn finish(
     shared: &Shared,

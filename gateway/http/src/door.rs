@@ -2,6 +2,7 @@
 
 use crate::accept;
 use crate::budget::Budgets;
+use crate::cross;
 use crate::figures::{Counters, Figures};
 use crate::limits::Limits;
 use crate::route;
@@ -101,6 +102,8 @@ pub(crate) struct Shared {
     pub(crate) conditions: tokio::sync::Mutex<()>,
     /// Whether TLS is spoken: browsers are then told to insist on it.
     pub(crate) secure: bool,
+    /// What every answer carries, as lines.
+    pub(crate) harmless: Box<[u8]>,
 }
 
 /// An open door. Dropping it closes at once; [`Door::drain`] closes well.
@@ -153,6 +156,7 @@ impl Door {
             draining: drained,
             conditions: tokio::sync::Mutex::new(()),
             secure: tls.is_some(),
+            harmless: cross::lines(tls.is_some()),
         });
         let router = route::router(&shared);
         drop(tokio::spawn(accept::run(listener, tls, (Arc::clone(&shared), router), alive)));
@@ -179,6 +183,12 @@ impl Door {
     #[must_use]
     pub fn figures(&self) -> Figures {
         self.shared.counters.read()
+    }
+
+    /// What its connections share.
+    #[cfg(test)]
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Takes no new connection or request, answers those that run, then closes. After `patience` it

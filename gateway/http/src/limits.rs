@@ -8,7 +8,7 @@ pub(crate) const BODY_BYTES_MAX: usize = 256 * 1024;
 /// What connections and requests may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// LIMIT: connections of one node. Idle ones cost some 20 KiB each.
+    /// LIMIT: connections of one node. One at rest over HTTP/1.1 and TLS costs some 12 KiB.
     pub connections: usize,
     /// LIMIT: connections from one IPv4 address or IPv6 /64, proxies that are listed left out.
     pub connections_per_source: usize,

@@ -14,9 +14,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{RawPathParams, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Response, Version, header};
+use axum::http::{HeaderValue, Method, Response, StatusCode, Version, header};
 use axum::routing::{MethodFilter, on};
 use hyper::body::Incoming;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tower_service::Service as _;
@@ -58,6 +59,9 @@ const fn filter(operation: &Operation) -> MethodFilter {
 #[derive(Clone, Copy)]
 pub(crate) struct Told(pub(crate) &'static str);
 
+/// The target of the log of requests.
+pub(crate) const ACCESS: &str = "tessera::access";
+
 /// Answers one request; `unread` tells the connection that it ends over content that nobody reads.
 pub(crate) async fn respond(
     shared: &Arc<Shared>,
@@ -70,7 +74,7 @@ pub(crate) async fn respond(
     let address = source(shared, peer.address, &parts.headers);
     let named = parts.headers.get(header::ORIGIN).cloned();
     let listed = if named.is_some() { cross::listed(shared, &parts, address).await } else { Listed::No };
-    let origin = Origin { address, sni: peer.sni, listed };
+    let origin = Origin { address, listed, ..peer };
     let method = parts.method.clone();
     let envoy = parts.uri.path().starts_with(forward::PREFIX);
     let (body, lent) = Content::lend(&parts, body);
@@ -105,27 +109,38 @@ pub(crate) async fn respond(
         unread.store(true, Ordering::Relaxed);
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    count(shared, &response);
+    count(shared, response.status());
     cross::finish(shared, (named, listed), &mut response);
     let route = response.extensions().get::<Told>().map_or("-", |told| told.0);
-    tracing::debug!(
-        target: "tessera::access",
-        peer = %origin.address,
-        %method,
-        route,
-        status = response.status().as_u16(),
-        us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
-        "answered"
-    );
+    log(origin.address, (&method, route), response.status(), begun);
     response
 }
 
-fn count(shared: &Shared, response: &Response<Body>) {
+/// Tells the log of an answer.
+pub(crate) fn log(
+    peer: IpAddr,
+    (method, route): (&Method, &str),
+    status: StatusCode,
+    begun: tokio::time::Instant,
+) {
+    tracing::debug!(
+        target: ACCESS,
+        %peer,
+        %method,
+        route,
+        status = status.as_u16(),
+        us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+        "answered"
+    );
+}
+
+/// Counts an answer.
+pub(crate) fn count(shared: &Shared, status: StatusCode) {
     let counters = &shared.counters;
     add(&counters.requests, 1);
-    if response.status().is_client_error() {
+    if status.is_client_error() {
         add(&counters.refused, 1);
-    } else if response.status().is_server_error() {
+    } else if status.is_server_error() {
         add(&counters.failed, 1);
     }
 }

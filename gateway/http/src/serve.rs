@@ -23,8 +23,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
 use std::sync::Arc;
-use tessera_engine::Engine;
-use tessera_model::{CommandKind, Limit, LimitAt, Refusal, Source};
+use tessera_engine::{Bound, Engine};
+use tessera_model::{CommandKind, Limit, LimitAt, Refusal, Source, UnixMillis};
 
 /// What a content of rows must be.
 const ROWS_TYPE: &str = "the content must be application/x-ndjson or text/csv";
@@ -175,9 +175,13 @@ fn ask(shared: &Shared, caller: &Caller, asked: Ask, input: &Input) -> Result<Re
 /// Takes a request from the budgets of its credential and tenant; each check of a batch and each row of a
 /// load counts.
 fn afford(shared: &Shared, caller: &Caller, input: &Input) -> Result<(), Problem> {
-    let (bound, now) = (&caller.bound, shared.engine.now());
     let rows = input.rows("rows").map_or(0, |(_, text)| text.lines().count());
     let cost = u32::try_from(input.checks("checks").len().max(rows).max(1)).unwrap_or(u32::MAX);
+    take(shared, &caller.bound, (cost, shared.engine.now()))
+}
+
+/// Takes what a request costs from the budgets of its credential and tenant.
+pub(crate) fn take(shared: &Shared, bound: &Bound, (cost, now): (u32, UnixMillis)) -> Result<(), Problem> {
     let credential = (bound.home.tenant, bound.credential);
     let taken = shared.by_credential.take(credential, cost, now);
     let most = Limit::CredentialPerSecond.at(shared.limits.credential_per_second.into());

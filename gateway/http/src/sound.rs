@@ -17,7 +17,7 @@ use tessera_model::{Identifier, Limit, Name, PublicId, Refusal};
 /// Whether a value reads as what its field must be, before anything is done with the request.
 pub(crate) fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
     let sound = match field.shape {
-        Shape::Name => text(value).is_some_and(|text| Name::new(text).is_ok()),
+        Shape::Name => text(value).is_some_and(|text| Name::look(text).is_ok()),
         Shape::Names => list(value, NAMES_MAX, |item| Name::new(text(item)?).ok()).is_some(),
         Shape::Patterns => patterns(value).is_some(),
         Shape::Rule => rule(value).is_some(),

@@ -25,6 +25,27 @@ const REST_PAUSE: Duration = Duration::from_secs(2);
 /// Bytes of the rest that are read at once.
 const REST_CHUNK: usize = 4 * 1024;
 
+/// What is known of a connection beside its bytes: one task writes and reads it.
+#[derive(Default)]
+pub(crate) struct Known {
+    /// Whether a request was answered whose content is not read to its end.
+    pub(crate) unread: AtomicBool,
+    /// Whether bytes were given that may not have gone out.
+    unflushed: AtomicBool,
+    /// Whether the last look for bytes found none.
+    waits: AtomicBool,
+    /// Whether it ends.
+    ends: AtomicBool,
+}
+
+impl Known {
+    /// Whether everything is written, nothing more is there, and it goes on.
+    pub(crate) fn rests(&self) -> bool {
+        let is = |what: &AtomicBool| what.load(Ordering::Relaxed);
+        is(&self.waits) && !is(&self.unflushed) && !is(&self.ends) && !is(&self.unread)
+    }
+}
+
 /// A connection as hyper sees it.
 pub(crate) struct Stream<S> {
     inner: S,
@@ -33,10 +54,11 @@ pub(crate) struct Stream<S> {
     one: bool,
     /// Bytes in the place of some of hyper's own, and how many of them are written.
     instead: (Vec<u8>, usize),
+    /// Bytes that were read and are read again, and how many of them are.
+    ahead: (Vec<u8>, usize),
     /// Runs while the peer takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
-    /// Whether a request was answered whose content is not read to its end.
-    unread: Arc<AtomicBool>,
+    known: Arc<Known>,
     /// How the rest is dropped, once what was to be written is.
     rest: Option<Rest>,
 }
@@ -50,8 +72,16 @@ struct Rest {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
-    pub(crate) const fn new(inner: S, shared: Arc<Shared>, one: bool, unread: Arc<AtomicBool>) -> Self {
-        Self { inner, shared, one, instead: (Vec::new(), 0), stalled: None, unread, rest: None }
+    pub(crate) fn new(inner: S, shared: Arc<Shared>, one: bool, known: Arc<Known>) -> Self {
+        let (instead, ahead) = ((Vec::new(), 0), (Vec::new(), 0));
+        Self { inner, shared, one, instead, ahead, stalled: None, known, rest: None }
+    }
+
+    /// Bytes that were read come again, before all others.
+    pub(crate) fn put_back(&mut self, bytes: &[u8]) {
+        let left = self.ahead.0.get(self.ahead.1..).unwrap_or_default();
+        let ahead = [bytes, left].concat();
+        self.ahead = (ahead, 0);
     }
 
     /// Drops what the peer still sends until it has seen the answer and ends, within bounds: a socket closed
@@ -131,18 +161,31 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buffer)
+        if let Some(ahead) = self.ahead.0.get(self.ahead.1..).filter(|ahead| !ahead.is_empty()) {
+            let (now, later) = ahead.split_at(ahead.len().min(buffer.remaining()));
+            buffer.put_slice(now);
+            let (read, done) = (now.len(), later.is_empty());
+            self.ahead.1 += read;
+            if done {
+                self.ahead = (Vec::new(), 0);
+            }
+            return Poll::Ready(Ok(()));
+        }
+        let polled = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        self.known.waits.store(polled.is_pending(), Ordering::Relaxed);
+        polled
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.known.unflushed.store(true, Ordering::Relaxed);
         ready!(self.replaced(cx))?;
         if self.one
             && let Some(document) = document(&self.shared, bytes)
         {
             self.instead = (document, 0);
-            self.unread.store(true, Ordering::Relaxed);
+            self.known.unread.store(true, Ordering::Relaxed);
             // What is not taken at once goes with the flush.
             if let Poll::Ready(Err(error)) = self.replaced(cx) {
                 return Poll::Ready(Err(error));
@@ -156,15 +199,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.replaced(cx))?;
         let polled = Pin::new(&mut self.inner).poll_flush(cx);
+        if polled.is_ready() {
+            self.known.unflushed.store(false, Ordering::Relaxed);
+        }
         self.patient(cx, polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.known.ends.store(true, Ordering::Relaxed);
         ready!(self.replaced(cx))?;
         if self.rest.is_none() {
             let polled = Pin::new(&mut self.inner).poll_shutdown(cx);
             ready!(self.patient(cx, polled))?;
-            if !self.unread.load(Ordering::Relaxed) {
+            if !self.known.unread.load(Ordering::Relaxed) {
                 return Poll::Ready(Ok(()));
             }
             let until = Instant::now() + self.shared.limits.body;

@@ -67,7 +67,7 @@ pub(crate) fn receipt(text: &str) -> Option<Receipt> {
 
 pub(crate) fn name_or_number(value: &Json) -> Option<NameOrNumber<'_>> {
     match value {
-        Json::Text(text) => Name::new(text).is_ok().then_some(NameOrNumber::Name(text)),
+        Json::Text(text) => Name::look(text).is_ok().then_some(NameOrNumber::Name(text)),
         Json::Whole(number) => u32::try_from(*number).ok().map(NameOrNumber::Number),
         Json::Null | Json::Bool(_) | Json::Fraction | Json::List(_) | Json::Members(_) => None,
     }

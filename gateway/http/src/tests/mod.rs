@@ -19,6 +19,7 @@ mod public;
 mod refresh;
 mod relations;
 mod services;
+mod short;
 
 use crate::{Door, DoorConfig, Limits};
 use serde_json::{Value, json};
@@ -181,6 +182,7 @@ impl House {
     /// A connection; over TLS one that speaks `protocol`.
     async fn connect(&self, protocol: &[u8]) -> Box<dyn Wire> {
         let stream = TcpStream::connect(self.door.address()).await.expect("connected");
+        stream.set_nodelay(true).expect("set");
         let Some(trust) = &self.trust else { return Box::new(stream) };
         let mut trust = rustls::ClientConfig::clone(trust);
         trust.alpn_protocols = vec![protocol.to_vec()];
@@ -194,6 +196,8 @@ impl House {
         let mut stream = self.connect(b"http/1.1").await;
         // A peer that refuses early may close before everything is written.
         drop(stream.write_all(bytes).await);
+        // Over TLS bytes that the socket did not take at once wait for it.
+        drop(stream.flush().await);
         let mut answer = Vec::new();
         drop(stream.read_to_end(&mut answer).await);
         parse(&answer)
