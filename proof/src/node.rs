@@ -39,7 +39,8 @@ impl Node {
         Self::with(server, folder, &format!("{small}backup_dir = {backups:?}\n"))
     }
 
-    fn with(server: &Path, folder: &Path, storage: &str) -> Result<Self, Trouble> {
+    /// A node with these lines for its storage.
+    pub(crate) fn with(server: &Path, folder: &Path, storage: &str) -> Result<Self, Trouble> {
         let quic = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
         let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let data = folder.join("data");
@@ -58,11 +59,54 @@ impl Node {
 
     /// Starts the process; it may take a moment until it answers.
     pub(crate) fn start(&mut self) -> Result<(), Trouble> {
+        self.start_under(&[])
+    }
+
+    /// Starts the process under another program, given with its arguments.
+    pub(crate) fn start_under(&mut self, above: &[String]) -> Result<(), Trouble> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log"))?;
-        let mut command = Command::new(&self.server);
+        let mut command = match above.split_first() {
+            None => Command::new(&self.server),
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(&self.server);
+                command
+            }
+        };
         command.arg("serve").arg("--config").arg(self.folder.join("tessera.toml"));
         self.child = Some(command.stdout(Stdio::null()).stderr(log).stdin(Stdio::null()).spawn()?);
         Ok(())
+    }
+
+    /// What the process wrote to its log.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// The number of the process that was started.
+    pub(crate) fn process(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// How the process ended, if it has.
+    pub(crate) fn ended(&mut self) -> Result<Option<std::process::ExitStatus>, Trouble> {
+        match self.child.as_mut() {
+            None => Ok(None),
+            Some(child) => Ok(child.try_wait()?),
+        }
+    }
+
+    /// Waits until the process has ended by itself, or gives up.
+    pub(crate) async fn until_ended(&mut self, patience: Duration) -> Result<Option<i32>, Trouble> {
+        let began = Instant::now();
+        while began.elapsed() < patience {
+            if let Some(status) = self.ended()? {
+                self.child = None;
+                return Ok(status.code());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Err("the process does not end".into())
     }
 
     /// kill -9, and waits until the process is gone.
@@ -120,7 +164,8 @@ impl Node {
         }
     }
 
-    async fn connect(&self, credential: Option<String>) -> Result<Client, Trouble> {
+    /// A client that gives up soon, where the node may be gone for good.
+    pub(crate) async fn connect(&self, credential: Option<String>) -> Result<Client, Trouble> {
         let pem = std::fs::read(self.data().join("certificate.pem"))?;
         let mut config = Config::new(self.address, "localhost", Trust::roots_pem(&pem)?);
         config.credential = credential;
