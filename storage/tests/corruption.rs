@@ -160,7 +160,7 @@ struct Count {
 fn is_told(text: &str) -> bool {
     let named = ["journal-", "state.redb", "keys-a", "keys-b", "LANE", "MANIFEST", "state", "tail", "keys"];
     named.iter().any(|name| text.contains(name))
-        || ["the checkpoint", "root key", "newer version"].iter().any(|word| text.contains(word))
+        || ["root key", "the version that wrote it"].iter().any(|word| text.contains(word))
 }
 
 fn faults() -> usize {

@@ -48,7 +48,7 @@ fn row_fault(key: &[u8], tenant: TenantId) -> impl Fn(RecordError) -> StorageErr
 
 /// A panic inside the database, which a damaged file can cause.
 #[derive(Debug)]
-struct DatabasePanickedError;
+pub(crate) struct DatabasePanickedError;
 
 impl std::fmt::Display for DatabasePanickedError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
