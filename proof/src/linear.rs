@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use tessera_crypto::PasswordPool;
-use tessera_engine::{Bound, Engine, EngineConfig, SubmitError, View};
+use tessera_engine::{Bound, Engine, EngineConfig, SubmitError};
 use tessera_model::record::SubjectKind;
 use tessera_model::{
     CheckQuery, Command, Deadline, HandleBytes, Name, Pattern, PermissionRef, PublicId, Receipt,
@@ -68,14 +68,14 @@ pub(crate) fn run(plan: &Plan) -> Result<Told, Trouble> {
     let mut options = Options::new(RootKey::new([3; 32]), [7; 32]);
     options.journal_file_bytes = 1 << 20;
     let second = over(Arc::new(Embedded::open(folder.path(), options)?), plan.on_disk, plan.seed, false)?;
-    // The planted fault: a reader that keeps the view that it began with.
+    // The planted fault: a reader that reads a thousand questions at one time.
     let memory: Arc<dyn Store> = Arc::new(Memory::new(1 << 22));
-    let planted = over(memory, 2_000, plan.seed, true)?;
+    let planted = over(memory, 20_000, plan.seed, true)?;
     let mut violations = first.wrong + second.wrong;
     let caught = if planted.wrong > 0 { "caught" } else { "NOT noticed" };
     violations += u64::from(planted.wrong == 0);
     let text = format!(
-        "linear: {} answers ({} with one right answer) beside {} commands in memory, {} ({}) beside {} on disk (seed {}), {:.1} s; {violations} violations; planted: a stale view {caught}",
+        "linear: {} answers ({} with one right answer) beside {} commands in memory, {} ({}) beside {} on disk (seed {}), {:.1} s; {violations} violations; planted: a stale reading {caught}",
         first.answers,
         first.decided,
         plan.commands,
@@ -225,37 +225,47 @@ async fn order(world: &World, command: Command) -> Result<tessera_engine::Done, 
     }
 }
 
-/// Asks about random sessions until the writers are done and enough was answered.
+/// Questions between two looks at the tenant's view.
+const QUESTIONS: u64 = 1_000;
+
+/// Asks about random sessions until the writers are done and enough was answered. Each question is read at its own
+/// time; a stale one, as planted, at that of the first of a thousand.
 fn read(world: &World, seed: u64, enough: u64, stale: bool) {
     let mut dice = crate::seams::Dice::new(seed);
-    let kept: Option<Arc<View>> = world.admin.entry.view().clone();
     while !(world.stop.load(Ordering::SeqCst) && world.answers.load(Ordering::Relaxed) >= enough) {
-        let Some(part) = world.parts.get(dice.index(world.parts.len())) else { continue };
-        let opened = part.opened.load(Ordering::SeqCst);
-        // The newest ones change; now and then any.
-        let back = if dice.below(4) == 0 { opened } else { opened.min(16) };
-        let at = opened.saturating_sub(1 + dice.below(back.max(1)));
-        let Some(session) = usize::try_from(at).ok().and_then(|at| part.sessions.get(at)) else { continue };
-        let Some(handle) = session.handle.get() else { continue };
-        let before = (session.state.load(Ordering::SeqCst), part.grant.load(Ordering::SeqCst));
-        let current = if stale { None } else { world.admin.entry.view().clone() };
-        let Some(view) = current.as_ref().or(kept.as_ref()) else { continue };
-        let reading = world.engine.read(view);
-        let query = CheckQuery {
-            handle,
-            permission: PermissionRef::Name("proof.act"),
-            workspace: WorkspaceRef::Tenant,
-            at_least: Receipt::default(),
-            address: None,
-        };
-        let permitted = world.engine.check(&world.admin, &reading, &query).is_permit();
-        let after = (session.state.load(Ordering::SeqCst), part.grant.load(Ordering::SeqCst));
-        world.answers.fetch_add(1, Ordering::Relaxed);
-        if let Some(right) = right(before, after) {
-            world.decided.fetch_add(1, Ordering::Relaxed);
-            world.wrong.fetch_add(u64::from(right != permitted), Ordering::Relaxed);
+        let Some(view) = world.admin.entry.view().clone() else { continue };
+        let kept = world.engine.read(&view);
+        for _ in 0..QUESTIONS {
+            let Some((session, handle, part)) = pick(world, &mut dice) else { continue };
+            let before = (session.state.load(Ordering::SeqCst), part.grant.load(Ordering::SeqCst));
+            let fresh = world.engine.read(&view);
+            let query = CheckQuery {
+                handle,
+                permission: PermissionRef::Name("proof.act"),
+                workspace: WorkspaceRef::Tenant,
+                at_least: Receipt::default(),
+                address: None,
+            };
+            let reading = if stale { &kept } else { &fresh };
+            let permitted = world.engine.check(&world.admin, reading, &query).is_permit();
+            let after = (session.state.load(Ordering::SeqCst), part.grant.load(Ordering::SeqCst));
+            world.answers.fetch_add(1, Ordering::Relaxed);
+            if let Some(right) = right(before, after) {
+                world.decided.fetch_add(1, Ordering::Relaxed);
+                world.wrong.fetch_add(u64::from(right != permitted), Ordering::Relaxed);
+            }
         }
     }
+}
+
+/// A session to ask about: one of the newest, which change, or now and then any.
+fn pick<'w>(world: &'w World, dice: &mut crate::seams::Dice) -> Option<(&'w Session, &'w HandleBytes, &'w Part)> {
+    let part = world.parts.get(dice.index(world.parts.len()))?;
+    let opened = part.opened.load(Ordering::SeqCst);
+    let back = if dice.below(4) == 0 { opened } else { opened.min(16) };
+    let at = opened.saturating_sub(1 + dice.below(back.max(1)));
+    let session = part.sessions.get(usize::try_from(at).ok()?)?;
+    Some((session, session.handle.get()?, part))
 }
 
 /// The one right answer, where there is one: from (session, grant) before the question and after the answer.

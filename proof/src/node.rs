@@ -156,7 +156,7 @@ impl Node {
     pub(crate) async fn client(&self, credential: Option<String>) -> Result<Client, Trouble> {
         let began = Instant::now();
         loop {
-            match self.connect(credential.clone()).await {
+            match self.connect(credential.clone(), PATIENCE).await {
                 Ok(client) => return Ok(client),
                 Err(error) if began.elapsed() > PATIENCE => return Err(error),
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -164,12 +164,16 @@ impl Node {
         }
     }
 
-    /// A client that gives up soon, where the node may be gone for good.
-    pub(crate) async fn connect(&self, credential: Option<String>) -> Result<Client, Trouble> {
+    /// A client that gives up after a time, where the node may be gone for good.
+    pub(crate) async fn connect(
+        &self,
+        credential: Option<String>,
+        deadline: Duration,
+    ) -> Result<Client, Trouble> {
         let pem = std::fs::read(self.data().join("certificate.pem"))?;
         let mut config = Config::new(self.address, "localhost", Trust::roots_pem(&pem)?);
         config.credential = credential;
-        config.deadline = PATIENCE;
+        config.deadline = deadline;
         Ok(Client::connect(config).await?)
     }
 

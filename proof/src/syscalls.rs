@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tessera_client::wire::{Made, Request, TENANT_OF_CONNECTION};
 use tessera_client::{Client, ClientError};
@@ -17,6 +18,8 @@ use tessera_model::{
     WorkspaceRef,
 };
 use tessera_storage::{Embedded, Options, RootKey, Store};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 /// What is to be tried.
 pub(crate) struct Plan {
@@ -52,6 +55,8 @@ impl Kind {
 const CALLS: [&str; 4] = ["pwrite64", "fdatasync", "fsync", "ftruncate"];
 /// LIMIT: commands of one life: enough for checkpoints and files that are used again.
 const COMMANDS: usize = 160;
+/// Lives at once: most of each is waiting.
+const AT_ONCE: usize = 6;
 /// How long a life may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The exit code of a store that failed.
@@ -94,36 +99,46 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
         let text = "syscalls: SKIPPED: `strace` (6.0 or later) is not there, or may not trace".to_owned();
         return Ok(Told { text, violations: 0 });
     }
-    let template = prepare(plan).await?;
+    let template = Arc::new(prepare(plan).await?);
     let truth = order(plan, &template).await?;
     let bar = ProgressBar::new(u64::from(plan.positions) * KINDS.len() as u64);
     bar.set_style(ProgressStyle::with_template("syscalls {bar:30} {pos}/{len} {msg}")?);
     let (mut hits, mut threads) = (BTreeMap::<Kind, u64>::new(), BTreeMap::<String, u64>::new());
     let (mut faults, mut acknowledged, mut unknown) = (truth.faults, truth.acknowledged, 0);
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut lives = JoinSet::new();
     for position in 0..plan.positions {
         for kind in KINDS {
             // A file's length matters to no sync, and no space is reported by one.
-            let calls: &[&str] = match kind {
+            let calls: &[&'static str] = match kind {
                 Kind::NoSpace => &["pwrite64", "ftruncate"],
                 Kind::Kill | Kind::Io | Kind::Delay => &CALLS,
             };
-            let turn = (position + u32::try_from(plan.seed % 97)?) as usize;
+            let turn = usize::try_from(position + u32::try_from(plan.seed % 97)?)?;
             let call = calls.get(turn % calls.len()).copied().unwrap_or("pwrite64");
             let most = truth.counts.get(call).copied().unwrap_or(1).max(1);
-            // From the first call to the last, and a little beyond.
+            // From the first call to the last.
             let nth = 1 + u64::from(position) * most / u64::from(plan.positions.max(1));
-            let life = one(plan, &template, kind, call, nth).await?;
-            acknowledged += life.acknowledged;
-            unknown += life.unknown;
-            if let Some(hit) = &life.hit {
-                *hits.entry(kind).or_default() += 1;
-                *threads.entry(hit.thread.clone()).or_default() += 1;
-            }
-            let what = format!("{kind:?} at {call} {nth}");
-            faults.extend(life.faults.iter().map(|fault| format!("{what}: {fault}")));
-            bar.inc(1);
-            bar.set_message(what);
+            let place = Arc::clone(&places).acquire_owned().await?;
+            let (server, template, bar) = (plan.server.clone(), Arc::clone(&template), bar.clone());
+            lives.spawn(async move {
+                let life = one(&server, &template, (kind, call, nth)).await;
+                drop(place);
+                bar.inc(1);
+                (kind, call, nth, life)
+            });
         }
+    }
+    while let Some(life) = lives.join_next().await {
+        let (kind, call, nth, life) = life?;
+        let life = life?;
+        acknowledged += life.acknowledged;
+        unknown += life.unknown;
+        if let Some(hit) = &life.hit {
+            *hits.entry(kind).or_default() += 1;
+            *threads.entry(hit.thread.clone()).or_default() += 1;
+        }
+        faults.extend(life.faults.iter().map(|fault| format!("{kind:?} at {call} {nth}: {fault}")));
     }
     bar.finish_and_clear();
     let violations = faults.len() as u64;
@@ -165,7 +180,7 @@ async fn prepare(plan: &Plan) -> Result<Template, Trouble> {
 }
 
 /// A copy of the template with a node that lives in it, at addresses of its own.
-fn copy(plan: &Plan, template: &Template, folder: &Path) -> Result<Node, Trouble> {
+fn copy(server: &Path, template: &Template, folder: &Path) -> Result<Node, Trouble> {
     let data = folder.join("data");
     std::fs::create_dir(&data)?;
     for entry in std::fs::read_dir(template.folder.path().join("data"))? {
@@ -174,7 +189,7 @@ fn copy(plan: &Plan, template: &Template, folder: &Path) -> Result<Node, Trouble
             std::fs::copy(entry.path(), data.join(entry.file_name()))?;
         }
     }
-    let node = Node::with(&plan.server, folder, SMALL)?;
+    let node = Node::with(server, folder, SMALL)?;
     std::fs::copy(template.folder.path().join("root.key"), folder.join("root.key"))?;
     Ok(node)
 }
@@ -186,8 +201,8 @@ async fn reach(node: &mut Node, key: &str) -> Result<Option<Client>, Trouble> {
         if node.ended()?.is_some() {
             return Ok(None);
         }
-        if let Ok(client) = node.connect(Some(key.to_owned())).await {
-            return Ok(Some(client.with_deadline(Duration::from_secs(5))));
+        if let Ok(client) = node.connect(Some(key.to_owned()), Duration::from_millis(700)).await {
+            return Ok(Some(client.with_deadline(Duration::from_millis(1_500))));
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -272,14 +287,12 @@ async fn end(node: &mut Node) -> Result<Option<i32>, Trouble> {
 
 /// One life with a fault, and one without behind it.
 async fn one(
-    plan: &Plan,
+    server: &Path,
     template: &Template,
-    kind: Kind,
-    call: &str,
-    nth: u64,
+    (kind, call, nth): (Kind, &str, u64),
 ) -> Result<Life, Trouble> {
     let folder = tempfile::tempdir()?;
-    let mut node = copy(plan, template, folder.path())?;
+    let mut node = copy(server, template, folder.path())?;
     let trace = folder.path().join("trace");
     let inject = format!("inject={call}:{}:when={nth}", kind.action());
     let above: Vec<String> = ["strace", "-f", "-qqq", "-y", "-ttt", "-T", "--decode-pids=comm", "-e", "signal=none"]
@@ -402,7 +415,7 @@ struct Ordered {
 /// write had ended.
 async fn order(plan: &Plan, template: &Template) -> Result<Ordered, Trouble> {
     let folder = tempfile::tempdir()?;
-    let mut node = copy(plan, template, folder.path())?;
+    let mut node = copy(&plan.server, template, folder.path())?;
     let trace = folder.path().join("trace");
     let traced = format!("trace={}", CALLS.join(","));
     let above: Vec<String> =

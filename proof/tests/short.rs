@@ -29,11 +29,11 @@ fn f_51_a_full_disk_under_the_real_binary() {
 /// TC-96: the real binary; TC-99: answers and syncs.
 #[test]
 fn calls_that_fail_lose_nothing() {
-    prove(&["syscalls", "--positions", "10"]);
+    prove(&["syscalls", "--quick"]);
 }
 
 /// PROPERTY: every answer beside commands is one that some order of the commands allows. METHOD: a million answers
-/// on two threads beside 50,000 commands in memory and 2,000 on disk; a stale view is noticed.
+/// on two threads beside 50,000 commands in memory and 2,000 on disk; a stale reading is noticed.
 /// TC-19 in part: the order of answers.
 #[test]
 fn answers_are_linear() {
