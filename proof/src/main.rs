@@ -7,6 +7,7 @@ mod linear;
 mod load;
 mod node;
 mod seams;
+mod simulate;
 mod syscalls;
 mod trace;
 mod writer;
@@ -128,6 +129,14 @@ enum Proof {
         #[command(flatten)]
         form: Form,
     },
+    /// A whole engine from one seed on a paused clock, with faults; each seed runs twice to the same trace.
+    Simulate {
+        /// How many seeds: 200, or 100,000.
+        #[arg(long)]
+        seeds: Option<u64>,
+        #[command(flatten)]
+        form: Form,
+    },
 }
 
 fn main() -> ExitCode {
@@ -162,6 +171,9 @@ fn main() -> ExitCode {
                 seed: form.seed,
             };
             linear::run(&plan)
+        }
+        Proof::Simulate { seeds, form } => {
+            simulate::run(&simulate::Plan { seeds: form.number(seeds, 200, 100_000), seed: form.seed })
         }
     };
     let (text, code) = match outcome {

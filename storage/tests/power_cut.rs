@@ -315,7 +315,8 @@ const fn step(act: Act, file: &'static str) -> Step {
 }
 
 /// Steps of a new directory's first life.
-const FIRST: [Step; 10] = [
+const FIRST: [Step; 11] = [
+    step(Act::Create, "checkpoint"),
     step(Act::Remove, "identity"),
     step(Act::Create, "identity"),
     step(Act::Write, "identity"),
