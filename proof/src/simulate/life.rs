@@ -331,6 +331,7 @@ impl World {
             }
         }
         ended.sort_by_key(|(no, _)| *no);
+        self.now = node.clock.now().0;
         for (no, found) in ended {
             let (Some(ordered), Some(before)) = (all.get(no), before.get(no)) else { continue };
             if matches!(found, Ended::Unknown(false)) && node.is_up() && ordered.order != Order::Panic {
@@ -338,7 +339,7 @@ impl World {
                 self.note(&"unknown while up");
             }
             let told = match &found {
-                Ended::Done(receipt, _) => (0, receipt.revision.0),
+                Ended::Done(receipt, ..) => (0, receipt.revision.0),
                 Ended::Refused(code) => (1, u64::from(*code)),
                 Ended::Unknown(given_up) => (2, u64::from(*given_up)),
             };
@@ -476,7 +477,7 @@ async fn submit(
     for _ in 0..=retries {
         let patience = limit.map_or(DEADLINE, Duration::from_micros);
         match tokio::time::timeout(patience, engine.submit(&admin, id, command.clone())).await {
-            Ok(Ok(done)) => return Ended::Done(done.receipt, Box::new(done.made)),
+            Ok(Ok(done)) => return Ended::Done(done.receipt, done.repeat, Box::new(done.made)),
             Ok(Err(SubmitError::Refused(refusal) | SubmitError::Wait { refusal, .. })) => {
                 // Not ready, busy, full for a moment: it is asked again, where somebody must know.
                 if !matches!(refusal.code(), 300..=399 | 229) || retries == 0 {

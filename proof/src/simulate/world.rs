@@ -54,7 +54,8 @@ pub(crate) struct Ordered {
 /// How an order ended.
 #[derive(Clone)]
 pub(crate) enum Ended {
-    Done(Receipt, Box<Made>),
+    /// Its receipt, whether it was done before under its id, and what it made.
+    Done(Receipt, bool, Box<Made>),
     /// Certainly not applied; the code.
     Refused(u16),
     /// Nobody knows; whether it was given up within its time by the caller.
@@ -191,9 +192,11 @@ impl World {
                 }
                 return;
             }
-            Ended::Done(receipt, _) => {
+            Ended::Done(receipt, repeat, _) => {
                 self.counts.acknowledged += 1;
-                if let Some(tenant) = self.tenants.get_mut(ordered.tenant) {
+                // What changes nothing has no frame, and tells where the history stands.
+                if (*repeat || self.changes(ordered, before))
+                    && let Some(tenant) = self.tenants.get_mut(ordered.tenant) {
                     tenant.acknowledged.insert(receipt.revision.0, ordered.id);
                 }
             }
@@ -202,7 +205,7 @@ impl World {
         let order = ordered.order;
         let Some(person) = self.person_mut(ordered) else { return };
         match (order, ended) {
-            (Order::Open, Ended::Done(_, made)) => {
+            (Order::Open, Ended::Done(_, _, made)) => {
                 if let (Some(handle), Some(id)) = (&made.handle, made.session) {
                     let time = |at: Option<tessera_model::UnixMillis>| at.map_or(u64::MAX, |at| at.0);
                     let ends = time(made.expires).min(time(made.idle_until));
@@ -217,6 +220,19 @@ impl World {
             }
             (Order::Grant(on), _) => person.granted = if refused { before } else { Some(on) },
             (Order::Open | Order::Panic, _) => {}
+        }
+    }
+
+    /// Whether an order certainly changed something, whose register held this before.
+    fn changes(&self, ordered: &Ordered, before: Option<bool>) -> bool {
+        match ordered.order {
+            Order::Open => true,
+            Order::Grant(on) => before == Some(!on),
+            Order::End(at) => {
+                let session = self.person(ordered).and_then(|person| person.sessions.get(at));
+                before == Some(true) && session.is_some_and(|session| self.now < session.ends)
+            }
+            Order::Panic => false,
         }
     }
 
