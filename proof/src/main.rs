@@ -1,11 +1,13 @@
 //! Proofs over the real binary: each tries to show that a promise is broken, and prints one line at its end.
 
+mod attack;
 mod backup;
 mod full;
 mod kill;
 mod linear;
 mod load;
 mod node;
+mod raw;
 mod seams;
 mod simulate;
 mod syscalls;
@@ -129,6 +131,14 @@ enum Proof {
         #[command(flatten)]
         form: Form,
     },
+    /// Hostile clients against the real binary: memory stays bounded, honest callers are served.
+    Attack {
+        /// Hostile connections: 1,000, or 10,000.
+        #[arg(long)]
+        connections: Option<u32>,
+        #[command(flatten)]
+        form: Form,
+    },
     /// A whole engine from one seed on a paused clock, with faults; each seed runs twice to the same trace.
     Simulate {
         /// How many seeds: 200, or 100,000.
@@ -171,6 +181,10 @@ fn main() -> ExitCode {
                 seed: form.seed,
             };
             linear::run(&plan)
+        }
+        Proof::Attack { connections, form } => {
+            let (connections, server) = (form.number(connections, 1_000, 10_000), form.server());
+            runtime.block_on(attack::run(&attack::Plan { connections, server }))
         }
         Proof::Simulate { seeds, form } => {
             simulate::run(&simulate::Plan { seeds: form.number(seeds, 200, 100_000), seed: form.seed })

@@ -40,6 +40,16 @@ fn answers_are_linear() {
     prove(&["linear", "--quick"]);
 }
 
+/// PROPERTY: hostile clients cost the node bounded memory and wake no tenant, honest callers are answered rightly
+/// meanwhile, and guessing that was stopped stays stopped over a kill. METHOD: the real binary under handshakes that
+/// are never finished, 10,000 forged handles, 1,000 connections that are idle, slow, deaf or reset their streams,
+/// forged refreshes and sign-ins by the hundred.
+/// TC-76, TC-77, TC-78 in part: memory under a thousand of them.
+#[test]
+fn hostile_clients_cost_little() {
+    prove(&["attack", "--quick"]);
+}
+
 /// PROPERTY: whatever fails in whatever order, acknowledged commands survive, nothing is seen that is not durable,
 /// no handle is good in another tenant, nothing that ended lives again, no command stands twice, every order is
 /// answered in its time, and one seed gives one trace. METHOD: 200 seeds of a whole engine on a paused clock, over a
