@@ -13,8 +13,8 @@ use tessera_client::wire::{Outbox, Request};
 use tessera_client::{Client, ClientError};
 use tessera_model::record::SubjectKind;
 use tessera_model::{
-    CheckQuery, Deadline, Handle, HandleBytes, Identifier, IdentifierKind, Name, Pattern, PermissionRef, Place,
-    Private, Receipt, Refusal, Setting, WorkspaceRef, settings::SettingsChange,
+    CheckQuery, Deadline, Handle, HandleBytes, Identifier, IdentifierKind, Name, Pattern, PermissionRef,
+    Place, Private, Receipt, Refusal, Setting, WorkspaceRef, settings::SettingsChange,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
@@ -277,7 +277,10 @@ async fn hostile_connections(plan: &Plan, node: &Node, key: &str) -> Result<Stri
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
     let closed = open.iter().filter(|raw| raw.is_closed()).count();
-    Ok(format!("{} hostile connections ({refused} turned away, {closed} closed by the node)", plan.connections))
+    Ok(format!(
+        "{} hostile connections ({refused} turned away, {closed} closed by the node)",
+        plan.connections
+    ))
 }
 
 /// Forged refresh handles, as many as one connection sends at once.
@@ -323,7 +326,8 @@ async fn guessing(node: &mut Node, hostile: &Client, faults: &mut Vec<String>) -
     };
     // Ten wrong ones in a row lock an account; what one source may do is not what is tried here.
     let settings = SettingsChange::of(|setting| {
-        let told = [(Setting::SignInFree, 20), (Setting::SignInFailures, 10), (Setting::SourceFailures, 100_000)];
+        let told =
+            [(Setting::SignInFree, 20), (Setting::SignInFailures, 10), (Setting::SourceFailures, 100_000)];
         told.into_iter().find(|(known, _)| *known == setting).map(|(_, value)| value)
     });
     hostile.request(&Request::ChangeSettings { settings }).await?;

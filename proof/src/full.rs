@@ -40,7 +40,11 @@ fn namespace() -> Option<&'static [&'static str]> {
     ways.into_iter().find(|way| {
         let tried = Command::new("unshare")
             .args(*way)
-            .args(["sh", "-c", "d=$(mktemp -d) && mount -t tmpfs -o size=64k none $d; c=$?; umount $d; rmdir $d; exit $c"])
+            .args([
+                "sh",
+                "-c",
+                "d=$(mktemp -d) && mount -t tmpfs -o size=64k none $d; c=$?; umount $d; rmdir $d; exit $c",
+            ])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status();
@@ -54,7 +58,8 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
         return inside(plan).await;
     }
     let Some(way) = namespace() else {
-        let text = "full: SKIPPED: no mount namespace can be had here (unshare --mount, or with --user)".to_owned();
+        let text =
+            "full: SKIPPED: no mount namespace can be had here (unshare --mount, or with --user)".to_owned();
         return Ok(Told { text, violations: 0 });
     };
     let own = std::env::current_exe()?;
@@ -168,7 +173,8 @@ async fn on_disk(plan: &Plan, folder: &Path, data: &Path) -> Result<Told, Troubl
     let (role, none) = (Name::new("actor")?, Deadline::NONE);
     let patterns = vec![Pattern::new("proof.act")?];
     admin.request(&Request::CreateRole { name: role.clone(), patterns }).await?;
-    let person = Request::CreateSubject { kind: SubjectKind::Machine, identifiers: Vec::new(), password: None };
+    let person =
+        Request::CreateSubject { kind: SubjectKind::Machine, identifiers: Vec::new(), password: None };
     let subject = admin.request(&person).await?.subject.ok_or("no subject in the reply")?;
     admin.request(&Request::Grant { subject, role, workspace: None, from: none, until: none }).await?;
     let mut scene =

@@ -14,8 +14,8 @@ use tessera_crypto::PasswordPool;
 use tessera_engine::{Bound, Engine, EngineConfig, SubmitError};
 use tessera_model::record::SubjectKind;
 use tessera_model::{
-    CheckQuery, Command, Deadline, HandleBytes, Name, Pattern, PermissionRef, PublicId, Receipt,
-    Refusal, WorkspaceRef,
+    CheckQuery, Command, Deadline, HandleBytes, Name, Pattern, PermissionRef, PublicId, Receipt, Refusal,
+    WorkspaceRef,
 };
 use tessera_storage::{Embedded, Memory, Options, RootKey, Store};
 
@@ -107,9 +107,8 @@ fn over(store: Arc<dyn Store>, commands: u64, seed: u64, stale: bool) -> Result<
         })
         .collect();
     let each = commands.div_ceil(WRITERS);
-    let writers: Vec<_> = (0..world.parts.len())
-        .map(|no| runtime.spawn(write(Arc::clone(&world), no, each, seed)))
-        .collect();
+    let writers: Vec<_> =
+        (0..world.parts.len()).map(|no| runtime.spawn(write(Arc::clone(&world), no, each, seed))).collect();
     let mut failed = None;
     for writer in writers {
         if let Err(error) = runtime.block_on(writer)? {
@@ -259,7 +258,10 @@ fn read(world: &World, seed: u64, enough: u64, stale: bool) {
 }
 
 /// A session to ask about: one of the newest, which change, or now and then any.
-fn pick<'w>(world: &'w World, dice: &mut crate::seams::Dice) -> Option<(&'w Session, &'w HandleBytes, &'w Part)> {
+fn pick<'w>(
+    world: &'w World,
+    dice: &mut crate::seams::Dice,
+) -> Option<(&'w Session, &'w HandleBytes, &'w Part)> {
     let part = world.parts.get(dice.index(world.parts.len()))?;
     let opened = part.opened.load(Ordering::SeqCst);
     let back = if dice.below(4) == 0 { opened } else { opened.min(16) };

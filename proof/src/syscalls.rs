@@ -143,8 +143,11 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
     bar.finish_and_clear();
     let violations = faults.len() as u64;
     let mut text = format!(
-        "syscalls: {} positions × {} kinds (seed {}), reached {hits:?} in threads {threads:?}; {acknowledged} commands acknowledged, {unknown} outcomes unknown and asked again; {} answers each behind a sync that began after their write; {violations} violations",
-        plan.positions, KINDS.len(), plan.seed, truth.ordered
+        "syscalls: {} positions of {} kinds (seed {}), reached {hits:?} in threads {threads:?}; {acknowledged} commands acknowledged, {unknown} outcomes unknown and asked again; {} answers each behind a sync that began after their write; {violations} violations",
+        plan.positions,
+        KINDS.len(),
+        plan.seed,
+        truth.ordered
     );
     if hits.values().sum::<u64>() == 0 {
         faults.push("no call was ever reached".to_owned());
@@ -168,7 +171,8 @@ async fn prepare(plan: &Plan) -> Result<Template, Trouble> {
     let (role, none) = (Name::new("actor")?, Deadline::NONE);
     let patterns = vec![Pattern::new("proof.act")?];
     admin.request(&Request::CreateRole { name: role.clone(), patterns }).await?;
-    let person = Request::CreateSubject { kind: SubjectKind::Machine, identifiers: Vec::new(), password: None };
+    let person =
+        Request::CreateSubject { kind: SubjectKind::Machine, identifiers: Vec::new(), password: None };
     let subject = admin.request(&person).await?.subject.ok_or("no subject in the reply")?;
     admin.request(&Request::Grant { subject, role, workspace: None, from: none, until: none }).await?;
     for _ in 0..50 {
@@ -231,7 +235,8 @@ fn wall_us() -> u64 {
 async fn drive(client: &Client, subject: PublicId, commands: usize) -> Result<Driven, Trouble> {
     let mut driven = Driven::default();
     for no in 0..commands {
-        let victim = if no % 3 == 2 { driven.held.iter().rposition(|held| held.alive == Some(true)) } else { None };
+        let victim =
+            if no % 3 == 2 { driven.held.iter().rposition(|held| held.alive == Some(true)) } else { None };
         let request = match victim.and_then(|at| driven.held.get(at)) {
             Some(held) => Request::EndSession { session: held.id },
             None => Request::OpenSession { subject },
@@ -295,12 +300,13 @@ async fn one(
     let mut node = copy(server, template, folder.path())?;
     let trace = folder.path().join("trace");
     let inject = format!("inject={call}:{}:when={nth}", kind.action());
-    let above: Vec<String> = ["strace", "-f", "-qqq", "-y", "-ttt", "-T", "--decode-pids=comm", "-e", "signal=none"]
-        .into_iter()
-        .map(str::to_owned)
-        .chain(["-o".to_owned(), trace.display().to_string()])
-        .chain(["-e".to_owned(), format!("trace={call}"), "-e".to_owned(), inject])
-        .collect();
+    let above: Vec<String> =
+        ["strace", "-f", "-qqq", "-y", "-ttt", "-T", "--decode-pids=comm", "-e", "signal=none"]
+            .into_iter()
+            .map(str::to_owned)
+            .chain(["-o".to_owned(), trace.display().to_string()])
+            .chain(["-e".to_owned(), format!("trace={call}"), "-e".to_owned(), inject])
+            .collect();
     node.start_under(&above)?;
     let mut life = Life::default();
     let driven = match reach(&mut node, &template.key).await? {
@@ -418,12 +424,24 @@ async fn order(plan: &Plan, template: &Template) -> Result<Ordered, Trouble> {
     let mut node = copy(&plan.server, template, folder.path())?;
     let trace = folder.path().join("trace");
     let traced = format!("trace={}", CALLS.join(","));
-    let above: Vec<String> =
-        ["strace", "-f", "-qqq", "-y", "-ttt", "-T", "--decode-pids=comm", "-e", "signal=none", "-e", &traced, "-o"]
-            .into_iter()
-            .map(str::to_owned)
-            .chain([trace.display().to_string()])
-            .collect();
+    let above: Vec<String> = [
+        "strace",
+        "-f",
+        "-qqq",
+        "-y",
+        "-ttt",
+        "-T",
+        "--decode-pids=comm",
+        "-e",
+        "signal=none",
+        "-e",
+        &traced,
+        "-o",
+    ]
+    .into_iter()
+    .map(str::to_owned)
+    .chain([trace.display().to_string()])
+    .collect();
     node.start_under(&above)?;
     let client = reach(&mut node, &template.key).await?.ok_or("the node ended")?;
     let driven = drive(&client, template.subject, COMMANDS).await?;
@@ -461,7 +479,8 @@ async fn order(plan: &Plan, template: &Template) -> Result<Ordered, Trouble> {
 /// Whether between these two moments a journal file was written, and then synced with success.
 fn behind_a_sync(calls: &[Call], sent: u64, answered: u64) -> bool {
     let within = |call: &&Call| call.began >= sent && call.ended <= answered && call.result >= 0;
-    let write = calls.iter().filter(within).find(|call| call.name == "pwrite64" && call.file.contains("journal-"));
+    let write =
+        calls.iter().filter(within).find(|call| call.name == "pwrite64" && call.file.contains("journal-"));
     write.is_some_and(|write| {
         let syncs = calls.iter().filter(within).filter(|call| call.name == "fdatasync");
         syncs.filter(|sync| sync.file == write.file).any(|sync| sync.began >= write.ended)

@@ -65,7 +65,8 @@ fn head(line: &str) -> Option<(u32, String, u64, &str)> {
 
 fn call(process: u32, thread: &str, (began, resumed): (u64, Option<u64>), text: &str) -> Option<Call> {
     let (name, arguments) = text.split_once('(')?;
-    let file = arguments.split_once('<').and_then(|(_, tail)| tail.split_once('>')).map_or("", |(file, _)| file);
+    let file =
+        arguments.split_once('<').and_then(|(_, tail)| tail.split_once('>')).map_or("", |(file, _)| file);
     let (_, told) = text.rsplit_once(") = ").or_else(|| text.rsplit_once(")  = ")).unwrap_or(("", "-1"));
     let told = told.trim();
     let result = told.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(-1);

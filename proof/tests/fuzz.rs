@@ -2,7 +2,7 @@
 //! The readers that crates keep to themselves are tried in tests of theirs.
 
 use std::collections::BTreeMap;
-use tessera_fuzz::{Finding, Outcome, Run, Target};
+use tessera_fuzz::{FindingError, Outcome, Run, Target};
 use tessera_model::catalogue::{Label, Language};
 use tessera_model::record::AttributeKind;
 use tessera_model::{
@@ -13,7 +13,7 @@ use tessera_policy_cedar::{Facts, Parsed, PolicyError, PolicyReason, Question, S
 use tessera_program::{FaultRule, Ip, Names};
 use tessera_relation::{Ask, Model, Relations, TupleRef, Window};
 
-fn told(found: Result<Run, Finding>) {
+fn told(found: Result<Run, FindingError>) {
     match found {
         Ok(run) => println!("{run}"),
         Err(finding) => panic!("{finding}"),
@@ -91,7 +91,11 @@ fn fuzz_identifiers() {
             }
             read.map(drop)
         });
-        if read.iter().any(Result::is_ok) { Outcome::taken(&format!("{read:?}")) } else { Outcome::refused(&read) }
+        if read.iter().any(Result::is_ok) {
+            Outcome::taken(&format!("{read:?}"))
+        } else {
+            Outcome::refused(&read)
+        }
     }));
 }
 
@@ -179,11 +183,13 @@ fn fuzz_fields() {
         if kinds.is_empty() { Outcome::refused(&"none") } else { Outcome::taken(&kinds) }
     }));
     let phc = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b4dWRWJTmaaJObG";
-    told(Target::new("password-hash").seeds([phc]).words("$ m= t= p= v= argon2id , 4294967295").run(|bytes| {
-        let found = tessera_crypto::password::parameters_of(&text(bytes));
-        assert!(found.is_none_or(|found| found.within_caps()), "a stored hash may cost anything");
-        Outcome::some(&found)
-    }));
+    told(Target::new("password-hash").seeds([phc]).words("$ m= t= p= v= argon2id , 4294967295").run(
+        |bytes| {
+            let found = tessera_crypto::password::parameters_of(&text(bytes));
+            assert!(found.is_none_or(|found| found.within_caps()), "a stored hash may cost anything");
+            Outcome::some(&found)
+        },
+    ));
 }
 
 const MODEL: &str = "model\n  schema 1.1\ntype user\ntype team\n  relations\n    define member: [user, team#member]\ntype folder\n  relations\n    define owner: [user]\n    define viewer: [user, user:*, team#member] or owner\ntype document\n  relations\n    define parent: [folder]\n    define blocked: [user]\n    define viewer: ([user] or viewer from parent) but not blocked\n    define both: viewer and owner from parent\n";
@@ -211,7 +217,8 @@ fn fuzz_relations() {
         let (Ok(_) | Err(_)) = relations.check(&Ask::at(UnixMillis(0)), &asked);
         Ok::<_, tessera_relation::ModelError>(())
     };
-    let small = "model\n  schema 1.1\ntype user\ntype d\n  relations\n    define a: [user]\n    define b: a\n";
+    let small =
+        "model\n  schema 1.1\ntype user\ntype d\n  relations\n    define a: [user]\n    define b: a\n";
     let words = "define type relations model schema 1.1 [user] or and but not from : # , ( ) user:* \n with condition";
     let target = Target::new("relation-model").seeds([MODEL, small]).words(words);
     told(target.run(|bytes| Outcome::of(&Model::parse(&text(bytes)).and_then(|model| ask(&model)))));
@@ -259,7 +266,8 @@ fn fuzz_policies() {
     let schema_text = "entity User in [Team] { age: Long, mail?: String }; entity Team; entity Doc { owner: User, tags: Set<String> } tags String; action read, write appliesTo { principal: User, resource: Doc, context: { ip: ipaddr, at: datetime } };";
     let schema = Schema::parse(schema_text.as_bytes()).expect("a schema");
     let words = "entity action appliesTo principal resource context in [ ] { } ; : , Set<String> Long ? :: \" enum type namespace";
-    let target = Target::new("policy-schema").seeds([schema_text, "{\"\":{\"entityTypes\":{},\"actions\":{}}}"]);
+    let target =
+        Target::new("policy-schema").seeds([schema_text, "{\"\":{\"entityTypes\":{},\"actions\":{}}}"]);
     told(target.words(words).share(40_000).bytes_max(2_048).run(|bytes| policy(&Schema::parse(bytes))));
     let policies = [
         "permit(principal == User::\"ann\", action, resource);",
@@ -278,9 +286,8 @@ fn fuzz_policies() {
             let compiled = parsed.compile(&mut names);
             policy(&compiled);
             if let (Ok(()), Ok(compiled)) = (sound, compiled) {
-                let store = Facts::parse(b"[]", None).and_then(|facts| {
-                    facts.store(&mut names).map_err(|fault| vec![fault])
-                });
+                let store = Facts::parse(b"[]", None)
+                    .and_then(|facts| facts.store(&mut names).map_err(|fault| vec![fault]));
                 let asked = ["User::\"ann\"", "Action::\"read\"", "Doc::\"1\""];
                 let question = Question::parse(asked, "{}", None, false).expect("a question");
                 let (entities, mut room) = (store.expect("no entities"), compiled.room());
@@ -299,7 +306,8 @@ fn fuzz_policies() {
         policy(&formatted)
     }));
     let facts = r#"[{"uid":{"type":"User","id":"ann"},"attrs":{"age":18,"mail":"a"},"parents":[{"type":"Team","id":"t"}]},{"uid":{"type":"Doc","id":"1"},"attrs":{"owner":{"__entity":{"type":"User","id":"ann"}},"tags":["x"]},"parents":[],"tags":{"a":"b"}}]"#;
-    let words = "uid type id attrs parents tags __entity __extn fn arg ip decimal datetime { } [ ] : , \" null true";
+    let words =
+        "uid type id attrs parents tags __entity __extn fn arg ip decimal datetime { } [ ] : , \" null true";
     let target = Target::new("policy-entities").seeds([facts]).words(words).share(30_000).bytes_max(2_048);
     told(target.run(|bytes| {
         let read = Facts::parse(bytes, if bytes.len() % 2 == 0 { Some(&schema) } else { None });
@@ -308,7 +316,8 @@ fn fuzz_policies() {
         }
         policy(&read)
     }));
-    let seeds = ["User::\"ann\"|{\"ip\":{\"__extn\":{\"fn\":\"ip\",\"arg\":\"10.0.0.1\"}}}", "a::b::\"\\u{0}\"|{}"];
+    let seeds =
+        ["User::\"ann\"|{\"ip\":{\"__extn\":{\"fn\":\"ip\",\"arg\":\"10.0.0.1\"}}}", "a::b::\"\\u{0}\"|{}"];
     let target = Target::new("policy-question").seeds(seeds).words(words).share(30_000).bytes_max(1_024);
     told(target.run(|bytes| {
         let text = text(bytes);
@@ -333,9 +342,13 @@ fn fuzz_rows() {
         let read = tessera_rows::read(&text(bytes));
         Outcome::of(&read.map(drop))
     }));
-    let kinds = BTreeMap::from([("age".to_owned(), AttributeKind::Integer), ("vip".to_owned(), AttributeKind::Bool)]);
-    let seeds = ["kind,email,roles,workspaces,attribute.age,attribute.vip\nperson,amy@example.org;a@b.org,reader,berlin:reader,18,true"];
-    let target = Target::new("rows-csv").seeds(seeds).words("kind email roles workspaces attribute. , ; : \" \n true");
+    let kinds =
+        BTreeMap::from([("age".to_owned(), AttributeKind::Integer), ("vip".to_owned(), AttributeKind::Bool)]);
+    let seeds = [
+        "kind,email,roles,workspaces,attribute.age,attribute.vip\nperson,amy@example.org;a@b.org,reader,berlin:reader,18,true",
+    ];
+    let target =
+        Target::new("rows-csv").seeds(seeds).words("kind email roles workspaces attribute. , ; : \" \n true");
     told(target.share(100_000).run(|bytes| {
         let text = text(bytes);
         let (heading, row) = text.split_once('\n').unwrap_or((&text, ""));

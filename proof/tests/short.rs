@@ -26,7 +26,7 @@ fn f_51_a_full_disk_under_the_real_binary() {
 /// PROPERTY: whatever call to the disk fails, comes late or is the last, nothing acknowledged is lost, an unknown
 /// outcome is told under its command id by the next life, the journal's failure ends with 75, and every answer
 /// stands behind a sync that began after its write. METHOD: strace over the real binary.
-/// TC-96: the real binary; TC-99: answers and syncs.
+/// TC-93: system calls; TC-96: the real binary; TC-99 in part: answers and syncs.
 #[test]
 fn calls_that_fail_lose_nothing() {
     prove(&["syscalls", "--quick"]);
@@ -54,7 +54,7 @@ fn hostile_clients_cost_little() {
 /// no handle is good in another tenant, nothing that ended lives again, no command stands twice, every order is
 /// answered in its time, and one seed gives one trace. METHOD: 200 seeds of a whole engine on a paused clock, over a
 /// disk whose power goes and whose calls fail, with panics, callers that give up and clocks that step; each twice.
-/// TC-94 in part: the whole engine; TC-95, TC-25 in part: steps of the clock.
+/// TC-94: the whole engine; TC-95; TC-25 in part: steps of the clock.
 #[test]
 fn a_simulated_engine_keeps_its_promises() {
     prove(&["simulate", "--quick"]);

@@ -17,7 +17,7 @@ use crate::root_key::RootKey;
 use crate::store::BucketKind;
 use std::fmt::Debug;
 use tessera_crypto::{Hasher, digest};
-use tessera_fuzz::{Finding, Outcome, Run, Target};
+use tessera_fuzz::{FindingError, Outcome, Run, Target};
 use tessera_model::{
     Caller, CommandId, CommandKind, Epoch, Event, Private, Revision, Row, RowKind, Slot, TenantId, UnixMillis,
 };
@@ -25,7 +25,7 @@ use tessera_model::{
 const SALT: [u8; 32] = [7; 32];
 const A: TenantId = TenantId(9);
 
-fn told(found: Result<Run, Finding>) -> Run {
+fn told(found: Result<Run, FindingError>) -> Run {
     match found {
         Ok(run) => run,
         Err(finding) => panic!("{finding}"),
@@ -42,7 +42,11 @@ fn events(some: &[Event], rows: bool) -> Staged {
         caller: Caller::Node,
         wall: UnixMillis(8),
         events: some.to_vec(),
-        rows: if rows { vec![row, Row { kind: RowKind::Password, key: vec![], value: None }] } else { vec![] },
+        rows: if rows {
+            vec![row, Row { kind: RowKind::Password, key: vec![], value: None }]
+        } else {
+            vec![]
+        },
     }
 }
 
@@ -159,7 +163,9 @@ fn fuzz_groups() {
         let bytes = if mended { with_hashes(bytes) } else { bytes.to_vec() };
         Header::is_newer(&bytes);
         let Some(header) = Header::read(&bytes) else { return Outcome::refused(&"no header") };
-        assert!(header.last_sequence() >= header.sequence && header.padded_len() >= header.whole_len() as u64);
+        assert!(
+            header.last_sequence() >= header.sequence && header.padded_len() >= header.whole_len() as u64
+        );
         let body = &bytes[..bytes.len().min(header.whole_len())];
         drop(group::make_anew(body, &SALT, &draft, u64::from(header.count), &[3; 32]));
         let entries = match group::read(body, &header, &SALT) {
@@ -291,9 +297,12 @@ fn fuzz_kept_types() {
     })));
     let mut rows = Vec::new();
     row::put_rows(&events(&[], true).rows, &mut rows);
-    runs.push(told(Target::new("frame-rows").seeds([rows]).one_of_many(5_000).run(|bytes| {
-        Outcome::of(&row::take_rows(bytes).map(drop))
-    })));
+    runs.push(told(
+        Target::new("frame-rows")
+            .seeds([rows])
+            .one_of_many(5_000)
+            .run(|bytes| Outcome::of(&row::take_rows(bytes).map(drop))),
+    ));
     let note = |name: &str| FileNote { name: name.into(), bytes: 9, hash: [1; 32] };
     let known = Known {
         name: tessera_model::Name::new("acme").expect("a name"),

@@ -61,10 +61,7 @@ fn grow(store: &Embedded, tenant: TenantId, numbers: std::ops::Range<u64>) {
 
 /// Everything that can be asked of a store about one tenant: an answer, or what the refusal says.
 fn answers(store: &Embedded, tenant: TenantId) -> Vec<(&'static str, Result<String, String>)> {
-    fn told<T>(
-        read: Result<T, StorageError>,
-        show: impl FnOnce(T) -> String,
-    ) -> Result<String, String> {
+    fn told<T>(read: Result<T, StorageError>, show: impl FnOnce(T) -> String) -> Result<String, String> {
         read.map(show).map_err(|error| error.to_string())
     }
     let rows = |rows: Vec<(Vec<u8>, tessera_model::Private)>| {
@@ -73,16 +70,26 @@ fn answers(store: &Embedded, tenant: TenantId) -> Vec<(&'static str, Result<Stri
     vec![
         ("head", told(store.head(tenant), |head| format!("{head:?}"))),
         ("load", told(load(store, tenant), |loaded| format!("{loaded:?}"))),
-        ("row", told(store.row(tenant, RowKind::Profile, b"a"), |row| {
-            format!("{:?}", row.value.map(|value| value.expose().to_vec()))
-        })),
+        (
+            "row",
+            told(store.row(tenant, RowKind::Profile, b"a"), |row| {
+                format!("{:?}", row.value.map(|value| value.expose().to_vec()))
+            }),
+        ),
         ("rows", told(store.rows(tenant, RowKind::Profile, b"", 99), rows)),
         ("place", told(store.place(tenant, tessera_model::Place(3)), |place| format!("{place:?}"))),
         ("history", told(store.history(tenant, Revision(0), 999), |frames| format!("{frames:?}"))),
         ("verify", told(store.verify(tenant), |verified| format!("{verified:?}"))),
-        ("keys", told(store.tenant_keys(tenant), |keys| {
-            format!("{:?}{:?}", keys.index.expose(), keys.refresh.iter().map(|(no, key)| (*no, key.expose()[0])).collect::<Vec<_>>())
-        })),
+        (
+            "keys",
+            told(store.tenant_keys(tenant), |keys| {
+                format!(
+                    "{:?}{:?}",
+                    keys.index.expose(),
+                    keys.refresh.iter().map(|(no, key)| (*no, key.expose()[0])).collect::<Vec<_>>()
+                )
+            }),
+        ),
     ]
 }
 
@@ -175,7 +182,7 @@ fn seed() -> u64 {
 /// the right one or an error that names the file; nothing aborts; and where the store opens, the tenants that the
 /// damage does not concern answer as before. METHOD: 1,200 faults of six kinds, the files in turn, each on a copy
 /// of one directory; what every tenant answers is compared with what it answered before.
-/// TC-98: journal, checkpoint, keys and identity.
+/// TC-98 in part: journal, checkpoint, keys and identity.
 #[test]
 fn damage_of_every_kind_is_never_served() {
     let disk = Simulated::new();
@@ -213,7 +220,9 @@ fn damage_of_every_kind_is_never_served() {
                     let mut damaged = false;
                     for ((asked, answer), (_, right)) in answers.iter().zip(truth) {
                         match answer {
-                            Ok(_) if answer != right => count.wrong.push(format!("{what}: {asked} is another")),
+                            Ok(_) if answer != right => {
+                                count.wrong.push(format!("{what}: {asked} is another"))
+                            }
                             Ok(_) => {}
                             Err(text) => {
                                 damaged = true;
@@ -242,7 +251,7 @@ fn damage_of_every_kind_is_never_served() {
 
 /// PROPERTY: a backup with any such damage is refused before anything is restored, with the file and what to do; it
 /// is never restored as something else. METHOD: 300 faults over its four files.
-/// TC-98: backups; TC-102 in part.
+/// TC-98 in part: backups; TC-102 in part.
 #[test]
 fn damaged_backups_are_refused() {
     let (disk, backup) = (Simulated::new(), Simulated::new());
@@ -280,7 +289,10 @@ fn damaged_backups_are_refused() {
             Ok(Ok(_)) => wrong.push(format!("{what}: restored as something else")),
         }
     }
-    println!("corruption: {tried} damaged backups, {refused} refused, {harmless} harmless, {} wrong", wrong.len());
+    println!(
+        "corruption: {tried} damaged backups, {refused} refused, {harmless} harmless, {} wrong",
+        wrong.len()
+    );
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert_eq!(harmless, 0, "a changed backup was taken");
 }

@@ -278,7 +278,9 @@ fn run(points: u64, first_seed: u64, planted: Option<Planted>) -> Ran {
             let rare = RARE[world.random.below(RARE.len() as u64) as usize];
             let first = FIRST[seed as usize % FIRST.len()];
             match (life, world.random.below(3)) {
-                (0, _) if planted.is_none() => disk.cut_at(first, world.random.below(if first.file == "keys" { 2 } else { 1 })),
+                (0, _) if planted.is_none() => {
+                    disk.cut_at(first, world.random.below(if first.file == "keys" { 2 } else { 1 }))
+                }
                 (_, 0) => disk.cut_at(rare, world.random.below(2)),
                 _ => disk.plant(disk.calls() + 1 + world.random.below(within), Fault::PowerCut),
             }
@@ -343,7 +345,6 @@ const RARE: [Step; 12] = [
     step(Act::Sync, "keys"),
     step(Act::SyncDirectory, "the directory"),
 ];
-
 
 fn survival(random: &mut Seeded) -> Survival {
     match random.below(6) {

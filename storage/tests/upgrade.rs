@@ -173,7 +173,8 @@ fn kept_directories_open_as_they_were() {
         let store = open(&disk.image()).unwrap();
         for tenant in TENANTS {
             let frames = store.verify(tenant).unwrap().frames;
-            let line = before.lines().find(|line| line.starts_with(&format!("tenant {} ", tenant.0))).unwrap();
+            let line =
+                before.lines().find(|line| line.starts_with(&format!("tenant {} ", tenant.0))).unwrap();
             assert!(line.contains(&format!(" frames {} ", frames - 3)), "{name}: {line}, now {frames}");
         }
         println!("upgrade: the directory of {name} opened as it was, and goes on");
@@ -198,7 +199,8 @@ fn a_cut_while_a_kept_directory_opens_loses_nothing() {
                 cuts += 1;
                 let mut dice = call;
                 let left = image.after_cut(survival, &mut |most| {
-                    dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    dice =
+                        dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                     (dice >> 33) % most.max(1)
                 });
                 let store = open(&left).unwrap_or_else(|error| panic!("{name}, call {call}: {error}"));

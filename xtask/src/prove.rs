@@ -39,7 +39,11 @@ const fn tests(
 
 /// All proofs, in the order in which `prove --quick` runs them.
 const PROOFS: &[Proof] = &[
-    tests("fuzz", (&["--lib", "--bins", "--test", "fuzz"], "fuzz_"), Some(("TESSERA_EXECUTIONS", "1000000000"))),
+    tests(
+        "fuzz",
+        (&["--lib", "--bins", "--test", "fuzz"], "fuzz_"),
+        Some(("TESSERA_EXECUTIONS", "1000000000")),
+    ),
     tests("power", (&["--test", "power_cut"], ""), Some(("TESSERA_POINTS", "1000000"))),
     program("simulate", &[]),
     tests("corruption", (&["--test", "corruption"], ""), Some(("TESSERA_FAULTS", "50000"))),
@@ -97,7 +101,11 @@ fn all(root: &Path, arguments: &[String]) -> io::Result<ExitCode> {
         skipped += usize::from(told.skipped);
     }
     let failed = PROOFS.len() - good;
-    writeln!(io::stdout(), "prove: {} proofs in their short forms, {failed} failed, {skipped} skipped", PROOFS.len())?;
+    writeln!(
+        io::stdout(),
+        "prove: {} proofs in their short forms, {failed} failed, {skipped} skipped",
+        PROOFS.len()
+    )?;
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -154,7 +162,12 @@ fn by_tests(
     arguments: &[String],
 ) -> Command {
     let mut command = cargo(root);
-    command.arg("test").args(PROFILE).args(OUTSIDE).args(targets).args(["--features", PLANTED, "--quiet", "--"]);
+    command.arg("test").args(PROFILE).args(OUTSIDE).args(targets).args([
+        "--features",
+        PLANTED,
+        "--quiet",
+        "--",
+    ]);
     if !filter.is_empty() {
         command.arg(filter);
     }

@@ -2,7 +2,7 @@
 //!
 //! A crate's tests hand a reader and some good inputs to a [`Target`]. It replays the corpus in
 //! `proof/fuzz/corpus`, then changes inputs again and again: what a reader answers in a way that was not seen
-//! before joins the inputs that are changed. A panic is a [`Finding`], made small, with its bytes in the form
+//! before joins the inputs that are changed. A panic is a [`FindingError`], made small, with its bytes in the form
 //! of a line of the corpus. One seed gives the same inputs again.
 
 mod corpus;
@@ -12,4 +12,4 @@ mod target;
 
 pub use corpus::{from_hex, to_hex};
 pub use random::Random;
-pub use target::{Finding, Outcome, Run, Target};
+pub use target::{FindingError, Outcome, Run, Target};

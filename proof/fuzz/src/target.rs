@@ -17,6 +17,7 @@ const POOL_MAX: usize = 1_024;
 const SHRINKS_MAX: usize = 2_000;
 /// LIMIT: inputs that a file of the corpus keeps, and bytes of each: what a reviewer still reads.
 const KEPT_MAX: usize = 40;
+/// LIMIT: bytes of an input that is kept: some lines of a screen.
 const KEPT_BYTES_MAX: usize = 400;
 /// LIMIT: letters of an error that tell it from others.
 const CLASS_LETTERS_MAX: usize = 96;
@@ -101,7 +102,7 @@ impl fmt::Display for Run {
 
 /// A reader that panicked, or a corpus that cannot be read.
 #[derive(Clone, Debug)]
-pub struct Finding {
+pub struct FindingError {
     name: String,
     what: String,
     /// The smallest input that was found to do it.
@@ -110,7 +111,7 @@ pub struct Finding {
     execution: u64,
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for FindingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, what, input, seed, execution } = self;
         write!(
@@ -122,7 +123,7 @@ impl fmt::Display for Finding {
     }
 }
 
-impl std::error::Error for Finding {}
+impl std::error::Error for FindingError {}
 
 /// A reader under test.
 #[derive(Clone, Debug)]
@@ -182,8 +183,8 @@ impl Target {
     /// seed `TESSERA_SEED`.
     ///
     /// # Errors
-    /// A [`Finding`].
-    pub fn run(&self, read: impl FnMut(&[u8]) -> Outcome) -> Result<Run, Finding> {
+    /// A [`FindingError`].
+    pub fn run(&self, read: impl FnMut(&[u8]) -> Outcome) -> Result<Run, FindingError> {
         let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
         let family = number("TESSERA_EXECUTIONS").unwrap_or(FAMILY);
         let executions = u128::from(family) * u128::from(self.share) / u128::from(FAMILY);
@@ -194,16 +195,15 @@ impl Target {
     /// As [`Target::run`], with both numbers given.
     ///
     /// # Errors
-    /// A [`Finding`].
+    /// A [`FindingError`].
     pub fn search(
         &self,
         executions: u64,
         seed: u64,
         mut read: impl FnMut(&[u8]) -> Outcome,
-    ) -> Result<Run, Finding> {
+    ) -> Result<Run, FindingError> {
         let watch = Watch::new(&self.name, seed);
-        let mut run =
-            Run { name: self.name.clone(), executions: 0, taken: 0, corpus: 0, classes: 0, seed };
+        let mut run = Run { name: self.name.clone(), executions: 0, taken: 0, corpus: 0, classes: 0, seed };
         let kept = if self.kept { corpus::read(&self.name) } else { Ok(Vec::new()) };
         let corpus = kept.map_err(|error| self.finding(error.to_string(), Vec::new(), &run))?;
         run.corpus = corpus.len();
@@ -253,8 +253,8 @@ impl Target {
         Ok(run)
     }
 
-    fn finding(&self, what: String, input: Vec<u8>, run: &Run) -> Finding {
-        Finding { name: self.name.clone(), what, input, seed: run.seed, execution: run.executions }
+    fn finding(&self, what: String, input: Vec<u8>, run: &Run) -> FindingError {
+        FindingError { name: self.name.clone(), what, input, seed: run.seed, execution: run.executions }
     }
 
     /// Cuts pieces out of an input while it still makes the reader panic.

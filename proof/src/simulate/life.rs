@@ -10,8 +10,8 @@ use tessera_crypto::PasswordPool;
 use tessera_engine::{Bound, Clock as _, Engine, EngineConfig, SubmitError};
 use tessera_model::record::SubjectKind;
 use tessera_model::{
-    Caller, CheckQuery, Command, Deadline, HandleBytes, Name, Pattern, PermissionRef, Reason, Receipt, Revision,
-    WorkspaceRef,
+    Caller, CheckQuery, Command, Deadline, HandleBytes, Name, Pattern, PermissionRef, Reason, Receipt,
+    Revision, WorkspaceRef,
 };
 use tessera_storage::disk::simulated::{Fault, Simulated};
 use tessera_storage::{Drive, Embedded, Options, RootKey, StorageError, Store};
@@ -110,11 +110,7 @@ impl World {
     }
 
     /// Opens the store and starts the engine; nothing where the disk kept it from starting.
-    async fn begin(
-        &mut self,
-        disk: &Simulated,
-        pool: &Arc<PasswordPool>,
-    ) -> Result<Option<Node>, Trouble> {
+    async fn begin(&mut self, disk: &Simulated, pool: &Arc<PasswordPool>) -> Result<Option<Node>, Trouble> {
         let store = match Embedded::open_on(Arc::new(disk.clone()), options()) {
             Ok(store) => Arc::new(store),
             Err(StorageError::Damaged(damage)) => {
@@ -131,9 +127,7 @@ impl World {
         let seams = (Arc::clone(&clock) as _, entropy as _);
         let started = Engine::start(config, Arc::clone(&store) as _, seams, Arc::clone(pool));
         match tokio::time::timeout(DEADLINE, started).await {
-            Ok(Ok(engine)) => {
-                Ok(Some(Node { engine, store, clock, disk: disk.clone(), admins: Vec::new() }))
-            }
+            Ok(Ok(engine)) => Ok(Some(Node { engine, store, clock, disk: disk.clone(), admins: Vec::new() })),
             Ok(Err(_)) | Err(_) if disk.is_off() || store.failed() => Ok(None),
             // A call that failed under a start ends it, as the process would end.
             Ok(Err(error)) => {
@@ -248,7 +242,11 @@ impl World {
             }
             8 => {
                 // Clocks step: a little, or past the end of what is idle.
-                let ms = if self.dice.below(4) == 0 { 3_600_000 + self.dice.below(60_000) } else { self.dice.below(5_000) };
+                let ms = if self.dice.below(4) == 0 {
+                    3_600_000 + self.dice.below(60_000)
+                } else {
+                    self.dice.below(5_000)
+                };
                 node.clock.step(ms);
             }
             9 => tokio::time::sleep(Duration::from_millis(self.dice.below(3_000))).await,
@@ -262,7 +260,8 @@ impl World {
         let Ok(name) = Name::new("thief") else { return };
         let claim = Command::ClaimOperator { tag: seams::ONE_TIME, name };
         let id = node.engine.command_id();
-        let told = tokio::time::timeout(DEADLINE, node.engine.submit_system(Caller::Bootstrap, id, claim)).await;
+        let told =
+            tokio::time::timeout(DEADLINE, node.engine.submit_system(Caller::Bootstrap, id, claim)).await;
         if matches!(told, Ok(Ok(_))) {
             self.fault("a one-time secret was used twice");
         }
@@ -278,7 +277,9 @@ impl World {
             if taken || self.is_pending(tenant, person) {
                 continue;
             }
-            let Some(known) = self.tenants.get(tenant).and_then(|tenant| tenant.people.get(person)) else { continue };
+            let Some(known) = self.tenants.get(tenant).and_then(|tenant| tenant.people.get(person)) else {
+                continue;
+            };
             let alive = known.sessions.iter().rposition(|session| session.alive == Some(true));
             let granted = known.granted;
             let order = match self.dice.below(10) {
@@ -289,7 +290,8 @@ impl World {
             };
             all.push(Ordered { tenant, person, order, id: node.engine.command_id() });
         }
-        let patience: Vec<_> = all.iter().map(|_| (self.dice.below(6) == 0).then(|| self.dice.below(6_000))).collect();
+        let patience: Vec<_> =
+            all.iter().map(|_| (self.dice.below(6) == 0).then(|| self.dice.below(6_000))).collect();
         self.run(node, all, patience, 0).await;
     }
 

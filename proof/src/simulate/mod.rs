@@ -71,7 +71,10 @@ pub(crate) fn run(plan: &Plan) -> Result<Told, Trouble> {
     };
     let parts: Result<Vec<_>, Trouble> = std::thread::scope(|scope| {
         let running: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
-        running.into_iter().map(|one| one.join().map_err(|_| Trouble::from("a simulation panicked"))?).collect()
+        running
+            .into_iter()
+            .map(|one| one.join().map_err(|_| Trouble::from("a simulation panicked"))?)
+            .collect()
     });
     bar.finish_and_clear();
     let (mut counts, mut faults) = (Counts::default(), Vec::new());

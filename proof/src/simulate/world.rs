@@ -196,7 +196,8 @@ impl World {
                 self.counts.acknowledged += 1;
                 // What changes nothing has no frame, and tells where the history stands.
                 if (*repeat || self.changes(ordered, before))
-                    && let Some(tenant) = self.tenants.get_mut(ordered.tenant) {
+                    && let Some(tenant) = self.tenants.get_mut(ordered.tenant)
+                {
                     tenant.acknowledged.insert(receipt.revision.0, ordered.id);
                 }
             }

@@ -8,9 +8,9 @@ use crate::operation::{Operation, Stand};
 use crate::parameters;
 use crate::problem::Problem;
 use crate::table::OPERATIONS;
-use tessera_fuzz::{Finding, Outcome, Run, Target};
+use tessera_fuzz::{FindingError, Outcome, Run, Target};
 
-fn told(found: Result<Run, Finding>) -> Run {
+fn told(found: Result<Run, FindingError>) -> Run {
     match found {
         Ok(run) => run,
         Err(finding) => panic!("{finding}"),
@@ -86,7 +86,9 @@ fn fuzz_requests() {
         (executions, taken) = (executions + run.executions, taken + run.taken);
     }
     let operations = OPERATIONS.len();
-    println!("fuzz http-requests: {executions} executions over {operations} operations, {taken} taken, 0 findings");
+    println!(
+        "fuzz http-requests: {executions} executions over {operations} operations, {taken} taken, 0 findings"
+    );
     let seeds = ["{\"a\":[1,-2.5,\"\\u00e9\",null,true],\"b\":{}}", "[[[[1]]]]", "\"a\""];
     let run = told(Target::new("json").seeds(seeds).words(words).run(|bytes| {
         let read = json::read(bytes);

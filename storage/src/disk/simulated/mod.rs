@@ -158,12 +158,6 @@ impl State {
         }
     }
 
-    /// What a file is for.
-    fn step(&self, act: Act, inode: u64) -> Step {
-        let name = self.names.iter().find(|(_, known)| **known == inode);
-        Step { act, file: name.map_or("a removed file", |(name, _)| step::kind_of(name)) }
-    }
-
     /// Makes what was written to a file durable.
     fn settle(&mut self, inode: u64) {
         if let Some(content) = self.contents.get_mut(&inode) {
@@ -230,22 +224,6 @@ impl Simulated {
     #[must_use]
     pub fn used(&self) -> u64 {
         self.0.lock().used()
-    }
-
-    /// Plants a fault: a control, which tests of durability must notice.
-    pub fn plant_fault(&self, planted: Planted) {
-        self.0.lock().planted = Some(planted);
-    }
-
-    /// Cuts the power at a step, when it comes for the so-many-th time from now on (the next one is 0).
-    pub fn cut_at(&self, step: Step, nth: u64) {
-        self.0.lock().cut_at = Some((step, nth));
-    }
-
-    /// The step at which the power went.
-    #[must_use]
-    pub fn cut_in(&self) -> Option<Step> {
-        self.0.lock().cut_in
     }
 
     /// Whether the power went.

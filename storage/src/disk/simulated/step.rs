@@ -1,5 +1,7 @@
 //! What a call does to which kind of file, and the faults that a simulated disk plants.
 
+use super::{Simulated, State};
+
 /// What a changing call does.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Act {
@@ -55,4 +57,30 @@ pub enum Planted {
     CheckpointNotSynced,
     /// Names of files are never made durable.
     DirectoryNotSynced,
+}
+
+impl State {
+    /// What a file is for.
+    pub(super) fn step(&self, act: Act, inode: u64) -> Step {
+        let name = self.names.iter().find(|(_, known)| **known == inode);
+        Step { act, file: name.map_or("a removed file", |(name, _)| kind_of(name)) }
+    }
+}
+
+impl Simulated {
+    /// Plants a fault: a control, which tests of durability must notice.
+    pub fn plant_fault(&self, planted: Planted) {
+        self.0.lock().planted = Some(planted);
+    }
+
+    /// Cuts the power at a step, when it comes for the so-many-th time from now on (the next one is 0).
+    pub fn cut_at(&self, step: Step, nth: u64) {
+        self.0.lock().cut_at = Some((step, nth));
+    }
+
+    /// The step at which the power went.
+    #[must_use]
+    pub fn cut_in(&self) -> Option<Step> {
+        self.0.lock().cut_in
+    }
 }
