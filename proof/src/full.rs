@@ -14,7 +14,8 @@ use tessera_client::wire::Request;
 use tessera_client::{Client, ClientError};
 use tessera_model::record::SubjectKind;
 use tessera_model::{
-    CheckQuery, Deadline, HandleBytes, Name, Pattern, PermissionRef, PublicId, Receipt, Refusal, WorkspaceRef,
+    CheckQuery, Deadline, HandleBytes, Name, Pattern, PermissionRef, PublicId, Receipt, Refusal, TenantId,
+    WorkspaceRef,
 };
 use tessera_storage::{Embedded, Options, RootKey, Store};
 
@@ -163,10 +164,8 @@ async fn inside(plan: &Plan) -> Result<Told, Trouble> {
     if gone.success() { Ok(told) } else { Err("the disk could not be unmounted".into()) }
 }
 
-async fn on_disk(plan: &Plan, folder: &Path, data: &Path) -> Result<Told, Trouble> {
-    let small = "journal_file_bytes = 262144\ntail_bytes_max = 2097152\ncheckpoint_seconds = 1\n";
-    let mut node = Node::with(&plan.server, folder, small)?;
-    node.start()?;
+/// A tenant with a subject that may act, and some sessions, before the disk is full.
+async fn prepare(node: &Node) -> Result<(Scene, TenantId), Trouble> {
     let operator = node.client(Some(node.claim().await?)).await?;
     let made = operator.request(&Request::CreateTenant { name: Name::new("full")? }).await?;
     let admin = node.client(Some(handle_of(&made)?)).await?;
@@ -182,6 +181,14 @@ async fn on_disk(plan: &Plan, folder: &Path, data: &Path) -> Result<Told, Troubl
     for _ in 0..200 {
         scene.open().await?;
     }
+    Ok((scene, made.tenant.ok_or("no tenant in the reply")?))
+}
+
+async fn on_disk(plan: &Plan, folder: &Path, data: &Path) -> Result<Told, Trouble> {
+    let small = "journal_file_bytes = 262144\ntail_bytes_max = 2097152\ncheckpoint_seconds = 1\n";
+    let mut node = Node::with(&plan.server, folder, small)?;
+    node.start()?;
+    let (mut scene, tenant) = prepare(&node).await?;
     let (mut refused, mut narrowed, mut lives) = (0_u32, 0_u32, 1_u32);
     for round in 0..plan.rounds {
         let process = node.process();
@@ -223,7 +230,6 @@ async fn on_disk(plan: &Plan, folder: &Path, data: &Path) -> Result<Told, Troubl
         scene.look(100, "relieved").await?;
     }
     scene.look(usize::MAX, "at the end").await?;
-    drop(operator);
     let code = node.terminate()?;
     if code != Some(0) {
         scene.faults.push(format!("the node ended with {code:?} instead of 0"));
@@ -233,7 +239,7 @@ async fn on_disk(plan: &Plan, folder: &Path, data: &Path) -> Result<Told, Troubl
     }
     let options = Options::new(RootKey::read(&node.root_key())?, [0; 32]);
     let store = Embedded::open(&node.data(), options)?;
-    let frames = store.verify(made.tenant.ok_or("no tenant in the reply")?)?.frames;
+    let frames = store.verify(tenant)?.frames;
     store.stop();
     let violations = scene.faults.len() as u64;
     let mut text = format!(

@@ -126,9 +126,9 @@ struct Told {
 fn tried(root: &Path, proof: &Proof, arguments: &[String]) -> io::Result<Told> {
     let mut command = match proof.how {
         How::Program(quick) => {
-            let mut command = cargo(root);
-            command.arg("run").args(PROFILE).args(OUTSIDE).args(["--features", PLANTED, "--quiet"]);
-            command.args(["--bin", "tessera-proof", "--", proof.name]).args(quick).args(arguments);
+            // It was built beside this program, with the node that it starts.
+            let mut command = Command::new(std::env::current_exe()?.with_file_name("tessera-proof"));
+            command.current_dir(root).arg(proof.name).args(quick).args(arguments);
             command
         }
         How::Tests { targets, filter, full } => by_tests(root, (targets, filter), full, arguments),

@@ -89,7 +89,7 @@ fn step(random: &mut Random, bytes: &mut Vec<u8>, others: &[Vec<u8>], words: &[V
             }
         }
         3 => {
-            let [value, ..] = random.next().to_le_bytes();
+            let [value, ..] = random.draw().to_le_bytes();
             if let Some(byte) = bytes.get_mut(at) {
                 *byte = value;
             }
@@ -157,8 +157,8 @@ fn number(random: &mut Random, bytes: &mut [u8], at: usize) {
     now.iter_mut().zip(place.iter()).for_each(|(to, byte)| *to = *byte);
     let now = u64::from_le_bytes(now);
     let value = match random.below(4) {
-        0 => now.wrapping_add(1 + random.next() % 16),
-        1 => now.wrapping_sub(1 + random.next() % 16),
+        0 => now.wrapping_add(1 + random.draw() % 16),
+        1 => now.wrapping_sub(1 + random.draw() % 16),
         2 => u64::try_from(random.below(4_096)).unwrap_or_default(),
         _ => random.pick(NUMBERS).copied().unwrap_or_default(),
     };
