@@ -134,7 +134,8 @@ impl Engine {
         *house.supervisor.lock() = Some(supervisor.clone());
         let running = {
             let (house, system) = (Arc::clone(&house), Arc::clone(&system));
-            tokio::task::spawn_blocking(move || load::load(&house, &system)).await
+            let on = Arc::clone(&house);
+            on.work(move || load::load(&house, &system)).await
         };
         let running = running.map_err(|_| StartError::System)??;
         let loaded = SupervisorMessage::Loaded(TenantId::SYSTEM, Box::new(Ok(running)), None);
@@ -177,7 +178,11 @@ impl Engine {
         }
         let house = Arc::clone(&self.house);
         // Nobody waits for it: those tenants are refused already.
-        drop(tokio::task::spawn_blocking(move || forget_the_deleted(&house)));
+        if self.house.config.blocks_in_place {
+            forget_the_deleted(&house);
+        } else {
+            drop(tokio::task::spawn_blocking(move || forget_the_deleted(&house)));
+        }
         if self.house.config.trusts_wall {
             let tenants = view.root.full();
             let there = tenants.tenants.values().filter(|record| record.status != TenantStatus::Deleted);
@@ -226,7 +231,7 @@ impl Engine {
     /// When nothing can be read any more.
     pub async fn scrub(&self, from: Scrub, bytes_max: u64) -> Result<Scrubbed, StorageError> {
         let house = Arc::clone(&self.house);
-        let looked = tokio::task::spawn_blocking(move || house.store.scrub(&from, bytes_max)).await;
+        let looked = self.house.work(move || house.store.scrub(&from, bytes_max)).await;
         looked.unwrap_or(Err(StorageError::LaneStopped))
     }
 
@@ -283,7 +288,7 @@ impl Engine {
             supervisor.stop(None);
         }
         let house = Arc::clone(&self.house);
-        drop(tokio::task::spawn_blocking(move || house.store.stop()).await);
+        let (Ok(()) | Err(_)) = self.house.work(move || house.store.stop()).await;
     }
 
     pub(crate) fn draw(&self) -> Drawn {

@@ -9,6 +9,7 @@ use crate::view::{Reading, View};
 use parking_lot::Mutex;
 use ractor::ActorRef;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use tessera_crypto::digest::Tagger;
@@ -38,6 +39,9 @@ pub struct EngineConfig {
     pub password_cost_max: u64,
     /// A checkpoint is taken at least so often while there is something to take, ms.
     pub checkpoint_every_ms: u64,
+    /// Does what may block where it is asked for, instead of on a thread of its own: for a simulation, in which
+    /// everything happens on one thread and in one order.
+    pub blocks_in_place: bool,
     /// Planted fault: one revocation in so many is never published. 0 plants nothing.
     #[cfg(feature = "planted")]
     pub planted_skip_revocations: u32,
@@ -53,6 +57,7 @@ impl Default for EngineConfig {
             trusts_wall: false,
             password_cost_max: 256 * 1024,
             checkpoint_every_ms: 60 * 1000,
+            blocks_in_place: false,
             #[cfg(feature = "planted")]
             planted_skip_revocations: 0,
         }
@@ -94,10 +99,28 @@ pub(crate) struct House {
     pub(crate) backup: Mutex<Option<crate::backup::Run>>,
 }
 
+/// Work that may block has ended without a result: it panicked, or the runtime ends.
+#[derive(Debug)]
+pub(crate) struct WorkLost;
+
 /// LIMIT: how far the journal may be ahead of the clock before writes wait for an operator: one hour.
 const JOURNAL_AHEAD_MS_MAX: u64 = 60 * 60 * 1000;
 
 impl House {
+    /// Does work that may block, on a thread of its own or, in a simulation, at once.
+    ///
+    /// # Errors
+    /// [`WorkLost`].
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, WorkLost> {
+        if self.config.blocks_in_place {
+            return catch_unwind(AssertUnwindSafe(work)).map_err(|_| WorkLost);
+        }
+        tokio::task::spawn_blocking(work).await.map_err(|_| WorkLost)
+    }
+
     /// The clock's time, but never behind what a loaded history proves and what has passed since: what had
     /// expired before a restart stays expired, wherever the wall clock was set meanwhile, and what ends
     /// later ends in time.

@@ -192,13 +192,10 @@ impl Supervisor {
     /// Loads a tenant on a thread that may block; the result comes back as a message.
     fn load(&self, entry: Arc<Entry>, why: Why, myself: ActorRef<SupervisorMessage>) {
         let tenant = entry.tenant;
-        let house = Arc::clone(&self.0);
-        let load = tokio::task::spawn_blocking(move || load::load(&house, &entry));
+        let (house, on) = (Arc::clone(&self.0), Arc::clone(&self.0));
         tokio::spawn(async move {
-            let loaded = match load.await {
-                Ok(loaded) => loaded,
-                Err(_) => Err(StorageError::LaneStopped),
-            };
+            let loaded = on.work(move || load::load(&house, &entry)).await;
+            let loaded = loaded.unwrap_or(Err(StorageError::LaneStopped));
             drop(myself.cast(SupervisorMessage::Loaded(tenant, Box::new(loaded), Some(why))));
         });
     }
@@ -399,11 +396,11 @@ impl Supervisor {
         watch.forgets = true;
         let some = watch.forgetting.len().min(FORGOTTEN_AT_ONCE);
         let tenants: Vec<TenantId> = watch.forgetting.drain(..some).collect();
-        let (house, myself) = (Arc::clone(&self.0), myself.clone());
+        let (house, on, myself) = (Arc::clone(&self.0), Arc::clone(&self.0), myself.clone());
         tokio::spawn(async move {
             let all = tenants.clone();
             let forget = move || tenants.into_iter().filter(|tenant| !forgets(&house, *tenant)).collect();
-            let failed = tokio::task::spawn_blocking(forget).await.unwrap_or(all);
+            let failed = on.work(forget).await.unwrap_or(all);
             drop(myself.cast(SupervisorMessage::Forgot(failed)));
         });
     }
@@ -471,20 +468,20 @@ async fn take(house: &Arc<House>, cut: Cut, more: &[TenantId]) -> Result<(), Sto
         };
         if entry.is_some_and(|entry| entry.status() == TenantStatus::Deleted) {
             // Its frames go into no bucket: they go with all that there is of it.
-            let (house, tenant) = (Arc::clone(house), *tenant);
-            let forgotten = tokio::task::spawn_blocking(move || house.store.forget(tenant)).await;
+            let (on, tenant) = (Arc::clone(house), *tenant);
+            let forgotten = house.work(move || on.store.forget(tenant)).await;
             forgotten.unwrap_or(Err(StorageError::LaneStopped))?;
             continue;
         }
         if !taken {
             // Nobody can take its frames into buckets: they are kept, and nobody else waits for it.
-            let (house, tenant) = (Arc::clone(house), *tenant);
-            let aside = tokio::task::spawn_blocking(move || house.store.set_aside(tenant)).await;
+            let (on, tenant) = (Arc::clone(house), *tenant);
+            let aside = house.work(move || on.store.set_aside(tenant)).await;
             aside.unwrap_or(Err(StorageError::LaneStopped))?;
         }
     }
-    let house = Arc::clone(house);
-    let finished = tokio::task::spawn_blocking(move || house.store.finish(&cut)).await;
+    let on = Arc::clone(house);
+    let finished = house.work(move || on.store.finish(&cut)).await;
     finished.unwrap_or(Err(StorageError::LaneStopped))
 }
 
@@ -520,7 +517,7 @@ async fn hand_over(house: &Arc<House>, entry: &Arc<Entry>) -> Result<bool, Stora
         };
         first = false;
         let (store, tenant) = (Arc::clone(&house.store), entry.tenant);
-        let put = tokio::task::spawn_blocking(move || store.put(tenant, &head, buckets)).await;
+        let put = house.work(move || store.put(tenant, &head, buckets)).await;
         match put.unwrap_or(Err(StorageError::LaneStopped)) {
             Ok(()) if left == 0 => return Ok(true),
             Ok(()) => {}

@@ -240,7 +240,10 @@ async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<S
     let identity = tls::identity(config)?;
     // Before a door is open: whoever finds the node there finds its secret and its profile.
     let secret = offer::offer(&engine, &SystemEntropy, &config.storage.dir).await?;
-    welcome::write_profile(config, engine.awaits_claim())?;
+    if let Err(error) = welcome::write_profile(config, engine.awaits_claim()) {
+        // Commands have other ways to the node; a full disk keeps it from serving nobody.
+        tracing::warn!(%error, "the profile for commands on this machine could not be written");
+    }
     let http = gateway::open(config, &engine, &identity).await?;
     let door = DoorConfig {
         listen: config.quic.listen,

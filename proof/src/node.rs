@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tessera_client::wire::{Made, Request};
 use tessera_client::{Client, ClientError, Config, Trust};
 use tessera_model::{Name, Private};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// What went wrong with the proof itself.
 pub(crate) type Trouble = Box<dyn std::error::Error + Send + Sync>;
@@ -19,6 +20,10 @@ pub(crate) struct Node {
     server: PathBuf,
     folder: PathBuf,
     address: SocketAddr,
+    /// The HTTP door.
+    door: SocketAddr,
+    /// Health and metrics.
+    health: SocketAddr,
     child: Option<Child>,
 }
 
@@ -39,13 +44,25 @@ impl Node {
         Self::with(server, folder, &format!("{small}backup_dir = {backups:?}\n"))
     }
 
-    fn with(server: &Path, folder: &Path, storage: &str) -> Result<Self, Trouble> {
+    /// A node with these lines for its storage.
+    pub(crate) fn with(server: &Path, folder: &Path, storage: &str) -> Result<Self, Trouble> {
+        Self::with_more(server, folder, storage, "")
+    }
+
+    /// A node with these lines for its storage, an HTTP door in plain text, and these tables behind.
+    pub(crate) fn with_more(
+        server: &Path,
+        folder: &Path,
+        storage: &str,
+        tables: &str,
+    ) -> Result<Self, Trouble> {
+        let door = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let quic = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
         let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let data = folder.join("data");
         let key = folder.join("root.key");
         let config = format!(
-            "[storage]\ndir = {data:?}\nroot_key_file = {key:?}\n{storage}\n[quic]\nlisten = \"{quic}\"\n\n[health]\nlisten = \"{http}\"\n\n[log]\nfilter = \"warn\"\n"
+            "[storage]\ndir = {data:?}\nroot_key_file = {key:?}\n{storage}\n[quic]\nlisten = \"{quic}\"\n\n[health]\nlisten = \"{http}\"\n\n[http]\nlisten = \"{door}\"\nplain = true\nsource_per_second = 1000000\n\n[log]\nfilter = \"warn\"\n{tables}"
         );
         std::fs::write(folder.join("tessera.toml"), config)?;
         let made =
@@ -53,16 +70,60 @@ impl Node {
         if !made.success() {
             return Err("the root key could not be made".into());
         }
-        Ok(Self { server: server.into(), folder: folder.into(), address: quic, child: None })
+        let (server, folder) = (server.into(), folder.into());
+        Ok(Self { server, folder, address: quic, door, health: http, child: None })
     }
 
     /// Starts the process; it may take a moment until it answers.
     pub(crate) fn start(&mut self) -> Result<(), Trouble> {
+        self.start_under(&[])
+    }
+
+    /// Starts the process under another program, given with its arguments.
+    pub(crate) fn start_under(&mut self, above: &[String]) -> Result<(), Trouble> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log"))?;
-        let mut command = Command::new(&self.server);
+        let mut command = match above.split_first() {
+            None => Command::new(&self.server),
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(&self.server);
+                command
+            }
+        };
         command.arg("serve").arg("--config").arg(self.folder.join("tessera.toml"));
         self.child = Some(command.stdout(Stdio::null()).stderr(log).stdin(Stdio::null()).spawn()?);
         Ok(())
+    }
+
+    /// What the process wrote to its log.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// The number of the process that was started.
+    pub(crate) fn process(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// How the process ended, if it has.
+    pub(crate) fn ended(&mut self) -> Result<Option<std::process::ExitStatus>, Trouble> {
+        match self.child.as_mut() {
+            None => Ok(None),
+            Some(child) => Ok(child.try_wait()?),
+        }
+    }
+
+    /// Waits until the process has ended by itself, or gives up.
+    pub(crate) async fn until_ended(&mut self, patience: Duration) -> Result<Option<i32>, Trouble> {
+        let began = Instant::now();
+        while began.elapsed() < patience {
+            if let Some(status) = self.ended()? {
+                self.child = None;
+                return Ok(status.code());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Err("the process does not end".into())
     }
 
     /// kill -9, and waits until the process is gone.
@@ -86,8 +147,41 @@ impl Node {
         self.address.to_string()
     }
 
+    /// Where its QUIC door listens.
+    pub(crate) const fn socket(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its HTTP door listens.
+    pub(crate) const fn http(&self) -> SocketAddr {
+        self.door
+    }
+
+    /// Its certificate.
+    pub(crate) fn certificate(&self) -> Result<Vec<u8>, Trouble> {
+        Ok(std::fs::read(self.data().join("certificate.pem"))?)
+    }
+
+    /// One of its metrics, as a whole number.
+    pub(crate) async fn metric(&self, name: &str) -> Result<u64, Trouble> {
+        let mut stream = tokio::net::TcpStream::connect(self.health).await?;
+        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+        let value = value.ok_or_else(|| format!("there is no metric {name}"))?;
+        Ok(format!("{value:.0}").parse()?)
+    }
+
     /// Megabytes that are resident now, and that were at most.
     pub(crate) fn memory(&self) -> Result<String, Trouble> {
+        let (now, most) = self.resident()?;
+        Ok(format!("{now}/{most}"))
+    }
+
+    /// The same as numbers.
+    pub(crate) fn resident(&self) -> Result<(u64, u64), Trouble> {
         let child = self.child.as_ref().ok_or("no node runs")?;
         let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()))?;
         let megabytes = |name: &str| {
@@ -95,7 +189,7 @@ impl Node {
             Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1_000)
         };
         let unknown = "nothing is told of its memory";
-        Ok(format!("{}/{}", megabytes("VmRSS:").ok_or(unknown)?, megabytes("VmHWM:").ok_or(unknown)?))
+        Ok((megabytes("VmRSS:").ok_or(unknown)?, megabytes("VmHWM:").ok_or(unknown)?))
     }
 
     /// The data directory.
@@ -112,7 +206,7 @@ impl Node {
     pub(crate) async fn client(&self, credential: Option<String>) -> Result<Client, Trouble> {
         let began = Instant::now();
         loop {
-            match self.connect(credential.clone()).await {
+            match self.connect(credential.clone(), PATIENCE).await {
                 Ok(client) => return Ok(client),
                 Err(error) if began.elapsed() > PATIENCE => return Err(error),
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -120,11 +214,16 @@ impl Node {
         }
     }
 
-    async fn connect(&self, credential: Option<String>) -> Result<Client, Trouble> {
+    /// A client that gives up after a time, where the node may be gone for good.
+    pub(crate) async fn connect(
+        &self,
+        credential: Option<String>,
+        deadline: Duration,
+    ) -> Result<Client, Trouble> {
         let pem = std::fs::read(self.data().join("certificate.pem"))?;
         let mut config = Config::new(self.address, "localhost", Trust::roots_pem(&pem)?);
         config.credential = credential;
-        config.deadline = PATIENCE;
+        config.deadline = deadline;
         Ok(Client::connect(config).await?)
     }
 

@@ -18,11 +18,11 @@ fn prove(cycles: &str, more: &[&str]) {
 }
 
 /// PROPERTY: every acknowledged write survives kill -9 and every answer is right; SIGTERM ends with 0.
-/// METHOD: 20 kills at random moments under load from the shipped client, then every chain is walked.
+/// METHOD: 60 kills at random moments under load from the shipped client, then every chain is walked.
 /// TC-92, TC-74 in part: chains.
 #[test]
 fn acknowledged_writes_survive_kill_9() {
-    let cycles = std::env::var("TESSERA_KILL_CYCLES").unwrap_or_else(|_| "20".into());
+    let cycles = std::env::var("TESSERA_KILL_CYCLES").unwrap_or_else(|_| "60".into());
     prove(&cycles, &[]);
 }
 

@@ -162,22 +162,35 @@ impl StorageError {
     }
 }
 
-/// What the operating system reported to the checkpoint's database, which names no cause of its errors.
+/// The error of the checkpoint's file below one of its database, which names no cause of its errors.
+fn below<'a>(error: &'a (dyn std::error::Error + Send + Sync + 'static)) -> Option<&'a redb::StorageError> {
+    if let Some(redb::CommitError::Storage(inner)) = error.downcast_ref() {
+        return Some(inner);
+    }
+    if let Some(redb::TableError::Storage(inner)) = error.downcast_ref() {
+        return Some(inner);
+    }
+    if let Some(redb::TransactionError::Storage(inner)) = error.downcast_ref() {
+        return Some(inner);
+    }
+    if let Some(redb::DatabaseError::Storage(inner)) = error.downcast_ref() {
+        return Some(inner);
+    }
+    error.downcast_ref()
+}
+
+/// What the operating system reported to the checkpoint's database.
 fn database_io(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Option<ErrorKind> {
-    let inner = match error.downcast_ref::<redb::CommitError>() {
-        Some(redb::CommitError::Storage(inner)) => Some(inner),
-        _ => match error.downcast_ref::<redb::TableError>() {
-            Some(redb::TableError::Storage(inner)) => Some(inner),
-            _ => match error.downcast_ref::<redb::TransactionError>() {
-                Some(redb::TransactionError::Storage(inner)) => Some(inner),
-                _ => error.downcast_ref::<redb::StorageError>(),
-            },
-        },
-    };
-    match inner {
+    match below(error) {
         Some(redb::StorageError::Io(error)) => Some(error.kind()),
         _ => None,
     }
+}
+
+/// Whether the checkpoint's file is not what was written.
+fn is_damage(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    matches!(below(error), Some(redb::StorageError::Corrupted(_)))
+        || error.downcast_ref::<crate::checkpoint::read::DatabasePanickedError>().is_some()
 }
 
 impl fmt::Display for StorageError {
@@ -192,7 +205,13 @@ impl fmt::Display for StorageError {
             Self::StorageFull => f.write_str("no space for a further journal file"),
             Self::Busy => f.write_str("the journal's tail is at its bound"),
             Self::Disk { doing, file, source } => write!(f, "{doing} {file}: {source}"),
-            Self::Checkpoint { doing, source } => write!(f, "checkpoint, {doing}: {source}"),
+            Self::Checkpoint { doing, source } => {
+                write!(f, "{}, {doing}: {source}", crate::checkpoint::FILE)?;
+                if is_damage(&**source) {
+                    f.write_str("; concerns every tenant with records in it: restore the newest backup")?;
+                }
+                Ok(())
+            }
             Self::CheckpointIncomplete(tenant) => {
                 write!(f, "the checkpoint lacks tenant {tenant} up to its cut")
             }

@@ -15,6 +15,8 @@ mod commit;
 pub mod disk;
 mod embedded;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod intake;
 mod journal;
 mod key_files;

@@ -7,6 +7,7 @@ mod crates;
 mod golden;
 mod house;
 mod lexeme;
+mod prove;
 mod rules;
 mod run;
 mod source;
@@ -24,7 +25,11 @@ cargo xtask COMMAND
   gen                    write the golden texts (docs/surface/, threats.md, field-cases.md) anew
   test [ARGS]            the test command: tidy, format, lints, then every test (ARGS go to cargo test)
   figures [ARGS]         take the figures (release build of tessera-bench; ARGS go through)
-  prove NAME [ARGS]      run a proof (binary of tessera-proof; ARGS go through)
+  prove NAME [--quick|--full] [--seed N] [ARGS]
+                         run a proof; each ends with one line, and fails where it finds a violation
+  prove --quick          run all of them in their short forms
+  simulate [--seed N] [--seeds N]
+                         the proof of that name
 ";
 
 fn main() -> ExitCode {
@@ -47,7 +52,8 @@ fn dispatch(command: &str, rest: &[String]) -> std::io::Result<ExitCode> {
         "gen" => golden::run(&tree::root()),
         "test" => run::test(&tree::root(), rest),
         "figures" => run::figures(&tree::root(), rest),
-        "prove" => run::prove(&tree::root(), rest),
+        "prove" => prove::run(&tree::root(), rest),
+        "simulate" => prove::one(&tree::root(), "simulate", rest),
         "" | "help" | "--help" | "-h" => {
             std::io::stdout().write_all(HELP.as_bytes())?;
             Ok(ExitCode::SUCCESS)

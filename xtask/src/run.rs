@@ -1,4 +1,4 @@
-//! Programs that xtask starts: the test command's stages, the figures and the proofs.
+//! Programs that xtask starts: the test command's stages and the figures.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -7,11 +7,11 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 /// What the whole-workspace stages leave out: benches and their peers.
-const OUTSIDE: &[&str] = &["--workspace", "--exclude", "tessera-bench"];
+pub(crate) const OUTSIDE: &[&str] = &["--workspace", "--exclude", "tessera-bench"];
 /// The one profile of tests, proofs and their binary.
-const PROFILE: &[&str] = &["--profile", "checked"];
+pub(crate) const PROFILE: &[&str] = &["--profile", "checked"];
 /// The switch of the test build: planted faults that the proofs must notice.
-const PLANTED: &str = "tessera-node/planted";
+pub(crate) const PLANTED: &str = "tessera-node/planted";
 /// Lints that keep surprises out of input paths; tests may surprise. And each test program uses only a
 /// part of a support module that it shares with others.
 const ALLOWED_IN_TESTS: &[&str] = &[
@@ -35,20 +35,21 @@ const ALLOWED_IN_TESTS: &[&str] = &[
     "unreachable_pub",
 ];
 
-fn cargo(root: &Path) -> Command {
+/// Cargo itself, at the root of the tree.
+pub(crate) fn cargo(root: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     command.current_dir(root);
     command
 }
 
 /// Runs `command` to its end and hands on how it ended.
-fn finish(mut command: Command) -> io::Result<ExitCode> {
+pub(crate) fn finish(mut command: Command) -> io::Result<ExitCode> {
     let status = command.status()?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
 /// One stage of the test command: prints its name and time, tells whether it went well.
-fn stage(name: &str, mut command: Command) -> io::Result<bool> {
+pub(crate) fn stage(name: &str, mut command: Command) -> io::Result<bool> {
     writeln!(io::stderr(), "== {name}")?;
     let started = Instant::now();
     let good = command.status()?.success();
@@ -165,25 +166,6 @@ pub(crate) fn figures(root: &Path, arguments: &[String]) -> io::Result<ExitCode>
     }
     let mut command = cargo(root);
     command.args(["run", "--release", "-p", "tessera-bench", "--"]).args(arguments);
-    finish(command)
-}
-
-/// Runs one proof by name.
-pub(crate) fn prove(root: &Path, arguments: &[String]) -> io::Result<ExitCode> {
-    if let Some((name, rest)) = arguments.split_first()
-        && name == "policy"
-    {
-        let mut command = cargo(root);
-        command.arg("run").args(PROFILE).args(["-p", "tessera-policy-proof", "--"]).args(rest);
-        return finish(command);
-    }
-    let mut build = cargo(root);
-    build.arg("build").args(PROFILE).args(["-p", "tessera-node", "--bins", "--features", PLANTED]);
-    if !stage("build of the node", build)? {
-        return Ok(ExitCode::FAILURE);
-    }
-    let mut command = cargo(root);
-    command.arg("run").args(PROFILE).args(["-p", "tessera-proof", "--"]).args(arguments);
     finish(command)
 }
 

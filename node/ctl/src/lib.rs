@@ -16,6 +16,8 @@ mod client;
 mod demo;
 mod error;
 mod explain;
+#[cfg(test)]
+mod fuzz;
 mod grant;
 mod group;
 mod handle;

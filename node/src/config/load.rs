@@ -46,7 +46,6 @@ impl std::error::Error for ConfigError {}
 /// # Errors
 /// The first [`ConfigError`]: a file that is missing or does not parse, an unknown key, a wrong value.
 pub(crate) fn load(base: Config, file: Option<&Path>) -> Result<Config, ConfigError> {
-    let mut figment = Figment::from(Serialized::defaults(base));
     let mut text = String::new();
     if let Some(path) = file {
         text = std::fs::read_to_string(path).map_err(|error| ConfigError {
@@ -55,9 +54,14 @@ pub(crate) fn load(base: Config, file: Option<&Path>) -> Result<Config, ConfigEr
             key: String::new(),
             what: format!("cannot be read: {error}"),
         })?;
-        figment = figment.merge(Toml::string(&text));
     }
-    figment = figment.merge(Env::prefixed(PREFIX).filter(|key| key.as_str().contains(NEST)).split(NEST));
+    over(base, file, text)
+}
+
+/// The text of the file lies over `base`, the environment over both.
+fn over(base: Config, file: Option<&Path>, text: String) -> Result<Config, ConfigError> {
+    let figment = Figment::from(Serialized::defaults(base)).merge(Toml::string(&text));
+    let figment = figment.merge(Env::prefixed(PREFIX).filter(|key| key.as_str().contains(NEST)).split(NEST));
     let place = Place { file: file.map(Path::to_path_buf), text };
     let config: Config = figment.extract().map_err(|error| place.explain(&error))?;
     match config.faults().into_iter().next() {
@@ -187,5 +191,23 @@ mod tests {
         assert!(broken.starts_with("tessera.toml:2: does not read as TOML"), "{broken}");
         let missing = load(Config::default(), Some(Path::new("/none/tessera.toml"))).expect_err("missing");
         assert!(missing.to_string().starts_with("/none/tessera.toml: cannot be read"), "{missing}");
+    }
+
+    /// PROPERTY: any file is a configuration or an error with its place and what to do. METHOD: 200,000 changed files.
+    /// TC-83 in part: the configuration.
+    #[test]
+    fn fuzz_configuration() {
+        let whole = "[storage]\ndir = \"/srv/t\"\nroot_key_file = \"/srv/k\"\njournal_file_bytes = 65536\ntail_bytes_max = 131072\n[quic]\nlisten = \"127.0.0.1:7443\"\nnames = [\"a.example\"]\n[http]\nlisten = \"127.0.0.1:7481\"\norigins = [\"https://a.example\"]\n[health]\nlisten = \"127.0.0.1:7480\"\n[log]\nformat = \"json\"\nfilter = \"info,tessera=debug\"\n[passwords]\nthreads = 2\n";
+        let words = "storage quic http health log dir listen names [ ] { } = \" ' \n # true 1e9 0x7f 1979-05-27 . , inf";
+        let target = tessera_fuzz::Target::new("configuration").seeds([whole, "[storage]\n"]).words(words);
+        let found = target.run(|bytes| {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            let read = over(Config::default(), None, text);
+            tessera_fuzz::Outcome::of(&read.map_err(|error| (error.key, error.what)))
+        });
+        match found {
+            Ok(run) => println!("{run}"),
+            Err(finding) => panic!("{finding}"),
+        }
     }
 }

@@ -48,7 +48,7 @@ fn row_fault(key: &[u8], tenant: TenantId) -> impl Fn(RecordError) -> StorageErr
 
 /// A panic inside the database, which a damaged file can cause.
 #[derive(Debug)]
-struct DatabasePanickedError;
+pub(crate) struct DatabasePanickedError;
 
 impl std::fmt::Display for DatabasePanickedError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -290,7 +290,7 @@ pub(crate) fn put_row(key: &[u8], value: &Private, revision: Revision) -> Vec<u8
     out
 }
 
-fn decode_row(key: &[u8], value: &[u8]) -> Result<RowRead, RecordError> {
+pub(crate) fn decode_row(key: &[u8], value: &[u8]) -> Result<RowRead, RecordError> {
     let mut input = Reader::new(schema::open(Of::Row, key, value)?);
     let (schema, flags) = (u16::take(&mut input)?, u16::take(&mut input)?);
     if schema != schema::SCHEMA || flags != 0 {

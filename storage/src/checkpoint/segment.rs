@@ -50,10 +50,15 @@ impl Segment {
         if head.schema != schema::SCHEMA || head.first != first || head.closed > 1 {
             return Err(RecordError::BadHeader);
         }
+        // The last revision there can be has none behind it: nothing is counted from what was not written so.
+        let next = first.0.checked_add(u64::from(head.count)).ok_or(RecordError::OverCap)?;
+        if head.last.0 != next.saturating_sub(1) {
+            return Err(RecordError::BadHeader);
+        }
         Ok(Self {
             tenant,
             first,
-            next: head.last.next(),
+            next: Revision(next),
             before: head.before,
             link: head.link,
             count: head.count,

@@ -73,7 +73,8 @@ impl Identity {
         }
     }
 
-    fn read(bytes: &[u8]) -> Result<Self, StorageError> {
+    /// Reads the whole of LANE.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, StorageError> {
         let damaged = || {
             StorageError::Damaged(Damage {
                 file: LANE.into(),

@@ -92,6 +92,8 @@ impl Header {
             && header.version == VERSION
             && header.flags & !(FLAG_CLOSING | FLAG_NAMES) == 0
             && header.sequence > 0
+            // A damaged number may be any, and is counted on from before it is verified.
+            && header.sequence.checked_add(u64::from(header.count) + 1).is_some()
             && usize::try_from(header.count).is_ok_and(|count| count <= GROUP_FRAMES_MAX)
             && header.whole_len() <= GROUP_BYTES_MAX
             && header.table_len() + header.name_len() <= header.body_len();

@@ -15,6 +15,6 @@ pub(crate) mod row;
 pub(crate) use field::{Field, Reader, RecordError};
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,8 @@ mod fault;
 mod fields;
 mod frame;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod golden;
 mod hello;
 mod inspect;

@@ -7,6 +7,7 @@ mod decisions;
 mod dry_run;
 mod field;
 mod field_writes;
+mod fuzz;
 mod hostile;
 mod hostile_one;
 mod hostile_two;

@@ -6,6 +6,7 @@
 //! never durable, as kernels do. Choices come from the caller, so that a seed repeats them.
 
 mod cut;
+mod step;
 
 use super::{Disk, DiskFile};
 pub use cut::Survival;
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+pub use step::{Act, Planted, Step};
 
 /// What a planted fault does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,8 +62,14 @@ struct State {
     faults: Vec<(u64, Fault)>,
     off: bool,
     space: Option<u64>,
-    lie_every: Option<u64>,
+    planted: Option<Planted>,
     syncs: u64,
+    /// A file whose sync was answered and is to come, where that is planted.
+    late: Option<u64>,
+    /// The power goes at so many more calls of this step.
+    cut_at: Option<(Step, u64)>,
+    /// The step at which the power went.
+    cut_in: Option<Step>,
 }
 
 /// A disk in memory.
@@ -118,23 +126,44 @@ impl State {
     }
 
     /// Counts a changing call and fails it when that is planned.
-    fn call(&mut self, is_sync: bool) -> io::Result<Option<Fault>> {
+    fn call(&mut self, step: Step) -> io::Result<Option<Fault>> {
         if self.off {
             return Err(io::Error::other("the power is off"));
         }
+        let is_sync = matches!(step.act, Act::Sync | Act::SyncDirectory);
         self.calls += 1;
         let at = self.calls;
         let planned = self.faults.iter().position(|(call, _)| *call == at);
-        let fault = planned.map(|planned| self.faults.remove(planned).1);
+        let mut fault = planned.map(|planned| self.faults.remove(planned).1);
+        if let Some((wanted, left)) = &mut self.cut_at
+            && *wanted == step
+        {
+            if *left == 0 {
+                self.cut_at = None;
+                fault = Some(Fault::PowerCut);
+            } else {
+                *left -= 1;
+            }
+        }
         match fault {
             None => Ok(None),
             Some(Fault::PowerCut) => {
                 self.off = true;
+                self.cut_in = Some(step);
                 Err(io::Error::other("the power is off"))
             }
             Some(Fault::NoSpace) => Err(io::Error::from_raw_os_error(28)),
             Some(Fault::Io) if is_sync => Ok(Some(Fault::Io)),
             Some(Fault::Io) => Err(io::Error::from_raw_os_error(5)),
+        }
+    }
+
+    /// Makes what was written to a file durable.
+    fn settle(&mut self, inode: u64) {
+        if let Some(content) = self.contents.get_mut(&inode) {
+            for (_, change) in std::mem::take(&mut content.pending) {
+                apply(&mut content.durable, &change, whole(&change));
+            }
         }
     }
 
@@ -197,12 +226,6 @@ impl Simulated {
         self.0.lock().used()
     }
 
-    /// Lets every so-many-th sync of a file do nothing and say it did: a control, which tests of
-    /// durability must notice.
-    pub fn lie_every(&self, syncs: u64) {
-        self.0.lock().lie_every = Some(syncs);
-    }
-
     /// Whether the power went.
     #[must_use]
     pub fn is_off(&self) -> bool {
@@ -254,7 +277,7 @@ impl Disk for Simulated {
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.0.lock();
-        state.call(false)?;
+        state.call(Step { act: Act::Create, file: step::kind_of(name) })?;
         if state.names.contains_key(name) {
             return Err(io::Error::from(io::ErrorKind::AlreadyExists));
         }
@@ -268,7 +291,7 @@ impl Disk for Simulated {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.0.lock();
-        state.call(false)?;
+        state.call(Step { act: Act::Rename, file: step::kind_of(to) })?;
         let inode = state.names.remove(from).ok_or_else(not_found)?;
         state.names.insert(to.to_owned(), inode);
         // One step: the new name and the end of the old one survive together, or not.
@@ -278,7 +301,7 @@ impl Disk for Simulated {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut state = self.0.lock();
-        state.call(false)?;
+        state.call(Step { act: Act::Remove, file: step::kind_of(name) })?;
         state.names.remove(name).ok_or_else(not_found)?;
         state.pending_names.push(Naming::Unlink(name.to_owned()));
         Ok(())
@@ -292,8 +315,11 @@ impl Disk for Simulated {
 
     fn sync_dir(&self) -> io::Result<()> {
         let mut state = self.0.lock();
-        if state.call(true)?.is_some() {
+        if state.call(Step { act: Act::SyncDirectory, file: "the directory" })?.is_some() {
             return Err(io::Error::from_raw_os_error(5));
+        }
+        if state.planted == Some(Planted::DirectoryNotSynced) {
+            return Ok(());
         }
         state.durable_names = state.names.clone();
         state.pending_names.clear();
@@ -324,27 +350,36 @@ impl DiskFile for SimulatedFile {
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.disk.0.lock();
-        state.call(false)?;
+        let step = state.step(Act::Write, self.inode);
+        state.call(step)?;
+        if let Some(late) = state.late.take() {
+            state.settle(late);
+        }
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
         state.change(self.inode, Change::Write { offset, bytes: bytes.to_vec() })
     }
 
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.0.lock();
-        let fault = state.call(true)?;
+        let step = state.step(Act::Sync, self.inode);
+        let fault = state.call(step)?;
         state.syncs += 1;
-        if state.lie_every.is_some_and(|every| state.syncs.is_multiple_of(every)) {
-            return Ok(());
+        match state.planted {
+            Some(Planted::Lies(every)) if state.syncs.is_multiple_of(every) => return Ok(()),
+            Some(Planted::SyncAfterAnswer) if step.file == step::JOURNAL => {
+                let late = state.late.replace(self.inode);
+                late.into_iter().for_each(|late| state.settle(late));
+                return Ok(());
+            }
+            Some(Planted::CheckpointNotSynced) if step.file == step::CHECKPOINT => return Ok(()),
+            Some(_) | None => {}
         }
-        let content = state.contents.get_mut(&self.inode).ok_or_else(not_found)?;
-        let pending = std::mem::take(&mut content.pending);
         if fault.is_some() {
             // Visible, and never durable unless written again.
+            state.contents.get_mut(&self.inode).ok_or_else(not_found)?.pending.clear();
             return Err(io::Error::from_raw_os_error(5));
         }
-        for (_, change) in &pending {
-            apply(&mut content.durable, change, whole(change));
-        }
+        state.settle(self.inode);
         Ok(())
     }
 
@@ -356,7 +391,8 @@ impl DiskFile for SimulatedFile {
 
     fn set_size(&self, size: u64) -> io::Result<()> {
         let mut state = self.disk.0.lock();
-        state.call(false)?;
+        let step = state.step(Act::Size, self.inode);
+        state.call(step)?;
         let size = usize::try_from(size).map_err(io::Error::other)?;
         state.change(self.inode, Change::Size(size))
     }

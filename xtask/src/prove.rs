@@ -1,0 +1,218 @@
+//! The proofs by name: programs of `tessera-proof`, and tests of the crates that are proofs; each ends with its line.
+
+use crate::run::{OUTSIDE, PLANTED, PROFILE, cargo, finish, stage};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+/// How a proof is run.
+#[derive(Clone, Copy, Debug)]
+enum How {
+    /// By the program `tessera-proof`, in its short form with these arguments.
+    Program(&'static [&'static str]),
+    /// By tests, which print lines: what cargo is told, and which variables make them longer.
+    Tests {
+        targets: &'static [&'static str],
+        filter: &'static str,
+        /// The variable for how much is tried, and its value in the long form.
+        full: Option<(&'static str, &'static str)>,
+    },
+}
+
+/// One proof.
+struct Proof {
+    name: &'static str,
+    how: How,
+}
+
+const fn program(name: &'static str, quick: &'static [&'static str]) -> Proof {
+    Proof { name, how: How::Program(quick) }
+}
+
+const fn tests(
+    name: &'static str,
+    (targets, filter): (&'static [&'static str], &'static str),
+    full: Option<(&'static str, &'static str)>,
+) -> Proof {
+    Proof { name, how: How::Tests { targets, filter, full } }
+}
+
+/// All proofs, in the order in which `prove --quick` runs them.
+const PROOFS: &[Proof] = &[
+    tests(
+        "fuzz",
+        (&["--lib", "--bins", "--test", "fuzz"], "fuzz_"),
+        Some(("TESSERA_EXECUTIONS", "1000000000")),
+    ),
+    tests("power", (&["--test", "power_cut"], ""), Some(("TESSERA_POINTS", "1000000"))),
+    program("simulate", &[]),
+    tests("corruption", (&["--test", "corruption"], ""), Some(("TESSERA_FAULTS", "50000"))),
+    program("kill", &[]),
+    program("syscalls", &[]),
+    program("full", &[]),
+    program("linear", &[]),
+    program("load", &["--small"]),
+    program("backup", &[]),
+    program("attack", &[]),
+    tests("upgrade", (&["--test", "upgrade"], ""), None),
+    tests("clock", (&["--test", "clock"], ""), None),
+];
+
+/// `prove`: one by name, or all of them.
+pub(crate) fn run(root: &Path, arguments: &[String]) -> io::Result<ExitCode> {
+    match arguments.split_first() {
+        Some((name, rest)) if !name.starts_with('-') => one(root, name, rest),
+        _ if arguments.iter().any(|one| one == "--quick") => all(root, arguments),
+        _ => {
+            let names: Vec<_> = PROOFS.iter().map(|proof| proof.name).collect();
+            writeln!(io::stderr(), "name a proof, or --quick for all: policy, {}", names.join(", "))?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// Runs one proof by its name; its arguments follow.
+pub(crate) fn one(root: &Path, name: &str, arguments: &[String]) -> io::Result<ExitCode> {
+    if name == "policy" {
+        let mut command = cargo(root);
+        command.arg("run").args(PROFILE).args(["-p", "tessera-policy-proof", "--"]).args(arguments);
+        return finish(command);
+    }
+    let Some(proof) = PROOFS.iter().find(|proof| proof.name == name) else {
+        let names: Vec<_> = PROOFS.iter().map(|proof| proof.name).collect();
+        return Err(io::Error::other(format!("there is no proof {name:?}: policy, {}", names.join(", "))));
+    };
+    if !programs(root)? {
+        return Ok(ExitCode::FAILURE);
+    }
+    let told = tried(root, proof, arguments)?;
+    Ok(if told.good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// All proofs in their short forms, and a line about them behind all.
+fn all(root: &Path, arguments: &[String]) -> io::Result<ExitCode> {
+    if !programs(root)? {
+        return Ok(ExitCode::FAILURE);
+    }
+    let (mut good, mut skipped) = (0, 0);
+    for proof in PROOFS {
+        let told = tried(root, proof, arguments)?;
+        good += usize::from(told.good);
+        skipped += usize::from(told.skipped);
+    }
+    let failed = PROOFS.len() - good;
+    writeln!(
+        io::stdout(),
+        "prove: {} proofs in their short forms, {failed} failed, {skipped} skipped",
+        PROOFS.len()
+    )?;
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Builds the node and the programs of the proofs, as the test command does.
+fn programs(root: &Path) -> io::Result<bool> {
+    let mut build = cargo(root);
+    build.arg("build").args(PROFILE).args(OUTSIDE).args(["--bins", "--features", PLANTED, "--quiet"]);
+    stage("build of the programs", build)
+}
+
+/// How a proof ended.
+struct Told {
+    good: bool,
+    skipped: bool,
+}
+
+/// Runs a proof, hands its lines through, and tells how it ended.
+fn tried(root: &Path, proof: &Proof, arguments: &[String]) -> io::Result<Told> {
+    let mut command = match proof.how {
+        How::Program(quick) => {
+            // It was built beside this program, with the node that it starts.
+            let mut command = Command::new(std::env::current_exe()?.with_file_name("tessera-proof"));
+            command.current_dir(root).arg(proof.name).args(quick).args(arguments);
+            command
+        }
+        How::Tests { targets, filter, full } => by_tests(root, (targets, filter), full, arguments),
+    };
+    writeln!(io::stderr(), "== {}", proof.name)?;
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    let (mut skipped, mut lines) = (false, 0);
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines() {
+            let line = line?;
+            if let Some(line) = shown(&line) {
+                skipped |= line.contains("SKIPPED");
+                lines += 1;
+                writeln!(io::stdout(), "{line}")?;
+            }
+        }
+    }
+    let good = child.wait()?.success();
+    let word = if good { "0 violations" } else { "VIOLATIONS" };
+    if matches!(proof.how, How::Tests { .. }) {
+        writeln!(io::stdout(), "{}: {lines} lines above, {word}", proof.name)?;
+    }
+    Ok(Told { good, skipped })
+}
+
+/// The tests of a proof; `--executions`, `--points`, `--faults` and `--seed` become the variables that they read.
+fn by_tests(
+    root: &Path,
+    (targets, filter): (&[&str], &str),
+    full: Option<(&str, &str)>,
+    arguments: &[String],
+) -> Command {
+    let mut command = cargo(root);
+    command.arg("test").args(PROFILE).args(OUTSIDE).args(targets).args([
+        "--features",
+        PLANTED,
+        "--quiet",
+        "--",
+    ]);
+    if !filter.is_empty() {
+        command.arg(filter);
+    }
+    command.arg("--nocapture");
+    if let Some((variable, much)) = full.filter(|_| arguments.iter().any(|one| one == "--full")) {
+        command.env(variable, much);
+    }
+    for pair in arguments.windows(2) {
+        let [name, value] = pair else { continue };
+        let variable = match name.as_str() {
+            "--executions" => "TESSERA_EXECUTIONS",
+            "--points" => "TESSERA_POINTS",
+            "--faults" => "TESSERA_FAULTS",
+            "--seed" => "TESSERA_SEED",
+            _ => continue,
+        };
+        command.env(variable, value);
+    }
+    command
+}
+
+/// A line of a proof; what the test programs print around theirs is left out.
+fn shown(line: &str) -> Option<&str> {
+    let line = line.trim_start_matches('.');
+    let around = ["running ", "test result:", "test "].iter().any(|word| line.starts_with(word));
+    (!around && !line.trim().is_empty()).then_some(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: what a proof prints is shown, what the test program prints around it is not.
+    #[test]
+    fn lines_of_proofs_are_shown() {
+        for line in ["running 3 tests", "", "test result: ok. 1 passed", "...", "test a ... ok"] {
+            assert_eq!(shown(line), None, "{line}");
+        }
+        assert_eq!(shown(".fuzz json: 5 executions"), Some("fuzz json: 5 executions"));
+    }
+
+    /// PROPERTY: no two proofs share a name.
+    #[test]
+    fn proofs_have_names_of_their_own() {
+        let names: std::collections::BTreeSet<_> = PROOFS.iter().map(|proof| proof.name).collect();
+        assert_eq!(names.len(), PROOFS.len());
+    }
+}
