@@ -22,7 +22,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
+
+/// LIMIT: looks at one connection that are answered before others on the thread have their turn.
+const LOOKS_IN_A_ROW_MAX: u32 = 4;
 
 /// What a thread reads and answers with; nothing in it outlives a look at one connection.
 struct Scratch {
@@ -70,6 +74,7 @@ where
     let mut draining = shared.draining.clone();
     let mut drained = pin!(draining.wait_for(|draining| *draining));
     let (mut timer, mut since) = (pin!(sleep(patience)), Instant::now());
+    let mut looks = 0;
     loop {
         let look = poll_fn(|cx| {
             if let Poll::Ready(look) = look(stream, shared, origin, cx) {
@@ -85,6 +90,7 @@ where
                 }
                 timer.as_mut().reset(since + patience);
             }
+            looks = 0;
             Poll::Pending
         });
         match look.await {
@@ -94,6 +100,12 @@ where
                     return false;
                 }
                 since = Instant::now();
+                looks += 1;
+                // Whoever asks without a pause leaves room for others.
+                if looks >= LOOKS_IN_A_ROW_MAX {
+                    looks = 0;
+                    yield_now().await;
+                }
             }
             Look::Other => return true,
             Look::Over => return false,
@@ -191,10 +203,14 @@ impl Course {
     }
 }
 
-/// Whether a request's headers say nothing of the connection but that it stays.
+/// Whether a request's headers neither end the connection nor make it another.
 fn stays(headers: &HeaderMap) -> bool {
-    let mut said = headers.get_all(header::CONNECTION).iter();
-    said.all(|value| value.as_bytes().eq_ignore_ascii_case(b"keep-alive"))
+    let mut said =
+        headers.get_all(header::CONNECTION).iter().flat_map(|value| value.as_bytes().split(|at| *at == b','));
+    said.all(|token| {
+        let token = token.trim_ascii();
+        !token.eq_ignore_ascii_case(b"close") && !token.eq_ignore_ascii_case(b"upgrade")
+    })
 }
 
 /// An answer's content, counted until hyper has the last of it.
@@ -278,5 +294,8 @@ where
     let parts = connection.into_parts();
     let mut stream = parts.io.into_inner();
     stream.put_back(&parts.read_buf);
+    if !parts.read_buf.is_empty() {
+        yield_now().await;
+    }
     Some(stream)
 }

@@ -9,6 +9,7 @@ use crate::ask;
 use crate::caller::{self, Listed, Named, Origin};
 use crate::cross;
 use crate::door::Shared;
+use crate::input::TEXT_CHARS_MAX;
 use crate::plain::{self, Asks, Plain, Reading, Value};
 use crate::problem::Problem;
 use crate::route::{self, ACCESS};
@@ -158,6 +159,8 @@ fn attempt(
     };
     let own = handle.to_bytes();
     let engine = &shared.engine;
+    // Whoever knocks at a tenant that sleeps is looked at once, and there.
+    engine.entry(handle.tenant).filter(|home| home.is_active() && home.view().is_some())?;
     let bound = engine.hello_from(&own, wanted, Some(peer.address)).ok()?;
     if engine.is_asleep(&bound) {
         return None;
@@ -201,7 +204,7 @@ impl<'a> Question<'a> {
             Asks::Introspect => {
                 let read = if plain.form { plain::pairs } else { plain::members };
                 let [token, hint, at_least, address] = read(plain.content, &INTROSPECT)?;
-                maybe(hint, text)?;
+                maybe(hint, |hint| text(hint).filter(|hint| hint.chars().count() <= TEXT_CHARS_MAX))?;
                 Some(Self::Introspect {
                     token: maybe(token, handle_of)??,
                     at_least: maybe(at_least, receipt)?.unwrap_or_default(),

@@ -194,6 +194,8 @@ async fn both_ways_answer_alike() {
     for (content, is_plain) in [
         (format!("token={session}"), true),
         (format!("token={ended}&token_type_hint=access_token"), true),
+        (format!("token={session}&token_type_hint={}", "a".repeat(4_096)), true),
+        (format!("token={session}&token_type_hint={}", "a".repeat(4_097)), false),
         (format!("token_type_hint=&token={session}&at_least=1.1&address=203.0.113.7"), true),
         (format!("token={session}&address=::1"), true),
         (format!("token={session}&token={session}"), false),
