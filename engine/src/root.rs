@@ -12,12 +12,14 @@ use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tessera_model::catalogue::ServiceRecord;
+use tessera_model::endpoint::{EndpointsRecord, Router};
 use tessera_model::record::{
     AttributeRecord, FailureRecord, GroupRecord, RestrictionRecord, RoleRecord, SubjectRecord, TenantRecord,
     WorkspaceRecord,
 };
 use tessera_model::refresh::ClientRecord;
 use tessera_model::relation::RelationModelRecord;
+use tessera_model::scope::HeldScope;
 use tessera_model::{
     ClientIndex, Deadline, Epoch, Generation, GroupId, Name, Network, Place, PublicId, RestrictionId, RoleId,
     Settings, SubjectIndex, TenantId, WorkspaceIndex,
@@ -30,6 +32,13 @@ pub(crate) type Relating = BTreeMap<Box<str>, Box<str>>;
 
 /// What a tenant takes that has nothing: actor, queues, empty maps.
 const ROOT_BYTES: usize = 48 * 1024;
+
+/// The endpoints of a service, and what requests are compared with.
+#[derive(Debug)]
+pub(crate) struct EndpointMap {
+    pub(crate) record: EndpointsRecord,
+    pub(crate) router: Router,
+}
 
 /// The first number of each kind that was never used.
 #[derive(Clone, Copy)]
@@ -113,6 +122,10 @@ pub(crate) struct Root {
     pub(crate) entries: RedBlackTreeMapSync<u32, u32>,
     /// Bytes of what the services say.
     pub(crate) service_bytes: usize,
+    /// The endpoints by the number of their service.
+    pub(crate) endpoints: RedBlackTreeMapSync<u32, Arc<EndpointMap>>,
+    /// The scopes with filters among the restrictions.
+    pub(crate) scopes: RedBlackTreeMapSync<RestrictionId, Arc<[HeldScope]>>,
     /// The first numbers that were never used, as of the publishing.
     pub(crate) next: Next,
     /// Tuples, and the relationship model over them.
@@ -164,6 +177,8 @@ impl Root {
             service_names: HashTrieMapSync::new_sync(),
             entries: RedBlackTreeMapSync::new_sync(),
             service_bytes: 0,
+            endpoints: RedBlackTreeMapSync::new_sync(),
+            scopes: RedBlackTreeMapSync::new_sync(),
             next: Next::default(),
             relations: Relations::new(),
             relation_models: RedBlackTreeMapSync::new_sync(),
@@ -185,6 +200,7 @@ impl Root {
             + self.rules.values() * 150
             + self.text_bytes
             + self.service_bytes
+            + self.scopes.size() * 2_000
             + self.tenants.size() * 180
             + usize::try_from(self.relations.len()).unwrap_or(usize::MAX / 1_024) * 64
             + of(counts.permissions, 350)

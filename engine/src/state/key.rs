@@ -11,6 +11,7 @@ use tessera_model::limits::{
 };
 use tessera_model::record::RestrictionRecord;
 use tessera_model::refresh::EndReason;
+use tessera_model::scope::{FilterTarget, HeldScope};
 use tessera_model::{
     Caller, ClientIndex, Command, Deadline, Event, Generation, Limit, Name, Network, Pattern, Place, Private,
     PublicId, Refusal, RestrictionId, Row, SubjectIndex, UnixMillis,
@@ -59,6 +60,7 @@ impl State {
             return Err(Limit::Patterns.reached());
         }
         self.look_up(&patterns, &[])?;
+        self.filters_fit(&patterns)?;
         if networks.len() > NETWORKS_MAX {
             return Err(Limit::Networks.reached());
         }
@@ -157,6 +159,7 @@ impl State {
         }
         // What it has it keeps, also where a service has taken over the names since.
         self.look_up(&patterns, held)?;
+        self.filters_fit(&patterns)?;
         if networks.len() > NETWORKS_MAX {
             return Err(Limit::Networks.reached());
         }
@@ -230,6 +233,7 @@ impl State {
             self.restriction_of.remove(&old.patterns);
         }
         self.root.rules.put_restriction(record);
+        self.hold_scopes(record);
         self.restriction_of.insert(record.patterns.clone(), record.id);
         self.root.restrictions.insert_mut(record.id, Arc::new(record.clone()));
     }
@@ -260,9 +264,43 @@ impl State {
         self.restrictions_free = free.collect();
     }
 
+    /// Compiles the scopes with filters of a restriction.
+    fn hold_scopes(&mut self, record: &RestrictionRecord) {
+        let scopes = record.patterns.iter().filter_map(Pattern::scope);
+        let held: Vec<_> =
+            scopes.filter(|scope| !scope.filters().is_empty()).map(|scope| HeldScope::new(&scope)).collect();
+        if held.is_empty() {
+            self.root.scopes.remove_mut(&record.id);
+        } else {
+            self.root.scopes.insert_mut(record.id, held.into());
+        }
+    }
+
+    /// Whether filters over the subject's attributes name declared ones, with values of their kinds.
+    fn filters_fit(&self, patterns: &[Pattern]) -> Result<(), Refusal> {
+        for scope in patterns.iter().filter_map(Pattern::scope) {
+            for (target, value) in HeldScope::new(&scope).filters() {
+                let fits = match target {
+                    FilterTarget::Attribute(name) => {
+                        let declared = self.root.attributes.get(name).ok_or(Refusal::AttributeUnknown)?;
+                        crate::scope::reads_as(declared.kind, value)
+                    }
+                    FilterTarget::Subject => PublicId::parse(value).is_some(),
+                    FilterTarget::Workspace => Name::new(value).is_ok(),
+                    FilterTarget::Request(_) => true,
+                };
+                if !fits {
+                    return Err(Refusal::AttributeKind);
+                }
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn apply_restriction_removed(&mut self, id: RestrictionId) {
         self.next.restriction = self.next.restriction.max(id.0 + 1);
         self.root.rules.remove_restriction(id);
+        self.root.scopes.remove_mut(&id);
         if let Some(record) = self.root.restrictions.get(&id) {
             let patterns = record.patterns.clone();
             self.restriction_of.remove(&patterns);

@@ -12,11 +12,11 @@ use crate::value::{self, NameOrNumber};
 use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tessera_engine::{ADDRESS, Bound, Reading, Resource, Sees, View};
+use tessera_engine::{ADDRESS, Authorized, Bound, Reading, Resource, Sees, View, Wanted};
 use tessera_model::limits::BATCH_CHECKS_MAX;
 use tessera_model::{
-    CheckQuery, HandleBytes, PermissionId, PermissionRef, Reason, Receipt, Refusal, WorkspaceIndex,
-    WorkspaceRef,
+    CheckQuery, HandleBytes, Limit, PermissionId, PermissionRef, Reason, Receipt, Refusal, Scope,
+    WorkspaceIndex, WorkspaceRef,
 };
 use tessera_relation::RELATION_BUDGET;
 
@@ -87,9 +87,19 @@ fn question<'a>(
     (reading, handle): (&Reading<'_>, &'a HandleBytes),
 ) -> Result<CheckQuery<'a>, Problem> {
     let asked = input.name_or_number("permission")?.ok_or_else(|| ill_formed("permission"))?;
+    query(shared, bound, input, (reading, handle, permission(asked)))
+}
+
+/// The same of a permission that is known.
+fn query<'a>(
+    shared: &Shared,
+    bound: &Bound,
+    input: &'a Input,
+    (reading, handle, permission): (&Reading<'_>, &'a HandleBytes, PermissionRef<'a>),
+) -> Result<CheckQuery<'a>, Problem> {
     let query = CheckQuery {
         handle,
-        permission: permission(asked),
+        permission,
         workspace: workspace(input.name_or_number("workspace")?),
         at_least: input.receipt("at_least")?,
         address: address(input.text("address"))?,
@@ -105,10 +115,53 @@ pub(crate) fn check(shared: &Shared, caller: &Caller, input: &Input) -> Result<V
     let handle = input.handle("handle")?.unwrap_or(caller.handle);
     let view = view(shared, &caller.bound)?;
     let reading = shared.engine.read(&view);
-    let query = question(shared, &caller.bound, input, (&reading, &handle))?;
-    let decision = shared.engine.check(&caller.bound, &reading, &query);
+    let decision = match input.text("scope") {
+        Some(_) if input.json("permission").is_some() => return Err(ill_formed("scope")),
+        Some(text) => {
+            let scope = scope(text)?;
+            let query = query(shared, &caller.bound, input, (&reading, &handle, PermissionRef::Name("")))?;
+            shared.engine.check_scope(&caller.bound, &reading, &query, &scope)
+        }
+        None => {
+            let query = question(shared, &caller.bound, input, (&reading, &handle))?;
+            shared.engine.check(&caller.bound, &reading, &query)
+        }
+    };
     let answer = Object::new().decided(decision.reason).shown("seen", decision.seen);
     Ok(answer.at("valid_until", Some(decision.valid_until)).value())
+}
+
+/// The scope of a question.
+fn scope(text: &str) -> Result<Scope<'_>, Problem> {
+    Scope::parse(text.as_bytes()).map_err(|error| {
+        let refusal = error.limit().map_or(Refusal::Malformed, Limit::reached);
+        Problem::from(refusal).at("scope").because(error.to_string())
+    })
+}
+
+/// `authorize`.
+pub(crate) fn authorize(shared: &Shared, caller: &Caller, input: &Input) -> Result<Value, Problem> {
+    let text = |name| input.text(name);
+    let told = (text("scope"), text("service"), text("action"), text("method"), text("target"));
+    let wanted = match told {
+        (Some(text), None, None, None, None) => scope(text).map(|_| Wanted::Scope(text))?,
+        (None, Some(service), Some(action), None, None) => Wanted::Action(service, action),
+        (None, Some(service), None, Some(method), Some(target)) => Wanted::Request(service, method, target),
+        (None, None, ..) => return Err(ill_formed("service")),
+        (Some(_), ..) => return Err(ill_formed("scope")),
+        (None, Some(_), None, None, _) => return Err(ill_formed("method")),
+        (None, Some(_), None, Some(_), None) => return Err(ill_formed("target")),
+        (None, Some(_), Some(_), ..) => return Err(ill_formed("action")),
+    };
+    let handle = input.handle("handle")?.unwrap_or(caller.handle);
+    let view = view(shared, &caller.bound)?;
+    let reading = shared.engine.read(&view);
+    let query = query(shared, &caller.bound, input, (&reading, &handle, PermissionRef::Name("")))?;
+    let Authorized { decision, permission } =
+        shared.engine.authorize(&caller.bound, &reading, &query, wanted);
+    let answer = Object::new().decided(decision.reason).shown("seen", decision.seen);
+    let answer = answer.at("valid_until", Some(decision.valid_until));
+    Ok(answer.with("permission", permission.map(|name| name.to_string())).value())
 }
 
 /// LIMIT: tuples and nodes that a check about a resource may look at beside all other requests: some 50 us.
