@@ -39,13 +39,13 @@ enum Needed<'a> {
     Target(&'a Pattern),
 }
 
-fn service<'r>(root: &'r Root, name: &str) -> Result<&'r Arc<ServiceRecord>, Reason> {
+fn registered<'r>(root: &'r Root, name: &str) -> Result<&'r Arc<ServiceRecord>, Reason> {
     let index = Name::new(name).ok().and_then(|name| root.service_names.get(&name).copied());
     index.and_then(|index| root.services.get(&index)).ok_or(Reason::ServiceUnknown)
 }
 
 fn endpoint<'r>(root: &'r Root, (name, method, target): (&str, &str, &str)) -> Result<&'r Pattern, Reason> {
-    let service = service(root, name)?;
+    let service = registered(root, name)?;
     if !is_method(method) {
         return Err(Reason::RequestDoubtful);
     }
@@ -57,7 +57,7 @@ fn endpoint<'r>(root: &'r Root, (name, method, target): (&str, &str, &str)) -> R
 
 /// The entry that an action means: that of its name, else the only one that is called so behind the service's name.
 fn action<'r>(root: &'r Root, (name, action): (&str, &str)) -> Result<&'r Name, Reason> {
-    let service = service(root, name)?;
+    let service = registered(root, name)?;
     let named = |id: PermissionId| root.permissions.get(&id.0);
     let mut behind = None;
     for entry in &service.entries {

@@ -5,7 +5,7 @@ use crate::reach::{explain, groups, review};
 use crate::relation;
 use crate::watch;
 use std::sync::Arc;
-use tessera_engine::{BackupTold, Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, View};
+use tessera_engine::{BackupTold, Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, Sees, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{AttributeValue, GrantRecord, SubjectRecord};
 use tessera_model::refresh::ClientRecord;

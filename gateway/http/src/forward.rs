@@ -19,7 +19,7 @@ use tessera_model::{CheckQuery, Name, PermissionRef, Reason, Receipt, Refusal, W
 /// Below it Envoy's requests come: the permission, then the request's own path.
 pub(crate) const PREFIX: &str = "/v1/ext-authz/";
 /// In the permission's place: what a service's endpoints say.
-const SERVICE: &str = "service=";
+const BY_ENDPOINTS: &str = "service=";
 /// In the permission's place: being alive is enough.
 const ALIVE: &str = "-";
 /// What a proxy hands on to the application behind it.
@@ -151,7 +151,7 @@ pub(crate) async fn envoy(
 ) -> Result<Response<Body>, Problem> {
     let rest = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
     let (permission, path) = rest.split_once('/').ok_or_else(Problem::no_such_path)?;
-    let service = permission.strip_prefix(SERVICE);
+    let service = permission.strip_prefix(BY_ENDPOINTS);
     let name = match (permission, service) {
         (ALIVE, _) => None,
         (text, None) | (_, Some(text)) => Some(Name::new(text).map_err(|_| Problem::no_such_path())?),

@@ -427,4 +427,4 @@ impl fmt::Display for Scope<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
