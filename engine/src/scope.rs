@@ -16,8 +16,8 @@ use tessera_model::limits::NAME_BYTES_MAX;
 use tessera_model::record::{AttributeKind, AttributeValue};
 use tessera_model::scope::{FilterTarget, ScopeAttributes};
 use tessera_model::{
-    CheckQuery, Decision, Name, PermissionRef, PublicId, Reason, RestrictionId, Scope, SubjectIndex,
-    UnixMillis, WorkspaceIndex, WorkspaceRef,
+    CheckQuery, Decision, Generation, Name, PermissionRef, Place, PublicId, Reason, RestrictionId, Scope,
+    SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
 
 /// Whether a text is a value of this kind, in the one form in which it is written.
@@ -99,40 +99,53 @@ fn judge_scope(
     Judged { reason: outcome.reason, valid_until }
 }
 
+/// Whether a scope can be asked for: its filters are what a question may say of itself.
+fn may_be_asked(scope: &Scope<'_>) -> bool {
+    scope.filters().iter().all(|filter| FilterTarget::may_be_said(filter.key))
+}
+
 impl Reading<'_> {
     /// Answers a check by scope; the permission of the query does not count. A scope that is asked for names one
     /// action and one path; its filters are what the request says of itself, and may not speak for workspace and
     /// subject. Allocates nothing.
     #[must_use]
     pub fn check_scope(&self, tagger: &Tagger, query: &CheckQuery<'_>, scope: &Scope<'_>) -> Decision {
-        let mut room = [0; NAME_BYTES_MAX];
-        let Some(permission) = scope.permission(&mut room) else {
-            return Decision::deny(Reason::ScopeMalformed, self.seen());
-        };
-        if !scope.filters().iter().all(|filter| FilterTarget::may_be_said(filter.key)) {
-            return Decision::deny(Reason::ScopeMalformed, self.seen());
-        }
-        let query = CheckQuery { permission: PermissionRef::Name(permission), ..*query };
-        let decision = self.check(tagger, &query);
-        if decision.reason != Reason::Restricted {
-            return decision;
-        }
-        self.check_filtered(tagger, &query, scope)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn check_filtered(&self, tagger: &Tagger, query: &CheckQuery<'_>, scope: &Scope<'_>) -> Decision {
         let handle = match self.parse(query.handle) {
             Ok(handle) => handle,
             Err(reason) => return Decision::deny(reason, self.seen),
         };
-        let tag = tagger.tag_words(query.handle);
-        let Some(words) = self.view.table.place(handle.place.0) else {
+        let (who, tag) = ((handle.place, handle.generation), tagger.tag_words(query.handle));
+        self.scope_at(who, tag, (scope, query.workspace), UsedFrom::Address(query.address))
+    }
+
+    /// As [`Reading::check_scope`], of a place whose handle was hashed before, from no known address.
+    #[must_use]
+    pub fn check_scope_tag(
+        &self,
+        place: Place,
+        generation: Generation,
+        tag: (u64, u64),
+        scope: &Scope<'_>,
+        workspace: WorkspaceRef<'_>,
+    ) -> Decision {
+        self.scope_at((place, generation), tag, (scope, workspace), UsedFrom::Address(None))
+    }
+
+    fn scope_at(
+        &self,
+        (place, generation): (Place, Generation),
+        tag: (u64, u64),
+        (scope, workspace): (&Scope<'_>, WorkspaceRef<'_>),
+        from: UsedFrom,
+    ) -> Decision {
+        let Some(words) = self.view.table.place(place.0) else {
             return Decision::deny(Reason::HandleUnknown, self.seen);
         };
-        let question = Question { permission: query.permission, workspace: query.workspace };
-        let (who, from) = ((handle.generation.0, tag), UsedFrom::Address(query.address));
+        let mut room = [0; NAME_BYTES_MAX];
+        // No permission has an empty name: whoever is alive is told that nothing can be asked so.
+        let name = scope.permission(&mut room).filter(|_| may_be_asked(scope)).unwrap_or_default();
+        let question = Question { permission: PermissionRef::Name(name), workspace };
+        let who = (generation.0, tag);
         let judged = order::answer(
             words,
             &self.view.root,
@@ -145,7 +158,7 @@ impl Reading<'_> {
                 if head & SIDE == 0 && self.early.0 == self.now.0 {
                     return judged;
                 }
-                let alive = judge_alive(root, fields, who, (handle.place, from), self.now);
+                let alive = judge_alive(root, fields, who, (place, from), self.now);
                 if !alive.permits() {
                     return alive;
                 }
@@ -153,7 +166,9 @@ impl Reading<'_> {
                 if doubt { both(judged, judge(self.early)) } else { judged }
             },
         );
-        Decision { reason: judged.reason, seen: self.seen, valid_until: judged.valid_until }
+        let malformed = name.is_empty() && judged.reason == Reason::PermissionUnknown;
+        let reason = if malformed { Reason::ScopeMalformed } else { judged.reason };
+        Decision { reason, seen: self.seen, valid_until: judged.valid_until }
     }
 }
 

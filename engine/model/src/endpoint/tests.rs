@@ -208,18 +208,19 @@ fn the_narrowest_endpoint_counts() {
         let shown: Vec<(&str, &str)> = shown.iter().map(|(method, path)| (*method, path.as_str())).collect();
         let endpoints: Vec<_> =
             shown.iter().map(|(method, path)| endpoint(method, path).expect(path)).collect();
-        let all = |of: (&str, &str)| -> Vec<usize> {
-            let fit = |at: &usize| obvious::matches(of, (requests[*at].0, &requests[*at].1));
-            (0..requests.len()).filter(fit).collect()
+        // Which requests each matches, and which lies within which.
+        let matches = |one: &(&str, &str)| -> Vec<bool> {
+            requests.iter().map(|(method, path)| obvious::matches(*one, (method, path))).collect()
         };
-        let sets: Vec<Vec<usize>> = shown.iter().map(|one| all(*one)).collect();
-        let within = |one: &[usize], other: &[usize]| one.iter().all(|at| other.contains(at));
+        let sets: Vec<Vec<bool>> = shown.iter().map(matches).collect();
+        let held = |one: &[bool], other: &[bool]| one.iter().zip(other).all(|(one, other)| !one || *other);
+        let within: Vec<Vec<bool>> =
+            sets.iter().map(|one| sets.iter().map(|other| held(one, other)).collect()).collect();
         // Two that match the same requests, or some together and some each alone; or paths apart by case alone.
         let doubt = (0..shown.len()).any(|one| {
             (0..one).any(|two| {
-                let (first, second) = (&sets[one], &sets[two]);
-                let meet = first.iter().any(|at| second.contains(at));
-                let nested = within(first, second) != within(second, first);
+                let meet = sets[one].iter().zip(&sets[two]).any(|(first, second)| *first && *second);
+                let nested = within[one][two] != within[two][one];
                 meet && !nested || obvious::apart_by_case(shown[one].1, shown[two].1, &words)
             })
         });
@@ -235,8 +236,8 @@ fn the_narrowest_endpoint_counts() {
                 let router = Router::new(&endpoints);
                 for (at, (method, path)) in requests.iter().enumerate() {
                     let asked = (*method, path.as_str());
-                    let fit: Vec<usize> = (0..shown.len()).filter(|one| sets[*one].contains(&at)).collect();
-                    let narrowest = |one: &&usize| fit.iter().all(|other| within(&sets[**one], &sets[*other]));
+                    let fit: Vec<usize> = (0..shown.len()).filter(|one| sets[*one][at]).collect();
+                    let narrowest = |one: &&usize| fit.iter().all(|other| within[**one][*other]);
                     let in_doubt = shown.iter().any(|one| obvious::near(*one, asked));
                     let right = fit.iter().find(narrowest).copied().filter(|_| !in_doubt);
                     assert_eq!(router.find(method, &Requested::new(path).expect(path)), right, "{shown:?} for {asked:?}");
