@@ -10,7 +10,8 @@ use tessera_crypto::digest::Tagger;
 use tessera_engine::EngineConfig;
 use tessera_model::record::{AttributeKind, AttributeValue};
 use tessera_model::{
-    Command, Deadline, Handle, Name, Pattern, PermissionRef, Private, Revision, Scope, UnixMillis, WorkspaceRef,
+    Command, Deadline, Handle, Name, Pattern, PermissionRef, Private, Revision, Scope, UnixMillis,
+    WorkspaceRef,
 };
 
 /// The figures of scopes.
@@ -126,6 +127,8 @@ fn scopes(setup: &Setup) -> Result<Vec<Row>, Why> {
     let (scope, named) = interleave(rounds, ours, peer);
     let sizes = format!("{KEYS} keys, {QUESTIONS} questions a round, {rounds} rounds in turn");
     Ok(vec![
-        Row::new(&SCOPE_CHECK, scope, sizes).beside("check by name and tag", named).judged(Some(scope <= 200.0)),
+        Row::new(&SCOPE_CHECK, scope, sizes)
+            .beside("check by name and tag", named)
+            .judged(Some(scope <= 200.0)),
     ])
 }

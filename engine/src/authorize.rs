@@ -66,7 +66,8 @@ fn action<'r>(root: &'r Root, (name, action): (&str, &str)) -> Result<&'r Name, 
         if text == action {
             return Ok(permission);
         }
-        let below = lies_below(text, service.name.as_str()).then(|| text.get(service.name.as_str().len() + 1..));
+        let below =
+            lies_below(text, service.name.as_str()).then(|| text.get(service.name.as_str().len() + 1..));
         if below.flatten() == Some(action) && behind.replace(permission).is_some() {
             return Err(Reason::EndpointUnknown);
         }

@@ -8,8 +8,8 @@ use tessera_engine::{Authorized, UsedBy, Wanted};
 use tessera_model::catalogue::{EntryText, ServiceEntry};
 use tessera_model::endpoint::Endpoint;
 use tessera_model::{
-    CheckQuery, Command, Handle, Limit, Name, Pattern, PermissionRef, Private, PublicId, Reason,
-    Receipt, Refusal, WorkspaceRef,
+    CheckQuery, Command, Handle, Limit, Name, Pattern, PermissionRef, Private, PublicId, Reason, Receipt,
+    Refusal, WorkspaceRef,
 };
 use tessera_storage::{Memory, Store};
 
@@ -203,7 +203,10 @@ async fn endpoints_are_replaced_as_a_whole() {
     let acme = Acme::open().await;
     assert_eq!(acme.listed("orders"), Some(5));
     for (all, refusal) in [
-        (&[("GET", "/a/{x}", "orders.read"), ("GET", "/{y}/b", "orders.read")][..], Refusal::EndpointAmbiguous),
+        (
+            &[("GET", "/a/{x}", "orders.read"), ("GET", "/{y}/b", "orders.read")][..],
+            Refusal::EndpointAmbiguous,
+        ),
         (&[("GET", "/a", "orders.read"), ("GET", "/a", "orders.write")], Refusal::EndpointAmbiguous),
         (&[("GET", "/{x}", "orders.read"), ("*", "/a", "orders.read")], Refusal::EndpointAmbiguous),
         (&[("GET", "/a", "orders.read"), ("PUT", "/A", "orders.read")], Refusal::EndpointAmbiguous),
@@ -244,7 +247,11 @@ async fn endpoints_are_replaced_as_a_whole() {
     assert_eq!(acme.request("GET", "/v2/orders"), told(Reason::None, "orders.list"));
     acme.house.submit(bound, catalogue("orders", &[])).await;
     acme.house.submit(bound, endpoints("media", &[])).await;
-    assert_eq!(acme.request("GET", "/v2/orders"), told(Reason::None, "orders.list"), "it is in use, and stays");
+    assert_eq!(
+        acme.request("GET", "/v2/orders"),
+        told(Reason::None, "orders.list"),
+        "it is in use, and stays"
+    );
     acme.house.submit(bound, endpoints("orders", &[])).await;
     acme.house.submit(bound, Command::DeleteRole { name: name("reader") }).await;
     acme.house.submit(bound, catalogue("orders", &[])).await;

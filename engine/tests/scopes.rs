@@ -57,7 +57,13 @@ fn query<'a>(handle: &'a [u8; 40], workspace: Option<&'a str>, permission: &'a s
     }
 }
 
-fn by_name(house: &House, tenant: &Tenant, handle: &Handle, permission: &str, workspace: Option<&str>) -> Decision {
+fn by_name(
+    house: &House,
+    tenant: &Tenant,
+    handle: &Handle,
+    permission: &str,
+    workspace: Option<&str>,
+) -> Decision {
     let view = tenant.admin.entry.view();
     let reading = house.engine.read(view.as_ref().expect("awake"));
     let bytes = handle.to_bytes();
@@ -93,8 +99,13 @@ fn obvious(held: &str, (action, path, said): (&str, &str, &BTreeMap<String, Stri
     }
     let (pattern, path): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
     let fits = match pattern.iter().position(|part| *part == "**") {
-        Some(end) => path.len() > end && pattern[..end].iter().zip(&path).all(|(one, two)| one == two || *one == "*"),
-        None => path.len() == pattern.len() && pattern.iter().zip(&path).all(|(one, two)| one == two || *one == "*"),
+        Some(end) => {
+            path.len() > end && pattern[..end].iter().zip(&path).all(|(one, two)| one == two || *one == "*")
+        }
+        None => {
+            path.len() == pattern.len()
+                && pattern.iter().zip(&path).all(|(one, two)| one == two || *one == "*")
+        }
     };
     let hold = filters.split('&').filter(|one| !one.is_empty()).all(|one| {
         let (key, value) = one.split_once('=').expect("a value");
@@ -114,11 +125,18 @@ async fn checks_by_scope_agree_with_an_obvious_answer() {
     let operator = house.operator().await;
     let tenant = house.tenant(&operator, "acme").await;
     empower(&house, &tenant).await;
-    let (paths, actions) =
-        (["media/files", "media/notes", "shop/files", "shop/a/b"], ["read", "create", "update", "delete", "approve"]);
+    let (paths, actions) = (
+        ["media/files", "media/notes", "shop/files", "shop/a/b"],
+        ["read", "create", "update", "delete", "approve"],
+    );
     for path in paths {
         for action in actions {
-            house.submit(&tenant.admin, Command::RegisterPermission { name: name(&format!("{path}:{action}")) }).await;
+            house
+                .submit(
+                    &tenant.admin,
+                    Command::RegisterPermission { name: name(&format!("{path}:{action}")) },
+                )
+                .await;
         }
     }
     for (attribute, kind) in
@@ -147,7 +165,17 @@ async fn checks_by_scope_agree_with_an_obvious_answer() {
             (name("intern"), Some(AttributeValue::Bool(intern))),
             (name("site"), Some(AttributeValue::Text(site.into()))),
         ];
-        house.submit(&tenant.admin, Command::SetAttributes { subject, values, held: Vec::new(), as_of: tessera_model::Revision(u64::MAX) }).await;
+        house
+            .submit(
+                &tenant.admin,
+                Command::SetAttributes {
+                    subject,
+                    values,
+                    held: Vec::new(),
+                    as_of: tessera_model::Revision(u64::MAX),
+                },
+            )
+            .await;
         let held: Vec<String> = (0..1 + numbers.next(2)).map(|_| scope(&mut numbers)).collect();
         let covers: Vec<String> = held.iter().map(|text| format!("scope={text}")).collect();
         let covers: Vec<&str> = covers.iter().map(String::as_str).collect();
@@ -205,7 +233,11 @@ async fn checks_by_scope_agree_with_an_obvious_answer() {
             let through = restricted.iter().any(|scope| obvious(scope, question));
             let found = ask(&house, &tenant, handle, &asked, workspace).reason;
             assert_eq!(found == Reason::None, granted && through, "{held:?} {restricted:?} {asked} {said:?}");
-            if found == Reason::None { permits += 1 } else { denies += 1 }
+            if found == Reason::None {
+                permits += 1
+            } else {
+                denies += 1
+            }
             filtered += usize::from(found == Reason::ScopeFiltered);
             if found == Reason::ScopeFiltered {
                 assert!(granted && restricted.iter().any(|scope| scope.contains('?')));
@@ -241,19 +273,32 @@ async fn scopes_mean_what_is_registered() {
     let reason = |scope: &str, place| ask(&house, &tenant, &handle, scope, place).reason;
     assert_eq!(reason("read:media/files", None), Reason::PermissionUnknown);
     for action in ["read", "update", "delete", "approve"] {
-        house.submit(&tenant.admin, Command::RegisterPermission { name: name(&format!("media/files:{action}")) }).await;
+        house
+            .submit(
+                &tenant.admin,
+                Command::RegisterPermission { name: name(&format!("media/files:{action}")) },
+            )
+            .await;
     }
     assert_eq!(reason("media/files", None), Reason::None, "no action is read");
     assert_eq!(reason("update:media/files", None), Reason::None);
     assert_eq!(reason("delete:media/files", None), Reason::NotGranted);
-    assert_eq!(reason("approve:media/files", None), Reason::NotGranted, "an action without a level is no read");
+    assert_eq!(
+        reason("approve:media/files", None),
+        Reason::NotGranted,
+        "an action without a level is no read"
+    );
     assert_eq!(reason("update:media/files", Some("berlin")), Reason::BeyondCeiling);
     assert_eq!(reason("read:media/files", Some("berlin")), Reason::None);
     assert_eq!(reason("read:media/files", Some("nowhere")), Reason::WorkspaceUnknown);
-    for bad in ["read:media/*", "*:media/files", "read:media/files?subject=x", "read:media/files?workspace=berlin"] {
+    for bad in
+        ["read:media/*", "*:media/files", "read:media/files?subject=x", "read:media/files?workspace=berlin"]
+    {
         assert_eq!(reason(bad, None), Reason::ScopeMalformed, "{bad}");
     }
-    let command = Command::EndSession { session: PublicId::of_place(house.engine.now().to_deadline(), handle.place, handle.generation) };
+    let command = Command::EndSession {
+        session: PublicId::of_place(house.engine.now().to_deadline(), handle.place, handle.generation),
+    };
     house.submit(&tenant.admin, command).await;
     assert_eq!(reason("read:media/files", None), Reason::Revoked);
 }
@@ -263,7 +308,14 @@ async fn scopes_mean_what_is_registered() {
 async fn the_holes_of_the_old_engine_are_closed() {
     let (house, tenant, ann) = House::with_ann().await;
     empower(&house, &tenant).await;
-    for permission in ["billing/secret/files:read", "media/files:read", "files:read", "content:read", "content:write", "users:read"] {
+    for permission in [
+        "billing/secret/files:read",
+        "media/files:read",
+        "files:read",
+        "content:read",
+        "content:write",
+        "users:read",
+    ] {
         house.submit(&tenant.admin, Command::RegisterPermission { name: name(permission) }).await;
     }
     house.submit(&tenant.admin, role("all", &["*"])).await;
@@ -346,15 +398,19 @@ async fn scopes_that_could_mean_nothing_are_refused() {
         let command = key(ann, patterns(&[text]), later(&house), Private::default());
         assert_eq!(refused(command).await, wanted, "{text}");
     }
-    for good in ["scope=update:media/files", "scope=approve:media/files", "scope=read:media/*", "scope=read:other/x"] {
+    for good in
+        ["scope=update:media/files", "scope=approve:media/files", "scope=read:media/*", "scope=read:other/x"]
+    {
         let command = key(ann, patterns(&[good]), later(&house), Private::default());
         house.submit(&tenant.admin, command).await;
     }
     // What a scope of one path names is in use.
     let left = Command::SetService { name: name("media"), entries: vec![entry("media/new:read")] };
     assert_eq!(house.submit(&tenant.admin, left).await.made.kept, Some(2));
-    assert_eq!(Pattern::new(&format!("scope=read:a?b={}", "x".repeat(256))).err().map(|error| error.to_string()),
-        Some("no scope, at byte 256: a scope has at most 256 bytes".to_owned()));
+    assert_eq!(
+        Pattern::new(&format!("scope=read:a?b={}", "x".repeat(256))).err().map(|error| error.to_string()),
+        Some("no scope, at byte 256: a scope has at most 256 bytes".to_owned())
+    );
     assert_eq!(Limit::ScopeBytes.bound(), 256);
 }
 
@@ -364,21 +420,43 @@ async fn a_check_by_scope_allocates_nothing() {
     let (house, tenant, ann) = House::with_ann().await;
     empower(&house, &tenant).await;
     house.submit(&tenant.admin, Command::RegisterPermission { name: name("media/files:read") }).await;
-    house.submit(&tenant.admin, Command::DeclareAttribute { name: name("level"), kind: AttributeKind::Integer }).await;
+    house
+        .submit(
+            &tenant.admin,
+            Command::DeclareAttribute { name: name("level"), kind: AttributeKind::Integer },
+        )
+        .await;
     let values = vec![(name("level"), Some(AttributeValue::Integer(5)))];
-    house.submit(&tenant.admin, Command::SetAttributes { subject: ann, values, held: Vec::new(), as_of: tessera_model::Revision(u64::MAX) }).await;
+    house
+        .submit(
+            &tenant.admin,
+            Command::SetAttributes {
+                subject: ann,
+                values,
+                held: Vec::new(),
+                as_of: tessera_model::Revision(u64::MAX),
+            },
+        )
+        .await;
     let command = Command::CreateWorkspace { name: name("berlin"), parent: None, inherits: true };
     house.submit(&tenant.admin, command).await;
     house.submit(&tenant.admin, role("reader", &["scope=read:media/*"])).await;
     house.submit(&tenant.admin, grant(ann, "reader")).await;
-    let filtered = format!("scope=read:media/files?kind=x%2Fy&subject.level=5&subject={ann}&workspace=berlin");
+    let filtered =
+        format!("scope=read:media/files?kind=x%2Fy&subject.level=5&subject={ann}&workspace=berlin");
     let handles = [
         key_of(&house, &tenant, ann, &[&filtered]).await.to_bytes(),
         key_of(&house, &tenant, ann, &["scope=read:media/*"]).await.to_bytes(),
         house.sign_in(&tenant, "ann@example.org", "correct horse").await.expect("in").to_bytes(),
         [7; 40],
     ];
-    let asked = ["read:media/files?kind=x/y", "read:media/files?kind=z", "media/files", "update:media/files", "read:media/*"];
+    let asked = [
+        "read:media/files?kind=x/y",
+        "read:media/files?kind=z",
+        "media/files",
+        "update:media/files",
+        "read:media/*",
+    ];
     let view = tenant.admin.entry.view();
     let view = view.as_ref().expect("awake");
     let (mut permits, mut reasons) = (0, BTreeSet::new());
@@ -426,5 +504,9 @@ async fn filters_do_not_outlive_the_key() {
     let asked = query(&bytes, None, "");
     let Authorized { decision, permission } =
         house.engine.authorize(&tenant.admin, &reading, &asked, Wanted::Scope("media//files"));
-    assert_eq!((decision.reason, permission), (Reason::Expired, None), "what it is comes before what is asked");
+    assert_eq!(
+        (decision.reason, permission),
+        (Reason::Expired, None),
+        "what it is comes before what is asked"
+    );
 }

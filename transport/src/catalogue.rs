@@ -1,9 +1,7 @@
 //! Lists of services, of what they have registered, and of where that is used.
 
 use crate::list::{Source, whole};
-use tessera_engine::{
-    ADDRESS, Authorized, Bound, CatalogueEntry, Engine, EntryUse, Reading, UsedBy, Wanted,
-};
+use tessera_engine::{ADDRESS, Authorized, Bound, CatalogueEntry, Engine, EntryUse, Reading, UsedBy, Wanted};
 use tessera_model::{
     CheckQuery, Deadline, HandleBytes, ListKind, Listed, PermissionId, PermissionRef, Private, Receipt,
     Refusal, WorkspaceRef,
@@ -75,7 +73,8 @@ pub(crate) fn authorize(
     (engine, bound, reading): (&Engine, &Bound, &Reading<'_>),
     request: &Request,
 ) -> Result<Rows, Refusal> {
-    let Request::Authorize { handle, workspace, scope, service, action, method, target, address, .. } = request
+    let Request::Authorize { handle, workspace, scope, service, action, method, target, address, .. } =
+        request
     else {
         return Err(Refusal::Malformed);
     };

@@ -140,7 +140,9 @@ pub(crate) fn compile(patterns: &[Pattern], permissions: &Permissions) -> Bits {
             }
             (None, Some(prefix), _) => prefixes.push(prefix),
             // What depends on its filters is not covered as such.
-            (None, None, Some(scope)) if scope.filters().is_empty() => permissions.raise_reached(&scope, &mut words),
+            (None, None, Some(scope)) if scope.filters().is_empty() => {
+                permissions.raise_reached(&scope, &mut words)
+            }
             (None, None, _) => {}
         }
     }

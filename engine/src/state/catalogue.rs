@@ -38,7 +38,8 @@ impl State {
                 && self.service_above(path).is_some()
                 && !self.root.permissions.values().any(|name| scope.reaches(name.as_str()))
         };
-        if fresh().filter_map(Pattern::exact).any(unknown) || fresh().filter_map(Pattern::scope).any(nothing) {
+        if fresh().filter_map(Pattern::exact).any(unknown) || fresh().filter_map(Pattern::scope).any(nothing)
+        {
             Err(Refusal::PermissionUnknown)
         } else {
             Ok(())

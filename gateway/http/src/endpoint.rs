@@ -33,7 +33,9 @@ fn endpoints(value: &Json) -> Result<Vec<Endpoint>, Fault> {
     }
     let placed = items.iter().enumerate();
     placed
-        .map(|(at, item)| endpoint(item).map_err(|(below, refusal, why)| (format!("/{at}{below}"), refusal, why)))
+        .map(|(at, item)| {
+            endpoint(item).map_err(|(below, refusal, why)| (format!("/{at}{below}"), refusal, why))
+        })
         .collect()
 }
 

@@ -267,14 +267,16 @@ fn member(name: &str) -> Value {
         }
         "bound" => json!({ "type": ["integer", "null"] }),
         "labels" => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
-        "action" | "replaced_by" | "pattern" | "mapping" | "endpoint" | "key" => json!({ "type": ["string", "null"] }),
+        "action" | "replaced_by" | "pattern" | "mapping" | "endpoint" | "key" => {
+            json!({ "type": ["string", "null"] })
+        }
         "decision" => json!({ "type": "string", "enum": ["permit", "deny"] }),
         "sub" | "session" | "workspace_id" => json!({ "type": "string", "format": "uuid" }),
         // Of what a group holds there is none.
         "subject" => json!({ "type": ["string", "null"], "format": "uuid" }),
         "permissions" | "workspaces" | "patterns" | "networks" | "origins" | "decisions" | "evicted"
-        | "examples" | "results" | "rule" | "path" | "endpoints" | "parents" | "through" | "ceiling" | "ceilings"
-        | "sources" => {
+        | "examples" | "results" | "rule" | "path" | "endpoints" | "parents" | "through" | "ceiling"
+        | "ceilings" | "sources" => {
             json!({ "type": "array", "items": {} })
         }
         "workspace" | "member_of" | "by" | "changed_by" | "parent" | "csrf_token" | "client" | "owners" => {

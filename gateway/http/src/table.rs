@@ -9,8 +9,11 @@ use tessera_model::settings::SettingUnit;
 const SUBJECT: Field = Field::path("subject", Shape::Subject, "public id of the subject");
 const TENANT: Field = Field::path("tenant_ref", Shape::Tenant, "id or name of the tenant");
 const AT_LEAST: Field = Field::maybe("at_least", Shape::Receipt, "a receipt that the answer must have seen");
-const SCOPE: Field =
-    Field::maybe("scope", Shape::Text, "`[action:]path[?filters]`: one action to one path, and what the request says of itself");
+const SCOPE: Field = Field::maybe(
+    "scope",
+    Shape::Text,
+    "`[action:]path[?filters]`: one action to one path, and what the request says of itself",
+);
 const ADDRESS: Field = Field::maybe(
     "address",
     Shape::Address,

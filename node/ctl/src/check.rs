@@ -104,7 +104,8 @@ pub(crate) fn object(decision: &Decision) -> Map<String, Value> {
 impl Check {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         let handle = self.handle.need(&link.profile)?;
-        let asked_for = self.permission.as_ref().map(Name::as_str).or(self.scope.as_deref()).unwrap_or_default();
+        let asked_for =
+            self.permission.as_ref().map(Name::as_str).or(self.scope.as_deref()).unwrap_or_default();
         let query = CheckQuery {
             handle: &handle,
             permission: PermissionRef::Name(asked_for),

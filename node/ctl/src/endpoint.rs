@@ -30,9 +30,8 @@ struct Written {
 impl Written {
     fn read(&self) -> Result<Endpoint, String> {
         let target = Pattern::new(&self.needs).map_err(|error| format!("{}: {error}", self.needs))?;
-        Endpoint::new(&self.method, &self.path, &target).map_err(|refusal| {
-            format!("{} {} needs {}: {refusal}", self.method, self.path, self.needs)
-        })
+        Endpoint::new(&self.method, &self.path, &target)
+            .map_err(|refusal| format!("{} {} needs {}: {refusal}", self.method, self.path, self.needs))
     }
 }
 
@@ -48,7 +47,8 @@ pub(crate) async fn set(link: &Link, name: Name, path: &Path, trial: bool) -> Re
     let endpoints = endpoints.map_err(|why| CtlError::usage(format!("{}: {why}", path.display())))?;
     let count = endpoints.len();
     let made = link.order(&Request::SetEndpoints { name: name.clone(), trial, endpoints }).await?;
-    let (has, noun) = (if trial { "would have" } else { "has" }, if count == 1 { "endpoint" } else { "endpoints" });
+    let (has, noun) =
+        (if trial { "would have" } else { "has" }, if count == 1 { "endpoint" } else { "endpoints" });
     let answer = Answer::said(format!("Service {name} {has} {count} {noun}."));
     Ok(answer.with("service", name.as_str()).with("endpoints", count).with("dry_run", trial).made(&made))
 }

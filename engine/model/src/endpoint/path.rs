@@ -10,7 +10,20 @@ const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
-            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'+' | b',' | b'=' | b':' | b'@'
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'+'
+                | b','
+                | b'='
+                | b':'
+                | b'@'
         )
 }
 
@@ -118,7 +131,10 @@ fn look(part: &str, at: usize) -> Result<(), PathError> {
             let [Some(high), Some(low)] = digits else { return wrong(place, PathFault::BadEscape) };
             let value = high << 4 | low;
             // What may stand for itself has one form; what means something to whoever decodes it twice has none.
-            if is_plain(value) || value.is_ascii_control() || matches!(value, b'/' | b'\\' | b'%' | b';' | b'*') {
+            if is_plain(value)
+                || value.is_ascii_control()
+                || matches!(value, b'/' | b'\\' | b'%' | b';' | b'*')
+            {
                 return wrong(place, PathFault::Escaped);
             }
             encoded |= !value.is_ascii();
@@ -136,7 +152,8 @@ fn look(part: &str, at: usize) -> Result<(), PathError> {
 fn is_text(part: &[u8]) -> bool {
     let (mut decoded, mut end, mut place) = ([0; URI_BYTES_MAX], 0, 0);
     while let Some(byte) = part.get(place) {
-        let pair = (part.get(place + 1).copied().and_then(digit), part.get(place + 2).copied().and_then(digit));
+        let pair =
+            (part.get(place + 1).copied().and_then(digit), part.get(place + 2).copied().and_then(digit));
         let (value, length) = match (byte, pair) {
             (b'%', (Some(high), Some(low))) => (high << 4 | low, 3),
             _ => (*byte, 1),

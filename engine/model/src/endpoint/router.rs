@@ -93,7 +93,9 @@ impl Router {
                     self.walk(*next, method, further, walk);
                 }
             }
-            Err(_) => walk.doubtful |= node.literals.iter().any(|(known, _)| known.eq_ignore_ascii_case(part)),
+            Err(_) => {
+                walk.doubtful |= node.literals.iter().any(|(known, _)| known.eq_ignore_ascii_case(part))
+            }
         }
         if part.is_empty() {
             return;

@@ -14,9 +14,10 @@ fn endpoints_read_or_are_refused() {
     for path in ["/", "/a", "/a/", "/a/*/b", "/a/{id}/b/**", "/**", "/a.b~c!$&'()+,=:@", "/{a_1}/"] {
         assert!(endpoint("GET", path).is_ok() && endpoint("*", path).is_ok(), "{path}");
     }
-    for path in
-        ["", "a", "//", "/a//b", "/a/../b", "/.", "/**/a", "/a**", "/a*", "/{}", "/{a", "/a%20b", "/a;b", "/a?b", "/\u{e9}", "/{a-b}"]
-    {
+    for path in [
+        "", "a", "//", "/a//b", "/a/../b", "/.", "/**/a", "/a**", "/a*", "/{}", "/{a", "/a%20b", "/a;b",
+        "/a?b", "/\u{e9}", "/{a-b}",
+    ] {
         assert_eq!(endpoint("GET", path), Err(Refusal::Malformed), "{path}");
     }
     for method in ["get", "", "G T", "GET\n", &"A".repeat(33), "**"] {
@@ -94,8 +95,9 @@ fn doubtful_targets_are_no_paths() {
     let mut numbers = Numbers(5);
     let (mut read, mut refused) = (0, 0);
     for _ in 0..30_000 {
-        let text: String =
-            (0..numbers.next(10)).map(|_| ["/", "a", "%2", "e", ".", "%C3%A9", "?", "\\", "/b"][numbers.next(9)]).collect();
+        let text: String = (0..numbers.next(10))
+            .map(|_| ["/", "a", "%2", "e", ".", "%C3%A9", "?", "\\", "/b"][numbers.next(9)])
+            .collect();
         match Requested::new(&text) {
             Ok(found) => {
                 read += 1;
@@ -240,9 +242,17 @@ fn the_narrowest_endpoint_counts() {
                     let narrowest = |one: &&usize| fit.iter().all(|other| within[**one][*other]);
                     let in_doubt = shown.iter().any(|one| obvious::near(*one, asked));
                     let right = fit.iter().find(narrowest).copied().filter(|_| !in_doubt);
-                    assert_eq!(router.find(method, &Requested::new(path).expect(path)), right, "{shown:?} for {asked:?}");
+                    assert_eq!(
+                        router.find(method, &Requested::new(path).expect(path)),
+                        right,
+                        "{shown:?} for {asked:?}"
+                    );
                     assert!(!fit.is_empty() || right.is_none());
-                    if right.is_some() { found += 1 } else { nothing += 1 }
+                    if right.is_some() {
+                        found += 1
+                    } else {
+                        nothing += 1
+                    }
                     near += usize::from(in_doubt && !fit.is_empty());
                 }
             }

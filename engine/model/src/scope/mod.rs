@@ -339,9 +339,7 @@ impl<'a> Scope<'a> {
             inner.next().is_none()
         };
         let narrower = |outer: &ScopeFilter<'_>| other.filters().iter().any(|inner| inner.is_same(outer));
-        held(other.path())
-            && includes(self.action, other.action)
-            && self.filters().iter().all(narrower)
+        held(other.path()) && includes(self.action, other.action) && self.filters().iter().all(narrower)
     }
 
     /// The beginning that all permissions have that it reaches, and whether it is all of the only one's name.
@@ -374,7 +372,9 @@ fn read_value(raw: &str, at: usize) -> Result<(), ScopeError> {
     while let Some(byte) = bytes.get(place) {
         let (value, length) = if *byte == b'%' {
             let digits = [1, 2].map(|next| bytes.get(place + next).copied().and_then(digit));
-            let [Some(high), Some(low)] = digits else { return Err(wrong(at + place, ScopeFault::BadEscape)) };
+            let [Some(high), Some(low)] = digits else {
+                return Err(wrong(at + place, ScopeFault::BadEscape));
+            };
             (high << 4 | low, 3)
         } else if is_plain(*byte) {
             (*byte, 1)

@@ -91,8 +91,30 @@ fn scopes_read_or_are_told_with_the_byte() {
 #[test]
 fn reading_is_total_and_printing_its_inverse() {
     const PIECES: [&str; 24] = [
-        "read", "update", "*", "**", ":", "/", "media", "files", "?", "&", "=", "owner", "7", "%2f", "%C3%A9", "%",
-        "a.b", "..", "subject.level", "workspace", "x", "@", "\u{e9}", "superadmin",
+        "read",
+        "update",
+        "*",
+        "**",
+        ":",
+        "/",
+        "media",
+        "files",
+        "?",
+        "&",
+        "=",
+        "owner",
+        "7",
+        "%2f",
+        "%C3%A9",
+        "%",
+        "a.b",
+        "..",
+        "subject.level",
+        "workspace",
+        "x",
+        "@",
+        "\u{e9}",
+        "superadmin",
     ];
     let mut numbers = Numbers(7);
     let (mut good, mut bad) = (0, 0);
@@ -190,7 +212,17 @@ mod obvious {
             "owner" => vec!["read", "create", "update", "delete", "manage", "admin", "owner"],
             "*" => vec!["read", "create", "update", "delete", "manage", "admin", "owner", "approve"],
             "superadmin" => {
-                vec!["read", "create", "update", "delete", "manage", "admin", "owner", "approve", "superadmin"]
+                vec![
+                    "read",
+                    "create",
+                    "update",
+                    "delete",
+                    "manage",
+                    "admin",
+                    "owner",
+                    "approve",
+                    "superadmin",
+                ]
             }
             other => vec![other],
         }
@@ -243,9 +275,14 @@ fn scopes_reach_what_an_obvious_matcher_says() {
             let (_, path) = head.split_once(':').expect("an action");
             held = format!("{}:{path}", numbers.pick(&["delete", "owner", "*", "superadmin"]));
         }
-        let (outer, question) = (Scope::parse(held.as_bytes()).expect(&held), Scope::parse(asked.as_bytes()).expect(&asked));
+        let (outer, question) =
+            (Scope::parse(held.as_bytes()).expect(&held), Scope::parse(asked.as_bytes()).expect(&asked));
         let right = obvious::fits(&held, &asked);
-        if right { yes += 1 } else { no += 1 }
+        if right {
+            yes += 1
+        } else {
+            no += 1
+        }
         let compiled = HeldScope::new(&outer);
         let answer = compiled.reaches(&question) && compiled.holds(&question, &Nothing);
         assert_eq!(answer, right, "{held} for {asked}");
@@ -262,7 +299,10 @@ fn scopes_reach_what_an_obvious_matcher_says() {
         let inner = Scope::parse(inner.as_bytes()).expect(&inner);
         if outer.contains(&inner) {
             contained += 1;
-            assert!(right || !obvious::fits(&inner.to_string(), &asked), "{held} contains {inner}, not for {asked}");
+            assert!(
+                right || !obvious::fits(&inner.to_string(), &asked),
+                "{held} contains {inner}, not for {asked}"
+            );
         }
     }
     assert!(yes > 8_000 && no > 8_000 && contained > 1_000, "{yes} {no} {contained}");
@@ -272,9 +312,17 @@ fn scopes_reach_what_an_obvious_matcher_says() {
 #[test]
 fn odd_names_are_out_of_reach() {
     let everything = Scope::parse(b"superadmin:**").expect("a scope");
-    for name in
-        ["tessera.admin.keys", "orders.read", "a:b:c", "a/:read", "/a:read", "a//b:read", "a:", ":read", "a:re.ad"]
-    {
+    for name in [
+        "tessera.admin.keys",
+        "orders.read",
+        "a:b:c",
+        "a/:read",
+        "/a:read",
+        "a//b:read",
+        "a:",
+        ":read",
+        "a:re.ad",
+    ] {
         assert!(!everything.reaches(name) && Scope::of_permission(name).is_none(), "{name}");
     }
     assert!(everything.reaches("media/files:superadmin"));

@@ -29,7 +29,10 @@ async fn endpoints_are_read_strictly_and_told_as_given() {
     let told = house.ask("GET /v1/services/orders/endpoints", &key, None).await.expect(200);
     let rows = told.json();
     assert_eq!(rows["endpoints"][2]["needs"], "scope=read:media/files?kind=order");
-    assert_eq!(rows["endpoints"][0], json!({ "method": "GET", "path": "/orders/{id}", "needs": "orders.read" }));
+    assert_eq!(
+        rows["endpoints"][0],
+        json!({ "method": "GET", "path": "/orders/{id}", "needs": "orders.read" })
+    );
     let one = |method: &str, path: &str, needs: &str| json!({ "endpoints": [{ "method": method, "path": path, "needs": needs }] });
     for (content, status, code, field) in [
         (one("get", "/a", "orders.read"), 422, 227, "endpoints/0/path"),
@@ -38,7 +41,12 @@ async fn endpoints_are_read_strictly_and_told_as_given() {
         (one("GET", "/a", "orders.*"), 422, 227, "endpoints/0/path"),
         (one("GET", &format!("/{}", "a".repeat(256)), "orders.read"), 409, 220, "endpoints/0/path"),
         (json!({ "endpoints": [{ "method": "GET", "path": "/a" }] }), 422, 227, "endpoints/0/needs"),
-        (json!({ "endpoints": [{ "method": "GET", "path": "/a", "needs": "a", "more": 1 }] }), 422, 227, "endpoints/0/more"),
+        (
+            json!({ "endpoints": [{ "method": "GET", "path": "/a", "needs": "a", "more": 1 }] }),
+            422,
+            227,
+            "endpoints/0/more",
+        ),
     ] {
         let refused = house.ask(line, &key, Some(content.clone())).await.expect(status);
         assert_eq!((refused.code(), refused.string("field").as_str()), (code, field), "{content}");
@@ -54,13 +62,17 @@ async fn endpoints_are_read_strictly_and_told_as_given() {
     // What another has changed meanwhile is not replaced.
     let (tag, bearer) = (told.header("etag"), format!("Bearer {key}"));
     let put = async |path: &str, tag: &str| {
-        let shown = [("authorization", bearer.as_str()), ("content-type", "application/json"), ("if-match", tag)];
+        let shown =
+            [("authorization", bearer.as_str()), ("content-type", "application/json"), ("if-match", tag)];
         house.send(line, &shown, &one("GET", path, "orders.read").to_string()).await
     };
     put("/first", &tag).await.expect(200);
     assert_eq!(put("/second", &tag).await.expect(412).code(), 223);
     let left = house.ask("GET /v1/services/orders/endpoints", &key, None).await.expect(200).json();
-    assert_eq!((left["endpoints"].as_array().map(Vec::len), &left["endpoints"][0]["path"]), (Some(1), &json!("/first")));
+    assert_eq!(
+        (left["endpoints"].as_array().map(Vec::len), &left["endpoints"][0]["path"]),
+        (Some(1), &json!("/first"))
+    );
 }
 
 /// PROPERTY: whoever may ask is answered a decision and the permission that was asked, by request, action or scope; a
@@ -73,11 +85,31 @@ async fn applications_ask_with_the_request() {
     let (_, session) = house.person(&key, "amy@example.org", "orders.read").await;
     let ask = async |content: Value| house.ask("POST /v1/authorize", &session, Some(content)).await;
     for (content, decision, code, permission) in [
-        (json!({ "service": "orders", "method": "GET", "target": "/orders/7?x=1" }), "permit", 0, json!("orders.read")),
-        (json!({ "service": "orders", "method": "PUT", "target": "/orders/7" }), "deny", 109, json!("orders.write")),
-        (json!({ "service": "orders", "method": "GET", "target": "/files" }), "deny", 109, json!("media/files:read")),
+        (
+            json!({ "service": "orders", "method": "GET", "target": "/orders/7?x=1" }),
+            "permit",
+            0,
+            json!("orders.read"),
+        ),
+        (
+            json!({ "service": "orders", "method": "PUT", "target": "/orders/7" }),
+            "deny",
+            109,
+            json!("orders.write"),
+        ),
+        (
+            json!({ "service": "orders", "method": "GET", "target": "/files" }),
+            "deny",
+            109,
+            json!("media/files:read"),
+        ),
         (json!({ "service": "orders", "method": "GET", "target": "/other" }), "deny", 142, Value::Null),
-        (json!({ "service": "orders", "method": "GET", "target": "/orders/%2e%2e" }), "deny", 143, Value::Null),
+        (
+            json!({ "service": "orders", "method": "GET", "target": "/orders/%2e%2e" }),
+            "deny",
+            143,
+            Value::Null,
+        ),
         (json!({ "service": "shop", "method": "GET", "target": "/" }), "deny", 144, Value::Null),
         (json!({ "service": "orders", "action": "read" }), "permit", 0, json!("orders.read")),
         (json!({ "service": "orders", "action": "fly" }), "deny", 142, Value::Null),
@@ -85,7 +117,11 @@ async fn applications_ask_with_the_request() {
         (json!({ "scope": "media/*" }), "deny", 140, Value::Null),
     ] {
         let told = ask(content.clone()).await.expect(200).json();
-        assert_eq!((&told["decision"], &told["reason_code"], &told["permission"]), (&json!(decision), &json!(code), &permission), "{content}");
+        assert_eq!(
+            (&told["decision"], &told["reason_code"], &told["permission"]),
+            (&json!(decision), &json!(code), &permission),
+            "{content}"
+        );
     }
     for (content, field) in [
         (json!({}), "service"),
@@ -124,9 +160,26 @@ async fn proxies_ask_with_the_request() {
     for (told, status) in [
         (&[("x-forwarded-method", "GET"), ("x-forwarded-uri", "/orders/7?x=1")][..], 200),
         (&[("x-original-method", "GET"), ("x-original-uri", "/orders/7")], 200),
-        (&[("x-original-method", "GET"), ("x-original-uri", "/orders/7"), ("x-forwarded-uri", "/orders/7")], 200),
-        (&[("x-original-method", "GET"), ("x-original-uri", "/orders/7"), ("x-forwarded-uri", "/orders/8")], 400),
-        (&[("x-original-method", "GET"), ("x-forwarded-method", "PUT"), ("x-original-uri", "/orders/7")], 400),
+        (
+            &[
+                ("x-original-method", "GET"),
+                ("x-original-uri", "/orders/7"),
+                ("x-forwarded-uri", "/orders/7"),
+            ],
+            200,
+        ),
+        (
+            &[
+                ("x-original-method", "GET"),
+                ("x-original-uri", "/orders/7"),
+                ("x-forwarded-uri", "/orders/8"),
+            ],
+            400,
+        ),
+        (
+            &[("x-original-method", "GET"), ("x-forwarded-method", "PUT"), ("x-original-uri", "/orders/7")],
+            400,
+        ),
         (&[("x-original-uri", "/orders/7")], 400),
         (&[("x-forwarded-method", "GET")], 400),
         (&[], 400),
@@ -147,7 +200,10 @@ async fn proxies_ask_with_the_request() {
     }
     let both = "GET /t/acme/v1/forward-auth?service=orders&permission=orders.read";
     house.send(both, &[("authorization", &bearer)], "").await.expect(422);
-    house.send(line, &[("x-forwarded-method", "GET"), ("x-forwarded-uri", "/orders/7")], "").await.expect(401);
+    house
+        .send(line, &[("x-forwarded-method", "GET"), ("x-forwarded-uri", "/orders/7")], "")
+        .await
+        .expect(401);
     // Envoy asks with the request itself.
     let own = [("authorization", bearer.as_str()), ("x-tenant-id", "acme"), ("content-length", "0")];
     for (line, status) in [
