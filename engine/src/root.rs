@@ -19,7 +19,6 @@ use tessera_model::record::{
 };
 use tessera_model::refresh::ClientRecord;
 use tessera_model::relation::RelationModelRecord;
-use tessera_model::scope::HeldScope;
 use tessera_model::{
     ClientIndex, Deadline, Epoch, Generation, GroupId, Name, Network, Place, PublicId, RestrictionId, RoleId,
     Settings, SubjectIndex, TenantId, WorkspaceIndex,
@@ -124,8 +123,6 @@ pub(crate) struct Root {
     pub(crate) service_bytes: usize,
     /// The endpoints by the number of their service.
     pub(crate) endpoints: RedBlackTreeMapSync<u32, Arc<EndpointMap>>,
-    /// The scopes with filters among the restrictions.
-    pub(crate) scopes: RedBlackTreeMapSync<RestrictionId, Arc<[HeldScope]>>,
     /// The first numbers that were never used, as of the publishing.
     pub(crate) next: Next,
     /// Tuples, and the relationship model over them.
@@ -178,7 +175,6 @@ impl Root {
             entries: RedBlackTreeMapSync::new_sync(),
             service_bytes: 0,
             endpoints: RedBlackTreeMapSync::new_sync(),
-            scopes: RedBlackTreeMapSync::new_sync(),
             next: Next::default(),
             relations: Relations::new(),
             relation_models: RedBlackTreeMapSync::new_sync(),
@@ -200,7 +196,6 @@ impl Root {
             + self.rules.values() * 150
             + self.text_bytes
             + self.service_bytes
-            + self.scopes.size() * 2_000
             + self.tenants.size() * 180
             + usize::try_from(self.relations.len()).unwrap_or(usize::MAX / 1_024) * 64
             + of(counts.permissions, 350)

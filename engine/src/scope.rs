@@ -69,7 +69,10 @@ fn judge_scope(
     (question, scope): (&Question<'_>, &Scope<'_>),
     now: UnixMillis,
 ) -> Judged {
-    let judged = judge(root, fields, who, question, now);
+    // Looked up once: the judgement asks by number. What is none is told by its name.
+    let known = root.rules.permission(question.permission);
+    let question = known.map_or(*question, |id| Question { permission: PermissionRef::Id(id), ..*question });
+    let judged = judge(root, fields, who, &question, now);
     if judged.reason != Reason::Restricted {
         return judged;
     }
@@ -77,7 +80,7 @@ fn judge_scope(
         Ok(found) => found,
         Err(denied) => return denied,
     };
-    let Some(permission) = root.rules.permission(question.permission) else { return judged };
+    let Some(permission) = known else { return judged };
     let workspace = match question.workspace {
         WorkspaceRef::Tenant => WorkspaceIndex(0),
         named @ (WorkspaceRef::Index(_) | WorkspaceRef::Name(_)) => match root.rules.workspace(named) {
@@ -85,7 +88,7 @@ fn judge_scope(
             None => return judged,
         },
     };
-    let Some(held) = root.scopes.get(&live.restriction) else { return judged };
+    let held = root.rules.filtered_scopes(live.restriction);
     let here = Here { root, subject: live.subject, workspace };
     let mut reached = held.iter().filter(|held| held.reaches(scope)).peekable();
     if reached.peek().is_none() {

@@ -233,7 +233,6 @@ impl State {
             self.restriction_of.remove(&old.patterns);
         }
         self.root.rules.put_restriction(record);
-        self.hold_scopes(record);
         self.restriction_of.insert(record.patterns.clone(), record.id);
         self.root.restrictions.insert_mut(record.id, Arc::new(record.clone()));
     }
@@ -264,18 +263,6 @@ impl State {
         self.restrictions_free = free.collect();
     }
 
-    /// Compiles the scopes with filters of a restriction.
-    fn hold_scopes(&mut self, record: &RestrictionRecord) {
-        let scopes = record.patterns.iter().filter_map(Pattern::scope);
-        let held: Vec<_> =
-            scopes.filter(|scope| !scope.filters().is_empty()).map(|scope| HeldScope::new(&scope)).collect();
-        if held.is_empty() {
-            self.root.scopes.remove_mut(&record.id);
-        } else {
-            self.root.scopes.insert_mut(record.id, held.into());
-        }
-    }
-
     /// Whether filters over the subject's attributes name declared ones, with values of their kinds.
     fn filters_fit(&self, patterns: &[Pattern]) -> Result<(), Refusal> {
         for scope in patterns.iter().filter_map(Pattern::scope) {
@@ -300,7 +287,6 @@ impl State {
     pub(super) fn apply_restriction_removed(&mut self, id: RestrictionId) {
         self.next.restriction = self.next.restriction.max(id.0 + 1);
         self.root.rules.remove_restriction(id);
-        self.root.scopes.remove_mut(&id);
         if let Some(record) = self.root.restrictions.get(&id) {
             let patterns = record.patterns.clone();
             self.restriction_of.remove(&patterns);

@@ -1,6 +1,6 @@
 //! A scope with filters, as keys hold it: made once, compared often, and nothing allocated for it.
 
-use super::{REST, Scope, includes};
+use super::{REST, Rank, Scope, includes};
 use crate::name::Name;
 
 /// What a filter of a held scope is compared with.
@@ -36,8 +36,9 @@ impl FilterTarget {
     /// Whether a question may say this of itself. Workspace and subject are what they are.
     #[must_use]
     pub fn may_be_said(key: &str) -> bool {
-        let first = key.split('.').next().unwrap_or_default();
-        first != Self::SUBJECT && first != Self::WORKSPACE
+        let speaks_for =
+            |what| key.strip_prefix(what).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        !speaks_for(Self::SUBJECT) && !speaks_for(Self::WORKSPACE)
     }
 }
 
@@ -54,7 +55,7 @@ pub trait ScopeAttributes {
 /// A scope with filters, compiled.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HeldScope {
-    action: Box<str>,
+    action: (Box<str>, Rank),
     path: Box<[Box<str>]>,
     filters: Box<[(FilterTarget, Box<str>)]>,
 }
@@ -69,7 +70,7 @@ impl HeldScope {
             (FilterTarget::of(filter.key), value.into())
         });
         Self {
-            action: scope.action().into(),
+            action: (scope.action.0.into(), scope.action.1),
             path: scope.path().iter().map(|part| Box::from(*part)).collect(),
             filters: filters.collect(),
         }
@@ -84,17 +85,20 @@ impl HeldScope {
     /// Whether it reaches what is asked for, were it not for its filters.
     #[must_use]
     pub fn reaches(&self, asked: &Scope<'_>) -> bool {
+        if !includes((&self.action.0, self.action.1), asked.action) {
+            return false;
+        }
         let mut path = asked.path().iter();
         for part in &self.path {
             let Some(found) = path.next() else { return false };
             match &**part {
-                REST => return includes(&self.action, asked.action()),
+                REST => return true,
                 "*" => {}
                 part if part == *found => {}
                 _ => return false,
             }
         }
-        path.next().is_none() && includes(&self.action, asked.action())
+        path.next().is_none()
     }
 
     /// Whether every one of its filters holds.

@@ -23,20 +23,46 @@ const EVERYTHING: &str = "superadmin";
 const ONE: &str = "*";
 /// All further parts of a path, at least one.
 const REST: &str = "**";
-/// Actions with a level: each includes those before it.
-const LEVELS: [&str; 7] = ["read", "create", "update", "delete", "manage", "admin", "owner"];
+/// What kind of action a word is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Rank {
+    /// One with a level: it includes those below.
+    Level(u8),
+    /// `*`.
+    Any,
+    /// `superadmin`.
+    Everything,
+    /// A word that stands for itself.
+    Word,
+}
 
-fn level(action: &str) -> Option<usize> {
-    LEVELS.iter().position(|known| *known == action)
+/// An action, and what kind it is.
+type Action<'a> = (&'a str, Rank);
+
+fn rank(action: &str) -> Rank {
+    match action {
+        "read" => Rank::Level(0),
+        "create" => Rank::Level(1),
+        "update" => Rank::Level(2),
+        "delete" => Rank::Level(3),
+        "manage" => Rank::Level(4),
+        "admin" => Rank::Level(5),
+        "owner" => Rank::Level(6),
+        ANY_ACTION => Rank::Any,
+        EVERYTHING => Rank::Everything,
+        _ => Rank::Word,
+    }
 }
 
 /// Whether whoever may do one action may do another. One without a level is included in itself, in `*` and in
 /// `superadmin`, and in nothing else.
-fn includes(held: &str, asked: &str) -> bool {
-    match (level(held), level(asked)) {
-        _ if held == asked || held == EVERYTHING => true,
-        (Some(held), Some(asked)) => held >= asked,
-        _ => held == ANY_ACTION && asked != EVERYTHING,
+fn includes((held, rank): Action<'_>, (asked, wanted): Action<'_>) -> bool {
+    match (rank, wanted) {
+        (Rank::Everything, _) => true,
+        (Rank::Level(held), Rank::Level(asked)) => held >= asked,
+        (Rank::Any, wanted) => wanted != Rank::Everything,
+        (Rank::Word, Rank::Word) => held == asked,
+        _ => false,
     }
 }
 
@@ -119,7 +145,7 @@ impl<'a> ScopeFilter<'a> {
 /// A scope, read from a text that it borrows. Reading it allocates nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
-    action: &'a str,
+    action: Action<'a>,
     path: [&'a str; SCOPE_SEGMENTS_MAX],
     parts: usize,
     /// Sorted by key.
@@ -163,8 +189,7 @@ impl<'a> Scope<'a> {
         if action != ANY_ACTION {
             odd(action, 0, is_word)?;
         }
-        let mut scope =
-            Self { action, path: [""; _], parts: 0, filters: [ScopeFilter::default(); _], count: 0 };
+        let mut scope = Self::of_action(action);
         scope.read_path(path, at)?;
         if path.len() + 1 + action.len() > NAME_BYTES_MAX {
             return Err(wrong(at, ScopeFault::NameTooLong));
@@ -176,6 +201,11 @@ impl<'a> Scope<'a> {
             return Err(wrong(SCOPE_BYTES_MAX - DEFAULT_ACTION.len() - 1, ScopeFault::TooLong));
         }
         Ok(scope)
+    }
+
+    fn of_action(action: &'a str) -> Self {
+        let (path, filters) = ([""; SCOPE_SEGMENTS_MAX], [ScopeFilter::default(); SCOPE_FILTERS_MAX]);
+        Self { action: (action, rank(action)), path, parts: 0, filters, count: 0 }
     }
 
     fn read_path(&mut self, path: &'a str, mut at: usize) -> Result<(), ScopeError> {
@@ -250,8 +280,7 @@ impl<'a> Scope<'a> {
     pub fn of_permission(name: &'a str) -> Option<Self> {
         let (path, action) = name.split_once(':')?;
         let word = !action.is_empty() && action.bytes().all(is_word);
-        let mut scope =
-            Self { action, path: [""; _], parts: 0, filters: [ScopeFilter::default(); _], count: 0 };
+        let mut scope = Self::of_action(action);
         scope.read_path(path, 0).ok().filter(|()| word && scope.is_literal())?;
         Some(scope)
     }
@@ -259,7 +288,7 @@ impl<'a> Scope<'a> {
     /// The action.
     #[must_use]
     pub const fn action(&self) -> &'a str {
-        self.action
+        self.action.0
     }
 
     /// The parts of the path.
@@ -283,7 +312,7 @@ impl<'a> Scope<'a> {
     /// Whether it can be asked for: one action, to one thing.
     #[must_use]
     pub fn is_concrete(&self) -> bool {
-        self.is_literal() && self.action != ANY_ACTION
+        self.is_literal() && self.action.1 != Rank::Any
     }
 
     /// The name of the permission that a concrete one means, written into `room`.
@@ -306,7 +335,7 @@ impl<'a> Scope<'a> {
             put(part)?;
         }
         put(":")?;
-        put(self.action)?;
+        put(self.action.0)?;
         str::from_utf8(room.get(..end)?).ok()
     }
 
@@ -318,7 +347,7 @@ impl<'a> Scope<'a> {
         !action.is_empty()
             && action.bytes().all(is_word)
             && path.split('/').all(|part| !part.is_empty())
-            && includes(self.action, action)
+            && includes(self.action, (action, rank(action)))
             && covers_path(self.path(), path.split('/'))
     }
 
@@ -355,11 +384,9 @@ impl<'a> Scope<'a> {
         }
         head.pop();
         head.push(':');
-        let single = self.action != ANY_ACTION
-            && self.action != EVERYTHING
-            && level(self.action).is_none_or(|level| level == 0);
+        let single = matches!(self.action.1, Rank::Word | Rank::Level(0));
         if single {
-            head.push_str(self.action);
+            head.push_str(self.action.0);
         }
         (head, single)
     }
@@ -368,6 +395,9 @@ impl<'a> Scope<'a> {
 /// Looks at a value: text once decoded, without control characters.
 fn read_value(raw: &str, at: usize) -> Result<(), ScopeError> {
     let bytes = raw.as_bytes();
+    if bytes.iter().all(|byte| is_plain(*byte)) {
+        return Ok(());
+    }
     let (mut decoded, mut end, mut place) = ([0; SCOPE_BYTES_MAX], 0, 0);
     while let Some(byte) = bytes.get(place) {
         let (value, length) = if *byte == b'%' {
@@ -408,7 +438,7 @@ impl PartialEq for Scope<'_> {
 /// that may stand for itself.
 impl fmt::Display for Scope<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.action)?;
+        write!(f, "{}:", self.action.0)?;
         for (at, part) in self.path().iter().enumerate() {
             write!(f, "{}{part}", if at == 0 { "" } else { "/" })?;
         }
