@@ -80,13 +80,46 @@ fn covers_path<'p>(pattern: &[&str], mut path: impl Iterator<Item = &'p str>) ->
     path.next().is_none()
 }
 
-const fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+/// Where a byte may stand: in actions, in parts of paths and in keys, and for itself in values.
+const WORD: u8 = 1;
+const PART: u8 = 2;
+const PLAIN: u8 = 4;
+
+/// Looked up instead of compared: every byte of every question is.
+static KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        let word = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if word {
+            kinds[byte as usize] = WORD | PART | PLAIN;
+        } else if byte == b'.' {
+            kinds[byte as usize] = PART | PLAIN;
+        } else if matches!(byte, b'~' | b':' | b'/' | b'@' | b',') {
+            kinds[byte as usize] = PLAIN;
+        }
+        byte += 1;
+    }
+    kinds
+};
+
+fn is(byte: u8, kind: u8) -> bool {
+    KINDS.get(usize::from(byte)).is_some_and(|kinds| kinds & kind != 0)
+}
+
+fn is_word(byte: u8) -> bool {
+    is(byte, WORD)
 }
 
 /// A byte that stands for itself in a value.
-const fn is_plain(byte: u8) -> bool {
-    is_word(byte) || matches!(byte, b'.' | b'~' | b':' | b'/' | b'@' | b',')
+fn is_plain(byte: u8) -> bool {
+    is(byte, PLAIN)
+}
+
+/// What stands before and behind the first of a byte.
+fn cut(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|found| found == byte)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 const fn digit(byte: u8) -> Option<u8> {
@@ -175,11 +208,11 @@ impl<'a> Scope<'a> {
             return Err(wrong(SCOPE_BYTES_MAX, ScopeFault::TooLong));
         }
         let text = str::from_utf8(bytes).map_err(|error| wrong(error.valid_up_to(), ScopeFault::NotText))?;
-        let (head, filters) = match text.split_once('?') {
+        let (head, filters) = match cut(text, b'?') {
             Some((head, filters)) => (head, Some((filters, head.len() + 1))),
             None => (text, None),
         };
-        let (action, path, at) = match head.split_once(':') {
+        let (action, path, at) = match cut(head, b':') {
             Some((action, path)) => (action, path, action.len() + 1),
             None => (DEFAULT_ACTION, head, 0),
         };
@@ -209,8 +242,11 @@ impl<'a> Scope<'a> {
     }
 
     fn read_path(&mut self, path: &'a str, mut at: usize) -> Result<(), ScopeError> {
-        let mut rest = None;
-        for part in path.split('/') {
+        let (mut rest, mut left) = (None, Some(path));
+        while let Some(text) = left {
+            let (part, further) =
+                cut(text, b'/').map_or((text, None), |(part, further)| (part, Some(further)));
+            left = further;
             if let Some(rest) = rest {
                 return Err(wrong(rest, ScopeFault::WildcardInside));
             }
@@ -218,9 +254,10 @@ impl<'a> Scope<'a> {
                 "" => Some(ScopeFault::EmptySegment),
                 "." | ".." => Some(ScopeFault::Dots),
                 REST | ONE => None,
+                _ if part.bytes().all(|byte| is(byte, PART)) => None,
                 _ => {
-                    odd(part, at, |byte| is_word(byte) || matches!(byte, b'.' | b'*'))?;
-                    part.contains('*').then_some(ScopeFault::PartWildcard)
+                    odd(part, at, |byte| is(byte, PART) || byte == b'*')?;
+                    Some(ScopeFault::PartWildcard)
                 }
             };
             if let Some(fault) = fault {
@@ -238,18 +275,22 @@ impl<'a> Scope<'a> {
     }
 
     fn read_filters(&mut self, filters: &'a str, mut at: usize) -> Result<(), ScopeError> {
-        for filter in filters.split('&') {
+        let mut left = Some(filters);
+        while let Some(text) = left {
+            let (filter, further) =
+                cut(text, b'&').map_or((text, None), |(one, further)| (one, Some(further)));
+            left = further;
             if filter.is_empty() {
                 return Err(wrong(at, ScopeFault::EmptyFilter));
             }
-            let Some((key, raw)) = filter.split_once('=') else {
-                odd(filter, at, |byte| is_word(byte) || byte == b'.')?;
+            let Some((key, raw)) = cut(filter, b'=') else {
+                odd(filter, at, |byte| is(byte, PART))?;
                 return Err(wrong(at + filter.len(), ScopeFault::EmptyValue));
             };
             if key.is_empty() {
                 return Err(wrong(at, ScopeFault::EmptyKey));
             }
-            odd(key, at, |byte| is_word(byte) || byte == b'.')?;
+            odd(key, at, |byte| is(byte, PART))?;
             let behind = at + key.len() + 1;
             if raw.is_empty() {
                 return Err(wrong(behind, ScopeFault::EmptyValue));
@@ -306,7 +347,7 @@ impl<'a> Scope<'a> {
     /// Whether its path holds no wildcard.
     #[must_use]
     pub fn is_literal(&self) -> bool {
-        self.path().iter().all(|part| !part.contains('*'))
+        self.path().iter().all(|part| !matches!(*part, ONE | REST))
     }
 
     /// Whether it can be asked for: one action, to one thing.
