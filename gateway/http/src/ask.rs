@@ -86,8 +86,8 @@ fn question<'a>(
     input: &'a Input,
     (reading, handle): (&Reading<'_>, &'a HandleBytes),
 ) -> Result<CheckQuery<'a>, Problem> {
-    let asked = input.name_or_number("permission")?;
-    let asked = asked.ok_or_else(|| Problem::unreadable("is missing").at("permission"))?;
+    // Neither it nor a scope.
+    let asked = input.name_or_number("permission")?.ok_or_else(|| ill_formed("permission"))?;
     query(shared, bound, input, (reading, handle, permission(asked)))
 }
 

@@ -143,7 +143,7 @@ async fn applications_ask_with_the_request() {
     let told = check(json!({ "scope": "media/files" })).await.expect(200).json();
     assert_eq!(told["reason_code"], 109);
     check(json!({ "scope": "media/files", "permission": "orders.read" })).await.expect(422);
-    check(json!({})).await.expect(400);
+    assert_eq!(check(json!({})).await.expect(422).string("field"), "permission");
 }
 
 /// PROPERTY: a proxy that names a service asks what its endpoints say of the method and target that the proxy tells; what
