@@ -1,6 +1,7 @@
 //! A scope with filters, as keys hold it: made once, compared often, and nothing allocated for it.
 
-use super::{REST, Rank, Scope, includes};
+use super::action::{Rank, includes};
+use super::{REST, Scope};
 use crate::name::Name;
 
 /// What a filter of a held scope is compared with.

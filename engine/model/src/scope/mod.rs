@@ -4,6 +4,7 @@
 //! by itself, and all of its filters must hold. It means the permissions that are called by its path, a `:` and
 //! an action: `read:media/files` is the permission `media/files:read`.
 
+mod action;
 mod compiled;
 mod fault;
 
@@ -11,61 +12,13 @@ pub use compiled::{FilterTarget, HeldScope, ScopeAttributes};
 pub use fault::{ScopeError, ScopeFault};
 
 use crate::limits::{NAME_BYTES_MAX, SCOPE_BYTES_MAX, SCOPE_FILTERS_MAX, SCOPE_SEGMENTS_MAX};
+use action::{ANY_ACTION, Action, DEFAULT_ACTION, Rank, includes, rank};
 use std::fmt;
 
-/// The action of a scope that names none.
-const DEFAULT_ACTION: &str = "read";
-/// Every action up to the owner's, and every one that has no level.
-const ANY_ACTION: &str = "*";
-/// Every action there is.
-const EVERYTHING: &str = "superadmin";
 /// One part of a path, whatever it is.
 const ONE: &str = "*";
 /// All further parts of a path, at least one.
 const REST: &str = "**";
-/// What kind of action a word is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Rank {
-    /// One with a level: it includes those below.
-    Level(u8),
-    /// `*`.
-    Any,
-    /// `superadmin`.
-    Everything,
-    /// A word that stands for itself.
-    Word,
-}
-
-/// An action, and what kind it is.
-type Action<'a> = (&'a str, Rank);
-
-fn rank(action: &str) -> Rank {
-    match action {
-        "read" => Rank::Level(0),
-        "create" => Rank::Level(1),
-        "update" => Rank::Level(2),
-        "delete" => Rank::Level(3),
-        "manage" => Rank::Level(4),
-        "admin" => Rank::Level(5),
-        "owner" => Rank::Level(6),
-        ANY_ACTION => Rank::Any,
-        EVERYTHING => Rank::Everything,
-        _ => Rank::Word,
-    }
-}
-
-/// Whether whoever may do one action may do another. One without a level is included in itself, in `*` and in
-/// `superadmin`, and in nothing else.
-fn includes((held, rank): Action<'_>, (asked, wanted): Action<'_>) -> bool {
-    match (rank, wanted) {
-        (Rank::Everything, _) => true,
-        (Rank::Level(held), Rank::Level(asked)) => held >= asked,
-        (Rank::Any, wanted) => wanted != Rank::Everything,
-        (Rank::Word, Rank::Word) => held == asked,
-        _ => false,
-    }
-}
-
 /// Whether a part of a path is one, as a scope holds it.
 fn covers_path<'p>(pattern: &[&str], mut path: impl Iterator<Item = &'p str>) -> bool {
     for part in pattern {
