@@ -33,39 +33,33 @@ fn covers_path<'p>(pattern: &[&str], mut path: impl Iterator<Item = &'p str>) ->
     path.next().is_none()
 }
 
-/// Where a byte may stand: in actions, in parts of paths and in keys, and for itself in values.
-const WORD: u8 = 1;
-const PART: u8 = 2;
-const PLAIN: u8 = 4;
-
-/// Looked up instead of compared: every byte of every question is.
-static KINDS: [u8; 256] = {
-    let mut kinds = [0; 256];
-    let mut byte = 0_u8;
+/// ASCII letters, digits, `-` and `_`, one bit each: what actions are made of.
+const WORD: u128 = {
+    let (mut set, mut byte) = (0, 0_u8);
     while byte < 128 {
-        let word = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if word {
-            kinds[byte as usize] = WORD | PART | PLAIN;
-        } else if byte == b'.' {
-            kinds[byte as usize] = PART | PLAIN;
-        } else if matches!(byte, b'~' | b':' | b'/' | b'@' | b',') {
-            kinds[byte as usize] = PLAIN;
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {
+            set |= 1 << byte;
         }
         byte += 1;
     }
-    kinds
+    set
 };
+/// What parts of paths and keys are made of, but for wildcards.
+const PART: u128 = WORD | 1 << b'.';
+/// What stands for itself in a value.
+const PLAIN: u128 = PART | 1 << b'~' | 1 << b':' | 1 << b'/' | 1 << b'@' | 1 << b',';
 
-fn is(byte: u8, kind: u8) -> bool {
-    KINDS.get(usize::from(byte)).is_some_and(|kinds| kinds & kind != 0)
+/// Whether a byte is one of a set: looked up, for every byte of every question is.
+const fn is(byte: u8, set: u128) -> bool {
+    byte.is_ascii() && set >> byte & 1 == 1
 }
 
-fn is_word(byte: u8) -> bool {
+const fn is_word(byte: u8) -> bool {
     is(byte, WORD)
 }
 
 /// A byte that stands for itself in a value.
-fn is_plain(byte: u8) -> bool {
+const fn is_plain(byte: u8) -> bool {
     is(byte, PLAIN)
 }
 
