@@ -25,6 +25,7 @@ pub mod reach;
 pub mod relations;
 pub mod restart;
 pub mod rounds;
+pub mod scopes;
 pub mod seeded;
 pub mod wire;
 pub mod world;

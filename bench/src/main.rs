@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tessera_bench::args::{Args, Part};
 use tessera_bench::figure::{self, Family, Progress, Row, Setup, Why};
 use tessera_bench::{
-    bare, checks, commit, echo, http, instructions, large, many, reach, relations, restart, wire,
+    bare, checks, commit, echo, http, instructions, large, many, reach, relations, restart, scopes, wire,
 };
 
 /// The node's own allocator: it decides whether the large worlds lie in huge pages.
@@ -17,6 +17,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const FAMILIES: &[&Family] = &[
     &checks::HOT,
     &reach::REACH,
+    &scopes::SCOPES,
     &large::LARGE,
     &wire::WIRE,
     &http::HTTP,

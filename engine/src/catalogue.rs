@@ -43,6 +43,8 @@ pub enum UsedBy {
     Ceiling(Name, Pattern),
     /// It follows from a relation to resources of a type.
     Mapping(Box<str>, Box<str>),
+    /// Requests to an endpoint of a service need it: service, method, path.
+    Endpoint(Name, Box<str>, Box<str>),
 }
 
 /// A use of an entry.
@@ -63,6 +65,7 @@ const GRANT: u64 = 3;
 const KEY: u64 = 4;
 const CEILING: u64 = 5;
 const MAPPING: u64 = 6;
+const ENDPOINT: u64 = 7;
 
 /// LIMIT: rows of one holder, as a place counts them: 256 grants or 64 patterns of each of 8,192 permissions are
 /// fewer.
@@ -147,9 +150,9 @@ impl Wanted {
                     let id = Name::new(name).ok().and_then(|name| self.ids.get(&name));
                     found.extend(id.filter(|id| !found.contains_key(*id)).map(|id| (*id, pattern.clone())));
                 }
-                None if self.exact => {}
+                None if self.exact && !pattern.is_literal() => {}
                 None => {
-                    let covered = self.names.iter().filter(|(_, name)| pattern.covers(name.as_str()));
+                    let covered = self.names.iter().filter(|(_, name)| pattern.reaches(name.as_str()));
                     let covered: Vec<_> = covered.map(|(id, _)| *id).collect();
                     covered.into_iter().for_each(|id| {
                         found.entry(id).or_insert_with(|| pattern.clone());
@@ -350,7 +353,26 @@ impl Listing {
                 }
             }
         }
-        let Some(from) = pages.begin(MAPPING) else { return true };
+        if let Some(from) = pages.begin(MAPPING) {
+            let on = self.used_by_mappings(pages, wanted, from);
+            if !on {
+                return false;
+            }
+        }
+        let Some(from) = pages.begin(ENDPOINT) else { return true };
+        self.0.endpoints.range(from..).all(|(index, map)| {
+            let service = self.0.services.get(index).map(|record| &record.name);
+            let rows = map.record.endpoints.iter().filter_map(|endpoint| {
+                let covered = wanted.covered(std::slice::from_ref(endpoint.target()));
+                let name = wanted.names.get(covered.keys().next()?)?;
+                let by = UsedBy::Endpoint(service?.clone(), endpoint.method().into(), endpoint.path().into());
+                Some((name.clone(), by))
+            });
+            pages.take((ENDPOINT, *index), rows)
+        })
+    }
+
+    fn used_by_mappings(&self, pages: &mut Pages, wanted: &Wanted, from: u32) -> bool {
         wanted.names.range(PermissionId(from)..).all(|(id, name)| {
             let types = self.0.relation_mappings.get(&id.0).into_iter().flat_map(|types| types.iter());
             let rows = types.map(|(type_name, relation)| {

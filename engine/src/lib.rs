@@ -7,6 +7,7 @@
 
 mod actor;
 mod admit;
+mod authorize;
 mod backup;
 mod bound;
 mod bulk;
@@ -34,6 +35,7 @@ mod resource;
 mod review;
 mod ring;
 mod root;
+mod scope;
 mod seam;
 mod set_up;
 mod sign_in;
@@ -51,6 +53,7 @@ mod wakes;
 mod watch;
 
 pub use admit::Done;
+pub use authorize::{Authorized, Wanted};
 pub use backup::{BackupTold, Begun};
 pub use bound::{Bound, HelloRefusal};
 pub use catalogue::{Entry as CatalogueEntry, EntryUse, UsedBy};

@@ -12,6 +12,7 @@ use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tessera_model::catalogue::ServiceRecord;
+use tessera_model::endpoint::{EndpointsRecord, Router};
 use tessera_model::record::{
     AttributeRecord, FailureRecord, GroupRecord, RestrictionRecord, RoleRecord, SubjectRecord, TenantRecord,
     WorkspaceRecord,
@@ -30,6 +31,13 @@ pub(crate) type Relating = BTreeMap<Box<str>, Box<str>>;
 
 /// What a tenant takes that has nothing: actor, queues, empty maps.
 const ROOT_BYTES: usize = 48 * 1024;
+
+/// The endpoints of a service, and what requests are compared with.
+#[derive(Debug)]
+pub(crate) struct EndpointMap {
+    pub(crate) record: EndpointsRecord,
+    pub(crate) router: Router,
+}
 
 /// The first number of each kind that was never used.
 #[derive(Clone, Copy)]
@@ -113,6 +121,8 @@ pub(crate) struct Root {
     pub(crate) entries: RedBlackTreeMapSync<u32, u32>,
     /// Bytes of what the services say.
     pub(crate) service_bytes: usize,
+    /// The endpoints by the number of their service.
+    pub(crate) endpoints: RedBlackTreeMapSync<u32, Arc<EndpointMap>>,
     /// The first numbers that were never used, as of the publishing.
     pub(crate) next: Next,
     /// Tuples, and the relationship model over them.
@@ -164,6 +174,7 @@ impl Root {
             service_names: HashTrieMapSync::new_sync(),
             entries: RedBlackTreeMapSync::new_sync(),
             service_bytes: 0,
+            endpoints: RedBlackTreeMapSync::new_sync(),
             next: Next::default(),
             relations: Relations::new(),
             relation_models: RedBlackTreeMapSync::new_sync(),

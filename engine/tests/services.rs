@@ -112,6 +112,7 @@ fn shown(used: &EntryUse) -> String {
         UsedBy::Key(_, subject, pattern) => format!("key {subject} {pattern}"),
         UsedBy::Ceiling(workspace, pattern) => format!("ceiling {workspace} {pattern}"),
         UsedBy::Mapping(type_name, relation) => format!("mapping {type_name}#{relation}"),
+        UsedBy::Endpoint(service, method, path) => format!("endpoint {service} {method} {path}"),
     };
     format!("{} {by}", used.permission)
 }

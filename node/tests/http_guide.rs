@@ -216,30 +216,8 @@ fn nginx_asks_for_each_request() {
     let folder = tempfile::tempdir().expect("a folder");
     let (node, http) = develop(folder.path());
     let (front, behind) = (free(false), free(false));
-    // The guide's own lines, with an application behind them that tells what it was told.
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guide/http.md");
-    let text = std::fs::read_to_string(path).expect("the document");
-    let locations =
-        text.split("```nginx\n").nth(1).and_then(|block| block.split("```").next()).expect("a block");
-    let locations =
-        locations.replace("127.0.0.1:7481", &http).replace("http://application", &format!("http://{behind}"));
-    let configuration = format!(
-        "daemon off; error_log /dev/null; pid nginx.pid; worker_processes 1; events {{}}\nhttp {{ access_log off; \
-         client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n\
-         server {{ listen {front}; {locations} }}\n\
-         server {{ listen {behind}; location / {{ return 200 \"for $http_x_tessera_subject.\"; }} }} }}"
-    );
-    std::fs::write(folder.path().join("nginx.conf"), configuration).expect("written");
-    let prefix = folder.path().to_str().expect("text").to_owned() + "/";
-    // Its workers outlive a killed master: they must not hold the test's own output.
-    let child = Command::new("nginx")
-        .args(["-p", &prefix, "-c", "nginx.conf"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("nginx runs");
-    let proxy = Node(child);
-    until_listens(&front);
+    let locations = locations(0, &http, &behind);
+    let proxy = nginx(folder.path(), &locations, (&front, &behind));
     let ask = |headers: &str| format!("curl -s -w ' %{{http_code}}' {headers} http://{front}/orders");
     let session = "-H \"Authorization: Bearer $(cat .tessera/amy.session)\" -H 'X-Tessera-Subject: admin'";
     let passed = bash(folder.path(), &ask(session));
@@ -253,11 +231,99 @@ fn nginx_asks_for_each_request() {
     assert!(bash(folder.path(), &ask(key)).ends_with(" 401"));
     drop(node);
     assert!(bash(folder.path(), &ask(session)).ends_with(" 500"));
-    // SIGTERM lets the workers end with their master.
+    end(proxy);
+}
+
+/// The guide's nth block of lines for nginx, with a node and an application in their places.
+fn locations(nth: usize, http: &str, application: &str) -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guide/http.md");
+    let text = std::fs::read_to_string(path).expect("the document");
+    let mut blocks = text.split("```nginx\n").skip(1 + nth);
+    let block = blocks.next().and_then(|block| block.split("```").next()).expect("a block");
+    block.replace("127.0.0.1:7481", http).replace("http://application", &format!("http://{application}"))
+}
+
+/// A running nginx, with an application behind it that tells what it was told.
+fn nginx(folder: &Path, locations: &str, (front, behind): (&str, &str)) -> Node {
+    let configuration = format!(
+        "daemon off; error_log /dev/null; pid nginx.pid; worker_processes 1; events {{}}\nhttp {{ access_log off; \
+         client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n\
+         server {{ listen {front}; {locations} }}\n\
+         server {{ listen {behind}; location / {{ return 200 \"for $http_x_tessera_subject.\"; }} }} }}"
+    );
+    std::fs::write(folder.join("nginx.conf"), configuration).expect("written");
+    let prefix = folder.to_str().expect("text").to_owned() + "/";
+    // Its workers outlive a killed master: they must not hold the test's own output.
+    let child = Command::new("nginx")
+        .args(["-p", &prefix, "-c", "nginx.conf"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("nginx runs");
+    let proxy = Node(child);
+    until_listens(front);
+    proxy
+}
+
+/// Ends an nginx: SIGTERM lets the workers end with their master.
+fn end(mut proxy: Node) {
     drop(Command::new("kill").args(["-TERM", &proxy.0.id().to_string()]).status());
-    let mut proxy = proxy;
     drop(proxy.0.wait());
 }
+
+/// PROPERTY: the real nginx lets a request pass where the endpoints of the service say so, by the method and the target as
+/// the browser sent them; what nothing matches, and what can be read in more than one way, does not pass, whatever headers
+/// the request brings.
+#[test]
+fn nginx_asks_with_the_request() {
+    if !installed("nginx") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let (node, http) = develop(folder.path());
+    let (front, behind) = (free(false), free(false));
+    let tessera = env!("CARGO_BIN_EXE_tessera");
+    let entries = r#"{"entries": [{"permission": "orders.read"}, {"permission": "orders.write"}]}"#;
+    let endpoints = r#"{"endpoints": [{"method": "GET", "path": "/orders/{id}", "needs": "orders.read"}, {"method": "*", "path": "/orders/**", "needs": "orders.write"}]}"#;
+    bash(
+        folder.path(),
+        &format!(
+            "echo '{entries}' | '{tessera}' service set orders - --profile .tessera
+             echo '{endpoints}' | '{tessera}' service set-endpoints orders - --profile .tessera"
+        ),
+    );
+    let front_of = locations(0, &http, &behind);
+    let (pass, _) = front_of.split_once("location = /_may").expect("two locations");
+    let proxy = nginx(folder.path(), &format!("{pass}{}", locations(1, &http, &behind)), (&front, &behind));
+    let session = "-H \"Authorization: Bearer $(cat .tessera/amy.session)\"";
+    let lies = "-H 'X-Original-URI: /orders/7' -H 'X-Forwarded-Uri: /orders/7' -H 'X-Original-Method: GET' -H 'X-Forwarded-Method: GET'";
+    for (line, status) in [
+        ("/orders/7", "200"),
+        ("/orders/7?page=2", "200"),
+        ("-X DELETE /orders/7", "403"),
+        ("/orders/7/lines", "403"),
+        ("/other", "403"),
+        ("/other/../orders/7", "403"),
+        ("/orders/%2e%2e/orders/7", "403"),
+        ("//orders/7", "403"),
+        ("/Orders/7", "403"),
+    ] {
+        let (options, path) = line.rsplit_once(' ').unwrap_or(("", line));
+        for headers in ["", lies] {
+            let ask = format!(
+                "curl -s -o told --path-as-is -w '%{{http_code}}' {session} {headers} {options} 'http://{front}{path}'"
+            );
+            assert_eq!(bash(folder.path(), &ask), status, "{line} {headers}");
+        }
+    }
+    assert_eq!(
+        bash(folder.path(), &format!("curl -s -o told -w '%{{http_code}}' http://{front}/orders/7")),
+        "401"
+    );
+    drop(node);
+    end(proxy);
+}
+
 /// PROPERTY: a change that was made over QUIC is a change for whoever read the record over HTTP: its tag is another, and
 /// what was ordered on the old one is refused with nothing done.
 #[test]

@@ -1,9 +1,12 @@
 //! Lists of services, of what they have registered, and of where that is used.
 
 use crate::list::{Source, whole};
-use tessera_engine::{CatalogueEntry, EntryUse, UsedBy};
-use tessera_model::{Deadline, ListKind, Listed, Refusal};
-use tessera_wire::{EntryRow, EntryUseRow, Request, Rows, ServiceRow};
+use tessera_engine::{ADDRESS, Authorized, Bound, CatalogueEntry, Engine, EntryUse, Reading, UsedBy, Wanted};
+use tessera_model::{
+    CheckQuery, Deadline, HandleBytes, ListKind, Listed, PermissionId, PermissionRef, Private, Receipt,
+    Refusal, WorkspaceRef,
+};
+use tessera_wire::{AuthorizedRow, EndpointRow, EntryRow, EntryUseRow, Request, Rows, ServiceRow};
 
 /// Answers one of these lists.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is listed elsewhere")]
@@ -53,8 +56,57 @@ pub(crate) fn page(source: &Source<'_>, request: Request, walked: &mut u64) -> R
             *walked = page.walked;
             window.finish(page.rows.into_iter().map(|found| (found.at, used(found))), page.next)
         }
+        Request::ListEndpoints { service } => {
+            let service = listing.service_named(&service).ok_or(Refusal::ServiceUnknown)?.index;
+            whole(listing.endpoints(service).iter().map(|endpoint| EndpointRow {
+                method: endpoint.method().to_owned(),
+                path: endpoint.path().to_owned(),
+                needs: endpoint.target().as_str().to_owned(),
+            }))
+        }
         _ => Err(Refusal::Malformed),
     }
+}
+
+/// Answers what is asked about an application.
+pub(crate) fn authorize(
+    (engine, bound, reading): (&Engine, &Bound, &Reading<'_>),
+    request: &Request,
+) -> Result<Rows, Refusal> {
+    let Request::Authorize { handle, workspace, scope, service, action, method, target, address, .. } =
+        request
+    else {
+        return Err(Refusal::Malformed);
+    };
+    let text = |value: &Private| String::from_utf8(value.expose().to_vec()).map_err(|_| Refusal::Malformed);
+    let handle: &HandleBytes = handle.expose().try_into().map_err(|_| Refusal::Malformed)?;
+    if address.is_some() && !engine.may(bound, ADDRESS) {
+        return Err(Refusal::Unauthorized);
+    }
+    let (scope, target) = (scope.as_ref().map(text).transpose()?, target.as_ref().map(text).transpose()?);
+    let wanted = match (&scope, service, action, method, &target) {
+        (Some(scope), None, None, None, None) => Wanted::Scope(scope),
+        (None, Some(service), Some(action), None, None) => Wanted::Action(service.as_str(), action.as_str()),
+        (None, Some(service), None, Some(method), Some(target)) => {
+            Wanted::Request(service.as_str(), method.as_str(), target)
+        }
+        _ => return Err(Refusal::Malformed),
+    };
+    let place = workspace.as_ref();
+    let query = CheckQuery {
+        handle,
+        permission: PermissionRef::Id(PermissionId(0)),
+        workspace: place.map_or(WorkspaceRef::Tenant, |name| WorkspaceRef::Name(name.as_str())),
+        at_least: Receipt::default(),
+        address: *address,
+    };
+    let Authorized { decision, permission } = engine.authorize(bound, reading, &query, wanted);
+    whole([AuthorizedRow {
+        reason: u32::from(decision.reason.code()),
+        seen: decision.seen,
+        valid_until: decision.valid_until,
+        permission,
+    }])
 }
 
 fn entry(found: CatalogueEntry) -> EntryRow {
@@ -76,6 +128,9 @@ fn used(found: EntryUse) -> EntryUseRow {
         patterns: Vec::new(),
         type_name: None,
         relation: None,
+        service: None,
+        method: None,
+        path: None,
     };
     match found.by {
         UsedBy::Role(role, pattern) => {
@@ -97,6 +152,13 @@ fn used(found: EntryUse) -> EntryUseRow {
             kind: 6,
             type_name: Some(type_name.into()),
             relation: Some(relation.into()),
+            ..none
+        },
+        UsedBy::Endpoint(service, method, path) => EntryUseRow {
+            kind: 7,
+            service: Some(service),
+            method: Some(method.into()),
+            path: Some(path.into()),
             ..none
         },
     }

@@ -5,7 +5,7 @@ use crate::reach::{explain, groups, review};
 use crate::relation;
 use crate::watch;
 use std::sync::Arc;
-use tessera_engine::{BackupTold, Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, View};
+use tessera_engine::{BackupTold, Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, Sees, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{AttributeValue, GrantRecord, SubjectRecord};
 use tessera_model::refresh::ClientRecord;
@@ -45,6 +45,7 @@ const fn permission(kind: RequestKind) -> &'static str {
         RequestKind::ListServices
         | RequestKind::ListEntries
         | RequestKind::ReadEntry
+        | RequestKind::ListEndpoints
         | RequestKind::ListEntryUses => "tessera.admin.services",
         RequestKind::ListClients | RequestKind::ReadClient => "tessera.admin.clients",
         RequestKind::ReadRelationModel
@@ -54,6 +55,7 @@ const fn permission(kind: RequestKind) -> &'static str {
         | RequestKind::WatchRelations
         | RequestKind::ListRelations => "tessera.admin.relations",
         RequestKind::CheckResource
+        | RequestKind::Authorize
         | RequestKind::CheckRelations
         | RequestKind::ListRelationObjects
         | RequestKind::ListRelationSubjects
@@ -99,6 +101,7 @@ pub(crate) async fn rows(
             | RequestKind::ListServices
             | RequestKind::ListEntries
             | RequestKind::ReadEntry
+            | RequestKind::ListEndpoints
             | RequestKind::ListAttributes
     );
     let may = || engine.may(bound, permission(kind)) || names && engine.may(bound, "tessera.read");
@@ -308,7 +311,16 @@ fn page(
         Request::ListServices { .. }
         | Request::ListEntries { .. }
         | Request::ReadEntry { .. }
+        | Request::ListEndpoints { .. }
         | Request::ListEntryUses { .. } => catalogue::page(&source, request, walked),
+        request @ Request::Authorize { at_least, .. } => {
+            let reading = engine.read(view);
+            match reading.sees(at_least.unwrap_or_default()) {
+                Sees::Yes => catalogue::authorize((engine, bound, &reading), &request),
+                Sees::NotYet => Err(Refusal::Behind),
+                Sees::Restored => Err(Refusal::Restored),
+            }
+        }
         about => relation::page((engine, bound, view), about, walked),
     }
 }

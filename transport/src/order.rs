@@ -267,6 +267,10 @@ async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) 
             let command = Command::SetService { name, entries };
             return engine.submit_or_try(bound, (id, trial), command).await;
         }
+        Request::SetEndpoints { name, trial, endpoints } => {
+            let command = Command::SetEndpoints { name, endpoints };
+            return engine.submit_or_try(bound, (id, trial), command).await;
+        }
         plain => command_of(plain).ok_or(Refusal::Malformed)?,
     };
     engine.submit(bound, id, command).await

@@ -1,6 +1,7 @@
 //! Checks of relations that cost little: answered where they lie, like every other check. What costs more goes
 //! to a task of its own, and begins anew there.
 
+use crate::catalogue::authorize;
 use crate::list::whole;
 use crate::relation::{Asked, resource, resource_row};
 use tessera_engine::{Bound, Engine, Reading};
@@ -15,7 +16,7 @@ const QUICK_CHECKS: usize = 64;
 
 /// Whether a request may be answered where it lies.
 pub(crate) const fn may_be(kind: RequestKind) -> bool {
-    matches!(kind, RequestKind::CheckRelations | RequestKind::CheckResource)
+    matches!(kind, RequestKind::CheckRelations | RequestKind::CheckResource | RequestKind::Authorize)
 }
 
 /// What a quick answer is made from.
@@ -30,7 +31,10 @@ pub(crate) struct Quick<'a> {
 impl Quick<'_> {
     /// The position that a request must have seen.
     pub(crate) const fn at_least(request: &Request) -> Option<Receipt> {
-        if let Request::CheckRelations { at_least, .. } | Request::CheckResource { at_least, .. } = request {
+        if let Request::CheckRelations { at_least, .. }
+        | Request::CheckResource { at_least, .. }
+        | Request::Authorize { at_least, .. } = request
+        {
             *at_least
         } else {
             None
@@ -41,6 +45,9 @@ impl Quick<'_> {
     pub(crate) fn answer(&mut self, request: &Request) -> Option<Result<Rows, Refusal>> {
         if let Request::CheckRelations { checks, contextual, correlations, .. } = request {
             return self.checks(checks, contextual, correlations);
+        }
+        if let Request::Authorize { .. } = request {
+            return Some(authorize((self.engine, self.bound, self.reading), request));
         }
         let asked = resource((self.engine, self.bound, self.reading), request, QUICK_BUDGET);
         let (decision, steps) = match asked {

@@ -38,7 +38,9 @@ struct Window<'a> {
 
 /// Whether a question is about the caller's own handle.
 pub(crate) fn is_own(engine: &Engine, bound: &Bound, request: &Request) -> bool {
-    let Request::CheckResource { handle, .. } = request else { return false };
+    let (Request::CheckResource { handle, .. } | Request::Authorize { handle, .. }) = request else {
+        return false;
+    };
     let handle: Result<&HandleBytes, _> = handle.expose().try_into();
     handle.is_ok_and(|handle| engine.is_own(bound, handle))
 }

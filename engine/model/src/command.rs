@@ -2,6 +2,7 @@
 
 pub use crate::caller::Caller;
 use crate::catalogue::ServiceEntry;
+use crate::endpoint::Endpoint;
 pub use crate::entropy::{ENTROPY_BYTES, Entropy};
 use crate::id::{Generation, Place, PublicId, SubjectIndex, TenantId};
 use crate::identifier::Identifier;
@@ -565,6 +566,13 @@ commands! {
         name: Name,
         /// All that it registers from now on.
         entries: Vec<ServiceEntry>,
+    };
+    /// Puts endpoints in the place of all that a service has.
+    SetEndpoints = 170, narrows false, "tessera.admin.services", {
+        /// The service's name.
+        name: Name,
+        /// All of them; none for no endpoints.
+        endpoints: Vec<Endpoint>,
     };
     /// Panics when decided: a planted fault, refused unless the build has the feature `planted`.
     PlantedPanic = 65_000, narrows false, "tessera.admin.settings", {};

@@ -84,6 +84,17 @@ reasons! {
     ResourceUnknown = 117, "no such resource in the relationship model";
     /// A grant covers it, but the ceiling of the workspace, or of one above, does not.
     BeyondCeiling = 120, "outside the workspace's ceiling";
+    /// It is asked by a scope that nothing can be asked by: ill-formed, with a wildcard, or with a filter that
+    /// speaks for workspace or subject.
+    ScopeMalformed = 140, "nothing can be asked by this scope";
+    /// A grant and a scope of the key reach it, but the scope's filters do not hold.
+    ScopeFiltered = 141, "the filters of the key's scope do not hold";
+    /// No endpoint of the service matches the request, or it has no such action.
+    EndpointUnknown = 142, "the service has no such endpoint or action";
+    /// The method or path can be read in more than one way: it matches no endpoint.
+    RequestDoubtful = 143, "the request's method or path can be read in more than one way";
+    /// No such service.
+    ServiceUnknown = 144, "no such service";
 }
 
 /// The answer to a check.

@@ -4,6 +4,7 @@
 //! without a clock, without randomness and without refusing.
 
 use crate::catalogue::ServiceRecord;
+use crate::endpoint::EndpointsRecord;
 use crate::id::{
     ClientIndex, Generation, GroupId, Place, RestrictionId, RoleId, ServiceIndex, SubjectIndex,
     WorkspaceIndex,
@@ -154,6 +155,10 @@ pub enum Event {
     ServiceChanged(ServiceRecord),
     /// The service is gone. Its permissions stay registered, and belong to nobody.
     ServiceRemoved(ServiceIndex),
+    /// The service's endpoints are these.
+    EndpointsChanged(EndpointsRecord),
+    /// The service has no endpoints.
+    EndpointsRemoved(ServiceIndex),
     /// A restriction was made.
     RestrictionAdded(RestrictionRecord),
     /// A restriction holds nothing any more (kept for the name in history).

@@ -4,6 +4,12 @@
 pub const NAME_BYTES_MAX: usize = 128;
 /// LIMIT: a pattern of permission names, bytes: a name and its `*`.
 pub const PATTERN_BYTES_MAX: usize = 129;
+/// LIMIT: a scope as it is written, bytes: the name of a permission, and as much again for its filters.
+pub const SCOPE_BYTES_MAX: usize = 256;
+/// LIMIT: parts of the path of a scope: namespace, service, resource and some below.
+pub const SCOPE_SEGMENTS_MAX: usize = 8;
+/// LIMIT: filters of one scope. A check compares all of those of a key's scopes: 64 × 8.
+pub const SCOPE_FILTERS_MAX: usize = 8;
 /// LIMIT: an identifier, bytes. RFC 5321 section 4.5.3.1.3: a path of 256 with its brackets.
 pub const IDENTIFIER_BYTES_MAX: usize = 254;
 /// LIMIT: a password, bytes. NIST SP 800-63B-4 asks for at least 64 characters; four-byte ones fit 16 times over.
@@ -65,6 +71,16 @@ pub const LABELS_MAX: usize = 8;
 pub const LABEL_BYTES_MAX: usize = 120;
 /// LIMIT: an entry's description, bytes.
 pub const ENTRY_DESCRIPTION_BYTES_MAX: usize = 512;
+/// LIMIT: endpoints of one service: with all of their bytes they fit a frame.
+pub const ENDPOINTS_MAX: usize = 512;
+/// LIMIT: bytes of the patterns and targets of one service's endpoints: under half of a frame.
+pub const ENDPOINT_MAP_BYTES_MAX: usize = 96 * 1024;
+/// LIMIT: a pattern of paths, bytes.
+pub const ENDPOINT_BYTES_MAX: usize = 256;
+/// LIMIT: parts of a path, of a pattern and of what is compared with it.
+pub const ENDPOINT_SEGMENTS_MAX: usize = 32;
+/// LIMIT: bytes of a target (path and query) that is compared with endpoints; a longer one matches nothing.
+pub const URI_BYTES_MAX: usize = 4_096;
 /// LIMIT: roles of a tenant, over all time (ids are not used again).
 pub const ROLES_MAX: u32 = 65_536;
 /// LIMIT: roles that a role has for parents itself.

@@ -1,6 +1,7 @@
 //! Names that callers choose, and patterns of permission names.
 
 use crate::limits::{NAME_BYTES_MAX, PATTERN_BYTES_MAX};
+use crate::scope::{Scope, ScopeError};
 use std::fmt;
 
 /// Why a text is not a name.
@@ -18,11 +19,14 @@ pub enum NameError {
     BadPattern,
     /// Not what a tenant is called by.
     NoLabel,
+    /// A pattern that is meant as a scope and is none.
+    BadScope(ScopeError),
 }
 
 impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::BadScope(error) => return write!(f, "no scope, {error}"),
             Self::Empty => "the name is empty",
             Self::TooLong => "the name is over 128 bytes",
             Self::BadCharacter => "a name holds letters, digits and . _ - : / only",
@@ -103,16 +107,25 @@ impl fmt::Display for Name {
     }
 }
 
-/// What a role or key covers: a permission's name, or a prefix followed by `*` (`orders.*`, `*`).
+/// What a role or key covers: a permission's name, a prefix followed by `*` (`orders.*`, `*`), or behind
+/// [`Pattern::SCOPE`] a scope (`scope=update:media/files/*`).
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Pattern(Box<str>);
 
 impl Pattern {
-    /// Takes a text as a pattern: a name, or a name's beginning (possibly empty) and a final `*`.
+    /// What a pattern begins with that is a scope. No name has its last character.
+    pub const SCOPE: &'static str = "scope=";
+
+    /// Takes a text as a pattern: a name, a name's beginning (possibly empty) and a final `*`, or a scope, which
+    /// is put into the one form in which it is written.
     ///
     /// # Errors
     /// [`NameError`] says what is wrong with it.
     pub fn new(text: &str) -> Result<Self, NameError> {
+        if let Some(scope) = text.strip_prefix(Self::SCOPE) {
+            let scope = Scope::parse(scope.as_bytes()).map_err(NameError::BadScope)?;
+            return Ok(Self::of_scope(&scope));
+        }
         let prefix = text.strip_suffix('*').unwrap_or(text);
         if text.is_empty() {
             return Err(NameError::Empty);
@@ -126,19 +139,64 @@ impl Pattern {
         Ok(Self(text.into()))
     }
 
-    /// Whether the pattern covers a permission of this name.
+    /// The pattern that is this scope.
+    #[must_use]
+    pub fn of_scope(scope: &Scope<'_>) -> Self {
+        Self(format!("{}{scope}", Self::SCOPE).into())
+    }
+
+    /// The scope, where it is one.
+    #[must_use]
+    pub fn scope(&self) -> Option<Scope<'_>> {
+        self.0.strip_prefix(Self::SCOPE).and_then(|scope| Scope::parse(scope.as_bytes()).ok())
+    }
+
+    /// Whether it is a scope with filters: those depend on what is asked.
+    #[must_use]
+    pub fn is_filtered(&self) -> bool {
+        self.scope().is_some_and(|scope| !scope.filters().is_empty())
+    }
+
+    /// Whether the pattern covers a permission of this name, whatever is asked about.
     #[must_use]
     pub fn covers(&self, permission: &str) -> bool {
-        match self.0.strip_suffix('*') {
-            Some(prefix) => permission.starts_with(prefix),
-            None => &*self.0 == permission,
+        match self.scope() {
+            Some(scope) => scope.filters().is_empty() && scope.reaches(permission),
+            None => match self.0.strip_suffix('*') {
+                Some(prefix) => permission.starts_with(prefix),
+                None => &*self.0 == permission,
+            },
         }
+    }
+
+    /// Whether the pattern covers a permission of this name under some circumstances.
+    #[must_use]
+    pub fn reaches(&self, permission: &str) -> bool {
+        self.scope().map_or_else(|| self.covers(permission), |scope| scope.reaches(permission))
+    }
+
+    /// Whether it means certain permissions and no more: one by its name, or those of one path.
+    #[must_use]
+    pub fn is_literal(&self) -> bool {
+        self.scope().map_or_else(|| self.exact().is_some(), |scope| scope.is_literal())
     }
 
     /// Whether every permission that `other` covers, today or later, is covered by this one too.
     #[must_use]
     pub fn contains(&self, other: &Self) -> bool {
-        match (self.0.strip_suffix('*'), other.0.strip_suffix('*')) {
+        match (self.scope(), other.scope()) {
+            (Some(outer), Some(inner)) => return outer.contains(&inner),
+            (Some(_), None) => return other.exact().is_some_and(|name| self.covers(name)),
+            (None, Some(inner)) => {
+                let (head, whole) = inner.head();
+                return match self.prefix() {
+                    Some(prefix) => head.starts_with(prefix),
+                    None => whole && *self.0 == *head,
+                };
+            }
+            (None, None) => {}
+        }
+        match (self.prefix(), other.prefix()) {
             (Some(outer), Some(inner)) => inner.starts_with(outer),
             (Some(outer), None) => other.0.starts_with(outer),
             (None, Some(_)) => false,
@@ -146,10 +204,16 @@ impl Pattern {
         }
     }
 
-    /// The permission it names when it is no wildcard.
+    /// The permission it names when it is no wildcard and no scope.
     #[must_use]
     pub fn exact(&self) -> Option<&str> {
-        if self.0.ends_with('*') { None } else { Some(&self.0) }
+        if self.0.ends_with('*') || self.0.starts_with(Self::SCOPE) { None } else { Some(&self.0) }
+    }
+
+    /// What all names begin with that it covers, when it is a wildcard.
+    #[must_use]
+    pub fn prefix(&self) -> Option<&str> {
+        self.0.strip_suffix('*').filter(|_| !self.0.starts_with(Self::SCOPE))
     }
 
     /// The text.
@@ -199,6 +263,42 @@ mod tests {
             assert_eq!(Name::of_tenant(bad), Err(NameError::NoLabel), "{bad}");
         }
         assert_eq!(Name::of_tenant(""), Err(NameError::Empty));
+    }
+
+    /// PROPERTY: a pattern that is a scope covers what the scope reaches, unless that depends on what is asked, and
+    /// holds other patterns where they can reach no more.
+    #[test]
+    fn patterns_may_be_scopes() {
+        let pattern = |text: &str| Pattern::new(text).expect(text);
+        assert_eq!(pattern("scope=media/*").as_str(), "scope=read:media/*");
+        assert!(pattern("scope=update:media/files").covers("media/files:read"));
+        assert!(!pattern("scope=update:media/files").covers("media/files:delete"));
+        let filtered = pattern("scope=read:media/files?uid=7");
+        assert!(filtered.is_filtered() && filtered.reaches("media/files:read"));
+        assert!(!filtered.covers("media/files:read"), "only when it is asked about 7");
+        assert_eq!(filtered.exact().or(pattern("scope=read:media/**").prefix()), None);
+        assert!(matches!(Pattern::new("scope=a//b"), Err(NameError::BadScope(_))));
+        for (outer, inner) in [
+            ("*", "scope=superadmin:**"),
+            ("media/*", "scope=owner:media/*/x"),
+            ("media/files:*", "scope=owner:media/files"),
+            ("media/files:read", "scope=read:media/files?uid=7"),
+            ("media/files:approve", "scope=approve:media/files"),
+            ("scope=update:media/**", "media/files:read"),
+            ("scope=update:media/*", "scope=create:media/files?uid=7"),
+        ] {
+            assert!(pattern(outer).contains(&pattern(inner)), "{outer} {inner}");
+        }
+        for (outer, inner) in [
+            ("media/files*", "scope=read:media/*"),
+            ("media/files:read", "scope=create:media/files"),
+            ("media/files:owner", "scope=owner:media/files"),
+            ("scope=update:media/**", "media/*"),
+            ("scope=read:media/files?uid=7", "media/files:read"),
+            ("scope=read:media/files?uid=7", "scope=read:media/files"),
+        ] {
+            assert!(!pattern(outer).contains(&pattern(inner)), "{outer} {inner}");
+        }
     }
 
     #[test]

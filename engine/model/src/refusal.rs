@@ -208,6 +208,10 @@ refusals! {
     ServiceUnknown = 284, "no such service";
     /// A permission is an entry of another service, or its name lies below that of one: that service registers it.
     PermissionOwned = 285, "the permission belongs to a service, which registers it itself";
+    /// A scope with filters was given where nothing compares them: they stand in what keys are restricted to.
+    ScopeFiltered = 286, "a scope with filters restricts a key, and stands nowhere else";
+    /// Two endpoints match one request, neither of them narrower, or are told apart by case alone.
+    EndpointAmbiguous = 287, "two endpoints match one request, and neither is narrower than the other";
     /// The tenant is asleep or waking: come again within the deadline.
     NotReady = 300, "the tenant is waking: try again";
     /// A limit is reached for the moment, which is named with its number: come again later.

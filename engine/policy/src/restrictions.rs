@@ -6,6 +6,7 @@ use crate::roles::{Permissions, compile};
 use std::sync::Arc;
 use tessera_model::limits::RESTRICTIONS_MAX;
 use tessera_model::record::RestrictionRecord;
+use tessera_model::scope::HeldScope;
 use tessera_model::{Pattern, PermissionId, RestrictionId};
 
 /// What a restriction lets through, word by word.
@@ -35,12 +36,19 @@ impl Mask<'_> {
 pub(crate) struct Restrictions {
     bits: Chunked<Bits>,
     patterns: Chunked<Option<Arc<[Pattern]>>>,
+    /// The scopes with filters, which lie in no mask.
+    scopes: Chunked<Option<Arc<[HeldScope]>>>,
     count: u32,
 }
 
 impl Restrictions {
     pub(crate) fn new() -> Self {
-        Self { bits: Chunked::new(RESTRICTIONS_MAX), patterns: Chunked::new(RESTRICTIONS_MAX), count: 0 }
+        Self {
+            bits: Chunked::new(RESTRICTIONS_MAX),
+            patterns: Chunked::new(RESTRICTIONS_MAX),
+            scopes: Chunked::new(RESTRICTIONS_MAX),
+            count: 0,
+        }
     }
 
     /// Whether the restriction lets the permission through; 0 restricts nothing.
@@ -55,6 +63,15 @@ impl Restrictions {
             Some(word) => permission.0 >= u64::BITS || word >> permission.0 & 1 == 1,
             None => self.bits.get(restriction.0).is_some_and(|bits| bits.holds(permission)),
         }
+    }
+
+    /// The scopes with filters that it has beside its mask.
+    pub(crate) fn scopes(&self, restriction: RestrictionId) -> &[HeldScope] {
+        let held = match restriction.lets_through() {
+            Some(_) => None,
+            None => self.scopes.get(restriction.0),
+        };
+        held.and_then(Option::as_ref).map_or(&[], |held| held)
     }
 
     /// What it lets through.
@@ -73,6 +90,12 @@ impl Restrictions {
         }
         self.bits.set(record.id.0, compile(&record.patterns, permissions));
         self.patterns.set(record.id.0, Some(record.patterns.as_slice().into()));
+        let filtered = record.patterns.iter().filter_map(Pattern::scope);
+        let filtered = filtered.filter(|scope| !scope.filters().is_empty());
+        let held: Vec<_> = filtered.map(|scope| HeldScope::new(&scope)).collect();
+        if !held.is_empty() {
+            self.scopes.set(record.id.0, Some(held.into()));
+        }
         self.count += 1;
     }
 
@@ -80,6 +103,9 @@ impl Restrictions {
         if self.patterns.get(id.0).is_some_and(Option::is_some) {
             self.bits.set(id.0, Bits::default());
             self.patterns.set(id.0, None);
+            if self.scopes.get(id.0).is_some_and(Option::is_some) {
+                self.scopes.set(id.0, None);
+            }
             self.count -= 1;
         }
     }

@@ -9,7 +9,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use tessera_model::limits::{PERMISSIONS_MAX, ROLE_DEPTH_MAX, ROLES_MAX};
 use tessera_model::record::RoleRecord;
-use tessera_model::{Name, Pattern, PermissionId, RoleId};
+use tessera_model::{Name, Pattern, PermissionId, RoleId, Scope};
 
 /// The permissions of a tenant: name to id and back.
 #[derive(Clone)]
@@ -81,6 +81,18 @@ impl Permissions {
         }
     }
 
+    /// Raises the bits of all that a scope reaches. COST: looks at those that begin as its path does up to a
+    /// wildcard.
+    fn raise_reached(&self, scope: &Scope<'_>, words: &mut [u64]) {
+        let (head, _) = scope.head();
+        let behind = self.sorted.range::<str, _>((Bound::Included(&*head), Bound::Unbounded));
+        for (known, id) in behind.take_while(|(known, _)| known.name().as_str().starts_with(&*head)) {
+            if scope.reaches(known.name().as_str()) {
+                raise(words, PermissionId(*id));
+            }
+        }
+    }
+
     pub(crate) fn name(&self, id: PermissionId) -> Option<&Name> {
         self.known.get(id.0)?.as_ref().map(Known::name)
     }
@@ -120,14 +132,18 @@ pub(crate) fn compile(patterns: &[Pattern], permissions: &Permissions) -> Bits {
     let mut words = vec![0; permissions.words()];
     let mut prefixes = Vec::new();
     for pattern in patterns {
-        match (pattern.exact(), pattern.as_str().strip_suffix('*')) {
-            (Some(name), _) => {
+        match (pattern.exact(), pattern.prefix(), pattern.scope()) {
+            (Some(name), _, _) => {
                 if let Some(id) = permissions.named(name) {
                     raise(&mut words, id);
                 }
             }
-            (None, Some(prefix)) => prefixes.push(prefix),
-            (None, None) => {}
+            (None, Some(prefix), _) => prefixes.push(prefix),
+            // What depends on its filters is not covered as such.
+            (None, None, Some(scope)) if scope.filters().is_empty() => {
+                permissions.raise_reached(&scope, &mut words)
+            }
+            (None, None, _) => {}
         }
     }
     prefixes.sort_unstable();

@@ -17,6 +17,7 @@ use crate::slab::Slab;
 use crate::workspaces::Workspaces;
 use tessera_model::limits::SUBJECTS_MAX;
 use tessera_model::record::{RestrictionRecord, RoleRecord, SubjectStatus, WorkspaceRecord};
+use tessera_model::scope::HeldScope;
 use tessera_model::{
     Name, PermissionId, PermissionRef, RestrictionId, RoleId, SubjectIndex, WorkspaceIndex, WorkspaceRef,
 };
@@ -157,6 +158,12 @@ impl Rules {
     /// Puts a restriction.
     pub fn put_restriction(&mut self, record: &RestrictionRecord) {
         self.restrictions.put(record, &self.permissions);
+    }
+
+    /// The scopes with filters of a restriction: they lie in no mask, and only a check by scope compares them.
+    #[must_use]
+    pub fn filtered_scopes(&self, restriction: RestrictionId) -> &[HeldScope] {
+        self.restrictions.scopes(restriction)
     }
 
     /// Removes a restriction; keys that still name it are let through nowhere.

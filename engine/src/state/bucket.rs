@@ -24,6 +24,9 @@ const GROUPS: u32 = 6_000_000;
 /// One service to a bucket: its entries may fill half of one.
 const SERVICES: u32 = 7_000_000;
 
+/// One map of endpoints to a bucket: it may fill half of one.
+const ENDPOINTS: u32 = 8_000_000;
+
 /// The bucket of the mappings, behind those of the models.
 const MAPPINGS: u32 = tessera_relation::SHARES + RELATION_MODELS_MAX;
 
@@ -82,6 +85,8 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         Event::WorkspaceRemoved(index) => (BucketKind::Names, WORKSPACES + index.0 / NAMES),
         Event::ServiceChanged(record) => (BucketKind::Names, SERVICES + record.index.0),
         Event::ServiceRemoved(index) => (BucketKind::Names, SERVICES + index.0),
+        Event::EndpointsChanged(record) => (BucketKind::Names, ENDPOINTS + record.service.0),
+        Event::EndpointsRemoved(index) => (BucketKind::Names, ENDPOINTS + index.0),
         Event::RestrictionAdded(record) => (BucketKind::Names, RESTRICTIONS + record.id.0 / NAMES),
         Event::RestrictionRemoved(id) => (BucketKind::Names, RESTRICTIONS + id.0 / NAMES),
         Event::SessionOpened { record, .. } => of_place(record.place),
@@ -151,6 +156,10 @@ impl State {
     fn name_events(&self, no: u32) -> Vec<Event> {
         let share = |base: u32| (no - base) * NAMES..(no - base + 1) * NAMES;
         match no {
+            ENDPOINTS.. => {
+                let map = self.root.endpoints.get(&(no - ENDPOINTS));
+                map.map(|map| Event::EndpointsChanged(map.record.clone())).into_iter().collect()
+            }
             SERVICES.. => {
                 let record = self.root.services.get(&(no - SERVICES));
                 record.map(|record| Event::ServiceChanged((**record).clone())).into_iter().collect()

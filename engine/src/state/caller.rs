@@ -172,6 +172,7 @@ impl State {
             | Command::MapPermission { .. }
             | Command::UnmapPermission { .. }
             | Command::SetService { .. }
+            | Command::SetEndpoints { .. }
             | Command::PlantedPanic {} => false,
         }
     }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use tessera_model::catalogue::{
     EntryRecord, EntryText, ServiceEntry, ServiceRecord, beginnings, lies_below, sized,
 };
+use tessera_model::endpoint::Endpoint;
 use tessera_model::limits::SERVICES_MAX;
-use tessera_model::{Event, Limit, Name, Pattern, PermissionId, Refusal, ServiceIndex};
+use tessera_model::{Event, Limit, Name, Pattern, PermissionId, Refusal, Scope, ServiceIndex};
 
 /// Names of the engine's own.
 const ENGINE: &str = "tessera";
@@ -25,12 +26,29 @@ impl State {
         self.root.service_names.get(&Name::new(text).ok()?).copied()
     }
 
-    /// Refuses exact names of patterns that lie below a service and are no permission: it would have registered
-    /// them.
+    /// Refuses exact names of patterns, and scopes of one path, that lie below a service and are no permission: it
+    /// would have registered them.
     pub(super) fn look_up(&self, patterns: &[Pattern], held: &[Pattern]) -> Result<(), Refusal> {
-        let mut names = patterns.iter().filter(|pattern| !held.contains(pattern)).filter_map(Pattern::exact);
+        let fresh = || patterns.iter().filter(|pattern| !held.contains(pattern));
         let unknown = |name| self.permission_id(name).is_none() && self.service_above(name).is_some();
-        if names.any(unknown) { Err(Refusal::PermissionUnknown) } else { Ok(()) }
+        let nothing = |scope: Scope<'_>| {
+            let (head, _) = scope.head();
+            let path = head.split(':').next().unwrap_or_default();
+            scope.is_literal()
+                && self.service_above(path).is_some()
+                && !self.root.permissions.values().any(|name| scope.reaches(name.as_str()))
+        };
+        if fresh().filter_map(Pattern::exact).any(unknown) || fresh().filter_map(Pattern::scope).any(nothing)
+        {
+            Err(Refusal::PermissionUnknown)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Refuses scopes with filters where nothing compares these.
+    pub(super) fn unfiltered(patterns: &[Pattern]) -> Result<(), Refusal> {
+        if patterns.iter().any(Pattern::is_filtered) { Err(Refusal::ScopeFiltered) } else { Ok(()) }
     }
 
     /// Whether a service may register this name.
@@ -90,7 +108,11 @@ impl State {
             return Err(Limit::Services.reached());
         };
         if found.is_empty() {
-            events.extend(known.map(|known| Event::ServiceRemoved(known.index)));
+            if let Some(index) = known.map(|known| known.index) {
+                let endpoints = self.root.endpoints.contains_key(&index.0);
+                events.extend(endpoints.then_some(Event::EndpointsRemoved(index)));
+                events.push(Event::ServiceRemoved(index));
+            }
         } else {
             let record = ServiceRecord { index, name: name.clone(), entries: found.into_values().collect() };
             let same = known.is_some_and(|known| **known == record);
@@ -119,10 +141,10 @@ impl State {
         if gone.is_empty() {
             return Vec::new();
         }
-        let used = self.named_anywhere();
+        let (used, scopes) = self.named_anywhere();
         let is_used = |id: PermissionId| {
-            let name = self.root.rules.permission_name(id);
-            name.is_some_and(|name| used.contains(name.as_str()))
+            let name = self.root.rules.permission_name(id).map(Name::as_str);
+            name.is_some_and(|name| used.contains(name) || scopes.iter().any(|scope| scope.reaches(name)))
                 || self.root.relation_mappings.contains_key(&id.0)
         };
         let used = gone.into_iter().filter(|entry| is_used(entry.permission));
@@ -133,14 +155,22 @@ impl State {
         .collect()
     }
 
-    /// Every permission that a role, a key or a ceiling names in full.
+    /// Every permission that a role, a key, a ceiling or an endpoint names in full, and every scope of one path
+    /// there.
     ///
     /// COST: looks at every pattern of the tenant, and only when a service takes entries back.
-    fn named_anywhere(&self) -> BTreeSet<&str> {
+    fn named_anywhere(&self) -> (BTreeSet<&str>, Vec<Scope<'_>>) {
         let roles = self.root.roles.values().flat_map(|record| &record.patterns);
         let keys = self.root.restrictions.values().flat_map(|record| &record.patterns);
         let ceilings = self.root.workspaces.values().flat_map(|record| &record.ceiling);
-        roles.chain(keys).chain(ceilings).filter_map(Pattern::exact).collect()
+        let endpoints = self.root.endpoints.values().flat_map(|map| &map.record.endpoints);
+        let all = roles.chain(keys).chain(ceilings).chain(endpoints.map(Endpoint::target));
+        let (mut names, mut scopes) = (BTreeSet::new(), Vec::new());
+        for pattern in all.filter(|pattern| pattern.is_literal()) {
+            names.extend(pattern.exact());
+            scopes.extend(pattern.scope());
+        }
+        (names, scopes)
     }
 
     /// Whatever replaces an entry leads to an end: neither back to it nor on for ever.

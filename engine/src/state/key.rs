@@ -11,6 +11,7 @@ use tessera_model::limits::{
 };
 use tessera_model::record::RestrictionRecord;
 use tessera_model::refresh::EndReason;
+use tessera_model::scope::{FilterTarget, HeldScope};
 use tessera_model::{
     Caller, ClientIndex, Command, Deadline, Event, Generation, Limit, Name, Network, Pattern, Place, Private,
     PublicId, Refusal, RestrictionId, Row, SubjectIndex, UnixMillis,
@@ -59,6 +60,7 @@ impl State {
             return Err(Limit::Patterns.reached());
         }
         self.look_up(&patterns, &[])?;
+        self.filters_fit(&patterns)?;
         if networks.len() > NETWORKS_MAX {
             return Err(Limit::Networks.reached());
         }
@@ -157,6 +159,7 @@ impl State {
         }
         // What it has it keeps, also where a service has taken over the names since.
         self.look_up(&patterns, held)?;
+        self.filters_fit(&patterns)?;
         if networks.len() > NETWORKS_MAX {
             return Err(Limit::Networks.reached());
         }
@@ -258,6 +261,27 @@ impl State {
         let there = &self.root.restrictions;
         let free = (1..self.next.restriction).rev().filter(|id| !there.contains_key(&RestrictionId(*id)));
         self.restrictions_free = free.collect();
+    }
+
+    /// Whether filters over the subject's attributes name declared ones, with values of their kinds.
+    fn filters_fit(&self, patterns: &[Pattern]) -> Result<(), Refusal> {
+        for scope in patterns.iter().filter_map(Pattern::scope) {
+            for (target, value) in HeldScope::new(&scope).filters() {
+                let fits = match target {
+                    FilterTarget::Attribute(name) => {
+                        let declared = self.root.attributes.get(name).ok_or(Refusal::AttributeUnknown)?;
+                        crate::scope::reads_as(declared.kind, value)
+                    }
+                    FilterTarget::Subject => PublicId::parse(value).is_some(),
+                    FilterTarget::Workspace => Name::new(value).is_ok(),
+                    FilterTarget::Request(_) => true,
+                };
+                if !fits {
+                    return Err(Refusal::AttributeKind);
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn apply_restriction_removed(&mut self, id: RestrictionId) {

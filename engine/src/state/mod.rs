@@ -12,6 +12,7 @@ mod caller;
 mod catalogue;
 mod client;
 mod command_id;
+mod endpoint;
 mod epoch;
 mod failures;
 mod grant;
@@ -288,6 +289,7 @@ impl State {
                 self.unmap_permission(permission, type_name)
             }
             Command::SetService { name, entries } => self.set_catalogue(name, entries),
+            Command::SetEndpoints { name, endpoints } => self.set_endpoints(name, endpoints),
             Command::PlantedPanic {} => planted_panic(),
         }
     }
@@ -352,6 +354,8 @@ impl State {
             | Event::PermissionUnmapped { .. }
             | Event::ServiceChanged(_)
             | Event::ServiceRemoved(_)
+            | Event::EndpointsChanged(_)
+            | Event::EndpointsRemoved(_)
             | Event::CutOffRaised { .. } => {}
         }
         self.root_changed = true;
@@ -418,6 +422,8 @@ impl State {
             }
             Event::ServiceChanged(record) => self.apply_catalogue(record),
             Event::ServiceRemoved(index) => self.apply_service_removed(*index),
+            Event::EndpointsChanged(record) => self.apply_endpoints(record),
+            Event::EndpointsRemoved(index) => self.apply_endpoints_removed(*index),
             Event::SessionOpened { .. }
             | Event::SessionTouched { .. }
             | Event::SessionRefreshed { .. }

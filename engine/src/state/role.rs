@@ -57,6 +57,7 @@ impl State {
         if patterns.len() > PATTERNS_MAX {
             return Err(Limit::Patterns.reached());
         }
+        Self::unfiltered(patterns)?;
         self.look_up(patterns, &[])?;
         let mut events = Vec::new();
         for name in patterns.iter().filter_map(Pattern::exact) {

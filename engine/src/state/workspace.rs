@@ -111,6 +111,7 @@ impl State {
         if patterns.len() > PATTERNS_MAX {
             return Err(Limit::Patterns.reached());
         }
+        Self::unfiltered(patterns)?;
         self.look_up(patterns, &record.ceiling)?;
         Ok(self.changed(WorkspaceRecord { ceiling: patterns.to_vec(), ..record.clone() }))
     }

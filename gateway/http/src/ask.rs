@@ -12,12 +12,12 @@ use crate::value::{self, NameOrNumber};
 use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tessera_engine::{ADDRESS, Bound, Reading, Resource, Sees, View};
+use tessera_engine::{ADDRESS, Authorized, Bound, Reading, Resource, Sees, View, Wanted};
 use tessera_model::limits::BATCH_CHECKS_MAX;
 use tessera_model::query::Introspection;
 use tessera_model::{
-    CheckQuery, Decision, HandleBytes, PermissionId, PermissionRef, Reason, Receipt, Refusal, WorkspaceIndex,
-    WorkspaceRef,
+    CheckQuery, Decision, HandleBytes, Limit, PermissionId, PermissionRef, Reason, Receipt, Refusal, Scope,
+    WorkspaceIndex, WorkspaceRef,
 };
 use tessera_relation::RELATION_BUDGET;
 
@@ -82,10 +82,19 @@ fn may_say(shared: &Shared, bound: &Bound, address: Option<IpAddr>) -> Result<()
 
 /// The question of a check.
 fn question<'a>(input: &'a Input, handle: &'a HandleBytes) -> Result<CheckQuery<'a>, Problem> {
+    // Neither it nor a scope.
     let asked = input.name_or_number("permission")?.ok_or_else(|| ill_formed("permission"))?;
+    query(input, (handle, permission(asked)))
+}
+
+/// The same of a permission that is known.
+fn query<'a>(
+    input: &'a Input,
+    (handle, permission): (&'a HandleBytes, PermissionRef<'a>),
+) -> Result<CheckQuery<'a>, Problem> {
     Ok(CheckQuery {
         handle,
-        permission: permission(asked),
+        permission,
         workspace: workspace(input.name_or_number("workspace")?),
         at_least: input.receipt("at_least")?,
         address: address(input.text("address"))?,
@@ -115,9 +124,54 @@ pub(crate) fn decide(shared: &Shared, bound: &Bound, query: &CheckQuery<'_>) -> 
 /// `check`.
 pub(crate) fn check(shared: &Shared, caller: &Caller, input: &Input) -> Result<Value, Problem> {
     let handle = input.handle("handle")?.unwrap_or(caller.handle);
-    let decision = decide(shared, &caller.bound, &question(input, &handle)?)?;
+    let decision = match input.text("scope") {
+        Some(_) if input.json("permission").is_some() => return Err(ill_formed("scope")),
+        Some(text) => {
+            let scope = scope(text)?;
+            let query = query(input, (&handle, PermissionRef::Name("")))?;
+            let view = view(shared, &caller.bound)?;
+            let reading = shared.engine.read(&view);
+            may_ask(shared, &caller.bound, (&reading, &query))?;
+            shared.engine.check_scope(&caller.bound, &reading, &query, &scope)
+        }
+        None => decide(shared, &caller.bound, &question(input, &handle)?)?,
+    };
     let answer = Object::new().decided(decision.reason).shown("seen", decision.seen);
     Ok(answer.at("valid_until", Some(decision.valid_until)).value())
+}
+
+/// The scope of a question.
+fn scope(text: &str) -> Result<Scope<'_>, Problem> {
+    Scope::parse(text.as_bytes()).map_err(|error| {
+        let refusal = error.limit().map_or(Refusal::Malformed, Limit::reached);
+        Problem::from(refusal).at("scope").because(error.to_string())
+    })
+}
+
+/// `authorize`.
+pub(crate) fn authorize(shared: &Shared, caller: &Caller, input: &Input) -> Result<Value, Problem> {
+    let text = |name| input.text(name);
+    let told = (text("scope"), text("service"), text("action"), text("method"), text("target"));
+    let wanted = match told {
+        (Some(text), None, None, None, None) => scope(text).map(|_| Wanted::Scope(text))?,
+        (None, Some(service), Some(action), None, None) => Wanted::Action(service, action),
+        (None, Some(service), None, Some(method), Some(target)) => Wanted::Request(service, method, target),
+        (None, None, ..) => return Err(ill_formed("service")),
+        (Some(_), ..) => return Err(ill_formed("scope")),
+        (None, Some(_), None, None, _) => return Err(ill_formed("method")),
+        (None, Some(_), None, Some(_), None) => return Err(ill_formed("target")),
+        (None, Some(_), Some(_), ..) => return Err(ill_formed("action")),
+    };
+    let handle = input.handle("handle")?.unwrap_or(caller.handle);
+    let view = view(shared, &caller.bound)?;
+    let reading = shared.engine.read(&view);
+    let query = query(input, (&handle, PermissionRef::Name("")))?;
+    may_ask(shared, &caller.bound, (&reading, &query))?;
+    let Authorized { decision, permission } =
+        shared.engine.authorize(&caller.bound, &reading, &query, wanted);
+    let answer = Object::new().decided(decision.reason).shown("seen", decision.seen);
+    let answer = answer.at("valid_until", Some(decision.valid_until));
+    Ok(answer.with("permission", permission.map(|name| name.to_string())).value())
 }
 
 /// LIMIT: tuples and nodes that a check about a resource may look at beside all other requests: some 50 us.
@@ -142,6 +196,9 @@ pub(crate) async fn check_resource(
 
 /// Answers within a budget; nothing where it is too small, and not the last one.
 fn resource(shared: &Shared, caller: &Caller, input: &Input, budget: u32) -> Result<Option<Value>, Problem> {
+    if input.json("scope").is_some() {
+        return Err(ill_formed("scope"));
+    }
     let handle = input.handle("handle")?.unwrap_or(caller.handle);
     let view = view(shared, &caller.bound)?;
     let reading = shared.engine.read(&view);

@@ -179,7 +179,8 @@ fn told(row: &CatalogueEntry) -> Object {
 
 fn used(row: &EntryUse) -> Object {
     let (mut role, mut group, mut subject, mut key, mut workspace) = (None, None, None, None, None);
-    let (mut pattern, mut mapping, mut during) = (None, None, (Deadline::NONE, Deadline::NONE));
+    let (mut pattern, mut mapping, mut endpoint) = (None, None, None);
+    let mut during = (Deadline::NONE, Deadline::NONE);
     let by = match &row.by {
         UsedBy::Role(name, covered) => {
             (role, pattern) = (Some(name.to_string()), covered.as_ref().map(ToString::to_string));
@@ -204,6 +205,10 @@ fn used(row: &EntryUse) -> Object {
             (workspace, pattern) = (Some(name.to_string()), Some(covered.to_string()));
             "ceiling"
         }
+        UsedBy::Endpoint(service, method, path) => {
+            endpoint = Some(format!("{service}: {method} {path}"));
+            "endpoint"
+        }
         UsedBy::Mapping(type_name, relation) => {
             mapping = Some(format!("{type_name}#{relation}"));
             "mapping"
@@ -219,6 +224,7 @@ fn used(row: &EntryUse) -> Object {
         .with("workspace", workspace)
         .with("pattern", pattern)
         .with("mapping", mapping)
+        .with("endpoint", endpoint)
         .until("from", during.0)
         .until("until", during.1)
 }

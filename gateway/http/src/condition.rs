@@ -35,6 +35,7 @@ pub(crate) const fn record(act: Act) -> Option<List> {
             CommandKind::ChangeOrigins => Some(List::Origins),
             CommandKind::SetRelationModel => Some(List::Relation(About::Model)),
             CommandKind::ChangeClient | CommandKind::DeleteClient => Some(List::Client),
+            CommandKind::SetEndpoints => Some(List::Endpoints),
             CommandKind::SuspendTenant | CommandKind::ResumeTenant | CommandKind::DeleteTenant => {
                 Some(List::Tenant)
             }
@@ -57,6 +58,7 @@ pub(crate) const fn is_record(list: List) -> bool {
             | List::Key
             | List::Client
             | List::Origins
+            | List::Endpoints
             | List::Relation(About::Model)
     )
 }

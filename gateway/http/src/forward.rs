@@ -1,6 +1,7 @@
 //! Forward authentication: a reverse proxy asks for each request whether it may pass.
 //!
-//! nginx (`auth_request`), Traefik and Caddy send a GET to one path; Envoy (`ext_authz` over HTTP) sends
+//! What the request needs is told by the proxy's configuration, as a permission, or follows from the endpoints that a
+//! service has registered. nginx (`auth_request`), Traefik and Caddy send a GET to one path; Envoy (`ext_authz` over HTTP) sends
 //! the request's own method and path below a prefix. Who asks is whoever the request's own credential
 //! says. Every identity header is set on every answer, so that what the request brought is overwritten.
 
@@ -12,46 +13,74 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use std::sync::Arc;
-use tessera_engine::Bound;
+use tessera_engine::{Bound, Wanted};
 use tessera_model::{CheckQuery, Name, PermissionRef, Reason, Receipt, Refusal, WorkspaceRef};
 
 /// Below it Envoy's requests come: the permission, then the request's own path.
 pub(crate) const PREFIX: &str = "/v1/ext-authz/";
+/// In the permission's place: what a service's endpoints say.
+const BY_ENDPOINTS: &str = "service=";
 /// In the permission's place: being alive is enough.
 const ALIVE: &str = "-";
 /// What a proxy hands on to the application behind it.
 const IDENTITY: [&str; 5] =
     ["x-tessera-subject", "x-tessera-session", "x-tessera-tenant", "x-tessera-kind", "x-tessera-permission"];
 
+/// What a request that a proxy asks about needs.
+#[derive(Clone, Copy)]
+pub(crate) enum Wants<'a> {
+    /// A permission; none where being alive is enough.
+    Permission(Option<&'a str>),
+    /// What the endpoints of a service say for this method and target.
+    Request(&'a str, (&'a str, &'a str)),
+}
+
 /// Whether the request passes, with who it is from.
 pub(crate) fn ask(
     shared: &Shared,
     caller: &Caller,
-    (permission, workspace): (Option<&str>, Option<&str>),
+    (wants, workspace): (Wants<'_>, Option<&str>),
 ) -> Result<Response<Body>, Problem> {
     let bound: &Bound = &caller.bound;
     let view = ask::view(shared, bound)?;
     let reading = shared.engine.read(&view);
-    let reason = match permission {
-        None => shared
+    let query = CheckQuery {
+        handle: &caller.handle,
+        permission: PermissionRef::Name(""),
+        workspace: workspace.map_or(WorkspaceRef::Tenant, WorkspaceRef::Name),
+        at_least: Receipt::default(),
+        address: None,
+    };
+    let mut permission = None;
+    let reason = match wants {
+        Wants::Permission(None) => shared
             .engine
             .introspect(bound, &reading, (&caller.handle, None))
             .map_or_else(|reason| reason, |_| Reason::None),
-        Some(permission) => {
-            let query = CheckQuery {
-                handle: &caller.handle,
-                permission: PermissionRef::Name(permission),
-                workspace: workspace.map_or(WorkspaceRef::Tenant, WorkspaceRef::Name),
-                at_least: Receipt::default(),
-                address: None,
-            };
+        Wants::Permission(Some(name)) => {
+            permission = Some(name.to_owned());
+            let query = CheckQuery { permission: PermissionRef::Name(name), ..query };
             shared.engine.check(bound, &reading, &query).reason
+        }
+        Wants::Request(service, (method, target)) => {
+            let wanted = Wanted::Request(service, method, target);
+            let found = shared.engine.authorize(bound, &reading, &query, wanted);
+            permission = found.permission.map(|name| name.to_string());
+            found.decision.reason
         }
     };
     if reason != Reason::None {
         let known = matches!(
             reason,
-            Reason::NotGranted | Reason::Restricted | Reason::PermissionUnknown | Reason::WorkspaceUnknown
+            Reason::NotGranted
+                | Reason::Restricted
+                | Reason::BeyondCeiling
+                | Reason::PermissionUnknown
+                | Reason::WorkspaceUnknown
+                | Reason::ScopeFiltered
+                | Reason::EndpointUnknown
+                | Reason::RequestDoubtful
+                | Reason::ServiceUnknown
         );
         return Err(if known { Refusal::Unauthorized.into() } else { Problem::unauthenticated() });
     }
@@ -63,7 +92,7 @@ pub(crate) fn ask(
         bound.credential.to_string(),
         bound.entry.tenant.to_string(),
         kind.to_owned(),
-        permission.unwrap_or_default().to_owned(),
+        permission.unwrap_or_default(),
     ];
     for (name, value) in IDENTITY.into_iter().zip(values) {
         let value = HeaderValue::from_str(&value).map_err(|_| Problem::failed())?;
@@ -96,6 +125,24 @@ pub(crate) fn original_method(parts: &Parts) -> Result<Method, Problem> {
     Ok(told.unwrap_or_else(|| parts.method.clone()))
 }
 
+/// Method and target of the request that a proxy asks about, both of which it must tell: what is not told is not
+/// guessed. Where two names tell one of them, they tell the same.
+pub(crate) fn original(parts: &Parts) -> Result<(&str, &str), Problem> {
+    let told = |names: [&str; 2]| {
+        let [one, other] = names;
+        let found = (caller::single(&parts.headers, one)?, caller::single(&parts.headers, other)?);
+        match found {
+            (Some(one), Some(two)) if one != two => {
+                Err(Problem::unreadable("says something else than another header").at(other))
+            }
+            (Some(told), _) | (None, Some(told)) => Ok(told),
+            (None, None) => Err(Problem::unreadable("is missing: the proxy tells it").at(one)),
+        }
+    };
+    let method = told(["x-forwarded-method", "x-original-method"])?;
+    Ok((method, told(["x-forwarded-uri", "x-original-uri"])?))
+}
+
 /// Envoy's form: any method, the permission as the first part below the prefix.
 pub(crate) async fn envoy(
     shared: &Arc<Shared>,
@@ -103,12 +150,19 @@ pub(crate) async fn envoy(
     origin: &Origin,
 ) -> Result<Response<Body>, Problem> {
     let rest = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
-    let (permission, _) = rest.split_once('/').ok_or_else(Problem::no_such_path)?;
-    let permission = match permission {
-        ALIVE => None,
-        text => Some(Name::new(text).map_err(|_| Problem::no_such_path())?),
+    let (permission, path) = rest.split_once('/').ok_or_else(Problem::no_such_path)?;
+    let service = permission.strip_prefix(BY_ENDPOINTS);
+    let name = match (permission, service) {
+        (ALIVE, _) => None,
+        (text, None) | (_, Some(text)) => Some(Name::new(text).map_err(|_| Problem::no_such_path())?),
+    };
+    // The query does not count.
+    let target = format!("/{path}");
+    let wants = match (&name, service) {
+        (Some(service), Some(_)) => Wants::Request(service.as_str(), (parts.method.as_str(), &target)),
+        (name, _) => Wants::Permission(name.as_ref().map(Name::as_str)),
     };
     let named = caller::tenant(shared, parts, None, origin)?;
     let caller = caller::bind(shared, parts, named, (origin, true)).await?;
-    ask(shared, &caller, (permission.as_ref().map(Name::as_str), None))
+    ask(shared, &caller, (wants, None))
 }

@@ -14,6 +14,7 @@ mod condition;
 mod content;
 mod cross;
 mod door;
+mod endpoint;
 mod explain;
 mod explorer;
 mod figures;

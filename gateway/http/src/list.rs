@@ -5,6 +5,7 @@ use crate::ask;
 use crate::caller::{Caller, tenant_named};
 use crate::catalogue;
 use crate::door::Shared;
+use crate::endpoint;
 use crate::explain;
 use crate::groups;
 use crate::input::{Input, ill_formed};
@@ -248,6 +249,7 @@ fn rows(
         | List::Entry
         | List::EntryUses
         | List::DeprecatedUses => catalogue::rows(&engine.read(view), &listing, (list, input), window),
+        List::Endpoints => endpoint::told(&listing, input),
         List::Relation(_) => Err(Problem::failed()),
         List::Settings => Ok(settings::members(&listing.settings(), Object::new()).value()),
     }

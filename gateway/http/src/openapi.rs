@@ -267,14 +267,16 @@ fn member(name: &str) -> Value {
         }
         "bound" => json!({ "type": ["integer", "null"] }),
         "labels" => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
-        "action" | "replaced_by" | "pattern" | "mapping" | "key" => json!({ "type": ["string", "null"] }),
+        "action" | "replaced_by" | "pattern" | "mapping" | "endpoint" | "key" => {
+            json!({ "type": ["string", "null"] })
+        }
         "decision" => json!({ "type": "string", "enum": ["permit", "deny"] }),
         "sub" | "session" | "workspace_id" => json!({ "type": "string", "format": "uuid" }),
         // Of what a group holds there is none.
         "subject" => json!({ "type": ["string", "null"], "format": "uuid" }),
         "permissions" | "workspaces" | "patterns" | "networks" | "origins" | "decisions" | "evicted"
-        | "examples" | "results" | "rule" | "path" | "parents" | "through" | "ceiling" | "ceilings"
-        | "sources" => {
+        | "examples" | "results" | "rule" | "path" | "endpoints" | "parents" | "through" | "ceiling"
+        | "ceilings" | "sources" => {
             json!({ "type": "array", "items": {} })
         }
         "workspace" | "member_of" | "by" | "changed_by" | "parent" | "csrf_token" | "client" | "owners" => {
@@ -312,7 +314,7 @@ pub(crate) fn schema(shape: Shape) -> Value {
         Shape::Name => name(),
         Shape::Names => json!({ "type": "array", "maxItems": 1024, "items": name() }),
         Shape::Patterns => {
-            json!({ "type": "array", "maxItems": 64, "items": { "type": "string", "pattern": "^([A-Za-z0-9._:/-]{0,128}[*]|[A-Za-z0-9._:/-]{1,128})$" } })
+            json!({ "type": "array", "maxItems": 64, "items": { "type": "string", "pattern": "^([A-Za-z0-9._:/-]{0,128}[*]|[A-Za-z0-9._:/-]{1,128}|scope=.{1,256})$" } })
         }
         Shape::Rule => {
             json!({ "type": "array", "maxItems": 8, "items": { "type": "string", "maxLength": 1024, "pattern": "^[A-Za-z0-9._:/-]{1,128}=.+$", "description": "`attribute=value`, with `|` between values of which one is enough, `*` for any, `*end` for a text's end, and `\\` before such a sign that is meant as it is" } })
@@ -367,6 +369,7 @@ pub(crate) fn schema(shape: Shape) -> Value {
         }),
         Shape::Text => json!({ "type": "string", "maxLength": TEXT_CHARS_MAX }),
         Shape::Entries => crate::catalogue::schema(&name()),
+        Shape::Endpoints => crate::endpoint::schema(),
         Shape::Rows => {
             json!({ "type": "string", "format": "tessera-rows", "minLength": 1, "maxLength": BODY_BYTES_MAX })
         }
@@ -426,6 +429,7 @@ pub(crate) fn example(shape: Shape) -> Value {
         ]),
         Shape::Rows => json!(ROWS_NDJSON),
         Shape::Entries => crate::catalogue::example(),
+        Shape::Endpoints => crate::endpoint::example(),
     }
 }
 

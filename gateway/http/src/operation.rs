@@ -105,6 +105,8 @@ pub(crate) enum Shape {
     RelationChecks,
     /// The entries of a service.
     Entries,
+    /// The endpoints of a service.
+    Endpoints,
     /// Rows of subjects, NDJSON or CSV.
     Rows,
     Text,
@@ -219,6 +221,7 @@ pub(crate) enum Act {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Ask {
     Check,
+    Authorize,
     CheckBatch,
     Introspect,
     Permissions,
@@ -263,6 +266,7 @@ pub(crate) enum List {
     Entry,
     EntryUses,
     DeprecatedUses,
+    Endpoints,
     Groups,
     Group,
     Members,
@@ -291,6 +295,7 @@ impl List {
                 | Self::Entries
                 | Self::EntriesOf
                 | Self::Entry
+                | Self::Endpoints
                 | Self::Attributes
         )
     }

@@ -323,6 +323,9 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
         CommandKind::SetService => {
             Command::SetService { name: named("name")?, entries: input.entries("entries")? }
         }
+        CommandKind::SetEndpoints => {
+            Command::SetEndpoints { name: named("name")?, endpoints: input.endpoints("endpoints")? }
+        }
         CommandKind::RevokeKey => Command::RevokeKey { key: required(input.public_id("key")?, "key")? },
         _ => return Err(Refusal::Malformed.into()),
     })

@@ -121,7 +121,7 @@ async fn attempt(
             }
             ok(ask::check_resource(shared, &caller, input).await?)
         }
-        Act::Ask(asked) => ask(shared, &caller, asked, &input),
+        Act::Ask(asked) => ask(shared, &caller, (asked, parts), &input),
         Act::List(asked) => {
             let value = list::answer(shared, &caller, (operation, asked), input).await?;
             if condition::is_record(asked) { tagged(parts, value) } else { ok(value) }
@@ -156,7 +156,12 @@ fn may_order(shared: &Shared, caller: &Caller, needs: Needs) -> Result<(), Probl
     if engine.may(bound, permission) { Ok(()) } else { Err(Refusal::Unauthorized.into()) }
 }
 
-fn ask(shared: &Shared, caller: &Caller, asked: Ask, input: &Input) -> Result<Response<Body>, Problem> {
+fn ask(
+    shared: &Shared,
+    caller: &Caller,
+    (asked, parts): (Ask, &Parts),
+    input: &Input,
+) -> Result<Response<Body>, Problem> {
     let engine: &Engine = &shared.engine;
     if engine.is_asleep(&caller.bound) {
         return Err(engine.unready(&caller.bound.home).into());
@@ -168,7 +173,16 @@ fn ask(shared: &Shared, caller: &Caller, asked: Ask, input: &Input) -> Result<Re
         Ask::Permissions => ok(ask::permissions(shared, caller, input)?),
         Ask::Resolve => ok(ask::resolve(shared, caller, input)?),
         Ask::WhoAmI => ok(ask::who_am_i(shared, caller)?),
-        Ask::Forward => forward::ask(shared, caller, (input.text("permission"), input.text("workspace"))),
+        Ask::Authorize => ok(ask::authorize(shared, caller, input)?),
+        Ask::Forward => {
+            let workspace = input.text("workspace");
+            let wanted = match (input.text("permission"), input.text("service")) {
+                (Some(_), Some(_)) => return Err(crate::input::ill_formed("service")),
+                (None, Some(service)) => forward::Wants::Request(service, forward::original(parts)?),
+                (permission, None) => forward::Wants::Permission(permission),
+            };
+            forward::ask(shared, caller, (wanted, workspace))
+        }
     }
 }
 

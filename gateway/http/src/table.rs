@@ -9,6 +9,11 @@ use tessera_model::settings::SettingUnit;
 const SUBJECT: Field = Field::path("subject", Shape::Subject, "public id of the subject");
 const TENANT: Field = Field::path("tenant_ref", Shape::Tenant, "id or name of the tenant");
 const AT_LEAST: Field = Field::maybe("at_least", Shape::Receipt, "a receipt that the answer must have seen");
+const SCOPE: Field = Field::maybe(
+    "scope",
+    Shape::Text,
+    "`[action:]path[?filters]`: one action to one path, and what the request says of itself",
+);
 const ADDRESS: Field = Field::maybe(
     "address",
     Shape::Address,
@@ -67,6 +72,7 @@ const USE_ROW: &[&str] = &[
     "workspace",
     "pattern",
     "mapping",
+    "endpoint",
     "from",
     "until",
 ];
@@ -166,9 +172,15 @@ macro_rules! table {
 table! {
     // Decisions.
     "check" Post "/v1/check", Needs::Credential, "May this session or key do it, there, now?",
-        [HANDLE, Field::body("permission", Shape::Permission, "name or id"), WORKSPACE, AT_LEAST,
+        [HANDLE, Field::maybe("permission", Shape::Permission, "name or id; or else a scope is given"), SCOPE, WORKSPACE, AT_LEAST,
          Field::maybe("resource", Shape::Object, "to what, `type:id`: by a role, or by a relation of its type that the permission is mapped to"), ADDRESS],
         Answer::One(&["decision", "reason", "reason_code", "seen", "valid_until"]), Act::Ask(Ask::Check);
+    "authorize" Post "/v1/authorize", Needs::Credential, "May this session or key do this with an application? It is told by a scope, by a service and one of its actions, or by a service and a request's method and target. What no endpoint matches is denied.",
+        [HANDLE, SCOPE, Field::maybe("service", Shape::Name, "of which service"),
+         Field::maybe("action", Shape::Name, "an entry's permission, in full or behind the service's name"),
+         Field::maybe("method", Shape::Text, "the request's method, in capitals"),
+         Field::maybe("target", Shape::Text, "the request's target as it came: path and query"), WORKSPACE, AT_LEAST, ADDRESS],
+        Answer::One(&["decision", "reason", "reason_code", "seen", "valid_until", "permission"]), Act::Ask(Ask::Authorize);
     "check_batch" Post "/v1/check-batch", Needs::Credential, "Up to 1,024 checks against one position.",
         [Field::body("checks", Shape::Checks, "each as of check"), HANDLE, AT_LEAST],
         Answer::One(&["seen", "decisions"]), Act::Ask(Ask::CheckBatch);
@@ -185,7 +197,8 @@ table! {
          Field::maybe("workspaces", Shape::Names, "names of workspaces")],
         Answer::One(&["seen", "permissions", "workspaces"]), Act::Ask(Ask::Resolve);
     "forward_authorization" Get "/v1/forward-auth", Needs::Credential, "For a reverse proxy: may this request pass?",
-        [Field::query("permission", Shape::Permission, "name; without one, being alive is enough"),
+        [Field::query("permission", Shape::Permission, "name; without one, and without a service, being alive is enough"),
+         Field::query("service", Shape::Name, "the service whose endpoints say what the request needs, which `x-forwarded-method` and `x-forwarded-uri` or `x-original-method` and `x-original-uri` tell"),
          Field::query("workspace", Shape::Workspace, "name; none for the tenant")],
         Answer::Empty, Act::Ask(Ask::Forward);
 
@@ -427,6 +440,11 @@ table! {
     "set_service" Put "/v1/services/{name}", SERVICES, "Puts entries in the place of all that a service has, in one commit. What is gone, but in use, stays as deprecated, and is counted in `kept`; a service without entries is gone.",
         [SERVICE_NAME, Field::body("entries", Shape::Entries, "all that it registers, 512 at most"), DRY_RUN],
         Answer::Made(&["kept", "dry_run"]), Act::Order(Kind::SetService);
+    "set_endpoints" Put "/v1/services/{name}/endpoints", SERVICES, "Puts endpoints in the place of all that a service has, in one commit. Of those that a request matches the narrowest counts; where it would be doubtful which that is, nothing is taken.",
+        [SERVICE_NAME, Field::body("endpoints", Shape::Endpoints, "all of them, 512 at most"), DRY_RUN],
+        CHANGED, Act::Order(Kind::SetEndpoints);
+    "list_endpoints" Get "/v1/services/{name}/endpoints", SERVICES, "The endpoints of a service, as they were registered.",
+        [SERVICE_NAME], Answer::One(&["service", "endpoints"]), Act::List(List::Endpoints);
     "list_entries_of" Get "/v1/services/{name}/entries", SERVICES, "The entries of a service.",
         [SERVICE_NAME, CURSOR, LIMIT], Answer::Page(ENTRY_ROW), Act::List(List::EntriesOf);
     "list_entries" Get "/v1/entries", SERVICES, "The entries of all services.", [CURSOR, LIMIT],

@@ -122,6 +122,14 @@ const ADVICE: &[(Refusal, &str)] = &[
     (Refusal::BackupUnknown, "leave out --follow to begin it"),
     (Refusal::RelationModelUnknown, "tessera relation model list shows the versions that are kept"),
     (Refusal::RelationBudget, "ask for less: one type, one object, or page by page"),
+    (
+        Refusal::ScopeFiltered,
+        "give the filters with a key: tessera key create --allow 'scope=read:media/files?kind=x'",
+    ),
+    (
+        Refusal::EndpointAmbiguous,
+        "add an endpoint for what both match, or make one of them narrower than the other",
+    ),
     (Refusal::ServiceUnknown, "tessera service list shows those there are"),
     (
         Refusal::PermissionOwned,

@@ -1,6 +1,7 @@
 //! `tessera service`: applications, the permissions that they register, and where those are used.
 
 use crate::answer::{Answer, instant, put_instant, shown};
+use crate::endpoint;
 use crate::error::CtlError;
 use crate::link::{Link, Rows, Window};
 use crate::reach;
@@ -61,6 +62,27 @@ pub(crate) enum ServiceVerb {
         #[arg(value_parser = reach::name)]
         permission: Name,
     },
+    /// Register what requests to a service need: the endpoints of the file replace all earlier ones.
+    #[command(
+        after_help = "Examples:\n  tessera service set-endpoints orders endpoints.json\n  tessera service set-endpoints orders endpoints.json --dry-run\n\nThe file: {\"endpoints\": [{\"method\": \"GET\", \"path\": \"/orders/{id}\", \"needs\": \"orders.read\"}]}; - for standard input.\nOf the endpoints that a request matches the narrowest counts."
+    )]
+    SetEndpoints {
+        /// Its name.
+        #[arg(value_parser = reach::name)]
+        name: Name,
+        /// The file of its endpoints.
+        file: PathBuf,
+        /// Change nothing: only say what would come of it.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List the endpoints of a service.
+    #[command(after_help = "Example:\n  tessera service endpoints orders")]
+    Endpoints {
+        /// Its name.
+        #[arg(value_parser = reach::name)]
+        name: Name,
+    },
     /// Where an entry is used, by patterns with a * too; without one, where deprecated entries are named in full.
     #[command(
         after_help = "Examples:\n  tessera service uses orders.read\n  tessera service uses --all --json"
@@ -117,7 +139,8 @@ fn entries(text: &str) -> Result<Vec<ServiceEntry>, String> {
     placed.map(|(at, one): (usize, _)| one.read().map_err(|why| format!("entry {at}: {why}"))).collect()
 }
 
-fn file(path: &Path) -> Result<Vec<ServiceEntry>, CtlError> {
+/// All of a file, or of standard input.
+pub(crate) fn whole(path: &Path) -> Result<String, CtlError> {
     use std::io::Read as _;
     let failed = |error: std::io::Error| CtlError::file("reading", path, &error);
     let mut text = String::new();
@@ -130,7 +153,11 @@ fn file(path: &Path) -> Result<Vec<ServiceEntry>, CtlError> {
     if text.len() as u64 > FILE_BYTES_MAX {
         return Err(CtlError::usage(format!("{}: more than {FILE_BYTES_MAX} bytes", path.display())));
     }
-    entries(&text).map_err(|why| CtlError::usage(format!("{}: {why}", path.display())))
+    Ok(text)
+}
+
+fn file(path: &Path) -> Result<Vec<ServiceEntry>, CtlError> {
+    entries(&whole(path)?).map_err(|why| CtlError::usage(format!("{}: {why}", path.display())))
 }
 
 /// Puts entries in the place of what a service has.
@@ -235,12 +262,18 @@ fn user(row: &EntryUseRow) -> (String, &'static str) {
         3 => (format!("{}, by role {}", id(row.subject), name(row.role.as_ref())), "grant"),
         4 => (format!("key {} of {}", id(row.key), id(row.subject)), "key"),
         5 => (format!("ceiling of {}", name(row.workspace.as_ref())), "ceiling"),
+        7 => (format!("endpoint {}", dash(requests(row))), "endpoint"),
         _ => (format!("relation {}", dash(mapping(row))), "mapping"),
     }
 }
 
 fn mapping(row: &EntryUseRow) -> Option<String> {
     Some(format!("{}#{}", row.type_name.as_ref()?, row.relation.as_ref()?))
+}
+
+/// The requests of an endpoint.
+fn requests(row: &EntryUseRow) -> Option<String> {
+    Some(format!("{}: {} {}", row.service.as_ref()?, row.method.as_ref()?, row.path.as_ref()?))
 }
 
 async fn uses(link: &Link, permission: Option<Name>, window: &Window) -> Result<Answer, CtlError> {
@@ -265,6 +298,7 @@ async fn uses(link: &Link, permission: Option<Name>, window: &Window) -> Result<
         json.insert("workspace".into(), json!(workspace));
         json.insert("pattern".into(), json!(pattern));
         json.insert("mapping".into(), json!(mapping(row)));
+        json.insert("endpoint".into(), json!(requests(row)));
         put_instant(&mut json, "from", from);
         put_instant(&mut json, "until", until);
         rows.push(json.into());
@@ -282,6 +316,8 @@ impl ServiceVerb {
                 link.page::<EntryRow>(&known).await?;
                 set(link, name, Vec::new(), false).await
             }
+            Self::SetEndpoints { name, file, dry_run } => endpoint::set(link, name, &file, dry_run).await,
+            Self::Endpoints { name } => endpoint::list(link, name).await,
             Self::List(window) => {
                 let request = |after, limit| Request::ListServices { after, limit };
                 let found = window.read::<ServiceRow>(link, request).await?;

@@ -11,6 +11,7 @@ use std::io::BufRead as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use tessera_client::Wanted;
 use tessera_client::wire::{ListPermissions, Resolve};
 use tessera_model::{
     CheckQuery, Decision, HandleBytes, Name, PermissionId, PermissionRef, Receipt, WorkspaceRef,
@@ -23,8 +24,11 @@ const QUESTIONS_MAX: usize = 1_000_000;
 #[derive(Clone, clap::Args)]
 pub(crate) struct Check {
     /// What its holder wants to do.
-    #[arg(value_parser = reach::name)]
-    permission: Name,
+    #[arg(value_parser = reach::name, required_unless_present = "scope", conflicts_with = "scope")]
+    permission: Option<Name>,
+    /// The same as a scope, `[action:]path[?filters]`: one action to one path, and what the request says of itself.
+    #[arg(long, value_parser = reach::scope, conflicts_with = "resource")]
+    scope: Option<String>,
     /// Where; without it, in the whole tenant.
     #[arg(long, value_parser = reach::name)]
     workspace: Option<Name>,
@@ -79,7 +83,7 @@ pub(crate) struct Names {
     workspace: Vec<Name>,
 }
 
-fn place(workspace: Option<&Name>) -> WorkspaceRef<'_> {
+pub(crate) fn place(workspace: Option<&Name>) -> WorkspaceRef<'_> {
     workspace.map_or(WorkspaceRef::Tenant, |name| WorkspaceRef::Name(name.as_str()))
 }
 
@@ -87,7 +91,7 @@ fn word(decision: &Decision) -> &'static str {
     if decision.is_permit() { "permit" } else { "deny" }
 }
 
-fn object(decision: &Decision) -> Map<String, Value> {
+pub(crate) fn object(decision: &Decision) -> Map<String, Value> {
     let mut json = Map::new();
     json.insert("decision".into(), json!(word(decision)));
     json.insert("reason".into(), json!(decision.reason.name()));
@@ -100,22 +104,27 @@ fn object(decision: &Decision) -> Map<String, Value> {
 impl Check {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         let handle = self.handle.need(&link.profile)?;
+        let asked_for =
+            self.permission.as_ref().map(Name::as_str).or(self.scope.as_deref()).unwrap_or_default();
         let query = CheckQuery {
             handle: &handle,
-            permission: PermissionRef::Name(self.permission.as_str()),
+            permission: PermissionRef::Name(asked_for),
             workspace: place(self.workspace.as_ref()),
             at_least: self.at_least.unwrap_or_default(),
             address: self.from_address,
         };
         let asked = Instant::now();
-        let decision = match &self.resource {
-            None => link.client.check(&query).await,
-            Some(resource) => link.client.check_resource(&query, resource).await,
+        let decision = match (&self.resource, &self.scope) {
+            (_, Some(scope)) => {
+                link.client.authorize(&query, Wanted::Scope(scope)).await.map(|found| found.decision)
+            }
+            (None, None) => link.client.check(&query).await,
+            (Some(resource), None) => link.client.check_resource(&query, resource).await,
         };
         let decision = decision.map_err(|error| link.told(&error))?;
         let took = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
         let head = if decision.is_permit() { "Permit" } else { "Deny" };
-        let mut text = format!("{head}: {}", self.permission);
+        let mut text = format!("{head}: {asked_for}");
         if let Some(workspace) = &self.workspace {
             text.push_str(&format!(" in {workspace}"));
         }
@@ -130,9 +139,12 @@ impl Check {
             text.push_str(&format!(" Time alone may change this at {until}."));
         }
         let mut answer = Answer::said(text)
-            .with("permission", self.permission.as_str())
+            .with("permission", self.permission.as_ref().map(Name::as_str))
             .with("workspace", self.workspace.as_ref().map(Name::as_str))
             .with("took_us", took);
+        if let Some(scope) = self.scope.as_deref() {
+            answer = answer.with("scope", scope);
+        }
         if let Some(resource) = self.resource.as_deref() {
             answer = answer.with("resource", resource);
         }

@@ -9,11 +9,13 @@
 mod advice;
 mod answer;
 mod attribute;
+mod authorize;
 mod backup;
 mod catalogue;
 mod check;
 mod client;
 mod demo;
+mod endpoint;
 mod error;
 mod explain;
 #[cfg(test)]

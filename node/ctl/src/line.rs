@@ -2,6 +2,7 @@
 
 use crate::answer::{self, Answer};
 use crate::attribute::AttributeVerb;
+use crate::authorize::Authorize;
 use crate::backup::Backup;
 use crate::catalogue::ServiceVerb;
 use crate::check::{Check, CheckBatch, Names, Permissions};
@@ -95,6 +96,12 @@ enum Word {
         after_help = "Examples:\n  tessera check orders.read --handle-file amy.session\n  tessera check orders.write --workspace berlin --handle-file amy.session --json\n  if TESSERA_HANDLE=$HANDLE tessera check orders.read; then ...; fi"
     )]
     Check(Question<Check>),
+    /// May a session or key do this with an application? By the endpoints that its service has registered. Exit code 0
+    /// for permit, 1 for deny.
+    #[command(
+        after_help = "Examples:\n  tessera authorize orders GET /orders/7 --handle-file amy.session\n  tessera authorize orders --action read --handle-file amy.session --json"
+    )]
+    Authorize(Question<Authorize>),
     /// Many questions at once, from a file or standard input. Exit code 1 when any is denied.
     #[command(
         after_help = "Examples:\n  tessera check-batch questions.txt\n  printf 'orders.read\\norders.write berlin\\n' | tessera check-batch --handle-file amy.session"
@@ -195,6 +202,7 @@ impl Word {
             | Self::Settings(Noun { reach, .. })
             | Self::Origin(Noun { reach, .. })
             | Self::Check(Question { reach, .. })
+            | Self::Authorize(Question { reach, .. })
             | Self::CheckBatch(Question { reach, .. })
             | Self::Permissions(Question { reach, .. })
             | Self::Explain(Question { reach, .. })
@@ -263,6 +271,9 @@ impl Word {
             }
             Self::Settings(Noun { verb, reach }) => {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
+            }
+            Self::Authorize(Question { words, reach }) => {
+                over(reach.tenant().await, async |link| words.run(link).await).await
             }
             Self::Check(Question { words, reach }) => {
                 over(reach.tenant().await, async |link| words.run(link).await).await
@@ -364,7 +375,12 @@ mod tests {
             .filter(|kind| !texts.contains(&format!("Request::{} {{", kind.name())))
             // The client library asks it.
             .filter(|kind| {
-                kind.name() != "CheckResource" || !texts.contains(concat!(".check_", "resource("))
+                let asked = match kind.name() {
+                    "CheckResource" => concat!(".check_", "resource("),
+                    "Authorize" => concat!("client.", "authorize("),
+                    _ => return true,
+                };
+                !texts.contains(asked)
             });
         let missing: Vec<&str> = missing.map(|kind| kind.name()).collect();
         assert_eq!(missing, ["PlantedPanic"]);

@@ -253,6 +253,12 @@ pub(crate) fn tenant_name(text: &str) -> Result<Name, String> {
 }
 
 /// Reads a pattern of permissions.
+pub(crate) fn scope(text: &str) -> Result<String, String> {
+    tessera_model::Scope::parse(text.as_bytes())
+        .map_err(|error| error.to_string())
+        .map(|scope| scope.to_string())
+}
+
 pub(crate) fn pattern(text: &str) -> Result<tessera_model::Pattern, String> {
     tessera_model::Pattern::new(text).map_err(|error| error.to_string())
 }

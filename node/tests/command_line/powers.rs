@@ -132,6 +132,44 @@ pub(crate) fn services(asked: &mut Asked) {
     asked.ask(0, "tessera role create buyer shop.buy --tenant acme");
     let uses = asked.ask(0, "tessera service uses shop.buy --tenant acme");
     assert_eq!((&uses["uses"][0]["used_by"], &uses["uses"][0]["role"]), (&"role".into(), &"buyer".into()));
+    put(asked, r#"{"endpoints": [{"method": "GET", "path": "/buy/{id}", "needs": "shop.buy"}]}"#);
+    let set_endpoints = "tessera service set-endpoints shop shop.json --tenant acme";
+    assert_eq!(asked.ask(0, &format!("{set_endpoints} --dry-run"))["endpoints"], 1);
+    assert_eq!(asked.ask(0, set_endpoints)["dry_run"], false);
+    let listed = asked.ask(0, "tessera service endpoints shop --tenant acme");
+    assert_eq!(
+        (&listed["endpoints"][0]["path"], &listed["endpoints"][0]["needs"]),
+        (&"/buy/{id}".into(), &"shop.buy".into())
+    );
+    let authorize = "tessera authorize shop GET /buy/7 --handle-file admin.key --tenant acme";
+    let denied = asked.ask(1, authorize);
+    assert_eq!(
+        (&denied["permission"], &denied["reason_code"]),
+        (&"shop.buy".into(), &109.into()),
+        "{denied}"
+    );
+    let doubtful = asked.ask(1, "tessera authorize shop GET /buy/../7 --handle-file admin.key --tenant acme");
+    assert_eq!(doubtful["reason_code"], 143);
+    let action = asked.ask(1, "tessera authorize shop --action sell --handle-file admin.key --tenant acme");
+    assert_eq!(action["permission"], "shop.sell");
+    asked.ask(2, "tessera authorize shop GET --handle-file admin.key --tenant acme");
+    let scope = asked.ask(1, "tessera check --scope 'shop/x?b=1&a=2' --handle-file admin.key --tenant acme");
+    assert_eq!((&scope["scope"], &scope["reason_code"]), (&"read:shop/x?a=2&b=1".into(), &107.into()));
+    put(
+        asked,
+        r#"{"endpoints": [{"method": "GET", "path": "/a/*", "needs": "shop.buy"}, {"method": "*", "path": "/a/b", "needs": "shop.buy"}]}"#,
+    );
+    assert_eq!(asked.ask(1, set_endpoints)["error"]["code"], 287);
+    put(asked, r#"{"endpoints": [{"method": "GET", "path": "/a", "needs": "scope=a//b"}]}"#);
+    let ill = asked.ask(2, set_endpoints);
+    assert!(
+        ill["error"]["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("endpoint 1") && text.contains("at byte 2")),
+        "{ill}"
+    );
+    let filtered = asked.ask(1, "tessera role create filtered 'scope=shop/x?a=1' --tenant acme");
+    assert_eq!(filtered["error"]["code"], 286);
     let owned = asked.ask(1, "tessera permission register shop.steal --tenant acme");
     assert_eq!(owned["error"]["code"], 285);
     put(asked, r#"{"entries": [{"permission": "shop.buy", "labels": {"english": "Buy"}}]}"#);

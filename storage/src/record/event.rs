@@ -78,4 +78,6 @@ events! {
     45 => NumbersSkipped { tenant, subject, permission, workspace };
     46 => ServiceChanged(record);
     47 => ServiceRemoved(record);
+    80 => EndpointsChanged(record);
+    81 => EndpointsRemoved(record);
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use tessera_model::limits::{
     ATTRIBUTE_BYTES_MAX, CONDITION_BYTES_MAX, CONDITION_VALUES_MAX, EVICTED_MAX, GROUPS_ABOVE_MAX,
     NAME_BYTES_MAX, NETWORKS_MAX, PATTERN_BYTES_MAX, PATTERNS_MAX, RELATION_MODEL_BYTES_MAX,
-    ROLE_PARENTS_MAX, RULE_CONDITIONS_MAX,
+    ROLE_PARENTS_MAX, RULE_CONDITIONS_MAX, SCOPE_BYTES_MAX,
 };
 use tessera_model::record::{
     AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord,
@@ -173,7 +173,10 @@ impl Field for Pattern {
     }
 
     fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
-        Self::new(text(input, PATTERN_BYTES_MAX)?).map_err(|_| RecordError::BadText)
+        let text = text(input, PATTERN_BYTES_MAX.max(Pattern::SCOPE.len() + SCOPE_BYTES_MAX))?;
+        let pattern = Self::new(text).map_err(|_| RecordError::BadText)?;
+        // A scope is written in one way.
+        if pattern.as_str() == text { Ok(pattern) } else { Err(RecordError::BadText) }
     }
 }
 

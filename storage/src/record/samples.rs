@@ -2,6 +2,7 @@
 #![allow(unreachable_pub, missing_docs, reason = "two tests use it, each in its own way")]
 
 use tessera_model::catalogue::{EntryRecord, EntryText, Label, ServiceRecord};
+use tessera_model::endpoint::{Endpoint, EndpointsRecord};
 use tessera_model::record::{
     AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord,
     GroupGrantRecord, GroupRecord, MemberRecord, PlaceRecord, RestrictionRecord, RoleRecord, SubjectKind,
@@ -213,6 +214,15 @@ pub fn every_event() -> Vec<Event> {
             }],
         }),
         Event::ServiceRemoved(ServiceIndex(1)),
+        Event::EndpointsChanged(EndpointsRecord {
+            service: ServiceIndex(1),
+            endpoints: vec![
+                Endpoint::new("GET", "/orders/{id}", &Pattern::new("orders.read").unwrap()).unwrap(),
+                Endpoint::new("*", "/files/**", &Pattern::new("scope=update:media/files?kind=x").unwrap())
+                    .unwrap(),
+            ],
+        }),
+        Event::EndpointsRemoved(ServiceIndex(1)),
         Event::RefreshKeyMade { number: 1, at: Deadline(2) },
         Event::RefreshKeyDropped { number: 1 },
         Event::NumbersSkipped { tenant: 1, subject: 2, permission: 3, workspace: 4 },

@@ -22,6 +22,7 @@
 //! # }
 //! ```
 
+mod authorize;
 mod call;
 mod client;
 mod config;
@@ -39,6 +40,7 @@ mod resource;
 mod tls;
 mod touched;
 
+pub use authorize::{Authorized, Wanted};
 pub use client::{Client, Found};
 pub use config::{Balance, Config};
 pub use double::Permitted;

@@ -108,7 +108,8 @@ shapes! {
     EntryUseRow {
         /// The permission.
         permission: Name = Permission,
-        /// 1 a role, 2 a grant to a group, 3 a grant to a subject, 4 a key, 5 a ceiling, 6 a mapping to a relation.
+        /// 1 a role, 2 a grant to a group, 3 a grant to a subject, 4 a key, 5 a ceiling, 6 a mapping to a relation,
+        /// 7 an endpoint.
         kind: u32 = EntryUse,
         /// The role that covers it, or that is granted.
         role: Option<Name> = Role,
@@ -130,5 +131,11 @@ shapes! {
         type_name: Option<String> = TypeName,
         /// The relation to them.
         relation: Option<String> = Relation,
+        /// The service whose endpoint it is.
+        service: Option<Name> = Service,
+        /// Its method; `*` for any.
+        method: Option<String> = Method,
+        /// Its pattern of paths.
+        path: Option<String> = PathPattern,
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::batch::DecisionBatchWriter;
 use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
+use crate::endpoint::{AuthorizedRow, EndpointRow};
 use crate::fault::{Fault, WireError};
 use crate::fields::{Head, TENANT_OF_CONNECTION};
 use crate::frame::Frame;
@@ -255,6 +256,8 @@ fn rows(add: &mut Add<'_>) {
     page::<ServiceRow>(add, "ServiceRow");
     page::<EntryRow>(add, "EntryRow");
     page::<EntryUseRow>(add, "EntryUseRow");
+    page::<AuthorizedRow>(add, "AuthorizedRow");
+    page::<EndpointRow>(add, "EndpointRow");
     page::<SettingsRow>(add, "SettingsRow");
 }
 
@@ -332,6 +335,8 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of ServiceRow" => page::<ServiceRow>(frame, out),
         "Rows of EntryRow" => page::<EntryRow>(frame, out),
         "Rows of EntryUseRow" => page::<EntryUseRow>(frame, out),
+        "Rows of AuthorizedRow" => page::<AuthorizedRow>(frame, out),
+        "Rows of EndpointRow" => page::<EndpointRow>(frame, out),
         "Rows of SettingsRow" => page::<SettingsRow>(frame, out),
         _ => page::<TenantRow>(frame, out),
     }

@@ -372,6 +372,33 @@ macro_rules! and_lists {
                 /// How many rows at most.
                 limit: u32 = Limit,
             };
+            /// May this session or key do this with an application, there, now? What it is, is told in one of three
+            /// ways: by a scope; by a service and an action of it; by a service, a method and a target. One row.
+            Authorize = 0x20AA -> AuthorizedRow {
+                /// The session's or key's, 40 bytes.
+                handle: Private = Handle,
+                /// Where; none for the tenant.
+                workspace: Option<Name> = Workspace,
+                /// What, as a scope.
+                scope: Option<Private> = Scope,
+                /// Of which service.
+                service: Option<Name> = Service,
+                /// Which of its actions.
+                action: Option<Name> = Action,
+                /// By which method.
+                method: Option<Name> = Method,
+                /// To which target.
+                target: Option<Private> = RequestTarget,
+                /// Where the holder's request came from: with the permission `tessera.address`.
+                address: Option<IpAddr> = Address,
+                /// The position that must have been seen.
+                at_least: Option<Receipt> = Epoch,
+            };
+            /// The endpoints of a service, as they were registered.
+            ListEndpoints = 0x20AB -> EndpointRow {
+                /// Whose.
+                service: Name = Service,
+            };
             /// Where a role is used: roles that have it for a parent, and groups that it is granted to.
             ListRoleUses = 0x2044 -> RoleUseRow {
                 /// Which.

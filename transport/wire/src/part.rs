@@ -36,7 +36,16 @@ pub(crate) fn text<'a>(tag: Tag, value: FieldValue<'a>) -> Result<&'a str, WireE
 
 /// What is wrong with a text that is no name: too long by a limit, or ill-formed.
 pub(crate) fn ill_named(tag: Tag, error: NameError, limit: Limit) -> WireError {
-    if error == NameError::TooLong { WireError::Limit(tag, limit) } else { WireError::Malformed(tag) }
+    let reached = match error {
+        NameError::TooLong => Some(limit),
+        NameError::BadScope(error) => error.limit(),
+        NameError::Empty
+        | NameError::BadCharacter
+        | NameError::Dots
+        | NameError::BadPattern
+        | NameError::NoLabel => None,
+    };
+    reached.map_or(WireError::Malformed(tag), |limit| WireError::Limit(tag, limit))
 }
 
 impl<T: Part> Part for Option<T> {

@@ -15,6 +15,7 @@ use crate::part::Part;
 use crate::tag::Tag;
 use std::net::IpAddr;
 use tessera_model::catalogue::ServiceEntry;
+use tessera_model::endpoint::Endpoint;
 use tessera_model::load::LoadRow;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::refresh::ClientTerms;
@@ -161,6 +162,15 @@ and_lists! {
     RegisterPermission = 0x1028 -> Made {
         /// Its name.
         name: Name = Name,
+    };
+    /// Puts endpoints in the place of all that a service has, each opened by a `Row`.
+    SetEndpoints = 0x10AA -> Made {
+        /// The service's name.
+        name: Name = Name,
+        /// Only tells what would come of it.
+        trial: bool = Trial,
+        /// All of them; at most 512.
+        endpoints: Vec<Endpoint> = Row,
     };
     /// Makes a role.
     CreateRole = 0x1029 -> Made {

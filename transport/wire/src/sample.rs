@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use tessera_model::catalogue::{EntryText, Label, ServiceEntry};
+use tessera_model::endpoint::Endpoint;
 use tessera_model::load::{LoadField, LoadGrant, LoadRow, Loaded, Rejected};
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::refresh::{ClientTerms, RefreshMode};
@@ -66,7 +67,7 @@ samples! {
     TenantId: |nth| TenantId(0x0001_0000_0000_0002 + nth);
     Name: |nth| name(pick(&["orders.read", "acme", "x"], nth));
     String: |nth| pick(&["a listed bucket is missing", "x"], nth).to_owned();
-    Vec<Pattern>: |nth| ["orders.*", "bills.read"].iter().take(usize::try_from(nth % 3).expect("small"))
+    Vec<Pattern>: |nth| ["orders.*", "scope=update:media/files?owner=7"].iter().take(usize::try_from(nth % 3).expect("small"))
         .map(|text| Pattern::new(text).expect("a pattern")).collect();
     Vec<Condition>: |nth| ["department=sales|support", "mail=*@example.org"].iter()
         .take(usize::try_from(nth % 3).expect("small"))
@@ -142,6 +143,11 @@ samples! {
         pick(&["", "Sees every order."], nth),
         bool::sample(nth),
     ).expect("a text");
+    Vec<Endpoint>: |nth| [("GET", "/orders/{id}", "orders.read"), ("*", "/files/**", "scope=update:media/files")]
+        .into_iter().take(usize::try_from(nth % 3).expect("small"))
+        .map(|(method, path, target)| {
+            Endpoint::new(method, path, &Pattern::new(target).expect("a pattern")).expect("an endpoint")
+        }).collect();
     Vec<ServiceEntry>: |nth| (0..nth % 3).map(|one| ServiceEntry {
         permission: Name::sample(one),
         text: EntryText { deprecated: true, ..EntryText::sample(one) },

@@ -2,6 +2,7 @@
 
 use crate::archive;
 use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
+use crate::endpoint::{AuthorizedRow, EndpointRow};
 use crate::fields::FIELD_KINDS;
 use crate::kind::Kind;
 use crate::made::Made;
@@ -79,6 +80,8 @@ pub(crate) const SHAPES: &[(&str, Parts)] = &[
     ("ServiceRow", ServiceRow::PARTS),
     ("EntryRow", EntryRow::PARTS),
     ("EntryUseRow", EntryUseRow::PARTS),
+    ("AuthorizedRow", AuthorizedRow::PARTS),
+    ("EndpointRow", EndpointRow::PARTS),
     ("SettingsRow", rows::SettingsRow::PARTS),
 ];
 

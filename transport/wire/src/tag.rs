@@ -333,10 +333,20 @@ tags! {
     Deprecated = 226;
     /// The permission to use in its place.
     ReplacedBy = 227;
-    /// What uses an entry: 1 a role, 2 a grant to a group, 3 a grant to a subject, 4 a key, 5 a ceiling, 6 a mapping.
+    /// What uses an entry: 1 a role, 2 a grant to a group, 3 a grant to a subject, 4 a key, 5 a ceiling, 6 a mapping, 7 an endpoint.
     EntryUse = 228;
     /// How many entries stayed because they are in use.
     Kept = 229;
     /// How many entries are deprecated.
     DeprecatedCount = 230;
+    /// A scope, `[action:]path[?filters]`.
+    Scope = 290;
+    /// A method of HTTP, in capitals; of an endpoint also `*` for any.
+    Method = 291;
+    /// The target of a request: path and query.
+    RequestTarget = 292;
+    /// A pattern of paths.
+    PathPattern = 293;
+    /// What an endpoint needs: a permission, or behind `scope=` a scope.
+    Needs = 294;
 }

@@ -152,6 +152,8 @@ def check(text):
             known |= {22, 23, 25, 26, 30, 31, 40, 50, 60, 61, 161, 162} if 1 in known else set()
             # So is each entry of a service: permission, action, labels, description, deprecated, and what replaces it.
             known |= {138, 223, 224, 225, 226, 227} if 0x1082 == kind else set()
+            # And each endpoint: method, path, and what it needs.
+            known |= {291, 293, 294} if 0x10AA == kind else set()
             # A tuple is object, relation, subject and window; those of a question have tags of their own; a
             # position is epoch and revision.
             known |= {60, 61, 190, 191, 192} if known & {190, 193} else set()

@@ -158,7 +158,7 @@ fn wrong(shape: Shape) -> Vec<(Value, u64)> {
             more["nobody_knows"] = json!(1);
             with(list(), vec![json!([part]), json!([more]), json!(["user:ann viewer document:1"])])
         }
-        Shape::Entries => ill(vec![json!(true), json!(7), json!("a"), json!({})]),
+        Shape::Entries | Shape::Endpoints => ill(vec![json!(true), json!(7), json!("a"), json!({})]),
         Shape::RelationChecks => ill(vec![json!(true), json!(7), json!("a"), json!({})]),
         // In a path or a query alone, or a content of its own.
         Shape::Tenant | Shape::Cursor | Shape::Rows => Vec::new(),
@@ -393,7 +393,7 @@ async fn stale_tags_are_refused_everywhere() {
     let (_, admin) = house.tenant("acme").await;
     let model = json!({ "model": "model\n  schema 1.1\ntype user\n" });
     house.ask("PUT /v1/relations/model", &admin, Some(model)).await.expect(200);
-    for id in ["create_role", "create_workspace", "create_group", "create_client"] {
+    for id in ["create_role", "create_workspace", "create_group", "create_client", "set_service"] {
         let operation = OPERATIONS.iter().find(|one| one.id == id).expect("an operation");
         let (line, content) = request(operation);
         house.post(&line, &admin, (content.0, &content.1)).await.expect(200);

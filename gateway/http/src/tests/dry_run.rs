@@ -111,6 +111,14 @@ fn changes(subject: &str) -> Vec<(&'static str, String, Value, (Value, u64), Str
             "/v1/services/shop/entries",
         ),
         row(
+            "set_endpoints",
+            "/v1/services/shop/endpoints",
+            json!({ "endpoints": [{ "method": "GET", "path": "/buy", "needs": "shop.buy" }] }),
+            json!({ "endpoints": [{ "method": "GET", "path": "/buy", "needs": "shop.unknown" }] }),
+            206,
+            "/v1/services/shop/endpoints",
+        ),
+        row(
             "change_client",
             "/v1/clients/phone",
             json!({ "sessions_max": 3 }),

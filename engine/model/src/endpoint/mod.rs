@@ -1,0 +1,221 @@
+//! Endpoints: which permission a request to an application needs, by its method and path.
+//!
+//! Of the endpoints that a request matches the narrowest counts. Two that match one request, neither of them
+//! narrower, are refused when they are registered, so that there is always one. A path that applications read in
+//! more than one way matches nothing.
+
+mod path;
+mod router;
+
+pub use path::{PathError, PathFault, Requested};
+pub use router::Router;
+
+use crate::id::ServiceIndex;
+use crate::limits::{ENDPOINT_BYTES_MAX, ENDPOINT_MAP_BYTES_MAX, ENDPOINT_SEGMENTS_MAX, ENDPOINTS_MAX};
+use crate::name::Pattern;
+use crate::named::Limit;
+use crate::refusal::Refusal;
+use crate::scope::FilterTarget;
+use path::{is_literal, part_of_pattern};
+
+/// LIMIT: a method, bytes: the longest that is registered has 17 (`UPDATEREDIRECTREF`).
+const METHOD_BYTES_MAX: usize = 32;
+/// Any method.
+const ANY: &str = "*";
+/// All further parts of a path, at least one.
+const REST: &str = "**";
+
+/// Whether a text is a method (RFC 9110 section 9.1), in capitals as all that are registered.
+#[must_use]
+pub fn is_method(text: &str) -> bool {
+    (1..=METHOD_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-')
+}
+
+/// What stands between two slashes of a pattern.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Part<'a> {
+    /// This, by its bytes; nothing at the end of a path that ends with a slash.
+    Is(&'a str),
+    /// Anything, but not nothing.
+    One,
+    /// Anything from here on, but not nothing.
+    Rest,
+}
+
+fn parts(path: &str) -> impl Iterator<Item = Part<'_>> {
+    path.get(1..).unwrap_or_default().split('/').map(part_of_pattern)
+}
+
+/// How what one endpoint matches lies to what another one does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Lies {
+    Same,
+    Within,
+    Around,
+    /// Some is in both, and some in each alone.
+    Across,
+    Apart,
+}
+
+impl Lies {
+    /// Both of two things that are matched one by one.
+    const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Apart, _) | (_, Self::Apart) => Self::Apart,
+            (Self::Same, one) | (one, Self::Same) => one,
+            (Self::Within, Self::Within) => Self::Within,
+            (Self::Around, Self::Around) => Self::Around,
+            _ => Self::Across,
+        }
+    }
+}
+
+/// An endpoint of a service: the requests that it matches, and what they need.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Endpoint {
+    method: Box<str>,
+    path: Box<str>,
+    target: Pattern,
+}
+
+impl Endpoint {
+    /// Puts an endpoint together. The method is one in capitals, or `*` for any. A path begins with `/`; of its
+    /// parts `*` or a word in braces (`{id}`) matches any one part, `**` as the last one all further ones. The
+    /// target is a permission's name or a scope that can be asked for, with what is always said of its request.
+    ///
+    /// # Errors
+    /// `LimitReached` for a path that is too long or has too many parts, [`Refusal::Malformed`] for what does not
+    /// read.
+    pub fn new(method: &str, path: &str, target: &Pattern) -> Result<Self, Refusal> {
+        if path.len() > ENDPOINT_BYTES_MAX {
+            return Err(Limit::EndpointBytes.reached());
+        }
+        let Some(below) = path.strip_prefix('/') else { return Err(Refusal::Malformed) };
+        if below.split('/').count() > ENDPOINT_SEGMENTS_MAX {
+            return Err(Limit::EndpointSegments.reached());
+        }
+        let mut left = below.split('/').count();
+        let sound = below.split('/').all(|part| {
+            left -= 1;
+            match part_of_pattern(part) {
+                Part::Is("") | Part::Rest => left == 0,
+                Part::Is(text) => is_literal(text),
+                Part::One => true,
+            }
+        });
+        let target_is_one = match target.scope() {
+            Some(scope) => {
+                scope.is_concrete()
+                    && scope.filters().iter().all(|filter| FilterTarget::may_be_said(filter.key))
+            }
+            None => target.exact().is_some(),
+        };
+        if (method == ANY || is_method(method)) && sound && target_is_one {
+            Ok(Self { method: method.into(), path: path.into(), target: target.clone() })
+        } else {
+            Err(Refusal::Malformed)
+        }
+    }
+
+    /// The method; `*` for any.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// The pattern of paths.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The permission or scope that a request needs.
+    #[must_use]
+    pub const fn target(&self) -> &Pattern {
+        &self.target
+    }
+
+    /// Bytes of its texts.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.method.len() + self.path.len() + self.target.as_str().len()
+    }
+
+    /// Whether no request makes it doubtful which of two endpoints counts: what they match is apart, or that of
+    /// one lies within that of the other; and no path is told from another by case alone.
+    #[must_use]
+    pub fn is_clear_of(&self, other: &Self) -> bool {
+        let mut lies = match (&*self.method, &*other.method) {
+            (one, other) if one == other => Lies::Same,
+            (_, ANY) => Lies::Within,
+            (ANY, _) => Lies::Around,
+            _ => Lies::Apart,
+        };
+        let (mut one, mut two) = (parts(&self.path), parts(&other.path));
+        // Of paths alone, until they part.
+        loop {
+            let next = match (one.next(), two.next()) {
+                (None, None) => break,
+                (None, Some(_)) | (Some(_), None) => return true,
+                // With the paths' last parts everything behind them is compared.
+                (Some(Part::Rest), Some(Part::Rest)) => return lies != Lies::Same && lies != Lies::Across,
+                (Some(Part::Is("")), Some(Part::Rest | Part::One))
+                | (Some(Part::Rest | Part::One), Some(Part::Is(""))) => return true,
+                (Some(_), Some(Part::Rest)) => return lies.and(Lies::Within) != Lies::Across,
+                (Some(Part::Rest), Some(_)) => return lies.and(Lies::Around) != Lies::Across,
+                (Some(Part::Is(one)), Some(Part::Is(two))) if one == two => Lies::Same,
+                (Some(Part::Is(one)), Some(Part::Is(two))) => return !one.eq_ignore_ascii_case(two),
+                (Some(Part::Is(_)), Some(Part::One)) => Lies::Within,
+                (Some(Part::One), Some(Part::Is(_))) => Lies::Around,
+                (Some(Part::One), Some(Part::One)) => Lies::Same,
+            };
+            lies = lies.and(next);
+        }
+        lies != Lies::Same && lies != Lies::Across
+    }
+}
+
+/// Looks at the endpoints of a service as a whole.
+///
+/// # Errors
+/// `LimitReached` for too many or too many bytes, [`Refusal::EndpointAmbiguous`] when it would be doubtful which of
+/// two counts.
+///
+/// COST: compares each with each, some 131,000 comparisons at the most.
+pub fn sound(endpoints: &[Endpoint]) -> Result<(), Refusal> {
+    if endpoints.len() > ENDPOINTS_MAX {
+        return Err(Limit::Endpoints.reached());
+    }
+    if endpoints.iter().map(Endpoint::bytes).sum::<usize>() > ENDPOINT_MAP_BYTES_MAX {
+        return Err(Limit::EndpointMapBytes.reached());
+    }
+    let mut left = endpoints;
+    while let Some((first, rest)) = left.split_first() {
+        if !rest.iter().all(|other| first.is_clear_of(other)) {
+            return Err(Refusal::EndpointAmbiguous);
+        }
+        left = rest;
+    }
+    Ok(())
+}
+
+/// The endpoints of a service.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct EndpointsRecord {
+    /// Whose.
+    pub service: ServiceIndex,
+    /// All of them, in the order in which they were registered; at least one.
+    pub endpoints: Vec<Endpoint>,
+}
+
+impl EndpointsRecord {
+    /// About how many bytes of memory they take, with what is compared with requests.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.endpoints.iter().map(|endpoint| endpoint.bytes() * 2 + 256).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests;
