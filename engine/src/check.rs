@@ -3,6 +3,7 @@
 //! It takes no lock, never spins, allocates nothing, awaits nothing and cannot fail: whatever it does
 //! not recognise, it denies. The order of its loads is that of [`crate::order`].
 
+use crate::beside::{stands, within};
 use crate::order::{self, Verdict};
 use crate::root::Root;
 use crate::table::{ALIVE, Fields, KEY, SIDE, Words};
@@ -15,6 +16,7 @@ use tessera_model::{
     CheckQuery, Deadline, Decision, Generation, Handle, HandleBytes, PermissionRef, Place, Reason,
     RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
+use tessera_policy::Outcome;
 
 /// What a place and a root say together. Two words, which stay in registers: with a third the compiler
 /// keeps them in memory, and a check waits for its own stores.
@@ -150,20 +152,18 @@ pub(crate) enum UsedFrom {
     Address(Option<IpAddr>),
 }
 
-/// Whether a handle is used from where it may be, which only keys that are bound to networks mind.
+/// Whether what stands beside a place lets it be used: its networks, its device, whoever acts in it. Also until
+/// when.
 #[inline]
-pub(crate) fn placed(root: &Root, fields: &Fields, who: (Place, u32), from: UsedFrom) -> Result<(), Judged> {
+pub(crate) fn placed(
+    root: &Root,
+    fields: &Fields,
+    (place, generation): (Place, u32),
+    from: UsedFrom,
+    at: (&dyn Fn(Place) -> Fields, UnixMillis),
+) -> Result<UnixMillis, Judged> {
     let [head, ..] = *fields;
-    if head & SIDE == 0 { Ok(()) } else { within_networks(root, who, from) }
-}
-
-#[cold]
-#[inline(never)]
-fn within_networks(root: &Root, (place, generation): (Place, u32), from: UsedFrom) -> Result<(), Judged> {
-    let UsedFrom::Address(address) = from else { return Ok(()) };
-    let Some(networks) = root.sides.get(&(place, Generation(generation))) else { return Err(Judged::STALE) };
-    let inside = address.is_some_and(|address| networks.iter().any(|network| network.contains(address)));
-    if inside { Ok(()) } else { Err(Judged::deny(Reason::AddressNotAllowed)) }
+    if head & SIDE == 0 { Ok(NEVER) } else { stands(root, fields, (place, Generation(generation)), from, at) }
 }
 
 /// Whether it is alive at all and used from where it may be, without a permission.
@@ -172,10 +172,10 @@ pub(crate) fn judge_alive(
     fields: &Fields,
     who: (u32, (u64, u64)),
     (place, from): (Place, UsedFrom),
-    now: UnixMillis,
+    (read, now): (&dyn Fn(Place) -> Fields, UnixMillis),
 ) -> Judged {
-    let judged = alive(root, fields, who, now).and_then(|(_, _, valid_until)| {
-        placed(root, fields, (place, who.0), from)?;
+    let judged = alive(root, fields, who, now).and_then(|(_, _, end)| {
+        let valid_until = placed(root, fields, (place, who.0), from, (read, now))?.min(end);
         Ok(Judged { reason: Reason::None, valid_until })
     });
     judged.unwrap_or_else(|denied| denied)
@@ -311,8 +311,8 @@ impl Reading<'_> {
         Decision { reason: judged.reason, seen: self.seen, valid_until: judged.valid_until }
     }
 
-    /// What else counts for keys that are bound to networks, and while the node's clock is in doubt. Kept out
-    /// of the way of all other checks.
+    /// What else counts for keys that are bound to networks, on devices, where somebody acts for the subject, and
+    /// while the node's clock is in doubt. Kept out of the way of all other checks.
     #[cold]
     #[inline(never)]
     fn rarely(
@@ -322,14 +322,37 @@ impl Reading<'_> {
         who: (u32, (u64, u64)),
         (question, place, from): (&Question<'_>, Place, &UsedFrom),
     ) -> Judged {
-        let alive = judge_alive(root, fields, who, (place, *from), self.now);
+        let read = |place: Place| self.whole(place);
+        let alive = judge_alive(root, fields, who, (place, *from), (&read, self.now));
         if !alive.permits() {
             return alive;
         }
+        let life = (place, Generation(who.0));
+        let judged = self.cut_beside(judged, (root, fields, life), question.permission, alive.valid_until);
         if self.early.0 < self.now.0 && judged.permits() {
             return both(judged, judge(root, fields, who, question, self.early));
         }
         judged
+    }
+
+    /// What is left of an answer where the place stands on a device, or somebody acts in it: until when it is alive
+    /// as such is known.
+    pub(crate) fn cut_beside(
+        &self,
+        judged: Judged,
+        (root, fields, life): (&Root, &Fields, (Place, Generation)),
+        permission: PermissionRef<'_>,
+        end: UnixMillis,
+    ) -> Judged {
+        let [head, ..] = *fields;
+        if head & SIDE == 0 || judged.stale() {
+            return judged;
+        }
+        let Some(permission) = root.rules.permission(permission) else { return judged };
+        let within = within(root, fields, life, &|place| self.whole(place));
+        let found = Outcome { reason: judged.reason, valid_until: judged.valid_until };
+        let found = root.rules.cut_within(found, permission, &within, self.now);
+        Judged { reason: found.reason, valid_until: found.valid_until.min(end) }
     }
 
     /// Asks for the place of a query's handle and for its workspace: the first pass over a batch.

@@ -150,10 +150,14 @@ impl Reading<'_> {
                 if head & SIDE == 0 && self.early.0 == self.now.0 {
                     return judged;
                 }
-                let alive = judge_alive(root, fields, who, (place, from), self.now);
+                let read = |place: Place| self.whole(place);
+                let alive = judge_alive(root, fields, who, (place, from), (&read, self.now));
                 if !alive.permits() {
                     return alive;
                 }
+                let life = (place, handle.generation);
+                let judged =
+                    self.cut_beside(judged, (root, fields, life), question.permission, alive.valid_until);
                 let doubt = self.early.0 < self.now.0 && judged.permits();
                 if doubt { both(judged, judge(self.early)) } else { judged }
             },

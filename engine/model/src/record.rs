@@ -354,7 +354,8 @@ pub struct PlaceRecord {
     pub opened: Deadline,
     /// Where its refresh stands, and its client.
     pub refresh: RefreshRecord,
-    /// Whether it is bound to networks, which stand in the event before.
+    /// Whether more of it stands elsewhere: the networks that it is bound to or who acts in it, in the event before,
+    /// or its device.
     pub side: bool,
 }
 

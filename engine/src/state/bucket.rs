@@ -24,6 +24,10 @@ const GROUPS: u32 = 6_000_000;
 /// One service to a bucket: its entries may fill half of one.
 const SERVICES: u32 = 7_000_000;
 
+/// Requests for roles of one bucket: a quarter of what names there are, for their reasons.
+const REQUEST_SHARE: u32 = 64;
+const REQUESTS: u32 = 8_000_000;
+
 /// The bucket of the mappings, behind those of the models.
 const MAPPINGS: u32 = tessera_relation::SHARES + RELATION_MODELS_MAX;
 
@@ -40,6 +44,10 @@ pub(super) const fn of_place(place: Place) -> (BucketKind, u32) {
 /// The bucket of a group and of what is granted to it.
 pub(super) const fn of_group(group: GroupId) -> (BucketKind, u32) {
     (BucketKind::Names, GROUPS + group.0 / NAMES)
+}
+
+const fn of_request(number: u32) -> (BucketKind, u32) {
+    (BucketKind::Names, REQUESTS + number / REQUEST_SHARE)
 }
 
 fn of_tenant(tenant: TenantId) -> (BucketKind, u32) {
@@ -82,6 +90,12 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         Event::WorkspaceRemoved(index) => (BucketKind::Names, WORKSPACES + index.0 / NAMES),
         Event::ServiceChanged(record) => (BucketKind::Names, SERVICES + record.index.0),
         Event::ServiceRemoved(index) => (BucketKind::Names, SERVICES + index.0),
+        Event::DeviceChanged(record) => of_subject(record.subject),
+        Event::DeviceRemoved { subject, .. } => of_subject(*subject),
+        Event::DevicePolicyChanged(_) => State::policy_bucket(),
+        Event::ActingBegun(record) => of_place(record.place),
+        Event::RequestChanged(record) => of_request(record.number),
+        Event::RequestRemoved { number } => of_request(*number),
         Event::RestrictionAdded(record) => (BucketKind::Names, RESTRICTIONS + record.id.0 / NAMES),
         Event::RestrictionRemoved(id) => (BucketKind::Names, RESTRICTIONS + id.0 / NAMES),
         Event::SessionOpened { record, .. } => of_place(record.place),
@@ -141,6 +155,7 @@ impl State {
             }
             events.extend(self.root.rules.grants_of(index).map(Event::GrantAdded));
             events.extend(self.written_memberships(index).map(Event::MemberAdded));
+            events.extend(self.devices_of(index).cloned().map(Event::DeviceChanged));
             events.extend(self.root.rules.values_of(index).map(|(attribute, value)| {
                 Event::AttributeChanged { subject: index, attribute, value: Some(value.clone()) }
             }));
@@ -151,6 +166,11 @@ impl State {
     fn name_events(&self, no: u32) -> Vec<Event> {
         let share = |base: u32| (no - base) * NAMES..(no - base + 1) * NAMES;
         match no {
+            REQUESTS.. => {
+                let first = (no - REQUESTS) * REQUEST_SHARE;
+                let records = self.root.requests.range(first..first.saturating_add(REQUEST_SHARE));
+                records.map(|(_, record)| Event::RequestChanged((**record).clone())).collect()
+            }
             SERVICES.. => {
                 let record = self.root.services.get(&(no - SERVICES));
                 record.map(|record| Event::ServiceChanged((**record).clone())).into_iter().collect()
@@ -206,6 +226,7 @@ impl State {
             Event::TenantBorn { tenant: self.root.tenant, at: self.root.born },
             Event::SettingsChanged(self.root.settings),
             Event::BootstrapChanged { tag, until },
+            Event::DevicePolicyChanged(self.root.device_policy),
             Event::CutOffRaised {
                 subject: SubjectIndex(0),
                 count: self.root.cut_off,

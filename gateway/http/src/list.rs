@@ -5,6 +5,7 @@ use crate::ask;
 use crate::caller::{Caller, tenant_named};
 use crate::catalogue;
 use crate::door::Shared;
+use crate::elevation;
 use crate::explain;
 use crate::groups;
 use crate::input::{Input, ill_formed};
@@ -205,11 +206,11 @@ fn rows(
             let role = role.ok_or(Refusal::RoleUnknown)?;
             holders(&listing, role, window(Listed::of_role(role))?)
         }
-        List::Sessions => sessions(engine, view, subject()?, window),
+        List::Sessions => sessions((engine, &listing), view, subject()?, window),
         List::MySessions => {
             let own: PublicId = bound.subject;
             let record = listing.subject(own).ok_or(Refusal::SubjectUnknown)?;
-            sessions(engine, view, record, window)
+            sessions((engine, &listing), view, record, window)
         }
         List::Keys => keys(engine, bound, view, (None, all(ListKind::Keys)?)),
         List::KeysOf => {
@@ -248,6 +249,11 @@ fn rows(
         | List::Entry
         | List::EntryUses
         | List::DeprecatedUses => catalogue::rows(&engine.read(view), &listing, (list, input), window),
+        List::MyDevices
+        | List::Devices
+        | List::DevicePolicy
+        | List::Requests
+        | List::RequestsOf => elevation::rows((engine, bound), &listing, (list, input), window),
         List::Relation(_) => Err(Problem::failed()),
         List::Settings => Ok(settings::members(&listing.settings(), Object::new()).value()),
     }
@@ -274,6 +280,11 @@ fn plain(input: &Input) -> Result<u64, Problem> {
     let Some(bytes) = input.cursor("cursor") else { return Ok(0) };
     let damaged = Refusal::CursorRefused(CursorFault::Damaged);
     bytes.try_into().map(u64::from_le_bytes).map_err(|_| damaged.into())
+}
+
+/// Patterns as texts.
+pub(crate) fn texts_of(patterns: &[tessera_model::Pattern]) -> Vec<&str> {
+    patterns.iter().map(tessera_model::Pattern::as_str).collect()
 }
 
 /// Names as texts.
@@ -386,13 +397,19 @@ fn holders(listing: &Listing, role: RoleId, window: Window<'_>) -> Result<Value,
 }
 
 fn sessions<'a>(
-    engine: &Engine,
+    (engine, listing): (&Engine, &Listing),
     view: &View,
     subject: &SubjectRecord,
     window: impl Fn(Listed) -> Result<Window<'a>, Problem>,
 ) -> Result<Value, Problem> {
     let window = window(Listed::of_subject(ListKind::Sessions, Some(subject.id)))?;
-    window.page(|from, limit| engine.read(view).sessions(subject.index, from, limit), answer::session)
+    window.page(
+        |from, limit| engine.read(view).sessions(subject.index, from, limit),
+        |found| {
+            let reason = listing.acting_reason(found.place, found.generation);
+            answer::session(found).with("acts_because", reason)
+        },
+    )
 }
 
 /// A key with what it is for, which may be read from the disk.

@@ -7,7 +7,7 @@ use crate::openapi_relation::relation_shape;
 use crate::operation::{Act, Answer, Field, Needs, Operation, Own, Shape, Stand};
 use crate::table::OPERATIONS;
 use serde_json::{Map, Value, json};
-use tessera_model::Settings;
+use tessera_model::{Settings, Trust};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::settings::SettingUnit;
 
@@ -243,12 +243,12 @@ fn object(names: &[&str]) -> Value {
 /// A member of an answer, by its name: one name means one thing everywhere.
 fn member(name: &str) -> Value {
     match name {
-        "created" | "changed" | "expires" | "idle_until" | "refresh_until" | "valid_until" | "at"
+        "registered" | "revoked" | "decided" | "granted_until" | "created" | "changed" | "expires" | "idle_until" | "refresh_until" | "valid_until" | "at"
         | "authenticated_at" | "last_used" | "from" | "until" | "waits_until" => {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
         "fell_behind" | "valid" | "active" | "accepted" | "repeated" | "inherits" | "has_password"
-        | "deprecated" | "current" | "direct" | "failed" | "restricted" | "dry_run" => {
+        | "required" | "deprecated" | "current" | "direct" | "failed" | "restricted" | "dry_run" => {
             json!({ "type": "boolean" })
         }
         "line" | "column" => json!({ "type": ["integer", "null"] }),
@@ -261,13 +261,23 @@ fn member(name: &str) -> Value {
         }
         "trouble" => json!({ "type": ["string", "null"] }),
         "version" | "orphans" | "bytes" | "steps" | "reason_code" | "iat" | "exp" | "index" | "ended"
-        | "entries" | "deprecated_entries" | "kept" | "role_id" | "number" | "left" | "failures"
+        | "duration_s" | "entries" | "deprecated_entries" | "kept" | "role_id" | "number" | "left" | "failures"
         | "count" | "used" | "made" | "known" => {
             json!({ "type": "integer" })
         }
         "bound" => json!({ "type": ["integer", "null"] }),
         "labels" => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
-        "action" | "replaced_by" | "pattern" | "mapping" | "key" => json!({ "type": ["string", "null"] }),
+        "act" => {
+            json!({ "type": "object", "required": ["sub"], "properties": { "sub": { "type": "string", "format": "uuid" } }, "description": "who acts for `sub` (RFC 8693); absent where nobody does" })
+        }
+        "trust" => json!({ "type": "string", "enum": Trust::NAMES }),
+        "state" => {
+            json!({ "type": "string", "enum": ["open", "lapsed", "approved", "refused", "withdrawn"] })
+        }
+        "device" | "actor" | "request" | "decided_by" => {
+            json!({ "type": ["string", "null"], "format": "uuid" })
+        }
+        "action" | "replaced_by" | "pattern" | "mapping" | "key" | "acts_because" => json!({ "type": ["string", "null"] }),
         "decision" => json!({ "type": "string", "enum": ["permit", "deny"] }),
         "sub" | "session" | "workspace_id" => json!({ "type": "string", "format": "uuid" }),
         // Of what a group holds there is none.

@@ -4,6 +4,7 @@ use crate::answer;
 use crate::ask;
 use crate::caller::{self, Caller, tenant_named};
 use crate::door::Shared;
+use crate::elevation;
 use crate::input::{Input, ill_formed};
 use crate::load;
 use crate::operation::{Act, Own};
@@ -151,7 +152,8 @@ async fn order(
         CommandKind::OpenSession => {
             let (subject, seen_cut_off) = subject_of(shared, bound, subject()?)?;
             // No proof of the subject's own: the caller vouches, and not for anybody above itself.
-            Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0 }
+            let device = input.public_id("device")?;
+            Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0, device }
         }
         CommandKind::RotateKey => {
             let rotation = Rotation {
@@ -192,6 +194,17 @@ async fn order(
         {
             return Err(Refusal::WrongTenant.into());
         }
+        CommandKind::RegisterDevice
+        | CommandKind::TrustDevice
+        | CommandKind::RevokeDevice
+        | CommandKind::LimitDevice
+        | CommandKind::LimitTrust
+        | CommandKind::RequireDevices
+        | CommandKind::Impersonate
+        | CommandKind::RequestRole
+        | CommandKind::ApproveRequest
+        | CommandKind::RefuseRequest
+        | CommandKind::WithdrawRequest => elevation::command(kind, input)?,
         plain => command_of(shared, plain, input)?,
     };
     Ok(engine.submit_or_try(bound, (id, trial), command).await?)
@@ -383,7 +396,7 @@ async fn sign_in(shared: &Shared, bound: &Bound, id: CommandId, input: &Input) -
     let identifier = Identifier::guess(typed).map_err(|_| Refusal::SignInFailed)?;
     let from = ask::address(input.text("address"))?;
     let proof = (&identifier, input.secret("password"));
-    let done = shared.engine.sign_in(bound, id, proof, from).await?;
+    let done = shared.engine.sign_in(bound, id, proof, (from, input.public_id("device")?)).await?;
     signed_in(shared, done, input.bool("cookie")?.unwrap_or(false))
 }
 

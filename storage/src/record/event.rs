@@ -78,4 +78,10 @@ events! {
     45 => NumbersSkipped { tenant, subject, permission, workspace };
     46 => ServiceChanged(record);
     47 => ServiceRemoved(record);
+    60 => DeviceChanged(record);
+    61 => DeviceRemoved { subject, number };
+    62 => DevicePolicyChanged(record);
+    63 => ActingBegun(record);
+    64 => RequestChanged(record);
+    65 => RequestRemoved { number };
 }

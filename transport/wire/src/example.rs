@@ -2,6 +2,7 @@
 
 use crate::batch::DecisionBatchWriter;
 use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
+use crate::elevation::{DevicePolicyRow, DeviceRow, RequestRow};
 use crate::fault::{Fault, WireError};
 use crate::fields::{Head, TENANT_OF_CONNECTION};
 use crate::frame::Frame;
@@ -81,6 +82,8 @@ fn introspection() -> Introspection {
         expires: UnixMillis(1_764_186_400_000),
         idle_until: UnixMillis(u64::MAX),
         workspace: WorkspaceIndex(0),
+        device: Some(PublicId::sample(3)),
+        actor: None,
         seen: seen(),
     }
 }
@@ -132,7 +135,7 @@ fn request(kind: RequestKind) -> Request {
         Request::ClaimOperator { name, .. } => {
             Request::ClaimOperator { secret: bytes(b"once-abcdefghijkmnpqrstuvwxyz23456789"), name }
         }
-        Request::SignIn { address, .. } => Request::SignIn { identifier, password, address },
+        Request::SignIn { address, device, .. } => Request::SignIn { identifier, password, address, device },
         Request::ChangePassword { .. } => {
             Request::ChangePassword { old: bytes(b"correct horse"), new: password }
         }
@@ -255,6 +258,9 @@ fn rows(add: &mut Add<'_>) {
     page::<ServiceRow>(add, "ServiceRow");
     page::<EntryRow>(add, "EntryRow");
     page::<EntryUseRow>(add, "EntryUseRow");
+    page::<DeviceRow>(add, "DeviceRow");
+    page::<DevicePolicyRow>(add, "DevicePolicyRow");
+    page::<RequestRow>(add, "RequestRow");
     page::<SettingsRow>(add, "SettingsRow");
 }
 
@@ -332,6 +338,9 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of ServiceRow" => page::<ServiceRow>(frame, out),
         "Rows of EntryRow" => page::<EntryRow>(frame, out),
         "Rows of EntryUseRow" => page::<EntryUseRow>(frame, out),
+        "Rows of DeviceRow" => page::<DeviceRow>(frame, out),
+        "Rows of DevicePolicyRow" => page::<DevicePolicyRow>(frame, out),
+        "Rows of RequestRow" => page::<RequestRow>(frame, out),
         "Rows of SettingsRow" => page::<SettingsRow>(frame, out),
         _ => page::<TenantRow>(frame, out),
     }

@@ -11,6 +11,7 @@ mod batch;
 mod catalogue;
 mod check;
 mod declare;
+mod elevation;
 #[cfg(test)]
 mod example;
 mod fault;
@@ -46,6 +47,7 @@ mod walk;
 pub use align::Inbox;
 pub use batch::{CheckBatch, CheckBatchItems, DecisionBatch, DecisionBatchWriter};
 pub use catalogue::{EntryRow, EntryUseRow, ServiceRow};
+pub use elevation::{DevicePolicyRow, DeviceRow, RequestRow};
 pub use fault::{Fault, WireError};
 pub use fields::{FIELD_KINDS, FieldsReader, FieldsWriter, Head, TENANT_OF_CONNECTION};
 pub use frame::{ALPN, Frame, HEADER_BYTES, Header};

@@ -2,6 +2,7 @@
 
 use crate::archive;
 use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
+use crate::elevation::{DevicePolicyRow, DeviceRow, RequestRow};
 use crate::fields::FIELD_KINDS;
 use crate::kind::Kind;
 use crate::made::Made;
@@ -79,6 +80,9 @@ pub(crate) const SHAPES: &[(&str, Parts)] = &[
     ("ServiceRow", ServiceRow::PARTS),
     ("EntryRow", EntryRow::PARTS),
     ("EntryUseRow", EntryUseRow::PARTS),
+    ("DeviceRow", DeviceRow::PARTS),
+    ("DevicePolicyRow", DevicePolicyRow::PARTS),
+    ("RequestRow", RequestRow::PARTS),
     ("SettingsRow", rows::SettingsRow::PARTS),
 ];
 
