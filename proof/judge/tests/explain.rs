@@ -8,7 +8,7 @@
 
 mod scene;
 
-use scene::{BEGINNING_MS, Scene};
+use scene::{BEGINNING_MS, Scene, numbered};
 use tessera_judge::Omit;
 use tessera_model::{PermissionId, Reason, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex};
 use tessera_policy::{Explanation, Rules, Source};
@@ -50,11 +50,11 @@ fn acting_on_an_explanation_turns_the_answer() {
             let question = scene.question();
             let asked = (
                 SubjectIndex(question.subject),
-                PermissionId(question.permission),
+                numbered(question.permission),
                 WorkspaceIndex(question.workspace),
             );
             let now = UnixMillis(BEGINNING_MS + question.at_ms);
-            let unrestricted = tessera_judge::Question { restriction: 0, ..question };
+            let unrestricted = tessera_judge::Question { restriction: 0, device: 0, actor: 0, ..question };
             let right = scene.world.permits(&unrestricted, None);
             let told = explain(&scene.rules, asked, now);
             let label = format!("seed {seed}, {question:?}");

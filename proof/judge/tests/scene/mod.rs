@@ -5,7 +5,8 @@
 mod groups;
 
 use std::collections::BTreeSet;
-use tessera_judge::{Holder, Place, Question, Role, Window, World};
+use tessera_judge::{Device, Holder, Place, Question, Role, Window, World};
+use tessera_model::limits::ENGINE_PERMISSIONS_MAX;
 use tessera_model::record::{
     AttributeValue, GrantRecord, GroupGrantRecord, MemberRecord, RestrictionRecord, RoleRecord,
     SubjectStatus, WorkspaceRecord,
@@ -14,7 +15,7 @@ use tessera_model::{
     Deadline, GroupId, Name, Pattern, PermissionId, PublicId, RestrictionId, RoleId, SubjectIndex,
     UnixMillis, WorkspaceIndex,
 };
-use tessera_policy::Rules;
+use tessera_policy::{Actor, Rules, Within};
 
 const SUBJECTS: u32 = 3;
 const ATTRIBUTES: u32 = 3;
@@ -25,6 +26,9 @@ const PATTERNS: [&str; 12] =
     ["a.read", "a.write", "a.*", "a.b.*", "b.read", "b.write", "b*", "c.read", "c.write", "c.*", "d", "none"];
 /// What windows count from, ms (2020-01-01), as deadlines on disk do.
 pub(crate) const BEGINNING_MS: u64 = 1_577_836_800_000;
+const OWN_UP_TO: u32 = 5;
+const DEVICES: u32 = 3;
+const LEVELS: u32 = 4;
 const LAST_SECOND: u32 = 24;
 
 /// Numbers from a seed (SplitMix64).
@@ -50,6 +54,20 @@ impl Seeded {
     fn one_in(&mut self, chances: u32) -> bool {
         self.below(chances) == 0
     }
+}
+
+/// The engine's number of a permission: those up to 5 are power over the tenant itself, the others are not.
+pub(crate) const fn numbered(id: u32) -> PermissionId {
+    PermissionId(ENGINE_PERMISSIONS_MAX - OWN_UP_TO + id)
+}
+
+/// The number of a level's ceiling among the engine's restrictions, and that of a device's.
+const fn of_level(level: u32) -> RestrictionId {
+    RestrictionId(1_000 + level)
+}
+
+const fn of_device(device: u32) -> RestrictionId {
+    RestrictionId(2_000 + device)
 }
 
 /// The same tenant twice.
@@ -81,8 +99,12 @@ impl Scene {
             scene.put_group();
             scene.put_workspace();
         }
+        scene.world.own_up_to = OWN_UP_TO;
         scene.put_restriction();
         scene.put_restriction();
+        for _ in 0..5 {
+            scene.put_device();
+        }
         for _ in 0..18 {
             scene.put_grant();
             scene.put_member();
@@ -95,7 +117,7 @@ impl Scene {
 
     /// Changes one thing in both.
     pub(crate) fn edit(&mut self) {
-        match self.random.below(31) {
+        match self.random.below(34) {
             0 => {
                 let id = 1 + self.random.below(10);
                 self.register(id);
@@ -112,6 +134,7 @@ impl Scene {
             20..=23 => self.put_member(),
             24..=26 => self.put_value(),
             27 | 28 => self.change_rule(),
+            29..=31 => self.put_device(),
             _ => self.remove_member(),
         }
     }
@@ -131,6 +154,13 @@ impl Scene {
             } else {
                 0
             },
+            device: if self.random.one_in(3) { 1 + self.random.below(DEVICES) } else { 0 },
+            actor: if self.random.one_in(4) { 1 + self.random.below(SUBJECTS) } else { 0 },
+            actor_restriction: if self.random.one_in(4) && !restrictions.is_empty() {
+                self.random.pick(&restrictions)
+            } else {
+                0
+            },
             at_ms: u64::from(self.random.below(LAST_SECOND)) * 1_000
                 + u64::from(self.random.pick(&[0_u32, 1, 500, 999])),
         }
@@ -139,13 +169,10 @@ impl Scene {
     /// What the engine says: whether it is permitted, and when time alone changes that (ms).
     pub(crate) fn engine(&self, asked: &Question) -> (bool, u64) {
         let line = self.rules.line(SubjectIndex(asked.subject)).unwrap();
-        let outcome = self.rules.evaluate(
-            line,
-            PermissionId(asked.permission),
-            WorkspaceIndex(asked.workspace),
-            RestrictionId(asked.restriction),
-            UnixMillis(BEGINNING_MS + asked.at_ms),
-        );
+        let now = UnixMillis(BEGINNING_MS + asked.at_ms);
+        let (permission, place) = (numbered(asked.permission), WorkspaceIndex(asked.workspace));
+        let found = self.rules.evaluate(line, permission, place, RestrictionId(asked.restriction), now);
+        let outcome = self.rules.cut_within(found, permission, &self.within(asked), now);
         (outcome.is_permit(), outcome.valid_until.0.saturating_sub(BEGINNING_MS))
     }
 
@@ -154,10 +181,47 @@ impl Scene {
         let line = self.rules.line(SubjectIndex(asked.subject)).unwrap();
         let mut listed = vec![];
         let (place, restriction) = (WorkspaceIndex(asked.workspace), RestrictionId(asked.restriction));
-        self.rules.list(line, place, restriction, UnixMillis(BEGINNING_MS + asked.at_ms), &mut listed);
-        listed
-            .get(asked.permission as usize / 64)
-            .is_some_and(|word| word >> (asked.permission % 64) & 1 == 1)
+        let now = UnixMillis(BEGINNING_MS + asked.at_ms);
+        let until = self.rules.list(line, place, restriction, now, &mut listed);
+        self.rules.list_within(until, &self.within(asked), now, &mut listed);
+        let PermissionId(id) = numbered(asked.permission);
+        listed.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 == 1)
+    }
+
+    /// What stands beside the session that is asked through, as the engine has it.
+    fn within(&self, asked: &Question) -> Within<'_> {
+        let ceilings = self.world.devices.get(&asked.device).map_or([RestrictionId(0); 2], |device| {
+            let level = self.world.levels.get(&device.level).is_some_and(|ceiling| !ceiling.is_empty());
+            [
+                if level { of_level(device.level) } else { RestrictionId(0) },
+                if device.ceiling.is_empty() { RestrictionId(0) } else { of_device(asked.device) },
+            ]
+        });
+        let actor = (asked.actor != 0).then(|| Actor {
+            line: self.rules.line(SubjectIndex(asked.actor)).unwrap(),
+            restriction: RestrictionId(asked.actor_restriction),
+        });
+        Within { ceilings, actor }
+    }
+
+    /// Puts a ceiling among the engine's restrictions.
+    fn put_mask(rules: &mut Rules, id: RestrictionId, mask: &[String]) {
+        let patterns = mask.iter().map(|text| Pattern::new(text).unwrap()).collect();
+        rules.put_restriction(&RestrictionRecord { id, patterns });
+    }
+
+    /// A device of some level, or the ceiling of a level.
+    fn put_device(&mut self) {
+        let ceiling = if self.random.one_in(2) { vec![] } else { self.patterns() };
+        if self.random.one_in(2) {
+            let level = self.random.below(LEVELS);
+            Self::put_mask(&mut self.rules, of_level(level), &ceiling);
+            self.world.levels.insert(level, ceiling);
+        } else {
+            let (number, level) = (1 + self.random.below(DEVICES), self.random.below(LEVELS));
+            Self::put_mask(&mut self.rules, of_device(number), &ceiling);
+            self.world.devices.insert(number, Device { level, ceiling });
+        }
     }
 
     /// When time alone changes the slow answer, found by trying every second.
@@ -189,7 +253,7 @@ impl Scene {
 
     fn register(&mut self, id: u32) {
         let name = NAMES[id as usize - 1];
-        self.rules.put_permission(PermissionId(id), &Name::new(name).unwrap());
+        self.rules.put_permission(numbered(id), &Name::new(name).unwrap());
         self.world.permissions.insert(id, name.to_owned());
     }
 
@@ -412,8 +476,14 @@ impl Scene {
             let patterns = mask.iter().map(|text| Pattern::new(text).unwrap()).collect();
             rules.put_restriction(&RestrictionRecord { id: RestrictionId(*id), patterns });
         }
+        for (level, ceiling) in &world.levels {
+            Self::put_mask(&mut rules, of_level(*level), ceiling);
+        }
+        for (number, device) in &world.devices {
+            Self::put_mask(&mut rules, of_device(*number), &device.ceiling);
+        }
         for (id, name) in world.permissions.iter().rev() {
-            rules.put_permission(PermissionId(*id), &Name::new(name).unwrap());
+            rules.put_permission(numbered(*id), &Name::new(name).unwrap());
         }
         for subject in 1..=SUBJECTS {
             rules.put_subject(SubjectIndex(subject), SubjectStatus::Active, 0);
