@@ -28,7 +28,7 @@ const PATTERNS: [&str; 12] =
 pub(crate) const BEGINNING_MS: u64 = 1_577_836_800_000;
 const OWN_UP_TO: u32 = 5;
 const DEVICES: u32 = 3;
-const LEVELS: u32 = 4;
+const LEVELS: u32 = 3;
 const LAST_SECOND: u32 = 24;
 
 /// Numbers from a seed (SplitMix64).
@@ -102,7 +102,7 @@ impl Scene {
         scene.world.own_up_to = OWN_UP_TO;
         scene.put_restriction();
         scene.put_restriction();
-        for _ in 0..5 {
+        for _ in 0..8 {
             scene.put_device();
         }
         for _ in 0..18 {
@@ -144,7 +144,9 @@ impl Scene {
         let mut places: Vec<u32> = self.world.workspaces.keys().copied().collect();
         places.extend([0, 0, 0, self.next[2]]);
         let restrictions: Vec<u32> = self.world.restrictions.keys().copied().collect();
-        let restricted = self.random.one_in(4);
+        // One thing at a time, mostly: what cuts twice decides nothing.
+        let cut = self.random.below(12);
+        let restricted = cut < 2 || self.random.one_in(12);
         Question {
             subject: 1 + self.random.below(SUBJECTS),
             permission: 1 + self.random.below(9),
@@ -154,8 +156,8 @@ impl Scene {
             } else {
                 0
             },
-            device: if self.random.one_in(3) { 1 + self.random.below(DEVICES) } else { 0 },
-            actor: if self.random.one_in(4) { 1 + self.random.below(SUBJECTS) } else { 0 },
+            device: if matches!(cut, 2..=6) { 1 + self.random.below(DEVICES) } else { 0 },
+            actor: if matches!(cut, 7..=9) { 1 + self.random.below(SUBJECTS) } else { 0 },
             actor_restriction: if self.random.one_in(4) && !restrictions.is_empty() {
                 self.random.pick(&restrictions)
             } else {
@@ -213,7 +215,7 @@ impl Scene {
     /// A device of some level, or the ceiling of a level.
     fn put_device(&mut self) {
         let ceiling = if self.random.one_in(2) { vec![] } else { self.patterns() };
-        if self.random.one_in(2) {
+        if self.random.below(3) < 2 {
             let level = self.random.below(LEVELS);
             Self::put_mask(&mut self.rules, of_level(level), &ceiling);
             self.world.levels.insert(level, ceiling);
