@@ -376,6 +376,9 @@ pub(crate) fn schema(shape: Shape) -> Value {
             },
         }),
         Shape::Text => json!({ "type": "string", "maxLength": TEXT_CHARS_MAX }),
+        Shape::Thumbprint => {
+            json!({ "type": "string", "format": "tessera-thumbprint", "pattern": "^[A-Za-z0-9_-]{43}$" })
+        }
         Shape::Entries => crate::catalogue::schema(&name()),
         Shape::Rows => {
             json!({ "type": "string", "format": "tessera-rows", "minLength": 1, "maxLength": BODY_BYTES_MAX })
@@ -435,6 +438,8 @@ pub(crate) fn example(shape: Shape) -> Value {
             },
         ]),
         Shape::Rows => json!(ROWS_NDJSON),
+        // That of RFC 7638 section 3.1.
+        Shape::Thumbprint => json!("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"),
         Shape::Entries => crate::catalogue::example(),
     }
 }

@@ -103,6 +103,8 @@ pub(crate) enum Shape {
     Plain(usize),
     /// The questions about relations of a batch.
     RelationChecks,
+    /// The thumbprint of a key (RFC 7638).
+    Thumbprint,
     /// The entries of a service.
     Entries,
     /// Rows of subjects, NDJSON or CSV.

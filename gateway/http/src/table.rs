@@ -31,7 +31,7 @@ const ON_DEVICE: Field = Field::maybe("device", Shape::Session, "public id of th
 const DEVICE: Field = Field::path("device", Shape::Session, "public id of the device");
 const DEVICE_NAME: Field = Field::body("name", Shape::Name, "what it is called");
 const THUMBPRINT: Field =
-    Field::body("thumbprint", Shape::Text, "of the device's public key (RFC 7638, SHA-256), 43 characters of base64url");
+    Field::body("thumbprint", Shape::Thumbprint, "of the device's public key (RFC 7638, SHA-256), 43 characters of base64url");
 const BELOW: Field = Field::body("patterns", Shape::Patterns, "the ceiling; an empty list for none");
 const REQUEST: Field = Field::path("request", Shape::Session, "public id of the request");
 const BECAUSE: Field = Field::body("because", Shape::Text, "why, one line of at most 256 bytes");

@@ -5,6 +5,7 @@ mod browser;
 mod budgets;
 mod decisions;
 mod dry_run;
+mod elevations;
 mod field;
 mod field_writes;
 mod hostile;

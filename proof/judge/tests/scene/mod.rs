@@ -156,8 +156,8 @@ impl Scene {
             } else {
                 0
             },
-            device: if matches!(cut, 2..=6) { 1 + self.random.below(DEVICES) } else { 0 },
-            actor: if matches!(cut, 7..=9) { 1 + self.random.below(SUBJECTS) } else { 0 },
+            device: if matches!(cut, 2..=5) { 1 + self.random.below(DEVICES) } else { 0 },
+            actor: if matches!(cut, 6 | 7) { 1 + self.random.below(SUBJECTS) } else { 0 },
             actor_restriction: if self.random.one_in(4) && !restrictions.is_empty() {
                 self.random.pick(&restrictions)
             } else {
