@@ -62,5 +62,5 @@ pub(crate) fn elevations(asked: &mut Asked) {
     assert!(rows(&review, "rows").iter().any(|row| row["request"] == json!(approved)), "{review}");
     let again = asked.ask(1, &format!("tessera request approve {approved} --tenant acme"));
     assert_eq!(again["error"]["code"], 263, "{again}");
-    asked.ask(0, "tessera user delete zoe@example.org --tenant acme");
+    asked.ask(0, "tessera user delete zoe@example.org --yes --tenant acme");
 }

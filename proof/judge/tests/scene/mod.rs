@@ -105,7 +105,7 @@ impl Scene {
         for _ in 0..8 {
             scene.put_device();
         }
-        for _ in 0..18 {
+        for _ in 0..22 {
             scene.put_grant();
             scene.put_member();
         }
@@ -145,7 +145,7 @@ impl Scene {
         places.extend([0, 0, 0, self.next[2]]);
         let restrictions: Vec<u32> = self.world.restrictions.keys().copied().collect();
         // One thing at a time, mostly: what cuts twice decides nothing.
-        let cut = self.random.below(12);
+        let cut = self.random.below(13);
         let restricted = cut < 2 || self.random.one_in(12);
         Question {
             subject: 1 + self.random.below(SUBJECTS),
@@ -157,7 +157,7 @@ impl Scene {
                 0
             },
             device: if matches!(cut, 2..=5) { 1 + self.random.below(DEVICES) } else { 0 },
-            actor: if matches!(cut, 6 | 7) { 1 + self.random.below(SUBJECTS) } else { 0 },
+            actor: if matches!(cut, 6..=8) { 1 + self.random.below(SUBJECTS) } else { 0 },
             actor_restriction: if self.random.one_in(4) && !restrictions.is_empty() {
                 self.random.pick(&restrictions)
             } else {
