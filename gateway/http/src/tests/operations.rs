@@ -1,10 +1,10 @@
 //! The table tested whole: every operation with every credential, and none missing.
 
 use super::House;
-use serde_json::json;
 use crate::openapi::{example, sample};
 use crate::operation::{Act, Ask, Field, Needs, Operation, Own, Stand};
 use crate::table::OPERATIONS;
+use serde_json::json;
 use std::collections::BTreeSet;
 use tessera_model::CommandKind;
 
