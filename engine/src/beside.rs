@@ -61,7 +61,8 @@ pub(crate) fn stands(
         Beside::Device(device) => usable(device).map(|()| never),
         Beside::Networks(networks) => {
             let UsedFrom::Address(address) = from else { return Ok(never) };
-            let inside = address.is_some_and(|address| networks.iter().any(|network| network.contains(address)));
+            let inside =
+                address.is_some_and(|address| networks.iter().any(|network| network.contains(address)));
             if inside { Ok(never) } else { Err(Judged::deny(Reason::AddressNotAllowed)) }
         }
         Beside::Acting(acting) => {
@@ -70,9 +71,8 @@ pub(crate) fn stands(
             let fields = read(place);
             let [w0, w1, w2, ..] = fields;
             let who = (generation.0, (w1, w2));
-            let (_, live, end) = alive(root, &fields, who, now).map_err(|judged| {
-                if matches!(judged.reason, Reason::Changed) { judged } else { gone }
-            })?;
+            let (_, live, end) = alive(root, &fields, who, now)
+                .map_err(|judged| if matches!(judged.reason, Reason::Changed) { judged } else { gone })?;
             if live.subject != acting.actor {
                 return Err(gone);
             }

@@ -100,7 +100,9 @@ impl Listing {
                 subject: self.id_of(record.subject)?,
                 role: self.0.roles.get(&record.role).map(|role| role.name.clone()),
                 workspace: self.0.workspaces.get(&record.workspace).map(|place| place.name.clone()),
-                decided_by: (record.decided != Deadline::NONE).then(|| self.id_of(record.decided_by)).flatten(),
+                decided_by: (record.decided != Deadline::NONE)
+                    .then(|| self.id_of(record.decided_by))
+                    .flatten(),
                 lapsed,
             };
             Some((u64::from(*number), found))

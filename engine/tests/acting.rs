@@ -246,7 +246,8 @@ async fn tc_67_whoever_acts_changes_nothing() {
     let (place, generation) = (acting.place, acting.generation);
     scene.house.submit(&by, Command::TouchSession { place, generation }).await;
     let view = scene.tenant.admin.entry.view();
-    let id = scene.house.engine.id_of(&scene.house.engine.read(view.as_ref().expect("awake")), &acting.to_bytes());
+    let id =
+        scene.house.engine.id_of(&scene.house.engine.read(view.as_ref().expect("awake")), &acting.to_bytes());
     drop(view);
     scene.house.submit(&by, Command::EndSession { session: id.expect("its id") }).await;
     assert_eq!(scene.reason(&acting, "orders.read"), Reason::Revoked);
@@ -266,8 +267,12 @@ async fn tc_66_nobody_acts_for_somebody_above() {
     let keeper = house.person(tenant, "keeper@example.org", "correct horse").await;
     house.role(tenant, "keeper", &["tessera.admin.keys"]).await;
     house.grant(tenant, keeper, "keeper").await;
-    let machine =
-        house.engine.create_subject(&tenant.admin, house.engine.command_id(), (SubjectKind::Machine, vec![]), None);
+    let machine = house.engine.create_subject(
+        &tenant.admin,
+        house.engine.command_id(),
+        (SubjectKind::Machine, vec![]),
+        None,
+    );
     let machine = machine.await.expect("made").made.subject.expect("an id");
     for subject in [boss, peer, keeper, machine, scene.sue, tenant.admin.subject] {
         assert_eq!(house.refused(&scene.by, act(subject, &["orders.*"])).await, Refusal::BeyondCreator);

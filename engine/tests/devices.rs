@@ -125,8 +125,7 @@ async fn a_revoked_device_takes_its_sessions_along() {
     let theirs = register(&house, &tenant.admin, bob, 9).await;
     let own = sign_in(&house, &tenant, None).await.expect("signed in");
     let own = (own, house.bind(&own).await);
-    let (lost, kept) =
-        (register(&house, &own.1, ann, 1).await, register(&house, &own.1, ann, 2).await);
+    let (lost, kept) = (register(&house, &own.1, ann, 1).await, register(&house, &own.1, ann, 2).await);
     let mut on_lost = Vec::new();
     for _ in 0..5 {
         on_lost.push(sign_in(&house, &tenant, Some(lost)).await.expect("signed in"));

@@ -252,7 +252,8 @@ async fn tc_18_refreshes_outlive_a_kill_of_the_real_binary() {
     // Each family: what was given and acknowledged, the newest last.
     let mut families = Vec::new();
     for _ in 0..SESSIONS {
-        let opened = scene.admin.request(&Request::OpenSession { subject, device: None }).await.expect("opened");
+        let opened =
+            scene.admin.request(&Request::OpenSession { subject, device: None }).await.expect("opened");
         families.push((text(&opened), vec![handle(&opened)]));
     }
     for (_, given) in &mut families {

@@ -263,7 +263,8 @@ fn page(
                 source.engine.read(source.view).sessions(of(subject)?.index, window.from, window.limit);
             *walked = page.walked;
             // The cursor of a row is the place after it: a page that the frame cuts goes on there.
-            let rows = page.rows.iter().map(|found| (u64::from(found.place.0) + 1, session_row(listing, found)));
+            let rows =
+                page.rows.iter().map(|found| (u64::from(found.place.0) + 1, session_row(listing, found)));
             window.finish(rows, page.next)
         }
         Request::ListKeys { subject, after, limit } => {

@@ -171,7 +171,9 @@ mod tests {
         let text = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
         assert_eq!(Thumbprint::parse(text).expect("the RFC's").to_string(), text);
         let zeros = Thumbprint([0; 32]).to_string();
-        for bad in ["", "NzbLs", &format!("{text}="), &text.replace("Xs", "Xt"), &text.replace('-', "+"), &zeros] {
+        for bad in
+            ["", "NzbLs", &format!("{text}="), &text.replace("Xs", "Xt"), &text.replace('-', "+"), &zeros]
+        {
             assert_eq!(Thumbprint::parse(bad), None, "{bad}");
         }
     }

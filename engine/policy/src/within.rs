@@ -51,7 +51,8 @@ impl Rules {
         within: &Within<'_>,
         now: UnixMillis,
     ) -> Outcome {
-        let below = within.ceilings.iter().all(|ceiling| self.restrictions.lets_through(*ceiling, permission));
+        let below =
+            within.ceilings.iter().all(|ceiling| self.restrictions.lets_through(*ceiling, permission));
         if !below {
             let reason = if found.is_permit() { Reason::BeyondDevice } else { found.reason };
             return Outcome { reason, valid_until: NEVER };
@@ -84,8 +85,7 @@ impl Rules {
         let (Some(actor), Some(first)) = (within.actor, out.first_mut()) else { return until };
         let mut until = until;
         for id in 1..=ENGINE_PERMISSIONS_MAX {
-            let held =
-                self.evaluate(actor.line, PermissionId(id), WorkspaceIndex(0), actor.restriction, now);
+            let held = self.evaluate(actor.line, PermissionId(id), WorkspaceIndex(0), actor.restriction, now);
             until = until.min(held.valid_until);
             if !held.is_permit() {
                 *first &= !(1 << id);

@@ -161,7 +161,9 @@ impl State {
                 let acts = self.acting(life).is_some_and(|acting| acting.actor == live.subject);
                 acts || Live::of(&self.place(life.0)).subject == live.subject
             }
-            Command::RegisterDevice { subject, .. } | Command::RequestRole { subject, .. } => is_self(subject),
+            Command::RegisterDevice { subject, .. } | Command::RequestRole { subject, .. } => {
+                is_self(subject)
+            }
             Command::RevokeDevice { device } => {
                 self.root.device_ids.get(device).is_some_and(|(subject, _)| *subject == live.subject)
             }

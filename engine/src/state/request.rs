@@ -34,13 +34,20 @@ impl State {
                 let what = (role, workspace.as_ref(), *duration_s);
                 self.request_role(*subject, what, reason, entropy, now)
             }
-            Command::ApproveRequest { request } => self.approve(self.open_request(*request, now)?, caller, now),
+            Command::ApproveRequest { request } => {
+                self.approve(self.open_request(*request, now)?, caller, now)
+            }
             Command::RefuseRequest { request } => {
                 let known = self.open_request(*request, now)?;
                 if decider(caller) == known.subject {
                     return Err(Refusal::OwnRequest);
                 }
-                Ok(Decided::of(Event::RequestChanged(Self::decided(known, RequestState::Refused, caller, now))))
+                Ok(Decided::of(Event::RequestChanged(Self::decided(
+                    known,
+                    RequestState::Refused,
+                    caller,
+                    now,
+                ))))
             }
             Command::WithdrawRequest { request } => {
                 let known = self.open_request(*request, now)?;
@@ -87,10 +94,10 @@ impl State {
         if duration_s > REQUEST_DURATION_S_MAX {
             return Err(Limit::RequestDuration.reached());
         }
-        let is_open = |request: &RequestRecord| {
-            request.state == RequestState::Open && !request.until.passed(now)
-        };
-        let mine = self.root.requests.values().filter(|request| request.subject == subject && is_open(request));
+        let is_open =
+            |request: &RequestRecord| request.state == RequestState::Open && !request.until.passed(now);
+        let mine =
+            self.root.requests.values().filter(|request| request.subject == subject && is_open(request));
         let mine: Vec<_> = mine.collect();
         if mine.iter().any(|request| (request.role, request.workspace) == (role, workspace)) {
             return Err(Refusal::Duplicate);

@@ -249,11 +249,9 @@ fn rows(
         | List::Entry
         | List::EntryUses
         | List::DeprecatedUses => catalogue::rows(&engine.read(view), &listing, (list, input), window),
-        List::MyDevices
-        | List::Devices
-        | List::DevicePolicy
-        | List::Requests
-        | List::RequestsOf => elevation::rows((engine, bound), &listing, (list, input), window),
+        List::MyDevices | List::Devices | List::DevicePolicy | List::Requests | List::RequestsOf => {
+            elevation::rows((engine, bound), &listing, (list, input), window)
+        }
         List::Relation(_) => Err(Problem::failed()),
         List::Settings => Ok(settings::members(&listing.settings(), Object::new()).value()),
     }

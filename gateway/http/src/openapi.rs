@@ -7,9 +7,9 @@ use crate::openapi_relation::relation_shape;
 use crate::operation::{Act, Answer, Field, Needs, Operation, Own, Shape, Stand};
 use crate::table::OPERATIONS;
 use serde_json::{Map, Value, json};
-use tessera_model::{Settings, Trust};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::settings::SettingUnit;
+use tessera_model::{Settings, Trust};
 
 /// The text of a UUIDv7 (RFC 9562 section 5.7).
 const UUID_V7: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$";
@@ -243,8 +243,9 @@ fn object(names: &[&str]) -> Value {
 /// A member of an answer, by its name: one name means one thing everywhere.
 fn member(name: &str) -> Value {
     match name {
-        "registered" | "revoked" | "decided" | "granted_until" | "created" | "changed" | "expires" | "idle_until" | "refresh_until" | "valid_until" | "at"
-        | "authenticated_at" | "last_used" | "from" | "until" | "waits_until" => {
+        "registered" | "revoked" | "decided" | "granted_until" | "created" | "changed" | "expires"
+        | "idle_until" | "refresh_until" | "valid_until" | "at" | "authenticated_at" | "last_used"
+        | "from" | "until" | "waits_until" => {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
         "fell_behind" | "valid" | "active" | "accepted" | "repeated" | "inherits" | "has_password"
@@ -261,8 +262,8 @@ fn member(name: &str) -> Value {
         }
         "trouble" => json!({ "type": ["string", "null"] }),
         "version" | "orphans" | "bytes" | "steps" | "reason_code" | "iat" | "exp" | "index" | "ended"
-        | "duration_s" | "entries" | "deprecated_entries" | "kept" | "role_id" | "number" | "left" | "failures"
-        | "count" | "used" | "made" | "known" => {
+        | "duration_s" | "entries" | "deprecated_entries" | "kept" | "role_id" | "number" | "left"
+        | "failures" | "count" | "used" | "made" | "known" => {
             json!({ "type": "integer" })
         }
         "bound" => json!({ "type": ["integer", "null"] }),
@@ -277,7 +278,9 @@ fn member(name: &str) -> Value {
         "device" | "actor" | "request" | "decided_by" => {
             json!({ "type": ["string", "null"], "format": "uuid" })
         }
-        "action" | "replaced_by" | "pattern" | "mapping" | "key" | "acts_because" => json!({ "type": ["string", "null"] }),
+        "action" | "replaced_by" | "pattern" | "mapping" | "key" | "acts_because" => {
+            json!({ "type": ["string", "null"] })
+        }
         "decision" => json!({ "type": "string", "enum": ["permit", "deny"] }),
         "sub" | "session" | "workspace_id" => json!({ "type": "string", "format": "uuid" }),
         // Of what a group holds there is none.

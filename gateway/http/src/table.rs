@@ -1,13 +1,15 @@
 //! The table of all operations: from it come the routes, the strict reading, OpenAPI and the tests.
 
 use crate::columns::{
-    CHANGED, CLIENT_ROW, DEVICE_ROW, ENTRY_ROW, EXPLAINED, GRANT_ROW, GROUP_ROW, HOLDER_ROW, KEY_ROW, NOTHING, REQUEST_ROW, REVIEW_ROW, ROLE_ROW, SESSION_MADE, SESSION_ROW, SETTINGS_ROW, SUBJECT_ROW, TENANT_ROW, USE_ROW, WORKSPACE_ROW,
+    CHANGED, CLIENT_ROW, DEVICE_ROW, ENTRY_ROW, EXPLAINED, GRANT_ROW, GROUP_ROW, HOLDER_ROW, KEY_ROW,
+    NOTHING, REQUEST_ROW, REVIEW_ROW, ROLE_ROW, SESSION_MADE, SESSION_ROW, SETTINGS_ROW, SUBJECT_ROW,
+    TENANT_ROW, USE_ROW, WORKSPACE_ROW,
 };
 use crate::operation::{About, Act, Answer, Ask, Field, List, Needs, Operation, Own, Shape, Verb};
 use crate::tuple::CONTEXT_MAX;
 use tessera_model::CommandKind as Kind;
-use tessera_model::limits::RELATION_CHANGES_MAX;
 use tessera_model::Trust;
+use tessera_model::limits::RELATION_CHANGES_MAX;
 use tessera_model::settings::SettingUnit;
 
 const SUBJECT: Field = Field::path("subject", Shape::Subject, "public id of the subject");
@@ -27,15 +29,20 @@ const NAME: Field = Field::body("name", Shape::Name, "unique name");
 const PATTERNS: Field =
     Field::body("patterns", Shape::Patterns, "names of permissions, or beginnings with `*`");
 
-const ON_DEVICE: Field = Field::maybe("device", Shape::Session, "public id of the subject's device that it opens on");
+const ON_DEVICE: Field =
+    Field::maybe("device", Shape::Session, "public id of the subject's device that it opens on");
 const DEVICE: Field = Field::path("device", Shape::Session, "public id of the device");
 const DEVICE_NAME: Field = Field::body("name", Shape::Name, "what it is called");
-const THUMBPRINT: Field =
-    Field::body("thumbprint", Shape::Thumbprint, "of the device's public key (RFC 7638, SHA-256), 43 characters of base64url");
+const THUMBPRINT: Field = Field::body(
+    "thumbprint",
+    Shape::Thumbprint,
+    "of the device's public key (RFC 7638, SHA-256), 43 characters of base64url",
+);
 const BELOW: Field = Field::body("patterns", Shape::Patterns, "the ceiling; an empty list for none");
 const REQUEST: Field = Field::path("request", Shape::Session, "public id of the request");
 const BECAUSE: Field = Field::body("because", Shape::Text, "why, one line of at most 256 bytes");
-const FOR: Field = Field::body("duration_s", Shape::Count, "for how long from the approval on, seconds, 30 days at most");
+const FOR: Field =
+    Field::body("duration_s", Shape::Count, "for how long from the approval on, seconds, 30 days at most");
 const OPEN_ONLY: Field = Field::query("open", Shape::Bool, "those alone that can be decided");
 const CLIENT: Field = Field::path("name", Shape::Name, "the client's");
 const CLIENT_REFRESH: Field = Field::maybe(

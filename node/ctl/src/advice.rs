@@ -127,7 +127,10 @@ const ADVICE: &[(Refusal, &str)] = &[
         Refusal::PermissionOwned,
         "tessera service entry NAME shows whose it is; it is registered with that service's entries",
     ),
-    (Refusal::DeviceUnknown, "tessera device list WHO shows those there are; a revoked one is registered anew"),
+    (
+        Refusal::DeviceUnknown,
+        "tessera device list WHO shows those there are; a revoked one is registered anew",
+    ),
     (Refusal::DeviceRequired, "register one with tessera device register, and name it with --device"),
     (Refusal::RequestUnknown, "tessera request list shows those there are"),
     (Refusal::RequestClosed, "tessera request list shows what became of it; it can be asked for anew"),

@@ -90,7 +90,8 @@ pub(crate) enum DeviceVerb {
 }
 
 fn thumbprint(text: &str) -> Result<Thumbprint, String> {
-    Thumbprint::parse(text).ok_or_else(|| "a thumbprint is 43 characters of base64url (RFC 7638, SHA-256)".to_owned())
+    Thumbprint::parse(text)
+        .ok_or_else(|| "a thumbprint is 43 characters of base64url (RFC 7638, SHA-256)".to_owned())
 }
 
 fn trust(text: &str) -> Result<Trust, String> {
@@ -104,7 +105,11 @@ fn below(patterns: &[Pattern]) -> String {
 
 /// A ceiling as the end of a sentence.
 fn at_most(patterns: &[Pattern]) -> String {
-    if patterns.is_empty() { "have no ceiling".to_owned() } else { format!("may use at most {}", below(patterns)) }
+    if patterns.is_empty() {
+        "have no ceiling".to_owned()
+    } else {
+        format!("may use at most {}", below(patterns))
+    }
 }
 
 fn devices(rows: &[DeviceRow]) -> (Table, Value) {

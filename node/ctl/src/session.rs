@@ -312,7 +312,8 @@ async fn show(link: &Link, handle: &HandleBytes, address: Option<IpAddr>) -> Res
                 shown(Some(found.expires)),
                 shown(idle),
             ]);
-            let mut answer = Answer::said(format!("Alive, in tenant {}.", found.tenant)).line(table.to_string());
+            let mut answer =
+                Answer::said(format!("Alive, in tenant {}.", found.tenant)).line(table.to_string());
             if let Some(device) = found.device {
                 answer = answer.line(format!("It stands on device {device}."));
             }

@@ -27,7 +27,10 @@ pub(crate) fn elevations(asked: &mut Asked) {
     assert_eq!(rows(&order("session list zoe@example.org"), "sessions")[0]["device"], json!(device));
     let listed = order("device list zoe@example.org");
     let row = &rows(&listed, "devices")[0];
-    assert_eq!((&row["trust"], &row["thumbprint"], &row["ceiling"]), (&"known".into(), &KEY.into(), &json!(["zoe.*"])));
+    assert_eq!(
+        (&row["trust"], &row["thumbprint"], &row["ceiling"]),
+        (&"known".into(), &KEY.into(), &json!(["zoe.*"]))
+    );
     order("check zoe.read --handle-file zoe.session");
     let denied = asked.ask(1, "tessera check zoe.write --handle-file zoe.session --tenant acme");
     assert_eq!(denied["reason"], "BeyondDevice", "{denied}");

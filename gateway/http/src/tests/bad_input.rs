@@ -161,7 +161,13 @@ fn wrong(shape: Shape) -> Vec<(Value, u64)> {
         Shape::Thumbprint => {
             let zeros = "A".repeat(43);
             // Too short, another alphabet, bits behind the last byte, no key at all.
-            let forms = ["", "abc", "NzbLsXh8uDCcd+6MNwXF4W/7noWXFZAfHkxZsRGC9Xs", "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xt", &zeros];
+            let forms = [
+                "",
+                "abc",
+                "NzbLsXh8uDCcd+6MNwXF4W/7noWXFZAfHkxZsRGC9Xs",
+                "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xt",
+                &zeros,
+            ];
             with(text(), forms.map(Value::from).to_vec())
         }
         Shape::Entries => ill(vec![json!(true), json!(7), json!("a"), json!({})]),

@@ -32,7 +32,8 @@ async fn people_sign_in_on_their_devices() {
     let denied = may(&on_it, "orders.write").await;
     assert_eq!((&denied["reason"], &denied["reason_code"]), (&json!("BeyondDevice"), &json!(130)));
     assert_eq!(may(&session, "orders.write").await["decision"], "permit");
-    let told = house.ask("POST /v1/introspect", &key, Some(json!({ "token": on_it }))).await.expect(200).json();
+    let told =
+        house.ask("POST /v1/introspect", &key, Some(json!({ "token": on_it }))).await.expect(200).json();
     assert_eq!((&told["device"], &told["act"]), (&json!(device), &Value::Null));
     let mine = house.ask("GET /v1/me/devices", &session, None).await.expect(200).json();
     assert_eq!(mine["rows"][0]["trust"], "unverified");
@@ -56,9 +57,7 @@ async fn whoever_acts_is_told() {
     let (_, key) = house.tenant("acme").await;
     let (amy, session) = house.person(&key, "amy@example.org", "orders.*").await;
     let (sue, support) = house.person(&key, "sue@example.org", "tessera.sessions.open").await;
-    let act = |because: &str| {
-        json!({ "patterns": ["orders.*"], "ttl_s": 600, "because": because })
-    };
+    let act = |because: &str| json!({ "patterns": ["orders.*"], "ttl_s": 600, "because": because });
     let line = format!("POST /v1/subjects/{amy}/impersonate");
     for (because, code) in [("", 227), ("a\nb", 227), (&*"x".repeat(257), 220)] {
         let refused = house.ask(&line, &support, Some(act(because))).await;
@@ -66,7 +65,8 @@ async fn whoever_acts_is_told() {
     }
     let opened = house.ask(&line, &support, Some(act("ticket 7"))).await.expect(200);
     let acting = opened.string("handle");
-    let told = house.ask("POST /v1/introspect", &key, Some(json!({ "token": acting }))).await.expect(200).json();
+    let told =
+        house.ask("POST /v1/introspect", &key, Some(json!({ "token": acting }))).await.expect(200).json();
     assert_eq!((&told["sub"], &told["act"]), (&json!(amy), &json!({ "sub": sue })));
     let mine = house.ask("GET /v1/me/sessions", &session, None).await.expect(200).json();
     let rows = mine["rows"].as_array().expect("rows");
@@ -101,8 +101,12 @@ async fn roles_are_asked_for_and_given() {
     let check = json!({ "permission": "orders.write" });
     let may = house.ask("POST /v1/check", &session, Some(check)).await.expect(200).json();
     assert_eq!((&may["decision"], &may["valid_until"]), (&json!("permit"), &done["expires"]));
-    let mine = house.ask(&format!("GET /v1/subjects/{amy}/requests"), &session, None).await.expect(200).json();
+    let mine =
+        house.ask(&format!("GET /v1/subjects/{amy}/requests"), &session, None).await.expect(200).json();
     assert_eq!(mine["rows"][0]["state"], "approved");
     assert_eq!(house.ask(&line, &key, None).await.expect(409).code(), 263);
-    assert_eq!(house.ask(&format!("DELETE /v1/requests/{request}"), &session, None).await.expect(409).code(), 263);
+    assert_eq!(
+        house.ask(&format!("DELETE /v1/requests/{request}"), &session, None).await.expect(409).code(),
+        263
+    );
 }
