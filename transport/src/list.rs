@@ -231,7 +231,8 @@ fn page(
             let rows = page.rows.iter().map(|role| {
                 let (name, patterns) = (role.name.clone(), role.patterns.clone());
                 let parents = listing.role_names(&role.parents);
-                (u64::from(role.id.0), RoleRow { id: role.id.0, name, patterns, parents })
+                let workspace = listing.workspace_name(role.workspace).cloned();
+                (u64::from(role.id.0), RoleRow { id: role.id.0, name, patterns, parents, workspace })
             });
             window.finish(rows, page.next)
         }

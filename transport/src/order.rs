@@ -170,7 +170,7 @@ fn made(kind: RequestKind, done: Done) -> Made {
         refresh_until: done.made.refresh_until.map(tessera_model::UnixMillis::to_deadline),
         ended: number(RequestKind::EndOtherSessions),
         evicted: done.made.evicted,
-        role: number(RequestKind::CreateRole),
+        role: number(RequestKind::CreateRole).or(number(RequestKind::CreateRoleIn)),
         permission: number(RequestKind::RegisterPermission),
         workspace: number(RequestKind::CreateWorkspace),
         workspace_id: done.made.workspace,
@@ -347,6 +347,9 @@ fn command_of(request: Request) -> Option<Command> {
         }
         Request::UnmapPermission { permission, type_name } => {
             Command::UnmapPermission { permission, type_name: type_name.into() }
+        }
+        Request::CreateRoleIn { workspace, name, patterns } => {
+            Command::CreateRoleIn { workspace, name, patterns }
         }
         Request::RegisterDevice { subject, name, key } => Command::RegisterDevice { subject, name, key },
         Request::TrustDevice { device, trust } => Command::TrustDevice { device, trust },

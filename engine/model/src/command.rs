@@ -9,16 +9,12 @@ use crate::id::{Generation, Place, PublicId, SubjectIndex, TenantId};
 use crate::identifier::Identifier;
 use crate::load::KeyedRow;
 use crate::name::{Name, Pattern};
-use crate::network::Network;
 pub use crate::ordered::Ordered;
-use crate::origin::Origin;
-use crate::private::Private;
 use crate::record::{AttributeKind, AttributeValue, SubjectKind};
 use crate::refresh::ClientTerms;
 use crate::relation::RelationChange;
-use crate::rule::Condition;
 use crate::settings::SettingsChange;
-use crate::time::Deadline;
+use crate::{Condition, Deadline, Network, Origin, Private};
 
 commands! {
     /// System tenant: turns the one-time secret into an operator with a key. Caller: `Bootstrap`.
@@ -549,7 +545,16 @@ commands! {
         /// Whether.
         required: bool,
     };
-    /// Opens a session of somebody else in which the caller acts. It ends with the caller's own.
+    /// Makes a role of a workspace: granted there and below alone, gone with it, administered by who administers there.
+    CreateRoleIn = 156, narrows false, "tessera.admin.roles", {
+        /// Where.
+        workspace: Name,
+        /// Its name, unique in the tenant.
+        name: Name,
+        /// What it covers.
+        patterns: Vec<Pattern>,
+    };
+    /// Opens a session of somebody else in which the caller acts; it ends with the caller's own.
     Impersonate = 160, narrows false, "tessera.sessions.open", {
         /// For whom.
         subject: PublicId,

@@ -154,6 +154,8 @@ pub struct RoleRecord {
     pub patterns: Vec<Pattern>,
     /// Roles whatever of which it covers too, sorted. One that was removed covers nothing.
     pub parents: Vec<RoleId>,
+    /// The workspace that it belongs to: it is granted there and below alone, and goes with it. 0 for the tenant.
+    pub workspace: WorkspaceIndex,
 }
 
 /// A workspace: a node of the tenant's tree.

@@ -192,6 +192,8 @@ refusals! {
     GrantStands = 265, "the subject has that role there for as long or longer";
     /// Whoever acts for somebody else orders nothing in their name but the end of it.
     Acting = 266, "whoever acts for somebody else changes nothing in their name";
+    /// A role of a workspace would be granted, or be a parent, outside of it.
+    RoleOutside = 267, "the role belongs to a workspace: it holds there and below alone";
     /// The relationship model's text is wrong; trying it tells line and column.
     RelationModelWrong = 270, "the relationship model is wrong: try it to learn where";
     /// Stored tuples would not fit the relationship model, and it was not asked to leave them behind.

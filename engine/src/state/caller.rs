@@ -57,7 +57,7 @@ impl State {
     }
 
     /// What a place must lie in besides its restriction.
-    fn within(&self, (place, generation): (Place, Generation)) -> Within<'_> {
+    pub(super) fn within(&self, (place, generation): (Place, Generation)) -> Within<'_> {
         let fields = self.place(place);
         let [w0, ..] = fields;
         if w0 & SIDE == 0 {
@@ -125,6 +125,7 @@ impl State {
                 let permission = self.permission_id(kind.permission()).ok_or(Refusal::Unauthorized)?;
                 let may = live.subject == subject
                     && (self.holds(((place, generation), &live), permission, now)
+                        || self.holds_there(&ordered.command, ((place, generation), &live), now)
                         || self.is_own(&ordered.command, (place, &live), now));
                 if may { Ok(()) } else { Err(Refusal::Unauthorized) }
             }
@@ -230,6 +231,7 @@ impl State {
             | Command::MapPermission { .. }
             | Command::UnmapPermission { .. }
             | Command::SetService { .. }
+            | Command::CreateRoleIn { .. }
             | Command::TrustDevice { .. }
             | Command::LimitDevice { .. }
             | Command::LimitTrust { .. }

@@ -34,6 +34,7 @@ mod refresh;
 mod relation;
 mod request;
 mod role;
+mod role_place;
 mod rule;
 mod session;
 mod settings;
@@ -224,7 +225,10 @@ impl State {
             }
             Command::LoadSubjects { rows, trial } => self.load_subjects(rows, *trial, caller, now),
             Command::RegisterPermission { name } => self.register_permission(name),
-            Command::CreateRole { name, patterns } => self.create_role(name, patterns, caller, now),
+            Command::CreateRole { name, patterns } => self.create_role(None, name, patterns, caller, now),
+            Command::CreateRoleIn { workspace, name, patterns } => {
+                self.create_role(Some(workspace), name, patterns, caller, now)
+            }
             Command::ChangeRole { name, patterns } => self.change_role(name, patterns, caller, now),
             Command::DeleteRole { name } => self.delete_role(name, now),
             Command::SetRoleParents { name, parents } => self.set_role_parents(name, parents, caller, now),

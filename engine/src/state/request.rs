@@ -87,6 +87,7 @@ impl State {
         }
         let subject = record.index;
         let (role, workspace) = (self.role_id(role)?, self.workspace_index(workspace)?);
+        self.fits(role, workspace)?;
         sound_reason(reason)?;
         if duration_s == 0 {
             return Err(Refusal::DeadlinePassed);
@@ -155,6 +156,7 @@ impl State {
         if known.workspace.0 != 0 && !self.root.workspaces.contains_key(&known.workspace) {
             return Err(Refusal::WorkspaceUnknown);
         }
+        self.fits(known.role, known.workspace)?;
         if !self.may_hand_out_all(&self.patterns_of(known.role), caller, now) {
             return Err(Refusal::BeyondCreator);
         }

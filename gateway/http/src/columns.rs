@@ -18,7 +18,7 @@ pub(crate) const KEY_ROW: &[&str] = &[
     "networks",
     "description",
 ];
-pub(crate) const ROLE_ROW: &[&str] = &["id", "name", "patterns", "parents"];
+pub(crate) const ROLE_ROW: &[&str] = &["id", "name", "patterns", "parents", "workspace"];
 pub(crate) const GROUP_ROW: &[&str] = &["id", "name", "parents", "rule", "left"];
 pub(crate) const REVIEW_ROW: &[&str] = &[
     "subject",

@@ -361,7 +361,8 @@ fn of_subject(row: &SubjectRecord) -> Object {
 fn role(listing: &Listing, row: &Arc<RoleRecord>) -> Object {
     let patterns: Vec<&str> = row.patterns.iter().map(tessera_model::Pattern::as_str).collect();
     let object = Object::new().with("id", row.id.0).shown("name", &row.name).with("patterns", patterns);
-    object.with("parents", texts(&listing.role_names(&row.parents)))
+    let workspace = listing.workspace_name(row.workspace).map(Name::to_string);
+    object.with("parents", texts(&listing.role_names(&row.parents))).with("workspace", workspace)
 }
 
 fn workspace(listing: &Listing, row: &Arc<WorkspaceRecord>) -> Object {

@@ -89,7 +89,7 @@ fn required<T>(value: Option<T>, field: &str) -> Result<T, Problem> {
 const fn number(kind: CommandKind) -> Option<&'static str> {
     match kind.number() {
         40 => Some("permission"),
-        41 => Some("role"),
+        41 | 156 => Some("role"),
         50 => Some("workspace"),
         11 => Some("number"),
         90 => Some("client"),
@@ -242,6 +242,11 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
         CommandKind::CreateRole => {
             Command::CreateRole { name: named("name")?, patterns: input.patterns("patterns")? }
         }
+        CommandKind::CreateRoleIn => Command::CreateRoleIn {
+            workspace: named("workspace")?,
+            name: named("name")?,
+            patterns: input.patterns("patterns")?,
+        },
         CommandKind::ChangeRole => {
             Command::ChangeRole { name: named("name")?, patterns: input.patterns("patterns")? }
         }

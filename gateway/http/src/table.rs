@@ -265,6 +265,9 @@ table! {
         Answer::Page(ROLE_ROW), Act::List(List::Roles);
     "create_role" Post "/v1/roles", ROLES, "Makes a role.", [NAME, PATTERNS],
         Answer::Made(&["role"]), Act::Order(Kind::CreateRole);
+    "create_role_in" Post "/v1/workspaces/{workspace}/roles", ROLES, "Makes a role of a workspace: granted there and below alone, and gone with it. Who holds the permission in that workspace is enough for it, and for what becomes of the role.",
+        [Field::path("workspace", Shape::Name, "the workspace's"), NAME, PATTERNS],
+        Answer::Made(&["role"]), Act::Order(Kind::CreateRoleIn);
     "read_role" Get "/v1/roles/{name}", ROLES, "One role.", [Field::path("name", Shape::Name, "the role's")],
         Answer::One(ROLE_ROW), Act::List(List::Role);
     "change_role" Put "/v1/roles/{name}", ROLES, "Changes what a role covers.",

@@ -137,6 +137,7 @@ const ADVICE: &[(Refusal, &str)] = &[
     (Refusal::OwnRequest, "ask somebody else who may grant that role"),
     (Refusal::GrantStands, "tessera grant list WHO shows it"),
     (Refusal::Acting, "do it in your own name, with your own session or key"),
+    (Refusal::RoleOutside, "tessera role list shows the workspace that it belongs to"),
     (Refusal::NotReady, "the tenant is being loaded: try again, or give it more time with --timeout"),
     (
         Refusal::TenantFailed,

@@ -95,7 +95,7 @@ lists! {
 record! {
     TenantRecord { id, name, status, created }
     SubjectRecord { index, id, kind, status, cut_off, has_password }
-    RoleRecord { id, name, patterns, parents }
+    RoleRecord { id, name, patterns, parents, workspace }
     GroupRecord { id, name, parents, rule }
     GroupRule { terms, before, settled }
     Term { attribute, matches }

@@ -83,6 +83,7 @@ pub fn every_event() -> Vec<Event> {
             name: name("clerk"),
             patterns: patterns.clone(),
             parents: vec![RoleId(2)],
+            workspace: WorkspaceIndex(3),
         }),
         Event::RoleRemoved(RoleId(1)),
         Event::WorkspaceChanged(WorkspaceRecord {

@@ -151,6 +151,16 @@ macro_rules! and_elevations {
                 /// Whether.
                 required: bool = Required,
             };
+            /// Makes a role of a workspace: granted there and below alone, and gone with it. Who administers roles there is
+            /// enough for it.
+            CreateRoleIn = 0x109C -> Made {
+                /// Where.
+                workspace: Name = Workspace,
+                /// Its name, unique in the tenant.
+                name: Name = Name,
+                /// What it covers.
+                patterns: Vec<Pattern> = Pattern,
+            };
             /// Opens a session of somebody else in which the caller acts. It ends with the caller's own.
             Impersonate = 0x10A0 -> Made {
                 /// For whom.

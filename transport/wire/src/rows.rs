@@ -83,6 +83,8 @@ shapes! {
         patterns: Vec<Pattern> = Pattern,
         /// The roles whose permissions it covers too.
         parents: Vec<Name> = Parent,
+        /// The workspace that it belongs to; none for the tenant.
+        workspace: Option<Name> = Workspace,
     }
     /// A group.
     #[derive(Clone, Debug, Eq, PartialEq)]

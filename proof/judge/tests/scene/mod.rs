@@ -290,6 +290,7 @@ impl Scene {
             name: Name::new(&format!("role{id}")).unwrap(),
             patterns: role.patterns.iter().map(|text| Pattern::new(text).unwrap()).collect(),
             parents: role.parents.iter().copied().map(RoleId).collect(),
+            workspace: WorkspaceIndex(0),
         });
         self.world.roles.insert(id, role);
     }
@@ -461,6 +462,7 @@ impl Scene {
                 name: Name::new(&format!("role{id}")).unwrap(),
                 patterns: role.patterns.iter().map(|text| Pattern::new(text).unwrap()).collect(),
                 parents: role.parents.iter().copied().map(RoleId).collect(),
+                workspace: WorkspaceIndex(0),
             });
         }
         for (index, place) in world.workspaces.iter().rev() {
