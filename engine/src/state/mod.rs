@@ -385,6 +385,7 @@ impl State {
         self.apply_to_root(event);
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each event")]
     fn apply_to_root(&mut self, event: &Event) {
         match event {
             Event::TenantBorn { tenant, at } => self.apply_born(*tenant, *at),

@@ -2,7 +2,7 @@
 
 use crate::answer::Object;
 use crate::input::{Input, ill_formed};
-use crate::list::{Window, texts_of, whole};
+use crate::list::{Window, whole};
 use crate::operation::List;
 use crate::problem::Problem;
 use serde_json::Value;
@@ -112,6 +112,11 @@ pub(crate) fn rows<'a>(
         }
         _ => Err(Problem::failed()),
     }
+}
+
+/// Patterns as texts.
+fn texts_of(patterns: &[Pattern]) -> Vec<&str> {
+    patterns.iter().map(Pattern::as_str).collect()
 }
 
 fn device(found: &DeviceFound) -> Object {

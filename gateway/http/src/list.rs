@@ -280,11 +280,6 @@ fn plain(input: &Input) -> Result<u64, Problem> {
     bytes.try_into().map(u64::from_le_bytes).map_err(|_| damaged.into())
 }
 
-/// Patterns as texts.
-pub(crate) fn texts_of(patterns: &[tessera_model::Pattern]) -> Vec<&str> {
-    patterns.iter().map(tessera_model::Pattern::as_str).collect()
-}
-
 /// Names as texts.
 pub(crate) fn texts(names: &[Name]) -> Vec<&str> {
     names.iter().map(Name::as_str).collect()

@@ -2,10 +2,11 @@
 
 #![allow(dead_code, clippy::allow_attributes, reason = "each test uses its own part of the scene")]
 
+mod devices;
 mod groups;
 
 use std::collections::BTreeSet;
-use tessera_judge::{Device, Holder, Place, Question, Role, Window, World};
+use tessera_judge::{Holder, Place, Question, Role, Window, World};
 use tessera_model::limits::ENGINE_PERMISSIONS_MAX;
 use tessera_model::record::{
     AttributeValue, GrantRecord, GroupGrantRecord, MemberRecord, RestrictionRecord, RoleRecord,
@@ -15,7 +16,7 @@ use tessera_model::{
     Deadline, GroupId, Name, Pattern, PermissionId, PublicId, RestrictionId, RoleId, SubjectIndex,
     UnixMillis, WorkspaceIndex,
 };
-use tessera_policy::{Actor, Rules, Within};
+use tessera_policy::Rules;
 
 const SUBJECTS: u32 = 3;
 const ATTRIBUTES: u32 = 3;
@@ -28,7 +29,6 @@ const PATTERNS: [&str; 12] =
 pub(crate) const BEGINNING_MS: u64 = 1_577_836_800_000;
 const OWN_UP_TO: u32 = 5;
 const DEVICES: u32 = 3;
-const LEVELS: u32 = 3;
 const LAST_SECOND: u32 = 24;
 
 /// Numbers from a seed (SplitMix64).
@@ -59,15 +59,6 @@ impl Seeded {
 /// The engine's number of a permission: those up to 5 are power over the tenant itself, the others are not.
 pub(crate) const fn numbered(id: u32) -> PermissionId {
     PermissionId(ENGINE_PERMISSIONS_MAX - OWN_UP_TO + id)
-}
-
-/// The number of a level's ceiling among the engine's restrictions, and that of a device's.
-const fn of_level(level: u32) -> RestrictionId {
-    RestrictionId(1_000 + level)
-}
-
-const fn of_device(device: u32) -> RestrictionId {
-    RestrictionId(2_000 + device)
 }
 
 /// The same tenant twice.
@@ -188,42 +179,6 @@ impl Scene {
         self.rules.list_within(until, &self.within(asked), now, &mut listed);
         let PermissionId(id) = numbered(asked.permission);
         listed.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 == 1)
-    }
-
-    /// What stands beside the session that is asked through, as the engine has it.
-    fn within(&self, asked: &Question) -> Within<'_> {
-        let ceilings = self.world.devices.get(&asked.device).map_or([RestrictionId(0); 2], |device| {
-            let level = self.world.levels.get(&device.level).is_some_and(|ceiling| !ceiling.is_empty());
-            [
-                if level { of_level(device.level) } else { RestrictionId(0) },
-                if device.ceiling.is_empty() { RestrictionId(0) } else { of_device(asked.device) },
-            ]
-        });
-        let actor = (asked.actor != 0).then(|| Actor {
-            line: self.rules.line(SubjectIndex(asked.actor)).unwrap(),
-            restriction: RestrictionId(asked.actor_restriction),
-        });
-        Within { ceilings, actor }
-    }
-
-    /// Puts a ceiling among the engine's restrictions.
-    fn put_mask(rules: &mut Rules, id: RestrictionId, mask: &[String]) {
-        let patterns = mask.iter().map(|text| Pattern::new(text).unwrap()).collect();
-        rules.put_restriction(&RestrictionRecord { id, patterns });
-    }
-
-    /// A device of some level, or the ceiling of a level.
-    fn put_device(&mut self) {
-        let ceiling = if self.random.one_in(2) { vec![] } else { self.patterns() };
-        if self.random.below(3) < 2 {
-            let level = self.random.below(LEVELS);
-            Self::put_mask(&mut self.rules, of_level(level), &ceiling);
-            self.world.levels.insert(level, ceiling);
-        } else {
-            let (number, level) = (1 + self.random.below(DEVICES), self.random.below(LEVELS));
-            Self::put_mask(&mut self.rules, of_device(number), &ceiling);
-            self.world.devices.insert(number, Device { level, ceiling });
-        }
     }
 
     /// When time alone changes the slow answer, found by trying every second.
@@ -481,10 +436,10 @@ impl Scene {
             rules.put_restriction(&RestrictionRecord { id: RestrictionId(*id), patterns });
         }
         for (level, ceiling) in &world.levels {
-            Self::put_mask(&mut rules, of_level(*level), ceiling);
+            devices::put_mask(&mut rules, devices::of_level(*level), ceiling);
         }
         for (number, device) in &world.devices {
-            Self::put_mask(&mut rules, of_device(*number), &device.ceiling);
+            devices::put_mask(&mut rules, devices::of_device(*number), &device.ceiling);
         }
         for (id, name) in world.permissions.iter().rev() {
             rules.put_permission(numbered(*id), &Name::new(name).unwrap());
