@@ -194,17 +194,6 @@ async fn order(
         {
             return Err(Refusal::WrongTenant.into());
         }
-        CommandKind::RegisterDevice
-        | CommandKind::TrustDevice
-        | CommandKind::RevokeDevice
-        | CommandKind::LimitDevice
-        | CommandKind::LimitTrust
-        | CommandKind::RequireDevices
-        | CommandKind::Impersonate
-        | CommandKind::RequestRole
-        | CommandKind::ApproveRequest
-        | CommandKind::RefuseRequest
-        | CommandKind::WithdrawRequest => elevation::command(kind, input)?,
         plain => command_of(shared, plain, input)?,
     };
     Ok(engine.submit_or_try(bound, (id, trial), command).await?)
@@ -342,6 +331,17 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
             Command::SetService { name: named("name")?, entries: input.entries("entries")? }
         }
         CommandKind::RevokeKey => Command::RevokeKey { key: required(input.public_id("key")?, "key")? },
+        CommandKind::RegisterDevice
+        | CommandKind::TrustDevice
+        | CommandKind::RevokeDevice
+        | CommandKind::LimitDevice
+        | CommandKind::LimitTrust
+        | CommandKind::RequireDevices
+        | CommandKind::Impersonate
+        | CommandKind::RequestRole
+        | CommandKind::ApproveRequest
+        | CommandKind::RefuseRequest
+        | CommandKind::WithdrawRequest => elevation::command(kind, input)?,
         _ => return Err(Refusal::Malformed.into()),
     })
 }

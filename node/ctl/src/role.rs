@@ -136,32 +136,34 @@ impl RoleVerb {
                 let answer = Answer::said(table.to_string()).with("role", name.as_str());
                 Ok(found.told(answer.with("holders", listed)))
             }
-            Self::List(window) => {
-                let request = |after, limit| Request::ListRoles { after, limit };
-                let found = window.read::<RoleRow>(link, request).await?;
-                let placed = found.rows.iter().any(|row| row.workspace.is_some());
-                let columns: &[&'static str] =
-                    if placed { &["ID", "ROLE", "COVERS", "WORKSPACE"] } else { &["ID", "ROLE", "COVERS"] };
-                let mut table = Table::new(columns);
-                let mut rows: Vec<Value> = Vec::new();
-                for row in &found.rows {
-                    let covers = texts(&row.patterns);
-                    let parents: Vec<String> = row.parents.iter().map(ToString::to_string).collect();
-                    let mut all = covers.clone();
-                    all.extend(parents.iter().map(|name| format!("all of {name}")));
-                    let workspace = row.workspace.as_ref().map(ToString::to_string);
-                    let mut cells = vec![row.id.to_string(), row.name.to_string(), all.join(", ")];
-                    cells.extend(placed.then(|| workspace.clone().unwrap_or_else(|| "-".to_owned())));
-                    table.row(cells);
-                    rows.push(json!({
-                        "id": row.id, "role": row.name.as_str(), "patterns": covers, "parents": parents,
-                        "workspace": workspace,
-                    }));
-                }
-                Ok(found.told(Answer::said(table.to_string()).with("roles", rows)))
-            }
+            Self::List(window) => listed(link, &window).await,
         }
     }
+}
+
+async fn listed(link: &Link, window: &Window) -> Result<Answer, CtlError> {
+    let request = |after, limit| Request::ListRoles { after, limit };
+    let found = window.read::<RoleRow>(link, request).await?;
+    let placed = found.rows.iter().any(|row| row.workspace.is_some());
+    let columns: &[&'static str] =
+        if placed { &["ID", "ROLE", "COVERS", "WORKSPACE"] } else { &["ID", "ROLE", "COVERS"] };
+    let mut table = Table::new(columns);
+    let mut rows: Vec<Value> = Vec::new();
+    for row in &found.rows {
+        let covers = texts(&row.patterns);
+        let parents: Vec<String> = row.parents.iter().map(ToString::to_string).collect();
+        let mut all = covers.clone();
+        all.extend(parents.iter().map(|name| format!("all of {name}")));
+        let workspace = row.workspace.as_ref().map(ToString::to_string);
+        let mut cells = vec![row.id.to_string(), row.name.to_string(), all.join(", ")];
+        cells.extend(placed.then(|| workspace.clone().unwrap_or_else(|| "-".to_owned())));
+        table.row(cells);
+        rows.push(json!({
+            "id": row.id, "role": row.name.as_str(), "patterns": covers, "parents": parents,
+            "workspace": workspace,
+        }));
+    }
+    Ok(found.told(Answer::said(table.to_string()).with("roles", rows)))
 }
 
 async fn uses(link: &Link, name: Name) -> Result<Answer, CtlError> {

@@ -40,6 +40,16 @@ impl Scene {
         Within { ceilings, actor }
     }
 
+    /// All ceilings, into other rules.
+    pub(super) fn put_ceilings(&self, rules: &mut Rules) {
+        for (level, ceiling) in &self.world.levels {
+            put_mask(rules, of_level(*level), ceiling);
+        }
+        for (number, device) in &self.world.devices {
+            put_mask(rules, of_device(*number), &device.ceiling);
+        }
+    }
+
     /// A device of some level, or the ceiling of a level.
     pub(super) fn put_device(&mut self) {
         let ceiling = if self.random.one_in(2) { vec![] } else { self.patterns() };

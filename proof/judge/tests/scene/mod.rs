@@ -435,12 +435,7 @@ impl Scene {
             let patterns = mask.iter().map(|text| Pattern::new(text).unwrap()).collect();
             rules.put_restriction(&RestrictionRecord { id: RestrictionId(*id), patterns });
         }
-        for (level, ceiling) in &world.levels {
-            devices::put_mask(&mut rules, devices::of_level(*level), ceiling);
-        }
-        for (number, device) in &world.devices {
-            devices::put_mask(&mut rules, devices::of_device(*number), &device.ceiling);
-        }
+        self.put_ceilings(&mut rules);
         for (id, name) in world.permissions.iter().rev() {
             rules.put_permission(numbered(*id), &Name::new(name).unwrap());
         }
