@@ -138,7 +138,8 @@ impl OnDisk {
 /// Opens sessions one after the other: microseconds of each, and how often the answer was Busy.
 async fn open(engine: Engine, admin: Bound, count: usize) -> Result<(Vec<f64>, u64), Why> {
     let (mut micros, mut busy) = (Vec::with_capacity(count), 0);
-    let command = Command::OpenSession { subject: ADMIN, seen_cut_off: 0, identifier: None, acr: 1 };
+    let command =
+        Command::OpenSession { subject: ADMIN, seen_cut_off: 0, identifier: None, acr: 1, device: None };
     let mut taken = Instant::now();
     while micros.len() < count {
         let started = Instant::now();

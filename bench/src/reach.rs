@@ -134,7 +134,13 @@ fn empty() -> Result<Rules, Why> {
 
 fn role(id: u32, area: u32) -> Result<RoleRecord, Why> {
     let name = Name::new(&format!("role{id}"))?;
-    Ok(RoleRecord { id: RoleId(id), name, patterns: patterns(&format!("area{area:02}.*"))?, parents: vec![] })
+    Ok(RoleRecord {
+        id: RoleId(id),
+        name,
+        patterns: patterns(&format!("area{area:02}.*"))?,
+        parents: vec![],
+        workspace: tessera_model::WorkspaceIndex(0),
+    })
 }
 
 /// Subjects who all hold role 1, in some 4,000 distinct sets.

@@ -233,8 +233,13 @@ pub(crate) async fn open(engine: &Engine, tenant: &Tenant, count: u32, patience:
                 let mut last = None;
                 let mut busy = 0;
                 for _ in 0..count / 64 {
-                    let command =
-                        Command::OpenSession { subject: ADMIN, seen_cut_off: 0, identifier: None, acr: 1 };
+                    let command = Command::OpenSession {
+                        subject: ADMIN,
+                        seen_cut_off: 0,
+                        identifier: None,
+                        acr: 1,
+                        device: None,
+                    };
                     loop {
                         match engine.submit(&admin, engine.command_id(), command.clone()).await {
                             Ok(done) => break last = done.made.handle,

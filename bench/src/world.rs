@@ -248,6 +248,7 @@ impl World {
                 name,
                 patterns,
                 parents: vec![],
+                workspace: WorkspaceIndex(0),
             }))
         });
         let workspaces = (0..self.chains).flat_map(|chain| (1..=LEVELS).map(move |level| (chain, level)));

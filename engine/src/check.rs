@@ -3,6 +3,7 @@
 //! It takes no lock, never spins, allocates nothing, awaits nothing and cannot fail: whatever it does
 //! not recognise, it denies. The order of its loads is that of [`crate::order`].
 
+use crate::beside::{stands, within};
 use crate::order::{self, Verdict};
 use crate::root::Root;
 use crate::table::{ALIVE, Fields, KEY, SIDE, Words};
@@ -15,6 +16,7 @@ use tessera_model::{
     CheckQuery, Deadline, Decision, Generation, Handle, HandleBytes, PermissionId, PermissionRef, Place,
     Reason, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
+use tessera_policy::Outcome;
 
 /// What a place and a root say together. Two words, which stay in registers: with a third the compiler
 /// keeps them in memory, and a check waits for its own stores.
@@ -163,25 +165,18 @@ pub(crate) enum UsedFrom<'a> {
     Address(&'a Option<IpAddr>),
 }
 
-/// Whether a handle is used from where it may be, which only keys that are bound to networks mind.
+/// Whether what stands beside a place lets it be used: its networks, its device, whoever acts in it. Also until
+/// when.
 #[inline]
 pub(crate) fn placed(
     root: &Root,
     fields: &Fields,
-    who: (Place, u32),
+    (place, generation): (Place, u32),
     from: UsedFrom<'_>,
-) -> Result<(), Judged> {
+    at: (&dyn Fn(Place) -> Fields, UnixMillis),
+) -> Result<UnixMillis, Judged> {
     let [head, ..] = *fields;
-    if head & SIDE == 0 { Ok(()) } else { within_networks(root, who, from) }
-}
-
-#[cold]
-#[inline(never)]
-fn within_networks(root: &Root, (place, generation): (Place, u32), from: UsedFrom<'_>) -> Result<(), Judged> {
-    let UsedFrom::Address(address) = from else { return Ok(()) };
-    let Some(networks) = root.sides.get(&(place, Generation(generation))) else { return Err(Judged::STALE) };
-    let inside = address.is_some_and(|address| networks.iter().any(|network| network.contains(address)));
-    if inside { Ok(()) } else { Err(Judged::deny(Reason::AddressNotAllowed)) }
+    if head & SIDE == 0 { Ok(NEVER) } else { stands(root, fields, (place, Generation(generation)), from, at) }
 }
 
 /// Whether it is alive at all and used from where it may be, without a permission.
@@ -190,10 +185,10 @@ pub(crate) fn judge_alive(
     fields: &Fields,
     who: (u32, (u64, u64)),
     (place, from): (Place, UsedFrom<'_>),
-    now: UnixMillis,
+    (read, now): (&dyn Fn(Place) -> Fields, UnixMillis),
 ) -> Judged {
-    let judged = alive(root, fields, who, now).and_then(|(_, _, valid_until)| {
-        placed(root, fields, (place, who.0), from)?;
+    let judged = alive(root, fields, who, now).and_then(|(_, _, end)| {
+        let valid_until = placed(root, fields, (place, who.0), from, (read, now))?.min(end);
         Ok(Judged { reason: Reason::None, valid_until })
     });
     judged.unwrap_or_else(|denied| denied)
@@ -394,8 +389,9 @@ impl Reading<'_> {
         })
     }
 
-    /// What else counts for keys that are bound to networks, and while the node's clock is in doubt. Kept out
-    /// of the way of all other checks; takes copies, so that those need not keep in memory what this one needs.
+    /// What else counts for keys that are bound to networks, on devices, where somebody acts for the subject, and
+    /// while the node's clock is in doubt. Kept out of the way of all other checks; takes copies, so that those need
+    /// not keep in memory what this one needs.
     #[cold]
     #[inline(never)]
     fn rarely(
@@ -407,15 +403,56 @@ impl Reading<'_> {
         asked: impl Asked,
         from: UsedFrom<'_>,
     ) -> Judged {
-        let who = (generation, tag);
-        let alive = judge_alive(root, &fields, who, (place, from), self.now);
+        let permission = asked.ids(root).ok().map(|(permission, _)| permission);
+        let who = ((place, generation), tag, from);
+        self.as_it_stands(judged, (root, &fields), who, permission, |now| {
+            judge(root, &fields, (generation, tag), asked, now)
+        })
+    }
+
+    /// What is left of an answer, whatever was asked: whether the place may be used from there, by its device and by
+    /// whoever acts in it, what these cut, and what held at the earlier of two times. `again` judges at that.
+    pub(crate) fn as_it_stands(
+        &self,
+        judged: Judged,
+        (root, fields): (&Root, &Fields),
+        ((place, generation), tag, from): ((Place, u32), (u64, u64), UsedFrom<'_>),
+        permission: Option<PermissionId>,
+        again: impl Fn(UnixMillis) -> Judged,
+    ) -> Judged {
+        let read = |place: Place| self.whole(place);
+        let alive = judge_alive(root, fields, (generation, tag), (place, from), (&read, self.now));
         if !alive.permits() {
             return alive;
         }
+        let life = (place, Generation(generation));
+        let cut =
+            |judged, now| self.cut_beside(judged, (root, fields, life), permission, (alive.valid_until, now));
+        let judged = cut(judged, self.now);
         if self.early.0 < self.now.0 && judged.permits() {
-            return both(judged, judge(root, &fields, who, asked, self.early));
+            return both(judged, cut(again(self.early), self.early));
         }
         judged
+    }
+
+    /// What is left of an answer where the place stands on a device, or somebody acts in it: until when it is alive
+    /// as such is known.
+    fn cut_beside(
+        &self,
+        judged: Judged,
+        (root, fields, life): (&Root, &Fields, (Place, Generation)),
+        permission: Option<PermissionId>,
+        (end, now): (UnixMillis, UnixMillis),
+    ) -> Judged {
+        let [head, ..] = *fields;
+        if head & SIDE == 0 || judged.stale() {
+            return judged;
+        }
+        let Some(permission) = permission else { return judged };
+        let within = within(root, fields, life, &|place| self.whole(place));
+        let found = Outcome { reason: judged.reason, valid_until: judged.valid_until };
+        let found = root.rules.cut_within(found, permission, &within, now);
+        Judged { reason: found.reason, valid_until: found.valid_until.min(end) }
     }
 
     /// Asks for the place of a query's handle and for its workspace: the first pass over a batch.

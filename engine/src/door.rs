@@ -2,7 +2,7 @@
 
 use crate::admit::Done;
 use crate::bound::Bound;
-use crate::check::{Live, UsedFrom, alive};
+use crate::check::{Live, UsedFrom, alive, placed};
 use crate::engine::Engine;
 use crate::house::House;
 use crate::list::Page;
@@ -10,6 +10,7 @@ use crate::order::RootCell;
 use crate::read::PermissionList;
 use crate::root::Root;
 use crate::submit::SubmitError;
+use crate::table::Fields;
 use crate::view::Reading;
 use std::net::IpAddr;
 use tessera_model::limits::{PAGE_PLACES_MAX, PAGE_ROWS_MAX, PLACES_MAX};
@@ -283,6 +284,9 @@ impl Reading<'_> {
         let (_, live, _) = alive(root, &fields, (generation, (w1, w2)), self.now).ok()?;
         let subject = root.subjects.get(&live.subject)?.id;
         let (place, generation) = (Place(place), Generation(generation));
+        let at: (&dyn Fn(Place) -> Fields, _) = (&|place| self.whole(place), self.now);
+        placed(root, &fields, (place, generation.0), UsedFrom::Anywhere, at).ok()?;
+        let (device, actor) = Self::besides(root, &fields, (place, generation));
         let found = Introspection {
             tenant: root.tenant,
             subject,
@@ -295,6 +299,8 @@ impl Reading<'_> {
             expires: live.expires.to_millis(),
             idle_until: if live.key { UnixMillis(u64::MAX) } else { live.idle.to_millis() },
             workspace: live.workspace,
+            device,
+            actor,
             seen: self.seen,
         };
         Some((live, found))

@@ -206,7 +206,8 @@ impl Listing {
                         return Err(Limit::Roles.reached());
                     }
                     let id = RoleId(self.0.next.role);
-                    RoleRecord { id, name: name.clone(), patterns: patterns.clone(), parents: Vec::new() }
+                    let (name, patterns) = (name.clone(), patterns.clone());
+                    RoleRecord { id, name, patterns, parents: Vec::new(), workspace: WorkspaceIndex(0) }
                 }
             };
             rules.put_role(&record);

@@ -26,8 +26,8 @@ use tessera_model::limits::{
 };
 use tessera_model::record::SubjectKind;
 use tessera_model::{
-    Caller, Command, CommandId, Deadline, Identifier, Limit, Origin, Private, Refusal, Row, RowKind,
-    Settings, Source, TenantId, UnixMillis,
+    Caller, Command, CommandId, Deadline, Identifier, Limit, Origin, Private, PublicId, Refusal, Row,
+    RowKind, Settings, Source, TenantId, UnixMillis,
 };
 
 const FAILURES: Budget = Budget::new(PUBLIC_FAILURES_MAX, PUBLIC_FAILURE_EVERY_MS);
@@ -211,12 +211,14 @@ impl Engine {
         stranger: &Stranger,
         id: CommandId,
         (identifier, password): (&Identifier, Private),
+        device: Option<PublicId>,
     ) -> Result<Done, SubmitError> {
         let Some(entry) = &stranger.entry else {
             return Err(self.fail_at_nobody(stranger, identifier, password).await);
         };
         let proof = (identifier, password);
-        let opened = self.prove_and_open((entry, Caller::Claimant), id, proof, Some(stranger.from)).await;
+        let at = (Some(stranger.from), device);
+        let opened = self.prove_and_open((entry, Caller::Claimant), id, proof, at).await;
         match opened {
             Err(SubmitError::Refused(Refusal::SignInFailed)) => {}
             // The setting was turned off meanwhile: as if it had been before.

@@ -1,12 +1,14 @@
 //! The other questions: introspect, list permissions, resolve. Same reading, same order, no mailbox.
 
+use crate::beside::within;
 use crate::check::{Live, UsedFrom, alive, placed};
 use crate::order::RootCell;
+use crate::table::{Fields, SIDE};
 use crate::view::Reading;
 use tessera_crypto::digest::Tagger;
 use tessera_model::query::Introspection;
 use tessera_model::{
-    HandleBytes, PermissionId, PermissionRef, PublicId, Reason, Receipt, UnixMillis, WorkspaceIndex,
+    HandleBytes, PermissionId, PermissionRef, Place, PublicId, Reason, Receipt, UnixMillis, WorkspaceIndex,
     WorkspaceRef,
 };
 
@@ -32,7 +34,8 @@ impl Reading<'_> {
         handle: &HandleBytes,
         from: UsedFrom<'_>,
     ) -> Result<Introspection, Reason> {
-        self.with_live(tagger, (handle, from), |root, live, (place, generation), _| {
+        self.with_live(tagger, (handle, from), |root, (live, fields), (place, generation), _| {
+            let (device, actor) = Self::besides(root, fields, (place, generation));
             let subject = root.subjects.get(&live.subject).ok_or(Reason::HandleUnknown)?;
             Ok(Introspection {
                 tenant: root.tenant,
@@ -46,6 +49,8 @@ impl Reading<'_> {
                 expires: live.expires.to_millis(),
                 idle_until: if live.key { UnixMillis(u64::MAX) } else { live.idle.to_millis() },
                 workspace: live.workspace,
+                device,
+                actor,
                 seen: self.seen,
             })
         })
@@ -74,11 +79,16 @@ impl Reading<'_> {
         (handle, from): (&HandleBytes, UsedFrom<'_>),
         workspace: WorkspaceRef<'_>,
     ) -> Result<PermissionList, Reason> {
-        self.with_live(tagger, (handle, from), |root, live, _, end| {
+        self.with_live(tagger, (handle, from), |root, (live, fields), life, end| {
             let workspace = root.rules.workspace(workspace).ok_or(Reason::WorkspaceUnknown)?;
             let line = root.rules.line(live.subject).ok_or(Reason::HandleUnknown)?;
             let mut permitted = Vec::new();
-            let until = root.rules.list(line, workspace, live.restriction, self.now, &mut permitted);
+            let mut until = root.rules.list(line, workspace, live.restriction, self.now, &mut permitted);
+            let [head, ..] = *fields;
+            if head & SIDE != 0 {
+                let within = within(root, fields, life, &|place| self.whole(place));
+                until = root.rules.list_within(until, &within, self.now, &mut permitted);
+            }
             Ok(PermissionList { permitted, valid_until: until.min(end), seen: self.seen })
         })
     }
@@ -108,7 +118,7 @@ impl Reading<'_> {
         (handle, from): (&HandleBytes, UsedFrom<'_>),
         then: impl Fn(
             &crate::root::Root,
-            &Live,
+            (&Live, &Fields),
             (tessera_model::Place, tessera_model::Generation),
             UnixMillis,
         ) -> Result<T, Reason>,
@@ -120,8 +130,10 @@ impl Reading<'_> {
         let root = self.view.root.load();
         let who = (parsed.generation.0, tagger.tag_words(handle));
         let (_, live, end) = alive(&root, &fields, who, self.now).map_err(|judged| judged.reason)?;
-        placed(&root, &fields, (parsed.place, parsed.generation.0), from).map_err(|judged| judged.reason)?;
-        let answer = then(&root, &live, (parsed.place, parsed.generation), end)?;
+        let at: (&dyn Fn(Place) -> Fields, _) = (&|place| self.whole(place), self.now);
+        let beside = placed(&root, &fields, (parsed.place, parsed.generation.0), from, at);
+        let end = beside.map_err(|judged| judged.reason)?.min(end);
+        let answer = then(&root, (&live, &fields), (parsed.place, parsed.generation), end)?;
         let [head, ..] = fields;
         if words.head() == head { Ok(answer) } else { Err(Reason::Changed) }
     }

@@ -4,9 +4,9 @@
 //! mapped to a relation of the resource's type, the tuples. What cuts a grant cuts a relation, too.
 
 use crate::bound::Bound;
-use crate::check::{Judged, Live, Question, UsedFrom, alive, both, judge, judge_alive};
+use crate::check::{Judged, Live, Question, UsedFrom, alive, judge};
 use crate::engine::Engine;
-use crate::order::{self, Verdict as _};
+use crate::order;
 use crate::root::Root;
 use crate::table::{Fields, SIDE};
 use crate::view::Reading;
@@ -150,12 +150,9 @@ impl Reading<'_> {
                 if head & SIDE == 0 && self.early.0 == self.now.0 {
                     return judged;
                 }
-                let alive = judge_alive(root, fields, who, (place, from), self.now);
-                if !alive.permits() {
-                    return alive;
-                }
-                let doubt = self.early.0 < self.now.0 && judged.permits();
-                if doubt { both(judged, judge(self.early)) } else { judged }
+                let permission = root.rules.permission(question.permission);
+                let who = ((place, handle.generation.0), tag, from);
+                self.as_it_stands(judged, (root, fields), who, permission, judge)
             },
         );
         let decision = Decision { reason: judged.reason, seen: self.seen, valid_until: judged.valid_until };

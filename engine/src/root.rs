@@ -12,6 +12,8 @@ use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tessera_model::catalogue::ServiceRecord;
+use tessera_model::device::{DevicePolicyRecord, DeviceRecord};
+use tessera_model::elevation::{ActingRecord, RequestRecord};
 use tessera_model::endpoint::{EndpointsRecord, Router};
 use tessera_model::record::{
     AttributeRecord, FailureRecord, GroupRecord, RestrictionRecord, RoleRecord, SubjectRecord, TenantRecord,
@@ -50,6 +52,8 @@ pub(crate) struct Next {
     pub(crate) attribute: u32,
     pub(crate) client: u32,
     pub(crate) group: u32,
+    pub(crate) device: u32,
+    pub(crate) request: u32,
     pub(crate) tenant: u64,
 }
 
@@ -64,6 +68,8 @@ impl Default for Next {
             attribute: 1,
             client: 1,
             group: 1,
+            device: 1,
+            request: 1,
             tenant: 1,
         }
     }
@@ -89,6 +95,15 @@ pub(crate) struct Root {
     pub(crate) set_ups: HashTrieMapSync<SubjectIndex, ([u8; 16], Deadline)>,
     /// The networks that keys are bound to.
     pub(crate) sides: HashTrieMapSync<(Place, Generation), Arc<[Network]>>,
+    /// The devices of each subject by number, revoked ones included, and where each public id leads.
+    pub(crate) devices: RedBlackTreeMapSync<(SubjectIndex, u32), Arc<DeviceRecord>>,
+    pub(crate) device_ids: HashTrieMapSync<PublicId, (SubjectIndex, u32)>,
+    pub(crate) device_policy: DevicePolicyRecord,
+    /// Who acts in which session of somebody else.
+    pub(crate) actings: HashTrieMapSync<(Place, Generation), Arc<ActingRecord>>,
+    /// Requests for roles by number, and where each public id leads.
+    pub(crate) requests: RedBlackTreeMapSync<u32, Arc<RequestRecord>>,
+    pub(crate) request_ids: HashTrieMapSync<PublicId, u32>,
     /// Failed sign-ins by identifier.
     pub(crate) failures: RedBlackTreeMapSync<[u8; 16], FailureRecord>,
     pub(crate) attributes: RedBlackTreeMapSync<Name, AttributeRecord>,
@@ -151,6 +166,12 @@ impl Root {
             identifiers: Index::new(),
             set_ups: HashTrieMapSync::new_sync(),
             sides: HashTrieMapSync::new_sync(),
+            devices: RedBlackTreeMapSync::new_sync(),
+            device_ids: HashTrieMapSync::new_sync(),
+            device_policy: DevicePolicyRecord::default(),
+            actings: HashTrieMapSync::new_sync(),
+            requests: RedBlackTreeMapSync::new_sync(),
+            request_ids: HashTrieMapSync::new_sync(),
             failures: RedBlackTreeMapSync::new_sync(),
             attributes: RedBlackTreeMapSync::new_sync(),
             text_bytes: 0,
@@ -193,6 +214,9 @@ impl Root {
             + self.identifiers.size() * 60
             + self.failures.size() * 250
             + self.sides.size() * 300
+            + self.devices.size() * 500
+            + self.actings.size() * 400
+            + self.requests.size() * 700
             + self.rules.values() * 150
             + self.text_bytes
             + self.service_bytes

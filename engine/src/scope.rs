@@ -5,9 +5,9 @@
 //! looks at the key's filters, with what the question says of itself, and what is known of workspace and subject.
 
 use crate::bound::Bound;
-use crate::check::{Judged, Question, UsedFrom, alive, both, judge, judge_alive};
+use crate::check::{Judged, Question, UsedFrom, alive, judge};
 use crate::engine::Engine;
-use crate::order::{self, Verdict as _};
+use crate::order;
 use crate::root::Root;
 use crate::table::{Fields, SIDE};
 use crate::view::Reading;
@@ -72,7 +72,7 @@ fn judge_scope(
     // Looked up once: the judgement asks by number. What is none is told by its name.
     let known = root.rules.permission(question.permission);
     let question = known.map_or(*question, |id| Question { permission: PermissionRef::Id(id), ..*question });
-    let judged = judge(root, fields, who, &question, now);
+    let judged = judge(root, fields, who, question, now);
     if judged.reason != Reason::Restricted {
         return judged;
     }
@@ -118,7 +118,7 @@ impl Reading<'_> {
             Err(reason) => return Decision::deny(reason, self.seen),
         };
         let (who, tag) = ((handle.place, handle.generation), tagger.tag_words(query.handle));
-        self.scope_at(who, tag, (scope, query.workspace), UsedFrom::Address(query.address))
+        self.scope_at(who, tag, (scope, query.workspace), UsedFrom::Address(&query.address))
     }
 
     /// As [`Reading::check_scope`], of a place whose handle was hashed before, from no known address.
@@ -131,7 +131,7 @@ impl Reading<'_> {
         scope: &Scope<'_>,
         workspace: WorkspaceRef<'_>,
     ) -> Decision {
-        self.scope_at((place, generation), tag, (scope, workspace), UsedFrom::Address(None))
+        self.scope_at((place, generation), tag, (scope, workspace), UsedFrom::Address(&None))
     }
 
     fn scope_at(
@@ -139,7 +139,7 @@ impl Reading<'_> {
         (place, generation): (Place, Generation),
         tag: (u64, u64),
         (scope, workspace): (&Scope<'_>, WorkspaceRef<'_>),
-        from: UsedFrom,
+        from: UsedFrom<'_>,
     ) -> Decision {
         let Some(words) = self.view.table.place(place.0) else {
             return Decision::deny(Reason::HandleUnknown, self.seen);
@@ -161,12 +161,8 @@ impl Reading<'_> {
                 if head & SIDE == 0 && self.early.0 == self.now.0 {
                     return judged;
                 }
-                let alive = judge_alive(root, fields, who, (place, from), self.now);
-                if !alive.permits() {
-                    return alive;
-                }
-                let doubt = self.early.0 < self.now.0 && judged.permits();
-                if doubt { both(judged, judge(self.early)) } else { judged }
+                let permission = root.rules.permission(question.permission);
+                self.as_it_stands(judged, (root, fields), ((place, who.0), tag, from), permission, judge)
             },
         );
         let malformed = name.is_empty() && judged.reason == Reason::PermissionUnknown;

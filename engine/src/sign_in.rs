@@ -74,7 +74,7 @@ impl Engine {
     /// for unknown identifiers and wrong passwords; a failure is durable before it is answered.
     ///
     /// `from` is where the person's request came from, given by a caller that may say so; the budget of
-    /// that source counts, without it that of the connection's peer.
+    /// that source counts, without it that of the connection's peer. The session stands on the device that is named.
     ///
     /// # Errors
     /// [`SubmitError`]: a refusal, how long to wait after too many failures, or Unknown.
@@ -83,14 +83,14 @@ impl Engine {
         bound: &Bound,
         id: CommandId,
         (identifier, password): (&Identifier, Private),
-        from: Option<IpAddr>,
+        (from, device): (Option<IpAddr>, Option<PublicId>),
     ) -> Result<Done, SubmitError> {
         self.allowed(bound, "tessera.sessions.open")?;
         if from.is_some() && !self.may(bound, ADDRESS) {
             return Err(Refusal::Unauthorized.into());
         }
-        self.prove_and_open((&bound.entry, bound.caller), id, (identifier, password), from.or(bound.peer))
-            .await
+        let at = (from.or(bound.peer), device);
+        self.prove_and_open((&bound.entry, bound.caller), id, (identifier, password), at).await
     }
 
     /// Verifies a password and opens a session for its subject, in the name of this caller.
@@ -99,7 +99,7 @@ impl Engine {
         (entry, caller): (&Arc<Entry>, Caller),
         id: CommandId,
         (identifier, password): (&Identifier, Private),
-        from: Option<IpAddr>,
+        (from, device): (Option<IpAddr>, Option<PublicId>),
     ) -> Result<Done, SubmitError> {
         let view = self.view_at(entry)?;
         let key = self.identifier_hash(entry.tenant, identifier)?;
@@ -115,6 +115,7 @@ impl Engine {
             seen_cut_off: proven.cut_off,
             identifier: Some(key),
             acr: 1,
+            device,
         };
         let opened = submit::submit(&self.house, entry, self.ordered(caller, id, command)).await;
         attempt.was_no_failure(&view, self.now());

@@ -109,8 +109,8 @@ fn fingerprint(caller: Caller, command: &Command) -> u64 {
     if let Command::SetAttributes { subject, values, .. } = command {
         return Fingerprint::of(&(caller, kind, subject, values));
     }
-    if let Command::OpenSession { subject, acr, .. } = command {
-        return Fingerprint::of(&(caller, kind, subject, acr));
+    if let Command::OpenSession { subject, acr, device, .. } = command {
+        return Fingerprint::of(&(caller, kind, subject, acr, device));
     }
     if let Command::RotateKey { key, expires, patterns, networks, overlap_s, .. } = command {
         return Fingerprint::of(&(caller, kind, key, expires, patterns, networks, overlap_s));

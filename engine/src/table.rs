@@ -24,7 +24,7 @@ pub(crate) const ALIVE: u64 = 1 << 32;
 pub(crate) const KEY: u64 = 1 << 33;
 /// Where the authentication context class stands in w0 (4 bits).
 pub(crate) const ACR_SHIFT: u32 = 34;
-/// Bit of w0: it is bound to networks, which stand in the root.
+/// Bit of w0: more of it stands in the root: the networks that it is bound to, its device, or who acts in it.
 pub(crate) const SIDE: u64 = 1 << 38;
 
 impl Words {

@@ -7,7 +7,8 @@ use crate::house::House;
 use crate::view::View;
 use tessera_model::limits::{
     ATTRIBUTES_MAX, CLIENTS_MAX, CUT_OFFS_MAX, FAILURES_MAX, GROUPS_MAX, INTAKE_MAX, PERMISSIONS_MAX,
-    PLACES_MAX, REFRESH_KEYS_MAX, RELATIONS_MAX, RESTRICTIONS_MAX, ROLES_MAX, SUBJECTS_MAX, WORKSPACES_MAX,
+    PLACES_MAX, REFRESH_KEYS_MAX, RELATIONS_MAX, REQUESTS_MAX, RESTRICTIONS_MAX, ROLES_MAX, SUBJECTS_MAX,
+    WORKSPACES_MAX,
 };
 use tessera_model::record::{SubjectStatus, TenantStatus};
 use tessera_model::{Refusal, TenantId};
@@ -86,6 +87,9 @@ impl Engine {
             Figure::ever("attributes", root.attributes.size(), next.attribute, ATTRIBUTES_MAX + 1),
             sized("restrictions", counts.restrictions, RESTRICTIONS_MAX - 1),
             Figure::of("refresh_keys", root.refresh_keys.size(), u64::from(REFRESH_KEYS_MAX)),
+            Figure::of("devices", root.devices.size(), 0),
+            Figure::of("acting_sessions", root.actings.size(), 0),
+            Figure::of("requests", root.requests.size(), REQUESTS_MAX as u64),
             Figure::of("failed_identifiers", root.failures.size(), FAILURES_MAX as u64),
             sized("cut_offs", root.cut_offs, CUT_OFFS_MAX),
             Figure::of("commands_waiting", entry.intake.len(), INTAKE_MAX as u64),

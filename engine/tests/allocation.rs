@@ -3,7 +3,10 @@
 mod support;
 
 use support::House;
-use tessera_model::{CheckQuery, Command, Name, PermissionRef, PublicId, Receipt, WorkspaceRef};
+use tessera_model::{
+    CheckQuery, Command, Identifier, Name, Pattern, PermissionRef, Private, PublicId, Receipt, Thumbprint,
+    WorkspaceRef,
+};
 
 /// PROPERTY: `check` makes no allocation, for permits and for every kind of denial that a query can
 /// reach, by name and by id. METHOD: a counting allocator around 10,000 checks of each.
@@ -25,7 +28,29 @@ async fn a_check_allocates_nothing() {
     house.submit(&tenant.admin, Command::EndSession { session: id }).await;
     let mut forged = session;
     forged.secret = [1; 20];
-    let handles = [session.to_bytes(), ended.to_bytes(), forged.to_bytes(), [0; 40], [255; 40]];
+    // One on a device that has a ceiling, and one in which the admin acts.
+    let name = Name::new("phone").expect("a name");
+    let device = Command::RegisterDevice { subject: amy, name, key: Thumbprint([1; 32]) };
+    let device = house.submit(&tenant.admin, device).await.made.device.expect("an id");
+    let none = vec![Pattern::new("none").expect("a pattern")];
+    house.submit(&tenant.admin, Command::LimitDevice { device, patterns: none }).await;
+    let identifier = Identifier::guess("amy@example.org").expect("an identifier");
+    let proof = (&identifier, Private::new(b"correct horse".to_vec()));
+    let engine = &house.engine;
+    let limited = engine.sign_in(&tenant.admin, engine.command_id(), proof, (None, Some(device))).await;
+    let limited = limited.expect("signed in").made.handle.expect("a handle");
+    let all = vec![Pattern::new("*").expect("a pattern")];
+    let act = Command::Impersonate { subject: amy, patterns: all, ttl_s: 60, reason: "ticket 7".into() };
+    let acting = house.submit(&tenant.admin, act).await.made.handle.expect("a handle");
+    let handles = [
+        limited.to_bytes(),
+        acting.to_bytes(),
+        session.to_bytes(),
+        ended.to_bytes(),
+        forged.to_bytes(),
+        [0; 40],
+        [255; 40],
+    ];
     let permissions = [
         PermissionRef::Name("orders.read"),
         PermissionRef::Name("nothing"),
@@ -62,5 +87,5 @@ async fn a_check_allocates_nothing() {
         }
     });
     assert_eq!(counted.count_total, 0, "a check allocated");
-    assert!(permits > 0 && reasons.len() >= 5, "{permits} {reasons:?}");
+    assert!(permits > 0 && reasons.len() >= 6 && reasons.contains(&130), "{permits} {reasons:?}");
 }

@@ -12,7 +12,14 @@ use tessera_model::{
 
 /// Limits that no test reaches in short time, or that are read before a command is one.
 const ELSEWHERE: &[(Limit, &str)] = &[
+    (Limit::ActingTtl, "acting.rs"),
     (Limit::Clients, "65,535 commands"),
+    (Limit::Devices, "four thousand million devices"),
+    (Limit::DevicesPerSubject, "devices.rs"),
+    (Limit::ReasonBytes, "acting.rs"),
+    (Limit::RequestDuration, "requests.rs"),
+    (Limit::Requests, "8,192 requests"),
+    (Limit::RequestsPerSubject, "requests.rs"),
     (Limit::ChecksPerSecond, "a door's: transport/tests/hostile.rs"),
     (Limit::CommandIds, "a million commands in a quarter of an hour"),
     (Limit::CommandsInFlight, "a door's: transport/tests/hostile.rs"),

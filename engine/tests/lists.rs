@@ -29,7 +29,7 @@ async fn a_long_table_is_listed_in_bounded_pages() {
     for no in 0..total {
         let subject = if no < 10 || no + 1_500 > total { amy } else { bob };
         let (engine, admin) = (house.engine.clone(), tenant.admin.clone());
-        let open = Command::OpenSession { subject, seen_cut_off: 0, identifier: None, acr: 1 };
+        let open = Command::OpenSession { subject, seen_cut_off: 0, identifier: None, acr: 1, device: None };
         running.spawn(async move {
             let done = engine.submit(&admin, engine.command_id(), open).await.expect("opened");
             (subject, done.made.session.expect("an id"))

@@ -253,8 +253,13 @@ async fn nobody_becomes_somebody_above_themselves() {
         view.as_ref().expect("awake").listing().subject(id).expect("known").index
     };
     let other = house.person(&tenant, "cat@example.org", "correct horse").await;
-    let open =
-        |subject| Command::OpenSession { subject: index(subject), seen_cut_off: 0, identifier: None, acr: 0 };
+    let open = |subject| Command::OpenSession {
+        subject: index(subject),
+        seen_cut_off: 0,
+        identifier: None,
+        acr: 0,
+        device: None,
+    };
     let order = |command| house.engine.submit(&helper, house.engine.command_id(), command);
     assert!(order(open(other)).await.is_ok());
     for above in [boss, tenant.admin.subject] {

@@ -91,10 +91,11 @@ fn request(subject: &Subject, write: Write, pick: u32) -> Option<(Request, Optio
                 identifier: private(&subject.email),
                 password: private(PASSWORD),
                 address: None,
+                device: None,
             };
             (request, None)
         }
-        Write::Open => (Request::OpenSession { subject: subject.id }, None),
+        Write::Open => (Request::OpenSession { subject: subject.id, device: None }, None),
         Write::End => {
             let live = &state.facts.live;
             let at = usize::try_from(pick).ok()? % live.len().max(1);

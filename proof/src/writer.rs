@@ -120,7 +120,9 @@ impl Writer {
             let asked: Vec<_> = (0..some)
                 .map(|_| {
                     let (client, subject) = (self.client.clone(), self.subject);
-                    tokio::spawn(async move { client.request(&Request::OpenSession { subject }).await })
+                    tokio::spawn(async move {
+                        client.request(&Request::OpenSession { subject, device: None }).await
+                    })
                 })
                 .collect();
             for made in asked {
@@ -175,7 +177,8 @@ impl Writer {
     }
 
     async fn open(&mut self) -> Result<(), Trouble> {
-        let Some(made) = self.order(&Request::OpenSession { subject: self.subject }).await? else {
+        let Some(made) = self.order(&Request::OpenSession { subject: self.subject, device: None }).await?
+        else {
             return Ok(());
         };
         self.hold(&made)

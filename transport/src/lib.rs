@@ -9,6 +9,7 @@ mod budget;
 mod catalogue;
 mod connection;
 mod door;
+mod elevation;
 mod end;
 mod figures;
 mod limits;

@@ -1,6 +1,7 @@
 //! Lists: pages of what a tenant's view holds, and of a subject's cold rows.
 
 use crate::catalogue;
+use crate::elevation;
 use crate::reach::{explain, groups, review};
 use crate::relation;
 use crate::watch;
@@ -47,6 +48,8 @@ const fn permission(kind: RequestKind) -> &'static str {
         | RequestKind::ReadEntry
         | RequestKind::ListEndpoints
         | RequestKind::ListEntryUses => "tessera.admin.services",
+        RequestKind::ReadDevicePolicy => "tessera.admin.settings",
+        RequestKind::ListRequests => "tessera.admin.grants",
         RequestKind::ListClients | RequestKind::ReadClient => "tessera.admin.clients",
         RequestKind::ReadRelationModel
         | RequestKind::ListRelationModels
@@ -69,11 +72,14 @@ const fn permission(kind: RequestKind) -> &'static str {
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest are about no one subject")]
 const fn about(request: &Request) -> Option<PublicId> {
     match request {
-        Request::ReadSubject { subject, identifier: None } | Request::ListKeys { subject, .. } => *subject,
+        Request::ReadSubject { subject, identifier: None }
+        | Request::ListKeys { subject, .. }
+        | Request::ListRequests { subject, .. } => *subject,
         Request::ListIdentifiers { subject }
         | Request::ListAttributeValues { subject }
         | Request::ListGrants { subject, .. }
         | Request::ListMemberships { subject, .. }
+        | Request::ListDevices { subject, .. }
         | Request::Explain { subject, .. }
         | Request::ListSessions { subject, .. } => Some(*subject),
         _ => None,
@@ -152,7 +158,7 @@ pub(crate) struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn subject(&self, id: PublicId) -> Result<&SubjectRecord, Refusal> {
+    pub(crate) fn subject(&self, id: PublicId) -> Result<&SubjectRecord, Refusal> {
         self.listing.subject(id).ok_or(Refusal::SubjectUnknown)
     }
 
@@ -228,7 +234,8 @@ fn page(
             let rows = page.rows.iter().map(|role| {
                 let (name, patterns) = (role.name.clone(), role.patterns.clone());
                 let parents = listing.role_names(&role.parents);
-                (u64::from(role.id.0), RoleRow { id: role.id.0, name, patterns, parents })
+                let workspace = listing.workspace_name(role.workspace).cloned();
+                (u64::from(role.id.0), RoleRow { id: role.id.0, name, patterns, parents, workspace })
             });
             window.finish(rows, page.next)
         }
@@ -260,7 +267,8 @@ fn page(
                 source.engine.read(source.view).sessions(of(subject)?.index, window.from, window.limit);
             *walked = page.walked;
             // The cursor of a row is the place after it: a page that the frame cuts goes on there.
-            let rows = page.rows.iter().map(|found| (u64::from(found.place.0) + 1, session_row(found)));
+            let rows =
+                page.rows.iter().map(|found| (u64::from(found.place.0) + 1, session_row(listing, found)));
             window.finish(rows, page.next)
         }
         Request::ListKeys { subject, after, limit } => {
@@ -320,6 +328,8 @@ fn page(
                 Sees::NotYet => Err(Refusal::Behind),
                 Sees::Restored => Err(Refusal::Restored),
             }
+        Request::ListDevices { .. } | Request::ReadDevicePolicy {} | Request::ListRequests { .. } => {
+            elevation::page(&source, request)
         }
         about => relation::page((engine, bound, view), about, walked),
     }
@@ -404,13 +414,16 @@ fn client_row(record: &ClientRecord) -> ClientRow {
     ClientRow { index: record.index.0, name: record.name.clone(), terms: record.terms }
 }
 
-fn session_row(found: &tessera_model::query::Introspection) -> SessionRow {
+fn session_row(listing: &Listing, found: &tessera_model::query::Introspection) -> SessionRow {
     SessionRow {
         session: found.id,
         key: found.key,
         created: found.authenticated_at.to_deadline(),
         expires: found.expires.to_deadline(),
         idle_until: (!found.key).then(|| found.idle_until.to_deadline()),
+        device: found.device,
+        actor: found.actor,
+        reason: listing.acting_reason(found.place, found.generation).map(str::to_owned),
     }
 }
 

@@ -170,13 +170,15 @@ fn made(kind: RequestKind, done: Done) -> Made {
         refresh_until: done.made.refresh_until.map(tessera_model::UnixMillis::to_deadline),
         ended: number(RequestKind::EndOtherSessions),
         evicted: done.made.evicted,
-        role: number(RequestKind::CreateRole),
+        role: number(RequestKind::CreateRole).or(number(RequestKind::CreateRoleIn)),
         permission: number(RequestKind::RegisterPermission),
         workspace: number(RequestKind::CreateWorkspace),
         workspace_id: done.made.workspace,
         client: number(RequestKind::CreateClient),
         kept: done.made.kept,
         group: number(RequestKind::CreateGroup),
+        device: done.made.device,
+        request: done.made.request,
         refresh_key: number(RequestKind::RotateRefreshKeys),
         loaded: done.made.loaded,
         left: done.made.left,
@@ -217,11 +219,11 @@ fn subject_of(
 #[expect(clippy::wildcard_enum_match_arm, reason = "what needs nothing first is mapped below")]
 async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) -> Result<Done, SubmitError> {
     let command = match request {
-        Request::SignIn { identifier, password, address } => {
+        Request::SignIn { identifier, password, address, device } => {
             let typed = std::str::from_utf8(identifier.expose()).map_err(|_| Refusal::SignInFailed)?;
             // Ill-formed and unknown are one answer.
             let identifier = Identifier::guess(typed).map_err(|_| Refusal::SignInFailed)?;
-            return engine.sign_in(bound, id, (&identifier, password), address).await;
+            return engine.sign_in(bound, id, (&identifier, password), (address, device)).await;
         }
         Request::ChangePassword { old, new } => return engine.change_password(bound, id, old, new).await,
         Request::CreateSubject { kind, identifiers, password } => {
@@ -243,10 +245,10 @@ async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) 
             let rotation = Rotation { key, expires, patterns, networks, overlap_s };
             return engine.rotate_key(bound, id, rotation).await;
         }
-        Request::OpenSession { subject } => {
+        Request::OpenSession { subject, device } => {
             let (subject, seen_cut_off) = subject_of(engine, bound, subject)?;
             // No proof of the subject's own: the caller vouches, and not for anybody above itself.
-            Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0 }
+            Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0, device }
         }
         Request::TouchSession { handle } => {
             let (place, generation, _) = place_of(engine, bound, &handle)?;
@@ -350,6 +352,24 @@ fn command_of(request: Request) -> Option<Command> {
         Request::UnmapPermission { permission, type_name } => {
             Command::UnmapPermission { permission, type_name: type_name.into() }
         }
+        Request::CreateRoleIn { workspace, name, patterns } => {
+            Command::CreateRoleIn { workspace, name, patterns }
+        }
+        Request::RegisterDevice { subject, name, key } => Command::RegisterDevice { subject, name, key },
+        Request::TrustDevice { device, trust } => Command::TrustDevice { device, trust },
+        Request::RevokeDevice { device } => Command::RevokeDevice { device },
+        Request::LimitDevice { device, patterns } => Command::LimitDevice { device, patterns },
+        Request::LimitTrust { trust, patterns } => Command::LimitTrust { trust, patterns },
+        Request::RequireDevices { required } => Command::RequireDevices { required },
+        Request::Impersonate { subject, patterns, ttl_s, reason } => {
+            Command::Impersonate { subject, patterns, ttl_s, reason: reason.into() }
+        }
+        Request::RequestRole { subject, role, workspace, duration_s, reason } => {
+            Command::RequestRole { subject, role, workspace, duration_s, reason: reason.into() }
+        }
+        Request::ApproveRequest { request } => Command::ApproveRequest { request },
+        Request::RefuseRequest { request } => Command::RefuseRequest { request },
+        Request::WithdrawRequest { request } => Command::WithdrawRequest { request },
         Request::PlantedPanic {} => Command::PlantedPanic {},
         _ => return None,
     })

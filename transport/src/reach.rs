@@ -234,6 +234,7 @@ pub(crate) fn review(
             by: made_by,
             changed: at(row.changed),
             changed_by: by(row.changed),
+            request: row.changed.or(row.made).and_then(|note| note.request),
         };
         if !writer.push(&shape) {
             // The next page begins with this holder again; a repeated row is better than a lost one.

@@ -2,83 +2,20 @@
 
 pub use crate::caller::Caller;
 use crate::catalogue::ServiceEntry;
+use crate::commands::commands;
+use crate::device::{Thumbprint, Trust};
 use crate::endpoint::Endpoint;
 pub use crate::entropy::{ENTROPY_BYTES, Entropy};
 use crate::id::{Generation, Place, PublicId, SubjectIndex, TenantId};
 use crate::identifier::Identifier;
 use crate::load::KeyedRow;
 use crate::name::{Name, Pattern};
-use crate::network::Network;
 pub use crate::ordered::Ordered;
-use crate::origin::Origin;
-use crate::private::Private;
 use crate::record::{AttributeKind, AttributeValue, SubjectKind};
 use crate::refresh::ClientTerms;
 use crate::relation::RelationChange;
-use crate::rule::Condition;
 use crate::settings::SettingsChange;
-use crate::time::Deadline;
-
-macro_rules! commands {
-    ($($(#[$doc:meta])* $name:ident = $number:literal, narrows $narrows:literal, $permission:expr,
-        { $($(#[$fdoc:meta])* $field:ident: $type:ty,)* };)*) => {
-        /// A change that a caller orders. Owned, parsed, names validated.
-        #[derive(Clone, Hash)]
-        pub enum Command {
-            $($(#[$doc])* $name { $($(#[$fdoc])* $field: $type,)* },)*
-        }
-
-        /// The kind of a command, as frames and the wire carry it.
-        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-        pub enum CommandKind {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl Command {
-            /// Its kind.
-            #[must_use]
-            pub const fn kind(&self) -> CommandKind {
-                match self { $(Self::$name { .. } => CommandKind::$name,)* }
-            }
-        }
-
-        impl CommandKind {
-            /// All kinds, in the order of their numbers.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// Number on disk and wire.
-            #[must_use]
-            pub const fn number(self) -> u16 {
-                match self { $(Self::$name => $number,)* }
-            }
-
-            /// The kind with this number.
-            #[must_use]
-            pub const fn from_number(number: u16) -> Option<Self> {
-                match number { $($number => Some(Self::$name),)* _ => None }
-            }
-
-            /// Its name, for logs and documents.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name),)* }
-            }
-
-            /// Whether it only takes rights away: reserved permits, drained first.
-            #[must_use]
-            pub const fn narrows(self) -> bool {
-                match self { $(Self::$name => $narrows,)* }
-            }
-
-            /// The permission that its caller needs, in the caller's own tenant. Some kinds also take
-            /// a session for what is its own (see the command).
-            #[must_use]
-            pub const fn permission(self) -> &'static str {
-                match self { $(Self::$name => $permission,)* }
-            }
-        }
-    };
-}
+use crate::{Condition, Deadline, Network, Origin, Private};
 
 commands! {
     /// System tenant: turns the one-time secret into an operator with a key. Caller: `Bootstrap`.
@@ -441,6 +378,8 @@ commands! {
         /// The class of the proof, 1 for a password, 0 for none: then the caller vouches, and must hold
         /// every one of the engine's permissions that the subject holds.
         acr: u8,
+        /// The subject's device that it opens on; `None` for none.
+        device: Option<PublicId>,
     };
     /// Moves a session's idle end (a key's last use). A session may touch itself.
     TouchSession = 71, narrows false, "tessera.sessions.open", {
@@ -566,6 +505,94 @@ commands! {
         name: Name,
         /// All that it registers from now on.
         entries: Vec<ServiceEntry>,
+    };
+    /// Registers a device of a subject, at the lowest level of trust. A session may do that for its own subject.
+    RegisterDevice = 150, narrows false, "tessera.sessions.open", {
+        /// Whose.
+        subject: PublicId,
+        /// What it is called.
+        name: Name,
+        /// The thumbprint of its key.
+        key: Thumbprint,
+    };
+    /// Says how far a device is trusted; it acts at the next check of its sessions.
+    TrustDevice = 151, narrows false, "tessera.admin.subjects", {
+        /// Which.
+        device: PublicId,
+        /// How far.
+        trust: Trust,
+    };
+    /// Revokes a device for ever: its sessions end. A session may do that for its own subject's.
+    RevokeDevice = 152, narrows true, "tessera.admin.sessions", {
+        /// Which.
+        device: PublicId,
+    };
+    /// Sets what sessions on one device may use at most.
+    LimitDevice = 153, narrows false, "tessera.admin.subjects", {
+        /// Which.
+        device: PublicId,
+        /// The ceiling from now on; empty for none.
+        patterns: Vec<Pattern>,
+    };
+    /// Sets what sessions on devices of one level may use at most.
+    LimitTrust = 154, narrows false, "tessera.admin.settings", {
+        /// Which level.
+        trust: Trust,
+        /// The ceiling from now on; empty for none.
+        patterns: Vec<Pattern>,
+    };
+    /// Says whether sessions of persons open on devices only. Those that are open stay.
+    RequireDevices = 155, narrows false, "tessera.admin.settings", {
+        /// Whether.
+        required: bool,
+    };
+    /// Makes a role of a workspace: granted there and below alone, gone with it, administered by who administers there.
+    CreateRoleIn = 156, narrows false, "tessera.admin.roles", {
+        /// Where.
+        workspace: Name,
+        /// Its name, unique in the tenant.
+        name: Name,
+        /// What it covers.
+        patterns: Vec<Pattern>,
+    };
+    /// Opens a session of somebody else in which the caller acts; it ends with the caller's own.
+    Impersonate = 160, narrows false, "tessera.sessions.open", {
+        /// For whom.
+        subject: PublicId,
+        /// What it may use of the subject's permissions; at least one.
+        patterns: Vec<Pattern>,
+        /// How long it lives, s.
+        ttl_s: u32,
+        /// Why; shown to the subject.
+        reason: Box<str>,
+    };
+    /// Asks for a role, for a while. A session may do that for its own subject.
+    RequestRole = 161, narrows false, "tessera.admin.grants", {
+        /// For whom.
+        subject: PublicId,
+        /// Which role.
+        role: Name,
+        /// Where; `None` for the whole tenant.
+        workspace: Option<Name>,
+        /// For how long from the approval on, s.
+        duration_s: u32,
+        /// Why.
+        reason: Box<str>,
+    };
+    /// Grants what a request asks for. Never by whom it is for.
+    ApproveRequest = 162, narrows false, "tessera.admin.grants", {
+        /// Which.
+        request: PublicId,
+    };
+    /// Refuses a request.
+    RefuseRequest = 163, narrows true, "tessera.admin.grants", {
+        /// Which.
+        request: PublicId,
+    };
+    /// Takes a request back. A session may do that for its own subject's.
+    WithdrawRequest = 164, narrows true, "tessera.admin.grants", {
+        /// Which.
+        request: PublicId,
     };
     /// Puts endpoints in the place of all that a service has.
     SetEndpoints = 170, narrows false, "tessera.admin.services", {

@@ -74,6 +74,10 @@ lists! {
     EntryUses = 18,
     /// Where deprecated entries are used, by kind, holder and place.
     DeprecatedUses = 19,
+    /// The devices of a subject, by number.
+    Devices = 60,
+    /// The requests for roles, by number.
+    Requests = 61,
 }
 
 /// A list and what it is narrowed to.

@@ -84,6 +84,14 @@ reasons! {
     ResourceUnknown = 117, "no such resource in the relationship model";
     /// A grant covers it, but the ceiling of the workspace, or of one above, does not.
     BeyondCeiling = 120, "outside the workspace's ceiling";
+    /// A grant covers it, but what sessions on this device may use does not.
+    BeyondDevice = 130, "outside what sessions on this device may use";
+    /// The device of the session was revoked.
+    DeviceRevoked = 131, "the device was revoked";
+    /// Somebody acts for the subject who holds that permission of the engine no more, or never did.
+    BeyondActor = 132, "more than whoever acts may do";
+    /// Whoever acts for the subject is not alive any more.
+    ActorGone = 133, "whoever acts for the subject is not alive any more";
     /// It is asked by a scope that nothing can be asked by: ill-formed, with a wildcard, or with a filter that
     /// speaks for workspace or subject.
     ScopeMalformed = 140, "nothing can be asked by this scope";

@@ -4,6 +4,8 @@
 //! without a clock, without randomness and without refusing.
 
 use crate::catalogue::ServiceRecord;
+use crate::device::{DevicePolicyRecord, DeviceRecord};
+use crate::elevation::{ActingRecord, RequestRecord};
 use crate::endpoint::EndpointsRecord;
 use crate::id::{
     ClientIndex, Generation, GroupId, Place, RestrictionId, RoleId, ServiceIndex, SubjectIndex,
@@ -254,6 +256,26 @@ pub enum Event {
         permission: u32,
         /// The index of workspaces.
         workspace: u32,
+    },
+    /// The device's record is this.
+    DeviceChanged(DeviceRecord),
+    /// The device is gone without a trace: its subject was deleted, or it was revoked long ago.
+    DeviceRemoved {
+        /// Whose it was.
+        subject: SubjectIndex,
+        /// Its number.
+        number: u32,
+    },
+    /// What the tenant asks of devices is this.
+    DevicePolicyChanged(DevicePolicyRecord),
+    /// In the session that is opened next at this place somebody acts for its subject.
+    ActingBegun(ActingRecord),
+    /// The request's record is this.
+    RequestChanged(RequestRecord),
+    /// The request is forgotten.
+    RequestRemoved {
+        /// Its number.
+        number: u32,
     },
     /// A command id that a bucket remembers (frames carry their own in the header).
     CommandRemembered(CommandIdRecord),

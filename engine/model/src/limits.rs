@@ -146,6 +146,25 @@ pub const REFRESH_KEYS_MAX: u32 = 255;
 pub const EVICTED_MAX: usize = 255;
 /// LIMIT: restrictions (distinct key masks) of a tenant. At 128 B each 8 MiB.
 pub const RESTRICTIONS_MAX: u32 = 65_536;
+/// LIMIT: devices of one subject that may be used; as many revoked ones are remembered.
+pub const DEVICES_PER_SUBJECT_MAX: usize = 32;
+/// LIMIT: devices of a tenant, over all time: the number never wraps.
+pub const DEVICES_MAX: u32 = u32::MAX - 1;
+/// LIMIT: sessions that end with a device in one command: 4,096 × 14 B are a quarter of a frame. What is beyond is
+/// denied all the same.
+pub const DEVICE_SESSIONS_MAX: usize = 4_096;
+/// LIMIT: lifetime of a session in which somebody acts for another, s: an hour.
+pub const ACTING_TTL_S_MAX: u32 = 3_600;
+/// LIMIT: why somebody acts for another or asks for a role, bytes.
+pub const REASON_BYTES_MAX: usize = 256;
+/// LIMIT: requests for roles of a tenant that are remembered, decided ones included: 8,192 × some 500 B are 4 MiB.
+pub const REQUESTS_MAX: usize = 8_192;
+/// LIMIT: open requests for roles of one subject.
+pub const REQUESTS_PER_SUBJECT_MAX: usize = 16;
+/// LIMIT: how long a role may be asked for, s: 30 days.
+pub const REQUEST_DURATION_S_MAX: u32 = 30 * 86_400;
+/// LIMIT: how long a request may wait for its decision, s: a week.
+pub const REQUEST_TTL_S: u32 = 7 * 86_400;
 /// LIMIT: checks in one batch frame. 1,024 × 128 B stays under a frame.
 pub const BATCH_CHECKS_MAX: usize = 1_024;
 /// LIMIT: commands decided in one batch of one tenant.

@@ -35,6 +35,8 @@ pub struct Note {
     pub at: Deadline,
     /// By whom.
     pub by: By,
+    /// The request that it was made for.
+    pub request: Option<PublicId>,
 }
 
 /// What a note is about.
@@ -111,6 +113,8 @@ impl Note {
             By::Operator => bytes.push(2),
             By::Node => bytes.push(4),
         }
+        // Whoever made it has 16 bytes or none: what is behind is the request.
+        bytes.extend(self.request.iter().flat_map(|request| request.0));
         Private::new(bytes)
     }
 
@@ -118,13 +122,17 @@ impl Note {
     #[must_use]
     pub fn read(value: &Private) -> Option<Self> {
         let (at, rest) = value.expose().split_first_chunk::<4>()?;
-        let by = match rest.split_first()? {
-            (1, id) => By::Subject(PublicId(id.try_into().ok()?)),
-            (2, []) => By::Operator,
-            (4, []) => By::Node,
+        let (by, rest) = match rest.split_first()? {
+            (1, rest) => {
+                let (id, rest) = rest.split_first_chunk()?;
+                (By::Subject(PublicId(*id)), rest)
+            }
+            (2, rest) => (By::Operator, rest),
+            (4, rest) => (By::Node, rest),
             _ => return None,
         };
-        Some(Self { at: Deadline(u32::from_be_bytes(*at)), by })
+        let request = if rest.is_empty() { None } else { Some(PublicId(rest.try_into().ok()?)) };
+        Some(Self { at: Deadline(u32::from_be_bytes(*at)), by, request })
     }
 }
 
@@ -136,8 +144,10 @@ mod tests {
     #[test]
     fn notes_read_back() {
         for by in [By::Subject(PublicId([7; 16])), By::Operator, By::Node] {
-            let note = Note { at: Deadline(186_000_000), by };
-            assert_eq!(Note::read(&note.value()), Some(note));
+            for request in [None, Some(PublicId([9; 16]))] {
+                let note = Note { at: Deadline(186_000_000), by, request };
+                assert_eq!(Note::read(&note.value()), Some(note));
+            }
         }
         assert_eq!(Note::read(&Private::new(vec![0; 5])), None);
         let (subject, group, role, place) = (SubjectIndex(3), GroupId(3), RoleId(1), WorkspaceIndex(2));

@@ -66,6 +66,10 @@ pub struct Introspection {
     pub idle_until: UnixMillis,
     /// The workspace it is bound to, 0 for none.
     pub workspace: WorkspaceIndex,
+    /// The device that it stands on.
+    pub device: Option<PublicId>,
+    /// Who acts in it for its subject (RFC 8693 section 4.1).
+    pub actor: Option<PublicId>,
     /// The position the answer was taken at.
     pub seen: Receipt,
 }

@@ -154,6 +154,8 @@ pub struct RoleRecord {
     pub patterns: Vec<Pattern>,
     /// Roles whatever of which it covers too, sorted. One that was removed covers nothing.
     pub parents: Vec<RoleId>,
+    /// The workspace that it belongs to: it is granted there and below alone, and goes with it. 0 for the tenant.
+    pub workspace: WorkspaceIndex,
 }
 
 /// A workspace: a node of the tenant's tree.
@@ -354,7 +356,8 @@ pub struct PlaceRecord {
     pub opened: Deadline,
     /// Where its refresh stands, and its client.
     pub refresh: RefreshRecord,
-    /// Whether it is bound to networks, which stand in the event before.
+    /// Whether more of it stands elsewhere: the networks that it is bound to or who acts in it, in the event before,
+    /// or its device.
     pub side: bool,
 }
 

@@ -176,8 +176,24 @@ refusals! {
     NoRule = 255, "the group has no rule: its members are put into it";
     /// A change of the group's rule has not reached everybody yet.
     RuleUnsettled = 256, "a change of the group's rule has not reached everybody: order the same rule again first";
+    /// No such device, or it was revoked.
+    DeviceUnknown = 259, "no such device, or it was revoked";
     /// The password's hash is no Argon2id hash in PHC form that this node would verify.
     HashUnfit = 260, "the password's hash is no Argon2id hash (PHC form, version 19) within the node's bounds";
+    /// Sessions of persons open on a registered device only.
+    DeviceRequired = 261, "sessions open on a registered device only: name one";
+    /// No such request for a role.
+    RequestUnknown = 262, "no such request";
+    /// The request was decided, withdrawn or has lapsed.
+    RequestClosed = 263, "the request was decided, withdrawn or has lapsed";
+    /// Nobody decides about their own request.
+    OwnRequest = 264, "somebody else must decide about this";
+    /// The subject has the role there for as long or longer.
+    GrantStands = 265, "the subject has that role there for as long or longer";
+    /// Whoever acts for somebody else orders nothing in their name but the end of it.
+    Acting = 266, "whoever acts for somebody else changes nothing in their name";
+    /// A role of a workspace would be granted, or be a parent, outside of it.
+    RoleOutside = 267, "the role belongs to a workspace: it holds there and below alone";
     /// The relationship model's text is wrong; trying it tells line and column.
     RelationModelWrong = 270, "the relationship model is wrong: try it to learn where";
     /// Stored tuples would not fit the relationship model, and it was not asked to leave them behind.

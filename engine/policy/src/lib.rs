@@ -25,6 +25,7 @@ mod sets;
 mod slab;
 mod touch;
 mod windows;
+mod within;
 mod workspaces;
 
 pub use chunked::Chunked;
@@ -33,3 +34,4 @@ pub use explain::{Explanation, Source};
 pub use line::Line;
 pub use rules::{Counts, Rules};
 pub use touch::touch;
+pub use within::{Actor, Within};

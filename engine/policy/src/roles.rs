@@ -434,6 +434,7 @@ mod tests {
                 name: Name::new(&format!("role{role}")).expect("a name"),
                 patterns: of(role),
                 parents: vec![],
+                workspace: WorkspaceIndex(0),
             };
             rules.put_role(&record);
             rules.put_restriction(&RestrictionRecord { id: RestrictionId(role), patterns: of(role) });

@@ -35,7 +35,13 @@ fn rules() -> Rules {
         });
         let patterns = vec![Pattern::new(&format!("permission.{number}")).unwrap()];
         let role = RoleId(number);
-        rules.put_role(&RoleRecord { id: role, name: name("role", number), patterns, parents: vec![] });
+        rules.put_role(&RoleRecord {
+            id: role,
+            name: name("role", number),
+            patterns,
+            parents: vec![],
+            workspace: WorkspaceIndex(0),
+        });
         let until = Deadline(if number % 2 == 0 { 100 } else { 0 });
         rules.put_grant(&GrantRecord { subject, role, workspace: index, from: Deadline::NONE, until });
     }

@@ -18,7 +18,13 @@ fn name(text: &str) -> Name {
 
 fn role(rules: &mut Rules, id: u32, called: &str, patterns: &[&str]) {
     let patterns = patterns.iter().map(|text| Pattern::new(text).unwrap()).collect();
-    rules.put_role(&RoleRecord { id: RoleId(id), name: name(called), patterns, parents: vec![] });
+    rules.put_role(&RoleRecord {
+        id: RoleId(id),
+        name: name(called),
+        patterns,
+        parents: vec![],
+        workspace: WorkspaceIndex(0),
+    });
 }
 
 fn workspace(rules: &mut Rules, index: u32, called: &str) {

@@ -72,6 +72,7 @@ pub(super) fn first_events(tenant: TenantId, now: UnixMillis) -> Vec<Event> {
                 name,
                 patterns,
                 parents: Vec::new(),
+                workspace: WorkspaceIndex(0),
             }));
         }
     }

@@ -26,6 +26,9 @@ const SERVICES: u32 = 7_000_000;
 
 /// One map of endpoints to a bucket: it may fill half of one.
 const ENDPOINTS: u32 = 8_000_000;
+/// Requests for roles of one bucket: a quarter of what names there are, for their reasons.
+const REQUEST_SHARE: u32 = 64;
+const REQUESTS: u32 = 9_000_000;
 
 /// The bucket of the mappings, behind those of the models.
 const MAPPINGS: u32 = tessera_relation::SHARES + RELATION_MODELS_MAX;
@@ -43,6 +46,10 @@ pub(super) const fn of_place(place: Place) -> (BucketKind, u32) {
 /// The bucket of a group and of what is granted to it.
 pub(super) const fn of_group(group: GroupId) -> (BucketKind, u32) {
     (BucketKind::Names, GROUPS + group.0 / NAMES)
+}
+
+const fn of_request(number: u32) -> (BucketKind, u32) {
+    (BucketKind::Names, REQUESTS + number / REQUEST_SHARE)
 }
 
 fn of_tenant(tenant: TenantId) -> (BucketKind, u32) {
@@ -87,6 +94,12 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         Event::ServiceRemoved(index) => (BucketKind::Names, SERVICES + index.0),
         Event::EndpointsChanged(record) => (BucketKind::Names, ENDPOINTS + record.service.0),
         Event::EndpointsRemoved(index) => (BucketKind::Names, ENDPOINTS + index.0),
+        Event::DeviceChanged(record) => of_subject(record.subject),
+        Event::DeviceRemoved { subject, .. } => of_subject(*subject),
+        Event::DevicePolicyChanged(_) => State::policy_bucket(),
+        Event::ActingBegun(record) => of_place(record.place),
+        Event::RequestChanged(record) => of_request(record.number),
+        Event::RequestRemoved { number } => of_request(*number),
         Event::RestrictionAdded(record) => (BucketKind::Names, RESTRICTIONS + record.id.0 / NAMES),
         Event::RestrictionRemoved(id) => (BucketKind::Names, RESTRICTIONS + id.0 / NAMES),
         Event::SessionOpened { record, .. } => of_place(record.place),
@@ -146,6 +159,7 @@ impl State {
             }
             events.extend(self.root.rules.grants_of(index).map(Event::GrantAdded));
             events.extend(self.written_memberships(index).map(Event::MemberAdded));
+            events.extend(self.devices_of(index).cloned().map(Event::DeviceChanged));
             events.extend(self.root.rules.values_of(index).map(|(attribute, value)| {
                 Event::AttributeChanged { subject: index, attribute, value: Some(value.clone()) }
             }));
@@ -156,9 +170,14 @@ impl State {
     fn name_events(&self, no: u32) -> Vec<Event> {
         let share = |base: u32| (no - base) * NAMES..(no - base + 1) * NAMES;
         match no {
-            ENDPOINTS.. => {
+            ENDPOINTS..REQUESTS => {
                 let map = self.root.endpoints.get(&(no - ENDPOINTS));
                 map.map(|map| Event::EndpointsChanged(map.record.clone())).into_iter().collect()
+            }
+            REQUESTS.. => {
+                let first = (no - REQUESTS) * REQUEST_SHARE;
+                let records = self.root.requests.range(first..first.saturating_add(REQUEST_SHARE));
+                records.map(|(_, record)| Event::RequestChanged((**record).clone())).collect()
             }
             SERVICES.. => {
                 let record = self.root.services.get(&(no - SERVICES));
@@ -215,6 +234,7 @@ impl State {
             Event::TenantBorn { tenant: self.root.tenant, at: self.root.born },
             Event::SettingsChanged(self.root.settings),
             Event::BootstrapChanged { tag, until },
+            Event::DevicePolicyChanged(self.root.device_policy),
             Event::CutOffRaised {
                 subject: SubjectIndex(0),
                 count: self.root.cut_off,

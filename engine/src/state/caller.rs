@@ -1,8 +1,9 @@
 //! Who orders a command, looked at again when it is decided: still alive, still allowed.
 
 use super::State;
-use crate::check::{Live, halves};
-use crate::table::{ALIVE, Fields};
+use crate::beside;
+use crate::check::{Live, UsedFrom, halves};
+use crate::table::{ALIVE, Fields, SIDE};
 use std::collections::BTreeSet;
 use tessera_model::command::Ordered;
 use tessera_model::limits::ENGINE_PERMISSIONS_MAX;
@@ -12,6 +13,7 @@ use tessera_model::{
     Caller, Command, CommandKind, Deadline, Generation, Pattern, PermissionId, Place, PublicId, Reason,
     Refusal, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex,
 };
+use tessera_policy::Within;
 
 /// Whether a command is ordered by the node or the holder of a secret alone.
 const fn is_proof(kind: CommandKind) -> bool {
@@ -45,7 +47,42 @@ impl State {
             && live.clock(now).is_ok()
             && line.status() == SubjectStatus::Active
             && !self.is_cut(&live);
-        sound.then_some(live)
+        (sound && (w0 & SIDE == 0 || self.stands_beside(&fields, (place, generation), now))).then_some(live)
+    }
+
+    /// Whether what stands beside a place lets it be used.
+    fn stands_beside(&self, fields: &Fields, life: (Place, Generation), now: UnixMillis) -> bool {
+        let read = |place: Place| self.place(place);
+        beside::stands(&self.root, fields, life, UsedFrom::Anywhere, (&read, now)).is_ok()
+    }
+
+    /// What a place must lie in besides its restriction.
+    pub(super) fn within(&self, (place, generation): (Place, Generation)) -> Within<'_> {
+        let fields = self.place(place);
+        let [w0, ..] = fields;
+        if w0 & SIDE == 0 {
+            return Within::default();
+        }
+        beside::within(&self.root, &fields, (place, generation), &|place| self.place(place))
+    }
+
+    /// Whether nothing but its restriction cuts what a place may of its subject's permissions.
+    pub(super) fn is_whole(&self, place: Place) -> bool {
+        let (generation, _) = halves(self.place(place)[0]);
+        self.within((place, Generation(generation))).is_open()
+    }
+
+    /// Whether a session that a caller opens without a proof stands where the caller's own must stand.
+    pub(super) fn stays_within(
+        &self,
+        subject: SubjectIndex,
+        device: u32,
+        caller: Caller,
+        now: UnixMillis,
+    ) -> bool {
+        let Caller::Holder { place, generation, .. } = caller else { return true };
+        let Some(live) = self.live(place, generation, now) else { return false };
+        live.subject != subject || self.is_whole(place) || device == beside::device_of(&self.place(place))
     }
 
     /// Whether a cut-off has ended it.
@@ -55,10 +92,16 @@ impl State {
     }
 
     /// Whether whoever lives there holds a permission of the whole tenant.
-    pub(super) fn holds(&self, live: &Live, permission: PermissionId, now: UnixMillis) -> bool {
-        let Some(line) = self.root.rules.line(live.subject) else { return false };
-        let outcome = self.root.rules.evaluate(line, permission, WorkspaceIndex(0), live.restriction, now);
-        outcome.reason == Reason::None
+    pub(super) fn holds(
+        &self,
+        (life, live): ((Place, Generation), &Live),
+        permission: PermissionId,
+        now: UnixMillis,
+    ) -> bool {
+        let (rules, within) = (&self.root.rules, self.within(life));
+        let Some(line) = rules.line(live.subject) else { return false };
+        let found = rules.evaluate(line, permission, WorkspaceIndex(0), live.restriction, now);
+        rules.cut_within(found, permission, &within, now).reason == Reason::None
     }
 
     /// Whether the caller may order the command. INVARIANT: default deny; every kind names a permission.
@@ -75,9 +118,14 @@ impl State {
             Caller::Operator { .. } => Ok(()),
             Caller::Holder { place, generation, subject } => {
                 let live = self.live(place, generation, now).ok_or(Refusal::Unauthorized)?;
+                if self.acting((place, generation)).is_some() {
+                    let may = Self::may_order_acting(&ordered.command, place);
+                    return if may { Ok(()) } else { Err(Refusal::Acting) };
+                }
                 let permission = self.permission_id(kind.permission()).ok_or(Refusal::Unauthorized)?;
                 let may = live.subject == subject
-                    && (self.holds(&live, permission, now)
+                    && (self.holds(((place, generation), &live), permission, now)
+                        || self.holds_there(&ordered.command, ((place, generation), &live), now)
                         || self.is_own(&ordered.command, (place, &live), now));
                 if may { Ok(()) } else { Err(Refusal::Unauthorized) }
             }
@@ -89,7 +137,8 @@ impl State {
     pub(super) fn may_order(&self, caller: Caller, permission: &str, now: UnixMillis) -> bool {
         let Caller::Holder { place, generation, .. } = caller else { return true };
         let (live, permission) = (self.live(place, generation, now), self.permission_id(permission));
-        live.zip(permission).is_some_and(|(live, permission)| self.holds(&live, permission, now))
+        let life = (place, generation);
+        live.zip(permission).is_some_and(|(live, permission)| self.holds((life, &live), permission, now))
     }
 
     /// What a session may do for its own subject without any permission.
@@ -109,8 +158,18 @@ impl State {
             Command::EndOtherSessions {} => true,
             Command::TouchSession { place, .. } | Command::RefreshSession { place, .. } => *place == own,
             Command::EndSession { session } => {
-                let (place, _) = session.place();
-                Live::of(&self.place(place)).subject == live.subject
+                let life = session.place();
+                let acts = self.acting(life).is_some_and(|acting| acting.actor == live.subject);
+                acts || Live::of(&self.place(life.0)).subject == live.subject
+            }
+            Command::RegisterDevice { subject, .. } | Command::RequestRole { subject, .. } => {
+                is_self(subject)
+            }
+            Command::RevokeDevice { device } => {
+                self.root.device_ids.get(device).is_some_and(|(subject, _)| *subject == live.subject)
+            }
+            Command::WithdrawRequest { request } => {
+                self.request(*request).is_some_and(|request| request.subject == live.subject)
             }
             Command::ClaimOperator { .. }
             | Command::OfferBootstrap { .. }
@@ -173,6 +232,14 @@ impl State {
             | Command::UnmapPermission { .. }
             | Command::SetService { .. }
             | Command::SetEndpoints { .. }
+            | Command::CreateRoleIn { .. }
+            | Command::TrustDevice { .. }
+            | Command::LimitDevice { .. }
+            | Command::LimitTrust { .. }
+            | Command::RequireDevices { .. }
+            | Command::Impersonate { .. }
+            | Command::ApproveRequest { .. }
+            | Command::RefuseRequest { .. }
             | Command::PlantedPanic {} => false,
         }
     }
@@ -188,7 +255,8 @@ impl State {
         let Caller::Holder { place, generation, .. } = caller else { return true };
         let Some(live) = self.live(place, generation, now) else { return false };
         (1..).zip(super::BUILT_IN).all(|(id, name)| {
-            !patterns.iter().any(|pattern| pattern.covers(name)) || self.holds(&live, PermissionId(id), now)
+            !patterns.iter().any(|pattern| pattern.covers(name))
+                || self.holds(((place, generation), &live), PermissionId(id), now)
         })
     }
 
@@ -201,9 +269,13 @@ impl State {
             // A restricted key does not come out of its restriction as its own owner.
             return live.restriction.0 == 0;
         }
+        self.may_hand_out_all(&self.all_patterns_of(subject), caller, now)
+    }
+
+    /// The patterns of every role that a subject has anywhere, now or later.
+    pub(super) fn all_patterns_of(&self, subject: SubjectIndex) -> Vec<&Pattern> {
         let roles: BTreeSet<_> = self.all_grants_of(subject).into_iter().map(|grant| grant.role).collect();
-        let patterns: Vec<_> = roles.into_iter().flat_map(|role| self.patterns_of(role)).collect();
-        self.may_hand_out_all(&patterns, caller, now)
+        roles.into_iter().flat_map(|role| self.patterns_of(role)).collect()
     }
 
     /// The restriction of a session that a caller opens without a proof of the subject's own: of the engine's
@@ -224,7 +296,8 @@ impl State {
             return Ok(RestrictionId(0));
         }
         let all = (1..=ENGINE_PERMISSIONS_MAX).map(PermissionId);
-        Ok(RestrictionId::ceiling(all.filter(|id| self.holds(&live, *id, now))))
+        let life = (place, generation);
+        Ok(RestrictionId::ceiling(all.filter(|id| self.holds((life, &live), *id, now))))
     }
 
     /// Whether a key with these patterns lies within its creator's permissions, now and for as long as
@@ -242,19 +315,10 @@ impl State {
     ) -> bool {
         let Caller::Holder { place, generation, .. } = caller else { return true };
         let Some(creator) = self.live(place, generation, now) else { return false };
-        if let Some(word) = creator.restriction.lets_through() {
-            let held = |id: u32| word >> id & 1 == 1;
-            let covers = |name: &str| patterns.iter().any(|pattern| pattern.covers(name));
-            if patterns.is_empty() || !(1..).zip(super::BUILT_IN).all(|(id, name)| held(id) || !covers(name))
-            {
-                return false;
-            }
-        } else if creator.restriction.0 != 0 {
-            let Some(mask) = self.root.restrictions.get(&creator.restriction) else { return false };
-            let within = |pattern: &Pattern| mask.patterns.iter().any(|outer| outer.contains(pattern));
-            if patterns.is_empty() || !patterns.iter().all(within) {
-                return false;
-            }
+        // What a device cuts from the creator is cut from the key.
+        let ceilings = self.within((place, generation)).ceilings;
+        if !self.within_mask(&creator, patterns) || !ceilings.iter().all(|one| self.lies_in(*one, patterns)) {
+            return false;
         }
         if creator.subject == subject {
             return true;
@@ -277,6 +341,26 @@ impl State {
         !patterns.is_empty() && places.all(|place| patterns.iter().all(|pattern| covered(place, pattern)))
     }
 
+    /// Whether patterns lie in what a creator is restricted to.
+    pub(super) fn within_mask(&self, creator: &Live, patterns: &[Pattern]) -> bool {
+        let Some(word) = creator.restriction.lets_through() else {
+            return self.lies_in(creator.restriction, patterns);
+        };
+        let held = |id: u32| word >> id & 1 == 1;
+        let covers = |name: &str| patterns.iter().any(|pattern| pattern.covers(name));
+        !patterns.is_empty() && (1..).zip(super::BUILT_IN).all(|(id, name)| held(id) || !covers(name))
+    }
+
+    /// Whether patterns lie in a restriction; 0 restricts nothing.
+    fn lies_in(&self, restriction: RestrictionId, patterns: &[Pattern]) -> bool {
+        if restriction.0 == 0 {
+            return true;
+        }
+        let Some(mask) = self.root.restrictions.get(&restriction) else { return false };
+        let within = |pattern: &Pattern| mask.patterns.iter().any(|outer| outer.contains(pattern));
+        !patterns.is_empty() && patterns.iter().all(within)
+    }
+
     /// A note that the caller does something now.
     pub(super) fn note(&self, caller: Caller, now: UnixMillis) -> Note {
         let by = match caller {
@@ -287,7 +371,7 @@ impl State {
             Caller::Operator { .. } | Caller::Bootstrap => By::Operator,
             Caller::Node | Caller::Claimant => By::Node,
         };
-        Note { at: now.to_deadline(), by }
+        Note { at: now.to_deadline(), by, request: None }
     }
 
     /// Every grant that a subject has, its own and through groups, each in the window in which it counts.

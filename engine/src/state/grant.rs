@@ -28,6 +28,7 @@ impl State {
         let subject = self.known_subject(subject)?.index;
         let role = self.role_id(role)?;
         let workspace = self.workspace_index(workspace)?;
+        self.fits(role, workspace)?;
         window(from, until, now)?;
         if !self.may_hand_out_all(&self.patterns_of(role), caller, now) {
             return Err(Refusal::BeyondCreator);

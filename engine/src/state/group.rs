@@ -159,6 +159,7 @@ impl State {
         let group = self.group_id(group)?;
         let role = self.role_id(role)?;
         let workspace = self.workspace_index(workspace)?;
+        self.fits(role, workspace)?;
         super::grant::window(from, until, now)?;
         if !self.may_hand_out_all(&self.patterns_of(role), caller, now) {
             return Err(Refusal::BeyondCreator);

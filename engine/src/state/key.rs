@@ -127,9 +127,12 @@ impl State {
     }
 
     /// Whether a caller may rotate a key without the permission: a session one of its subject, a key itself.
-    /// A session whose opener vouched is not the subject's own: what it took would outgrow it.
+    /// A session whose opener vouched is not the subject's own, and one on a device with a ceiling has less than the
+    /// subject: what they took would outgrow them.
     pub(super) fn rotates_own(&self, id: PublicId, (own, caller): (Place, &Live), now: UnixMillis) -> bool {
-        let is_own = |live: &Live| !caller.key && caller.restriction.0 == 0 && live.subject == caller.subject;
+        let is_own = |live: &Live| {
+            !caller.key && caller.restriction.0 == 0 && live.subject == caller.subject && self.is_whole(own)
+        };
         self.living_key(id, now).is_some_and(|(live, place, _)| place == own || is_own(&live))
     }
 
@@ -206,7 +209,7 @@ impl State {
     }
 
     /// The restriction of sorted patterns: one that exists, or a new one. Empty patterns restrict nothing.
-    fn restriction(&self, sorted: &[Pattern]) -> Result<(RestrictionId, Vec<Event>), Refusal> {
+    pub(super) fn restriction(&self, sorted: &[Pattern]) -> Result<(RestrictionId, Vec<Event>), Refusal> {
         if sorted.is_empty() {
             return Ok((RestrictionId(0), Vec::new()));
         }
@@ -249,6 +252,11 @@ impl State {
                 named.insert(Live::of(&fields).restriction);
                 bound.insert((Place(place), Generation(crate::check::halves(fields[0]).0)));
             }
+        }
+        named.extend(self.device_ceilings());
+        let over: Vec<_> = self.root.actings.keys().filter(|life| !bound.contains(life)).copied().collect();
+        for life in over {
+            self.root.actings.remove_mut(&life);
         }
         let over: Vec<_> = self.root.sides.keys().filter(|life| !bound.contains(life)).copied().collect();
         for life in over {

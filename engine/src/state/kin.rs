@@ -92,6 +92,10 @@ impl State {
             };
             let alive = |place: u32| {
                 let (generation, _) = halves(self.place(Place(place))[0]);
+                // Whoever acts for the subject takes no place from it.
+                if self.acting((Place(place), Generation(generation))).is_some() {
+                    return None;
+                }
                 let live = self.live(Place(place), Generation(generation), now)?;
                 Some((live.opened, Place(place), Generation(generation)))
             };

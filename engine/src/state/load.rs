@@ -173,6 +173,7 @@ impl Draft<'_> {
             }
             let role = self.state.role_id(&grant.role).map_err(refused)?;
             let workspace = self.state.workspace_index(grant.workspace.as_ref()).map_err(refused)?;
+            self.state.fits(role, workspace).map_err(refused)?;
             let (from, until) = (grant.from, grant.until);
             window(from, until, self.now).map_err(refused)?;
             let (state, caller, now) = (self.state, self.caller, self.now);

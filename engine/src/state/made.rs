@@ -29,6 +29,10 @@ pub struct Made {
     pub evicted: Vec<PublicId>,
     /// The public id of a workspace that was made.
     pub workspace: Option<PublicId>,
+    /// The public id of a device that was registered.
+    pub device: Option<PublicId>,
+    /// The public id of a request for a role.
+    pub request: Option<PublicId>,
     /// What became of the rows of a bulk load.
     pub loaded: Option<Loaded>,
     /// How many entries of a service stayed because they are in use.

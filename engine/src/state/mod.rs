@@ -5,6 +5,7 @@
 //! per noun. The state is the actor's own, at most one batch ahead of the disk, and thrown away when
 //! a commit is not certain.
 
+mod acting;
 mod attribute;
 mod birth;
 mod bucket;
@@ -12,6 +13,7 @@ mod caller;
 mod catalogue;
 mod client;
 mod command_id;
+mod device;
 mod endpoint;
 mod epoch;
 mod failures;
@@ -21,6 +23,7 @@ mod held;
 mod key;
 mod kin;
 mod load;
+mod loaded;
 mod made;
 mod mapping;
 mod overlay;
@@ -30,7 +33,9 @@ mod places;
 mod positions;
 mod refresh;
 mod relation;
+mod request;
 mod role;
+mod role_place;
 mod rule;
 mod session;
 mod settings;
@@ -221,7 +226,10 @@ impl State {
             }
             Command::LoadSubjects { rows, trial } => self.load_subjects(rows, *trial, caller, now),
             Command::RegisterPermission { name } => self.register_permission(name),
-            Command::CreateRole { name, patterns } => self.create_role(name, patterns, caller, now),
+            Command::CreateRole { name, patterns } => self.create_role(None, name, patterns, caller, now),
+            Command::CreateRoleIn { workspace, name, patterns } => {
+                self.create_role(Some(workspace), name, patterns, caller, now)
+            }
             Command::ChangeRole { name, patterns } => self.change_role(name, patterns, caller, now),
             Command::DeleteRole { name } => self.delete_role(name, now),
             Command::SetRoleParents { name, parents } => self.set_role_parents(name, parents, caller, now),
@@ -259,9 +267,9 @@ impl State {
             Command::Ungrant { subject, role, workspace } => {
                 self.ungrant(*subject, role, workspace.as_ref(), now)
             }
-            Command::OpenSession { subject, seen_cut_off, identifier, acr } => {
+            Command::OpenSession { subject, seen_cut_off, identifier, acr, device } => {
                 let proof = (*seen_cut_off, *identifier, *acr);
-                self.open_session(*subject, proof, caller, entropy, now)
+                self.open_session((*subject, *device), proof, caller, entropy, now)
             }
             Command::TouchSession { place, generation } => self.touch_session(*place, *generation, now),
             Command::EndSession { session } => self.end_session(*session, now),
@@ -290,6 +298,19 @@ impl State {
             }
             Command::SetService { name, entries } => self.set_catalogue(name, entries),
             Command::SetEndpoints { name, endpoints } => self.set_endpoints(name, endpoints),
+            Command::RegisterDevice { .. }
+            | Command::TrustDevice { .. }
+            | Command::RevokeDevice { .. }
+            | Command::LimitDevice { .. }
+            | Command::LimitTrust { .. }
+            | Command::RequireDevices { .. } => self.about_devices(&ordered.command, entropy, now),
+            Command::Impersonate { subject, patterns, ttl_s, reason } => {
+                self.impersonate((*subject, patterns), (*ttl_s, reason), caller, entropy, now)
+            }
+            Command::RequestRole { .. }
+            | Command::ApproveRequest { .. }
+            | Command::RefuseRequest { .. }
+            | Command::WithdrawRequest { .. } => self.about_requests(&ordered.command, caller, entropy, now),
             Command::PlantedPanic {} => planted_panic(),
         }
     }
@@ -356,12 +377,19 @@ impl State {
             | Event::ServiceRemoved(_)
             | Event::EndpointsChanged(_)
             | Event::EndpointsRemoved(_)
+            | Event::DeviceChanged(_)
+            | Event::DeviceRemoved { .. }
+            | Event::DevicePolicyChanged(_)
+            | Event::ActingBegun(_)
+            | Event::RequestChanged(_)
+            | Event::RequestRemoved { .. }
             | Event::CutOffRaised { .. } => {}
         }
         self.root_changed = true;
         self.apply_to_root(event);
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each event")]
     fn apply_to_root(&mut self, event: &Event) {
         match event {
             Event::TenantBorn { tenant, at } => self.apply_born(*tenant, *at),
@@ -424,6 +452,12 @@ impl State {
             Event::ServiceRemoved(index) => self.apply_service_removed(*index),
             Event::EndpointsChanged(record) => self.apply_endpoints(record),
             Event::EndpointsRemoved(index) => self.apply_endpoints_removed(*index),
+            Event::DeviceChanged(record) => self.apply_device(record),
+            Event::DeviceRemoved { subject, number } => self.apply_device_removed((*subject, *number)),
+            Event::DevicePolicyChanged(record) => self.root.device_policy = *record,
+            Event::ActingBegun(record) => self.apply_acting(record),
+            Event::RequestChanged(record) => self.apply_request(record),
+            Event::RequestRemoved { number } => self.apply_request_removed(*number),
             Event::SessionOpened { .. }
             | Event::SessionTouched { .. }
             | Event::SessionRefreshed { .. }
@@ -526,52 +560,4 @@ fn planted_panic() -> Result<Decided, Refusal> {
 #[cfg(not(feature = "planted"))]
 fn planted_panic() -> Result<Decided, Refusal> {
     Err(Refusal::WrongTenant)
-}
-
-impl State {
-    /// Notes which profiles moved, so that a command based on an older read is refused.
-    pub(crate) fn rows_written(&mut self, rows: &[Row]) {
-        for row in rows {
-            let Some(subject) = row.key.first_chunk::<4>() else { continue };
-            if row.kind == tessera_model::RowKind::Profile {
-                self.profile_moved.insert(SubjectIndex(u32::from_be_bytes(*subject)), self.revision);
-            }
-        }
-    }
-}
-
-impl State {
-    /// Whether remembered command ids are of a time that has not come.
-    pub(crate) fn is_ahead_of(&self, now: UnixMillis) -> bool {
-        self.ids.is_ahead_of(now)
-    }
-
-    /// Forgets command ids of a time that has not come, in the next checkpoint too.
-    pub(crate) fn forget_ahead_of(&mut self, now: UnixMillis) {
-        self.ids.forget_ahead_of(now);
-        let shrunk = self.ids.take_shrunk();
-        self.dirty.extend(shrunk.into_iter().chain([0]).map(|minute| (BucketKind::Commands, minute)));
-    }
-
-    /// Remembers the id of a frame of the tail.
-    pub(crate) fn remember_record(&mut self, record: tessera_model::record::CommandIdRecord) {
-        self.dirty.insert((BucketKind::Commands, command_id::minute(record.id)));
-        self.ids.remember(record);
-    }
-
-    /// Where the loaded history stands, and when it was loaded.
-    pub(crate) fn loaded(&mut self, epoch: tessera_model::Epoch, next: Revision, now: UnixMillis) {
-        self.root.epoch = epoch;
-        self.revision = next;
-        self.loading = false;
-        self.compile_relation_model();
-        self.free_restrictions();
-        self.woken = now;
-        self.root.life = now.0;
-    }
-
-    /// The numbers of the refresh keys that there are.
-    pub(crate) fn refresh_numbers(&self) -> Vec<u8> {
-        self.root.refresh_keys.keys().copied().collect()
-    }
 }

@@ -68,6 +68,7 @@ impl State {
 
     pub(super) fn create_role(
         &self,
+        workspace: Option<&Name>,
         name: &Name,
         patterns: &[Pattern],
         caller: Caller,
@@ -79,6 +80,7 @@ impl State {
         if self.root.role_names.contains_key(name) {
             return Err(Refusal::Duplicate);
         }
+        let workspace = self.workspace_index(workspace)?;
         if self.next.role >= ROLES_MAX {
             return Err(Limit::Roles.reached());
         }
@@ -86,14 +88,28 @@ impl State {
             return Err(Refusal::BeyondCreator);
         }
         let id = RoleId(self.next.role);
-        let mut events = self.register_exact(patterns)?;
+        let mut events = self.register_by(patterns, caller, now)?;
         events.push(Event::RoleChanged(RoleRecord {
             id,
             name: name.clone(),
             patterns: patterns.to_vec(),
             parents: Vec::new(),
+            workspace,
         }));
         Ok(Decided { events, made: Made { number: Some(id.0), ..Made::default() }, ..Decided::default() })
+    }
+
+    /// As [`State::register_exact`], by whoever may: permissions are the tenant's, and who administers roles of a
+    /// workspace alone names those there are.
+    fn register_by(
+        &self,
+        patterns: &[Pattern],
+        caller: Caller,
+        now: UnixMillis,
+    ) -> Result<Vec<Event>, Refusal> {
+        let events = self.register_exact(patterns)?;
+        let may = events.is_empty() || self.may_order(caller, "tessera.admin.roles", now);
+        if may { Ok(events) } else { Err(Refusal::PermissionUnknown) }
     }
 
     pub(super) fn change_role(
@@ -118,7 +134,7 @@ impl State {
         if self.leaves_no_operator(|rules| rules.put_role(&record), now) {
             return Err(Refusal::LastOperator);
         }
-        let mut events = self.register_exact(patterns)?;
+        let mut events = self.register_by(patterns, caller, now)?;
         events.push(Event::RoleChanged(record));
         Ok(Decided { events, ..Decided::default() })
     }
@@ -138,6 +154,9 @@ impl State {
         let parents = parents.iter().map(|name| self.role_id(name)).collect::<Result<BTreeSet<_>, _>>()?;
         if parents.len() > ROLE_PARENTS_MAX {
             return Err(Limit::RoleParents.reached());
+        }
+        for parent in &parents {
+            self.fits(*parent, known.workspace)?;
         }
         let above: BTreeSet<_> = parents.iter().flat_map(|parent| self.roles_above(*parent).0).collect();
         if above.contains(&id) {

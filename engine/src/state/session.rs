@@ -50,7 +50,7 @@ impl State {
     }
 
     /// The handle and record of something that opens now.
-    fn issue(
+    pub(super) fn issue(
         &self,
         kind: HandleKind,
         secret: &[u8; 20],
@@ -91,7 +91,7 @@ impl State {
 
     pub(super) fn open_session(
         &self,
-        subject: SubjectIndex,
+        (subject, device): (SubjectIndex, Option<PublicId>),
         (seen_cut_off, identifier, acr): (u32, Option<[u8; 16]>, u8),
         caller: Caller,
         entropy: &Entropy,
@@ -111,6 +111,10 @@ impl State {
         }
         // Without a proof of the subject's own, the caller vouches: not for anybody above itself, now or later.
         let restriction = if acr == 0 { self.vouch(subject, caller, now)? } else { RestrictionId(0) };
+        let device = self.device_to_open(owner, device)?;
+        if acr == 0 && !self.stays_within(subject, device, caller, now) {
+            return Err(Refusal::BeyondCreator);
+        }
         let Terms { client, own } = self.terms(self.client_of(caller))?;
         let settings = &self.root.settings;
         let evicted = self.make_room(
@@ -133,7 +137,8 @@ impl State {
         };
         let who = (subject, restriction, acr);
         let ends = (expires, idle, refresh);
-        let (record, mut made) = self.issue(HandleKind::Session, &entropy.take(0), who, ends, now)?;
+        let (mut record, mut made) = self.issue(HandleKind::Session, &entropy.take(0), who, ends, now)?;
+        (record.device, record.side) = (device, device != 0);
         made.subject = Some(owner.id);
         made.evicted =
             evicted.iter().map(|(place, generation)| self.public_id(*place, *generation)).collect();
@@ -295,10 +300,11 @@ impl State {
         }
     }
 
-    /// Forgets the networks of a life that is over.
+    /// Forgets the networks of a life that is over, or who acted in it.
     fn free_side(&mut self, place: Place, before: &Fields) {
-        let (generation, _) = crate::check::halves(before[0]);
-        if before[0] & SIDE != 0 && self.root.sides.remove_mut(&(place, Generation(generation))) {
+        let life = (place, Generation(crate::check::halves(before[0]).0));
+        if before[0] & SIDE != 0 && (self.root.sides.remove_mut(&life) || self.root.actings.remove_mut(&life))
+        {
             self.root_changed = true;
         }
     }
@@ -375,6 +381,7 @@ impl State {
                 let (place, generation) = life;
                 events.push(Event::NetworksBound { place, generation, networks: networks.to_vec() });
             }
+            events.extend(self.acting(life).cloned().map(Event::ActingBegun));
             let record = PlaceRecord {
                 place: Place(place),
                 generation: Generation(generation),

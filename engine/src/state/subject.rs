@@ -148,6 +148,7 @@ impl State {
         events.extend(memberships.map(|member| Event::MemberRemoved { subject: index, group: member.group }));
         events.extend(self.set_up_ended(index));
         self.forget_all(index, &mut events);
+        self.elevations_gone(index, &mut events);
         let values = self.root.rules.values_of(index).map(|(attribute, _)| attribute);
         events.extend(values.map(|attribute| Event::AttributeChanged {
             subject: index,

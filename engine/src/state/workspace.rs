@@ -51,7 +51,9 @@ impl State {
         if !self.root.rules.workspaces_below(index).is_empty() {
             return Err(Refusal::NotEmpty);
         }
-        Ok(Decided::of(Event::WorkspaceRemoved(index)))
+        let mut events = self.roles_gone(&[index]);
+        events.push(Event::WorkspaceRemoved(index));
+        Ok(Decided { events, ..Decided::default() })
     }
 
     pub(super) fn delete_workspace_tree(&self, name: &Name) -> Result<Decided, Refusal> {
@@ -60,9 +62,10 @@ impl State {
         if tree.len() > WORKSPACE_TREE_MAX {
             return Err(Limit::WorkspaceTree.reached());
         }
+        let mut events = self.roles_gone(&tree);
         // Those below first.
         tree.reverse();
-        let events = tree.into_iter().map(Event::WorkspaceRemoved).collect();
+        events.extend(tree.into_iter().map(Event::WorkspaceRemoved));
         Ok(Decided { events, ..Decided::default() })
     }
 
@@ -103,6 +106,7 @@ impl State {
         if self.depth(parent) + levels.len() > WORKSPACE_DEPTH_MAX {
             return Err(Limit::WorkspaceDepth.reached());
         }
+        self.stays_inside(&levels.concat(), parent)?;
         Ok(self.changed(WorkspaceRecord { parent, inherits, ..record.clone() }))
     }
 
@@ -119,6 +123,7 @@ impl State {
     pub(super) fn set_owners(&self, name: &Name, role: Option<&Name>) -> Result<Decided, Refusal> {
         let record = self.known_workspace(name)?;
         let owners = role.map_or(Ok(RoleId(0)), |role| self.role_id(role))?;
+        self.fits(owners, record.index)?;
         if owners.0 != 0 && !self.has_owner(owners, record.index) {
             return Err(Refusal::LastOwner);
         }

@@ -173,7 +173,7 @@ impl House {
         let identifier = Identifier::guess(email).expect("an identifier");
         let password = Private::new(password.as_bytes().to_vec());
         let id = self.engine.command_id();
-        let done = self.engine.sign_in(&tenant.admin, id, (&identifier, password), None).await?;
+        let done = self.engine.sign_in(&tenant.admin, id, (&identifier, password), (None, None)).await?;
         Ok(done.made.handle.expect("a handle"))
     }
 
@@ -186,7 +186,7 @@ impl House {
     ) -> Result<Handle, tessera_engine::SubmitError> {
         let identifier = Identifier::guess(email).expect("an identifier");
         let proof = (&identifier, Private::new(password.as_bytes().to_vec()));
-        let done = self.engine.sign_in(by, self.engine.command_id(), proof, from).await?;
+        let done = self.engine.sign_in(by, self.engine.command_id(), proof, (from, None)).await?;
         Ok(done.made.handle.expect("a handle"))
     }
 
@@ -257,6 +257,7 @@ impl House {
             seen_cut_off: record.cut_off,
             identifier: None,
             acr: 0,
+            device: None,
         };
         self.engine.submit(bound, self.engine.command_id(), command).await
     }

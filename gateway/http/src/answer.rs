@@ -69,6 +69,8 @@ pub(crate) fn session(found: &Introspection) -> Object {
         .at("created", Some(found.authenticated_at))
         .at("expires", Some(found.expires))
         .at("idle_until", Some(found.idle_until))
+        .with("device", found.device.map(|id| id.to_string()))
+        .with("actor", found.actor.map(|id| id.to_string()))
 }
 
 /// What a command made. `number` names the member for a dense id.
@@ -76,6 +78,11 @@ pub(crate) fn made(done: &Done, number: Option<&str>) -> Object {
     let made = &done.made;
     let mut object = Object::new().shown("receipt", done.receipt).with("repeated", done.repeat);
     for (name, id) in [("subject", made.subject), ("session", made.session)] {
+        if let Some(id) = id {
+            object = object.shown(name, id);
+        }
+    }
+    for (name, id) in [("device", made.device), ("request", made.request)] {
         if let Some(id) = id {
             object = object.shown(name, id);
         }

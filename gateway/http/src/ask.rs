@@ -314,7 +314,13 @@ pub(crate) fn shown(found: &Introspection, workspace: Option<String>) -> Value {
         .with("exp", found.expires.0 / 1_000)
         .at("idle_until", Some(found.idle_until))
         .with("workspace", workspace)
+        .with("device", found.device.map(|id| id.to_string()))
         .shown("seen", found.seen);
+    // RFC 8693 section 4.1: there is no such member where nobody acts.
+    let answer = match found.actor {
+        Some(actor) => answer.with("act", Object::new().shown("sub", actor).value()),
+        None => answer,
+    };
     answer.value()
 }
 

@@ -115,6 +115,7 @@ pub(crate) fn reviewed(row: &Reviewed) -> Object {
         .with("by", row.by())
         .until("changed", at(row.changed))
         .with("changed_by", by(row.changed))
+        .with("request", row.changed.or(row.made).and_then(|note| note.request).map(|id| id.to_string()))
 }
 
 fn way(object: Object, way: &Way) -> Object {

@@ -5,6 +5,7 @@ use crate::ask;
 use crate::caller::{Caller, tenant_named};
 use crate::catalogue;
 use crate::door::Shared;
+use crate::elevation;
 use crate::endpoint;
 use crate::explain;
 use crate::groups;
@@ -206,11 +207,11 @@ fn rows(
             let role = role.ok_or(Refusal::RoleUnknown)?;
             holders(&listing, role, window(Listed::of_role(role))?)
         }
-        List::Sessions => sessions(engine, view, subject()?, window),
+        List::Sessions => sessions((engine, &listing), view, subject()?, window),
         List::MySessions => {
             let own: PublicId = bound.subject;
             let record = listing.subject(own).ok_or(Refusal::SubjectUnknown)?;
-            sessions(engine, view, record, window)
+            sessions((engine, &listing), view, record, window)
         }
         List::Keys => keys(engine, bound, view, (None, all(ListKind::Keys)?)),
         List::KeysOf => {
@@ -250,6 +251,9 @@ fn rows(
         | List::EntryUses
         | List::DeprecatedUses => catalogue::rows(&engine.read(view), &listing, (list, input), window),
         List::Endpoints => endpoint::told(&listing, input),
+        List::MyDevices | List::Devices | List::DevicePolicy | List::Requests | List::RequestsOf => {
+            elevation::rows((engine, bound), &listing, (list, input), window)
+        }
         List::Relation(_) => Err(Problem::failed()),
         List::Settings => Ok(settings::members(&listing.settings(), Object::new()).value()),
     }
@@ -354,7 +358,8 @@ fn of_subject(row: &SubjectRecord) -> Object {
 fn role(listing: &Listing, row: &Arc<RoleRecord>) -> Object {
     let patterns: Vec<&str> = row.patterns.iter().map(tessera_model::Pattern::as_str).collect();
     let object = Object::new().with("id", row.id.0).shown("name", &row.name).with("patterns", patterns);
-    object.with("parents", texts(&listing.role_names(&row.parents)))
+    let workspace = listing.workspace_name(row.workspace).map(Name::to_string);
+    object.with("parents", texts(&listing.role_names(&row.parents))).with("workspace", workspace)
 }
 
 fn workspace(listing: &Listing, row: &Arc<WorkspaceRecord>) -> Object {
@@ -388,13 +393,19 @@ fn holders(listing: &Listing, role: RoleId, window: Window<'_>) -> Result<Value,
 }
 
 fn sessions<'a>(
-    engine: &Engine,
+    (engine, listing): (&Engine, &Listing),
     view: &View,
     subject: &SubjectRecord,
     window: impl Fn(Listed) -> Result<Window<'a>, Problem>,
 ) -> Result<Value, Problem> {
     let window = window(Listed::of_subject(ListKind::Sessions, Some(subject.id)))?;
-    window.page(|from, limit| engine.read(view).sessions(subject.index, from, limit), answer::session)
+    window.page(
+        |from, limit| engine.read(view).sessions(subject.index, from, limit),
+        |found| {
+            let reason = listing.acting_reason(found.place, found.generation);
+            answer::session(found).with("acts_because", reason)
+        },
+    )
 }
 
 /// A key with what it is for, which may be read from the disk.

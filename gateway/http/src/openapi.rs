@@ -7,9 +7,9 @@ use crate::openapi_relation::relation_shape;
 use crate::operation::{Act, Answer, Field, Needs, Operation, Own, Shape, Stand};
 use crate::table::OPERATIONS;
 use serde_json::{Map, Value, json};
-use tessera_model::Settings;
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::settings::SettingUnit;
+use tessera_model::{Settings, Trust};
 
 /// The text of a UUIDv7 (RFC 9562 section 5.7).
 const UUID_V7: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$";
@@ -243,12 +243,13 @@ fn object(names: &[&str]) -> Value {
 /// A member of an answer, by its name: one name means one thing everywhere.
 fn member(name: &str) -> Value {
     match name {
-        "created" | "changed" | "expires" | "idle_until" | "refresh_until" | "valid_until" | "at"
-        | "authenticated_at" | "last_used" | "from" | "until" | "waits_until" => {
+        "registered" | "revoked" | "decided" | "granted_until" | "created" | "changed" | "expires"
+        | "idle_until" | "refresh_until" | "valid_until" | "at" | "authenticated_at" | "last_used"
+        | "from" | "until" | "waits_until" => {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
         "fell_behind" | "valid" | "active" | "accepted" | "repeated" | "inherits" | "has_password"
-        | "deprecated" | "current" | "direct" | "failed" | "restricted" | "dry_run" => {
+        | "required" | "deprecated" | "current" | "direct" | "failed" | "restricted" | "dry_run" => {
             json!({ "type": "boolean" })
         }
         "line" | "column" => json!({ "type": ["integer", "null"] }),
@@ -261,13 +262,23 @@ fn member(name: &str) -> Value {
         }
         "trouble" => json!({ "type": ["string", "null"] }),
         "version" | "orphans" | "bytes" | "steps" | "reason_code" | "iat" | "exp" | "index" | "ended"
-        | "entries" | "deprecated_entries" | "kept" | "role_id" | "number" | "left" | "failures"
-        | "count" | "used" | "made" | "known" => {
+        | "duration_s" | "entries" | "deprecated_entries" | "kept" | "role_id" | "number" | "left"
+        | "failures" | "count" | "used" | "made" | "known" => {
             json!({ "type": "integer" })
         }
         "bound" => json!({ "type": ["integer", "null"] }),
         "labels" => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
-        "action" | "replaced_by" | "pattern" | "mapping" | "endpoint" | "key" => {
+        "act" => {
+            json!({ "type": "object", "required": ["sub"], "properties": { "sub": { "type": "string", "format": "uuid" } }, "description": "who acts for `sub` (RFC 8693); absent where nobody does" })
+        }
+        "trust" => json!({ "type": "string", "enum": Trust::NAMES }),
+        "state" => {
+            json!({ "type": "string", "enum": ["open", "lapsed", "approved", "refused", "withdrawn"] })
+        }
+        "device" | "actor" | "request" | "decided_by" => {
+            json!({ "type": ["string", "null"], "format": "uuid" })
+        }
+        "action" | "replaced_by" | "pattern" | "mapping" | "endpoint" | "key" | "acts_because" => {
             json!({ "type": ["string", "null"] })
         }
         "decision" => json!({ "type": "string", "enum": ["permit", "deny"] }),
@@ -368,6 +379,9 @@ pub(crate) fn schema(shape: Shape) -> Value {
             },
         }),
         Shape::Text => json!({ "type": "string", "maxLength": TEXT_CHARS_MAX }),
+        Shape::Thumbprint => {
+            json!({ "type": "string", "format": "tessera-thumbprint", "pattern": "^[A-Za-z0-9_-]{43}$" })
+        }
         Shape::Entries => crate::catalogue::schema(&name()),
         Shape::Endpoints => crate::endpoint::schema(),
         Shape::Rows => {
@@ -428,6 +442,8 @@ pub(crate) fn example(shape: Shape) -> Value {
             },
         ]),
         Shape::Rows => json!(ROWS_NDJSON),
+        // That of RFC 7638 section 3.1.
+        Shape::Thumbprint => json!("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"),
         Shape::Entries => crate::catalogue::example(),
         Shape::Endpoints => crate::endpoint::example(),
     }

@@ -103,6 +103,8 @@ pub(crate) enum Shape {
     Plain(usize),
     /// The questions about relations of a batch.
     RelationChecks,
+    /// The thumbprint of a key (RFC 7638).
+    Thumbprint,
     /// The entries of a service.
     Entries,
     /// The endpoints of a service.
@@ -267,6 +269,11 @@ pub(crate) enum List {
     EntryUses,
     DeprecatedUses,
     Endpoints,
+    MyDevices,
+    Devices,
+    DevicePolicy,
+    Requests,
+    RequestsOf,
     Groups,
     Group,
     Members,

@@ -4,6 +4,7 @@ use crate::answer;
 use crate::ask;
 use crate::caller::{self, Caller, tenant_named};
 use crate::door::Shared;
+use crate::elevation;
 use crate::input::{Input, ill_formed};
 use crate::load;
 use crate::operation::{Act, Own};
@@ -88,7 +89,7 @@ fn required<T>(value: Option<T>, field: &str) -> Result<T, Problem> {
 const fn number(kind: CommandKind) -> Option<&'static str> {
     match kind.number() {
         40 => Some("permission"),
-        41 => Some("role"),
+        41 | 156 => Some("role"),
         50 => Some("workspace"),
         11 => Some("number"),
         90 => Some("client"),
@@ -151,7 +152,8 @@ async fn order(
         CommandKind::OpenSession => {
             let (subject, seen_cut_off) = subject_of(shared, bound, subject()?)?;
             // No proof of the subject's own: the caller vouches, and not for anybody above itself.
-            Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0 }
+            let device = input.public_id("device")?;
+            Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0, device }
         }
         CommandKind::RotateKey => {
             let rotation = Rotation {
@@ -229,6 +231,11 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
         CommandKind::CreateRole => {
             Command::CreateRole { name: named("name")?, patterns: input.patterns("patterns")? }
         }
+        CommandKind::CreateRoleIn => Command::CreateRoleIn {
+            workspace: named("workspace")?,
+            name: named("name")?,
+            patterns: input.patterns("patterns")?,
+        },
         CommandKind::ChangeRole => {
             Command::ChangeRole { name: named("name")?, patterns: input.patterns("patterns")? }
         }
@@ -327,6 +334,17 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
             Command::SetEndpoints { name: named("name")?, endpoints: input.endpoints("endpoints")? }
         }
         CommandKind::RevokeKey => Command::RevokeKey { key: required(input.public_id("key")?, "key")? },
+        CommandKind::RegisterDevice
+        | CommandKind::TrustDevice
+        | CommandKind::RevokeDevice
+        | CommandKind::LimitDevice
+        | CommandKind::LimitTrust
+        | CommandKind::RequireDevices
+        | CommandKind::Impersonate
+        | CommandKind::RequestRole
+        | CommandKind::ApproveRequest
+        | CommandKind::RefuseRequest
+        | CommandKind::WithdrawRequest => elevation::command(kind, input)?,
         _ => return Err(Refusal::Malformed.into()),
     })
 }
@@ -386,7 +404,7 @@ async fn sign_in(shared: &Shared, bound: &Bound, id: CommandId, input: &Input) -
     let identifier = Identifier::guess(typed).map_err(|_| Refusal::SignInFailed)?;
     let from = ask::address(input.text("address"))?;
     let proof = (&identifier, input.secret("password"));
-    let done = shared.engine.sign_in(bound, id, proof, from).await?;
+    let done = shared.engine.sign_in(bound, id, proof, (from, input.public_id("device")?)).await?;
     signed_in(shared, done, input.bool("cookie")?.unwrap_or(false))
 }
 

@@ -283,7 +283,22 @@ fn inactive(content: &mut Vec<u8>, reason: Reason, at: Receipt) {
 
 /// The content of an answer about a token that is active.
 fn active(content: &mut Vec<u8>, found: &Introspection, workspace: Option<&Name>) {
-    put(content, &[r#"{"active":true,"exp":"#]);
+    put(content, &["{"]);
+    if let Some(actor) = found.actor {
+        put(content, &[r#""act":{"sub":""#]);
+        content.extend_from_slice(&actor.to_ascii());
+        put(content, &[r#""},"#]);
+    }
+    put(content, &[r#""active":true,"device":"#]);
+    match found.device {
+        None => put(content, &["null"]),
+        Some(device) => {
+            put(content, &[r#"""#]);
+            content.extend_from_slice(&device.to_ascii());
+            put(content, &[r#"""#]);
+        }
+    }
+    put(content, &[r#","exp":"#]);
     number(content, found.expires.0 / 1_000);
     put(content, &[r#","iat":"#]);
     number(content, found.authenticated_at.0 / 1_000);
@@ -415,7 +430,10 @@ mod tests {
             }
         }
         let name = Name::new("a:b/c-d_e.F9").expect("a name");
-        for (key, workspace) in [(true, None), (false, Some(&name))] {
+        let actor = PublicId([7; 16]);
+        for (key, workspace, actor) in
+            [(true, None, None), (false, Some(&name), None), (false, None, Some(actor))]
+        {
             for (seen, at) in receipts.into_iter().flat_map(|seen| instants.map(|at| (seen, at))) {
                 let found = Introspection {
                     tenant: TenantId(u64::MAX - at.0 % 1_000),
@@ -429,6 +447,8 @@ mod tests {
                     expires: at,
                     idle_until: at,
                     workspace: WorkspaceIndex(0),
+                    device: actor.map(|_| PublicId([8; 16])),
+                    actor,
                     seen,
                 };
                 let slow = ask::shown(&found, workspace.map(|name| name.as_str().to_owned()));

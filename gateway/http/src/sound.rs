@@ -12,7 +12,7 @@ use crate::value::{
 };
 use std::net::IpAddr;
 use tessera_model::limits::{PAGE_ROWS_MAX, PASSWORD_BYTES_MAX, RELATION_CHANGES_MAX};
-use tessera_model::{Identifier, Limit, Name, PublicId, Refusal};
+use tessera_model::{Identifier, Limit, Name, PublicId, Refusal, Thumbprint};
 
 /// Whether a value reads as what its field must be, before anything is done with the request.
 pub(crate) fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
@@ -33,6 +33,7 @@ pub(crate) fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
         Shape::Identifiers => identifiers(value).is_some(),
         Shape::AttributeKind => attribute_kind(value).is_some(),
         Shape::Attributes => attributes(value).is_some(),
+        Shape::Thumbprint => text(value).and_then(Thumbprint::parse).is_some(),
         Shape::Bool => bool(value).is_some(),
         Shape::Count => count(value).is_some(),
         Shape::Choice(choices) => text(value).is_some_and(|text| choices.contains(&text)),

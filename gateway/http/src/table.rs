@@ -1,8 +1,14 @@
 //! The table of all operations: from it come the routes, the strict reading, OpenAPI and the tests.
 
+use crate::columns::{
+    CHANGED, CLIENT_ROW, DEVICE_ROW, ENTRY_ROW, EXPLAINED, GRANT_ROW, GROUP_ROW, HOLDER_ROW, KEY_ROW,
+    NOTHING, REQUEST_ROW, REVIEW_ROW, ROLE_ROW, SESSION_MADE, SESSION_ROW, SETTINGS_ROW, SUBJECT_ROW,
+    TENANT_ROW, USE_ROW, WORKSPACE_ROW,
+};
 use crate::operation::{About, Act, Answer, Ask, Field, List, Needs, Operation, Own, Shape, Verb};
 use crate::tuple::CONTEXT_MAX;
 use tessera_model::CommandKind as Kind;
+use tessera_model::Trust;
 use tessera_model::limits::RELATION_CHANGES_MAX;
 use tessera_model::settings::SettingUnit;
 
@@ -28,80 +34,21 @@ const NAME: Field = Field::body("name", Shape::Name, "unique name");
 const PATTERNS: Field =
     Field::body("patterns", Shape::Patterns, "names of permissions, or beginnings with `*`");
 
-const NOTHING: Answer = Answer::Made(&[]);
-const CHANGED: Answer = Answer::Made(&["dry_run"]);
-const SUBJECT_ROW: &[&str] = &["subject", "index", "kind", "status", "has_password"];
-const SESSION_ROW: &[&str] = &["session", "kind", "created", "expires", "idle_until"];
-const KEY_ROW: &[&str] = &[
-    "session",
-    "subject",
-    "created",
-    "expires",
-    "last_used",
-    "patterns",
-    "client",
-    "networks",
-    "description",
-];
-const ROLE_ROW: &[&str] = &["id", "name", "patterns", "parents"];
-const GROUP_ROW: &[&str] = &["id", "name", "parents", "rule", "left"];
-const REVIEW_ROW: &[&str] = &[
-    "subject",
-    "group",
-    "role",
-    "workspace",
-    "member_of",
-    "from",
-    "until",
-    "created",
-    "by",
-    "changed",
-    "changed_by",
-];
-const EXPLAINED: &[&str] =
-    &["decision", "reason", "reason_code", "valid_until", "sources", "restricted", "ceilings", "related"];
-const ENTRY_ROW: &[&str] =
-    &["service", "id", "permission", "action", "labels", "description", "deprecated", "replaced_by"];
-const USE_ROW: &[&str] = &[
-    "permission",
-    "used_by",
-    "role",
-    "group",
-    "subject",
-    "key",
-    "workspace",
-    "pattern",
-    "mapping",
-    "endpoint",
-    "from",
-    "until",
-];
-const GRANT_ROW: &[&str] = &["role", "workspace", "from", "until"];
-const WORKSPACE_ROW: &[&str] = &["index", "id", "name", "parent", "inherits", "ceiling", "owners"];
-const HOLDER_ROW: &[&str] = &["subject", "kind", "status", "workspace", "from", "until"];
-const TENANT_ROW: &[&str] = &["tenant", "name", "status", "created", "failed", "trouble"];
-const SETTINGS_ROW: &[&str] = &crate::settings::NAMES;
-const CLIENT_ROW: &[&str] = &[
-    "id",
-    "name",
-    "refresh",
-    "session_ttl_s",
-    "session_idle_s",
-    "refresh_ttl_s",
-    "sessions_max",
-    "over_limit",
-];
-const SESSION_MADE: Answer = Answer::Made(&[
-    "subject",
-    "session",
-    "handle",
-    "expires",
-    "idle_until",
-    "refresh_handle",
-    "refresh_until",
-    "evicted",
-    "csrf_token",
-]);
+const ON_DEVICE: Field =
+    Field::maybe("device", Shape::Session, "public id of the subject's device that it opens on");
+const DEVICE: Field = Field::path("device", Shape::Session, "public id of the device");
+const DEVICE_NAME: Field = Field::body("name", Shape::Name, "what it is called");
+const THUMBPRINT: Field = Field::body(
+    "thumbprint",
+    Shape::Thumbprint,
+    "of the device's public key (RFC 7638, SHA-256), 43 characters of base64url",
+);
+const BELOW: Field = Field::body("patterns", Shape::Patterns, "the ceiling; an empty list for none");
+const REQUEST: Field = Field::path("request", Shape::Session, "public id of the request");
+const BECAUSE: Field = Field::body("because", Shape::Text, "why, one line of at most 256 bytes");
+const FOR: Field =
+    Field::body("duration_s", Shape::Count, "for how long from the approval on, seconds, 30 days at most");
+const OPEN_ONLY: Field = Field::query("open", Shape::Bool, "those alone that can be decided");
 const CLIENT: Field = Field::path("name", Shape::Name, "the client's");
 const CLIENT_REFRESH: Field = Field::maybe(
     "refresh",
@@ -188,7 +135,7 @@ table! {
         [Field::body("token", Shape::Text, "session or key"),
          Field::maybe("token_type_hint", Shape::Text, "is not needed and not looked at"), AT_LEAST, ADDRESS],
         Answer::One(&["active", "sub", "tenant", "session", "kind", "iat", "exp", "workspace", "seen",
-            "idle_until", "token_type", "reason", "reason_code"]), Act::Ask(Ask::Introspect);
+            "idle_until", "token_type", "device", "act", "reason", "reason_code"]), Act::Ask(Ask::Introspect);
     "list_permissions" Post "/v1/permissions", Needs::Credential, "Everything that a session or key may do in a workspace.",
         [HANDLE, WORKSPACE, AT_LEAST, ADDRESS],
         Answer::One(&["decision", "reason", "reason_code", "seen", "valid_until", "permissions"]), Act::Ask(Ask::Permissions);
@@ -207,12 +154,12 @@ table! {
         [Field::body("identifier", Shape::Text, "as typed"),
          Field::body("password", Shape::Password, "in the clear"),
          Field::maybe("address", Shape::Address, "where the person's request came from, with the permission tessera.address"),
-         Field::maybe("cookie", Shape::Bool, "give the session to a browser, in a __Host- cookie")],
+         ON_DEVICE, Field::maybe("cookie", Shape::Bool, "give the session to a browser, in a __Host- cookie")],
         SESSION_MADE, Act::Own(Own::SignIn);
     "sign_in_publicly" Post "/v1/public/sign-in", Needs::Nothing, "Signs a person in for whom no application speaks, where the tenant's `public_sign_in` is on. The request names the tenant.",
         [Field::body("identifier", Shape::Text, "as typed"),
          Field::body("password", Shape::Password, "in the clear"),
-         Field::maybe("cookie", Shape::Bool, "give the session to a browser, in a __Host- cookie")],
+         ON_DEVICE, Field::maybe("cookie", Shape::Bool, "give the session to a browser, in a __Host- cookie")],
         SESSION_MADE, Act::Own(Own::SignInPublicly);
     "register" Post "/v1/register", Needs::Nothing, "Makes a subject of a person with an identifier and a password, where the tenant's `registration` is open or with approval. Whether the identifier was taken is not told. The request names the tenant.",
         [Field::body("identifier", Shape::Identifier, "as typed"),
@@ -330,6 +277,9 @@ table! {
         Answer::Page(ROLE_ROW), Act::List(List::Roles);
     "create_role" Post "/v1/roles", ROLES, "Makes a role.", [NAME, PATTERNS],
         Answer::Made(&["role"]), Act::Order(Kind::CreateRole);
+    "create_role_in" Post "/v1/workspaces/{workspace}/roles", ROLES, "Makes a role of a workspace: granted there and below alone, and gone with it. Who holds the permission in that workspace is enough for it, and for what becomes of the role.",
+        [Field::path("workspace", Shape::Name, "the workspace's"), NAME, PATTERNS],
+        Answer::Made(&["role"]), Act::Order(Kind::CreateRoleIn);
     "read_role" Get "/v1/roles/{name}", ROLES, "One role.", [Field::path("name", Shape::Name, "the role's")],
         Answer::One(ROLE_ROW), Act::List(List::Role);
     "change_role" Put "/v1/roles/{name}", ROLES, "Changes what a role covers.",
@@ -510,10 +460,48 @@ table! {
         [USER, RELATION, OBJECT, CONTEXT, AT_LEAST],
         Answer::One(&["seen", "decision", "path"]), Act::List(List::Relation(About::Explain));
 
+    // Devices: what people sign in on.
+    "list_my_devices" Get "/v1/me/devices", Needs::Credential, "The caller's own devices, revoked ones included.",
+        [CURSOR, LIMIT], Answer::Page(DEVICE_ROW), Act::List(List::MyDevices);
+    "list_devices" Get "/v1/subjects/{subject}/devices", Needs::OwnOr("tessera.admin.subjects"), "The devices of a subject, revoked ones included.",
+        [SUBJECT, CURSOR, LIMIT], Answer::Page(DEVICE_ROW), Act::List(List::Devices);
+    "register_device" Post "/v1/subjects/{subject}/devices", Needs::OwnOr("tessera.sessions.open"), "Registers a device of a subject by its key, as `unverified`.",
+        [SUBJECT, DEVICE_NAME, THUMBPRINT], Answer::Made(&["device"]), Act::Order(Kind::RegisterDevice);
+    "trust_device" Put "/v1/devices/{device}/trust", SUBJECTS, "Says how far a device is trusted; it acts at the next check of its sessions.",
+        [DEVICE, Field::body("trust", Shape::Choice(&Trust::NAMES), "how far"), DRY_RUN], CHANGED, Act::Order(Kind::TrustDevice);
+    "limit_device" Put "/v1/devices/{device}/ceiling", SUBJECTS, "Sets what sessions on a device may use at most, beside the ceiling of its level.",
+        [DEVICE, BELOW, DRY_RUN], CHANGED, Act::Order(Kind::LimitDevice);
+    "revoke_device" Delete "/v1/devices/{device}", Needs::OwnOr("tessera.admin.sessions"), "Revokes a device for ever: its sessions end.",
+        [DEVICE], NOTHING, Act::Order(Kind::RevokeDevice);
+    "read_device_policy" Get "/v1/device-policy", SETTINGS, "What the tenant asks of devices: a row for each level of trust.", [],
+        Answer::Page(&["trust", "ceiling", "required"]), Act::List(List::DevicePolicy);
+    "limit_trust" Put "/v1/device-policy/levels/{trust}", SETTINGS, "Sets what sessions on devices of a level may use at most.",
+        [Field::path("trust", Shape::Choice(&Trust::NAMES), "which level"), BELOW, DRY_RUN], CHANGED, Act::Order(Kind::LimitTrust);
+    "require_devices" Put "/v1/device-policy/required", SETTINGS, "Says whether sessions of persons open on devices only. Those that are open stay.",
+        [Field::body("required", Shape::Bool, "whether"), DRY_RUN], CHANGED, Act::Order(Kind::RequireDevices);
+
+    // Elevations: acting for somebody, and roles for a while.
+    "impersonate" Post "/v1/subjects/{subject}/impersonate", OPEN, "Opens a session of somebody else in which the caller acts. It ends with the caller's own, and the subject sees it.",
+        [SUBJECT, Field::body("patterns", Shape::Patterns, "what it may use of the subject's permissions; at least one"),
+         Field::body("ttl_s", Shape::Count, "how long it lives, seconds, an hour at most"), BECAUSE],
+        SESSION_MADE, Act::Order(Kind::Impersonate);
+    "list_requests" Get "/v1/requests", GRANTS, "The requests for roles, in the order in which they were made.",
+        [OPEN_ONLY, CURSOR, LIMIT], Answer::Page(REQUEST_ROW), Act::List(List::Requests);
+    "list_requests_of" Get "/v1/subjects/{subject}/requests", Needs::OwnOr("tessera.admin.grants"), "The requests of a subject for roles.",
+        [SUBJECT, OPEN_ONLY, CURSOR, LIMIT], Answer::Page(REQUEST_ROW), Act::List(List::RequestsOf);
+    "request_role" Post "/v1/subjects/{subject}/requests", Needs::OwnOr("tessera.admin.grants"), "Asks for a role, for a while. Somebody else must decide within a week.",
+        [SUBJECT, ROLE, PLACE, FOR, BECAUSE], Answer::Made(&["request"]), Act::Order(Kind::RequestRole);
+    "approve_request" Post "/v1/requests/{request}/approve", GRANTS, "Grants what a request asks for, from now on. Never by whom it is for.",
+        [REQUEST], Answer::Made(&["request", "expires"]), Act::Order(Kind::ApproveRequest);
+    "refuse_request" Post "/v1/requests/{request}/refuse", GRANTS, "Refuses a request.",
+        [REQUEST], NOTHING, Act::Order(Kind::RefuseRequest);
+    "withdraw_request" Delete "/v1/requests/{request}", Needs::OwnOr("tessera.admin.grants"), "Takes a request back.",
+        [REQUEST], NOTHING, Act::Order(Kind::WithdrawRequest);
+
     // Sessions and keys of others.
     "list_sessions" Get "/v1/subjects/{subject}/sessions", Needs::OwnOr("tessera.admin.sessions"), "The live sessions and keys of a subject.",
         [SUBJECT, CURSOR, LIMIT], Answer::Page(SESSION_ROW), Act::List(List::Sessions);
-    "open_session" Post "/v1/subjects/{subject}/sessions", OPEN, "Opens a session for a subject whom the caller has authenticated itself.", [SUBJECT],
+    "open_session" Post "/v1/subjects/{subject}/sessions", OPEN, "Opens a session for a subject whom the caller has authenticated itself.", [SUBJECT, ON_DEVICE],
         SESSION_MADE, Act::Order(Kind::OpenSession);
     "end_subject_sessions" Delete "/v1/subjects/{subject}/sessions", Needs::OwnOr("tessera.admin.sessions"), "Ends all sessions of a subject.", [SUBJECT],
         NOTHING, Act::Order(Kind::EndSubjectSessions);

@@ -135,6 +135,17 @@ const ADVICE: &[(Refusal, &str)] = &[
         Refusal::PermissionOwned,
         "tessera service entry NAME shows whose it is; it is registered with that service's entries",
     ),
+    (
+        Refusal::DeviceUnknown,
+        "tessera device list WHO shows those there are; a revoked one is registered anew",
+    ),
+    (Refusal::DeviceRequired, "register one with tessera device register, and name it with --device"),
+    (Refusal::RequestUnknown, "tessera request list shows those there are"),
+    (Refusal::RequestClosed, "tessera request list shows what became of it; it can be asked for anew"),
+    (Refusal::OwnRequest, "ask somebody else who may grant that role"),
+    (Refusal::GrantStands, "tessera grant list WHO shows it"),
+    (Refusal::Acting, "do it in your own name, with your own session or key"),
+    (Refusal::RoleOutside, "tessera role list shows the workspace that it belongs to"),
     (Refusal::NotReady, "the tenant is being loaded: try again, or give it more time with --timeout"),
     (
         Refusal::TenantFailed,

@@ -303,6 +303,7 @@ impl<'d> Walk<'d> {
             identifier: Private::new(EMAIL.as_bytes().to_vec()),
             password: Private::new(PASSWORD.as_bytes().to_vec()),
             address: None,
+            device: None,
         };
         let begun = Instant::now();
         let mut done = admin.order(&request()).await;

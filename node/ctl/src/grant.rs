@@ -253,6 +253,7 @@ async fn review(link: &Link, window: Window) -> Result<Answer, CtlError> {
         json.insert("by".into(), text(&row.by).into());
         put_instant(&mut json, "changed", instant(row.changed));
         json.insert("changed_by".into(), text(&row.changed_by).into());
+        json.insert("request".into(), row.request.map(|id| id.to_string()).into());
         rows.push(Value::Object(json));
     }
     Ok(found.told(Answer::said(table.to_string()).with("rows", rows)))

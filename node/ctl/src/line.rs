@@ -7,6 +7,7 @@ use crate::backup::Backup;
 use crate::catalogue::ServiceVerb;
 use crate::check::{Check, CheckBatch, Names, Permissions};
 use crate::client::ClientVerb;
+use crate::device::DeviceVerb;
 use crate::error::CtlError;
 use crate::explain::{Explain, Simulate};
 use crate::grant::GrantVerb;
@@ -22,6 +23,7 @@ use crate::ping::Ping;
 use crate::policy::PolicyVerb;
 use crate::reach::Reach;
 use crate::relation::RelationVerb;
+use crate::request::RequestVerb;
 use crate::role::RoleVerb;
 use crate::session::SessionVerb;
 use crate::settings::SettingsVerb;
@@ -81,6 +83,10 @@ enum Word {
     Group(Noun<GroupVerb>),
     /// Sessions: signing in, looking, ending.
     Session(Noun<SessionVerb>),
+    /// Devices: what people sign in on, and how far it is trusted.
+    Device(Noun<DeviceVerb>),
+    /// Requests: roles that are asked for and given for a while.
+    Request(Noun<RequestVerb>),
     /// API keys.
     Key(Noun<KeyVerb>),
     /// Clients: what sessions are like that are opened through one.
@@ -196,6 +202,8 @@ impl Word {
             | Self::Policy(Noun { reach, .. })
             | Self::Group(Noun { reach, .. })
             | Self::Session(Noun { reach, .. })
+            | Self::Device(Noun { reach, .. })
+            | Self::Request(Noun { reach, .. })
             | Self::Key(Noun { reach, .. })
             | Self::Client(Noun { reach, .. })
             | Self::Keys(Noun { reach, .. })
@@ -255,6 +263,12 @@ impl Word {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
             Self::Session(Noun { verb, reach }) => {
+                over(reach.tenant().await, async |link| verb.run(link).await).await
+            }
+            Self::Device(Noun { verb, reach }) => {
+                over(reach.tenant().await, async |link| verb.run(link).await).await
+            }
+            Self::Request(Noun { verb, reach }) => {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
             Self::Key(Noun { verb, reach }) => {

@@ -23,6 +23,9 @@ pub(crate) enum RoleVerb {
         /// What it covers: permissions, or beginnings with a final *.
         #[arg(value_parser = reach::pattern, required = true, value_name = "PATTERN")]
         patterns: Vec<Pattern>,
+        /// The workspace that it belongs to: it is granted there and below alone, and goes with it.
+        #[arg(long, value_parser = reach::name)]
+        workspace: Option<Name>,
     },
     /// Change what a role covers: the new patterns replace the old ones.
     #[command(after_help = "Example:\n  tessera role change reader orders.read orders.list")]
@@ -88,11 +91,18 @@ pub(crate) async fn holders(link: &Link, role: &Name, window: &Window) -> Result
 impl RoleVerb {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         match self {
-            Self::Create { name, patterns } => {
+            Self::Create { name, patterns, workspace } => {
                 let covers = texts(&patterns);
-                let made = link.order(&Request::CreateRole { name: name.clone(), patterns }).await?;
-                let answer = Answer::said(format!("Made role {name}: {}.", covers.join(", ")));
+                let called = name.clone();
+                let of = workspace.as_ref().map(|place| format!(" of workspace {place}")).unwrap_or_default();
+                let request = match workspace.clone() {
+                    Some(workspace) => Request::CreateRoleIn { workspace, name: called, patterns },
+                    None => Request::CreateRole { name: called, patterns },
+                };
+                let made = link.order(&request).await?;
+                let answer = Answer::said(format!("Made role {name}{of}: {}.", covers.join(", ")));
                 Ok(answer
+                    .with("workspace", workspace.map(|name| name.to_string()))
                     .with("role", name.as_str())
                     .with("id", made.role)
                     .with("patterns", covers)
@@ -126,25 +136,34 @@ impl RoleVerb {
                 let answer = Answer::said(table.to_string()).with("role", name.as_str());
                 Ok(found.told(answer.with("holders", listed)))
             }
-            Self::List(window) => {
-                let request = |after, limit| Request::ListRoles { after, limit };
-                let found = window.read::<RoleRow>(link, request).await?;
-                let mut table = Table::new(&["ID", "ROLE", "COVERS"]);
-                let mut rows: Vec<Value> = Vec::new();
-                for row in &found.rows {
-                    let covers = texts(&row.patterns);
-                    let parents: Vec<String> = row.parents.iter().map(ToString::to_string).collect();
-                    let mut all = covers.clone();
-                    all.extend(parents.iter().map(|name| format!("all of {name}")));
-                    table.row([row.id.to_string(), row.name.to_string(), all.join(", ")]);
-                    rows.push(json!({
-                        "id": row.id, "role": row.name.as_str(), "patterns": covers, "parents": parents,
-                    }));
-                }
-                Ok(found.told(Answer::said(table.to_string()).with("roles", rows)))
-            }
+            Self::List(window) => listed(link, &window).await,
         }
     }
+}
+
+async fn listed(link: &Link, window: &Window) -> Result<Answer, CtlError> {
+    let request = |after, limit| Request::ListRoles { after, limit };
+    let found = window.read::<RoleRow>(link, request).await?;
+    let placed = found.rows.iter().any(|row| row.workspace.is_some());
+    let columns: &[&'static str] =
+        if placed { &["ID", "ROLE", "COVERS", "WORKSPACE"] } else { &["ID", "ROLE", "COVERS"] };
+    let mut table = Table::new(columns);
+    let mut rows: Vec<Value> = Vec::new();
+    for row in &found.rows {
+        let covers = texts(&row.patterns);
+        let parents: Vec<String> = row.parents.iter().map(ToString::to_string).collect();
+        let mut all = covers.clone();
+        all.extend(parents.iter().map(|name| format!("all of {name}")));
+        let workspace = row.workspace.as_ref().map(ToString::to_string);
+        let mut cells = vec![row.id.to_string(), row.name.to_string(), all.join(", ")];
+        cells.extend(placed.then(|| workspace.clone().unwrap_or_else(|| "-".to_owned())));
+        table.row(cells);
+        rows.push(json!({
+            "id": row.id, "role": row.name.as_str(), "patterns": covers, "parents": parents,
+            "workspace": workspace,
+        }));
+    }
+    Ok(found.told(Answer::said(table.to_string()).with("roles", rows)))
 }
 
 async fn uses(link: &Link, name: Name) -> Result<Answer, CtlError> {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use std::net::IpAddr;
 use tessera_client::Found;
 use tessera_client::wire::{Introspect, Made, Request, SessionRow};
-use tessera_model::{HandleBytes, Private, PublicId, Receipt, grouped};
+use tessera_model::{HandleBytes, Pattern, Private, PublicId, Receipt, grouped};
 
 /// What can be done with sessions.
 #[derive(Clone, clap::Subcommand)]
@@ -28,6 +28,9 @@ pub(crate) enum SessionVerb {
         /// counted, not those of this machine.
         #[arg(long, value_name = "IP")]
         from_address: Option<IpAddr>,
+        /// The public id of the person's device that the session opens on.
+        #[arg(long, value_name = "UUID", value_parser = reach::public_id)]
+        device: Option<PublicId>,
         #[command(flatten)]
         password: PasswordFrom,
         #[command(flatten)]
@@ -40,10 +43,33 @@ pub(crate) enum SessionVerb {
     Open {
         /// Public id, email, phone number or username.
         who: Who,
+        /// The public id of the user's device that it opens on.
+        #[arg(long, value_name = "UUID", value_parser = reach::public_id)]
+        device: Option<PublicId>,
         #[command(flatten)]
         save: Save,
         #[command(flatten)]
         save_refresh: SaveRefresh,
+    },
+    /// Act for a user: a session of theirs within what you name, with a reason that they see. It ends with yours,
+    /// and after an hour at the latest.
+    #[command(
+        after_help = "Example:\n  tessera session impersonate amy@example.org --may 'orders.*' --for 15m --because 'ticket 7' --save acting.session"
+    )]
+    Impersonate {
+        /// For whom: public id, email, phone number or username.
+        who: Who,
+        /// What you may use of their permissions: names, or beginnings with *; may be given several times.
+        #[arg(long = "may", required = true, value_name = "PATTERN", value_parser = reach::pattern)]
+        may: Vec<Pattern>,
+        /// For how long: 15m; an hour at most.
+        #[arg(id = "span", long = "for", value_name = "SPAN", value_parser = crate::request::seconds)]
+        span: u32,
+        /// Why, in one line; they see it.
+        #[arg(long, value_name = "TEXT")]
+        because: String,
+        #[command(flatten)]
+        save: Save,
     },
     /// Use a refresh handle: the session's idle end moves, and the handle is replaced. A handle that was
     /// replaced before ends its session. With --handle-file the file holds the new one afterwards.
@@ -101,7 +127,12 @@ pub(crate) enum SessionVerb {
 
 /// Live sessions and keys as a table and as objects.
 pub(crate) fn sessions(rows: &[SessionRow]) -> (Table, Value) {
-    let mut table = Table::new(&["SESSION OR KEY", "KIND", "CREATED", "EXPIRES", "IDLE UNTIL"]);
+    let beside = rows.iter().any(|row| row.device.is_some() || row.actor.is_some());
+    let mut columns = vec!["SESSION OR KEY", "KIND", "CREATED", "EXPIRES", "IDLE UNTIL"];
+    if beside {
+        columns.extend(["DEVICE", "ACTOR", "BECAUSE"]);
+    }
+    let mut table = Table::new(&columns);
     let mut listed = Vec::new();
     let mut sorted: Vec<&SessionRow> = rows.iter().collect();
     sorted.sort_by_key(|row| (row.created, row.session));
@@ -109,8 +140,17 @@ pub(crate) fn sessions(rows: &[SessionRow]) -> (Table, Value) {
         let kind = if row.key { "key" } else { "session" };
         let moments = moments(row);
         let [created, expires, idle] = moments.map(shown);
-        table.row([row.session.to_string(), kind.to_owned(), created, expires, idle]);
+        let mut cells = vec![row.session.to_string(), kind.to_owned(), created, expires, idle];
+        let (device, actor) = (row.device.map(|id| id.to_string()), row.actor.map(|id| id.to_string()));
+        if beside {
+            let dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+            cells.extend([dash(device.clone()), dash(actor.clone()), dash(row.reason.clone())]);
+        }
+        table.row(cells);
         let mut json = Map::new();
+        json.insert("device".into(), json!(device));
+        json.insert("actor".into(), json!(actor));
+        json.insert("acts_because".into(), json!(row.reason));
         json.insert("session".into(), json!(row.session.to_string()));
         json.insert("kind".into(), json!(kind));
         for (field, moment) in ["created", "expires", "idle_until"].into_iter().zip(moments) {
@@ -124,18 +164,25 @@ pub(crate) fn sessions(rows: &[SessionRow]) -> (Table, Value) {
 impl SessionVerb {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         match self {
-            Self::SignIn { identifier, from_address: address, password, save, save_refresh } => {
+            Self::SignIn { identifier, from_address: address, device, password, save, save_refresh } => {
                 let (place, refresh) = (save.open()?, save_refresh.open()?);
                 let password = password.known(&format!("Password of {identifier}: "))?;
                 let typed = Private::new(identifier.clone().into_bytes());
-                let made = link.order(&Request::SignIn { identifier: typed, password, address }).await?;
+                let request = Request::SignIn { identifier: typed, password, address, device };
+                let made = link.order(&request).await?;
                 let text = format!("{identifier} is signed in.");
                 refresh.put_refresh(place.put(session_opened(&text, &made)?, &made, "handle")?, &made)
             }
-            Self::Open { who, save, save_refresh } => {
+            Self::Impersonate { who, may: patterns, span: ttl_s, because: reason, save } => {
+                let place = save.open()?;
+                let subject = link.id_of(&who).await?;
+                let made = link.order(&Request::Impersonate { subject, patterns, ttl_s, reason }).await?;
+                place.put(session_opened(&format!("You act for {who}."), &made)?, &made, "handle")
+            }
+            Self::Open { who, device, save, save_refresh } => {
                 let (place, refresh) = (save.open()?, save_refresh.open()?);
                 let subject = link.id_of(&who).await?;
-                let made = link.order(&Request::OpenSession { subject }).await?;
+                let made = link.order(&Request::OpenSession { subject, device }).await?;
                 let answer = session_opened(&format!("Opened a session of {who}."), &made)?;
                 refresh.put_refresh(place.put(answer, &made, "handle")?, &made)
             }
@@ -265,8 +312,17 @@ async fn show(link: &Link, handle: &HandleBytes, address: Option<IpAddr>) -> Res
                 shown(Some(found.expires)),
                 shown(idle),
             ]);
-            Ok(Answer::said(format!("Alive, in tenant {}.", found.tenant))
-                .line(table.to_string())
+            let mut answer =
+                Answer::said(format!("Alive, in tenant {}.", found.tenant)).line(table.to_string());
+            if let Some(device) = found.device {
+                answer = answer.line(format!("It stands on device {device}."));
+            }
+            if let Some(actor) = found.actor {
+                answer = answer.line(format!("{actor} acts in it."));
+            }
+            Ok(answer
+                .with("device", found.device.map(|id| id.to_string()))
+                .with("actor", found.actor.map(|id| id.to_string()))
                 .with("alive", true)
                 .with("kind", kind)
                 .with("session", found.id.to_string())

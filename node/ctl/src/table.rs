@@ -25,8 +25,8 @@ impl Table {
         Self { head: head.to_vec(), rows: Vec::new() }
     }
 
-    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.iter().map(|cell| plain(cell)).collect());
+    pub(crate) fn row(&mut self, cells: impl AsRef<[String]>) {
+        self.rows.push(cells.as_ref().iter().map(|cell| plain(cell)).collect());
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The command line against a real node: the documents' examples, and every command in JSON.
 
 mod document;
+mod elevations;
 mod json;
 mod load;
 mod moving;

@@ -1,5 +1,6 @@
 """What schemathesis is told about the door: a credential that stays alive, and values that read."""
 
+import base64
 import json
 import os
 import re
@@ -111,6 +112,8 @@ schemathesis.openapi.format(
         + [f"https://app{number}.example.com" for number in range(64)]
     ),
 )
+schemathesis.openapi.format("tessera-thumbprint", st.binary(min_size=32, max_size=32).filter(any).map(
+    lambda key: base64.urlsafe_b64encode(key).decode().rstrip("=")))
 schemathesis.openapi.format("tessera-receipt", st.sampled_from(["0.0", "1.0", "1.1"]))
 schemathesis.openapi.format("tessera-handle", st.builds(lambda _: CALLER.alive(), st.none()))
 schemathesis.openapi.format(

@@ -14,6 +14,12 @@ pub struct Question {
     pub workspace: u32,
     /// Through a key of this restriction; 0 for none.
     pub restriction: u32,
+    /// In a session on this device; 0 for none.
+    pub device: u32,
+    /// In which this subject acts; 0 for nobody else.
+    pub actor: u32,
+    /// Who does so through a key of this restriction; 0 for none.
+    pub actor_restriction: u32,
     /// When, ms from the beginning that windows count from.
     pub at_ms: u64,
 }
@@ -48,11 +54,17 @@ pub enum Omit {
     Wall,
     /// What workspaces have for a ceiling.
     Ceiling,
+    /// What a device has for a ceiling.
+    Device,
+    /// What the level of a device has for a ceiling.
+    Level,
+    /// That whoever acts must hold what is power over the tenant.
+    Actor,
 }
 
 impl Omit {
     /// All of them: those that give, then those that cut.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Direct,
         Self::Group,
         Self::NestedGroup,
@@ -66,6 +78,9 @@ impl Omit {
         Self::Restriction,
         Self::Wall,
         Self::Ceiling,
+        Self::Device,
+        Self::Level,
+        Self::Actor,
     ];
 }
 
@@ -92,6 +107,26 @@ impl World {
         }
         if self.is_above_ceiling(asked.workspace, permission) && !dropped(Omit::Ceiling) {
             return false;
+        }
+        if let Some(device) = self.devices.get(&asked.device) {
+            let below = |ceiling: &[String]| ceiling.is_empty() || covers(ceiling, permission);
+            let level = self.levels.get(&device.level).is_none_or(|ceiling| below(ceiling));
+            if !dropped(Omit::Device) && !below(&device.ceiling) || !dropped(Omit::Level) && !level {
+                return false;
+            }
+        }
+        if asked.actor != 0 && asked.permission <= self.own_up_to && !dropped(Omit::Actor) {
+            let theirs = Question {
+                subject: asked.actor,
+                restriction: asked.actor_restriction,
+                workspace: 0,
+                device: 0,
+                actor: 0,
+                ..*asked
+            };
+            if !self.permits(&theirs, without) {
+                return false;
+            }
         }
         let places = self.places(asked.workspace, without);
         let holders = self.holders(asked, without);

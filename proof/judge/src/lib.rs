@@ -8,4 +8,4 @@ mod decide;
 mod world;
 
 pub use decide::{Omit, Question};
-pub use world::{Conditions, Holder, Place, Role, Rule, Wanted, Window, World};
+pub use world::{Conditions, Device, Holder, Place, Role, Rule, Wanted, Window, World};

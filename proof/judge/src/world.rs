@@ -80,6 +80,15 @@ pub struct Place {
     pub ceiling: Vec<String>,
 }
 
+/// What a session stands on.
+#[derive(Clone, Debug, Default)]
+pub struct Device {
+    /// How far it is trusted: a number among the levels.
+    pub level: u32,
+    /// What its sessions may use at most; empty for no ceiling of its own.
+    pub ceiling: Vec<String>,
+}
+
 /// A tenant.
 #[derive(Clone, Debug, Default)]
 pub struct World {
@@ -99,6 +108,12 @@ pub struct World {
     pub members: BTreeMap<(u32, u32), Window>,
     /// The rules of the groups that have one.
     pub rules: BTreeMap<u32, Rule>,
+    /// Devices by number.
+    pub devices: BTreeMap<u32, Device>,
+    /// What sessions on devices of a level may use at most.
+    pub levels: BTreeMap<u32, Vec<String>>,
+    /// Permissions up to this id are those over the tenant itself.
+    pub own_up_to: u32,
     /// Values by subject and attribute.
     pub values: BTreeMap<(u32, u32), String>,
 }

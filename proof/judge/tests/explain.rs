@@ -8,8 +8,8 @@
 
 mod scene;
 
-use scene::{BEGINNING_MS, Scene};
-use tessera_judge::Omit;
+use scene::{BEGINNING_MS, Scene, numbered};
+use tessera_judge::{Omit, Question};
 use tessera_model::{PermissionId, Reason, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex};
 use tessera_policy::{Explanation, Rules, Source};
 
@@ -37,6 +37,11 @@ fn same_grant(one: &Source, other: &Source) -> bool {
         == (other.role, other.workspace, other.through.map(|(group, _)| group))
 }
 
+/// The same question through no key, on no device and by nobody else.
+fn plain(question: Question) -> Question {
+    Question { restriction: 0, device: 0, actor: 0, ..question }
+}
+
 /// PROPERTY: an explanation tells the decision; a Permit names a grant that counts, and without the grants named,
 /// one after the other, the answer turns or names another one, until it is a Deny that names none. A Deny is
 /// turned by undoing what is named: at an instant in the windows of a grant that is named, behind its wall, or
@@ -50,11 +55,10 @@ fn acting_on_an_explanation_turns_the_answer() {
             let question = scene.question();
             let asked = (
                 SubjectIndex(question.subject),
-                PermissionId(question.permission),
+                numbered(question.permission),
                 WorkspaceIndex(question.workspace),
             );
-            let now = UnixMillis(BEGINNING_MS + question.at_ms);
-            let unrestricted = tessera_judge::Question { restriction: 0, ..question };
+            let (now, unrestricted) = (UnixMillis(BEGINNING_MS + question.at_ms), plain(question));
             let right = scene.world.permits(&unrestricted, None);
             let told = explain(&scene.rules, asked, now);
             let label = format!("seed {seed}, {question:?}");

@@ -78,6 +78,12 @@ events! {
     45 => NumbersSkipped { tenant, subject, permission, workspace };
     46 => ServiceChanged(record);
     47 => ServiceRemoved(record);
+    60 => DeviceChanged(record);
+    61 => DeviceRemoved { subject, number };
+    62 => DevicePolicyChanged(record);
+    63 => ActingBegun(record);
+    64 => RequestChanged(record);
+    65 => RequestRemoved { number };
     80 => EndpointsChanged(record);
     81 => EndpointsRemoved(record);
 }

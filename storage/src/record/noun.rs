@@ -2,6 +2,7 @@
 
 use super::field::{Field, Reader, RecordError, put_bytes, put_list, record};
 use std::net::IpAddr;
+use tessera_model::elevation::RequestState;
 use tessera_model::limits::{
     ATTRIBUTE_BYTES_MAX, CONDITION_BYTES_MAX, CONDITION_VALUES_MAX, EVICTED_MAX, GROUPS_ABOVE_MAX,
     NAME_BYTES_MAX, NETWORKS_MAX, PATTERN_BYTES_MAX, PATTERNS_MAX, RELATION_MODEL_BYTES_MAX,
@@ -20,7 +21,7 @@ use tessera_model::rule::{GroupRule, Match, Term};
 use tessera_model::{
     Caller, ClientIndex, CommandId, Deadline, Epoch, Generation, GroupId, Name, Network, Pattern,
     PermissionId, Place, PublicId, RestrictionId, Revision, RoleId, ServiceIndex, Settings, Slot,
-    SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
+    SubjectIndex, TenantId, Trust, UnixMillis, WorkspaceIndex,
 };
 
 macro_rules! wrapped {
@@ -68,7 +69,7 @@ macro_rules! numbered {
         }
     )*};
 }
-numbered!(AttributeKind, EndReason, RefreshMode, SubjectStatus, TenantStatus);
+numbered!(AttributeKind, EndReason, RefreshMode, RequestState, SubjectStatus, TenantStatus, Trust);
 
 macro_rules! lists {
     ($($item:ident: $most:ident;)*) => {$(
@@ -94,7 +95,7 @@ lists! {
 record! {
     TenantRecord { id, name, status, created }
     SubjectRecord { index, id, kind, status, cut_off, has_password }
-    RoleRecord { id, name, patterns, parents }
+    RoleRecord { id, name, patterns, parents, workspace }
     GroupRecord { id, name, parents, rule }
     GroupRule { terms, before, settled }
     Term { attribute, matches }

@@ -2,6 +2,8 @@
 #![allow(unreachable_pub, missing_docs, reason = "two tests use it, each in its own way")]
 
 use tessera_model::catalogue::{EntryRecord, EntryText, Label, ServiceRecord};
+use tessera_model::device::{DevicePolicyRecord, DeviceRecord};
+use tessera_model::elevation::{ActingRecord, RequestRecord, RequestState};
 use tessera_model::endpoint::{Endpoint, EndpointsRecord};
 use tessera_model::record::{
     AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord,
@@ -14,7 +16,7 @@ use tessera_model::rule::{GroupRule, Match, Term};
 use tessera_model::{
     ClientIndex, CommandId, Deadline, Event, Generation, GroupId, Name, Network, Pattern, PermissionId,
     Place, PublicId, RestrictionId, Revision, RoleId, ServiceIndex, Settings, SubjectIndex, TenantId,
-    WorkspaceIndex,
+    Thumbprint, Trust, WorkspaceIndex,
 };
 
 fn name(text: &str) -> Name {
@@ -82,6 +84,7 @@ pub fn every_event() -> Vec<Event> {
             name: name("clerk"),
             patterns: patterns.clone(),
             parents: vec![RoleId(2)],
+            workspace: WorkspaceIndex(3),
         }),
         Event::RoleRemoved(RoleId(1)),
         Event::WorkspaceChanged(WorkspaceRecord {
@@ -223,6 +226,45 @@ pub fn every_event() -> Vec<Event> {
             ],
         }),
         Event::EndpointsRemoved(ServiceIndex(1)),
+        Event::DeviceChanged(DeviceRecord {
+            subject: SubjectIndex(1),
+            number: 2,
+            id: PublicId([3; 16]),
+            name: name("phone"),
+            key: Thumbprint([4; 32]),
+            trust: Trust::Managed,
+            ceiling: RestrictionId(5),
+            registered: Deadline(6),
+            revoked: Deadline(7),
+        }),
+        Event::DeviceRemoved { subject: SubjectIndex(1), number: 2 },
+        Event::DevicePolicyChanged(DevicePolicyRecord {
+            required: true,
+            ceilings: [RestrictionId(1), RestrictionId(2), RestrictionId(3), RestrictionId(4)],
+        }),
+        Event::ActingBegun(ActingRecord {
+            place: Place(1),
+            generation: Generation(2),
+            actor: SubjectIndex(3),
+            by: (Place(4), Generation(5)),
+            reason: "ticket 7".into(),
+        }),
+        Event::RequestChanged(RequestRecord {
+            number: 1,
+            id: PublicId([2; 16]),
+            subject: SubjectIndex(3),
+            role: RoleId(4),
+            workspace: WorkspaceIndex(5),
+            duration_s: 6,
+            reason: "on call".into(),
+            made: Deadline(7),
+            until: Deadline(8),
+            state: RequestState::Approved,
+            decided_by: SubjectIndex(9),
+            decided: Deadline(10),
+            granted_until: Deadline(11),
+        }),
+        Event::RequestRemoved { number: 1 },
         Event::RefreshKeyMade { number: 1, at: Deadline(2) },
         Event::RefreshKeyDropped { number: 1 },
         Event::NumbersSkipped { tenant: 1, subject: 2, permission: 3, workspace: 4 },

@@ -42,9 +42,9 @@ fn events_there_and_back() {
             }
         }
     }
-    // Numbers are given in ranges: one without an example is nobody's.
-    for number in (0..=u8::MAX).filter(|number| !seen[usize::from(*number)]) {
-        assert_eq!(take_whole(&[number; 100]), Err(RecordError::BadNumber), "{number} has no example");
+    for unknown in (0..=u8::MAX).filter(|number| !seen[usize::from(*number)]) {
+        let refused = take_whole(&[unknown; 100]);
+        assert_eq!(refused, Err(RecordError::BadNumber), "kind {unknown} has no example");
     }
 }
 

@@ -230,6 +230,8 @@ impl Known {
             expires: NEVER,
             idle_until: NEVER,
             workspace: WorkspaceIndex(0),
+            device: None,
+            actor: None,
             seen: SEEN,
         })
     }

@@ -121,6 +121,8 @@ flat! {
         idle_until_ms: u64,
         subject: [u8; 16],
         id: [u8; 16],
+        device: [u8; 16],
+        actor: [u8; 16],
         subject_index: u32,
         place: u32,
         generation: u32,

@@ -2,6 +2,7 @@
 
 use crate::batch::DecisionBatchWriter;
 use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
+use crate::elevation::{DevicePolicyRow, DeviceRow, RequestRow};
 use crate::endpoint::{AuthorizedRow, EndpointRow};
 use crate::fault::{Fault, WireError};
 use crate::fields::{Head, TENANT_OF_CONNECTION};
@@ -82,6 +83,8 @@ fn introspection() -> Introspection {
         expires: UnixMillis(1_764_186_400_000),
         idle_until: UnixMillis(u64::MAX),
         workspace: WorkspaceIndex(0),
+        device: Some(PublicId::sample(3)),
+        actor: None,
         seen: seen(),
     }
 }
@@ -133,7 +136,7 @@ fn request(kind: RequestKind) -> Request {
         Request::ClaimOperator { name, .. } => {
             Request::ClaimOperator { secret: bytes(b"once-abcdefghijkmnpqrstuvwxyz23456789"), name }
         }
-        Request::SignIn { address, .. } => Request::SignIn { identifier, password, address },
+        Request::SignIn { address, device, .. } => Request::SignIn { identifier, password, address, device },
         Request::ChangePassword { .. } => {
             Request::ChangePassword { old: bytes(b"correct horse"), new: password }
         }
@@ -258,6 +261,9 @@ fn rows(add: &mut Add<'_>) {
     page::<EntryUseRow>(add, "EntryUseRow");
     page::<AuthorizedRow>(add, "AuthorizedRow");
     page::<EndpointRow>(add, "EndpointRow");
+    page::<DeviceRow>(add, "DeviceRow");
+    page::<DevicePolicyRow>(add, "DevicePolicyRow");
+    page::<RequestRow>(add, "RequestRow");
     page::<SettingsRow>(add, "SettingsRow");
 }
 
@@ -337,6 +343,9 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of EntryUseRow" => page::<EntryUseRow>(frame, out),
         "Rows of AuthorizedRow" => page::<AuthorizedRow>(frame, out),
         "Rows of EndpointRow" => page::<EndpointRow>(frame, out),
+        "Rows of DeviceRow" => page::<DeviceRow>(frame, out),
+        "Rows of DevicePolicyRow" => page::<DevicePolicyRow>(frame, out),
+        "Rows of RequestRow" => page::<RequestRow>(frame, out),
         "Rows of SettingsRow" => page::<SettingsRow>(frame, out),
         _ => page::<TenantRow>(frame, out),
     }

@@ -21,6 +21,11 @@ const IS_KEY: u16 = 1;
 const NOUN_PERMISSION: u16 = 1;
 const NOUN_WORKSPACE: u16 = 2;
 
+/// The public id of something; zeros are none.
+fn some(id: [u8; 16]) -> Option<PublicId> {
+    (id != [0; 16]).then_some(PublicId(id))
+}
+
 /// What is this handle?
 #[derive(Clone, Copy)]
 pub struct Introspect<'a> {
@@ -105,6 +110,8 @@ impl Outbox {
                 idle_until_ms: found.idle_until.0,
                 subject: found.subject.0,
                 id: found.id.0,
+                device: found.device.unwrap_or_default().0,
+                actor: found.actor.unwrap_or_default().0,
                 subject_index: found.subject_index.0,
                 place: found.place.0,
                 generation: found.generation.0,
@@ -122,6 +129,8 @@ impl Outbox {
                 idle_until_ms: 0,
                 subject: [0; 16],
                 id: [0; 16],
+                device: [0; 16],
+                actor: [0; 16],
                 subject_index: 0,
                 place: 0,
                 generation: 0,
@@ -203,6 +212,8 @@ impl<'a> Frame<'a> {
             expires: UnixMillis(payload.expires_ms.to_native()),
             idle_until: UnixMillis(payload.idle_until_ms.to_native()),
             workspace: WorkspaceIndex(payload.workspace.to_native()),
+            device: some(payload.device),
+            actor: some(payload.actor),
             seen,
         }))
     }

@@ -51,6 +51,10 @@ shapes! {
         group: Option<u32> = GroupId,
         /// How many entries of a service stayed because they are in use.
         kept: Option<u32> = Kept,
+        /// The public id of a new device.
+        device: Option<PublicId> = Device,
+        /// The public id of a request.
+        request: Option<PublicId> = Request,
         /// The new refresh key's number.
         refresh_key: Option<u32> = KeyNumber,
         /// What became of the rows of a bulk load.

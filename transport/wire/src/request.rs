@@ -5,11 +5,11 @@
 //! node hashes them) and identifiers as typed (the node hashes those too, for uniqueness).
 
 use crate::declare::requests;
+use crate::elevation::and_elevations;
 use crate::fault::WireError;
 use crate::fields::{FieldsReader, FieldsWriter, Head};
 use crate::frame::Frame;
 use crate::kind::Kind;
-use crate::lists::and_lists;
 use crate::outbox::Outbox;
 use crate::part::Part;
 use crate::tag::Tag;
@@ -23,9 +23,10 @@ use tessera_model::relation::{RelationChange, RelationRecord};
 use tessera_model::settings::SettingsChange;
 use tessera_model::{
     Condition, Deadline, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, TenantId,
+    Thumbprint, Trust,
 };
 
-and_lists! {
+and_elevations! {
     /// Turns the one-time secret of the first start into an operator with a key. Needs no credential.
     ClaimOperator = 0x1001 -> Made {
         /// The secret as shown.
@@ -266,6 +267,8 @@ and_lists! {
     OpenSession = 0x1046 -> Made {
         /// Whose.
         subject: PublicId = Subject,
+        /// The subject's device that it opens on.
+        device: Option<PublicId> = Device,
     };
     /// Moves a session's idle end, or a key's last use.
     TouchSession = 0x1047 -> Made {
@@ -477,6 +480,8 @@ and_lists! {
         /// Where the person's request came from: with the permission `tessera.address`. Without it the
         /// connection's own address counts.
         address: Option<IpAddr> = Address,
+        /// The person's device that the session opens on.
+        device: Option<PublicId> = Device,
     };
     /// Ends the session of this handle.
     SignOut = 0x1802 -> Made {
@@ -519,6 +524,8 @@ impl Request {
         | Self::ListServices { after, .. }
         | Self::ListEntries { after, .. }
         | Self::ListEntryUses { after, .. }
+        | Self::ListDevices { after, .. }
+        | Self::ListRequests { after, .. }
         | Self::ListReview { after, .. } = self
         {
             *after = from;

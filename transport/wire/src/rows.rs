@@ -83,6 +83,8 @@ shapes! {
         patterns: Vec<Pattern> = Pattern,
         /// The roles whose permissions it covers too.
         parents: Vec<Name> = Parent,
+        /// The workspace that it belongs to; none for the tenant.
+        workspace: Option<Name> = Workspace,
     }
     /// A group.
     #[derive(Clone, Debug, Eq, PartialEq)]
@@ -165,6 +167,8 @@ shapes! {
         changed: Deadline = Changed,
         /// By whom.
         changed_by: Option<Name> = ChangedBy,
+        /// The request that it was made for, or changed for last.
+        request: Option<PublicId> = Request,
     }
     /// A part of an explanation: first the decision, then each grant that covers what was asked, those that count
     /// first, then what cuts it.
@@ -290,6 +294,12 @@ shapes! {
         expires: Deadline = Expires,
         /// When it ends unless touched; none of a key.
         idle_until: Option<Deadline> = IdleUntil,
+        /// The device that it stands on.
+        device: Option<PublicId> = Device,
+        /// Who acts in it for its subject.
+        actor: Option<PublicId> = Actor,
+        /// Why.
+        reason: Option<String> = Because,
     }
     /// A live key. No `Debug`: what it is for may be personal.
     #[derive(Clone)]

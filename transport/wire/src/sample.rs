@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use tessera_model::catalogue::{EntryText, Label, ServiceEntry};
+use tessera_model::elevation::RequestState;
 use tessera_model::endpoint::Endpoint;
 use tessera_model::load::{LoadField, LoadGrant, LoadRow, Loaded, Rejected};
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
@@ -10,7 +11,7 @@ use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, Re
 use tessera_model::settings::SettingsChange;
 use tessera_model::{
     Condition, Deadline, Epoch, Identifier, IdentifierKind, Limit, Name, Network, Origin, Pattern, Private,
-    PublicId, Receipt, Refusal, Revision, Setting, Settings, TenantId, UnixMillis,
+    PublicId, Receipt, Refusal, Revision, Setting, Settings, TenantId, Thumbprint, Trust, UnixMillis,
 };
 
 /// A value made from a number.
@@ -153,6 +154,12 @@ samples! {
         text: EntryText { deprecated: true, ..EntryText::sample(one) },
         replaced_by: Option::sample(one + 1),
     }).collect();
+    Thumbprint: |nth| Thumbprint([u8::try_from(nth % 200).expect("small") + 1; 32]);
+    Trust: |nth| pick(&Trust::ALL, nth);
+    RequestState: |nth| pick(
+        &[RequestState::Open, RequestState::Approved, RequestState::Refused, RequestState::Withdrawn],
+        nth,
+    );
     Vec<String>: |nth| (0..nth % 3).map(|one| format!("question-{one}")).collect();
     Receipt: |nth| Receipt { epoch: Epoch(1), revision: Revision(41 + nth) };
 }

@@ -2,6 +2,7 @@
 
 use crate::archive;
 use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
+use crate::elevation::{DevicePolicyRow, DeviceRow, RequestRow};
 use crate::endpoint::{AuthorizedRow, EndpointRow};
 use crate::fields::FIELD_KINDS;
 use crate::kind::Kind;
@@ -82,6 +83,9 @@ pub(crate) const SHAPES: &[(&str, Parts)] = &[
     ("EntryUseRow", EntryUseRow::PARTS),
     ("AuthorizedRow", AuthorizedRow::PARTS),
     ("EndpointRow", EndpointRow::PARTS),
+    ("DeviceRow", DeviceRow::PARTS),
+    ("DevicePolicyRow", DevicePolicyRow::PARTS),
+    ("RequestRow", RequestRow::PARTS),
     ("SettingsRow", rows::SettingsRow::PARTS),
 ];
 

@@ -339,6 +339,36 @@ tags! {
     Kept = 229;
     /// How many entries are deprecated.
     DeprecatedCount = 230;
+    /// A device's public id.
+    Device = 260;
+    /// The thumbprint of a device's key, 32 bytes (RFC 7638, SHA-256).
+    Thumbprint = 261;
+    /// How far a device is trusted: 0 unverified, 1 known, 2 managed, 3 hardened.
+    Trust = 262;
+    /// When a device was revoked, seconds since 1970; 0 while it may be used.
+    Revoked = 263;
+    /// Whether sessions of persons open on devices only.
+    Required = 264;
+    /// The public id of whoever acts in a session for its subject.
+    Actor = 265;
+    /// Why somebody acts for another, or asks for a role.
+    Because = 266;
+    /// How long something lives, s.
+    Duration = 267;
+    /// The public id of a request for a role.
+    Request = 268;
+    /// Where a request stands: 1 open, 2 approved, 3 refused, 4 withdrawn.
+    RequestState = 269;
+    /// Whether a request's time to be decided has passed.
+    Lapsed = 270;
+    /// The public id of whoever decided.
+    DecidedBy = 271;
+    /// When a request was decided, seconds since 1970; 0 while it is open.
+    Decided = 272;
+    /// When the grant that a request made ends, seconds since 1970; 0 without one.
+    GrantedUntil = 273;
+    /// Whether those alone are meant that can be decided.
+    Open = 274;
     /// A scope, `[action:]path[?filters]`.
     Scope = 290;
     /// A method of HTTP, in capitals; of an endpoint also `*` for any.

@@ -88,7 +88,13 @@ pub(crate) fn one_window(from: u32, until: u32) -> (Rules, PermissionId) {
     rules.put_subject(subject, SubjectStatus::Active, 0);
     rules.put_permission(PermissionId(1), &Name::new("read").unwrap());
     let patterns = vec![Pattern::new("read").unwrap()];
-    rules.put_role(&RoleRecord { id: role, name: name("role", 1), patterns, parents: vec![] });
+    rules.put_role(&RoleRecord {
+        id: role,
+        name: name("role", 1),
+        patterns,
+        parents: vec![],
+        workspace: WorkspaceIndex(0),
+    });
     let (from, until) = (Deadline(from), Deadline(until));
     rules.put_grant(&GrantRecord { subject, role, workspace, from, until });
     (rules, PermissionId(1))
@@ -105,7 +111,13 @@ pub(crate) fn chain(length: u32, cut: u32) -> (Rules, impl Fn(u32) -> Permission
         let called = name("place", place);
         rules.put_permission(PermissionId(place + 1), &called);
         let patterns = vec![Pattern::new(called.as_str()).unwrap()];
-        rules.put_role(&RoleRecord { id: role, name: called.clone(), patterns, parents: vec![] });
+        rules.put_role(&RoleRecord {
+            id: role,
+            name: called.clone(),
+            patterns,
+            parents: vec![],
+            workspace: WorkspaceIndex(0),
+        });
         let (from, until) = (Deadline::NONE, Deadline::NONE);
         rules.put_grant(&GrantRecord { subject, role, workspace, from, until });
         if place != 0 {
@@ -164,7 +176,13 @@ impl Reread {
         } else {
             random.pick(&known)
         };
-        let record = RoleRecord { id, name: name("role", id.0), patterns: patterns(random), parents: vec![] };
+        let record = RoleRecord {
+            id,
+            name: name("role", id.0),
+            patterns: patterns(random),
+            parents: vec![],
+            workspace: WorkspaceIndex(0),
+        };
         rules.put_role(&record);
         self.roles.insert(id, record);
     }

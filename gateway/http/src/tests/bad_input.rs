@@ -158,6 +158,18 @@ fn wrong(shape: Shape) -> Vec<(Value, u64)> {
             more["nobody_knows"] = json!(1);
             with(list(), vec![json!([part]), json!([more]), json!(["user:ann viewer document:1"])])
         }
+        Shape::Thumbprint => {
+            let zeros = "A".repeat(43);
+            // Too short, another alphabet, bits behind the last byte, no key at all.
+            let forms = [
+                "",
+                "abc",
+                "NzbLsXh8uDCcd+6MNwXF4W/7noWXFZAfHkxZsRGC9Xs",
+                "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xt",
+                &zeros,
+            ];
+            with(text(), forms.map(Value::from).to_vec())
+        }
         Shape::Entries | Shape::Endpoints => ill(vec![json!(true), json!(7), json!("a"), json!({})]),
         Shape::RelationChecks => ill(vec![json!(true), json!(7), json!("a"), json!({})]),
         // In a path or a query alone, or a content of its own.

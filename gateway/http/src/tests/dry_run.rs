@@ -1,7 +1,8 @@
 //! Dry runs: what a change would come to, and nothing of it.
 
 use super::House;
-use crate::operation::{Stand, Verb};
+use crate::openapi::example;
+use crate::operation::{Shape, Stand, Verb};
 use crate::table::OPERATIONS;
 use serde_json::{Value, json};
 
@@ -9,8 +10,8 @@ const MODEL: &str = "model\n  schema 1.1\ntype user\ntype document\n  relations\
 
 /// Each change of the administration: the operation, its path, a content that holds, one that does not with the code
 /// that says so, and where what it changes is read.
-fn changes(subject: &str) -> Vec<(&'static str, String, Value, (Value, u64), String)> {
-    let of = |path: &str| path.replace("SUBJECT", subject);
+fn changes(subject: &str, device: &str) -> Vec<(&'static str, String, Value, (Value, u64), String)> {
+    let of = |path: &str| path.replace("SUBJECT", subject).replace("DEVICE", device);
     let many: Vec<String> = (0..65).map(|no| format!("p{no}.*")).collect();
     let row = |id, path: &str, good, bad, code, read: &str| (id, of(path), good, (bad, code), of(read));
     vec![
@@ -126,6 +127,38 @@ fn changes(subject: &str) -> Vec<(&'static str, String, Value, (Value, u64), Str
             218,
             "/v1/clients/phone",
         ),
+        row(
+            "trust_device",
+            "/v1/devices/DEVICE/trust",
+            json!({ "trust": "managed" }),
+            json!({ "trust": "blind" }),
+            227,
+            "/v1/subjects/SUBJECT/devices",
+        ),
+        row(
+            "limit_device",
+            "/v1/devices/DEVICE/ceiling",
+            json!({ "patterns": ["a.*"] }),
+            json!({ "patterns": many }),
+            220,
+            "/v1/subjects/SUBJECT/devices",
+        ),
+        row(
+            "limit_trust",
+            "/v1/device-policy/levels/managed",
+            json!({ "patterns": ["a.*"] }),
+            json!({ "patterns": many }),
+            220,
+            "/v1/device-policy",
+        ),
+        row(
+            "require_devices",
+            "/v1/device-policy/required",
+            json!({ "required": true }),
+            json!({ "required": 1 }),
+            227,
+            "/v1/device-policy",
+        ),
     ]
 }
 
@@ -152,7 +185,9 @@ async fn changes_can_be_tried() {
     // A subject that owns a workspace, so that it can have owners.
     let grant = json!({ "role": "clerk", "workspace": "berlin" });
     house.ask(&format!("POST /v1/subjects/{subject}/grants"), &key, Some(grant)).await.expect(200);
-    let changes = changes(&subject);
+    let device = json!({ "name": "phone", "thumbprint": example(Shape::Thumbprint) });
+    let device = house.ask(&format!("POST /v1/subjects/{subject}/devices"), &key, Some(device)).await;
+    let changes = changes(&subject, &device.expect(200).string("device"));
     for operation in OPERATIONS.iter().filter(|one| matches!(one.verb, Verb::Put | Verb::Patch)) {
         let dry = operation.fields.iter().any(|field| field.name == "dry_run" && field.stand == Stand::Query);
         let known = changes.iter().any(|(id, ..)| *id == operation.id);

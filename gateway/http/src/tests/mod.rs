@@ -5,6 +5,7 @@ mod browser;
 mod budgets;
 mod decisions;
 mod dry_run;
+mod elevations;
 mod endpoints;
 mod field;
 mod field_writes;

@@ -2,10 +2,12 @@
 
 #![allow(dead_code, clippy::allow_attributes, reason = "each test uses its own part of the scene")]
 
+mod devices;
 mod groups;
 
 use std::collections::BTreeSet;
 use tessera_judge::{Holder, Place, Question, Role, Window, World};
+use tessera_model::limits::ENGINE_PERMISSIONS_MAX;
 use tessera_model::record::{
     AttributeValue, GrantRecord, GroupGrantRecord, MemberRecord, RestrictionRecord, RoleRecord,
     SubjectStatus, WorkspaceRecord,
@@ -25,6 +27,8 @@ const PATTERNS: [&str; 12] =
     ["a.read", "a.write", "a.*", "a.b.*", "b.read", "b.write", "b*", "c.read", "c.write", "c.*", "d", "none"];
 /// What windows count from, ms (2020-01-01), as deadlines on disk do.
 pub(crate) const BEGINNING_MS: u64 = 1_577_836_800_000;
+const OWN_UP_TO: u32 = 5;
+const DEVICES: u32 = 3;
 const LAST_SECOND: u32 = 24;
 
 /// Numbers from a seed (SplitMix64).
@@ -50,6 +54,11 @@ impl Seeded {
     fn one_in(&mut self, chances: u32) -> bool {
         self.below(chances) == 0
     }
+}
+
+/// The engine's number of a permission: those up to 5 are power over the tenant itself, the others are not.
+pub(crate) const fn numbered(id: u32) -> PermissionId {
+    PermissionId(ENGINE_PERMISSIONS_MAX - OWN_UP_TO + id)
 }
 
 /// The same tenant twice.
@@ -81,9 +90,13 @@ impl Scene {
             scene.put_group();
             scene.put_workspace();
         }
+        scene.world.own_up_to = OWN_UP_TO;
         scene.put_restriction();
         scene.put_restriction();
-        for _ in 0..18 {
+        for _ in 0..8 {
+            scene.put_device();
+        }
+        for _ in 0..22 {
             scene.put_grant();
             scene.put_member();
         }
@@ -95,7 +108,7 @@ impl Scene {
 
     /// Changes one thing in both.
     pub(crate) fn edit(&mut self) {
-        match self.random.below(31) {
+        match self.random.below(34) {
             0 => {
                 let id = 1 + self.random.below(10);
                 self.register(id);
@@ -112,6 +125,7 @@ impl Scene {
             20..=23 => self.put_member(),
             24..=26 => self.put_value(),
             27 | 28 => self.change_rule(),
+            29..=31 => self.put_device(),
             _ => self.remove_member(),
         }
     }
@@ -121,12 +135,21 @@ impl Scene {
         let mut places: Vec<u32> = self.world.workspaces.keys().copied().collect();
         places.extend([0, 0, 0, self.next[2]]);
         let restrictions: Vec<u32> = self.world.restrictions.keys().copied().collect();
-        let restricted = self.random.one_in(4);
+        // One thing at a time, mostly: what cuts twice decides nothing.
+        let cut = self.random.below(13);
+        let restricted = cut < 2 || self.random.one_in(12);
         Question {
             subject: 1 + self.random.below(SUBJECTS),
             permission: 1 + self.random.below(9),
             workspace: self.random.pick(&places),
             restriction: if restricted && !restrictions.is_empty() {
+                self.random.pick(&restrictions)
+            } else {
+                0
+            },
+            device: if matches!(cut, 2..=5) { 1 + self.random.below(DEVICES) } else { 0 },
+            actor: if matches!(cut, 6..=8) { 1 + self.random.below(SUBJECTS) } else { 0 },
+            actor_restriction: if self.random.one_in(4) && !restrictions.is_empty() {
                 self.random.pick(&restrictions)
             } else {
                 0
@@ -139,13 +162,10 @@ impl Scene {
     /// What the engine says: whether it is permitted, and when time alone changes that (ms).
     pub(crate) fn engine(&self, asked: &Question) -> (bool, u64) {
         let line = self.rules.line(SubjectIndex(asked.subject)).unwrap();
-        let outcome = self.rules.evaluate(
-            line,
-            PermissionId(asked.permission),
-            WorkspaceIndex(asked.workspace),
-            RestrictionId(asked.restriction),
-            UnixMillis(BEGINNING_MS + asked.at_ms),
-        );
+        let now = UnixMillis(BEGINNING_MS + asked.at_ms);
+        let (permission, place) = (numbered(asked.permission), WorkspaceIndex(asked.workspace));
+        let found = self.rules.evaluate(line, permission, place, RestrictionId(asked.restriction), now);
+        let outcome = self.rules.cut_within(found, permission, &self.within(asked), now);
         (outcome.is_permit(), outcome.valid_until.0.saturating_sub(BEGINNING_MS))
     }
 
@@ -154,10 +174,11 @@ impl Scene {
         let line = self.rules.line(SubjectIndex(asked.subject)).unwrap();
         let mut listed = vec![];
         let (place, restriction) = (WorkspaceIndex(asked.workspace), RestrictionId(asked.restriction));
-        self.rules.list(line, place, restriction, UnixMillis(BEGINNING_MS + asked.at_ms), &mut listed);
-        listed
-            .get(asked.permission as usize / 64)
-            .is_some_and(|word| word >> (asked.permission % 64) & 1 == 1)
+        let now = UnixMillis(BEGINNING_MS + asked.at_ms);
+        let until = self.rules.list(line, place, restriction, now, &mut listed);
+        self.rules.list_within(until, &self.within(asked), now, &mut listed);
+        let PermissionId(id) = numbered(asked.permission);
+        listed.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 == 1)
     }
 
     /// When time alone changes the slow answer, found by trying every second.
@@ -189,7 +210,7 @@ impl Scene {
 
     fn register(&mut self, id: u32) {
         let name = NAMES[id as usize - 1];
-        self.rules.put_permission(PermissionId(id), &Name::new(name).unwrap());
+        self.rules.put_permission(numbered(id), &Name::new(name).unwrap());
         self.world.permissions.insert(id, name.to_owned());
     }
 
@@ -224,6 +245,7 @@ impl Scene {
             name: Name::new(&format!("role{id}")).unwrap(),
             patterns: role.patterns.iter().map(|text| Pattern::new(text).unwrap()).collect(),
             parents: role.parents.iter().copied().map(RoleId).collect(),
+            workspace: WorkspaceIndex(0),
         });
         self.world.roles.insert(id, role);
     }
@@ -395,6 +417,7 @@ impl Scene {
                 name: Name::new(&format!("role{id}")).unwrap(),
                 patterns: role.patterns.iter().map(|text| Pattern::new(text).unwrap()).collect(),
                 parents: role.parents.iter().copied().map(RoleId).collect(),
+                workspace: WorkspaceIndex(0),
             });
         }
         for (index, place) in world.workspaces.iter().rev() {
@@ -412,8 +435,9 @@ impl Scene {
             let patterns = mask.iter().map(|text| Pattern::new(text).unwrap()).collect();
             rules.put_restriction(&RestrictionRecord { id: RestrictionId(*id), patterns });
         }
+        self.put_ceilings(&mut rules);
         for (id, name) in world.permissions.iter().rev() {
-            rules.put_permission(PermissionId(*id), &Name::new(name).unwrap());
+            rules.put_permission(numbered(*id), &Name::new(name).unwrap());
         }
         for subject in 1..=SUBJECTS {
             rules.put_subject(SubjectIndex(subject), SubjectStatus::Active, 0);

@@ -1,0 +1,112 @@
+//! Lists of devices and of requests for roles, and why somebody acts in a session.
+
+use crate::list::{Listing, Page, after, page};
+use std::ops::Bound;
+use tessera_model::device::{DevicePolicyRecord, DeviceRecord};
+use tessera_model::elevation::{RequestRecord, RequestState};
+use tessera_model::{
+    Deadline, Generation, Name, Pattern, Place, PublicId, RestrictionId, SubjectIndex, Trust, UnixMillis,
+};
+
+/// A device, in names.
+#[derive(Clone, Debug)]
+pub struct DeviceFound {
+    /// What it is.
+    pub record: DeviceRecord,
+    /// Whose it is.
+    pub subject: PublicId,
+    /// What its sessions may use at most by itself; empty for no ceiling of its own.
+    pub ceiling: Vec<Pattern>,
+}
+
+/// A request for a role, in names.
+#[derive(Clone, Debug)]
+pub struct RequestFound {
+    /// What it is.
+    pub record: RequestRecord,
+    /// Who asks.
+    pub subject: PublicId,
+    /// For which role; `None` when it was deleted since.
+    pub role: Option<Name>,
+    /// Where; `None` for the whole tenant.
+    pub workspace: Option<Name>,
+    /// Who decided; `None` for nobody, or for an operator.
+    pub decided_by: Option<PublicId>,
+    /// Whether its time to be decided has passed.
+    pub lapsed: bool,
+}
+
+/// Which requests a list is about.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RequestsOf {
+    /// This subject's alone.
+    pub subject: Option<SubjectIndex>,
+    /// Those alone that can be decided.
+    pub open: bool,
+}
+
+impl Listing {
+    fn patterns_of(&self, restriction: RestrictionId) -> Vec<Pattern> {
+        self.0.restrictions.get(&restriction).map(|record| record.patterns.clone()).unwrap_or_default()
+    }
+
+    fn id_of(&self, subject: SubjectIndex) -> Option<PublicId> {
+        self.0.subjects.get(&subject).map(|record| record.id)
+    }
+
+    /// The devices of a subject behind a cursor, by number, revoked ones included.
+    #[must_use]
+    pub fn devices(&self, subject: SubjectIndex, cursor: u64, limit: usize) -> Page<DeviceFound> {
+        let range = (Bound::Excluded((subject, after(cursor))), Bound::Included((subject, u32::MAX)));
+        let owner = self.id_of(subject).unwrap_or_default();
+        let rows = self.0.devices.range(range).map(|((_, number), record)| {
+            let ceiling = self.patterns_of(record.ceiling);
+            (u64::from(*number), DeviceFound { record: (**record).clone(), subject: owner, ceiling })
+        });
+        page(rows, limit)
+    }
+
+    /// What the tenant asks of devices: whether they are required, and the ceiling of each level.
+    #[must_use]
+    pub fn device_policy(&self) -> (bool, Vec<(Trust, Vec<Pattern>)>) {
+        let policy: DevicePolicyRecord = self.0.device_policy;
+        let levels = Trust::ALL.map(|trust| (trust, self.patterns_of(policy.ceiling(trust))));
+        (policy.required, levels.into())
+    }
+
+    /// Why somebody acts in a session of somebody else.
+    #[must_use]
+    pub fn acting_reason(&self, place: Place, generation: Generation) -> Option<&str> {
+        self.0.actings.get(&(place, generation)).map(|acting| &*acting.reason)
+    }
+
+    /// The requests for roles behind a cursor, in the order in which they were made.
+    #[must_use]
+    pub fn requests(
+        &self,
+        of: RequestsOf,
+        (cursor, limit): (u64, usize),
+        now: UnixMillis,
+    ) -> Page<RequestFound> {
+        let range = (Bound::Excluded(after(cursor)), Bound::Unbounded);
+        let rows = self.0.requests.range(range).filter_map(|(number, record)| {
+            let lapsed = record.state == RequestState::Open && record.until.passed(now);
+            let is_open = record.state == RequestState::Open && !lapsed;
+            if of.subject.is_some_and(|subject| subject != record.subject) || of.open && !is_open {
+                return None;
+            }
+            let found = RequestFound {
+                record: (**record).clone(),
+                subject: self.id_of(record.subject)?,
+                role: self.0.roles.get(&record.role).map(|role| role.name.clone()),
+                workspace: self.0.workspaces.get(&record.workspace).map(|place| place.name.clone()),
+                decided_by: (record.decided != Deadline::NONE)
+                    .then(|| self.id_of(record.decided_by))
+                    .flatten(),
+                lapsed,
+            };
+            Some((u64::from(*number), found))
+        });
+        page(rows, limit)
+    }
+}

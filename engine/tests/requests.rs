@@ -1,0 +1,257 @@
+//! Roles for a while: asked for by one, granted by another, over without anybody's doing.
+
+mod support;
+
+use std::sync::Arc;
+use support::{House, Tenant};
+use tessera_engine::{Bound, RequestFound, RequestsOf};
+use tessera_model::elevation::RequestState;
+use tessera_model::limits::{REQUEST_DURATION_S_MAX, REQUEST_TTL_S, REQUESTS_PER_SUBJECT_MAX};
+use tessera_model::{Command, Deadline, Limit, Name, PublicId, Reason, Refusal};
+
+fn name(text: &str) -> Name {
+    Name::new(text).expect("a name")
+}
+
+fn ask(subject: PublicId, role: &str, duration_s: u32) -> Command {
+    Command::RequestRole { subject, role: name(role), workspace: None, duration_s, reason: "on call".into() }
+}
+
+struct Scene {
+    house: House,
+    tenant: Tenant,
+    ann: PublicId,
+    own: Bound,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let (house, tenant, ann) = House::with_ann().await;
+        house.role(&tenant, "clerk", &["orders.write"]).await;
+        house.role(&tenant, "keeper", &["tessera.admin.keys"]).await;
+        let session = house.sign_in(&tenant, "ann@example.org", "correct horse").await.expect("signed in");
+        let own = house.bind(&session).await;
+        Self { house, tenant, ann, own }
+    }
+
+    /// Somebody who may grant, and holds `role` besides.
+    async fn granter(&self, email: &str, role: &str) -> (PublicId, Bound) {
+        let who = self.house.person(&self.tenant, email, "correct horse").await;
+        let granting = format!("granting-{}", &email[..3]);
+        self.house.role(&self.tenant, &granting, &["tessera.admin.grants"]).await;
+        self.house.grant(&self.tenant, who, &granting).await;
+        self.house.grant(&self.tenant, who, role).await;
+        let session = self.house.sign_in(&self.tenant, email, "correct horse").await.expect("signed in");
+        (who, self.house.bind(&session).await)
+    }
+
+    async fn asked(&self, role: &str, duration_s: u32) -> PublicId {
+        let done = self.house.submit(&self.own, ask(self.ann, role, duration_s)).await;
+        done.made.request.expect("an id")
+    }
+
+    fn may(&self, permission: &str) -> Reason {
+        let view = self.tenant.admin.entry.view();
+        let record = view.as_ref().expect("awake").listing();
+        let why = tessera_engine::Why {
+            subject: self.ann,
+            allowed: Vec::new(),
+            permission: name(permission),
+            workspace: None,
+            resource: None,
+            at: self.house.engine.now(),
+        };
+        record.explain(&why, &tessera_engine::Draft::default()).expect("explained").reason
+    }
+
+    fn listed(&self, open: bool) -> Vec<RequestFound> {
+        let view = self.tenant.admin.entry.view();
+        let listing = view.as_ref().expect("awake").listing();
+        let subject = Some(listing.subject(self.ann).expect("ann").index);
+        listing.requests(RequestsOf { subject, open }, (0, 1_000), self.house.engine.now()).rows
+    }
+
+    async fn restarted(self) -> Self {
+        let house = House::over(Arc::clone(&self.house.store), self.house.engine.now().0).await;
+        let admin = house.bind(&self.tenant.admin_key).await;
+        let tenant = Tenant { admin, ..self.tenant };
+        let session = house.sign_in(&tenant, "ann@example.org", "correct horse").await.expect("signed in");
+        let own = house.bind(&session).await;
+        Self { tenant, house, own, ..self }
+    }
+}
+
+/// PROPERTY: what is approved holds from the approval on for exactly as long as it was asked for, by nobody's doing;
+/// the grant names its request, the request tells who decided and until when; across checkpoints and restarts.
+#[tokio::test]
+async fn an_approved_request_is_a_grant_for_a_while() {
+    let mut scene = Scene::new().await;
+    let (bob, approver) = scene.granter("bob@example.org", "clerk").await;
+    let request = scene.asked("clerk", 3_600).await;
+    assert_eq!(scene.may("orders.write"), Reason::NotGranted);
+    scene.house.pass(60_000);
+    let done = scene.house.submit(&approver, Command::ApproveRequest { request }).await;
+    let until = scene.house.engine.now().plus_seconds(3_600).to_deadline();
+    assert_eq!(done.made.expires, Some(until.to_millis()));
+    for round in 0..3 {
+        assert_eq!(scene.may("orders.write"), Reason::None);
+        let found = scene.listed(false).pop().expect("the request");
+        assert_eq!((found.record.id, found.record.state), (request, RequestState::Approved));
+        assert_eq!((found.decided_by, found.record.granted_until), (Some(bob), until));
+        assert_eq!(found.role, Some(name("clerk")));
+        assert!(scene.listed(true).is_empty());
+        let view = scene.tenant.admin.entry.view();
+        let listing = view.as_ref().expect("awake").listing();
+        drop(view);
+        let review = scene.house.engine.review(&scene.tenant.admin, &listing, (0, 1_000)).expect("a page");
+        let mine: Vec<_> = review.rows.iter().filter(|row| row.until == until).collect();
+        assert_eq!(mine.len(), 1);
+        assert_eq!(mine[0].made.and_then(|note| note.request), Some(request));
+        assert_eq!(mine[0].by(), Some(bob.to_string()));
+        if round == 0 {
+            scene = scene.restarted().await;
+        } else if round == 1 {
+            assert!(scene.house.engine.checkpoint().await);
+            scene = scene.restarted().await;
+        }
+    }
+    let left = until.to_millis().0 - scene.house.engine.now().0;
+    scene.house.pass(left - 1);
+    assert_eq!(scene.may("orders.write"), Reason::None);
+    scene.house.pass(1);
+    assert_eq!(scene.may("orders.write"), Reason::NotGranted);
+}
+
+/// PROPERTY: a request is decided once, by somebody else who could grant the role, and before it lapses; whoever asks
+/// takes it back; what was not approved grants nothing.
+#[tokio::test]
+async fn a_request_is_decided_once_and_by_another() {
+    let scene = Scene::new().await;
+    let (_, approver) = scene.granter("bob@example.org", "clerk").await;
+    let (house, admin) = (&scene.house, &scene.tenant.admin);
+    let approve = |request| Command::ApproveRequest { request };
+    let refuse = |request| Command::RefuseRequest { request };
+    // Nobody decides without the permission, and nobody about their own, also with it.
+    let first = scene.asked("clerk", 60).await;
+    for command in [approve(first), refuse(first)] {
+        assert_eq!(house.refused(&scene.own, command).await, Refusal::Unauthorized);
+    }
+    house.grant(&scene.tenant, scene.ann, "tessera.admin").await;
+    for command in [approve(first), refuse(first)] {
+        assert_eq!(house.refused(&scene.own, command).await, Refusal::OwnRequest);
+    }
+    let role = name("tessera.admin");
+    house.submit(admin, Command::Ungrant { subject: scene.ann, role, workspace: None }).await;
+    // Nobody grants so what they could not grant themselves.
+    let above = scene.asked("keeper", 60).await;
+    assert_eq!(house.refused(&approver, approve(above)).await, Refusal::BeyondCreator);
+    assert_eq!(house.refused(&scene.own, ask(scene.ann, "keeper", 60)).await, Refusal::Duplicate);
+    house.submit(&approver, refuse(above)).await;
+    assert_eq!(house.refused(admin, approve(above)).await, Refusal::RequestClosed);
+    assert_eq!(scene.may("tessera.admin.keys"), Reason::NotGranted);
+    let again = scene.asked("keeper", 60).await;
+    house.submit(admin, approve(again)).await;
+    assert_eq!(scene.may("tessera.admin.keys"), Reason::None);
+    for command in [approve(again), refuse(again), Command::WithdrawRequest { request: again }] {
+        assert_eq!(house.refused(admin, command).await, Refusal::RequestClosed);
+    }
+    // Taken back by whoever asks, and by nobody else without the permission.
+    let bob = house.person(&scene.tenant, "eve@example.org", "correct horse").await;
+    assert_eq!(house.refused(&scene.own, ask(bob, "clerk", 60)).await, Refusal::Unauthorized);
+    let eve = house.sign_in(&scene.tenant, "eve@example.org", "correct horse").await.expect("signed in");
+    let eve = house.bind(&eve).await;
+    let withdraw = Command::WithdrawRequest { request: first };
+    assert_eq!(house.refused(&eve, withdraw.clone()).await, Refusal::Unauthorized);
+    house.submit(&scene.own, withdraw).await;
+    assert_eq!(house.refused(&approver, approve(first)).await, Refusal::RequestClosed);
+    let states: Vec<_> = scene.listed(false).iter().map(|found| found.record.state).collect();
+    assert_eq!(states, [RequestState::Withdrawn, RequestState::Refused, RequestState::Approved]);
+    // One that nobody decides lapses.
+    let late = scene.asked("clerk", 60).await;
+    assert_eq!(scene.listed(true).len(), 1);
+    house.pass(u64::from(REQUEST_TTL_S) * 1_000);
+    assert!(scene.listed(true).is_empty() && scene.listed(false).pop().is_some_and(|found| found.lapsed));
+    let approver = house.sign_in(&scene.tenant, "bob@example.org", "correct horse").await.expect("signed in");
+    let approver = house.bind(&approver).await;
+    assert_eq!(house.refused(&approver, approve(late)).await, Refusal::RequestClosed);
+    assert_eq!(house.refused(&approver, approve(PublicId([9; 16]))).await, Refusal::RequestUnknown);
+    assert_eq!(scene.may("orders.write"), Reason::NotGranted);
+}
+
+/// PROPERTY: an approval never shortens a grant that stands, lengthens one that ends earlier, and finds out what has
+/// gone since; what is asked for is bounded.
+#[tokio::test]
+async fn an_approval_takes_nothing_away() {
+    let scene = Scene::new().await;
+    let (house, admin) = (&scene.house, &scene.tenant.admin);
+    let now = house.engine.now();
+    let grant = |until| Command::Grant {
+        subject: scene.ann,
+        role: name("clerk"),
+        workspace: None,
+        from: Deadline::NONE,
+        until,
+    };
+    for (until, refused) in [
+        (Deadline::NONE, true),
+        (now.plus_seconds(3_600).to_deadline(), true),
+        (now.plus_seconds(3_599).to_deadline(), false),
+    ] {
+        house.submit(admin, grant(until)).await;
+        let request = scene.asked("clerk", 3_600).await;
+        if refused {
+            let told = house.refused(admin, Command::ApproveRequest { request }).await;
+            assert_eq!(told, Refusal::GrantStands);
+            house.submit(admin, Command::RefuseRequest { request }).await;
+        } else {
+            house.submit(admin, Command::ApproveRequest { request }).await;
+            house.pass(3_599_500);
+            assert_eq!(scene.may("orders.write"), Reason::None);
+        }
+    }
+    let scene = Scene::new().await;
+    let (house, admin) = (&scene.house, &scene.tenant.admin);
+    house.role(&scene.tenant, "gone", &["orders.read"]).await;
+    let request = scene.asked("gone", 60).await;
+    house.submit(admin, Command::DeleteRole { name: name("gone") }).await;
+    assert_eq!(scene.listed(true)[0].role, None);
+    assert_eq!(house.refused(admin, Command::ApproveRequest { request }).await, Refusal::RoleUnknown);
+    for (command, refusal) in [
+        (ask(scene.ann, "nobody", 60), Refusal::RoleUnknown),
+        (ask(scene.ann, "clerk", 0), Refusal::DeadlinePassed),
+        (ask(scene.ann, "clerk", REQUEST_DURATION_S_MAX + 1), Limit::RequestDuration.reached()),
+        (
+            Command::RequestRole {
+                subject: scene.ann,
+                role: name("clerk"),
+                workspace: Some(name("nowhere")),
+                duration_s: 60,
+                reason: "why".into(),
+            },
+            Refusal::WorkspaceUnknown,
+        ),
+        (
+            Command::RequestRole {
+                subject: scene.ann,
+                role: name("clerk"),
+                workspace: None,
+                duration_s: 60,
+                reason: "".into(),
+            },
+            Refusal::Malformed,
+        ),
+    ] {
+        assert_eq!(house.refused(&scene.own, command).await, refusal);
+    }
+    for no in 1..REQUESTS_PER_SUBJECT_MAX {
+        house.role(&scene.tenant, &format!("role{no}"), &["orders.read"]).await;
+        scene.asked(&format!("role{no}"), 60).await;
+    }
+    let more = house.refused(&scene.own, ask(scene.ann, "clerk", 60)).await;
+    assert_eq!(more, Limit::RequestsPerSubject.reached());
+    house.submit(admin, Command::SuspendSubject { subject: scene.ann }).await;
+    assert_eq!(house.refused(admin, ask(scene.ann, "clerk", 60)).await, Refusal::SubjectSuspended);
+    house.submit(admin, Command::DeleteSubject { subject: scene.ann }).await;
+    let told = house.refused(admin, Command::ApproveRequest { request }).await;
+    assert_eq!(told, Refusal::RequestUnknown);
+}

@@ -1,0 +1,151 @@
+//! Devices, whoever acts for another, and requests for roles over HTTP.
+
+use crate::answer::Object;
+use crate::input::{Input, ill_formed};
+use crate::list::{Window, whole};
+use crate::operation::List;
+use crate::problem::Problem;
+use serde_json::Value;
+use tessera_engine::{Bound, DeviceFound, Engine, Listing, RequestFound, RequestsOf};
+use tessera_model::record::SubjectRecord;
+use tessera_model::{
+    Command, CommandKind, Limit, ListKind, Listed, Name, Pattern, PublicId, Refusal, Thumbprint, Trust,
+};
+
+fn required<T>(value: Option<T>, field: &str) -> Result<T, Problem> {
+    value.ok_or_else(|| ill_formed(field))
+}
+
+fn trust(input: &Input) -> Result<Trust, Problem> {
+    required(input.text("trust").and_then(Trust::from_name), "trust")
+}
+
+/// Why, within its bounds; what else is wrong with it is told where it is decided.
+fn because(input: &Input) -> Result<Box<str>, Problem> {
+    let text = required(input.text("because"), "because")?;
+    if text.len() as u64 > Limit::ReasonBytes.bound() {
+        return Err(Problem::from(Limit::ReasonBytes.reached()).at("because"));
+    }
+    if text.trim().is_empty() || text.chars().any(char::is_control) {
+        return Err(ill_formed("because"));
+    }
+    Ok(text.into())
+}
+
+/// The command behind one of these operations.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest is mapped elsewhere")]
+pub(crate) fn command(kind: CommandKind, input: &Input) -> Result<Command, Problem> {
+    let id = |field: &'static str| -> Result<PublicId, Problem> { required(input.public_id(field)?, field) };
+    let seconds = |field: &'static str| required(input.count(field)?, field);
+    Ok(match kind {
+        CommandKind::RegisterDevice => Command::RegisterDevice {
+            subject: id("subject")?,
+            name: required(input.name("name")?, "name")?,
+            key: required(input.text("thumbprint").and_then(Thumbprint::parse), "thumbprint")?,
+        },
+        CommandKind::TrustDevice => Command::TrustDevice { device: id("device")?, trust: trust(input)? },
+        CommandKind::RevokeDevice => Command::RevokeDevice { device: id("device")? },
+        CommandKind::LimitDevice => {
+            Command::LimitDevice { device: id("device")?, patterns: input.patterns("patterns")? }
+        }
+        CommandKind::LimitTrust => {
+            Command::LimitTrust { trust: trust(input)?, patterns: input.patterns("patterns")? }
+        }
+        CommandKind::RequireDevices => {
+            Command::RequireDevices { required: required(input.bool("required")?, "required")? }
+        }
+        CommandKind::Impersonate => Command::Impersonate {
+            subject: id("subject")?,
+            patterns: input.patterns("patterns")?,
+            ttl_s: seconds("ttl_s")?,
+            reason: because(input)?,
+        },
+        CommandKind::RequestRole => Command::RequestRole {
+            subject: id("subject")?,
+            role: required(input.name("role")?, "role")?,
+            workspace: input.name("workspace")?,
+            duration_s: seconds("duration_s")?,
+            reason: because(input)?,
+        },
+        CommandKind::ApproveRequest => Command::ApproveRequest { request: id("request")? },
+        CommandKind::RefuseRequest => Command::RefuseRequest { request: id("request")? },
+        CommandKind::WithdrawRequest => Command::WithdrawRequest { request: id("request")? },
+        _ => return Err(Refusal::Malformed.into()),
+    })
+}
+
+/// Answers one of the lists.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other lists are answered elsewhere")]
+pub(crate) fn rows<'a>(
+    (engine, bound): (&Engine, &Bound),
+    listing: &Listing,
+    (list, input): (List, &Input),
+    window: impl Fn(Listed) -> Result<Window<'a>, Problem>,
+) -> Result<Value, Problem> {
+    let subject = || -> Result<&SubjectRecord, Problem> {
+        let own = list == List::MyDevices;
+        let id = if own { bound.subject } else { required(input.public_id("subject")?, "subject")? };
+        Ok(listing.subject(id).ok_or(Refusal::SubjectUnknown)?)
+    };
+    match list {
+        List::MyDevices | List::Devices => {
+            let owner = subject()?;
+            let window = window(Listed::of_subject(ListKind::Devices, Some(owner.id)))?;
+            window.page(|from, limit| listing.devices(owner.index, from, limit), device)
+        }
+        List::DevicePolicy => {
+            let (required, levels) = listing.device_policy();
+            Ok(whole(levels.into_iter().map(|(level, ceiling): (Trust, Vec<Pattern>)| {
+                let object = Object::new().with("trust", level.name()).with("required", required);
+                object.with("ceiling", texts_of(&ceiling))
+            })))
+        }
+        List::Requests | List::RequestsOf => {
+            let owner = if list == List::RequestsOf { Some(subject()?) } else { None };
+            let listed = Listed::of_subject(ListKind::Requests, owner.map(|owner| owner.id));
+            let of = RequestsOf {
+                subject: owner.map(|owner| owner.index),
+                open: input.bool("open")?.unwrap_or(false),
+            };
+            let now = engine.now();
+            window(listed)?.page(|from, limit| listing.requests(of, (from, limit), now), request)
+        }
+        _ => Err(Problem::failed()),
+    }
+}
+
+/// Patterns as texts.
+fn texts_of(patterns: &[Pattern]) -> Vec<&str> {
+    patterns.iter().map(Pattern::as_str).collect()
+}
+
+fn device(found: &DeviceFound) -> Object {
+    let record = &found.record;
+    Object::new()
+        .shown("device", record.id)
+        .shown("subject", found.subject)
+        .shown("name", &record.name)
+        .shown("thumbprint", record.key)
+        .with("trust", record.trust.name())
+        .with("ceiling", texts_of(&found.ceiling))
+        .until("registered", record.registered)
+        .until("revoked", record.revoked)
+}
+
+fn request(found: &RequestFound) -> Object {
+    let record = &found.record;
+    let name = |name: &Option<Name>| name.as_ref().map(Name::to_string);
+    Object::new()
+        .shown("request", record.id)
+        .shown("subject", found.subject)
+        .with("role", name(&found.role))
+        .with("workspace", name(&found.workspace))
+        .with("duration_s", record.duration_s)
+        .with("because", &*record.reason)
+        .until("created", record.made)
+        .until("until", record.until)
+        .with("state", record.state.name(found.lapsed))
+        .with("decided_by", found.decided_by.map(|id| id.to_string()))
+        .until("decided", record.decided)
+        .until("granted_until", record.granted_until)
+}

@@ -1,0 +1,82 @@
+//! Devices, acting for somebody, and roles for a while with `--json`.
+
+use crate::json::{Asked, text};
+use serde_json::{Value, json};
+
+fn rows<'a>(object: &'a Value, field: &str) -> &'a [Value] {
+    object[field].as_array().unwrap_or_else(|| panic!("no {field}: {object}"))
+}
+
+/// The life of a device, of a session in which somebody acts, and of requests.
+pub(crate) fn elevations(asked: &mut Asked) {
+    const KEY: &str = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
+    let mut order = |line: &str| asked.ask(0, &format!("tessera {line} --tenant acme"));
+    order("user create zoe@example.org");
+    order("role create zoes zoe.read zoe.write");
+    order("grant add zoe@example.org zoes");
+    let device = text(&order(&format!("device register zoe@example.org phone --thumbprint {KEY}")), "device");
+    assert_eq!(order(&format!("device trust {device} known"))["trust"], "known");
+    assert_eq!(order(&format!("device limit {device} 'zoe.*'"))["ceiling"], json!(["zoe.*"]));
+    assert_eq!(order("device limit-level known zoe.read")["trust"], "known");
+    let policy = order("device policy");
+    assert_eq!((rows(&policy, "levels").len(), &policy["required"]), (4, &false.into()));
+    assert_eq!(order("device require on")["required"], true);
+    order(&format!("session open zoe@example.org --device {device} --save zoe.session"));
+    order("device require off");
+    assert_eq!(order("session show --handle-file zoe.session")["device"], json!(device));
+    assert_eq!(rows(&order("session list zoe@example.org"), "sessions")[0]["device"], json!(device));
+    let listed = order("device list zoe@example.org");
+    let row = &rows(&listed, "devices")[0];
+    assert_eq!(
+        (&row["trust"], &row["thumbprint"], &row["ceiling"]),
+        (&"known".into(), &KEY.into(), &json!(["zoe.*"]))
+    );
+    order("check zoe.read --handle-file zoe.session");
+    let denied = asked.ask(1, "tessera check zoe.write --handle-file zoe.session --tenant acme");
+    assert_eq!(denied["reason"], "BeyondDevice", "{denied}");
+    let mut order = |line: &str| asked.ask(0, &format!("tessera {line} --tenant acme"));
+    assert_eq!(order(&format!("device revoke {device}"))["device"], json!(device));
+    order("device limit-level known");
+    order("role create helpers tessera.sessions.open tessera.check tessera.admin.subjects");
+    order("user create hal@example.org");
+    order("grant add hal@example.org helpers");
+    order("session open hal@example.org --save hal.session");
+    let acts = "tessera session impersonate zoe@example.org --may 'zoe.*' --for 5m --because 'ticket 7' --key-file hal.session";
+    let acting = asked.ask(0, &format!("{acts} --save acting.session"));
+    let mut order = |line: &str| asked.ask(0, &format!("tessera {line} --tenant acme"));
+    let shown = order("session show --handle-file acting.session");
+    assert!(shown["actor"].is_string() && shown["session"] == acting["session"], "{shown}");
+    let listed = order("session list zoe@example.org");
+    assert_eq!(rows(&listed, "sessions")[0]["acts_because"], "ticket 7");
+    order("check zoe.write --handle-file acting.session");
+    order(&format!("session end {}", text(&acting, "session")));
+    order("workspace create bureau");
+    let role = order("role create bureau-clerk zoe.read --workspace bureau");
+    assert_eq!(role["workspace"], "bureau");
+    let outside = asked.ask(1, "tessera grant add zoe@example.org bureau-clerk --tenant acme");
+    assert_eq!(outside["error"]["code"], 267);
+    let mut order = |line: &str| asked.ask(0, &format!("tessera {line} --tenant acme"));
+    order("grant add zoe@example.org bureau-clerk --workspace bureau");
+    let listed = order("role list --all");
+    assert!(rows(&listed, "roles").iter().any(|row| row["workspace"] == "bureau"));
+    order("workspace delete bureau");
+    let gone = asked.ask(1, "tessera role holders bureau-clerk --tenant acme");
+    assert_eq!(gone["error"]["code"], 205);
+    let mut order = |line: &str| asked.ask(0, &format!("tessera {line} --tenant acme"));
+    let ask = "request role zoe@example.org reader --for 4h --because 'on call'";
+    let withdrawn = text(&order(ask), "request");
+    assert_eq!(order(&format!("request withdraw {withdrawn}"))["request"], json!(withdrawn));
+    let refused = text(&order(ask), "request");
+    order(&format!("request refuse {refused}"));
+    let approved = text(&order(ask), "request");
+    assert_eq!(rows(&order("request list --open"), "requests").len(), 1);
+    assert!(order(&format!("request approve {approved}"))["granted_until_ms"].is_u64());
+    let listed = order("request list --of zoe@example.org --all");
+    let states: Vec<_> = rows(&listed, "requests").iter().map(|row| text(row, "state")).collect();
+    assert_eq!(states, ["withdrawn", "refused", "approved"]);
+    let review = order("grant review --all");
+    assert!(rows(&review, "rows").iter().any(|row| row["request"] == json!(approved)), "{review}");
+    let again = asked.ask(1, &format!("tessera request approve {approved} --tenant acme"));
+    assert_eq!(again["error"]["code"], 263, "{again}");
+    asked.ask(0, "tessera user delete zoe@example.org --yes --tenant acme");
+}

@@ -1,0 +1,42 @@
+//! Devices, whoever acts for another, and requests for roles as records.
+
+use super::field::{Field, Reader, RecordError, record};
+use tessera_model::RestrictionId;
+use tessera_model::device::{DevicePolicyRecord, DeviceRecord, Thumbprint};
+use tessera_model::elevation::{ActingRecord, RequestRecord};
+
+record! {
+    DeviceRecord { subject, number, id, name, key, trust, ceiling, registered, revoked }
+    ActingRecord { place, generation, actor, by, reason }
+    RequestRecord {
+        number, id, subject, role, workspace, duration_s, reason, made, until, state, decided_by, decided,
+        granted_until,
+    }
+}
+
+impl Field for Thumbprint {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        Field::take(input).map(Self)
+    }
+}
+
+/// Whether devices are required, then a ceiling for each level, the lowest first.
+impl Field for DevicePolicyRecord {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.required.put(out);
+        self.ceilings.iter().for_each(|ceiling| ceiling.put(out));
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        let required = Field::take(input)?;
+        let mut ceilings = [RestrictionId(0); 4];
+        for ceiling in &mut ceilings {
+            *ceiling = Field::take(input)?;
+        }
+        Ok(Self { required, ceilings })
+    }
+}

@@ -1,0 +1,228 @@
+//! Devices, whoever acts for another, and requests for roles: their commands and lists in the table of requests,
+//! their rows, and how their types lie in fields.
+
+use crate::fault::WireError;
+use crate::fields::{FieldValue, FieldsReader, FieldsWriter};
+use crate::part::{Part, kind_number, number};
+use crate::shape::shapes;
+use crate::tag::Tag;
+use tessera_model::elevation::RequestState;
+use tessera_model::{Deadline, Name, Pattern, PublicId, Thumbprint, Trust};
+
+/// 32 bytes.
+impl Part for Thumbprint {
+    fn put(&self, tag: Tag, out: &mut FieldsWriter) {
+        out.bytes(tag, &self.0);
+    }
+
+    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
+        let FieldValue::Bytes(bytes) = from.one(tag)? else { return Err(WireError::BadField(tag)) };
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| WireError::Malformed(tag))?;
+        if bytes == [0; 32] { Err(WireError::Malformed(tag)) } else { Ok(Self(bytes)) }
+    }
+}
+
+impl Part for Trust {
+    fn put(&self, tag: Tag, out: &mut FieldsWriter) {
+        out.number(tag, u64::from(self.number()));
+    }
+
+    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
+        kind_number(tag, number(tag, from)?, Self::from_number)
+    }
+}
+
+impl Part for RequestState {
+    fn put(&self, tag: Tag, out: &mut FieldsWriter) {
+        out.number(tag, u64::from(self.number()));
+    }
+
+    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
+        kind_number(tag, number(tag, from)?, Self::from_number)
+    }
+}
+
+shapes! {
+    /// A device of a subject.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    DeviceRow {
+        /// Its public id.
+        device: PublicId = Device,
+        /// Whose it is.
+        subject: PublicId = Subject,
+        /// What it is called.
+        name: Name = Name,
+        /// The thumbprint of its key.
+        key: Thumbprint = Thumbprint,
+        /// How far the tenant trusts it.
+        trust: Trust = Trust,
+        /// What its sessions may use at most, beside the ceiling of its level; empty for no ceiling of its own.
+        ceiling: Vec<Pattern> = Pattern,
+        /// When it was registered.
+        registered: Deadline = Created,
+        /// When it was revoked; `NONE` while it may be used.
+        revoked: Deadline = Revoked,
+    }
+    /// What a tenant asks of devices of one level.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    DevicePolicyRow {
+        /// Which level.
+        trust: Trust = Trust,
+        /// What sessions on its devices may use at most; empty for no ceiling.
+        ceiling: Vec<Pattern> = Pattern,
+        /// Whether sessions of persons open on devices only: the same in every row.
+        required: bool = Required,
+    }
+    /// A request for a role.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    RequestRow {
+        /// Its public id.
+        request: PublicId = Request,
+        /// Who asks.
+        subject: PublicId = Subject,
+        /// For which role; none when it was deleted since.
+        role: Option<Name> = Role,
+        /// Where; none for the whole tenant.
+        workspace: Option<Name> = Workspace,
+        /// For how long from the approval on, s.
+        duration_s: u32 = Duration,
+        /// Why.
+        reason: String = Because,
+        /// When it was made.
+        made: Deadline = Created,
+        /// Until when it may be decided.
+        until: Deadline = Until,
+        /// Where it stands; an open one past `until` has lapsed.
+        state: RequestState = RequestState,
+        /// Whether it has lapsed.
+        lapsed: bool = Lapsed,
+        /// Who decided; none for nobody, or for an operator.
+        decided_by: Option<PublicId> = DecidedBy,
+        /// When; `NONE` while it is open.
+        decided: Deadline = Decided,
+        /// When the grant that it made ends; `NONE` without one.
+        granted_until: Deadline = GrantedUntil,
+    }
+}
+
+/// The table of requests: the commands that are given, then those about devices and elevations with their lists,
+/// then the other lists.
+macro_rules! and_elevations {
+    ($($commands:tt)*) => {
+        $crate::lists::and_lists! {
+            $($commands)*
+            /// Registers a device of a subject, at the lowest level of trust. A session may do that for its own.
+            RegisterDevice = 0x1096 -> Made {
+                /// Whose.
+                subject: PublicId = Subject,
+                /// What it is called.
+                name: Name = Name,
+                /// The thumbprint of its key (RFC 7638).
+                key: Thumbprint = Thumbprint,
+            };
+            /// Says how far a device is trusted.
+            TrustDevice = 0x1097 -> Made {
+                /// Which.
+                device: PublicId = Device,
+                /// How far.
+                trust: Trust = Trust,
+            };
+            /// Revokes a device for ever: its sessions end. A session may do that for its own subject's.
+            RevokeDevice = 0x1098 -> Made {
+                /// Which.
+                device: PublicId = Device,
+            };
+            /// Sets what sessions on one device may use at most.
+            LimitDevice = 0x1099 -> Made {
+                /// Which.
+                device: PublicId = Device,
+                /// The ceiling from now on; empty for none.
+                patterns: Vec<Pattern> = Pattern,
+            };
+            /// Sets what sessions on devices of one level may use at most.
+            LimitTrust = 0x109A -> Made {
+                /// Which level.
+                trust: Trust = Trust,
+                /// The ceiling from now on; empty for none.
+                patterns: Vec<Pattern> = Pattern,
+            };
+            /// Says whether sessions of persons open on devices only. Those that are open stay.
+            RequireDevices = 0x109B -> Made {
+                /// Whether.
+                required: bool = Required,
+            };
+            /// Makes a role of a workspace: granted there and below alone, and gone with it. Who administers roles there is
+            /// enough for it.
+            CreateRoleIn = 0x109C -> Made {
+                /// Where.
+                workspace: Name = Workspace,
+                /// Its name, unique in the tenant.
+                name: Name = Name,
+                /// What it covers.
+                patterns: Vec<Pattern> = Pattern,
+            };
+            /// Opens a session of somebody else in which the caller acts. It ends with the caller's own.
+            Impersonate = 0x10A0 -> Made {
+                /// For whom.
+                subject: PublicId = Subject,
+                /// What it may use of the subject's permissions; at least one.
+                patterns: Vec<Pattern> = Pattern,
+                /// How long it lives, s; an hour at most.
+                ttl_s: u32 = Duration,
+                /// Why; shown to the subject.
+                reason: String = Because,
+            };
+            /// Asks for a role, for a while. A session may do that for its own subject.
+            RequestRole = 0x10A1 -> Made {
+                /// For whom.
+                subject: PublicId = Subject,
+                /// Which role.
+                role: Name = Role,
+                /// Where; none for the whole tenant.
+                workspace: Option<Name> = Workspace,
+                /// For how long from the approval on, s.
+                duration_s: u32 = Duration,
+                /// Why.
+                reason: String = Because,
+            };
+            /// Grants what a request asks for. Never by whom it is for.
+            ApproveRequest = 0x10A2 -> Made {
+                /// Which.
+                request: PublicId = Request,
+            };
+            /// Refuses a request.
+            RefuseRequest = 0x10A3 -> Made {
+                /// Which.
+                request: PublicId = Request,
+            };
+            /// Takes a request back. A session may do that for its own subject's.
+            WithdrawRequest = 0x10A4 -> Made {
+                /// Which.
+                request: PublicId = Request,
+            };
+            /// The devices of a subject, revoked ones included.
+            ListDevices = 0x2096 -> DeviceRow {
+                /// Whose.
+                subject: PublicId = Subject,
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// What the tenant asks of devices, a row for each level.
+            ReadDevicePolicy = 0x2097 -> DevicePolicyRow {};
+            /// The requests for roles, in the order in which they were made. A session may list its own subject's.
+            ListRequests = 0x20A1 -> RequestRow {
+                /// Whose; none for everybody's.
+                subject: Option<PublicId> = Subject,
+                /// Those alone that can be decided.
+                open: bool = Open,
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+        }
+    };
+}
+pub(crate) use and_elevations;
