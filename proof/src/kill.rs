@@ -45,7 +45,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         // Most lives are long enough to load what is there and to change some of it, however busy the machine is;
         // one in four dies while it starts.
-        if (dice >> 60) % 4 != 0 {
+        if !(dice >> 60).is_multiple_of(4) {
             at_work(&tally).await;
         }
         let least = u64::from(plan.sessions) / 200;
