@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tessera_client::wire::{Page, Request, TenantRow};
 use tessera_model::record::SubjectKind;
 use tessera_model::{Name, Pattern};
@@ -43,8 +43,12 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
     let mut dice = plan.seed | 1;
     for _ in 0..plan.cycles {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        // A life must be long enough to load what is there and to change some of it.
-        let least = 150 + u64::from(plan.sessions) / 200;
+        // Most lives are long enough to load what is there and to change some of it, however busy the machine is;
+        // one in four dies while it starts.
+        if !(dice >> 60).is_multiple_of(4) {
+            at_work(&tally).await;
+        }
+        let least = u64::from(plan.sessions) / 200;
         tokio::time::sleep(Duration::from_millis(least + (dice >> 33) % 350)).await;
         node.kill()?;
         node.start()?;
@@ -77,6 +81,17 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
         tally.checked.load(Ordering::Relaxed),
     );
     Ok(Told { text, violations })
+}
+
+/// LIMIT: how long a life is waited for that takes no command.
+const AT_WORK: Duration = Duration::from_secs(10);
+
+/// Waits until a life has taken a command.
+async fn at_work(tally: &Tally) {
+    let (began, before) = (Instant::now(), tally.acknowledged.load(Ordering::Relaxed));
+    while tally.acknowledged.load(Ordering::Relaxed) == before && began.elapsed() < AT_WORK {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
 }
 
 /// Has the writers open their shares of `sessions`, all at once.

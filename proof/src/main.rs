@@ -103,7 +103,7 @@ enum Proof {
     },
     /// A full disk: checks go on, what narrows goes on, the rest is refused, space that returns is used.
     Full {
-        /// How often the disk is filled and freed: 2, or 20.
+        /// How often the disk is filled and freed: 4, or 40.
         #[arg(long)]
         rounds: Option<u32>,
         /// It runs in a mount namespace of its own already.
@@ -167,7 +167,7 @@ fn main() -> ExitCode {
             runtime.block_on(load::run(&load::Plan { rows, kills, server, seed, small }))
         }
         Proof::Full { rounds, inside, form } => {
-            let (rounds, server) = (form.number(rounds, 2, 20), form.server());
+            let (rounds, server) = (form.number(rounds, 4, 40), form.server());
             runtime.block_on(full::run(&full::Plan { rounds, server, inside }))
         }
         Proof::Syscalls { positions, form } => {

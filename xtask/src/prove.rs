@@ -135,13 +135,15 @@ fn tried(root: &Path, proof: &Proof, arguments: &[String]) -> io::Result<Told> {
     };
     writeln!(io::stderr(), "== {}", proof.name)?;
     let mut child = command.stdout(Stdio::piped()).spawn()?;
-    let (mut skipped, mut lines) = (false, 0);
+    let (mut skipped, mut lines, mut executions, mut planted) = (false, 0, 0, Vec::new());
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout).lines() {
             let line = line?;
             if let Some(line) = shown(&line) {
                 skipped |= line.contains("SKIPPED");
                 lines += 1;
+                executions += executed(line);
+                planted.extend(line.strip_prefix("planted: ").map(str::to_owned));
                 writeln!(io::stdout(), "{line}")?;
             }
         }
@@ -149,7 +151,9 @@ fn tried(root: &Path, proof: &Proof, arguments: &[String]) -> io::Result<Told> {
     let good = child.wait()?.success();
     let word = if good { "0 violations" } else { "VIOLATIONS" };
     if matches!(proof.how, How::Tests { .. }) {
-        writeln!(io::stdout(), "{}: {lines} lines above, {word}", proof.name)?;
+        let tried = if executions > 0 { format!("{executions} executions, ") } else { String::new() };
+        let planted = if planted.is_empty() { "none".to_owned() } else { planted.join(", ") };
+        writeln!(io::stdout(), "{}: {tried}{lines} lines above, {word}; planted: {planted}", proof.name)?;
     }
     Ok(Told { good, skipped })
 }
@@ -189,6 +193,12 @@ fn by_tests(
     command
 }
 
+/// The executions that a line of fuzzing tells.
+fn executed(line: &str) -> u64 {
+    let before = line.split_once(" executions").map(|(before, _)| before);
+    before.and_then(|before| before.rsplit(' ').next()?.parse().ok()).unwrap_or_default()
+}
+
 /// A line of a proof; what the test programs print around theirs is left out.
 fn shown(line: &str) -> Option<&str> {
     let line = line.trim_start_matches('.');
@@ -206,6 +216,8 @@ mod tests {
         for line in ["running 3 tests", "", "test result: ok. 1 passed", "...", "test a ... ok"] {
             assert_eq!(shown(line), None, "{line}");
         }
+        assert_eq!(executed("fuzz json: 5 executions (seed 1), 3 taken"), 5);
+        assert_eq!(executed("upgrade: 68 power cuts"), 0);
         assert_eq!(shown(".fuzz json: 5 executions"), Some("fuzz json: 5 executions"));
     }
 
