@@ -224,6 +224,40 @@ pub(crate) fn judge(
     Judged { reason: outcome.reason, valid_until }
 }
 
+/// What a live handle asks, for policies.
+pub(crate) fn asked(
+    root: &Root,
+    fields: &Fields,
+    question: &Question<'_>,
+    from: UsedFrom,
+) -> Option<crate::policed::Asked> {
+    let live = Live::of(fields);
+    let address = if let UsedFrom::Address(address) = from { address } else { None };
+    Some(crate::policed::Asked {
+        subject: live.subject,
+        permission: root.rules.permission(question.permission)?,
+        workspace: root.rules.workspace(question.workspace)?,
+        restriction: live.restriction,
+        address,
+        opened: Some((live.opened.to_millis(), live.key)),
+    })
+}
+
+/// What policies make of what roles came to, of a handle that is alive.
+fn ruled(
+    (root, fields): (&Root, &Fields),
+    judged: Judged,
+    question: &Question<'_>,
+    from: UsedFrom,
+    now: UnixMillis,
+) -> Judged {
+    let Some(policed) = root.policed.as_deref() else { return judged };
+    match asked(root, fields, question, from) {
+        Some(asked) => policed.judge(root, judged, (&asked, None), None, now),
+        None => judged,
+    }
+}
+
 /// What holds at the later of two times, if it holds at the earlier one too.
 pub(crate) fn both(late: Judged, early: Judged) -> Judged {
     let valid_until =
@@ -302,7 +336,7 @@ impl Reading<'_> {
             move |root: &Root, fields| {
                 let judged = judge(root, fields, who, &question, self.now);
                 let [head, ..] = *fields;
-                if head & SIDE != 0 || self.early.0 < self.now.0 {
+                if head & SIDE != 0 || self.early.0 < self.now.0 || root.policed.is_some() {
                     return self.rarely(judged, (root, fields), who, (&question, place, &from));
                 }
                 judged
@@ -311,8 +345,8 @@ impl Reading<'_> {
         Decision { reason: judged.reason, seen: self.seen, valid_until: judged.valid_until }
     }
 
-    /// What else counts for keys that are bound to networks, and while the node's clock is in doubt. Kept out
-    /// of the way of all other checks.
+    /// What else counts for keys that are bound to networks, while the node's clock is in doubt, and in tenants that
+    /// have policies. Kept out of the way of all other checks.
     #[cold]
     #[inline(never)]
     fn rarely(
@@ -326,8 +360,10 @@ impl Reading<'_> {
         if !alive.permits() {
             return alive;
         }
+        let judged = ruled((root, fields), judged, question, *from, self.now);
         if self.early.0 < self.now.0 && judged.permits() {
-            return both(judged, judge(root, fields, who, question, self.early));
+            let early = judge(root, fields, who, question, self.early);
+            return both(judged, ruled((root, fields), early, question, *from, self.early));
         }
         judged
     }

@@ -78,7 +78,19 @@ impl Reading<'_> {
             let workspace = root.rules.workspace(workspace).ok_or(Reason::WorkspaceUnknown)?;
             let line = root.rules.line(live.subject).ok_or(Reason::HandleUnknown)?;
             let mut permitted = Vec::new();
-            let until = root.rules.list(line, workspace, live.restriction, self.now, &mut permitted);
+            let mut until = root.rules.list(line, workspace, live.restriction, self.now, &mut permitted);
+            if let Some(policed) = root.policed.as_deref() {
+                let address = if let UsedFrom::Address(address) = from { address } else { None };
+                let asked = crate::policed::Asked {
+                    subject: live.subject,
+                    permission: PermissionId(0),
+                    workspace,
+                    restriction: live.restriction,
+                    address,
+                    opened: Some((live.opened.to_millis(), live.key)),
+                };
+                until = until.min(policed.list(root, &asked, &mut permitted, self.now));
+            }
             Ok(PermissionList { permitted, valid_until: until.min(end), seen: self.seen })
         })
     }

@@ -13,6 +13,7 @@ mod end;
 mod figures;
 mod limits;
 mod list;
+mod policy;
 mod order;
 mod quick;
 mod reach;

@@ -1,6 +1,7 @@
 //! Lists: pages of what a tenant's view holds, and of a subject's cold rows.
 
 use crate::catalogue;
+use crate::policy;
 use crate::reach::{explain, groups, review};
 use crate::relation;
 use crate::watch;
@@ -53,7 +54,11 @@ const fn permission(kind: RequestKind) -> &'static str {
         | RequestKind::ListMappings
         | RequestKind::WatchRelations
         | RequestKind::ListRelations => "tessera.admin.relations",
+        RequestKind::ReadPolicies | RequestKind::TryPolicies | RequestKind::ListEntities => {
+            "tessera.admin.policies"
+        }
         RequestKind::CheckResource
+        | RequestKind::CheckAbout
         | RequestKind::CheckRelations
         | RequestKind::ListRelationObjects
         | RequestKind::ListRelationSubjects
@@ -122,6 +127,13 @@ pub(crate) async fn rows(
         let page = watch::page(engine, bound, after, (limit, wait_ms), cost).await;
         return page.map_err(Fault::refused);
     }
+    if let Request::TryPolicies { text, schema, built_in } = request {
+        drop(view);
+        return policy::trial(engine, bound, (text, schema, built_in)).await;
+    }
+    if let Request::CheckAbout { .. } = &request {
+        return policy::check(engine, bound, &view, &request, cost);
+    }
     // Cold rows and the walk over a table may take a while: not on the runtime that answers checks.
     let (engine, bound) = (engine.clone(), bound.clone());
     let page = move || {
@@ -149,6 +161,11 @@ pub(crate) struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// Cursors of a list whose places are names.
+    pub(crate) fn cursors(&self, listed: Listed) -> Result<Cursors, Refusal> {
+        self.engine.cursors(self.bound.entry.tenant, listed)
+    }
+
     fn subject(&self, id: PublicId) -> Result<&SubjectRecord, Refusal> {
         self.listing.subject(id).ok_or(Refusal::SubjectUnknown)
     }
@@ -309,6 +326,7 @@ fn page(
         | Request::ListEntries { .. }
         | Request::ReadEntry { .. }
         | Request::ListEntryUses { .. } => catalogue::page(&source, request, walked),
+        Request::ReadPolicies {} | Request::ListEntities { .. } => policy::page(&source, request),
         about => relation::page((engine, bound, view), about, walked),
     }
 }

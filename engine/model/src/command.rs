@@ -10,6 +10,7 @@ use crate::name::{Name, Pattern};
 use crate::network::Network;
 pub use crate::ordered::Ordered;
 use crate::origin::Origin;
+use crate::policy::{EntityChange, PolicyDraft};
 use crate::private::Private;
 use crate::record::{AttributeKind, AttributeValue, SubjectKind};
 use crate::refresh::ClientTerms;
@@ -565,6 +566,21 @@ commands! {
         name: Name,
         /// All that it registers from now on.
         entries: Vec<ServiceEntry>,
+    };
+    /// Puts a schema, policies and the rule about those that fail in the place of all that there are.
+    SetPolicies = 140, narrows false, "tessera.admin.policies", {
+        /// Compiled before admission, against the schema.
+        draft: PolicyDraft,
+    };
+    /// Takes all policies away, and their schema with them. Entities must be gone before.
+    DeletePolicies = 141, narrows false, "tessera.admin.policies", {
+        /// The version of the present set, when it must be this one.
+        expected: Option<u32>,
+    };
+    /// Stores and removes entities: all of them, or none.
+    ChangeEntities = 142, narrows false, "tessera.admin.policies", {
+        /// The changes, in their order.
+        changes: Vec<EntityChange>,
     };
     /// Panics when decided: a planted fault, refused unless the build has the feature `planted`.
     PlantedPanic = 65_000, narrows false, "tessera.admin.settings", {};

@@ -1,8 +1,10 @@
 //! Buckets: the shares in which a tenant's state goes into a checkpoint, each a list of events.
 
+use super::policy::share_of;
 use super::relation::model_bucket;
 use super::{State, command_id};
 use tessera_model::limits::{BUCKET_PLACES, RELATION_MODELS_MAX};
+use tessera_model::policy::EntityRecord;
 use tessera_model::record::GroupRecord;
 use tessera_model::{Event, GroupId, Place, SubjectIndex, TenantId};
 use tessera_storage::{Bucket, BucketKind};
@@ -23,6 +25,10 @@ const CLIENTS: u32 = 5_000_000;
 const GROUPS: u32 = 6_000_000;
 /// One service to a bucket: its entries may fill half of one.
 const SERVICES: u32 = 7_000_000;
+/// The policies alone fill one.
+const POLICIES: u32 = 8_000_000;
+/// Entities, by share.
+const ENTITIES: u32 = 9_000_000;
 
 /// The bucket of the mappings, behind those of the models.
 const MAPPINGS: u32 = tessera_relation::SHARES + RELATION_MODELS_MAX;
@@ -82,6 +88,10 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         Event::WorkspaceRemoved(index) => (BucketKind::Names, WORKSPACES + index.0 / NAMES),
         Event::ServiceChanged(record) => (BucketKind::Names, SERVICES + record.index.0),
         Event::ServiceRemoved(index) => (BucketKind::Names, SERVICES + index.0),
+        Event::PoliciesChanged(_) | Event::PoliciesRemoved { .. } => (BucketKind::Names, POLICIES),
+        Event::EntityChanged(EntityRecord { name, .. }) | Event::EntityRemoved(name) => {
+            (BucketKind::Names, ENTITIES + share_of(name))
+        }
         Event::RestrictionAdded(record) => (BucketKind::Names, RESTRICTIONS + record.id.0 / NAMES),
         Event::RestrictionRemoved(id) => (BucketKind::Names, RESTRICTIONS + id.0 / NAMES),
         Event::SessionOpened { record, .. } => of_place(record.place),
@@ -151,6 +161,8 @@ impl State {
     fn name_events(&self, no: u32) -> Vec<Event> {
         let share = |base: u32| (no - base) * NAMES..(no - base + 1) * NAMES;
         match no {
+            ENTITIES.. => self.entity_events(no - ENTITIES),
+            POLICIES.. => self.policy_events(),
             SERVICES.. => {
                 let record = self.root.services.get(&(no - SERVICES));
                 record.map(|record| Event::ServiceChanged((**record).clone())).into_iter().collect()

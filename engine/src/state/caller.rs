@@ -172,6 +172,9 @@ impl State {
             | Command::MapPermission { .. }
             | Command::UnmapPermission { .. }
             | Command::SetService { .. }
+            | Command::SetPolicies { .. }
+            | Command::DeletePolicies { .. }
+            | Command::ChangeEntities { .. }
             | Command::PlantedPanic {} => false,
         }
     }

@@ -26,6 +26,7 @@ mod overlay;
 mod owners;
 mod password;
 mod places;
+mod policy;
 mod positions;
 mod refresh;
 mod relation;
@@ -41,6 +42,7 @@ pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
 pub(crate) use command_id::Known;
 pub(crate) use failures::{FOR_EVER, own_key, wait};
 pub use made::Made;
+pub(crate) use policy::{key_of, straight};
 pub(crate) use refresh::Unsigned;
 pub(crate) use settings::doors;
 
@@ -57,6 +59,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tessera_crypto::digest::Tagger;
 use tessera_model::command::Ordered;
+use tessera_model::policy::EntityName;
 use tessera_model::{
     CellId, Command, Event, PermissionId, Receipt, Refusal, RestrictionId, Revision, RoleId, Row,
     SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
@@ -125,6 +128,8 @@ pub(crate) struct State {
     /// The event that skipped numbers last.
     skipped: Option<Event>,
     dirty: BTreeSet<(BucketKind, u32)>,
+    /// The entities that lie straight in another one, by that.
+    inner: std::collections::BTreeMap<EntityName, BTreeSet<EntityName>>,
     tagger: Tagger,
     cell: CellId,
     pub(crate) revision: Revision,
@@ -156,6 +161,7 @@ impl State {
             next: Next::default(),
             skipped: None,
             dirty: BTreeSet::new(),
+            inner: std::collections::BTreeMap::new(),
             tagger: Tagger::new(),
             cell,
             revision: Revision(0),
@@ -288,6 +294,9 @@ impl State {
                 self.unmap_permission(permission, type_name)
             }
             Command::SetService { name, entries } => self.set_catalogue(name, entries),
+            Command::SetPolicies { draft } => self.set_policies(draft, now),
+            Command::DeletePolicies { expected } => self.delete_policies(*expected),
+            Command::ChangeEntities { changes } => self.change_entities(changes),
             Command::PlantedPanic {} => planted_panic(),
         }
     }
@@ -352,6 +361,10 @@ impl State {
             | Event::PermissionUnmapped { .. }
             | Event::ServiceChanged(_)
             | Event::ServiceRemoved(_)
+            | Event::PoliciesChanged(_)
+            | Event::PoliciesRemoved { .. }
+            | Event::EntityChanged(_)
+            | Event::EntityRemoved(_)
             | Event::CutOffRaised { .. } => {}
         }
         self.root_changed = true;
@@ -418,6 +431,10 @@ impl State {
             }
             Event::ServiceChanged(record) => self.apply_catalogue(record),
             Event::ServiceRemoved(index) => self.apply_service_removed(*index),
+            Event::PoliciesChanged(record) => self.apply_policies(record),
+            Event::PoliciesRemoved { version } => self.apply_policies_removed(*version),
+            Event::EntityChanged(record) => self.apply_entity(record),
+            Event::EntityRemoved(name) => self.apply_entity_removed(name),
             Event::SessionOpened { .. }
             | Event::SessionTouched { .. }
             | Event::SessionRefreshed { .. }
@@ -559,6 +576,7 @@ impl State {
         self.revision = next;
         self.loading = false;
         self.compile_relation_model();
+        self.read_policies();
         self.free_restrictions();
         self.woken = now;
         self.root.life = now.0;

@@ -78,4 +78,8 @@ events! {
     45 => NumbersSkipped { tenant, subject, permission, workspace };
     46 => ServiceChanged(record);
     47 => ServiceRemoved(record);
+    50 => PoliciesChanged(record);
+    51 => PoliciesRemoved { version };
+    52 => EntityChanged(record);
+    53 => EntityRemoved(record);
 }
