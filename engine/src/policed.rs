@@ -69,8 +69,8 @@ pub(crate) struct Policed {
     rule: FaultRule,
     given: [Word; GIVEN.len()],
     places: HashMap<Uid, Place>,
-    /// The attributes of subjects that policies may speak of, by the number of their declaration.
-    attributes: BTreeMap<u32, Word>,
+    /// The declared attributes of subjects that policies speak of, by the number of their declaration.
+    attributes: Vec<(u32, Word)>,
     kind: Word,
     /// The stored program is none that this build reads.
     unreadable: bool,
@@ -156,6 +156,9 @@ impl Policed {
         let mut program = read.unwrap_or_default();
         let shape = Arc::new(std::mem::take(&mut program.shape));
         let names = &mut program.names;
+        let spoken = |name: &str| names.known_word(name);
+        let declared = root.attributes.values().filter(|record| record.name.as_str() != "kind");
+        let attributes = declared.filter_map(|record| Some((record.id, spoken(record.name.as_str())?))).collect();
         let given = GIVEN.map(|name| names.word(name));
         let [now, ..] = given;
         program.policies.moved_by_clock(&[now]);
@@ -179,8 +182,6 @@ impl Policed {
             let needs = fields.iter().any(|field| field.required && !from_node(&field.name));
             places.insert(names.uid(kind, id), Place { given: found, needs });
         }
-        let declared = root.attributes.values();
-        let attributes = declared.map(|record| (record.id, names.word(record.name.as_str()))).collect();
         let kind = names.word("kind");
         let rule = if record.lenient { FaultRule::Cedar } else { FaultRule::Strict };
         let mut policed = Self {
@@ -283,8 +284,8 @@ impl Policed {
             SubjectKind::Machine => "machine",
         });
         request.attribute(self.kind, Value::Text(kind));
-        for (attribute, value) in root.rules.values_of(asked.subject) {
-            let Some(name) = self.attributes.get(&attribute).filter(|name| **name != self.kind) else { continue };
+        for (attribute, name) in &self.attributes {
+            let Some(value) = root.rules.value_of(asked.subject, *attribute) else { continue };
             let value = match value {
                 AttributeValue::Bool(value) => Value::Bool(*value),
                 AttributeValue::Integer(value) => Value::Long(*value),

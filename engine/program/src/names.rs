@@ -41,7 +41,9 @@ impl Names {
         uid
     }
 
-    pub(crate) fn known_word(&self, text: &str) -> Option<Word> {
+    /// The number of a text, when it has one.
+    #[must_use]
+    pub fn known_word(&self, text: &str) -> Option<Word> {
         self.by_text.get(text).copied()
     }
 
