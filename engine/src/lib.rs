@@ -74,5 +74,6 @@ pub use seam::{Clock, Entropy};
 pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, Made, SERVICE_ROLE};
 pub use submit::SubmitError;
 pub use usage::Figure;
+pub use tessera_policy_cedar::PolicyError as PolicyFault;
 pub use view::{Reading, Sees, View};
 pub use watch::{RelationChanged, RelationEvent, WatchPosition, Watched};

@@ -6,7 +6,7 @@ use crate::value::{Heap, Span, Uid, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of an entity, as a parser gives it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Fact {
     /// Its attributes.
     pub attributes: BTreeMap<String, Term>,

@@ -33,6 +33,7 @@ pub(crate) const fn record(act: Act) -> Option<List> {
             | CommandKind::ResetPassword => Some(List::Subject),
             CommandKind::RevokeKey => Some(List::Key),
             CommandKind::ChangeOrigins => Some(List::Origins),
+            CommandKind::SetPolicies | CommandKind::DeletePolicies => Some(List::Policies),
             CommandKind::SetRelationModel => Some(List::Relation(About::Model)),
             CommandKind::ChangeClient | CommandKind::DeleteClient => Some(List::Client),
             CommandKind::SuspendTenant | CommandKind::ResumeTenant | CommandKind::DeleteTenant => {
@@ -57,6 +58,7 @@ pub(crate) const fn is_record(list: List) -> bool {
             | List::Key
             | List::Client
             | List::Origins
+            | List::Policies
             | List::Relation(About::Model)
     )
 }

@@ -31,6 +31,7 @@ mod openfga;
 mod operation;
 mod order;
 mod parameters;
+mod policy;
 mod problem;
 mod public;
 mod relation;

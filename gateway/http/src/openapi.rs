@@ -367,6 +367,10 @@ pub(crate) fn schema(shape: Shape) -> Value {
         }),
         Shape::Text => json!({ "type": "string", "maxLength": TEXT_CHARS_MAX }),
         Shape::Entries => crate::catalogue::schema(&name()),
+        Shape::Policies => crate::policy::text_schema(),
+        Shape::Context => crate::policy::context_schema(),
+        Shape::EntityList => crate::policy::entities_schema(),
+        Shape::EntityNames => crate::policy::names_schema(),
         Shape::Rows => {
             json!({ "type": "string", "format": "tessera-rows", "minLength": 1, "maxLength": BODY_BYTES_MAX })
         }
@@ -426,6 +430,10 @@ pub(crate) fn example(shape: Shape) -> Value {
         ]),
         Shape::Rows => json!(ROWS_NDJSON),
         Shape::Entries => crate::catalogue::example(),
+        Shape::Policies => json!("permit (principal in Group::\"staff\", action, resource);"),
+        Shape::Context => json!({ "amount": 3 }),
+        Shape::EntityList => json!([{ "uid": { "type": "Document", "id": "2027" }, "attrs": {}, "parents": [] }]),
+        Shape::EntityNames => json!([{ "type": "Document", "id": "2027" }]),
     }
 }
 

@@ -105,6 +105,14 @@ pub(crate) enum Shape {
     RelationChecks,
     /// The entries of a service.
     Entries,
+    /// The text of policies, or of their schema.
+    Policies,
+    /// The circumstances of a question: an object.
+    Context,
+    /// Entities that policies speak about.
+    EntityList,
+    /// The types and ids of entities.
+    EntityNames,
     /// Rows of subjects, NDJSON or CSV.
     Rows,
     Text,
@@ -263,6 +271,9 @@ pub(crate) enum List {
     Entry,
     EntryUses,
     DeprecatedUses,
+    Policies,
+    PolicyTrial,
+    Entities,
     Groups,
     Group,
     Members,

@@ -7,6 +7,7 @@ use crate::door::Shared;
 use crate::input::{Input, ill_formed};
 use crate::load;
 use crate::operation::{Act, Own};
+use crate::policy;
 use crate::problem::Problem;
 use crate::relation;
 use crate::serve;
@@ -93,7 +94,7 @@ const fn number(kind: CommandKind) -> Option<&'static str> {
         11 => Some("number"),
         90 => Some("client"),
         100 => Some("group"),
-        120 => Some("version"),
+        120 | 140 => Some("version"),
         76 => Some("ended"),
         _ => None,
     }
@@ -185,6 +186,9 @@ async fn order(
             let view = ask::view(shared, bound)?;
             let done = engine.submit_or_try(bound, (id, trial), command).await;
             return relation::told(view, input, done.map_err(Problem::from)).await;
+        }
+        CommandKind::SetPolicies | CommandKind::DeletePolicies | CommandKind::ChangeEntities => {
+            return policy::order(engine, bound, (kind, id, trial), input).await;
         }
         // Only the system tenant says which tenants there are.
         CommandKind::SuspendTenant | CommandKind::ResumeTenant | CommandKind::DeleteTenant

@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tessera_client::wire::{ListPermissions, Resolve};
+use tessera_model::limits::SENT_ENTITIES_BYTES_MAX;
 use tessera_model::{
     CheckQuery, Decision, HandleBytes, Name, PermissionId, PermissionRef, Receipt, WorkspaceRef,
 };
@@ -31,6 +32,12 @@ pub(crate) struct Check {
     /// To which resource, `type:id`: by a role, or by a relation that the permission is mapped to.
     #[arg(long, value_name = "OBJECT")]
     resource: Option<String>,
+    /// The circumstances that policies look at, a JSON object.
+    #[arg(long, value_name = "JSON")]
+    context: Option<String>,
+    /// A file of entities that are known for this question only, a JSON list.
+    #[arg(long, value_name = "FILE")]
+    entities: Option<PathBuf>,
     #[command(flatten)]
     handle: HandleFrom,
     /// The position that the answer must have seen: a receipt, as commands print it.
@@ -107,8 +114,14 @@ impl Check {
             at_least: self.at_least.unwrap_or_default(),
             address: self.from_address,
         };
+        let entities = self.entities.as_deref().map(|path| crate::policy::bytes(path, SENT_ENTITIES_BYTES_MAX));
+        let entities = entities.transpose()?;
         let asked = Instant::now();
         let decision = match &self.resource {
+            resource if self.context.is_some() || entities.is_some() => {
+                let context = self.context.as_deref().map(str::as_bytes);
+                link.client.check_about(&query, resource.as_deref(), (context, entities.as_deref())).await
+            }
             None => link.client.check(&query).await,
             Some(resource) => link.client.check_resource(&query, resource).await,
         };

@@ -33,6 +33,7 @@ mod output;
 mod permission;
 mod ping;
 mod policy;
+mod policy_node;
 mod policy_test;
 mod profile;
 mod reach;

@@ -86,7 +86,7 @@ impl Parsed {
 const NAME_BYTES_MAX: usize = 128;
 
 /// What a policy is called.
-fn named(policy: &cedar_policy::Policy) -> &str {
+pub(crate) fn named(policy: &cedar_policy::Policy) -> &str {
     policy.annotation("id").unwrap_or_else(|| policy.id().as_ref())
 }
 

@@ -112,6 +112,19 @@ impl Parsed {
         })
     }
 
+    /// The policies by name: what each does, and its text in the language's one form.
+    #[must_use]
+    pub fn named(&self) -> std::collections::BTreeMap<String, (&'static str, String)> {
+        let told = |policy: &cedar_policy::Policy| {
+            let effect = match policy.effect() {
+                cedar_policy::Effect::Permit => "permit",
+                cedar_policy::Effect::Forbid => "forbid",
+            };
+            (crate::compile::named(policy).to_owned(), (effect, policy.to_string()))
+        };
+        self.set.policies().map(told).collect()
+    }
+
     /// How many policies there are; a template counts by its links.
     #[must_use]
     pub fn count(&self) -> usize {
