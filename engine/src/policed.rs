@@ -21,7 +21,7 @@ use tessera_model::record::{AttributeValue, SubjectKind};
 use tessera_model::{PermissionId, Reason, Refusal, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex};
 use tessera_policy::HeldThing;
 use tessera_program::{
-    Desk, Entities, EntityRef, Fact, FaultRule, Ip, Kind, Misfit, Outcome, Plain, PlainBounds, Program,
+    Desk, Entities, EntityRef, Fact, FaultRule, Ip, Kind, PlainError, Outcome, Plain, PlainBounds, Program,
     Request, Room, Ruling, Sent, Shape, Term, Uid, Value, Word,
 };
 
@@ -190,7 +190,7 @@ impl Policed {
         for (_, name) in root.entities.keys() {
             policed.put_entity(name, root);
         }
-        policed.fresh = policed.entities.size();
+        policed.fresh = policed.size();
         policed
     }
 
@@ -209,9 +209,13 @@ impl Policed {
         self.unreadable || self.program.policies.count() > 0
     }
 
+    fn size(&self) -> usize {
+        self.entities.size() + self.program.names.size()
+    }
+
     /// Whether the table holds more of what is gone than of what there is.
     pub(crate) fn is_worn(&self) -> bool {
-        self.entities.size() > self.fresh.saturating_mul(2).saturating_add(WORN)
+        self.size() > self.fresh.saturating_mul(2).saturating_add(WORN)
     }
 
     /// Takes over what is stored of an entity now.
@@ -445,7 +449,7 @@ pub(crate) fn circumstances(
     permission: &str,
     (context, entities): (Option<&str>, Option<&str>),
     given: &[&str],
-) -> Result<Circumstances, (Refusal, Misfit)> {
+) -> Result<Circumstances, (Refusal, PlainError)> {
     let bounds = |bytes, nodes| PlainBounds { bytes, depth: CONTEXT_DEPTH_MAX, nodes };
     let nothing = Shape::default();
     let shape = root.shape.as_deref().unwrap_or(&nothing);

@@ -16,7 +16,7 @@ use tessera_model::policy::{EntityChange, EntityName, EntityRecord, PolicyDraft,
 use tessera_model::record::AttributeKind;
 use tessera_model::{Command, CommandId, Limit, Refusal};
 use tessera_policy_cedar::{PolicyError, Wrong};
-use tessera_program::{Fact, Misfit, Outcome, Plain, PlainBounds, Program};
+use tessera_program::{Fact, PlainError, Outcome, Plain, PlainBounds, Program};
 
 /// The permission to set policies and to store entities.
 const POLICIES: &str = "tessera.admin.policies";
@@ -241,8 +241,8 @@ impl Listing {
     ///
     /// # Errors
     /// The refusal, and what is wrong where.
-    pub fn try_entities(&self, text: &str) -> Result<Vec<EntityRecord>, (Refusal, Misfit)> {
-        let none = |refusal, says: &str| (refusal, Misfit { line: 0, column: 0, says: says.to_owned() });
+    pub fn try_entities(&self, text: &str) -> Result<Vec<EntityRecord>, (Refusal, PlainError)> {
+        let none = |refusal, says: &str| (refusal, PlainError { line: 0, column: 0, says: says.to_owned() });
         let shape = self.0.shape.as_deref();
         let shape = shape.ok_or_else(|| none(Refusal::PoliciesUnset, "no policies are set, and no schema"))?;
         let nodes = u32::try_from(ENTITY_CHANGES_MAX).unwrap_or(u32::MAX) * CONTEXT_VALUES_MAX;

@@ -17,7 +17,7 @@ use tessera_model::{
     CheckQuery, Decision, PermissionRef, Place, PublicId, Reason, Refusal, UnixMillis, WorkspaceIndex,
     WorkspaceRef,
 };
-use tessera_program::Misfit;
+use tessera_program::PlainError;
 use tessera_relation::{Answer, Ask, AskError, Relations, TupleRef};
 
 /// The type that a tenant's subjects have in its relationship model: one is `user:` and its public id.
@@ -232,7 +232,7 @@ impl Engine {
         reading: &Reading<'_>,
         query: &CheckQuery<'_>,
         about: About<'_>,
-    ) -> Result<(Decision, u32), (Refusal, Misfit)> {
+    ) -> Result<(Decision, u32), (Refusal, PlainError)> {
         let permission = match query.permission {
             PermissionRef::Name(name) => name,
             PermissionRef::Id(id) => reading.permission_name(id).unwrap_or_default(),

@@ -243,6 +243,12 @@ async fn f_46_a_second_role_gives_nothing_back() {
 /// all of it outlives a restart.
 #[tokio::test]
 async fn sets_have_versions_and_outlive_a_restart() {
+    for checkpointed in [false, true] {
+        versions(checkpointed).await;
+    }
+}
+
+async fn versions(checkpointed: bool) {
     let store: Arc<dyn Store> = Arc::new(Memory::new(1 << 20));
     let house = House::over(Arc::clone(&store), START_MS).await;
     let operator = house.operator().await;
@@ -267,6 +273,9 @@ async fn sets_have_versions_and_outlive_a_restart() {
     scene.entities(&format!("[{year}]")).await.expect("stored");
     assert_eq!(scene.of("docs.read", "Doc:1"), Reason::None);
     assert_eq!(scene.of("docs.read", "Doc:2"), Reason::NotGranted);
+    if checkpointed {
+        assert!(scene.house.engine.checkpoint().await);
+    }
     scene.house = House::over(store, START_MS).await;
     scene.tenant.admin = scene.house.bind(&scene.tenant.admin_key).await;
     assert_eq!(scene.of("docs.read", "Doc:1"), Reason::None);
@@ -426,6 +435,24 @@ async fn answers_are_good_until_time_may_change_them() {
     assert_eq!((early.reason, late.reason), (Reason::None, Reason::NotGranted));
     let names: Vec<&str> = early.policies.iter().map(|said| said.name.as_str()).collect();
     assert_eq!((names, late.policies.len()), (vec!["hours"], 0));
+}
+
+/// PROPERTY: a question that would take more steps than one may is denied under both rules, though what forbids would not
+/// have applied.
+#[tokio::test]
+async fn what_costs_too_much_denies() {
+    let scene = Scene::new().await;
+    let schema = r#"entity User, Tenant; action create appliesTo { principal: [User], resource: [Tenant], context: { words: Set<String> } };"#;
+    let dear = vec!["context.words == context.words"; 300].join(" && ");
+    let text = format!("permit (principal, action, resource); forbid (principal, action, resource) when {{ !({dear}) }};");
+    scene.policies(Some(schema), &text).await.expect("set");
+    for lenient in [false, true] {
+        scene.set(PolicyParts { lenient: Some(lenient), ..PolicyParts::default() }).await.expect("set");
+        assert_eq!(scene.reason("create", r#"{"words": ["a"]}"#), Ok(Reason::PolicyFailed));
+    }
+    let cheap = text.replace(&dear, "context.words == context.words");
+    scene.policies(Some(schema), &cheap).await.expect("set");
+    assert_eq!(scene.reason("create", r#"{"words": ["a"]}"#), Ok(Reason::None));
 }
 
 /// PROPERTY: policies and schemas that are too large, of no UTF-8, or nested without end are refused; nothing changes.

@@ -8,7 +8,7 @@ use tessera_model::{
     CheckQuery, CursorFault, HandleBytes, Limit, ListKind, Listed, PermissionRef, Private, Receipt, Refusal,
     WorkspaceRef,
 };
-use tessera_program::Misfit;
+use tessera_program::PlainError;
 use tessera_relation::RELATION_BUDGET;
 use tessera_wire::{EntityRow, Fault, PolicyFaultRow, PolicySetRow, Request, Rows, RowsWriter};
 
@@ -25,7 +25,7 @@ fn private(text: &str) -> Private {
 }
 
 /// A refusal with the place where something does not fit.
-fn misfit((refusal, misfit): (Refusal, Misfit)) -> Fault {
+fn misfit((refusal, misfit): (Refusal, PlainError)) -> Fault {
     let told = Fault::refused(refusal);
     Fault { detail: format!("{}: {misfit}", told.detail), ..told }
 }
@@ -73,14 +73,13 @@ pub(crate) fn fits(engine: &Engine, bound: &Bound, request: &Request) -> Result<
     view.listing().try_entities(put).map(drop).map_err(misfit)
 }
 
-/// Answers a check under circumstances.
+/// Answers a check under circumstances, and says what was looked at in relations for it.
 pub(crate) fn check(
     engine: &Engine,
     bound: &Bound,
     view: &View,
     request: &Request,
-    cost: &mut u64,
-) -> Result<Rows, Fault> {
+) -> Result<(Rows, u64), Fault> {
     let Request::CheckAbout { handle, permission, workspace, resource, context, entities, address, at_least } =
         request
     else {
@@ -115,8 +114,8 @@ pub(crate) fn check(
         address: *address,
     };
     let (decision, steps) = engine.check_about(bound, &reading, &query, about).map_err(misfit)?;
-    *cost += u64::from(steps) / crate::list::PLACES_PER_CHECK;
-    whole([resource_row(decision, steps)]).map_err(Fault::refused)
+    let rows = whole([resource_row(decision, steps)]).map_err(Fault::refused)?;
+    Ok((rows, u64::from(steps)))
 }
 
 /// The policies, or a page of the stored entities.

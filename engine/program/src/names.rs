@@ -26,6 +26,12 @@ impl Names {
         word
     }
 
+    /// How many texts and entities there are.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.words.len() + self.uids.len()
+    }
+
     /// The number of an entity, a new one when it has none.
     pub fn uid(&mut self, kind: &str, id: &str) -> Uid {
         let pair = (self.word(kind), self.word(id));

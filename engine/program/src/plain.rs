@@ -42,7 +42,7 @@ pub struct Placed {
 
 /// What is wrong with a text or with what it holds, and where.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Misfit {
+pub struct PlainError {
     /// The line, from 1.
     pub line: u32,
     /// The column, from 1.
@@ -51,19 +51,19 @@ pub struct Misfit {
     pub says: String,
 }
 
-impl fmt::Display for Misfit {
+impl fmt::Display for PlainError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}:{}: {}", self.line, self.column, self.says)
     }
 }
 
-impl std::error::Error for Misfit {}
+impl std::error::Error for PlainError {}
 
 impl Placed {
     /// A fault at this place.
     #[must_use]
-    pub fn misfit(&self, says: impl Into<String>) -> Misfit {
-        Misfit { line: self.line, column: self.column, says: says.into() }
+    pub fn misfit(&self, says: impl Into<String>) -> PlainError {
+        PlainError { line: self.line, column: self.column, says: says.into() }
     }
 
     /// The member of this name.
@@ -98,7 +98,7 @@ impl Plain {
     ///
     /// # Errors
     /// What is wrong, and where.
-    pub fn read(text: &str, bounds: PlainBounds) -> Result<Placed, Misfit> {
+    pub fn read(text: &str, bounds: PlainBounds) -> Result<Placed, PlainError> {
         let mut reader = Reader { rest: text, line: 1, column: 1, nodes: bounds.nodes };
         if text.len() > bounds.bytes {
             return Err(reader.wrong(&format!("{} bytes, at most {}", text.len(), bounds.bytes)));
@@ -117,8 +117,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn wrong(&self, says: &str) -> Misfit {
-        Misfit { line: self.line, column: self.column, says: says.to_owned() }
+    fn wrong(&self, says: &str) -> PlainError {
+        PlainError { line: self.line, column: self.column, says: says.to_owned() }
     }
 
     fn peek(&self) -> Option<char> {
@@ -158,7 +158,7 @@ impl Reader<'_> {
     }
 
     /// LIMIT: recursion is as deep as `depth` says.
-    fn value(&mut self, depth: u32) -> Result<Placed, Misfit> {
+    fn value(&mut self, depth: u32) -> Result<Placed, PlainError> {
         self.blanks();
         let (line, column) = (self.line, self.column);
         let depth = depth.checked_sub(1).ok_or_else(|| self.wrong("values are nested too deep"))?;
@@ -174,7 +174,7 @@ impl Reader<'_> {
         Ok(Placed { line, column, value })
     }
 
-    fn word(&mut self) -> Result<Plain, Misfit> {
+    fn word(&mut self) -> Result<Plain, PlainError> {
         for (word, value) in [("true", Some(true)), ("false", Some(false)), ("null", None)] {
             if self.rest.starts_with(word) {
                 let value = value.ok_or_else(|| self.wrong("null is no value here: leave the name out"))?;
@@ -185,7 +185,7 @@ impl Reader<'_> {
         Err(self.wrong("expected a value"))
     }
 
-    fn number(&mut self) -> Result<i64, Misfit> {
+    fn number(&mut self) -> Result<i64, PlainError> {
         let end = self.rest.find(|letter: char| !matches!(letter, '-' | '+' | '.' | 'e' | 'E' | '0'..='9'));
         let word = self.rest.get(..end.unwrap_or(self.rest.len())).unwrap_or_default();
         let digits = word.strip_prefix('-').unwrap_or(word);
@@ -196,7 +196,7 @@ impl Reader<'_> {
         Ok(number)
     }
 
-    fn list(&mut self, depth: u32) -> Result<Plain, Misfit> {
+    fn list(&mut self, depth: u32) -> Result<Plain, PlainError> {
         self.next();
         let mut items = Vec::new();
         if self.takes(']') {
@@ -213,7 +213,7 @@ impl Reader<'_> {
         }
     }
 
-    fn object(&mut self, depth: u32) -> Result<Plain, Misfit> {
+    fn object(&mut self, depth: u32) -> Result<Plain, PlainError> {
         self.next();
         let (mut members, mut names) = (Vec::new(), BTreeSet::new());
         if self.takes('}') {
@@ -227,7 +227,7 @@ impl Reader<'_> {
             }
             let name = self.text()?;
             if !names.insert(name.clone()) {
-                return Err(Misfit { says: format!("the name {name:?} stands twice in one object"), ..at });
+                return Err(PlainError { says: format!("the name {name:?} stands twice in one object"), ..at });
             }
             if !self.takes(':') {
                 return Err(self.wrong("expected `:`"));
@@ -242,7 +242,7 @@ impl Reader<'_> {
         }
     }
 
-    fn text(&mut self) -> Result<String, Misfit> {
+    fn text(&mut self) -> Result<String, PlainError> {
         self.next();
         let mut text = String::new();
         loop {
@@ -256,7 +256,7 @@ impl Reader<'_> {
         }
     }
 
-    fn escaped(&mut self) -> Result<char, Misfit> {
+    fn escaped(&mut self) -> Result<char, PlainError> {
         Ok(match self.next() {
             Some(letter @ ('"' | '\\' | '/')) => letter,
             Some('n') => '\n',
@@ -279,7 +279,7 @@ impl Reader<'_> {
         })
     }
 
-    fn unit(&mut self) -> Result<u32, Misfit> {
+    fn unit(&mut self) -> Result<u32, PlainError> {
         let mut unit = 0;
         for _ in 0..4 {
             let digit = self.next().and_then(|letter| letter.to_digit(16));

@@ -97,7 +97,12 @@ pub struct Room {
     stack: Vec<Value>,
     made: Vec<Value>,
     timed: bool,
+    left: u32,
 }
+
+/// LIMIT: steps that one question may take over all policies that concern it, some 100 us: one for an instruction, more
+/// where sets and records are made or compared. What would take more fails, under both rules.
+pub const QUESTION_STEPS_MAX: u32 = 16_384;
 
 impl Room {
     /// Whether a policy that the last question concerned looks at what the clock moves.
@@ -159,7 +164,7 @@ impl Policies {
     /// Room for the largest of these policies.
     #[must_use]
     pub fn room(&self) -> Room {
-        Room { stack: Vec::with_capacity(self.deep), made: Vec::with_capacity(self.made), timed: false }
+        Room { stack: Vec::with_capacity(self.deep), made: Vec::with_capacity(self.made), ..Room::default() }
     }
 
     pub(crate) fn add(&mut self, head: Head, code: Vec<Op>, made: usize, deep: usize) {
@@ -208,11 +213,9 @@ impl Policies {
         rule: FaultRule,
         room: &mut Room,
     ) -> Ruling {
-        room.timed = false;
         if let Some(ruling) = self.forbids(entities, request, rule, room) {
             return ruling;
         }
-        let timed = room.timed;
         let mut ruling = Ruling::NoPermit;
         self.visit(Effect::Permit, entities, request, room, |at, outcome| {
             if outcome == Outcome::Applies {
@@ -220,7 +223,6 @@ impl Policies {
             }
             outcome == Outcome::Applies
         });
-        room.timed |= timed;
         ruling
     }
 
@@ -232,12 +234,16 @@ impl Policies {
         rule: FaultRule,
         room: &mut Room,
     ) -> Option<Ruling> {
+        (room.timed, room.left) = (false, QUESTION_STEPS_MAX);
         let mut ruling = None;
         self.visit(Effect::Forbid, entities, request, room, |at, outcome| {
             ruling = match (outcome, rule) {
                 (Outcome::Applies, _) => Some(Ruling::Forbidden(at)),
                 (Outcome::Failed(fault), FaultRule::Strict)
-                | (Outcome::Failed(fault @ FaultReason::Program), FaultRule::Cedar) => {
+                | (
+                    Outcome::Failed(fault @ (FaultReason::Program | FaultReason::Exhausted)),
+                    FaultRule::Cedar,
+                ) => {
                     Some(Ruling::Failed(at, fault))
                 }
                 (Outcome::Failed(_), FaultRule::Cedar) => None,
@@ -249,6 +255,7 @@ impl Policies {
 
     /// Every policy that applies or fails, by number.
     pub fn all(&self, entities: &Entities, request: &Request<'_>, room: &mut Room) -> Vec<(u32, Outcome)> {
+        (room.timed, room.left) = (false, QUESTION_STEPS_MAX);
         let mut found = Vec::new();
         for effect in [Effect::Forbid, Effect::Permit] {
             self.visit(effect, entities, request, room, |at, outcome| {
@@ -270,7 +277,6 @@ impl Policies {
         room: &mut Room,
         mut enough: impl FnMut(u32, Outcome) -> bool,
     ) {
-        room.timed = false;
         // What is reserved counts from the end of what lies there.
         room.stack.clear();
         room.stack.reserve(self.deep);
@@ -326,8 +332,8 @@ impl Policies {
         room: &mut Room,
     ) -> Option<Outcome> {
         let pool = Pool { constants: &self.constants, words: &self.words, patterns: &self.patterns };
-        let Room { stack, made, timed } = room;
-        let mut run = Run { request, entities, pool, stack, made };
+        let Room { stack, made, timed, left } = room;
+        let mut run = Run { request, entities, pool, stack, made, left };
         let head = &policy.head;
         let concerns = run.concerns(&head.subject, request.subject)
             && run.concerns(&head.resource, request.resource)

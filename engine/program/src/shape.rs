@@ -2,7 +2,7 @@
 //! them here, so that no schema language is needed when a question is asked.
 
 use crate::entities::Fact;
-use crate::plain::{Misfit, Placed, Plain};
+use crate::plain::{PlainError, Placed, Plain};
 use crate::term::Term;
 use crate::text::{datetime, decimal, duration};
 use crate::value::Ip;
@@ -112,7 +112,7 @@ impl Shape {
         from: &Placed,
         given: &[&str],
         whole: bool,
-    ) -> Result<BTreeMap<String, Term>, Misfit> {
+    ) -> Result<BTreeMap<String, Term>, PlainError> {
         let Plain::Object(members) = &from.value else {
             return Err(from.misfit(format!("expected an object, found {}", from.what())));
         };
@@ -138,7 +138,7 @@ impl Shape {
     /// Reads a value of a kind.
     ///
     /// LIMIT: recursion is as deep as the text, which has a bound.
-    fn read(&self, number: u32, from: &Placed) -> Result<Term, Misfit> {
+    fn read(&self, number: u32, from: &Placed) -> Result<Term, PlainError> {
         let kind = self.kind(number).ok_or_else(|| from.misfit("the schema has no such kind"))?;
         let wrong = |wanted: &str| from.misfit(format!("expected {wanted}, found {}", from.what()));
         match (kind, &from.value) {
@@ -169,7 +169,7 @@ impl Shape {
     ///
     /// # Errors
     /// When it is none, or the schema does not have it.
-    pub fn read_uid(&self, from: &Placed) -> Result<(String, String), Misfit> {
+    pub fn read_uid(&self, from: &Placed) -> Result<(String, String), PlainError> {
         let inner = from.member("__entity").unwrap_or(from);
         let part = |name: &str| inner.member(name).and_then(Placed::text);
         let (Plain::Object(members), Some(kind), Some(id)) = (&inner.value, part("type"), part("id")) else {
@@ -198,7 +198,7 @@ impl Shape {
     ///
     /// # Errors
     /// What does not fit, at its place.
-    pub fn read_entities(&self, from: &Placed) -> Result<Vec<Sent>, Misfit> {
+    pub fn read_entities(&self, from: &Placed) -> Result<Vec<Sent>, PlainError> {
         let Plain::List(items) = &from.value else {
             return Err(from.misfit(format!("expected a list of entities, found {}", from.what())));
         };
@@ -213,7 +213,7 @@ impl Shape {
         Ok(found)
     }
 
-    fn read_entity(&self, from: &Placed) -> Result<Sent, Misfit> {
+    fn read_entity(&self, from: &Placed) -> Result<Sent, PlainError> {
         let Plain::Object(members) = &from.value else {
             return Err(from.misfit(format!("expected an entity, found {}", from.what())));
         };
@@ -288,7 +288,7 @@ impl Shape {
 }
 
 /// Reads a value of an extension: its text, which may stand in an `__extn` with the name of its function.
-fn extension(kind: &Kind, from: &Placed) -> Result<Term, Misfit> {
+fn extension(kind: &Kind, from: &Placed) -> Result<Term, PlainError> {
     let name = match kind {
         Kind::Decimal => "decimal",
         Kind::Datetime => "datetime",

@@ -17,7 +17,7 @@ use tessera_model::limits::{
 };
 use tessera_model::policy::EntityName;
 use tessera_model::{CommandId, CommandKind, CursorFault, Limit, ListKind, Listed, Refusal, cursor};
-use tessera_program::Misfit;
+use tessera_program::PlainError;
 
 /// The rules about a forbid that fails.
 pub(crate) const RULES: &[&str] = &["strict", "cedar"];
@@ -66,7 +66,7 @@ fn parts(input: &Input) -> Result<PolicyParts, Problem> {
 }
 
 /// What does not fit, at its field.
-pub(crate) fn misfit((refusal, misfit): (Refusal, Misfit)) -> Problem {
+pub(crate) fn misfit((refusal, misfit): (Refusal, PlainError)) -> Problem {
     let field = if refusal == Refusal::ContextWrong { "context" } else { "entities" };
     Problem::from(refusal).at(field).because(misfit.says)
 }

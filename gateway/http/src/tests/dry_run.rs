@@ -111,6 +111,14 @@ fn changes(subject: &str) -> Vec<(&'static str, String, Value, (Value, u64), Str
             "/v1/services/shop/entries",
         ),
         row(
+            "set_policies",
+            "/v1/policies",
+            json!({ "policies": "permit (principal, action, resource);" }),
+            json!({ "policies": "permit (principal, action, resource) when { context.none };" }),
+            291,
+            "/v1/policies",
+        ),
+        row(
             "change_client",
             "/v1/clients/phone",
             json!({ "sessions_max": 3 }),
