@@ -4,6 +4,7 @@ use crate::answer::{Answer, put_instant, shown};
 use crate::error::CtlError;
 use crate::handle::{HandleFrom, read};
 use crate::link::Link;
+use crate::policy_node;
 use crate::reach;
 use crate::table::Table;
 use serde_json::{Map, Value, json};
@@ -125,7 +126,13 @@ impl Check {
             None => link.client.check(&query).await,
             Some(resource) => link.client.check_resource(&query, resource).await,
         };
-        let decision = decision.map_err(|error| link.told(&error))?;
+        let decision = match decision {
+            Ok(decision) => decision,
+            Err(error) => {
+                let (error, permission) = (link.told(&error), self.permission.as_str());
+                return Err(policy_node::placed(link, error, permission, self.context.as_deref()).await);
+            }
+        };
         let took = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
         let head = if decision.is_permit() { "Permit" } else { "Deny" };
         let mut text = format!("{head}: {}", self.permission);

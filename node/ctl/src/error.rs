@@ -37,6 +37,11 @@ pub struct CtlError {
 }
 
 impl CtlError {
+    /// The same, in other words.
+    pub(crate) fn saying(self, what: impl Into<String>) -> Self {
+        Self { what: what.into(), ..self }
+    }
+
     /// Whether it is this refusal.
     pub(crate) fn is(&self, refusal: tessera_model::Refusal) -> bool {
         self.code == Some(refusal.code())

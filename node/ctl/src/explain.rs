@@ -105,7 +105,7 @@ impl Explain {
         let at = deadline(link, self.at)?;
         let entities = self.entities.as_deref().map(|path| crate::policy::bytes(path, SENT_ENTITIES_BYTES_MAX));
         let request = Request::Explain {
-            context: self.context.map(|text| Private::new(text.into_bytes())),
+            context: self.context.clone().map(|text| Private::new(text.into_bytes())),
             entities: entities.transpose()?.map(Private::new),
             subject,
             key: self.through,
@@ -114,7 +114,14 @@ impl Explain {
             resource: self.resource.map(|text| Private::new(text.into_bytes())),
             at,
         };
-        tell(link, (subject, &self.permission, self.workspace.as_ref()), &request).await
+        let told = tell(link, (subject, &self.permission, self.workspace.as_ref()), &request).await;
+        match told {
+            Err(error) => {
+                let (permission, context) = (self.permission.as_str(), self.context.as_deref());
+                Err(crate::policy_node::placed(link, error, permission, context).await)
+            }
+            told => told,
+        }
     }
 }
 

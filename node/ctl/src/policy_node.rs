@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tessera_client::wire::{EntityRow, PolicyFaultRow, PolicySetRow, Request};
-use tessera_model::limits::{CONTEXT_DEPTH_MAX, CONTEXT_VALUES_MAX, ENTITY_CHANGES_MAX, SENT_ENTITIES_BYTES_MAX};
+use tessera_model::limits::{
+    CONTEXT_BYTES_MAX, CONTEXT_DEPTH_MAX, CONTEXT_VALUES_MAX, ENTITY_CHANGES_MAX, SENT_ENTITIES_BYTES_MAX,
+};
 use tessera_model::policy::EntityName;
 use tessera_model::{Private, Refusal};
 use tessera_policy_cedar::{Parsed, Place, PolicyError};
@@ -124,13 +126,12 @@ impl Put {
             trial: self.dry_run,
         };
         let made = link.order(&request).await?;
-        let version = made.policies.unwrap_or(0);
-        let said = if self.dry_run {
-            format!("They fit: this would be version {version} of the policies.")
-        } else {
-            format!("The policies have version {version}.")
+        let said = match made.policies {
+            Some(version) => format!("The policies have version {version}."),
+            None if self.dry_run => "The policies would be set.".to_owned(),
+            None => "The policies are set.".to_owned(),
         };
-        Ok(Answer::said(said).with("version", version).with("dry_run", self.dry_run).made(&made))
+        Ok(Answer::said(said).with("version", made.policies).with("dry_run", self.dry_run).made(&made))
     }
 }
 
@@ -214,6 +215,27 @@ async fn misfit(link: &Link, path: &Path, entities: &str) -> Option<Answer> {
     let faults = [PolicyError { reason, place, says: misfit.says, advice: None }];
     let answer = Answer::said(lines(path, &faults).join("\n")).with("ok", false);
     Some(answer.with("faults", objects(&faults)).ends(REFUSED))
+}
+
+/// A refusal of a context with the place where it does not fit, as far as whoever asks may read the schema.
+pub(crate) async fn placed(link: &Link, error: CtlError, permission: &str, context: Option<&str>) -> CtlError {
+    let (true, Some(context)) = (error.is(Refusal::ContextWrong), context) else { return error };
+    let bounds =
+        PlainBounds { bytes: CONTEXT_BYTES_MAX, depth: CONTEXT_DEPTH_MAX, nodes: CONTEXT_VALUES_MAX };
+    let plain = match Plain::read(context, bounds) {
+        Ok(plain) => plain,
+        Err(wrong) => return error.saying(format!("the context, {wrong}")),
+    };
+    let Ok(row) = read(link).await else { return error };
+    let Ok(program) = tessera_policy_cedar::program(row.schema.expose(), b"") else { return error };
+    let action = program.shape.actions.get(&("Action".to_owned(), permission.to_owned()));
+    let Some(action) = action else {
+        return error.saying(format!("the schema has no action {permission}, so there is no context for it"));
+    };
+    match program.shape.read_fields(action.context, &plain, &[], false) {
+        Ok(_) => error,
+        Err(wrong) => error.saying(format!("the context, {wrong}")),
+    }
 }
 
 /// LIMIT: bytes of entities in one request; one that is larger alone is refused by the node.

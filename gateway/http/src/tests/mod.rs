@@ -14,6 +14,7 @@ mod load;
 mod matrix;
 mod operations;
 mod origins;
+mod policies;
 mod proxies;
 mod public;
 mod refresh;
