@@ -73,7 +73,7 @@ pub use review::{Held, Reviewed, Who};
 pub use seam::{Clock, Entropy};
 pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, Made, SERVICE_ROLE};
 pub use submit::SubmitError;
-pub use usage::Figure;
 pub use tessera_policy_cedar::PolicyError as PolicyFault;
+pub use usage::Figure;
 pub use view::{Reading, Sees, View};
 pub use watch::{RelationChanged, RelationEvent, WatchPosition, Watched};

@@ -21,7 +21,7 @@ use tessera_model::record::{AttributeValue, SubjectKind};
 use tessera_model::{PermissionId, Reason, Refusal, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex};
 use tessera_policy::HeldThing;
 use tessera_program::{
-    Desk, Entities, EntityRef, Fact, FaultRule, Ip, Kind, PlainError, Outcome, Plain, PlainBounds, Program,
+    Desk, Entities, EntityRef, Fact, FaultRule, Ip, Kind, Outcome, Plain, PlainBounds, PlainError, Program,
     Request, Room, Ruling, Sent, Shape, Term, Uid, Value, Word,
 };
 
@@ -158,7 +158,8 @@ impl Policed {
         let names = &mut program.names;
         let spoken = |name: &str| names.known_word(name);
         let declared = root.attributes.values().filter(|record| record.name.as_str() != "kind");
-        let attributes = declared.filter_map(|record| Some((record.id, spoken(record.name.as_str())?))).collect();
+        let attributes =
+            declared.filter_map(|record| Some((record.id, spoken(record.name.as_str())?))).collect();
         let given = GIVEN.map(|name| names.word(name));
         let [now, ..] = given;
         program.policies.moved_by_clock(&[now]);
@@ -184,9 +185,8 @@ impl Policed {
         }
         let kind = names.word("kind");
         let rule = if record.lenient { FaultRule::Cedar } else { FaultRule::Strict };
-        let mut policed = Self {
-            program, shape, entities, rule, given, places, attributes, kind, unreadable, fresh: 0,
-        };
+        let mut policed =
+            Self { program, shape, entities, rule, given, places, attributes, kind, unreadable, fresh: 0 };
         for (_, name) in root.entities.keys() {
             policed.put_entity(name, root);
         }
@@ -405,7 +405,13 @@ impl Policed {
 
     /// Adds to a list of permissions what policies permit about the workspace itself, and takes out what they forbid;
     /// answers with the moment at which time changes that. COST: asks about every permission.
-    pub(crate) fn list(&self, root: &Root, asked: &Asked, words: &mut Vec<u64>, now: UnixMillis) -> UnixMillis {
+    pub(crate) fn list(
+        &self,
+        root: &Root,
+        asked: &Asked,
+        words: &mut Vec<u64>,
+        now: UnixMillis,
+    ) -> UnixMillis {
         let mut until = UnixMillis(u64::MAX);
         for id in root.permissions.keys().copied() {
             let (word, bit) = (id as usize / 64, 1_u64 << (id % 64));
@@ -466,7 +472,11 @@ pub(crate) fn circumstances(
                 shape.read_fields(action.context, &plain, &kept, true).map_err(wrong)?
             }
             None if matches!(&plain.value, Plain::Object(members) if members.is_empty()) => BTreeMap::new(),
-            None => return Err(wrong(plain.misfit("the schema has no such action, so there is no context for it"))),
+            None => {
+                return Err(wrong(
+                    plain.misfit("the schema has no such action, so there is no context for it"),
+                ));
+            }
         };
         read.told = true;
     }
@@ -476,10 +486,13 @@ pub(crate) fn circumstances(
         let plain = Plain::read(text, bounds(SENT_ENTITIES_BYTES_MAX, nodes)).map_err(wrong)?;
         let sent = shape.read_entities(&plain).map_err(wrong)?;
         if sent.len() > SENT_ENTITIES_MAX {
-            return Err(wrong(plain.misfit(format!("at most {SENT_ENTITIES_MAX} entities come with a question"))));
+            return Err(wrong(
+                plain.misfit(format!("at most {SENT_ENTITIES_MAX} entities come with a question")),
+            ));
         }
         let own = |kind: &str| OWN_TYPES.contains(&kind);
-        let forged = sent.iter().find(|one| own(&one.kind) || one.fact.ancestors.iter().any(|(kind, _)| own(kind)));
+        let forged =
+            sent.iter().find(|one| own(&one.kind) || one.fact.ancestors.iter().any(|(kind, _)| own(kind)));
         if let Some(forged) = forged {
             let says = format!("{}::{:?} is, or lies in, what the node itself knows", forged.kind, forged.id);
             return Err(wrong(plain.misfit(says)));

@@ -16,7 +16,7 @@ use tessera_model::policy::{EntityChange, EntityName, EntityRecord, PolicyDraft,
 use tessera_model::record::AttributeKind;
 use tessera_model::{Command, CommandId, Limit, Refusal};
 use tessera_policy_cedar::{PolicyError, Wrong};
-use tessera_program::{Fact, PlainError, Outcome, Plain, PlainBounds, Program};
+use tessera_program::{Fact, Outcome, Plain, PlainBounds, PlainError, Program};
 
 /// The permission to set policies and to store entities.
 const POLICIES: &str = "tessera.admin.policies";
@@ -244,7 +244,8 @@ impl Listing {
     pub fn try_entities(&self, text: &str) -> Result<Vec<EntityRecord>, (Refusal, PlainError)> {
         let none = |refusal, says: &str| (refusal, PlainError { line: 0, column: 0, says: says.to_owned() });
         let shape = self.0.shape.as_deref();
-        let shape = shape.ok_or_else(|| none(Refusal::PoliciesUnset, "no policies are set, and no schema"))?;
+        let shape =
+            shape.ok_or_else(|| none(Refusal::PoliciesUnset, "no policies are set, and no schema"))?;
         let nodes = u32::try_from(ENTITY_CHANGES_MAX).unwrap_or(u32::MAX) * CONTEXT_VALUES_MAX;
         let bounds = PlainBounds { bytes: SENT_ENTITIES_BYTES_MAX, depth: CONTEXT_DEPTH_MAX, nodes };
         let wrong = |misfit| (Refusal::EntityWrong, misfit);

@@ -6,10 +6,10 @@
 use crate::index::Index;
 use crate::order::RootCell;
 use crate::people::People;
+use crate::policed::Policed;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
-use crate::policed::Policed;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tessera_model::catalogue::ServiceRecord;

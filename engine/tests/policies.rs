@@ -50,7 +50,8 @@ impl Scene {
 
     async fn policies(&self, schema: Option<&str>, text: &str) -> Result<u32, Refusal> {
         let (text, built_in) = (Some(text.into()), schema.is_none());
-        self.set(PolicyParts { text, schema: schema.map(Into::into), built_in, ..PolicyParts::default() }).await
+        self.set(PolicyParts { text, schema: schema.map(Into::into), built_in, ..PolicyParts::default() })
+            .await
     }
 
     async fn entities(&self, text: &str) -> Result<(), Refusal> {
@@ -144,7 +145,12 @@ async fn permits_add_forbids_win_and_restrictions_cut() {
     let view = view.as_ref().expect("awake");
     let reading = scene.house.engine.read(view);
     let handle = scene.session.to_bytes();
-    let listed = scene.house.engine.list_permissions(&scene.tenant.admin, &reading, (&handle, None), WorkspaceRef::Tenant);
+    let listed = scene.house.engine.list_permissions(
+        &scene.tenant.admin,
+        &reading,
+        (&handle, None),
+        WorkspaceRef::Tenant,
+    );
     let listed = listed.expect("listed");
     for permission in ["docs.read", "docs.write", "create"] {
         let (id, _) = reading.resolve(permission, "");
@@ -159,11 +165,17 @@ async fn f_43_what_would_be_skipped_is_refused() {
     let scene = Scene::new().await;
     let schema = r#"entity User, Tenant, Doc = { }; action create appliesTo { principal: [User], resource: [Doc, Tenant], context: { command: String } };"#;
     let all = "permit (principal, action, resource);\n";
-    let forbid = |when: &str| format!("{all}forbid (principal, action == Action::\"create\", resource) when {{ {when} }};");
+    let forbid = |when: &str| {
+        format!("{all}forbid (principal, action == Action::\"create\", resource) when {{ {when} }};")
+    };
     for wrong in [r#"context.command in ["rm", "dd"]"#, r#"context.comand == "rm""#] {
         assert_eq!(scene.policies(Some(schema), &forbid(wrong)).await, Err(Refusal::PolicyWrong));
         let engine = &scene.house.engine;
-        let parts = PolicyParts { text: Some(forbid(wrong).into()), schema: Some(schema.into()), ..PolicyParts::default() };
+        let parts = PolicyParts {
+            text: Some(forbid(wrong).into()),
+            schema: Some(schema.into()),
+            ..PolicyParts::default()
+        };
         let tried = engine.try_policies(&scene.tenant.admin, parts).await.expect("tried");
         assert!(!tried.in_schema && tried.faults[0].place.is_some_and(|place| place.line == 2), "{tried:?}");
     }
@@ -211,7 +223,10 @@ async fn f_44_a_forbid_that_fails_denies() {
     scene.done(Command::DeclareAttribute { name: name("limit"), kind: AttributeKind::Integer }).await;
     let values = vec![(name("limit"), Some(AttributeValue::Integer(4)))];
     let engine = &scene.house.engine;
-    engine.set_attributes(&scene.tenant.admin, (engine.command_id(), false), scene.ann, values).await.expect("set");
+    engine
+        .set_attributes(&scene.tenant.admin, (engine.command_id(), false), scene.ann, values)
+        .await
+        .expect("set");
     scene.policies(Some(schema), limit).await.expect("set");
     assert_eq!(scene.reason("create", r#"{"n": 0}"#), Ok(Reason::PolicyForbids));
 }
@@ -262,7 +277,8 @@ async fn versions(checkpointed: bool) {
     assert_eq!(scene.entities("[]").await, Err(Refusal::PoliciesUnset));
     assert_eq!(scene.policies(Some(DOCS), permit).await, Ok(1));
     assert_eq!(scene.policies(Some(DOCS), permit).await, Ok(1));
-    let changed = |text: &str, expected| PolicyParts { text: Some(text.into()), expected, ..PolicyParts::default() };
+    let changed =
+        |text: &str, expected| PolicyParts { text: Some(text.into()), expected, ..PolicyParts::default() };
     assert_eq!(scene.set(changed("", Some(7))).await, Err(Refusal::PolicyVersion));
     assert_eq!(scene.set(changed("", Some(1))).await, Ok(2));
     assert_eq!(scene.set(changed(permit, Some(2))).await, Ok(3));
@@ -302,7 +318,8 @@ async fn entities_fit_the_schema_and_move_together() {
     let permit = r#"permit (principal, action == Action::"docs.read", resource in Folder::"a");"#;
     scene.policies(Some(DOCS), permit).await.expect("set");
     let folder = |id: &str, parents: &[&str]| {
-        let parents: Vec<String> = parents.iter().map(|id| format!(r#"{{"type": "Folder", "id": "{id}"}}"#)).collect();
+        let parents: Vec<String> =
+            parents.iter().map(|id| format!(r#"{{"type": "Folder", "id": "{id}"}}"#)).collect();
         format!(r#"[{{"uid": {{"type": "Folder", "id": "{id}"}}, "parents": [{}]}}]"#, parents.join(","))
     };
     for (id, parents) in [("b", vec!["a"]), ("c", vec!["b"]), ("d", vec!["c"])] {
@@ -322,26 +339,40 @@ async fn entities_fit_the_schema_and_move_together() {
         (r#"[{"uid": {"type": "Doc", "id": "x"}, "attrs": {"owner": "x"}}]"#, Refusal::EntityWrong),
         (r#"[{"uid": {"type": "Folder", "id": "x"}, "attrs": {"more": 1}}]"#, Refusal::EntityWrong),
         (r#"[{"uid": {"type": "Folder", "id": "x"}, "tags": {"more": "y"}}]"#, Refusal::EntityWrong),
-        (r#"[{"uid": {"type": "Folder", "id": "x"}, "parents": [{"type": "Doc", "id": "y"}]}]"#, Refusal::EntityWrong),
-        (r#"[{"uid": {"type": "Folder", "id": "x"}, "uid": {"type": "Folder", "id": "y"}}]"#, Refusal::EntityWrong),
-        (r#"[{"uid": {"type": "Folder", "id": "x"}}, {"uid": {"type": "Folder", "id": "x"}}]"#, Refusal::EntityWrong),
+        (
+            r#"[{"uid": {"type": "Folder", "id": "x"}, "parents": [{"type": "Doc", "id": "y"}]}]"#,
+            Refusal::EntityWrong,
+        ),
+        (
+            r#"[{"uid": {"type": "Folder", "id": "x"}, "uid": {"type": "Folder", "id": "y"}}]"#,
+            Refusal::EntityWrong,
+        ),
+        (
+            r#"[{"uid": {"type": "Folder", "id": "x"}}, {"uid": {"type": "Folder", "id": "x"}}]"#,
+            Refusal::EntityWrong,
+        ),
         ("[", Refusal::EntityWrong),
         (&"[".repeat(100_000), Refusal::EntityWrong),
         (&folder(&"x".repeat(300), &[]), Refusal::EntityWrong),
     ] {
         assert_eq!(scene.entities(wrong).await, Err(refusal), "{:.80}", wrong);
     }
-    let bytes = |fact: Vec<u8>| EntityChange::Put(EntityRecord {
-        name: EntityName::new("Folder", "x").expect("a name"),
-        fact: fact.into(),
-    });
+    let bytes = |fact: Vec<u8>| {
+        EntityChange::Put(EntityRecord {
+            name: EntityName::new("Folder", "x").expect("a name"),
+            fact: fact.into(),
+        })
+    };
     for (fact, refusal) in [
         (vec![9; 10], Refusal::EntityWrong),
         (vec![1, 1, 1, b'a', 0, 0, 0], Refusal::EntityWrong),
         (vec![0; 20_000], Limit::EntityBytes.reached()),
     ] {
         let changes = vec![bytes(fact)];
-        assert_eq!(scene.house.refused(&scene.tenant.admin, Command::ChangeEntities { changes }).await, refusal);
+        assert_eq!(
+            scene.house.refused(&scene.tenant.admin, Command::ChangeEntities { changes }).await,
+            refusal
+        );
     }
 }
 
@@ -377,7 +408,11 @@ async fn contexts_that_do_not_fit_are_refused() {
     scene.policies(Some(DOCS), r#"permit (principal, action == Action::"docs.read", resource is Doc) when { !(resource has sealed) && resource in Folder::"a" };"#).await.expect("set");
     let folder = r#"{"uid": {"type": "Folder", "id": "b"}, "parents": [{"type": "Folder", "id": "a"}]}"#;
     scene.entities(&format!("[{folder}]")).await.expect("stored");
-    let doc = |more: &str| format!(r#"[{{"uid": {{"type": "Doc", "id": "1"}}, "attrs": {{"owner": {{"type": "User", "id": "x"}}{more}}}, "parents": [{{"type": "Folder", "id": "b"}}]}}]"#);
+    let doc = |more: &str| {
+        format!(
+            r#"[{{"uid": {{"type": "Doc", "id": "1"}}, "attrs": {{"owner": {{"type": "User", "id": "x"}}{more}}}, "parents": [{{"type": "Folder", "id": "b"}}]}}]"#
+        )
+    };
     let about = |entities: &str| {
         let about = About { resource: Some("Doc:1"), entities: Some(entities), ..About::default() };
         scene.about(&scene.session, "docs.read", about).map(|decision| decision.reason)
@@ -385,8 +420,14 @@ async fn contexts_that_do_not_fit_are_refused() {
     assert_eq!(about(&doc("")), Ok(Reason::None));
     assert_eq!(about(&doc(", \"sealed\": true")), Ok(Reason::NotGranted));
     assert_eq!(about("[]"), Ok(Reason::NotGranted));
-    assert_eq!(about(r#"[{"uid": {"type": "User", "id": "x"}, "attrs": {"kind": "person"}}]"#), Err(Refusal::EntityWrong));
-    assert_eq!(about(r#"[{"uid": {"type": "Folder", "id": "a"}, "parents": [{"type": "Folder", "id": "b"}]}]"#), Err(Refusal::EntityWrong));
+    assert_eq!(
+        about(r#"[{"uid": {"type": "User", "id": "x"}, "attrs": {"kind": "person"}}]"#),
+        Err(Refusal::EntityWrong)
+    );
+    assert_eq!(
+        about(r#"[{"uid": {"type": "Folder", "id": "a"}, "parents": [{"type": "Folder", "id": "b"}]}]"#),
+        Err(Refusal::EntityWrong)
+    );
     assert_eq!(scene.of("docs.read", "Doc"), Reason::ResourceUnknown);
     assert_eq!(scene.of("docs.read", "Doc::Doc"), Reason::ResourceUnknown);
 }
@@ -399,12 +440,18 @@ async fn answers_are_good_until_time_may_change_them() {
     let never = UnixMillis(u64::MAX);
     let end = |decision: Decision| decision.valid_until;
     let before = end(scene.plain("create"));
-    scene.policies(None, r#"permit (principal in Group::"team", action == Action::"create", resource);"#).await.expect("set");
+    scene
+        .policies(None, r#"permit (principal in Group::"team", action == Action::"create", resource);"#)
+        .await
+        .expect("set");
     scene.done(Command::CreateGroup { name: name("team"), rule: Vec::new() }).await;
     let now = scene.house.engine.now();
     let (from, until) = (now.plus_seconds(60).to_deadline(), now.plus_seconds(120).to_deadline());
     scene.done(Command::AddMember { group: name("team"), subject: scene.ann, from, until }).await;
-    assert_eq!((scene.plain("create").reason, end(scene.plain("create"))), (Reason::NotGranted, from.to_millis()));
+    assert_eq!(
+        (scene.plain("create").reason, end(scene.plain("create"))),
+        (Reason::NotGranted, from.to_millis())
+    );
     scene.house.pass(60_000);
     assert_eq!((scene.plain("create").reason, end(scene.plain("create"))), (Reason::None, until.to_millis()));
     scene.house.pass(60_000);
@@ -444,7 +491,9 @@ async fn what_costs_too_much_denies() {
     let scene = Scene::new().await;
     let schema = r#"entity User, Tenant; action create appliesTo { principal: [User], resource: [Tenant], context: { words: Set<String> } };"#;
     let dear = vec!["context.words == context.words"; 250].join(" && ");
-    let text = format!("permit (principal, action, resource); forbid (principal, action, resource) when {{ !({dear}) }};");
+    let text = format!(
+        "permit (principal, action, resource); forbid (principal, action, resource) when {{ !({dear}) }};"
+    );
     scene.policies(Some(schema), &text).await.expect("set");
     for lenient in [false, true] {
         scene.set(PolicyParts { lenient: Some(lenient), ..PolicyParts::default() }).await.expect("set");
@@ -466,7 +515,11 @@ async fn bad_texts_are_refused() {
         (None, "permit (principal == Nothing::\"x\", action, resource);", Refusal::PolicyWrong),
         (Some("entity User = { a: Nothing };"), "", Refusal::PolicySchemaWrong),
         (Some("{"), "", Refusal::PolicySchemaWrong),
-        (None, "@id(\"a\") permit (principal, action, resource);@id(\"a\") permit (principal, action, resource);", Refusal::PolicyWrong),
+        (
+            None,
+            "@id(\"a\") permit (principal, action, resource);@id(\"a\") permit (principal, action, resource);",
+            Refusal::PolicyWrong,
+        ),
         (None, &"(".repeat(90_000), Refusal::PolicyWrong),
         (None, &" ".repeat(1_000_000), Limit::PolicyTextBytes.reached()),
         (None, &" ".repeat(100_000), Limit::PolicyTextBytes.reached()),
@@ -480,7 +533,10 @@ async fn bad_texts_are_refused() {
         lenient: false,
         expected: None,
     };
-    assert_eq!(scene.house.refused(&scene.tenant.admin, Command::SetPolicies { draft }).await, Refusal::PolicyWrong);
+    assert_eq!(
+        scene.house.refused(&scene.tenant.admin, Command::SetPolicies { draft }).await,
+        Refusal::PolicyWrong
+    );
     let engine = &scene.house.engine;
     let bound = scene.house.bind(&scene.session).await;
     let refused = engine.set_policies(&bound, (engine.command_id(), false), PolicyParts::default()).await;
@@ -501,7 +557,10 @@ async fn a_check_under_policies_allocates_nothing() {
     scene.done(Command::AddMember { group: name("staff"), subject: scene.ann, from, until }).await;
     let engine = &scene.house.engine;
     let values = vec![(name("team"), Some(AttributeValue::Text("nobody knew".into())))];
-    engine.set_attributes(&scene.tenant.admin, (engine.command_id(), false), scene.ann, values).await.expect("set");
+    engine
+        .set_attributes(&scene.tenant.admin, (engine.command_id(), false), scene.ann, values)
+        .await
+        .expect("set");
     let text = r#"
         permit (principal in Group::"staff", action == Action::"docs.read", resource)
         when { principal has team && principal.team like "nobody*" && context.now > datetime("2020-01-01") };
@@ -514,7 +573,9 @@ async fn a_check_under_policies_allocates_nothing() {
     let handle = scene.session.to_bytes();
     let ask = || {
         let reading = engine.read(view);
-        let check = |permission| engine.check(&scene.tenant.admin, &reading, &scene.query(&handle, permission)).reason;
+        let check = |permission| {
+            engine.check(&scene.tenant.admin, &reading, &scene.query(&handle, permission)).reason
+        };
         [check("docs.read"), check("docs.write"), check("create")]
     };
     let once = ask();

@@ -134,7 +134,8 @@ pub(crate) async fn rows(
     if let Request::CheckAbout { .. } = &request {
         let (engine, bound) = (engine.clone(), bound.clone());
         let asked = move || policy::check(&engine, &bound, &view, &request);
-        let (rows, steps) = tokio::task::spawn_blocking(asked).await.map_err(|_| crate::answer::failed())??;
+        let (rows, steps) =
+            tokio::task::spawn_blocking(asked).await.map_err(|_| crate::answer::failed())??;
         *cost += steps / PLACES_PER_CHECK;
         return Ok(rows);
     }

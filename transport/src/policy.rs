@@ -128,7 +128,9 @@ pub(crate) fn page(source: &Source<'_>, request: Request) -> Result<Rows, Refusa
             let set = known.and_then(|known| known.schema.as_deref()).map(str::to_owned);
             let built_in = set.is_none();
             let schema = set.unwrap_or_else(|| {
-                Some(listing.built_in_schema()).filter(|text| text.len() <= BUILT_IN_TOLD_MAX).unwrap_or_default()
+                Some(listing.built_in_schema())
+                    .filter(|text| text.len() <= BUILT_IN_TOLD_MAX)
+                    .unwrap_or_default()
             });
             let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
             whole([PolicySetRow {

@@ -104,7 +104,9 @@ pub(crate) fn explain(
                     found.ok_or(Refusal::SessionUnknown)?.patterns
                 }
             };
-            let text = |from: Option<Private>| from.as_ref().map(|from| policy::text(from).map(Into::into)).transpose();
+            let text = |from: Option<Private>| {
+                from.as_ref().map(|from| policy::text(from).map(Into::into)).transpose()
+            };
             let (resource, context, entities) = (text(resource)?, text(context)?, text(entities)?);
             let at = when(at);
             let why = Why { subject, allowed, permission, workspace, resource, context, entities, at };

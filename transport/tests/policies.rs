@@ -57,21 +57,34 @@ async fn policies_are_set_and_asked() {
     let (handle, session) = acme.session("ann@example.org").await;
     let wrong = "permit (principal, action, resource)\nwhen { context.m > 3 };";
     assert_eq!(refusal(client.request(&set(wrong, None)).await), Some(Refusal::PolicyWrong));
-    let tried = Request::TryPolicies { text: Some(private(wrong)), schema: Some(private(SCHEMA)), built_in: false };
+    let tried =
+        Request::TryPolicies { text: Some(private(wrong)), schema: Some(private(SCHEMA)), built_in: false };
     let faults = client.list::<PolicyFaultRow>(&tried).await.expect("a trial").rows;
     assert_eq!((faults[0].in_schema, faults[0].line), (false, 2));
     assert_eq!(client.request(&set(POLICIES, Some(0))).await.expect("set").policies, Some(1));
     assert_eq!(refusal(client.request(&set("", Some(7))).await), Some(Refusal::PolicyVersion));
-    let row = client.list::<PolicySetRow>(&Request::ReadPolicies {}).await.expect("read").rows.pop().expect("a row");
+    let row = client
+        .list::<PolicySetRow>(&Request::ReadPolicies {})
+        .await
+        .expect("read")
+        .rows
+        .pop()
+        .expect("a row");
     assert_eq!((row.version, row.count, row.built_in, row.lenient), (1, 2, false, false));
     assert_eq!((row.text.expose(), row.schema.expose()), (POLICIES.as_bytes(), SCHEMA.as_bytes()));
-    let doc = |id: usize, size: &str| format!(r#"{{"uid": {{"type": "Doc", "id": "{id}"}}, "attrs": {{"size": {size}}}}}"#);
-    assert_eq!(refusal(client.request(&put(&format!("[{}]", doc(0, "\"x\"")))).await), Some(Refusal::EntityWrong));
+    let doc = |id: usize, size: &str| {
+        format!(r#"{{"uid": {{"type": "Doc", "id": "{id}"}}, "attrs": {{"size": {size}}}}}"#)
+    };
+    assert_eq!(
+        refusal(client.request(&put(&format!("[{}]", doc(0, "\"x\"")))).await),
+        Some(Refusal::EntityWrong)
+    );
     let many: Vec<String> = (0..200).map(|id| doc(id, &id.to_string())).collect();
     client.request(&put(&format!("[{}]", many.join(",")))).await.expect("stored");
     let (mut found, mut after) = (0, None);
     loop {
-        let page = client.list::<EntityRow>(&Request::ListEntities { after, limit: 60 }).await.expect("a page");
+        let page =
+            client.list::<EntityRow>(&Request::ListEntities { after, limit: 60 }).await.expect("a page");
         found += page.rows.len();
         let Some(next) = page.next else { break };
         after = Some(Private::new(next));
@@ -87,7 +100,8 @@ async fn policies_are_set_and_asked() {
     let asked = async |resource: &str, context: &str| {
         client.check_about(&query, Some(resource), (Some(context.as_bytes()), None)).await
     };
-    let reason = async |resource: &str, context: &str| asked(resource, context).await.expect("an answer").reason;
+    let reason =
+        async |resource: &str, context: &str| asked(resource, context).await.expect("an answer").reason;
     assert_eq!(reason("Doc:9", "{}").await, Reason::None);
     assert_eq!(reason("Doc:10", "{}").await, Reason::NotGranted);
     assert_eq!(reason("Doc:9", r#"{"n": 4}"#).await, Reason::PolicyForbids);
@@ -100,7 +114,8 @@ async fn policies_are_set_and_asked() {
     assert_eq!(about.expect("an answer").reason, Reason::None);
     let ill = client.check_about(&query, None, (None, Some(b"[{}]"))).await;
     assert_eq!(refusal(ill), Some(Refusal::EntityWrong));
-    let subject = client.list::<tessera_client::wire::SubjectRow>(&Request::ListSubjects { after: None, limit: 0 });
+    let subject =
+        client.list::<tessera_client::wire::SubjectRow>(&Request::ListSubjects { after: None, limit: 0 });
     let ann = subject.await.expect("a list").rows.pop().expect("ann").subject;
     let explain = Request::Explain {
         subject: ann,
@@ -124,7 +139,10 @@ async fn policies_are_set_and_asked() {
     for request in [set(POLICIES, None), put("[]"), Request::DeletePolicies { version: None }] {
         assert_eq!(refusal(own.request(&request).await), Some(Refusal::Unauthorized));
     }
-    assert_eq!(refusal(own.list::<PolicySetRow>(&Request::ReadPolicies {}).await), Some(Refusal::Unauthorized));
+    assert_eq!(
+        refusal(own.list::<PolicySetRow>(&Request::ReadPolicies {}).await),
+        Some(Refusal::Unauthorized)
+    );
     assert_eq!(refusal(own.list::<PolicyFaultRow>(&tried).await), Some(Refusal::Unauthorized));
     let remove = (0..200).map(|id| EntityName::new("Doc", &id.to_string()).expect("a name")).collect();
     client.request(&Request::ChangeEntities { put: None, remove, trial: false }).await.expect("removed");

@@ -71,7 +71,8 @@ fn term(value: &Term, out: &mut String) {
             let ms = value.rem_euclid(DAY_MS);
             let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
             let rest = ms % 1_000;
-            *out += &format!("\"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{rest:03}Z\"");
+            *out +=
+                &format!("\"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{rest:03}Z\"");
         }
         Term::Duration(value) => *out += &format!("\"{value}ms\""),
         Term::Ip(ip) => *out += &format!("\"{}\"", address(*ip)),

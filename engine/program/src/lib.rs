@@ -31,7 +31,7 @@ pub use fault::FaultReason;
 pub use names::Names;
 pub use op::{IpKind, Op, Pair, Reading, SetKind, Single, Sum, Than, Variable};
 pub use pattern::Pattern;
-pub use plain::{PlainError, Placed, Plain, PlainBounds};
+pub use plain::{Placed, Plain, PlainBounds, PlainError};
 pub use policies::{Effect, FaultRule, Outcome, Policies, QUESTION_STEPS_MAX, Room, Ruling};
 pub use request::{Desk, EntityRef, Request};
 pub use shape::{ActionShape, EntityShape, Field, Kind, Sent, Shape};

@@ -189,7 +189,8 @@ impl Reader<'_> {
         let end = self.rest.find(|letter: char| !matches!(letter, '-' | '+' | '.' | 'e' | 'E' | '0'..='9'));
         let word = self.rest.get(..end.unwrap_or(self.rest.len())).unwrap_or_default();
         let digits = word.strip_prefix('-').unwrap_or(word);
-        let plain = digits == "0" || !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let plain =
+            digits == "0" || !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
         let number = word.parse::<i64>().ok().filter(|_| plain);
         let number = number.ok_or_else(|| self.wrong("expected a whole number of 64 bits"))?;
         self.skip(word.len());
@@ -227,7 +228,10 @@ impl Reader<'_> {
             }
             let name = self.text()?;
             if !names.insert(name.clone()) {
-                return Err(PlainError { says: format!("the name {name:?} stands twice in one object"), ..at });
+                return Err(PlainError {
+                    says: format!("the name {name:?} stands twice in one object"),
+                    ..at
+                });
             }
             if !self.takes(':') {
                 return Err(self.wrong("expected `:`"));
@@ -270,7 +274,8 @@ impl Reader<'_> {
                     return char::from_u32(unit).ok_or_else(|| self.wrong("no such letter"));
                 }
                 // A letter of two units: high, then low.
-                let low = if self.next() == Some('\\') && self.next() == Some('u') { self.unit()? } else { 0 };
+                let low =
+                    if self.next() == Some('\\') && self.next() == Some('u') { self.unit()? } else { 0 };
                 let pair = (unit < 0xdc00 && (0xdc00..0xe000).contains(&low))
                     .then(|| 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00));
                 return pair.and_then(char::from_u32).ok_or_else(|| self.wrong("half a letter"));

@@ -243,9 +243,7 @@ impl Policies {
                 | (
                     Outcome::Failed(fault @ (FaultReason::Program | FaultReason::Exhausted)),
                     FaultRule::Cedar,
-                ) => {
-                    Some(Ruling::Failed(at, fault))
-                }
+                ) => Some(Ruling::Failed(at, fault)),
                 (Outcome::Failed(_), FaultRule::Cedar) => None,
             };
             ruling.is_some()

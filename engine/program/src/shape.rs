@@ -2,7 +2,7 @@
 //! them here, so that no schema language is needed when a question is asked.
 
 use crate::entities::Fact;
-use crate::plain::{PlainError, Placed, Plain};
+use crate::plain::{Placed, Plain, PlainError};
 use crate::term::Term;
 use crate::text::{datetime, decimal, duration};
 use crate::value::Ip;
@@ -123,12 +123,13 @@ impl Shape {
                 return Err(value.misfit(format!("{name:?} comes from the node and cannot be sent")));
             }
             let field = fields.iter().find(|field| field.name == *name);
-            let field = field.ok_or_else(|| value.misfit(format!("the schema has no attribute {name:?} here")))?;
+            let field =
+                field.ok_or_else(|| value.misfit(format!("the schema has no attribute {name:?} here")))?;
             read.insert(name.clone(), self.read(field.kind, value)?);
         }
-        let missing = fields
-            .iter()
-            .find(|field| field.required && !read.contains_key(&field.name) && !given.contains(&field.name.as_str()));
+        let missing = fields.iter().find(|field| {
+            field.required && !read.contains_key(&field.name) && !given.contains(&field.name.as_str())
+        });
         match missing.filter(|_| whole) {
             Some(field) => Err(from.misfit(format!("the attribute {:?} is missing", field.name))),
             None => Ok(read),
@@ -217,13 +218,15 @@ impl Shape {
         let Plain::Object(members) = &from.value else {
             return Err(from.misfit(format!("expected an entity, found {}", from.what())));
         };
-        let other = members.iter().find(|(name, _)| !["uid", "attrs", "parents", "tags"].contains(&name.as_str()));
+        let other =
+            members.iter().find(|(name, _)| !["uid", "attrs", "parents", "tags"].contains(&name.as_str()));
         if let Some((name, value)) = other {
             return Err(value.misfit(format!("an entity has no member {name:?}")));
         }
         let uid = from.member("uid").ok_or_else(|| from.misfit("an entity without `uid`"))?;
         let (kind, id) = self.read_uid(uid)?;
-        let shape = self.entities.get(&kind).ok_or_else(|| uid.misfit("an action is no entity to be stored"))?;
+        let shape =
+            self.entities.get(&kind).ok_or_else(|| uid.misfit("an action is no entity to be stored"))?;
         let nothing = Placed { value: Plain::Object(Vec::new()), ..*from };
         let attributes = from.member("attrs").unwrap_or(&nothing);
         let attributes = self.read_fields(shape.attributes, attributes, &[], true)?;
@@ -293,7 +296,13 @@ fn extension(kind: &Kind, from: &Placed) -> Result<Term, PlainError> {
         Kind::Decimal => "decimal",
         Kind::Datetime => "datetime",
         Kind::Duration => "duration",
-        Kind::Bool | Kind::Long | Kind::Text | Kind::Entity(_) | Kind::Ip | Kind::Set(_) | Kind::Record(_) => "ip",
+        Kind::Bool
+        | Kind::Long
+        | Kind::Text
+        | Kind::Entity(_)
+        | Kind::Ip
+        | Kind::Set(_)
+        | Kind::Record(_) => "ip",
     };
     let inner = from.member("__extn");
     let function = inner.map(|inner| inner.member("fn").and_then(Placed::text));

@@ -12,9 +12,7 @@ use tessera_model::limits::{
     ENTITIES_MAX, ENTITY_ANCESTORS_MAX, ENTITY_BYTES_MAX, ENTITY_CHANGES_MAX, POLICY_PROGRAM_BYTES_MAX,
     POLICY_TEXT_BYTES_MAX, SENT_ENTITIES_BYTES_MAX,
 };
-use tessera_model::policy::{
-    EntityChange, EntityName, EntityRecord, OWN_TYPES, PolicyDraft, PolicyRecord,
-};
+use tessera_model::policy::{EntityChange, EntityName, EntityRecord, OWN_TYPES, PolicyDraft, PolicyRecord};
 use tessera_model::{Event, Limit, Refusal, UnixMillis};
 use tessera_program::{Fact, Program, Shape};
 
@@ -275,5 +273,9 @@ fn fact_of(shape: &Shape, record: &EntityRecord) -> Result<Fact, Refusal> {
     }
     let fact = Fact::decode(&record.fact).map_err(|_| Refusal::EntityWrong)?;
     let fits = shape.fits(&record.name.kind, &record.name.id, &fact);
-    if fits && !fact.ancestors.iter().any(|(kind, _)| own(kind)) { Ok(fact) } else { Err(Refusal::EntityWrong) }
+    if fits && !fact.ancestors.iter().any(|(kind, _)| own(kind)) {
+        Ok(fact)
+    } else {
+        Err(Refusal::EntityWrong)
+    }
 }

@@ -249,8 +249,7 @@ fn member(name: &str) -> Value {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
         "fell_behind" | "valid" | "active" | "accepted" | "repeated" | "inherits" | "has_password"
-        | "deprecated" | "current" | "direct" | "failed" | "restricted" | "dry_run"
-        | "built_in_schema" => {
+        | "deprecated" | "current" | "direct" | "failed" | "restricted" | "dry_run" | "built_in_schema" => {
             json!({ "type": "boolean" })
         }
         "line" | "column" => json!({ "type": ["integer", "null"] }),
@@ -265,7 +264,9 @@ fn member(name: &str) -> Value {
         "policies" => {
             json!({ "type": ["string", "array"], "description": "their text, or what each said to a question" })
         }
-        "entity" => json!({ "type": "object", "description": "as Cedar writes entities: `uid`, `attrs`, `parents`, `tags`" }),
+        "entity" => {
+            json!({ "type": "object", "description": "as Cedar writes entities: `uid`, `attrs`, `parents`, `tags`" })
+        }
         "version" | "orphans" | "bytes" | "steps" | "reason_code" | "iat" | "exp" | "index" | "ended"
         | "entries" | "deprecated_entries" | "kept" | "role_id" | "number" | "left" | "failures"
         | "count" | "used" | "made" | "known" => {
@@ -438,7 +439,9 @@ pub(crate) fn example(shape: Shape) -> Value {
         Shape::Entries => crate::catalogue::example(),
         Shape::Policies => json!("permit (principal in Group::\"staff\", action, resource);"),
         Shape::Context => json!({ "amount": 3 }),
-        Shape::EntityList => json!([{ "uid": { "type": "Document", "id": "2027" }, "attrs": {}, "parents": [] }]),
+        Shape::EntityList => {
+            json!([{ "uid": { "type": "Document", "id": "2027" }, "attrs": {}, "parents": [] }])
+        }
         Shape::EntityNames => json!([{ "type": "Document", "id": "2027" }]),
     }
 }

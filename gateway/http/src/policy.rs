@@ -50,7 +50,8 @@ impl Input {
 pub(crate) fn names(value: &Json) -> Option<Vec<EntityName>> {
     crate::value::list(value, ENTITY_CHANGES_MAX, |item| {
         let Json::Members(members) = item else { return None };
-        let member = |name: &str| members.iter().find(|(one, _)| one == name).and_then(|(_, value)| text(value));
+        let member =
+            |name: &str| members.iter().find(|(one, _)| one == name).and_then(|(_, value)| text(value));
         (members.len() == 2).then(|| EntityName::new(member("type")?, member("id")?))?
     })
 }
@@ -93,9 +94,9 @@ pub(crate) async fn order(
         }
         CommandKind::ChangeEntities => {
             let put = input.json_text("entities")?;
-            let remove = input.json("remove").map_or(Ok(Vec::new()), |value| {
-                names(value).ok_or_else(|| ill_formed("remove"))
-            })?;
+            let remove = input
+                .json("remove")
+                .map_or(Ok(Vec::new()), |value| names(value).ok_or_else(|| ill_formed("remove")))?;
             if let Some(put) = put.as_deref() {
                 engine.view_of(bound)?.listing().try_entities(put).map_err(misfit)?;
             }
@@ -152,7 +153,10 @@ pub(crate) fn rows(
                 .with("policies", known.map_or("", |known| &known.text))
                 .with("schema", set.unwrap_or_else(|| listing.built_in_schema()))
                 .with("built_in_schema", built_in)
-                .with("failing_forbid", if known.is_some_and(|known| known.lenient) { "cedar" } else { "strict" })
+                .with(
+                    "failing_forbid",
+                    if known.is_some_and(|known| known.lenient) { "cedar" } else { "strict" },
+                )
                 .with("count", listing.policies_count());
             Ok(object.value())
         }
@@ -198,7 +202,10 @@ pub(crate) fn rows(
 pub(crate) fn said(all: &[PolicySaid]) -> Vec<Value> {
     let one = |said: &PolicySaid| {
         let object = Object::new().with("policy", said.name.as_str());
-        object.with("effect", if said.forbids { "forbids" } else { "permits" }).with("fault", said.fault).value()
+        object
+            .with("effect", if said.forbids { "forbids" } else { "permits" })
+            .with("fault", said.fault)
+            .value()
     };
     all.iter().map(one).collect()
 }

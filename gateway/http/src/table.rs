@@ -53,8 +53,17 @@ const REVIEW_ROW: &[&str] = &[
     "changed",
     "changed_by",
 ];
-const EXPLAINED: &[&str] =
-    &["decision", "reason", "reason_code", "valid_until", "sources", "restricted", "ceilings", "related", "policies"];
+const EXPLAINED: &[&str] = &[
+    "decision",
+    "reason",
+    "reason_code",
+    "valid_until",
+    "sources",
+    "restricted",
+    "ceilings",
+    "related",
+    "policies",
+];
 const ENTRY_ROW: &[&str] =
     &["service", "id", "permission", "action", "labels", "description", "deprecated", "replaced_by"];
 const USE_ROW: &[&str] = &[
@@ -121,12 +130,26 @@ const TENANTS: Needs = Needs::Permission("tessera.admin.tenants");
 const ROLES: Needs = Needs::Permission("tessera.admin.roles");
 const WORKSPACES: Needs = Needs::Permission("tessera.admin.workspaces");
 const POLICIES: Needs = Needs::Permission("tessera.admin.policies");
-const POLICY_TEXT: Field = Field::maybe("policies", Shape::Policies, "in Cedar's form or its JSON; without it as they are");
-const POLICY_SCHEMA: Field = Field::maybe("schema", Shape::Policies, "what they must fit; without it as it is, and the built-in one at first");
-const BUILT_IN: Field = Field::maybe("built_in_schema", Shape::Bool, "put the built-in schema in the place of the present one");
+const POLICY_TEXT: Field =
+    Field::maybe("policies", Shape::Policies, "in Cedar's form or its JSON; without it as they are");
+const POLICY_SCHEMA: Field = Field::maybe(
+    "schema",
+    Shape::Policies,
+    "what they must fit; without it as it is, and the built-in one at first",
+);
+const BUILT_IN: Field =
+    Field::maybe("built_in_schema", Shape::Bool, "put the built-in schema in the place of the present one");
 const IF_VERSION: &str = "the version that the present set must have; 0 for none at all";
-const CIRCUMSTANCES: Field = Field::maybe("context", Shape::Context, "the circumstances that policies look at, with the permission tessera.check");
-const SENT: Field = Field::maybe("entities", Shape::EntityList, "entities that are known for this question only, with the permission tessera.check; 64 at most");
+const CIRCUMSTANCES: Field = Field::maybe(
+    "context",
+    Shape::Context,
+    "the circumstances that policies look at, with the permission tessera.check",
+);
+const SENT: Field = Field::maybe(
+    "entities",
+    Shape::EntityList,
+    "entities that are known for this question only, with the permission tessera.check; 64 at most",
+);
 const GRANTS: Needs = Needs::Permission("tessera.admin.grants");
 const SESSIONS: Needs = Needs::Permission("tessera.admin.sessions");
 const SETTINGS: Needs = Needs::Permission("tessera.admin.settings");

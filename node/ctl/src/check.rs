@@ -115,7 +115,8 @@ impl Check {
             at_least: self.at_least.unwrap_or_default(),
             address: self.from_address,
         };
-        let entities = self.entities.as_deref().map(|path| crate::policy::bytes(path, SENT_ENTITIES_BYTES_MAX));
+        let entities =
+            self.entities.as_deref().map(|path| crate::policy::bytes(path, SENT_ENTITIES_BYTES_MAX));
         let entities = entities.transpose()?;
         let asked = Instant::now();
         let decision = match &self.resource {

@@ -103,7 +103,8 @@ impl Explain {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         let subject = link.id_of(&self.who).await?;
         let at = deadline(link, self.at)?;
-        let entities = self.entities.as_deref().map(|path| crate::policy::bytes(path, SENT_ENTITIES_BYTES_MAX));
+        let entities =
+            self.entities.as_deref().map(|path| crate::policy::bytes(path, SENT_ENTITIES_BYTES_MAX));
         let request = Request::Explain {
             context: self.context.clone().map(|text| Private::new(text.into_bytes())),
             entities: entities.transpose()?.map(Private::new),

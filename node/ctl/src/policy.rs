@@ -187,7 +187,12 @@ fn check(files: &[PathBuf], schema: Option<&Path>) -> Result<Answer, CtlError> {
 }
 
 /// What a file came to: its policies and templates when it is good, whether a schema was asked, its faults.
-pub(crate) fn file_object(file: &str, count: Option<(usize, usize)>, validated: bool, faults: &[PolicyError]) -> Value {
+pub(crate) fn file_object(
+    file: &str,
+    count: Option<(usize, usize)>,
+    validated: bool,
+    faults: &[PolicyError],
+) -> Value {
     json!({
         "file": file, "policies": count.map(|(policies, _)| policies),
         "templates": count.map(|(_, templates)| templates), "validated": validated, "faults": objects(faults),

@@ -91,10 +91,13 @@ async fn faults(
     for row in rows {
         let place = (row.line > 0).then_some(Place { line: row.line, column: row.column });
         let reason = tessera_policy_cedar::PolicyReason::named(&row.kind);
-        let fault = PolicyError { reason, place, says: text(&row.told), advice: row.advice.as_ref().map(text) };
+        let fault =
+            PolicyError { reason, place, says: text(&row.told), advice: row.advice.as_ref().map(text) };
         found.entry(row.in_schema).or_default().push(fault);
     }
-    let named = |path: Option<&Path>, what: &str| path.map_or_else(|| what.to_owned(), |path| path.display().to_string());
+    let named = |path: Option<&Path>, what: &str| {
+        path.map_or_else(|| what.to_owned(), |path| path.display().to_string())
+    };
     let found = found.into_iter().map(|(in_schema, faults)| {
         (if in_schema { named(schema, "the schema") } else { named(file, "the policies") }, faults)
     });
@@ -106,7 +109,8 @@ impl Put {
         let load = |path: &Option<PathBuf>| path.as_deref().map(|path| bytes(path, TEXT_BYTES)).transpose();
         let (set, schema) = (load(&self.file)?, load(&self.schema)?);
         let part = |of: &Option<Vec<u8>>| of.clone().map(private);
-        let try_ = Request::TryPolicies { text: part(&set), schema: part(&schema), built_in: self.built_in_schema };
+        let try_ =
+            Request::TryPolicies { text: part(&set), schema: part(&schema), built_in: self.built_in_schema };
         let paths = (self.file.as_deref(), self.schema.as_deref());
         let faults = faults(link, paths, &try_).await?;
         if !faults.is_empty() {
@@ -138,7 +142,8 @@ impl Put {
 /// The policies of a text: name, effect, and the text that each has in the language's one form.
 fn policies(set: &[u8]) -> Result<BTreeMap<String, (&'static str, String)>, CtlError> {
     let parsed = Parsed::parse(set);
-    let parsed = parsed.map_err(|faults| CtlError::usage(lines(Path::new("the policies"), &faults).join("\n")))?;
+    let parsed =
+        parsed.map_err(|faults| CtlError::usage(lines(Path::new("the policies"), &faults).join("\n")))?;
     Ok(parsed.named())
 }
 
@@ -153,10 +158,12 @@ pub(crate) async fn list(link: &Link) -> Result<Answer, CtlError> {
     let head = match row.version {
         0 => "No policies are set.".to_owned(),
         version => format!(
-            "Version {version}, set at {}: {} policies over {} entities; a forbid that fails: {}; schema: {}.",
+            "Version {version}, set at {}: {} polic{} over {} entit{}; a forbid that fails: {}; schema: {}.",
             shown(instant(row.created)),
             row.count,
+            if row.count == 1 { "y" } else { "ies" },
             row.entities,
+            if row.entities == 1 { "y" } else { "ies" },
             rule(row.lenient),
             if row.built_in { "built-in" } else { "the tenant's own" }
         ),
@@ -218,7 +225,12 @@ async fn misfit(link: &Link, path: &Path, entities: &str) -> Option<Answer> {
 }
 
 /// A refusal of a context with the place where it does not fit, as far as whoever asks may read the schema.
-pub(crate) async fn placed(link: &Link, error: CtlError, permission: &str, context: Option<&str>) -> CtlError {
+pub(crate) async fn placed(
+    link: &Link,
+    error: CtlError,
+    permission: &str,
+    context: Option<&str>,
+) -> CtlError {
     let (true, Some(context)) = (error.is(Refusal::ContextWrong), context) else { return error };
     let bounds =
         PlainBounds { bytes: CONTEXT_BYTES_MAX, depth: CONTEXT_DEPTH_MAX, nodes: CONTEXT_VALUES_MAX };
@@ -259,12 +271,17 @@ fn parts(list: &[Value]) -> Vec<String> {
 
 async fn put(link: &Link, path: &Path) -> Result<Answer, CtlError> {
     let whole = bytes(path, tessera_policy_cedar::ENTITIES_BYTES_MAX)?;
-    let whole = String::from_utf8(whole).map_err(|_| CtlError::usage(format!("{}: not UTF-8", path.display())))?;
-    let list: Vec<Value> =
-        serde_json::from_str(&whole).map_err(|error| CtlError::usage(format!("{}: {error}", path.display())))?;
+    let whole =
+        String::from_utf8(whole).map_err(|_| CtlError::usage(format!("{}: not UTF-8", path.display())))?;
+    let list: Vec<Value> = serde_json::from_str(&whole)
+        .map_err(|error| CtlError::usage(format!("{}: {error}", path.display())))?;
     let mut last = None;
     // A small file goes as it is, so that places in it are its own.
-    let parts = if list.len() <= ENTITY_CHANGES_MAX && whole.len() <= PART_BYTES { vec![whole] } else { parts(&list) };
+    let parts = if list.len() <= ENTITY_CHANGES_MAX && whole.len() <= PART_BYTES {
+        vec![whole]
+    } else {
+        parts(&list)
+    };
     for part in &parts {
         let put = Some(private(part.clone().into_bytes()));
         match link.order(&Request::ChangeEntities { put, remove: Vec::new(), trial: false }).await {
@@ -300,7 +317,9 @@ impl EntityVerb {
                 Ok(found.told(Answer::said(table.to_string()).with("entities", rows)))
             }
             Self::Remove { kind, ids } => {
-                let name = |id: &String| EntityName::new(&kind, id).ok_or_else(|| CtlError::usage("too long a name"));
+                let name = |id: &String| {
+                    EntityName::new(&kind, id).ok_or_else(|| CtlError::usage("too long a name"))
+                };
                 let remove = ids.iter().map(name).collect::<Result<Vec<_>, _>>()?;
                 let made = link.order(&Request::ChangeEntities { put: None, remove, trial: false }).await?;
                 Ok(Answer::said("Nothing is known of them any more.").made(&made))

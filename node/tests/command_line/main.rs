@@ -6,6 +6,7 @@ mod load;
 mod moving;
 mod node;
 mod operators;
+mod policies;
 mod powers;
 
 use document::Document;

@@ -242,7 +242,8 @@ fn world(seed: u64, plan: Plan, tally: &mut Tally) -> Result<(), String> {
     for _ in 0..plan.questions {
         let (question, asked, context) = question(&shape, &schema, &mut random).map_err(told)?;
         if let Some(kept) = kept.as_ref().filter(|_| plan.planted.is_none()) {
-            let (cedar, strict) = kept.decide(&question, &context).map_err(|what| told(format!("{what}: {asked}")))?;
+            let (cedar, strict) =
+                kept.decide(&question, &context).map_err(|what| told(format!("{what}: {asked}")))?;
             let request = question.numbered(&names).map_err(|error| error.to_string())?;
             let mut room = compiled.room();
             let first = compiled.decide(&stored, &request, FaultRule::Cedar, &mut room).permits();
@@ -362,10 +363,8 @@ impl Kept {
                 return Err(format!("another entity than was written: {written:?}"));
             }
         }
-        let straight: BTreeMap<(String, String), BTreeSet<(String, String)>> = sent
-            .iter()
-            .map(|one| ((one.kind.clone(), one.id.clone()), one.fact.ancestors.clone()))
-            .collect();
+        let straight: BTreeMap<(String, String), BTreeSet<(String, String)>> =
+            sent.iter().map(|one| ((one.kind.clone(), one.id.clone()), one.fact.ancestors.clone())).collect();
         let actions = shape.actions.iter().map(|((kind, id), action)| {
             let ancestors = action.above.iter().cloned().collect();
             Sent { kind: kind.clone(), id: id.clone(), fact: Fact { ancestors, ..Fact::default() } }

@@ -8,8 +8,8 @@ use tessera_crypto::PasswordPool;
 use tessera_engine::{About, Bound, Clock, Engine, EngineConfig, Entropy, PolicyParts};
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::{
-    Caller, CheckQuery, Command, Deadline, Handle, Name, Pattern, PermissionRef, PublicId, Receipt, UnixMillis,
-    WorkspaceRef,
+    Caller, CheckQuery, Command, Deadline, Handle, Name, Pattern, PermissionRef, PublicId, Receipt,
+    UnixMillis, WorkspaceRef,
 };
 use tessera_policy_cedar::{Facts, Parsed, Question, Schema};
 use tessera_storage::Memory;
@@ -158,12 +158,14 @@ impl World {
         let pool = Arc::new(PasswordPool::new(threads, 4).expect("a pool"));
         let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(Still), Arc::new(System));
         let store = Arc::new(Memory::new(1 << 20));
-        let engine = Engine::start(EngineConfig::default(), store, (clock, entropy), pool).await.expect("started");
+        let engine =
+            Engine::start(EngineConfig::default(), store, (clock, entropy), pool).await.expect("started");
         let until = UnixMillis(NOW + 1_800_000).to_deadline();
         let offer = Command::OfferBootstrap { tag: [7; 16], until };
         engine.submit_system(Caller::Node, engine.command_id(), offer).await.expect("offered");
         let claim = Command::ClaimOperator { tag: [7; 16], name: name("ops") };
-        let done = engine.submit_system(Caller::Bootstrap, engine.command_id(), claim).await.expect("claimed");
+        let done =
+            engine.submit_system(Caller::Bootstrap, engine.command_id(), claim).await.expect("claimed");
         let operator = engine.hello(&done.made.handle.expect("a key").to_bytes(), None).expect("bound");
         let create = Command::CreateTenant { name: name("acme") };
         let done = engine.submit(&operator, engine.command_id(), create).await.expect("created");
@@ -217,7 +219,8 @@ impl World {
             for place in [None, Some("eu"), Some("lab")] {
                 if random.chance(20) {
                     let workspace = place.map(name);
-                    let grant = Command::Grant { subject, role: name(role), workspace, from: none, until: none };
+                    let grant =
+                        Command::Grant { subject, role: name(role), workspace, from: none, until: none };
                     self.done(grant).await;
                     grants.insert((role, place));
                 }
@@ -279,7 +282,10 @@ impl Person {
         attributes.extend(self.level.map(|level| format!("\"level\": {level}")));
         attributes.extend(self.team.map(|team| format!("\"team\": {team:?}")));
         let (attributes, parents) = (attributes.join(","), parents.join(","));
-        format!("{{\"uid\": {}, \"attrs\": {{{attributes}}}, \"parents\": [{parents}]}}", uid("User", &self.id.to_string()))
+        format!(
+            "{{\"uid\": {}, \"attrs\": {{{attributes}}}, \"parents\": [{parents}]}}",
+            uid("User", &self.id.to_string())
+        )
     }
 }
 
@@ -287,7 +293,11 @@ impl Person {
 fn documents(world: &World, random: &mut Random) -> Vec<String> {
     let mut all = vec![
         format!("{{\"uid\": {}, \"attrs\": {{}}, \"parents\": []}}", uid("Folder", "f0")),
-        format!("{{\"uid\": {}, \"attrs\": {{}}, \"parents\": [{}]}}", uid("Folder", "f1"), uid("Folder", "f0")),
+        format!(
+            "{{\"uid\": {}, \"attrs\": {{}}, \"parents\": [{}]}}",
+            uid("Folder", "f1"),
+            uid("Folder", "f0")
+        ),
         format!("{{\"uid\": {}, \"attrs\": {{}}, \"parents\": []}}", uid("Folder", "f2")),
     ];
     for nth in 0..6 {
@@ -298,7 +308,8 @@ fn documents(world: &World, random: &mut Random) -> Vec<String> {
             attributes.push(format!("\"sealed\": {}", random.chance(50)));
         }
         if random.chance(50) {
-            attributes.push(format!("\"place\": {}", uid("Workspace", random.pick(&["eu", "berlin", "lab"]))));
+            attributes
+                .push(format!("\"place\": {}", uid("Workspace", random.pick(&["eu", "berlin", "lab"]))));
         }
         let tags = if random.chance(50) { "{\"state\": \"open\"}" } else { "{}" };
         all.push(format!(
@@ -351,7 +362,11 @@ async fn a_tenant_decides_as_cedar_and_a_slow_reading() {
         let stored = documents(&world, &mut random);
         let put = format!("[{}]", stored.join(","));
         let id = world.engine.command_id();
-        world.engine.change_entities(&world.admin, (id, false), (Some(&put), Vec::new())).await.expect("stored");
+        world
+            .engine
+            .change_entities(&world.admin, (id, false), (Some(&put), Vec::new()))
+            .await
+            .expect("stored");
         let parsed = Parsed::parse(text.as_bytes()).expect("parses");
         for _ in 0..60 {
             question(&world, (&schema, parsed.set(), lenient), (&stored, &text), &mut random, &mut seen);
@@ -423,14 +438,19 @@ fn question(
         all.insert("here".to_owned(), entity);
     }
     let entities = format!("[{}]", all.into_values().collect::<Vec<_>>().join(","));
-    let facts = Facts::parse(entities.as_bytes(), Some(schema)).unwrap_or_else(|faults| panic!("{faults:?} {entities}"));
-    let here = workspace.map_or(("Tenant".to_owned(), "tenant".to_owned()), |name| ("Workspace".to_owned(), name.to_owned()));
+    let facts = Facts::parse(entities.as_bytes(), Some(schema))
+        .unwrap_or_else(|faults| panic!("{faults:?} {entities}"));
+    let here = workspace
+        .map_or(("Tenant".to_owned(), "tenant".to_owned()), |name| ("Workspace".to_owned(), name.to_owned()));
     let (kind, id) = resource.unwrap_or(here);
     let in_workspace =
         workspace.map_or_else(String::new, |name| format!(", \"workspace\": {}", uid("Workspace", name)));
     let told = format!("{{{context}, \"now\": \"2026-01-01T00:00:00Z\", \"key\": false{in_workspace}}}");
-    let asked =
-        [format!("User::\"{}\"", person.id), format!("Action::\"{permission}\""), format!("{kind}::\"{id}\"")];
+    let asked = [
+        format!("User::\"{}\"", person.id),
+        format!("Action::\"{permission}\""),
+        format!("{kind}::\"{id}\""),
+    ];
     let [subject, action, object] = &asked;
     let question = Question::parse([subject, action, object], &told, Some(schema), true);
     let question = question.unwrap_or_else(|faults| panic!("{faults:?} {told}"));

@@ -66,9 +66,13 @@ impl Parsed {
             for policy in self.set.policies() {
                 let name = named(policy);
                 if !known.insert(name) || name.is_empty() || name.len() > NAME_BYTES_MAX {
-                    let says = format!("{name:?} names two policies, or is empty or over {NAME_BYTES_MAX} bytes");
+                    let says =
+                        format!("{name:?} names two policies, or is empty or over {NAME_BYTES_MAX} bytes");
                     let place = self.place(policy.id().as_ref());
-                    return Err(vec![PolicyError { place, ..PolicyError::new(PolicyReason::DuplicateName, says) }]);
+                    return Err(vec![PolicyError {
+                        place,
+                        ..PolicyError::new(PolicyReason::DuplicateName, says)
+                    }]);
                 }
             }
             compile_as(&self.set, names, named).map_err(|error| self.told(&error))

@@ -5,7 +5,9 @@ use crate::guard::{self, TEXT_BYTES_MAX};
 use crate::source::{Parsed, Schema, on_stack};
 use cedar_policy::SchemaFragment;
 use std::collections::{BTreeMap, BTreeSet};
-use tessera_program::{ActionShape, EntityShape, Field, Kind, Names, Placed, Plain, PlainBounds, Program, Shape};
+use tessera_program::{
+    ActionShape, EntityShape, Field, Kind, Names, Placed, Plain, PlainBounds, Program, Shape,
+};
 
 /// LIMIT: a schema's JSON is as long as its text allows, with the words that JSON puts around it.
 const JSON: PlainBounds = PlainBounds { bytes: 16 * TEXT_BYTES_MAX, depth: 128, nodes: 1 << 20 };
@@ -64,7 +66,9 @@ fn shape(schema: &[u8]) -> Result<Shape, Vec<PolicyError>> {
         };
         let json = fragment.to_json_string().map_err(|error| wrong(error.to_string()))?;
         let root = Plain::read(&json, JSON).map_err(|misfit| wrong(misfit.says))?;
-        Writer::default().whole(&root).ok_or_else(|| wrong("the schema has more types than a shape".to_owned()))
+        Writer::default()
+            .whole(&root)
+            .ok_or_else(|| wrong("the schema has more types than a shape".to_owned()))
     })
 }
 
@@ -97,7 +101,8 @@ impl<'a> Writer<'a> {
             for (name, definition) in members(of.member("commonTypes")) {
                 self.common.insert(inside(space, name), (space, definition));
             }
-            self.entities.extend(members(of.member("entityTypes")).iter().map(|(name, _)| inside(space, name)));
+            self.entities
+                .extend(members(of.member("entityTypes")).iter().map(|(name, _)| inside(space, name)));
         }
         let nothing = self.put(Kind::Record(Vec::new()))?;
         for (space, of) in spaces {
@@ -128,7 +133,10 @@ impl<'a> Writer<'a> {
                 };
                 let above = items(definition.member("memberOf")).iter().filter_map(|one| {
                     let kind = one.member("type").and_then(Placed::text);
-                    Some((kind.map_or_else(|| inside(space, "Action"), str::to_owned), one.member("id")?.text()?.to_owned()))
+                    Some((
+                        kind.map_or_else(|| inside(space, "Action"), str::to_owned),
+                        one.member("id")?.text()?.to_owned(),
+                    ))
                 });
                 let action = ActionShape { context, above: above.collect() };
                 self.shape.actions.insert((inside(space, "Action"), name.clone()), action);

@@ -103,10 +103,14 @@ impl Parsed {
             let result = Validator::new(schema.0.clone()).validate(&self.set, ValidationMode::Strict);
             // Told in one order, and the same of them where they are many.
             let mut found: Vec<DetailedError> = result.validation_errors().map(DetailedError::from).collect();
-            let at = |error: &DetailedError| error.source_locations.first().map_or(0, |label| label.loc.start);
-            found.sort_by(|left, right| at(left).cmp(&at(right)).then_with(|| left.message.cmp(&right.message)));
+            let at =
+                |error: &DetailedError| error.source_locations.first().map_or(0, |label| label.loc.start);
+            found.sort_by(|left, right| {
+                at(left).cmp(&at(right)).then_with(|| left.message.cmp(&right.message))
+            });
             let mut faults = PolicyError::told(PolicyReason::Validation, &self.text, found);
-            faults.sort_by(|left, right| left.place.cmp(&right.place).then_with(|| left.says.cmp(&right.says)));
+            faults
+                .sort_by(|left, right| left.place.cmp(&right.place).then_with(|| left.says.cmp(&right.says)));
             faults.dedup();
             if faults.is_empty() { Ok(()) } else { Err(faults) }
         })

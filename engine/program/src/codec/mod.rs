@@ -167,8 +167,7 @@ const PAIRS: [Pair; 7] = [
 const ORDERS: [Than; 4] = [Than::Less, Than::LessOrEqual, Than::Greater, Than::GreaterOrEqual];
 const SUMS: [Sum; 3] = [Sum::Add, Sum::Subtract, Sum::Multiply];
 const SETS: [SetKind; 3] = [SetKind::Contains, SetKind::ContainsAll, SetKind::ContainsAny];
-const VARIABLES: [Variable; 4] =
-    [Variable::Subject, Variable::Action, Variable::Resource, Variable::Context];
+const VARIABLES: [Variable; 4] = [Variable::Subject, Variable::Action, Variable::Resource, Variable::Context];
 /// Instructions without operands, in the order of their numbers, from 1.
 const PLAIN: [Op; 11] = [
     Op::Double,

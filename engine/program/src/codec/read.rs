@@ -138,9 +138,9 @@ impl In<'_> {
         let (is, within, kind) = (self.small()?, self.small()?, self.small()?);
         let uid = |number: u32| number.checked_sub(1).map(|number| self.uid(number)).transpose();
         let (is, within) = (uid(is)?, uid(within)?);
-        let kind = kind.checked_sub(1).map(|word| {
-            self.names.words().get(word as usize).map(|text| text.to_string()).ok_or(CodecError)
-        });
+        let kind = kind
+            .checked_sub(1)
+            .map(|word| self.names.words().get(word as usize).map(|text| text.to_string()).ok_or(CodecError));
         Ok(ScopeText { is, within, kind: kind.transpose()? })
     }
 

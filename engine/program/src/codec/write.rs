@@ -126,7 +126,8 @@ impl Out<'_> {
     fn constant(&self, value: Value) -> Term {
         let text = |word: Word| self.names.words().get(word.0 as usize).map_or("", |text| text).to_owned();
         let cells = |span: Span, each: usize| {
-            let constants = if span.heap == Heap::Constants { self.policies.constants.as_slice() } else { &[] };
+            let constants =
+                if span.heap == Heap::Constants { self.policies.constants.as_slice() } else { &[] };
             let start = span.start as usize;
             constants.get(start..start + span.len as usize * each).unwrap_or_default()
         };

@@ -28,7 +28,12 @@ async fn policies_are_set_told_and_asked() {
     assert!(told["schema"].as_str().is_some_and(|text| text.contains("\"docs.read\"")), "{told}");
     for (content, status, code, field) in [
         (json!({ "policies": "permit (" }), 422, 291, "policies"),
-        (json!({ "policies": "permit (principal, action, resource)\nwhen { context.m };", "schema": SCHEMA }), 422, 291, "policies"),
+        (
+            json!({ "policies": "permit (principal, action, resource)\nwhen { context.m };", "schema": SCHEMA }),
+            422,
+            291,
+            "policies",
+        ),
         (json!({ "schema": "entity User = { a: Nothing };" }), 422, 290, "schema"),
         (json!({ "policies": 7 }), 422, 227, "policies"),
         (json!({ "failing_forbid": "maybe" }), 422, 227, "failing_forbid"),
@@ -41,10 +46,14 @@ async fn policies_are_set_told_and_asked() {
             assert_eq!(reply.string("field"), field);
         }
         if code == 291 {
-            assert!(reply.json()["line"].is_u64() && reply.json()["faults"][0]["column"].is_u64(), "{reply:?}");
+            assert!(
+                reply.json()["line"].is_u64() && reply.json()["faults"][0]["column"].is_u64(),
+                "{reply:?}"
+            );
         }
     }
-    let tried = json!({ "policies": "permit (principal, action, resource) when { context.m };", "schema": SCHEMA });
+    let tried =
+        json!({ "policies": "permit (principal, action, resource) when { context.m };", "schema": SCHEMA });
     let tried = house.ask("POST /v1/policies/try", &key, Some(tried)).await.expect(200).json();
     assert_eq!((&tried["valid"], &tried["faults"][0]["line"]), (&json!(false), &json!(1)));
     let set = json!({ "policies": POLICIES, "schema": SCHEMA, "version": 0 });
@@ -84,7 +93,10 @@ async fn policies_are_set_told_and_asked() {
         (json!({ "resource": "Doc:1", "context": { "n": 4 } }), "PolicyForbids"),
         (json!({ "resource": "Doc:2" }), "NotGranted"),
         (json!({ "context": {} }), "NotGranted"),
-        (json!({ "resource": "Doc:2", "entities": [{ "uid": { "type": "Doc", "id": "2" }, "attrs": { "size": 1 } }] }), "None"),
+        (
+            json!({ "resource": "Doc:2", "entities": [{ "uid": { "type": "Doc", "id": "2" }, "attrs": { "size": 1 } }] }),
+            "None",
+        ),
     ] {
         assert_eq!(check(more.clone()).await.expect(200).json()["reason"], reason, "{more}");
     }
@@ -101,7 +113,10 @@ async fn policies_are_set_told_and_asked() {
     }
     // A session asks about itself, but says no circumstances.
     let own = json!({ "permission": "docs.read", "resource": "Doc:1" });
-    assert_eq!(house.ask("POST /v1/check", &session, Some(own)).await.expect(200).json()["decision"], "permit");
+    assert_eq!(
+        house.ask("POST /v1/check", &session, Some(own)).await.expect(200).json()["decision"],
+        "permit"
+    );
     let own = json!({ "permission": "docs.read", "resource": "Doc:1", "context": {} });
     assert_eq!(house.ask("POST /v1/check", &session, Some(own)).await.expect(403).code(), 200);
     let why = json!({ "subject": subject, "permission": "docs.read", "resource": "Doc:1", "context": { "n": 9, "ip": "10.0.0.1" } });
