@@ -113,11 +113,11 @@ impl IdText {
     }
 }
 
+/// What an entity lies in straight, by its type and id.
+type Straight<'a> = &'a dyn Fn(&str, &str) -> Vec<(String, String)>;
+
 /// All that an entity lies in, by what each lies in straight. It is among them itself only when it lies in itself.
-pub(crate) fn ancestors(
-    of: (&str, &str),
-    straight: &dyn Fn(&str, &str) -> Vec<(String, String)>,
-) -> BTreeSet<(String, String)> {
+pub(crate) fn ancestors(of: (&str, &str), straight: Straight<'_>) -> BTreeSet<(String, String)> {
     let (mut all, mut open) = (BTreeSet::new(), straight(of.0, of.1));
     while let Some(one) = open.pop() {
         if !all.contains(&one) {

@@ -394,13 +394,9 @@ impl State {
             Event::RoleRemoved(role) => self.apply_role_removed(*role),
             Event::WorkspaceChanged(record) => self.apply_workspace(record),
             Event::WorkspaceRemoved(index) => self.apply_workspace_removed(*index),
-            Event::GrantAdded(record) => {
-                self.root.rules.put_grant(record);
-                self.note_granted(record);
-            }
+            Event::GrantAdded(record) => self.apply_grant(record),
             Event::GrantRemoved { subject, role, workspace } => {
-                self.note_ungranted(*subject, *role, *workspace);
-                self.root.rules.remove_grant(*subject, *role, *workspace);
+                self.apply_ungranted(*subject, *role, *workspace);
             }
             Event::GroupChanged(record) => self.apply_group(record),
             Event::GroupRemoved(group) => self.apply_group_removed(*group),
@@ -443,6 +439,16 @@ impl State {
             | Event::CommandRemembered(_)
             | Event::CommandFloor { .. } => {}
         }
+    }
+
+    fn apply_grant(&mut self, record: &tessera_model::record::GrantRecord) {
+        self.root.rules.put_grant(record);
+        self.note_granted(record);
+    }
+
+    fn apply_ungranted(&mut self, subject: SubjectIndex, role: RoleId, workspace: WorkspaceIndex) {
+        self.note_ungranted(subject, role, workspace);
+        self.root.rules.remove_grant(subject, role, workspace);
     }
 
     /// What the batch changed, to be published behind its proof; the state starts the next batch.

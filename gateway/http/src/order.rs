@@ -155,14 +155,7 @@ async fn order(
             Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0 }
         }
         CommandKind::RotateKey => {
-            let rotation = Rotation {
-                key: required(input.public_id("key")?, "key")?,
-                expires: input.instant("expires")?,
-                patterns: input.patterns("patterns")?,
-                networks: input.networks("networks")?,
-                overlap_s: input.count("overlap_s")?.unwrap_or(0),
-            };
-            return Ok(engine.rotate_key(bound, id, rotation).await?);
+            return Ok(engine.rotate_key(bound, id, rotation(input)?).await?);
         }
         CommandKind::TouchSession => {
             let found = behind(shared, bound, &required(input.handle("handle")?, "handle")?)?;
@@ -199,6 +192,17 @@ async fn order(
         plain => command_of(shared, plain, input)?,
     };
     Ok(engine.submit_or_try(bound, (id, trial), command).await?)
+}
+
+/// What a key is to become.
+fn rotation(input: &Input) -> Result<Rotation, Problem> {
+    Ok(Rotation {
+        key: required(input.public_id("key")?, "key")?,
+        expires: input.instant("expires")?,
+        patterns: input.patterns("patterns")?,
+        networks: input.networks("networks")?,
+        overlap_s: input.count("overlap_s")?.unwrap_or(0),
+    })
 }
 
 /// The command behind an operation that carries all that it needs.

@@ -198,17 +198,9 @@ async fn tell(
             answer = answer.line(format!("  {indent}{}", [word, told].join(" ").trim()));
         }
     }
-    let said = rows.iter().filter(|row| row.kind == PERMIT || row.kind == FORBID);
-    let mut policies: Vec<Value> = Vec::new();
-    for row in said {
-        let told = row.told.as_deref().unwrap_or_default();
-        let (name, fault) = if row.holds { (told, None) } else { split(told) };
-        let effect = if row.kind == FORBID { "forbids" } else { "permits" };
-        answer = answer.line(match fault {
-            None => format!("Policy {name} {effect}."),
-            Some(fault) => format!("Policy {name}, which {effect}, failed: {fault}."),
-        });
-        policies.push(json!({ "policy": name, "effect": effect, "fault": fault }));
+    let (lines, policies) = said(&rows);
+    for line in lines {
+        answer = answer.line(line);
     }
     let answer = answer
         .with("policies", policies)
@@ -225,6 +217,21 @@ async fn tell(
         .with("restricted", restricted)
         .with("ceilings", ceilings);
     Ok(if reason == Reason::None { answer } else { answer.denied() })
+}
+
+/// What the policies said, in lines and as objects.
+fn said(rows: &[ExplainRow]) -> (Vec<String>, Vec<Value>) {
+    let one = |row: &ExplainRow| {
+        let told = row.told.as_deref().unwrap_or_default();
+        let (name, fault) = if row.holds { (told, None) } else { split(told) };
+        let effect = if row.kind == FORBID { "forbids" } else { "permits" };
+        let line = match fault {
+            None => format!("Policy {name} {effect}."),
+            Some(fault) => format!("Policy {name}, which {effect}, failed: {fault}."),
+        };
+        (line, json!({ "policy": name, "effect": effect, "fault": fault }))
+    };
+    rows.iter().filter(|row| row.kind == PERMIT || row.kind == FORBID).map(one).unzip()
 }
 
 /// A policy's name, and why it failed.

@@ -99,7 +99,13 @@ impl PolicyVerb {
             Self::Check { files, schema } => check(&files, schema.as_deref()),
             Self::Format { file, write, unchanged } => format(&file, write, unchanged),
             Self::Test { files } => Ok(test(&files)),
-            asked => over(reach.tenant().await, async |link| asked.run(link).await).await,
+            asked @ (Self::Put(_)
+            | Self::List
+            | Self::Show { .. }
+            | Self::Diff { .. }
+            | Self::Delete { .. }
+            | Self::Explain(_)
+            | Self::Entity(_)) => over(reach.tenant().await, async |link| asked.run(link).await).await,
         }
     }
 
