@@ -18,7 +18,9 @@ use tessera_model::limits::{
 };
 use tessera_model::policy::{EntityName, OWN_TYPES, PolicyRecord};
 use tessera_model::record::{AttributeValue, SubjectKind};
-use tessera_model::{PermissionId, Reason, Refusal, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex};
+use tessera_model::{
+    Limit, PermissionId, Reason, Refusal, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex,
+};
 use tessera_policy::HeldThing;
 use tessera_program::{
     Desk, Entities, EntityRef, Fact, FaultRule, Ip, Kind, Outcome, Plain, PlainBounds, PlainError, Program,
@@ -461,7 +463,9 @@ pub(crate) fn circumstances(
     let shape = root.shape.as_deref().unwrap_or(&nothing);
     let mut read = Circumstances::default();
     if let Some(text) = context {
-        let wrong = |misfit| (Refusal::ContextWrong, misfit);
+        let long = text.len() > CONTEXT_BYTES_MAX;
+        let refusal = || if long { Limit::ContextBytes.reached() } else { Refusal::ContextWrong };
+        let wrong = |misfit| (refusal(), misfit);
         let plain = Plain::read(text, bounds(CONTEXT_BYTES_MAX, CONTEXT_VALUES_MAX)).map_err(wrong)?;
         let action = shape.actions.get(&("Action".to_owned(), permission.to_owned()));
         read.context = match action {
@@ -481,14 +485,15 @@ pub(crate) fn circumstances(
         read.told = true;
     }
     if let Some(text) = entities {
-        let wrong = |misfit| (Refusal::EntityWrong, misfit);
+        let long = text.len() > SENT_ENTITIES_BYTES_MAX;
+        let refusal = || if long { Limit::SentEntitiesBytes.reached() } else { Refusal::EntityWrong };
+        let wrong = |misfit| (refusal(), misfit);
         let nodes = u32::try_from(SENT_ENTITIES_MAX).unwrap_or(u32::MAX) * CONTEXT_VALUES_MAX;
         let plain = Plain::read(text, bounds(SENT_ENTITIES_BYTES_MAX, nodes)).map_err(wrong)?;
         let sent = shape.read_entities(&plain).map_err(wrong)?;
         if sent.len() > SENT_ENTITIES_MAX {
-            return Err(wrong(
-                plain.misfit(format!("at most {SENT_ENTITIES_MAX} entities come with a question")),
-            ));
+            let says = format!("at most {SENT_ENTITIES_MAX} entities come with a question");
+            return Err((Limit::SentEntities.reached(), plain.misfit(says)));
         }
         let own = |kind: &str| OWN_TYPES.contains(&kind);
         let forged =

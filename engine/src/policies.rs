@@ -248,7 +248,9 @@ impl Listing {
             shape.ok_or_else(|| none(Refusal::PoliciesUnset, "no policies are set, and no schema"))?;
         let nodes = u32::try_from(ENTITY_CHANGES_MAX).unwrap_or(u32::MAX) * CONTEXT_VALUES_MAX;
         let bounds = PlainBounds { bytes: SENT_ENTITIES_BYTES_MAX, depth: CONTEXT_DEPTH_MAX, nodes };
-        let wrong = |misfit| (Refusal::EntityWrong, misfit);
+        let long = text.len() > SENT_ENTITIES_BYTES_MAX;
+        let refusal = || if long { Limit::SentEntitiesBytes.reached() } else { Refusal::EntityWrong };
+        let wrong = |misfit| (refusal(), misfit);
         let plain = Plain::read(text, bounds).map_err(wrong)?;
         let read = shape.read_entities(&plain).map_err(wrong)?;
         let record = |one: tessera_program::Sent| {

@@ -357,6 +357,17 @@ async fn entities_fit_the_schema_and_move_together() {
     ] {
         assert_eq!(scene.entities(wrong).await, Err(refusal), "{:.80}", wrong);
     }
+    let many: Vec<String> = (0..257).map(|id| format!("m{id}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(scene.entities(&folder("z", &many)).await, Err(Limit::EntityAncestors.reached()));
+    scene.entities(&folder("z", many.get(1..).expect("256"))).await.expect("stored");
+    assert_eq!(scene.entities(&folder("y", &["z"])).await, Err(Limit::EntityAncestors.reached()));
+    let gone = |id: usize| EntityChange::Remove(EntityName::new("Folder", &id.to_string()).expect("a name"));
+    let changes = (0..257).map(gone).collect();
+    assert_eq!(
+        scene.house.refused(&scene.tenant.admin, Command::ChangeEntities { changes }).await,
+        Limit::EntityChanges.reached()
+    );
     let bytes = |fact: Vec<u8>| {
         EntityChange::Put(EntityRecord {
             name: EntityName::new("Folder", "x").expect("a name"),
@@ -396,11 +407,14 @@ async fn contexts_that_do_not_fit_are_refused() {
         "[]",
         "",
         "{",
-        &"{\"a\":".repeat(100_000),
-        &"[".repeat(1_000_000),
-        &format!("{{\"n\": 1, \"x\": \"{}\"}}", "x".repeat(20_000)),
+        &"{\"a\":".repeat(3_000),
+        &"[".repeat(16_000),
+        &format!("{{\"n\": 1, \"from\": \"{}\"}}", "x".repeat(10_000)),
     ] {
         assert_eq!(scene.reason("docs.read", wrong), Err(Refusal::ContextWrong), "{:.60}", wrong);
+    }
+    for long in [&"[".repeat(1_000_000), &format!("{{\"n\": 1, \"x\": \"{}\"}}", "x".repeat(20_000))] {
+        assert_eq!(scene.reason("docs.read", long), Err(Limit::ContextBytes.reached()));
     }
     assert_eq!(scene.reason("create", r#"{"n": 3}"#), Err(Refusal::ContextWrong));
     assert_eq!(scene.reason("create", "{}"), Ok(Reason::NotGranted));
@@ -420,6 +434,10 @@ async fn contexts_that_do_not_fit_are_refused() {
     assert_eq!(about(&doc("")), Ok(Reason::None));
     assert_eq!(about(&doc(", \"sealed\": true")), Ok(Reason::NotGranted));
     assert_eq!(about("[]"), Ok(Reason::NotGranted));
+    assert_eq!(about(&" ".repeat(200_000)), Err(Limit::SentEntitiesBytes.reached()));
+    let many: Vec<String> =
+        (0..65).map(|id| format!(r#"{{"uid": {{"type": "Folder", "id": "{id}"}}}}"#)).collect();
+    assert_eq!(about(&format!("[{}]", many.join(","))), Err(Limit::SentEntities.reached()));
     assert_eq!(
         about(r#"[{"uid": {"type": "User", "id": "x"}, "attrs": {"kind": "person"}}]"#),
         Err(Refusal::EntityWrong)
@@ -526,17 +544,17 @@ async fn bad_texts_are_refused() {
     ] {
         assert_eq!(scene.policies(schema, text).await, Err(refusal), "{:.60}", text);
     }
-    let draft = tessera_model::policy::PolicyDraft {
-        schema: None,
-        text: "".into(),
-        program: vec![7; 10].into(),
-        lenient: false,
-        expected: None,
-    };
-    assert_eq!(
-        scene.house.refused(&scene.tenant.admin, Command::SetPolicies { draft }).await,
-        Refusal::PolicyWrong
-    );
+    for (bytes, refusal) in [(10, Refusal::PolicyWrong), (130 * 1024, Limit::PolicyProgramBytes.reached())] {
+        let draft = tessera_model::policy::PolicyDraft {
+            schema: None,
+            text: "".into(),
+            program: vec![7; bytes].into(),
+            lenient: false,
+            expected: None,
+        };
+        let told = scene.house.refused(&scene.tenant.admin, Command::SetPolicies { draft }).await;
+        assert_eq!(told, refusal);
+    }
     let engine = &scene.house.engine;
     let bound = scene.house.bind(&scene.session).await;
     let refused = engine.set_policies(&bound, (engine.command_id(), false), PolicyParts::default()).await;
