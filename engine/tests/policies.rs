@@ -100,15 +100,7 @@ impl Scene {
     }
 }
 
-const DOCS: &str = r#"
-    entity Role in [Role]; entity Group in [Group]; entity Tenant; entity Workspace in [Workspace, Tenant];
-    entity User in [Group, Role] = { kind: String, limit?: Long };
-    entity Folder in [Folder];
-    entity Doc in [Folder] = { owner: User, sealed?: Bool, seen?: datetime } tags String;
-    action "docs.read", "docs.write" appliesTo {
-        principal: [User], resource: [Doc, Folder, Workspace, Tenant],
-        context: { now: datetime, n?: Long, from?: ipaddr },
-    };"#;
+const DOCS: &str = include_str!("support/docs.cedarschema");
 
 /// PROPERTY: a permit gives what no role gives, a forbid takes what a role gives, and neither goes beyond what
 /// restricts a key, nor touches the engine's own permissions.
