@@ -268,6 +268,9 @@ impl Engine {
         if !bound.entry.is_active() {
             return Decision::deny(Reason::TenantClosed, reading.seen());
         }
+        if reading.root.policed.is_some() && query.address.is_none() {
+            return self.check_at_peer(bound, reading, query);
+        }
         let decision = reading.check(&self.house.tagger, query);
         if decision.reason == Reason::AddressNotAllowed && query.address.is_none() {
             return self.check_at_peer(bound, reading, query);
@@ -275,7 +278,8 @@ impl Engine {
         decision
     }
 
-    /// The same of a key that is bound to networks, by the address that stands for what was not said.
+    /// The same of a key that is bound to networks, or where policies may ask for it, by the address that stands for
+    /// what was not said.
     #[cold]
     #[inline(never)]
     fn check_at_peer(

@@ -261,6 +261,40 @@ pub(crate) fn judge(
     Judged { reason: outcome.reason, valid_until }
 }
 
+/// What a live handle asks, for policies; nothing where that does not exist.
+pub(crate) fn asked(
+    root: &Root,
+    fields: &Fields,
+    (permission, workspace): (PermissionRef<'_>, WorkspaceRef<'_>),
+    from: UsedFrom<'_>,
+) -> Option<crate::policed::Asked> {
+    let live = Live::of(fields);
+    let address = if let UsedFrom::Address(address) = from { *address } else { None };
+    Some(crate::policed::Asked {
+        subject: live.subject,
+        permission: root.rules.permission(permission)?,
+        workspace: root.rules.workspace(workspace)?,
+        restriction: live.restriction,
+        address,
+        opened: Some((live.opened.to_millis(), live.key)),
+    })
+}
+
+/// What policies make of what roles came to, of a handle that is alive.
+pub(crate) fn ruled(
+    (root, fields): (&Root, &Fields),
+    judged: Judged,
+    question: (PermissionRef<'_>, WorkspaceRef<'_>),
+    from: UsedFrom<'_>,
+    now: UnixMillis,
+) -> Judged {
+    let Some(policed) = root.policed.as_deref() else { return judged };
+    match asked(root, fields, question, from) {
+        Some(asked) => policed.judge(root, judged, (&asked, None), None, now),
+        None => judged,
+    }
+}
+
 /// What holds at the later of two times, if it holds at the earlier one too.
 pub(crate) fn both(late: Judged, early: Judged) -> Judged {
     let valid_until =
@@ -382,15 +416,15 @@ impl Reading<'_> {
         order::answer(words, &self.view.root, &self.view.marks, start, move |root: &Root, fields: &Fields| {
             let judged = judge(root, fields, (generation, tag), asked, self.now);
             let [head, ..] = *fields;
-            if head & SIDE != 0 || self.early.0 < self.now.0 {
+            if head & SIDE != 0 || self.early.0 < self.now.0 || root.policed.is_some() {
                 return self.rarely(judged, (root, *fields), (place, generation), tag, asked, from);
             }
             judged
         })
     }
 
-    /// What else counts for keys that are bound to networks, on devices, where somebody acts for the subject, and
-    /// while the node's clock is in doubt. Kept out of the way of all other checks; takes copies, so that those need
+    /// What else counts for keys that are bound to networks, on devices, where somebody acts for the subject, in
+    /// tenants that have policies, and while the node's clock is in doubt. Kept out of the way of all other checks; takes copies, so that those need
     /// not keep in memory what this one needs.
     #[cold]
     #[inline(never)]
@@ -403,21 +437,29 @@ impl Reading<'_> {
         asked: impl Asked,
         from: UsedFrom<'_>,
     ) -> Judged {
-        let permission = asked.ids(root).ok().map(|(permission, _)| permission);
+        // What is not known was denied for that.
+        let ids = asked.ids(root).ok();
+        let question = ids.map(|(at, place)| (PermissionRef::Id(at), WorkspaceRef::Index(place)));
+        let rule = |judged, now| match question {
+            Some(question) => ruled((root, &fields), judged, question, from, now),
+            None => judged,
+        };
         let who = ((place, generation), tag, from);
-        self.as_it_stands(judged, (root, &fields), who, permission, |now| {
+        self.as_it_stands(judged, (root, &fields), who, ids.map(|(permission, _)| permission), &rule, |now| {
             judge(root, &fields, (generation, tag), asked, now)
         })
     }
 
     /// What is left of an answer, whatever was asked: whether the place may be used from there, by its device and by
-    /// whoever acts in it, what these cut, and what held at the earlier of two times. `again` judges at that.
+    /// whoever acts in it; what policies make of it; what device and actor cut; and what held at the earlier of two
+    /// times. `again` judges at that.
     pub(crate) fn as_it_stands(
         &self,
         judged: Judged,
         (root, fields): (&Root, &Fields),
         ((place, generation), tag, from): ((Place, u32), (u64, u64), UsedFrom<'_>),
         permission: Option<PermissionId>,
+        rule: &dyn Fn(Judged, UnixMillis) -> Judged,
         again: impl Fn(UnixMillis) -> Judged,
     ) -> Judged {
         let read = |place: Place| self.whole(place);
@@ -428,9 +470,9 @@ impl Reading<'_> {
         let life = (place, Generation(generation));
         let cut =
             |judged, now| self.cut_beside(judged, (root, fields, life), permission, (alive.valid_until, now));
-        let judged = cut(judged, self.now);
+        let judged = cut(rule(judged, self.now), self.now);
         if self.early.0 < self.now.0 && judged.permits() {
-            return both(judged, cut(again(self.early), self.early));
+            return both(judged, cut(rule(again(self.early), self.early), self.early));
         }
         judged
     }

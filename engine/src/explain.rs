@@ -1,13 +1,16 @@
 //! Why a question is answered as it is, and what it would be at another time or with another role or grant.
 
+use crate::check::Judged;
 use crate::list::Listing;
+use crate::policed::{Asked, circumstances};
+use crate::policies::{PolicySaid, said};
 use crate::resource;
 use std::collections::BTreeMap;
-use tessera_model::limits::{PATTERNS_MAX, ROLES_MAX};
+use tessera_model::limits::{ENGINE_PERMISSIONS_MAX, PATTERNS_MAX, ROLES_MAX};
 use tessera_model::record::{GrantRecord, MemberRecord, RoleRecord, SubjectStatus};
 use tessera_model::{
-    Deadline, GroupId, Limit, Name, Pattern, PermissionId, PermissionRef, PublicId, Reason, Refusal, RoleId,
-    SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
+    Deadline, GroupId, Limit, Name, Pattern, PermissionId, PermissionRef, PublicId, Reason, Refusal,
+    RestrictionId, RoleId, SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
 use tessera_policy::{Rules, Source};
 use tessera_relation::{Ask, Explanation, Step, TupleRef};
@@ -28,6 +31,10 @@ pub struct Why {
     pub workspace: Option<Name>,
     /// To which resource, `type:id`; `None` for no question about one.
     pub resource: Option<Box<str>>,
+    /// The circumstances, a JSON object; `None` for none.
+    pub context: Option<Box<str>>,
+    /// Entities that are known for this question only, a JSON list; `None` for none.
+    pub entities: Option<Box<str>>,
     /// When.
     pub at: UnixMillis,
 }
@@ -98,6 +105,8 @@ pub struct Explained {
     pub ceilings: Vec<Name>,
     /// The relation to the resource that the permission is mapped to; `None` where nothing is.
     pub related: Option<Related>,
+    /// Every policy that applies or fails.
+    pub policies: Vec<PolicySaid>,
 }
 
 impl Listing {
@@ -141,7 +150,33 @@ impl Listing {
             }
             shown = related;
         }
+        let mut policies = Vec::new();
+        if let Some(policed) = self.0.policed.as_deref() {
+            let asked = Asked {
+                subject,
+                permission,
+                workspace,
+                restriction: RestrictionId(0),
+                address: None,
+                opened: None,
+            };
+            let came = (why.context.as_deref(), why.entities.as_deref());
+            let given = ["now", "workspace"];
+            let with = circumstances(&self.0, why.permission.as_str(), came, &given);
+            let with = with.map_err(|(refusal, _)| refusal)?;
+            let of = (&asked, why.resource.as_deref());
+            let judged = policed.judge(&self.0, Judged { reason, valid_until }, of, Some(&with), why.at);
+            let cut = judged.reason == Reason::None && reason != Reason::None;
+            (reason, valid_until) = (judged.reason, judged.valid_until);
+            if cut && restricted {
+                reason = Reason::Restricted;
+            }
+            if permission.0 > ENGINE_PERMISSIONS_MAX {
+                policies = said(policed.said(&self.0, of, Some(&with), why.at));
+            }
+        }
         Ok(Explained {
+            policies,
             reason,
             valid_until,
             sources: sources.map(|source| self.because(source, &why.permission, drafted.as_ref())).collect(),

@@ -83,6 +83,8 @@ pub(crate) struct House {
     pub(crate) told_to_wait: AtomicU64,
     /// Passwords that may be hashed anew at once.
     pub(crate) rehashes: Arc<tokio::sync::Semaphore>,
+    /// Policies that may be compiled at once.
+    pub(crate) compiles: Arc<tokio::sync::Semaphore>,
     pub(crate) supervisor: Mutex<Option<ActorRef<SupervisorMessage>>>,
     /// The latest time that a loaded history proves, less what the clock's elapsed time was then: time
     /// goes on from there, never back behind it.

@@ -84,6 +84,18 @@ impl Reading<'_> {
             let line = root.rules.line(live.subject).ok_or(Reason::HandleUnknown)?;
             let mut permitted = Vec::new();
             let mut until = root.rules.list(line, workspace, live.restriction, self.now, &mut permitted);
+            if let Some(policed) = root.policed.as_deref() {
+                let address = if let UsedFrom::Address(address) = from { *address } else { None };
+                let asked = crate::policed::Asked {
+                    subject: live.subject,
+                    permission: PermissionId(0),
+                    workspace,
+                    restriction: live.restriction,
+                    address,
+                    opened: Some((live.opened.to_millis(), live.key)),
+                };
+                until = until.min(policed.list(root, &asked, &mut permitted, self.now));
+            }
             let [head, ..] = *fields;
             if head & SIDE != 0 {
                 let within = within(root, fields, life, &|place| self.whole(place));

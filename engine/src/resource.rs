@@ -1,20 +1,23 @@
 //! The resource form of a check: what no role grants, a relation to the resource may give.
 //!
 //! Off the hot path: a plain check never comes here. Roles are asked first; then, where the permission is
-//! mapped to a relation of the resource's type, the tuples. What cuts a grant cuts a relation, too.
+//! mapped to a relation of the resource's type, the tuples; then policies. What cuts a grant cuts a relation, too.
 
 use crate::bound::Bound;
-use crate::check::{Judged, Live, Question, UsedFrom, alive, judge};
+use crate::check::{Judged, Live, Question, UsedFrom, alive, asked, judge};
 use crate::engine::Engine;
 use crate::order;
+use crate::policed::{self, About, Circumstances};
 use crate::root::Root;
 use crate::table::{Fields, SIDE};
 use crate::view::Reading;
 use std::cell::Cell;
 use tessera_crypto::digest::Tagger;
 use tessera_model::{
-    CheckQuery, Decision, Place, PublicId, Reason, UnixMillis, WorkspaceIndex, WorkspaceRef,
+    CheckQuery, Decision, PermissionRef, Place, PublicId, Reason, Refusal, UnixMillis, WorkspaceIndex,
+    WorkspaceRef,
 };
+use tessera_program::PlainError;
 use tessera_relation::{Answer, Ask, AskError, Relations, TupleRef};
 
 /// The type that a tenant's subjects have in its relationship model: one is `user:` and its public id.
@@ -27,6 +30,13 @@ pub struct Resource<'a> {
     pub object: &'a str,
     /// Tuples and nodes that may be looked at.
     pub budget: u32,
+}
+
+/// What a check is about, held against the schema.
+#[derive(Clone, Copy)]
+struct Matter<'a> {
+    resource: Option<Resource<'a>>,
+    with: Option<&'a Circumstances>,
 }
 
 /// The subject of relations that stands for a tenant's subject.
@@ -68,6 +78,32 @@ fn related(
 
 const fn earlier(one: UnixMillis, other: UnixMillis) -> UnixMillis {
     if one.0 < other.0 { one } else { other }
+}
+
+/// Judges a place as a plain check does; where no role grants, by the relations; then by the policies.
+fn judge_matter(
+    (root, fields): (&Root, &Fields),
+    who: (u32, (u64, u64)),
+    (question, about, from): (&Question<'_>, Matter<'_>, UsedFrom<'_>),
+    now: UnixMillis,
+    steps: &Cell<u32>,
+) -> Judged {
+    let judged = match about.resource {
+        Some(resource) => judge_resource((root, fields), who, (question, resource), now, steps),
+        None => judge(root, fields, who, *question, now),
+    };
+    let Some(policed) = root.policed.as_deref() else { return judged };
+    // A handle that is not alive was denied for that.
+    if alive(root, fields, who, now).is_err() {
+        return judged;
+    }
+    match asked(root, fields, (question.permission, question.workspace), from) {
+        Some(asked) => {
+            let object = about.resource.map(|resource| resource.object);
+            policed.judge(root, judged, (&asked, object), about.with, now)
+        }
+        None => judged,
+    }
 }
 
 /// Judges a place as a plain check does; where no role grants, by the relations.
@@ -121,12 +157,7 @@ impl Reading<'_> {
     /// Answers a check about a resource, and how much was looked at in its relations.
     #[cold]
     #[inline(never)]
-    pub(crate) fn check_resource(
-        &self,
-        tagger: &Tagger,
-        query: &CheckQuery<'_>,
-        about: Resource<'_>,
-    ) -> (Decision, u32) {
+    fn check_matter(&self, tagger: &Tagger, query: &CheckQuery<'_>, about: Matter<'_>) -> (Decision, u32) {
         let handle = match self.parse(query.handle) {
             Ok(handle) => handle,
             Err(reason) => return (Decision::deny(reason, self.seen), 0),
@@ -144,7 +175,7 @@ impl Reading<'_> {
             &self.view.marks,
             (&*self.root, self.version),
             |root: &Root, fields: &Fields| {
-                let judge = |now| judge_resource((root, fields), who, (&question, about), now, &steps);
+                let judge = |now| judge_matter((root, fields), who, (&question, about, from), now, &steps);
                 let judged = judge(self.now);
                 let [head, ..] = *fields;
                 if head & SIDE == 0 && self.early.0 == self.now.0 {
@@ -152,7 +183,7 @@ impl Reading<'_> {
                 }
                 let permission = root.rules.permission(question.permission);
                 let who = ((place, handle.generation.0), tag, from);
-                self.as_it_stands(judged, (root, fields), who, permission, judge)
+                self.as_it_stands(judged, (root, fields), who, permission, &|judged, _| judged, judge)
             },
         );
         let decision = Decision { reason: judged.reason, seen: self.seen, valid_until: judged.valid_until };
@@ -182,13 +213,51 @@ impl Engine {
         query: &CheckQuery<'_>,
         about: Resource<'_>,
     ) -> (Decision, u32) {
+        self.check_matter(bound, reading, query, Matter { resource: Some(about), with: None })
+    }
+
+    /// As [`Engine::check_resource`], with or without a resource, under circumstances that come with the question:
+    /// policies may look at them. Who says them must hold the permission to check.
+    ///
+    /// # Errors
+    /// What came with the question does not fit the schema: the refusal, and what is wrong where.
+    #[cold]
+    #[inline(never)]
+    pub fn check_about(
+        &self,
+        bound: &Bound,
+        reading: &Reading<'_>,
+        query: &CheckQuery<'_>,
+        about: About<'_>,
+    ) -> Result<(Decision, u32), (Refusal, PlainError)> {
+        let permission = match query.permission {
+            PermissionRef::Name(name) => name,
+            PermissionRef::Id(id) => reading.permission_name(id).unwrap_or_default(),
+        };
+        let came = (about.context, about.entities);
+        let with = policed::circumstances(&reading.root, permission, came, &policed::GIVEN)?;
+        let resource = about.resource.map(|object| Resource { object, budget: about.budget });
+        Ok(self.check_matter(bound, reading, query, Matter { resource, with: Some(&with) }))
+    }
+
+    fn check_matter(
+        &self,
+        bound: &Bound,
+        reading: &Reading<'_>,
+        query: &CheckQuery<'_>,
+        about: Matter<'_>,
+    ) -> (Decision, u32) {
         if !bound.entry.is_active() {
             return (Decision::deny(Reason::TenantClosed, reading.seen()), 0);
         }
-        let answered = reading.check_resource(&self.house.tagger, query, about);
+        if reading.root.policed.is_some() && query.address.is_none() {
+            let address = self.address(bound, query.handle);
+            return reading.check_matter(&self.house.tagger, &CheckQuery { address, ..*query }, about);
+        }
+        let answered = reading.check_matter(&self.house.tagger, query, about);
         if answered.0.reason == Reason::AddressNotAllowed && query.address.is_none() {
             let address = self.address(bound, query.handle);
-            return reading.check_resource(&self.house.tagger, &CheckQuery { address, ..*query }, about);
+            return reading.check_matter(&self.house.tagger, &CheckQuery { address, ..*query }, about);
         }
         answered
     }

@@ -6,6 +6,7 @@
 use crate::index::Index;
 use crate::order::RootCell;
 use crate::people::People;
+use crate::policed::Policed;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
@@ -15,6 +16,7 @@ use tessera_model::catalogue::ServiceRecord;
 use tessera_model::device::{DevicePolicyRecord, DeviceRecord};
 use tessera_model::elevation::{ActingRecord, RequestRecord};
 use tessera_model::endpoint::{EndpointsRecord, Router};
+use tessera_model::policy::{EntityName, EntityRecord, PolicyRecord};
 use tessera_model::record::{
     AttributeRecord, FailureRecord, GroupRecord, RestrictionRecord, RoleRecord, SubjectRecord, TenantRecord,
     WorkspaceRecord,
@@ -26,6 +28,7 @@ use tessera_model::{
     Settings, SubjectIndex, TenantId, WorkspaceIndex,
 };
 use tessera_policy::Rules;
+use tessera_program::Shape;
 use tessera_relation::Relations;
 
 /// The relation of each type that a permission follows from.
@@ -146,6 +149,18 @@ pub(crate) struct Root {
     pub(crate) relation_models: RedBlackTreeMapSync<u32, Arc<RelationModelRecord>>,
     /// The permissions that follow from relations: by permission, the relation of each type.
     pub(crate) relation_mappings: RedBlackTreeMapSync<u32, Arc<Relating>>,
+    /// Compiled policies, and what they speak about; none where no policy is set.
+    pub(crate) policed: Option<Arc<Policed>>,
+    /// What the schema says that policies are held against.
+    pub(crate) shape: Option<Arc<Shape>>,
+    /// The policies as they were set.
+    pub(crate) policies: Option<Arc<PolicyRecord>>,
+    /// The version of the last ones, those included that are gone.
+    pub(crate) policy_version: u32,
+    /// The stored entities, by share and name.
+    pub(crate) entities: RedBlackTreeMapSync<(u32, EntityName), Arc<EntityRecord>>,
+    /// Bytes of what is known of them.
+    pub(crate) entity_bytes: usize,
     /// When the tenant was loaded, ms: cursors into tuples are of one life.
     pub(crate) life: u64,
 }
@@ -200,6 +215,12 @@ impl Root {
             relations: Relations::new(),
             relation_models: RedBlackTreeMapSync::new_sync(),
             relation_mappings: RedBlackTreeMapSync::new_sync(),
+            policed: None,
+            shape: None,
+            policies: None,
+            policy_version: 0,
+            entities: RedBlackTreeMapSync::new_sync(),
+            entity_bytes: 0,
             life: 0,
         }
     }
@@ -220,6 +241,9 @@ impl Root {
             + self.rules.values() * 150
             + self.text_bytes
             + self.service_bytes
+            + self.policies.as_ref().map_or(0, |record| record.bytes() * 4)
+            + self.entities.size() * 300
+            + self.entity_bytes * 3
             + self.tenants.size() * 180
             + usize::try_from(self.relations.len()).unwrap_or(usize::MAX / 1_024) * 64
             + of(counts.permissions, 350)

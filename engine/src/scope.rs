@@ -5,7 +5,7 @@
 //! looks at the key's filters, with what the question says of itself, and what is known of workspace and subject.
 
 use crate::bound::Bound;
-use crate::check::{Judged, Question, UsedFrom, alive, judge};
+use crate::check::{Judged, Question, UsedFrom, alive, judge, ruled};
 use crate::engine::Engine;
 use crate::order;
 use crate::root::Root;
@@ -158,11 +158,20 @@ impl Reading<'_> {
                 let judge = |now| judge_scope((root, fields), who, (&question, scope), now);
                 let judged = judge(self.now);
                 let [head, ..] = *fields;
-                if head & SIDE == 0 && self.early.0 == self.now.0 {
+                if head & SIDE == 0 && self.early.0 == self.now.0 && root.policed.is_none() {
                     return judged;
                 }
                 let permission = root.rules.permission(question.permission);
-                self.as_it_stands(judged, (root, fields), ((place, who.0), tag, from), permission, judge)
+                let asked = (question.permission, question.workspace);
+                let rule = |judged, now| ruled((root, fields), judged, asked, from, now);
+                self.as_it_stands(
+                    judged,
+                    (root, fields),
+                    ((place, who.0), tag, from),
+                    permission,
+                    &rule,
+                    judge,
+                )
             },
         );
         let malformed = name.is_empty() && judged.reason == Reason::PermissionUnknown;

@@ -72,6 +72,8 @@ impl Scene {
         let view = self.tenant.admin.entry.view();
         let listing = view.as_ref().expect("awake").listing();
         let why = Why {
+            context: None,
+            entities: None,
             subject: self.ann,
             allowed: Vec::new(),
             permission: name(permission),

@@ -246,6 +246,8 @@ async fn roles_or_relations_then_restrictions() {
                         told[usize::from(expected)] += 1;
                         let allowed: Vec<Pattern> = mask.iter().map(|at| pattern(PERMISSIONS[*at])).collect();
                         let why = Why {
+                            context: None,
+                            entities: None,
                             subject: scene.ann,
                             allowed,
                             permission: name(permission),

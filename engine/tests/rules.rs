@@ -149,6 +149,8 @@ async fn a_group_follows_its_rule() {
         let view = scene.tenant.admin.entry.view();
         let listing = view.as_ref().expect("awake").listing();
         let why = Why {
+            context: None,
+            entities: None,
             subject: scene.ann,
             allowed: Vec::new(),
             permission: name("orders.read"),

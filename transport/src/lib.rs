@@ -15,6 +15,7 @@ mod figures;
 mod limits;
 mod list;
 mod order;
+mod policy;
 mod quick;
 mod reach;
 mod relation;

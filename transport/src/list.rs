@@ -2,6 +2,7 @@
 
 use crate::catalogue;
 use crate::elevation;
+use crate::policy;
 use crate::reach::{explain, groups, review};
 use crate::relation;
 use crate::watch;
@@ -57,8 +58,12 @@ const fn permission(kind: RequestKind) -> &'static str {
         | RequestKind::ListMappings
         | RequestKind::WatchRelations
         | RequestKind::ListRelations => "tessera.admin.relations",
+        RequestKind::ReadPolicies | RequestKind::TryPolicies | RequestKind::ListEntities => {
+            "tessera.admin.policies"
+        }
         RequestKind::CheckResource
         | RequestKind::Authorize
+        | RequestKind::CheckAbout
         | RequestKind::CheckRelations
         | RequestKind::ListRelationObjects
         | RequestKind::ListRelationSubjects
@@ -131,6 +136,18 @@ pub(crate) async fn rows(
         let page = watch::page(engine, bound, after, (limit, wait_ms), cost).await;
         return page.map_err(Fault::refused);
     }
+    if let Request::TryPolicies { text, schema, built_in } = request {
+        drop(view);
+        return policy::trial(engine, bound, (text, schema, built_in)).await;
+    }
+    if let Request::CheckAbout { .. } = &request {
+        let (engine, bound) = (engine.clone(), bound.clone());
+        let asked = move || policy::check(&engine, &bound, &view, &request);
+        let (rows, steps) =
+            tokio::task::spawn_blocking(asked).await.map_err(|_| crate::answer::failed())??;
+        *cost += steps / PLACES_PER_CHECK;
+        return Ok(rows);
+    }
     // Cold rows and the walk over a table may take a while: not on the runtime that answers checks.
     let (engine, bound) = (engine.clone(), bound.clone());
     let page = move || {
@@ -158,6 +175,11 @@ pub(crate) struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// Cursors of a list whose places are names.
+    pub(crate) fn cursors(&self, listed: Listed) -> Result<Cursors, Refusal> {
+        self.engine.cursors(self.bound.entry.tenant, listed)
+    }
+
     pub(crate) fn subject(&self, id: PublicId) -> Result<&SubjectRecord, Refusal> {
         self.listing.subject(id).ok_or(Refusal::SubjectUnknown)
     }
@@ -331,6 +353,7 @@ fn page(
         Request::ListDevices { .. } | Request::ReadDevicePolicy {} | Request::ListRequests { .. } => {
             elevation::page(&source, request)
         }
+        Request::ReadPolicies {} | Request::ListEntities { .. } => policy::page(&source, request),
         about => relation::page((engine, bound, view), about, walked),
     }
 }

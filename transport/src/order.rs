@@ -137,7 +137,10 @@ async fn perform(
         (bound, Request::SetUpPassword { secret, password }) => {
             engine.set_up_password(bound, id, &secret, password).await
         }
-        (Some(bound), request) => order(engine, bound, id, request).await,
+        (Some(bound), request) => {
+            crate::policy::fits(engine, bound, &request)?;
+            order(engine, bound, id, request).await
+        }
         (None, _) => Err(Refusal::Unauthorized.into()),
     };
     let made = made(kind, done.map_err(of_error)?);
@@ -176,6 +179,7 @@ fn made(kind: RequestKind, done: Done) -> Made {
         workspace_id: done.made.workspace,
         client: number(RequestKind::CreateClient),
         kept: done.made.kept,
+        policies: number(RequestKind::SetPolicies),
         group: number(RequestKind::CreateGroup),
         device: done.made.device,
         request: done.made.request,
@@ -273,6 +277,15 @@ async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) 
             let command = Command::SetEndpoints { name, endpoints };
             return engine.submit_or_try(bound, (id, trial), command).await;
         }
+        Request::SetPolicies { text, schema, built_in, lenient, version, trial } => {
+            let parts = crate::policy::parts((text, schema, built_in), (lenient, version))?;
+            return engine.set_policies(bound, (id, trial), parts).await;
+        }
+        Request::ChangeEntities { put, remove, trial } => {
+            let put = put.as_ref().map(crate::policy::text).transpose()?;
+            return engine.change_entities(bound, (id, trial), (put, remove)).await;
+        }
+        Request::DeletePolicies { version: expected } => Command::DeletePolicies { expected },
         plain => command_of(plain).ok_or(Refusal::Malformed)?,
     };
     engine.submit(bound, id, command).await

@@ -1,9 +1,10 @@
 //! Lists of groups and of where roles are used, and why a question is answered as it is.
 
 use crate::list::{begin, finish, whole};
+use crate::policy;
 use tessera_engine::{Bound, Draft, Engine, Explained, Held, Listing, RoleUse, View, Way, Who, Why};
 use tessera_model::note::Note;
-use tessera_model::{Deadline, Limit, Name, Refusal, UnixMillis};
+use tessera_model::{Deadline, Limit, Name, Private, Refusal, UnixMillis};
 use tessera_wire::{
     ExplainRow, GrantRow, GroupRow, MemberRow, MembershipRow, Request, ReviewRow, RoleUseRow, Rows,
     RowsWriter,
@@ -16,6 +17,8 @@ const RESTRICTION: u32 = 3;
 const CEILING: u32 = 4;
 const RELATION: u32 = 5;
 const STEP: u32 = 6;
+const PERMIT: u32 = 7;
+const FORBID: u32 = 8;
 
 /// The lists of groups, and where roles are used.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is listed elsewhere")]
@@ -93,7 +96,7 @@ pub(crate) fn explain(
 ) -> Result<Rows, Refusal> {
     let when = |at: Deadline| if at == Deadline::NONE { engine.now() } else { at.to_millis() };
     let explained = match request {
-        Request::Explain { subject, key, permission, workspace, resource, at } => {
+        Request::Explain { subject, key, permission, workspace, resource, at, context, entities } => {
             let allowed = match key {
                 None => Vec::new(),
                 Some(key) => {
@@ -101,14 +104,12 @@ pub(crate) fn explain(
                     found.ok_or(Refusal::SessionUnknown)?.patterns
                 }
             };
-            let resource = match resource {
-                None => None,
-                Some(text) => {
-                    let text = std::str::from_utf8(text.expose()).map_err(|_| Refusal::Malformed)?;
-                    Some(text.into())
-                }
+            let text = |from: Option<Private>| {
+                from.as_ref().map(|from| policy::text(from).map(Into::into)).transpose()
             };
-            let why = Why { subject, allowed, permission, workspace, resource, at: when(at) };
+            let (resource, context, entities) = (text(resource)?, text(context)?, text(entities)?);
+            let at = when(at);
+            let why = Why { subject, allowed, permission, workspace, resource, context, entities, at };
             listing.explain(&why, &Draft::default())?
         }
         Request::Simulate {
@@ -127,7 +128,9 @@ pub(crate) fn explain(
             group,
         } => {
             let at = when(at);
-            let why = Why { subject, allowed: Vec::new(), permission, workspace, resource: None, at };
+            let (context, entities) = (None, None);
+            let allowed = Vec::new();
+            let why = Why { subject, allowed, permission, workspace, resource: None, context, entities, at };
             let draft = Draft {
                 role: role.map(|role| (role, patterns)),
                 grant: grant.map(|grant| (grant, grant_workspace, from, until)),
@@ -183,6 +186,12 @@ fn rows_of(explained: Explained) -> Vec<ExplainRow> {
     rows.extend(explained.restricted.then(|| row(RESTRICTION, 0)));
     let ceilings = explained.ceilings.into_iter();
     rows.extend(ceilings.map(|name| ExplainRow { workspace: Some(name), ..row(CEILING, 0) }));
+    rows.extend(explained.policies.into_iter().map(|said| {
+        let kind = if said.forbids { FORBID } else { PERMIT };
+        let holds = said.fault.is_none();
+        let told = said.fault.map_or_else(|| said.name.clone(), |fault| format!("{}: {fault}", said.name));
+        ExplainRow { told: Some(told), holds, ..row(kind, 0) }
+    }));
     if let Some(related) = explained.related {
         let (told, holds) = (Some(related.set), related.holds);
         rows.push(ExplainRow { told, holds, ..row(RELATION, 0) });

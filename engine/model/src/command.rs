@@ -11,6 +11,7 @@ use crate::identifier::Identifier;
 use crate::load::KeyedRow;
 use crate::name::{Name, Pattern};
 pub use crate::ordered::Ordered;
+use crate::policy::{EntityChange, PolicyDraft};
 use crate::record::{AttributeKind, AttributeValue, SubjectKind};
 use crate::refresh::ClientTerms;
 use crate::relation::RelationChange;
@@ -505,6 +506,21 @@ commands! {
         name: Name,
         /// All that it registers from now on.
         entries: Vec<ServiceEntry>,
+    };
+    /// Puts a schema, policies and the rule about those that fail in the place of all that there are.
+    SetPolicies = 140, narrows false, "tessera.admin.policies", {
+        /// Compiled before admission, against the schema.
+        draft: PolicyDraft,
+    };
+    /// Takes all policies away, and their schema with them. Entities must be gone before.
+    DeletePolicies = 141, narrows false, "tessera.admin.policies", {
+        /// The version of the present set, when it must be this one.
+        expected: Option<u32>,
+    };
+    /// Stores and removes entities: all of them, or none.
+    ChangeEntities = 142, narrows false, "tessera.admin.policies", {
+        /// The changes, in their order.
+        changes: Vec<EntityChange>,
     };
     /// Registers a device of a subject, at the lowest level of trust. A session may do that for its own subject.
     RegisterDevice = 150, narrows false, "tessera.sessions.open", {

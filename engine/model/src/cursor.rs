@@ -74,6 +74,8 @@ lists! {
     EntryUses = 18,
     /// Where deprecated entries are used, by kind, holder and place.
     DeprecatedUses = 19,
+    /// The entities that policies speak about, by share, type and id.
+    Entities = 25,
     /// The devices of a subject, by number.
     Devices = 60,
     /// The requests for roles, by number.

@@ -84,6 +84,12 @@ reasons! {
     ResourceUnknown = 117, "no such resource in the relationship model";
     /// A grant covers it, but the ceiling of the workspace, or of one above, does not.
     BeyondCeiling = 120, "outside the workspace's ceiling";
+    /// A policy forbids it.
+    PolicyForbids = 125, "a policy forbids it";
+    /// A policy that forbids failed while it was evaluated, and the tenant's rule is strict.
+    PolicyFailed = 126, "a policy that forbids failed";
+    /// The stored policies are no program that this build reads: nothing is permitted.
+    PolicyUnreadable = 127, "the stored policies cannot be read: set them anew";
     /// A grant covers it, but what sessions on this device may use does not.
     BeyondDevice = 130, "outside what sessions on this device may use";
     /// The device of the session was revoked.

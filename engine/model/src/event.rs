@@ -12,6 +12,7 @@ use crate::id::{
     WorkspaceIndex,
 };
 use crate::network::Network;
+use crate::policy::{EntityName, EntityRecord, PolicyRecord};
 use crate::private::Private;
 use crate::record::{
     AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord, GroupGrantRecord,
@@ -161,6 +162,17 @@ pub enum Event {
     EndpointsChanged(EndpointsRecord),
     /// The service has no endpoints.
     EndpointsRemoved(ServiceIndex),
+    /// The policies are these.
+    PoliciesChanged(PolicyRecord),
+    /// There are no policies; the last ones had this version.
+    PoliciesRemoved {
+        /// Of the last ones.
+        version: u32,
+    },
+    /// The entity is this.
+    EntityChanged(EntityRecord),
+    /// Nothing is known of the entity any more.
+    EntityRemoved(EntityName),
     /// A restriction was made.
     RestrictionAdded(RestrictionRecord),
     /// A restriction holds nothing any more (kept for the name in history).

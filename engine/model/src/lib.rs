@@ -27,6 +27,7 @@ pub mod network;
 pub mod note;
 mod ordered;
 pub mod origin;
+pub mod policy;
 pub mod private;
 pub mod query;
 pub mod record;

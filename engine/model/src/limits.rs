@@ -55,7 +55,7 @@ pub const KEY_TTL_S_MAX: u32 = 10 * 366 * 86_400;
 pub const KEY_OVERLAP_S_MAX: u32 = 7 * 86_400;
 /// LIMIT: the engine's own permissions, ids 1 to this in every tenant. At most 30: what a session that was
 /// opened without a proof may do of them is one bit each of its restriction's number.
-pub const ENGINE_PERMISSIONS_MAX: u32 = 17;
+pub const ENGINE_PERMISSIONS_MAX: u32 = 18;
 /// LIMIT: permissions of a tenant. 2^13 bits are 1 KiB per grant set.
 pub const PERMISSIONS_MAX: u32 = 8_192;
 /// LIMIT: services of a tenant: 256 × 96 KiB of texts are 24 MiB.
@@ -206,6 +206,35 @@ pub const RELATION_WATCHERS_MAX: usize = 1_024;
 pub const RELATION_WATCH_WAIT_MS_MAX: u32 = 30_000;
 /// LIMIT: tuples that come with one question, as in OpenFGA.
 pub const RELATION_CONTEXT_MAX: usize = 100;
+/// LIMIT: bytes of the texts of policies and schema together: with what they compile to they fit one frame.
+pub const POLICY_TEXT_BYTES_MAX: usize = 96 * 1024;
+/// LIMIT: bytes of what policies and schema are compiled to.
+pub const POLICY_PROGRAM_BYTES_MAX: usize = 128 * 1024;
+/// LIMIT: sets of policies that a node compiles at once: each may keep a core busy for some 100 ms.
+pub const POLICY_COMPILES_MAX: usize = 2;
+/// LIMIT: entities of a tenant: 65,536 × some 500 B are 32 MiB.
+pub const ENTITIES_MAX: usize = 65_536;
+/// LIMIT: changes of entities in one command.
+pub const ENTITY_CHANGES_MAX: usize = 256;
+/// LIMIT: bytes of the attributes, tags and parents of one entity: of 256 under a frame in all but odd cases, which are
+/// refused.
+pub const ENTITY_BYTES_MAX: usize = 16 * 1024;
+/// LIMIT: bytes of the type of an entity.
+pub const ENTITY_TYPE_BYTES_MAX: usize = 254;
+/// LIMIT: bytes of the id of an entity.
+pub const ENTITY_ID_BYTES_MAX: usize = 256;
+/// LIMIT: entities that one entity lies in, directly and through others.
+pub const ENTITY_ANCESTORS_MAX: usize = 256;
+/// LIMIT: bytes of the context of one question.
+pub const CONTEXT_BYTES_MAX: usize = 16 * 1024;
+/// LIMIT: values of one context.
+pub const CONTEXT_VALUES_MAX: u32 = 256;
+/// LIMIT: values within values, of a context or an entity.
+pub const CONTEXT_DEPTH_MAX: u32 = 16;
+/// LIMIT: entities that come with one question.
+pub const SENT_ENTITIES_MAX: usize = 64;
+/// LIMIT: bytes of the entities that come with one question, or with one command.
+pub const SENT_ENTITIES_BYTES_MAX: usize = 192 * 1024;
 /// LIMIT: bytes of one group of the journal; never more than a quarter of a journal file.
 pub const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// LIMIT: a bucket or a history segment in the checkpoint, bytes.

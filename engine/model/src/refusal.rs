@@ -228,6 +228,22 @@ refusals! {
     ScopeFiltered = 286, "a scope with filters restricts a key, and stands nowhere else";
     /// Two endpoints match one request, neither of them narrower, or are told apart by case alone.
     EndpointAmbiguous = 287, "two endpoints match one request, and neither is narrower than the other";
+    /// The schema is wrong; trying it tells line and column.
+    PolicySchemaWrong = 290, "the policy schema is wrong: try it to learn where";
+    /// A policy is wrong or does not fit the schema; trying it tells line and column.
+    PolicyWrong = 291, "a policy is wrong or does not fit the schema: try them to learn where";
+    /// The set of policies is of another version than was expected.
+    PolicyVersion = 292, "the policies are of another version by now: read them again";
+    /// The context of a question is no JSON, too large, or does not fit the schema.
+    ContextWrong = 293, "the context does not fit the schema, or is no JSON within its limits";
+    /// An entity is no JSON, too large, or does not fit the schema.
+    EntityWrong = 294, "an entity does not fit the schema, or is no JSON within its limits";
+    /// Stored entities would not fit the schema.
+    EntitiesStored = 295, "stored entities do not fit the schema: remove or change them first";
+    /// There are no policies, so there is no schema for entities.
+    PoliciesUnset = 296, "no policies are set, and no schema";
+    /// The resource of a question is ill-formed: `Type:id` is expected.
+    ResourceMalformed = 297, "the resource is ill-formed: a type, a colon and an id are expected";
     /// The tenant is asleep or waking: come again within the deadline.
     NotReady = 300, "the tenant is waking: try again";
     /// A limit is reached for the moment, which is named with its number: come again later.

@@ -62,6 +62,11 @@ impl Memberships {
         self.lines.get(membership)
     }
 
+    /// The groups that its holders are in, straight and through others, sorted.
+    pub(crate) fn all(&self, membership: u32) -> &[GroupId] {
+        self.interned.get(membership).map_or(&[], |interned| &interned.all)
+    }
+
     /// The groups that its holders are in themselves, sorted.
     pub(crate) fn groups(&self, membership: u32) -> &[GroupId] {
         self.interned.get(membership).map_or(&[], |interned| &interned.groups)

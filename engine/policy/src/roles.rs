@@ -214,6 +214,11 @@ impl Roles {
         self.bits.get(role.0).map_or(&[], Bits::words)
     }
 
+    /// The roles that a role has for parents itself.
+    pub(crate) fn parents(&self, role: RoleId) -> &[RoleId] {
+        self.roles.get(role.0).map_or(&[], |role| &role.parents)
+    }
+
     /// Whether the role was removed (not: is awaited).
     pub(crate) fn is_removed(&self, role: RoleId) -> bool {
         self.roles.get(role.0).is_some_and(|role| role.state == State::Removed)

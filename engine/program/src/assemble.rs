@@ -94,7 +94,8 @@ impl<'a> Assembler<'a> {
     /// When it is nested too deep.
     pub fn constant(&mut self, term: &Term) -> Result<(), ProgramError> {
         let heap = &mut self.policies.constants;
-        let mut store = Store { names: self.names, heap, which: Heap::Constants };
+        let mut stack = Vec::new();
+        let mut store = Store { names: self.names, heap, which: Heap::Constants, stack: &mut stack };
         let value = store.put(term).ok_or(ProgramError::TooDeep)?;
         self.put(Op::Push(value));
         Ok(())
@@ -103,6 +104,11 @@ impl<'a> Assembler<'a> {
     /// The number of a text.
     pub fn word(&mut self, text: &str) -> Word {
         self.names.word(text)
+    }
+
+    /// The text of a number.
+    pub(crate) fn text(&self, word: Word) -> Option<&str> {
+        self.names.words().get(word.0 as usize).map(|text| &**text)
     }
 
     /// Adds the question whether attributes are there, each in the one before.

@@ -6,7 +6,7 @@ use crate::value::{Heap, Span, Uid, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of an entity, as a parser gives it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Fact {
     /// Its attributes.
     pub attributes: BTreeMap<String, Term>,
@@ -49,25 +49,60 @@ impl Entities {
 
     /// Stores an entity in place of what was known of it. False when a value is too deep: nothing happens.
     pub fn put(&mut self, names: &mut Names, kind: &str, id: &str, fact: &Fact) -> bool {
-        self.put_with(names, kind, id, fact)
+        self.put_with(names, (kind, id), fact, &mut Vec::new())
     }
 
-    pub(crate) fn put_with<N: Numbers>(&mut self, names: &mut N, kind: &str, id: &str, fact: &Fact) -> bool {
+    /// Forgets an entity. Its values stay in the table until it is made anew.
+    pub fn remove(&mut self, names: &mut Names, kind: &str, id: &str) {
         let uid = names.uid(kind, id);
-        let mut ancestors: Vec<Uid> =
-            fact.ancestors.iter().map(|(kind, id)| names.uid(kind, id)).filter(|one| *one != uid).collect();
-        ancestors.sort_unstable();
-        ancestors.dedup();
-        let mut store = Store { names, heap: &mut self.heap, which: self.which };
-        let texts = |(name, value): (&'_ String, &'_ Term)| (name.clone(), value.clone());
-        let (attributes, tags): (Vec<_>, Vec<_>) =
-            (fact.attributes.iter().map(texts).collect(), fact.tags.iter().map(texts).collect());
-        let mut put = |fields: &[(String, Term)]| {
+        if let Some(place) = self.rows.get_mut(uid.0 as usize) {
+            *place = None;
+        }
+    }
+
+    /// Values that the table holds, those of entities that are gone included.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.heap.len() + self.ancestors.len()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.rows.clear();
+        self.few.clear();
+        self.heap.clear();
+        self.ancestors.clear();
+    }
+
+    pub(crate) fn put_with<N: Numbers>(
+        &mut self,
+        names: &mut N,
+        (kind, id): (&str, &str),
+        fact: &Fact,
+        stack: &mut Vec<Value>,
+    ) -> bool {
+        let uid = names.uid(kind, id);
+        let mut above: Vec<Uid> = fact.ancestors.iter().map(|(kind, id)| names.uid(kind, id)).collect();
+        let mut store = Store { names, heap: &mut self.heap, which: self.which, stack };
+        let mut put = |fields: &BTreeMap<String, Term>| {
             store.fields(fields.iter().map(|(name, value)| (name.as_str(), value)), TERM_DEPTH_MAX)
         };
-        let (Some(attributes), Some(tags)) = (put(&attributes), put(&tags)) else { return false };
-        let row = Row { attributes, tags, start: number(self.ancestors.len()), len: number(ancestors.len()) };
-        self.ancestors.extend(ancestors);
+        let (Some(attributes), Some(tags)) = (put(&fact.attributes), put(&fact.tags)) else { return false };
+        self.put_fields(uid, (attributes, tags), &mut above);
+        true
+    }
+
+    /// Stores an entity without tags of attributes that are in the heap already.
+    pub(crate) fn put_row(&mut self, uid: Uid, attributes: Span, above: &mut Vec<Uid>) {
+        let tags = Span { heap: self.which, start: 0, len: 0 };
+        self.put_fields(uid, (attributes, tags), above);
+    }
+
+    fn put_fields(&mut self, uid: Uid, (attributes, tags): (Span, Span), above: &mut Vec<Uid>) {
+        above.retain(|one| *one != uid);
+        above.sort_unstable();
+        above.dedup();
+        let row = Row { attributes, tags, start: number(self.ancestors.len()), len: number(above.len()) };
+        self.ancestors.append(above);
         match self.which {
             Heap::Entities => {
                 let at = uid.0 as usize;
@@ -83,7 +118,6 @@ impl Entities {
                 self.few.insert(at, (uid, row));
             }
         }
-        true
     }
 
     pub(crate) fn row(&self, uid: Uid) -> Option<&Row> {

@@ -19,6 +19,8 @@ pub enum FaultReason {
     Unreadable,
     /// The program is not whole: a fault of the compiler.
     Program,
+    /// The question costs more steps than one question may.
+    Exhausted,
 }
 
 impl FaultReason {
@@ -33,6 +35,7 @@ impl FaultReason {
             Self::Overflow => "overflow",
             Self::Unreadable => "text not readable",
             Self::Program => "program not whole",
+            Self::Exhausted => "more steps than one question may take",
         }
     }
 }

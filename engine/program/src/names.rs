@@ -26,6 +26,12 @@ impl Names {
         word
     }
 
+    /// How many texts and entities there are.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.words.len() + self.uids.len()
+    }
+
     /// The number of an entity, a new one when it has none.
     pub fn uid(&mut self, kind: &str, id: &str) -> Uid {
         let pair = (self.word(kind), self.word(id));
@@ -41,7 +47,9 @@ impl Names {
         uid
     }
 
-    pub(crate) fn known_word(&self, text: &str) -> Option<Word> {
+    /// The number of a text, when it has one.
+    #[must_use]
+    pub fn known_word(&self, text: &str) -> Option<Word> {
         self.by_text.get(text).copied()
     }
 

@@ -2,7 +2,7 @@
 
 use crate::fault::FaultReason;
 use crate::op::{IpKind, Pair, Reading, SetKind, Single, Sum};
-use crate::run::{Run, holds};
+use crate::run::{COMPARE_STEPS, Run, holds};
 use crate::text;
 use crate::value::{Ip, Span, Value};
 
@@ -48,6 +48,7 @@ impl Run<'_> {
     pub(crate) fn sets(&mut self, kind: SetKind) -> Step<()> {
         let (left, right) = self.two()?;
         let Value::Set(left) = left else { return Err(FaultReason::Type) };
+        self.pay(if let Value::Set(right) = right { COMPARE_STEPS.saturating_add(right.len) } else { 8 })?;
         let answer = if let SetKind::Contains = kind {
             self.heaps().contains(left, right)
         } else {

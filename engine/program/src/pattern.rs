@@ -20,6 +20,16 @@ impl Pattern {
         Self { parts: parts.into_iter().map(String::into_boxed_str).collect() }
     }
 
+    /// The parts between its stars.
+    pub(crate) fn parts(&self) -> &[Box<str>] {
+        &self.parts
+    }
+
+    /// A form of these parts.
+    pub(crate) const fn of(parts: Vec<Box<str>>) -> Self {
+        Self { parts }
+    }
+
     /// Whether the whole text has this form.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {

@@ -7,7 +7,7 @@ use crate::entities::Entities;
 use crate::fault::FaultReason;
 use crate::hash::NumberHash;
 use crate::names::number;
-use crate::op::Op;
+use crate::op::{Op, Variable};
 use crate::pattern::Pattern;
 use crate::request::Request;
 use crate::run::{Pool, Run};
@@ -52,9 +52,11 @@ pub(crate) struct Head {
 }
 
 #[derive(Clone, Debug)]
-struct Policy {
-    head: Head,
-    code: Box<[Op]>,
+pub(crate) struct Policy {
+    pub(crate) head: Head,
+    pub(crate) code: Box<[Op]>,
+    /// Whether it looks at what the clock moves.
+    timed: bool,
 }
 
 /// By what a policy is found: the narrowest part of its scope.
@@ -82,7 +84,7 @@ pub struct Policies {
     pub(crate) constants: Vec<Value>,
     pub(crate) words: Vec<Word>,
     pub(crate) patterns: Vec<Pattern>,
-    policies: Vec<Policy>,
+    pub(crate) policies: Vec<Policy>,
     permits: Index,
     forbids: Index,
     made: usize,
@@ -94,6 +96,20 @@ pub struct Policies {
 pub struct Room {
     stack: Vec<Value>,
     made: Vec<Value>,
+    timed: bool,
+    left: u32,
+}
+
+/// LIMIT: steps that one question may take over all policies that concern it, some 100 us: one for an instruction, more
+/// where sets and records are made or compared. What would take more fails, under both rules.
+pub const QUESTION_STEPS_MAX: u32 = 16_384;
+
+impl Room {
+    /// Whether a policy that the last question concerned looks at what the clock moves.
+    #[must_use]
+    pub const fn is_timed(&self) -> bool {
+        self.timed
+    }
 }
 
 /// What one policy says to a question.
@@ -148,7 +164,7 @@ impl Policies {
     /// Room for the largest of these policies.
     #[must_use]
     pub fn room(&self) -> Room {
-        Room { stack: Vec::with_capacity(self.deep), made: Vec::with_capacity(self.made) }
+        Room { stack: Vec::with_capacity(self.deep), made: Vec::with_capacity(self.made), ..Room::default() }
     }
 
     pub(crate) fn add(&mut self, head: Head, code: Vec<Op>, made: usize, deep: usize) {
@@ -167,7 +183,26 @@ impl Policies {
             }
         }
         (self.made, self.deep) = (self.made.max(made), self.deep.max(deep));
-        self.policies.push(Policy { head, code: code.into_boxed_slice() });
+        self.policies.push(Policy { head, code: code.into_boxed_slice(), timed: false });
+    }
+
+    /// Says which attributes of the context the clock moves: policies that look at one of them, or at the context
+    /// as a whole, are told apart from now on ([`Room::is_timed`]).
+    pub fn moved_by_clock(&mut self, names: &[Word]) {
+        let words = &self.words;
+        for policy in &mut self.policies {
+            let whole_or_moved = |pair: &[Op]| match pair {
+                [Op::Load(Variable::Context), Op::Attribute(name)] => names.contains(name),
+                [Op::Load(Variable::Context), Op::Has { start, .. }] => {
+                    words.get(*start as usize).is_none_or(|name| names.contains(name))
+                }
+                [Op::Load(Variable::Context), ..] => true,
+                _ => false,
+            };
+            // The last instruction stands alone.
+            let last = policy.code.last().is_some_and(|op| matches!(op, Op::Load(Variable::Context)));
+            policy.timed = last || policy.code.windows(2).any(whole_or_moved);
+        }
     }
 
     /// What these policies say. Allocates nothing when `room` is [`Policies::room`] of them.
@@ -178,19 +213,7 @@ impl Policies {
         rule: FaultRule,
         room: &mut Room,
     ) -> Ruling {
-        let mut ruling = None;
-        self.visit(Effect::Forbid, entities, request, room, |at, outcome| {
-            ruling = match (outcome, rule) {
-                (Outcome::Applies, _) => Some(Ruling::Forbidden(at)),
-                (Outcome::Failed(fault), FaultRule::Strict)
-                | (Outcome::Failed(fault @ FaultReason::Program), FaultRule::Cedar) => {
-                    Some(Ruling::Failed(at, fault))
-                }
-                (Outcome::Failed(_), FaultRule::Cedar) => None,
-            };
-            ruling.is_some()
-        });
-        if let Some(ruling) = ruling {
+        if let Some(ruling) = self.forbids(entities, request, rule, room) {
             return ruling;
         }
         let mut ruling = Ruling::NoPermit;
@@ -203,8 +226,34 @@ impl Policies {
         ruling
     }
 
+    /// What the policies that forbid say alone: nothing when none does.
+    pub fn forbids(
+        &self,
+        entities: &Entities,
+        request: &Request<'_>,
+        rule: FaultRule,
+        room: &mut Room,
+    ) -> Option<Ruling> {
+        (room.timed, room.left) = (false, QUESTION_STEPS_MAX);
+        let mut ruling = None;
+        self.visit(Effect::Forbid, entities, request, room, |at, outcome| {
+            ruling = match (outcome, rule) {
+                (Outcome::Applies, _) => Some(Ruling::Forbidden(at)),
+                (Outcome::Failed(fault), FaultRule::Strict)
+                | (
+                    Outcome::Failed(fault @ (FaultReason::Program | FaultReason::Exhausted)),
+                    FaultRule::Cedar,
+                ) => Some(Ruling::Failed(at, fault)),
+                (Outcome::Failed(_), FaultRule::Cedar) => None,
+            };
+            ruling.is_some()
+        });
+        ruling
+    }
+
     /// Every policy that applies or fails, by number.
     pub fn all(&self, entities: &Entities, request: &Request<'_>, room: &mut Room) -> Vec<(u32, Outcome)> {
+        (room.timed, room.left) = (false, QUESTION_STEPS_MAX);
         let mut found = Vec::new();
         for effect in [Effect::Forbid, Effect::Permit] {
             self.visit(effect, entities, request, room, |at, outcome| {
@@ -281,7 +330,8 @@ impl Policies {
         room: &mut Room,
     ) -> Option<Outcome> {
         let pool = Pool { constants: &self.constants, words: &self.words, patterns: &self.patterns };
-        let mut run = Run { request, entities, pool, stack: &mut room.stack, made: &mut room.made };
+        let Room { stack, made, timed, left } = room;
+        let mut run = Run { request, entities, pool, stack, made, left };
         let head = &policy.head;
         let concerns = run.concerns(&head.subject, request.subject)
             && run.concerns(&head.resource, request.resource)
@@ -292,6 +342,7 @@ impl Policies {
         if !concerns {
             return None;
         }
+        *timed |= policy.timed;
         match run.answer(&policy.code) {
             Ok(true) => Some(Outcome::Applies),
             Ok(false) => None,

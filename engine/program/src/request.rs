@@ -4,7 +4,7 @@ use crate::entities::{Entities, Fact, Row};
 use crate::names::{Names, Numbers, number};
 use crate::term::{Store, Term};
 use crate::value::{Heap, Span, Uid, Value, Word};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A type and an id.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,101 @@ pub struct EntityRef<'a> {
     pub kind: &'a str,
     /// The id.
     pub id: &'a str,
+}
+
+/// Up to so many texts and entities of its own a question looks through them one by one.
+const FEW: usize = 64;
+
+/// Texts and entities that only a question speaks of.
+#[derive(Debug, Default)]
+struct Own {
+    text: String,
+    words: Vec<(usize, usize)>,
+    uids: Vec<(Word, Word)>,
+    /// The same once they are many.
+    by_text: HashMap<Box<str>, u32>,
+    by_pair: HashMap<(Word, Word), u32>,
+}
+
+impl Own {
+    fn clear(&mut self) {
+        self.text.clear();
+        self.words.clear();
+        self.uids.clear();
+        self.by_text.clear();
+        self.by_pair.clear();
+    }
+
+    fn get(&self, at: usize) -> Option<&str> {
+        let (start, end) = self.words.get(at)?;
+        self.text.get(*start..*end)
+    }
+
+    fn word(&mut self, text: &str) -> u32 {
+        let known = if self.by_text.is_empty() {
+            (0..self.words.len()).find(|at| self.get(*at) == Some(text)).map(number)
+        } else {
+            self.by_text.get(text).copied()
+        };
+        if let Some(known) = known {
+            return known;
+        }
+        let (at, start) = (number(self.words.len()), self.text.len());
+        self.text.push_str(text);
+        self.words.push((start, self.text.len()));
+        if self.words.len() > FEW {
+            if self.by_text.is_empty() {
+                let all = (0..self.words.len()).filter_map(|at| Some((self.get(at)?.into(), number(at))));
+                self.by_text = all.collect();
+            }
+            self.by_text.insert(text.into(), at);
+        }
+        at
+    }
+
+    fn pair(&mut self, pair: (Word, Word)) -> u32 {
+        let known = if self.by_pair.is_empty() {
+            self.uids.iter().position(|one| *one == pair).map(number)
+        } else {
+            self.by_pair.get(&pair).copied()
+        };
+        if let Some(known) = known {
+            return known;
+        }
+        let at = number(self.uids.len());
+        self.uids.push(pair);
+        if self.uids.len() > FEW {
+            if self.by_pair.is_empty() {
+                self.by_pair = (0..).zip(&self.uids).map(|(at, pair)| (*pair, at)).collect();
+            }
+            self.by_pair.insert(pair, at);
+        }
+        at
+    }
+}
+
+/// Room that questions are made in: taken once, used again and again.
+#[derive(Debug)]
+pub struct Desk {
+    own: Own,
+    heap: Vec<Value>,
+    sent: Entities,
+    stack: Vec<Value>,
+    cells: Vec<(Word, Value)>,
+    above: Vec<Uid>,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self {
+            own: Own::default(),
+            heap: Vec::new(),
+            sent: Entities::of(Heap::Request),
+            stack: Vec::new(),
+            cells: Vec::new(),
+            above: Vec::new(),
+        }
+    }
 }
 
 /// A question, in the numbers of `names`. What no policy and no stored entity speaks of has numbers behind
@@ -27,24 +122,27 @@ pub struct Request<'a> {
     pub(crate) heap: Vec<Value>,
     /// Entities sent with the question; they stand before the stored ones.
     pub(crate) sent: Entities,
+    stack: Vec<Value>,
+    cells: Vec<(Word, Value)>,
+    above: Vec<Uid>,
 }
 
 #[derive(Debug)]
 struct Local<'a> {
     names: &'a Names,
-    own: Names,
+    own: Own,
 }
 
 impl Numbers for Local<'_> {
     fn word(&mut self, text: &str) -> Word {
         let known = self.names.known_word(text);
-        known.unwrap_or_else(|| Word(self.own.word(text).0.saturating_add(number(self.names.words().len()))))
+        known.unwrap_or_else(|| Word(self.own.word(text).saturating_add(number(self.names.words().len()))))
     }
 
     fn uid(&mut self, kind: &str, id: &str) -> Uid {
         let pair = (self.word(kind), self.word(id));
         let known = self.names.known_uid(pair);
-        known.unwrap_or_else(|| Uid(self.own.pair(pair).0.saturating_add(number(self.names.uids().len()))))
+        known.unwrap_or_else(|| Uid(self.own.pair(pair).saturating_add(number(self.names.uids().len()))))
     }
 }
 
@@ -53,23 +151,111 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn new(
         names: &'a Names,
-        (subject, action, resource): (EntityRef<'_>, EntityRef<'_>, EntityRef<'_>),
+        who: (EntityRef<'_>, EntityRef<'_>, EntityRef<'_>),
         context: &BTreeMap<String, Term>,
     ) -> Option<Self> {
-        let mut numbers = Local { names, own: Names::default() };
-        let mut heap = Vec::new();
+        let mut request = Self::begin(names, who, Desk::default());
+        request.tell(context, &[]).then_some(request)
+    }
+
+    /// A question without circumstances, made in room that is there. Allocates nothing once the room is large enough.
+    #[must_use]
+    pub fn begin(
+        names: &'a Names,
+        (subject, action, resource): (EntityRef<'_>, EntityRef<'_>, EntityRef<'_>),
+        desk: Desk,
+    ) -> Self {
+        let Desk { mut own, mut heap, mut sent, mut stack, mut cells, mut above } = desk;
+        own.clear();
+        heap.clear();
+        sent.clear();
+        stack.clear();
+        cells.clear();
+        above.clear();
+        let mut numbers = Local { names, own };
         let mut uid = |one: EntityRef<'_>| numbers.uid(one.kind, one.id);
         let (subject, action, resource) = (uid(subject), uid(action), uid(resource));
-        let mut store = Store { names: &mut numbers, heap: &mut heap, which: Heap::Request };
-        let fields = context.iter().map(|(name, value)| (name.as_str(), value));
-        let context = store.fields(fields, crate::term::TERM_DEPTH_MAX)?;
-        Some(Self { numbers, subject, action, resource, context, heap, sent: Entities::of(Heap::Request) })
+        let context = Span { heap: Heap::Request, start: 0, len: 0 };
+        Self { numbers, subject, action, resource, context, heap, sent, stack, cells, above }
+    }
+
+    /// Gives the room back.
+    #[must_use]
+    pub fn end(self) -> Desk {
+        let Self { numbers, heap, sent, stack, cells, above, .. } = self;
+        Desk { own: numbers.own, heap, sent, stack, cells, above }
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub const fn subject(&self) -> Uid {
+        self.subject
+    }
+
+    /// What is to be done.
+    #[must_use]
+    pub const fn action(&self) -> Uid {
+        self.action
+    }
+
+    /// Says the circumstances: those of a text, and those that have numbers already. False when a value is too deep.
+    pub fn tell(&mut self, context: &BTreeMap<String, Term>, given: &[(Word, Value)]) -> bool {
+        self.cells.clear();
+        for (name, term) in context {
+            let mut store = Store {
+                names: &mut self.numbers,
+                heap: &mut self.heap,
+                which: Heap::Request,
+                stack: &mut self.stack,
+            };
+            let name = store.names.word(name);
+            let Some(value) = store.put(term) else { return false };
+            self.cells.push((name, value));
+        }
+        self.cells.extend_from_slice(given);
+        self.context = self.record();
+        true
+    }
+
+    /// Stores the cells as a record.
+    fn record(&mut self) -> Span {
+        self.cells.sort_unstable_by_key(|(name, _)| *name);
+        let (start, len) = (number(self.heap.len()), number(self.cells.len()));
+        self.heap.extend(self.cells.iter().flat_map(|(name, value)| [Value::Text(*name), *value]));
+        self.cells.clear();
+        Span { heap: Heap::Request, start, len }
+    }
+
+    /// The number of a text, its own when nobody knows it.
+    pub fn word(&mut self, text: &str) -> Word {
+        self.numbers.word(text)
+    }
+
+    /// The number of an entity, its own when nobody knows it.
+    pub fn uid(&mut self, kind: &str, id: &str) -> Uid {
+        self.numbers.uid(kind, id)
+    }
+
+    /// An attribute of the entity that is described next.
+    pub fn attribute(&mut self, name: Word, value: Value) {
+        self.cells.push((name, value));
+    }
+
+    /// Something that the entity which is described next lies in, directly or not.
+    pub fn lies_in(&mut self, other: Uid) {
+        self.above.push(other);
+    }
+
+    /// Describes an entity for this question only, by the attributes and ancestors said since the last one.
+    pub fn describe(&mut self, uid: Uid) {
+        let attributes = self.record();
+        self.sent.put_row(uid, attributes, &mut self.above);
     }
 
     /// Adds an entity that is known for this question only. False when a value is too deep.
     pub fn send(&mut self, entity: EntityRef<'_>, fact: &Fact) -> bool {
         std::mem::swap(&mut self.heap, &mut self.sent.heap);
-        let done = self.sent.put_with(&mut self.numbers, entity.kind, entity.id, fact);
+        let done = self.sent.put_with(&mut self.numbers, (entity.kind, entity.id), fact, &mut self.stack);
         std::mem::swap(&mut self.heap, &mut self.sent.heap);
         done
     }
@@ -78,14 +264,14 @@ impl<'a> Request<'a> {
         let (at, base) = (word.0 as usize, self.numbers.names.words());
         match base.get(at) {
             Some(text) => text,
-            None => self.numbers.own.words().get(at.wrapping_sub(base.len())).map_or("", |text| text),
+            None => self.numbers.own.get(at.wrapping_sub(base.len())).unwrap_or_default(),
         }
     }
 
     /// The type of an entity.
     pub(crate) fn kind(&self, uid: Uid) -> Option<Word> {
         let (at, base) = (uid.0 as usize, self.numbers.names.uids());
-        let pair = base.get(at).or_else(|| self.numbers.own.uids().get(at.wrapping_sub(base.len())));
+        let pair = base.get(at).or_else(|| self.numbers.own.uids.get(at.wrapping_sub(base.len())));
         pair.map(|(kind, _)| *kind)
     }
 

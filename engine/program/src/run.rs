@@ -25,7 +25,12 @@ pub(crate) struct Run<'a> {
     pub(crate) pool: Pool<'a>,
     pub(crate) stack: &'a mut Vec<Value>,
     pub(crate) made: &'a mut Vec<Value>,
+    /// Steps that the question may still take.
+    pub(crate) left: &'a mut u32,
 }
+
+/// What comparing two sets or records costs, whatever is in them: as much as the largest of a context.
+pub(crate) const COMPARE_STEPS: u32 = 64;
 
 type Step<T> = Result<T, FaultReason>;
 
@@ -37,6 +42,7 @@ impl Run<'_> {
         let mut at = 0;
         while let Some(op) = code.get(at) {
             at += 1;
+            self.pay(1)?;
             if let Some(to) = op.target() {
                 if self.jumps(*op)? {
                     at = to as usize;
@@ -46,6 +52,12 @@ impl Run<'_> {
             }
         }
         self.truth()
+    }
+
+    /// Takes steps from those that are left.
+    pub(crate) fn pay(&mut self, steps: u32) -> Step<()> {
+        *self.left = self.left.checked_sub(steps).ok_or(FaultReason::Exhausted)?;
+        Ok(())
     }
 
     /// Whether a jump is taken.
@@ -83,6 +95,9 @@ impl Run<'_> {
             Op::Truth | Op::Not => Value::Bool(self.truth()? != matches!(op, Op::Not)),
             Op::Equal | Op::Unequal => {
                 let (left, right) = self.two()?;
+                if matches!(left, Value::Set(_) | Value::Record(_)) {
+                    self.pay(COMPARE_STEPS)?;
+                }
                 Value::Bool(self.heaps().equal(left, right) == matches!(op, Op::Equal))
             }
             Op::Order(than) => {
@@ -95,6 +110,9 @@ impl Run<'_> {
             }
             Op::In => {
                 let right = self.pop()?;
+                if let Value::Set(span) = right {
+                    self.pay(span.len)?;
+                }
                 let uid = self.entity()?;
                 Value::Bool(self.is_in(uid, right)?)
             }
@@ -227,6 +245,7 @@ impl Run<'_> {
 
     /// Puts a set or record of the values that lie on the stack.
     pub(crate) fn make_set(&mut self, items: u32) -> Step<()> {
+        self.pay(items)?;
         let start = self.made.len();
         let from = self.stack.len().checked_sub(items as usize).ok_or(FaultReason::Program)?;
         let items = self.stack.get(from..).ok_or(FaultReason::Program)?;

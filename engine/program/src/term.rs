@@ -1,7 +1,7 @@
 //! Values as trees, before they are stored: what a parser gives.
 
 use crate::names::{Numbers, number};
-use crate::value::{Heap, Heaps, Ip, Span, Value};
+use crate::value::{Heap, Heaps, Ip, Span, Value, Word};
 use std::collections::BTreeMap;
 
 /// LIMIT: values may be this deep, so that comparing them has a bound.
@@ -42,6 +42,8 @@ pub(crate) struct Store<'a, N> {
     pub(crate) names: &'a mut N,
     pub(crate) heap: &'a mut Vec<Value>,
     pub(crate) which: Heap,
+    /// Values of trees that are not whole yet.
+    pub(crate) stack: &'a mut Vec<Value>,
 }
 
 impl<N: Numbers> Store<'_, N> {
@@ -62,12 +64,12 @@ impl<N: Numbers> Store<'_, N> {
             Term::Duration(value) => Value::Duration(*value),
             Term::Ip(ip) => Value::Ip(*ip),
             Term::Set(items) => {
-                let mut values =
-                    items.iter().map(|item| self.put_at(item, depth)).collect::<Option<Vec<Value>>>()?;
-                let heaps = self.heaps();
-                values.sort_by(|left, right| heaps.compare(*left, *right));
-                values.dedup_by(|left, right| heaps.equal(*left, *right));
-                Value::Set(self.run(values, 1))
+                let from = self.stack.len();
+                for item in items {
+                    let value = self.put_at(item, depth)?;
+                    self.stack.push(value);
+                }
+                Value::Set(self.set(from))
             }
             Term::Record(fields) => {
                 let fields = fields.iter().map(|(name, value)| (name.as_str(), value));
@@ -76,35 +78,60 @@ impl<N: Numbers> Store<'_, N> {
         })
     }
 
+    /// Stores the values behind `from` on the stack as a set.
+    fn set(&mut self, from: usize) -> Span {
+        let heap = self.heap.as_slice();
+        let at = |which: Heap| if which == self.which { heap } else { &[] };
+        let heaps = Heaps {
+            constants: at(Heap::Constants),
+            entities: at(Heap::Entities),
+            request: at(Heap::Request),
+            made: &[],
+        };
+        let mut kept = from;
+        if let Some(items) = self.stack.get_mut(from..) {
+            items.sort_unstable_by(|left, right| heaps.compare(*left, *right));
+        }
+        for next in from..self.stack.len() {
+            let Some(item) = self.stack.get(next).copied() else { break };
+            let last = kept.checked_sub(1).filter(|last| *last >= from).and_then(|last| self.stack.get(last));
+            if last.is_some_and(|last| heaps.equal(*last, item)) {
+                continue;
+            }
+            if let Some(place) = self.stack.get_mut(kept) {
+                *place = item;
+            }
+            kept += 1;
+        }
+        self.stack.truncate(kept);
+        self.run(from, 1)
+    }
+
     /// Stores fields under their names.
     pub(crate) fn fields<'t>(
         &mut self,
         fields: impl Iterator<Item = (&'t str, &'t Term)>,
         depth: u32,
     ) -> Option<Span> {
-        let mut pairs = Vec::new();
+        let from = self.stack.len();
         for (name, value) in fields {
-            pairs.push((self.names.word(name), self.put_at(value, depth)?));
+            let name = self.names.word(name);
+            let value = self.put_at(value, depth)?;
+            self.stack.extend([Value::Text(name), value]);
         }
-        pairs.sort_by_key(|(name, _)| *name);
-        let cells = pairs.into_iter().flat_map(|(name, value)| [Value::Text(name), value]).collect();
-        Some(self.run(cells, 2))
+        let key = |cell: &Value| if let Value::Text(name) = cell { *name } else { Word(u32::MAX) };
+        if let Some(cells) = self.stack.get_mut(from..) {
+            let (pairs, _) = cells.as_chunks_mut::<2>();
+            pairs.sort_unstable_by_key(|[name, _]| key(name));
+        }
+        Some(self.run(from, 2))
     }
 
-    fn run(&mut self, values: Vec<Value>, each: u32) -> Span {
+    /// Moves what lies on the stack behind `from` into the heap.
+    fn run(&mut self, from: usize, each: u32) -> Span {
         let start = number(self.heap.len());
-        let len = number(values.len()) / each;
-        self.heap.extend(values);
+        let len = number(self.stack.len().saturating_sub(from)) / each;
+        self.heap.extend(self.stack.drain(from..));
         Span { heap: self.which, start, len }
-    }
-
-    fn heaps(&self) -> Heaps<'_> {
-        let at = |which: Heap| if which == self.which { self.heap.as_slice() } else { &[] };
-        Heaps {
-            constants: at(Heap::Constants),
-            entities: at(Heap::Entities),
-            request: at(Heap::Request),
-            made: &[],
-        }
     }
 }

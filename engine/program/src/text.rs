@@ -10,6 +10,18 @@ const DECIMAL_DIGITS: usize = 4;
 const IP_BYTES: usize = 43;
 
 impl Ip {
+    /// A single address.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        let (bits, prefix) = match address {
+            IpAddr::V4(four) => (u128::from(u32::from(four)), 32),
+            IpAddr::V6(six) => (u128::from(six), 128),
+        };
+        let high = u64::try_from(bits >> 64).unwrap_or_default();
+        let low = u64::try_from(bits & u128::from(u64::MAX)).unwrap_or_default();
+        Self { six: address.is_ipv6(), prefix, high, low }
+    }
+
     /// Reads `10.0.0.1`, `10.0.0.0/8`, `::1` or `fe80::/10`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

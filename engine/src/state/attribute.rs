@@ -115,6 +115,9 @@ impl State {
     pub(super) fn apply_declared(&mut self, record: &AttributeRecord) {
         self.next.attribute = self.next.attribute.max(record.id + 1);
         self.root.attributes.insert_mut(record.name.clone(), record.clone());
+        if self.root.policed.is_some() && !self.loading {
+            self.read_policies();
+        }
     }
 
     pub(super) fn apply_attribute(

@@ -33,6 +33,7 @@ pub const BUILT_IN: &[&str] = &[
     "tessera.admin.groups",
     "tessera.admin.relations",
     "tessera.admin.services",
+    "tessera.admin.policies",
 ];
 
 const _: () = assert!(BUILT_IN.len() == ENGINE_PERMISSIONS_MAX as usize);

@@ -1,8 +1,10 @@
 //! Buckets: the shares in which a tenant's state goes into a checkpoint, each a list of events.
 
+use super::policy::share_of;
 use super::relation::model_bucket;
 use super::{State, command_id};
 use tessera_model::limits::{BUCKET_PLACES, RELATION_MODELS_MAX};
+use tessera_model::policy::EntityRecord;
 use tessera_model::record::GroupRecord;
 use tessera_model::{Event, GroupId, Place, SubjectIndex, TenantId};
 use tessera_storage::{Bucket, BucketKind};
@@ -23,6 +25,10 @@ const CLIENTS: u32 = 5_000_000;
 const GROUPS: u32 = 6_000_000;
 /// One service to a bucket: its entries may fill half of one.
 const SERVICES: u32 = 7_000_000;
+/// The policies alone fill one.
+const POLICIES: u32 = 10_000_000;
+/// Entities, by share.
+const ENTITIES: u32 = 11_000_000;
 
 /// One map of endpoints to a bucket: it may fill half of one.
 const ENDPOINTS: u32 = 8_000_000;
@@ -100,6 +106,10 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         Event::ActingBegun(record) => of_place(record.place),
         Event::RequestChanged(record) => of_request(record.number),
         Event::RequestRemoved { number } => of_request(*number),
+        Event::PoliciesChanged(_) | Event::PoliciesRemoved { .. } => (BucketKind::Names, POLICIES),
+        Event::EntityChanged(EntityRecord { name, .. }) | Event::EntityRemoved(name) => {
+            (BucketKind::Names, ENTITIES + share_of(name))
+        }
         Event::RestrictionAdded(record) => (BucketKind::Names, RESTRICTIONS + record.id.0 / NAMES),
         Event::RestrictionRemoved(id) => (BucketKind::Names, RESTRICTIONS + id.0 / NAMES),
         Event::SessionOpened { record, .. } => of_place(record.place),
@@ -170,6 +180,8 @@ impl State {
     fn name_events(&self, no: u32) -> Vec<Event> {
         let share = |base: u32| (no - base) * NAMES..(no - base + 1) * NAMES;
         match no {
+            ENTITIES.. => self.entity_events(no - ENTITIES),
+            POLICIES.. => self.policy_events(),
             ENDPOINTS..REQUESTS => {
                 let map = self.root.endpoints.get(&(no - ENDPOINTS));
                 map.map(|map| Event::EndpointsChanged(map.record.clone())).into_iter().collect()

@@ -240,6 +240,9 @@ impl State {
             | Command::Impersonate { .. }
             | Command::ApproveRequest { .. }
             | Command::RefuseRequest { .. }
+            | Command::SetPolicies { .. }
+            | Command::DeletePolicies { .. }
+            | Command::ChangeEntities { .. }
             | Command::PlantedPanic {} => false,
         }
     }

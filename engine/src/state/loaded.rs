@@ -37,6 +37,7 @@ impl State {
         self.revision = next;
         self.loading = false;
         self.compile_relation_model();
+        self.read_policies();
         self.free_restrictions();
         self.woken = now;
         self.root.life = now.0;

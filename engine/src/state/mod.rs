@@ -30,6 +30,7 @@ mod overlay;
 mod owners;
 mod password;
 mod places;
+mod policy;
 mod positions;
 mod refresh;
 mod relation;
@@ -47,6 +48,7 @@ pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
 pub(crate) use command_id::Known;
 pub(crate) use failures::{FOR_EVER, own_key, wait};
 pub use made::Made;
+pub(crate) use policy::{key_of, straight};
 pub(crate) use refresh::Unsigned;
 pub(crate) use settings::doors;
 
@@ -63,6 +65,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tessera_crypto::digest::Tagger;
 use tessera_model::command::Ordered;
+use tessera_model::policy::EntityName;
 use tessera_model::{
     CellId, Command, Event, PermissionId, Receipt, Refusal, RestrictionId, Revision, RoleId, Row,
     SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
@@ -131,6 +134,8 @@ pub(crate) struct State {
     /// The event that skipped numbers last.
     skipped: Option<Event>,
     dirty: BTreeSet<(BucketKind, u32)>,
+    /// The entities that lie straight in another one, by that.
+    inner: std::collections::BTreeMap<EntityName, BTreeSet<EntityName>>,
     tagger: Tagger,
     cell: CellId,
     pub(crate) revision: Revision,
@@ -162,6 +167,7 @@ impl State {
             next: Next::default(),
             skipped: None,
             dirty: BTreeSet::new(),
+            inner: std::collections::BTreeMap::new(),
             tagger: Tagger::new(),
             cell,
             revision: Revision(0),
@@ -311,6 +317,9 @@ impl State {
             | Command::ApproveRequest { .. }
             | Command::RefuseRequest { .. }
             | Command::WithdrawRequest { .. } => self.about_requests(&ordered.command, caller, entropy, now),
+            Command::SetPolicies { draft } => self.set_policies(draft, now),
+            Command::DeletePolicies { expected } => self.delete_policies(*expected),
+            Command::ChangeEntities { changes } => self.change_entities(changes),
             Command::PlantedPanic {} => planted_panic(),
         }
     }
@@ -383,6 +392,10 @@ impl State {
             | Event::ActingBegun(_)
             | Event::RequestChanged(_)
             | Event::RequestRemoved { .. }
+            | Event::PoliciesChanged(_)
+            | Event::PoliciesRemoved { .. }
+            | Event::EntityChanged(_)
+            | Event::EntityRemoved(_)
             | Event::CutOffRaised { .. } => {}
         }
         self.root_changed = true;
@@ -413,13 +426,9 @@ impl State {
             Event::RoleRemoved(role) => self.apply_role_removed(*role),
             Event::WorkspaceChanged(record) => self.apply_workspace(record),
             Event::WorkspaceRemoved(index) => self.apply_workspace_removed(*index),
-            Event::GrantAdded(record) => {
-                self.root.rules.put_grant(record);
-                self.note_granted(record);
-            }
+            Event::GrantAdded(record) => self.apply_grant(record),
             Event::GrantRemoved { subject, role, workspace } => {
-                self.note_ungranted(*subject, *role, *workspace);
-                self.root.rules.remove_grant(*subject, *role, *workspace);
+                self.apply_ungranted(*subject, *role, *workspace);
             }
             Event::GroupChanged(record) => self.apply_group(record),
             Event::GroupRemoved(group) => self.apply_group_removed(*group),
@@ -458,6 +467,10 @@ impl State {
             Event::ActingBegun(record) => self.apply_acting(record),
             Event::RequestChanged(record) => self.apply_request(record),
             Event::RequestRemoved { number } => self.apply_request_removed(*number),
+            Event::PoliciesChanged(record) => self.apply_policies(record),
+            Event::PoliciesRemoved { version } => self.apply_policies_removed(*version),
+            Event::EntityChanged(record) => self.apply_entity(record),
+            Event::EntityRemoved(name) => self.apply_entity_removed(name),
             Event::SessionOpened { .. }
             | Event::SessionTouched { .. }
             | Event::SessionRefreshed { .. }
@@ -466,6 +479,16 @@ impl State {
             | Event::CommandRemembered(_)
             | Event::CommandFloor { .. } => {}
         }
+    }
+
+    fn apply_grant(&mut self, record: &tessera_model::record::GrantRecord) {
+        self.root.rules.put_grant(record);
+        self.note_granted(record);
+    }
+
+    fn apply_ungranted(&mut self, subject: SubjectIndex, role: RoleId, workspace: WorkspaceIndex) {
+        self.note_ungranted(subject, role, workspace);
+        self.root.rules.remove_grant(subject, role, workspace);
     }
 
     /// What the batch changed, to be published behind its proof; the state starts the next batch.

@@ -5,6 +5,7 @@ use crate::caller::{self, Caller};
 use crate::door::Shared;
 use crate::input::{Input, ill_formed};
 use crate::json::Json;
+use crate::policy;
 use crate::problem::Problem;
 use crate::relation;
 use crate::serve;
@@ -12,7 +13,7 @@ use crate::value::{self, NameOrNumber};
 use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tessera_engine::{ADDRESS, Authorized, Bound, Reading, Resource, Sees, View, Wanted};
+use tessera_engine::{ADDRESS, About, Authorized, Bound, Reading, Resource, Sees, View, Wanted};
 use tessera_model::limits::BATCH_CHECKS_MAX;
 use tessera_model::query::Introspection;
 use tessera_model::{
@@ -22,7 +23,7 @@ use tessera_model::{
 use tessera_relation::RELATION_BUDGET;
 
 /// The permission that lets a caller ask about handles that are not its own.
-const CHECK: &str = "tessera.check";
+pub(crate) const CHECK: &str = "tessera.check";
 /// Members of one question of a batch.
 const CHECK_MEMBERS: [&str; 4] = ["handle", "permission", "workspace", "address"];
 
@@ -204,8 +205,20 @@ fn resource(shared: &Shared, caller: &Caller, input: &Input, budget: u32) -> Res
     let reading = shared.engine.read(&view);
     let query = question(input, &handle)?;
     may_ask(shared, &caller.bound, (&reading, &query))?;
-    let about = Resource { object: input.text("resource").unwrap_or_default(), budget };
-    let (decision, steps) = shared.engine.check_resource(&caller.bound, &reading, &query, about);
+    policy::may_say(shared, &caller.bound, input)?;
+    let (context, entities) = (input.json_text("context")?, input.json_text("entities")?);
+    let (decision, steps) = if context.is_some() || entities.is_some() {
+        let about = About {
+            resource: input.text("resource"),
+            context: context.as_deref(),
+            entities: entities.as_deref(),
+            budget,
+        };
+        shared.engine.check_about(&caller.bound, &reading, &query, about).map_err(policy::misfit)?
+    } else {
+        let about = Resource { object: input.text("resource").unwrap_or_default(), budget };
+        shared.engine.check_resource(&caller.bound, &reading, &query, about)
+    };
     serve::charge(shared, caller, u64::from(steps) / relation::STEPS_PER_CHECK);
     if decision.reason == Reason::BudgetExceeded && budget < RELATION_BUDGET {
         return Ok(None);

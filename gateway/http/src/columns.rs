@@ -34,8 +34,17 @@ pub(crate) const REVIEW_ROW: &[&str] = &[
     "changed_by",
     "request",
 ];
-pub(crate) const EXPLAINED: &[&str] =
-    &["decision", "reason", "reason_code", "valid_until", "sources", "restricted", "ceilings", "related"];
+pub(crate) const EXPLAINED: &[&str] = &[
+    "decision",
+    "reason",
+    "reason_code",
+    "valid_until",
+    "sources",
+    "restricted",
+    "ceilings",
+    "related",
+    "policies",
+];
 pub(crate) const ENTRY_ROW: &[&str] =
     &["service", "id", "permission", "action", "labels", "description", "deprecated", "replaced_by"];
 pub(crate) const USE_ROW: &[&str] = &[

@@ -33,6 +33,7 @@ pub(crate) const fn record(act: Act) -> Option<List> {
             | CommandKind::ResetPassword => Some(List::Subject),
             CommandKind::RevokeKey => Some(List::Key),
             CommandKind::ChangeOrigins => Some(List::Origins),
+            CommandKind::SetPolicies | CommandKind::DeletePolicies => Some(List::Policies),
             CommandKind::SetRelationModel => Some(List::Relation(About::Model)),
             CommandKind::ChangeClient | CommandKind::DeleteClient => Some(List::Client),
             CommandKind::SetEndpoints => Some(List::Endpoints),
@@ -59,6 +60,7 @@ pub(crate) const fn is_record(list: List) -> bool {
             | List::Client
             | List::Origins
             | List::Endpoints
+            | List::Policies
             | List::Relation(About::Model)
     )
 }

@@ -4,6 +4,7 @@ use crate::answer::Object;
 use crate::input::{Input, ill_formed};
 use crate::list::texts;
 use crate::operation::List;
+use crate::policy;
 use crate::problem::Problem;
 use crate::relation;
 use serde_json::Value;
@@ -44,7 +45,10 @@ pub(crate) fn answer(
     let at = input.instant("at")?;
     let at = if at == Deadline::NONE { engine.now() } else { at.to_millis() };
     let resource = input.text("resource").map(Into::into);
-    let why = Why { subject, allowed, permission, workspace: input.name("workspace")?, resource, at };
+    let json = |name| input.json_text(name).map(|text| text.map(Into::into));
+    let (context, entities) = (json("context")?, json("entities")?);
+    let workspace = input.name("workspace")?;
+    let why = Why { subject, allowed, permission, workspace, resource, context, entities, at };
     let found = listing.explain(&why, &draft)?;
     walked.set(walked.get() + found.related.as_ref().map_or(0, |related| u64::from(related.steps)));
     let sources: Vec<Value> = found.sources.iter().map(|source| because(source).value()).collect();
@@ -58,7 +62,8 @@ pub(crate) fn answer(
             .with("path", path)
             .value()
     });
-    Ok(object.with("ceilings", texts(&found.ceilings)).with("related", related).value())
+    let object = object.with("ceilings", texts(&found.ceilings)).with("related", related);
+    Ok(object.with("policies", policy::said(&found.policies)).value())
 }
 
 fn because(source: &Because) -> Object {

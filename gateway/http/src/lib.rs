@@ -36,6 +36,7 @@ mod operation;
 mod order;
 mod parameters;
 mod plain;
+mod policy;
 mod problem;
 mod public;
 mod relation;

@@ -11,6 +11,7 @@ use crate::explain;
 use crate::groups;
 use crate::input::{Input, ill_formed};
 use crate::operation::{About, List, Needs, Operation};
+use crate::policy;
 use crate::problem::Problem;
 use crate::relation;
 use crate::serve;
@@ -253,6 +254,9 @@ fn rows(
         List::Endpoints => endpoint::told(&listing, input),
         List::MyDevices | List::Devices | List::DevicePolicy | List::Requests | List::RequestsOf => {
             elevation::rows((engine, bound), &listing, (list, input), window)
+        }
+        List::Policies | List::PolicyTrial | List::Entities => {
+            policy::rows((engine, bound), &listing, (list, input))
         }
         List::Relation(_) => Err(Problem::failed()),
         List::Settings => Ok(settings::members(&listing.settings(), Object::new()).value()),

@@ -70,8 +70,9 @@ fn problem() -> Value {
             "detail": { "type": "string" },
             "retry_ms": { "type": "integer", "description": "when to come again" },
             "openfga_code": { "type": "integer", "description": "about relations: the number of OpenFGA's API for this cause" },
-            "line": { "type": "integer", "description": "where a relationship model goes wrong" },
+            "line": { "type": "integer", "description": "where a relationship model or a policy goes wrong" },
             "column": { "type": "integer" },
+            "faults": { "type": "array", "items": {}, "description": "all that is wrong with policies, each at its place" },
             "orphans": { "type": "integer", "description": "stored tuples that would not fit a relationship model" },
             "examples": { "type": "array", "items": {}, "description": "the first of them" },
             "limit": { "type": "string", "description": "the limit that is reached, as docs/surface/limits.txt or the settings name it" },
@@ -249,7 +250,8 @@ fn member(name: &str) -> Value {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
         "fell_behind" | "valid" | "active" | "accepted" | "repeated" | "inherits" | "has_password"
-        | "required" | "deprecated" | "current" | "direct" | "failed" | "restricted" | "dry_run" => {
+        | "required" | "deprecated" | "current" | "direct" | "failed" | "restricted" | "dry_run"
+        | "built_in_schema" => {
             json!({ "type": "boolean" })
         }
         "line" | "column" => json!({ "type": ["integer", "null"] }),
@@ -261,6 +263,12 @@ fn member(name: &str) -> Value {
             json!({ "type": ["object", "null"], "description": "`set`, the relation that the permission is mapped to, whether it `holds`, and its `path`" })
         }
         "trouble" => json!({ "type": ["string", "null"] }),
+        "policies" => {
+            json!({ "type": ["string", "array"], "description": "their text, or what each said to a question" })
+        }
+        "entity" => {
+            json!({ "type": "object", "description": "as Cedar writes entities: `uid`, `attrs`, `parents`, `tags`" })
+        }
         "version" | "orphans" | "bytes" | "steps" | "reason_code" | "iat" | "exp" | "index" | "ended"
         | "duration_s" | "entries" | "deprecated_entries" | "kept" | "role_id" | "number" | "left"
         | "failures" | "count" | "used" | "made" | "known" => {
@@ -287,7 +295,7 @@ fn member(name: &str) -> Value {
         "subject" => json!({ "type": ["string", "null"], "format": "uuid" }),
         "permissions" | "workspaces" | "patterns" | "networks" | "origins" | "decisions" | "evicted"
         | "examples" | "results" | "rule" | "path" | "endpoints" | "parents" | "through" | "ceiling"
-        | "ceilings" | "sources" => {
+        | "ceilings" | "sources" | "faults" => {
             json!({ "type": "array", "items": {} })
         }
         "workspace" | "member_of" | "by" | "changed_by" | "parent" | "csrf_token" | "client" | "owners" => {
@@ -384,6 +392,10 @@ pub(crate) fn schema(shape: Shape) -> Value {
         }
         Shape::Entries => crate::catalogue::schema(&name()),
         Shape::Endpoints => crate::endpoint::schema(),
+        Shape::Policies => crate::policy::text_schema(),
+        Shape::Context => crate::policy::context_schema(),
+        Shape::EntityList => crate::policy::entities_schema(),
+        Shape::EntityNames => crate::policy::names_schema(),
         Shape::Rows => {
             json!({ "type": "string", "format": "tessera-rows", "minLength": 1, "maxLength": BODY_BYTES_MAX })
         }
@@ -446,6 +458,12 @@ pub(crate) fn example(shape: Shape) -> Value {
         Shape::Thumbprint => json!("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"),
         Shape::Entries => crate::catalogue::example(),
         Shape::Endpoints => crate::endpoint::example(),
+        Shape::Policies => json!("permit (principal in Group::\"staff\", action, resource);"),
+        Shape::Context => json!({ "amount": 3 }),
+        Shape::EntityList => {
+            json!([{ "uid": { "type": "Document", "id": "2027" }, "attrs": {}, "parents": [] }])
+        }
+        Shape::EntityNames => json!([{ "type": "Document", "id": "2027" }]),
     }
 }
 

@@ -109,6 +109,14 @@ pub(crate) enum Shape {
     Entries,
     /// The endpoints of a service.
     Endpoints,
+    /// The text of policies, or of their schema.
+    Policies,
+    /// The circumstances of a question: an object.
+    Context,
+    /// Entities that policies speak about.
+    EntityList,
+    /// The types and ids of entities.
+    EntityNames,
     /// Rows of subjects, NDJSON or CSV.
     Rows,
     Text,
@@ -274,6 +282,9 @@ pub(crate) enum List {
     DevicePolicy,
     Requests,
     RequestsOf,
+    Policies,
+    PolicyTrial,
+    Entities,
     Groups,
     Group,
     Members,

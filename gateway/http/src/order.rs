@@ -8,6 +8,7 @@ use crate::elevation;
 use crate::input::{Input, ill_formed};
 use crate::load;
 use crate::operation::{Act, Own};
+use crate::policy;
 use crate::problem::Problem;
 use crate::relation;
 use crate::serve;
@@ -94,7 +95,7 @@ const fn number(kind: CommandKind) -> Option<&'static str> {
         11 => Some("number"),
         90 => Some("client"),
         100 => Some("group"),
-        120 => Some("version"),
+        120 | 140 => Some("version"),
         76 => Some("ended"),
         _ => None,
     }
@@ -156,14 +157,7 @@ async fn order(
             Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0, device }
         }
         CommandKind::RotateKey => {
-            let rotation = Rotation {
-                key: required(input.public_id("key")?, "key")?,
-                expires: input.instant("expires")?,
-                patterns: input.patterns("patterns")?,
-                networks: input.networks("networks")?,
-                overlap_s: input.count("overlap_s")?.unwrap_or(0),
-            };
-            return Ok(engine.rotate_key(bound, id, rotation).await?);
+            return Ok(engine.rotate_key(bound, id, rotation(input)?).await?);
         }
         CommandKind::TouchSession => {
             let found = behind(shared, bound, &required(input.handle("handle")?, "handle")?)?;
@@ -188,6 +182,9 @@ async fn order(
             let done = engine.submit_or_try(bound, (id, trial), command).await;
             return relation::told(view, input, done.map_err(Problem::from)).await;
         }
+        CommandKind::SetPolicies | CommandKind::DeletePolicies | CommandKind::ChangeEntities => {
+            return policy::order(engine, bound, (kind, id, trial), input).await;
+        }
         // Only the system tenant says which tenants there are.
         CommandKind::SuspendTenant | CommandKind::ResumeTenant | CommandKind::DeleteTenant
             if bound.entry.tenant != TenantId::SYSTEM =>
@@ -197,6 +194,17 @@ async fn order(
         plain => command_of(shared, plain, input)?,
     };
     Ok(engine.submit_or_try(bound, (id, trial), command).await?)
+}
+
+/// What a key is to become.
+fn rotation(input: &Input) -> Result<Rotation, Problem> {
+    Ok(Rotation {
+        key: required(input.public_id("key")?, "key")?,
+        expires: input.instant("expires")?,
+        patterns: input.patterns("patterns")?,
+        networks: input.networks("networks")?,
+        overlap_s: input.count("overlap_s")?.unwrap_or(0),
+    })
 }
 
 /// The command behind an operation that carries all that it needs.

@@ -37,7 +37,9 @@ const fn status_of(code: u16) -> StatusCode {
         200 | 202 | 215 | 219 | 224 | 235..=238 | 264 | 266 => StatusCode::FORBIDDEN,
         201 | 203 | 205..=210 | 228 | 230 | 239 | 259 | 262 | 278 | 283 | 284 => StatusCode::NOT_FOUND,
         213 | 214 => StatusCode::BAD_REQUEST,
-        212 | 216 | 217 | 218 | 222 | 227 | 243 | 270 | 274..=277 => StatusCode::UNPROCESSABLE_ENTITY,
+        212 | 216 | 217 | 218 | 222 | 227 | 243 | 270 | 274..=277 | 290 | 291 | 293 | 294 | 297 => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         229 | 242 => StatusCode::INSUFFICIENT_STORAGE,
         231 | 300 | 303 | 502 => StatusCode::SERVICE_UNAVAILABLE,
         241 | 301 => StatusCode::TOO_MANY_REQUESTS,

@@ -115,7 +115,9 @@ async fn attempt(
     let input = read(shared, operation, (rest, query), (parts, body)).await?;
     afford(shared, &caller, &input)?;
     match operation.act {
-        Act::Ask(Ask::Check) if input.text("resource").is_some() => {
+        Act::Ask(Ask::Check)
+            if ["resource", "context", "entities"].iter().any(|of| input.json(of).is_some()) =>
+        {
             if shared.engine.is_asleep(&caller.bound) {
                 return Err(shared.engine.unready(&caller.bound.home).into());
             }

@@ -11,7 +11,7 @@ use crate::value::{
     origins, patterns, receipt, rule, subject_kind, text,
 };
 use std::net::IpAddr;
-use tessera_model::limits::{PAGE_ROWS_MAX, PASSWORD_BYTES_MAX, RELATION_CHANGES_MAX};
+use tessera_model::limits::{ENTITY_CHANGES_MAX, PAGE_ROWS_MAX, PASSWORD_BYTES_MAX, RELATION_CHANGES_MAX};
 use tessera_model::{Identifier, Limit, Name, PublicId, Refusal, Thumbprint};
 
 /// Whether a value reads as what its field must be, before anything is done with the request.
@@ -43,7 +43,11 @@ pub(crate) fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
         Shape::Receipt => text(value).and_then(receipt).is_some(),
         Shape::Permission | Shape::Workspace => name_or_number(value).is_some(),
         Shape::Checks | Shape::RelationChecks => matches!(value, Json::List(_)),
-        Shape::Model => text(value).is_some(),
+        Shape::Model | Shape::Policies => text(value).is_some(),
+        Shape::Context => matches!(value, Json::Members(_)),
+        // What is wrong with one of them is told where they are read.
+        Shape::EntityList => matches!(value, Json::List(items) if items.len() <= ENTITY_CHANGES_MAX),
+        Shape::EntityNames => crate::policy::names(value).is_some(),
         Shape::User | Shape::Relation | Shape::Object | Shape::Type => tuple::name(value).is_some(),
         Shape::Tuples => list(value, RELATION_CHANGES_MAX, |one| tuple::tuple(one, true)).is_some(),
         Shape::Plain(most) => list(value, most, |one| tuple::tuple(one, false)).is_some(),
@@ -68,6 +72,9 @@ pub(crate) fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
 fn over(shape: Shape, value: &Json) -> Option<Limit> {
     let beyond = |length: usize, limit: Limit| limit != Limit::Unnamed && length as u64 > limit.bound();
     let long = |value: &Json, limit: Limit| text(value).is_some_and(|text| beyond(text.len(), limit));
+    if matches!(shape, Shape::EntityList | Shape::EntityNames) {
+        return crate::policy::over(value);
+    }
     let (each, many) = match shape {
         Shape::Name | Shape::Permission | Shape::Workspace => (Limit::NameBytes, None),
         Shape::Identifier => (Limit::IdentifierBytes, None),

@@ -73,6 +73,27 @@ const SUBJECTS: Needs = Needs::Permission("tessera.admin.subjects");
 const TENANTS: Needs = Needs::Permission("tessera.admin.tenants");
 const ROLES: Needs = Needs::Permission("tessera.admin.roles");
 const WORKSPACES: Needs = Needs::Permission("tessera.admin.workspaces");
+const POLICIES: Needs = Needs::Permission("tessera.admin.policies");
+const POLICY_TEXT: Field =
+    Field::maybe("policies", Shape::Policies, "in Cedar's form or its JSON; without it as they are");
+const POLICY_SCHEMA: Field = Field::maybe(
+    "schema",
+    Shape::Policies,
+    "what they must fit; without it as it is, and the built-in one at first",
+);
+const BUILT_IN: Field =
+    Field::maybe("built_in_schema", Shape::Bool, "put the built-in schema in the place of the present one");
+const IF_VERSION: &str = "the version that the present set must have; 0 for none at all";
+const CIRCUMSTANCES: Field = Field::maybe(
+    "context",
+    Shape::Context,
+    "the circumstances that policies look at, with the permission tessera.check",
+);
+const SENT: Field = Field::maybe(
+    "entities",
+    Shape::EntityList,
+    "entities that are known for this question only, with the permission tessera.check; 64 at most",
+);
 const GRANTS: Needs = Needs::Permission("tessera.admin.grants");
 const SESSIONS: Needs = Needs::Permission("tessera.admin.sessions");
 const SETTINGS: Needs = Needs::Permission("tessera.admin.settings");
@@ -120,7 +141,7 @@ table! {
     // Decisions.
     "check" Post "/v1/check", Needs::Credential, "May this session or key do it, there, now?",
         [HANDLE, Field::maybe("permission", Shape::Permission, "name or id; or else a scope is given"), SCOPE, WORKSPACE, AT_LEAST,
-         Field::maybe("resource", Shape::Object, "to what, `type:id`: by a role, or by a relation of its type that the permission is mapped to"), ADDRESS],
+         Field::maybe("resource", Shape::Object, "to what, `type:id`: by a role, by a relation of its type that the permission is mapped to, or by a policy"), CIRCUMSTANCES, SENT, ADDRESS],
         Answer::One(&["decision", "reason", "reason_code", "seen", "valid_until"]), Act::Ask(Ask::Check);
     "authorize" Post "/v1/authorize", Needs::Credential, "May this session or key do this with an application? It is told by a scope, by a service and one of its actions, or by a service and a request's method and target. What no endpoint matches is denied.",
         [HANDLE, SCOPE, Field::maybe("service", Shape::Name, "of which service"),
@@ -369,6 +390,8 @@ table! {
          Field::maybe("workspace", Shape::Name, "where; none for the tenant"),
          Field::maybe("key", Shape::Session, "public id of the key that it is asked through"),
          Field::maybe("resource", Shape::Object, "to what, `type:id`; the relation that the permission is mapped to is told with its path"),
+         Field::maybe("context", Shape::Context, "the circumstances that policies look at; `ip`, `key` and `opened` too"),
+         Field::maybe("entities", Shape::EntityList, "entities that are supposed for this question; 64 at most"),
          Field::maybe("at", Shape::Instant, "when; none for now")],
         Answer::One(EXPLAINED), Act::List(List::Explain);
     "simulate" Post "/v1/simulate", GRANTS, "What the answer would be at a time, with a role, grant or membership that is supposed. Changes nothing.",
@@ -405,6 +428,25 @@ table! {
         [ENTRY, CURSOR, LIMIT], Answer::Page(USE_ROW), Act::List(List::EntryUses);
     "list_deprecated_uses" Get "/v1/deprecated-uses", SERVICES, "Where deprecated entries are named in full.",
         [CURSOR, LIMIT], Answer::Page(USE_ROW), Act::List(List::DeprecatedUses);
+
+    // Policies: under which circumstances.
+    "set_policies" Put "/v1/policies", POLICIES, "Sets policies, their schema, or what a forbid does that fails: what is named, and the rest stays. Texts that are wrong are refused with line and column.",
+        [POLICY_TEXT, POLICY_SCHEMA, BUILT_IN,
+         Field::maybe("failing_forbid", Shape::Choice(crate::policy::RULES), "`strict` denies, `cedar` leaves it out"),
+         Field::maybe("version", Shape::Count, IF_VERSION), DRY_RUN],
+        Answer::Made(&["version", "dry_run"]), Act::Order(Kind::SetPolicies);
+    "read_policies" Get "/v1/policies", POLICIES, "The policies as they were set, and their schema.", [],
+        Answer::One(&["version", "created", "policies", "schema", "built_in_schema", "failing_forbid", "count"]), Act::List(List::Policies);
+    "delete_policies" Delete "/v1/policies", POLICIES, "Takes all policies away, and their schema. Entities must be gone before.",
+        [Field::query("version", Shape::Count, IF_VERSION)], NOTHING, Act::Order(Kind::DeletePolicies);
+    "try_policies" Post "/v1/policies/try", POLICIES, "What would be wrong with policies and their schema, each at its place. Changes nothing.",
+        [POLICY_TEXT, POLICY_SCHEMA, BUILT_IN], Answer::One(&["valid", "count", "faults"]), Act::List(List::PolicyTrial);
+    "change_entities" Post "/v1/policies/entities", POLICIES, "Stores entities and removes others, 256 at most: all of them, or none.",
+        [Field::maybe("entities", Shape::EntityList, "each in the place of what was known of it"),
+         Field::maybe("remove", Shape::EntityNames, "those that go"), DRY_RUN],
+        CHANGED, Act::Order(Kind::ChangeEntities);
+    "list_entities" Get "/v1/policies/entities", POLICIES, "The stored entities.", [CURSOR, LIMIT],
+        Answer::Page(&["entity"]), Act::List(List::Entities);
 
     // Relations: who is what to whom.
     "set_relation_model" Put "/v1/relations/model", RELATIONS, "Puts a relationship model in the place of the present one. One that leaves stored tuples behind is refused, and the first of them are told.",

@@ -146,6 +146,20 @@ const ADVICE: &[(Refusal, &str)] = &[
     (Refusal::GrantStands, "tessera grant list WHO shows it"),
     (Refusal::Acting, "do it in your own name, with your own session or key"),
     (Refusal::RoleOutside, "tessera role list shows the workspace that it belongs to"),
+    (Refusal::PolicySchemaWrong, "tessera policy put --dry-run shows line and column"),
+    (Refusal::PolicyWrong, "tessera policy put --dry-run shows line and column"),
+    (
+        Refusal::PolicyVersion,
+        "tessera policy list shows the present version, tessera policy diff what a file would change",
+    ),
+    (Refusal::ContextWrong, "tessera policy show --schema says what the action's context has"),
+    (Refusal::EntityWrong, "tessera policy show --schema says which types and attributes there are"),
+    (
+        Refusal::EntitiesStored,
+        "tessera policy entity list shows them, tessera policy entity remove takes them away",
+    ),
+    (Refusal::PoliciesUnset, "tessera policy put --schema FILE sets a schema, policies or not"),
+    (Refusal::ResourceMalformed, "a resource is a type, a colon and an id: Document:2027"),
     (Refusal::NotReady, "the tenant is being loaded: try again, or give it more time with --timeout"),
     (
         Refusal::TenantFailed,

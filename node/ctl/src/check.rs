@@ -4,6 +4,7 @@ use crate::answer::{Answer, put_instant, shown};
 use crate::error::CtlError;
 use crate::handle::{HandleFrom, read};
 use crate::link::Link;
+use crate::policy_node;
 use crate::reach;
 use crate::table::Table;
 use serde_json::{Map, Value, json};
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tessera_client::Wanted;
 use tessera_client::wire::{ListPermissions, Resolve};
+use tessera_model::limits::SENT_ENTITIES_BYTES_MAX;
 use tessera_model::{
     CheckQuery, Decision, HandleBytes, Name, PermissionId, PermissionRef, Receipt, WorkspaceRef,
 };
@@ -35,6 +37,12 @@ pub(crate) struct Check {
     /// To which resource, `type:id`: by a role, or by a relation that the permission is mapped to.
     #[arg(long, value_name = "OBJECT")]
     resource: Option<String>,
+    /// The circumstances that policies look at, a JSON object.
+    #[arg(long, value_name = "JSON")]
+    context: Option<String>,
+    /// A file of entities that are known for this question only, a JSON list.
+    #[arg(long, value_name = "FILE")]
+    entities: Option<PathBuf>,
     #[command(flatten)]
     handle: HandleFrom,
     /// The position that the answer must have seen: a receipt, as commands print it.
@@ -113,15 +121,28 @@ impl Check {
             at_least: self.at_least.unwrap_or_default(),
             address: self.from_address,
         };
+        let entities =
+            self.entities.as_deref().map(|path| crate::policy::bytes(path, SENT_ENTITIES_BYTES_MAX));
+        let entities = entities.transpose()?;
         let asked = Instant::now();
         let decision = match (&self.resource, &self.scope) {
             (_, Some(scope)) => {
                 link.client.authorize(&query, Wanted::Scope(scope)).await.map(|found| found.decision)
             }
+            (resource, None) if self.context.is_some() || entities.is_some() => {
+                let context = self.context.as_deref().map(str::as_bytes);
+                link.client.check_about(&query, resource.as_deref(), (context, entities.as_deref())).await
+            }
             (None, None) => link.client.check(&query).await,
             (Some(resource), None) => link.client.check_resource(&query, resource).await,
         };
-        let decision = decision.map_err(|error| link.told(&error))?;
+        let decision = match decision {
+            Ok(decision) => decision,
+            Err(error) => {
+                let (error, permission) = (link.told(&error), self.permission.as_str());
+                return Err(policy_node::placed(link, error, permission, self.context.as_deref()).await);
+            }
+        };
         let took = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
         let head = if decision.is_permit() { "Permit" } else { "Deny" };
         let mut text = format!("{head}: {asked_for}");

@@ -37,6 +37,16 @@ pub struct CtlError {
 }
 
 impl CtlError {
+    /// The same, in other words.
+    pub(crate) fn saying(self, what: impl Into<String>) -> Self {
+        Self { what: what.into(), ..self }
+    }
+
+    /// Whether it is this refusal.
+    pub(crate) fn is(&self, refusal: tessera_model::Refusal) -> bool {
+        self.code == Some(refusal.code())
+    }
+
     /// An error of whoever mounts these commands: its exit code, a stable name, what happened.
     #[must_use]
     pub fn new(exit: u8, name: &'static str, what: impl Into<String>) -> Self {

@@ -7,8 +7,10 @@ use crate::link::{Link, Who};
 use crate::reach;
 use crate::table::Table;
 use crate::when::When;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
 use tessera_client::wire::{ExplainRow, Request};
+use tessera_model::limits::SENT_ENTITIES_BYTES_MAX;
 use tessera_model::{Name, Pattern, Private, PublicId, Reason};
 
 /// The parts of an explanation.
@@ -18,6 +20,8 @@ const RESTRICTION: u32 = 3;
 const CEILING: u32 = 4;
 const RELATION: u32 = 5;
 const STEP: u32 = 6;
+const PERMIT: u32 = 7;
+const FORBID: u32 = 8;
 
 fn public_id(text: &str) -> Result<PublicId, String> {
     PublicId::parse(text).ok_or_else(|| "a key is named by its public id".to_owned())
@@ -40,6 +44,13 @@ pub(crate) struct Explain {
     /// To which resource, `type:id`.
     #[arg(long, value_name = "OBJECT")]
     resource: Option<String>,
+    /// The circumstances that policies look at, a JSON object: `ip`, `key` and `opened` too, which a node says itself of a
+    /// session.
+    #[arg(long, value_name = "JSON")]
+    context: Option<String>,
+    /// A file of entities that are supposed for this question, a JSON list.
+    #[arg(long, value_name = "FILE")]
+    entities: Option<PathBuf>,
     /// When: an instant in UTC, or a span from now; without it, now.
     #[arg(long, value_name = "TIME")]
     at: Option<When>,
@@ -92,7 +103,11 @@ impl Explain {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         let subject = link.id_of(&self.who).await?;
         let at = deadline(link, self.at)?;
+        let entities =
+            self.entities.as_deref().map(|path| crate::policy::bytes(path, SENT_ENTITIES_BYTES_MAX));
         let request = Request::Explain {
+            context: self.context.clone().map(|text| Private::new(text.into_bytes())),
+            entities: entities.transpose()?.map(Private::new),
             subject,
             key: self.through,
             permission: self.permission.clone(),
@@ -100,7 +115,14 @@ impl Explain {
             resource: self.resource.map(|text| Private::new(text.into_bytes())),
             at,
         };
-        tell(link, (subject, &self.permission, self.workspace.as_ref()), &request).await
+        let told = tell(link, (subject, &self.permission, self.workspace.as_ref()), &request).await;
+        match told {
+            Err(error) => {
+                let (permission, context) = (self.permission.as_str(), self.context.as_deref());
+                Err(crate::policy_node::placed(link, error, permission, context).await)
+            }
+            told => told,
+        }
     }
 }
 
@@ -176,7 +198,12 @@ async fn tell(
             answer = answer.line(format!("  {indent}{}", [word, told].join(" ").trim()));
         }
     }
+    let (lines, policies) = said(&rows);
+    for line in lines {
+        answer = answer.line(line);
+    }
     let answer = answer
+        .with("policies", policies)
         .with("relation", related.and_then(|row| row.told.clone()))
         .with("path", path)
         .with("subject", subject.to_string())
@@ -190,6 +217,26 @@ async fn tell(
         .with("restricted", restricted)
         .with("ceilings", ceilings);
     Ok(if reason == Reason::None { answer } else { answer.denied() })
+}
+
+/// What the policies said, in lines and as objects.
+fn said(rows: &[ExplainRow]) -> (Vec<String>, Vec<Value>) {
+    let one = |row: &ExplainRow| {
+        let told = row.told.as_deref().unwrap_or_default();
+        let (name, fault) = if row.holds { (told, None) } else { split(told) };
+        let effect = if row.kind == FORBID { "forbids" } else { "permits" };
+        let line = match fault {
+            None => format!("Policy {name} {effect}."),
+            Some(fault) => format!("Policy {name}, which {effect}, failed: {fault}."),
+        };
+        (line, json!({ "policy": name, "effect": effect, "fault": fault }))
+    };
+    rows.iter().filter(|row| row.kind == PERMIT || row.kind == FORBID).map(one).unzip()
+}
+
+/// A policy's name, and why it failed.
+fn split(told: &str) -> (&str, Option<&str>) {
+    told.rsplit_once(": ").map_or((told, None), |(name, fault)| (name, Some(fault)))
 }
 
 /// A step of the way through relations.

@@ -38,6 +38,7 @@ mod output;
 mod permission;
 mod ping;
 mod policy;
+mod policy_node;
 mod policy_test;
 mod profile;
 mod reach;

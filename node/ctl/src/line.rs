@@ -77,7 +77,7 @@ enum Word {
     Grant(Noun<GrantVerb>),
     /// Relations: who is what to whom, and what follows.
     Relation(Noun<RelationVerb>),
-    /// Policies: Cedar's, checked, formatted and tested here.
+    /// Policies: Cedar's, checked, formatted and tested here, and those of a tenant.
     Policy(Noun<PolicyVerb>),
     /// Groups: who holds grants together.
     Group(Noun<GroupVerb>),
@@ -258,7 +258,7 @@ impl Word {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
             Self::Relation(Noun { verb, reach }) => verb.reach(&reach).await,
-            Self::Policy(Noun { verb, .. }) => verb.run(),
+            Self::Policy(Noun { verb, reach }) => verb.reach(&reach).await,
             Self::Group(Noun { verb, reach }) => {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
@@ -392,6 +392,7 @@ mod tests {
                 let asked = match kind.name() {
                     "CheckResource" => concat!(".check_", "resource("),
                     "Authorize" => concat!("client.", "authorize("),
+                    "CheckAbout" => concat!(".check_", "about("),
                     _ => return true,
                 };
                 !texts.contains(asked)

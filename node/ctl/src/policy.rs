@@ -1,8 +1,14 @@
-//! `tessera policy`: texts of policies, held against their schema, formatted and tested. No node is asked.
+//! `tessera policy`: texts of policies, held against their schema, formatted and tested without a node; what a node
+//! is asked for stands in a file of its own.
 
 use crate::answer::Answer;
 use crate::error::{CtlError, REFUSED};
+use crate::explain::Explain;
+use crate::line::over;
+use crate::link::Link;
+use crate::policy_node::{self, EntityVerb};
 use crate::policy_test::{self, Report};
+use crate::reach::Reach;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -49,14 +55,72 @@ pub(crate) enum PolicyVerb {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Set the policies of the tenant, their schema, or what a forbid does that fails: what is named, and the rest stays.
+    #[command(
+        after_help = "Examples:\n  tessera policy put documents.cedar --schema documents.cedarschema\n  tessera policy put documents.cedar --if-version 3 --dry-run\n  tessera policy put --failing-forbid cedar"
+    )]
+    Put(policy_node::Put),
+    /// List the policies of the tenant by name.
+    #[command(after_help = "Example:\n  tessera policy list")]
+    List,
+    /// Print the policies of the tenant, or their schema.
+    #[command(after_help = "Examples:\n  tessera policy show\n  tessera policy show --schema")]
+    Show {
+        /// Print the schema: the built-in one where none was set.
+        #[arg(long)]
+        schema: bool,
+    },
+    /// What a file would change of the tenant's policies. Exit code 1 where it would change something.
+    #[command(after_help = "Example:\n  tessera policy diff documents.cedar")]
+    Diff {
+        /// The file of policies.
+        file: PathBuf,
+    },
+    /// Take all policies of the tenant away, and their schema. Entities must be gone before.
+    #[command(after_help = "Example:\n  tessera policy delete --if-version 3")]
+    Delete {
+        /// Only when the present set has this version.
+        #[arg(long, value_name = "VERSION")]
+        if_version: Option<u32>,
+    },
+    /// Why may somebody do something, or not, and which policies say so? As `tessera explain`.
+    #[command(
+        after_help = "Examples:\n  tessera policy explain amy@example.org documents.read --resource Document:2027\n  tessera policy explain amy@example.org tills.open --context '{\"ip\": \"10.1.2.3\"}' --at 2027-03-01T08:00:00Z"
+    )]
+    Explain(Explain),
+    /// Entities: what policies know of the things that they speak about.
+    #[command(subcommand)]
+    Entity(EntityVerb),
 }
 
 impl PolicyVerb {
-    pub(crate) fn run(self) -> Result<Answer, CtlError> {
+    pub(crate) async fn reach(self, reach: &Reach) -> Result<Answer, CtlError> {
         match self {
             Self::Check { files, schema } => check(&files, schema.as_deref()),
             Self::Format { file, write, unchanged } => format(&file, write, unchanged),
             Self::Test { files } => Ok(test(&files)),
+            asked @ (Self::Put(_)
+            | Self::List
+            | Self::Show { .. }
+            | Self::Diff { .. }
+            | Self::Delete { .. }
+            | Self::Explain(_)
+            | Self::Entity(_)) => over(reach.tenant().await, async |link| asked.run(link).await).await,
+        }
+    }
+
+    async fn run(self, link: &Link) -> Result<Answer, CtlError> {
+        match self {
+            Self::Put(put) => put.run(link).await,
+            Self::List => policy_node::list(link).await,
+            Self::Show { schema } => policy_node::show(link, schema).await,
+            Self::Diff { file } => policy_node::diff(link, &file).await,
+            Self::Delete { if_version } => policy_node::delete(link, if_version).await,
+            Self::Explain(explain) => explain.run(link).await,
+            Self::Entity(verb) => verb.run(link).await,
+            Self::Check { .. } | Self::Format { .. } | Self::Test { .. } => {
+                Err(CtlError::unexpected("no node is asked for this"))
+            }
         }
     }
 }
@@ -93,7 +157,7 @@ pub(crate) fn objects(faults: &[PolicyError]) -> Value {
     Value::Array(faults.iter().map(object).collect())
 }
 
-const TEXT_BYTES: usize = tessera_policy_cedar::TEXT_BYTES_MAX;
+pub(crate) const TEXT_BYTES: usize = tessera_policy_cedar::TEXT_BYTES_MAX;
 
 fn check(files: &[PathBuf], schema: Option<&Path>) -> Result<Answer, CtlError> {
     let (mut told, mut objects_told, mut good) = (Vec::new(), Vec::new(), true);
@@ -129,7 +193,12 @@ fn check(files: &[PathBuf], schema: Option<&Path>) -> Result<Answer, CtlError> {
 }
 
 /// What a file came to: its policies and templates when it is good, whether a schema was asked, its faults.
-fn file_object(file: &str, count: Option<(usize, usize)>, validated: bool, faults: &[PolicyError]) -> Value {
+pub(crate) fn file_object(
+    file: &str,
+    count: Option<(usize, usize)>,
+    validated: bool,
+    faults: &[PolicyError],
+) -> Value {
     json!({
         "file": file, "policies": count.map(|(policies, _)| policies),
         "templates": count.map(|(_, templates)| templates), "validated": validated, "faults": objects(faults),

@@ -503,20 +503,6 @@ fn sessions(asked: &mut Asked, tenant: &str) {
 
 const MODEL: &str = "model\n  schema 1.1\ntype user\ntype team\n  relations\n    define member: [user]\ntype document\n  relations\n    define viewer: [user, team#member]\n";
 
-fn policies(asked: &mut Asked, put: &dyn Fn(&str, &str)) {
-    put("p.cedar", "permit (principal, action, resource);\n");
-    put("p.cedarschema", "entity User; action read appliesTo { principal: User, resource: User };");
-    put("p.entities.json", "[]");
-    let question = r#"{"principal": {"type": "User", "id": "a"}, "action": {"type": "Action", "id": "read"},
-        "resource": {"type": "User", "id": "b"}, "context": {}, "decision": "allow", "reason": ["policy0"]}"#;
-    let test = r#"{"policies": "p.cedar", "schema": "p.cedarschema", "entities": "p.entities.json", "shouldValidate": true"#;
-    put("p.json", &format!("{test}, \"requests\": [{question}]}}"));
-    let checked = asked.ask(0, "tessera policy check p.cedar --schema p.cedarschema");
-    assert_eq!(checked["files"][0]["policies"], 1);
-    assert_eq!(asked.ask(0, "tessera policy format p.cedar")["changed"], false);
-    assert_eq!(asked.ask(0, "tessera policy test p.json")["passed"], 1);
-}
-
 fn relations(asked: &mut Asked) {
     let folder = asked.node.folder.clone();
     let put = |file: &str, text: &str| std::fs::write(folder.join(file), text).expect("a file");
@@ -526,7 +512,7 @@ fn relations(asked: &mut Asked) {
         "tests:\n  - check:\n    - {user: \"user:a\", object: \"document:1\", assertions: {viewer: false}}\n";
     put("store.fga.yaml", &format!("model: |\n{store}{tests}"));
     assert_eq!(asked.ask(0, "tessera relation test store.fga.yaml")["passed"], 1);
-    policies(asked, &put);
+    crate::policies::policies(asked, &put);
     asked.ask(0, "tessera relation model set model.fga --tenant acme");
     put("second.fga", &format!("{MODEL}# second\n"));
     asked.ask(0, "tessera relation model set second.fga --tenant acme");

@@ -7,6 +7,7 @@ mod load;
 mod moving;
 mod node;
 mod operators;
+mod policies;
 mod powers;
 
 use document::Document;
@@ -60,6 +61,27 @@ fn the_guide_to_relations_is_true() {
         std::fs::write(folder.path().join(name), text).expect("a file");
     }
     let mut document = Document::read("docs/guide/relations.md");
+    document.run(&node, "");
+    document.finish();
+    assert_eq!(node.end(), 0);
+}
+
+/// PROPERTY: the guide to policies shows what a node answers that `tessera dev` started, line by line, over the files
+/// that the page holds.
+#[test]
+fn the_guide_to_policies_is_true() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut node = Node::start(folder.path(), "tessera dev");
+    node.printed_until(|line| line.contains("/v1/check"));
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guide/policies.md");
+    let guide = std::fs::read_to_string(guide).expect("the guide");
+    for name in ["tenant.cedarschema", "tenant.cedar", "tenant.entities.json"] {
+        let (_, rest) = guide.split_once(&format!("`{name}`:\n\n```")).expect(name);
+        let (_, rest) = rest.split_once('\n').expect("a block");
+        let (text, _) = rest.split_once("\n```").expect("an end");
+        std::fs::write(folder.path().join(name), format!("{text}\n")).expect("a file");
+    }
+    let mut document = Document::read("docs/guide/policies.md");
     document.run(&node, "");
     document.finish();
     assert_eq!(node.end(), 0);

@@ -8,7 +8,9 @@ use cedar_policy::pst::{Policy, StaticPolicy};
 use cedar_policy::{Authorizer, Decision, Effect, PolicySet, SlotId};
 use std::collections::{BTreeMap, BTreeSet};
 use tessera_policy_cedar::{Facts, Parsed, Question, Schema, compile};
-use tessera_program::{Entities, FaultRule, Names, Policies};
+use tessera_program::{
+    Entities, EntityRef, Fact, FaultRule, Names, Plain, PlainBounds, Policies, Program, Request, Sent,
+};
 
 /// How much is compared.
 #[derive(Clone, Copy, Debug)]
@@ -217,6 +219,8 @@ fn world(seed: u64, plan: Plan, tally: &mut Tally) -> Result<(), String> {
     let text = shape.text();
     let schema = Schema::parse(text.as_bytes()).map_err(|faults| format!("{}\n{text}", first(faults)))?;
     let (source, slots) = policies(&shape, &schema, &mut random, tally);
+    // What is kept as bytes has no links of templates that are made beside the text.
+    let kept = slots.is_empty().then(|| Kept::new(&text, &source)).transpose()?;
     let mut parsed = Parsed::parse(source.as_bytes()).map_err(first)?;
     for template in slots {
         link(&mut parsed, &template, &mut random)?;
@@ -234,8 +238,20 @@ fn world(seed: u64, plan: Plan, tally: &mut Tally) -> Result<(), String> {
     tally.worlds += 1;
     let told = |what: String| format!("{what}\n{text}\n{source}\n{entities}");
     let both = Both { set: parsed.set(), facts: &facts, names: &names, stored: &stored };
+    let kept = kept.map(|kept| kept.with(&entities)).transpose().map_err(told)?;
     for _ in 0..plan.questions {
-        let (question, asked) = question(&shape, &schema, &mut random).map_err(told)?;
+        let (question, asked, context) = question(&shape, &schema, &mut random).map_err(told)?;
+        if let Some(kept) = kept.as_ref().filter(|_| plan.planted.is_none()) {
+            let (cedar, strict) =
+                kept.decide(&question, &context).map_err(|what| told(format!("{what}: {asked}")))?;
+            let request = question.numbered(&names).map_err(|error| error.to_string())?;
+            let mut room = compiled.room();
+            let first = compiled.decide(&stored, &request, FaultRule::Cedar, &mut room).permits();
+            let second = compiled.decide(&stored, &request, FaultRule::Strict, &mut room).permits();
+            if (first, second) != (cedar, strict) {
+                return Err(told(format!("kept: {cedar} {strict}, compiled: {first} {second}: {asked}")));
+            }
+        }
         both.compare(&question, compiled, &wrong, tally).map_err(|what| told(format!("{what}: {asked}")))?;
     }
     Ok(())
@@ -313,7 +329,90 @@ fn spoiled_sets(
     Ok(sets)
 }
 
-fn question(shape: &Shape, schema: &Schema, random: &mut Random) -> Result<(Question, String), String> {
+/// Policies as a tenant keeps them: read from bytes, entities and contexts by the shape alone.
+struct Kept {
+    program: Program,
+    stored: Entities,
+}
+
+const BOUNDS: PlainBounds = PlainBounds { bytes: 1 << 22, depth: 64, nodes: 1 << 20 };
+
+impl Kept {
+    fn new(schema: &str, source: &str) -> Result<Self, String> {
+        let program = tessera_policy_cedar::program(schema.as_bytes(), source.as_bytes());
+        let bytes = program.map_err(|wrong| format!("{:?}", wrong.faults()))?.encode();
+        let program = Program::decode(&bytes).map_err(|error| error.to_string())?;
+        if program.encode() != bytes {
+            return Err("a program is written as other bytes than it was read from".to_owned());
+        }
+        Ok(Self { program, stored: Entities::default() })
+    }
+
+    /// Stores entities, each written as JSON and as bytes and read again before.
+    fn with(mut self, entities: &str) -> Result<Self, String> {
+        let shape = &self.program.shape;
+        let read = |text: &str| {
+            let plain = Plain::read(text, BOUNDS).map_err(|misfit| misfit.to_string())?;
+            shape.read_entities(&plain).map_err(|misfit| misfit.to_string())
+        };
+        let mut sent = read(entities)?;
+        let written: Vec<String> = sent.iter().map(|one| one.fact.to_json(&one.kind, &one.id)).collect();
+        for (one, again) in sent.iter().zip(read(&format!("[{}]", written.join(",")))?) {
+            let kept = Fact::decode(&one.fact.encode()).map_err(|error| error.to_string())?;
+            if kept != one.fact || again.fact != one.fact || !shape.fits(&one.kind, &one.id, &kept) {
+                return Err(format!("another entity than was written: {written:?}"));
+            }
+        }
+        let straight: BTreeMap<(String, String), BTreeSet<(String, String)>> =
+            sent.iter().map(|one| ((one.kind.clone(), one.id.clone()), one.fact.ancestors.clone())).collect();
+        let actions = shape.actions.iter().map(|((kind, id), action)| {
+            let ancestors = action.above.iter().cloned().collect();
+            Sent { kind: kind.clone(), id: id.clone(), fact: Fact { ancestors, ..Fact::default() } }
+        });
+        sent.extend(actions);
+        for mut one in sent {
+            let mut open: Vec<_> = one.fact.ancestors.iter().cloned().collect();
+            while let Some(next) = open.pop() {
+                for above in straight.get(&next).into_iter().flatten() {
+                    if one.fact.ancestors.insert(above.clone()) {
+                        open.push(above.clone());
+                    }
+                }
+            }
+            self.stored.put(&mut self.program.names, &one.kind, &one.id, &one.fact);
+        }
+        Ok(self)
+    }
+
+    fn decide(&self, question: &Question, context: &str) -> Result<(bool, bool), String> {
+        let uid = |uid: Option<&cedar_policy::EntityUid>| {
+            let uid = uid.ok_or("an open question")?;
+            Ok::<_, String>((uid.type_name().to_string(), uid.id().unescaped().to_owned()))
+        };
+        let request = question.request();
+        let (who, what, to) = (uid(request.principal())?, uid(request.action())?, uid(request.resource())?);
+        let action = self.program.shape.actions.get(&what).ok_or("no such action")?;
+        let plain = Plain::read(context, BOUNDS).map_err(|misfit| misfit.to_string())?;
+        let context = self.program.shape.read_fields(action.context, &plain, &[], true);
+        let context = context.map_err(|misfit| misfit.to_string())?;
+        let all = (
+            EntityRef { kind: &who.0, id: &who.1 },
+            EntityRef { kind: &what.0, id: &what.1 },
+            EntityRef { kind: &to.0, id: &to.1 },
+        );
+        let request = Request::new(&self.program.names, all, &context).ok_or("too deep")?;
+        let (policies, mut room) = (&self.program.policies, self.program.policies.room());
+        let cedar = policies.decide(&self.stored, &request, FaultRule::Cedar, &mut room).permits();
+        let strict = policies.decide(&self.stored, &request, FaultRule::Strict, &mut room).permits();
+        Ok((cedar, strict))
+    }
+}
+
+fn question(
+    shape: &Shape,
+    schema: &Schema,
+    random: &mut Random,
+) -> Result<(Question, String, String), String> {
     let (action, kind) = pick(random, &[("read", "Doc"), ("write", "Doc"), ("list", "Folder")]);
     let asked = [
         format!("User::\"{}\"", id(random.below(ENTITIES))),
@@ -323,7 +422,7 @@ fn question(shape: &Shape, schema: &Schema, random: &mut Random) -> Result<(Ques
     let context = shape.context_json(random);
     let [subject, action, resource] = &asked;
     let question = Question::parse([subject, action, resource], &context, Some(schema), true);
-    Ok((question.map_err(first)?, format!("{asked:?} {context}")))
+    Ok((question.map_err(first)?, format!("{asked:?} {context}"), context))
 }
 
 /// The two that are compared.

@@ -78,6 +78,10 @@ events! {
     45 => NumbersSkipped { tenant, subject, permission, workspace };
     46 => ServiceChanged(record);
     47 => ServiceRemoved(record);
+    50 => PoliciesChanged(record);
+    51 => PoliciesRemoved { version };
+    52 => EntityChanged(record);
+    53 => EntityRemoved(record);
     60 => DeviceChanged(record);
     61 => DeviceRemoved { subject, number };
     62 => DevicePolicyChanged(record);

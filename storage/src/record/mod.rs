@@ -12,6 +12,7 @@ pub(crate) mod event;
 pub(crate) mod field;
 pub(crate) mod frame;
 pub(crate) mod noun;
+mod policy;
 pub(crate) mod row;
 
 pub(crate) use field::{Field, Reader, RecordError};

@@ -5,6 +5,7 @@ use tessera_model::catalogue::{EntryRecord, EntryText, Label, ServiceRecord};
 use tessera_model::device::{DevicePolicyRecord, DeviceRecord};
 use tessera_model::elevation::{ActingRecord, RequestRecord, RequestState};
 use tessera_model::endpoint::{Endpoint, EndpointsRecord};
+use tessera_model::policy::{EntityName, EntityRecord, PolicyRecord};
 use tessera_model::record::{
     AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord,
     GroupGrantRecord, GroupRecord, MemberRecord, PlaceRecord, RestrictionRecord, RoleRecord, SubjectKind,
@@ -198,6 +199,20 @@ pub fn every_event() -> Vec<Event> {
             relation: "viewer".into(),
         }),
         Event::PermissionUnmapped { permission: PermissionId(1), type_name: "document".into() },
+        Event::PoliciesChanged(PolicyRecord {
+            version: 1,
+            schema: Some("entity User;".into()),
+            text: "permit (principal, action, resource);".into(),
+            program: [1, 0, 0].into(),
+            lenient: true,
+            at: Deadline(2),
+        }),
+        Event::PoliciesRemoved { version: 1 },
+        Event::EntityChanged(EntityRecord {
+            name: EntityName { kind: "Document".into(), id: "1".into() },
+            fact: [1, 0, 0, 0].into(),
+        }),
+        Event::EntityRemoved(EntityName { kind: "Document".into(), id: "1".into() }),
         Event::ServiceChanged(ServiceRecord {
             index: ServiceIndex(1),
             name: name("orders"),

@@ -34,6 +34,7 @@ mod part;
 mod parts;
 mod permissions;
 mod place;
+mod policy;
 mod relation;
 mod request;
 mod rows;
@@ -61,6 +62,7 @@ pub use kind::Kind;
 pub use made::Made;
 pub use outbox::Outbox;
 pub use permissions::{ListPermissions, PermissionName, Permissions};
+pub use policy::{EntityRow, PolicyFaultRow, PolicySetRow};
 pub use request::{Request, RequestKind};
 pub use rows::{
     AttributeRow, AttributeValueRow, BackupRow, ClientRow, ExplainRow, GrantRow, GroupRow, HolderRow,

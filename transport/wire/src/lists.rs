@@ -312,6 +312,10 @@ macro_rules! and_lists {
                 resource: Option<Private> = RelationObject,
                 /// When; `NONE` for now.
                 at: Deadline = At,
+                /// The circumstances, a JSON object; none for none.
+                context: Option<Private> = Context,
+                /// Entities for this question only, a JSON list; none for none.
+                entities: Option<Private> = Entities,
             };
             /// What the answer would be at a time, with a role or grant that is supposed. Changes nothing.
             Simulate = 0x2046 -> ExplainRow {
@@ -398,6 +402,43 @@ macro_rules! and_lists {
             ListEndpoints = 0x20AB -> EndpointRow {
                 /// Whose.
                 service: Name = Service,
+            };
+            /// The policies as they were set: one row.
+            ReadPolicies = 0x208C -> PolicySetRow {};
+            /// What would be wrong with policies, each at its place: no row when nothing is. Changes nothing.
+            TryPolicies = 0x208D -> PolicyFaultRow {
+                /// Their text; none for the one that there is.
+                text: Option<Private> = PolicyText,
+                /// The schema's text; none for the one that there is.
+                schema: Option<Private> = PolicySchema,
+                /// The built-in schema takes the place of the present one.
+                built_in: bool = BuiltInSchema,
+            };
+            /// The stored entities.
+            ListEntities = 0x208E -> EntityRow {
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// May this handle do it, under these circumstances? By a role, a relation to the resource, or a policy.
+            CheckAbout = 0x208F -> ResourceRow {
+                /// Its handle, 40 bytes.
+                handle: Private = Handle,
+                /// What.
+                permission: Name = Permission,
+                /// Where; none for the tenant.
+                workspace: Option<Name> = Workspace,
+                /// To which resource, `Type:id`; none for the workspace.
+                resource: Option<Private> = RelationObject,
+                /// The circumstances, a JSON object of at most 16 KiB; none for none.
+                context: Option<Private> = Context,
+                /// Entities for this question only, a JSON list; none for none.
+                entities: Option<Private> = Entities,
+                /// Where the handle is used from, with the permission `tessera.address`.
+                address: Option<IpAddr> = Address,
+                /// The position that the answer must have seen; none for any.
+                at_least: Option<Receipt> = Epoch,
             };
             /// Where a role is used: roles that have it for a parent, and groups that it is granted to.
             ListRoleUses = 0x2044 -> RoleUseRow {

@@ -57,6 +57,8 @@ shapes! {
         request: Option<PublicId> = Request,
         /// The new refresh key's number.
         refresh_key: Option<u32> = KeyNumber,
+        /// The version of the policies.
+        policies: Option<u32> = PolicyVersion,
         /// What became of the rows of a bulk load.
         loaded: Option<Loaded> = RowsMade,
         /// How many subjects a changed rule has not reached yet.

@@ -17,6 +17,7 @@ use std::net::IpAddr;
 use tessera_model::catalogue::ServiceEntry;
 use tessera_model::endpoint::Endpoint;
 use tessera_model::load::LoadRow;
+use tessera_model::policy::EntityName;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::refresh::ClientTerms;
 use tessera_model::relation::{RelationChange, RelationRecord};
@@ -471,6 +472,35 @@ and_elevations! {
         /// All that it registers from now on; at most 512.
         entries: Vec<ServiceEntry> = Row,
     };
+    /// Sets policies: what is named of them, and the rest as it is.
+    SetPolicies = 0x108C -> Made {
+        /// Their text, in Cedar's form or its JSON; none for the one that there is.
+        text: Option<Private> = PolicyText,
+        /// The schema's text; none for the one that there is. Both texts have 96 KiB.
+        schema: Option<Private> = PolicySchema,
+        /// The built-in schema takes the place of the present one.
+        built_in: bool = BuiltInSchema,
+        /// Whether a forbid that fails is left out; none as it is.
+        lenient: Option<bool> = Lenient,
+        /// The version of the present set, when it must be this one; 0 for none at all.
+        version: Option<u32> = PolicyVersion,
+        /// Only tells what would come of it.
+        trial: bool = Trial,
+    };
+    /// Takes all policies away, and their schema with them. Entities must be gone before.
+    DeletePolicies = 0x108D -> Made {
+        /// The version of the present set, when it must be this one.
+        version: Option<u32> = PolicyVersion,
+    };
+    /// Stores entities and removes others, at most 256: all of them, or none.
+    ChangeEntities = 0x108E -> Made {
+        /// Those to store, a JSON list; none for none.
+        put: Option<Private> = Entities,
+        /// Those to remove: type, then id.
+        remove: Vec<EntityName> = EntityType,
+        /// Only tells what would come of it.
+        trial: bool = Trial,
+    };
     /// Signs a person in with a password. The connection's credential needs `tessera.sessions.open`.
     SignIn = 0x1800 -> Made {
         /// The identifier as typed; its kind is guessed.
@@ -526,6 +556,7 @@ impl Request {
         | Self::ListEntryUses { after, .. }
         | Self::ListDevices { after, .. }
         | Self::ListRequests { after, .. }
+        | Self::ListEntities { after, .. }
         | Self::ListReview { after, .. } = self
         {
             *after = from;

@@ -175,11 +175,12 @@ shapes! {
     #[derive(Clone, Debug, Eq, PartialEq)]
     ExplainRow {
         /// 1 the decision, 2 a grant, 3 the key's restriction, 4 a workspace's ceiling, 5 the relation
-        /// to the resource, 6 a step of it.
+        /// to the resource, 6 a step of it, 7 a policy that permits, 8 one that forbids.
         kind: u32 = Why,
         /// Of the decision: its reason's code, 0 for a Permit.
         reason: u32 = Reason,
-        /// Of a grant: whether it counts. Of a relation or step: whether the subject is in it.
+        /// Of a grant: whether it counts. Of a relation or step: whether the subject is in it. Of a policy: whether it
+        /// applies; else it failed.
         holds: bool = Holds,
         /// The role that is granted, then its parents up to the one whose pattern covers the permission.
         roles: Vec<Name> = Role,
@@ -200,7 +201,7 @@ shapes! {
         /// The workspace that does not inherit and so keeps the grant out.
         wall: Option<Name> = Wall,
         /// Of a relation: `type:id#relation`, that of the resource that the permission is mapped to. Of a step
-        /// below it: what it says.
+        /// below it: what it says. Of a policy: its name, and behind a colon why it failed.
         told: Option<String> = Told,
         /// Of a step: how deep it stands.
         depth: u32 = Depth,

@@ -5,6 +5,7 @@ use tessera_model::catalogue::{EntryText, Label, ServiceEntry};
 use tessera_model::elevation::RequestState;
 use tessera_model::endpoint::Endpoint;
 use tessera_model::load::{LoadField, LoadGrant, LoadRow, Loaded, Rejected};
+use tessera_model::policy::EntityName;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::refresh::{ClientTerms, RefreshMode};
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationRecord};
@@ -135,6 +136,9 @@ samples! {
         act: pick(&[RelationAct::Write, RelationAct::Remove, RelationAct::Require], one),
         condition: pick(&[RelationCondition::Any, RelationCondition::Present, RelationCondition::Absent], one),
         tuple: RelationRecord::sample(one),
+    }).collect();
+    Vec<EntityName>: |nth| (0..nth % 3).map(|one| {
+        EntityName::new("Document", pick(&["1", "", "a:b"], one)).expect("a name")
     }).collect();
     EntryText: |nth| EntryText::new(
         Option::sample(nth + 1),

@@ -339,6 +339,32 @@ tags! {
     Kept = 229;
     /// How many entries are deprecated.
     DeprecatedCount = 230;
+    /// The text of policies.
+    PolicyText = 240;
+    /// The text of a schema of policies.
+    PolicySchema = 241;
+    /// Counts the sets of policies of a tenant; 0 for none.
+    PolicyVersion = 242;
+    /// Whether the built-in schema is meant.
+    BuiltInSchema = 243;
+    /// Whether a forbid that fails is left out, as Cedar does, and does not deny.
+    Lenient = 244;
+    /// Entities, a JSON list.
+    Entities = 245;
+    /// The type of an entity.
+    EntityType = 246;
+    /// After each `EntityType`: its id.
+    EntityId = 247;
+    /// The circumstances of a question, a JSON object.
+    Context = 248;
+    /// Whether a fault is of the schema, and not of the policies.
+    InSchema = 249;
+    /// What kind of fault it is.
+    FaultKind = 250;
+    /// What would be right.
+    Advice = 251;
+    /// How many entities there are.
+    EntityCount = 252;
     /// A device's public id.
     Device = 260;
     /// The thumbprint of a device's key, 32 bytes (RFC 7638, SHA-256).

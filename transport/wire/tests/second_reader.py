@@ -159,6 +159,7 @@ def check(text):
             known |= {60, 61, 190, 191, 192} if known & {190, 193} else set()
             known |= {198, 199, 211} if 197 in known else set()
             known |= {6} if 5 in known else set()
+            known |= {247} if 246 in known else set()
             assert set(tags) <= known, name
             for field in value["fields"]:
                 assert field["kind"] in (4, 5) or field["len"] == 0, name

@@ -53,16 +53,45 @@ impl Parsed {
     /// # Errors
     /// When one is larger than a program may be, at the place where it begins.
     pub fn compile(&self, names: &mut Names) -> Result<Policies, Vec<PolicyError>> {
+        on_stack(|| compile(&self.set, names).map_err(|error| self.told(&error)))
+    }
+
+    /// As [`Parsed::compile`], of policies that are named by their annotation `@id` where they have one.
+    ///
+    /// # Errors
+    /// Also when two have one name.
+    pub fn compile_named(&self, names: &mut Names) -> Result<Policies, Vec<PolicyError>> {
         on_stack(|| {
-            compile(&self.set, names).map_err(|error| {
-                let name = match &error {
-                    CompileError::Program { policy, .. } | CompileError::Tree { policy } => policy,
-                };
-                let place = self.place(name);
-                vec![PolicyError { place, ..PolicyError::new(PolicyReason::Limit, error.to_string()) }]
-            })
+            let mut known = std::collections::BTreeSet::new();
+            for policy in self.set.policies() {
+                let name = named(policy);
+                if !known.insert(name) || name.is_empty() || name.len() > NAME_BYTES_MAX {
+                    let says =
+                        format!("{name:?} names two policies, or is empty or over {NAME_BYTES_MAX} bytes");
+                    let place = self.place(policy.id().as_ref());
+                    return Err(vec![PolicyError {
+                        place,
+                        ..PolicyError::new(PolicyReason::DuplicateName, says)
+                    }]);
+                }
+            }
+            compile_as(&self.set, names, named).map_err(|error| self.told(&error))
         })
     }
+
+    fn told(&self, error: &CompileError) -> Vec<PolicyError> {
+        let (CompileError::Program { policy, .. } | CompileError::Tree { policy }) = error;
+        let place = self.place(policy);
+        vec![PolicyError { place, ..PolicyError::new(PolicyReason::Limit, error.to_string()) }]
+    }
+}
+
+/// LIMIT: bytes of the name of a policy.
+const NAME_BYTES_MAX: usize = 128;
+
+/// What a policy is called.
+pub(crate) fn named(policy: &cedar_policy::Policy) -> &str {
+    policy.annotation("id").unwrap_or_else(|| policy.id().as_ref())
 }
 
 /// Compiles policies that were held against their schema.
@@ -70,15 +99,29 @@ impl Parsed {
 /// # Errors
 /// When one is larger than a program may be.
 pub fn compile(set: &PolicySet, names: &mut Names) -> Result<Policies, CompileError> {
+    compile_as(set, names, |policy| policy.id().as_ref())
+}
+
+fn compile_as(
+    set: &PolicySet,
+    names: &mut Names,
+    called: impl Fn(&cedar_policy::Policy) -> &str,
+) -> Result<Policies, CompileError> {
     let mut policies = Policies::default();
-    for policy in set.policies() {
+    // The set has no order of its own: `policy2` stands before `policy10`.
+    let mut all: Vec<&cedar_policy::Policy> = set.policies().collect();
+    all.sort_by(|left, right| {
+        let (left, right): (&str, &str) = (left.id().as_ref(), right.id().as_ref());
+        left.len().cmp(&right.len()).then_with(|| left.cmp(right))
+    });
+    for policy in all {
         let id: &str = policy.id().as_ref();
         let tree = || CompileError::Tree { policy: id.to_owned() };
         let whole = match policy.to_pst().map_err(|_| tree())? {
             Policy::Static(policy) => policy,
             Policy::Linked(policy) => policy.into_static_policy().map_err(|_| tree())?,
         };
-        let done = one(&mut policies, names, id, &whole);
+        let done = one(&mut policies, names, called(policy), &whole);
         done.map_err(|stop| match stop {
             Stop::Limit(limit) => CompileError::Program { policy: id.to_owned(), limit },
             Stop::Tree => tree(),

@@ -62,6 +62,24 @@ pub enum PolicyReason {
 }
 
 impl PolicyReason {
+    /// The reason with this name; that of what a newer program says is `Validation`.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        let all = [
+            Self::TooLong,
+            Self::TooDeep,
+            Self::Encoding,
+            Self::DuplicateName,
+            Self::Syntax,
+            Self::Schema,
+            Self::Limit,
+            Self::Entity,
+            Self::Request,
+            Self::Resources,
+        ];
+        all.into_iter().find(|reason| reason.name() == name).unwrap_or(Self::Validation)
+    }
+
     /// A stable name.
     #[must_use]
     pub const fn name(self) -> &'static str {

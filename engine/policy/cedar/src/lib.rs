@@ -27,6 +27,7 @@ mod compile;
 mod error;
 mod facts;
 mod guard;
+mod shape;
 mod source;
 
 pub use compile::{CompileError, compile};
@@ -35,4 +36,5 @@ pub use facts::{Facts, Question};
 pub use guard::{
     CONTEXT_BYTES_MAX, ENTITIES_BYTES_MAX, HEIGHT_MAX, NESTING_MAX, TEXT_BYTES_MAX, json as check_json,
 };
+pub use shape::{Wrong, program};
 pub use source::{Parsed, Schema, format};

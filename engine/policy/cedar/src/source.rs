@@ -101,15 +101,32 @@ impl Parsed {
     pub fn validate(&self, schema: &Schema) -> Result<(), Vec<PolicyError>> {
         on_stack(|| {
             let result = Validator::new(schema.0.clone()).validate(&self.set, ValidationMode::Strict);
-            let mut faults = PolicyError::told(
-                PolicyReason::Validation,
-                &self.text,
-                result.validation_errors().map(DetailedError::from),
-            );
-            faults.sort_by_key(|fault| fault.place);
+            // Told in one order, and the same of them where they are many.
+            let mut found: Vec<DetailedError> = result.validation_errors().map(DetailedError::from).collect();
+            let at =
+                |error: &DetailedError| error.source_locations.first().map_or(0, |label| label.loc.start);
+            found.sort_by(|left, right| {
+                at(left).cmp(&at(right)).then_with(|| left.message.cmp(&right.message))
+            });
+            let mut faults = PolicyError::told(PolicyReason::Validation, &self.text, found);
+            faults
+                .sort_by(|left, right| left.place.cmp(&right.place).then_with(|| left.says.cmp(&right.says)));
             faults.dedup();
             if faults.is_empty() { Ok(()) } else { Err(faults) }
         })
+    }
+
+    /// The policies by name: what each does, and its text in the language's one form.
+    #[must_use]
+    pub fn named(&self) -> std::collections::BTreeMap<String, (&'static str, String)> {
+        let told = |policy: &cedar_policy::Policy| {
+            let effect = match policy.effect() {
+                cedar_policy::Effect::Permit => "permit",
+                cedar_policy::Effect::Forbid => "forbid",
+            };
+            (crate::compile::named(policy).to_owned(), (effect, policy.to_string()))
+        };
+        self.set.policies().map(told).collect()
     }
 
     /// How many policies there are; a template counts by its links.

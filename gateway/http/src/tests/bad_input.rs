@@ -148,7 +148,9 @@ fn wrong(shape: Shape) -> Vec<(Value, u64)> {
         ]),
         Shape::Text => over(text(), long(4_097), ILL),
         // What is no model reads, and is told with its line.
-        Shape::Model => text(),
+        Shape::Model | Shape::Policies => text(),
+        Shape::Context => ill(vec![json!(true), json!(7), json!("a"), json!([])]),
+        Shape::EntityList | Shape::EntityNames => ill(vec![json!(true), json!(7), json!("a"), json!({})]),
         Shape::User | Shape::Relation | Shape::Object | Shape::Type => over(text(), long(563), ILL),
         Shape::Tuples | Shape::Plain(_) => {
             let one = json!({ "user": "user:ann", "relation": "viewer", "object": "document:1" });

@@ -118,6 +118,12 @@ fn changes(subject: &str, device: &str) -> Vec<(&'static str, String, Value, (Va
             json!({ "endpoints": [{ "method": "GET", "path": "/buy", "needs": "shop.unknown" }] }),
             206,
             "/v1/services/shop/endpoints",
+            "set_policies",
+            "/v1/policies",
+            json!({ "policies": "permit (principal, action, resource);" }),
+            json!({ "policies": "permit (principal, action, resource) when { context.none };" }),
+            291,
+            "/v1/policies",
         ),
         row(
             "change_client",

@@ -17,6 +17,7 @@ mod load;
 mod matrix;
 mod operations;
 mod origins;
+mod policies;
 mod proxies;
 mod public;
 mod refresh;

@@ -1,0 +1,531 @@
+//! Compiled policies over a tenant: who asks is described by what the rules say of him, and what is asked about by
+//! what is stored or sent.
+//!
+//! Off the hot path: a check comes here only in a tenant that has policies. Roles and relations are asked before; then
+//! what permits is added, what forbids is taken away, and what restricts a handle or a workspace cuts the rest.
+
+use crate::check::Judged;
+use crate::root::Root;
+use crate::state::{key_of, straight};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::sync::Arc;
+use tessera_model::limits::{
+    CONTEXT_BYTES_MAX, CONTEXT_DEPTH_MAX, CONTEXT_VALUES_MAX, ENGINE_PERMISSIONS_MAX, ENTITY_ANCESTORS_MAX,
+    SENT_ENTITIES_BYTES_MAX, SENT_ENTITIES_MAX,
+};
+use tessera_model::policy::{EntityName, OWN_TYPES, PolicyRecord};
+use tessera_model::record::{AttributeValue, SubjectKind};
+use tessera_model::{
+    Limit, PermissionId, Reason, Refusal, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex,
+};
+use tessera_policy::HeldThing;
+use tessera_program::{
+    Desk, Entities, EntityRef, Fact, FaultRule, Ip, Kind, Outcome, Plain, PlainBounds, PlainError, Program,
+    Request, Room, Ruling, Sent, Shape, Term, Uid, Value, Word,
+};
+
+/// What the node itself says in every context whose action has a place for it.
+pub(crate) const GIVEN: [&str; 5] = ["now", "ip", "opened", "key", "workspace"];
+/// The id of the one entity of type `Tenant`.
+const TENANT: &str = "tenant";
+/// Values of gone entities that a table may hold before it is made anew, beside as many as of living ones.
+const WORN: usize = 65_536;
+
+/// What a check is about, beside who, what and where.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct About<'a> {
+    /// To which resource, `Type:id`; none for the workspace that is asked in.
+    pub resource: Option<&'a str>,
+    /// The circumstances, a JSON object.
+    pub context: Option<&'a str>,
+    /// Entities that are known for this question only, a JSON list.
+    pub entities: Option<&'a str>,
+    /// Tuples and nodes of relations that may be looked at.
+    pub budget: u32,
+}
+
+/// What came with a question, held against the schema.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Circumstances {
+    context: BTreeMap<String, Term>,
+    sent: Vec<Sent>,
+    told: bool,
+}
+
+/// Of an action, which given facts its context has a place for, and whether it must be told others.
+#[derive(Clone, Copy)]
+struct Place {
+    given: [bool; GIVEN.len()],
+    needs: bool,
+}
+
+/// What checks of a tenant with policies ask.
+#[derive(Clone)]
+pub(crate) struct Policed {
+    program: Program,
+    shape: Arc<Shape>,
+    entities: Entities,
+    rule: FaultRule,
+    given: [Word; GIVEN.len()],
+    places: HashMap<Uid, Place>,
+    /// The declared attributes of subjects that policies speak of, by the number of their declaration.
+    attributes: Vec<(u32, Word)>,
+    kind: Word,
+    /// The stored program is none that this build reads.
+    unreadable: bool,
+    fresh: usize,
+}
+
+/// Who asks what, where, and from where.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) subject: SubjectIndex,
+    pub(crate) permission: PermissionId,
+    pub(crate) workspace: WorkspaceIndex,
+    pub(crate) restriction: RestrictionId,
+    pub(crate) address: Option<IpAddr>,
+    /// When the session or key was opened, and whether it is a key; none where nobody has opened one.
+    pub(crate) opened: Option<(UnixMillis, bool)>,
+}
+
+thread_local! {
+    /// Room that questions are made and answered in.
+    static DESK: Cell<Option<Box<(Desk, Room)>>> = const { Cell::new(None) };
+}
+
+/// A public id as text, on the stack.
+struct IdText([u8; 64], usize);
+
+impl std::fmt::Write for IdText {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let end = self.1 + text.len();
+        let place = self.0.get_mut(self.1..end).ok_or(std::fmt::Error)?;
+        place.copy_from_slice(text.as_bytes());
+        self.1 = end;
+        Ok(())
+    }
+}
+
+impl IdText {
+    fn as_str(&self) -> &str {
+        self.0.get(..self.1).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+/// What an entity lies in straight, by its type and id.
+type Straight<'a> = &'a dyn Fn(&str, &str) -> Vec<(String, String)>;
+
+/// All that an entity lies in, by what each lies in straight. It is among them itself only when it lies in itself.
+pub(crate) fn ancestors(of: (&str, &str), straight: Straight<'_>) -> BTreeSet<(String, String)> {
+    let (mut all, mut open) = (BTreeSet::new(), straight(of.0, of.1));
+    while let Some(one) = open.pop() {
+        if !all.contains(&one) {
+            open.extend(straight(&one.0, &one.1));
+            all.insert(one);
+        }
+    }
+    all
+}
+
+fn stored_above(root: &Root, kind: &str, id: &str) -> Vec<(String, String)> {
+    let name = EntityName::new(kind, id);
+    let record = name.and_then(|name| root.entities.get(&key_of(&name)));
+    record.map(|record| straight(record)).unwrap_or_default()
+}
+
+/// A resource as a type and an id: the type ends at the first colon that stands alone.
+pub(crate) fn resource_of(text: &str) -> Option<(&str, &str)> {
+    let mut from = 0;
+    loop {
+        let at = from + text.get(from..)?.find(':')?;
+        let (kind, rest) = (text.get(..at)?, text.get(at + 1..)?);
+        if !rest.starts_with(':') {
+            return (!kind.is_empty() && !rest.is_empty()).then_some((kind, rest));
+        }
+        from = at + 2;
+    }
+}
+
+impl Policed {
+    /// Reads a stored program over a tenant.
+    pub(crate) fn new(record: &PolicyRecord, root: &Root) -> Self {
+        let read = Program::decode(&record.program);
+        debug_assert!(read.is_ok());
+        let unreadable = read.is_err();
+        let mut program = read.unwrap_or_default();
+        let shape = Arc::new(std::mem::take(&mut program.shape));
+        let names = &mut program.names;
+        let spoken = |name: &str| names.known_word(name);
+        let declared = root.attributes.values().filter(|record| record.name.as_str() != "kind");
+        let attributes =
+            declared.filter_map(|record| Some((record.id, spoken(record.name.as_str())?))).collect();
+        let given = GIVEN.map(|name| names.word(name));
+        let [now, ..] = given;
+        program.policies.moved_by_clock(&[now]);
+        let mut entities = Entities::default();
+        let mut places = HashMap::new();
+        for ((kind, id), action) in &shape.actions {
+            let ancestors = action.above.iter().cloned().collect();
+            entities.put(names, kind, id, &Fact { ancestors, ..Fact::default() });
+            let fields = shape.fields(action.context);
+            let has = |name: &str, wanted: &Kind| {
+                let field = fields.iter().find(|field| field.name == name);
+                field.is_some_and(|field| shape.kind(field.kind) == Some(wanted))
+            };
+            let workspace = Kind::Entity("Workspace".to_owned());
+            let kinds = [Kind::Datetime, Kind::Ip, Kind::Datetime, Kind::Bool, workspace];
+            let mut found = [false; GIVEN.len()];
+            for ((place, name), kind) in found.iter_mut().zip(GIVEN).zip(&kinds) {
+                *place = has(name, kind);
+            }
+            let from_node = |name: &str| GIVEN.iter().zip(found).any(|(one, given)| *one == name && given);
+            let needs = fields.iter().any(|field| field.required && !from_node(&field.name));
+            places.insert(names.uid(kind, id), Place { given: found, needs });
+        }
+        let kind = names.word("kind");
+        let rule = if record.lenient { FaultRule::Cedar } else { FaultRule::Strict };
+        let mut policed =
+            Self { program, shape, entities, rule, given, places, attributes, kind, unreadable, fresh: 0 };
+        for (_, name) in root.entities.keys() {
+            policed.put_entity(name, root);
+        }
+        policed.fresh = policed.size();
+        policed
+    }
+
+    /// What the schema says.
+    pub(crate) fn shape(&self) -> Arc<Shape> {
+        Arc::clone(&self.shape)
+    }
+
+    /// How many policies there are.
+    pub(crate) fn count(&self) -> usize {
+        self.program.policies.count()
+    }
+
+    /// Whether there is anything to ask.
+    pub(crate) fn rules(&self) -> bool {
+        self.unreadable || self.program.policies.count() > 0
+    }
+
+    fn size(&self) -> usize {
+        self.entities.size() + self.program.names.size()
+    }
+
+    /// Whether the table holds more of what is gone than of what there is.
+    pub(crate) fn is_worn(&self) -> bool {
+        self.size() > self.fresh.saturating_mul(2).saturating_add(WORN)
+    }
+
+    /// Takes over what is stored of an entity now.
+    pub(crate) fn put_entity(&mut self, name: &EntityName, root: &Root) {
+        let names = &mut self.program.names;
+        let fact = root.entities.get(&key_of(name)).map(|record| Fact::decode(&record.fact));
+        let Some(Ok(mut fact)) = fact else { return self.entities.remove(names, &name.kind, &name.id) };
+        fact.ancestors = ancestors((&name.kind, &name.id), &|kind, id| stored_above(root, kind, id));
+        self.entities.put(names, &name.kind, &name.id, &fact);
+    }
+
+    /// Asks the policies. `permits` says that something else permits already: then only what forbids is asked.
+    fn ask<T>(
+        &self,
+        root: &Root,
+        (asked, resource): (&Asked, Option<&str>),
+        with: Option<&Circumstances>,
+        now: UnixMillis,
+        ask: impl FnOnce(&Request<'_>, FaultRule, &mut Room) -> T,
+    ) -> Option<(T, UnixMillis)> {
+        let subject = root.subjects.get(&asked.subject)?;
+        let line = root.rules.line(asked.subject)?;
+        let permission = root.rules.permission_name(asked.permission)?;
+        let place = root.rules.workspace_name(asked.workspace);
+        let here = place.map_or(("Tenant", TENANT), |name| ("Workspace", name.as_str()));
+        let about = match resource {
+            Some(text) => resource_of(text)?,
+            None => here,
+        };
+        let mut id = IdText([0; 64], 0);
+        write!(id, "{}", subject.id).ok()?;
+        let refer = |(kind, id)| EntityRef { kind, id };
+        let who = (refer(("User", id.as_str())), refer(("Action", permission.as_str())), refer(about));
+        let mut kept: Box<(Desk, Room)> = DESK.take().unwrap_or_default();
+        let (desk, room) = &mut *kept;
+        let mut request = Request::begin(&self.program.names, who, std::mem::take(desk));
+        let next = self.describe(&mut request, root, (asked, line, subject.kind), now);
+        if asked.workspace.0 != 0 {
+            let uid = request.uid(here.0, here.1);
+            root.rules.each_above(asked.workspace, &mut |above| {
+                if let Some(name) = root.rules.workspace_name(above) {
+                    let above = request.uid("Workspace", name.as_str());
+                    request.lies_in(above);
+                }
+            });
+            let tenant = request.uid("Tenant", TENANT);
+            request.lies_in(tenant);
+            request.describe(uid);
+        }
+        let rule = self.tell(&mut request, asked, with, here, now);
+        let answered = rule.map(|rule| ask(&request, rule, room));
+        let timed = room.is_timed();
+        // What is lent goes back, so that nothing is taken anew.
+        *desk = request.end();
+        DESK.set(Some(kept));
+        Some((answered?, if timed { now } else { next }))
+    }
+
+    /// Describes who asks; answers with the moment at which time changes that.
+    fn describe(
+        &self,
+        request: &mut Request<'_>,
+        root: &Root,
+        (asked, line, kind): (&Asked, &tessera_policy::Line, SubjectKind),
+        now: UnixMillis,
+    ) -> UnixMillis {
+        let uid = request.subject();
+        let kind = request.word(match kind {
+            SubjectKind::Person => "person",
+            SubjectKind::Machine => "machine",
+        });
+        request.attribute(self.kind, Value::Text(kind));
+        for (attribute, name) in &self.attributes {
+            let Some(value) = root.rules.value_of(asked.subject, *attribute) else { continue };
+            let value = match value {
+                AttributeValue::Bool(value) => Value::Bool(*value),
+                AttributeValue::Integer(value) => Value::Long(*value),
+                AttributeValue::Text(text) => Value::Text(request.word(text)),
+            };
+            request.attribute(*name, value);
+        }
+        let next = root.rules.each_held(line, asked.workspace, now, &mut |held| {
+            let (kind, name) = match held {
+                HeldThing::Role(role) => ("Role", root.roles.get(&role).map(|record| &record.name)),
+                HeldThing::Group(group) => ("Group", root.groups.get(&group).map(|record| &record.name)),
+            };
+            if let Some(name) = name {
+                let uid = request.uid(kind, name.as_str());
+                request.lies_in(uid);
+            }
+        });
+        request.describe(uid);
+        next
+    }
+
+    /// Says the circumstances: what was sent and what the node says. Answers with the rule about what fails: a question
+    /// that lacks what the schema promises is judged strictly.
+    fn tell(
+        &self,
+        request: &mut Request<'_>,
+        asked: &Asked,
+        with: Option<&Circumstances>,
+        here: (&str, &str),
+        now: UnixMillis,
+    ) -> Option<FaultRule> {
+        let whole = Place { given: [true; GIVEN.len()], needs: false };
+        let place = self.places.get(&request.action()).copied().unwrap_or(whole);
+        let millis = |at: UnixMillis| Value::Datetime(i64::try_from(at.0).unwrap_or(i64::MAX));
+        let workspace = (asked.workspace.0 != 0).then(|| Value::Entity(request.uid(here.0, here.1)));
+        let values = [
+            Some(millis(now)),
+            asked.address.map(|address| Value::Ip(Ip::of(address))),
+            asked.opened.map(|(opened, _)| millis(opened)),
+            asked.opened.map(|(_, key)| Value::Bool(key)),
+            workspace,
+        ];
+        let sent = with.map(|with| &with.context);
+        let mut given = [(self.kind, Value::Bool(false)); GIVEN.len()];
+        let mut count = 0;
+        for (((name, word), value), wanted) in GIVEN.iter().zip(self.given).zip(values).zip(place.given) {
+            let other = sent.is_some_and(|sent| sent.contains_key(*name));
+            if let (Some(value), true, Some(cell)) = (value, wanted && !other, given.get_mut(count)) {
+                *cell = (word, value);
+                count += 1;
+            }
+        }
+        let nothing = BTreeMap::new();
+        if !request.tell(sent.unwrap_or(&nothing), given.get(..count)?) {
+            return None;
+        }
+        for sent in with.into_iter().flat_map(|with| &with.sent) {
+            if !request.send(EntityRef { kind: &sent.kind, id: &sent.id }, &sent.fact) {
+                return None;
+            }
+        }
+        let told = with.is_some_and(|with| with.told);
+        Some(if place.needs && !told { FaultRule::Strict } else { self.rule })
+    }
+
+    /// What the policies make of what roles and relations came to.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn judge(
+        &self,
+        root: &Root,
+        judged: Judged,
+        (asked, resource): (&Asked, Option<&str>),
+        with: Option<&Circumstances>,
+        now: UnixMillis,
+    ) -> Judged {
+        if asked.permission.0 <= ENGINE_PERMISSIONS_MAX {
+            return judged;
+        }
+        let permits = judged.reason == Reason::None;
+        let open = matches!(
+            judged.reason,
+            Reason::NotGranted | Reason::DepthExceeded | Reason::BudgetExceeded | Reason::ResourceUnknown
+        );
+        if !permits && !open {
+            return judged;
+        }
+        if self.unreadable {
+            return Judged::deny(Reason::PolicyUnreadable);
+        }
+        let (entities, policies) = (&self.entities, &self.program.policies);
+        let ruled = self.ask(root, (asked, resource), with, now, |request, rule, room| {
+            if permits {
+                let ruling = policies.forbids(entities, request, rule, room);
+                ruling.unwrap_or(Ruling::Permit(u32::MAX))
+            } else {
+                policies.decide(entities, request, rule, room)
+            }
+        });
+        let Some((ruling, until)) = ruled else { return Judged::deny(Reason::ResourceUnknown) };
+        let valid_until = if judged.valid_until.0 < until.0 { judged.valid_until } else { until };
+        let reason = match ruling {
+            Ruling::Permit(_) if permits => Reason::None,
+            Ruling::Permit(_) => {
+                root.rules.cut(asked.restriction, asked.permission, asked.workspace).unwrap_or(Reason::None)
+            }
+            Ruling::NoPermit => judged.reason,
+            Ruling::Forbidden(_) => Reason::PolicyForbids,
+            Ruling::Failed(..) => Reason::PolicyFailed,
+        };
+        Judged { reason, valid_until }
+    }
+
+    /// Adds to a list of permissions what policies permit about the workspace itself, and takes out what they forbid;
+    /// answers with the moment at which time changes that. COST: asks about every permission.
+    pub(crate) fn list(
+        &self,
+        root: &Root,
+        asked: &Asked,
+        words: &mut Vec<u64>,
+        now: UnixMillis,
+    ) -> UnixMillis {
+        let mut until = UnixMillis(u64::MAX);
+        for id in root.permissions.keys().copied() {
+            let (word, bit) = (id as usize / 64, 1_u64 << (id % 64));
+            let held = words.get(word).is_some_and(|held| held & bit != 0);
+            let reason = if held { Reason::None } else { Reason::NotGranted };
+            let asked = Asked { permission: PermissionId(id), ..*asked };
+            let judged = self.judge(root, Judged::deny(reason), (&asked, None), None, now);
+            until = until.min(judged.valid_until);
+            if words.len() <= word {
+                words.resize(word + 1, 0);
+            }
+            if let Some(place) = words.get_mut(word) {
+                *place = if judged.reason == Reason::None { *place | bit } else { *place & !bit };
+            }
+        }
+        until
+    }
+
+    /// Every policy that applies or fails: its name, whether it forbids, and what it says.
+    pub(crate) fn said(
+        &self,
+        root: &Root,
+        of: (&Asked, Option<&str>),
+        with: Option<&Circumstances>,
+        now: UnixMillis,
+    ) -> Vec<(String, bool, Outcome)> {
+        let (entities, policies) = (&self.entities, &self.program.policies);
+        let found = self.ask(root, of, with, now, |request, _, room| policies.all(entities, request, room));
+        let forbids = |at: u32| policies.effect(at) == tessera_program::Effect::Forbid;
+        let found = found.map(|(found, _)| found).unwrap_or_default().into_iter();
+        found.map(|(at, outcome)| (policies.name(at).to_owned(), forbids(at), outcome)).collect()
+    }
+}
+
+/// Reads what came with a question, against the schema of a tenant. Facts named in `given` may not be sent.
+///
+/// # Errors
+/// The refusal, and what is wrong where.
+pub(crate) fn circumstances(
+    root: &Root,
+    permission: &str,
+    (context, entities): (Option<&str>, Option<&str>),
+    given: &[&str],
+) -> Result<Circumstances, (Refusal, PlainError)> {
+    let bounds = |bytes, nodes| PlainBounds { bytes, depth: CONTEXT_DEPTH_MAX, nodes };
+    let nothing = Shape::default();
+    let shape = root.shape.as_deref().unwrap_or(&nothing);
+    let mut read = Circumstances::default();
+    if let Some(text) = context {
+        let long = text.len() > CONTEXT_BYTES_MAX;
+        let refusal = || if long { Limit::ContextBytes.reached() } else { Refusal::ContextWrong };
+        let wrong = |misfit| (refusal(), misfit);
+        let plain = Plain::read(text, bounds(CONTEXT_BYTES_MAX, CONTEXT_VALUES_MAX)).map_err(wrong)?;
+        let action = shape.actions.get(&("Action".to_owned(), permission.to_owned()));
+        read.context = match action {
+            // The node's own facts are not missing, and where the schema gives them another type they may be sent.
+            Some(action) => {
+                let kept = given.iter().copied().filter(|name| is_given(shape, action.context, name));
+                let kept: Vec<&str> = kept.collect();
+                shape.read_fields(action.context, &plain, &kept, true).map_err(wrong)?
+            }
+            None if matches!(&plain.value, Plain::Object(members) if members.is_empty()) => BTreeMap::new(),
+            None => {
+                return Err(wrong(
+                    plain.misfit("the schema has no such action, so there is no context for it"),
+                ));
+            }
+        };
+        read.told = true;
+    }
+    if let Some(text) = entities {
+        let long = text.len() > SENT_ENTITIES_BYTES_MAX;
+        let refusal = || if long { Limit::SentEntitiesBytes.reached() } else { Refusal::EntityWrong };
+        let wrong = |misfit| (refusal(), misfit);
+        let nodes = u32::try_from(SENT_ENTITIES_MAX).unwrap_or(u32::MAX) * CONTEXT_VALUES_MAX;
+        let plain = Plain::read(text, bounds(SENT_ENTITIES_BYTES_MAX, nodes)).map_err(wrong)?;
+        let sent = shape.read_entities(&plain).map_err(wrong)?;
+        if sent.len() > SENT_ENTITIES_MAX {
+            let says = format!("at most {SENT_ENTITIES_MAX} entities come with a question");
+            return Err((Limit::SentEntities.reached(), plain.misfit(says)));
+        }
+        let own = |kind: &str| OWN_TYPES.contains(&kind);
+        let forged =
+            sent.iter().find(|one| own(&one.kind) || one.fact.ancestors.iter().any(|(kind, _)| own(kind)));
+        if let Some(forged) = forged {
+            let says = format!("{}::{:?} is, or lies in, what the node itself knows", forged.kind, forged.id);
+            return Err(wrong(plain.misfit(says)));
+        }
+        let straight = |kind: &str, id: &str| match sent.iter().find(|one| one.kind == kind && one.id == id) {
+            Some(one) => one.fact.ancestors.iter().cloned().collect(),
+            None => stored_above(root, kind, id),
+        };
+        for one in &sent {
+            let above = ancestors((&one.kind, &one.id), &straight);
+            if above.len() > ENTITY_ANCESTORS_MAX || above.contains(&(one.kind.clone(), one.id.clone())) {
+                let says = format!("{}::{:?} lies in itself, or in too many", one.kind, one.id);
+                return Err(wrong(plain.misfit(says)));
+            }
+            let fact = Fact { ancestors: above, ..one.fact.clone() };
+            read.sent.push(Sent { kind: one.kind.clone(), id: one.id.clone(), fact });
+        }
+    }
+    Ok(read)
+}
+
+/// Whether the node says this fact in a context of this shape.
+fn is_given(shape: &Shape, context: u32, name: &str) -> bool {
+    let field = shape.fields(context).iter().find(|field| field.name == name);
+    let kind = field.and_then(|field| shape.kind(field.kind));
+    match (name, kind) {
+        ("now" | "opened", Some(Kind::Datetime)) | ("ip", Some(Kind::Ip)) | ("key", Some(Kind::Bool)) => true,
+        ("workspace", Some(Kind::Entity(of))) => of == "Workspace",
+        _ => false,
+    }
+}

@@ -1,0 +1,263 @@
+//! Setting policies: their texts are read, held against the schema and compiled before admission, on a thread that may
+//! block. What a view holds of them, for the doors.
+
+use crate::admit::Done;
+use crate::bound::Bound;
+use crate::engine::Engine;
+use crate::list::Listing;
+use crate::root::Root;
+use crate::state::BUILT_IN;
+use crate::submit::SubmitError;
+use std::sync::Arc;
+use tessera_model::limits::{
+    CONTEXT_DEPTH_MAX, CONTEXT_VALUES_MAX, ENTITY_CHANGES_MAX, POLICY_TEXT_BYTES_MAX, SENT_ENTITIES_BYTES_MAX,
+};
+use tessera_model::policy::{EntityChange, EntityName, EntityRecord, PolicyDraft, PolicyRecord};
+use tessera_model::record::AttributeKind;
+use tessera_model::{Command, CommandId, Limit, Refusal};
+use tessera_policy_cedar::{PolicyError, Wrong};
+use tessera_program::{Fact, Outcome, Plain, PlainBounds, PlainError, Program};
+
+/// The permission to set policies and to store entities.
+const POLICIES: &str = "tessera.admin.policies";
+
+/// What is set of policies; what is not named stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct PolicyParts {
+    /// The policies' text.
+    pub text: Option<Box<str>>,
+    /// The schema's text.
+    pub schema: Option<Box<str>>,
+    /// The built-in schema takes the place of the present one.
+    pub built_in: bool,
+    /// Whether a forbid that fails is left out, and does not deny.
+    pub lenient: Option<bool>,
+    /// The version of the present set, when it must be this one; 0 for none at all.
+    pub expected: Option<u32>,
+}
+
+/// What a try came to.
+#[derive(Clone, Debug, Default)]
+pub struct Tried {
+    /// How many policies there would be.
+    pub policies: usize,
+    /// Whether the faults are of the schema, and not of the policies.
+    pub in_schema: bool,
+    /// What is wrong.
+    pub faults: Vec<PolicyError>,
+}
+
+/// What one policy says to a question.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PolicySaid {
+    /// Its name.
+    pub name: String,
+    /// Whether it forbids; else it permits.
+    pub forbids: bool,
+    /// Why it failed; `None` where it applies.
+    pub fault: Option<&'static str>,
+}
+
+pub(crate) fn said(all: Vec<(String, bool, Outcome)>) -> Vec<PolicySaid> {
+    let said = |(name, forbids, outcome)| {
+        let fault = if let Outcome::Failed(fault) = outcome { Some(fault.name()) } else { None };
+        PolicySaid { name, forbids, fault }
+    };
+    all.into_iter().map(said).collect()
+}
+
+/// The schema of what a tenant has of its own: its permissions as actions, its subjects with their declared attributes.
+fn built_in_schema(root: &Root) -> String {
+    let mut text = String::from(
+        "entity Tenant;\nentity Workspace in [Workspace, Tenant];\nentity Role in [Role];\nentity Group in [Group];\n",
+    );
+    text.push_str("entity User in [Group, Role] = {\n    kind: String,\n");
+    for record in root.attributes.values().filter(|record| record.name.as_str() != "kind") {
+        let kind = match record.kind {
+            AttributeKind::Bool => "Bool",
+            AttributeKind::Integer => "Long",
+            AttributeKind::Text => "String",
+        };
+        text += &format!("    {:?}?: {kind},\n", record.name.as_str());
+    }
+    text.push_str("};\n");
+    let actions = root.permissions.values().filter(|name| !BUILT_IN.contains(&name.as_str()));
+    let actions: Vec<String> = actions.map(|name| format!("{:?}", name.as_str())).collect();
+    if !actions.is_empty() {
+        text.push_str("action ");
+        text.push_str(&actions.join(", "));
+        text.push_str(
+            " appliesTo {\n    principal: [User],\n    resource: [Workspace, Tenant],\n    context: {\n        now: datetime,\n        \
+             ip?: ipaddr,\n        opened: datetime,\n        key: Bool,\n        workspace?: Workspace,\n    },\n};\n",
+        );
+    }
+    text
+}
+
+/// Texts before they are compiled, and the version that they were made from.
+struct Texts {
+    schema: Option<Box<str>>,
+    /// The schema's text, the built-in one included.
+    full: String,
+    text: Box<str>,
+    lenient: bool,
+    expected: Option<u32>,
+}
+
+fn texts(root: &Root, parts: PolicyParts) -> Texts {
+    let known = root.policies.as_deref();
+    let kept = parts.text.is_none() || parts.lenient.is_none() || parts.schema.is_none() && !parts.built_in;
+    // What stays must still be what was read here when it is decided.
+    let base = kept.then(|| known.map_or(0, |known| known.version));
+    let schema = match (parts.schema, parts.built_in) {
+        (Some(schema), _) => Some(schema),
+        (None, true) => None,
+        (None, false) => known.and_then(|known| known.schema.clone()),
+    };
+    Texts {
+        full: schema.as_ref().map_or_else(|| built_in_schema(root), |schema| schema.to_string()),
+        schema,
+        text: parts.text.unwrap_or_else(|| known.map_or_else(|| "".into(), |known| known.text.clone())),
+        lenient: parts.lenient.unwrap_or(known.is_some_and(|known| known.lenient)),
+        expected: parts.expected.or(base),
+    }
+}
+
+impl Engine {
+    /// Reads, validates and compiles on a thread that may block; a few at once.
+    async fn compile(&self, texts: &Texts) -> Result<Result<Program, Wrong>, Refusal> {
+        let own = texts.text.len() + texts.schema.as_ref().map_or(0, |schema| schema.len());
+        if own > POLICY_TEXT_BYTES_MAX {
+            return Err(Limit::PolicyTextBytes.reached());
+        }
+        let permit = Arc::clone(&self.house.compiles).try_acquire_owned();
+        let permit = permit.map_err(|_| Limit::PolicyCompiles.busy())?;
+        let (schema, text) = (texts.full.clone(), texts.text.clone());
+        let compiled = tokio::task::spawn_blocking(move || {
+            let compiled = tessera_policy_cedar::program(schema.as_bytes(), text.as_bytes());
+            drop(permit);
+            compiled
+        });
+        compiled.await.map_err(|_| Refusal::PolicyWrong)
+    }
+
+    /// Sets policies: what is named of them, and the rest as it is. With `trial`, only tells what would come of it.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: a refusal, or Unknown. [`Engine::try_policies`] tells what is wrong where.
+    pub async fn set_policies(
+        &self,
+        bound: &Bound,
+        (id, trial): (CommandId, bool),
+        parts: PolicyParts,
+    ) -> Result<Done, SubmitError> {
+        if !self.may(bound, POLICIES) {
+            return Err(Refusal::Unauthorized.into());
+        }
+        let texts = texts(&self.view_of(bound)?.root.full(), parts);
+        let program = self.compile(&texts).await?.map_err(|wrong| {
+            if wrong.is_schema() { Refusal::PolicySchemaWrong } else { Refusal::PolicyWrong }
+        })?;
+        let Texts { schema, text, lenient, expected, .. } = texts;
+        let draft = PolicyDraft { schema, text, program: program.encode().into(), lenient, expected };
+        self.submit_or_try(bound, (id, trial), Command::SetPolicies { draft }).await
+    }
+
+    /// Tells what is wrong with policies and their schema, each at its place; nothing changes.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: who may not set policies, texts that are too long, and too many at once.
+    pub async fn try_policies(&self, bound: &Bound, parts: PolicyParts) -> Result<Tried, SubmitError> {
+        if !self.may(bound, POLICIES) {
+            return Err(Refusal::Unauthorized.into());
+        }
+        let texts = texts(&self.view_of(bound)?.root.full(), parts);
+        Ok(match self.compile(&texts).await? {
+            Ok(program) => Tried { policies: program.policies.count(), ..Tried::default() },
+            Err(wrong) => {
+                Tried { policies: 0, in_schema: wrong.is_schema(), faults: wrong.faults().to_vec() }
+            }
+        })
+    }
+
+    /// Stores the entities of a JSON list and removes others: all of them, or none.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: a refusal, or Unknown. [`Listing::try_entities`] tells what is wrong where.
+    pub async fn change_entities(
+        &self,
+        bound: &Bound,
+        (id, trial): (CommandId, bool),
+        (put, remove): (Option<&str>, Vec<EntityName>),
+    ) -> Result<Done, SubmitError> {
+        if !self.may(bound, POLICIES) {
+            return Err(Refusal::Unauthorized.into());
+        }
+        let listing = self.view_of(bound)?.listing();
+        let mut changes: Vec<EntityChange> = remove.into_iter().map(EntityChange::Remove).collect();
+        if let Some(text) = put {
+            let read = listing.try_entities(text).map_err(|(refusal, _)| refusal)?;
+            changes.extend(read.into_iter().map(EntityChange::Put));
+        }
+        self.submit_or_try(bound, (id, trial), Command::ChangeEntities { changes }).await
+    }
+}
+
+impl Listing {
+    /// The policies as they were set.
+    #[must_use]
+    pub fn policies(&self) -> Option<&PolicyRecord> {
+        self.0.policies.as_deref()
+    }
+
+    /// How many policies there are.
+    #[must_use]
+    pub fn policies_count(&self) -> usize {
+        self.0.policed.as_ref().map_or(0, |policed| policed.count())
+    }
+
+    /// The schema that holds where none is set.
+    #[must_use]
+    pub fn built_in_schema(&self) -> String {
+        built_in_schema(&self.0)
+    }
+
+    /// How many entities are stored.
+    #[must_use]
+    pub fn entities_count(&self) -> usize {
+        self.0.entities.size()
+    }
+
+    /// The stored entities behind one, in the order of their shares: the share, the name, and the entity as JSON.
+    pub fn entities(&self, after: (u32, EntityName)) -> impl Iterator<Item = (u32, &EntityName, String)> {
+        let rest = self.0.entities.range(after.clone()..).filter(move |(key, _)| **key != after);
+        rest.map(|((share, name), record)| {
+            let fact = Fact::decode(&record.fact).unwrap_or_default();
+            (*share, name, fact.to_json(&name.kind, &name.id))
+        })
+    }
+
+    /// Reads a JSON list of entities against the schema.
+    ///
+    /// # Errors
+    /// The refusal, and what is wrong where.
+    pub fn try_entities(&self, text: &str) -> Result<Vec<EntityRecord>, (Refusal, PlainError)> {
+        let none = |refusal, says: &str| (refusal, PlainError { line: 0, column: 0, says: says.to_owned() });
+        let shape = self.0.shape.as_deref();
+        let shape =
+            shape.ok_or_else(|| none(Refusal::PoliciesUnset, "no policies are set, and no schema"))?;
+        let nodes = u32::try_from(ENTITY_CHANGES_MAX).unwrap_or(u32::MAX) * CONTEXT_VALUES_MAX;
+        let bounds = PlainBounds { bytes: SENT_ENTITIES_BYTES_MAX, depth: CONTEXT_DEPTH_MAX, nodes };
+        let long = text.len() > SENT_ENTITIES_BYTES_MAX;
+        let refusal = || if long { Limit::SentEntitiesBytes.reached() } else { Refusal::EntityWrong };
+        let wrong = |misfit| (refusal(), misfit);
+        let plain = Plain::read(text, bounds).map_err(wrong)?;
+        let read = shape.read_entities(&plain).map_err(wrong)?;
+        let record = |one: tessera_program::Sent| {
+            let name = EntityName::new(&one.kind, &one.id);
+            let name = name.ok_or_else(|| none(Refusal::EntityWrong, "a type or an id is too long"))?;
+            Ok(EntityRecord { name, fact: one.fact.encode().into() })
+        };
+        read.into_iter().map(record).collect()
+    }
+}
