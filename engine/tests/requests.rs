@@ -59,6 +59,8 @@ impl Scene {
             permission: name(permission),
             workspace: None,
             resource: None,
+            context: None,
+            entities: None,
             at: self.house.engine.now(),
         };
         record.explain(&why, &tessera_engine::Draft::default()).expect("explained").reason

@@ -139,7 +139,8 @@ impl Check {
         let decision = match decision {
             Ok(decision) => decision,
             Err(error) => {
-                let (error, permission) = (link.told(&error), self.permission.as_str());
+                let (error, permission) =
+                    (link.told(&error), self.permission.as_ref().map_or("", Name::as_str));
                 return Err(policy_node::placed(link, error, permission, self.context.as_deref()).await);
             }
         };

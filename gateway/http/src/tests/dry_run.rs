@@ -118,6 +118,8 @@ fn changes(subject: &str, device: &str) -> Vec<(&'static str, String, Value, (Va
             json!({ "endpoints": [{ "method": "GET", "path": "/buy", "needs": "shop.unknown" }] }),
             206,
             "/v1/services/shop/endpoints",
+        ),
+        row(
             "set_policies",
             "/v1/policies",
             json!({ "policies": "permit (principal, action, resource);" }),
