@@ -137,7 +137,7 @@ where
         .max_send_buf_size(256 * 1024)
         .keep_alive_interval(limits.head)
         .keep_alive_timeout(limits.body);
-    let origin = Origin { address: peer.to_canonical(), sni, listed: Listed::No };
+    let origin = Origin { address: peer.to_canonical(), sni, proxied: false, listed: Listed::No };
     let mut draining = shared.draining.clone();
     let unread = Arc::new(AtomicBool::new(false));
     let stream = Stream::new(stream, Arc::clone(&shared), !two, Arc::clone(&unread));

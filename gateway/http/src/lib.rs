@@ -32,6 +32,7 @@ mod operation;
 mod order;
 mod parameters;
 mod problem;
+mod protocol;
 mod public;
 mod relation;
 mod route;
@@ -49,4 +50,7 @@ mod watch;
 
 pub use door::{Door, DoorConfig, DoorError};
 pub use figures::Figures;
+pub use json::Json;
 pub use limits::Limits;
+pub use problem::Problem;
+pub use protocol::{Admitted, Kernel, Open, Protocol};
