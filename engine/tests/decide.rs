@@ -67,35 +67,35 @@ async fn a_decision_is_what_its_explanation_says() {
     for round in 0..120 {
         let one = below(4);
         let (subject, _) = scene.people[one];
-        match below(9) {
-            0..=2 => {
+        match below(12) {
+            0..=5 => {
                 let (role, place) = (name(&format!("role{}", below(3))), PLACES[below(3)]);
                 let workspace = (!place.is_empty()).then(|| name(place));
                 let now = scene.house.engine.now();
-                let until = [Deadline::NONE, now.plus_seconds(40).to_deadline()][below(2)];
-                let from = [Deadline::NONE, now.plus_seconds(20).to_deadline()][below(2)];
+                let until = [Deadline::NONE, now.plus_seconds(90).to_deadline()][below(2)];
+                let from = [Deadline::NONE, now.plus_seconds(3).to_deadline()][below(2)];
                 let grant = Command::Grant { subject, role, workspace, from, until };
                 drop(scene.house.engine.submit(&scene.tenant.admin, scene.house.engine.command_id(), grant).await);
             }
-            3 => {
+            6 => {
                 let (role, place) = (name(&format!("role{}", below(3))), PLACES[below(3)]);
                 let workspace = (!place.is_empty()).then(|| name(place));
                 let ungrant = Command::Ungrant { subject, role, workspace };
                 drop(scene.house.engine.submit(&scene.tenant.admin, scene.house.engine.command_id(), ungrant).await);
             }
-            4 => {
-                let patterns = match below(3) {
-                    0 => Vec::new(),
+            7 => {
+                let patterns = match below(5) {
+                    0 | 3 | 4 => Vec::new(),
                     at => vec![Pattern::new(PERMISSIONS[at]).expect("a pattern")],
                 };
                 scene.done(Command::SetCeiling { name: name("berlin"), patterns }).await;
             }
-            5 => {
+            8 => {
                 let (permission, relation) = (name(PERMISSIONS[below(3)]), ["can_view", "viewer"][below(2)]);
                 let (type_name, relation) = ("document".into(), relation.into());
                 scene.done(Command::MapPermission { permission, type_name, relation }).await;
             }
-            6 if round > 20 => {
+            9 if round % 3 == 0 => {
                 suspended[one] = !suspended[one];
                 let now = suspended[one];
                 let change = if now {
