@@ -36,7 +36,8 @@ impl Listing {
         object: &str,
         (budget, now): (u32, UnixMillis),
     ) -> Option<RelatedSubjects> {
-        let nobody = RelatedSubjects { subjects: BTreeSet::new(), valid_until: UnixMillis(u64::MAX), steps: 0 };
+        let nobody =
+            RelatedSubjects { subjects: BTreeSet::new(), valid_until: UnixMillis(u64::MAX), steps: 0 };
         let Some((type_name, _)) = object.split_once(':') else { return Some(nobody) };
         let Some(relation) = self.mapped(permission, type_name) else { return Some(nobody) };
         let relations = &self.0.relations;

@@ -75,13 +75,25 @@ async fn a_decision_is_what_its_explanation_says() {
                 let until = [Deadline::NONE, now.plus_seconds(90).to_deadline()][below(2)];
                 let from = [Deadline::NONE, now.plus_seconds(3).to_deadline()][below(2)];
                 let grant = Command::Grant { subject, role, workspace, from, until };
-                drop(scene.house.engine.submit(&scene.tenant.admin, scene.house.engine.command_id(), grant).await);
+                drop(
+                    scene
+                        .house
+                        .engine
+                        .submit(&scene.tenant.admin, scene.house.engine.command_id(), grant)
+                        .await,
+                );
             }
             6 => {
                 let (role, place) = (name(&format!("role{}", below(3))), PLACES[below(3)]);
                 let workspace = (!place.is_empty()).then(|| name(place));
                 let ungrant = Command::Ungrant { subject, role, workspace };
-                drop(scene.house.engine.submit(&scene.tenant.admin, scene.house.engine.command_id(), ungrant).await);
+                drop(
+                    scene
+                        .house
+                        .engine
+                        .submit(&scene.tenant.admin, scene.house.engine.command_id(), ungrant)
+                        .await,
+                );
             }
             7 => {
                 let patterns = match below(5) {
@@ -141,7 +153,8 @@ fn hold(scene: &Scene, suspended: &[bool; 4], told: &mut [u32; 2]) {
         for (permission, place, object) in questions() {
             let (_, workspace) = reading.resolve("", place);
             let about = (!object.is_empty()).then_some(Resource { object, budget: 200_000 });
-            let asked = OfSubject { subject: index, permission: PermissionRef::Name(permission), workspace, about };
+            let asked =
+                OfSubject { subject: index, permission: PermissionRef::Name(permission), workspace, about };
             let decided = engine.decide(bound, &reading, &asked);
             let why = Why {
                 subject: *subject,
@@ -176,7 +189,9 @@ fn hold(scene: &Scene, suspended: &[bool; 4], told: &mut [u32; 2]) {
 
 fn questions() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     PERMISSIONS.into_iter().flat_map(|permission| {
-        PLACES.into_iter().flat_map(move |place| OBJECTS.into_iter().map(move |object| (permission, place, object)))
+        PLACES
+            .into_iter()
+            .flat_map(move |place| OBJECTS.into_iter().map(move |object| (permission, place, object)))
     })
 }
 

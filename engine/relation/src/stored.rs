@@ -356,6 +356,34 @@ mod tests {
                 assert_eq!(found, expected, "{filter:?} by {limit} and {looks}, {pages} pages");
             }
         }
+        for type_name in ["doc", "group", "user", "nothing"] {
+            let of_type = |one: &&(String, String, String)| one.2.starts_with(&format!("{type_name}:"));
+            let expected: BTreeSet<String> = plain.iter().filter(of_type).map(|one| one.2.clone()).collect();
+            for limit in [1, 7, 1_000] {
+                let (mut found, mut from) = (Vec::new(), Some(0));
+                while let Some(at) = from {
+                    let known = relations.known(type_name, at, limit);
+                    assert!(known.objects.len() <= limit && known.objects.iter().all(|(no, _)| *no >= at));
+                    found.extend(known.objects.into_iter().map(|(_, name)| name));
+                    from = known.next;
+                }
+                assert_eq!(found.len(), expected.len());
+                assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), expected, "{type_name} by {limit}");
+            }
+        }
+        assert!(!relations.names_everybody("user"));
+        let everybody = TupleRef { subject: "user:*", relation: "viewer", object: "doc:d7" };
+        for there in [true, false] {
+            if there {
+                relations.write(&everybody, Window::ALWAYS).unwrap();
+            } else {
+                assert!(relations.remove(&everybody));
+            }
+            assert_eq!(
+                (relations.names_everybody("user"), relations.names_everybody("group")),
+                (there, false)
+            );
+        }
         let page = relations.page(&Filter { object: "doc:d1", ..Filter::default() }, None, 10, 10).unwrap();
         assert_eq!(page, Page::default());
         // Nothing wanted is there, and still a page ends after its looks.

@@ -122,13 +122,14 @@ impl<'a> Asker<'a> {
 
     /// Where a handle is used from, as the subject's properties or the context say, if the caller may say so.
     fn address(&self, properties: &Members, at: &str, context: &Members) -> Result<Option<IpAddr>, Problem> {
-        let said = member(properties, "ip_address").map(|value| (value, format!("{at}/properties/ip_address")));
-        let said = said.or_else(|| {
-            member(context, "ip_address").map(|value| (value, "context/ip_address".to_owned()))
-        });
+        let said =
+            member(properties, "ip_address").map(|value| (value, format!("{at}/properties/ip_address")));
+        let said = said
+            .or_else(|| member(context, "ip_address").map(|value| (value, "context/ip_address".to_owned())));
         let Some((value, field)) = said else { return Ok(None) };
         let address = text(value, &field)?.parse();
-        let address = address.map_err(|_| Problem::unreadable("must be an IPv4 or IPv6 address").at(&field))?;
+        let address =
+            address.map_err(|_| Problem::unreadable("must be an IPv4 or IPv6 address").at(&field))?;
         if self.admitted.engine().may(self.admitted.bound(), ADDRESS) {
             Ok(Some(address))
         } else {
@@ -147,7 +148,11 @@ impl<'a> Asker<'a> {
     }
 
     /// Where roles are asked for an object: in the workspace that its properties name, else in the whole tenant.
-    pub(crate) fn within(&self, resource: Entity<'_>, at: &str) -> Result<Result<WorkspaceIndex, Verdict>, Stop> {
+    pub(crate) fn within(
+        &self,
+        resource: Entity<'_>,
+        at: &str,
+    ) -> Result<Result<WorkspaceIndex, Verdict>, Stop> {
         let Some(value) = member(resource.properties, "workspace") else { return Ok(Ok(WorkspaceIndex(0))) };
         let found = self.workspace(text(value, &format!("{at}/properties/workspace"))?)?;
         Ok(found.ok_or_else(no_workspace))

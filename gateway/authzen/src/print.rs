@@ -53,11 +53,7 @@ pub(crate) fn end(seen: Receipt, until: UnixMillis, out: &mut String) {
 }
 
 /// Prints the answer to a search; the page comes first.
-pub(crate) fn found(
-    results: &[Value],
-    next: Option<String>,
-    (seen, until): (Receipt, UnixMillis),
-) -> String {
+pub(crate) fn found(results: &[Value], next: Option<String>, (seen, until): (Receipt, UnixMillis)) -> String {
     let (next, count) = (next.unwrap_or_default(), results.len());
     let mut out = format!(r#"{{"page":{{"next_token":"{next}","count":{count}}},"context":{{"#);
     end(seen, until, &mut out);

@@ -23,9 +23,14 @@ const BY_NAME: u8 = 1;
 
 /// Answers a search. It may wait for the disk, and look at as much as one list may.
 pub(crate) fn answer(asked: Asked, admitted: &Admitted) -> Result<String, Problem> {
+    within(asked, admitted, RELATION_LIST_BUDGET)
+}
+
+/// Answers a search that may look at so many tuples and nodes.
+pub(crate) fn within(asked: Asked, admitted: &Admitted, budget: u32) -> Result<String, Problem> {
     let view = admitted.view()?;
     let reading = admitted.engine().read(&view);
-    let asker = Asker::new(admitted, reading, (false, RELATION_LIST_BUDGET));
+    let asker = Asker::new(admitted, reading, (false, budget));
     let search = Search::read(asked, &asker);
     let told = search.and_then(|mut search| {
         match asked {
@@ -69,6 +74,8 @@ struct Search<'a> {
     next: Option<Place>,
     valid_until: UnixMillis,
     looked: u64,
+    /// Whether a candidate was decided about: a page gets on.
+    begun: bool,
 }
 
 /// Whether to go on.
@@ -105,7 +112,8 @@ impl<'a> Search<'a> {
         };
         let page = Page::read(asker.admitted, (kind, asked.path()), content)?;
         let (rows, valid_until) = (Vec::new(), UnixMillis(u64::MAX));
-        Ok(Self { asker, page, subject, action, resource, context, rows, next: None, valid_until, looked: 0 })
+        let (next, looked, begun) = (None, 0, false);
+        Ok(Self { asker, page, subject, action, resource, context, rows, next, valid_until, looked, begun })
     }
 
     fn print(&self) -> String {
@@ -120,18 +128,23 @@ impl<'a> Search<'a> {
         permission: PermissionRef<'_>,
         what: &What,
     ) -> Result<Option<bool>, Stop> {
-        let whole = self.asker.left() >= RELATION_BUDGET;
-        let verdict: Verdict = self.asker.decide(who, permission, what)?;
-        if !whole && verdict.code == Reason::BudgetExceeded.code() {
-            // With a whole budget it may be another answer: the next page begins with it.
+        // Each has the budget that an evaluation has: where that is not left, the next page begins with it.
+        if self.begun && self.asker.left() < RELATION_BUDGET {
             return Ok(None);
         }
+        self.begun = true;
+        let verdict: Verdict = self.asker.decide(who, permission, what)?;
         self.valid_until = self.valid_until.min(verdict.valid_until);
         Ok(Some(verdict.permits()))
     }
 
     /// Takes in what was decided about a candidate; `before` is the place before it.
-    fn take(&mut self, decided: Option<bool>, before: impl FnOnce() -> Place, row: impl FnOnce() -> Value) -> Go {
+    fn take(
+        &mut self,
+        decided: Option<bool>,
+        before: impl FnOnce() -> Place,
+        row: impl FnOnce() -> Value,
+    ) -> Go {
         match decided {
             Some(false) => Go::On,
             Some(true) if self.rows.len() < self.page.limit => {
@@ -305,7 +318,8 @@ impl<'a> Search<'a> {
             Some((of, _)) if of != life => return Err(outdated().into()),
             Some((_, number)) => u32::from_le_bytes(number.try_into().map_err(|_| damaged())?),
         };
-        let place = |from: u32| Place { at: life, tail: [&[BY_NUMBER], from.to_le_bytes().as_slice()].concat() };
+        let place =
+            |from: u32| Place { at: life, tail: [&[BY_NUMBER], from.to_le_bytes().as_slice()].concat() };
         loop {
             let known = self.asker.listing.relations().known(self.resource.kind, from, CHUNK);
             self.looked += known.looked_at;

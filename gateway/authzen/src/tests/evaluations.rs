@@ -17,7 +17,8 @@ async fn evaluations_say_yes_or_why_not() {
     house.documents().await;
     house.write(&format!("user:{alice}"), "viewer", "document:123").await;
     let proof = json!({ "identifier": "alice@example.com", "password": "correct horse" });
-    let session = house.done("POST /v1/sign-in", proof).await["handle"].as_str().expect("a handle").to_owned();
+    let session =
+        house.done("POST /v1/sign-in", proof).await["handle"].as_str().expect("a handle").to_owned();
     let (by_name, by_id, by_session) =
         (("user", "alice@example.com"), ("subject", alice.as_str()), ("session", session.as_str()));
     for subject in [by_name, by_id, by_session] {
@@ -47,7 +48,8 @@ async fn evaluations_say_yes_or_why_not() {
         (("robot", "alice@example.com"), "SubjectUnknown"),
         (("session", "tess_nonsense"), "HandleUnknown"),
     ] {
-        let told = house.access("evaluation", question(subject, "orders.read", ("workspace", "berlin"))).await;
+        let told =
+            house.access("evaluation", question(subject, "orders.read", ("workspace", "berlin"))).await;
         assert_eq!((decision(&told), reason(&told)), (false, right), "{subject:?}");
     }
     // Roles are asked where the resource says that it lies.

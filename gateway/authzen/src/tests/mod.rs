@@ -4,14 +4,19 @@ mod evaluations;
 mod refusals;
 mod searches;
 
+use crate::Asked;
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::post;
 use serde_json::{Value, json};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tessera_crypto::PasswordPool;
 use tessera_engine::{Clock, Engine, EngineConfig, Entropy};
-use tessera_gateway_http::{Door, DoorConfig, Limits};
+use tessera_gateway_http::{Admitted, Door, DoorConfig, Limits, Protocol};
 use tessera_model::{Private, UnixMillis};
+use tessera_relation::RELATION_BUDGET;
 use tessera_storage::Memory;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -75,6 +80,32 @@ struct House {
 
 impl House {
     async fn open() -> Self {
+        Self::with(crate::routes).await
+    }
+
+    /// A house in which each page of a search may cost little more than one question.
+    async fn narrow() -> Self {
+        Self::with(|kernel| {
+            let mut router = Router::new();
+            for asked in Asked::ALL {
+                let kernel = kernel.clone();
+                let serve = move |request: Request| async move {
+                    let answer = async move |admitted: Admitted| match asked {
+                        Asked::Evaluation | Asked::Evaluations => crate::answer(asked, admitted).await,
+                        Asked::Subjects | Asked::Resources | Asked::Actions => {
+                            crate::search::within(asked, &admitted, RELATION_BUDGET + 1)
+                        }
+                    };
+                    kernel.admit((asked.path(), crate::CHECK), request, answer).await
+                };
+                router = router.route(asked.path(), post(serve));
+            }
+            router
+        })
+        .await
+    }
+
+    async fn with(routes: Protocol) -> Self {
         let clock = Arc::new(Hand(AtomicU64::new(START_MS)));
         let pool = PasswordPool::new(NonZeroUsize::new(1).expect("one"), 64).expect("a pool");
         let seams: (Arc<dyn Clock>, Arc<dyn Entropy>) = (clock.clone(), Arc::new(System));
@@ -87,7 +118,7 @@ impl House {
             domain: "auth.example.com".to_owned(),
             origins: Vec::new(),
             proxies: vec!["127.0.0.1".parse().expect("an address")],
-            protocols: vec![crate::routes],
+            protocols: vec![routes],
             limits: Limits { source_per_second: 100_000, ..Limits::default() },
         };
         let secret = Private::new(b"the one-time secret".to_vec());

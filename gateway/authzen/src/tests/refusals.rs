@@ -52,7 +52,12 @@ async fn errors_are_errors_and_name_their_field() {
         ("evaluation", "/context", json!("now"), "context"),
         ("evaluations", "/evaluations", json!({}), "evaluations"),
         ("evaluations", "/evaluations", json!([1]), "evaluations/0"),
-        ("evaluations", "/evaluations", json!([{}, { "resource": { "type": "b" } }]), "evaluations/1/resource/id"),
+        (
+            "evaluations",
+            "/evaluations",
+            json!([{}, { "resource": { "type": "b" } }]),
+            "evaluations/1/resource/id",
+        ),
         ("evaluations", "/evaluations", json!(vec![json!({}); 1_025]), "evaluations"),
         ("search/subject", "/resource/id", Value::Null, "resource/id"),
         ("search/resource", "/subject/id", Value::Null, "subject/id"),
