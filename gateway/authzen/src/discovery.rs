@@ -3,7 +3,7 @@
 //! The document says the same whether the tenant exists or not: nobody learns here which tenants there are.
 
 use crate::Asked;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tessera_gateway_http::Open;
 
 /// What the standard inserts between host and path of the identifier.
@@ -13,10 +13,11 @@ pub(crate) const PATH: &str = "/.well-known/authzen-configuration";
 pub(crate) fn document(asked: &Open) -> String {
     let below = asked.path.strip_prefix(PATH).unwrap_or_default();
     let identifier = format!("{}{below}", asked.origin);
-    let mut members = Map::new();
+    let url = |path: &str| Value::from(format!("{identifier}{path}"));
+    let mut out = format!(r#"{{"policy_decision_point":{}"#, url(""));
     for endpoint in Asked::ALL {
-        members.insert(endpoint.metadata().to_owned(), format!("{identifier}{}", endpoint.path()).into());
+        out.push_str(&format!(r#","{}":{}"#, endpoint.metadata(), url(endpoint.path())));
     }
-    members.insert("policy_decision_point".to_owned(), identifier.into());
-    Value::Object(members).to_string()
+    out.push('}');
+    out
 }

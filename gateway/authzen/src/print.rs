@@ -53,17 +53,26 @@ pub(crate) fn end(seen: Receipt, until: UnixMillis, out: &mut String) {
 }
 
 /// Prints the answer to a search; the page comes first.
-pub(crate) fn found(results: &[Value], next: Option<String>, (seen, until): (Receipt, UnixMillis)) -> String {
+pub(crate) fn found(
+    results: &[String],
+    next: Option<String>,
+    (seen, until): (Receipt, UnixMillis),
+) -> String {
     let (next, count) = (next.unwrap_or_default(), results.len());
     let mut out = format!(r#"{{"page":{{"next_token":"{next}","count":{count}}},"context":{{"#);
     end(seen, until, &mut out);
     out.push_str(r#"},"results":["#);
-    for (at, one) in results.iter().enumerate() {
-        if at > 0 {
-            out.push(',');
-        }
-        out.push_str(&one.to_string());
-    }
+    out.push_str(&results.join(","));
     out.push_str("]}");
     out
+}
+
+/// Prints a subject or a resource.
+pub(crate) fn entity(kind: &str, id: &str) -> String {
+    format!(r#"{{"type":{},"id":{}}}"#, Value::from(kind), Value::from(id))
+}
+
+/// Prints an action.
+pub(crate) fn action(name: &str) -> String {
+    format!(r#"{{"name":{}}}"#, Value::from(name))
 }

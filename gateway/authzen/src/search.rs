@@ -6,9 +6,8 @@
 use crate::Asked;
 use crate::asker::{Asker, Stop, What, Who, is_type, no_resource};
 use crate::page::{Page, Place, damaged, outdated};
-use crate::print::{self, Verdict};
+use crate::print::{self, Verdict, entity};
 use crate::read::{self, Entity, Id, Members, member, missing, object};
-use serde_json::{Value, json};
 use tessera_gateway_http::{Admitted, Problem};
 use tessera_model::limits::{PAGE_PLACES_MAX, PAGE_ROWS_MAX};
 use tessera_model::{ListKind, PermissionRef, PublicId, Reason, UnixMillis, WorkspaceIndex};
@@ -69,7 +68,7 @@ struct Search<'a> {
     action: &'a str,
     resource: Entity<'a>,
     context: &'a Members,
-    rows: Vec<Value>,
+    rows: Vec<String>,
     /// Where the next page begins.
     next: Option<Place>,
     valid_until: UnixMillis,
@@ -143,7 +142,7 @@ impl<'a> Search<'a> {
         &mut self,
         decided: Option<bool>,
         before: impl FnOnce() -> Place,
-        row: impl FnOnce() -> Value,
+        row: impl FnOnce() -> String,
     ) -> Go {
         match decided {
             Some(false) => Go::On,
@@ -190,7 +189,7 @@ impl<'a> Search<'a> {
                 let apart = related.as_ref().is_some_and(|related| !related.subjects.contains(&record.id));
                 let decided = self.decide(&who, permission, if apart { &roles_alone } else { &what })?;
                 let before = || Place { at, tail: Vec::new() };
-                let row = || json!({ "type": kind, "id": record.id.to_string() });
+                let row = || entity(kind, &record.id.to_string());
                 if self.take(decided, before, row) == Go::End {
                     return Ok(());
                 }
@@ -215,7 +214,7 @@ impl<'a> Search<'a> {
                     self.decide(&who, PermissionRef::Name(self.action), &What::Place(WorkspaceIndex(0)))?;
                 let id = self.asker.admitted.bound().entry.tenant.to_string();
                 let before = || Place { at: 0, tail: Vec::new() };
-                self.take(decided, before, || json!({ "type": "tenant", "id": id }));
+                self.take(decided, before, || entity("tenant", &id));
                 Ok(())
             }
             "workspace" => self.workspaces(&who),
@@ -239,7 +238,7 @@ impl<'a> Search<'a> {
                 let what = What::Place(record.index);
                 let decided = self.decide(who, PermissionRef::Name(self.action), &what)?;
                 let before = || Place { at, tail: Vec::new() };
-                let row = || json!({ "type": "workspace", "id": record.name.as_str() });
+                let row = || entity("workspace", record.name.as_str());
                 if self.take(decided, before, row) == Go::End {
                     return Ok(());
                 }
@@ -352,7 +351,7 @@ impl<'a> Search<'a> {
             for (id, name) in &listed.rows {
                 let decided = self.decide(&who, PermissionRef::Id(*id), &what)?;
                 let before = || Place { at, tail: Vec::new() };
-                if self.take(decided, before, || json!({ "name": name.as_str() })) == Go::End {
+                if self.take(decided, before, || print::action(name.as_str())) == Go::End {
                     return Ok(());
                 }
                 at = u64::from(id.0);
@@ -367,7 +366,7 @@ impl<'a> Search<'a> {
     }
 }
 
-fn object_row(name: &str) -> Value {
+fn object_row(name: &str) -> String {
     let (kind, id) = name.split_once(':').unwrap_or((name, ""));
-    json!({ "type": kind, "id": id })
+    entity(kind, id)
 }
