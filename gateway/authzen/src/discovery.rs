@@ -2,7 +2,7 @@
 //!
 //! The document says the same whether the tenant exists or not: nobody learns here which tenants there are.
 
-use crate::Asked;
+use crate::routes::Asked;
 use serde_json::Value;
 use tessera_gateway_http::Open;
 

@@ -1,9 +1,9 @@
 //! One evaluation, or several in one request, in the order that they were sent in.
 
-use crate::Asked;
 use crate::asker::{Asker, Stop, What, Who};
 use crate::print::Verdict;
 use crate::read::{self, Members, Question, member, object, text};
+use crate::routes::Asked;
 use tessera_gateway_http::{Admitted, Json, Problem};
 use tessera_model::PermissionRef;
 use tessera_model::limits::BATCH_CHECKS_MAX;

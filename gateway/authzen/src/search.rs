@@ -3,11 +3,11 @@
 //! Each result was decided as an evaluation decides it. What is looked at for one page is bounded: a page may hold
 //! fewer results than its limit, and its token says that there are more to look at.
 
-use crate::Asked;
 use crate::asker::{Asker, Stop, What, Who, is_type, no_resource};
 use crate::page::{Page, Place, damaged, outdated};
 use crate::print::{self, Verdict, entity};
 use crate::read::{self, Entity, Id, Members, member, missing, object};
+use crate::routes::Asked;
 use tessera_gateway_http::{Admitted, Problem};
 use tessera_model::limits::{PAGE_PLACES_MAX, PAGE_ROWS_MAX};
 use tessera_model::{ListKind, PermissionRef, PublicId, Reason, UnixMillis, WorkspaceIndex};

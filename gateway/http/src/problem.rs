@@ -193,13 +193,6 @@ impl Problem {
         problem
     }
 
-    /// The same as a bad request, for a protocol that knows no finer status.
-    #[must_use]
-    pub const fn as_bad_request(mut self) -> Self {
-        self.status = StatusCode::BAD_REQUEST;
-        self
-    }
-
     /// The status.
     pub(crate) const fn status(&self) -> StatusCode {
         self.status

@@ -16,7 +16,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{RawPathParams, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Response, header};
+use axum::http::{HeaderValue, Response, StatusCode, header};
 use std::future::Future;
 use std::sync::Arc;
 use tessera_engine::{Bound, Engine, View};
@@ -126,6 +126,15 @@ impl Kernel {
         let behind = origin.proxied && single(&parts.headers, "x-forwarded-proto")? == Some("https");
         let scheme = if shared.secure || behind { "https" } else { "http" };
         Ok(Open { origin: format!("{scheme}://{authority}"), path: parts.uri.path().to_owned() })
+    }
+}
+
+impl Problem {
+    /// The same as a bad request, for a protocol that knows no finer status.
+    #[must_use]
+    pub const fn as_bad_request(mut self) -> Self {
+        self.status = StatusCode::BAD_REQUEST;
+        self
     }
 }
 

@@ -4,7 +4,7 @@ mod evaluations;
 mod refusals;
 mod searches;
 
-use crate::Asked;
+use crate::routes::{Asked, CHECK, answer};
 use axum::Router;
 use axum::extract::Request;
 use axum::routing::post;
@@ -90,13 +90,13 @@ impl House {
             for asked in Asked::ALL {
                 let kernel = kernel.clone();
                 let serve = move |request: Request| async move {
-                    let answer = async move |admitted: Admitted| match asked {
-                        Asked::Evaluation | Asked::Evaluations => crate::answer(asked, admitted).await,
+                    let told = async move |admitted: Admitted| match asked {
+                        Asked::Evaluation | Asked::Evaluations => answer(asked, admitted).await,
                         Asked::Subjects | Asked::Resources | Asked::Actions => {
                             crate::search::within(asked, &admitted, RELATION_BUDGET + 1)
                         }
                     };
-                    kernel.admit((asked.path(), crate::CHECK), request, answer).await
+                    kernel.admit((asked.path(), CHECK), request, told).await
                 };
                 router = router.route(asked.path(), post(serve));
             }
