@@ -34,6 +34,11 @@ async fn whoever_may_not_ask_is_told_nothing() {
             assert_eq!(told.field(), field, "{path} {body}");
         }
     }
+    // Also with what the door refuses before anybody reads it.
+    for line in ["GET /nowhere", "POST /v1/check", "DELETE /access/v1/evaluation"] {
+        let told = house.send(line, &[("x-request-id", "7")], "").await;
+        assert!(told.status >= 400 && told.header("x-request-id") == Some("7"), "{told:?}");
+    }
     // Where a session is used from is said by whoever may say it, and is an address.
     let mut asked = question(("session", &session), "docs.read", ("tenant", "acme"));
     asked["subject"]["properties"] = json!({ "ip_address": "no address" });
