@@ -142,3 +142,73 @@ async fn evaluations_follow_their_semantic() {
     asked.as_object_mut().expect("members").remove("evaluations");
     assert!(decision(&house.access("evaluations", asked).await));
 }
+
+/// PROPERTY: a key asked about does what its restriction and networks leave of its owner's, by role and by relation,
+/// also in searches; where it is used from says only whoever may. F-31, F-34 over the standard's endpoints.
+#[tokio::test]
+async fn f_34_a_key_is_what_its_restrictions_leave() {
+    let house = House::open().await;
+    let ann = house.person("ann@example.com").await;
+    for (role, permission) in [("reader", "docs.read"), ("writer", "docs.write"), ("clerk", "orders.read")] {
+        house.role(role, permission).await;
+    }
+    let bearer = format!("Bearer {}", house.key);
+    let me = house.send("GET /v1/me", &[("authorization", &bearer)], "").await.expect(200).json()["subject"]
+        .clone();
+    let me = me.as_str().expect("an id").to_owned();
+    for (subject, role) in [(&me, "reader"), (&me, "clerk"), (&ann, "clerk")] {
+        house.grant(subject, role, None).await;
+    }
+    house.documents().await;
+    house.map("docs.write", "viewer").await;
+    house.write(&format!("user:{ann}"), "viewer", "document:1").await;
+    let made = json!({
+        "expires": super::START_MS + 3_600_000,
+        "patterns": ["docs.read"],
+        "networks": ["10.0.0.0/8"],
+    });
+    let key = house.done(&format!("POST /v1/subjects/{ann}/keys"), made).await["handle"].clone();
+    let key = key.as_str().expect("a key");
+    let place = |address: &str| json!({ "ip_address": address });
+    for (action, resource, address, right) in [
+        ("docs.read", ("document", "1"), None, "AddressNotAllowed"),
+        ("docs.read", ("document", "1"), Some("192.0.2.1"), "AddressNotAllowed"),
+        ("docs.read", ("document", "1"), Some("10.1.2.3"), "None"),
+        ("docs.read", ("document", "2"), Some("10.1.2.3"), "NotGranted"),
+        ("docs.write", ("document", "1"), Some("10.1.2.3"), "Restricted"),
+        ("orders.read", ("tenant", "acme"), Some("10.1.2.3"), "Restricted"),
+    ] {
+        for member in ["subject", "context"] {
+            let mut asked = question(("session", key), action, resource);
+            if let Some(address) = address {
+                let said = if member == "subject" {
+                    &mut asked["subject"]["properties"]
+                } else {
+                    &mut asked["context"]
+                };
+                *said = place(address);
+            }
+            let told = house.access("evaluation", asked.clone()).await;
+            assert_eq!(reason(&told), right, "{action} {resource:?} {address:?}");
+            asked["resource"] = json!({ "type": resource.0 });
+            let found = house.access("search/resource", asked.clone()).await;
+            let found = found["results"].as_array().expect("results").len();
+            let all = right == "None" || right == "NotGranted";
+            assert_eq!(found, usize::from(all), "{action} {resource:?} {address:?}");
+            asked["resource"] = json!({ "type": "document", "id": "1" });
+            let found = house.access("search/action", asked).await;
+            let inside = address.is_some_and(|address| address.starts_with("10."));
+            let right = if inside { json!([{ "name": "docs.read" }]) } else { json!([]) };
+            assert_eq!(found["results"], right);
+        }
+    }
+    let made = json!({ "expires": super::START_MS + 3_600_000, "patterns": ["tessera.check"] });
+    let checker = house.done(&format!("POST /v1/subjects/{me}/keys"), made).await["handle"].clone();
+    let bearer = format!("Bearer {}", checker.as_str().expect("a key"));
+    let mut asked = question(("session", key), "docs.read", ("document", "1"));
+    let by = [("authorization", bearer.as_str())];
+    house.send("POST /access/v1/evaluation", &by, &asked.to_string()).await.expect(200);
+    asked["context"] = place("10.1.2.3");
+    let told = house.send("POST /access/v1/evaluation", &by, &asked.to_string()).await.expect(403);
+    assert_eq!(told.field(), "context/ip_address");
+}
