@@ -35,8 +35,10 @@ pub fn serve(listen: SocketAddr, reply: &str, certificate: &Path) -> Result<(), 
             let reply = Arc::clone(&reply);
             async move { answer(&asked, &reply) }
         };
-        let router =
-            Router::new().route("/v1/check", post(answer.clone())).route("/v1/introspect", post(answer));
+        let mut router = Router::new();
+        for path in ["/v1/check", "/v1/introspect", "/access/v1/evaluation"] {
+            router = router.route(path, post(answer.clone()));
+        }
         axum::serve(listener, router).await?;
         Ok(())
     })

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tessera_model::Handle;
 
 /// The HTTP door's family.
-pub const HTTP: Family = Family { specs: &[CHECK, INTROSPECT, PROCESSOR, CONNECTIONS], take };
+pub const HTTP: Family = Family { specs: &[CHECK, INTROSPECT, PROCESSOR, AUTHZEN, CONNECTIONS], take };
 
 const CHECK: Spec = Spec {
     id: "http-check-vs-axum",
@@ -32,6 +32,12 @@ const PROCESSOR: Spec = Spec {
     what: "the node's processor time for one introspection, as the kernel counts it",
     unit: "us",
     goal: "<= 20 us",
+};
+const AUTHZEN: Spec = Spec {
+    id: "authzen-vs-axum",
+    what: "AuthZEN evaluations over HTTP/1.1 and TLS, 16 connections with one in flight each",
+    unit: "ops/s",
+    goal: ">= 0.7 x bare axum JSON",
 };
 const CONNECTIONS: Spec = Spec {
     id: "http-idle-1000",
@@ -111,9 +117,18 @@ fn take(setup: &Setup) -> Result<Vec<Row>, Why> {
     let asked = format!(r#"{{"handle":"{handle}","permission":"orders.read"}}"#);
     let check = post("/v1/check", &prepared.key, &asked);
     let introspect = post("/v1/introspect", &prepared.key, &format!(r#"{{"token":"{handle}"}}"#));
-    for (spec, request, sign, least) in
-        [(&CHECK, &check, r#""decision":"permit""#, 0.8), (&INTROSPECT, &introspect, r#""active":true"#, 0.9)]
-    {
+    let told = ours.once(&introspect)?;
+    let subject = told.split(r#""sub":""#).nth(1).and_then(|rest| rest.split('"').next());
+    let subject = subject.ok_or("the introspection names no subject")?;
+    let asked = format!(
+        r#"{{"subject":{{"type":"user","id":"{subject}"}},"action":{{"name":"orders.read"}},"resource":{{"type":"order","id":"1"}}}}"#
+    );
+    let evaluation = post("/access/v1/evaluation", &prepared.key, &asked);
+    for (spec, request, sign, least) in [
+        (&CHECK, &check, r#""decision":"permit""#, 0.8),
+        (&INTROSPECT, &introspect, r#""active":true"#, 0.9),
+        (&AUTHZEN, &evaluation, r#""decision":true"#, 0.7),
+    ] {
         setup.progress.say(spec.id);
         let answer = ours.once(request)?;
         if !answer.contains(sign) {

@@ -184,6 +184,12 @@ impl Listing {
         self.0.workspaces.get(self.0.workspace_names.get(name)?)
     }
 
+    /// The workspace with this public id. It looks at them one after another.
+    #[must_use]
+    pub fn workspace_with(&self, id: PublicId) -> Option<WorkspaceIndex> {
+        self.0.workspaces.values().find(|record| record.id == id).map(|record| record.index)
+    }
+
     /// The grants of a role after a cursor, by subject and workspace, each with its holder. It looks at the
     /// subjects one after another: a page may be empty and not the last.
     #[must_use]

@@ -5,6 +5,7 @@
 
 use crate::bound::Bound;
 use crate::check::{Judged, Live, Question, UsedFrom, alive, asked, judge};
+use crate::decide::onward;
 use crate::engine::Engine;
 use crate::order;
 use crate::policed::{self, About, Circumstances};
@@ -21,7 +22,7 @@ use tessera_program::PlainError;
 use tessera_relation::{Answer, Ask, AskError, Relations, TupleRef};
 
 /// The type that a tenant's subjects have in its relationship model: one is `user:` and its public id.
-const SUBJECT_TYPE: &str = "user";
+pub(crate) const SUBJECT_TYPE: &str = "user";
 
 /// What a check is about, and what its relations may cost.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +66,7 @@ pub(crate) const fn is_unsettled(error: AskError) -> bool {
     matches!(error, AskError::DepthExceeded | AskError::BudgetExhausted)
 }
 
-fn related(
+pub(crate) fn related(
     root: &Root,
     (subject, relation): (PublicId, &str),
     about: Resource<'_>,
@@ -74,10 +75,6 @@ fn related(
     let ask = Ask { budget: about.budget, ..Ask::at(now) };
     let subject = subject_text(subject);
     root.relations.check(&ask, &TupleRef { subject: &subject, relation, object: about.object })
-}
-
-const fn earlier(one: UnixMillis, other: UnixMillis) -> UnixMillis {
-    if one.0 < other.0 { one } else { other }
 }
 
 /// Judges a place as a plain check does; where no role grants, by the relations; then by the policies.
@@ -123,24 +120,7 @@ fn judge_resource(
         Err(denied) => return denied,
     };
     let Some(permission) = root.rules.permission(question.permission) else { return judged };
-    let relation = match mapped(root, permission.0, about.object) {
-        Ok(Some(relation)) => relation,
-        Ok(None) => return judged,
-        Err(reason) => return Judged { reason, ..judged },
-    };
     let Some(subject) = root.subjects.get(&live.subject) else { return Judged::STALE };
-    let answer = match related(root, (subject.id, relation), about, now) {
-        Ok(answer) => answer,
-        Err(error) => {
-            steps.set(steps.get().saturating_add(about.budget));
-            let valid_until = if is_unsettled(error) { now } else { judged.valid_until };
-            return Judged { reason: reason(error), valid_until };
-        }
-    };
-    steps.set(steps.get().saturating_add(answer.steps));
-    if !answer.permitted {
-        return Judged { valid_until: earlier(judged.valid_until, answer.valid_until), ..judged };
-    }
     let workspace = match question.workspace {
         WorkspaceRef::Tenant => WorkspaceIndex(0),
         named @ (WorkspaceRef::Index(_) | WorkspaceRef::Name(_)) => match root.rules.workspace(named) {
@@ -148,9 +128,8 @@ fn judge_resource(
             None => return Judged::deny(Reason::WorkspaceUnknown),
         },
     };
-    let valid_until = earlier(end, answer.valid_until);
-    let reason = root.rules.cut(live.restriction, permission, workspace).unwrap_or(Reason::None);
-    Judged { reason, valid_until }
+    let (who, what) = ((subject.id, live.restriction), (permission, workspace));
+    onward(root, who, what, about, (judged, end), now, steps)
 }
 
 impl Reading<'_> {

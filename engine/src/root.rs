@@ -320,6 +320,13 @@ impl RootCell<Root> for Published {
 /// A root held for the length of a reading.
 pub(crate) struct LoadedRoot(Guard<Arc<Root>>);
 
+impl LoadedRoot {
+    /// The same for longer.
+    pub(crate) fn full(&self) -> Arc<Root> {
+        Arc::clone(&self.0)
+    }
+}
+
 impl std::ops::Deref for LoadedRoot {
     type Target = Root;
 

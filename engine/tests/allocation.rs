@@ -3,9 +3,10 @@
 mod support;
 
 use support::House;
+use tessera_engine::{OfSubject, Resource};
 use tessera_model::{
-    CheckQuery, Command, Identifier, Name, Pattern, PermissionRef, Private, PublicId, Receipt, Thumbprint,
-    WorkspaceRef,
+    CheckQuery, Command, Identifier, Name, Pattern, PermissionRef, Private, PublicId, Reason, Receipt,
+    Thumbprint, WorkspaceIndex, WorkspaceRef,
 };
 
 /// PROPERTY: `check` makes no allocation, for permits and for every kind of denial that a query can
@@ -88,4 +89,35 @@ async fn a_check_allocates_nothing() {
     });
     assert_eq!(counted.count_total, 0, "a check allocated");
     assert!(permits > 0 && reasons.len() >= 6 && reasons.contains(&130), "{permits} {reasons:?}");
+}
+
+/// PROPERTY: a decision about a subject allocates nothing either, while no relation is asked.
+#[tokio::test]
+async fn a_decision_allocates_nothing() {
+    let (house, tenant, ann) = House::with_ann().await;
+    house.role(&tenant, "reader", &["orders.read"]).await;
+    house.grant(&tenant, ann, "reader").await;
+    let view = tenant.admin.entry.view();
+    let view = view.as_ref().expect("awake");
+    let reading = view.read(house.engine.now());
+    let subject = reading.listing().subject(ann).expect("ann").index;
+    let ask = || {
+        let mut permits = 0_u32;
+        for permission in ["orders.read", "orders.write", "tessera.check"] {
+            for about in [None, Some(Resource { object: "document:1", budget: 1_000 })] {
+                let (permission, workspace) = (PermissionRef::Name(permission), WorkspaceIndex(0));
+                let asked = OfSubject { subject, permission, workspace, about };
+                permits +=
+                    u32::from(house.engine.decide(&tenant.admin, &reading, &asked).reason == Reason::None);
+            }
+        }
+        permits
+    };
+    assert_eq!(ask(), 2);
+    let counted = allocation_counter::measure(|| {
+        for _ in 0..10_000 {
+            ask();
+        }
+    });
+    assert_eq!(counted.count_total, 0, "a decision allocated");
 }

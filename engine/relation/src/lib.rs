@@ -50,5 +50,5 @@ pub use list::{Listed, RELATION_LIST_BUDGET};
 pub use model::{Model, Position, RelationDefinition, Restriction, RestrictionKind, Rewrite, TypeDefinition};
 pub use question::{Ask, RELATION_BATCH_BUDGET, RELATION_BUDGET, RELATION_DEPTH, TupleRef};
 pub use relations::{Answer, Relations};
-pub use stored::{Filter, Mark, Orphans, Page, SHARES, Stored, share_of};
+pub use stored::{Filter, Known, Mark, Orphans, Page, SHARES, Stored, share_of};
 pub use tuples::{Window, Written};

@@ -28,6 +28,17 @@ pub struct Stored {
     pub window: Window,
 }
 
+/// Objects of a type that tuples are about.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Known {
+    /// Each with its number, which is good until the tenant is loaded anew: `type:id`.
+    pub objects: Vec<(u32, String)>,
+    /// The number to go on from; none when that was all.
+    pub next: Option<u32>,
+    /// Objects that were looked at for it, of whatever type.
+    pub looked_at: u64,
+}
+
 /// Which tuples are wanted. Empty parts want all.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Filter<'a> {
@@ -208,6 +219,32 @@ impl Relations {
         Ok(page)
     }
 
+    /// The objects of a type that a tuple is about, those that do not fit the model included, from a number on; at
+    /// most `limit`.
+    #[must_use]
+    pub fn known(&self, type_name: &str, from: u32, limit: usize) -> Known {
+        let mut known = Known::default();
+        let Some(type_id) = self.words.type_id(type_name) else { return known };
+        for (about, object) in self.tuples.objects.places(from) {
+            if known.objects.len() >= limit || known.looked_at >= LOOKED_AT_MAX {
+                known.next = Some(about.0);
+                break;
+            }
+            known.looked_at += 1;
+            let wanted = object.filter(|object| object.type_id == type_id && !object.forward.is_empty());
+            if let Some(object) = wanted {
+                known.objects.push((about.0, format!("{type_name}:{}", object.id())));
+            }
+        }
+        known
+    }
+
+    /// Whether a tuple names everybody of a type.
+    #[must_use]
+    pub fn names_everybody(&self, type_name: &str) -> bool {
+        self.words.type_id(type_name).and_then(|type_id| self.tuples.objects.wildcard(type_id)).is_some()
+    }
+
     /// Which stored tuples would not fit `model`.
     ///
     /// # Errors
@@ -318,6 +355,34 @@ mod tests {
                 found.sort_unstable();
                 assert_eq!(found, expected, "{filter:?} by {limit} and {looks}, {pages} pages");
             }
+        }
+        for type_name in ["doc", "group", "user", "nothing"] {
+            let of_type = |one: &&(String, String, String)| one.2.starts_with(&format!("{type_name}:"));
+            let expected: BTreeSet<String> = plain.iter().filter(of_type).map(|one| one.2.clone()).collect();
+            for limit in [1, 7, 1_000] {
+                let (mut found, mut from) = (Vec::new(), Some(0));
+                while let Some(at) = from {
+                    let known = relations.known(type_name, at, limit);
+                    assert!(known.objects.len() <= limit && known.objects.iter().all(|(no, _)| *no >= at));
+                    found.extend(known.objects.into_iter().map(|(_, name)| name));
+                    from = known.next;
+                }
+                assert_eq!(found.len(), expected.len());
+                assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), expected, "{type_name} by {limit}");
+            }
+        }
+        assert!(!relations.names_everybody("user"));
+        let everybody = TupleRef { subject: "user:*", relation: "viewer", object: "doc:d7" };
+        for there in [true, false] {
+            if there {
+                relations.write(&everybody, Window::ALWAYS).unwrap();
+            } else {
+                assert!(relations.remove(&everybody));
+            }
+            assert_eq!(
+                (relations.names_everybody("user"), relations.names_everybody("group")),
+                (there, false)
+            );
         }
         let page = relations.page(&Filter { object: "doc:d1", ..Filter::default() }, None, 10, 10).unwrap();
         assert_eq!(page, Page::default());

@@ -97,7 +97,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, acceptor: Option<TlsAcc
     // Answers are small and wait for nobody.
     drop(stream.set_nodelay(true));
     add(&served.0.counters.connections, 1);
-    let origin = |sni| Origin { address: peer.ip().to_canonical(), sni, listed: Listed::No };
+    let origin = |sni| Origin { address: peer.ip().to_canonical(), sni, proxied: false, listed: Listed::No };
     let Some(acceptor) = acceptor else {
         return one::serve(stream, origin(None), served).await;
     };

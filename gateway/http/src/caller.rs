@@ -30,6 +30,8 @@ pub(crate) struct Origin {
     pub(crate) address: IpAddr,
     /// The name that TLS was asked for, in lower case.
     pub(crate) sni: Option<Arc<str>>,
+    /// Whether a listed proxy has handed the request on.
+    pub(crate) proxied: bool,
     /// Whether scripts of the origin that the request names may ask.
     pub(crate) listed: Listed,
 }

@@ -98,7 +98,7 @@ pub(crate) fn preflight(parts: &Parts, listed: Listed) -> Option<Result<Response
     let methods = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
     let text = format!(
-        "authorization, content-type, idempotency-key, if-match, if-none-match, {CSRF_HEADER}, {TENANT_HEADER}"
+        "authorization, content-type, idempotency-key, if-match, if-none-match, x-request-id, {CSRF_HEADER}, {TENANT_HEADER}"
     );
     if let Ok(value) = HeaderValue::from_str(&text) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, value);
@@ -132,7 +132,7 @@ pub(crate) fn finish(
     if listed != Listed::No {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-        let exposed = HeaderValue::from_static("etag, retry-after");
+        let exposed = HeaderValue::from_static("etag, retry-after, x-request-id");
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
         let shared_with = HeaderValue::from_static("cross-origin");
         headers.insert(HeaderName::from_static("cross-origin-resource-policy"), shared_with);

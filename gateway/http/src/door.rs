@@ -5,6 +5,7 @@ use crate::budget::Budgets;
 use crate::cross;
 use crate::figures::{Counters, Figures};
 use crate::limits::Limits;
+use crate::protocol::Protocol;
 use crate::route;
 use crate::wake::Waiters;
 use std::fmt;
@@ -30,6 +31,8 @@ pub struct DoorConfig {
     pub origins: Vec<String>,
     /// Addresses of proxies whose forwarded headers are believed.
     pub proxies: Vec<IpAddr>,
+    /// Protocols with paths of their own, beside the door's.
+    pub protocols: Vec<Protocol>,
     /// Limits of connections and requests.
     pub limits: Limits,
 }
@@ -158,7 +161,7 @@ impl Door {
             secure: tls.is_some(),
             harmless: cross::lines(tls.is_some()),
         });
-        let router = route::router(&shared);
+        let router = route::router(&shared, &config.protocols);
         drop(tokio::spawn(accept::run(listener, tls, (Arc::clone(&shared), router), alive)));
         Ok(Self { address, identity, shared, draining, ended })
     }

@@ -15,7 +15,7 @@ const DEEP: &str = "\u{1}deep\u{1}";
 
 /// A JSON value. No `Debug`: it may hold passwords.
 #[derive(Clone, Eq, PartialEq)]
-pub(crate) enum Json {
+pub enum Json {
     /// `null`.
     Null,
     /// `true` or `false`.

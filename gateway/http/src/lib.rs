@@ -38,6 +38,7 @@ mod parameters;
 mod plain;
 mod policy;
 mod problem;
+mod protocol;
 mod public;
 mod relation;
 mod route;
@@ -56,4 +57,7 @@ mod watch;
 
 pub use door::{Door, DoorConfig, DoorError};
 pub use figures::Figures;
+pub use json::Json;
 pub use limits::Limits;
+pub use problem::Problem;
+pub use protocol::{Admitted, Kernel, Open, Protocol};

@@ -16,7 +16,7 @@ const COME_AGAIN_MS: u32 = 50;
 
 /// A problem on its way to the caller.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Problem {
+pub struct Problem {
     pub(crate) status: StatusCode,
     pub(crate) code: u16,
     name: &'static str,
@@ -67,25 +67,29 @@ impl Problem {
     }
 
     /// The same, told at a member, parameter or header.
-    pub(crate) fn at(mut self, field: &str) -> Self {
+    #[must_use]
+    pub fn at(mut self, field: &str) -> Self {
         self.field = Some(field.into());
         self
     }
 
     /// The same, with the name of the limit that is reached.
-    pub(crate) const fn limited_by(mut self, limit: &'static str) -> Self {
+    #[must_use]
+    pub const fn limited_by(mut self, limit: &'static str) -> Self {
         self.limit = Some((limit, 0));
         self
     }
 
     /// The same, with a sentence for people.
-    pub(crate) fn because(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+    #[must_use]
+    pub fn because(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.detail = Some(detail.into());
         self
     }
 
     /// The request does not read: bad JSON, a bad query, a bad header.
-    pub(crate) fn unreadable(detail: &'static str) -> Self {
+    #[must_use]
+    pub fn unreadable(detail: &'static str) -> Self {
         Self::protocol(StatusCode::BAD_REQUEST, ProtocolCode::BadPayload, "BadPayload").because(detail)
     }
 
@@ -171,7 +175,8 @@ impl Problem {
     }
 
     /// The node has failed at this request.
-    pub(crate) fn failed() -> Self {
+    #[must_use]
+    pub fn failed() -> Self {
         let title = "the node failed; nothing is known to have happened";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, CODE_FAILED, "Failed", title)
     }

@@ -8,6 +8,7 @@ use crate::figures::add;
 use crate::forward;
 use crate::operation::{Operation, Verb};
 use crate::problem::Problem;
+use crate::protocol::{Kernel, Protocol};
 use crate::serve;
 use crate::table::OPERATIONS;
 use axum::Router;
@@ -22,13 +23,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tower_service::Service as _;
 
+/// What a caller calls a request by, given back with its answer.
+const REQUEST_ID: &str = "x-request-id";
 /// The tenant's part of a path.
 const TENANT_PREFIX: &str = "/t/{tenant}";
 /// LIMIT: a request's target, bytes: the longest path holds two names of 128 B, escaped.
 const TARGET_BYTES_MAX: usize = 4 * 1024;
 
-/// The routes of the table, each also below the tenant's prefix.
-pub(crate) fn router(shared: &Arc<Shared>) -> Router {
+/// The routes of the table, each also below the tenant's prefix, and those of the protocols.
+pub(crate) fn router(shared: &Arc<Shared>, protocols: &[Protocol]) -> Router {
     let mut router = Router::new();
     for operation in OPERATIONS {
         for prefix in ["", TENANT_PREFIX] {
@@ -39,6 +42,10 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
             };
             router = router.route(&format!("{prefix}{}", operation.path), on(filter(operation), serve));
         }
+    }
+    let kernel = Kernel::new(Arc::clone(shared));
+    for protocol in protocols {
+        router = router.merge(protocol(&kernel));
     }
     crate::explorer::routes(router)
         .fallback(async || Problem::no_such_path().into_response())
@@ -74,7 +81,9 @@ pub(crate) async fn respond(
     let address = source(shared, peer.address, &parts.headers);
     let named = parts.headers.get(header::ORIGIN).cloned();
     let listed = if named.is_some() { cross::listed(shared, &parts, address).await } else { Listed::No };
-    let origin = Origin { address, listed, ..peer };
+    let proxied = shared.proxies.contains(&peer.address);
+    let origin = Origin { address, listed, proxied, ..peer };
+    let asked_as: Vec<HeaderValue> = parts.headers.get_all(REQUEST_ID).iter().cloned().collect();
     let method = parts.method.clone();
     let envoy = parts.uri.path().starts_with(forward::PREFIX);
     let (body, lent) = Content::lend(&parts, body);
@@ -110,6 +119,10 @@ pub(crate) async fn respond(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     count(shared, response.status());
+    for id in asked_as {
+        // Whatever became of the request, whoever sent it finds its answer by it.
+        response.headers_mut().append(REQUEST_ID, id);
+    }
     cross::finish(shared, (named, listed), &mut response);
     let route = response.extensions().get::<Told>().map_or("-", |told| told.0);
     log(origin.address, (&method, route), response.status(), begun);

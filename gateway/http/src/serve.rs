@@ -61,7 +61,8 @@ pub(crate) fn counted<T>(shared: &Shared, origin: &Origin, asked: Result<T, Prob
     asked
 }
 
-fn stranger(shared: &Shared, origin: &Origin) -> Result<(), Problem> {
+/// Takes a request without a credential from the budget of its source.
+pub(crate) fn stranger(shared: &Shared, origin: &Origin) -> Result<(), Problem> {
     let taken = shared.by_source.take(Source::of(origin.address), 1, shared.engine.now());
     let bound = Limit::SourcePerSecond.at(shared.limits.source_per_second.into());
     taken.map_err(|wait| over_budget(shared, bound, wait))
@@ -113,7 +114,7 @@ async fn attempt(
     let bound = caller::bind(shared, parts, named, (&origin, forward)).await;
     let caller = counted(shared, &origin, bound)?;
     let input = read(shared, operation, (rest, query), (parts, body)).await?;
-    afford(shared, &caller, &input)?;
+    afford(shared, &caller, cost(&input))?;
     match operation.act {
         Act::Ask(Ask::Check)
             if ["resource", "context", "entities"].iter().any(|of| input.json(of).is_some()) =>
@@ -188,11 +189,14 @@ fn ask(
     }
 }
 
-/// Takes a request from the budgets of its credential and tenant; each check of a batch and each row of a
-/// load counts.
-fn afford(shared: &Shared, caller: &Caller, input: &Input) -> Result<(), Problem> {
+/// What a request costs: each check of a batch and each row of a load counts.
+fn cost(input: &Input) -> u32 {
     let rows = input.rows("rows").map_or(0, |(_, text)| text.lines().count());
-    let cost = u32::try_from(input.checks("checks").len().max(rows).max(1)).unwrap_or(u32::MAX);
+    u32::try_from(input.checks("checks").len().max(rows).max(1)).unwrap_or(u32::MAX)
+}
+
+/// Takes a request from the budgets of its credential and tenant.
+pub(crate) fn afford(shared: &Shared, caller: &Caller, cost: u32) -> Result<(), Problem> {
     take(shared, &caller.bound, (cost, shared.engine.now()))
 }
 
@@ -230,7 +234,7 @@ async fn read(
 }
 
 /// The content, within its cap and its time.
-async fn content(shared: &Shared, parts: &Parts, body: Body) -> Result<Bytes, Problem> {
+pub(crate) async fn content(shared: &Shared, parts: &Parts, body: Body) -> Result<Bytes, Problem> {
     if let Some(length) = single(&parts.headers, "content-length")? {
         let length: usize =
             length.parse().map_err(|_| Problem::unreadable("is no length").at("content-length"))?;
@@ -249,6 +253,20 @@ async fn content(shared: &Shared, parts: &Parts, body: Body) -> Result<Bytes, Pr
     }
 }
 
+/// The type of the content, which is in UTF-8 and not compressed.
+pub(crate) fn kind(parts: &Parts) -> Result<&str, Problem> {
+    let kind = single(&parts.headers, "content-type")?.ok_or_else(Problem::content_type)?;
+    let (kind, parameter) = kind.split_once(';').unwrap_or((kind, ""));
+    let parameter = parameter.trim();
+    if !parameter.is_empty() && !parameter.eq_ignore_ascii_case("charset=utf-8") {
+        return Err(Problem::content_type());
+    }
+    if parts.headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(Problem::content_type().at("content-encoding"));
+    }
+    Ok(kind.trim())
+}
+
 /// The members of the content: JSON, or for introspection also a form (RFC 7662 section 2.1).
 fn members(operation: &Operation, parts: &Parts, bytes: &[u8]) -> Result<Vec<(String, Json)>, Problem> {
     if bytes.is_empty() {
@@ -259,15 +277,7 @@ fn members(operation: &Operation, parts: &Parts, bytes: &[u8]) -> Result<Vec<(St
     if !takes {
         return Err(Problem::unreadable("no content is read here"));
     }
-    let kind = single(&parts.headers, "content-type")?.ok_or_else(Problem::content_type)?;
-    let (kind, parameter) = kind.split_once(';').unwrap_or((kind, ""));
-    let (kind, parameter) = (kind.trim(), parameter.trim());
-    if !parameter.is_empty() && !parameter.eq_ignore_ascii_case("charset=utf-8") {
-        return Err(Problem::content_type());
-    }
-    if parts.headers.contains_key(header::CONTENT_ENCODING) {
-        return Err(Problem::content_type().at("content-encoding"));
-    }
+    let kind = kind(parts)?;
     if let Some(field) = operation.content() {
         let form = Form::of(kind).ok_or_else(|| Problem::content_type().because(ROWS_TYPE))?;
         let text = str::from_utf8(bytes).map_err(|_| Problem::unreadable("not in UTF-8").at(field.name))?;

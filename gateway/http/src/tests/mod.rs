@@ -155,6 +155,7 @@ impl House {
             domain: "auth.example.com".to_owned(),
             origins: vec!["https://app.example.com".to_owned()],
             proxies: Vec::new(),
+            protocols: Vec::new(),
             limits: Limits { source_per_second: 100_000, ..Limits::default() },
         };
         change(&mut config);

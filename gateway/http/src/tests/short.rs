@@ -66,7 +66,8 @@ async fn general(house: &House, request: &str) -> String {
 
 /// The short way's answer, where it gives one: with how many bytes it takes.
 fn short(house: &House, request: &[u8]) -> Option<(String, usize)> {
-    let peer = Origin { address: "127.0.0.1".parse().expect("one"), sni: None, listed: Listed::No };
+    let peer =
+        Origin { address: "127.0.0.1".parse().expect("one"), sni: None, proxied: false, listed: Listed::No };
     let mut desk = Desk::new();
     match desk.answer(house.door.shared(), &peer, request) {
         Taken::Answered(length) => Some((undated(&desk.out), length)),
@@ -261,7 +262,8 @@ async fn changed_bytes_are_answered_alike() {
 #[tokio::test]
 async fn a_plain_question_takes_no_memory() {
     let Asked { house, session, .. } = asked().await;
-    let peer = Origin { address: "127.0.0.1".parse().expect("one"), sni: None, listed: Listed::No };
+    let peer =
+        Origin { address: "127.0.0.1".parse().expect("one"), sni: None, proxied: false, listed: Listed::No };
     let bearer = format!("Bearer {session}");
     let headers =
         [("host", "localhost"), ("authorization", bearer.as_str()), ("content-type", "application/json")];

@@ -1,0 +1,124 @@
+//! One evaluation, or several in one request, in the order that they were sent in.
+
+use crate::asker::{Asker, Stop, What, Who};
+use crate::print::Verdict;
+use crate::read::{self, Members, Question, member, object, text};
+use crate::routes::Asked;
+use tessera_gateway_http::{Admitted, Json, Problem};
+use tessera_model::PermissionRef;
+use tessera_model::limits::BATCH_CHECKS_MAX;
+use tessera_relation::RELATION_BATCH_BUDGET;
+
+/// LIMIT: evaluations of one request, as checks of a batch.
+const EVALUATIONS_MAX: usize = BATCH_CHECKS_MAX;
+/// LIMIT: tuples and nodes that all evaluations of a request may look at beside other requests: some 50 us.
+const QUICK_BUDGET: u32 = 1_000;
+
+/// When no further evaluation is made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Semantic {
+    ExecuteAll,
+    DenyOnFirstDeny,
+    PermitOnFirstPermit,
+}
+
+impl Semantic {
+    fn read(content: &Members) -> Result<Self, Problem> {
+        let Some(options) = member(content, "options") else { return Ok(Self::ExecuteAll) };
+        let options = object(options, "options")?;
+        let field = "options/evaluations_semantic";
+        let Some(value) = member(options, "evaluations_semantic") else { return Ok(Self::ExecuteAll) };
+        match text(value, field)? {
+            "execute_all" => Ok(Self::ExecuteAll),
+            "deny_on_first_deny" => Ok(Self::DenyOnFirstDeny),
+            "permit_on_first_permit" => Ok(Self::PermitOnFirstPermit),
+            _ => Err(Problem::unreadable("is none of the three semantics").at(field)),
+        }
+    }
+
+    const fn ends(self, permitted: bool) -> bool {
+        match self {
+            Self::ExecuteAll => false,
+            Self::DenyOnFirstDeny => !permitted,
+            Self::PermitOnFirstPermit => permitted,
+        }
+    }
+}
+
+/// Answers an evaluation or several; nothing where it has to be answered where it may take a while.
+pub(crate) fn answer(asked: Asked, admitted: &Admitted, quick: bool) -> Result<Option<String>, Problem> {
+    let view = admitted.view()?;
+    let reading = admitted.engine().read(&view);
+    let budget = if quick { QUICK_BUDGET } else { RELATION_BATCH_BUDGET };
+    let asker = Asker::new(admitted, reading, (quick, budget));
+    let told = match several(asked, admitted.content())? {
+        Some(items) => all(&asker, admitted.content(), items),
+        None => read::question(admitted.content(), "", &[]).map_err(Stop::from).and_then(|question| {
+            let mut out = String::new();
+            one(&asker, &question, "subject", "resource")?.print(asker.seen(), &mut out);
+            Ok((out, 1))
+        }),
+    };
+    match told {
+        Ok((text, checks)) => {
+            admitted.charge(checks.saturating_sub(1), asker.spent());
+            Ok(Some(text))
+        }
+        Err(stop) => {
+            admitted.charge(0, asker.spent());
+            match stop {
+                Stop::Later => Ok(None),
+                Stop::Problem(problem) => Err(problem),
+            }
+        }
+    }
+}
+
+/// The items of a request for several evaluations; without any it is one evaluation.
+fn several(asked: Asked, content: &Members) -> Result<Option<&[Json]>, Problem> {
+    if asked == Asked::Evaluation {
+        return Ok(None);
+    }
+    match member(content, "evaluations") {
+        None => Ok(None),
+        Some(Json::List(items)) if items.len() > EVALUATIONS_MAX => {
+            Err(Problem::unreadable("has too many items").at("evaluations").limited_by("evaluations"))
+        }
+        Some(Json::List(items)) => Ok(Some(items.as_slice()).filter(|items| !items.is_empty())),
+        Some(_) => Err(Problem::unreadable("must be an array").at("evaluations")),
+    }
+}
+
+/// Every item reads before the first is answered.
+fn all(asker: &Asker<'_>, content: &Members, items: &[Json]) -> Result<(String, u64), Stop> {
+    let semantic = Semantic::read(content)?;
+    read::defaults(content)?;
+    let mut questions = Vec::with_capacity(items.len());
+    for (at, item) in items.iter().enumerate() {
+        let at = format!("evaluations/{at}");
+        questions.push(read::question(object(item, &at)?, &format!("{at}/"), content)?);
+    }
+    let (mut out, mut checks) = (String::from(r#"{"evaluations":["#), 0);
+    for (at, question) in questions.iter().enumerate() {
+        let fields = ["subject", "resource"].map(|name| format!("evaluations/{at}/{name}"));
+        let [subject, resource] = &fields;
+        let verdict = one(asker, question, subject, resource)?;
+        if checks > 0 {
+            out.push(',');
+        }
+        verdict.print(asker.seen(), &mut out);
+        checks += 1;
+        if semantic.ends(verdict.permits()) {
+            break;
+        }
+    }
+    out.push_str("]}");
+    Ok((out, checks))
+}
+
+/// One question, whose subject and resource stand there.
+fn one(asker: &Asker<'_>, question: &Question<'_>, subject: &str, resource: &str) -> Result<Verdict, Stop> {
+    let who: Who = asker.who(question.subject, subject, question.context)?;
+    let what: What = asker.what(question.resource, resource)?;
+    asker.decide(&who, PermissionRef::Name(question.action), &what)
+}

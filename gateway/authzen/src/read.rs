@@ -1,0 +1,165 @@
+//! The standard's entities, read from JSON. What is missing or of another type is named in a 400; members that nobody
+//! knows are passed over, as the standard asks for.
+
+use tessera_gateway_http::{Json, Problem};
+
+/// Members of an object.
+pub(crate) type Members = [(String, Json)];
+
+/// A subject or a resource.
+#[derive(Clone, Copy)]
+pub(crate) struct Entity<'a> {
+    /// Its type.
+    pub(crate) kind: &'a str,
+    /// Its id; `None` where a search goes for it.
+    pub(crate) id: Option<&'a str>,
+    /// What else is said about it.
+    pub(crate) properties: &'a Members,
+}
+
+/// Whether an entity must have an id.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Id {
+    /// It is required.
+    Wanted,
+    /// A search goes for it: whatever stands there is passed over.
+    Sought,
+}
+
+/// A member; null is the same as none.
+pub(crate) fn member<'a>(members: &'a Members, name: &str) -> Option<&'a Json> {
+    members.iter().find(|(known, value)| known == name && *value != Json::Null).map(|(_, value)| value)
+}
+
+/// A required member is not there.
+pub(crate) fn missing(field: &str) -> Problem {
+    Problem::unreadable("is missing").at(field)
+}
+
+/// An object.
+pub(crate) fn object<'a>(value: &'a Json, field: &str) -> Result<&'a Members, Problem> {
+    if let Json::Members(members) = value {
+        Ok(members)
+    } else {
+        Err(Problem::unreadable("must be an object").at(field))
+    }
+}
+
+/// A text.
+pub(crate) fn text<'a>(value: &'a Json, field: &str) -> Result<&'a str, Problem> {
+    if let Json::Text(text) = value {
+        Ok(text)
+    } else {
+        Err(Problem::unreadable("must be a string").at(field))
+    }
+}
+
+/// A text that must be there.
+fn required<'a>(members: &'a Members, at: &str, name: &str) -> Result<&'a str, Problem> {
+    let field = format!("{at}/{name}");
+    text(member(members, name).ok_or_else(|| missing(&field))?, &field)
+}
+
+/// An object that may be there.
+fn optional<'a>(members: &'a Members, at: &str, name: &str) -> Result<&'a Members, Problem> {
+    match member(members, name) {
+        None => Ok(&[]),
+        Some(value) => object(value, &format!("{at}/{name}")),
+    }
+}
+
+/// A subject or resource, which stands at `at`.
+pub(crate) fn entity<'a>(value: &'a Json, at: &str, id: Id) -> Result<Entity<'a>, Problem> {
+    let members = object(value, at)?;
+    let kind = required(members, at, "type")?;
+    let id = if id == Id::Wanted { Some(required(members, at, "id")?) } else { None };
+    Ok(Entity { kind, id, properties: optional(members, at, "properties")? })
+}
+
+/// The name of an action, which stands at `at`.
+pub(crate) fn action<'a>(value: &'a Json, at: &str) -> Result<&'a str, Problem> {
+    let members = object(value, at)?;
+    optional(members, at, "properties")?;
+    required(members, at, "name")
+}
+
+/// One question.
+#[derive(Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub(crate) subject: Entity<'a>,
+    pub(crate) action: &'a str,
+    pub(crate) resource: Entity<'a>,
+    pub(crate) context: &'a Members,
+}
+
+/// A question whose members stand in `members`, below `at`, or else in what stands for all.
+pub(crate) fn question<'a>(
+    members: &'a Members,
+    at: &str,
+    defaults: &'a Members,
+) -> Result<Question<'a>, Problem> {
+    let find = |name: &str| match member(members, name) {
+        Some(value) => Ok((value, format!("{at}{name}"))),
+        None => member(defaults, name)
+            .map(|value| (value, name.to_owned()))
+            .ok_or_else(|| missing(&format!("{at}{name}"))),
+    };
+    let ((subject, of_subject), (resource, of_resource)) = (find("subject")?, find("resource")?);
+    let (done, of_action) = find("action")?;
+    let context = match find("context") {
+        Ok((context, field)) => object(context, &field)?,
+        Err(_) => &[],
+    };
+    Ok(Question {
+        subject: entity(subject, &of_subject, Id::Wanted)?,
+        action: action(done, &of_action)?,
+        resource: entity(resource, &of_resource, Id::Wanted)?,
+        context,
+    })
+}
+
+/// What stands for all is well-formed, also where each question has its own.
+pub(crate) fn defaults(members: &Members) -> Result<(), Problem> {
+    for name in ["subject", "resource"] {
+        if let Some(value) = member(members, name) {
+            entity(value, name, Id::Wanted)?;
+        }
+    }
+    if let Some(value) = member(members, "action") {
+        action(value, "action")?;
+    }
+    if let Some(value) = member(members, "context") {
+        object(value, "context")?;
+    }
+    Ok(())
+}
+
+/// A value as text, the members of objects in the order of their names: equal values give equal texts. No two
+/// numbers with a fraction are told apart.
+pub(crate) fn canonical(value: &Json, out: &mut String) {
+    match value {
+        Json::Null => out.push('n'),
+        Json::Bool(value) => out.push(if *value { 't' } else { 'f' }),
+        Json::Whole(value) => out.push_str(&format!("{value};")),
+        Json::Fraction => out.push('.'),
+        Json::Text(text) => sized(text, out),
+        Json::List(items) => {
+            out.push_str(&format!("[{}", items.len()));
+            items.iter().for_each(|item| canonical(item, out));
+        }
+        Json::Members(members) => {
+            let mut sorted: Vec<_> = members.iter().collect();
+            sorted.sort_by(|one, other| one.0.cmp(&other.0));
+            out.push_str(&format!("{{{}", sorted.len()));
+            for (name, value) in sorted {
+                sized(name, out);
+                canonical(value, out);
+            }
+        }
+    }
+}
+
+fn sized(text: &str, out: &mut String) {
+    out.push_str(&format!("\"{}:", text.len()));
+    out.push_str(text);
+}
