@@ -5,6 +5,7 @@
 
 use crate::beside::{stands, within};
 use crate::order::{self, Verdict};
+use crate::question::{Asked, Ids, Question, ruled};
 use crate::root::Root;
 use crate::table::{ALIVE, Fields, KEY, SIDE, Words};
 use crate::view::Reading;
@@ -194,52 +195,6 @@ pub(crate) fn judge_alive(
     judged.unwrap_or_else(|denied| denied)
 }
 
-/// What is asked, with names looked up in a root.
-#[derive(Clone, Copy)]
-pub(crate) struct Question<'a> {
-    pub(crate) permission: PermissionRef<'a>,
-    pub(crate) workspace: WorkspaceRef<'a>,
-}
-
-/// How a check says what it asks for.
-pub(crate) trait Asked: Copy {
-    /// The ids of a root, or why there are none.
-    fn ids(self, root: &Root) -> Result<(PermissionId, WorkspaceIndex), Reason>;
-}
-
-/// By ids, which are not looked up: evaluating says what it does not know.
-#[derive(Clone, Copy)]
-pub(crate) struct Ids {
-    permission: PermissionId,
-    workspace: WorkspaceIndex,
-}
-
-impl Asked for Ids {
-    #[inline(always)]
-    fn ids(self, _: &Root) -> Result<(PermissionId, WorkspaceIndex), Reason> {
-        Ok((self.permission, self.workspace))
-    }
-}
-
-impl Asked for Question<'_> {
-    #[inline]
-    fn ids(self, root: &Root) -> Result<(PermissionId, WorkspaceIndex), Reason> {
-        let permission = match self.permission {
-            PermissionRef::Id(id) => id,
-            name @ PermissionRef::Name(_) => root.rules.permission(name).ok_or(Reason::PermissionUnknown)?,
-        };
-        let workspace = match self.workspace {
-            WorkspaceRef::Tenant => WorkspaceIndex(0),
-            WorkspaceRef::Index(index) => index,
-            name @ WorkspaceRef::Name(_) => {
-                let named = root.rules.workspace(name);
-                named.ok_or_else(|| root.rules.unknown(permission, Reason::WorkspaceUnknown))?
-            }
-        };
-        Ok((permission, workspace))
-    }
-}
-
 #[inline(always)]
 pub(crate) fn judge(
     root: &Root,
@@ -259,40 +214,6 @@ pub(crate) fn judge(
     let outcome = root.rules.evaluate(line, permission, workspace, live.restriction, now);
     let valid_until = if outcome.valid_until.0 < end.0 { outcome.valid_until } else { end };
     Judged { reason: outcome.reason, valid_until }
-}
-
-/// What a live handle asks, for policies; nothing where that does not exist.
-pub(crate) fn asked(
-    root: &Root,
-    fields: &Fields,
-    (permission, workspace): (PermissionRef<'_>, WorkspaceRef<'_>),
-    from: UsedFrom<'_>,
-) -> Option<crate::policed::Asked> {
-    let live = Live::of(fields);
-    let address = if let UsedFrom::Address(address) = from { *address } else { None };
-    Some(crate::policed::Asked {
-        subject: live.subject,
-        permission: root.rules.permission(permission)?,
-        workspace: root.rules.workspace(workspace)?,
-        restriction: live.restriction,
-        address,
-        opened: Some((live.opened.to_millis(), live.key)),
-    })
-}
-
-/// What policies make of what roles came to, of a handle that is alive.
-pub(crate) fn ruled(
-    (root, fields): (&Root, &Fields),
-    judged: Judged,
-    question: (PermissionRef<'_>, WorkspaceRef<'_>),
-    from: UsedFrom<'_>,
-    now: UnixMillis,
-) -> Judged {
-    let Some(policed) = root.policed.as_deref() else { return judged };
-    match asked(root, fields, question, from) {
-        Some(asked) => policed.judge(root, judged, (&asked, None), None, now),
-        None => judged,
-    }
 }
 
 /// What holds at the later of two times, if it holds at the earlier one too.

@@ -33,6 +33,7 @@ mod order;
 mod people;
 mod policed;
 mod policies;
+mod question;
 mod read;
 mod refresh;
 mod related;
@@ -57,32 +58,22 @@ mod view;
 mod wakes;
 mod watch;
 
-pub use admit::Done;
-pub use authorize::{Authorized, Wanted};
-pub use backup::{BackupTold, Begun};
-pub use bound::{Bound, HelloRefusal};
 pub use catalogue::{Entry as CatalogueEntry, EntryUse, UsedBy};
-pub use cursor::Cursors;
-pub use decide::{Decided, OfSubject};
 pub use directory::{Entry, Standing, Trouble};
 pub use door::{KeyFound, Rotation};
 pub use elevations::{DeviceFound, RequestFound, RequestsOf};
 pub use engine::{Engine, EngineUsage, StartError};
 pub use explain::{Because, Draft, Explained, Related, Why};
-pub use front::{Errand, Stranger};
 pub use groups::{MemberFound, MembershipFound, RoleUse, Way};
-pub use house::{EngineConfig, PLANTED};
-pub use list::{Listing, Page};
-pub use policed::About;
 pub use policies::{PolicyParts, PolicySaid, Tried};
-pub use read::PermissionList;
-pub use related::RelatedSubjects;
-pub use resource::Resource;
 pub use review::{Held, Reviewed, Who};
-pub use seam::{Clock, Entropy};
 pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, Made, SERVICE_ROLE};
-pub use submit::SubmitError;
-pub use tessera_policy_cedar::PolicyError as PolicyFault;
-pub use usage::Figure;
 pub use view::{Reading, Sees, View};
 pub use watch::{RelationChanged, RelationEvent, WatchPosition, Watched};
+pub use {
+    admit::Done, authorize::Authorized, authorize::Wanted, backup::BackupTold, backup::Begun, bound::Bound,
+    bound::HelloRefusal, cursor::Cursors, decide::Decided, decide::OfSubject, front::Errand, front::Stranger,
+    house::EngineConfig, house::PLANTED, list::Listing, list::Page, policed::About, read::PermissionList,
+    related::RelatedSubjects, resource::Resource, seam::Clock, seam::Entropy, submit::SubmitError,
+    tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure,
+};

@@ -4,11 +4,12 @@
 //! mapped to a relation of the resource's type, the tuples; then policies. What cuts a grant cuts a relation, too.
 
 use crate::bound::Bound;
-use crate::check::{Judged, Live, Question, UsedFrom, alive, asked, judge};
+use crate::check::{Judged, Live, UsedFrom, alive, judge};
 use crate::decide::onward;
 use crate::engine::Engine;
 use crate::order;
 use crate::policed::{self, About, Circumstances};
+use crate::question::{Question, asked};
 use crate::root::Root;
 use crate::table::{Fields, SIDE};
 use crate::view::Reading;

@@ -5,9 +5,10 @@
 //! looks at the key's filters, with what the question says of itself, and what is known of workspace and subject.
 
 use crate::bound::Bound;
-use crate::check::{Judged, Question, UsedFrom, alive, judge, ruled};
+use crate::check::{Judged, UsedFrom, alive, judge};
 use crate::engine::Engine;
 use crate::order;
+use crate::question::{Question, ruled};
 use crate::root::Root;
 use crate::table::{Fields, SIDE};
 use crate::view::Reading;

@@ -508,20 +508,11 @@ commands! {
         entries: Vec<ServiceEntry>,
     };
     /// Puts a schema, policies and the rule about those that fail in the place of all that there are.
-    SetPolicies = 140, narrows false, "tessera.admin.policies", {
-        /// Compiled before admission, against the schema.
-        draft: PolicyDraft,
-    };
+    SetPolicies = 140, narrows false, "tessera.admin.policies", { #[doc = "Compiled before admission, against the schema."] draft: PolicyDraft, };
     /// Takes all policies away, and their schema with them. Entities must be gone before.
-    DeletePolicies = 141, narrows false, "tessera.admin.policies", {
-        /// The version of the present set, when it must be this one.
-        expected: Option<u32>,
-    };
+    DeletePolicies = 141, narrows false, "tessera.admin.policies", { #[doc = "The version of the present set, when it must be this one."] expected: Option<u32>, };
     /// Stores and removes entities: all of them, or none.
-    ChangeEntities = 142, narrows false, "tessera.admin.policies", {
-        /// The changes, in their order.
-        changes: Vec<EntityChange>,
-    };
+    ChangeEntities = 142, narrows false, "tessera.admin.policies", { #[doc = "The changes, in their order."] changes: Vec<EntityChange>, };
     /// Registers a device of a subject, at the lowest level of trust. A session may do that for its own subject.
     RegisterDevice = 150, narrows false, "tessera.sessions.open", {
         /// Whose.
@@ -539,10 +530,7 @@ commands! {
         trust: Trust,
     };
     /// Revokes a device for ever: its sessions end. A session may do that for its own subject's.
-    RevokeDevice = 152, narrows true, "tessera.admin.sessions", {
-        /// Which.
-        device: PublicId,
-    };
+    RevokeDevice = 152, narrows true, "tessera.admin.sessions", { #[doc = "Which."] device: PublicId, };
     /// Sets what sessions on one device may use at most.
     LimitDevice = 153, narrows false, "tessera.admin.subjects", {
         /// Which.
@@ -558,10 +546,7 @@ commands! {
         patterns: Vec<Pattern>,
     };
     /// Says whether sessions of persons open on devices only. Those that are open stay.
-    RequireDevices = 155, narrows false, "tessera.admin.settings", {
-        /// Whether.
-        required: bool,
-    };
+    RequireDevices = 155, narrows false, "tessera.admin.settings", { #[doc = "Whether."] required: bool, };
     /// Makes a role of a workspace: granted there and below alone, gone with it, administered by who administers there.
     CreateRoleIn = 156, narrows false, "tessera.admin.roles", {
         /// Where.
@@ -596,20 +581,11 @@ commands! {
         reason: Box<str>,
     };
     /// Grants what a request asks for. Never by whom it is for.
-    ApproveRequest = 162, narrows false, "tessera.admin.grants", {
-        /// Which.
-        request: PublicId,
-    };
+    ApproveRequest = 162, narrows false, "tessera.admin.grants", { #[doc = "Which."] request: PublicId, };
     /// Refuses a request.
-    RefuseRequest = 163, narrows true, "tessera.admin.grants", {
-        /// Which.
-        request: PublicId,
-    };
+    RefuseRequest = 163, narrows true, "tessera.admin.grants", { #[doc = "Which."] request: PublicId, };
     /// Takes a request back. A session may do that for its own subject's.
-    WithdrawRequest = 164, narrows true, "tessera.admin.grants", {
-        /// Which.
-        request: PublicId,
-    };
+    WithdrawRequest = 164, narrows true, "tessera.admin.grants", { #[doc = "Which."] request: PublicId, };
     /// Puts endpoints in the place of all that a service has.
     SetEndpoints = 170, narrows false, "tessera.admin.services", {
         /// The service's name.
