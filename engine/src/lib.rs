@@ -30,6 +30,7 @@ mod list;
 mod load;
 mod order;
 mod people;
+mod power;
 mod read;
 mod refresh;
 mod related;

@@ -48,7 +48,7 @@ pub(super) const fn of_group(group: GroupId) -> (BucketKind, u32) {
     (BucketKind::Names, GROUPS + group.0 / NAMES)
 }
 
-const fn of_request(number: u32) -> (BucketKind, u32) {
+pub(super) const fn of_request(number: u32) -> (BucketKind, u32) {
     (BucketKind::Names, REQUESTS + number / REQUEST_SHARE)
 }
 
@@ -70,6 +70,7 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         | Event::AttributeDeclared(_)
         | Event::RefreshKeyMade { .. }
         | Event::NumbersSkipped { .. }
+        | Event::NamesSkipped { .. }
         | Event::RefreshKeyDropped { .. } => (BucketKind::Names, 0),
         Event::ClientChanged(record) => (BucketKind::Names, CLIENTS + record.index.0 / NAMES),
         Event::ClientRemoved(index) => (BucketKind::Names, CLIENTS + index.0 / NAMES),
@@ -243,6 +244,7 @@ impl State {
         ];
         events.extend(self.root.attributes.values().cloned().map(Event::AttributeDeclared));
         events.extend(self.skipped.clone());
+        events.push(Event::NamesSkipped { role: self.next.role, group: self.next.group });
         // The one that handles are made by comes last.
         let current = self.root.refresh_key;
         let mut keys: Vec<_> = self.root.refresh_keys.iter().map(|(number, at)| (*number, *at)).collect();
