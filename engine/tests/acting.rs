@@ -141,9 +141,11 @@ async fn whoever_may_not_act_any_more_does_not_go_on() {
             scene.by = scene.house.bind(&scene.own).await;
         } else if way == 4 {
             // By a key, which no cut-off ends.
+            scene.house.role(&scene.tenant, "keeper", &["tessera.admin.keys"]).await;
+            scene.house.grant(&scene.tenant, subject, "keeper").await;
             let texts = patterns(&["tessera.sessions.open", "orders.*"]);
             let made = key(subject, texts, expires, Private::default());
-            scene.own = scene.house.submit(&scene.tenant.admin, made).await.made.handle.expect("a key");
+            scene.own = scene.house.submit(&scene.by, made).await.made.handle.expect("a key");
             scene.by = scene.house.bind(&scene.own).await;
         }
         let acting = scene.acting(&["orders.*"]).await;
@@ -415,7 +417,8 @@ async fn tc_66_nobody_acts_for_somebody_above() {
     let desk = house.bind(&desk).await;
     let acting = house.submit(&desk, act(scene.amy, &["*"])).await.made.handle.expect("a handle");
     assert_eq!(scene.reason(&acting, "profile.read"), Reason::None);
-    let limit = Command::LimitTrust { trust: Trust::Unverified, patterns: patterns(&["orders.*"]) };
+    let texts = patterns(&["orders.*", "tessera.sessions.open"]);
+    let limit = Command::LimitTrust { trust: Trust::Unverified, patterns: texts };
     house.submit(&tenant.admin, limit).await;
     assert_eq!(scene.reason(&acting, "profile.read"), Reason::BeyondDevice);
     assert_eq!(scene.reason(&acting, "orders.read"), Reason::None);

@@ -145,7 +145,6 @@ async fn a_doubtful_clock_permits_what_holds_either_way() {
     house.role(&tenant, "support", &["tessera.sessions.open"]).await;
     house.role(&tenant, "asking", &["tessera.check"]).await;
     house.grant(&tenant, sue, "support").await;
-    house.grant(&tenant, amy, "asking").await;
     let role = tessera_model::Name::new("asking").expect("a name");
     let window = Command::Grant { subject: sue, role, workspace: None, from: at(100), until: at(200) };
     house.submit(&tenant.admin, window).await;
@@ -153,6 +152,7 @@ async fn a_doubtful_clock_permits_what_holds_either_way() {
     let patterns = vec![tessera_model::Pattern::new("tessera.*").expect("a pattern")];
     let act = Command::Impersonate { subject: amy, patterns, ttl_s: 3_600, reason: "why".into() };
     let acting = house.submit(&house.bind(&own).await, act).await.made.handle.expect("a handle");
+    house.grant(&tenant, amy, "asking").await;
     clock.stopped.store(true, Ordering::SeqCst);
     let times = [0, 99, 100, 150, 199, 200, 3_599, 3_600, 9_999];
     for own in times {
