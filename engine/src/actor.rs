@@ -6,6 +6,7 @@
 use crate::admit::{Done, Outcome, Waiting};
 use crate::directory::Entry;
 use crate::house::House;
+use crate::power::hands_out;
 use crate::ring::{self, Ring};
 use crate::sign_in::parameters;
 use crate::state::{BUILT_IN, Birth, Decided, Known, Made, State, Unsigned};
@@ -449,31 +450,8 @@ impl Running {
         if !self.operator_holds(ordered, &[ordered.command.kind().permission()])? {
             return Err(Refusal::Unauthorized);
         }
-        let granting = if let Command::LoadSubjects { rows, .. } = &ordered.command {
-            rows.iter().any(|keyed| !keyed.row.grants.is_empty())
-        } else {
-            false
-        };
         // What hands out power over a tenant is for operators that hold all of it.
-        let hands_out = granting
-            || matches!(
-                ordered.command.kind(),
-                CommandKind::Grant
-                    | CommandKind::RenewGrant
-                    | CommandKind::GrantGroup
-                    | CommandKind::AddMember
-                    | CommandKind::AddSubgroup
-                    | CommandKind::ChangeGroupRule
-                    | CommandKind::SetRoleParents
-                    | CommandKind::CreateRole
-                    | CommandKind::ChangeRole
-                    | CommandKind::CreateKey
-                    | CommandKind::RotateKey
-                    | CommandKind::ResetPassword
-                    | CommandKind::OpenSession
-                    | CommandKind::MapPermission
-            );
-        if hands_out && !self.operator_holds(ordered, BUILT_IN)? {
+        if hands_out(&ordered.command) && !self.operator_holds(ordered, BUILT_IN)? {
             return Err(Refusal::BeyondCreator);
         }
         Ok(())

@@ -2,19 +2,27 @@
 //! whoever acts in it for its subject. Off the hot path: a flag of the place says whether there is anything.
 
 use crate::check::{Judged, Live, UsedFrom, alive, halves};
+use crate::order;
 use crate::root::Root;
 use crate::table::{Fields, SIDE};
 use crate::view::Reading;
 use tessera_model::device::DeviceRecord;
-use tessera_model::{Generation, Place, PublicId, Reason, SubjectIndex, UnixMillis};
+use tessera_model::elevation::ActingRecord;
+use tessera_model::{
+    Generation, PermissionRef, Place, PublicId, Reason, RestrictionId, SubjectIndex, UnixMillis,
+    WorkspaceIndex,
+};
 use tessera_policy::{Actor, Within};
+
+/// What whoever acts for others must be permitted, at each check.
+pub(crate) const OPENS: &str = "tessera.sessions.open";
 
 /// Beside a place there is at most one of these.
 enum Beside<'r> {
     /// It stands on a device.
     Device(&'r DeviceRecord),
     /// Somebody acts in it.
-    Acting(&'r tessera_model::elevation::ActingRecord),
+    Acting(&'r ActingRecord),
     /// It is bound to networks.
     Networks(&'r [tessera_model::Network]),
 }
@@ -46,80 +54,87 @@ fn usable(device: &DeviceRecord) -> Result<(), Judged> {
     if device.is_usable() { Ok(()) } else { Err(Judged::deny(Reason::DeviceRevoked)) }
 }
 
-/// Whether what stands beside a place lets it be used, and until when.
+/// What was found of a place that may be used: until when, and what it must lie in besides its restriction.
+pub(crate) type Standing<'r> = (UnixMillis, Within<'r>);
+
+/// Whether what stands beside a place lets it be used, until when, and what that cuts. INVARIANT: the place of whoever
+/// acts is read once: what lets it act and what cuts it are of the same life.
 #[cold]
 #[inline(never)]
-pub(crate) fn stands(
-    root: &Root,
+pub(crate) fn stands<'r>(
+    root: &'r Root,
     fields: &Fields,
     life: (Place, Generation),
     from: UsedFrom<'_>,
     (read, now): (&dyn Fn(Place) -> Fields, UnixMillis),
-) -> Result<UnixMillis, Judged> {
+) -> Result<Standing<'r>, Judged> {
     let never = UnixMillis(u64::MAX);
     match beside(root, fields, life)? {
-        Beside::Device(device) => usable(device).map(|()| never),
+        Beside::Device(device) => {
+            usable(device)?;
+            Ok((never, Within { ceilings: ceilings(root, device), actor: None }))
+        }
         Beside::Networks(networks) => {
-            let UsedFrom::Address(address) = from else { return Ok(never) };
+            let open = (never, Within::default());
+            let UsedFrom::Address(address) = from else { return Ok(open) };
             let inside =
                 address.is_some_and(|address| networks.iter().any(|network| network.contains(address)));
-            if inside { Ok(never) } else { Err(Judged::deny(Reason::AddressNotAllowed)) }
+            if inside { Ok(open) } else { Err(Judged::deny(Reason::AddressNotAllowed)) }
         }
-        Beside::Acting(acting) => {
-            let gone = Judged::deny(Reason::ActorGone);
-            let (place, generation) = acting.by;
-            let fields = read(place);
-            let [w0, w1, w2, ..] = fields;
-            let who = (generation.0, (w1, w2));
-            let (_, live, end) = alive(root, &fields, who, now)
-                .map_err(|judged| if matches!(judged.reason, Reason::Changed) { judged } else { gone })?;
-            if live.subject != acting.actor {
-                return Err(gone);
-            }
-            if w0 & SIDE != 0 {
-                match beside(root, &fields, acting.by)? {
-                    Beside::Device(device) => usable(device).map_err(|_| gone)?,
-                    // Where the actor is was looked at when it began.
-                    Beside::Networks(_) => {}
-                    Beside::Acting(_) => return Err(gone),
-                }
-            }
-            Ok(end)
-        }
+        Beside::Acting(acting) => acts(root, acting, Live::of(fields).cut_off, (read, now)),
     }
 }
 
-/// What a place must lie in besides its restriction. Of what does not stand nothing is told: that was asked before.
-#[cold]
-#[inline(never)]
-pub(crate) fn within<'r>(
+/// The ceilings of a device: that of its level, and its own.
+fn ceilings(root: &Root, device: &DeviceRecord) -> [RestrictionId; 2] {
+    [root.device_policy.ceiling(device.trust), device.ceiling]
+}
+
+/// Whether somebody may act still, in a session that was opened at some count of cut-offs.
+fn acts<'r>(
     root: &'r Root,
-    fields: &Fields,
-    life: (Place, Generation),
-    read: &dyn Fn(Place) -> Fields,
-) -> Within<'r> {
-    let ceilings = |device: &DeviceRecord| [root.device_policy.ceiling(device.trust), device.ceiling];
-    match beside(root, fields, life) {
-        Ok(Beside::Device(device)) => Within { ceilings: ceilings(device), actor: None },
-        Ok(Beside::Acting(acting)) => {
-            let theirs = read(acting.by.0);
-            let live = Live::of(&theirs);
-            let line = root.rules.line(acting.actor);
-            let actor = line.map(|line| Actor { line, restriction: live.restriction });
-            let own = device(root, acting.actor, device_of(&theirs));
-            Within { ceilings: own.map(ceilings).unwrap_or_default(), actor }
-        }
-        Ok(Beside::Networks(_)) | Err(_) => Within::default(),
+    acting: &ActingRecord,
+    opened: u32,
+    (read, now): (&dyn Fn(Place) -> Fields, UnixMillis),
+) -> Result<Standing<'r>, Judged> {
+    let gone = Judged::deny(Reason::ActorGone);
+    let (place, generation) = acting.by;
+    let fields = read(place);
+    let [w0, w1, w2, ..] = fields;
+    let who = (generation.0, (w1, w2));
+    let (line, live, end) = alive(root, &fields, who, now)
+        .map_err(|judged| if matches!(judged.reason, Reason::Changed) { judged } else { gone })?;
+    // A key outlives the cut-offs of its owner; what was begun with it does not.
+    if live.subject != acting.actor || opened < line.cut_off() {
+        return Err(gone);
     }
+    let mut own = [RestrictionId(0); 2];
+    if w0 & SIDE != 0 {
+        match beside(root, &fields, acting.by)? {
+            Beside::Device(device) => {
+                usable(device).map_err(|_| gone)?;
+                own = ceilings(root, device);
+            }
+            // Where the actor is was looked at when it began.
+            Beside::Networks(_) => {}
+            Beside::Acting(_) => return Err(gone),
+        }
+    }
+    // Whoever may not act for others any more does not go on with it, whatever it is about.
+    let open = root.rules.permission(PermissionRef::Name(OPENS)).ok_or(gone)?;
+    let may = root.rules.evaluate(line, open, WorkspaceIndex(0), live.restriction, now);
+    let may = root.rules.cut_within(may, open, &Within { ceilings: own, actor: None }, now);
+    if !may.is_permit() {
+        return Err(Judged { valid_until: may.valid_until, ..gone });
+    }
+    let actor = Some(Actor { line, restriction: live.restriction });
+    Ok((end.min(may.valid_until), Within { ceilings: own, actor }))
 }
 
 impl Reading<'_> {
     /// A place of somebody else, whole or as nothing.
     pub(crate) fn whole(&self, place: Place) -> Fields {
-        let Some(words) = self.view.table.place(place.0) else { return Fields::default() };
-        let fields = words.read();
-        let [head, ..] = fields;
-        if words.head() == head { fields } else { Fields::default() }
+        self.view.table.place(place.0).and_then(order::whole).unwrap_or_default()
     }
 
     /// The public ids of the device that a place stands on, and of whoever acts in it.

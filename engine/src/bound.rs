@@ -33,6 +33,8 @@ pub struct Bound {
     pub credential: PublicId,
     /// Whether it is an API key: a key does only what its permissions say, also about its owner.
     pub key: bool,
+    /// Whether somebody acts in the session for its subject: that reads nothing as the subject's own.
+    pub acting: bool,
     /// Where its holder connects from, when the door knows.
     pub peer: Option<IpAddr>,
     place: Place,
@@ -58,6 +60,13 @@ impl Bound {
     #[must_use]
     pub const fn place(&self) -> (Place, Generation) {
         (self.place, self.generation)
+    }
+
+    /// Whether the credential reads what is a subject's own without a permission: as a session of that subject, in
+    /// which nobody acts.
+    #[must_use]
+    pub fn reads_as(&self, subject: PublicId) -> bool {
+        !self.key && !self.acting && self.subject == subject
     }
 
     /// Whether the credential is the session of this life of a place in its own tenant.
@@ -135,11 +144,7 @@ impl Engine {
         }
         let bound = Bound { entry, caller: Caller::Operator { place, generation, subject }, ..bound };
         // Whoever acts for an operator is none.
-        let view = bound.home.view();
-        let acts =
-            view.as_ref().is_none_or(|view| view.root.full().actings.contains_key(&(place, generation)));
-        drop(view);
-        if acts || !self.may(&bound, "tessera.admin.tenants") {
+        if bound.acting || !self.may(&bound, "tessera.admin.tenants") {
             return Err(HelloRefusal::Refused);
         }
         bound.entry.used(self.now());
@@ -306,7 +311,8 @@ fn bind(
         return None;
     }
     let live = Live::of(&view.table.place(handle.place.0)?.read());
-    let subject = view.root.full().subjects.get(&live.subject)?.id;
+    let root = view.root.full();
+    let subject = root.subjects.get(&live.subject)?.id;
     Some(Bound {
         entry: Arc::clone(home),
         home: Arc::clone(home),
@@ -314,6 +320,7 @@ fn bind(
         subject,
         credential: PublicId::of_place(live.opened, handle.place, handle.generation),
         key: live.key,
+        acting: root.actings.contains_key(&(handle.place, handle.generation)),
         peer,
         place: handle.place,
         generation: handle.generation,

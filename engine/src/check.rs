@@ -3,7 +3,7 @@
 //! It takes no lock, never spins, allocates nothing, awaits nothing and cannot fail: whatever it does
 //! not recognise, it denies. The order of its loads is that of [`crate::order`].
 
-use crate::beside::{stands, within};
+use crate::beside::{Standing, stands};
 use crate::order::{self, Verdict};
 use crate::question::{Asked, Ids, Question, ruled};
 use crate::root::Root;
@@ -167,17 +167,33 @@ pub(crate) enum UsedFrom<'a> {
 }
 
 /// Whether what stands beside a place lets it be used: its networks, its device, whoever acts in it. Also until
-/// when.
+/// when, and what it must lie in for that.
 #[inline]
-pub(crate) fn placed(
-    root: &Root,
+pub(crate) fn placed<'r>(
+    root: &'r Root,
     fields: &Fields,
     (place, generation): (Place, u32),
     from: UsedFrom<'_>,
     at: (&dyn Fn(Place) -> Fields, UnixMillis),
-) -> Result<UnixMillis, Judged> {
+) -> Result<Standing<'r>, Judged> {
     let [head, ..] = *fields;
-    if head & SIDE == 0 { Ok(NEVER) } else { stands(root, fields, (place, Generation(generation)), from, at) }
+    if head & SIDE == 0 {
+        return Ok((NEVER, tessera_policy::Within::default()));
+    }
+    stands(root, fields, (place, Generation(generation)), from, at)
+}
+
+/// Whether it is alive at all and used from where it may be, without a permission; until when, and within what.
+fn standing<'r>(
+    root: &'r Root,
+    fields: &Fields,
+    who: (u32, (u64, u64)),
+    (place, from): (Place, UsedFrom<'_>),
+    (read, now): (&dyn Fn(Place) -> Fields, UnixMillis),
+) -> Result<Standing<'r>, Judged> {
+    let (_, _, end) = alive(root, fields, who, now)?;
+    let (until, within) = placed(root, fields, (place, who.0), from, (read, now))?;
+    Ok((until.min(end), within))
 }
 
 /// Whether it is alive at all and used from where it may be, without a permission.
@@ -185,14 +201,13 @@ pub(crate) fn judge_alive(
     root: &Root,
     fields: &Fields,
     who: (u32, (u64, u64)),
-    (place, from): (Place, UsedFrom<'_>),
-    (read, now): (&dyn Fn(Place) -> Fields, UnixMillis),
+    at: (Place, UsedFrom<'_>),
+    when: (&dyn Fn(Place) -> Fields, UnixMillis),
 ) -> Judged {
-    let judged = alive(root, fields, who, now).and_then(|(_, _, end)| {
-        let valid_until = placed(root, fields, (place, who.0), from, (read, now))?.min(end);
-        Ok(Judged { reason: Reason::None, valid_until })
-    });
-    judged.unwrap_or_else(|denied| denied)
+    match standing(root, fields, who, at, when) {
+        Ok((valid_until, _)) => Judged { reason: Reason::None, valid_until },
+        Err(denied) => denied,
+    }
 }
 
 #[inline(always)]
@@ -221,6 +236,20 @@ pub(crate) fn both(late: Judged, early: Judged) -> Judged {
     let valid_until =
         if early.valid_until.0 < late.valid_until.0 { early.valid_until } else { late.valid_until };
     if early.permits() { Judged { valid_until, ..late } } else { early }
+}
+
+/// What is left of an answer within what stands beside its place.
+fn cut(
+    judged: Judged,
+    root: &Root,
+    permission: Option<PermissionId>,
+    (end, within): Standing<'_>,
+    now: UnixMillis,
+) -> Judged {
+    let Some(permission) = permission.filter(|_| !within.is_open() && !judged.stale()) else { return judged };
+    let found = Outcome { reason: judged.reason, valid_until: judged.valid_until };
+    let found = root.rules.cut_within(found, permission, &within, now);
+    Judged { reason: found.reason, valid_until: found.valid_until.min(end) }
 }
 
 impl Reading<'_> {
@@ -384,38 +413,18 @@ impl Reading<'_> {
         again: impl Fn(UnixMillis) -> Judged,
     ) -> Judged {
         let read = |place: Place| self.whole(place);
-        let alive = judge_alive(root, fields, (generation, tag), (place, from), (&read, self.now));
-        if !alive.permits() {
-            return alive;
-        }
-        let life = (place, Generation(generation));
-        let cut =
-            |judged, now| self.cut_beside(judged, (root, fields, life), permission, (alive.valid_until, now));
-        let judged = cut(rule(judged, self.now), self.now);
+        let at = |judged: Judged, now| {
+            let found = standing(root, fields, (generation, tag), (place, from), (&read, now));
+            found.map_or_else(
+                |denied| denied,
+                |standing| cut(rule(judged, now), root, permission, standing, now),
+            )
+        };
+        let judged = at(judged, self.now);
         if self.early.0 < self.now.0 && judged.permits() {
-            return both(judged, cut(rule(again(self.early), self.early), self.early));
+            return both(judged, at(again(self.early), self.early));
         }
         judged
-    }
-
-    /// What is left of an answer where the place stands on a device, or somebody acts in it: until when it is alive
-    /// as such is known.
-    fn cut_beside(
-        &self,
-        judged: Judged,
-        (root, fields, life): (&Root, &Fields, (Place, Generation)),
-        permission: Option<PermissionId>,
-        (end, now): (UnixMillis, UnixMillis),
-    ) -> Judged {
-        let [head, ..] = *fields;
-        if head & SIDE == 0 || judged.stale() {
-            return judged;
-        }
-        let Some(permission) = permission else { return judged };
-        let within = within(root, fields, life, &|place| self.whole(place));
-        let found = Outcome { reason: judged.reason, valid_until: judged.valid_until };
-        let found = root.rules.cut_within(found, permission, &within, now);
-        Judged { reason: found.reason, valid_until: found.valid_until.min(end) }
     }
 
     /// Asks for the place of a query's handle and for its workspace: the first pass over a batch.

@@ -24,8 +24,10 @@ pub struct DeviceFound {
 pub struct RequestFound {
     /// What it is.
     pub record: RequestRecord,
-    /// Who asks.
+    /// For whom the role is asked.
     pub subject: PublicId,
+    /// Who asked; `None` for an operator.
+    pub made_by: Option<PublicId>,
     /// For which role; `None` when it was deleted since.
     pub role: Option<Name>,
     /// Where; `None` for the whole tenant.
@@ -88,16 +90,26 @@ impl Listing {
         (cursor, limit): (u64, usize),
         now: UnixMillis,
     ) -> Page<RequestFound> {
-        let range = (Bound::Excluded(after(cursor)), Bound::Unbounded);
-        let rows = self.0.requests.range(range).filter_map(|(number, record)| {
+        let first = after(cursor);
+        let of_subject = of.subject.map(|subject| {
+            let range = (Bound::Excluded((subject, first)), Bound::Included((subject, u32::MAX)));
+            self.0.requests_of.range(range).map(|((_, number), ())| *number)
+        });
+        let all = of.subject.is_none().then(|| {
+            self.0.requests.range((Bound::Excluded(first), Bound::Unbounded)).map(|(number, _)| *number)
+        });
+        let numbers = of_subject.into_iter().flatten().chain(all.into_iter().flatten());
+        let rows = numbers.filter_map(|number| {
+            let record = self.0.requests.get(&number)?;
             let lapsed = record.state == RequestState::Open && record.until.passed(now);
             let is_open = record.state == RequestState::Open && !lapsed;
-            if of.subject.is_some_and(|subject| subject != record.subject) || of.open && !is_open {
+            if of.open && !is_open {
                 return None;
             }
             let found = RequestFound {
                 record: (**record).clone(),
                 subject: self.id_of(record.subject)?,
+                made_by: self.id_of(record.made_by),
                 role: self.0.roles.get(&record.role).map(|role| role.name.clone()),
                 workspace: self.0.workspaces.get(&record.workspace).map(|place| place.name.clone()),
                 decided_by: (record.decided != Deadline::NONE)
@@ -105,7 +117,7 @@ impl Listing {
                     .flatten(),
                 lapsed,
             };
-            Some((u64::from(*number), found))
+            Some((u64::from(number), found))
         });
         page(rows, limit)
     }

@@ -26,8 +26,8 @@ use tessera_model::limits::{
 };
 use tessera_model::record::SubjectKind;
 use tessera_model::{
-    Caller, Command, CommandId, Deadline, Identifier, Limit, Origin, Private, PublicId, Refusal, Row,
-    RowKind, Settings, Source, TenantId, UnixMillis,
+    Caller, Command, CommandId, Deadline, Identifier, Limit, Origin, Private, Refusal, Row, RowKind,
+    Settings, Source, TenantId, UnixMillis,
 };
 
 const FAILURES: Budget = Budget::new(PUBLIC_FAILURES_MAX, PUBLIC_FAILURE_EVERY_MS);
@@ -202,7 +202,8 @@ impl Engine {
     }
 
     /// Signs a person in for whom no application speaks: as [`Engine::sign_in`], with the default client. At
-    /// nobody's door it takes as long and fails alike.
+    /// nobody's door it takes as long and fails alike. On no device: nobody vouches for one, so where devices are
+    /// required nobody is signed in here.
     ///
     /// # Errors
     /// [`SubmitError`]: a refusal, how long to wait after too many failures, or Unknown.
@@ -211,13 +212,17 @@ impl Engine {
         stranger: &Stranger,
         id: CommandId,
         (identifier, password): (&Identifier, Private),
-        device: Option<PublicId>,
     ) -> Result<Done, SubmitError> {
         let Some(entry) = &stranger.entry else {
             return Err(self.fail_at_nobody(stranger, identifier, password).await);
         };
+        // Before anything is tried: that it is so is told, and whether the password was right is not.
+        if self.view_at(entry)?.root.full().device_policy.required {
+            self.house.strangers.failures.give_back(stranger.source, FAILURES, self.now());
+            return Err(Refusal::DeviceRequired.into());
+        }
         let proof = (identifier, password);
-        let at = (Some(stranger.from), device);
+        let at = (Some(stranger.from), None);
         let opened = self.prove_and_open((entry, Caller::Claimant), id, proof, at).await;
         match opened {
             Err(SubmitError::Refused(Refusal::SignInFailed)) => {}

@@ -33,6 +33,7 @@ mod order;
 mod people;
 mod policed;
 mod policies;
+mod power;
 mod question;
 mod read;
 mod refresh;

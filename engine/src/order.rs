@@ -119,6 +119,14 @@ fn value(fields: &Fields, at: usize) -> u64 {
     fields.get(at).copied().unwrap_or(0)
 }
 
+/// All that is said of a place, of one life: nothing while another one is being filled in. The head is looked at again
+/// behind a fence, so that no word was read of a later life.
+pub(crate) fn whole(words: &Words) -> Option<Fields> {
+    let fields = words.read();
+    fence(Ordering::Acquire);
+    (words.head_relaxed() == value(&fields, 0)).then_some(fields)
+}
+
 /// Answers one question about one place: steps (2) to (6) of the reader. `root` and `version` were
 /// loaded at step (1).
 #[inline]

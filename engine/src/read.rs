@@ -1,9 +1,10 @@
 //! The other questions: introspect, list permissions, resolve. Same reading, same order, no mailbox.
 
-use crate::beside::within;
+use crate::beside::Standing;
 use crate::check::{Live, UsedFrom, alive, placed};
 use crate::order::RootCell;
-use crate::table::{Fields, SIDE};
+use crate::sync::{Ordering, fence};
+use crate::table::Fields;
 use crate::view::Reading;
 use tessera_crypto::digest::Tagger;
 use tessera_model::query::Introspection;
@@ -79,7 +80,7 @@ impl Reading<'_> {
         (handle, from): (&HandleBytes, UsedFrom<'_>),
         workspace: WorkspaceRef<'_>,
     ) -> Result<PermissionList, Reason> {
-        self.with_live(tagger, (handle, from), |root, (live, fields), life, end| {
+        self.with_live(tagger, (handle, from), |root, (live, _), _, (end, within)| {
             let workspace = root.rules.workspace(workspace).ok_or(Reason::WorkspaceUnknown)?;
             let line = root.rules.line(live.subject).ok_or(Reason::HandleUnknown)?;
             let mut permitted = Vec::new();
@@ -96,9 +97,7 @@ impl Reading<'_> {
                 };
                 until = until.min(policed.list(root, &asked, &mut permitted, self.now));
             }
-            let [head, ..] = *fields;
-            if head & SIDE != 0 {
-                let within = within(root, fields, life, &|place| self.whole(place));
+            if !within.is_open() {
                 until = root.rules.list_within(until, &within, self.now, &mut permitted);
             }
             Ok(PermissionList { permitted, valid_until: until.min(end), seen: self.seen })
@@ -132,7 +131,7 @@ impl Reading<'_> {
             &crate::root::Root,
             (&Live, &Fields),
             (tessera_model::Place, tessera_model::Generation),
-            UnixMillis,
+            Standing<'_>,
         ) -> Result<T, Reason>,
     ) -> Result<T, Reason> {
         let parsed = self.parse(handle)?;
@@ -144,9 +143,11 @@ impl Reading<'_> {
         let (_, live, end) = alive(&root, &fields, who, self.now).map_err(|judged| judged.reason)?;
         let at: (&dyn Fn(Place) -> Fields, _) = (&|place| self.whole(place), self.now);
         let beside = placed(&root, &fields, (parsed.place, parsed.generation.0), from, at);
-        let end = beside.map_err(|judged| judged.reason)?.min(end);
-        let answer = then(&root, (&live, &fields), (parsed.place, parsed.generation), end)?;
+        let (until, within) = beside.map_err(|judged| judged.reason)?;
+        let standing = (until.min(end), within);
+        let answer = then(&root, (&live, &fields), (parsed.place, parsed.generation), standing)?;
         let [head, ..] = fields;
-        if words.head() == head { Ok(answer) } else { Err(Reason::Changed) }
+        fence(Ordering::Acquire);
+        if words.head_relaxed() == head { Ok(answer) } else { Err(Reason::Changed) }
     }
 }

@@ -107,6 +107,8 @@ pub(crate) struct Root {
     /// Requests for roles by number, and where each public id leads.
     pub(crate) requests: RedBlackTreeMapSync<u32, Arc<RequestRecord>>,
     pub(crate) request_ids: HashTrieMapSync<PublicId, u32>,
+    /// The requests of each subject.
+    pub(crate) requests_of: RedBlackTreeMapSync<(SubjectIndex, u32), ()>,
     /// Failed sign-ins by identifier.
     pub(crate) failures: RedBlackTreeMapSync<[u8; 16], FailureRecord>,
     pub(crate) attributes: RedBlackTreeMapSync<Name, AttributeRecord>,
@@ -186,6 +188,7 @@ impl Root {
             device_policy: DevicePolicyRecord::default(),
             actings: HashTrieMapSync::new_sync(),
             requests: RedBlackTreeMapSync::new_sync(),
+            requests_of: RedBlackTreeMapSync::new_sync(),
             request_ids: HashTrieMapSync::new_sync(),
             failures: RedBlackTreeMapSync::new_sync(),
             attributes: RedBlackTreeMapSync::new_sync(),

@@ -32,12 +32,6 @@ impl Words {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
-    /// w0 alone, Acquire: what was stored before it is seen after it.
-    pub(crate) fn head(&self) -> u64 {
-        let [w0, ..] = &self.0;
-        w0.load(Ordering::Acquire)
-    }
-
     /// w0 alone, without ordering: an early touch that brings the line into the cache, and the
     /// second look after a fence.
     #[inline]

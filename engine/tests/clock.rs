@@ -140,6 +140,19 @@ async fn a_doubtful_clock_permits_what_holds_either_way() {
     let window = Command::Grant { subject: amy, role, workspace: None, from: at(100), until: at(200) };
     house.submit(&tenant.admin, window).await;
     let session = house.sign_in(&tenant, "amy@example.org", "correct horse").await.expect("signed in");
+    // And somebody acts for amy, who may ask in that window alone.
+    let sue = house.person(&tenant, "sue@example.org", "correct horse").await;
+    house.role(&tenant, "support", &["tessera.sessions.open"]).await;
+    house.role(&tenant, "asking", &["tessera.check"]).await;
+    house.grant(&tenant, sue, "support").await;
+    let role = tessera_model::Name::new("asking").expect("a name");
+    let window = Command::Grant { subject: sue, role, workspace: None, from: at(100), until: at(200) };
+    house.submit(&tenant.admin, window).await;
+    let own = house.sign_in(&tenant, "sue@example.org", "correct horse").await.expect("signed in");
+    let patterns = vec![tessera_model::Pattern::new("tessera.*").expect("a pattern")];
+    let act = Command::Impersonate { subject: amy, patterns, ttl_s: 3_600, reason: "why".into() };
+    let acting = house.submit(&house.bind(&own).await, act).await.made.handle.expect("a handle");
+    house.grant(&tenant, amy, "asking").await;
     clock.stopped.store(true, Ordering::SeqCst);
     let times = [0, 99, 100, 150, 199, 200, 3_599, 3_600, 9_999];
     for own in times {
@@ -149,6 +162,8 @@ async fn a_doubtful_clock_permits_what_holds_either_way() {
             let holds = |time: u64| (100..200).contains(&time);
             let permitted = house.check(&tenant, &session, "orders.read").is_permit();
             assert_eq!(permitted, holds(own) && holds(wall), "own {own}, wall {wall}");
+            let permitted = house.check(&tenant, &acting, "tessera.check").is_permit();
+            assert_eq!(permitted, holds(own) && holds(wall), "acting: own {own}, wall {wall}");
         }
     }
 }

@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::Arc;
 use support::{House, Tenant, key};
-use tessera_engine::{Bound, Rotation, SubmitError};
+use tessera_engine::{Bound, Errand, Rotation, SubmitError};
 use tessera_model::limits::DEVICES_PER_SUBJECT_MAX;
 use tessera_model::{
     Command, Deadline, Handle, Identifier, Limit, Name, Pattern, PermissionId, Private, PublicId, Reason,
@@ -272,5 +272,81 @@ async fn devices_are_required_and_bounded() {
         let usable = devices.iter().find(|found| found.record.is_usable()).expect("one");
         again.submit(&tenant.admin, Command::RevokeDevice { device: usable.record.id }).await;
         register(&again, &tenant.admin, ann, 100 + u8::try_from(round).expect("small")).await;
+    }
+}
+
+/// PROPERTY: a session on a limited device does not lift what limits it, whatever its subject administers: not by its
+/// device, by the levels, or by no device being needed; others do, and so does the same person elsewhere.
+#[tokio::test]
+async fn a_limited_device_does_not_lift_its_ceiling() {
+    let (house, tenant, ann) = scene().await;
+    house.role(&tenant, "keeper", &["tessera.admin.subjects", "tessera.admin.settings"]).await;
+    house.grant(&tenant, ann, "keeper").await;
+    let bob = house.person(&tenant, "bob@example.org", "correct horse").await;
+    let theirs = register(&house, &tenant.admin, bob, 9).await;
+    let device = register(&house, &tenant.admin, ann, 1).await;
+    let ceiling = patterns(&["orders.read", "tessera.admin.*"]);
+    house.submit(&tenant.admin, Command::LimitDevice { device, patterns: ceiling.clone() }).await;
+    let on_it = sign_in(&house, &tenant, Some(device)).await.expect("signed in");
+    let by = house.bind(&on_it).await;
+    let orders = |device| {
+        [
+            Command::TrustDevice { device, trust: Trust::Hardened },
+            Command::LimitDevice { device, patterns: vec![] },
+            Command::LimitTrust { trust: Trust::Unverified, patterns: vec![] },
+            Command::RequireDevices { required: true },
+        ]
+    };
+    for command in orders(device) {
+        let kind = command.kind();
+        assert_eq!(house.refused(&by, command).await, Refusal::BeyondCreator, "{kind:?}");
+    }
+    assert_eq!(may(&house, &tenant, &on_it), ["orders.read"]);
+    house.submit(&by, Command::TrustDevice { device: theirs, trust: Trust::Known }).await;
+    let free = sign_in(&house, &tenant, None).await.expect("signed in");
+    let free = house.bind(&free).await;
+    for command in orders(device) {
+        house.submit(&free, command).await;
+    }
+    assert_eq!(may(&house, &tenant, &on_it), NAMES);
+}
+
+/// PROPERTY: a device that its owner revokes and registers anew by the same key keeps its ceiling; whoever
+/// administers subjects registers it without.
+#[tokio::test]
+async fn a_ceiling_outlives_a_revocation() {
+    let (house, tenant, ann) = scene().await;
+    let device = register(&house, &tenant.admin, ann, 1).await;
+    let limit = Command::LimitDevice { device, patterns: patterns(&["orders.read"]) };
+    house.submit(&tenant.admin, limit).await;
+    let free = sign_in(&house, &tenant, None).await.expect("signed in");
+    let own = house.bind(&free).await;
+    house.submit(&own, Command::RevokeDevice { device }).await;
+    let anew = register(&house, &own, ann, 1).await;
+    let on_it = sign_in(&house, &tenant, Some(anew)).await.expect("signed in");
+    assert_eq!(may(&house, &tenant, &on_it), ["orders.read"]);
+    house.submit(&own, Command::RevokeDevice { device: anew }).await;
+    let lifted = register(&house, &tenant.admin, ann, 1).await;
+    let on_it = sign_in(&house, &tenant, Some(lifted)).await.expect("signed in");
+    assert_eq!(may(&house, &tenant, &on_it), NAMES);
+}
+
+/// PROPERTY: a stranger who signs in opens no session on a device, and none at all where devices are required,
+/// whether the password is right or not.
+#[tokio::test]
+async fn a_stranger_names_no_device() {
+    let (house, tenant, _) = scene().await;
+    house.set(&tenant, |settings| settings.public_sign_in = 1).await;
+    let identifier = Identifier::guess("ann@example.org").expect("an identifier");
+    let sign_in = async |password: &[u8]| {
+        let (engine, from) = (&house.engine, std::net::IpAddr::from([192, 0, 2, 1]));
+        let stranger = engine.knock_as_stranger((Some(tenant.id), ""), Errand::SignIn, from).expect("let in");
+        let proof = (&identifier, Private::new(password.to_vec()));
+        engine.sign_in_stranger(&stranger, engine.command_id(), proof).await.map(drop)
+    };
+    assert_eq!(sign_in(b"correct horse").await, Ok(()));
+    house.submit(&tenant.admin, Command::RequireDevices { required: true }).await;
+    for password in [&b"correct horse"[..], b"wrong"] {
+        assert_eq!(sign_in(password).await, Err(Refusal::DeviceRequired.into()));
     }
 }

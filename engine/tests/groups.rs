@@ -308,8 +308,13 @@ async fn a_lesser_operator_hands_out_nothing() {
     }
     house.role(&tenant, "reader", &["orders.read"]).await;
     house.grant(&tenant, ann, "reader").await;
-    let patterns =
-        ["tessera.admin.tenants", "tessera.admin.groups", "tessera.admin.roles", "tessera.admin.grants"];
+    let patterns = [
+        "tessera.admin.tenants",
+        "tessera.admin.groups",
+        "tessera.admin.roles",
+        "tessera.admin.grants",
+        "tessera.admin.services",
+    ];
     let lesser = Command::CreateKey {
         subject: operator.subject,
         patterns: patterns.iter().map(|text| Pattern::new(text).expect("a pattern")).collect(),
@@ -322,6 +327,14 @@ async fn a_lesser_operator_hands_out_nothing() {
     let lesser = house.engine.hello(&key.to_bytes(), Some(tenant.id)).expect("bound");
     let order = |command| house.engine.submit(&lesser, house.engine.command_id(), command);
     assert!(order(group("harmless")).await.is_ok());
+    let own = house.sign_in(&tenant, "ann@example.org", "correct horse").await.expect("signed in");
+    let (own, admin) = (house.bind(&own).await, name("tessera.admin"));
+    let (duration_s, reason) = (3_600, "why".into());
+    let ask = Command::RequestRole { subject: ann, role: admin, workspace: None, duration_s, reason };
+    let request = house.submit(&own, ask).await.made.request.expect("an id");
+    let workspace = Command::CreateWorkspace { name: name("berlin"), parent: None, inherits: true };
+    house.submit(&tenant.admin, workspace).await;
+    let everything = vec![Pattern::new("*").expect("a pattern")];
     let role = name("reader");
     for command in [
         join("admins", ann),
@@ -330,6 +343,11 @@ async fn a_lesser_operator_hands_out_nothing() {
         parents("reader", &["tessera.admin"]),
         Command::RenewGrant { subject: ann, role, workspace: None, until: NONE },
         support::grant(ann, "tessera.admin"),
+        Command::ApproveRequest { request },
+        Command::CreateRole { name: name("all"), patterns: everything.clone() },
+        Command::CreateRoleIn { workspace: name("berlin"), name: name("all"), patterns: everything.clone() },
+        Command::ChangeRole { name: name("reader"), patterns: everything },
+        Command::SetEndpoints { name: name("shop"), endpoints: Vec::new() },
     ] {
         let kind = command.kind();
         assert_eq!(order(command).await.err(), Some(Refusal::BeyondCreator.into()), "{kind:?}");

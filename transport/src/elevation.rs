@@ -48,10 +48,11 @@ fn device(found: DeviceFound) -> DeviceRow {
 }
 
 fn row(found: RequestFound) -> RequestRow {
-    let RequestFound { record, subject, role, workspace, decided_by, lapsed } = found;
+    let RequestFound { record, subject, made_by, role, workspace, decided_by, lapsed } = found;
     RequestRow {
         request: record.id,
         subject,
+        made_by,
         role,
         workspace,
         duration_s: record.duration_s,

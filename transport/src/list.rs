@@ -116,8 +116,8 @@ pub(crate) async fn rows(
             | RequestKind::ListAttributes
     );
     let may = || engine.may(bound, permission(kind)) || names && engine.may(bound, "tessera.read");
-    let own =
-        !bound.key && about(&request) == Some(bound.subject) || relation::is_own(engine, bound, &request);
+    let own = about(&request).is_some_and(|subject| bound.reads_as(subject))
+        || relation::is_own(engine, bound, &request);
     if engine.is_asleep(bound) {
         return Err(Fault::refused(engine.unready(&bound.home)));
     }

@@ -75,8 +75,10 @@ pub struct RequestRecord {
     pub number: u32,
     /// Its public id.
     pub id: PublicId,
-    /// Who asks.
+    /// For whom the role is asked.
     pub subject: SubjectIndex,
+    /// Who asked: the subject or somebody in its place; 0 for an operator.
+    pub made_by: SubjectIndex,
     /// For which role.
     pub role: RoleId,
     /// Where; 0 for the whole tenant.

@@ -269,6 +269,14 @@ pub enum Event {
         /// The index of workspaces.
         workspace: u32,
     },
+    /// Roles and groups with numbers below these are not made any more: those that were given are gone, and what
+    /// names them still must not come to mean others. Each is the first that may be given.
+    NamesSkipped {
+        /// The id of roles.
+        role: u32,
+        /// The id of groups.
+        group: u32,
+    },
     /// The device's record is this.
     DeviceChanged(DeviceRecord),
     /// The device is gone without a trace: its subject was deleted, or it was revoked long ago.

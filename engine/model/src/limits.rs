@@ -155,12 +155,17 @@ pub const DEVICES_MAX: u32 = u32::MAX - 1;
 pub const DEVICE_SESSIONS_MAX: usize = 4_096;
 /// LIMIT: lifetime of a session in which somebody acts for another, s: an hour.
 pub const ACTING_TTL_S_MAX: u32 = 3_600;
+/// LIMIT: live sessions in which one actor acts for others: each may take one of the tenant's restrictions.
+pub const ACTING_PER_ACTOR_MAX: usize = 16;
 /// LIMIT: why somebody acts for another or asks for a role, bytes.
 pub const REASON_BYTES_MAX: usize = 256;
 /// LIMIT: requests for roles of a tenant that are remembered, decided ones included: 8,192 × some 500 B are 4 MiB.
 pub const REQUESTS_MAX: usize = 8_192;
 /// LIMIT: open requests for roles of one subject.
 pub const REQUESTS_PER_SUBJECT_MAX: usize = 16;
+/// LIMIT: requests for roles of one subject that are remembered, decided ones included: beyond, the oldest that is over
+/// makes room.
+pub const REQUESTS_KEPT_PER_SUBJECT_MAX: usize = 64;
 /// LIMIT: how long a role may be asked for, s: 30 days.
 pub const REQUEST_DURATION_S_MAX: u32 = 30 * 86_400;
 /// LIMIT: how long a request may wait for its decision, s: a week.

@@ -6,7 +6,7 @@ use super::{BUILT_IN, Decided, State};
 use std::sync::Arc;
 use tessera_model::command::Entropy;
 use tessera_model::elevation::ActingRecord;
-use tessera_model::limits::{ACTING_TTL_S_MAX, PATTERNS_MAX, REASON_BYTES_MAX};
+use tessera_model::limits::{ACTING_PER_ACTOR_MAX, ACTING_TTL_S_MAX, PATTERNS_MAX, REASON_BYTES_MAX};
 use tessera_model::record::{SubjectKind, SubjectStatus};
 use tessera_model::refresh::RefreshRecord;
 use tessera_model::{
@@ -67,6 +67,14 @@ impl State {
             && self.within_mask(&own, patterns);
         if !allowed {
             return Err(Refusal::BeyondCreator);
+        }
+        let lives = |life: &(Place, Generation), record: &ActingRecord| {
+            record.actor == actor && self.live(life.0, life.1, now).is_some()
+        };
+        // COST: looks at all acting sessions of the tenant: those that live, and those that nobody has ended.
+        let acts = self.root.actings.iter().filter(|(life, record)| lives(life, record)).count();
+        if acts >= ACTING_PER_ACTOR_MAX {
+            return Err(Limit::ActingPerActor.reached());
         }
         let mut sorted = patterns.to_vec();
         sorted.sort_unstable();

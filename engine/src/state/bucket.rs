@@ -54,7 +54,7 @@ pub(super) const fn of_group(group: GroupId) -> (BucketKind, u32) {
     (BucketKind::Names, GROUPS + group.0 / NAMES)
 }
 
-const fn of_request(number: u32) -> (BucketKind, u32) {
+pub(super) const fn of_request(number: u32) -> (BucketKind, u32) {
     (BucketKind::Names, REQUESTS + number / REQUEST_SHARE)
 }
 
@@ -76,6 +76,7 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         | Event::AttributeDeclared(_)
         | Event::RefreshKeyMade { .. }
         | Event::NumbersSkipped { .. }
+        | Event::NamesSkipped { .. }
         | Event::RefreshKeyDropped { .. } => (BucketKind::Names, 0),
         Event::ClientChanged(record) => (BucketKind::Names, CLIENTS + record.index.0 / NAMES),
         Event::ClientRemoved(index) => (BucketKind::Names, CLIENTS + index.0 / NAMES),
@@ -255,6 +256,7 @@ impl State {
         ];
         events.extend(self.root.attributes.values().cloned().map(Event::AttributeDeclared));
         events.extend(self.skipped.clone());
+        events.push(Event::NamesSkipped { role: self.next.role, group: self.next.group });
         // The one that handles are made by comes last.
         let current = self.root.refresh_key;
         let mut keys: Vec<_> = self.root.refresh_keys.iter().map(|(number, at)| (*number, *at)).collect();

@@ -52,24 +52,26 @@ impl State {
 
     /// Whether what stands beside a place lets it be used.
     fn stands_beside(&self, fields: &Fields, life: (Place, Generation), now: UnixMillis) -> bool {
-        let read = |place: Place| self.place(place);
-        beside::stands(&self.root, fields, life, UsedFrom::Anywhere, (&read, now)).is_ok()
+        self.beside(fields, life, now).is_some()
     }
 
-    /// What a place must lie in besides its restriction.
-    pub(super) fn within(&self, (place, generation): (Place, Generation)) -> Within<'_> {
-        let fields = self.place(place);
+    fn beside(&self, fields: &Fields, life: (Place, Generation), now: UnixMillis) -> Option<Within<'_>> {
+        let read = |place: Place| self.place(place);
+        let found = beside::stands(&self.root, fields, life, UsedFrom::Anywhere, (&read, now));
+        found.ok().map(|(_, within)| within)
+    }
+
+    /// What a place must lie in besides its restriction; `None` where what stands beside it does not let it be used.
+    pub(super) fn within(&self, life: (Place, Generation), now: UnixMillis) -> Option<Within<'_>> {
+        let fields = self.place(life.0);
         let [w0, ..] = fields;
-        if w0 & SIDE == 0 {
-            return Within::default();
-        }
-        beside::within(&self.root, &fields, (place, generation), &|place| self.place(place))
+        if w0 & SIDE == 0 { Some(Within::default()) } else { self.beside(&fields, life, now) }
     }
 
     /// Whether nothing but its restriction cuts what a place may of its subject's permissions.
-    pub(super) fn is_whole(&self, place: Place) -> bool {
+    pub(super) fn is_whole(&self, place: Place, now: UnixMillis) -> bool {
         let (generation, _) = halves(self.place(place)[0]);
-        self.within((place, Generation(generation))).is_open()
+        self.within((place, Generation(generation)), now).is_some_and(|within| within.is_open())
     }
 
     /// Whether a session that a caller opens without a proof stands where the caller's own must stand.
@@ -82,7 +84,9 @@ impl State {
     ) -> bool {
         let Caller::Holder { place, generation, .. } = caller else { return true };
         let Some(live) = self.live(place, generation, now) else { return false };
-        live.subject != subject || self.is_whole(place) || device == beside::device_of(&self.place(place))
+        live.subject != subject
+            || self.is_whole(place, now)
+            || device == beside::device_of(&self.place(place))
     }
 
     /// Whether a cut-off has ended it.
@@ -98,8 +102,10 @@ impl State {
         permission: PermissionId,
         now: UnixMillis,
     ) -> bool {
-        let (rules, within) = (&self.root.rules, self.within(life));
-        let Some(line) = rules.line(live.subject) else { return false };
+        let rules = &self.root.rules;
+        let (Some(line), Some(within)) = (rules.line(live.subject), self.within(life, now)) else {
+            return false;
+        };
         let found = rules.evaluate(line, permission, WorkspaceIndex(0), live.restriction, now);
         rules.cut_within(found, permission, &within, now).reason == Reason::None
     }
@@ -319,7 +325,7 @@ impl State {
         let Caller::Holder { place, generation, .. } = caller else { return true };
         let Some(creator) = self.live(place, generation, now) else { return false };
         // What a device cuts from the creator is cut from the key.
-        let ceilings = self.within((place, generation)).ceilings;
+        let Some(Within { ceilings, .. }) = self.within((place, generation), now) else { return false };
         if !self.within_mask(&creator, patterns) || !ceilings.iter().all(|one| self.lies_in(*one, patterns)) {
             return false;
         }

@@ -9,8 +9,8 @@ use tessera_model::limits::{DEVICE_SESSIONS_MAX, DEVICES_MAX, DEVICES_PER_SUBJEC
 use tessera_model::record::{SubjectKind, SubjectRecord};
 use tessera_model::refresh::EndReason;
 use tessera_model::{
-    Command, Deadline, Event, Generation, Limit, Name, Pattern, Place, PublicId, Refusal, RestrictionId,
-    SubjectIndex, UnixMillis,
+    Caller, Command, Deadline, Event, Generation, Limit, Name, Pattern, Place, PublicId, Refusal,
+    RestrictionId, SubjectIndex, UnixMillis,
 };
 use tessera_storage::BucketKind;
 
@@ -20,12 +20,16 @@ impl State {
     pub(super) fn about_devices(
         &self,
         command: &Command,
+        caller: Caller,
         entropy: &Entropy,
         now: UnixMillis,
     ) -> Result<Decided, Refusal> {
+        if self.lifts_its_own(command, caller, now) {
+            return Err(Refusal::BeyondCreator);
+        }
         match command {
             Command::RegisterDevice { subject, name, key } => {
-                self.register_device(*subject, (name, *key), entropy, now)
+                self.register_device(*subject, (name, *key), caller, entropy, now)
             }
             Command::TrustDevice { device, trust } => {
                 let known = self.usable_device(*device)?;
@@ -50,6 +54,21 @@ impl State {
             }
             _ => Err(Refusal::Malformed),
         }
+    }
+
+    /// Whether a session that a device limits orders what could lift that limit: its subject's devices, the levels, and
+    /// whether devices are required, are for others then.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest lifts nothing")]
+    fn lifts_its_own(&self, command: &Command, caller: Caller, now: UnixMillis) -> bool {
+        let Caller::Holder { place, subject, .. } = caller else { return false };
+        let own = match command {
+            Command::TrustDevice { device, .. } | Command::LimitDevice { device, .. } => {
+                self.root.device_ids.get(device).is_some_and(|(owner, _)| *owner == subject)
+            }
+            Command::LimitTrust { .. } | Command::RequireDevices { .. } => true,
+            _ => false,
+        };
+        own && !self.is_whole(place, now)
     }
 
     /// A device with this public id that is not revoked.
@@ -86,6 +105,7 @@ impl State {
         &self,
         subject: PublicId,
         (name, key): (&Name, Thumbprint),
+        caller: Caller,
         entropy: &Entropy,
         now: UnixMillis,
     ) -> Result<Decided, Refusal> {
@@ -104,6 +124,10 @@ impl State {
         if self.root.device_ids.contains_key(&id) {
             return Err(Refusal::Duplicate);
         }
+        // The ceiling of one that was revoked does not go by registering it anew: that is for whoever may lift it.
+        let former = self.devices_of(subject).filter(|device| device.key == key).last();
+        let ceiling = former.map_or(RestrictionId(0), |device| device.ceiling);
+        let lifted = ceiling.0 == 0 || self.may_order(caller, "tessera.admin.subjects", now);
         let record = DeviceRecord {
             subject,
             number,
@@ -111,7 +135,7 @@ impl State {
             name: name.clone(),
             key,
             trust: Trust::default(),
-            ceiling: RestrictionId(0),
+            ceiling: if lifted { RestrictionId(0) } else { ceiling },
             registered: now.to_deadline(),
             revoked: Deadline::NONE,
         };
@@ -192,7 +216,7 @@ impl State {
     pub(super) fn elevations_gone(&self, subject: SubjectIndex, events: &mut Vec<Event>) {
         let devices = self.devices_of(subject);
         events.extend(devices.map(|device| Event::DeviceRemoved { subject, number: device.number }));
-        let requests = self.root.requests.values().filter(|request| request.subject == subject);
+        let requests = self.requests_of(subject);
         events.extend(requests.map(|request| Event::RequestRemoved { number: request.number }));
     }
 

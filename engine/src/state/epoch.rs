@@ -37,6 +37,11 @@ impl State {
         self.skipped = Some(Event::NumbersSkipped { tenant, subject, permission, workspace });
     }
 
+    pub(super) fn apply_names_skipped(&mut self, role: u32, group: u32) {
+        self.next.role = self.next.role.max(role);
+        self.next.group = self.next.group.max(group);
+    }
+
     /// Keeps how far numbers were given out where the last one goes without a trace: callers ask by them, and would
     /// be answered for something else.
     pub(super) fn keep_numbers(&mut self) {

@@ -239,6 +239,7 @@ impl State {
 
     pub(super) fn apply_group_removed(&mut self, group: GroupId) {
         self.next.group = self.next.group.max(group.0 + 1);
+        self.dirty.insert((tessera_storage::BucketKind::Names, 0));
         // Every member's memberships change with it, so their buckets do too.
         let start = tessera_model::SubjectIndex(0);
         let members: Vec<_> = self.root.rules.members_of(group, start).map(|member| member.subject).collect();

@@ -131,7 +131,10 @@ impl State {
     /// subject: what they took would outgrow them.
     pub(super) fn rotates_own(&self, id: PublicId, (own, caller): (Place, &Live), now: UnixMillis) -> bool {
         let is_own = |live: &Live| {
-            !caller.key && caller.restriction.0 == 0 && live.subject == caller.subject && self.is_whole(own)
+            !caller.key
+                && caller.restriction.0 == 0
+                && live.subject == caller.subject
+                && self.is_whole(own, now)
         };
         self.living_key(id, now).is_some_and(|(live, place, _)| place == own || is_own(&live))
     }

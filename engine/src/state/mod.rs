@@ -309,7 +309,7 @@ impl State {
             | Command::RevokeDevice { .. }
             | Command::LimitDevice { .. }
             | Command::LimitTrust { .. }
-            | Command::RequireDevices { .. } => self.about_devices(&ordered.command, entropy, now),
+            | Command::RequireDevices { .. } => self.about_devices(&ordered.command, caller, entropy, now),
             Command::Impersonate { subject, patterns, ttl_s, reason } => {
                 self.impersonate((*subject, patterns), (*ttl_s, reason), caller, entropy, now)
             }
@@ -377,6 +377,7 @@ impl State {
             | Event::RefreshKeyMade { .. }
             | Event::RefreshKeyDropped { .. }
             | Event::NumbersSkipped { .. }
+            | Event::NamesSkipped { .. }
             | Event::RelationModelChanged(_)
             | Event::RelationWritten(_)
             | Event::RelationRemoved { .. }
@@ -448,6 +449,7 @@ impl State {
             Event::NumbersSkipped { tenant, subject, permission, workspace } => {
                 self.apply_skipped(*tenant, (*subject, *permission, *workspace));
             }
+            Event::NamesSkipped { role, group } => self.apply_names_skipped(*role, *group),
             Event::RelationModelChanged(record) => self.apply_relation_model(record),
             Event::RelationWritten(record) => self.apply_relation(record),
             Event::RelationRemoved { object, relation, subject } => {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tessera_model::command::Entropy;
 use tessera_model::elevation::{RequestRecord, RequestState};
 use tessera_model::limits::{
-    GRANTS_PER_SUBJECT_MAX, REQUEST_DURATION_S_MAX, REQUEST_TTL_S, REQUESTS_MAX, REQUESTS_PER_SUBJECT_MAX,
+    GRANTS_PER_SUBJECT_MAX, REQUEST_DURATION_S_MAX, REQUEST_TTL_S, REQUESTS_KEPT_PER_SUBJECT_MAX,
+    REQUESTS_MAX, REQUESTS_PER_SUBJECT_MAX,
 };
 use tessera_model::note::About;
 use tessera_model::record::{GrantRecord, SubjectStatus};
@@ -32,14 +33,14 @@ impl State {
         match command {
             Command::RequestRole { subject, role, workspace, duration_s, reason } => {
                 let what = (role, workspace.as_ref(), *duration_s);
-                self.request_role(*subject, what, reason, entropy, now)
+                self.request_role(*subject, what, reason, caller, entropy, now)
             }
             Command::ApproveRequest { request } => {
                 self.approve(self.open_request(*request, now)?, caller, now)
             }
             Command::RefuseRequest { request } => {
                 let known = self.open_request(*request, now)?;
-                if decider(caller) == known.subject {
+                if Self::is_one_side(known, caller) {
                     return Err(Refusal::OwnRequest);
                 }
                 Ok(Decided::of(Event::RequestChanged(Self::decided(
@@ -69,6 +70,42 @@ impl State {
         if open { Ok(known) } else { Err(Refusal::RequestClosed) }
     }
 
+    /// Whether a request is about whoever decides.
+    fn is_one_side(known: &RequestRecord, caller: Caller) -> bool {
+        decider(caller) == known.subject
+    }
+
+    /// The requests of a subject, by number.
+    pub(super) fn requests_of(&self, subject: SubjectIndex) -> impl Iterator<Item = &RequestRecord> {
+        let numbers = self.root.requests_of.range((subject, 0)..=(subject, u32::MAX));
+        numbers.filter_map(|((_, number), ())| self.root.requests.get(number)).map(|record| &**record)
+    }
+
+    /// Makes room for one more request of a subject: its own oldest one goes that is over, then anybody's. One that is
+    /// open, or whose grant stands, is never forgotten for a new one.
+    fn request_room(&self, subject: SubjectIndex, now: UnixMillis) -> Result<Option<Event>, Refusal> {
+        let kept = self.requests_of(subject).count();
+        let full = self.root.requests.size() >= REQUESTS_MAX;
+        if kept < REQUESTS_KEPT_PER_SUBJECT_MAX && !full {
+            return Ok(None);
+        }
+        let over = |request: &&RequestRecord| {
+            let open = request.state == RequestState::Open && !request.until.passed(now);
+            let stands = request.granted_until != Deadline::NONE && !request.granted_until.passed(now);
+            !open && !stands
+        };
+        let own = self.requests_of(subject).find(over);
+        let found = match own {
+            None if kept >= REQUESTS_KEPT_PER_SUBJECT_MAX => {
+                return Err(Limit::RequestsKeptPerSubject.reached());
+            }
+            None => self.root.requests.values().map(|record| &**record).find(over),
+            own => own,
+        };
+        let number = found.ok_or(Limit::Requests.reached())?.number;
+        Ok(Some(Event::RequestRemoved { number }))
+    }
+
     fn decided(known: &RequestRecord, state: RequestState, caller: Caller, now: UnixMillis) -> RequestRecord {
         RequestRecord { state, decided_by: decider(caller), decided: now.to_deadline(), ..known.clone() }
     }
@@ -78,6 +115,7 @@ impl State {
         subject: PublicId,
         (role, workspace, duration_s): (&Name, Option<&Name>, u32),
         reason: &str,
+        caller: Caller,
         entropy: &Entropy,
         now: UnixMillis,
     ) -> Result<Decided, Refusal> {
@@ -97,22 +135,14 @@ impl State {
         }
         let is_open =
             |request: &RequestRecord| request.state == RequestState::Open && !request.until.passed(now);
-        let mine =
-            self.root.requests.values().filter(|request| request.subject == subject && is_open(request));
-        let mine: Vec<_> = mine.collect();
+        let mine: Vec<_> = self.requests_of(subject).filter(|request| is_open(request)).collect();
         if mine.iter().any(|request| (request.role, request.workspace) == (role, workspace)) {
             return Err(Refusal::Duplicate);
         }
         if mine.len() >= REQUESTS_PER_SUBJECT_MAX {
             return Err(Limit::RequestsPerSubject.reached());
         }
-        let mut events = Vec::new();
-        if self.root.requests.size() >= REQUESTS_MAX {
-            // The oldest one that is not open any more makes room.
-            let oldest = self.root.requests.values().find(|request| !is_open(request));
-            let number = oldest.ok_or(Limit::Requests.reached())?.number;
-            events.push(Event::RequestRemoved { number });
-        }
+        let mut events: Vec<_> = self.request_room(subject, now)?.into_iter().collect();
         let (number, id) = (self.next.request, PublicId::new(now.0, entropy.take(20)));
         if number == u32::MAX {
             return Err(Limit::Requests.reached());
@@ -125,6 +155,7 @@ impl State {
             number,
             id,
             subject,
+            made_by: decider(caller),
             role,
             workspace,
             duration_s,
@@ -141,7 +172,7 @@ impl State {
 
     /// Grants what is asked for, from now on and for as long as it was asked for.
     fn approve(&self, known: &RequestRecord, caller: Caller, now: UnixMillis) -> Result<Decided, Refusal> {
-        if decider(caller) == known.subject {
+        if Self::is_one_side(known, caller) || decider(caller) == known.made_by {
             return Err(Refusal::OwnRequest);
         }
         let subject = self.root.subjects.get(&known.subject).ok_or(Refusal::SubjectUnknown)?;
@@ -160,19 +191,31 @@ impl State {
         if !self.may_hand_out_all(&self.patterns_of(known.role), caller, now) {
             return Err(Refusal::BeyondCreator);
         }
-        let (mut from, until) = (now.to_deadline(), now.to_deadline().plus_seconds(known.duration_s));
-        let (mut held, mut stood) = (0, false);
+        let (mut from, mut until) = (now.to_deadline(), now.to_deadline().plus_seconds(known.duration_s));
+        let asked = until;
+        let (mut held, mut stood, mut over) = (0, false, false);
         for grant in self.root.rules.grants_of(known.subject) {
             if (grant.role, grant.workspace) != (known.role, known.workspace) {
                 held += 1;
                 continue;
             }
+            if grant.until != Deadline::NONE && grant.until.passed(now) {
+                // One that is over tells nothing of the new one.
+                over = true;
+                continue;
+            }
             stood = true;
-            // One that ends earlier is made longer; one that begins later is in force from now on.
-            if grant.until == Deadline::NONE || grant.until >= until {
+            let begun = grant.from == Deadline::NONE || grant.from.passed(now);
+            let lasts = grant.until == Deadline::NONE || grant.until >= until;
+            // One grant has one window: what begins behind the end of this one does not fit into it.
+            if begun && lasts || !begun && grant.from > until {
                 return Err(Refusal::GrantStands);
             }
+            // One that ends earlier is made longer; one that begins before this one ends is in force from now on.
             from = from.min(grant.from);
+            if lasts {
+                until = grant.until;
+            }
         }
         if held >= GRANTS_PER_SUBJECT_MAX {
             return Err(Limit::GrantsPerSubject.reached());
@@ -181,24 +224,43 @@ impl State {
         let grant = GrantRecord { subject: known.subject, role, workspace, from, until };
         let mut note = self.note(caller, now);
         note.request = Some(known.id);
-        let row = About::Grant(known.subject, role, workspace).row(note, stood);
+        let about = About::Grant(known.subject, role, workspace);
+        let [_, changed] = about.gone();
+        let mut rows = vec![about.row(note, stood)];
+        rows.extend((over && !stood).then_some(changed));
         let mut approved = Self::decided(known, RequestState::Approved, caller, now);
-        approved.granted_until = until;
+        approved.granted_until = asked;
         let events = vec![Event::GrantAdded(grant), Event::RequestChanged(approved)];
-        let made = Made { request: Some(known.id), expires: Some(until.to_millis()), ..Made::default() };
-        Ok(Decided { events, rows: vec![row], made, ..Decided::default() })
+        let made = Made { request: Some(known.id), expires: Some(asked.to_millis()), ..Made::default() };
+        Ok(Decided { events, rows, made, ..Decided::default() })
     }
 
     pub(super) fn apply_request(&mut self, record: &RequestRecord) {
         self.next.request = self.next.request.max(record.number.saturating_add(1));
         self.root.request_ids.insert_mut(record.id, record.number);
+        self.root.requests_of.insert_mut((record.subject, record.number), ());
         self.root.requests.insert_mut(record.number, Arc::new(record.clone()));
     }
 
     pub(super) fn apply_request_removed(&mut self, number: u32) {
-        if let Some(id) = self.root.requests.get(&number).map(|record| record.id) {
+        self.next.request = self.next.request.max(number.saturating_add(1));
+        if let Some((id, subject)) = self.root.requests.get(&number).map(|record| (record.id, record.subject))
+        {
             self.root.request_ids.remove_mut(&id);
+            self.root.requests_of.remove_mut(&(subject, number));
             self.root.requests.remove_mut(&number);
+        }
+    }
+
+    /// Forgets the requests for what is gone: none of them ever comes to mean something else.
+    ///
+    /// COST: looks at all requests of the tenant.
+    pub(super) fn forget_requests(&mut self, is_gone: impl Fn(&RequestRecord) -> bool) {
+        let gone = self.root.requests.values().filter(|request| is_gone(request));
+        let gone: Vec<_> = gone.map(|request| request.number).collect();
+        for number in gone {
+            self.dirty.insert(super::bucket::of_request(number));
+            self.apply_request_removed(number);
         }
     }
 }

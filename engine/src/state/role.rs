@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tessera_model::limits::{PATTERNS_MAX, PERMISSIONS_MAX, ROLE_DEPTH_MAX, ROLE_PARENTS_MAX, ROLES_MAX};
 use tessera_model::record::RoleRecord;
 use tessera_model::{Caller, Event, Limit, Name, Pattern, PermissionId, Refusal, RoleId, UnixMillis};
+use tessera_storage::BucketKind;
 
 /// Names of the engine's own begin so; nobody else makes or changes one.
 const RESERVED: &str = "tessera.";
@@ -239,6 +240,8 @@ impl State {
 
     pub(super) fn apply_role_removed(&mut self, role: RoleId) {
         self.next.role = self.next.role.max(role.0 + 1);
+        self.dirty.insert((BucketKind::Names, 0));
+        self.forget_requests(|request| request.role == role);
         // Every holder's grants change with it, so their buckets do too.
         let holders: Vec<_> = self.root.rules.holders_of(role).map(|grant| grant.subject).collect();
         self.dirty.extend(holders.into_iter().map(super::bucket::of_subject));

@@ -104,9 +104,11 @@ impl State {
         let (place, permission) =
             (self.place_of_order(command), self.permission_id(command.kind().permission()));
         let (Some(place), Some(permission)) = (place, permission) else { return false };
-        let Some(line) = self.root.rules.line(live.subject) else { return false };
+        let (Some(line), Some(within)) = (self.root.rules.line(live.subject), self.within(life, now)) else {
+            return false;
+        };
         let found = self.root.rules.evaluate(line, permission, place, live.restriction, now);
-        let found = self.root.rules.cut_within(found, permission, &self.within(life), now);
+        let found = self.root.rules.cut_within(found, permission, &within, now);
         found.reason == Reason::None
     }
 }

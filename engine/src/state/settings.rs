@@ -63,8 +63,10 @@ impl State {
     pub(super) fn lets_in(&self, command: &Command) -> bool {
         let settings = &self.root.settings;
         let public = self.root.tenant != TenantId::SYSTEM;
-        if let Command::OpenSession { identifier, acr, .. } = command {
-            return public && settings.signs_in_publicly() && identifier.is_some() && *acr > 0;
+        if let Command::OpenSession { identifier, acr, device, .. } = command {
+            // Nobody vouches for a stranger's device, and its key is not proven.
+            let proven = identifier.is_some() && *acr > 0 && device.is_none();
+            return public && settings.signs_in_publicly() && proven;
         }
         if let Command::CreateSubject { kind, identifiers, password } = command {
             let person = *kind == SubjectKind::Person && identifiers.len() == 1 && !password.is_empty();

@@ -141,6 +141,7 @@ impl State {
     pub(super) fn apply_workspace_removed(&mut self, index: WorkspaceIndex) {
         self.next.workspace = self.next.workspace.max(index.0 + 1);
         self.keep_numbers();
+        self.forget_requests(|request| request.workspace == index);
         let holders: Vec<_> = self.root.rules.holders_in(index).map(|grant| grant.subject).collect();
         self.dirty.extend(holders.into_iter().map(super::bucket::of_subject));
         let groups = self.root.rules.groups_granted_in(index).into_iter().map(|grant| grant.group);

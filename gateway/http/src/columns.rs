@@ -92,6 +92,7 @@ pub(crate) const DEVICE_ROW: &[&str] =
 pub(crate) const REQUEST_ROW: &[&str] = &[
     "request",
     "subject",
+    "made_by",
     "role",
     "workspace",
     "duration_s",

@@ -138,6 +138,7 @@ fn request(found: &RequestFound) -> Object {
     Object::new()
         .shown("request", record.id)
         .shown("subject", found.subject)
+        .with("made_by", found.made_by.map(|id| id.to_string()))
         .with("role", name(&found.role))
         .with("workspace", name(&found.workspace))
         .with("duration_s", record.duration_s)

@@ -23,8 +23,14 @@ const BY_ENDPOINTS: &str = "service=";
 /// In the permission's place: being alive is enough.
 const ALIVE: &str = "-";
 /// What a proxy hands on to the application behind it.
-const IDENTITY: [&str; 5] =
-    ["x-tessera-subject", "x-tessera-session", "x-tessera-tenant", "x-tessera-kind", "x-tessera-permission"];
+const IDENTITY: [&str; 6] = [
+    "x-tessera-subject",
+    "x-tessera-session",
+    "x-tessera-tenant",
+    "x-tessera-kind",
+    "x-tessera-permission",
+    "x-tessera-actor",
+];
 
 /// What a request that a proxy asks about needs.
 #[derive(Clone, Copy)]
@@ -75,6 +81,8 @@ pub(crate) fn ask(
             Reason::NotGranted
                 | Reason::Restricted
                 | Reason::BeyondCeiling
+                | Reason::BeyondDevice
+                | Reason::BeyondActor
                 | Reason::PermissionUnknown
                 | Reason::WorkspaceUnknown
                 | Reason::ScopeFiltered
@@ -86,6 +94,13 @@ pub(crate) fn ask(
     }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::OK;
+    // Whoever acts is told: what is done is not the subject's doing alone.
+    let actor = if bound.acting {
+        let found = shared.engine.introspect(bound, &reading, (&caller.handle, None));
+        found.map_err(|_| Problem::unauthenticated())?.actor
+    } else {
+        None
+    };
     let kind = if bound.key { "key" } else { "session" };
     let values = [
         bound.subject.to_string(),
@@ -93,6 +108,7 @@ pub(crate) fn ask(
         bound.entry.tenant.to_string(),
         kind.to_owned(),
         permission.unwrap_or_default(),
+        actor.map(|id| id.to_string()).unwrap_or_default(),
     ];
     for (name, value) in IDENTITY.into_iter().zip(values) {
         let value = HeaderValue::from_str(&value).map_err(|_| Problem::failed())?;

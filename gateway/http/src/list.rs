@@ -97,10 +97,11 @@ fn entitled(
     (operation, list): (&Operation, List),
     input: &Input,
 ) -> Result<bool, Problem> {
-    let own = || Ok::<_, Problem>(!bound.key && input.public_id("subject")? == Some(bound.subject));
+    let own = || Ok::<_, Problem>(input.public_id("subject")?.is_some_and(|id| bound.reads_as(id)));
     Ok(match operation.needs {
         Needs::Nothing => false,
-        Needs::Credential => true,
+        // What is the caller's own is not for whoever acts in its session.
+        Needs::Credential => !bound.acting,
         Needs::Permission(permission) => {
             engine.may(bound, permission) || list.is_of_names() && engine.may(bound, READ)
         }

@@ -283,7 +283,7 @@ fn member(name: &str) -> Value {
         "state" => {
             json!({ "type": "string", "enum": ["open", "lapsed", "approved", "refused", "withdrawn"] })
         }
-        "device" | "actor" | "request" | "decided_by" => {
+        "device" | "actor" | "request" | "decided_by" | "made_by" => {
             json!({ "type": ["string", "null"], "format": "uuid" })
         }
         "action" | "replaced_by" | "pattern" | "mapping" | "endpoint" | "key" | "acts_because" => {

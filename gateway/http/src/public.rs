@@ -52,8 +52,7 @@ pub(crate) async fn perform(
             let typed = input.text("identifier").unwrap_or_default();
             let identifier = Identifier::guess(typed).map_err(|_| Refusal::SignInFailed)?;
             let proof = (&identifier, input.secret("password"));
-            let done =
-                shared.engine.sign_in_stranger(&stranger, id, proof, input.public_id("device")?).await?;
+            let done = shared.engine.sign_in_stranger(&stranger, id, proof).await?;
             order::signed_in(shared, done, input.bool("cookie")?.unwrap_or(false))
         }
     }

@@ -180,7 +180,7 @@ table! {
     "sign_in_publicly" Post "/v1/public/sign-in", Needs::Nothing, "Signs a person in for whom no application speaks, where the tenant's `public_sign_in` is on. The request names the tenant.",
         [Field::body("identifier", Shape::Text, "as typed"),
          Field::body("password", Shape::Password, "in the clear"),
-         ON_DEVICE, Field::maybe("cookie", Shape::Bool, "give the session to a browser, in a __Host- cookie")],
+         Field::maybe("cookie", Shape::Bool, "give the session to a browser, in a __Host- cookie")],
         SESSION_MADE, Act::Own(Own::SignInPublicly);
     "register" Post "/v1/register", Needs::Nothing, "Makes a subject of a person with an identifier and a password, where the tenant's `registration` is open or with approval. Whether the identifier was taken is not told. The request names the tenant.",
         [Field::body("identifier", Shape::Identifier, "as typed"),

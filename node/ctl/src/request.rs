@@ -97,6 +97,7 @@ fn requests(rows: &[RequestRow]) -> (Table, Value) {
         let mut json = Map::new();
         json.insert("request".into(), json!(row.request.to_string()));
         json.insert("subject".into(), json!(row.subject.to_string()));
+        json.insert("made_by".into(), json!(row.made_by.map(|id| id.to_string())));
         json.insert("role".into(), json!(name(&row.role)));
         json.insert("workspace".into(), json!(name(&row.workspace)));
         json.insert("duration_s".into(), json!(row.duration_s));

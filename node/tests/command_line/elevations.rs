@@ -11,7 +11,7 @@ fn rows<'a>(object: &'a Value, field: &str) -> &'a [Value] {
 pub(crate) fn elevations(asked: &mut Asked) {
     const KEY: &str = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
     let mut order = |line: &str| asked.ask(0, &format!("tessera {line} --tenant acme"));
-    order("user create zoe@example.org");
+    let zoe = text(&order("user create zoe@example.org"), "subject");
     order("role create zoes zoe.read zoe.write");
     order("grant add zoe@example.org zoes");
     let device = text(&order(&format!("device register zoe@example.org phone --thumbprint {KEY}")), "device");
@@ -63,7 +63,15 @@ pub(crate) fn elevations(asked: &mut Asked) {
     let gone = asked.ask(1, "tessera role holders bureau-clerk --tenant acme");
     assert_eq!(gone["error"]["code"], 205);
     let mut order = |line: &str| asked.ask(0, &format!("tessera {line} --tenant acme"));
-    let ask = "request role zoe@example.org reader --for 4h --because 'on call'";
+    // Who asked does not approve: zoe asks in her own session.
+    order("session open zoe@example.org --save zoe.session");
+    let ask = &*format!("request role {zoe} reader --for 4h --because 'on call' --key-file zoe.session");
+    let own = "request role zoe@example.org reader --for 4h --because 'on call'";
+    let own = text(&order(own), "request");
+    let refused = asked.ask(1, &format!("tessera request approve {own} --tenant acme"));
+    assert_eq!(refused["error"]["code"], 264, "{refused}");
+    let mut order = |line: &str| asked.ask(0, &format!("tessera {line} --tenant acme"));
+    order(&format!("request withdraw {own}"));
     let withdrawn = text(&order(ask), "request");
     assert_eq!(order(&format!("request withdraw {withdrawn}"))["request"], json!(withdrawn));
     let refused = text(&order(ask), "request");
@@ -73,7 +81,7 @@ pub(crate) fn elevations(asked: &mut Asked) {
     assert!(order(&format!("request approve {approved}"))["granted_until_ms"].is_u64());
     let listed = order("request list --of zoe@example.org --all");
     let states: Vec<_> = rows(&listed, "requests").iter().map(|row| text(row, "state")).collect();
-    assert_eq!(states, ["withdrawn", "refused", "approved"]);
+    assert_eq!(states, ["withdrawn", "withdrawn", "refused", "approved"]);
     let review = order("grant review --all");
     assert!(rows(&review, "rows").iter().any(|row| row["request"] == json!(approved)), "{review}");
     let again = asked.ask(1, &format!("tessera request approve {approved} --tenant acme"));

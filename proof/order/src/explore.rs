@@ -1,6 +1,6 @@
 //! What is explored: one writer's batch against readers, for each kind of batch.
 
-use crate::order::{Change, Marks, RootCell, Verdict, answer, publish};
+use crate::order::{Change, Marks, RootCell, Verdict, answer, publish, whole};
 use crate::table::{ALIVE, Fields, Table};
 use loom::sync::{Arc, Mutex};
 use std::sync::Arc as StdArc;
@@ -212,5 +212,22 @@ fn no_answer_mixes_the_place_of_one_state_with_the_root_of_another() {
         let (opened, _) = world.ask(1, 1);
         assert_ne!(opened, Said::Permit);
         thread.join().unwrap();
+    });
+}
+
+/// PROPERTY: what is read whole of a place is of one life, while it ends and is given to another.
+#[test]
+fn a_place_that_is_read_whole_is_of_one_life() {
+    explore(|| {
+        let (one, other) = (fields(1, 0, 5), fields(2, 1, 9));
+        let world = World::new(KNOWN, &[(0, Change::Opened(one))]);
+        let writer = Arc::clone(&world);
+        let thread = loom::thread::spawn(move || {
+            writer.batch(&[(0, Change::Opened(other))], None);
+        });
+        let read = whole(world.table.place(0).unwrap());
+        assert!(read.is_none_or(|read| read == one || read == other || read[0] == 0), "{read:?}");
+        thread.join().unwrap();
+        assert_eq!(whole(world.table.place(0).unwrap()), Some(other));
     });
 }

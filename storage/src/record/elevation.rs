@@ -9,8 +9,8 @@ record! {
     DeviceRecord { subject, number, id, name, key, trust, ceiling, registered, revoked }
     ActingRecord { place, generation, actor, by, reason }
     RequestRecord {
-        number, id, subject, role, workspace, duration_s, reason, made, until, state, decided_by, decided,
-        granted_until,
+        number, id, subject, made_by, role, workspace, duration_s, reason, made, until, state, decided_by,
+        decided, granted_until,
     }
 }
 

@@ -88,6 +88,7 @@ events! {
     63 => ActingBegun(record);
     64 => RequestChanged(record);
     65 => RequestRemoved { number };
+    66 => NamesSkipped { role, group };
     80 => EndpointsChanged(record);
     81 => EndpointsRemoved(record);
 }

@@ -78,8 +78,10 @@ shapes! {
     RequestRow {
         /// Its public id.
         request: PublicId = Request,
-        /// Who asks.
+        /// For whom the role is asked.
         subject: PublicId = Subject,
+        /// Who asked; none for an operator.
+        made_by: Option<PublicId> = Actor,
         /// For which role; none when it was deleted since.
         role: Option<Name> = Role,
         /// Where; none for the whole tenant.

@@ -31,6 +31,7 @@ async fn people_sign_in_on_their_devices() {
     assert_eq!(may(&on_it, "orders.read").await["decision"], "permit");
     let denied = may(&on_it, "orders.write").await;
     assert_eq!((&denied["reason"], &denied["reason_code"]), (&json!("BeyondDevice"), &json!(130)));
+    house.ask("GET /v1/forward-auth?permission=orders.write", &on_it, None).await.expect(403);
     assert_eq!(may(&session, "orders.write").await["decision"], "permit");
     let told =
         house.ask("POST /v1/introspect", &key, Some(json!({ "token": on_it }))).await.expect(200).json();
@@ -72,6 +73,23 @@ async fn whoever_acts_is_told() {
     let rows = mine["rows"].as_array().expect("rows");
     let row = rows.iter().find(|row| row["actor"] == json!(sue)).expect("the acting session");
     assert_eq!(row["acts_because"], "ticket 7");
+    // What is the person's own is not read so: neither by "me" nor by the subject's name.
+    for line in [
+        "GET /v1/me/sessions".to_owned(),
+        "GET /v1/me/devices".to_owned(),
+        format!("GET /v1/subjects/{amy}/identifiers"),
+        format!("GET /v1/subjects/{amy}/sessions"),
+        format!("GET /v1/subjects/{amy}/devices"),
+        format!("GET /v1/subjects/{amy}/requests"),
+    ] {
+        assert_eq!(house.ask(&line, &acting, None).await.expect(403).code(), 200, "{line}");
+        house.ask(&line, &session, None).await.expect(200);
+    }
+    // A proxy is told who acts.
+    let pass = house.ask("GET /v1/forward-auth?permission=orders.read", &acting, None).await.expect(200);
+    assert_eq!((pass.header("x-tessera-subject"), pass.header("x-tessera-actor")), (&*amy, &*sue));
+    let pass = house.ask("GET /v1/forward-auth?permission=orders.read", &session, None).await.expect(200);
+    assert_eq!(pass.header("x-tessera-actor"), "");
     let password = json!({ "old": "correct horse", "new": "another correct horse" });
     assert_eq!(house.ask("POST /v1/me/password", &acting, Some(password)).await.expect(403).code(), 266);
     let line = format!("DELETE /v1/me/sessions/{}", opened.string("session"));

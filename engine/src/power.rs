@@ -1,0 +1,95 @@
+//! What hands out power over a tenant: for an operator of the system tenant only where it holds all of it.
+
+use tessera_model::Command;
+
+/// Whether a command gives somebody what they could not do before, or makes the caller somebody who can.
+///
+/// INVARIANT: every kind is named, so that a new one is not let through unseen. Values of attributes hand out power
+/// too, where a rule looks at them: that is found in what was decided.
+pub(crate) fn hands_out(command: &Command) -> bool {
+    match command {
+        Command::LoadSubjects { rows, .. } => rows.iter().any(|keyed| !keyed.row.grants.is_empty()),
+        Command::Grant { .. }
+        | Command::RenewGrant { .. }
+        | Command::GrantGroup { .. }
+        | Command::AddMember { .. }
+        | Command::AddSubgroup { .. }
+        | Command::ChangeGroupRule { .. }
+        | Command::SetRoleParents { .. }
+        | Command::CreateRole { .. }
+        | Command::CreateRoleIn { .. }
+        | Command::ChangeRole { .. }
+        | Command::CreateKey { .. }
+        | Command::RotateKey { .. }
+        | Command::ResetPassword { .. }
+        | Command::OpenSession { .. }
+        | Command::Impersonate { .. }
+        | Command::ApproveRequest { .. }
+        | Command::MapPermission { .. }
+        | Command::SetEndpoints { .. }
+        | Command::SetPolicies { .. }
+        | Command::DeletePolicies { .. }
+        | Command::ChangeEntities { .. } => true,
+        Command::ClaimOperator { .. }
+        | Command::CreateTenant { .. }
+        | Command::SuspendTenant { .. }
+        | Command::ResumeTenant { .. }
+        | Command::DeleteTenant { .. }
+        | Command::OfferBootstrap { .. }
+        | Command::ChangeSettings { .. }
+        | Command::RotateRefreshKeys { .. }
+        | Command::ChangeOrigins { .. }
+        | Command::BeginEpoch { .. }
+        | Command::CreateSubject { .. }
+        | Command::SuspendSubject { .. }
+        | Command::ResumeSubject { .. }
+        | Command::DeleteSubject { .. }
+        | Command::AddIdentifier { .. }
+        | Command::RemoveIdentifier { .. }
+        | Command::ChangePassword { .. }
+        | Command::SetUpPassword { .. }
+        | Command::RehashPassword { .. }
+        | Command::ForgetFailures { .. }
+        | Command::CountFailure { .. }
+        | Command::DeclareAttribute { .. }
+        | Command::SetAttributes { .. }
+        | Command::RegisterPermission { .. }
+        | Command::DeleteRole { .. }
+        | Command::CreateWorkspace { .. }
+        | Command::DeleteWorkspace { .. }
+        | Command::DeleteWorkspaceTree { .. }
+        | Command::MoveWorkspace { .. }
+        | Command::SetCeiling { .. }
+        | Command::SetOwners { .. }
+        | Command::Ungrant { .. }
+        | Command::CreateGroup { .. }
+        | Command::DeleteGroup { .. }
+        | Command::RemoveMember { .. }
+        | Command::RemoveSubgroup { .. }
+        | Command::UngrantGroup { .. }
+        | Command::TouchSession { .. }
+        | Command::EndSession { .. }
+        | Command::EndSubjectSessions { .. }
+        | Command::EndTenantSessions { .. }
+        | Command::EndOtherSessions { .. }
+        | Command::RefreshSession { .. }
+        | Command::RevokeKey { .. }
+        | Command::CreateClient { .. }
+        | Command::ChangeClient { .. }
+        | Command::DeleteClient { .. }
+        | Command::SetRelationModel { .. }
+        | Command::ChangeRelations { .. }
+        | Command::UnmapPermission { .. }
+        | Command::SetService { .. }
+        | Command::RegisterDevice { .. }
+        | Command::TrustDevice { .. }
+        | Command::RevokeDevice { .. }
+        | Command::LimitDevice { .. }
+        | Command::LimitTrust { .. }
+        | Command::RequireDevices { .. }
+        | Command::RequestRole { .. }
+        | Command::RefuseRequest { .. }
+        | Command::WithdrawRequest { .. }
+        | Command::PlantedPanic { .. } => false,
+    }
+}
