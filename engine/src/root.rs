@@ -41,6 +41,13 @@ pub(crate) struct EndpointMap {
     pub(crate) router: Router,
 }
 
+impl EndpointMap {
+    /// About how many bytes of memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.record.bytes() + self.router.bytes()
+    }
+}
+
 /// The first number of each kind that was never used.
 #[derive(Clone, Copy)]
 pub(crate) struct Next {

@@ -35,14 +35,14 @@ impl State {
 
     pub(super) fn apply_endpoints(&mut self, record: &EndpointsRecord) {
         self.apply_endpoints_removed(record.service);
-        self.root.service_bytes += record.bytes();
         let map = EndpointMap { record: record.clone(), router: Router::new(&record.endpoints) };
+        self.root.service_bytes += map.bytes();
         self.root.endpoints.insert_mut(record.service.0, Arc::new(map));
     }
 
     pub(super) fn apply_endpoints_removed(&mut self, service: ServiceIndex) {
         if let Some(known) = self.root.endpoints.get(&service.0) {
-            self.root.service_bytes -= known.record.bytes();
+            self.root.service_bytes -= known.bytes();
             self.root.endpoints.remove_mut(&service.0);
         }
     }
