@@ -143,6 +143,8 @@ pub(crate) struct Root {
     pub(crate) entries: RedBlackTreeMapSync<u32, u32>,
     /// Bytes of what the services say.
     pub(crate) service_bytes: usize,
+    /// Bytes of what restrictions are written as.
+    pub(crate) restriction_bytes: usize,
     /// The endpoints by the number of their service.
     pub(crate) endpoints: RedBlackTreeMapSync<u32, Arc<EndpointMap>>,
     /// The first numbers that were never used, as of the publishing.
@@ -202,6 +204,7 @@ impl Root {
             service_names: HashTrieMapSync::new_sync(),
             entries: RedBlackTreeMapSync::new_sync(),
             service_bytes: 0,
+            restriction_bytes: 0,
             endpoints: RedBlackTreeMapSync::new_sync(),
             next: Next::default(),
             relations: Relations::new(),
@@ -227,6 +230,7 @@ impl Root {
             + self.rules.values() * 150
             + self.text_bytes
             + self.service_bytes
+            + self.restriction_bytes
             + self.tenants.size() * 180
             + usize::try_from(self.relations.len()).unwrap_or(usize::MAX / 1_024) * 64
             + of(counts.permissions, 350)

@@ -11,7 +11,9 @@ pub use path::{PathError, PathFault, Requested};
 pub use router::Router;
 
 use crate::id::ServiceIndex;
-use crate::limits::{ENDPOINT_BYTES_MAX, ENDPOINT_MAP_BYTES_MAX, ENDPOINT_SEGMENTS_MAX, ENDPOINTS_MAX};
+use crate::limits::{
+    ENDPOINT_BYTES_MAX, ENDPOINT_MAP_BYTES_MAX, ENDPOINT_SEGMENTS_MAX, ENDPOINTS_MAX, NAME_BYTES_MAX,
+};
 use crate::name::Pattern;
 use crate::named::Limit;
 use crate::refusal::Refusal;
@@ -145,6 +147,15 @@ impl Endpoint {
     #[must_use]
     pub const fn target(&self) -> &Pattern {
         &self.target
+    }
+
+    /// The name of the permission that its target means, written into `room` where it is a scope.
+    #[must_use]
+    pub fn permission<'r>(&'r self, room: &'r mut [u8; NAME_BYTES_MAX]) -> Option<&'r str> {
+        match self.target.scope() {
+            Some(scope) => scope.permission(room),
+            None => self.target.exact(),
+        }
     }
 
     /// Bytes of its texts.

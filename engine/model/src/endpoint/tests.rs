@@ -427,3 +427,16 @@ fn a_map_is_completed_by_what_two_match() {
         assert_eq!(sound(shown), right, "{shown:?}");
     }
 }
+
+/// PROPERTY: what a map is said to take in memory is no less than its nodes take, of many short parts too.
+#[test]
+fn a_map_of_many_parts_is_counted() {
+    let path = |no: usize| format!("/{no}{}", "/a".repeat(31));
+    let endpoints: Vec<_> = (0..100).map(|no| endpoint("GET", &path(no)).expect("sound")).collect();
+    let router = Router::new(&endpoints);
+    let record = EndpointsRecord { service: ServiceIndex(1), endpoints };
+    let nodes = 100 * 32;
+    // A node holds three lists and a number, and has itself a place in the list of the one before it.
+    let least = nodes * (3 * size_of::<Vec<u8>>() + size_of::<(Box<str>, u16)>());
+    assert!(record.bytes() + router.bytes() >= least, "{} {} {least}", record.bytes(), router.bytes());
+}
