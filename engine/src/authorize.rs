@@ -6,12 +6,10 @@ use crate::list::Listing;
 use crate::root::Root;
 use crate::view::Reading;
 use std::sync::Arc;
-use tessera_model::catalogue::{ServiceRecord, lies_below};
+use tessera_model::catalogue::{BETWEEN, ServiceRecord};
 use tessera_model::endpoint::{Endpoint, Requested, is_method};
 use tessera_model::limits::NAME_BYTES_MAX;
-use tessera_model::{
-    CheckQuery, Decision, Name, Pattern, PermissionId, PermissionRef, Reason, Scope, ServiceIndex,
-};
+use tessera_model::{CheckQuery, Decision, Name, Pattern, PermissionRef, Reason, Scope, ServiceIndex};
 
 /// What somebody wants to do with an application.
 #[derive(Clone, Copy, Debug)]
@@ -56,23 +54,32 @@ fn endpoint<'r>(root: &'r Root, (name, method, target): (&str, &str, &str)) -> R
 }
 
 /// The entry that an action means: that of its name, else the only one that is called so behind the service's name.
+/// COST: looks up four names, whatever the service has registered.
 fn action<'r>(root: &'r Root, (name, action): (&str, &str)) -> Result<&'r Name, Reason> {
     let service = registered(root, name)?;
-    let named = |id: PermissionId| root.permissions.get(&id.0);
-    let mut behind = None;
-    for entry in &service.entries {
-        let Some(permission) = named(entry.permission) else { continue };
-        let text = permission.as_str();
-        if text == action {
-            return Ok(permission);
-        }
-        let below =
-            lies_below(text, service.name.as_str()).then(|| text.get(service.name.as_str().len() + 1..));
-        if below.flatten() == Some(action) && behind.replace(permission).is_some() {
-            return Err(Reason::EndpointUnknown);
-        }
+    let entry = |text: &str| {
+        let id = root.rules.permission(PermissionRef::Name(text))?;
+        let own = root.entries.get(&id.0) == Some(&service.index.0);
+        root.rules.permission_name(id).filter(|_| own)
+    };
+    if let Some(permission) = entry(action) {
+        return Ok(permission);
     }
-    behind.ok_or(Reason::EndpointUnknown)
+    let behind = |between: char| {
+        let mut room = [0; NAME_BYTES_MAX];
+        let mut end = 0;
+        let mut sign = [0; 4];
+        for text in [service.name.as_str(), &*between.encode_utf8(&mut sign), action] {
+            room.get_mut(end..end + text.len())?.copy_from_slice(text.as_bytes());
+            end += text.len();
+        }
+        entry(str::from_utf8(room.get(..end)?).ok()?)
+    };
+    let mut found = BETWEEN.into_iter().filter_map(behind);
+    match (found.next(), found.next()) {
+        (Some(permission), None) if !action.is_empty() => Ok(permission),
+        _ => Err(Reason::EndpointUnknown),
+    }
 }
 
 impl Engine {

@@ -42,6 +42,14 @@ pub struct Bound {
     tag: (u64, u64),
 }
 
+impl Bound {
+    /// Whether somebody else acts in it for its subject.
+    pub(crate) fn is_acting(&self) -> bool {
+        let life = (self.place, self.generation);
+        self.home.view().as_ref().is_some_and(|view| view.root.full().actings.contains_key(&life))
+    }
+}
+
 /// Why a Hello was turned down.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum HelloRefusal {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 use tessera_model::catalogue::{EntryRecord, EntryText, ServiceRecord};
-use tessera_model::limits::{PAGE_PLACES_MAX, PAGE_ROWS_MAX, PLACES_MAX};
+use tessera_model::limits::{NAME_BYTES_MAX, PAGE_PLACES_MAX, PAGE_ROWS_MAX, PLACES_MAX};
 use tessera_model::record::GrantRecord;
 use tessera_model::{
     Deadline, GroupId, Name, Pattern, PermissionId, PublicId, Refusal, RoleId, ServiceIndex, SubjectIndex,
@@ -363,8 +363,9 @@ impl Listing {
         self.0.endpoints.range(from..).all(|(index, map)| {
             let service = self.0.services.get(index).map(|record| &record.name);
             let rows = map.record.endpoints.iter().filter_map(|endpoint| {
-                let covered = wanted.covered(std::slice::from_ref(endpoint.target()));
-                let name = wanted.names.get(covered.keys().next()?)?;
+                let mut room = [0; NAME_BYTES_MAX];
+                let name = Name::new(endpoint.permission(&mut room)?).ok()?;
+                let (name, _) = wanted.ids.get_key_value(&name)?;
                 let by = UsedBy::Endpoint(service?.clone(), endpoint.method().into(), endpoint.path().into());
                 Some((name.clone(), by))
             });

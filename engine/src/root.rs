@@ -44,6 +44,13 @@ pub(crate) struct EndpointMap {
     pub(crate) router: Router,
 }
 
+impl EndpointMap {
+    /// About how many bytes of memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.record.bytes() + self.router.bytes()
+    }
+}
+
 /// The first number of each kind that was never used.
 #[derive(Clone, Copy)]
 pub(crate) struct Next {
@@ -141,6 +148,8 @@ pub(crate) struct Root {
     pub(crate) entries: RedBlackTreeMapSync<u32, u32>,
     /// Bytes of what the services say.
     pub(crate) service_bytes: usize,
+    /// Bytes of what restrictions are written as.
+    pub(crate) restriction_bytes: usize,
     /// The endpoints by the number of their service.
     pub(crate) endpoints: RedBlackTreeMapSync<u32, Arc<EndpointMap>>,
     /// The first numbers that were never used, as of the publishing.
@@ -213,6 +222,7 @@ impl Root {
             service_names: HashTrieMapSync::new_sync(),
             entries: RedBlackTreeMapSync::new_sync(),
             service_bytes: 0,
+            restriction_bytes: 0,
             endpoints: RedBlackTreeMapSync::new_sync(),
             next: Next::default(),
             relations: Relations::new(),
@@ -247,6 +257,7 @@ impl Root {
             + self.policies.as_ref().map_or(0, |record| record.bytes() * 4)
             + self.entities.size() * 300
             + self.entity_bytes * 3
+            + self.restriction_bytes
             + self.tenants.size() * 180
             + usize::try_from(self.relations.len()).unwrap_or(usize::MAX / 1_024) * 64
             + of(counts.permissions, 350)

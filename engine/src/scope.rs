@@ -48,7 +48,7 @@ struct Here<'r> {
 
 impl ScopeAttributes for Here<'_> {
     fn workspace_is(&self, value: &str) -> bool {
-        self.root.workspaces.get(&self.workspace).is_some_and(|record| record.name.as_str() == value)
+        FilterTarget::workspace(value) == Some(self.workspace)
     }
 
     fn subject_is(&self, value: &str) -> bool {

@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use tessera_crypto::Fingerprint;
 use tessera_model::command::{ENTROPY_BYTES, Entropy, Ordered};
+use tessera_model::endpoint::sound;
 use tessera_model::record::TenantStatus;
 use tessera_model::{Caller, Command, CommandId, Refusal, TenantId};
 use tokio::sync::oneshot;
@@ -53,6 +54,7 @@ impl Engine {
     /// # Errors
     /// [`SubmitError`]: a refusal, or Unknown.
     pub async fn submit(&self, bound: &Bound, id: CommandId, command: Command) -> Result<Done, SubmitError> {
+        self.look_at(bound, &command)?;
         submit(&self.house, &bound.entry, self.ordered(bound.caller, id, command)).await
     }
 
@@ -67,8 +69,20 @@ impl Engine {
         (id, trial): (CommandId, bool),
         command: Command,
     ) -> Result<Done, SubmitError> {
+        self.look_at(bound, &command)?;
         let ordered = Ordered { trial, ..self.ordered(bound.caller, id, command) };
         submit(&self.house, &bound.entry, ordered).await
+    }
+
+    /// Looks at what depends on nothing but the command itself and costs much, on the caller's time and not in the
+    /// tenant's queue; for whoever may order it.
+    fn look_at(&self, bound: &Bound, command: &Command) -> Result<(), Refusal> {
+        let Command::SetEndpoints { endpoints, .. } = command else { return Ok(()) };
+        let is_holder = matches!(bound.caller, Caller::Holder { .. });
+        if is_holder && bound.home.view().is_some() && !self.may(bound, command.kind().permission()) {
+            return Err(if bound.is_acting() { Refusal::Acting } else { Refusal::Unauthorized });
+        }
+        sound(endpoints)
     }
 
     /// Orders a command of the system tenant for the node itself or the holder of the one-time secret.
@@ -81,6 +95,9 @@ impl Engine {
         id: CommandId,
         command: Command,
     ) -> Result<Done, SubmitError> {
+        if let Command::SetEndpoints { endpoints, .. } = &command {
+            sound(endpoints)?;
+        }
         let entry = self.house.entry(TenantId::SYSTEM).ok_or(Refusal::NotReady)?;
         let ordered = self.ordered(caller, id, command);
         submit(&self.house, &entry, ordered).await

@@ -275,6 +275,43 @@ async fn devices_are_required_and_bounded() {
     }
 }
 
+/// PROPERTY: a session on a device asks by scope within its ceilings too, also by what an application registered; one
+/// without a device does not notice.
+#[tokio::test]
+async fn a_device_cuts_checks_by_scope() {
+    let (house, tenant, ann) = scene().await;
+    house.role(&tenant, "media", &["media/files:read", "media/files:update"]).await;
+    house.grant(&tenant, ann, "media").await;
+    let device = register(&house, &tenant.admin, ann, 1).await;
+    let on_it = sign_in(&house, &tenant, Some(device)).await.expect("signed in");
+    let free = sign_in(&house, &tenant, None).await.expect("signed in");
+    let asked = |handle: &Handle, scope: &str| {
+        let view = tenant.admin.entry.view();
+        let reading = house.engine.read(view.as_ref().expect("awake"));
+        let query = tessera_model::CheckQuery {
+            handle: &handle.to_bytes(),
+            permission: tessera_model::PermissionRef::Name(""),
+            workspace: WorkspaceRef::Tenant,
+            at_least: tessera_model::Receipt::default(),
+            address: None,
+        };
+        let scope = tessera_model::Scope::parse(scope.as_bytes()).expect("a scope");
+        house.engine.check_scope(&tenant.admin, &reading, &query, &scope).reason
+    };
+    for (ceiling, read, update) in [
+        (&["media/files:read"][..], Reason::None, Reason::BeyondDevice),
+        (&["scope=update:media/*"], Reason::None, Reason::None),
+        (&["orders.*"], Reason::BeyondDevice, Reason::BeyondDevice),
+        (&[], Reason::None, Reason::None),
+    ] {
+        house.submit(&tenant.admin, Command::LimitDevice { device, patterns: patterns(ceiling) }).await;
+        assert_eq!(asked(&on_it, "read:media/files"), read, "{ceiling:?}");
+        assert_eq!(asked(&on_it, "update:media/files"), update, "{ceiling:?}");
+        assert_eq!(asked(&free, "update:media/files"), Reason::None);
+        assert_eq!(asked(&on_it, "delete:media/files"), Reason::PermissionUnknown);
+    }
+}
+
 /// PROPERTY: a session on a limited device does not lift what limits it, whatever its subject administers: not by its
 /// device, by the levels, or by no device being needed; others do, and so does the same person elsewhere.
 #[tokio::test]

@@ -42,7 +42,7 @@ const ORDERS: &[(&str, &str, &str)] = &[
     ("GET", "/orders/{id}", "orders.read"),
     ("*", "/orders/**", "orders.write"),
     ("GET", "/orders/export", "orders.export"),
-    ("GET", "/files/{id}", "scope=read:media/files?kind=order"),
+    ("GET", "/files/{id}", "scope=read:docs/files?kind=order"),
 ];
 
 struct Acme {
@@ -61,7 +61,8 @@ impl Acme {
         let all = ["orders.list", "orders.read", "orders.write", "orders.export", "orders:read"];
         house.submit(&tenant.admin, catalogue("orders", &all)).await;
         house.submit(&tenant.admin, catalogue("media", &["media/files:read"])).await;
-        house.role(&tenant, "reader", &["orders.list", "orders.read", "media/*"]).await;
+        house.submit(&tenant.admin, Command::RegisterPermission { name: name("docs/files:read") }).await;
+        house.role(&tenant, "reader", &["orders.list", "orders.read", "media/*", "docs/*"]).await;
         house.grant(&tenant, ann, "reader").await;
         house.submit(&tenant.admin, endpoints("orders", ORDERS)).await;
         // Whoever makes keys for others holds what they name.
@@ -125,7 +126,11 @@ async fn requests_need_what_the_narrowest_endpoint_says() {
             ("GET", "/orders/export", Reason::NotGranted, "orders.export"),
             ("PUT", "/orders/7", Reason::NotGranted, "orders.write"),
             ("GET", "/orders/7/lines", Reason::NotGranted, "orders.write"),
-            ("GET", "/files/7", Reason::None, "media/files:read"),
+            ("GET", "/files/7", Reason::None, "docs/files:read"),
+            ("POST", "/orders/7/", Reason::NotGranted, "orders.write"),
+            ("GET", "/orders/7/", Reason::EndpointUnknown, ""),
+            ("GET", "/orders/export.csv", Reason::EndpointUnknown, ""),
+            ("HEAD", "/orders/7", Reason::EndpointUnknown, ""),
             ("GET", "/orders/", Reason::EndpointUnknown, ""),
             ("HEAD", "/orders", Reason::EndpointUnknown, ""),
             ("GET", "/Orders", Reason::EndpointUnknown, ""),
@@ -179,10 +184,10 @@ async fn endpoints_ask_with_their_scope() {
     let acme = Acme::open().await;
     let until = acme.house.engine.now().plus_seconds(60).to_deadline();
     for (covers, reason) in [
-        ("scope=read:media/files?kind=order", Reason::None),
-        ("scope=read:media/files?kind=bill", Reason::ScopeFiltered),
+        ("scope=read:docs/files?kind=order", Reason::None),
+        ("scope=read:docs/files?kind=bill", Reason::ScopeFiltered),
         ("scope=read:other/notes", Reason::Restricted),
-        ("media/files:read", Reason::None),
+        ("docs/files:read", Reason::None),
     ] {
         let command = key(acme.ann, vec![pattern(covers)], until, Private::default());
         let handle = acme.house.submit(&acme.tenant.admin, command).await.made.handle.expect("a key");
@@ -212,6 +217,9 @@ async fn endpoints_are_replaced_as_a_whole() {
         (&[("GET", "/a", "orders.read"), ("PUT", "/A", "orders.read")], Refusal::EndpointAmbiguous),
         (&[("GET", "/a", "orders.nothing")], Refusal::PermissionUnknown),
         (&[("GET", "/a", "scope=write:media/files")], Refusal::PermissionUnknown),
+        // What another service has registered is that one's to say.
+        (&[("GET", "/a", "media/files:read")], Refusal::PermissionOwned),
+        (&[("GET", "/a", "scope=read:media/files?kind=order")], Refusal::PermissionOwned),
     ] {
         assert_eq!(acme.refused(endpoints("orders", all)).await, refusal, "{all:?}");
     }
@@ -264,4 +272,26 @@ async fn endpoints_are_replaced_as_a_whole() {
     acme.house.submit(bound, grant(acme.ann, "roles")).await;
     let ann = acme.house.bind(&acme.session).await;
     assert_eq!(acme.house.refused(&ann, endpoints("orders", &[])).await, Refusal::Unauthorized);
+    // Nor is told what is wrong with them.
+    let doubtful = endpoints("orders", &[("GET", "/a", "orders.list"), ("GET", "/a", "orders.list")]);
+    assert_eq!(acme.house.refused(&ann, doubtful).await, Refusal::Unauthorized);
+}
+
+/// PROPERTY: an endpoint uses the one permission that its scope asks for, not those that are included in its action.
+#[tokio::test]
+async fn an_endpoint_uses_what_it_asks_for() {
+    let acme = Acme::open().await;
+    let (engine, bound) = (&acme.house.engine, &acme.tenant.admin);
+    // The lower one is known by a lower number.
+    acme.house.submit(bound, catalogue("shop", &["shop/files:read", "shop/files:update"])).await;
+    acme.house.submit(bound, endpoints("shop", &[("PUT", "/files", "scope=update:shop/files")])).await;
+    let uses = |permission: &str| {
+        let view = acme.tenant.admin.entry.view();
+        let reading = engine.read(view.as_ref().expect("awake"));
+        let page = reading.entry_uses(&name(permission), (0, 100)).expect("an entry");
+        page.rows.into_iter().filter(|found| matches!(found.by, UsedBy::Endpoint(..))).count()
+    };
+    assert_eq!((uses("shop/files:read"), uses("shop/files:update")), (0, 1));
+    let fewer = catalogue("shop", &["shop/notes:read"]);
+    assert_eq!(acme.house.submit(bound, fewer).await.made.kept, Some(1), "the one that is asked for");
 }

@@ -510,3 +510,73 @@ async fn filters_do_not_outlive_the_key() {
         "what it is comes before what is asked"
     );
 }
+
+/// PROPERTY: a filter on the workspace means the workspace that was there when the key was made, and not what is called
+/// so later; one that nothing is called by is refused; a rotated key keeps what it has.
+#[tokio::test]
+async fn a_filter_means_the_workspace_and_not_its_name() {
+    let store: Arc<dyn Store> = Arc::new(Memory::new(1 << 22));
+    let mut house = House::over(Arc::clone(&store), START_MS).await;
+    let operator = house.operator().await;
+    let mut tenant = house.tenant(&operator, "acme").await;
+    let ann = house.person(&tenant, "ann@example.org", "correct horse").await;
+    empower(&house, &tenant).await;
+    house.submit(&tenant.admin, Command::RegisterPermission { name: name("media/files:read") }).await;
+    house.submit(&tenant.admin, role("reader", &["scope=read:media/*"])).await;
+    house.submit(&tenant.admin, grant(ann, "reader")).await;
+    let covers = "scope=read:media/files?workspace=berlin";
+    let make = |covers: &str| key(ann, patterns(&[covers]), later(&house), Private::default());
+    assert_eq!(house.refused(&tenant.admin, make(covers)).await, Refusal::WorkspaceUnknown);
+    assert_eq!(
+        house.refused(&tenant.admin, make("scope=read:media/files?workspace=@7")).await,
+        Refusal::WorkspaceUnknown
+    );
+    let berlin = || Command::CreateWorkspace { name: name("berlin"), parent: None, inherits: true };
+    house.submit(&tenant.admin, berlin()).await;
+    let handle = key_of(&house, &tenant, ann, &[covers]).await;
+    let reason = |house: &House, tenant: &Tenant, handle: &Handle, workspace| {
+        ask(house, tenant, handle, "media/files", workspace).reason
+    };
+    assert_eq!(reason(&house, &tenant, &handle, Some("berlin")), Reason::None);
+    assert_eq!(reason(&house, &tenant, &handle, None), Reason::ScopeFiltered);
+    house.submit(&tenant.admin, Command::DeleteWorkspace { name: name("berlin") }).await;
+    house.submit(&tenant.admin, berlin()).await;
+    let anew = key_of(&house, &tenant, ann, &[covers]).await;
+    for round in 0..2 {
+        assert_eq!(reason(&house, &tenant, &handle, Some("berlin")), Reason::ScopeFiltered, "another one");
+        assert_eq!(reason(&house, &tenant, &anew, Some("berlin")), Reason::None);
+        if round == 0 {
+            house.engine.stop().await;
+            house = House::over(Arc::clone(&store), START_MS + 1_000).await;
+            tenant = Tenant { admin: house.bind(&tenant.admin_key).await, ..tenant };
+        }
+    }
+}
+
+/// PROPERTY: whoever asks for more than a key has is told that before it is looked up what the more would be.
+#[tokio::test]
+async fn a_rotation_is_narrower_before_anything_else() {
+    let (house, tenant, ann) = House::with_ann().await;
+    empower(&house, &tenant).await;
+    let entry =
+        ServiceEntry { permission: name("media/files:read"), text: EntryText::default(), replaced_by: None };
+    house.submit(&tenant.admin, Command::SetService { name: name("media"), entries: vec![entry] }).await;
+    let made = key(ann, patterns(&["scope=read:media/*"]), later(&house), Private::default());
+    let made = house.submit(&tenant.admin, made).await.made.session.expect("a key");
+    let rotated = |covers: &str| Command::RotateKey {
+        key: made,
+        expires: tessera_model::Deadline::NONE,
+        patterns: patterns(&[covers]),
+        networks: Vec::new(),
+        overlap_s: 0,
+        description: Private::default(),
+    };
+    for (covers, refusal) in [
+        ("scope=write:media/nothing", Refusal::BeyondCreator),
+        ("scope=read:other/files?subject.nothing=1", Refusal::BeyondCreator),
+        ("scope=read:media/nothing", Refusal::PermissionUnknown),
+        ("scope=read:media/files?subject.nothing=1", Refusal::AttributeUnknown),
+    ] {
+        assert_eq!(house.refused(&tenant.admin, rotated(covers)).await, refusal, "{covers}");
+    }
+}

@@ -228,15 +228,18 @@ impl ServiceRecord {
     }
 }
 
+/// What stands between a service's name and the rest of a permission's.
+pub const BETWEEN: [char; 3] = ['.', ':', '/'];
+
 /// Whether a permission's name lies below a service's: it is that name, or begins with it and a `.`, `:` or `/`.
 #[must_use]
 pub fn lies_below(permission: &str, service: &str) -> bool {
-    permission.strip_prefix(service).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', ':', '/']))
+    permission.strip_prefix(service).is_some_and(|rest| rest.is_empty() || rest.starts_with(BETWEEN))
 }
 
 /// The beginnings of a name below which it lies, the longest first, itself included.
 pub fn beginnings(name: &str) -> impl Iterator<Item = &str> {
-    let ends = name.rmatch_indices(['.', ':', '/']).map(|(at, _)| at);
+    let ends = name.rmatch_indices(BETWEEN).map(|(at, _)| at);
     std::iter::once(name.len()).chain(ends).filter_map(|end| name.get(..end))
 }
 

@@ -1,7 +1,7 @@
 //! Names that callers choose, and patterns of permission names.
 
 use crate::limits::{NAME_BYTES_MAX, PATTERN_BYTES_MAX};
-use crate::scope::{Scope, ScopeError};
+use crate::scope::{FilterTarget, Scope, ScopeError, Written};
 use std::fmt;
 
 /// Why a text is not a name.
@@ -151,17 +151,39 @@ impl Pattern {
         self.0.strip_prefix(Self::SCOPE).and_then(|scope| Scope::parse(scope.as_bytes()).ok())
     }
 
+    /// The same without reading it: the text is in its one form.
+    fn written(&self) -> Option<Written<'_>> {
+        self.0.strip_prefix(Self::SCOPE).map(Written::new)
+    }
+
     /// Whether it is a scope with filters: those depend on what is asked.
     #[must_use]
     pub fn is_filtered(&self) -> bool {
-        self.scope().is_some_and(|scope| !scope.filters().is_empty())
+        self.written().is_some_and(|scope| scope.filters.is_some())
+    }
+
+    /// The value of a scope's filter on the workspace, and the same scope with another value in its place. The value
+    /// is a workspace's name, or what stands for one: no byte of these is encoded.
+    #[must_use]
+    pub fn workspace_filter(&self) -> Option<(&str, impl Fn(&str) -> Result<Self, NameError>)> {
+        let filters = self.written()?.filters?;
+        let beginning = |one: &&str| one.split('=').next() == Some(FilterTarget::WORKSPACE);
+        let value = filters.split('&').find(beginning)?.get(FilterTarget::WORKSPACE.len() + 1..)?;
+        let with = move |other: &str| {
+            let all = filters.split('&').map(|one| {
+                if beginning(&one) { format!("{}={other}", FilterTarget::WORKSPACE) } else { one.to_owned() }
+            });
+            let head = self.0.split('?').next().unwrap_or_default();
+            Self::new(&format!("{head}?{}", all.collect::<Vec<_>>().join("&")))
+        };
+        Some((value, with))
     }
 
     /// Whether the pattern covers a permission of this name, whatever is asked about.
     #[must_use]
     pub fn covers(&self, permission: &str) -> bool {
-        match self.scope() {
-            Some(scope) => scope.filters().is_empty() && scope.reaches(permission),
+        match self.written() {
+            Some(scope) => scope.filters.is_none() && scope.reaches(permission),
             None => match self.0.strip_suffix('*') {
                 Some(prefix) => permission.starts_with(prefix),
                 None => &*self.0 == permission,
@@ -172,13 +194,13 @@ impl Pattern {
     /// Whether the pattern covers a permission of this name under some circumstances.
     #[must_use]
     pub fn reaches(&self, permission: &str) -> bool {
-        self.scope().map_or_else(|| self.covers(permission), |scope| scope.reaches(permission))
+        self.written().map_or_else(|| self.covers(permission), |scope| scope.reaches(permission))
     }
 
     /// Whether it means certain permissions and no more: one by its name, or those of one path.
     #[must_use]
     pub fn is_literal(&self) -> bool {
-        self.scope().map_or_else(|| self.exact().is_some(), |scope| scope.is_literal())
+        self.written().map_or_else(|| self.exact().is_some(), Written::is_literal)
     }
 
     /// Whether every permission that `other` covers, today or later, is covered by this one too.
@@ -298,6 +320,54 @@ mod tests {
             ("scope=read:media/files?uid=7", "scope=read:media/files"),
         ] {
             assert!(!pattern(outer).contains(&pattern(inner)), "{outer} {inner}");
+        }
+    }
+
+    /// PROPERTY: what is asked of a scope's text is what the scope says that is read from it. METHOD: random scopes and
+    /// names.
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        let mut numbers = crate::scope::tests::Numbers(11);
+        let (mut covered, mut reached) = (0, 0);
+        for _ in 0..20_000 {
+            let parts = 1 + numbers.next(3);
+            let path: Vec<&str> = (0..parts)
+                .map(|at| ["a", "b", "*", if at + 1 == parts { "**" } else { "a" }][numbers.next(4)])
+                .collect();
+            let action = ["", "read:", "update:", "*:", "superadmin:", "approve:"][numbers.next(6)];
+            let filters = ["", "", "?k=v", "?workspace=a:b", "?k=%3F"][numbers.next(5)];
+            let pattern =
+                Pattern::new(&format!("scope={action}{}{filters}", path.join("/"))).expect("a pattern");
+            let scope = pattern.scope().expect("a scope");
+            let name: Vec<&str> =
+                (0..1 + numbers.next(3)).map(|_| ["a", "b", "c", ""][numbers.next(4)]).collect();
+            let by = ["read", "update", "superadmin", "approve", "", "x:y", "*"][numbers.next(7)];
+            let name = format!("{}{}{by}", name.join("/"), [":", ":", "."][numbers.next(3)]);
+            let reaches = scope.reaches(&name);
+            assert_eq!(pattern.reaches(&name), reaches, "{pattern} {name}");
+            assert_eq!(pattern.covers(&name), reaches && scope.filters().is_empty(), "{pattern} {name}");
+            assert_eq!(pattern.is_filtered(), !scope.filters().is_empty(), "{pattern}");
+            assert_eq!(pattern.is_literal(), scope.is_literal(), "{pattern}");
+            covered += usize::from(pattern.covers(&name));
+            reached += usize::from(reaches);
+        }
+        assert!(covered > 300 && reached > covered, "{covered} {reached}");
+    }
+
+    /// PROPERTY: of a scope's filters that on the workspace is found and replaced, and nothing else.
+    #[test]
+    fn a_filter_on_the_workspace_is_replaced() {
+        for (text, value, right) in [
+            ("scope=read:a?workspace=x", "x", "scope=read:a?workspace=@7"),
+            ("scope=read:a?kind=y&workspace=a:b/c&z=1", "a:b/c", "scope=read:a?kind=y&workspace=@7&z=1"),
+        ] {
+            let pattern = Pattern::new(text).expect(text);
+            let (found, with) = pattern.workspace_filter().expect(text);
+            assert_eq!((found, with("@7").expect("a pattern").as_str()), (value, right));
+        }
+        for text in ["workspace=x", "scope=read:a", "scope=read:a?workspaces=x&xworkspace=1", "a*"] {
+            let none = Pattern::new(text).map(|pattern| pattern.workspace_filter().is_none());
+            assert!(none.unwrap_or(true), "{text}");
         }
     }
 

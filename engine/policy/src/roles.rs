@@ -93,6 +93,14 @@ impl Permissions {
         }
     }
 
+    /// Whether a scope reaches any of them. COST: as [`Permissions::raise_reached`].
+    pub(crate) fn any_reached(&self, scope: &Scope<'_>) -> bool {
+        let (head, _) = scope.head();
+        let behind = self.sorted.range::<str, _>((Bound::Included(&*head), Bound::Unbounded));
+        let mut begun = behind.take_while(|(known, _)| known.name().as_str().starts_with(&*head));
+        begun.any(|(known, _)| scope.reaches(known.name().as_str()))
+    }
+
     pub(crate) fn name(&self, id: PermissionId) -> Option<&Name> {
         self.known.get(id.0)?.as_ref().map(Known::name)
     }

@@ -231,6 +231,13 @@ impl Rules {
         }
     }
 
+    /// Whether a scope reaches any permission, were it not for its filters. COST: looks at those that begin as its path
+    /// does up to a wildcard.
+    #[must_use]
+    pub fn reaches_any(&self, scope: &tessera_model::Scope<'_>) -> bool {
+        self.permissions.any_reached(scope)
+    }
+
     /// The name of a permission.
     #[must_use]
     pub fn permission_name(&self, id: PermissionId) -> Option<&Name> {

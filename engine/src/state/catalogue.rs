@@ -1,13 +1,12 @@
 //! Services, and the permissions that they register.
 
 use super::{Decided, Made, State};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tessera_model::catalogue::{
     EntryRecord, EntryText, ServiceEntry, ServiceRecord, beginnings, lies_below, sized,
 };
-use tessera_model::endpoint::Endpoint;
-use tessera_model::limits::SERVICES_MAX;
+use tessera_model::limits::{NAME_BYTES_MAX, SERVICES_MAX};
 use tessera_model::{Event, Limit, Name, Pattern, PermissionId, Refusal, Scope, ServiceIndex};
 
 /// Names of the engine's own.
@@ -34,9 +33,7 @@ impl State {
         let nothing = |scope: Scope<'_>| {
             let (head, _) = scope.head();
             let path = head.split(':').next().unwrap_or_default();
-            scope.is_literal()
-                && self.service_above(path).is_some()
-                && !self.root.permissions.values().any(|name| scope.reaches(name.as_str()))
+            scope.is_literal() && self.service_above(path).is_some() && !self.root.rules.reaches_any(&scope)
         };
         if fresh().filter_map(Pattern::exact).any(unknown) || fresh().filter_map(Pattern::scope).any(nothing)
         {
@@ -137,17 +134,17 @@ impl State {
     /// Entries that a service does not register any more and that are in use: they stay, deprecated.
     fn kept(&self, known: &ServiceRecord, found: &BTreeMap<PermissionId, EntryRecord>) -> Vec<EntryRecord> {
         let gone = known.entries.iter().filter(|entry| !found.contains_key(&entry.permission));
-        let gone: Vec<_> = gone.collect();
-        if gone.is_empty() {
+        let name = |entry: &EntryRecord| self.root.rules.permission_name(entry.permission).map(Name::as_str);
+        let mut unused: BTreeMap<&str, PermissionId> =
+            gone.clone().filter_map(|entry| Some((name(entry)?, entry.permission))).collect();
+        if unused.is_empty() {
             return Vec::new();
         }
-        let (used, scopes) = self.named_anywhere();
-        let is_used = |id: PermissionId| {
-            let name = self.root.rules.permission_name(id).map(Name::as_str);
-            name.is_some_and(|name| used.contains(name) || scopes.iter().any(|scope| scope.reaches(name)))
-                || self.root.relation_mappings.contains_key(&id.0)
-        };
-        let used = gone.into_iter().filter(|entry| is_used(entry.permission));
+        self.take_used(&mut unused);
+        let used = gone.filter(|entry| {
+            let by_relation = self.root.relation_mappings.contains_key(&entry.permission.0);
+            by_relation || name(entry).is_some_and(|name| !unused.contains_key(name))
+        });
         used.map(|entry| {
             let text = EntryText { deprecated: true, ..entry.text.clone() };
             EntryRecord { text, ..entry.clone() }
@@ -155,22 +152,28 @@ impl State {
         .collect()
     }
 
-    /// Every permission that a role, a key, a ceiling or an endpoint names in full, and every scope of one path
-    /// there.
+    /// Takes away every permission that a role, a key, a ceiling or an endpoint names in full, or a scope of one path
+    /// reaches there.
     ///
     /// COST: looks at every pattern of the tenant, and only when a service takes entries back.
-    fn named_anywhere(&self) -> (BTreeSet<&str>, Vec<Scope<'_>>) {
+    fn take_used(&self, unused: &mut BTreeMap<&str, PermissionId>) {
         let roles = self.root.roles.values().flat_map(|record| &record.patterns);
         let keys = self.root.restrictions.values().flat_map(|record| &record.patterns);
         let ceilings = self.root.workspaces.values().flat_map(|record| &record.ceiling);
-        let endpoints = self.root.endpoints.values().flat_map(|map| &map.record.endpoints);
-        let all = roles.chain(keys).chain(ceilings).chain(endpoints.map(Endpoint::target));
-        let (mut names, mut scopes) = (BTreeSet::new(), Vec::new());
-        for pattern in all.filter(|pattern| pattern.is_literal()) {
-            names.extend(pattern.exact());
-            scopes.extend(pattern.scope());
+        for pattern in roles.chain(keys).chain(ceilings).filter(|pattern| pattern.is_literal()) {
+            match pattern.exact() {
+                Some(name) => {
+                    unused.remove(name);
+                }
+                None => unused.retain(|name, _| !pattern.reaches(name)),
+            }
         }
-        (names, scopes)
+        for endpoint in self.root.endpoints.values().flat_map(|map| &map.record.endpoints) {
+            let mut room = [0; NAME_BYTES_MAX];
+            if let Some(name) = endpoint.permission(&mut room) {
+                unused.remove(name);
+            }
+        }
     }
 
     /// Whatever replaces an entry leads to an end: neither back to it nor on for ever.

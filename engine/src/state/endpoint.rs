@@ -3,7 +3,7 @@
 use super::{Decided, State};
 use crate::root::EndpointMap;
 use std::sync::Arc;
-use tessera_model::endpoint::{Endpoint, EndpointsRecord, Router, sound};
+use tessera_model::endpoint::{Endpoint, EndpointsRecord, Router};
 use tessera_model::limits::NAME_BYTES_MAX;
 use tessera_model::{Event, Name, Refusal, ServiceIndex};
 
@@ -11,16 +11,15 @@ impl State {
     pub(super) fn set_endpoints(&self, name: &Name, endpoints: &[Endpoint]) -> Result<Decided, Refusal> {
         let service = self.root.service_names.get(name).copied().ok_or(Refusal::ServiceUnknown)?;
         let service = ServiceIndex(service);
-        sound(endpoints)?;
-        // What is asked for must be there to be granted.
+        // Whether they are sound together was looked at before the queue. What is asked for must be there to be granted,
+        // and no other service's to say.
         for endpoint in endpoints {
             let mut room = [0; NAME_BYTES_MAX];
-            let scope = endpoint.target().scope();
-            let permission = match &scope {
-                Some(scope) => scope.permission(&mut room),
-                None => endpoint.target().exact(),
-            };
-            permission.and_then(|name| self.permission_id(name)).ok_or(Refusal::PermissionUnknown)?;
+            let permission = endpoint.permission(&mut room).and_then(|name| self.permission_id(name));
+            let permission = permission.ok_or(Refusal::PermissionUnknown)?;
+            if self.root.entries.get(&permission.0).is_some_and(|owner| *owner != service.0) {
+                return Err(Refusal::PermissionOwned);
+            }
         }
         let known = self.root.endpoints.get(&service.0);
         let event = if endpoints.is_empty() {
@@ -35,14 +34,14 @@ impl State {
 
     pub(super) fn apply_endpoints(&mut self, record: &EndpointsRecord) {
         self.apply_endpoints_removed(record.service);
-        self.root.service_bytes += record.bytes();
         let map = EndpointMap { record: record.clone(), router: Router::new(&record.endpoints) };
+        self.root.service_bytes += map.bytes();
         self.root.endpoints.insert_mut(record.service.0, Arc::new(map));
     }
 
     pub(super) fn apply_endpoints_removed(&mut self, service: ServiceIndex) {
         if let Some(known) = self.root.endpoints.get(&service.0) {
-            self.root.service_bytes -= known.record.bytes();
+            self.root.service_bytes -= known.bytes();
             self.root.endpoints.remove_mut(&service.0);
         }
     }

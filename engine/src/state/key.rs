@@ -27,6 +27,18 @@ fn sorted<T: Clone + Ord>(items: &[T]) -> Vec<T> {
     sorted
 }
 
+/// About how many bytes the patterns of a restriction take: as they are written three times, in the record, by what
+/// it is found by and beside its mask, and as what filters are compared with.
+fn pattern_bytes(record: &RestrictionRecord) -> usize {
+    let of = |pattern: &Pattern| {
+        let text = size_of::<Pattern>() + pattern.as_str().len();
+        let parts = pattern.as_str().matches(['/', '&', '?']).count() + 1;
+        let held = size_of::<HeldScope>() + text + parts * 64;
+        3 * text + if pattern.is_filtered() { held } else { 0 }
+    };
+    record.patterns.iter().map(of).sum()
+}
+
 /// Whether a key may end then: later, and within its longest life.
 fn within_ttl(expires: Deadline, now: UnixMillis) -> Result<(), Refusal> {
     if expires.passed(now) {
@@ -55,12 +67,12 @@ impl State {
     ) -> Result<Decided, Refusal> {
         let record = self.known_subject(subject)?;
         within_ttl(expires, now)?;
-        let (patterns, networks) = (sorted(reach.0), sorted(reach.1));
-        if patterns.len() > PATTERNS_MAX {
+        if reach.0.len() > PATTERNS_MAX {
             return Err(Limit::Patterns.reached());
         }
+        let (patterns, networks) = (sorted(&self.placed(reach.0)?), sorted(reach.1));
         self.look_up(&patterns, &[])?;
-        self.filters_fit(&patterns)?;
+        self.filters_fit(&patterns, &[])?;
         if networks.len() > NETWORKS_MAX {
             return Err(Limit::Networks.reached());
         }
@@ -157,15 +169,12 @@ impl State {
             return Err(Limit::KeyOverlap.reached());
         }
         let held = self.root.restrictions.get(&old.restriction).map_or(&[][..], |record| &record.patterns);
-        let patterns = if patterns.is_empty() { held.to_vec() } else { sorted(patterns) };
-        let bound = self.root.sides.get(&(place, generation)).map_or(&[][..], |networks| networks);
-        let networks = if networks.is_empty() { bound.to_vec() } else { sorted(networks) };
         if patterns.len() > PATTERNS_MAX {
             return Err(Limit::Patterns.reached());
         }
-        // What it has it keeps, also where a service has taken over the names since.
-        self.look_up(&patterns, held)?;
-        self.filters_fit(&patterns)?;
+        let patterns = if patterns.is_empty() { held.to_vec() } else { sorted(&self.placed(patterns)?) };
+        let bound = self.root.sides.get(&(place, generation)).map_or(&[][..], |networks| networks);
+        let networks = if networks.is_empty() { bound.to_vec() } else { sorted(networks) };
         if networks.len() > NETWORKS_MAX {
             return Err(Limit::Networks.reached());
         }
@@ -181,6 +190,10 @@ impl State {
         if !narrower || longer && !makes() {
             return Err(Refusal::BeyondCreator);
         }
+        // What it has it keeps, also where a service has taken over the names since. Looked at last: whoever asks for
+        // more costs no more.
+        self.look_up(&patterns, held)?;
+        self.filters_fit(&patterns, held)?;
         // Whoever rotates a key is shown its successor: of somebody else's, only who could have made it.
         if !self.is_its_own(*key, caller, now)
             && !self.within_creator(old.subject, &patterns, expires, caller, now)
@@ -238,6 +251,8 @@ impl State {
         {
             self.restriction_of.remove(&old.patterns);
         }
+        let old = self.root.restrictions.get(&record.id).map_or(0, |old| pattern_bytes(old));
+        self.root.restriction_bytes = self.root.restriction_bytes - old + pattern_bytes(record);
         self.root.rules.put_restriction(record);
         self.restriction_of.insert(record.patterns.clone(), record.id);
         self.root.restrictions.insert_mut(record.id, Arc::new(record.clone()));
@@ -274,9 +289,25 @@ impl State {
         self.restrictions_free = free.collect();
     }
 
-    /// Whether filters over the subject's attributes name declared ones, with values of their kinds.
-    fn filters_fit(&self, patterns: &[Pattern]) -> Result<(), Refusal> {
-        for scope in patterns.iter().filter_map(Pattern::scope) {
+    /// The same patterns, with the workspaces that filters name put down by their numbers: whatever is called so later
+    /// is another one.
+    fn placed(&self, patterns: &[Pattern]) -> Result<Vec<Pattern>, Refusal> {
+        let placed = |pattern: &Pattern| {
+            let Some((value, with)) = pattern.workspace_filter() else { return Ok(pattern.clone()) };
+            let named = || self.root.workspace_names.get(&Name::new(value).ok()?).copied();
+            let index = FilterTarget::workspace(value).or_else(named);
+            let index = index.filter(|index| self.root.workspaces.contains_key(index));
+            let index = index.ok_or(Refusal::WorkspaceUnknown)?;
+            with(&FilterTarget::of_workspace(index)).map_err(|_| Refusal::Malformed)
+        };
+        patterns.iter().map(placed).collect()
+    }
+
+    /// Whether filters over the subject's attributes name declared ones, with values of their kinds. What is held
+    /// already was looked at before.
+    fn filters_fit(&self, patterns: &[Pattern], held: &[Pattern]) -> Result<(), Refusal> {
+        let fresh = patterns.iter().filter(|pattern| !held.contains(pattern));
+        for scope in fresh.filter_map(Pattern::scope) {
             for (target, value) in HeldScope::new(&scope).filters() {
                 let fits = match target {
                     FilterTarget::Attribute(name) => {
@@ -284,7 +315,7 @@ impl State {
                         crate::scope::reads_as(declared.kind, value)
                     }
                     FilterTarget::Subject => PublicId::parse(value).is_some(),
-                    FilterTarget::Workspace => Name::new(value).is_ok(),
+                    FilterTarget::Workspace => FilterTarget::workspace(value).is_some(),
                     FilterTarget::Request(_) => true,
                 };
                 if !fits {
@@ -300,6 +331,7 @@ impl State {
         self.root.rules.remove_restriction(id);
         if let Some(record) = self.root.restrictions.get(&id) {
             let patterns = record.patterns.clone();
+            self.root.restriction_bytes -= pattern_bytes(record);
             self.restriction_of.remove(&patterns);
         }
         self.root.restrictions.remove_mut(&id);

@@ -141,22 +141,41 @@ pub(crate) fn original_method(parts: &Parts) -> Result<Method, Problem> {
     Ok(told.unwrap_or_else(|| parts.method.clone()))
 }
 
-/// Method and target of the request that a proxy asks about, both of which it must tell: what is not told is not
-/// guessed. Where two names tell one of them, they tell the same.
+/// Headers by which some applications read another method or path than the request's own.
+const OVERRIDES: [&str; 5] =
+    ["x-original-url", "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override"];
+/// Method and target as proxies tell them: Traefik and Caddy, and nginx as it is set up.
+const TOLD: [[&str; 2]; 2] =
+    [["x-forwarded-method", "x-forwarded-uri"], ["x-original-method", "x-original-uri"]];
+
+/// Refuses a request by whose headers an application may do something else than what is asked about.
+fn as_it_is(parts: &Parts) -> Result<(), Problem> {
+    match OVERRIDES.into_iter().find(|name| parts.headers.contains_key(*name)) {
+        None => Ok(()),
+        Some(name) => Err(Problem::unreadable("may make another request of it").at(name)),
+    }
+}
+
+/// Method and target of the request that a proxy asks about, both of which it must tell by the names of one kind: what
+/// is not told is not guessed, and a name of the other kind is the caller's own, which the proxy handed on.
 pub(crate) fn original(parts: &Parts) -> Result<(&str, &str), Problem> {
-    let told = |names: [&str; 2]| {
-        let [one, other] = names;
-        let found = (caller::single(&parts.headers, one)?, caller::single(&parts.headers, other)?);
-        match found {
-            (Some(one), Some(two)) if one != two => {
-                Err(Problem::unreadable("says something else than another header").at(other))
-            }
-            (Some(told), _) | (None, Some(told)) => Ok(told),
-            (None, None) => Err(Problem::unreadable("is missing: the proxy tells it").at(one)),
+    as_it_is(parts)?;
+    let has = |names: &[&str; 2]| names.iter().any(|name| parts.headers.contains_key(*name));
+    let [first, second] = &TOLD;
+    let [method, target] = match (has(first), has(second)) {
+        (true, true) => {
+            let odd = second.iter().find(|name| parts.headers.contains_key(**name));
+            let odd = odd.copied().unwrap_or_default();
+            return Err(Problem::unreadable("stands beside what another proxy sets").at(odd));
         }
+        (false, true) => *second,
+        _ => *first,
     };
-    let method = told(["x-forwarded-method", "x-original-method"])?;
-    Ok((method, told(["x-forwarded-uri", "x-original-uri"])?))
+    let told = |name| {
+        let missing = || Problem::unreadable("is missing: the proxy tells it").at(name);
+        caller::single(&parts.headers, name)?.ok_or_else(missing)
+    };
+    Ok((told(method)?, told(target)?))
 }
 
 /// Envoy's form: any method, the permission as the first part below the prefix.
@@ -172,6 +191,9 @@ pub(crate) async fn envoy(
         (ALIVE, _) => None,
         (text, None) | (_, Some(text)) => Some(Name::new(text).map_err(|_| Problem::no_such_path())?),
     };
+    if service.is_some() {
+        as_it_is(parts)?;
+    }
     // The query does not count.
     let target = format!("/{path}");
     let wants = match (&name, service) {

@@ -1,8 +1,8 @@
 //! Endpoints: which permission a request to an application needs, by its method and path.
 //!
 //! Of the endpoints that a request matches the narrowest counts. Two that match one request, neither of them
-//! narrower, are refused when they are registered, so that there is always one. A path that applications read in
-//! more than one way matches nothing.
+//! narrower, are refused when they are registered unless what both match is registered too, so that there is always
+//! one. A path that applications read in more than one way matches nothing.
 
 mod path;
 mod router;
@@ -11,12 +11,15 @@ pub use path::{PathError, PathFault, Requested};
 pub use router::Router;
 
 use crate::id::ServiceIndex;
-use crate::limits::{ENDPOINT_BYTES_MAX, ENDPOINT_MAP_BYTES_MAX, ENDPOINT_SEGMENTS_MAX, ENDPOINTS_MAX};
+use crate::limits::{
+    ENDPOINT_BYTES_MAX, ENDPOINT_MAP_BYTES_MAX, ENDPOINT_SEGMENTS_MAX, ENDPOINTS_MAX, NAME_BYTES_MAX,
+};
 use crate::name::Pattern;
 use crate::named::Limit;
 use crate::refusal::Refusal;
 use crate::scope::FilterTarget;
 use path::{is_literal, part_of_pattern};
+use std::collections::BTreeSet;
 
 /// LIMIT: a method, bytes: the longest that is registered has 17 (`UPDATEREDIRECTREF`).
 const METHOD_BYTES_MAX: usize = 32;
@@ -41,6 +44,16 @@ enum Part<'a> {
     One,
     /// Anything from here on, but not nothing.
     Rest,
+}
+
+impl<'a> Part<'a> {
+    const fn form(self) -> &'a str {
+        match self {
+            Self::Is(text) => text,
+            Self::One => "*",
+            Self::Rest => REST,
+        }
+    }
 }
 
 fn parts(path: &str) -> impl Iterator<Item = Part<'_>> {
@@ -136,6 +149,15 @@ impl Endpoint {
         &self.target
     }
 
+    /// The name of the permission that its target means, written into `room` where it is a scope.
+    #[must_use]
+    pub fn permission<'r>(&'r self, room: &'r mut [u8; NAME_BYTES_MAX]) -> Option<&'r str> {
+        match self.target.scope() {
+            Some(scope) => scope.permission(room),
+            None => self.target.exact(),
+        }
+    }
+
     /// Bytes of its texts.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -143,9 +165,16 @@ impl Endpoint {
     }
 
     /// Whether no request makes it doubtful which of two endpoints counts: what they match is apart, or that of
-    /// one lies within that of the other; and no path is told from another by case alone.
+    /// one lies within that of the other; and no path is told from another by case alone. A slash at the end tells no
+    /// two apart here, for some applications ignore it.
     #[must_use]
     pub fn is_clear_of(&self, other: &Self) -> bool {
+        self.beside(other) == Beside::Clear
+    }
+
+    fn beside(&self, other: &Self) -> Beside {
+        let of = |lies| if lies == Lies::Across { Beside::Across } else { Beside::Clear };
+        let same = |lies| if lies == Lies::Same { Beside::Same } else { of(lies) };
         let mut lies = match (&*self.method, &*other.method) {
             (one, other) if one == other => Lies::Same,
             (_, ANY) => Lies::Within,
@@ -156,24 +185,87 @@ impl Endpoint {
         // Of paths alone, until they part.
         loop {
             let next = match (one.next(), two.next()) {
-                (None, None) => break,
-                (None, Some(_)) | (Some(_), None) => return true,
+                (None, None) => return same(lies),
+                (None, Some(Part::Is(""))) | (Some(Part::Is("")), None) => return of(lies),
+                (None, Some(_)) | (Some(_), None) => return Beside::Clear,
                 // With the paths' last parts everything behind them is compared.
-                (Some(Part::Rest), Some(Part::Rest)) => return lies != Lies::Same && lies != Lies::Across,
+                (Some(Part::Rest), Some(Part::Rest)) => return same(lies),
                 (Some(Part::Is("")), Some(Part::Rest | Part::One))
-                | (Some(Part::Rest | Part::One), Some(Part::Is(""))) => return true,
-                (Some(_), Some(Part::Rest)) => return lies.and(Lies::Within) != Lies::Across,
-                (Some(Part::Rest), Some(_)) => return lies.and(Lies::Around) != Lies::Across,
+                | (Some(Part::Rest | Part::One), Some(Part::Is(""))) => return Beside::Clear,
+                (Some(_), Some(Part::Rest)) => return of(lies.and(Lies::Within)),
+                (Some(Part::Rest), Some(_)) => return of(lies.and(Lies::Around)),
                 (Some(Part::Is(one)), Some(Part::Is(two))) if one == two => Lies::Same,
-                (Some(Part::Is(one)), Some(Part::Is(two))) => return !one.eq_ignore_ascii_case(two),
+                (Some(Part::Is(one)), Some(Part::Is(two))) => {
+                    return if one.eq_ignore_ascii_case(two) { Beside::Same } else { Beside::Clear };
+                }
                 (Some(Part::Is(_)), Some(Part::One)) => Lies::Within,
                 (Some(Part::One), Some(Part::Is(_))) => Lies::Around,
                 (Some(Part::One), Some(Part::One)) => Lies::Same,
             };
             lies = lies.and(next);
         }
-        lies != Lies::Same && lies != Lies::Across
     }
+
+    /// What two endpoints match that lie across, in the one form in which [`forms`] writes it; with a slash at the end
+    /// or without, where one of them has one.
+    fn meeting<'a>(&'a self, other: &'a Self) -> [Form<'a>; 2] {
+        let method: &str = if &*self.method == ANY { &other.method } else { &self.method };
+        let (mut path, mut slashed) = (String::new(), false);
+        let (mut one, mut two) = (parts(&self.path), parts(&other.path));
+        let mut put = |part: Part<'_>| {
+            path.push('/');
+            path.push_str(part.form());
+        };
+        loop {
+            match (one.next(), two.next()) {
+                (None, None) => break,
+                (None, Some(_)) | (Some(_), None) => {
+                    slashed = true;
+                    break;
+                }
+                (Some(Part::Rest), Some(Part::Rest)) => put(Part::Rest),
+                (Some(Part::Rest), Some(part)) => {
+                    put(part);
+                    two.by_ref().for_each(&mut put);
+                    break;
+                }
+                (Some(part), Some(Part::Rest)) => {
+                    put(part);
+                    one.by_ref().for_each(&mut put);
+                    break;
+                }
+                (Some(Part::One), Some(part)) | (Some(part), Some(_)) => put(part),
+            }
+        }
+        let other = if slashed { format!("{path}/") } else { path.clone() };
+        [(method, path), (method, other)]
+    }
+}
+
+/// A method, and a path in which each wildcard is written in one way.
+type Form<'a> = (&'a str, String);
+
+/// How two endpoints lie to each other when it is asked which of them counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Beside {
+    /// Whatever both match, one is narrower.
+    Clear,
+    /// Only what matches what both match, and no more, could count before them.
+    Across,
+    /// Nothing could.
+    Same,
+}
+
+fn forms(endpoints: &[Endpoint]) -> BTreeSet<Form<'_>> {
+    let form = |endpoint: &'_ Endpoint| {
+        let mut path = String::new();
+        for part in parts(&endpoint.path) {
+            path.push('/');
+            path.push_str(part.form());
+        }
+        path
+    };
+    endpoints.iter().map(|endpoint| (&*endpoint.method, form(endpoint))).collect()
 }
 
 /// Looks at the endpoints of a service as a whole.
@@ -190,9 +282,15 @@ pub fn sound(endpoints: &[Endpoint]) -> Result<(), Refusal> {
     if endpoints.iter().map(Endpoint::bytes).sum::<usize>() > ENDPOINT_MAP_BYTES_MAX {
         return Err(Limit::EndpointMapBytes.reached());
     }
+    let known = forms(endpoints);
+    let clear = |one: &Endpoint, other: &Endpoint| match one.beside(other) {
+        Beside::Clear => true,
+        Beside::Across => one.meeting(other).iter().any(|form| known.contains(form)),
+        Beside::Same => false,
+    };
     let mut left = endpoints;
     while let Some((first, rest)) = left.split_first() {
-        if !rest.iter().all(|other| first.is_clear_of(other)) {
+        if !rest.iter().all(|other| clear(first, other)) {
             return Err(Refusal::EndpointAmbiguous);
         }
         left = rest;
@@ -210,10 +308,11 @@ pub struct EndpointsRecord {
 }
 
 impl EndpointsRecord {
-    /// About how many bytes of memory they take, with what is compared with requests.
+    /// About how many bytes of memory they take, without what is compared with requests ([`Router::bytes`]).
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.endpoints.iter().map(|endpoint| endpoint.bytes() * 2 + 256).sum()
+        let texts = self.endpoints.iter().map(Endpoint::bytes).sum::<usize>();
+        size_of::<Self>() + self.endpoints.capacity() * size_of::<Endpoint>() + texts
     }
 }
 

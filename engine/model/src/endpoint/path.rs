@@ -131,9 +131,12 @@ fn look(part: &str, at: usize) -> Result<(), PathError> {
             let [Some(high), Some(low)] = digits else { return wrong(place, PathFault::BadEscape) };
             let value = high << 4 | low;
             // What may stand for itself has one form; what means something to whoever decodes it twice has none.
+            // What is not seen at the ends of a part many take away.
+            let unseen = value == b' ' && (place == 0 || place + 3 == bytes.len());
             if is_plain(value)
                 || value.is_ascii_control()
-                || matches!(value, b'/' | b'\\' | b'%' | b';' | b'*')
+                || matches!(value, b'/' | b'\\' | b'%' | b';' | b'*' | b'?' | b'#')
+                || unseen
             {
                 return wrong(place, PathFault::Escaped);
             }

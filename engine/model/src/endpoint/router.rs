@@ -21,17 +21,60 @@ struct Node {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Router(Vec<Node>);
 
-fn of_method(endpoints: &[(Box<str>, u16)], method: &str) -> Option<usize> {
-    let named = |wanted: &str| endpoints.iter().find(|(known, _)| &**known == wanted);
-    named(method).or_else(|| named(ANY)).map(|(_, number)| usize::from(*number))
+/// An application that is asked with the first answers as if it were asked with the second where it has nothing of its
+/// own for it (RFC 9110 section 9.3.2).
+const ANSWERED_AS: (&str, &str) = ("HEAD", "GET");
+
+fn named(endpoints: &[(Box<str>, u16)], wanted: &str) -> Option<usize> {
+    let found = endpoints.iter().find(|(known, _)| &**known == wanted);
+    found.map(|(_, number)| usize::from(*number))
+}
+
+/// Whether an application that ignores endings, or compares letters otherwise than by their bytes, may take a part of
+/// a path for one that is registered.
+fn may_be_meant(part: &str, known: &str) -> bool {
+    let ending = part.strip_prefix(known).is_some_and(|ending| ending.starts_with('.'));
+    // A byte over 127 is encoded, with a first digit from 8 on.
+    let not_ascii = part.as_bytes().windows(2).any(|pair| matches!(pair, [b'%', b'8'..=b'f']));
+    !known.is_empty() && (ending || not_ascii)
 }
 
 /// What a walk through the tree comes to.
 #[derive(Default)]
 struct Walk {
     found: Option<usize>,
-    /// A part differs from one that is registered there by case alone: whoever ignores case reads another path.
+    /// Somebody may read another path in it, for which another endpoint counts: a part differs by case alone from one
+    /// that is registered there; or one that is registered in a narrower place differs by an ending (`.json`), or the
+    /// path itself by a slash at its end.
     doubtful: bool,
+    /// A narrower endpoint matches the method as which the request may be answered.
+    answered: bool,
+}
+
+impl Walk {
+    fn take(&mut self, endpoints: &[(Box<str>, u16)], method: &str) {
+        if self.found.is_some() {
+            return;
+        }
+        self.found = named(endpoints, method);
+        if self.found.is_some() {
+            return;
+        }
+        self.answered |= method == ANSWERED_AS.0 && named(endpoints, ANSWERED_AS.1).is_some();
+        self.found = named(endpoints, ANY);
+        self.doubtful |= self.answered && self.found.is_some();
+    }
+
+    /// Takes what a path's end finds; where it finds nothing and the same path with a slash more or less does, it is
+    /// in doubt what is found further on.
+    fn end(&mut self, endpoints: &[(Box<str>, u16)], others: &[(Box<str>, u16)], method: &str) {
+        let has = |endpoints| named(endpoints, method).or_else(|| named(endpoints, ANY)).is_some();
+        if self.found.is_none() && !has(endpoints) {
+            self.doubtful |= has(others);
+            self.answered |= method == ANSWERED_AS.0 && named(others, ANSWERED_AS.1).is_some();
+        }
+        self.take(endpoints, method);
+    }
 }
 
 impl Router {
@@ -71,7 +114,19 @@ impl Router {
         }
     }
 
-    /// The number of the endpoint that counts for a request; none where nothing matches. Allocates nothing.
+    /// About how many bytes of memory it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let of_list = |list: &Vec<(Box<str>, u16)>| {
+            let texts = list.iter().map(|(text, _)| text.len()).sum::<usize>();
+            list.capacity() * size_of::<(Box<str>, u16)>() + texts
+        };
+        let of_node = |node: &Node| of_list(&node.literals) + of_list(&node.here) + of_list(&node.rest);
+        self.0.capacity() * size_of::<Node>() + self.0.iter().map(of_node).sum::<usize>()
+    }
+
+    /// The number of the endpoint that counts for a request; none where nothing matches, or where somebody may read
+    /// another request in it for which a narrower one counts. Allocates nothing.
     #[must_use]
     pub fn find(&self, method: &str, requested: &Requested<'_>) -> Option<usize> {
         let mut walk = Walk::default();
@@ -79,30 +134,38 @@ impl Router {
         walk.found.filter(|_| !walk.doubtful)
     }
 
+    fn child(&self, node: &Node, part: &str) -> Result<NodeIndex, usize> {
+        let place = node.literals.binary_search_by(|(known, _)| (**known).cmp(part))?;
+        node.literals.get(place).map(|(_, next)| *next).ok_or(place)
+    }
+
     /// Literal parts come before any one part, and that before all the rest: what is found first is the narrowest.
     /// The walk goes on all the same, to see what is in doubt.
     fn walk(&self, at: NodeIndex, method: &str, left: &[&str], walk: &mut Walk) {
         let Some(node) = self.0.get(usize::from(at)) else { return };
+        let with_slash = || {
+            let slashed = self.child(node, "").ok().and_then(|next| self.0.get(usize::from(next)));
+            slashed.map_or(&[][..], |slashed| &slashed.here)
+        };
         let Some((part, further)) = left.split_first() else {
-            walk.found = walk.found.or_else(|| of_method(&node.here, method));
+            walk.end(&node.here, with_slash(), method);
             return;
         };
-        match node.literals.binary_search_by(|(known, _)| (**known).cmp(*part)) {
-            Ok(place) => {
-                if let Some((_, next)) = node.literals.get(place) {
-                    self.walk(*next, method, further, walk);
-                }
-            }
-            Err(_) => {
-                walk.doubtful |= node.literals.iter().any(|(known, _)| known.eq_ignore_ascii_case(part))
-            }
-        }
         if part.is_empty() {
+            walk.end(with_slash(), &node.here, method);
             return;
         }
+        match self.child(node, part) {
+            Ok(next) => self.walk(next, method, further, walk),
+            Err(_) => {
+                walk.doubtful |= node.literals.iter().any(|(known, _)| known.eq_ignore_ascii_case(part));
+            }
+        }
+        walk.doubtful |=
+            walk.found.is_none() && node.literals.iter().any(|(known, _)| may_be_meant(part, known));
         if let Some(next) = node.one {
             self.walk(next, method, further, walk);
         }
-        walk.found = walk.found.or_else(|| of_method(&node.rest, method));
+        walk.take(&node.rest, method);
     }
 }

@@ -2,12 +2,13 @@
 
 use super::action::{Rank, includes};
 use super::{REST, Scope};
+use crate::id::WorkspaceIndex;
 use crate::name::Name;
 
 /// What a filter of a held scope is compared with.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum FilterTarget {
-    /// The name of the workspace that is asked about.
+    /// The number of the workspace that is asked about ([`FilterTarget::of_workspace`]).
     Workspace,
     /// The public id of whoever asks.
     Subject,
@@ -20,7 +21,9 @@ pub enum FilterTarget {
 impl FilterTarget {
     /// Keys that an asker may not speak for.
     const SUBJECT: &'static str = "subject";
-    const WORKSPACE: &'static str = "workspace";
+    pub(crate) const WORKSPACE: &'static str = "workspace";
+    /// Stands before a workspace's number: no name has it.
+    const NUMBER: char = '@';
 
     /// What a key means: `workspace`, `subject`, `subject.` and an attribute's name, or an attribute of the request.
     #[must_use]
@@ -34,6 +37,20 @@ impl FilterTarget {
         }
     }
 
+    /// How a workspace is written where it is meant itself and not whatever is called so later.
+    #[must_use]
+    pub fn of_workspace(workspace: WorkspaceIndex) -> String {
+        format!("{}{}", Self::NUMBER, workspace.0)
+    }
+
+    /// The workspace that is written so.
+    #[must_use]
+    pub fn workspace(value: &str) -> Option<WorkspaceIndex> {
+        let digits = value.strip_prefix(Self::NUMBER)?;
+        let number = digits.parse::<u32>().ok().filter(|_| !digits.starts_with(['0', '+']))?;
+        Some(WorkspaceIndex(number))
+    }
+
     /// Whether a question may say this of itself. Workspace and subject are what they are.
     #[must_use]
     pub fn may_be_said(key: &str) -> bool {
@@ -45,7 +62,7 @@ impl FilterTarget {
 
 /// What a held scope's filters are compared with.
 pub trait ScopeAttributes {
-    /// Whether the workspace that is asked about is called so.
+    /// Whether the workspace that is asked about is written so ([`FilterTarget::of_workspace`]).
     fn workspace_is(&self, value: &str) -> bool;
     /// Whether the subject's public id is this.
     fn subject_is(&self, value: &str) -> bool;

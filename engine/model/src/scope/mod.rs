@@ -19,11 +19,11 @@ use std::fmt;
 const ONE: &str = "*";
 /// All further parts of a path, at least one.
 const REST: &str = "**";
-/// Whether a part of a path is one, as a scope holds it.
-fn covers_path<'p>(pattern: &[&str], mut path: impl Iterator<Item = &'p str>) -> bool {
+/// Whether a path is one, as a scope holds it.
+fn covers_path<'p>(pattern: impl Iterator<Item = &'p str>, mut path: impl Iterator<Item = &'p str>) -> bool {
     for part in pattern {
         let Some(found) = path.next() else { return false };
-        match *part {
+        match part {
             REST => return true,
             ONE => {}
             part if part == found => {}
@@ -330,13 +330,7 @@ impl<'a> Scope<'a> {
     /// Whether it reaches the permission of this name, were it not for its filters.
     #[must_use]
     pub fn reaches(&self, permission: &str) -> bool {
-        let Some((path, action)) = permission.split_once(':') else { return false };
-        // What no concrete scope can be called is no scope's to give.
-        !action.is_empty()
-            && action.bytes().all(is_word)
-            && path.split('/').all(|part| !part.is_empty())
-            && includes(self.action, (action, rank(action)))
-            && covers_path(self.path(), path.split('/'))
+        reaches(self.action, self.path().iter().copied(), permission)
     }
 
     /// Whether it reaches whatever another one reaches, today or later, under whatever filters.
@@ -377,6 +371,43 @@ impl<'a> Scope<'a> {
             head.push_str(self.action.0);
         }
         (head, single)
+    }
+}
+
+fn reaches<'a>(action: Action<'_>, path: impl Iterator<Item = &'a str>, permission: &'a str) -> bool {
+    let Some((found, asked)) = permission.split_once(':') else { return false };
+    // Most are told apart by the first part of their path. What no concrete scope can be called is no scope's to give.
+    covers_path(path, found.split('/'))
+        && !asked.is_empty()
+        && asked.bytes().all(is_word)
+        && found.split('/').all(|part| !part.is_empty())
+        && includes(action, (asked, rank(asked)))
+}
+
+/// A scope in the one form in which it is written, by its text alone: what is asked of a pattern for every permission
+/// that there is costs no reading of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Written<'a> {
+    action: &'a str,
+    path: &'a str,
+    pub(crate) filters: Option<&'a str>,
+}
+
+impl<'a> Written<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        let (head, filters) = cut(text, b'?').map_or((text, None), |(head, rest)| (head, Some(rest)));
+        let (action, path) = cut(head, b':').unwrap_or((DEFAULT_ACTION, head));
+        Self { action, path, filters }
+    }
+
+    /// As [`Scope::is_literal`].
+    pub(crate) fn is_literal(self) -> bool {
+        !self.path.contains('*')
+    }
+
+    /// As [`Scope::reaches`].
+    pub(crate) fn reaches(self, permission: &'a str) -> bool {
+        reaches((self.action, rank(self.action)), self.path.split('/'), permission)
     }
 }
 

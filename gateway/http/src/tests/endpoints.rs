@@ -166,8 +166,34 @@ async fn proxies_ask_with_the_request() {
                 ("x-original-uri", "/orders/7"),
                 ("x-forwarded-uri", "/orders/7"),
             ],
-            200,
+            400,
         ),
+        // One kind from the proxy, and another from the caller.
+        (&[("x-original-method", "GET"), ("x-forwarded-uri", "/orders/7")], 400),
+        (&[("x-forwarded-method", "GET"), ("x-original-uri", "/orders/7")], 400),
+        (
+            &[("x-forwarded-method", "GET"), ("x-forwarded-uri", "/orders/7"), ("x-original-method", "GET")],
+            400,
+        ),
+        // By which applications read another request than the one that is asked about.
+        (
+            &[
+                ("x-forwarded-method", "GET"),
+                ("x-forwarded-uri", "/orders/7"),
+                ("x-original-url", "/orders/7"),
+            ],
+            400,
+        ),
+        (
+            &[
+                ("x-original-method", "GET"),
+                ("x-original-uri", "/orders/7"),
+                ("x-http-method-override", "DELETE"),
+            ],
+            400,
+        ),
+        (&[("x-forwarded-method", "GET"), ("x-forwarded-uri", "/orders/7"), ("x-rewrite-url", "/a")], 400),
+        (&[("x-forwarded-method", "GET"), ("x-forwarded-uri", "/orders/7/")], 403),
         (
             &[
                 ("x-original-method", "GET"),
@@ -217,5 +243,25 @@ async fn proxies_ask_with_the_request() {
         ("GET /v1/ext-authz/service=/orders/7", 404),
     ] {
         house.send(line, &own, "").await.expect(status);
+    }
+    let mut rewritten = own.to_vec();
+    rewritten.push(("x-original-url", "/orders/8"));
+    house.send("GET /v1/ext-authz/service=orders/orders/7", &rewritten, "").await.expect(400);
+}
+
+/// PROPERTY: a question has one way in which it is asked: a scope beside a resource is refused, as beside a permission.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scope_stands_alone() {
+    let house = House::open().await;
+    let (_, key) = house.tenant("acme").await;
+    shop(&house, &key).await;
+    let (_, session) = house.person(&key, "amy@example.org", "orders.read").await;
+    for content in [
+        json!({ "scope": "media/files", "resource": "doc:1" }),
+        json!({ "scope": "media/files", "permission": "orders.read", "resource": "doc:1" }),
+        json!({ "scope": "media/files", "permission": "orders.read" }),
+    ] {
+        let refused = house.ask("POST /v1/check", &session, Some(content.clone())).await.expect(422);
+        assert_eq!((refused.code(), refused.string("field").as_str()), (227, "scope"), "{content}");
     }
 }
