@@ -30,7 +30,6 @@ mod list;
 mod load;
 mod order;
 mod people;
-mod power;
 mod read;
 mod refresh;
 mod related;

@@ -31,6 +31,7 @@ mod owners;
 mod password;
 mod places;
 mod positions;
+mod power;
 mod refresh;
 mod relation;
 mod request;
@@ -47,6 +48,7 @@ pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
 pub(crate) use command_id::Known;
 pub(crate) use failures::{FOR_EVER, own_key, wait};
 pub use made::Made;
+pub(crate) use power::hands_out;
 pub(crate) use refresh::Unsigned;
 pub(crate) use settings::doors;
 
