@@ -6,10 +6,9 @@
 use crate::admit::{Done, Outcome, Waiting};
 use crate::directory::Entry;
 use crate::house::House;
-use crate::power::hands_out;
 use crate::ring::{self, Ring};
 use crate::sign_in::parameters;
-use crate::state::{BUILT_IN, Birth, Decided, Known, Made, State, Unsigned};
+use crate::state::{BUILT_IN, Birth, Decided, Known, Made, State, Unsigned, hands_out};
 use crate::supervisor::SupervisorMessage;
 use crate::view::View;
 use crate::watch;

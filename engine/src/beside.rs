@@ -1,21 +1,22 @@
 //! What stands beside a place: the networks that a key is bound to, the device that a session stands on, and
 //! whoever acts in it for its subject. Off the hot path: a flag of the place says whether there is anything.
 
-use crate::check::{Judged, Live, UsedFrom, alive, halves};
+use crate::check::{Judged, Live, NEVER, UsedFrom, alive, halves};
 use crate::order;
+use crate::order::Verdict;
 use crate::root::Root;
 use crate::table::{Fields, SIDE};
 use crate::view::Reading;
 use tessera_model::device::DeviceRecord;
 use tessera_model::elevation::ActingRecord;
 use tessera_model::{
-    Generation, PermissionRef, Place, PublicId, Reason, RestrictionId, SubjectIndex, UnixMillis,
-    WorkspaceIndex,
+    Generation, PermissionId, PermissionRef, Place, PublicId, Reason, RestrictionId, SubjectIndex,
+    UnixMillis, WorkspaceIndex,
 };
-use tessera_policy::{Actor, Within};
+use tessera_policy::{Actor, Outcome, Within};
 
 /// What whoever acts for others must be permitted, at each check.
-pub(crate) const OPENS: &str = "tessera.sessions.open";
+const OPENS: &str = "tessera.sessions.open";
 
 /// Beside a place there is at most one of these.
 enum Beside<'r> {
@@ -68,14 +69,13 @@ pub(crate) fn stands<'r>(
     from: UsedFrom<'_>,
     (read, now): (&dyn Fn(Place) -> Fields, UnixMillis),
 ) -> Result<Standing<'r>, Judged> {
-    let never = UnixMillis(u64::MAX);
     match beside(root, fields, life)? {
         Beside::Device(device) => {
             usable(device)?;
-            Ok((never, Within { ceilings: ceilings(root, device), actor: None }))
+            Ok((NEVER, Within { ceilings: ceilings(root, device), actor: None }))
         }
         Beside::Networks(networks) => {
-            let open = (never, Within::default());
+            let open = (NEVER, Within::default());
             let UsedFrom::Address(address) = from else { return Ok(open) };
             let inside =
                 address.is_some_and(|address| networks.iter().any(|network| network.contains(address)));
@@ -129,6 +129,64 @@ fn acts<'r>(
     }
     let actor = Some(Actor { line, restriction: live.restriction });
     Ok((end.min(may.valid_until), Within { ceilings: own, actor }))
+}
+
+/// Whether what stands beside a place lets it be used: its networks, its device, whoever acts in it. Also until
+/// when, and what it must lie in for that.
+#[inline]
+pub(crate) fn placed<'r>(
+    root: &'r Root,
+    fields: &Fields,
+    (place, generation): (Place, u32),
+    from: UsedFrom<'_>,
+    at: (&dyn Fn(Place) -> Fields, UnixMillis),
+) -> Result<Standing<'r>, Judged> {
+    let [head, ..] = *fields;
+    if head & SIDE == 0 {
+        return Ok((NEVER, Within::default()));
+    }
+    stands(root, fields, (place, Generation(generation)), from, at)
+}
+
+/// Whether it is alive at all and used from where it may be, without a permission; until when, and within what.
+pub(crate) fn standing<'r>(
+    root: &'r Root,
+    fields: &Fields,
+    who: (u32, (u64, u64)),
+    (place, from): (Place, UsedFrom<'_>),
+    (read, now): (&dyn Fn(Place) -> Fields, UnixMillis),
+) -> Result<Standing<'r>, Judged> {
+    let (_, _, end) = alive(root, fields, who, now)?;
+    let (until, within) = placed(root, fields, (place, who.0), from, (read, now))?;
+    Ok((until.min(end), within))
+}
+
+/// Whether it is alive at all and used from where it may be, without a permission.
+pub(crate) fn judge_alive(
+    root: &Root,
+    fields: &Fields,
+    who: (u32, (u64, u64)),
+    at: (Place, UsedFrom<'_>),
+    when: (&dyn Fn(Place) -> Fields, UnixMillis),
+) -> Judged {
+    match standing(root, fields, who, at, when) {
+        Ok((valid_until, _)) => Judged { reason: Reason::None, valid_until },
+        Err(denied) => denied,
+    }
+}
+
+/// What is left of an answer within what stands beside its place.
+pub(crate) fn cut(
+    judged: Judged,
+    root: &Root,
+    permission: Option<PermissionId>,
+    (end, within): Standing<'_>,
+    now: UnixMillis,
+) -> Judged {
+    let Some(permission) = permission.filter(|_| !within.is_open() && !judged.stale()) else { return judged };
+    let found = Outcome { reason: judged.reason, valid_until: judged.valid_until };
+    let found = root.rules.cut_within(found, permission, &within, now);
+    Judged { reason: found.reason, valid_until: found.valid_until.min(end) }
 }
 
 impl Reading<'_> {

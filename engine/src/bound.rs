@@ -348,7 +348,7 @@ impl Reading<'_> {
         let judge = |root: &Root, fields: &Fields| {
             let from = (place, UsedFrom::Address(&peer));
             let read = |place: Place| self.whole(place);
-            crate::check::judge_alive(root, fields, (generation.0, tag), from, (&read, self.now))
+            crate::beside::judge_alive(root, fields, (generation.0, tag), from, (&read, self.now))
         };
         let start = (&*self.root, self.version);
         order::answer(words, &self.view.root, &self.view.marks, start, judge).reason

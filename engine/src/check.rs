@@ -3,7 +3,7 @@
 //! It takes no lock, never spins, allocates nothing, awaits nothing and cannot fail: whatever it does
 //! not recognise, it denies. The order of its loads is that of [`crate::order`].
 
-use crate::beside::{Standing, stands};
+use crate::beside::{cut, standing};
 use crate::order::{self, Verdict};
 use crate::question::{Asked, Ids, Question, ruled};
 use crate::root::Root;
@@ -17,7 +17,6 @@ use tessera_model::{
     CheckQuery, Deadline, Decision, Generation, Handle, HandleBytes, PermissionId, PermissionRef, Place,
     Reason, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
-use tessera_policy::Outcome;
 
 /// What a place and a root say together. Two words, which stay in registers: with a third the compiler
 /// keeps them in memory, and a check waits for its own stores.
@@ -36,7 +35,7 @@ impl Judged {
     pub(crate) const STALE: Self = Self { reason: Reason::Changed, valid_until: STALE_UNTIL };
 }
 
-const NEVER: UnixMillis = UnixMillis(u64::MAX);
+pub(crate) const NEVER: UnixMillis = UnixMillis(u64::MAX);
 /// No answer: a judged place is judged anew.
 const STALE_UNTIL: UnixMillis = UnixMillis(0);
 
@@ -166,50 +165,6 @@ pub(crate) enum UsedFrom<'a> {
     Address(&'a Option<IpAddr>),
 }
 
-/// Whether what stands beside a place lets it be used: its networks, its device, whoever acts in it. Also until
-/// when, and what it must lie in for that.
-#[inline]
-pub(crate) fn placed<'r>(
-    root: &'r Root,
-    fields: &Fields,
-    (place, generation): (Place, u32),
-    from: UsedFrom<'_>,
-    at: (&dyn Fn(Place) -> Fields, UnixMillis),
-) -> Result<Standing<'r>, Judged> {
-    let [head, ..] = *fields;
-    if head & SIDE == 0 {
-        return Ok((NEVER, tessera_policy::Within::default()));
-    }
-    stands(root, fields, (place, Generation(generation)), from, at)
-}
-
-/// Whether it is alive at all and used from where it may be, without a permission; until when, and within what.
-fn standing<'r>(
-    root: &'r Root,
-    fields: &Fields,
-    who: (u32, (u64, u64)),
-    (place, from): (Place, UsedFrom<'_>),
-    (read, now): (&dyn Fn(Place) -> Fields, UnixMillis),
-) -> Result<Standing<'r>, Judged> {
-    let (_, _, end) = alive(root, fields, who, now)?;
-    let (until, within) = placed(root, fields, (place, who.0), from, (read, now))?;
-    Ok((until.min(end), within))
-}
-
-/// Whether it is alive at all and used from where it may be, without a permission.
-pub(crate) fn judge_alive(
-    root: &Root,
-    fields: &Fields,
-    who: (u32, (u64, u64)),
-    at: (Place, UsedFrom<'_>),
-    when: (&dyn Fn(Place) -> Fields, UnixMillis),
-) -> Judged {
-    match standing(root, fields, who, at, when) {
-        Ok((valid_until, _)) => Judged { reason: Reason::None, valid_until },
-        Err(denied) => denied,
-    }
-}
-
 #[inline(always)]
 pub(crate) fn judge(
     root: &Root,
@@ -236,20 +191,6 @@ pub(crate) fn both(late: Judged, early: Judged) -> Judged {
     let valid_until =
         if early.valid_until.0 < late.valid_until.0 { early.valid_until } else { late.valid_until };
     if early.permits() { Judged { valid_until, ..late } } else { early }
-}
-
-/// What is left of an answer within what stands beside its place.
-fn cut(
-    judged: Judged,
-    root: &Root,
-    permission: Option<PermissionId>,
-    (end, within): Standing<'_>,
-    now: UnixMillis,
-) -> Judged {
-    let Some(permission) = permission.filter(|_| !within.is_open() && !judged.stale()) else { return judged };
-    let found = Outcome { reason: judged.reason, valid_until: judged.valid_until };
-    let found = root.rules.cut_within(found, permission, &within, now);
-    Judged { reason: found.reason, valid_until: found.valid_until.min(end) }
 }
 
 impl Reading<'_> {

@@ -1,8 +1,9 @@
 //! What a door asks with a handle or a public id in hand, so that it hashes nothing and knows no row.
 
 use crate::admit::Done;
+use crate::beside::placed;
 use crate::bound::Bound;
-use crate::check::{Live, UsedFrom, alive, placed};
+use crate::check::{Live, UsedFrom, alive};
 use crate::engine::Engine;
 use crate::house::House;
 use crate::list::Page;

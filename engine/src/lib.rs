@@ -33,7 +33,6 @@ mod order;
 mod people;
 mod policed;
 mod policies;
-mod power;
 mod question;
 mod read;
 mod refresh;

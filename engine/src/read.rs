@@ -1,7 +1,7 @@
 //! The other questions: introspect, list permissions, resolve. Same reading, same order, no mailbox.
 
-use crate::beside::Standing;
-use crate::check::{Live, UsedFrom, alive, placed};
+use crate::beside::{Standing, placed};
+use crate::check::{Live, UsedFrom, alive};
 use crate::order::RootCell;
 use crate::sync::{Ordering, fence};
 use crate::table::Fields;

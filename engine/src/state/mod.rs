@@ -32,6 +32,7 @@ mod password;
 mod places;
 mod policy;
 mod positions;
+mod power;
 mod refresh;
 mod relation;
 mod request;
@@ -49,6 +50,7 @@ pub(crate) use command_id::Known;
 pub(crate) use failures::{FOR_EVER, own_key, wait};
 pub use made::Made;
 pub(crate) use policy::{key_of, straight};
+pub(crate) use power::hands_out;
 pub(crate) use refresh::Unsigned;
 pub(crate) use settings::doors;
 

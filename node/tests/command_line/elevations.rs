@@ -64,8 +64,8 @@ pub(crate) fn elevations(asked: &mut Asked) {
     assert_eq!(gone["error"]["code"], 205);
     let mut order = |line: &str| asked.ask(0, &format!("tessera {line} --tenant acme"));
     // Who asked does not approve: zoe asks in her own session.
-    order("session open zoe@example.org --save zoe.session");
-    let ask = &*format!("request role {zoe} reader --for 4h --because 'on call' --key-file zoe.session");
+    order("session open zoe@example.org --save zoe-asks.session");
+    let ask = &*format!("request role {zoe} reader --for 4h --because 'on call' --key-file zoe-asks.session");
     let own = "request role zoe@example.org reader --for 4h --because 'on call'";
     let own = text(&order(own), "request");
     let refused = asked.ask(1, &format!("tessera request approve {own} --tenant acme"));

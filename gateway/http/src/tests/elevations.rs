@@ -86,6 +86,8 @@ async fn whoever_acts_is_told() {
         house.ask(&line, &session, None).await.expect(200);
     }
     // A proxy is told who acts.
+    let name = json!({ "name": "orders.read" });
+    house.ask("POST /v1/permission-names", &key, Some(name)).await.expect(200);
     let pass = house.ask("GET /v1/forward-auth?permission=orders.read", &acting, None).await.expect(200);
     assert_eq!((pass.header("x-tessera-subject"), pass.header("x-tessera-actor")), (&*amy, &*sue));
     let pass = house.ask("GET /v1/forward-auth?permission=orders.read", &session, None).await.expect(200);
