@@ -9,9 +9,7 @@ use std::sync::Arc;
 use tessera_model::catalogue::{BETWEEN, ServiceRecord};
 use tessera_model::endpoint::{Endpoint, Requested, is_method};
 use tessera_model::limits::NAME_BYTES_MAX;
-use tessera_model::{
-    CheckQuery, Decision, Name, Pattern, PermissionRef, Reason, Scope, ServiceIndex,
-};
+use tessera_model::{CheckQuery, Decision, Name, Pattern, PermissionRef, Reason, Scope, ServiceIndex};
 
 /// What somebody wants to do with an application.
 #[derive(Clone, Copy, Debug)]

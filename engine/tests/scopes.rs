@@ -558,11 +558,8 @@ async fn a_filter_means_the_workspace_and_not_its_name() {
 async fn a_rotation_is_narrower_before_anything_else() {
     let (house, tenant, ann) = House::with_ann().await;
     empower(&house, &tenant).await;
-    let entry = ServiceEntry {
-        permission: name("media/files:read"),
-        text: EntryText::default(),
-        replaced_by: None,
-    };
+    let entry =
+        ServiceEntry { permission: name("media/files:read"), text: EntryText::default(), replaced_by: None };
     house.submit(&tenant.admin, Command::SetService { name: name("media"), entries: vec![entry] }).await;
     let made = key(ann, patterns(&["scope=read:media/*"]), later(&house), Private::default());
     let made = house.submit(&tenant.admin, made).await.made.session.expect("a key");

@@ -336,9 +336,11 @@ mod tests {
                 .collect();
             let action = ["", "read:", "update:", "*:", "superadmin:", "approve:"][numbers.next(6)];
             let filters = ["", "", "?k=v", "?workspace=a:b", "?k=%3F"][numbers.next(5)];
-            let pattern = Pattern::new(&format!("scope={action}{}{filters}", path.join("/"))).expect("a pattern");
+            let pattern =
+                Pattern::new(&format!("scope={action}{}{filters}", path.join("/"))).expect("a pattern");
             let scope = pattern.scope().expect("a scope");
-            let name: Vec<&str> = (0..1 + numbers.next(3)).map(|_| ["a", "b", "c", ""][numbers.next(4)]).collect();
+            let name: Vec<&str> =
+                (0..1 + numbers.next(3)).map(|_| ["a", "b", "c", ""][numbers.next(4)]).collect();
             let by = ["read", "update", "superadmin", "approve", "", "x:y", "*"][numbers.next(7)];
             let name = format!("{}{}{by}", name.join("/"), [":", ":", "."][numbers.next(3)]);
             let reaches = scope.reaches(&name);

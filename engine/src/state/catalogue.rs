@@ -33,9 +33,7 @@ impl State {
         let nothing = |scope: Scope<'_>| {
             let (head, _) = scope.head();
             let path = head.split(':').next().unwrap_or_default();
-            scope.is_literal()
-                && self.service_above(path).is_some()
-                && !self.root.rules.reaches_any(&scope)
+            scope.is_literal() && self.service_above(path).is_some() && !self.root.rules.reaches_any(&scope)
         };
         if fresh().filter_map(Pattern::exact).any(unknown) || fresh().filter_map(Pattern::scope).any(nothing)
         {

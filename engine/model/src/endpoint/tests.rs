@@ -191,7 +191,10 @@ mod obvious {
 
     /// Words, then any one part, then all the rest: how narrow a pattern is, from the front.
     fn narrow(pattern: &[&str]) -> Vec<u8> {
-        pattern.iter().map(|part| ["*", "**"].iter().position(|wild| wild == part).map_or(0, |at| at as u8 + 1)).collect()
+        pattern
+            .iter()
+            .map(|part| ["*", "**"].iter().position(|wild| wild == part).map_or(0, |at| at as u8 + 1))
+            .collect()
     }
 
     /// Whether a part of the path begins with one of a pattern and an ending, or has letters that are no ASCII beside
@@ -209,7 +212,12 @@ mod obvious {
 
     /// Whether somebody may read another request in it, for which what was found does not count: by case, by an
     /// ending, by a slash at the end, or by answering HEAD as GET.
-    pub(super) fn doubtful(all: &[Shown<'_>], found: Shown<'_>, (by, path): Shown<'_>, within: impl Fn(&str, &str) -> bool) -> bool {
+    pub(super) fn doubtful(
+        all: &[Shown<'_>],
+        found: Shown<'_>,
+        (by, path): Shown<'_>,
+        within: impl Fn(&str, &str) -> bool,
+    ) -> bool {
         let narrower = |other: &str| within(bare(other), bare(found.1));
         let strictly = |other: &str| narrower(other) && !within(bare(found.1), bare(other));
         all.iter().any(|(method, pattern)| {
@@ -324,7 +332,8 @@ fn the_narrowest_endpoint_counts() {
                 assert!(!doubt, "{shown:?} is taken");
                 clear += 1;
                 let pairs = || (0..shown.len()).flat_map(|one| (0..one).map(move |two| (one, two)));
-                completed += usize::from(pairs().any(|(one, two)| !endpoints[one].is_clear_of(&endpoints[two])));
+                completed +=
+                    usize::from(pairs().any(|(one, two)| !endpoints[one].is_clear_of(&endpoints[two])));
                 let router = Router::new(&endpoints);
                 for (at, (method, path)) in requests.iter().enumerate() {
                     let asked = (*method, path.as_str());
@@ -361,7 +370,8 @@ fn found<'a>(shown: &[(&'a str, &'a str)], method: &str, path: &str) -> Option<&
 /// slash at its end, an ending, a letter that is no ASCII, HEAD. What is registered so itself counts.
 #[test]
 fn nothing_escapes_to_a_wider_endpoint() {
-    let media = [("GET", "/files/{id}"), ("*", "/files/**"), ("POST", "/files/{id}/approval"), ("GET", "/invoices")];
+    let media =
+        [("GET", "/files/{id}"), ("*", "/files/**"), ("POST", "/files/{id}/approval"), ("GET", "/invoices")];
     let (wide, approval) = (Some("/files/**"), Some("/files/{id}/approval"));
     for (method, path, right) in [
         ("POST", "/files/7/approval", approval),
@@ -382,8 +392,15 @@ fn nothing_escapes_to_a_wider_endpoint() {
         assert_eq!(found(&media, method, path), right, "{method} {path}");
     }
     let told = [
-        ("*", "/**"), ("GET", "/a/"), ("GET", "/b"), ("HEAD", "/b"), ("GET", "/c"), ("GET", "/c.json"),
-        ("GET", "/d"), ("GET", "/d/"), ("POST", "/d"),
+        ("*", "/**"),
+        ("GET", "/a/"),
+        ("GET", "/b"),
+        ("HEAD", "/b"),
+        ("GET", "/c"),
+        ("GET", "/c.json"),
+        ("GET", "/d"),
+        ("GET", "/d/"),
+        ("POST", "/d"),
     ];
     for (method, path, right) in [
         ("GET", "/a", None),

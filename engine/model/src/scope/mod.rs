@@ -20,10 +20,7 @@ const ONE: &str = "*";
 /// All further parts of a path, at least one.
 const REST: &str = "**";
 /// Whether a path is one, as a scope holds it.
-fn covers_path<'p>(
-    pattern: impl Iterator<Item = &'p str>,
-    mut path: impl Iterator<Item = &'p str>,
-) -> bool {
+fn covers_path<'p>(pattern: impl Iterator<Item = &'p str>, mut path: impl Iterator<Item = &'p str>) -> bool {
     for part in pattern {
         let Some(found) = path.next() else { return false };
         match part {

@@ -172,11 +172,7 @@ async fn proxies_ask_with_the_request() {
         (&[("x-original-method", "GET"), ("x-forwarded-uri", "/orders/7")], 400),
         (&[("x-forwarded-method", "GET"), ("x-original-uri", "/orders/7")], 400),
         (
-            &[
-                ("x-forwarded-method", "GET"),
-                ("x-forwarded-uri", "/orders/7"),
-                ("x-original-method", "GET"),
-            ],
+            &[("x-forwarded-method", "GET"), ("x-forwarded-uri", "/orders/7"), ("x-original-method", "GET")],
             400,
         ),
         // By which applications read another request than the one that is asked about.
