@@ -141,9 +141,9 @@ pub(crate) fn original_method(parts: &Parts) -> Result<Method, Problem> {
     Ok(told.unwrap_or_else(|| parts.method.clone()))
 }
 
-/// Headers by which some applications read another method or path than the request's own.
-const OVERRIDES: [&str; 5] =
-    ["x-original-url", "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override"];
+/// Headers by which some applications read another path than the request's own. Those for another method are taken
+/// by no door.
+const OVERRIDES: [&str; 2] = ["x-original-url", "x-rewrite-url"];
 /// Method and target as proxies tell them: Traefik and Caddy, and nginx as it is set up.
 const TOLD: [[&str; 2]; 2] =
     [["x-forwarded-method", "x-forwarded-uri"], ["x-original-method", "x-original-uri"]];
