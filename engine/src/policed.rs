@@ -6,9 +6,9 @@
 
 use crate::check::Judged;
 use crate::root::Root;
-use crate::state::{key_of, straight};
+use crate::state::key_of;
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use tessera_model::{
 };
 use tessera_policy::HeldThing;
 use tessera_program::{
-    Desk, Entities, EntityRef, Fact, FaultRule, Ip, Kind, Outcome, Plain, PlainBounds, PlainError, Program,
+    Desk, Entities, EntityRef, Fact, FaultRule, Ip, Kind, Names, Outcome, Plain, PlainBounds, PlainError, Program,
     Request, Room, Ruling, Sent, Shape, Term, Uid, Value, Word,
 };
 
@@ -115,25 +115,32 @@ impl IdText {
     }
 }
 
-/// What an entity lies in straight, by its type and id.
-type Straight<'a> = &'a dyn Fn(&str, &str) -> Vec<(String, String)>;
-
-/// All that an entity lies in, by what each lies in straight. It is among them itself only when it lies in itself.
-pub(crate) fn ancestors(of: (&str, &str), straight: Straight<'_>) -> BTreeSet<(String, String)> {
-    let (mut all, mut open) = (BTreeSet::new(), straight(of.0, of.1));
-    while let Some(one) = open.pop() {
-        if !all.contains(&one) {
-            open.extend(straight(&one.0, &one.1));
-            all.insert(one);
+/// All that an entity lies in, by what each lies in straight. It is among them itself only when it lies in itself;
+/// nothing when they are more than may be, of which one more is looked at.
+pub(crate) fn ancestors<'a>(
+    of: &EntityName,
+    straight: &dyn Fn(&EntityName) -> Option<&'a [EntityName]>,
+) -> Option<HashSet<&'a EntityName>> {
+    let (mut all, mut open) = (HashSet::new(), straight(of).map_or_else(Vec::new, |above| vec![above]));
+    while let Some(above) = open.pop() {
+        for one in above {
+            if all.insert(one) {
+                if all.len() > ENTITY_ANCESTORS_MAX {
+                    return None;
+                }
+                open.extend(straight(one));
+            }
         }
     }
-    all
+    Some(all)
 }
 
-fn stored_above(root: &Root, kind: &str, id: &str) -> Vec<(String, String)> {
-    let name = EntityName::new(kind, id);
-    let record = name.and_then(|name| root.entities.get(&key_of(&name)));
-    record.map(|record| straight(record)).unwrap_or_default()
+pub(crate) fn stored_above<'a>(root: &'a Root, name: &EntityName) -> Option<&'a [EntityName]> {
+    root.parents.get(name).map(|above| &**above)
+}
+
+fn pairs(of: Option<HashSet<&EntityName>>) -> BTreeSet<(String, String)> {
+    of.into_iter().flatten().map(|name| (name.kind.to_string(), name.id.to_string())).collect()
 }
 
 /// A resource as a type and an id: the type ends at the first colon that stands alone.
@@ -149,19 +156,21 @@ pub(crate) fn resource_of(text: &str) -> Option<(&str, &str)> {
     }
 }
 
+/// The declared attributes that policies speak of.
+fn spoken(names: &Names, root: &Root) -> Vec<(u32, Word)> {
+    let declared = root.attributes.values().filter(|record| record.name.as_str() != "kind");
+    declared.filter_map(|record| Some((record.id, names.known_word(record.name.as_str())?))).collect()
+}
+
 impl Policed {
     /// Reads a stored program over a tenant.
     pub(crate) fn new(record: &PolicyRecord, root: &Root) -> Self {
         let read = Program::decode(&record.program);
-        debug_assert!(read.is_ok());
         let unreadable = read.is_err();
         let mut program = read.unwrap_or_default();
         let shape = Arc::new(std::mem::take(&mut program.shape));
         let names = &mut program.names;
-        let spoken = |name: &str| names.known_word(name);
-        let declared = root.attributes.values().filter(|record| record.name.as_str() != "kind");
-        let attributes =
-            declared.filter_map(|record| Some((record.id, spoken(record.name.as_str())?))).collect();
+        let attributes = spoken(names, root);
         let given = GIVEN.map(|name| names.word(name));
         let [now, ..] = given;
         program.policies.moved_by_clock(&[now]);
@@ -225,8 +234,28 @@ impl Policed {
         let names = &mut self.program.names;
         let fact = root.entities.get(&key_of(name)).map(|record| Fact::decode(&record.fact));
         let Some(Ok(mut fact)) = fact else { return self.entities.remove(names, &name.kind, &name.id) };
-        fact.ancestors = ancestors((&name.kind, &name.id), &|kind, id| stored_above(root, kind, id));
+        fact.ancestors = pairs(ancestors(name, &|name| stored_above(root, name)));
         self.entities.put(names, &name.kind, &name.id, &fact);
+    }
+
+    /// Takes over what lies above an entity now that is in the table already.
+    pub(crate) fn move_entity(&mut self, name: &EntityName, root: &Root) {
+        let above = ancestors(name, &|name| stored_above(root, name)).into_iter().flatten();
+        let above = above.map(|above| (&*above.kind, &*above.id));
+        self.entities.put_above(&mut self.program.names, (&name.kind, &name.id), above);
+    }
+
+    /// About how many bytes of memory the tables take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.entities.size() * size_of::<Value>() + self.program.names.size() * 100
+    }
+
+    /// Takes over the declared attributes. COST: copies the tables only where policies speak of one that is new.
+    pub(crate) fn declare(this: &mut Arc<Self>, root: &Root) {
+        let attributes = spoken(&this.program.names, root);
+        if attributes != this.attributes {
+            Arc::make_mut(this).attributes = attributes;
+        }
     }
 
     /// Asks the policies. `permits` says that something else permits already: then only what forbids is asked.
@@ -502,17 +531,40 @@ pub(crate) fn circumstances(
             let says = format!("{}::{:?} is, or lies in, what the node itself knows", forged.kind, forged.id);
             return Err(wrong(plain.misfit(says)));
         }
-        let straight = |kind: &str, id: &str| match sent.iter().find(|one| one.kind == kind && one.id == id) {
-            Some(one) => one.fact.ancestors.iter().cloned().collect(),
-            None => stored_above(root, kind, id),
+        let name = |(kind, id): &(String, String)| EntityName {
+            kind: kind.as_str().into(),
+            id: id.as_str().into(),
+        };
+        let above: HashMap<EntityName, Vec<EntityName>> = sent
+            .iter()
+            .map(|one| {
+                let own = EntityName { kind: one.kind.as_str().into(), id: one.id.as_str().into() };
+                (own, one.fact.ancestors.iter().map(name).collect())
+            })
+            .collect();
+        // What is stored below one that is sent would go on lying where that one lay.
+        let moved = above.iter().find(|(one, parents)| {
+            let stored = stored_above(root, one).unwrap_or_default();
+            let same = stored.len() == parents.len() && stored.iter().all(|parent| parents.contains(parent));
+            !same && root.holding.contains_key(*one)
+        });
+        if let Some((one, _)) = moved {
+            let says =
+                format!("stored entities lie in {}::{:?}, which cannot be sent with other parents", one.kind, one.id);
+            return Err(wrong(plain.misfit(says)));
+        }
+        let straight = |name: &EntityName| match above.get(name) {
+            Some(parents) => Some(parents.as_slice()),
+            None => stored_above(root, name),
         };
         for one in &sent {
-            let above = ancestors((&one.kind, &one.id), &straight);
-            if above.len() > ENTITY_ANCESTORS_MAX || above.contains(&(one.kind.clone(), one.id.clone())) {
+            let own = EntityName { kind: one.kind.as_str().into(), id: one.id.as_str().into() };
+            let above = ancestors(&own, &straight).filter(|above| !above.contains(&own));
+            let Some(above) = above else {
                 let says = format!("{}::{:?} lies in itself, or in too many", one.kind, one.id);
                 return Err(wrong(plain.misfit(says)));
-            }
-            let fact = Fact { ancestors: above, ..one.fact.clone() };
+            };
+            let fact = Fact { ancestors: pairs(Some(above)), ..one.fact.clone() };
             read.sent.push(Sent { kind: one.kind.clone(), id: one.id.clone(), fact });
         }
     }

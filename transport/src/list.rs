@@ -350,6 +350,7 @@ fn page(
                 Sees::NotYet => Err(Refusal::Behind),
                 Sees::Restored => Err(Refusal::Restored),
             }
+        }
         Request::ListDevices { .. } | Request::ReadDevicePolicy {} | Request::ListRequests { .. } => {
             elevation::page(&source, request)
         }

@@ -1,6 +1,7 @@
 //! Attributes of subjects: declared ones typed and hot, undeclared texts in the cold profile.
 
 use super::{Decided, State};
+use crate::policed::Policed;
 use std::collections::BTreeMap;
 use tessera_model::limits::{
     ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX, ATTRIBUTES_PER_SUBJECT_BYTES_MAX, ATTRIBUTES_PER_SUBJECT_MAX,
@@ -115,8 +116,9 @@ impl State {
     pub(super) fn apply_declared(&mut self, record: &AttributeRecord) {
         self.next.attribute = self.next.attribute.max(record.id + 1);
         self.root.attributes.insert_mut(record.name.clone(), record.clone());
-        if self.root.policed.is_some() && !self.loading {
-            self.read_policies();
+        if let Some(mut policed) = self.root.policed.take() {
+            Policed::declare(&mut policed, &self.root);
+            self.root.policed = Some(policed);
         }
     }
 

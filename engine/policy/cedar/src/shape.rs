@@ -95,7 +95,9 @@ impl<'a> Writer<'a> {
                 };
                 let parents = texts(definition.member("memberOfTypes"))?;
                 let parents = parents.iter().map(|parent| self.entity(space, parent)).collect();
-                let ids = definition.member("enum").map(|ids| texts(Some(ids)).unwrap_or_default());
+                let mut ids = definition.member("enum").map(|ids| texts(Some(ids)).unwrap_or_default());
+                // They are looked for by halves.
+                ids.iter_mut().for_each(|ids| ids.sort_unstable());
                 self.shape
                     .entities
                     .insert(inside(space, name), EntityShape { attributes, tags, parents, ids });
