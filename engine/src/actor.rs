@@ -472,6 +472,9 @@ impl Running {
                     | CommandKind::ResetPassword
                     | CommandKind::OpenSession
                     | CommandKind::MapPermission
+                    | CommandKind::SetPolicies
+                    | CommandKind::DeletePolicies
+                    | CommandKind::ChangeEntities
             );
         if hands_out && !self.operator_holds(ordered, BUILT_IN)? {
             return Err(Refusal::BeyondCreator);

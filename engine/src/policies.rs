@@ -12,13 +12,13 @@ use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tessera_model::limits::{
-    CONTEXT_DEPTH_MAX, CONTEXT_VALUES_MAX, ENTITY_CHANGES_MAX, POLICY_TEXT_BYTES_MAX, SENT_ENTITIES_BYTES_MAX,
+    CONTEXT_DEPTH_MAX, CONTEXT_VALUES_MAX, ENGINE_PERMISSIONS_MAX, ENTITY_CHANGES_MAX, POLICY_TEXT_BYTES_MAX, SENT_ENTITIES_BYTES_MAX,
 };
 use tessera_model::policy::{EntityChange, EntityName, EntityRecord, PolicyDraft, PolicyRecord};
 use tessera_model::record::AttributeKind;
-use tessera_model::{Command, CommandId, Limit, Refusal, TenantId};
+use tessera_model::{Command, CommandId, Limit, Name, PermissionRef, Refusal, TenantId};
 use tessera_policy_cedar::{PolicyError, Wrong};
-use tessera_program::{Fact, Outcome, Plain, PlainBounds, PlainError, Program};
+use tessera_program::{Fact, Kind, Outcome, Plain, PlainBounds, PlainError, Program, Shape};
 
 /// The permission to set policies and to store entities.
 const POLICIES: &str = "tessera.admin.policies";
@@ -100,6 +100,53 @@ fn built_in_schema(root: &Root) -> String {
     text
 }
 
+/// Why a schema fits no question of this tenant; nothing where it does. What fits none would be silently dead.
+pub(crate) fn unfit(root: &Root, shape: &Shape) -> Option<String> {
+    if shape.actions.is_empty() {
+        return None;
+    }
+    let Some(user) = shape.entities.get("User") else {
+        return Some("the schema has no type User, outside of all namespaces: that is who asks".to_owned());
+    };
+    for (kind, id) in shape.actions.keys() {
+        if kind != "Action" {
+            return Some(format!("{kind}::{id:?} is in a namespace: what is asked is an Action without one"));
+        }
+        let known = Name::new(id).ok().and_then(|name| root.rules.permission(PermissionRef::Name(name.as_str())));
+        let asked = known.is_some_and(|id| id.0 > ENGINE_PERMISSIONS_MAX);
+        let above = shape.actions.values().any(|other| other.above.iter().any(|(_, above)| above == id));
+        if !asked && !above {
+            return Some(format!("the action {id:?} is no registered permission that policies may speak of"));
+        }
+    }
+    let fields = shape.fields(user.attributes).iter();
+    let wrong = fields.filter_map(|field| {
+        let declared = match field.name.as_str() {
+            "kind" => AttributeKind::Text,
+            other => root.attributes.get(&Name::new(other).ok()?)?.kind,
+        };
+        (!is_kind(shape, field.kind, declared)).then_some(&field.name)
+    });
+    let wrong = wrong.into_iter().next();
+    wrong.map(|name| format!("the attribute {name:?} of User is declared of another kind"))
+}
+
+/// Whether an attribute may be declared of this kind beside a schema that speaks of it.
+pub(crate) fn may_be_declared(shape: &Shape, name: &str, kind: AttributeKind) -> bool {
+    let user = shape.entities.get("User");
+    let fields = user.map_or(&[][..], |user| shape.fields(user.attributes));
+    fields.iter().filter(|field| field.name == name).all(|field| is_kind(shape, field.kind, kind))
+}
+
+fn is_kind(shape: &Shape, number: u32, declared: AttributeKind) -> bool {
+    matches!(
+        (shape.kind(number), declared),
+        (Some(Kind::Bool), AttributeKind::Bool)
+            | (Some(Kind::Long), AttributeKind::Integer)
+            | (Some(Kind::Text), AttributeKind::Text)
+    )
+}
+
 /// Texts before they are compiled, and the version that they were made from.
 struct Texts {
     schema: Option<Box<str>>,
@@ -161,7 +208,13 @@ impl Engine {
             drop((permit, turn));
             compiled
         });
-        compiled.await.map_err(|_| Refusal::PolicyWrong)
+        let compiled = compiled.await.map_err(|_| Refusal::PolicyWrong)?;
+        let view = self.view_of(bound).map_err(|_| Refusal::NotReady)?;
+        let root = view.root.full();
+        Ok(compiled.and_then(|program| match unfit(&root, &program.shape) {
+            Some(says) => Err(Wrong::schema(says)),
+            None => Ok(program),
+        }))
     }
 
     /// Sets policies: what is named of them, and the rest as it is. With `trial`, only tells what would come of it.

@@ -5,6 +5,7 @@
 
 use super::{Decided, Made, State};
 use crate::policed::{Policed, ancestors, stored_above};
+use crate::policies::unfit;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tessera_crypto::digest;
@@ -58,6 +59,9 @@ impl State {
         };
         if let Some(known) = known.filter(same) {
             return Ok(numbered(known.version, Vec::new()));
+        }
+        if unfit(&self.root, &program.shape).is_some() {
+            return Err(Refusal::PolicySchemaWrong);
         }
         let fits = |record: &EntityRecord| {
             let fact = Fact::decode(&record.fact);

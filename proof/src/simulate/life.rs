@@ -370,7 +370,7 @@ impl World {
                 let listing = view.listing();
                 let record = listing.subject(subject)?;
                 let (subject, seen_cut_off) = (record.index, record.cut_off);
-                Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0 }
+                Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0, device: None }
             }
         })
     }

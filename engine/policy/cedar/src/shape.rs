@@ -19,6 +19,12 @@ pub enum Wrong {
 }
 
 impl Wrong {
+    /// A schema that contradicts what it is held against.
+    #[must_use]
+    pub fn schema(says: impl Into<String>) -> Self {
+        Self::Schema(vec![PolicyError::new(PolicyReason::Schema, says)])
+    }
+
     /// Whether it is the schema.
     #[must_use]
     pub const fn is_schema(&self) -> bool {
