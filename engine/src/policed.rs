@@ -59,6 +59,8 @@ pub(crate) struct Circumstances {
 #[derive(Clone, Copy)]
 struct Place {
     given: [bool; GIVEN.len()],
+    /// Which of them every context has.
+    promised: [bool; GIVEN.len()],
     needs: bool,
 }
 
@@ -192,7 +194,12 @@ impl Policed {
             }
             let from_node = |name: &str| GIVEN.iter().zip(found).any(|(one, given)| *one == name && given);
             let needs = fields.iter().any(|field| field.required && !from_node(&field.name));
-            places.insert(names.uid(kind, id), Place { given: found, needs });
+            let required = |name: &str| fields.iter().any(|field| field.required && field.name == name);
+            let mut promised = found;
+            for (place, name) in promised.iter_mut().zip(GIVEN) {
+                *place &= required(name);
+            }
+            places.insert(names.uid(kind, id), Place { given: found, promised, needs });
         }
         let kind = names.word("kind");
         let rule = if record.lenient { FaultRule::Cedar } else { FaultRule::Strict };
@@ -352,7 +359,8 @@ impl Policed {
         here: (&str, &str),
         now: UnixMillis,
     ) -> Option<FaultRule> {
-        let whole = Place { given: [true; GIVEN.len()], needs: false };
+        let all = [true; GIVEN.len()];
+        let whole = Place { given: all, promised: [false; GIVEN.len()], needs: false };
         let place = self.places.get(&request.action()).copied().unwrap_or(whole);
         let millis = |at: UnixMillis| Value::Datetime(i64::try_from(at.0).unwrap_or(i64::MAX));
         let workspace = (asked.workspace.0 != 0).then(|| Value::Entity(request.uid(here.0, here.1)));
@@ -365,9 +373,11 @@ impl Policed {
         ];
         let sent = with.map(|with| &with.context);
         let mut given = [(self.kind, Value::Bool(false)); GIVEN.len()];
-        let mut count = 0;
-        for (((name, word), value), wanted) in GIVEN.iter().zip(self.given).zip(values).zip(place.given) {
-            let other = sent.is_some_and(|sent| sent.contains_key(*name));
+        let (mut count, mut lacks) = (0, false);
+        let facts = GIVEN.iter().zip(self.given).zip(values);
+        for (((name, word), value), (wanted, promised)) in facts.zip(place.given.iter().zip(place.promised)) {
+            let (wanted, other) = (*wanted, sent.is_some_and(|sent| sent.contains_key(*name)));
+            lacks |= promised && value.is_none() && !other;
             if let (Some(value), true, Some(cell)) = (value, wanted && !other, given.get_mut(count)) {
                 *cell = (word, value);
                 count += 1;
@@ -383,7 +393,7 @@ impl Policed {
             }
         }
         let told = with.is_some_and(|with| with.told);
-        Some(if place.needs && !told { FaultRule::Strict } else { self.rule })
+        Some(if lacks || place.needs && !told { FaultRule::Strict } else { self.rule })
     }
 
     /// What the policies make of what roles and relations came to.
@@ -502,7 +512,16 @@ pub(crate) fn circumstances(
             Some(action) => {
                 let kept = given.iter().copied().filter(|name| is_given(shape, action.context, name));
                 let kept: Vec<&str> = kept.collect();
-                shape.read_fields(action.context, &plain, &kept, true).map_err(wrong)?
+                let found = shape.read_fields(action.context, &plain, &kept, false).map_err(wrong)?;
+                // What the node says in a check is not missing where it may be said instead and is not.
+                let missing = shape.fields(action.context).iter().find(|field| {
+                    let given = GIVEN.iter().any(|name| is_given(shape, action.context, name) && field.name == **name);
+                    field.required && !given && !found.contains_key(&field.name)
+                });
+                if let Some(field) = missing {
+                    return Err(wrong(plain.misfit(format!("the attribute {:?} is missing", field.name))));
+                }
+                found
             }
             None if matches!(&plain.value, Plain::Object(members) if members.is_empty()) => BTreeMap::new(),
             None => {

@@ -4,11 +4,11 @@
 mod support;
 
 use support::{House, Tenant};
-use tessera_engine::{About, PolicyParts, SubmitError};
+use tessera_engine::{About, Draft, PolicyParts, SubmitError, Why};
 use tessera_model::policy::{EntityChange, EntityName, PolicyDraft};
 use tessera_model::record::AttributeKind;
 use tessera_model::{
-    CheckQuery, Command, Handle, Identifier, Limit, Name, Pattern, PermissionRef, Private, Reason, Receipt, Refusal, Scope,
+    CheckQuery, Command, Deadline, Handle, Identifier, Limit, Name, Pattern, PermissionRef, Private, Reason, Receipt, Refusal, Scope,
     Thumbprint, WorkspaceRef,
 };
 
@@ -291,7 +291,7 @@ async fn scopes_are_ruled_and_devices_cut_what_policies_permit() {
             at_least: Receipt::default(),
             address: None,
         };
-        let scope = Scope::parse(b"docs:read:").expect("a scope");
+        let scope = Scope::parse(b"docs:read:*").expect("a scope");
         house.engine.check_scope(&tenant.admin, &reading, &query, &scope).reason
     };
     let by_name = |handle: &Handle| house.check(tenant, handle, "docs.read").reason;
@@ -335,4 +335,55 @@ async fn a_lesser_operator_sets_no_policies() {
     ] {
         assert_eq!(house.refused(&lesser, command).await, Refusal::BeyondCreator);
     }
+}
+
+/// PROPERTY: an explanation asks the policies about the role and the group that are supposed, not about those that stand;
+/// and where it lacks what every question of a session has, it is no Permit under either rule.
+#[tokio::test]
+async fn explanations_suppose_for_policies_too() {
+    let scene = Scene::new().await;
+    let (house, tenant) = (&scene.house, &scene.tenant);
+    let eve = house.person(tenant, "eve@example.org", "correct horse").await;
+    house.submit(&tenant.admin, Command::CreateGroup { name: name("staff"), rule: Vec::new() }).await;
+    let text = r#"permit (principal in Role::"auditor", action == Action::"docs.read", resource);
+        permit (principal in Group::"staff", action == Action::"create", resource);"#;
+    let set = |text: &str, lenient| PolicyParts {
+        text: Some(text.into()),
+        built_in: true,
+        lenient: Some(lenient),
+        ..PolicyParts::default()
+    };
+    scene.set(set(text, false)).await.expect("set");
+    let explain = |permission: &str, context: Option<&str>, draft: &Draft| {
+        let why = Why {
+            subject: eve,
+            allowed: Vec::new(),
+            permission: name(permission),
+            workspace: None,
+            resource: None,
+            context: context.map(Into::into),
+            entities: None,
+            at: house.engine.now(),
+        };
+        let view = tenant.admin.entry.view();
+        let explained = view.as_ref().expect("awake").listing().explain(&why, draft);
+        explained.expect("explained").reason
+    };
+    let none = Draft::default();
+    assert_eq!(explain("docs.read", None, &none), Reason::NotGranted);
+    let role = Some((name("auditor"), vec![Pattern::new("other.thing").expect("a pattern")]));
+    let grant = Some((name("auditor"), None, Deadline::NONE, Deadline::NONE));
+    let draft = Draft { role, grant, ..Draft::default() };
+    assert_eq!(explain("docs.read", Some("{}"), &draft), Reason::None);
+    assert_eq!(explain("create", None, &draft), Reason::NotGranted);
+    let draft = Draft { group: Some(name("staff")), ..Draft::default() };
+    assert_eq!(explain("create", None, &draft), Reason::None);
+    let text = r#"permit (principal, action, resource);
+        forbid (principal, action, resource) when { context.opened < datetime("2999-01-01") };"#;
+    scene.set(set(text, true)).await.expect("set");
+    assert_eq!(house.check(tenant, &scene.session, "create").reason, Reason::PolicyForbids);
+    for context in [None, Some("{}")] {
+        assert_eq!(explain("create", context, &none), Reason::PolicyFailed);
+    }
+    assert_eq!(explain("create", Some(r#"{"opened": "2026-01-01", "key": false}"#), &none), Reason::PolicyForbids);
 }
