@@ -31,6 +31,8 @@ use tessera_program::{
 pub(crate) const GIVEN: [&str; 5] = ["now", "ip", "opened", "key", "workspace"];
 /// The id of the one entity of type `Tenant`.
 const TENANT: &str = "tenant";
+/// LIMIT: steps that a list of permissions may take over all of them: some 10 ms.
+const LIST_STEPS_MAX: u32 = 1 << 20;
 /// Values of gone entities that a table may hold before it is made anew, beside as many as of living ones.
 const WORN: usize = 65_536;
 
@@ -97,6 +99,9 @@ thread_local! {
     /// Room that questions are made and answered in.
     static DESK: Cell<Option<Box<(Desk, Room)>>> = const { Cell::new(None) };
 }
+
+/// Says the circumstances of the action that is asked about.
+type Tell<'a> = &'a dyn Fn(&mut Request<'_>) -> Option<FaultRule>;
 
 /// A public id as text, on the stack.
 struct IdText([u8; 64], usize);
@@ -265,15 +270,16 @@ impl Policed {
         }
     }
 
-    /// Asks the policies. `permits` says that something else permits already: then only what forbids is asked.
-    fn ask<T>(
+    /// Describes who asks and where, and asks then: with what says the circumstances, and the moment at which time changes
+    /// what was described.
+    fn described<T>(
         &self,
         root: &Root,
         (asked, resource): (&Asked, Option<&str>),
         with: Option<&Circumstances>,
         now: UnixMillis,
-        ask: impl FnOnce(&Request<'_>, FaultRule, &mut Room) -> T,
-    ) -> Option<(T, UnixMillis)> {
+        ask: impl FnOnce(&mut Request<'_>, Tell<'_>, (&mut Room, UnixMillis)) -> Option<T>,
+    ) -> Option<T> {
         let subject = root.subjects.get(&asked.subject)?;
         let line = root.rules.line(asked.subject)?;
         let permission = root.rules.permission_name(asked.permission)?;
@@ -303,13 +309,28 @@ impl Policed {
             request.lies_in(tenant);
             request.describe(uid);
         }
-        let rule = self.tell(&mut request, asked, with, here, now);
-        let answered = rule.map(|rule| ask(&request, rule, room));
-        let timed = room.is_timed();
+        let tell = |request: &mut Request<'_>| self.tell(request, asked, with, here, now);
+        let answered = ask(&mut request, &tell, (room, next));
         // What is lent goes back, so that nothing is taken anew.
         *desk = request.end();
         DESK.set(Some(kept));
-        Some((answered?, if timed { now } else { next }))
+        answered
+    }
+
+    /// Asks about one action.
+    fn ask<T>(
+        &self,
+        root: &Root,
+        (asked, resource): (&Asked, Option<&str>),
+        with: Option<&Circumstances>,
+        now: UnixMillis,
+        ask: impl FnOnce(&Request<'_>, FaultRule, &mut Room) -> T,
+    ) -> Option<(T, UnixMillis)> {
+        self.described(root, (asked, resource), with, now, |request, tell, (room, next)| {
+            let rule = tell(request)?;
+            let answered = ask(request, rule, room);
+            Some((answered, if room.is_timed() { now } else { next }))
+        })
     }
 
     /// Describes who asks; answers with the moment at which time changes that.
@@ -421,54 +442,73 @@ impl Policed {
         if self.unreadable {
             return Judged::deny(Reason::PolicyUnreadable);
         }
-        let (entities, policies) = (&self.entities, &self.program.policies);
         let ruled = self.ask(root, (asked, resource), with, now, |request, rule, room| {
-            if permits {
-                let ruling = policies.forbids(entities, request, rule, room);
-                ruling.unwrap_or(Ruling::Permit(u32::MAX))
-            } else {
-                policies.decide(entities, request, rule, room)
-            }
+            self.ruling(permits, request, rule, room)
         });
         let Some((ruling, until)) = ruled else { return Judged::deny(Reason::ResourceUnknown) };
         let valid_until = if judged.valid_until.0 < until.0 { judged.valid_until } else { until };
-        let reason = match ruling {
-            Ruling::Permit(_) if permits => Reason::None,
-            Ruling::Permit(_) => {
-                root.rules.cut(asked.restriction, asked.permission, asked.workspace).unwrap_or(Reason::None)
-            }
-            Ruling::NoPermit => judged.reason,
-            Ruling::Forbidden(_) => Reason::PolicyForbids,
-            Ruling::Failed(..) => Reason::PolicyFailed,
-        };
-        Judged { reason, valid_until }
+        Judged { reason: reason_of(root, asked, judged.reason, ruling), valid_until }
+    }
+
+    /// What the policies say; only those that forbid are asked where something else permits already.
+    fn ruling(&self, permits: bool, request: &Request<'_>, rule: FaultRule, room: &mut Room) -> Ruling {
+        let (entities, policies) = (&self.entities, &self.program.policies);
+        if permits {
+            policies.forbids(entities, request, rule, room).unwrap_or(Ruling::Permit(u32::MAX))
+        } else {
+            policies.decide(entities, request, rule, room)
+        }
     }
 
     /// Adds to a list of permissions what policies permit about the workspace itself, and takes out what they forbid;
-    /// answers with the moment at which time changes that. COST: asks about every permission.
+    /// answers with the moment at which time changes that. COST: asks about every permission, of one who is described
+    /// once, within one number of steps.
+    ///
+    /// # Errors
+    /// `BudgetExceeded` when the steps do not suffice, and why nothing can be asked.
     pub(crate) fn list(
         &self,
         root: &Root,
         asked: &Asked,
         words: &mut Vec<u64>,
         now: UnixMillis,
-    ) -> UnixMillis {
-        let mut until = UnixMillis(u64::MAX);
-        for id in root.permissions.keys().copied() {
-            let (word, bit) = (id as usize / 64, 1_u64 << (id % 64));
-            let held = words.get(word).is_some_and(|held| held & bit != 0);
-            let reason = if held { Reason::None } else { Reason::NotGranted };
-            let asked = Asked { permission: PermissionId(id), ..*asked };
-            let judged = self.judge(root, Judged::deny(reason), (&asked, None), None, now);
-            until = until.min(judged.valid_until);
-            if words.len() <= word {
-                words.resize(word + 1, 0);
-            }
-            if let Some(place) = words.get_mut(word) {
-                *place = if judged.reason == Reason::None { *place | bit } else { *place & !bit };
-            }
+    ) -> Result<UnixMillis, Reason> {
+        let own = root.permissions.keys().copied().filter(|id| *id > ENGINE_PERMISSIONS_MAX);
+        let own: Vec<u32> = own.collect();
+        let Some(first) = own.first() else { return Ok(UnixMillis(u64::MAX)) };
+        if self.unreadable {
+            return Err(Reason::PolicyUnreadable);
         }
-        until
+        let at_first = Asked { permission: PermissionId(*first), ..*asked };
+        let listed = self.described(root, (&at_first, None), None, now, |request, tell, (room, next)| {
+            let (mut until, mut left) = (next, LIST_STEPS_MAX);
+            for id in own {
+                let Some(name) = root.rules.permission_name(PermissionId(id)) else { continue };
+                request.turn_to("Action", name.as_str());
+                let (word, bit) = (id as usize / 64, 1_u64 << (id % 64));
+                let held = words.get(word).is_some_and(|held| held & bit != 0);
+                let rule = tell(request)?;
+                let ruling = self.ruling(held, request, rule, room);
+                let Some(rest) = left.checked_sub(room.steps()) else {
+                    return Some(Err(Reason::BudgetExceeded));
+                };
+                left = rest;
+                if room.is_timed() {
+                    until = now;
+                }
+                let asked = Asked { permission: PermissionId(id), ..*asked };
+                let before = if held { Reason::None } else { Reason::NotGranted };
+                let reason = reason_of(root, &asked, before, ruling);
+                if words.len() <= word {
+                    words.resize(word + 1, 0);
+                }
+                if let Some(place) = words.get_mut(word) {
+                    *place = if reason == Reason::None { *place | bit } else { *place & !bit };
+                }
+            }
+            Some(Ok(until))
+        });
+        listed.unwrap_or(Err(Reason::ResourceUnknown))
     }
 
     /// Every policy that applies or fails: its name, whether it forbids, and what it says.
@@ -484,6 +524,19 @@ impl Policed {
         let forbids = |at: u32| policies.effect(at) == tessera_program::Effect::Forbid;
         let found = found.map(|(found, _)| found).unwrap_or_default().into_iter();
         found.map(|(at, outcome)| (policies.name(at).to_owned(), forbids(at), outcome)).collect()
+    }
+}
+
+/// What a ruling makes of what was said before it.
+fn reason_of(root: &Root, asked: &Asked, before: Reason, ruling: Ruling) -> Reason {
+    match ruling {
+        Ruling::Permit(_) if before == Reason::None => Reason::None,
+        Ruling::Permit(_) => {
+            root.rules.cut(asked.restriction, asked.permission, asked.workspace).unwrap_or(Reason::None)
+        }
+        Ruling::NoPermit => before,
+        Ruling::Forbidden(_) => Reason::PolicyForbids,
+        Ruling::Failed(..) => Reason::PolicyFailed,
     }
 }
 

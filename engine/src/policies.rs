@@ -306,6 +306,13 @@ impl Listing {
         self.0.policed.as_ref().map_or(0, |policed| policed.count())
     }
 
+    /// As how many checks a list of permissions is to be charged: policies are asked about each.
+    #[must_use]
+    pub fn policed_checks(&self) -> u64 {
+        let asked = if self.0.policed.is_some() { self.0.permissions.size() } else { 0 };
+        u64::try_from(asked / 8).unwrap_or(u64::MAX)
+    }
+
     /// The schema that holds where none is set.
     #[must_use]
     pub fn built_in_schema(&self) -> String {

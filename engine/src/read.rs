@@ -94,7 +94,7 @@ impl Reading<'_> {
                     address,
                     opened: Some((live.opened.to_millis(), live.key)),
                 };
-                until = until.min(policed.list(root, &asked, &mut permitted, self.now));
+                until = until.min(policed.list(root, &asked, &mut permitted, self.now)?);
             }
             let [head, ..] = *fields;
             if head & SIDE != 0 {

@@ -26,7 +26,7 @@ impl Scene {
     async fn new() -> Self {
         let (house, tenant, ann) = House::with_ann().await;
         let session = house.open(&tenant.admin, ann).await.expect("opened").made.handle.expect("a handle");
-        for permission in ["create", "docs.read"] {
+        for permission in ["create", "docs.read", "docs:read"] {
             house.submit(&tenant.admin, Command::RegisterPermission { name: name(permission) }).await;
         }
         Self { house, tenant, session }
@@ -195,19 +195,16 @@ fn lists_what_checks_say(scene: &Scene, said: Option<std::net::IpAddr>) -> Vec<b
             address: said,
         };
         let checked = engine.check(bound, &reading, &query).is_permit();
-        let scope = format!("docs:{}:", permission.rsplit('.').next().expect("a word"));
         let id = reading.resolve(permission, "").0.0;
         assert_eq!(listed.permitted[id as usize / 64] >> (id % 64) & 1 == 1, checked, "{permission} {said:?}");
-        let scope = Scope::parse(scope.as_bytes());
-        if let Ok(scope) = scope.as_ref()
-            && permission == "docs.read"
-        {
-            let by_scope = engine.check_scope(bound, &reading, &query, scope);
+        if permission == "docs:read" {
+            let scope = Scope::parse(b"read:docs").expect("a scope");
+            let by_scope = engine.check_scope(bound, &reading, &query, &scope);
             assert_eq!(by_scope.is_permit(), checked, "{permission} {said:?} {:?}", by_scope.reason);
         }
         checked
     };
-    vec![of("docs.read"), of("create")]
+    vec![of("docs:read"), of("create")]
 }
 
 /// PROPERTY: lists and checks by scope say of the address what checks say: the caller's own for its own handle, what is
@@ -215,7 +212,7 @@ fn lists_what_checks_say(scene: &Scene, said: Option<std::net::IpAddr>) -> Vec<b
 #[tokio::test]
 async fn lists_and_scopes_know_the_address_that_checks_know() {
     let scene = Scene::new().await;
-    let text = r#"permit (principal, action == Action::"docs.read", resource)
+    let text = r#"permit (principal, action == Action::"docs:read", resource)
             when { context has ip && context.ip.isInRange(ip("10.0.0.0/8")) };
         permit (principal, action == Action::"create", resource) unless { context has ip };"#;
     let parts = PolicyParts { text: Some(text.into()), built_in: true, ..PolicyParts::default() };
@@ -266,7 +263,7 @@ async fn f_43_sets_that_never_apply_are_refused() {
 async fn scopes_are_ruled_and_devices_cut_what_policies_permit() {
     let scene = Scene::new().await;
     let (house, tenant) = (&scene.house, &scene.tenant);
-    house.role(tenant, "reader", &["docs.read"]).await;
+    house.role(tenant, "reader", &["docs:read"]).await;
     let ann = house.person(tenant, "eve@example.org", "correct horse").await;
     house.grant(tenant, ann, "reader").await;
     let device = Command::RegisterDevice { subject: ann, name: name("phone"), key: Thumbprint([7; 32]) };
@@ -291,10 +288,10 @@ async fn scopes_are_ruled_and_devices_cut_what_policies_permit() {
             at_least: Receipt::default(),
             address: None,
         };
-        let scope = Scope::parse(b"docs:read:*").expect("a scope");
+        let scope = Scope::parse(b"read:docs").expect("a scope");
         house.engine.check_scope(&tenant.admin, &reading, &query, &scope).reason
     };
-    let by_name = |handle: &Handle| house.check(tenant, handle, "docs.read").reason;
+    let by_name = |handle: &Handle| house.check(tenant, handle, "docs:read").reason;
     assert_eq!((by_scope(&free), by_name(&free)), (Reason::None, Reason::None));
     let set = |text: &str| {
         scene.set(PolicyParts { text: Some(text.into()), built_in: true, ..PolicyParts::default() })
@@ -304,7 +301,7 @@ async fn scopes_are_ruled_and_devices_cut_what_policies_permit() {
     assert_eq!((by_scope(&free), by_name(&free)), (Reason::None, Reason::None));
     assert_eq!((by_scope(&on_it), by_name(&on_it)), (Reason::BeyondDevice, Reason::BeyondDevice));
     house.grant(tenant, ann, "reader").await;
-    set("forbid (principal, action == Action::\"docs.read\", resource);").await.expect("set");
+    set("forbid (principal, action == Action::\"docs:read\", resource);").await.expect("set");
     assert_eq!((by_scope(&free), by_name(&free)), (Reason::PolicyForbids, Reason::PolicyForbids));
 }
 
@@ -386,4 +383,38 @@ async fn explanations_suppose_for_policies_too() {
         assert_eq!(explain("create", context, &none), Reason::PolicyFailed);
     }
     assert_eq!(explain("create", Some(r#"{"opened": "2026-01-01", "key": false}"#), &none), Reason::PolicyForbids);
+}
+
+/// PROPERTY: a list of permissions says what checks say of each of many, and is refused where it would take more steps
+/// than one may take: it is never short of one.
+#[tokio::test]
+async fn lists_have_a_bound_and_say_what_checks_say() {
+    let scene = Scene::new().await;
+    for at in 0..200 {
+        let command = Command::RegisterPermission { name: name(&format!("p{at}")) };
+        scene.house.submit(&scene.tenant.admin, command).await;
+    }
+    let set = |text: String| PolicyParts { text: Some(text.into()), built_in: true, ..PolicyParts::default() };
+    let text = r#"permit (principal, action in [Action::"p3", Action::"p77", Action::"p199"], resource) unless { context.key };
+        forbid (principal, action == Action::"p77", resource);"#;
+    scene.set(set(text.to_owned())).await.expect("set");
+    let list = || {
+        let view = scene.tenant.admin.entry.view();
+        let reading = scene.house.engine.read(view.as_ref().expect("awake"));
+        let handle = scene.session.to_bytes();
+        let listed =
+            scene.house.engine.list_permissions(&scene.tenant.admin, &reading, (&handle, None), WorkspaceRef::Tenant)?;
+        let is = |at: &usize| {
+            let id = reading.resolve(&format!("p{at}"), "").0.0;
+            listed.permitted[id as usize / 64] >> (id % 64) & 1 == 1
+        };
+        Ok((0..200).filter(is).collect::<Vec<usize>>())
+    };
+    let check = |at: &usize| scene.house.check(&scene.tenant, &scene.session, &format!("p{at}")).is_permit();
+    assert_eq!(list(), Ok((0..200).filter(check).collect()));
+    assert_eq!(list(), Ok(vec![3, 199]));
+    let dear = vec!["context.key == context.key"; 1_900].join(", ");
+    let text = format!("permit (principal, action, resource) when {{ [{dear}].contains(false) }};");
+    scene.set(set(text)).await.expect("set");
+    assert_eq!(list(), Err(Reason::BudgetExceeded));
 }

@@ -107,6 +107,12 @@ pub struct Room {
 pub const QUESTION_STEPS_MAX: u32 = 16_384;
 
 impl Room {
+    /// Steps that the last question took.
+    #[must_use]
+    pub const fn steps(&self) -> u32 {
+        QUESTION_STEPS_MAX.saturating_sub(self.left.get())
+    }
+
     /// Whether a policy that the last question concerned looks at what the clock moves.
     #[must_use]
     pub const fn is_timed(&self) -> bool {

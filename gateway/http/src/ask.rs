@@ -366,6 +366,7 @@ pub(crate) fn permissions(shared: &Shared, caller: &Caller, input: &Input) -> Re
     let place = workspace(input.name_or_number("workspace")?);
     let from = address(input.text("address"))?;
     may_say(shared, &caller.bound, from)?;
+    serve::charge(shared, caller, view.listing().policed_checks());
     let answer = match shared.engine.list_permissions(&caller.bound, &reading, (&handle, from), place) {
         Err(reason) => Object::new()
             .decided(reason)
