@@ -97,6 +97,9 @@ impl Engine {
             return Err(Reason::TenantClosed);
         }
         let tagger = &self.house.tagger;
+        // Where policies may ask for it, the address that a check takes.
+        let policed = reading.root.policed.is_some() && said.is_none();
+        let said = if policed { self.address(bound, handle) } else { said };
         self.looking_there(bound, (handle, said), |from| {
             reading.list_permissions(tagger, (handle, from), workspace)
         })

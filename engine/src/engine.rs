@@ -115,6 +115,7 @@ impl Engine {
             failed_sign_ins: AtomicU64::new(0),
             told_to_wait: AtomicU64::new(0),
             rehashes: Arc::new(tokio::sync::Semaphore::new(crate::house::REHASHES_MAX)),
+            compiling: Arc::default(),
             compiles: Arc::new(tokio::sync::Semaphore::new(tessera_model::limits::POLICY_COMPILES_MAX)),
             supervisor: Mutex::new(None),
             proven: AtomicI64::new(i64::MIN),

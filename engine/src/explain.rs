@@ -6,6 +6,7 @@ use crate::policed::{Asked, circumstances};
 use crate::policies::{PolicySaid, said};
 use crate::resource;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tessera_model::limits::{ENGINE_PERMISSIONS_MAX, PATTERNS_MAX, ROLES_MAX};
 use tessera_model::record::{GrantRecord, MemberRecord, RoleRecord, SubjectStatus};
 use tessera_model::{
@@ -165,14 +166,20 @@ impl Listing {
             let with = circumstances(&self.0, why.permission.as_str(), came, &given);
             let with = with.map_err(|(refusal, _)| refusal)?;
             let of = (&asked, why.resource.as_deref());
-            let judged = policed.judge(&self.0, Judged { reason, valid_until }, of, Some(&with), why.at);
+            // Policies speak of the roles and groups that are supposed, too.
+            let mut supposed = (*self.0).clone();
+            supposed.rules = rules.clone();
+            if let Some(role) = &drafted {
+                supposed.roles.insert_mut(role.id, Arc::new(role.clone()));
+            }
+            let judged = policed.judge(&supposed, Judged { reason, valid_until }, of, Some(&with), why.at);
             let cut = judged.reason == Reason::None && reason != Reason::None;
             (reason, valid_until) = (judged.reason, judged.valid_until);
             if cut && restricted {
                 reason = Reason::Restricted;
             }
             if permission.0 > ENGINE_PERMISSIONS_MAX {
-                policies = said(policed.said(&self.0, of, Some(&with), why.at));
+                policies = said(policed.said(&supposed, of, Some(&with), why.at));
             }
         }
         Ok(Explained {

@@ -85,6 +85,8 @@ pub(crate) struct House {
     pub(crate) rehashes: Arc<tokio::sync::Semaphore>,
     /// Policies that may be compiled at once.
     pub(crate) compiles: Arc<tokio::sync::Semaphore>,
+    /// The tenants that some are compiled for: one at a time for each.
+    pub(crate) compiling: Arc<Mutex<std::collections::BTreeSet<TenantId>>>,
     pub(crate) supervisor: Mutex<Option<ActorRef<SupervisorMessage>>>,
     /// The latest time that a loaded history proves, less what the clock's elapsed time was then: time
     /// goes on from there, never back behind it.

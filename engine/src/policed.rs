@@ -6,9 +6,9 @@
 
 use crate::check::Judged;
 use crate::root::Root;
-use crate::state::{key_of, straight};
+use crate::state::key_of;
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,14 +23,16 @@ use tessera_model::{
 };
 use tessera_policy::HeldThing;
 use tessera_program::{
-    Desk, Entities, EntityRef, Fact, FaultRule, Ip, Kind, Outcome, Plain, PlainBounds, PlainError, Program,
-    Request, Room, Ruling, Sent, Shape, Term, Uid, Value, Word,
+    Desk, Entities, EntityRef, Fact, FaultRule, Ip, Kind, Names, Outcome, Plain, PlainBounds, PlainError,
+    Program, Request, Room, Ruling, Sent, Shape, Term, Uid, Value, Word,
 };
 
 /// What the node itself says in every context whose action has a place for it.
 pub(crate) const GIVEN: [&str; 5] = ["now", "ip", "opened", "key", "workspace"];
 /// The id of the one entity of type `Tenant`.
 const TENANT: &str = "tenant";
+/// LIMIT: steps that a list of permissions may take over all of them: some 10 ms.
+const LIST_STEPS_MAX: u32 = 1 << 20;
 /// Values of gone entities that a table may hold before it is made anew, beside as many as of living ones.
 const WORN: usize = 65_536;
 
@@ -59,6 +61,8 @@ pub(crate) struct Circumstances {
 #[derive(Clone, Copy)]
 struct Place {
     given: [bool; GIVEN.len()],
+    /// Which of them every context has.
+    promised: [bool; GIVEN.len()],
     needs: bool,
 }
 
@@ -96,6 +100,9 @@ thread_local! {
     static DESK: Cell<Option<Box<(Desk, Room)>>> = const { Cell::new(None) };
 }
 
+/// Says the circumstances of the action that is asked about.
+type Tell<'a> = &'a dyn Fn(&mut Request<'_>) -> Option<FaultRule>;
+
 /// A public id as text, on the stack.
 struct IdText([u8; 64], usize);
 
@@ -115,25 +122,32 @@ impl IdText {
     }
 }
 
-/// What an entity lies in straight, by its type and id.
-type Straight<'a> = &'a dyn Fn(&str, &str) -> Vec<(String, String)>;
-
-/// All that an entity lies in, by what each lies in straight. It is among them itself only when it lies in itself.
-pub(crate) fn ancestors(of: (&str, &str), straight: Straight<'_>) -> BTreeSet<(String, String)> {
-    let (mut all, mut open) = (BTreeSet::new(), straight(of.0, of.1));
-    while let Some(one) = open.pop() {
-        if !all.contains(&one) {
-            open.extend(straight(&one.0, &one.1));
-            all.insert(one);
+/// All that an entity lies in, by what each lies in straight. It is among them itself only when it lies in itself;
+/// nothing when they are more than may be, of which one more is looked at.
+pub(crate) fn ancestors<'a>(
+    of: &EntityName,
+    straight: &dyn Fn(&EntityName) -> Option<&'a [EntityName]>,
+) -> Option<HashSet<&'a EntityName>> {
+    let (mut all, mut open) = (HashSet::new(), straight(of).map_or_else(Vec::new, |above| vec![above]));
+    while let Some(above) = open.pop() {
+        for one in above {
+            if all.insert(one) {
+                if all.len() > ENTITY_ANCESTORS_MAX {
+                    return None;
+                }
+                open.extend(straight(one));
+            }
         }
     }
-    all
+    Some(all)
 }
 
-fn stored_above(root: &Root, kind: &str, id: &str) -> Vec<(String, String)> {
-    let name = EntityName::new(kind, id);
-    let record = name.and_then(|name| root.entities.get(&key_of(&name)));
-    record.map(|record| straight(record)).unwrap_or_default()
+pub(crate) fn stored_above<'a>(root: &'a Root, name: &EntityName) -> Option<&'a [EntityName]> {
+    root.parents.get(name).map(|above| &**above)
+}
+
+fn pairs(of: Option<HashSet<&EntityName>>) -> BTreeSet<(String, String)> {
+    of.into_iter().flatten().map(|name| (name.kind.to_string(), name.id.to_string())).collect()
 }
 
 /// A resource as a type and an id: the type ends at the first colon that stands alone.
@@ -149,19 +163,21 @@ pub(crate) fn resource_of(text: &str) -> Option<(&str, &str)> {
     }
 }
 
+/// The declared attributes that policies speak of.
+fn spoken(names: &Names, root: &Root) -> Vec<(u32, Word)> {
+    let declared = root.attributes.values().filter(|record| record.name.as_str() != "kind");
+    declared.filter_map(|record| Some((record.id, names.known_word(record.name.as_str())?))).collect()
+}
+
 impl Policed {
     /// Reads a stored program over a tenant.
     pub(crate) fn new(record: &PolicyRecord, root: &Root) -> Self {
         let read = Program::decode(&record.program);
-        debug_assert!(read.is_ok());
         let unreadable = read.is_err();
         let mut program = read.unwrap_or_default();
         let shape = Arc::new(std::mem::take(&mut program.shape));
         let names = &mut program.names;
-        let spoken = |name: &str| names.known_word(name);
-        let declared = root.attributes.values().filter(|record| record.name.as_str() != "kind");
-        let attributes =
-            declared.filter_map(|record| Some((record.id, spoken(record.name.as_str())?))).collect();
+        let attributes = spoken(names, root);
         let given = GIVEN.map(|name| names.word(name));
         let [now, ..] = given;
         program.policies.moved_by_clock(&[now]);
@@ -183,7 +199,12 @@ impl Policed {
             }
             let from_node = |name: &str| GIVEN.iter().zip(found).any(|(one, given)| *one == name && given);
             let needs = fields.iter().any(|field| field.required && !from_node(&field.name));
-            places.insert(names.uid(kind, id), Place { given: found, needs });
+            let required = |name: &str| fields.iter().any(|field| field.required && field.name == name);
+            let mut promised = found;
+            for (place, name) in promised.iter_mut().zip(GIVEN) {
+                *place &= required(name);
+            }
+            places.insert(names.uid(kind, id), Place { given: found, promised, needs });
         }
         let kind = names.word("kind");
         let rule = if record.lenient { FaultRule::Cedar } else { FaultRule::Strict };
@@ -225,19 +246,40 @@ impl Policed {
         let names = &mut self.program.names;
         let fact = root.entities.get(&key_of(name)).map(|record| Fact::decode(&record.fact));
         let Some(Ok(mut fact)) = fact else { return self.entities.remove(names, &name.kind, &name.id) };
-        fact.ancestors = ancestors((&name.kind, &name.id), &|kind, id| stored_above(root, kind, id));
+        fact.ancestors = pairs(ancestors(name, &|name| stored_above(root, name)));
         self.entities.put(names, &name.kind, &name.id, &fact);
     }
 
-    /// Asks the policies. `permits` says that something else permits already: then only what forbids is asked.
-    fn ask<T>(
+    /// Takes over what lies above an entity now that is in the table already.
+    pub(crate) fn move_entity(&mut self, name: &EntityName, root: &Root) {
+        let above = ancestors(name, &|name| stored_above(root, name)).into_iter().flatten();
+        let above = above.map(|above| (&*above.kind, &*above.id));
+        self.entities.put_above(&mut self.program.names, (&name.kind, &name.id), above);
+    }
+
+    /// About how many bytes of memory the tables take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.entities.size() * size_of::<Value>() + self.program.names.size() * 100
+    }
+
+    /// Takes over the declared attributes. COST: copies the tables only where policies speak of one that is new.
+    pub(crate) fn declare(this: &mut Arc<Self>, root: &Root) {
+        let attributes = spoken(&this.program.names, root);
+        if attributes != this.attributes {
+            Arc::make_mut(this).attributes = attributes;
+        }
+    }
+
+    /// Describes who asks and where, and asks then: with what says the circumstances, and the moment at which time changes
+    /// what was described.
+    fn described<T>(
         &self,
         root: &Root,
         (asked, resource): (&Asked, Option<&str>),
         with: Option<&Circumstances>,
         now: UnixMillis,
-        ask: impl FnOnce(&Request<'_>, FaultRule, &mut Room) -> T,
-    ) -> Option<(T, UnixMillis)> {
+        ask: impl FnOnce(&mut Request<'_>, Tell<'_>, (&mut Room, UnixMillis)) -> Option<T>,
+    ) -> Option<T> {
         let subject = root.subjects.get(&asked.subject)?;
         let line = root.rules.line(asked.subject)?;
         let permission = root.rules.permission_name(asked.permission)?;
@@ -267,13 +309,28 @@ impl Policed {
             request.lies_in(tenant);
             request.describe(uid);
         }
-        let rule = self.tell(&mut request, asked, with, here, now);
-        let answered = rule.map(|rule| ask(&request, rule, room));
-        let timed = room.is_timed();
+        let tell = |request: &mut Request<'_>| self.tell(request, asked, with, here, now);
+        let answered = ask(&mut request, &tell, (room, next));
         // What is lent goes back, so that nothing is taken anew.
         *desk = request.end();
         DESK.set(Some(kept));
-        Some((answered?, if timed { now } else { next }))
+        answered
+    }
+
+    /// Asks about one action.
+    fn ask<T>(
+        &self,
+        root: &Root,
+        (asked, resource): (&Asked, Option<&str>),
+        with: Option<&Circumstances>,
+        now: UnixMillis,
+        ask: impl FnOnce(&Request<'_>, FaultRule, &mut Room) -> T,
+    ) -> Option<(T, UnixMillis)> {
+        self.described(root, (asked, resource), with, now, |request, tell, (room, next)| {
+            let rule = tell(request)?;
+            let answered = ask(request, rule, room);
+            Some((answered, if room.is_timed() { now } else { next }))
+        })
     }
 
     /// Describes who asks; answers with the moment at which time changes that.
@@ -323,7 +380,8 @@ impl Policed {
         here: (&str, &str),
         now: UnixMillis,
     ) -> Option<FaultRule> {
-        let whole = Place { given: [true; GIVEN.len()], needs: false };
+        let all = [true; GIVEN.len()];
+        let whole = Place { given: all, promised: [false; GIVEN.len()], needs: false };
         let place = self.places.get(&request.action()).copied().unwrap_or(whole);
         let millis = |at: UnixMillis| Value::Datetime(i64::try_from(at.0).unwrap_or(i64::MAX));
         let workspace = (asked.workspace.0 != 0).then(|| Value::Entity(request.uid(here.0, here.1)));
@@ -336,9 +394,11 @@ impl Policed {
         ];
         let sent = with.map(|with| &with.context);
         let mut given = [(self.kind, Value::Bool(false)); GIVEN.len()];
-        let mut count = 0;
-        for (((name, word), value), wanted) in GIVEN.iter().zip(self.given).zip(values).zip(place.given) {
-            let other = sent.is_some_and(|sent| sent.contains_key(*name));
+        let (mut count, mut lacks) = (0, false);
+        let facts = GIVEN.iter().zip(self.given).zip(values);
+        for (((name, word), value), (wanted, promised)) in facts.zip(place.given.iter().zip(place.promised)) {
+            let (wanted, other) = (*wanted, sent.is_some_and(|sent| sent.contains_key(*name)));
+            lacks |= promised && value.is_none() && !other;
             if let (Some(value), true, Some(cell)) = (value, wanted && !other, given.get_mut(count)) {
                 *cell = (word, value);
                 count += 1;
@@ -354,7 +414,7 @@ impl Policed {
             }
         }
         let told = with.is_some_and(|with| with.told);
-        Some(if place.needs && !told { FaultRule::Strict } else { self.rule })
+        Some(if lacks || place.needs && !told { FaultRule::Strict } else { self.rule })
     }
 
     /// What the policies make of what roles and relations came to.
@@ -382,54 +442,73 @@ impl Policed {
         if self.unreadable {
             return Judged::deny(Reason::PolicyUnreadable);
         }
-        let (entities, policies) = (&self.entities, &self.program.policies);
         let ruled = self.ask(root, (asked, resource), with, now, |request, rule, room| {
-            if permits {
-                let ruling = policies.forbids(entities, request, rule, room);
-                ruling.unwrap_or(Ruling::Permit(u32::MAX))
-            } else {
-                policies.decide(entities, request, rule, room)
-            }
+            self.ruling(permits, request, rule, room)
         });
         let Some((ruling, until)) = ruled else { return Judged::deny(Reason::ResourceUnknown) };
         let valid_until = if judged.valid_until.0 < until.0 { judged.valid_until } else { until };
-        let reason = match ruling {
-            Ruling::Permit(_) if permits => Reason::None,
-            Ruling::Permit(_) => {
-                root.rules.cut(asked.restriction, asked.permission, asked.workspace).unwrap_or(Reason::None)
-            }
-            Ruling::NoPermit => judged.reason,
-            Ruling::Forbidden(_) => Reason::PolicyForbids,
-            Ruling::Failed(..) => Reason::PolicyFailed,
-        };
-        Judged { reason, valid_until }
+        Judged { reason: reason_of(root, asked, judged.reason, ruling), valid_until }
+    }
+
+    /// What the policies say; only those that forbid are asked where something else permits already.
+    fn ruling(&self, permits: bool, request: &Request<'_>, rule: FaultRule, room: &mut Room) -> Ruling {
+        let (entities, policies) = (&self.entities, &self.program.policies);
+        if permits {
+            policies.forbids(entities, request, rule, room).unwrap_or(Ruling::Permit(u32::MAX))
+        } else {
+            policies.decide(entities, request, rule, room)
+        }
     }
 
     /// Adds to a list of permissions what policies permit about the workspace itself, and takes out what they forbid;
-    /// answers with the moment at which time changes that. COST: asks about every permission.
+    /// answers with the moment at which time changes that. COST: asks about every permission, of one who is described
+    /// once, within one number of steps.
+    ///
+    /// # Errors
+    /// `BudgetExceeded` when the steps do not suffice, and why nothing can be asked.
     pub(crate) fn list(
         &self,
         root: &Root,
         asked: &Asked,
         words: &mut Vec<u64>,
         now: UnixMillis,
-    ) -> UnixMillis {
-        let mut until = UnixMillis(u64::MAX);
-        for id in root.permissions.keys().copied() {
-            let (word, bit) = (id as usize / 64, 1_u64 << (id % 64));
-            let held = words.get(word).is_some_and(|held| held & bit != 0);
-            let reason = if held { Reason::None } else { Reason::NotGranted };
-            let asked = Asked { permission: PermissionId(id), ..*asked };
-            let judged = self.judge(root, Judged::deny(reason), (&asked, None), None, now);
-            until = until.min(judged.valid_until);
-            if words.len() <= word {
-                words.resize(word + 1, 0);
-            }
-            if let Some(place) = words.get_mut(word) {
-                *place = if judged.reason == Reason::None { *place | bit } else { *place & !bit };
-            }
+    ) -> Result<UnixMillis, Reason> {
+        let own = root.permissions.keys().copied().filter(|id| *id > ENGINE_PERMISSIONS_MAX);
+        let own: Vec<u32> = own.collect();
+        let Some(first) = own.first() else { return Ok(UnixMillis(u64::MAX)) };
+        if self.unreadable {
+            return Err(Reason::PolicyUnreadable);
         }
-        until
+        let at_first = Asked { permission: PermissionId(*first), ..*asked };
+        let listed = self.described(root, (&at_first, None), None, now, |request, tell, (room, next)| {
+            let (mut until, mut left) = (next, LIST_STEPS_MAX);
+            for id in own {
+                let Some(name) = root.rules.permission_name(PermissionId(id)) else { continue };
+                request.turn_to("Action", name.as_str());
+                let (word, bit) = (id as usize / 64, 1_u64 << (id % 64));
+                let held = words.get(word).is_some_and(|held| held & bit != 0);
+                let rule = tell(request)?;
+                let ruling = self.ruling(held, request, rule, room);
+                let Some(rest) = left.checked_sub(room.steps()) else {
+                    return Some(Err(Reason::BudgetExceeded));
+                };
+                left = rest;
+                if room.is_timed() {
+                    until = now;
+                }
+                let asked = Asked { permission: PermissionId(id), ..*asked };
+                let before = if held { Reason::None } else { Reason::NotGranted };
+                let reason = reason_of(root, &asked, before, ruling);
+                if words.len() <= word {
+                    words.resize(word + 1, 0);
+                }
+                if let Some(place) = words.get_mut(word) {
+                    *place = if reason == Reason::None { *place | bit } else { *place & !bit };
+                }
+            }
+            Some(Ok(until))
+        });
+        listed.unwrap_or(Err(Reason::ResourceUnknown))
     }
 
     /// Every policy that applies or fails: its name, whether it forbids, and what it says.
@@ -445,6 +524,19 @@ impl Policed {
         let forbids = |at: u32| policies.effect(at) == tessera_program::Effect::Forbid;
         let found = found.map(|(found, _)| found).unwrap_or_default().into_iter();
         found.map(|(at, outcome)| (policies.name(at).to_owned(), forbids(at), outcome)).collect()
+    }
+}
+
+/// What a ruling makes of what was said before it.
+fn reason_of(root: &Root, asked: &Asked, before: Reason, ruling: Ruling) -> Reason {
+    match ruling {
+        Ruling::Permit(_) if before == Reason::None => Reason::None,
+        Ruling::Permit(_) => {
+            root.rules.cut(asked.restriction, asked.permission, asked.workspace).unwrap_or(Reason::None)
+        }
+        Ruling::NoPermit => before,
+        Ruling::Forbidden(_) => Reason::PolicyForbids,
+        Ruling::Failed(..) => Reason::PolicyFailed,
     }
 }
 
@@ -473,7 +565,18 @@ pub(crate) fn circumstances(
             Some(action) => {
                 let kept = given.iter().copied().filter(|name| is_given(shape, action.context, name));
                 let kept: Vec<&str> = kept.collect();
-                shape.read_fields(action.context, &plain, &kept, true).map_err(wrong)?
+                let found = shape.read_fields(action.context, &plain, &kept, false).map_err(wrong)?;
+                // What the node says in a check is not missing where it may be said instead and is not.
+                let missing = shape.fields(action.context).iter().find(|field| {
+                    let given = GIVEN
+                        .iter()
+                        .any(|name| is_given(shape, action.context, name) && field.name == **name);
+                    field.required && !given && !found.contains_key(&field.name)
+                });
+                if let Some(field) = missing {
+                    return Err(wrong(plain.misfit(format!("the attribute {:?} is missing", field.name))));
+                }
+                found
             }
             None if matches!(&plain.value, Plain::Object(members) if members.is_empty()) => BTreeMap::new(),
             None => {
@@ -502,17 +605,40 @@ pub(crate) fn circumstances(
             let says = format!("{}::{:?} is, or lies in, what the node itself knows", forged.kind, forged.id);
             return Err(wrong(plain.misfit(says)));
         }
-        let straight = |kind: &str, id: &str| match sent.iter().find(|one| one.kind == kind && one.id == id) {
-            Some(one) => one.fact.ancestors.iter().cloned().collect(),
-            None => stored_above(root, kind, id),
+        let name =
+            |(kind, id): &(String, String)| EntityName { kind: kind.as_str().into(), id: id.as_str().into() };
+        let above: HashMap<EntityName, Vec<EntityName>> = sent
+            .iter()
+            .map(|one| {
+                let own = EntityName { kind: one.kind.as_str().into(), id: one.id.as_str().into() };
+                (own, one.fact.ancestors.iter().map(name).collect())
+            })
+            .collect();
+        // What is stored below one that is sent would go on lying where that one lay.
+        let moved = above.iter().find(|(one, parents)| {
+            let stored = stored_above(root, one).unwrap_or_default();
+            let same = stored.len() == parents.len() && stored.iter().all(|parent| parents.contains(parent));
+            !same && root.holding.contains_key(*one)
+        });
+        if let Some((one, _)) = moved {
+            let says = format!(
+                "stored entities lie in {}::{:?}, which cannot be sent with other parents",
+                one.kind, one.id
+            );
+            return Err(wrong(plain.misfit(says)));
+        }
+        let straight = |name: &EntityName| match above.get(name) {
+            Some(parents) => Some(parents.as_slice()),
+            None => stored_above(root, name),
         };
         for one in &sent {
-            let above = ancestors((&one.kind, &one.id), &straight);
-            if above.len() > ENTITY_ANCESTORS_MAX || above.contains(&(one.kind.clone(), one.id.clone())) {
+            let own = EntityName { kind: one.kind.as_str().into(), id: one.id.as_str().into() };
+            let above = ancestors(&own, &straight).filter(|above| !above.contains(&own));
+            let Some(above) = above else {
                 let says = format!("{}::{:?} lies in itself, or in too many", one.kind, one.id);
                 return Err(wrong(plain.misfit(says)));
-            }
-            let fact = Fact { ancestors: above, ..one.fact.clone() };
+            };
+            let fact = Fact { ancestors: pairs(Some(above)), ..one.fact.clone() };
             read.sent.push(Sent { kind: one.kind.clone(), id: one.id.clone(), fact });
         }
     }

@@ -8,15 +8,18 @@ use crate::list::Listing;
 use crate::root::Root;
 use crate::state::BUILT_IN;
 use crate::submit::SubmitError;
+use parking_lot::Mutex;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tessera_model::limits::{
-    CONTEXT_DEPTH_MAX, CONTEXT_VALUES_MAX, ENTITY_CHANGES_MAX, POLICY_TEXT_BYTES_MAX, SENT_ENTITIES_BYTES_MAX,
+    CONTEXT_DEPTH_MAX, CONTEXT_VALUES_MAX, ENGINE_PERMISSIONS_MAX, ENTITY_CHANGES_MAX, POLICY_TEXT_BYTES_MAX,
+    SENT_ENTITIES_BYTES_MAX,
 };
 use tessera_model::policy::{EntityChange, EntityName, EntityRecord, PolicyDraft, PolicyRecord};
 use tessera_model::record::AttributeKind;
-use tessera_model::{Command, CommandId, Limit, Refusal};
+use tessera_model::{Command, CommandId, Limit, Name, PermissionRef, Refusal, TenantId};
 use tessera_policy_cedar::{PolicyError, Wrong};
-use tessera_program::{Fact, Outcome, Plain, PlainBounds, PlainError, Program};
+use tessera_program::{Fact, Kind, Outcome, Plain, PlainBounds, PlainError, Program, Shape};
 
 /// The permission to set policies and to store entities.
 const POLICIES: &str = "tessera.admin.policies";
@@ -45,6 +48,10 @@ pub struct Tried {
     pub in_schema: bool,
     /// What is wrong.
     pub faults: Vec<PolicyError>,
+}
+
+fn told(wrong: &Wrong) -> Tried {
+    Tried { policies: 0, in_schema: wrong.is_schema(), faults: wrong.faults().to_vec() }
 }
 
 /// What one policy says to a question.
@@ -94,6 +101,54 @@ fn built_in_schema(root: &Root) -> String {
     text
 }
 
+/// Why a schema fits no question of this tenant; nothing where it does. What fits none would be silently dead.
+pub(crate) fn unfit(root: &Root, shape: &Shape) -> Option<String> {
+    if shape.actions.is_empty() {
+        return None;
+    }
+    let Some(user) = shape.entities.get("User") else {
+        return Some("the schema has no type User, outside of all namespaces: that is who asks".to_owned());
+    };
+    for (kind, id) in shape.actions.keys() {
+        if kind != "Action" {
+            return Some(format!("{kind}::{id:?} is in a namespace: what is asked is an Action without one"));
+        }
+        let known =
+            Name::new(id).ok().and_then(|name| root.rules.permission(PermissionRef::Name(name.as_str())));
+        let asked = known.is_some_and(|id| id.0 > ENGINE_PERMISSIONS_MAX);
+        let above = shape.actions.values().any(|other| other.above.iter().any(|(_, above)| above == id));
+        if !asked && !above {
+            return Some(format!("the action {id:?} is no registered permission that policies may speak of"));
+        }
+    }
+    let fields = shape.fields(user.attributes).iter();
+    let wrong = fields.filter_map(|field| {
+        let declared = match field.name.as_str() {
+            "kind" => AttributeKind::Text,
+            other => root.attributes.get(&Name::new(other).ok()?)?.kind,
+        };
+        (!is_kind(shape, field.kind, declared)).then_some(&field.name)
+    });
+    let wrong = wrong.into_iter().next();
+    wrong.map(|name| format!("the attribute {name:?} of User is declared of another kind"))
+}
+
+/// Whether an attribute may be declared of this kind beside a schema that speaks of it.
+pub(crate) fn may_be_declared(shape: &Shape, name: &str, kind: AttributeKind) -> bool {
+    let user = shape.entities.get("User");
+    let fields = user.map_or(&[][..], |user| shape.fields(user.attributes));
+    fields.iter().filter(|field| field.name == name).all(|field| is_kind(shape, field.kind, kind))
+}
+
+fn is_kind(shape: &Shape, number: u32, declared: AttributeKind) -> bool {
+    matches!(
+        (shape.kind(number), declared),
+        (Some(Kind::Bool), AttributeKind::Bool)
+            | (Some(Kind::Long), AttributeKind::Integer)
+            | (Some(Kind::Text), AttributeKind::Text)
+    )
+}
+
 /// Texts before they are compiled, and the version that they were made from.
 struct Texts {
     schema: Option<Box<str>>,
@@ -123,44 +178,84 @@ fn texts(root: &Root, parts: PolicyParts) -> Texts {
     }
 }
 
+/// A tenant's turn to have policies compiled.
+struct Turn(Arc<Mutex<BTreeSet<TenantId>>>, TenantId);
+
+impl Turn {
+    /// The turn, when the tenant has none already.
+    fn of(all: &Arc<Mutex<BTreeSet<TenantId>>>, tenant: TenantId) -> Option<Self> {
+        all.lock().insert(tenant).then(|| Self(Arc::clone(all), tenant))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.lock().remove(&self.1);
+    }
+}
+
 impl Engine {
     /// Reads, validates and compiles on a thread that may block; a few at once.
-    async fn compile(&self, texts: &Texts) -> Result<Result<Program, Wrong>, Refusal> {
+    async fn compile(&self, bound: &Bound, texts: &Texts) -> Result<Result<Program, Wrong>, Refusal> {
         let own = texts.text.len() + texts.schema.as_ref().map_or(0, |schema| schema.len());
         if own > POLICY_TEXT_BYTES_MAX {
             return Err(Limit::PolicyTextBytes.reached());
         }
+        let turn = Turn::of(&self.house.compiling, bound.entry.tenant).ok_or(Limit::PolicyCompiles.busy())?;
         let permit = Arc::clone(&self.house.compiles).try_acquire_owned();
         let permit = permit.map_err(|_| Limit::PolicyCompiles.busy())?;
         let (schema, text) = (texts.full.clone(), texts.text.clone());
         let compiled = tokio::task::spawn_blocking(move || {
             let compiled = tessera_policy_cedar::program(schema.as_bytes(), text.as_bytes());
-            drop(permit);
+            drop((permit, turn));
             compiled
         });
-        compiled.await.map_err(|_| Refusal::PolicyWrong)
+        let compiled = compiled.await.map_err(|_| Refusal::PolicyWrong)?;
+        let view = self.view_of(bound).map_err(|_| Refusal::NotReady)?;
+        let root = view.root.full();
+        Ok(compiled.and_then(|program| match unfit(&root, &program.shape) {
+            Some(says) => Err(Wrong::schema(says)),
+            None => Ok(program),
+        }))
     }
 
     /// Sets policies: what is named of them, and the rest as it is. With `trial`, only tells what would come of it.
     ///
     /// # Errors
-    /// [`SubmitError`]: a refusal, or Unknown. [`Engine::try_policies`] tells what is wrong where.
+    /// [`SubmitError`]: a refusal, or Unknown. [`Engine::set_policies_or_tell`] tells what is wrong where.
     pub async fn set_policies(
+        &self,
+        bound: &Bound,
+        of: (CommandId, bool),
+        parts: PolicyParts,
+    ) -> Result<Done, SubmitError> {
+        self.set_policies_or_tell(bound, of, parts).await.map_err(|(error, _)| error)
+    }
+
+    /// As [`Engine::set_policies`], with what is wrong where.
+    ///
+    /// # Errors
+    /// [`SubmitError`], and the faults of the texts where it is for them.
+    pub async fn set_policies_or_tell(
         &self,
         bound: &Bound,
         (id, trial): (CommandId, bool),
         parts: PolicyParts,
-    ) -> Result<Done, SubmitError> {
+    ) -> Result<Done, (SubmitError, Tried)> {
+        let plain = |refusal: Refusal| (SubmitError::from(refusal), Tried::default());
         if !self.may(bound, POLICIES) {
-            return Err(Refusal::Unauthorized.into());
+            return Err(plain(Refusal::Unauthorized));
         }
-        let texts = texts(&self.view_of(bound)?.root.full(), parts);
-        let program = self.compile(&texts).await?.map_err(|wrong| {
-            if wrong.is_schema() { Refusal::PolicySchemaWrong } else { Refusal::PolicyWrong }
+        let texts =
+            texts(&self.view_of(bound).map_err(|error| (error, Tried::default()))?.root.full(), parts);
+        let program = self.compile(bound, &texts).await.map_err(plain)?.map_err(|wrong| {
+            let refusal = if wrong.is_schema() { Refusal::PolicySchemaWrong } else { Refusal::PolicyWrong };
+            (refusal.into(), told(&wrong))
         })?;
         let Texts { schema, text, lenient, expected, .. } = texts;
         let draft = PolicyDraft { schema, text, program: program.encode().into(), lenient, expected };
-        self.submit_or_try(bound, (id, trial), Command::SetPolicies { draft }).await
+        let done = self.submit_or_try(bound, (id, trial), Command::SetPolicies { draft }).await;
+        done.map_err(|error| (error, Tried::default()))
     }
 
     /// Tells what is wrong with policies and their schema, each at its place; nothing changes.
@@ -172,11 +267,9 @@ impl Engine {
             return Err(Refusal::Unauthorized.into());
         }
         let texts = texts(&self.view_of(bound)?.root.full(), parts);
-        Ok(match self.compile(&texts).await? {
+        Ok(match self.compile(bound, &texts).await? {
             Ok(program) => Tried { policies: program.policies.count(), ..Tried::default() },
-            Err(wrong) => {
-                Tried { policies: 0, in_schema: wrong.is_schema(), faults: wrong.faults().to_vec() }
-            }
+            Err(wrong) => told(&wrong),
         })
     }
 
@@ -214,6 +307,13 @@ impl Listing {
     #[must_use]
     pub fn policies_count(&self) -> usize {
         self.0.policed.as_ref().map_or(0, |policed| policed.count())
+    }
+
+    /// As how many checks a list of permissions is to be charged: policies are asked about each.
+    #[must_use]
+    pub fn policed_checks(&self) -> u64 {
+        let asked = if self.0.policed.is_some() { self.0.permissions.size() } else { 0 };
+        u64::try_from(asked / 8).unwrap_or(u64::MAX)
     }
 
     /// The schema that holds where none is set.

@@ -95,7 +95,7 @@ impl Reading<'_> {
                     address,
                     opened: Some((live.opened.to_millis(), live.key)),
                 };
-                until = until.min(policed.list(root, &asked, &mut permitted, self.now));
+                until = until.min(policed.list(root, &asked, &mut permitted, self.now)?);
             }
             if !within.is_open() {
                 until = root.rules.list_within(until, &within, self.now, &mut permitted);

@@ -170,7 +170,11 @@ pub(crate) struct Root {
     pub(crate) policy_version: u32,
     /// The stored entities, by share and name.
     pub(crate) entities: RedBlackTreeMapSync<(u32, EntityName), Arc<EntityRecord>>,
-    /// Bytes of what is known of them.
+    /// What those lie in straight that lie in anything.
+    pub(crate) parents: HashTrieMapSync<EntityName, Arc<[EntityName]>>,
+    /// How many lie straight in those that any lies in.
+    pub(crate) holding: HashTrieMapSync<EntityName, u32>,
+    /// Bytes of what is known of them, and of their names.
     pub(crate) entity_bytes: usize,
     /// When the tenant was loaded, ms: cursors into tuples are of one life.
     pub(crate) life: u64,
@@ -233,6 +237,8 @@ impl Root {
             policies: None,
             policy_version: 0,
             entities: RedBlackTreeMapSync::new_sync(),
+            parents: HashTrieMapSync::new_sync(),
+            holding: HashTrieMapSync::new_sync(),
             entity_bytes: 0,
             life: 0,
         }
@@ -258,6 +264,7 @@ impl Root {
             + self.entities.size() * 300
             + self.entity_bytes * 3
             + self.restriction_bytes
+            + self.policed.as_ref().map_or(0, |policed| policed.bytes())
             + self.tenants.size() * 180
             + usize::try_from(self.relations.len()).unwrap_or(usize::MAX / 1_024) * 64
             + of(counts.permissions, 350)

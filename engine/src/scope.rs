@@ -194,6 +194,10 @@ impl Engine {
         if !bound.entry.is_active() {
             return Decision::deny(Reason::TenantClosed, reading.seen());
         }
+        if reading.root.policed.is_some() && query.address.is_none() {
+            let address = self.address(bound, query.handle);
+            return reading.check_scope(&self.house.tagger, &CheckQuery { address, ..*query }, scope);
+        }
         let decision = reading.check_scope(&self.house.tagger, query, scope);
         if decision.reason == Reason::AddressNotAllowed && query.address.is_none() {
             let address = self.address(bound, query.handle);

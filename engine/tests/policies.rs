@@ -494,26 +494,6 @@ async fn answers_are_good_until_time_may_change_them() {
     assert_eq!((names, late.policies.len()), (vec!["hours"], 0));
 }
 
-/// PROPERTY: a question that would take more steps than one may is denied under both rules, though what forbids would not
-/// have applied. TC-71 in part.
-#[tokio::test]
-async fn what_costs_too_much_denies() {
-    let scene = Scene::new().await;
-    let schema = r#"entity User, Tenant; action create appliesTo { principal: [User], resource: [Tenant], context: { words: Set<String> } };"#;
-    let dear = vec!["context.words == context.words"; 250].join(" && ");
-    let text = format!(
-        "permit (principal, action, resource); forbid (principal, action, resource) when {{ !({dear}) }};"
-    );
-    scene.policies(Some(schema), &text).await.expect("set");
-    for lenient in [false, true] {
-        scene.set(PolicyParts { lenient: Some(lenient), ..PolicyParts::default() }).await.expect("set");
-        assert_eq!(scene.reason("create", r#"{"words": ["a"]}"#), Ok(Reason::PolicyFailed));
-    }
-    let cheap = text.replace(&dear, "context.words == context.words");
-    scene.policies(Some(schema), &cheap).await.expect("set");
-    assert_eq!(scene.reason("create", r#"{"words": ["a"]}"#), Ok(Reason::None));
-}
-
 /// PROPERTY: policies and schemas that are too large, or nested without end, are refused, and so is whoever may not set
 /// them; nothing changes. TC-71 in part.
 #[tokio::test]

@@ -219,6 +219,11 @@ pub const POLICY_PROGRAM_BYTES_MAX: usize = 128 * 1024;
 pub const POLICY_COMPILES_MAX: usize = 2;
 /// LIMIT: entities of a tenant: 65,536 × some 500 B are 32 MiB.
 pub const ENTITIES_MAX: usize = 65_536;
+/// LIMIT: bytes of all entities of a tenant, names and parents included. One over it is refused as one over their number.
+pub const ENTITIES_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// LIMIT: entities below those that a command moves, counted for each that is moved: what lies above each is found anew
+/// while all others wait. One over it is refused as one over the changes of a command.
+pub const ENTITIES_BELOW_MAX: usize = 4_096;
 /// LIMIT: changes of entities in one command.
 pub const ENTITY_CHANGES_MAX: usize = 256;
 /// LIMIT: bytes of the attributes, tags and parents of one entity: of 256 under a frame in all but odd cases, which are

@@ -52,6 +52,19 @@ impl Entities {
         self.put_with(names, (kind, id), fact, &mut Vec::new())
     }
 
+    /// Says anew what a stored entity lies in, directly or not; what else is known of it stays.
+    pub fn put_above<'a>(
+        &mut self,
+        names: &mut Names,
+        (kind, id): (&str, &str),
+        above: impl Iterator<Item = (&'a str, &'a str)>,
+    ) {
+        let uid = names.uid(kind, id);
+        let Some(Some(row)) = self.rows.get(uid.0 as usize).copied() else { return };
+        let mut above: Vec<Uid> = above.map(|(kind, id)| names.uid(kind, id)).collect();
+        self.put_fields(uid, (row.attributes, row.tags), &mut above);
+    }
+
     /// Forgets an entity. Its values stay in the table until it is made anew.
     pub fn remove(&mut self, names: &mut Names, kind: &str, id: &str) {
         let uid = names.uid(kind, id);

@@ -1,8 +1,9 @@
 //! Operators on numbers, collections, addresses, decimals, instants and durations.
 
 use crate::fault::FaultReason;
+use crate::names::number;
 use crate::op::{IpKind, Pair, Reading, SetKind, Single, Sum};
-use crate::run::{COMPARE_STEPS, Run, holds};
+use crate::run::{BYTES_PER_STEP, Run, holds};
 use crate::text;
 use crate::value::{Ip, Span, Value};
 
@@ -48,7 +49,7 @@ impl Run<'_> {
     pub(crate) fn sets(&mut self, kind: SetKind) -> Step<()> {
         let (left, right) = self.two()?;
         let Value::Set(left) = left else { return Err(FaultReason::Type) };
-        self.pay(if let Value::Set(right) = right { COMPARE_STEPS.saturating_add(right.len) } else { 8 })?;
+        self.pay(1)?;
         let answer = if let SetKind::Contains = kind {
             self.heaps().contains(left, right)
         } else {
@@ -59,6 +60,7 @@ impl Run<'_> {
                 self.shares(left, right)
             }
         };
+        let answer = self.compared(answer)?;
         self.put(Value::Bool(answer))
     }
 
@@ -77,7 +79,9 @@ impl Run<'_> {
         let value = match single {
             Single::Read(reading) => {
                 let word = self.word()?;
-                read(reading, self.request.text(word))?
+                let text = self.request.text(word);
+                self.pay(number(text.len() / BYTES_PER_STEP))?;
+                read(reading, text)?
             }
             Single::IpIs(kind) => {
                 let ip = ip(self.pop()?)?;

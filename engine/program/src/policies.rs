@@ -12,6 +12,7 @@ use crate::pattern::Pattern;
 use crate::request::Request;
 use crate::run::{Pool, Run};
 use crate::value::{Uid, Value, Word};
+use std::cell::Cell;
 use std::collections::HashMap;
 
 /// What a policy does where it applies.
@@ -97,14 +98,21 @@ pub struct Room {
     stack: Vec<Value>,
     made: Vec<Value>,
     timed: bool,
-    left: u32,
+    left: Cell<u32>,
 }
 
-/// LIMIT: steps that one question may take over all policies that concern it, some 100 us: one for an instruction, more
-/// where sets and records are made or compared. What would take more fails, under both rules.
+/// LIMIT: steps that one question may take over all policies that may concern it, some 100 us: one for a policy, for an
+/// instruction, for a pair of values that is compared, within sets and records too, and for 64 bytes of a text that is
+/// looked through. What would take more fails, under both rules.
 pub const QUESTION_STEPS_MAX: u32 = 16_384;
 
 impl Room {
+    /// Steps that the last question took.
+    #[must_use]
+    pub const fn steps(&self) -> u32 {
+        QUESTION_STEPS_MAX.saturating_sub(self.left.get())
+    }
+
     /// Whether a policy that the last question concerned looks at what the clock moves.
     #[must_use]
     pub const fn is_timed(&self) -> bool {
@@ -234,7 +242,8 @@ impl Policies {
         rule: FaultRule,
         room: &mut Room,
     ) -> Option<Ruling> {
-        (room.timed, room.left) = (false, QUESTION_STEPS_MAX);
+        room.timed = false;
+        room.left.set(QUESTION_STEPS_MAX);
         let mut ruling = None;
         self.visit(Effect::Forbid, entities, request, room, |at, outcome| {
             ruling = match (outcome, rule) {
@@ -253,7 +262,8 @@ impl Policies {
 
     /// Every policy that applies or fails, by number.
     pub fn all(&self, entities: &Entities, request: &Request<'_>, room: &mut Room) -> Vec<(u32, Outcome)> {
-        (room.timed, room.left) = (false, QUESTION_STEPS_MAX);
+        room.timed = false;
+        room.left.set(QUESTION_STEPS_MAX);
         let mut found = Vec::new();
         for effect in [Effect::Forbid, Effect::Permit] {
             self.visit(effect, entities, request, room, |at, outcome| {
@@ -333,6 +343,10 @@ impl Policies {
         let Room { stack, made, timed, left } = room;
         let mut run = Run { request, entities, pool, stack, made, left };
         let head = &policy.head;
+        let listed = head.actions.as_ref().map_or(0, |actions| if head.below { actions.len() } else { 0 });
+        if let Err(fault) = run.pay(number(listed).saturating_add(1)) {
+            return Some(Outcome::Failed(fault));
+        }
         let concerns = run.concerns(&head.subject, request.subject)
             && run.concerns(&head.resource, request.resource)
             && head.actions.as_ref().is_none_or(|actions| {

@@ -198,6 +198,17 @@ impl<'a> Request<'a> {
         self.action
     }
 
+    /// Asks about another action from now on; its circumstances are to be told.
+    pub fn turn_to(&mut self, kind: &str, id: &str) {
+        self.action = self.numbers.uid(kind, id);
+        // The circumstances of the one before make room when nothing came behind them.
+        let Span { start, len, .. } = self.context;
+        if (start as usize).saturating_add(2 * len as usize) == self.heap.len() {
+            self.heap.truncate(start as usize);
+        }
+        self.context = Span { heap: Heap::Request, start: 0, len: 0 };
+    }
+
     /// Says the circumstances: those of a text, and those that have numbers already. False when a value is too deep.
     pub fn tell(&mut self, context: &BTreeMap<String, Term>, given: &[(Word, Value)]) -> bool {
         self.cells.clear();

@@ -8,6 +8,7 @@ use crate::op::{Op, Than, Variable};
 use crate::pattern::Pattern;
 use crate::request::Request;
 use crate::value::{Heap, Heaps, Span, Uid, Value, Word};
+use std::cell::Cell;
 use std::cmp::Ordering;
 
 /// What programs point into.
@@ -26,11 +27,11 @@ pub(crate) struct Run<'a> {
     pub(crate) stack: &'a mut Vec<Value>,
     pub(crate) made: &'a mut Vec<Value>,
     /// Steps that the question may still take.
-    pub(crate) left: &'a mut u32,
+    pub(crate) left: &'a Cell<u32>,
 }
 
-/// What comparing two sets or records costs, whatever is in them: as much as the largest of a context.
-pub(crate) const COMPARE_STEPS: u32 = 64;
+/// Bytes of a text that are looked at for one step.
+pub(crate) const BYTES_PER_STEP: usize = 64;
 
 type Step<T> = Result<T, FaultReason>;
 
@@ -55,9 +56,14 @@ impl Run<'_> {
     }
 
     /// Takes steps from those that are left.
-    pub(crate) fn pay(&mut self, steps: u32) -> Step<()> {
-        *self.left = self.left.checked_sub(steps).ok_or(FaultReason::Exhausted)?;
+    pub(crate) fn pay(&self, steps: u32) -> Step<()> {
+        self.left.set(self.left.get().checked_sub(steps).ok_or(FaultReason::Exhausted)?);
         Ok(())
+    }
+
+    /// What came of comparing, when there were steps for all of it.
+    pub(crate) fn compared<T>(&self, came: T) -> Step<T> {
+        if self.left.get() == 0 { Err(FaultReason::Exhausted) } else { Ok(came) }
     }
 
     /// Whether a jump is taken.
@@ -83,6 +89,7 @@ impl Run<'_> {
                 self.attribute(value, name)?
             }
             Op::Has { start, len } => {
+                self.pay(len)?;
                 let value = self.pop()?;
                 Value::Bool(self.has(value, start, len)?)
             }
@@ -95,10 +102,8 @@ impl Run<'_> {
             Op::Truth | Op::Not => Value::Bool(self.truth()? != matches!(op, Op::Not)),
             Op::Equal | Op::Unequal => {
                 let (left, right) = self.two()?;
-                if matches!(left, Value::Set(_) | Value::Record(_)) {
-                    self.pay(COMPARE_STEPS)?;
-                }
-                Value::Bool(self.heaps().equal(left, right) == matches!(op, Op::Equal))
+                let equal = self.compared(self.heaps().equal(left, right))?;
+                Value::Bool(equal == matches!(op, Op::Equal))
             }
             Op::Order(than) => {
                 let (left, right) = self.two()?;
@@ -119,7 +124,10 @@ impl Run<'_> {
             Op::Like(pattern) => {
                 let word = self.word()?;
                 let pattern = self.pool.patterns.get(pattern as usize).ok_or(FaultReason::Program)?;
-                Value::Bool(pattern.matches(self.request.text(word)))
+                let text = self.request.text(word);
+                let parts = pattern.parts().iter().map(|part| part.len() + 1).sum::<usize>();
+                self.pay(crate::names::number((text.len() + parts) / BYTES_PER_STEP))?;
+                Value::Bool(pattern.matches(text))
             }
             Op::HasTag => Value::Bool(self.tag()?.is_ok()),
             Op::Tag => self.tag()??,
@@ -160,6 +168,7 @@ impl Run<'_> {
             entities: &self.entities.heap,
             request: &self.request.heap,
             made: self.made,
+            left: self.left,
         }
     }
 
@@ -260,19 +269,26 @@ impl Run<'_> {
             entities: &self.entities.heap,
             request: &self.request.heap,
             made: older,
+            left: self.left,
         };
-        fresh.sort_unstable_by(|left, right| heaps.compare(*left, *right));
+        // By halves among those that are in order already: what has run out of steps on the way ends here, and what is
+        // not in order any more is not looked at.
         let mut kept = 0_usize;
         for at in 0..fresh.len() {
             let Some(item) = fresh.get(at).copied() else { break };
-            let last = kept.checked_sub(1).and_then(|last| fresh.get(last));
-            if last.is_some_and(|last| heaps.equal(*last, item)) {
-                continue;
-            }
-            if let Some(place) = fresh.get_mut(kept) {
-                *place = item;
+            let ordered = fresh.get(..kept).unwrap_or_default();
+            let found = ordered.binary_search_by(|one| heaps.compare(*one, item));
+            let moved = kept.saturating_sub(found.unwrap_or_else(|place| place)) / BYTES_PER_STEP;
+            let rest = self.left.get().checked_sub(crate::names::number(moved).max(1));
+            self.left.set(rest.filter(|rest| *rest > 0).ok_or(FaultReason::Exhausted)?);
+            let Err(place) = found else { continue };
+            if let Some(cell) = fresh.get_mut(kept) {
+                *cell = item;
             }
             kept += 1;
+            if let Some(tail) = fresh.get_mut(place..kept) {
+                tail.rotate_right(1);
+            }
         }
         self.made.truncate(start + kept);
         let (start, len) = (crate::names::number(start), crate::names::number(kept));

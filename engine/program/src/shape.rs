@@ -53,7 +53,7 @@ pub struct EntityShape {
     pub tags: Option<u32>,
     /// The types that it may lie in.
     pub parents: Vec<String>,
-    /// All its ids, where they are listed.
+    /// All its ids in their order, where they are listed.
     pub ids: Option<Vec<String>>,
 }
 
@@ -190,7 +190,9 @@ impl Shape {
         }
         let shape = self.entities.get(kind).ok_or_else(|| format!("the schema has no type {kind}"))?;
         match &shape.ids {
-            Some(ids) if !ids.iter().any(|one| one == id) => Err(format!("{kind} has no entity {id:?}")),
+            Some(ids) if ids.binary_search_by(|one| one.as_str().cmp(id)).is_err() => {
+                Err(format!("{kind} has no entity {id:?}"))
+            }
             Some(_) | None => Ok(()),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::names::{Numbers, number};
 use crate::value::{Heap, Heaps, Ip, Span, Value, Word};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// LIMIT: values may be this deep, so that comparing them has a bound.
@@ -82,7 +83,10 @@ impl<N: Numbers> Store<'_, N> {
     fn set(&mut self, from: usize) -> Span {
         let heap = self.heap.as_slice();
         let at = |which: Heap| if which == self.which { heap } else { &[] };
+        // What is stored has a length that is bounded where it is read; nobody waits for steps here.
+        let left = Cell::new(u32::MAX);
         let heaps = Heaps {
+            left: &left,
             constants: at(Heap::Constants),
             entities: at(Heap::Entities),
             request: at(Heap::Request),

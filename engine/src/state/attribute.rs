@@ -1,6 +1,8 @@
 //! Attributes of subjects: declared ones typed and hot, undeclared texts in the cold profile.
 
 use super::{Decided, State};
+use crate::policed::Policed;
+use crate::policies::may_be_declared;
 use std::collections::BTreeMap;
 use tessera_model::limits::{
     ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX, ATTRIBUTES_PER_SUBJECT_BYTES_MAX, ATTRIBUTES_PER_SUBJECT_MAX,
@@ -17,6 +19,9 @@ impl State {
     pub(super) fn declare_attribute(&self, name: &Name, kind: AttributeKind) -> Result<Decided, Refusal> {
         if let Some(known) = self.root.attributes.get(name) {
             return if known.kind == kind { Ok(Decided::nothing()) } else { Err(Refusal::AttributeKind) };
+        }
+        if self.root.shape.as_ref().is_some_and(|shape| !may_be_declared(shape, name.as_str(), kind)) {
+            return Err(Refusal::AttributeKind);
         }
         if self.next.attribute > ATTRIBUTES_MAX {
             return Err(Limit::Attributes.reached());
@@ -115,8 +120,9 @@ impl State {
     pub(super) fn apply_declared(&mut self, record: &AttributeRecord) {
         self.next.attribute = self.next.attribute.max(record.id + 1);
         self.root.attributes.insert_mut(record.name.clone(), record.clone());
-        if self.root.policed.is_some() && !self.loading {
-            self.read_policies();
+        if let Some(mut policed) = self.root.policed.take() {
+            Policed::declare(&mut policed, &self.root);
+            self.root.policed = Some(policed);
         }
     }
 

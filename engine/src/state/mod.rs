@@ -49,7 +49,7 @@ pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
 pub(crate) use command_id::Known;
 pub(crate) use failures::{FOR_EVER, own_key, wait};
 pub use made::Made;
-pub(crate) use policy::{key_of, straight};
+pub(crate) use policy::key_of;
 pub(crate) use power::hands_out;
 pub(crate) use refresh::Unsigned;
 pub(crate) use settings::doors;

@@ -4,13 +4,14 @@
 //! program beside them, so that a tenant is loaded without it.
 
 use super::{Decided, Made, State};
-use crate::policed::{Policed, ancestors};
+use crate::policed::{Policed, ancestors, stored_above};
+use crate::policies::unfit;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tessera_crypto::digest;
 use tessera_model::limits::{
-    ENTITIES_MAX, ENTITY_ANCESTORS_MAX, ENTITY_BYTES_MAX, ENTITY_CHANGES_MAX, POLICY_PROGRAM_BYTES_MAX,
-    POLICY_TEXT_BYTES_MAX, SENT_ENTITIES_BYTES_MAX,
+    ENTITIES_BELOW_MAX, ENTITIES_BYTES_MAX, ENTITIES_MAX, ENTITY_BYTES_MAX, ENTITY_CHANGES_MAX,
+    POLICY_PROGRAM_BYTES_MAX, POLICY_TEXT_BYTES_MAX, SENT_ENTITIES_BYTES_MAX,
 };
 use tessera_model::policy::{EntityChange, EntityName, EntityRecord, OWN_TYPES, PolicyDraft, PolicyRecord};
 use tessera_model::{Event, Limit, Refusal, UnixMillis};
@@ -58,6 +59,9 @@ impl State {
         };
         if let Some(known) = known.filter(same) {
             return Ok(numbered(known.version, Vec::new()));
+        }
+        if unfit(&self.root, &program.shape).is_some() {
+            return Err(Refusal::PolicySchemaWrong);
         }
         let fits = |record: &EntityRecord| {
             let fact = Fact::decode(&record.fact);
@@ -111,6 +115,11 @@ impl State {
         if grown > gone && self.root.entities.size() + grown - gone > ENTITIES_MAX {
             return Err(Limit::Entities.reached());
         }
+        let put: usize = after.values().flatten().map(|(_, record)| bytes_of(record)).sum();
+        let old: usize = after.keys().filter_map(|name| stored(name)).map(|record| bytes_of(record)).sum();
+        if put > old && self.root.entity_bytes + put - old > ENTITIES_BYTES_MAX {
+            return Err(Limit::Entities.reached());
+        }
         self.look_above(&after)?;
         let events = after.iter().filter_map(|(name, made)| match (made, stored(name)) {
             (Some((_, record)), Some(known)) if **known == **record => None,
@@ -121,37 +130,56 @@ impl State {
         Ok(Decided { events: events.collect(), ..Decided::default() })
     }
 
-    /// None would lie in itself, or in more than one may.
+    /// None would lie in itself, or in more than one may, and no more are below those that move than are looked at.
     ///
-    /// COST: looks at what lies above each that is put, and above each below it.
+    /// COST: looks at what lies above each that moves, and above each below it.
     fn look_above(&self, after: &After<'_>) -> Result<(), Refusal> {
-        let stored = |name: &EntityName| self.root.entities.get(&key_of(name));
-        let parents = |kind: &str, id: &str| -> Vec<(String, String)> {
-            let Some(name) = EntityName::new(kind, id) else { return Vec::new() };
-            match after.get(&name) {
-                Some(made) => made.iter().flat_map(|(fact, _)| fact.ancestors.iter().cloned()).collect(),
-                None => stored(&name).map(|record| straight(record)).unwrap_or_default(),
-            }
+        let parents: BTreeMap<&EntityName, Vec<EntityName>> = after
+            .iter()
+            .map(|(name, made)| (*name, made.as_ref().map(|(fact, _)| parents_of(fact)).unwrap_or_default()))
+            .collect();
+        let mut added: BTreeMap<&EntityName, Vec<&EntityName>> = BTreeMap::new();
+        for (name, above) in &parents {
+            above.iter().for_each(|parent| added.entry(parent).or_default().push(name));
+        }
+        let straight = |name: &EntityName| match parents.get(name) {
+            Some(above) => Some(above.as_slice()),
+            None => stored_above(&self.root, name),
         };
-        let put = after.iter().filter(|(_, made)| made.is_some()).map(|(name, _)| *name);
-        let moved: BTreeSet<&EntityName> = put.collect();
-        let below = self.below(moved.iter().copied());
-        for name in moved.into_iter().chain(below.iter().filter(|name| !after.contains_key(name))) {
-            let above = ancestors((&name.kind, &name.id), &parents);
-            if above.contains(&(name.kind.to_string(), name.id.to_string())) {
-                return Err(Refusal::Cycle);
+        let moved = parents.iter().filter(|(name, above)| {
+            let stored = stored_above(&self.root, name).unwrap_or_default();
+            stored != above.as_slice()
+        });
+        let (mut looked, mut below) = (BTreeSet::new(), 0_usize);
+        for (name, _) in moved {
+            let (mut all, mut open): (BTreeSet<&EntityName>, _) = (BTreeSet::new(), vec![*name]);
+            while let Some(one) = open.pop() {
+                let inner = self.inner.get(one).into_iter().flatten();
+                for inner in inner.chain(added.get(one).into_iter().flatten().copied()) {
+                    if all.insert(inner) {
+                        below += 1;
+                        if below > ENTITIES_BELOW_MAX {
+                            return Err(Limit::EntityChanges.reached());
+                        }
+                        open.push(inner);
+                    }
+                }
             }
-            if above.len() > ENTITY_ANCESTORS_MAX {
-                return Err(Limit::EntityAncestors.reached());
+            looked.insert(*name);
+            looked.append(&mut all);
+        }
+        for name in looked {
+            let above = ancestors(name, &straight).ok_or(Limit::EntityAncestors.reached())?;
+            if above.contains(name) {
+                return Err(Refusal::Cycle);
             }
         }
         Ok(())
     }
 
-    /// Every entity that lies in one of these, straight or through others.
-    fn below<'a>(&self, of: impl IntoIterator<Item = &'a EntityName>) -> BTreeSet<EntityName> {
-        let (mut all, mut open): (BTreeSet<EntityName>, Vec<EntityName>) =
-            (BTreeSet::new(), of.into_iter().cloned().collect());
+    /// Every entity that lies in this one, straight or through others.
+    fn below(&self, of: &EntityName) -> BTreeSet<EntityName> {
+        let (mut all, mut open) = (BTreeSet::new(), vec![of.clone()]);
         while let Some(one) = open.pop() {
             for inner in self.inner.get(&one).into_iter().flatten() {
                 if all.insert(inner.clone()) {
@@ -185,15 +213,19 @@ impl State {
     }
 
     pub(super) fn apply_entity(&mut self, record: &EntityRecord) {
-        let moved = self.take_out(&record.name) != straight(record);
-        for (kind, id) in straight(record) {
-            if let Some(parent) = EntityName::new(&kind, &id) {
-                self.inner.entry(parent).or_default().insert(record.name.clone());
-            }
+        let name = &record.name;
+        let parents = Fact::decode(&record.fact).map(|fact| parents_of(&fact)).unwrap_or_default();
+        let moved = self.take_out(name) != parents;
+        for parent in &parents {
+            self.inner.entry(parent.clone()).or_default().insert(name.clone());
+            self.count_in(parent);
         }
-        self.root.entity_bytes += record.fact.len();
-        self.root.entities.insert_mut(key_of(&record.name), Arc::new(record.clone()));
-        self.follow_entity(&record.name, moved);
+        if !parents.is_empty() {
+            self.root.parents.insert_mut(name.clone(), parents.into());
+        }
+        self.root.entity_bytes += bytes_of(record);
+        self.root.entities.insert_mut(key_of(name), Arc::new(record.clone()));
+        self.follow_entity(name, moved);
     }
 
     pub(super) fn apply_entity_removed(&mut self, name: &EntityName) {
@@ -203,20 +235,29 @@ impl State {
     }
 
     /// Takes an entity out of those that it lies in; answers with them.
-    fn take_out(&mut self, name: &EntityName) -> Vec<(String, String)> {
+    fn take_out(&mut self, name: &EntityName) -> Vec<EntityName> {
         let Some(known) = self.root.entities.get(&key_of(name)) else { return Vec::new() };
-        let parents = straight(known);
-        self.root.entity_bytes -= known.fact.len();
-        for (kind, id) in &parents {
-            let Some(parent) = EntityName::new(kind, id) else { continue };
-            if let Some(inner) = self.inner.get_mut(&parent) {
+        self.root.entity_bytes -= bytes_of(known);
+        let parents = self.root.parents.get(name).map(|above| above.to_vec()).unwrap_or_default();
+        self.root.parents.remove_mut(name);
+        for parent in &parents {
+            if let Some(inner) = self.inner.get_mut(parent) {
                 inner.remove(name);
                 if inner.is_empty() {
-                    self.inner.remove(&parent);
+                    self.inner.remove(parent);
                 }
             }
+            self.count_in(parent);
         }
         parents
+    }
+
+    /// Writes down for those who read how many lie in an entity.
+    fn count_in(&mut self, parent: &EntityName) {
+        match self.inner.get(parent).map_or(0, BTreeSet::len) {
+            0 => drop(self.root.holding.remove_mut(parent)),
+            many => self.root.holding.insert_mut(parent.clone(), u32::try_from(many).unwrap_or(u32::MAX)),
+        }
     }
 
     /// Brings what checks ask to an entity's new state, and those below it when what lies above it moved.
@@ -224,16 +265,16 @@ impl State {
         if self.loading || self.root.policed.is_none() {
             return;
         }
-        let mut changed = if moved { self.below([name]) } else { BTreeSet::new() };
-        changed.insert(name.clone());
+        let below = if moved { self.below(name) } else { BTreeSet::new() };
         let Some(mut policed) = self.root.policed.take() else { return };
         if policed.is_worn() {
             return self.read_policies();
         }
         // COST: copies the tables once for each batch that changes entities.
         let table = Arc::make_mut(&mut policed);
-        for name in &changed {
-            table.put_entity(name, &self.root);
+        table.put_entity(name, &self.root);
+        for name in &below {
+            table.move_entity(name, &self.root);
         }
         self.root.policed = Some(policed);
     }
@@ -261,8 +302,15 @@ fn numbered(version: u32, events: Vec<Event>) -> Decided {
 }
 
 /// What an entity lies in straight.
-pub(crate) fn straight(record: &EntityRecord) -> Vec<(String, String)> {
-    Fact::decode(&record.fact).map(|fact| fact.ancestors.into_iter().collect()).unwrap_or_default()
+fn parents_of(fact: &Fact) -> Vec<EntityName> {
+    let name =
+        |(kind, id): &(String, String)| EntityName { kind: kind.as_str().into(), id: id.as_str().into() };
+    fact.ancestors.iter().map(name).collect()
+}
+
+/// Bytes of an entity and its name.
+fn bytes_of(record: &EntityRecord) -> usize {
+    record.fact.len() + record.name.kind.len() + record.name.id.len()
 }
 
 /// What is known of an entity, when it fits the schema and is none of a tenant's own.

@@ -178,13 +178,19 @@ pub(crate) fn authorize(shared: &Shared, caller: &Caller, input: &Input) -> Resu
 /// LIMIT: tuples and nodes that a check about a resource may look at beside all other requests: some 50 us.
 const QUICK_BUDGET: u32 = 1_000;
 
+/// Bytes of what comes with a question that are charged as one check.
+const BYTES_PER_CHECK: usize = 1_024;
+
 /// `check` about a resource: where it lies when it costs little, else on a thread that may take a while.
 pub(crate) async fn check_resource(
     shared: &Arc<Shared>,
     caller: &Caller,
     input: Input,
 ) -> Result<Value, Problem> {
-    match resource(shared, caller, &input, QUICK_BUDGET)? {
+    // What comes with a question is read and held against the schema, which is no quick thing.
+    let quick = input.json("context").is_none() && input.json("entities").is_none();
+    let answered = if quick { resource(shared, caller, &input, QUICK_BUDGET)? } else { None };
+    match answered {
         Some(answer) => Ok(answer),
         None => {
             let (on, by) = (Arc::clone(shared), caller.clone());
@@ -207,6 +213,8 @@ fn resource(shared: &Shared, caller: &Caller, input: &Input, budget: u32) -> Res
     may_ask(shared, &caller.bound, (&reading, &query))?;
     policy::may_say(shared, &caller.bound, input)?;
     let (context, entities) = (input.json_text("context")?, input.json_text("entities")?);
+    let came = context.as_ref().map_or(0, String::len) + entities.as_ref().map_or(0, String::len);
+    serve::charge(shared, caller, (came / BYTES_PER_CHECK) as u64);
     let (decision, steps) = if context.is_some() || entities.is_some() {
         let about = About {
             resource: input.text("resource"),
@@ -358,6 +366,7 @@ pub(crate) fn permissions(shared: &Shared, caller: &Caller, input: &Input) -> Re
     let place = workspace(input.name_or_number("workspace")?);
     let from = address(input.text("address"))?;
     may_say(shared, &caller.bound, from)?;
+    serve::charge(shared, caller, view.listing().policed_checks());
     let answer = match shared.engine.list_permissions(&caller.bound, &reading, (&handle, from), place) {
         Err(reason) => Object::new()
             .decided(reason)

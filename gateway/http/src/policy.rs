@@ -82,15 +82,14 @@ pub(crate) async fn order(
 ) -> Result<Done, Problem> {
     match kind {
         CommandKind::SetPolicies => {
-            let done = engine.set_policies(bound, (id, trial), parts(input)?).await;
             let wrong = [Refusal::PolicyWrong, Refusal::PolicySchemaWrong];
-            match done {
-                Err(SubmitError::Refused(refusal)) if wrong.contains(&refusal) => {
-                    let tried = engine.try_policies(bound, parts(input)?).await?;
-                    Err(told(Problem::from(refusal), &tried))
+            let done = engine.set_policies_or_tell(bound, (id, trial), parts(input)?).await;
+            done.map_err(|(error, tried)| match error {
+                SubmitError::Refused(refusal) if wrong.contains(&refusal) => {
+                    told(Problem::from(refusal), &tried)
                 }
-                done => Ok(done?),
-            }
+                error => error.into(),
+            })
         }
         CommandKind::ChangeEntities => {
             let put = input.json_text("entities")?;

@@ -139,9 +139,8 @@ impl Check {
         let decision = match decision {
             Ok(decision) => decision,
             Err(error) => {
-                let (error, permission) =
-                    (link.told(&error), self.permission.as_ref().map_or("", Name::as_str));
-                return Err(policy_node::placed(link, error, permission, self.context.as_deref()).await);
+                let error = link.told(&error);
+                return Err(policy_node::placed(link, error, asked_for, self.context.as_deref()).await);
             }
         };
         let took = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);

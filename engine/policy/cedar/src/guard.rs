@@ -17,6 +17,9 @@ pub const NESTING_MAX: usize = 64;
 /// LIMIT: levels of the tree that a policy may become, chains of operators included.
 pub const HEIGHT_MAX: usize = 1_024;
 
+/// LIMIT: bytes that a schema becomes when what is declared of many names at once is written for each.
+const COPIED_BYTES_MAX: usize = 4 << 20;
+
 const CHAINS: &[&str] = &["in", "has", "like", "is", "if", "then", "else", "when", "unless"];
 
 /// The text of these bytes, when they are one and not too many.
@@ -104,6 +107,67 @@ pub(crate) fn cedar(text: &str) -> Result<Vec<usize>, PolicyError> {
         }
     }
     Ok(starts)
+}
+
+/// Looks through a schema of the language: what is declared of many names at once is read once for each of them.
+///
+/// # Errors
+/// With the place of the statement that makes it too much.
+pub(crate) fn copies(text: &str) -> Result<(), PolicyError> {
+    let (mut rest, mut total) = (text, 0_usize);
+    let mut now = Statement::default();
+    while let Some(letter) = rest.chars().next() {
+        let at = text.len() - rest.len();
+        let length = token(rest, letter);
+        let (word, tail) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        rest = tail;
+        if letter.is_whitespace() || word.starts_with("//") {
+            continue;
+        }
+        now.start = now.start.or(Some(at));
+        if now.body {
+            now.bytes += length;
+        }
+        match letter {
+            ',' if !now.body && now.open == 0 => now.names += 1,
+            // The bracket of a namespace is around statements, not of one.
+            '{' if now.space && now.open == 0 => now = Statement::default(),
+            '}' if now.open == 0 => now = Statement::default(),
+            '(' | '[' | '{' | '=' => {
+                now.open += usize::from(letter != '=');
+                now.body = true;
+            }
+            ')' | ']' | '}' => now.open = now.open.saturating_sub(1),
+            ';' if now.open == 0 => {
+                total = total.saturating_add((now.names + 1).saturating_mul(now.bytes));
+                if total > COPIED_BYTES_MAX {
+                    let says = "what is declared of many names at once is too much, written for each";
+                    let place = Place::of(text, now.start.unwrap_or(at));
+                    return Err(PolicyError::at(PolicyReason::TooLong, place, says));
+                }
+                now = Statement::default();
+            }
+            _ if word == "namespace" && now.names == 0 && now.start == Some(at) => now.space = true,
+            _ if ["in", "appliesTo", "tags", "enum"].contains(&word) && now.start != Some(at) => {
+                now.body = true
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A statement of a schema that is being looked through.
+#[derive(Default)]
+struct Statement {
+    start: Option<usize>,
+    /// Commas between its names.
+    names: usize,
+    /// Bytes of what is said of them.
+    bytes: usize,
+    open: usize,
+    body: bool,
+    space: bool,
 }
 
 /// Whether a token makes the tree higher.

@@ -27,6 +27,7 @@ mod compile;
 mod error;
 mod facts;
 mod guard;
+mod measure;
 mod shape;
 mod source;
 

@@ -1,16 +1,11 @@
 //! What a schema says about values, told without the language: shapes, from the schema's own JSON.
 
 use crate::error::{PolicyError, PolicyReason};
-use crate::guard::{self, TEXT_BYTES_MAX};
+use crate::measure::{inside, items, measure, members};
 use crate::source::{Parsed, Schema, on_stack};
-use cedar_policy::SchemaFragment;
 use std::collections::{BTreeMap, BTreeSet};
-use tessera_program::{
-    ActionShape, EntityShape, Field, Kind, Names, Placed, Plain, PlainBounds, Program, Shape,
-};
+use tessera_program::{ActionShape, EntityShape, Field, Kind, Names, Placed, Plain, Program, Shape};
 
-/// LIMIT: a schema's JSON is as long as its text allows, with the words that JSON puts around it.
-const JSON: PlainBounds = PlainBounds { bytes: 16 * TEXT_BYTES_MAX, depth: 128, nodes: 1 << 20 };
 /// LIMIT: kinds of one shape. What is defined once is told once, so that this is what a text of that length has.
 const KINDS_MAX: usize = 65_536;
 
@@ -24,6 +19,12 @@ pub enum Wrong {
 }
 
 impl Wrong {
+    /// A schema that contradicts what it is held against.
+    #[must_use]
+    pub fn schema(says: impl Into<String>) -> Self {
+        Self::Schema(vec![PolicyError::new(PolicyReason::Schema, says)])
+    }
+
     /// Whether it is the schema.
     #[must_use]
     pub const fn is_schema(&self) -> bool {
@@ -45,31 +46,24 @@ impl Wrong {
 /// # Errors
 /// What is wrong, each at its place.
 pub fn program(schema: &[u8], policies: &[u8]) -> Result<Program, Wrong> {
-    let read = Schema::parse(schema).map_err(Wrong::Schema)?;
-    let shape = shape(schema).map_err(Wrong::Schema)?;
+    // What was read is also let go on the large stack: types may lie deep in each other.
+    on_stack(|| Ok(read(schema, policies))).map_err(Wrong::Policies)?
+}
+
+fn read(schema: &[u8], policies: &[u8]) -> Result<Program, Wrong> {
+    let text = Schema::guarded(schema).map_err(Wrong::Schema)?;
+    let measured = measure(text).map_err(Wrong::Schema)?;
+    let known = Schema::read(text).map_err(Wrong::Schema)?;
+    let shape = Writer::default().whole(&measured.root).ok_or_else(|| {
+        let says = "the schema has more types than a shape";
+        Wrong::Schema(vec![PolicyError::new(PolicyReason::Schema, says)])
+    })?;
     let parsed = Parsed::parse(policies).map_err(Wrong::Policies)?;
-    parsed.validate(&read).map_err(Wrong::Policies)?;
+    measured.bears(parsed.set(), policies.len()).map_err(Wrong::Policies)?;
+    parsed.validate(&known).map_err(Wrong::Policies)?;
     let mut names = Names::default();
     let policies = parsed.compile_named(&mut names).map_err(Wrong::Policies)?;
     Ok(Program { names, policies, shape })
-}
-
-/// The shape of a schema that was read.
-fn shape(schema: &[u8]) -> Result<Shape, Vec<PolicyError>> {
-    let text = guard::text(schema, TEXT_BYTES_MAX).map_err(|error| vec![error])?;
-    on_stack(|| {
-        let wrong = |says: String| vec![PolicyError::new(PolicyReason::Schema, says)];
-        let fragment = if guard::is_json(text) {
-            SchemaFragment::from_json_str(text).map_err(|error| wrong(error.to_string()))?
-        } else {
-            SchemaFragment::from_cedarschema_str(text).map_err(|error| wrong(error.to_string()))?.0
-        };
-        let json = fragment.to_json_string().map_err(|error| wrong(error.to_string()))?;
-        let root = Plain::read(&json, JSON).map_err(|misfit| wrong(misfit.says))?;
-        Writer::default()
-            .whole(&root)
-            .ok_or_else(|| wrong("the schema has more types than a shape".to_owned()))
-    })
 }
 
 #[derive(Default)]
@@ -79,19 +73,6 @@ struct Writer<'a> {
     common: BTreeMap<String, (&'a str, &'a Placed)>,
     known: BTreeMap<String, u32>,
     entities: BTreeSet<String>,
-}
-
-/// The members of an object.
-fn members(of: Option<&Placed>) -> &[(String, Placed)] {
-    if let Some(Placed { value: Plain::Object(members), .. }) = of { members } else { &[] }
-}
-
-fn items(of: Option<&Placed>) -> &[Placed] {
-    if let Some(Placed { value: Plain::List(items), .. }) = of { items } else { &[] }
-}
-
-fn inside(space: &str, name: &str) -> String {
-    if space.is_empty() { name.to_owned() } else { format!("{space}::{name}") }
 }
 
 impl<'a> Writer<'a> {
@@ -120,7 +101,9 @@ impl<'a> Writer<'a> {
                 };
                 let parents = texts(definition.member("memberOfTypes"))?;
                 let parents = parents.iter().map(|parent| self.entity(space, parent)).collect();
-                let ids = definition.member("enum").map(|ids| texts(Some(ids)).unwrap_or_default());
+                let mut ids = definition.member("enum").map(|ids| texts(Some(ids)).unwrap_or_default());
+                // They are looked for by halves.
+                ids.iter_mut().for_each(|ids| ids.sort_unstable());
                 self.shape
                     .entities
                     .insert(inside(space, name), EntityShape { attributes, tags, parents, ids });

@@ -2,6 +2,7 @@
 
 use crate::error::{Place, PolicyError, PolicyReason};
 use crate::guard::{self, TEXT_BYTES_MAX};
+use crate::measure::measure;
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{PolicyId, PolicySet, ValidationMode, Validator};
 use std::str::FromStr as _;
@@ -28,14 +29,27 @@ impl Schema {
     /// Reads a schema, in Cedar's form or in JSON.
     ///
     /// # Errors
-    /// When it does not parse or contradicts itself.
+    /// When it does not parse or contradicts itself, or stands for more than a validator may be given.
     pub fn parse(bytes: &[u8]) -> Result<Self, Vec<PolicyError>> {
+        let text = Self::guarded(bytes)?;
+        on_stack(|| measure(text).map(drop))?;
+        Self::read(text)
+    }
+
+    /// The text, when it is not too long, too deep, or too much once it is written out.
+    pub(crate) fn guarded(bytes: &[u8]) -> Result<&str, Vec<PolicyError>> {
         let text = guard::text(bytes, TEXT_BYTES_MAX).map_err(|error| vec![error])?;
         if guard::is_json(text) {
             guard::json(text).map_err(|error| vec![error])?;
         } else {
             guard::cedar(text).map_err(|error| vec![error])?;
+            guard::copies(text).map_err(|error| vec![error])?;
         }
+        Ok(text)
+    }
+
+    /// Reads a schema that was guarded and measured.
+    pub(crate) fn read(text: &str) -> Result<Self, Vec<PolicyError>> {
         on_stack(|| {
             let told = |error: DetailedError| PolicyError::told(PolicyReason::Schema, text, [error]);
             if guard::is_json(text) {

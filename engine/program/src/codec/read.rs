@@ -243,7 +243,8 @@ impl In<'_> {
             let (name, attributes) = (self.text()?, known(self.small()?)?);
             let tags = self.small()?.checked_sub(1).map(known).transpose()?;
             let parents = self.each(Self::text)?;
-            let ids = if self.flag()? { Some(self.each(Self::text)?) } else { None };
+            let mut ids = if self.flag()? { Some(self.each(Self::text)?) } else { None };
+            ids.iter_mut().for_each(|ids| ids.sort_unstable());
             entities.insert(name, EntityShape { attributes, tags, parents, ids });
         }
         for _ in 0..self.number()? {
