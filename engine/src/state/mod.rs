@@ -327,6 +327,7 @@ impl State {
     }
 
     /// Applies one fact. Knows no clock, no randomness and no refusal.
+    #[expect(clippy::too_many_lines, reason = "one arm for each event")]
     pub(crate) fn apply(&mut self, event: &Event) {
         if let Some(bucket) = bucket::of(event) {
             self.dirty.insert(bucket);
