@@ -7,9 +7,11 @@
 mod action;
 mod compiled;
 mod fault;
+mod written;
 
 pub use compiled::{FilterTarget, HeldScope, ScopeAttributes};
 pub use fault::{ScopeError, ScopeFault};
+pub(crate) use written::Written;
 
 use crate::limits::{NAME_BYTES_MAX, SCOPE_BYTES_MAX, SCOPE_FILTERS_MAX, SCOPE_SEGMENTS_MAX};
 use action::{ANY_ACTION, Action, DEFAULT_ACTION, Rank, includes, rank};
@@ -382,33 +384,6 @@ fn reaches<'a>(action: Action<'_>, path: impl Iterator<Item = &'a str>, permissi
         && asked.bytes().all(is_word)
         && found.split('/').all(|part| !part.is_empty())
         && includes(action, (asked, rank(asked)))
-}
-
-/// A scope in the one form in which it is written, by its text alone: what is asked of a pattern for every permission
-/// that there is costs no reading of it.
-#[derive(Clone, Copy)]
-pub(crate) struct Written<'a> {
-    action: &'a str,
-    path: &'a str,
-    pub(crate) filters: Option<&'a str>,
-}
-
-impl<'a> Written<'a> {
-    pub(crate) fn new(text: &'a str) -> Self {
-        let (head, filters) = cut(text, b'?').map_or((text, None), |(head, rest)| (head, Some(rest)));
-        let (action, path) = cut(head, b':').unwrap_or((DEFAULT_ACTION, head));
-        Self { action, path, filters }
-    }
-
-    /// As [`Scope::is_literal`].
-    pub(crate) fn is_literal(self) -> bool {
-        !self.path.contains('*')
-    }
-
-    /// As [`Scope::reaches`].
-    pub(crate) fn reaches(self, permission: &'a str) -> bool {
-        reaches((self.action, rank(self.action)), self.path.split('/'), permission)
-    }
 }
 
 /// Looks at a value: text once decoded, without control characters.
