@@ -23,8 +23,8 @@ use tessera_model::{
 };
 use tessera_policy::HeldThing;
 use tessera_program::{
-    Desk, Entities, EntityRef, Fact, FaultRule, Ip, Kind, Names, Outcome, Plain, PlainBounds, PlainError, Program,
-    Request, Room, Ruling, Sent, Shape, Term, Uid, Value, Word,
+    Desk, Entities, EntityRef, Fact, FaultRule, Ip, Kind, Names, Outcome, Plain, PlainBounds, PlainError,
+    Program, Request, Room, Ruling, Sent, Shape, Term, Uid, Value, Word,
 };
 
 /// What the node itself says in every context whose action has a place for it.
@@ -568,7 +568,9 @@ pub(crate) fn circumstances(
                 let found = shape.read_fields(action.context, &plain, &kept, false).map_err(wrong)?;
                 // What the node says in a check is not missing where it may be said instead and is not.
                 let missing = shape.fields(action.context).iter().find(|field| {
-                    let given = GIVEN.iter().any(|name| is_given(shape, action.context, name) && field.name == **name);
+                    let given = GIVEN
+                        .iter()
+                        .any(|name| is_given(shape, action.context, name) && field.name == **name);
                     field.required && !given && !found.contains_key(&field.name)
                 });
                 if let Some(field) = missing {
@@ -603,10 +605,8 @@ pub(crate) fn circumstances(
             let says = format!("{}::{:?} is, or lies in, what the node itself knows", forged.kind, forged.id);
             return Err(wrong(plain.misfit(says)));
         }
-        let name = |(kind, id): &(String, String)| EntityName {
-            kind: kind.as_str().into(),
-            id: id.as_str().into(),
-        };
+        let name =
+            |(kind, id): &(String, String)| EntityName { kind: kind.as_str().into(), id: id.as_str().into() };
         let above: HashMap<EntityName, Vec<EntityName>> = sent
             .iter()
             .map(|one| {
@@ -621,8 +621,10 @@ pub(crate) fn circumstances(
             !same && root.holding.contains_key(*one)
         });
         if let Some((one, _)) = moved {
-            let says =
-                format!("stored entities lie in {}::{:?}, which cannot be sent with other parents", one.kind, one.id);
+            let says = format!(
+                "stored entities lie in {}::{:?}, which cannot be sent with other parents",
+                one.kind, one.id
+            );
             return Err(wrong(plain.misfit(says)));
         }
         let straight = |name: &EntityName| match above.get(name) {

@@ -12,7 +12,8 @@ use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tessera_model::limits::{
-    CONTEXT_DEPTH_MAX, CONTEXT_VALUES_MAX, ENGINE_PERMISSIONS_MAX, ENTITY_CHANGES_MAX, POLICY_TEXT_BYTES_MAX, SENT_ENTITIES_BYTES_MAX,
+    CONTEXT_DEPTH_MAX, CONTEXT_VALUES_MAX, ENGINE_PERMISSIONS_MAX, ENTITY_CHANGES_MAX, POLICY_TEXT_BYTES_MAX,
+    SENT_ENTITIES_BYTES_MAX,
 };
 use tessera_model::policy::{EntityChange, EntityName, EntityRecord, PolicyDraft, PolicyRecord};
 use tessera_model::record::AttributeKind;
@@ -112,7 +113,8 @@ pub(crate) fn unfit(root: &Root, shape: &Shape) -> Option<String> {
         if kind != "Action" {
             return Some(format!("{kind}::{id:?} is in a namespace: what is asked is an Action without one"));
         }
-        let known = Name::new(id).ok().and_then(|name| root.rules.permission(PermissionRef::Name(name.as_str())));
+        let known =
+            Name::new(id).ok().and_then(|name| root.rules.permission(PermissionRef::Name(name.as_str())));
         let asked = known.is_some_and(|id| id.0 > ENGINE_PERMISSIONS_MAX);
         let above = shape.actions.values().any(|other| other.above.iter().any(|(_, above)| above == id));
         if !asked && !above {
@@ -244,7 +246,8 @@ impl Engine {
         if !self.may(bound, POLICIES) {
             return Err(plain(Refusal::Unauthorized));
         }
-        let texts = texts(&self.view_of(bound).map_err(|error| (error, Tried::default()))?.root.full(), parts);
+        let texts =
+            texts(&self.view_of(bound).map_err(|error| (error, Tried::default()))?.root.full(), parts);
         let program = self.compile(bound, &texts).await.map_err(plain)?.map_err(|wrong| {
             let refusal = if wrong.is_schema() { Refusal::PolicySchemaWrong } else { Refusal::PolicyWrong };
             (refusal.into(), told(&wrong))

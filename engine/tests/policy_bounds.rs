@@ -8,8 +8,8 @@ use tessera_engine::{About, Draft, PolicyParts, SubmitError, Why};
 use tessera_model::policy::{EntityChange, EntityName, PolicyDraft};
 use tessera_model::record::AttributeKind;
 use tessera_model::{
-    CheckQuery, Command, Deadline, Handle, Identifier, Limit, Name, Pattern, PermissionRef, Private, Reason, Receipt, Refusal, Scope,
-    Thumbprint, WorkspaceRef,
+    CheckQuery, Command, Deadline, Handle, Identifier, Limit, Name, Pattern, PermissionRef, Private, Reason,
+    Receipt, Refusal, Scope, Thumbprint, WorkspaceRef,
 };
 
 fn name(text: &str) -> Name {
@@ -120,7 +120,9 @@ const DOCS: &str = r#"
 
 fn entity(kind: &str, id: &str, parent: Option<&str>, note: &str) -> String {
     let parents = parent.map_or(String::new(), |of| format!(r#"{{"type": "Folder", "id": "{of}"}}"#));
-    format!(r#"{{"uid": {{"type": "{kind}", "id": "{id}"}}, "attrs": {{"note": "{note}"}}, "parents": [{parents}]}}"#)
+    format!(
+        r#"{{"uid": {{"type": "{kind}", "id": "{id}"}}, "attrs": {{"note": "{note}"}}, "parents": [{parents}]}}"#
+    )
 }
 
 fn list(of: impl IntoIterator<Item = String>) -> String {
@@ -132,10 +134,15 @@ fn list(of: impl IntoIterator<Item = String>) -> String {
 #[tokio::test]
 async fn what_is_below_has_a_bound() {
     let scene = Scene::new().await;
-    let text = r#"permit (principal, action, resource); forbid (principal, action, resource in Folder::"shut");"#;
+    let text =
+        r#"permit (principal, action, resource); forbid (principal, action, resource in Folder::"shut");"#;
     scene.policies(DOCS, text).await.expect("set");
-    scene.entities(&list([entity("Folder", "top", None, ""), entity("Folder", "shut", None, "")])).await.expect("put");
-    let docs = |from: usize, to: usize| list((from..to).map(|at| entity("Doc", &format!("d{at}"), Some("top"), "")));
+    scene
+        .entities(&list([entity("Folder", "top", None, ""), entity("Folder", "shut", None, "")]))
+        .await
+        .expect("put");
+    let docs =
+        |from: usize, to: usize| list((from..to).map(|at| entity("Doc", &format!("d{at}"), Some("top"), "")));
     for from in (0..4_000).step_by(250) {
         scene.entities(&docs(from, from + 250)).await.expect("put");
     }
@@ -167,9 +174,14 @@ async fn what_is_below_has_a_bound() {
 #[tokio::test]
 async fn what_stored_ones_lie_in_is_not_sent_elsewhere() {
     let scene = Scene::new().await;
-    let text = r#"permit (principal, action, resource); forbid (principal, action, resource in Folder::"shut");"#;
+    let text =
+        r#"permit (principal, action, resource); forbid (principal, action, resource in Folder::"shut");"#;
     scene.policies(DOCS, text).await.expect("set");
-    let stored = [entity("Folder", "top", None, ""), entity("Doc", "d", Some("top"), ""), entity("Doc", "e", None, "")];
+    let stored = [
+        entity("Folder", "top", None, ""),
+        entity("Doc", "d", Some("top"), ""),
+        entity("Doc", "e", None, ""),
+    ];
     scene.entities(&list(stored)).await.expect("put");
     let ask = |resource: &str, sent: String| {
         let about = About { resource: Some(resource), entities: Some(&list([sent])), ..About::default() };
@@ -185,7 +197,8 @@ fn lists_what_checks_say(scene: &Scene, said: Option<std::net::IpAddr>) -> Vec<b
     let view = scene.tenant.admin.entry.view();
     let reading = scene.house.engine.read(view.as_ref().expect("awake"));
     let (engine, bound, handle) = (&scene.house.engine, &scene.tenant.admin, scene.session.to_bytes());
-    let listed = engine.list_permissions(bound, &reading, (&handle, said), WorkspaceRef::Tenant).expect("listed");
+    let listed =
+        engine.list_permissions(bound, &reading, (&handle, said), WorkspaceRef::Tenant).expect("listed");
     let of = |permission: &str| {
         let query = CheckQuery {
             handle: &handle,
@@ -196,7 +209,11 @@ fn lists_what_checks_say(scene: &Scene, said: Option<std::net::IpAddr>) -> Vec<b
         };
         let checked = engine.check(bound, &reading, &query).is_permit();
         let id = reading.resolve(permission, "").0.0;
-        assert_eq!(listed.permitted[id as usize / 64] >> (id % 64) & 1 == 1, checked, "{permission} {said:?}");
+        assert_eq!(
+            listed.permitted[id as usize / 64] >> (id % 64) & 1 == 1,
+            checked,
+            "{permission} {said:?}"
+        );
         if permission == "docs:read" {
             let scope = Scope::parse(b"read:docs").expect("a scope");
             let by_scope = engine.check_scope(bound, &reading, &query, &scope);
@@ -245,7 +262,8 @@ async fn f_43_sets_that_never_apply_are_refused() {
         "entity User = { kind: Long }; entity Tenant; action create appliesTo { principal: User, resource: Tenant };",
     ] {
         assert_eq!(scene.policies(schema, forbid).await, Err(Refusal::PolicySchemaWrong), "{schema}");
-        let parts = PolicyParts { text: Some(forbid.into()), schema: Some(schema.into()), ..PolicyParts::default() };
+        let parts =
+            PolicyParts { text: Some(forbid.into()), schema: Some(schema.into()), ..PolicyParts::default() };
         let tried = scene.house.engine.try_policies(&scene.tenant.admin, parts).await.expect("tried");
         assert!(tried.in_schema && !tried.faults.is_empty(), "{schema}");
     }
@@ -273,7 +291,12 @@ async fn scopes_are_ruled_and_devices_cut_what_policies_permit() {
     let identifier = Identifier::guess("eve@example.org").expect("an identifier");
     let sign_in = |device| {
         let password = Private::new(b"correct horse".to_vec());
-        house.engine.sign_in(&tenant.admin, house.engine.command_id(), (&identifier, password), (None, device))
+        house.engine.sign_in(
+            &tenant.admin,
+            house.engine.command_id(),
+            (&identifier, password),
+            (None, device),
+        )
     };
     let free = sign_in(None).await.expect("signed in").made.handle.expect("a handle");
     let on_it = sign_in(Some(device)).await.expect("signed in").made.handle.expect("a handle");
@@ -297,7 +320,9 @@ async fn scopes_are_ruled_and_devices_cut_what_policies_permit() {
         scene.set(PolicyParts { text: Some(text.into()), built_in: true, ..PolicyParts::default() })
     };
     set("permit (principal, action, resource);").await.expect("set");
-    house.submit(&tenant.admin, Command::Ungrant { subject: ann, role: name("reader"), workspace: None }).await;
+    house
+        .submit(&tenant.admin, Command::Ungrant { subject: ann, role: name("reader"), workspace: None })
+        .await;
     assert_eq!((by_scope(&free), by_name(&free)), (Reason::None, Reason::None));
     assert_eq!((by_scope(&on_it), by_name(&on_it)), (Reason::BeyondDevice, Reason::BeyondDevice));
     house.grant(tenant, ann, "reader").await;
@@ -323,7 +348,8 @@ async fn a_lesser_operator_sets_no_policies() {
     };
     let key = house.submit(&operator, lesser).await.made.handle.expect("a key");
     let lesser = house.engine.hello(&key.to_bytes(), Some(tenant.id)).expect("bound");
-    let draft = PolicyDraft { schema: None, text: "".into(), program: [7].into(), lenient: false, expected: None };
+    let draft =
+        PolicyDraft { schema: None, text: "".into(), program: [7].into(), lenient: false, expected: None };
     let none = EntityName::new("Doc", "d").expect("a name");
     for command in [
         Command::SetPolicies { draft },
@@ -382,7 +408,10 @@ async fn explanations_suppose_for_policies_too() {
     for context in [None, Some("{}")] {
         assert_eq!(explain("create", context, &none), Reason::PolicyFailed);
     }
-    assert_eq!(explain("create", Some(r#"{"opened": "2026-01-01", "key": false}"#), &none), Reason::PolicyForbids);
+    assert_eq!(
+        explain("create", Some(r#"{"opened": "2026-01-01", "key": false}"#), &none),
+        Reason::PolicyForbids
+    );
 }
 
 /// PROPERTY: a list of permissions says what checks say of each of many, and is refused where it would take more steps
@@ -394,7 +423,8 @@ async fn lists_have_a_bound_and_say_what_checks_say() {
         let command = Command::RegisterPermission { name: name(&format!("p{at}")) };
         scene.house.submit(&scene.tenant.admin, command).await;
     }
-    let set = |text: String| PolicyParts { text: Some(text.into()), built_in: true, ..PolicyParts::default() };
+    let set =
+        |text: String| PolicyParts { text: Some(text.into()), built_in: true, ..PolicyParts::default() };
     let text = r#"permit (principal, action in [Action::"p3", Action::"p77", Action::"p199"], resource) unless { context.key };
         forbid (principal, action == Action::"p77", resource);"#;
     scene.set(set(text.to_owned())).await.expect("set");
@@ -402,8 +432,12 @@ async fn lists_have_a_bound_and_say_what_checks_say() {
         let view = scene.tenant.admin.entry.view();
         let reading = scene.house.engine.read(view.as_ref().expect("awake"));
         let handle = scene.session.to_bytes();
-        let listed =
-            scene.house.engine.list_permissions(&scene.tenant.admin, &reading, (&handle, None), WorkspaceRef::Tenant)?;
+        let listed = scene.house.engine.list_permissions(
+            &scene.tenant.admin,
+            &reading,
+            (&handle, None),
+            WorkspaceRef::Tenant,
+        )?;
         let is = |at: &usize| {
             let id = reading.resolve(&format!("p{at}"), "").0.0;
             listed.permitted[id as usize / 64] >> (id % 64) & 1 == 1
@@ -430,9 +464,12 @@ async fn many_groups_allocate_nothing() {
         for name in [group.clone(), above.clone()] {
             scene.house.submit(&scene.tenant.admin, Command::CreateGroup { name, rule: Vec::new() }).await;
         }
-        let lies = Command::AddSubgroup { group: above, subgroup: group.clone() };
+        let lies = Command::AddSubgroup { group: above, member: group.clone() };
         scene.house.submit(&scene.tenant.admin, lies).await;
-        scene.house.submit(&scene.tenant.admin, Command::AddMember { group, subject: eve, from, until }).await;
+        scene
+            .house
+            .submit(&scene.tenant.admin, Command::AddMember { group, subject: eve, from, until })
+            .await;
     }
     let opened = scene.house.open(&scene.tenant.admin, eve).await.expect("opened");
     let session = opened.made.handle.expect("a handle");

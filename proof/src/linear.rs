@@ -207,7 +207,13 @@ async fn open(world: &World, subject: PublicId) -> Result<tessera_engine::Done, 
     let record = listing.subject(subject).ok_or("no such subject")?;
     let (index, cut_off) = (record.index, record.cut_off);
     drop((view, listing));
-    let command = Command::OpenSession { subject: index, seen_cut_off: cut_off, identifier: None, acr: 0, device: None };
+    let command = Command::OpenSession {
+        subject: index,
+        seen_cut_off: cut_off,
+        identifier: None,
+        acr: 0,
+        device: None,
+    };
     order(world, command).await
 }
 

@@ -1,8 +1,8 @@
 //! Operators on numbers, collections, addresses, decimals, instants and durations.
 
 use crate::fault::FaultReason;
-use crate::op::{IpKind, Pair, Reading, SetKind, Single, Sum};
 use crate::names::number;
+use crate::op::{IpKind, Pair, Reading, SetKind, Single, Sum};
 use crate::run::{BYTES_PER_STEP, Run, holds};
 use crate::text;
 use crate::value::{Ip, Span, Value};

@@ -190,7 +190,9 @@ impl Shape {
         }
         let shape = self.entities.get(kind).ok_or_else(|| format!("the schema has no type {kind}"))?;
         match &shape.ids {
-            Some(ids) if ids.binary_search_by(|one| one.as_str().cmp(id)).is_err() => Err(format!("{kind} has no entity {id:?}")),
+            Some(ids) if ids.binary_search_by(|one| one.as_str().cmp(id)).is_err() => {
+                Err(format!("{kind} has no entity {id:?}"))
+            }
             Some(_) | None => Ok(()),
         }
     }

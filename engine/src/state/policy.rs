@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tessera_crypto::digest;
 use tessera_model::limits::{
-    ENTITIES_BELOW_MAX, ENTITIES_BYTES_MAX, ENTITIES_MAX, ENTITY_BYTES_MAX, ENTITY_CHANGES_MAX, POLICY_PROGRAM_BYTES_MAX,
-    POLICY_TEXT_BYTES_MAX, SENT_ENTITIES_BYTES_MAX,
+    ENTITIES_BELOW_MAX, ENTITIES_BYTES_MAX, ENTITIES_MAX, ENTITY_BYTES_MAX, ENTITY_CHANGES_MAX,
+    POLICY_PROGRAM_BYTES_MAX, POLICY_TEXT_BYTES_MAX, SENT_ENTITIES_BYTES_MAX,
 };
 use tessera_model::policy::{EntityChange, EntityName, EntityRecord, OWN_TYPES, PolicyDraft, PolicyRecord};
 use tessera_model::{Event, Limit, Refusal, UnixMillis};

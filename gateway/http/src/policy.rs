@@ -85,7 +85,9 @@ pub(crate) async fn order(
             let wrong = [Refusal::PolicyWrong, Refusal::PolicySchemaWrong];
             let done = engine.set_policies_or_tell(bound, (id, trial), parts(input)?).await;
             done.map_err(|(error, tried)| match error {
-                SubmitError::Refused(refusal) if wrong.contains(&refusal) => told(Problem::from(refusal), &tried),
+                SubmitError::Refused(refusal) if wrong.contains(&refusal) => {
+                    told(Problem::from(refusal), &tried)
+                }
                 error => error.into(),
             })
         }

@@ -148,7 +148,9 @@ pub(crate) fn copies(text: &str) -> Result<(), PolicyError> {
                 now = Statement::default();
             }
             _ if word == "namespace" && now.names == 0 && now.start == Some(at) => now.space = true,
-            _ if ["in", "appliesTo", "tags", "enum"].contains(&word) && now.start != Some(at) => now.body = true,
+            _ if ["in", "appliesTo", "tags", "enum"].contains(&word) && now.start != Some(at) => {
+                now.body = true
+            }
             _ => {}
         }
     }

@@ -16,8 +16,7 @@ fn list(count: usize, one: impl Fn(usize) -> String) -> String {
 #[test]
 fn pairs_of_types_have_a_bound() {
     let all = list(5_000, |at| format!("A{at}"));
-    let text =
-        format!("entity {all};\naction a, b appliesTo {{ principal: [{all}], resource: [{all}] }};");
+    let text = format!("entity {all};\naction a, b appliesTo {{ principal: [{all}], resource: [{all}] }};");
     assert_eq!(refused(&text, "").reason, PolicyReason::TooLong);
     let names = list(5_000, |at| format!("\"A{at}\""));
     let types = list(5_000, |at| format!("\"A{at}\": {{}}"));

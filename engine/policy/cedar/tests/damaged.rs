@@ -57,7 +57,8 @@ fn programs() {
 /// PROPERTY: the same of what is known of an entity; what is read comes out as it was read.
 #[test]
 fn facts() {
-    let record = Term::Record(BTreeMap::from([("a".to_owned(), Term::Set(vec![Term::Long(1), Term::Bool(true)]))]));
+    let record =
+        Term::Record(BTreeMap::from([("a".to_owned(), Term::Set(vec![Term::Long(1), Term::Bool(true)]))]));
     let owner = Term::Entity { kind: "User".to_owned(), id: "ann".to_owned() };
     let fact = Fact {
         attributes: BTreeMap::from([("owner".to_owned(), owner), ("deep".to_owned(), record)]),
