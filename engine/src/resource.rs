@@ -5,9 +5,10 @@
 
 use crate::bound::Bound;
 use crate::check::{Judged, Live, Question, UsedFrom, alive, asked, judge};
+use crate::circumstances::{Circumstances, circumstances};
 use crate::engine::Engine;
 use crate::order;
-use crate::policed::{self, About, Circumstances};
+use crate::policed::{self, About};
 use crate::root::Root;
 use crate::table::{Fields, SIDE};
 use crate::view::Reading;
@@ -235,7 +236,7 @@ impl Engine {
             PermissionRef::Id(id) => reading.permission_name(id).unwrap_or_default(),
         };
         let came = (about.context, about.entities);
-        let with = policed::circumstances(&reading.root, permission, came, &policed::GIVEN)?;
+        let with = circumstances(&reading.root, permission, came, &policed::GIVEN)?;
         let resource = about.resource.map(|object| Resource { object, budget: about.budget });
         Ok(self.check_matter(bound, reading, query, Matter { resource, with: Some(&with) }))
     }

@@ -102,7 +102,8 @@ impl Own {
         self.uids.push(pair);
         if self.uids.len() > FEW {
             if self.by_pair.is_empty() {
-                self.by_pair = (0..).zip(&self.uids).map(|(at, pair)| (*pair, at)).collect();
+                // Not collected: the room of the last question is used again.
+                self.by_pair.extend((0..).zip(&self.uids).map(|(at, pair)| (*pair, at)));
             }
             self.by_pair.insert(pair, at);
         }

@@ -247,7 +247,7 @@ impl World {
         let view = self.admin.entry.view().as_ref().map(Arc::clone).expect("awake");
         let record = view.listing().subject(subject).cloned().expect("a subject");
         let (subject, seen_cut_off) = (record.index, record.cut_off);
-        let open = Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0 };
+        let open = Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0, device: None };
         let handle = self.done(open).await.handle.expect("a handle");
         self.people.push(Person { id: record.id, handle, kind: word, level, team, grants, groups });
     }
