@@ -1,8 +1,9 @@
 //! Why a question is answered as it is, and what it would be at another time or with another role or grant.
 
 use crate::check::Judged;
+use crate::circumstances::circumstances;
 use crate::list::Listing;
-use crate::policed::{Asked, circumstances};
+use crate::policed::Asked;
 use crate::policies::{PolicySaid, said};
 use crate::resource;
 use std::collections::BTreeMap;

@@ -14,6 +14,7 @@ mod bound;
 mod bulk;
 mod catalogue;
 mod check;
+mod circumstances;
 mod claim;
 mod cursor;
 mod decide;

@@ -5,6 +5,7 @@
 //! what permits is added, what forbids is taken away, and what restricts a handle or a workspace cuts the rest.
 
 use crate::check::Judged;
+use crate::circumstances::Circumstances;
 use crate::root::Root;
 use crate::state::key_of;
 use std::cell::Cell;
@@ -12,19 +13,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tessera_model::limits::{
-    CONTEXT_BYTES_MAX, CONTEXT_DEPTH_MAX, CONTEXT_VALUES_MAX, ENGINE_PERMISSIONS_MAX, ENTITY_ANCESTORS_MAX,
-    SENT_ENTITIES_BYTES_MAX, SENT_ENTITIES_MAX,
-};
-use tessera_model::policy::{EntityName, OWN_TYPES, PolicyRecord};
+use tessera_model::limits::{ENGINE_PERMISSIONS_MAX, ENTITY_ANCESTORS_MAX};
+use tessera_model::policy::{EntityName, PolicyRecord};
 use tessera_model::record::{AttributeValue, SubjectKind};
-use tessera_model::{
-    Limit, PermissionId, Reason, Refusal, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex,
-};
+use tessera_model::{PermissionId, Reason, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex};
 use tessera_policy::HeldThing;
 use tessera_program::{
-    Desk, Entities, EntityRef, Fact, FaultRule, Ip, Kind, Names, Outcome, Plain, PlainBounds, PlainError,
-    Program, Request, Room, Ruling, Sent, Shape, Term, Uid, Value, Word,
+    Desk, Entities, EntityRef, Fact, FaultRule, Ip, Kind, Names, Outcome, Program, Request, Room, Ruling,
+    Shape, Uid, Value, Word,
 };
 
 /// What the node itself says in every context whose action has a place for it.
@@ -47,14 +43,6 @@ pub struct About<'a> {
     pub entities: Option<&'a str>,
     /// Tuples and nodes of relations that may be looked at.
     pub budget: u32,
-}
-
-/// What came with a question, held against the schema.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Circumstances {
-    context: BTreeMap<String, Term>,
-    sent: Vec<Sent>,
-    told: bool,
 }
 
 /// Of an action, which given facts its context has a place for, and whether it must be told others.
@@ -146,7 +134,7 @@ pub(crate) fn stored_above<'a>(root: &'a Root, name: &EntityName) -> Option<&'a 
     root.parents.get(name).map(|above| &**above)
 }
 
-fn pairs(of: Option<HashSet<&EntityName>>) -> BTreeSet<(String, String)> {
+pub(crate) fn pairs(of: Option<HashSet<&EntityName>>) -> BTreeSet<(String, String)> {
     of.into_iter().flatten().map(|name| (name.kind.to_string(), name.id.to_string())).collect()
 }
 
@@ -537,121 +525,5 @@ fn reason_of(root: &Root, asked: &Asked, before: Reason, ruling: Ruling) -> Reas
         Ruling::NoPermit => before,
         Ruling::Forbidden(_) => Reason::PolicyForbids,
         Ruling::Failed(..) => Reason::PolicyFailed,
-    }
-}
-
-/// Reads what came with a question, against the schema of a tenant. Facts named in `given` may not be sent.
-///
-/// # Errors
-/// The refusal, and what is wrong where.
-pub(crate) fn circumstances(
-    root: &Root,
-    permission: &str,
-    (context, entities): (Option<&str>, Option<&str>),
-    given: &[&str],
-) -> Result<Circumstances, (Refusal, PlainError)> {
-    let bounds = |bytes, nodes| PlainBounds { bytes, depth: CONTEXT_DEPTH_MAX, nodes };
-    let nothing = Shape::default();
-    let shape = root.shape.as_deref().unwrap_or(&nothing);
-    let mut read = Circumstances::default();
-    if let Some(text) = context {
-        let long = text.len() > CONTEXT_BYTES_MAX;
-        let refusal = || if long { Limit::ContextBytes.reached() } else { Refusal::ContextWrong };
-        let wrong = |misfit| (refusal(), misfit);
-        let plain = Plain::read(text, bounds(CONTEXT_BYTES_MAX, CONTEXT_VALUES_MAX)).map_err(wrong)?;
-        let action = shape.actions.get(&("Action".to_owned(), permission.to_owned()));
-        read.context = match action {
-            // The node's own facts are not missing, and where the schema gives them another type they may be sent.
-            Some(action) => {
-                let kept = given.iter().copied().filter(|name| is_given(shape, action.context, name));
-                let kept: Vec<&str> = kept.collect();
-                let found = shape.read_fields(action.context, &plain, &kept, false).map_err(wrong)?;
-                // What the node says in a check is not missing where it may be said instead and is not.
-                let missing = shape.fields(action.context).iter().find(|field| {
-                    let given = GIVEN
-                        .iter()
-                        .any(|name| is_given(shape, action.context, name) && field.name == **name);
-                    field.required && !given && !found.contains_key(&field.name)
-                });
-                if let Some(field) = missing {
-                    return Err(wrong(plain.misfit(format!("the attribute {:?} is missing", field.name))));
-                }
-                found
-            }
-            None if matches!(&plain.value, Plain::Object(members) if members.is_empty()) => BTreeMap::new(),
-            None => {
-                return Err(wrong(
-                    plain.misfit("the schema has no such action, so there is no context for it"),
-                ));
-            }
-        };
-        read.told = true;
-    }
-    if let Some(text) = entities {
-        let long = text.len() > SENT_ENTITIES_BYTES_MAX;
-        let refusal = || if long { Limit::SentEntitiesBytes.reached() } else { Refusal::EntityWrong };
-        let wrong = |misfit| (refusal(), misfit);
-        let nodes = u32::try_from(SENT_ENTITIES_MAX).unwrap_or(u32::MAX) * CONTEXT_VALUES_MAX;
-        let plain = Plain::read(text, bounds(SENT_ENTITIES_BYTES_MAX, nodes)).map_err(wrong)?;
-        let sent = shape.read_entities(&plain).map_err(wrong)?;
-        if sent.len() > SENT_ENTITIES_MAX {
-            let says = format!("at most {SENT_ENTITIES_MAX} entities come with a question");
-            return Err((Limit::SentEntities.reached(), plain.misfit(says)));
-        }
-        let own = |kind: &str| OWN_TYPES.contains(&kind);
-        let forged =
-            sent.iter().find(|one| own(&one.kind) || one.fact.ancestors.iter().any(|(kind, _)| own(kind)));
-        if let Some(forged) = forged {
-            let says = format!("{}::{:?} is, or lies in, what the node itself knows", forged.kind, forged.id);
-            return Err(wrong(plain.misfit(says)));
-        }
-        let name =
-            |(kind, id): &(String, String)| EntityName { kind: kind.as_str().into(), id: id.as_str().into() };
-        let above: HashMap<EntityName, Vec<EntityName>> = sent
-            .iter()
-            .map(|one| {
-                let own = EntityName { kind: one.kind.as_str().into(), id: one.id.as_str().into() };
-                (own, one.fact.ancestors.iter().map(name).collect())
-            })
-            .collect();
-        // What is stored below one that is sent would go on lying where that one lay.
-        let moved = above.iter().find(|(one, parents)| {
-            let stored = stored_above(root, one).unwrap_or_default();
-            let same = stored.len() == parents.len() && stored.iter().all(|parent| parents.contains(parent));
-            !same && root.holding.contains_key(*one)
-        });
-        if let Some((one, _)) = moved {
-            let says = format!(
-                "stored entities lie in {}::{:?}, which cannot be sent with other parents",
-                one.kind, one.id
-            );
-            return Err(wrong(plain.misfit(says)));
-        }
-        let straight = |name: &EntityName| match above.get(name) {
-            Some(parents) => Some(parents.as_slice()),
-            None => stored_above(root, name),
-        };
-        for one in &sent {
-            let own = EntityName { kind: one.kind.as_str().into(), id: one.id.as_str().into() };
-            let above = ancestors(&own, &straight).filter(|above| !above.contains(&own));
-            let Some(above) = above else {
-                let says = format!("{}::{:?} lies in itself, or in too many", one.kind, one.id);
-                return Err(wrong(plain.misfit(says)));
-            };
-            let fact = Fact { ancestors: pairs(Some(above)), ..one.fact.clone() };
-            read.sent.push(Sent { kind: one.kind.clone(), id: one.id.clone(), fact });
-        }
-    }
-    Ok(read)
-}
-
-/// Whether the node says this fact in a context of this shape.
-fn is_given(shape: &Shape, context: u32, name: &str) -> bool {
-    let field = shape.fields(context).iter().find(|field| field.name == name);
-    let kind = field.and_then(|field| shape.kind(field.kind));
-    match (name, kind) {
-        ("now" | "opened", Some(Kind::Datetime)) | ("ip", Some(Kind::Ip)) | ("key", Some(Kind::Bool)) => true,
-        ("workspace", Some(Kind::Entity(of))) => of == "Workspace",
-        _ => false,
     }
 }

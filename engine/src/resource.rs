@@ -5,10 +5,11 @@
 
 use crate::bound::Bound;
 use crate::check::{Judged, Live, UsedFrom, alive, judge};
+use crate::circumstances::{Circumstances, circumstances};
 use crate::decide::onward;
 use crate::engine::Engine;
 use crate::order;
-use crate::policed::{self, About, Circumstances};
+use crate::policed::{self, About};
 use crate::question::{Question, asked};
 use crate::root::Root;
 use crate::table::{Fields, SIDE};
@@ -215,7 +216,7 @@ impl Engine {
             PermissionRef::Id(id) => reading.permission_name(id).unwrap_or_default(),
         };
         let came = (about.context, about.entities);
-        let with = policed::circumstances(&reading.root, permission, came, &policed::GIVEN)?;
+        let with = circumstances(&reading.root, permission, came, &policed::GIVEN)?;
         let resource = about.resource.map(|object| Resource { object, budget: about.budget });
         Ok(self.check_matter(bound, reading, query, Matter { resource, with: Some(&with) }))
     }

@@ -452,3 +452,47 @@ async fn lists_have_a_bound_and_say_what_checks_say() {
     scene.set(set(text)).await.expect("set");
     assert_eq!(list(), Err(Reason::BudgetExceeded));
 }
+
+/// PROPERTY: a check under policies allocates nothing for somebody in 120 groups either, of which no policy speaks.
+#[tokio::test]
+async fn many_groups_allocate_nothing() {
+    let scene = Scene::new().await;
+    let eve = scene.house.person(&scene.tenant, "eve@example.org", "correct horse").await;
+    let (from, until) = (Deadline::NONE, Deadline::NONE);
+    for at in 0..60 {
+        let (group, above) = (name(&format!("group{at}")), name(&format!("above{at}")));
+        for name in [group.clone(), above.clone()] {
+            scene.house.submit(&scene.tenant.admin, Command::CreateGroup { name, rule: Vec::new() }).await;
+        }
+        let lies = Command::AddSubgroup { group: above, member: group.clone() };
+        scene.house.submit(&scene.tenant.admin, lies).await;
+        scene
+            .house
+            .submit(&scene.tenant.admin, Command::AddMember { group, subject: eve, from, until })
+            .await;
+    }
+    let opened = scene.house.open(&scene.tenant.admin, eve).await.expect("opened");
+    let session = opened.made.handle.expect("a handle");
+    let text = r#"permit (principal in Group::"above59", action == Action::"create", resource);"#;
+    let parts = PolicyParts { text: Some(text.into()), built_in: true, ..PolicyParts::default() };
+    scene.set(parts).await.expect("set");
+    let view = scene.tenant.admin.entry.view();
+    let view = view.as_ref().expect("awake");
+    let handle = session.to_bytes();
+    let query = CheckQuery {
+        handle: &handle,
+        permission: PermissionRef::Name("create"),
+        workspace: WorkspaceRef::Tenant,
+        at_least: Receipt::default(),
+        address: None,
+    };
+    let engine = &scene.house.engine;
+    let ask = || engine.check(&scene.tenant.admin, &engine.read(view), &query).reason;
+    assert_eq!(ask(), Reason::None);
+    let counted = allocation_counter::measure(|| {
+        for _ in 0..100 {
+            assert_eq!(ask(), Reason::None);
+        }
+    });
+    assert_eq!(counted.count_total, 0, "a check allocated");
+}

@@ -5,6 +5,7 @@ use crate::names::{Names, Numbers, number};
 use crate::term::{Store, Term};
 use crate::value::{Heap, Span, Uid, Value, Word};
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher as _, RandomState};
 
 /// A type and an id.
 #[derive(Clone, Copy, Debug)]
@@ -18,14 +19,19 @@ pub struct EntityRef<'a> {
 /// Up to so many texts and entities of its own a question looks through them one by one.
 const FEW: usize = 64;
 
+/// No text.
+const FREE: u32 = u32::MAX;
+
 /// Texts and entities that only a question speaks of.
 #[derive(Debug, Default)]
 struct Own {
     text: String,
     words: Vec<(usize, usize)>,
     uids: Vec<(Word, Word)>,
-    /// The same once they are many.
-    by_text: HashMap<Box<str>, u32>,
+    /// Where the texts are, by their hash under keys of this process, once they are many; as much again stays free.
+    slots: Vec<u32>,
+    keys: RandomState,
+    /// The same of the entities.
     by_pair: HashMap<(Word, Word), u32>,
 }
 
@@ -34,7 +40,7 @@ impl Own {
         self.text.clear();
         self.words.clear();
         self.uids.clear();
-        self.by_text.clear();
+        self.slots.clear();
         self.by_pair.clear();
     }
 
@@ -44,10 +50,11 @@ impl Own {
     }
 
     fn word(&mut self, text: &str) -> u32 {
-        let known = if self.by_text.is_empty() {
+        let known = if self.slots.is_empty() {
             (0..self.words.len()).find(|at| self.get(*at) == Some(text)).map(number)
         } else {
-            self.by_text.get(text).copied()
+            let mut found = self.probe(text).map(|slot| self.slots.get(slot).copied().unwrap_or(FREE));
+            found.find(|at| *at == FREE || self.get(*at as usize) == Some(text)).filter(|at| *at != FREE)
         };
         if let Some(known) = known {
             return known;
@@ -56,13 +63,30 @@ impl Own {
         self.text.push_str(text);
         self.words.push((start, self.text.len()));
         if self.words.len() > FEW {
-            if self.by_text.is_empty() {
-                let all = (0..self.words.len()).filter_map(|at| Some((self.get(at)?.into(), number(at))));
-                self.by_text = all.collect();
+            if self.words.len() * 2 > self.slots.len() {
+                let many = (self.words.len() * 4).next_power_of_two();
+                self.slots.clear();
+                self.slots.resize(many, FREE);
+                (0..at).for_each(|at| self.place(at));
             }
-            self.by_text.insert(text.into(), at);
+            self.place(at);
         }
         at
+    }
+
+    /// The slots where a text may stand, in their order.
+    fn probe(&self, text: &str) -> impl Iterator<Item = usize> + use<> {
+        let mask = self.slots.len().wrapping_sub(1);
+        let hash = usize::try_from(self.keys.hash_one(text) & 0xffff_ffff).unwrap_or(0);
+        (0..self.slots.len()).map(move |step| hash.wrapping_add(step) & mask)
+    }
+
+    fn place(&mut self, at: u32) {
+        let Some(text) = self.get(at as usize) else { return };
+        let free = self.probe(text).find(|slot| self.slots.get(*slot) == Some(&FREE));
+        if let Some(slot) = free.and_then(|slot| self.slots.get_mut(slot)) {
+            *slot = at;
+        }
     }
 
     fn pair(&mut self, pair: (Word, Word)) -> u32 {
@@ -78,7 +102,8 @@ impl Own {
         self.uids.push(pair);
         if self.uids.len() > FEW {
             if self.by_pair.is_empty() {
-                self.by_pair = (0..).zip(&self.uids).map(|(at, pair)| (*pair, at)).collect();
+                // Not collected: the room of the last question is used again.
+                self.by_pair.extend((0..).zip(&self.uids).map(|(at, pair)| (*pair, at)));
             }
             self.by_pair.insert(pair, at);
         }
