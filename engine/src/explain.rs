@@ -152,37 +152,11 @@ impl Listing {
             }
             shown = related;
         }
-        let mut policies = Vec::new();
-        if let Some(policed) = self.0.policed.as_deref() {
-            let asked = Asked {
-                subject,
-                permission,
-                workspace,
-                restriction: RestrictionId(0),
-                address: None,
-                opened: None,
-            };
-            let came = (why.context.as_deref(), why.entities.as_deref());
-            let given = ["now", "workspace"];
-            let with = circumstances(&self.0, why.permission.as_str(), came, &given);
-            let with = with.map_err(|(refusal, _)| refusal)?;
-            let of = (&asked, why.resource.as_deref());
-            // Policies speak of the roles and groups that are supposed, too.
-            let mut supposed = (*self.0).clone();
-            supposed.rules = rules.clone();
-            if let Some(role) = &drafted {
-                supposed.roles.insert_mut(role.id, Arc::new(role.clone()));
-            }
-            let judged = policed.judge(&supposed, Judged { reason, valid_until }, of, Some(&with), why.at);
-            let cut = judged.reason == Reason::None && reason != Reason::None;
-            (reason, valid_until) = (judged.reason, judged.valid_until);
-            if cut && restricted {
-                reason = Reason::Restricted;
-            }
-            if permission.0 > ENGINE_PERMISSIONS_MAX {
-                policies = said(policed.said(&supposed, of, Some(&with), why.at));
-            }
-        }
+        let judged = Judged { reason, valid_until };
+        let of = (subject, permission, workspace);
+        let supposed = (&rules, drafted.as_ref());
+        let (Judged { reason, valid_until }, policies) =
+            self.policed(why, of, supposed, (judged, restricted))?;
         Ok(Explained {
             policies,
             reason,
@@ -192,6 +166,45 @@ impl Listing {
             ceilings: found.ceilings.iter().filter_map(|at| self.workspace_name(*at).cloned()).collect(),
             related: shown,
         })
+    }
+
+    /// What policies make of an answer, and what each of them says.
+    fn policed(
+        &self,
+        why: &Why,
+        (subject, permission, workspace): (SubjectIndex, PermissionId, WorkspaceIndex),
+        (rules, drafted): (&Rules, Option<&RoleRecord>),
+        (judged, restricted): (Judged, bool),
+    ) -> Result<(Judged, Vec<PolicySaid>), Refusal> {
+        let Some(policed) = self.0.policed.as_deref() else { return Ok((judged, Vec::new())) };
+        let asked = Asked {
+            subject,
+            permission,
+            workspace,
+            restriction: RestrictionId(0),
+            address: None,
+            opened: None,
+        };
+        let came = (why.context.as_deref(), why.entities.as_deref());
+        let with = circumstances(&self.0, why.permission.as_str(), came, &["now", "workspace"]);
+        let with = with.map_err(|(refusal, _)| refusal)?;
+        let of = (&asked, why.resource.as_deref());
+        // Policies speak of the roles and groups that are supposed, too.
+        let mut supposed = (*self.0).clone();
+        supposed.rules = rules.clone();
+        if let Some(role) = drafted {
+            supposed.roles.insert_mut(role.id, Arc::new(role.clone()));
+        }
+        let mut ruled = policed.judge(&supposed, judged, of, Some(&with), why.at);
+        if ruled.reason == Reason::None && judged.reason != Reason::None && restricted {
+            ruled.reason = Reason::Restricted;
+        }
+        let policies = if permission.0 > ENGINE_PERMISSIONS_MAX {
+            said(policed.said(&supposed, of, Some(&with), why.at))
+        } else {
+            Vec::new()
+        };
+        Ok((ruled, policies))
     }
 
     /// What the relations to a resource say about a permission, until when, and how that comes about.

@@ -392,14 +392,21 @@ pub(crate) fn schema(shape: Shape) -> Value {
         }
         Shape::Entries => crate::catalogue::schema(&name()),
         Shape::Endpoints => crate::endpoint::schema(),
-        Shape::Policies => crate::policy::text_schema(),
-        Shape::Context => crate::policy::context_schema(),
-        Shape::EntityList => crate::policy::entities_schema(),
-        Shape::EntityNames => crate::policy::names_schema(),
+        Shape::Policies | Shape::Context | Shape::EntityList | Shape::EntityNames => policy_shape(shape),
         Shape::Rows => {
             json!({ "type": "string", "format": "tessera-rows", "minLength": 1, "maxLength": BODY_BYTES_MAX })
         }
         shape => relation_shape(shape),
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest is the text of policies")]
+fn policy_shape(shape: Shape) -> Value {
+    match shape {
+        Shape::Context => crate::policy::context_schema(),
+        Shape::EntityList => crate::policy::entities_schema(),
+        Shape::EntityNames => crate::policy::names_schema(),
+        _ => crate::policy::text_schema(),
     }
 }
 

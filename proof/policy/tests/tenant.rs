@@ -209,8 +209,11 @@ impl World {
     }
 
     async fn person(&mut self, nth: usize, random: &mut Random) {
-        let (kind, word) =
-            if nth % 2 == 0 { (SubjectKind::Person, "person") } else { (SubjectKind::Machine, "machine") };
+        let (kind, word) = if nth.is_multiple_of(2) {
+            (SubjectKind::Person, "person")
+        } else {
+            (SubjectKind::Machine, "machine")
+        };
         let id = self.engine.command_id();
         let made = self.engine.create_subject(&self.admin, id, (kind, Vec::new()), None).await.expect("made");
         let subject = made.made.subject.expect("an id");

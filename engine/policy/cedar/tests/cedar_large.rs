@@ -3,7 +3,7 @@
 use tessera_policy_cedar::{PolicyError, PolicyReason, Schema, Wrong, program};
 
 fn refused(schema: &str, policies: &str) -> PolicyError {
-    let wrong = program(schema.as_bytes(), policies.as_bytes()).err().expect("too much");
+    let wrong = program(schema.as_bytes(), policies.as_bytes()).map(drop).expect_err("too much");
     let (Wrong::Schema(faults) | Wrong::Policies(faults)) = wrong;
     faults.into_iter().next().expect("a fault")
 }

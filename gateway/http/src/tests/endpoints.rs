@@ -66,8 +66,8 @@ async fn endpoints_are_read_strictly_and_told_as_given() {
             [("authorization", bearer.as_str()), ("content-type", "application/json"), ("if-match", tag)];
         house.send(line, &shown, &one("GET", path, "orders.read").to_string()).await
     };
-    put("/first", &tag).await.expect(200);
-    assert_eq!(put("/second", &tag).await.expect(412).code(), 223);
+    put("/first", tag).await.expect(200);
+    assert_eq!(put("/second", tag).await.expect(412).code(), 223);
     let left = house.ask("GET /v1/services/orders/endpoints", &key, None).await.expect(200).json();
     assert_eq!(
         (left["endpoints"].as_array().map(Vec::len), &left["endpoints"][0]["path"]),
