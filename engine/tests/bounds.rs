@@ -12,6 +12,7 @@ use tessera_model::{
 
 /// Limits that no test reaches in short time, or that are read before a command is one.
 const ELSEWHERE: &[(Limit, &str)] = &[
+    (Limit::ActingPerActor, "acting.rs"),
     (Limit::ActingTtl, "acting.rs"),
     (Limit::Clients, "65,535 commands"),
     (Limit::Devices, "four thousand million devices"),
@@ -19,6 +20,7 @@ const ELSEWHERE: &[(Limit, &str)] = &[
     (Limit::ReasonBytes, "acting.rs"),
     (Limit::RequestDuration, "requests.rs"),
     (Limit::Requests, "8,192 requests"),
+    (Limit::RequestsKeptPerSubject, "64 requests of one subject whose grants run"),
     (Limit::RequestsPerSubject, "requests.rs"),
     (Limit::ChecksPerSecond, "a door's: transport/tests/hostile.rs"),
     (Limit::CommandIds, "a million commands in a quarter of an hour"),
