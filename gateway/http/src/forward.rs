@@ -8,6 +8,7 @@
 use crate::ask;
 use crate::caller::{self, Caller, Origin};
 use crate::door::Shared;
+use crate::input::ill_formed;
 use crate::problem::Problem;
 use axum::body::Body;
 use axum::http::request::Parts;
@@ -172,7 +173,8 @@ pub(crate) fn original(parts: &Parts) -> Result<(&str, &str), Problem> {
         _ => *first,
     };
     let told = |name| {
-        let missing = || Problem::unreadable("is missing: the proxy tells it").at(name);
+        // The request reads well: it is the proxy that does not say what it was asked.
+        let missing = || ill_formed(name);
         caller::single(&parts.headers, name)?.ok_or_else(missing)
     };
     Ok((told(method)?, told(target)?))

@@ -5,7 +5,10 @@ use crate::json::{Asked, text};
 /// What `policy` says, file by file and of a tenant.
 pub(crate) fn policies(asked: &mut Asked, put: &dyn Fn(&str, &str)) {
     put("p.cedar", "permit (principal, action, resource);\n");
-    put("p.cedarschema", "entity User, Thing; action \"orders.read\" appliesTo { principal: User, resource: User };");
+    put(
+        "p.cedarschema",
+        "entity User, Thing; action \"orders.read\" appliesTo { principal: User, resource: User };",
+    );
     put("p.entities.json", "[]");
     let question = r#"{"principal": {"type": "User", "id": "a"}, "action": {"type": "Action", "id": "orders.read"},
         "resource": {"type": "User", "id": "b"}, "context": {}, "decision": "allow", "reason": ["policy0"]}"#;
