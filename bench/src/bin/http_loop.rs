@@ -36,6 +36,7 @@ fn run() -> Result<(), Why> {
         origins: Vec::new(),
         proxies: Vec::new(),
         limits: Limits::default(),
+        protocols: Vec::new(),
     };
     let door = house.runtime.block_on(Door::open(house.engine.clone(), config))?;
     let request = match what.as_str() {
