@@ -315,8 +315,8 @@ impl Reading<'_> {
     }
 
     /// What else counts for keys that are bound to networks, on devices, where somebody acts for the subject, in
-    /// tenants that have policies, and while the node's clock is in doubt. Kept out of the way of all other checks; takes copies, so that those need
-    /// not keep in memory what this one needs.
+    /// tenants that have policies, and while the node's clock is in doubt. Kept out of the way of all other checks;
+    /// takes copies, so that those need not keep in memory what this one needs.
     #[cold]
     #[inline(never)]
     fn rarely(
