@@ -40,12 +40,7 @@ impl Scene {
     }
 
     async fn set(&self, parts: PolicyParts) -> Result<u32, Refusal> {
-        let engine = &self.house.engine;
-        match engine.set_policies(&self.tenant.admin, (engine.command_id(), false), parts).await {
-            Ok(done) => Ok(done.made.number.expect("a version")),
-            Err(SubmitError::Refused(refusal)) => Err(refusal),
-            Err(error) => panic!("{error}"),
-        }
+        self.house.set_policies(&self.tenant.admin, parts).await
     }
 
     async fn policies(&self, schema: Option<&str>, text: &str) -> Result<u32, Refusal> {
@@ -55,13 +50,7 @@ impl Scene {
     }
 
     async fn entities(&self, text: &str) -> Result<(), Refusal> {
-        let engine = &self.house.engine;
-        let put = (Some(text), Vec::new());
-        match engine.change_entities(&self.tenant.admin, (engine.command_id(), false), put).await {
-            Ok(_) => Ok(()),
-            Err(SubmitError::Refused(refusal)) => Err(refusal),
-            Err(error) => panic!("{error}"),
-        }
+        self.house.put_entities(&self.tenant.admin, text).await
     }
 
     fn query<'a>(&self, handle: &'a [u8; 40], permission: &'a str) -> CheckQuery<'a> {

@@ -4,7 +4,7 @@
 mod support;
 
 use support::{House, Tenant};
-use tessera_engine::{About, Draft, PolicyParts, SubmitError, Why};
+use tessera_engine::{About, Draft, PolicyParts, Why};
 use tessera_model::policy::{EntityChange, EntityName, PolicyDraft};
 use tessera_model::record::AttributeKind;
 use tessera_model::{
@@ -33,12 +33,7 @@ impl Scene {
     }
 
     async fn set(&self, parts: PolicyParts) -> Result<u32, Refusal> {
-        let engine = &self.house.engine;
-        match engine.set_policies(&self.tenant.admin, (engine.command_id(), false), parts).await {
-            Ok(done) => Ok(done.made.number.expect("a version")),
-            Err(SubmitError::Refused(refusal)) => Err(refusal),
-            Err(error) => panic!("{error}"),
-        }
+        self.house.set_policies(&self.tenant.admin, parts).await
     }
 
     async fn policies(&self, schema: &str, text: &str) -> Result<u32, Refusal> {
@@ -47,13 +42,7 @@ impl Scene {
     }
 
     async fn entities(&self, text: &str) -> Result<(), Refusal> {
-        let engine = &self.house.engine;
-        let put = (Some(text), Vec::new());
-        match engine.change_entities(&self.tenant.admin, (engine.command_id(), false), put).await {
-            Ok(_) => Ok(()),
-            Err(SubmitError::Refused(refusal)) => Err(refusal),
-            Err(error) => panic!("{error}"),
-        }
+        self.house.put_entities(&self.tenant.admin, text).await
     }
 
     fn about(&self, permission: &str, about: About<'_>) -> Result<Reason, Refusal> {
