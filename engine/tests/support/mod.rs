@@ -2,11 +2,13 @@
 
 #![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses its own part of the support")]
 
+mod policies;
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tessera_crypto::PasswordPool;
-use tessera_engine::{Bound, Clock, Engine, EngineConfig, Entropy, PolicyParts, SubmitError};
+use tessera_engine::{Bound, Clock, Engine, EngineConfig, Entropy, SubmitError};
 use tessera_model::record::SubjectKind;
 use tessera_model::refresh::ClientTerms;
 use tessera_model::{
@@ -54,25 +56,6 @@ pub(crate) struct Tenant {
 }
 
 impl House {
-    /// Sets policies: their version, or why not.
-    pub(crate) async fn set_policies(&self, by: &Bound, parts: PolicyParts) -> Result<u32, Refusal> {
-        match self.engine.set_policies(by, (self.engine.command_id(), false), parts).await {
-            Ok(done) => Ok(done.made.number.expect("a version")),
-            Err(SubmitError::Refused(refusal)) => Err(refusal),
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    /// Stores entities, or why not.
-    pub(crate) async fn put_entities(&self, by: &Bound, text: &str) -> Result<(), Refusal> {
-        let put = (Some(text), Vec::new());
-        match self.engine.change_entities(by, (self.engine.command_id(), false), put).await {
-            Ok(_) => Ok(()),
-            Err(SubmitError::Refused(refusal)) => Err(refusal),
-            Err(error) => panic!("{error}"),
-        }
-    }
-
     pub(crate) async fn over(store: Arc<dyn Store>, now_ms: u64) -> Self {
         Self::configured(store, now_ms, EngineConfig::default()).await
     }
