@@ -20,6 +20,11 @@ impl Clock for Wall {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
+
+    fn moment(&self) -> (UnixMillis, u64) {
+        let now = self.now();
+        (now, now.0)
+    }
 }
 
 /// The operating system's random bytes.
@@ -28,7 +33,7 @@ pub struct System;
 impl Entropy for System {
     fn fill(&self, bytes: &mut [u8]) {
         // Without them the bench would measure something else: the secret stays zero and Hello fails.
-        tessera_crypto::random::fill(bytes).unwrap_or_default();
+        tessera_crypto::random::draw(bytes).unwrap_or_default();
     }
 }
 

@@ -129,11 +129,18 @@ impl House {
     /// expired before a restart stays expired, wherever the wall clock was set meanwhile, and what ends
     /// later ends in time.
     pub(crate) fn now(&self) -> UnixMillis {
-        UnixMillis(self.clock.now().0.max(self.proven_now()))
+        let (told, proven) = self.told_and_proven();
+        UnixMillis(told.max(proven))
     }
 
-    fn proven_now(&self) -> u64 {
-        self.clock.elapsed_ms().saturating_add_signed(self.proven.load(Ordering::Relaxed))
+    fn proven_at(&self, elapsed_ms: u64) -> u64 {
+        elapsed_ms.saturating_add_signed(self.proven.load(Ordering::Relaxed))
+    }
+
+    /// The clock's time and the journal's, ms, of one moment.
+    fn told_and_proven(&self) -> (u64, u64) {
+        let (now, elapsed_ms) = self.clock.moment();
+        (now.0, self.proven_at(elapsed_ms))
     }
 
     /// A loaded history of a tenant proves that it was at least this late. Where the operator trusts the
@@ -149,7 +156,8 @@ impl House {
 
     /// How far the journal's time is ahead of the clock's, ms.
     pub(crate) fn journal_ahead_ms(&self) -> u64 {
-        self.proven_now().saturating_sub(self.clock.now().0)
+        let (told, proven) = self.told_and_proven();
+        proven.saturating_sub(told)
     }
 
     /// Whether writes must wait for an operator: the clock says so, or the journal is far ahead of it.
@@ -161,7 +169,7 @@ impl House {
     /// of the times that it may be, what begins against the earlier.
     pub(crate) fn read<'v>(&self, view: &'v View) -> Reading<'v> {
         // Each clock is read once: most of a short question's time would be theirs.
-        let (told, proven) = (self.clock.now().0, self.proven_now());
+        let (told, proven) = self.told_and_proven();
         let now = UnixMillis(told.max(proven));
         if !self.clock.is_stopped() && proven.saturating_sub(told) <= JOURNAL_AHEAD_MS_MAX {
             return view.read(now);
@@ -173,7 +181,7 @@ impl House {
     /// Says so when the journal's time stops writes.
     pub(crate) fn tell_journal_ahead(&self) {
         if self.journal_ahead_ms() > JOURNAL_AHEAD_MS_MAX {
-            let (wall, journal) = (self.clock.now().0, self.proven_now());
+            let (wall, journal) = self.told_and_proven();
             tracing::error!(
                 wall_ms = wall,
                 journal_ms = journal,

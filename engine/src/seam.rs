@@ -12,6 +12,11 @@ pub trait Clock: Send + Sync + 'static {
         self.now().0
     }
 
+    /// Both of one moment, where reading them together costs less.
+    fn moment(&self) -> (UnixMillis, u64) {
+        (self.now(), self.elapsed_ms())
+    }
+
     /// Whether the clock is so far from the wall's that writes must wait for an operator.
     fn is_stopped(&self) -> bool {
         false

@@ -153,7 +153,7 @@ pub(crate) async fn submit(
         TenantStatus::Suspended => return Err(Refusal::TenantSuspended.into()),
         TenantStatus::Closing | TenantStatus::Deleted => return Err(Refusal::TenantUnknown.into()),
     }
-    entry.used(house.now());
+    entry.used(ordered.admitted);
     if entry.standing() != Standing::Awake {
         return Err(Refusal::from(house.unready(entry)).into());
     }

@@ -82,7 +82,7 @@ impl<R: Readings> NodeClock<R> {
     /// A step back is followed too: time then stands still until the wall has caught up.
     pub(crate) fn follow(&self) -> Drift {
         let wall = i64::try_from(self.readings.wall_ms()).unwrap_or(i64::MAX);
-        let own = i64::try_from(self.counted()).unwrap_or(i64::MAX);
+        let own = i64::try_from(self.counted(self.readings.boot_ms())).unwrap_or(i64::MAX);
         let drift = wall.saturating_sub(own);
         let alarmed = drift.abs() > STEP_MS_MAX;
         self.alarmed.store(alarmed, Ordering::Relaxed);
@@ -94,8 +94,8 @@ impl<R: Readings> NodeClock<R> {
     }
 
     /// Start plus what the boot clock counted plus what was followed.
-    fn counted(&self) -> u64 {
-        let since = self.readings.boot_ms().saturating_sub(self.boot_at_start);
+    fn counted(&self, boot_ms: u64) -> u64 {
+        let since = boot_ms.saturating_sub(self.boot_at_start);
         let unsteered = self.wall_at_start.saturating_add(since);
         unsteered.saturating_add_signed(self.followed.load(Ordering::Relaxed))
     }
@@ -103,14 +103,19 @@ impl<R: Readings> NodeClock<R> {
 
 impl<R: Readings> Clock for NodeClock<R> {
     fn now(&self) -> UnixMillis {
-        let counted = self.counted();
+        self.moment().0
+    }
+
+    fn moment(&self) -> (UnixMillis, u64) {
+        let boot_ms = self.readings.boot_ms();
+        let counted = self.counted(boot_ms);
         let last = self.last.load(Ordering::Relaxed);
         // Most readings are of the same millisecond: no write then.
         if counted == last {
-            return UnixMillis(last);
+            return (UnixMillis(last), boot_ms);
         }
         let before = self.last.fetch_max(counted, Ordering::Relaxed);
-        UnixMillis(before.max(counted))
+        (UnixMillis(before.max(counted)), boot_ms)
     }
 
     fn elapsed_ms(&self) -> u64 {
@@ -189,7 +194,9 @@ mod tests {
         for _ in 0..10_000 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             planted.boot.fetch_add(state >> 60, Ordering::Relaxed);
-            let wall = clock.counted().saturating_add_signed((state >> 33) as i64 % 6_000 - 3_000);
+            let wall = clock
+                .counted(clock.readings.boot_ms())
+                .saturating_add_signed((state >> 33) as i64 % 6_000 - 3_000);
             planted.wall.store(wall, Ordering::Relaxed);
             if state % 7 == 0 {
                 clock.follow();

@@ -8,7 +8,7 @@ pub(crate) struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
-        if tessera_crypto::random::fill(bytes).is_err() {
+        if tessera_crypto::random::draw(bytes).is_err() {
             // WHY: without randomness every secret made from here on would be guessable. Nothing was
             // acknowledged that is not durable, so stopping at once loses nothing.
             tracing::error!("the system gave no random bytes: the node stops");

@@ -13,7 +13,7 @@ use crate::error::StorageError;
 use crate::intake::{Intake, Waiting};
 use crate::journal::group::{self, Piece};
 use crate::journal::write::{Journal, Written};
-use crate::tail::{Spot, Tail};
+use crate::tail::{Spot, Tail, TailSize};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) epoch: Epoch,
     pub(crate) intake: Intake,
     pub(crate) tail: Mutex<Tail>,
+    pub(crate) tail_size: Arc<TailSize>,
     pub(crate) checkpoint: Checkpoint,
     pub(crate) failed: AtomicBool,
     pub(crate) failure: Notify,

@@ -6,6 +6,8 @@ use crate::batch::{Batch, Head};
 use crate::error::{Damage, StorageError};
 use crate::journal::group::Name;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tessera_model::{Private, Revision, Row, RowKind, TenantId};
 
 /// Where a frame of the tail stands.
@@ -124,9 +126,26 @@ impl Refused {
     }
 }
 
+/// How much is newer than the checkpoint, for those who ask before every batch and must not wait for the lane, which
+/// holds the tail while it notes a group.
+#[derive(Default)]
+pub(crate) struct TailSize {
+    frames: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl TailSize {
+    /// Frames, and bytes.
+    pub(crate) fn get(&self) -> (u64, u64) {
+        (self.frames.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
+}
+
 /// What is newer than the checkpoint.
 #[derive(Default)]
 pub(crate) struct Tail {
+    /// What [`Tail::frames`] and [`Tail::bytes`] are.
+    pub(crate) size: Arc<TailSize>,
     pub(crate) tenants: BTreeMap<TenantId, Tailed>,
     groups: VecDeque<GroupNote>,
     pub(crate) frames: u64,
@@ -155,8 +174,14 @@ impl Tail {
         self.groups.push_back(GroupNote { last, frames, bytes });
         self.frames += frames;
         self.bytes += bytes;
+        self.tell_size();
         self.sequence = last;
         self.hash = hash;
+    }
+
+    fn tell_size(&self) {
+        self.size.frames.store(self.frames, Ordering::Relaxed);
+        self.size.bytes.store(self.bytes, Ordering::Relaxed);
     }
 
     /// Notes a frame at its place.
@@ -205,6 +230,7 @@ impl Tail {
             self.frames -= note.frames;
             self.bytes -= note.bytes;
         }
+        self.tell_size();
         self.tenants.retain(|tenant, tailed| {
             let next = put.get(tenant).map_or(0, |next| next.0);
             let is_covered = |spot: &Spot| match spot.is_aside() {

@@ -187,6 +187,7 @@ impl Embedded {
         let shared = Arc::new(Shared {
             epoch: identity.epoch,
             intake: Intake::default(),
+            tail_size: Arc::clone(&recovered.tail.size),
             tail: Mutex::new(recovered.tail),
             checkpoint,
             failed: AtomicBool::new(false),

@@ -362,15 +362,15 @@ impl Store for Embedded {
         if self.files.is_full() {
             return if self.files.is_exhausted() { Room::Nothing } else { Room::Full };
         }
-        let tail = self.shared.tail.lock();
-        let near = Room::is_near(tail.frames, self.shared.tail_frames_max)
-            || Room::is_near(tail.bytes, self.shared.tail_bytes_max);
+        let (frames, bytes) = self.shared.tail_size.get();
+        let near = Room::is_near(frames, self.shared.tail_frames_max)
+            || Room::is_near(bytes, self.shared.tail_bytes_max);
         match near {
             true if self.no_space.load(Ordering::Relaxed) => Room::Full,
             true => Room::Busy,
             false
-                if Room::is_tight(tail.frames, self.shared.tail_frames_max)
-                    || Room::is_tight(tail.bytes, self.shared.tail_bytes_max) =>
+                if Room::is_tight(frames, self.shared.tail_frames_max)
+                    || Room::is_tight(bytes, self.shared.tail_bytes_max) =>
             {
                 Room::Tight
             }
