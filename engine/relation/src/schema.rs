@@ -2,6 +2,7 @@
 
 use crate::error::{ModelError, NameError};
 use crate::model::{Model, RelationDefinition, RestrictionKind, Rewrite};
+use crate::plan::{Above, Reach, Visit};
 use crate::sets::Sets;
 use crate::validate::validate;
 use crate::words::{RelationId, TypeId, Words};
@@ -91,10 +92,14 @@ pub(crate) struct Rule {
     /// It can stand in tuples as a set, or leads into one that can, and nothing but tuples of objects and sets
     /// and relations of the same object lead to it: who is in it is found from below.
     pub(crate) met: bool,
-    /// Those of `uses` that are met.
-    pub(crate) ups: Vec<Use>,
-    /// Relations of sets that its tuples may name of one type only, where that is met; each with the type.
-    pub(crate) met_sets: Vec<(RelationId, TypeId)>,
+    /// Where somebody in it comes into other met rules.
+    pub(crate) above: Vec<Above>,
+    /// What its tuples mean, run by run.
+    pub(crate) visits: Vec<Visit>,
+    /// Rules of relations to the same object that a union counts in.
+    pub(crate) same: Vec<usize>,
+    /// What may lie below it at most.
+    pub(crate) reach: Reach,
 }
 
 impl Rule {
@@ -140,6 +145,7 @@ impl Schema {
         }
         schema.tell();
         schema.meet(words.types());
+        schema.plan();
         Ok(schema)
     }
 
@@ -183,8 +189,10 @@ impl Schema {
             circular: false,
             uses: Vec::new(),
             met: false,
-            ups: Vec::new(),
-            met_sets: Vec::new(),
+            above: Vec::new(),
+            visits: Vec::new(),
+            same: Vec::new(),
+            reach: Reach::default(),
         });
         let number = u32::try_from(self.rules.len()).unwrap_or(0);
         if let Some(index) = self.index.get_mut(usize::from(type_id.0)) {
