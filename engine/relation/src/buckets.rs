@@ -36,6 +36,18 @@ impl Bucket {
         few.chain(self.more.iter().flat_map(|more| more.iter())).copied()
     }
 
+    /// The first with this hash.
+    #[inline]
+    pub(crate) fn first(&self, hash: u32) -> Option<u32> {
+        for (one, number) in self.few {
+            if one == hash && number != NONE.1 {
+                return Some(number);
+            }
+        }
+        let more = self.more.as_deref()?;
+        more.iter().find(|(one, _)| *one == hash).map(|(_, number)| *number)
+    }
+
     fn put(&mut self, hash: u32, number: u32) {
         match self.few.iter_mut().find(|one| **one == NONE) {
             Some(place) => *place = (hash, number),
@@ -70,16 +82,15 @@ impl Buckets {
         if place < self.count { place } else { place & (whole / 2 - 1) }
     }
 
-    /// Asks for the bucket of a hash, without waiting for it.
+    /// The bucket of a hash, which is not waited for yet.
     #[inline]
-    pub(crate) fn touch(&self, hash: u32) {
-        self.all.touch(self.place(hash));
+    pub(crate) fn of(&self, hash: u32) -> Option<&Bucket> {
+        self.all.get(self.place(hash))
     }
 
     /// Numbers of names with this very hash.
-    #[inline]
     pub(crate) fn with(&self, hash: u32) -> impl Iterator<Item = u32> {
-        let bucket = self.all.get(self.place(hash));
+        let bucket = self.of(hash);
         let all = bucket.into_iter().flat_map(Bucket::iter);
         all.filter(move |(one, _)| *one == hash).map(|(_, number)| number)
     }
@@ -152,6 +163,8 @@ mod tests {
             } else if plain.remove(&(hash, number)) {
                 buckets.remove(hash, number);
             }
+            let first = buckets.of(hash).and_then(|bucket| bucket.first(hash));
+            assert_eq!(first, buckets.with(hash).next());
             let mut found: Vec<u32> = buckets.with(hash).collect();
             found.sort_unstable();
             let expected = plain.range((hash, 0)..=(hash, u32::MAX)).map(|(_, number)| *number);

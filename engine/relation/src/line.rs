@@ -117,6 +117,12 @@ impl Object {
         self.room.get(..usize::from(self.id)).unwrap_or_default()
     }
 
+    /// Whether this is the object of that name.
+    #[inline]
+    pub(crate) fn is(&self, type_id: TypeId, id: &str) -> bool {
+        self.type_id == type_id && self.id_bytes() == id.as_bytes()
+    }
+
     pub(crate) fn id(&self) -> &str {
         std::str::from_utf8(self.id_bytes()).unwrap_or_default()
     }
@@ -390,7 +396,7 @@ mod tests {
             let (mut kept, mut state) = (vec![], 7_u64);
             for step in 0..4_000_u32 {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                let number = u32::try_from(state >> 40).unwrap() % 40;
+                let number = u32::try_from(state >> 40).unwrap() % 14;
                 let (relation, set) =
                     (u16::try_from(number % 3).unwrap() + 1, u16::try_from(number % 2).unwrap());
                 let edge = Edge::new(relation, set, number | 0x7fff_ff00).timed(state & 1 << 20 != 0);

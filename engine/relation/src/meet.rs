@@ -12,6 +12,7 @@
 //! a met rule, the object's height is above the set's. In a circle heights grow until they are not counted.
 
 use crate::error::AskError;
+use crate::line::{Run, Runs, Side};
 use crate::objects::{Object, ObjectId};
 use crate::plan::Above;
 use crate::question::{Question, Subject};
@@ -20,6 +21,7 @@ use crate::schema::{CHEAP, Rule};
 use crate::seen::{Node, Seen};
 use crate::sets::CHAIN_MAX;
 use crate::words::{RelationId, TypeId};
+use std::cell::Ref;
 
 /// LIMIT: heights that are counted: more than a question may look down.
 const HEIGHT_MAX: u8 = 64;
@@ -43,6 +45,12 @@ pub(crate) struct Met {
 impl Met {
     pub(crate) fn new() -> Self {
         Self { subject: None, nodes: Seen::new(), ends: 0, many: false }
+    }
+
+    #[inline]
+    fn begin(&mut self, subject: ObjectId) {
+        (self.subject, self.ends, self.many) = (Some(subject), 0, false);
+        self.nodes.clear();
     }
 
     #[inline]
@@ -125,37 +133,35 @@ impl Relations {
 }
 
 impl Question<'_> {
-    /// Whether a set, met from below, holds the subject; none when they are too many.
+    /// The sets that the subject is in, found when they are asked for first.
     #[inline]
-    pub(crate) fn is_met(
-        &self,
-        node: Node,
-        type_id: TypeId,
-        subject: Subject,
-    ) -> Result<Option<bool>, AskError> {
+    pub(crate) fn met(&self, subject: Subject) -> Result<Ref<'_, Met>, AskError> {
         let met = self.met.borrow();
         if met.subject == Some(subject.object) {
-            return Ok(self.has_met(&met, node, type_id));
+            return Ok(met);
         }
         drop(met);
         self.climb_sets(subject)?;
-        Ok(self.has_met(&self.met.borrow(), node, type_id))
+        Ok(self.met.borrow())
     }
 
+    /// Whether a set is one of those; none when they are too many.
     #[inline]
-    fn has_met(&self, met: &Met, node: Node, type_id: TypeId) -> Option<bool> {
+    pub(crate) fn has_met(&self, met: &Met, node: Node, type_id: TypeId) -> Option<bool> {
+        if met.many {
+            return None;
+        }
         let may = met.ends >> (node.object() & 63) & 1 == 1;
-        let has = || {
-            met.nodes.find(node.typed(type_id)).is_some()
-                && self.type_of(ObjectId(node.object())) == Some(type_id)
-        };
-        (!met.many).then(|| may && has())
+        Some(
+            may && met.nodes.find(node.typed(type_id)).is_some()
+                && self.type_of(ObjectId(node.object())) == Some(type_id),
+        )
     }
 
     /// Finds the sets that a subject is in.
     fn climb_sets(&self, subject: Subject) -> Result<(), AskError> {
         let mut met = self.met.borrow_mut();
-        *met = Met { subject: Some(subject.object), ..Met::new() };
+        met.begin(subject.object);
         let (mut looks, type_id) = (0, subject.allowed.type_id);
         let (sets, at) = (&self.relations.schema.sets, usize::from(type_id.0));
         let objects = &self.relations.tuples.objects;
@@ -191,35 +197,56 @@ impl Question<'_> {
         met: &mut Met,
         looks: &mut usize,
     ) -> bool {
+        for one in above.iter().filter(|one| one.same) {
+            one.only.into_iter().for_each(|only| met.insert(Node::new(named.0, one.relation.0).typed(only)));
+        }
+        match object.reverse() {
+            Side::Packed(list) => {
+                for (run, words) in Runs(list) {
+                    let Some(one) = above.iter().find(|one| one.run == run && !one.same) else { continue };
+                    if !self.climb_run(named, one, Run::Packed { run, words }, met, looks) {
+                        return false;
+                    }
+                }
+                true
+            }
+            side @ Side::Apart(_) => above.iter().filter(|one| !one.same).all(|one| {
+                let tuples = side.of(one.relation, one.set);
+                self.climb_run(named, one, tuples, met, looks)
+            }),
+        }
+    }
+
+    /// Goes up along one run of tuples. False when there are too many.
+    #[inline]
+    fn climb_run(
+        &self,
+        named: ObjectId,
+        one: &Above,
+        tuples: Run<'_>,
+        met: &mut Met,
+        looks: &mut usize,
+    ) -> bool {
         let objects = &self.relations.tuples.objects;
-        let reverse = object.reverse();
-        for one in above {
-            if one.same {
-                one.only
-                    .into_iter()
-                    .for_each(|only| met.insert(Node::new(named.0, one.relation.0).typed(only)));
+        for back in tuples {
+            *looks += 1;
+            if *looks > CLIMBED_MAX {
+                return false;
+            }
+            if !self.counts_back(named, one.relation, one.set, back) {
                 continue;
             }
-            for back in reverse.of(one.relation, one.set) {
-                *looks += 1;
-                if *looks > CLIMBED_MAX {
-                    return false;
+            let type_id = match one.only {
+                Some(type_id) => {
+                    objects.touch(ObjectId(back.object()));
+                    type_id
                 }
-                if !self.counts_back(named, one.relation, one.set, back) {
-                    continue;
-                }
-                let type_id = match one.only {
-                    Some(type_id) => {
-                        objects.touch(ObjectId(back.object()));
-                        type_id
-                    }
-                    None => match objects.get(ObjectId(back.object())).map(|object| object.type_id) {
-                        Some(type_id) if one.types.contains(&type_id) => type_id,
-                        Some(_) | None => continue,
-                    },
-                };
-                met.insert(Node::new(back.object(), one.relation.0).typed(type_id));
-            }
+                None => match objects.get(ObjectId(back.object())).map(|object| object.type_id) {
+                    Some(type_id) if one.types.contains(&type_id) => type_id,
+                    Some(_) | None => continue,
+                },
+            };
+            met.insert(Node::new(back.object(), one.relation.0).typed(type_id));
         }
         true
     }

@@ -6,7 +6,7 @@ pub(crate) use crate::line::Object;
 use crate::line::Way;
 use crate::words::{TypeId, Words};
 use std::sync::Arc;
-use tessera_policy::Chunked;
+use tessera_policy::{Chunked, touch};
 
 /// An object's number. Numbers from [`LOCAL`] on stand for names that only the question knows.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -135,11 +135,11 @@ impl Objects {
     }
 
     /// The object of this name and its hash.
-    #[inline]
+    #[cold]
+    #[inline(never)]
     fn with(&self, hash: u32, type_id: TypeId, id: &str) -> Option<(ObjectId, &Object)> {
         let candidates = self.buckets.with(hash).filter_map(|number| Some((number, self.all.get(number)?)));
-        let mut named =
-            candidates.filter(|(_, object)| object.type_id == type_id && object.id_bytes() == id.as_bytes());
+        let mut named = candidates.filter(|(_, object)| object.is(type_id, id));
         named.next().map(|(number, object)| (ObjectId(number), object))
     }
 
@@ -147,12 +147,27 @@ impl Objects {
     #[inline]
     pub(crate) fn find_both(&self, [about, named]: [(TypeId, &str); 2]) -> Option<[(ObjectId, &Object); 2]> {
         let hashes = [self.hash(about.0, about.1), self.hash(named.0, named.1)];
-        hashes.iter().for_each(|hash| self.buckets.touch(*hash));
-        for hash in hashes {
-            self.buckets.with(hash).take(1).for_each(|number| self.all.touch(number));
-        }
+        let (first, second) = (self.buckets.of(hashes[0])?, self.buckets.of(hashes[1])?);
+        touch(std::slice::from_ref(first), 0);
+        touch(std::slice::from_ref(second), 0);
+        let numbers = [first.first(hashes[0])?, second.first(hashes[1])?];
+        let (one, other) = (self.all.get(numbers[0])?, self.all.get(numbers[1])?);
+        touch(std::slice::from_ref(one), 0);
+        touch(std::slice::from_ref(other), 0);
         let [first, second] = hashes;
-        Some([self.with(first, about.0, about.1)?, self.with(second, named.0, named.1)?])
+        let [number, another] = numbers;
+        // Names that share a hash are looked up one by one.
+        let one = if one.is(about.0, about.1) {
+            (ObjectId(number), one)
+        } else {
+            self.with(first, about.0, about.1)?
+        };
+        let other = if other.is(named.0, named.1) {
+            (ObjectId(another), other)
+        } else {
+            self.with(second, named.0, named.1)?
+        };
+        Some([one, other])
     }
 
     /// The number of `type_id:id`, given now when it has none. None when all numbers are in use.

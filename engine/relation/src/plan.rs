@@ -27,6 +27,8 @@ pub(crate) struct Above {
     pub(crate) relation: RelationId,
     /// The set that their tuples name; none where they name objects.
     pub(crate) set: RelationId,
+    /// Both, as [`Edge::run`] gives them.
+    pub(crate) run: u32,
     /// They count the relation to the same object in; no tuple leads there.
     pub(crate) same: bool,
     /// The only type that they have: then an object need not be looked at.
@@ -56,7 +58,8 @@ impl Above {
     fn of(run: &[(RelationId, RelationId, TypeId)], same: bool) -> Option<Self> {
         let (relation, set, type_id) = *run.first()?;
         let types = run.iter().map(|(_, _, type_id)| *type_id).collect();
-        Some(Self { relation, set, same, only: (run.len() == 1).then_some(type_id), types })
+        let number = Edge::new(relation.0, set.0, 0).run();
+        Some(Self { relation, set, run: number, same, only: (run.len() == 1).then_some(type_id), types })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::plan::Above;
 use crate::schema::{Op, Rule, Schema, Way};
-use crate::words::{RelationId, TypeId};
+use crate::words::RelationId;
 
 /// Sets that are found from below: where the ways up begin and go on.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

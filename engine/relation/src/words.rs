@@ -120,6 +120,11 @@ impl Words {
         self.types.names.len()
     }
 
+    /// How many relations have a number.
+    pub(crate) fn relations(&self) -> usize {
+        self.relations.names.len()
+    }
+
     pub(crate) fn intern_type(&mut self, name: &str) -> Option<TypeId> {
         self.types.intern(name, TYPES_MAX).map(TypeId)
     }
