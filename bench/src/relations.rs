@@ -49,13 +49,13 @@ const LIST: Spec = Spec {
     goal: "<= 1,000 us",
 };
 const LIST_BUT_NOT: Spec = Spec {
-    id: "list-objects-but-not",
+    id: "list-objects-1000-but-not",
     what: "the same behind an exclusion",
     unit: "us",
     goal: "<= 1,000 us",
 };
 const BYTES: Spec = Spec {
-    id: "relation-bytes",
+    id: "bytes-per-tuple",
     what: "memory of a tuple with the names of its objects",
     unit: "B",
     goal: "<= 64 B",
@@ -67,7 +67,7 @@ const WRITE: Spec = Spec {
     goal: "reported",
 };
 const GROUP_EDIT: Spec = Spec {
-    id: "relation-group-edit-1m",
+    id: "group-edit-1m",
     what: "somebody out of a group of 1,000,000 members that lies in 10 others, published, p50",
     unit: "us",
     goal: "<= 100 us",

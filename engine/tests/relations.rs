@@ -1,9 +1,12 @@
 //! Relations in a tenant: conditions, whole commands, models that change, replay and checkpoints.
 
+mod spy;
 mod support;
 
+use spy::Spy;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use support::{House, START_MS, Tenant};
 use tessera_engine::{EngineConfig, SubmitError};
@@ -374,4 +377,37 @@ async fn a_wake_compiles_one_model() {
             listing.relations().check(&Ask::at(again.engine.now()), &tuple).expect("an answer").permitted
         );
     }
+}
+
+/// PROPERTY: a command of a hundred tuples, windows and removals among them, is one commit of one frame, as one of a
+/// single tuple is; so is one of which the last tuple is refused no commit at all. METHOD: batches that the store is
+/// handed are counted.
+#[tokio::test]
+async fn a_hundred_tuples_are_one_commit() {
+    let (batches, mut spy) = (Arc::new(AtomicUsize::new(0)), Spy::plain(Arc::new(Memory::new(1 << 20))));
+    let counted = Arc::clone(&batches);
+    spy.before_commit = Box::new(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        None
+    });
+    let scene = Scene::over(Arc::new(spy)).await;
+    let mut last = scene.change(vec![write("user:ann viewer document:0")]).await.expect("written");
+    for round in 0..3 {
+        let before = batches.load(Ordering::SeqCst);
+        let mut changes: Vec<_> =
+            (0..99).map(|no| write(&format!("user:u{no} viewer document:r{round}"))).collect();
+        changes.push(match round {
+            0 => remove("user:ann viewer document:0"),
+            _ => write(&format!("team:t{round}#member viewer document:r{round}")),
+        });
+        changes[7].tuple.until = Deadline(u32::MAX - 1);
+        let told = scene.change(changes.clone()).await.expect("written");
+        assert_eq!((batches.load(Ordering::SeqCst), told.revision.0), (before + 1, last.revision.0 + 1));
+        last = told;
+        changes[99] = write("user:ann viewer nothing:1");
+        changes[3] = write("user:late viewer document:1");
+        assert!(scene.change(changes).await.is_err());
+        assert_eq!(batches.load(Ordering::SeqCst), before + 1);
+    }
+    assert!(scene.check("user:u98 can_view document:r2") && !scene.check("user:late viewer document:1"));
 }

@@ -8,7 +8,8 @@ use crate::connection::{Line, Peer};
 use crate::end::End;
 use crate::figures::add;
 use crate::order;
-use crate::quick::{self, Quick};
+use crate::quick::{self, Put, Quick};
+use crate::relation::is_own;
 use crate::stream::Desk;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
@@ -379,8 +380,9 @@ impl Asking<'_> {
         frame: &Frame<'_>,
         out: &mut Outbox,
     ) -> Result<bool, End> {
-        let Ok((head, request)) = frame.request(kind) else { return Ok(false) };
-        let own = head.tenant == TENANT_OF_CONNECTION || head.tenant == self.bound.entry.tenant;
+        let Some(put) = Put::read(kind, frame) else { return Ok(false) };
+        let tenant = put.head().tenant;
+        let own = tenant == TENANT_OF_CONNECTION || tenant == self.bound.entry.tenant;
         if !own || *line.shared.draining.borrow() || self.engine.is_asleep(self.bound) {
             return Ok(false);
         }
@@ -390,15 +392,15 @@ impl Asking<'_> {
             return Ok(true);
         }
         let entitled = *self.may_check.get_or_insert_with(|| self.engine.may(self.bound, CHECK))
-            || crate::relation::is_own(self.engine, self.bound, &request);
+            || put.request().is_some_and(|asked| is_own(self.engine, self.bound, asked));
         let allowed = if entitled { Ok(()) } else { Err(Fault::refused(Refusal::Unauthorized)) };
-        let allowed = allowed.and_then(|()| self.sees(Quick::at_least(&request).unwrap_or_default()));
+        let allowed = allowed.and_then(|()| self.sees(put.at_least().unwrap_or_default()));
         if let Err(refused) = allowed {
             fault(out, line, id, &refused)?;
             return Ok(true);
         }
         let mut quick = Quick { engine: self.engine, bound: self.bound, reading: &self.reading, walked: 0 };
-        let answered = quick.answer(&request);
+        let answered = quick.answer(&put);
         let cost = quick.walked / crate::list::PLACES_PER_CHECK;
         self.spent += cost;
         self.left = self.left.saturating_sub(i64::try_from(cost).unwrap_or(i64::MAX));

@@ -7,12 +7,18 @@ use crate::relation::{Asked, resource, resource_row};
 use tessera_engine::{Bound, Engine, Reading};
 use tessera_model::relation::RelationRecord;
 use tessera_model::{Reason, Receipt, Refusal};
-use tessera_wire::{Request, RequestKind, Rows};
+use tessera_relation::TupleRef;
+use tessera_wire::{Frame, Head, RelationAnswerRow, RelationAsk, Request, RequestKind, Rows};
 
 /// LIMIT: tuples and nodes that the checks of one request may look at beside all other questions of a connection: some 50 us.
 const QUICK_BUDGET: u32 = 1_000;
 /// LIMIT: checks of one request that are answered beside all other questions.
 const QUICK_CHECKS: usize = 64;
+
+/// Whether a check costs more than it may here.
+fn is_dear(row: &RelationAnswerRow) -> bool {
+    row.code == u32::from(Refusal::RelationBudget.code())
+}
 
 /// Whether a request may be answered where it lies.
 pub(crate) const fn may_be(kind: RequestKind) -> bool {
@@ -28,21 +34,64 @@ pub(crate) struct Quick<'a> {
     pub(crate) walked: u64,
 }
 
-impl Quick<'_> {
-    /// The position that a request must have seen.
-    pub(crate) const fn at_least(request: &Request) -> Option<Receipt> {
-        if let Request::CheckRelations { at_least, .. }
-        | Request::CheckResource { at_least, .. }
-        | Request::Authorize { at_least, .. } = request
+/// A request as it is taken: a single check of relations where it lies, anything else as a whole.
+pub(crate) enum Put<'a> {
+    Check(RelationAsk<'a>),
+    Whole(Head, Request),
+}
+
+impl<'a> Put<'a> {
+    /// Reads a request; none where it does not read.
+    pub(crate) fn read(kind: RequestKind, frame: &Frame<'a>) -> Option<Self> {
+        if kind == RequestKind::CheckRelations
+            && let Some(ask) = frame.relation_ask()
         {
-            *at_least
-        } else {
-            None
+            return Some(Self::Check(ask));
+        }
+        frame.request(kind).ok().map(|(head, request)| Self::Whole(head, request))
+    }
+
+    pub(crate) const fn head(&self) -> Head {
+        match self {
+            Self::Check(ask) => ask.head,
+            Self::Whole(head, _) => *head,
         }
     }
 
+    /// What was read as a whole.
+    pub(crate) const fn request(&self) -> Option<&Request> {
+        match self {
+            Self::Check(_) => None,
+            Self::Whole(_, request) => Some(request),
+        }
+    }
+
+    /// The position that a request must have seen.
+    pub(crate) const fn at_least(&self) -> Option<Receipt> {
+        match self {
+            Self::Check(RelationAsk { at_least, .. })
+            | Self::Whole(
+                _,
+                Request::CheckRelations { at_least, .. }
+                | Request::CheckResource { at_least, .. }
+                | Request::Authorize { at_least, .. },
+            ) => *at_least,
+            Self::Whole(..) => None,
+        }
+    }
+}
+
+impl Quick<'_> {
     /// Answers a request whose caller may ask it; nothing where it costs more than there is room for here.
-    pub(crate) fn answer(&mut self, request: &Request) -> Option<Result<Rows, Refusal>> {
+    pub(crate) fn answer(&mut self, put: &Put<'_>) -> Option<Result<Rows, Refusal>> {
+        let request = match put {
+            Put::Check(ask) => {
+                let tuple = TupleRef { subject: ask.subject, relation: ask.relation, object: ask.object };
+                let row = self.asked().check(&tuple, &[], QUICK_BUDGET).0;
+                return if is_dear(&row) { None } else { Some(whole([row])) };
+            }
+            Put::Whole(_, request) => request,
+        };
         if let Request::CheckRelations { checks, contextual, correlations, .. } = request {
             return self.checks(checks, contextual, correlations);
         }
@@ -67,19 +116,20 @@ impl Quick<'_> {
         if checks.len() > QUICK_CHECKS {
             return None;
         }
-        let mut asked = Asked {
+        match self.asked().checks(checks, contextual, correlations) {
+            Err(refusal) => Some(Err(refusal)),
+            Ok(rows) if rows.iter().any(is_dear) => None,
+            Ok(rows) => Some(whole(rows)),
+        }
+    }
+
+    fn asked(&mut self) -> Asked<'_> {
+        Asked {
             relations: self.reading.relations(),
             now: self.reading.now(),
             budget: QUICK_BUDGET,
             of_batch: QUICK_BUDGET,
             walked: &mut self.walked,
-        };
-        match asked.checks(checks, contextual, correlations) {
-            Err(refusal) => Some(Err(refusal)),
-            Ok(rows) => {
-                let dear = u32::from(Refusal::RelationBudget.code());
-                if rows.iter().any(|row| row.code == dear) { None } else { Some(whole(rows)) }
-            }
         }
     }
 }

@@ -10,7 +10,7 @@ use tessera_model::{
     Receipt, Refusal, UnixMillis, WorkspaceRef,
 };
 use tessera_relation::{
-    Ask, AskError, Branch, Filter, Listed, Mark, Model, RELATION_BATCH_BUDGET, RELATION_BUDGET,
+    Answer, Ask, AskError, Branch, Filter, Listed, Mark, Model, RELATION_BATCH_BUDGET, RELATION_BUDGET,
     RELATION_LIST_BUDGET, Relations, StepKind, Stored, TupleRef,
 };
 use tessera_wire::{
@@ -278,35 +278,36 @@ impl Asked<'_> {
         for (number, check) in (0_u32..).zip(checks) {
             let of = contextual.iter().filter(|(check, _)| *check == number);
             let of: Vec<TupleRef<'_>> = of.map(|(_, one)| one.into()).collect();
-            let budget = self.budget.min(left);
-            let ask = Ask { contextual: &of, budget, ..Ask::at(self.now) };
-            let answer = self.relations.check(&ask, &check.into());
-            if let Ok(answer) = &answer {
-                self.spent(answer.steps);
-            }
-            left = left.saturating_sub(match &answer {
-                Ok(answer) => answer.steps,
-                Err(error) => error.steps(budget),
-            });
+            let (row, cost) = self.check(&check.into(), &of, left);
+            left = left.saturating_sub(cost);
             let correlation = usize::try_from(number).ok().and_then(|at| correlations.get(at)).cloned();
-            rows.push(match answer {
-                Ok(answer) => RelationAnswerRow {
-                    permitted: answer.permitted,
-                    code: 0,
-                    valid_until: answer.valid_until,
-                    steps: answer.steps,
-                    correlation,
-                },
-                Err(error) => RelationAnswerRow {
-                    permitted: false,
-                    code: u32::from(self.failed(error, budget).code()),
-                    valid_until: self.now,
-                    steps: 0,
-                    correlation,
-                },
-            });
+            rows.push(RelationAnswerRow { correlation, ..row });
         }
         Ok(rows)
+    }
+
+    /// Answers one check with what is left of the budget, and says what it cost.
+    pub(crate) fn check(
+        &mut self,
+        tuple: &TupleRef<'_>,
+        contextual: &[TupleRef<'_>],
+        left: u32,
+    ) -> (RelationAnswerRow, u32) {
+        let budget = self.budget.min(left);
+        let ask = Ask { contextual, budget, ..Ask::at(self.now) };
+        let (row, cost) = match self.relations.check(&ask, tuple) {
+            Ok(Answer { permitted, valid_until, steps }) => {
+                (RelationAnswerRow { permitted, code: 0, valid_until, steps, correlation: None }, steps)
+            }
+            Err(error) => {
+                let cost = error.steps(budget);
+                let code = u32::from(Refusal::from(error).code());
+                let (permitted, valid_until, steps) = (false, self.now, 0);
+                (RelationAnswerRow { permitted, code, valid_until, steps, correlation: None }, cost)
+            }
+        };
+        self.spent(cost);
+        (row, cost)
     }
 
     fn list(

@@ -28,6 +28,12 @@ impl Edge {
         Self(self.0 & !0xf)
     }
 
+    /// Relation and set: what the edges of one run share.
+    #[inline]
+    pub(crate) fn run(self) -> u32 {
+        (self.0 >> 36) as u32
+    }
+
     pub(crate) fn relation(self) -> u16 {
         (self.0 >> 50) as u16
     }
@@ -168,7 +174,8 @@ impl Edges {
         *self = Self::of(&all);
     }
 
-    fn of(all: &[Edge]) -> Self {
+    /// These edges, which are sorted.
+    pub(crate) fn of(all: &[Edge]) -> Self {
         let at = |index: usize| all.get(index).copied().unwrap_or(Edge::NONE);
         match all.len() {
             0 => Self::Empty,

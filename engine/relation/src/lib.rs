@@ -20,6 +20,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod buckets;
+mod down;
 mod dsl;
 mod edges;
 mod error;
@@ -28,10 +30,12 @@ mod expand;
 mod json;
 mod json_model;
 mod lex;
+mod line;
 mod list;
 mod meet;
 mod model;
 mod objects;
+mod plan;
 mod question;
 mod relations;
 mod schema;

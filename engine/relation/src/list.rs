@@ -8,7 +8,8 @@ use crate::meet::Climbed;
 use crate::objects::ObjectId;
 use crate::question::{Ask, Question, Subject};
 use crate::relations::Relations;
-use crate::schema::{Allowed, CHEAP, Op, Way};
+use crate::schema::{Allowed, CHEAP, Op, Rule, Way};
+use crate::search::Truth;
 use crate::seen::{Node, Seen};
 use crate::text::is_relation_name;
 use crate::words::{RelationId, TypeId};
@@ -17,6 +18,9 @@ use tessera_model::UnixMillis;
 
 /// LIMIT: objects in relations and tuples that one list may look at: some 100 ms.
 pub const RELATION_LIST_BUDGET: u32 = 4_000_000;
+
+/// Objects whose lines are asked for before they are looked at.
+const AHEAD: usize = 12;
 
 /// A list, sorted by name.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -49,8 +53,7 @@ impl Relations {
             return Err(AskError::Query(NameError::RelationUnknown));
         };
         let found = question.objects(subject, target)?;
-        let names = found.into_iter().map(|object| format!("{type_name}:{}", question.id_of(object)));
-        Ok(question.listed(names.collect()))
+        Ok(question.told(question.named_in_order(type_name, found)))
     }
 
     /// All subjects of a type, or sets of a type and relation, that are in a relation to the object. Those
@@ -75,22 +78,41 @@ impl Relations {
             None => (self.known_type(type_name).map_err(AskError::Query)?, RelationId::NONE),
         };
         let found = question.subjects(root, type_id, set)?;
-        let names = found.into_iter().map(|object| {
-            let id = question.id_of(object);
-            if set == RelationId::NONE {
-                format!("{type_name}:{id}")
-            } else {
-                format!("{type_name}:{id}#{}", self.words.relation_name(set))
-            }
-        });
-        Ok(question.listed(names.collect()))
+        if set == RelationId::NONE {
+            return Ok(question.told(question.named_in_order(type_name, found)));
+        }
+        let relation = self.words.relation_name(set);
+        let names =
+            found.into_iter().map(|object| format!("{type_name}:{}#{relation}", question.id_of(object)));
+        let mut names: Vec<String> = names.collect();
+        names.sort_unstable();
+        Ok(question.told(names))
     }
 }
 
 impl Question<'_> {
-    fn listed(&self, mut names: Vec<String>) -> Listed {
-        names.sort_unstable();
+    fn told(&self, names: Vec<String>) -> Listed {
         Listed { names, valid_until: self.valid_until(), steps: self.spent() }
+    }
+
+    /// The names of objects of one type, sorted: by their first bytes, and where these are alike by the rest.
+    fn named_in_order(&self, type_name: &str, found: Vec<ObjectId>) -> Vec<String> {
+        let begins = |id: &str| {
+            let mut first = [0_u8; 8];
+            first.iter_mut().zip(id.as_bytes()).for_each(|(place, byte)| *place = *byte);
+            u64::from_be_bytes(first)
+        };
+        let mut all: Vec<(u64, &str)> =
+            found.into_iter().map(|object| self.id_of(object)).map(|id| (begins(id), id)).collect();
+        all.sort_unstable();
+        let names = all.into_iter().map(|(_, id)| {
+            let mut name = String::with_capacity(type_name.len() + 1 + id.len());
+            name.push_str(type_name);
+            name.push(':');
+            name.push_str(id);
+            name
+        });
+        names.collect()
     }
 
     /// The nodes whose own tuples name the subject, or that it is.
@@ -163,12 +185,67 @@ impl Question<'_> {
         }
         self.climbed = Some(Climbed { subject, seen, ends });
         let mut permitted = Vec::new();
+        // Where the rule itself can be met again, or be the subject, only the whole search tells.
+        let tells = !wanted.circular && subject.node().is_none();
         for (object, node) in found {
-            if self.permits(node, subject)? {
+            let known = if tells { self.operand(wanted, 0, object, subject)? } else { None };
+            if known.map_or_else(|| self.permits(node, subject), Ok)? {
                 permitted.push(object);
             }
         }
         Ok(permitted)
+    }
+
+    /// Whether a step of the rule asked for holds, from what a list came by and from what surely is or is not; none
+    /// where that does not tell.
+    fn operand(
+        &self,
+        rule: &Rule,
+        at: usize,
+        about: ObjectId,
+        subject: Subject,
+    ) -> Result<Option<bool>, AskError> {
+        let schema = &self.relations.schema;
+        let Some(op) = rule.program.get(at).copied() else { return Ok(None) };
+        match op {
+            Op::Computed(relation) => {
+                let Some(below) = schema.rule(rule.type_id, relation).filter(|below| below.union_only) else {
+                    return Ok(None);
+                };
+                self.spend(1)?;
+                let node = Node::new(about.0, relation.0);
+                if self.has_climbed(node, subject, 1) {
+                    return Ok(Some(true));
+                }
+                if !self.is_sure(below, 1) {
+                    return Ok(None);
+                }
+                Ok(Some(self.reach(node, subject, 1, false)? == Truth::Yes))
+            }
+            Op::Direct if rule.usersets.is_empty() => Ok(Some(self.names(rule, about, subject))),
+            Op::Direct | Op::From { .. } => Ok(None),
+            Op::Union { end } | Op::Intersection { end } => {
+                let union = matches!(op, Op::Union { .. });
+                let mut operand = at + 1;
+                while operand < end {
+                    match self.operand(rule, operand, about, subject)? {
+                        Some(one) if one != union => {}
+                        settled => return Ok(settled),
+                    }
+                    operand = rule.program.get(operand).map_or(end, |op| op.end(operand));
+                }
+                Ok(Some(!union))
+            }
+            Op::Exclusion { end } => {
+                let behind = rule.program.get(at + 1).map_or(end, |op| op.end(at + 1));
+                match self.operand(rule, at + 1, about, subject)? {
+                    Some(true) => {
+                        Ok(self.operand(rule, behind, about, subject)?.map(|subtracted| !subtracted))
+                    }
+                    settled => Ok(settled),
+                }
+            }
+        }
     }
 
     /// The nodes that count in the relation `number` to `object`.
@@ -180,7 +257,7 @@ impl Question<'_> {
         leads: &[bool],
         seen: &mut Seen,
     ) -> Result<(), AskError> {
-        let schema = &self.relations.schema;
+        let (schema, objects) = (&self.relations.schema, &self.relations.tuples.objects);
         let Some(rule) = schema.rule_at(number) else { return Ok(()) };
         self.spend(u32::try_from(rule.uses.len().saturating_sub(CHEAP)).unwrap_or(u32::MAX))?;
         for one in rule.uses.iter().filter(|one| leads.get(one.rule) == Some(&true)) {
@@ -206,7 +283,15 @@ impl Question<'_> {
                     (user.relation, rule.relation)
                 }
             };
+            // Their lines are asked for some steps ahead.
+            let mut ahead = objects.get(object).map(|object| object.reverse().of(relation, set));
+            let mut touch = || {
+                let next = ahead.as_mut().and_then(Iterator::next);
+                next.into_iter().for_each(|edge| objects.touch(ObjectId(edge.object())));
+            };
+            (0..AHEAD).for_each(|_| touch());
             for about in self.reverse(object, relation, set) {
+                touch();
                 self.spend(1)?;
                 if self.type_of(about) == Some(user.type_id) {
                     seen.insert(Node::new(about.0, user.relation.0));

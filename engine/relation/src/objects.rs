@@ -1,6 +1,9 @@
 //! Objects: names to numbers and back, and the edges of each, in arrays whose clones share their chunks.
 
-use crate::edges::{Edge, Edges};
+use crate::buckets::Buckets;
+use crate::edges::Edge;
+pub(crate) use crate::line::Object;
+use crate::line::Way;
 use crate::words::{TypeId, Words};
 use std::sync::Arc;
 use tessera_policy::{Chunked, touch};
@@ -11,79 +14,15 @@ pub(crate) struct ObjectId(pub(crate) u32);
 
 /// The first number that no stored object has.
 pub(crate) const LOCAL: u32 = 1 << 31;
-/// Bytes of an id that stands inline.
-const INLINE: usize = 22;
 
-/// An id: short ones stand in the object's own cache line.
-#[derive(Clone, Debug)]
-enum Id {
-    Inline(u8, [u8; INLINE]),
-    Apart(Arc<str>),
-}
-
-impl Default for Id {
-    fn default() -> Self {
-        Self::Inline(0, [0; INLINE])
-    }
-}
-
-impl Id {
-    fn new(id: &str) -> Self {
-        let mut bytes = [0; INLINE];
-        match (bytes.get_mut(..id.len()), u8::try_from(id.len())) {
-            (Some(place), Ok(len)) => {
-                place.copy_from_slice(id.as_bytes());
-                Self::Inline(len, bytes)
-            }
-            _ => Self::Apart(Arc::from(id)),
-        }
-    }
-
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Inline(len, bytes) => {
-                std::str::from_utf8(bytes.get(..usize::from(*len)).unwrap_or_default()).unwrap_or_default()
-            }
-            Self::Apart(id) => id,
-        }
-    }
-}
-
-/// One object: 64 bytes.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Object {
-    id: Id,
-    pub(crate) type_id: TypeId,
-    /// Sets within sets below this object, at least as many as there are: see [`crate::meet`].
-    pub(crate) height: u8,
-    /// Tuples about this object: relation, set, subject.
-    pub(crate) forward: Edges,
-    /// Tuples that name this object: relation, set, object.
-    pub(crate) reverse: Edges,
-}
-
-impl Object {
-    pub(crate) fn id(&self) -> &str {
-        self.id.as_str()
-    }
-
-    fn is_free(&self) -> bool {
-        self.forward.is_empty() && self.reverse.is_empty()
-    }
-}
-
-/// Hash (32 bits) and number of objects whose hashes end alike.
-type Bucket = Option<Arc<[(u32, u32)]>>;
-/// Objects for which one bucket is added: what a bucket takes beside them is then some 4 bytes for each.
-const PER_BUCKET: u32 = 10;
+/// Objects of one chunk: with the counts before them just 1,024 bytes.
+const CHUNK: usize = 15;
 
 /// All objects that stand in a tuple. An object in none is forgotten, and its number used again.
 #[derive(Clone)]
 pub(crate) struct Objects {
-    all: Chunked<Object>,
-    /// Linear hashing: buckets grow one by one, so that no write pays for all.
-    buckets: Chunked<Bucket>,
-    bucket_count: u32,
+    all: Chunked<Object, CHUNK>,
+    buckets: Buckets,
     live: u32,
     /// One more than the highest number in use.
     end: u32,
@@ -100,11 +39,19 @@ pub(crate) struct Objects {
 /// own tenant.
 pub(crate) fn hash(start: u32, id: &str) -> u32 {
     let mut state = 0xcbf2_9ce4_8422_2325_u64 ^ u64::from(start);
-    for chunk in id.as_bytes().chunks(8) {
+    let mix = |state: u64, word: [u8; 8]| {
+        let state = (state ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        state ^ state >> 32
+    };
+    let mut rest = id.as_bytes();
+    while let Some((word, behind)) = rest.split_first_chunk::<8>() {
+        state = mix(state, *word);
+        rest = behind;
+    }
+    if !rest.is_empty() {
         let mut word = [0_u8; 8];
-        word.iter_mut().zip(chunk).for_each(|(place, byte)| *place = *byte);
-        state = (state ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        state ^= state >> 32;
+        word.iter_mut().zip(rest).for_each(|(place, byte)| *place = *byte);
+        state = mix(state, word);
     }
     state = (state ^ id.len() as u64).wrapping_mul(0xd6e8_feb8_6659_fd93);
     u32::try_from(state >> 32).unwrap_or(0)
@@ -114,8 +61,7 @@ impl Objects {
     pub(crate) fn new() -> Self {
         Self {
             all: Chunked::new(LOCAL),
-            buckets: Chunked::new(LOCAL),
-            bucket_count: 1,
+            buckets: Buckets::new(),
             live: 0,
             end: 0,
             free: None,
@@ -138,16 +84,7 @@ impl Objects {
 
     /// The objects whose hash ends in the bits of `no`, of as many as `mask` has.
     pub(crate) fn share(&self, no: u32, mask: u32) -> Vec<ObjectId> {
-        let (first, step) =
-            if self.bucket_count > mask { (no, mask + 1) } else { (self.bucket_of(no), u32::MAX) };
-        let mut buckets = (first..self.bucket_count).step_by(step as usize);
-        let mut found = Vec::new();
-        for bucket in &mut buckets {
-            let all =
-                self.buckets.get(bucket).and_then(Option::as_ref).into_iter().flat_map(|all| all.iter());
-            found.extend(all.filter(|(hash, _)| hash & mask == no).map(|(_, number)| ObjectId(*number)));
-        }
-        found
+        self.buckets.share(no, mask).into_iter().map(ObjectId).collect()
     }
 
     /// How many objects stand in tuples.
@@ -181,7 +118,7 @@ impl Objects {
     /// Every number that was given, from this one on, with the object when it stands in a tuple.
     pub(crate) fn places(&self, first: u32) -> impl Iterator<Item = (ObjectId, Option<&Object>)> {
         (first..self.end).map(|number| {
-            let object = self.all.get(number).filter(|object| !object.id().is_empty());
+            let object = self.all.get(number).filter(|object| !object.id_bytes().is_empty());
             (ObjectId(number), object)
         })
     }
@@ -191,38 +128,46 @@ impl Objects {
         self.places(0).filter_map(|(number, object)| Some((number, object?)))
     }
 
-    fn bucket_of(&self, hash: u32) -> u32 {
-        let half = self.bucket_count.next_power_of_two() / 2;
-        let whole = self.bucket_count.next_power_of_two();
-        let place = hash & (whole.max(1) - 1);
-        if place < self.bucket_count { place } else { place & (half.max(1) - 1) }
-    }
-
     /// The number of `type_id:id`, when it stands in a tuple.
     #[inline]
     pub(crate) fn find(&self, type_id: TypeId, id: &str) -> Option<ObjectId> {
-        let hash = self.hash(type_id, id);
-        let bucket = self.buckets.get(self.bucket_of(hash))?.as_ref()?;
-        let mut candidates = bucket.iter().filter(|(one, _)| *one == hash);
-        candidates
-            .find(|(_, number)| {
-                self.all.get(*number).is_some_and(|object| object.type_id == type_id && object.id() == id)
-            })
-            .map(|(_, number)| ObjectId(*number))
+        self.with(self.hash(type_id, id), type_id, id).map(|(number, _)| number)
     }
 
-    /// Asks for all that two names are found by, so that the waits for both are one.
+    /// The object of this name and its hash.
+    #[cold]
+    #[inline(never)]
+    fn with(&self, hash: u32, type_id: TypeId, id: &str) -> Option<(ObjectId, &Object)> {
+        let candidates = self.buckets.with(hash).filter_map(|number| Some((number, self.all.get(number)?)));
+        let mut named = candidates.filter(|(_, object)| object.is(type_id, id));
+        named.next().map(|(number, object)| (ObjectId(number), object))
+    }
+
+    /// What two names stand for, looked up side by side, so that the waits for both are one.
     #[inline]
-    pub(crate) fn warm(&self, names: [(TypeId, &str); 2]) {
-        let hashes = names.map(|(type_id, id)| self.hash(type_id, id));
-        let buckets = hashes.map(|hash| self.bucket_of(hash));
-        buckets.iter().for_each(|bucket| self.buckets.touch(*bucket));
-        let all = buckets.map(|bucket| self.buckets.get(bucket).and_then(|bucket| bucket.as_deref()));
-        all.iter().flatten().for_each(|all| touch(all, 0));
-        for (all, hash) in all.iter().zip(hashes) {
-            let found = all.and_then(|all| all.iter().find(|(one, _)| *one == hash));
-            found.into_iter().for_each(|(_, number)| self.all.touch(*number));
-        }
+    pub(crate) fn find_both(&self, [about, named]: [(TypeId, &str); 2]) -> Option<[(ObjectId, &Object); 2]> {
+        let hashes = [self.hash(about.0, about.1), self.hash(named.0, named.1)];
+        let (first, second) = (self.buckets.of(hashes[0])?, self.buckets.of(hashes[1])?);
+        touch(std::slice::from_ref(first), 0);
+        touch(std::slice::from_ref(second), 0);
+        let numbers = [first.first(hashes[0])?, second.first(hashes[1])?];
+        let (one, other) = (self.all.get(numbers[0])?, self.all.get(numbers[1])?);
+        touch(std::slice::from_ref(one), 0);
+        touch(std::slice::from_ref(other), 0);
+        let [first, second] = hashes;
+        let [number, another] = numbers;
+        // Names that share a hash are looked up one by one.
+        let one = if one.is(about.0, about.1) {
+            (ObjectId(number), one)
+        } else {
+            self.with(first, about.0, about.1)?
+        };
+        let other = if other.is(named.0, named.1) {
+            (ObjectId(another), other)
+        } else {
+            self.with(second, named.0, named.1)?
+        };
+        Some([one, other])
     }
 
     /// The number of `type_id:id`, given now when it has none. None when all numbers are in use.
@@ -232,7 +177,7 @@ impl Objects {
         }
         let number = match self.free {
             Some(number) => {
-                let next = self.all.get(number).and_then(|object| object.forward.iter().next());
+                let next = self.all.get(number).and_then(|object| object.forward().iter().next());
                 self.free = next.map(Edge::object);
                 number
             }
@@ -243,13 +188,9 @@ impl Objects {
         }
         self.end = self.end.max(number + 1);
         self.live += 1;
-        let object = Object { id: Id::new(id), type_id, ..Object::default() };
-        self.all.set(number, object);
+        self.all.set(number, Object::new(type_id, id));
         let hash = self.hash(type_id, id);
-        self.put(self.bucket_of(hash), hash, number);
-        if self.live / PER_BUCKET >= self.bucket_count {
-            self.split();
-        }
+        self.buckets.put(hash, number, self.live);
         if id == "*" {
             self.set_wildcard(type_id, Some(ObjectId(number)));
         }
@@ -267,45 +208,19 @@ impl Objects {
         }
     }
 
-    fn put(&mut self, bucket: u32, hash: u32, number: u32) {
-        self.buckets.update(bucket, |bucket| {
-            let all = bucket.iter().flat_map(|all| all.iter().copied());
-            *bucket = Some(all.chain([(hash, number)]).collect());
-        });
-    }
-
-    /// Adds one bucket and shares out the one that it comes from.
-    fn split(&mut self) {
-        let added = self.bucket_count;
-        let from = if added.is_power_of_two() { 0 } else { added - added.next_power_of_two() / 2 };
-        self.bucket_count += 1;
-        let all = self.buckets.get(from).cloned().flatten();
-        let (mut stay, mut go) = (Vec::new(), Vec::new());
-        for one in all.iter().flat_map(|all| all.iter()) {
-            if self.bucket_of(one.0) == added { go.push(*one) } else { stay.push(*one) }
-        }
-        self.buckets.set(from, (!stay.is_empty()).then(|| Arc::from(stay)));
-        self.buckets.set(added, (!go.is_empty()).then(|| Arc::from(go)));
-    }
-
     /// Forgets the object when it stands in no tuple any more.
     fn release(&mut self, number: ObjectId) {
         let Some(object) = self.all.get(number.0).filter(|object| object.is_free()) else { return };
-        let (type_id, wildcard) = (object.type_id, object.id() == "*");
-        let bucket = self.bucket_of(self.hash(type_id, object.id()));
-        self.buckets.update(bucket, |bucket| {
-            let all = bucket.iter().flat_map(|all| all.iter().copied());
-            let left: Vec<(u32, u32)> = all.filter(|(_, one)| *one != number.0).collect();
-            *bucket = (!left.is_empty()).then(|| Arc::from(left));
-        });
+        let (type_id, wildcard) = (object.type_id, object.is_everybody());
+        let hash = self.hash(type_id, object.id());
+        self.buckets.remove(hash, number.0);
         if wildcard {
             self.set_wildcard(type_id, None);
         }
         self.live -= 1;
         // WHY: a forgotten object answers to no name, and holds the way to the next forgotten one.
         let next = self.free.replace(number.0);
-        let forward = next.map_or(Edges::Empty, |next| Edges::One(Edge::new(0, 0, next)));
-        self.all.set(number.0, Object { forward, ..Object::default() });
+        self.all.set(number.0, Object::forgotten(next));
     }
 
     /// Adds the tuple, or replaces its mark. None when all numbers are in use.
@@ -323,8 +238,8 @@ impl Objects {
         };
         let edge = Edge::new(relation, subject.2, named.0).timed(timed);
         let back = Edge::new(relation, subject.2, about.0).timed(timed);
-        self.all.update(about.0, |one| one.forward.insert(edge));
-        self.all.update(named.0, |one| one.reverse.insert(back));
+        self.all.update(about.0, |one| one.insert(Way::Forward, edge));
+        self.all.update(named.0, |one| one.insert(Way::Reverse, back));
         Some((about, edge))
     }
 
@@ -332,8 +247,8 @@ impl Objects {
     pub(crate) fn remove(&mut self, about: ObjectId, edge: Edge) {
         let named = ObjectId(edge.object());
         let back = Edge::new(edge.relation(), edge.set(), about.0);
-        self.all.update(about.0, |one| one.forward.remove(edge));
-        self.all.update(named.0, |one| one.reverse.remove(back));
+        self.all.update(about.0, |one| one.remove(Way::Forward, edge));
+        self.all.update(named.0, |one| one.remove(Way::Reverse, back));
         self.release(about);
         if named != about {
             self.release(named);
@@ -346,9 +261,24 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
+    /// PROPERTY: the hash is what it always was, at every length: shares of a checkpoint are cut by it.
     #[test]
-    fn an_object_is_a_cache_line() {
-        assert_eq!(size_of::<Object>(), 64);
+    fn the_hash_stays_as_it_is() {
+        let slow = |start: u32, id: &str| {
+            let mut state = 0xcbf2_9ce4_8422_2325_u64 ^ u64::from(start);
+            for chunk in id.as_bytes().chunks(8) {
+                let mut word = [0; 8];
+                word[..chunk.len()].copy_from_slice(chunk);
+                state = (state ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                state ^= state >> 32;
+            }
+            state = (state ^ id.len() as u64).wrapping_mul(0xd6e8_feb8_6659_fd93);
+            u32::try_from(state >> 32).unwrap()
+        };
+        let text = "0190c2f4-7a1e-7cc3-98c4-dc0c0c07398f";
+        for len in 0..=text.len() {
+            assert_eq!(hash(7, &text[..len]), slow(7, &text[..len]));
+        }
     }
 
     /// PROPERTY: names and numbers agree after any writes and removals; numbers are used again; clones
@@ -384,11 +314,11 @@ mod tests {
         for ((a, b), (about, edge)) in &tuples {
             assert_eq!(objects.find(TypeId(1), a), Some(*about));
             assert_eq!(objects.find(TypeId(2), b), Some(ObjectId(edge.object())));
-            assert_eq!(objects.get(*about).unwrap().forward.find(*edge), Some(*edge));
+            assert_eq!(objects.get(*about).unwrap().forward().find(*edge), Some(*edge));
         }
         assert_eq!(objects.find(TypeId(2), "object-with-a-long-name-1"), None);
         assert_eq!(objects.wildcard(TypeId(2)).is_some(), tuples.keys().any(|(_, b)| b == "*"));
-        assert_eq!(objects.iter().map(|(_, one)| one.forward.iter().count()).sum::<usize>(), tuples.len());
+        assert_eq!(objects.iter().map(|(_, one)| one.forward().iter().count()).sum::<usize>(), tuples.len());
         assert_eq!((kept.len(), kept.find(TypeId(2), "s1")), (0, None));
     }
 }

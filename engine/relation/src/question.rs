@@ -93,7 +93,7 @@ pub(crate) struct Question<'a> {
     forward: Vec<(ObjectId, Edge)>,
     reverse: Vec<(ObjectId, Edge)>,
     /// What was found from below.
-    pub(crate) met: RefCell<Option<Met>>,
+    pub(crate) met: RefCell<Met>,
     /// What a list came by from below.
     pub(crate) climbed: Option<Climbed>,
 }
@@ -112,7 +112,7 @@ impl<'a> Question<'a> {
             locals: Vec::new(),
             forward: Vec::new(),
             reverse: Vec::new(),
-            met: RefCell::new(None),
+            met: RefCell::new(Met::new()),
             climbed: None,
         };
         if !ask.contextual.is_empty() {
@@ -169,11 +169,30 @@ impl<'a> Question<'a> {
 
     /// The node and the subject of a check, looked up side by side.
     pub(crate) fn both(&mut self, tuple: &TupleRef<'_>) -> Result<(Node, Subject), AskError> {
+        if let Some(both) = self.stored(tuple) {
+            return Ok(both);
+        }
         let (type_id, id, relation) = self.about(tuple.object, tuple.relation)?;
         let (allowed, name) = self.named(tuple.subject)?;
-        self.relations.tuples.objects.warm([(type_id, id), (allowed.type_id, name)]);
         let node = Node::new(self.number(type_id, id).0, relation.0);
         Ok((node, Subject { object: self.number(allowed.type_id, name), allowed }))
+    }
+
+    /// The same for two objects that stand in tuples: then their texts are good, because only good ones are stored.
+    #[inline]
+    fn stored(&self, tuple: &TupleRef<'_>) -> Option<(Node, Subject)> {
+        let relations = self.relations;
+        let (type_name, id) = tuple.object.split_once(':')?;
+        let (subject_type, name) = tuple.subject.split_once(':')?;
+        let (type_id, relation) = relations.relation(type_name, tuple.relation).ok()?;
+        let subject_type = relations.known_type(subject_type).ok()?;
+        let both = [(type_id, id), (subject_type, name)];
+        let [(about, object), (named, subject)] = relations.tuples.objects.find_both(both)?;
+        if object.is_everybody() || subject.is_everybody() {
+            return None;
+        }
+        let allowed = Allowed { type_id: subject_type, relation: RelationId::NONE, wildcard: false };
+        Some((Node::new(about.0, relation.0), Subject { object: named, allowed }))
     }
 
     /// The subject of this name.
@@ -298,7 +317,7 @@ impl<'a> Question<'a> {
     /// Whether a tuple says so directly.
     #[inline]
     pub(crate) fn has(&self, about: ObjectId, edge: Edge) -> bool {
-        let stored = self.relations.tuples.objects.get(about).and_then(|object| object.forward.find(edge));
+        let stored = self.relations.tuples.objects.get(about).and_then(|object| object.forward().find(edge));
         stored.is_some_and(|edge| self.counts(about, edge))
             || (!self.forward.is_empty() && self.forward.binary_search(&(about, edge.key())).is_ok())
     }
@@ -313,7 +332,7 @@ impl<'a> Question<'a> {
     ) -> impl Iterator<Item = ObjectId> + '_ {
         let (from, to) = between(relation, set);
         let stored = self.relations.tuples.objects.get(about);
-        let stored = stored.into_iter().flat_map(move |object| object.forward.range(from, to));
+        let stored = stored.into_iter().flat_map(move |object| object.forward().of(relation, set));
         let stored = stored.filter(move |edge| self.counts(about, *edge));
         let more = span(&self.forward, about, from, to);
         stored.map(|edge| ObjectId(edge.object())).chain(more)
@@ -329,7 +348,7 @@ impl<'a> Question<'a> {
     ) -> impl Iterator<Item = ObjectId> + '_ {
         let (from, to) = between(relation, set);
         let stored = self.relations.tuples.objects.get(named);
-        let stored = stored.into_iter().flat_map(move |object| object.reverse.range(from, to));
+        let stored = stored.into_iter().flat_map(move |object| object.reverse().of(relation, set));
         let stored = stored.filter(move |back| self.counts_back(named, relation, set, *back));
         let more = span(&self.reverse, named, from, to);
         stored.map(|edge| ObjectId(edge.object())).chain(more)

@@ -2,6 +2,7 @@
 
 use crate::error::{ModelError, NameError};
 use crate::model::{Model, RelationDefinition, RestrictionKind, Rewrite};
+use crate::plan::{Above, Reach, Visit};
 use crate::sets::Sets;
 use crate::validate::validate;
 use crate::words::{RelationId, TypeId, Words};
@@ -91,10 +92,14 @@ pub(crate) struct Rule {
     /// It can stand in tuples as a set, or leads into one that can, and nothing but tuples of objects and sets
     /// and relations of the same object lead to it: who is in it is found from below.
     pub(crate) met: bool,
-    /// Those of `uses` that are met.
-    pub(crate) ups: Vec<Use>,
-    /// Relations of sets that its tuples may name of one type only, where that is met; each with the type.
-    pub(crate) met_sets: Vec<(RelationId, TypeId)>,
+    /// Where somebody in it comes into other met rules.
+    pub(crate) above: Vec<Above>,
+    /// What its tuples mean, run by run.
+    pub(crate) visits: Vec<Visit>,
+    /// Rules of relations to the same object that a union counts in.
+    pub(crate) same: Vec<usize>,
+    /// What may lie below it at most.
+    pub(crate) reach: Reach,
 }
 
 impl Rule {
@@ -113,8 +118,9 @@ impl Rule {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Schema {
     pub(crate) rules: Vec<Rule>,
-    /// By type, then by relation: the rule's number and one, 0 for none.
-    index: Vec<Vec<u32>>,
+    /// By type, then by relation, so many for each type: the rule's number and one, 0 for none.
+    index: Vec<u32>,
+    relations: usize,
     /// Whether the type is in this model, by type.
     known: Vec<bool>,
     /// What is found from below.
@@ -127,8 +133,9 @@ impl Schema {
         validate(model)?;
         words.take(model)?;
         let known = vec![false; words.types()];
-        let mut schema = Self { rules: Vec::new(), index: Vec::new(), known, sets: Sets::default() };
-        schema.index.resize(words.types(), Vec::new());
+        let relations = words.relations() + 1;
+        let index = vec![0; words.types() * relations];
+        let mut schema = Self { rules: Vec::new(), index, relations, known, sets: Sets::default() };
         for one in &model.types {
             let Some(type_id) = words.type_id(&one.name) else { continue };
             if let Some(known) = schema.known.get_mut(usize::from(type_id.0)) {
@@ -140,6 +147,7 @@ impl Schema {
         }
         schema.tell();
         schema.meet(words.types());
+        schema.plan();
         Ok(schema)
     }
 
@@ -183,25 +191,22 @@ impl Schema {
             circular: false,
             uses: Vec::new(),
             met: false,
-            ups: Vec::new(),
-            met_sets: Vec::new(),
+            above: Vec::new(),
+            visits: Vec::new(),
+            same: Vec::new(),
+            reach: Reach::default(),
         });
         let number = u32::try_from(self.rules.len()).unwrap_or(0);
-        if let Some(index) = self.index.get_mut(usize::from(type_id.0)) {
-            let at = usize::from(relation.0);
-            if index.len() <= at {
-                index.resize(at + 1, 0);
-            }
-            if let Some(place) = index.get_mut(at) {
-                *place = number;
-            }
-        }
+        let at = usize::from(type_id.0) * self.relations + usize::from(relation.0);
+        self.index.get_mut(at).into_iter().for_each(|place| *place = number);
     }
 
     /// The number of the rule.
     #[inline]
     pub(crate) fn number(&self, type_id: TypeId, relation: RelationId) -> Option<usize> {
-        let number = *self.index.get(usize::from(type_id.0))?.get(usize::from(relation.0))?;
+        // A relation that came after the model has no place in it.
+        let relation = Some(usize::from(relation.0)).filter(|relation| *relation < self.relations)?;
+        let number = *self.index.get(usize::from(type_id.0) * self.relations + relation)?;
         (number as usize).checked_sub(1)
     }
 

@@ -199,18 +199,45 @@ pub(crate) fn has_circle(nodes: usize, ways: &[(usize, usize)]) -> bool {
     gone < nodes
 }
 
+/// Truths that stand inline.
+const FEW: usize = 16;
+
 /// A walk through operators. Comes back with [`Stop::Unsettled`] where it meets itself.
 pub(crate) struct Walk<'a, 'b> {
     pub(crate) question: &'b Question<'a>,
     pub(crate) subject: Subject,
+    /// Nodes on the way that may be met again: those that can be part of a circle.
     path: Vec<Node>,
     known: Seen,
-    truths: Vec<Option<Truth>>,
+    /// What is known about the first of them, and about the rest.
+    few: [Option<Truth>; FEW],
+    many: Vec<Option<Truth>>,
 }
 
 impl<'a, 'b> Walk<'a, 'b> {
     pub(crate) fn new(question: &'b Question<'a>, subject: Subject) -> Self {
-        Self { question, subject, path: Vec::new(), known: Seen::new(), truths: Vec::new() }
+        let (path, known, many) = (Vec::new(), Seen::new(), Vec::new());
+        Self { question, subject, path, known, few: [None; FEW], many }
+    }
+
+    /// What is known about the node of this number.
+    fn told(&self, number: usize) -> Option<Truth> {
+        let one = match number.checked_sub(FEW) {
+            None => self.few.get(number),
+            Some(number) => self.many.get(number),
+        };
+        one.copied().flatten()
+    }
+
+    fn tell(&mut self, number: usize, truth: Truth) {
+        let Some(at) = number.checked_sub(FEW) else {
+            self.few.get_mut(number).into_iter().for_each(|place| *place = Some(truth));
+            return;
+        };
+        if self.many.len() <= at {
+            self.many.resize(at + 1, None);
+        }
+        self.many.get_mut(at).into_iter().for_each(|place| *place = Some(truth));
     }
 
     /// The truth about a node that lies `depth` steps from the one asked about.
@@ -223,9 +250,7 @@ impl<'a, 'b> Walk<'a, 'b> {
             return if rule.circular { Err(Stop::Unsettled) } else { Ok(Truth::Yes) };
         }
         let (number, new) = self.known.insert(node);
-        if new {
-            self.truths.push(None);
-        } else if let Some(truth) = self.truths.get(number).copied().flatten() {
+        if let Some(truth) = self.told(number).filter(|_| !new) {
             return Ok(truth);
         }
         self.question.spend(rule.long.saturating_add(1))?;
@@ -233,13 +258,15 @@ impl<'a, 'b> Walk<'a, 'b> {
             Truth::Yes
         } else if rule.union_only {
             self.question.reach(node, self.subject, depth, rule.recursive)?
-        } else {
+        } else if rule.circular {
             self.path.push(node);
             let truth = self.op(rule, 0, ObjectId(node.object()), depth)?;
             self.path.pop();
             truth
+        } else {
+            self.op(rule, 0, ObjectId(node.object()), depth)?
         };
-        self.truths.get_mut(number).into_iter().for_each(|place| *place = Some(truth));
+        self.tell(number, truth);
         Ok(truth)
     }
 

@@ -53,6 +53,11 @@ impl Seen {
         Self { few: [Node::NONE; FEW], len: 0, many: Vec::new(), table: Vec::new() }
     }
 
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        (self.len, self.many, self.table) = (0, Vec::new(), Vec::new());
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }

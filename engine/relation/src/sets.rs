@@ -1,15 +1,16 @@
 //! Which rules of a model are met from below, and where the ways up begin and go on: see [`crate::meet`].
 
+use crate::plan::Above;
 use crate::schema::{Op, Rule, Schema, Way};
-use crate::words::{RelationId, TypeId};
+use crate::words::RelationId;
 
 /// Sets that are found from below: where the ways up begin and go on.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Sets {
     /// By type: met rules whose tuples may name an object of it.
-    pub(crate) objects: Vec<Vec<(RelationId, TypeId)>>,
+    pub(crate) objects: Vec<Vec<Above>>,
     /// By type: met rules whose tuples may name everybody of it.
-    pub(crate) everybody: Vec<Vec<(RelationId, TypeId)>>,
+    pub(crate) everybody: Vec<Vec<Above>>,
     /// By type: relations of met rules whose tuples may name a set of it, each with the set's relation.
     pub(crate) nests: Vec<Vec<(RelationId, RelationId)>>,
     /// Steps on one object that follow each other in met rules, at most; [`CHAIN_MAX`] for more than is counted.
@@ -56,47 +57,17 @@ impl Schema {
                 open.extend(down.get(number).into_iter().flatten().map(|(_, below)| *below));
             }
         }
-        let relations: Vec<RelationId> = self.rules.iter().map(|rule| rule.relation).collect();
         for (number, rule) in self.rules.iter_mut().enumerate() {
             rule.met = met.get(number) == Some(&true);
-            if rule.met {
-                rule.ups = rule.uses.iter().filter(|one| met.get(one.rule) == Some(&true)).copied().collect();
-                // Those of one name beside each other: their tuples are one run.
-                rule.ups.sort_by_key(|one| (one.way, relations.get(one.rule).copied()));
-            }
-        }
-        for number in 0..self.rules.len() {
-            let met_sets = self.met_sets(number);
-            self.rules.get_mut(number).into_iter().for_each(|rule| rule.met_sets.clone_from(&met_sets));
         }
         self.sets = Sets::of(&self.rules, types, chain(&down, &met));
-    }
-}
-
-impl Schema {
-    fn met_sets(&self, number: usize) -> Vec<(RelationId, TypeId)> {
-        let Some(rule) = self.rules.get(number) else { return Vec::new() };
-        let mut found = Vec::new();
-        let mut sets: Vec<(RelationId, TypeId)> =
-            rule.allowed.iter().map(|one| (one.relation, one.type_id)).collect();
-        sets.sort_unstable();
-        for same in sets.chunk_by(|one, other| one.0 == other.0) {
-            if let [(set, type_id)] = same
-                && *set != RelationId::NONE
-                && self.rule(*type_id, *set).is_some_and(|rule| rule.met)
-            {
-                found.push((*set, *type_id));
-            }
-        }
-        found
     }
 }
 
 impl Sets {
     fn of(rules: &[Rule], types: usize, chain: u32) -> Self {
         let mut sets = Self { chain, ..Self::default() };
-        sets.objects.resize(types, Vec::new());
-        sets.everybody.resize(types, Vec::new());
+        let (mut objects, mut everybody) = (vec![Vec::new(); types], vec![Vec::new(); types]);
         sets.nests.resize(types, Vec::new());
         for rule in rules.iter().filter(|rule| rule.met) {
             for one in &rule.allowed {
@@ -107,15 +78,14 @@ impl Sets {
                         .into_iter()
                         .for_each(|list| list.push((rule.relation, one.relation)));
                 } else {
-                    let lists = if one.wildcard { &mut sets.everybody } else { &mut sets.objects };
-                    lists.get_mut(at).into_iter().for_each(|list| list.push((rule.relation, rule.type_id)));
+                    let lists = if one.wildcard { &mut everybody } else { &mut objects };
+                    let user = (rule.relation, RelationId::NONE, rule.type_id);
+                    lists.get_mut(at).into_iter().for_each(|list| list.push(user));
                 }
             }
         }
-        for list in sets.objects.iter_mut().chain(&mut sets.everybody) {
-            list.sort_unstable();
-            list.dedup();
-        }
+        sets.objects = objects.into_iter().map(Above::runs).collect();
+        sets.everybody = everybody.into_iter().map(Above::runs).collect();
         for list in &mut sets.nests {
             list.sort_unstable();
             list.dedup();

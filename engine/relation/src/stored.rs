@@ -115,7 +115,7 @@ impl Relations {
     pub fn share(&self, no: u32) -> Vec<Stored> {
         let mut told = Vec::new();
         for about in self.tuples.objects.share(no, SHARES - 1) {
-            let edges = self.tuples.objects.get(about).into_iter().flat_map(|object| object.forward.iter());
+            let edges = self.tuples.objects.get(about).into_iter().flat_map(|object| object.forward().iter());
             told.extend(edges.filter_map(|edge| self.told(about, edge)));
         }
         told
@@ -200,7 +200,7 @@ impl Relations {
             if type_id.is_some_and(|type_id| type_id != object.type_id) {
                 continue;
             }
-            for edge in object.forward.range(Edge(from), Edge(u64::MAX)) {
+            for edge in object.forward().from(Edge(from)) {
                 page.looked_at += 1;
                 let wanted = relation.is_none_or(|relation| relation.0 == edge.relation());
                 let told = if wanted { self.told(about, edge) } else { None };
@@ -231,7 +231,7 @@ impl Relations {
                 break;
             }
             known.looked_at += 1;
-            let wanted = object.filter(|object| object.type_id == type_id && !object.forward.is_empty());
+            let wanted = object.filter(|object| object.type_id == type_id && !object.forward().is_empty());
             if let Some(object) = wanted {
                 known.objects.push((about.0, format!("{type_name}:{}", object.id())));
             }
@@ -255,12 +255,12 @@ impl Relations {
         let schema = Schema::compile(model, &mut words)?;
         let mut orphans = Orphans::default();
         for (about, object) in self.tuples.objects.iter() {
-            for edge in object.forward.iter() {
+            for edge in object.forward().iter() {
                 let named = self.tuples.objects.get(ObjectId(edge.object()));
                 let allowed = named.map(|named| Allowed {
                     type_id: named.type_id,
                     relation: RelationId(edge.set()),
-                    wildcard: edge.set() == RelationId::NONE.0 && named.id() == "*",
+                    wildcard: edge.set() == RelationId::NONE.0 && named.is_everybody(),
                 });
                 let fits = allowed.is_some_and(|allowed| {
                     schema.admits(object.type_id, RelationId(edge.relation()), allowed).is_ok()

@@ -99,7 +99,7 @@ impl Tuples {
         let about = self.objects.find(object.0, object.1)?;
         let named = self.objects.find(subject.allowed.type_id, subject.id)?;
         let edge = Edge::new(relation.0, subject.allowed.relation.0, named.0);
-        Some((about, self.objects.get(about)?.forward.find(edge)?))
+        Some((about, self.objects.get(about)?.forward().find(edge)?))
     }
 
     /// Adds the tuple or changes its window. None when there are too many objects.

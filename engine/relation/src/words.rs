@@ -2,6 +2,7 @@
 
 use crate::error::{ModelError, ModelReason};
 use crate::model::{Model, Position, RestrictionKind};
+use crate::objects::hash;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -23,25 +24,64 @@ impl RelationId {
     pub(crate) const NONE: Self = Self(0);
 }
 
+/// Places that a name may stand in, from the one on that its hash leads to. WHY: names that are made to share a
+/// place cost no more than a search among all names.
+const PLACES: usize = 8;
+
 #[derive(Clone, Default)]
 struct Table {
-    ids: BTreeMap<Arc<str>, u16>,
     names: Vec<Arc<str>>,
+    /// Number and one of the name whose hash leads here, 0 for none. At least twice as long as it must be.
+    places: Vec<u16>,
+    /// All names, for those whose places were taken.
+    ids: BTreeMap<Arc<str>, u16>,
 }
 
 impl Table {
+    /// The name's number.
+    #[inline]
+    fn find(&self, name: &str) -> Option<u16> {
+        for place in self.places_of(name) {
+            let id = self.places.get(place).copied().unwrap_or(0).checked_sub(1)?;
+            if self.names.get(usize::from(id)).is_some_and(|one| **one == *name) {
+                return Some(id);
+            }
+        }
+        self.ids.get(name).copied()
+    }
+
+    #[inline]
+    fn places_of(&self, name: &str) -> impl Iterator<Item = usize> + use<> {
+        let (first, mask) = (hash(0, name) as usize, self.places.len().wrapping_sub(1));
+        (0..PLACES).map(move |step| first.wrapping_add(step) & mask)
+    }
+
     fn intern(&mut self, name: &str, limit: usize) -> Option<u16> {
-        if let Some(id) = self.ids.get(name) {
-            return Some(*id);
+        if let Some(id) = self.find(name) {
+            return Some(id);
         }
         if self.names.len() >= limit {
             return None;
         }
-        let name: Arc<str> = Arc::from(name);
-        let id = u16::try_from(self.names.len()).ok()?;
+        let (id, name): (u16, Arc<str>) = (u16::try_from(self.names.len()).ok()?, Arc::from(name));
         self.names.push(Arc::clone(&name));
         self.ids.insert(name, id);
+        if self.names.len() * 2 > self.places.len() {
+            self.places = vec![0; (self.names.len() * 4).next_power_of_two()];
+            (0..=id).for_each(|id| self.put(id));
+        } else {
+            self.put(id);
+        }
         Some(id)
+    }
+
+    /// Puts a name into its first free place, where there is one.
+    fn put(&mut self, id: u16) {
+        let Some(name) = self.names.get(usize::from(id)) else { return };
+        let free = self.places_of(name).find(|place| self.places.get(*place) == Some(&0));
+        if let Some(place) = free.and_then(|place| self.places.get_mut(place)) {
+            *place = id.saturating_add(1);
+        }
     }
 }
 
@@ -54,11 +94,11 @@ pub(crate) struct Words {
 
 impl Words {
     pub(crate) fn type_id(&self, name: &str) -> Option<TypeId> {
-        self.types.ids.get(name).map(|id| TypeId(*id))
+        self.types.find(name).map(TypeId)
     }
 
     pub(crate) fn relation_id(&self, name: &str) -> Option<RelationId> {
-        self.relations.ids.get(name).map(|id| RelationId(id.saturating_add(1)))
+        self.relations.find(name).map(|id| RelationId(id.saturating_add(1)))
     }
 
     pub(crate) fn type_name(&self, id: TypeId) -> &str {
@@ -78,6 +118,11 @@ impl Words {
     /// How many types have a number.
     pub(crate) fn types(&self) -> usize {
         self.types.names.len()
+    }
+
+    /// How many relations have a number.
+    pub(crate) fn relations(&self) -> usize {
+        self.relations.names.len()
     }
 
     pub(crate) fn intern_type(&mut self, name: &str) -> Option<TypeId> {
@@ -104,5 +149,28 @@ impl Words {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: every name has one number, counted in the order of coming, however many share a place.
+    #[test]
+    fn names_are_numbered_once() {
+        let mut table = Table::default();
+        let names: Vec<String> = (0..3_000).map(|number| format!("name-{number}")).collect();
+        assert_eq!(table.find("name-0"), None);
+        for (id, name) in (0_u16..).zip(&names) {
+            assert_eq!(table.find(name), None);
+            assert_eq!(table.intern(name, 3_000), Some(id));
+        }
+        // What found no free place is found all the same.
+        table.places.fill(1);
+        for (id, name) in (0_u16..).zip(&names) {
+            assert_eq!((table.find(name), table.intern(name, 3_000)), (Some(id), Some(id)));
+        }
+        assert_eq!((table.find("another"), table.intern("another", 3_000)), (None, None));
     }
 }

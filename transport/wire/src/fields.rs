@@ -57,6 +57,17 @@ impl FieldsWriter {
         self.payload.fields.len() * size_of::<ArchivedField>() + self.payload.bytes.len() + 48
     }
 
+    /// Where the fields end now, to cut off what comes behind.
+    pub(crate) fn end(&self) -> (usize, usize) {
+        (self.payload.fields.len(), self.payload.bytes.len())
+    }
+
+    /// Takes what was written since [`FieldsWriter::end`] off again.
+    pub(crate) fn cut(&mut self, (fields, bytes): (usize, usize)) {
+        self.payload.fields.truncate(fields);
+        self.payload.bytes.truncate(bytes);
+    }
+
     fn field(&mut self, tag: Tag, kind: u16, len: u32, number: u64) {
         self.payload.fields.push(Field { tag: tag.number(), kind, len, number });
     }
@@ -152,6 +163,20 @@ impl<'a> FieldsReader<'a> {
             .iter()
             .filter(move |field| field.tag.to_native() == tag.number())
             .map(move |field| self.value(tag, field))
+    }
+
+    /// The values of fields under some tags, each at most once; none when there is any other field, or one that does
+    /// not read.
+    pub(crate) fn only<const N: usize>(&self, tags: [Tag; N]) -> Option<[Option<FieldValue<'a>>; N]> {
+        let mut found = [None; N];
+        for field in self.fields {
+            let number = field.tag.to_native();
+            let (tag, place) = tags.iter().zip(&mut found).find(|(tag, _)| tag.number() == number)?;
+            if place.replace(self.value(*tag, field).ok()?).is_some() {
+                return None;
+            }
+        }
+        Some(found)
     }
 
     /// The one field with this tag, if there is one.

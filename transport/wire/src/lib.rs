@@ -63,6 +63,7 @@ pub use made::Made;
 pub use outbox::Outbox;
 pub use permissions::{ListPermissions, PermissionName, Permissions};
 pub use policy::{EntityRow, PolicyFaultRow, PolicySetRow};
+pub use relation::RelationAsk;
 pub use request::{Request, RequestKind};
 pub use rows::{
     AttributeRow, AttributeValueRow, BackupRow, ClientRow, ExplainRow, GrantRow, GroupRow, HolderRow,

@@ -1,7 +1,8 @@
 //! Tuples in fields: object, relation and subject behind each other, then their window.
 
 use crate::fault::WireError;
-use crate::fields::{FieldValue, FieldsReader, FieldsWriter};
+use crate::fields::{FieldValue, FieldsReader, FieldsWriter, Head};
+use crate::frame::Frame;
 use crate::instant::instant;
 use crate::part::{Part, number, text};
 use crate::tag::Tag;
@@ -9,13 +10,71 @@ use tessera_model::limits::{
     BATCH_CHECKS_MAX, RELATION_BYTES_MAX, RELATION_CHANGES_MAX, RELATION_CONTEXT_MAX,
 };
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationRecord};
-use tessera_model::{Deadline, UnixMillis};
+use tessera_model::{Deadline, Epoch, Receipt, Revision, UnixMillis};
 
 /// LIMIT: tuples of one request: its checks, or its changes, and those that come with them.
 const TUPLES_MAX: usize = BATCH_CHECKS_MAX + RELATION_CHANGES_MAX + RELATION_CONTEXT_MAX;
 
 /// LIMIT: bytes of what a caller calls a question, as in `OpenFGA`.
 const CORRELATION_BYTES_MAX: usize = 36;
+
+/// A single check of relations, as it lies in its frame.
+#[derive(Clone, Copy)]
+pub struct RelationAsk<'a> {
+    /// What stands before its fields.
+    pub head: Head,
+    /// `type:id`.
+    pub object: &'a str,
+    /// The relation.
+    pub relation: &'a str,
+    /// `type:id`, `type:id#relation` or `type:*`.
+    pub subject: &'a str,
+    /// The position that must have been seen.
+    pub at_least: Option<Receipt>,
+}
+
+impl<'a> Frame<'a> {
+    /// The check of relations in a frame of that kind, read in place, when it is a single one with nothing but a
+    /// position beside it. None for any other request, good or bad: [`Frame::request`] tells.
+    #[must_use]
+    pub fn relation_ask(&self) -> Option<RelationAsk<'a>> {
+        let (head, fields) = self.fields().ok()?;
+        let [object, relation, subject, from, until, epoch, revision] = fields.only([
+            Tag::RelationObject,
+            Tag::Relation,
+            Tag::RelationSubject,
+            Tag::From,
+            Tag::Until,
+            Tag::Epoch,
+            Tag::Revision,
+        ])?;
+        for (tag, value) in [(Tag::From, from), (Tag::Until, until)] {
+            instant(tag, value.map(Ok)).ok()?;
+        }
+        let name = |value: Option<FieldValue<'a>>| match value? {
+            FieldValue::Text(text) => Some(text).filter(|text| text.len() <= RELATION_BYTES_MAX),
+            FieldValue::None
+            | FieldValue::Number(_)
+            | FieldValue::Flag(_)
+            | FieldValue::Integer(_)
+            | FieldValue::Bytes(_) => None,
+        };
+        let at_least = match (epoch, revision) {
+            (None, None) => None,
+            (Some(FieldValue::Number(epoch)), Some(FieldValue::Number(revision))) => {
+                Some(Receipt { epoch: Epoch(epoch), revision: Revision(revision) })
+            }
+            _ => return None,
+        };
+        Some(RelationAsk {
+            head,
+            object: name(object)?,
+            relation: name(relation)?,
+            subject: name(subject)?,
+            at_least,
+        })
+    }
+}
 
 fn put_tuple(tuple: &RelationRecord, out: &mut FieldsWriter) {
     out.text(Tag::RelationObject, &tuple.object);
@@ -177,5 +236,72 @@ impl Part for UnixMillis {
 
     fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
         number(tag, from).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Inbox, Outbox, Request, RequestKind};
+
+    fn record(subject: &str) -> RelationRecord {
+        RelationRecord {
+            object: "document:1".into(),
+            relation: "viewer".into(),
+            subject: subject.into(),
+            from: Deadline::NONE,
+            until: Deadline::NONE,
+        }
+    }
+
+    /// The check that a request is read as where it lies, and as a whole.
+    fn both(request: &Request) -> (Option<RelationRecord>, Option<RelationRecord>) {
+        let (mut out, mut inbox) = (Outbox::new(), Inbox::default());
+        out.request(7, Head::default(), request).expect("written");
+        inbox.extend(out.as_bytes());
+        let frame = inbox.next_frame().expect("a frame").expect("a frame");
+        let ask = frame.relation_ask();
+        let told = ask.map(|ask| RelationRecord {
+            object: ask.object.into(),
+            relation: ask.relation.into(),
+            ..record(ask.subject)
+        });
+        let Ok((head, whole)) = frame.request(RequestKind::CheckRelations) else { return (told, None) };
+        let Request::CheckRelations { checks, contextual, correlations, at_least } = whole else {
+            return (told, None);
+        };
+        let single = checks.len() == 1 && contextual.is_empty() && correlations.is_empty();
+        assert!(ask.is_none_or(|ask| (ask.head, ask.at_least) == (head, at_least)));
+        (told, checks.into_iter().next().filter(|_| single))
+    }
+
+    /// PROPERTY: a single check that is read where it lies is the one that is read as a whole; anything that comes
+    /// along, and anything that does not read, is left to the whole.
+    #[test]
+    fn a_single_check_is_read_where_it_lies() {
+        let seen = Some(Receipt { epoch: Epoch(3), revision: Revision(9) });
+        for at_least in [None, seen] {
+            let ask = |checks, contextual, correlations| {
+                both(&Request::CheckRelations { checks, contextual, correlations, at_least })
+            };
+            let one = record("user:ann");
+            let (told, whole) = ask(vec![one.clone()], vec![], vec![]);
+            assert!(told.is_some() && told == whole);
+            let bounded = RelationRecord { until: Deadline(7), ..one.clone() };
+            assert_eq!(ask(vec![bounded.clone()], vec![], vec![]).1, Some(bounded));
+            assert_eq!(ask(vec![one.clone(), one.clone()], vec![], vec![]), (None, None));
+            assert_eq!(ask(vec![one.clone()], vec![(0, one.clone())], vec![]), (None, None));
+            assert_eq!(ask(vec![one.clone()], vec![], vec!["a".to_owned()]), (None, None));
+            assert_eq!(ask(vec![], vec![], vec![]), (None, None));
+            let long = record(&"x".repeat(RELATION_BYTES_MAX + 1));
+            assert_eq!(ask(vec![long], vec![], vec![]), (None, None));
+        }
+        let other = Request::ExpandRelation {
+            object: tessera_model::Private::new(b"document:1".to_vec()),
+            relation: tessera_model::Private::new(b"viewer".to_vec()),
+            contextual: vec![],
+            at_least: None,
+        };
+        assert_eq!(both(&other), (None, None));
     }
 }

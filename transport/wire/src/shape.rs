@@ -14,6 +14,9 @@ const ROWS_MAX: usize = if BATCH_CHECKS_MAX > PAGE_ROWS_MAX { BATCH_CHECKS_MAX }
 /// LIMIT: bytes of a page's cursor: the longest name of a relation's subject, and more than any other.
 const CURSOR_BYTES_MAX: usize = 640;
 
+/// Bytes that a row is counted with beside its fields.
+const ROW_BYTES: usize = 48;
+
 /// A row of a page, or a receipt: a struct of named parts, each under its tag.
 pub trait Shape: Sized {
     /// Its parts: name, type, tag.
@@ -90,13 +93,14 @@ impl RowsWriter {
     /// Adds a row; says no, and adds nothing, when the page is full.
     #[must_use]
     pub fn push(&mut self, row: &impl Shape) -> bool {
-        let mut fields = FieldsWriter::new(Head::default());
-        fields.none(Tag::Row);
-        row.put(&mut fields);
-        let full = self.rows == ROWS_MAX
-            || self.fields.len() + fields.len() + CURSOR_BYTES_MAX > WIRE_FRAME_BYTES_MAX;
-        if !full {
-            self.fields.append(&fields);
+        let before = self.fields.end();
+        self.fields.none(Tag::Row);
+        row.put(&mut self.fields);
+        let full =
+            self.rows == ROWS_MAX || self.fields.len() + ROW_BYTES + CURSOR_BYTES_MAX > WIRE_FRAME_BYTES_MAX;
+        if full {
+            self.fields.cut(before);
+        } else {
             self.rows += 1;
         }
         !full
@@ -117,10 +121,9 @@ impl RowsWriter {
     /// The page, with where the next one begins.
     #[must_use]
     pub fn finish(self, next: Option<&[u8]>) -> Rows {
+        let Some(next) = next else { return Rows { fields: self.fields } };
         let mut fields = FieldsWriter::new(Head::default());
-        if let Some(next) = next {
-            fields.bytes(Tag::Next, next);
-        }
+        fields.bytes(Tag::Next, next);
         fields.append(&self.fields);
         Rows { fields }
     }
