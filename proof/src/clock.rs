@@ -22,6 +22,8 @@ pub(crate) struct Plan {
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
+/// The last day on which the admin's key is good, which lives for 400.
+const AHEAD: i64 = 399 * DAY;
 /// LIMIT: how long a node may take to see that its clock is off, or right again: it looks once a second.
 const SEEN: Duration = Duration::from_secs(20);
 
@@ -61,7 +63,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
     let mut faults = std::mem::take(&mut scene.faults);
     let mut planted = Scene::new(plan, &["TESSERA_PLANTED_CLOCK_FOLLOWS"]).await?;
     planted.seen = Duration::from_secs(4);
-    planted.jump("planted", 400 * DAY).await?;
+    planted.jump("planted", AHEAD).await?;
     let caught = !planted.faults.is_empty();
     if !caught {
         faults.push("a clock that follows every step was not noticed".to_owned());
@@ -187,8 +189,26 @@ impl Scene {
         Ok(())
     }
 
+    /// The admin's key has ended by its time.
+    async fn turned_down(&mut self, when: &str) -> Result<(), Trouble> {
+        let began = Instant::now();
+        while began.elapsed() < SEEN {
+            match self.node.connect(Some(self.key.clone()), Duration::from_secs(5)).await {
+                Ok(_) => {
+                    self.faults.push(format!("{when}: a key that has ended opens something"));
+                    return Ok(());
+                }
+                Err(error) if error.to_string().contains("405") => return Ok(()),
+                // It is still starting.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+        self.faults.push(format!("{when}: nobody is told anything"));
+        Ok(())
+    }
+
     async fn under_way(&mut self) -> Result<(), Trouble> {
-        self.jump("400 days ahead", 400 * DAY).await?;
+        self.jump("399 days ahead", AHEAD).await?;
         self.jump("400 days behind", -400 * DAY).await?;
         self.jump("an hour behind", -HOUR).await?;
         // The wall stands still while time goes on, and catches up.
@@ -233,17 +253,22 @@ impl Scene {
             self.writes(when, wait).await?;
         }
         self.node.kill()?;
-        self.set(base + 400 * DAY, base, 0)?;
+        self.set(base + AHEAD, base, 0)?;
         self.node.start()?;
-        let when = "started 400 days later";
+        let when = "started 399 days later";
         self.check(when, &lives, false).await?;
         self.check(when, &idle, false).await?;
         self.writes(when, false).await?;
+        // Behind its own end a key opens nothing.
+        self.node.kill()?;
+        self.set(base + 401 * DAY, base, 0)?;
+        self.node.start()?;
+        self.turned_down("started 401 days later").await?;
         // The journal knows that time: at the right one writes wait, and nothing that ended lives again.
         self.node.kill()?;
         self.set(base, base, 0)?;
         self.node.start()?;
-        let when = "started behind a journal that is 400 days ahead";
+        let when = "started behind a journal that is 399 days ahead";
         self.check(when, &lives, false).await?;
         self.check(when, &idle, false).await?;
         self.writes(when, true).await

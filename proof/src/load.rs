@@ -91,8 +91,13 @@ pub(crate) async fn run(plan: &Plan) -> Result<crate::kill::Told, Trouble> {
         .await?;
     // Held against a row that nobody loaded, the count must not agree.
     let mut planted = Vec::new();
-    count(&node.client(Some(std::fs::read_to_string(&key_file)?)).await?, plan.rows + 1, before, &mut planted)
-        .await?;
+    count(
+        &node.client(Some(std::fs::read_to_string(&key_file)?)).await?,
+        plan.rows + 1,
+        before,
+        &mut planted,
+    )
+    .await?;
     if planted.is_empty() {
         faults.push("a row that was left out was not noticed".to_owned());
     }

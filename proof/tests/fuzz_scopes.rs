@@ -35,7 +35,8 @@ const SCOPES: [&str; 8] = [
 fn fuzz_scopes() {
     let good: Vec<Scope<'_>> = SCOPES.iter().filter_map(|text| Scope::parse(text.as_bytes()).ok()).collect();
     assert!(good.len() > 5, "the seeds are scopes");
-    let target = Target::new("scope").seeds(SCOPES).words(": / * ** ? & = % %2F %00 read write manage . \\ #");
+    let target =
+        Target::new("scope").seeds(SCOPES).words(": / * ** ? & = % %2F %00 read write manage . \\ #");
     told(target.bytes_max(1_200).run(|bytes| {
         let read = Scope::parse(bytes);
         if let Ok(scope) = &read {

@@ -53,10 +53,7 @@ const PROOFS: &[Proof] = &[
             ("TESSERA_EXECUTIONS", "1000000000"),
         )],
     ),
-    proof(
-        "power",
-        &[How::Program(&[]), longer(&["--test", "power_cut"], "", ("TESSERA_POINTS", "1000000"))],
-    ),
+    proof("power", &[How::Program(&[]), longer(&["--test", "power_cut"], "", ("TESSERA_POINTS", "1000000"))]),
     proof("simulate", &[How::Program(&[])]),
     proof("corruption", &[longer(&["--test", "corruption"], "", ("TESSERA_FAULTS", "50000"))]),
     proof("kill", &[How::Program(&[])]),

@@ -325,7 +325,8 @@ mod tests {
     fn a_pool_in_place_answers_at_once() {
         let (pool, (tell, told)) = (PasswordPool::in_place(), mpsc::channel());
         let reply = Box::new(move |outcome| tell.send(outcome).unwrap());
-        pool.try_submit(1, Job::Hash { password: password(), salt: [7; 16], parameters: CHEAP }, reply).unwrap();
+        pool.try_submit(1, Job::Hash { password: password(), salt: [7; 16], parameters: CHEAP }, reply)
+            .unwrap();
         let phc = password::hash(&password(), &[7; 16], CHEAP).unwrap();
         assert_eq!(told.try_recv().unwrap(), Outcome::Hashed(Ok(phc.clone())));
         let verified = ask(&pool, verify(Some(phc), CHEAP));

@@ -8,6 +8,7 @@ use crate::kill::Told;
 use crate::node::Trouble;
 use crate::simulate::{End, Phase, Profile, World, quiet, runtime};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,6 +63,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Told, Trouble> {
     bar.set_style(ProgressStyle::with_template("power {bar:30} {pos}/{len} {msg}")?);
     let mut tally = cuts(plan, &bar)?;
     bar.finish_and_clear();
+    progress(&format!("power: {tally}"));
     if plan.points >= POINTS_COUNTED {
         let few = tally.few();
         tally.faults.extend(few);
@@ -74,6 +76,12 @@ pub(crate) fn run(plan: &Plan) -> Result<Told, Trouble> {
         text.push_str(fault);
     }
     Ok(Told { text, violations })
+}
+
+/// Says how far it is, to whoever watches.
+fn progress(text: &str) {
+    // Nobody reads it when standard error is closed.
+    drop(writeln!(std::io::stderr(), "{text}"));
 }
 
 /// Worlds from the seed on, until there were enough power cuts.
@@ -102,6 +110,8 @@ fn cuts(plan: &Plan, bar: &ProgressBar) -> Result<Tally, Trouble> {
 /// Plants each fault in turn, until a world shows it; tells after how many power cuts that was.
 fn planted(seed: u64, faults: &mut Vec<String>) -> Result<String, Trouble> {
     let (mut told, pool) = (Vec::new(), Arc::new(PasswordPool::in_place()));
+    // What a planted fault makes panic is caught, and counted like any other violation.
+    std::panic::set_hook(Box::new(|_| {}));
     for (planted, name) in PLANTED {
         if planted == Planted::ChainNotChecked && !tessera_engine::PLANTED {
             told.push(format!("{name}: SKIPPED: this build has no planted faults"));
@@ -113,6 +123,7 @@ fn planted(seed: u64, faults: &mut Vec<String>) -> Result<String, Trouble> {
             one(seed, Some(planted), &pool, &mut tally)?;
             seed += 1;
         }
+        progress(&format!("power: {name}: {:?} after {} cuts", tally.faults.first(), tally.points));
         if tally.faults.is_empty() {
             faults.push(format!("{name}: not noticed"));
             told.push(format!("{name} NOT noticed"));
@@ -189,12 +200,7 @@ fn lives(
 }
 
 /// The power goes while a directory is made and its first tenants are; what is left of it opens.
-fn begun(
-    seed: u64,
-    profile: Profile,
-    pool: &Arc<PasswordPool>,
-    tally: &mut Tally,
-) -> Result<(), Trouble> {
+fn begun(seed: u64, profile: Profile, pool: &Arc<PasswordPool>, tally: &mut Tally) -> Result<(), Trouble> {
     let mut world = World::new(seed.wrapping_add(1 << 40), profile);
     let disk = Simulated::new();
     let first = FIRST.get(world.dice.index(FIRST.len())).copied().unwrap_or_default();
@@ -215,13 +221,13 @@ fn begun(
 fn choose(world: &mut World, disk: &Simulated) {
     let dice = &mut world.dice;
     match dice.below(16) {
-        0..=7 => disk.plant(1 + dice.below(RECOVERY_CALLS), Fault::PowerCut),
-        8..=11 => {
+        0..=9 => disk.plant(1 + dice.below(RECOVERY_CALLS), Fault::PowerCut),
+        10..=12 => {
             let rare = RARE.get(dice.index(RARE.len())).copied().unwrap_or_default();
             disk.cut_at_stage(rare, dice.below(3));
         }
-        12 => world.wanted = Some(Phase::Sleep),
-        13 => world.wanted = Some(Phase::Wake),
+        13 => world.wanted = Some(Phase::Sleep),
+        14 => world.wanted = Some(Phase::Wake),
         _ => disk.plant(1 + dice.below(200), Fault::PowerCut),
     }
 }

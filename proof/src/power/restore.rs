@@ -11,7 +11,7 @@ use tessera_storage::disk::simulated::{Fault, Simulated};
 use tessera_storage::{Backup, Embedded, Head, Progress, RootKey, StorageError, Store as _};
 
 /// Restores of one backup that lose their power.
-const CUTS: u64 = 8;
+const CUTS: u64 = 4;
 
 /// Takes a backup of a disk at rest, and restores it again and again without coming to the end.
 pub(super) fn cut(world: &mut World, disk: &Simulated, tally: &mut Tally) -> Result<(), Trouble> {
@@ -70,9 +70,12 @@ fn look(world: &mut World, left: &Simulated, tenants: &[TenantId], wanted: &Head
         Err(error) => world.fault(format!("a restored directory does not read: {error}")),
         Ok(found) => {
             for (tenant, head) in &found {
-                let same = wanted.get(tenant).copied().flatten().zip(*head).is_some_and(|(wanted, head)| {
-                    (wanted.next, wanted.link) == (head.next, head.link)
-                });
+                let same = wanted
+                    .get(tenant)
+                    .copied()
+                    .flatten()
+                    .zip(*head)
+                    .is_some_and(|(wanted, head)| (wanted.next, wanted.link) == (head.next, head.link));
                 if !same || store.verify(*tenant).is_err() {
                     world.fault(format!("tenant {tenant} is not what was restored"));
                 }

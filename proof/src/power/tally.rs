@@ -97,8 +97,9 @@ impl fmt::Display for Tally {
         for name in NOT_BUILT {
             write!(f, ", {name} not built")?;
         }
-        let Counts { acknowledged, unknown, checkpoints, signed_in, refreshed, slept, answers, frames, .. } =
-            self.counts;
+        let Counts {
+            acknowledged, unknown, checkpoints, signed_in, refreshed, slept, answers, frames, ..
+        } = self.counts;
         write!(
             f,
             "; {acknowledged} commands acknowledged, {unknown} unknown, {checkpoints} checkpoints, {signed_in} sign-ins, {refreshed} refreshes, {slept} tenants put to sleep, {answers} answers compared, {frames} frames verified"

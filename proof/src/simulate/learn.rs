@@ -174,7 +174,9 @@ impl World {
             return;
         };
         match ended {
-            Ended::Done(..) => fault = Some("a refresh handle was good that had been replaced twice".to_owned()),
+            Ended::Done(..) => {
+                fault = Some("a refresh handle was good that had been replaced twice".to_owned())
+            }
             Ended::Refused(REFRESH_REUSED) => {
                 reused = 1;
                 if session.alive.is_none() {

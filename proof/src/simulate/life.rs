@@ -255,7 +255,9 @@ impl World {
             let (engine, name) = (&node.engine, Name::new("actor")?);
             let role = Command::CreateRole { name, patterns: vec![Pattern::new("proof.act")?] };
             engine.submit(&admin, engine.command_id(), role).await?;
-            engine.submit(&admin, engine.command_id(), Command::ChangeSettings { settings: settings() }).await?;
+            engine
+                .submit(&admin, engine.command_id(), Command::ChangeSettings { settings: settings() })
+                .await?;
             let mut people = Vec::new();
             for person in 0..self.profile.people {
                 let identifier = Identifier::new(IdentifierKind::Username, &format!("person{person}"))?;

@@ -5,6 +5,7 @@ mod learn;
 mod life;
 mod look;
 mod orders;
+mod plant;
 mod spoil;
 mod world;
 
@@ -12,11 +13,11 @@ use crate::kill::Told;
 use crate::node::Trouble;
 use indicatif::{ProgressBar, ProgressStyle};
 pub(crate) use life::options;
-use spoil::Spoil;
+use plant::{Plant, planted};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tessera_crypto::PasswordPool;
-use tessera_storage::disk::simulated::{Planted, Simulated, Survival};
+use tessera_storage::disk::simulated::{Simulated, Survival};
 pub(crate) use world::{Counts, Phase, Profile, World};
 
 /// What is to be tried.
@@ -26,8 +27,6 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
 }
 
-/// LIMIT: seeds in which a planted fault must be caught.
-const PLANTED_SEEDS: u64 = 60;
 /// Threads, each with seeds of its own.
 const THREADS: u64 = 2;
 
@@ -98,39 +97,6 @@ pub(crate) fn run(plan: &Plan) -> Result<Told, Trouble> {
         text.push_str(fault);
     }
     Ok(Told { text, violations: faults.len() as u64 })
-}
-
-/// A fault that is planted into every life.
-enum Plant {
-    None,
-    Disk(Planted),
-    Wake(Spoil),
-}
-
-/// Plants each fault in turn, until a seed shows it; tells which ones were caught.
-fn planted(seed: u64, pool: &Arc<PasswordPool>, faults: &mut Vec<String>) -> Result<String, Trouble> {
-    let mut told = Vec::new();
-    let plants = [(Plant::Disk(Planted::SyncAfterAnswer), "answers before their sync")]
-        .into_iter()
-        .chain(Spoil::ALL.map(|spoil| (Plant::Wake(spoil), spoil.name())));
-    for (plant, name) in plants {
-        let mut caught = None;
-        for seed in seed..seed + PLANTED_SEEDS {
-            // One that ends the simulation is noticed as well.
-            if one(seed, &plant, pool).map_or(true, |ran| !ran.faults.is_empty()) {
-                caught = Some(seed);
-                break;
-            }
-        }
-        match caught {
-            Some(seed) => told.push(format!("{name} caught with seed {seed}")),
-            None => {
-                told.push(format!("{name} NOT noticed"));
-                faults.push(format!("{name}: not noticed"));
-            }
-        }
-    }
-    Ok(told.join(", "))
 }
 
 /// Panics that are planted are not printed.

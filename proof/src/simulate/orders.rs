@@ -5,9 +5,7 @@ use super::life::{DEADLINE, Node, PASSWORD, WRONG};
 use super::world::{Ended, Order, Ordered, World};
 use std::time::Duration;
 use tessera_engine::{Bound, Done, Engine, SubmitError};
-use tessera_model::{
-    Command, CommandId, Deadline, HandleBytes, Identifier, Name, Private,
-};
+use tessera_model::{Command, CommandId, Deadline, HandleBytes, Identifier, Name, Private};
 use tokio::task::JoinSet;
 
 /// A command whose tenant was not there is ordered again so often.
@@ -50,9 +48,10 @@ impl World {
             .sessions
             .iter()
             .rposition(|session| session.alive != Some(false) && session.family.current.is_some());
-        let spent = known.sessions.iter().position(|session| {
-            session.alive != Some(false) && session.family.spent().is_some()
-        });
+        let spent = known
+            .sessions
+            .iter()
+            .position(|session| session.alive != Some(false) && session.family.spent().is_some());
         let granted = known.granted;
         let panics = self.profile.failing;
         Some(match self.dice.below(16) {
@@ -165,7 +164,8 @@ impl World {
             Ended::Refused(COMMAND_TOO_OLD) => {
                 // Nobody will ever know: it is not asked for again, nor is a handle that may have been replaced.
                 if let Order::Refresh(at) = ordered.order
-                    && let Some(session) = self.person_mut(ordered).and_then(|person| person.sessions.get_mut(at))
+                    && let Some(session) =
+                        self.person_mut(ordered).and_then(|person| person.sessions.get_mut(at))
                 {
                     session.family.current = None;
                 }

@@ -1,48 +1,17 @@
 //! Planted faults of a wake: a store whose tenants forget something when they are loaded.
 
+use super::plant::Spoil;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use tessera_model::record::PlaceRecord;
-use tessera_model::{Event, Place, Private, Revision, RowKind, TenantId, UnixMillis};
+use tessera_model::{Place, Private, Revision, RowKind, TenantId, UnixMillis};
 use tessera_storage::{
-    Backups, Batch, Bucket, Commit, Cut, Damage, Embedded, FrameRead, Head, Held, Progress, Replay, Room,
-    RowRead, Scrub, Scrubbed, StorageError, Store, Taken, TenantKeys, Usage, Verified,
+    Backups, Batch, Bucket, Commit, Cut, Damage, Embedded, FrameRead, Head, Progress, Replay, Room, RowRead,
+    StorageError, Store, Taken, TenantKeys, Usage, Verified,
 };
 
-/// What a tenant forgets when it is loaded.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Spoil {
-    /// That sessions were ended.
-    Ends,
-    /// Failed sign-ins.
-    Failures,
-    /// That refresh handles were replaced.
-    Refreshes,
-}
-
-impl Spoil {
-    pub(crate) const ALL: [Self; 3] = [Self::Ends, Self::Failures, Self::Refreshes];
-
-    /// What is planted, for people.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Ends => "a wake that forgets ended sessions",
-            Self::Failures => "a wake that forgets failed sign-ins",
-            Self::Refreshes => "a wake that forgets refreshes",
-        }
-    }
-
-    fn forgets(self, event: &Event) -> bool {
-        match self {
-            Self::Ends => matches!(event, Event::SessionEnded { .. }),
-            Self::Failures => matches!(event, Event::FailuresCounted(_)),
-            Self::Refreshes => matches!(event, Event::SessionRefreshed { .. }),
-        }
-    }
-}
-
-/// A store whose loads leave something out.
+/// A store whose loads leave something out; it is not scrubbed, and nobody asks how much it holds.
 pub(crate) struct Spoiled {
     pub(crate) inner: Arc<Embedded>,
     pub(crate) spoil: Spoil,
@@ -106,10 +75,6 @@ impl Store for Spoiled {
         self.inner.due()
     }
 
-    fn held(&self, tenant: TenantId) -> Result<Held, StorageError> {
-        self.inner.held(tenant)
-    }
-
     fn cut(&self) -> Cut {
         self.inner.cut()
     }
@@ -141,10 +106,6 @@ impl Store for Spoiled {
 
     fn verify(&self, tenant: TenantId) -> Result<Verified, StorageError> {
         self.inner.verify(tenant)
-    }
-
-    fn scrub(&self, from: &Scrub, bytes_max: u64) -> Result<Scrubbed, StorageError> {
-        self.inner.scrub(from, bytes_max)
     }
 
     fn is_kept(&self, tenant: TenantId) -> Result<bool, StorageError> {

@@ -1,6 +1,6 @@
 //! What the simulation knows: tenants, people, sessions and grants as they were acknowledged, and what is pending.
 
-use super::spoil::Spoil;
+use super::plant::Spoil;
 use crate::seams::Dice;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -66,7 +66,8 @@ impl Simulated {
                 }
             }
             let stage = content.stage;
-            contents.insert(*inode, Content { live: left.clone(), durable: left, pending: Vec::new(), stage });
+            contents
+                .insert(*inode, Content { live: left.clone(), durable: left, pending: Vec::new(), stage });
         }
         Self(Arc::new(Mutex::new(State {
             contents,

@@ -12,11 +12,11 @@ mod step;
 use super::{Disk, DiskFile};
 pub use cut::Survival;
 use parking_lot::Mutex;
+pub use stage::Stage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-pub use stage::Stage;
 pub use step::{Act, Planted, Step};
 
 /// What a planted fault does.
