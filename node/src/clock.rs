@@ -25,11 +25,17 @@ pub(crate) struct Machine;
 
 impl Readings for Machine {
     fn wall_ms(&self) -> u64 {
-        millis(clock_gettime(ClockId::Realtime))
+        let read = millis(clock_gettime(ClockId::Realtime));
+        #[cfg(feature = "planted")]
+        let read = crate::planted::wall_ms(read);
+        read
     }
 
     fn boot_ms(&self) -> u64 {
-        millis(clock_gettime(ClockId::Boottime))
+        let read = millis(clock_gettime(ClockId::Boottime));
+        #[cfg(feature = "planted")]
+        let read = crate::planted::boot_ms(read);
+        read
     }
 }
 
@@ -85,6 +91,8 @@ impl<R: Readings> NodeClock<R> {
         let own = i64::try_from(self.counted(self.readings.boot_ms())).unwrap_or(i64::MAX);
         let drift = wall.saturating_sub(own);
         let alarmed = drift.abs() > STEP_MS_MAX;
+        #[cfg(feature = "planted")]
+        let alarmed = alarmed && !crate::planted::follows();
         self.alarmed.store(alarmed, Ordering::Relaxed);
         if alarmed {
             return Drift::Alarm(drift);

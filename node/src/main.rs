@@ -12,6 +12,8 @@ mod inspect;
 mod lifecycle;
 mod metric;
 mod offer;
+#[cfg(feature = "planted")]
+mod planted;
 mod recover;
 mod renewal;
 mod restore;

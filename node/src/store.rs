@@ -43,7 +43,15 @@ fn open_here(storage: &Storage) -> Result<Embedded, FatalError> {
         backup_dir: Some(storage.backup_dir.clone()).filter(|dir| !dir.as_os_str().is_empty()),
         ..Options::new(root_key, salt)
     };
-    Embedded::open(&storage.dir, options).map_err(|error| told(storage, &error))
+    #[cfg(feature = "planted")]
+    let opened = {
+        let disk = crate::planted::disk(&storage.dir)
+            .map_err(|error| FatalError::unavailable(format!("storage.dir: {error}")))?;
+        Embedded::open_on(disk, options)
+    };
+    #[cfg(not(feature = "planted"))]
+    let opened = Embedded::open(&storage.dir, options);
+    opened.map_err(|error| told(storage, &error))
 }
 
 /// The data directory and the key files in it, where others on this machine can read them, with their modes.

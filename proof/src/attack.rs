@@ -83,10 +83,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
     let hostile_said = hostile_connections(plan, &node, &hostile_key).await?;
     let refreshes = refresh_flood(&node, &hostile_key).await?;
     let flooded = sign_in_flood(&hostile).await?;
-    let (_, most) = node.resident()?;
-    if most > RESIDENT_MB_MAX {
-        faults.push(format!("{most} MB were resident, at most {RESIDENT_MB_MAX}"));
-    }
+    let most = bounded(&node, &mut faults)?;
     honest.stop.store(true, Ordering::SeqCst);
     let under = asking.await?;
     let guesses = guessing(&mut node, &hostile, &mut faults).await?;
@@ -100,8 +97,9 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
     if wrong > 0 || unanswered > 0 {
         faults.push(format!("{wrong} honest answers were wrong, {unanswered} did not come"));
     }
+    let planted = planted(plan, &mut faults).await?;
     let mut text = format!(
-        "attack: {half} handshakes left half open, {forged} forged handles, {hostile_said}, {refreshes} forged refreshes, {flooded} sign-ins at once, {guesses}; {most} MB resident at most; {right} honest answers, p99 {} us, {} us before; {} violations",
+        "attack: {half} handshakes left half open, {forged} forged handles, {hostile_said}, {refreshes} forged refreshes, {flooded} sign-ins at once, {guesses}; {most} MB resident at most; {right} honest answers, p99 {} us, {} us before; {} violations; planted: {planted}",
         under.as_micros(),
         quiet.as_micros(),
         faults.len()
@@ -111,6 +109,47 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
         text.push_str(fault);
     }
     Ok(Told { text, violations: faults.len() as u64 })
+}
+
+/// What was resident at most, which has a bound.
+fn bounded(node: &Node, faults: &mut Vec<String>) -> Result<u64, Trouble> {
+    let (_, most) = node.resident()?;
+    if most > RESIDENT_MB_MAX {
+        faults.push(format!("{most} MB were resident, at most {RESIDENT_MB_MAX}"));
+    }
+    Ok(most)
+}
+
+/// A node that keeps memory, and somebody honest who is denied: both must be noticed.
+async fn planted(plan: &Plan, faults: &mut Vec<String>) -> Result<String, Trouble> {
+    const WHAT: [&str; 2] = ["a node that keeps memory", "an honest answer that is wrong"];
+    if !tessera_engine::PLANTED {
+        return Ok(format!("{}, {} SKIPPED: this build has no planted faults", WHAT[0], WHAT[1]));
+    }
+    let folder = tempfile::tempdir()?;
+    let mut node = Node::plain(&plan.server, folder.path())?;
+    node.plant("TESSERA_PLANTED_HOARD_MIB", RESIDENT_MB_MAX.to_string());
+    node.start()?;
+    let operator = node.client(Some(node.claim().await?)).await?;
+    let (admin, _) = tenant(&node, &operator, "planted").await?;
+    let mut found = Vec::new();
+    bounded(&node, &mut found)?;
+    let honest = Honest {
+        handle: session(&admin).await?,
+        client: admin.clone(),
+        stop: AtomicBool::new(false),
+        right: AtomicU64::new(0),
+        wrong: AtomicU64::new(0),
+        unanswered: AtomicU64::new(0),
+    };
+    admin.request(&Request::DeleteRole { name: Name::new("actor")? }).await?;
+    asked(&honest, Duration::from_millis(200)).await;
+    let caught = [!found.is_empty(), honest.wrong.load(Ordering::SeqCst) > 0];
+    for (what, _) in WHAT.iter().zip(caught).filter(|(_, caught)| !caught) {
+        faults.push(format!("{what}: not noticed"));
+    }
+    let word = |caught: bool| if caught { "caught" } else { "NOT noticed" };
+    Ok(format!("{} {}, {} {}", WHAT[0], word(caught[0]), WHAT[1], word(caught[1])))
 }
 
 /// A tenant with a role, and a person who has it and a password: its admin's client and key.

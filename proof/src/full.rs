@@ -158,10 +158,32 @@ async fn inside(plan: &Plan) -> Result<Told, Trouble> {
     if !mounted.success() {
         return Err("the disk could not be mounted".into());
     }
-    let told = on_disk(plan, folder.path(), &data).await;
+    let told = both(plan, folder.path(), &data).await;
     let gone = Command::new("umount").arg("--lazy").arg(&data).status()?;
     let told = told?;
     if gone.success() { Ok(told) } else { Err("the disk could not be unmounted".into()) }
+}
+
+/// The proof, and one round of it over a node whose revocations are acknowledged and not in force.
+async fn both(plan: &Plan, folder: &Path, data: &Path) -> Result<Told, Trouble> {
+    let mut told = on_disk(plan, folder, data, false).await?;
+    const WHAT: &str = "revocations that are not in force";
+    if !tessera_engine::PLANTED {
+        told.text.push_str(&format!("; planted: {WHAT} SKIPPED: this build has no planted faults"));
+        return Ok(told);
+    }
+    for file in std::fs::read_dir(data)? {
+        let path = file?.path();
+        if path.is_dir() { std::fs::remove_dir_all(path)? } else { std::fs::remove_file(path)? }
+    }
+    std::fs::remove_file(folder.join("root.key"))?;
+    let once = Plan { rounds: 1, server: plan.server.clone(), inside: true };
+    // A node that answers wrongly may end the round as well.
+    let caught = on_disk(&once, folder, data, true).await.map_or(true, |told| told.violations > 0);
+    told.violations += u64::from(!caught);
+    let word = if caught { "caught" } else { "NOT noticed" };
+    told.text.push_str(&format!("; planted: {WHAT} {word}"));
+    Ok(told)
 }
 
 /// A tenant with a subject that may act, and some sessions, before the disk is full.
@@ -184,9 +206,12 @@ async fn prepare(node: &Node) -> Result<(Scene, TenantId), Trouble> {
     Ok((scene, made.tenant.ok_or("no tenant in the reply")?))
 }
 
-async fn on_disk(plan: &Plan, folder: &Path, data: &Path) -> Result<Told, Trouble> {
+async fn on_disk(plan: &Plan, folder: &Path, data: &Path, planted: bool) -> Result<Told, Trouble> {
     let small = "journal_file_bytes = 262144\ntail_bytes_max = 2097152\ncheckpoint_seconds = 1\n";
     let mut node = Node::with(&plan.server, folder, small)?;
+    if planted {
+        node.plant("TESSERA_PLANTED_SKIP_REVOCATIONS", "1");
+    }
     node.start()?;
     let (mut scene, tenant) = prepare(&node).await?;
     let (mut refused, mut narrowed, mut lives) = (0_u32, 0_u32, 1_u32);

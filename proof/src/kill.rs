@@ -28,8 +28,56 @@ pub(crate) struct Told {
     pub(crate) violations: u64,
 }
 
-/// Runs the proof.
+/// LIMIT: kills in which a journal that is written behind its answers must have shown.
+const PLANTED_CYCLES: u32 = 60;
+
+/// Runs the proof, and once more with a planted fault.
 pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
+    let mut told = proof(plan).await?;
+    let (caught, planted) = planted(plan).await?;
+    told.violations += u64::from(!caught);
+    told.text.push_str("; planted: ");
+    told.text.push_str(&planted);
+    Ok(told)
+}
+
+/// A node that answers before it writes: a kill must show it.
+async fn planted(plan: &Plan) -> Result<(bool, String), Trouble> {
+    const WHAT: &str = "a journal that is written behind its answers";
+    if !tessera_engine::PLANTED {
+        return Ok((true, format!("{WHAT} SKIPPED: this build has no planted faults")));
+    }
+    let folder = tempfile::tempdir()?;
+    let mut node = Node::new(&plan.server, folder.path())?;
+    node.plant("TESSERA_PLANTED_LATE_WRITES", "1");
+    node.start()?;
+    let operator = node.client(Some(node.claim().await?)).await?;
+    let tally = Arc::new(Tally::default());
+    tally.planted.store(true, Ordering::Relaxed);
+    let (writers, _) = prepare(&node, &operator, plan, &tally).await?;
+    let mut tasks: tokio::task::JoinSet<_> = writers.into_iter().map(Writer::work).collect();
+    let mut caught = None;
+    for cycle in 1..=PLANTED_CYCLES {
+        at_work(&tally).await;
+        node.kill()?;
+        node.start()?;
+        at_work(&tally).await;
+        // A writer that was turned down meanwhile, and a start that failed, met what they had been told was there.
+        let ended = tasks.try_join_next().is_some() || node.ended()?.is_some();
+        if ended || tally.violations.load(Ordering::Relaxed) > 0 {
+            caught = Some(cycle);
+            break;
+        }
+    }
+    tasks.abort_all();
+    drop(operator);
+    Ok(match caught {
+        Some(cycle) => (true, format!("{WHAT} caught after {cycle} kills")),
+        None => (false, format!("{WHAT} NOT noticed in {PLANTED_CYCLES} kills")),
+    })
+}
+
+async fn proof(plan: &Plan) -> Result<Told, Trouble> {
     let folder = tempfile::tempdir()?;
     let mut node = Node::new(&plan.server, folder.path())?;
     node.start()?;

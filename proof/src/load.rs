@@ -89,6 +89,18 @@ pub(crate) async fn run(plan: &Plan) -> Result<crate::kill::Told, Trouble> {
     node.start()?;
     count(&node.client(Some(std::fs::read_to_string(&key_file)?)).await?, plan.rows, before, &mut faults)
         .await?;
+    // Held against a row that nobody loaded, the count must not agree.
+    let mut planted = Vec::new();
+    count(
+        &node.client(Some(std::fs::read_to_string(&key_file)?)).await?,
+        plan.rows + 1,
+        before,
+        &mut planted,
+    )
+    .await?;
+    if planted.is_empty() {
+        faults.push("a row that was left out was not noticed".to_owned());
+    }
     let woken = node.memory()?;
     let code = node.terminate()?;
     if code != Some(0) {
@@ -99,12 +111,13 @@ pub(crate) async fn run(plan: &Plan) -> Result<crate::kill::Told, Trouble> {
         faults.push("no check was answered rightly beside the load".to_owned());
     }
     let mut text = format!(
-        "load: {} rows (seed {}), killed: {cut:?}, {lives} lives of the loader, {:.1} s with the kills, {right} checks right, {wrong} wrong, {} unanswered while the node was away; resident MB now/peak {peak} after the load, {woken} after a restart; last life: {summary}; {} faults",
+        "load: {} rows (seed {}), killed: {cut:?}, {lives} lives of the loader, {:.1} s with the kills, {right} checks right, {wrong} wrong, {} unanswered while the node was away; resident MB now/peak {peak} after the load, {woken} after a restart; last life: {summary}; {} violations; planted: a row that was left out {}",
         plan.rows,
         plan.seed,
         took.as_secs_f64(),
         checks.unanswered.load(Ordering::Relaxed),
         faults.len() as u64 + wrong,
+        if planted.is_empty() { "NOT noticed" } else { "caught" },
     );
     for fault in &faults {
         write!(text, "\n  {fault}")?;

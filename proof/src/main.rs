@@ -2,11 +2,13 @@
 
 mod attack;
 mod backup;
+mod clock;
 mod full;
 mod kill;
 mod linear;
 mod load;
 mod node;
+mod power;
 mod raw;
 mod seams;
 mod simulate;
@@ -101,6 +103,11 @@ enum Proof {
         #[command(flatten)]
         form: Form,
     },
+    /// Clocks that jump and stand still under the real binary; what has ended stays ended.
+    Clock {
+        #[command(flatten)]
+        form: Form,
+    },
     /// A full disk: checks go on, what narrows goes on, the rest is refused, space that returns is used.
     Full {
         /// How often the disk is filled and freed: 4, or 40.
@@ -139,6 +146,14 @@ enum Proof {
         #[command(flatten)]
         form: Form,
     },
+    /// Power cuts through the whole engine on a simulated disk, by step; what was acknowledged is there.
+    Power {
+        /// How many power cuts: 10,000, or a million.
+        #[arg(long)]
+        points: Option<u64>,
+        #[command(flatten)]
+        form: Form,
+    },
     /// A whole engine from one seed on a paused clock, with faults; each seed runs twice to the same trace.
     Simulate {
         /// How many seeds: 200, or 100,000.
@@ -166,6 +181,7 @@ fn main() -> ExitCode {
             let (rows, server, seed) = (form.number(rows, 50_000, 1_000_000), form.server(), form.seed);
             runtime.block_on(load::run(&load::Plan { rows, kills, server, seed, small }))
         }
+        Proof::Clock { form } => runtime.block_on(clock::run(&clock::Plan { server: form.server() })),
         Proof::Full { rounds, inside, form } => {
             let (rounds, server) = (form.number(rounds, 4, 40), form.server());
             runtime.block_on(full::run(&full::Plan { rounds, server, inside }))
@@ -185,6 +201,9 @@ fn main() -> ExitCode {
         Proof::Attack { connections, form } => {
             let (connections, server) = (form.number(connections, 1_000, 10_000), form.server());
             runtime.block_on(attack::run(&attack::Plan { connections, server }))
+        }
+        Proof::Power { points, form } => {
+            power::run(&power::Plan { points: form.number(points, 10_000, 1_000_000), seed: form.seed })
         }
         Proof::Simulate { seeds, form } => {
             simulate::run(&simulate::Plan { seeds: form.number(seeds, 200, 100_000), seed: form.seed })

@@ -24,6 +24,8 @@ pub(crate) struct Node {
     door: SocketAddr,
     /// Health and metrics.
     health: SocketAddr,
+    /// Variables that it is started with: what is planted.
+    planted: Vec<(&'static str, String)>,
     child: Option<Child>,
 }
 
@@ -71,7 +73,13 @@ impl Node {
             return Err("the root key could not be made".into());
         }
         let (server, folder) = (server.into(), folder.into());
-        Ok(Self { server, folder, address: quic, door, health: http, child: None })
+        let planted = Vec::new();
+        Ok(Self { server, folder, address: quic, door, health: http, planted, child: None })
+    }
+
+    /// Plants a fault into every start from now on, in a build that has it.
+    pub(crate) fn plant(&mut self, variable: &'static str, value: impl Into<String>) {
+        self.planted.push((variable, value.into()));
     }
 
     /// Starts the process; it may take a moment until it answers.
@@ -91,6 +99,7 @@ impl Node {
             }
         };
         command.arg("serve").arg("--config").arg(self.folder.join("tessera.toml"));
+        command.envs(self.planted.iter().map(|(name, value)| (*name, value)));
         self.child = Some(command.stdout(Stdio::null()).stderr(log).stdin(Stdio::null()).spawn()?);
         Ok(())
     }
@@ -132,6 +141,13 @@ impl Node {
             child.kill()?;
             child.wait()?;
         }
+        Ok(())
+    }
+
+    /// Sends a signal, by its name.
+    pub(crate) fn signal(&self, name: &str) -> Result<(), Trouble> {
+        let child = self.child.as_ref().ok_or("no node runs")?;
+        Command::new("kill").arg(name).arg(child.id().to_string()).status()?;
         Ok(())
     }
 

@@ -23,6 +23,7 @@ mod key_files;
 mod keys;
 mod lane;
 mod memory;
+mod planted;
 mod record;
 mod recover;
 mod root_key;

@@ -10,6 +10,7 @@ mod lexeme;
 mod prove;
 mod rules;
 mod run;
+mod sanitizer;
 mod source;
 mod tidy;
 mod tree;

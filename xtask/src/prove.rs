@@ -1,9 +1,11 @@
 //! The proofs by name: programs of `tessera-proof`, and tests of the crates that are proofs; each ends with its line.
 
 use crate::run::{OUTSIDE, PLANTED, PROFILE, cargo, finish, stage};
+use crate::sanitizer;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
 
 /// How a proof is run.
 #[derive(Clone, Copy, Debug)]
@@ -19,43 +21,50 @@ enum How {
     },
 }
 
-/// One proof.
+/// One proof: all of its parts.
 struct Proof {
     name: &'static str,
-    how: How,
+    parts: &'static [How],
 }
 
-const fn program(name: &'static str, quick: &'static [&'static str]) -> Proof {
-    Proof { name, how: How::Program(quick) }
+const fn tests(targets: &'static [&'static str], filter: &'static str) -> How {
+    How::Tests { targets, filter, full: None }
 }
 
-const fn tests(
-    name: &'static str,
-    (targets, filter): (&'static [&'static str], &'static str),
-    full: Option<(&'static str, &'static str)>,
-) -> Proof {
-    Proof { name, how: How::Tests { targets, filter, full } }
+const fn longer(
+    targets: &'static [&'static str],
+    filter: &'static str,
+    full: (&'static str, &'static str),
+) -> How {
+    How::Tests { targets, filter, full: Some(full) }
+}
+
+const fn proof(name: &'static str, parts: &'static [How]) -> Proof {
+    Proof { name, parts }
 }
 
 /// All proofs, in the order in which `prove --quick` runs them.
 const PROOFS: &[Proof] = &[
-    tests(
+    proof(
         "fuzz",
-        (&["--lib", "--bins", "--test", "fuzz"], "fuzz_"),
-        Some(("TESSERA_EXECUTIONS", "1000000000")),
+        &[longer(
+            &["--lib", "--bins", "--test", "fuzz", "--test", "fuzz_scopes"],
+            "fuzz_",
+            ("TESSERA_EXECUTIONS", "1000000000"),
+        )],
     ),
-    tests("power", (&["--test", "power_cut"], ""), Some(("TESSERA_POINTS", "1000000"))),
-    program("simulate", &[]),
-    tests("corruption", (&["--test", "corruption"], ""), Some(("TESSERA_FAULTS", "50000"))),
-    program("kill", &[]),
-    program("syscalls", &[]),
-    program("full", &[]),
-    program("linear", &[]),
-    program("load", &["--small"]),
-    program("backup", &[]),
-    program("attack", &[]),
-    tests("upgrade", (&["--test", "upgrade"], ""), None),
-    tests("clock", (&["--test", "clock"], ""), None),
+    proof("power", &[How::Program(&[]), longer(&["--test", "power_cut"], "", ("TESSERA_POINTS", "1000000"))]),
+    proof("simulate", &[How::Program(&[])]),
+    proof("corruption", &[longer(&["--test", "corruption"], "", ("TESSERA_FAULTS", "50000"))]),
+    proof("kill", &[How::Program(&[])]),
+    proof("syscalls", &[How::Program(&[])]),
+    proof("full", &[How::Program(&[])]),
+    proof("linear", &[How::Program(&[])]),
+    proof("load", &[How::Program(&["--small"])]),
+    proof("backup", &[How::Program(&[])]),
+    proof("attack", &[How::Program(&[])]),
+    proof("upgrade", &[tests(&["--test", "upgrade"], "")]),
+    proof("clock", &[How::Program(&[]), tests(&["--test", "clock"], "")]),
 ];
 
 /// `prove`: one by name, or all of them.
@@ -94,7 +103,7 @@ fn all(root: &Path, arguments: &[String]) -> io::Result<ExitCode> {
     if !programs(root)? {
         return Ok(ExitCode::FAILURE);
     }
-    let (mut good, mut skipped) = (0, 0);
+    let (began, mut good, mut skipped) = (Instant::now(), 0, 0);
     for proof in PROOFS {
         let told = tried(root, proof, arguments)?;
         good += usize::from(told.good);
@@ -103,8 +112,9 @@ fn all(root: &Path, arguments: &[String]) -> io::Result<ExitCode> {
     let failed = PROOFS.len() - good;
     writeln!(
         io::stdout(),
-        "prove: {} proofs in their short forms, {failed} failed, {skipped} skipped",
-        PROOFS.len()
+        "prove: {} proofs in their short forms in {:.0} s, {failed} failed, {skipped} skipped",
+        PROOFS.len(),
+        began.elapsed().as_secs_f64()
     )?;
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -124,16 +134,34 @@ struct Told {
 
 /// Runs a proof, hands its lines through, and tells how it ended.
 fn tried(root: &Path, proof: &Proof, arguments: &[String]) -> io::Result<Told> {
-    let mut command = match proof.how {
+    writeln!(io::stderr(), "== {}", proof.name)?;
+    let began = Instant::now();
+    let mut told = Told { good: true, skipped: false };
+    for part in proof.parts {
+        let one = part_of(root, (proof.name, *part), arguments)?;
+        told = Told { good: told.good && one.good, skipped: told.skipped || one.skipped };
+    }
+    writeln!(io::stderr(), "== {}: {:.0} s", proof.name, began.elapsed().as_secs_f64())?;
+    Ok(told)
+}
+
+/// Runs a part of a proof.
+fn part_of(root: &Path, (name, how): (&str, How), arguments: &[String]) -> io::Result<Told> {
+    let mut command = match how {
         How::Program(quick) => {
             // It was built beside this program, with the node that it starts.
             let mut command = Command::new(std::env::current_exe()?.with_file_name("tessera-proof"));
-            command.current_dir(root).arg(proof.name).args(quick).args(arguments);
+            command.current_dir(root).arg(name).args(quick).args(arguments);
             command
         }
-        How::Tests { targets, filter, full } => by_tests(root, (targets, filter), full, arguments),
+        How::Tests { targets, filter, full } => {
+            if let Some(why) = said(arguments, "--sanitizer").and_then(sanitizer::missing) {
+                writeln!(io::stdout(), "{name}: SKIPPED: {why}")?;
+                return Ok(Told { good: true, skipped: true });
+            }
+            by_tests(root, (targets, filter), full, arguments)
+        }
     };
-    writeln!(io::stderr(), "== {}", proof.name)?;
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     let (mut skipped, mut lines, mut executions, mut planted) = (false, 0, 0, Vec::new());
     if let Some(stdout) = child.stdout.take() {
@@ -150,10 +178,10 @@ fn tried(root: &Path, proof: &Proof, arguments: &[String]) -> io::Result<Told> {
     }
     let good = child.wait()?.success();
     let word = if good { "0 violations" } else { "VIOLATIONS" };
-    if matches!(proof.how, How::Tests { .. }) {
+    if matches!(how, How::Tests { .. }) {
         let tried = if executions > 0 { format!("{executions} executions, ") } else { String::new() };
         let planted = if planted.is_empty() { "none".to_owned() } else { planted.join(", ") };
-        writeln!(io::stdout(), "{}: {tried}{lines} lines above, {word}; planted: {planted}", proof.name)?;
+        writeln!(io::stdout(), "{name}: {tried}{lines} lines above, {word}; planted: {planted}")?;
     }
     Ok(Told { good, skipped })
 }
@@ -166,12 +194,11 @@ fn by_tests(
     arguments: &[String],
 ) -> Command {
     let mut command = cargo(root);
-    command.arg("test").args(PROFILE).args(OUTSIDE).args(targets).args([
-        "--features",
-        PLANTED,
-        "--quiet",
-        "--",
-    ]);
+    command.arg("test").args(PROFILE).args(OUTSIDE).args(targets);
+    if let Some(sanitizer) = said(arguments, "--sanitizer") {
+        sanitizer::under(&mut command, root, sanitizer);
+    }
+    command.args(["--features", PLANTED, "--quiet", "--"]);
     if !filter.is_empty() {
         command.arg(filter);
     }
@@ -179,18 +206,22 @@ fn by_tests(
     if let Some((variable, much)) = full.filter(|_| arguments.iter().any(|one| one == "--full")) {
         command.env(variable, much);
     }
-    for pair in arguments.windows(2) {
-        let [name, value] = pair else { continue };
-        let variable = match name.as_str() {
-            "--executions" => "TESSERA_EXECUTIONS",
-            "--points" => "TESSERA_POINTS",
-            "--faults" => "TESSERA_FAULTS",
-            "--seed" => "TESSERA_SEED",
-            _ => continue,
-        };
-        command.env(variable, value);
+    let variables = [
+        ("--executions", "TESSERA_EXECUTIONS"),
+        ("--points", "TESSERA_POINTS"),
+        ("--faults", "TESSERA_FAULTS"),
+        ("--seed", "TESSERA_SEED"),
+    ];
+    for (name, variable) in variables {
+        command.envs(said(arguments, name).map(|value| (variable, value)));
     }
     command
+}
+
+/// What stands behind an argument of this name.
+fn said<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
+    let pairs = arguments.iter().zip(arguments.iter().skip(1));
+    pairs.filter(|(known, _)| *known == name).map(|(_, value)| value.as_str()).next()
 }
 
 /// The executions that a line of fuzzing tells.

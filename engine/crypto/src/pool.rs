@@ -106,9 +106,20 @@ impl Shared {
 pub struct PasswordPool {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    /// Where there is no thread: each job is done by whoever submits it.
+    in_place: Option<Mutex<Memory>>,
 }
 
 impl PasswordPool {
+    /// A pool without threads: each job is done and answered before [`PasswordPool::try_submit`] returns. For a
+    /// simulation, in which everything happens on one thread and in one order.
+    #[must_use]
+    pub fn in_place() -> Self {
+        let queue = Mutex::new(Queue { waiting: Fair::new(1), closed: false });
+        let shared = Arc::new(Shared { queue, arrived: Condvar::new(), work: AtomicU64::new(0) });
+        Self { shared, threads: Vec::new(), in_place: Some(Mutex::new(Memory::new())) }
+    }
+
     /// Starts `threads` threads in front of a queue of at most `queue` jobs.
     ///
     /// # Errors
@@ -119,7 +130,7 @@ impl PasswordPool {
             arrived: Condvar::new(),
             work: AtomicU64::new(0),
         });
-        let mut pool = Self { shared, threads: Vec::with_capacity(threads.get()) };
+        let mut pool = Self { shared, threads: Vec::with_capacity(threads.get()), in_place: None };
         for number in 0..threads.get() {
             let shared = Arc::clone(&pool.shared);
             let thread = std::thread::Builder::new()
@@ -137,6 +148,11 @@ impl PasswordPool {
     /// [`QueueFull`] when as many jobs wait as may, and no other tenant has more of them; the reply is
     /// dropped unanswered.
     pub fn try_submit(&self, tenant: u64, job: Job, reply: Reply) -> Result<(), QueueFull> {
+        if let Some(memory) = &self.in_place {
+            let outcome = compute(&mut memory.lock().unwrap_or_else(PoisonError::into_inner), job);
+            answer(reply, outcome);
+            return Ok(());
+        }
         let mut queue = self.shared.lock();
         if queue.closed {
             return Err(QueueFull);
@@ -302,6 +318,19 @@ mod tests {
             ask(&pool, verify(stored, CHEAP));
             assert_eq!(pool.work_kib() - before, 64);
         }
+    }
+
+    /// PROPERTY: a pool without threads answers the same, before the call returns.
+    #[test]
+    fn a_pool_in_place_answers_at_once() {
+        let (pool, (tell, told)) = (PasswordPool::in_place(), mpsc::channel());
+        let reply = Box::new(move |outcome| tell.send(outcome).unwrap());
+        pool.try_submit(1, Job::Hash { password: password(), salt: [7; 16], parameters: CHEAP }, reply)
+            .unwrap();
+        let phc = password::hash(&password(), &[7; 16], CHEAP).unwrap();
+        assert_eq!(told.try_recv().unwrap(), Outcome::Hashed(Ok(phc.clone())));
+        let verified = ask(&pool, verify(Some(phc), CHEAP));
+        assert_eq!(verified, Outcome::Verified { verdict: Verdict::Match, needs_rehash: false });
     }
 
     /// PROPERTY: the queue holds as many as it may and no more; every accepted job is answered once,

@@ -89,8 +89,8 @@ fn several(asked: Asked, content: &Members) -> Result<Option<&[Json]>, Problem> 
     }
 }
 
-/// Every item reads before the first is answered.
-fn all(asker: &Asker<'_>, content: &Members, items: &[Json]) -> Result<(String, u64), Stop> {
+/// What several evaluations ask, and when no further one is made.
+fn questions<'a>(content: &'a Members, items: &'a [Json]) -> Result<(Semantic, Vec<Question<'a>>), Problem> {
     let semantic = Semantic::read(content)?;
     read::defaults(content)?;
     let mut questions = Vec::with_capacity(items.len());
@@ -98,6 +98,19 @@ fn all(asker: &Asker<'_>, content: &Members, items: &[Json]) -> Result<(String, 
         let at = format!("evaluations/{at}");
         questions.push(read::question(object(item, &at)?, &format!("{at}/"), content)?);
     }
+    Ok((semantic, questions))
+}
+
+/// How many evaluations a request asks for, read as they are before any is answered.
+#[cfg(test)]
+pub(crate) fn looks(content: &Members) -> Result<usize, Problem> {
+    let items = several(Asked::Evaluations, content)?.unwrap_or_default();
+    questions(content, items).map(|(_, questions)| questions.len())
+}
+
+/// Every item reads before the first is answered.
+fn all(asker: &Asker<'_>, content: &Members, items: &[Json]) -> Result<(String, u64), Stop> {
+    let (semantic, questions) = questions(content, items)?;
     let (mut out, mut checks) = (String::from(r#"{"evaluations":["#), 0);
     for (at, question) in questions.iter().enumerate() {
         let fields = ["subject", "resource"].map(|name| format!("evaluations/{at}/{name}"));

@@ -1,65 +1,75 @@
 //! One life of a simulated node: started, asked, ordered, disturbed, and ended in one of three ways.
 
 use super::End;
-use super::world::{Ended, Order, Ordered, Person, Tenant, World};
+use super::learn::{FREE, LOCKED};
+use super::spoil::Spoiled;
+use super::world::{Family, Person, Phase, Tenant, World};
 use crate::node::Trouble;
 use crate::seams::{self, Dice, Seeded, Stepped, bind};
 use std::sync::Arc;
 use std::time::Duration;
 use tessera_crypto::PasswordPool;
-use tessera_engine::{Bound, Clock as _, Engine, EngineConfig, SubmitError};
+use tessera_engine::{Bound, Clock as _, Engine, EngineConfig};
 use tessera_model::record::SubjectKind;
-use tessera_model::{
-    Caller, CheckQuery, Command, Deadline, HandleBytes, Name, Pattern, PermissionRef, Reason, Receipt,
-    Revision, WorkspaceRef,
-};
+use tessera_model::settings::SettingsChange;
+use tessera_model::{Caller, Command, Identifier, IdentifierKind, Name, Pattern, Private, Setting};
 use tessera_storage::disk::simulated::{Fault, Simulated};
 use tessera_storage::{Drive, Embedded, Options, RootKey, StorageError, Store};
-use tokio::task::JoinSet;
 
-/// Tenants, and people of each.
-const TENANTS: usize = 3;
-const PEOPLE: usize = 3;
 /// Simulated time in which every order must be answered, one way or the other.
-const DEADLINE: Duration = Duration::from_secs(120);
-/// A command whose tenant was not there is ordered again so often.
-const RETRIES: u32 = 400;
-
-/// Refusals that say something of a command id.
-const ID_REUSED: u16 = 212;
-const COMMAND_TOO_OLD: u16 = 214;
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
+/// A tenant that is waking is looked for so long at a time, and so often: together the deadline.
+const LOOK: Duration = Duration::from_millis(60);
+const LOOKS: u32 = 2_000;
+/// A tenant that nobody used for so long is put to sleep.
+const IDLE_SLEEP_MS: u64 = 20_000;
+/// Everybody's password, and one that is nobody's.
+pub(crate) const PASSWORD: &str = "correct horse";
+pub(crate) const WRONG: &str = "battery staple";
 
 /// A running node.
-struct Node {
-    engine: Engine,
-    store: Arc<Embedded>,
-    clock: Arc<Stepped>,
-    disk: Simulated,
-    admins: Vec<Bound>,
+pub(crate) struct Node {
+    pub(crate) engine: Engine,
+    pub(crate) store: Arc<Embedded>,
+    pub(crate) clock: Arc<Stepped>,
+    pub(crate) disk: Simulated,
+    pub(crate) admins: Vec<Bound>,
 }
 
 impl Node {
     /// Whether it can go on: a node whose store failed ends.
-    fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         !self.disk.is_off() && !self.store.failed()
+    }
+
+    /// The wall's time.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now().0
     }
 }
 
-/// Drives the lane: what waits becomes a group after some time, as chance has it.
+/// Drives the lane: what waits becomes a group after some time, as chance has it; where nothing waits it looks
+/// more and more seldom.
 async fn drive(store: Arc<Embedded>, mut dice: Dice) {
+    let mut idle = 0;
     while !store.failed() {
-        tokio::time::sleep(Duration::from_micros(200 + dice.below(8_000))).await;
-        while store.turn() {}
-        if dice.below(12) == 0 {
+        tokio::time::sleep(Duration::from_micros(200 + dice.below(8_000 << idle))).await;
+        let before = idle;
+        idle = (idle + 1).min(4);
+        while store.turn() {
+            idle = 0;
+        }
+        if before < 4 && dice.below(12) == 0 {
             store.rest();
         }
     }
 }
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options {
         journal_file_bytes: 64 * 1024,
         tail_frames_max: 400,
+        cache_bytes: 1024 * 1024,
         drive: Drive::ByHand,
         ..Options::new(RootKey::new([3; 32]), [7; 32])
     }
@@ -75,17 +85,24 @@ impl World {
     ) -> Result<End, Trouble> {
         let begun = self.now;
         let young = self.tenants.is_empty();
-        if !young && !last {
+        if !young && !last && self.profile.failing {
             self.plant(disk);
         }
+        (self.phase, self.cut_in) = (Phase::Start, None);
         let end = match self.begin(disk, pool).await? {
             None => {
+                self.enter(Phase::Work, disk.is_off());
                 self.note(&"no start");
                 if disk.is_off() { End::Power } else { End::Killed }
             }
             Some(mut node) => {
+                self.enter(Phase::Work, disk.is_off());
                 let end = self.go(&mut node, (young, last)).await?;
-                self.now = node.clock.now().0;
+                self.enter(Phase::Work, disk.is_off());
+                self.now = node.now();
+                let usage = node.engine.usage();
+                self.counts.slept += usage.slept;
+                self.counts.woken += usage.woken;
                 if node.store.failed() {
                     self.counts.failed += 1;
                 }
@@ -109,6 +126,25 @@ impl World {
         }
     }
 
+    /// Starts on a disk of which nobody knows how far it was made; whatever is there must verify.
+    pub(crate) async fn start_only(
+        &mut self,
+        disk: &Simulated,
+        pool: &Arc<PasswordPool>,
+    ) -> Result<(), Trouble> {
+        let Some(node) = self.begin(disk, pool).await? else {
+            self.fault("what was left of a new directory does not start");
+            return Ok(());
+        };
+        for tenant in node.store.with_tail() {
+            if let Err(error) = node.store.verify(tenant) {
+                self.fault(format!("tenant {tenant} of a new directory does not verify: {error}"));
+            }
+        }
+        node.engine.stop().await;
+        Ok(())
+    }
+
     /// Opens the store and starts the engine; nothing where the disk kept it from starting.
     async fn begin(&mut self, disk: &Simulated, pool: &Arc<PasswordPool>) -> Result<Option<Node>, Trouble> {
         let store = match Embedded::open_on(Arc::new(disk.clone()), options()) {
@@ -117,15 +153,30 @@ impl World {
                 self.fault(format!("a start found damage: {damage}"));
                 return Ok(None);
             }
+            Err(error) if !self.profile.failing && !disk.is_off() => {
+                self.fault(format!("a start failed: {error}"));
+                return Ok(None);
+            }
             Err(_) => return Ok(None),
         };
+        for damage in store.damaged() {
+            self.fault(format!("a start found damage: {damage}"));
+        }
         drop(tokio::spawn(drive(Arc::clone(&store), Dice::new(self.dice.next()))));
         let clock = Arc::new(Stepped::new(self.now));
-        let config =
-            EngineConfig { blocks_in_place: true, checkpoint_every_ms: 5_000, ..EngineConfig::default() };
+        let config = EngineConfig {
+            blocks_in_place: true,
+            checkpoint_every_ms: 5_000,
+            idle_sleep_ms: IDLE_SLEEP_MS,
+            ..EngineConfig::default()
+        };
         let entropy = Arc::new(Seeded::new(self.dice.next()));
         let seams = (Arc::clone(&clock) as _, entropy as _);
-        let started = Engine::start(config, Arc::clone(&store) as _, seams, Arc::clone(pool));
+        let under: Arc<dyn Store> = match self.profile.spoil {
+            None => Arc::clone(&store) as _,
+            Some(spoil) => Arc::new(Spoiled { inner: Arc::clone(&store), spoil }),
+        };
+        let started = Engine::start(config, under, seams, Arc::clone(pool));
         match tokio::time::timeout(DEADLINE, started).await {
             Ok(Ok(engine)) => Ok(Some(Node { engine, store, clock, disk: disk.clone(), admins: Vec::new() })),
             Ok(Err(_)) | Err(_) if disk.is_off() || store.failed() => Ok(None),
@@ -143,15 +194,23 @@ impl World {
 
     async fn go(&mut self, node: &mut Node, (young, last): (bool, bool)) -> Result<End, Trouble> {
         if young {
-            self.prepare(node).await?;
+            if let Err(error) = self.prepare(node).await {
+                return if node.is_up() { Err(error) } else { Ok(self.fell(node)) };
+            }
             let disk = node.disk.clone();
-            self.plant(&disk);
+            if self.profile.failing {
+                self.plant(&disk);
+            }
         } else if !self.bind_all(node).await {
             return Ok(self.fell(node));
         }
         self.settle(node, true).await;
         self.look(node);
-        let steps = if last { 4 } else { 6 + self.dice.below(18) };
+        if let Some(wanted) = self.wanted.take() {
+            self.meet(node, wanted).await;
+        }
+        let (least, more) = self.profile.steps;
+        let steps = if last { 4 } else { least + self.dice.below(more) };
         for _ in 0..steps {
             if !node.is_up() {
                 return Ok(self.fell(node));
@@ -174,13 +233,14 @@ impl World {
         if !stops {
             return Ok(End::Killed);
         }
+        self.enter(Phase::Stop, node.disk.is_off());
         if tokio::time::timeout(DEADLINE, node.engine.stop()).await.is_err() && node.is_up() {
             self.fault("a stop did not end");
         }
         Ok(if node.disk.is_off() { End::Power } else { End::Stopped })
     }
 
-    fn fell(&mut self, node: &Node) -> End {
+    pub(crate) fn fell(&mut self, node: &Node) -> End {
         self.note(&("fell", node.disk.is_off(), node.disk.calls()));
         if node.disk.is_off() { End::Power } else { End::Killed }
     }
@@ -189,29 +249,46 @@ impl World {
     async fn prepare(&mut self, node: &mut Node) -> Result<(), Trouble> {
         let (key, operator) = seams::operator(&node.engine).await?;
         self.operator = Some(key);
-        for no in 0..TENANTS {
+        let mut tenants = Vec::new();
+        for no in 0..self.profile.tenants {
             let (id, key, admin) = seams::tenant(&node.engine, &operator, &format!("tenant-{no}")).await?;
             let (engine, name) = (&node.engine, Name::new("actor")?);
             let role = Command::CreateRole { name, patterns: vec![Pattern::new("proof.act")?] };
             engine.submit(&admin, engine.command_id(), role).await?;
+            engine
+                .submit(&admin, engine.command_id(), Command::ChangeSettings { settings: settings() })
+                .await?;
             let mut people = Vec::new();
-            for _ in 0..PEOPLE {
-                let who = (SubjectKind::Machine, Vec::new());
-                let made = engine.create_subject(&admin, engine.command_id(), who, None).await?.made;
+            for person in 0..self.profile.people {
+                let identifier = Identifier::new(IdentifierKind::Username, &format!("person{person}"))?;
+                let who = (SubjectKind::Person, vec![identifier.clone()]);
+                let password = Some(Private::new(PASSWORD.as_bytes().to_vec()));
+                let made = engine.create_subject(&admin, engine.command_id(), who, password).await?.made;
                 let subject = made.subject.ok_or("no subject in the reply")?;
-                people.push(Person { subject, granted: Some(false), sessions: Vec::new() });
+                let (sessions, failures) = (Vec::new(), (0, 0));
+                people.push(Person { subject, identifier, granted: Some(false), sessions, failures });
             }
-            self.tenants.push(Tenant { id, key, people, acknowledged: Default::default() });
+            tenants.push(Tenant { id, key, people, acknowledged: Default::default() });
             node.admins.push(admin);
         }
+        self.tenants = tenants;
         Ok(())
     }
 
     /// Binds every admin's key again; false where the node fell meanwhile.
-    async fn bind_all(&mut self, node: &mut Node) -> bool {
+    pub(crate) async fn bind_all(&mut self, node: &mut Node) -> bool {
         let keys: Vec<_> = self.tenants.iter().map(|tenant| tenant.key).collect();
+        node.admins.clear();
         for key in keys {
-            match tokio::time::timeout(DEADLINE, bind(&node.engine, &key)).await {
+            let mut bound = tokio::time::timeout(LOOK, bind(&node.engine, &key)).await;
+            for _ in 0..LOOKS {
+                // Who waits for a node without power waits for nothing.
+                if bound.is_ok() || !node.is_up() {
+                    break;
+                }
+                bound = tokio::time::timeout(LOOK, bind(&node.engine, &key)).await;
+            }
+            match bound {
                 Ok(Ok(admin)) => node.admins.push(admin),
                 _ if !node.is_up() => return false,
                 Ok(Err(error)) => {
@@ -229,18 +306,12 @@ impl World {
 
     /// Something happens.
     async fn step(&mut self, node: &mut Node) {
-        match self.dice.below(12) {
-            0..=5 => self.order_some(node).await,
-            6 => self.look(node),
-            7 => {
-                let taken = tokio::time::timeout(DEADLINE, node.engine.checkpoint()).await;
-                if taken.is_err() && node.is_up() {
-                    self.fault("a checkpoint did not end");
-                }
-                self.counts.checkpoints += u64::from(taken == Ok(true));
-                self.note(&("checkpoint", taken.ok()));
-            }
-            8 => {
+        match self.dice.below(16) {
+            0..=6 => self.order_some(node).await,
+            7 => self.guess_much(node).await,
+            8 => self.look(node),
+            9 => self.checkpoint(node).await,
+            10 => {
                 // Clocks step: a little, or past the end of what is idle.
                 let ms = if self.dice.below(4) == 0 {
                     3_600_000 + self.dice.below(60_000)
@@ -249,10 +320,58 @@ impl World {
                 };
                 node.clock.step(ms);
             }
-            9 => tokio::time::sleep(Duration::from_millis(self.dice.below(3_000))).await,
-            10 => self.settle(node, false).await,
+            11 => tokio::time::sleep(Duration::from_millis(self.dice.below(3_000))).await,
+            12 => self.settle(node, false).await,
+            13 => self.sleep_and_wake(node).await,
+            14 => self.refresh_some(node).await,
             _ => self.claim_again(node).await,
         }
+    }
+
+    pub(crate) async fn checkpoint(&mut self, node: &Node) {
+        let taken = tokio::time::timeout(DEADLINE, node.engine.checkpoint()).await;
+        if taken.is_err() && node.is_up() {
+            self.fault("a checkpoint did not end");
+        }
+        self.counts.checkpoints += u64::from(taken == Ok(true));
+        self.note(&("checkpoint", taken.ok()));
+    }
+
+    /// Tenants whose frames are all covered, and that nobody uses, leave memory; then they are there again.
+    pub(crate) async fn sleep_and_wake(&mut self, node: &mut Node) {
+        self.fall_asleep(node).await;
+        if node.is_up() && self.bind_all(node).await {
+            self.look(node);
+        }
+    }
+
+    /// Has the power go while tenants fall asleep, or while they wake.
+    async fn meet(&mut self, node: &mut Node, wanted: Phase) {
+        self.order_some(node).await;
+        if wanted == Phase::Wake {
+            self.fall_asleep(node).await;
+        }
+        self.enter(wanted, node.disk.is_off());
+        let calls = if wanted == Phase::Wake { 4 } else { 24 };
+        node.disk.plant(node.disk.calls() + 1 + self.dice.below(calls), Fault::PowerCut);
+        if wanted == Phase::Sleep {
+            self.fall_asleep(node).await;
+        } else if self.bind_all(node).await {
+            self.order_some(node).await;
+            self.order_some(node).await;
+        }
+        self.enter(Phase::Work, node.disk.is_off());
+    }
+
+    /// Has the tenants that owe nothing fall asleep.
+    pub(crate) async fn fall_asleep(&mut self, node: &mut Node) {
+        self.checkpoint(node).await;
+        let before = node.engine.usage().slept;
+        node.clock.step(IDLE_SLEEP_MS);
+        // LIMIT: two looks of the supervisor.
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        let slept = node.engine.usage().slept - before;
+        self.note(&("slept", slept));
     }
 
     /// The one-time secret of the first start was used: it opens nothing any more, whatever was lost since.
@@ -267,229 +386,26 @@ impl World {
         }
         self.note(&"claim");
     }
-
-    /// Orders something of several people at once, some of it given up before it is answered.
-    async fn order_some(&mut self, node: &Node) {
-        let mut all = Vec::new();
-        for _ in 0..1 + self.dice.below(5) {
-            let (tenant, person) = (self.dice.index(self.tenants.len()), self.dice.index(PEOPLE));
-            let taken = all.iter().any(|one: &Ordered| (one.tenant, one.person) == (tenant, person));
-            if taken || self.is_pending(tenant, person) {
-                continue;
-            }
-            let Some(known) = self.tenants.get(tenant).and_then(|tenant| tenant.people.get(person)) else {
-                continue;
-            };
-            let alive = known.sessions.iter().rposition(|session| session.alive == Some(true));
-            let granted = known.granted;
-            let order = match self.dice.below(10) {
-                0 => Order::Panic,
-                1..=3 => Order::Grant(granted != Some(true)),
-                4 | 5 => alive.map_or(Order::Open, Order::End),
-                _ => Order::Open,
-            };
-            all.push(Ordered { tenant, person, order, id: node.engine.command_id() });
-        }
-        let patience: Vec<_> =
-            all.iter().map(|_| (self.dice.below(6) == 0).then(|| self.dice.below(6_000))).collect();
-        self.run(node, all, patience, 0).await;
-    }
-
-    /// Repeats what nobody knows under its own id: some of it, or all until it is known.
-    async fn settle(&mut self, node: &Node, all: bool) {
-        for _ in 0..50 {
-            let some: Vec<Ordered> = std::mem::take(&mut self.pending);
-            if some.is_empty() || !node.is_up() {
-                self.pending.extend(some);
-                return;
-            }
-            let patience = some.iter().map(|_| None).collect();
-            self.run(node, some, patience, RETRIES).await;
-            if !all {
-                return;
-            }
-        }
-        if node.is_up() && !self.pending.is_empty() {
-            self.fault("an outcome stays unknown");
-        }
-    }
-
-    /// Runs orders at once, and learns what became of each.
-    async fn run(&mut self, node: &Node, all: Vec<Ordered>, patience: Vec<Option<u64>>, retries: u32) {
-        let mut running = JoinSet::new();
-        let mut before = Vec::new();
-        for (no, (ordered, limit)) in all.iter().zip(patience).enumerate() {
-            before.push(self.before(ordered));
-            self.sent(ordered);
-            let Some(command) = self.command(node, ordered) else { continue };
-            let Some(admin) = node.admins.get(ordered.tenant).cloned() else { continue };
-            let (engine, id) = (node.engine.clone(), ordered.id);
-            running.spawn(async move { (no, submit(engine, admin, (id, command), limit, retries).await) });
-        }
-        let mut ended = Vec::new();
-        while let Some(one) = running.join_next().await {
-            if let Ok(one) = one {
-                ended.push(one);
-            }
-        }
-        ended.sort_by_key(|(no, _)| *no);
-        self.now = node.clock.now().0;
-        for (no, found) in ended {
-            let (Some(ordered), Some(before)) = (all.get(no), before.get(no)) else { continue };
-            if matches!(found, Ended::Unknown(false)) && node.is_up() && ordered.order != Order::Panic {
-                // A tenant that was loaded anew tells nobody what became of its batch: that is allowed, silence is not.
-                self.note(&"unknown while up");
-            }
-            let told = match &found {
-                Ended::Done(receipt, ..) => (0, receipt.revision.0),
-                Ended::Refused(code) => (1, u64::from(*code)),
-                Ended::Unknown(given_up) => (2, u64::from(*given_up)),
-            };
-            self.note(&(ordered.tenant, ordered.person, format!("{:?}", ordered.order), told));
-            match found {
-                Ended::Refused(ID_REUSED) => self.fault("a command id was taken for another's"),
-                // Nobody will ever know: it is not asked for again.
-                Ended::Refused(COMMAND_TOO_OLD) => continue,
-                Ended::Done(..) | Ended::Refused(_) | Ended::Unknown(_) => {}
-            }
-            self.learn(ordered, *before, &found);
-        }
-    }
-
-    /// The command of an order.
-    fn command(&self, node: &Node, ordered: &Ordered) -> Option<Command> {
-        let person = self.person(ordered)?;
-        let (role, none, subject) = (Name::new("actor").ok()?, Deadline::NONE, person.subject);
-        Some(match ordered.order {
-            Order::Grant(true) => Command::Grant { subject, role, workspace: None, from: none, until: none },
-            Order::Grant(false) => Command::Ungrant { subject, role, workspace: None },
-            Order::End(at) => Command::EndSession { session: person.sessions.get(at)?.id },
-            Order::Panic => Command::PlantedPanic {},
-            Order::Open => {
-                let view = node.admins.get(ordered.tenant)?.entry.view().clone()?;
-                let listing = view.listing();
-                let record = listing.subject(subject)?;
-                let (subject, seen_cut_off) = (record.index, record.cut_off);
-                Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0, device: None }
-            }
-        })
-    }
-
-    /// Asks about every session, as its tenant and as another one, and compares with what is known.
-    fn look(&mut self, node: &Node) {
-        let now = node.clock.now().0;
-        let mut told = Vec::new();
-        let mut faults = Vec::new();
-        for (no, tenant) in self.tenants.iter_mut().enumerate() {
-            let foreign = (no + 1) % node.admins.len().max(1);
-            for person in &mut tenant.people {
-                for session in &mut person.sessions {
-                    let Some(reason) = ask(node, no, &session.handle) else { continue };
-                    self.counts.answers += 1;
-                    told.push(reason.name());
-                    let permitted = reason == Reason::None;
-                    let passed = now >= session.ends;
-                    let right = match (session.alive, person.granted) {
-                        _ if passed => Some(false),
-                        (Some(false), _) | (_, Some(false)) => Some(false),
-                        (Some(true), Some(true)) => Some(true),
-                        (None, _) | (_, None) => None,
-                    };
-                    if right.is_some_and(|right| right != permitted) {
-                        faults.push(format!(
-                            "a session (alive {:?}, granted {:?}, passed {passed}) was answered {reason:?}",
-                            session.alive, person.granted
-                        ));
-                    }
-                    if session.alive.is_none() && reason == Reason::Revoked {
-                        // What was seen once is durable: it must not come back.
-                        session.alive = Some(false);
-                    }
-                    if ask(node, foreign, &session.handle) == Some(Reason::None) {
-                        faults.push("a handle was good in another tenant".to_owned());
-                    }
-                }
-            }
-        }
-        self.note(&told);
-        self.faults.extend(faults);
-    }
-
-    /// Walks every chain: what was acknowledged stands where its receipt says, and nothing stands twice.
-    fn verify(&mut self, node: &Node) {
-        let mut faults = Vec::new();
-        let mut frames = 0;
-        for tenant in &self.tenants {
-            match (node.store.verify(tenant.id), node.store.history(tenant.id, Revision(0), usize::MAX)) {
-                (Ok(verified), Ok(history)) => {
-                    frames += verified.frames;
-                    let mut ids: Vec<_> = history.iter().skip(1).map(|frame| frame.id.0).collect();
-                    ids.sort_unstable();
-                    let count = ids.len();
-                    ids.dedup();
-                    if ids.len() != count {
-                        faults.push("a command stands in the history twice".to_owned());
-                    }
-                    for (revision, id) in &tenant.acknowledged {
-                        let there = history.iter().find(|frame| frame.revision.0 == *revision);
-                        if there.is_none_or(|frame| frame.id != *id) {
-                            faults.push(format!("an acknowledged command is not at its revision {revision}"));
-                        }
-                    }
-                }
-                (Err(error), _) | (_, Err(error)) if node.is_up() => {
-                    faults.push(format!("a chain does not verify: {error}"));
-                }
-                _ => {}
-            }
-        }
-        self.counts.frames += frames;
-        self.note(&frames);
-        let usage = node.engine.usage();
-        if usage.waiting > 0 || usage.awake > self.tenants.len() + 1 || usage.failed > 0 {
-            faults.push(format!("at rest: {usage:?}"));
-        }
-        self.faults.extend(faults);
-    }
 }
 
-/// What a handle is answered in a tenant; nothing while that is not awake.
-fn ask(node: &Node, tenant: usize, handle: &HandleBytes) -> Option<Reason> {
-    let admin = node.admins.get(tenant)?;
-    let view = admin.entry.view().clone()?;
-    let reading = node.engine.read(&view);
-    let query = CheckQuery {
-        handle,
-        permission: PermissionRef::Name("proof.act"),
-        workspace: WorkspaceRef::Tenant,
-        at_least: Receipt::default(),
-        address: None,
-    };
-    Some(node.engine.check(admin, &reading, &query).reason)
+/// What is set in every tenant: cheap hashes, few failures that are free, handles that rotate.
+fn settings() -> SettingsChange {
+    SettingsChange::of(|setting| {
+        let told = [
+            (Setting::ArgonMemory, 8),
+            (Setting::ArgonPasses, 1),
+            (Setting::SignInFree, FREE),
+            (Setting::SignInWaitMax, 1),
+            (Setting::SignInFailures, LOCKED),
+            (Setting::Refresh, 2),
+        ];
+        told.into_iter().find(|(known, _)| *known == setting).map(|(_, value)| value)
+    })
 }
 
-/// Orders a command, again while its tenant is being loaded; given up by its caller after `limit` microseconds.
-async fn submit(
-    engine: Engine,
-    admin: Bound,
-    (id, command): (tessera_model::CommandId, Command),
-    limit: Option<u64>,
-    retries: u32,
-) -> Ended {
-    for _ in 0..=retries {
-        let patience = limit.map_or(DEADLINE, Duration::from_micros);
-        match tokio::time::timeout(patience, engine.submit(&admin, id, command.clone())).await {
-            Ok(Ok(done)) => return Ended::Done(done.receipt, done.repeat, Box::new(done.made)),
-            Ok(Err(SubmitError::Refused(refusal) | SubmitError::Wait { refusal, .. })) => {
-                // Not ready, busy, full for a moment: it is asked again, where somebody must know.
-                if !matches!(refusal.code(), 300..=399 | 229) || retries == 0 {
-                    return Ended::Refused(refusal.code());
-                }
-            }
-            Ok(Err(SubmitError::Unknown)) => return Ended::Unknown(false),
-            Err(_) => return Ended::Unknown(limit.is_some()),
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
+impl Family {
+    /// A handle that was replaced twice.
+    pub(crate) fn spent(&self) -> Option<&tessera_model::HandleBytes> {
+        self.older.len().checked_sub(2).and_then(|at| self.older.get(at))
     }
-    Ended::Unknown(false)
 }

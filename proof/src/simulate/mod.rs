@@ -1,18 +1,24 @@
 //! A whole engine from one seed: real actors, lane, limits and timers on one thread and a paused clock, over a disk
 //! whose power goes and whose calls fail; each seed runs twice, and both traces must be the same.
 
+mod learn;
 mod life;
+mod look;
+mod orders;
+mod plant;
+mod spoil;
 mod world;
 
 use crate::kill::Told;
 use crate::node::Trouble;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::num::NonZeroUsize;
+pub(crate) use life::options;
+use plant::{Plant, planted};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tessera_crypto::PasswordPool;
-use tessera_storage::disk::simulated::{Planted, Simulated, Survival};
-use world::{Counts, World};
+use tessera_storage::disk::simulated::{Simulated, Survival};
+pub(crate) use world::{Counts, Phase, Profile, World};
 
 /// What is to be tried.
 pub(crate) struct Plan {
@@ -21,8 +27,6 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
 }
 
-/// LIMIT: seeds in which a planted fault must be caught.
-const PLANTED_SEEDS: u64 = 60;
 /// Threads, each with seeds of its own.
 const THREADS: u64 = 2;
 
@@ -46,8 +50,7 @@ struct Ran {
 
 /// Runs the proof.
 pub(crate) fn run(plan: &Plan) -> Result<Told, Trouble> {
-    let threads = NonZeroUsize::new(1).ok_or("no thread")?;
-    let pool = Arc::new(PasswordPool::new(threads, 8)?);
+    let pool = Arc::new(PasswordPool::in_place());
     quiet();
     let bar = ProgressBar::new(plan.seeds);
     bar.set_style(ProgressStyle::with_template("simulate {bar:30} {pos}/{len} {msg}")?);
@@ -60,7 +63,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Told, Trouble> {
                 return Ok((counts, faults));
             }
             let seed = plan.seed + at;
-            let (first, again) = (one(seed, None, &pool)?, one(seed, None, &pool)?);
+            let (first, again) = (one(seed, &Plant::None, &pool)?, one(seed, &Plant::None, &pool)?);
             if first.trace != again.trace {
                 faults.push(format!("seed {seed}: two runs, two traces"));
             }
@@ -82,19 +85,9 @@ pub(crate) fn run(plan: &Plan) -> Result<Told, Trouble> {
         counts.add(&part);
         faults.extend(found);
     }
-    let mut caught = None;
-    for seed in plan.seed..plan.seed + PLANTED_SEEDS {
-        if !one(seed, Some(Planted::SyncAfterAnswer), &pool)?.faults.is_empty() {
-            caught = Some(seed);
-            break;
-        }
-    }
-    let planted = caught.map_or("NOT noticed".to_owned(), |seed| format!("caught with seed {seed}"));
-    if caught.is_none() {
-        faults.push("answers before their sync were not noticed".to_owned());
-    }
+    let planted = planted(plan.seed, &pool, &mut faults)?;
     let mut text = format!(
-        "simulate: {} seeds from {}, each twice; {counts}; {} violations; planted: answers before their sync {planted}",
+        "simulate: {} seeds from {}, each twice; {counts}; {} violations; planted: {planted}",
         plan.seeds,
         plan.seed,
         faults.len()
@@ -107,7 +100,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Told, Trouble> {
 }
 
 /// Panics that are planted are not printed.
-fn quiet() {
+pub(crate) fn quiet() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         if info.payload().downcast_ref::<&str>() != Some(&"planted panic") {
@@ -116,17 +109,23 @@ fn quiet() {
     }));
 }
 
+/// A runtime on one thread, whose time goes on when nothing else does.
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()
+}
+
 /// Several lives of one node on one disk, all from one seed.
-fn one(seed: u64, planted: Option<Planted>, pool: &Arc<PasswordPool>) -> Result<Ran, Trouble> {
-    let mut world = World::new(seed);
+fn one(seed: u64, plant: &Plant, pool: &Arc<PasswordPool>) -> Result<Ran, Trouble> {
+    let spoil = if let Plant::Wake(spoil) = plant { Some(*spoil) } else { None };
+    let profile = Profile { tenants: 3, people: 3, steps: (6, 18), failing: true, spoil };
+    let mut world = World::new(seed, profile);
     let mut disk = Simulated::new();
     let lives = 3 + world.dice.below(3);
     for life in 0..lives {
-        if let Some(planted) = planted {
-            disk.plant_fault(planted);
+        if let Plant::Disk(planted) = plant {
+            disk.plant_fault(*planted);
         }
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+        let runtime = runtime()?;
         let end = runtime.block_on(world.live(&disk, pool, life + 1 == lives))?;
         drop(runtime);
         world.counts.lives += 1;

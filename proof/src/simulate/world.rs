@@ -1,25 +1,70 @@
 //! What the simulation knows: tenants, people, sessions and grants as they were acknowledged, and what is pending.
 
+use super::plant::Spoil;
 use crate::seams::Dice;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use tessera_engine::Made;
-use tessera_model::{CommandId, Handle, HandleBytes, PublicId, Receipt, TenantId};
+use tessera_model::{CommandId, Handle, HandleBytes, Identifier, PublicId, Receipt, TenantId};
 
-/// A session: when it ends by its time, and whether it lives; `None` while nobody knows.
+/// What a world is like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Profile {
+    /// Tenants, and people of each.
+    pub(crate) tenants: usize,
+    pub(crate) people: usize,
+    /// Steps of a life: the least, and how many more there may be.
+    pub(crate) steps: (u64, u64),
+    /// Whether calls to the disk fail as chance has it; otherwise whoever runs the lives plants what they meet.
+    pub(crate) failing: bool,
+    /// What a wake forgets, where that is planted.
+    pub(crate) spoil: Option<Spoil>,
+}
+
+/// What a node is doing.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Phase {
+    /// It starts.
+    Start,
+    /// It takes commands.
+    Work,
+    /// Tenants fall asleep: a checkpoint covers them, then they leave memory.
+    Sleep,
+    /// Tenants that slept are loaded and ordered something.
+    Wake,
+    /// It stops.
+    Stop,
+}
+
+/// The refresh handle of a session.
+#[derive(Default)]
+pub(crate) struct Family {
+    /// The newest that is known; nothing when its reply was lost.
+    pub(crate) current: Option<HandleBytes>,
+    /// Those before, oldest first.
+    pub(crate) older: Vec<HandleBytes>,
+}
+
+/// A session: whether it lives (`None` while nobody knows), and when it ends by its time: not before, and at the latest.
 pub(crate) struct Session {
     pub(crate) handle: HandleBytes,
     pub(crate) id: PublicId,
     pub(crate) alive: Option<bool>,
-    pub(crate) ends: u64,
+    pub(crate) ends: (u64, u64),
+    /// When it ends whatever happens.
+    pub(crate) expires: u64,
+    pub(crate) family: Family,
 }
 
 /// Somebody who may be granted the one role that there is.
 pub(crate) struct Person {
     pub(crate) subject: PublicId,
+    pub(crate) identifier: Identifier,
     pub(crate) granted: Option<bool>,
     pub(crate) sessions: Vec<Session>,
+    /// Failed sign-ins in a row: so many at least, so many at most.
+    pub(crate) failures: (u32, u32),
 }
 
 /// A tenant with the key of its admin.
@@ -35,8 +80,18 @@ pub(crate) struct Tenant {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Order {
     Open,
+    /// With the right password.
+    SignIn,
+    /// With a wrong one.
+    Guess,
+    /// Failed sign-ins are forgotten.
+    Unlock,
     /// The session of this index.
     End(usize),
+    /// The refresh handle of this session.
+    Refresh(usize),
+    /// The one of this session that was replaced twice.
+    Reuse(usize),
     Grant(bool),
     /// A command that panics while it is decided, in a build that has it.
     Panic,
@@ -73,12 +128,41 @@ pub(crate) struct Counts {
     pub(crate) cancelled: u64,
     pub(crate) panics: u64,
     pub(crate) checkpoints: u64,
+    pub(crate) signed_in: u64,
+    pub(crate) guesses: u64,
+    pub(crate) refreshed: u64,
+    pub(crate) reused: u64,
+    pub(crate) slept: u64,
+    pub(crate) woken: u64,
     pub(crate) answers: u64,
     pub(crate) frames: u64,
     pub(crate) simulated_s: u64,
 }
 
 impl Counts {
+    /// Each count with its words, in the order in which they are told.
+    const fn all(&self) -> [(u64, &'static str); 17] {
+        [
+            (self.lives, "lives"),
+            (self.power, "power cuts"),
+            (self.failed, "failed stores"),
+            (self.acknowledged, "commands acknowledged"),
+            (self.unknown, "unknown"),
+            (self.cancelled, "given up"),
+            (self.panics, "panics"),
+            (self.checkpoints, "checkpoints"),
+            (self.signed_in, "sign-ins"),
+            (self.guesses, "wrong passwords"),
+            (self.refreshed, "refreshes"),
+            (self.reused, "refresh handles used again"),
+            (self.slept, "tenants put to sleep"),
+            (self.woken, "woken"),
+            (self.answers, "answers compared"),
+            (self.frames, "frames verified"),
+            (self.simulated_s / 3_600, "h simulated"),
+        ]
+    }
+
     pub(crate) const fn add(&mut self, other: &Self) {
         self.lives += other.lives;
         self.power += other.power;
@@ -88,6 +172,12 @@ impl Counts {
         self.cancelled += other.cancelled;
         self.panics += other.panics;
         self.checkpoints += other.checkpoints;
+        self.signed_in += other.signed_in;
+        self.guesses += other.guesses;
+        self.refreshed += other.refreshed;
+        self.reused += other.reused;
+        self.slept += other.slept;
+        self.woken += other.woken;
         self.answers += other.answers;
         self.frames += other.frames;
         self.simulated_s += other.simulated_s;
@@ -96,26 +186,17 @@ impl Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} lives, {} power cuts, {} failed stores, {} commands acknowledged, {} unknown, {} given up, {} panics, {} checkpoints, {} answers compared, {} frames verified, {} h simulated",
-            self.lives,
-            self.power,
-            self.failed,
-            self.acknowledged,
-            self.unknown,
-            self.cancelled,
-            self.panics,
-            self.checkpoints,
-            self.answers,
-            self.frames,
-            self.simulated_s / 3_600
-        )
+        for (at, (count, what)) in self.all().into_iter().enumerate() {
+            let between = if at == 0 { "" } else { ", " };
+            write!(f, "{between}{count} {what}")?;
+        }
+        Ok(())
     }
 }
 
 /// Everything that is known of one seed's world.
 pub(crate) struct World {
+    pub(crate) profile: Profile,
     pub(crate) dice: Dice,
     /// Wall time in ms, over all lives.
     pub(crate) now: u64,
@@ -124,12 +205,18 @@ pub(crate) struct World {
     pub(crate) pending: Vec<Ordered>,
     pub(crate) counts: Counts,
     pub(crate) faults: Vec<String>,
+    /// What is being done, and what was being done when the power went.
+    pub(crate) phase: Phase,
+    pub(crate) cut_in: Option<Phase>,
+    /// In what the power is to go in this life.
+    pub(crate) wanted: Option<Phase>,
     trace: DefaultHasher,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, profile: Profile) -> Self {
         Self {
+            profile,
             dice: Dice::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)),
             now: crate::seams::START_MS,
             tenants: Vec::new(),
@@ -137,6 +224,9 @@ impl World {
             pending: Vec::new(),
             counts: Counts::default(),
             faults: Vec::new(),
+            phase: Phase::Work,
+            cut_in: None,
+            wanted: None,
             trace: DefaultHasher::new(),
         }
     }
@@ -159,92 +249,16 @@ impl World {
         self.tenants.get(ordered.tenant)?.people.get(ordered.person)
     }
 
-    fn person_mut(&mut self, ordered: &Ordered) -> Option<&mut Person> {
+    pub(crate) fn person_mut(&mut self, ordered: &Ordered) -> Option<&mut Person> {
         self.tenants.get_mut(ordered.tenant)?.people.get_mut(ordered.person)
     }
 
-    /// An order is on its way: until it is answered nobody knows.
-    pub(crate) fn sent(&mut self, ordered: &Ordered) {
-        let order = ordered.order;
-        let Some(person) = self.person_mut(ordered) else { return };
-        match order {
-            Order::End(at) => {
-                if let Some(session) = person.sessions.get_mut(at).filter(|one| one.alive == Some(true)) {
-                    session.alive = None;
-                }
-            }
-            Order::Grant(_) => person.granted = None,
-            Order::Open | Order::Panic => {}
+    /// Goes over to another phase, and notes in which one the power went.
+    pub(crate) fn enter(&mut self, phase: Phase, is_off: bool) {
+        if is_off && self.cut_in.is_none() {
+            self.cut_in = Some(self.phase);
         }
-    }
-
-    /// An order was answered.
-    pub(crate) fn learn(&mut self, ordered: &Ordered, before: Option<bool>, ended: &Ended) {
-        let refused = matches!(ended, Ended::Refused(_));
-        match ended {
-            Ended::Unknown(given_up) => {
-                self.counts.unknown += 1;
-                self.counts.cancelled += u64::from(*given_up);
-                if ordered.order == Order::Panic {
-                    self.counts.panics += 1;
-                } else {
-                    self.pending.push(*ordered);
-                }
-                return;
-            }
-            Ended::Done(receipt, repeat, _) => {
-                self.counts.acknowledged += 1;
-                // What changes nothing has no frame, and tells where the history stands.
-                if (*repeat || self.changes(ordered, before))
-                    && let Some(tenant) = self.tenants.get_mut(ordered.tenant)
-                {
-                    tenant.acknowledged.insert(receipt.revision.0, ordered.id);
-                }
-            }
-            Ended::Refused(_) => {}
-        }
-        let order = ordered.order;
-        let Some(person) = self.person_mut(ordered) else { return };
-        match (order, ended) {
-            (Order::Open, Ended::Done(_, _, made)) => {
-                if let (Some(handle), Some(id)) = (&made.handle, made.session) {
-                    let time = |at: Option<tessera_model::UnixMillis>| at.map_or(u64::MAX, |at| at.0);
-                    let ends = time(made.expires).min(time(made.idle_until));
-                    let handle = handle.to_bytes();
-                    person.sessions.push(Session { handle, id, alive: Some(true), ends });
-                }
-            }
-            (Order::End(at), _) => {
-                if let Some(session) = person.sessions.get_mut(at).filter(|one| one.alive.is_none()) {
-                    session.alive = if refused { before } else { Some(false) };
-                }
-            }
-            (Order::Grant(on), _) => person.granted = if refused { before } else { Some(on) },
-            (Order::Open | Order::Panic, _) => {}
-        }
-    }
-
-    /// Whether an order certainly changed something, whose register held this before.
-    fn changes(&self, ordered: &Ordered, before: Option<bool>) -> bool {
-        match ordered.order {
-            Order::Open => true,
-            Order::Grant(on) => before == Some(!on),
-            Order::End(at) => {
-                let session = self.person(ordered).and_then(|person| person.sessions.get(at));
-                before == Some(true) && session.is_some_and(|session| self.now < session.ends)
-            }
-            Order::Panic => false,
-        }
-    }
-
-    /// What an order's register held before it was sent.
-    pub(crate) fn before(&self, ordered: &Ordered) -> Option<bool> {
-        let person = self.person(ordered)?;
-        match ordered.order {
-            Order::End(at) => person.sessions.get(at)?.alive,
-            Order::Grant(_) => person.granted,
-            Order::Open | Order::Panic => None,
-        }
+        self.phase = phase;
     }
 
     /// Whether something of this person is pending.

@@ -1,6 +1,7 @@
 //! Tests over real sockets: a door with this protocol over a store in memory, and a client that writes bytes.
 
 mod evaluations;
+mod fuzz;
 mod refusals;
 mod searches;
 

@@ -2,7 +2,7 @@
 
 use super::{Change, Content, Naming, Simulated, State, apply, whole};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The smallest piece that a power cut leaves whole or not at all.
@@ -43,7 +43,9 @@ impl Simulated {
         let last_whole = kept.checked_sub(1).and_then(|last| order.get(last)).copied();
         let torn = order.get(kept).copied();
         let mut contents = BTreeMap::new();
-        for (inode, content) in &state.contents {
+        // What has no name any more is read by nobody.
+        let named: BTreeSet<u64> = names.values().copied().collect();
+        for (inode, content) in state.contents.iter().filter(|(inode, _)| named.contains(inode)) {
             let mut left = content.durable.clone();
             for (order, change) in &content.pending {
                 match survival {
@@ -63,7 +65,9 @@ impl Simulated {
                     Survival::Sectors(percent) => survive(&mut left, change, percent, choose),
                 }
             }
-            contents.insert(*inode, Content { live: left.clone(), durable: left, pending: Vec::new() });
+            let stage = content.stage;
+            contents
+                .insert(*inode, Content { live: left.clone(), durable: left, pending: Vec::new(), stage });
         }
         Self(Arc::new(Mutex::new(State {
             contents,

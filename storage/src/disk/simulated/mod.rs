@@ -6,11 +6,13 @@
 //! never durable, as kernels do. Choices come from the caller, so that a seed repeats them.
 
 mod cut;
+mod stage;
 mod step;
 
 use super::{Disk, DiskFile};
 pub use cut::Survival;
 use parking_lot::Mutex;
+pub use stage::Stage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
@@ -40,6 +42,8 @@ struct Content {
     durable: Vec<u8>,
     /// Changes since the last sync, each with its place in the disk's order.
     pending: Vec<(u64, Change)>,
+    /// What it was changed for last.
+    stage: Stage,
 }
 
 #[derive(Clone, Debug)]
@@ -68,8 +72,12 @@ struct State {
     late: Option<u64>,
     /// The power goes at so many more calls of this step.
     cut_at: Option<(Step, u64)>,
+    /// The power goes at so many more calls of this stage.
+    cut_at_stage: Option<(Stage, u64)>,
     /// The step at which the power went.
     cut_in: Option<Step>,
+    /// The stage at which the power went.
+    cut_stage: Option<Stage>,
 }
 
 /// A disk in memory.
@@ -126,7 +134,7 @@ impl State {
     }
 
     /// Counts a changing call and fails it when that is planned.
-    fn call(&mut self, step: Step) -> io::Result<Option<Fault>> {
+    fn call(&mut self, step: Step, stage: Stage) -> io::Result<Option<Fault>> {
         if self.off {
             return Err(io::Error::other("the power is off"));
         }
@@ -145,11 +153,22 @@ impl State {
                 *left -= 1;
             }
         }
+        if let Some((wanted, left)) = &mut self.cut_at_stage
+            && *wanted == stage
+        {
+            if *left == 0 {
+                self.cut_at_stage = None;
+                fault = Some(Fault::PowerCut);
+            } else {
+                *left -= 1;
+            }
+        }
         match fault {
             None => Ok(None),
             Some(Fault::PowerCut) => {
                 self.off = true;
                 self.cut_in = Some(step);
+                self.cut_stage = Some(stage);
                 Err(io::Error::other("the power is off"))
             }
             Some(Fault::NoSpace) => Err(io::Error::from_raw_os_error(28)),
@@ -240,6 +259,7 @@ impl Simulated {
             live: content.live.clone(),
             durable: content.live.clone(),
             pending: Vec::new(),
+            stage: content.stage,
         };
         let contents = state.contents.iter().map(|(inode, content)| (*inode, settle(content))).collect();
         Self(Arc::new(Mutex::new(State {
@@ -277,7 +297,7 @@ impl Disk for Simulated {
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.0.lock();
-        state.call(Step { act: Act::Create, file: step::kind_of(name) })?;
+        state.call(Step { act: Act::Create, file: step::kind_of(name) }, Stage::of_name(name))?;
         if state.names.contains_key(name) {
             return Err(io::Error::from(io::ErrorKind::AlreadyExists));
         }
@@ -291,7 +311,8 @@ impl Disk for Simulated {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.0.lock();
-        state.call(Step { act: Act::Rename, file: step::kind_of(to) })?;
+        // A name beside says what a file is made for.
+        state.call(Step { act: Act::Rename, file: step::kind_of(to) }, Stage::of_name(from))?;
         let inode = state.names.remove(from).ok_or_else(not_found)?;
         state.names.insert(to.to_owned(), inode);
         // One step: the new name and the end of the old one survive together, or not.
@@ -301,7 +322,7 @@ impl Disk for Simulated {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut state = self.0.lock();
-        state.call(Step { act: Act::Remove, file: step::kind_of(name) })?;
+        state.call(Step { act: Act::Remove, file: step::kind_of(name) }, Stage::of_name(name))?;
         state.names.remove(name).ok_or_else(not_found)?;
         state.pending_names.push(Naming::Unlink(name.to_owned()));
         Ok(())
@@ -315,7 +336,7 @@ impl Disk for Simulated {
 
     fn sync_dir(&self) -> io::Result<()> {
         let mut state = self.0.lock();
-        if state.call(Step { act: Act::SyncDirectory, file: "the directory" })?.is_some() {
+        if state.call(Step { act: Act::SyncDirectory, file: "the directory" }, Stage::Names)?.is_some() {
             return Err(io::Error::from_raw_os_error(5));
         }
         if state.planted == Some(Planted::DirectoryNotSynced) {
@@ -332,6 +353,7 @@ impl Disk for Simulated {
         if !state.locks.insert(name.to_owned()) {
             return Ok(None);
         }
+        crate::planted::leave_chain_unchecked(state.planted == Some(Planted::ChainNotChecked));
         let held = AtomicBool::new(true);
         Ok(Some(Box::new(Lock { disk: self.clone(), name: name.to_owned(), held })))
     }
@@ -351,7 +373,9 @@ impl DiskFile for SimulatedFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.disk.0.lock();
         let step = state.step(Act::Write, self.inode);
-        state.call(step)?;
+        let stage = state.stage(self.inode, offset, bytes);
+        state.call(step, stage)?;
+        state.contents.entry(self.inode).or_default().stage = stage;
         if let Some(late) = state.late.take() {
             state.settle(late);
         }
@@ -362,7 +386,8 @@ impl DiskFile for SimulatedFile {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.0.lock();
         let step = state.step(Act::Sync, self.inode);
-        let fault = state.call(step)?;
+        let stage = state.synced_stage(self.inode);
+        let fault = state.call(step, stage)?;
         state.syncs += 1;
         match state.planted {
             Some(Planted::Lies(every)) if state.syncs.is_multiple_of(every) => return Ok(()),
@@ -392,7 +417,8 @@ impl DiskFile for SimulatedFile {
     fn set_size(&self, size: u64) -> io::Result<()> {
         let mut state = self.disk.0.lock();
         let step = state.step(Act::Size, self.inode);
-        state.call(step)?;
+        let stage = state.stage(self.inode, u64::MAX, &[]);
+        state.call(step, stage)?;
         let size = usize::try_from(size).map_err(io::Error::other)?;
         state.change(self.inode, Change::Size(size))
     }

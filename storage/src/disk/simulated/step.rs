@@ -1,6 +1,6 @@
 //! What a call does to which kind of file, and the faults that a simulated disk plants.
 
-use super::{Simulated, State};
+use super::{Simulated, Stage, State};
 
 /// What a changing call does.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -57,6 +57,9 @@ pub enum Planted {
     CheckpointNotSynced,
     /// Names of files are never made durable.
     DirectoryNotSynced,
+    /// A start takes groups for whole without looking at their hashes, and for the next one without looking at the
+    /// hash of the one before. Only in a build with the feature `planted`.
+    ChainNotChecked,
 }
 
 impl State {
@@ -76,6 +79,17 @@ impl Simulated {
     /// Cuts the power at a step, when it comes for the so-many-th time from now on (the next one is 0).
     pub fn cut_at(&self, step: Step, nth: u64) {
         self.0.lock().cut_at = Some((step, nth));
+    }
+
+    /// As [`Simulated::cut_at`], by the stage that a call is part of.
+    pub fn cut_at_stage(&self, stage: Stage, nth: u64) {
+        self.0.lock().cut_at_stage = Some((stage, nth));
+    }
+
+    /// The stage at which the power went.
+    #[must_use]
+    pub fn cut_stage(&self) -> Option<Stage> {
+        self.0.lock().cut_stage
     }
 
     /// The step at which the power went.
