@@ -370,7 +370,7 @@ fn forgotten_tenants_stay_gone() {
         head = push(store, &head, &staged(1, vec![subject(1)], vec![row(b"a", Some(b"1"))])).unwrap();
         let cut = store.cut();
         store.put(TenantId(1), &other, vec![]).unwrap();
-        store.put(TENANT, &head, vec![places(0, 3)]).unwrap();
+        store.put(TENANT, &head, vec![lying(0, 3)]).unwrap();
         store.finish(&cut).unwrap();
         head = push(store, &head, &opened(2)).unwrap();
         store.forget(TENANT).unwrap();
