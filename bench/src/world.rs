@@ -217,7 +217,7 @@ impl World {
                 if events.is_empty() {
                     return;
                 }
-                sink(Replay::Bucket(Bucket { kind, no, events }));
+                sink(Replay::Bucket(Bucket::of(kind, no, events)));
                 no += 1;
             }
         };

@@ -107,7 +107,7 @@ impl Engine {
         let records = system.root.full();
         let there = records
             .tenants
-            .values()
+            .iter()
             .filter(|record| matches!(record.status, TenantStatus::Active | TenantStatus::Suspended));
         let tenants: Vec<TenantId> =
             std::iter::once(TenantId::SYSTEM).chain(there.map(|record| record.id)).collect();

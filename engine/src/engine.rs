@@ -173,9 +173,9 @@ impl Engine {
         let owed = self.house.store.with_tail().into_iter().filter(|tenant| *tenant != TenantId::SYSTEM);
         self.house.tell(SupervisorMessage::Owed(owed.collect()));
         let Some(view) = self.house.system() else { return };
-        for record in view.root.full().tenants.values() {
-            if record.status == TenantStatus::Closing {
-                self.house.tell(SupervisorMessage::Close(record.id));
+        for seen in view.root.full().tenants.iter() {
+            if seen.status == TenantStatus::Closing {
+                self.house.tell(SupervisorMessage::Close(seen.id));
             }
         }
         let house = Arc::clone(&self.house);
@@ -187,7 +187,7 @@ impl Engine {
         }
         if self.house.config.trusts_wall {
             let tenants = view.root.full();
-            let there = tenants.tenants.values().filter(|record| record.status != TenantStatus::Deleted);
+            let there = tenants.tenants.iter().filter(|record| record.status != TenantStatus::Deleted);
             self.house
                 .doubted
                 .lock()
@@ -337,7 +337,7 @@ async fn found(house: &Arc<House>) -> Result<(), StartError> {
 fn forget_the_deleted(house: &House) {
     let Some(view) = house.system() else { return };
     let root = view.root.full();
-    let deleted = root.tenants.values().filter(|record| record.status == TenantStatus::Deleted);
+    let deleted = root.tenants.iter().filter(|record| record.status == TenantStatus::Deleted);
     let mut left = Vec::new();
     let looked = deleted.map(|record| record.id).try_for_each(|tenant| {
         if house.store.is_kept(tenant)? {

@@ -204,7 +204,7 @@ impl House {
         if let Some(entry) = self.directory.entry(tenant) {
             return Some(entry);
         }
-        let status_of = |view: &View| view.root.full().tenants.get(&tenant).map(|record| record.status);
+        let status_of = |view: &View| view.root.full().tenants.see(tenant).map(|seen| seen.status);
         let view = self.system()?;
         let entry = self.directory.entry_or_make(tenant, status_of(&view)?);
         // The record may have changed between the look and the insertion.

@@ -53,6 +53,7 @@ mod sync;
 mod table;
 #[cfg(test)]
 mod table_test;
+mod tenants;
 mod usage;
 mod used;
 mod view;

@@ -76,8 +76,7 @@ impl Listing {
     /// The tenants after a cursor (system tenant only; elsewhere there are none).
     #[must_use]
     pub fn tenants(&self, cursor: u64, limit: usize) -> Page<TenantRecord> {
-        let range = (Bound::Excluded(TenantId(cursor)), Bound::Unbounded);
-        page_of(self.0.tenants.range(range).map(|(id, record)| (id.0, Some(record.clone()))), limit)
+        page_of(self.0.tenants.after(TenantId(cursor)).map(|seen| (seen.id.0, seen.record())), limit)
     }
 
     /// The tenant with this name that is not deleted.

@@ -1,4 +1,5 @@
-//! Loading a tenant: buckets of the checkpoint, then the frames of the tail, through `apply` alone.
+//! Loading a tenant: buckets of the checkpoint, taken over as they lie or through `apply`, then the frames of the
+//! tail, through `apply` alone.
 
 use crate::actor::Running;
 use crate::directory::Entry;
@@ -9,10 +10,17 @@ use std::sync::Arc;
 use tessera_model::limits::COMMAND_ID_AHEAD_MS_MAX;
 use tessera_model::record::CommandIdRecord;
 use tessera_model::{Event, Revision, UnixMillis};
-use tessera_storage::{Replay, StorageError};
+use tessera_storage::{Image, Replay, StorageError};
 
 /// LIMIT: events between two settlings of loaded places, so that the overlay stays small.
 const SETTLE_EVERY: usize = 4_096;
+
+/// A command's id proves a time as well.
+fn prove_ids(house: &House, latest_ms: Option<u64>) {
+    if let Some(latest) = latest_ms.filter(|latest| *latest > 0) {
+        house.prove(UnixMillis(latest.saturating_sub(COMMAND_ID_AHEAD_MS_MAX)));
+    }
+}
 
 /// Loads a tenant. Blocks.
 ///
@@ -22,17 +30,14 @@ pub(crate) fn load(house: &Arc<House>, entry: &Arc<Entry>) -> Result<Running, St
     let mut state = State::to_be_loaded(entry.tenant, house.config.cell);
     let (mut in_tail, mut applied, mut wall) = (false, 0, UnixMillis(0));
     let mut apply = |state: &mut State, events: &[Event]| {
-        let mut latest = 0;
+        let mut latest = None;
         for event in events {
             state.apply(event);
             if let Event::CommandRemembered(record) = event {
-                latest = record.id.unix_ms().max(latest);
+                latest = latest.max(Some(record.id.unix_ms()));
             }
         }
-        // A command's id proves a time as well.
-        if latest > 0 {
-            house.prove(UnixMillis(latest.saturating_sub(COMMAND_ID_AHEAD_MS_MAX)));
-        }
+        prove_ids(house, latest);
         applied += events.len();
         if applied >= SETTLE_EVERY {
             applied = 0;
@@ -40,7 +45,17 @@ pub(crate) fn load(house: &Arc<House>, entry: &Arc<Entry>) -> Result<Running, St
         }
     };
     let head = house.store.load(entry.tenant, &mut |replay| match replay {
-        Replay::Bucket(bucket) => apply(&mut state, &bucket.events),
+        Replay::Bucket(bucket) => {
+            match &bucket.image {
+                Image::None => {}
+                Image::Places(places) => state.take_places(bucket.no, places),
+                Image::Commands(ids) => {
+                    state.take_ids(ids);
+                    prove_ids(house, ids.iter().map(|record| record.id.unix_ms()).max());
+                }
+            }
+            apply(&mut state, &bucket.events);
+        }
         Replay::Frame(frame) => {
             if !in_tail {
                 // What buckets brought is not dirty; what the tail brings is.

@@ -7,6 +7,7 @@ use crate::index::Index;
 use crate::order::RootCell;
 use crate::people::People;
 use crate::policed::Policed;
+use crate::tenants::Tenants;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
@@ -18,7 +19,7 @@ use tessera_model::elevation::{ActingRecord, RequestRecord};
 use tessera_model::endpoint::{EndpointsRecord, Router};
 use tessera_model::policy::{EntityName, EntityRecord, PolicyRecord};
 use tessera_model::record::{
-    AttributeRecord, FailureRecord, GroupRecord, RestrictionRecord, RoleRecord, SubjectRecord, TenantRecord,
+    AttributeRecord, FailureRecord, GroupRecord, RestrictionRecord, RoleRecord, SubjectRecord,
     WorkspaceRecord,
 };
 use tessera_model::refresh::ClientRecord;
@@ -129,7 +130,7 @@ pub(crate) struct Root {
     pub(crate) workspace_names: HashTrieMapSync<Name, WorkspaceIndex>,
     pub(crate) permissions: RedBlackTreeMapSync<u32, Name>,
     pub(crate) restrictions: RedBlackTreeMapSync<RestrictionId, Arc<RestrictionRecord>>,
-    pub(crate) tenants: RedBlackTreeMapSync<TenantId, TenantRecord>,
+    pub(crate) tenants: Tenants,
     /// Tenants that are not deleted, by the hash of their name.
     pub(crate) tenant_names: Index<TenantId>,
     pub(crate) bootstrap: ([u8; 16], Deadline),
@@ -214,7 +215,7 @@ impl Root {
             workspace_names: HashTrieMapSync::new_sync(),
             permissions: RedBlackTreeMapSync::new_sync(),
             restrictions: RedBlackTreeMapSync::new_sync(),
-            tenants: RedBlackTreeMapSync::new_sync(),
+            tenants: Tenants::new(),
             tenant_names: Index::new(),
             bootstrap: ([0; 16], Deadline::NONE),
             clients: RedBlackTreeMapSync::new_sync(),
@@ -265,7 +266,7 @@ impl Root {
             + self.entity_bytes * 3
             + self.restriction_bytes
             + self.policed.as_ref().map_or(0, |policed| policed.bytes())
-            + self.tenants.size() * 180
+            + self.tenants.size() * 70
             + usize::try_from(self.relations.len()).unwrap_or(usize::MAX / 1_024) * 64
             + of(counts.permissions, 350)
             + of(counts.workspaces, 400)

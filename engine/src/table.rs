@@ -2,7 +2,8 @@
 //!
 //! Chunks double from 64 to 4,096 places of eight atomic words and are found through a two-level
 //! array that only grows. Readers take no lock, never spin and never wait; a place is never moved.
-//! Only [`crate::order`] stores into places, and the order of its stores is what readers rely on.
+//! Only [`crate::order`] stores into places that somebody may read, and the order of its stores is what readers rely
+//! on.
 //!
 //! The words: w0 generation | state; w1, w2 tag; w3 subject | workspace; w4 expires | cut-off count;
 //! w5 idle | restriction; w6 device | opened; w7 next | previous of the subject's list: the writer's own,
@@ -84,6 +85,13 @@ impl Words {
         }
     }
 
+    /// Stores w0 to w6, of a table that no reader has yet.
+    pub(crate) fn fill(&self, fields: &Fields) {
+        for (word, value) in self.0.iter().zip(fields).take(7) {
+            word.store(*value, Ordering::Relaxed);
+        }
+    }
+
     /// Stores w4 (expires | cut-off count).
     pub(crate) fn store_ends(&self, value: u64) {
         let [_, _, _, _, w4, ..] = &self.0;
@@ -153,6 +161,13 @@ impl Table {
             self.outer.get(chunk / INNER)?.get_or_init(|| (0..INNER).map(|_| OnceLock::new()).collect());
         let words = inner.get(chunk % INNER)?.get_or_init(|| (0..size).map(|_| Words::empty()).collect());
         words.get(offset)
+    }
+
+    /// The words from a place on to the end of its chunk, which is made if need be. `None` beyond 2^24 places.
+    pub(crate) fn make_from(&self, place: u32) -> Option<&[Words]> {
+        self.make(place)?;
+        let (chunk, offset, _) = locate(place);
+        self.outer.get(chunk / INNER)?.get()?.get(chunk % INNER)?.get()?.get(offset..)
     }
 
     /// Bytes of the chunks that exist.

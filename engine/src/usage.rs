@@ -107,7 +107,7 @@ impl Engine {
         let usage = self.usage();
         let store = &usage.store;
         let root = view.root.full();
-        let there = root.tenants.values().filter(|record| record.status != TenantStatus::Deleted).count();
+        let there = root.tenants.iter().filter(|record| record.status != TenantStatus::Deleted).count();
         let counted = |name, count| Figure { name, count, used: count, bound: 0 };
         let within = |name, count, bound| Figure { name, count, used: count, bound };
         vec![

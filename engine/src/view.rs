@@ -32,8 +32,8 @@ pub struct View {
     pub(crate) watchers: Watchers,
 }
 
-/// Bytes of a remembered command id, its part of the maps included.
-const REMEMBERED_BYTES: usize = 130;
+/// Bytes of a remembered command id, its part of the table included.
+const REMEMBERED_BYTES: usize = 55;
 
 impl View {
     /// The view of a tenant that was just loaded; `next` is the revision that its next command gets.

@@ -29,7 +29,7 @@ async fn the_least_recently_used_sleep() {
         }
     }
     let each = tenants[3].admin.entry.view().as_ref().expect("awake").bytes();
-    assert!(each > 300 * (135 + 130) && each < room / 3, "{each}");
+    assert!(each > 300 * (135 + 55) && each < room / 3, "{each}");
     assert!(house.engine.usage().awake_bytes > room);
     // Used in the order of their numbers, a second apart.
     for tenant in &tenants {

@@ -1,6 +1,7 @@
 //! Buckets: the shares in which a tenant's state stands in the checkpoint.
 
-use tessera_model::Event;
+use tessera_model::record::{CommandIdRecord, PlaceRecord};
+use tessera_model::{Event, Place, PlaceImage};
 
 /// What a bucket holds a share of.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -55,13 +56,72 @@ impl BucketKind {
     }
 }
 
-/// A bucket: the events that rebuild its share of a tenant's state. An empty one removes it.
+/// What of a bucket stands in it as it lies in memory, in records of one size: most of what a tenant is woken with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Image {
+    /// Nothing: the events are all.
+    #[default]
+    None,
+    /// The places of a bucket of places, from its first one on. The last one is used.
+    Places(Vec<PlaceImage>),
+    /// Remembered command ids, in the order of their bytes.
+    Commands(Vec<CommandIdRecord>),
+}
+
+impl Image {
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Places(places) => places.is_empty(),
+            Self::Commands(ids) => ids.is_empty(),
+        }
+    }
+}
+
+/// A bucket: what rebuilds its share of a tenant's state. An empty one removes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bucket {
     /// What it holds a share of.
     pub kind: BucketKind,
     /// Which share.
     pub no: u32,
+    /// What of it is taken over as it lies, before the events.
+    pub image: Image,
     /// The events, each the resulting value of one key.
     pub events: Vec<Event>,
+}
+
+impl Bucket {
+    /// A bucket of events alone.
+    #[must_use]
+    pub const fn of(kind: BucketKind, no: u32, events: Vec<Event>) -> Self {
+        Self { kind, no, image: Image::None, events }
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.image.is_empty() && self.events.is_empty()
+    }
+
+    /// What lives at a place, of a bucket that holds it: as its image or the last event says.
+    pub(crate) fn place(&self, place: Place) -> Option<PlaceRecord> {
+        let at = usize::try_from(place.0 % tessera_model::limits::BUCKET_PLACES).ok()?;
+        let lying = match &self.image {
+            Image::Places(places) => places.get(at).and_then(|image| image.record(place)),
+            Image::None | Image::Commands(_) => None,
+        };
+        let last = self.events.iter().rev().find_map(|event| {
+            if let Event::SessionOpened { record, .. } = event {
+                (record.place == place).then_some(Some(*record))
+            } else if let Event::SessionEnded { place: ended, .. } = event {
+                (*ended == place).then_some(None)
+            } else {
+                None
+            }
+        });
+        last.unwrap_or(lying)
+    }
 }

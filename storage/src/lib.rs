@@ -40,6 +40,7 @@ pub use error::{Damage, StorageError};
 pub use memory::Memory;
 pub use root_key::RootKey;
 pub use store::{
-    Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, RowRead, Store, TenantKeys, Verified,
+    Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Image, Replay, RowRead, Store, TenantKeys,
+    Verified,
 };
 pub use usage::{Held, Room, Usage};

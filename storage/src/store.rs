@@ -2,7 +2,7 @@
 
 use crate::backup::Backups;
 use crate::batch::{Batch, Head};
-pub use crate::bucket::{Bucket, BucketKind};
+pub use crate::bucket::{Bucket, BucketKind, Image};
 use crate::checkpoint::scrub::{Scrub, Scrubbed};
 use crate::commit::Commit;
 use crate::error::{Damage, StorageError};

@@ -42,7 +42,7 @@ fn checkpoint(store: &Embedded) {
         let (events, _, head) = load(store, *tenant).unwrap();
         let opened = |event: &Event| matches!(event, Event::SessionOpened { .. });
         let events = events.into_iter().filter(opened).collect();
-        let bucket = Bucket { kind: BucketKind::Places, no: 0, events };
+        let bucket = Bucket::of(BucketKind::Places, 0, events);
         store.put(*tenant, &head.unwrap(), vec![bucket]).unwrap();
     }
     store.finish(&cut).unwrap();

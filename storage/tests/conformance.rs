@@ -4,8 +4,12 @@ mod kit;
 
 use kit::*;
 use tessera_model::limits::{BUCKET_PLACES, FRAME_BYTES_MAX};
-use tessera_model::{Event, Place, Private, Revision, Row, RowKind, SubjectIndex, TenantId};
-use tessera_storage::{Batch, Bucket, BucketKind, Head, StorageError, Store};
+use tessera_model::record::CommandIdRecord;
+use tessera_model::refresh::EndReason;
+use tessera_model::{
+    CommandId, Event, Generation, Place, PlaceImage, Private, Revision, Row, RowKind, SubjectIndex, TenantId,
+};
+use tessera_storage::{Batch, Bucket, BucketKind, Head, Image, Replay, StorageError, Store};
 
 const TENANT: TenantId = TenantId(42);
 
@@ -13,11 +17,6 @@ fn each(test: impl Fn(&dyn Store)) {
     test(&memory());
     let directory = tempfile::tempdir().unwrap();
     test(&embedded(directory.path()));
-}
-
-fn places(no: u32, count: u32) -> Bucket {
-    let events = (0..count).map(|at| open_event(place(no * BUCKET_PLACES + at, 1))).collect();
-    Bucket { kind: BucketKind::Places, no, events }
 }
 
 /// PROPERTY: what was committed is loaded again, in order, with its revisions and head.
@@ -260,7 +259,7 @@ fn checkpoints_cover_and_keep() {
         assert_eq!(cut.tenants, [TENANT]);
         assert!(matches!(store.finish(&cut), Err(StorageError::CheckpointIncomplete(TENANT))));
         let later = push(store, &head, &opened(31)).unwrap();
-        store.put(TENANT, &head, vec![places(0, 40), places(1, 3)]).unwrap();
+        store.put(TENANT, &head, vec![lying(0, 40), lying(1, 3)]).unwrap();
         store.finish(&cut).unwrap();
         assert!(store.has_tail(TENANT));
         let (events, revisions, loaded) = load(store, TENANT).unwrap();
@@ -271,11 +270,12 @@ fn checkpoints_cover_and_keep() {
         assert_eq!(store.place(TENANT, Place(40)).unwrap(), None);
         assert_eq!(store.place(TenantId(1), Place(1)).unwrap(), None);
         // The next checkpoint replaces one bucket, removes one, leaves nothing in the tail.
-        let empty = Bucket { kind: BucketKind::Places, no: 1, events: vec![] };
-        checkpoint(store, &later, vec![places(0, 2), empty]);
+        let empty = Bucket::of(BucketKind::Places, 1, vec![]);
+        checkpoint(store, &later, vec![lying(0, 2), empty]);
         assert!(!store.has_tail(TENANT) && store.with_tail().is_empty());
         let (events, revisions, loaded) = load(store, TENANT).unwrap();
-        assert_eq!((events, revisions, loaded), (places(0, 2).events, vec![], Some(later)));
+        let two = (0..2).map(|at| open_event(place(at, 1))).collect();
+        assert_eq!((events, revisions, loaded), (two, vec![], Some(later)));
         let history = store.history(TENANT, Revision(0), 1_000).unwrap();
         assert_eq!(
             history.iter().map(|frame| frame.revision.0).collect::<Vec<_>>(),
@@ -306,12 +306,50 @@ fn checkpoints_cover_and_keep() {
     });
 }
 
+/// PROPERTY: what a bucket holds as it lies comes back as it was put, with the events behind it; a place is read
+/// from its image alone, and what has ended or was never used is nobody's.
+#[test]
+fn images_come_back_as_they_lay() {
+    each(|store| {
+        let head = birth(store, TENANT);
+        let ended = PlaceImage::ended(Generation(9), EndReason::RefreshReused);
+        let side =
+            |at| Event::NetworksBound { place: Place(at), generation: Generation(1), networks: vec![] };
+        let mut places = lying(3, 500);
+        if let Image::Places(places) = &mut places.image {
+            (places[7], places[8]) = (ended, PlaceImage::default());
+        }
+        places.events = vec![side(3 * BUCKET_PLACES + 1)];
+        let id = |no: u64| CommandId((u128::from(no) << 40).to_be_bytes());
+        let ids =
+            (0..20_000).map(|no| CommandIdRecord { id: id(no), revision: Revision(no), fingerprint: !no });
+        let ids = Image::Commands(ids.collect());
+        let ids = Bucket { image: ids, ..Bucket::of(BucketKind::Commands, 4, vec![]) };
+        checkpoint(store, &head, vec![ids.clone(), places.clone()]);
+        let mut found = Vec::new();
+        let loaded = store.load(TENANT, &mut |replay| {
+            if let Replay::Bucket(bucket) = replay {
+                found.push(bucket);
+            }
+        });
+        assert_eq!(loaded.unwrap(), Some(head));
+        assert!(found == [places, ids], "names, places, …: in the order of their kinds");
+        let read = |at: u32| store.place(TENANT, Place(3 * BUCKET_PLACES + at)).unwrap();
+        assert_eq!(read(6), Some(place(3 * BUCKET_PLACES + 6, 1)));
+        assert_eq!((read(7), read(8), read(500)), (None, None, None));
+        let empty = |kind, no| Bucket::of(kind, no, vec![]);
+        let head = push(store, &head, &opened(1)).unwrap();
+        checkpoint(store, &head, vec![empty(BucketKind::Commands, 4), empty(BucketKind::Places, 3)]);
+        assert_eq!((load(store, TENANT).unwrap().0, read(6)), (vec![], None));
+    });
+}
+
 /// PROPERTY: a bucket over its cap comes back whole, and shrinks again.
 #[test]
 fn large_buckets_are_split() {
     each(|store| {
         let head = birth(store, TENANT);
-        let big = Bucket { kind: BucketKind::Names, no: 3, events: (0..20_000).map(subject).collect() };
+        let big = Bucket::of(BucketKind::Names, 3, (0..20_000).map(subject).collect());
         checkpoint(store, &head, vec![big.clone()]);
         assert_eq!(load(store, TENANT).unwrap().0, big.events);
         let small = Bucket { events: big.events[..5].to_vec(), ..big };
@@ -332,7 +370,7 @@ fn forgotten_tenants_stay_gone() {
         head = push(store, &head, &staged(1, vec![subject(1)], vec![row(b"a", Some(b"1"))])).unwrap();
         let cut = store.cut();
         store.put(TenantId(1), &other, vec![]).unwrap();
-        store.put(TENANT, &head, vec![places(0, 3)]).unwrap();
+        store.put(TENANT, &head, vec![lying(0, 3)]).unwrap();
         store.finish(&cut).unwrap();
         head = push(store, &head, &opened(2)).unwrap();
         store.forget(TENANT).unwrap();

@@ -37,9 +37,9 @@ fn world(disk: &Simulated) -> Embedded {
     }
     let cut = store.cut();
     for tenant in TENANTS {
-        let events = (0..80).map(|at| open_event(place(at, 1))).collect();
-        let bucket = Bucket { kind: BucketKind::Places, no: 0, events };
-        store.put(tenant, &store.head(tenant).unwrap().unwrap(), vec![bucket]).unwrap();
+        let events = (0..80).map(|at| open_event(place(4_000 + at, 1))).collect();
+        let buckets = vec![lying(0, 80), Bucket::of(BucketKind::Places, 1, events)];
+        store.put(tenant, &store.head(tenant).unwrap().unwrap(), buckets).unwrap();
     }
     store.finish(&cut).unwrap();
     for round in 0..6 {

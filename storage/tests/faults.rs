@@ -167,7 +167,7 @@ fn a_failed_checkpoint_is_repeated() {
         let checkpoint = || {
             let cut = store.cut();
             let events = vec![open_event(place(1, 1))];
-            store.put(A, &head, vec![Bucket { kind: BucketKind::Places, no: 0, events }])?;
+            store.put(A, &head, vec![Bucket::of(BucketKind::Places, 0, events)])?;
             store.finish(&cut)
         };
         disk.plant(disk.calls() + call, if call % 2 == 0 { Fault::Io } else { Fault::NoSpace });
@@ -228,7 +228,7 @@ fn damage_is_never_served() {
         while store.turn() {}
         let head = *commit.wait().unwrap().head();
         let events = (0..50).map(|at| open_event(place(at, 1))).collect();
-        store.put(tenant, &head, vec![Bucket { kind: BucketKind::Places, no: 0, events }]).unwrap();
+        store.put(tenant, &head, vec![Bucket::of(BucketKind::Places, 0, events)]).unwrap();
     }
     store.finish(&store.cut()).unwrap();
     for no in 20..25 {
@@ -502,10 +502,9 @@ fn f_53_the_checkpoint_does_not_grow() {
             commit.wait().unwrap();
         }
         let cut = store.cut();
-        let bucket = |no: u32| Bucket {
-            kind: BucketKind::Subjects,
-            no,
-            events: (no * 2_500..(no + 1) * 2_500).map(subject).collect(),
+        let bucket = |no: u32| {
+            let events = (no * 2_500..(no + 1) * 2_500).map(subject).collect();
+            Bucket::of(BucketKind::Subjects, no, events)
         };
         store.put(A, &store.head(A).unwrap().unwrap(), (0..4).map(bucket).collect()).unwrap();
         store.finish(&cut).unwrap();

@@ -10,8 +10,12 @@ use kit::*;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 use std::fmt::Write;
 use std::path::Path;
-use tessera_model::{Event, TenantId, UnixMillis};
-use tessera_storage::{Batch, Bucket, BucketKind, Drive, Embedded, Head, Options, Progress, Staged, Store};
+use tessera_model::record::CommandIdRecord;
+use tessera_model::refresh::EndReason;
+use tessera_model::{CommandId, Event, Generation, PlaceImage, Revision, TenantId, UnixMillis};
+use tessera_storage::{
+    Batch, Bucket, BucketKind, Drive, Embedded, Head, Image, Options, Progress, Staged, Store,
+};
 
 const TENANT: TenantId = TenantId(0x2A);
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/file.md");
@@ -87,6 +91,19 @@ fn table(database: &redb::Database, name: &'static str) -> String {
     out
 }
 
+/// One bucket of each form: places as they lie (nobody ever had the first), command ids, events.
+fn buckets() -> Vec<Bucket> {
+    let ended = PlaceImage::ended(Generation(19), EndReason::RefreshReused);
+    let places = vec![PlaceImage::default(), PlaceImage::of(&samples::place()), ended];
+    let id = |no| CommandIdRecord { id: CommandId([no; 16]), revision: Revision(20), fingerprint: 21 };
+    let image = |kind, no, image| Bucket { image, ..Bucket::of(kind, no, vec![]) };
+    vec![
+        image(BucketKind::Places, 0, Image::Places(places)),
+        image(BucketKind::Commands, 22, Image::Commands(vec![id(23), id(24)])),
+        Bucket::of(BucketKind::Subjects, 0, vec![subject(25)]),
+    ]
+}
+
 /// The examples, by their names.
 fn examples() -> Vec<(&'static str, String)> {
     let directory = tempfile::tempdir().unwrap();
@@ -102,9 +119,8 @@ fn examples() -> Vec<(&'static str, String)> {
     let second = second(&head);
     let frame = second.bytes().to_vec();
     let head = commit(second);
-    let events = vec![open_event(samples::place())];
     let cut = store.cut();
-    store.put(TENANT, &head, vec![Bucket { kind: BucketKind::Places, no: 0, events }]).unwrap();
+    store.put(TENANT, &head, buckets()).unwrap();
     store.finish(&cut).unwrap();
     store.rest();
     let mut third = Batch::new(&head);

@@ -149,7 +149,7 @@ impl World {
                 open_event(place(u32::try_from(at).unwrap(), u32::try_from(no).unwrap()))
             };
             let events = state.into_iter().map(opened).collect();
-            if store.put(*tenant, &head, vec![Bucket { kind: BucketKind::Places, no: 0, events }]).is_err() {
+            if store.put(*tenant, &head, vec![Bucket::of(BucketKind::Places, 0, events)]).is_err() {
                 return;
             }
         }

@@ -44,8 +44,8 @@ fn world() -> Simulated {
         let events: Vec<_> =
             (0..200).map(|no| Event::SessionOpened { record: place(no, 1), evicted: vec![] }).collect();
         let buckets = vec![
-            Bucket { kind: BucketKind::Places, no: 0, events },
-            Bucket { kind: BucketKind::Subjects, no: 0, events: vec![subject(1)] },
+            Bucket::of(BucketKind::Places, 0, events),
+            Bucket::of(BucketKind::Subjects, 0, vec![subject(1)]),
         ];
         store.put(tenant, &store.head(tenant).unwrap().unwrap(), buckets).unwrap();
     }

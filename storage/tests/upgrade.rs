@@ -55,7 +55,7 @@ fn made() -> Simulated {
     let cut = store.cut();
     for tenant in TENANTS {
         let events = (1..12).map(|at| open_event(place(at, 1))).collect();
-        let bucket = Bucket { kind: BucketKind::Places, no: 0, events };
+        let bucket = Bucket::of(BucketKind::Places, 0, events);
         store.put(tenant, &store.head(tenant).unwrap().unwrap(), vec![bucket]).unwrap();
     }
     store.finish(&cut).unwrap();

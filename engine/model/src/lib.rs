@@ -19,6 +19,7 @@ pub mod event;
 pub mod handle;
 pub mod id;
 pub mod identifier;
+pub mod image;
 pub mod limits;
 pub mod load;
 pub mod name;
@@ -51,6 +52,7 @@ pub use id::{
     RoleId, ServiceIndex, SetId, Slot, SubjectIndex, TenantId, WorkspaceIndex,
 };
 pub use identifier::{Identifier, IdentifierKind};
+pub use image::PlaceImage;
 pub use name::{Name, Pattern};
 pub use named::{CursorFault, Limit, LimitAt, Setting, grouped};
 pub use network::{Network, Source};

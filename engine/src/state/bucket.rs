@@ -1,4 +1,4 @@
-//! Buckets: the shares in which a tenant's state goes into a checkpoint, each a list of events.
+//! Buckets: the shares in which a tenant's state goes into a checkpoint, as it lies or as a list of events.
 
 use super::policy::share_of;
 use super::relation::model_bucket;
@@ -7,7 +7,7 @@ use tessera_model::limits::{BUCKET_PLACES, RELATION_MODELS_MAX};
 use tessera_model::policy::EntityRecord;
 use tessera_model::record::GroupRecord;
 use tessera_model::{Event, GroupId, Place, SubjectIndex, TenantId};
-use tessera_storage::{Bucket, BucketKind};
+use tessera_storage::{Bucket, BucketKind, Image};
 
 /// LIMIT: subjects of one bucket; 256 with their grants stay under 252 KiB in all but odd cases,
 /// which storage splits.
@@ -133,18 +133,22 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
 }
 
 impl State {
-    /// The bucket's share of the state, as events.
+    /// The bucket's share of the state.
     pub(crate) fn bucket(&self, (kind, no): (BucketKind, u32)) -> Bucket {
         let events = match kind {
-            BucketKind::Places => self.place_events(no * BUCKET_PLACES, (no + 1) * BUCKET_PLACES),
+            BucketKind::Places => {
+                let (places, events) = self.place_image(no);
+                return Bucket { kind, no, image: Image::Places(places), events };
+            }
             BucketKind::Subjects => self.subject_events(no * SUBJECTS, (no + 1) * SUBJECTS),
             BucketKind::Commands if no == 0 => vec![Event::CommandFloor { unix_ms: self.ids.floor_ms() }],
-            BucketKind::Commands => self.ids.of_minute(no).map(Event::CommandRemembered).collect(),
+            BucketKind::Commands => {
+                let image = Image::Commands(self.ids.of_minute(no));
+                return Bucket { image, ..Bucket::of(kind, no, Vec::new()) };
+            }
             BucketKind::Directory => {
-                let first = TenantId(u64::from(no) * TENANTS);
-                let share = self.root.tenants.values().filter(|record| of_tenant(record.id).1 == no);
-                debug_assert!(first.0 < u64::MAX);
-                share.cloned().map(Event::TenantChanged).collect()
+                let share = self.root.tenants.iter().filter(|seen| of_tenant(seen.id).1 == no);
+                share.filter_map(|seen| seen.record()).map(Event::TenantChanged).collect()
             }
             BucketKind::Failures => {
                 let share = self.root.failures.values().filter(|record| of_failure(&record.key).1 == no);
@@ -154,7 +158,7 @@ impl State {
             BucketKind::Relations if no == MAPPINGS => self.mapping_events(),
             BucketKind::Relations => self.relation_events(no),
         };
-        Bucket { kind, no, events }
+        Bucket::of(kind, no, events)
     }
 
     fn subject_events(&self, from: u32, to: u32) -> Vec<Event> {

@@ -1,7 +1,7 @@
 //! Command ids: a repeat happens once. Kept for 15 minutes in a ring, hot in memory.
 
-use super::Map;
-use std::collections::{BTreeSet, VecDeque};
+use super::remembered::Remembered;
+use std::collections::BTreeSet;
 use tessera_model::command::Ordered;
 use tessera_model::limits::{COMMAND_ID_AGE_MS_MAX, COMMAND_ID_AHEAD_MS_MAX, COMMAND_IDS_MAX};
 use tessera_model::record::CommandIdRecord;
@@ -23,9 +23,7 @@ pub(crate) enum Known {
 /// The remembered ids of one tenant.
 #[derive(Default)]
 pub(super) struct CommandIds {
-    known: Map<CommandId, (Revision, u64)>,
-    /// In the order in which they were remembered.
-    order: VecDeque<CommandId>,
+    known: Remembered,
     /// Ids at or below this time are too old to tell.
     floor_ms: u64,
     /// Minutes of which something was dropped: their buckets shrink at the next checkpoint.
@@ -39,9 +37,9 @@ pub(super) fn minute(id: CommandId) -> u32 {
 
 impl CommandIds {
     pub(super) fn known(&mut self, ordered: &Ordered, now: UnixMillis) -> Known {
-        if let Some((revision, fingerprint)) = self.known.get(&ordered.id) {
-            return if *fingerprint == ordered.fingerprint {
-                Known::Repeat(*revision)
+        if let Some(record) = self.known.get(ordered.id) {
+            return if record.fingerprint == ordered.fingerprint {
+                Known::Repeat(record.revision)
             } else {
                 Known::Refused(Refusal::IdReused)
             };
@@ -54,16 +52,20 @@ impl CommandIds {
         if at <= self.floor_ms || at + COMMAND_ID_AGE_MS_MAX <= now.0 {
             return Known::Refused(Refusal::CommandTooOld);
         }
-        if self.order.len() >= COMMAND_IDS_MAX {
+        if self.known.len() >= COMMAND_IDS_MAX {
             return Known::Refused(Limit::CommandIds.busy());
         }
         Known::New
     }
 
     pub(super) fn remember(&mut self, record: CommandIdRecord) {
-        if self.known.insert(record.id, (record.revision, record.fingerprint)).is_none() {
-            self.order.push_back(record.id);
-        }
+        self.known.put(record);
+    }
+
+    /// Remembers what a bucket holds.
+    pub(super) fn take_over(&mut self, ids: &[CommandIdRecord]) {
+        self.known.make_room(ids.len());
+        ids.iter().for_each(|record| self.known.put(*record));
     }
 
     pub(super) fn raise_floor(&mut self, unix_ms: u64) {
@@ -71,7 +73,7 @@ impl CommandIds {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.order.len()
+        self.known.len()
     }
 
     pub(super) const fn floor_ms(&self) -> u64 {
@@ -86,43 +88,40 @@ impl CommandIds {
     /// Whether anything remembered is of a later time than may be taken now.
     pub(super) fn is_ahead_of(&self, now: UnixMillis) -> bool {
         let most = now.0 + COMMAND_ID_AHEAD_MS_MAX;
-        self.floor_ms > now.0 || self.order.iter().any(|id| id.unix_ms() > most)
+        self.floor_ms > now.0 || self.known.iter().any(|record| record.id.unix_ms() > most)
     }
 
     /// Forgets ids of a later time than may be taken now: until then they are refused for their skew.
     pub(super) fn forget_ahead_of(&mut self, now: UnixMillis) {
         let most = now.0 + COMMAND_ID_AHEAD_MS_MAX;
-        for id in self.order.iter().filter(|id| id.unix_ms() > most) {
-            self.known.remove(id);
-            self.shrunk.insert(minute(*id));
-        }
-        self.order.retain(|id| id.unix_ms() <= most);
+        let ahead = self.known.iter().filter(|record| record.id.unix_ms() > most);
+        self.shrunk.extend(ahead.map(|record| minute(record.id)));
+        self.known.retain(|record| record.id.unix_ms() <= most);
         self.floor_ms = self.floor_ms.min(now.0);
     }
 
-    /// The ids of one minute, for its bucket.
-    pub(super) fn of_minute(&self, wanted: u32) -> impl Iterator<Item = CommandIdRecord> + '_ {
-        self.order.iter().filter(move |id| minute(**id) == wanted).filter_map(|id| {
-            let (revision, fingerprint) = self.known.get(id)?;
-            Some(CommandIdRecord { id: *id, revision: *revision, fingerprint: *fingerprint })
-        })
+    /// The ids of one minute, for its bucket: in the order of their bytes, which is that of their times.
+    pub(super) fn of_minute(&self, wanted: u32) -> Vec<CommandIdRecord> {
+        let mine = self.known.iter().filter(|record| minute(record.id) == wanted);
+        let mut mine: Vec<CommandIdRecord> = mine.copied().collect();
+        mine.sort_unstable_by_key(|record| record.id.0);
+        mine
     }
 
     /// Drops what is over 15 minutes old, and under pressure what is over 5 seconds old. What goes
     /// raises the floor, so that nothing forgotten can happen twice.
     fn prune(&mut self, now: UnixMillis) {
-        let full = self.order.len() >= COMMAND_IDS_MAX;
+        let full = self.known.len() >= COMMAND_IDS_MAX;
         let keep = if full { YOUNGEST_DROPPED_MS } else { COMMAND_ID_AGE_MS_MAX };
         // A step of at most 4,096 ids: no command waits for a long clean-up.
         for _ in 0..4_096 {
-            let Some(oldest) = self.order.front() else { break };
+            let Some(oldest) = self.known.front().map(|record| record.id) else { break };
             if oldest.unix_ms() + keep > now.0 {
                 break;
             }
             self.floor_ms = self.floor_ms.max(oldest.unix_ms());
-            self.shrunk.insert(minute(*oldest));
-            self.known.remove(oldest);
-            self.order.pop_front();
+            self.shrunk.insert(minute(oldest));
+            self.known.pop_front();
         }
     }
 }

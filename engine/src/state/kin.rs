@@ -3,7 +3,7 @@
 
 use super::{Map, State};
 use crate::check::{Live, halves};
-use crate::table::{Fields, Table};
+use crate::table::{Fields, Table, Words};
 use tessera_model::limits::{EVICTED_MAX, PLACES_MAX};
 use tessera_model::{ClientIndex, Generation, Limit, Place, Refusal, SubjectIndex, UnixMillis};
 
@@ -32,6 +32,16 @@ impl Kin {
         if next != END {
             let (after, _) = links(table, next);
             link(table, next, after, place);
+        }
+    }
+
+    /// As [`Kin::add`], where the words of the place are at hand and no reader has the table yet.
+    pub(super) fn take_over(&mut self, table: &Table, subject: SubjectIndex, (place, words): (u32, &Words)) {
+        let next = self.0.insert(subject, place).unwrap_or(END);
+        words.store_links(u64::from(next) | u64::from(END) << 32);
+        if let Some(after) = table.place(next) {
+            let (further, _) = halves(after.links());
+            after.store_links(u64::from(further) | u64::from(place) << 32);
         }
     }
 

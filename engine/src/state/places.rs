@@ -47,6 +47,11 @@ impl Places {
         }
     }
 
+    /// Places up to this one were taken over from a bucket; those that have ended were noted.
+    pub(super) fn taken_over(&mut self, to: u32) {
+        self.unused = self.unused.max(to);
+    }
+
     /// How many places were ever used.
     pub(super) const fn used(&self) -> u32 {
         self.unused

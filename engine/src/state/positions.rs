@@ -1,7 +1,7 @@
 //! Where the refresh of each place stands: 12 bytes by place, the actor's own, read by nobody else.
 
-use tessera_model::refresh::{EndReason, REFRESH_INDEX_MAX, RefreshRecord};
-use tessera_model::{ClientIndex, Deadline};
+use tessera_model::PlaceImage;
+use tessera_model::refresh::{EndReason, RefreshRecord};
 
 /// LIMIT: places of one chunk: 1,024 × 12 B.
 const CHUNK: usize = CHUNK_PLACES as usize;
@@ -39,21 +39,19 @@ impl Positions {
 
     /// The position of what lives at a place.
     pub(super) fn read(&self, place: u32) -> RefreshRecord {
-        let [position, rotated_at, client] = self.words(place);
-        let [number, i0, i1, i2] = position.to_le_bytes();
-        RefreshRecord {
-            number,
-            index: u32::from_le_bytes([i0, i1, i2, 0]),
-            rotated_at: Deadline(rotated_at),
-            client: ClientIndex(client),
-        }
+        RefreshRecord::of_words(self.words(place))
     }
 
     /// What lives at a place stands here now.
     pub(super) fn write(&mut self, place: u32, record: &RefreshRecord) {
-        let [i0, i1, i2, _] = record.index.min(REFRESH_INDEX_MAX).to_le_bytes();
-        let position = u32::from_le_bytes([record.number, i0, i1, i2]);
-        self.put(place, [position, record.rotated_at.0, record.client.0]);
+        self.put(place, record.words());
+    }
+
+    /// The places from `first` on stand where their images say.
+    pub(super) fn take_over(&mut self, first: u32, images: &[PlaceImage]) {
+        for (place, image) in (first..).zip(images) {
+            self.put(place, image.refresh);
+        }
     }
 
     /// Why what lived at a place has ended.
@@ -80,6 +78,8 @@ impl Positions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tessera_model::refresh::REFRESH_INDEX_MAX;
+    use tessera_model::{ClientIndex, Deadline};
 
     /// PROPERTY: positions read back as written, by place, and of others there is none.
     #[test]

@@ -1,18 +1,19 @@
 //! Sessions: opened, touched, ended one by one or by a cut-off.
 
 use super::client::Terms;
+use super::image::fields_of;
 use super::kin::Most;
 use super::refresh::{Unsigned, rounded_up};
 use super::{Decided, Made, State, places};
 use crate::check::Live;
-use crate::table::{ACR_SHIFT, ALIVE, Fields, KEY, SIDE};
+use crate::table::{ALIVE, Fields, SIDE};
 use crate::used::TOUCH_EVERY_S;
 use tessera_model::command::Entropy;
 use tessera_model::record::{PlaceRecord, SubjectStatus};
 use tessera_model::refresh::{EndReason, RefreshMode, RefreshRecord};
 use tessera_model::{
-    Caller, ClientIndex, Deadline, Event, Generation, Handle, HandleKind, Limit, Place, PublicId, Refusal,
-    RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex,
+    Caller, ClientIndex, Deadline, Event, Generation, Handle, HandleKind, Limit, Place, PlaceImage, PublicId,
+    Refusal, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex,
 };
 
 /// Whether an idle end moves far enough to be written: a minute, of short idle lifetimes a quarter, or on
@@ -22,24 +23,6 @@ pub(super) fn is_step(live: &Live, idle: Deadline, idle_s: u32) -> bool {
     let soon = !live.key && live.idle < live.expires && idle == live.expires;
     let step = if live.key { TOUCH_EVERY_S } else { TOUCH_EVERY_S.min(idle_s / 4) };
     moved >= step || soon
-}
-
-/// The eight words of a record.
-fn fields(record: &PlaceRecord) -> Fields {
-    let [t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10, t11, t12, t13, t14, t15] = record.tag;
-    let word = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
-    let side = if record.side { SIDE } else { 0 };
-    let state = ALIVE | side | if record.key { KEY } else { 0 } | u64::from(record.acr & 15) << ACR_SHIFT;
-    [
-        u64::from(record.generation.0) | state,
-        u64::from_le_bytes([t0, t1, t2, t3, t4, t5, t6, t7]),
-        u64::from_le_bytes([t8, t9, t10, t11, t12, t13, t14, t15]),
-        word(record.subject.0, record.workspace.0),
-        word(record.expires.0, record.cut_off),
-        word(record.idle.0, record.restriction.0),
-        word(record.device, record.opened.0),
-        0,
-    ]
 }
 
 impl State {
@@ -277,7 +260,7 @@ impl State {
         self.name_client(record);
         self.positions.write(record.place.0, &record.refresh);
         self.places.filled(record.place.0);
-        self.overlay.open(record.place.0, fields(record));
+        self.overlay.open(record.place.0, fields_of(&PlaceImage::of(record)));
     }
 
     pub(super) fn apply_touched(&mut self, place: Place, generation: Generation, idle: Deadline) {
@@ -354,53 +337,15 @@ impl State {
         }
     }
 
-    /// Facts that rebuild the places of one bucket.
-    pub(super) fn place_events(&self, from: u32, to: u32) -> Vec<Event> {
-        let mut events = Vec::new();
-        for place in from..to.min(self.places.used()) {
-            let fields = self.place(Place(place));
-            let [w0, w1, w2, ..] = fields;
-            let (generation, _) = crate::check::halves(w0);
-            if generation == 0 {
-                continue;
-            }
-            if w0 & ALIVE == 0 {
-                let (place, generation) = (Place(place), Generation(generation));
-                let reason = self.positions.reason(place.0);
-                events.push(Event::SessionEnded { place, generation, reason });
-                continue;
-            }
-            let live = Live::of(&fields);
-            let mut tag = [0; 16];
-            for (to, from) in tag.iter_mut().zip(w1.to_le_bytes().into_iter().chain(w2.to_le_bytes())) {
-                *to = from;
-            }
-            let (device, opened) = crate::check::halves(fields[6]);
-            let life = (Place(place), Generation(generation));
-            if let Some(networks) = self.root.sides.get(&life).filter(|_| w0 & SIDE != 0) {
-                let (place, generation) = life;
-                events.push(Event::NetworksBound { place, generation, networks: networks.to_vec() });
-            }
-            events.extend(self.acting(life).cloned().map(Event::ActingBegun));
-            let record = PlaceRecord {
-                place: Place(place),
-                generation: Generation(generation),
-                key: live.key,
-                acr: u8::try_from(w0 >> ACR_SHIFT & 15).unwrap_or(0),
-                tag,
-                subject: live.subject,
-                workspace: live.workspace,
-                expires: live.expires,
-                cut_off: live.cut_off,
-                idle: live.idle,
-                restriction: live.restriction,
-                device,
-                opened: Deadline(opened),
-                refresh: self.positions.read(place),
-                side: w0 & SIDE != 0,
-            };
-            events.push(Event::SessionOpened { record, evicted: Vec::new() });
+    /// What else is known of a life: the networks that it is bound to, and who acts in it.
+    pub(super) fn side_events(&self, life: (Place, Generation), fields: &Fields, events: &mut Vec<Event>) {
+        if fields[0] & SIDE == 0 {
+            return;
         }
-        events
+        if let Some(networks) = self.root.sides.get(&life) {
+            let (place, generation) = life;
+            events.push(Event::NetworksBound { place, generation, networks: networks.to_vec() });
+        }
+        events.extend(self.acting(life).cloned().map(Event::ActingBegun));
     }
 }

@@ -16,9 +16,9 @@ impl State {
         if self.root.tenant == TenantId::SYSTEM { Ok(()) } else { Err(Refusal::WrongTenant) }
     }
 
-    fn tenant_record(&self, tenant: TenantId) -> Result<&TenantRecord, Refusal> {
+    fn tenant_record(&self, tenant: TenantId) -> Result<TenantRecord, Refusal> {
         self.only_system()?;
-        let record = self.root.tenants.get(&tenant).ok_or(Refusal::TenantUnknown)?;
+        let record = self.root.tenants.get(tenant).ok_or(Refusal::TenantUnknown)?;
         if record.status == TenantStatus::Deleted { Err(Refusal::TenantUnknown) } else { Ok(record) }
     }
 
@@ -79,9 +79,9 @@ impl State {
         Ok(Decided { made, birth: Some(birth), ..Decided::of(Event::TenantChanged(record)) })
     }
 
-    fn with_status(record: &TenantRecord, status: TenantStatus) -> Decided {
+    fn with_status(record: TenantRecord, status: TenantStatus) -> Decided {
         let tenant = Some(record.id);
-        let event = Event::TenantChanged(TenantRecord { status, ..record.clone() });
+        let event = Event::TenantChanged(TenantRecord { status, ..record });
         Decided { made: super::Made { tenant, ..Default::default() }, ..Decided::of(event) }
     }
 
@@ -171,6 +171,6 @@ impl State {
         } else {
             self.root.tenant_names.insert(of_name(&record.name), record.id);
         }
-        self.root.tenants.insert_mut(record.id, record.clone());
+        self.root.tenants.insert(record);
     }
 }

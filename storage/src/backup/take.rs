@@ -134,8 +134,8 @@ impl Embedded {
             let row = table::kept(table::directory(&transaction, TenantId::SYSTEM)?);
             for listed in row.iter().flat_map(|row| &row.buckets) {
                 if listed.kind == BucketKind::Directory {
-                    let events = table::bucket_events(&transaction, TenantId::SYSTEM, listed)?;
-                    note_names(&events, &mut cut.names);
+                    let bucket = table::bucket(&transaction, TenantId::SYSTEM, listed)?;
+                    note_names(&bucket.events, &mut cut.names);
                 }
             }
             for (head, spots) in &tailed {

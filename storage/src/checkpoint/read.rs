@@ -8,12 +8,12 @@ use super::segment::Segment;
 use super::share;
 use crate::batch::Head;
 use crate::error::{Damage, StorageError};
-use crate::record::{Field, Reader, RecordError, bucket};
-use crate::store::{BucketKind, RowRead};
+use crate::record::{Field, Reader, RecordError, image};
+use crate::store::{Bucket, BucketKind, RowRead};
 use redb::{ReadTransaction, ReadableDatabase};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use tessera_model::{Event, Private, Revision, RowKind, TenantId};
+use tessera_model::{Private, Revision, RowKind, TenantId};
 
 /// Damage in one of the tables.
 pub(crate) fn damage(of: Of, what: &'static str, tenant: Option<TenantId>) -> StorageError {
@@ -220,35 +220,46 @@ pub(crate) const fn head_of(tenant: TenantId, row: &DirectoryRow) -> Head {
     Head { tenant, slot: row.slot, epoch: row.epoch, next: row.next, link: row.link }
 }
 
-/// The events of a listed bucket, all its parts verified against the list.
-pub(crate) fn bucket_events(
+/// Whether a directory row lists each bucket once, in the order in which a load takes them.
+pub(crate) fn listed_once(tenant: TenantId, row: &DirectoryRow) -> Result<(), StorageError> {
+    let rises = row.buckets.is_sorted_by(|one, next| (one.kind, one.no) < (next.kind, next.no));
+    if rises {
+        Ok(())
+    } else {
+        Err(damage(Of::Directory, "a bucket is listed twice, or out of order", Some(tenant)))
+    }
+}
+
+/// A listed bucket, all its parts verified against the list.
+pub(crate) fn bucket(
     transaction: &ReadTransaction,
     tenant: TenantId,
     listed: &Listed,
-) -> Result<Vec<Event>, StorageError> {
-    let mut events = Vec::new();
+) -> Result<Bucket, StorageError> {
+    let mut bucket = Bucket::of(listed.kind, listed.no, Vec::new());
+    let table = transaction.open_table(BUCKET).map_err(StorageError::checkpoint("opening a table"))?;
     for (part, hash) in (0u32..).zip(&listed.parts) {
         let key = schema::bucket_key(tenant, listed.kind, listed.no, part);
-        let value = raw(transaction, BUCKET, &key)?
-            .ok_or_else(|| damage(Of::Bucket, "a listed bucket is missing", Some(tenant)))?;
-        let body = schema::open(Of::Bucket, &key, &value).map_err(fault(Of::Bucket, tenant))?;
-        if value.last_chunk::<SEAL_BYTES>() != Some(hash) {
+        // Read where it lies: a copy of every bucket would cost a tenth of a wake.
+        let value = table.get(key.as_slice()).map_err(StorageError::checkpoint("reading"))?;
+        let value = value.ok_or_else(|| damage(Of::Bucket, "a listed bucket is missing", Some(tenant)))?;
+        let body = schema::open(Of::Bucket, &key, value.value()).map_err(fault(Of::Bucket, tenant))?;
+        if value.value().last_chunk::<SEAL_BYTES>() != Some(hash) {
             return Err(damage(Of::Bucket, "a bucket is not the listed one", Some(tenant)));
         }
-        take_bucket(body, listed, &mut events).map_err(fault(Of::Bucket, tenant))?;
+        take_bucket(body, listed, &mut bucket).map_err(fault(Of::Bucket, tenant))?;
     }
-    Ok(events)
+    Ok(bucket)
 }
 
-fn take_bucket(body: &[u8], listed: &Listed, events: &mut Vec<Event>) -> Result<(), RecordError> {
+fn take_bucket(body: &[u8], listed: &Listed, bucket: &mut Bucket) -> Result<(), RecordError> {
     let mut input = Reader::new(body);
-    let (schema, kind, _spare) =
-        (u16::take(&mut input)?, BucketKind::take(&mut input)?, u8::take(&mut input)?);
+    let (schema, kind, form) = (u16::take(&mut input)?, BucketKind::take(&mut input)?, u8::take(&mut input)?);
     let (no, upto) = (u32::take(&mut input)?, Revision::take(&mut input)?);
     if schema != schema::SCHEMA || (kind, no, upto) != (listed.kind, listed.no, listed.upto) {
         return Err(RecordError::BadHeader);
     }
-    bucket::take_part(input.rest(), events)
+    image::take_part(form, input.rest(), bucket)
 }
 
 /// The keys of the rows that begin so.
@@ -267,11 +278,11 @@ pub(crate) fn row_keys(
 }
 
 /// One part of a bucket as a value.
-pub(crate) fn put_bucket(listed: &Listed, key: &[u8], body: &[u8]) -> Vec<u8> {
+pub(crate) fn put_bucket(listed: &Listed, key: &[u8], (form, body): (u8, &[u8])) -> Vec<u8> {
     let mut value = Vec::with_capacity(body.len() + 32);
     schema::SCHEMA.put(&mut value);
     listed.kind.put(&mut value);
-    0u8.put(&mut value);
+    form.put(&mut value);
     listed.no.put(&mut value);
     listed.upto.put(&mut value);
     value.extend_from_slice(body);

@@ -10,7 +10,7 @@ use crate::checkpoint::schema::{
 use crate::checkpoint::share::{self, Sum};
 use crate::checkpoint::{Flushed, Pending};
 use crate::error::StorageError;
-use crate::record::bucket;
+use crate::record::image;
 use crate::store::{Bucket, Cut};
 use crate::tail::{Recent, Spot};
 use std::sync::atomic::Ordering;
@@ -259,12 +259,12 @@ fn add_bucket(row: &mut DirectoryRow, head: &Head, bucket: &Bucket, pending: &mu
     let tenant = head.tenant;
     let at = row.buckets.iter().position(|listed| (listed.kind, listed.no) == (bucket.kind, bucket.no));
     let old = at.map(|at| row.buckets.swap_remove(at));
-    let bodies = bucket::parts(&bucket.events);
+    let bodies = image::parts(bucket);
     let mut listed =
         Listed { kind: bucket.kind, no: bucket.no, upto: head.next, parts: Vec::with_capacity(bodies.len()) };
-    for (part, body) in (0u32..).zip(&bodies) {
+    for (part, (form, body)) in (0u32..).zip(&bodies) {
         let key = schema::bucket_key(tenant, bucket.kind, bucket.no, part);
-        let value = table::put_bucket(&listed, &key, body);
+        let value = table::put_bucket(&listed, &key, (*form, body));
         listed.parts.push(value.last_chunk().copied().unwrap_or_default());
         pending.entries.push((BUCKET, key, Some(value)));
     }
@@ -274,6 +274,7 @@ fn add_bucket(row: &mut DirectoryRow, head: &Head, bucket: &Bucket, pending: &mu
     }
     if !listed.parts.is_empty() {
         row.buckets.push(listed);
-        row.buckets.sort_by_key(|listed| (listed.kind, listed.no));
     }
+    // Also behind a removal, which has put the last one elsewhere.
+    row.buckets.sort_by_key(|listed| (listed.kind, listed.no));
 }

@@ -10,7 +10,6 @@ use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
 use crate::intake::Waiting;
 use crate::keys::KeySlot;
-use crate::record::bucket::place_in;
 use crate::store::{
     Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, RowRead, Store, TenantKeys, Verified,
 };
@@ -52,10 +51,10 @@ impl Store for Embedded {
             let row = table::kept(table::directory(transaction, tenant)?);
             if let Some(row) = &row {
                 share::all_there(transaction, (tenant, &self.shared.checkpoint.salt), &row.shares)?;
+                table::listed_once(tenant, row)?;
             }
             for listed in row.iter().flat_map(|row| &row.buckets) {
-                let events = table::bucket_events(transaction, tenant, listed)?;
-                sink(Replay::Bucket(Bucket { kind: listed.kind, no: listed.no, events }));
+                sink(Replay::Bucket(table::bucket(transaction, tenant, listed)?));
             }
             Ok((row, Self::aside_of(transaction, tenant, spots)?))
         })?;
@@ -116,7 +115,7 @@ impl Store for Embedded {
             let listed =
                 row.buckets.iter().find(|listed| listed.kind == BucketKind::Places && listed.no == no);
             let Some(listed) = listed else { return Ok(None) };
-            Ok(place_in(&table::bucket_events(transaction, tenant, listed)?, place))
+            Ok(table::bucket(transaction, tenant, listed)?.place(place))
         })
     }
 

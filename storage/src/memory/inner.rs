@@ -4,11 +4,11 @@ use super::FILE;
 use crate::batch::{Batch, Durable, Head};
 use crate::error::StorageError;
 use crate::record::frame::{Form, FrameView};
-use crate::store::BucketKind;
+use crate::store::{Bucket, BucketKind};
 use crate::usage::Usage;
 use std::collections::{BTreeMap, BTreeSet};
 use tessera_crypto::Key;
-use tessera_model::{Event, Private, Revision, RowKind, TenantId};
+use tessera_model::{Private, Revision, RowKind, TenantId};
 
 /// One tenant.
 pub(super) struct Kept {
@@ -16,7 +16,7 @@ pub(super) struct Kept {
     /// Lane sequence and bytes of each frame, from revision 0 on.
     pub(super) frames: Vec<(u64, Vec<u8>)>,
     pub(super) rows: BTreeMap<(RowKind, Vec<u8>), (Option<Private>, Revision)>,
-    pub(super) buckets: BTreeMap<(BucketKind, u32), Vec<Event>>,
+    pub(super) buckets: BTreeMap<(BucketKind, u32), Bucket>,
     /// What the buckets hold: everything before this revision.
     pub(super) upto: Revision,
 }

@@ -7,7 +7,6 @@ mod inner;
 use crate::batch::{Batch, Head};
 use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
-use crate::record::bucket::place_in;
 use crate::store::{
     Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, RowRead, Store, TenantKeys, Verified,
 };
@@ -54,8 +53,8 @@ impl Store for Memory {
     fn load(&self, tenant: TenantId, sink: &mut dyn FnMut(Replay)) -> Result<Option<Head>, StorageError> {
         let inner = self.inner.lock();
         let Some(kept) = inner.tenants.get(&tenant) else { return Ok(None) };
-        for ((kind, no), events) in &kept.buckets {
-            sink(Replay::Bucket(Bucket { kind: *kind, no: *no, events: events.clone() }));
+        for bucket in kept.buckets.values() {
+            sink(Replay::Bucket(bucket.clone()));
         }
         Inner::walk(kept, kept.upto, &mut |view| {
             let frame =
@@ -96,7 +95,7 @@ impl Store for Memory {
         let inner = self.inner.lock();
         let Some(kept) = inner.tenants.get(&tenant) else { return Ok(None) };
         let bucket = kept.buckets.get(&(BucketKind::Places, place.0 / BUCKET_PLACES));
-        Ok(bucket.and_then(|events| place_in(events, place)))
+        Ok(bucket.and_then(|bucket| bucket.place(place)))
     }
 
     fn with_tail(&self) -> Vec<TenantId> {
@@ -144,10 +143,10 @@ impl Store for Memory {
         let mut inner = self.inner.lock();
         let kept = inner.tenants.get_mut(&tenant).ok_or(StorageError::TenantUnknown(tenant))?;
         for bucket in buckets {
-            if bucket.events.is_empty() {
+            if bucket.is_empty() {
                 kept.buckets.remove(&(bucket.kind, bucket.no));
             } else {
-                kept.buckets.insert((bucket.kind, bucket.no), bucket.events);
+                kept.buckets.insert((bucket.kind, bucket.no), bucket);
             }
         }
         kept.upto = head.next;

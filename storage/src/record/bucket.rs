@@ -1,12 +1,11 @@
 //! Buckets as records: a list of events, split into parts of at most 252 KiB.
 
 use super::field::{Field, Reader, RecordError};
+use tessera_model::Event;
 use tessera_model::limits::BUCKET_BYTES_MAX;
-use tessera_model::record::PlaceRecord;
-use tessera_model::{Event, Place};
 
 /// Bytes kept free in a part for the header and hash around its events.
-const AROUND_BYTES: usize = 128;
+pub(super) const AROUND_BYTES: usize = 128;
 /// LIMIT: events of one part; each has at least five bytes.
 const EVENTS_MAX: usize = BUCKET_BYTES_MAX / 5;
 
@@ -43,18 +42,4 @@ pub(crate) fn take_part(body: &[u8], events: &mut Vec<Event>) -> Result<(), Reco
     let mut input = Reader::new(body);
     events.append(&mut input.list(EVENTS_MAX)?);
     input.end()
-}
-
-/// The place as the last event of a places bucket left it.
-pub(crate) fn place_in(events: &[Event], place: Place) -> Option<PlaceRecord> {
-    let last = events.iter().rev().find_map(|event| {
-        if let Event::SessionOpened { record, .. } = event {
-            (record.place == place).then_some(Some(*record))
-        } else if let Event::SessionEnded { place: ended, .. } = event {
-            (*ended == place).then_some(None)
-        } else {
-            None
-        }
-    });
-    last.flatten()
 }

@@ -17,6 +17,8 @@ pub(crate) enum RecordError {
     BadHeader,
     /// The hash behind a value is not its hash.
     BadHash,
+    /// Entries that are not in their order, or one of them twice.
+    BadOrder,
 }
 
 impl RecordError {
@@ -30,6 +32,7 @@ impl RecordError {
             Self::BadText => "a text that is not allowed",
             Self::BadHeader => "a header that is not of this version",
             Self::BadHash => "a hash that is not the value's",
+            Self::BadOrder => "entries out of their order",
         }
     }
 }

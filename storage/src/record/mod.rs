@@ -11,6 +11,7 @@ mod endpoint;
 pub(crate) mod event;
 pub(crate) mod field;
 pub(crate) mod frame;
+pub(crate) mod image;
 pub(crate) mod noun;
 mod policy;
 pub(crate) mod row;

@@ -2,15 +2,17 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test uses some of it")]
 
 use std::sync::Arc;
+use tessera_model::limits::BUCKET_PLACES;
 use tessera_model::record::{PlaceRecord, SubjectKind, SubjectRecord, SubjectStatus};
 use tessera_model::refresh::RefreshRecord;
 use tessera_model::{
-    Caller, CommandId, CommandKind, Deadline, Event, Generation, Place, Private, PublicId, RestrictionId,
-    Row, RowKind, SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
+    Caller, CommandId, CommandKind, Deadline, Event, Generation, Place, PlaceImage, Private, PublicId,
+    RestrictionId, Row, RowKind, SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
 };
 use tessera_storage::disk::Disk;
 use tessera_storage::{
-    Batch, Drive, Embedded, Head, Memory, Options, Replay, RootKey, Staged, StorageError, Store,
+    Batch, Bucket, BucketKind, Drive, Embedded, Head, Image, Memory, Options, Replay, RootKey, Staged,
+    StorageError, Store,
 };
 
 pub const SALT: [u8; 32] = [7; 32];
@@ -51,6 +53,12 @@ pub fn place(place: u32, generation: u32) -> PlaceRecord {
 
 pub fn open_event(record: PlaceRecord) -> Event {
     Event::SessionOpened { record, evicted: vec![] }
+}
+
+/// A bucket of places as they lie, the first `count` of them in use.
+pub fn lying(no: u32, count: u32) -> Bucket {
+    let places = (0..count).map(|at| PlaceImage::of(&place(no * BUCKET_PLACES + at, 1)));
+    Bucket { image: Image::Places(places.collect()), ..Bucket::of(BucketKind::Places, no, vec![]) }
 }
 
 pub fn subject(index: u32) -> Event {
@@ -121,6 +129,10 @@ pub fn load(store: &dyn Store, tenant: TenantId) -> Result<Loaded, StorageError>
     let head = store.load(tenant, &mut |replay| match replay {
         Replay::Bucket(bucket) => {
             assert!(revisions.is_empty(), "buckets come first");
+            if let Image::Places(places) = &bucket.image {
+                let lying = (bucket.no * BUCKET_PLACES..).zip(places);
+                events.extend(lying.filter_map(|(at, image)| image.record(Place(at))).map(open_event));
+            }
             events.extend(bucket.events);
         }
         Replay::Frame(frame) => {

@@ -1,0 +1,256 @@
+//! Remembered command ids as they lie: records of 32 bytes in the order in which they came, and a table that finds
+//! them by a part of their hash.
+//!
+//! Some 45 bytes an id. Chunks that are full neither move nor grow, and the table is made in one pass over what a
+//! bucket holds: a map of one entry for each took three times as much, and most of a wake.
+
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
+use tessera_model::CommandId;
+use tessera_model::record::CommandIdRecord;
+
+/// Records of one chunk: 8 KiB.
+const CHUNK: usize = 256;
+/// Slots of the smallest table.
+const SLOTS_MIN: usize = 64;
+
+/// A slot of the table: the number of a record, and the part of its id's hash that says where it belongs. The lowest
+/// bit of that part is set, so that 0 is an empty slot.
+type Slot = u64;
+
+/// The ids.
+#[derive(Default)]
+pub(super) struct Remembered {
+    /// All but the last are full.
+    chunks: VecDeque<Vec<CommandIdRecord>>,
+    /// How many of the first chunk are gone.
+    gone: usize,
+    len: usize,
+    /// The number of the first record; numbers go round.
+    first: u32,
+    /// Open, a power of two; empty or filled to three quarters at most.
+    slots: Vec<Slot>,
+}
+
+/// The part of an id's hash that a slot holds.
+fn part(id: CommandId) -> u32 {
+    let hash = foldhash::fast::FixedState::default().hash_one(u128::from_le_bytes(id.0));
+    u32::try_from(hash >> 32).unwrap_or_default() | 1
+}
+
+const fn number_of(slot: Slot) -> u32 {
+    let [a, b, c, d, ..] = slot.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+const fn part_of(slot: Slot) -> u32 {
+    let [.., a, b, c, d] = slot.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+impl Remembered {
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    fn at(&self, at: usize) -> Option<&CommandIdRecord> {
+        let at = at + self.gone;
+        self.chunks.get(at / CHUNK)?.get(at % CHUNK)
+    }
+
+    fn numbered(&self, number: u32) -> Option<&CommandIdRecord> {
+        self.at(number.wrapping_sub(self.first) as usize)
+    }
+
+    /// The slot where something of this part belongs.
+    fn home(&self, part: u32) -> usize {
+        // From the top: a table has no more than 2^31 slots.
+        (u64::from(part) * self.slots.len() as u64 >> 32) as usize
+    }
+
+    fn behind(&self, slot: usize) -> usize {
+        if slot + 1 < self.slots.len() { slot + 1 } else { 0 }
+    }
+
+    /// The slot of an id, or the empty one where it would be.
+    fn slot(&self, id: CommandId, part: u32) -> (usize, Slot) {
+        let mut at = self.home(part);
+        // LIMIT: a quarter of the slots is empty.
+        while let Some(slot) = self.slots.get(at).copied() {
+            let found =
+                part_of(slot) == part && self.numbered(number_of(slot)).is_some_and(|one| one.id == id);
+            if slot == 0 || found {
+                return (at, slot);
+            }
+            at = self.behind(at);
+        }
+        (at, 0)
+    }
+
+    /// What is remembered of an id.
+    pub(super) fn get(&self, id: CommandId) -> Option<&CommandIdRecord> {
+        let (_, slot) = self.slot(id, part(id));
+        if slot == 0 { None } else { self.numbered(number_of(slot)) }
+    }
+
+    /// All of them, in the order in which they came.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &CommandIdRecord> {
+        self.chunks.iter().flatten().skip(self.gone)
+    }
+
+    /// The one that came first.
+    pub(super) fn front(&self) -> Option<&CommandIdRecord> {
+        self.at(0)
+    }
+
+    /// Remembers an id, in the place of what was remembered of it before.
+    pub(super) fn put(&mut self, record: CommandIdRecord) {
+        self.make_room(1);
+        let part = part(record.id);
+        let (at, held) = self.slot(record.id, part);
+        if held != 0 {
+            let place = number_of(held).wrapping_sub(self.first) as usize + self.gone;
+            let old = self.chunks.get_mut(place / CHUNK).and_then(|chunk| chunk.get_mut(place % CHUNK));
+            if let Some(old) = old {
+                *old = record;
+            }
+            return;
+        }
+        let number = self.first.wrapping_add(u32::try_from(self.len).unwrap_or(u32::MAX));
+        if let Some(slot) = self.slots.get_mut(at) {
+            *slot = u64::from(number) | u64::from(part) << 32;
+        }
+        match self.chunks.back_mut().filter(|chunk| chunk.len() < CHUNK) {
+            Some(chunk) => chunk.push(record),
+            None => {
+                let mut chunk = Vec::with_capacity(CHUNK);
+                chunk.push(record);
+                self.chunks.push_back(chunk);
+            }
+        }
+        self.len += 1;
+    }
+
+    /// Room for so many more in the table.
+    pub(super) fn make_room(&mut self, more: usize) {
+        if (self.len + more) * 4 <= self.slots.len() * 3 {
+            return;
+        }
+        let size = ((self.len + more) * 4).div_ceil(3).next_power_of_two().max(SLOTS_MIN);
+        let old = std::mem::replace(&mut self.slots, vec![0; size]);
+        for slot in old.into_iter().filter(|slot| *slot != 0) {
+            let mut at = self.home(part_of(slot));
+            while self.slots.get(at).is_some_and(|taken| *taken != 0) {
+                at = self.behind(at);
+            }
+            if let Some(empty) = self.slots.get_mut(at) {
+                *empty = slot;
+            }
+        }
+    }
+
+    /// Forgets the one that came first.
+    pub(super) fn pop_front(&mut self) -> Option<CommandIdRecord> {
+        let record = *self.front()?;
+        let (at, slot) = self.slot(record.id, part(record.id));
+        if slot != 0 {
+            self.empty(at);
+        }
+        self.gone += 1;
+        self.len -= 1;
+        self.first = self.first.wrapping_add(1);
+        if self.gone >= CHUNK {
+            self.chunks.pop_front();
+            self.gone = 0;
+        }
+        if self.len == 0 {
+            *self = Self::default();
+        }
+        Some(record)
+    }
+
+    /// Empties a slot, and moves up what stands behind it only because it was taken.
+    fn empty(&mut self, mut hole: usize) {
+        let size = self.slots.len();
+        let mut at = self.behind(hole);
+        while let Some(slot) = self.slots.get(at).copied().filter(|slot| *slot != 0) {
+            let home = self.home(part_of(slot));
+            // How far it is from its home, and from the hole.
+            let (far, gap) = ((at + size - home) % size, (at + size - hole) % size);
+            if far >= gap {
+                if let Some(to) = self.slots.get_mut(hole) {
+                    *to = slot;
+                }
+                hole = at;
+            }
+            at = self.behind(at);
+        }
+        if let Some(last) = self.slots.get_mut(hole) {
+            *last = 0;
+        }
+    }
+
+    /// Keeps those that it says.
+    pub(super) fn retain(&mut self, keep: impl Fn(&CommandIdRecord) -> bool) {
+        let kept: Vec<CommandIdRecord> = self.iter().copied().filter(keep).collect();
+        *self = Self::default();
+        self.make_room(kept.len());
+        kept.into_iter().for_each(|record| self.put(record));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeMap, VecDeque};
+    use tessera_model::Revision;
+
+    /// PROPERTY: it remembers what a plain map and a plain row of ids remember, in the same order. METHOD: seeded
+    /// puts, repeats, removals from the front and sometimes of one in three, in rows that grow, shrink and empty.
+    #[test]
+    fn remembers_as_a_map_and_a_row() {
+        let (mut ours, mut plain, mut row) = (Remembered::default(), BTreeMap::new(), VecDeque::new());
+        let mut dice = 3_u64;
+        for step in 0..60_000_u64 {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let id = CommandId((u128::from(dice >> 33) % 30_000).to_be_bytes());
+            let grows = step / 10_000 % 2 == 0;
+            if dice >> 20 & 7 < if grows { 6 } else { 2 } {
+                let record = CommandIdRecord { id, revision: Revision(step), fingerprint: !step };
+                ours.put(record);
+                if plain.insert(id.0, record).is_none() {
+                    row.push_back(id.0);
+                }
+            } else {
+                let gone = row.pop_front();
+                assert_eq!(ours.pop_front().map(|record| record.id.0), gone);
+                gone.map(|id| plain.remove(&id));
+            }
+            if step % 9_001 == 9_000 {
+                ours.retain(|record| record.id.0[15] % 3 != 0);
+                row.retain(|id| id[15] % 3 != 0);
+                plain.retain(|id, _| id[15] % 3 != 0);
+            }
+            assert_eq!((ours.len(), ours.get(id)), (row.len(), plain.get(&id.0)), "step {step}");
+            if step % 5_000 == 0 {
+                assert!(ours.iter().map(|record| record.id.0).eq(row.iter().copied()));
+                assert!(row.iter().all(|id| ours.get(CommandId(*id)) == plain.get(id)));
+                assert_eq!(ours.front(), row.front().and_then(|id| plain.get(id)));
+            }
+        }
+    }
+
+    /// PROPERTY: numbers go round: what came before the last one and behind it is found. METHOD: a row that begins a
+    /// little before the end of the numbers.
+    #[test]
+    fn numbers_go_round() {
+        let mut ours = Remembered { first: u32::MAX - 40, ..Remembered::default() };
+        let id = |no: u128| CommandId(no.to_be_bytes());
+        for no in 0..100 {
+            ours.put(CommandIdRecord { id: id(no), revision: Revision(0), fingerprint: 0 });
+        }
+        assert!((0..100).all(|no| ours.get(id(no)).is_some()));
+        (0..60).for_each(|_| drop(ours.pop_front()));
+        assert!((0..100).all(|no| ours.get(id(no)).is_some() == (no >= 60)));
+    }
+}
