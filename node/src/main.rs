@@ -4,6 +4,7 @@ mod assemble;
 mod clock;
 mod command;
 mod config;
+mod doctor;
 mod entropy;
 mod exit;
 mod gateway;
@@ -11,6 +12,7 @@ mod health;
 mod inspect;
 mod lifecycle;
 mod metric;
+mod notify;
 mod offer;
 #[cfg(feature = "planted")]
 mod planted;
