@@ -23,6 +23,7 @@ mod door;
 mod elevations;
 mod engine;
 mod explain;
+mod facts;
 mod front;
 mod groups;
 mod guess;
@@ -76,5 +77,5 @@ pub use {
     bound::HelloRefusal, cursor::Cursors, decide::Decided, decide::OfSubject, front::Errand, front::Stranger,
     house::EngineConfig, house::PLANTED, list::Listing, list::Page, policed::About, read::PermissionList,
     related::RelatedSubjects, resource::Resource, seam::Clock, seam::Entropy, submit::SubmitError,
-    tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure,
+    tessera_policy::Facts, tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure,
 };

@@ -51,6 +51,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tuple;
+mod under;
 mod value;
 mod wake;
 mod watch;
