@@ -7,6 +7,7 @@
 use crate::check::Judged;
 use crate::circumstances::Circumstances;
 use crate::policies::all_actions;
+use crate::policy_steps::taken;
 use crate::root::Root;
 use crate::state::key_of;
 use std::cell::Cell;
@@ -325,6 +326,7 @@ impl Policed {
         self.described(root, (asked, resource), with, now, |request, tell, (room, next)| {
             let rule = tell(request)?;
             let answered = ask(request, rule, room);
+            taken(room.steps());
             Some((answered, if room.is_timed() { now } else { next }))
         })
     }
@@ -488,6 +490,7 @@ impl Policed {
                 let held = words.get(word).is_some_and(|held| held & bit != 0);
                 let rule = tell(request)?;
                 let ruling = self.ruling(held, request, rule, room);
+                taken(room.steps());
                 let Some(rest) = left.checked_sub(room.steps()) else {
                     return Some(Err(Reason::BudgetExceeded));
                 };

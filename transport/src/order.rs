@@ -8,7 +8,7 @@ use tessera_engine::{Bound, Done, Engine, HelloRefusal, Rotation, SubmitError};
 use tessera_model::grant_condition::GranteeName;
 use tessera_model::code::{CODE_UNKNOWN, ProtocolCode};
 use tessera_model::{
-    Command, CommandId, Generation, HandleBytes, Identifier, Limit, Place, Private, PublicId, Refusal,
+    Command, CommandId, Generation, HandleBytes, Identifier, Limit, Name, Place, Private, PublicId, Refusal,
 };
 use tessera_wire::{Fault, Frame, Head, Made, Outbox, Request, RequestKind, TENANT_OF_CONNECTION, WireError};
 use tokio::sync::mpsc;

@@ -7,7 +7,7 @@ use crate::link::Link;
 use std::net::IpAddr;
 use tessera_client::wire::Request;
 use tessera_model::grant_condition::{GrantConditionKind, GranteeName};
-use tessera_model::{Deadline, GrantCondition, GrantConditions, Name, Network, Trust};
+use tessera_model::{Deadline, GrantCondition, GrantConditions, Name, Network, Trust, UnixMillis};
 
 fn hours(text: &str) -> Result<GrantCondition, String> {
     GrantCondition::of(GrantConditionKind::Hours, text).map_err(|error| error.to_string())
@@ -22,12 +22,16 @@ fn acr(text: &str) -> Result<GrantCondition, String> {
 }
 
 /// Seconds, or minutes, hours or days with their letter.
-fn age(text: &str) -> Result<GrantCondition, String> {
+fn seconds(text: &str) -> Result<u32, String> {
     let wrong = || "an age is a number with s, m, h or d: 300s".to_owned();
     let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
     let found = units.into_iter().find_map(|(unit, of)| Some((text.strip_suffix(unit)?, of)));
     let (number, of) = found.unwrap_or((text, 1));
-    let seconds: u32 = number.parse().ok().and_then(|number: u32| number.checked_mul(of)).ok_or_else(wrong)?;
+    number.parse().ok().and_then(|number: u32| number.checked_mul(of)).ok_or_else(wrong)
+}
+
+fn age(text: &str) -> Result<GrantCondition, String> {
+    let seconds = seconds(text)?;
     let condition = GrantCondition::of(GrantConditionKind::StepUp, &seconds.to_string());
     condition.map_err(|error| error.to_string())
 }
@@ -83,12 +87,20 @@ pub(crate) struct Supposed {
     /// As if in a session that was opened with a proof of this level.
     #[arg(long, value_name = "LEVEL", default_value_t = 0)]
     pub(crate) acr: u32,
-    /// As if that proof was made then: an instant in UTC, or a span from now.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) proven: Option<crate::when::When>,
+    /// As if that proof was made so long ago: 300s, 15m, 8h, 30d.
+    #[arg(long, value_name = "AGE", value_parser = seconds)]
+    pub(crate) proof_age: Option<u32>,
     /// As if on a device that is trusted so far: unverified, known, managed, hardened.
     #[arg(long, value_name = "LEVEL", value_parser = trust)]
     pub(crate) device: Option<Trust>,
+}
+
+impl Supposed {
+    /// When the proof was made, as seen from now.
+    pub(crate) fn proven(&self, now: UnixMillis) -> Deadline {
+        let ago = self.proof_age.map(|age| now.0.saturating_sub(u64::from(age) * 1_000));
+        ago.map_or(Deadline::NONE, |then| UnixMillis(then).to_deadline())
+    }
 }
 
 /// Conditions in words.

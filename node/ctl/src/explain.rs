@@ -124,7 +124,7 @@ impl Explain {
             at,
             address: self.supposed.address,
             acr: self.supposed.acr,
-            proven: deadline(link, self.supposed.proven)?,
+            proven: self.supposed.proven(link.now()),
             trust: self.supposed.device,
         };
         let told = tell(link, (subject, &self.permission, self.workspace.as_ref()), &request).await;
@@ -161,7 +161,7 @@ impl Simulate {
             conditions,
             address: self.supposed.address,
             acr: self.supposed.acr,
-            proven: deadline(link, self.supposed.proven)?,
+            proven: self.supposed.proven(link.now()),
             trust: self.supposed.device,
         };
         tell(link, (subject, &self.permission, self.workspace.as_ref()), &request).await
@@ -310,5 +310,5 @@ fn grants(rows: &[ExplainRow]) -> (Table, Vec<Value>) {
         json.insert("unmet".into(), row.unmet.clone().into());
         sources.push(json.into());
     }
-    (table, sources)
+    (table.sparse(), sources)
 }

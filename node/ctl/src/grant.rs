@@ -114,7 +114,7 @@ pub(crate) fn grants(rows: &[GrantRow]) -> (Table, Value) {
         json.insert("conditions".into(), json!(words(&row.conditions)));
         listed.push(Value::Object(json));
     }
-    (table, Value::Array(listed))
+    (table.sparse(), Value::Array(listed))
 }
 
 /// Where, as the end of a sentence.
@@ -206,7 +206,7 @@ pub(crate) fn holders(rows: &[HolderRow]) -> (Table, Value) {
         json.insert("conditions".into(), json!(words(&row.conditions)));
         listed.push(Value::Object(json));
     }
-    (table, Value::Array(listed))
+    (table.sparse(), Value::Array(listed))
 }
 
 /// Whether a grant stands, as far as the caller may know.
@@ -296,5 +296,5 @@ async fn review(link: &Link, window: Window) -> Result<Answer, CtlError> {
         json.insert("conditions".into(), json!(words(&row.conditions)));
         rows.push(Value::Object(json));
     }
-    Ok(found.told(Answer::said(table.to_string()).with("rows", rows)))
+    Ok(found.told(Answer::said(table.sparse().to_string()).with("rows", rows)))
 }

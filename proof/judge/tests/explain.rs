@@ -73,7 +73,7 @@ fn acting_on_an_explanation_turns_the_answer() {
                     if !left.outcome.is_permit() {
                         break;
                     }
-                    let named = *left.sources.iter().find(|source| source.holds).unwrap();
+                    let named = left.sources.iter().find(|source| source.holds).unwrap().clone();
                     groups += u32::from(named.through.is_some());
                     rules = without(&rules, asked.0, &named);
                     left = explain(&rules, asked, (now, &facts));
