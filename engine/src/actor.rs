@@ -468,12 +468,12 @@ impl Running {
 
     /// Whether an operator holds all of these in the system tenant now; nobody else is asked.
     fn operator_holds(&self, ordered: &Ordered, names: &[&str]) -> Result<bool, Refusal> {
-        let Caller::Operator { place, generation, .. } = ordered.caller else { return Ok(true) };
+        let Caller::Operator { place, generation, from, .. } = ordered.caller else { return Ok(true) };
         let system = self.house.system().ok_or(Refusal::NotReady)?;
         let reading = self.house.read(&system);
         let holds = |name: &&str| {
             let permission = PermissionRef::Name(name);
-            reading.caller_holds(place, generation, permission, WorkspaceIndex(0)) == Reason::None
+            reading.caller_holds(place, (generation, from), permission, WorkspaceIndex(0)) == Reason::None
         };
         Ok(names.iter().all(holds))
     }

@@ -2,6 +2,7 @@
 //! whoever acts in it for its subject. Off the hot path: a flag of the place says whether there is anything.
 
 use crate::check::{Judged, Live, NEVER, UsedFrom, alive, halves};
+use crate::facts::facts_of;
 use crate::order;
 use crate::order::Verdict;
 use crate::root::Root;
@@ -81,7 +82,7 @@ pub(crate) fn stands<'r>(
                 address.is_some_and(|address| networks.iter().any(|network| network.contains(address)));
             if inside { Ok(open) } else { Err(Judged::deny(Reason::AddressNotAllowed)) }
         }
-        Beside::Acting(acting) => acts(root, acting, Live::of(fields).cut_off, (read, now)),
+        Beside::Acting(acting) => acts(root, acting, (Live::of(fields).cut_off, from), (read, now)),
     }
 }
 
@@ -94,7 +95,7 @@ fn ceilings(root: &Root, device: &DeviceRecord) -> [RestrictionId; 2] {
 fn acts<'r>(
     root: &'r Root,
     acting: &ActingRecord,
-    opened: u32,
+    (opened, from): (u32, UsedFrom<'_>),
     (read, now): (&dyn Fn(Place) -> Fields, UnixMillis),
 ) -> Result<Standing<'r>, Judged> {
     let gone = Judged::deny(Reason::ActorGone);
@@ -122,12 +123,14 @@ fn acts<'r>(
     }
     // Whoever may not act for others any more does not go on with it, whatever it is about.
     let open = root.rules.permission(PermissionRef::Name(OPENS)).ok_or(gone)?;
-    let may = root.rules.evaluate(line, open, WorkspaceIndex(0), live.restriction, now);
+    let facts = facts_of(root, &fields, from.address());
+    let when = (now, Some(&facts));
+    let may = root.rules.evaluate_under(line, open, WorkspaceIndex(0), live.restriction, when);
     let may = root.rules.cut_within(may, open, &Within { ceilings: own, actor: None }, now);
     if !may.is_permit() {
         return Err(Judged { valid_until: may.valid_until, ..gone });
     }
-    let actor = Some(Actor { line, restriction: live.restriction });
+    let actor = Some(Actor { line, restriction: live.restriction, facts });
     Ok((end.min(may.valid_until), Within { ceilings: own, actor }))
 }
 

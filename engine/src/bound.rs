@@ -14,7 +14,7 @@ use tessera_crypto::compare::equal_arrays;
 use tessera_model::record::TenantStatus;
 use tessera_model::{
     Caller, Decision, Generation, Handle, HandleBytes, PermissionRef, Place, PublicId, Reason, Refusal,
-    TenantId, WorkspaceIndex, WorkspaceRef,
+    TenantId, Whence, WorkspaceIndex, WorkspaceRef,
 };
 use tessera_storage::StorageError;
 
@@ -142,7 +142,7 @@ impl Engine {
 
     /// An operator acts on another tenant: it must exist, and is woken.
     fn bind_operator(&self, bound: Bound, tenant: TenantId) -> Result<Bound, HelloRefusal> {
-        let (Caller::Holder { place, generation, subject }, Some(entry)) =
+        let (Caller::Holder { place, generation, subject, from }, Some(entry)) =
             (bound.caller, self.house.entry(tenant))
         else {
             return Err(HelloRefusal::Refused);
@@ -150,7 +150,7 @@ impl Engine {
         if matches!(entry.status(), TenantStatus::Closing | TenantStatus::Deleted) {
             return Err(HelloRefusal::Refused);
         }
-        let bound = Bound { entry, caller: Caller::Operator { place, generation, subject }, ..bound };
+        let bound = Bound { entry, caller: Caller::Operator { place, generation, subject, from }, ..bound };
         // Whoever acts for an operator is none.
         if bound.acting || !self.may(&bound, "tessera.admin.tenants") {
             return Err(HelloRefusal::Refused);
@@ -285,7 +285,7 @@ impl Engine {
             return self.check_at_peer(bound, reading, query);
         }
         let decision = reading.check(&self.house.tagger, query);
-        if decision.reason == Reason::AddressNotAllowed && query.address.is_none() {
+        if by_address(decision.reason) && query.address.is_none() {
             return self.check_at_peer(bound, reading, query);
         }
         decision
@@ -306,6 +306,11 @@ impl Engine {
     }
 }
 
+/// Whether an answer may be another one from an address that is known.
+pub(crate) const fn by_address(reason: Reason) -> bool {
+    matches!(reason, Reason::AddressNotAllowed) || reason.is_conditional()
+}
+
 fn bind(
     home: &Arc<Entry>,
     view: &Arc<View>,
@@ -324,7 +329,12 @@ fn bind(
     Some(Bound {
         entry: Arc::clone(home),
         home: Arc::clone(home),
-        caller: Caller::Holder { place: handle.place, generation: handle.generation, subject: live.subject },
+        caller: Caller::Holder {
+            place: handle.place,
+            generation: handle.generation,
+            subject: live.subject,
+            from: Whence(peer),
+        },
         subject,
         credential: PublicId::of_place(live.opened, handle.place, handle.generation),
         key: live.key,
@@ -358,7 +368,7 @@ impl Reading<'_> {
     pub(crate) fn caller_holds(
         &self,
         place: Place,
-        generation: Generation,
+        (generation, from): (Generation, Whence),
         permission: PermissionRef<'_>,
         workspace: WorkspaceIndex,
     ) -> Reason {
@@ -366,7 +376,7 @@ impl Reading<'_> {
         let [_, w1, w2, ..] = words.read();
         let asked = (&permission, &WorkspaceRef::Index(workspace));
         // Where it is used from was looked at when its command came.
-        self.check_from((place, generation), (w1, w2), asked, UsedFrom::Anywhere).reason
+        self.check_from((place, generation), (w1, w2), asked, UsedFrom::Seen(&from.0)).reason
     }
 }
 

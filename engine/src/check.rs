@@ -4,6 +4,7 @@
 //! not recognise, it denies. The order of its loads is that of [`crate::order`].
 
 use crate::beside::{cut, standing};
+use crate::facts::under_conditions;
 use crate::order::{self, Verdict};
 use crate::question::{Asked, Ids, Question, ruled};
 use crate::root::Root;
@@ -161,8 +162,20 @@ fn inactive(root: u32, line: &tessera_policy::Line, key: bool, opened: u32) -> J
 pub(crate) enum UsedFrom<'a> {
     /// It was looked at before.
     Anywhere,
+    /// It was looked at before: there.
+    Seen(&'a Option<IpAddr>),
     /// There, or nobody knows.
     Address(&'a Option<IpAddr>),
+}
+
+impl UsedFrom<'_> {
+    /// The address, where somebody knows it.
+    pub(crate) const fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Anywhere => None,
+            Self::Seen(address) | Self::Address(address) => *address,
+        }
+    }
 }
 
 #[inline(always)]
@@ -307,7 +320,8 @@ impl Reading<'_> {
         order::answer(words, &self.view.root, &self.view.marks, start, move |root: &Root, fields: &Fields| {
             let judged = judge(root, fields, (generation, tag), asked, self.now);
             let [head, ..] = *fields;
-            if head & SIDE != 0 || self.early.0 < self.now.0 || root.policed.is_some() {
+            let conditional = matches!(judged.reason, Reason::ConditionsUnmet);
+            if head & SIDE != 0 || self.early.0 < self.now.0 || root.policed.is_some() || conditional {
                 return self.rarely(judged, (root, *fields), (place, generation), tag, asked, from);
             }
             judged
@@ -315,7 +329,7 @@ impl Reading<'_> {
     }
 
     /// What else counts for keys that are bound to networks, on devices, where somebody acts for the subject, in
-    /// tenants that have policies, and while the node's clock is in doubt. Kept out of the way of all other checks;
+    /// tenants that have policies, under conditions of grants, and while the node's clock is in doubt. Kept out of the way of all other checks;
     /// takes copies, so that those need not keep in memory what this one needs.
     #[cold]
     #[inline(never)]
@@ -336,8 +350,10 @@ impl Reading<'_> {
             None => judged,
         };
         let who = ((place, generation), tag, from);
+        let known = |judged, now| under_conditions((root, &fields), judged, ids, from, now);
+        let judged = known(judged, self.now);
         self.as_it_stands(judged, (root, &fields), who, ids.map(|(permission, _)| permission), &rule, |now| {
-            judge(root, &fields, (generation, tag), asked, now)
+            known(judge(root, &fields, (generation, tag), asked, now), now)
         })
     }
 

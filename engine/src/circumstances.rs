@@ -139,7 +139,9 @@ fn is_given(shape: &Shape, context: u32, name: &str) -> bool {
     let field = shape.fields(context).iter().find(|field| field.name == name);
     let kind = field.and_then(|field| shape.kind(field.kind));
     match (name, kind) {
-        ("now" | "opened", Some(Kind::Datetime)) | ("ip", Some(Kind::Ip)) | ("key", Some(Kind::Bool)) => true,
+        ("now" | "opened" | "authenticated_at", Some(Kind::Datetime))
+        | ("acr" | "device_trust", Some(Kind::Long))
+        | ("ip", Some(Kind::Ip)) | ("key", Some(Kind::Bool)) => true,
         ("workspace", Some(Kind::Entity(of))) => of == "Workspace",
         _ => false,
     }

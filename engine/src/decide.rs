@@ -18,6 +18,7 @@ use tessera_model::record::SubjectStatus;
 use tessera_model::{
     PermissionId, PermissionRef, PublicId, Reason, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex,
 };
+use tessera_policy::Facts;
 
 /// What time alone never changes.
 const NEVER: UnixMillis = UnixMillis(u64::MAX);
@@ -91,10 +92,11 @@ fn judge_subject(root: &Root, asked: &OfSubject<'_>, now: UnixMillis, steps: &Ce
     let Some(permission) = root.rules.permission(asked.permission) else {
         return Judged::deny(Reason::PermissionUnknown);
     };
-    let outcome = root.rules.evaluate(line, permission, asked.workspace, RestrictionId(0), now);
+    let when = (now, Some(&Facts::default()));
+    let outcome = root.rules.evaluate_under(line, permission, asked.workspace, RestrictionId(0), when);
     let judged = Judged { reason: outcome.reason, valid_until: outcome.valid_until };
     let judged = match (asked.about, root.subjects.get(&asked.subject)) {
-        (Some(about), Some(record)) if judged.reason == Reason::NotGranted => {
+        (Some(about), Some(record)) if judged.reason.is_ungranted() => {
             let (who, what) = ((record.id, RestrictionId(0)), (permission, asked.workspace));
             onward(root, who, what, about, (judged, NEVER), now, steps)
         }
@@ -106,7 +108,7 @@ fn judge_subject(root: &Root, asked: &OfSubject<'_>, now: UnixMillis, steps: &Ce
         permission,
         workspace: asked.workspace,
         restriction: RestrictionId(0),
-        address: None,
+        facts: Facts::default(),
         opened: None,
     };
     policed.judge(root, judged, (&told, asked.about.map(|about| about.object)), None, now)

@@ -2,7 +2,7 @@
 
 use crate::admit::Done;
 use crate::beside::placed;
-use crate::bound::Bound;
+use crate::bound::{Bound, by_address};
 use crate::check::{Live, UsedFrom, alive};
 use crate::engine::Engine;
 use crate::house::House;
@@ -68,7 +68,7 @@ impl Engine {
         look: impl Fn(UsedFrom<'_>) -> Result<T, Reason>,
     ) -> Result<T, Reason> {
         match look(UsedFrom::Address(&said)) {
-            Err(Reason::AddressNotAllowed) if said.is_none() => {
+            Err(reason) if by_address(reason) && said.is_none() => {
                 look(UsedFrom::Address(&self.address(bound, handle)))
             }
             looked => looked,
@@ -97,8 +97,9 @@ impl Engine {
             return Err(Reason::TenantClosed);
         }
         let tagger = &self.house.tagger;
-        // Where policies may ask for it, the address that a check takes.
-        let policed = reading.root.policed.is_some() && said.is_none();
+        // Where policies or conditions may ask for it, the address that a check takes.
+        let asked = reading.root.policed.is_some() || reading.root.rules.has_conditions();
+        let policed = asked && said.is_none();
         let said = if policed { self.address(bound, handle) } else { said };
         self.looking_there(bound, (handle, said), |from| {
             reading.list_permissions(tagger, (handle, from), workspace)

@@ -8,13 +8,16 @@ use crate::policies::{PolicySaid, said};
 use crate::resource;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tessera_model::grant_condition::{
+    GrantConditionKind, GrantConditions, GrantConditionsRecord, Grantee,
+};
 use tessera_model::limits::{ENGINE_PERMISSIONS_MAX, PATTERNS_MAX, ROLES_MAX};
 use tessera_model::record::{GrantRecord, MemberRecord, RoleRecord, SubjectStatus};
 use tessera_model::{
     Deadline, GroupId, Limit, Name, Pattern, PermissionId, PermissionRef, PublicId, Reason, Refusal,
     RestrictionId, RoleId, SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
-use tessera_policy::{Rules, Source};
+use tessera_policy::{Facts, Rules, Source};
 use tessera_relation::{Ask, Explanation, Step, TupleRef};
 
 /// LIMIT: grants that one explanation names; those that count come first.
@@ -65,6 +68,10 @@ pub struct Draft {
     pub without: Option<(Name, Option<Name>)>,
     /// A group that the subject is put into.
     pub group: Option<Name>,
+    /// The conditions of that grant.
+    pub conditions: GrantConditions,
+    /// What is supposed of whoever asks, for conditions of grants.
+    pub facts: Facts,
 }
 
 /// A grant that covers what was asked, in names.
@@ -88,6 +95,10 @@ pub struct Because {
     pub member_until: Deadline,
     /// The workspace that does not inherit and so keeps the grant out.
     pub wall: Option<Name>,
+    /// The conditions under which it counts.
+    pub conditions: GrantConditions,
+    /// The first of them that does not hold, by its word; empty when all do.
+    pub unmet: &'static str,
     /// Whether it counts at that instant.
     pub holds: bool,
 }
@@ -123,7 +134,7 @@ impl Listing {
         let workspace = self.place(why.workspace.as_ref())?;
         let permission = rules.permission(PermissionRef::Name(why.permission.as_str()));
         let permission = permission.unwrap_or(PermissionId(0));
-        let found = rules.explain(subject, permission, workspace, why.at);
+        let found = rules.explain_under(subject, permission, workspace, (why.at, &draft.facts));
         let covers = |pattern: &Pattern| pattern.covers(why.permission.as_str());
         let restricted = !why.allowed.is_empty() && !why.allowed.iter().any(covers);
         let reason = match (record.status, found.outcome.reason) {
@@ -139,12 +150,14 @@ impl Listing {
         let (mut reason, mut valid_until, mut shown) = (reason, found.outcome.valid_until, None);
         if let Some(resource) = why.resource.as_deref() {
             let (verdict, until, related) = self.related(record.id, permission, resource, why.at);
-            if reason == Reason::NotGranted {
+            if reason.is_ungranted() {
                 let given = verdict == Reason::None;
                 reason = if given && restricted {
                     Reason::Restricted
                 } else if given && !found.ceilings.is_empty() {
                     Reason::BeyondCeiling
+                } else if verdict == Reason::NotGranted {
+                    reason
                 } else {
                     verdict
                 };
@@ -156,7 +169,7 @@ impl Listing {
         let of = (subject, permission, workspace);
         let supposed = (&rules, drafted.as_ref());
         let (Judged { reason, valid_until }, policies) =
-            self.policed(why, of, supposed, (judged, restricted))?;
+            self.policed(why, of, supposed, (judged, restricted, draft.facts))?;
         Ok(Explained {
             policies,
             reason,
@@ -174,7 +187,7 @@ impl Listing {
         why: &Why,
         (subject, permission, workspace): (SubjectIndex, PermissionId, WorkspaceIndex),
         (rules, drafted): (&Rules, Option<&RoleRecord>),
-        (judged, restricted): (Judged, bool),
+        (judged, restricted, facts): (Judged, bool, Facts),
     ) -> Result<(Judged, Vec<PolicySaid>), Refusal> {
         let Some(policed) = self.0.policed.as_deref() else { return Ok((judged, Vec::new())) };
         let asked = Asked {
@@ -182,7 +195,7 @@ impl Listing {
             permission,
             workspace,
             restriction: RestrictionId(0),
-            address: None,
+            facts,
             opened: None,
         };
         let came = (why.context.as_deref(), why.entities.as_deref());
@@ -278,6 +291,10 @@ impl Listing {
         }
         if let Some((name, place, from, until)) = &draft.grant {
             let (role, workspace) = (role(name)?, self.place(place.as_ref())?);
+            if !draft.conditions.is_empty() {
+                let (grantee, conditions) = (Grantee::Subject(subject), draft.conditions.clone());
+                rules.put_conditions(&GrantConditionsRecord { grantee, role, workspace, conditions });
+            }
             rules.put_grant(&GrantRecord { subject, role, workspace, from: *from, until: *until });
         }
         if let Some(name) = &draft.group {
@@ -304,6 +321,8 @@ impl Listing {
             member_from,
             member_until,
             wall: source.wall.and_then(|wall| self.workspace_name(wall).cloned()),
+            conditions: source.conditions.clone(),
+            unmet: source.unmet.map_or("", GrantConditionKind::word),
             holds: source.holds,
         }
     }

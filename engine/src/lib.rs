@@ -23,6 +23,7 @@ mod door;
 mod elevations;
 mod engine;
 mod explain;
+mod facts;
 mod front;
 mod groups;
 mod guess;
@@ -34,6 +35,7 @@ mod order;
 mod people;
 mod policed;
 mod policies;
+mod policy_steps;
 mod question;
 mod read;
 mod refresh;
@@ -68,6 +70,7 @@ pub use engine::{Engine, EngineUsage, StartError};
 pub use explain::{Because, Draft, Explained, Related, Why};
 pub use groups::{MemberFound, MembershipFound, RoleUse, Way};
 pub use policies::{PolicyParts, PolicySaid, Tried};
+pub use policy_steps::PolicySteps;
 pub use review::{Held, Reviewed, Who};
 pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, Made, SERVICE_ROLE};
 pub use view::{Reading, Sees, View};
@@ -77,5 +80,5 @@ pub use {
     bound::HelloRefusal, cursor::Cursors, decide::Decided, decide::OfSubject, front::Errand, front::Stranger,
     house::EngineConfig, house::PLANTED, list::Listing, list::Page, policed::About, read::PermissionList,
     related::RelatedSubjects, resource::Resource, seam::Clock, seam::Entropy, submit::SubmitError,
-    tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure,
+    tessera_policy::Facts, tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure,
 };

@@ -6,25 +6,27 @@
 
 use crate::check::Judged;
 use crate::circumstances::Circumstances;
+use crate::policies::all_actions;
+use crate::policy_steps::taken;
 use crate::root::Root;
 use crate::state::key_of;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
-use std::net::IpAddr;
 use std::sync::Arc;
 use tessera_model::limits::{ENGINE_PERMISSIONS_MAX, ENTITY_ANCESTORS_MAX};
 use tessera_model::policy::{EntityName, PolicyRecord};
 use tessera_model::record::{AttributeValue, SubjectKind};
 use tessera_model::{PermissionId, Reason, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex};
-use tessera_policy::HeldThing;
+use tessera_policy::{Facts, HeldThing};
 use tessera_program::{
     Desk, Entities, EntityRef, Fact, FaultRule, Ip, Kind, Names, Outcome, Program, Request, Room, Ruling,
     Shape, Uid, Value, Word,
 };
 
 /// What the node itself says in every context whose action has a place for it.
-pub(crate) const GIVEN: [&str; 5] = ["now", "ip", "opened", "key", "workspace"];
+pub(crate) const GIVEN: [&str; 8] =
+    ["now", "ip", "opened", "key", "workspace", "acr", "authenticated_at", "device_trust"];
 /// The id of the one entity of type `Tenant`.
 const TENANT: &str = "tenant";
 /// LIMIT: steps that a list of permissions may take over all of them: some 10 ms.
@@ -78,7 +80,8 @@ pub(crate) struct Asked {
     pub(crate) permission: PermissionId,
     pub(crate) workspace: WorkspaceIndex,
     pub(crate) restriction: RestrictionId,
-    pub(crate) address: Option<IpAddr>,
+    /// What is known of whoever asks.
+    pub(crate) facts: Facts,
     /// When the session or key was opened, and whether it is a key; none where nobody has opened one.
     pub(crate) opened: Option<(UnixMillis, bool)>,
 }
@@ -163,7 +166,11 @@ impl Policed {
         let read = Program::decode(&record.program);
         let unreadable = read.is_err();
         let mut program = read.unwrap_or_default();
-        let shape = Arc::new(std::mem::take(&mut program.shape));
+        let mut shape = std::mem::take(&mut program.shape);
+        if record.schema.is_none() {
+            all_actions(&mut shape, root);
+        }
+        let shape = Arc::new(shape);
         let names = &mut program.names;
         let attributes = spoken(names, root);
         let given = GIVEN.map(|name| names.word(name));
@@ -180,7 +187,9 @@ impl Policed {
                 field.is_some_and(|field| shape.kind(field.kind) == Some(wanted))
             };
             let workspace = Kind::Entity("Workspace".to_owned());
-            let kinds = [Kind::Datetime, Kind::Ip, Kind::Datetime, Kind::Bool, workspace];
+            let (bool, long, datetime) = (Kind::Bool, Kind::Long, Kind::Datetime);
+            let kinds =
+                [datetime.clone(), Kind::Ip, datetime.clone(), bool, workspace, long.clone(), datetime, long];
             let mut found = [false; GIVEN.len()];
             for ((place, name), kind) in found.iter_mut().zip(GIVEN).zip(&kinds) {
                 *place = has(name, kind);
@@ -317,6 +326,7 @@ impl Policed {
         self.described(root, (asked, resource), with, now, |request, tell, (room, next)| {
             let rule = tell(request)?;
             let answered = ask(request, rule, room);
+            taken(room.steps());
             Some((answered, if room.is_timed() { now } else { next }))
         })
     }
@@ -344,7 +354,7 @@ impl Policed {
             };
             request.attribute(*name, value);
         }
-        let next = root.rules.each_held(line, asked.workspace, now, &mut |held| {
+        let next = root.rules.each_held(line, asked.workspace, (now, &asked.facts), &mut |held| {
             let (kind, name) = match held {
                 HeldThing::Role(role) => ("Role", root.roles.get(&role).map(|record| &record.name)),
                 HeldThing::Group(group) => ("Group", root.groups.get(&group).map(|record| &record.name)),
@@ -375,10 +385,13 @@ impl Policed {
         let workspace = (asked.workspace.0 != 0).then(|| Value::Entity(request.uid(here.0, here.1)));
         let values = [
             Some(millis(now)),
-            asked.address.map(|address| Value::Ip(Ip::of(address))),
+            asked.facts.address.map(|address| Value::Ip(Ip::of(address))),
             asked.opened.map(|(opened, _)| millis(opened)),
             asked.opened.map(|(_, key)| Value::Bool(key)),
             workspace,
+            (asked.opened.is_some() || asked.facts.acr > 0).then(|| Value::Long(i64::from(asked.facts.acr))),
+            asked.facts.proven.map(millis),
+            asked.facts.trust.map(|trust| Value::Long(i64::from(trust.number()))),
         ];
         let sent = with.map(|with| &with.context);
         let mut given = [(self.kind, Value::Bool(false)); GIVEN.len()];
@@ -422,8 +435,8 @@ impl Policed {
         let permits = judged.reason == Reason::None;
         let open = matches!(
             judged.reason,
-            Reason::NotGranted | Reason::DepthExceeded | Reason::BudgetExceeded | Reason::ResourceUnknown
-        );
+            Reason::DepthExceeded | Reason::BudgetExceeded | Reason::ResourceUnknown
+        ) || judged.reason.is_ungranted();
         if !permits && !open {
             return judged;
         }
@@ -477,6 +490,7 @@ impl Policed {
                 let held = words.get(word).is_some_and(|held| held & bit != 0);
                 let rule = tell(request)?;
                 let ruling = self.ruling(held, request, rule, room);
+                taken(room.steps());
                 let Some(rest) = left.checked_sub(room.steps()) else {
                     return Some(Err(Reason::BudgetExceeded));
                 };

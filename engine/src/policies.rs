@@ -95,10 +95,27 @@ fn built_in_schema(root: &Root) -> String {
         text.push_str(&actions.join(", "));
         text.push_str(
             " appliesTo {\n    principal: [User],\n    resource: [Workspace, Tenant],\n    context: {\n        now: datetime,\n        \
-             ip?: ipaddr,\n        opened: datetime,\n        key: Bool,\n        workspace?: Workspace,\n    },\n};\n",
+             ip?: ipaddr,\n        opened: datetime,\n        key: Bool,\n        workspace?: Workspace,\n        acr: Long,\n        authenticated_at?: datetime,\n        \
+             device_trust?: Long,\n    },\n};\n",
         );
     }
     text
+}
+
+/// Leaves one action of the built-in schema, which stands for all: they are alike, and each permission of the tenant is one.
+fn keep_one_action(shape: &mut Shape) {
+    let first = shape.actions.keys().next().cloned();
+    shape.actions.retain(|name, _| Some(name) == first.as_ref());
+}
+
+/// The actions of the built-in schema, by the one that stands for all: every permission but the engine's own.
+pub(crate) fn all_actions(shape: &mut Shape, root: &Root) {
+    let Some(one) = shape.actions.values().next().cloned() else { return };
+    for (id, name) in &root.permissions {
+        if *id > ENGINE_PERMISSIONS_MAX {
+            shape.actions.insert(("Action".to_owned(), name.as_str().to_owned()), one.clone());
+        }
+    }
 }
 
 /// Why a schema fits no question of this tenant; nothing where it does. What fits none would be silently dead.
@@ -213,9 +230,15 @@ impl Engine {
         let compiled = compiled.await.map_err(|_| Refusal::PolicyWrong)?;
         let view = self.view_of(bound).map_err(|_| Refusal::NotReady)?;
         let root = view.root.full();
-        Ok(compiled.and_then(|program| match unfit(&root, &program.shape) {
+        let built_in = texts.schema.is_none();
+        Ok(compiled.and_then(|mut program| match unfit(&root, &program.shape) {
             Some(says) => Err(Wrong::schema(says)),
-            None => Ok(program),
+            None => {
+                if built_in {
+                    keep_one_action(&mut program.shape);
+                }
+                Ok(program)
+            }
         }))
     }
 
@@ -301,6 +324,17 @@ impl Listing {
     #[must_use]
     pub fn policies(&self) -> Option<&PolicyRecord> {
         self.0.policies.as_deref()
+    }
+
+    /// The sets that are kept, the newest first; the present one among them.
+    pub fn policy_sets(&self) -> impl Iterator<Item = &PolicyRecord> {
+        self.0.policy_sets.iter().rev().map(|(_, record)| &**record)
+    }
+
+    /// A set that is kept; 0 for the present one.
+    #[must_use]
+    pub fn policy_set(&self, version: u32) -> Option<&PolicyRecord> {
+        if version == 0 { self.policies() } else { self.0.policy_sets.get(&version).map(|record| &**record) }
     }
 
     /// How many policies there are.

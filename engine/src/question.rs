@@ -1,6 +1,7 @@
 //! How a check says what it asks for: by ids, or by names that are looked up in a root; and the same for policies.
 
 use crate::check::{Judged, Live, UsedFrom};
+use crate::facts::facts_of;
 use crate::root::Root;
 use crate::table::Fields;
 use tessera_model::{PermissionId, PermissionRef, Reason, UnixMillis, WorkspaceIndex, WorkspaceRef};
@@ -59,13 +60,12 @@ pub(crate) fn asked(
     from: UsedFrom<'_>,
 ) -> Option<crate::policed::Asked> {
     let live = Live::of(fields);
-    let address = if let UsedFrom::Address(address) = from { *address } else { None };
     Some(crate::policed::Asked {
         subject: live.subject,
         permission: root.rules.permission(permission)?,
         workspace: root.rules.workspace(workspace)?,
         restriction: live.restriction,
-        address,
+        facts: facts_of(root, fields, from.address()),
         opened: Some((live.opened.to_millis(), live.key)),
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::beside::{Standing, placed};
 use crate::check::{Live, UsedFrom, alive};
+use crate::facts::facts_of;
 use crate::order::RootCell;
 use crate::sync::{Ordering, fence};
 use crate::table::Fields;
@@ -80,19 +81,20 @@ impl Reading<'_> {
         (handle, from): (&HandleBytes, UsedFrom<'_>),
         workspace: WorkspaceRef<'_>,
     ) -> Result<PermissionList, Reason> {
-        self.with_live(tagger, (handle, from), |root, (live, _), _, (end, within)| {
+        self.with_live(tagger, (handle, from), |root, (live, fields), _, (end, within)| {
             let workspace = root.rules.workspace(workspace).ok_or(Reason::WorkspaceUnknown)?;
             let line = root.rules.line(live.subject).ok_or(Reason::HandleUnknown)?;
             let mut permitted = Vec::new();
-            let mut until = root.rules.list(line, workspace, live.restriction, self.now, &mut permitted);
+            let facts = facts_of(root, fields, from.address());
+            let when = (self.now, Some(&facts));
+            let mut until = root.rules.list_under(line, workspace, live.restriction, when, &mut permitted);
             if let Some(policed) = root.policed.as_deref() {
-                let address = if let UsedFrom::Address(address) = from { *address } else { None };
                 let asked = crate::policed::Asked {
                     subject: live.subject,
                     permission: PermissionId(0),
                     workspace,
                     restriction: live.restriction,
-                    address,
+                    facts,
                     opened: Some((live.opened.to_millis(), live.key)),
                 };
                 until = until.min(policed.list(root, &asked, &mut permitted, self.now)?);

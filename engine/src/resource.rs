@@ -3,14 +3,15 @@
 //! Off the hot path: a plain check never comes here. Roles are asked first; then, where the permission is
 //! mapped to a relation of the resource's type, the tuples; then policies. What cuts a grant cuts a relation, too.
 
-use crate::bound::Bound;
+use crate::bound::{Bound, by_address};
 use crate::check::{Judged, Live, UsedFrom, alive, judge};
 use crate::circumstances::{Circumstances, circumstances};
 use crate::decide::onward;
 use crate::engine::Engine;
+use crate::facts::under_conditions;
 use crate::order;
 use crate::policed::{self, About};
-use crate::question::{Question, asked};
+use crate::question::{Asked as _, Question, asked};
 use crate::root::Root;
 use crate::table::{Fields, SIDE};
 use crate::view::Reading;
@@ -88,8 +89,11 @@ fn judge_matter(
     steps: &Cell<u32>,
 ) -> Judged {
     let judged = match about.resource {
-        Some(resource) => judge_resource((root, fields), who, (question, resource), now, steps),
-        None => judge(root, fields, who, *question, now),
+        Some(resource) => judge_resource((root, fields), who, (question, resource, from), now, steps),
+        None => {
+            let judged = judge(root, fields, who, *question, now);
+            under_conditions((root, fields), judged, question.ids(root).ok(), from, now)
+        }
     };
     let Some(policed) = root.policed.as_deref() else { return judged };
     // A handle that is not alive was denied for that.
@@ -109,12 +113,13 @@ fn judge_matter(
 fn judge_resource(
     (root, fields): (&Root, &Fields),
     who: (u32, (u64, u64)),
-    (question, about): (&Question<'_>, Resource<'_>),
+    (question, about, from): (&Question<'_>, Resource<'_>, UsedFrom<'_>),
     now: UnixMillis,
     steps: &Cell<u32>,
 ) -> Judged {
     let judged = judge(root, fields, who, *question, now);
-    if judged.reason != Reason::NotGranted {
+    let judged = under_conditions((root, fields), judged, question.ids(root).ok(), from, now);
+    if !judged.reason.is_ungranted() {
         return judged;
     }
     let (live, end): (Live, UnixMillis) = match alive(root, fields, who, now) {
@@ -236,7 +241,7 @@ impl Engine {
             return reading.check_matter(&self.house.tagger, &CheckQuery { address, ..*query }, about);
         }
         let answered = reading.check_matter(&self.house.tagger, query, about);
-        if answered.0.reason == Reason::AddressNotAllowed && query.address.is_none() {
+        if by_address(answered.0.reason) && query.address.is_none() {
             let address = self.address(bound, query.handle);
             return reading.check_matter(&self.house.tagger, &CheckQuery { address, ..*query }, about);
         }

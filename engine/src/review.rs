@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::ops::Bound as Edge;
 use tessera_model::limits::{PAGE_PLACES_MAX, PAGE_ROWS_MAX};
 use tessera_model::note::{About, Note};
-use tessera_model::{Deadline, Name, PublicId, Refusal, RowKind, SubjectIndex};
+use tessera_model::{Deadline, GrantConditions, Name, PublicId, Refusal, RowKind, SubjectIndex};
 
 /// Where groups begin in the cursor of a review: behind all subjects.
 const GROUPS: u64 = 1 << 32;
@@ -49,6 +49,8 @@ pub struct Reviewed {
     pub made: Option<Note>,
     /// When it was changed last and by whom; `None` when it is as it was made.
     pub changed: Option<Note>,
+    /// The conditions under which a role counts.
+    pub conditions: GrantConditions,
 }
 
 impl Reviewed {
@@ -107,6 +109,7 @@ impl Engine {
                     by_rule: false,
                     made: notes.get(&about.key(false)).copied(),
                     changed: notes.get(&about.key(true)).copied(),
+                    conditions: listing.group_conditions_of(&grant),
                 });
             }
         }
@@ -135,12 +138,14 @@ impl Engine {
             by_rule: false,
             made: notes.get(&about.key(false)).copied(),
             changed: notes.get(&about.key(true)).copied(),
+            conditions: GrantConditions::NONE,
         };
         let grants = grants.into_iter().filter_map(|grant| {
             let place = listing.workspace_name(grant.workspace).cloned();
             let held = Held::Role(listing.role_name(grant.role)?.clone(), place);
             let about = About::Grant(index, grant.role, grant.workspace);
-            Some(row(held, (grant.from, grant.until), about))
+            let conditions = listing.conditions_of(&grant);
+            Some(Reviewed { conditions, ..row(held, (grant.from, grant.until), about) })
         });
         let members = members.into_iter().filter_map(|member| {
             let held = Held::Group(listing.group_name(member.group)?.clone());

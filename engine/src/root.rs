@@ -169,6 +169,10 @@ pub(crate) struct Root {
     pub(crate) policies: Option<Arc<PolicyRecord>>,
     /// The version of the last ones, those included that are gone.
     pub(crate) policy_version: u32,
+    /// The last sets, by version, those before the present one without their programs.
+    pub(crate) policy_sets: RedBlackTreeMapSync<u32, Arc<PolicyRecord>>,
+    /// The version of the set that was taken away last.
+    pub(crate) policies_gone: u32,
     /// The stored entities, by share and name.
     pub(crate) entities: RedBlackTreeMapSync<(u32, EntityName), Arc<EntityRecord>>,
     /// What those lie in straight that lie in anything.
@@ -237,6 +241,8 @@ impl Root {
             shape: None,
             policies: None,
             policy_version: 0,
+            policy_sets: RedBlackTreeMapSync::new_sync(),
+            policies_gone: 0,
             entities: RedBlackTreeMapSync::new_sync(),
             parents: HashTrieMapSync::new_sync(),
             holding: HashTrieMapSync::new_sync(),
@@ -262,6 +268,7 @@ impl Root {
             + self.text_bytes
             + self.service_bytes
             + self.policies.as_ref().map_or(0, |record| record.bytes() * 4)
+            + self.policy_sets.values().map(|record| record.bytes()).sum::<usize>()
             + self.entities.size() * 300
             + self.entity_bytes * 3
             + self.restriction_bytes

@@ -4,11 +4,12 @@
 //! in no mask: a plain check never comes here, and is denied. A check by scope that nothing but the key's mask denies
 //! looks at the key's filters, with what the question says of itself, and what is known of workspace and subject.
 
-use crate::bound::Bound;
+use crate::bound::{Bound, by_address};
 use crate::check::{Judged, UsedFrom, alive, judge};
 use crate::engine::Engine;
+use crate::facts::{facts_of, under_conditions};
 use crate::order;
-use crate::question::{Question, ruled};
+use crate::question::{Asked as _, Question, ruled};
 use crate::root::Root;
 use crate::table::{Fields, SIDE};
 use crate::view::Reading;
@@ -67,13 +68,14 @@ impl ScopeAttributes for Here<'_> {
 fn judge_scope(
     (root, fields): (&Root, &Fields),
     who: (u32, (u64, u64)),
-    (question, scope): (&Question<'_>, &Scope<'_>),
+    (question, scope, from): (&Question<'_>, &Scope<'_>, UsedFrom<'_>),
     now: UnixMillis,
 ) -> Judged {
     // Looked up once: the judgement asks by number. What is none is told by its name.
     let known = root.rules.permission(question.permission);
     let question = known.map_or(*question, |id| Question { permission: PermissionRef::Id(id), ..*question });
     let judged = judge(root, fields, who, question, now);
+    let judged = under_conditions((root, fields), judged, question.ids(root).ok(), from, now);
     if judged.reason != Reason::Restricted {
         return judged;
     }
@@ -98,7 +100,9 @@ fn judge_scope(
     if !reached.any(|held| held.holds(scope, &here)) {
         return Judged { reason: Reason::ScopeFiltered, ..judged };
     }
-    let outcome = root.rules.evaluate(line, permission, workspace, RestrictionId(0), now);
+    let facts = facts_of(root, fields, from.address());
+    let when = (now, Some(&facts));
+    let outcome = root.rules.evaluate_under(line, permission, workspace, RestrictionId(0), when);
     let valid_until = if outcome.valid_until.0 < end.0 { outcome.valid_until } else { end };
     Judged { reason: outcome.reason, valid_until }
 }
@@ -156,7 +160,7 @@ impl Reading<'_> {
             &self.view.marks,
             (&*self.root, self.version),
             |root: &Root, fields: &Fields| {
-                let judge = |now| judge_scope((root, fields), who, (&question, scope), now);
+                let judge = |now| judge_scope((root, fields), who, (&question, scope, from), now);
                 let judged = judge(self.now);
                 let [head, ..] = *fields;
                 if head & SIDE == 0 && self.early.0 == self.now.0 && root.policed.is_none() {
@@ -199,7 +203,7 @@ impl Engine {
             return reading.check_scope(&self.house.tagger, &CheckQuery { address, ..*query }, scope);
         }
         let decision = reading.check_scope(&self.house.tagger, query, scope);
-        if decision.reason == Reason::AddressNotAllowed && query.address.is_none() {
+        if by_address(decision.reason) && query.address.is_none() {
             let address = self.address(bound, query.handle);
             return reading.check_scope(&self.house.tagger, &CheckQuery { address, ..*query }, scope);
         }

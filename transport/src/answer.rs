@@ -13,7 +13,7 @@ use crate::relation::is_own;
 use crate::stream::Desk;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
-use tessera_engine::{ADDRESS, Bound, Engine, HelloRefusal, Reading, Sees};
+use tessera_engine::{ADDRESS, Bound, Engine, HelloRefusal, PolicySteps, Reading, Sees};
 use tessera_model::code::{CODE_FAILED, ProtocolCode};
 use tessera_model::limits::WIRE_FRAME_BYTES_MAX;
 use tessera_model::{
@@ -247,7 +247,7 @@ fn known(
         left,
         bound_of_budget: line.shared.limits.checks_per_second,
     });
-    let mut since_renewed: u32 = 0;
+    let (mut since_renewed, policies): (u32, _) = (0, PolicySteps::counting());
     while desk.outbox.len() < ANSWERS_BYTES_MAX {
         let Some(frame) = desk.inbox.next_frame()? else { break };
         *taken += 1;
@@ -287,7 +287,7 @@ fn known(
         }
     }
     if let Some(asking) = asking {
-        line.shared.budgets.use_up(bucket, asking.spent);
+        line.shared.budgets.use_up(bucket, asking.spent.saturating_add(policies.checks()));
         add(&counters.checks, asking.checks);
         add(&counters.questions, asking.others);
     }

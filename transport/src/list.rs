@@ -58,9 +58,11 @@ const fn permission(kind: RequestKind) -> &'static str {
         | RequestKind::ListMappings
         | RequestKind::WatchRelations
         | RequestKind::ListRelations => "tessera.admin.relations",
-        RequestKind::ReadPolicies | RequestKind::TryPolicies | RequestKind::ListEntities => {
-            "tessera.admin.policies"
-        }
+        RequestKind::ReadPolicies
+        | RequestKind::ListPolicyVersions
+        | RequestKind::ReadBuiltInSchema
+        | RequestKind::TryPolicies
+        | RequestKind::ListEntities => "tessera.admin.policies",
         RequestKind::CheckResource
         | RequestKind::Authorize
         | RequestKind::CheckAbout
@@ -354,7 +356,10 @@ fn page(
         Request::ListDevices { .. } | Request::ReadDevicePolicy {} | Request::ListRequests { .. } => {
             elevation::page(&source, request)
         }
-        Request::ReadPolicies {} | Request::ListEntities { .. } => policy::page(&source, request),
+        Request::ReadPolicies { .. }
+        | Request::ListPolicyVersions {}
+        | Request::ReadBuiltInSchema { .. }
+        | Request::ListEntities { .. } => policy::page(&source, request),
         about => relation::page((engine, bound, view), about, walked),
     }
 }
@@ -569,6 +574,7 @@ fn grants(listing: &Listing, subject: &SubjectRecord, window: &Window) -> Result
             workspace: listing.workspace_name(grant.workspace).cloned(),
             from: grant.from,
             until: grant.until,
+            conditions: listing.conditions_of(&grant),
         };
         Some((grant.place_of_subject(), row))
     });
@@ -588,6 +594,7 @@ fn holders(
             workspace: listing.workspace_name(grant.workspace).cloned(),
             from: grant.from,
             until: grant.until,
+            conditions: listing.conditions_of(&grant),
         };
         (grant.place_of_role(), row)
     });

@@ -5,9 +5,10 @@ use crate::connection::{Line, Peer};
 use crate::list;
 use std::sync::Arc;
 use tessera_engine::{Bound, Done, Engine, HelloRefusal, Rotation, SubmitError};
+use tessera_model::grant_condition::GranteeName;
 use tessera_model::code::{CODE_UNKNOWN, ProtocolCode};
 use tessera_model::{
-    Command, CommandId, Generation, HandleBytes, Identifier, Limit, Place, Private, PublicId, Refusal,
+    Command, CommandId, Generation, HandleBytes, Identifier, Limit, Name, Place, Private, PublicId, Refusal,
 };
 use tessera_wire::{Fault, Frame, Head, Made, Outbox, Request, RequestKind, TENANT_OF_CONNECTION, WireError};
 use tokio::sync::mpsc;
@@ -341,6 +342,14 @@ fn command_of(request: Request) -> Option<Command> {
         Request::Grant { subject, role, workspace, from, until } => {
             Command::Grant { subject, role, workspace, from, until }
         }
+        Request::SetGrantConditions { subject, group, role, workspace, conditions } => {
+            let grantee = grantee(subject, group)?;
+            Command::SetGrantConditions { grantee, role, workspace, conditions }
+        }
+        Request::GrantUnder { subject, group, role, workspace, from, until, conditions } => {
+            let grantee = grantee(subject, group)?;
+            Command::GrantUnder { grantee, role, workspace, from, until, conditions }
+        }
         Request::Ungrant { subject, role, workspace } => Command::Ungrant { subject, role, workspace },
         Request::EndSession { session } => Command::EndSession { session },
         Request::EndSubjectSessions { subject } => Command::EndSubjectSessions { subject },
@@ -386,4 +395,13 @@ fn command_of(request: Request) -> Option<Command> {
         Request::PlantedPanic {} => Command::PlantedPanic {},
         _ => return None,
     })
+}
+
+/// Whose grant it is: a subject's or a group's, not both.
+fn grantee(subject: Option<PublicId>, group: Option<Name>) -> Option<GranteeName> {
+    match (subject, group) {
+        (Some(subject), None) => Some(GranteeName::Subject(subject)),
+        (None, Some(group)) => Some(GranteeName::Group(group)),
+        (Some(_), Some(_)) | (None, None) => None,
+    }
 }

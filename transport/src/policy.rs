@@ -10,10 +10,26 @@ use tessera_model::{
 };
 use tessera_program::PlainError;
 use tessera_relation::RELATION_BUDGET;
-use tessera_wire::{EntityRow, Fault, PolicyFaultRow, PolicySetRow, Request, Rows, RowsWriter};
+use tessera_wire::{EntityRow, Fault, PolicyFaultRow, PolicySetRow, PolicyVersionRow, Request, Rows, RowsWriter, SchemaPartRow};
 
 /// LIMIT: bytes of the built-in schema that are told beside policies in one frame.
 const BUILT_IN_TOLD_MAX: usize = 120 * 1024;
+
+/// LIMIT: bytes of a part of a schema.
+const SCHEMA_PART_BYTES: usize = 64 * 1024;
+
+/// A text in parts that end at characters; one at least.
+fn parts_of(text: &str, most: usize) -> Vec<&str> {
+    let (mut parts, mut rest) = (Vec::new(), text);
+    while rest.len() > most {
+        let end = (0..=most).rev().find(|end| rest.is_char_boundary(*end)).unwrap_or(most);
+        let (part, behind) = rest.split_at(end);
+        parts.push(part);
+        rest = behind;
+    }
+    parts.push(rest);
+    parts
+}
 
 /// The text of a field.
 pub(crate) fn text(from: &Private) -> Result<&str, Refusal> {
@@ -123,11 +139,16 @@ pub(crate) fn check(
 pub(crate) fn page(source: &Source<'_>, request: Request) -> Result<Rows, Refusal> {
     let listing = &source.listing;
     match request {
-        Request::ReadPolicies {} => {
-            let known = listing.policies();
+        Request::ReadPolicies { version } => {
+            let known = listing.policy_set(version);
+            if version != 0 && known.is_none() {
+                return Err(Refusal::PolicyVersion);
+            }
+            let present = known.map(|known| known.version) == listing.policies().map(|known| known.version);
             let set = known.and_then(|known| known.schema.as_deref()).map(str::to_owned);
             let built_in = set.is_none();
-            let schema = set.unwrap_or_else(|| {
+            // Of a version before nobody knows what the built-in one was.
+            let schema = set.or_else(|| (!present).then(String::new)).unwrap_or_else(|| {
                 Some(listing.built_in_schema())
                     .filter(|text| text.len() <= BUILT_IN_TOLD_MAX)
                     .unwrap_or_default()
@@ -139,10 +160,28 @@ pub(crate) fn page(source: &Source<'_>, request: Request) -> Result<Rows, Refusa
                 schema: private(&schema),
                 built_in,
                 lenient: known.is_some_and(|known| known.lenient),
-                count: number(listing.policies_count()),
+                count: if present { number(listing.policies_count()) } else { 0 },
                 entities: number(listing.entities_count()),
                 created: known.map_or(tessera_model::Deadline::NONE, |known| known.at),
             }])
+        }
+        Request::ListPolicyVersions {} => {
+            let present = listing.policies().map(|known| known.version);
+            whole(listing.policy_sets().map(|set| PolicyVersionRow {
+                version: set.version,
+                present: present == Some(set.version),
+                built_in: set.schema.is_none(),
+                lenient: set.lenient,
+                created: set.at,
+            }))
+        }
+        Request::ReadBuiltInSchema { part } => {
+            let schema = listing.built_in_schema();
+            let parts = parts_of(&schema, SCHEMA_PART_BYTES);
+            let at = usize::try_from(part).unwrap_or(usize::MAX);
+            let parts_count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+            let text = parts.get(at).copied().ok_or(Refusal::Malformed)?;
+            whole([SchemaPartRow { schema: private(text), parts: parts_count }])
         }
         Request::ListEntities { after, limit } => {
             let cursors = source.cursors(Listed::all(ListKind::Entities))?;

@@ -2,9 +2,10 @@
 
 use crate::list::{begin, finish, whole};
 use crate::policy;
-use tessera_engine::{Bound, Draft, Engine, Explained, Held, Listing, RoleUse, View, Way, Who, Why};
+use std::net::IpAddr;
+use tessera_engine::{Bound, Draft, Engine, Explained, Facts, Held, Listing, RoleUse, View, Way, Who, Why};
 use tessera_model::note::Note;
-use tessera_model::{Deadline, Limit, Name, Private, Refusal, UnixMillis};
+use tessera_model::{Deadline, GrantConditions, Limit, Name, Private, Refusal, Trust, UnixMillis};
 use tessera_wire::{
     ExplainRow, GrantRow, GroupRow, MemberRow, MembershipRow, Request, ReviewRow, RoleUseRow, Rows,
     RowsWriter,
@@ -64,6 +65,7 @@ pub(crate) fn groups(listing: &Listing, request: Request) -> Result<Rows, Refusa
                     workspace: listing.workspace_name(grant.workspace).cloned(),
                     from: grant.from,
                     until: grant.until,
+                    conditions: listing.group_conditions_of(&grant),
                 })
             }))
         }
@@ -96,7 +98,20 @@ pub(crate) fn explain(
 ) -> Result<Rows, Refusal> {
     let when = |at: Deadline| if at == Deadline::NONE { engine.now() } else { at.to_millis() };
     let explained = match request {
-        Request::Explain { subject, key, permission, workspace, resource, at, context, entities } => {
+        Request::Explain {
+            subject,
+            key,
+            permission,
+            workspace,
+            resource,
+            at,
+            context,
+            entities,
+            address,
+            acr,
+            proven,
+            trust,
+        } => {
             let allowed = match key {
                 None => Vec::new(),
                 Some(key) => {
@@ -110,7 +125,8 @@ pub(crate) fn explain(
             let (resource, context, entities) = (text(resource)?, text(context)?, text(entities)?);
             let at = when(at);
             let why = Why { subject, allowed, permission, workspace, resource, context, entities, at };
-            listing.explain(&why, &Draft::default())?
+            let facts = facts(address, acr, proven, trust);
+            listing.explain(&why, &Draft { facts, ..Draft::default() })?
         }
         Request::Simulate {
             subject,
@@ -126,6 +142,11 @@ pub(crate) fn explain(
             without,
             without_workspace,
             group,
+            conditions,
+            address,
+            acr,
+            proven,
+            trust,
         } => {
             let at = when(at);
             let (context, entities) = (None, None);
@@ -136,6 +157,8 @@ pub(crate) fn explain(
                 grant: grant.map(|grant| (grant, grant_workspace, from, until)),
                 without: without.map(|without| (without, without_workspace)),
                 group,
+                conditions,
+                facts: facts(address, acr, proven, trust),
             };
             listing.explain(&why, &draft)?
         }
@@ -143,6 +166,12 @@ pub(crate) fn explain(
     };
     *walked += explained.related.as_ref().map_or(0, |related| u64::from(related.steps));
     whole(rows_of(explained))
+}
+
+/// What is supposed of whoever asks.
+fn facts(address: Option<IpAddr>, acr: u32, proven: Deadline, trust: Option<Trust>) -> Facts {
+    let proven = (proven != Deadline::NONE).then(|| proven.to_millis());
+    Facts { address, acr: u8::try_from(acr).unwrap_or(u8::MAX), proven, trust }
 }
 
 /// One row with nothing in it.
@@ -163,6 +192,8 @@ const fn row(kind: u32, reason: u32) -> ExplainRow {
         told: None,
         depth: 0,
         step: 0,
+        conditions: GrantConditions::NONE,
+        unmet: None,
     }
 }
 
@@ -181,6 +212,8 @@ fn rows_of(explained: Explained) -> Vec<ExplainRow> {
         member_from: source.member_from,
         member_until: source.member_until,
         wall: source.wall,
+        conditions: source.conditions,
+        unmet: (!source.unmet.is_empty()).then(|| source.unmet.to_owned()),
         ..row(GRANT, 0)
     }));
     rows.extend(explained.restricted.then(|| row(RESTRICTION, 0)));
@@ -244,6 +277,7 @@ pub(crate) fn review(
             changed: at(row.changed),
             changed_by: by(row.changed),
             request: row.changed.or(row.made).and_then(|note| note.request),
+            conditions: row.conditions,
         };
         if !writer.push(&shape) {
             // The next page begins with this holder again; a repeated row is better than a lost one.

@@ -64,7 +64,7 @@ async fn policies_are_set_and_asked() {
     assert_eq!(client.request(&set(POLICIES, Some(0))).await.expect("set").policies, Some(1));
     assert_eq!(refusal(client.request(&set("", Some(7))).await), Some(Refusal::PolicyVersion));
     let row = client
-        .list::<PolicySetRow>(&Request::ReadPolicies {})
+        .list::<PolicySetRow>(&Request::ReadPolicies { version: 0 })
         .await
         .expect("read")
         .rows
@@ -140,7 +140,7 @@ async fn policies_are_set_and_asked() {
         assert_eq!(refusal(own.request(&request).await), Some(Refusal::Unauthorized));
     }
     assert_eq!(
-        refusal(own.list::<PolicySetRow>(&Request::ReadPolicies {}).await),
+        refusal(own.list::<PolicySetRow>(&Request::ReadPolicies { version: 0 }).await),
         Some(Refusal::Unauthorized)
     );
     assert_eq!(refusal(own.list::<PolicyFaultRow>(&tried).await), Some(Refusal::Unauthorized));

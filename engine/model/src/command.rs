@@ -1,11 +1,12 @@
 //! What is asked: every change that a caller can order, and who orders it.
 
-pub use crate::caller::Caller;
+pub use crate::caller::{Caller, Whence};
 use crate::catalogue::ServiceEntry;
 use crate::commands::commands;
 use crate::device::{Thumbprint, Trust};
 use crate::endpoint::Endpoint;
 pub use crate::entropy::{ENTROPY_BYTES, Entropy};
+use crate::grant_condition::{GrantConditions, GranteeName};
 use crate::id::{Generation, Place, PublicId, SubjectIndex, TenantId};
 use crate::identifier::Identifier;
 use crate::load::KeyedRow;
@@ -592,6 +593,32 @@ commands! {
         name: Name,
         /// All of them; none for no endpoints.
         endpoints: Vec<Endpoint>,
+    };
+    /// Puts conditions in the place of those that a grant has: it counts only while all of them hold.
+    SetGrantConditions = 208, narrows false, "tessera.admin.grants", {
+        /// Whose grant.
+        grantee: GranteeName,
+        /// Of which role.
+        role: Name,
+        /// Where; `None` for the whole tenant.
+        workspace: Option<Name>,
+        /// All of them; none for a grant without.
+        conditions: GrantConditions,
+    };
+    /// Grants a role under conditions, replacing window and conditions of an equal grant.
+    GrantUnder = 209, narrows false, "tessera.admin.grants", {
+        /// To whom.
+        grantee: GranteeName,
+        /// Which role.
+        role: Name,
+        /// Where; `None` for the whole tenant.
+        workspace: Option<Name>,
+        /// First instant; `NONE` for no beginning.
+        from: Deadline,
+        /// First instant after; `NONE` for no end.
+        until: Deadline,
+        /// The conditions; none for a grant without.
+        conditions: GrantConditions,
     };
     /// Panics when decided: a planted fault, refused unless the build has the feature `planted`.
     PlantedPanic = 65_000, narrows false, "tessera.admin.settings", {};

@@ -109,6 +109,37 @@ reasons! {
     RequestDoubtful = 143, "the request's method or path can be read in more than one way";
     /// No such service.
     ServiceUnknown = 144, "no such service";
+    /// A grant with conditions covers it, and nothing is known of what they ask for.
+    ConditionsUnmet = 145, "granted under conditions that nothing is known of";
+    /// A grant covers it at other hours of the week.
+    OutsideHours = 146, "not granted at this hour";
+    /// A grant covers it from other networks.
+    OutsideNetworks = 147, "not granted from this address";
+    /// A grant covers it in sessions on devices that are trusted further.
+    DeviceUntrusted = 148, "not granted on a device that is trusted no further";
+    /// A grant covers it in sessions that were opened with a stronger proof, or more recently: step up.
+    StepUpNeeded = 149, "granted after a stronger or more recent sign-in";
+}
+
+impl Reason {
+    /// Whether no grant counts: relations and policies are asked then.
+    #[must_use]
+    pub const fn is_ungranted(self) -> bool {
+        matches!(self, Self::NotGranted) || self.is_conditional()
+    }
+
+    /// Whether a grant would count under other circumstances.
+    #[must_use]
+    pub const fn is_conditional(self) -> bool {
+        matches!(
+            self,
+            Self::ConditionsUnmet
+                | Self::OutsideHours
+                | Self::OutsideNetworks
+                | Self::DeviceUntrusted
+                | Self::StepUpNeeded
+        )
+    }
 }
 
 /// The answer to a check.

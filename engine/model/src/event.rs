@@ -7,6 +7,7 @@ use crate::catalogue::ServiceRecord;
 use crate::device::{DevicePolicyRecord, DeviceRecord};
 use crate::elevation::{ActingRecord, RequestRecord};
 use crate::endpoint::EndpointsRecord;
+use crate::grant_condition::GrantConditionsRecord;
 use crate::id::{
     ClientIndex, Generation, GroupId, Place, RestrictionId, RoleId, ServiceIndex, SubjectIndex,
     WorkspaceIndex,
@@ -108,6 +109,8 @@ pub enum Event {
         /// Where.
         workspace: WorkspaceIndex,
     },
+    /// The conditions of a grant are these; none for a grant without.
+    GrantConditionsSet(GrantConditionsRecord),
     /// The group's record is this.
     GroupChanged(GroupRecord),
     /// The group is gone, and with it every membership in it and every grant to it.

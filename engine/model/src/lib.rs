@@ -16,6 +16,7 @@ pub mod elevation;
 pub mod endpoint;
 mod entropy;
 pub mod event;
+pub mod grant_condition;
 pub mod handle;
 pub mod id;
 pub mod identifier;
@@ -40,12 +41,14 @@ pub mod rule;
 pub mod scope;
 pub mod settings;
 pub mod time;
+pub mod weekly;
 
-pub use command::{Caller, Command, CommandKind};
+pub use command::{Caller, Command, CommandKind, Whence};
 pub use cursor::{Cursor, ListKind, Listed};
 pub use decision::{Decision, Reason};
 pub use device::{Thumbprint, Trust};
 pub use event::{Event, Row, RowKind};
+pub use grant_condition::{GrantCondition, GrantConditions};
 pub use handle::{Handle, HandleBytes, HandleKind};
 pub use id::{
     CellId, ClientIndex, CommandId, Generation, GroupId, PermissionId, Place, PublicId, RestrictionId,

@@ -104,6 +104,18 @@ pub const RULE_CONDITIONS_MAX: usize = 8;
 pub const CONDITION_VALUES_MAX: usize = 32;
 /// LIMIT: a condition, bytes. With what stood before, a rule of 8 takes 16 KiB of a frame.
 pub const CONDITION_BYTES_MAX: usize = 1_024;
+/// LIMIT: conditions of one grant: one of each kind.
+pub const GRANT_CONDITIONS_MAX: usize = 5;
+/// LIMIT: a condition of a grant, bytes of its text: 32 networks, or 16 spans of a week and their zone.
+pub const GRANT_CONDITION_BYTES_MAX: usize = 2_048;
+/// LIMIT: spans of weekly hours.
+pub const HOURS_SPANS_MAX: usize = 16;
+/// LIMIT: a time zone's name, bytes. The longest of the IANA database has 32.
+pub const ZONE_BYTES_MAX: usize = 64;
+/// LIMIT: the age that a condition may ask a proof to be below, s: a year, longer than sessions live.
+pub const STEP_UP_AGE_S_MAX: u32 = 31_536_000;
+/// LIMIT: levels of proof that a session may be opened with: four bits of its place.
+pub const ACR_MAX: u8 = 15;
 /// LIMIT: subjects that one command looks at for a changed rule: so long at the most another command of the tenant
 /// waits for it. The rest follow with further commands.
 pub const RULE_SUBJECTS_MAX: u32 = 16_384;
@@ -215,6 +227,9 @@ pub const RELATION_CONTEXT_MAX: usize = 100;
 pub const POLICY_TEXT_BYTES_MAX: usize = 96 * 1024;
 /// LIMIT: bytes of what policies and schema are compiled to.
 pub const POLICY_PROGRAM_BYTES_MAX: usize = 128 * 1024;
+/// LIMIT: sets of policies of a tenant that are kept, the present one included: older ones without what they were
+/// compiled to.
+pub const POLICY_VERSIONS_MAX: u32 = 8;
 /// LIMIT: sets of policies that a node compiles at once: each may keep a core busy for some 100 ms.
 pub const POLICY_COMPILES_MAX: usize = 2;
 /// LIMIT: entities of a tenant: 65,536 × some 500 B are 32 MiB.

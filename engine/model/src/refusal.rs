@@ -194,6 +194,8 @@ refusals! {
     Acting = 266, "whoever acts for somebody else changes nothing in their name";
     /// A role of a workspace would be granted, or be a parent, outside of it.
     RoleOutside = 267, "the role belongs to a workspace: it holds there and below alone";
+    /// No time zone of this name is known.
+    ZoneUnknown = 268, "no such time zone: a name of the IANA database is expected";
     /// The relationship model's text is wrong; trying it tells line and column.
     RelationModelWrong = 270, "the relationship model is wrong: try it to learn where";
     /// Stored tuples would not fit the relationship model, and it was not asked to leave them behind.

@@ -3,6 +3,7 @@
 //! Grants add, restrictions cut, and the clock is read at every check. Nothing here allocates, waits
 //! or fails.
 
+use crate::conditions::Facts;
 use crate::line::Line;
 use crate::overflow::NEVER;
 use crate::rules::Rules;
@@ -34,7 +35,8 @@ impl Outcome {
 impl Rules {
     /// Judges a permission in a workspace (0 for the tenant), under a restriction (0 for none).
     ///
-    /// Says nothing about the subject's status or sessions: those come before.
+    /// Says nothing about the subject's status or sessions: those come before. Grants with conditions do not count:
+    /// where one might, and nothing else grants, the reason is [`Reason::ConditionsUnmet`].
     #[must_use]
     #[inline]
     pub fn evaluate(
@@ -45,20 +47,35 @@ impl Rules {
         restriction: RestrictionId,
         now: UnixMillis,
     ) -> Outcome {
+        self.evaluate_under(line, permission, workspace, restriction, (now, None))
+    }
+
+    /// As [`Rules::evaluate`], by what is known of whoever asks: grants with conditions count while they hold.
+    #[must_use]
+    #[inline]
+    pub fn evaluate_under(
+        &self,
+        line: &Line,
+        permission: PermissionId,
+        workspace: WorkspaceIndex,
+        restriction: RestrictionId,
+        (now, facts): (UnixMillis, Option<&Facts>),
+    ) -> Outcome {
         let Some(near) = self.workspaces.near(workspace) else {
             return self.deny(permission, Reason::WorkspaceUnknown);
         };
         let mut granted = self.granted_for_good(line, near, permission);
-        let mut until = NEVER;
+        let (mut until, mut ungranted) = (NEVER, Reason::NotGranted);
         let beyond = (line.overflow | line.groups) != 0 || near.is_deep;
         if beyond && !granted {
-            (granted, until) = self.granted_beyond(line, workspace, permission, now);
+            (ungranted, until) = self.granted_beyond(line, workspace, permission, (now, facts));
+            granted = matches!(ungranted, Reason::None);
         }
         // From here on no branch depends on the answer, which nobody can predict.
         let through = self.restrictions.lets_through(restriction, permission);
         let below = self.workspaces.lets_through(workspace, permission);
         let cut = if through { Reason::BeyondCeiling } else { Reason::Restricted };
-        let denied = if granted { cut } else { Reason::NotGranted };
+        let denied = if granted { cut } else { ungranted };
         let denied = if self.permissions.exists(permission) { denied } else { Reason::PermissionUnknown };
         Outcome {
             reason: if granted & through & below { Reason::None } else { denied },
@@ -101,32 +118,36 @@ impl Rules {
         false
     }
 
-    /// The rest: groups, far ancestors, sets in the overflow, and what has a window. Answers with the moment
-    /// at which time changes it.
+    /// The rest: groups, far ancestors, sets in the overflow, and what has a window or conditions. Answers with the
+    /// reason why not, and the moment at which time changes it.
     #[inline(never)]
     fn granted_beyond(
         &self,
         line: &Line,
         workspace: WorkspaceIndex,
         permission: PermissionId,
-        now: UnixMillis,
-    ) -> (bool, UnixMillis) {
+        (now, facts): (UnixMillis, Option<&Facts>),
+    ) -> (Reason, UnixMillis) {
         // WHY: looked up again, so that the common case need not keep it in memory for this one.
-        let Some(near) = self.workspaces.near(workspace) else { return (false, NEVER) };
+        let Some(near) = self.workspaces.near(workspace) else { return (Reason::NotGranted, NEVER) };
         let groups = self.groups_line(line);
         if groups.is_some_and(|groups| self.granted_for_good(groups, near, permission)) {
-            return (true, NEVER);
+            return (Reason::None, NEVER);
         }
         let further = groups.map_or(0, |groups| groups.overflow);
         if (line.overflow | further) == 0 && !near.is_deep {
-            return (false, NEVER);
+            return (Reason::NotGranted, NEVER);
         }
-        let Some(scope) = self.workspaces.scope(workspace) else { return (false, NEVER) };
+        let Some(scope) = self.workspaces.scope(workspace) else { return (Reason::NotGranted, NEVER) };
         if self.covers_for_good(line, &scope, permission)
             || groups.is_some_and(|groups| self.covers_for_good(groups, &scope, permission))
         {
-            return (true, NEVER);
+            return (Reason::None, NEVER);
         }
-        self.granted_in_windows(line, &scope, permission, now)
+        let (granted, until) = self.granted_in_windows(line, &scope, permission, now, facts);
+        if granted || self.conditions.is_empty() {
+            return (if granted { Reason::None } else { Reason::NotGranted }, until);
+        }
+        (self.ungranted(line, &scope, permission, now, facts), until)
     }
 }

@@ -1,15 +1,17 @@
 //! Why a question is answered as it is: the grants that cover it, and what keeps them from counting.
 
+use crate::conditions::Facts;
 use crate::evaluate::Outcome;
 use crate::overflow::{begins, ends};
 use crate::rules::Rules;
+use tessera_model::grant_condition::{GrantConditionKind, GrantConditions, Grantee};
 use tessera_model::record::MemberRecord;
 use tessera_model::{
     Deadline, GroupId, PermissionId, Reason, RestrictionId, RoleId, SubjectIndex, UnixMillis, WorkspaceIndex,
 };
 
 /// A grant that covers a permission, in the workspace that was asked for or above it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Source {
     /// The role that is granted.
     pub role: RoleId,
@@ -24,11 +26,25 @@ pub struct Source {
     pub through: Option<(GroupId, MemberRecord)>,
     /// The workspace that does not inherit and so keeps the grant out.
     pub wall: Option<WorkspaceIndex>,
-    /// Whether it counts at that instant: both windows hold, and no wall is between.
+    /// The conditions under which it counts; none for any.
+    pub conditions: GrantConditions,
+    /// The first of them that does not hold.
+    pub unmet: Option<GrantConditionKind>,
+    /// Whether it counts at that instant: both windows hold, its conditions too, and no wall is between.
     pub holds: bool,
 }
 
 impl Source {
+    /// A grant of which nothing was looked at yet.
+    fn standing(
+        (role, workspace): (RoleId, WorkspaceIndex),
+        (from, until): (Deadline, Deadline),
+        through: Option<(GroupId, MemberRecord)>,
+    ) -> Self {
+        let (conditions, unmet) = (GrantConditions::default(), None);
+        Self { role, workspace, from, until, through, wall: None, conditions, unmet, holds: false }
+    }
+
     /// Whether both of its windows hold at `now`.
     fn is_in_time(&self, now: UnixMillis) -> bool {
         let holds = |from, until| begins(from) <= now && now < ends(until);
@@ -59,8 +75,20 @@ impl Rules {
         workspace: WorkspaceIndex,
         now: UnixMillis,
     ) -> Explanation {
+        self.explain_under(subject, permission, workspace, (now, &Facts::default()))
+    }
+
+    /// As [`Rules::explain`], by what is known of whoever asks.
+    #[must_use]
+    pub fn explain_under(
+        &self,
+        subject: SubjectIndex,
+        permission: PermissionId,
+        workspace: WorkspaceIndex,
+        (now, facts): (UnixMillis, &Facts),
+    ) -> Explanation {
         let line = self.lines.get(subject.0).copied().unwrap_or_default();
-        let outcome = self.evaluate(&line, permission, workspace, RestrictionId(0), now);
+        let outcome = self.evaluate_under(&line, permission, workspace, RestrictionId(0), (now, Some(facts)));
         let places = self.places_above(workspace);
         let mut sources = vec![];
         let mut add = |mut source: Source| {
@@ -68,15 +96,20 @@ impl Rules {
             if let Some((_, wall)) = place
                 && self.roles.covers(source.role, permission)
             {
+                let grantee =
+                    source.through.map_or(Grantee::Subject(subject), |(group, _)| Grantee::Group(group));
+                let at = (grantee, source.role, source.workspace);
+                source.conditions = self.conditions_of(at.0, at.1, at.2).cloned().unwrap_or_default();
+                source.unmet = self.unmet_of(at, facts, now);
                 source.wall = *wall;
-                source.holds = wall.is_none() && source.is_in_time(now);
+                source.holds = wall.is_none() && source.unmet.is_none() && source.is_in_time(now);
                 sources.push(source);
             }
         };
         for grant in self.grants_of(subject) {
             let (from, until) = (grant.from, grant.until);
             let (role, workspace) = (grant.role, grant.workspace);
-            add(Source { role, workspace, from, until, through: None, wall: None, holds: false });
+            add(Source::standing((role, workspace), (from, until), None));
         }
         for member in self.memberships_of(subject) {
             let groups = self.groups_above(member.group).iter();
@@ -84,7 +117,7 @@ impl Rules {
                 let (from, until) = (grant.from, grant.until);
                 let (role, workspace) = (grant.role, grant.workspace);
                 let through = Some((grant.group, member));
-                add(Source { role, workspace, from, until, through, wall: None, holds: false });
+                add(Source::standing((role, workspace), (from, until), through));
             }
         }
         sources.sort_by_key(|source| !source.holds);

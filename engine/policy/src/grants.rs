@@ -1,12 +1,13 @@
 //! Grants in and out of lines, sets and overflow records.
 //!
 //! A grant without a window is one role more in the interned set of its subject (or group) and workspace. A
-//! grant with a window is an entry of the overflow record.
+//! grant with a window, or with conditions, is an entry of the overflow record.
 
 use crate::line::Line;
 use crate::overflow::{Overflow, Timed, TimedMember};
 use crate::rules::Rules;
 use std::sync::Arc;
+use tessera_model::grant_condition::Grantee;
 use tessera_model::limits::{ROLES_MAX, SUBJECTS_MAX, WORKSPACES_MAX};
 use tessera_model::record::{GrantRecord, GroupGrantRecord, SubjectStatus};
 use tessera_model::{Deadline, GroupId, RoleId, SetId, SubjectIndex, WorkspaceIndex};
@@ -17,7 +18,8 @@ impl Rules {
     /// Role, workspace and subject may come later. A deleted subject takes none.
     pub fn put_grant(&mut self, grant: &GrantRecord) {
         let GrantRecord { subject, role, workspace, from, until } = *grant;
-        let grant = Timed { from, until, workspace, role };
+        let condition = self.conditions.id_of(Grantee::Subject(subject), role, workspace);
+        let grant = Timed { from, until, workspace, role, condition };
         let deleted = self.line(subject).is_some_and(|line| line.status() == SubjectStatus::Deleted);
         if !(1..SUBJECTS_MAX).contains(&subject.0) || deleted || !self.takes(&grant) {
             return;
@@ -29,6 +31,7 @@ impl Rules {
 
     /// Removes a grant, whatever its window.
     pub fn remove_grant(&mut self, subject: SubjectIndex, role: RoleId, workspace: WorkspaceIndex) {
+        self.conditions.drop_key(&(Grantee::Subject(subject), role, workspace));
         if self.lines.get(subject.0).is_none() {
             return;
         }
@@ -55,7 +58,7 @@ impl Rules {
             self.collect_grants(line, &mut out);
         }
         let of_group = |timed: &Timed| {
-            let Timed { from, until, workspace, role } = *timed;
+            let Timed { from, until, workspace, role, .. } = *timed;
             GroupGrantRecord { group, role, workspace, from, until }
         };
         let mut out: Vec<_> = out.iter().map(of_group).collect();
@@ -154,7 +157,7 @@ impl Rules {
             }
             let (from, until) = (Deadline::NONE, Deadline::NONE);
             let roles = self.sets.roles(set).iter();
-            out.extend(roles.map(|role| Timed { from, until, workspace, role: *role }));
+            out.extend(roles.map(|role| Timed { from, until, workspace, role: *role, condition: 0 }));
         }
         let timed = overflow.into_iter().flat_map(|overflow| overflow.timed.iter());
         out.extend(timed.filter(|timed| !self.is_dead(timed.role, timed.workspace)));
@@ -196,6 +199,7 @@ impl Rules {
 
     /// Takes all grants and memberships from a subject.
     pub(crate) fn drop_grants(&mut self, subject: SubjectIndex) {
+        self.conditions.drop_all_of(Grantee::Subject(subject));
         let Some(mut line) = self.lines.get(subject.0).copied() else { return };
         self.drop_line(&mut line);
         self.lines.set(subject.0, line);
@@ -328,6 +332,6 @@ impl Rules {
 }
 
 fn of_subject(subject: SubjectIndex, timed: &Timed) -> GrantRecord {
-    let Timed { from, until, workspace, role } = *timed;
+    let Timed { from, until, workspace, role, .. } = *timed;
     GrantRecord { subject, role, workspace, from, until }
 }

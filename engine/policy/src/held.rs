@@ -1,8 +1,10 @@
 //! What somebody holds at an instant: roles in a workspace, and groups. For whoever decides by more than permissions.
 
+use crate::conditions::Facts;
 use crate::line::Line;
-use crate::overflow::{NEVER, begins, ends};
+use crate::overflow::{NEVER, Timed, begins, ends};
 use crate::rules::Rules;
+use crate::windows::Lens;
 use crate::workspaces::Scope;
 use tessera_model::limits::{ROLE_DEPTH_MAX, WORKSPACE_DEPTH_MAX};
 use tessera_model::{Deadline, GroupId, RoleId, UnixMillis, WorkspaceIndex};
@@ -17,14 +19,18 @@ pub enum HeldThing {
 }
 
 /// An instant, and the first moment behind it at which a window begins or ends.
-struct Watch {
+struct Watch<'f> {
     now: UnixMillis,
     next: UnixMillis,
+    facts: &'f Facts,
 }
 
-impl Watch {
+impl Watch<'_> {
     fn holds(&mut self, from: Deadline, until: Deadline) -> bool {
-        let (from, until) = (begins(from), ends(until));
+        self.is_within(begins(from), ends(until))
+    }
+
+    fn is_within(&mut self, from: UnixMillis, until: UnixMillis) -> bool {
         if self.now < from {
             self.next = self.next.min(from);
             return false;
@@ -38,17 +44,17 @@ impl Watch {
 
 impl Rules {
     /// Shows every group that a subject is in at `now`, and every role that counts in a workspace (0 for the tenant)
-    /// then. Some come more than once. Answers with the first moment at which time alone may change that.
+    /// then, by what is known of whoever asks. Some come more than once. Answers with the first moment at which time alone may change that.
     ///
     /// Allocates nothing.
     pub fn each_held(
         &self,
         line: &Line,
         workspace: WorkspaceIndex,
-        now: UnixMillis,
+        (now, facts): (UnixMillis, &Facts),
         show: &mut dyn FnMut(HeldThing),
     ) -> UnixMillis {
-        let mut watch = Watch { now, next: NEVER };
+        let mut watch = Watch { now, next: NEVER, facts };
         let scope = self.workspaces.scope(workspace);
         let groups = self.groups_line(line);
         for line in std::iter::once(line).chain(groups) {
@@ -70,7 +76,7 @@ impl Rules {
         watch.next
     }
 
-    fn each_role(&self, line: &Line, scope: &Scope<'_>, watch: &mut Watch, show: &mut dyn FnMut(HeldThing)) {
+    fn each_role(&self, line: &Line, scope: &Scope<'_>, watch: &mut Watch<'_>, show: &mut dyn FnMut(HeldThing)) {
         for set in self.sets_in(line, scope) {
             self.sets.roles(set).iter().for_each(|role| self.with_parents(*role, ROLE_DEPTH_MAX, show));
         }
@@ -78,11 +84,21 @@ impl Rules {
         for timed in overflow.into_iter().flat_map(|overflow| overflow.timed.iter()) {
             if scope.contains(timed.workspace)
                 && !self.roles.is_removed(timed.role)
-                && watch.holds(timed.from, timed.until)
+                && self.counts_now(timed, watch)
             {
                 self.with_parents(timed.role, ROLE_DEPTH_MAX, show);
             }
         }
+    }
+
+    /// Whether a grant counts in its window, and by its conditions.
+    fn counts_now(&self, timed: &Timed, watch: &mut Watch<'_>) -> bool {
+        if timed.condition == 0 {
+            return watch.holds(timed.from, timed.until);
+        }
+        let lens = Lens { at: watch.now, facts: Some(watch.facts) };
+        let window = self.conditioned(timed.condition, lens, (timed.begins(), timed.ends()));
+        window.is_some_and(|(from, until)| watch.is_within(from, until))
     }
 
     /// LIMIT: recursion is as deep as roles may lie above one another.

@@ -8,6 +8,7 @@
 mod bits;
 mod ceilings;
 mod chunked;
+mod conditions;
 mod evaluate;
 mod explain;
 mod grants;
@@ -25,11 +26,13 @@ mod rules;
 mod sets;
 mod slab;
 mod touch;
+mod week;
 mod windows;
 mod within;
 mod workspaces;
 
 pub use chunked::Chunked;
+pub use conditions::{Facts, is_zone};
 pub use evaluate::Outcome;
 pub use explain::{Explanation, Source};
 pub use held::HeldThing;

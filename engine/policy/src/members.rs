@@ -15,6 +15,7 @@ use crate::slab::Slab;
 use rpds::HashTrieMapSync;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use tessera_model::grant_condition::Grantee;
 use tessera_model::limits::SUBJECTS_MAX;
 use tessera_model::record::{GroupGrantRecord, GroupRecord, MemberRecord, SubjectStatus};
 use tessera_model::{Deadline, GroupId, RoleId, SubjectIndex, WorkspaceIndex};
@@ -115,6 +116,7 @@ impl Rules {
             self.groups.set_line(group, line);
         }
         self.remove_rule(group);
+        self.conditions.drop_all_of(Grantee::Group(group));
         let changed = self.groups.remove(group);
         for id in self.members.with(&[group]) {
             let old = Arc::from(self.members.groups(id));
@@ -136,7 +138,8 @@ impl Rules {
     /// Role, workspace and group may come later.
     pub fn put_group_grant(&mut self, grant: &GroupGrantRecord) {
         let GroupGrantRecord { group, role, workspace, from, until } = *grant;
-        let grant = Timed { from, until, workspace, role };
+        let condition = self.conditions.id_of(Grantee::Group(group), role, workspace);
+        let grant = Timed { from, until, workspace, role, condition };
         if !Groups::is_id(group) || self.groups.is_removed(group) || !self.takes(&grant) {
             return;
         }
@@ -148,6 +151,7 @@ impl Rules {
 
     /// Removes a grant to a group, whatever its window.
     pub fn remove_group_grant(&mut self, group: GroupId, role: RoleId, workspace: WorkspaceIndex) {
+        self.conditions.drop_key(&(Grantee::Group(group), role, workspace));
         if self.groups.line(group).is_none() {
             return;
         }

@@ -7,19 +7,21 @@ use tessera_model::{Deadline, GroupId, RoleId, SetId, UnixMillis, WorkspaceIndex
 /// No end of time.
 pub(crate) const NEVER: UnixMillis = UnixMillis(u64::MAX);
 
-/// A grant with a window. Ordered by its beginning.
+/// A grant with a window, or with conditions. Ordered by its beginning.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Timed {
     pub(crate) from: Deadline,
     pub(crate) until: Deadline,
     pub(crate) workspace: WorkspaceIndex,
     pub(crate) role: RoleId,
+    /// Id of the conditions under which it counts; 0 for none.
+    pub(crate) condition: u32,
 }
 
 impl Timed {
-    /// Whether it has no window after all.
+    /// Whether it has no window after all, and no conditions.
     pub(crate) fn is_for_good(&self) -> bool {
-        self.from == Deadline::NONE && self.until == Deadline::NONE
+        self.from == Deadline::NONE && self.until == Deadline::NONE && self.condition == 0
     }
 
     /// The first instant of the window.

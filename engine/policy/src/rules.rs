@@ -5,6 +5,7 @@
 //! taking it twice changes nothing. A clone costs a few reference counts and stands still for ever.
 
 use crate::chunked::Chunked;
+use crate::conditions::Conditions;
 use crate::groups::Groups;
 use crate::line::Line;
 use crate::members::Memberships;
@@ -39,6 +40,7 @@ pub struct Rules {
     pub(crate) roles: Roles,
     pub(crate) restrictions: Restrictions,
     pub(crate) permissions: Permissions,
+    pub(crate) conditions: Conditions,
     pub(crate) subjects: u32,
 }
 
@@ -89,6 +91,7 @@ impl Rules {
             roles: Roles::new(),
             restrictions: Restrictions::new(),
             permissions: Permissions::new(),
+            conditions: Conditions::new(),
             subjects: 0,
         }
     }
@@ -126,6 +129,7 @@ impl Rules {
 
     /// Removes a role and every grant of it; roles below it cover what it gave them no more.
     pub fn remove_role(&mut self, role: RoleId) {
+        self.conditions.drop_where(|(_, of, _)| *of == role);
         let changed = self.roles.remove(role, &self.permissions);
         self.sets.remove_role(role, &self.roles, &self.permissions);
         self.sets.rebuild_with(&changed, &self.roles, &self.permissions);
@@ -152,6 +156,7 @@ impl Rules {
     /// The grants vanish from every answer at once; their entries are reused when their subjects'
     /// grants change.
     pub fn remove_workspace(&mut self, workspace: WorkspaceIndex) {
+        self.conditions.drop_where(|(_, _, place)| *place == workspace);
         self.workspaces.remove(workspace);
     }
 

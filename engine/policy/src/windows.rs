@@ -1,5 +1,6 @@
 //! What time limits: grants with windows and memberships with windows, a subject's own and its groups'.
 
+use crate::conditions::Facts;
 use crate::line::Line;
 use crate::overflow::{NEVER, begins, ends};
 use crate::rules::Rules;
@@ -12,6 +13,15 @@ pub(crate) type Window<'a> = (&'a [u64], UnixMillis, UnixMillis);
 /// LIMIT: passes that join windows of several lines. Beyond it an answer is right, and good for less long than
 /// it might be.
 const WINDOW_PASSES_MAX: usize = 16;
+
+/// What windows are looked for: those from an instant on, of grants whose conditions hold by what is known.
+#[derive(Clone, Copy)]
+pub(crate) struct Lens<'f> {
+    /// Windows that end no later are left out where that is known.
+    pub(crate) at: UnixMillis,
+    /// What is known; nothing: grants with conditions are left out.
+    pub(crate) facts: Option<&'f Facts>,
+}
 
 impl Rules {
     /// What the groups grant that a subject is in for good.
@@ -40,16 +50,18 @@ impl Rules {
         self.sets_in(line, scope).any(|set| self.sets.holds(set, permission))
     }
 
-    /// Shows every window of a subject in a scope; empty ones are left out.
+    /// Shows every window of a subject in a scope; empty ones are left out. Of a grant with conditions that is the
+    /// first one from an instant on; the end of one that begins later is not told.
     pub(crate) fn each_window<'a>(
         &'a self,
         line: &Line,
         scope: &Scope<'_>,
+        lens: Lens<'_>,
         show: &mut impl FnMut(Window<'a>),
     ) {
-        self.own_windows(line, scope, (UnixMillis(0), NEVER), show);
+        self.own_windows(line, scope, lens, (UnixMillis(0), NEVER), show);
         if let Some(groups) = self.groups_line(line) {
-            self.own_windows(groups, scope, (UnixMillis(0), NEVER), show);
+            self.own_windows(groups, scope, lens, (UnixMillis(0), NEVER), show);
         }
         let overflow = self.overflows.get(line.overflow);
         for member in overflow.into_iter().flat_map(|overflow| overflow.members.iter()) {
@@ -59,7 +71,7 @@ impl Rules {
                 for set in self.sets_in(groups, scope) {
                     show((self.sets.words(set), window.0, window.1));
                 }
-                self.own_windows(groups, scope, window, show);
+                self.own_windows(groups, scope, lens, window, show);
             }
         }
     }
@@ -69,6 +81,7 @@ impl Rules {
         &'a self,
         line: &Line,
         scope: &Scope<'_>,
+        lens: Lens<'_>,
         (from, until): (UnixMillis, UnixMillis),
         show: &mut impl FnMut(Window<'a>),
     ) {
@@ -76,9 +89,27 @@ impl Rules {
         for timed in overflow.into_iter().flat_map(|overflow| overflow.timed.iter()) {
             let (from, until) = (timed.begins().max(from), timed.ends().min(until));
             if from < until && scope.contains(timed.workspace) {
-                show((self.roles.words(timed.role), from, until));
+                let window = match timed.condition {
+                    0 => Some((from, until)),
+                    id => self.conditioned(id, lens, (from, until)),
+                };
+                if let Some((from, until)) = window {
+                    show((self.roles.words(timed.role), from, until));
+                }
             }
         }
+    }
+
+    /// The first part of a window from an instant on in which conditions hold.
+    pub(crate) fn conditioned(
+        &self,
+        id: u32,
+        lens: Lens<'_>,
+        (from, until): (UnixMillis, UnixMillis),
+    ) -> Option<(UnixMillis, UnixMillis)> {
+        let run = self.conditions.get(id)?.run(lens.facts?, lens.at.max(from))?;
+        let (from, until) = (from.max(run.0), until.min(run.1));
+        (from < until).then_some((from, until))
     }
 
     /// Whether windows cover a permission at `now`, and the moment at which time changes that: windows that
@@ -89,13 +120,15 @@ impl Rules {
         scope: &Scope<'_>,
         permission: PermissionId,
         now: UnixMillis,
+        facts: Option<&Facts>,
     ) -> (bool, UnixMillis) {
         let (word, bit) = (permission.0 as usize / 64, permission.0 % 64);
         let covers = |words: &[u64]| words.get(word).is_some_and(|word| word >> bit & 1 == 1);
         let (mut end, mut next) = (now, NEVER);
         for _ in 0..WINDOW_PASSES_MAX {
             let before = end;
-            self.each_window(line, scope, &mut |(words, from, until)| {
+            let lens = Lens { at: end, facts };
+            self.each_window(line, scope, lens, &mut |(words, from, until)| {
                 if until > end && covers(words) {
                     if from <= end {
                         end = until;

@@ -3,6 +3,7 @@
 //!
 //! Off the hot path: only sessions that stand on a device, or in which somebody acts, come here.
 
+use crate::conditions::Facts;
 use crate::evaluate::Outcome;
 use crate::line::Line;
 use crate::overflow::NEVER;
@@ -17,6 +18,8 @@ pub struct Actor<'a> {
     pub line: &'a Line,
     /// What the actor's own session or key is restricted to; 0 for nothing.
     pub restriction: RestrictionId,
+    /// What is known of it.
+    pub facts: Facts,
 }
 
 /// What a session must lie in besides its restriction.
@@ -58,7 +61,8 @@ impl Rules {
             return Outcome { reason, valid_until: NEVER };
         }
         let Some(actor) = within.actor.filter(|_| is_engines(permission)) else { return found };
-        let held = self.evaluate(actor.line, permission, WorkspaceIndex(0), actor.restriction, now);
+        let when = (now, Some(&actor.facts));
+        let held = self.evaluate_under(actor.line, permission, WorkspaceIndex(0), actor.restriction, when);
         match (found.is_permit(), held.is_permit()) {
             (true, true) => Outcome { valid_until: found.valid_until.min(held.valid_until), ..found },
             // Whatever denies must change first.
@@ -85,7 +89,8 @@ impl Rules {
         let (Some(actor), Some(first)) = (within.actor, out.first_mut()) else { return until };
         let mut until = until;
         for id in 1..=ENGINE_PERMISSIONS_MAX {
-            let held = self.evaluate(actor.line, PermissionId(id), WorkspaceIndex(0), actor.restriction, now);
+            let (when, tenant) = ((now, Some(&actor.facts)), WorkspaceIndex(0));
+            let held = self.evaluate_under(actor.line, PermissionId(id), tenant, actor.restriction, when);
             until = until.min(held.valid_until);
             if !held.is_permit() {
                 *first &= !(1 << id);

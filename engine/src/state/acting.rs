@@ -33,7 +33,7 @@ impl State {
         entropy: &Entropy,
         now: UnixMillis,
     ) -> Result<Decided, Refusal> {
-        let Caller::Holder { place, generation, subject: actor } = caller else {
+        let Caller::Holder { place, generation, subject: actor, .. } = caller else {
             return Err(Refusal::Unauthorized);
         };
         let own = self.live(place, generation, now).ok_or(Refusal::Unauthorized)?;

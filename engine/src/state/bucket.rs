@@ -3,7 +3,8 @@
 use super::policy::share_of;
 use super::relation::model_bucket;
 use super::{State, command_id};
-use tessera_model::limits::{BUCKET_PLACES, RELATION_MODELS_MAX};
+use tessera_model::grant_condition::Grantee;
+use tessera_model::limits::{BUCKET_PLACES, POLICY_VERSIONS_MAX, RELATION_MODELS_MAX};
 use tessera_model::policy::EntityRecord;
 use tessera_model::record::GroupRecord;
 use tessera_model::{Event, GroupId, Place, SubjectIndex, TenantId};
@@ -25,8 +26,12 @@ const CLIENTS: u32 = 5_000_000;
 const GROUPS: u32 = 6_000_000;
 /// One service to a bucket: its entries may fill half of one.
 const SERVICES: u32 = 7_000_000;
-/// The policies alone fill one.
+/// Which set of policies was taken away last.
 const POLICIES: u32 = 10_000_000;
+/// Sets of policies, each of which alone fills one: the last ones, each at its version's share.
+const POLICY_SETS: u32 = 14_000_000;
+/// Behind them.
+const POLICY_SETS_END: u32 = POLICY_SETS + POLICY_VERSIONS_MAX;
 /// Entities, by share.
 const ENTITIES: u32 = 11_000_000;
 
@@ -87,6 +92,10 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         | Event::AttributeChanged { subject, .. } => of_subject(*subject),
         Event::GrantAdded(record) => of_subject(record.subject),
         Event::GrantRemoved { subject, .. } => of_subject(*subject),
+        Event::GrantConditionsSet(record) => match record.grantee {
+            Grantee::Subject(subject) => of_subject(subject),
+            Grantee::Group(group) => of_group(group),
+        },
         Event::MemberAdded(record) => of_subject(record.subject),
         Event::MemberRemoved { subject, .. } => of_subject(*subject),
         Event::GroupChanged(record) => of_group(record.id),
@@ -107,7 +116,10 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         Event::ActingBegun(record) => of_place(record.place),
         Event::RequestChanged(record) => of_request(record.number),
         Event::RequestRemoved { number } => of_request(*number),
-        Event::PoliciesChanged(_) | Event::PoliciesRemoved { .. } => (BucketKind::Names, POLICIES),
+        Event::PoliciesChanged(record) => {
+            (BucketKind::Names, POLICY_SETS + record.version % POLICY_VERSIONS_MAX)
+        }
+        Event::PoliciesRemoved { .. } => (BucketKind::Names, POLICIES),
         Event::EntityChanged(EntityRecord { name, .. }) | Event::EntityRemoved(name) => {
             (BucketKind::Names, ENTITIES + share_of(name))
         }
@@ -172,6 +184,7 @@ impl State {
             if let Some((tag, until)) = self.root.set_ups.get(&index) {
                 events.push(Event::SetUpOffered { subject: index, tag: *tag, until: *until });
             }
+            events.extend(self.condition_events(Grantee::Subject(index)));
             events.extend(self.root.rules.grants_of(index).map(Event::GrantAdded));
             events.extend(self.written_memberships(index).map(Event::MemberAdded));
             events.extend(self.devices_of(index).cloned().map(Event::DeviceChanged));
@@ -185,6 +198,7 @@ impl State {
     fn name_events(&self, no: u32) -> Vec<Event> {
         let share = |base: u32| (no - base) * NAMES..(no - base + 1) * NAMES;
         match no {
+            POLICY_SETS..POLICY_SETS_END => self.policy_set_events(no - POLICY_SETS),
             ENTITIES.. => self.entity_events(no - ENTITIES),
             POLICIES.. => self.policy_events(),
             ENDPOINTS..REQUESTS => {
@@ -241,7 +255,8 @@ impl State {
 
     fn group_events(&self, group: GroupId, record: &GroupRecord) -> Vec<Event> {
         let grants = self.root.rules.grants_to(group).map(Event::GroupGrantAdded);
-        std::iter::once(Event::GroupChanged(record.clone())).chain(grants).collect()
+        let conditions = self.condition_events(Grantee::Group(group));
+        std::iter::once(Event::GroupChanged(record.clone())).chain(conditions).chain(grants).collect()
     }
 
     /// What there is once per tenant, and the declared attributes.

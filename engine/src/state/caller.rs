@@ -3,6 +3,7 @@
 use super::State;
 use crate::beside;
 use crate::check::{Live, UsedFrom, halves};
+use crate::facts::facts_of;
 use crate::table::{ALIVE, Fields, SIDE};
 use std::collections::BTreeSet;
 use tessera_model::command::Ordered;
@@ -11,7 +12,7 @@ use tessera_model::note::{By, Note};
 use tessera_model::record::{GrantRecord, SubjectStatus};
 use tessera_model::{
     Caller, Command, CommandKind, Deadline, Generation, Pattern, PermissionId, Place, PublicId, Reason,
-    Refusal, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex,
+    Refusal, RestrictionId, SubjectIndex, UnixMillis, Whence, WorkspaceIndex,
 };
 use tessera_policy::Within;
 
@@ -98,7 +99,7 @@ impl State {
     /// Whether whoever lives there holds a permission of the whole tenant.
     pub(super) fn holds(
         &self,
-        (life, live): ((Place, Generation), &Live),
+        (life, live, from): ((Place, Generation), &Live, Whence),
         permission: PermissionId,
         now: UnixMillis,
     ) -> bool {
@@ -106,7 +107,9 @@ impl State {
         let (Some(line), Some(within)) = (rules.line(live.subject), self.within(life, now)) else {
             return false;
         };
-        let found = rules.evaluate(line, permission, WorkspaceIndex(0), live.restriction, now);
+        let facts = facts_of(&self.root, &self.place(life.0), from.0);
+        let when = (now, Some(&facts));
+        let found = rules.evaluate_under(line, permission, WorkspaceIndex(0), live.restriction, when);
         rules.cut_within(found, permission, &within, now).reason == Reason::None
     }
 
@@ -122,7 +125,7 @@ impl State {
             Caller::Operator { .. } | Caller::Holder { .. } if is_proof(kind) => Err(Refusal::Unauthorized),
             // The actor has looked at the system tenant's view when it drained.
             Caller::Operator { .. } => Ok(()),
-            Caller::Holder { place, generation, subject } => {
+            Caller::Holder { place, generation, subject, from } => {
                 let live = self.live(place, generation, now).ok_or(Refusal::Unauthorized)?;
                 if self.acting((place, generation)).is_some() {
                     let may = Self::may_order_acting(&ordered.command, place);
@@ -130,8 +133,8 @@ impl State {
                 }
                 let permission = self.permission_id(kind.permission()).ok_or(Refusal::Unauthorized)?;
                 let may = live.subject == subject
-                    && (self.holds(((place, generation), &live), permission, now)
-                        || self.holds_there(&ordered.command, ((place, generation), &live), now)
+                    && (self.holds(((place, generation), &live, from), permission, now)
+                        || self.holds_there(&ordered.command, ((place, generation), &live, from), now)
                         || self.is_own(&ordered.command, (place, &live), now));
                 if may { Ok(()) } else { Err(Refusal::Unauthorized) }
             }
@@ -141,10 +144,10 @@ impl State {
     /// Whether a caller holds a permission of the whole tenant. Whoever is no holder here was looked at
     /// elsewhere.
     pub(super) fn may_order(&self, caller: Caller, permission: &str, now: UnixMillis) -> bool {
-        let Caller::Holder { place, generation, .. } = caller else { return true };
+        let Caller::Holder { place, generation, from, .. } = caller else { return true };
         let (live, permission) = (self.live(place, generation, now), self.permission_id(permission));
         let life = (place, generation);
-        live.zip(permission).is_some_and(|(live, permission)| self.holds((life, &live), permission, now))
+        live.zip(permission).is_some_and(|(live, permission)| self.holds((life, &live, from), permission, now))
     }
 
     /// What a session may do for its own subject without any permission.
@@ -214,6 +217,8 @@ impl State {
             | Command::AddSubgroup { .. }
             | Command::RemoveSubgroup { .. }
             | Command::GrantGroup { .. }
+            | Command::SetGrantConditions { .. }
+            | Command::GrantUnder { .. }
             | Command::UngrantGroup { .. }
             | Command::CreateWorkspace { .. }
             | Command::DeleteWorkspace { .. }
@@ -261,11 +266,11 @@ impl State {
 
     /// As [`State::may_hand_out`], of patterns from several places.
     pub(super) fn may_hand_out_all(&self, patterns: &[&Pattern], caller: Caller, now: UnixMillis) -> bool {
-        let Caller::Holder { place, generation, .. } = caller else { return true };
+        let Caller::Holder { place, generation, from, .. } = caller else { return true };
         let Some(live) = self.live(place, generation, now) else { return false };
         (1..).zip(super::BUILT_IN).all(|(id, name)| {
             !patterns.iter().any(|pattern| pattern.covers(name))
-                || self.holds(((place, generation), &live), PermissionId(id), now)
+                || self.holds(((place, generation), &live, from), PermissionId(id), now)
         })
     }
 
@@ -299,14 +304,14 @@ impl State {
         if !self.is_at_least(subject, caller, now) {
             return Err(Refusal::BeyondCreator);
         }
-        let Caller::Holder { place, generation, .. } = caller else { return Ok(RestrictionId(0)) };
+        let Caller::Holder { place, generation, from, .. } = caller else { return Ok(RestrictionId(0)) };
         let live = self.live(place, generation, now).ok_or(Refusal::Unauthorized)?;
         if live.subject == subject && live.restriction.0 == 0 {
             return Ok(RestrictionId(0));
         }
         let all = (1..=ENGINE_PERMISSIONS_MAX).map(PermissionId);
         let life = (place, generation);
-        Ok(RestrictionId::ceiling(all.filter(|id| self.holds((life, &live), *id, now))))
+        Ok(RestrictionId::ceiling(all.filter(|id| self.holds((life, &live, from), *id, now))))
     }
 
     /// Whether a key with these patterns lies within its creator's permissions, now and for as long as

@@ -12,6 +12,7 @@ mod bucket;
 mod caller;
 mod catalogue;
 mod client;
+mod condition;
 mod command_id;
 mod device;
 mod endpoint;
@@ -324,6 +325,13 @@ impl State {
             Command::SetPolicies { draft } => self.set_policies(draft, now),
             Command::DeletePolicies { expected } => self.delete_policies(*expected),
             Command::ChangeEntities { changes } => self.change_entities(changes),
+            Command::SetGrantConditions { grantee, role, workspace, conditions } => {
+                self.set_grant_conditions(grantee, (role, workspace.as_ref()), conditions, caller, now)
+            }
+            Command::GrantUnder { grantee, role, workspace, from, until, conditions } => {
+                let terms = ((*from, *until), conditions);
+                self.grant_under(grantee, (role, workspace.as_ref()), terms, caller, now)
+            }
             Command::PlantedPanic {} => planted_panic(),
         }
     }
@@ -369,6 +377,7 @@ impl State {
             | Event::WorkspaceRemoved(_)
             | Event::GrantAdded(_)
             | Event::GrantRemoved { .. }
+            | Event::GrantConditionsSet(_)
             | Event::GroupChanged(_)
             | Event::GroupRemoved(_)
             | Event::MemberAdded(_)
@@ -436,6 +445,7 @@ impl State {
             Event::GrantRemoved { subject, role, workspace } => {
                 self.apply_ungranted(*subject, *role, *workspace);
             }
+            Event::GrantConditionsSet(record) => self.apply_conditions(record),
             Event::GroupChanged(record) => self.apply_group(record),
             Event::GroupRemoved(group) => self.apply_group_removed(*group),
             Event::MemberAdded(record) => self.root.rules.put_member(record),

@@ -1,12 +1,12 @@
 //! Owners of workspaces: once a workspace has one, one stays.
 //!
 //! A role of the workspace's choice makes its holders owners. Who counts holds it in that workspace itself, for
-//! good, and is active: a grant that ends, or one through a group, keeps nobody from being the last.
+//! good, without conditions, and is active: a grant that ends, or one through a group, keeps nobody from being the last.
 
 use super::State;
 use std::collections::BTreeSet;
 use tessera_model::record::{GrantRecord, SubjectStatus, WorkspaceRecord};
-use tessera_model::{Deadline, RoleId, SubjectIndex, WorkspaceIndex};
+use tessera_model::{RoleId, SubjectIndex, WorkspaceIndex};
 
 impl State {
     /// The role whose holders own a workspace; 0 for none.
@@ -52,7 +52,7 @@ impl State {
 
     fn holders_for_good(&self, role: RoleId, workspace: WorkspaceIndex) -> BTreeSet<SubjectIndex> {
         let holders = self.root.rules.holders_in(workspace);
-        holders.filter(|grant| grant.role == role && is_for_good(grant)).map(|grant| grant.subject).collect()
+        holders.filter(|grant| grant.role == role && self.counts_always(grant)).map(|grant| grant.subject).collect()
     }
 
     /// Notes who owns a workspace, when its record was put.
@@ -71,8 +71,9 @@ impl State {
         if grant.workspace.0 == 0 || self.owners_role(grant.workspace) != grant.role {
             return;
         }
+        let always = self.counts_always(grant);
         if let Some(owners) = self.owners.get_mut(&grant.workspace) {
-            if is_for_good(grant) {
+            if always {
                 owners.insert(grant.subject);
             } else {
                 owners.remove(&grant.subject);
@@ -89,8 +90,4 @@ impl State {
             owners.remove(&subject);
         }
     }
-}
-
-fn is_for_good(grant: &GrantRecord) -> bool {
-    grant.from == Deadline::NONE && grant.until == Deadline::NONE
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tessera_crypto::digest;
 use tessera_model::limits::{
     ENTITIES_BELOW_MAX, ENTITIES_BYTES_MAX, ENTITIES_MAX, ENTITY_BYTES_MAX, ENTITY_CHANGES_MAX,
-    POLICY_PROGRAM_BYTES_MAX, POLICY_TEXT_BYTES_MAX, SENT_ENTITIES_BYTES_MAX,
+    POLICY_PROGRAM_BYTES_MAX, POLICY_TEXT_BYTES_MAX, POLICY_VERSIONS_MAX, SENT_ENTITIES_BYTES_MAX,
 };
 use tessera_model::policy::{EntityChange, EntityName, EntityRecord, OWN_TYPES, PolicyDraft, PolicyRecord};
 use tessera_model::{Event, Limit, Refusal, UnixMillis};
@@ -190,18 +190,50 @@ impl State {
         all
     }
 
+    /// Takes over a set: as the present one when none is newer, else as one that is kept. The set that had its share before
+    /// is kept no more.
     pub(super) fn apply_policies(&mut self, record: &PolicyRecord) {
-        self.root.policy_version = self.root.policy_version.max(record.version);
-        self.root.policies = Some(Arc::new(record.clone()));
+        let version = record.version;
+        self.root.policy_version = self.root.policy_version.max(version);
+        let newest = self.root.policies.as_ref().map_or(0, |known| known.version);
+        let share = version % POLICY_VERSIONS_MAX;
+        let mates = self.root.policy_sets.keys().filter(|at| **at % POLICY_VERSIONS_MAX == share);
+        let mates: Vec<u32> = mates.copied().collect();
+        if mates.iter().any(|mate| *mate > version) {
+            return;
+        }
+        for mate in mates {
+            self.root.policy_sets.remove_mut(&mate);
+        }
+        if version < newest || version <= self.root.policies_gone {
+            self.root.policy_sets.insert_mut(version, Arc::new(kept(record)));
+            return;
+        }
+        self.keep_present();
+        let record = Arc::new(record.clone());
+        self.root.policy_sets.insert_mut(version, Arc::clone(&record));
+        self.root.policies = Some(record);
         if !self.loading {
             self.read_policies();
         }
     }
 
+    /// The present set becomes one that is kept.
+    fn keep_present(&mut self) {
+        if let Some(known) = self.root.policies.take()
+            && self.root.policy_sets.contains_key(&known.version)
+        {
+            self.root.policy_sets.insert_mut(known.version, Arc::new(kept(&known)));
+        }
+    }
+
     pub(super) fn apply_policies_removed(&mut self, version: u32) {
         self.root.policy_version = self.root.policy_version.max(version);
-        self.root.policies = None;
-        (self.root.policed, self.root.shape) = (None, None);
+        self.root.policies_gone = self.root.policies_gone.max(version);
+        if self.root.policies.as_ref().is_some_and(|known| known.version <= version) {
+            self.keep_present();
+            (self.root.policed, self.root.shape) = (None, None);
+        }
     }
 
     /// Makes of the stored program and entities what checks ask.
@@ -279,14 +311,17 @@ impl State {
         self.root.policed = Some(policed);
     }
 
+    /// Which set was taken away last, as an event.
     pub(super) fn policy_events(&self) -> Vec<Event> {
-        match &self.root.policies {
-            Some(record) => vec![Event::PoliciesChanged((**record).clone())],
-            None if self.root.policy_version > 0 => {
-                vec![Event::PoliciesRemoved { version: self.root.policy_version }]
-            }
-            None => Vec::new(),
-        }
+        let gone = self.root.policies_gone;
+        if gone > 0 { vec![Event::PoliciesRemoved { version: gone }] } else { Vec::new() }
+    }
+
+    /// The set of a share as events.
+    pub(super) fn policy_set_events(&self, share: u32) -> Vec<Event> {
+        let sets = self.root.policy_sets.values();
+        let mine = sets.filter(|record| record.version % POLICY_VERSIONS_MAX == share);
+        mine.map(|record| Event::PoliciesChanged((**record).clone())).collect()
     }
 
     /// A share of the entities as events.
@@ -295,6 +330,11 @@ impl State {
         let records = self.root.entities.range(first(share)..first(share + 1));
         records.map(|(_, record)| Event::EntityChanged((**record).clone())).collect()
     }
+}
+
+/// A set without what it was compiled to.
+fn kept(record: &PolicyRecord) -> PolicyRecord {
+    PolicyRecord { program: Box::default(), ..record.clone() }
 }
 
 fn numbered(version: u32, events: Vec<Event>) -> Decided {

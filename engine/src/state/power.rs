@@ -13,6 +13,8 @@ pub(crate) fn hands_out(command: &Command) -> bool {
         Command::Grant { .. }
         | Command::RenewGrant { .. }
         | Command::GrantGroup { .. }
+        | Command::SetGrantConditions { .. }
+        | Command::GrantUnder { .. }
         | Command::AddMember { .. }
         | Command::AddSubgroup { .. }
         | Command::ChangeGroupRule { .. }

@@ -229,6 +229,10 @@ impl State {
         self.next.permission = self.next.permission.max(id.0 + 1);
         self.root.rules.put_permission(id, name);
         self.root.permissions.insert_mut(id.0, name.clone());
+        // The built-in schema has it from now on.
+        if !self.loading && self.root.policies.as_ref().is_some_and(|known| known.schema.is_none()) {
+            self.read_policies();
+        }
     }
 
     pub(super) fn apply_role(&mut self, record: &RoleRecord) {

@@ -2,10 +2,11 @@
 
 use super::State;
 use crate::check::Live;
+use crate::facts::facts_of;
 use std::collections::BTreeSet;
 use tessera_model::limits::WORKSPACE_DEPTH_MAX;
 use tessera_model::{
-    Command, Event, Generation, Name, Place, Reason, Refusal, RoleId, UnixMillis, WorkspaceIndex,
+    Command, Event, Generation, Name, Place, Reason, Refusal, RoleId, UnixMillis, Whence, WorkspaceIndex,
 };
 
 impl State {
@@ -75,6 +76,8 @@ impl State {
             | Command::Ungrant { role, workspace: Some(place), .. }
             | Command::RenewGrant { role, workspace: Some(place), .. }
             | Command::GrantGroup { role, workspace: Some(place), .. }
+            | Command::SetGrantConditions { role, workspace: Some(place), .. }
+            | Command::GrantUnder { role, workspace: Some(place), .. }
             | Command::UngrantGroup { role, workspace: Some(place), .. } => {
                 self.of_a_workspace(named(role)?)?;
                 self.workspace_index(Some(place)).ok()?
@@ -98,7 +101,7 @@ impl State {
     pub(super) fn holds_there(
         &self,
         command: &Command,
-        (life, live): ((Place, Generation), &Live),
+        (life, live, from): ((Place, Generation), &Live, Whence),
         now: UnixMillis,
     ) -> bool {
         let (place, permission) =
@@ -107,7 +110,9 @@ impl State {
         let (Some(line), Some(within)) = (self.root.rules.line(live.subject), self.within(life, now)) else {
             return false;
         };
-        let found = self.root.rules.evaluate(line, permission, place, live.restriction, now);
+        let facts = facts_of(&self.root, &self.place(life.0), from.0);
+        let when = (now, Some(&facts));
+        let found = self.root.rules.evaluate_under(line, permission, place, live.restriction, when);
         let found = self.root.rules.cut_within(found, permission, &within, now);
         found.reason == Reason::None
     }

@@ -273,7 +273,7 @@ impl<'a> Search<'a> {
         let by_role = self.asker.decide(who, permission, &What::Place(workspace))?;
         self.valid_until = self.valid_until.min(by_role.valid_until);
         let open = by_role.permits();
-        if !open && by_role.code != Reason::NotGranted.code() {
+        if !open && !Reason::from_code(by_role.code).is_some_and(Reason::is_ungranted) {
             return Ok(());
         }
         let listed = if open {

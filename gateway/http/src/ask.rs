@@ -13,7 +13,7 @@ use crate::value::{self, NameOrNumber};
 use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tessera_engine::{ADDRESS, About, Authorized, Bound, Reading, Resource, Sees, View, Wanted};
+use tessera_engine::{ADDRESS, About, Authorized, Bound, PolicySteps, Reading, Resource, Sees, View, Wanted};
 use tessera_model::limits::BATCH_CHECKS_MAX;
 use tessera_model::query::Introspection;
 use tessera_model::{
@@ -124,6 +124,7 @@ pub(crate) fn decide(shared: &Shared, bound: &Bound, query: &CheckQuery<'_>) -> 
 
 /// `check`.
 pub(crate) fn check(shared: &Shared, caller: &Caller, input: &Input) -> Result<Value, Problem> {
+    let policies = PolicySteps::counting();
     let handle = input.handle("handle")?.unwrap_or(caller.handle);
     let decision = match input.text("scope") {
         Some(_) if input.json("permission").is_some() => return Err(ill_formed("scope")),
@@ -137,6 +138,7 @@ pub(crate) fn check(shared: &Shared, caller: &Caller, input: &Input) -> Result<V
         }
         None => decide(shared, &caller.bound, &question(input, &handle)?)?,
     };
+    serve::charge(shared, caller, policies.checks());
     let answer = Object::new().decided(decision.reason).shown("seen", decision.seen);
     Ok(answer.at("valid_until", Some(decision.valid_until)).value())
 }
@@ -168,8 +170,10 @@ pub(crate) fn authorize(shared: &Shared, caller: &Caller, input: &Input) -> Resu
     let reading = shared.engine.read(&view);
     let query = query(input, (&handle, PermissionRef::Name("")))?;
     may_ask(shared, &caller.bound, (&reading, &query))?;
+    let policies = PolicySteps::counting();
     let Authorized { decision, permission } =
         shared.engine.authorize(&caller.bound, &reading, &query, wanted);
+    serve::charge(shared, caller, policies.checks());
     let answer = Object::new().decided(decision.reason).shown("seen", decision.seen);
     let answer = answer.at("valid_until", Some(decision.valid_until));
     Ok(answer.with("permission", permission.map(|name| name.to_string())).value())
@@ -215,6 +219,7 @@ fn resource(shared: &Shared, caller: &Caller, input: &Input, budget: u32) -> Res
     let (context, entities) = (input.json_text("context")?, input.json_text("entities")?);
     let came = context.as_ref().map_or(0, String::len) + entities.as_ref().map_or(0, String::len);
     serve::charge(shared, caller, (came / BYTES_PER_CHECK) as u64);
+    let policies = PolicySteps::counting();
     let (decision, steps) = if context.is_some() || entities.is_some() {
         let about = About {
             resource: input.text("resource"),
@@ -227,7 +232,8 @@ fn resource(shared: &Shared, caller: &Caller, input: &Input, budget: u32) -> Res
         let about = Resource { object: input.text("resource").unwrap_or_default(), budget };
         shared.engine.check_resource(&caller.bound, &reading, &query, about)
     };
-    serve::charge(shared, caller, u64::from(steps) / relation::STEPS_PER_CHECK);
+    let cost = policies.checks().saturating_add(u64::from(steps) / relation::STEPS_PER_CHECK);
+    serve::charge(shared, caller, cost);
     if decision.reason == Reason::BudgetExceeded && budget < RELATION_BUDGET {
         return Ok(None);
     }
@@ -250,6 +256,7 @@ pub(crate) fn check_batch(shared: &Shared, caller: &Caller, input: &Input) -> Re
     let reading = shared.engine.read(&view);
     sees(&reading, input.receipt("at_least")?)?;
     let mut decisions = Vec::with_capacity(queries.len());
+    let policies = PolicySteps::counting();
     for (handle, asked, place, address) in &queries {
         entitled(shared, &caller.bound, handle)?;
         let query = CheckQuery {
@@ -264,6 +271,7 @@ pub(crate) fn check_batch(shared: &Shared, caller: &Caller, input: &Input) -> Re
         let answer = Object::new().decided(decision.reason).at("valid_until", Some(decision.valid_until));
         decisions.push(answer.value());
     }
+    serve::charge(shared, caller, policies.checks());
     Ok(Object::new().shown("seen", reading.seen()).with("decisions", decisions).value())
 }
 

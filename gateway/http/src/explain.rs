@@ -7,6 +7,7 @@ use crate::operation::List;
 use crate::policy;
 use crate::problem::Problem;
 use crate::relation;
+use crate::under::{facts, under};
 use serde_json::Value;
 use std::cell::Cell;
 use tessera_engine::{Because, Draft, Engine, Listing, View, Why};
@@ -40,8 +41,11 @@ pub(crate) fn answer(
                 Some(without) => Some((without, input.name("without_workspace")?)),
             },
             group: input.name("group")?,
+            conditions: input.conditions("conditions")?.unwrap_or_default(),
+            ..Draft::default()
         };
     }
+    draft.facts = facts(input)?;
     let at = input.instant("at")?;
     let at = if at == Deadline::NONE { engine.now() } else { at.to_millis() };
     let resource = input.text("resource").map(Into::into);
@@ -68,7 +72,7 @@ pub(crate) fn answer(
 
 fn because(source: &Because) -> Object {
     let name = |name: &Option<Name>| name.as_ref().map(Name::to_string);
-    Object::new()
+    let object = Object::new()
         .with("holds", source.holds)
         .with("roles", texts(&source.roles))
         .with("pattern", source.pattern.as_ref().map(Pattern::to_string))
@@ -78,5 +82,6 @@ fn because(source: &Because) -> Object {
         .with("groups", texts(&source.groups))
         .until("member_from", source.member_from)
         .until("member_until", source.member_until)
-        .with("wall", name(&source.wall))
+        .with("wall", name(&source.wall));
+    under(object, &source.conditions).with("unmet", (!source.unmet.is_empty()).then_some(source.unmet))
 }

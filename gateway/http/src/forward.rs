@@ -90,7 +90,7 @@ pub(crate) fn ask(
                 | Reason::EndpointUnknown
                 | Reason::RequestDoubtful
                 | Reason::ServiceUnknown
-        );
+        ) || reason.is_conditional();
         return Err(if known { Refusal::Unauthorized.into() } else { Problem::unauthenticated() });
     }
     let mut response = Response::new(Body::empty());

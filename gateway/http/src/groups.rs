@@ -5,6 +5,7 @@ use crate::input::{Input, ill_formed};
 use crate::list::{page, texts, whole};
 use crate::operation::List;
 use crate::problem::Problem;
+use crate::under::under;
 use serde_json::Value;
 use std::sync::Arc;
 use tessera_engine::{Held, Listing, Reviewed, RoleUse, Way, Who};
@@ -46,7 +47,9 @@ pub(crate) fn rows(
             let grants = listing.group_grants(named("group")?.id).into_iter();
             let rows = grants.filter_map(|grant| {
                 let (object, place) = (Object::new(), (grant.workspace, grant.from, grant.until));
-                Some(granted(listing, role(listing, object, grant.role)?, place))
+                let conditions = listing.group_conditions_of(&grant);
+                let object = granted(listing, role(listing, object, grant.role)?, place);
+                Some(under(object, &conditions))
             });
             Ok(whole(rows))
         }
@@ -103,7 +106,7 @@ pub(crate) fn reviewed(row: &Reviewed) -> Object {
     };
     let at = |note: Option<tessera_model::note::Note>| note.map_or(Deadline::NONE, |note| note.at);
     let by = |note: Option<tessera_model::note::Note>| note.map(|note| note.by.text());
-    Object::new()
+    let object = Object::new()
         .with("subject", subject)
         .with("group", group)
         .with("role", role)
@@ -115,7 +118,8 @@ pub(crate) fn reviewed(row: &Reviewed) -> Object {
         .with("by", row.by())
         .until("changed", at(row.changed))
         .with("changed_by", by(row.changed))
-        .with("request", row.changed.or(row.made).and_then(|note| note.request).map(|id| id.to_string()))
+        .with("request", row.changed.or(row.made).and_then(|note| note.request).map(|id| id.to_string()));
+    under(object, &row.conditions)
 }
 
 fn way(object: Object, way: &Way) -> Object {

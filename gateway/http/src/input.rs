@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use crate::sound::sound;
 use crate::tuple;
 use crate::value::{
-    NameOrNumber, attribute_kind, attributes, bool, count, handle, identifiers, instant, list,
+    NameOrNumber, attribute_kind, attributes, bool, conditions, count, handle, identifiers, instant, list,
     name_or_number, networks, origins, patterns, receipt, rule, subject_kind, text,
 };
 use tessera_model::limits::RELATION_CHANGES_MAX;
@@ -15,7 +15,7 @@ use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::relation::RelationRecord;
 use tessera_model::time::DEADLINE_EPOCH_S;
 use tessera_model::{
-    Condition, Deadline, HandleBytes, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt,
+    Condition, Deadline, GrantConditions, HandleBytes, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt,
     Refusal,
 };
 
@@ -122,6 +122,11 @@ impl Input {
 
     pub(crate) fn rule(&self, name: &str) -> Result<Vec<Condition>, Problem> {
         Ok(self.read(name, rule)?.unwrap_or_default())
+    }
+
+    /// Conditions of a grant; nothing where they are not spoken of.
+    pub(crate) fn conditions(&self, name: &str) -> Result<Option<GrantConditions>, Problem> {
+        self.read(name, conditions)
     }
 
     pub(crate) fn names(&self, name: &str) -> Result<Vec<Name>, Problem> {

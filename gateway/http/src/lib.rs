@@ -52,6 +52,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tuple;
+mod under;
 mod value;
 mod wake;
 mod watch;

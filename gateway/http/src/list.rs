@@ -375,15 +375,16 @@ fn workspace(listing: &Listing, row: &Arc<WorkspaceRecord>) -> Object {
     object.with("owners", listing.role_name(row.owners).map(Name::to_string))
 }
 
-/// The window of a grant.
-fn during(object: Object, grant: &GrantRecord) -> Object {
-    object.until("from", grant.from).until("until", grant.until)
+/// The window of a grant, and its conditions.
+fn during(listing: &Listing, object: Object, grant: &GrantRecord) -> Object {
+    let object = object.until("from", grant.from).until("until", grant.until);
+    crate::under::under(object, &listing.conditions_of(grant))
 }
 
 fn grant(listing: &Listing, row: &GrantRecord) -> Object {
     let workspace = listing.workspace_name(row.workspace).map(Name::to_string);
     let role = listing.role_name(row.role).map(Name::to_string);
-    during(Object::new().with("role", role).with("workspace", workspace), row)
+    during(listing, Object::new().with("role", role).with("workspace", workspace), row)
 }
 
 fn holders(listing: &Listing, role: RoleId, window: Window<'_>) -> Result<Value, Problem> {
@@ -392,7 +393,7 @@ fn holders(listing: &Listing, role: RoleId, window: Window<'_>) -> Result<Value,
         |(holder, grant)| {
             let workspace = listing.workspace_name(grant.workspace).map(Name::to_string);
             let object = Object::new().shown("subject", holder.id).with("kind", subject_kind(holder.kind));
-            during(object.with("status", holder.status.name()).with("workspace", workspace), grant)
+            during(listing, object.with("status", holder.status.name()).with("workspace", workspace), grant)
         },
     )
 }

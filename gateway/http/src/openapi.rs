@@ -295,7 +295,7 @@ fn member(name: &str) -> Value {
         "subject" => json!({ "type": ["string", "null"], "format": "uuid" }),
         "permissions" | "workspaces" | "patterns" | "networks" | "origins" | "decisions" | "evicted"
         | "examples" | "results" | "rule" | "path" | "endpoints" | "parents" | "through" | "ceiling"
-        | "ceilings" | "sources" | "faults" => {
+        | "ceilings" | "sources" | "faults" | "conditions" => {
             json!({ "type": "array", "items": {} })
         }
         "workspace" | "member_of" | "by" | "changed_by" | "parent" | "csrf_token" | "client" | "owners" => {
@@ -337,6 +337,9 @@ pub(crate) fn schema(shape: Shape) -> Value {
         }
         Shape::Rule => {
             json!({ "type": "array", "maxItems": 8, "items": { "type": "string", "maxLength": 1024, "pattern": "^[A-Za-z0-9._:/-]{1,128}=.+$", "description": "`attribute=value`, with `|` between values of which one is enough, `*` for any, `*end` for a text's end, and `\\` before such a sign that is meant as it is" } })
+        }
+        Shape::Conditions => {
+            json!({ "type": "array", "maxItems": 5, "items": { "type": "string", "maxLength": 2048, "pattern": "^(hours|networks|device|acr|step-up) .+$", "description": "`hours Mon-Fri 08:00-18:00 Europe/Berlin`, `networks 10.0.0.0/8 2001:db8::/32`, `device managed`, `acr 2` or `step-up 300` (seconds); one of each kind at most" } })
         }
         Shape::Networks => {
             json!({ "type": "array", "maxItems": 32, "items": { "type": "string", "pattern": "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$" } })
@@ -417,6 +420,7 @@ pub(crate) fn example(shape: Shape) -> Value {
         Shape::Names => json!(["orders.read"]),
         Shape::Patterns => json!(["orders.*"]),
         Shape::Rule => json!(["department=sales|support"]),
+        Shape::Conditions => json!(["hours Mon-Fri 08:00-18:00 Europe/Berlin", "acr 2"]),
         Shape::Networks => json!(["10.0.0.0/8"]),
         Shape::Origins => json!(["https://app.example.com"]),
         Shape::Subject | Shape::Session => json!("01a2157f-2efc-788e-b29a-57721e09a4f3"),

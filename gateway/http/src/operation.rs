@@ -43,6 +43,8 @@ pub(crate) enum Shape {
     Patterns,
     /// Conditions of a group's rule.
     Rule,
+    /// Conditions of a grant.
+    Conditions,
     /// Origins of the web.
     Origins,
     /// Ranges of addresses in CIDR form.

@@ -13,6 +13,7 @@ use crate::problem::Problem;
 use crate::relation;
 use crate::serve;
 use crate::settings;
+use crate::under;
 use crate::value;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -213,6 +214,9 @@ fn rotation(input: &Input) -> Result<Rotation, Problem> {
 fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Command, Problem> {
     let subject = || required(input.public_id("subject")?, "subject");
     let named = |field: &'static str| required(input.name(field)?, field);
+    if let Some(command) = under::command(kind, input)? {
+        return Ok(command);
+    }
     let tenant = || -> Result<TenantId, Problem> {
         let found = input.text("tenant_ref").and_then(|text| tenant_named(&shared.engine, text));
         Ok(found.ok_or(Refusal::TenantUnknown)?)

@@ -143,20 +143,28 @@ pub(crate) fn rows(
 ) -> Result<Value, Problem> {
     match list {
         List::Policies => {
-            let known = listing.policies();
+            let version = input.count("version")?.unwrap_or(0);
+            let known = listing.policy_set(version);
+            if version != 0 && known.is_none() {
+                return Err(Problem::from(Refusal::PolicyVersion).at("version"));
+            }
+            let present = listing.policies().map(|known| known.version);
+            let is_present = known.map(|known| known.version) == present;
             let set = known.and_then(|known| known.schema.as_deref()).map(str::to_owned);
             let built_in = set.is_none();
             let object = Object::new()
                 .with("version", known.map_or(0, |known| known.version))
                 .until("created", known.map_or(tessera_model::Deadline::NONE, |known| known.at))
                 .with("policies", known.map_or("", |known| &known.text))
-                .with("schema", set.unwrap_or_else(|| listing.built_in_schema()))
+                // Of a version before nobody knows what the built-in one was.
+                .with("schema", set.or_else(|| is_present.then(|| listing.built_in_schema())))
                 .with("built_in_schema", built_in)
                 .with(
                     "failing_forbid",
                     if known.is_some_and(|known| known.lenient) { "cedar" } else { "strict" },
                 )
-                .with("count", listing.policies_count());
+                .with("count", is_present.then(|| listing.policies_count()))
+                .with("versions", versions(listing, present));
             Ok(object.value())
         }
         List::PolicyTrial => {
@@ -195,6 +203,20 @@ pub(crate) fn rows(
         }
         _ => Err(Problem::failed()),
     }
+}
+
+/// The versions that are kept, the newest first.
+fn versions(listing: &Listing, present: Option<u32>) -> Vec<Value> {
+    let one = |set: &tessera_model::policy::PolicyRecord| {
+        Object::new()
+            .with("version", set.version)
+            .with("present", present == Some(set.version))
+            .until("created", set.at)
+            .with("failing_forbid", if set.lenient { "cedar" } else { "strict" })
+            .with("built_in_schema", set.schema.is_none())
+            .value()
+    };
+    listing.policy_sets().map(one).collect()
 }
 
 /// What policies say to a question.

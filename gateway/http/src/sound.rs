@@ -7,7 +7,7 @@ use crate::operation::{Field, Shape};
 use crate::problem::Problem;
 use crate::tuple;
 use crate::value::{
-    attribute_kind, attributes, bool, count, handle, identifiers, instant, list, name_or_number, networks,
+    attribute_kind, attributes, bool, conditions, count, handle, identifiers, instant, list, name_or_number, networks,
     origins, patterns, receipt, rule, subject_kind, text,
 };
 use std::net::IpAddr;
@@ -21,6 +21,7 @@ pub(crate) fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
         Shape::Names => list(value, NAMES_MAX, |item| Name::new(text(item)?).ok()).is_some(),
         Shape::Patterns => patterns(value).is_some(),
         Shape::Rule => rule(value).is_some(),
+        Shape::Conditions => conditions(value).is_some(),
         Shape::Networks => networks(value).is_some(),
         Shape::Origins => origins(value).is_some(),
         Shape::Subject | Shape::Session => text(value).and_then(PublicId::parse).is_some(),
@@ -81,6 +82,7 @@ fn over(shape: Shape, value: &Json) -> Option<Limit> {
         Shape::Password => (Limit::PasswordBytes, None),
         Shape::Patterns => (Limit::PatternBytes, Some(Limit::Patterns)),
         Shape::Rule => (Limit::ConditionBytes, Some(Limit::RuleConditions)),
+        Shape::Conditions => (Limit::GrantConditionBytes, Some(Limit::GrantConditions)),
         Shape::Identifiers => (Limit::IdentifierBytes, Some(Limit::IdentifiersPerSubject)),
         Shape::Networks => (Limit::Unnamed, Some(Limit::Networks)),
         Shape::Tuples | Shape::Plain(RELATION_CHANGES_MAX) => (Limit::Unnamed, Some(Limit::RelationChanges)),

@@ -7,6 +7,7 @@ use crate::columns::{
 };
 use crate::operation::{About, Act, Answer, Ask, Field, List, Needs, Operation, Own, Shape, Verb};
 use crate::tuple::CONTEXT_MAX;
+use crate::under::{ACR, CONDITIONS, DEVICE_TRUST, FROM_THERE, PROVEN, UNDER};
 use tessera_model::CommandKind as Kind;
 use tessera_model::Trust;
 use tessera_model::limits::RELATION_CHANGES_MAX;
@@ -342,7 +343,9 @@ table! {
         [Field::path("name", Shape::Name, "the role's"), CURSOR, LIMIT],
         Answer::Page(HOLDER_ROW), Act::List(List::Holders);
     "grant" Post "/v1/subjects/{subject}/grants", GRANTS, "Grants a role.",
-        [SUBJECT, ROLE, PLACE, FROM, UNTIL], NOTHING, Act::Order(Kind::Grant);
+        [SUBJECT, ROLE, PLACE, FROM, UNTIL, UNDER], NOTHING, Act::Order(Kind::Grant);
+    "set_grant_conditions" Put "/v1/subjects/{subject}/grants/conditions", GRANTS, "Puts conditions in the place of those that a grant has.",
+        [SUBJECT, ROLE, PLACE, CONDITIONS], NOTHING, Act::Order(Kind::SetGrantConditions);
     "ungrant" Post "/v1/subjects/{subject}/grants/remove", GRANTS, "Takes a grant back.",
         [SUBJECT, ROLE, PLACE], NOTHING, Act::Order(Kind::Ungrant);
 
@@ -377,7 +380,9 @@ table! {
     "list_group_grants" Get "/v1/groups/{group}/grants", GRANTS, "The grants of a group itself.", [GROUP],
         Answer::Page(GRANT_ROW), Act::List(List::GroupGrants);
     "grant_group" Post "/v1/groups/{group}/grants", GRANTS, "Grants a role to all who are in a group.",
-        [GROUP, ROLE, PLACE, FROM, UNTIL], NOTHING, Act::Order(Kind::GrantGroup);
+        [GROUP, ROLE, PLACE, FROM, UNTIL, UNDER], NOTHING, Act::Order(Kind::GrantGroup);
+    "set_group_grant_conditions" Put "/v1/groups/{group}/grants/conditions", GRANTS, "Puts conditions in the place of those that a group's grant has.",
+        [GROUP, ROLE, PLACE, CONDITIONS], NOTHING, Act::Order(Kind::SetGrantConditions);
     "ungrant_group" Post "/v1/groups/{group}/grants/remove", GRANTS, "Takes a grant from a group.",
         [GROUP, ROLE, PLACE], NOTHING, Act::Order(Kind::UngrantGroup);
 
@@ -392,7 +397,7 @@ table! {
          Field::maybe("resource", Shape::Object, "to what, `type:id`; the relation that the permission is mapped to is told with its path"),
          Field::maybe("context", Shape::Context, "the circumstances that policies look at; `ip`, `key` and `opened` too"),
          Field::maybe("entities", Shape::EntityList, "entities that are supposed for this question; 64 at most"),
-         Field::maybe("at", Shape::Instant, "when; none for now")],
+         Field::maybe("at", Shape::Instant, "when; none for now"), FROM_THERE, ACR, PROVEN, DEVICE_TRUST],
         Answer::One(EXPLAINED), Act::List(List::Explain);
     "simulate" Post "/v1/simulate", GRANTS, "What the answer would be at a time, with a role, grant or membership that is supposed. Changes nothing.",
         [Field::body("subject", Shape::Subject, "who"), Field::body("permission", Shape::Name, "what"),
@@ -401,10 +406,10 @@ table! {
          Field::maybe("role", Shape::Name, "a role that is supposed to cover `covers`; a new one when there is none"),
          Field::maybe("covers", Shape::Patterns, "what that role is supposed to cover"),
          Field::maybe("grant", Shape::Name, "a role that the subject is supposed to have"),
-         Field::maybe("grant_workspace", Shape::Name, "where; none for the tenant"), FROM, UNTIL,
+         Field::maybe("grant_workspace", Shape::Name, "where; none for the tenant"), FROM, UNTIL, UNDER,
          Field::maybe("without", Shape::Name, "a role that it is supposed to have no more"),
          Field::maybe("without_workspace", Shape::Name, "where that one is granted; none for the tenant"),
-         Field::maybe("group", Shape::Name, "a group that it is supposed to be in")],
+         Field::maybe("group", Shape::Name, "a group that it is supposed to be in"), FROM_THERE, ACR, PROVEN, DEVICE_TRUST],
         Answer::One(EXPLAINED), Act::List(List::Simulate);
 
     // Services: what applications register.
@@ -435,8 +440,8 @@ table! {
          Field::maybe("failing_forbid", Shape::Choice(crate::policy::RULES), "`strict` denies, `cedar` leaves it out"),
          Field::maybe("version", Shape::Count, IF_VERSION), DRY_RUN],
         Answer::Made(&["version", "dry_run"]), Act::Order(Kind::SetPolicies);
-    "read_policies" Get "/v1/policies", POLICIES, "The policies as they were set, and their schema.", [],
-        Answer::One(&["version", "created", "policies", "schema", "built_in_schema", "failing_forbid", "count"]), Act::List(List::Policies);
+    "read_policies" Get "/v1/policies", POLICIES, "The policies as they were set, and their schema; and which versions are kept.", [Field::query("version", Shape::Count, "a version that is kept; none for the present one")],
+        Answer::One(&["version", "created", "policies", "schema", "built_in_schema", "failing_forbid", "count", "versions"]), Act::List(List::Policies);
     "delete_policies" Delete "/v1/policies", POLICIES, "Takes all policies away, and their schema. Entities must be gone before.",
         [Field::query("version", Shape::Count, IF_VERSION)], NOTHING, Act::Order(Kind::DeletePolicies);
     "try_policies" Post "/v1/policies/try", POLICIES, "What would be wrong with policies and their schema, each at its place. Changes nothing.",

@@ -2,12 +2,12 @@
 
 use crate::json::Json;
 use tessera_model::limits::{
-    ATTRIBUTES_PER_SUBJECT_MAX, IDENTIFIERS_PER_SUBJECT_MAX, NETWORKS_MAX, ORIGINS_MAX, PATTERNS_MAX,
+    ATTRIBUTES_PER_SUBJECT_MAX, GRANT_CONDITIONS_MAX, IDENTIFIERS_PER_SUBJECT_MAX, NETWORKS_MAX, ORIGINS_MAX, PATTERNS_MAX,
     RULE_CONDITIONS_MAX,
 };
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::{
-    Condition, Epoch, Handle, HandleBytes, Identifier, Name, Network, Origin, Pattern, Receipt, Revision,
+    Condition, Epoch, GrantCondition, GrantConditions, Handle, HandleBytes, Identifier, Name, Network, Origin, Pattern, Receipt, Revision,
     UnixMillis,
 };
 
@@ -33,6 +33,11 @@ pub(crate) fn patterns(value: &Json) -> Option<Vec<Pattern>> {
 
 pub(crate) fn rule(value: &Json) -> Option<Vec<Condition>> {
     list(value, RULE_CONDITIONS_MAX, |item| Condition::new(text(item)?).ok())
+}
+
+pub(crate) fn conditions(value: &Json) -> Option<GrantConditions> {
+    let all = list(value, GRANT_CONDITIONS_MAX, |item| GrantCondition::parse(text(item)?).ok())?;
+    GrantConditions::new(all).ok()
 }
 
 pub(crate) fn networks(value: &Json) -> Option<Vec<Network>> {

@@ -1,6 +1,7 @@
 //! `tessera explain` and `tessera simulate`: why somebody may do something, and what would be if.
 
 use crate::answer::{Answer, instant, put_instant, shown, texts};
+use crate::condition::{self, Supposed, cell, words};
 use crate::error::CtlError;
 use crate::grant::deadline;
 use crate::link::{Link, Who};
@@ -11,7 +12,7 @@ use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use tessera_client::wire::{ExplainRow, Request};
 use tessera_model::limits::SENT_ENTITIES_BYTES_MAX;
-use tessera_model::{Name, Pattern, Private, PublicId, Reason};
+use tessera_model::{GrantCondition, GrantConditions, Name, Pattern, Private, PublicId, Reason};
 
 /// The parts of an explanation.
 const DECISION: u32 = 1;
@@ -54,6 +55,8 @@ pub(crate) struct Explain {
     /// When: an instant in UTC, or a span from now; without it, now.
     #[arg(long, value_name = "TIME")]
     at: Option<When>,
+    #[command(flatten)]
+    supposed: Supposed,
 }
 
 /// What the answer would be if.
@@ -88,6 +91,9 @@ pub(crate) struct Simulate {
     /// Until when.
     #[arg(long, value_name = "TIME", requires = "grant")]
     until: Option<When>,
+    /// Under this condition, as `grant list` tells it: `acr 2`; may be named more than once.
+    #[arg(long, value_name = "CONDITION", value_parser = condition::one, requires = "grant")]
+    under: Vec<GrantCondition>,
     /// If this role were taken back.
     #[arg(long, value_name = "ROLE", value_parser = reach::name)]
     without: Option<Name>,
@@ -97,6 +103,8 @@ pub(crate) struct Simulate {
     /// If they were in this group.
     #[arg(long, value_name = "GROUP", value_parser = reach::name)]
     group: Option<Name>,
+    #[command(flatten)]
+    supposed: Supposed,
 }
 
 impl Explain {
@@ -114,6 +122,10 @@ impl Explain {
             workspace: self.workspace.clone(),
             resource: self.resource.map(|text| Private::new(text.into_bytes())),
             at,
+            address: self.supposed.address,
+            acr: self.supposed.acr,
+            proven: self.supposed.proven(link.now()),
+            trust: self.supposed.device,
         };
         let told = tell(link, (subject, &self.permission, self.workspace.as_ref()), &request).await;
         match told {
@@ -130,6 +142,8 @@ impl Simulate {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         let subject = link.id_of(&self.who).await?;
         let at = deadline(link, self.at)?;
+        let conditions = GrantConditions::new(self.under)
+            .map_err(|error| CtlError::usage(error.to_string()))?;
         let request = Request::Simulate {
             subject,
             permission: self.permission.clone(),
@@ -144,6 +158,11 @@ impl Simulate {
             without: self.without,
             without_workspace: self.without_in,
             group: self.group,
+            conditions,
+            address: self.supposed.address,
+            acr: self.supposed.acr,
+            proven: self.supposed.proven(link.now()),
+            trust: self.supposed.device,
         };
         tell(link, (subject, &self.permission, self.workspace.as_ref()), &request).await
     }
@@ -247,7 +266,7 @@ fn step(row: &ExplainRow) -> Value {
 
 /// The grants that cover what was asked.
 fn grants(rows: &[ExplainRow]) -> (Table, Vec<Value>) {
-    let mut table = Table::new(&["COUNTS", "ROLE", "COVERS", "GRANTED IN", "THROUGH GROUP", "FROM", "UNTIL"]);
+    let mut table = Table::new(&["COUNTS", "ROLE", "COVERS", "GRANTED IN", "THROUGH GROUP", "FROM", "UNTIL", "CONDITIONS"]);
     let mut sources = Vec::new();
     for row in rows.iter().filter(|row| row.kind == GRANT) {
         let pattern = row.patterns.first().map(ToString::to_string);
@@ -255,7 +274,10 @@ fn grants(rows: &[ExplainRow]) -> (Table, Vec<Value>) {
         let counts = match (&row.wall, row.holds) {
             (Some(wall), _) => format!("no: {wall} is isolated"),
             (None, true) => "yes".to_owned(),
-            (None, false) => "no: not at that time".to_owned(),
+            (None, false) => match &row.unmet {
+                Some(word) => format!("no: {word}"),
+                None => "no: not at that time".to_owned(),
+            },
         };
         let later = |one: tessera_model::Deadline, other: tessera_model::Deadline| instant(one.max(other));
         let from = later(row.from, row.member_from);
@@ -271,6 +293,7 @@ fn grants(rows: &[ExplainRow]) -> (Table, Vec<Value>) {
             if row.groups.is_empty() { "-".to_owned() } else { texts(&row.groups).join(" > ") },
             shown(from),
             shown(until),
+            cell(&row.conditions),
         ]);
         let mut json = Map::new();
         json.insert("holds".into(), row.holds.into());
@@ -283,7 +306,9 @@ fn grants(rows: &[ExplainRow]) -> (Table, Vec<Value>) {
         put_instant(&mut json, "member_from", instant(row.member_from));
         put_instant(&mut json, "member_until", instant(row.member_until));
         json.insert("wall".into(), row.wall.as_ref().map(ToString::to_string).into());
+        json.insert("conditions".into(), words(&row.conditions).into());
+        json.insert("unmet".into(), row.unmet.clone().into());
         sources.push(json.into());
     }
-    (table, sources)
+    (table.sparse(), sources)
 }

@@ -1,6 +1,7 @@
 //! `tessera grant`: who has which role, where, and in which window of time.
 
 use crate::answer::{Answer, instant, put_instant, shown};
+use crate::condition::{self, Conditions, cell, words};
 use crate::error::CtlError;
 use crate::link::{Link, Who, Window};
 use crate::reach;
@@ -9,14 +10,15 @@ use crate::when::When;
 use serde_json::{Map, Value, json};
 use tessera_client::wire::{GrantRow, HolderRow, Request, ReviewRow};
 use tessera_model::record::SubjectKind;
-use tessera_model::{Deadline, Name, PublicId};
+use tessera_model::grant_condition::GranteeName;
+use tessera_model::{Deadline, GrantConditions, Name, PublicId};
 
 /// What can be done with grants.
 #[derive(Clone, clap::Subcommand)]
 pub(crate) enum GrantVerb {
     /// Grant a role; the window of an equal grant is replaced.
     #[command(
-        after_help = "Examples:\n  tessera grant add amy@example.org reader\n  tessera grant add amy@example.org clerk --workspace berlin --from +1h --until +7d\n  tessera grant add amy@example.org clerk --until 2026-12-31T23:00:00Z"
+        after_help = "Examples:\n  tessera grant add amy@example.org reader\n  tessera grant add amy@example.org clerk --workspace berlin --from +1h --until +7d\n  tessera grant add amy@example.org clerk --until 2026-12-31T23:00:00Z\n  tessera grant add amy@example.org clerk --hours 'Mon-Fri 08:00-18:00 Europe/Berlin' --network 10.0.0.0/8 --device managed"
     )]
     Add {
         /// Public id, email, phone number or username.
@@ -33,6 +35,24 @@ pub(crate) enum GrantVerb {
         /// Until when.
         #[arg(long, value_name = "TIME")]
         until: Option<When>,
+        #[command(flatten)]
+        under: Conditions,
+    },
+    /// Say under which conditions a grant that stands counts; with none, always.
+    #[command(
+        after_help = "Examples:\n  tessera grant conditions amy@example.org clerk --acr 2 --step-up 15m\n  tessera grant conditions amy@example.org clerk"
+    )]
+    Conditions {
+        /// Public id, email, phone number or username.
+        who: Who,
+        /// Which role.
+        #[arg(value_parser = reach::name)]
+        role: Name,
+        /// Where; without it, in the whole tenant.
+        #[arg(long, value_parser = reach::name)]
+        workspace: Option<Name>,
+        #[command(flatten)]
+        under: Conditions,
     },
     /// Take a grant back.
     #[command(after_help = "Example:\n  tessera grant remove amy@example.org clerk --workspace berlin")]
@@ -80,20 +100,21 @@ pub(crate) enum GrantVerb {
 
 /// Grants as a table and as objects.
 pub(crate) fn grants(rows: &[GrantRow]) -> (Table, Value) {
-    let mut table = Table::new(&["ROLE", "WORKSPACE", "FROM", "UNTIL"]);
+    let mut table = Table::new(&["ROLE", "WORKSPACE", "FROM", "UNTIL", "CONDITIONS"]);
     let mut listed = Vec::new();
     for row in rows {
         let (from, until) = (instant(row.from), instant(row.until));
         let place = row.workspace.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
-        table.row([row.role.to_string(), place, shown(from), shown(until)]);
+        table.row([row.role.to_string(), place, shown(from), shown(until), cell(&row.conditions)]);
         let mut json = Map::new();
         json.insert("role".into(), json!(row.role.as_str()));
         json.insert("workspace".into(), json!(row.workspace.as_ref().map(Name::as_str)));
         put_instant(&mut json, "from", from);
         put_instant(&mut json, "until", until);
+        json.insert("conditions".into(), json!(words(&row.conditions)));
         listed.push(Value::Object(json));
     }
-    (table, Value::Array(listed))
+    (table.sparse(), Value::Array(listed))
 }
 
 /// Where, as the end of a sentence.
@@ -104,9 +125,13 @@ pub(crate) fn place(workspace: Option<&Name>) -> String {
 impl GrantVerb {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         match self {
-            Self::Add { who, role, workspace, from, until } => {
+            Self::Add { who, role, workspace, from, until, under } => {
                 let window = (deadline(link, from)?, deadline(link, until)?);
-                add(link, &who, role, workspace, window).await
+                add(link, &who, (role, workspace), window, under.all()?).await
+            }
+            Self::Conditions { who, role, workspace, under } => {
+                let grantee = GranteeName::Subject(link.id_of(&who).await?);
+                condition::set(link, (&who.to_string(), grantee), (role, workspace), under).await
             }
             Self::Remove { who, role, workspace } => {
                 let subject = link.id_of(&who).await?;
@@ -161,14 +186,16 @@ pub(crate) async fn all(link: &Link, subject: PublicId) -> Result<Vec<GrantRow>,
 
 /// The holders of a role as a table and as objects.
 pub(crate) fn holders(rows: &[HolderRow]) -> (Table, Value) {
-    let mut table = Table::new(&["SUBJECT", "KIND", "STATUS", "WORKSPACE", "FROM", "UNTIL"]);
+    let mut table = Table::new(&["SUBJECT", "KIND", "STATUS", "WORKSPACE", "FROM", "UNTIL", "CONDITIONS"]);
     let mut listed = Vec::new();
     for row in rows {
         let (from, until) = (instant(row.from), instant(row.until));
         let place = row.workspace.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
         let kind = if row.kind == SubjectKind::Person { "person" } else { "machine" };
         let status = row.status.name();
-        table.row([row.subject.to_string(), kind.into(), status.into(), place, shown(from), shown(until)]);
+        let under = cell(&row.conditions);
+        let (from_text, until_text) = (shown(from), shown(until));
+        table.row([row.subject.to_string(), kind.into(), status.into(), place, from_text, until_text, under]);
         let mut json = Map::new();
         json.insert("subject".into(), json!(row.subject.to_string()));
         json.insert("kind".into(), json!(kind));
@@ -176,9 +203,10 @@ pub(crate) fn holders(rows: &[HolderRow]) -> (Table, Value) {
         json.insert("workspace".into(), json!(row.workspace.as_ref().map(Name::as_str)));
         put_instant(&mut json, "from", from);
         put_instant(&mut json, "until", until);
+        json.insert("conditions".into(), json!(words(&row.conditions)));
         listed.push(Value::Object(json));
     }
-    (table, Value::Array(listed))
+    (table.sparse(), Value::Array(listed))
 }
 
 /// Whether a grant stands, as far as the caller may know.
@@ -195,12 +223,18 @@ pub(crate) fn deadline(link: &Link, when: Option<When>) -> Result<Deadline, CtlE
 async fn add(
     link: &Link,
     who: &Who,
-    role: Name,
-    workspace: Option<Name>,
+    (role, workspace): (Name, Option<Name>),
     (from, until): (Deadline, Deadline),
+    conditions: GrantConditions,
 ) -> Result<Answer, CtlError> {
     let subject = link.id_of(who).await?;
-    let request = Request::Grant { subject, role: role.clone(), workspace: workspace.clone(), from, until };
+    // Without conditions those of an equal grant stay.
+    let request = if conditions.is_empty() {
+        Request::Grant { subject, role: role.clone(), workspace: workspace.clone(), from, until }
+    } else {
+        let grantee = GranteeName::Subject(subject);
+        condition::granting(grantee, (&role, workspace.as_ref()), (from, until), conditions.clone())
+    };
     let made = link.order(&request).await?;
     let mut text = format!("{who} has role {role} {}", place(workspace.as_ref()));
     for (word, end) in [("from", instant(from)), ("until", instant(until))] {
@@ -208,7 +242,11 @@ async fn add(
             text.push_str(&format!(", {word} {end}"));
         }
     }
+    if !conditions.is_empty() {
+        text.push_str(&format!(", under {}", words(&conditions).join(" and ")));
+    }
     Ok(Answer::said(format!("{text}."))
+        .with("conditions", words(&conditions))
         .with("subject", subject.to_string())
         .with("role", role.as_str())
         .with("workspace", workspace.map(|name| name.to_string()))
@@ -220,7 +258,7 @@ async fn add(
 async fn review(link: &Link, window: Window) -> Result<Answer, CtlError> {
     let request = |after, limit| Request::ListReview { after, limit };
     let found = window.read::<ReviewRow>(link, request).await?;
-    let mut table = Table::new(&["WHO", "HOLDS", "WORKSPACE", "FROM", "UNTIL", "SINCE", "BY"]);
+    let mut table = Table::new(&["WHO", "HOLDS", "WORKSPACE", "FROM", "UNTIL", "SINCE", "BY", "CONDITIONS"]);
     let mut rows = Vec::new();
     for row in &found.rows {
         let text = |name: &Option<Name>| name.as_ref().map(ToString::to_string);
@@ -240,6 +278,7 @@ async fn review(link: &Link, window: Window) -> Result<Answer, CtlError> {
             shown(instant(row.until)),
             shown(instant(row.created)),
             text(&row.by).unwrap_or_else(dash),
+            cell(&row.conditions),
         ]);
         let mut json = Map::new();
         json.insert("subject".into(), subject.into());
@@ -254,7 +293,8 @@ async fn review(link: &Link, window: Window) -> Result<Answer, CtlError> {
         put_instant(&mut json, "changed", instant(row.changed));
         json.insert("changed_by".into(), text(&row.changed_by).into());
         json.insert("request".into(), row.request.map(|id| id.to_string()).into());
+        json.insert("conditions".into(), json!(words(&row.conditions)));
         rows.push(Value::Object(json));
     }
-    Ok(found.told(Answer::said(table.to_string()).with("rows", rows)))
+    Ok(found.told(Answer::said(table.sparse().to_string()).with("rows", rows)))
 }

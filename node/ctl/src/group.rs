@@ -1,6 +1,7 @@
 //! `tessera group`: who holds grants together.
 
 use crate::answer::{Answer, instant, put_instant, shown, texts};
+use crate::condition::{self, Conditions};
 use crate::error::CtlError;
 use crate::grant::{deadline, grants, place};
 use crate::link::{Link, Who, Window};
@@ -10,7 +11,8 @@ use crate::when::When;
 use serde_json::{Map, Value, json};
 use tessera_client::wire::{GrantRow, GroupRow, Made, MemberRow, MembershipRow, Request};
 use tessera_model::limits::{RULE_SUBJECTS_MAX, SUBJECTS_MAX};
-use tessera_model::{Condition, Deadline, Name};
+use tessera_model::grant_condition::GranteeName;
+use tessera_model::{Condition, Deadline, GrantConditions, Name};
 
 /// What can be done with groups.
 #[derive(Clone, clap::Subcommand)]
@@ -112,6 +114,23 @@ pub(crate) enum GroupVerb {
         /// Until when.
         #[arg(long, value_name = "TIME")]
         until: Option<When>,
+        #[command(flatten)]
+        under: Conditions,
+    },
+    /// Say under which conditions a group's grant that stands counts; with none, always.
+    #[command(after_help = "Example:\n  tessera group conditions editors writer --network 10.0.0.0/8")]
+    Conditions {
+        /// Which group's.
+        #[arg(value_parser = reach::name)]
+        group: Name,
+        /// Which role.
+        #[arg(value_parser = reach::name)]
+        role: Name,
+        /// Where; without it, in the whole tenant.
+        #[arg(long, value_parser = reach::name)]
+        workspace: Option<Name>,
+        #[command(flatten)]
+        under: Conditions,
     },
     /// Take a grant from a group.
     #[command(after_help = "Example:\n  tessera group ungrant editors writer --workspace berlin")]
@@ -212,9 +231,13 @@ impl GroupVerb {
                     Answer::said(format!("Group {member} does not lie in group {group} (any more)."));
                 Ok(answer.with("group", group.as_str()).with("member", member.as_str()).made(&made))
             }
-            Self::Grant { group, role, workspace, from, until } => {
+            Self::Grant { group, role, workspace, from, until, under } => {
                 let window = (deadline(link, from)?, deadline(link, until)?);
-                grant(link, (group, role, workspace), window).await
+                grant(link, (group, role, workspace), window, under.all()?).await
+            }
+            Self::Conditions { group, role, workspace, under } => {
+                let who = format!("Group {group}");
+                condition::set(link, (&who, GranteeName::Group(group)), (role, workspace), under).await
             }
             Self::Ungrant { group, role, workspace } => {
                 let request = Request::UngrantGroup {
@@ -301,17 +324,25 @@ async fn grant(
     link: &Link,
     (group, role, workspace): (Name, Name, Option<Name>),
     (from, until): (Deadline, Deadline),
+    conditions: GrantConditions,
 ) -> Result<Answer, CtlError> {
-    let request = Request::GrantGroup {
-        group: group.clone(),
-        role: role.clone(),
-        workspace: workspace.clone(),
-        from,
-        until,
+    // Without conditions those of an equal grant stay.
+    let request = if conditions.is_empty() {
+        let (group, role, workspace) = (group.clone(), role.clone(), workspace.clone());
+        Request::GrantGroup { group, role, workspace, from, until }
+    } else {
+        let grantee = GranteeName::Group(group.clone());
+        condition::granting(grantee, (&role, workspace.as_ref()), (from, until), conditions.clone())
     };
     let made = link.order(&request).await?;
     let (place, window) = (place(workspace.as_ref()), window((from, until)));
-    Ok(Answer::said(format!("Group {group} has role {role} {place}{window}."))
+    let under = if conditions.is_empty() {
+        String::new()
+    } else {
+        format!(", under {}", condition::words(&conditions).join(" and "))
+    };
+    Ok(Answer::said(format!("Group {group} has role {role} {place}{window}{under}."))
+        .with("conditions", condition::words(&conditions))
         .with("group", group.as_str())
         .with("role", role.as_str())
         .with("workspace", workspace.map(|name| name.to_string()))

@@ -14,6 +14,7 @@ mod backup;
 mod catalogue;
 mod check;
 mod client;
+mod condition;
 mod demo;
 mod device;
 mod endpoint;

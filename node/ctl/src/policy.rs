@@ -69,12 +69,25 @@ pub(crate) enum PolicyVerb {
         /// Print the schema: the built-in one where none was set.
         #[arg(long)]
         schema: bool,
+        /// Of a version that is kept, as `tessera policy list` tells them.
+        #[arg(long, value_name = "VERSION")]
+        version: Option<u32>,
     },
-    /// What a file would change of the tenant's policies. Exit code 1 where it would change something.
-    #[command(after_help = "Example:\n  tessera policy diff documents.cedar")]
+    /// What a file would change of the tenant's policies, or what has changed since a version that is kept. Exit code 1
+    /// where something would change or has.
+    #[command(
+        after_help = "Examples:\n  tessera policy diff documents.cedar\n  tessera policy diff --from 3\n  tessera policy diff --from 3 --to 5"
+    )]
     Diff {
-        /// The file of policies.
-        file: PathBuf,
+        /// The file of policies; without one, the present set or that of --to.
+        #[arg(required_unless_present = "from")]
+        file: Option<PathBuf>,
+        /// From this version that is kept; without it, from the present one.
+        #[arg(long, value_name = "VERSION")]
+        from: Option<u32>,
+        /// To this version, in the place of a file.
+        #[arg(long, value_name = "VERSION", conflicts_with = "file")]
+        to: Option<u32>,
     },
     /// Take all policies of the tenant away, and their schema. Entities must be gone before.
     #[command(after_help = "Example:\n  tessera policy delete --if-version 3")]
@@ -113,8 +126,8 @@ impl PolicyVerb {
         match self {
             Self::Put(put) => put.run(link).await,
             Self::List => policy_node::list(link).await,
-            Self::Show { schema } => policy_node::show(link, schema).await,
-            Self::Diff { file } => policy_node::diff(link, &file).await,
+            Self::Show { schema, version } => policy_node::show(link, schema, version).await,
+            Self::Diff { file, from, to } => policy_node::diff(link, file.as_deref(), (from, to)).await,
             Self::Delete { if_version } => policy_node::delete(link, if_version).await,
             Self::Explain(explain) => explain.run(link).await,
             Self::Entity(verb) => verb.run(link).await,

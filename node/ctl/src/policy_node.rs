@@ -8,7 +8,9 @@ use crate::table::Table;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use tessera_client::wire::{EntityRow, PolicyFaultRow, PolicySetRow, Request};
+use tessera_client::wire::{
+    EntityRow, PolicyFaultRow, PolicySetRow, PolicyVersionRow, Request, SchemaPartRow,
+};
 use tessera_model::limits::{
     CONTEXT_BYTES_MAX, CONTEXT_DEPTH_MAX, CONTEXT_VALUES_MAX, ENTITY_CHANGES_MAX, SENT_ENTITIES_BYTES_MAX,
 };
@@ -70,8 +72,25 @@ fn text(from: &Private) -> String {
     String::from_utf8_lossy(from.expose()).into_owned()
 }
 
+/// The present policies, with the built-in schema in parts where it is long.
 async fn read(link: &Link) -> Result<PolicySetRow, CtlError> {
-    let row = link.page::<PolicySetRow>(&Request::ReadPolicies {}).await?.rows.pop();
+    let mut row = read_version(link, 0).await?;
+    if row.built_in && row.schema.expose().is_empty() {
+        let (mut whole, mut part, mut parts) = (Vec::new(), 0, 1);
+        while part < parts {
+            let found = link.page::<SchemaPartRow>(&Request::ReadBuiltInSchema { part }).await?.rows.pop();
+            let found = found.ok_or_else(|| CtlError::unexpected("the answer holds no schema"))?;
+            whole.extend_from_slice(found.schema.expose());
+            (part, parts) = (part + 1, found.parts);
+        }
+        row.schema = private(whole);
+    }
+    Ok(row)
+}
+
+/// The policies of a version; 0 for the present one.
+async fn read_version(link: &Link, version: u32) -> Result<PolicySetRow, CtlError> {
+    let row = link.page::<PolicySetRow>(&Request::ReadPolicies { version }).await?.rows.pop();
     row.ok_or_else(|| CtlError::unexpected("the answer holds no policies"))
 }
 
@@ -168,24 +187,50 @@ pub(crate) async fn list(link: &Link) -> Result<Answer, CtlError> {
             if row.built_in { "built-in" } else { "the tenant's own" }
         ),
     };
-    let answer = Answer::said(head).line(table.to_string());
+    let mut answer = Answer::said(head).line(table.to_string());
+    let versions = link.page::<PolicyVersionRow>(&Request::ListPolicyVersions {}).await?.rows;
+    if versions.len() > 1 {
+        let one = |row: &PolicyVersionRow| format!("{} ({})", row.version, shown(instant(row.created)));
+        let kept: Vec<String> = versions.iter().filter(|row| !row.present).map(one).collect();
+        answer = answer.line(format!("Versions before: {}.", kept.join(", ")));
+    }
+    let versions: Vec<Value> = versions
+        .iter()
+        .map(|row| {
+            json!({ "version": row.version, "present": row.present, "built_in_schema": row.built_in,
+                    "failing_forbid": rule(row.lenient), "created": instant(row.created).map(|at| at.to_string()) })
+        })
+        .collect();
+    let answer = answer.with("versions", versions);
     let answer = answer.with("version", row.version).with("policies", rows).with("entities", row.entities);
     let answer = answer.with("failing_forbid", rule(row.lenient)).with("built_in_schema", row.built_in);
     Ok(answer.at("created", instant(row.created)))
 }
 
-pub(crate) async fn show(link: &Link, schema: bool) -> Result<Answer, CtlError> {
-    let row = read(link).await?;
+pub(crate) async fn show(link: &Link, schema: bool, version: Option<u32>) -> Result<Answer, CtlError> {
+    let row = match version {
+        Some(version) => read_version(link, version).await?,
+        None => read(link).await?,
+    };
     let shown = text(if schema { &row.schema } else { &row.text });
     let answer = Answer::said(shown).with("version", row.version).with("text", text(&row.text));
     let answer = answer.with("schema", text(&row.schema)).with("built_in_schema", row.built_in);
     Ok(answer.with("failing_forbid", rule(row.lenient)).at("created", instant(row.created)))
 }
 
-/// What a file would change of the stored policies, by their names. Exit code 1 where it would change something.
-pub(crate) async fn diff(link: &Link, file: &Path) -> Result<Answer, CtlError> {
-    let row = read(link).await?;
-    let (stored, new) = (policies(row.text.expose())?, policies(&bytes(file, TEXT_BYTES)?)?);
+/// What a file or another version would change of stored policies, by their names. Exit code 1 where it would change
+/// something.
+pub(crate) async fn diff(
+    link: &Link,
+    file: Option<&Path>,
+    (from, to): (Option<u32>, Option<u32>),
+) -> Result<Answer, CtlError> {
+    let row = read_version(link, from.unwrap_or(0)).await?;
+    let other = match file {
+        Some(file) => bytes(file, TEXT_BYTES)?,
+        None => read_version(link, to.unwrap_or(0)).await?.text.expose().to_vec(),
+    };
+    let (stored, new) = (policies(row.text.expose())?, policies(&other)?);
     let (mut told, mut changes) = (Vec::new(), Vec::new());
     let names: std::collections::BTreeSet<&String> = stored.keys().chain(new.keys()).collect();
     for name in names {
@@ -199,7 +244,11 @@ pub(crate) async fn diff(link: &Link, file: &Path) -> Result<Answer, CtlError> {
         changes.push(json!({ "policy": name, "change": word }));
     }
     let same = changes.is_empty();
-    let said = if same { "The file has the stored policies.".to_owned() } else { told.join("\n") };
+    let said = match (same, file) {
+        (false, _) => told.join("\n"),
+        (true, Some(_)) => "The file has the stored policies.".to_owned(),
+        (true, None) => "Both have the same policies.".to_owned(),
+    };
     let answer = Answer::said(said).with("version", row.version).with("changes", changes);
     Ok(if same { answer } else { answer.ends(REFUSED) })
 }

@@ -29,6 +29,17 @@ impl Table {
         self.rows.push(cells.as_ref().iter().map(|cell| plain(cell)).collect());
     }
 
+    /// Without its last column where that has nothing in any row.
+    pub(crate) fn sparse(mut self) -> Self {
+        if self.rows.iter().all(|row| row.last().is_none_or(|cell| cell == "-")) {
+            self.head.pop();
+            for row in &mut self.rows {
+                row.pop();
+            }
+        }
+        self
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

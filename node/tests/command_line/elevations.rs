@@ -23,6 +23,24 @@ pub(crate) fn elevations(asked: &mut Asked) {
     assert_eq!(order("device require on")["required"], true);
     order(&format!("session open zoe@example.org --device {device} --save zoe.session"));
     order("device require off");
+    // Conditions of grants: of a session on this device, from somewhere, at some hour.
+    let under = "--hours 'Mon-Sun 00:00-24:00 Europe/Berlin' --network 10.0.0.0/8 --device known --acr 1 --step-up 15m";
+    order("role create nightly zoe.night");
+    let granted = order(&format!("grant add zoe@example.org nightly {under}"));
+    assert_eq!(rows(&granted, "conditions").len(), 5);
+    let listed = order("grant list zoe@example.org");
+    assert!(rows(&listed, "grants").iter().any(|row| row["conditions"] == granted["conditions"]));
+    let told = asked.ask(1, "tessera explain zoe@example.org zoe.night --address 11.1.1.1 --tenant acme");
+    assert_eq!((&told["reason"], &told["sources"][0]["unmet"]), (&"OutsideNetworks".into(), &"networks".into()));
+    let mut order = |line: &str| asked.ask(0, &format!("tessera {line} --tenant acme"));
+    let session = "--address 10.1.1.1 --device managed --acr 1 --proof-age 5m";
+    assert_eq!(order(&format!("explain zoe@example.org zoe.night {session}"))["decision"], "permit");
+    assert_eq!(order("grant conditions zoe@example.org nightly --acr 2")["conditions"], json!(["acr 2"]));
+    order("group create nurses");
+    order("group grant nurses nightly --device known");
+    assert_eq!(order("group conditions nurses nightly")["conditions"], json!([]));
+    order("simulate zoe@example.org zoe.night --grant nightly --under 'acr 1' --acr 1");
+    order("grant remove zoe@example.org nightly");
     assert_eq!(order("session show --handle-file zoe.session")["device"], json!(device));
     assert_eq!(rows(&order("session list zoe@example.org"), "sessions")[0]["device"], json!(device));
     let listed = order("device list zoe@example.org");

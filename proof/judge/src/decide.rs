@@ -20,6 +20,14 @@ pub struct Question {
     pub actor: u32,
     /// Who does so through a key of this restriction; 0 for none.
     pub actor_restriction: u32,
+    /// From the network of this number; 0 for nobody knows.
+    pub network: u32,
+    /// How far the session's device is trusted; none for no device.
+    pub trust: Option<u32>,
+    /// The level of proof that the session was opened with; 0 for none.
+    pub acr: u32,
+    /// When that proof was made, s from the beginning; none for no proof.
+    pub proven: Option<u32>,
     /// When, ms from the beginning that windows count from.
     pub at_ms: u64,
 }
@@ -48,6 +56,18 @@ pub enum Omit {
     GrantWindow,
     /// That a membership's window may be over, or not have begun.
     MemberWindow,
+    /// Grants that have conditions.
+    Conditioned,
+    /// That hours of the week may be over, or not have begun.
+    Hours,
+    /// That it may be asked from elsewhere.
+    Networks,
+    /// That a device may be trusted no further.
+    Trust,
+    /// That a proof may be too weak.
+    Acr,
+    /// That a proof may be too old.
+    StepUp,
     /// What a key is restricted to.
     Restriction,
     /// That a workspace does not inherit.
@@ -64,7 +84,7 @@ pub enum Omit {
 
 impl Omit {
     /// All of them: those that give, then those that cut.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 22] = [
         Self::Direct,
         Self::Group,
         Self::NestedGroup,
@@ -75,6 +95,12 @@ impl Omit {
         Self::LimitedMember,
         Self::GrantWindow,
         Self::MemberWindow,
+        Self::Conditioned,
+        Self::Hours,
+        Self::Networks,
+        Self::Trust,
+        Self::Acr,
+        Self::StepUp,
         Self::Restriction,
         Self::Wall,
         Self::Ceiling,
@@ -136,8 +162,28 @@ impl World {
                 && places.contains(place)
                 && !limited
                 && (window.holds(asked.at_ms) || dropped(Omit::GrantWindow))
+                && self.is_met(&(*holder, *role, *place), asked, without)
                 && self.role_covers(*role, permission, without, &mut BTreeSet::new())
         })
+    }
+
+    /// Whether the conditions of a grant hold.
+    fn is_met(&self, grant: &(Holder, u32, u32), asked: &Question, without: Option<Omit>) -> bool {
+        let Some(under) = self.under.get(grant) else { return true };
+        let dropped = |what| without == Some(what);
+        let second = i64::try_from(asked.at_ms / 1_000).unwrap_or(i64::MAX);
+        let young = |age: u64| {
+            asked.proven.is_some_and(|proven| asked.at_ms < (u64::from(proven) + age) * 1_000)
+        };
+        !dropped(Omit::Conditioned)
+            && (dropped(Omit::Hours) || under.is_open(self.begins_s + second))
+            && (dropped(Omit::Networks)
+                || under.networks.is_empty()
+                || under.networks.contains(&asked.network))
+            && (dropped(Omit::Trust)
+                || under.trust.is_none_or(|least| asked.trust.is_some_and(|trust| trust >= least)))
+            && (dropped(Omit::Acr) || asked.acr >= under.acr)
+            && (dropped(Omit::StepUp) || under.step_up_s.is_none_or(young))
     }
 
     /// Whether the ceiling of a workspace, or of one above it, cuts a permission; walls or not.

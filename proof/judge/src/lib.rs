@@ -5,7 +5,9 @@
 //! before and after random edits.
 
 mod decide;
+mod under;
 mod world;
 
 pub use decide::{Omit, Question};
+pub use under::{Span, Under, Zone};
 pub use world::{Conditions, Device, Holder, Place, Role, Rule, Wanted, Window, World};

@@ -1,5 +1,6 @@
 //! What was written, as plain maps.
 
+use crate::under::Under;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// When something counts, in whole seconds from a beginning of the caller's choice.
@@ -104,6 +105,10 @@ pub struct World {
     pub restrictions: BTreeMap<u32, Vec<String>>,
     /// Grants: to whom, of which role, in which workspace (0 for the tenant).
     pub grants: BTreeMap<(Holder, u32, u32), Window>,
+    /// What grants ask for beside their windows.
+    pub under: BTreeMap<(Holder, u32, u32), Under>,
+    /// What windows count from, s since 1970.
+    pub begins_s: i64,
     /// Which subject is in which group.
     pub members: BTreeMap<(u32, u32), Window>,
     /// The rules of the groups that have one.

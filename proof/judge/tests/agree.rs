@@ -33,7 +33,8 @@ fn ask(scene: &mut Scene, tally: &mut Tally, what: &str) {
         assert_eq!(scene.listed(&asked), right, "list, {what}: {asked:?}");
         if nth % 5 == 0 {
             let change = scene.change(&asked);
-            let far = u64::MAX - 1_577_836_800_000;
+            // What comes behind the horizon nobody has looked at.
+            let far = Scene::HORIZON_MS + 1;
             let (told, right) = (valid_until.min(far), change.unwrap_or(far));
             if asked.actor == 0 {
                 assert_eq!(told, right, "until, {what}: {asked:?}");

@@ -8,17 +8,17 @@
 
 mod scene;
 
-use scene::{BEGINNING_MS, Scene, numbered};
+use scene::{Scene, numbered};
 use tessera_judge::{Omit, Question};
 use tessera_model::{PermissionId, Reason, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex};
-use tessera_policy::{Explanation, Rules, Source};
+use tessera_policy::{Explanation, Facts, Rules, Source};
 
 const WORLDS: u64 = 400;
 
 type Asked = (SubjectIndex, PermissionId, WorkspaceIndex);
 
-fn explain(rules: &Rules, (subject, permission, workspace): Asked, now: UnixMillis) -> Explanation {
-    rules.explain(subject, permission, workspace, now)
+fn explain(rules: &Rules, (subject, permission, workspace): Asked, at: (UnixMillis, &Facts)) -> Explanation {
+    rules.explain_under(subject, permission, workspace, at)
 }
 
 /// The rules without one grant.
@@ -48,7 +48,7 @@ fn plain(question: Question) -> Question {
 /// below the ceilings. What is not named does not exist.
 #[test]
 fn acting_on_an_explanation_turns_the_answer() {
-    let (mut permits, mut timed, mut walled, mut ceiled, mut groups) = (0, 0, 0, 0, 0);
+    let (mut permits, mut timed, mut walled, mut ceiled, mut groups, mut unmet) = (0, 0, 0, 0, 0, 0);
     for seed in 0..WORLDS {
         let mut scene = Scene::new(seed);
         for _ in 0..40 {
@@ -58,9 +58,10 @@ fn acting_on_an_explanation_turns_the_answer() {
                 numbered(question.permission),
                 WorkspaceIndex(question.workspace),
             );
-            let (now, unrestricted) = (UnixMillis(BEGINNING_MS + question.at_ms), plain(question));
+            let (now, unrestricted) = (scene.now(&question), plain(question));
+            let facts = scene.facts(&question);
             let right = scene.world.permits(&unrestricted, None);
-            let told = explain(&scene.rules, asked, now);
+            let told = explain(&scene.rules, asked, (now, &facts));
             let label = format!("seed {seed}, {question:?}");
             assert_eq!(told.outcome.is_permit(), right, "{label}");
             let counting = told.sources.iter().filter(|source| source.holds).count();
@@ -72,25 +73,25 @@ fn acting_on_an_explanation_turns_the_answer() {
                     if !left.outcome.is_permit() {
                         break;
                     }
-                    let named = *left.sources.iter().find(|source| source.holds).unwrap();
+                    let named = left.sources.iter().find(|source| source.holds).unwrap().clone();
                     groups += u32::from(named.through.is_some());
                     rules = without(&rules, asked.0, &named);
-                    left = explain(&rules, asked, now);
+                    left = explain(&rules, asked, (now, &facts));
                     assert!(!left.sources.iter().any(|source| same_grant(source, &named)), "{label}");
                 }
-                assert_eq!(left.outcome.reason, Reason::NotGranted, "{label}");
+                assert!(left.outcome.reason.is_ungranted(), "{label}");
                 assert!(!left.sources.iter().any(|source| source.holds), "{label}");
             } else if told.outcome.reason == Reason::BeyondCeiling {
                 ceiled += 1;
                 assert!(counting > 0 && !told.ceilings.is_empty(), "{label}");
                 assert!(scene.world.permits(&unrestricted, Some(Omit::Ceiling)), "{label}");
-            } else if told.outcome.reason == Reason::NotGranted {
+            } else if told.outcome.reason.is_ungranted() {
                 assert_eq!(counting, 0, "{label}");
                 for source in &told.sources {
                     let member = source.through.map(|(_, member)| member);
                     let from = source.from.max(member.map_or(source.from, |member| member.from));
-                    let at = if from.0 == 0 { UnixMillis(BEGINNING_MS) } else { from.to_millis() };
-                    let then = explain(&scene.rules, asked, at);
+                    let at = if from.0 == 0 { scene.beginning() } else { from.to_millis() };
+                    let then = explain(&scene.rules, asked, (at, &facts));
                     let there = then.sources.iter().find(|other| {
                         same_grant(other, source)
                             && other.through.map(|at| at.1) == source.through.map(|at| at.1)
@@ -99,6 +100,9 @@ fn acting_on_an_explanation_turns_the_answer() {
                     if source.wall.is_some() {
                         walled += 1;
                         assert!(!there.holds, "{label}");
+                    } else if source.unmet.is_some() {
+                        unmet += 1;
+                        assert!(!source.conditions.is_empty() && !source.holds, "{label}");
                     } else if there.holds {
                         timed += 1;
                         let ceiled = !then.ceilings.is_empty();
@@ -111,12 +115,13 @@ fn acting_on_an_explanation_turns_the_answer() {
             }
             // The hot path says the same.
             let line = scene.rules.line(asked.0).unwrap();
-            let outcome = scene.rules.evaluate(line, asked.1, asked.2, RestrictionId(0), now);
+            let when = (now, Some(&facts));
+            let outcome = scene.rules.evaluate_under(line, asked.1, asked.2, RestrictionId(0), when);
             assert_eq!(outcome, told.outcome, "{label}");
         }
     }
     println!(
-        "{permits} permits, {groups} through groups, {timed} by time, {walled} walls, {ceiled} ceilings"
+        "{permits} permits, {groups} through groups, {timed} by time, {walled} walls, {ceiled} ceilings, {unmet} conditions"
     );
-    assert!(permits > 1_000 && groups > 500 && timed > 500 && walled > 200 && ceiled > 100);
+    assert!(permits > 1_000 && groups > 500 && timed > 500 && walled > 200 && ceiled > 100 && unmet > 500);
 }

@@ -4,23 +4,31 @@ use cedar_policy::{Authorizer, Decision, Effect, PolicySet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tessera_crypto::PasswordPool;
 use tessera_engine::{About, Bound, Clock, Engine, EngineConfig, Entropy, PolicyParts};
+use tessera_model::grant_condition::GranteeName;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::{
-    Caller, CheckQuery, Command, Deadline, Handle, Name, Pattern, PermissionRef, PublicId, Receipt,
-    UnixMillis, WorkspaceRef,
+    Caller, CheckQuery, Command, Deadline, GrantCondition, GrantConditions, Handle, Name, Pattern, PermissionRef, PublicId, Receipt,
+    Settings, UnixMillis, WorkspaceRef,
 };
 use tessera_policy_cedar::{Facts, Parsed, Question, Schema};
 use tessera_storage::Memory;
 
 const NOW: u64 = 1_767_225_600_000;
 
-struct Still;
+/// A minute, ms.
+const MINUTE: u64 = 60_000;
+/// How long windows last at the most, in minutes from the beginning.
+const SPAN: usize = 600;
 
-impl Clock for Still {
+/// A clock that stands until it is moved.
+struct Hand(AtomicU64);
+
+impl Clock for Hand {
     fn now(&self) -> UnixMillis {
-        UnixMillis(NOW)
+        UnixMillis(self.0.load(Ordering::SeqCst))
     }
 }
 
@@ -96,7 +104,8 @@ fn condition(random: &mut Random, doc: bool, depth: usize) -> String {
             "context has workspace && context.workspace in Workspace::\"{}\"",
             random.pick(&["eu", "berlin", "lab"])
         ),
-        7 => format!("context.now < datetime(\"202{}-01-01\")", n + 4),
+        7 if n > 1 => format!("context.now < datetime(\"202{}-01-01\")", n + 2),
+        7 => format!("context.now < datetime(\"2026-01-01T0{}:00:00Z\")", 1 + random.below(9)),
         8 => "context.key".to_owned(),
         9 => format!("context has words && context.words.contains(\"{}\")", random.pick(&["a", "b"])),
         10 => "principal has team && principal.team like \"t*\"".to_owned(),
@@ -134,6 +143,51 @@ fn policies(random: &mut Random) -> String {
     text
 }
 
+/// When something counts: minutes from the beginning, none for no end; and hours of each day in UTC, as minutes of it.
+#[derive(Clone, Copy, Default)]
+struct Window {
+    from: Option<u64>,
+    until: Option<u64>,
+    hours: Option<(u64, u64)>,
+}
+
+impl Window {
+    fn random(random: &mut Random, hours: bool) -> Self {
+        let mut minute = |percent: usize| random.chance(percent).then(|| 1 + random.below(SPAN) as u64);
+        let (from, until) = (minute(25), minute(40));
+        let hours = (hours && random.chance(30)).then(|| {
+            let from = random.below(46) as u64 * 30;
+            (from, from + 30 * (1 + random.below(4) as u64).min((1_440 - from) / 30))
+        });
+        match (from, until) {
+            (Some(from), Some(until)) if from >= until => Self { from: None, until: Some(until), hours },
+            (from, until) => Self { from, until, hours },
+        }
+    }
+
+    fn holds(self, at: UnixMillis) -> bool {
+        let passed = at.0 - NOW;
+        let minute = passed / MINUTE % 1_440;
+        self.from.is_none_or(|from| passed >= from * MINUTE)
+            && self.until.is_none_or(|until| passed < until * MINUTE)
+            && self.hours.is_none_or(|(from, until)| (from..until).contains(&minute))
+    }
+
+    fn deadlines(self) -> (Deadline, Deadline) {
+        let at = |minute: u64| UnixMillis(NOW + minute * MINUTE).to_deadline();
+        (self.from.map_or(Deadline::NONE, at), self.until.map_or(Deadline::NONE, at))
+    }
+
+    fn conditions(self) -> GrantConditions {
+        let text = |(from, until): (u64, u64)| {
+            let clock = |minute: u64| format!("{:02}:{:02}", minute / 60, minute % 60);
+            format!("hours Mon-Sun {}-{} UTC", clock(from), clock(until))
+        };
+        let all = self.hours.map(|hours| GrantCondition::parse(&text(hours)).expect("hours"));
+        GrantConditions::new(all.into_iter().collect()).expect("one")
+    }
+}
+
 /// Somebody of the tenant, and the slow reading of what he is.
 struct Person {
     id: PublicId,
@@ -142,12 +196,13 @@ struct Person {
     level: Option<i64>,
     team: Option<&'static str>,
     /// Role and workspace.
-    grants: BTreeSet<(&'static str, Option<&'static str>)>,
-    groups: BTreeSet<&'static str>,
+    grants: BTreeMap<(&'static str, Option<&'static str>), Window>,
+    groups: BTreeMap<&'static str, Window>,
 }
 
 struct World {
     engine: Engine,
+    clock: Arc<Hand>,
     admin: Bound,
     people: Vec<Person>,
 }
@@ -156,7 +211,8 @@ impl World {
     async fn new(random: &mut Random) -> Self {
         let threads = NonZeroUsize::new(1).expect("one");
         let pool = Arc::new(PasswordPool::new(threads, 4).expect("a pool"));
-        let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(Still), Arc::new(System));
+        let hand = Arc::new(Hand(AtomicU64::new(NOW)));
+        let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::clone(&hand) as _, Arc::new(System));
         let store = Arc::new(Memory::new(1 << 20));
         let engine =
             Engine::start(EngineConfig::default(), store, (clock, entropy), pool).await.expect("started");
@@ -176,7 +232,7 @@ impl World {
                 Err(_) => tokio::task::yield_now().await,
             }
         };
-        let mut world = Self { engine, admin, people: Vec::new() };
+        let mut world = Self { engine, clock: hand, admin, people: Vec::new() };
         for permission in PERMISSIONS {
             world.done(Command::RegisterPermission { name: name(permission) }).await;
         }
@@ -196,6 +252,10 @@ impl World {
         world.done(Command::AddSubgroup { group: name("staff"), member: name("editors") }).await;
         world.done(Command::DeclareAttribute { name: name("level"), kind: AttributeKind::Integer }).await;
         world.done(Command::DeclareAttribute { name: name("team"), kind: AttributeKind::Text }).await;
+        // Sessions outlive the last window.
+        let mut settings = Settings::default();
+        (settings.session_idle_s, settings.session_ttl_s) = (400_000, 400_000);
+        world.done(Command::ChangeSettings { settings: settings.into() }).await;
         for nth in 0..5 {
             world.person(nth, random).await;
         }
@@ -217,27 +277,28 @@ impl World {
         let id = self.engine.command_id();
         let made = self.engine.create_subject(&self.admin, id, (kind, Vec::new()), None).await.expect("made");
         let subject = made.made.subject.expect("an id");
-        let (none, mut grants, mut groups) = (Deadline::NONE, BTreeSet::new(), BTreeSet::new());
+        let (mut grants, mut groups) = (BTreeMap::new(), BTreeMap::new());
         for (role, _) in ROLES {
             for place in [None, Some("eu"), Some("lab")] {
                 if random.chance(20) {
+                    let window = Window::random(random, true);
+                    let ((from, until), conditions) = (window.deadlines(), window.conditions());
+                    let (grantee, role_name) = (GranteeName::Subject(subject), name(role));
                     let workspace = place.map(name);
                     let grant =
-                        Command::Grant { subject, role: name(role), workspace, from: none, until: none };
+                        Command::GrantUnder { grantee, role: role_name, workspace, from, until, conditions };
                     self.done(grant).await;
-                    grants.insert((role, place));
+                    grants.insert((role, place), window);
                 }
             }
         }
         for group in GROUPS {
             if random.chance(40) {
-                let (from, until) = (none, none);
+                let window = Window::random(random, false);
+                let (from, until) = window.deadlines();
                 self.done(Command::AddMember { group: name(group), subject, from, until }).await;
-                groups.insert(group);
+                groups.insert(group, window);
             }
-        }
-        if groups.contains("editors") {
-            groups.insert("staff");
         }
         let level = random.chance(60).then(|| i64::try_from(random.below(6)).expect("small"));
         let team = random.chance(60).then(|| random.pick(&["tools", "law"]));
@@ -272,15 +333,26 @@ fn above(workspace: &str) -> Vec<&'static str> {
 
 impl Person {
     /// The roles that count in a workspace: granted there, above, or for the whole tenant.
-    fn roles(&self, workspace: Option<&str>) -> BTreeSet<&'static str> {
+    fn roles(&self, workspace: Option<&str>, at: UnixMillis) -> BTreeSet<&'static str> {
         let places = workspace.map(above).unwrap_or_default();
         let counts = |place: &Option<&'static str>| place.is_none_or(|place| places.contains(&place));
-        self.grants.iter().filter(|(_, place)| counts(place)).map(|(role, _)| *role).collect()
+        let held = self.grants.iter().filter(|((_, place), window)| counts(place) && window.holds(at));
+        held.map(|((role, _), _)| *role).collect()
     }
 
-    fn entity(&self, workspace: Option<&str>) -> String {
-        let mut parents: Vec<String> = self.groups.iter().map(|group| uid("Group", group)).collect();
-        parents.extend(self.roles(workspace).iter().map(|role| uid("Role", role)));
+    /// The groups that it is in; editors are staff.
+    fn groups(&self, at: UnixMillis) -> BTreeSet<&'static str> {
+        let held = self.groups.iter().filter(|(_, window)| window.holds(at));
+        let mut groups: BTreeSet<_> = held.map(|(group, _)| *group).collect();
+        if groups.contains("editors") {
+            groups.insert("staff");
+        }
+        groups
+    }
+
+    fn entity(&self, workspace: Option<&str>, at: UnixMillis) -> String {
+        let mut parents: Vec<String> = self.groups(at).iter().map(|group| uid("Group", group)).collect();
+        parents.extend(self.roles(workspace, at).iter().map(|role| uid("Role", role)));
         let mut attributes = vec![format!("\"kind\": {:?}", self.kind)];
         attributes.extend(self.level.map(|level| format!("\"level\": {level}")));
         attributes.extend(self.team.map(|team| format!("\"team\": {team:?}")));
@@ -333,12 +405,18 @@ struct Seen {
     by_policy: u32,
     forbidden: u32,
     failed: u32,
+    /// Answers that said to hold for a while, instants within that while, and answers that were others behind it.
+    lasting: u32,
+    within: u32,
+    changed: u32,
 }
 
 /// PROPERTY: a check of a tenant is what Cedar's own evaluator says of the same policies, entities and circumstances,
 /// composed with a slow reading of roles: a role or a permit lets through, a forbid that applies or, under the strict
 /// rule, fails, does not. METHOD: random policies that the strict validator takes, set in a real tenant; random people,
-/// documents, workspaces, contexts; stored entities and sent ones.
+/// documents, workspaces, contexts; stored entities and sent ones. And until the moment that an answer names nothing
+/// changes by time alone: Cedar and the slow reading say the same at random instants before it, as roles and groups come and
+/// go by their windows and hours, and instants that policies name pass.
 #[tokio::test]
 async fn a_tenant_decides_as_cedar_and_a_slow_reading() {
     let mut random = Random(0x5eed_1234_9876_abcd);
@@ -360,6 +438,8 @@ async fn a_tenant_decides_as_cedar_and_a_slow_reading() {
             lenient: Some(lenient),
             ..PolicyParts::default()
         };
+        // Commands are ordered behind the last window: journals do not go back.
+        world.clock.0.store(NOW + SPAN as u64 * MINUTE, Ordering::SeqCst);
         let id = world.engine.command_id();
         world.engine.set_policies(&world.admin, (id, false), parts).await.expect("set");
         let stored = documents(&world, &mut random);
@@ -378,103 +458,161 @@ async fn a_tenant_decides_as_cedar_and_a_slow_reading() {
     println!("{seen:?}");
     assert!(seen.questions >= 3_000 && seen.permits > 300 && seen.by_policy > 100, "{seen:?}");
     assert!(seen.forbidden > 100 && seen.failed > 50, "{seen:?}");
+    assert!(seen.lasting > 1_000 && seen.within > 3_000 && seen.changed > 200, "{seen:?}");
+}
+
+/// What is asked, and what is known beside it.
+struct Case<'a> {
+    person: &'a Person,
+    permission: &'static str,
+    workspace: Option<&'static str>,
+    resource: Option<(String, String)>,
+    sent: Option<String>,
+    context: String,
 }
 
 fn question(
     world: &World,
-    (schema, set, lenient): (&Schema, &PolicySet, bool),
+    of: (&Schema, &PolicySet, bool),
     (stored, text): (&[String], &str),
     random: &mut Random,
     seen: &mut Seen,
 ) {
-    let person = &world.people[random.below(world.people.len())];
-    let permission = random.pick(&PERMISSIONS);
-    let workspace = [None, Some("eu"), Some("berlin"), Some("lab")][random.below(4)];
-    let resource = match random.below(4) {
-        0 => None,
-        1 => Some(("Folder".to_owned(), format!("f{}", random.below(3)))),
-        // The last one is known to nobody, or comes with the question.
-        _ => Some(("Doc".to_owned(), format!("d{}", random.below(8)))),
-    };
-    let sent = random.chance(30).then(|| {
-        let tail = documents(world, random);
-        let one = tail.last().expect("one").replace("\"d5\"", "\"d7\"");
-        format!("[{one}]")
-    });
-    let words = if random.chance(50) { ", \"words\": [\"a\", \"c\"]" } else { "" };
-    let context = format!("\"n\": {}{words}", random.below(6));
-    // What the engine says.
-    let place = workspace.map_or(WorkspaceRef::Tenant, WorkspaceRef::Name);
-    let view = world.admin.entry.view().as_ref().map(Arc::clone).expect("awake");
-    let reading = world.engine.read(&view);
-    let handle = person.handle.to_bytes();
-    let query = CheckQuery {
-        handle: &handle,
-        permission: PermissionRef::Name(permission),
-        workspace: place,
-        at_least: Receipt::default(),
-        address: None,
-    };
-    let (named, own) = (resource.as_ref().map(|(kind, id)| format!("{kind}:{id}")), format!("{{{context}}}"));
-    let about =
-        About { resource: named.as_deref(), context: Some(&own), entities: sent.as_deref(), budget: 1_000 };
-    let decided = world.engine.check_about(&world.admin, &reading, &query, about);
-    let (decision, _) = decided.unwrap_or_else(|(refusal, misfit)| panic!("{refusal}: {misfit}"));
-    // What Cedar and the slow reading say.
-    let roles = person.roles(workspace);
-    let covers = |role: &str| ROLES.iter().any(|(name, all)| *name == role && all.contains(&permission));
-    let by_role = roles.iter().any(|role| covers(role));
-    let mut all: BTreeMap<String, String> = BTreeMap::new();
-    for one in stored.iter().cloned().chain(sent.iter().map(|one| one[1..one.len() - 1].to_owned())) {
-        let (_, rest) = one.split_once("\"uid\": ").expect("an entity");
-        all.insert(rest.split('}').next().expect("a uid").to_owned(), one);
-    }
-    all.insert("self".to_owned(), person.entity(workspace));
-    if let Some(workspace) = workspace {
-        let parents = above(workspace).into_iter().skip(1).map(|name| uid("Workspace", name));
-        let parents: Vec<String> = parents.chain([uid("Tenant", "tenant")]).collect();
-        let entity = format!(
-            "{{\"uid\": {}, \"attrs\": {{}}, \"parents\": [{}]}}",
-            uid("Workspace", workspace),
-            parents.join(",")
-        );
-        all.insert("here".to_owned(), entity);
-    }
-    let entities = format!("[{}]", all.into_values().collect::<Vec<_>>().join(","));
-    let facts = Facts::parse(entities.as_bytes(), Some(schema))
-        .unwrap_or_else(|faults| panic!("{faults:?} {entities}"));
-    let here = workspace
-        .map_or(("Tenant".to_owned(), "tenant".to_owned()), |name| ("Workspace".to_owned(), name.to_owned()));
-    let (kind, id) = resource.unwrap_or(here);
-    let in_workspace =
-        workspace.map_or_else(String::new, |name| format!(", \"workspace\": {}", uid("Workspace", name)));
-    let told = format!("{{{context}, \"now\": \"2026-01-01T00:00:00Z\", \"key\": false{in_workspace}}}");
-    let asked = [
-        format!("User::\"{}\"", person.id),
-        format!("Action::\"{permission}\""),
-        format!("{kind}::\"{id}\""),
-    ];
-    let [subject, action, object] = &asked;
-    let question = Question::parse([subject, action, object], &told, Some(schema), true);
-    let question = question.unwrap_or_else(|faults| panic!("{faults:?} {told}"));
-    let answer = Authorizer::new().is_authorized(question.request(), set, facts.entities());
-    let effect = |id: &cedar_policy::PolicyId| set.policy(id).map(cedar_policy::Policy::effect);
-    let forbids = answer.diagnostics().reason().any(|id| effect(id) == Some(Effect::Forbid));
-    let failed = answer.diagnostics().errors().any(|error| {
-        let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
-        effect(error.policy_id()) == Some(Effect::Forbid)
-    });
-    let allowed = answer.decision() == Decision::Allow;
-    let expected = (by_role || allowed) && !forbids && (lenient || !failed);
-    assert_eq!(
-        decision.is_permit(),
-        expected,
-        "{:?}, role {by_role}, cedar {answer:?}, lenient {lenient}: {asked:?} in {workspace:?} {told}\n{text}\n{entities}",
-        decision.reason
-    );
+    let case = Case::random(world, random);
+    let now = NOW + random.below(SPAN) as u64 * MINUTE + random.below(2) as u64 * (MINUTE - 1);
+    world.clock.0.store(now, Ordering::SeqCst);
+    let decision = case.engine(world);
+    let (expected, why) = case.slowly(of, stored, UnixMillis(now), seen);
+    assert_eq!(decision.is_permit(), expected, "{:?}, {why}\n{text}", decision.reason);
     seen.questions += 1;
     seen.permits += u32::from(expected);
-    seen.by_policy += u32::from(expected && !by_role);
-    seen.forbidden += u32::from(forbids && by_role);
-    seen.failed += u32::from(failed);
+    if decision.valid_until.0 <= now + 1 {
+        return;
+    }
+    seen.lasting += 1;
+    let last = decision.valid_until.0.min(NOW + 2 * SPAN as u64 * MINUTE);
+    let mut unseen = Seen::default();
+    for nth in 0..4 {
+        let later = now + 1 + random.below(usize::try_from((last - now).max(2) - 1).expect("small")) as u64;
+        let later = if nth == 0 { last - 1 } else { later };
+        let (then, why) = case.slowly(of, stored, UnixMillis(later), &mut unseen);
+        assert_eq!(then, expected, "{later} before {:?}, {why}\n{text}", decision.valid_until);
+        seen.within += 1;
+    }
+    if decision.valid_until.0 == last {
+        let (then, _) = case.slowly(of, stored, UnixMillis(last), &mut unseen);
+        seen.changed += u32::from(then != expected);
+    }
+}
+
+impl<'a> Case<'a> {
+    fn random(world: &'a World, random: &mut Random) -> Self {
+        let person = &world.people[random.below(world.people.len())];
+        let permission = PERMISSIONS[random.below(PERMISSIONS.len())];
+        let workspace = [None, Some("eu"), Some("berlin"), Some("lab")][random.below(4)];
+        let resource = match random.below(4) {
+            0 => None,
+            1 => Some(("Folder".to_owned(), format!("f{}", random.below(3)))),
+            // The last one is known to nobody, or comes with the question.
+            _ => Some(("Doc".to_owned(), format!("d{}", random.below(8)))),
+        };
+        let sent = random.chance(30).then(|| {
+            let tail = documents(world, random);
+            let one = tail.last().expect("one").replace("\"d5\"", "\"d7\"");
+            format!("[{one}]")
+        });
+        let words = if random.chance(50) { ", \"words\": [\"a\", \"c\"]" } else { "" };
+        let context = format!("\"n\": {}{words}", random.below(6));
+        Self { person, permission, workspace, resource, sent, context }
+    }
+
+    /// What the engine says, now.
+    fn engine(&self, world: &World) -> tessera_model::Decision {
+        let place = self.workspace.map_or(WorkspaceRef::Tenant, WorkspaceRef::Name);
+        let view = world.admin.entry.view().as_ref().map(Arc::clone).expect("awake");
+        let reading = world.engine.read(&view);
+        let handle = self.person.handle.to_bytes();
+        let query = CheckQuery {
+            handle: &handle,
+            permission: PermissionRef::Name(self.permission),
+            workspace: place,
+            at_least: Receipt::default(),
+            address: None,
+        };
+        let named = self.resource.as_ref().map(|(kind, id)| format!("{kind}:{id}"));
+        let own = format!("{{{}}}", self.context);
+        let (resource, entities) = (named.as_deref(), self.sent.as_deref());
+        let about = About { resource, context: Some(&own), entities, budget: 1_000 };
+        let decided = world.engine.check_about(&world.admin, &reading, &query, about);
+        decided.unwrap_or_else(|(refusal, misfit)| panic!("{refusal}: {misfit}")).0
+    }
+
+    /// What Cedar and the slow reading say at an instant, and what they were asked.
+    fn slowly(
+        &self,
+        (schema, set, lenient): (&Schema, &PolicySet, bool),
+        stored: &[String],
+        at: UnixMillis,
+        seen: &mut Seen,
+    ) -> (bool, String) {
+        let (person, workspace, permission) = (self.person, self.workspace, self.permission);
+        let roles = person.roles(workspace, at);
+        let covers =
+            |role: &str| ROLES.iter().any(|(name, all)| *name == role && all.contains(&permission));
+        let by_role = roles.iter().any(|role| covers(role));
+        let mut all: BTreeMap<String, String> = BTreeMap::new();
+        let sent = self.sent.iter().map(|one| one[1..one.len() - 1].to_owned());
+        for one in stored.iter().cloned().chain(sent) {
+            let (_, rest) = one.split_once("\"uid\": ").expect("an entity");
+            all.insert(rest.split('}').next().expect("a uid").to_owned(), one);
+        }
+        all.insert("self".to_owned(), person.entity(workspace, at));
+        if let Some(workspace) = workspace {
+            let parents = above(workspace).into_iter().skip(1).map(|name| uid("Workspace", name));
+            let parents: Vec<String> = parents.chain([uid("Tenant", "tenant")]).collect();
+            let entity = format!(
+                "{{\"uid\": {}, \"attrs\": {{}}, \"parents\": [{}]}}",
+                uid("Workspace", workspace),
+                parents.join(",")
+            );
+            all.insert("here".to_owned(), entity);
+        }
+        let entities = format!("[{}]", all.into_values().collect::<Vec<_>>().join(","));
+        let facts = Facts::parse(entities.as_bytes(), Some(schema))
+            .unwrap_or_else(|faults| panic!("{faults:?} {entities}"));
+        let here = || {
+            let place = workspace.map_or(("Tenant", "tenant"), |name| ("Workspace", name));
+            (place.0.to_owned(), place.1.to_owned())
+        };
+        let (kind, id) = self.resource.clone().unwrap_or_else(here);
+        let in_workspace = workspace
+            .map_or_else(String::new, |name| format!(", \"workspace\": {}", uid("Workspace", name)));
+        let millis = at.0 % 1_000;
+        let instant = UnixMillis(at.0 - millis).to_string().replace('Z', &format!(".{millis:03}Z"));
+        let told = format!("{{{}, \"now\": \"{instant}\", \"key\": false{in_workspace}}}", self.context);
+        let asked = [
+            format!("User::\"{}\"", person.id),
+            format!("Action::\"{permission}\""),
+            format!("{kind}::\"{id}\""),
+        ];
+        let [subject, action, object] = &asked;
+        let question = Question::parse([subject, action, object], &told, Some(schema), true);
+        let question = question.unwrap_or_else(|faults| panic!("{faults:?} {told}"));
+        let answer = Authorizer::new().is_authorized(question.request(), set, facts.entities());
+        let effect = |id: &cedar_policy::PolicyId| set.policy(id).map(cedar_policy::Policy::effect);
+        let forbids = answer.diagnostics().reason().any(|id| effect(id) == Some(Effect::Forbid));
+        let failed = answer.diagnostics().errors().any(|error| {
+            let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
+            effect(error.policy_id()) == Some(Effect::Forbid)
+        });
+        let allowed = answer.decision() == Decision::Allow;
+        let expected = (by_role || allowed) && !forbids && (lenient || !failed);
+        seen.by_policy += u32::from(expected && !by_role);
+        seen.forbidden += u32::from(forbids && by_role);
+        seen.failed += u32::from(failed);
+        let why = format!(
+            "role {by_role}, cedar {answer:?}, lenient {lenient}: {asked:?} in {workspace:?} {told}\n{entities}"
+        );
+        (expected, why)
+    }
 }

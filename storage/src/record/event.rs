@@ -89,6 +89,7 @@ events! {
     64 => RequestChanged(record);
     65 => RequestRemoved { number };
     66 => NamesSkipped { role, group };
+    70 => GrantConditionsSet(record);
     80 => EndpointsChanged(record);
     81 => EndpointsRemoved(record);
 }

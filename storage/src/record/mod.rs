@@ -6,6 +6,7 @@
 
 pub(crate) mod bucket;
 mod catalogue;
+mod condition;
 mod elevation;
 mod endpoint;
 pub(crate) mod event;

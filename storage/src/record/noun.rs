@@ -21,7 +21,7 @@ use tessera_model::rule::{GroupRule, Match, Term};
 use tessera_model::{
     Caller, ClientIndex, CommandId, Deadline, Epoch, Generation, GroupId, Name, Network, Pattern,
     PermissionId, Place, PublicId, RestrictionId, Revision, RoleId, ServiceIndex, Settings, Slot,
-    SubjectIndex, TenantId, Trust, UnixMillis, WorkspaceIndex,
+    SubjectIndex, TenantId, Trust, UnixMillis, Whence, WorkspaceIndex,
 };
 
 macro_rules! wrapped {
@@ -256,7 +256,7 @@ impl Field for Caller {
     fn put(&self, out: &mut Vec<u8>) {
         self.number().put(out);
         match self {
-            Self::Holder { place, generation, subject } | Self::Operator { place, generation, subject } => {
+            Self::Holder { place, generation, subject, .. } | Self::Operator { place, generation, subject, .. } => {
                 place.put(out);
                 generation.put(out);
                 subject.put(out);
@@ -271,10 +271,11 @@ impl Field for Caller {
             1 | 2 => {
                 let (place, generation, subject) =
                     (Field::take(input)?, Field::take(input)?, Field::take(input)?);
+                let from = Whence::default();
                 Ok(if number == 1 {
-                    Self::Holder { place, generation, subject }
+                    Self::Holder { place, generation, subject, from }
                 } else {
-                    Self::Operator { place, generation, subject }
+                    Self::Operator { place, generation, subject, from }
                 })
             }
             3 => Ok(Self::Bootstrap),

@@ -6,6 +6,9 @@ use tessera_model::device::{DevicePolicyRecord, DeviceRecord};
 use tessera_model::elevation::{ActingRecord, RequestRecord, RequestState};
 use tessera_model::endpoint::{Endpoint, EndpointsRecord};
 use tessera_model::policy::{EntityName, EntityRecord, PolicyRecord};
+use tessera_model::grant_condition::{
+    GrantCondition, GrantConditions, GrantConditionsRecord, Grantee,
+};
 use tessera_model::record::{
     AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord,
     GroupGrantRecord, GroupRecord, MemberRecord, PlaceRecord, RestrictionRecord, RoleRecord, SubjectKind,
@@ -138,6 +141,8 @@ pub fn every_event() -> Vec<Event> {
             until: Deadline(5),
         }),
         Event::GroupGrantRemoved { group: GroupId(1), role: RoleId(2), workspace: WorkspaceIndex(3) },
+        Event::GrantConditionsSet(conditions(Grantee::Subject(SubjectIndex(1)))),
+        Event::GrantConditionsSet(conditions(Grantee::Group(GroupId(1)))),
         Event::RestrictionAdded(RestrictionRecord { id: RestrictionId(1), patterns }),
         Event::RestrictionRemoved(RestrictionId(1)),
         Event::SessionOpened { record: place(), evicted: vec![] },
@@ -286,4 +291,12 @@ pub fn every_event() -> Vec<Event> {
         Event::RefreshKeyDropped { number: 1 },
         Event::NumbersSkipped { tenant: 1, subject: 2, permission: 3, workspace: 4 },
     ]
+}
+
+/// One condition of each kind.
+fn conditions(grantee: Grantee) -> GrantConditionsRecord {
+    let texts = ["hours Mon-Fri 08:00-18:00 UTC", "networks 10.0.0.0/8", "device managed", "acr 2", "step-up 300"];
+    let all = texts.iter().map(|text| GrantCondition::parse(text).unwrap()).collect();
+    let conditions = GrantConditions::new(all).unwrap();
+    GrantConditionsRecord { grantee, role: RoleId(2), workspace: WorkspaceIndex(3), conditions }
 }

@@ -70,9 +70,10 @@ fn rows() -> Vec<Row> {
 
 fn callers() -> [Caller; 5] {
     let (place, generation, subject) = (Place(1), Generation(2), SubjectIndex(3));
+    let from = Whence::default();
     [
-        Caller::Holder { place, generation, subject },
-        Caller::Operator { place, generation, subject },
+        Caller::Holder { place, generation, subject, from },
+        Caller::Operator { place, generation, subject, from },
         Caller::Bootstrap,
         Caller::Node,
         Caller::Claimant,

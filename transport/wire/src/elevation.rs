@@ -202,6 +202,37 @@ macro_rules! and_elevations {
                 /// Which.
                 request: PublicId = Request,
             };
+            /// Puts conditions in the place of those that a grant has, of a subject or of a group: it counts only while all of
+            /// them hold.
+            SetGrantConditions = 0x10D0 -> Made {
+                /// Whose; none where a group is named.
+                subject: Option<PublicId> = Subject,
+                /// Which group's.
+                group: Option<Name> = Group,
+                /// Which role.
+                role: Name = Role,
+                /// Where; none for the whole tenant.
+                workspace: Option<Name> = Workspace,
+                /// All of them; none for a grant without.
+                conditions: GrantConditions = GrantCondition,
+            };
+            /// Grants a role to a subject or a group under conditions.
+            GrantUnder = 0x10D1 -> Made {
+                /// Whose; none where a group is named.
+                subject: Option<PublicId> = Subject,
+                /// Which group's.
+                group: Option<Name> = Group,
+                /// Which role.
+                role: Name = Role,
+                /// Where; none for the whole tenant.
+                workspace: Option<Name> = Workspace,
+                /// First instant; `NONE` for no beginning.
+                from: Deadline = From,
+                /// First instant after; `NONE` for no end.
+                until: Deadline = Until,
+                /// The conditions; none for a grant without.
+                conditions: GrantConditions = GrantCondition,
+            };
             /// The devices of a subject, revoked ones included.
             ListDevices = 0x2096 -> DeviceRow {
                 /// Whose.

@@ -62,7 +62,7 @@ pub use kind::Kind;
 pub use made::Made;
 pub use outbox::Outbox;
 pub use permissions::{ListPermissions, PermissionName, Permissions};
-pub use policy::{EntityRow, PolicyFaultRow, PolicySetRow};
+pub use policy::{EntityRow, PolicyFaultRow, PolicySetRow, PolicyVersionRow, SchemaPartRow};
 pub use relation::RelationAsk;
 pub use request::{Request, RequestKind};
 pub use rows::{

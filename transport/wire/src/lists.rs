@@ -316,6 +316,14 @@ macro_rules! and_lists {
                 context: Option<Private> = Context,
                 /// Entities for this question only, a JSON list; none for none.
                 entities: Option<Private> = Entities,
+                /// From where it is supposed to be asked; none for nobody knows.
+                address: Option<IpAddr> = Address,
+                /// The level of proof that the session is supposed to be opened with; 0 for none.
+                acr: u32 = Acr,
+                /// When that proof is supposed to be made; `NONE` for none.
+                proven: Deadline = Proven,
+                /// How far the session's device is supposed to be trusted; none for no device.
+                trust: Option<Trust> = Trust,
             };
             /// What the answer would be at a time, with a role or grant that is supposed. Changes nothing.
             Simulate = 0x2046 -> ExplainRow {
@@ -345,6 +353,16 @@ macro_rules! and_lists {
                 without_workspace: Option<Name> = WithoutWorkspace,
                 /// A group that the subject is supposed to be in.
                 group: Option<Name> = Group,
+                /// The conditions of the grant that is supposed.
+                conditions: GrantConditions = GrantCondition,
+                /// From where it is supposed to be asked; none for nobody knows.
+                address: Option<IpAddr> = Address,
+                /// The level of proof that the session is supposed to be opened with; 0 for none.
+                acr: u32 = Acr,
+                /// When that proof is supposed to be made; `NONE` for none.
+                proven: Deadline = Proven,
+                /// How far the session's device is supposed to be trusted; none for no device.
+                trust: Option<Trust> = Trust,
             };
             /// The services.
             ListServices = 0x2050 -> ServiceRow {
@@ -404,7 +422,17 @@ macro_rules! and_lists {
                 service: Name = Service,
             };
             /// The policies as they were set: one row.
-            ReadPolicies = 0x208C -> PolicySetRow {};
+            ReadPolicies = 0x208C -> PolicySetRow {
+                /// Which version; 0 for the present one.
+                version: u32 = PolicyVersion,
+            };
+            /// The versions of the policies that are kept, the newest first.
+            ListPolicyVersions = 0x20D0 -> PolicyVersionRow {};
+            /// A part of the built-in schema: what a tenant's permissions and declared attributes are to policies.
+            ReadBuiltInSchema = 0x20D1 -> SchemaPartRow {
+                /// Which, from 0.
+                part: u32 = PartNumber,
+            };
             /// What would be wrong with policies, each at its place: no row when nothing is. Changes nothing.
             TryPolicies = 0x208D -> PolicyFaultRow {
                 /// Their text; none for the one that there is.

@@ -53,6 +53,28 @@ shapes! {
         /// When they were set.
         created: Deadline = Created,
     }
+    /// A version of the policies that is kept.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    PolicyVersionRow {
+        /// Its number.
+        version: u32 = PolicyVersion,
+        /// Whether it is the present one.
+        present: bool = Present,
+        /// Whether its schema is the built-in one.
+        built_in: bool = BuiltInSchema,
+        /// Whether a forbid that fails is left out.
+        lenient: bool = Lenient,
+        /// When it was set.
+        created: Deadline = Created,
+    }
+    /// A part of a schema.
+    #[derive(Clone)]
+    SchemaPartRow {
+        /// Its text.
+        schema: Private = PolicySchema,
+        /// How many parts there are.
+        parts: u32 = Parts,
+    }
     /// What is wrong with policies or their schema.
     #[derive(Clone)]
     PolicyFaultRow {

@@ -23,7 +23,7 @@ use tessera_model::refresh::ClientTerms;
 use tessera_model::relation::{RelationChange, RelationRecord};
 use tessera_model::settings::SettingsChange;
 use tessera_model::{
-    Condition, Deadline, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, TenantId,
+    Condition, Deadline, GrantConditions, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, TenantId,
     Thumbprint, Trust,
 };
 

@@ -5,7 +5,7 @@ use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectS
 use tessera_model::refresh::ClientTerms;
 use tessera_model::relation::RelationRecord;
 use tessera_model::{
-    Condition, Deadline, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, Settings,
+    Condition, Deadline, GrantConditions, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, Settings,
     TenantId, UnixMillis,
 };
 
@@ -169,6 +169,8 @@ shapes! {
         changed_by: Option<Name> = ChangedBy,
         /// The request that it was made for, or changed for last.
         request: Option<PublicId> = Request,
+        /// The conditions under which a role counts; none for any.
+        conditions: GrantConditions = GrantCondition,
     }
     /// A part of an explanation: first the decision, then each grant that covers what was asked, those that count
     /// first, then what cuts it.
@@ -207,6 +209,10 @@ shapes! {
         depth: u32 = Depth,
         /// Of a step: what it is, as in `RelationStepRow`.
         step: u32 = StepKind,
+        /// Of a grant: the conditions under which it counts; none for any.
+        conditions: GrantConditions = GrantCondition,
+        /// Of a grant: the first of them that does not hold.
+        unmet: Option<String> = Unmet,
     }
     /// A workspace.
     #[derive(Clone, Debug, Eq, PartialEq)]
@@ -237,6 +243,8 @@ shapes! {
         from: Deadline = From,
         /// First instant after.
         until: Deadline = Until,
+        /// The conditions under which it counts; none for any.
+        conditions: GrantConditions = GrantCondition,
     }
     /// A grant of a role, by whom it is held.
     #[derive(Clone, Debug, Eq, PartialEq)]
@@ -253,6 +261,8 @@ shapes! {
         from: Deadline = From,
         /// First instant after.
         until: Deadline = Until,
+        /// The conditions under which it counts; none for any.
+        conditions: GrantConditions = GrantCondition,
     }
     /// How much there is of one thing, beside its limit.
     #[derive(Clone, Debug, Eq, PartialEq)]

@@ -11,7 +11,7 @@ use tessera_model::refresh::{ClientTerms, RefreshMode};
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationRecord};
 use tessera_model::settings::SettingsChange;
 use tessera_model::{
-    Condition, Deadline, Epoch, Identifier, IdentifierKind, Limit, Name, Network, Origin, Pattern, Private,
+    Condition, Deadline, Epoch, GrantCondition, GrantConditions, Identifier, IdentifierKind, Limit, Name, Network, Origin, Pattern, Private,
     PublicId, Receipt, Refusal, Revision, Setting, Settings, TenantId, Thumbprint, Trust, UnixMillis,
 };
 
@@ -74,6 +74,12 @@ samples! {
     Vec<Condition>: |nth| ["department=sales|support", "mail=*@example.org"].iter()
         .take(usize::try_from(nth % 3).expect("small"))
         .map(|text| Condition::new(text).expect("a condition")).collect();
+    GrantConditions: |nth| {
+        let texts = ["hours Mon-Fri 08:00-18:00 Europe/Berlin", "networks 10.0.0.0/8 2001:db8::/32", "acr 2"];
+        let some = texts.iter().take(usize::try_from(nth % 4).expect("small"));
+        let all = some.map(|text| GrantCondition::parse(text).expect("a condition")).collect();
+        GrantConditions::new(all).expect("of each kind one")
+    };
     Vec<Name>: |nth| (0..nth % 3).map(Name::sample).collect();
     Vec<Network>: |nth| ["10.0.0.0/8", "2001:db8::/32"].iter().take(usize::try_from(nth % 3).expect("small"))
         .map(|text| Network::parse(text).expect("a network")).collect();

@@ -405,4 +405,19 @@ tags! {
     PathPattern = 293;
     /// What an endpoint needs: a permission, or behind `scope=` a scope.
     Needs = 294;
+    /// A condition of a grant: `hours`, `networks`, `device`, `acr` or `step-up`, and what it asks for; all of them hold
+    /// while the grant counts.
+    GrantCondition = 320;
+    /// The first condition of a grant that does not hold, by its word.
+    Unmet = 321;
+    /// The level of proof that a session is opened with.
+    Acr = 322;
+    /// When the proof that a session is opened with is made.
+    Proven = 323;
+    /// Which part of a text, from 0.
+    PartNumber = 324;
+    /// How many parts a text has.
+    Parts = 325;
+    /// Whether a version is the present one.
+    Present = 326;
 }

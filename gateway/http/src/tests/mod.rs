@@ -3,6 +3,7 @@
 mod bad_input;
 mod browser;
 mod budgets;
+mod conditions;
 mod decisions;
 mod dry_run;
 mod elevations;

@@ -36,6 +36,7 @@ impl Scene {
         let actor = (asked.actor != 0).then(|| Actor {
             line: self.rules.line(SubjectIndex(asked.actor)).unwrap(),
             restriction: RestrictionId(asked.actor_restriction),
+            facts: self.facts(asked),
         });
         Within { ceilings, actor }
     }

@@ -1,6 +1,6 @@
 //! Groups in both: written and removed, with members and with rules.
 
-use super::{ATTRIBUTES, SUBJECTS, Scene, Seeded, VALUES, deadline};
+use super::{ATTRIBUTES, SUBJECTS, Scene, Seeded, VALUES};
 use std::collections::BTreeSet;
 use tessera_judge::{Conditions, Holder, Rule, Wanted};
 use tessera_model::record::{AttributeValue, GroupRecord, MemberRecord};
@@ -119,6 +119,7 @@ impl Scene {
         self.world.rules.remove(&id);
         self.world.members.retain(|(_, group), _| *group != id);
         self.world.grants.retain(|(holder, _, _), _| *holder != Holder::Group(id));
+        self.world.under.retain(|(holder, _, _), _| *holder != Holder::Group(id));
     }
 
     pub(super) fn put_member(&mut self) {
@@ -135,8 +136,8 @@ impl Scene {
         self.rules.put_member(&MemberRecord {
             subject: SubjectIndex(subject),
             group: GroupId(group),
-            from: deadline(window.from),
-            until: deadline(window.until),
+            from: self.deadline(window.from),
+            until: self.deadline(window.until),
         });
         self.world.members.insert((subject, group), window);
     }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, clippy::allow_attributes, reason = "each test uses its own part of the scene")]
 
+mod conditions;
 mod devices;
 mod groups;
 
@@ -25,11 +26,13 @@ const NAMES: [&str; 10] =
     ["a.read", "a.write", "a.b.read", "a.b.write", "b.read", "b.write", "c.read", "c.write", "c.delete", "d"];
 const PATTERNS: [&str; 12] =
     ["a.read", "a.write", "a.*", "a.b.*", "b.read", "b.write", "b*", "c.read", "c.write", "c.*", "d", "none"];
-/// What windows count from, ms (2020-01-01), as deadlines on disk do.
-pub(crate) const BEGINNING_MS: u64 = 1_577_836_800_000;
+/// What deadlines on disk count from, s since 1970 (2020-01-01).
+const DEADLINES_S: u64 = 1_577_836_800;
+/// Between two instants at which something may change, s.
+const TICK_S: u32 = 1_800;
 const OWN_UP_TO: u32 = 5;
 const DEVICES: u32 = 3;
-const LAST_SECOND: u32 = 24;
+const LAST_TICK: u32 = 24;
 
 /// Numbers from a seed (SplitMix64).
 pub(crate) struct Seeded(u64);
@@ -70,15 +73,13 @@ pub(crate) struct Scene {
     next: [u32; 4],
 }
 
-fn deadline(second: Option<u32>) -> Deadline {
-    second.map_or(Deadline::NONE, Deadline)
-}
 
 impl Scene {
     /// A random tenant.
     pub(crate) fn new(seed: u64) -> Self {
         let mut scene =
             Self { world: World::default(), rules: Rules::new(), random: Seeded::new(seed), next: [1; 4] };
+        scene.world.begins_s = conditions::begins(seed);
         for subject in 1..=SUBJECTS {
             scene.rules.put_subject(SubjectIndex(subject), SubjectStatus::Active, 0);
         }
@@ -108,7 +109,7 @@ impl Scene {
 
     /// Changes one thing in both.
     pub(crate) fn edit(&mut self) {
-        match self.random.below(34) {
+        match self.random.below(36) {
             0 => {
                 let id = 1 + self.random.below(10);
                 self.register(id);
@@ -126,6 +127,7 @@ impl Scene {
             24..=26 => self.put_value(),
             27 | 28 => self.change_rule(),
             29..=31 => self.put_device(),
+            32 | 33 => self.put_conditions(),
             _ => self.remove_member(),
         }
     }
@@ -154,19 +156,24 @@ impl Scene {
             } else {
                 0
             },
-            at_ms: u64::from(self.random.below(LAST_SECOND)) * 1_000
-                + u64::from(self.random.pick(&[0_u32, 1, 500, 999])),
+            network: self.random.below(4),
+            trust: self.random.one_in(2).then(|| self.random.below(4)),
+            acr: self.random.below(4),
+            proven: (!self.random.one_in(4)).then(|| self.random.below(LAST_TICK) * TICK_S),
+            at_ms: u64::from(self.random.below(LAST_TICK)) * u64::from(TICK_S) * 1_000
+                + u64::from(self.random.pick(&[0_u32, 1, TICK_S * 500, TICK_S * 1_000 - 1])),
         }
     }
 
     /// What the engine says: whether it is permitted, and when time alone changes that (ms).
     pub(crate) fn engine(&self, asked: &Question) -> (bool, u64) {
         let line = self.rules.line(SubjectIndex(asked.subject)).unwrap();
-        let now = UnixMillis(BEGINNING_MS + asked.at_ms);
+        let (now, facts) = (self.now(asked), self.facts(asked));
         let (permission, place) = (numbered(asked.permission), WorkspaceIndex(asked.workspace));
-        let found = self.rules.evaluate(line, permission, place, RestrictionId(asked.restriction), now);
+        let restriction = RestrictionId(asked.restriction);
+        let found = self.rules.evaluate_under(line, permission, place, restriction, (now, Some(&facts)));
         let outcome = self.rules.cut_within(found, permission, &self.within(asked), now);
-        (outcome.is_permit(), outcome.valid_until.0.saturating_sub(BEGINNING_MS))
+        (outcome.is_permit(), outcome.valid_until.0.saturating_sub(self.beginning_ms()))
     }
 
     /// Whether the engine's list of all permissions there names this one.
@@ -174,17 +181,20 @@ impl Scene {
         let line = self.rules.line(SubjectIndex(asked.subject)).unwrap();
         let mut listed = vec![];
         let (place, restriction) = (WorkspaceIndex(asked.workspace), RestrictionId(asked.restriction));
-        let now = UnixMillis(BEGINNING_MS + asked.at_ms);
-        let until = self.rules.list(line, place, restriction, now, &mut listed);
+        let (now, facts) = (self.now(asked), self.facts(asked));
+        let until = self.rules.list_under(line, place, restriction, (now, Some(&facts)), &mut listed);
         self.rules.list_within(until, &self.within(asked), now, &mut listed);
         let PermissionId(id) = numbered(asked.permission);
         listed.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 == 1)
     }
 
-    /// When time alone changes the slow answer, found by trying every second.
+    /// The last instant that the slow answer is looked for at, ms.
+    pub(crate) const HORIZON_MS: u64 = (LAST_TICK as u64 + 2) * TICK_S as u64 * 1_000;
+
+    /// When time alone changes the slow answer, found by trying every instant at which it may, up to the horizon.
     pub(crate) fn change(&self, asked: &Question) -> Option<u64> {
         let now = self.world.permits(asked, None);
-        let mut instants = (0..=u64::from(LAST_SECOND) + 2).map(|second| second * 1_000);
+        let mut instants = (0..=u64::from(LAST_TICK) + 2).map(|tick| tick * u64::from(TICK_S) * 1_000);
         instants.find(|at_ms| {
             *at_ms > asked.at_ms && self.world.permits(&Question { at_ms: *at_ms, ..*asked }, None) != now
         })
@@ -192,7 +202,7 @@ impl Scene {
 
     fn window(&mut self) -> Window {
         let mut second = |chances: u32| match self.random.below(chances) {
-            0 => Some(1 + self.random.below(LAST_SECOND)),
+            0 => Some((1 + self.random.below(LAST_TICK)) * TICK_S),
             _ => None,
         };
         match second(2) {
@@ -265,6 +275,7 @@ impl Scene {
         self.rules.remove_role(RoleId(id));
         self.world.roles.remove(&id);
         self.world.grants.retain(|(_, role, _), _| *role != id);
+        self.world.under.retain(|(_, role, _), _| *role != id);
     }
 
     fn put_workspace(&mut self) {
@@ -303,6 +314,7 @@ impl Scene {
         self.rules.remove_workspace(WorkspaceIndex(index));
         self.world.workspaces.remove(&index);
         self.world.grants.retain(|(_, _, place), _| *place != index);
+        self.world.under.retain(|(_, _, place), _| *place != index);
     }
 
     fn put_restriction(&mut self) {
@@ -330,7 +342,7 @@ impl Scene {
             return;
         }
         let (role, place, window) = (self.random.pick(&roles), self.random.pick(&places), self.window());
-        let (from, until) = (deadline(window.from), deadline(window.until));
+        let (from, until) = (self.deadline(window.from), self.deadline(window.until));
         let holder = if groups.is_empty() || self.random.one_in(4) {
             Holder::Subject(1 + self.random.below(SUBJECTS))
         } else {
@@ -354,6 +366,9 @@ impl Scene {
             }),
         }
         self.world.grants.insert((holder, role, place), window);
+        if self.random.one_in(3) {
+            self.put_conditions_of((holder, role, place));
+        }
     }
 
     fn remove_grant(&mut self) {
@@ -368,6 +383,7 @@ impl Scene {
             Holder::Group(group) => self.rules.remove_group_grant(GroupId(group), role, place),
         }
         self.world.grants.remove(&key);
+        self.world.under.remove(&key);
     }
 
     /// Everything in reverse order into empty rules, as a load might bring it: what names comes before what is
@@ -377,7 +393,13 @@ impl Scene {
         let world = &self.world;
         for ((holder, role, place), window) in world.grants.iter().rev() {
             let (role, workspace) = (RoleId(*role), WorkspaceIndex(*place));
-            let (from, until) = (deadline(window.from), deadline(window.until));
+            let (from, until) = (self.deadline(window.from), self.deadline(window.until));
+            let key = (*holder, role.0, *place);
+            // Conditions before their grants, or behind them.
+            let early = role.0.is_multiple_of(2);
+            if early {
+                self.load_conditions(&mut rules, key);
+            }
             match holder {
                 Holder::Subject(subject) => {
                     let subject = SubjectIndex(*subject);
@@ -388,9 +410,12 @@ impl Scene {
                     rules.put_group_grant(&GroupGrantRecord { group, role, workspace, from, until });
                 }
             }
+            if !early {
+                self.load_conditions(&mut rules, key);
+            }
         }
         for ((subject, group), window) in world.members.iter().rev() {
-            let (from, until) = (deadline(window.from), deadline(window.until));
+            let (from, until) = (self.deadline(window.from), self.deadline(window.until));
             let (subject, group) = (SubjectIndex(*subject), GroupId(*group));
             rules.put_member(&MemberRecord { subject, group, from, until });
         }

@@ -1,0 +1,55 @@
+//! Grants under conditions over HTTP.
+
+use super::House;
+use serde_json::json;
+
+/// PROPERTY: conditions are given with a grant, changed, shown by lists and explanations, and taken away; a grant without a
+/// word about them leaves them as they are; what is none is refused at its field.
+#[tokio::test(flavor = "multi_thread")]
+async fn grants_count_under_conditions() {
+    let house = House::open().await;
+    let (_, key) = house.tenant("acme").await;
+    let (amy, session) = house.person(&key, "amy@example.org", "orders.*").await;
+    house.ask("POST /v1/permission-names", &key, Some(json!({ "name": "bills.pay" }))).await.expect(200);
+    house.ask("POST /v1/roles", &key, Some(json!({ "name": "payer", "patterns": ["bills.*"] }))).await.expect(200);
+    let grants = format!("POST /v1/subjects/{amy}/grants");
+    let all = ["hours Mon-Sun 00:00-24:00 Europe/Berlin", "networks 10.0.0.0/8"];
+    let grant = |conditions: &[&str]| json!({ "role": "payer", "conditions": conditions });
+    house.ask(&grants, &key, Some(grant(&all))).await.expect(200);
+    house.ask(&grants, &key, Some(json!({ "role": "payer" }))).await.expect(200);
+    let listed = house.ask(&format!("GET /v1/subjects/{amy}/grants"), &key, None).await.expect(200).json();
+    let rows = listed["rows"].as_array().expect("rows").clone();
+    assert!(rows.iter().any(|row| row["conditions"] == json!(all)), "{listed}");
+    let may = async |address: &str| {
+        let asked = json!({ "handle": session, "permission": "bills.pay", "address": address });
+        house.ask("POST /v1/check", &key, Some(asked)).await.expect(200).json()
+    };
+    assert_eq!(may("10.1.2.3").await["decision"], "permit");
+    let denied = may("11.1.2.3").await;
+    assert_eq!((&denied["reason"], &denied["reason_code"]), (&json!("OutsideNetworks"), &json!(147)));
+    let why = json!({ "subject": amy, "permission": "bills.pay", "address": "11.0.0.1" });
+    let told = house.ask("POST /v1/explain", &key, Some(why)).await.expect(200).json();
+    assert_eq!((&told["reason"], &told["sources"][0]["unmet"]), (&json!("OutsideNetworks"), &json!("networks")));
+    let supposed = json!({
+        "subject": amy, "permission": "orders.read", "grant": "payer", "conditions": ["acr 2"], "acr": 2,
+    });
+    house.ask("POST /v1/simulate", &key, Some(supposed)).await.expect(200);
+    let set = format!("PUT /v1/subjects/{amy}/grants/conditions");
+    let line = json!({ "role": "payer", "conditions": ["step-up 31536000"] });
+    house.ask(&set, &key, Some(line.clone())).await.expect(200);
+    house.ask(&set, &session, Some(line)).await.expect(403);
+    assert_eq!(house.ask(&set, &key, Some(json!({ "role": "payer" }))).await.status, 422);
+    for (wrong, code) in [("hours Mon 08:00-09:00 Mars/Base", 268), ("acr 99", 227)] {
+        let line = json!({ "role": "payer", "conditions": [wrong] });
+        let refused = house.ask(&set, &key, Some(line)).await;
+        assert_eq!((refused.status, refused.code()), (422, code), "{wrong}");
+    }
+    house.ask(&set, &key, Some(json!({ "role": "payer", "conditions": [] }))).await.expect(200);
+    assert_eq!(may("11.1.2.3").await["decision"], "permit");
+    house.ask("POST /v1/groups", &key, Some(json!({ "name": "staff" }))).await.expect(200);
+    house.ask("POST /v1/groups/staff/grants", &key, Some(grant(&["acr 1"]))).await.expect(200);
+    let line = json!({ "role": "payer", "conditions": ["device managed"] });
+    house.ask("PUT /v1/groups/staff/grants/conditions", &key, Some(line)).await.expect(200);
+    let listed = house.ask("GET /v1/groups/staff/grants", &key, None).await.expect(200).json();
+    assert_eq!(listed["rows"][0]["conditions"], json!(["device managed"]));
+}
