@@ -88,6 +88,8 @@ pub struct Because {
     pub member_until: Deadline,
     /// The workspace that does not inherit and so keeps the grant out.
     pub wall: Option<Name>,
+    /// Whether it does not reach the subject, a guest.
+    pub withheld: bool,
     /// Whether it counts at that instant.
     pub holds: bool,
 }
@@ -304,6 +306,7 @@ impl Listing {
             member_from,
             member_until,
             wall: source.wall.and_then(|wall| self.workspace_name(wall).cloned()),
+            withheld: source.guest,
             holds: source.holds,
         }
     }

@@ -160,6 +160,7 @@ const fn row(kind: u32, reason: u32) -> ExplainRow {
         member_from: Deadline::NONE,
         member_until: Deadline::NONE,
         wall: None,
+        withheld: false,
         told: None,
         depth: 0,
         step: 0,
@@ -181,6 +182,7 @@ fn rows_of(explained: Explained) -> Vec<ExplainRow> {
         member_from: source.member_from,
         member_until: source.member_until,
         wall: source.wall,
+        withheld: source.withheld,
         ..row(GRANT, 0)
     }));
     rows.extend(explained.restricted.then(|| row(RESTRICTION, 0)));

@@ -19,6 +19,7 @@ pub mod event;
 pub mod handle;
 pub mod id;
 pub mod identifier;
+pub mod invitation;
 pub mod limits;
 pub mod load;
 pub mod name;

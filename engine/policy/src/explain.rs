@@ -2,6 +2,7 @@
 
 use crate::evaluate::Outcome;
 use crate::overflow::{begins, ends};
+use crate::reach::Reach;
 use crate::rules::Rules;
 use tessera_model::record::MemberRecord;
 use tessera_model::{
@@ -19,12 +20,15 @@ pub struct Source {
     pub from: Deadline,
     /// First instant after it.
     pub until: Deadline,
-    /// The group that it is granted to, and the subject's own membership that leads there; `None` for a grant
+    /// The group that it is granted to, and the subject's own membership that leads there, in the window in which it
+    /// does; `None` for a grant
     /// to the subject itself.
     pub through: Option<(GroupId, MemberRecord)>,
     /// The workspace that does not inherit and so keeps the grant out.
     pub wall: Option<WorkspaceIndex>,
-    /// Whether it counts at that instant: both windows hold, and no wall is between.
+    /// Whether it does not reach the subject because that is a guest.
+    pub guest: bool,
+    /// Whether it counts at that instant: both windows hold, no wall is between, and it reaches the subject.
     pub holds: bool,
 }
 
@@ -61,7 +65,7 @@ impl Rules {
     ) -> Explanation {
         let line = self.lines.get(subject.0).copied().unwrap_or_default();
         let outcome = self.evaluate(&line, permission, workspace, RestrictionId(0), now);
-        let places = self.places_above(workspace);
+        let (places, guest) = (self.places_above(workspace), line.is_guest());
         let mut sources = vec![];
         let mut add = |mut source: Source| {
             let place = places.iter().find(|(place, _)| *place == source.workspace);
@@ -69,22 +73,29 @@ impl Rules {
                 && self.roles.covers(source.role, permission)
             {
                 source.wall = *wall;
-                source.holds = wall.is_none() && source.is_in_time(now);
+                source.holds = wall.is_none() && !source.guest && source.is_in_time(now);
                 sources.push(source);
             }
         };
         for grant in self.grants_of(subject) {
             let (from, until) = (grant.from, grant.until);
             let (role, workspace) = (grant.role, grant.workspace);
-            add(Source { role, workspace, from, until, through: None, wall: None, holds: false });
+            let guest = guest && workspace.0 == 0;
+            add(Source { role, workspace, from, until, through: None, wall: None, guest, holds: false });
         }
         for member in self.memberships_of(subject) {
-            let groups = self.groups_above(member.group).iter();
-            for grant in groups.flat_map(|group| self.grants_to(*group)) {
-                let (from, until) = (grant.from, grant.until);
-                let (role, workspace) = (grant.role, grant.workspace);
-                let through = Some((grant.group, member));
-                add(Source { role, workspace, from, until, through, wall: None, holds: false });
+            for reach in self.reaches(member.group) {
+                // The way there counts while both the membership and what lies between do.
+                let (from, until) = reach.meet(member.from, member.until);
+                if (Reach { from, until, ..reach }).is_empty() {
+                    continue;
+                }
+                let through = Some((reach.group, MemberRecord { from, until, ..member }));
+                for grant in self.grants_to(reach.group) {
+                    let (from, until) = (grant.from, grant.until);
+                    let (role, workspace) = (grant.role, grant.workspace);
+                    add(Source { role, workspace, from, until, through, wall: None, guest, holds: false });
+                }
             }
         }
         sources.sort_by_key(|source| !source.holds);

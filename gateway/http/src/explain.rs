@@ -79,4 +79,5 @@ fn because(source: &Because) -> Object {
         .until("member_from", source.member_from)
         .until("member_until", source.member_until)
         .with("wall", name(&source.wall))
+        .with("withheld", source.withheld)
 }

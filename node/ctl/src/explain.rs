@@ -254,6 +254,7 @@ fn grants(rows: &[ExplainRow]) -> (Table, Vec<Value>) {
         let place = row.workspace.as_ref().map(ToString::to_string);
         let counts = match (&row.wall, row.holds) {
             (Some(wall), _) => format!("no: {wall} is isolated"),
+            (None, _) if row.withheld => "no: a guest".to_owned(),
             (None, true) => "yes".to_owned(),
             (None, false) => "no: not at that time".to_owned(),
         };
@@ -283,6 +284,7 @@ fn grants(rows: &[ExplainRow]) -> (Table, Vec<Value>) {
         put_instant(&mut json, "member_from", instant(row.member_from));
         put_instant(&mut json, "member_until", instant(row.member_until));
         json.insert("wall".into(), row.wall.as_ref().map(ToString::to_string).into());
+        json.insert("withheld".into(), row.withheld.into());
         sources.push(json.into());
     }
     (table, sources)

@@ -91,4 +91,7 @@ events! {
     66 => NamesSkipped { role, group };
     80 => EndpointsChanged(record);
     81 => EndpointsRemoved(record);
+    140 => InvitationChanged(record);
+    141 => InvitationRemoved { number };
+    142 => PersonalRoleChanged { role };
 }
