@@ -14,8 +14,7 @@ pub(crate) fn page(source: &Source<'_>, request: Request, walked: &mut u64) -> R
             let window = source.window(Listed::of_subject(ListKind::Invitations, subject), (after, limit))?;
             let inviter = subject.map(|id| source.subject(id).map(|record| record.index)).transpose()?;
             let of = InvitationsOf { inviter, open };
-            let page =
-                source.engine.invitations(source.bound, listing, of, (window.from, window.limit))?;
+            let page = source.engine.invitations(source.bound, listing, of, (window.from, window.limit))?;
             *walked = page.walked;
             let rows = page.rows.into_iter().map(|found| (u64::from(found.record.number), row(found)));
             window.finish(rows, page.next)

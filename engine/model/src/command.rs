@@ -27,20 +27,11 @@ commands! {
         name: Name,
     };
     /// System tenant: makes a tenant with an admin, who gets a key.
-    CreateTenant = 2, narrows false, "tessera.admin.tenants", {
-        /// The new tenant's name, unique among those that are not deleted.
-        name: Name,
-    };
+    CreateTenant = 2, narrows false, "tessera.admin.tenants", { #[doc = "The new tenant's name, unique among those that are not deleted."] name: Name, };
     /// System tenant: suspends a tenant. Checks are denied and commands refused from its next check on.
-    SuspendTenant = 3, narrows true, "tessera.admin.tenants", {
-        /// Which.
-        tenant: TenantId,
-    };
+    SuspendTenant = 3, narrows true, "tessera.admin.tenants", { #[doc = "Which."] tenant: TenantId, };
     /// System tenant: resumes a suspended tenant.
-    ResumeTenant = 4, narrows false, "tessera.admin.tenants", {
-        /// Which.
-        tenant: TenantId,
-    };
+    ResumeTenant = 4, narrows false, "tessera.admin.tenants", { #[doc = "Which."] tenant: TenantId, };
     /// System tenant: begins (status closing) and, repeated by the node, completes a deletion.
     DeleteTenant = 5, narrows true, "tessera.admin.tenants", {
         /// Which.
@@ -61,15 +52,9 @@ commands! {
         settings: SettingsChange,
     };
     /// Makes a new refresh key. Older ones stay for the sessions that have a refresh handle by them.
-    RotateRefreshKeys = 11, narrows false, "tessera.admin.settings", {
-        /// The older ones are leaked: they are dropped at once, and those sessions end.
-        now: bool,
-    };
+    RotateRefreshKeys = 11, narrows false, "tessera.admin.settings", { #[doc = "The older ones are leaked: they are dropped at once, and those sessions end."] now: bool, };
     /// Lists the origins (RFC 6454) whose scripts may ask this tenant over HTTP, as a whole.
-    ChangeOrigins = 12, narrows false, "tessera.admin.settings", {
-        /// All of them.
-        origins: Vec<Origin>,
-    };
+    ChangeOrigins = 12, narrows false, "tessera.admin.settings", { #[doc = "All of them."] origins: Vec<Origin>, };
     /// Begins the epoch that a restore has raised the history to: all sessions end, and numbers that may have been
     /// given after the backup are skipped. Caller: `Node`.
     BeginEpoch = 13, narrows true, "tessera.admin.settings", {};
@@ -368,15 +353,9 @@ commands! {
         generation: Generation,
     };
     /// Ends one session or key. A session may end itself and others of its subject.
-    EndSession = 72, narrows true, "tessera.admin.sessions", {
-        /// Its public id.
-        session: PublicId,
-    };
+    EndSession = 72, narrows true, "tessera.admin.sessions", { #[doc = "Its public id."] session: PublicId, };
     /// Ends all sessions of a subject. A session may do that for its own subject.
-    EndSubjectSessions = 73, narrows true, "tessera.admin.sessions", {
-        /// Whose.
-        subject: PublicId,
-    };
+    EndSubjectSessions = 73, narrows true, "tessera.admin.sessions", { #[doc = "Whose."] subject: PublicId, };
     /// Ends all sessions of the tenant.
     EndTenantSessions = 74, narrows true, "tessera.admin.sessions", {};
     /// Ends the other sessions of the caller's own subject; keys live on. Caller: a session.
@@ -427,10 +406,7 @@ commands! {
         description: Private,
     };
     /// Ends a key.
-    RevokeKey = 81, narrows true, "tessera.admin.keys", {
-        /// Its public id.
-        key: PublicId,
-    };
+    RevokeKey = 81, narrows true, "tessera.admin.keys", { #[doc = "Its public id."] key: PublicId, };
     /// Makes a client.
     CreateClient = 90, narrows false, "tessera.admin.clients", {
         /// Its name.
@@ -446,10 +422,7 @@ commands! {
         terms: ClientTerms,
     };
     /// Deletes a client: the sessions that were opened through it end, keys that name it open no more.
-    DeleteClient = 92, narrows true, "tessera.admin.clients", {
-        /// Its name.
-        name: Name,
-    };
+    DeleteClient = 92, narrows true, "tessera.admin.clients", { #[doc = "Its name."] name: Name, };
     /// Puts a relationship model in the place of the present one.
     SetRelationModel = 120, narrows false, "tessera.admin.relations", {
         /// Its text in the modeling language.
@@ -458,10 +431,7 @@ commands! {
         allow_orphans: bool,
     };
     /// Writes and removes tuples: all of them, or none when a condition does not hold.
-    ChangeRelations = 121, narrows false, "tessera.admin.relations", {
-        /// The changes, in their order.
-        changes: Vec<RelationChange>,
-    };
+    ChangeRelations = 121, narrows false, "tessera.admin.relations", { #[doc = "The changes, in their order."] changes: Vec<RelationChange>, };
     /// Maps a permission to a relation of a type of resources: whoever is in it may do it to that resource.
     MapPermission = 122, narrows false, "tessera.admin.relations", {
         /// The permission; none of the engine's own.

@@ -7,9 +7,9 @@ use crate::reach::{Gathered, Reach};
 use rpds::RedBlackTreeSetSync;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use tessera_model::GroupId;
 use tessera_model::limits::{GROUP_DEPTH_MAX, GROUPS_MAX};
 use tessera_model::record::{EdgeWindow, GroupRecord};
-use tessera_model::GroupId;
 
 #[derive(Clone, Copy, Default, Eq, PartialEq)]
 enum State {

@@ -145,8 +145,7 @@ impl State {
             return Err(Refusal::Unauthorized);
         };
         let live = self.live(place, generation, now).ok_or(Refusal::Unauthorized)?;
-        let (workspace, role) =
-            (self.workspace_index(Some(asked.place.0))?, self.role_id(asked.place.1)?);
+        let (workspace, role) = (self.workspace_index(Some(asked.place.0))?, self.role_id(asked.place.1)?);
         self.fits(role, workspace)?;
         window(Deadline::NONE, asked.grant_until, now)?;
         answerable(asked.until, now)?;

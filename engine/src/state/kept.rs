@@ -1,10 +1,10 @@
 //! What a state keeps about commands and checkpoints: remembered ids, receipts, and buckets that differ.
 
-use super::{State, command_id};
 use super::command_id::Known;
+use super::{State, command_id};
 use std::collections::BTreeSet;
 use tessera_model::command::Ordered;
-use tessera_model::{Receipt, Revision};
+use tessera_model::{Receipt, Revision, UnixMillis};
 use tessera_storage::BucketKind;
 
 impl State {

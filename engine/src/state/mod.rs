@@ -73,8 +73,8 @@ use tessera_crypto::digest::Tagger;
 use tessera_model::command::Ordered;
 use tessera_model::policy::EntityName;
 use tessera_model::{
-    CellId, Command, Event, PermissionId, Receipt, Refusal, RestrictionId, Revision, RoleId, Row,
-    SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
+    CellId, Command, Event, PermissionId, Refusal, RestrictionId, Revision, RoleId, Row, SubjectIndex,
+    TenantId, UnixMillis, WorkspaceIndex,
 };
 use tessera_storage::BucketKind;
 

@@ -86,7 +86,11 @@ impl State {
 
     /// The personal workspace of a subject.
     pub(super) fn personal_of(&self, subject: SubjectIndex) -> Option<&WorkspaceRecord> {
-        self.root.personal.get(&subject).and_then(|index| self.root.workspaces.get(index)).map(|record| &**record)
+        self.root
+            .personal
+            .get(&subject)
+            .and_then(|index| self.root.workspaces.get(index))
+            .map(|record| &**record)
     }
 
     /// What goes with a subject: its personal workspace, with its roles. Refused while other workspaces hang below it.

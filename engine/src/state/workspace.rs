@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tessera_model::command::Entropy;
 use tessera_model::limits::{PATTERNS_MAX, WORKSPACE_DEPTH_MAX, WORKSPACE_TREE_MAX, WORKSPACES_MAX};
 use tessera_model::record::WorkspaceRecord;
-use tessera_model::{Event, Limit, Name, Pattern, PublicId, Refusal, RoleId, SubjectIndex, UnixMillis, WorkspaceIndex};
+use tessera_model::{
+    Event, Limit, Name, Pattern, PublicId, Refusal, RoleId, SubjectIndex, UnixMillis, WorkspaceIndex,
+};
 
 impl State {
     pub(super) fn create_workspace(

@@ -62,7 +62,8 @@ pub(crate) const USE_ROW: &[&str] = &[
     "until",
 ];
 pub(crate) const GRANT_ROW: &[&str] = &["role", "workspace", "from", "until"];
-pub(crate) const WORKSPACE_ROW: &[&str] = &["index", "id", "name", "parent", "inherits", "ceiling", "owners", "personal"];
+pub(crate) const WORKSPACE_ROW: &[&str] =
+    &["index", "id", "name", "parent", "inherits", "ceiling", "owners", "personal"];
 pub(crate) const HOLDER_ROW: &[&str] = &["subject", "kind", "status", "workspace", "from", "until"];
 pub(crate) const TENANT_ROW: &[&str] = &["tenant", "name", "status", "created", "failed", "trouble"];
 pub(crate) const SETTINGS_ROW: &[&str] = &crate::settings::NAMES;

@@ -9,8 +9,8 @@ use crate::problem::Problem;
 use serde_json::Value;
 use tessera_engine::{Bound, Done, Engine, InvitationFound, InvitationsOf, Listing, usual_end};
 use tessera_model::{
-    Command, CommandId, CommandKind, Deadline, Identifier, ListKind, Listed, Name, Private, PublicId, Refusal,
-    UnixMillis,
+    Command, CommandId, CommandKind, Deadline, Identifier, ListKind, Listed, Name, Private, PublicId,
+    Refusal, UnixMillis,
 };
 
 fn required<T>(value: Option<T>, field: &str) -> Result<T, Problem> {

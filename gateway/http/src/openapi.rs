@@ -244,9 +244,9 @@ fn object(names: &[&str]) -> Value {
 /// A member of an answer, by its name: one name means one thing everywhere.
 fn member(name: &str) -> Value {
     match name {
-        "registered" | "revoked" | "decided" | "granted_until" | "grant_until" | "created" | "changed" | "expires"
-        | "idle_until" | "refresh_until" | "valid_until" | "at" | "authenticated_at" | "last_used"
-        | "from" | "until" | "waits_until" => {
+        "registered" | "revoked" | "decided" | "granted_until" | "grant_until" | "created" | "changed"
+        | "expires" | "idle_until" | "refresh_until" | "valid_until" | "at" | "authenticated_at"
+        | "last_used" | "from" | "until" | "waits_until" => {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
         "fell_behind" | "valid" | "active" | "accepted" | "repeated" | "inherits" | "has_password"

@@ -1,9 +1,9 @@
 //! The table of all operations: from it come the routes, the strict reading, OpenAPI and the tests.
 
 use crate::columns::{
-    CHANGED, CLIENT_ROW, DEVICE_ROW, ENTRY_ROW, EXPLAINED, GRANT_ROW, GROUP_ROW, HOLDER_ROW, INVITATION_ROW, KEY_ROW,
-    NOTHING, REQUEST_ROW, REVIEW_ROW, ROLE_ROW, SESSION_MADE, SESSION_ROW, SETTINGS_ROW, SUBJECT_ROW,
-    TENANT_ROW, USE_ROW, WORKSPACE_ROW,
+    CHANGED, CLIENT_ROW, DEVICE_ROW, ENTRY_ROW, EXPLAINED, GRANT_ROW, GROUP_ROW, HOLDER_ROW, INVITATION_ROW,
+    KEY_ROW, NOTHING, REQUEST_ROW, REVIEW_ROW, ROLE_ROW, SESSION_MADE, SESSION_ROW, SETTINGS_ROW,
+    SUBJECT_ROW, TENANT_ROW, USE_ROW, WORKSPACE_ROW,
 };
 use crate::operation::{About, Act, Answer, Ask, Field, List, Needs, Operation, Own, Shape, Verb};
 use crate::tuple::CONTEXT_MAX;
@@ -52,8 +52,11 @@ const OPEN_ONLY: Field = Field::query("open", Shape::Bool, "those alone that can
 const OPEN_INVITED: Field = Field::query("open", Shape::Bool, "those alone that can be answered");
 const INVITATION: Field = Field::path("invitation", Shape::Session, "public id of the invitation");
 const INVITED_BY: Field = Field::body("secret", Shape::Handle, "as `invite` gave it");
-const INVITED_UNTIL: Field =
-    Field::maybe("expires", Shape::Instant, "until when it may be answered, 30 days at most; a week without it");
+const INVITED_UNTIL: Field = Field::maybe(
+    "expires",
+    Shape::Instant,
+    "until when it may be answered, 30 days at most; a week without it",
+);
 const CLIENT: Field = Field::path("name", Shape::Name, "the client's");
 const CLIENT_REFRESH: Field = Field::maybe(
     "refresh",

@@ -210,7 +210,8 @@ impl GroupVerb {
                 let (from, until) = (deadline(link, from)?, deadline(link, until)?);
                 let when = window((from, until));
                 let (outer, inner) = (group.clone(), member.clone());
-                let made = link.order(&Request::AddSubgroup { group: outer, member: inner, from, until }).await?;
+                let made =
+                    link.order(&Request::AddSubgroup { group: outer, member: inner, from, until }).await?;
                 let text =
                     format!("Group {member} lies in group {group}{when}: its members have what that has.");
                 let answer = Answer::said(text).with("group", group.as_str());

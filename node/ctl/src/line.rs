@@ -276,7 +276,9 @@ impl Word {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
             Self::Invitation(Noun { verb: InvitationVerb::Join(join), reach }) => join.run(&reach).await,
-            Self::Invitation(Noun { verb: InvitationVerb::Decline(from), reach }) => from.decline(&reach).await,
+            Self::Invitation(Noun { verb: InvitationVerb::Decline(from), reach }) => {
+                from.decline(&reach).await
+            }
             Self::Invitation(Noun { verb, reach }) => {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }

@@ -70,7 +70,16 @@ macro_rules! numbered {
         }
     )*};
 }
-numbered!(AttributeKind, EndReason, InvitationState, RefreshMode, RequestState, SubjectStatus, TenantStatus, Trust);
+numbered!(
+    AttributeKind,
+    EndReason,
+    InvitationState,
+    RefreshMode,
+    RequestState,
+    SubjectStatus,
+    TenantStatus,
+    Trust
+);
 
 macro_rules! lists {
     ($($item:ident: $most:ident;)*) => {$(

@@ -3,13 +3,13 @@
 use crate::batch::DecisionBatchWriter;
 use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
 use crate::elevation::{DevicePolicyRow, DeviceRow, RequestRow};
-use crate::invitation::{InvitationRow, PersonalRoleRow};
 use crate::endpoint::{AuthorizedRow, EndpointRow};
 use crate::fault::{Fault, WireError};
 use crate::fields::{Head, TENANT_OF_CONNECTION};
 use crate::frame::Frame;
 use crate::hello::{Hello, HelloReply};
 use crate::inspect::{Introspect, Resolve, Resolved};
+use crate::invitation::{InvitationRow, PersonalRoleRow};
 use crate::kind::Kind;
 use crate::made::Made;
 use crate::outbox::Outbox;

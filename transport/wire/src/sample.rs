@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use tessera_model::catalogue::{EntryText, Label, ServiceEntry};
 use tessera_model::elevation::RequestState;
-use tessera_model::invitation::InvitationState;
 use tessera_model::endpoint::Endpoint;
+use tessera_model::invitation::InvitationState;
 use tessera_model::load::{LoadField, LoadGrant, LoadRow, Loaded, Rejected};
 use tessera_model::policy::EntityName;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};

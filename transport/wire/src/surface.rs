@@ -3,9 +3,9 @@
 use crate::archive;
 use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
 use crate::elevation::{DevicePolicyRow, DeviceRow, RequestRow};
-use crate::invitation::{InvitationRow, PersonalRoleRow};
 use crate::endpoint::{AuthorizedRow, EndpointRow};
 use crate::fields::FIELD_KINDS;
+use crate::invitation::{InvitationRow, PersonalRoleRow};
 use crate::kind::Kind;
 use crate::made::Made;
 use crate::request::RequestKind;
