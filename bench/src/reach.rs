@@ -202,6 +202,7 @@ fn many_groups(groups: u32) -> Result<Rules, Why> {
             id: GroupId(id),
             name: Name::new(&format!("g{id}"))?,
             parents,
+            windows: vec![],
             rule: None,
         });
         rules.put_group_grant(&GroupGrantRecord {

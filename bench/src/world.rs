@@ -262,6 +262,7 @@ impl World {
                 inherits: true,
                 ceiling: vec![],
                 owners: RoleId(0),
+                personal: SubjectIndex(0),
             }))
         });
         let groups = if self.grouped { self.subjects } else { 0 };
@@ -282,7 +283,7 @@ impl World {
             let id = Self::group(subject, nth, level);
             let parents = if level == 0 { vec![] } else { vec![Self::group(subject, nth, level - 1)] };
             let name = Name::new(&format!("bench.g{}", id.0)).ok()?;
-            Some(Event::GroupChanged(GroupRecord { id, name, parents, rule: None }))
+            Some(Event::GroupChanged(GroupRecord { id, name, parents, windows: vec![], rule: None }))
         };
         let grant = Event::GroupGrantAdded(GroupGrantRecord {
             group: Self::group(subject, nth, 0),
@@ -312,6 +313,7 @@ impl World {
             status: SubjectStatus::Active,
             cut_off: 0,
             has_password: false,
+            guest: false,
         })];
         events.extend((0..3).map(|nth| grant(self.root_role(subject, nth), 0)));
         events.extend((0..3).map(|nth| {

@@ -11,7 +11,7 @@ use crate::view::Reading;
 use tessera_model::device::DeviceRecord;
 use tessera_model::elevation::ActingRecord;
 use tessera_model::{
-    Generation, PermissionId, PermissionRef, Place, PublicId, Reason, RestrictionId, SubjectIndex,
+    Generation, Network, PermissionId, PermissionRef, Place, PublicId, Reason, RestrictionId, SubjectIndex,
     UnixMillis, WorkspaceIndex,
 };
 use tessera_policy::{Actor, Outcome, Within};
@@ -26,7 +26,7 @@ enum Beside<'r> {
     /// Somebody acts in it.
     Acting(&'r ActingRecord),
     /// It is bound to networks.
-    Networks(&'r [tessera_model::Network]),
+    Networks(&'r [Network]),
 }
 
 /// The number of the device that a place stands on; 0 for none.
@@ -76,14 +76,18 @@ pub(crate) fn stands<'r>(
             Ok((NEVER, Within { ceilings: ceilings(root, device), actor: None }))
         }
         Beside::Networks(networks) => {
-            let open = (NEVER, Within::default());
-            let UsedFrom::Address(address) = from else { return Ok(open) };
-            let inside =
-                address.is_some_and(|address| networks.iter().any(|network| network.contains(address)));
-            if inside { Ok(open) } else { Err(Judged::deny(Reason::AddressNotAllowed)) }
+            inside(networks, from)?;
+            Ok((NEVER, Within::default()))
         }
         Beside::Acting(acting) => acts(root, acting, (Live::of(fields).cut_off, from), (read, now)),
     }
+}
+
+/// Whether it is used from one of these networks, as far as it matters from where.
+fn inside(networks: &[Network], from: UsedFrom<'_>) -> Result<(), Judged> {
+    let UsedFrom::Address(address) = from else { return Ok(()) };
+    let inside = address.is_some_and(|address| networks.iter().any(|network| network.contains(address)));
+    if inside { Ok(()) } else { Err(Judged::deny(Reason::AddressNotAllowed)) }
 }
 
 /// The ceilings of a device: that of its level, and its own.
@@ -116,8 +120,8 @@ fn acts<'r>(
                 usable(device).map_err(|_| gone)?;
                 own = ceilings(root, device);
             }
-            // Where the actor is was looked at when it began.
-            Beside::Networks(_) => {}
+            // What the actor's key is bound to, what was begun with it is bound to.
+            Beside::Networks(networks) => inside(networks, from)?,
             Beside::Acting(_) => return Err(gone),
         }
     }

@@ -99,6 +99,8 @@ pub struct Because {
     pub conditions: GrantConditions,
     /// The first of them that does not hold, by its word; empty when all do.
     pub unmet: &'static str,
+    /// Whether it does not reach the subject, a guest.
+    pub withheld: bool,
     /// Whether it counts at that instant.
     pub holds: bool,
 }
@@ -323,6 +325,7 @@ impl Listing {
             wall: source.wall.and_then(|wall| self.workspace_name(wall).cloned()),
             conditions: source.conditions.clone(),
             unmet: source.unmet.map_or("", GrantConditionKind::word),
+            withheld: source.guest,
             holds: source.holds,
         }
     }

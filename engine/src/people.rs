@@ -76,6 +76,7 @@ mod tests {
             status: SubjectStatus::Active,
             cut_off: index,
             has_password: false,
+            guest: false,
         }
     }
 

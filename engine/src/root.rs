@@ -17,6 +17,7 @@ use tessera_model::catalogue::ServiceRecord;
 use tessera_model::device::{DevicePolicyRecord, DeviceRecord};
 use tessera_model::elevation::{ActingRecord, RequestRecord};
 use tessera_model::endpoint::{EndpointsRecord, Router};
+use tessera_model::invitation::InvitationRecord;
 use tessera_model::policy::{EntityName, EntityRecord, PolicyRecord};
 use tessera_model::record::{
     AttributeRecord, FailureRecord, GroupRecord, RestrictionRecord, RoleRecord, SubjectRecord,
@@ -65,6 +66,7 @@ pub(crate) struct Next {
     pub(crate) group: u32,
     pub(crate) device: u32,
     pub(crate) request: u32,
+    pub(crate) invitation: u32,
     pub(crate) tenant: u64,
 }
 
@@ -81,6 +83,7 @@ impl Default for Next {
             group: 1,
             device: 1,
             request: 1,
+            invitation: 1,
             tenant: 1,
         }
     }
@@ -117,6 +120,12 @@ pub(crate) struct Root {
     pub(crate) request_ids: HashTrieMapSync<PublicId, u32>,
     /// The requests of each subject.
     pub(crate) requests_of: RedBlackTreeMapSync<(SubjectIndex, u32), ()>,
+    /// Invitations by number, and where each public id leads.
+    pub(crate) invitations: RedBlackTreeMapSync<u32, Arc<InvitationRecord>>,
+    pub(crate) invitation_ids: HashTrieMapSync<PublicId, u32>,
+    /// The role by which persons own their personal workspaces, 0 for none; and those that there are.
+    pub(crate) personal_role: RoleId,
+    pub(crate) personal: HashTrieMapSync<SubjectIndex, WorkspaceIndex>,
     /// Failed sign-ins by identifier.
     pub(crate) failures: RedBlackTreeMapSync<[u8; 16], FailureRecord>,
     pub(crate) attributes: RedBlackTreeMapSync<Name, AttributeRecord>,
@@ -208,6 +217,10 @@ impl Root {
             requests: RedBlackTreeMapSync::new_sync(),
             requests_of: RedBlackTreeMapSync::new_sync(),
             request_ids: HashTrieMapSync::new_sync(),
+            invitations: RedBlackTreeMapSync::new_sync(),
+            invitation_ids: HashTrieMapSync::new_sync(),
+            personal_role: RoleId(0),
+            personal: HashTrieMapSync::new_sync(),
             failures: RedBlackTreeMapSync::new_sync(),
             attributes: RedBlackTreeMapSync::new_sync(),
             text_bytes: 0,
@@ -264,6 +277,8 @@ impl Root {
             + self.devices.size() * 500
             + self.actings.size() * 400
             + self.requests.size() * 700
+            + self.invitations.size() * 600
+            + self.personal.size() * 60
             + self.rules.values() * 150
             + self.text_bytes
             + self.service_bytes

@@ -126,6 +126,9 @@ fn fingerprint(caller: Caller, command: &Command) -> u64 {
     if let Command::SetAttributes { subject, values, .. } = command {
         return Fingerprint::of(&(caller, kind, subject, values));
     }
+    if let Command::AnswerInvitation { secret, accept, .. } = command {
+        return Fingerprint::of(&(caller, kind, secret, accept));
+    }
     if let Command::OpenSession { subject, acr, device, .. } = command {
         return Fingerprint::of(&(caller, kind, subject, acr, device));
     }

@@ -6,9 +6,9 @@ use crate::engine::Engine;
 use crate::house::House;
 use crate::view::View;
 use tessera_model::limits::{
-    ATTRIBUTES_MAX, CLIENTS_MAX, CUT_OFFS_MAX, FAILURES_MAX, GROUPS_MAX, INTAKE_MAX, PERMISSIONS_MAX,
-    PLACES_MAX, REFRESH_KEYS_MAX, RELATIONS_MAX, REQUESTS_MAX, RESTRICTIONS_MAX, ROLES_MAX, SUBJECTS_MAX,
-    WORKSPACES_MAX,
+    ATTRIBUTES_MAX, CLIENTS_MAX, CUT_OFFS_MAX, FAILURES_MAX, GROUPS_MAX, INTAKE_MAX, INVITATIONS_MAX,
+    PERMISSIONS_MAX, PLACES_MAX, REFRESH_KEYS_MAX, RELATIONS_MAX, REQUESTS_MAX, RESTRICTIONS_MAX, ROLES_MAX,
+    SUBJECTS_MAX, WORKSPACES_MAX,
 };
 use tessera_model::record::{SubjectStatus, TenantStatus};
 use tessera_model::{Refusal, TenantId};
@@ -60,8 +60,12 @@ impl Engine {
         let root = view.root.full();
         let counts = root.rules.counts();
         let (sessions, keys, walked) = self.read(view).count_live();
-        let there =
-            root.subjects.range(..).filter(|(_, record)| record.status != SubjectStatus::Deleted).count();
+        let (mut there, mut guests) = (0, 0);
+        for (_, record) in root.subjects.range(..) {
+            let counts = record.status != SubjectStatus::Deleted;
+            there += usize::from(counts);
+            guests += usize::from(counts && record.guest);
+        }
         let live = usize::try_from(sessions + keys).unwrap_or(usize::MAX);
         let next = &root.next;
         let sized = |name, count: u32, bound: u32| Figure::of(name, count as usize, u64::from(bound));
@@ -69,6 +73,8 @@ impl Engine {
         let held = self.house.store.held(entry.tenant).map_err(|error| House::unread(entry, &error))?;
         let figures = vec![
             Figure::ever("subjects", there, next.subject, SUBJECTS_MAX),
+            Figure::of("guests", guests, 0),
+            Figure::of("personal_workspaces", root.personal.size(), 0),
             Figure::of("identifiers", root.identifiers.size(), 0),
             counted("sessions", sessions),
             counted("keys", keys),
@@ -90,6 +96,7 @@ impl Engine {
             Figure::of("devices", root.devices.size(), 0),
             Figure::of("acting_sessions", root.actings.size(), 0),
             Figure::of("requests", root.requests.size(), REQUESTS_MAX as u64),
+            Figure::of("invitations", root.invitations.size(), INVITATIONS_MAX as u64),
             Figure::of("failed_identifiers", root.failures.size(), FAILURES_MAX as u64),
             sized("cut_offs", root.cut_offs, CUT_OFFS_MAX),
             Figure::of("commands_waiting", entry.intake.len(), INTAKE_MAX as u64),

@@ -38,7 +38,12 @@ impl Scene {
             Command::SetRoleParents { name: name("clerk"), parents: vec![name("reader")] },
             Command::CreateGroup { name: name("staff"), rule: Vec::new() },
             Command::CreateGroup { name: name("editors"), rule: Vec::new() },
-            Command::AddSubgroup { group: name("staff"), member: name("editors") },
+            Command::AddSubgroup {
+                group: name("staff"),
+                member: name("editors"),
+                from: Deadline::NONE,
+                until: Deadline::NONE,
+            },
             Command::GrantGroup {
                 group: name("staff"),
                 role: name("clerk"),

@@ -21,7 +21,8 @@ fn group(text: &str) -> Command {
 }
 
 fn nest(outer: &str, inner: &str) -> Command {
-    Command::AddSubgroup { group: name(outer), member: name(inner) }
+    let (from, until) = (Deadline::NONE, Deadline::NONE);
+    Command::AddSubgroup { group: name(outer), member: name(inner), from, until }
 }
 
 fn join(group: &str, subject: PublicId) -> Command {

@@ -453,7 +453,12 @@ async fn many_groups_allocate_nothing() {
         for name in [group.clone(), above.clone()] {
             scene.house.submit(&scene.tenant.admin, Command::CreateGroup { name, rule: Vec::new() }).await;
         }
-        let lies = Command::AddSubgroup { group: above, member: group.clone() };
+        let lies = Command::AddSubgroup {
+            group: above,
+            member: group.clone(),
+            from: Deadline::NONE,
+            until: Deadline::NONE,
+        };
         scene.house.submit(&scene.tenant.admin, lies).await;
         scene
             .house

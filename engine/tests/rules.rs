@@ -136,7 +136,12 @@ async fn a_group_follows_its_rule() {
         ruled("ours", &["mail=*@example.org"]),
         ruled("placed", &["floor=*"]),
         Command::CreateGroup { name: name("staff"), rule: Vec::new() },
-        Command::AddSubgroup { group: name("staff"), member: name("sales") },
+        Command::AddSubgroup {
+            group: name("staff"),
+            member: name("sales"),
+            from: Deadline::NONE,
+            until: Deadline::NONE,
+        },
         grant("staff", "reader"),
     ];
     scene.done(setup).await;

@@ -142,10 +142,14 @@ fn meet(line: &Line, hello: &Hello) -> Result<(Peer, HelloReply), HelloRefusal> 
         let stranger = Peer::Stranger(RequestKind::ClaimOperator);
         return if welcome { Ok((stranger, reply)) } else { Err(HelloRefusal::Refused) };
     };
-    if let Some(tenant) = set_up_of(&credential, hello.tenant)? {
+    if let Some((tenant, kind)) = set_up_of(&credential, hello.tenant)? {
         // Whoever has such a secret stays a stranger, who may use it.
-        shared.engine.hello_set_up(&credential)?;
-        return Ok((Peer::Stranger(RequestKind::SetUpPassword), HelloReply { tenant, ..reply }));
+        if kind == RequestKind::SetUpPassword {
+            shared.engine.hello_set_up(&credential)?;
+        } else {
+            shared.engine.hello_invited(&credential)?;
+        }
+        return Ok((Peer::Stranger(kind), HelloReply { tenant, ..reply }));
     }
     let bound =
         shared.engine.hello_from(&credential, hello.tenant, Some(line.connection.remote_address().ip()))?;
@@ -157,16 +161,19 @@ fn meet(line: &Line, hello: &Hello) -> Result<(Peer, HelloReply), HelloRefusal> 
     Ok((Peer::Bound(bound, credential, bucket), reply))
 }
 
-/// The tenant of a one-time secret; `None` for another credential.
-fn set_up_of(credential: &HandleBytes, wanted: Option<TenantId>) -> Result<Option<TenantId>, HelloRefusal> {
+/// The tenant of a one-time secret, and what it is for; `None` for another credential.
+fn set_up_of(
+    credential: &HandleBytes,
+    wanted: Option<TenantId>,
+) -> Result<Option<(TenantId, RequestKind)>, HelloRefusal> {
     let Ok(handle) = Handle::parse(credential) else { return Ok(None) };
-    match handle.kind {
-        HandleKind::SetUp if wanted.is_some_and(|wanted| wanted != handle.tenant) => {
-            Err(HelloRefusal::Refused)
-        }
-        HandleKind::SetUp => Ok(Some(handle.tenant)),
-        HandleKind::Session | HandleKind::Key | HandleKind::Refresh => Ok(None),
-    }
+    let kind = match handle.kind {
+        HandleKind::SetUp => RequestKind::SetUpPassword,
+        HandleKind::Invitation => RequestKind::AnswerInvitation,
+        HandleKind::Session | HandleKind::Key | HandleKind::Refresh => return Ok(None),
+    };
+    let elsewhere = wanted.is_some_and(|wanted| wanted != handle.tenant);
+    if elsewhere { Err(HelloRefusal::Refused) } else { Ok(Some((handle.tenant, kind))) }
 }
 
 /// A stranger may do what it came for, and nothing else.

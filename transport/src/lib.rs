@@ -12,6 +12,7 @@ mod door;
 mod elevation;
 mod end;
 mod figures;
+mod invitation;
 mod limits;
 mod list;
 mod order;

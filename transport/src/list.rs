@@ -50,7 +50,8 @@ const fn permission(kind: RequestKind) -> &'static str {
         | RequestKind::ListEndpoints
         | RequestKind::ListEntryUses => "tessera.admin.services",
         RequestKind::ReadDevicePolicy => "tessera.admin.settings",
-        RequestKind::ListRequests => "tessera.admin.grants",
+        RequestKind::ReadPersonalRole => "tessera.admin.settings",
+        RequestKind::ListRequests | RequestKind::ListInvitations => "tessera.admin.grants",
         RequestKind::ListClients | RequestKind::ReadClient => "tessera.admin.clients",
         RequestKind::ReadRelationModel
         | RequestKind::ListRelationModels
@@ -81,6 +82,7 @@ const fn about(request: &Request) -> Option<PublicId> {
     match request {
         Request::ReadSubject { subject, identifier: None }
         | Request::ListKeys { subject, .. }
+        | Request::ListInvitations { subject, .. }
         | Request::ListRequests { subject, .. } => *subject,
         Request::ListIdentifiers { subject }
         | Request::ListAttributeValues { subject }
@@ -171,7 +173,7 @@ pub(crate) struct Window {
 /// What a page is read from.
 pub(crate) struct Source<'a> {
     pub(crate) engine: &'a Engine,
-    bound: &'a Bound,
+    pub(crate) bound: &'a Bound,
     pub(crate) view: &'a View,
     pub(crate) listing: Listing,
 }
@@ -356,6 +358,9 @@ fn page(
         Request::ListDevices { .. } | Request::ReadDevicePolicy {} | Request::ListRequests { .. } => {
             elevation::page(&source, request)
         }
+        Request::ListInvitations { .. } | Request::ReadPersonalRole {} => {
+            crate::invitation::page(&source, request, walked)
+        }
         Request::ReadPolicies { .. }
         | Request::ListPolicyVersions {}
         | Request::ReadBuiltInSchema { .. }
@@ -498,6 +503,7 @@ const fn subject_row(subject: &SubjectRecord) -> SubjectRow {
         kind: subject.kind,
         status: subject.status,
         has_password: subject.has_password,
+        guest: subject.guest,
     }
 }
 
@@ -560,6 +566,7 @@ fn workspaces(listing: &Listing, window: &Window) -> Result<Rows, Refusal> {
             inherits: row.inherits,
             ceiling: row.ceiling.clone(),
             owners: listing.role_name(row.owners).cloned(),
+            personal: listing.owner_of(row),
         };
         (u64::from(row.index.0), workspace)
     });

@@ -138,6 +138,9 @@ async fn perform(
         (bound, Request::SetUpPassword { secret, password }) => {
             engine.set_up_password(bound, id, &secret, password).await
         }
+        (bound, Request::AnswerInvitation { secret, accept, password }) => {
+            engine.answer_invitation(bound, id, &secret, (accept, password)).await
+        }
         (Some(bound), request) => {
             crate::policy::fits(engine, bound, &request)?;
             order(engine, bound, id, request).await
@@ -176,7 +179,7 @@ fn made(kind: RequestKind, done: Done) -> Made {
         evicted: done.made.evicted,
         role: number(RequestKind::CreateRole).or(number(RequestKind::CreateRoleIn)),
         permission: number(RequestKind::RegisterPermission),
-        workspace: number(RequestKind::CreateWorkspace),
+        workspace: number(RequestKind::CreateWorkspace).or(number(RequestKind::MakePersonalWorkspace)),
         workspace_id: done.made.workspace,
         client: number(RequestKind::CreateClient),
         kept: done.made.kept,
@@ -184,6 +187,7 @@ fn made(kind: RequestKind, done: Done) -> Made {
         group: number(RequestKind::CreateGroup),
         device: done.made.device,
         request: done.made.request,
+        invitation: done.made.invitation,
         refresh_key: number(RequestKind::RotateRefreshKeys),
         loaded: done.made.loaded,
         left: done.made.left,
@@ -245,6 +249,10 @@ async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) 
         Request::RemoveIdentifier { subject, identifier } => {
             let hash = engine.identifier_hash(bound.entry.tenant, &identifier)?;
             Command::RemoveIdentifier { subject, hash }
+        }
+        Request::Invite { whom, workspace, role, grant_until, until, guest } => {
+            let hash = engine.identifier_hash(bound.entry.tenant, &whom)?;
+            Command::Invite { whom: (whom, hash), workspace, role, grant_until, until, guest }
         }
         Request::RotateKey { key, expires, patterns, networks, overlap_s } => {
             let rotation = Rotation { key, expires, patterns, networks, overlap_s };
@@ -323,7 +331,9 @@ fn command_of(request: Request) -> Option<Command> {
             Command::AddMember { group, subject, from, until }
         }
         Request::RemoveMember { group, subject } => Command::RemoveMember { group, subject },
-        Request::AddSubgroup { group, member } => Command::AddSubgroup { group, member },
+        Request::AddSubgroup { group, member, from, until } => {
+            Command::AddSubgroup { group, member, from, until }
+        }
         Request::RemoveSubgroup { group, member } => Command::RemoveSubgroup { group, member },
         Request::GrantGroup { group, role, workspace, from, until } => {
             Command::GrantGroup { group, role, workspace, from, until }
@@ -392,6 +402,11 @@ fn command_of(request: Request) -> Option<Command> {
         Request::ApproveRequest { request } => Command::ApproveRequest { request },
         Request::RefuseRequest { request } => Command::RefuseRequest { request },
         Request::WithdrawRequest { request } => Command::WithdrawRequest { request },
+        Request::WithdrawInvitation { invitation } => Command::WithdrawInvitation { invitation },
+        Request::ResendInvitation { invitation, until } => Command::ResendInvitation { invitation, until },
+        Request::SetGuest { subject, guest } => Command::SetGuest { subject, guest },
+        Request::SetPersonalRole { role } => Command::SetPersonalRole { role },
+        Request::MakePersonalWorkspace { subject } => Command::MakePersonalWorkspace { subject },
         Request::PlantedPanic {} => Command::PlantedPanic {},
         _ => return None,
     })

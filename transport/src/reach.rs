@@ -189,6 +189,7 @@ const fn row(kind: u32, reason: u32) -> ExplainRow {
         member_from: Deadline::NONE,
         member_until: Deadline::NONE,
         wall: None,
+        withheld: false,
         told: None,
         depth: 0,
         step: 0,
@@ -214,6 +215,7 @@ fn rows_of(explained: Explained) -> Vec<ExplainRow> {
         wall: source.wall,
         conditions: source.conditions,
         unmet: (!source.unmet.is_empty()).then(|| source.unmet.to_owned()),
+        withheld: source.withheld,
         ..row(GRANT, 0)
     }));
     rows.extend(explained.restricted.then(|| row(RESTRICTION, 0)));

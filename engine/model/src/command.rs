@@ -28,20 +28,11 @@ commands! {
         name: Name,
     };
     /// System tenant: makes a tenant with an admin, who gets a key.
-    CreateTenant = 2, narrows false, "tessera.admin.tenants", {
-        /// The new tenant's name, unique among those that are not deleted.
-        name: Name,
-    };
+    CreateTenant = 2, narrows false, "tessera.admin.tenants", { #[doc = "The new tenant's name, unique among those that are not deleted."] name: Name, };
     /// System tenant: suspends a tenant. Checks are denied and commands refused from its next check on.
-    SuspendTenant = 3, narrows true, "tessera.admin.tenants", {
-        /// Which.
-        tenant: TenantId,
-    };
+    SuspendTenant = 3, narrows true, "tessera.admin.tenants", { #[doc = "Which."] tenant: TenantId, };
     /// System tenant: resumes a suspended tenant.
-    ResumeTenant = 4, narrows false, "tessera.admin.tenants", {
-        /// Which.
-        tenant: TenantId,
-    };
+    ResumeTenant = 4, narrows false, "tessera.admin.tenants", { #[doc = "Which."] tenant: TenantId, };
     /// System tenant: begins (status closing) and, repeated by the node, completes a deletion.
     DeleteTenant = 5, narrows true, "tessera.admin.tenants", {
         /// Which.
@@ -62,15 +53,9 @@ commands! {
         settings: SettingsChange,
     };
     /// Makes a new refresh key. Older ones stay for the sessions that have a refresh handle by them.
-    RotateRefreshKeys = 11, narrows false, "tessera.admin.settings", {
-        /// The older ones are leaked: they are dropped at once, and those sessions end.
-        now: bool,
-    };
+    RotateRefreshKeys = 11, narrows false, "tessera.admin.settings", { #[doc = "The older ones are leaked: they are dropped at once, and those sessions end."] now: bool, };
     /// Lists the origins (RFC 6454) whose scripts may ask this tenant over HTTP, as a whole.
-    ChangeOrigins = 12, narrows false, "tessera.admin.settings", {
-        /// All of them.
-        origins: Vec<Origin>,
-    };
+    ChangeOrigins = 12, narrows false, "tessera.admin.settings", { #[doc = "All of them."] origins: Vec<Origin>, };
     /// Begins the epoch that a restore has raised the history to: all sessions end, and numbers that may have been
     /// given after the backup are skipped. Caller: `Node`.
     BeginEpoch = 13, narrows true, "tessera.admin.settings", {};
@@ -84,20 +69,11 @@ commands! {
         password: Private,
     };
     /// Suspends a subject: its sessions end, its keys are denied until it is resumed.
-    SuspendSubject = 21, narrows true, "tessera.admin.subjects", {
-        /// Whom.
-        subject: PublicId,
-    };
+    SuspendSubject = 21, narrows true, "tessera.admin.subjects", { #[doc = "Whom."] subject: PublicId, };
     /// Resumes a suspended subject. Ended sessions stay ended.
-    ResumeSubject = 22, narrows false, "tessera.admin.subjects", {
-        /// Whom.
-        subject: PublicId,
-    };
+    ResumeSubject = 22, narrows false, "tessera.admin.subjects", { #[doc = "Whom."] subject: PublicId, };
     /// Deletes a subject for ever: sessions and keys end, identifiers become free.
-    DeleteSubject = 23, narrows true, "tessera.admin.subjects", {
-        /// Whom.
-        subject: PublicId,
-    };
+    DeleteSubject = 23, narrows true, "tessera.admin.subjects", { #[doc = "Whom."] subject: PublicId, };
     /// Adds an identifier to a subject.
     AddIdentifier = 24, narrows false, "tessera.admin.subjects", {
         /// Whose.
@@ -153,10 +129,7 @@ commands! {
         password: Private,
     };
     /// Forgets the failed sign-ins of a subject's identifiers: they may be tried again at once.
-    ForgetFailures = 32, narrows false, "tessera.admin.subjects", {
-        /// Whose.
-        subject: PublicId,
-    };
+    ForgetFailures = 32, narrows false, "tessera.admin.subjects", { #[doc = "Whose."] subject: PublicId, };
     /// Counts a failed sign-in. Caller: `Node`, before the failure is answered.
     CountFailure = 33, narrows false, "tessera.sessions.open", {
         /// The identifier's keyed hash, whether an account has it or not.
@@ -190,10 +163,7 @@ commands! {
         trial: bool,
     };
     /// Registers a permission's name. Matching patterns of roles and restrictions cover it at once.
-    RegisterPermission = 40, narrows false, "tessera.admin.roles", {
-        /// Its name.
-        name: Name,
-    };
+    RegisterPermission = 40, narrows false, "tessera.admin.roles", { #[doc = "Its name."] name: Name, };
     /// Makes a role. Exact names that are no permission yet are registered.
     CreateRole = 41, narrows false, "tessera.admin.roles", {
         /// Its name.
@@ -209,10 +179,7 @@ commands! {
         patterns: Vec<Pattern>,
     };
     /// Deletes a role and every grant of it.
-    DeleteRole = 43, narrows true, "tessera.admin.roles", {
-        /// Its name.
-        name: Name,
-    };
+    DeleteRole = 43, narrows true, "tessera.admin.roles", { #[doc = "Its name."] name: Name, };
     /// Sets the roles that a role has for parents: it covers whatever they cover, too.
     SetRoleParents = 44, narrows false, "tessera.admin.roles", {
         /// Its name.
@@ -230,15 +197,9 @@ commands! {
         inherits: bool,
     };
     /// Deletes an empty workspace and every grant in it.
-    DeleteWorkspace = 51, narrows true, "tessera.admin.workspaces", {
-        /// Its name.
-        name: Name,
-    };
+    DeleteWorkspace = 51, narrows true, "tessera.admin.workspaces", { #[doc = "Its name."] name: Name, };
     /// Deletes a workspace with all below it, and every grant in them.
-    DeleteWorkspaceTree = 52, narrows true, "tessera.admin.workspaces", {
-        /// Its name.
-        name: Name,
-    };
+    DeleteWorkspaceTree = 52, narrows true, "tessera.admin.workspaces", { #[doc = "Its name."] name: Name, };
     /// Hangs a workspace, with all below it, under another one.
     MoveWorkspace = 53, narrows false, "tessera.admin.workspaces", {
         /// Its name.
@@ -303,10 +264,7 @@ commands! {
         rule: Vec<Condition>,
     };
     /// Deletes a group, every membership in it and every grant to it. Groups in it stay, without it.
-    DeleteGroup = 101, narrows true, "tessera.admin.groups", {
-        /// Its name.
-        name: Name,
-    };
+    DeleteGroup = 101, narrows true, "tessera.admin.groups", { #[doc = "Its name."] name: Name, };
     /// Puts a subject into a group, replacing the window of an equal membership.
     AddMember = 102, narrows false, "tessera.admin.groups", {
         /// Into which.
@@ -325,12 +283,17 @@ commands! {
         /// Whom.
         subject: PublicId,
     };
-    /// Puts a group into another one: the outer one's grants hold for the members of the inner one too.
+    /// Puts a group into another one: the outer one's grants hold for the members of the inner one too. It replaces
+    /// the window of an equal edge.
     AddSubgroup = 104, narrows false, "tessera.admin.groups", {
         /// The outer one.
         group: Name,
         /// The inner one.
         member: Name,
+        /// First instant; `NONE` for no beginning.
+        from: Deadline,
+        /// First instant after; `NONE` for no end.
+        until: Deadline,
     };
     /// Takes a group out of another one.
     RemoveSubgroup = 105, narrows true, "tessera.admin.groups", {
@@ -391,15 +354,9 @@ commands! {
         generation: Generation,
     };
     /// Ends one session or key. A session may end itself and others of its subject.
-    EndSession = 72, narrows true, "tessera.admin.sessions", {
-        /// Its public id.
-        session: PublicId,
-    };
+    EndSession = 72, narrows true, "tessera.admin.sessions", { #[doc = "Its public id."] session: PublicId, };
     /// Ends all sessions of a subject. A session may do that for its own subject.
-    EndSubjectSessions = 73, narrows true, "tessera.admin.sessions", {
-        /// Whose.
-        subject: PublicId,
-    };
+    EndSubjectSessions = 73, narrows true, "tessera.admin.sessions", { #[doc = "Whose."] subject: PublicId, };
     /// Ends all sessions of the tenant.
     EndTenantSessions = 74, narrows true, "tessera.admin.sessions", {};
     /// Ends the other sessions of the caller's own subject; keys live on. Caller: a session.
@@ -450,10 +407,7 @@ commands! {
         description: Private,
     };
     /// Ends a key.
-    RevokeKey = 81, narrows true, "tessera.admin.keys", {
-        /// Its public id.
-        key: PublicId,
-    };
+    RevokeKey = 81, narrows true, "tessera.admin.keys", { #[doc = "Its public id."] key: PublicId, };
     /// Makes a client.
     CreateClient = 90, narrows false, "tessera.admin.clients", {
         /// Its name.
@@ -469,10 +423,7 @@ commands! {
         terms: ClientTerms,
     };
     /// Deletes a client: the sessions that were opened through it end, keys that name it open no more.
-    DeleteClient = 92, narrows true, "tessera.admin.clients", {
-        /// Its name.
-        name: Name,
-    };
+    DeleteClient = 92, narrows true, "tessera.admin.clients", { #[doc = "Its name."] name: Name, };
     /// Puts a relationship model in the place of the present one.
     SetRelationModel = 120, narrows false, "tessera.admin.relations", {
         /// Its text in the modeling language.
@@ -481,10 +432,7 @@ commands! {
         allow_orphans: bool,
     };
     /// Writes and removes tuples: all of them, or none when a condition does not hold.
-    ChangeRelations = 121, narrows false, "tessera.admin.relations", {
-        /// The changes, in their order.
-        changes: Vec<RelationChange>,
-    };
+    ChangeRelations = 121, narrows false, "tessera.admin.relations", { #[doc = "The changes, in their order."] changes: Vec<RelationChange>, };
     /// Maps a permission to a relation of a type of resources: whoever is in it may do it to that resource.
     MapPermission = 122, narrows false, "tessera.admin.relations", {
         /// The permission; none of the engine's own.
@@ -620,6 +568,48 @@ commands! {
         /// The conditions; none for a grant without.
         conditions: GrantConditions,
     };
+    /// Invites somebody into a workspace: it is told to nobody whether the identifier has an account.
+    Invite = 210, narrows false, "tessera.admin.grants", {
+        /// Whom, with the keyed hash under the tenant's index key.
+        whom: (Identifier, [u8; 16]),
+        /// Where.
+        workspace: Name,
+        /// With which role.
+        role: Name,
+        /// The end of the grant; `NONE` for no end.
+        grant_until: Deadline,
+        /// Until when it may be answered.
+        until: Deadline,
+        /// Whether a subject that it makes is a guest.
+        guest: bool,
+    };
+    /// Answers an invitation with its one-time secret. Caller: a session whose subject has the invited identifier, or
+    /// `Claimant`, of whom a subject is made, where people register.
+    AnswerInvitation = 211, narrows false, "tessera.admin.grants", {
+        /// The invitation's number and the tag of the secret.
+        secret: (u32, [u8; 16]),
+        /// Whether it is accepted.
+        accept: bool,
+        /// For a subject that is to be made: the invited identifier with its keyed hash. Read by the caller's task.
+        whom: Option<(Identifier, [u8; 16])>,
+        /// PHC string of its password's hash.
+        password: Private,
+    };
+    /// Takes an invitation back.
+    WithdrawInvitation = 212, narrows true, "tessera.admin.grants", { #[doc = "Which."] invitation: PublicId, };
+    /// Makes a new secret for an invitation; the one before ends.
+    ResendInvitation = 213, narrows false, "tessera.admin.grants", {
+        /// Which.
+        invitation: PublicId,
+        /// Until when it may be answered from now on.
+        until: Deadline,
+    };
+    /// Makes a guest of a subject, or a member of a guest.
+    SetGuest = 214, narrows false, "tessera.admin.subjects", { #[doc = "Whom."] subject: PublicId, #[doc = "Whether it is a guest."] guest: bool, };
+    /// Names the role by which persons own their personal workspaces, or turns those off for new ones.
+    SetPersonalRole = 215, narrows false, "tessera.admin.settings", { #[doc = "Which; `None` for no personal workspaces."] role: Option<Name>, };
+    /// Makes the personal workspace of a subject, or tells which it is. A session may do that for its own subject.
+    MakePersonalWorkspace = 216, narrows false, "tessera.admin.workspaces", { #[doc = "Whose."] subject: PublicId, };
     /// Panics when decided: a planted fault, refused unless the build has the feature `planted`.
     PlantedPanic = 65_000, narrows false, "tessera.admin.settings", {};
 }

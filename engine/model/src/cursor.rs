@@ -80,6 +80,8 @@ lists! {
     Devices = 60,
     /// The requests for roles, by number.
     Requests = 61,
+    /// The invitations, by number.
+    Invitations = 62,
 }
 
 /// A list and what it is narrowed to.

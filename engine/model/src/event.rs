@@ -12,6 +12,7 @@ use crate::id::{
     ClientIndex, Generation, GroupId, Place, RestrictionId, RoleId, ServiceIndex, SubjectIndex,
     WorkspaceIndex,
 };
+use crate::invitation::InvitationRecord;
 use crate::network::Network;
 use crate::policy::{EntityName, EntityRecord, PolicyRecord};
 use crate::private::Private;
@@ -300,6 +301,18 @@ pub enum Event {
         /// Its number.
         number: u32,
     },
+    /// The invitation's record is this.
+    InvitationChanged(InvitationRecord),
+    /// The invitation is forgotten.
+    InvitationRemoved {
+        /// Its number.
+        number: u32,
+    },
+    /// The role by which subjects own their personal workspaces is this; 0 where the tenant has none of those.
+    PersonalRoleChanged {
+        /// Which.
+        role: RoleId,
+    },
     /// A command id that a bucket remembers (frames carry their own in the header).
     CommandRemembered(CommandIdRecord),
     /// Command ids at or below this time (ms) are refused as too old: what was remembered of them is gone.
@@ -332,10 +345,13 @@ pub enum RowKind {
     /// Key: group id, then role and workspace of a grant to it; then `r` for its last change (big-endian).
     /// Value: as of `Granted`.
     GroupGranted,
+    /// Key: number of an invitation, then `i`. Value: whom it is for: kind byte, then the typed form. And `t`: tag of its
+    /// one-time secret, 16 bytes, as of `SetUp`.
+    Invitation,
 }
 
 impl RowKind {
-    /// Number on disk: 1 to 6, 20 and 21.
+    /// Number on disk: 1 to 6, 20 and 21, 40.
     #[must_use]
     pub const fn number(self) -> u16 {
         match self {
@@ -347,6 +363,7 @@ impl RowKind {
             Self::Front => 6,
             Self::Granted => 20,
             Self::GroupGranted => 21,
+            Self::Invitation => 40,
         }
     }
 
@@ -362,6 +379,7 @@ impl RowKind {
             Self::Front => "front",
             Self::Granted => "note on a grant",
             Self::GroupGranted => "note on a group's grant",
+            Self::Invitation => "invitation",
         }
     }
 
@@ -377,6 +395,7 @@ impl RowKind {
             6 => Some(Self::Front),
             20 => Some(Self::Granted),
             21 => Some(Self::GroupGranted),
+            40 => Some(Self::Invitation),
             _ => None,
         }
     }
@@ -403,6 +422,10 @@ impl Row {
     pub const DOORS: &'static [u8] = b"doors";
     /// The key of the origins that a tenant lists.
     pub const ORIGINS: &'static [u8] = b"origins";
+    /// Behind the number of an invitation: whom it is for.
+    pub const INVITED: u8 = b'i';
+    /// Behind the number of an invitation: the tag of its one-time secret.
+    pub const INVITATION_TAG: u8 = b't';
 
     /// The key of a row that belongs to a subject: its index, big-endian, then `rest`.
     #[must_use]

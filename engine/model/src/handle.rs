@@ -32,6 +32,9 @@ pub enum HandleKind {
     /// A one-time secret with which its holder sets a password, text prefix `tset_`. Its place is the
     /// subject's index, its generation 1.
     SetUp,
+    /// A one-time secret with which an invitation is answered, text prefix `tinv_`. Its place is the invitation's
+    /// number, its generation how many secrets were made for it.
+    Invitation,
 }
 
 impl HandleKind {
@@ -43,6 +46,7 @@ impl HandleKind {
             Self::Key => "tkey_",
             Self::Refresh => "tref_",
             Self::SetUp => "tset_",
+            Self::Invitation => "tinv_",
         }
     }
 
@@ -52,7 +56,7 @@ impl HandleKind {
         matches!(self, Self::Session | Self::Key)
     }
 
-    /// Number in byte 1 of a handle: 1 to 4.
+    /// Number in byte 1 of a handle: 1 to 5.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -60,6 +64,7 @@ impl HandleKind {
             Self::Key => 2,
             Self::Refresh => 3,
             Self::SetUp => 4,
+            Self::Invitation => 5,
         }
     }
 
@@ -69,6 +74,7 @@ impl HandleKind {
             2 => Some(Self::Key),
             3 => Some(Self::Refresh),
             4 => Some(Self::SetUp),
+            5 => Some(Self::Invitation),
             _ => None,
         }
     }

@@ -21,6 +21,7 @@ pub mod handle;
 pub mod id;
 pub mod identifier;
 pub mod image;
+pub mod invitation;
 pub mod limits;
 pub mod load;
 pub mod name;

@@ -182,6 +182,18 @@ pub const REQUESTS_KEPT_PER_SUBJECT_MAX: usize = 64;
 pub const REQUEST_DURATION_S_MAX: u32 = 30 * 86_400;
 /// LIMIT: how long a request may wait for its decision, s: a week.
 pub const REQUEST_TTL_S: u32 = 7 * 86_400;
+/// LIMIT: invitations of a tenant that are remembered, answered ones included: 8,192 × some 600 B are 5 MiB.
+pub const INVITATIONS_MAX: usize = 8_192;
+/// LIMIT: open invitations of one inviter: a department at once.
+pub const INVITATIONS_PER_INVITER_MAX: usize = 512;
+/// LIMIT: open invitations of one identifier, whoever invites it: nobody's letter box is filled from here.
+pub const INVITATIONS_PER_IDENTIFIER_MAX: usize = 16;
+/// LIMIT: secrets that are made for one invitation, the first one included.
+pub const INVITATION_SECRETS_MAX: u32 = 8;
+/// LIMIT: how long an invitation may wait for its answer, s: 30 days.
+pub const INVITATION_TTL_S_MAX: u32 = 30 * 86_400;
+/// LIMIT: windows in which one group lies in others, straight and through others: as many as groups above it.
+pub const GROUP_WINDOWS_MAX: usize = 256;
 /// LIMIT: checks in one batch frame. 1,024 × 128 B stays under a frame.
 pub const BATCH_CHECKS_MAX: usize = 1_024;
 /// LIMIT: commands decided in one batch of one tenant.

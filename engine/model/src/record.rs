@@ -141,6 +141,8 @@ pub struct SubjectRecord {
     pub cut_off: u32,
     /// Whether a password is set (the hash is a cold row).
     pub has_password: bool,
+    /// Whether it is a guest: nothing reaches it but what is granted to itself in a workspace.
+    pub guest: bool,
 }
 
 /// A role: a named set of permission patterns.
@@ -175,6 +177,8 @@ pub struct WorkspaceRecord {
     pub ceiling: Vec<Pattern>,
     /// The role whose holders own it: one of them stays, once there is one. 0 for none.
     pub owners: RoleId,
+    /// The subject whose personal workspace it is; 0 for nobody's.
+    pub personal: SubjectIndex,
 }
 
 /// A grant: this subject has this role there, in this window.
@@ -216,8 +220,21 @@ pub struct GroupRecord {
     /// The groups that it lies in, sorted: their grants hold for its members too. One that was removed
     /// grants nothing.
     pub parents: Vec<GroupId>,
+    /// The windows in which it lies in some of these, sorted by parent; in the others it lies for good.
+    pub windows: Vec<EdgeWindow>,
     /// Who is in it, where that follows from attributes; such a group has no other members.
     pub rule: Option<GroupRule>,
+}
+
+/// A window in which a group lies in another one.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct EdgeWindow {
+    /// The outer group.
+    pub parent: GroupId,
+    /// First instant of the window; 0 for no beginning.
+    pub from: Deadline,
+    /// First instant after the window; 0 for no end.
+    pub until: Deadline,
 }
 
 /// A membership: this subject is in this group, in this window. There is one per subject and group.

@@ -162,6 +162,12 @@ refusals! {
     ReserveFull = 242, "the store is full, and so is its reserve for commands that narrow: nothing is taken until there is space";
     /// The cursor is of another list, tenant or filter, or damaged; what of it does not fit is named.
     CursorRefused(CursorFault) = 243, "the cursor does not belong here: it is of";
+    /// No such invitation.
+    InvitationUnknown = 247, "no such invitation";
+    /// The invitation was answered, withdrawn or has lapsed.
+    InvitationClosed = 248, "the invitation was answered, withdrawn or has lapsed";
+    /// Whoever invited may not grant any more what the invitation is about.
+    InviterUnfit = 249, "whoever invited may not grant this any more: ask to be invited anew";
     /// No such group.
     GroupUnknown = 250, "no such group";
     /// A role or group would lie in itself, straight or through others.
@@ -176,6 +182,10 @@ refusals! {
     NoRule = 255, "the group has no rule: its members are put into it";
     /// A change of the group's rule has not reached everybody yet.
     RuleUnsettled = 256, "a change of the group's rule has not reached everybody: order the same rule again first";
+    /// A personal workspace stays with its subject: it is not made, moved or deleted apart from it.
+    Personal = 257, "a personal workspace goes with its subject";
+    /// The tenant has no personal workspaces, or this subject, a guest, has none.
+    PersonalOff = 258, "no personal workspace: the tenant has none, or the subject is a guest";
     /// No such device, or it was revoked.
     DeviceUnknown = 259, "no such device, or it was revoked";
     /// The password's hash is no Argon2id hash in PHC form that this node would verify.

@@ -102,7 +102,7 @@ impl Rules {
     /// so that a mixed load costs no mispredicted branch between them.
     #[inline]
     fn granted_for_good(&self, line: &Line, near: Near<'_>, permission: PermissionId) -> bool {
-        let root = if near.root { line.root() } else { SetId(0) };
+        let root = if near.root { line.root_that_counts() } else { SetId(0) };
         let mut hits = line.hits(near.own, near.above);
         let granted = self.sets.holds(root, permission) | self.sets.holds(line.first_of(hits), permission);
         hits &= hits.wrapping_sub(1);

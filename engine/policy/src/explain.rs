@@ -3,6 +3,7 @@
 use crate::conditions::Facts;
 use crate::evaluate::Outcome;
 use crate::overflow::{begins, ends};
+use crate::reach::Reach;
 use crate::rules::Rules;
 use tessera_model::grant_condition::{GrantConditionKind, GrantConditions, Grantee};
 use tessera_model::record::MemberRecord;
@@ -21,7 +22,8 @@ pub struct Source {
     pub from: Deadline,
     /// First instant after it.
     pub until: Deadline,
-    /// The group that it is granted to, and the subject's own membership that leads there; `None` for a grant
+    /// The group that it is granted to, and the subject's own membership that leads there, in the window in which it
+    /// does; `None` for a grant
     /// to the subject itself.
     pub through: Option<(GroupId, MemberRecord)>,
     /// The workspace that does not inherit and so keeps the grant out.
@@ -30,7 +32,10 @@ pub struct Source {
     pub conditions: GrantConditions,
     /// The first of them that does not hold.
     pub unmet: Option<GrantConditionKind>,
-    /// Whether it counts at that instant: both windows hold, its conditions too, and no wall is between.
+    /// Whether it does not reach the subject because that is a guest.
+    pub guest: bool,
+    /// Whether it counts at that instant: both windows hold, its conditions too, no wall is between, and it reaches
+    /// the subject.
     pub holds: bool,
 }
 
@@ -42,7 +47,8 @@ impl Source {
         through: Option<(GroupId, MemberRecord)>,
     ) -> Self {
         let (conditions, unmet) = (GrantConditions::default(), None);
-        Self { role, workspace, from, until, through, wall: None, conditions, unmet, holds: false }
+        let (wall, guest, holds) = (None, false, false);
+        Self { role, workspace, from, until, through, wall, conditions, unmet, guest, holds }
     }
 
     /// Whether both of its windows hold at `now`.
@@ -89,7 +95,7 @@ impl Rules {
     ) -> Explanation {
         let line = self.lines.get(subject.0).copied().unwrap_or_default();
         let outcome = self.evaluate_under(&line, permission, workspace, RestrictionId(0), (now, Some(facts)));
-        let places = self.places_above(workspace);
+        let (places, guest) = (self.places_above(workspace), line.is_guest());
         let mut sources = vec![];
         let mut add = |mut source: Source| {
             let place = places.iter().find(|(place, _)| *place == source.workspace);
@@ -102,22 +108,30 @@ impl Rules {
                 source.conditions = self.conditions_of(at.0, at.1, at.2).cloned().unwrap_or_default();
                 source.unmet = self.unmet_of(at, facts, now);
                 source.wall = *wall;
-                source.holds = wall.is_none() && source.unmet.is_none() && source.is_in_time(now);
+                source.holds =
+                    wall.is_none() && !source.guest && source.unmet.is_none() && source.is_in_time(now);
                 sources.push(source);
             }
         };
         for grant in self.grants_of(subject) {
             let (from, until) = (grant.from, grant.until);
             let (role, workspace) = (grant.role, grant.workspace);
-            add(Source::standing((role, workspace), (from, until), None));
+            let guest = guest && workspace.0 == 0;
+            add(Source { guest, ..Source::standing((role, workspace), (from, until), None) });
         }
         for member in self.memberships_of(subject) {
-            let groups = self.groups_above(member.group).iter();
-            for grant in groups.flat_map(|group| self.grants_to(*group)) {
-                let (from, until) = (grant.from, grant.until);
-                let (role, workspace) = (grant.role, grant.workspace);
-                let through = Some((grant.group, member));
-                add(Source::standing((role, workspace), (from, until), through));
+            for reach in self.reaches(member.group) {
+                // The way there counts while both the membership and what lies between do.
+                let (from, until) = reach.meet(member.from, member.until);
+                if (Reach { from, until, ..reach }).is_empty() {
+                    continue;
+                }
+                let through = Some((reach.group, MemberRecord { from, until, ..member }));
+                for grant in self.grants_to(reach.group) {
+                    let (from, until) = (grant.from, grant.until);
+                    let (role, workspace) = (grant.role, grant.workspace);
+                    add(Source { guest, ..Source::standing((role, workspace), (from, until), through) });
+                }
             }
         }
         sources.sort_by_key(|source| !source.holds);

@@ -3,12 +3,13 @@
 
 use crate::chunked::Chunked;
 use crate::line::Line;
+use crate::reach::{Gathered, Reach};
 use rpds::RedBlackTreeSetSync;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tessera_model::GroupId;
 use tessera_model::limits::{GROUP_DEPTH_MAX, GROUPS_MAX};
-use tessera_model::record::GroupRecord;
+use tessera_model::record::{EdgeWindow, GroupRecord};
 
 #[derive(Clone, Copy, Default, Eq, PartialEq)]
 enum State {
@@ -23,9 +24,11 @@ enum State {
 #[derive(Clone, Default)]
 struct Group {
     state: State,
-    parents: Arc<[GroupId]>,
+    parents: Arc<[Reach]>,
     /// The group itself and all that it lies in, sorted.
     above: Arc<[GroupId]>,
+    /// The windows of those among them that are not reached for good, sorted.
+    limited: Arc<[Reach]>,
 }
 
 /// The groups of a tenant.
@@ -82,6 +85,20 @@ impl Groups {
         self.groups.get(group.0).map_or(&[], |group| &group.above)
     }
 
+    /// The windows in which the groups above it are reached that are not reached for good, sorted.
+    pub(crate) fn limited(&self, group: GroupId) -> &[Reach] {
+        self.groups.get(group.0).map_or(&[], |group| &group.limited)
+    }
+
+    /// Adds a group and all above it, behind an edge; of one that is awaited itself alone.
+    pub(crate) fn gather(&self, edge: &Reach, group: GroupId, all: &mut Gathered) {
+        match self.above(group) {
+            [] if self.is_removed(group) => {}
+            [] => all.add(edge, &[group], &[]),
+            known => all.add(edge, known, self.limited(group)),
+        }
+    }
+
     /// The groups that lie in this one, straight.
     pub(crate) fn inner(&self, group: GroupId) -> impl Iterator<Item = GroupId> + '_ {
         let range = (group, GroupId(0))..=(group, GroupId(u32::MAX));
@@ -96,10 +113,17 @@ impl Groups {
         }
         let old = self.groups.get(id.0).cloned().unwrap_or_default();
         self.count += u32::from(old.state != State::Present);
-        if *old.parents != *record.parents {
-            self.relink(id, &old.parents, &record.parents);
+        let window = |parent: &GroupId| {
+            let own = record.windows.iter().find(|window| window.parent == *parent);
+            own.map_or(Reach::for_good(*parent), |EdgeWindow { from, until, .. }| {
+                let (from, until) = Reach::for_good(*parent).meet(*from, *until);
+                Reach { group: *parent, from, until }
+            })
+        };
+        let parents: Arc<[Reach]> = record.parents.iter().map(window).collect();
+        if *old.parents != *parents {
+            self.relink(id, &old.parents, &parents);
         }
-        let parents: Arc<[GroupId]> = record.parents.as_slice().into();
         self.groups.update(id.0, |group| {
             (group.state, group.parents) = (State::Present, parents);
         });
@@ -124,12 +148,12 @@ impl Groups {
         changed.into_iter().collect()
     }
 
-    fn relink(&mut self, id: GroupId, old: &[GroupId], new: &[GroupId]) {
+    fn relink(&mut self, id: GroupId, old: &[Reach], new: &[Reach]) {
         for parent in old {
-            self.inner.remove_mut(&(*parent, id));
+            self.inner.remove_mut(&(parent.group, id));
         }
         for parent in new {
-            self.inner.insert_mut((*parent, id));
+            self.inner.insert_mut((parent.group, id));
         }
     }
 
@@ -141,9 +165,11 @@ impl Groups {
         for _ in 0..=GROUP_DEPTH_MAX {
             let mut below = BTreeSet::new();
             for id in level {
-                let above = self.work_out(id);
-                if self.above(id) != above {
-                    self.groups.update(id.0, |group| group.above = above.into());
+                let (above, limited) = self.work_out(id);
+                if self.above(id) != above || self.limited(id) != limited {
+                    self.groups.update(id.0, |group| {
+                        (group.above, group.limited) = (above.into(), limited.into());
+                    });
                     changed.insert(id);
                     below.extend(self.inner(id));
                 }
@@ -156,18 +182,16 @@ impl Groups {
         changed.into_iter().collect()
     }
 
-    fn work_out(&self, id: GroupId) -> Vec<GroupId> {
+    fn work_out(&self, id: GroupId) -> (Vec<GroupId>, Vec<Reach>) {
         if self.is_removed(id) {
-            return vec![];
+            return (vec![], vec![]);
         }
         let parents = self.groups.get(id.0).map(|group| Arc::clone(&group.parents)).unwrap_or_default();
-        let mut above = BTreeSet::from([id]);
+        let mut all = Gathered::default();
+        all.add(&Reach::for_good(id), &[id], &[]);
         for parent in parents.iter() {
-            match self.above(*parent) {
-                [] if !self.is_removed(*parent) => drop(above.insert(*parent)),
-                known => above.extend(known),
-            }
+            self.gather(parent, parent.group, &mut all);
         }
-        above.into_iter().collect()
+        all.finish()
     }
 }

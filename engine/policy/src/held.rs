@@ -62,18 +62,40 @@ impl Rules {
                 self.each_role(line, scope, &mut watch, show);
             }
         }
-        self.members.all(line.groups).iter().for_each(|group| show(HeldThing::Group(*group)));
-        let overflow = self.overflows.get(line.overflow);
+        self.each_group(line.groups_that_count(), &mut watch, show);
+        let overflow = self.overflows.get(line.overflow).filter(|_| !line.is_guest());
         for member in overflow.into_iter().flat_map(|overflow| overflow.members.iter()) {
             if !watch.holds(member.from, member.until) {
                 continue;
             }
-            self.members.all(member.membership).iter().for_each(|group| show(HeldThing::Group(*group)));
+            self.each_group(member.membership, &mut watch, show);
             if let (Some(scope), Some(line)) = (&scope, self.members.line(member.membership)) {
                 self.each_role(line, scope, &mut watch, show);
             }
         }
         watch.next
+    }
+
+    /// Shows the groups of a membership that count now: those that it leads to for good, and those whose window holds.
+    fn each_group(&self, membership: u32, watch: &mut Watch<'_>, show: &mut dyn FnMut(HeldThing)) {
+        let limited = self.members.limited(membership);
+        let mut at = 0;
+        for group in self.members.all(membership) {
+            // Both are sorted by group.
+            let first = at;
+            while limited.get(at).is_some_and(|reach| reach.group == *group) {
+                at += 1;
+            }
+            let windows = limited.get(first..at).unwrap_or_default();
+            // WHY: no short cut, every window tells when something changes.
+            let mut holds = windows.is_empty();
+            for reach in windows {
+                holds |= watch.holds(reach.from, reach.until);
+            }
+            if holds {
+                show(HeldThing::Group(*group));
+            }
+        }
     }
 
     fn each_role(&self, line: &Line, scope: &Scope<'_>, watch: &mut Watch<'_>, show: &mut dyn FnMut(HeldThing)) {
@@ -82,7 +104,9 @@ impl Rules {
         }
         let overflow = self.overflows.get(line.overflow);
         for timed in overflow.into_iter().flat_map(|overflow| overflow.timed.iter()) {
-            if scope.contains(timed.workspace)
+            let reaches = timed.workspace.0 != 0 || !line.is_guest();
+            if reaches
+                && scope.contains(timed.workspace)
                 && !self.roles.is_removed(timed.role)
                 && self.counts_now(timed, watch)
             {

@@ -6,12 +6,13 @@ use tessera_model::{SetId, WorkspaceIndex};
 /// LIMIT: workspaces of one subject that stand in its line; more go to its overflow record.
 pub(crate) const WORKSPACES_INLINE: usize = 5;
 const STATUS_BITS: u32 = 3;
+const GUEST_BIT: u32 = 2;
 
 /// What the rules know about one subject, one group, or those who are in the same groups. One cache line.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[repr(C, align(64))]
 pub struct Line {
-    /// Low two bits: number of the status; 0 says that nobody stands here.
+    /// Low two bits: number of the status; 0 says that nobody stands here. The third: a guest.
     flags: u32,
     cut_off: u32,
     /// Number of the interned membership: the groups that the subject is in for good; 0 for none.
@@ -56,6 +57,26 @@ impl Line {
         self.cut_off
     }
 
+    /// Whether a guest stands here: nothing counts but what is granted to itself in a workspace.
+    #[must_use]
+    #[inline]
+    pub const fn is_guest(&self) -> bool {
+        self.flags >> GUEST_BIT & 1 == 1
+    }
+
+    /// The set granted for the whole tenant, as far as that counts: the empty one for a guest.
+    #[inline]
+    pub(crate) const fn root_that_counts(&self) -> SetId {
+        // No branch: all ones for members, zeros for guests.
+        SetId(self.root_grant & (self.flags >> GUEST_BIT & 1).wrapping_sub(1))
+    }
+
+    /// The number of the membership, as far as that counts: 0 for a guest.
+    #[inline]
+    pub(crate) const fn groups_that_count(&self) -> u32 {
+        self.groups & (self.flags >> GUEST_BIT & 1).wrapping_sub(1)
+    }
+
     /// The set granted for the whole tenant.
     pub(crate) const fn root(&self) -> SetId {
         SetId(self.root_grant)
@@ -64,6 +85,10 @@ impl Line {
     pub(crate) fn put_subject(&mut self, status: SubjectStatus, cut_off: u32) {
         self.flags = (self.flags & !STATUS_BITS) | u32::from(status.number());
         self.cut_off = cut_off;
+    }
+
+    pub(crate) fn put_guest(&mut self, guest: bool) {
+        self.flags = (self.flags & !(1 << GUEST_BIT)) | u32::from(guest) << GUEST_BIT;
     }
 
     pub(crate) fn put_cut_off(&mut self, cut_off: u32) {

@@ -10,6 +10,7 @@ use crate::groups::Groups;
 use crate::line::Line;
 use crate::names::FixedHasher;
 use crate::overflow::{Overflow, Timed, TimedMember};
+use crate::reach::{Gathered, Reach};
 use crate::rules::Rules;
 use crate::slab::Slab;
 use rpds::HashTrieMapSync;
@@ -29,6 +30,8 @@ struct Interned {
     groups: GroupList,
     /// With all above them.
     all: GroupList,
+    /// The windows of those among them that are not reached for good.
+    limited: Arc<[Reach]>,
     /// One bit per group of `all` modulo 64: most memberships say so without their list that a group is not
     /// in them.
     signature: u64,
@@ -66,6 +69,11 @@ impl Memberships {
     /// The groups that its holders are in, straight and through others, sorted.
     pub(crate) fn all(&self, membership: u32) -> &[GroupId] {
         self.interned.get(membership).map_or(&[], |interned| &interned.all)
+    }
+
+    /// The windows of those among them that are not reached for good, sorted.
+    pub(crate) fn limited(&self, membership: u32) -> &[Reach] {
+        self.interned.get(membership).map_or(&[], |interned| &interned.limited)
     }
 
     /// The groups that its holders are in themselves, sorted.
@@ -217,6 +225,22 @@ impl Rules {
         self.groups.above(group)
     }
 
+    /// The group itself and all that it lies in, each with a window in which it does; more than once where several
+    /// paths lead there.
+    #[must_use]
+    pub fn reaches(&self, group: GroupId) -> Vec<Reach> {
+        let limited = self.groups.limited(group);
+        let steady = self.groups.above(group).iter().copied();
+        let steady = steady.filter(|at| !limited.iter().any(|reach| reach.group == *at));
+        steady.map(Reach::for_good).chain(limited.iter().copied()).collect()
+    }
+
+    /// In how many windows a group lies in others, straight and through others.
+    #[must_use]
+    pub fn windows_above(&self, group: GroupId) -> usize {
+        self.groups.limited(group).len()
+    }
+
     /// The groups that lie in a group, straight, sorted.
     pub fn groups_in(&self, group: GroupId) -> impl Iterator<Item = GroupId> + '_ {
         self.groups.inner(group).filter(|inner| !self.groups.is_removed(*inner))
@@ -305,7 +329,12 @@ impl Rules {
             return id;
         }
         let groups: GroupList = groups.into();
-        let interned = Interned { groups: Arc::clone(&groups), all: Arc::default(), signature: 0 };
+        let interned = Interned {
+            groups: Arc::clone(&groups),
+            all: Arc::default(),
+            limited: Arc::default(),
+            signature: 0,
+        };
         let id = self.members.interned.insert(interned);
         self.members.holders.set(id, 1);
         self.members.by_groups.insert_mut(groups, id);
@@ -345,19 +374,26 @@ impl Rules {
     /// Works out what a membership grants: everything that is granted to any of its groups.
     fn work_out_membership(&mut self, id: u32) {
         let groups: GroupList = self.members.groups(id).into();
-        let mut all = BTreeSet::new();
-        for group in groups.iter().filter(|group| !self.groups.is_removed(**group)) {
-            match self.groups.above(*group) {
-                [] => drop(all.insert(*group)),
-                above => all.extend(above.iter().copied()),
-            }
+        let mut gathered = Gathered::default();
+        for group in groups.iter() {
+            self.groups.gather(&Reach::for_good(*group), *group, &mut gathered);
         }
+        let (all, limited) = gathered.finish();
         let mut sets: BTreeMap<WorkspaceIndex, BTreeSet<RoleId>> = BTreeMap::new();
         let (mut grants, mut timed) = (vec![], vec![]);
-        for group in &all {
+        for group in all.iter().filter(|group| !limited.iter().any(|reach| reach.group == **group)) {
             if let Some(line) = self.groups.line(*group) {
                 self.collect_grants(line, &mut grants);
             }
+        }
+        for reach in limited.iter().filter(|reach| !reach.is_empty()) {
+            let (Some(line), mut through) = (self.groups.line(reach.group), vec![]) else { continue };
+            self.collect_grants(line, &mut through);
+            grants.extend(through.into_iter().filter_map(|grant| {
+                let (from, until) = reach.meet(grant.from, grant.until);
+                let met = Timed { from, until, ..grant };
+                (met.begins() < met.ends()).then_some(met)
+            }));
         }
         for grant in grants {
             if grant.is_for_good() {
@@ -383,10 +419,10 @@ impl Rules {
         let mut old = self.members.lines.get(id).copied().unwrap_or_default();
         self.drop_line(&mut old);
         self.members.lines.set(id, line);
-        let all: GroupList = all.into_iter().collect();
+        let (all, limited): (GroupList, Arc<[Reach]>) = (all.into(), limited.into());
         let signature = all.iter().fold(0, |bits, group| bits | signature(*group));
         self.members.interned.update(id, |interned| {
-            (interned.all, interned.signature) = (all, signature);
+            (interned.all, interned.limited, interned.signature) = (all, limited, signature);
         });
     }
 }

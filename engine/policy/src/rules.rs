@@ -198,6 +198,14 @@ impl Rules {
         subject.0 != 0 && subject.0 < SUBJECTS_MAX
     }
 
+    /// Notes whether a subject is a guest: what is granted in the whole tenant and to groups does not reach it then.
+    /// Changes nothing when there is no such subject.
+    pub fn put_guest(&mut self, subject: SubjectIndex, guest: bool) {
+        if self.line(subject).is_some_and(|line| line.is_guest() != guest) {
+            self.lines.update(subject.0, |line| line.put_guest(guest));
+        }
+    }
+
     /// Puts a subject's cut-off alone; changes nothing when there is no such subject.
     pub fn put_cut_off(&mut self, subject: SubjectIndex, cut_off: u32) {
         if self.line(subject).is_some() {

@@ -27,7 +27,8 @@ impl Rules {
     /// What the groups grant that a subject is in for good.
     #[inline]
     pub(crate) fn groups_line(&self, line: &Line) -> Option<&Line> {
-        if line.groups == 0 { None } else { self.members.line(line.groups) }
+        let groups = line.groups_that_count();
+        if groups == 0 { None } else { self.members.line(groups) }
     }
 
     /// The sets that a line holds for good in a scope.
@@ -36,7 +37,7 @@ impl Rules {
         line: &'a Line,
         scope: &'a Scope<'_>,
     ) -> impl Iterator<Item = SetId> + 'a {
-        let tenant = scope.root.then(|| line.root());
+        let tenant = scope.root.then(|| line.root_that_counts());
         let near = line.pairs().filter(|(workspace, _)| scope.contains(*workspace)).map(|(_, set)| set);
         let more = self.overflows.get(line.overflow).filter(|overflow| !overflow.sets.is_empty());
         let far = more
@@ -63,7 +64,7 @@ impl Rules {
         if let Some(groups) = self.groups_line(line) {
             self.own_windows(groups, scope, lens, (UnixMillis(0), NEVER), show);
         }
-        let overflow = self.overflows.get(line.overflow);
+        let overflow = self.overflows.get(line.overflow).filter(|_| !line.is_guest());
         for member in overflow.into_iter().flat_map(|overflow| overflow.members.iter()) {
             let window = (begins(member.from), ends(member.until));
             let Some(groups) = self.members.line(member.membership) else { continue };
@@ -88,7 +89,8 @@ impl Rules {
         let overflow = self.overflows.get(line.overflow);
         for timed in overflow.into_iter().flat_map(|overflow| overflow.timed.iter()) {
             let (from, until) = (timed.begins().max(from), timed.ends().min(until));
-            if from < until && scope.contains(timed.workspace) {
+            let reaches = timed.workspace.0 != 0 || !line.is_guest();
+            if from < until && reaches && scope.contains(timed.workspace) {
                 let window = match timed.condition {
                     0 => Some((from, until)),
                     id => self.conditioned(id, lens, (from, until)),

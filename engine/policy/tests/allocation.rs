@@ -32,6 +32,7 @@ fn rules() -> Rules {
             inherits,
             ceiling: vec![],
             owners: RoleId(0),
+            personal: SubjectIndex(0),
         });
         let patterns = vec![Pattern::new(&format!("permission.{number}")).unwrap()];
         let role = RoleId(number);

@@ -37,6 +37,7 @@ fn workspace(rules: &mut Rules, index: u32, called: &str) {
         inherits: true,
         ceiling: vec![],
         owners: RoleId(0),
+        personal: SubjectIndex(0),
     });
 }
 

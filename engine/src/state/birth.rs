@@ -90,6 +90,7 @@ pub(super) fn admin_events(index: SubjectIndex, id: PublicId) -> Vec<Event> {
             status: SubjectStatus::Active,
             cut_off: 0,
             has_password: false,
+            guest: false,
         }),
         Event::GrantAdded(GrantRecord {
             subject: index,

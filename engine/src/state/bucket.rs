@@ -41,6 +41,9 @@ const ENDPOINTS: u32 = 8_000_000;
 const REQUEST_SHARE: u32 = 64;
 const REQUESTS: u32 = 9_000_000;
 
+/// Invitations of one bucket, as of requests.
+const INVITATIONS: u32 = 13_000_000;
+
 /// The bucket of the mappings, behind those of the models.
 const MAPPINGS: u32 = tessera_relation::SHARES + RELATION_MODELS_MAX;
 
@@ -63,6 +66,10 @@ pub(super) const fn of_request(number: u32) -> (BucketKind, u32) {
     (BucketKind::Names, REQUESTS + number / REQUEST_SHARE)
 }
 
+const fn of_invitation(number: u32) -> (BucketKind, u32) {
+    (BucketKind::Names, INVITATIONS + number / REQUEST_SHARE)
+}
+
 fn of_tenant(tenant: TenantId) -> (BucketKind, u32) {
     (BucketKind::Directory, u32::try_from(tenant.counter() / TENANTS).unwrap_or(u32::MAX))
 }
@@ -82,6 +89,7 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         | Event::RefreshKeyMade { .. }
         | Event::NumbersSkipped { .. }
         | Event::NamesSkipped { .. }
+        | Event::PersonalRoleChanged { .. }
         | Event::RefreshKeyDropped { .. } => (BucketKind::Names, 0),
         Event::ClientChanged(record) => (BucketKind::Names, CLIENTS + record.index.0 / NAMES),
         Event::ClientRemoved(index) => (BucketKind::Names, CLIENTS + index.0 / NAMES),
@@ -116,6 +124,8 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         Event::ActingBegun(record) => of_place(record.place),
         Event::RequestChanged(record) => of_request(record.number),
         Event::RequestRemoved { number } => of_request(*number),
+        Event::InvitationChanged(record) => of_invitation(record.number),
+        Event::InvitationRemoved { number } => of_invitation(*number),
         Event::PoliciesChanged(record) => {
             (BucketKind::Names, POLICY_SETS + record.version % POLICY_VERSIONS_MAX)
         }
@@ -199,6 +209,11 @@ impl State {
         let share = |base: u32| (no - base) * NAMES..(no - base + 1) * NAMES;
         match no {
             POLICY_SETS..POLICY_SETS_END => self.policy_set_events(no - POLICY_SETS),
+            INVITATIONS.. => {
+                let first = (no - INVITATIONS) * REQUEST_SHARE;
+                let records = self.root.invitations.range(first..first.saturating_add(REQUEST_SHARE));
+                records.map(|(_, record)| Event::InvitationChanged((**record).clone())).collect()
+            }
             ENTITIES.. => self.entity_events(no - ENTITIES),
             POLICIES.. => self.policy_events(),
             ENDPOINTS..REQUESTS => {
@@ -275,6 +290,7 @@ impl State {
         ];
         events.extend(self.root.attributes.values().cloned().map(Event::AttributeDeclared));
         events.extend(self.skipped.clone());
+        events.push(Event::PersonalRoleChanged { role: self.root.personal_role });
         events.push(Event::NamesSkipped { role: self.next.role, group: self.next.group });
         // The one that handles are made by comes last.
         let current = self.root.refresh_key;

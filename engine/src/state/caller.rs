@@ -14,7 +14,7 @@ use tessera_model::{
     Caller, Command, CommandKind, Deadline, Generation, Pattern, PermissionId, Place, PublicId, Reason,
     Refusal, RestrictionId, SubjectIndex, UnixMillis, Whence, WorkspaceIndex,
 };
-use tessera_policy::Within;
+use tessera_policy::{Reach, Within};
 
 /// Whether a command is ordered by the node or the holder of a secret alone.
 const fn is_proof(kind: CommandKind) -> bool {
@@ -180,6 +180,12 @@ impl State {
             Command::WithdrawRequest { request } => {
                 self.request(*request).is_some_and(|request| request.subject == live.subject)
             }
+            // The secret is the proof.
+            Command::AnswerInvitation { .. } => true,
+            Command::WithdrawInvitation { invitation } | Command::ResendInvitation { invitation, .. } => {
+                self.invited_to(*invitation).is_some_and(|(_, _, inviter)| inviter == live.subject)
+            }
+            Command::MakePersonalWorkspace { subject } => is_self(subject),
             Command::ClaimOperator { .. }
             | Command::OfferBootstrap { .. }
             | Command::CreateTenant { .. }
@@ -249,6 +255,9 @@ impl State {
             | Command::LimitTrust { .. }
             | Command::RequireDevices { .. }
             | Command::Impersonate { .. }
+            | Command::Invite { .. }
+            | Command::SetGuest { .. }
+            | Command::SetPersonalRole { .. }
             | Command::ApproveRequest { .. }
             | Command::RefuseRequest { .. }
             | Command::SetPolicies { .. }
@@ -346,7 +355,7 @@ impl State {
             (grant.from == Deadline::NONE || grant.from.passed(now))
                 && (grant.until == Deadline::NONE || grant.until >= expires)
         };
-        let held = self.all_grants_of(creator.subject).into_iter().filter(lasts);
+        let held = self.grants_that_count(creator.subject).into_iter().filter(lasts);
         let held: Vec<_> = held.map(|grant| (grant.workspace, self.patterns_of(grant.role))).collect();
         let covered = |place: WorkspaceIndex, pattern: &Pattern| {
             let mut here = held.iter().filter(|(at, _)| *at == place).flat_map(|(_, outer)| outer);
@@ -388,20 +397,28 @@ impl State {
         Note { at: now.to_deadline(), by, request: None }
     }
 
+    /// Of every grant that a subject has those that reach it.
+    fn grants_that_count(&self, subject: SubjectIndex) -> Vec<GrantRecord> {
+        let guest = self.root.rules.line(subject).is_some_and(tessera_policy::Line::is_guest);
+        if !guest {
+            return self.all_grants_of(subject);
+        }
+        self.root.rules.grants_of(subject).filter(|grant| grant.workspace.0 != 0).collect()
+    }
+
     /// Every grant that a subject has, its own and through groups, each in the window in which it counts.
     fn all_grants_of(&self, subject: SubjectIndex) -> Vec<GrantRecord> {
         let rules = &self.root.rules;
         let mut grants: Vec<_> = rules.grants_of(subject).collect();
         for member in rules.memberships_of(subject) {
-            let groups = rules.groups_above(member.group).iter();
-            for grant in groups.flat_map(|group| rules.grants_to(*group)) {
-                let from = grant.from.max(member.from);
-                let until = match (grant.until, member.until) {
-                    (Deadline::NONE, until) | (until, Deadline::NONE) => until,
-                    (one, other) => one.min(other),
-                };
-                let (role, workspace) = (grant.role, grant.workspace);
-                grants.push(GrantRecord { subject, role, workspace, from, until });
+            for reach in rules.reaches(member.group) {
+                let (from, until) = reach.meet(member.from, member.until);
+                let way = Reach { from, until, ..reach };
+                for grant in rules.grants_to(reach.group) {
+                    let (from, until) = way.meet(grant.from, grant.until);
+                    let (role, workspace) = (grant.role, grant.workspace);
+                    grants.push(GrantRecord { subject, role, workspace, from, until });
+                }
             }
         }
         grants

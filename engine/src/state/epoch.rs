@@ -1,7 +1,7 @@
 //! A new epoch of a history, after a restore: nobody knows what happened between the backup and now.
 
 use super::{Decided, State};
-use tessera_model::limits::{PERMISSIONS_MAX, SUBJECTS_MAX, WORKSPACES_MAX};
+use tessera_model::limits::{GROUPS_MAX, PERMISSIONS_MAX, ROLES_MAX, SUBJECTS_MAX, WORKSPACES_MAX};
 use tessera_model::{Event, Generation, Place, Refusal, SubjectIndex};
 use tessera_storage::BucketKind;
 
@@ -14,6 +14,9 @@ const PERMISSIONS_SKIPPED: u32 = 1 << 8;
 /// LIMIT: workspaces that may have been made since a backup: a 256th of all that a tenant may have.
 const WORKSPACES_SKIPPED: u32 = 1 << 12;
 
+/// LIMIT: roles, and groups, that may have been made since a backup: a 256th of all roles that a tenant may have.
+const NAMES_SKIPPED: u32 = 1 << 8;
+
 impl State {
     /// All sessions end: those that had ended since the backup must not be alive again. Numbers that somebody
     /// may hold of something that is not there any more are not given to anything else.
@@ -25,8 +28,12 @@ impl State {
             permission: skip(self.next.permission, PERMISSIONS_SKIPPED, PERMISSIONS_MAX),
             workspace: skip(self.next.workspace, WORKSPACES_SKIPPED, WORKSPACES_MAX),
         };
+        let names = Event::NamesSkipped {
+            role: skip(self.next.role, NAMES_SKIPPED, ROLES_MAX),
+            group: skip(self.next.group, NAMES_SKIPPED, GROUPS_MAX),
+        };
         let ended = self.cut(SubjectIndex(0), (Place(0), Generation(0)))?;
-        Ok(Decided { events: vec![skipped, ended], ..Decided::default() })
+        Ok(Decided { events: vec![skipped, names, ended], ..Decided::default() })
     }
 
     pub(super) fn apply_skipped(&mut self, tenant: u64, (subject, permission, workspace): (u32, u32, u32)) {

@@ -4,10 +4,10 @@ use super::{Decided, State};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tessera_model::limits::{
-    GRANTS_PER_GROUP_MAX, GROUP_DEPTH_MAX, GROUPS_ABOVE_MAX, GROUPS_PER_SUBJECT_MAX,
+    GRANTS_PER_GROUP_MAX, GROUP_DEPTH_MAX, GROUP_WINDOWS_MAX, GROUPS_ABOVE_MAX, GROUPS_PER_SUBJECT_MAX,
 };
 use tessera_model::note::About;
-use tessera_model::record::{GroupGrantRecord, GroupRecord, MemberRecord};
+use tessera_model::record::{EdgeWindow, GroupGrantRecord, GroupRecord, MemberRecord};
 use tessera_model::{
     Caller, Deadline, Event, GroupId, Limit, Name, Pattern, PublicId, Refusal, Row, RowKind, UnixMillis,
 };
@@ -86,17 +86,26 @@ impl State {
         &self,
         group: &Name,
         member: &Name,
+        (from, until): (Deadline, Deadline),
         caller: Caller,
         now: UnixMillis,
     ) -> Result<Decided, Refusal> {
         let (outer, inner) = (self.group_id(group)?, self.group_id(member)?);
+        super::grant::window(from, until, now)?;
         let rules = &self.root.rules;
         let above = rules.groups_above(outer);
         if above.binary_search(&inner).is_ok() {
             return Err(Refusal::Cycle);
         }
         let record = self.root.groups.get(&inner).ok_or(Refusal::GroupUnknown)?;
-        if record.parents.contains(&outer) {
+        let mut parents = self.living_groups(&record.parents);
+        let mut windows = record.windows.clone();
+        windows.retain(|window| window.parent != outer && parents.contains(&window.parent));
+        if from != Deadline::NONE || until != Deadline::NONE {
+            windows.push(EdgeWindow { parent: outer, from, until });
+        }
+        windows.sort_unstable();
+        if record.parents.contains(&outer) && record.windows == windows {
             return Ok(Decided::nothing());
         }
         if !self.may_hand_out_all(&self.handed_by(outer), caller, now) {
@@ -123,10 +132,28 @@ impl State {
         if below.iter().any(too_many) {
             return Err(Limit::GroupsAbove.reached());
         }
-        let mut parents = self.living_groups(&record.parents);
-        parents.push(outer);
+        if !parents.contains(&outer) {
+            parents.push(outer);
+        }
         parents.sort_unstable();
-        Ok(Decided::of(Event::GroupChanged(GroupRecord { parents, ..(**record).clone() })))
+        let changed = GroupRecord { parents, windows, ..(**record).clone() };
+        self.few_windows(&changed, &below)?;
+        if self.leaves_no_operator(|rules| rules.put_group(&changed), now) {
+            return Err(Refusal::LastOperator);
+        }
+        Ok(Decided::of(Event::GroupChanged(changed)))
+    }
+
+    /// Refuses an edge by which groups would lie in others in more windows than are worked out.
+    fn few_windows(&self, changed: &GroupRecord, below: &BTreeSet<GroupId>) -> Result<(), Refusal> {
+        let limited = |group: &GroupId| self.root.rules.windows_above(*group) > 0;
+        if changed.windows.is_empty() && !changed.parents.iter().chain(below).any(limited) {
+            return Ok(());
+        }
+        let mut rules = self.root.rules.clone();
+        rules.put_group(changed);
+        let too_many = below.iter().any(|group| rules.windows_above(*group) > GROUP_WINDOWS_MAX);
+        if too_many { Err(Limit::GroupWindows.reached()) } else { Ok(()) }
     }
 
     pub(super) fn remove_subgroup(
@@ -142,7 +169,9 @@ impl State {
         }
         let mut parents = self.living_groups(&record.parents);
         parents.retain(|parent| *parent != outer);
-        let changed = GroupRecord { parents, ..(**record).clone() };
+        let mut windows = record.windows.clone();
+        windows.retain(|window| parents.contains(&window.parent));
+        let changed = GroupRecord { parents, windows, ..(**record).clone() };
         if self.leaves_no_operator(|rules| rules.put_group(&changed), now) {
             return Err(Refusal::LastOperator);
         }

@@ -272,6 +272,7 @@ impl State {
             }
         }
         named.extend(self.device_ceilings());
+        named.extend(self.invited_restrictions());
         let over: Vec<_> = self.root.actings.keys().filter(|life| !bound.contains(life)).copied().collect();
         for life in over {
             self.root.actings.remove_mut(&life);

@@ -113,7 +113,8 @@ impl Draft<'_> {
         }
         let (index, has_password) = (SubjectIndex(self.next), !row.password.is_empty());
         let status = if row.suspended { SubjectStatus::Suspended } else { SubjectStatus::Active };
-        let record = SubjectRecord { index, id: *id, kind: row.kind, status, cut_off: 0, has_password };
+        let record =
+            SubjectRecord { index, id: *id, kind: row.kind, status, cut_off: 0, has_password, guest: false };
         self.events.push(Event::SubjectChanged(record));
         self.identify(index, hashes, row)?;
         if has_password {

@@ -33,6 +33,8 @@ pub struct Made {
     pub device: Option<PublicId>,
     /// The public id of a request for a role.
     pub request: Option<PublicId>,
+    /// The public id of an invitation.
+    pub invitation: Option<PublicId>,
     /// What became of the rows of a bulk load.
     pub loaded: Option<Loaded>,
     /// How many entries of a service stayed because they are in use.

@@ -22,6 +22,8 @@ mod grant;
 mod group;
 mod held;
 mod image;
+mod invitation;
+mod kept;
 mod key;
 mod kin;
 mod load;
@@ -31,6 +33,7 @@ mod mapping;
 mod overlay;
 mod owners;
 mod password;
+mod personal;
 mod places;
 mod policy;
 mod positions;
@@ -51,6 +54,7 @@ mod workspace;
 pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
 pub(crate) use command_id::Known;
 pub(crate) use failures::{FOR_EVER, own_key, wait};
+pub(crate) use invitation::is_open;
 pub use made::Made;
 pub(crate) use policy::key_of;
 pub(crate) use power::hands_out;
@@ -72,8 +76,8 @@ use tessera_crypto::digest::Tagger;
 use tessera_model::command::Ordered;
 use tessera_model::policy::EntityName;
 use tessera_model::{
-    CellId, Command, Event, PermissionId, Receipt, Refusal, RestrictionId, Revision, RoleId, Row,
-    SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
+    CellId, Command, Event, PermissionId, Refusal, RestrictionId, Revision, RoleId, Row, SubjectIndex,
+    TenantId, UnixMillis, WorkspaceIndex,
 };
 use tessera_storage::BucketKind;
 
@@ -193,6 +197,7 @@ impl State {
     #[expect(clippy::too_many_lines, reason = "one arm for each command")]
     pub(crate) fn decide(&self, ordered: &Ordered, now: UnixMillis) -> Result<Decided, Refusal> {
         self.authorize(ordered, now)?;
+        self.leaves_personal(&ordered.command)?;
         let entropy = &ordered.entropy;
         let caller = ordered.caller;
         match &ordered.command {
@@ -208,7 +213,7 @@ impl State {
             Command::BeginEpoch {} => self.begin_epoch(),
             Command::CreateSubject { kind, identifiers, password } => {
                 let status = self.status_at_birth(caller);
-                self.create_subject((*kind, status), identifiers, password, entropy, now)
+                self.create_subject((*kind, status, false), identifiers, password, entropy, now)
             }
             Command::SuspendSubject { subject } => self.suspend_subject(*subject, now),
             Command::ResumeSubject { subject } => self.resume_subject(*subject),
@@ -254,7 +259,9 @@ impl State {
                 self.add_member(group, *subject, (*from, *until), caller, now)
             }
             Command::RemoveMember { group, subject } => self.remove_member(group, *subject, now),
-            Command::AddSubgroup { group, member } => self.add_subgroup(group, member, caller, now),
+            Command::AddSubgroup { group, member, from, until } => {
+                self.add_subgroup(group, member, (*from, *until), caller, now)
+            }
             Command::RemoveSubgroup { group, member } => self.remove_subgroup(group, member, now),
             Command::GrantGroup { group, role, workspace, from, until } => {
                 self.grant_group((group, role, workspace.as_ref()), (*from, *until), caller, now)
@@ -322,6 +329,15 @@ impl State {
             | Command::ApproveRequest { .. }
             | Command::RefuseRequest { .. }
             | Command::WithdrawRequest { .. } => self.about_requests(&ordered.command, caller, entropy, now),
+            Command::Invite { .. }
+            | Command::AnswerInvitation { .. }
+            | Command::WithdrawInvitation { .. }
+            | Command::ResendInvitation { .. } => {
+                self.about_invitations(&ordered.command, caller, entropy, now)
+            }
+            Command::SetGuest { subject, guest } => self.set_guest(*subject, *guest, caller, now),
+            Command::SetPersonalRole { role } => self.set_personal_role(role.as_ref(), caller, now),
+            Command::MakePersonalWorkspace { subject } => self.make_personal(*subject),
             Command::SetPolicies { draft } => self.set_policies(draft, now),
             Command::DeletePolicies { expected } => self.delete_policies(*expected),
             Command::ChangeEntities { changes } => self.change_entities(changes),
@@ -407,6 +423,9 @@ impl State {
             | Event::ActingBegun(_)
             | Event::RequestChanged(_)
             | Event::RequestRemoved { .. }
+            | Event::InvitationChanged(_)
+            | Event::InvitationRemoved { .. }
+            | Event::PersonalRoleChanged { .. }
             | Event::PoliciesChanged(_)
             | Event::PoliciesRemoved { .. }
             | Event::EntityChanged(_)
@@ -484,6 +503,9 @@ impl State {
             Event::ActingBegun(record) => self.apply_acting(record),
             Event::RequestChanged(record) => self.apply_request(record),
             Event::RequestRemoved { number } => self.apply_request_removed(*number),
+            Event::InvitationChanged(record) => self.apply_invitation(record),
+            Event::InvitationRemoved { number } => self.apply_invitation_removed(*number),
+            Event::PersonalRoleChanged { role } => self.root.personal_role = *role,
             Event::PoliciesChanged(record) => self.apply_policies(record),
             Event::PoliciesRemoved { version } => self.apply_policies_removed(*version),
             Event::EntityChanged(record) => self.apply_entity(record),
@@ -532,47 +554,6 @@ impl State {
         let view = crate::view::View::new(self.root.clone(), Arc::clone(&self.table), self.revision);
         view.remembered.store(self.ids.len(), std::sync::atomic::Ordering::Relaxed);
         view
-    }
-
-    /// How many command ids are remembered.
-    pub(crate) fn remembered(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// Remembers a command that was decided; its receipt is given again to a repeat.
-    pub(crate) fn remember(&mut self, ordered: &Ordered, revision: Revision) {
-        self.ids.remember(tessera_model::record::CommandIdRecord {
-            id: ordered.id,
-            revision,
-            fingerprint: ordered.fingerprint,
-        });
-        self.dirty.insert((BucketKind::Commands, command_id::minute(ordered.id)));
-    }
-
-    /// What is known of a command id at `now`.
-    pub(crate) fn known(&mut self, ordered: &Ordered, now: UnixMillis) -> Known {
-        let known = self.ids.known(ordered, now);
-        for minute in self.ids.take_shrunk() {
-            // The bucket shrinks or goes, and the floor that stands for it is kept.
-            self.dirty.insert((BucketKind::Commands, minute));
-            self.dirty.insert((BucketKind::Commands, 0));
-        }
-        known
-    }
-
-    /// The receipt of a revision in this history.
-    pub(crate) const fn receipt(&self, revision: Revision) -> Receipt {
-        Receipt { epoch: self.root.epoch, revision }
-    }
-
-    /// Takes the set of buckets that differ from the last checkpoint.
-    pub(crate) fn take_dirty(&mut self) -> BTreeSet<(BucketKind, u32)> {
-        std::mem::take(&mut self.dirty)
-    }
-
-    /// Puts buckets back that could not be handed over.
-    pub(crate) fn mark_dirty(&mut self, buckets: BTreeSet<(BucketKind, u32)>) {
-        self.dirty.extend(buckets);
     }
 
     fn permission_id(&self, name: &str) -> Option<PermissionId> {

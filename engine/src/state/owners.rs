@@ -37,7 +37,11 @@ impl State {
     /// Whether a workspace would have no owner if this subject could not act.
     pub(super) fn is_last_owner_anywhere(&self, subject: SubjectIndex) -> bool {
         let grants = self.root.rules.grants_of(subject);
-        grants.into_iter().any(|grant| self.is_last_owner(subject, grant.role, grant.workspace))
+        grants.into_iter().any(|grant| {
+            // What is the subject's own goes, or waits, with it.
+            !self.is_personal_of(grant.workspace, subject)
+                && self.is_last_owner(subject, grant.role, grant.workspace)
+        })
     }
 
     /// Whether a role makes owners of some workspace.

@@ -9,6 +9,8 @@ use tessera_model::Command;
 #[expect(clippy::too_many_lines, reason = "one arm for each command")]
 pub(crate) fn hands_out(command: &Command) -> bool {
     match command {
+        // A guest is held back from what else there is.
+        Command::SetGuest { guest, .. } => !guest,
         Command::LoadSubjects { rows, .. } => rows.iter().any(|keyed| !keyed.row.grants.is_empty()),
         Command::Grant { .. }
         | Command::RenewGrant { .. }
@@ -28,6 +30,11 @@ pub(crate) fn hands_out(command: &Command) -> bool {
         | Command::OpenSession { .. }
         | Command::Impersonate { .. }
         | Command::ApproveRequest { .. }
+        | Command::Invite { .. }
+        | Command::AnswerInvitation { .. }
+        | Command::ResendInvitation { .. }
+        | Command::SetPersonalRole { .. }
+        | Command::MakePersonalWorkspace { .. }
         | Command::MapPermission { .. }
         | Command::SetEndpoints { .. }
         | Command::SetPolicies { .. }
@@ -93,6 +100,7 @@ pub(crate) fn hands_out(command: &Command) -> bool {
         | Command::RequestRole { .. }
         | Command::RefuseRequest { .. }
         | Command::WithdrawRequest { .. }
+        | Command::WithdrawInvitation { .. }
         | Command::PlantedPanic { .. } => false,
     }
 }

@@ -246,6 +246,9 @@ impl State {
         self.next.role = self.next.role.max(role.0 + 1);
         self.dirty.insert((BucketKind::Names, 0));
         self.forget_requests(|request| request.role == role);
+        if self.root.personal_role == role {
+            self.root.personal_role = RoleId(0);
+        }
         // Every holder's grants change with it, so their buckets do too.
         let holders: Vec<_> = self.root.rules.holders_of(role).map(|grant| grant.subject).collect();
         self.dirty.extend(holders.into_iter().map(super::bucket::of_subject));

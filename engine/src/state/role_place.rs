@@ -23,7 +23,7 @@ impl State {
     }
 
     /// The workspace that a role belongs to; 0 for the tenant.
-    fn place_of_role(&self, role: RoleId) -> WorkspaceIndex {
+    pub(super) fn place_of_role(&self, role: RoleId) -> WorkspaceIndex {
         self.root.roles.get(&role).map_or(WorkspaceIndex(0), |record| record.workspace)
     }
 
@@ -78,7 +78,8 @@ impl State {
             | Command::GrantGroup { role, workspace: Some(place), .. }
             | Command::SetGrantConditions { role, workspace: Some(place), .. }
             | Command::GrantUnder { role, workspace: Some(place), .. }
-            | Command::UngrantGroup { role, workspace: Some(place), .. } => {
+            | Command::UngrantGroup { role, workspace: Some(place), .. }
+            | Command::Invite { role, workspace: place, .. } => {
                 self.of_a_workspace(named(role)?)?;
                 self.workspace_index(Some(place)).ok()?
             }
@@ -86,6 +87,11 @@ impl State {
                 let known = self.request(*request)?;
                 self.of_a_workspace(known.role)?;
                 known.workspace
+            }
+            Command::WithdrawInvitation { invitation } | Command::ResendInvitation { invitation, .. } => {
+                let (role, place, _) = self.invited_to(*invitation)?;
+                self.of_a_workspace(role)?;
+                place
             }
             _ => return None,
         };

@@ -31,7 +31,8 @@ impl State {
             (ruled, made.left) = (Some(rule), Some(left));
         }
         let id = GroupId(self.next.group);
-        let record = GroupRecord { id, name: name.clone(), parents: Vec::new(), rule: ruled };
+        let (parents, windows) = (Vec::new(), Vec::new());
+        let record = GroupRecord { id, name: name.clone(), parents, windows, rule: ruled };
         Ok(Decided { made, ..Decided::of(Event::GroupChanged(record)) })
     }
 

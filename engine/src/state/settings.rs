@@ -72,6 +72,6 @@ impl State {
             let person = *kind == SubjectKind::Person && identifiers.len() == 1 && !password.is_empty();
             return public && person && settings.registration() != Registration::Closed;
         }
-        matches!(command, Command::SetUpPassword { .. })
+        matches!(command, Command::SetUpPassword { .. }) || self.lets_answer(command)
     }
 }

@@ -32,7 +32,7 @@ impl State {
 
     pub(super) fn create_subject(
         &self,
-        (kind, status): (SubjectKind, SubjectStatus),
+        (kind, status, guest): (SubjectKind, SubjectStatus, bool),
         identifiers: &[(Identifier, [u8; 16])],
         password: &Private,
         entropy: &Entropy,
@@ -56,8 +56,8 @@ impl State {
             return Err(Refusal::Duplicate);
         }
         let has_password = !password.is_empty();
-        let mut events =
-            vec![Event::SubjectChanged(SubjectRecord { index, id, kind, status, cut_off: 0, has_password })];
+        let record = SubjectRecord { index, id, kind, status, cut_off: 0, has_password, guest };
+        let mut events = vec![Event::SubjectChanged(record)];
         let mut rows = Vec::with_capacity(identifiers.len() + 1);
         for (identifier, hash) in identifiers {
             // Failures from before there was anybody are not the newcomer's.
@@ -69,8 +69,32 @@ impl State {
             let key = Row::subject_key(index, &[]);
             rows.push(Row { kind: RowKind::Password, key, value: Some(password.clone()) });
         }
+        if kind == SubjectKind::Person && !guest {
+            events.extend(self.personal_events(index, id));
+        }
         let made = Made { subject: Some(id), number: Some(index.0), ..Made::default() };
         Ok(Decided { events, rows, made, ..Decided::default() })
+    }
+
+    /// Makes a guest of a subject, or a member of a guest: nobody so comes to more than the caller could grant.
+    pub(super) fn set_guest(
+        &self,
+        id: PublicId,
+        guest: bool,
+        caller: Caller,
+        now: UnixMillis,
+    ) -> Result<Decided, Refusal> {
+        let record = self.known_subject(id)?;
+        if record.guest == guest {
+            return Ok(Decided::nothing());
+        }
+        if !guest && !self.may_hand_out_all(&self.all_patterns_of(record.index), caller, now) {
+            return Err(Refusal::BeyondCreator);
+        }
+        if self.leaves_no_operator(|rules| rules.put_guest(record.index, guest), now) {
+            return Err(Refusal::LastOperator);
+        }
+        Ok(Decided::of(Event::SubjectChanged(SubjectRecord { guest, ..record.clone() })))
     }
 
     /// Raises the cut-off of a subject: its sessions end. `None` when the counter would wrap.
@@ -127,7 +151,8 @@ impl State {
             has_password: false,
             ..record.clone()
         };
-        let mut events = vec![cut];
+        let mut events = self.personal_gone(record)?;
+        events.push(cut);
         // Whatever it has of each kind: nothing that it once was given can be too much to be taken away.
         let kinds = [
             RowKind::Password,
@@ -137,7 +162,8 @@ impl State {
             RowKind::SetUp,
             RowKind::Granted,
         ];
-        let rows = kinds.map(|kind| Row::gone(kind, index)).into();
+        let mut rows: Vec<_> = kinds.map(|kind| Row::gone(kind, index)).into();
+        self.invitations_gone(index, (&mut events, &mut rows));
         for hash in self.held.of(index) {
             events.push(Event::IdentifierFreed { hash: *hash });
         }
@@ -202,6 +228,7 @@ impl State {
         self.next.subject = self.next.subject.max(record.index.0 + 1);
         self.root.cut_offs = self.root.cut_offs.max(record.cut_off);
         self.root.rules.put_subject(record.index, record.status, record.cut_off);
+        self.root.rules.put_guest(record.index, record.guest);
         self.root.subject_ids.insert(record.id.0, record.index.0);
         self.root.subjects.insert(record.clone());
     }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tessera_model::command::Entropy;
 use tessera_model::limits::{PATTERNS_MAX, WORKSPACE_DEPTH_MAX, WORKSPACE_TREE_MAX, WORKSPACES_MAX};
 use tessera_model::record::WorkspaceRecord;
-use tessera_model::{Event, Limit, Name, Pattern, PublicId, Refusal, RoleId, UnixMillis, WorkspaceIndex};
+use tessera_model::{
+    Event, Limit, Name, Pattern, PublicId, Refusal, RoleId, SubjectIndex, UnixMillis, WorkspaceIndex,
+};
 
 impl State {
     pub(super) fn create_workspace(
@@ -29,7 +31,9 @@ impl State {
         let index = WorkspaceIndex(self.next.workspace);
         let id = PublicId::new(now.0, entropy.take(20));
         let (ceiling, owners) = (Vec::new(), RoleId(0));
-        let record = WorkspaceRecord { index, id, name: name.clone(), parent, inherits, ceiling, owners };
+        let personal = SubjectIndex(0);
+        let name = name.clone();
+        let record = WorkspaceRecord { index, id, name, parent, inherits, ceiling, owners, personal };
         Ok(Decided {
             made: Made { number: Some(index.0), workspace: Some(id), ..Made::default() },
             ..Decided::of(Event::WorkspaceChanged(record))
@@ -70,7 +74,7 @@ impl State {
     }
 
     /// A workspace and all below it, level by level.
-    fn levels_below(&self, index: WorkspaceIndex) -> Vec<Vec<WorkspaceIndex>> {
+    pub(super) fn levels_below(&self, index: WorkspaceIndex) -> Vec<Vec<WorkspaceIndex>> {
         let (mut levels, mut level) = (Vec::new(), vec![index]);
         while !level.is_empty() && levels.len() <= WORKSPACE_DEPTH_MAX {
             let below = level.iter().flat_map(|at| self.root.rules.workspaces_below(*at)).collect();
@@ -134,6 +138,9 @@ impl State {
         self.next.workspace = self.next.workspace.max(record.index.0 + 1);
         self.root.rules.put_workspace(record);
         self.note_owners(record);
+        if record.personal.0 != 0 {
+            self.root.personal.insert_mut(record.personal, record.index);
+        }
         self.root.workspace_names.insert_mut(record.name.clone(), record.index);
         self.root.workspaces.insert_mut(record.index, Arc::new(record.clone()));
     }
@@ -149,8 +156,9 @@ impl State {
         self.root.rules.remove_workspace(index);
         self.owners.remove(&index);
         if let Some(record) = self.root.workspaces.get(&index) {
-            let name = record.name.clone();
+            let (name, personal) = (record.name.clone(), record.personal);
             self.root.workspace_names.remove_mut(&name);
+            self.root.personal.remove_mut(&personal);
         }
         self.root.workspaces.remove_mut(&index);
     }

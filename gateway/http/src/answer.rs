@@ -82,7 +82,7 @@ pub(crate) fn made(done: &Done, number: Option<&str>) -> Object {
             object = object.shown(name, id);
         }
     }
-    for (name, id) in [("device", made.device), ("request", made.request)] {
+    for (name, id) in [("device", made.device), ("request", made.request), ("invitation", made.invitation)] {
         if let Some(id) = id {
             object = object.shown(name, id);
         }

@@ -144,6 +144,19 @@ pub(crate) fn rows<'a>(
             window(Listed::of_number(ListKind::Entries, number))?
                 .page(|from, limit| listing.entries(service, from, limit), |(_, row)| told(row))
         }
+        List::Service => {
+            let name = named("name")?;
+            let service = listing.service_named(&name).ok_or(Refusal::ServiceUnknown)?.index;
+            let mut entries = Vec::new();
+            let mut next = Some(0);
+            // LIMIT: a service has 512 entries at most, and a page ends behind one at least.
+            while let Some(from) = next {
+                let page = listing.entries(Some(service), from, usize::MAX);
+                entries.extend(page.rows.iter().map(|(_, row)| told(row).value()));
+                next = page.next;
+            }
+            Ok(Object::new().shown("name", &name).with("entries", entries).value())
+        }
         List::Entry => {
             let found = listing.entry(&named("permission")?).ok_or(Refusal::PermissionUnknown)?;
             Ok(told(&found).value())

@@ -37,6 +37,9 @@ pub(crate) const fn record(act: Act) -> Option<List> {
             CommandKind::SetRelationModel => Some(List::Relation(About::Model)),
             CommandKind::ChangeClient | CommandKind::DeleteClient => Some(List::Client),
             CommandKind::SetEndpoints => Some(List::Endpoints),
+            CommandKind::SetService => Some(List::Service),
+            CommandKind::SetPersonalRole => Some(List::PersonalRole),
+            CommandKind::SetGuest => Some(List::Subject),
             CommandKind::SuspendTenant | CommandKind::ResumeTenant | CommandKind::DeleteTenant => {
                 Some(List::Tenant)
             }
@@ -60,6 +63,8 @@ pub(crate) const fn is_record(list: List) -> bool {
             | List::Client
             | List::Origins
             | List::Endpoints
+            | List::Service
+            | List::PersonalRole
             | List::Policies
             | List::Relation(About::Model)
     )

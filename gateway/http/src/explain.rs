@@ -82,6 +82,7 @@ fn because(source: &Because) -> Object {
         .with("groups", texts(&source.groups))
         .until("member_from", source.member_from)
         .until("member_until", source.member_until)
-        .with("wall", name(&source.wall));
+        .with("wall", name(&source.wall))
+        .with("withheld", source.withheld);
     under(object, &source.conditions).with("unmet", (!source.unmet.is_empty()).then_some(source.unmet))
 }

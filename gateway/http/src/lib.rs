@@ -24,6 +24,7 @@ mod forward;
 mod groups;
 mod held;
 mod input;
+mod invitation;
 mod json;
 mod limits;
 mod list;

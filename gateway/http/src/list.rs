@@ -10,6 +10,7 @@ use crate::endpoint;
 use crate::explain;
 use crate::groups;
 use crate::input::{Input, ill_formed};
+use crate::invitation;
 use crate::operation::{About, List, Needs, Operation};
 use crate::policy;
 use crate::problem::Problem;
@@ -249,12 +250,16 @@ fn rows(
         List::Services
         | List::Entries
         | List::EntriesOf
+        | List::Service
         | List::Entry
         | List::EntryUses
         | List::DeprecatedUses => catalogue::rows(&engine.read(view), &listing, (list, input), window),
         List::Endpoints => endpoint::told(&listing, input),
         List::MyDevices | List::Devices | List::DevicePolicy | List::Requests | List::RequestsOf => {
             elevation::rows((engine, bound), &listing, (list, input), window)
+        }
+        List::Invitations | List::InvitationsOf | List::PersonalRole => {
+            invitation::rows((engine, bound), &listing, (list, input), window)
         }
         List::Policies | List::PolicyTrial | List::Entities => {
             policy::rows((engine, bound), &listing, (list, input))
@@ -357,7 +362,8 @@ fn tenant(engine: &Engine, row: &TenantRecord) -> Object {
 fn of_subject(row: &SubjectRecord) -> Object {
     let object = Object::new().shown("subject", row.id).with("index", row.index.0);
     let object = object.with("kind", subject_kind(row.kind));
-    object.with("status", row.status.name()).with("has_password", row.has_password)
+    let object = object.with("status", row.status.name()).with("has_password", row.has_password);
+    object.with("guest", row.guest)
 }
 
 fn role(listing: &Listing, row: &Arc<RoleRecord>) -> Object {
@@ -372,7 +378,8 @@ fn workspace(listing: &Listing, row: &Arc<WorkspaceRecord>) -> Object {
     let object = Object::new().with("index", row.index.0).shown("id", row.id).shown("name", &row.name);
     let ceiling: Vec<&str> = row.ceiling.iter().map(tessera_model::Pattern::as_str).collect();
     let object = object.with("parent", parent).with("inherits", row.inherits).with("ceiling", ceiling);
-    object.with("owners", listing.role_name(row.owners).map(Name::to_string))
+    let object = object.with("owners", listing.role_name(row.owners).map(Name::to_string));
+    object.with("personal", listing.owner_of(row).map(|id| id.to_string()))
 }
 
 /// The window of a grant, and its conditions.

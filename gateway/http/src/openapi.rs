@@ -244,14 +244,14 @@ fn object(names: &[&str]) -> Value {
 /// A member of an answer, by its name: one name means one thing everywhere.
 fn member(name: &str) -> Value {
     match name {
-        "registered" | "revoked" | "decided" | "granted_until" | "created" | "changed" | "expires"
-        | "idle_until" | "refresh_until" | "valid_until" | "at" | "authenticated_at" | "last_used"
-        | "from" | "until" | "waits_until" => {
+        "registered" | "revoked" | "decided" | "granted_until" | "grant_until" | "created" | "changed"
+        | "expires" | "idle_until" | "refresh_until" | "valid_until" | "at" | "authenticated_at"
+        | "last_used" | "from" | "until" | "waits_until" => {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
         "fell_behind" | "valid" | "active" | "accepted" | "repeated" | "inherits" | "has_password"
         | "required" | "deprecated" | "current" | "direct" | "failed" | "restricted" | "dry_run"
-        | "built_in_schema" => {
+        | "built_in_schema" | "guest" => {
             json!({ "type": "boolean" })
         }
         "line" | "column" => json!({ "type": ["integer", "null"] }),
@@ -271,7 +271,7 @@ fn member(name: &str) -> Value {
         }
         "version" | "orphans" | "bytes" | "steps" | "reason_code" | "iat" | "exp" | "index" | "ended"
         | "duration_s" | "entries" | "deprecated_entries" | "kept" | "role_id" | "number" | "left"
-        | "failures" | "count" | "used" | "made" | "known" => {
+        | "failures" | "secrets" | "count" | "used" | "made" | "known" => {
             json!({ "type": "integer" })
         }
         "bound" => json!({ "type": ["integer", "null"] }),
@@ -281,7 +281,7 @@ fn member(name: &str) -> Value {
         }
         "trust" => json!({ "type": "string", "enum": Trust::NAMES }),
         "state" => {
-            json!({ "type": "string", "enum": ["open", "lapsed", "approved", "refused", "withdrawn"] })
+            json!({ "type": "string", "enum": ["open", "lapsed", "approved", "refused", "accepted", "declined", "withdrawn"] })
         }
         "device" | "actor" | "request" | "decided_by" | "made_by" => {
             json!({ "type": ["string", "null"], "format": "uuid" })

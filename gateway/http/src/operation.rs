@@ -284,6 +284,10 @@ pub(crate) enum List {
     DevicePolicy,
     Requests,
     RequestsOf,
+    Invitations,
+    InvitationsOf,
+    PersonalRole,
+    Service,
     Policies,
     PolicyTrial,
     Entities,
@@ -312,6 +316,7 @@ impl List {
                 | Self::Groups
                 | Self::Group
                 | Self::Services
+                | Self::Service
                 | Self::Entries
                 | Self::EntriesOf
                 | Self::Entry

@@ -6,6 +6,7 @@ use crate::caller::{self, Caller, tenant_named};
 use crate::door::Shared;
 use crate::elevation;
 use crate::input::{Input, ill_formed};
+use crate::invitation;
 use crate::load;
 use crate::operation::{Act, Own};
 use crate::policy;
@@ -53,6 +54,8 @@ pub(crate) async fn unbound(
     let done = if act == Act::Order(CommandKind::SetUpPassword) {
         let secret = Private::new(required(input.handle("secret")?, "secret")?.to_vec());
         shared.engine.set_up_password(None, id, &secret, input.secret("password")).await?
+    } else if act == Act::Order(CommandKind::AnswerInvitation) {
+        invitation::answer(shared, id, input).await?
     } else {
         let name = required(input.name("name")?, "name")?;
         shared.engine.claim_operator(id, &input.secret("secret"), name).await?
@@ -92,7 +95,7 @@ const fn number(kind: CommandKind) -> Option<&'static str> {
     match kind.number() {
         40 => Some("permission"),
         41 | 156 => Some("role"),
-        50 => Some("workspace"),
+        50 | 216 => Some("workspace"),
         11 => Some("number"),
         90 => Some("client"),
         100 => Some("group"),
@@ -156,6 +159,14 @@ async fn order(
             // No proof of the subject's own: the caller vouches, and not for anybody above itself.
             let device = input.public_id("device")?;
             Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0, device }
+        }
+        CommandKind::AnswerInvitation => {
+            return invitation::accept(shared, bound, id, input).await;
+        }
+        CommandKind::Invite => {
+            let whom = identifier()?;
+            let hash = engine.identifier_hash(bound.entry.tenant, &whom)?;
+            invitation::invite((whom, hash), input, engine.now())?
         }
         CommandKind::RotateKey => {
             return Ok(engine.rotate_key(bound, id, rotation(input)?).await?);
@@ -273,7 +284,12 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
             until: input.instant("until")?,
         },
         CommandKind::RemoveMember => Command::RemoveMember { group: named("group")?, subject: subject()? },
-        CommandKind::AddSubgroup => Command::AddSubgroup { group: named("group")?, member: named("member")? },
+        CommandKind::AddSubgroup => Command::AddSubgroup {
+            group: named("group")?,
+            member: named("member")?,
+            from: input.instant("from")?,
+            until: input.instant("until")?,
+        },
         CommandKind::RemoveSubgroup => {
             Command::RemoveSubgroup { group: named("group")?, member: named("member")? }
         }
@@ -357,6 +373,11 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
         | CommandKind::ApproveRequest
         | CommandKind::RefuseRequest
         | CommandKind::WithdrawRequest => elevation::command(kind, input)?,
+        CommandKind::WithdrawInvitation
+        | CommandKind::ResendInvitation
+        | CommandKind::SetGuest
+        | CommandKind::SetPersonalRole
+        | CommandKind::MakePersonalWorkspace => invitation::command(kind, input, shared.engine.now())?,
         _ => return Err(Refusal::Malformed.into()),
     })
 }

@@ -1,9 +1,9 @@
 //! The table of all operations: from it come the routes, the strict reading, OpenAPI and the tests.
 
 use crate::columns::{
-    CHANGED, CLIENT_ROW, DEVICE_ROW, ENTRY_ROW, EXPLAINED, GRANT_ROW, GROUP_ROW, HOLDER_ROW, KEY_ROW,
-    NOTHING, REQUEST_ROW, REVIEW_ROW, ROLE_ROW, SESSION_MADE, SESSION_ROW, SETTINGS_ROW, SUBJECT_ROW,
-    TENANT_ROW, USE_ROW, WORKSPACE_ROW,
+    CHANGED, CLIENT_ROW, DEVICE_ROW, ENTRY_ROW, EXPLAINED, GRANT_ROW, GROUP_ROW, HOLDER_ROW, INVITATION_ROW,
+    KEY_ROW, NOTHING, REQUEST_ROW, REVIEW_ROW, ROLE_ROW, SESSION_MADE, SESSION_ROW, SETTINGS_ROW,
+    SUBJECT_ROW, TENANT_ROW, USE_ROW, WORKSPACE_ROW,
 };
 use crate::operation::{About, Act, Answer, Ask, Field, List, Needs, Operation, Own, Shape, Verb};
 use crate::tuple::CONTEXT_MAX;
@@ -50,6 +50,14 @@ const BECAUSE: Field = Field::body("because", Shape::Text, "why, one line of at 
 const FOR: Field =
     Field::body("duration_s", Shape::Count, "for how long from the approval on, seconds, 30 days at most");
 const OPEN_ONLY: Field = Field::query("open", Shape::Bool, "those alone that can be decided");
+const OPEN_INVITED: Field = Field::query("open", Shape::Bool, "those alone that can be answered");
+const INVITATION: Field = Field::path("invitation", Shape::Session, "public id of the invitation");
+const INVITED_BY: Field = Field::body("secret", Shape::Handle, "as `invite` gave it");
+const INVITED_UNTIL: Field = Field::maybe(
+    "expires",
+    Shape::Instant,
+    "until when it may be answered, 30 days at most; a week without it",
+);
 const CLIENT: Field = Field::path("name", Shape::Name, "the client's");
 const CLIENT_REFRESH: Field = Field::maybe(
     "refresh",
@@ -371,8 +379,8 @@ table! {
         [GROUP, Field::body("subject", Shape::Subject, "whom"), FROM, UNTIL], NOTHING, Act::Order(Kind::AddMember);
     "remove_member" Post "/v1/groups/{group}/members/remove", GROUPS, "Takes a subject out of a group.",
         [GROUP, Field::body("subject", Shape::Subject, "whom")], NOTHING, Act::Order(Kind::RemoveMember);
-    "add_subgroup" Post "/v1/groups/{group}/groups", GROUPS, "Puts a group into this one, whose grants hold for its members too.",
-        [GROUP, Field::body("member", Shape::Name, "the inner one")], NOTHING, Act::Order(Kind::AddSubgroup);
+    "add_subgroup" Post "/v1/groups/{group}/groups", GROUPS, "Puts a group into this one, whose grants hold for its members too. It replaces the window of an equal edge.",
+        [GROUP, Field::body("member", Shape::Name, "the inner one"), FROM, UNTIL], NOTHING, Act::Order(Kind::AddSubgroup);
     "remove_subgroup" Post "/v1/groups/{group}/groups/remove", GROUPS, "Takes a group out of this one.",
         [GROUP, Field::body("member", Shape::Name, "the inner one")], NOTHING, Act::Order(Kind::RemoveSubgroup);
     "list_memberships" Get "/v1/subjects/{subject}/groups", Needs::OwnOr("tessera.admin.groups"), "The groups that a subject is in, straight or through others.",
@@ -415,6 +423,7 @@ table! {
     // Services: what applications register.
     "list_services" Get "/v1/services", SERVICES, "The services: applications that register permissions.", [CURSOR, LIMIT],
         Answer::Page(&["service", "entries", "deprecated_entries"]), Act::List(List::Services);
+    "read_service" Get "/v1/services/{name}", SERVICES, "A service with all of its entries, as one record.", [SERVICE_NAME], Answer::One(&["name", "entries"]), Act::List(List::Service);
     "set_service" Put "/v1/services/{name}", SERVICES, "Puts entries in the place of all that a service has, in one commit. What is gone, but in use, stays as deprecated, and is counted in `kept`; a service without entries is gone.",
         [SERVICE_NAME, Field::body("entries", Shape::Entries, "all that it registers, 512 at most"), DRY_RUN],
         Answer::Made(&["kept", "dry_run"]), Act::Order(Kind::SetService);
@@ -508,42 +517,38 @@ table! {
         Answer::One(&["seen", "decision", "path"]), Act::List(List::Relation(About::Explain));
 
     // Devices: what people sign in on.
-    "list_my_devices" Get "/v1/me/devices", Needs::Credential, "The caller's own devices, revoked ones included.",
-        [CURSOR, LIMIT], Answer::Page(DEVICE_ROW), Act::List(List::MyDevices);
-    "list_devices" Get "/v1/subjects/{subject}/devices", Needs::OwnOr("tessera.admin.subjects"), "The devices of a subject, revoked ones included.",
-        [SUBJECT, CURSOR, LIMIT], Answer::Page(DEVICE_ROW), Act::List(List::Devices);
-    "register_device" Post "/v1/subjects/{subject}/devices", Needs::OwnOr("tessera.sessions.open"), "Registers a device of a subject by its key, as `unverified`.",
-        [SUBJECT, DEVICE_NAME, THUMBPRINT], Answer::Made(&["device"]), Act::Order(Kind::RegisterDevice);
-    "trust_device" Put "/v1/devices/{device}/trust", SUBJECTS, "Says how far a device is trusted; it acts at the next check of its sessions.",
-        [DEVICE, Field::body("trust", Shape::Choice(&Trust::NAMES), "how far"), DRY_RUN], CHANGED, Act::Order(Kind::TrustDevice);
-    "limit_device" Put "/v1/devices/{device}/ceiling", SUBJECTS, "Sets what sessions on a device may use at most, beside the ceiling of its level.",
-        [DEVICE, BELOW, DRY_RUN], CHANGED, Act::Order(Kind::LimitDevice);
-    "revoke_device" Delete "/v1/devices/{device}", Needs::OwnOr("tessera.admin.sessions"), "Revokes a device for ever: its sessions end.",
-        [DEVICE], NOTHING, Act::Order(Kind::RevokeDevice);
-    "read_device_policy" Get "/v1/device-policy", SETTINGS, "What the tenant asks of devices: a row for each level of trust.", [],
-        Answer::Page(&["trust", "ceiling", "required"]), Act::List(List::DevicePolicy);
-    "limit_trust" Put "/v1/device-policy/levels/{trust}", SETTINGS, "Sets what sessions on devices of a level may use at most.",
-        [Field::path("trust", Shape::Choice(&Trust::NAMES), "which level"), BELOW, DRY_RUN], CHANGED, Act::Order(Kind::LimitTrust);
-    "require_devices" Put "/v1/device-policy/required", SETTINGS, "Says whether sessions of persons open on devices only. Those that are open stay.",
-        [Field::body("required", Shape::Bool, "whether"), DRY_RUN], CHANGED, Act::Order(Kind::RequireDevices);
+    "list_my_devices" Get "/v1/me/devices", Needs::Credential, "The caller's own devices, revoked ones included.", [CURSOR, LIMIT], Answer::Page(DEVICE_ROW), Act::List(List::MyDevices);
+    "list_devices" Get "/v1/subjects/{subject}/devices", Needs::OwnOr("tessera.admin.subjects"), "The devices of a subject, revoked ones included.", [SUBJECT, CURSOR, LIMIT], Answer::Page(DEVICE_ROW), Act::List(List::Devices);
+    "register_device" Post "/v1/subjects/{subject}/devices", Needs::OwnOr("tessera.sessions.open"), "Registers a device of a subject by its key, as `unverified`.", [SUBJECT, DEVICE_NAME, THUMBPRINT], Answer::Made(&["device"]), Act::Order(Kind::RegisterDevice);
+    "trust_device" Put "/v1/devices/{device}/trust", SUBJECTS, "Says how far a device is trusted; it acts at the next check of its sessions.", [DEVICE, Field::body("trust", Shape::Choice(&Trust::NAMES), "how far"), DRY_RUN], CHANGED, Act::Order(Kind::TrustDevice);
+    "limit_device" Put "/v1/devices/{device}/ceiling", SUBJECTS, "Sets what sessions on a device may use at most, beside the ceiling of its level.", [DEVICE, BELOW, DRY_RUN], CHANGED, Act::Order(Kind::LimitDevice);
+    "revoke_device" Delete "/v1/devices/{device}", Needs::OwnOr("tessera.admin.sessions"), "Revokes a device for ever: its sessions end.", [DEVICE], NOTHING, Act::Order(Kind::RevokeDevice);
+    "read_device_policy" Get "/v1/device-policy", SETTINGS, "What the tenant asks of devices: a row for each level of trust.", [], Answer::Page(&["trust", "ceiling", "required"]), Act::List(List::DevicePolicy);
+    "limit_trust" Put "/v1/device-policy/levels/{trust}", SETTINGS, "Sets what sessions on devices of a level may use at most.", [Field::path("trust", Shape::Choice(&Trust::NAMES), "which level"), BELOW, DRY_RUN], CHANGED, Act::Order(Kind::LimitTrust);
+    "require_devices" Put "/v1/device-policy/required", SETTINGS, "Says whether sessions of persons open on devices only. Those that are open stay.", [Field::body("required", Shape::Bool, "whether"), DRY_RUN], CHANGED, Act::Order(Kind::RequireDevices);
 
     // Elevations: acting for somebody, and roles for a while.
-    "impersonate" Post "/v1/subjects/{subject}/impersonate", OPEN, "Opens a session of somebody else in which the caller acts. It ends with the caller's own, and the subject sees it.",
-        [SUBJECT, Field::body("patterns", Shape::Patterns, "what it may use of the subject's permissions; at least one"),
-         Field::body("ttl_s", Shape::Count, "how long it lives, seconds, an hour at most"), BECAUSE],
-        SESSION_MADE, Act::Order(Kind::Impersonate);
-    "list_requests" Get "/v1/requests", GRANTS, "The requests for roles, in the order in which they were made.",
-        [OPEN_ONLY, CURSOR, LIMIT], Answer::Page(REQUEST_ROW), Act::List(List::Requests);
-    "list_requests_of" Get "/v1/subjects/{subject}/requests", Needs::OwnOr("tessera.admin.grants"), "The requests of a subject for roles.",
-        [SUBJECT, OPEN_ONLY, CURSOR, LIMIT], Answer::Page(REQUEST_ROW), Act::List(List::RequestsOf);
-    "request_role" Post "/v1/subjects/{subject}/requests", Needs::OwnOr("tessera.admin.grants"), "Asks for a role, for a while. Somebody else must decide within a week.",
-        [SUBJECT, ROLE, PLACE, FOR, BECAUSE], Answer::Made(&["request"]), Act::Order(Kind::RequestRole);
-    "approve_request" Post "/v1/requests/{request}/approve", GRANTS, "Grants what a request asks for, from now on. Never by whom it is for.",
-        [REQUEST], Answer::Made(&["request", "expires"]), Act::Order(Kind::ApproveRequest);
-    "refuse_request" Post "/v1/requests/{request}/refuse", GRANTS, "Refuses a request.",
-        [REQUEST], NOTHING, Act::Order(Kind::RefuseRequest);
-    "withdraw_request" Delete "/v1/requests/{request}", Needs::OwnOr("tessera.admin.grants"), "Takes a request back.",
-        [REQUEST], NOTHING, Act::Order(Kind::WithdrawRequest);
+    "impersonate" Post "/v1/subjects/{subject}/impersonate", OPEN, "Opens a session of somebody else in which the caller acts. It ends with the caller's own, and the subject sees it.", [SUBJECT, Field::body("patterns", Shape::Patterns, "what it may use of the subject's permissions; at least one"), Field::body("ttl_s", Shape::Count, "how long it lives, seconds, an hour at most"), BECAUSE], SESSION_MADE, Act::Order(Kind::Impersonate);
+    "list_requests" Get "/v1/requests", GRANTS, "The requests for roles, in the order in which they were made.", [OPEN_ONLY, CURSOR, LIMIT], Answer::Page(REQUEST_ROW), Act::List(List::Requests);
+    "list_requests_of" Get "/v1/subjects/{subject}/requests", Needs::OwnOr("tessera.admin.grants"), "The requests of a subject for roles.", [SUBJECT, OPEN_ONLY, CURSOR, LIMIT], Answer::Page(REQUEST_ROW), Act::List(List::RequestsOf);
+    "request_role" Post "/v1/subjects/{subject}/requests", Needs::OwnOr("tessera.admin.grants"), "Asks for a role, for a while. Somebody else must decide within a week.", [SUBJECT, ROLE, PLACE, FOR, BECAUSE], Answer::Made(&["request"]), Act::Order(Kind::RequestRole);
+    "approve_request" Post "/v1/requests/{request}/approve", GRANTS, "Grants what a request asks for, from now on. Never by whom it is for.", [REQUEST], Answer::Made(&["request", "expires"]), Act::Order(Kind::ApproveRequest);
+    "refuse_request" Post "/v1/requests/{request}/refuse", GRANTS, "Refuses a request.", [REQUEST], NOTHING, Act::Order(Kind::RefuseRequest);
+    "withdraw_request" Delete "/v1/requests/{request}", Needs::OwnOr("tessera.admin.grants"), "Takes a request back.", [REQUEST], NOTHING, Act::Order(Kind::WithdrawRequest);
+
+    // Invitations, guests, personal workspaces.
+    "list_invitations" Get "/v1/invitations", GRANTS, "The invitations, in the order in which they were made.", [OPEN_INVITED, CURSOR, LIMIT], Answer::Page(INVITATION_ROW), Act::List(List::Invitations);
+    "list_invitations_of" Get "/v1/subjects/{subject}/invitations", Needs::OwnOr("tessera.admin.grants"), "The invitations that a subject has made.", [SUBJECT, OPEN_INVITED, CURSOR, LIMIT], Answer::Page(INVITATION_ROW), Act::List(List::InvitationsOf);
+    "invite" Post "/v1/invitations", GRANTS, "Invites somebody into a workspace, whether there is an account or not, which is told to nobody. The handle is the one-time secret that goes to whom is invited; only a session or key of the tenant invites.", [Field::body("identifier", Shape::Identifier, "whom, as typed"), Field::body("workspace", Shape::Name, "where"), ROLE, UNTIL, INVITED_UNTIL, Field::maybe("guest", Shape::Bool, "whether a subject that it makes is a guest")], Answer::Made(&["invitation", "handle", "expires"]), Act::Order(Kind::Invite);
+    "resend_invitation" Post "/v1/invitations/{invitation}/resend", Needs::OwnOr("tessera.admin.grants"), "Makes a new secret for an invitation; the one before ends.", [INVITATION, INVITED_UNTIL], Answer::Made(&["invitation", "handle", "expires"]), Act::Order(Kind::ResendInvitation);
+    "withdraw_invitation" Delete "/v1/invitations/{invitation}", Needs::OwnOr("tessera.admin.grants"), "Takes an invitation back.", [INVITATION], Answer::Made(&["invitation"]), Act::Order(Kind::WithdrawInvitation);
+    "accept_invitation" Post "/v1/invitations/accept", Needs::Credential, "Accepts an invitation for the session's own subject, which has the invited identifier. The grant is decided again, in the inviter's name.", [INVITED_BY], Answer::Made(&["invitation", "subject"]), Act::Order(Kind::AnswerInvitation);
+    "join_by_invitation" Post "/v1/invitations/join", Needs::Nothing, "Accepts an invitation for somebody who has no account: a subject is made with the invited identifier and this password, where the tenant's `registration` is open or with approval.", [INVITED_BY, Field::body("password", Shape::Password, "in the clear")], Answer::Made(&["invitation", "subject"]), Act::Order(Kind::AnswerInvitation);
+    "decline_invitation" Post "/v1/invitations/decline", Needs::Nothing, "Declines an invitation.", [INVITED_BY], Answer::Made(&["invitation"]), Act::Order(Kind::AnswerInvitation);
+    "set_guest" Put "/v1/subjects/{subject}/guest", SUBJECTS, "Makes a guest of a subject, whom nothing reaches but what is granted to itself in a workspace; or a member of a guest.", [SUBJECT, Field::body("guest", Shape::Bool, "whether"), DRY_RUN], CHANGED, Act::Order(Kind::SetGuest);
+    "read_personal_role" Get "/v1/personal-workspaces", SETTINGS, "The role by which persons own their personal workspaces; null where new persons get none.", [], Answer::One(&["role"]), Act::List(List::PersonalRole);
+    "set_personal_role" Put "/v1/personal-workspaces", SETTINGS, "Names that role: each new person gets a personal workspace. Without a role new persons get none.", [Field::maybe("role", Shape::Name, "which"), DRY_RUN], CHANGED, Act::Order(Kind::SetPersonalRole);
+    "make_personal_workspace" Post "/v1/subjects/{subject}/personal-workspace", Needs::OwnOr("tessera.admin.workspaces"), "Makes the personal workspace of a subject, or tells which it is.", [SUBJECT], Answer::Made(&["workspace", "workspace_id"]), Act::Order(Kind::MakePersonalWorkspace);
 
     // Sessions and keys of others.
     "list_sessions" Get "/v1/subjects/{subject}/sessions", Needs::OwnOr("tessera.admin.sessions"), "The live sessions and keys of a subject.",

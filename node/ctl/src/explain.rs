@@ -273,6 +273,7 @@ fn grants(rows: &[ExplainRow]) -> (Table, Vec<Value>) {
         let place = row.workspace.as_ref().map(ToString::to_string);
         let counts = match (&row.wall, row.holds) {
             (Some(wall), _) => format!("no: {wall} is isolated"),
+            (None, _) if row.withheld => "no: a guest".to_owned(),
             (None, true) => "yes".to_owned(),
             (None, false) => match &row.unmet {
                 Some(word) => format!("no: {word}"),
@@ -308,6 +309,7 @@ fn grants(rows: &[ExplainRow]) -> (Table, Vec<Value>) {
         json.insert("wall".into(), row.wall.as_ref().map(ToString::to_string).into());
         json.insert("conditions".into(), words(&row.conditions).into());
         json.insert("unmet".into(), row.unmet.clone().into());
+        json.insert("withheld".into(), row.withheld.into());
         sources.push(json.into());
     }
     (table.sparse(), sources)

@@ -75,7 +75,9 @@ pub(crate) enum GroupVerb {
         who: Who,
     },
     /// Put a group into another one: what the outer one is granted, the members of the inner one have too.
-    #[command(after_help = "Example:\n  tessera group nest staff editors")]
+    #[command(
+        after_help = "Examples:\n  tessera group nest staff editors\n  tessera group nest on-call editors --until +7d"
+    )]
     Nest {
         /// The outer one.
         #[arg(value_parser = reach::name)]
@@ -83,6 +85,12 @@ pub(crate) enum GroupVerb {
         /// The inner one.
         #[arg(value_parser = reach::name)]
         member: Name,
+        /// From when: an instant in UTC, or a span from now.
+        #[arg(long, value_name = "TIME")]
+        from: Option<When>,
+        /// Until when.
+        #[arg(long, value_name = "TIME")]
+        until: Option<When>,
     },
     /// Take a group out of another one.
     #[command(after_help = "Example:\n  tessera group unnest staff editors")]
@@ -217,10 +225,14 @@ impl GroupVerb {
                 let answer = Answer::said(format!("{who} is not in group {group} itself (any more)."));
                 Ok(answer.with("group", group.as_str()).with("subject", subject.to_string()).made(&made))
             }
-            Self::Nest { group, member } => {
-                let request = Request::AddSubgroup { group: group.clone(), member: member.clone() };
-                let made = link.order(&request).await?;
-                let text = format!("Group {member} lies in group {group}: its members have what that has.");
+            Self::Nest { group, member, from, until } => {
+                let (from, until) = (deadline(link, from)?, deadline(link, until)?);
+                let when = window((from, until));
+                let (outer, inner) = (group.clone(), member.clone());
+                let made =
+                    link.order(&Request::AddSubgroup { group: outer, member: inner, from, until }).await?;
+                let text =
+                    format!("Group {member} lies in group {group}{when}: its members have what that has.");
                 let answer = Answer::said(text).with("group", group.as_str());
                 Ok(answer.with("member", member.as_str()).made(&made))
             }

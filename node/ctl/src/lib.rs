@@ -25,6 +25,7 @@ mod fuzz;
 mod grant;
 mod group;
 mod handle;
+mod invitation;
 mod key;
 mod keys;
 mod line;

@@ -12,6 +12,7 @@ use crate::error::CtlError;
 use crate::explain::{Explain, Simulate};
 use crate::grant::GrantVerb;
 use crate::group::GroupVerb;
+use crate::invitation::InvitationVerb;
 use crate::key::KeyVerb;
 use crate::keys::KeysVerb;
 use crate::link::Link;
@@ -87,6 +88,8 @@ enum Word {
     Device(Noun<DeviceVerb>),
     /// Requests: roles that are asked for and given for a while.
     Request(Noun<RequestVerb>),
+    /// Invitations: people are asked into workspaces.
+    Invitation(Noun<InvitationVerb>),
     /// API keys.
     Key(Noun<KeyVerb>),
     /// Clients: what sessions are like that are opened through one.
@@ -204,6 +207,7 @@ impl Word {
             | Self::Session(Noun { reach, .. })
             | Self::Device(Noun { reach, .. })
             | Self::Request(Noun { reach, .. })
+            | Self::Invitation(Noun { reach, .. })
             | Self::Key(Noun { reach, .. })
             | Self::Client(Noun { reach, .. })
             | Self::Keys(Noun { reach, .. })
@@ -269,6 +273,13 @@ impl Word {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
             Self::Request(Noun { verb, reach }) => {
+                over(reach.tenant().await, async |link| verb.run(link).await).await
+            }
+            Self::Invitation(Noun { verb: InvitationVerb::Join(join), reach }) => join.run(&reach).await,
+            Self::Invitation(Noun { verb: InvitationVerb::Decline(from), reach }) => {
+                from.decline(&reach).await
+            }
+            Self::Invitation(Noun { verb, reach }) => {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
             Self::Key(Noun { verb, reach }) => {

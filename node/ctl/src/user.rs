@@ -52,6 +52,17 @@ pub(crate) enum UserVerb {
         /// Public id, email, phone number or username.
         who: Who,
     },
+    /// Make a guest of a user, or a member of a guest: nothing reaches a guest but what is granted to them in workspaces.
+    #[command(
+        after_help = "Examples:\n  tessera user guest eve@example.org\n  tessera user guest eve@example.org --off"
+    )]
+    Guest {
+        /// Public id, email, phone number or username.
+        who: Who,
+        /// A member from now on.
+        #[arg(long)]
+        off: bool,
+    },
     /// Let a suspended user act again. Ended sessions stay ended.
     #[command(after_help = "Example:\n  tessera user resume amy@example.org")]
     Resume {
@@ -200,6 +211,7 @@ fn object(row: &SubjectRow) -> Map<String, Value> {
     json.insert("kind".into(), json!(kind(row.kind)));
     json.insert("status".into(), json!(row.status.name()));
     json.insert("has_password".into(), json!(row.has_password));
+    json.insert("guest".into(), json!(row.guest));
     json
 }
 
@@ -208,10 +220,10 @@ fn yes(flag: bool) -> String {
 }
 
 fn table(rows: &[SubjectRow]) -> Table {
-    let mut table = Table::new(&["SUBJECT", "KIND", "STATUS", "PASSWORD"]);
+    let mut table = Table::new(&["SUBJECT", "KIND", "STATUS", "PASSWORD", "GUEST"]);
     for row in rows {
         let (kind, status) = (kind(row.kind).to_owned(), row.status.name().to_owned());
-        table.row([row.subject.to_string(), kind, status, yes(row.has_password)]);
+        table.row([row.subject.to_string(), kind, status, yes(row.has_password), yes(row.guest)]);
     }
     table
 }
@@ -233,6 +245,10 @@ impl UserVerb {
             Self::Suspend { who } => {
                 let done = "is suspended: sessions ended, keys are denied";
                 change(link, &who, done, |subject| Request::SuspendSubject { subject }).await
+            }
+            Self::Guest { who, off } => {
+                let done = if off { "is a member" } else { "is a guest" };
+                change(link, &who, done, |subject| Request::SetGuest { subject, guest: !off }).await
             }
             Self::Resume { who } => {
                 change(link, &who, "may act again", |subject| Request::ResumeSubject { subject }).await

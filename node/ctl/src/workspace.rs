@@ -2,11 +2,11 @@
 
 use crate::answer::{Answer, texts};
 use crate::error::CtlError;
-use crate::link::{Link, Rows, Window};
+use crate::link::{Link, Rows, Who, Window};
 use crate::reach;
 use crate::table::{Branch, tree};
 use serde_json::{Value, json};
-use tessera_client::wire::{Request, WorkspaceRow};
+use tessera_client::wire::{PersonalRoleRow, Request, WorkspaceRow};
 use tessera_model::{Name, Pattern};
 
 /// What can be done with workspaces.
@@ -86,9 +86,75 @@ pub(crate) enum WorkspaceVerb {
         #[arg(long, conflicts_with = "role")]
         none: bool,
     },
+    /// Personal workspaces: one for each person, owned by them, gone with them.
+    #[command(subcommand)]
+    Personal(PersonalVerb),
     /// Draw the tree of workspaces.
     #[command(after_help = "Example:\n  tessera workspace list")]
     List,
+}
+
+/// What can be done with personal workspaces.
+#[derive(Clone, clap::Subcommand)]
+pub(crate) enum PersonalVerb {
+    /// Show the role by which persons own theirs.
+    #[command(after_help = "Example:\n  tessera workspace personal show")]
+    Show,
+    /// From now on each new person gets one, and owns it through this role.
+    #[command(
+        after_help = "Examples:\n  tessera workspace personal set owner\n  tessera workspace personal set --none"
+    )]
+    Set {
+        /// The role.
+        #[arg(value_parser = reach::name, required_unless_present = "none")]
+        role: Option<Name>,
+        /// New persons get none from now on.
+        #[arg(long, conflicts_with = "role")]
+        none: bool,
+    },
+    /// Make the personal workspace of somebody who has none yet, or tell which it is.
+    #[command(after_help = "Example:\n  tessera workspace personal make amy@example.org")]
+    Make {
+        /// Public id, email, phone number or username.
+        who: Who,
+    },
+}
+
+impl PersonalVerb {
+    async fn run(self, link: &Link) -> Result<Answer, CtlError> {
+        match self {
+            Self::Show => {
+                let rows = link.page::<PersonalRoleRow>(&Request::ReadPersonalRole {}).await?.rows;
+                let role = rows.first().and_then(|row| row.role.as_ref());
+                Ok(Answer::said(personal(role)).with("role", role.map(ToString::to_string)))
+            }
+            Self::Set { role, none: _ } => {
+                let made = link.order(&Request::SetPersonalRole { role: role.clone() }).await?;
+                let answer = Answer::said(personal(role.as_ref()));
+                Ok(answer.with("role", role.map(|role| role.to_string())).made(&made))
+            }
+            Self::Make { who } => {
+                let subject = link.id_of(&who).await?;
+                let made = link.order(&Request::MakePersonalWorkspace { subject }).await?;
+                let id = made.workspace_id.map(|id| id.to_string());
+                let name = format!("tessera.personal.{subject}");
+                Ok(Answer::said(format!("The personal workspace of {who} is {name}."))
+                    .with("workspace", name)
+                    .with("id", id)
+                    .with("index", made.workspace)
+                    .with("subject", subject.to_string())
+                    .made(&made))
+            }
+        }
+    }
+}
+
+/// How the tenant has personal workspaces, in words.
+fn personal(role: Option<&Name>) -> String {
+    role.map_or_else(
+        || "New persons get no personal workspace.".to_owned(),
+        |role| format!("Each new person gets a personal workspace, and owns it through role {role}."),
+    )
 }
 
 /// The rows as branches; a row whose parent is not among them stands at the top.
@@ -104,6 +170,9 @@ fn branches(rows: &[WorkspaceRow]) -> Vec<Branch> {
         }
         if !row.ceiling.is_empty() {
             label.push_str(&format!("  (nothing but {})", texts(&row.ceiling).join(", ")));
+        }
+        if row.personal.is_some() {
+            label.push_str("  (personal)");
         }
         if let Some(role) = &row.owners {
             label.push_str(&format!("  (owned by each {role})"));
@@ -172,6 +241,7 @@ impl WorkspaceVerb {
                 let owners = role.map(|role| role.to_string());
                 Ok(Answer::said(text).with("workspace", name.as_str()).with("owners", owners).made(&made))
             }
+            Self::Personal(verb) => verb.run(link).await,
             Self::List => list(link).await,
         }
     }
@@ -187,6 +257,7 @@ async fn list(link: &Link) -> Result<Answer, CtlError> {
                 "workspace": row.name.as_str(), "id": row.id.to_string(), "index": row.index,
                 "parent": row.parent.as_ref().map(Name::as_str), "inherits": row.inherits,
                 "ceiling": texts(&row.ceiling), "owners": row.owners.as_ref().map(Name::as_str),
+                "personal": row.personal.map(|id| id.to_string()),
             })
         })
         .collect();

@@ -168,6 +168,7 @@ fn every_command_answers_in_json() {
     crate::powers::relations(&mut asked);
     crate::powers::services(&mut asked);
     crate::elevations::elevations(&mut asked);
+    crate::invitations::invitations(&mut asked);
     sessions(&mut asked, &tenant);
     relations(&mut asked);
     asked.ask(2, "tessera tenant delete acme");

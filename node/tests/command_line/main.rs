@@ -2,6 +2,7 @@
 
 mod document;
 mod elevations;
+mod invitations;
 mod json;
 mod load;
 mod moving;

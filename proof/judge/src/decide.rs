@@ -68,6 +68,12 @@ pub enum Omit {
     Acr,
     /// That a proof may be too old.
     StepUp,
+    /// Groups that lie in others for a while.
+    LimitedEdge,
+    /// That the window in which a group lies in another one may be over, or not have begun.
+    EdgeWindow,
+    /// That what is granted in the whole tenant and to groups does not reach guests.
+    Guest,
     /// What a key is restricted to.
     Restriction,
     /// That a workspace does not inherit.
@@ -84,7 +90,7 @@ pub enum Omit {
 
 impl Omit {
     /// All of them: those that give, then those that cut.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::Direct,
         Self::Group,
         Self::NestedGroup,
@@ -101,6 +107,9 @@ impl Omit {
         Self::Trust,
         Self::Acr,
         Self::StepUp,
+        Self::LimitedEdge,
+        Self::EdgeWindow,
+        Self::Guest,
         Self::Restriction,
         Self::Wall,
         Self::Ceiling,
@@ -155,11 +164,14 @@ impl World {
             }
         }
         let places = self.places(asked.workspace, without);
-        let holders = self.holders(asked, without);
+        let held_back = self.guests.contains(&asked.subject) && !dropped(Omit::Guest);
+        let mut holders = self.holders(asked, without);
+        holders.retain(|holder| !held_back || matches!(holder, Holder::Subject(_)));
         self.grants.iter().any(|((holder, role, place), window)| {
             let limited = window.is_limited() && dropped(Omit::LimitedGrant);
             holders.contains(holder)
                 && places.contains(place)
+                && !(held_back && *place == 0)
                 && !limited
                 && (window.holds(asked.at_ms) || dropped(Omit::GrantWindow))
                 && self.is_met(&(*holder, *role, *place), asked, without)
@@ -230,9 +242,7 @@ impl World {
             }
             if without != Some(Omit::NestedGroup) {
                 let mut above = BTreeSet::new();
-                for parent in self.groups.get(group).into_iter().flatten() {
-                    self.add_above(*parent, &mut above);
-                }
+                self.add_parents(*group, (asked.at_ms, without), &mut above);
                 holders.extend(above.into_iter().map(Holder::Group));
             }
         }
@@ -256,10 +266,13 @@ impl World {
             })
     }
 
-    fn add_above(&self, group: u32, above: &mut BTreeSet<u32>) {
-        if self.groups.contains_key(&group) && above.insert(group) {
-            for parent in self.groups.get(&group).into_iter().flatten() {
-                self.add_above(*parent, above);
+    fn add_parents(&self, group: u32, at: (u64, Option<Omit>), above: &mut BTreeSet<u32>) {
+        let (at_ms, without) = at;
+        for (parent, window) in self.groups.get(&group).into_iter().flatten() {
+            let limited = window.is_limited() && without == Some(Omit::LimitedEdge);
+            let counts = window.holds(at_ms) || without == Some(Omit::EdgeWindow);
+            if counts && !limited && self.groups.contains_key(parent) && above.insert(*parent) {
+                self.add_parents(*parent, at, above);
             }
         }
     }

@@ -97,8 +97,10 @@ pub struct World {
     pub permissions: BTreeMap<u32, String>,
     /// Roles by id.
     pub roles: BTreeMap<u32, Role>,
-    /// The groups that each group lies in.
-    pub groups: BTreeMap<u32, BTreeSet<u32>>,
+    /// The groups that each group lies in, each in a window.
+    pub groups: BTreeMap<u32, BTreeMap<u32, Window>>,
+    /// The subjects that are guests.
+    pub guests: BTreeSet<u32>,
     /// Workspaces by index.
     pub workspaces: BTreeMap<u32, Place>,
     /// What keys are restricted to, by number.

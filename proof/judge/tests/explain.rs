@@ -48,7 +48,8 @@ fn plain(question: Question) -> Question {
 /// below the ceilings. What is not named does not exist.
 #[test]
 fn acting_on_an_explanation_turns_the_answer() {
-    let (mut permits, mut timed, mut walled, mut ceiled, mut groups, mut unmet) = (0, 0, 0, 0, 0, 0);
+    let (mut permits, mut timed, mut walled, mut ceiled, mut groups) = (0, 0, 0, 0, 0);
+    let (mut unmet, mut guests) = (0, 0);
     for seed in 0..WORLDS {
         let mut scene = Scene::new(seed);
         for _ in 0..40 {
@@ -112,6 +113,10 @@ fn acting_on_an_explanation_turns_the_answer() {
                 let cut = told.sources.iter().any(|source| source.wall.is_some());
                 let without_walls = scene.world.permits(&unrestricted, Some(Omit::Wall));
                 assert!(cut || !without_walls, "{label}: a wall cut what is not named");
+                let held_back = told.sources.iter().any(|source| source.guest);
+                let as_member = scene.world.permits(&unrestricted, Some(Omit::Guest));
+                guests += u32::from(held_back);
+                assert!(held_back || !as_member, "{label}: a guest lacks what is not named");
             }
             // The hot path says the same.
             let line = scene.rules.line(asked.0).unwrap();
@@ -123,5 +128,6 @@ fn acting_on_an_explanation_turns_the_answer() {
     println!(
         "{permits} permits, {groups} through groups, {timed} by time, {walled} walls, {ceiled} ceilings, {unmet} conditions"
     );
+    assert!(guests > 200, "{guests}");
     assert!(permits > 1_000 && groups > 500 && timed > 500 && walled > 200 && ceiled > 100 && unmet > 500);
 }

@@ -249,7 +249,12 @@ impl World {
             world.done(Command::CreateGroup { name: name(group), rule: Vec::new() }).await;
         }
         // Editors are staff.
-        world.done(Command::AddSubgroup { group: name("staff"), member: name("editors") }).await;
+        world.done(Command::AddSubgroup {
+                group: name("staff"),
+                member: name("editors"),
+                from: Deadline::NONE,
+                until: Deadline::NONE,
+            }).await;
         world.done(Command::DeclareAttribute { name: name("level"), kind: AttributeKind::Integer }).await;
         world.done(Command::DeclareAttribute { name: name("team"), kind: AttributeKind::Text }).await;
         // Sessions outlive the last window.

@@ -4,10 +4,15 @@ use super::field::{Field, Reader, RecordError, record};
 use tessera_model::RestrictionId;
 use tessera_model::device::{DevicePolicyRecord, DeviceRecord, Thumbprint};
 use tessera_model::elevation::{ActingRecord, RequestRecord};
+use tessera_model::invitation::InvitationRecord;
 
 record! {
     DeviceRecord { subject, number, id, name, key, trust, ceiling, registered, revoked }
     ActingRecord { place, generation, actor, by, reason }
+    InvitationRecord {
+        number, id, hash, workspace, role, grant_until, guest, inviter, restriction, tag, sent, made, until, state,
+        subject, decided,
+    }
     RequestRecord {
         number, id, subject, made_by, role, workspace, duration_s, reason, made, until, state, decided_by,
         decided, granted_until,

@@ -92,4 +92,7 @@ events! {
     70 => GrantConditionsSet(record);
     80 => EndpointsChanged(record);
     81 => EndpointsRemoved(record);
+    140 => InvitationChanged(record);
+    141 => InvitationRemoved { number };
+    142 => PersonalRoleChanged { role };
 }

@@ -3,13 +3,14 @@
 use super::field::{Field, Reader, RecordError, put_bytes, put_list, record};
 use std::net::IpAddr;
 use tessera_model::elevation::RequestState;
+use tessera_model::invitation::InvitationState;
 use tessera_model::limits::{
     ATTRIBUTE_BYTES_MAX, CONDITION_BYTES_MAX, CONDITION_VALUES_MAX, EVICTED_MAX, GROUPS_ABOVE_MAX,
     NAME_BYTES_MAX, NETWORKS_MAX, PATTERN_BYTES_MAX, PATTERNS_MAX, RELATION_MODEL_BYTES_MAX,
     ROLE_PARENTS_MAX, RULE_CONDITIONS_MAX, SCOPE_BYTES_MAX,
 };
 use tessera_model::record::{
-    AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord,
+    AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, EdgeWindow, FailureRecord, GrantRecord,
     GroupGrantRecord, GroupRecord, MemberRecord, PlaceRecord, RestrictionRecord, RoleRecord, SubjectKind,
     SubjectRecord, SubjectStatus, TenantRecord, TenantStatus, WorkspaceRecord,
 };
@@ -69,7 +70,16 @@ macro_rules! numbered {
         }
     )*};
 }
-numbered!(AttributeKind, EndReason, RefreshMode, RequestState, SubjectStatus, TenantStatus, Trust);
+numbered!(
+    AttributeKind,
+    EndReason,
+    InvitationState,
+    RefreshMode,
+    RequestState,
+    SubjectStatus,
+    TenantStatus,
+    Trust
+);
 
 macro_rules! lists {
     ($($item:ident: $most:ident;)*) => {$(
@@ -88,20 +98,22 @@ lists! {
     Network: NETWORKS_MAX;
     RoleId: ROLE_PARENTS_MAX;
     GroupId: GROUPS_ABOVE_MAX;
+    EdgeWindow: GROUPS_ABOVE_MAX;
     Term: RULE_CONDITIONS_MAX;
     Match: CONDITION_VALUES_MAX;
 }
 
 record! {
     TenantRecord { id, name, status, created }
-    SubjectRecord { index, id, kind, status, cut_off, has_password }
+    SubjectRecord { index, id, kind, status, cut_off, has_password, guest }
     RoleRecord { id, name, patterns, parents, workspace }
-    GroupRecord { id, name, parents, rule }
+    GroupRecord { id, name, parents, windows, rule }
+    EdgeWindow { parent, from, until }
     GroupRule { terms, before, settled }
     Term { attribute, matches }
     MemberRecord { subject, group, from, until }
     GroupGrantRecord { group, role, workspace, from, until }
-    WorkspaceRecord { index, id, name, parent, inherits, ceiling, owners }
+    WorkspaceRecord { index, id, name, parent, inherits, ceiling, owners, personal }
     GrantRecord { subject, role, workspace, from, until }
     RestrictionRecord { id, patterns }
     AttributeRecord { id, name, kind }

@@ -5,12 +5,13 @@ use tessera_model::catalogue::{EntryRecord, EntryText, Label, ServiceRecord};
 use tessera_model::device::{DevicePolicyRecord, DeviceRecord};
 use tessera_model::elevation::{ActingRecord, RequestRecord, RequestState};
 use tessera_model::endpoint::{Endpoint, EndpointsRecord};
+use tessera_model::invitation::{InvitationRecord, InvitationState};
 use tessera_model::policy::{EntityName, EntityRecord, PolicyRecord};
 use tessera_model::grant_condition::{
     GrantCondition, GrantConditions, GrantConditionsRecord, Grantee,
 };
 use tessera_model::record::{
-    AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord,
+    AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, EdgeWindow, FailureRecord, GrantRecord,
     GroupGrantRecord, GroupRecord, MemberRecord, PlaceRecord, RestrictionRecord, RoleRecord, SubjectKind,
     SubjectRecord, SubjectStatus, TenantRecord, TenantStatus, WorkspaceRecord,
 };
@@ -72,6 +73,7 @@ pub fn every_event() -> Vec<Event> {
             status: SubjectStatus::Deleted,
             cut_off: 3,
             has_password: true,
+            guest: true,
         }),
         Event::IdentifierTaken { hash: [1; 16], subject: SubjectIndex(2) },
         Event::IdentifierFreed { hash: [1; 16] },
@@ -99,6 +101,7 @@ pub fn every_event() -> Vec<Event> {
             inherits: false,
             ceiling: patterns.clone(),
             owners: RoleId(2),
+            personal: SubjectIndex(3),
         }),
         Event::WorkspaceRemoved(WorkspaceIndex(1)),
         Event::GrantAdded(GrantRecord {
@@ -113,12 +116,14 @@ pub fn every_event() -> Vec<Event> {
             id: GroupId(1),
             name: name("editors"),
             parents: vec![GroupId(2)],
+            windows: vec![EdgeWindow { parent: GroupId(2), from: Deadline(3), until: Deadline(4) }],
             rule: None,
         }),
         Event::GroupChanged(GroupRecord {
             id: GroupId(2),
             name: name("grown"),
             parents: vec![],
+            windows: vec![],
             rule: Some(GroupRule {
                 terms: vec![Term { attribute: 1, matches: vec![Match::Is("18".into()), Match::Any] }],
                 before: vec![Term { attribute: 1, matches: vec![Match::Ends("8".into())] }],
@@ -286,6 +291,26 @@ pub fn every_event() -> Vec<Event> {
             granted_until: Deadline(11),
         }),
         Event::RequestRemoved { number: 1 },
+        Event::InvitationChanged(InvitationRecord {
+            number: 1,
+            id: PublicId([2; 16]),
+            hash: [3; 16],
+            workspace: WorkspaceIndex(4),
+            role: RoleId(5),
+            grant_until: Deadline(6),
+            guest: true,
+            inviter: SubjectIndex(7),
+            restriction: RestrictionId(8),
+            tag: [9; 16],
+            sent: 10,
+            made: Deadline(11),
+            until: Deadline(12),
+            state: InvitationState::Accepted,
+            subject: SubjectIndex(13),
+            decided: Deadline(14),
+        }),
+        Event::InvitationRemoved { number: 1 },
+        Event::PersonalRoleChanged { role: RoleId(1) },
         Event::NamesSkipped { role: 1, group: 2 },
         Event::RefreshKeyMade { number: 1, at: Deadline(2) },
         Event::RefreshKeyDropped { number: 1 },

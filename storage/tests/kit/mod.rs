@@ -69,6 +69,7 @@ pub fn subject(index: u32) -> Event {
         status: SubjectStatus::Active,
         cut_off: 0,
         has_password: true,
+        guest: false,
     })
 }
 

@@ -111,7 +111,7 @@ shapes! {
 /// then the other lists.
 macro_rules! and_elevations {
     ($($commands:tt)*) => {
-        $crate::lists::and_lists! {
+        $crate::invitation::and_invitations! {
             $($commands)*
             /// Registers a device of a subject, at the lowest level of trust. A session may do that for its own.
             RegisterDevice = 0x1096 -> Made {

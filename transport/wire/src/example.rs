@@ -9,6 +9,7 @@ use crate::fields::{Head, TENANT_OF_CONNECTION};
 use crate::frame::Frame;
 use crate::hello::{Hello, HelloReply};
 use crate::inspect::{Introspect, Resolve, Resolved};
+use crate::invitation::{InvitationRow, PersonalRoleRow};
 use crate::kind::Kind;
 use crate::made::Made;
 use crate::outbox::Outbox;
@@ -264,6 +265,8 @@ fn rows(add: &mut Add<'_>) {
     page::<DeviceRow>(add, "DeviceRow");
     page::<DevicePolicyRow>(add, "DevicePolicyRow");
     page::<RequestRow>(add, "RequestRow");
+    page::<InvitationRow>(add, "InvitationRow");
+    page::<PersonalRoleRow>(add, "PersonalRoleRow");
     page::<SettingsRow>(add, "SettingsRow");
 }
 
@@ -346,6 +349,8 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of DeviceRow" => page::<DeviceRow>(frame, out),
         "Rows of DevicePolicyRow" => page::<DevicePolicyRow>(frame, out),
         "Rows of RequestRow" => page::<RequestRow>(frame, out),
+        "Rows of InvitationRow" => page::<InvitationRow>(frame, out),
+        "Rows of PersonalRoleRow" => page::<PersonalRoleRow>(frame, out),
         "Rows of SettingsRow" => page::<SettingsRow>(frame, out),
         _ => page::<TenantRow>(frame, out),
     }

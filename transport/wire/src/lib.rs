@@ -25,6 +25,7 @@ mod golden;
 mod hello;
 mod inspect;
 mod instant;
+mod invitation;
 mod kind;
 mod lists;
 mod load;
@@ -58,6 +59,7 @@ pub use fields::{FIELD_KINDS, FieldsReader, FieldsWriter, Head, TENANT_OF_CONNEC
 pub use frame::{ALPN, Frame, HEADER_BYTES, Header};
 pub use hello::{Hello, HelloReply};
 pub use inspect::{Introspect, Resolve, ResolveItems, Resolved};
+pub use invitation::{InvitationRow, PersonalRoleRow};
 pub use kind::Kind;
 pub use made::Made;
 pub use outbox::Outbox;

@@ -55,6 +55,8 @@ shapes! {
         device: Option<PublicId> = Device,
         /// The public id of a request.
         request: Option<PublicId> = Request,
+        /// The public id of an invitation.
+        invitation: Option<PublicId> = Invitation,
         /// The new refresh key's number.
         refresh_key: Option<u32> = KeyNumber,
         /// The version of the policies.

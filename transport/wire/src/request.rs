@@ -390,12 +390,16 @@ and_elevations! {
         /// Whom.
         subject: PublicId = Subject,
     };
-    /// Puts a group into another one, whose grants hold for its members too.
+    /// Puts a group into another one, whose grants hold for its members too. It replaces the window of an equal edge.
     AddSubgroup = 0x1068 -> Made {
         /// The outer one.
         group: Name = Group,
         /// The inner one.
         member: Name = Member,
+        /// First instant; `NONE` for no beginning.
+        from: Deadline = From,
+        /// First instant after; `NONE` for no end.
+        until: Deadline = Until,
     };
     /// Takes a group out of another one.
     RemoveSubgroup = 0x1069 -> Made {
@@ -556,6 +560,7 @@ impl Request {
         | Self::ListEntryUses { after, .. }
         | Self::ListDevices { after, .. }
         | Self::ListRequests { after, .. }
+        | Self::ListInvitations { after, .. }
         | Self::ListEntities { after, .. }
         | Self::ListReview { after, .. } = self
         {

@@ -39,6 +39,8 @@ shapes! {
         status: SubjectStatus = SubjectStatus,
         /// Whether a password is set.
         has_password: bool = HasPassword,
+        /// Whether it is a guest.
+        guest: bool = Guest,
     }
     /// An identifier of a subject. No `Debug`: it is personal data.
     #[derive(Clone, Eq, PartialEq)]
@@ -202,6 +204,8 @@ shapes! {
         member_until: Deadline = MemberUntil,
         /// The workspace that does not inherit and so keeps the grant out.
         wall: Option<Name> = Wall,
+        /// Whether the grant does not reach the subject, a guest.
+        withheld: bool = Withheld,
         /// Of a relation: `type:id#relation`, that of the resource that the permission is mapped to. Of a step
         /// below it: what it says. Of a policy: its name, and behind a colon why it failed.
         told: Option<String> = Told,
@@ -231,6 +235,8 @@ shapes! {
         ceiling: Vec<Pattern> = Pattern,
         /// The role whose holders own it.
         owners: Option<Name> = Role,
+        /// The subject whose personal workspace it is.
+        personal: Option<PublicId> = PersonalOf,
     }
     /// A grant of a subject.
     #[derive(Clone, Debug, Eq, PartialEq)]

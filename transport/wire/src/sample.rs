@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use tessera_model::catalogue::{EntryText, Label, ServiceEntry};
 use tessera_model::elevation::RequestState;
 use tessera_model::endpoint::Endpoint;
+use tessera_model::invitation::InvitationState;
 use tessera_model::load::{LoadField, LoadGrant, LoadRow, Loaded, Rejected};
 use tessera_model::policy::EntityName;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
@@ -168,6 +169,15 @@ samples! {
     Trust: |nth| pick(&Trust::ALL, nth);
     RequestState: |nth| pick(
         &[RequestState::Open, RequestState::Approved, RequestState::Refused, RequestState::Withdrawn],
+        nth,
+    );
+    InvitationState: |nth| pick(
+        &[
+            InvitationState::Open,
+            InvitationState::Accepted,
+            InvitationState::Declined,
+            InvitationState::Withdrawn,
+        ],
         nth,
     );
     Vec<String>: |nth| (0..nth % 3).map(|one| format!("question-{one}")).collect();

@@ -5,6 +5,7 @@ use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
 use crate::elevation::{DevicePolicyRow, DeviceRow, RequestRow};
 use crate::endpoint::{AuthorizedRow, EndpointRow};
 use crate::fields::FIELD_KINDS;
+use crate::invitation::{InvitationRow, PersonalRoleRow};
 use crate::kind::Kind;
 use crate::made::Made;
 use crate::request::RequestKind;
@@ -86,6 +87,8 @@ pub(crate) const SHAPES: &[(&str, Parts)] = &[
     ("DeviceRow", DeviceRow::PARTS),
     ("DevicePolicyRow", DevicePolicyRow::PARTS),
     ("RequestRow", RequestRow::PARTS),
+    ("InvitationRow", InvitationRow::PARTS),
+    ("PersonalRoleRow", PersonalRoleRow::PARTS),
     ("SettingsRow", rows::SettingsRow::PARTS),
 ];
 

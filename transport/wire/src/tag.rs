@@ -395,6 +395,20 @@ tags! {
     GrantedUntil = 273;
     /// Whether those alone are meant that can be decided.
     Open = 274;
+    /// The public id of an invitation.
+    Invitation = 280;
+    /// Where an invitation stands: 1 open, 2 accepted, 3 declined, 4 withdrawn.
+    InvitationState = 281;
+    /// Whether a subject is a guest, or becomes one.
+    Guest = 282;
+    /// How many secrets were made for an invitation.
+    Secrets = 283;
+    /// Whether an invitation is accepted.
+    Accept = 284;
+    /// Whether a grant does not reach its holder, who is a guest.
+    Withheld = 285;
+    /// The public id of the subject whose personal workspace it is.
+    PersonalOf = 286;
     /// A scope, `[action:]path[?filters]`.
     Scope = 290;
     /// A method of HTTP, in capitals; of an endpoint also `*` for any.

@@ -130,6 +130,7 @@ pub(crate) fn chain(length: u32, cut: u32) -> (Rules, impl Fn(u32) -> Permission
                 inherits,
                 ceiling: vec![],
                 owners: RoleId(0),
+                personal: SubjectIndex(0),
             });
         }
     }
@@ -241,6 +242,7 @@ impl Reread {
             inherits,
             ceiling: vec![],
             owners: RoleId(0),
+            personal: SubjectIndex(0),
         };
         rules.put_workspace(&record);
         self.workspaces.insert(index, record);

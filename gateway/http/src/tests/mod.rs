@@ -14,6 +14,7 @@ mod fuzz;
 mod hostile;
 mod hostile_one;
 mod hostile_two;
+mod invitations;
 mod load;
 mod matrix;
 mod operations;

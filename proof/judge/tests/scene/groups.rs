@@ -1,9 +1,9 @@
 //! Groups in both: written and removed, with members and with rules.
 
-use super::{ATTRIBUTES, SUBJECTS, Scene, Seeded, VALUES};
-use std::collections::BTreeSet;
-use tessera_judge::{Conditions, Holder, Rule, Wanted};
-use tessera_model::record::{AttributeValue, GroupRecord, MemberRecord};
+use super::{ATTRIBUTES, SUBJECTS, Scene, Seeded, VALUES, deadline};
+use std::collections::{BTreeMap, BTreeSet};
+use tessera_judge::{Conditions, Holder, Rule, Wanted, Window};
+use tessera_model::record::{AttributeValue, EdgeWindow, GroupRecord, MemberRecord};
 use tessera_model::rule::{GroupRule, Match, Term};
 use tessera_model::{GroupId, Name, SubjectIndex};
 
@@ -24,12 +24,13 @@ impl Scene {
     pub(super) fn put_group(&mut self) {
         let known: Vec<u32> = self.world.groups.keys().copied().collect();
         let id = self.number(1, &known, 7);
-        let mut parents = BTreeSet::new();
+        let mut parents = BTreeMap::new();
         for _ in 0..self.random.below(3) {
             if let Some(parent) = (!known.is_empty()).then(|| self.random.pick(&known))
                 && !self.group_reaches(parent, id)
             {
-                parents.insert(parent);
+                let window = if self.random.one_in(2) { self.window() } else { Window::default() };
+                parents.insert(parent, window);
             }
         }
         if !known.contains(&id) && self.random.one_in(3) {
@@ -42,14 +43,32 @@ impl Scene {
 
     /// The record of a group.
     pub(super) fn group(&self, id: u32) -> GroupRecord {
-        let parents = self.world.groups.get(&id).into_iter().flatten();
+        let parents = || self.world.groups.get(&id).into_iter().flatten();
+        let limited = parents().filter(|(_, window)| window.is_limited());
+        let windows = limited.map(|(parent, window)| EdgeWindow {
+            parent: GroupId(*parent),
+            from: deadline(window.from),
+            until: deadline(window.until),
+        });
         let rule = self.world.rules.get(&id).map(|rule| GroupRule {
             terms: terms(&rule.now),
             before: terms(&rule.before),
             settled: SubjectIndex(rule.reached),
         });
         let name = Name::new(&format!("group{id}")).unwrap();
-        GroupRecord { id: GroupId(id), name, parents: parents.copied().map(GroupId).collect(), rule }
+        let windows = windows.collect();
+        let parents = parents().map(|(parent, _)| GroupId(*parent)).collect();
+        GroupRecord { id: GroupId(id), name, parents, windows, rule }
+    }
+
+    /// Makes a guest of a subject, or a member of a guest.
+    pub(super) fn turn_guest(&mut self) {
+        let subject = 1 + self.random.below(SUBJECTS);
+        let guest = !self.world.guests.remove(&subject);
+        if guest {
+            self.world.guests.insert(subject);
+        }
+        self.rules.put_guest(SubjectIndex(subject), guest);
     }
 
     fn conditions(&mut self) -> Conditions {
@@ -108,7 +127,7 @@ impl Scene {
                 .world
                 .groups
                 .get(&from)
-                .is_some_and(|parents| parents.iter().any(|parent| self.group_reaches(*parent, to)))
+                .is_some_and(|parents| parents.keys().any(|parent| self.group_reaches(*parent, to)))
     }
 
     pub(super) fn remove_group(&mut self) {

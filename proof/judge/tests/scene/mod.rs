@@ -104,12 +104,15 @@ impl Scene {
         for _ in 0..8 {
             scene.put_value();
         }
+        if scene.random.one_in(2) {
+            scene.turn_guest();
+        }
         scene
     }
 
     /// Changes one thing in both.
     pub(crate) fn edit(&mut self) {
-        match self.random.below(36) {
+        match self.random.below(37) {
             0 => {
                 let id = 1 + self.random.below(10);
                 self.register(id);
@@ -128,6 +131,7 @@ impl Scene {
             27 | 28 => self.change_rule(),
             29..=31 => self.put_device(),
             32 | 33 => self.put_conditions(),
+            34 => self.turn_guest(),
             _ => self.remove_member(),
         }
     }
@@ -299,6 +303,7 @@ impl Scene {
             inherits: place.inherits,
             ceiling: place.ceiling.iter().map(|text| Pattern::new(text).unwrap()).collect(),
             owners: RoleId(0),
+            personal: SubjectIndex(0),
         });
         self.world.workspaces.insert(index, place);
     }
@@ -454,6 +459,7 @@ impl Scene {
                 inherits: place.inherits,
                 ceiling: place.ceiling.iter().map(|text| Pattern::new(text).unwrap()).collect(),
                 owners: RoleId(0),
+                personal: SubjectIndex(0),
             });
         }
         for (id, mask) in world.restrictions.iter().rev() {
@@ -466,6 +472,7 @@ impl Scene {
         }
         for subject in 1..=SUBJECTS {
             rules.put_subject(SubjectIndex(subject), SubjectStatus::Active, 0);
+            rules.put_guest(SubjectIndex(subject), world.guests.contains(&subject));
         }
         rules
     }
