@@ -45,6 +45,7 @@ mod root;
 mod scope;
 mod seam;
 mod set_up;
+mod sight;
 mod sign_in;
 mod state;
 mod submit;
@@ -67,14 +68,13 @@ pub use engine::{Engine, EngineUsage, StartError};
 pub use explain::{Because, Draft, Explained, Related, Why};
 pub use groups::{MemberFound, MembershipFound, RoleUse, Way};
 pub use policies::{PolicyParts, PolicySaid, Tried};
-pub use review::{Held, Reviewed, Who};
 pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, Made, SERVICE_ROLE};
-pub use view::{Reading, Sees, View};
 pub use watch::{RelationChanged, RelationEvent, WatchPosition, Watched};
 pub use {
     admit::Done, authorize::Authorized, authorize::Wanted, backup::BackupTold, backup::Begun, bound::Bound,
     bound::HelloRefusal, cursor::Cursors, decide::Decided, decide::OfSubject, front::Errand, front::Stranger,
     house::EngineConfig, house::PLANTED, list::Listing, list::Page, policed::About, read::PermissionList,
-    related::RelatedSubjects, resource::Resource, seam::Clock, seam::Entropy, submit::SubmitError,
+    review::Held, review::Reviewed, review::Told, review::Who, sight::PEOPLE, sight::Seen,
+    related::RelatedSubjects, resource::Resource, seam::Clock, seam::Entropy, submit::SubmitError, view::Reading, view::Sees, view::View,
     tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure,
 };

@@ -6,6 +6,7 @@ use crate::list;
 use std::sync::Arc;
 use tessera_engine::{Bound, Done, Engine, HelloRefusal, Rotation, SubmitError};
 use tessera_model::code::{CODE_UNKNOWN, ProtocolCode};
+use tessera_model::visibility::VisibilityDraft;
 use tessera_model::{
     Command, CommandId, Generation, HandleBytes, Identifier, Limit, Place, Private, PublicId, Refusal,
 };
@@ -275,6 +276,10 @@ async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) 
         }
         Request::SetEndpoints { name, trial, endpoints } => {
             let command = Command::SetEndpoints { name, endpoints };
+            return engine.submit_or_try(bound, (id, trial), command).await;
+        }
+        Request::SetVisibility { version: expected, trial, rules } => {
+            let command = Command::SetVisibility { draft: VisibilityDraft { rules, expected } };
             return engine.submit_or_try(bound, (id, trial), command).await;
         }
         Request::SetPolicies { text, schema, built_in, lenient, version, trial } => {

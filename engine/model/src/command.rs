@@ -593,6 +593,8 @@ commands! {
         /// All of them; none for no endpoints.
         endpoints: Vec<Endpoint>,
     };
+    /// Says who sees whom, in the place of what was said. By whoever sees everybody in full alone.
+    SetVisibility = 192, narrows false, "tessera.admin.settings", { #[doc = "The rules."] draft: crate::visibility::VisibilityDraft, };
     /// Panics when decided: a planted fault, refused unless the build has the feature `planted`.
     PlantedPanic = 65_000, narrows false, "tessera.admin.settings", {};
 }

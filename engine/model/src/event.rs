@@ -23,6 +23,7 @@ use crate::refresh::{ClientRecord, EndReason, RefreshRecord};
 use crate::relation::{RelationMappingRecord, RelationModelRecord, RelationRecord};
 use crate::settings::Settings;
 use crate::time::Deadline;
+use crate::visibility::VisibilityRecord;
 use crate::{Name, PermissionId, PublicId, TenantId};
 
 /// One fact.
@@ -296,6 +297,15 @@ pub enum Event {
     RequestRemoved {
         /// Its number.
         number: u32,
+    },
+    /// Who sees whom is this.
+    VisibilityChanged(VisibilityRecord),
+    /// A subject was made by another one.
+    CreatorNoted {
+        /// Who was made.
+        subject: SubjectIndex,
+        /// By whom.
+        by: SubjectIndex,
     },
     /// A command id that a bucket remembers (frames carry their own in the header).
     CommandRemembered(CommandIdRecord),

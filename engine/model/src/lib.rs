@@ -39,6 +39,7 @@ pub mod rule;
 pub mod scope;
 pub mod settings;
 pub mod time;
+pub mod visibility;
 
 pub use command::{Caller, Command, CommandKind};
 pub use cursor::{Cursor, ListKind, Listed};

@@ -3,6 +3,7 @@
 use super::State;
 use crate::beside;
 use crate::check::{Live, UsedFrom, halves};
+use crate::sight::SIGHTED;
 use crate::table::{ALIVE, Fields, SIDE};
 use std::collections::BTreeSet;
 use tessera_model::command::Ordered;
@@ -249,12 +250,13 @@ impl State {
             | Command::SetPolicies { .. }
             | Command::DeletePolicies { .. }
             | Command::ChangeEntities { .. }
+            | Command::SetVisibility { .. }
             | Command::PlantedPanic {} => false,
         }
     }
 
     /// Whether the caller itself holds every one of the engine's permissions that the patterns cover:
-    /// nobody hands out more power over the tenant than they have.
+    /// nobody hands out more power over the tenant than they have, and no sight of others whom they do not see.
     pub(super) fn may_hand_out(&self, patterns: &[Pattern], caller: Caller, now: UnixMillis) -> bool {
         self.may_hand_out_all(&patterns.iter().collect::<Vec<_>>(), caller, now)
     }
@@ -266,6 +268,7 @@ impl State {
         (1..).zip(super::BUILT_IN).all(|(id, name)| {
             !patterns.iter().any(|pattern| pattern.covers(name))
                 || self.holds(((place, generation), &live), PermissionId(id), now)
+                    && self.is_unlimited(caller, name, now)
         })
     }
 
@@ -331,6 +334,11 @@ impl State {
         }
         if creator.subject == subject {
             return true;
+        }
+        // Its owner may see more people by it than the creator does.
+        let shows = |name: &&&str| patterns.iter().any(|pattern| pattern.covers(name));
+        if SIGHTED.iter().filter(shows).any(|name| !self.is_unlimited(caller, name, now)) {
+            return false;
         }
         // What holds in the whole tenant ends at a wall, and the owner may hold something behind it: the
         // creator must hold each pattern there too.

@@ -43,6 +43,7 @@ mod session;
 mod settings;
 mod subject;
 mod tenant;
+mod visibility;
 mod workspace;
 
 pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
@@ -204,8 +205,9 @@ impl State {
             Command::RotateRefreshKeys { now: at_once } => self.rotate_refresh_keys(*at_once, now),
             Command::BeginEpoch {} => self.begin_epoch(),
             Command::CreateSubject { kind, identifiers, password } => {
-                let status = self.status_at_birth(caller);
-                self.create_subject((*kind, status), identifiers, password, entropy, now)
+                let kind = (*kind, self.status_at_birth(caller));
+                let made = self.create_subject(kind, identifiers, password, entropy, now)?;
+                Ok(Self::created_by(made, caller, self.next.subject))
             }
             Command::SuspendSubject { subject } => self.suspend_subject(*subject, now),
             Command::ResumeSubject { subject } => self.resume_subject(*subject),
@@ -322,6 +324,7 @@ impl State {
             Command::SetPolicies { draft } => self.set_policies(draft, now),
             Command::DeletePolicies { expected } => self.delete_policies(*expected),
             Command::ChangeEntities { changes } => self.change_entities(changes),
+            Command::SetVisibility { draft } => self.set_visibility(draft, caller, now),
             Command::PlantedPanic {} => planted_panic(),
         }
     }
@@ -400,6 +403,8 @@ impl State {
             | Event::PoliciesRemoved { .. }
             | Event::EntityChanged(_)
             | Event::EntityRemoved(_)
+            | Event::VisibilityChanged(_)
+            | Event::CreatorNoted { .. }
             | Event::CutOffRaised { .. } => {}
         }
         self.root_changed = true;
@@ -476,6 +481,8 @@ impl State {
             Event::PoliciesRemoved { version } => self.apply_policies_removed(*version),
             Event::EntityChanged(record) => self.apply_entity(record),
             Event::EntityRemoved(name) => self.apply_entity_removed(name),
+            Event::VisibilityChanged(record) => self.apply_visibility(record),
+            Event::CreatorNoted { subject, by } => self.apply_creator(*subject, *by),
             Event::SessionOpened { .. }
             | Event::SessionTouched { .. }
             | Event::SessionRefreshed { .. }

@@ -4,7 +4,7 @@ use crate::operation::Answer;
 
 pub(crate) const NOTHING: Answer = Answer::Made(&[]);
 pub(crate) const CHANGED: Answer = Answer::Made(&["dry_run"]);
-pub(crate) const SUBJECT_ROW: &[&str] = &["subject", "index", "kind", "status", "has_password"];
+pub(crate) const SUBJECT_ROW: &[&str] = &["subject", "index", "kind", "status", "has_password", "creator"];
 pub(crate) const SESSION_ROW: &[&str] =
     &["session", "kind", "created", "expires", "idle_until", "device", "actor", "acts_because"];
 pub(crate) const KEY_ROW: &[&str] = &[

@@ -37,6 +37,7 @@ pub(crate) const fn record(act: Act) -> Option<List> {
             CommandKind::SetRelationModel => Some(List::Relation(About::Model)),
             CommandKind::ChangeClient | CommandKind::DeleteClient => Some(List::Client),
             CommandKind::SetEndpoints => Some(List::Endpoints),
+            CommandKind::SetVisibility => Some(List::Visibility),
             CommandKind::SuspendTenant | CommandKind::ResumeTenant | CommandKind::DeleteTenant => {
                 Some(List::Tenant)
             }
@@ -60,6 +61,7 @@ pub(crate) const fn is_record(list: List) -> bool {
             | List::Client
             | List::Origins
             | List::Endpoints
+            | List::Visibility
             | List::Policies
             | List::Relation(About::Model)
     )

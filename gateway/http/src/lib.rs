@@ -45,6 +45,7 @@ mod route;
 mod serve;
 mod settings;
 mod short;
+mod sight;
 mod sound;
 mod stream;
 mod table;

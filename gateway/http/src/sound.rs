@@ -53,7 +53,7 @@ pub(crate) fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
         Shape::Plain(most) => list(value, most, |one| tuple::tuple(one, false)).is_some(),
         Shape::Rows => rows(value).is_some(),
         // What is wrong with one of them is told where they are read.
-        Shape::Entries | Shape::Endpoints => matches!(value, Json::List(_)),
+        Shape::Entries | Shape::Endpoints | Shape::Sight => matches!(value, Json::List(_)),
     };
     if sound {
         return Ok(());

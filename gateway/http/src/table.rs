@@ -522,6 +522,11 @@ table! {
     "require_devices" Put "/v1/device-policy/required", SETTINGS, "Says whether sessions of persons open on devices only. Those that are open stay.",
         [Field::body("required", Shape::Bool, "whether"), DRY_RUN], CHANGED, Act::Order(Kind::RequireDevices);
 
+    "set_visibility" Put "/v1/visibility", SETTINGS, "Says who sees whom, in the place of what was said; no rules for no limits but permissions. By whoever sees everybody in full alone.",
+        [Field::body("rules", Shape::Sight, "one for each role, and one without a role for everybody else; 64 at most"), Field::maybe("version", Shape::Count, IF_VERSION), DRY_RUN],
+        CHANGED, Act::Order(Kind::SetVisibility);
+    "read_visibility" Get "/v1/visibility", SETTINGS, "Who sees whom.", [], Answer::One(&["version", "rules"]), Act::List(List::Visibility);
+
     // Elevations: acting for somebody, and roles for a while.
     "impersonate" Post "/v1/subjects/{subject}/impersonate", OPEN, "Opens a session of somebody else in which the caller acts. It ends with the caller's own, and the subject sees it.",
         [SUBJECT, Field::body("patterns", Shape::Patterns, "what it may use of the subject's permissions; at least one"),

@@ -91,4 +91,6 @@ events! {
     66 => NamesSkipped { role, group };
     80 => EndpointsChanged(record);
     81 => EndpointsRemoved(record);
+    120 => VisibilityChanged(record);
+    121 => CreatorNoted { subject, by };
 }

@@ -14,6 +14,7 @@ pub(crate) mod frame;
 pub(crate) mod noun;
 mod policy;
 pub(crate) mod row;
+mod visibility;
 
 pub(crate) use field::{Field, Reader, RecordError};
 

@@ -14,6 +14,7 @@ use tessera_model::record::{
 use tessera_model::refresh::{ClientRecord, ClientTerms, EndReason, RefreshMode, RefreshRecord};
 use tessera_model::relation::{RelationMappingRecord, RelationModelRecord, RelationRecord};
 use tessera_model::rule::{GroupRule, Match, Term};
+use tessera_model::visibility::{Details, Reach, SightRecord, VisibilityRecord};
 use tessera_model::{
     ClientIndex, CommandId, Deadline, Event, Generation, GroupId, Name, Network, Pattern, PermissionId,
     Place, PublicId, RestrictionId, Revision, RoleId, ServiceIndex, Settings, SubjectIndex, TenantId,
@@ -281,6 +282,24 @@ pub fn every_event() -> Vec<Event> {
             granted_until: Deadline(11),
         }),
         Event::RequestRemoved { number: 1 },
+        Event::VisibilityChanged(VisibilityRecord {
+            version: 3,
+            rules: vec![
+                SightRecord {
+                    role: RoleId(0),
+                    reach: Reach::default(),
+                    details: Details::default(),
+                    attributes: vec![],
+                },
+                SightRecord {
+                    role: RoleId(7),
+                    reach: Reach::ALL,
+                    details: Details::ALL,
+                    attributes: vec![name("team"), name("title")],
+                },
+            ],
+        }),
+        Event::CreatorNoted { subject: SubjectIndex(9), by: SubjectIndex(4) },
         Event::NamesSkipped { role: 1, group: 2 },
         Event::RefreshKeyMade { number: 1, at: Deadline(2) },
         Event::RefreshKeyDropped { number: 1 },

@@ -2,6 +2,7 @@
 
 use crate::batch::DecisionBatchWriter;
 use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
+use crate::visibility::VisibilityRow;
 use crate::elevation::{DevicePolicyRow, DeviceRow, RequestRow};
 use crate::endpoint::{AuthorizedRow, EndpointRow};
 use crate::fault::{Fault, WireError};
@@ -264,6 +265,7 @@ fn rows(add: &mut Add<'_>) {
     page::<DeviceRow>(add, "DeviceRow");
     page::<DevicePolicyRow>(add, "DevicePolicyRow");
     page::<RequestRow>(add, "RequestRow");
+    page::<VisibilityRow>(add, "VisibilityRow");
     page::<SettingsRow>(add, "SettingsRow");
 }
 
@@ -346,6 +348,7 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of DeviceRow" => page::<DeviceRow>(frame, out),
         "Rows of DevicePolicyRow" => page::<DevicePolicyRow>(frame, out),
         "Rows of RequestRow" => page::<RequestRow>(frame, out),
+        "Rows of VisibilityRow" => page::<VisibilityRow>(frame, out),
         "Rows of SettingsRow" => page::<SettingsRow>(frame, out),
         _ => page::<TenantRow>(frame, out),
     }

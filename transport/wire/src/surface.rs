@@ -2,6 +2,7 @@
 
 use crate::archive;
 use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
+use crate::visibility::VisibilityRow;
 use crate::elevation::{DevicePolicyRow, DeviceRow, RequestRow};
 use crate::endpoint::{AuthorizedRow, EndpointRow};
 use crate::fields::FIELD_KINDS;
@@ -86,6 +87,7 @@ pub(crate) const SHAPES: &[(&str, Parts)] = &[
     ("DeviceRow", DeviceRow::PARTS),
     ("DevicePolicyRow", DevicePolicyRow::PARTS),
     ("RequestRow", RequestRow::PARTS),
+    ("VisibilityRow", VisibilityRow::PARTS),
     ("SettingsRow", rows::SettingsRow::PARTS),
 ];
 
