@@ -35,6 +35,15 @@ pub(crate) const SIGHTED: &[&str] = &[
     PEOPLE,
 ];
 
+/// Those whose reads [`PEOPLE`] opens as far as rules show.
+pub(crate) const OPENED: &[&str] = &[
+    "tessera.admin.subjects",
+    "tessera.admin.grants",
+    "tessera.admin.groups",
+    "tessera.admin.sessions",
+    "tessera.admin.keys",
+];
+
 /// When something is looked at: the time for ends, and the earlier one for beginnings while the clock is in doubt.
 type When = (UnixMillis, UnixMillis);
 

@@ -12,12 +12,12 @@ use tessera_engine::{
     BackupTold, Bound, Cursors, Engine, Figure, KeyFound, Listing, PEOPLE, Page, Sees, View,
 };
 use tessera_model::limits::PAGE_ROWS_MAX;
-use tessera_model::record::{AttributeValue, GrantRecord, SubjectRecord};
+use tessera_model::record::{GrantRecord, SubjectRecord};
 use tessera_model::refresh::ClientRecord;
 use tessera_model::visibility::Detail;
-use tessera_model::{CursorFault, Deadline, Limit, ListKind, Listed, Name, Private, PublicId, Refusal, TenantId};
+use tessera_model::{CursorFault, Limit, ListKind, Listed, Name, Private, PublicId, Refusal, TenantId};
 use tessera_wire::{
-    AttributeRow, AttributeValueRow, BackupRow, ClientRow, Fault, GrantRow, HolderRow, IdentifierRow, KeyRow,
+    AttributeRow, BackupRow, ClientRow, Fault, GrantRow, HolderRow, KeyRow,
     OriginsRow, PermissionRow, RefreshKeyRow, Request, RequestKind, RoleRow, Rows, RowsWriter, SessionRow,
     SettingsRow, Shape, TenantRow, UsageRow, WorkspaceRow,
 };
@@ -255,8 +255,8 @@ fn page(
             };
             whole([sight::subject(listing, found)])
         }
-        Request::ListIdentifiers { subject } => identifiers(engine, bound, listing, of(subject)?),
-        Request::ListAttributeValues { subject } => values(engine, bound, listing, of(subject)?),
+        Request::ListIdentifiers { subject } => sight::identifiers(&source, of(subject)?),
+        Request::ListAttributeValues { subject } => sight::values(&source, of(subject)?),
         Request::ListAttributes {} => {
             whole(listing.attributes().map(|row| AttributeRow { name: row.name.clone(), kind: row.kind }))
         }
@@ -521,46 +521,6 @@ fn read_tenant(
     let before = id.0.checked_sub(1).ok_or(Refusal::TenantUnknown)?;
     let found = listing.tenants(before, 1).rows.pop().filter(|row| row.id == id);
     whole([tenant_row(engine, found.ok_or(Refusal::TenantUnknown)?)])
-}
-
-/// What a subject signs in with, and how often that failed.
-fn identifiers(
-    engine: &Engine,
-    bound: &Bound,
-    listing: &Listing,
-    subject: &SubjectRecord,
-) -> Result<Rows, Refusal> {
-    let mut rows = Vec::new();
-    let seen = listing.sees(subject.index).ok_or(Refusal::SubjectUnknown)?;
-    for identifier in engine.identifiers(bound, subject.index)? {
-        if !Listing::shows_identifier(seen, identifier.kind()) {
-            continue;
-        }
-        let key = engine.identifier_hash(bound.entry.tenant, &identifier)?;
-        let (failures, waits_until) = listing.failures(&key, engine.now());
-        let status = seen.has(Detail::Status);
-        let waits_until = if status { waits_until } else { Deadline::NONE };
-        rows.push(IdentifierRow { identifier, failures: status.then_some(failures), waits_until });
-    }
-    whole(rows)
-}
-
-fn values(
-    engine: &Engine,
-    bound: &Bound,
-    listing: &Listing,
-    subject: &SubjectRecord,
-) -> Result<Rows, Refusal> {
-    let name_of = |id| listing.attributes().find(|row| row.id == id).map(|row| row.name.clone());
-    let hot = listing.values(subject.index);
-    let mut rows: Vec<_> = hot.filter_map(|(id, value)| Some((name_of(id)?, Some(value.clone())))).collect();
-    for (name, text) in engine.profile(bound, subject.index)? {
-        let text = String::from_utf8_lossy(text.expose()).into();
-        rows.push((name, Some(AttributeValue::Text(text))));
-    }
-    let seen = listing.sees(subject.index).ok_or(Refusal::SubjectUnknown)?;
-    rows.retain(|(name, _)| listing.shows_attribute(seen, name));
-    whole(rows.into_iter().map(|row| AttributeValueRow { values: vec![row] }))
 }
 
 fn workspaces(listing: &Listing, window: &Window) -> Result<Rows, Refusal> {

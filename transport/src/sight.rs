@@ -1,11 +1,13 @@
 //! Which reads show people, what of them they tell, and the rules about who sees whom.
 
-use crate::list::whole;
+use crate::list::{Source, whole};
 use tessera_engine::{Bound, Engine, Listing, View};
-use tessera_model::Refusal;
-use tessera_model::record::SubjectRecord;
+use tessera_model::record::{AttributeValue, SubjectRecord};
 use tessera_model::visibility::Detail;
-use tessera_wire::{Request, RequestKind, Rows, SubjectRow, VisibilityRow};
+use tessera_model::{Deadline, Refusal};
+use tessera_wire::{
+    AttributeValueRow, IdentifierRow, Request, RequestKind, Rows, SubjectRow, VisibilityRow,
+};
 
 /// What of the subject that it names an answer tells, beside that it is there.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest names no subject, or filters what it tells by itself")]
@@ -56,6 +58,39 @@ pub(crate) fn subject(listing: &Listing, record: &SubjectRecord) -> SubjectRow {
         has_password: status.then_some(record.has_password),
         creator: listing.creator(record.index),
     }
+}
+
+/// What a subject signs in with, and how often that failed.
+pub(crate) fn identifiers(source: &Source<'_>, subject: &SubjectRecord) -> Result<Rows, Refusal> {
+    let (engine, bound, listing) = (source.engine, source.bound, &source.listing);
+    let mut rows = Vec::new();
+    let seen = listing.sees(subject.index).ok_or(Refusal::SubjectUnknown)?;
+    for identifier in engine.identifiers(bound, subject.index)? {
+        if !Listing::shows_identifier(seen, identifier.kind()) {
+            continue;
+        }
+        let key = engine.identifier_hash(bound.entry.tenant, &identifier)?;
+        let (failures, waits_until) = listing.failures(&key, engine.now());
+        let status = seen.has(Detail::Status);
+        let waits_until = if status { waits_until } else { Deadline::NONE };
+        rows.push(IdentifierRow { identifier, failures: status.then_some(failures), waits_until });
+    }
+    whole(rows)
+}
+
+/// The attributes of a subject that its reader is shown.
+pub(crate) fn values(source: &Source<'_>, subject: &SubjectRecord) -> Result<Rows, Refusal> {
+    let (engine, bound, listing) = (source.engine, source.bound, &source.listing);
+    let name_of = |id| listing.attributes().find(|row| row.id == id).map(|row| row.name.clone());
+    let hot = listing.values(subject.index);
+    let mut rows: Vec<_> = hot.filter_map(|(id, value)| Some((name_of(id)?, Some(value.clone())))).collect();
+    for (name, text) in engine.profile(bound, subject.index)? {
+        let text = String::from_utf8_lossy(text.expose()).into();
+        rows.push((name, Some(AttributeValue::Text(text))));
+    }
+    let seen = listing.sees(subject.index).ok_or(Refusal::SubjectUnknown)?;
+    rows.retain(|(name, _)| listing.shows_attribute(seen, name));
+    whole(rows.into_iter().map(|row| AttributeValueRow { values: vec![row] }))
 }
 
 /// The rules about who sees whom.

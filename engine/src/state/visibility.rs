@@ -1,7 +1,7 @@
 //! Who sees whom, and who made whom.
 
 use super::{ADMIN_ROLE, Decided, State};
-use crate::sight::{PEOPLE, SIGHTED, is_unlimited};
+use crate::sight::{OPENED, PEOPLE, SIGHTED, is_unlimited};
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 use tessera_model::limits::{VISIBILITY_ATTRIBUTES_MAX, VISIBILITY_RULES_MAX};
@@ -70,7 +70,7 @@ impl State {
     /// has.
     fn sees_everybody(&self, caller: Caller, now: UnixMillis) -> bool {
         let has = |name: &&str| self.may_order(caller, name, now) && self.is_unlimited(caller, name, now);
-        SIGHTED.iter().all(has)
+        OPENED.iter().all(has)
     }
 
     /// Whether nothing limits whom a caller sees by a permission that it has.

@@ -8,7 +8,7 @@ use crate::table::Table;
 use crate::when::When;
 use serde_json::{Map, Value, json};
 use tessera_client::wire::{GrantRow, HolderRow, Request, ReviewRow};
-use tessera_model::record::SubjectKind;
+use tessera_model::record::{SubjectKind, SubjectStatus};
 use tessera_model::{Deadline, Name, PublicId};
 
 /// What can be done with grants.
@@ -167,8 +167,8 @@ pub(crate) fn holders(rows: &[HolderRow]) -> (Table, Value) {
         let (from, until) = (instant(row.from), instant(row.until));
         let place = row.workspace.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
         let kind = if row.kind == SubjectKind::Person { "person" } else { "machine" };
-        let status = row.status.name();
-        table.row([row.subject.to_string(), kind.into(), status.into(), place, shown(from), shown(until)]);
+        let status = row.status.map(SubjectStatus::name);
+        table.row([row.subject.to_string(), kind.into(), status.unwrap_or("-").into(), place, shown(from), shown(until)]);
         let mut json = Map::new();
         json.insert("subject".into(), json!(row.subject.to_string()));
         json.insert("kind".into(), json!(kind));
