@@ -1,5 +1,6 @@
 //! Watching relations: a request that may wait, in the task of its own that every list has.
 
+use std::sync::Arc;
 use std::time::Duration;
 use tessera_engine::{Bound, Engine, Listing, RelationChanged, Watched};
 use tessera_model::relation::RelationRecord;
@@ -24,7 +25,8 @@ pub(crate) async fn page(
     let after = after.map(|cursor| cursor.expose().to_vec());
     let watched = engine.watch_relations(bound, after, (limit, wait)).await?;
     *cost += watched.events.len() as u64 / 8;
-    let listing = engine.listing(bound, &*engine.view_of(bound)?, "tessera.admin.relations");
+    let view = bound.entry.view().as_ref().map(Arc::clone).ok_or_else(|| engine.unready(&bound.entry))?;
+    let listing = engine.listing(bound, &view, "tessera.admin.relations");
     rows(&watched, &listing)
 }
 

@@ -112,6 +112,10 @@ impl World {
         for (role, gives) in ROLES {
             house.role(tenant, role, &[gives]).await;
         }
+        // Before there are walls, behind which nobody makes keys for others.
+        for _ in 0..8 {
+            world.another_subject(house, tenant, dice).await;
+        }
         for at in 0..WORKSPACES {
             let parent = if at == 0 || dice.one_in(4) { None } else { Some(dice.below(at)) };
             let inherits = !dice.one_in(4);
@@ -126,9 +130,6 @@ impl World {
         for at in 0..GROUPS {
             let command = Command::CreateGroup { name: name(&format!("g{at}")), rule: Vec::new() };
             house.submit(&tenant.admin, command).await;
-        }
-        for _ in 0..8 {
-            world.another_subject(house, tenant, dice).await;
         }
         for _ in 0..40 {
             world.change(house, tenant, dice).await;
@@ -150,6 +151,10 @@ impl World {
         let handle = made.handle.expect("a key");
         let bound = house.bind(&handle).await;
         self.subjects.push(Subject { id, index, bound, handle, creator });
+        if dice.one_in(2) {
+            let holder = Holder::Subject(self.subjects.len() - 1);
+            self.put(house, tenant, Grant { holder, role: 2, place: None, window: (NONE, NONE) }).await;
+        }
     }
 
     /// Binds everybody anew, to another life of the house.
@@ -241,7 +246,11 @@ impl World {
         } else {
             Holder::Subject(dice.below(self.subjects.len()))
         };
-        let (from, until) = window;
+        self.put(house, tenant, Grant { holder, role, place, window }).await;
+    }
+
+    async fn put(&mut self, house: &House, tenant: &Tenant, grant: Grant) {
+        let Grant { holder, role, place, window: (from, until) } = grant;
         let (named, workspace) = (name(ROLES[role].0), place.map(|at| name(&format!("w{at}"))));
         let command = match holder {
             Holder::Subject(at) => {
@@ -253,7 +262,7 @@ impl World {
         };
         house.submit(&tenant.admin, command).await;
         self.grants.retain(|one| (one.holder, one.role, one.place) != (holder, role, place));
-        self.grants.push(Grant { holder, role, place, window });
+        self.grants.push(grant);
     }
 
     /// Sets other rules.
