@@ -74,7 +74,7 @@ pub use {
     admit::Done, authorize::Authorized, authorize::Wanted, backup::BackupTold, backup::Begun, bound::Bound,
     bound::HelloRefusal, cursor::Cursors, decide::Decided, decide::OfSubject, front::Errand, front::Stranger,
     house::EngineConfig, house::PLANTED, list::Listing, list::Page, policed::About, read::PermissionList,
-    review::Held, review::Reviewed, review::Told, review::Who, sight::PEOPLE, sight::Seen,
-    related::RelatedSubjects, resource::Resource, seam::Clock, seam::Entropy, submit::SubmitError, view::Reading, view::Sees, view::View,
-    tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure,
+    related::RelatedSubjects, resource::Resource, review::Held, review::Reviewed, review::Told, review::Who,
+    seam::Clock, seam::Entropy, sight::PEOPLE, sight::Seen, submit::SubmitError,
+    tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure, view::Reading, view::Sees, view::View,
 };

@@ -16,8 +16,8 @@ use tessera_model::record::{
 use tessera_model::refresh::ClientRecord;
 use tessera_model::visibility::Detail;
 use tessera_model::{
-    ClientIndex, Deadline, IdentifierKind, Name, PermissionId, PublicId, RoleId, Settings, SubjectIndex, TenantId,
-    UnixMillis, WorkspaceIndex,
+    ClientIndex, Deadline, IdentifierKind, Name, PermissionId, PublicId, RoleId, Settings, SubjectIndex,
+    TenantId, UnixMillis, WorkspaceIndex,
 };
 
 /// One page: rows and the cursor of the next page, if there is one.

@@ -42,7 +42,8 @@ fn compare(house: &House, world: &World, seed: u64, tally: &mut Tally) {
         for (at, subject) in world.subjects.iter().enumerate() {
             let seen = listing.sees(subject.index);
             let told = seen.map(|seen| {
-                let shown = Detail::ALL.iter().filter(|detail| seen.has(**detail)).map(|detail| detail.name());
+                let shown =
+                    Detail::ALL.iter().filter(|detail| seen.has(**detail)).map(|detail| detail.name());
                 (shown.collect::<BTreeSet<_>>(), listing.shows_attribute(seen, &title))
             });
             let right = world.shown(viewer, at, now);
@@ -208,7 +209,8 @@ async fn nobody_widens_a_sight() {
         assert_eq!(scene.refused(&support, widens).await, Refusal::SightLimited);
     }
     let me = support.subject;
-    let patterns = |texts: &[&str]| texts.iter().map(|text| Pattern::new(text).expect("one")).collect::<Vec<_>>();
+    let patterns =
+        |texts: &[&str]| texts.iter().map(|text| Pattern::new(text).expect("one")).collect::<Vec<_>>();
     let expires = scene.house.engine.now().plus_seconds(86_400).to_deadline();
     let beyond = [
         grant(me, "unnamed"),
@@ -244,7 +246,8 @@ async fn rules_are_sound_or_refused() {
     scene.house.role(&scene.tenant, "lead", &[PEOPLE]).await;
     let place = Command::CreateWorkspace { name: name("berlin"), parent: None, inherits: true };
     scene.done(place).await;
-    let there = Command::CreateRoleIn { workspace: name("berlin"), name: name("local"), patterns: Vec::new() };
+    let there =
+        Command::CreateRoleIn { workspace: name("berlin"), name: name("local"), patterns: Vec::new() };
     scene.done(there).await;
     let one = |role: Option<&str>| rule(role, &[], &[]);
     let many = |count: usize| {
@@ -292,9 +295,8 @@ async fn identifiers_find_whom_rules_show() {
     let scene = Scene::new().await;
     let (amy, reader) = scene.somebody("reader", &[PEOPLE]).await;
     let (bob, lister) = scene.somebody("lister", &[SUBJECTS]).await;
-    let ids = |listing: &Listing| {
-        listing.subjects(0, 100).rows.iter().map(|row| row.id).collect::<BTreeSet<_>>()
-    };
+    let ids =
+        |listing: &Listing| listing.subjects(0, 100).rows.iter().map(|row| row.id).collect::<BTreeSet<_>>();
     assert_eq!(ids(&listing(&scene.house, &reader, SUBJECTS)), BTreeSet::from([amy]));
     assert_eq!(ids(&listing(&scene.house, &lister, SUBJECTS)).len(), 3);
     let add = Identifier::guess("bobby").expect("one");
@@ -315,7 +317,10 @@ async fn identifiers_find_whom_rules_show() {
     // Whom no rule names is not limited by one: the role gives the permission itself.
     assert_eq!(find(&lister), (Some(bob), Some(bob)));
     scene.done(set(vec![rule(Some("lister"), &[], &[])])).await;
-    assert_eq!((find(&lister), ids(&listing(&scene.house, &lister, SUBJECTS))), ((Some(bob), Some(bob)), [bob].into()));
+    assert_eq!(
+        (find(&lister), ids(&listing(&scene.house, &lister, SUBJECTS))),
+        ((Some(bob), Some(bob)), [bob].into())
+    );
 }
 
 /// PROPERTY: who made whom is known of everybody whom a subject has made, one by one or many at once, and of nobody
@@ -324,8 +329,11 @@ async fn identifiers_find_whom_rules_show() {
 async fn creators_are_told_to_whom_they_are_shown() {
     let scene = Scene::new().await;
     let (amy, maker) = scene.somebody("maker", &[SUBJECTS]).await;
-    let command =
-        Command::CreateSubject { kind: SubjectKind::Machine, identifiers: Vec::new(), password: Private::default() };
+    let command = Command::CreateSubject {
+        kind: SubjectKind::Machine,
+        identifiers: Vec::new(),
+        password: Private::default(),
+    };
     let one = scene.house.submit(&maker, command).await.made.subject.expect("an id");
     let row = tessera_model::load::LoadRow {
         kind: SubjectKind::Person,

@@ -17,9 +17,9 @@ use tessera_model::refresh::ClientRecord;
 use tessera_model::visibility::Detail;
 use tessera_model::{CursorFault, Limit, ListKind, Listed, Name, Private, PublicId, Refusal, TenantId};
 use tessera_wire::{
-    AttributeRow, BackupRow, ClientRow, Fault, GrantRow, HolderRow, KeyRow,
-    OriginsRow, PermissionRow, RefreshKeyRow, Request, RequestKind, RoleRow, Rows, RowsWriter, SessionRow,
-    SettingsRow, Shape, TenantRow, UsageRow, WorkspaceRow,
+    AttributeRow, BackupRow, ClientRow, Fault, GrantRow, HolderRow, KeyRow, OriginsRow, PermissionRow,
+    RefreshKeyRow, Request, RequestKind, RoleRow, Rows, RowsWriter, SessionRow, SettingsRow, Shape,
+    TenantRow, UsageRow, WorkspaceRow,
 };
 
 /// The permission that a list asks for; a session may read what is its own subject's without it.
@@ -242,7 +242,10 @@ fn page(
             let window = source.all(ListKind::Subjects, after, limit)?;
             let page = listing.subjects(window.from, window.limit);
             *walked = page.walked;
-            window.finish(page.rows.iter().map(|row| (u64::from(row.index.0), sight::subject(listing, row))), page.next)
+            window.finish(
+                page.rows.iter().map(|row| (u64::from(row.index.0), sight::subject(listing, row))),
+                page.next,
+            )
         }
         Request::ReadSubject { subject, identifier } => {
             let found = match (subject, identifier) {
@@ -302,9 +305,10 @@ fn page(
         Request::ListSessions { subject, after, limit } => {
             let listed = Listed::of_subject(ListKind::Sessions, Some(subject));
             let window = source.window(listed, (after, limit))?;
-            let page =
-                source.engine.read(source.view).sessions(of(subject)?.index, window.from, window.limit);
+            let index = of(subject)?.index;
+            let mut page = source.engine.read(source.view).sessions(index, window.from, window.limit);
             *walked = page.walked;
+            page.rows.retain(|found| !found.key || listing.shows(index, Detail::Keys));
             // The cursor of a row is the place after it: a page that the frame cuts goes on there.
             let rows =
                 page.rows.iter().map(|found| (u64::from(found.place.0) + 1, session_row(listing, found)));

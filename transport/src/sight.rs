@@ -5,12 +5,13 @@ use tessera_engine::{Bound, Engine, Listing, View};
 use tessera_model::record::{AttributeValue, SubjectRecord};
 use tessera_model::visibility::Detail;
 use tessera_model::{Deadline, Refusal};
-use tessera_wire::{
-    AttributeValueRow, IdentifierRow, Request, RequestKind, Rows, SubjectRow, VisibilityRow,
-};
+use tessera_wire::{AttributeValueRow, IdentifierRow, Request, RequestKind, Rows, SubjectRow, VisibilityRow};
 
 /// What of the subject that it names an answer tells, beside that it is there.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the rest names no subject, or filters what it tells by itself")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the rest names no subject, or filters what it tells by itself"
+)]
 pub(crate) const fn detail(kind: RequestKind) -> Option<Detail> {
     match kind {
         RequestKind::ListGrants | RequestKind::Explain | RequestKind::Simulate => Some(Detail::Grants),

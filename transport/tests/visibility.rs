@@ -27,7 +27,8 @@ enum Class {
 use Class::{Not, Sighted};
 
 const NO_SUBJECT: Class = Not("its rows hold nothing of a subject");
-const A_DECISION: Class = Not("a decision about whoever the question names, for services that decide; it lists nobody");
+const A_DECISION: Class =
+    Not("a decision about whoever the question names, for services that decide; it lists nobody");
 
 /// Every kind of read. INVARIANT: one that is added stands here, or the test below fails.
 const READS: &[(&str, Class)] = &[
@@ -59,8 +60,14 @@ const READS: &[(&str, Class)] = &[
     ("CheckResource", A_DECISION),
     ("CheckAbout", A_DECISION),
     ("Authorize", A_DECISION),
-    ("ReadUsage", Not("how much there is of everything, for whoever sets the tenant's settings; it tells nobody apart")),
-    ("ListEntities", Not("what an application has stored for its policies, in its own words, for whoever writes them")),
+    (
+        "ReadUsage",
+        Not("how much there is of everything, for whoever sets the tenant's settings; it tells nobody apart"),
+    ),
+    (
+        "ListEntities",
+        Not("what an application has stored for its policies, in its own words, for whoever writes them"),
+    ),
     ("ReadPolicies", Not("texts that whoever may read them may write")),
     ("ListTenants", Not("operators alone, who see everybody")),
     ("ReadTenant", Not("operators alone, who see everybody")),
@@ -101,10 +108,14 @@ fn every_read_is_classified() {
         let kind = words.nth(1).expect("a name");
         let row = words.nth(1).expect("a row");
         let class = READS.iter().find(|(known, _)| *known == kind).map(|(_, class)| *class);
-        let class = class.unwrap_or_else(|| panic!("{kind} is new: say in READS how it stands to who sees whom"));
+        let class =
+            class.unwrap_or_else(|| panic!("{kind} is new: say in READS how it stands to who sees whom"));
         let parts = text.lines().find(|line| line.starts_with(&format!("{row} ("))).expect("parts");
-        let tells = ["subject: ", "made_by: ", "decided_by: ", "actor: ", "creator: ", "by: ", "told: ", "tuple: "];
-        let shows = tells.iter().any(|part| parts.contains(&format!("({part}")) || parts.contains(&format!(", {part}")));
+        let tells =
+            ["subject: ", "made_by: ", "decided_by: ", "actor: ", "creator: ", "by: ", "told: ", "tuple: "];
+        let shows = tells
+            .iter()
+            .any(|part| parts.contains(&format!("({part}")) || parts.contains(&format!(", {part}")));
         assert!(!shows || class != NO_SUBJECT, "{kind} answers with {parts}");
         found.push(kind);
     }
@@ -119,7 +130,10 @@ fn every_read_is_classified() {
 fn doors_read_with_the_sight_of_their_caller() {
     let whole: &[(&str, &[&str])] = &[
         ("transport/src", &["sight.rs", "order.rs", "policy.rs"]),
-        ("gateway/http/src", &["sight.rs", "order.rs", "load.rs", "caller.rs", "policy.rs", "ask.rs", "short.rs"]),
+        (
+            "gateway/http/src",
+            &["sight.rs", "order.rs", "load.rs", "caller.rs", "policy.rs", "ask.rs", "short.rs"],
+        ),
         ("gateway/authzen/src", &["asker.rs"]),
     ];
     for (folder, known) in whole {
@@ -276,7 +290,13 @@ fn reads((subject, key, mail): (PublicId, PublicId, &str), watched: Option<Priva
             group: none,
         },
         Request::ListRelations { object: None, relation: None, subject: None, after: None, limit },
-        Request::ListRelations { object: None, relation: None, subject: Some(private(&user)), after: None, limit },
+        Request::ListRelations {
+            object: None,
+            relation: None,
+            subject: Some(private(&user)),
+            after: None,
+            limit,
+        },
         Request::ListRelationSubjects {
             object: private("team:a"),
             relation: private("member"),
@@ -338,10 +358,8 @@ async fn whoever_sees_nobody_learns_of_nobody() {
     acme.person("bob@example.org", "blind", &["tessera.*"]).await;
     acme.person("cid@example.org", "people", &["tessera.people.read"]).await;
     let ann = ann(&acme).await;
-    let rules = vec![
-        rule(Some("blind"), Reach::default(), Details::ALL),
-        rule(None, Reach::default(), Details::ALL),
-    ];
+    let rules =
+        vec![rule(Some("blind"), Reach::default(), Details::ALL), rule(None, Reach::default(), Details::ALL)];
     acme.client.set_visibility(VisibilityDraft { rules, expected: Some(0) }).await.expect("set");
     let watch = Request::WatchRelations { after: None, limit: 10, wait_ms: None };
     let watched = acme.client.list::<RelationEventRow>(&watch).await.expect("a page").next.map(Private::new);
@@ -377,7 +395,8 @@ async fn whoever_sees_nobody_learns_of_nobody() {
             assert_eq!(told, right, "{email}, {kind}: somebody who is not seen differs from nobody");
         }
         let client = house.client(&handle).await;
-        let own = client.list::<SubjectRow>(&Request::ListSubjects { after: None, limit: 0 }).await.expect("rows");
+        let own =
+            client.list::<SubjectRow>(&Request::ListSubjects { after: None, limit: 0 }).await.expect("rows");
         assert_eq!(own.rows.len(), 1);
         assert_eq!((own.rows[0].index, own.rows[0].status.is_some()), (None, true));
         let rules = client.visibility().await;
@@ -402,9 +421,13 @@ async fn whoever_is_seen_is_shown_in_part() {
     let (_, handle) = acme.session("cid@example.org").await;
     let client: Client = house.client(&handle).await;
     let subject = ann.id;
-    let row = client.list::<SubjectRow>(&Request::ReadSubject { subject: Some(subject), identifier: None }).await;
+    let row =
+        client.list::<SubjectRow>(&Request::ReadSubject { subject: Some(subject), identifier: None }).await;
     let row = row.expect("a row").rows.remove(0);
-    assert_eq!((row.subject, row.index, row.status, row.has_password, row.creator), (subject, None, None, None, None));
+    assert_eq!(
+        (row.subject, row.index, row.status, row.has_password, row.creator),
+        (subject, None, None, None, None)
+    );
     for (request, shows) in [
         (Request::ListGrants { subject, after: None, limit: 0 }, true),
         (Request::ListKeys { subject: Some(subject), after: None, limit: 0 }, true),

@@ -6,9 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 use tessera_model::limits::{VISIBILITY_ATTRIBUTES_MAX, VISIBILITY_RULES_MAX};
 use tessera_model::visibility::{SightRecord, VisibilityDraft, VisibilityRecord, VisibilityRule};
-use tessera_model::{
-    Caller, Event, Limit, Pattern, Refusal, RoleId, SubjectIndex, TenantId, UnixMillis,
-};
+use tessera_model::{Caller, Event, Limit, Pattern, Refusal, RoleId, SubjectIndex, TenantId, UnixMillis};
 
 /// What hands out a sight of others, as a pattern.
 static SIGHT: LazyLock<Option<Pattern>> = LazyLock::new(|| Pattern::new(PEOPLE).ok());

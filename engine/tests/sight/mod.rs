@@ -141,8 +141,11 @@ impl World {
         let creator = (!self.subjects.is_empty() && !dice.one_in(3)).then(|| dice.below(self.subjects.len()));
         let creator = creator.filter(|at| self.may(*at, SUBJECTS, house.engine.now()));
         let by = creator.map_or(&tenant.admin, |at| &self.subjects[at].bound);
-        let command =
-            Command::CreateSubject { kind: SubjectKind::Machine, identifiers: Vec::new(), password: Private::default() };
+        let command = Command::CreateSubject {
+            kind: SubjectKind::Machine,
+            identifiers: Vec::new(),
+            password: Private::default(),
+        };
         let made = house.submit(by, command).await.made;
         let (id, index) = (made.subject.expect("an id"), SubjectIndex(made.number.expect("an index")));
         let expires = house.engine.now().plus_seconds(300 * 86_400).to_deadline();
@@ -175,7 +178,8 @@ impl World {
                 let window = Self::random_window(dice, now);
                 let id = self.subjects[subject].id;
                 let (from, until) = window;
-                let command = Command::AddMember { group: name(&format!("g{group}")), subject: id, from, until };
+                let command =
+                    Command::AddMember { group: name(&format!("g{group}")), subject: id, from, until };
                 house.submit(admin, command).await;
                 self.members.retain(|(at, of, _)| (*at, *of) != (group, subject));
                 self.members.push((group, subject, window));
@@ -270,10 +274,14 @@ impl World {
         self.rules.clear();
         let whose = (0..ROLES.len()).map(Some).chain([None]);
         for role in whose.filter(|_| !dice.one_in(2)).collect::<Vec<_>>() {
-            let reach: Reach = Circle::ALL.iter().copied().filter(|one| match one {
-                Circle::Everybody => dice.one_in(8),
-                Circle::Workspace | Circle::Group | Circle::Created => dice.one_in(2),
-            }).collect();
+            let reach: Reach = Circle::ALL
+                .iter()
+                .copied()
+                .filter(|one| match one {
+                    Circle::Everybody => dice.one_in(8),
+                    Circle::Workspace | Circle::Group | Circle::Created => dice.one_in(2),
+                })
+                .collect();
             let details = Detail::ALL.iter().copied().filter(|_| dice.one_in(2)).collect();
             self.rules.push((role, reach, details, dice.one_in(2)));
         }
@@ -324,8 +332,7 @@ impl World {
 
     /// Whether something that is granted in a workspace holds in another one.
     fn reaches(&self, from: usize, to: usize) -> bool {
-        from == to
-            || matches!(self.places[to], (Some(parent), true) if self.reaches(from, parent))
+        from == to || matches!(self.places[to], (Some(parent), true) if self.reaches(from, parent))
     }
 
     fn works_in(&self, subject: usize, place: usize, now: UnixMillis) -> bool {

@@ -120,7 +120,20 @@ impl<'a> Search<'a> {
         let (next, looked, begun) = (None, 0, false);
         let admitted = asker.admitted;
         let shown = admitted.engine().listing_of(admitted.bound(), &asker.reading, CHECK);
-        Ok(Self { asker, shown, page, subject, action, resource, context, rows, next, valid_until, looked, begun })
+        Ok(Self {
+            asker,
+            shown,
+            page,
+            subject,
+            action,
+            resource,
+            context,
+            rows,
+            next,
+            valid_until,
+            looked,
+            begun,
+        })
     }
 
     fn print(&self) -> String {

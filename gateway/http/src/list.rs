@@ -144,10 +144,8 @@ fn rows(
             let id = id.ok_or(Refusal::TenantUnknown)?;
             one_tenant(&listing, id).map(|row| tenant(engine, &row).value())
         }
-        List::Subjects => {
-            all(ListKind::Subjects)?
-                .page(|from, limit| listing.subjects(from, limit), |row| sight::subject(&listing, row))
-        }
+        List::Subjects => all(ListKind::Subjects)?
+            .page(|from, limit| listing.subjects(from, limit), |row| sight::subject(&listing, row)),
         List::Subject => Ok(sight::subject(&listing, subject()?).value()),
         List::FindSubject => {
             let identifier = input.identifier("identifier")?.ok_or_else(|| ill_formed("identifier"))?;
@@ -203,7 +201,7 @@ fn rows(
         List::Explain | List::Simulate => {
             subject()?;
             explain::answer((engine, view), &listing, (list, input), &walked.0)
-        },
+        }
         List::Workspace => {
             let found = listing.workspace_named(&name()?).ok_or(Refusal::WorkspaceUnknown)?;
             Ok(workspace(&listing, found).value())
@@ -417,7 +415,11 @@ fn sessions<'a>(
 ) -> Result<Value, Problem> {
     let window = window(Listed::of_subject(ListKind::Sessions, Some(subject.id)))?;
     window.page(
-        |from, limit| engine.read(view).sessions(subject.index, from, limit),
+        |from, limit| {
+            let mut page = engine.read(view).sessions(subject.index, from, limit);
+            page.rows.retain(|found| !found.key || listing.shows(subject.index, Detail::Keys));
+            page
+        },
         |found| {
             let reason = listing.acting_reason(found.place, found.generation);
             let actor = found.actor.and_then(|actor| listing.seen_id(actor));

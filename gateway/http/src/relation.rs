@@ -240,8 +240,12 @@ impl<'a> Asked<'a> {
                 .with("orphans", 0)
                 .with("examples", Value::Array(Vec::new())),
             Ok(orphans) => {
-                let examples: Vec<Value> =
-                    orphans.examples.into_iter().filter(|one| self.tells(one)).map(|one| stored(one).value()).collect();
+                let examples: Vec<Value> = orphans
+                    .examples
+                    .into_iter()
+                    .filter(|one| self.tells(one))
+                    .map(|one| stored(one).value())
+                    .collect();
                 Object::new()
                     .with("valid", true)
                     .with("line", none)

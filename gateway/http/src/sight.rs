@@ -15,7 +15,10 @@ use tessera_model::visibility::{Circle, Detail, Details, Reach, VisibilityDraft,
 use tessera_model::{Command, Limit, Name, Refusal};
 
 /// What of the subject that it names an answer tells, beside that it is there.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the rest names no subject, or filters what it tells by itself")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the rest names no subject, or filters what it tells by itself"
+)]
 pub(crate) const fn detail(list: List) -> Option<Detail> {
     match list {
         List::Grants | List::Explain | List::Simulate => Some(Detail::Grants),

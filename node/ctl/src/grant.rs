@@ -168,7 +168,14 @@ pub(crate) fn holders(rows: &[HolderRow]) -> (Table, Value) {
         let place = row.workspace.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
         let kind = if row.kind == SubjectKind::Person { "person" } else { "machine" };
         let status = row.status.map(SubjectStatus::name);
-        table.row([row.subject.to_string(), kind.into(), status.unwrap_or("-").into(), place, shown(from), shown(until)]);
+        table.row([
+            row.subject.to_string(),
+            kind.into(),
+            status.unwrap_or("-").into(),
+            place,
+            shown(from),
+            shown(until),
+        ]);
         let mut json = Map::new();
         json.insert("subject".into(), json!(row.subject.to_string()));
         json.insert("kind".into(), json!(kind));

@@ -2,7 +2,6 @@
 
 use crate::batch::DecisionBatchWriter;
 use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
-use crate::visibility::VisibilityRow;
 use crate::elevation::{DevicePolicyRow, DeviceRow, RequestRow};
 use crate::endpoint::{AuthorizedRow, EndpointRow};
 use crate::fault::{Fault, WireError};
@@ -18,6 +17,7 @@ use crate::request::{Request, RequestKind};
 use crate::rows::*;
 use crate::sample::Sample;
 use crate::shape::{RowsWriter, Shape};
+use crate::visibility::VisibilityRow;
 use tessera_model::query::Introspection;
 use tessera_model::{
     CellId, CheckQuery, CommandId, Decision, Epoch, Generation, HandleBytes, Limit, PermissionId,

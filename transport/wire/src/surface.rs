@@ -2,7 +2,6 @@
 
 use crate::archive;
 use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
-use crate::visibility::VisibilityRow;
 use crate::elevation::{DevicePolicyRow, DeviceRow, RequestRow};
 use crate::endpoint::{AuthorizedRow, EndpointRow};
 use crate::fields::FIELD_KINDS;
@@ -12,6 +11,7 @@ use crate::request::RequestKind;
 use crate::rows;
 use crate::shape::Shape;
 use crate::tag::Tag;
+use crate::visibility::VisibilityRow;
 use std::fmt::Write as _;
 use tessera_model::code::{CODE_FAILED, CODE_REDIRECT, CODE_UNKNOWN, ProtocolCode};
 use tessera_model::{Reason, Refusal};

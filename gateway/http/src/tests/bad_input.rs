@@ -172,7 +172,9 @@ fn wrong(shape: Shape) -> Vec<(Value, u64)> {
             ];
             with(text(), forms.map(Value::from).to_vec())
         }
-        Shape::Entries | Shape::Endpoints | Shape::Sight => ill(vec![json!(true), json!(7), json!("a"), json!({})]),
+        Shape::Entries | Shape::Endpoints | Shape::Sight => {
+            ill(vec![json!(true), json!(7), json!("a"), json!({})])
+        }
         Shape::RelationChecks => ill(vec![json!(true), json!(7), json!("a"), json!({})]),
         // In a path or a query alone, or a content of its own.
         Shape::Tenant | Shape::Cursor | Shape::Rows => Vec::new(),

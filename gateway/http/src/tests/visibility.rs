@@ -20,9 +20,12 @@ struct Named {
 fn about(one: &Operation, named: &Named) -> (String, String) {
     let (line, (_, content)) = request(one);
     let mut path = line;
-    for (field, value) in
-        [("subject", named.subject.as_str()), ("key", &named.key), ("group", "team"), ("permission", "shop.read")]
-    {
+    for (field, value) in [
+        ("subject", named.subject.as_str()),
+        ("key", &named.key),
+        ("group", "team"),
+        ("permission", "shop.read"),
+    ] {
         if one.path.contains(&format!("{{{field}}}")) {
             let example = one.fields.iter().find(|of| of.name == field).expect("a field");
             let example = crate::openapi::example(example.shape);
@@ -72,7 +75,8 @@ async fn ann(house: &House, admin: &str) -> Named {
     done(&format!("POST {}", of("requests")), wanted).await;
     let entries = json!({ "entries": [{ "permission": "shop.read", "action": "read", "deprecated": true }] });
     done("PUT /v1/services/shop", entries).await;
-    let made = json!({ "patterns": ["shop.read"], "expires": "2026-12-01T00:00:00Z", "description": "ann's key" });
+    let made =
+        json!({ "patterns": ["shop.read"], "expires": "2026-12-01T00:00:00Z", "description": "ann's key" });
     let key = done(&format!("POST {}", of("keys")), made).await.string("session");
     let model = "model\n  schema 1.1\ntype user\ntype team\n  relations\n    define member: [user]\n";
     done("PUT /v1/relations/model", json!({ "model": model })).await;
@@ -115,7 +119,8 @@ async fn whoever_sees_nobody_learns_of_nobody() {
         for (who, key) in [("blind", &blind), ("people", &people)] {
             let told = house.post(&line, key, ("application/json", &content)).await;
             let right = house.post(&like, key, ("application/json", &likewise)).await;
-            let plain = |text: &str, named: &Named| text.replace(&named.subject, "ID").replace(&named.key, "KEY");
+            let plain =
+                |text: &str, named: &Named| text.replace(&named.subject, "ID").replace(&named.key, "KEY");
             let (told_text, right_text) = (plain(&told.text, &ann), plain(&right.text, &nobody));
             assert_eq!((told.status, told_text), (right.status, right_text), "{who}, {}", one.id);
             if told.status == 200 {
@@ -161,13 +166,15 @@ async fn rules_are_set_and_show_as_far_as_they_go() {
         assert_eq!(told.code(), code, "{rules}: {told:?}");
         assert!(at.is_empty() || told.text.contains(at), "{rules}: {told:?}");
     }
-    let rules = json!([{ "role": null, "sees": ["group"], "shows": ["email", "groups"], "attributes": ["title"] }]);
+    let rules =
+        json!([{ "role": null, "sees": ["group"], "shows": ["email", "groups"], "attributes": ["title"] }]);
     let body = json!({ "rules": rules }).to_string();
     let bearer = format!("Bearer {admin}");
     let with = |tag: &str| [("authorization", bearer.clone()), ("if-match", tag.to_owned())];
     let send = async |tag: &str| {
         let headers = with(tag);
-        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         house.send(line, &headers, &body).await
     };
     send(&tag).await.expect(200);
@@ -179,7 +186,10 @@ async fn rules_are_set_and_show_as_far_as_they_go() {
     let me = house.ask("GET /v1/me", &people, None).await.expect(200).string("sub");
     house.ask("POST /v1/groups/team/members", &admin, Some(json!({ "subject": me }))).await.expect(200);
     let row = house.ask(&of(""), &people, None).await.expect(200).json();
-    assert_eq!((&row["status"], &row["has_password"], &row["creator"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert_eq!(
+        (&row["status"], &row["has_password"], &row["creator"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
     let rows = house.ask(&of("/identifiers"), &people, None).await.expect(200).json();
     assert_eq!((&rows["rows"][0]["identifier"], &rows["rows"][0]["failures"]), (&json!(MAIL), &Value::Null));
     let rows = house.ask(&of("/attributes"), &people, None).await.expect(200).json();
