@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tessera_model::catalogue::{EntryRecord, EntryText, ServiceRecord};
 use tessera_model::limits::{NAME_BYTES_MAX, PAGE_PLACES_MAX, PAGE_ROWS_MAX, PLACES_MAX};
 use tessera_model::record::GrantRecord;
+use tessera_model::visibility::Detail;
 use tessera_model::{
     Deadline, GroupId, Name, Pattern, PermissionId, PublicId, Refusal, RoleId, ServiceIndex, SubjectIndex,
     WorkspaceIndex,
@@ -56,6 +57,25 @@ pub struct EntryUse {
     pub permission: Name,
     /// What uses it.
     pub by: UsedBy,
+}
+
+impl Listing {
+    /// Whether a use of an entry is told to whoever reads: of subjects, those whose grants or keys it is shown.
+    #[must_use]
+    pub fn tells_use(&self, used: &EntryUse) -> bool {
+        let shown = |id: PublicId, detail| {
+            !self.is_limited() || self.0.index_of(id).is_some_and(|subject| self.shows(subject, detail))
+        };
+        match &used.by {
+            UsedBy::Grant(subject, ..) => shown(*subject, Detail::Grants),
+            UsedBy::Key(_, subject, _) => shown(*subject, Detail::Keys),
+            UsedBy::Role(..)
+            | UsedBy::GroupGrant(..)
+            | UsedBy::Ceiling(..)
+            | UsedBy::Mapping(..)
+            | UsedBy::Endpoint(..) => true,
+        }
+    }
 }
 
 /// The kinds of uses, in the order of their list.

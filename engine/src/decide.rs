@@ -129,7 +129,7 @@ impl Reading<'_> {
     /// The root of this reading, for lists that go with its answers.
     #[must_use]
     pub fn listing(&self) -> Listing {
-        Listing(self.root.full())
+        Listing::of(self.root.full())
     }
 }
 

@@ -1,9 +1,11 @@
 //! Lists of devices and of requests for roles, and why somebody acts in a session.
 
-use crate::list::{Listing, Page, after, page};
+use crate::list::{Listing, Page, after, page, page_of};
 use std::ops::Bound;
+use std::sync::Arc;
 use tessera_model::device::{DevicePolicyRecord, DeviceRecord};
 use tessera_model::elevation::{RequestRecord, RequestState};
+use tessera_model::visibility::Detail;
 use tessera_model::{
     Deadline, Generation, Name, Pattern, Place, PublicId, RestrictionId, SubjectIndex, Trust, UnixMillis,
 };
@@ -99,26 +101,30 @@ impl Listing {
             self.0.requests.range((Bound::Excluded(first), Bound::Unbounded)).map(|(number, _)| *number)
         });
         let numbers = of_subject.into_iter().flatten().chain(all.into_iter().flatten());
-        let rows = numbers.filter_map(|number| {
-            let record = self.0.requests.get(&number)?;
-            let lapsed = record.state == RequestState::Open && record.until.passed(now);
-            let is_open = record.state == RequestState::Open && !lapsed;
-            if of.open && !is_open {
-                return None;
-            }
-            let found = RequestFound {
-                record: (**record).clone(),
-                subject: self.id_of(record.subject)?,
-                made_by: self.id_of(record.made_by),
-                role: self.0.roles.get(&record.role).map(|role| role.name.clone()),
-                workspace: self.0.workspaces.get(&record.workspace).map(|place| place.name.clone()),
-                decided_by: (record.decided != Deadline::NONE)
-                    .then(|| self.id_of(record.decided_by))
-                    .flatten(),
-                lapsed,
-            };
-            Some((u64::from(number), found))
+        let rows = numbers.map(|number| {
+            let shown = |record: &&Arc<RequestRecord>| self.shows(record.subject, Detail::Requests);
+            let record = self.0.requests.get(&number).filter(shown);
+            (u64::from(number), record.and_then(|record| self.request(record, of, now)))
         });
-        page(rows, limit)
+        page_of(rows, limit)
+    }
+
+    fn request(&self, record: &RequestRecord, of: RequestsOf, now: UnixMillis) -> Option<RequestFound> {
+        let lapsed = record.state == RequestState::Open && record.until.passed(now);
+        let is_open = record.state == RequestState::Open && !lapsed;
+        if of.open && !is_open {
+            return None;
+        }
+        Some(RequestFound {
+            record: record.clone(),
+            subject: self.id_of(record.subject)?,
+            made_by: self.shown_id(record.made_by),
+            role: self.0.roles.get(&record.role).map(|role| role.name.clone()),
+            workspace: self.0.workspaces.get(&record.workspace).map(|place| place.name.clone()),
+            decided_by: (record.decided != Deadline::NONE)
+                .then(|| self.shown_id(record.decided_by))
+                .flatten(),
+            lapsed,
+        })
     }
 }

@@ -1,11 +1,12 @@
 //! Lists of groups: who is in which, straight and through others, and where roles are used.
 
-use crate::list::{Listing, Page, after, page};
+use crate::list::{Listing, Page, after, page, page_of};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 use tessera_model::record::{GroupGrantRecord, GroupRecord, MemberRecord};
 use tessera_model::rule::Term;
+use tessera_model::visibility::Detail;
 use tessera_model::{Condition, Deadline, GroupId, Name, PublicId, RoleId, SubjectIndex};
 
 /// How somebody is in a group.
@@ -106,16 +107,16 @@ impl Listing {
         }
     }
 
-    /// The subjects in a group after a cursor; with `nested`, those too that are in groups in it.
-    /// COST: looks at every subject's line.
+    /// The subjects in a group after a cursor; with `nested`, those too that are in groups in it. Those whose groups its
+    /// reader is not shown are left out: a page may be empty and not the last. COST: looks at every subject's line.
     #[must_use]
     pub fn members(&self, group: GroupId, nested: bool, cursor: u64, limit: usize) -> Page<MemberFound> {
         let start = SubjectIndex(after(cursor));
         let rules = &self.0.rules;
         if nested {
-            page(self.by_subject(group, rules.members_below(group, start)), limit)
+            page_of(self.by_subject(group, rules.members_below(group, start)), limit)
         } else {
-            page(self.by_subject(group, rules.members_of(group, start)), limit)
+            page_of(self.by_subject(group, rules.members_of(group, start)), limit)
         }
     }
 
@@ -124,7 +125,7 @@ impl Listing {
         &self,
         group: GroupId,
         members: impl Iterator<Item = MemberRecord>,
-    ) -> impl Iterator<Item = (u64, MemberFound)> {
+    ) -> impl Iterator<Item = (u64, Option<MemberFound>)> {
         let mut members = members.peekable();
         std::iter::from_fn(move || {
             let first = members.next()?;
@@ -133,8 +134,11 @@ impl Listing {
                 all.push(more);
             }
             let subject = self.0.subjects.get(&first.subject)?.id;
-            let way = self.way(group, &all);
-            Some((u64::from(first.subject.0), MemberFound { index: first.subject, subject, way }))
+            let found = self.shows(first.subject, Detail::Groups).then(|| {
+                let way = self.way(group, &all);
+                MemberFound { index: first.subject, subject, way }
+            });
+            Some((u64::from(first.subject.0), found))
         })
     }
 

@@ -48,6 +48,7 @@ mod root;
 mod scope;
 mod seam;
 mod set_up;
+mod sight;
 mod sign_in;
 mod state;
 mod submit;
@@ -73,14 +74,13 @@ pub use groups::{MemberFound, MembershipFound, RoleUse, Way};
 pub use invitations::{InvitationFound, InvitationsOf, usual_end};
 pub use policies::{PolicyParts, PolicySaid, Tried};
 pub use policy_steps::PolicySteps;
-pub use review::{Held, Reviewed, Who};
 pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, Made, SERVICE_ROLE};
-pub use view::{Reading, Sees, View};
 pub use watch::{RelationChanged, RelationEvent, WatchPosition, Watched};
 pub use {
     admit::Done, authorize::Authorized, authorize::Wanted, backup::BackupTold, backup::Begun, bound::Bound,
     bound::HelloRefusal, cursor::Cursors, decide::Decided, decide::OfSubject, front::Errand, front::Stranger,
     house::EngineConfig, house::PLANTED, list::Listing, list::Page, policed::About, read::PermissionList,
-    related::RelatedSubjects, resource::Resource, seam::Clock, seam::Entropy, submit::SubmitError,
-    tessera_policy::Facts, tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure,
+    related::RelatedSubjects, resource::Resource, review::Held, review::Reviewed, review::Told, review::Who,
+    seam::Clock, seam::Entropy, sight::PEOPLE, sight::Seen, submit::SubmitError, tessera_policy::Facts,
+    tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure, view::Reading, view::Sees, view::View,
 };

@@ -4,6 +4,7 @@
 //! seen: under writes nothing comes twice and nothing that stood throughout is left out.
 
 use crate::root::Root;
+use crate::sight::Sight;
 use crate::view::View;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -13,9 +14,10 @@ use tessera_model::record::{
     WorkspaceRecord,
 };
 use tessera_model::refresh::ClientRecord;
+use tessera_model::visibility::Detail;
 use tessera_model::{
-    ClientIndex, Deadline, Name, PermissionId, PublicId, RoleId, Settings, SubjectIndex, TenantId,
-    UnixMillis, WorkspaceIndex,
+    ClientIndex, Deadline, IdentifierKind, Name, PermissionId, PublicId, RoleId, Settings, SubjectIndex,
+    TenantId, UnixMillis, WorkspaceIndex,
 };
 
 /// One page: rows and the cursor of the next page, if there is one.
@@ -29,14 +31,15 @@ pub struct Page<T> {
     pub walked: u64,
 }
 
-/// A published root held for a list: every row of a page is of the same revision.
-pub struct Listing(pub(crate) Arc<Root>);
+/// A published root held for a list: every row of a page is of the same revision. Of subjects it holds those whom its
+/// reader sees ([`crate::Engine::listing`]); one that a view gives itself holds all.
+pub struct Listing(pub(crate) Arc<Root>, pub(crate) Sight);
 
 impl View {
-    /// The published root, for lists.
+    /// The published root, for lists that show no subject, and for the tenant's own use.
     #[must_use]
     pub fn listing(&self) -> Listing {
-        Listing(self.root.full())
+        Listing::of(self.root.full())
     }
 }
 
@@ -47,7 +50,7 @@ pub(crate) fn page<T>(rows: impl Iterator<Item = (u64, T)>, limit: usize) -> Pag
 
 /// A page of the rows behind a cursor, each with its place in the list; `None` is passed over. What is passed
 /// over counts: a page ends after [`PAGE_PLACES_MAX`] rows that were looked at, whatever it holds.
-fn page_of<T>(rows: impl Iterator<Item = (u64, Option<T>)>, limit: usize) -> Page<T> {
+pub(crate) fn page_of<T>(rows: impl Iterator<Item = (u64, Option<T>)>, limit: usize) -> Page<T> {
     let limit = limit.clamp(1, PAGE_ROWS_MAX);
     let (mut page, mut last) = (Page { rows: Vec::new(), next: None, walked: 0 }, None);
     for (at, row) in rows {
@@ -85,28 +88,29 @@ impl Listing {
         self.0.tenant_named(name)
     }
 
-    /// The subjects after a cursor, deleted ones left out.
+    /// The subjects after a cursor, deleted ones left out, and those whom its reader does not see: a page may be empty
+    /// and not the last.
     #[must_use]
     pub fn subjects(&self, cursor: u64, limit: usize) -> Page<SubjectRecord> {
         let range = (Bound::Excluded(SubjectIndex(after(cursor))), Bound::Unbounded);
-        let alive =
-            |record: &SubjectRecord| (record.status != SubjectStatus::Deleted).then(|| record.clone());
-        page_of(
-            self.0.subjects.range(range).map(|(index, record)| (u64::from(index.0), alive(record))),
-            limit,
-        )
+        let row = |(index, record): (SubjectIndex, &SubjectRecord)| {
+            let shown = record.status != SubjectStatus::Deleted && self.sees(index).is_some();
+            (u64::from(index.0), shown.then(|| record.clone()))
+        };
+        page_of(self.0.subjects.range(range).map(row), limit)
     }
 
-    /// A subject that is not deleted.
+    /// A subject that is not deleted, and seen by its reader.
     #[must_use]
     pub fn subject(&self, id: PublicId) -> Option<&SubjectRecord> {
-        self.0.subject(id).filter(|record| record.status != SubjectStatus::Deleted)
+        self.if_seen(self.0.subject(id).filter(|record| record.status != SubjectStatus::Deleted))
     }
 
-    /// The subject that has an identifier with this keyed hash.
+    /// The subject that has an identifier of a kind with this keyed hash, where its reader is shown that.
     #[must_use]
-    pub fn subject_with(&self, hash: &[u8; 16]) -> Option<&SubjectRecord> {
-        self.0.subjects.get(&self.0.holder(hash)?)
+    pub fn subject_with(&self, hash: &[u8; 16], kind: IdentifierKind) -> Option<&SubjectRecord> {
+        let found = self.if_seen(self.0.holder(hash).and_then(|index| self.0.subjects.get(&index)))?;
+        self.shows(found.index, Detail::of_identifier(kind)).then_some(found)
     }
 
     /// The failed sign-ins of an identifier, and until when it waits at `now`.
@@ -190,14 +194,17 @@ impl Listing {
     }
 
     /// The grants of a role after a cursor, by subject and workspace, each with its holder. It looks at the
-    /// subjects one after another: a page may be empty and not the last.
+    /// subjects one after another: a page may be empty and not the last. Those whose grants its reader is not shown are
+    /// left out.
     #[must_use]
     pub fn holders(&self, role: RoleId, cursor: u64, limit: usize) -> Page<(SubjectRecord, GrantRecord)> {
         let from = u32::try_from(cursor >> 32).unwrap_or(u32::MAX);
         let looked = u32::try_from(PAGE_PLACES_MAX).unwrap_or(u32::MAX);
         let (grants, beyond, more) = self.0.rules.holders_from(role, SubjectIndex(from), looked);
         let placed = grants.into_iter().map(|grant| {
-            (grant.place_of_role(), self.0.subjects.get(&grant.subject).map(|holder| (holder.clone(), grant)))
+            let shown = self.shows(grant.subject, Detail::Grants);
+            let holder = self.0.subjects.get(&grant.subject).filter(|_| shown);
+            (grant.place_of_role(), holder.map(|holder| (holder.clone(), grant)))
         });
         let mut page = page_of(placed.filter(|(at, _)| *at > cursor), limit);
         page.walked = u64::from(beyond.0 - from);

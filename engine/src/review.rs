@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::ops::Bound as Edge;
 use tessera_model::limits::{PAGE_PLACES_MAX, PAGE_ROWS_MAX};
 use tessera_model::note::{About, Note};
+use tessera_model::visibility::Detail;
 use tessera_model::{Deadline, GrantConditions, Name, PublicId, Refusal, RowKind, SubjectIndex};
 
 /// Where groups begin in the cursor of a review: behind all subjects.
@@ -46,24 +47,45 @@ pub struct Reviewed {
     /// Whether it follows from the rule of a group.
     pub by_rule: bool,
     /// When it was made and by whom; `None` of what a tenant was born with, and of what follows from a rule.
-    pub made: Option<Note>,
+    pub made: Option<Told>,
     /// When it was changed last and by whom; `None` when it is as it was made.
-    pub changed: Option<Note>,
+    pub changed: Option<Told>,
     /// The conditions under which a role counts.
     pub conditions: GrantConditions,
+}
+
+/// A note, as far as it is told to whoever asks.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// When.
+    pub at: Deadline,
+    /// By whom: a public id, `operator` or `node`; none where whoever asks does not see them.
+    pub by: Option<String>,
+    /// The request that it was made for.
+    pub request: Option<PublicId>,
+}
+
+impl Listing {
+    fn told_of(&self, note: Note) -> Told {
+        Told { at: note.at, by: self.told(note).map(|by| by.text()), request: note.request }
+    }
 }
 
 impl Reviewed {
     /// By whom it was made: a public id, `operator`, `node` or `rule`.
     #[must_use]
     pub fn by(&self) -> Option<String> {
-        self.made.map(|note| note.by.text()).or_else(|| self.by_rule.then(|| "rule".to_owned()))
+        match &self.made {
+            Some(told) => told.by.clone(),
+            None => self.by_rule.then(|| "rule".to_owned()),
+        }
     }
 }
 
 impl Engine {
-    /// What subjects and groups hold themselves, after a cursor, with when and by whom it was made. All that one
-    /// holder has is on one page. It may wait for the disk.
+    /// What subjects and groups hold themselves, after a cursor, with when and by whom it was made: of those whose
+    /// grants or groups the reader of the listing is shown. All that one holder has is on one page. It may wait for the
+    /// disk.
     ///
     /// # Errors
     /// `TenantFailed` when a row is damaged, `NotReady` when the node is ending.
@@ -107,8 +129,8 @@ impl Engine {
                     from: grant.from,
                     until: grant.until,
                     by_rule: false,
-                    made: notes.get(&about.key(false)).copied(),
-                    changed: notes.get(&about.key(true)).copied(),
+                    made: notes.get(&about.key(false)).map(|note| listing.told_of(*note)),
+                    changed: notes.get(&about.key(true)).map(|note| listing.told_of(*note)),
                     conditions: listing.group_conditions_of(&grant),
                 });
             }
@@ -122,8 +144,14 @@ impl Engine {
         listing: &Listing,
         index: SubjectIndex,
     ) -> Result<Vec<Reviewed>, Refusal> {
-        let (grants, members) =
-            (listing.grants(index, 0, PAGE_ROWS_MAX).rows, listing.0.rules.memberships_of(index));
+        let Some(seen) = listing.sees(index) else { return Ok(Vec::new()) };
+        let (mut grants, mut members) = (Vec::new(), Vec::new());
+        if seen.has(Detail::Grants) {
+            grants = listing.grants(index, 0, PAGE_ROWS_MAX).rows;
+        }
+        if seen.has(Detail::Groups) {
+            members = listing.0.rules.memberships_of(index);
+        }
         let Some(record) = listing.0.subjects.get(&index) else { return Ok(Vec::new()) };
         if grants.is_empty() && members.is_empty() {
             return Ok(Vec::new());
@@ -136,8 +164,8 @@ impl Engine {
             from,
             until,
             by_rule: false,
-            made: notes.get(&about.key(false)).copied(),
-            changed: notes.get(&about.key(true)).copied(),
+            made: notes.get(&about.key(false)).map(|note| listing.told_of(*note)),
+            changed: notes.get(&about.key(true)).map(|note| listing.told_of(*note)),
             conditions: GrantConditions::NONE,
         };
         let grants = grants.into_iter().filter_map(|grant| {

@@ -18,6 +18,7 @@ use tessera_model::device::{DevicePolicyRecord, DeviceRecord};
 use tessera_model::elevation::{ActingRecord, RequestRecord};
 use tessera_model::endpoint::{EndpointsRecord, Router};
 use tessera_model::invitation::InvitationRecord;
+use tessera_model::limits::SUBJECTS_MAX;
 use tessera_model::policy::{EntityName, EntityRecord, PolicyRecord};
 use tessera_model::record::{
     AttributeRecord, FailureRecord, GroupRecord, RestrictionRecord, RoleRecord, SubjectRecord,
@@ -25,11 +26,12 @@ use tessera_model::record::{
 };
 use tessera_model::refresh::ClientRecord;
 use tessera_model::relation::RelationModelRecord;
+use tessera_model::visibility::VisibilityRecord;
 use tessera_model::{
     ClientIndex, Deadline, Epoch, Generation, GroupId, Name, Network, Place, PublicId, RestrictionId, RoleId,
     Settings, SubjectIndex, TenantId, WorkspaceIndex,
 };
-use tessera_policy::Rules;
+use tessera_policy::{Chunked, Rules};
 use tessera_program::Shape;
 use tessera_relation::Relations;
 
@@ -190,6 +192,10 @@ pub(crate) struct Root {
     pub(crate) holding: HashTrieMapSync<EntityName, u32>,
     /// Bytes of what is known of them, and of their names.
     pub(crate) entity_bytes: usize,
+    /// Who sees whom, where that was ever said.
+    pub(crate) visibility: Option<Arc<VisibilityRecord>>,
+    /// Who made each subject, by their numbers; 0 for nobody in the tenant.
+    pub(crate) creators: Chunked<u32>,
     /// When the tenant was loaded, ms: cursors into tuples are of one life.
     pub(crate) life: u64,
 }
@@ -260,6 +266,8 @@ impl Root {
             parents: HashTrieMapSync::new_sync(),
             holding: HashTrieMapSync::new_sync(),
             entity_bytes: 0,
+            visibility: None,
+            creators: Chunked::new(SUBJECTS_MAX),
             life: 0,
         }
     }
@@ -270,7 +278,7 @@ impl Root {
         let of = |count: u32, each: usize| count as usize * each;
         let bits = (counts.permissions as usize).next_power_of_two().max(1_024) / 8;
         ROOT_BYTES
-            + self.subjects.size() * 135
+            + self.subjects.size() * 140
             + self.identifiers.size() * 60
             + self.failures.size() * 250
             + self.sides.size() * 300

@@ -54,7 +54,8 @@ pub(crate) fn page(source: &Source<'_>, request: Request, walked: &mut u64) -> R
                 }
             };
             *walked = page.walked;
-            window.finish(page.rows.into_iter().map(|found| (found.at, used(found))), page.next)
+            let told = page.rows.into_iter().filter(|found| listing.tells_use(found));
+            window.finish(told.map(|found| (found.at, used(found))), page.next)
         }
         Request::ListEndpoints { service } => {
             let service = listing.service_named(&service).ok_or(Refusal::ServiceUnknown)?.index;

@@ -21,6 +21,7 @@ mod quick;
 mod reach;
 mod relation;
 mod reset;
+mod sight;
 mod socket;
 mod strangers;
 mod stream;

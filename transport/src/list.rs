@@ -5,17 +5,21 @@ use crate::elevation;
 use crate::policy;
 use crate::reach::{explain, groups, review};
 use crate::relation;
+use crate::sight;
 use crate::watch;
 use std::sync::Arc;
-use tessera_engine::{BackupTold, Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, Sees, View};
+use tessera_engine::{
+    BackupTold, Bound, Cursors, Engine, Figure, KeyFound, Listing, PEOPLE, Page, Sees, View,
+};
 use tessera_model::limits::PAGE_ROWS_MAX;
-use tessera_model::record::{AttributeValue, GrantRecord, SubjectRecord};
+use tessera_model::record::{GrantRecord, SubjectRecord};
 use tessera_model::refresh::ClientRecord;
+use tessera_model::visibility::Detail;
 use tessera_model::{CursorFault, Limit, ListKind, Listed, Name, Private, PublicId, Refusal, TenantId};
 use tessera_wire::{
-    AttributeRow, AttributeValueRow, BackupRow, ClientRow, Fault, GrantRow, HolderRow, IdentifierRow, KeyRow,
-    OriginsRow, PermissionRow, RefreshKeyRow, Request, RequestKind, RoleRow, Rows, RowsWriter, SessionRow,
-    SettingsRow, Shape, SubjectRow, TenantRow, UsageRow, WorkspaceRow,
+    AttributeRow, BackupRow, ClientRow, Fault, GrantRow, HolderRow, KeyRow, OriginsRow, PermissionRow,
+    RefreshKeyRow, Request, RequestKind, RoleRow, Rows, RowsWriter, SessionRow, SettingsRow, Shape,
+    TenantRow, UsageRow, WorkspaceRow,
 };
 
 /// The permission that a list asks for; a session may read what is its own subject's without it.
@@ -50,7 +54,7 @@ const fn permission(kind: RequestKind) -> &'static str {
         | RequestKind::ListEndpoints
         | RequestKind::ListEntryUses => "tessera.admin.services",
         RequestKind::ReadDevicePolicy => "tessera.admin.settings",
-        RequestKind::ReadPersonalRole => "tessera.admin.settings",
+        RequestKind::ReadPersonalRole | RequestKind::ReadVisibility => "tessera.admin.settings",
         RequestKind::ListRequests | RequestKind::ListInvitations => "tessera.admin.grants",
         RequestKind::ListClients | RequestKind::ReadClient => "tessera.admin.clients",
         RequestKind::ReadRelationModel
@@ -119,7 +123,11 @@ pub(crate) async fn rows(
             | RequestKind::ListEndpoints
             | RequestKind::ListAttributes
     );
-    let may = || engine.may(bound, permission(kind)) || names && engine.may(bound, "tessera.read");
+    let may = || {
+        engine.may(bound, permission(kind))
+            || names && engine.may(bound, "tessera.read")
+            || sight::is_of_people(&request) && engine.may(bound, PEOPLE)
+    };
     let own = about(&request).is_some_and(|subject| bound.reads_as(subject))
         || relation::is_own(engine, bound, &request);
     if engine.is_asleep(bound) {
@@ -131,6 +139,7 @@ pub(crate) async fn rows(
     if !engine.is_alive(bound) {
         return Err(Fault::refused(Refusal::Unauthorized));
     }
+    let permission = if own { None } else { Some(permission(kind)) };
     let view = bound.entry.view().as_ref().map(Arc::clone);
     let Some(view) = view else {
         return Err(Fault::refused(engine.unready(&bound.entry)));
@@ -156,7 +165,7 @@ pub(crate) async fn rows(
     let (engine, bound) = (engine.clone(), bound.clone());
     let page = move || {
         let mut walked = 0;
-        (page(&engine, &bound, &view, request, &mut walked), walked)
+        (page(&engine, &bound, (&view, permission), request, &mut walked), walked)
     };
     let (page, walked) = tokio::task::spawn_blocking(page).await.map_err(|_| crate::answer::failed())?;
     *cost += walked / PLACES_PER_CHECK;
@@ -176,6 +185,8 @@ pub(crate) struct Source<'a> {
     pub(crate) bound: &'a Bound,
     pub(crate) view: &'a View,
     pub(crate) listing: Listing,
+    /// What of a subject the answer tells.
+    detail: Option<Detail>,
 }
 
 impl Source<'_> {
@@ -184,8 +195,12 @@ impl Source<'_> {
         self.engine.cursors(self.bound.entry.tenant, listed)
     }
 
+    /// A subject that the caller sees, with what of it the answer tells.
     pub(crate) fn subject(&self, id: PublicId) -> Result<&SubjectRecord, Refusal> {
-        self.listing.subject(id).ok_or(Refusal::SubjectUnknown)
+        match self.detail {
+            Some(detail) => self.listing.subject_with_detail(id, detail),
+            None => self.listing.subject(id).ok_or(Refusal::SubjectUnknown),
+        }
     }
 
     pub(crate) fn window(
@@ -208,11 +223,12 @@ impl Source<'_> {
 fn page(
     engine: &Engine,
     bound: &Bound,
-    view: &View,
+    (view, permission): (&View, Option<&str>),
     request: Request,
     walked: &mut u64,
 ) -> Result<Rows, Refusal> {
-    let source = Source { engine, bound, view, listing: view.listing() };
+    let listing = sight::listing(engine, (bound, view), permission);
+    let source = Source { engine, bound, view, listing, detail: sight::detail(request.kind()) };
     let listing = &source.listing;
     let of = |subject| source.subject(subject);
     match request {
@@ -229,21 +245,24 @@ fn page(
             let window = source.all(ListKind::Subjects, after, limit)?;
             let page = listing.subjects(window.from, window.limit);
             *walked = page.walked;
-            window.finish(page.rows.iter().map(|row| (u64::from(row.index.0), subject_row(row))), page.next)
+            window.finish(
+                page.rows.iter().map(|row| (u64::from(row.index.0), sight::subject(listing, row))),
+                page.next,
+            )
         }
         Request::ReadSubject { subject, identifier } => {
             let found = match (subject, identifier) {
                 (Some(subject), None) => of(subject)?,
                 (None, Some(identifier)) => {
                     let hash = engine.identifier_hash(bound.entry.tenant, &identifier)?;
-                    listing.subject_with(&hash).ok_or(Refusal::SubjectUnknown)?
+                    listing.subject_with(&hash, identifier.kind()).ok_or(Refusal::SubjectUnknown)?
                 }
                 (None, None) | (Some(_), Some(_)) => return Err(Refusal::Malformed),
             };
-            whole([subject_row(found)])
+            whole([sight::subject(listing, found)])
         }
-        Request::ListIdentifiers { subject } => identifiers(engine, bound, listing, of(subject)?),
-        Request::ListAttributeValues { subject } => values(engine, bound, listing, of(subject)?),
+        Request::ListIdentifiers { subject } => sight::identifiers(&source, of(subject)?),
+        Request::ListAttributeValues { subject } => sight::values(&source, of(subject)?),
         Request::ListAttributes {} => {
             whole(listing.attributes().map(|row| AttributeRow { name: row.name.clone(), kind: row.kind }))
         }
@@ -269,9 +288,9 @@ fn page(
         | Request::ListMembers { .. }
         | Request::ListMemberships { .. }
         | Request::ListGroupGrants { .. }
-        | Request::ListRoleUses { .. } => groups(listing, request),
-        Request::ListReview { after, limit } => review(engine, bound, listing, begin(after.as_ref(), limit)?),
-        Request::Explain { .. } | Request::Simulate { .. } => explain(engine, view, listing, request, walked),
+        | Request::ListRoleUses { .. } => groups(&source, request),
+        Request::ListReview { after, limit } => review(&source, begin(after.as_ref(), limit)?),
+        Request::Explain { .. } | Request::Simulate { .. } => explain(&source, request, walked),
         Request::ListWorkspaces { after, limit } => {
             workspaces(listing, &source.all(ListKind::Workspaces, after, limit)?)
         }
@@ -289,9 +308,10 @@ fn page(
         Request::ListSessions { subject, after, limit } => {
             let listed = Listed::of_subject(ListKind::Sessions, Some(subject));
             let window = source.window(listed, (after, limit))?;
-            let page =
-                source.engine.read(source.view).sessions(of(subject)?.index, window.from, window.limit);
+            let index = of(subject)?.index;
+            let mut page = source.engine.read(source.view).sessions(index, window.from, window.limit);
             *walked = page.walked;
+            page.rows.retain(|found| !found.key || listing.shows(index, Detail::Keys));
             // The cursor of a row is the place after it: a page that the frame cuts goes on there.
             let rows =
                 page.rows.iter().map(|found| (u64::from(found.place.0) + 1, session_row(listing, found)));
@@ -301,12 +321,15 @@ fn page(
             let listed = Listed::of_subject(ListKind::Keys, subject);
             let window = source.window(listed, (after, limit))?;
             let subject = subject.map(|subject| of(subject).map(|found| found.index)).transpose()?;
-            let page = source.engine.read(source.view).keys(subject, window.from, window.limit);
+            let mut page = source.engine.read(source.view).keys(subject, window.from, window.limit);
             *walked = page.walked;
+            page.rows.retain(|key| listing.shows(key.found.subject_index, Detail::Keys));
             keys(engine, bound, page, &window)
         }
         Request::ReadKey { key } => {
-            let found = engine.read(view).key(key).ok_or(Refusal::SessionUnknown)?;
+            let found = engine.read(view).key(key);
+            let found = found.filter(|key| listing.shows(key.found.subject_index, Detail::Keys));
+            let found = found.ok_or(Refusal::SessionUnknown)?;
             whole([key_row(engine, bound, found)?])
         }
         Request::ListClients { after, limit } => {
@@ -361,11 +384,12 @@ fn page(
         Request::ListInvitations { .. } | Request::ReadPersonalRole {} => {
             crate::invitation::page(&source, request, walked)
         }
+        Request::ReadVisibility {} => sight::rules(listing),
         Request::ReadPolicies { .. }
         | Request::ListPolicyVersions {}
         | Request::ReadBuiltInSchema { .. }
         | Request::ListEntities { .. } => policy::page(&source, request),
-        about => relation::page((engine, bound, view), about, walked),
+        about => relation::page((engine, bound, view), permission, about, walked),
     }
 }
 
@@ -456,7 +480,7 @@ fn session_row(listing: &Listing, found: &tessera_model::query::Introspection) -
         expires: found.expires.to_deadline(),
         idle_until: (!found.key).then(|| found.idle_until.to_deadline()),
         device: found.device,
-        actor: found.actor,
+        actor: found.actor.and_then(|actor| listing.seen_id(actor)),
         reason: listing.acting_reason(found.place, found.generation).map(str::to_owned),
     }
 }
@@ -496,17 +520,6 @@ fn tenant_row(engine: &Engine, record: tessera_model::record::TenantRecord) -> T
     }
 }
 
-const fn subject_row(subject: &SubjectRecord) -> SubjectRow {
-    SubjectRow {
-        subject: subject.id,
-        index: subject.index.0,
-        kind: subject.kind,
-        status: subject.status,
-        has_password: subject.has_password,
-        guest: subject.guest,
-    }
-}
-
 fn read_tenant(
     engine: &Engine,
     listing: &Listing,
@@ -521,38 +534,6 @@ fn read_tenant(
     let before = id.0.checked_sub(1).ok_or(Refusal::TenantUnknown)?;
     let found = listing.tenants(before, 1).rows.pop().filter(|row| row.id == id);
     whole([tenant_row(engine, found.ok_or(Refusal::TenantUnknown)?)])
-}
-
-/// What a subject signs in with, and how often that failed.
-fn identifiers(
-    engine: &Engine,
-    bound: &Bound,
-    listing: &Listing,
-    subject: &SubjectRecord,
-) -> Result<Rows, Refusal> {
-    let mut rows = Vec::new();
-    for identifier in engine.identifiers(bound, subject.index)? {
-        let key = engine.identifier_hash(bound.entry.tenant, &identifier)?;
-        let (failures, waits_until) = listing.failures(&key, engine.now());
-        rows.push(IdentifierRow { identifier, failures, waits_until });
-    }
-    whole(rows)
-}
-
-fn values(
-    engine: &Engine,
-    bound: &Bound,
-    listing: &Listing,
-    subject: &SubjectRecord,
-) -> Result<Rows, Refusal> {
-    let name_of = |id| listing.attributes().find(|row| row.id == id).map(|row| row.name.clone());
-    let hot = listing.values(subject.index);
-    let mut rows: Vec<_> = hot.filter_map(|(id, value)| Some((name_of(id)?, Some(value.clone())))).collect();
-    for (name, text) in engine.profile(bound, subject.index)? {
-        let text = String::from_utf8_lossy(text.expose()).into();
-        rows.push((name, Some(AttributeValue::Text(text))));
-    }
-    whole(rows.into_iter().map(|row| AttributeValueRow { values: vec![row] }))
 }
 
 fn workspaces(listing: &Listing, window: &Window) -> Result<Rows, Refusal> {
@@ -597,7 +578,7 @@ fn holders(
         let row = HolderRow {
             subject: holder.id,
             kind: holder.kind,
-            status: holder.status,
+            status: listing.shows(holder.index, Detail::Status).then_some(holder.status),
             workspace: listing.workspace_name(grant.workspace).cloned(),
             from: grant.from,
             until: grant.until,

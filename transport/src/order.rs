@@ -5,8 +5,9 @@ use crate::connection::{Line, Peer};
 use crate::list;
 use std::sync::Arc;
 use tessera_engine::{Bound, Done, Engine, HelloRefusal, Rotation, SubmitError};
-use tessera_model::grant_condition::GranteeName;
 use tessera_model::code::{CODE_UNKNOWN, ProtocolCode};
+use tessera_model::grant_condition::GranteeName;
+use tessera_model::visibility::VisibilityDraft;
 use tessera_model::{
     Command, CommandId, Generation, HandleBytes, Identifier, Limit, Name, Place, Private, PublicId, Refusal,
 };
@@ -284,6 +285,10 @@ async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) 
         }
         Request::SetEndpoints { name, trial, endpoints } => {
             let command = Command::SetEndpoints { name, endpoints };
+            return engine.submit_or_try(bound, (id, trial), command).await;
+        }
+        Request::SetVisibility { version: expected, trial, rules } => {
+            let command = Command::SetVisibility { draft: VisibilityDraft { rules, expected } };
             return engine.submit_or_try(bound, (id, trial), command).await;
         }
         Request::SetPolicies { text, schema, built_in, lenient, version, trial } => {

@@ -1,10 +1,9 @@
 //! Lists of groups and of where roles are used, and why a question is answered as it is.
 
-use crate::list::{begin, finish, whole};
+use crate::list::{Source, begin, finish, whole};
 use crate::policy;
 use std::net::IpAddr;
-use tessera_engine::{Bound, Draft, Engine, Explained, Facts, Held, Listing, RoleUse, View, Way, Who, Why};
-use tessera_model::note::Note;
+use tessera_engine::{Draft, Explained, Facts, Held, Listing, RoleUse, Told, Way, Who, Why};
 use tessera_model::{Deadline, GrantConditions, Limit, Name, Private, Refusal, Trust, UnixMillis};
 use tessera_wire::{
     ExplainRow, GrantRow, GroupRow, MemberRow, MembershipRow, Request, ReviewRow, RoleUseRow, Rows,
@@ -23,7 +22,8 @@ const FORBID: u32 = 8;
 
 /// The lists of groups, and where roles are used.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is listed elsewhere")]
-pub(crate) fn groups(listing: &Listing, request: Request) -> Result<Rows, Refusal> {
+pub(crate) fn groups(source: &Source<'_>, request: Request) -> Result<Rows, Refusal> {
+    let listing = &source.listing;
     let of = |name: &Name| listing.group_named(name).map(|record| record.id).ok_or(Refusal::GroupUnknown);
     match request {
         Request::ListGroups { within, after, limit } => {
@@ -47,7 +47,7 @@ pub(crate) fn groups(listing: &Listing, request: Request) -> Result<Rows, Refusa
             finish(rows, page.next)
         }
         Request::ListMemberships { subject, after, limit } => {
-            let subject = listing.subject(subject).ok_or(Refusal::SubjectUnknown)?;
+            let subject = source.subject(subject)?;
             let (from, limit) = begin(after.as_ref(), limit)?;
             let page = listing.memberships(subject.index, from, limit);
             let rows = page.rows.into_iter().map(|row| {
@@ -89,13 +89,8 @@ pub(crate) fn groups(listing: &Listing, request: Request) -> Result<Rows, Refusa
 
 /// Explains an answer, as things stand or with what is supposed.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is no question of this kind")]
-pub(crate) fn explain(
-    engine: &Engine,
-    view: &View,
-    listing: &Listing,
-    request: Request,
-    walked: &mut u64,
-) -> Result<Rows, Refusal> {
+pub(crate) fn explain(source: &Source<'_>, request: Request, walked: &mut u64) -> Result<Rows, Refusal> {
+    let (engine, view, listing) = (source.engine, source.view, &source.listing);
     let when = |at: Deadline| if at == Deadline::NONE { engine.now() } else { at.to_millis() };
     let explained = match request {
         Request::Explain {
@@ -112,6 +107,7 @@ pub(crate) fn explain(
             proven,
             trust,
         } => {
+            source.subject(subject)?;
             let allowed = match key {
                 None => Vec::new(),
                 Some(key) => {
@@ -148,6 +144,7 @@ pub(crate) fn explain(
             proven,
             trust,
         } => {
+            source.subject(subject)?;
             let at = when(at);
             let (context, entities) = (None, None);
             let allowed = Vec::new();
@@ -165,7 +162,7 @@ pub(crate) fn explain(
         _ => return Err(Refusal::Malformed),
     };
     *walked += explained.related.as_ref().map_or(0, |related| u64::from(related.steps));
-    whole(rows_of(explained))
+    whole(rows_of(listing, explained))
 }
 
 /// What is supposed of whoever asks.
@@ -198,7 +195,7 @@ const fn row(kind: u32, reason: u32) -> ExplainRow {
     }
 }
 
-fn rows_of(explained: Explained) -> Vec<ExplainRow> {
+fn rows_of(listing: &Listing, explained: Explained) -> Vec<ExplainRow> {
     let never = explained.valid_until == UnixMillis(u64::MAX);
     let until = if never { Deadline::NONE } else { explained.valid_until.to_deadline() };
     let mut rows = vec![ExplainRow { until, ..row(DECISION, u32::from(explained.reason.code())) }];
@@ -231,7 +228,7 @@ fn rows_of(explained: Explained) -> Vec<ExplainRow> {
         let (told, holds) = (Some(related.set), related.holds);
         rows.push(ExplainRow { told, holds, ..row(RELATION, 0) });
         rows.extend(related.path.into_iter().map(|step| ExplainRow {
-            told: Some(step.what),
+            told: Some(listing.told_line(&step.what).to_owned()),
             holds: step.holds,
             depth: step.depth,
             step: crate::relation::step_kind(step.kind),
@@ -242,15 +239,10 @@ fn rows_of(explained: Explained) -> Vec<ExplainRow> {
 }
 
 /// Who holds what. A page ends between two holders, so that a cursor is one.
-pub(crate) fn review(
-    engine: &Engine,
-    bound: &Bound,
-    listing: &Listing,
-    from: (u64, usize),
-) -> Result<Rows, Refusal> {
-    let found = engine.review(bound, listing, from)?;
-    let by = |note: Option<Note>| note.and_then(|note| Name::new(&note.by.text()).ok());
-    let at = |note: Option<Note>| note.map_or(Deadline::NONE, |note| note.at);
+pub(crate) fn review(source: &Source<'_>, from: (u64, usize)) -> Result<Rows, Refusal> {
+    let found = source.engine.review(source.bound, &source.listing, from)?;
+    let by = |note: &Option<Told>| note.as_ref().and_then(|note| Name::new(note.by.as_deref()?).ok());
+    let at = |note: &Option<Told>| note.as_ref().map_or(Deadline::NONE, |note| note.at);
     let (mut writer, mut before, mut whole) = (RowsWriter::new(), None, None);
     for row in found.rows {
         let made_by = row.by().and_then(|text| Name::new(&text).ok());
@@ -274,10 +266,10 @@ pub(crate) fn review(
             member_of,
             from: row.from,
             until: row.until,
-            created: at(row.made),
+            created: at(&row.made),
             by: made_by,
-            changed: at(row.changed),
-            changed_by: by(row.changed),
+            changed: at(&row.changed),
+            changed_by: by(&row.changed),
             request: row.changed.or(row.made).and_then(|note| note.request),
             conditions: row.conditions,
         };

@@ -1,6 +1,7 @@
 //! Questions about relations: answered from the published root, page by page where they are lists.
 
 use crate::list::{rows_of, whole};
+use crate::sight;
 use std::collections::BTreeSet;
 use tessera_engine::{ADDRESS, Bound, Cursors, Engine, Listing, Reading, Resource, Sees, View};
 use tessera_model::limits::BATCH_CHECKS_MAX;
@@ -50,6 +51,7 @@ pub(crate) fn is_own(engine: &Engine, bound: &Bound, request: &Request) -> bool 
 #[expect(clippy::too_many_lines, reason = "one arm for each question")]
 pub(crate) fn page(
     (engine, bound, view): (&Engine, &Bound, &View),
+    permission: Option<&str>,
     request: Request,
     walked: &mut u64,
 ) -> Result<Rows, Refusal> {
@@ -71,7 +73,7 @@ pub(crate) fn page(
         _ => {}
     }
     // The position was published before this root was taken.
-    let listing = view.listing();
+    let listing = sight::listing(engine, (bound, view), permission);
     let mut asked = Asked {
         relations: listing.relations(),
         now: engine.now(),
@@ -113,7 +115,7 @@ pub(crate) fn page(
             asked.spent(steps);
             whole([resource_row(decision, steps)])
         }
-        Request::TryRelationModel { text } => whole([asked.trial(&text)?]),
+        Request::TryRelationModel { text } => whole([asked.trial(&listing, &text)?]),
         Request::ListRelations { object, relation, subject, after, limit } => {
             let parts = [text(object.as_ref())?, text(relation.as_ref())?, text(subject.as_ref())?];
             let window = window(ListKind::Relations, &parts, after.as_ref().map(Private::expose), limit)?;
@@ -143,15 +145,16 @@ pub(crate) fn page(
                 Some((type_name, set)) => (type_name, Some(set)),
                 None => (wanted, None),
             };
-            let list = asked.list(&contextual, |relations, ask| {
+            let mut list = asked.list(&contextual, |relations, ask| {
                 relations.list_subjects(ask, object, relation, type_name, set)
             })?;
+            list.names.retain(|name| listing.tells(name));
             names_page(&list, &window)
         }
         Request::ExpandRelation { object, relation, contextual, .. } => {
-            asked.expand(text(Some(&object))?, text(Some(&relation))?, &contextual)
+            asked.expand(&listing, (text(Some(&object))?, text(Some(&relation))?), &contextual)
         }
-        Request::ExplainRelation { check, contextual, .. } => asked.explain(&check, &contextual),
+        Request::ExplainRelation { check, contextual, .. } => asked.explain(&listing, &check, &contextual),
         _ => Err(Refusal::Malformed),
     }
 }
@@ -236,7 +239,7 @@ impl Asked<'_> {
         error.into()
     }
 
-    fn trial(&mut self, model: &Private) -> Result<RelationTrialRow, Refusal> {
+    fn trial(&mut self, listing: &Listing, model: &Private) -> Result<RelationTrialRow, Refusal> {
         let wrong = |error: &tessera_relation::ModelError| RelationTrialRow {
             line: error.at.line,
             column: error.at.column,
@@ -253,7 +256,12 @@ impl Asked<'_> {
                 column: 0,
                 told: private(""),
                 orphans: u32::try_from(orphans.count).unwrap_or(u32::MAX),
-                tuples: orphans.examples.into_iter().map(record).collect(),
+                tuples: orphans
+                    .examples
+                    .into_iter()
+                    .map(record)
+                    .filter(|one| listing.tells(&one.object) && listing.tells(&one.subject))
+                    .collect(),
             },
         })
     }
@@ -324,22 +332,25 @@ impl Asked<'_> {
 
     fn expand(
         &mut self,
-        object: &str,
-        relation: &str,
+        listing: &Listing,
+        (object, relation): (&str, &str),
         contextual: &[(u32, RelationRecord)],
     ) -> Result<Rows, Refusal> {
         let of: Vec<TupleRef<'_>> = contextual.iter().map(|(_, one)| one.into()).collect();
         let ask = Ask { contextual: &of, ..Ask::at(self.now) };
         let branch = self.relations.expand(&ask, object, relation);
         let branch = branch.map_err(|error| self.failed(error, RELATION_BUDGET))?;
-        let mut rows = Vec::new();
+        let mut rows: Vec<RelationStepRow> = Vec::new();
         branch_rows(&branch, 0, &mut rows);
+        // A name stands in a row of its own; what is computed from is a set.
+        rows.retain(|row| text(Some(&row.told)).is_ok_and(|told| listing.tells(told)));
         self.spent(u32::try_from(rows.len()).unwrap_or(u32::MAX));
         whole(rows)
     }
 
     fn explain(
         &mut self,
+        listing: &Listing,
         check: &RelationRecord,
         contextual: &[(u32, RelationRecord)],
     ) -> Result<Rows, Refusal> {
@@ -351,7 +362,7 @@ impl Asked<'_> {
         whole(told.path.into_iter().map(|step| RelationStepRow {
             depth: step.depth,
             kind: step_kind(step.kind),
-            told: private(&step.what),
+            told: private(listing.told_line(&step.what)),
             holds: step.holds,
         }))
     }
@@ -422,8 +433,9 @@ fn tuples(
         let page = relations.read(&filter, from, count).map_err(AskError::Query)?;
         *walked += page.looked_at;
         let full = page.tuples.len();
-        let rows: Vec<RelationRow> =
-            page.tuples.into_iter().map(|stored| RelationRow { tuple: record(stored) }).collect();
+        let told = page.tuples.into_iter().map(|stored| RelationRow { tuple: record(stored) });
+        let told = told.filter(|row| listing.tells(&row.tuple.object) && listing.tells(&row.tuple.subject));
+        let rows: Vec<RelationRow> = told.collect();
         if rows.iter().all(|row| writer.push(row)) {
             let next = page.next.map(|mark| window.cursors.behind(life, &mark.to_bytes()));
             return Ok(writer.finish(next.as_deref()));

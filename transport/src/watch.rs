@@ -1,7 +1,8 @@
 //! Watching relations: a request that may wait, in the task of its own that every list has.
 
+use std::sync::Arc;
 use std::time::Duration;
-use tessera_engine::{Bound, Engine, RelationChanged, Watched};
+use tessera_engine::{Bound, Engine, Listing, RelationChanged, Watched};
 use tessera_model::relation::RelationRecord;
 use tessera_model::{Limit, Private, Receipt, Refusal, UnixMillis};
 use tessera_wire::{RelationEventRow, Rows, RowsWriter};
@@ -24,10 +25,12 @@ pub(crate) async fn page(
     let after = after.map(|cursor| cursor.expose().to_vec());
     let watched = engine.watch_relations(bound, after, (limit, wait)).await?;
     *cost += watched.events.len() as u64 / 8;
-    rows(&watched)
+    let view = bound.entry.view().as_ref().map(Arc::clone).ok_or_else(|| engine.unready(&bound.entry))?;
+    let listing = engine.listing(bound, &view, "tessera.admin.relations");
+    rows(&watched, &listing)
 }
 
-fn rows(watched: &Watched) -> Result<Rows, Refusal> {
+fn rows(watched: &Watched, listing: &Listing) -> Result<Rows, Refusal> {
     let epoch = watched.epoch();
     let mut writer = RowsWriter::new();
     let mut next = watched.next;
@@ -45,6 +48,11 @@ fn rows(watched: &Watched) -> Result<Rows, Refusal> {
             RelationChanged::Removed(tuple) => (REMOVED, 0, Some(tuple)),
             RelationChanged::Model(version) => (MODEL, *version, None),
         };
+        let tells = |tuple: &RelationRecord| listing.tells(&tuple.object) && listing.tells(&tuple.subject);
+        if !tuple.is_none_or(tells) {
+            last = Some(event.behind);
+            continue;
+        }
         let seen = Receipt { epoch, revision: event.revision };
         let row = RelationEventRow { event: number, seen, at: event.at, version, tuple: tuple.cloned() };
         if !writer.push(&row) {

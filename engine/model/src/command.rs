@@ -610,6 +610,8 @@ commands! {
     SetPersonalRole = 215, narrows false, "tessera.admin.settings", { #[doc = "Which; `None` for no personal workspaces."] role: Option<Name>, };
     /// Makes the personal workspace of a subject, or tells which it is. A session may do that for its own subject.
     MakePersonalWorkspace = 216, narrows false, "tessera.admin.workspaces", { #[doc = "Whose."] subject: PublicId, };
+    /// Says who sees whom, in the place of what was said. By whoever sees everybody in full alone.
+    SetVisibility = 192, narrows false, "tessera.admin.settings", { #[doc = "The rules."] draft: crate::visibility::VisibilityDraft, };
     /// Panics when decided: a planted fault, refused unless the build has the feature `planted`.
     PlantedPanic = 65_000, narrows false, "tessera.admin.settings", {};
 }

@@ -25,6 +25,7 @@ use crate::refresh::{ClientRecord, EndReason, RefreshRecord};
 use crate::relation::{RelationMappingRecord, RelationModelRecord, RelationRecord};
 use crate::settings::Settings;
 use crate::time::Deadline;
+use crate::visibility::VisibilityRecord;
 use crate::{Name, PermissionId, PublicId, TenantId};
 
 /// One fact.
@@ -312,6 +313,15 @@ pub enum Event {
     PersonalRoleChanged {
         /// Which.
         role: RoleId,
+    },
+    /// Who sees whom is this.
+    VisibilityChanged(VisibilityRecord),
+    /// A subject was made by another one.
+    CreatorNoted {
+        /// Who was made.
+        subject: SubjectIndex,
+        /// By whom.
+        by: SubjectIndex,
     },
     /// A command id that a bucket remembers (frames carry their own in the header).
     CommandRemembered(CommandIdRecord),

@@ -42,6 +42,7 @@ pub mod rule;
 pub mod scope;
 pub mod settings;
 pub mod time;
+pub mod visibility;
 pub mod weekly;
 
 pub use command::{Caller, Command, CommandKind, Whence};

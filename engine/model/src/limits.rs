@@ -55,7 +55,7 @@ pub const KEY_TTL_S_MAX: u32 = 10 * 366 * 86_400;
 pub const KEY_OVERLAP_S_MAX: u32 = 7 * 86_400;
 /// LIMIT: the engine's own permissions, ids 1 to this in every tenant. At most 30: what a session that was
 /// opened without a proof may do of them is one bit each of its restriction's number.
-pub const ENGINE_PERMISSIONS_MAX: u32 = 18;
+pub const ENGINE_PERMISSIONS_MAX: u32 = 19;
 /// LIMIT: permissions of a tenant. 2^13 bits are 1 KiB per grant set.
 pub const PERMISSIONS_MAX: u32 = 8_192;
 /// LIMIT: services of a tenant: 256 × 96 KiB of texts are 24 MiB.
@@ -194,6 +194,12 @@ pub const INVITATION_SECRETS_MAX: u32 = 8;
 pub const INVITATION_TTL_S_MAX: u32 = 30 * 86_400;
 /// LIMIT: windows in which one group lies in others, straight and through others: as many as groups above it.
 pub const GROUP_WINDOWS_MAX: usize = 256;
+/// LIMIT: rules about who sees whom, one a role: those that hold for a viewer stand in one word.
+pub const VISIBILITY_RULES_MAX: usize = 64;
+/// LIMIT: attributes that one rule shows by name: 64 × 16 × 130 B are 130 KiB, over half a frame.
+pub const VISIBILITY_ATTRIBUTES_MAX: usize = 16;
+/// LIMIT: how far up it is looked at who made whom: beyond that nobody sees whom those made that they made.
+pub const CREATORS_DEPTH_MAX: u32 = 64;
 /// LIMIT: checks in one batch frame. 1,024 × 128 B stays under a frame.
 pub const BATCH_CHECKS_MAX: usize = 1_024;
 /// LIMIT: commands decided in one batch of one tenant.

@@ -82,6 +82,8 @@ limits! {
     EndpointMapBytes = ENDPOINT_MAP_BYTES_MAX,
     EndpointSegments = ENDPOINT_SEGMENTS_MAX,
     Endpoints = ENDPOINTS_MAX,
+    VisibilityRules = VISIBILITY_RULES_MAX,
+    VisibilityAttributes = VISIBILITY_ATTRIBUTES_MAX,
     ActingPerActor = ACTING_PER_ACTOR_MAX,
     ActingTtl = ACTING_TTL_S_MAX,
     Devices = DEVICES_MAX,

@@ -162,6 +162,12 @@ refusals! {
     ReserveFull = 242, "the store is full, and so is its reserve for commands that narrow: nothing is taken until there is space";
     /// The cursor is of another list, tenant or filter, or damaged; what of it does not fit is named.
     CursorRefused(CursorFault) = 243, "the cursor does not belong here: it is of";
+    /// Whoever sees less than everybody in full says nothing about who sees whom.
+    SightLimited = 244, "whoever does not see everybody in full does not say who sees whom";
+    /// The subject is seen, and this of it is not shown to the caller.
+    NotShown = 245, "this of the subject is not shown to the caller";
+    /// Who sees whom is of another version than was expected.
+    VisibilityVersion = 246, "who sees whom is of another version by now: read it again";
     /// No such invitation.
     InvitationUnknown = 247, "no such invitation";
     /// The invitation was answered, withdrawn or has lapsed.

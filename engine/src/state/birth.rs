@@ -1,6 +1,7 @@
 //! What every tenant is born with: permissions and roles of the engine itself, and a first admin.
 
 use super::{Birth, Made, State};
+use crate::sight::PEOPLE;
 use tessera_crypto::digest;
 use tessera_model::command::Entropy;
 use tessera_model::limits::ENGINE_PERMISSIONS_MAX;
@@ -34,6 +35,7 @@ pub const BUILT_IN: &[&str] = &[
     "tessera.admin.relations",
     "tessera.admin.services",
     "tessera.admin.policies",
+    PEOPLE,
 ];
 
 const _: () = assert!(BUILT_IN.len() == ENGINE_PERMISSIONS_MAX as usize);

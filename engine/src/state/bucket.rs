@@ -35,6 +35,9 @@ const POLICY_SETS_END: u32 = POLICY_SETS + POLICY_VERSIONS_MAX;
 /// Entities, by share.
 const ENTITIES: u32 = 11_000_000;
 
+/// Who sees whom alone.
+const VISIBILITY: u32 = 12_000_000;
+
 /// One map of endpoints to a bucket: it may fill half of one.
 const ENDPOINTS: u32 = 8_000_000;
 /// Requests for roles of one bucket: a quarter of what names there are, for their reasons.
@@ -133,6 +136,8 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         Event::EntityChanged(EntityRecord { name, .. }) | Event::EntityRemoved(name) => {
             (BucketKind::Names, ENTITIES + share_of(name))
         }
+        Event::VisibilityChanged(_) => (BucketKind::Names, VISIBILITY),
+        Event::CreatorNoted { subject, .. } => of_subject(*subject),
         Event::RestrictionAdded(record) => (BucketKind::Names, RESTRICTIONS + record.id.0 / NAMES),
         Event::RestrictionRemoved(id) => (BucketKind::Names, RESTRICTIONS + id.0 / NAMES),
         Event::SessionOpened { record, .. } => of_place(record.place),
@@ -188,6 +193,7 @@ impl State {
         let range = SubjectIndex(from)..SubjectIndex(to);
         for (index, record) in self.root.subjects.range(range) {
             events.push(Event::SubjectChanged(record.clone()));
+            events.extend(self.creator_event(index));
             for hash in self.held.of(index) {
                 events.push(Event::IdentifierTaken { hash: *hash, subject: index });
             }
@@ -214,6 +220,7 @@ impl State {
                 let records = self.root.invitations.range(first..first.saturating_add(REQUEST_SHARE));
                 records.map(|(_, record)| Event::InvitationChanged((**record).clone())).collect()
             }
+            VISIBILITY.. => self.visibility_event().into_iter().collect(),
             ENTITIES.. => self.entity_events(no - ENTITIES),
             POLICIES.. => self.policy_events(),
             ENDPOINTS..REQUESTS => {

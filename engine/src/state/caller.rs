@@ -4,6 +4,7 @@ use super::State;
 use crate::beside;
 use crate::check::{Live, UsedFrom, halves};
 use crate::facts::facts_of;
+use crate::sight::SIGHTED;
 use crate::table::{ALIVE, Fields, SIDE};
 use std::collections::BTreeSet;
 use tessera_model::command::Ordered;
@@ -147,7 +148,8 @@ impl State {
         let Caller::Holder { place, generation, from, .. } = caller else { return true };
         let (live, permission) = (self.live(place, generation, now), self.permission_id(permission));
         let life = (place, generation);
-        live.zip(permission).is_some_and(|(live, permission)| self.holds((life, &live, from), permission, now))
+        live.zip(permission)
+            .is_some_and(|(live, permission)| self.holds((life, &live, from), permission, now))
     }
 
     /// What a session may do for its own subject without any permission.
@@ -263,12 +265,13 @@ impl State {
             | Command::SetPolicies { .. }
             | Command::DeletePolicies { .. }
             | Command::ChangeEntities { .. }
+            | Command::SetVisibility { .. }
             | Command::PlantedPanic {} => false,
         }
     }
 
     /// Whether the caller itself holds every one of the engine's permissions that the patterns cover:
-    /// nobody hands out more power over the tenant than they have.
+    /// nobody hands out more power over the tenant than they have, and no sight of others whom they do not see.
     pub(super) fn may_hand_out(&self, patterns: &[Pattern], caller: Caller, now: UnixMillis) -> bool {
         self.may_hand_out_all(&patterns.iter().collect::<Vec<_>>(), caller, now)
     }
@@ -280,6 +283,7 @@ impl State {
         (1..).zip(super::BUILT_IN).all(|(id, name)| {
             !patterns.iter().any(|pattern| pattern.covers(name))
                 || self.holds(((place, generation), &live, from), PermissionId(id), now)
+                    && self.is_unlimited(caller, name, now)
         })
     }
 
@@ -345,6 +349,11 @@ impl State {
         }
         if creator.subject == subject {
             return true;
+        }
+        // Its owner may see more people by it than the creator does.
+        let shows = |name: &&&str| patterns.iter().any(|pattern| pattern.covers(name));
+        if SIGHTED.iter().filter(shows).any(|name| !self.is_unlimited(caller, name, now)) {
+            return false;
         }
         // What holds in the whole tenant ends at a wall, and the owner may hold something behind it: the
         // creator must hold each pattern there too.

@@ -30,7 +30,7 @@ impl State {
         let workspace = self.workspace_index(workspace)?;
         self.fits(role, workspace)?;
         window(from, until, now)?;
-        if !self.may_hand_out_all(&self.patterns_of(role), caller, now) {
+        if !self.may_hand_out_all(&self.handed_with(role), caller, now) {
             return Err(Refusal::BeyondCreator);
         }
         let limited = from != Deadline::NONE || until != Deadline::NONE;

@@ -190,7 +190,7 @@ impl State {
         let workspace = self.workspace_index(workspace)?;
         self.fits(role, workspace)?;
         super::grant::window(from, until, now)?;
-        if !self.may_hand_out_all(&self.patterns_of(role), caller, now) {
+        if !self.may_hand_out_all(&self.handed_with(role), caller, now) {
             return Err(Refusal::BeyondCreator);
         }
         let record = GroupGrantRecord { group, role, workspace, from, until };
@@ -240,7 +240,7 @@ impl State {
         let groups = self.root.rules.groups_above(group).iter();
         let roles: BTreeSet<_> =
             groups.flat_map(|group| self.root.rules.grants_to(*group)).map(|grant| grant.role).collect();
-        roles.into_iter().flat_map(|role| self.patterns_of(role)).collect()
+        roles.into_iter().flat_map(|role| self.handed_with(role)).collect()
     }
 
     /// The groups among these that were not deleted.

@@ -77,7 +77,10 @@ impl State {
         let made = Made { loaded: Some(loaded), ..Made::default() };
         Ok(match trial {
             true => Decided { made, ..Decided::default() },
-            false => Decided { events, rows, made, ..Decided::default() },
+            false => {
+                let decided = Decided { events, rows, made, ..Decided::default() };
+                Self::created_by(decided, caller, self.next.subject)
+            }
         })
     }
 }
@@ -179,7 +182,7 @@ impl Draft<'_> {
             window(from, until, self.now).map_err(refused)?;
             let (state, caller, now) = (self.state, self.caller, self.now);
             let may = self.roles.entry(role);
-            let may = *may.or_insert_with(|| state.may_hand_out_all(&state.patterns_of(role), caller, now));
+            let may = *may.or_insert_with(|| state.may_hand_out_all(&state.handed_with(role), caller, now));
             if !may {
                 return Err(refused(Refusal::BeyondCreator));
             }

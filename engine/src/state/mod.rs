@@ -12,8 +12,8 @@ mod bucket;
 mod caller;
 mod catalogue;
 mod client;
-mod condition;
 mod command_id;
+mod condition;
 mod device;
 mod endpoint;
 mod epoch;
@@ -49,6 +49,7 @@ mod session;
 mod settings;
 mod subject;
 mod tenant;
+mod visibility;
 mod workspace;
 
 pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
@@ -212,8 +213,9 @@ impl State {
             Command::RotateRefreshKeys { now: at_once } => self.rotate_refresh_keys(*at_once, now),
             Command::BeginEpoch {} => self.begin_epoch(),
             Command::CreateSubject { kind, identifiers, password } => {
-                let status = self.status_at_birth(caller);
-                self.create_subject((*kind, status, false), identifiers, password, entropy, now)
+                let kind = (*kind, self.status_at_birth(caller), false);
+                let made = self.create_subject(kind, identifiers, password, entropy, now)?;
+                Ok(Self::created_by(made, caller, self.next.subject))
             }
             Command::SuspendSubject { subject } => self.suspend_subject(*subject, now),
             Command::ResumeSubject { subject } => self.resume_subject(*subject),
@@ -348,6 +350,7 @@ impl State {
                 let terms = ((*from, *until), conditions);
                 self.grant_under(grantee, (role, workspace.as_ref()), terms, caller, now)
             }
+            Command::SetVisibility { draft } => self.set_visibility(draft, caller, now),
             Command::PlantedPanic {} => planted_panic(),
         }
     }
@@ -430,6 +433,8 @@ impl State {
             | Event::PoliciesRemoved { .. }
             | Event::EntityChanged(_)
             | Event::EntityRemoved(_)
+            | Event::VisibilityChanged(_)
+            | Event::CreatorNoted { .. }
             | Event::CutOffRaised { .. } => {}
         }
         self.root_changed = true;
@@ -510,6 +515,8 @@ impl State {
             Event::PoliciesRemoved { version } => self.apply_policies_removed(*version),
             Event::EntityChanged(record) => self.apply_entity(record),
             Event::EntityRemoved(name) => self.apply_entity_removed(name),
+            Event::VisibilityChanged(record) => self.apply_visibility(record),
+            Event::CreatorNoted { subject, by } => self.apply_creator(*subject, *by),
             Event::SessionOpened { .. }
             | Event::SessionTouched { .. }
             | Event::SessionRefreshed { .. }

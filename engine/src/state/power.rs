@@ -39,7 +39,8 @@ pub(crate) fn hands_out(command: &Command) -> bool {
         | Command::SetEndpoints { .. }
         | Command::SetPolicies { .. }
         | Command::DeletePolicies { .. }
-        | Command::ChangeEntities { .. } => true,
+        | Command::ChangeEntities { .. }
+        | Command::SetVisibility { .. } => true,
         Command::ClaimOperator { .. }
         | Command::CreateTenant { .. }
         | Command::SuspendTenant { .. }

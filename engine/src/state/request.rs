@@ -188,7 +188,7 @@ impl State {
             return Err(Refusal::WorkspaceUnknown);
         }
         self.fits(known.role, known.workspace)?;
-        if !self.may_hand_out_all(&self.patterns_of(known.role), caller, now) {
+        if !self.may_hand_out_all(&self.handed_with(known.role), caller, now) {
             return Err(Refusal::BeyondCreator);
         }
         let (mut from, mut until) = (now.to_deadline(), now.to_deadline().plus_seconds(known.duration_s));

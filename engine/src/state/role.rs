@@ -167,7 +167,7 @@ impl State {
         if height + self.role_depth(id) > ROLE_DEPTH_MAX {
             return Err(Limit::RoleDepth.reached());
         }
-        let handed: Vec<_> = parents.iter().flat_map(|parent| self.patterns_of(*parent)).collect();
+        let handed: Vec<_> = parents.iter().flat_map(|parent| self.handed_with(*parent)).collect();
         if !self.may_hand_out_all(&handed, caller, now) {
             return Err(Refusal::BeyondCreator);
         }
@@ -208,6 +208,13 @@ impl State {
     pub(super) fn patterns_of(&self, role: RoleId) -> Vec<&Pattern> {
         let records = self.roles_above(role).0.into_iter().filter_map(|role| self.root.roles.get(&role));
         records.flat_map(|record| record.patterns.iter()).collect()
+    }
+
+    /// What is handed out with a role: what it covers, and a sight of others where a rule gives one.
+    pub(super) fn handed_with(&self, role: RoleId) -> Vec<&Pattern> {
+        let mut patterns = self.patterns_of(role);
+        patterns.extend(self.sight_by(&self.roles_above(role).0));
+        patterns
     }
 
     pub(super) fn delete_role(&self, name: &Name, now: UnixMillis) -> Result<Decided, Refusal> {

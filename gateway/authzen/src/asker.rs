@@ -127,7 +127,7 @@ impl<'a> Asker<'a> {
                     let tenant = self.admitted.bound().entry.tenant;
                     let hash = self.admitted.engine().identifier_hash(tenant, &identifier);
                     let hash = hash.map_err(Problem::from)?;
-                    let found = self.listing.subject_with(&hash);
+                    let found = self.listing.subject_with(&hash, identifier.kind());
                     Ok(found.map_or_else(unknown, |found| Who::Subject(found.index, found.id)))
                 })
             }

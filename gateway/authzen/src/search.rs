@@ -8,10 +8,14 @@ use crate::page::{Page, Place, damaged, outdated};
 use crate::print::{self, Verdict, entity};
 use crate::read::{self, Entity, Id, Members, member, missing, object};
 use crate::routes::Asked;
+use tessera_engine::Listing;
 use tessera_gateway_http::{Admitted, Problem};
 use tessera_model::limits::{PAGE_PLACES_MAX, PAGE_ROWS_MAX};
 use tessera_model::{ListKind, PermissionRef, PublicId, Reason, UnixMillis, WorkspaceIndex};
 use tessera_relation::{RELATION_BUDGET, RELATION_LIST_BUDGET};
+
+/// The permission of whoever searches.
+const CHECK: &str = "tessera.check";
 
 /// LIMIT: objects whose names are read at once from the tuples.
 const CHUNK: usize = 1_000;
@@ -62,6 +66,8 @@ const PLACES_PER_CHECK: u64 = 8;
 /// A search on its way.
 struct Search<'a> {
     asker: &'a Asker<'a>,
+    /// Whom the caller sees: of them results are found.
+    shown: Listing,
     page: Page,
     /// The entity that goes without an id is the one that is sought.
     subject: Entity<'a>,
@@ -112,7 +118,22 @@ impl<'a> Search<'a> {
         let page = Page::read(asker.admitted, (kind, asked.path()), content)?;
         let (rows, valid_until) = (Vec::new(), UnixMillis(u64::MAX));
         let (next, looked, begun) = (None, 0, false);
-        Ok(Self { asker, page, subject, action, resource, context, rows, next, valid_until, looked, begun })
+        let admitted = asker.admitted;
+        let shown = admitted.engine().listing_of(admitted.bound(), &asker.reading, CHECK);
+        Ok(Self {
+            asker,
+            shown,
+            page,
+            subject,
+            action,
+            resource,
+            context,
+            rows,
+            next,
+            valid_until,
+            looked,
+            begun,
+        })
     }
 
     fn print(&self) -> String {
@@ -182,7 +203,7 @@ impl<'a> Search<'a> {
         };
         let (kind, permission) = (self.subject.kind, PermissionRef::Name(self.action));
         loop {
-            let listed = self.asker.listing.subjects(at, PAGE_ROWS_MAX);
+            let listed = self.shown.subjects(at, PAGE_ROWS_MAX);
             self.looked += listed.walked;
             for record in &listed.rows {
                 let who = Who::Subject(record.index, record.id);
@@ -292,7 +313,8 @@ impl<'a> Search<'a> {
         let mut last = behind;
         for name in listed.names.get(start..).unwrap_or_default() {
             let what = What::Object(name.clone(), workspace);
-            let decided = self.decide(who, permission, &what)?;
+            let tells = self.shown.tells(name);
+            let decided = if tells { self.decide(who, permission, &what)? } else { Some(false) };
             let before = || Place { at: 0, tail: [&[BY_NAME], last.as_slice()].concat() };
             if self.take(decided, before, || object_row(name)) == Go::End {
                 return Ok(());
@@ -324,7 +346,9 @@ impl<'a> Search<'a> {
             self.looked += known.looked_at;
             for (number, name) in &known.objects {
                 let what = What::Object(name.clone(), workspace);
-                let decided = self.decide(who, PermissionRef::Name(self.action), &what)?;
+                let tells = self.shown.tells(name);
+                let asked = PermissionRef::Name(self.action);
+                let decided = if tells { self.decide(who, asked, &what)? } else { Some(false) };
                 if self.take(decided, || place(*number), || object_row(name)) == Go::End {
                     return Ok(());
                 }

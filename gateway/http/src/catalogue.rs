@@ -8,7 +8,7 @@ use crate::operation::List;
 use crate::problem::Problem;
 use crate::value::{bool, text};
 use serde_json::{Map, Value, json};
-use tessera_engine::{CatalogueEntry, EntryUse, Listing, Reading, UsedBy};
+use tessera_engine::{CatalogueEntry, EntryUse, Listing, Page, Reading, UsedBy};
 use tessera_model::catalogue::{EntryText, Label, ServiceEntry};
 use tessera_model::limits::{ENTRY_DESCRIPTION_BYTES_MAX, LABEL_BYTES_MAX, LABELS_MAX, SERVICE_ENTRIES_MAX};
 use tessera_model::{Deadline, Limit, ListKind, Listed, Name, Refusal};
@@ -165,13 +165,19 @@ pub(crate) fn rows<'a>(
             let permission = named("permission")?;
             let found = listing.entry(&permission).ok_or(Refusal::PermissionUnknown)?;
             let window = window(Listed::of_number(ListKind::EntryUses, found.id.0))?;
-            let page = reading.entry_uses(&permission, window.within())?;
+            let page = told_uses(listing, reading.entry_uses(&permission, window.within())?);
             window.page(|_, _| page, used)
         }
         List::DeprecatedUses => window(Listed::all(ListKind::DeprecatedUses))?
-            .page(|from, limit| reading.deprecated_uses((from, limit)), used),
+            .page(|from, limit| told_uses(listing, reading.deprecated_uses((from, limit))), used),
         _ => Err(Problem::failed()),
     }
+}
+
+/// The uses that whoever asks is shown.
+fn told_uses(listing: &Listing, mut page: Page<EntryUse>) -> Page<EntryUse> {
+    page.rows.retain(|found| listing.tells_use(found));
+    page
 }
 
 fn told(row: &CatalogueEntry) -> Object {

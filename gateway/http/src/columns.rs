@@ -4,7 +4,8 @@ use crate::operation::Answer;
 
 pub(crate) const NOTHING: Answer = Answer::Made(&[]);
 pub(crate) const CHANGED: Answer = Answer::Made(&["dry_run"]);
-pub(crate) const SUBJECT_ROW: &[&str] = &["subject", "index", "kind", "status", "has_password", "guest"];
+pub(crate) const SUBJECT_ROW: &[&str] =
+    &["subject", "index", "kind", "status", "has_password", "guest", "creator"];
 pub(crate) const SESSION_ROW: &[&str] =
     &["session", "kind", "created", "expires", "idle_until", "device", "actor", "acts_because"];
 pub(crate) const KEY_ROW: &[&str] = &[
@@ -65,7 +66,8 @@ pub(crate) const USE_ROW: &[&str] = &[
 pub(crate) const GRANT_ROW: &[&str] = &["role", "workspace", "from", "until", "conditions"];
 pub(crate) const WORKSPACE_ROW: &[&str] =
     &["index", "id", "name", "parent", "inherits", "ceiling", "owners", "personal"];
-pub(crate) const HOLDER_ROW: &[&str] = &["subject", "kind", "status", "workspace", "from", "until", "conditions"];
+pub(crate) const HOLDER_ROW: &[&str] =
+    &["subject", "kind", "status", "workspace", "from", "until", "conditions"];
 pub(crate) const TENANT_ROW: &[&str] = &["tenant", "name", "status", "created", "failed", "trouble"];
 pub(crate) const SETTINGS_ROW: &[&str] = &crate::settings::NAMES;
 pub(crate) const CLIENT_ROW: &[&str] = &[

@@ -40,6 +40,7 @@ pub(crate) const fn record(act: Act) -> Option<List> {
             CommandKind::SetService => Some(List::Service),
             CommandKind::SetPersonalRole => Some(List::PersonalRole),
             CommandKind::SetGuest => Some(List::Subject),
+            CommandKind::SetVisibility => Some(List::Visibility),
             CommandKind::SuspendTenant | CommandKind::ResumeTenant | CommandKind::DeleteTenant => {
                 Some(List::Tenant)
             }
@@ -65,6 +66,7 @@ pub(crate) const fn is_record(list: List) -> bool {
             | List::Endpoints
             | List::Service
             | List::PersonalRole
+            | List::Visibility
             | List::Policies
             | List::Relation(About::Model)
     )

@@ -5,6 +5,7 @@ use crate::input::{Input, ill_formed};
 use crate::list::{Window, whole};
 use crate::operation::List;
 use crate::problem::Problem;
+use crate::sight;
 use serde_json::Value;
 use tessera_engine::{Bound, DeviceFound, Engine, Listing, RequestFound, RequestsOf};
 use tessera_model::record::SubjectRecord;
@@ -83,9 +84,10 @@ pub(crate) fn rows<'a>(
     window: impl Fn(Listed) -> Result<Window<'a>, Problem>,
 ) -> Result<Value, Problem> {
     let subject = || -> Result<&SubjectRecord, Problem> {
-        let own = list == List::MyDevices;
-        let id = if own { bound.subject } else { required(input.public_id("subject")?, "subject")? };
-        Ok(listing.subject(id).ok_or(Refusal::SubjectUnknown)?)
+        if list == List::MyDevices {
+            return Ok(listing.subject(bound.subject).ok_or(Refusal::SubjectUnknown)?);
+        }
+        sight::named(listing, (list, input))
     };
     match list {
         List::MyDevices | List::Devices => {

@@ -59,7 +59,7 @@ pub(crate) fn answer(
     let object = Object::new().decided(found.reason).at("valid_until", Some(found.valid_until));
     let object = object.with("sources", sources).with("restricted", found.restricted);
     let related = found.related.as_ref().map(|related| {
-        let path: Vec<Value> = related.path.iter().map(relation::step).collect();
+        let path: Vec<Value> = related.path.iter().map(|step| relation::step(listing, step)).collect();
         Object::new()
             .with("set", related.set.as_str())
             .with("holds", related.holds)

@@ -5,10 +5,11 @@ use crate::input::{Input, ill_formed};
 use crate::list::{page, texts, whole};
 use crate::operation::List;
 use crate::problem::Problem;
+use crate::sight;
 use crate::under::under;
 use serde_json::Value;
 use std::sync::Arc;
-use tessera_engine::{Held, Listing, Reviewed, RoleUse, Way, Who};
+use tessera_engine::{Held, Listing, Reviewed, RoleUse, Told, Way, Who};
 use tessera_model::record::GroupRecord;
 use tessera_model::{Deadline, GroupId, Name, Refusal, RoleId, WorkspaceIndex};
 
@@ -38,8 +39,7 @@ pub(crate) fn rows(
             Ok(page(found, |row| way(Object::new().shown("subject", row.subject), &row.way)))
         }
         List::Memberships => {
-            let id = input.public_id("subject")?.ok_or_else(|| ill_formed("subject"))?;
-            let subject = listing.subject(id).ok_or(Refusal::SubjectUnknown)?;
+            let subject = sight::named(listing, (list, input))?;
             let found = listing.memberships(subject.index, cursor, limit);
             Ok(page(found, |row| way(Object::new().shown("group", &row.group), &row.way)))
         }
@@ -104,8 +104,8 @@ pub(crate) fn reviewed(row: &Reviewed) -> Object {
         Held::Role(role, place) => (Some(role.to_string()), place.as_ref().map(Name::to_string), None),
         Held::Group(name) => (None, None, Some(name.to_string())),
     };
-    let at = |note: Option<tessera_model::note::Note>| note.map_or(Deadline::NONE, |note| note.at);
-    let by = |note: Option<tessera_model::note::Note>| note.map(|note| note.by.text());
+    let at = |told: &Option<Told>| told.as_ref().map_or(Deadline::NONE, |told| told.at);
+    let last = row.changed.as_ref().or(row.made.as_ref());
     let object = Object::new()
         .with("subject", subject)
         .with("group", group)
@@ -114,11 +114,11 @@ pub(crate) fn reviewed(row: &Reviewed) -> Object {
         .with("member_of", member_of)
         .until("from", row.from)
         .until("until", row.until)
-        .until("created", at(row.made))
+        .until("created", at(&row.made))
         .with("by", row.by())
-        .until("changed", at(row.changed))
-        .with("changed_by", by(row.changed))
-        .with("request", row.changed.or(row.made).and_then(|note| note.request).map(|id| id.to_string()));
+        .until("changed", at(&row.changed))
+        .with("changed_by", row.changed.as_ref().and_then(|told| told.by.clone()))
+        .with("request", last.and_then(|told| told.request).map(|id| id.to_string()));
     under(object, &row.conditions)
 }
 

@@ -47,6 +47,7 @@ mod scan;
 mod serve;
 mod settings;
 mod short;
+mod sight;
 mod sound;
 mod stream;
 mod table;

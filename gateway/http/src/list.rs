@@ -17,18 +17,21 @@ use crate::problem::Problem;
 use crate::relation;
 use crate::serve;
 use crate::settings;
+use crate::sight;
 use crate::watch;
 use serde_json::Value;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tessera_engine::{ADMIN_ROLE, Bound, Cursors, Engine, KeyFound, Listing, Page, View};
+use tessera_engine::{ADMIN_ROLE, Bound, Cursors, Engine, KeyFound, Listing, PEOPLE, Page, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
+use tessera_model::query::Introspection;
 use tessera_model::record::{
     AttributeKind, AttributeValue, GrantRecord, RoleRecord, SubjectKind, SubjectRecord,
 };
 use tessera_model::record::{TenantRecord, WorkspaceRecord};
 use tessera_model::refresh::ClientRecord;
+use tessera_model::visibility::Detail;
 use tessera_model::{
     CursorFault, Deadline, IdentifierKind, ListKind, Listed, Name, PublicId, Refusal, RoleId, SubjectIndex,
     TenantId, cursor,
@@ -49,7 +52,10 @@ pub(crate) async fn answer(
     if engine.is_asleep(&bound) {
         return Err(engine.unready(&bound.home).into());
     }
-    if !entitled(engine, &bound, (operation, list), &input)? || !engine.is_alive(&bound) {
+    let (true, permission) = entitled(engine, &bound, (operation, list), &input)? else {
+        return Err(Refusal::Unauthorized.into());
+    };
+    if !engine.is_alive(&bound) {
         return Err(Refusal::Unauthorized.into());
     }
     if list == List::Relation(About::Watch) {
@@ -64,9 +70,9 @@ pub(crate) async fn answer(
     let read = move || {
         let (engine, walked, mut cost) = (&on.engine, Walked::default(), 0);
         let value = if let List::Relation(about) = list {
-            relation::answer((engine, &bound, &view), (about, &input), (&gone, &mut cost))
+            relation::answer((engine, &bound, &view), permission, (about, &input), (&gone, &mut cost))
         } else {
-            rows(engine, &bound, &view, list, (&input, &walked))
+            rows(engine, &bound, (&view, permission), list, (&input, &walked))
         };
         serve::charge(&on, &by, cost + walked.0.get() / PLACES_PER_REQUEST);
         value
@@ -91,22 +97,26 @@ const PLACES_PER_REQUEST: u64 = 8;
 #[derive(Default)]
 struct Walked(Cell<u64>);
 
-/// Whether the caller may read this; a session may read what is its own subject's.
+/// Whether the caller may read this, and with which permission; a session may read what is its own subject's without
+/// one.
 fn entitled(
     engine: &Engine,
     bound: &Bound,
     (operation, list): (&Operation, List),
     input: &Input,
-) -> Result<bool, Problem> {
+) -> Result<(bool, Option<&'static str>), Problem> {
     let own = || Ok::<_, Problem>(input.public_id("subject")?.is_some_and(|id| bound.reads_as(id)));
+    let may = |permission| {
+        engine.may(bound, permission)
+            || list.is_of_names() && engine.may(bound, READ)
+            || list.is_of_people() && engine.may(bound, PEOPLE)
+    };
     Ok(match operation.needs {
-        Needs::Nothing => false,
+        Needs::Nothing => (false, None),
         // What is the caller's own is not for whoever acts in its session.
-        Needs::Credential => !bound.acting,
-        Needs::Permission(permission) => {
-            engine.may(bound, permission) || list.is_of_names() && engine.may(bound, READ)
-        }
-        Needs::OwnOr(permission) => own()? || engine.may(bound, permission),
+        Needs::Credential => (!bound.acting, None),
+        Needs::OwnOr(_) if own()? => (true, None),
+        Needs::Permission(permission) | Needs::OwnOr(permission) => (may(permission), Some(permission)),
     })
 }
 
@@ -114,15 +124,12 @@ fn entitled(
 fn rows(
     engine: &Engine,
     bound: &Bound,
-    view: &View,
+    (view, permission): (&View, Option<&str>),
     list: List,
     (input, walked): (&Input, &Walked),
 ) -> Result<Value, Problem> {
-    let listing = view.listing();
-    let subject = || -> Result<&SubjectRecord, Problem> {
-        let id = input.public_id("subject")?.ok_or_else(|| ill_formed("subject"))?;
-        Ok(listing.subject(id).ok_or(Refusal::SubjectUnknown)?)
-    };
+    let listing = sight::listing(engine, (bound, view), permission);
+    let subject = || sight::named(&listing, (list, input));
     let name = || input.name("name")?.ok_or_else(|| ill_formed("name"));
     let window = |listed| Window::new(engine, bound, listed, (input, walked));
     let all = |kind| window(Listed::all(kind));
@@ -138,26 +145,28 @@ fn rows(
             let id = id.ok_or(Refusal::TenantUnknown)?;
             one_tenant(&listing, id).map(|row| tenant(engine, &row).value())
         }
-        List::Subjects => {
-            all(ListKind::Subjects)?.page(|from, limit| listing.subjects(from, limit), of_subject)
-        }
-        List::Subject => Ok(of_subject(subject()?).value()),
+        List::Subjects => all(ListKind::Subjects)?
+            .page(|from, limit| listing.subjects(from, limit), |row| sight::subject(&listing, row)),
+        List::Subject => Ok(sight::subject(&listing, subject()?).value()),
         List::FindSubject => {
             let identifier = input.identifier("identifier")?.ok_or_else(|| ill_formed("identifier"))?;
             let hash = engine.identifier_hash(bound.entry.tenant, &identifier)?;
-            let found = listing.subject_with(&hash).ok_or(Refusal::SubjectUnknown)?;
-            Ok(of_subject(found).value())
+            let found = listing.subject_with(&hash, identifier.kind()).ok_or(Refusal::SubjectUnknown)?;
+            Ok(sight::subject(&listing, found).value())
         }
         List::Identifiers => {
-            let found = engine.identifiers(bound, subject()?.index)?;
+            let subject = subject()?.index;
+            let seen = listing.sees(subject).ok_or(Refusal::SubjectUnknown)?;
+            let status = seen.has(Detail::Status);
+            let found = engine.identifiers(bound, subject)?;
             let mut rows = Vec::with_capacity(found.len());
-            for one in &found {
+            for one in found.iter().filter(|one| Listing::shows_identifier(seen, one.kind())) {
                 let key = engine.identifier_hash(bound.entry.tenant, one)?;
                 let (failures, waits_until) = listing.failures(&key, engine.now());
                 let row =
                     Object::new().with("identifier", one.typed()).with("kind", identifier_kind(one.kind()));
-                let until = (waits_until != Deadline::NONE).then(|| waits_until.to_millis());
-                rows.push(row.with("failures", failures).at("waits_until", until));
+                let until = (status && waits_until != Deadline::NONE).then(|| waits_until.to_millis());
+                rows.push(row.with("failures", status.then_some(failures)).at("waits_until", until));
             }
             Ok(whole(rows.into_iter()))
         }
@@ -190,7 +199,10 @@ fn rows(
             let window = (plain(input)?, limit(input)?);
             Ok(page(engine.review(bound, &listing, window)?, groups::reviewed))
         }
-        List::Explain | List::Simulate => explain::answer((engine, view), &listing, (list, input), &walked.0),
+        List::Explain | List::Simulate => {
+            subject()?;
+            explain::answer((engine, view), &listing, (list, input), &walked.0)
+        }
         List::Workspace => {
             let found = listing.workspace_named(&name()?).ok_or(Refusal::WorkspaceUnknown)?;
             Ok(workspace(&listing, found).value())
@@ -216,15 +228,17 @@ fn rows(
             let record = listing.subject(own).ok_or(Refusal::SubjectUnknown)?;
             sessions((engine, &listing), view, record, window)
         }
-        List::Keys => keys(engine, bound, view, (None, all(ListKind::Keys)?)),
+        List::Keys => keys((engine, bound, view), &listing, (None, all(ListKind::Keys)?)),
         List::KeysOf => {
             let subject = subject()?;
             let window = window(Listed::of_subject(ListKind::Keys, Some(subject.id)))?;
-            keys(engine, bound, view, (Some(subject.index), window))
+            keys((engine, bound, view), &listing, (Some(subject.index), window))
         }
         List::Key => {
             let id = input.public_id("key")?.ok_or_else(|| ill_formed("key"))?;
-            let found = engine.read(view).key(id).ok_or(Refusal::SessionUnknown)?;
+            let found = engine.read(view).key(id);
+            let found = found.filter(|key| listing.shows(key.found.subject_index, Detail::Keys));
+            let found = found.ok_or(Refusal::SessionUnknown)?;
             Ok(key(engine, bound, &found)?.value())
         }
         List::Clients => {
@@ -254,6 +268,7 @@ fn rows(
         | List::Entry
         | List::EntryUses
         | List::DeprecatedUses => catalogue::rows(&engine.read(view), &listing, (list, input), window),
+        List::Visibility => Ok(sight::told(&listing)),
         List::Endpoints => endpoint::told(&listing, input),
         List::MyDevices | List::Devices | List::DevicePolicy | List::Requests | List::RequestsOf => {
             elevation::rows((engine, bound), &listing, (list, input), window)
@@ -359,13 +374,6 @@ fn tenant(engine: &Engine, row: &TenantRecord) -> Object {
     object.with("failed", failed).with("trouble", trouble.map(|trouble| trouble.what))
 }
 
-fn of_subject(row: &SubjectRecord) -> Object {
-    let object = Object::new().shown("subject", row.id).with("index", row.index.0);
-    let object = object.with("kind", subject_kind(row.kind));
-    let object = object.with("status", row.status.name()).with("has_password", row.has_password);
-    object.with("guest", row.guest)
-}
-
 fn role(listing: &Listing, row: &Arc<RoleRecord>) -> Object {
     let patterns: Vec<&str> = row.patterns.iter().map(tessera_model::Pattern::as_str).collect();
     let object = Object::new().with("id", row.id.0).shown("name", &row.name).with("patterns", patterns);
@@ -400,7 +408,8 @@ fn holders(listing: &Listing, role: RoleId, window: Window<'_>) -> Result<Value,
         |(holder, grant)| {
             let workspace = listing.workspace_name(grant.workspace).map(Name::to_string);
             let object = Object::new().shown("subject", holder.id).with("kind", subject_kind(holder.kind));
-            during(listing, object.with("status", holder.status.name()).with("workspace", workspace), grant)
+            let status = listing.shows(holder.index, Detail::Status).then(|| holder.status.name());
+            during(listing, object.with("status", status).with("workspace", workspace), grant)
         },
     )
 }
@@ -413,10 +422,15 @@ fn sessions<'a>(
 ) -> Result<Value, Problem> {
     let window = window(Listed::of_subject(ListKind::Sessions, Some(subject.id)))?;
     window.page(
-        |from, limit| engine.read(view).sessions(subject.index, from, limit),
+        |from, limit| {
+            let mut page = engine.read(view).sessions(subject.index, from, limit);
+            page.rows.retain(|found| !found.key || listing.shows(subject.index, Detail::Keys));
+            page
+        },
         |found| {
             let reason = listing.acting_reason(found.place, found.generation);
-            answer::session(found).with("acts_because", reason)
+            let actor = found.actor.and_then(|actor| listing.seen_id(actor));
+            answer::session(&Introspection { actor, ..found.clone() }).with("acts_because", reason)
         },
     )
 }
@@ -451,13 +465,13 @@ fn client(row: &ClientRecord) -> Object {
 }
 
 fn keys(
-    engine: &Engine,
-    bound: &Bound,
-    view: &View,
+    (engine, bound, view): (&Engine, &Bound, &View),
+    listing: &Listing,
     (subject, window): (Option<SubjectIndex>, Window<'_>),
 ) -> Result<Value, Problem> {
     let page = engine.read(view).keys(subject, window.from, window.limit);
-    let rows: Result<Vec<_>, Problem> = page.rows.iter().map(|row| key(engine, bound, row)).collect();
+    let shown = page.rows.iter().filter(|key| listing.shows(key.found.subject_index, Detail::Keys));
+    let rows: Result<Vec<_>, Problem> = shown.map(|row| key(engine, bound, row)).collect();
     let page = Page { rows: rows?, next: page.next, walked: page.walked };
     window.page(|_, _| page, Object::clone)
 }
@@ -470,20 +484,23 @@ fn values(
 ) -> Result<Value, Problem> {
     let row = |name: &Name, value: Value| Object::new().shown("name", name).with("value", value);
     let name_of = |id| listing.attributes().find(|row| row.id == id).map(|row| &row.name);
+    let seen = listing.sees(subject.index).ok_or(Refusal::SubjectUnknown)?;
     let hot = listing.values(subject.index).filter_map(|(id, value)| {
         let value = match value {
             AttributeValue::Bool(value) => Value::from(*value),
             AttributeValue::Integer(value) => Value::from(*value),
             AttributeValue::Text(text) => Value::from(text.to_string()),
         };
-        Some(row(name_of(id)?, value))
+        let name = name_of(id)?;
+        listing.shows_attribute(seen, name).then(|| row(name, value))
     });
     let cold = engine.profile(bound, subject.index)?;
-    let cold = cold.iter().map(|(name, text)| row(name, String::from_utf8_lossy(text.expose()).into()));
+    let cold = cold.iter().filter(|(name, _)| listing.shows_attribute(seen, name));
+    let cold = cold.map(|(name, text)| row(name, String::from_utf8_lossy(text.expose()).into()));
     Ok(whole(hot.chain(cold)))
 }
 
-const fn subject_kind(kind: SubjectKind) -> &'static str {
+pub(crate) const fn subject_kind(kind: SubjectKind) -> &'static str {
     match kind {
         SubjectKind::Person => "person",
         SubjectKind::Machine => "machine",

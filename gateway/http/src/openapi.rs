@@ -249,9 +249,8 @@ fn member(name: &str) -> Value {
         | "last_used" | "from" | "until" | "waits_until" => {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
-        "fell_behind" | "valid" | "active" | "accepted" | "repeated" | "inherits" | "has_password"
-        | "required" | "deprecated" | "current" | "direct" | "failed" | "restricted" | "dry_run"
-        | "built_in_schema" | "guest" => {
+        "fell_behind" | "valid" | "active" | "accepted" | "repeated" | "inherits" | "required"
+        | "deprecated" | "current" | "direct" | "failed" | "restricted" | "dry_run" | "built_in_schema" => {
             json!({ "type": "boolean" })
         }
         "line" | "column" => json!({ "type": ["integer", "null"] }),
@@ -269,12 +268,15 @@ fn member(name: &str) -> Value {
         "entity" => {
             json!({ "type": "object", "description": "as Cedar writes entities: `uid`, `attrs`, `parents`, `tags`" })
         }
-        "version" | "orphans" | "bytes" | "steps" | "reason_code" | "iat" | "exp" | "index" | "ended"
+        "version" | "orphans" | "bytes" | "steps" | "reason_code" | "iat" | "exp" | "ended"
         | "duration_s" | "entries" | "deprecated_entries" | "kept" | "role_id" | "number" | "left"
-        | "failures" | "secrets" | "count" | "used" | "made" | "known" => {
+        | "secrets" | "count" | "used" | "made" | "known" => {
             json!({ "type": "integer" })
         }
-        "bound" => json!({ "type": ["integer", "null"] }),
+        // None where they are not shown to whoever asks.
+        "bound" | "index" | "failures" => json!({ "type": ["integer", "null"] }),
+        "has_password" | "guest" => json!({ "type": ["boolean", "null"] }),
+        "status" => json!({ "type": ["string", "null"] }),
         "labels" => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
         "act" => {
             json!({ "type": "object", "required": ["sub"], "properties": { "sub": { "type": "string", "format": "uuid" } }, "description": "who acts for `sub` (RFC 8693); absent where nobody does" })
@@ -283,7 +285,7 @@ fn member(name: &str) -> Value {
         "state" => {
             json!({ "type": "string", "enum": ["open", "lapsed", "approved", "refused", "accepted", "declined", "withdrawn"] })
         }
-        "device" | "actor" | "request" | "decided_by" | "made_by" => {
+        "device" | "actor" | "request" | "decided_by" | "made_by" | "creator" => {
             json!({ "type": ["string", "null"], "format": "uuid" })
         }
         "action" | "replaced_by" | "pattern" | "mapping" | "endpoint" | "key" | "acts_because" => {
@@ -295,7 +297,7 @@ fn member(name: &str) -> Value {
         "subject" => json!({ "type": ["string", "null"], "format": "uuid" }),
         "permissions" | "workspaces" | "patterns" | "networks" | "origins" | "decisions" | "evicted"
         | "examples" | "results" | "rule" | "path" | "endpoints" | "parents" | "through" | "ceiling"
-        | "ceilings" | "sources" | "faults" | "conditions" => {
+        | "ceilings" | "sources" | "faults" | "rules" | "conditions" => {
             json!({ "type": "array", "items": {} })
         }
         "workspace" | "member_of" | "by" | "changed_by" | "parent" | "csrf_token" | "client" | "owners" => {
@@ -395,6 +397,7 @@ pub(crate) fn schema(shape: Shape) -> Value {
         }
         Shape::Entries => crate::catalogue::schema(&name()),
         Shape::Endpoints => crate::endpoint::schema(),
+        Shape::Sight => crate::sight::schema(),
         Shape::Policies | Shape::Context | Shape::EntityList | Shape::EntityNames => policy_shape(shape),
         Shape::Rows => {
             json!({ "type": "string", "format": "tessera-rows", "minLength": 1, "maxLength": BODY_BYTES_MAX })
@@ -469,6 +472,7 @@ pub(crate) fn example(shape: Shape) -> Value {
         Shape::Thumbprint => json!("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"),
         Shape::Entries => crate::catalogue::example(),
         Shape::Endpoints => crate::endpoint::example(),
+        Shape::Sight => crate::sight::example(),
         Shape::Policies => json!("permit (principal in Group::\"staff\", action, resource);"),
         Shape::Context => json!({ "amount": 3 }),
         Shape::EntityList => {

@@ -111,6 +111,8 @@ pub(crate) enum Shape {
     Entries,
     /// The endpoints of a service.
     Endpoints,
+    /// The rules about who sees whom.
+    Sight,
     /// The text of policies, or of their schema.
     Policies,
     /// The circumstances of a question: an object.
@@ -300,6 +302,7 @@ pub(crate) enum List {
     Review,
     Explain,
     Simulate,
+    Visibility,
     Relation(About),
 }
 
@@ -322,6 +325,27 @@ impl List {
                 | Self::Entry
                 | Self::Endpoints
                 | Self::Attributes
+        )
+    }
+}
+
+impl List {
+    /// Whether it reads people, so that the permission to read those whom the rules show is enough.
+    pub(crate) const fn is_of_people(self) -> bool {
+        matches!(
+            self,
+            Self::Subjects
+                | Self::Subject
+                | Self::FindSubject
+                | Self::Identifiers
+                | Self::AttributeValues
+                | Self::Grants
+                | Self::Memberships
+                | Self::Members
+                | Self::Sessions
+                | Self::KeysOf
+                | Self::Devices
+                | Self::RequestsOf
         )
     }
 }

@@ -192,7 +192,8 @@ async fn order(
             let command = relation::command(kind, input)?;
             let view = ask::view(shared, bound)?;
             let done = engine.submit_or_try(bound, (id, trial), command).await;
-            return relation::told(view, input, done.map_err(Problem::from)).await;
+            let listing = engine.listing(bound, &view, kind.permission());
+            return relation::told(listing, input, done.map_err(Problem::from)).await;
         }
         CommandKind::SetPolicies | CommandKind::DeletePolicies | CommandKind::ChangeEntities => {
             return policy::order(engine, bound, (kind, id, trial), input).await;
@@ -361,6 +362,7 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
         CommandKind::SetEndpoints => {
             Command::SetEndpoints { name: named("name")?, endpoints: input.endpoints("endpoints")? }
         }
+        CommandKind::SetVisibility => input.visibility()?,
         CommandKind::RevokeKey => Command::RevokeKey { key: required(input.public_id("key")?, "key")? },
         CommandKind::RegisterDevice
         | CommandKind::TrustDevice

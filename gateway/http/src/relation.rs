@@ -6,11 +6,11 @@ use crate::input::{Input, ill_formed};
 use crate::list::limit;
 use crate::operation::About;
 use crate::problem::Problem;
+use crate::sight;
 use crate::tuple::{CHECKS_MAX, RelationCheck, check};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tessera_engine::{Bound, Cursors, Engine, Listing, View};
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationModelRecord};
@@ -40,6 +40,7 @@ struct Asked<'a> {
 /// Answers a question, and says what it cost in checks.
 pub(crate) fn answer(
     (engine, bound, view): (&Engine, &Bound, &View),
+    permission: Option<&str>,
     (about, input): (About, &Input),
     (gone, cost): (&AtomicBool, &mut u64),
 ) -> Result<Value, Problem> {
@@ -47,7 +48,8 @@ pub(crate) fn answer(
     ask::sees(&reading, input.receipt("at_least")?)?;
     let (seen, now) = (reading.seen(), engine.now());
     // The position was published before this root was taken.
-    let mut asked = Asked { engine, bound, input, listing: view.listing(), seen, now, gone, steps: 0 };
+    let listing = sight::listing(engine, (bound, view), permission);
+    let mut asked = Asked { engine, bound, input, listing, seen, now, gone, steps: 0 };
     let answered = asked.answer(about);
     *cost += asked.steps / STEPS_PER_CHECK;
     answered
@@ -91,7 +93,7 @@ pub(crate) fn command(kind: CommandKind, input: &Input) -> Result<Command, Probl
 
 /// A refused command with what makes it plain: the place in the model, the tuples that it would leave behind. All
 /// tuples are looked at for it: not on the threads that answer checks.
-pub(crate) async fn told<T>(view: Arc<View>, input: &Input, done: Result<T, Problem>) -> Result<T, Problem> {
+pub(crate) async fn told<T>(listing: Listing, input: &Input, done: Result<T, Problem>) -> Result<T, Problem> {
     let problem = match done {
         Ok(done) => return Ok(done),
         Err(problem) => problem,
@@ -101,18 +103,23 @@ pub(crate) async fn told<T>(view: Arc<View>, input: &Input, done: Result<T, Prob
         return Err(problem);
     }
     let text = input.text("model").unwrap_or_default().to_owned();
-    let told = tokio::task::spawn_blocking(move || explained(&view, &text, problem)).await;
+    let told = tokio::task::spawn_blocking(move || explained(&listing, &text, problem)).await;
     Err(told.unwrap_or_else(|_| Problem::failed()))
 }
 
-fn explained(view: &View, text: &str, problem: Problem) -> Problem {
-    match Model::parse(text).and_then(|model| view.listing().relations().orphans(&model)) {
+fn explained(listing: &Listing, text: &str, problem: Problem) -> Problem {
+    match Model::parse(text).and_then(|model| listing.relations().orphans(&model)) {
         Err(error) if problem.code() == Refusal::RelationModelWrong.code() => {
             let problem = problem.at("model").because(error.reason.to_string());
             problem.with("line", error.at.line).with("column", error.at.column)
         }
         Ok(orphans) if problem.code() == Refusal::RelationOrphans.code() => {
-            let examples: Vec<Value> = orphans.examples.into_iter().map(|one| stored(one).value()).collect();
+            let examples: Vec<Value> = orphans
+                .examples
+                .into_iter()
+                .filter(|one| listing.tells(&one.object) && listing.tells(&one.subject))
+                .map(|one| stored(one).value())
+                .collect();
             problem.at("allow_orphans").with("orphans", orphans.count).with("examples", examples)
         }
         Err(_) | Ok(_) => problem,
@@ -162,7 +169,7 @@ impl<'a> Asked<'a> {
                     asked.listing.relations().expand(ask, asked.text("object"), asked.text("relation"))
                 })?;
                 let mut nodes = 0;
-                let tree = tree(&branch, &mut nodes);
+                let tree = tree(&self.listing, &branch, &mut nodes);
                 self.steps += nodes;
                 Ok(Object::new().shown("seen", self.seen).with("tree", tree).value())
             }
@@ -173,7 +180,7 @@ impl<'a> Asked<'a> {
                     asked.listing.relations().explain(ask, &asked.of())
                 })?;
                 self.steps += u64::from(answer.steps);
-                let path: Vec<Value> = path.iter().map(step).collect();
+                let path: Vec<Value> = path.iter().map(|one| step(&self.listing, one)).collect();
                 let object = Object::new().shown("seen", self.seen);
                 Ok(object.with("decision", word(answer.permitted)).with("path", path).value())
             }
@@ -182,6 +189,11 @@ impl<'a> Asked<'a> {
 
     fn text(&self, name: &str) -> &'a str {
         self.input.text(name).unwrap_or_default()
+    }
+
+    /// Whether a stored tuple names nobody whom the caller does not see.
+    fn tells(&self, one: &Stored) -> bool {
+        self.listing.tells(&one.object) && self.listing.tells(&one.subject)
     }
 
     /// The tuple that is asked about.
@@ -228,8 +240,12 @@ impl<'a> Asked<'a> {
                 .with("orphans", 0)
                 .with("examples", Value::Array(Vec::new())),
             Ok(orphans) => {
-                let examples: Vec<Value> =
-                    orphans.examples.into_iter().map(|one| stored(one).value()).collect();
+                let examples: Vec<Value> = orphans
+                    .examples
+                    .into_iter()
+                    .filter(|one| self.tells(one))
+                    .map(|one| stored(one).value())
+                    .collect();
                 Object::new()
                     .with("valid", true)
                     .with("line", none)
@@ -264,7 +280,8 @@ impl<'a> Asked<'a> {
         let page = page.map_err(|error| problem(AskError::Query(error)))?;
         self.steps += page.looked_at;
         let next = page.next.map(|mark| cursor::to_text(&cursors.behind(life, &mark.to_bytes())));
-        Ok(crate::list::rows_of(page.tuples.into_iter().map(stored), next))
+        let told = page.tuples.into_iter().filter(|one| self.tells(one));
+        Ok(crate::list::rows_of(told.map(stored), next))
     }
 
     fn mappings(&self) -> Result<Value, Problem> {
@@ -352,9 +369,10 @@ impl<'a> Asked<'a> {
             Some((type_name, set)) => (type_name, Some(set)),
             None => (wanted, None),
         };
-        let listed = self.contextual(RELATION_LIST_BUDGET, |asked, ask| {
+        let mut listed = self.contextual(RELATION_LIST_BUDGET, |asked, ask| {
             asked.listing.relations().list_subjects(ask, object, relation, type_name, set)
         })?;
+        listed.names.retain(|name| self.listing.tells(name));
         let answer = self.names(&cursors, &listed, "user");
         self.steps += u64::from(listed.steps);
         answer
@@ -393,28 +411,29 @@ const fn word(permitted: bool) -> &'static str {
     if permitted { "permit" } else { "deny" }
 }
 
-pub(crate) fn step(step: &Step) -> Value {
+pub(crate) fn step(listing: &Listing, step: &Step) -> Value {
     let kind = match step.kind {
         StepKind::Set => "set",
         StepKind::Tuple => "tuple",
         StepKind::ButNot => "but_not",
         StepKind::NotTold => "not_told",
     };
-    json!({ "depth": step.depth, "kind": kind, "what": step.what, "holds": step.holds })
+    json!({ "depth": step.depth, "kind": kind, "what": listing.told_line(&step.what), "holds": step.holds })
 }
 
 /// An expansion: each node has one member, which says what it is.
-fn tree(branch: &Branch, nodes: &mut u64) -> Value {
+fn tree(listing: &Listing, branch: &Branch, nodes: &mut u64) -> Value {
     *nodes += 1;
-    let mut all =
-        |branches: &[Branch]| -> Vec<Value> { branches.iter().map(|one| tree(one, nodes)).collect() };
+    let mut all = |branches: &[Branch]| -> Vec<Value> {
+        branches.iter().map(|one| tree(listing, one, nodes)).collect()
+    };
     let (member, value) = match branch {
         Branch::Union(of) => ("union", Value::from(all(of))),
         Branch::Intersection(of) => ("intersection", Value::from(all(of))),
         Branch::Exclusion(both) => ("exclusion", Value::from(all(&both[..]))),
         Branch::Direct(names) => {
             *nodes += names.len() as u64;
-            ("direct", texts(names))
+            ("direct", texts(&names.iter().filter(|name| listing.tells(name)).collect::<Vec<_>>()))
         }
         Branch::Computed(set) => ("computed", Value::from(set.as_str())),
         Branch::From { tupleset, sets } => {

@@ -527,6 +527,11 @@ table! {
     "limit_trust" Put "/v1/device-policy/levels/{trust}", SETTINGS, "Sets what sessions on devices of a level may use at most.", [Field::path("trust", Shape::Choice(&Trust::NAMES), "which level"), BELOW, DRY_RUN], CHANGED, Act::Order(Kind::LimitTrust);
     "require_devices" Put "/v1/device-policy/required", SETTINGS, "Says whether sessions of persons open on devices only. Those that are open stay.", [Field::body("required", Shape::Bool, "whether"), DRY_RUN], CHANGED, Act::Order(Kind::RequireDevices);
 
+    "set_visibility" Put "/v1/visibility", SETTINGS, "Says who sees whom, in the place of what was said; no rules for no limits but permissions. By whoever sees everybody in full alone.",
+        [Field::body("rules", Shape::Sight, "one for each role, and one without a role for everybody else; 64 at most"), Field::maybe("version", Shape::Count, IF_VERSION), DRY_RUN],
+        CHANGED, Act::Order(Kind::SetVisibility);
+    "read_visibility" Get "/v1/visibility", SETTINGS, "Who sees whom.", [], Answer::One(&["version", "rules"]), Act::List(List::Visibility);
+
     // Elevations: acting for somebody, and roles for a while.
     "impersonate" Post "/v1/subjects/{subject}/impersonate", OPEN, "Opens a session of somebody else in which the caller acts. It ends with the caller's own, and the subject sees it.", [SUBJECT, Field::body("patterns", Shape::Patterns, "what it may use of the subject's permissions; at least one"), Field::body("ttl_s", Shape::Count, "how long it lives, seconds, an hour at most"), BECAUSE], SESSION_MADE, Act::Order(Kind::Impersonate);
     "list_requests" Get "/v1/requests", GRANTS, "The requests for roles, in the order in which they were made.", [OPEN_ONLY, CURSOR, LIMIT], Answer::Page(REQUEST_ROW), Act::List(List::Requests);

@@ -21,7 +21,15 @@ pub(crate) async fn answer(shared: &Shared, bound: &Bound, input: &Input) -> Res
         _ = draining.wait_for(|draining| *draining) => return Err(Problem::draining()),
     };
     let seen = Receipt { epoch: watched.epoch(), revision: watched.next.revision() };
-    let rows: Vec<Value> = watched.events.iter().map(|event| row(&watched, event)).collect();
+    let view = shared.engine.view_of(bound)?;
+    let listing = shared.engine.listing(bound, &view, "tessera.admin.relations");
+    let tells = |event: &&RelationEvent| match &event.change {
+        RelationChanged::Written(tuple) | RelationChanged::Removed(tuple) => {
+            listing.tells(&tuple.object) && listing.tells(&tuple.subject)
+        }
+        RelationChanged::Model(_) => true,
+    };
+    let rows: Vec<Value> = watched.events.iter().filter(tells).map(|event| row(&watched, event)).collect();
     let next = cursor::to_text(&watched.cursor(watched.next));
     let told = rows.len() as u64;
     let answer = Object::new().with("rows", rows).with("next", next).shown("seen", seen);

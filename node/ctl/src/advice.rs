@@ -140,6 +140,8 @@ const ADVICE: &[(Refusal, &str)] = &[
         "tessera device list WHO shows those there are; a revoked one is registered anew",
     ),
     (Refusal::DeviceRequired, "register one with tessera device register, and name it with --device"),
+    (Refusal::SightLimited, "whoever holds the role tessera.admin may do it"),
+    (Refusal::VisibilityVersion, "tessera visibility show tells the present version"),
     (Refusal::RequestUnknown, "tessera request list shows those there are"),
     (Refusal::RequestClosed, "tessera request list shows what became of it; it can be asked for anew"),
     (Refusal::OwnRequest, "ask somebody else who may grant that role"),

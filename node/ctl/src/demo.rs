@@ -229,7 +229,7 @@ impl<'d> Walk<'d> {
     /// Lets amy act again, when somebody has suspended her since; lets the role cover what is asked for,
     /// when somebody has taken it away.
     async fn mend(&mut self, admin: &Link, subject: &SubjectRow, pattern: &Pattern) -> Result<(), CtlError> {
-        if subject.status == SubjectStatus::Suspended {
+        if subject.status == Some(SubjectStatus::Suspended) {
             let request = Request::ResumeSubject { subject: subject.subject };
             self.once(admin, &format!("resume {EMAIL}"), request).await?;
         }

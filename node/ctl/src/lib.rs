@@ -60,6 +60,7 @@ mod table;
 mod tenant;
 mod usage;
 mod user;
+mod visibility;
 mod when;
 mod workspace;
 mod yaml;

@@ -31,6 +31,7 @@ use crate::settings::SettingsVerb;
 use crate::tenant::TenantVerb;
 use crate::usage::Usage;
 use crate::user::{PasswordVerb, UserVerb};
+use crate::visibility::VisibilityVerb;
 use crate::workspace::WorkspaceVerb;
 use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
 use std::process::ExitCode;
@@ -86,6 +87,8 @@ enum Word {
     Session(Noun<SessionVerb>),
     /// Devices: what people sign in on, and how far it is trusted.
     Device(Noun<DeviceVerb>),
+    /// Visibility: who sees whom, and what of them.
+    Visibility(Noun<VisibilityVerb>),
     /// Requests: roles that are asked for and given for a while.
     Request(Noun<RequestVerb>),
     /// Invitations: people are asked into workspaces.
@@ -206,6 +209,7 @@ impl Word {
             | Self::Group(Noun { reach, .. })
             | Self::Session(Noun { reach, .. })
             | Self::Device(Noun { reach, .. })
+            | Self::Visibility(Noun { reach, .. })
             | Self::Request(Noun { reach, .. })
             | Self::Invitation(Noun { reach, .. })
             | Self::Key(Noun { reach, .. })
@@ -270,6 +274,9 @@ impl Word {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
             Self::Device(Noun { verb, reach }) => {
+                over(reach.tenant().await, async |link| verb.run(link).await).await
+            }
+            Self::Visibility(Noun { verb, reach }) => {
                 over(reach.tenant().await, async |link| verb.run(link).await).await
             }
             Self::Request(Noun { verb, reach }) => {

@@ -9,12 +9,13 @@ use crate::reach::Reach;
 use crate::secret::{self, PasswordFrom, confirm};
 use crate::session;
 use crate::table::Table;
+use crate::visibility::if_shown;
 use crate::when::When;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use tessera_client::wire::{AttributeValueRow, IdentifierRow, Request, SessionRow, SubjectRow};
 use tessera_model::code::ProtocolCode;
-use tessera_model::record::SubjectKind;
+use tessera_model::record::{SubjectKind, SubjectStatus};
 use tessera_model::{Identifier, IdentifierKind, Private, PublicId, Refusal, UnixMillis};
 
 /// What can be done with users and machines.
@@ -209,20 +210,27 @@ fn object(row: &SubjectRow) -> Map<String, Value> {
     let mut json = Map::new();
     json.insert("subject".into(), json!(row.subject.to_string()));
     json.insert("kind".into(), json!(kind(row.kind)));
-    json.insert("status".into(), json!(row.status.name()));
+    json.insert("status".into(), json!(row.status.map(SubjectStatus::name)));
     json.insert("has_password".into(), json!(row.has_password));
     json.insert("guest".into(), json!(row.guest));
+    json.insert("creator".into(), json!(row.creator.map(|id| id.to_string())));
     json
 }
 
-fn yes(flag: bool) -> String {
-    if flag { "yes" } else { "no" }.to_owned()
+fn yes(flag: Option<bool>) -> String {
+    match flag {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "-",
+    }
+    .to_owned()
 }
 
 fn table(rows: &[SubjectRow]) -> Table {
     let mut table = Table::new(&["SUBJECT", "KIND", "STATUS", "PASSWORD", "GUEST"]);
     for row in rows {
-        let (kind, status) = (kind(row.kind).to_owned(), row.status.name().to_owned());
+        let status = row.status.map_or("-", SubjectStatus::name).to_owned();
+        let kind = kind(row.kind).to_owned();
         table.row([row.subject.to_string(), kind, status, yes(row.has_password), yes(row.guest)]);
     }
     table
@@ -305,15 +313,16 @@ async fn show(link: &Link, who: &Who) -> Result<Answer, CtlError> {
         order(one).cmp(&order(other))
     });
     let values = link.page::<AttributeValueRow>(&Request::ListAttributeValues { subject }).await?.rows;
-    let grants = crate::grant::all(link, subject).await?;
-    let sessions = link.sessions(subject).await?;
+    let grants = if_shown(crate::grant::all(link, subject).await)?;
+    let sessions = if_shown(link.sessions(subject).await)?;
     let mut json = object(&row);
     let mut answer = Answer::said(table(std::slice::from_ref(&row)).to_string());
     let mut named = Table::new(&["IDENTIFIER", "KIND", "FAILURES", "WAITS UNTIL"]);
     let mut listed = Vec::new();
     for IdentifierRow { identifier, failures, waits_until } in &identifiers {
         let (kind, until) = (identifier_kind(identifier.kind()), instant(*waits_until));
-        named.row([identifier.typed().to_owned(), kind.to_owned(), failures.to_string(), shown(until)]);
+        let failed = failures.map_or_else(|| "-".to_owned(), |count| count.to_string());
+        named.row([identifier.typed().to_owned(), kind.to_owned(), failed, shown(until)]);
         let mut row = Map::new();
         row.insert("kind".into(), json!(kind));
         row.insert("identifier".into(), json!(identifier.typed()));

@@ -31,7 +31,10 @@ pub(crate) fn elevations(asked: &mut Asked) {
     let listed = order("grant list zoe@example.org");
     assert!(rows(&listed, "grants").iter().any(|row| row["conditions"] == granted["conditions"]));
     let told = asked.ask(1, "tessera explain zoe@example.org zoe.night --address 11.1.1.1 --tenant acme");
-    assert_eq!((&told["reason"], &told["sources"][0]["unmet"]), (&"OutsideNetworks".into(), &"networks".into()));
+    assert_eq!(
+        (&told["reason"], &told["sources"][0]["unmet"]),
+        (&"OutsideNetworks".into(), &"networks".into())
+    );
     let mut order = |line: &str| asked.ask(0, &format!("tessera {line} --tenant acme"));
     let session = "--address 10.1.1.1 --device managed --acr 1 --proof-age 5m";
     assert_eq!(order(&format!("explain zoe@example.org zoe.night {session}"))["decision"], "permit");
@@ -75,6 +78,16 @@ pub(crate) fn elevations(asked: &mut Asked) {
     assert_eq!(outside["error"]["code"], 267);
     let mut order = |line: &str| asked.ask(0, &format!("tessera {line} --tenant acme"));
     order("grant add zoe@example.org bureau-clerk --workspace bureau");
+    assert_eq!(order("visibility set zoes --sees group,created --shows email --try")["dry_run"], true);
+    assert_eq!(order("visibility set zoes --sees group,created --shows email --attribute title")["rules"], 1);
+    let rules = order("visibility show");
+    let rule =
+        json!({ "role": "zoes", "sees": ["group", "created"], "shows": ["email"], "attributes": ["title"] });
+    assert_eq!((&rules["version"], &rows(&rules, "rules")[0]), (&json!(1), &rule));
+    asked.put("rules.json", &rules.to_string());
+    let mut order = |line: &str| asked.ask(0, &format!("tessera {line} --tenant acme"));
+    assert_eq!(order("visibility load rules.json --version 1")["rules"], 1);
+    assert_eq!(order("visibility remove zoes")["rules"], 0);
     let listed = order("role list --all");
     assert!(rows(&listed, "roles").iter().any(|row| row["workspace"] == "bureau"));
     order("workspace delete bureau");

@@ -92,6 +92,8 @@ events! {
     70 => GrantConditionsSet(record);
     80 => EndpointsChanged(record);
     81 => EndpointsRemoved(record);
+    120 => VisibilityChanged(record);
+    121 => CreatorNoted { subject, by };
     140 => InvitationChanged(record);
     141 => InvitationRemoved { number };
     142 => PersonalRoleChanged { role };

@@ -16,6 +16,7 @@ pub(crate) mod image;
 pub(crate) mod noun;
 mod policy;
 pub(crate) mod row;
+mod visibility;
 
 pub(crate) use field::{Field, Reader, RecordError};
 

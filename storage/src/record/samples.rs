@@ -5,11 +5,9 @@ use tessera_model::catalogue::{EntryRecord, EntryText, Label, ServiceRecord};
 use tessera_model::device::{DevicePolicyRecord, DeviceRecord};
 use tessera_model::elevation::{ActingRecord, RequestRecord, RequestState};
 use tessera_model::endpoint::{Endpoint, EndpointsRecord};
+use tessera_model::grant_condition::{GrantCondition, GrantConditions, GrantConditionsRecord, Grantee};
 use tessera_model::invitation::{InvitationRecord, InvitationState};
 use tessera_model::policy::{EntityName, EntityRecord, PolicyRecord};
-use tessera_model::grant_condition::{
-    GrantCondition, GrantConditions, GrantConditionsRecord, Grantee,
-};
 use tessera_model::record::{
     AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, EdgeWindow, FailureRecord, GrantRecord,
     GroupGrantRecord, GroupRecord, MemberRecord, PlaceRecord, RestrictionRecord, RoleRecord, SubjectKind,
@@ -18,6 +16,7 @@ use tessera_model::record::{
 use tessera_model::refresh::{ClientRecord, ClientTerms, EndReason, RefreshMode, RefreshRecord};
 use tessera_model::relation::{RelationMappingRecord, RelationModelRecord, RelationRecord};
 use tessera_model::rule::{GroupRule, Match, Term};
+use tessera_model::visibility::{Details, Reach, SightRecord, VisibilityRecord};
 use tessera_model::{
     ClientIndex, CommandId, Deadline, Event, Generation, GroupId, Name, Network, Pattern, PermissionId,
     Place, PublicId, RestrictionId, Revision, RoleId, ServiceIndex, Settings, SubjectIndex, TenantId,
@@ -311,6 +310,24 @@ pub fn every_event() -> Vec<Event> {
         }),
         Event::InvitationRemoved { number: 1 },
         Event::PersonalRoleChanged { role: RoleId(1) },
+        Event::VisibilityChanged(VisibilityRecord {
+            version: 3,
+            rules: vec![
+                SightRecord {
+                    role: RoleId(0),
+                    reach: Reach::default(),
+                    details: Details::default(),
+                    attributes: vec![],
+                },
+                SightRecord {
+                    role: RoleId(7),
+                    reach: Reach::ALL,
+                    details: Details::ALL,
+                    attributes: vec![name("team"), name("title")],
+                },
+            ],
+        }),
+        Event::CreatorNoted { subject: SubjectIndex(9), by: SubjectIndex(4) },
         Event::NamesSkipped { role: 1, group: 2 },
         Event::RefreshKeyMade { number: 1, at: Deadline(2) },
         Event::RefreshKeyDropped { number: 1 },
@@ -320,7 +337,8 @@ pub fn every_event() -> Vec<Event> {
 
 /// One condition of each kind.
 fn conditions(grantee: Grantee) -> GrantConditionsRecord {
-    let texts = ["hours Mon-Fri 08:00-18:00 UTC", "networks 10.0.0.0/8", "device managed", "acr 2", "step-up 300"];
+    let texts =
+        ["hours Mon-Fri 08:00-18:00 UTC", "networks 10.0.0.0/8", "device managed", "acr 2", "step-up 300"];
     let all = texts.iter().map(|text| GrantCondition::parse(text).unwrap()).collect();
     let conditions = GrantConditions::new(all).unwrap();
     GrantConditionsRecord { grantee, role: RoleId(2), workspace: WorkspaceIndex(3), conditions }

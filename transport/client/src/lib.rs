@@ -39,6 +39,7 @@ mod refresh;
 mod resource;
 mod tls;
 mod touched;
+mod visibility;
 
 pub use authorize::{Authorized, Wanted};
 pub use client::{Client, Found};

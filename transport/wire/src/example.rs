@@ -18,6 +18,7 @@ use crate::request::{Request, RequestKind};
 use crate::rows::*;
 use crate::sample::Sample;
 use crate::shape::{RowsWriter, Shape};
+use crate::visibility::VisibilityRow;
 use tessera_model::query::Introspection;
 use tessera_model::{
     CellId, CheckQuery, CommandId, Decision, Epoch, Generation, HandleBytes, Limit, PermissionId,
@@ -267,6 +268,7 @@ fn rows(add: &mut Add<'_>) {
     page::<RequestRow>(add, "RequestRow");
     page::<InvitationRow>(add, "InvitationRow");
     page::<PersonalRoleRow>(add, "PersonalRoleRow");
+    page::<VisibilityRow>(add, "VisibilityRow");
     page::<SettingsRow>(add, "SettingsRow");
 }
 
@@ -351,6 +353,7 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of RequestRow" => page::<RequestRow>(frame, out),
         "Rows of InvitationRow" => page::<InvitationRow>(frame, out),
         "Rows of PersonalRoleRow" => page::<PersonalRoleRow>(frame, out),
+        "Rows of VisibilityRow" => page::<VisibilityRow>(frame, out),
         "Rows of SettingsRow" => page::<SettingsRow>(frame, out),
         _ => page::<TenantRow>(frame, out),
     }

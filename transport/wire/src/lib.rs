@@ -46,6 +46,7 @@ mod surface;
 mod tag;
 #[cfg(test)]
 mod tests;
+mod visibility;
 #[cfg(test)]
 mod walk;
 
@@ -77,3 +78,4 @@ pub use rows::{
 pub use shape::{Page, Rows, RowsWriter, Shape};
 pub use surface::{codes_text, kinds_text};
 pub use tag::Tag;
+pub use visibility::VisibilityRow;

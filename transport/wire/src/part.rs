@@ -9,7 +9,8 @@ use tessera_model::record::{AttributeKind, SubjectKind, SubjectStatus, TenantSta
 use tessera_model::refresh::RefreshMode;
 use tessera_model::rule::ConditionError;
 use tessera_model::{
-    Condition, GrantCondition, GrantConditions, IdentifierKind, Limit, Name, Pattern, Private, PublicId, TenantId,
+    Condition, GrantCondition, GrantConditions, IdentifierKind, Limit, Name, Pattern, Private, PublicId,
+    TenantId,
 };
 
 /// A part of a request, receipt or row.

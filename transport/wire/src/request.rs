@@ -5,7 +5,6 @@
 //! node hashes them) and identifiers as typed (the node hashes those too, for uniqueness).
 
 use crate::declare::requests;
-use crate::elevation::and_elevations;
 use crate::fault::WireError;
 use crate::fields::{FieldsReader, FieldsWriter, Head};
 use crate::frame::Frame;
@@ -13,6 +12,7 @@ use crate::kind::Kind;
 use crate::outbox::Outbox;
 use crate::part::Part;
 use crate::tag::Tag;
+use crate::visibility::and_visibility;
 use std::net::IpAddr;
 use tessera_model::catalogue::ServiceEntry;
 use tessera_model::endpoint::Endpoint;
@@ -22,12 +22,13 @@ use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::refresh::ClientTerms;
 use tessera_model::relation::{RelationChange, RelationRecord};
 use tessera_model::settings::SettingsChange;
+use tessera_model::visibility::VisibilityRule;
 use tessera_model::{
-    Condition, Deadline, GrantConditions, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, TenantId,
-    Thumbprint, Trust,
+    Condition, Deadline, GrantConditions, Identifier, Name, Network, Origin, Pattern, Private, PublicId,
+    Receipt, TenantId, Thumbprint, Trust,
 };
 
-and_elevations! {
+and_visibility! {
     /// Turns the one-time secret of the first start into an operator with a key. Needs no credential.
     ClaimOperator = 0x1001 -> Made {
         /// The secret as shown.

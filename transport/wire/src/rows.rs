@@ -5,8 +5,8 @@ use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectS
 use tessera_model::refresh::ClientTerms;
 use tessera_model::relation::RelationRecord;
 use tessera_model::{
-    Condition, Deadline, GrantConditions, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, Settings,
-    TenantId, UnixMillis,
+    Condition, Deadline, GrantConditions, Identifier, Name, Network, Origin, Pattern, Private, PublicId,
+    Receipt, Settings, TenantId, UnixMillis,
 };
 
 shapes! {
@@ -31,24 +31,26 @@ shapes! {
     SubjectRow {
         /// Its public id.
         subject: PublicId = Subject,
-        /// Its dense index.
-        index: u32 = SubjectIndex,
+        /// Its dense index; none for a caller who does not see everybody.
+        index: Option<u32> = SubjectIndex,
         /// Person or machine.
         kind: SubjectKind = SubjectKind,
-        /// Whether it may act.
-        status: SubjectStatus = SubjectStatus,
-        /// Whether a password is set.
-        has_password: bool = HasPassword,
-        /// Whether it is a guest.
-        guest: bool = Guest,
+        /// Whether it may act; none where that is not shown.
+        status: Option<SubjectStatus> = SubjectStatus,
+        /// Whether a password is set; none where that is not shown.
+        has_password: Option<bool> = HasPassword,
+        /// Whether it is a guest; none where its status is not shown.
+        guest: Option<bool> = Guest,
+        /// Who made it; none for nobody of the tenant, and where that is not shown.
+        creator: Option<PublicId> = Creator,
     }
     /// An identifier of a subject. No `Debug`: it is personal data.
     #[derive(Clone, Eq, PartialEq)]
     IdentifierRow {
         /// The identifier.
         identifier: Identifier = Identifier,
-        /// Its failed sign-ins in a row.
-        failures: u32 = Failures,
+        /// Its failed sign-ins in a row; none where that is not shown.
+        failures: Option<u32> = Failures,
         /// Until when it may not be tried; `NONE` when it may.
         waits_until: Deadline = WaitsUntil,
     }
@@ -259,8 +261,8 @@ shapes! {
         subject: PublicId = Subject,
         /// Person or machine.
         kind: SubjectKind = SubjectKind,
-        /// Whether it may act.
-        status: SubjectStatus = SubjectStatus,
+        /// Whether it may act; none where that is not shown.
+        status: Option<SubjectStatus> = SubjectStatus,
         /// Where; none for the whole tenant.
         workspace: Option<Name> = Workspace,
         /// First instant.

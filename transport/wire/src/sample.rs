@@ -11,9 +11,11 @@ use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectS
 use tessera_model::refresh::{ClientTerms, RefreshMode};
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationRecord};
 use tessera_model::settings::SettingsChange;
+use tessera_model::visibility::{Circle, Detail, Details, Reach, VisibilityRule};
 use tessera_model::{
-    Condition, Deadline, Epoch, GrantCondition, GrantConditions, Identifier, IdentifierKind, Limit, Name, Network, Origin, Pattern, Private,
-    PublicId, Receipt, Refusal, Revision, Setting, Settings, TenantId, Thumbprint, Trust, UnixMillis,
+    Condition, Deadline, Epoch, GrantCondition, GrantConditions, Identifier, IdentifierKind, Limit, Name,
+    Network, Origin, Pattern, Private, PublicId, Receipt, Refusal, Revision, Setting, Settings, TenantId,
+    Thumbprint, Trust, UnixMillis,
 };
 
 /// A value made from a number.
@@ -180,6 +182,14 @@ samples! {
         ],
         nth,
     );
+    Reach: |nth| pick(&[Reach::ALL, Reach::default(), Reach::default().with(Circle::Group)], nth);
+    Details: |nth| pick(&[Details::default().with(Detail::Email).with(Detail::Groups), Details::ALL], nth);
+    Vec<VisibilityRule>: |nth| (0..nth % 3).map(|one| VisibilityRule {
+        role: Option::sample(one + 1),
+        reach: Reach::sample(one),
+        details: Details::sample(one),
+        attributes: Vec::sample(one + 1),
+    }).collect();
     Vec<String>: |nth| (0..nth % 3).map(|one| format!("question-{one}")).collect();
     Receipt: |nth| Receipt { epoch: Epoch(1), revision: Revision(41 + nth) };
 }

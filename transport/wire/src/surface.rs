@@ -12,6 +12,7 @@ use crate::request::RequestKind;
 use crate::rows;
 use crate::shape::Shape;
 use crate::tag::Tag;
+use crate::visibility::VisibilityRow;
 use std::fmt::Write as _;
 use tessera_model::code::{CODE_FAILED, CODE_REDIRECT, CODE_UNKNOWN, ProtocolCode};
 use tessera_model::{Reason, Refusal};
@@ -89,6 +90,7 @@ pub(crate) const SHAPES: &[(&str, Parts)] = &[
     ("RequestRow", RequestRow::PARTS),
     ("InvitationRow", InvitationRow::PARTS),
     ("PersonalRoleRow", PersonalRoleRow::PARTS),
+    ("VisibilityRow", VisibilityRow::PARTS),
     ("SettingsRow", rows::SettingsRow::PARTS),
 ];
 

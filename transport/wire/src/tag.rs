@@ -419,6 +419,17 @@ tags! {
     PathPattern = 293;
     /// What an endpoint needs: a permission, or behind `scope=` a scope.
     Needs = 294;
+    /// Whom a rule shows: 1 everybody, 2 whoever shares a workspace, 4 a group, 8 whom the viewer has made; the sum.
+    Reach = 300;
+    /// What of them: 1 email, 2 phone, 4 username, 8 attributes, 16 status, 32 creator, 64 sessions, 128 devices,
+    /// 256 keys, 512 grants, 1,024 groups, 2,048 requests; the sum.
+    Details = 301;
+    /// An attribute that a rule shows by name.
+    ShownAttribute = 302;
+    /// The version of who sees whom.
+    VisibilityVersion = 303;
+    /// The public id of who made a subject.
+    Creator = 304;
     /// A condition of a grant: `hours`, `networks`, `device`, `acr` or `step-up`, and what it asks for; all of them hold
     /// while the grant counts.
     GrantCondition = 320;

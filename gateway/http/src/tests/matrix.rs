@@ -7,7 +7,7 @@ use crate::operation::{Act, Needs, Operation};
 use crate::table::OPERATIONS;
 use serde_json::json;
 use std::fmt::Write as _;
-use tessera_engine::BUILT_IN;
+use tessera_engine::{BUILT_IN, PEOPLE};
 use tessera_model::Pattern;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/surface/permissions.txt");
@@ -15,10 +15,12 @@ const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/surface/pe
 /// Whether this permission alone is enough for an operation.
 fn suffices(operation: &Operation, permission: &str) -> bool {
     let names = matches!(operation.act, Act::List(list) if list.is_of_names());
+    let people = matches!(operation.act, Act::List(list) if list.is_of_people());
     match operation.needs {
         Needs::Nothing | Needs::Credential => true,
-        Needs::Permission(needed) => permission == needed || names && permission == READ,
-        Needs::OwnOr(needed) => permission == needed,
+        Needs::Permission(needed) | Needs::OwnOr(needed) => {
+            permission == needed || names && permission == READ || people && permission == PEOPLE
+        }
     }
 }
 

@@ -26,6 +26,7 @@ mod refresh;
 mod relations;
 mod services;
 mod short;
+mod visibility;
 
 use crate::{Door, DoorConfig, Limits};
 use serde_json::{Value, json};

@@ -73,7 +73,6 @@ pub(crate) struct Scene {
     next: [u32; 4],
 }
 
-
 impl Scene {
     /// A random tenant.
     pub(crate) fn new(seed: u64) -> Self {
