@@ -141,7 +141,7 @@ impl State {
         now: UnixMillis,
     ) -> Result<Decided, Refusal> {
         // An invitation outlives the look at its maker: somebody of the tenant answers for it.
-        let Caller::Holder { place, generation, subject: inviter } = caller else {
+        let Caller::Holder { place, generation, subject: inviter, .. } = caller else {
             return Err(Refusal::Unauthorized);
         };
         let live = self.live(place, generation, now).ok_or(Refusal::Unauthorized)?;
@@ -261,7 +261,7 @@ impl State {
         }
         window(Deadline::NONE, known.grant_until, now)?;
         let (subject, id, mut decided) = match caller {
-            Caller::Holder { place, generation, subject } => {
+            Caller::Holder { place, generation, subject, .. } => {
                 let own = self.live(place, generation, now).filter(|live| !live.key);
                 own.ok_or(Refusal::Unauthorized)?;
                 if self.root.holder(&known.hash) != Some(subject) {

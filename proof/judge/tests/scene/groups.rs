@@ -1,6 +1,6 @@
 //! Groups in both: written and removed, with members and with rules.
 
-use super::{ATTRIBUTES, SUBJECTS, Scene, Seeded, VALUES, deadline};
+use super::{ATTRIBUTES, SUBJECTS, Scene, Seeded, VALUES};
 use std::collections::{BTreeMap, BTreeSet};
 use tessera_judge::{Conditions, Holder, Rule, Wanted, Window};
 use tessera_model::record::{AttributeValue, EdgeWindow, GroupRecord, MemberRecord};
@@ -47,8 +47,8 @@ impl Scene {
         let limited = parents().filter(|(_, window)| window.is_limited());
         let windows = limited.map(|(parent, window)| EdgeWindow {
             parent: GroupId(*parent),
-            from: deadline(window.from),
-            until: deadline(window.until),
+            from: self.deadline(window.from),
+            until: self.deadline(window.until),
         });
         let rule = self.world.rules.get(&id).map(|rule| GroupRule {
             terms: terms(&rule.now),
