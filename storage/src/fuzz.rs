@@ -54,7 +54,7 @@ fn events(some: &[Event], rows: bool) -> Staged {
 fn frames() -> Vec<Vec<u8>> {
     let all = every_event();
     let head = Head { next: Revision(4), link: [5; 32], ..Head::unborn(A) };
-    let mut batch = Batch::new(&head);
+    let mut batch = crate::seal::tests::batch(&head);
     for (at, some) in all.chunks(3).take(4).enumerate() {
         batch.push(&events(some, at == 0)).expect("a frame");
     }
@@ -101,7 +101,7 @@ fn frame_outcome(bytes: &[u8], form: Form) -> Result<usize, RecordError> {
     view.genesis()?;
     view.holds(&[5; 32], form);
     view.rows()?;
-    let events = view.decode()?.events.len();
+    let events = view.decode()?.0.events.len();
     view.put_history(&mut Vec::new());
     Ok(events)
 }
@@ -265,7 +265,7 @@ fn table<T: Field + PartialEq + Debug>(of: Of, value: &T) -> Run {
 #[test]
 fn fuzz_kept_types() {
     let meta = Meta { schema: 1, salt: SALT, covered: 3, hash: [4; 32], writes: 5, keys_upto: 6 };
-    let listed = Listed { kind: BucketKind::Places, no: 1, upto: Revision(2), parts: vec![[3; 16]; 2] };
+    let listed = Listed { kind: BucketKind::Places, no: 1, upto: Revision(2), key: 4, parts: vec![[3; 16]; 2] };
     let directory = DirectoryRow {
         schema: 1,
         life: Life::Kept,
@@ -275,6 +275,7 @@ fn fuzz_kept_types() {
         link: [5; 32],
         keys: vec![KeySlot { number: 1, slot: 4 }],
         buckets: vec![listed.clone(), listed],
+        old_keys: vec![5],
         shares: Sum::default(),
     };
     let damage = AsideDamage { file: "journal-0001".into(), offset: 4_096, what: "a group".into() };

@@ -215,7 +215,7 @@ fn sample() -> Simulated {
     let disk = Simulated::new();
     let store = world(&disk);
     again(&store, TenantId(1), 7);
-    let mut born = Batch::new(&Head::unborn(TenantId(9)));
+    let mut born = store.batch(&Head::unborn(TenantId(9)));
     store.make_tenant_keys(TenantId(9), &[4; 64], &[5; 24]).unwrap();
     born.birth(TenantId(9), [9; 32], &kit::born(TenantId(9))).unwrap();
     commit(&store, born).unwrap();

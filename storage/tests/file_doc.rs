@@ -41,13 +41,13 @@ fn options() -> Options {
 }
 
 fn first() -> Batch {
-    let mut batch = Batch::new(&Head::unborn(TENANT));
+    let mut batch = store.batch(&Head::unborn(TENANT));
     batch.birth(TENANT, [9; 32], &born(TENANT)).unwrap();
     batch
 }
 
 fn second(head: &Head) -> Batch {
-    let mut batch = Batch::new(head);
+    let mut batch = store.batch(head);
     let rows = vec![row(b"nickname", Some(b"Amy")), row(b"old", None)];
     batch.push(&staged(1, vec![open_event(samples::place())], rows)).unwrap();
     batch
@@ -55,7 +55,7 @@ fn second(head: &Head) -> Batch {
 
 /// The bytes of one event: the payload of a frame of its own, behind its head of 13 bytes.
 fn event_bytes(event: Event) -> Vec<u8> {
-    let mut batch = Batch::new(&Head::unborn(TENANT));
+    let mut batch = store.batch(&Head::unborn(TENANT));
     let staged: Staged = staged(0, vec![event], vec![]);
     batch.push(&staged).unwrap();
     let frame = batch.bytes();
@@ -107,7 +107,7 @@ fn examples() -> Vec<(&'static str, String)> {
     store.put(TENANT, &head, vec![Bucket { kind: BucketKind::Places, no: 0, events }]).unwrap();
     store.finish(&cut).unwrap();
     store.rest();
-    let mut third = Batch::new(&head);
+    let mut third = store.batch(&head);
     third.push(&staged(2, vec![], vec![])).unwrap();
     commit(third);
     let backup = tessera_storage::disk::simulated::Simulated::new();

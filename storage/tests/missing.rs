@@ -33,7 +33,7 @@ fn keys() -> impl Iterator<Item = (RowKind, u32, u8)> {
 }
 
 fn write(store: &Embedded, tenant: TenantId, no: u64, rows: Vec<Row>) {
-    let mut batch = Batch::new(&store.head(tenant).unwrap().unwrap());
+    let mut batch = store.batch(&store.head(tenant).unwrap().unwrap());
     batch.push(&staged(no, vec![subject(1)], rows)).unwrap();
     let commit = store.commit(batch);
     while store.turn() {}
@@ -56,7 +56,7 @@ fn world() -> (Simulated, Model) {
     let (disk, mut model) = (Simulated::new(), Model::new());
     let store = open(&disk).unwrap();
     for tenant in tenants() {
-        let mut batch = Batch::new(&tessera_storage::Head::unborn(tenant));
+        let mut batch = store.batch(&tessera_storage::Head::unborn(tenant));
         batch.birth(tenant, [9; 32], &born(tenant)).unwrap();
         let commit = store.commit(batch);
         while store.turn() {}

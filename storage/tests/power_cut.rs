@@ -106,7 +106,7 @@ impl World {
             }
             let kept = self.kept.entry(*tenant).or_default();
             let before = kept.links.len();
-            let mut batch = Batch::new(&found.unwrap_or(Head::unborn(*tenant)));
+            let mut batch = store.batch(&found.unwrap_or(Head::unborn(*tenant)));
             if found.is_none() {
                 batch.birth(*tenant, [5; 32], &born(*tenant)).unwrap();
                 kept.links.push(batch.head_after().link);

@@ -26,7 +26,7 @@ fn commit_all(store: &Embedded, batches: Vec<Batch>) -> Vec<Head> {
 
 fn one(store: &Embedded, tenant: TenantId, no: u64) -> Head {
     let head = store.head(tenant).unwrap();
-    let mut batch = Batch::new(&head.unwrap_or(Head::unborn(tenant)));
+    let mut batch = store.batch(&head.unwrap_or(Head::unborn(tenant)));
     match head {
         None => batch.birth(tenant, [9; 32], &born(tenant)).unwrap(),
         Some(_) => assert!(batch.push(&opened(no)).is_ok()),
@@ -157,7 +157,7 @@ fn damage_refuses_its_tenants() {
             assert!(store.row(expected[0], tessera_model::RowKind::Profile, b"a").is_err());
             let before = store.head(C).unwrap().unwrap();
             assert_eq!(one(&store, C, 50 + life).next.0, before.next.0 + 1);
-            let mut batch = Batch::new(&heads[if expected[0] == A { 0 } else { 1 }]);
+            let mut batch = store.batch(&heads[if expected[0] == A { 0 } else { 1 }]);
             batch.push(&opened(1)).unwrap();
             let refused = store.commit(batch);
             while store.turn() {}
@@ -289,7 +289,7 @@ fn planted_images_of_groups_confuse_nobody() {
         // Where the value of a row falls in its group is the same each time: look once, then pad.
         let store = open(&disk).unwrap();
         let push = |store: &Embedded, value: &[u8]| {
-            let mut batch = Batch::new(&store.head(B).unwrap().unwrap());
+            let mut batch = store.batch(&store.head(B).unwrap().unwrap());
             batch.push(&staged(60, vec![subject(1)], vec![row(b"image", Some(value))])).unwrap();
             commit_all(store, vec![batch])[0]
         };
@@ -366,7 +366,7 @@ fn files_are_used_again_a_thousand_times() {
             for _ in 0..8 {
                 no += 1;
                 let known = store.head(A).unwrap();
-                let mut batch = Batch::new(&known.unwrap_or(Head::unborn(A)));
+                let mut batch = store.batch(&known.unwrap_or(Head::unborn(A)));
                 match known {
                     None => batch.birth(A, [9; 32], &born(A)).unwrap(),
                     Some(_) => {

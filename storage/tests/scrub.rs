@@ -25,11 +25,11 @@ fn world() -> Simulated {
     let disk = Simulated::new();
     let store = open(&disk).unwrap();
     for tenant in (1..=TENANTS).map(TenantId) {
-        let mut batch = Batch::new(&tessera_storage::Head::unborn(tenant));
+        let mut batch = store.batch(&tessera_storage::Head::unborn(tenant));
         batch.birth(tenant, [9; 32], &born(tenant)).unwrap();
         commit(&store, batch);
         for no in 0..6 {
-            let mut batch = Batch::new(&store.head(tenant).unwrap().unwrap());
+            let mut batch = store.batch(&store.head(tenant).unwrap().unwrap());
             let rows = vec![row(&no.to_string().repeat(5).into_bytes(), Some(&[tenant.0 as u8; 300]))];
             batch.push(&staged(no, vec![subject(1)], rows)).unwrap();
             commit(&store, batch);
@@ -182,7 +182,7 @@ fn damaged_history_stops_nobody() {
     assert_eq!((&*found[0].file, &found[0].tenants), ("state.redb/segment_v1", &Some(vec![tenant])));
     for no in 0..5 {
         assert!(load(&store, tenant).is_ok());
-        let mut batch = Batch::new(&store.head(tenant).unwrap().unwrap());
+        let mut batch = store.batch(&store.head(tenant).unwrap().unwrap());
         batch.push(&staged(50 + no, vec![subject(1)], vec![])).unwrap();
         commit(&store, batch);
         let cut = store.cut();

@@ -48,6 +48,15 @@ pub enum Event {
     },
     /// The subject's record is this.
     SubjectChanged(SubjectRecord),
+    /// What is private of a subject is being erased since then, or is erased.
+    SubjectErased {
+        /// Of whom.
+        subject: SubjectIndex,
+        /// Since when.
+        at: Deadline,
+        /// Whether it is done: nobody can read it any more.
+        done: bool,
+    },
     /// The identifier with this keyed hash belongs to the subject.
     IdentifierTaken {
         /// Keyed hash of the normal form, under the tenant's index key.
@@ -57,6 +66,8 @@ pub enum Event {
     },
     /// The identifier with this keyed hash belongs to nobody.
     IdentifierFreed {
+        /// Whose it was.
+        subject: SubjectIndex,
         /// Keyed hash of the normal form.
         hash: [u8; 16],
     },
@@ -329,10 +340,13 @@ pub enum RowKind {
     /// Key: group id, then role and workspace of a grant to it; then `r` for its last change (big-endian).
     /// Value: as of `Granted`.
     GroupGranted,
+    /// The store's own. Key: subject index. Value: the slot of its key in the key file, which everything else of
+    /// the subject is sealed under. The only kind that is not sealed.
+    SubjectKey,
 }
 
 impl RowKind {
-    /// Number on disk: 1 to 6, 20 and 21.
+    /// Number on disk: 1 to 6, 20, 21 and 40.
     #[must_use]
     pub const fn number(self) -> u16 {
         match self {
@@ -344,6 +358,7 @@ impl RowKind {
             Self::Front => 6,
             Self::Granted => 20,
             Self::GroupGranted => 21,
+            Self::SubjectKey => 40,
         }
     }
 
@@ -359,7 +374,14 @@ impl RowKind {
             Self::Front => "front",
             Self::Granted => "note on a grant",
             Self::GroupGranted => "note on a group's grant",
+            Self::SubjectKey => "key",
         }
+    }
+
+    /// Whether such a row belongs to the subject that its key begins with; the others are the tenant's.
+    #[must_use]
+    pub const fn is_of_subject(self) -> bool {
+        !matches!(self, Self::Front | Self::GroupGranted)
     }
 
     /// The kind with this number.
@@ -374,6 +396,7 @@ impl RowKind {
             6 => Some(Self::Front),
             20 => Some(Self::Granted),
             21 => Some(Self::GroupGranted),
+            40 => Some(Self::SubjectKey),
             _ => None,
         }
     }

@@ -16,6 +16,7 @@ mod command_id;
 mod device;
 mod endpoint;
 mod epoch;
+mod erasure;
 mod failures;
 mod grant;
 mod group;
@@ -45,6 +46,7 @@ mod subject;
 mod tenant;
 mod workspace;
 
+pub(crate) use bucket::of_subject;
 pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
 pub(crate) use command_id::Known;
 pub(crate) use failures::{FOR_EVER, own_key, wait};
@@ -210,6 +212,8 @@ impl State {
             Command::SuspendSubject { subject } => self.suspend_subject(*subject, now),
             Command::ResumeSubject { subject } => self.resume_subject(*subject),
             Command::DeleteSubject { subject } => self.delete_subject(*subject, now),
+            Command::EraseSubject { subject } => self.erase_subject(*subject, now),
+            Command::FinishErasure { subject } => self.finish_erasure(*subject, caller),
             Command::AddIdentifier { subject, identifier, hash } => {
                 self.add_identifier(*subject, identifier, *hash)
             }
@@ -353,6 +357,7 @@ impl State {
             | Event::TenantChanged(_)
             | Event::BootstrapChanged { .. }
             | Event::SubjectChanged(_)
+            | Event::SubjectErased { .. }
             | Event::IdentifierTaken { .. }
             | Event::IdentifierFreed { .. }
             | Event::SetUpOffered { .. }
@@ -414,8 +419,9 @@ impl State {
             Event::TenantChanged(record) => self.apply_tenant(record),
             Event::BootstrapChanged { tag, until } => self.root.bootstrap = (*tag, *until),
             Event::SubjectChanged(record) => self.apply_subject(record),
+            Event::SubjectErased { subject, at, done } => self.apply_erased(*subject, (*at, *done)),
             Event::IdentifierTaken { hash, subject } => self.apply_identifier(*hash, *subject),
-            Event::IdentifierFreed { hash } => self.apply_freed(*hash),
+            Event::IdentifierFreed { hash, .. } => self.apply_freed(*hash),
             Event::SetUpOffered { subject, tag, until } => self.apply_set_up(*subject, *tag, *until),
             Event::FailuresCounted(record) => self.apply_failures(record),
             Event::NetworksBound { place, generation, networks } => {

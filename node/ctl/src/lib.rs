@@ -17,6 +17,7 @@ mod client;
 mod demo;
 mod device;
 mod endpoint;
+mod erase;
 mod error;
 mod explain;
 #[cfg(test)]

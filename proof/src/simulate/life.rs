@@ -61,7 +61,7 @@ fn options() -> Options {
         journal_file_bytes: 64 * 1024,
         tail_frames_max: 400,
         drive: Drive::ByHand,
-        ..Options::new(RootKey::new([3; 32]), [7; 32])
+        ..Options::new(RootKey::new([3; 32]), [7; 32], [5; 32])
     }
 }
 

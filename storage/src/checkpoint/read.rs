@@ -9,6 +9,8 @@ use super::share;
 use crate::batch::Head;
 use crate::error::{Damage, StorageError};
 use crate::record::{Field, Reader, RecordError, bucket};
+use crate::seal::vault::Safe;
+use crate::seal::{self, KeyHeld, Part, Place, TENANT};
 use crate::store::{BucketKind, RowRead};
 use redb::{ReadTransaction, ReadableDatabase};
 use std::collections::BTreeMap;
@@ -70,7 +72,8 @@ impl Checkpoint {
         &self,
         run: impl FnOnce(&ReadTransaction) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
-        let database = self.database.read();
+        // Whoever reads may look for a key in between: a second read must not wait for who waits for the first.
+        let database = self.database.read_recursive();
         let database = database.as_ref().ok_or(StorageError::LaneStopped)?;
         guarded(|| run(&database.begin_read().map_err(StorageError::checkpoint("beginning to read"))?))
     }
@@ -220,13 +223,25 @@ pub(crate) const fn head_of(tenant: TenantId, row: &DirectoryRow) -> Head {
     Head { tenant, slot: row.slot, epoch: row.epoch, next: row.next, link: row.link }
 }
 
-/// The events of a listed bucket, all its parts verified against the list.
+/// The events of a listed bucket, all its parts verified against the list. Without keys what is private of them
+/// is blank.
 pub(crate) fn bucket_events(
     transaction: &ReadTransaction,
     tenant: TenantId,
     listed: &Listed,
+    safe: Option<&Safe>,
 ) -> Result<Vec<Event>, StorageError> {
     let mut events = Vec::new();
+    let under = match safe.filter(|_| listed.key != 0) {
+        Some(safe) => match safe.key_at(tenant, listed.key)? {
+            KeyHeld::Key(key) => Some(key),
+            // Only a bucket that is listed no more loses its key.
+            KeyHeld::Erased | KeyHeld::Never => {
+                return Err(damage(Of::Bucket, "the key of a listed bucket was erased", Some(tenant)));
+            }
+        },
+        None => None,
+    };
     for (part, hash) in (0u32..).zip(&listed.parts) {
         let key = schema::bucket_key(tenant, listed.kind, listed.no, part);
         let value = raw(transaction, BUCKET, &key)?
@@ -235,12 +250,29 @@ pub(crate) fn bucket_events(
         if value.last_chunk::<SEAL_BYTES>() != Some(hash) {
             return Err(damage(Of::Bucket, "a bucket is not the listed one", Some(tenant)));
         }
-        take_bucket(body, listed, &mut events).map_err(fault(Of::Bucket, tenant))?;
+        let (mut some, sealed) = take_bucket(body, listed).map_err(fault(Of::Bucket, tenant))?;
+        if safe.is_some() {
+            let place = Place { tenant, owner: TENANT, kind: seal::BUCKET, key: &key };
+            let plain = match (&sealed, &under) {
+                (None, _) => Vec::new(),
+                (Some(sealed), Some(under)) => under.open(&place, sealed).ok_or_else(|| {
+                    damage(Of::Bucket, "what is sealed of a bucket does not open", Some(tenant))
+                })?,
+                (Some(_), None) => {
+                    return Err(damage(Of::Bucket, "a sealed bucket names no key", Some(tenant)));
+                }
+            };
+            bucket::take_private(&mut some, &plain).map_err(fault(Of::Bucket, tenant))?;
+        }
+        events.append(&mut some);
     }
     Ok(events)
 }
 
-fn take_bucket(body: &[u8], listed: &Listed, events: &mut Vec<Event>) -> Result<(), RecordError> {
+fn take_bucket<'a>(
+    body: &'a [u8],
+    listed: &Listed,
+) -> Result<(Vec<Event>, Option<Part<'a>>), RecordError> {
     let mut input = Reader::new(body);
     let (schema, kind, _spare) =
         (u16::take(&mut input)?, BucketKind::take(&mut input)?, u8::take(&mut input)?);
@@ -248,7 +280,10 @@ fn take_bucket(body: &[u8], listed: &Listed, events: &mut Vec<Event>) -> Result<
     if schema != schema::SCHEMA || (kind, no, upto) != (listed.kind, listed.no, listed.upto) {
         return Err(RecordError::BadHeader);
     }
-    bucket::take_part(input.rest(), events)
+    let events = bucket::take_part(&mut input)?;
+    let sealed = if input.rest().is_empty() { None } else { Some(Part::take(&mut input)?) };
+    input.end()?;
+    Ok((events, sealed))
 }
 
 /// The keys of the rows that begin so.
@@ -266,15 +301,16 @@ pub(crate) fn row_keys(
     Ok(found)
 }
 
-/// One part of a bucket as a value.
-pub(crate) fn put_bucket(listed: &Listed, key: &[u8], body: &[u8]) -> Vec<u8> {
-    let mut value = Vec::with_capacity(body.len() + 32);
+/// One part of a bucket as a value: its events, and sealed what is private of them.
+pub(crate) fn put_bucket(listed: &Listed, key: &[u8], body: &[u8], sealed: &[u8]) -> Vec<u8> {
+    let mut value = Vec::with_capacity(body.len() + sealed.len() + 32);
     schema::SCHEMA.put(&mut value);
     listed.kind.put(&mut value);
     0u8.put(&mut value);
     listed.no.put(&mut value);
     listed.upto.put(&mut value);
     value.extend_from_slice(body);
+    value.extend_from_slice(sealed);
     schema::close(Of::Bucket, key, &mut value);
     value
 }

@@ -3,7 +3,7 @@
 
 use super::Checkpoint;
 use super::read;
-use super::schema::{self, AsideRow, BUCKET, DirectoryRow, Life, META_KEY, Meta, Of, SEAL_BYTES, TABLES};
+use super::schema::{self, AsideRow, BUCKET, DirectoryRow, ERASING_KEY, Erasing, Life, META_KEY, Meta, Of, SEAL_BYTES, TABLES};
 use super::share;
 use crate::error::{Damage, StorageError};
 use crate::record::RecordError;
@@ -134,6 +134,7 @@ fn look(rows: &mut Rows<'_>, of: Of, key: &[u8], value: &[u8]) -> Result<(), Dam
     let fault = |error: RecordError| wrong(error.text());
     schema::open(of, key, value).map_err(fault)?;
     match of {
+        Of::Meta if key == ERASING_KEY => schema::decode::<Erasing>(of, key, value).map(|_| ()).map_err(fault),
         Of::Meta => schema::decode::<Meta>(of, META_KEY, value).map(|_| ()).map_err(fault),
         Of::Aside => schema::decode::<AsideRow>(of, key, value).map(|_| ()).map_err(fault),
         Of::Directory => {

@@ -11,6 +11,8 @@ use crate::error::{Damage, StorageError};
 use crate::intake::Waiting;
 use crate::keys::KeySlot;
 use crate::record::bucket::place_in;
+use crate::seal::vault::Safe;
+use crate::seal::{self, Draw, Vault};
 use crate::store::{
     Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, RowRead, Store, TenantKeys, Verified,
 };
@@ -18,12 +20,19 @@ use crate::usage::{Held, Room, Usage};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tessera_crypto::Key;
 use tessera_model::limits::BUCKET_PLACES;
 use tessera_model::record::PlaceRecord;
-use tessera_model::{Epoch, Place, Private, Revision, Row, RowKind, TenantId};
+use tessera_model::{Epoch, Place, Private, Revision, Row, RowKind, SubjectIndex, TenantId};
 
 impl Store for Embedded {
+    fn batch(&self, head: &Head) -> Batch {
+        let vault: Arc<dyn Vault> = Arc::<Safe>::clone(&self.safe);
+        Batch::new(head, self.batch_bytes_max(), vault)
+    }
+
     fn commit(&self, batch: Batch) -> Commit {
         let (reply, commit) = Commit::pair();
         self.shared.intake.push(Waiting { batch, reply });
@@ -54,7 +63,7 @@ impl Store for Embedded {
                 share::all_there(transaction, (tenant, &self.shared.checkpoint.salt), &row.shares)?;
             }
             for listed in row.iter().flat_map(|row| &row.buckets) {
-                let events = table::bucket_events(transaction, tenant, listed)?;
+                let events = table::bucket_events(transaction, tenant, listed, Some(&self.safe))?;
                 sink(Replay::Bucket(Bucket { kind: listed.kind, no: listed.no, events }));
             }
             Ok((row, Self::aside_of(transaction, tenant, spots)?))
@@ -65,9 +74,7 @@ impl Store for Embedded {
         let base = Self::base(tenant, row.as_ref());
         let Some((head, spots)) = tail else { return Ok(Some(self.shared.raised(base))) };
         let reached = self.walk_tail(&base, (&spots, &aside), &mut |view| {
-            let frame =
-                view.decode().map_err(|error| StorageError::damaged("journal", 0, error.text(), tenant))?;
-            sink(Replay::Frame(frame));
+            sink(Replay::Frame(self.opened(view, "journal")?));
             Ok(true)
         })?;
         if (reached.next, reached.link) != (head.next, head.link) {
@@ -77,14 +84,11 @@ impl Store for Embedded {
     }
 
     fn row(&self, tenant: TenantId, kind: RowKind, key: &[u8]) -> Result<RowRead, StorageError> {
-        {
-            let tail = self.shared.tail.lock();
-            tail.admit(tenant)?;
-            if let Some(recent) = tail.tenants.get(&tenant).and_then(|tailed| tailed.row(kind, key)) {
-                return Ok(RowRead { value: recent.value.clone(), revision: recent.revision });
-            }
-        }
-        self.shared.checkpoint.row(tenant, kind, key)
+        let Some(key) = self.stored_key(tenant, kind, key)? else { return Ok(RowRead::default()) };
+        let found = self.stored_row(tenant, kind, &key)?;
+        let Some(value) = found.value else { return Ok(found) };
+        let opened = seal::row::open(&*self.safe, tenant, kind, (&key, &value))?;
+        Ok(RowRead { value: opened.map(|(_, value)| value), revision: found.revision })
     }
 
     fn rows(
@@ -105,7 +109,10 @@ impl Store for Embedded {
             merged.len() < limit
         })?;
         merged.extend(recent.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))));
-        Ok(merged.into_iter().take(limit).collect())
+        let opened = merged.into_iter().take(limit).map(|(key, value)| {
+            seal::row::open(&*self.safe, tenant, kind, (&key, &value))
+        });
+        opened.filter_map(Result::transpose).collect()
     }
 
     fn place(&self, tenant: TenantId, place: Place) -> Result<Option<PlaceRecord>, StorageError> {
@@ -116,7 +123,7 @@ impl Store for Embedded {
             let listed =
                 row.buckets.iter().find(|listed| listed.kind == BucketKind::Places && listed.no == no);
             let Some(listed) = listed else { return Ok(None) };
-            Ok(place_in(&table::bucket_events(transaction, tenant, listed)?, place))
+            Ok(place_in(&table::bucket_events(transaction, tenant, listed, None)?, place))
         })
     }
 
@@ -197,10 +204,7 @@ impl Store for Embedded {
         let spots = self.tail_from(tenant, from, limit)?;
         let mut take = |view: &crate::record::frame::FrameView<'_>| {
             if view.head.revision >= from {
-                let frame = view
-                    .decode()
-                    .map_err(|error| StorageError::damaged("history", 0, error.text(), tenant))?;
-                frames.push(frame);
+                frames.push(self.opened(view, "history")?);
             }
             Ok(frames.len() < limit)
         };
@@ -282,6 +286,7 @@ impl Store for Embedded {
             link: base.link,
             keys: Vec::new(),
             buckets: Vec::new(),
+                old_keys: Vec::new(),
             shares: Sum::default(),
         };
         let value = encode(Of::Directory, &tenant_key(tenant), &row);
@@ -289,6 +294,7 @@ impl Store for Embedded {
         for KeySlot { slot, .. } in keys {
             self.keys.erase(slot)?;
         }
+        self.safe.forget(tenant);
         self.shared.checkpoint.forget(tenant, value)?;
         let mut tail = self.shared.tail.lock();
         tail.tenants.remove(&tenant);
@@ -303,7 +309,7 @@ impl Store for Embedded {
         let (mut index, mut refresh) = (None, Vec::new());
         for KeySlot { number, slot } in self.keys.slots_of(tenant, row.as_ref().map_or(&[], |row| &row.keys))
         {
-            if let Some([first, second]) = self.keys.open_at(tenant, slot)? {
+            if let Some([first, second, _]) = self.keys.open_at(tenant, slot)? {
                 index = Some(first);
                 refresh.push((number, second));
             }
@@ -322,8 +328,12 @@ impl Store for Embedded {
         if row.is_some_and(|row| !row.keys.is_empty() || row.life == Life::Forgotten) {
             return Ok(());
         }
+        let mut drawn = entropy.chunks_exact(32).filter_map(|half| half.first_chunk().copied().map(Key::new));
+        let (Some(index), Some(refresh)) = (drawn.next(), drawn.next()) else { return Ok(()) };
+        let draw = &self.keys.draw;
         let sequence = self.shared.tail.lock().sequence;
-        self.keys.make((tenant, FIRST_REFRESH_KEY), entropy, nonces, sequence)
+        let nonces = nonces_of(nonces, draw);
+        self.keys.make((tenant, FIRST_REFRESH_KEY), &[index, refresh, draw.key()], &nonces, sequence)
     }
 
     fn make_refresh_key(
@@ -338,12 +348,10 @@ impl Store for Embedded {
         for known in self.keys.slots_of(tenant, &named).iter().filter(|known| known.number == number) {
             self.keys.erase(known.slot)?;
         }
-        let mut both = [0; 64];
-        for (to, from) in both.iter_mut().zip(index.expose().iter().chain(key)) {
-            *to = *from;
-        }
+        let sealing = self.safe.tenant_key(tenant)?.wrapping().clone();
         let sequence = self.shared.tail.lock().sequence;
-        self.keys.make((tenant, number), &both, nonces, sequence)
+        let nonces = nonces_of(nonces, &self.keys.draw);
+        self.keys.make((tenant, number), &[index, Key::new(*key), sealing], &nonces, sequence)
     }
 
     fn keep_refresh_keys(&self, tenant: TenantId, numbers: &[u8]) -> Result<(), StorageError> {
@@ -356,6 +364,23 @@ impl Store for Embedded {
             }
         }
         Ok(())
+    }
+
+    fn erase(
+        &self,
+        tenant: TenantId,
+        subject: SubjectIndex,
+        bucket: (BucketKind, u32),
+    ) -> Result<Vec<(BucketKind, u32)>, StorageError> {
+        self.erase_subject(tenant, subject, bucket)
+    }
+
+    fn finish_erasing(&self, tenant: TenantId) -> Result<bool, StorageError> {
+        self.erase_replaced(tenant)
+    }
+
+    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
+        Ok(self.erasing_now()?.tenants)
     }
 
     fn room(&self) -> Room {
@@ -431,4 +456,10 @@ impl Store for Embedded {
         self.shared.checkpoint.close();
         *self.lock.lock() = None;
     }
+}
+
+/// The nonces of a set: two that were given, and one more.
+fn nonces_of(given: &[u8; 24], draw: &Draw) -> [[u8; 12]; 3] {
+    let [index, refresh] = [given.first_chunk(), given.last_chunk()].map(|nonce| nonce.copied());
+    [index.unwrap_or_default(), refresh.unwrap_or_default(), draw.nonce()]
 }

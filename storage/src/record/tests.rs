@@ -85,13 +85,13 @@ fn frames_notice_every_bit() {
     let head = Head { next: Revision(4), link: [5; 32], ..Head::unborn(TenantId(9)) };
     for (caller, rows) in callers().into_iter().zip([rows(), vec![], rows(), vec![], rows()]) {
         let staged = staged(caller, rows);
-        let mut batch = Batch::new(&head);
+        let mut batch = crate::seal::tests::batch(&head);
         batch.push(&staged).unwrap();
         let bytes = batch.bytes();
         let (view, len) = FrameView::read(bytes, Form::Journal).unwrap();
         assert_eq!(len, bytes.len());
         assert!(view.holds(&head.link, Form::Journal) && !view.holds(&[6; 32], Form::Journal));
-        let frame = view.decode().unwrap();
+        let frame = crate::seal::frame::read(&view, &crate::seal::tests::Always::default(), "journal").unwrap();
         assert_eq!((frame.caller, frame.events), (staged.caller, staged.events));
         assert_eq!((frame.id, frame.fingerprint, frame.wall), (staged.id, staged.fingerprint, staged.wall));
         assert_eq!(view.rows().unwrap().len(), staged.rows.len());

@@ -405,4 +405,6 @@ tags! {
     PathPattern = 293;
     /// What an endpoint needs: a permission, or behind `scope=` a scope.
     Needs = 294;
+    /// Whether what is private of a subject is erased; 0 while that is under way.
+    Erased = 340;
 }
