@@ -5,7 +5,7 @@ mod kit;
 use kit::*;
 use tessera_model::limits::{BUCKET_PLACES, FRAME_BYTES_MAX};
 use tessera_model::{Event, Place, Private, Revision, Row, RowKind, SubjectIndex, TenantId};
-use tessera_storage::{Batch, Bucket, BucketKind, Head, StorageError, Store};
+use tessera_storage::{Bucket, BucketKind, Head, StorageError, Store};
 
 const TENANT: TenantId = TenantId(42);
 

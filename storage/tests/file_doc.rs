@@ -40,13 +40,13 @@ fn options() -> Options {
     Options { drive: Drive::ByHand, ..small() }
 }
 
-fn first() -> Batch {
+fn first(store: &Embedded) -> Batch {
     let mut batch = store.batch(&Head::unborn(TENANT));
     batch.birth(TENANT, [9; 32], &born(TENANT)).unwrap();
     batch
 }
 
-fn second(head: &Head) -> Batch {
+fn second(store: &Embedded, head: &Head) -> Batch {
     let mut batch = store.batch(head);
     let rows = vec![row(b"nickname", Some(b"Amy")), row(b"old", None)];
     batch.push(&staged(1, vec![open_event(samples::place())], rows)).unwrap();
@@ -54,23 +54,26 @@ fn second(head: &Head) -> Batch {
 }
 
 /// The bytes of one event: the payload of a frame of its own, behind its head of 13 bytes.
-fn event_bytes(event: Event) -> Vec<u8> {
+fn event_bytes(store: &Embedded, event: Event) -> Vec<u8> {
     let mut batch = store.batch(&Head::unborn(TENANT));
     let staged: Staged = staged(0, vec![event], vec![]);
     batch.push(&staged).unwrap();
     let frame = batch.bytes();
     let payload = usize::try_from(u32::from_le_bytes(frame[8..12].try_into().unwrap())).unwrap();
-    frame[64 + 13..64 + payload].to_vec()
+    // Behind it come the sealed parts: their count, and where there is one what it holds.
+    let events = &frame[64 + 13..64 + payload];
+    let parts = events.windows(4).position(|four| four == b"\xfeTSP").unwrap_or(events.len());
+    events[..parts - 4].to_vec()
 }
 
-fn events() -> String {
+fn events(store: &Embedded) -> String {
     let mut out = String::new();
     for event in samples::every_event() {
         let mut text = format!("{event:?}");
         for byte in 0..8u8 {
             text = text.replace(&format!("{:?}", [byte; 16]), &format!("[{byte}; 16]"));
         }
-        let bytes = event_bytes(event);
+        let bytes = event_bytes(store, event);
         writeln!(out, "{:2} {text}\n   {}", bytes[0], plain(&bytes)).unwrap();
     }
     out
@@ -98,8 +101,10 @@ fn examples() -> Vec<(&'static str, String)> {
         while store.turn() {}
         *commit.wait().unwrap().head()
     };
-    let head = commit(first());
-    let second = second(&head);
+    let birth = first(&store);
+    let birth_bytes = birth.bytes().to_vec();
+    let head = commit(birth);
+    let second = second(&store, &head);
     let frame = second.bytes().to_vec();
     let head = commit(second);
     let events = vec![open_event(samples::place())];
@@ -118,6 +123,8 @@ fn examples() -> Vec<(&'static str, String)> {
         file.read_at(0, &mut bytes).unwrap();
         hex(&bytes)
     };
+    let keys = hex(&std::fs::read(path.join("keys-a")).unwrap());
+    let events_told = self::events(&store);
     store.set_aside(TENANT).unwrap();
     store.stop();
     drop(store);
@@ -130,13 +137,13 @@ fn examples() -> Vec<(&'static str, String)> {
     let database = redb::Database::open(path.join("state.redb")).unwrap();
     vec![
         ("identity", hex(&read("LANE"))),
-        ("events", self::events()),
-        ("birth", hex(first().bytes())),
+        ("events", events_told),
+        ("birth", hex(&birth_bytes)),
         ("frame", hex(&frame)),
         ("first-group", group(0)),
         ("group", group(1)),
         ("naming-group", group(3)),
-        ("keys", hex(&read("keys-a"))),
+        ("keys", keys),
         ("meta", table(&database, "meta_v1")),
         ("directory", table(&database, "directory_v1")),
         ("bucket", table(&database, "bucket_v1")),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tessera_model::{Private, Row, RowKind, SubjectIndex, TenantId};
 use tessera_storage::disk::{Disk, simulated::Simulated};
-use tessera_storage::{Batch, Damage, Embedded, Scrub, StorageError, Store};
+use tessera_storage::{Damage, Embedded, Scrub, StorageError, Store};
 
 const TENANTS: u64 = 5;
 /// Subjects of one share and of others.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tessera_model::{Event, Revision, TenantId};
 use tessera_storage::disk::simulated::{Act, Fault, Planted, Simulated, Step, Survival};
-use tessera_storage::{Batch, Bucket, BucketKind, Embedded, Head, Replay, StorageError, Store};
+use tessera_storage::{Bucket, BucketKind, Embedded, Head, Replay, StorageError, Store};
 
 const TENANTS: u64 = 5;
 const PLACES: u64 = 40;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tessera_model::record::AttributeValue;
 use tessera_model::{Event, Private, Row, RowKind, SubjectIndex, TenantId};
 use tessera_storage::disk::simulated::{Fault, Simulated, Survival};
-use tessera_storage::disk::{Disk, DiskFile};
+use tessera_storage::disk::Disk;
 use tessera_storage::{
     Bucket, BucketKind, Embedded, Head, Options, RootKey, StorageError, Store, rotate_root_on,
 };
@@ -294,9 +294,10 @@ fn another_root_key_opens_the_directory() {
                 left
             } else {
                 assert_eq!(done.unwrap(), 1);
-                image
+                image.image()
             };
-            assert!(matches!(with(&image, [3; 32]), Err(StorageError::RootKeyWrong)));
+            let refused = with(&image, [3; 32]).err();
+            assert!(matches!(refused, Some(StorageError::RootKeyWrong)), "call {call}, {survival:?}: {refused:?}");
             whole(&with(&image, [4; 32]).unwrap());
         }
     }

@@ -98,11 +98,12 @@ impl Store for Embedded {
         prefix: &[u8],
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Private)>, StorageError> {
+        let Some(prefix) = self.stored_key(tenant, kind, prefix)? else { return Ok(Vec::new()) };
         // Memory first, the transaction after: a row that left memory in between is in the file.
-        let (recent, gone) = self.recent_rows(tenant, kind, prefix)?;
+        let (recent, gone) = self.recent_rows(tenant, kind, &prefix)?;
         let is_gone = |key: &[u8]| Row::whole_key(key).is_some_and(|whole| gone.contains(whole));
         let mut merged = BTreeMap::new();
-        self.shared.checkpoint.rows(tenant, kind, prefix, &mut |key, row| {
+        self.shared.checkpoint.rows(tenant, kind, &prefix, &mut |key, row| {
             if let Some(value) = row.value.filter(|_| !recent.contains_key(&key) && !is_gone(&key)) {
                 merged.insert(key, value);
             }
@@ -112,7 +113,10 @@ impl Store for Embedded {
         let opened = merged.into_iter().take(limit).map(|(key, value)| {
             seal::row::open(&*self.safe, tenant, kind, (&key, &value))
         });
-        opened.filter_map(Result::transpose).collect()
+        let mut opened = opened.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
+        // Keys that are stored as hashes stood in another order.
+        opened.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(opened)
     }
 
     fn place(&self, tenant: TenantId, place: Place) -> Result<Option<PlaceRecord>, StorageError> {
@@ -144,7 +148,7 @@ impl Store for Embedded {
         let Some(tailed) = tail.tenants.get(&tenant) else { return Ok(Held { rows, ..Held::default() }) };
         Ok(Held {
             rows,
-            rows_recent: tailed.rows.len() as u64,
+            rows_recent: tailed.rows.keys().filter(|(kind, _)| *kind != RowKind::SubjectKey).count() as u64,
             tail_frames: tailed.spots.len() as u64,
             tail_bytes: tailed.bytes,
         })

@@ -102,13 +102,24 @@ impl Store for Memory {
         let inner = self.inner.lock();
         let Some(kept) = inner.tenants.get(&tenant) else { return Ok(Vec::new()) };
         let vault = Within(&inner);
-        kept.rows
-            .range((kind, prefix.to_vec())..)
-            .take_while(|((found, key), _)| *found == kind && key.starts_with(prefix))
+        let mut prefix = prefix.to_vec();
+        if seal::row::is_masked(kind, &prefix) {
+            let KeyHeld::Key(under) = inner.held(tenant, seal::row::owner_of(kind, &prefix))? else {
+                return Ok(Vec::new());
+            };
+            prefix = seal::row::stored_key(kind, &prefix, &under);
+        }
+        let mut opened = kept
+            .rows
+            .range((kind, prefix.clone())..)
+            .take_while(|((found, key), _)| *found == kind && key.starts_with(&prefix))
             .filter_map(|((_, key), (value, _))| value.as_ref().map(|value| (key, value)))
             .take(limit)
             .filter_map(|(key, value)| seal::row::open(&vault, tenant, kind, (key, value)).transpose())
-            .collect()
+            .collect::<Result<Vec<_>, _>>()?;
+        // Keys that are stored as hashes stood in another order.
+        opened.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(opened)
     }
 
     fn place(&self, tenant: TenantId, place: Place) -> Result<Option<PlaceRecord>, StorageError> {
@@ -132,7 +143,8 @@ impl Store for Memory {
     fn held(&self, tenant: TenantId) -> Result<Held, StorageError> {
         let inner = self.inner.lock();
         let Some(kept) = inner.tenants.get(&tenant) else { return Ok(Held::default()) };
-        let rows = kept.rows.values().filter(|(value, _)| value.is_some()).count() as u64;
+        let rows = kept.rows.iter().filter(|((kind, _), (value, _))| *kind != RowKind::SubjectKey && value.is_some());
+        let rows = rows.count() as u64;
         let tail = kept.frames.iter().filter(|(sequence, _)| *sequence > inner.covered);
         let (tail_frames, tail_bytes) =
             tail.fold((0, 0), |(frames, bytes), (_, frame)| (frames + 1, bytes + frame.len() as u64));
