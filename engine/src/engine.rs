@@ -18,7 +18,7 @@ use tessera_crypto::pool::PasswordPool;
 use tessera_model::command::{ENTROPY_BYTES, Entropy as Drawn};
 use tessera_model::record::TenantStatus;
 use tessera_model::{Caller, CommandId, CommandKind, Epoch, Refusal, Revision, TenantId, UnixMillis};
-use tessera_storage::{Batch, Head, Scrub, Scrubbed, Staged, StorageError, Store, Usage};
+use tessera_storage::{Head, Scrub, Scrubbed, Staged, StorageError, Store, Usage};
 use tokio::sync::oneshot;
 
 /// The engine. Cheap to clone; every clone is the same engine.

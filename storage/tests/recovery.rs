@@ -264,6 +264,18 @@ fn lost_and_old_files_are_noticed() {
     assert!(matches!(open(&back), Err(StorageError::Damaged(_))));
 }
 
+/// What is not private stands in a frame as somebody sent it.
+fn planted_event(value: &[u8]) -> tessera_model::Event {
+    tessera_model::Event::PoliciesChanged(tessera_model::policy::PolicyRecord {
+        version: 1,
+        schema: None,
+        text: "".into(),
+        program: value.into(),
+        lenient: false,
+        at: tessera_model::Deadline(1),
+    })
+}
+
 /// PROPERTY: images of groups inside a tenant's data confuse nobody: not of older groups of the same
 /// directory, not of another directory's with higher numbers, whether the group that holds them is
 /// whole, torn or damaged.
@@ -286,11 +298,11 @@ fn planted_images_of_groups_confuse_nobody() {
     let mut planted = 0;
     for image in own.iter().chain([&other]) {
         let disk = disk.image();
-        // Where the value of a row falls in its group is the same each time: look once, then pad.
+        // Where the bytes of a program fall in their group is the same each time: look once, then pad.
         let store = open(&disk).unwrap();
         let push = |store: &Embedded, value: &[u8]| {
             let mut batch = store.batch(&store.head(B).unwrap().unwrap());
-            batch.push(&staged(60, vec![subject(1)], vec![row(b"image", Some(value))])).unwrap();
+            batch.push(&staged(60, vec![subject(1), planted_event(value)], vec![])).unwrap();
             commit_all(store, vec![batch])[0]
         };
         let marker = [0xA5; 64];
