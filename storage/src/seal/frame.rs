@@ -1,6 +1,6 @@
 //! Frames: what is sealed of their events, a part for each owner, and their rows.
 
-use super::row::{key_row, owner_of, sealed};
+use super::row::{is_masked, key_row, owner_of, sealed};
 use super::{FRAME, KeyHeld, Part, PartKey, Place, TENANT, Vault, damaged};
 use crate::error::StorageError;
 use crate::batch::Staged;
@@ -55,7 +55,8 @@ impl Sealer<'_> {
     }
 
     fn row(&mut self, row: &Row) -> Result<(), StorageError> {
-        if row.is_gone() || row.kind == RowKind::SubjectKey {
+        let plain = row.value.is_none() && !is_masked(row.kind, &row.key);
+        if plain || row.kind == RowKind::SubjectKey {
             self.rows.push(row.clone());
             return Ok(());
         }
