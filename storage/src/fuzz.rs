@@ -2,7 +2,7 @@
 //! behind them is reached too.
 
 use crate::backup::{FILES, FileNote, Known, Manifest, TenantNote};
-use crate::batch::{Batch, Head, Staged};
+use crate::batch::{Head, Staged};
 use crate::checkpoint::read::{decode_row, put_row};
 use crate::checkpoint::schema::{self, AsideDamage, AsideRow, DirectoryRow, Life, Listed, Meta, Of};
 use crate::checkpoint::segment::Segment;
@@ -188,12 +188,25 @@ fn fuzz_groups() {
 #[test]
 fn fuzz_buckets() {
     let all = every_event();
-    let seeds = all.chunks(5).flat_map(bucket::parts);
+    let seeds = all.chunks(5).flat_map(bucket::parts).map(|part| part.body);
     let run = told(Target::new("bucket").seeds(seeds).run(|bytes| {
-        let mut events = Vec::new();
-        let read = bucket::take_part(bytes, &mut events);
-        bucket::place_in(&events, tessera_model::Place(1));
+        let mut input = Reader::new(bytes);
+        let read = bucket::take_part(&mut input).and_then(|events| input.end().map(|()| events));
+        if let Ok(events) = &read {
+            bucket::place_in(events, tessera_model::Place(1));
+        }
         Outcome::of(&read)
+    }));
+    println!("{run}");
+    let seeds = all.chunks(5).flat_map(bucket::parts).map(|part| part.private);
+    let run = told(Target::new("bucket's private part").seeds(seeds).one_of_many(20_000).run(|bytes| {
+        let read = all.chunks(5).map(|some| bucket::take_private(&mut some.to_vec(), bytes));
+        Outcome::of(&read.collect::<Result<Vec<()>, _>>())
+    }));
+    println!("{run}");
+    let part = crate::seal::tests::sealed_part();
+    let run = told(Target::new("sealed part").seeds([part]).one_of_many(20_000).run(|bytes| {
+        Outcome::of(&crate::seal::Part::whole(bytes).map(|part| part.owner))
     }));
     println!("{run}");
 }

@@ -35,6 +35,12 @@ pub(crate) fn batch(head: &Head) -> Batch {
     Batch::new(head, usize::MAX, Arc::new(Always::default()))
 }
 
+/// A part, for what reads parts.
+pub(crate) fn sealed_part() -> Vec<u8> {
+    let place = Place { tenant: TenantId(1), owner: SubjectIndex(2), kind: FRAME, key: b"3" };
+    key(1).seal(&place, b"ann@example.com").unwrap()
+}
+
 fn key(of: u8) -> PartKey {
     PartKey::new(Key::new([of; 32]))
 }
