@@ -27,7 +27,7 @@ fn recover(criterion: &mut Criterion) {
     group.sample_size(10);
     let open = || -> Result<Embedded, Why> {
         let key = RootKey::read(&folder.path().join("root.key"))?;
-        Ok(Embedded::open(&folder.path().join("data"), Options::new(key, [0; 32]))?)
+        Ok(Embedded::open(&folder.path().join("data"), Options::new(key, [0; 32], [5; 32]))?)
     };
     // Dropping it is not part of the start.
     group.bench_function("tail of 64,000 frames", |b| {

@@ -83,7 +83,7 @@ impl OnDisk {
         std::fs::create_dir_all(&data)?;
         let mut salt = [0; 32];
         tessera_crypto::random::fill(&mut salt)?;
-        let store = Embedded::open(&data, Options::new(RootKey::new(key), salt))?;
+        let store = Embedded::open(&data, Options::new(RootKey::new(key), salt, [5; 32]))?;
         let store = Prepared::switched(Arc::new(store), Arc::new(AtomicBool::new(checkpoints)));
         let house = House::over(Arc::new(store), config, 2)?;
         let tenants = (0..tenants).map(|number| house.tenant(&format!("bench-{number}")));

@@ -68,7 +68,7 @@ fn open(data: &Path, key: &Path) -> Result<Arc<dyn Store>, Why> {
     std::fs::create_dir_all(data)?;
     let mut salt = [0; 32];
     tessera_crypto::random::fill(&mut salt)?;
-    Ok(Arc::new(Embedded::open(data, Options::new(RootKey::read(key)?, salt))?))
+    Ok(Arc::new(Embedded::open(data, Options::new(RootKey::read(key)?, salt, [5; 32]))?))
 }
 
 fn filled(setup: &Setup, count: u32) -> Result<Filled, Why> {

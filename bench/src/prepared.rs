@@ -43,6 +43,27 @@ impl Store for Prepared {
         self.inner.load(tenant, sink)
     }
 
+    fn batch(&self, head: &Head) -> Batch {
+        self.inner.batch(head)
+    }
+
+    fn erase(
+        &self,
+        tenant: TenantId,
+        subject: tessera_model::SubjectIndex,
+        bucket: (tessera_storage::BucketKind, u32),
+    ) -> Result<Vec<(tessera_storage::BucketKind, u32)>, StorageError> {
+        self.inner.erase(tenant, subject, bucket)
+    }
+
+    fn finish_erasing(&self, tenant: TenantId) -> Result<bool, StorageError> {
+        self.inner.finish_erasing(tenant)
+    }
+
+    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
+        self.inner.erasing()
+    }
+
     fn due(&self) -> bool {
         self.checkpoints.load(Ordering::Relaxed) && self.inner.due()
     }

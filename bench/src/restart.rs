@@ -162,7 +162,7 @@ pub fn fill(
     let key = RootKey::read(root_key)?;
     let mut salt = [0; 32];
     tessera_crypto::random::fill(&mut salt)?;
-    let options = Options { tail_frames_max: tail_frames, ..Options::new(key, salt) };
+    let options = Options { tail_frames_max: tail_frames, ..Options::new(key, salt, [5; 32]) };
     let store: Arc<dyn Store> = Arc::new(Embedded::open(data, options)?);
     let checkpoints = Arc::new(AtomicBool::new(true));
     let prepared = Arc::new(Prepared::switched(Arc::clone(&store), Arc::clone(&checkpoints)));

@@ -66,6 +66,8 @@ pub(crate) struct Running {
     pub(crate) ring: Arc<Ring>,
     /// Whether the batch in the making made or dropped a refresh key.
     pub(crate) refresh_keys_changed: bool,
+    /// Whether the batch in the making begins to erase somebody.
+    pub(crate) erases: bool,
     pub(crate) head: Head,
     /// The latest wall time that a frame of this tenant carries; it never goes back.
     pub(crate) wall: UnixMillis,
@@ -187,7 +189,7 @@ impl Running {
         now: UnixMillis,
     ) -> Result<(), ActorError> {
         let bytes_max = self.house.store.batch_bytes_max();
-        let mut batch = Batch::within(&self.head, bytes_max);
+        let mut batch = self.house.store.batch(&self.head);
         let mut answered = Vec::with_capacity(waiting.len());
         let mut tenants = Vec::new();
         let mut narrows = true;
@@ -223,6 +225,9 @@ impl Running {
                     self.view.remembered.store(self.state.remembered(), Ordering::Relaxed);
                     self.publish_ring();
                     self.after_publish(&tenants);
+                    if std::mem::take(&mut self.erases) {
+                        self.house.tell(SupervisorMessage::Erase(self.entry.tenant));
+                    }
                 }
                 Err(error) => {
                     // Certainly not applied: the state is thrown away, the callers are told. Of any
@@ -364,10 +369,11 @@ impl Running {
     }
 
     /// What others are to hear of an event once it is published.
-    fn note(&self, event: &Event, revision: Revision, tenants: &mut Vec<(TenantId, TenantStatus)>) {
+    fn note(&mut self, event: &Event, revision: Revision, tenants: &mut Vec<(TenantId, TenantStatus)>) {
         if let Event::TenantChanged(record) = event {
             tenants.push((record.id, record.status));
         }
+        self.erases |= matches!(event, Event::SubjectErased { done: false, .. });
         if watch::is_change(event) {
             self.view.watchers.note(revision);
         }

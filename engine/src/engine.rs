@@ -18,7 +18,7 @@ use tessera_crypto::pool::PasswordPool;
 use tessera_model::command::{ENTROPY_BYTES, Entropy as Drawn};
 use tessera_model::record::TenantStatus;
 use tessera_model::{Caller, CommandId, CommandKind, Epoch, Refusal, Revision, TenantId, UnixMillis};
-use tessera_storage::{Batch, Head, Scrub, Scrubbed, Staged, StorageError, Store, Usage};
+use tessera_storage::{Head, Scrub, Scrubbed, Staged, StorageError, Store, Usage};
 use tokio::sync::oneshot;
 
 /// The engine. Cheap to clone; every clone is the same engine.
@@ -123,6 +123,7 @@ impl Engine {
             slept: AtomicU64::new(0),
             slept_for_memory: AtomicU64::new(0),
             doubted: Mutex::default(),
+            rewriting: Mutex::default(),
             strangers: crate::front::Strangers::default(),
             backup: Mutex::new(None),
         });
@@ -177,6 +178,12 @@ impl Engine {
             if seen.status == TenantStatus::Closing {
                 self.house.tell(SupervisorMessage::Close(seen.id));
             }
+        }
+        match self.house.store.erasing() {
+            Ok(tenants) => {
+                tenants.into_iter().for_each(|tenant| self.house.tell(SupervisorMessage::Erase(tenant)));
+            }
+            Err(error) => tracing::warn!(%error, "nobody knows whether erasures are left"),
         }
         let house = Arc::clone(&self.house);
         // Nobody waits for it: those tenants are refused already.
@@ -318,7 +325,7 @@ async fn found(house: &Arc<House>) -> Result<(), StartError> {
         next: Revision(0),
         link: [0; 32],
     };
-    let mut batch = Batch::new(&unborn);
+    let mut batch = house.store.batch(&unborn);
     let staged = Staged {
         kind: CommandKind::CreateTenant,
         id: CommandId::default(),

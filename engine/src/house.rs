@@ -97,6 +97,8 @@ pub(crate) struct House {
     pub(crate) slept_for_memory: AtomicU64,
     /// Tenants that are still to be looked at for times that are to come, where the wall clock is trusted.
     pub(crate) doubted: Mutex<VecDeque<TenantId>>,
+    /// Tenants whose buckets a checkpoint is to write anew, whether anything changed or not.
+    pub(crate) rewriting: Mutex<std::collections::BTreeSet<TenantId>>,
     /// What strangers have done lately.
     pub(crate) strangers: Strangers,
     /// The backup that was begun last.

@@ -22,6 +22,7 @@ mod directory;
 mod door;
 mod elevations;
 mod engine;
+mod erase;
 mod explain;
 mod facts;
 mod front;

@@ -97,6 +97,7 @@ pub(crate) fn load(house: &Arc<House>, entry: &Arc<Entry>) -> Result<Running, St
         state,
         ring,
         refresh_keys_changed: false,
+        erases: false,
         head,
         wall,
         #[cfg(feature = "planted")]

@@ -107,6 +107,8 @@ pub(crate) struct Root {
     /// Subjects' indexes by public id, and by the keyed hash of an identifier.
     pub(crate) subject_ids: Index<u32>,
     pub(crate) identifiers: Index<u32>,
+    /// Subjects that are erased: since when, and whether that is done.
+    pub(crate) erased: HashTrieMapSync<SubjectIndex, (Deadline, bool)>,
     /// Offered one-time secrets: tag and end.
     pub(crate) set_ups: HashTrieMapSync<SubjectIndex, ([u8; 16], Deadline)>,
     /// The networks that keys are bound to.
@@ -214,6 +216,7 @@ impl Root {
             subjects: People::new(),
             subject_ids: Index::new(),
             identifiers: Index::new(),
+            erased: HashTrieMapSync::new_sync(),
             set_ups: HashTrieMapSync::new_sync(),
             sides: HashTrieMapSync::new_sync(),
             devices: RedBlackTreeMapSync::new_sync(),

@@ -183,9 +183,13 @@ pub(crate) async fn submit(
 /// Writes the tombstone of a tenant whose actor has ended. True when it stands.
 pub(crate) async fn finish_deletion(house: &Arc<House>, tenant: TenantId) -> bool {
     let Some(system) = house.entry(TenantId::SYSTEM) else { return false };
+    by_node(house, &system, Command::DeleteTenant { tenant, finish: true }).await
+}
+
+/// Orders something of the node's own. True when it is done.
+pub(crate) async fn by_node(house: &Arc<House>, entry: &Arc<Entry>, command: Command) -> bool {
     let mut bytes = [0; ENTROPY_BYTES];
     house.entropy.fill(&mut bytes);
-    let command = Command::DeleteTenant { tenant, finish: true };
     let ordered = Ordered {
         fingerprint: Fingerprint::of(&(Caller::Node, &command)),
         command,
@@ -195,5 +199,5 @@ pub(crate) async fn finish_deletion(house: &Arc<House>, tenant: TenantId) -> boo
         trial: false,
         admitted: house.now(),
     };
-    submit(house, &system, ordered).await.is_ok()
+    submit(house, entry, ordered).await.is_ok()
 }

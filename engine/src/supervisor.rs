@@ -3,12 +3,13 @@
 
 use crate::actor::{Handed, Running, TenantActor, TenantMessage};
 use crate::directory::{Entry, Standing};
+use crate::erase;
 use crate::house::House;
 use crate::load;
 use crate::submit;
 use crate::wakes::{Wakes, Why};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -35,6 +36,10 @@ pub(crate) enum SupervisorMessage {
     Forget(Vec<TenantId>),
     /// The data of some is gone, all but of these.
     Forgot(Vec<TenantId>),
+    /// Somebody is to be erased in this tenant.
+    Erase(TenantId),
+    /// Nobody was left to be erased in this tenant.
+    Erased(TenantId),
     /// Take a checkpoint now; the reply comes when it is taken or has failed.
     Checkpoint(oneshot::Sender<bool>),
 }
@@ -77,6 +82,8 @@ pub(crate) struct Watch {
     forgetting: VecDeque<TenantId>,
     /// Whether the data of some is being removed.
     forgets: bool,
+    /// Tenants in which somebody is being erased.
+    erasing: BTreeSet<TenantId>,
 }
 
 impl Actor for Supervisor {
@@ -101,6 +108,7 @@ impl Actor for Supervisor {
             ticks: 0,
             forgetting: VecDeque::new(),
             forgets: false,
+            erasing: BTreeSet::new(),
         })
     }
 
@@ -140,6 +148,15 @@ impl Actor for Supervisor {
                     myself.send_after(FORGET_AGAIN, move || SupervisorMessage::Forget(failed));
                 }
                 self.forget_next(&myself, watch);
+            }
+            SupervisorMessage::Erase(tenant) => self.erase(tenant, &myself, watch),
+            SupervisorMessage::Erased(tenant) => {
+                watch.erasing.remove(&tenant);
+                let view = self.0.entry(tenant).and_then(|entry| Option::clone(&*entry.view()));
+                // Some came while the last ones were noted.
+                if view.is_some_and(|view| !view.root.full().being_erased().is_empty()) {
+                    self.erase(tenant, &myself, watch);
+                }
             }
             SupervisorMessage::Checkpoint(reply) => {
                 watch.waiting.push(reply);
@@ -387,6 +404,18 @@ impl Supervisor {
         });
     }
 
+    /// Erases whoever is to be erased in a tenant, unless that is under way.
+    fn erase(&self, tenant: TenantId, myself: &ActorRef<SupervisorMessage>, watch: &mut Watch) {
+        if !watch.erasing.insert(tenant) {
+            return;
+        }
+        let (house, myself) = (Arc::clone(&self.0), myself.clone());
+        tokio::spawn(async move {
+            erase::run(house, tenant).await;
+            drop(myself.cast(SupervisorMessage::Erased(tenant)));
+        });
+    }
+
     /// Removes the data of some deleted tenants, unless that is under way. It rewrites and syncs files: on
     /// one thread of those that may block, so that many deletions leave the others to whoever wakes.
     fn forget_next(&self, myself: &ActorRef<SupervisorMessage>, watch: &mut Watch) {
@@ -425,12 +454,16 @@ async fn start_actor(
     let entry = Arc::clone(&running.entry);
     let house = Arc::clone(&running.house);
     let (view, now) = (Arc::clone(&running.view), house.now());
+    let erasing = !view.root.full().being_erased().is_empty();
     let (actor, _task) = Actor::spawn_linked(None, TenantActor, Box::new(running), myself.get_cell()).await?;
     *entry.actor.lock() = Some(actor.clone());
     entry.show(Some(view));
     entry.used(now);
     entry.set_standing(Standing::Awake);
     house.woken.fetch_add(1, Ordering::Relaxed);
+    if erasing {
+        house.tell(SupervisorMessage::Erase(entry.tenant));
+    }
     // Whoever queued while there was no actor has told nobody.
     actor.cast(TenantMessage::Drain)?;
     Ok(actor.get_id().pid())
@@ -444,7 +477,8 @@ async fn cycle(house: &Arc<House>) -> Result<(), StorageError> {
         let some = all.len().min(DOUBTED_AT_ONCE);
         all.drain(..some).collect()
     };
-    let done = take(house, cut, &doubted).await;
+    let rewriting: Vec<TenantId> = house.rewriting.lock().iter().copied().collect();
+    let done = take(house, cut, &[doubted.as_slice(), &rewriting].concat()).await;
     if doubted.is_empty() {
         return done;
     }
@@ -542,7 +576,7 @@ async fn hand_over(house: &Arc<House>, entry: &Arc<Entry>) -> Result<bool, Stora
 }
 
 /// The actor of a tenant that has frames to hand over: woken if it sleeps, awaited while it wakes.
-async fn awake(house: &Arc<House>, entry: &Arc<Entry>) -> Option<ActorRef<TenantMessage>> {
+pub(crate) async fn awake(house: &Arc<House>, entry: &Arc<Entry>) -> Option<ActorRef<TenantMessage>> {
     // LIMIT: 10 minutes: a tenant of 10 M sessions loads in seconds.
     for _ in 0..60_000 {
         if entry.status() == TenantStatus::Deleted {

@@ -23,7 +23,7 @@ fn root() -> RootKey {
 }
 
 fn open(path: &Path, backups: Option<&Path>) -> Arc<Embedded> {
-    let mut options = Options::new(root(), [9; 32]);
+    let mut options = Options::new(root(), [9; 32], [5; 32]);
     options.journal_file_bytes = 1024 * 1024;
     options.backup_dir = backups.map(Path::to_owned);
     Arc::new(Embedded::open(path, options).expect("a store"))

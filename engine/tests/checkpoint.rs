@@ -14,7 +14,7 @@ use tessera_model::record::SubjectKind;
 use tessera_storage::{Embedded, Options, RootKey};
 
 fn options() -> Options {
-    let mut options = Options::new(RootKey::new([7; 32]), [9; 32]);
+    let mut options = Options::new(RootKey::new([7; 32]), [9; 32], [5; 32]);
     options.journal_file_bytes = 16 * 1024 * 1024;
     options
 }

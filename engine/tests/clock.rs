@@ -59,7 +59,7 @@ async fn time_goes_on_behind_a_journal_that_is_ahead() {
 async fn a_clock_once_far_ahead_stops_nobody_for_ever() {
     let folder = tempfile::tempdir().expect("a folder");
     let open = || {
-        let mut options = Options::new(RootKey::new([7; 32]), [9; 32]);
+        let mut options = Options::new(RootKey::new([7; 32]), [9; 32], [5; 32]);
         options.journal_file_bytes = 1024 * 1024;
         Arc::new(Embedded::open(folder.path(), options).expect("a store"))
     };

@@ -13,7 +13,7 @@ use tessera_storage::{Embedded, Options, RootKey, Store};
 const BLOCK: usize = 4096;
 
 fn open(path: &Path) -> Arc<Embedded> {
-    let mut options = Options::new(RootKey::new([7; 32]), [9; 32]);
+    let mut options = Options::new(RootKey::new([7; 32]), [9; 32], [5; 32]);
     options.journal_file_bytes = 64 * 1024;
     options.tail_frames_max = 400;
     Arc::new(Embedded::open(path, options).expect("a store"))

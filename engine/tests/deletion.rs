@@ -68,7 +68,7 @@ async fn a_deletion_that_a_kill_cut_off_is_finished() {
     for covered in [false, true] {
         let folder = tempfile::tempdir().expect("a folder");
         let open = || {
-            let options = Options::new(RootKey::new([7; 32]), [9; 32]);
+            let options = Options::new(RootKey::new([7; 32]), [9; 32], [5; 32]);
             Arc::new(Embedded::open(folder.path(), options).expect("a store"))
         };
         let mut gone = Vec::new();

@@ -127,7 +127,7 @@ async fn failures_do_not_pass_to_others() {
 }
 
 fn open(path: &Path) -> Arc<Embedded> {
-    let mut options = Options::new(RootKey::new([7; 32]), [9; 32]);
+    let mut options = Options::new(RootKey::new([7; 32]), [9; 32], [5; 32]);
     options.journal_file_bytes = 1024 * 1024;
     Arc::new(Embedded::open(path, options).expect("a store"))
 }

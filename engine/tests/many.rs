@@ -97,7 +97,7 @@ const FILE_BYTES: u64 = 256 * 1024;
 fn store(folder: &Path, read: &Arc<AtomicU64>, journal: &Arc<AtomicU64>) -> Arc<dyn Store> {
     let inner: Arc<dyn Disk> = Arc::new(Directory::open(folder).expect("a folder"));
     let disk = Arc::new(Counted { inner, read: Arc::clone(read), journal: Arc::clone(journal) });
-    let mut options = Options::new(RootKey::new([7; 32]), [9; 32]);
+    let mut options = Options::new(RootKey::new([7; 32]), [9; 32], [5; 32]);
     options.journal_file_bytes = FILE_BYTES;
     Arc::new(Embedded::open_on(disk, options).expect("a store"))
 }

@@ -14,7 +14,7 @@ use tessera_model::{Command, Handle, PublicId, Reason, Refusal};
 use tessera_storage::{Embedded, Options, RootKey};
 
 fn open(path: &Path) -> Arc<Embedded> {
-    let mut options = Options::new(RootKey::new([7; 32]), [9; 32]);
+    let mut options = Options::new(RootKey::new([7; 32]), [9; 32], [5; 32]);
     options.journal_file_bytes = 1024 * 1024;
     Arc::new(Embedded::open(path, options).expect("a store"))
 }

@@ -135,7 +135,7 @@ async fn parallel_changes_of_a_profile_are_counted() {
 #[tokio::test]
 async fn what_no_frame_holds_is_refused_whole() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut options = Options::new(RootKey::new([7; 32]), [9; 32]);
+    let mut options = Options::new(RootKey::new([7; 32]), [9; 32], [5; 32]);
     options.journal_file_bytes = 64 * 1024;
     let store = Arc::new(Embedded::open(folder.path(), options).expect("a store"));
     let max = store.batch_bytes_max();

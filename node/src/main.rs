@@ -20,6 +20,7 @@ mod recover;
 mod renewal;
 mod restore;
 mod root_key;
+mod rotate_root;
 mod scrub;
 mod store;
 mod telemetry;

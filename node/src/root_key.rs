@@ -21,6 +21,14 @@ pub(crate) fn read(storage: &Storage) -> Result<RootKey, FatalError> {
     {
         return RootKey::parse(&text).map_err(|error| FatalError::config(format!("{VARIABLE}: {error}")));
     }
+    read_file(storage)
+}
+
+/// The root key in its file.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_file(storage: &Storage) -> Result<RootKey, FatalError> {
     let path = &storage.root_key_file;
     let key = if storage.danger_root_key_readable_by_others {
         std::fs::read_to_string(path)

@@ -26,7 +26,9 @@ pub(crate) async fn open(config: &Config) -> Result<Arc<dyn Store>, FatalError> 
 
 fn open_here(storage: &Storage) -> Result<Embedded, FatalError> {
     let root_key = root_key::read(storage)?;
-    let salt = tessera_crypto::random::bytes().map_err(|error| FatalError::unavailable(error.to_string()))?;
+    let random =
+        || tessera_crypto::random::bytes().map_err(|error| FatalError::unavailable(error.to_string()));
+    let (salt, seed) = (random()?, random()?);
     // What is inside concerns nobody else on this machine.
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&storage.dir).map_err(|error| {
         FatalError::unavailable(format!("storage.dir {}: {error}", storage.dir.display()))
@@ -41,7 +43,7 @@ fn open_here(storage: &Storage) -> Result<Embedded, FatalError> {
         tail_bytes_max: storage.tail_bytes_max,
         cache_bytes: usize::try_from(storage.cache_bytes).unwrap_or(usize::MAX),
         backup_dir: Some(storage.backup_dir.clone()).filter(|dir| !dir.as_os_str().is_empty()),
-        ..Options::new(root_key, salt)
+        ..Options::new(root_key, salt, seed)
     };
     #[cfg(feature = "planted")]
     let opened = {
@@ -80,6 +82,9 @@ fn told(storage: &Storage, error: &StorageError) -> FatalError {
         return FatalError::config(format!(
             "storage.dir {dir}: was written by a newer version (format {found}, this one knows {known}); start that version"
         ));
+    }
+    if matches!(error, StorageError::OlderFormat { .. }) {
+        return FatalError::config(format!("storage.dir {dir}: {error}"));
     }
     if let StorageError::BadOptions(what) = error {
         return FatalError::config(format!("storage.journal_file_bytes: {what}"));

@@ -138,7 +138,7 @@ fn restore(server: &Path, backup: &Path, to: &Path, key: &Path) -> Result<(), Tr
 
 /// The histories of all tenants of a stopped directory, every link verified, and the epoch it is in.
 fn read(data: &Path, key: &Path, tenants: usize) -> Result<(Epoch, Histories), Trouble> {
-    let store = Embedded::open(data, Options::new(RootKey::read(key)?, [0; 32]))?;
+    let store = Embedded::open(data, Options::new(RootKey::read(key)?, [0; 32], [5; 32]))?;
     let mut histories = Histories::new();
     let mut epoch = Epoch(0);
     for tenant in (0..=tenants as u64).map(TenantId) {

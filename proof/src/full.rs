@@ -262,7 +262,7 @@ async fn on_disk(plan: &Plan, folder: &Path, data: &Path, planted: bool) -> Resu
     if narrowed == 0 || refused == 0 {
         scene.faults.push(format!("{narrowed} commands narrowed, {refused} were refused"));
     }
-    let options = Options::new(RootKey::read(&node.root_key())?, [0; 32]);
+    let options = Options::new(RootKey::read(&node.root_key())?, [0; 32], [5; 32]);
     let store = Embedded::open(&node.data(), options)?;
     let frames = store.verify(tenant)?.frames;
     store.stop();

@@ -186,7 +186,7 @@ pub(crate) async fn prepare(
 
 /// Opens the directory of the node that has ended and walks every chain.
 fn walk(node: &Node, tenants: usize) -> Result<u64, Trouble> {
-    let options = Options::new(RootKey::read(&node.root_key())?, [0; 32]);
+    let options = Options::new(RootKey::read(&node.root_key())?, [0; 32], [5; 32]);
     let store = Embedded::open(&node.data(), options)?;
     let mut frames = store.verify(tessera_model::TenantId::SYSTEM)?.frames;
     for counter in 1..=tenants as u64 {

@@ -65,7 +65,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Told, Trouble> {
     let memory: Arc<dyn Store> = Arc::new(Memory::new(1 << 22));
     let first = over(memory, plan.commands, plan.seed, false)?;
     let folder = tempfile::tempdir()?;
-    let mut options = Options::new(RootKey::new([3; 32]), [7; 32]);
+    let mut options = Options::new(RootKey::new([3; 32]), [7; 32], [5; 32]);
     options.journal_file_bytes = 1 << 20;
     let second = over(Arc::new(Embedded::open(folder.path(), options)?), plan.on_disk, plan.seed, false)?;
     // The planted fault: a reader that reads a thousand questions at one time.

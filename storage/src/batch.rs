@@ -4,7 +4,10 @@ use crate::chain;
 use crate::error::StorageError;
 use crate::journal::group::ENTRY_BYTES;
 use crate::record::frame::{self, FrameHead};
+use crate::seal::Vault;
+use crate::seal::frame::{self as frame_parts, Fresh};
 use std::fmt;
+use std::sync::Arc;
 use tessera_model::limits::{FRAME_BYTES_MAX, FRAME_WITH_ROWS_BYTES_MAX};
 use tessera_model::{
     Caller, CommandId, CommandKind, Epoch, Event, Revision, Row, Slot, TenantId, UnixMillis,
@@ -113,19 +116,18 @@ pub struct Batch {
     pub(crate) rows: Vec<(TenantId, Revision, Row)>,
     pub(crate) narrowing: bool,
     bytes_max: usize,
+    vault: Arc<dyn Vault>,
+    /// Keys that were made for its frames.
+    fresh: Fresh,
 }
 
 impl Batch {
-    /// An empty batch that continues `head`.
-    #[must_use]
-    pub fn new(head: &Head) -> Self {
-        Self::within(head, BATCH_BYTES_MAX)
-    }
-
-    /// An empty batch of at most so many bytes ([`Batch::len_bytes`]), for a store that takes no more.
-    #[must_use]
-    pub fn within(head: &Head, bytes_max: usize) -> Self {
+    /// An empty batch that continues `head`, of at most so many bytes ([`Batch::len_bytes`]), sealed under the
+    /// keys of `vault`.
+    pub(crate) fn new(head: &Head, bytes_max: usize, vault: Arc<dyn Vault>) -> Self {
         Self {
+            vault,
+            fresh: Fresh::new(),
             bytes_max: bytes_max.min(BATCH_BYTES_MAX),
             before: *head,
             after: *head,
@@ -140,7 +142,8 @@ impl Batch {
     /// Adds the frame of one command and tells its revision.
     ///
     /// # Errors
-    /// [`StorageError::FrameTooLarge`], [`StorageError::BatchFull`]; the batch is as before.
+    /// [`StorageError::FrameTooLarge`], [`StorageError::BatchFull`]; the batch is as before. What the keys of
+    /// those whom it is about could not be read or made for.
     pub fn push(&mut self, staged: &Staged) -> Result<Revision, StorageError> {
         let revision = self.after.next;
         let link = self.frame(&self.after.clone(), None, staged)?;
@@ -155,6 +158,7 @@ impl Batch {
     /// As [`Batch::push`].
     pub fn birth(&mut self, tenant: TenantId, nonce: [u8; 32], staged: &Staged) -> Result<(), StorageError> {
         let epoch = self.before.epoch;
+        self.vault.bear(tenant)?;
         let head = Head { link: chain::genesis(tenant, &nonce), epoch, ..Head::unborn(tenant) };
         let link = self.frame(&head, Some(&nonce), staged)?;
         let born = Head { next: Revision(1), link, ..head };
@@ -181,7 +185,9 @@ impl Batch {
             kind: staged.kind,
             id: staged.id,
         };
-        let made = frame::encode(&mut self.frames, &fields, &head.link, nonce, staged);
+        let whose = (head.tenant, head.next);
+        let sealed = frame_parts::seal(&*self.vault, &self.fresh, whose, staged)?;
+        let made = frame::encode(&mut self.frames, &fields, &head.link, nonce, (staged, &sealed));
         let len = self.frames.len() - start;
         let fault = if made.without_rows > FRAME_BYTES_MAX {
             Some(StorageError::FrameTooLarge { bytes: made.without_rows, max: FRAME_BYTES_MAX })
@@ -198,7 +204,8 @@ impl Batch {
             return Err(fault);
         }
         self.spans.push(Span { tenant: head.tenant, revision: head.next, start, len });
-        self.rows.extend(staged.rows.iter().map(|row| (head.tenant, head.next, row.clone())));
+        self.fresh.extend(sealed.fresh);
+        self.rows.extend(sealed.rows.into_iter().map(|row| (head.tenant, head.next, row)));
         Ok(made.link)
     }
 

@@ -93,6 +93,13 @@ pub enum StorageError {
         /// The newest that this program knows.
         known: u16,
     },
+    /// The directory was written by an older version whose form is not read any more.
+    OlderFormat {
+        /// Its version.
+        found: u16,
+        /// The only one that this program knows.
+        known: u16,
+    },
     /// The options do not fit together or to the directory.
     BadOptions(&'static str),
     /// The root key does not open this directory's keys.
@@ -223,6 +230,11 @@ impl fmt::Display for StorageError {
                 "the data directory has format {found}, this program knows up to {known}: \
                  start the version that wrote it, or newer"
             ),
+            Self::OlderFormat { found, known } => write!(
+                f,
+                "the data directory has format {found}, this program knows {known} alone: \
+                 export it with the version that wrote it, and begin a new one"
+            ),
             Self::BadOptions(what) => write!(f, "storage options: {what}"),
             Self::RootKeyWrong => f.write_str("the root key does not open this directory's keys"),
             Self::RootKeyUnfit(what) => write!(f, "the root key's file: {what}"),
@@ -256,6 +268,7 @@ impl std::error::Error for StorageError {
             | Self::TenantUnknown(_)
             | Self::InUse
             | Self::NewerFormat { .. }
+            | Self::OlderFormat { .. }
             | Self::BadOptions(_)
             | Self::RootKeyWrong
             | Self::RootKeyUnfit(_)

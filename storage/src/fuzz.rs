@@ -2,7 +2,7 @@
 //! behind them is reached too.
 
 use crate::backup::{FILES, FileNote, Known, Manifest, TenantNote};
-use crate::batch::{Batch, Head, Staged};
+use crate::batch::{Head, Staged};
 use crate::checkpoint::read::{decode_row, put_row};
 use crate::checkpoint::schema::{self, AsideDamage, AsideRow, DirectoryRow, Life, Listed, Meta, Of};
 use crate::checkpoint::segment::Segment;
@@ -54,7 +54,7 @@ fn events(some: &[Event], rows: bool) -> Staged {
 fn frames() -> Vec<Vec<u8>> {
     let all = every_event();
     let head = Head { next: Revision(4), link: [5; 32], ..Head::unborn(A) };
-    let mut batch = Batch::new(&head);
+    let mut batch = crate::seal::tests::batch(&head);
     for (at, some) in all.chunks(3).take(4).enumerate() {
         batch.push(&events(some, at == 0)).expect("a frame");
     }
@@ -101,7 +101,7 @@ fn frame_outcome(bytes: &[u8], form: Form) -> Result<usize, RecordError> {
     view.genesis()?;
     view.holds(&[5; 32], form);
     view.rows()?;
-    let events = view.decode()?.events.len();
+    let events = view.decode()?.0.events.len();
     view.put_history(&mut Vec::new());
     Ok(events)
 }
@@ -188,11 +188,13 @@ fn fuzz_groups() {
 #[test]
 fn fuzz_buckets() {
     let all = every_event();
-    let seeds = all.chunks(5).flat_map(bucket::parts);
+    let seeds = all.chunks(5).flat_map(bucket::parts).map(|part| part.body);
     let run = told(Target::new("bucket").seeds(seeds).run(|bytes| {
-        let mut bucket = Bucket::of(BucketKind::Places, 0, Vec::new());
-        let read = image::take_part(0, bytes, &mut bucket);
-        bucket.place(tessera_model::Place(1));
+        let mut input = Reader::new(bytes);
+        let read = bucket::take_part(&mut input).and_then(|events| input.end().map(|()| events));
+        if let Ok(events) = &read {
+            Bucket::of(BucketKind::Places, 0, events.clone()).place(tessera_model::Place(1));
+        }
         Outcome::of(&read)
     }));
     println!("{run}");
@@ -204,19 +206,35 @@ fn fuzz_buckets() {
 #[test]
 fn fuzz_images() {
     let images = image::samples().into_iter().flat_map(|bucket| image::parts(&bucket));
-    let images = images.filter(|(form, body)| *form > 0 && body.len() < 4_096);
-    let seeds = images.map(|(form, body)| [vec![form], body].concat());
+    let images = images.filter(|(form, body)| *form > 0 && body.body.len() < 4_096);
+    let seeds = images.map(|(form, body)| [vec![form], body.body].concat());
     let run = told(Target::new("bucket-image").seeds(seeds).run(|bytes| {
         let Some((form, body)) = bytes.split_first() else { return Outcome::refused(&"nothing") };
         let kind = if *form == 2 { BucketKind::Commands } else { BucketKind::Places };
         let mut bucket = Bucket::of(kind, 0, Vec::new());
-        let read = image::take_part(*form, body, &mut bucket);
+        let read = image::take_part(*form, Reader::new(body), &mut bucket).map(drop);
         bucket.place(tessera_model::Place(1));
         if read.is_ok() && *form > 0 {
-            assert!(image::parts(&bucket) == [(*form, body.to_vec())], "an image has two forms");
+            let again = image::parts(&bucket);
+            let again: Vec<_> = again.iter().map(|(form, part)| (*form, part.body.as_slice())).collect();
+            assert!(again == [(*form, body)], "an image has two forms");
         }
         Outcome::of(&read)
     }));
+    println!("{run}");
+    let seeds = all.chunks(5).flat_map(bucket::parts).map(|part| part.private);
+    let run = told(Target::new("bucket's private part").seeds(seeds).one_of_many(20_000).run(|bytes| {
+        let read = all.chunks(5).map(|some| bucket::take_private(&mut some.to_vec(), bytes));
+        Outcome::of(&read.collect::<Result<Vec<()>, _>>())
+    }));
+    println!("{run}");
+    let part = crate::seal::tests::sealed_part();
+    let run = told(
+        Target::new("sealed part")
+            .seeds([part])
+            .one_of_many(20_000)
+            .run(|bytes| Outcome::of(&crate::seal::Part::whole(bytes).map(|part| part.owner))),
+    );
     println!("{run}");
 }
 
@@ -287,7 +305,8 @@ fn table<T: Field + PartialEq + Debug>(of: Of, value: &T) -> Run {
 #[test]
 fn fuzz_kept_types() {
     let meta = Meta { schema: 1, salt: SALT, covered: 3, hash: [4; 32], writes: 5, keys_upto: 6 };
-    let listed = Listed { kind: BucketKind::Places, no: 1, upto: Revision(2), parts: vec![[3; 16]; 2] };
+    let listed =
+        Listed { kind: BucketKind::Places, no: 1, upto: Revision(2), key: 4, parts: vec![[3; 16]; 2] };
     let directory = DirectoryRow {
         schema: 1,
         life: Life::Kept,
@@ -297,6 +316,7 @@ fn fuzz_kept_types() {
         link: [5; 32],
         keys: vec![KeySlot { number: 1, slot: 4 }],
         buckets: vec![listed.clone(), listed],
+        old_keys: vec![5],
         shares: Sum::default(),
     };
     let damage = AsideDamage { file: "journal-0001".into(), offset: 4_096, what: "a group".into() };

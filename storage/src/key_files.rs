@@ -105,7 +105,7 @@ pub(crate) fn is_of(bytes: &[u8], check: &[u8; 32]) -> bool {
     })
 }
 
-fn header(check: &[u8; 32]) -> Vec<u8> {
+pub(crate) fn header(check: &[u8; 32]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(SLOT_BYTES);
     FileHeader { magic: MAGIC, version: VERSION, spare: 0, check: *check }.put(&mut bytes);
     bytes.resize(SLOT_BYTES, 0);

@@ -1,15 +1,17 @@
 //! The key file: each tenant's keys, wrapped under the root key, in slots of 64 bytes kept twice.
 //!
-//! Slot 0 is the header. Keys take three slots behind one another: whose they are and the refresh key's
-//! number, the index key, the refresh key. A tenant has such a set for each number of a refresh key that
-//! is still in use; the index key is the same in all of them. Slots are written once and erased in place,
-//! never used again. The root key itself stands in a file beside the directory, never in it.
+//! Slot 0 is the header. A tenant's keys take four slots behind one another: whose they are and the refresh
+//! key's number, the index key, the refresh key, and the sealing key, under which its subjects' keys are wrapped
+//! (`key_slots`). A tenant has such a set for each number of a refresh key that is still in use; the other two
+//! are the same in all of them. Slots are written once and erased in place, never used again. The root key itself
+//! stands in a file beside the directory, never in it.
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::{Damage, StorageError};
 use crate::key_files::{self, FILES};
 use crate::record::{Field, Reader, field::record};
 use crate::root_key::RootKey;
+use crate::seal::Draw;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io;
@@ -18,21 +20,25 @@ use tessera_crypto::{Key, compare, digest};
 use tessera_model::TenantId;
 
 pub(crate) const SLOT_BYTES: usize = 64;
-/// Slots of one set of keys.
-const TENANT_SLOTS: u32 = 3;
-const TENANT_BYTES: usize = SLOT_BYTES * 3;
-const STATE_KEY: u32 = 1;
+/// Slots of one set of keys. Whatever is made takes as many, or a multiple.
+pub(crate) const TENANT_SLOTS: u32 = 4;
+pub(crate) const TENANT_BYTES: usize = SLOT_BYTES * 4;
+pub(crate) const STATE_KEY: u32 = 1;
 const STATE_OWNER: u32 = 2;
-const STATE_ERASED: u32 = 3;
+pub(crate) const STATE_ERASED: u32 = 3;
 
-struct Slot {
-    nonce: [u8; 12],
-    wrapped: [u8; 32],
-    tag: [u8; 16],
-    state: u32,
+/// A slot as it stands in the file.
+pub(crate) struct Slot {
+    pub(crate) nonce: [u8; 12],
+    pub(crate) wrapped: [u8; 32],
+    pub(crate) tag: [u8; 16],
+    pub(crate) state: u32,
 }
 
-struct Owner {
+/// A tenant's keys: index, refresh and sealing key.
+pub(crate) type Set = [Key; 3];
+
+pub(crate) struct Owner {
     tenant: TenantId,
     sequence: u64,
     slots: u32,
@@ -67,9 +73,9 @@ pub(crate) enum Named {
 }
 
 #[derive(Default)]
-struct Inner {
+pub(crate) struct Inner {
     /// The next slot that was never used.
-    next: u32,
+    pub(crate) next: u32,
     /// Slots that their tenant's directory row does not name yet, by tenant and refresh key's number.
     recent: BTreeMap<(TenantId, u8), u32>,
 }
@@ -77,16 +83,17 @@ struct Inner {
 /// Both copies of the key file.
 pub(crate) struct Keys {
     /// None where nobody asks for keys.
-    files: Vec<Arc<dyn DiskFile>>,
+    pub(crate) files: Vec<Arc<dyn DiskFile>>,
     root: Key,
-    inner: Mutex<Inner>,
+    pub(crate) draw: Draw,
+    pub(crate) inner: Mutex<Inner>,
 }
 
-fn check_of(root: &Key, salt: &[u8; 32]) -> [u8; 32] {
+pub(crate) fn check_of(root: &Key, salt: &[u8; 32]) -> [u8; 32] {
     digest::keyed(root.expose(), &[b"tessera root key v1", salt])
 }
 
-fn at(slot: u32) -> u64 {
+pub(crate) fn at(slot: u32) -> u64 {
     u64::from(slot) * SLOT_BYTES as u64
 }
 
@@ -97,13 +104,14 @@ impl Keys {
     pub(crate) fn open(
         disk: &dyn Disk,
         root: &RootKey,
-        salt: &[u8; 32],
+        (salt, seed): (&[u8; 32], &[u8; 32]),
         (upto, end): (u32, u64),
         born: bool,
     ) -> Result<Self, StorageError> {
         let keys = Self {
             files: key_files::open(disk, &check_of(&root.0, salt), born)?.to_vec(),
             root: root.0.clone(),
+            draw: Draw::new(seed),
             inner: Mutex::new(Inner { next: 1, recent: BTreeMap::new() }),
         };
         keys.scan(upto.max(1), end)?;
@@ -112,7 +120,43 @@ impl Keys {
 
     /// Keys of a store that is looked at without its root key: there are none.
     pub(crate) fn closed() -> Self {
-        Self { files: Vec::new(), root: Key::new([0; 32]), inner: Mutex::default() }
+        let draw = Draw::new(&[0; 32]);
+        Self { files: Vec::new(), root: Key::new([0; 32]), draw, inner: Mutex::default() }
+    }
+
+    /// No files, but a root key: to read and make what stands in them.
+    pub(crate) fn under(root: &RootKey, draw: Draw) -> Self {
+        Self { root: root.0.clone(), draw, ..Self::closed() }
+    }
+
+    /// The set in a block of slots, if it is one and opens.
+    pub(crate) fn set_in(&self, block: &[u8; TENANT_BYTES], slot: u32) -> Option<(Owner, Set)> {
+        let owner = self.owner_in(block, slot)?;
+        let set = self.unwrap(owner.tenant, block, slot)?;
+        Some((owner, set))
+    }
+
+    /// How many sets there are in a file.
+    pub(crate) fn count_sets(&self, bytes: &[u8]) -> u64 {
+        let blocks = bytes.get(SLOT_BYTES..).unwrap_or_default().chunks_exact(TENANT_BYTES);
+        let slots = (1_u32..).step_by(TENANT_SLOTS as usize);
+        let sets = slots.zip(blocks).filter_map(|(slot, block)| self.set_in(block.first_chunk()?, slot));
+        sets.count() as u64
+    }
+
+    /// A set as its slots hold it.
+    pub(crate) fn block_of(&self, slot: u32, (owner, set): &(Owner, Set)) -> Result<Vec<u8>, StorageError> {
+        let mut bytes = Vec::with_capacity(TENANT_BYTES);
+        self.put_owner(slot, owner, &mut bytes);
+        for (no, key) in (1..).zip(set) {
+            wrap(&self.root, self.draw.nonce(), &associated(owner.tenant, slot + no), key)?.put(&mut bytes);
+        }
+        Ok(bytes)
+    }
+
+    /// Whether there are none.
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.files.is_empty()
     }
 
     fn scan(&self, from: u32, end: u64) -> Result<(), StorageError> {
@@ -122,7 +166,7 @@ impl Keys {
         }
         let slots = u32::try_from(bytes_end.div_ceil(SLOT_BYTES as u64)).unwrap_or(u32::MAX);
         let mut inner = self.inner.lock();
-        // Tenants' slots stand in threes behind the header, whatever a crash left of the last ones.
+        // Slots stand in fours behind the header, whatever a crash left of the last ones.
         inner.next = (1 + (slots.max(1) - 1).next_multiple_of(TENANT_SLOTS)).max(from);
         let mut slot = from;
         while slot + TENANT_SLOTS <= slots {
@@ -184,7 +228,7 @@ impl Keys {
         tag
     }
 
-    /// The three slots at `slot` in one copy; `None` beyond its end.
+    /// The slots of a set in one copy; `None` beyond its end.
     fn read(&self, copy: usize, slot: u32) -> Result<Option<[u8; TENANT_BYTES]>, StorageError> {
         let (Some(file), Some(name)) = (self.files.get(copy), FILES.get(copy)) else { return Ok(None) };
         let mut bytes = [0; TENANT_BYTES];
@@ -211,19 +255,19 @@ impl Keys {
         tenant.is_ok_and(|tenant| self.unwrap(TenantId(tenant), bytes, slot).is_some())
     }
 
-    fn write(&self, copy: usize, slot: u32, bytes: &[u8]) -> Result<(), StorageError> {
+    pub(crate) fn write(&self, copy: usize, slot: u32, bytes: &[u8]) -> Result<(), StorageError> {
         let (Some(file), Some(name)) = (self.files.get(copy), FILES.get(copy)) else { return Ok(()) };
         file.write_at(at(slot), bytes).map_err(StorageError::while_doing("writing", name))?;
         file.sync().map_err(StorageError::while_doing("syncing", name))
     }
 
-    /// Makes a set of keys (index key, then refresh key), durable in both copies. `sequence` is the
-    /// journal's last one. A set that the number has already stays.
+    /// Makes a set of keys, wrapped under the nonces, durable in both copies. `sequence` is the journal's last
+    /// one. A set that the number has already stays.
     pub(crate) fn make(
         &self,
         (tenant, number): (TenantId, u8),
-        keys: &[u8; 64],
-        nonces: &[u8; 24],
+        keys: &Set,
+        nonces: &[[u8; 12]; 3],
         sequence: u64,
     ) -> Result<(), StorageError> {
         let mut inner = self.inner.lock();
@@ -231,25 +275,14 @@ impl Keys {
             return Ok(());
         }
         let slot = inner.next;
-        let mut wrapped = [0; 32];
-        let mut owner = Vec::with_capacity(32);
-        Owner { tenant, sequence, slots: TENANT_SLOTS, number, spare: [0; 11] }.put(&mut owner);
-        wrapped.copy_from_slice(owner.get(..32).unwrap_or(&[0; 32]));
         let mut bytes = Vec::with_capacity(TENANT_BYTES);
-        let tag = self.owner_tag(slot, &wrapped);
-        Slot { nonce: [0; 12], wrapped, tag, state: STATE_OWNER }.put(&mut bytes);
-        for (no, (key, nonce)) in (1..).zip(keys.chunks_exact(32).zip(nonces.chunks_exact(12))) {
-            let nonce = Reader::new(nonce).array().unwrap_or_default();
-            let sealed = self
-                .root
-                .seal(nonce, &associated(tenant, slot + no), key)
-                .map_err(|_| StorageError::RootKeyUnfit("it does not seal"))?;
-            let mut sealed = Reader::new(&sealed);
-            let (wrapped, tag) = (sealed.array(), sealed.array());
-            let (Ok(wrapped), Ok(tag)) = (wrapped, tag) else {
-                return Err(StorageError::RootKeyUnfit("it does not seal"));
-            };
-            Slot { nonce, wrapped, tag, state: STATE_KEY }.put(&mut bytes);
+        self.put_owner(
+            slot,
+            &Owner { tenant, sequence, slots: TENANT_SLOTS, number, spare: [0; 11] },
+            &mut bytes,
+        );
+        for (no, (key, nonce)) in (1..).zip(keys.iter().zip(nonces)) {
+            wrap(&self.root, *nonce, &associated(tenant, slot + no), key)?.put(&mut bytes);
         }
         // A slot that was once tried is not used again, whatever came of it.
         inner.next = slot + TENANT_SLOTS;
@@ -258,6 +291,15 @@ impl Keys {
         }
         inner.recent.insert((tenant, number), slot);
         Ok(())
+    }
+
+    fn put_owner(&self, slot: u32, owner: &Owner, out: &mut Vec<u8>) {
+        let mut wrapped = [0; 32];
+        let mut bytes = Vec::with_capacity(32);
+        owner.put(&mut bytes);
+        wrapped.copy_from_slice(bytes.get(..32).unwrap_or(&[0; 32]));
+        let tag = self.owner_tag(slot, &wrapped);
+        Slot { nonce: [0; 12], wrapped, tag, state: STATE_OWNER }.put(out);
     }
 
     /// A copy of the file as it stands now.
@@ -280,7 +322,7 @@ impl Keys {
         if !key_files::is_of(bytes, &check_of(&root.0, salt)) {
             return Err(StorageError::RootKeyWrong);
         }
-        let keys = Self { files: Vec::new(), root: root.0.clone(), inner: Mutex::default() };
+        let keys = Self { root: root.0.clone(), ..Self::closed() };
         let mut sets: BTreeMap<TenantId, Vec<KeySlot>> = BTreeMap::new();
         let mut slot = 1;
         for bytes in bytes.get(SLOT_BYTES..).unwrap_or_default().chunks(TENANT_BYTES) {
@@ -313,8 +355,8 @@ impl Keys {
         slots
     }
 
-    /// The keys at a slot: index and refresh. `None` when they were erased.
-    pub(crate) fn open_at(&self, tenant: TenantId, slot: u32) -> Result<Option<[Key; 2]>, StorageError> {
+    /// The set at a slot. `None` when it was erased.
+    pub(crate) fn open_at(&self, tenant: TenantId, slot: u32) -> Result<Option<Set>, StorageError> {
         if self.finish_erasing(slot)? {
             return Ok(None);
         }
@@ -328,14 +370,12 @@ impl Keys {
         Err(StorageError::damaged(file, at(slot), "a tenant's keys do not open in either copy", tenant))
     }
 
-    fn unwrap(&self, tenant: TenantId, bytes: &[u8; TENANT_BYTES], slot: u32) -> Option<[Key; 2]> {
+    fn unwrap(&self, tenant: TenantId, bytes: &[u8; TENANT_BYTES], slot: u32) -> Option<Set> {
         let mut keys = (1..).zip(bytes.chunks_exact(SLOT_BYTES).skip(1)).map(|(no, bytes)| {
-            let found = Slot::take(&mut Reader::new(bytes)).ok().filter(|slot| slot.state == STATE_KEY)?;
-            let sealed = [found.wrapped.as_slice(), &found.tag].concat();
-            let plain = self.root.open(found.nonce, &associated(tenant, slot + no), &sealed).ok()?;
-            plain.first_chunk().copied().map(Key::new)
+            let found = Slot::take(&mut Reader::new(bytes)).ok()?;
+            unwrapped(&self.root, &associated(tenant, slot + no), &found)
         });
-        Some([keys.next()??, keys.next()??])
+        Some([keys.next()??, keys.next()??, keys.next()??])
     }
 
     /// Erases a set of keys in place, in both copies.
@@ -401,7 +441,26 @@ fn erased() -> Vec<u8> {
     bytes
 }
 
-fn associated(tenant: TenantId, slot: u32) -> [u8; 12] {
+/// A key as its slot holds it.
+pub(crate) fn wrap(under: &Key, nonce: [u8; 12], associated: &[u8], key: &Key) -> Result<Slot, StorageError> {
+    let unfit = || StorageError::RootKeyUnfit("it does not seal");
+    let sealed = under.seal(nonce, associated, key.expose()).map_err(|_| unfit())?;
+    let mut sealed = Reader::new(&sealed);
+    let wrapped = sealed.array().map_err(|_| unfit())?;
+    Ok(Slot { nonce, wrapped, tag: sealed.array().map_err(|_| unfit())?, state: STATE_KEY })
+}
+
+/// The key in a slot; `None` when it does not open, or holds none.
+pub(crate) fn unwrapped(under: &Key, associated: &[u8], slot: &Slot) -> Option<Key> {
+    if slot.state != STATE_KEY {
+        return None;
+    }
+    let sealed = [slot.wrapped.as_slice(), &slot.tag].concat();
+    let plain = under.open(slot.nonce, associated, &sealed).ok()?;
+    plain.first_chunk().copied().map(Key::new)
+}
+
+pub(crate) fn associated(tenant: TenantId, slot: u32) -> [u8; 12] {
     let mut out = [0; 12];
     let parts = tenant.0.to_le_bytes().into_iter().chain(slot.to_le_bytes());
     for (to, from) in out.iter_mut().zip(parts) {

@@ -20,6 +20,7 @@ mod fuzz;
 mod intake;
 mod journal;
 mod key_files;
+mod key_slots;
 mod keys;
 mod lane;
 mod memory;
@@ -27,6 +28,8 @@ mod planted;
 mod record;
 mod recover;
 mod root_key;
+mod rotate;
+mod seal;
 mod store;
 mod tail;
 mod usage;
@@ -39,6 +42,7 @@ pub use embedded::{Drive, Embedded, Options};
 pub use error::{Damage, StorageError};
 pub use memory::Memory;
 pub use root_key::RootKey;
+pub use rotate::{rotate_root, rotate_root_on};
 pub use store::{
     Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Image, Replay, RowRead, Store, TenantKeys,
     Verified,

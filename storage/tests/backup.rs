@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_model::{Epoch, Event, Revision, TenantId, UnixMillis};
 use tessera_storage::disk::{Disk, simulated::Fault, simulated::Simulated};
 use tessera_storage::{
-    Backup, Backups as _, Batch, Bucket, BucketKind, Embedded, Head, Progress, RootKey, StorageError, Store,
-    inspect,
+    Backup, Backups as _, Bucket, BucketKind, Embedded, Head, Progress, RootKey, StorageError, Store, inspect,
 };
 
 const TENANTS: u64 = 4;
@@ -215,7 +214,7 @@ fn sample() -> Simulated {
     let disk = Simulated::new();
     let store = world(&disk);
     again(&store, TenantId(1), 7);
-    let mut born = Batch::new(&Head::unborn(TenantId(9)));
+    let mut born = store.batch(&Head::unborn(TenantId(9)));
     store.make_tenant_keys(TenantId(9), &[4; 64], &[5; 24]).unwrap();
     born.birth(TenantId(9), [9; 32], &kit::born(TenantId(9))).unwrap();
     commit(&store, born).unwrap();

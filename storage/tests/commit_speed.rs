@@ -37,13 +37,13 @@ fn sync_p50(path: &std::path::Path, bytes: usize) -> Duration {
 fn commits_share_syncs() {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let path = directory.path().join("store");
-    let store = tessera_storage::Embedded::open(&path, Options::new(root(), SALT)).unwrap();
+    let store = tessera_storage::Embedded::open(&path, Options::new(root(), SALT, [5; 32])).unwrap();
     let mut heads: Vec<Head> = (1..=64).map(|no| birth(&store, TenantId(no))).collect();
     let sync = sync_p50(&directory.path().join("sync"), 4096);
     let mut single = Vec::new();
     let mut head = heads[0];
     for no in 0..200 {
-        let mut batch = Batch::new(&head);
+        let mut batch = store.batch(&head);
         batch.push(&opened(no)).unwrap();
         let start = Instant::now();
         head = *store.commit(batch).wait().unwrap().head();
@@ -56,7 +56,7 @@ fn commits_share_syncs() {
         let batches: Vec<Batch> = heads
             .iter()
             .map(|head| {
-                let mut batch = Batch::new(head);
+                let mut batch = store.batch(head);
                 batch.push(&opened(round)).unwrap();
                 batch
             })
@@ -79,7 +79,7 @@ fn commits_share_syncs() {
                     let commits: Vec<_> = mine
                         .iter()
                         .map(|head| {
-                            let mut batch = Batch::new(head);
+                            let mut batch = store.batch(head);
                             for no in 0..64 {
                                 batch.push(&opened(round * 64 + no)).unwrap();
                             }
@@ -107,7 +107,7 @@ fn commits_share_syncs() {
     }
     store.stop();
     let start = Instant::now();
-    let again = tessera_storage::Embedded::open(&path, Options::new(root(), SALT)).unwrap();
+    let again = tessera_storage::Embedded::open(&path, Options::new(root(), SALT, [5; 32])).unwrap();
     println!("open over {} frames: {:?}", again.usage().tail_frames, start.elapsed());
     for head in &heads {
         assert_eq!(again.head(head.tenant).unwrap(), Some(*head));

@@ -9,7 +9,7 @@ use tessera_model::refresh::EndReason;
 use tessera_model::{
     CommandId, Event, Generation, Place, PlaceImage, Private, Revision, Row, RowKind, SubjectIndex, TenantId,
 };
-use tessera_storage::{Batch, Bucket, BucketKind, Head, Image, Replay, StorageError, Store};
+use tessera_storage::{Bucket, BucketKind, Head, Image, Replay, StorageError, Store};
 
 const TENANT: TenantId = TenantId(42);
 
@@ -29,7 +29,7 @@ fn what_is_committed_is_loaded() {
         assert_eq!(head.next, Revision(1));
         let mut all = vec![Event::TenantBorn { tenant: TENANT, at: tessera_model::Deadline(5) }];
         for round in 0..20u64 {
-            let mut batch = Batch::new(&head);
+            let mut batch = store.batch(&head);
             for no in 0..=round % 3 {
                 let staged = opened(round * 10 + no);
                 all.extend(staged.events.clone());
@@ -62,7 +62,7 @@ fn out_of_order_is_refused_alone() {
             );
             assert!(!error.is_unknown());
         }
-        let mut again = Batch::new(&Head::unborn(TENANT));
+        let mut again = store.batch(&Head::unborn(TENANT));
         again.birth(TENANT, [1; 32], &born(TENANT)).unwrap();
         assert!(matches!(commit(store, again), Err(StorageError::OutOfOrder { .. })));
         assert!(matches!(
@@ -79,7 +79,7 @@ fn out_of_order_is_refused_alone() {
 fn a_tenant_is_born_in_anothers_batch() {
     each(|store| {
         let system = birth(store, TenantId::SYSTEM);
-        let mut batch = Batch::new(&system);
+        let mut batch = store.batch(&system);
         batch.push(&opened(1)).unwrap();
         batch.birth(TENANT, [8; 32], &born(TENANT)).unwrap();
         batch.push(&opened(2)).unwrap();
@@ -126,7 +126,7 @@ fn what_is_held_is_counted() {
 fn frames_are_capped() {
     each(|store| {
         let head = birth(store, TENANT);
-        let mut batch = Batch::new(&head);
+        let mut batch = store.batch(&head);
         let many = |count: usize| vec![open_event(place(1, 1)); count];
         let error = batch.push(&staged(1, many(FRAME_BYTES_MAX / 50), vec![])).unwrap_err();
         assert!(matches!(error, StorageError::FrameTooLarge { max: FRAME_BYTES_MAX, .. }), "{error}");
@@ -381,7 +381,7 @@ fn forgotten_tenants_stay_gone() {
         assert!(store.history(TENANT, Revision(0), 9).unwrap().is_empty());
         assert!(matches!(store.tenant_keys(TENANT), Err(StorageError::KeysMissing(TENANT))));
         assert!(matches!(push(store, &head, &opened(3)), Err(StorageError::OutOfOrder { .. })));
-        let mut again = Batch::new(&other);
+        let mut again = store.batch(&other);
         again.birth(TENANT, [1; 32], &born(TENANT)).unwrap();
         assert!(matches!(commit(store, again), Err(StorageError::OutOfOrder { .. })));
         checkpoint(store, &other, vec![]);
@@ -473,7 +473,7 @@ fn many_tenants_commit_at_once() {
             let commits: Vec<_> = heads
                 .iter()
                 .map(|head| {
-                    let mut batch = Batch::new(head);
+                    let mut batch = store.batch(head);
                     batch.push(&opened(round)).unwrap();
                     store.commit(batch)
                 })
@@ -493,7 +493,7 @@ fn a_load_waits_for_what_is_in_flight() {
     each(|store| {
         let mut head = birth(store, TENANT);
         for no in 1..50 {
-            let mut batch = Batch::new(&head);
+            let mut batch = store.batch(&head);
             batch.push(&opened(no)).unwrap();
             head = batch.head_after();
             drop(store.commit(batch));

@@ -30,7 +30,7 @@ fn world(disk: &Simulated) -> Embedded {
     for tenant in TENANTS {
         let no = u8::try_from(tenant.0).unwrap();
         store.make_tenant_keys(tenant, &[no + 1; 64], &[7; 24]).unwrap();
-        let mut batch = Batch::new(&Head::unborn(tenant));
+        let mut batch = store.batch(&Head::unborn(tenant));
         batch.birth(tenant, [9; 32], &born(tenant)).unwrap();
         commit_by_hand(&store, batch);
         grow(&store, tenant, 1..40);
@@ -51,7 +51,7 @@ fn world(disk: &Simulated) -> Embedded {
 }
 
 fn grow(store: &Embedded, tenant: TenantId, numbers: std::ops::Range<u64>) {
-    let mut batch = Batch::new(&store.head(tenant).unwrap().unwrap());
+    let mut batch = store.batch(&store.head(tenant).unwrap().unwrap());
     for no in numbers {
         let row = row(&[b'a' + u8::try_from(no % 4).unwrap()], Some(&[3; 60]));
         batch.push(&staged(no, vec![subject(u32::try_from(no).unwrap())], vec![row])).unwrap();
@@ -304,7 +304,7 @@ fn a_served_change_is_noticed() {
     let disk = Simulated::new();
     let store = world(&disk);
     let truth = answers(&store, TENANTS[1]);
-    let mut batch = Batch::new(&store.head(TENANTS[1]).unwrap().unwrap());
+    let mut batch = store.batch(&store.head(TENANTS[1]).unwrap().unwrap());
     batch.push(&staged(999, vec![subject(1)], vec![row(b"a", Some(&[4; 60]))])).unwrap();
     commit_by_hand(&store, batch);
     let changed = answers(&store, TENANTS[1]);

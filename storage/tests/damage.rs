@@ -22,7 +22,7 @@ fn open(disk: &Simulated) -> Embedded {
 
 fn batch(store: &Embedded, tenant: TenantId, no: u64) -> Batch {
     let head = store.head(tenant).unwrap();
-    let mut batch = Batch::new(&head.unwrap_or(Head::unborn(tenant)));
+    let mut batch = store.batch(&head.unwrap_or(Head::unborn(tenant)));
     match head {
         None => batch.birth(tenant, [9; 32], &born(tenant)).unwrap(),
         Some(_) => {
@@ -145,7 +145,7 @@ fn a_damaged_tenant_pins_nothing() {
         assert_eq!(store.damaged(), [damage]);
         assert!(load(&store, C).is_err() && store.verify(C).is_err());
         assert!(store.row(C, RowKind::Profile, b"a").is_err());
-        let mut more = Batch::new(&Head { next: Revision(5), ..Head::unborn(C) });
+        let mut more = store.batch(&Head { next: Revision(5), ..Head::unborn(C) });
         more.push(&opened(1)).unwrap();
         let commit = store.commit(more);
         while store.turn() {}

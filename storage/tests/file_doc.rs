@@ -44,37 +44,40 @@ fn options() -> Options {
     Options { drive: Drive::ByHand, ..small() }
 }
 
-fn first() -> Batch {
-    let mut batch = Batch::new(&Head::unborn(TENANT));
+fn first(store: &Embedded) -> Batch {
+    let mut batch = store.batch(&Head::unborn(TENANT));
     batch.birth(TENANT, [9; 32], &born(TENANT)).unwrap();
     batch
 }
 
-fn second(head: &Head) -> Batch {
-    let mut batch = Batch::new(head);
+fn second(store: &Embedded, head: &Head) -> Batch {
+    let mut batch = store.batch(head);
     let rows = vec![row(b"nickname", Some(b"Amy")), row(b"old", None)];
     batch.push(&staged(1, vec![open_event(samples::place())], rows)).unwrap();
     batch
 }
 
 /// The bytes of one event: the payload of a frame of its own, behind its head of 13 bytes.
-fn event_bytes(event: Event) -> Vec<u8> {
-    let mut batch = Batch::new(&Head::unborn(TENANT));
+fn event_bytes(store: &Embedded, event: Event) -> Vec<u8> {
+    let mut batch = store.batch(&Head::unborn(TENANT));
     let staged: Staged = staged(0, vec![event], vec![]);
     batch.push(&staged).unwrap();
     let frame = batch.bytes();
     let payload = usize::try_from(u32::from_le_bytes(frame[8..12].try_into().unwrap())).unwrap();
-    frame[64 + 13..64 + payload].to_vec()
+    // Behind it come the sealed parts: their count, and where there is one what it holds.
+    let events = &frame[64 + 13..64 + payload];
+    let parts = events.windows(4).position(|four| four == b"\xfeTSP").unwrap_or(events.len());
+    events[..parts - 4].to_vec()
 }
 
-fn events() -> String {
+fn events(store: &Embedded) -> String {
     let mut out = String::new();
     for event in samples::every_event() {
         let mut text = format!("{event:?}");
         for byte in 0..8u8 {
             text = text.replace(&format!("{:?}", [byte; 16]), &format!("[{byte}; 16]"));
         }
-        let bytes = event_bytes(event);
+        let bytes = event_bytes(store, event);
         writeln!(out, "{:2} {text}\n   {}", bytes[0], plain(&bytes)).unwrap();
     }
     out
@@ -115,15 +118,17 @@ fn examples() -> Vec<(&'static str, String)> {
         while store.turn() {}
         *commit.wait().unwrap().head()
     };
-    let head = commit(first());
-    let second = second(&head);
+    let birth = first(&store);
+    let birth_bytes = birth.bytes().to_vec();
+    let head = commit(birth);
+    let second = second(&store, &head);
     let frame = second.bytes().to_vec();
     let head = commit(second);
     let cut = store.cut();
     store.put(TENANT, &head, buckets()).unwrap();
     store.finish(&cut).unwrap();
     store.rest();
-    let mut third = Batch::new(&head);
+    let mut third = store.batch(&head);
     third.push(&staged(2, vec![], vec![])).unwrap();
     commit(third);
     let backup = tessera_storage::disk::simulated::Simulated::new();
@@ -134,6 +139,8 @@ fn examples() -> Vec<(&'static str, String)> {
         file.read_at(0, &mut bytes).unwrap();
         hex(&bytes)
     };
+    let keys = hex(&std::fs::read(path.join("keys-a")).unwrap());
+    let events_told = self::events(&store);
     store.set_aside(TENANT).unwrap();
     store.stop();
     drop(store);
@@ -146,13 +153,13 @@ fn examples() -> Vec<(&'static str, String)> {
     let database = redb::Database::open(path.join("state.redb")).unwrap();
     vec![
         ("identity", hex(&read("LANE"))),
-        ("events", self::events()),
-        ("birth", hex(first().bytes())),
+        ("events", events_told),
+        ("birth", hex(&birth_bytes)),
         ("frame", hex(&frame)),
         ("first-group", group(0)),
         ("group", group(1)),
         ("naming-group", group(3)),
-        ("keys", hex(&read("keys-a"))),
+        ("keys", keys),
         ("meta", table(&database, "meta_v1")),
         ("directory", table(&database, "directory_v1")),
         ("bucket", table(&database, "bucket_v1")),

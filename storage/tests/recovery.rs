@@ -26,7 +26,7 @@ fn commit_all(store: &Embedded, batches: Vec<Batch>) -> Vec<Head> {
 
 fn one(store: &Embedded, tenant: TenantId, no: u64) -> Head {
     let head = store.head(tenant).unwrap();
-    let mut batch = Batch::new(&head.unwrap_or(Head::unborn(tenant)));
+    let mut batch = store.batch(&head.unwrap_or(Head::unborn(tenant)));
     match head {
         None => batch.birth(tenant, [9; 32], &born(tenant)).unwrap(),
         Some(_) => assert!(batch.push(&opened(no)).is_ok()),
@@ -157,7 +157,7 @@ fn damage_refuses_its_tenants() {
             assert!(store.row(expected[0], tessera_model::RowKind::Profile, b"a").is_err());
             let before = store.head(C).unwrap().unwrap();
             assert_eq!(one(&store, C, 50 + life).next.0, before.next.0 + 1);
-            let mut batch = Batch::new(&heads[if expected[0] == A { 0 } else { 1 }]);
+            let mut batch = store.batch(&heads[if expected[0] == A { 0 } else { 1 }]);
             batch.push(&opened(1)).unwrap();
             let refused = store.commit(batch);
             while store.turn() {}
@@ -264,6 +264,18 @@ fn lost_and_old_files_are_noticed() {
     assert!(matches!(open(&back), Err(StorageError::Damaged(_))));
 }
 
+/// What is not private stands in a frame as somebody sent it.
+fn planted_event(value: &[u8]) -> tessera_model::Event {
+    tessera_model::Event::PoliciesChanged(tessera_model::policy::PolicyRecord {
+        version: 1,
+        schema: None,
+        text: "".into(),
+        program: value.into(),
+        lenient: false,
+        at: tessera_model::Deadline(1),
+    })
+}
+
 /// PROPERTY: images of groups inside a tenant's data confuse nobody: not of older groups of the same
 /// directory, not of another directory's with higher numbers, whether the group that holds them is
 /// whole, torn or damaged.
@@ -286,11 +298,11 @@ fn planted_images_of_groups_confuse_nobody() {
     let mut planted = 0;
     for image in own.iter().chain([&other]) {
         let disk = disk.image();
-        // Where the value of a row falls in its group is the same each time: look once, then pad.
+        // Where the bytes of a program fall in their group is the same each time: look once, then pad.
         let store = open(&disk).unwrap();
         let push = |store: &Embedded, value: &[u8]| {
-            let mut batch = Batch::new(&store.head(B).unwrap().unwrap());
-            batch.push(&staged(60, vec![subject(1)], vec![row(b"image", Some(value))])).unwrap();
+            let mut batch = store.batch(&store.head(B).unwrap().unwrap());
+            batch.push(&staged(60, vec![subject(1), planted_event(value)], vec![])).unwrap();
             commit_all(store, vec![batch])[0]
         };
         let marker = [0xA5; 64];
@@ -366,7 +378,7 @@ fn files_are_used_again_a_thousand_times() {
             for _ in 0..8 {
                 no += 1;
                 let known = store.head(A).unwrap();
-                let mut batch = Batch::new(&known.unwrap_or(Head::unborn(A)));
+                let mut batch = store.batch(&known.unwrap_or(Head::unborn(A)));
                 match known {
                     None => batch.birth(A, [9; 32], &born(A)).unwrap(),
                     Some(_) => {

@@ -25,12 +25,13 @@ fn world() -> Simulated {
     let disk = Simulated::new();
     let store = open(&disk).unwrap();
     for tenant in (1..=TENANTS).map(TenantId) {
-        let mut batch = Batch::new(&tessera_storage::Head::unborn(tenant));
+        let mut batch = store.batch(&tessera_storage::Head::unborn(tenant));
         batch.birth(tenant, [9; 32], &born(tenant)).unwrap();
         commit(&store, batch);
         for no in 0..6 {
-            let mut batch = Batch::new(&store.head(tenant).unwrap().unwrap());
-            let rows = vec![row(&no.to_string().repeat(5).into_bytes(), Some(&[tenant.0 as u8; 300]))];
+            let mut batch = store.batch(&store.head(tenant).unwrap().unwrap());
+            let rows =
+                vec![row(&no.to_string().repeat(5).into_bytes(), Some(&vec![1; 300 + tenant.0 as usize]))];
             batch.push(&staged(no, vec![subject(1)], rows)).unwrap();
             commit(&store, batch);
         }
@@ -128,14 +129,16 @@ fn whatever_would_be_found_by_a_read_is_found() {
 #[test]
 fn damaged_rows_are_named() {
     let disk = world();
-    // The values of tenant 3: 300 bytes that are nobody else's.
+    // The values of tenant 3 are sealed in parts of a length that are nobody else's.
     let whole = {
         let file = disk.open("state.redb").unwrap();
         let mut bytes = vec![0; usize::try_from(file.size().unwrap()).unwrap()];
         file.read_at(0, &mut bytes).unwrap();
         bytes
     };
-    let at: Vec<usize> = (0..whole.len() - 300).filter(|at| whole[*at..*at + 300] == [3; 300]).collect();
+    let is_one =
+        |at: &usize| whole[*at..].starts_with(b"\xfeTSP") && whole[*at + 8..*at + 12] == [47, 1, 0, 0];
+    let at: Vec<usize> = (0..whole.len() - 300).filter(is_one).collect();
     assert!(at.len() >= 6, "{at:?}");
     disk.tamper("state.redb", |bytes| at.iter().for_each(|at| bytes[at + 100] ^= 1));
     let store = open(&disk).unwrap();
@@ -182,7 +185,7 @@ fn damaged_history_stops_nobody() {
     assert_eq!((&*found[0].file, &found[0].tenants), ("state.redb/segment_v1", &Some(vec![tenant])));
     for no in 0..5 {
         assert!(load(&store, tenant).is_ok());
-        let mut batch = Batch::new(&store.head(tenant).unwrap().unwrap());
+        let mut batch = store.batch(&store.head(tenant).unwrap().unwrap());
         batch.push(&staged(50 + no, vec![subject(1)], vec![])).unwrap();
         commit(&store, batch);
         let cut = store.cut();

@@ -32,7 +32,7 @@ fn commit_by_hand(store: &Embedded, batch: Batch) {
 }
 
 fn grow(store: &Embedded, tenant: TenantId, numbers: std::ops::Range<u64>) {
-    let mut batch = Batch::new(&store.head(tenant).unwrap().unwrap());
+    let mut batch = store.batch(&store.head(tenant).unwrap().unwrap());
     for no in numbers {
         let row = row(&[b'a' + u8::try_from(no % 4).unwrap()], Some(&no.to_le_bytes()));
         let at = u32::try_from(no).unwrap();
@@ -47,7 +47,7 @@ fn made() -> Simulated {
     let store = open(&disk).unwrap();
     for tenant in TENANTS {
         store.make_tenant_keys(tenant, &[u8::try_from(tenant.0).unwrap() + 1; 64], &[7; 24]).unwrap();
-        let mut batch = Batch::new(&Head::unborn(tenant));
+        let mut batch = store.batch(&Head::unborn(tenant));
         batch.birth(tenant, [9; 32], &born(tenant)).unwrap();
         commit_by_hand(&store, batch);
         grow(&store, tenant, 1..12);

@@ -191,6 +191,7 @@ fn made(kind: RequestKind, done: Done) -> Made {
         invitation: done.made.invitation,
         refresh_key: number(RequestKind::RotateRefreshKeys),
         loaded: done.made.loaded,
+        erased: done.made.erased,
         left: done.made.left,
     }
 }
@@ -315,6 +316,7 @@ fn command_of(request: Request) -> Option<Command> {
         Request::ResumeTenant { tenant } => Command::ResumeTenant { tenant },
         Request::DeleteTenant { tenant } => Command::DeleteTenant { tenant, finish: false },
         Request::ChangeSettings { settings } => Command::ChangeSettings { settings },
+        Request::EraseSubject { subject } => Command::EraseSubject { subject },
         Request::DeleteSubject { subject } => Command::DeleteSubject { subject },
         Request::SuspendSubject { subject } => Command::SuspendSubject { subject },
         Request::ResumeSubject { subject } => Command::ResumeSubject { subject },

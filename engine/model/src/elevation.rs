@@ -6,6 +6,8 @@ use crate::time::Deadline;
 /// Who acts in a session that belongs to somebody else. SPEC: RFC 8693 section 4.1 calls it `act`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ActingRecord {
+    /// For whom: the reason speaks of them.
+    pub subject: SubjectIndex,
     /// The place of the session that acts.
     pub place: Place,
     /// Which life of it.

@@ -51,6 +51,15 @@ pub enum Event {
     },
     /// The subject's record is this.
     SubjectChanged(SubjectRecord),
+    /// What is private of a subject is being erased since then, or is erased.
+    SubjectErased {
+        /// Of whom.
+        subject: SubjectIndex,
+        /// Since when.
+        at: Deadline,
+        /// Whether it is done: nobody can read it any more.
+        done: bool,
+    },
     /// The identifier with this keyed hash belongs to the subject.
     IdentifierTaken {
         /// Keyed hash of the normal form, under the tenant's index key.
@@ -60,6 +69,8 @@ pub enum Event {
     },
     /// The identifier with this keyed hash belongs to nobody.
     IdentifierFreed {
+        /// Whose it was.
+        subject: SubjectIndex,
         /// Keyed hash of the normal form.
         hash: [u8; 16],
     },
@@ -358,10 +369,13 @@ pub enum RowKind {
     /// Key: number of an invitation, then `i`. Value: whom it is for: kind byte, then the typed form. And `t`: tag of its
     /// one-time secret, 16 bytes, as of `SetUp`.
     Invitation,
+    /// The store's own. Key: subject index. Value: the slot of its key in the key file, which everything else of
+    /// the subject is sealed under. The only kind that is not sealed.
+    SubjectKey,
 }
 
 impl RowKind {
-    /// Number on disk: 1 to 6, 20 and 21, 40.
+    /// Number on disk: 1 to 6, 20 and 21, 40 and 41.
     #[must_use]
     pub const fn number(self) -> u16 {
         match self {
@@ -374,6 +388,7 @@ impl RowKind {
             Self::Granted => 20,
             Self::GroupGranted => 21,
             Self::Invitation => 40,
+            Self::SubjectKey => 41,
         }
     }
 
@@ -390,7 +405,14 @@ impl RowKind {
             Self::Granted => "note on a grant",
             Self::GroupGranted => "note on a group's grant",
             Self::Invitation => "invitation",
+            Self::SubjectKey => "key",
         }
+    }
+
+    /// Whether such a row belongs to the subject that its key begins with; the others are the tenant's.
+    #[must_use]
+    pub const fn is_of_subject(self) -> bool {
+        !matches!(self, Self::Front | Self::GroupGranted | Self::Invitation)
     }
 
     /// The kind with this number.
@@ -406,6 +428,7 @@ impl RowKind {
             20 => Some(Self::Granted),
             21 => Some(Self::GroupGranted),
             40 => Some(Self::Invitation),
+            41 => Some(Self::SubjectKey),
             _ => None,
         }
     }

@@ -60,6 +60,12 @@ impl Name {
         Self::look(text).map(|()| Self(text.into()))
     }
 
+    /// What stands where a name was erased.
+    #[must_use]
+    pub fn erased() -> Self {
+        Self("erased".into())
+    }
+
     /// Whether a text is a name, without keeping it.
     ///
     /// # Errors

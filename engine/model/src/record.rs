@@ -397,6 +397,8 @@ impl std::fmt::Debug for PlaceRecord {
 /// Failed sign-ins of one identifier, whether an account has it or not.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct FailureRecord {
+    /// Whose identifier it is; 0 where nobody has it.
+    pub subject: SubjectIndex,
     /// The identifier's keyed hash.
     pub key: [u8; 16],
     /// How many since the last success; 0 when nothing is kept of it.

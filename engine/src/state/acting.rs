@@ -91,6 +91,7 @@ impl State {
         record.side = true;
         made.subject = Some(subject.id);
         events.push(Event::ActingBegun(ActingRecord {
+            subject: subject.index,
             place: record.place,
             generation: record.generation,
             actor,

@@ -51,7 +51,7 @@ const INVITATIONS: u32 = 13_000_000;
 const MAPPINGS: u32 = tessera_relation::SHARES + RELATION_MODELS_MAX;
 
 /// The bucket of a subject and everything that hangs on it.
-pub(super) const fn of_subject(subject: SubjectIndex) -> (BucketKind, u32) {
+pub(crate) const fn of_subject(subject: SubjectIndex) -> (BucketKind, u32) {
     (BucketKind::Subjects, subject.0 / SUBJECTS)
 }
 
@@ -98,7 +98,8 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         Event::ClientRemoved(index) => (BucketKind::Names, CLIENTS + index.0 / NAMES),
         Event::TenantChanged(record) => of_tenant(record.id),
         Event::SubjectChanged(record) => of_subject(record.index),
-        Event::IdentifierTaken { subject, .. }
+        Event::SubjectErased { subject, .. }
+        | Event::IdentifierTaken { subject, .. }
         | Event::SetUpOffered { subject, .. }
         | Event::AttributeChanged { subject, .. } => of_subject(*subject),
         Event::GrantAdded(record) => of_subject(record.subject),
@@ -194,6 +195,9 @@ impl State {
         for (index, record) in self.root.subjects.range(range) {
             events.push(Event::SubjectChanged(record.clone()));
             events.extend(self.creator_event(index));
+            if let Some((at, done)) = self.root.erased.get(&index) {
+                events.push(Event::SubjectErased { subject: index, at: *at, done: *done });
+            }
             for hash in self.held.of(index) {
                 events.push(Event::IdentifierTaken { hash: *hash, subject: index });
             }

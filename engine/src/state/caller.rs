@@ -200,6 +200,8 @@ impl State {
             | Command::SuspendSubject { .. }
             | Command::ResumeSubject { .. }
             | Command::DeleteSubject { .. }
+            | Command::EraseSubject { .. }
+            | Command::FinishErasure { .. }
             | Command::AddIdentifier { .. }
             | Command::RemoveIdentifier { .. }
             | Command::ResetPassword { .. }

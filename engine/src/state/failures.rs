@@ -35,12 +35,27 @@ impl State {
         let held = self.root.failures.get(&key);
         let count = held.map_or(0, |record| record.count).saturating_add(1);
         let until = wait(count, &self.root.settings, now);
-        let counted = FailureRecord { key, count, at: now.to_deadline(), until };
+        let counted =
+            FailureRecord { subject: self.whose(&key), key, count, at: now.to_deadline(), until };
         let mut decided = Decided::of(Event::FailuresCounted(counted));
         if held.is_none() && self.ranked.len() >= FAILURES_MAX {
-            decided.events.extend(self.ranked.first().map(|(_, _, key)| forgotten(*key)));
+            decided.events.extend(self.ranked.first().map(|(_, _, key)| self.forgotten(*key)));
         }
         Ok(decided)
+    }
+
+    /// Whose identifier that is, or whose own key: nobody's is 0.
+    fn whose(&self, key: &[u8; 16]) -> SubjectIndex {
+        let [a, b, c, d, rest @ ..] = *key;
+        let own = (rest == [0; 12]).then(|| SubjectIndex(u32::from_le_bytes([a, b, c, d])));
+        own.or_else(|| self.root.holder(key)).unwrap_or_default()
+    }
+
+    /// Nothing is kept of an identifier's failures any more. They were counted under the subject that stands in
+    /// their record, whoever has the identifier now.
+    fn forgotten(&self, key: [u8; 16]) -> Event {
+        let subject = self.root.failures.get(&key).map_or_else(|| self.whose(&key), |record| record.subject);
+        Event::FailuresCounted(FailureRecord { subject, key, count: 0, at: Deadline::NONE, until: Deadline::NONE })
     }
 
     /// Whether an identifier may be tried at `now`.
@@ -50,7 +65,7 @@ impl State {
 
     /// Forgets the failures of an identifier, if there are any.
     pub(super) fn forget(&self, key: &[u8; 16]) -> Option<Event> {
-        self.root.failures.contains_key(key).then(|| forgotten(*key))
+        self.root.failures.contains_key(key).then(|| self.forgotten(*key))
     }
 
     /// Forgets the failures of all identifiers of a subject, and those of its own key.
@@ -77,10 +92,6 @@ impl State {
             self.ranked.insert(rank(record));
         }
     }
-}
-
-const fn forgotten(key: [u8; 16]) -> Event {
-    Event::FailuresCounted(FailureRecord { key, count: 0, at: Deadline::NONE, until: Deadline::NONE })
 }
 
 /// The key under which failures are counted that name the subject itself (a change of its password): it is

@@ -39,6 +39,8 @@ pub struct Made {
     pub loaded: Option<Loaded>,
     /// How many entries of a service stayed because they are in use.
     pub kept: Option<u32>,
+    /// Whether what is private of a subject is erased, or that is still under way.
+    pub erased: Option<bool>,
     /// How many subjects the change of a group's rule has not reached yet.
     pub left: Option<u32>,
 }

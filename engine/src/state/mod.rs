@@ -17,6 +17,7 @@ mod condition;
 mod device;
 mod endpoint;
 mod epoch;
+mod erasure;
 mod failures;
 mod grant;
 mod group;
@@ -52,6 +53,7 @@ mod tenant;
 mod visibility;
 mod workspace;
 
+pub(crate) use bucket::of_subject;
 pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
 pub(crate) use command_id::Known;
 pub(crate) use failures::{FOR_EVER, own_key, wait};
@@ -220,6 +222,8 @@ impl State {
             Command::SuspendSubject { subject } => self.suspend_subject(*subject, now),
             Command::ResumeSubject { subject } => self.resume_subject(*subject),
             Command::DeleteSubject { subject } => self.delete_subject(*subject, now),
+            Command::EraseSubject { subject } => self.erase_subject(*subject, now),
+            Command::FinishErasure { subject } => self.finish_erasure(*subject, caller),
             Command::AddIdentifier { subject, identifier, hash } => {
                 self.add_identifier(*subject, identifier, *hash)
             }
@@ -382,6 +386,7 @@ impl State {
             | Event::TenantChanged(_)
             | Event::BootstrapChanged { .. }
             | Event::SubjectChanged(_)
+            | Event::SubjectErased { .. }
             | Event::IdentifierTaken { .. }
             | Event::IdentifierFreed { .. }
             | Event::SetUpOffered { .. }
@@ -449,8 +454,9 @@ impl State {
             Event::TenantChanged(record) => self.apply_tenant(record),
             Event::BootstrapChanged { tag, until } => self.root.bootstrap = (*tag, *until),
             Event::SubjectChanged(record) => self.apply_subject(record),
+            Event::SubjectErased { subject, at, done } => self.apply_erased(*subject, (*at, *done)),
             Event::IdentifierTaken { hash, subject } => self.apply_identifier(*hash, *subject),
-            Event::IdentifierFreed { hash } => self.apply_freed(*hash),
+            Event::IdentifierFreed { hash, .. } => self.apply_freed(*hash),
             Event::SetUpOffered { subject, tag, until } => self.apply_set_up(*subject, *tag, *until),
             Event::FailuresCounted(record) => self.apply_failures(record),
             Event::NetworksBound { place, generation, networks } => {

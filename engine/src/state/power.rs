@@ -55,6 +55,8 @@ pub(crate) fn hands_out(command: &Command) -> bool {
         | Command::SuspendSubject { .. }
         | Command::ResumeSubject { .. }
         | Command::DeleteSubject { .. }
+        | Command::EraseSubject { .. }
+        | Command::FinishErasure { .. }
         | Command::AddIdentifier { .. }
         | Command::RemoveIdentifier { .. }
         | Command::ChangePassword { .. }

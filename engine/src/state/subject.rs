@@ -165,7 +165,7 @@ impl State {
         let mut rows: Vec<_> = kinds.map(|kind| Row::gone(kind, index)).into();
         self.invitations_gone(index, (&mut events, &mut rows));
         for hash in self.held.of(index) {
-            events.push(Event::IdentifierFreed { hash: *hash });
+            events.push(Event::IdentifierFreed { subject: index, hash: *hash });
         }
         for grant in self.root.rules.grants_of(index) {
             events.push(Event::GrantRemoved { subject: index, role: grant.role, workspace: grant.workspace });
@@ -215,7 +215,7 @@ impl State {
             return Err(Refusal::IdentifierUnknown);
         }
         let key = Row::subject_key(record.index, &hash);
-        let mut events = vec![Event::IdentifierFreed { hash }];
+        let mut events = vec![Event::IdentifierFreed { subject: record.index, hash }];
         events.extend(self.forget(&hash));
         Ok(Decided {
             events,

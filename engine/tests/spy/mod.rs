@@ -148,6 +148,23 @@ impl Store for Spy {
     fn room(&self) -> Room {
         (self.room)(self.inner.room())
     }
+    fn batch(&self, head: &Head) -> Batch {
+        self.inner.batch(head)
+    }
+    fn erase(
+        &self,
+        tenant: TenantId,
+        subject: tessera_model::SubjectIndex,
+        bucket: (BucketKind, u32),
+    ) -> Result<Vec<(BucketKind, u32)>, StorageError> {
+        self.inner.erase(tenant, subject, bucket)
+    }
+    fn finish_erasing(&self, tenant: TenantId) -> Result<bool, StorageError> {
+        self.inner.finish_erasing(tenant)
+    }
+    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
+        self.inner.erasing()
+    }
     fn usage(&self) -> Usage {
         self.inner.usage()
     }

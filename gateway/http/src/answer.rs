@@ -113,6 +113,9 @@ pub(crate) fn made(done: &Done, number: Option<&str>) -> Object {
     if let Some(kept) = made.kept {
         object = object.with("kept", kept);
     }
+    if let Some(erased) = made.erased {
+        object = object.with("erased", erased);
+    }
     if let Some(left) = made.left {
         object = object.with("left", left);
     }

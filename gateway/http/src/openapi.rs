@@ -250,7 +250,8 @@ fn member(name: &str) -> Value {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
         "fell_behind" | "valid" | "active" | "accepted" | "repeated" | "inherits" | "required"
-        | "deprecated" | "current" | "direct" | "failed" | "restricted" | "dry_run" | "built_in_schema" => {
+        | "deprecated" | "current" | "direct" | "failed" | "restricted" | "dry_run" | "erased"
+        | "built_in_schema" => {
             json!({ "type": "boolean" })
         }
         "line" | "column" => json!({ "type": ["integer", "null"] }),

@@ -250,6 +250,7 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
             name: named("name")?,
             kind: required(input.attribute_kind("kind")?, "kind")?,
         },
+        CommandKind::EraseSubject => Command::EraseSubject { subject: subject()? },
         CommandKind::DeleteSubject => Command::DeleteSubject { subject: subject()? },
         CommandKind::RegisterPermission => Command::RegisterPermission { name: named("name")? },
         CommandKind::CreateRole => {

@@ -273,6 +273,8 @@ table! {
         Answer::One(SUBJECT_ROW), Act::List(List::Subject);
     "delete_subject" Delete "/v1/subjects/{subject}", SUBJECTS, "Deletes a subject for ever.", [SUBJECT],
         NOTHING, Act::Order(Kind::DeleteSubject);
+    "erase_subject" Post "/v1/subjects/{subject}/erase", SUBJECTS, "Erases a subject: deletes it, and destroys the key that what is private of it is sealed under. `erased` says whether that is done; until then ask again, under another `Idempotency-Key`.", [SUBJECT],
+        Answer::Made(&["subject", "erased"]), Act::Order(Kind::EraseSubject);
     "suspend_subject" Post "/v1/subjects/{subject}/suspend", SUBJECTS, "Suspends a subject.", [SUBJECT],
         NOTHING, Act::Order(Kind::SuspendSubject);
     "resume_subject" Post "/v1/subjects/{subject}/resume", SUBJECTS, "Resumes a suspended subject.", [SUBJECT],

@@ -18,6 +18,7 @@ mod condition;
 mod demo;
 mod device;
 mod endpoint;
+mod erase;
 mod error;
 mod explain;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::answer::{Answer, instant, put_instant, shown};
 use crate::attribute;
+use crate::erase;
 use crate::error::CtlError;
 use crate::handle::{self, Save};
 use crate::link::{Link, Who, Window, identifier};
@@ -75,6 +76,16 @@ pub(crate) enum UserVerb {
     Unlock {
         /// Public id, email, phone number or username.
         who: Who,
+    },
+    /// Erase a user: delete it, and destroy the key of everything that is private of it. It waits until that is
+    /// done; there is no way back. Also for users that were deleted before, by their public id.
+    #[command(after_help = "Example:\n  tessera user erase amy@example.org --yes")]
+    Erase {
+        /// Public id, email, phone number or username.
+        who: Who,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
     },
     /// Delete a user for ever: sessions and keys end, identifiers become free.
     #[command(after_help = "Example:\n  tessera user delete amy@example.org --yes")]
@@ -264,6 +275,7 @@ impl UserVerb {
             Self::Unlock { who } => {
                 change(link, &who, "may sign in again", |subject| Request::ForgetFailures { subject }).await
             }
+            Self::Erase { who, yes } => erase::run(link, &who, yes).await,
             Self::Delete { who, yes } => {
                 confirm(yes, &format!("Deleting {who}"), &who.to_string())?;
                 change(link, &who, "is deleted for ever", |subject| Request::DeleteSubject { subject }).await

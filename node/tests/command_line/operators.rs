@@ -42,7 +42,7 @@ fn a_lost_operator_is_recovered() {
     assert!(recovered["expires_ms"].is_u64() && recovered["receipt"].is_string());
 
     let root_key = RootKey::read(&folder.join("root.key")).expect("a key");
-    let options = Options { journal_file_bytes: 1 << 20, ..Options::new(root_key, [7; 32]) };
+    let options = Options { journal_file_bytes: 1 << 20, ..Options::new(root_key, [7; 32], [5; 32]) };
     let store: Arc<dyn Store> = Arc::new(Embedded::open(&folder.join("data"), options).expect("a store"));
     let history = store.history(TenantId::SYSTEM, Revision(0), 1_000).expect("a history");
     let last = history.last().expect("a frame");

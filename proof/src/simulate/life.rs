@@ -71,7 +71,7 @@ pub(crate) fn options() -> Options {
         tail_frames_max: 400,
         cache_bytes: 1024 * 1024,
         drive: Drive::ByHand,
-        ..Options::new(RootKey::new([3; 32]), [7; 32])
+        ..Options::new(RootKey::new([3; 32]), [7; 32], [5; 32])
     }
 }
 

@@ -142,6 +142,7 @@ impl Backup {
                 link: unborn.link,
                 keys: keys_of(sets, note.tenant),
                 buckets: Vec::new(),
+                old_keys: Vec::new(),
                 shares: Sum::default(),
             };
             let key = schema::tenant_key(note.tenant);

@@ -109,7 +109,7 @@ fn of_directory(disk: Arc<dyn Disk>) -> Result<Inspected, StorageError> {
             files.push((name, size));
         }
     }
-    let options = Options { drive: Drive::ByHand, ..Options::new(RootKey::new([0; 32]), [0; 32]) };
+    let options = Options { drive: Drive::ByHand, ..Options::new(RootKey::new([0; 32]), [0; 32], [0; 32]) };
     let store = Embedded::open_as(Arc::new(Overlay::new(disk)), options, false)?;
     let records = records(&store);
     let checkpoint = store.shared.checkpoint.tenants()?;

@@ -120,6 +120,7 @@ impl Embedded {
     ) -> Result<(ReadTransaction, u64, super::FileNote, super::FileNote), StorageError> {
         let _nothing_is_forgotten = self.finishing.lock();
         let _nothing_is_trimmed = self.pins.read();
+        let _no_key_is_erased = self.erasing.lock();
         // The checkpoint first: what leaves the tail is in it before.
         let transaction = self.shared.checkpoint.snapshot()?;
         let (sequence, tailed) = {
@@ -134,7 +135,7 @@ impl Embedded {
             let row = table::kept(table::directory(&transaction, TenantId::SYSTEM)?);
             for listed in row.iter().flat_map(|row| &row.buckets) {
                 if listed.kind == BucketKind::Directory {
-                    let bucket = table::bucket(&transaction, TenantId::SYSTEM, listed)?;
+                    let bucket = table::bucket(&transaction, TenantId::SYSTEM, listed, None)?;
                     note_names(&bucket.events, &mut cut.names);
                 }
             }
@@ -176,9 +177,7 @@ impl Embedded {
             schema::close(Of::AsideFrame, &key, &mut value);
             file.entry(Of::AsideFrame, &key, &value)?;
             if tenant == TenantId::SYSTEM {
-                let frame = view
-                    .decode()
-                    .map_err(|error| StorageError::damaged("journal", 0, error.text(), tenant))?;
+                let frame = crate::seal::frame::read_blank(view, "journal")?;
                 note_names(&frame.events, &mut cut.names);
             }
             Ok(true)

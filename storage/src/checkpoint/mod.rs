@@ -168,6 +168,11 @@ impl Checkpoint {
         Ok((flushed, writer.meta, upto))
     }
 
+    /// Whether something of a tenant waits for its transaction.
+    pub(crate) fn is_pending(&self, tenant: TenantId) -> bool {
+        self.writer.lock().pending.iter().any(|pending| pending.tenant == tenant)
+    }
+
     /// Copies the file first, if it may hold what was never synced.
     fn ground(&self, writer: &mut Writer) -> Result<(), StorageError> {
         if writer.copy_first {

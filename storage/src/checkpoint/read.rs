@@ -8,7 +8,9 @@ use super::segment::Segment;
 use super::share;
 use crate::batch::Head;
 use crate::error::{Damage, StorageError};
-use crate::record::{Field, Reader, RecordError, image};
+use crate::record::{Field, Reader, RecordError, bucket, image};
+use crate::seal::vault::Safe;
+use crate::seal::{self, KeyHeld, Part, Place, TENANT};
 use crate::store::{Bucket, BucketKind, RowRead};
 use redb::{ReadTransaction, ReadableDatabase};
 use std::collections::BTreeMap;
@@ -70,7 +72,8 @@ impl Checkpoint {
         &self,
         run: impl FnOnce(&ReadTransaction) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
-        let database = self.database.read();
+        // Whoever reads may look for a key in between: a second read must not wait for who waits for the first.
+        let database = self.database.read_recursive();
         let database = database.as_ref().ok_or(StorageError::LaneStopped)?;
         guarded(|| run(&database.begin_read().map_err(StorageError::checkpoint("beginning to read"))?))
     }
@@ -230,14 +233,25 @@ pub(crate) fn listed_once(tenant: TenantId, row: &DirectoryRow) -> Result<(), St
     }
 }
 
-/// A listed bucket, all its parts verified against the list.
+/// A listed bucket, all its parts verified against the list. Without keys what is private of it is blank.
 pub(crate) fn bucket(
     transaction: &ReadTransaction,
     tenant: TenantId,
     listed: &Listed,
+    safe: Option<&Safe>,
 ) -> Result<Bucket, StorageError> {
     let mut bucket = Bucket::of(listed.kind, listed.no, Vec::new());
     let table = transaction.open_table(BUCKET).map_err(StorageError::checkpoint("opening a table"))?;
+    let under = match safe.filter(|_| listed.key != 0) {
+        Some(safe) => match safe.key_at(tenant, listed.key)? {
+            KeyHeld::Key(key) => Some(key),
+            // Only a bucket that is listed no more loses its key.
+            KeyHeld::Erased | KeyHeld::Never => {
+                return Err(damage(Of::Bucket, "the key of a listed bucket was erased", Some(tenant)));
+            }
+        },
+        None => None,
+    };
     for (part, hash) in (0u32..).zip(&listed.parts) {
         let key = schema::bucket_key(tenant, listed.kind, listed.no, part);
         // Read where it lies: a copy of every bucket would cost a tenth of a wake.
@@ -247,19 +261,41 @@ pub(crate) fn bucket(
         if value.value().last_chunk::<SEAL_BYTES>() != Some(hash) {
             return Err(damage(Of::Bucket, "a bucket is not the listed one", Some(tenant)));
         }
-        take_bucket(body, listed, &mut bucket).map_err(fault(Of::Bucket, tenant))?;
+        let Some((mut some, sealed)) =
+            take_bucket(body, listed, &mut bucket).map_err(fault(Of::Bucket, tenant))?
+        else {
+            continue;
+        };
+        if safe.is_some() {
+            let place = Place { tenant, owner: TENANT, kind: seal::BUCKET, key: &key };
+            let plain = match (&sealed, &under) {
+                (None, _) => Vec::new(),
+                (Some(sealed), Some(under)) => under.open(&place, sealed).ok_or_else(|| {
+                    damage(Of::Bucket, "what is sealed of a bucket does not open", Some(tenant))
+                })?,
+                (Some(_), None) => {
+                    return Err(damage(Of::Bucket, "a sealed bucket names no key", Some(tenant)));
+                }
+            };
+            bucket::take_private(&mut some, &plain).map_err(fault(Of::Bucket, tenant))?;
+        }
+        bucket.events.append(&mut some);
     }
     Ok(bucket)
 }
 
-fn take_bucket(body: &[u8], listed: &Listed, bucket: &mut Bucket) -> Result<(), RecordError> {
+fn take_bucket<'a>(
+    body: &'a [u8],
+    listed: &Listed,
+    bucket: &mut Bucket,
+) -> Result<Option<image::Events<'a>>, RecordError> {
     let mut input = Reader::new(body);
     let (schema, kind, form) = (u16::take(&mut input)?, BucketKind::take(&mut input)?, u8::take(&mut input)?);
     let (no, upto) = (u32::take(&mut input)?, Revision::take(&mut input)?);
     if schema != schema::SCHEMA || (kind, no, upto) != (listed.kind, listed.no, listed.upto) {
         return Err(RecordError::BadHeader);
     }
-    image::take_part(form, input.rest(), bucket)
+    image::take_part(form, input, bucket)
 }
 
 /// The keys of the rows that begin so.
@@ -277,15 +313,16 @@ pub(crate) fn row_keys(
     Ok(found)
 }
 
-/// One part of a bucket as a value.
-pub(crate) fn put_bucket(listed: &Listed, key: &[u8], (form, body): (u8, &[u8])) -> Vec<u8> {
-    let mut value = Vec::with_capacity(body.len() + 32);
+/// One part of a bucket as a value: its image, or its events and sealed what is private of them.
+pub(crate) fn put_bucket(listed: &Listed, key: &[u8], (form, body): (u8, &[u8]), sealed: &[u8]) -> Vec<u8> {
+    let mut value = Vec::with_capacity(body.len() + sealed.len() + 32);
     schema::SCHEMA.put(&mut value);
     listed.kind.put(&mut value);
     form.put(&mut value);
     listed.no.put(&mut value);
     listed.upto.put(&mut value);
     value.extend_from_slice(body);
+    value.extend_from_slice(sealed);
     schema::close(Of::Bucket, key, &mut value);
     value
 }

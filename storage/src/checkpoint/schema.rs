@@ -36,6 +36,8 @@ pub(crate) const TABLES: [Table; 8] = [META, DIRECTORY, BUCKET, ROW, SEGMENT, AS
 
 /// The key of the one entry of [`META`].
 pub(crate) const META_KEY: &[u8] = b"meta";
+/// The key of the other entry of [`META`].
+pub(crate) const ERASING_KEY: &[u8] = b"erasing";
 /// The version of values in every table.
 pub(crate) const SCHEMA: u16 = 1;
 /// Bytes of a value's hash.
@@ -193,6 +195,8 @@ pub(crate) struct Listed {
     pub(crate) no: u32,
     /// It holds everything before this revision.
     pub(crate) upto: Revision,
+    /// The slot of its key; 0 while nothing private was in it.
+    pub(crate) key: u32,
     /// The hash of each part.
     pub(crate) parts: Vec<[u8; SEAL_BYTES]>,
 }
@@ -214,6 +218,17 @@ impl Field for Vec<[u8; SEAL_BYTES]> {
 
     fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
         input.list(PARTS_MAX)
+    }
+}
+
+/// Slots of keys: a bucket has one at most.
+impl Field for Vec<u32> {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_list(self, out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        input.list(BUCKETS_MAX)
     }
 }
 
@@ -250,8 +265,30 @@ pub(crate) struct DirectoryRow {
     /// Its sets of keys in the key file; none when they were not made yet.
     pub(crate) keys: Vec<KeySlot>,
     pub(crate) buckets: Vec<Listed>,
+    /// Slots of keys that buckets had until now: they are to be erased.
+    pub(crate) old_keys: Vec<u32>,
     /// The shares of its cold rows.
     pub(crate) shares: Sum,
+}
+
+/// LIMIT: tenants in which somebody is being erased: as many as a node may have.
+const ERASING_MAX: usize = 1 << 20;
+
+/// Tenants in which somebody is being erased.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Erasing {
+    pub(crate) schema: u16,
+    pub(crate) tenants: Vec<TenantId>,
+}
+
+impl Field for Vec<TenantId> {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_list(self, out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        input.list(ERASING_MAX)
+    }
 }
 
 /// LIMIT: bytes of the texts of a damage: a file's name and a sentence.
@@ -295,10 +332,11 @@ impl Field for AsideDamage {
 }
 
 record! {
+    Erasing { schema, tenants }
     AsideRow { schema, slot, epoch, next, link, damage }
     Meta { schema, salt, covered, hash, writes, keys_upto }
-    Listed { kind, no, upto, parts }
-    DirectoryRow { schema, life, slot, epoch, next, link, keys, buckets, shares }
+    Listed { kind, no, upto, key, parts }
+    DirectoryRow { schema, life, slot, epoch, next, link, keys, buckets, old_keys, shares }
 }
 
 /// Decodes a whole value behind its hash.

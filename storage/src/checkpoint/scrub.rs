@@ -3,7 +3,9 @@
 
 use super::Checkpoint;
 use super::read;
-use super::schema::{self, AsideRow, BUCKET, DirectoryRow, Life, META_KEY, Meta, Of, SEAL_BYTES, TABLES};
+use super::schema::{
+    self, AsideRow, BUCKET, DirectoryRow, ERASING_KEY, Erasing, Life, META_KEY, Meta, Of, SEAL_BYTES, TABLES,
+};
 use super::share;
 use crate::error::{Damage, StorageError};
 use crate::record::RecordError;
@@ -102,6 +104,12 @@ fn step(
     for entry in entries {
         let (key, value) = entry.map_err(StorageError::checkpoint("reading"))?;
         let (key, value) = (key.value(), value.value());
+        if at.after.as_deref().is_some_and(|after| key <= after) {
+            // Whoever went on from here would never end.
+            let what = "keys stand out of order".into();
+            found.damage.push(Damage { file: of.name().into(), offset: 0, what, tenants: None });
+            return Ok(false);
+        }
         found.bytes += (key.len() + value.len()) as u64;
         if let Err(wrong) = look(rows, of, key, value)
             && found.damage.len() < DAMAGE_MAX
@@ -134,6 +142,9 @@ fn look(rows: &mut Rows<'_>, of: Of, key: &[u8], value: &[u8]) -> Result<(), Dam
     let fault = |error: RecordError| wrong(error.text());
     schema::open(of, key, value).map_err(fault)?;
     match of {
+        Of::Meta if key == ERASING_KEY => {
+            schema::decode::<Erasing>(of, key, value).map(|_| ()).map_err(fault)
+        }
         Of::Meta => schema::decode::<Meta>(of, META_KEY, value).map(|_| ()).map_err(fault),
         Of::Aside => schema::decode::<AsideRow>(of, key, value).map(|_| ()).map_err(fault),
         Of::Directory => {

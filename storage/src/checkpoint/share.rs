@@ -13,7 +13,7 @@ use crate::record::{RecordError, field::record};
 use redb::ReadTransaction;
 use std::collections::BTreeMap;
 use tessera_crypto::digest;
-use tessera_model::TenantId;
+use tessera_model::{RowKind, TenantId};
 
 /// Bytes of a row's key that name its share: tenant, kind and subject.
 const SHARE_KEY_BYTES: usize = ROW_KEY_HEAD + 4;
@@ -157,7 +157,12 @@ pub(crate) fn all_there(
 /// and not for who counts.
 pub(crate) fn count(transaction: &ReadTransaction, tenant: TenantId) -> Result<u64, StorageError> {
     let mut rows = 0_u64;
+    // The store's own rows are nobody's.
+    let own = schema::row_key(tenant, RowKind::SubjectKey, &[]);
     scan(transaction, SHARE, &schema::tenant_key(tenant), &mut |key, value| {
+        if key.starts_with(&own) {
+            return Ok(true);
+        }
         rows = rows.saturating_add(read(key, value).map_or(0, |sum| sum.count));
         Ok(true)
     })?;

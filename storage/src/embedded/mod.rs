@@ -1,16 +1,18 @@
 //! The embedded store: everything in one directory, a lane and a preparer as threads beside it.
 
 mod aside;
+mod erase;
 mod open;
 mod put;
 mod read;
 mod store;
 
-pub(crate) use open::Identity;
+pub(crate) use open::{Identity, LANE, LOCK};
 
 use crate::journal::Files;
 use crate::keys::Keys;
 use crate::lane::{Lane, Shared};
+use crate::seal::vault::Safe;
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -31,6 +33,9 @@ pub struct Options {
     pub root_key: crate::RootKey,
     /// 32 random bytes; become the salt when the directory is made.
     pub salt: [u8; 32],
+    /// 32 random bytes, other ones at each start: all keys of subjects are drawn from them, and nobody else may
+    /// ever have them.
+    pub seed: [u8; 32],
     /// Who drives the lane.
     pub drive: Drive,
     /// Below which directory backups are made; none for no backups.
@@ -49,7 +54,7 @@ pub enum Drive {
 impl Options {
     /// The defaults: 64 MiB files, a tail of 500,000 frames or 128 MiB, a cache of 16 MiB.
     #[must_use]
-    pub const fn new(root_key: crate::RootKey, salt: [u8; 32]) -> Self {
+    pub const fn new(root_key: crate::RootKey, salt: [u8; 32], seed: [u8; 32]) -> Self {
         Self {
             journal_file_bytes: 64 * 1024 * 1024,
             tail_frames_max: 500_000,
@@ -57,6 +62,7 @@ impl Options {
             cache_bytes: 16 * 1024 * 1024,
             root_key,
             salt,
+            seed,
             drive: Drive::Threads,
             backup_dir: None,
         }
@@ -67,13 +73,19 @@ impl Options {
 pub struct Embedded {
     pub(crate) shared: Arc<Shared>,
     pub(crate) files: Arc<Files>,
-    pub(crate) keys: Keys,
+    pub(crate) keys: Arc<Keys>,
+    /// The keys of owners of sealed parts.
+    pub(crate) safe: Arc<Safe>,
     /// Held while frames are read from journal files; a checkpoint frees files only under its write side.
     pub(crate) pins: RwLock<()>,
     /// One checkpoint at a time.
     pub(crate) finishing: Mutex<()>,
     /// One backup at a time; the checkpoint's file is not compacted meanwhile.
     pub(crate) backing: Mutex<()>,
+    /// Held while keys are erased, and while a backup takes its cut: the keys that it copies are those of its cut.
+    pub(crate) erasing: Mutex<()>,
+    /// Held while the note of tenants with erasures is changed.
+    pub(crate) noting: Mutex<()>,
     /// Below which directory backups are made.
     pub(crate) backup_dir: Option<std::path::PathBuf>,
     group_bytes_max: usize,

@@ -14,6 +14,7 @@ use crate::keys::{Keys, Named};
 use crate::lane::{Lane, Shared};
 use crate::record::{Field, Reader, field::record};
 use crate::recover::{Aside, Last, recover};
+use crate::seal::vault::Safe;
 use crate::tail::Tail;
 use parking_lot::{Mutex, RwLock};
 use std::path::Path;
@@ -23,10 +24,11 @@ use tessera_crypto::digest;
 use tessera_model::{Epoch, TenantId};
 use tokio::sync::Notify;
 
-const LOCK: &str = "LOCK";
-const LANE: &str = "LANE";
+pub(crate) const LOCK: &str = "LOCK";
+pub(crate) const LANE: &str = "LANE";
 const MAGIC: u32 = u32::from_le_bytes([0xFF, b'T', b'S', b'D']);
-const VERSION: u16 = 1;
+/// 2: what belongs to people is sealed.
+const VERSION: u16 = 2;
 /// LIMIT: bytes of a journal file, at least: a quarter of it holds a group of four blocks.
 const FILE_BYTES_MIN: u64 = 64 * 1024;
 /// LIMIT: bytes of a journal file, at most: the tail's default bound is two of them.
@@ -49,6 +51,11 @@ impl Identity {
     /// The identity of a directory.
     pub(crate) const fn of(file_bytes: u64, salt: [u8; 32], epoch: Epoch) -> Self {
         Self { magic: MAGIC, version: VERSION, spare: 0, file_bytes, salt, epoch }
+    }
+
+    /// The salt of the directory.
+    pub(crate) const fn salt(&self) -> [u8; 32] {
+        self.salt
     }
 
     /// Whether journal files may have this size.
@@ -87,6 +94,9 @@ impl Identity {
         let found = Self::take(&mut Reader::new(body)).map_err(|_| damaged())?;
         if digest::hash(&[body]) != *hash || found.magic != MAGIC {
             return Err(damaged());
+        }
+        if found.version < VERSION {
+            return Err(StorageError::OlderFormat { found: found.version, known: VERSION });
         }
         if found.version != VERSION {
             return Err(StorageError::NewerFormat { found: found.version, known: VERSION });
@@ -196,13 +206,18 @@ impl Embedded {
             tail_bytes_max: options.tail_bytes_max,
         });
         let lane = Lane::new(Arc::clone(&shared), journal);
+        let keys = Arc::new(keys);
+        let safe = Arc::new(Safe::new(Arc::clone(&shared), Arc::clone(&keys)));
         let store = Self {
             shared,
             files,
             keys,
+            safe,
             pins: RwLock::new(()),
             finishing: Mutex::new(()),
             backing: Mutex::new(()),
+            erasing: Mutex::new(()),
+            noting: Mutex::new(()),
             backup_dir: options.backup_dir,
             group_bytes_max,
             by_hand: Mutex::new(None),
@@ -250,7 +265,7 @@ fn keys(
     // Keys are made before their tenant is born.
     let born = meta.keys_upto > 1 || !recovered.tail.tenants.is_empty() || checkpoint.has_tenants()?;
     let span = (meta.keys_upto, recovered.end.sequence);
-    let keys = Keys::open(disk, &options.root_key, &identity.salt, span, born)?;
+    let keys = Keys::open(disk, &options.root_key, (&identity.salt, &options.seed), span, born)?;
     keys.reconcile(|tenant| named(checkpoint, tenant));
     Ok(keys)
 }

@@ -10,9 +10,11 @@ use crate::checkpoint::schema::{
 use crate::checkpoint::share::{self, Sum};
 use crate::checkpoint::{Flushed, Pending};
 use crate::error::StorageError;
-use crate::record::image;
-use crate::store::{Bucket, Cut};
+use crate::record::{bucket, image};
+use crate::seal::{self, KeyHeld, PartKey, Place, TENANT, Vault};
+use crate::store::{Bucket, BucketKind, Cut};
 use crate::tail::{Recent, Spot};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tessera_model::{Revision, Row, RowKind, TenantId};
 
@@ -87,14 +89,18 @@ impl Embedded {
             link: [0; 32],
             keys: Vec::new(),
             buckets: Vec::new(),
+            old_keys: Vec::new(),
             shares: Sum::default(),
         });
+        // What names them is durable since they were written here.
+        self.erase_old_keys(&row.old_keys)?;
+        row.old_keys.clear();
         let mut pending =
             Pending { tenant, next: head.next.max(row.next), entries: Vec::new(), rows: Vec::new() };
         self.add_history(transaction, head, &row, (spots, &aside), &mut pending)?;
         drop_aside(transaction, head, spots, &mut pending)?;
         for bucket in buckets {
-            add_bucket(&mut row, head, &bucket, &mut pending);
+            self.add_bucket(&mut row, head, &bucket, &mut pending)?;
         }
         for (kind, key, recent) in rows {
             if recent.value.is_none() && Row::whole_key(&key) == Some(&key) {
@@ -166,6 +172,83 @@ impl Embedded {
             ));
         }
         Ok(())
+    }
+
+    fn add_bucket(
+        &self,
+        row: &mut DirectoryRow,
+        head: &Head,
+        bucket: &Bucket,
+        pending: &mut Pending,
+    ) -> Result<(), StorageError> {
+        let (tenant, name) = (head.tenant, (bucket.kind, bucket.no));
+        let at = row.buckets.iter().position(|listed| (listed.kind, listed.no) == name);
+        let old = at.map(|at| row.buckets.swap_remove(at));
+        let bodies = image::parts(bucket);
+        let had = old.as_ref().map_or(0, |old| old.key);
+        let (slot, under) = self.bucket_key(tenant, name, had, &bodies)?;
+        if had != 0 && had != slot {
+            row.old_keys.push(had);
+        }
+        let mut listed = Listed {
+            kind: bucket.kind,
+            no: bucket.no,
+            upto: head.next,
+            key: slot,
+            parts: Vec::with_capacity(bodies.len()),
+        };
+        for (part, (form, one)) in (0u32..).zip(&bodies) {
+            let key = schema::bucket_key(tenant, bucket.kind, bucket.no, part);
+            let sealed = match &under {
+                Some(under) if !one.private.is_empty() => {
+                    let place = Place { tenant, owner: TENANT, kind: seal::BUCKET, key: &key };
+                    under.seal(&place, &one.private)?
+                }
+                Some(_) | None => Vec::new(),
+            };
+            let value = table::put_bucket(&listed, &key, (*form, &one.body), &sealed);
+            listed.parts.push(value.last_chunk().copied().unwrap_or_default());
+            pending.entries.push((BUCKET, key, Some(value)));
+        }
+        for part in bodies.len()..old.map_or(0, |old| old.parts.len()) {
+            let part = u32::try_from(part).unwrap_or(u32::MAX);
+            pending.entries.push((BUCKET, schema::bucket_key(tenant, bucket.kind, bucket.no, part), None));
+        }
+        if !listed.parts.is_empty() {
+            row.buckets.push(listed);
+        }
+        // Also behind a removal, which has put the last one elsewhere.
+        row.buckets.sort_by_key(|listed| (listed.kind, listed.no));
+        Ok(())
+    }
+
+    /// The key that a bucket is sealed under now, and its slot: the one that it had, unless an erasure replaces it;
+    /// none while nothing private was ever in it.
+    fn bucket_key(
+        &self,
+        tenant: TenantId,
+        name: (BucketKind, u32),
+        had: u32,
+        bodies: &[(u8, bucket::Part)],
+    ) -> Result<(u32, Option<Arc<PartKey>>), StorageError> {
+        let renewed = self.safe.is_renewed(tenant, name);
+        let private = bodies.iter().any(|(_, one)| !one.private.is_empty());
+        if bodies.is_empty() || !private && renewed {
+            return Ok((0, None));
+        }
+        if !private {
+            return Ok((had, None));
+        }
+        if had != 0 && !renewed {
+            return match self.safe.key_at(tenant, had)? {
+                KeyHeld::Key(key) => Ok((had, Some(key))),
+                KeyHeld::Erased | KeyHeld::Never => {
+                    Err(table::damage(Of::Bucket, "the key of a listed bucket was erased", Some(tenant)))
+                }
+            };
+        }
+        let (slot, key) = self.safe.draw(tenant)?;
+        Ok((slot, Some(key)))
     }
 
     /// Notes it when a part of a checkpoint found no space.
@@ -253,28 +336,4 @@ fn drop_aside(
         pending.entries.push((ASIDE, schema::tenant_key(head.tenant).to_vec(), None));
     }
     Ok(())
-}
-
-fn add_bucket(row: &mut DirectoryRow, head: &Head, bucket: &Bucket, pending: &mut Pending) {
-    let tenant = head.tenant;
-    let at = row.buckets.iter().position(|listed| (listed.kind, listed.no) == (bucket.kind, bucket.no));
-    let old = at.map(|at| row.buckets.swap_remove(at));
-    let bodies = image::parts(bucket);
-    let mut listed =
-        Listed { kind: bucket.kind, no: bucket.no, upto: head.next, parts: Vec::with_capacity(bodies.len()) };
-    for (part, (form, body)) in (0u32..).zip(&bodies) {
-        let key = schema::bucket_key(tenant, bucket.kind, bucket.no, part);
-        let value = table::put_bucket(&listed, &key, (*form, body));
-        listed.parts.push(value.last_chunk().copied().unwrap_or_default());
-        pending.entries.push((BUCKET, key, Some(value)));
-    }
-    for part in bodies.len()..old.map_or(0, |old| old.parts.len()) {
-        let part = u32::try_from(part).unwrap_or(u32::MAX);
-        pending.entries.push((BUCKET, schema::bucket_key(tenant, bucket.kind, bucket.no, part), None));
-    }
-    if !listed.parts.is_empty() {
-        row.buckets.push(listed);
-    }
-    // Also behind a removal, which has put the last one elsewhere.
-    row.buckets.sort_by_key(|listed| (listed.kind, listed.no));
 }

@@ -12,6 +12,8 @@ use crate::journal::files::name_of;
 use crate::keys::KeySlot;
 use crate::record::RecordError;
 use crate::record::frame::{Form, FrameView};
+use crate::seal::{self, KeyHeld, Vault};
+use crate::store::{FrameRead, RowRead};
 use crate::tail::Spot;
 use redb::ReadTransaction;
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,6 +70,45 @@ impl Window {
 }
 
 impl Embedded {
+    /// A frame, its sealed parts opened.
+    pub(super) fn opened(&self, view: &FrameView<'_>, file: &str) -> Result<FrameRead, StorageError> {
+        if self.keys.is_closed() {
+            return seal::frame::read_blank(view, file);
+        }
+        seal::frame::read(view, &*self.safe, file)
+    }
+
+    /// The key under which a row is stored; `None` when there is no such row, because its owner has no key.
+    pub(super) fn stored_key(
+        &self,
+        tenant: TenantId,
+        kind: RowKind,
+        key: &[u8],
+    ) -> Result<Option<Vec<u8>>, StorageError> {
+        if !seal::row::is_masked(kind, key) {
+            return Ok(Some(key.to_vec()));
+        }
+        let held = self.safe.held(tenant, seal::row::owner_of(kind, key))?;
+        Ok(if let KeyHeld::Key(under) = held { Some(seal::row::stored_key(kind, key, &under)) } else { None })
+    }
+
+    /// A row as it is stored.
+    pub(super) fn stored_row(
+        &self,
+        tenant: TenantId,
+        kind: RowKind,
+        key: &[u8],
+    ) -> Result<RowRead, StorageError> {
+        {
+            let tail = self.shared.tail.lock();
+            tail.admit(tenant)?;
+            if let Some(recent) = tail.tenants.get(&tenant).and_then(|tailed| tailed.row(kind, key)) {
+                return Ok(RowRead { value: recent.value.clone(), revision: recent.revision });
+            }
+        }
+        self.shared.checkpoint.row(tenant, kind, key)
+    }
+
     /// Rows of the tail whose key begins so, and the keys whose rows in the checkpoint are gone whole.
     pub(super) fn recent_rows(
         &self,

@@ -10,6 +10,8 @@ use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
 use crate::intake::Waiting;
 use crate::keys::KeySlot;
+use crate::seal::vault::Safe;
+use crate::seal::{self, Draw, Vault};
 use crate::store::{
     Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, RowRead, Store, TenantKeys, Verified,
 };
@@ -17,12 +19,19 @@ use crate::usage::{Held, Room, Usage};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tessera_crypto::Key;
 use tessera_model::limits::BUCKET_PLACES;
 use tessera_model::record::PlaceRecord;
-use tessera_model::{Epoch, Place, Private, Revision, Row, RowKind, TenantId, UnixMillis};
+use tessera_model::{Epoch, Place, Private, Revision, Row, RowKind, SubjectIndex, TenantId, UnixMillis};
 
 impl Store for Embedded {
+    fn batch(&self, head: &Head) -> Batch {
+        let vault: Arc<dyn Vault> = Arc::<Safe>::clone(&self.safe);
+        Batch::new(head, self.batch_bytes_max(), vault)
+    }
+
     fn commit(&self, batch: Batch) -> Commit {
         let (reply, commit) = Commit::pair();
         self.shared.intake.push(Waiting { batch, reply });
@@ -54,7 +63,7 @@ impl Store for Embedded {
                 table::listed_once(tenant, row)?;
             }
             for listed in row.iter().flat_map(|row| &row.buckets) {
-                sink(Replay::Bucket(table::bucket(transaction, tenant, listed)?));
+                sink(Replay::Bucket(table::bucket(transaction, tenant, listed, Some(&self.safe))?));
             }
             Ok((row, Self::aside_of(transaction, tenant, spots)?))
         })?;
@@ -64,9 +73,7 @@ impl Store for Embedded {
         let base = Self::base(tenant, row.as_ref());
         let Some((head, spots)) = tail else { return Ok(Some(self.shared.raised(base))) };
         let reached = self.walk_tail(&base, (&spots, &aside), &mut |view| {
-            let frame =
-                view.decode().map_err(|error| StorageError::damaged("journal", 0, error.text(), tenant))?;
-            sink(Replay::Frame(frame));
+            sink(Replay::Frame(self.opened(view, "journal")?));
             Ok(true)
         })?;
         if (reached.next, reached.link) != (head.next, head.link) {
@@ -76,14 +83,11 @@ impl Store for Embedded {
     }
 
     fn row(&self, tenant: TenantId, kind: RowKind, key: &[u8]) -> Result<RowRead, StorageError> {
-        {
-            let tail = self.shared.tail.lock();
-            tail.admit(tenant)?;
-            if let Some(recent) = tail.tenants.get(&tenant).and_then(|tailed| tailed.row(kind, key)) {
-                return Ok(RowRead { value: recent.value.clone(), revision: recent.revision });
-            }
-        }
-        self.shared.checkpoint.row(tenant, kind, key)
+        let Some(key) = self.stored_key(tenant, kind, key)? else { return Ok(RowRead::default()) };
+        let found = self.stored_row(tenant, kind, &key)?;
+        let Some(value) = found.value else { return Ok(found) };
+        let opened = seal::row::open(&*self.safe, tenant, kind, (&key, &value))?;
+        Ok(RowRead { value: opened.map(|(_, value)| value), revision: found.revision })
     }
 
     fn rows(
@@ -93,18 +97,26 @@ impl Store for Embedded {
         prefix: &[u8],
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Private)>, StorageError> {
+        let Some(prefix) = self.stored_key(tenant, kind, prefix)? else { return Ok(Vec::new()) };
         // Memory first, the transaction after: a row that left memory in between is in the file.
-        let (recent, gone) = self.recent_rows(tenant, kind, prefix)?;
+        let (recent, gone) = self.recent_rows(tenant, kind, &prefix)?;
         let is_gone = |key: &[u8]| Row::whole_key(key).is_some_and(|whole| gone.contains(whole));
         let mut merged = BTreeMap::new();
-        self.shared.checkpoint.rows(tenant, kind, prefix, &mut |key, row| {
+        self.shared.checkpoint.rows(tenant, kind, &prefix, &mut |key, row| {
             if let Some(value) = row.value.filter(|_| !recent.contains_key(&key) && !is_gone(&key)) {
                 merged.insert(key, value);
             }
             merged.len() < limit
         })?;
         merged.extend(recent.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))));
-        Ok(merged.into_iter().take(limit).collect())
+        let opened = merged
+            .into_iter()
+            .take(limit)
+            .map(|(key, value)| seal::row::open(&*self.safe, tenant, kind, (&key, &value)));
+        let mut opened = opened.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
+        // Keys that are stored as hashes stood in another order.
+        opened.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(opened)
     }
 
     fn place(&self, tenant: TenantId, place: Place) -> Result<Option<PlaceRecord>, StorageError> {
@@ -115,7 +127,7 @@ impl Store for Embedded {
             let listed =
                 row.buckets.iter().find(|listed| listed.kind == BucketKind::Places && listed.no == no);
             let Some(listed) = listed else { return Ok(None) };
-            Ok(table::bucket(transaction, tenant, listed)?.place(place))
+            Ok(table::bucket(transaction, tenant, listed, None)?.place(place))
         })
     }
 
@@ -136,7 +148,7 @@ impl Store for Embedded {
         let Some(tailed) = tail.tenants.get(&tenant) else { return Ok(Held { rows, ..Held::default() }) };
         Ok(Held {
             rows,
-            rows_recent: tailed.rows.len() as u64,
+            rows_recent: tailed.rows.keys().filter(|(kind, _)| *kind != RowKind::SubjectKey).count() as u64,
             tail_frames: tailed.spots.len() as u64,
             tail_bytes: tailed.bytes,
         })
@@ -196,10 +208,7 @@ impl Store for Embedded {
         let spots = self.tail_from(tenant, from, limit)?;
         let mut take = |view: &crate::record::frame::FrameView<'_>| {
             if view.head.revision >= from {
-                let frame = view
-                    .decode()
-                    .map_err(|error| StorageError::damaged("history", 0, error.text(), tenant))?;
-                frames.push(frame);
+                frames.push(self.opened(view, "history")?);
             }
             Ok(frames.len() < limit)
         };
@@ -281,6 +290,7 @@ impl Store for Embedded {
             link: base.link,
             keys: Vec::new(),
             buckets: Vec::new(),
+            old_keys: Vec::new(),
             shares: Sum::default(),
         };
         let value = encode(Of::Directory, &tenant_key(tenant), &row);
@@ -288,6 +298,7 @@ impl Store for Embedded {
         for KeySlot { slot, .. } in keys {
             self.keys.erase(slot)?;
         }
+        self.safe.forget(tenant);
         self.shared.checkpoint.forget(tenant, value)?;
         let mut tail = self.shared.tail.lock();
         tail.tenants.remove(&tenant);
@@ -302,7 +313,7 @@ impl Store for Embedded {
         let (mut index, mut refresh) = (None, Vec::new());
         for KeySlot { number, slot } in self.keys.slots_of(tenant, row.as_ref().map_or(&[], |row| &row.keys))
         {
-            if let Some([first, second]) = self.keys.open_at(tenant, slot)? {
+            if let Some([first, second, _]) = self.keys.open_at(tenant, slot)? {
                 index = Some(first);
                 refresh.push((number, second));
             }
@@ -321,8 +332,12 @@ impl Store for Embedded {
         if row.is_some_and(|row| !row.keys.is_empty() || row.life == Life::Forgotten) {
             return Ok(());
         }
+        let mut drawn = entropy.chunks_exact(32).filter_map(|half| half.first_chunk().copied().map(Key::new));
+        let (Some(index), Some(refresh)) = (drawn.next(), drawn.next()) else { return Ok(()) };
+        let draw = &self.keys.draw;
         let sequence = self.shared.tail.lock().sequence;
-        self.keys.make((tenant, FIRST_REFRESH_KEY), entropy, nonces, sequence)
+        let nonces = nonces_of(nonces, draw);
+        self.keys.make((tenant, FIRST_REFRESH_KEY), &[index, refresh, draw.key()], &nonces, sequence)
     }
 
     fn make_refresh_key(
@@ -337,12 +352,10 @@ impl Store for Embedded {
         for known in self.keys.slots_of(tenant, &named).iter().filter(|known| known.number == number) {
             self.keys.erase(known.slot)?;
         }
-        let mut both = [0; 64];
-        for (to, from) in both.iter_mut().zip(index.expose().iter().chain(key)) {
-            *to = *from;
-        }
+        let sealing = self.safe.tenant_key(tenant)?.wrapping().clone();
         let sequence = self.shared.tail.lock().sequence;
-        self.keys.make((tenant, number), &both, nonces, sequence)
+        let nonces = nonces_of(nonces, &self.keys.draw);
+        self.keys.make((tenant, number), &[index, Key::new(*key), sealing], &nonces, sequence)
     }
 
     fn keep_refresh_keys(&self, tenant: TenantId, numbers: &[u8]) -> Result<(), StorageError> {
@@ -355,6 +368,23 @@ impl Store for Embedded {
             }
         }
         Ok(())
+    }
+
+    fn erase(
+        &self,
+        tenant: TenantId,
+        subject: SubjectIndex,
+        bucket: (BucketKind, u32),
+    ) -> Result<Vec<(BucketKind, u32)>, StorageError> {
+        self.erase_subject(tenant, subject, bucket)
+    }
+
+    fn finish_erasing(&self, tenant: TenantId) -> Result<bool, StorageError> {
+        self.erase_replaced(tenant)
+    }
+
+    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
+        Ok(self.erasing_now()?.tenants)
     }
 
     fn room(&self) -> Room {
@@ -430,4 +460,10 @@ impl Store for Embedded {
         self.shared.checkpoint.close();
         *self.lock.lock() = None;
     }
+}
+
+/// The nonces of a set: two that were given, and one more.
+fn nonces_of(given: &[u8; 24], draw: &Draw) -> [[u8; 12]; 3] {
+    let [index, refresh] = [given.first_chunk(), given.last_chunk()].map(|nonce| nonce.copied());
+    [index.unwrap_or_default(), refresh.unwrap_or_default(), draw.nonce()]
 }

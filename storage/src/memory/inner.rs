@@ -4,11 +4,13 @@ use super::FILE;
 use crate::batch::{Batch, Durable, Head};
 use crate::error::StorageError;
 use crate::record::frame::{Form, FrameView};
-use crate::store::{Bucket, BucketKind};
+use crate::seal::{self, KeyHeld, PartKey};
+use crate::store::{Bucket, BucketKind, FIRST_REFRESH_KEY};
 use crate::usage::Usage;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use tessera_crypto::Key;
-use tessera_model::{Private, Revision, RowKind, TenantId};
+use tessera_model::{Event, Private, Revision, Row, RowKind, SubjectIndex, TenantId};
 
 /// One tenant.
 pub(super) struct Kept {
@@ -21,12 +23,21 @@ pub(super) struct Kept {
     pub(super) upto: Revision,
 }
 
+/// A tenant's keys.
+pub(super) struct Keys {
+    pub(super) index: Key,
+    pub(super) refresh: BTreeMap<u8, Key>,
+    pub(super) sealing: Arc<PartKey>,
+}
+
 /// All of it, behind one lock.
 #[derive(Default)]
 pub(super) struct Inner {
     pub(super) tenants: BTreeMap<TenantId, Kept>,
     pub(super) forgotten: BTreeSet<TenantId>,
-    pub(super) keys: BTreeMap<TenantId, (Key, BTreeMap<u8, Key>)>,
+    pub(super) keys: BTreeMap<TenantId, Keys>,
+    /// Keys of subjects by their slots; those that were erased are none.
+    pub(super) slots: Vec<Option<Arc<PartKey>>>,
     pub(super) sequence: u64,
     pub(super) covered: u64,
     pub(super) usage: Usage,
@@ -34,6 +45,35 @@ pub(super) struct Inner {
 }
 
 impl Inner {
+    /// Takes the keys of a tenant, unless it has some.
+    pub(super) fn bear(&mut self, tenant: TenantId, [index, refresh, sealing]: [Key; 3]) {
+        self.keys.entry(tenant).or_insert_with(|| Keys {
+            index,
+            refresh: BTreeMap::from([(FIRST_REFRESH_KEY, refresh)]),
+            sealing: Arc::new(PartKey::new(sealing)),
+        });
+    }
+
+    /// The slot of a subject's key.
+    pub(super) fn slot_of(&self, tenant: TenantId, owner: SubjectIndex) -> Option<usize> {
+        let row = (RowKind::SubjectKey, Row::subject_key(owner, &[]));
+        let (value, _) = self.tenants.get(&tenant)?.rows.get(&row)?;
+        usize::try_from(seal::row::slot_in(value.as_ref()?)?).ok()
+    }
+
+    /// The key of an owner.
+    pub(super) fn held(&self, tenant: TenantId, owner: SubjectIndex) -> Result<KeyHeld, StorageError> {
+        if owner == seal::TENANT {
+            let keys = self.keys.get(&tenant).ok_or(StorageError::KeysMissing(tenant))?;
+            return Ok(KeyHeld::Key(Arc::clone(&keys.sealing)));
+        }
+        Ok(match self.slot_of(tenant, owner).and_then(|slot| self.slots.get(slot)) {
+            None => KeyHeld::Never,
+            Some(None) => KeyHeld::Erased,
+            Some(Some(key)) => KeyHeld::Key(Arc::clone(key)),
+        })
+    }
+
     pub(super) fn kept(&self, tenant: TenantId) -> Result<&Kept, StorageError> {
         self.tenants.get(&tenant).ok_or(StorageError::TenantUnknown(tenant))
     }

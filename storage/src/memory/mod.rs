@@ -3,29 +3,31 @@
 //! For simulations, tests of the engine and benches that measure what a disk would hide.
 
 mod inner;
+mod vault;
 
 use crate::batch::{Batch, Head};
 use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
-use crate::store::{
-    Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, RowRead, Store, TenantKeys, Verified,
-};
+use crate::seal::{self, KeyHeld, Vault};
+use crate::store::{Bucket, BucketKind, Cut, FrameRead, Replay, RowRead, Store, TenantKeys, Verified};
 use crate::usage::{Held, Room, Usage};
 use inner::{Inner, has_tail};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use tessera_crypto::Key;
 use tessera_model::limits::{BUCKET_PLACES, FRAME_WITH_ROWS_BYTES_MAX};
 use tessera_model::record::PlaceRecord;
-use tessera_model::{Place, Private, Revision, Row, RowKind, TenantId, UnixMillis};
+use tessera_model::{Place, Private, Revision, Row, RowKind, SubjectIndex, TenantId, UnixMillis};
+use vault::{Vaulted, Within};
 
 const FILE: &str = "memory";
 
 /// The store in memory.
 pub struct Memory {
-    inner: Mutex<Inner>,
+    inner: Arc<Mutex<Inner>>,
+    vault: Arc<Vaulted>,
     tail_frames_max: u64,
 }
 
@@ -33,11 +35,17 @@ impl Memory {
     /// An empty store whose tail is bounded by `tail_frames_max` frames.
     #[must_use]
     pub fn new(tail_frames_max: u64) -> Self {
-        Self { inner: Mutex::new(Inner::default()), tail_frames_max }
+        let inner = Arc::new(Mutex::new(Inner::default()));
+        Self { vault: Arc::new(Vaulted::new(Arc::clone(&inner))), inner, tail_frames_max }
     }
 }
 
 impl Store for Memory {
+    fn batch(&self, head: &Head) -> Batch {
+        let vault: Arc<dyn Vault> = Arc::<Vaulted>::clone(&self.vault);
+        Batch::new(head, self.batch_bytes_max(), vault)
+    }
+
     fn commit(&self, batch: Batch) -> Commit {
         Commit::ready(self.inner.lock().commit(batch, self.tail_frames_max))
     }
@@ -56,10 +64,9 @@ impl Store for Memory {
         for bucket in kept.buckets.values() {
             sink(Replay::Bucket(bucket.clone()));
         }
+        let vault = Within(&inner);
         Inner::walk(kept, kept.upto, &mut |view| {
-            let frame =
-                view.decode().map_err(|error| StorageError::damaged(FILE, 0, error.text(), tenant))?;
-            sink(Replay::Frame(frame));
+            sink(Replay::Frame(seal::frame::read(view, &vault, FILE)?));
             Ok(true)
         })?;
         Ok(Some(kept.head))
@@ -68,9 +75,20 @@ impl Store for Memory {
     fn row(&self, tenant: TenantId, kind: RowKind, key: &[u8]) -> Result<RowRead, StorageError> {
         let inner = self.inner.lock();
         let Some(kept) = inner.tenants.get(&tenant) else { return Ok(RowRead::default()) };
-        let whole = || kept.rows.get(&(kind, Row::whole_key(key)?.to_vec())).filter(|row| row.0.is_none());
-        let found = kept.rows.get(&(kind, key.to_vec())).or_else(whole).cloned();
-        Ok(found.map_or_else(RowRead::default, |(value, revision)| RowRead { value, revision }))
+        let mut key = key.to_vec();
+        if seal::row::is_masked(kind, &key) {
+            let KeyHeld::Key(under) = inner.held(tenant, seal::row::owner_of(kind, &key))? else {
+                return Ok(RowRead::default());
+            };
+            key = seal::row::stored_key(kind, &key, &under);
+        }
+        let whole = || kept.rows.get(&(kind, Row::whole_key(&key)?.to_vec())).filter(|row| row.0.is_none());
+        let Some((value, revision)) = kept.rows.get(&(kind, key.clone())).or_else(whole) else {
+            return Ok(RowRead::default());
+        };
+        let Some(value) = value else { return Ok(RowRead { value: None, revision: *revision }) };
+        let opened = seal::row::open(&Within(&inner), tenant, kind, (&key, value))?;
+        Ok(RowRead { value: opened.map(|(_, value)| value), revision: *revision })
     }
 
     fn rows(
@@ -82,13 +100,25 @@ impl Store for Memory {
     ) -> Result<Vec<(Vec<u8>, Private)>, StorageError> {
         let inner = self.inner.lock();
         let Some(kept) = inner.tenants.get(&tenant) else { return Ok(Vec::new()) };
-        Ok(kept
+        let vault = Within(&inner);
+        let mut prefix = prefix.to_vec();
+        if seal::row::is_masked(kind, &prefix) {
+            let KeyHeld::Key(under) = inner.held(tenant, seal::row::owner_of(kind, &prefix))? else {
+                return Ok(Vec::new());
+            };
+            prefix = seal::row::stored_key(kind, &prefix, &under);
+        }
+        let mut opened = kept
             .rows
-            .range((kind, prefix.to_vec())..)
-            .take_while(|((found, key), _)| *found == kind && key.starts_with(prefix))
-            .filter_map(|((_, key), (value, _))| value.clone().map(|value| (key.clone(), value)))
+            .range((kind, prefix.clone())..)
+            .take_while(|((found, key), _)| *found == kind && key.starts_with(&prefix))
+            .filter_map(|((_, key), (value, _))| value.as_ref().map(|value| (key, value)))
             .take(limit)
-            .collect())
+            .filter_map(|(key, value)| seal::row::open(&vault, tenant, kind, (key, value)).transpose())
+            .collect::<Result<Vec<_>, _>>()?;
+        // Keys that are stored as hashes stood in another order.
+        opened.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(opened)
     }
 
     fn place(&self, tenant: TenantId, place: Place) -> Result<Option<PlaceRecord>, StorageError> {
@@ -112,7 +142,11 @@ impl Store for Memory {
     fn held(&self, tenant: TenantId) -> Result<Held, StorageError> {
         let inner = self.inner.lock();
         let Some(kept) = inner.tenants.get(&tenant) else { return Ok(Held::default()) };
-        let rows = kept.rows.values().filter(|(value, _)| value.is_some()).count() as u64;
+        let rows = kept
+            .rows
+            .iter()
+            .filter(|((kind, _), (value, _))| *kind != RowKind::SubjectKey && value.is_some());
+        let rows = rows.count() as u64;
         let tail = kept.frames.iter().filter(|(sequence, _)| *sequence > inner.covered);
         let (tail_frames, tail_bytes) =
             tail.fold((0, 0), |(frames, bytes), (_, frame)| (frames + 1, bytes + frame.len() as u64));
@@ -192,12 +226,11 @@ impl Store for Memory {
     ) -> Result<Vec<FrameRead>, StorageError> {
         let inner = self.inner.lock();
         let Some(kept) = inner.tenants.get(&tenant) else { return Ok(Vec::new()) };
+        let vault = Within(&inner);
         let mut frames = Vec::new();
         Inner::walk(kept, from, &mut |view| {
             if frames.len() < limit {
-                frames.push(
-                    view.decode().map_err(|error| StorageError::damaged(FILE, 0, error.text(), tenant))?,
-                );
+                frames.push(seal::frame::read(view, &vault, FILE)?);
             }
             Ok(frames.len() < limit)
         })?;
@@ -229,8 +262,9 @@ impl Store for Memory {
 
     fn tenant_keys(&self, tenant: TenantId) -> Result<TenantKeys, StorageError> {
         let inner = self.inner.lock();
-        let (index, refresh) = inner.keys.get(&tenant).cloned().ok_or(StorageError::KeysMissing(tenant))?;
-        Ok(TenantKeys { index, refresh: refresh.into_iter().collect() })
+        let keys = inner.keys.get(&tenant).ok_or(StorageError::KeysMissing(tenant))?;
+        let refresh = keys.refresh.iter().map(|(number, key)| (*number, key.clone())).collect();
+        Ok(TenantKeys { index: keys.index.clone(), refresh })
     }
 
     fn make_tenant_keys(
@@ -239,14 +273,10 @@ impl Store for Memory {
         entropy: &[u8; 64],
         _nonces: &[u8; 24],
     ) -> Result<(), StorageError> {
-        let mut halves = entropy.chunks_exact(32).map(|half| {
-            let mut key = [0; 32];
-            key.copy_from_slice(half);
-            Key::new(key)
-        });
+        let mut halves =
+            entropy.chunks_exact(32).filter_map(|half| half.first_chunk().copied().map(Key::new));
         if let (Some(index), Some(refresh)) = (halves.next(), halves.next()) {
-            let refresh = BTreeMap::from([(FIRST_REFRESH_KEY, refresh)]);
-            self.inner.lock().keys.entry(tenant).or_insert((index, refresh));
+            self.inner.lock().bear(tenant, [index, refresh, self.vault.draw.key()]);
         }
         Ok(())
     }
@@ -259,19 +289,42 @@ impl Store for Memory {
         _nonces: &[u8; 24],
     ) -> Result<(), StorageError> {
         let mut inner = self.inner.lock();
-        let (_, refresh) = inner.keys.get_mut(&tenant).ok_or(StorageError::KeysMissing(tenant))?;
-        refresh.insert(number, Key::new(*key));
+        let keys = inner.keys.get_mut(&tenant).ok_or(StorageError::KeysMissing(tenant))?;
+        keys.refresh.insert(number, Key::new(*key));
         Ok(())
     }
 
     fn keep_refresh_keys(&self, tenant: TenantId, numbers: &[u8]) -> Result<(), StorageError> {
         let mut inner = self.inner.lock();
-        if let Some((_, refresh)) = inner.keys.get_mut(&tenant)
-            && refresh.keys().any(|number| numbers.contains(number))
+        if let Some(keys) = inner.keys.get_mut(&tenant)
+            && keys.refresh.keys().any(|number| numbers.contains(number))
         {
-            refresh.retain(|number, _| numbers.contains(number));
+            keys.refresh.retain(|number, _| numbers.contains(number));
         }
         Ok(())
+    }
+
+    fn erase(
+        &self,
+        tenant: TenantId,
+        subject: SubjectIndex,
+        _bucket: (BucketKind, u32),
+    ) -> Result<Vec<(BucketKind, u32)>, StorageError> {
+        let mut inner = self.inner.lock();
+        let slot = inner.slot_of(tenant, subject);
+        if let Some(key) = slot.and_then(|slot| inner.slots.get_mut(slot)) {
+            *key = None;
+        }
+        // Its buckets are not sealed: they are written anew with what is there.
+        Ok(Vec::new())
+    }
+
+    fn finish_erasing(&self, _tenant: TenantId) -> Result<bool, StorageError> {
+        Ok(true)
+    }
+
+    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
+        Ok(Vec::new())
     }
 
     fn usage(&self) -> Usage {

@@ -1,21 +1,28 @@
 //! Devices, whoever acts for another, and requests for roles as records.
 
-use super::field::{Field, Reader, RecordError, record};
+use super::field::{Blank, Field, Reader, RecordError, record};
 use tessera_model::RestrictionId;
 use tessera_model::device::{DevicePolicyRecord, DeviceRecord, Thumbprint};
 use tessera_model::elevation::{ActingRecord, RequestRecord};
 use tessera_model::invitation::InvitationRecord;
 
 record! {
-    DeviceRecord { subject, number, id, name, key, trust, ceiling, registered, revoked }
-    ActingRecord { place, generation, actor, by, reason }
+    DeviceRecord { subject, number, id, trust, ceiling, registered, revoked; name, key }
+    ActingRecord { subject, place, generation, actor, by; reason }
     InvitationRecord {
         number, id, hash, workspace, role, grant_until, guest, inviter, restriction, tag, sent, made, until, state,
         subject, decided,
     }
     RequestRecord {
-        number, id, subject, made_by, role, workspace, duration_s, reason, made, until, state, decided_by,
-        decided, granted_until,
+        number, id, subject, made_by, role, workspace, duration_s, made, until, state, decided_by, decided,
+        granted_until;
+        reason
+    }
+}
+
+impl Blank for Thumbprint {
+    fn blank() -> Self {
+        Self([0; 32])
     }
 }
 

@@ -1,14 +1,14 @@
-//! Events as records: one kind number, then the fields.
+//! Events as records: one kind number, then the fields; what stands behind a semicolon is stored sealed.
 
-use super::field::{Field, Reader, RecordError};
-use tessera_model::Event;
+use super::field::{Blank, Field, Reader, RecordError};
+use tessera_model::{Event, SubjectIndex};
 
 macro_rules! events {
-    ($($number:literal => $name:ident $( ( $inner:ident ) )? $( { $($field:ident),* } )?;)*) => {
+    ($($number:literal => $name:ident $( ( $inner:ident ) )? $( { $($field:ident),* $(; $hidden:ident)? } )?;)*) => {
         impl Field for Event {
             fn put(&self, out: &mut Vec<u8>) {
                 match self {
-                    $(Self::$name $( ( $inner ) )? $( { $($field),* } )? => {
+                    $(Self::$name $( ( $inner ) )? $( { $($field,)* $($hidden: _,)? } )? => {
                         out.push($number);
                         $($inner.put(out);)?
                         $($($field.put(out);)*)?
@@ -21,13 +21,58 @@ macro_rules! events {
                     $($number => {
                         $(let $inner = Field::take(input)?;)?
                         $($(let $field = Field::take(input)?;)*)?
-                        Ok(Self::$name $( ( $inner ) )? $( { $($field),* } )?)
+                        Ok(Self::$name $( ( $inner ) )? $( { $($field,)* $($hidden: Blank::blank(),)? } )?)
                     })*
                     _ => Err(RecordError::BadNumber),
                 }
             }
+
+            fn put_private(&self, out: &mut Vec<u8>) {
+                match self {
+                    $(Self::$name $( ( $inner ) )? $( { $($field,)* $($hidden,)? } )? => {
+                        $($inner.put_private(out);)?
+                        $($($field.put_private(out);)* $($hidden.put(out);)?)?
+                    })*
+                }
+            }
+
+            fn take_private(&mut self, input: &mut Reader<'_>) -> Result<(), RecordError> {
+                match self {
+                    $(Self::$name $( ( $inner ) )? $( { $($field,)* $($hidden,)? } )? => {
+                        $($inner.take_private(input)?;)?
+                        $($($field.take_private(input)?;)* $(*$hidden = Field::take(input)?;)?)?
+                    })*
+                }
+                Ok(())
+            }
+
+            fn owner(&self) -> Option<SubjectIndex> {
+                match self {
+                    $(Self::$name $( ( $inner ) )? $( { $($field,)* $($hidden: _,)? } )? => {
+                        let found = None;
+                        $(let found = found.or_else(|| $inner.owner());)?
+                        $($(let found = found.or_else(|| $field.owner());)*)?
+                        found
+                    })*
+                }
+            }
         }
     };
+}
+
+/// Whether it says something without what was erased of it; the others are passed over then.
+pub(crate) const fn outlives_its_key(event: &Event) -> bool {
+    !matches!(
+        event,
+        Event::IdentifierTaken { .. } | Event::IdentifierFreed { .. } | Event::FailuresCounted(_)
+    )
+}
+
+/// Whether a part of it is stored sealed.
+pub(crate) fn is_private(event: &Event) -> bool {
+    let mut private = Vec::new();
+    event.put_private(&mut private);
+    !private.is_empty()
 }
 
 events! {
@@ -36,10 +81,10 @@ events! {
     3 => TenantChanged(record);
     4 => BootstrapChanged { tag, until };
     5 => SubjectChanged(record);
-    6 => IdentifierTaken { hash, subject };
-    7 => IdentifierFreed { hash };
+    6 => IdentifierTaken { subject; hash };
+    7 => IdentifierFreed { subject; hash };
     8 => AttributeDeclared(record);
-    9 => AttributeChanged { subject, attribute, value };
+    9 => AttributeChanged { subject, attribute; value };
     10 => PermissionRegistered { id, name };
     11 => RoleChanged(record);
     12 => RoleRemoved(record);
@@ -97,4 +142,5 @@ events! {
     140 => InvitationChanged(record);
     141 => InvitationRemoved { number };
     142 => PersonalRoleChanged { role };
+    224 => SubjectErased { subject, at, done };
 }

@@ -1,4 +1,7 @@
-//! Fields: how numbers, arrays, texts, options and lists stand on disk.
+//! Fields: how numbers, arrays, texts, options and lists stand on disk, and what of them stands apart.
+
+use tessera_model::limits::FRAME_BYTES_MAX;
+use tessera_model::{Private, SubjectIndex};
 
 /// Why bytes are not a record.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -94,12 +97,53 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Something with a fixed form on disk.
+/// Something with a fixed form on disk. What of it belongs to a person stands apart, where it is sealed:
+/// [`Field::put`] leaves that out, and [`Field::take`] gives it back blank.
 pub(crate) trait Field: Sized {
-    /// Writes it behind what `out` holds.
+    /// Writes it behind what `out` holds, without what is stored sealed.
     fn put(&self, out: &mut Vec<u8>);
-    /// Reads it from the front of `input`.
+    /// Reads it from the front of `input`; what is stored sealed is blank.
     fn take(input: &mut Reader<'_>) -> Result<Self, RecordError>;
+    /// Writes what of it is stored sealed. Whoever has such a part writes something, however empty it is.
+    fn put_private(&self, _out: &mut Vec<u8>) {}
+    /// Fills in what [`Field::put_private`] wrote.
+    fn take_private(&mut self, _input: &mut Reader<'_>) -> Result<(), RecordError> {
+        Ok(())
+    }
+    /// The first subject that it names: what is sealed of it is sealed under that subject's key.
+    fn owner(&self) -> Option<SubjectIndex> {
+        None
+    }
+}
+
+/// What stands in the place of a part until it is opened, and for ever where its key was erased.
+pub(crate) trait Blank {
+    /// Nothing.
+    fn blank() -> Self;
+}
+
+impl<const N: usize> Blank for [u8; N] {
+    fn blank() -> Self {
+        [0; N]
+    }
+}
+
+impl Blank for u64 {
+    fn blank() -> Self {
+        0
+    }
+}
+
+impl<T> Blank for Option<T> {
+    fn blank() -> Self {
+        None
+    }
+}
+
+impl Blank for Box<str> {
+    fn blank() -> Self {
+        Self::default()
+    }
 }
 
 macro_rules! integers {
@@ -151,6 +195,51 @@ impl<T: Field> Field for Option<T> {
     fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
         if bool::take(input)? { T::take(input).map(Some) } else { Ok(None) }
     }
+
+    fn put_private(&self, out: &mut Vec<u8>) {
+        self.iter().for_each(|inner| inner.put_private(out));
+    }
+
+    fn take_private(&mut self, input: &mut Reader<'_>) -> Result<(), RecordError> {
+        self.iter_mut().try_for_each(|inner| inner.take_private(input))
+    }
+
+    fn owner(&self) -> Option<SubjectIndex> {
+        self.as_ref().and_then(Field::owner)
+    }
+}
+
+/// Whatever has this type is stored sealed, wherever it stands in a record.
+impl Field for Private {
+    fn put(&self, _out: &mut Vec<u8>) {}
+
+    fn take(_input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        Ok(Self::default())
+    }
+
+    fn put_private(&self, out: &mut Vec<u8>) {
+        put_bytes(self.expose(), out);
+    }
+
+    fn take_private(&mut self, input: &mut Reader<'_>) -> Result<(), RecordError> {
+        *self = Self::new(input.bytes(FRAME_BYTES_MAX)?.to_vec());
+        Ok(())
+    }
+}
+
+/// A subject names itself.
+impl Field for SubjectIndex {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        Field::take(input).map(Self)
+    }
+
+    fn owner(&self) -> Option<SubjectIndex> {
+        Some(*self)
+    }
 }
 
 /// A length or count as it stands on disk. Whatever is longer than `u32` is over every cap and is
@@ -171,9 +260,9 @@ pub(crate) fn put_list<T: Field>(items: &[T], out: &mut Vec<u8>) {
     items.iter().for_each(|item| item.put(out));
 }
 
-/// A record: its fields in the order given.
+/// A record: its fields in the order given; those behind a semicolon stand apart, sealed.
 macro_rules! record {
-    ($($type:ident { $($field:ident),* $(,)? })*) => {$(
+    ($($type:ident { $($field:ident),* $(,)? $(; $($hidden:ident),*)? })*) => {$(
         impl $crate::record::Field for $type {
             fn put(&self, out: &mut Vec<u8>) {
                 $(self.$field.put(out);)*
@@ -181,7 +270,27 @@ macro_rules! record {
             fn take(
                 input: &mut $crate::record::Reader<'_>,
             ) -> Result<Self, $crate::record::RecordError> {
-                Ok(Self { $($field: $crate::record::Field::take(input)?,)* })
+                Ok(Self {
+                    $($field: $crate::record::Field::take(input)?,)*
+                    $($($hidden: $crate::record::field::Blank::blank(),)*)?
+                })
+            }
+            fn put_private(&self, out: &mut Vec<u8>) {
+                $($crate::record::Field::put_private(&self.$field, out);)*
+                $($(self.$hidden.put(out);)*)?
+            }
+            fn take_private(
+                &mut self,
+                input: &mut $crate::record::Reader<'_>,
+            ) -> Result<(), $crate::record::RecordError> {
+                $($crate::record::Field::take_private(&mut self.$field, input)?;)*
+                $($(self.$hidden = $crate::record::Field::take(input)?;)*)?
+                Ok(())
+            }
+            fn owner(&self) -> Option<tessera_model::SubjectIndex> {
+                let found = None;
+                $(let found = found.or_else(|| $crate::record::Field::owner(&self.$field));)*
+                found
             }
         }
     )*};

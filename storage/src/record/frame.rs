@@ -1,12 +1,15 @@
 //! Frame v1: one command, one frame, one revision.
 //!
+//! The payload ends with the sealed parts, one for each owner of something private in its events.
 //! Header (64) ‖ payload ‖ hash of the rows (32) ‖ link (32) ‖ length of the rows u32 ‖ 0 u32 ‖ rows,
 //! padded with zeros to a multiple of 16. History keeps it up to the link.
 
-use super::field::{Field, Reader, RecordError, put_list, record};
+use super::field::{Field, Reader, RecordError, put_count, put_list, record};
 use super::row::{put_rows, take_rows};
 use crate::batch::Staged;
 use crate::chain;
+use crate::seal::Part;
+use crate::seal::frame::Sealed;
 use crate::store::FrameRead;
 use tessera_model::limits::FRAME_BYTES_MAX;
 use tessera_model::{
@@ -21,6 +24,8 @@ const VERSION: u8 = 1;
 const SCHEMA: u16 = 1;
 /// Flag: the payload begins with the nonce of a newborn tenant's chain.
 const FLAG_BIRTH: u8 = 1;
+/// Flag: the fingerprint is sealed, at the beginning of the first subject's part; in the payload stands 0.
+const FLAG_HIDDEN: u8 = 2;
 /// Bytes of the header.
 const HEADER_BYTES: usize = 64;
 /// Bytes between payload and rows.
@@ -76,13 +81,14 @@ pub(crate) fn encode(
     head: &FrameHead,
     before: &[u8; 32],
     nonce: Option<&[u8; 32]>,
-    staged: &Staged,
+    (staged, sealed): (&Staged, &Sealed),
 ) -> Made {
     let start = out.len();
     let header = Header {
         magic: MAGIC,
         version: VERSION,
-        flags: if nonce.is_some() { FLAG_BIRTH } else { 0 },
+        flags: if nonce.is_some() { FLAG_BIRTH } else { 0 }
+            | if sealed.hides_fingerprint { FLAG_HIDDEN } else { 0 },
         kind: head.kind.number(),
         schema: SCHEMA,
         payload_len: 0,
@@ -97,15 +103,17 @@ pub(crate) fn encode(
     if let Some(nonce) = nonce {
         nonce.put(out);
     }
-    staged.fingerprint.put(out);
+    if sealed.hides_fingerprint { 0 } else { staged.fingerprint }.put(out);
     staged.caller.put(out);
     put_list(&staged.events, out);
+    put_count(sealed.parts.len(), out);
+    sealed.parts.iter().for_each(|part| out.extend_from_slice(part));
     let payload_len = u32::try_from(out.len() - start - HEADER_BYTES).unwrap_or(u32::MAX);
     if let Some(field) = out.get_mut(start + 8..start + 12) {
         field.copy_from_slice(&payload_len.to_le_bytes());
     }
     let mut rows = Vec::new();
-    put_rows(&staged.rows, &mut rows);
+    put_rows(&sealed.rows, &mut rows);
     let rows_hash = chain::rows_hash(&rows);
     let link = chain::link(before, out.get(start..).unwrap_or_default(), &rows_hash);
     rows_hash.put(out);
@@ -127,6 +135,7 @@ fn pad(out: &mut Vec<u8>, start: usize) {
 pub(crate) struct FrameView<'a> {
     pub(crate) head: FrameHead,
     birth: bool,
+    hidden: bool,
     /// Header and payload, as the link hashes them.
     linked: &'a [u8],
     payload: &'a [u8],
@@ -157,7 +166,7 @@ impl<'a> FrameView<'a> {
         let sound = header.magic == MAGIC
             && header.version == VERSION
             && header.schema == SCHEMA
-            && header.flags & !FLAG_BIRTH == 0;
+            && header.flags & !(FLAG_BIRTH | FLAG_HIDDEN) == 0;
         if !sound {
             return Err(RecordError::BadHeader);
         }
@@ -194,8 +203,12 @@ impl<'a> FrameView<'a> {
             id: header.id,
         };
         let birth = header.flags & FLAG_BIRTH != 0;
+        let hidden = header.flags & FLAG_HIDDEN != 0;
         let all = bytes.get(..whole).ok_or(RecordError::Short)?;
-        Ok((Self { head, birth, linked, payload, rows_hash, link, rows, upto_link, whole: all }, whole))
+        Ok((
+            Self { head, birth, hidden, linked, payload, rows_hash, link, rows, upto_link, whole: all },
+            whole,
+        ))
     }
 
     /// The link before a newborn tenant's first frame; `None` for other frames.
@@ -205,6 +218,11 @@ impl<'a> FrameView<'a> {
         }
         let nonce = Reader::new(self.payload).array()?;
         Ok(Some(chain::genesis(self.head.tenant, &nonce)))
+    }
+
+    /// Whether its fingerprint is sealed.
+    pub(crate) const fn hides_fingerprint(&self) -> bool {
+        self.hidden
     }
 
     /// Whether the link holds over the link `before`, and the rows (where they stand) have their hash.
@@ -225,8 +243,8 @@ impl<'a> FrameView<'a> {
         pad(out, start);
     }
 
-    /// The frame with its payload decoded.
-    pub(crate) fn decode(&self) -> Result<FrameRead, RecordError> {
+    /// The frame with its payload decoded, what is private of it blank; and the sealed parts that hold it.
+    pub(crate) fn decode(&self) -> Result<(FrameRead, Vec<Part<'a>>), RecordError> {
         let mut input = Reader::new(self.payload);
         if self.birth {
             input.slice(32)?;
@@ -234,8 +252,12 @@ impl<'a> FrameView<'a> {
         let fingerprint = u64::take(&mut input)?;
         let caller = Caller::take(&mut input)?;
         let events: Vec<Event> = input.list(EVENTS_MAX)?;
+        let mut parts = Vec::new();
+        for _ in 0..input.count(EVENTS_MAX)? {
+            parts.push(Part::take(&mut input)?);
+        }
         input.end()?;
-        Ok(FrameRead {
+        let frame = FrameRead {
             tenant: self.head.tenant,
             revision: self.head.revision,
             epoch: self.head.epoch,
@@ -246,6 +268,7 @@ impl<'a> FrameView<'a> {
             wall: self.head.wall,
             events,
             link: self.link,
-        })
+        };
+        Ok((frame, parts))
     }
 }

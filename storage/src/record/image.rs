@@ -6,9 +6,10 @@
 use super::bucket::{self, AROUND_BYTES};
 use super::field::{Field, Reader, RecordError};
 use crate::bucket::{Bucket, BucketKind, Image};
+use crate::seal::Part;
 use tessera_model::limits::{BUCKET_BYTES_MAX, BUCKET_PLACES, PLACES_MAX};
 use tessera_model::record::CommandIdRecord;
-use tessera_model::{CommandId, PlaceImage, Revision};
+use tessera_model::{CommandId, Event, PlaceImage, Revision};
 
 /// The form of a part that is a list of events.
 const EVENTS: u8 = 0;
@@ -27,7 +28,7 @@ const COMMANDS_MAX: usize = (BUCKET_BYTES_MAX - AROUND_BYTES) / COMMAND_BYTES;
 const _: () = assert!(PLACE_BYTES * BUCKET_PLACES as usize + AROUND_BYTES <= BUCKET_BYTES_MAX);
 
 /// Encodes a bucket as parts, each with its form: its image, then its events.
-pub(crate) fn parts(bucket: &Bucket) -> Vec<(u8, Vec<u8>)> {
+pub(crate) fn parts(bucket: &Bucket) -> Vec<(u8, bucket::Part)> {
     let mut parts = Vec::new();
     match &bucket.image {
         Image::None => {}
@@ -37,19 +38,24 @@ pub(crate) fn parts(bucket: &Bucket) -> Vec<(u8, Vec<u8>)> {
             let mut body = Vec::with_capacity(used * PLACE_BYTES);
             places.iter().take(used).for_each(|place| put_place(place, &mut body));
             if !body.is_empty() {
-                parts.push((PLACES, body));
+                parts.push((PLACES, open(body)));
             }
         }
         Image::Commands(ids) => {
             for ids in ids.chunks(COMMANDS_MAX) {
                 let mut body = Vec::with_capacity(ids.len() * COMMAND_BYTES);
                 ids.iter().for_each(|id| id.put(&mut body));
-                parts.push((COMMANDS, body));
+                parts.push((COMMANDS, open(body)));
             }
         }
     }
-    parts.extend(bucket::parts(&bucket.events).into_iter().map(|body| (EVENTS, body)));
+    parts.extend(bucket::parts(&bucket.events).into_iter().map(|part| (EVENTS, part)));
     parts
+}
+
+/// A part in which nothing is private.
+const fn open(body: Vec<u8>) -> bucket::Part {
+    bucket::Part { body, private: Vec::new() }
 }
 
 fn put_place(place: &PlaceImage, body: &mut Vec<u8>) {
@@ -57,10 +63,27 @@ fn put_place(place: &PlaceImage, body: &mut Vec<u8>) {
     place.refresh.iter().for_each(|word| word.put(body));
 }
 
-/// Decodes one part behind what the bucket has of the parts before it.
-pub(crate) fn take_part(form: u8, body: &[u8], bucket: &mut Bucket) -> Result<(), RecordError> {
+/// The events of a part, blank where they are private, and what is private of them, sealed.
+pub(crate) type Events<'a> = (Vec<Event>, Option<Part<'a>>);
+
+/// Decodes one part: an image behind what the bucket has of the parts before it, or events, which are not in the bucket
+/// yet.
+pub(crate) fn take_part<'a>(
+    form: u8,
+    mut input: Reader<'a>,
+    bucket: &mut Bucket,
+) -> Result<Option<Events<'a>>, RecordError> {
+    if form == EVENTS {
+        let events = bucket::take_part(&mut input)?;
+        let sealed = if input.rest().is_empty() { None } else { Some(Part::take(&mut input)?) };
+        input.end()?;
+        return Ok(Some((events, sealed)));
+    }
+    take_image(form, input.rest(), bucket).map(|()| None)
+}
+
+fn take_image(form: u8, body: &[u8], bucket: &mut Bucket) -> Result<(), RecordError> {
     match form {
-        EVENTS => bucket::take_part(body, &mut bucket.events),
         // An image stands before all events.
         PLACES | COMMANDS if !bucket.events.is_empty() => Err(RecordError::BadHeader),
         PLACES if bucket.kind == BucketKind::Places && bucket.image == Image::None => {
@@ -156,7 +179,7 @@ mod tests {
     use super::*;
     use crate::record::samples::place;
     use tessera_model::refresh::EndReason;
-    use tessera_model::{Event, Generation, Place};
+    use tessera_model::{Generation, Place};
 
     fn places(count: usize) -> Vec<PlaceImage> {
         let alive = PlaceImage::of(&place());
@@ -174,10 +197,13 @@ mod tests {
             .collect()
     }
 
-    fn joined(bucket: &Bucket, parts: &[(u8, Vec<u8>)]) -> Result<Bucket, RecordError> {
+    fn joined(bucket: &Bucket, parts: &[(u8, bucket::Part)]) -> Result<Bucket, RecordError> {
         let mut read = Bucket::of(bucket.kind, bucket.no, Vec::new());
-        for (form, body) in parts {
-            take_part(*form, body, &mut read)?;
+        for (form, part) in parts {
+            if let Some((mut events, _)) = take_part(*form, Reader::new(&part.body), &mut read)? {
+                bucket::take_private(&mut events, &part.private)?;
+                read.events.append(&mut events);
+            }
         }
         Ok(read)
     }
@@ -199,7 +225,7 @@ mod tests {
     fn images_split_and_join() {
         for bucket in samples() {
             let parts = parts(&bucket);
-            assert!(parts.iter().all(|(_, body)| body.len() <= BUCKET_BYTES_MAX - 64));
+            assert!(parts.iter().all(|(_, part)| part.body.len() <= BUCKET_BYTES_MAX - 64));
             assert!(joined(&bucket, &parts) == Ok(bucket));
         }
         // Of what nobody used at the end there is nothing, and of nothing else no part.
@@ -214,7 +240,7 @@ mod tests {
     fn what_is_read_has_one_form() {
         for bucket in samples().into_iter().filter(|bucket| !bucket.image.is_empty()) {
             let (form, whole) = parts(&bucket).swap_remove(0);
-            let whole = whole.get(..700.min(whole.len() / 68 * 68)).unwrap_or_default();
+            let whole = whole.body.get(..700.min(whole.body.len() / 68 * 68)).unwrap_or_default();
             let cuts = (0..whole.len()).map(|len| whole[..len].to_vec());
             let turns = (0..whole.len() * 8).map(|bit| {
                 let mut turned = whole.to_vec();
@@ -222,8 +248,10 @@ mod tests {
                 turned
             });
             for bytes in cuts.chain(turns) {
-                if let Ok(read) = joined(&bucket, &[(form, bytes.clone())]) {
-                    assert!(parts(&read) == [(form, bytes)], "two forms");
+                if let Ok(read) = joined(&bucket, &[(form, open(bytes.clone()))]) {
+                    let again: Vec<_> =
+                        parts(&read).into_iter().map(|(form, part)| (form, part.body)).collect();
+                    assert!(again == [(form, bytes)], "two forms");
                 }
             }
         }
@@ -233,10 +261,17 @@ mod tests {
     /// than its bucket, of an unknown form, out of order or with an id twice is refused.
     #[test]
     fn images_out_of_place_are_refused() {
-        let refused = |kind, no, parts: &[(u8, Vec<u8>)]| joined(&Bucket::of(kind, no, vec![]), parts).err();
+        let refused = |kind, no, parts: &[(u8, Vec<u8>)]| {
+            let parts: Vec<_> = parts.iter().map(|(form, body)| (*form, open(body.clone()))).collect();
+            joined(&Bucket::of(kind, no, vec![]), &parts).err()
+        };
+        let first = |bucket: &Bucket| {
+            let (form, part) = parts(bucket).swap_remove(0);
+            (form, part.body)
+        };
         let [one, _, ids_of, ..] = &samples()[..] else { panic!("five samples") };
-        let (place, commands) = (parts(one).swap_remove(0), parts(ids_of).swap_remove(0));
-        let event = (EVENTS, bucket::parts(&[Event::CommandFloor { unix_ms: 5 }]).swap_remove(0));
+        let (place, commands) = (first(one), first(ids_of));
+        let event = (EVENTS, bucket::parts(&[Event::CommandFloor { unix_ms: 5 }]).swap_remove(0).body);
         let header = Some(RecordError::BadHeader);
         assert_eq!(refused(BucketKind::Names, 0, std::slice::from_ref(&place)), header);
         assert_eq!(refused(BucketKind::Places, 0, std::slice::from_ref(&commands)), header);

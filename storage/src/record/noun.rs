@@ -1,6 +1,6 @@
 //! The model's nouns as records, field by field in the order of docs/file.md.
 
-use super::field::{Field, Reader, RecordError, put_bytes, put_list, record};
+use super::field::{Blank, Field, Reader, RecordError, put_bytes, put_list, record};
 use std::net::IpAddr;
 use tessera_model::elevation::RequestState;
 use tessera_model::invitation::InvitationState;
@@ -21,8 +21,8 @@ use tessera_model::relation::{RelationMappingRecord, RelationModelRecord, Relati
 use tessera_model::rule::{GroupRule, Match, Term};
 use tessera_model::{
     Caller, ClientIndex, CommandId, Deadline, Epoch, Generation, GroupId, Name, Network, Pattern,
-    PermissionId, Place, PublicId, RestrictionId, Revision, RoleId, ServiceIndex, Settings, Slot,
-    SubjectIndex, TenantId, Trust, UnixMillis, Whence, WorkspaceIndex,
+    PermissionId, Place, PublicId, RestrictionId, Revision, RoleId, ServiceIndex, Settings, Slot, TenantId,
+    Trust, UnixMillis, Whence, WorkspaceIndex,
 };
 
 macro_rules! wrapped {
@@ -52,7 +52,6 @@ wrapped!(
     RoleId,
     ServiceIndex,
     Slot,
-    SubjectIndex,
     TenantId,
     UnixMillis,
     WorkspaceIndex
@@ -90,6 +89,12 @@ macro_rules! lists {
             fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
                 input.list($most)
             }
+            fn put_private(&self, out: &mut Vec<u8>) {
+                self.iter().for_each(|item| item.put_private(out));
+            }
+            fn take_private(&mut self, input: &mut Reader<'_>) -> Result<(), RecordError> {
+                self.iter_mut().try_for_each(|item| item.take_private(input))
+            }
         }
     )*};
 }
@@ -124,8 +129,8 @@ record! {
     }
     ClientTerms { refresh, session_ttl_s, session_idle_s, refresh_ttl_s, sessions_max, evict }
     ClientRecord { index, name, terms }
-    CommandIdRecord { id, revision, fingerprint }
-    FailureRecord { key, count, at, until }
+    CommandIdRecord { id, revision; fingerprint }
+    FailureRecord { subject, count, at, until; key }
     RelationRecord { object, relation, subject, from, until }
     RelationModelRecord { version, text, at }
     RelationMappingRecord { permission, type_name, relation }
@@ -157,6 +162,13 @@ impl Field for SubjectKind {
 
 pub(super) fn text<'a>(input: &mut Reader<'a>, max: usize) -> Result<&'a str, RecordError> {
     str::from_utf8(input.bytes(max)?).map_err(|_| RecordError::BadText)
+}
+
+/// A name that was erased.
+impl Blank for Name {
+    fn blank() -> Self {
+        Self::erased()
+    }
 }
 
 impl Field for Name {

@@ -3,7 +3,7 @@
 use super::frame::{Form, FrameView};
 use super::samples::{every_event, place};
 use super::{Field, Reader, RecordError, bucket};
-use crate::batch::{Batch, Head, Staged};
+use crate::batch::{Head, Staged};
 use tessera_model::{
     Caller, CommandId, CommandKind, Event, Generation, Place, Private, Revision, Row, RowKind, SubjectIndex,
     TenantId, UnixMillis,
@@ -30,7 +30,17 @@ fn events_there_and_back() {
     for event in every_event() {
         let bytes = bytes_of(&event);
         seen[usize::from(bytes[0])] = true;
-        assert_eq!(take_whole(&bytes), Ok(event));
+        let mut private = Vec::new();
+        event.put_private(&mut private);
+        let filled = |private: &[u8]| {
+            let (mut read, mut input) = (take_whole(&bytes)?, Reader::new(private));
+            read.take_private(&mut input)?;
+            input.end().map(|()| read)
+        };
+        assert_eq!(filled(&private), Ok(event));
+        for cut in 0..private.len() {
+            assert!(filled(&private[..cut]).is_err(), "{cut} private bytes of {bytes:?}");
+        }
         for cut in 0..bytes.len() {
             assert!(take_whole(&bytes[..cut]).is_err(), "{cut} bytes of {bytes:?}");
         }
@@ -86,13 +96,14 @@ fn frames_notice_every_bit() {
     let head = Head { next: Revision(4), link: [5; 32], ..Head::unborn(TenantId(9)) };
     for (caller, rows) in callers().into_iter().zip([rows(), vec![], rows(), vec![], rows()]) {
         let staged = staged(caller, rows);
-        let mut batch = Batch::new(&head);
+        let mut batch = crate::seal::tests::batch(&head);
         batch.push(&staged).unwrap();
         let bytes = batch.bytes();
         let (view, len) = FrameView::read(bytes, Form::Journal).unwrap();
         assert_eq!(len, bytes.len());
         assert!(view.holds(&head.link, Form::Journal) && !view.holds(&[6; 32], Form::Journal));
-        let frame = view.decode().unwrap();
+        let frame =
+            crate::seal::frame::read(&view, &crate::seal::tests::Always::default(), "journal").unwrap();
         assert_eq!((frame.caller, frame.events), (staged.caller, staged.events));
         assert_eq!((frame.id, frame.fingerprint, frame.wall), (staged.id, staged.fingerprint, staged.wall));
         assert_eq!(view.rows().unwrap().len(), staged.rows.len());
@@ -125,12 +136,12 @@ fn any_bytes_are_survived() {
         let mut bytes = chunk.to_vec();
         bytes[0] = u8::try_from(at % 64).unwrap();
         drop(take_whole(&bytes));
-        let (Ok(()) | Err(_)) = bucket::take_part(&bytes, &mut Vec::new());
+        drop(bucket::take_part(&mut Reader::new(&bytes)));
         drop(super::row::take_rows(&bytes));
     }
     let mut claim = vec![0xFF; 4];
     claim.push(1);
-    assert_eq!(bucket::take_part(&claim, &mut Vec::new()), Err(RecordError::OverCap));
+    assert_eq!(bucket::take_part(&mut Reader::new(&claim)), Err(RecordError::OverCap));
 }
 
 /// PROPERTY: however many events a bucket has, its parts are under the cap and join to it again.
@@ -141,8 +152,10 @@ fn buckets_split_and_join() {
         let parts = bucket::parts(&events);
         let mut joined = Vec::new();
         for part in &parts {
-            assert!(part.len() <= tessera_model::limits::BUCKET_BYTES_MAX - 64);
-            bucket::take_part(part, &mut joined).unwrap();
+            assert!(part.body.len() + part.private.len() <= tessera_model::limits::BUCKET_BYTES_MAX - 64);
+            let mut events = bucket::take_part(&mut Reader::new(&part.body)).unwrap();
+            bucket::take_private(&mut events, &part.private).unwrap();
+            joined.append(&mut events);
         }
         assert_eq!(joined, events);
         assert_eq!(parts.len(), count.div_ceil(3_582), "{count} places");

@@ -24,7 +24,7 @@ pub fn root() -> RootKey {
 
 /// Options with small files, driven by threads.
 pub fn small() -> Options {
-    Options { journal_file_bytes: SMALL, ..Options::new(root(), SALT) }
+    Options { journal_file_bytes: SMALL, ..Options::new(root(), SALT, [5; 32]) }
 }
 
 pub fn by_hand() -> Options {
@@ -102,7 +102,7 @@ pub fn born(tenant: TenantId) -> Staged {
 
 /// Gives birth to a tenant in a batch of its own, and tells its head.
 pub fn birth(store: &dyn Store, tenant: TenantId) -> Head {
-    let mut batch = Batch::new(&Head::unborn(tenant));
+    let mut batch = store.batch(&Head::unborn(tenant));
     batch.birth(tenant, [9; 32], &born(tenant)).unwrap();
     commit(store, batch).unwrap()
 }
@@ -117,7 +117,7 @@ pub fn commit(store: &dyn Store, batch: Batch) -> Result<Head, StorageError> {
 
 /// Commits one frame.
 pub fn push(store: &dyn Store, head: &Head, staged: &Staged) -> Result<Head, StorageError> {
-    let mut batch = Batch::new(head);
+    let mut batch = store.batch(head);
     batch.push(staged)?;
     commit(store, batch)
 }

@@ -63,6 +63,8 @@ shapes! {
         policies: Option<u32> = PolicyVersion,
         /// What became of the rows of a bulk load.
         loaded: Option<Loaded> = RowsMade,
+        /// Whether what is private of a subject is erased; ask again while it is not.
+        erased: Option<bool> = Erased,
         /// How many subjects a changed rule has not reached yet.
         left: Option<u32> = Left,
     }

@@ -95,6 +95,12 @@ and_visibility! {
         /// Whom.
         subject: PublicId = Subject,
     };
+    /// Erases a subject: it is deleted, and what is private of it can be read by nobody any more, once the answer
+    /// says so. Repeated, it tells how far that is.
+    EraseSubject = 0x10e0 -> Made {
+        /// Whom.
+        subject: PublicId = Subject,
+    };
     /// Adds an identifier to a subject.
     AddIdentifier = 0x1018 -> Made {
         /// Whose.

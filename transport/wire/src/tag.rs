@@ -445,4 +445,6 @@ tags! {
     Parts = 325;
     /// Whether a version is the present one.
     Present = 326;
+    /// Whether what is private of a subject is erased; 0 while that is under way.
+    Erased = 340;
 }

@@ -1,0 +1,73 @@
+//! Erasures, one tenant at a time: the store erases keys, a checkpoint writes the buckets anew that held something
+//! private, and then the tenant notes that it is done. Whatever ends it early, the next start goes on with it.
+
+use crate::actor::TenantMessage;
+use crate::house::House;
+use crate::state::of_subject;
+use crate::submit;
+use crate::supervisor::{SupervisorMessage, awake};
+use std::sync::Arc;
+use std::time::Duration;
+use tessera_model::{Command, SubjectIndex, TenantId};
+use tessera_storage::StorageError;
+use tokio::sync::oneshot;
+
+/// LIMIT: attempts, one a second: an hour. What is left then is done at the next start.
+const ATTEMPTS_MAX: u32 = 3_600;
+
+/// Erases whoever is to be erased in a tenant.
+pub(crate) async fn run(house: Arc<House>, tenant: TenantId) {
+    for _ in 0..ATTEMPTS_MAX {
+        match round(&house, tenant).await {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%tenant, %error, "an erasure is not done yet; it is repeated"),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// One attempt: true when nobody is left.
+async fn round(house: &Arc<House>, tenant: TenantId) -> Result<bool, StorageError> {
+    let Some(entry) = house.entry(tenant) else { return Ok(true) };
+    let Some(actor) = awake(house, &entry).await else { return Ok(true) };
+    let subjects = entry.view().as_ref().map_or_else(Vec::new, |view| view.root.full().being_erased());
+    let (on, all) = (Arc::clone(house), subjects.clone());
+    let names = house.work(move || erase_keys(&on, tenant, &all)).await;
+    let names = names.unwrap_or(Err(StorageError::LaneStopped))?;
+    if subjects.is_empty() {
+        return Ok(true);
+    }
+    drop(actor.cast(TenantMessage::Again(names)));
+    house.rewriting.lock().insert(tenant);
+    let (reply, taken) = oneshot::channel();
+    house.tell(SupervisorMessage::Checkpoint(reply));
+    let taken = taken.await.unwrap_or(false);
+    house.rewriting.lock().remove(&tenant);
+    let on = Arc::clone(house);
+    let done = house.work(move || on.store.finish_erasing(tenant)).await;
+    if !taken || !done.unwrap_or(Err(StorageError::LaneStopped))? {
+        return Ok(false);
+    }
+    for subject in subjects {
+        if !submit::by_node(house, &entry, Command::FinishErasure { subject }).await {
+            return Ok(false);
+        }
+    }
+    Ok(false)
+}
+
+type Names = std::collections::BTreeSet<(tessera_storage::BucketKind, u32)>;
+
+/// Erases the keys of subjects, and tells the buckets that must be written anew. For nobody, what a former life
+/// left is done with.
+fn erase_keys(house: &House, tenant: TenantId, subjects: &[SubjectIndex]) -> Result<Names, StorageError> {
+    let mut names = Names::new();
+    for subject in subjects {
+        names.extend(house.store.erase(tenant, *subject, of_subject(*subject))?);
+    }
+    if subjects.is_empty() {
+        house.store.finish_erasing(tenant)?;
+    }
+    Ok(names)
+}

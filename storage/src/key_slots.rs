@@ -1,0 +1,124 @@
+//! Single slots of the key file: the keys of subjects and of buckets, wrapped under their tenant's sealing key.
+//!
+//! They are made some at a time and before anybody needs them, so that a commit waits for none; whose a key is,
+//! a row or the directory row says. One that is erased is zeros with a state that says so, in both copies:
+//! nothing else counts as erased.
+
+use crate::error::StorageError;
+use crate::key_files::FILES;
+use crate::keys::{Keys, SLOT_BYTES, STATE_ERASED, Slot, TENANT_SLOTS, associated, at, unwrapped, wrap};
+use crate::record::{Field, Reader};
+use crate::seal::damaged;
+use std::io;
+use tessera_crypto::Key;
+use tessera_model::TenantId;
+
+/// What one copy has at a slot.
+enum Found {
+    /// The key.
+    Key(Key),
+    /// It was erased.
+    Erased,
+    /// Nothing that opens.
+    Wrong,
+}
+
+impl Keys {
+    /// Makes `count` keys in slots behind one another, durable in both copies, and tells the first slot.
+    pub(crate) fn make_slots(
+        &self,
+        tenant: TenantId,
+        under: &Key,
+        count: u32,
+    ) -> Result<(u32, Vec<Key>), StorageError> {
+        let mut inner = self.inner.lock();
+        let count = count.next_multiple_of(TENANT_SLOTS);
+        let first = inner.next;
+        let (mut bytes, mut keys) = (Vec::new(), Vec::new());
+        for slot in first..first.saturating_add(count) {
+            let key = self.draw.key();
+            wrap(under, self.draw.nonce(), &associated(tenant, slot), &key)?.put(&mut bytes);
+            keys.push(key);
+        }
+        // A slot that was once tried is not used again, whatever came of it.
+        inner.next = first.saturating_add(count);
+        for copy in 0..FILES.len() {
+            self.write(copy, first, &bytes)?;
+        }
+        Ok((first, keys))
+    }
+
+    fn found(
+        &self,
+        copy: usize,
+        (tenant, slot): (TenantId, u32),
+        under: &Key,
+    ) -> Result<Found, StorageError> {
+        let (Some(file), Some(name)) = (self.files.get(copy), FILES.get(copy)) else {
+            return Ok(Found::Wrong);
+        };
+        let mut bytes = [0; SLOT_BYTES];
+        match file.read_at(at(slot), &mut bytes) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Found::Wrong),
+            read => read.map_err(StorageError::while_doing("reading", name))?,
+        }
+        if bytes[..] == gone()[..] {
+            return Ok(Found::Erased);
+        }
+        let slot_read = Slot::take(&mut Reader::new(&bytes)).ok();
+        let key = slot_read.and_then(|found| unwrapped(under, &associated(tenant, slot), &found));
+        Ok(key.map_or(Found::Wrong, Found::Key))
+    }
+
+    /// The key at a slot of a tenant; `None` when it was erased. A copy that does not open is made of the other.
+    pub(crate) fn key_at(
+        &self,
+        (tenant, slot): (TenantId, u32),
+        under: &Key,
+    ) -> Result<Option<Key>, StorageError> {
+        let whose = (tenant, slot);
+        match (self.found(0, whose, under)?, self.found(1, whose, under)?) {
+            (Found::Erased, Found::Erased) => Ok(None),
+            (Found::Erased, _) | (_, Found::Erased) => {
+                // A crash came in between.
+                self.erase_slot(slot)?;
+                Ok(None)
+            }
+            (Found::Key(key), Found::Key(_)) => Ok(Some(key)),
+            (Found::Key(key), Found::Wrong) => self.mend(1, whose, under, key).map(Some),
+            (Found::Wrong, Found::Key(key)) => self.mend(0, whose, under, key).map(Some),
+            (Found::Wrong, Found::Wrong) => {
+                let what = format!("slot {slot}: a key does not open in either copy, and was not erased");
+                Err(damaged(&FILES.join(", "), what, tenant))
+            }
+        }
+    }
+
+    fn mend(
+        &self,
+        copy: usize,
+        (tenant, slot): (TenantId, u32),
+        under: &Key,
+        key: Key,
+    ) -> Result<Key, StorageError> {
+        let file = FILES.get(copy).copied().unwrap_or_default();
+        tracing::warn!(%tenant, slot, file, "a copy of a key is damaged: it is made of the other");
+        let mut bytes = Vec::with_capacity(SLOT_BYTES);
+        wrap(under, self.draw.nonce(), &associated(tenant, slot), &key)?.put(&mut bytes);
+        self.write(copy, slot, &bytes)?;
+        Ok(key)
+    }
+
+    /// Erases a slot in place, in both copies.
+    pub(crate) fn erase_slot(&self, slot: u32) -> Result<(), StorageError> {
+        let bytes = gone();
+        (0..FILES.len()).try_for_each(|copy| self.write(copy, slot, &bytes))
+    }
+}
+
+/// A slot that was erased.
+fn gone() -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(SLOT_BYTES);
+    Slot { nonce: [0; 12], wrapped: [0; 32], tag: [0; 16], state: STATE_ERASED }.put(&mut bytes);
+    bytes
+}

@@ -1,0 +1,326 @@
+//! What belongs to people is sealed from the first byte on disk, and gone when its key is erased.
+
+mod kit;
+
+use kit::*;
+use std::sync::Arc;
+use tessera_model::record::AttributeValue;
+use tessera_model::{Event, Private, Row, RowKind, SubjectIndex, TenantId};
+use tessera_storage::disk::Disk;
+use tessera_storage::disk::simulated::{Fault, Simulated, Survival};
+use tessera_storage::{
+    Bucket, BucketKind, Embedded, Head, Options, RootKey, StorageError, Store, rotate_root_on,
+};
+
+const TENANT: TenantId = TenantId(3);
+const OWN: (BucketKind, u32) = (BucketKind::Subjects, 0);
+/// Who is erased, and who stays.
+const ANN: SubjectIndex = SubjectIndex(1);
+const BEN: SubjectIndex = SubjectIndex(2);
+
+fn canary(of: SubjectIndex, what: &str) -> String {
+    format!("canary {what} of {}", of.0)
+}
+
+/// What is private of a subject: events, and rows.
+fn private(of: SubjectIndex) -> (Vec<Event>, Vec<Row>) {
+    let hash = [of.0.to_le_bytes()[0] | 0xA0; 16];
+    let text = AttributeValue::Text(canary(of, "attribute").into());
+    let events = vec![
+        subject(of.0),
+        Event::IdentifierTaken { hash, subject: of },
+        Event::AttributeChanged { subject: of, attribute: 1, value: Some(text) },
+    ];
+    let row = |kind, rest: &[u8], what| Row {
+        kind,
+        key: Row::subject_key(of, rest),
+        value: Some(Private::new(canary(of, what).into_bytes())),
+    };
+    let rows = vec![
+        row(RowKind::Password, &[], "password"),
+        row(RowKind::Identifier, &hash, "identifier"),
+        row(RowKind::Profile, b"city", "profile"),
+    ];
+    (events, rows)
+}
+
+fn keys_of(of: SubjectIndex) -> [(RowKind, Vec<u8>, &'static str); 3] {
+    let (_, rows) = private(of);
+    let what = ["password", "identifier", "profile"];
+    let mut rows = rows.into_iter().zip(what).map(|(row, what)| (row.kind, row.key, what));
+    std::array::from_fn(|_| rows.next().unwrap())
+}
+
+fn push(store: &Embedded, no: u64, events: Vec<Event>, rows: Vec<Row>) {
+    let head = store.head(TENANT).unwrap().unwrap();
+    let mut batch = store.batch(&head);
+    batch.push(&staged(no, events, rows)).unwrap();
+    let commit = store.commit(batch);
+    while store.turn() {}
+    commit.wait().unwrap();
+}
+
+fn open(disk: &Simulated) -> Result<Embedded, StorageError> {
+    Embedded::open_on(Arc::new(disk.clone()), by_hand())
+}
+
+/// Two subjects, in buckets and rows, and once more in the tail.
+fn made() -> Simulated {
+    let disk = Simulated::new();
+    let store = open(&disk).unwrap();
+    let mut batch = store.batch(&Head::unborn(TENANT));
+    batch.birth(TENANT, [9; 32], &born(TENANT)).unwrap();
+    let commit = store.commit(batch);
+    while store.turn() {}
+    commit.wait().unwrap();
+    for (no, of) in (1..).zip([ANN, BEN]) {
+        let (events, rows) = private(of);
+        push(&store, no, events, rows);
+    }
+    checkpoint(&store, &[ANN, BEN]);
+    for (no, of) in (3..).zip([ANN, BEN]) {
+        let (events, rows) = private(of);
+        push(&store, no, events, rows);
+    }
+    store.stop();
+    drop(store);
+    disk.image()
+}
+
+/// A checkpoint whose bucket of subjects holds these.
+fn checkpoint(store: &Embedded, of: &[SubjectIndex]) {
+    let cut = store.cut();
+    let events = of.iter().flat_map(|of| private(*of).0).collect();
+    let bucket = Bucket { kind: OWN.0, no: OWN.1, events };
+    store.put(TENANT, &store.head(TENANT).unwrap().unwrap(), vec![bucket]).unwrap();
+    store.finish(&cut).unwrap();
+}
+
+/// Erases one, as the engine does.
+fn erase(store: &Embedded, of: SubjectIndex) -> Result<(), StorageError> {
+    let names = store.erase(TENANT, of, OWN)?;
+    let cut = store.cut();
+    let events = private(BEN).0;
+    let bucket = Bucket { kind: OWN.0, no: OWN.1, events };
+    let head = store.head(TENANT)?.unwrap();
+    store.put(TENANT, &head, vec![bucket])?;
+    store.finish(&cut)?;
+    assert!(names.is_empty() || names == [OWN]);
+    assert!(store.finish_erasing(TENANT)?);
+    Ok(())
+}
+
+fn rows_of(store: &Embedded, of: SubjectIndex) -> Vec<Option<String>> {
+    let read = |kind, key: &[u8]| store.row(TENANT, kind, key).unwrap().value;
+    let text = |value: Private| String::from_utf8(value.expose().to_vec()).unwrap();
+    keys_of(of).iter().map(|(kind, key, _)| read(*kind, key).map(text)).collect()
+}
+
+fn is_whole(store: &Embedded, of: SubjectIndex) {
+    let expected: Vec<_> = keys_of(of).iter().map(|(_, _, what)| Some(canary(of, what))).collect();
+    assert_eq!(rows_of(store, of), expected);
+    let (events, ..) = load(store, TENANT).unwrap();
+    for event in private(of).0 {
+        assert!(events.contains(&event), "{event:?}");
+    }
+    let found = store.rows(TENANT, RowKind::Identifier, &Row::subject_key(of, &[]), 10).unwrap();
+    let [(_, key, _), ..] = keys_of(of);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].0[..4], key[..4]);
+}
+
+fn is_gone(store: &Embedded, of: SubjectIndex) {
+    assert_eq!(rows_of(store, of), [None, None, None]);
+    let (mut events, ..) = load(store, TENANT).unwrap();
+    for frame in store.history(TENANT, tessera_model::Revision(0), 100).unwrap() {
+        events.extend(frame.events);
+    }
+    for event in events {
+        let told = format!("{event:?}");
+        assert!(!told.contains(&canary(of, "attribute")), "{told}");
+        assert!(!matches!(event, Event::IdentifierTaken { subject, .. } if subject == of), "{told}");
+    }
+    store.verify(TENANT).unwrap();
+}
+
+fn bytes_of(disk: &Simulated) -> Vec<(String, Vec<u8>)> {
+    let read = |name: String| {
+        let file = disk.open(&name).unwrap();
+        let mut bytes = vec![0; usize::try_from(file.size().unwrap()).unwrap()];
+        file.read_at(0, &mut bytes).unwrap();
+        (name, bytes)
+    };
+    disk.list().unwrap().into_iter().map(read).collect()
+}
+
+/// PROPERTY: nothing private of anybody stands on the disk in the clear, in no file and on no page, and all of it is
+/// read back after a start.
+#[test]
+fn nothing_private_stands_in_the_clear() {
+    let disk = made();
+    let store = open(&disk).unwrap();
+    [ANN, BEN].iter().for_each(|of| is_whole(&store, *of));
+    for (name, bytes) in bytes_of(&disk) {
+        for of in [ANN, BEN] {
+            let hash = [of.0.to_le_bytes()[0] | 0xA0; 16];
+            for plain in [b"canary".as_slice(), &hash] {
+                assert!(!bytes.windows(plain.len()).any(|some| some == plain), "{name} holds {plain:?}");
+            }
+        }
+    }
+}
+
+/// PROPERTY: who was erased is read by nobody, before and after a start; everybody else is whole, and goes on.
+#[test]
+fn an_erased_subject_is_gone_and_nobody_else() {
+    let disk = made();
+    let store = open(&disk).unwrap();
+    erase(&store, ANN).unwrap();
+    is_gone(&store, ANN);
+    is_whole(&store, BEN);
+    let (events, rows) = private(SubjectIndex(7));
+    push(&store, 9, events, rows);
+    store.stop();
+    drop(store);
+    let store = open(&disk.image()).unwrap();
+    is_gone(&store, ANN);
+    is_whole(&store, BEN);
+    is_whole(&store, SubjectIndex(7));
+    assert!(store.erasing().unwrap().is_empty());
+}
+
+/// PROPERTY: the power may go at every call of an erasure: the next start either has everything of the subject, or
+/// nothing, and repeating ends it; nobody else ever loses anything. METHOD: a cut at each call, with every kind of
+/// loss.
+#[test]
+fn a_cut_in_an_erasure_is_finished_by_repeating_it() {
+    let disk = made();
+    let mut cuts = 0;
+    for call in 1..60 {
+        for survival in [Survival::None, Survival::Prefix, Survival::Sectors(50), Survival::All] {
+            let image = disk.image();
+            let Ok(store) = open(&image) else { continue };
+            image.plant(image.calls() + call, Fault::PowerCut);
+            let done = erase(&store, ANN);
+            if !image.is_off() {
+                assert!(done.is_ok());
+                continue;
+            }
+            cuts += 1;
+            drop(store);
+            let mut dice = call;
+            let left = image.after_cut(survival, &mut |most| {
+                dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (dice >> 33) % most.max(1)
+            });
+            let store = open(&left).unwrap_or_else(|error| panic!("call {call}, {survival:?}: {error}"));
+            is_whole(&store, BEN);
+            erase(&store, ANN).unwrap();
+            is_gone(&store, ANN);
+            is_whole(&store, BEN);
+        }
+    }
+    println!("seal: {cuts} power cuts in an erasure, 0 violations");
+    assert!(cuts > 20, "{cuts}");
+}
+
+/// PROPERTY: a turned bit in a key of one copy is healed from the other; in both copies it is damage that names the
+/// file, and never an erasure; so is one in what is sealed.
+#[test]
+fn turned_bits_are_damage_and_never_an_erasure() {
+    let disk = made();
+    let keys = bytes_of(&disk).into_iter().find(|(name, _)| name == "keys-a").unwrap().1;
+    let (mut damaged, mut healed) = (0, 0);
+    for slot in 1..keys.len() / 64 {
+        for byte in [0, 13, 50, 60] {
+            for files in [&["keys-a"][..], &["keys-b"], &["keys-a", "keys-b"]] {
+                let image = disk.image();
+                for file in files {
+                    image.tamper(file, |bytes| bytes[slot * 64 + byte] ^= 4);
+                }
+                let read = open(&image).and_then(|store| {
+                    let rows = [ANN, BEN].map(|of| {
+                        let [(kind, key, _), ..] = keys_of(of);
+                        store.row(TENANT, kind, &key)
+                    });
+                    let [ann, ben] = rows;
+                    load(&store, TENANT)?;
+                    Ok([ann?.value.is_some(), ben?.value.is_some()])
+                });
+                match (files.len(), read) {
+                    (1, Ok(found)) => {
+                        assert_eq!(found, [true, true], "slot {slot} byte {byte} of {files:?}");
+                        healed += 1;
+                    }
+                    (2, Ok(found)) => {
+                        assert_eq!(found, [true, true], "slot {slot} byte {byte}: nobody has it")
+                    }
+                    (2, Err(StorageError::Damaged(damage))) => {
+                        assert!(damage.file.contains("keys"), "{damage}");
+                        damaged += 1;
+                    }
+                    (2, Err(StorageError::KeysMissing(_))) => damaged += 1,
+                    (_, other) => panic!("slot {slot} byte {byte} of {files:?}: {other:?}"),
+                }
+            }
+        }
+    }
+    println!("seal: {healed} turned bits in one copy healed, {damaged} in both copies told as damage");
+    assert!(damaged >= 8 && healed > 0);
+}
+
+/// PROPERTY: after another root key the directory opens with it alone, and holds what it held. The power may go at
+/// every call: it opens with one of the two, and repeating ends it.
+#[test]
+fn another_root_key_opens_the_directory() {
+    let disk = made();
+    let (old, new) = (root(), RootKey::new([4; 32]));
+    let with = |disk: &Simulated, key: [u8; 32]| {
+        let options = Options { root_key: RootKey::new(key), ..by_hand() };
+        Embedded::open_on(Arc::new(disk.clone()), options)
+    };
+    let whole = |store: &Embedded| [ANN, BEN].iter().for_each(|of| is_whole(store, *of));
+    let mut cuts = 0;
+    for call in 1..40 {
+        for survival in [Survival::None, Survival::Prefix, Survival::All] {
+            let image = disk.image();
+            image.plant(image.calls() + call, Fault::PowerCut);
+            let done = rotate_root_on(&image, &old, &new, &[5; 32]);
+            let image = if image.is_off() {
+                cuts += 1;
+                let left = image.after_cut(survival, &mut |most| call % most.max(1));
+                let either = with(&left, [3; 32]).or_else(|_| with(&left, [4; 32]));
+                whole(&either.unwrap_or_else(|error| panic!("call {call}, {survival:?}: {error}")));
+                let left = image.after_cut(survival, &mut |most| call % most.max(1));
+                rotate_root_on(&left, &old, &new, &[6; 32]).unwrap();
+                left
+            } else {
+                assert_eq!(done.unwrap(), 1);
+                image.image()
+            };
+            let refused = with(&image, [3; 32]).err();
+            assert!(
+                matches!(refused, Some(StorageError::RootKeyWrong)),
+                "call {call}, {survival:?}: {refused:?}"
+            );
+            whole(&with(&image, [4; 32]).unwrap());
+        }
+    }
+    println!("seal: {cuts} power cuts while the root key was replaced, 0 violations");
+    assert!(cuts > 10, "{cuts}");
+}
+
+/// PROPERTY: a directory of before is refused with what it is and what to do.
+#[test]
+fn an_older_directory_is_refused() {
+    let disk = made();
+    disk.tamper("LANE", |bytes| {
+        bytes[4] = 1;
+        let body = bytes.len() - 32;
+        let hash = tessera_crypto::digest::hash(&[&bytes[..body]]);
+        bytes[body..].copy_from_slice(&hash);
+    });
+    let refused = open(&disk).err().unwrap();
+    assert!(matches!(refused, StorageError::OlderFormat { found: 1, known: 2 }), "{refused}");
+    assert!(refused.to_string().contains("export it"), "{refused}");
+}
