@@ -96,7 +96,8 @@ impl World {
                 .sessions
                 .iter()
                 .rposition(|session| session.alive == Some(true) && session.family.current.is_some());
-            let spent = at.filter(|at| known.sessions.get(*at).is_some_and(|one| one.family.spent().is_some()));
+            let spent =
+                at.filter(|at| known.sessions.get(*at).is_some_and(|one| one.family.spent().is_some()));
             let order = match spent.filter(|_| self.dice.below(3) == 0) {
                 Some(at) => Order::Reuse(at),
                 None => at.map_or(Order::Open, Order::Refresh),
