@@ -27,7 +27,7 @@ pub(crate) async fn open(
         domain: config.http.domain.clone(),
         origins: config.http.origins.clone(),
         proxies: config.http.proxies.clone(),
-        protocols: vec![tessera_gateway_authzen::routes],
+        protocols: vec![tessera_gateway_authzen::PROTOCOL],
         limits: config.http.limits(),
     };
     let opened = Door::open(engine.clone(), door).await;

@@ -1,7 +1,8 @@
 //! From the standard's entities to the engine's questions: who, where, and what comes of it.
 
 use crate::print::Verdict;
-use crate::read::{Entity, Members, member, text};
+use crate::read::{Entity, Said};
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::net::IpAddr;
 use tessera_engine::{ADDRESS, Listing, OfSubject, Reading, Resource};
@@ -11,6 +12,11 @@ use tessera_model::{
     SubjectIndex, WorkspaceIndex, WorkspaceRef,
 };
 use tessera_relation::RELATION_BUDGET;
+
+/// Where a session or key is used from.
+const IP_ADDRESS: &str = "ip_address";
+/// Where the context says it.
+const CONTEXT_ADDRESS: &str = "context/ip_address";
 
 /// Why there is no answer yet.
 pub(crate) enum Stop {
@@ -46,6 +52,16 @@ pub(crate) enum What {
     Object(String, WorkspaceIndex),
     /// Nothing, and why.
     Nothing(Verdict),
+}
+
+/// Where a question is asked.
+pub(crate) enum Place {
+    /// In a workspace, or the whole tenant.
+    Whole(WorkspaceIndex),
+    /// About the object that the resource names, roles being asked there.
+    Object(WorkspaceIndex),
+    /// Nowhere, and why.
+    Nowhere(Verdict),
 }
 
 /// Asks one reading of the tenant's view.
@@ -93,7 +109,12 @@ impl<'a> Asker<'a> {
     }
 
     /// Who a subject of a request is. One that nobody knows is an answer, not an error.
-    pub(crate) fn who(&self, subject: Entity<'_>, at: &str, context: &Members) -> Result<Who, Stop> {
+    pub(crate) fn who<'s>(
+        &self,
+        subject: Entity<'s>,
+        at: &str,
+        context: impl Into<Said<'s>>,
+    ) -> Result<Who, Stop> {
         let id = subject.id.unwrap_or_default();
         match subject.kind {
             "user" | "subject" => {
@@ -111,7 +132,7 @@ impl<'a> Asker<'a> {
                 })
             }
             "session" => {
-                let address = self.address(subject.properties, at, context)?;
+                let address = self.address(subject.properties, at, context.into())?;
                 let handle = Handle::parse_text(id).ok();
                 let unknown = Verdict::of(Reason::HandleUnknown, tessera_model::UnixMillis(u64::MAX));
                 Ok(handle.map_or(Who::Nobody(unknown), |handle| Who::Handle(handle.to_bytes(), address)))
@@ -121,13 +142,14 @@ impl<'a> Asker<'a> {
     }
 
     /// Where a handle is used from, as the subject's properties or the context say, if the caller may say so.
-    fn address(&self, properties: &Members, at: &str, context: &Members) -> Result<Option<IpAddr>, Problem> {
-        let said =
-            member(properties, "ip_address").map(|value| (value, format!("{at}/properties/ip_address")));
-        let said = said
-            .or_else(|| member(context, "ip_address").map(|value| (value, "context/ip_address".to_owned())));
-        let Some((value, field)) = said else { return Ok(None) };
-        let address = text(value, &field)?.parse();
+    fn address(&self, properties: Said<'_>, at: &str, context: Said<'_>) -> Result<Option<IpAddr>, Problem> {
+        let (said, field) = if properties.has(IP_ADDRESS) {
+            (properties, Cow::Owned(format!("{at}/properties/{IP_ADDRESS}")))
+        } else {
+            (context, Cow::Borrowed(CONTEXT_ADDRESS))
+        };
+        let Some(text) = said.text(IP_ADDRESS, || field.to_string())? else { return Ok(None) };
+        let address = text.parse();
         let address =
             address.map_err(|_| Problem::unreadable("must be an IPv4 or IPv6 address").at(&field))?;
         if self.admitted.engine().may(self.admitted.bound(), ADDRESS) {
@@ -153,26 +175,40 @@ impl<'a> Asker<'a> {
         resource: Entity<'_>,
         at: &str,
     ) -> Result<Result<WorkspaceIndex, Verdict>, Stop> {
-        let Some(value) = member(resource.properties, "workspace") else { return Ok(Ok(WorkspaceIndex(0))) };
-        let found = self.workspace(text(value, &format!("{at}/properties/workspace"))?)?;
+        let properties = resource.properties;
+        if !properties.has("workspace") {
+            return Ok(Ok(WorkspaceIndex(0)));
+        }
+        let named = properties.text("workspace", || format!("{at}/properties/workspace"))?;
+        let found = self.workspace(named.unwrap_or_default())?;
         Ok(found.ok_or_else(no_workspace))
+    }
+
+    /// Where a question about a resource of a request is asked.
+    pub(crate) fn place(&self, resource: Entity<'_>, at: &str) -> Result<Place, Stop> {
+        let id = resource.id.unwrap_or_default();
+        Ok(match resource.kind {
+            "tenant" if self.admitted.is_tenant(id) => Place::Whole(WorkspaceIndex(0)),
+            "tenant" => Place::Nowhere(Verdict::refused(Refusal::TenantUnknown)),
+            "workspace" => match self.workspace(id)? {
+                Some(found) => Place::Whole(found),
+                None => Place::Nowhere(no_workspace()),
+            },
+            kind if is_type(kind) => match self.within(resource, at)? {
+                Ok(workspace) => Place::Object(workspace),
+                Err(verdict) => Place::Nowhere(verdict),
+            },
+            _ => Place::Nowhere(no_resource()),
+        })
     }
 
     /// What a resource of a request is.
     pub(crate) fn what(&self, resource: Entity<'_>, at: &str) -> Result<What, Stop> {
         let id = resource.id.unwrap_or_default();
-        Ok(match resource.kind {
-            "tenant" if self.admitted.is_tenant(id) => What::Place(WorkspaceIndex(0)),
-            "tenant" => What::Nothing(Verdict::refused(Refusal::TenantUnknown)),
-            "workspace" => match self.workspace(id)? {
-                Some(found) => What::Place(found),
-                None => What::Nothing(no_workspace()),
-            },
-            kind if is_type(kind) => match self.within(resource, at)? {
-                Ok(workspace) => What::Object(format!("{kind}:{id}"), workspace),
-                Err(verdict) => What::Nothing(verdict),
-            },
-            _ => What::Nothing(no_resource()),
+        Ok(match self.place(resource, at)? {
+            Place::Whole(workspace) => What::Place(workspace),
+            Place::Object(workspace) => What::Object(format!("{}:{id}", resource.kind), workspace),
+            Place::Nowhere(verdict) => What::Nothing(verdict),
         })
     }
 
@@ -183,11 +219,20 @@ impl<'a> Asker<'a> {
         permission: PermissionRef<'_>,
         what: &What,
     ) -> Result<Verdict, Stop> {
-        let (workspace, object) = match what {
-            What::Place(workspace) => (*workspace, None),
-            What::Object(object, workspace) => (*workspace, Some(object.as_str())),
-            What::Nothing(verdict) => return Ok(verdict.clone()),
-        };
+        match what {
+            What::Place(workspace) => self.judge(who, permission, (*workspace, None)),
+            What::Object(object, workspace) => self.judge(who, permission, (*workspace, Some(object))),
+            What::Nothing(verdict) => Ok(verdict.clone()),
+        }
+    }
+
+    /// The same in a workspace, about an object where there is one.
+    pub(crate) fn judge(
+        &self,
+        who: &Who,
+        permission: PermissionRef<'_>,
+        (workspace, object): (WorkspaceIndex, Option<&str>),
+    ) -> Result<Verdict, Stop> {
         let budget = self.left.get().min(RELATION_BUDGET);
         let about = object.map(|object| Resource { object, budget });
         let (engine, bound) = (self.admitted.engine(), self.admitted.bound());

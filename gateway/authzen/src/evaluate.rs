@@ -1,6 +1,6 @@
 //! One evaluation, or several in one request, in the order that they were sent in.
 
-use crate::asker::{Asker, Stop, What, Who};
+use crate::asker::{Asker, Place, Stop, What, Who};
 use crate::print::Verdict;
 use crate::read::{self, Members, Question, member, object, text};
 use crate::routes::Asked;
@@ -46,7 +46,7 @@ impl Semantic {
 }
 
 /// Answers an evaluation or several; nothing where it has to be answered where it may take a while.
-pub(crate) fn answer(asked: Asked, admitted: &Admitted, quick: bool) -> Result<Option<String>, Problem> {
+pub(crate) fn answer(asked: Asked, admitted: &Admitted, quick: bool) -> Result<Option<Vec<u8>>, Problem> {
     let view = admitted.view()?;
     let reading = admitted.engine().read(&view);
     let budget = if quick { QUICK_BUDGET } else { RELATION_BATCH_BUDGET };
@@ -54,7 +54,7 @@ pub(crate) fn answer(asked: Asked, admitted: &Admitted, quick: bool) -> Result<O
     let told = match several(asked, admitted.content())? {
         Some(items) => all(&asker, admitted.content(), items),
         None => read::question(admitted.content(), "", &[]).map_err(Stop::from).and_then(|question| {
-            let mut out = String::new();
+            let mut out = Vec::new();
             one(&asker, &question, "subject", "resource")?.print(asker.seen(), &mut out);
             Ok((out, 1))
         }),
@@ -90,7 +90,7 @@ fn several(asked: Asked, content: &Members) -> Result<Option<&[Json]>, Problem> 
 }
 
 /// Every item reads before the first is answered.
-fn all(asker: &Asker<'_>, content: &Members, items: &[Json]) -> Result<(String, u64), Stop> {
+fn all(asker: &Asker<'_>, content: &Members, items: &[Json]) -> Result<(Vec<u8>, u64), Stop> {
     let semantic = Semantic::read(content)?;
     read::defaults(content)?;
     let mut questions = Vec::with_capacity(items.len());
@@ -98,13 +98,13 @@ fn all(asker: &Asker<'_>, content: &Members, items: &[Json]) -> Result<(String, 
         let at = format!("evaluations/{at}");
         questions.push(read::question(object(item, &at)?, &format!("{at}/"), content)?);
     }
-    let (mut out, mut checks) = (String::from(r#"{"evaluations":["#), 0);
+    let (mut out, mut checks) = (Vec::from(r#"{"evaluations":["#), 0);
     for (at, question) in questions.iter().enumerate() {
         let fields = ["subject", "resource"].map(|name| format!("evaluations/{at}/{name}"));
         let [subject, resource] = &fields;
         let verdict = one(asker, question, subject, resource)?;
         if checks > 0 {
-            out.push(',');
+            out.push(b',');
         }
         verdict.print(asker.seen(), &mut out);
         checks += 1;
@@ -112,7 +112,7 @@ fn all(asker: &Asker<'_>, content: &Members, items: &[Json]) -> Result<(String, 
             break;
         }
     }
-    out.push_str("]}");
+    out.extend_from_slice(b"]}");
     Ok((out, checks))
 }
 
@@ -121,4 +121,30 @@ fn one(asker: &Asker<'_>, question: &Question<'_>, subject: &str, resource: &str
     let who: Who = asker.who(question.subject, subject, question.context)?;
     let what: What = asker.what(question.resource, resource)?;
     asker.decide(&who, PermissionRef::Name(question.action), &what)
+}
+
+/// Answers one question where it was read, with `out` as the only room; nothing where it has to be answered elsewhere.
+pub(crate) fn plainly(admitted: &Admitted, question: &Question<'_>, out: &mut Vec<u8>) -> Option<()> {
+    let view = admitted.view().ok()?;
+    let reading = admitted.engine().read(&view);
+    let asker = Asker::new(admitted, reading, (true, QUICK_BUDGET));
+    let resource = question.resource;
+    let who = asker.who(question.subject, "subject", question.context).ok()?;
+    let permission = PermissionRef::Name(question.action);
+    let verdict = match asker.place(resource, "resource").ok()? {
+        Place::Nowhere(verdict) => verdict,
+        Place::Whole(workspace) => asker.judge(&who, permission, (workspace, None)).ok()?,
+        Place::Object(workspace) => {
+            for part in [resource.kind, ":", resource.id?] {
+                out.extend_from_slice(part.as_bytes());
+            }
+            let object = str::from_utf8(out).ok()?;
+            let verdict = asker.judge(&who, permission, (workspace, Some(object))).ok()?;
+            out.clear();
+            verdict
+        }
+    };
+    verdict.print(asker.seen(), out);
+    admitted.charge(0, asker.spent());
+    Some(())
 }

@@ -8,6 +8,7 @@ mod asker;
 mod discovery;
 mod evaluate;
 mod page;
+mod plain;
 mod print;
 mod read;
 mod routes;
@@ -15,4 +16,4 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-pub use routes::routes;
+pub use routes::PROTOCOL;

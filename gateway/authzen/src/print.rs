@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 use std::borrow::Cow;
+use std::fmt;
+use std::io::Write as _;
 use tessera_model::{Reason, Receipt, Refusal, UnixMillis};
 
 /// An answer before it is printed.
@@ -33,22 +35,29 @@ impl Verdict {
     }
 
     /// Prints a decision.
-    pub(crate) fn print(&self, seen: Receipt, out: &mut String) {
-        let text = Value::from(&*self.text);
+    pub(crate) fn print(&self, seen: Receipt, out: &mut Vec<u8>) {
         let (permits, code, name) = (self.permits(), self.code, self.name);
-        out.push_str(&format!(
-            r#"{{"decision":{permits},"context":{{"reason":{{"code":{code},"name":"{name}","text":{text}}},"#
+        // A vector takes whatever is written.
+        drop(write!(
+            out,
+            r#"{{"decision":{permits},"context":{{"reason":{{"code":{code},"name":"{name}","text":"#
         ));
-        end(seen, self.valid_until, out);
-        out.push_str("}}");
+        drop(serde_json::to_writer(&mut *out, &*self.text));
+        drop(write!(out, "}},{}}}}}", End(seen, self.valid_until)));
     }
 }
 
 /// The position of an answer, and until when it holds if there is an end; the last members of an object.
-pub(crate) fn end(seen: Receipt, until: UnixMillis, out: &mut String) {
-    out.push_str(&format!(r#""revision":"{seen}""#));
-    if until.0 != u64::MAX {
-        out.push_str(&format!(r#","valid_until":"{until}","valid_until_ms":{}"#, until.0));
+struct End(Receipt, UnixMillis);
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(seen, until) = self;
+        write!(f, r#""revision":"{seen}""#)?;
+        if until.0 == u64::MAX {
+            return Ok(());
+        }
+        write!(f, r#","valid_until":"{until}","valid_until_ms":{}"#, until.0)
     }
 }
 
@@ -59,12 +68,10 @@ pub(crate) fn found(
     (seen, until): (Receipt, UnixMillis),
 ) -> String {
     let (next, count) = (next.unwrap_or_default(), results.len());
-    let mut out = format!(r#"{{"page":{{"next_token":"{next}","count":{count}}},"context":{{"#);
-    end(seen, until, &mut out);
-    out.push_str(r#"},"results":["#);
-    out.push_str(&results.join(","));
-    out.push_str("]}");
-    out
+    let (end, results) = (End(seen, until), results.join(","));
+    format!(
+        r#"{{"page":{{"next_token":"{next}","count":{count}}},"context":{{{end}}},"results":[{results}]}}"#
+    )
 }
 
 /// Prints a subject or a resource.

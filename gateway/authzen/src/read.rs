@@ -1,10 +1,52 @@
-//! The standard's entities, read from JSON. What is missing or of another type is named in a 400; members that nobody
+//! The standard's entities, read from JSON as a tree. What is missing or of another type is named in a 400; members that nobody
 //! knows are passed over, as the standard asks for.
 
-use tessera_gateway_http::{Json, Problem};
+use crate::plain::Flat;
+use tessera_gateway_http::{Json, Problem, Value};
 
 /// Members of an object.
 pub(crate) type Members = [(String, Json)];
+
+/// What else is said about an entity, or around a question: members of which few have a say.
+#[derive(Clone, Copy)]
+pub(crate) enum Said<'a> {
+    /// As a tree.
+    Tree(&'a Members),
+    /// In the plain form.
+    Plain(&'a Flat<'a>),
+}
+
+impl<'a> From<&'a Members> for Said<'a> {
+    fn from(members: &'a Members) -> Self {
+        Self::Tree(members)
+    }
+}
+
+impl<'a> Said<'a> {
+    /// Whether a member is said; null is the same as none.
+    pub(crate) fn has(self, name: &str) -> bool {
+        match self {
+            Self::Tree(members) => member(members, name).is_some(),
+            Self::Plain(flat) => flat.member(name).is_some(),
+        }
+    }
+
+    /// The text of a member, which stands at `field`.
+    pub(crate) fn text(self, name: &str, field: impl FnOnce() -> String) -> Result<Option<&'a str>, Problem> {
+        match self {
+            Self::Tree(members) => match member(members, name) {
+                None => Ok(None),
+                Some(Json::Text(text)) => Ok(Some(text)),
+                Some(_) => Err(no_text(&field())),
+            },
+            Self::Plain(flat) => match flat.member(name) {
+                None => Ok(None),
+                Some(Value::Text(text)) => Ok(Some(text)),
+                Some(Value::Null | Value::Bool(_) | Value::Whole(_)) => Err(no_text(&field())),
+            },
+        }
+    }
+}
 
 /// A subject or a resource.
 #[derive(Clone, Copy)]
@@ -14,7 +56,7 @@ pub(crate) struct Entity<'a> {
     /// Its id; `None` where a search goes for it.
     pub(crate) id: Option<&'a str>,
     /// What else is said about it.
-    pub(crate) properties: &'a Members,
+    pub(crate) properties: Said<'a>,
 }
 
 /// Whether an entity must have an id.
@@ -45,13 +87,13 @@ pub(crate) fn object<'a>(value: &'a Json, field: &str) -> Result<&'a Members, Pr
     }
 }
 
+fn no_text(field: &str) -> Problem {
+    Problem::unreadable("must be a string").at(field)
+}
+
 /// A text.
 pub(crate) fn text<'a>(value: &'a Json, field: &str) -> Result<&'a str, Problem> {
-    if let Json::Text(text) = value {
-        Ok(text)
-    } else {
-        Err(Problem::unreadable("must be a string").at(field))
-    }
+    if let Json::Text(text) = value { Ok(text) } else { Err(no_text(field)) }
 }
 
 /// A text that must be there.
@@ -73,7 +115,7 @@ pub(crate) fn entity<'a>(value: &'a Json, at: &str, id: Id) -> Result<Entity<'a>
     let members = object(value, at)?;
     let kind = required(members, at, "type")?;
     let id = if id == Id::Wanted { Some(required(members, at, "id")?) } else { None };
-    Ok(Entity { kind, id, properties: optional(members, at, "properties")? })
+    Ok(Entity { kind, id, properties: optional(members, at, "properties")?.into() })
 }
 
 /// The name of an action, which stands at `at`.
@@ -89,7 +131,7 @@ pub(crate) struct Question<'a> {
     pub(crate) subject: Entity<'a>,
     pub(crate) action: &'a str,
     pub(crate) resource: Entity<'a>,
-    pub(crate) context: &'a Members,
+    pub(crate) context: Said<'a>,
 }
 
 /// A question whose members stand in `members`, below `at`, or else in what stands for all.
@@ -114,7 +156,7 @@ pub(crate) fn question<'a>(
         subject: entity(subject, &of_subject, Id::Wanted)?,
         action: action(done, &of_action)?,
         resource: entity(resource, &of_resource, Id::Wanted)?,
-        context,
+        context: context.into(),
     })
 }
 

@@ -1,19 +1,24 @@
 //! The standard's paths at the door, and what answers each of them.
 
-use crate::{discovery, evaluate, search};
+use crate::{discovery, evaluate, plain, search};
 use axum::Router;
 use axum::extract::Request;
 use axum::routing::{get, post};
-use tessera_gateway_http::{Admitted, Kernel, Problem};
+use tessera_gateway_http::{Admitted, Kernel, PlainPath, Problem, Protocol};
 
 /// The permission that lets a caller ask about others.
 pub(crate) const CHECK: &str = "tessera.check";
 /// The tenant's part of a path, as at every path of the door.
 const TENANT_PREFIX: &str = "/t/{tenant}";
 
+/// The standard, as the door holds it.
+pub const PROTOCOL: Protocol = Protocol { routes, plain: &[EVALUATION] };
+/// One evaluation is asked so often that it is answered where it is read.
+const EVALUATION: PlainPath = PlainPath { path: Asked::Evaluation.path(), answer: plain::answer };
+
 /// The standard's default paths, also below the tenant's prefix, and the discovery document, which the standard
 /// puts before that prefix.
-pub fn routes(kernel: &Kernel) -> Router {
+pub(crate) fn routes(kernel: &Kernel) -> Router {
     let mut router = Router::new();
     for prefix in ["", TENANT_PREFIX] {
         let serve = |asked: Asked| {
@@ -73,7 +78,7 @@ impl Asked {
 }
 
 /// Answers a request: where it lies when it costs little, else on a thread that may take a while.
-pub(crate) async fn answer(asked: Asked, admitted: Admitted) -> Result<String, Problem> {
+pub(crate) async fn answer(asked: Asked, admitted: Admitted) -> Result<Vec<u8>, Problem> {
     if matches!(asked, Asked::Evaluation | Asked::Evaluations) {
         if let Some(told) = evaluate::answer(asked, &admitted, true)? {
             return Ok(told);
@@ -81,5 +86,5 @@ pub(crate) async fn answer(asked: Asked, admitted: Admitted) -> Result<String, P
         let whole = move || evaluate::answer(asked, &admitted, false);
         return Kernel::aside(whole).await??.ok_or_else(Problem::failed);
     }
-    Kernel::aside(move || search::answer(asked, &admitted)).await?
+    Kernel::aside(move || search::answer(asked, &admitted)).await?.map(String::into_bytes)
 }

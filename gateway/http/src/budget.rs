@@ -47,6 +47,15 @@ impl<K: Eq + Hash> Budgets<K> {
         Ok(())
     }
 
+    /// Gives back what was taken for nothing.
+    pub(crate) fn give_back(&self, key: &K, cost: u32) {
+        let full = self.per_second * 1_000;
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(key) {
+            bucket.0 = bucket.0.saturating_add(i64::from(cost) * 1_000).min(full);
+        }
+    }
+
     /// Takes what an answer has cost, known only when it was there: the bucket may go into debt.
     pub(crate) fn charge(&self, key: &K, cost: u64) {
         let cost = i64::try_from(cost).unwrap_or(i64::MAX).saturating_mul(1_000);
@@ -86,6 +95,13 @@ mod tests {
         budgets.charge(&3, 19);
         assert!(budgets.take(3, 1, at(900)).is_err(), "what was charged is paid back");
         assert_eq!(budgets.take(3, 1, at(1_101)), Ok(()));
+        for _ in 0..100 {
+            assert_eq!(budgets.take(4, 1, at(0)), Ok(()), "what is given back was not taken");
+            budgets.give_back(&4, 1);
+        }
+        budgets.give_back(&4, 100);
+        let taken = (0..100).filter(|_| budgets.take(4, 1, at(0)).is_ok()).count();
+        assert_eq!(taken, 10, "no more is given back than a second's worth");
     }
 
     /// PROPERTY: there are never more buckets than the limit; full ones make room.

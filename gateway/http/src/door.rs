@@ -5,6 +5,7 @@ use crate::budget::Budgets;
 use crate::cross;
 use crate::figures::{Counters, Figures};
 use crate::limits::Limits;
+use crate::plain;
 use crate::protocol::Protocol;
 use crate::route;
 use crate::wake::Waiters;
@@ -107,6 +108,8 @@ pub(crate) struct Shared {
     pub(crate) secure: bool,
     /// What every answer carries, as lines.
     pub(crate) harmless: Box<[u8]>,
+    /// What is asked in the plain form.
+    pub(crate) lines: Box<[plain::Line]>,
 }
 
 /// An open door. Dropping it closes at once; [`Door::drain`] closes well.
@@ -160,6 +163,7 @@ impl Door {
             conditions: tokio::sync::Mutex::new(()),
             secure: tls.is_some(),
             harmless: cross::lines(tls.is_some()),
+            lines: plain::lines(&config.protocols),
         });
         let router = route::router(&shared, &config.protocols);
         drop(tokio::spawn(accept::run(listener, tls, (Arc::clone(&shared), router), alive)));

@@ -114,7 +114,7 @@ where
 }
 
 /// Reads what is there and answers it, as far as it is plain.
-fn look<S>(stream: &mut Stream<S>, shared: &Shared, origin: &Origin, cx: &mut Context<'_>) -> Poll<Look>
+fn look<S>(stream: &mut Stream<S>, shared: &Arc<Shared>, origin: &Origin, cx: &mut Context<'_>) -> Poll<Look>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

@@ -4,12 +4,16 @@
 //! alone judges it; what is in it, both ways read alike. A header that is not known here is not in it either.
 
 use crate::limits::BODY_BYTES_MAX;
+use crate::protocol::{PlainPath, Protocol};
+use crate::scan::Value;
+use tessera_model::limits::NAME_BYTES_MAX;
 
 /// LIMIT: bytes of a plain request, head and content: one with the longest names has some 1,500.
 pub(crate) const PLAIN_BYTES_MAX: usize = 8 * 1024;
-/// First lines.
-const LINES: [(&[u8], Asks); 2] =
-    [(b"POST /v1/check HTTP/1.1\r\n", Asks::Check), (b"POST /v1/introspect HTTP/1.1\r\n", Asks::Introspect)];
+/// What every plain request begins with.
+const METHOD: &[u8] = b"POST ";
+/// The tenant's part of a path, as far as it is the same for all.
+const TENANT: &[u8] = b"/t/";
 /// Types of content, and whether it is a form.
 const TYPES: [(&str, bool); 3] = [
     ("application/json", false),
@@ -17,29 +21,53 @@ const TYPES: [(&str, bool); 3] = [
     ("application/x-www-form-urlencoded", true),
 ];
 /// Headers of a plain request that no operation looks at.
-const UNSEEN: [&[u8]; 7] = [
-    b"accept",
-    b"accept-encoding",
-    b"accept-language",
-    b"user-agent",
-    b"traceparent",
-    b"tracestate",
-    b"x-request-id",
-];
+const UNSEEN: [&[u8]; 6] =
+    [b"accept", b"accept-encoding", b"accept-language", b"user-agent", b"traceparent", b"tracestate"];
 
 /// What is asked.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Asks {
     Check,
     Introspect,
+    /// What a protocol answers.
+    Protocol(PlainPath),
+}
+
+impl Asks {
+    /// The path that it is asked at.
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::Check => "/v1/check",
+            Self::Introspect => "/v1/introspect",
+            Self::Protocol(plain) => plain.path,
+        }
+    }
+}
+
+/// A path that is asked in the plain form.
+pub(crate) struct Line {
+    /// The rest of the first line, from its path on.
+    text: Box<[u8]>,
+    asks: Asks,
+}
+
+/// The door's own lines, and those of its protocols.
+pub(crate) fn lines(protocols: &[Protocol]) -> Box<[Line]> {
+    let theirs = protocols.iter().flat_map(|protocol| protocol.plain).map(|plain| Asks::Protocol(*plain));
+    let line = |asks: Asks| Line { text: format!("{} HTTP/1.1\r\n", asks.path()).into_bytes().into(), asks };
+    [Asks::Check, Asks::Introspect].into_iter().chain(theirs).map(line).collect()
 }
 
 /// A plain request. No `Debug`: it holds a secret.
 pub(crate) struct Plain<'a> {
     pub(crate) asks: Asks,
+    /// The tenant that the path names.
+    pub(crate) within: Option<&'a str>,
     pub(crate) host: &'a str,
     pub(crate) authorization: &'a str,
     pub(crate) tenant: Option<&'a str>,
+    /// What the caller calls the request by.
+    pub(crate) id: Option<&'a str>,
     pub(crate) content: &'a str,
     /// Whether the content is a form.
     pub(crate) form: bool,
@@ -59,13 +87,35 @@ pub(crate) enum Reading<'a> {
     Other,
 }
 
+/// What the first line asks, the tenant that it names, and where it ends; else whether more bytes may make it plain.
+fn first<'a>(bytes: &'a [u8], lines: &[Line]) -> Result<(Asks, Option<&'a str>, usize), bool> {
+    let Some(path) = bytes.strip_prefix(METHOD) else { return Err(METHOD.starts_with(bytes)) };
+    let (mut rest, mut within) = (path, None);
+    if let Some(named) = path.strip_prefix(TENANT) {
+        // Escapes are for the router.
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        let end = named.iter().position(|byte| !plain(byte)).unwrap_or(named.len());
+        let (name, behind) = named.split_at_checked(end).ok_or(false)?;
+        if end > NAME_BYTES_MAX || behind.is_empty() {
+            return Err(end <= NAME_BYTES_MAX);
+        }
+        within = Some(str::from_utf8(name).ok().filter(|name| !name.is_empty()).ok_or(false)?);
+        rest = behind;
+    }
+    if let Some(line) = lines.iter().find(|line| rest.starts_with(&line.text)) {
+        return Ok((line.asks, within, bytes.len() - rest.len() + line.text.len()));
+    }
+    Err(TENANT.starts_with(path) || lines.iter().any(|line| line.text.starts_with(rest)))
+}
+
 /// Reads the request that bytes begin with.
-pub(crate) fn read(bytes: &[u8]) -> Reading<'_> {
-    let Some((line, asks)) = LINES.iter().find(|(line, _)| bytes.starts_with(line)) else {
-        let begins = LINES.iter().any(|(line, _)| line.starts_with(bytes));
-        return if begins { Reading::Partial } else { Reading::Other };
+pub(crate) fn read<'a>(bytes: &'a [u8], lines: &[Line]) -> Reading<'a> {
+    let (asks, within, begin) = match first(bytes, lines) {
+        Ok(first) => first,
+        Err(true) => return Reading::Partial,
+        Err(false) => return Reading::Other,
     };
-    let (mut at, mut head) = (line.len(), Head::default());
+    let (mut at, mut head) = (begin, Head::default());
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
         let Some(end) = rest.iter().position(|byte| *byte == b'\r') else { return Reading::Partial };
@@ -88,8 +138,8 @@ pub(crate) fn read(bytes: &[u8]) -> Reading<'_> {
     };
     let Some(content) = bytes.get(at..at + length) else { return Reading::Partial };
     let Ok(content) = str::from_utf8(content) else { return Reading::Other };
-    let (tenant, fields, length) = (head.tenant, head.fields, at + length);
-    Reading::Whole(Plain { asks: *asks, host, authorization, tenant, content, form, fields, length })
+    let (tenant, id, fields, length) = (head.tenant, head.id, head.fields, at + length);
+    Reading::Whole(Plain { asks, within, host, authorization, tenant, id, content, form, fields, length })
 }
 
 /// The headers, as far as they are read.
@@ -98,6 +148,7 @@ struct Head<'a> {
     host: Option<&'a str>,
     authorization: Option<&'a str>,
     tenant: Option<&'a str>,
+    id: Option<&'a str>,
     /// Whether the content is a form; nothing when its type is not said.
     form: Option<bool>,
     length: Option<usize>,
@@ -121,6 +172,7 @@ impl<'a> Head<'a> {
         let again = match name.len() {
             4 if is(b"host") => self.host.replace(text).is_some(),
             13 if is(b"authorization") => self.authorization.replace(text).is_some(),
+            12 if is(b"x-request-id") => self.id.replace(text).is_some(),
             11 if is(b"x-tenant-id") => self.tenant.replace(text).is_some(),
             14 if is(b"content-length") => self.length.replace(length(value)?).is_some(),
             12 if is(b"content-type") => {
@@ -145,41 +197,7 @@ fn length(digits: &[u8]) -> Option<usize> {
     (1..=BODY_BYTES_MAX).contains(&length).then_some(length)
 }
 
-/// A member's value.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Value<'a> {
-    Null,
-    Text(&'a str),
-    Whole(u32),
-}
-
-/// The members of one JSON object that has these only, each once, with plain values: text in ASCII without escapes,
-/// whole numbers without sign, null. Nothing for any other text, whether it is JSON or not.
-pub(crate) fn members<'a, const N: usize>(
-    text: &'a str,
-    names: &[&str; N],
-) -> Option<[Option<Value<'a>>; N]> {
-    let mut members = [None; N];
-    let mut rest = Rest(text);
-    rest.sign(b'{')?;
-    loop {
-        let name = rest.text()?;
-        rest.sign(b':')?;
-        let value = rest.value()?;
-        let at = names.iter().position(|known| *known == name)?;
-        if members.get_mut(at)?.replace(value).is_some() {
-            return None;
-        }
-        if rest.sign(b',').is_none() {
-            break;
-        }
-    }
-    rest.sign(b'}')?;
-    rest.blanks();
-    rest.0.is_empty().then_some(members)
-}
-
-/// The same of a form: pairs of text without escapes.
+/// The pairs of a form that has these only, each at most once: text without escapes.
 pub(crate) fn pairs<'a, const N: usize>(text: &'a str, names: &[&str; N]) -> Option<[Option<Value<'a>>; N]> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':');
     let mut pairs = [None; N];
@@ -193,145 +211,43 @@ pub(crate) fn pairs<'a, const N: usize>(text: &'a str, names: &[&str; N]) -> Opt
     Some(pairs)
 }
 
-/// What is left of a text.
-struct Rest<'a>(&'a str);
-
-impl<'a> Rest<'a> {
-    fn blanks(&mut self) {
-        self.0 = self.0.trim_start_matches([' ', '\t', '\n', '\r']);
-    }
-
-    /// Takes a sign, and blanks before it.
-    fn sign(&mut self, sign: u8) -> Option<()> {
-        self.blanks();
-        self.0 = self.0.strip_prefix(char::from(sign))?;
-        Some(())
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        self.sign(b'"')?;
-        let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-        let end = self.0.bytes().position(|byte| !plain(&byte))?;
-        let (text, rest) = self.0.split_at_checked(end)?;
-        self.0 = rest.strip_prefix('"')?;
-        Some(text)
-    }
-
-    fn value(&mut self) -> Option<Value<'a>> {
-        self.blanks();
-        if self.0.starts_with('"') {
-            return self.text().map(Value::Text);
-        }
-        if let Some(rest) = self.0.strip_prefix("null") {
-            self.0 = rest;
-            return Some(Value::Null);
-        }
-        let end = self.0.bytes().position(|byte| !byte.is_ascii_digit())?;
-        let (digits, rest) = self.0.split_at_checked(end)?;
-        self.0 = rest;
-        if digits.len() > 1 && digits.starts_with('0') { None } else { digits.parse().ok().map(Value::Whole) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::{self, Json};
-
-    /// The same by the general reader.
-    fn slowly<const N: usize>(text: &str, names: &[&str; N]) -> Option<[Option<Json>; N]> {
-        let Ok(Json::Members(members)) = json::read(text.as_bytes()) else { return None };
-        let mut found = [const { None }; N];
-        for (name, value) in members {
-            found[names.iter().position(|known| *known == name)?] = Some(value);
-        }
-        Some(found)
-    }
-
-    fn same(plain: Option<Value<'_>>, json: Option<&Json>) -> bool {
-        match (plain, json) {
-            (None, None) | (Some(Value::Null), Some(Json::Null)) => true,
-            (Some(Value::Text(text)), Some(Json::Text(other))) => text == other,
-            (Some(Value::Whole(number)), Some(Json::Whole(other))) => i128::from(number) == *other,
-            _ => false,
-        }
-    }
-
-    /// PROPERTY: whatever reads in the plain form, the general reader reads alike; and the plain form is what callers
-    /// send. METHOD: texts that differ from good ones in one or two bytes.
-    /// TC-49 in part: JSON.
-    #[test]
-    fn plain_members_read_as_the_general_reader_reads_them() {
-        let names = ["handle", "permission", "n"];
-        let good = [
-            r#"{"handle":"abc","permission":"orders.read"}"#,
-            r#"{"permission":7}"#,
-            " {\t\"n\" : 0 ,\r\n\"handle\":null}\n ",
-            r#"{"n":4294967295}"#,
-        ];
-        let bytes = b"{}[]\",:0129 nul\\\t\x00\x1f\x7f-.eE+handle";
-        let mut plain = 0;
-        let mut look = |text: &str| {
-            let Some(members) = members(text, &names) else { return };
-            let known = slowly(text, &names).unwrap_or_else(|| panic!("{text:?} is nothing to the other"));
-            for (one, other) in members.into_iter().zip(&known) {
-                assert!(same(one, other.as_ref()), "{text:?}");
-            }
-            plain += 1;
-        };
-        for text in good {
-            assert!(members(text, &names).is_some(), "{text:?}");
-            for at in 0..text.len() {
-                for byte in bytes {
-                    let (before, after) = text.split_at(at);
-                    let byte = char::from(*byte);
-                    look(&format!("{before}{byte}{after}"));
-                    look(&format!("{before}{byte}{}", &after[1..]));
-                    look(&format!("{before}{}", &after[1..]));
-                }
-            }
-        }
-        assert!(plain > 1_000, "{plain}");
-        for other in [
-            r#"{}"#,
-            r#"{"handle":"a","handle":"a"}"#,
-            r#"{"other":1}"#,
-            r#"{"n":01}"#,
-            r#"{"n":4294967296}"#,
-            r#"{"n":1.0}"#,
-            r#"{"n":-1}"#,
-            r#"{"n":true}"#,
-            r#"{"handle":"\u0061"}"#,
-            r#"{"n":1,}"#,
-            r#"{"n":1}}"#,
-            r#"{"n":1"#,
-            r#"{"n":"#,
-            "{\"handle\":\"\u{e9}\"}",
-        ] {
-            assert_eq!(members(other, &names), None, "{other}");
-        }
-    }
 
     /// PROPERTY: a beginning of a plain request is partial, or something else, and never whole; the whole one has
     /// its content and its length, whatever stands behind it.
     #[test]
     fn a_beginning_is_not_a_request() {
+        let lines = lines(&[]);
         let head = "POST /v1/check HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer x\r\nContent-Type: application/json\r\n";
         let text = format!("{head}content-length: 2\r\n\r\n{{}}");
         for end in 0..text.len() {
-            assert!(matches!(read(&text.as_bytes()[..end]), Reading::Partial), "{end}");
+            assert!(matches!(read(&text.as_bytes()[..end], &lines), Reading::Partial), "{end}");
         }
         let followed = format!("{text}GET");
-        let Reading::Whole(plain) = read(followed.as_bytes()) else { panic!("whole") };
+        let Reading::Whole(plain) = read(followed.as_bytes(), &lines) else { panic!("whole") };
         assert_eq!((plain.content, plain.length, plain.fields.0), ("{}", text.len(), 4));
+        let below = text.replacen("/v1/", "/t/acme-7/v1/", 1);
+        for end in 0..below.len() {
+            assert!(matches!(read(&below.as_bytes()[..end], &lines), Reading::Partial), "{end}");
+        }
+        let Reading::Whole(plain) = read(below.as_bytes(), &lines) else { panic!("whole") };
+        assert_eq!((plain.within, plain.length), (Some("acme-7"), below.len()));
         for other in [
+            "POST /t//v1/check HTTP/1.1\r\n",
+            "POST /t/a%62/v1/check HTTP/1.1\r\n",
+            "POST /t/a/b/v1/check HTTP/1.1\r\n",
+            "POST /t/a/v1/checks HTTP/1.1\r\n",
+            "POST /t/a HTTP/1.1\r\n",
+            "POST /v2",
             "GET /v1/check HTTP/1.1\r\n",
             "POST /v1/check HTTP/1.0\r\n",
             "POST /v1/check?x=1 HTTP/1.1\r\n",
             "POST /v1/checks HTTP/1.1\r\n",
             "POST /v1/check HTTP/1.1\n",
         ] {
-            assert!(matches!(read(other.as_bytes()), Reading::Other), "{other}");
+            assert!(matches!(read(other.as_bytes(), &lines), Reading::Other), "{other}");
         }
         for line in [
             "content-length: 2",
@@ -354,7 +270,7 @@ mod tests {
             "host: b",
         ] {
             let text = format!("{head}content-length: 2\r\n{line}\r\n\r\n{{}}");
-            assert!(matches!(read(text.as_bytes()), Reading::Other), "{line}");
+            assert!(matches!(read(text.as_bytes(), &lines), Reading::Other), "{line}");
         }
     }
 }

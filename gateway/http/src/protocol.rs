@@ -7,10 +7,12 @@ use crate::ask;
 use crate::caller::{self, Caller, Origin, single};
 use crate::door::Shared;
 use crate::json::{self, Json};
+use crate::plain::Plain;
 use crate::problem::Problem;
 use crate::relation::STEPS_PER_CHECK;
 use crate::route::Told;
 use crate::serve;
+use crate::short;
 use axum::RequestPartsExt as _;
 use axum::Router;
 use axum::body::Body;
@@ -20,10 +22,74 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use std::future::Future;
 use std::sync::Arc;
 use tessera_engine::{Bound, Engine, View};
-use tessera_model::Refusal;
+use tessera_model::{Refusal, UnixMillis};
 
-/// The routes of a protocol, made from what it stands on. A part `{tenant}` of a path names the tenant.
-pub type Protocol = fn(&Kernel) -> Router;
+/// A protocol with paths of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Protocol {
+    /// Its routes, made from what it stands on. A part `{tenant}` of a path names the tenant.
+    pub routes: fn(&Kernel) -> Router,
+    /// Which of its paths are also asked in the plain form.
+    pub plain: &'static [PlainPath],
+}
+
+/// A path whose plain requests are answered where they are read.
+#[derive(Clone, Copy, Debug)]
+pub struct PlainPath {
+    /// The path, a route of the protocol for POST with JSON; it stands below the tenant's prefix, too.
+    pub path: &'static str,
+    /// Writes the content of an answer of 200, or says what is refused. Nothing where the general way must answer:
+    /// what it says of the same request is the same. It is quick, and waits for nothing.
+    pub answer: fn(&PlainRequest<'_>, &mut Vec<u8>) -> Option<Result<(), Problem>>,
+}
+
+/// A request in the plain form, of which nothing was looked at beyond its head. No `Debug`: it holds a secret.
+pub struct PlainRequest<'a> {
+    shared: &'a Arc<Shared>,
+    peer: &'a Origin,
+    plain: &'a Plain<'a>,
+    now: UnixMillis,
+}
+
+impl<'a> PlainRequest<'a> {
+    pub(crate) const fn new(
+        shared: &'a Arc<Shared>,
+        peer: &'a Origin,
+        (plain, now): (&'a Plain<'a>, UnixMillis),
+    ) -> Self {
+        Self { shared, peer, plain, now }
+    }
+
+    /// The content.
+    #[must_use]
+    pub const fn content(&self) -> &'a str {
+        self.plain.content
+    }
+
+    /// Answers whoever holds a permission of its tenant, within its budgets; nothing where the general way must answer,
+    /// which then takes from the budgets what `answer` has left there.
+    pub fn admit(
+        &self,
+        permission: &str,
+        answer: impl FnOnce(&Admitted) -> Option<()>,
+    ) -> Option<Result<(), Problem>> {
+        let shared = self.shared;
+        let (bound, handle) = short::bind(shared, self.peer, self.plain)?;
+        if let Err(problem) = serve::take(shared, &bound, (1, self.now)) {
+            return Some(Err(problem));
+        }
+        if !shared.engine.may(&bound, permission) {
+            return Some(Err(Refusal::Unauthorized.into()));
+        }
+        let caller = Caller { bound, handle, cookie: false };
+        let admitted = Admitted { shared: Arc::clone(shared), caller, content: Vec::new() };
+        let answered = answer(&admitted);
+        if answered.is_none() {
+            serve::give_back(shared, &admitted.caller.bound, 1);
+        }
+        answered.map(Ok)
+    }
+}
 
 /// The door as a protocol sees it.
 #[derive(Clone)]
@@ -54,14 +120,14 @@ impl Kernel {
 
     /// Answers a request whose credential holds a permission of its tenant, with JSON or a problem document.
     /// `route` names the path in the log. What is refused before `answer` is refused as at every path of the door.
-    pub async fn admit<A>(
+    pub async fn admit<A, T: Into<Body>>(
         &self,
         (route, permission): (&'static str, &str),
         request: Request,
         answer: impl FnOnce(Admitted) -> A + Send,
     ) -> Response<Body>
     where
-        A: Future<Output = Result<String, Problem>> + Send,
+        A: Future<Output = Result<T, Problem>> + Send,
     {
         let (mut parts, body) = request.into_parts();
         let told = match self.admitted(&mut parts, body, permission).await {
@@ -147,10 +213,10 @@ async fn place(parts: &mut Parts) -> Result<(Origin, Option<String>), Problem> {
     Ok((origin, tenant))
 }
 
-fn respond(route: &'static str, told: Result<String, Problem>) -> Response<Body> {
+fn respond(route: &'static str, told: Result<impl Into<Body>, Problem>) -> Response<Body> {
     let mut response = match told {
         Ok(text) => {
-            let mut response = Response::new(Body::from(text));
+            let mut response = Response::new(text.into());
             let json = HeaderValue::from_static("application/json");
             response.headers_mut().insert(header::CONTENT_TYPE, json);
             response

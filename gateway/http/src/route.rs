@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tower_service::Service as _;
 
 /// What a caller calls a request by, given back with its answer.
-const REQUEST_ID: &str = "x-request-id";
+pub(crate) const REQUEST_ID: &str = "x-request-id";
 /// The tenant's part of a path.
 const TENANT_PREFIX: &str = "/t/{tenant}";
 /// LIMIT: a request's target, bytes: the longest path holds two names of 128 B, escaped.
@@ -45,7 +45,7 @@ pub(crate) fn router(shared: &Arc<Shared>, protocols: &[Protocol]) -> Router {
     }
     let kernel = Kernel::new(Arc::clone(shared));
     for protocol in protocols {
-        router = router.merge(protocol(&kernel));
+        router = router.merge((protocol.routes)(&kernel));
     }
     crate::explorer::routes(router)
         .fallback(async || Problem::no_such_path().into_response())

@@ -211,6 +211,12 @@ pub(crate) fn take(shared: &Shared, bound: &Bound, (cost, now): (u32, UnixMillis
     taken.map_err(|wait| over_budget(shared, most, wait))
 }
 
+/// Gives back what was taken for a request that is answered elsewhere, and pays there.
+pub(crate) fn give_back(shared: &Shared, bound: &Bound, cost: u32) {
+    shared.by_credential.give_back(&(bound.home.tenant, bound.credential), cost);
+    shared.by_tenant.give_back(&bound.entry.tenant, cost);
+}
+
 /// Takes what an answer has cost beside its request from the budgets of its credential and tenant.
 pub(crate) fn charge(shared: &Shared, caller: &Caller, cost: u64) {
     if cost > 0 {

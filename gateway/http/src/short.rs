@@ -1,5 +1,6 @@
-//! The short way of the two questions that are asked most: from the bytes of a plain request to the bytes of its
-//! answer, without a task, a table of headers or a tree of JSON.
+//! The short way of the questions that are asked most: from the bytes of a plain request to the bytes of its answer,
+//! without a task, a table of headers or a tree of JSON. Two of them are the door's own; what else is asked this way a
+//! protocol reads and answers.
 //!
 //! Who may ask, within which budget, and what is answered is looked up by the same functions as on the general way.
 //! Until the budgets are charged nothing has happened, and whatever is not plain success so far goes the general way.
@@ -10,14 +11,18 @@ use crate::caller::{self, Listed, Named, Origin};
 use crate::cross;
 use crate::door::Shared;
 use crate::input::TEXT_CHARS_MAX;
-use crate::plain::{self, Asks, Plain, Reading, Value};
+use crate::plain::{self, Asks, Plain, Reading};
 use crate::problem::Problem;
-use crate::route::{self, ACCESS};
+use crate::protocol::PlainRequest;
+use crate::route::{self, ACCESS, REQUEST_ID};
+use crate::scan::{self, Value};
 use crate::serve;
 use crate::value::{self, NameOrNumber};
 use axum::http::{HeaderValue, StatusCode, header};
 use std::io::Write as _;
 use std::net::IpAddr;
+use std::sync::Arc;
+use tessera_engine::Bound;
 use tessera_model::query::Introspection;
 use tessera_model::{CheckQuery, Decision, HandleBytes, Name, Reason, Receipt, TenantId, UnixMillis};
 
@@ -25,6 +30,8 @@ use tessera_model::{CheckQuery, Decision, HandleBytes, Name, Reason, Receipt, Te
 const CHECK: [&str; 5] = ["permission", "handle", "workspace", "at_least", "address"];
 /// Members of an introspection.
 const INTROSPECT: [&str; 4] = ["token", "token_type_hint", "at_least", "address"];
+/// What is called by an id, as on the general way.
+const ID: &[u8] = b"\r\nx-request-id: ";
 /// The first lines of an answer, up to its length.
 const BEGIN: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ";
 
@@ -68,8 +75,8 @@ impl Desk {
     }
 
     /// Answers the request that bytes begin with, if it is plain.
-    pub(crate) fn answer(&mut self, shared: &Shared, peer: &Origin, bytes: &[u8]) -> Taken {
-        let plain = match plain::read(bytes) {
+    pub(crate) fn answer(&mut self, shared: &Arc<Shared>, peer: &Origin, bytes: &[u8]) -> Taken {
+        let plain = match plain::read(bytes, &shared.lines) {
             Reading::Whole(plain) => plain,
             Reading::Partial => return Taken::Partial,
             Reading::Other => return Taken::Other,
@@ -83,18 +90,14 @@ impl Desk {
         self.date_of(now);
         let status = match answered {
             Ok(()) => {
-                self.granted(shared);
+                self.granted(shared, plain.id);
                 StatusCode::OK
             }
-            Err(problem) => self.refused(shared, problem),
+            Err(problem) => self.refused(shared, plain.id, problem),
         };
         route::count(shared, status);
         if let Some(begun) = begun {
-            let route = match plain.asks {
-                Asks::Check => "/v1/check",
-                Asks::Introspect => "/v1/introspect",
-            };
-            route::log(peer.address, (&axum::http::Method::POST, route), status, begun);
+            route::log(peer.address, (&axum::http::Method::POST, plain.asks.path()), status, begun);
         }
         Taken::Answered(plain.length)
     }
@@ -106,19 +109,26 @@ impl Desk {
         }
     }
 
-    fn granted(&mut self, shared: &Shared) {
+    fn granted(&mut self, shared: &Shared, id: Option<&str>) {
         let Self { content, out, date } = self;
         out.extend_from_slice(BEGIN);
         number(out, content.len() as u64);
+        if let Some(id) = id {
+            out.extend_from_slice(ID);
+            out.extend_from_slice(id.as_bytes());
+        }
         for part in [&shared.harmless, b"\r\ndate: ".as_slice(), &date.1, b"\r\n\r\n", content] {
             out.extend_from_slice(part);
         }
     }
 
-    fn refused(&mut self, shared: &Shared, problem: Problem) -> StatusCode {
+    fn refused(&mut self, shared: &Shared, id: Option<&str>, problem: Problem) -> StatusCode {
         let content = problem.to_json().to_string();
         let mut response = problem.into_response();
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(content.len()));
+        if let Some(id) = id.and_then(|id| HeaderValue::from_str(id).ok()) {
+            response.headers_mut().append(REQUEST_ID, id);
+        }
         cross::finish(shared, (None, Listed::No), &mut response);
         let out = &mut self.out;
         out.extend_from_slice(format!("HTTP/1.1 {}", response.status()).as_bytes());
@@ -136,7 +146,7 @@ impl Desk {
 
 /// Answers, and charges for it; nothing when the general way must say what is wrong.
 fn attempt(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     peer: &Origin,
     (plain, now): (&Plain<'_>, UnixMillis),
     content: &mut Vec<u8>,
@@ -146,26 +156,15 @@ fn attempt(
     if !small || shared.proxies.contains(&peer.address) || *shared.draining.borrow() {
         return None;
     }
-    let question = Question::of(plain)?;
-    let handle = caller::bearer(plain.authorization)?;
-    let host = caller::host_of(Some(plain.host), None).ok()?;
-    let wanted = match caller::named(shared, (&host, None, plain.tenant), peer).ok()? {
-        // An operator may be told more, and acts on others.
-        _ if handle.tenant == TenantId::SYSTEM => return None,
-        Named::One(tenant) if tenant != handle.tenant => return None,
-        Named::Unknown(_) => return None,
-        Named::One(tenant) => Some(tenant),
-        Named::None => None,
-    };
-    let own = handle.to_bytes();
-    let engine = &shared.engine;
-    // Whoever knocks at a tenant that sleeps is looked at once, and there.
-    engine.entry(handle.tenant).filter(|home| home.is_active() && home.view().is_some())?;
-    let bound = engine.hello_from(&own, wanted, Some(peer.address)).ok()?;
-    if engine.is_asleep(&bound) {
-        return None;
+    if let Asks::Protocol(asked) = plain.asks {
+        if plain.form {
+            return None;
+        }
+        return (asked.answer)(&PlainRequest::new(shared, peer, (plain, now)), content);
     }
-    engine.note_use(&bound);
+    let question = Question::of(plain)?;
+    let (bound, own) = bind(shared, peer, plain)?;
+    let engine = &shared.engine;
     Some(serve::take(shared, &bound, (1, now)).and_then(|()| match question {
         Question::Check(check) => {
             let decision = ask::decide(shared, &bound, &check.query(&own))?;
@@ -186,13 +185,39 @@ fn attempt(
     }))
 }
 
+/// The credential that a plain request shows, bound to its tenant; nothing for whatever is not plain success.
+pub(crate) fn bind(shared: &Shared, peer: &Origin, plain: &Plain<'_>) -> Option<(Bound, HandleBytes)> {
+    let handle = caller::bearer(plain.authorization)?;
+    let host = caller::host_of(Some(plain.host), None).ok()?;
+    let wanted = match caller::named(shared, (&host, plain.within, plain.tenant), peer).ok()? {
+        // An operator may be told more, and acts on others.
+        _ if handle.tenant == TenantId::SYSTEM => return None,
+        Named::One(tenant) if tenant != handle.tenant => return None,
+        Named::Unknown(_) => return None,
+        Named::One(tenant) => Some(tenant),
+        Named::None => None,
+    };
+    let own = handle.to_bytes();
+    let engine = &shared.engine;
+    // Whoever knocks at a tenant that sleeps is looked at once, and there.
+    engine.entry(handle.tenant).filter(|home| home.is_active() && home.view().is_some())?;
+    let bound = engine.hello_from(&own, wanted, Some(peer.address)).ok()?;
+    if engine.is_asleep(&bound) {
+        return None;
+    }
+    engine.note_use(&bound);
+    Some((bound, own))
+}
+
 impl<'a> Question<'a> {
     fn of(plain: &Plain<'a>) -> Option<Self> {
         match plain.asks {
+            // A protocol reads its own.
+            Asks::Protocol(_) => None,
             Asks::Check if plain.form => None,
             Asks::Check => {
                 let [permission, handle, workspace, at_least, address] =
-                    plain::members(plain.content, &CHECK)?;
+                    scan::members(plain.content, &CHECK)?;
                 Some(Self::Check(Check {
                     handle: maybe(handle, handle_of)?,
                     permission: maybe(permission, name_or_number)??,
@@ -202,7 +227,7 @@ impl<'a> Question<'a> {
                 }))
             }
             Asks::Introspect => {
-                let read = if plain.form { plain::pairs } else { plain::members };
+                let read = if plain.form { plain::pairs } else { scan::members };
                 let [token, hint, at_least, address] = read(plain.content, &INTROSPECT)?;
                 maybe(hint, |hint| text(hint).filter(|hint| hint.chars().count() <= TEXT_CHARS_MAX))?;
                 Some(Self::Introspect {
@@ -254,7 +279,7 @@ fn address_of(value: Value<'_>) -> Option<IpAddr> {
 
 fn name_or_number(value: Value<'_>) -> Option<NameOrNumber<'_>> {
     match value {
-        Value::Null => None,
+        Value::Null | Value::Bool(_) => None,
         Value::Text(text) => Name::look(text).is_ok().then_some(NameOrNumber::Name(text)),
         Value::Whole(number) => Some(NameOrNumber::Number(number)),
     }

@@ -1,6 +1,7 @@
 //! Tests over real sockets: a door with this protocol over a store in memory, and a client that writes bytes.
 
 mod evaluations;
+mod plain;
 mod refusals;
 mod searches;
 
@@ -9,12 +10,13 @@ use axum::Router;
 use axum::extract::Request;
 use axum::routing::post;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tessera_crypto::PasswordPool;
 use tessera_engine::{Clock, Engine, EngineConfig, Entropy};
-use tessera_gateway_http::{Admitted, Door, DoorConfig, Limits, Protocol};
+use tessera_gateway_http::{Admitted, Door, DoorConfig, Kernel, Limits, Protocol};
 use tessera_model::{Private, UnixMillis};
 use tessera_relation::RELATION_BUDGET;
 use tessera_storage::Memory;
@@ -80,12 +82,12 @@ struct House {
 
 impl House {
     async fn open() -> Self {
-        Self::with(crate::routes).await
+        Self::with(crate::PROTOCOL).await
     }
 
     /// A house in which each page of a search may cost little more than one question.
     async fn narrow() -> Self {
-        Self::with(|kernel| {
+        let routes = |kernel: &Kernel| {
             let mut router = Router::new();
             for asked in Asked::ALL {
                 let kernel = kernel.clone();
@@ -94,6 +96,7 @@ impl House {
                         Asked::Evaluation | Asked::Evaluations => answer(asked, admitted).await,
                         Asked::Subjects | Asked::Resources | Asked::Actions => {
                             crate::search::within(asked, &admitted, RELATION_BUDGET + 1)
+                                .map(String::into_bytes)
                         }
                     };
                     kernel.admit((asked.path(), CHECK), request, told).await
@@ -101,11 +104,15 @@ impl House {
                 router = router.route(asked.path(), post(serve));
             }
             router
-        })
-        .await
+        };
+        Self::with(Protocol { routes, plain: &[] }).await
     }
 
-    async fn with(routes: Protocol) -> Self {
+    async fn with(protocol: Protocol) -> Self {
+        Self::within(protocol, Limits::default(), vec!["127.0.0.1".parse().expect("an address")]).await
+    }
+
+    async fn within(protocol: Protocol, limits: Limits, proxies: Vec<IpAddr>) -> Self {
         let clock = Arc::new(Hand(AtomicU64::new(START_MS)));
         let pool = PasswordPool::new(NonZeroUsize::new(1).expect("one"), 64).expect("a pool");
         let seams: (Arc<dyn Clock>, Arc<dyn Entropy>) = (clock.clone(), Arc::new(System));
@@ -117,9 +124,9 @@ impl House {
             identity: None,
             domain: "auth.example.com".to_owned(),
             origins: Vec::new(),
-            proxies: vec!["127.0.0.1".parse().expect("an address")],
-            protocols: vec![routes],
-            limits: Limits { source_per_second: 100_000, ..Limits::default() },
+            proxies,
+            protocols: vec![protocol],
+            limits: Limits { source_per_second: 100_000, ..limits },
         };
         let secret = Private::new(b"the one-time secret".to_vec());
         let until = engine.now().plus_seconds(1_800).to_deadline();

@@ -184,9 +184,19 @@ async fn both_ways_answer_alike() {
         ("Connection", "Keep-Alive"),
         ("CONTENT-TYPE", "application/json; charset=UTF-8"),
         ("X-Tenant-Id", tenant.as_str()),
+        ("X-Request-ID", "bfe9eb29 of (mine)"),
     ];
     for content in [r#"{ "permission" : "orders.read" }"#, r#"{"permission":1,"workspace":"desk"}"#] {
         assert!(alike(&house, &request("/v1/check", &plain, content)).await, "{content}");
+        for (path, is_plain) in [
+            ("/t/acme/v1/check", true),
+            ("/t/ACME/v1/check", false),
+            ("/t/other/v1/check", false),
+            ("/t/nobody/v1/check", false),
+            ("/t/a%63me/v1/check", false),
+        ] {
+            assert_eq!(alike(&house, &request(path, &plain, content)).await, is_plain, "{path}");
+        }
     }
     assert!(alike(&house, &request("/v1/introspect", &plain, &format!(r#"{{"token":"{session}"}}"#))).await);
     let form = plain.map(|(name, text)| {
@@ -305,6 +315,10 @@ async fn both_ways_have_one_budget() {
         };
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{asked}: {answer}");
     }
+    let named = request.replacen("\r\n", "\r\nx-request-id: 7\r\n", 1);
+    let over = short(&house, named.as_bytes()).expect("plain").0;
+    assert!(over.contains("\r\nx-request-id: 7\r\n"), "{over}");
+    assert_eq!(over, general(&house, &named).await);
     let over = short(&house, request.as_bytes()).expect("plain").0;
     assert!(over.starts_with("HTTP/1.1 429 Too Many Requests\r\n"), "{over}");
     assert_eq!(over, general(&house, &request).await);
@@ -315,7 +329,7 @@ async fn both_ways_have_one_budget() {
             after.refused - before.refused,
             after.over_budget - before.over_budget
         ),
-        (32, 2, 2)
+        (34, 4, 4)
     );
 }
 
