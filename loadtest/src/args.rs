@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "loadtest",
-    after_help = "Exit codes: 0 nothing wrong, 1 an answer was wrong or an acknowledged write is missing, 2 usage, 3 the load could not run.\nExamples:\n  loadtest --server-bin target/release/tessera --data /tmp/load --seconds 60 --kill-every 10\n  loadtest --server 127.0.0.1:7400 --certificate certificate.pem --key tkey_... --rate 20000\n  loadtest --server-bin target/release/tessera --data /tmp/load --closed 256"
+    after_help = "Exit codes: 0 nothing wrong, 1 an answer was wrong or an acknowledged write is missing, 2 usage, 3 the load could not run.\nExamples:\n  loadtest --server-bin target/release/tessera --data /tmp/load --seconds 60 --kill-every 10 --report load.html\n  loadtest --server 127.0.0.1:7400 --certificate certificate.pem --key tkey_... --rate 20000\n  loadtest --server-bin target/release/tessera --data /tmp/load --closed 256"
 )]
 pub struct Args {
     /// A node that runs already.
@@ -62,4 +62,7 @@ pub struct Args {
     /// Write the report to this file.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Write the report to this file as one HTML page: latencies and throughput over time, with kills and restarts.
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
 }

@@ -7,14 +7,17 @@
 
 pub mod args;
 pub mod audit;
+mod chart;
 pub mod facts;
 pub mod history;
 pub mod moment;
 pub mod node;
 pub mod operation;
+pub mod page;
 pub mod refresh;
 pub mod report;
 pub mod run;
 pub mod seeded;
 pub mod setup;
+pub mod timeline;
 pub mod write;

@@ -2,6 +2,7 @@
 
 use clap::Parser as _;
 use loadtest::args::Args;
+use loadtest::page::page;
 use loadtest::report::Report;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -31,6 +32,9 @@ async fn main() -> ExitCode {
 
 fn write(args: &Args, report: &Report) -> std::io::Result<()> {
     std::io::stdout().write_all(report.text().as_bytes())?;
+    if let Some(path) = &args.report {
+        std::fs::write(path, page(report))?;
+    }
     let Some(path) = &args.json else { return Ok(()) };
     std::fs::write(path, serde_json::to_vec_pretty(report)?)
 }

@@ -6,6 +6,7 @@ use crate::moment::{Moment, Stopwatch};
 use crate::refresh::refresh;
 use crate::report::Kind;
 use crate::seeded::Seeded;
+use crate::timeline::Timeline;
 use crate::write::{Outcome, Write, change, edit_role};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,6 +52,8 @@ pub struct Load {
     pub writes: AtomicU64,
     /// The first answer after the last kill that was asked about.
     pub first: First,
+    /// The course of the run.
+    pub timeline: Timeline,
 }
 
 /// Notes the first answer after a moment.

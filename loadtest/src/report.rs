@@ -1,6 +1,7 @@
 //! What a run found: latencies by kind, throughput and the auditor's counts, as text and JSON.
 
 use crate::audit::Auditor;
+use crate::timeline::{Mark, Point};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -111,7 +112,21 @@ pub struct Latency {
     pub p999_us: f64,
     /// The slowest.
     pub max_us: f64,
+    /// The same and more of them, in their order.
+    pub quantiles: Vec<Quantile>,
 }
+
+/// A latency that so many were at least as fast as.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Quantile {
+    /// Which part of all, 0 to 1.
+    pub quantile: f64,
+    /// The latency, us.
+    pub us: f64,
+}
+
+/// The quantiles of a report.
+pub const QUANTILES: [f64; 10] = [0.0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999, 0.99999];
 
 /// The auditor's counts.
 #[derive(Clone, Debug, Serialize)]
@@ -169,6 +184,10 @@ pub struct Report {
     pub latencies: Vec<Latency>,
     /// What the auditor saw.
     pub audited: Audited,
+    /// The course of the run.
+    pub course: Vec<Point>,
+    /// What was done to the node meanwhile.
+    pub marks: Vec<Mark>,
 }
 
 fn micros(nanos: u64) -> f64 {
@@ -188,6 +207,7 @@ pub fn latencies(tally: &Tally) -> Vec<Latency> {
             p99_us: at(0.99),
             p999_us: at(0.999),
             max_us: micros(histogram.max()),
+            quantiles: QUANTILES.map(|quantile| Quantile { quantile, us: at(quantile) }).to_vec(),
         }
     };
     tally.latencies.iter().map(of).collect()

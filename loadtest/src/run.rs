@@ -8,6 +8,7 @@ use crate::operation::{Ended, Load, draw};
 use crate::report::{Audited, Report, Tally, latencies};
 use crate::seeded::{Seeded, mix};
 use crate::setup::{self, Reach, Why};
+use crate::timeline::{Event, Mark, Point};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub async fn run(args: &Args) -> Result<Report, Why> {
     let operator = setup::operator(args, &reach, node.as_mut()).await?;
     let load = Arc::new(setup::build(args, &reach, &operator, &bar()).await?);
     let begun = load.watch.now();
+    load.timeline.begin(begun);
     let stop = Arc::new(AtomicBool::new(false));
     let watcher = tokio::spawn(watch(Arc::clone(&load), args.clone(), Arc::clone(&stop)));
     let killer = match (args.kill_every, node.take()) {
@@ -67,7 +69,8 @@ pub async fn run(args: &Args) -> Result<Report, Why> {
     let unread = reread(&load, 1).await;
     let audited = Audited::of(&load.auditor, unknown(&load), unread);
     drop(node);
-    Ok(report(args, &tally, (begun, ended), kills, audited))
+    let course = load.timeline.course(ended);
+    Ok(report(args, &tally, (begun, ended), kills, (audited, course)))
 }
 
 fn report(
@@ -75,7 +78,7 @@ fn report(
     tally: &Tally,
     (begun, ended): (Moment, Moment),
     kills: Kills,
-    audited: Audited,
+    (audited, (course, marks)): (Audited, (Vec<Point>, Vec<Mark>)),
 ) -> Report {
     let seconds = Duration::from_nanos(ended - begun).as_secs_f64();
     let per_second = tally.answered() as f64 / seconds.max(1e-9);
@@ -96,6 +99,8 @@ fn report(
         unanswered: tally.unanswered,
         latencies: latencies(tally),
         audited,
+        course,
+        marks,
     }
 }
 
@@ -143,7 +148,13 @@ async fn kill(load: Arc<Load>, mut node: Node, every: u64, stop: Arc<AtomicBool>
                 return (kills, node);
             }
         }
-        load.first.killed(load.watch.now());
+        let killed = load.watch.now();
+        load.first.killed(killed);
+        load.timeline.mark(
+            killed,
+            Event::Kill,
+            "kill -9 of the node, which is started again at once".to_owned(),
+        );
         let (restarted, back) =
             match tokio::task::spawn_blocking(move || (node.kill_and_restart(), node)).await {
                 Ok(done) => done,
@@ -158,7 +169,12 @@ async fn kill(load: Arc<Load>, mut node: Node, every: u64, stop: Arc<AtomicBool>
         kills.count += 1;
         // The load goes on meanwhile; the first subject that can be read ends the restart.
         let unread = reread(&load, 4).await;
-        let seconds = load.first.took().map_or(f64::NAN, |took| Duration::from_nanos(took).as_secs_f64());
+        let took = load.first.took();
+        let seconds = took.map_or(f64::NAN, |took| Duration::from_nanos(took).as_secs_f64());
+        if let Some(took) = took {
+            let text = format!("the first answer, {seconds:.2} s after the kill");
+            load.timeline.mark(killed + took, Event::Restart, text);
+        }
         kills.longest_s = kills.longest_s.max(seconds);
         if unread > 0 {
             drop(writeln!(
@@ -210,9 +226,16 @@ async fn one(load: &Load, tally: &mut Tally, random: &mut Seeded, writes: u32, i
             let now = load.watch.now();
             load.first.note(began, now);
             tally.record(kind, now.saturating_sub(intended));
+            load.timeline.answered(now, now.saturating_sub(intended));
         }
-        Ended::Refused => tally.refused += 1,
-        Ended::Unanswered => tally.unanswered += 1,
+        Ended::Refused => {
+            tally.refused += 1;
+            load.timeline.refused(load.watch.now());
+        }
+        Ended::Unanswered => {
+            tally.unanswered += 1;
+            load.timeline.unanswered(load.watch.now());
+        }
         Ended::Idle => tally.idle += 1,
     }
 }

@@ -8,6 +8,7 @@ use crate::moment::Stopwatch;
 use crate::node::Node;
 use crate::operation::{First, Load};
 use crate::refresh::refresh_of;
+use crate::timeline::Timeline;
 use crate::write::PASSWORD;
 use indicatif::ProgressBar;
 use std::collections::BTreeSet;
@@ -123,6 +124,7 @@ pub async fn build(args: &Args, reach: &Reach, operator: &Client, bar: &Progress
         watch: Stopwatch::start(),
         writes: AtomicU64::new(0),
         first: First::default(),
+        timeline: Timeline::default(),
     })
 }
 

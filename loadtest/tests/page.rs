@@ -1,0 +1,183 @@
+//! The report's page: well-formed, whole in itself, and with every number and event that it stands for.
+
+use loadtest::page::page;
+use loadtest::report::{Audited, Kind, Report, Tally, latencies};
+use loadtest::timeline::{Event, Timeline};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// A run of 90 seconds with two kills and a move, in which nothing is answered for a while.
+fn report(wrong: u64) -> Report {
+    let (timeline, mut tally) = (Timeline::default(), Tally::default());
+    timeline.begin(SECOND);
+    let mut dice = 7_u64;
+    for second in 0..90_u64 {
+        if (30..33).contains(&second) {
+            timeline.unanswered((1 + second) * SECOND);
+            continue;
+        }
+        for _ in 0..200 {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let nanos = 40_000 + (dice >> 40) * (dice >> 56 & 15) / 8;
+            let kind = [Kind::Check, Kind::Batch, Kind::SignIn, Kind::Open, Kind::Revoke, Kind::Refresh]
+                [usize::try_from(dice >> 33).expect("small") % 6];
+            tally.record(kind, nanos);
+            timeline.answered((1 + second) * SECOND + dice % SECOND, nanos);
+        }
+    }
+    timeline.refused(50 * SECOND);
+    for (at, event, text) in [
+        (31, Event::Kill, "kill -9"),
+        (34, Event::Restart, "3 s after the kill"),
+        (61, Event::Kill, "kill -9 <again> & \"again\""),
+        (62, Event::Restart, "1 s after the kill"),
+        (76, Event::Move, "tenant load-1 to cell 2"),
+    ] {
+        timeline.mark(at * SECOND, event, text.to_owned());
+    }
+    let (course, marks) = timeline.course(91 * SECOND);
+    Report {
+        seed: 1,
+        mode: "open loop, 200 operations/s".to_owned(),
+        seconds: 90.0,
+        tenants: 8,
+        subjects: 50,
+        kills: 2,
+        restart_seconds_max: 3.0,
+        per_second: tally.answered() as f64 / 90.0,
+        refused: 1,
+        unanswered: 3,
+        latencies: latencies(&tally),
+        audited: Audited {
+            checks: 12_345,
+            certain: 12_000,
+            writes: 700,
+            revocations: 60,
+            refreshes: 50,
+            rereads: 40,
+            wrong,
+            stale: 0,
+            lost: 0,
+            unknown: 1,
+            unread: 0,
+            examples: vec!["tenant <1>: \"permit\" & not deny".to_owned()],
+        },
+        course,
+        marks,
+    }
+}
+
+/// The elements of a page that reads as XML: each name with its attributes, in their order.
+fn elements(page: &str) -> Vec<(String, String)> {
+    let mut rest = page.strip_prefix("<!DOCTYPE html>").expect("a type");
+    let (mut found, mut open): (Vec<(String, String)>, Vec<String>) = (Vec::new(), Vec::new());
+    while let Some(at) = rest.find('<') {
+        let (text, tail) = rest.split_at(at);
+        assert!(!text.contains('>') || open.last().is_some_and(|name| name == "style"), "{text}");
+        // Style is text: it ends at its own end.
+        let (tag, behind) = tail[1..].split_once('>').expect("an end");
+        rest = behind;
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop().as_deref(), Some(name), "{tag}");
+            continue;
+        }
+        let (name, attributes) = tag.split_once(' ').unwrap_or((tag, ""));
+        let (whole, attributes) = match attributes.strip_suffix('/') {
+            Some(attributes) => (true, attributes),
+            None => (name.ends_with('/'), attributes),
+        };
+        assert_eq!(attributes.matches('"').count() % 2, 0, "{tag}");
+        found.push((name.trim_end_matches('/').to_owned(), attributes.to_owned()));
+        if !whole {
+            open.push(name.to_owned());
+        }
+    }
+    assert_eq!(open, Vec::<String>::new());
+    found
+}
+
+fn attribute<'a>(attributes: &'a str, name: &str) -> Option<&'a str> {
+    attributes.split_once(&format!("{name}=\""))?.1.split_once('"').map(|(value, _)| value)
+}
+
+/// PROPERTY: the page is well-formed, needs nothing from elsewhere and runs nothing; ids are there once, and whatever is
+/// named by an id is there; every chart has its words.
+#[test]
+fn the_page_is_whole_in_itself() {
+    for wrong in [0, 2] {
+        let page = page(&report(wrong));
+        let elements = elements(&page);
+        for word in ["http://", "https://", "//", "url(", "@import", "javascript:", "data:"] {
+            assert!(!page.contains(word), "{word}");
+        }
+        let mut ids: Vec<&str> = Vec::new();
+        for (name, attributes) in &elements {
+            assert!(
+                !["script", "link", "img", "iframe", "object", "base", "form"].contains(&name.as_str()),
+                "{name}"
+            );
+            for outward in [" src=", " href=", " srcset=", " action=", " onload", " onclick"] {
+                assert!(!format!(" {attributes}").contains(outward), "{name} {attributes}");
+            }
+            ids.extend(attribute(attributes, " id").or(attribute(attributes, "id")));
+        }
+        let mut once = ids.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once.len(), ids.len(), "{ids:?}");
+        let charts: Vec<&str> = elements
+            .iter()
+            .filter(|(name, _)| name == "svg")
+            .filter_map(|(_, attributes)| attribute(attributes, "aria-labelledby"))
+            .collect();
+        assert_eq!(charts.len(), 6);
+        assert!(
+            charts.iter().flat_map(|names| names.split(' ')).all(|name| ids.contains(&name)),
+            "{charts:?}"
+        );
+        assert!(elements.iter().any(|(name, of)| name == "html" && of.contains("lang=\"en\"")));
+        assert_eq!(page.contains("nothing wrong"), wrong == 0);
+        assert!(page.contains("prefers-color-scheme: dark") && page.contains("max-width: 40rem"));
+        // What comes from outside stays text.
+        assert!(page.contains("kill -9 &lt;again&gt; &amp; &quot;again&quot;") && !page.contains("<again>"));
+    }
+}
+
+/// PROPERTY: every percentile of every kind, every event with its sign in both charts, and every slot of the course stand in
+/// the page; where nothing was answered, lines have a gap.
+#[test]
+fn the_page_has_every_number() {
+    let report = report(0);
+    let page = page(&report);
+    for row in &report.latencies {
+        let line = page.lines().find(|line| line.contains(&format!("<th scope=\"row\">{}</th>", row.kind)));
+        let line = line.expect(row.kind);
+        assert_eq!(line.matches("<td>").count(), 2 + row.quantiles.len(), "{line}");
+    }
+    for percent in ["50 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %"] {
+        assert!(page.contains(&format!("<th scope=\"col\">{percent}</th>")), "{percent}");
+    }
+    for (mark, sign) in report.marks.iter().zip(["K1", "R1", "K2", "R2", "M1"]) {
+        let event = mark.event.name();
+        assert_eq!(
+            page.matches(&format!(">{sign}</text></g>")).count(),
+            4,
+            "two charts in two sizes: {sign}"
+        );
+        assert!(
+            page.contains(&format!(
+                "<th scope=\"row\">{sign}</th><td>{:.1} s</td><td>{event}</td>",
+                mark.at_s
+            ))
+        );
+    }
+    assert_eq!(report.course.len(), 90);
+    for point in &report.course {
+        assert!(page.contains(&format!("<tr><th scope=\"row\">{:.0} s</th>", point.at_s)), "{}", point.at_s);
+    }
+    let median = page.lines().find(|line| line.contains("class=\"line p50\" d=")).expect("a line");
+    assert_eq!(median.matches('M').count(), 2, "{median}");
+    if let Ok(path) = std::env::var("TESSERA_LOAD_PAGE") {
+        std::fs::write(path, page).expect("written");
+    }
+}
