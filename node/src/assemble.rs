@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::entropy::SystemEntropy;
 use crate::exit::{self, FatalError};
 use crate::lifecycle::{self, Phase, Signals, Wish};
+use crate::notify::{self, State};
 use crate::renewal::Renewal;
 use crate::scrub::Findings;
 use crate::telemetry::{self, Recorder};
@@ -170,6 +171,7 @@ async fn live(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
         offer::show(secret, &config.storage.dir, config.log.format);
     }
     phase.send_replace(Phase::Ready);
+    notify::tell(State::Ready);
     tracing::info!(health = %config.health.listen, http = config.http.listen, quic = %config.quic.listen, "ready");
     let scrub = tokio::spawn(scrubbed(&config, &node));
     let claimed = tokio::spawn(offer::forget_when_claimed(node.engine.clone(), config.storage.dir.clone()));
@@ -182,6 +184,7 @@ async fn live(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
     scrub.abort();
     claimed.abort();
     phase.send_replace(Phase::Draining);
+    notify::tell(State::Stopping);
     tracing::info!("draining");
     if ended.as_ref().err().is_none_or(|error| error.code != exit::STORAGE) {
         node.stop(Duration::from_secs(config.shutdown.drain_seconds)).await;

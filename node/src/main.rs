@@ -11,6 +11,7 @@ mod health;
 mod inspect;
 mod lifecycle;
 mod metric;
+mod notify;
 mod offer;
 mod recover;
 mod renewal;
