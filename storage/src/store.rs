@@ -76,6 +76,8 @@ pub struct Verified {
     pub frames: u64,
     /// The link of the last.
     pub link: [u8; 32],
+    /// The node's time in the last; 0 where there is none.
+    pub last: UnixMillis,
 }
 
 /// The keys of one tenant. No `Debug`, no `==`.

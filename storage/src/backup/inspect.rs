@@ -21,6 +21,8 @@ pub struct Inspected {
     pub epoch: Epoch,
     /// The last sequence of the lane.
     pub sequence: u64,
+    /// The latest time that a tenant's last frame has; none for a backup.
+    pub last: Option<UnixMillis>,
     /// The sequence that the checkpoint covers; none for a backup.
     pub covered: Option<u64>,
     /// Names and sizes of all files.
@@ -86,6 +88,7 @@ fn of_backup(backup: &Backup, progress: &Progress) -> Result<Inspected, StorageE
         backup_made: Some(manifest.made),
         epoch: manifest.epoch,
         sequence: manifest.sequence,
+        last: None,
         covered: None,
         files: manifest.files.iter().map(|note| (note.name.to_string(), note.bytes)).collect(),
         tenants: tenants.collect(),
@@ -116,9 +119,11 @@ fn of_directory(disk: Arc<dyn Disk>) -> Result<Inspected, StorageError> {
     };
     let refused = store.refused().0;
     let all: BTreeSet<TenantId> = checkpoint.keys().copied().chain(tailed).chain(refused).collect();
+    let mut last = None;
     let tenants = all.into_iter().map(|tenant| {
         let head = store.head(tenant).ok().flatten().or_else(|| checkpoint.get(&tenant).copied());
         let verified = store.verify(tenant);
+        last = last.max(verified.as_ref().ok().map(|verified| verified.last));
         let record = records.get(&tenant);
         InspectedTenant {
             tenant,
@@ -133,6 +138,7 @@ fn of_directory(disk: Arc<dyn Disk>) -> Result<Inspected, StorageError> {
     });
     let tenants = tenants.collect();
     Ok(Inspected {
+        last,
         backup_made: None,
         epoch: store.shared.epoch,
         sequence,

@@ -21,7 +21,7 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use tessera_model::limits::BUCKET_PLACES;
 use tessera_model::record::PlaceRecord;
-use tessera_model::{Epoch, Place, Private, Revision, Row, RowKind, TenantId};
+use tessera_model::{Epoch, Place, Private, Revision, Row, RowKind, TenantId, UnixMillis};
 
 impl Store for Embedded {
     fn commit(&self, batch: Batch) -> Commit {
@@ -222,9 +222,9 @@ impl Store for Embedded {
     fn verify(&self, tenant: TenantId) -> Result<Verified, StorageError> {
         let _pin = self.pins.read();
         let tail = self.tail_of(tenant)?;
-        let mut verified = Verified { frames: 0, link: [0; 32] };
+        let mut verified = Verified { frames: 0, link: [0; 32], last: UnixMillis(0) };
         let mut take = |view: &crate::record::frame::FrameView<'_>| {
-            verified = Verified { frames: verified.frames + 1, link: view.link };
+            verified = Verified { frames: verified.frames + 1, link: view.link, last: view.head.wall };
             Ok(true)
         };
         let spots = tail.as_ref().map_or(&[][..], |(_, spots)| spots);

@@ -20,7 +20,7 @@ use std::pin::Pin;
 use tessera_crypto::Key;
 use tessera_model::limits::{BUCKET_PLACES, FRAME_WITH_ROWS_BYTES_MAX};
 use tessera_model::record::PlaceRecord;
-use tessera_model::{Place, Private, Revision, Row, RowKind, TenantId};
+use tessera_model::{Place, Private, Revision, Row, RowKind, TenantId, UnixMillis};
 
 const FILE: &str = "memory";
 
@@ -208,9 +208,9 @@ impl Store for Memory {
     fn verify(&self, tenant: TenantId) -> Result<Verified, StorageError> {
         let inner = self.inner.lock();
         let kept = inner.kept(tenant)?;
-        let mut verified = Verified { frames: 0, link: [0; 32] };
+        let mut verified = Verified { frames: 0, link: [0; 32], last: UnixMillis(0) };
         Inner::walk(kept, Revision(0), &mut |view| {
-            verified = Verified { frames: verified.frames + 1, link: view.link };
+            verified = Verified { frames: verified.frames + 1, link: view.link, last: view.head.wall };
             Ok(true)
         })?;
         Ok(verified)

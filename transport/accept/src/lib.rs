@@ -6,6 +6,8 @@
 mod counts;
 mod figures;
 mod identity;
+mod validity;
 
 pub use counts::{Counted, Counts};
 pub use identity::{Identity, IdentityError};
+pub use validity::Validity;
