@@ -57,6 +57,11 @@ enum Verb {
         after_help = "Examples:\n  tessera inspect /var/lib/tessera/data\n  tessera inspect /srv/backups/monday --json\n\nIt needs no root key and changes nothing."
     )]
     Inspect(crate::inspect::Inspect),
+    /// Look at what would keep a node from running well here: disk, clock, limits, keys, certificate, chains.
+    #[command(
+        after_help = "Examples:\n  tessera doctor --config /etc/tessera/tessera.toml\n  tessera doctor --pid $(pidof tessera) --json\n\nRun it as the node's user, before the first start, after changes, and beside a node that runs. It changes nothing, but for a file that the disk is measured with. Exit codes: 0 nothing failed, 69 something is not available, 75 stored data is damaged, 78 configuration, key or certificate."
+    )]
+    Doctor(crate::doctor::Doctor),
     /// Look at the configuration.
     Config {
         #[command(subcommand)]
@@ -126,6 +131,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Dev { json, .. } => *json,
         Verb::Restore(restore) => restore.json,
         Verb::Inspect(inspect) => inspect.json,
+        Verb::Doctor(doctor) => doctor.json,
         Verb::Serve(_) | Verb::Config { .. } | Verb::Completions { .. } | Verb::Man { .. } | Verb::Ctl(_) => {
             false
         }
@@ -140,6 +146,13 @@ pub(crate) fn run() -> ExitCode {
             Ok((text, whole)) => match put(&text) {
                 Ok(()) if whole => Ok(()),
                 Ok(()) => return ExitCode::from(exit::STORAGE),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        },
+        Verb::Doctor(doctor) => match doctor.run() {
+            Ok((text, code)) => match put(&text) {
+                Ok(()) => return ExitCode::from(code),
                 Err(error) => Err(error),
             },
             Err(error) => Err(error),

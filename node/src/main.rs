@@ -4,6 +4,7 @@ mod assemble;
 mod clock;
 mod command;
 mod config;
+mod doctor;
 mod entropy;
 mod exit;
 mod gateway;

@@ -145,6 +145,7 @@ fn shown(node: &Node, output: &str) -> String {
     let home = node.folder.join("home").display().to_string();
     let text = output.replace(&home, "/home/ann").replace(&format!("{}/", node.folder.display()), "");
     let text = text.replace(&node.gateway.to_string(), "127.0.0.1:7481");
+    let text = text.replace(&node.health.to_string(), "127.0.0.1:7480");
     text.replace(&node.quic.to_string(), "127.0.0.1:7443")
 }
 

@@ -37,6 +37,25 @@ fn the_document_on_backups_is_true() {
     assert_eq!(node.end(), 0);
 }
 
+/// PROPERTY: the document on the doctor shows what it says of a fresh machine and beside a node, line by line.
+#[test]
+fn the_document_on_the_doctor_is_true() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = Node::serve(folder.path());
+    let fresh = "[storage]\ndir = \"fresh\"\nroot_key_file = \"fresh.key\"\n";
+    let own = format!(
+        "[storage]\ndir = \"data\"\nroot_key_file = \"root.key\"\n[health]\nlisten = \"{}\"\n",
+        node.health
+    );
+    for (name, text) in [("fresh.toml", fresh), ("tessera.toml", own.as_str())] {
+        std::fs::write(folder.path().join(name), text).expect("a file");
+    }
+    let mut document = Document::read("docs/operate/doctor.md");
+    document.run(&node, "");
+    document.finish();
+    assert_eq!(node.end(), 0);
+}
+
 /// PROPERTY: the guide to authorization shows what a node answers that `tessera dev` started, line by line.
 #[test]
 fn the_guide_to_authorization_is_true() {

@@ -12,6 +12,8 @@ pub(crate) struct Node {
     pub(crate) quic: SocketAddr,
     /// Where `tessera dev` answers over HTTP.
     pub(crate) gateway: SocketAddr,
+    /// Where it answers about its health.
+    pub(crate) health: SocketAddr,
     child: Child,
     out: BufReader<ChildStdout>,
     err: BufReader<ChildStderr>,
@@ -64,7 +66,7 @@ impl Node {
         let mut child = command.spawn().expect("the binary runs");
         let out = BufReader::new(child.stdout.take().expect("a pipe"));
         let err = BufReader::new(child.stderr.take().expect("a pipe"));
-        Self { folder: folder.to_owned(), quic, gateway, child, out, err }
+        Self { folder: folder.to_owned(), quic, gateway, health: http, child, out, err }
     }
 
     /// Starts `tessera serve` on a folder, a fresh one or one that was served from before, and waits until
