@@ -51,7 +51,8 @@ fn a_killed_node_loses_nothing_and_answers_right() {
     // The course shows when it was killed, and that it came back.
     let marks = report["marks"].as_array().expect("marks");
     let of = |event: &str| marks.iter().filter(|mark| mark["event"] == event).count();
-    assert!(of("kill") >= 2 && of("restart") >= 2, "{marks:?}");
+    let kills = usize::try_from(report["kills"].as_u64().expect("a count")).expect("small");
+    assert!(of("kill") >= kills && of("restart") >= 1 && of("restart") <= of("kill"), "{marks:?}");
     let answered = |point: &serde_json::Value| {
         (point["per_second"].as_f64().unwrap_or_default() * point["seconds"].as_f64().unwrap_or_default())
             .round()
