@@ -12,7 +12,7 @@ use scene::Scene;
 use std::collections::BTreeMap;
 use tessera_judge::Omit;
 
-const WORLDS: u64 = 2_100;
+const WORLDS: u64 = 160;
 const EDITS: u32 = 6;
 const QUESTIONS: u32 = 25;
 

@@ -14,8 +14,8 @@ use tessera_model::record::{
     SubjectStatus, WorkspaceRecord,
 };
 use tessera_model::{
-    Deadline, GroupId, Name, Pattern, PermissionId, PublicId, RestrictionId, RoleId, SubjectIndex,
-    UnixMillis, WorkspaceIndex,
+    GroupId, Name, Pattern, PermissionId, PublicId, RestrictionId, RoleId, SubjectIndex,
+    WorkspaceIndex,
 };
 use tessera_policy::Rules;
 
