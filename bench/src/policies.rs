@@ -118,8 +118,7 @@ impl World {
         let authorizer = Authorizer::new();
         nanos_each(self.questions.len(), || {
             for question in &self.questions {
-                let answer =
-                    authorizer.is_authorized(question.request(), &self.set, self.known.entities());
+                let answer = authorizer.is_authorized(question.request(), &self.set, self.known.entities());
                 black_box(answer.decision());
             }
         })
@@ -144,9 +143,16 @@ fn grown(count: usize) -> Result<String, Why> {
     let mut text = SIX.to_owned();
     for no in 1..count {
         if no < 10 {
-            write!(text, "forbid (principal, action == Action::\"read\", resource) when {{ context.n > {} }};", no + 20)?;
+            write!(
+                text,
+                "forbid (principal, action == Action::\"read\", resource) when {{ context.n > {} }};",
+                no + 20
+            )?;
         } else {
-            write!(text, "permit (principal == User::\"x{no}\", action == Action::\"write\", resource == Doc::\"x{no}\");")?;
+            write!(
+                text,
+                "permit (principal == User::\"x{no}\", action == Action::\"write\", resource == Doc::\"x{no}\");"
+            )?;
         }
     }
     Ok(text)

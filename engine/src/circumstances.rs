@@ -141,7 +141,8 @@ fn is_given(shape: &Shape, context: u32, name: &str) -> bool {
     match (name, kind) {
         ("now" | "opened" | "authenticated_at", Some(Kind::Datetime))
         | ("acr" | "device_trust", Some(Kind::Long))
-        | ("ip", Some(Kind::Ip)) | ("key", Some(Kind::Bool)) => true,
+        | ("ip", Some(Kind::Ip))
+        | ("key", Some(Kind::Bool)) => true,
         ("workspace", Some(Kind::Entity(of))) => of == "Workspace",
         _ => false,
     }

@@ -8,9 +8,7 @@ use crate::policies::{PolicySaid, said};
 use crate::resource;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tessera_model::grant_condition::{
-    GrantConditionKind, GrantConditions, GrantConditionsRecord, Grantee,
-};
+use tessera_model::grant_condition::{GrantConditionKind, GrantConditions, GrantConditionsRecord, Grantee};
 use tessera_model::limits::{ENGINE_PERMISSIONS_MAX, PATTERNS_MAX, ROLES_MAX};
 use tessera_model::record::{GrantRecord, MemberRecord, RoleRecord, SubjectStatus};
 use tessera_model::{
@@ -190,14 +188,8 @@ impl Listing {
         (judged, restricted, facts): (Judged, bool, Facts),
     ) -> Result<(Judged, Vec<PolicySaid>), Refusal> {
         let Some(policed) = self.0.policed.as_deref() else { return Ok((judged, Vec::new())) };
-        let asked = Asked {
-            subject,
-            permission,
-            workspace,
-            restriction: RestrictionId(0),
-            facts,
-            opened: None,
-        };
+        let asked =
+            Asked { subject, permission, workspace, restriction: RestrictionId(0), facts, opened: None };
         let came = (why.context.as_deref(), why.entities.as_deref());
         let with = circumstances(&self.0, why.permission.as_str(), came, &["now", "workspace"]);
         let with = with.map_err(|(refusal, _)| refusal)?;

@@ -433,10 +433,9 @@ impl Policed {
             return judged;
         }
         let permits = judged.reason == Reason::None;
-        let open = matches!(
-            judged.reason,
-            Reason::DepthExceeded | Reason::BudgetExceeded | Reason::ResourceUnknown
-        ) || judged.reason.is_ungranted();
+        let open =
+            matches!(judged.reason, Reason::DepthExceeded | Reason::BudgetExceeded | Reason::ResourceUnknown)
+                || judged.reason.is_ungranted();
         if !permits && !open {
             return judged;
         }

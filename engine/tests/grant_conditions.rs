@@ -8,9 +8,9 @@ use support::{House, Tenant, grant, key};
 use tessera_engine::{Bound, Draft, Facts, Listing, Why};
 use tessera_model::grant_condition::GranteeName;
 use tessera_model::{
-    CheckQuery, Command, Deadline, Decision, GrantCondition, GrantConditions, Handle, Identifier, Name, Network,
-    Pattern, PermissionId, PermissionRef, Private, PublicId, Reason, Receipt, Refusal, Thumbprint, Trust,
-    UnixMillis, WorkspaceRef,
+    CheckQuery, Command, Deadline, Decision, GrantCondition, GrantConditions, Handle, Identifier, Name,
+    Network, Pattern, PermissionId, PermissionRef, Private, PublicId, Reason, Receipt, Refusal, Thumbprint,
+    Trust, UnixMillis, WorkspaceRef,
 };
 
 /// Thursday, 2026-01-01 in UTC.
@@ -60,7 +60,9 @@ async fn by_ann(house: &House, tenant: &Tenant, ann: PublicId, command: Command)
     house.grant(tenant, ann, "keeper").await;
     let session = sign_in(house, tenant, None).await;
     let made = house.submit(&house.bind(&session).await, command).await.made.handle.expect("a key");
-    house.submit(&tenant.admin, Command::Ungrant { subject: ann, role: name("keeper"), workspace: None }).await;
+    house
+        .submit(&tenant.admin, Command::Ungrant { subject: ann, role: name("keeper"), workspace: None })
+        .await;
     made
 }
 
@@ -148,12 +150,15 @@ async fn a_grant_counts_while_its_conditions_hold() {
                 assert_eq!(listed, right == yes, "{grantee:?} {texts:?} {from:?}");
                 let ends = told.valid_until.min(until);
                 // What comes first of the condition's end and the handle's own.
-                assert!(told.valid_until == ends && (until == NEVER || right == step || ends == until), "{texts:?}");
+                assert!(
+                    told.valid_until == ends && (until == NEVER || right == step || ends == until),
+                    "{texts:?}"
+                );
             }
             let granted = match &grantee {
-                GranteeName::Subject(_) => listing(&tenant).conditions_of(&listing(&tenant).grants(
-                    listing(&tenant).subject(ann).expect("ann").index, 0, 1,
-                ).rows[0]),
+                GranteeName::Subject(_) => listing(&tenant).conditions_of(
+                    &listing(&tenant).grants(listing(&tenant).subject(ann).expect("ann").index, 0, 1).rows[0],
+                ),
                 GranteeName::Group(group) => {
                     let id = listing(&tenant).group_named(group).expect("a group").id;
                     listing(&tenant).group_conditions_of(&listing(&tenant).group_grants(id)[0])
@@ -181,7 +186,9 @@ async fn a_grant_counts_while_its_conditions_hold() {
 async fn answers_change_when_they_say() {
     let (house, tenant, ann) = House::with_ann().await;
     house.role(&tenant, "clerk", &["orders.read"]).await;
-    house.set(&tenant, |settings| (settings.session_idle_s, settings.session_ttl_s) = (400_000, 400_000)).await;
+    house
+        .set(&tenant, |settings| (settings.session_idle_s, settings.session_ttl_s) = (400_000, 400_000))
+        .await;
     let until = UnixMillis(START_MS + 60 * HOUR_MS).to_deadline();
     let limited = Command::GrantUnder {
         grantee: GranteeName::Subject(ann),
@@ -189,7 +196,10 @@ async fn answers_change_when_they_say() {
         workspace: None,
         from: Deadline::NONE,
         until,
-        conditions: conditions(&["hours Mon-Sun 22:00-06:00, Thu 12:00-13:00 Europe/Berlin", "step-up 180000"]),
+        conditions: conditions(&[
+            "hours Mon-Sun 22:00-06:00, Thu 12:00-13:00 Europe/Berlin",
+            "step-up 180000",
+        ]),
     };
     house.submit(&tenant.admin, limited).await;
     let session = sign_in(&house, &tenant, None).await;
@@ -251,7 +261,9 @@ async fn conditions_are_changed_by_who_may_grant() {
     // A reader of the root before sees what it saw.
     let ann_then = before.subject(ann).expect("ann").index;
     assert_eq!(before.conditions_of(&before.grants(ann_then, 0, 1).rows[0]), conditions(&["acr 2"]));
-    house.submit(&tenant.admin, Command::Ungrant { subject: ann, role: name("clerk"), workspace: None }).await;
+    house
+        .submit(&tenant.admin, Command::Ungrant { subject: ann, role: name("clerk"), workspace: None })
+        .await;
     house.submit(&tenant.admin, grant(ann, "clerk")).await;
     stepped(Reason::None);
 
@@ -328,7 +340,8 @@ async fn administrators_order_under_their_conditions() {
 async fn explanations_name_the_condition() {
     let (house, tenant, ann) = House::with_ann().await;
     house.role(&tenant, "clerk", &["orders.read"]).await;
-    let texts = ["hours Thu 00:00-02:00 UTC", "networks 10.0.0.0/8", "device managed", "acr 2", "step-up 300"];
+    let texts =
+        ["hours Thu 00:00-02:00 UTC", "networks 10.0.0.0/8", "device managed", "acr 2", "step-up 300"];
     house.submit(&tenant.admin, under(GranteeName::Subject(ann), "clerk", &texts)).await;
     let why = Why {
         subject: ann,
@@ -354,7 +367,8 @@ async fn explanations_name_the_condition() {
     ];
     for (facts, at, unmet, reason) in known {
         let draft = Draft { facts, ..Draft::default() };
-        let told = listing(&tenant).explain(&Why { at: UnixMillis(at), ..why.clone() }, &draft).expect("explained");
+        let told =
+            listing(&tenant).explain(&Why { at: UnixMillis(at), ..why.clone() }, &draft).expect("explained");
         let [source] = told.sources.as_slice() else { panic!("{:?}", told.sources) };
         assert_eq!((told.reason, source.unmet, source.holds), (reason, unmet, reason == Reason::None));
         assert_eq!(source.conditions, conditions(&texts));
@@ -363,7 +377,9 @@ async fn explanations_name_the_condition() {
         }
     }
     // A grant that is supposed, under a condition that is.
-    house.submit(&tenant.admin, Command::Ungrant { subject: ann, role: name("clerk"), workspace: None }).await;
+    house
+        .submit(&tenant.admin, Command::Ungrant { subject: ann, role: name("clerk"), workspace: None })
+        .await;
     for (acr, reason) in [(1, Reason::StepUpNeeded), (2, Reason::None)] {
         let draft = Draft {
             grant: Some((name("clerk"), None, Deadline::NONE, Deadline::NONE)),

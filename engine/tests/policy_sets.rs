@@ -7,9 +7,7 @@ use support::{House, Tenant};
 use tessera_engine::{Listing, PolicyParts};
 use tessera_model::catalogue::{EntryText, ServiceEntry};
 use tessera_model::limits::POLICY_VERSIONS_MAX;
-use tessera_model::{
-    Command, Handle, Identifier, Name, Private, PublicId, Reason, Thumbprint, Trust,
-};
+use tessera_model::{Command, Handle, Identifier, Name, Private, PublicId, Reason, Thumbprint, Trust};
 
 fn name(text: &str) -> Name {
     Name::new(text).expect("a name")
@@ -83,7 +81,9 @@ async fn the_built_in_schema_has_every_permission() {
                 replaced_by: None,
             })
             .collect();
-        house.submit(&tenant.admin, Command::SetService { name: name(&format!("s{service}")), entries }).await;
+        house
+            .submit(&tenant.admin, Command::SetService { name: name(&format!("s{service}")), entries })
+            .await;
     }
     let text = r#"permit (principal, action, resource) when { !context.key };
         forbid (principal, action == Action::"service3.permission.number.7", resource);"#;
@@ -96,7 +96,9 @@ async fn the_built_in_schema_has_every_permission() {
     house.submit(&tenant.admin, Command::RegisterPermission { name: name("later") }).await;
     assert_eq!(reason("later"), Reason::None);
     let (house, tenant) = again(house, tenant).await;
-    for (permission, right) in [("later", Reason::None), ("service3.permission.number.7", Reason::PolicyForbids)] {
+    for (permission, right) in
+        [("later", Reason::None), ("service3.permission.number.7", Reason::PolicyForbids)]
+    {
         assert_eq!(house.check(&tenant, &key, permission).reason, right);
     }
 }
@@ -129,7 +131,8 @@ async fn policies_see_the_proof_and_the_device() {
     let (on_it, bare) = (sign_in(&house, &tenant, Some(device)).await, sign_in(&house, &tenant, None).await);
     let vouched = house.open(&tenant.admin, ann).await.expect("opened").made.handle.expect("a handle");
     let may = |handle: &Handle| {
-        ["ledger.book", "ledger.read", "ledger.see"].map(|name| house.check(&tenant, handle, name).is_permit())
+        ["ledger.book", "ledger.read", "ledger.see"]
+            .map(|name| house.check(&tenant, handle, name).is_permit())
     };
     assert_eq!(may(&on_it), [false, true, true]);
     house.submit(&tenant.admin, Command::TrustDevice { device, trust: Trust::Managed }).await;

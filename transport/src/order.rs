@@ -5,8 +5,8 @@ use crate::connection::{Line, Peer};
 use crate::list;
 use std::sync::Arc;
 use tessera_engine::{Bound, Done, Engine, HelloRefusal, Rotation, SubmitError};
-use tessera_model::grant_condition::GranteeName;
 use tessera_model::code::{CODE_UNKNOWN, ProtocolCode};
+use tessera_model::grant_condition::GranteeName;
 use tessera_model::{
     Command, CommandId, Generation, HandleBytes, Identifier, Limit, Name, Place, Private, PublicId, Refusal,
 };

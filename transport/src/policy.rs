@@ -10,7 +10,10 @@ use tessera_model::{
 };
 use tessera_program::PlainError;
 use tessera_relation::RELATION_BUDGET;
-use tessera_wire::{EntityRow, Fault, PolicyFaultRow, PolicySetRow, PolicyVersionRow, Request, RequestKind, Rows, RowsWriter, SchemaPartRow};
+use tessera_wire::{
+    EntityRow, Fault, PolicyFaultRow, PolicySetRow, PolicyVersionRow, Request, RequestKind, Rows, RowsWriter,
+    SchemaPartRow,
+};
 
 /// LIMIT: bytes of the built-in schema that are told beside policies in one frame.
 const BUILT_IN_TOLD_MAX: usize = 120 * 1024;

@@ -5,7 +5,9 @@
 
 use crate::device::Trust;
 use crate::id::{GroupId, PublicId, RoleId, SubjectIndex, WorkspaceIndex};
-use crate::limits::{ACR_MAX, GRANT_CONDITION_BYTES_MAX, GRANT_CONDITIONS_MAX, NETWORKS_MAX, STEP_UP_AGE_S_MAX};
+use crate::limits::{
+    ACR_MAX, GRANT_CONDITION_BYTES_MAX, GRANT_CONDITIONS_MAX, NETWORKS_MAX, STEP_UP_AGE_S_MAX,
+};
 use crate::name::Name;
 use crate::named::Limit;
 use crate::network::{Network, NetworkError};
@@ -90,7 +92,9 @@ impl fmt::Display for GrantConditionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TooLong => "the condition is over 2,048 bytes",
-            Self::NoKind => "a condition begins with hours, networks, device, acr or step-up, and says what it asks for",
+            Self::NoKind => {
+                "a condition begins with hours, networks, device, acr or step-up, and says what it asks for"
+            }
             Self::Hours(error) => return error.fmt(f),
             Self::Network(error) => return error.fmt(f),
             Self::TooManyNetworks => "a condition has at most 32 networks",

@@ -31,7 +31,9 @@ impl fmt::Display for HoursError {
         f.write_str(match self {
             Self::Missing => "hours are days, times and a time zone: Mon-Fri 08:00-18:00 Europe/Berlin",
             Self::TooMany => "hours have at most 16 spans",
-            Self::BadDays => "days are Mon, Tue, Wed, Thu, Fri, Sat and Sun, alone or as a range such as Mon-Fri",
+            Self::BadDays => {
+                "days are Mon, Tue, Wed, Thu, Fri, Sat and Sun, alone or as a range such as Mon-Fri"
+            }
             Self::BadTimes => "times are HH:MM-HH:MM, from 00:00 to 24:00, and end where they do not begin",
             Self::BadZone => "a time zone is a name of the IANA database, such as Europe/Berlin or UTC",
         })

@@ -54,7 +54,10 @@ pub(crate) struct Compiled {
 }
 
 impl Compiled {
-    fn new(conditions: &GrantConditions, zones: &mut HashTrieMapSync<Box<str>, TimeZone, FixedHasher>) -> Self {
+    fn new(
+        conditions: &GrantConditions,
+        zones: &mut HashTrieMapSync<Box<str>, TimeZone, FixedHasher>,
+    ) -> Self {
         let (mut hours, mut networks, mut trust, mut acr, mut step_up) = (None, None, None, 0, 0);
         for condition in conditions.as_slice() {
             match condition {
@@ -225,7 +228,8 @@ impl Conditions {
 
     /// Those of a holder's grants.
     fn of(&self, grantee: Grantee) -> impl Iterator<Item = (RoleId, WorkspaceIndex, &Compiled)> {
-        let range = (grantee, RoleId(0), WorkspaceIndex(0))..=(grantee, RoleId(u32::MAX), WorkspaceIndex(u32::MAX));
+        let range =
+            (grantee, RoleId(0), WorkspaceIndex(0))..=(grantee, RoleId(u32::MAX), WorkspaceIndex(u32::MAX));
         let held = self.held.range(range);
         held.filter_map(|((_, role, workspace), id)| Some((*role, *workspace, self.get(*id)?)))
     }
@@ -240,7 +244,8 @@ impl Rules {
         self.conditions.put((grantee, role, workspace), conditions);
         match grantee {
             Grantee::Subject(subject) => {
-                let standing = self.grants_of(subject).find(|at| (at.role, at.workspace) == (role, workspace));
+                let standing =
+                    self.grants_of(subject).find(|at| (at.role, at.workspace) == (role, workspace));
                 if let Some(grant) = standing {
                     self.put_grant(&grant);
                 }

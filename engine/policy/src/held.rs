@@ -76,7 +76,13 @@ impl Rules {
         watch.next
     }
 
-    fn each_role(&self, line: &Line, scope: &Scope<'_>, watch: &mut Watch<'_>, show: &mut dyn FnMut(HeldThing)) {
+    fn each_role(
+        &self,
+        line: &Line,
+        scope: &Scope<'_>,
+        watch: &mut Watch<'_>,
+        show: &mut dyn FnMut(HeldThing),
+    ) {
         for set in self.sets_in(line, scope) {
             self.sets.roles(set).iter().for_each(|role| self.with_parents(*role, ROLE_DEPTH_MAX, show));
         }

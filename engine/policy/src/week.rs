@@ -129,12 +129,23 @@ mod tests {
     #[test]
     fn hours_follow_the_clock() {
         let spans = [
-            "Mon-Fri 08:00-18:00", "Sun 01:30-02:30", "Sat 22:00-06:00", "Sun 02:00-03:00, Sun 04:00-05:00",
-            "Mon-Sun 00:00-24:00", "Sun 23:00-01:00", "Sun+Tue 00:00-00:01",
+            "Mon-Fri 08:00-18:00",
+            "Sun 01:30-02:30",
+            "Sat 22:00-06:00",
+            "Sun 02:00-03:00, Sun 04:00-05:00",
+            "Mon-Sun 00:00-24:00",
+            "Sun 23:00-01:00",
+            "Sun+Tue 00:00-00:01",
         ];
         let zones = [
-            "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC", "Asia/Kathmandu", "Africa/Casablanca",
-            "America/Sao_Paulo", "Pacific/Apia",
+            "Europe/Berlin",
+            "America/New_York",
+            "Australia/Lord_Howe",
+            "UTC",
+            "Asia/Kathmandu",
+            "Africa/Casablanca",
+            "America/Sao_Paulo",
+            "Pacific/Apia",
         ];
         for name in zones {
             let clocks = zone(name).expect(name);
@@ -152,8 +163,7 @@ mod tests {
                             if span.until > span.from {
                                 on(day) && (span.from..span.until).contains(&minute)
                             } else {
-                                on(day) && minute >= span.from
-                                    || on((day + 6) % 7) && minute < span.until
+                                on(day) && minute >= span.from || on((day + 6) % 7) && minute < span.until
                             }
                         })
                     };
@@ -165,7 +175,11 @@ mod tests {
                         let change = change.map(|after| UnixMillis((now + after as u64 * 60) * 1000));
                         let told = run.and_then(|(from, until)| if *open { Some(until) } else { Some(from) });
                         let told = told.filter(|told| told.0 < (start as u64 + 6 * 86_400) * 1000);
-                        assert_eq!(run.is_some_and(|(from, _)| from.0 <= now * 1000), *open, "{name} {spans} {now}");
+                        assert_eq!(
+                            run.is_some_and(|(from, _)| from.0 <= now * 1000),
+                            *open,
+                            "{name} {spans} {now}"
+                        );
                         assert_eq!(told, change, "{name} {spans} {now}");
                     }
                 }

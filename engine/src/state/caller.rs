@@ -147,7 +147,8 @@ impl State {
         let Caller::Holder { place, generation, from, .. } = caller else { return true };
         let (live, permission) = (self.live(place, generation, now), self.permission_id(permission));
         let life = (place, generation);
-        live.zip(permission).is_some_and(|(live, permission)| self.holds((life, &live, from), permission, now))
+        live.zip(permission)
+            .is_some_and(|(live, permission)| self.holds((life, &live, from), permission, now))
     }
 
     /// What a session may do for its own subject without any permission.

@@ -9,9 +9,7 @@ use tessera_model::grant_condition::{
 };
 use tessera_model::note::About;
 use tessera_model::record::GrantRecord;
-use tessera_model::{
-    Caller, Command, Deadline, Event, Name, Refusal, RoleId, UnixMillis, WorkspaceIndex,
-};
+use tessera_model::{Caller, Command, Deadline, Event, Name, Refusal, RoleId, UnixMillis, WorkspaceIndex};
 
 /// A grant that is named: its role and workspace.
 type Named<'a> = (&'a Name, Option<&'a Name>);

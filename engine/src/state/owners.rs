@@ -52,7 +52,10 @@ impl State {
 
     fn holders_for_good(&self, role: RoleId, workspace: WorkspaceIndex) -> BTreeSet<SubjectIndex> {
         let holders = self.root.rules.holders_in(workspace);
-        holders.filter(|grant| grant.role == role && self.counts_always(grant)).map(|grant| grant.subject).collect()
+        holders
+            .filter(|grant| grant.role == role && self.counts_always(grant))
+            .map(|grant| grant.subject)
+            .collect()
     }
 
     /// Notes who owns a workspace, when its record was put.

@@ -37,7 +37,9 @@ impl State {
             return Err(Refusal::Changed);
         }
         // The session that made the change is spared.
-        let Caller::Holder { place, generation, subject, .. } = caller else { return Err(Refusal::Unauthorized) };
+        let Caller::Holder { place, generation, subject, .. } = caller else {
+            return Err(Refusal::Unauthorized);
+        };
         if subject != record.index {
             return Err(Refusal::Unauthorized);
         }

@@ -240,7 +240,9 @@ impl State {
 
     /// Ends the sessions of the caller's own subject but the one that asks, and tells how many they were.
     pub(super) fn end_other_sessions(&self, caller: Caller, now: UnixMillis) -> Result<Decided, Refusal> {
-        let Caller::Holder { place, generation, subject, .. } = caller else { return Err(Refusal::Unauthorized) };
+        let Caller::Holder { place, generation, subject, .. } = caller else {
+            return Err(Refusal::Unauthorized);
+        };
         let own = self.live(place, generation, now).filter(|live| !live.key);
         own.ok_or(Refusal::Unauthorized)?;
         let others = self.kin.of(&self.table, subject).filter(|other| {

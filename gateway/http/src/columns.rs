@@ -64,7 +64,8 @@ pub(crate) const USE_ROW: &[&str] = &[
 ];
 pub(crate) const GRANT_ROW: &[&str] = &["role", "workspace", "from", "until", "conditions"];
 pub(crate) const WORKSPACE_ROW: &[&str] = &["index", "id", "name", "parent", "inherits", "ceiling", "owners"];
-pub(crate) const HOLDER_ROW: &[&str] = &["subject", "kind", "status", "workspace", "from", "until", "conditions"];
+pub(crate) const HOLDER_ROW: &[&str] =
+    &["subject", "kind", "status", "workspace", "from", "until", "conditions"];
 pub(crate) const TENANT_ROW: &[&str] = &["tenant", "name", "status", "created", "failed", "trouble"];
 pub(crate) const SETTINGS_ROW: &[&str] = &crate::settings::NAMES;
 pub(crate) const CLIENT_ROW: &[&str] = &[

@@ -15,8 +15,8 @@ use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::relation::RelationRecord;
 use tessera_model::time::DEADLINE_EPOCH_S;
 use tessera_model::{
-    Condition, Deadline, GrantConditions, HandleBytes, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt,
-    Refusal,
+    Condition, Deadline, GrantConditions, HandleBytes, Identifier, Name, Network, Origin, Pattern, Private,
+    PublicId, Receipt, Refusal,
 };
 
 /// LIMIT: names in one question about ids.

@@ -7,8 +7,8 @@ use crate::operation::{Field, Shape};
 use crate::problem::Problem;
 use crate::tuple;
 use crate::value::{
-    attribute_kind, attributes, bool, conditions, count, handle, identifiers, instant, list, name_or_number, networks,
-    origins, patterns, receipt, rule, subject_kind, text,
+    attribute_kind, attributes, bool, conditions, count, handle, identifiers, instant, list, name_or_number,
+    networks, origins, patterns, receipt, rule, subject_kind, text,
 };
 use std::net::IpAddr;
 use tessera_model::limits::{ENTITY_CHANGES_MAX, PAGE_ROWS_MAX, PASSWORD_BYTES_MAX, RELATION_CHANGES_MAX};

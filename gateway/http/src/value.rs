@@ -2,13 +2,13 @@
 
 use crate::json::Json;
 use tessera_model::limits::{
-    ATTRIBUTES_PER_SUBJECT_MAX, GRANT_CONDITIONS_MAX, IDENTIFIERS_PER_SUBJECT_MAX, NETWORKS_MAX, ORIGINS_MAX, PATTERNS_MAX,
-    RULE_CONDITIONS_MAX,
+    ATTRIBUTES_PER_SUBJECT_MAX, GRANT_CONDITIONS_MAX, IDENTIFIERS_PER_SUBJECT_MAX, NETWORKS_MAX, ORIGINS_MAX,
+    PATTERNS_MAX, RULE_CONDITIONS_MAX,
 };
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::{
-    Condition, Epoch, GrantCondition, GrantConditions, Handle, HandleBytes, Identifier, Name, Network, Origin, Pattern, Receipt, Revision,
-    UnixMillis,
+    Condition, Epoch, GrantCondition, GrantConditions, Handle, HandleBytes, Identifier, Name, Network,
+    Origin, Pattern, Receipt, Revision, UnixMillis,
 };
 
 /// A permission or workspace as it was asked for.

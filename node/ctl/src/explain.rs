@@ -142,8 +142,8 @@ impl Simulate {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         let subject = link.id_of(&self.who).await?;
         let at = deadline(link, self.at)?;
-        let conditions = GrantConditions::new(self.under)
-            .map_err(|error| CtlError::usage(error.to_string()))?;
+        let conditions =
+            GrantConditions::new(self.under).map_err(|error| CtlError::usage(error.to_string()))?;
         let request = Request::Simulate {
             subject,
             permission: self.permission.clone(),
@@ -266,7 +266,16 @@ fn step(row: &ExplainRow) -> Value {
 
 /// The grants that cover what was asked.
 fn grants(rows: &[ExplainRow]) -> (Table, Vec<Value>) {
-    let mut table = Table::new(&["COUNTS", "ROLE", "COVERS", "GRANTED IN", "THROUGH GROUP", "FROM", "UNTIL", "CONDITIONS"]);
+    let mut table = Table::new(&[
+        "COUNTS",
+        "ROLE",
+        "COVERS",
+        "GRANTED IN",
+        "THROUGH GROUP",
+        "FROM",
+        "UNTIL",
+        "CONDITIONS",
+    ]);
     let mut sources = Vec::new();
     for row in rows.iter().filter(|row| row.kind == GRANT) {
         let pattern = row.patterns.first().map(ToString::to_string);

@@ -9,8 +9,8 @@ use crate::table::Table;
 use crate::when::When;
 use serde_json::{Map, Value, json};
 use tessera_client::wire::{GrantRow, HolderRow, Request, ReviewRow};
-use tessera_model::record::SubjectKind;
 use tessera_model::grant_condition::GranteeName;
+use tessera_model::record::SubjectKind;
 use tessera_model::{Deadline, GrantConditions, Name, PublicId};
 
 /// What can be done with grants.

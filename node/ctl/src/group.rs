@@ -10,8 +10,8 @@ use crate::table::Table;
 use crate::when::When;
 use serde_json::{Map, Value, json};
 use tessera_client::wire::{GrantRow, GroupRow, Made, MemberRow, MembershipRow, Request};
-use tessera_model::limits::{RULE_SUBJECTS_MAX, SUBJECTS_MAX};
 use tessera_model::grant_condition::GranteeName;
+use tessera_model::limits::{RULE_SUBJECTS_MAX, SUBJECTS_MAX};
 use tessera_model::{Condition, Deadline, GrantConditions, Name};
 
 /// What can be done with groups.

@@ -172,9 +172,8 @@ impl World {
         let Some(under) = self.under.get(grant) else { return true };
         let dropped = |what| without == Some(what);
         let second = i64::try_from(asked.at_ms / 1_000).unwrap_or(i64::MAX);
-        let young = |age: u64| {
-            asked.proven.is_some_and(|proven| asked.at_ms < (u64::from(proven) + age) * 1_000)
-        };
+        let young =
+            |age: u64| asked.proven.is_some_and(|proven| asked.at_ms < (u64::from(proven) + age) * 1_000);
         !dropped(Omit::Conditioned)
             && (dropped(Omit::Hours) || under.is_open(self.begins_s + second))
             && (dropped(Omit::Networks)

@@ -44,7 +44,8 @@ impl Zone {
         match self {
             Self::Utc => 0,
             Self::Berlin => {
-                let (march, october) = (sunday_from(first_of(year, 2) + 24), sunday_from(first_of(year, 9) + 24));
+                let (march, october) =
+                    (sunday_from(first_of(year, 2) + 24), sunday_from(first_of(year, 9) + 24));
                 if (at(march, 1)..at(october, 1)).contains(&utc_s) { 7_200 } else { 3_600 }
             }
             Self::NewYork => {

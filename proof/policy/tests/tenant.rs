@@ -12,8 +12,8 @@ use tessera_engine::{About, Bound, Clock, Engine, EngineConfig, Entropy, PolicyP
 use tessera_model::grant_condition::GranteeName;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::{
-    Caller, CheckQuery, Command, Handle, Name, Pattern, PermissionRef, PublicId, Receipt,
-    Settings, UnixMillis, WorkspaceRef,
+    Caller, CheckQuery, Command, Handle, Name, Pattern, PermissionRef, PublicId, Receipt, Settings,
+    UnixMillis, WorkspaceRef,
 };
 use tessera_policy_cedar::{Facts, Parsed, Question, Schema};
 use tessera_storage::Memory;
@@ -479,8 +479,7 @@ impl<'a> Case<'a> {
     ) -> (bool, String) {
         let (person, workspace, permission) = (self.person, self.workspace, self.permission);
         let roles = person.roles(workspace, at);
-        let covers =
-            |role: &str| ROLES.iter().any(|(name, all)| *name == role && all.contains(&permission));
+        let covers = |role: &str| ROLES.iter().any(|(name, all)| *name == role && all.contains(&permission));
         let by_role = roles.iter().any(|role| covers(role));
         let mut all: BTreeMap<String, String> = BTreeMap::new();
         let sent = self.sent.iter().map(|one| one[1..one.len() - 1].to_owned());
@@ -507,8 +506,8 @@ impl<'a> Case<'a> {
             (place.0.to_owned(), place.1.to_owned())
         };
         let (kind, id) = self.resource.clone().unwrap_or_else(here);
-        let in_workspace = workspace
-            .map_or_else(String::new, |name| format!(", \"workspace\": {}", uid("Workspace", name)));
+        let in_workspace =
+            workspace.map_or_else(String::new, |name| format!(", \"workspace\": {}", uid("Workspace", name)));
         let millis = at.0 % 1_000;
         let instant = UnixMillis(at.0 - millis).to_string().replace('Z', &format!(".{millis:03}Z"));
         let told = format!("{{{}, \"now\": \"{instant}\", \"key\": false{in_workspace}}}", self.context);

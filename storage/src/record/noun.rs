@@ -256,7 +256,8 @@ impl Field for Caller {
     fn put(&self, out: &mut Vec<u8>) {
         self.number().put(out);
         match self {
-            Self::Holder { place, generation, subject, .. } | Self::Operator { place, generation, subject, .. } => {
+            Self::Holder { place, generation, subject, .. }
+            | Self::Operator { place, generation, subject, .. } => {
                 place.put(out);
                 generation.put(out);
                 subject.put(out);

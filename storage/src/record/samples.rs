@@ -5,10 +5,8 @@ use tessera_model::catalogue::{EntryRecord, EntryText, Label, ServiceRecord};
 use tessera_model::device::{DevicePolicyRecord, DeviceRecord};
 use tessera_model::elevation::{ActingRecord, RequestRecord, RequestState};
 use tessera_model::endpoint::{Endpoint, EndpointsRecord};
+use tessera_model::grant_condition::{GrantCondition, GrantConditions, GrantConditionsRecord, Grantee};
 use tessera_model::policy::{EntityName, EntityRecord, PolicyRecord};
-use tessera_model::grant_condition::{
-    GrantCondition, GrantConditions, GrantConditionsRecord, Grantee,
-};
 use tessera_model::record::{
     AttributeKind, AttributeRecord, AttributeValue, CommandIdRecord, FailureRecord, GrantRecord,
     GroupGrantRecord, GroupRecord, MemberRecord, PlaceRecord, RestrictionRecord, RoleRecord, SubjectKind,
@@ -295,7 +293,8 @@ pub fn every_event() -> Vec<Event> {
 
 /// One condition of each kind.
 fn conditions(grantee: Grantee) -> GrantConditionsRecord {
-    let texts = ["hours Mon-Fri 08:00-18:00 UTC", "networks 10.0.0.0/8", "device managed", "acr 2", "step-up 300"];
+    let texts =
+        ["hours Mon-Fri 08:00-18:00 UTC", "networks 10.0.0.0/8", "device managed", "acr 2", "step-up 300"];
     let all = texts.iter().map(|text| GrantCondition::parse(text).unwrap()).collect();
     let conditions = GrantConditions::new(all).unwrap();
     GrantConditionsRecord { grantee, role: RoleId(2), workspace: WorkspaceIndex(3), conditions }

@@ -23,8 +23,8 @@ use tessera_model::refresh::ClientTerms;
 use tessera_model::relation::{RelationChange, RelationRecord};
 use tessera_model::settings::SettingsChange;
 use tessera_model::{
-    Condition, Deadline, GrantConditions, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, TenantId,
-    Thumbprint, Trust,
+    Condition, Deadline, GrantConditions, Identifier, Name, Network, Origin, Pattern, Private, PublicId,
+    Receipt, TenantId, Thumbprint, Trust,
 };
 
 and_elevations! {

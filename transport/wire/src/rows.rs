@@ -5,8 +5,8 @@ use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind, SubjectS
 use tessera_model::refresh::ClientTerms;
 use tessera_model::relation::RelationRecord;
 use tessera_model::{
-    Condition, Deadline, GrantConditions, Identifier, Name, Network, Origin, Pattern, Private, PublicId, Receipt, Settings,
-    TenantId, UnixMillis,
+    Condition, Deadline, GrantConditions, Identifier, Name, Network, Origin, Pattern, Private, PublicId,
+    Receipt, Settings, TenantId, UnixMillis,
 };
 
 shapes! {

@@ -11,8 +11,9 @@ use tessera_model::refresh::{ClientTerms, RefreshMode};
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationRecord};
 use tessera_model::settings::SettingsChange;
 use tessera_model::{
-    Condition, Deadline, Epoch, GrantCondition, GrantConditions, Identifier, IdentifierKind, Limit, Name, Network, Origin, Pattern, Private,
-    PublicId, Receipt, Refusal, Revision, Setting, Settings, TenantId, Thumbprint, Trust, UnixMillis,
+    Condition, Deadline, Epoch, GrantCondition, GrantConditions, Identifier, IdentifierKind, Limit, Name,
+    Network, Origin, Pattern, Private, PublicId, Receipt, Refusal, Revision, Setting, Settings, TenantId,
+    Thumbprint, Trust, UnixMillis,
 };
 
 /// A value made from a number.

@@ -60,10 +60,15 @@ fn wrong(shape: Shape) -> Vec<(Value, u64)> {
             over(all, json!([format!("a={}", "x".repeat(1_023))]), LIMIT)
         }
         Shape::Conditions => {
-            let forms = ["acr", "acr 0", "device trusted", "hours Mon UTC", "networks a", "step-up 5m", "a b"];
+            let forms =
+                ["acr", "acr 0", "device trusted", "hours Mon UTC", "networks a", "step-up 5m", "a b"];
             let all = with(list(), forms.map(|text| json!([text])).to_vec());
             let all = with(all, vec![json!(["acr 1", "acr 2"])]);
-            over(over(all, repeated(&json!("acr 1"), 6), LIMIT), json!([format!("acr {}", long(2_048))]), LIMIT)
+            over(
+                over(all, repeated(&json!("acr 1"), 6), LIMIT),
+                json!([format!("acr {}", long(2_048))]),
+                LIMIT,
+            )
         }
         Shape::Networks => {
             let forms = ["10.1.2.3/8", "::ffff:10.0.0.0/64", "10.0.0.0/33", "10.0.0", "a"];

@@ -11,7 +11,10 @@ async fn grants_count_under_conditions() {
     let (_, key) = house.tenant("acme").await;
     let (amy, session) = house.person(&key, "amy@example.org", "orders.*").await;
     house.ask("POST /v1/permission-names", &key, Some(json!({ "name": "bills.pay" }))).await.expect(200);
-    house.ask("POST /v1/roles", &key, Some(json!({ "name": "payer", "patterns": ["bills.*"] }))).await.expect(200);
+    house
+        .ask("POST /v1/roles", &key, Some(json!({ "name": "payer", "patterns": ["bills.*"] })))
+        .await
+        .expect(200);
     let grants = format!("POST /v1/subjects/{amy}/grants");
     let all = ["hours Mon-Sun 00:00-24:00 Europe/Berlin", "networks 10.0.0.0/8"];
     let grant = |conditions: &[&str]| json!({ "role": "payer", "conditions": conditions });
@@ -29,7 +32,10 @@ async fn grants_count_under_conditions() {
     assert_eq!((&denied["reason"], &denied["reason_code"]), (&json!("OutsideNetworks"), &json!(147)));
     let why = json!({ "subject": amy, "permission": "bills.pay", "address": "11.0.0.1" });
     let told = house.ask("POST /v1/explain", &key, Some(why)).await.expect(200).json();
-    assert_eq!((&told["reason"], &told["sources"][0]["unmet"]), (&json!("OutsideNetworks"), &json!("networks")));
+    assert_eq!(
+        (&told["reason"], &told["sources"][0]["unmet"]),
+        (&json!("OutsideNetworks"), &json!("networks"))
+    );
     let supposed = json!({
         "subject": amy, "permission": "orders.read", "grant": "payer", "conditions": ["acr 2"], "acr": 2,
     });

@@ -3,11 +3,11 @@
 use super::{DEADLINES_S, LAST_TICK, Scene, TICK_S};
 use tessera_judge::{Holder, Question, Span, Under, Zone};
 use tessera_model::grant_condition::{GrantConditionsRecord, Grantee};
+use tessera_model::weekly::{Hours, Span as EngineSpan};
 use tessera_model::{
     Deadline, GrantCondition, GrantConditions, GroupId, Network, RoleId, SubjectIndex, Trust, UnixMillis,
     WorkspaceIndex,
 };
-use tessera_model::weekly::{Hours, Span as EngineSpan};
 use tessera_policy::{Facts, Rules};
 
 /// Evenings, s since 1970, in whose nights clocks are put forward or back somewhere, or nowhere: March, October and

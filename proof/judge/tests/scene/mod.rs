@@ -14,8 +14,7 @@ use tessera_model::record::{
     SubjectStatus, WorkspaceRecord,
 };
 use tessera_model::{
-    GroupId, Name, Pattern, PermissionId, PublicId, RestrictionId, RoleId, SubjectIndex,
-    WorkspaceIndex,
+    GroupId, Name, Pattern, PermissionId, PublicId, RestrictionId, RoleId, SubjectIndex, WorkspaceIndex,
 };
 use tessera_policy::Rules;
 
@@ -72,7 +71,6 @@ pub(crate) struct Scene {
     /// The next number of a role, group, workspace and restriction: none is used twice.
     next: [u32; 4],
 }
-
 
 impl Scene {
     /// A random tenant.
