@@ -50,7 +50,7 @@ fn plain(question: Question) -> Question {
 fn acting_on_an_explanation_turns_the_answer() {
     let (mut permits, mut timed, mut walled, mut ceiled, mut groups, mut unmet) = (0, 0, 0, 0, 0, 0);
     for seed in 0..WORLDS {
-        let mut scene = Scene::new(seed);
+        let mut scene = if seed % 2 == 0 { Scene::new(seed) } else { Scene::conditioned(seed) };
         for _ in 0..40 {
             let question = scene.question();
             let asked = (
