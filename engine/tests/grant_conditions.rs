@@ -96,6 +96,9 @@ fn lists(house: &House, tenant: &Tenant, handle: &Handle, permission: &str, from
 async fn a_grant_counts_while_its_conditions_hold() {
     let (mut house, mut tenant, ann) = House::with_ann().await;
     house.role(&tenant, "clerk", &["orders.read"]).await;
+    house
+        .set(&tenant, |settings| (settings.session_idle_s, settings.session_ttl_s) = (400_000, 400_000))
+        .await;
     house.submit(&tenant.admin, Command::CreateGroup { name: name("staff"), rule: vec![] }).await;
     let member = Command::AddMember {
         group: name("staff"),
