@@ -19,7 +19,6 @@ pub mod lines;
 pub mod many;
 pub mod memory;
 pub mod peers;
-pub mod policies;
 pub mod prepared;
 pub mod process;
 pub mod reach;

@@ -19,7 +19,6 @@ const FAMILIES: &[&Family] = &[
     &checks::HOT,
     &reach::REACH,
     &scopes::SCOPES,
-    &policies::POLICIES,
     &large::LARGE,
     &wire::WIRE,
     &http::HTTP,

@@ -63,11 +63,7 @@ const fn permission(kind: RequestKind) -> &'static str {
         | RequestKind::ListMappings
         | RequestKind::WatchRelations
         | RequestKind::ListRelations => "tessera.admin.relations",
-        RequestKind::ReadPolicies
-        | RequestKind::ListPolicyVersions
-        | RequestKind::ReadBuiltInSchema
-        | RequestKind::TryPolicies
-        | RequestKind::ListEntities => "tessera.admin.policies",
+        kind if policy::administers(kind) => "tessera.admin.policies",
         RequestKind::CheckResource
         | RequestKind::Authorize
         | RequestKind::CheckAbout

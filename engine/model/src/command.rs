@@ -6,7 +6,6 @@ use crate::commands::commands;
 use crate::device::{Thumbprint, Trust};
 use crate::endpoint::Endpoint;
 pub use crate::entropy::{ENTROPY_BYTES, Entropy};
-use crate::grant_condition::{GrantConditions, GranteeName};
 use crate::id::{Generation, Place, PublicId, SubjectIndex, TenantId};
 use crate::identifier::Identifier;
 use crate::load::KeyedRow;
@@ -542,32 +541,8 @@ commands! {
         /// All of them; none for no endpoints.
         endpoints: Vec<Endpoint>,
     };
-    /// Puts conditions in the place of those that a grant has: it counts only while all of them hold.
-    SetGrantConditions = 208, narrows false, "tessera.admin.grants", {
-        /// Whose grant.
-        grantee: GranteeName,
-        /// Of which role.
-        role: Name,
-        /// Where; `None` for the whole tenant.
-        workspace: Option<Name>,
-        /// All of them; none for a grant without.
-        conditions: GrantConditions,
-    };
-    /// Grants a role under conditions, replacing window and conditions of an equal grant.
-    GrantUnder = 209, narrows false, "tessera.admin.grants", {
-        /// To whom.
-        grantee: GranteeName,
-        /// Which role.
-        role: Name,
-        /// Where; `None` for the whole tenant.
-        workspace: Option<Name>,
-        /// First instant; `NONE` for no beginning.
-        from: Deadline,
-        /// First instant after; `NONE` for no end.
-        until: Deadline,
-        /// The conditions; none for a grant without.
-        conditions: GrantConditions,
-    };
+    #[doc = "Puts conditions in the place of those that a grant has: it counts only while all of them hold."] SetGrantConditions = 208, narrows false, "tessera.admin.grants", { #[doc = "Whose grant."] grantee: crate::grant_condition::GranteeName, #[doc = "Of which role."] role: Name, #[doc = "Where; `None` for the whole tenant."] workspace: Option<Name>, #[doc = "All of them; none for a grant without."] conditions: crate::GrantConditions, };
+    #[doc = "Grants a role under conditions, replacing window and conditions of an equal grant."] GrantUnder = 209, narrows false, "tessera.admin.grants", { #[doc = "To whom."] grantee: crate::grant_condition::GranteeName, #[doc = "Which role."] role: Name, #[doc = "Where; `None` for the whole tenant."] workspace: Option<Name>, #[doc = "First instant; `NONE` for no beginning."] from: Deadline, #[doc = "First instant after; `NONE` for no end."] until: Deadline, #[doc = "The conditions; none for a grant without."] conditions: crate::GrantConditions, };
     /// Invites somebody into a workspace: it is told to nobody whether the identifier has an account.
     Invite = 210, narrows false, "tessera.admin.grants", {
         /// Whom, with the keyed hash under the tenant's index key.

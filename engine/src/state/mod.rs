@@ -343,12 +343,8 @@ impl State {
             Command::SetPolicies { draft } => self.set_policies(draft, now),
             Command::DeletePolicies { expected } => self.delete_policies(*expected),
             Command::ChangeEntities { changes } => self.change_entities(changes),
-            Command::SetGrantConditions { grantee, role, workspace, conditions } => {
-                self.set_grant_conditions(grantee, (role, workspace.as_ref()), conditions, caller, now)
-            }
-            Command::GrantUnder { grantee, role, workspace, from, until, conditions } => {
-                let terms = ((*from, *until), conditions);
-                self.grant_under(grantee, (role, workspace.as_ref()), terms, caller, now)
+            Command::SetGrantConditions { .. } | Command::GrantUnder { .. } => {
+                self.about_conditions(&ordered.command, caller, now)
             }
             Command::SetVisibility { draft } => self.set_visibility(draft, caller, now),
             Command::PlantedPanic {} => planted_panic(),

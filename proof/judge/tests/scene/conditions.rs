@@ -102,7 +102,7 @@ impl Scene {
     fn under(&mut self) -> Under {
         let mut under = Under::default();
         // One of them mostly: what fails twice decides nothing.
-        for _ in 0..=self.random.below(2) {
+        for _ in 0..1 + u32::from(self.random.one_in(4)) {
             match self.random.below(6) {
                 0 | 1 => {
                     let spans = (0..=self.random.below(2)).map(|_| self.span()).collect();
