@@ -542,7 +542,7 @@ commands! {
         endpoints: Vec<Endpoint>,
     };
     /// Invites somebody into a workspace: it is told to nobody whether the identifier has an account.
-    Invite = 210, narrows false, "tessera.admin.grants", {
+    Invite = 176, narrows false, "tessera.admin.grants", {
         /// Whom, with the keyed hash under the tenant's index key.
         whom: (Identifier, [u8; 16]),
         /// Where.
@@ -558,7 +558,7 @@ commands! {
     };
     /// Answers an invitation with its one-time secret. Caller: a session whose subject has the invited identifier, or
     /// `Claimant`, of whom a subject is made, where people register.
-    AnswerInvitation = 211, narrows false, "tessera.admin.grants", {
+    AnswerInvitation = 177, narrows false, "tessera.admin.grants", {
         /// The invitation's number and the tag of the secret.
         secret: (u32, [u8; 16]),
         /// Whether it is accepted.
@@ -569,20 +569,20 @@ commands! {
         password: Private,
     };
     /// Takes an invitation back.
-    WithdrawInvitation = 212, narrows true, "tessera.admin.grants", { #[doc = "Which."] invitation: PublicId, };
+    WithdrawInvitation = 178, narrows true, "tessera.admin.grants", { #[doc = "Which."] invitation: PublicId, };
     /// Makes a new secret for an invitation; the one before ends.
-    ResendInvitation = 213, narrows false, "tessera.admin.grants", {
+    ResendInvitation = 179, narrows false, "tessera.admin.grants", {
         /// Which.
         invitation: PublicId,
         /// Until when it may be answered from now on.
         until: Deadline,
     };
     /// Makes a guest of a subject, or a member of a guest.
-    SetGuest = 214, narrows false, "tessera.admin.subjects", { #[doc = "Whom."] subject: PublicId, #[doc = "Whether it is a guest."] guest: bool, };
+    SetGuest = 180, narrows false, "tessera.admin.subjects", { #[doc = "Whom."] subject: PublicId, #[doc = "Whether it is a guest."] guest: bool, };
     /// Names the role by which persons own their personal workspaces, or turns those off for new ones.
-    SetPersonalRole = 215, narrows false, "tessera.admin.settings", { #[doc = "Which; `None` for no personal workspaces."] role: Option<Name>, };
+    SetPersonalRole = 181, narrows false, "tessera.admin.settings", { #[doc = "Which; `None` for no personal workspaces."] role: Option<Name>, };
     /// Makes the personal workspace of a subject, or tells which it is. A session may do that for its own subject.
-    MakePersonalWorkspace = 216, narrows false, "tessera.admin.workspaces", { #[doc = "Whose."] subject: PublicId, };
+    MakePersonalWorkspace = 182, narrows false, "tessera.admin.workspaces", { #[doc = "Whose."] subject: PublicId, };
     /// Panics when decided: a planted fault, refused unless the build has the feature `planted`.
     PlantedPanic = 65_000, narrows false, "tessera.admin.settings", {};
 }

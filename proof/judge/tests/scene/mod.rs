@@ -101,9 +101,12 @@ impl Scene {
             scene.put_member();
         }
         for _ in 0..8 {
+            scene.put_grant();
+        }
+        for _ in 0..8 {
             scene.put_value();
         }
-        if scene.random.one_in(2) {
+        if scene.random.one_in(5) {
             scene.turn_guest();
         }
         scene
