@@ -67,7 +67,6 @@ pub use elevations::{DeviceFound, RequestFound, RequestsOf};
 pub use engine::{Engine, EngineUsage, StartError};
 pub use explain::{Because, Draft, Explained, Related, Why};
 pub use groups::{MemberFound, MembershipFound, RoleUse, Way};
-pub use invitations::{InvitationFound, InvitationsOf, usual_end};
 pub use policies::{PolicyParts, PolicySaid, Tried};
 pub use review::{Held, Reviewed, Who};
 pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, Made, SERVICE_ROLE};
@@ -76,7 +75,8 @@ pub use watch::{RelationChanged, RelationEvent, WatchPosition, Watched};
 pub use {
     admit::Done, authorize::Authorized, authorize::Wanted, backup::BackupTold, backup::Begun, bound::Bound,
     bound::HelloRefusal, cursor::Cursors, decide::Decided, decide::OfSubject, front::Errand, front::Stranger,
-    house::EngineConfig, house::PLANTED, list::Listing, list::Page, policed::About, read::PermissionList,
+    house::EngineConfig, house::PLANTED, invitations::InvitationFound, invitations::InvitationsOf,
+    invitations::usual_end, list::Listing, list::Page, policed::About, read::PermissionList,
     related::RelatedSubjects, resource::Resource, seam::Clock, seam::Entropy, submit::SubmitError,
     tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure,
 };

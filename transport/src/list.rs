@@ -2,6 +2,7 @@
 
 use crate::catalogue;
 use crate::elevation;
+use crate::invitation as invite;
 use crate::policy;
 use crate::reach::{explain, groups, review};
 use crate::relation;
@@ -356,10 +357,10 @@ fn page(
         Request::ListDevices { .. } | Request::ReadDevicePolicy {} | Request::ListRequests { .. } => {
             elevation::page(&source, request)
         }
-        Request::ListInvitations { .. } | Request::ReadPersonalRole {} => {
-            crate::invitation::page(&source, request, walked)
-        }
         Request::ReadPolicies {} | Request::ListEntities { .. } => policy::page(&source, request),
+        Request::ListInvitations { .. } | Request::ReadPersonalRole {} => {
+            invite::page(&source, request, walked)
+        }
         about => relation::page((engine, bound, view), about, walked),
     }
 }
