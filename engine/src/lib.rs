@@ -1,9 +1,8 @@
 //! Live tenants: each one actor that owns its state, commits before it acknowledges and publishes a view.
 //!
-//! Checks read the view, never a mailbox ([`Reading::check`]). Commands are identified, admitted,
-//! decided by a pure function, committed by the store, published behind the proof of that commit and
-//! only then answered ([`Engine::submit`]). The engine knows neither QUIC nor HTTP nor bytes; time and
-//! randomness come in through two seams ([`Clock`], [`Entropy`]).
+//! Checks read the view, never a mailbox ([`Reading::check`]). Commands are identified, admitted, decided by a pure
+//! function, committed by the store, published behind the proof of that commit and only then answered
+//! ([`Engine::submit`]). Neither QUIC nor HTTP nor bytes are known; time and randomness are seams ([`Clock`], [`Entropy`]).
 
 mod actor;
 mod admit;
@@ -63,7 +62,7 @@ mod watch;
 pub use catalogue::{Entry as CatalogueEntry, EntryUse, UsedBy};
 pub use directory::{Entry, Standing, Trouble};
 pub use door::{KeyFound, Rotation};
-pub use elevations::{DeviceFound, RequestFound, RequestsOf};
+pub use elevations::{DeviceFound, InvitationFound, InvitationsOf, RequestFound, RequestsOf, usual_end};
 pub use engine::{Engine, EngineUsage, StartError};
 pub use explain::{Because, Draft, Explained, Related, Why};
 pub use groups::{MemberFound, MembershipFound, RoleUse, Way};
@@ -75,8 +74,7 @@ pub use watch::{RelationChanged, RelationEvent, WatchPosition, Watched};
 pub use {
     admit::Done, authorize::Authorized, authorize::Wanted, backup::BackupTold, backup::Begun, bound::Bound,
     bound::HelloRefusal, cursor::Cursors, decide::Decided, decide::OfSubject, front::Errand, front::Stranger,
-    house::EngineConfig, house::PLANTED, invitations::InvitationFound, invitations::InvitationsOf,
-    invitations::usual_end, list::Listing, list::Page, policed::About, read::PermissionList,
+    house::EngineConfig, house::PLANTED, list::Listing, list::Page, policed::About, read::PermissionList,
     related::RelatedSubjects, resource::Resource, seam::Clock, seam::Entropy, submit::SubmitError,
     tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure,
 };

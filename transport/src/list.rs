@@ -1,5 +1,6 @@
 //! Lists: pages of what a tenant's view holds, and of a subject's cold rows.
 
+use crate::backup::backup_row;
 use crate::catalogue;
 use crate::elevation;
 use crate::invitation as invite;
@@ -8,13 +9,13 @@ use crate::reach::{explain, groups, review};
 use crate::relation;
 use crate::watch;
 use std::sync::Arc;
-use tessera_engine::{BackupTold, Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, Sees, View};
+use tessera_engine::{Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, Sees, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{AttributeValue, GrantRecord, SubjectRecord};
 use tessera_model::refresh::ClientRecord;
 use tessera_model::{CursorFault, Limit, ListKind, Listed, Name, Private, PublicId, Refusal, TenantId};
 use tessera_wire::{
-    AttributeRow, AttributeValueRow, BackupRow, ClientRow, Fault, GrantRow, HolderRow, IdentifierRow, KeyRow,
+    AttributeRow, AttributeValueRow, ClientRow, Fault, GrantRow, HolderRow, IdentifierRow, KeyRow,
     OriginsRow, PermissionRow, RefreshKeyRow, Request, RequestKind, RoleRow, Rows, RowsWriter, SessionRow,
     SettingsRow, Shape, SubjectRow, TenantRow, UsageRow, WorkspaceRow,
 };
@@ -363,17 +364,6 @@ fn page(
         }
         about => relation::page((engine, bound, view), about, walked),
     }
-}
-
-fn backup_row(told: BackupTold) -> BackupRow {
-    let BackupTold { name, taken, trouble, bytes: (done, expected) } = told;
-    let status = match (&taken, &trouble) {
-        (Some(_), _) => 2,
-        (None, Some(_)) => 3,
-        (None, None) => 1,
-    };
-    let (bytes, expected) = taken.map_or((done, expected), |taken| (taken.bytes, taken.bytes));
-    BackupRow { name, status, bytes, expected, tenants: taken.map_or(0, |taken| taken.tenants), trouble }
 }
 
 /// Rows of a page: as many as are asked for, or as may be.
