@@ -111,10 +111,13 @@ impl Scene {
             scene.put_grant();
             scene.put_member();
         }
-        for _ in 0..8 {
+        for _ in 0..4 {
+            scene.put_grant();
+        }
+        for _ in 0..10 {
             scene.put_value();
         }
-        if scene.random.one_in(2) {
+        if scene.random.one_in(5) {
             scene.turn_guest();
         }
         scene
