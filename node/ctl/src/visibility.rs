@@ -46,7 +46,7 @@ pub(crate) enum VisibilityVerb {
     },
     /// Put the rules of a file in the place of all that there are. An empty list takes them away.
     #[command(
-        after_help = "The file is JSON, as show --json prints it:\n  {\"rules\": [{\"role\": \"support\", \"sees\": [\"workspace\"], \"shows\": [\"email\"], \"attributes\": [\"title\"]},\n             {\"sees\": [], \"shows\": []}]}\n\nExample:\n  tessera visibility load rules.json --try"
+        after_help = "The file is JSON, as show --json prints it: {\"rules\": [{\"role\": \"support\", \"sees\": [\"workspace\"], \"shows\": [\"email\"], \"attributes\": [\"title\"]}, {\"sees\": [], \"shows\": []}]}\n\nExample:\n  tessera visibility load rules.json --try"
     )]
     Load {
         /// The file, or - for standard input.

@@ -60,7 +60,8 @@ pub(crate) fn elevations(asked: &mut Asked) {
     assert_eq!(order("visibility set zoes --sees group,created --shows email --try")["dry_run"], true);
     assert_eq!(order("visibility set zoes --sees group,created --shows email --attribute title")["rules"], 1);
     let rules = order("visibility show");
-    let rule = json!({ "role": "zoes", "sees": ["group", "created"], "shows": ["email"], "attributes": ["title"] });
+    let rule =
+        json!({ "role": "zoes", "sees": ["group", "created"], "shows": ["email"], "attributes": ["title"] });
     assert_eq!((&rules["version"], &rows(&rules, "rules")[0]), (&json!(1), &rule));
     asked.put("rules.json", &rules.to_string());
     let mut order = |line: &str| asked.ask(0, &format!("tessera {line} --tenant acme"));

@@ -75,8 +75,7 @@ async fn ann(house: &House, admin: &str) -> Named {
     done(&format!("POST {}", of("requests")), wanted).await;
     let entries = json!({ "entries": [{ "permission": "shop.read", "action": "read", "deprecated": true }] });
     done("PUT /v1/services/shop", entries).await;
-    let made =
-        json!({ "patterns": ["tessera.check"], "expires": "2026-12-01T00:00:00Z", "description": "ann's key" });
+    let made = json!({ "patterns": ["tessera.check"], "expires": "2026-12-01T00:00:00Z", "description": "ann's key" });
     let key = done(&format!("POST {}", of("keys")), made).await.string("session");
     let model = "model\n  schema 1.1\ntype user\ntype team\n  relations\n    define member: [user]\n";
     done("PUT /v1/relations/model", json!({ "model": model })).await;
