@@ -141,6 +141,7 @@ const ADVICE: &[(Refusal, &str)] = &[
     ),
     (Refusal::DeviceRequired, "register one with tessera device register, and name it with --device"),
     (Refusal::SightLimited, "whoever holds the role tessera.admin may do it"),
+    (Refusal::NotShown, "whoever holds the role tessera.admin says who sees what: tessera visibility set"),
     (Refusal::VisibilityVersion, "tessera visibility show tells the present version"),
     (Refusal::RequestUnknown, "tessera request list shows those there are"),
     (Refusal::RequestClosed, "tessera request list shows what became of it; it can be asked for anew"),

@@ -167,6 +167,14 @@ fn changes(subject: &str, device: &str) -> Vec<(&'static str, String, Value, (Va
             227,
             "/v1/device-policy",
         ),
+        row(
+            "set_visibility",
+            "/v1/visibility",
+            json!({ "rules": [{ "role": "clerk", "sees": ["group"], "shows": ["email"] }] }),
+            json!({ "rules": [{ "role": "nobody", "sees": ["group"], "shows": ["email"] }] }),
+            205,
+            "/v1/visibility",
+        ),
     ]
 }
 
