@@ -53,7 +53,6 @@ mod sync;
 mod table;
 #[cfg(test)]
 mod table_test;
-mod tenants;
 mod usage;
 mod used;
 mod view;

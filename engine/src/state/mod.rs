@@ -45,6 +45,7 @@ mod session;
 mod settings;
 mod subject;
 mod tenant;
+mod tenants;
 mod workspace;
 
 pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
@@ -55,6 +56,7 @@ pub(crate) use policy::key_of;
 pub(crate) use power::hands_out;
 pub(crate) use refresh::Unsigned;
 pub(crate) use settings::doors;
+pub(crate) use tenants::Tenants;
 
 use crate::order::Change;
 use crate::root::{Next, Root};
