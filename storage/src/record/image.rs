@@ -84,7 +84,7 @@ fn take_places(no: u32, body: &[u8]) -> Result<Vec<PlaceImage>, RecordError> {
     }
     let first =
         no.checked_mul(BUCKET_PLACES).filter(|first| *first < PLACES_MAX).ok_or(RecordError::OverCap)?;
-    let most = (PLACES_MAX - first).min(BUCKET_PLACES);
+    let most = PLACES_MAX.saturating_sub(first).min(BUCKET_PLACES);
     if all.len() > usize::try_from(most).unwrap_or(usize::MAX) {
         return Err(RecordError::OverCap);
     }
