@@ -56,7 +56,6 @@ mod sync;
 mod table;
 #[cfg(test)]
 mod table_test;
-mod tenants;
 mod usage;
 mod used;
 mod view;

@@ -49,6 +49,7 @@ mod session;
 mod settings;
 mod subject;
 mod tenant;
+mod tenants;
 mod visibility;
 mod workspace;
 
@@ -61,6 +62,7 @@ pub(crate) use policy::key_of;
 pub(crate) use power::hands_out;
 pub(crate) use refresh::Unsigned;
 pub(crate) use settings::doors;
+pub(crate) use tenants::Tenants;
 
 use crate::order::Change;
 use crate::root::{Next, Root};

@@ -89,7 +89,7 @@ impl Remembered {
     /// The slot where something of this part belongs.
     fn home(&self, part: u32) -> usize {
         // From the top: a table has no more than 2^31 slots.
-        (u64::from(part) * self.slots.len() as u64 >> 32) as usize
+        usize::try_from((u64::from(part) * self.slots.len() as u64) >> 32).unwrap_or_default()
     }
 
     fn behind(&self, slot: usize) -> usize {
