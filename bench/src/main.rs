@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use tessera_bench::args::{Args, Part};
 use tessera_bench::figure::{self, Family, Progress, Row, Setup, Why};
 use tessera_bench::{
-    bare, checks, commit, echo, http, instructions, large, many, reach, relations, restart, scopes, wire,
+    bare, checks, commit, echo, http, instructions, large, many, policies, reach, relations, restart, scopes,
+    wire,
 };
 
 /// The node's own allocator: it decides whether the large worlds lie in huge pages.
@@ -18,6 +19,7 @@ const FAMILIES: &[&Family] = &[
     &checks::HOT,
     &reach::REACH,
     &scopes::SCOPES,
+    &policies::POLICIES,
     &large::LARGE,
     &wire::WIRE,
     &http::HTTP,
