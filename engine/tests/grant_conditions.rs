@@ -132,7 +132,7 @@ async fn a_grant_counts_while_its_conditions_hold() {
         (&["acr 2"], None, [step; 3], NEVER),
         (&["step-up 3600"], None, [yes, yes, step], at(1)),
         (&["hours Thu 00:00-02:00 UTC", "step-up 3600"], None, [yes, yes, step], at(1)),
-        (&["hours Thu 01:00-02:00 UTC", "networks 10.0.0.0/8"], None, [hours; 3], at(1)),
+        (&["hours Thu 01:00-02:00 UTC", "networks 10.0.0.0/8"], None, [hours; 3], NEVER),
     ];
     let grantees = [GranteeName::Subject(ann), GranteeName::Group(name("staff"))];
     for (round, grantee) in grantees.into_iter().enumerate() {
