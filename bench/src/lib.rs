@@ -19,6 +19,7 @@ pub mod lines;
 pub mod many;
 pub mod memory;
 pub mod peers;
+pub mod policies;
 pub mod prepared;
 pub mod process;
 pub mod reach;

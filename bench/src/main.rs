@@ -19,6 +19,7 @@ const FAMILIES: &[&Family] = &[
     &checks::HOT,
     &reach::REACH,
     &scopes::SCOPES,
+    &policies::POLICIES,
     &large::LARGE,
     &wire::WIRE,
     &http::HTTP,

@@ -43,6 +43,7 @@ const ADVICE: &[(Refusal, &str)] = &[
     (Refusal::BeyondCreator, "give the key less with --allow, or create it with a key that may do more"),
     (Refusal::LimitReached(LimitAt::UNNAMED), "docs/surface/limits.txt holds every limit"),
     (Refusal::NotEmpty, "tessera workspace delete-tree NAME deletes it with all below it"),
+    (Refusal::ZoneUnknown, "name a zone as the IANA database does: Europe/Berlin, America/New_York, UTC"),
     (Refusal::AttributeKind, "tessera attribute list shows the kind it was declared with"),
     (Refusal::Changed, "somebody changed it at the same time: try again"),
     (

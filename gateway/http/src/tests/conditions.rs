@@ -40,7 +40,7 @@ async fn grants_count_under_conditions() {
         "subject": amy, "permission": "orders.read", "grant": "payer", "conditions": ["acr 2"], "acr": 2,
     });
     house.ask("POST /v1/simulate", &key, Some(supposed)).await.expect(200);
-    let set = format!("PUT /v1/subjects/{amy}/grants/conditions");
+    let set = format!("POST /v1/subjects/{amy}/grants/conditions");
     let line = json!({ "role": "payer", "conditions": ["step-up 31536000"] });
     house.ask(&set, &key, Some(line.clone())).await.expect(200);
     house.ask(&set, &session, Some(line)).await.expect(403);
@@ -56,7 +56,7 @@ async fn grants_count_under_conditions() {
     house.ask("POST /v1/groups", &key, Some(json!({ "name": "staff" }))).await.expect(200);
     house.ask("POST /v1/groups/staff/grants", &key, Some(grant(&["acr 1"]))).await.expect(200);
     let line = json!({ "role": "payer", "conditions": ["device managed"] });
-    house.ask("PUT /v1/groups/staff/grants/conditions", &key, Some(line)).await.expect(200);
+    house.ask("POST /v1/groups/staff/grants/conditions", &key, Some(line)).await.expect(200);
     let listed = house.ask("GET /v1/groups/staff/grants", &key, None).await.expect(200).json();
     assert_eq!(listed["rows"][0]["conditions"], json!(["device managed"]));
 }

@@ -183,6 +183,12 @@ impl Scene {
         if !self.conditioned {
             return asked;
         }
+        // What cuts beside conditions is asked about elsewhere.
+        let asked = if self.random.one_in(4) {
+            asked
+        } else {
+            Question { restriction: 0, device: 0, actor: 0, ..asked }
+        };
         Question {
             network: self.random.below(4),
             trust: self.random.one_in(2).then(|| self.random.below(4)),
