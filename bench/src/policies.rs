@@ -86,7 +86,7 @@ impl World {
         }
         entities.push(']');
         let known = Facts::parse(entities.as_bytes(), Some(&schema)).map_err(faults)?;
-        let stored = known.clone().store(&mut names).map_err(faults)?;
+        let stored = known.store(&mut names).map_err(faults)?;
         let mut questions = Vec::with_capacity(QUESTIONS);
         for no in 0..QUESTIONS {
             let (user, doc) = (format!("User::\"u{no}\""), format!("Doc::\"d{no}\""));

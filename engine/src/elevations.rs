@@ -1,5 +1,6 @@
 //! Lists of devices and of requests for roles, and why somebody acts in a session.
 
+pub use crate::invitations::{InvitationFound, InvitationsOf, usual_end};
 use crate::list::{Listing, Page, after, page, page_of};
 use std::ops::Bound;
 use std::sync::Arc;

@@ -1,9 +1,8 @@
 //! Live tenants: each one actor that owns its state, commits before it acknowledges and publishes a view.
 //!
-//! Checks read the view, never a mailbox ([`Reading::check`]). Commands are identified, admitted,
-//! decided by a pure function, committed by the store, published behind the proof of that commit and
-//! only then answered ([`Engine::submit`]). The engine knows neither QUIC nor HTTP nor bytes; time and
-//! randomness come in through two seams ([`Clock`], [`Entropy`]).
+//! Checks read the view, never a mailbox ([`Reading::check`]). Commands are identified, admitted, decided by a pure
+//! function, committed by the store, published behind the proof of that commit and only then answered
+//! ([`Engine::submit`]). Neither QUIC nor HTTP nor bytes are known; time and randomness are seams ([`Clock`], [`Entropy`]).
 
 mod actor;
 mod admit;
@@ -58,7 +57,6 @@ mod sync;
 mod table;
 #[cfg(test)]
 mod table_test;
-mod tenants;
 mod usage;
 mod used;
 mod view;
@@ -68,11 +66,10 @@ mod watch;
 pub use catalogue::{Entry as CatalogueEntry, EntryUse, UsedBy};
 pub use directory::{Entry, Standing, Trouble};
 pub use door::{KeyFound, Rotation};
-pub use elevations::{DeviceFound, RequestFound, RequestsOf};
+pub use elevations::{DeviceFound, InvitationFound, InvitationsOf, RequestFound, RequestsOf, usual_end};
 pub use engine::{Engine, EngineUsage, StartError};
 pub use explain::{Because, Draft, Explained, Related, Why};
 pub use groups::{MemberFound, MembershipFound, RoleUse, Way};
-pub use invitations::{InvitationFound, InvitationsOf, usual_end};
 pub use policies::{PolicyParts, PolicySaid, Tried};
 pub use policy_steps::PolicySteps;
 pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, Made, SERVICE_ROLE};

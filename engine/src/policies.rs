@@ -73,8 +73,9 @@ pub(crate) fn said(all: Vec<(String, bool, Outcome)>) -> Vec<PolicySaid> {
     all.into_iter().map(said).collect()
 }
 
-/// The schema of what a tenant has of its own: its permissions as actions, its subjects with their declared attributes.
-fn built_in_schema(root: &Root) -> String {
+/// The schema of what a tenant has of its own: its permissions as actions, its subjects with their declared attributes. Of
+/// actions so many at most: they are alike.
+fn built_in_schema(root: &Root, most: usize) -> String {
     let mut text = String::from(
         "entity Tenant;\nentity Workspace in [Workspace, Tenant];\nentity Role in [Role];\nentity Group in [Group];\n",
     );
@@ -89,7 +90,7 @@ fn built_in_schema(root: &Root) -> String {
     }
     text.push_str("};\n");
     let actions = root.permissions.values().filter(|name| !BUILT_IN.contains(&name.as_str()));
-    let actions: Vec<String> = actions.map(|name| format!("{:?}", name.as_str())).collect();
+    let actions: Vec<String> = actions.take(most).map(|name| format!("{:?}", name.as_str())).collect();
     if !actions.is_empty() {
         text.push_str("action ");
         text.push_str(&actions.join(", "));
@@ -100,12 +101,6 @@ fn built_in_schema(root: &Root) -> String {
         );
     }
     text
-}
-
-/// Leaves one action of the built-in schema, which stands for all: they are alike, and each permission of the tenant is one.
-fn keep_one_action(shape: &mut Shape) {
-    let first = shape.actions.keys().next().cloned();
-    shape.actions.retain(|name, _| Some(name) == first.as_ref());
 }
 
 /// The actions of the built-in schema, by the one that stands for all: every permission but the engine's own.
@@ -171,6 +166,8 @@ struct Texts {
     schema: Option<Box<str>>,
     /// The schema's text, the built-in one included.
     full: String,
+    /// The built-in schema with one action, which stands for all: what of it is kept.
+    short: Option<String>,
     text: Box<str>,
     lenient: bool,
     expected: Option<u32>,
@@ -187,7 +184,8 @@ fn texts(root: &Root, parts: PolicyParts) -> Texts {
         (None, false) => known.and_then(|known| known.schema.clone()),
     };
     Texts {
-        full: schema.as_ref().map_or_else(|| built_in_schema(root), |schema| schema.to_string()),
+        full: schema.as_ref().map_or_else(|| built_in_schema(root, usize::MAX), |schema| schema.to_string()),
+        short: schema.is_none().then(|| built_in_schema(root, 1)),
         schema,
         text: parts.text.unwrap_or_else(|| known.map_or_else(|| "".into(), |known| known.text.clone())),
         lenient: parts.lenient.unwrap_or(known.is_some_and(|known| known.lenient)),
@@ -221,24 +219,23 @@ impl Engine {
         let turn = Turn::of(&self.house.compiling, bound.entry.tenant).ok_or(Limit::PolicyCompiles.busy())?;
         let permit = Arc::clone(&self.house.compiles).try_acquire_owned();
         let permit = permit.map_err(|_| Limit::PolicyCompiles.busy())?;
-        let (schema, text) = (texts.full.clone(), texts.text.clone());
+        let (schema, text, short) = (texts.full.clone(), texts.text.clone(), texts.short.clone());
         let compiled = tokio::task::spawn_blocking(move || {
             let compiled = tessera_policy_cedar::program(schema.as_bytes(), text.as_bytes());
+            let compiled = match (compiled, short) {
+                (Ok(whole), Some(short)) => tessera_policy_cedar::program(short.as_bytes(), b"")
+                    .map(|short| Program { shape: short.shape, ..whole }),
+                (compiled, _) => compiled,
+            };
             drop((permit, turn));
             compiled
         });
         let compiled = compiled.await.map_err(|_| Refusal::PolicyWrong)?;
         let view = self.view_of(bound).map_err(|_| Refusal::NotReady)?;
         let root = view.root.full();
-        let built_in = texts.schema.is_none();
-        Ok(compiled.and_then(|mut program| match unfit(&root, &program.shape) {
+        Ok(compiled.and_then(|program| match unfit(&root, &program.shape) {
             Some(says) => Err(Wrong::schema(says)),
-            None => {
-                if built_in {
-                    keep_one_action(&mut program.shape);
-                }
-                Ok(program)
-            }
+            None => Ok(program),
         }))
     }
 
@@ -353,7 +350,7 @@ impl Listing {
     /// The schema that holds where none is set.
     #[must_use]
     pub fn built_in_schema(&self) -> String {
-        built_in_schema(&self.0)
+        built_in_schema(&self.0, usize::MAX)
     }
 
     /// How many entities are stored.

@@ -7,7 +7,7 @@ use crate::index::Index;
 use crate::order::RootCell;
 use crate::people::People;
 use crate::policed::Policed;
-use crate::tenants::Tenants;
+use crate::state::Tenants;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};

@@ -430,3 +430,38 @@ async fn tc_66_nobody_acts_for_somebody_above() {
     house.sign_in(tenant, "amy@example.org", "correct horse").await.expect("room for one more");
     assert!(house.engine.is_alive(&amys));
 }
+
+/// PROPERTY: what the actor's key is bound to, what was begun with it is bound to: used from elsewhere it is denied.
+#[tokio::test]
+async fn acting_stays_in_the_networks_of_the_actors_key() {
+    let scene = Scene::new().await;
+    let network = tessera_model::Network::parse("192.0.2.0/24").expect("a network");
+    let command = Command::CreateKey {
+        subject: scene.sue,
+        patterns: Vec::new(),
+        expires: scene.house.engine.now().plus_seconds(3_600).to_deadline(),
+        description: Private::default(),
+        client: None,
+        networks: vec![network],
+    };
+    scene.house.role(&scene.tenant, "maker", &["tessera.admin.keys"]).await;
+    scene.house.grant(&scene.tenant, scene.sue, "maker").await;
+    let key = scene.house.submit(&scene.by, command).await.made.handle.expect("a key");
+    let inside: std::net::IpAddr = "192.0.2.7".parse().expect("an address");
+    let by = scene.house.engine.hello_from(&key.to_bytes(), None, Some(inside)).expect("bound");
+    let acting = scene.house.submit(&by, act(scene.amy, &["orders.*"])).await.made.handle.expect("a handle");
+    let from = |address: &str| {
+        let view = scene.tenant.admin.entry.view();
+        let view = view.as_ref().expect("awake");
+        let query = tessera_model::CheckQuery {
+            handle: &acting.to_bytes(),
+            permission: tessera_model::PermissionRef::Name("orders.read"),
+            workspace: WorkspaceRef::Tenant,
+            at_least: tessera_model::Receipt::default(),
+            address: Some(address.parse().expect("an address")),
+        };
+        scene.house.engine.check(&scene.tenant.admin, &scene.house.engine.read(view), &query).reason
+    };
+    assert_eq!(from("192.0.2.9"), Reason::None);
+    assert_eq!(from("198.51.100.1"), Reason::AddressNotAllowed);
+}

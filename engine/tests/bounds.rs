@@ -12,6 +12,12 @@ use tessera_model::{
 
 /// Limits that no test reaches in short time, or that are read before a command is one.
 const ELSEWHERE: &[(Limit, &str)] = &[
+    (Limit::GroupWindows, "256 windows over as many groups"),
+    (Limit::Invitations, "8,192 open invitations, each look at all of them"),
+    (Limit::InvitationsPerInviter, "512 open invitations of as many identifiers"),
+    (Limit::InvitationsPerIdentifier, "invitations.rs"),
+    (Limit::InvitationSecrets, "invitations.rs"),
+    (Limit::InvitationTtl, "invitations.rs"),
     (Limit::ActingPerActor, "acting.rs"),
     (Limit::ActingTtl, "acting.rs"),
     (Limit::Clients, "65,535 commands"),

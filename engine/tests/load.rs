@@ -61,9 +61,10 @@ fn subjects(tenant: &Tenant) -> BTreeMap<PublicId, (SubjectKind, SubjectStatus, 
 }
 
 fn found(house: &House, tenant: &Tenant, typed: &str) -> Option<PublicId> {
-    let hash = house.engine.identifier_hash(tenant.id, &identifier(typed)).expect("hashed");
+    let typed = identifier(typed);
+    let hash = house.engine.identifier_hash(tenant.id, &typed).expect("hashed");
     let view = tenant.admin.entry.view();
-    view.as_ref().expect("awake").listing().subject_with(&hash).map(|record| record.id)
+    view.as_ref().expect("awake").listing().subject_with(&hash, typed.kind()).map(|record| record.id)
 }
 
 /// PROPERTY: loaded rows are the subjects that they say, each once, in whatever pieces and however often they

@@ -110,7 +110,7 @@ async fn an_approved_request_is_a_grant_for_a_while() {
         let review = scene.house.engine.review(&scene.tenant.admin, &listing, (0, 1_000)).expect("a page");
         let mine: Vec<_> = review.rows.iter().filter(|row| row.until == until).collect();
         assert_eq!(mine.len(), 1);
-        assert_eq!(mine[0].made.and_then(|note| note.request), Some(request));
+        assert_eq!(mine[0].made.as_ref().and_then(|note| note.request), Some(request));
         assert_eq!(mine[0].by(), Some(bob.to_string()));
         if round == 0 {
             scene = scene.restarted().await;
@@ -384,5 +384,5 @@ async fn an_approval_looks_at_the_window() {
     let row = review.rows.iter().find(|row| row.until == now.plus_seconds(100).to_deadline());
     let row = row.expect("the grant");
     assert_eq!(row.from, now.to_deadline());
-    assert_eq!(row.made.and_then(|note| note.request), Some(request));
+    assert_eq!(row.made.as_ref().and_then(|note| note.request), Some(request));
 }

@@ -19,8 +19,10 @@ pub(crate) const SIZES: [Size; 2] = [
 ];
 
 const LEFT: f64 = 62.0;
-const RIGHT: f64 = 10.0;
-const TOP: f64 = 26.0;
+const RIGHT: f64 = 14.0;
+const TOP: f64 = 38.0;
+/// Signs that are nearer to each other stand in two rows.
+const SIGN: f64 = 24.0;
 const BOTTOM: f64 = 40.0;
 
 /// What stands along a side.
@@ -94,12 +96,16 @@ impl Chart<'_> {
         for series in self.series {
             out.push_str(&self.line(size, series));
         }
+        let mut last = [f64::NEG_INFINITY; 2];
         for (at, event, sign) in self.marks {
             let (x, kind) = (self.across(size, *at), event.name());
+            let [low, high] = last;
+            let row = if x - low >= SIGN || x - high < SIGN { 0.0 } else { 13.0 };
+            last = if row == 0.0 { [x, high] } else { [low, x] };
             out.push_str(&format!(
                 "<g class=\"mark {kind}\"><line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{:.1}\"/><text x=\"{x:.1}\" y=\"{:.1}\">{}</text></g>\n",
                 size.height - BOTTOM,
-                TOP - 6.0,
+                TOP - 6.0 - row,
                 escape(sign)
             ));
         }
@@ -130,8 +136,11 @@ impl Chart<'_> {
         let every = self.x.ticks.len().div_ceil(size.ticks).max(1);
         for (value, text) in self.x.ticks.iter().step_by(every) {
             let x = self.across(size, *value);
+            // The last one stays within the picture.
+            let class = if end - x < 20.0 { "tick last" } else { "tick x" };
+            let at = if end - x < 20.0 { size.width - 2.0 } else { x };
             out.push_str(&format!(
-                "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{low}\"/><text class=\"tick x\" x=\"{x:.1}\" y=\"{:.1}\">{}</text>\n",
+                "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{low}\"/><text class=\"{class}\" x=\"{at:.1}\" y=\"{:.1}\">{}</text>\n",
                 low + 16.0,
                 escape(text)
             ));

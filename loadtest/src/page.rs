@@ -192,9 +192,9 @@ fn percentiles(report: &Report) -> String {
     let values = || report.latencies.iter().flat_map(|row| row.quantiles.iter().map(|of| of.us.max(1.0)));
     let (least, most) = (values().fold(f64::INFINITY, f64::min), values().fold(1.0, f64::max));
     let reach = |row: &Latency| row.quantiles.iter().map(|of| nines(of.quantile)).fold(1.0, f64::max);
-    let end = report.latencies.iter().map(reach).fold(1.0, f64::max).ceil();
+    let end = (report.latencies.iter().map(reach).fold(1.0, f64::max) - 1e-6).ceil();
     let ticks = [0.0, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999_999];
-    let ticks = ticks.into_iter().filter(|of| nines(*of) <= end).map(|of| (nines(of), percent(of)));
+    let ticks = ticks.into_iter().filter(|of| nines(*of) <= end + 1e-6).map(|of| (nines(of), percent(of)));
     let x = Axis { label: "percentile", min: 0.0, max: end, ticks: ticks.collect() };
     let y = Axis::decades("latency", (least.min(most), most), micros);
     let class = |nth: usize| KINDS.get(nth).copied().unwrap_or("k7");

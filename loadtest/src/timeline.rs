@@ -199,7 +199,11 @@ impl Timeline {
             event: *event,
             text: text.clone(),
         });
-        (inner.slots.iter().enumerate().map(point).collect(), marks.collect())
+        // Where nothing more was answered, the course goes on to the end of the load all the same.
+        let count = usize::try_from(whole.div_ceil(inner.width)).unwrap_or(SLOTS_MAX).min(SLOTS_MAX);
+        let (count, empty) = (count.max(inner.slots.len()), Slot::default());
+        let points = (0..count).map(|nth| point((nth, inner.slots.get(nth).unwrap_or(&empty))));
+        (points.collect(), marks.collect())
     }
 }
 
@@ -230,6 +234,11 @@ mod tests {
             let right = 1_000 * seconds.min(10);
             assert!(slowest >= right && slowest <= right + right / 50, "{slowest}");
             assert_eq!((marks.len(), marks[0].at_s, marks[0].event), (1, 1.0, Event::Kill));
+            // A quiet end is part of the course.
+            let (points, _) = timeline.course((7 + seconds + 20) * WIDTH_NS);
+            let last = points.last().expect("a slot");
+            let quiet = if seconds + 20 <= 600 { seconds as f64 + 20.0 } else { last.at_s + last.seconds };
+            assert_eq!(last.at_s + last.seconds, quiet);
         }
     }
 }

@@ -48,6 +48,19 @@ fn a_killed_node_loses_nothing_and_answers_right() {
     }
     // The last reread looked at every subject: sessions and grants.
     assert!(count(&report, "rereads") >= 2 * 4 * 25);
+    // The course shows when it was killed, and that it came back.
+    let marks = report["marks"].as_array().expect("marks");
+    let of = |event: &str| marks.iter().filter(|mark| mark["event"] == event).count();
+    let kills = usize::try_from(report["kills"].as_u64().expect("a count")).expect("small");
+    assert!(of("kill") >= kills && of("restart") >= 1 && of("restart") <= of("kill"), "{marks:?}");
+    let answered = |point: &serde_json::Value| {
+        (point["per_second"].as_f64().unwrap_or_default() * point["seconds"].as_f64().unwrap_or_default())
+            .round()
+    };
+    let answered: f64 = report["course"].as_array().expect("a course").iter().map(answered).sum();
+    let counted = report["latencies"].as_array().expect("latencies").iter();
+    let counted: u64 = counted.map(|row| row["count"].as_u64().unwrap_or_default()).sum();
+    assert_eq!(answered, counted as f64, "{report}");
 }
 
 /// PROPERTY: one revocation in 10,000 that is acknowledged and not in force is reported, and ends the

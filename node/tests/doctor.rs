@@ -132,8 +132,16 @@ fn a_directory_is_looked_at_standing_running_and_damaged() {
     end(place.serve());
     let (told, _) = place.doctor(&[]);
     assert!(level(&told, "chains") == "ok" && !place.at("data/doctor.probe").exists(), "{told}");
-    std::fs::write(place.at("data/keys-a"), "no keys").expect("written");
-    std::fs::write(place.at("data/keys-b"), "no keys").expect("written");
+    // Killed, so that its last frames are in the journal: a byte of one of them.
+    let mut node = place.serve();
+    node.kill().expect("killed");
+    node.wait().expect("ended");
+    let journal = place.at("data/journal-0000");
+    let mut bytes = std::fs::read(&journal).expect("a journal");
+    let written = |at: &usize| bytes[*at..*at + 4_096].iter().any(|byte| *byte != 0);
+    let frame = (4_096..bytes.len()).step_by(4_096).find(written).expect("a group");
+    bytes[frame + 200] ^= 1;
+    std::fs::write(&journal, bytes).expect("written");
     let (told, code) = place.doctor(&[]);
     assert_eq!((level(&told, "chains"), code), ("fail".to_owned(), 75), "{told}");
 }

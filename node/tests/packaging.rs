@@ -151,7 +151,7 @@ fn systemd_takes_the_unit() {
 
 /// PROPERTY: the unit's type is true: a node tells its manager when it takes requests, and when it drains.
 #[test]
-fn a_node_tells_its_manager() {
+fn a_node_says_when_it_is_ready() {
     assert!(read("tessera.service").contains("\nType=notify\n"));
     let folder = tempfile::tempdir().expect("a folder");
     let socket = folder.path().join("notify");

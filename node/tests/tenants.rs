@@ -229,7 +229,7 @@ async fn tc_1_failures_outlive_a_kill_of_the_real_binary() {
     let node = Node::start(folder.path());
     let admin = node.client(folder.path(), Some(scene.admin_key)).await;
     let page = admin.list::<IdentifierRow>(&Request::ListIdentifiers { subject }).await.expect("a list");
-    assert_eq!(page.rows.iter().map(|row| row.failures).collect::<Vec<_>>(), [12]);
+    assert_eq!(page.rows.iter().map(|row| row.failures).collect::<Vec<_>>(), [Some(12)]);
 }
 
 /// PROPERTY (TC-18, F-21): refreshes that were answered are done after kill -9 of the real binary: the

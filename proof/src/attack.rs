@@ -97,7 +97,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
     if wrong > 0 || unanswered > 0 {
         faults.push(format!("{wrong} honest answers were wrong, {unanswered} did not come"));
     }
-    let planted = planted(plan, &mut faults).await?;
+    let planted = Box::pin(planted(plan, &mut faults)).await?;
     let mut text = format!(
         "attack: {half} handshakes left half open, {forged} forged handles, {hostile_said}, {refreshes} forged refreshes, {flooded} sign-ins at once, {guesses}; {most} MB resident at most; {right} honest answers, p99 {} us, {} us before; {} violations; planted: {planted}",
         under.as_micros(),

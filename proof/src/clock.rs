@@ -54,8 +54,8 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
         return Ok(Told { text, violations: 0 });
     }
     let mut scene = Scene::new(plan, &[]).await?;
-    scene.under_way().await?;
-    scene.between_starts().await?;
+    Box::pin(scene.under_way()).await?;
+    Box::pin(scene.between_starts()).await?;
     let code = scene.node.terminate()?;
     if code != Some(0) {
         scene.faults.push(format!("the node ended with {code:?}"));
@@ -63,7 +63,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
     let mut faults = std::mem::take(&mut scene.faults);
     let mut planted = Scene::new(plan, &["TESSERA_PLANTED_CLOCK_FOLLOWS"]).await?;
     planted.seen = Duration::from_secs(4);
-    planted.jump("planted", AHEAD).await?;
+    Box::pin(planted.jump("planted", AHEAD)).await?;
     let caught = !planted.faults.is_empty();
     if !caught {
         faults.push("a clock that follows every step was not noticed".to_owned());

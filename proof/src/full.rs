@@ -158,7 +158,7 @@ async fn inside(plan: &Plan) -> Result<Told, Trouble> {
     if !mounted.success() {
         return Err("the disk could not be mounted".into());
     }
-    let told = both(plan, folder.path(), &data).await;
+    let told = Box::pin(both(plan, folder.path(), &data)).await;
     let gone = Command::new("umount").arg("--lazy").arg(&data).status()?;
     let told = told?;
     if gone.success() { Ok(told) } else { Err("the disk could not be unmounted".into()) }
@@ -166,7 +166,7 @@ async fn inside(plan: &Plan) -> Result<Told, Trouble> {
 
 /// The proof, and one round of it over a node whose revocations are acknowledged and not in force.
 async fn both(plan: &Plan, folder: &Path, data: &Path) -> Result<Told, Trouble> {
-    let mut told = on_disk(plan, folder, data, false).await?;
+    let mut told = Box::pin(on_disk(plan, folder, data, false)).await?;
     const WHAT: &str = "revocations that are not in force";
     if !tessera_engine::PLANTED {
         told.text.push_str(&format!("; planted: {WHAT} SKIPPED: this build has no planted faults"));
@@ -179,7 +179,7 @@ async fn both(plan: &Plan, folder: &Path, data: &Path) -> Result<Told, Trouble> 
     std::fs::remove_file(folder.join("root.key"))?;
     let once = Plan { rounds: 1, server: plan.server.clone(), inside: true };
     // A node that answers wrongly may end the round as well.
-    let caught = on_disk(&once, folder, data, true).await.map_or(true, |told| told.violations > 0);
+    let caught = Box::pin(on_disk(&once, folder, data, true)).await.map_or(true, |told| told.violations > 0);
     told.violations += u64::from(!caught);
     let word = if caught { "caught" } else { "NOT noticed" };
     told.text.push_str(&format!("; planted: {WHAT} {word}"));

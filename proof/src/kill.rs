@@ -33,8 +33,8 @@ const PLANTED_CYCLES: u32 = 60;
 
 /// Runs the proof, and once more with a planted fault.
 pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
-    let mut told = proof(plan).await?;
-    let (caught, planted) = planted(plan).await?;
+    let mut told = Box::pin(proof(plan)).await?;
+    let (caught, planted) = Box::pin(planted(plan)).await?;
     told.violations += u64::from(!caught);
     told.text.push_str("; planted: ");
     told.text.push_str(&planted);

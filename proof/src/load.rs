@@ -276,7 +276,7 @@ async fn count(admin: &Client, rows: u64, before: u64, faults: &mut Vec<String>)
         let request = Request::ReadSubject { subject: None, identifier: Some(identifier) };
         let page: Page<SubjectRow> = crate::node::patiently(|| admin.list(&request)).await?;
         match page.rows.first() {
-            Some(found) if found.has_password && ids.contains(&found.subject) => {
+            Some(found) if found.has_password == Some(true) && ids.contains(&found.subject) => {
                 whose.insert(found.subject);
             }
             _ => faults.push(format!("row {row} is nobody")),

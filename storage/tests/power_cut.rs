@@ -339,11 +339,13 @@ const FIRST: [Step; 11] = [
     step(Act::Rename, "keys"),
 ];
 /// Steps that come seldom in any life.
-const RARE: [Step; 12] = [
+const RARE: [Step; 14] = [
     step(Act::Create, "journal"),
     step(Act::Size, "journal"),
     step(Act::Create, "checkpoint"),
     step(Act::Size, "checkpoint"),
+    step(Act::Rename, "checkpoint"),
+    step(Act::Rename, "checkpoint"),
     step(Act::Rename, "checkpoint"),
     step(Act::Rename, "checkpoint"),
     step(Act::Rename, "checkpoint"),

@@ -1,7 +1,9 @@
 //! Lists: pages of what a tenant's view holds, and of a subject's cold rows.
 
+use crate::backup::backup_row;
 use crate::catalogue;
 use crate::elevation;
+use crate::invitation as invite;
 use crate::policy;
 use crate::reach::{explain, groups, review};
 use crate::relation;
@@ -63,11 +65,7 @@ const fn permission(kind: RequestKind) -> &'static str {
         | RequestKind::ListMappings
         | RequestKind::WatchRelations
         | RequestKind::ListRelations => "tessera.admin.relations",
-        RequestKind::ReadPolicies
-        | RequestKind::ListPolicyVersions
-        | RequestKind::ReadBuiltInSchema
-        | RequestKind::TryPolicies
-        | RequestKind::ListEntities => "tessera.admin.policies",
+        kind if policy::administers(kind) => "tessera.admin.policies",
         RequestKind::CheckResource
         | RequestKind::Authorize
         | RequestKind::CheckAbout
@@ -382,7 +380,7 @@ fn page(
             elevation::page(&source, request)
         }
         Request::ListInvitations { .. } | Request::ReadPersonalRole {} => {
-            crate::invitation::page(&source, request, walked)
+            invite::page(&source, request, walked)
         }
         Request::ReadVisibility {} => sight::rules(listing),
         Request::ReadPolicies { .. }
@@ -391,17 +389,6 @@ fn page(
         | Request::ListEntities { .. } => policy::page(&source, request),
         about => relation::page((engine, bound, view), permission, about, walked),
     }
-}
-
-fn backup_row(told: BackupTold) -> BackupRow {
-    let BackupTold { name, taken, trouble, bytes: (done, expected) } = told;
-    let status = match (&taken, &trouble) {
-        (Some(_), _) => 2,
-        (None, Some(_)) => 3,
-        (None, None) => 1,
-    };
-    let (bytes, expected) = taken.map_or((done, expected), |taken| (taken.bytes, taken.bytes));
-    BackupRow { name, status, bytes, expected, tenants: taken.map_or(0, |taken| taken.tenants), trouble }
 }
 
 /// Rows of a page: as many as are asked for, or as may be.

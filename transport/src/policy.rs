@@ -11,12 +11,24 @@ use tessera_model::{
 use tessera_program::PlainError;
 use tessera_relation::RELATION_BUDGET;
 use tessera_wire::{
-    EntityRow, Fault, PolicyFaultRow, PolicySetRow, PolicyVersionRow, Request, Rows, RowsWriter,
+    EntityRow, Fault, PolicyFaultRow, PolicySetRow, PolicyVersionRow, Request, RequestKind, Rows, RowsWriter,
     SchemaPartRow,
 };
 
 /// LIMIT: bytes of the built-in schema that are told beside policies in one frame.
 const BUILT_IN_TOLD_MAX: usize = 120 * 1024;
+
+/// Whether a list is for whoever administers policies.
+pub(crate) const fn administers(kind: RequestKind) -> bool {
+    matches!(
+        kind,
+        RequestKind::ReadPolicies
+            | RequestKind::ListPolicyVersions
+            | RequestKind::ReadBuiltInSchema
+            | RequestKind::TryPolicies
+            | RequestKind::ListEntities
+    )
+}
 
 /// LIMIT: bytes of a part of a schema.
 const SCHEMA_PART_BYTES: usize = 64 * 1024;

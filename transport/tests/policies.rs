@@ -126,6 +126,10 @@ async fn policies_are_set_and_asked() {
         at: Deadline::NONE,
         context: Some(private(r#"{"n": 5}"#)),
         entities: None,
+        address: None,
+        acr: 0,
+        proven: Deadline::NONE,
+        trust: None,
     };
     let rows = client.list::<ExplainRow>(&explain).await.expect("explained").rows;
     let told: Vec<(u32, Option<String>)> =

@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn a_pool_in_place_answers_at_once() {
         let (pool, (tell, told)) = (PasswordPool::in_place(), mpsc::channel());
-        let reply = Box::new(move |outcome| tell.send(outcome).unwrap());
+        let reply: Reply = Box::new(move |outcome| tell.send(outcome).unwrap());
         pool.try_submit(1, Job::Hash { password: password(), salt: [7; 16], parameters: CHEAP }, reply)
             .unwrap();
         let phc = password::hash(&password(), &[7; 16], CHEAP).unwrap();

@@ -6,7 +6,6 @@ use crate::commands::commands;
 use crate::device::{Thumbprint, Trust};
 use crate::endpoint::Endpoint;
 pub use crate::entropy::{ENTROPY_BYTES, Entropy};
-use crate::grant_condition::{GrantConditions, GranteeName};
 use crate::id::{Generation, Place, PublicId, SubjectIndex, TenantId};
 use crate::identifier::Identifier;
 use crate::load::KeyedRow;
@@ -553,34 +552,10 @@ commands! {
         /// All of them; none for no endpoints.
         endpoints: Vec<Endpoint>,
     };
-    /// Puts conditions in the place of those that a grant has: it counts only while all of them hold.
-    SetGrantConditions = 208, narrows false, "tessera.admin.grants", {
-        /// Whose grant.
-        grantee: GranteeName,
-        /// Of which role.
-        role: Name,
-        /// Where; `None` for the whole tenant.
-        workspace: Option<Name>,
-        /// All of them; none for a grant without.
-        conditions: GrantConditions,
-    };
-    /// Grants a role under conditions, replacing window and conditions of an equal grant.
-    GrantUnder = 209, narrows false, "tessera.admin.grants", {
-        /// To whom.
-        grantee: GranteeName,
-        /// Which role.
-        role: Name,
-        /// Where; `None` for the whole tenant.
-        workspace: Option<Name>,
-        /// First instant; `NONE` for no beginning.
-        from: Deadline,
-        /// First instant after; `NONE` for no end.
-        until: Deadline,
-        /// The conditions; none for a grant without.
-        conditions: GrantConditions,
-    };
+    #[doc = "Puts conditions in the place of those that a grant has: it counts only while all of them hold."] SetGrantConditions = 208, narrows false, "tessera.admin.grants", { #[doc = "Whose grant."] grantee: crate::grant_condition::GranteeName, #[doc = "Of which role."] role: Name, #[doc = "Where; `None` for the whole tenant."] workspace: Option<Name>, #[doc = "All of them; none for a grant without."] conditions: crate::GrantConditions, };
+    #[doc = "Grants a role under conditions, replacing window and conditions of an equal grant."] GrantUnder = 209, narrows false, "tessera.admin.grants", { #[doc = "To whom."] grantee: crate::grant_condition::GranteeName, #[doc = "Which role."] role: Name, #[doc = "Where; `None` for the whole tenant."] workspace: Option<Name>, #[doc = "First instant; `NONE` for no beginning."] from: Deadline, #[doc = "First instant after; `NONE` for no end."] until: Deadline, #[doc = "The conditions; none for a grant without."] conditions: crate::GrantConditions, };
     /// Invites somebody into a workspace: it is told to nobody whether the identifier has an account.
-    Invite = 210, narrows false, "tessera.admin.grants", {
+    Invite = 176, narrows false, "tessera.admin.grants", {
         /// Whom, with the keyed hash under the tenant's index key.
         whom: (Identifier, [u8; 16]),
         /// Where.
@@ -596,7 +571,7 @@ commands! {
     };
     /// Answers an invitation with its one-time secret. Caller: a session whose subject has the invited identifier, or
     /// `Claimant`, of whom a subject is made, where people register.
-    AnswerInvitation = 211, narrows false, "tessera.admin.grants", {
+    AnswerInvitation = 177, narrows false, "tessera.admin.grants", {
         /// The invitation's number and the tag of the secret.
         secret: (u32, [u8; 16]),
         /// Whether it is accepted.
@@ -607,20 +582,20 @@ commands! {
         password: Private,
     };
     /// Takes an invitation back.
-    WithdrawInvitation = 212, narrows true, "tessera.admin.grants", { #[doc = "Which."] invitation: PublicId, };
+    WithdrawInvitation = 178, narrows true, "tessera.admin.grants", { #[doc = "Which."] invitation: PublicId, };
     /// Makes a new secret for an invitation; the one before ends.
-    ResendInvitation = 213, narrows false, "tessera.admin.grants", {
+    ResendInvitation = 179, narrows false, "tessera.admin.grants", {
         /// Which.
         invitation: PublicId,
         /// Until when it may be answered from now on.
         until: Deadline,
     };
     /// Makes a guest of a subject, or a member of a guest.
-    SetGuest = 214, narrows false, "tessera.admin.subjects", { #[doc = "Whom."] subject: PublicId, #[doc = "Whether it is a guest."] guest: bool, };
+    SetGuest = 180, narrows false, "tessera.admin.subjects", { #[doc = "Whom."] subject: PublicId, #[doc = "Whether it is a guest."] guest: bool, };
     /// Names the role by which persons own their personal workspaces, or turns those off for new ones.
-    SetPersonalRole = 215, narrows false, "tessera.admin.settings", { #[doc = "Which; `None` for no personal workspaces."] role: Option<Name>, };
+    SetPersonalRole = 181, narrows false, "tessera.admin.settings", { #[doc = "Which; `None` for no personal workspaces."] role: Option<Name>, };
     /// Makes the personal workspace of a subject, or tells which it is. A session may do that for its own subject.
-    MakePersonalWorkspace = 216, narrows false, "tessera.admin.workspaces", { #[doc = "Whose."] subject: PublicId, };
+    MakePersonalWorkspace = 182, narrows false, "tessera.admin.workspaces", { #[doc = "Whose."] subject: PublicId, };
     /// Says who sees whom, in the place of what was said. By whoever sees everybody in full alone.
     SetVisibility = 192, narrows false, "tessera.admin.settings", { #[doc = "The rules."] draft: crate::visibility::VisibilityDraft, };
     /// Panics when decided: a planted fault, refused unless the build has the feature `planted`.

@@ -225,22 +225,6 @@ impl Rules {
         self.groups.above(group)
     }
 
-    /// The group itself and all that it lies in, each with a window in which it does; more than once where several
-    /// paths lead there.
-    #[must_use]
-    pub fn reaches(&self, group: GroupId) -> Vec<Reach> {
-        let limited = self.groups.limited(group);
-        let steady = self.groups.above(group).iter().copied();
-        let steady = steady.filter(|at| !limited.iter().any(|reach| reach.group == *at));
-        steady.map(Reach::for_good).chain(limited.iter().copied()).collect()
-    }
-
-    /// In how many windows a group lies in others, straight and through others.
-    #[must_use]
-    pub fn windows_above(&self, group: GroupId) -> usize {
-        self.groups.limited(group).len()
-    }
-
     /// The groups that lie in a group, straight, sorted.
     pub fn groups_in(&self, group: GroupId) -> impl Iterator<Item = GroupId> + '_ {
         self.groups.inner(group).filter(|inner| !self.groups.is_removed(*inner))

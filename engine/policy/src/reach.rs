@@ -2,6 +2,7 @@
 //! common; several paths to one group count each.
 
 use crate::overflow::{begins, ends};
+use crate::rules::Rules;
 use std::collections::BTreeSet;
 use tessera_model::{Deadline, GroupId};
 
@@ -104,6 +105,24 @@ impl Gathered {
         let mut all = self.steady;
         all.extend(joined.iter().map(|reach| reach.group));
         (all.into_iter().collect(), joined)
+    }
+}
+
+impl Rules {
+    /// The group itself and all that it lies in, each with a window in which it does; more than once where several
+    /// paths lead there.
+    #[must_use]
+    pub fn reaches(&self, group: GroupId) -> Vec<Reach> {
+        let limited = self.groups.limited(group);
+        let steady = self.groups.above(group).iter().copied();
+        let steady = steady.filter(|at| !limited.iter().any(|reach| reach.group == *at));
+        steady.map(Reach::for_good).chain(limited.iter().copied()).collect()
+    }
+
+    /// In how many windows a group lies in others, straight and through others.
+    #[must_use]
+    pub fn windows_above(&self, group: GroupId) -> usize {
+        self.groups.limited(group).len()
     }
 }
 

@@ -1,12 +1,12 @@
 //! The search from above through unions, one object and its line after the other; sets are met from below.
 
 use crate::edges::Edge;
-use crate::line::{Run, Runs, Side};
 use crate::meet::Met;
 use crate::objects::{Object, ObjectId};
 use crate::plan::Visit;
 use crate::question::{Question, Subject};
 use crate::relations::Relations;
+use crate::runs::{Run, Runs, Side};
 use crate::schema::Rule;
 use crate::search::{Stop, Truth, has_circle};
 use crate::seen::{Node, Seen};

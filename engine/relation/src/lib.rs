@@ -38,6 +38,7 @@ mod objects;
 mod plan;
 mod question;
 mod relations;
+mod runs;
 mod schema;
 mod search;
 mod seen;

@@ -1,22 +1,21 @@
 //! One object in one cache line: its name, the tuples about it and those that name it, as long as they fit.
 //!
-//! What fits stands packed in the line itself, so that a step from one object to the next waits for memory once.
-//! A packed list is a row of runs: a word with relation, set and how many follow, then a word for each object.
+//! What fits stands packed in the line itself, so that a step from one object to the next waits for memory once:
+//! see [`crate::runs`].
 
-use crate::edges::{Edge, Edges, Range};
-use crate::words::{RelationId, TypeId};
+use crate::edges::{Edge, Edges};
+use crate::runs::{Side, packed};
+use crate::words::TypeId;
 use std::sync::Arc;
 
 /// Bytes for the id and both lists.
-const ROOM: usize = 48;
+pub(crate) const ROOM: usize = 48;
 /// Bytes of an id that stands in the line: a UUID, and room for one tuple beside it.
 const ID_IN_LINE: usize = 40;
 /// In the place of a length: it stands apart.
 const APART: u8 = u8::MAX;
 /// A list apart comes back into the line when it has so few edges, and they fit.
 const FEW: usize = 6;
-/// The mark of a window in a packed word.
-const TIMED: u32 = 1 << 31;
 
 /// Which of an object's lists.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,26 +59,6 @@ impl Default for Object {
 #[inline]
 fn bytes(length: u8) -> usize {
     if length == APART { 0 } else { usize::from(length) }
-}
-
-/// The edge of a packed word.
-#[inline]
-fn edge(run: u32, word: u32) -> Edge {
-    Edge(u64::from(run) << 36 | u64::from(word & !TIMED) << 4 | u64::from(word >> 31))
-}
-
-/// The packed form, when it fits into a room.
-fn packed(edges: &[Edge]) -> Option<([u8; ROOM], usize)> {
-    let (mut room, mut len) = ([0; ROOM], 0_usize);
-    for run in edges.chunk_by(|one, other| one.run() == other.run()) {
-        let head = run.first()?.run() << 4 | u32::try_from(run.len()).ok().filter(|count| *count < 16)?;
-        let words = run.iter().map(|edge| edge.object() | if edge.is_timed() { TIMED } else { 0 });
-        for word in std::iter::once(head).chain(words) {
-            room.get_mut(len..len + 4)?.copy_from_slice(&word.to_le_bytes());
-            len += 4;
-        }
-    }
-    Some((room, len))
 }
 
 impl Object {
@@ -263,121 +242,10 @@ impl Object {
     }
 }
 
-/// One list of an object.
-#[derive(Clone, Copy)]
-pub(crate) enum Side<'a> {
-    /// Runs in the object's own line.
-    Packed(&'a [u8]),
-    /// Sorted edges.
-    Apart(&'a Edges),
-}
-
-impl<'a> Side<'a> {
-    #[inline]
-    pub(crate) fn is_empty(self) -> bool {
-        match self {
-            Self::Packed(list) => list.is_empty(),
-            Self::Apart(edges) => edges.is_empty(),
-        }
-    }
-
-    /// Those with this relation and this set.
-    #[inline]
-    pub(crate) fn of(self, relation: RelationId, set: RelationId) -> Run<'a> {
-        let from = Edge::new(relation.0, set.0, 0);
-        match self {
-            Self::Packed(list) => {
-                let run = from.run();
-                let words = Runs(list).find(|(one, _)| *one == run).map_or(&[][..], |(_, words)| words);
-                Run::Packed { run, words }
-            }
-            Self::Apart(edges) => {
-                Run::Apart(edges.range(from, Edge(Edge::new(relation.0, set.0, u32::MAX).0 | 0xf)))
-            }
-        }
-    }
-
-    /// The edge as it is stored, with its mark, when there is one.
-    #[inline]
-    pub(crate) fn find(self, edge: Edge) -> Option<Edge> {
-        match self {
-            Self::Packed(list) => {
-                let (_, words) = Runs(list).find(|(one, _)| *one == edge.run())?;
-                Run::Packed { run: edge.run(), words }.find(|one| one.object() == edge.object())
-            }
-            Self::Apart(edges) => edges.find(edge),
-        }
-    }
-
-    /// All of them, in order.
-    pub(crate) fn iter(self) -> impl Iterator<Item = Edge> + 'a {
-        let (packed, apart) = match self {
-            Self::Packed(list) => (Runs(list), None),
-            Self::Apart(edges) => (Runs(&[]), Some(edges.iter())),
-        };
-        packed.flat_map(|(run, words)| Run::Packed { run, words }).chain(apart.into_iter().flatten())
-    }
-
-    /// Those from an edge on, in order.
-    pub(crate) fn from(self, from: Edge) -> impl Iterator<Item = Edge> + 'a {
-        let (packed, apart) = match self {
-            Self::Packed(_) => (Some(self.iter().skip_while(move |edge| *edge < from)), None),
-            Self::Apart(edges) => (None, Some(edges.range(from, Edge(u64::MAX)))),
-        };
-        packed.into_iter().flatten().chain(apart.into_iter().flatten())
-    }
-}
-
-/// The runs of a packed list: relation and set as [`Edge::run`] gives them, and the words of the objects.
-#[derive(Clone, Copy)]
-pub(crate) struct Runs<'a>(pub(crate) &'a [u8]);
-
-impl<'a> Iterator for Runs<'a> {
-    type Item = (u32, &'a [u8]);
-
-    #[inline]
-    fn next(&mut self) -> Option<(u32, &'a [u8])> {
-        let (head, rest) = self.0.split_first_chunk::<4>()?;
-        let head = u32::from_le_bytes(*head);
-        let (words, rest) = rest.split_at_checked((head & 0xf) as usize * 4)?;
-        self.0 = rest;
-        Some((head >> 4, words))
-    }
-}
-
-/// Edges with one relation and one set, in order.
-#[derive(Clone)]
-pub(crate) enum Run<'a> {
-    /// Of a packed list.
-    Packed {
-        /// Relation and set.
-        run: u32,
-        /// A word for each.
-        words: &'a [u8],
-    },
-    /// Of a list that stands apart.
-    Apart(Range<'a>),
-}
-
-impl Iterator for Run<'_> {
-    type Item = Edge;
-
-    #[inline]
-    fn next(&mut self) -> Option<Edge> {
-        match self {
-            Self::Packed { run, words } => {
-                let (word, rest) = words.split_first_chunk::<4>()?;
-                *words = rest;
-                Some(edge(*run, u32::from_le_bytes(*word)))
-            }
-            Self::Apart(range) => range.next(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::RelationId;
     use std::collections::BTreeMap;
 
     #[test]

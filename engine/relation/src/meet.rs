@@ -12,11 +12,11 @@
 //! a met rule, the object's height is above the set's. In a circle heights grow until they are not counted.
 
 use crate::error::AskError;
-use crate::line::{Run, Runs, Side};
 use crate::objects::{Object, ObjectId};
 use crate::plan::Above;
 use crate::question::{Question, Subject};
 use crate::relations::{Admitted, Relations};
+use crate::runs::{Run, Runs, Side};
 use crate::schema::{CHEAP, Rule};
 use crate::seen::{Node, Seen};
 use crate::sets::CHAIN_MAX;

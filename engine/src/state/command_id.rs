@@ -64,8 +64,7 @@ impl CommandIds {
 
     /// Remembers what a bucket holds.
     pub(super) fn take_over(&mut self, ids: &[CommandIdRecord]) {
-        self.known.make_room(ids.len());
-        ids.iter().for_each(|record| self.known.put(*record));
+        self.known.take_over(ids);
     }
 
     pub(super) fn raise_floor(&mut self, unix_ms: u64) {

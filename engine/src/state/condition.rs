@@ -9,7 +9,7 @@ use tessera_model::grant_condition::{
 };
 use tessera_model::note::About;
 use tessera_model::record::GrantRecord;
-use tessera_model::{Caller, Deadline, Event, Name, Refusal, RoleId, UnixMillis, WorkspaceIndex};
+use tessera_model::{Caller, Command, Deadline, Event, Name, Refusal, RoleId, UnixMillis, WorkspaceIndex};
 
 /// A grant that is named: its role and workspace.
 type Named<'a> = (&'a Name, Option<&'a Name>);
@@ -22,8 +22,28 @@ impl State {
         }
     }
 
+    /// Decides about conditions of grants.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is decided elsewhere")]
+    pub(super) fn about_conditions(
+        &self,
+        command: &Command,
+        caller: Caller,
+        now: UnixMillis,
+    ) -> Result<Decided, Refusal> {
+        match command {
+            Command::SetGrantConditions { grantee, role, workspace, conditions } => {
+                self.set_grant_conditions(grantee, (role, workspace.as_ref()), conditions, caller, now)
+            }
+            Command::GrantUnder { grantee, role, workspace, from, until, conditions } => {
+                let terms = ((*from, *until), conditions);
+                self.grant_under(grantee, (role, workspace.as_ref()), terms, caller, now)
+            }
+            _ => Err(Refusal::Malformed),
+        }
+    }
+
     /// Puts conditions in the place of those that a standing grant has.
-    pub(super) fn set_grant_conditions(
+    fn set_grant_conditions(
         &self,
         named: &GranteeName,
         (role, workspace): Named<'_>,
@@ -60,7 +80,7 @@ impl State {
     }
 
     /// Grants a role under conditions.
-    pub(super) fn grant_under(
+    fn grant_under(
         &self,
         named: &GranteeName,
         (role, workspace): Named<'_>,

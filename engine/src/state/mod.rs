@@ -50,6 +50,7 @@ mod session;
 mod settings;
 mod subject;
 mod tenant;
+mod tenants;
 mod visibility;
 mod workspace;
 
@@ -63,6 +64,7 @@ pub(crate) use policy::key_of;
 pub(crate) use power::hands_out;
 pub(crate) use refresh::Unsigned;
 pub(crate) use settings::doors;
+pub(crate) use tenants::Tenants;
 
 use crate::order::Change;
 use crate::root::{Next, Root};
@@ -347,12 +349,8 @@ impl State {
             Command::SetPolicies { draft } => self.set_policies(draft, now),
             Command::DeletePolicies { expected } => self.delete_policies(*expected),
             Command::ChangeEntities { changes } => self.change_entities(changes),
-            Command::SetGrantConditions { grantee, role, workspace, conditions } => {
-                self.set_grant_conditions(grantee, (role, workspace.as_ref()), conditions, caller, now)
-            }
-            Command::GrantUnder { grantee, role, workspace, from, until, conditions } => {
-                let terms = ((*from, *until), conditions);
-                self.grant_under(grantee, (role, workspace.as_ref()), terms, caller, now)
+            Command::SetGrantConditions { .. } | Command::GrantUnder { .. } => {
+                self.about_conditions(&ordered.command, caller, now)
             }
             Command::SetVisibility { draft } => self.set_visibility(draft, caller, now),
             Command::PlantedPanic {} => planted_panic(),

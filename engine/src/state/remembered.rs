@@ -1,8 +1,8 @@
 //! Remembered command ids as they lie: records of 32 bytes in the order in which they came, and a table that finds
-//! them by a part of their hash.
+//! them by a part of their hash. What a bucket held stands in the order of its ids, and is found by halves.
 //!
-//! Some 45 bytes an id. Chunks that are full neither move nor grow, and the table is made in one pass over what a
-//! bucket holds: a map of one entry for each took three times as much, and most of a wake.
+//! Some 32 to 55 bytes an id. Chunks that are full neither move nor grow, and what is taken over is only copied: a map
+//! of one entry for each took three times as much, and a table of them a quarter of a wake.
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
@@ -21,10 +21,15 @@ type Slot = u64;
 /// The ids.
 #[derive(Default)]
 pub(super) struct Remembered {
-    /// All but the last are full.
+    /// What buckets held: before all others, in the order of their ids.
+    loaded: Vec<CommandIdRecord>,
+    /// How many of these are gone.
+    loaded_gone: usize,
+    /// The others. All chunks but the last are full.
     chunks: VecDeque<Vec<CommandIdRecord>>,
     /// How many of the first chunk are gone.
     gone: usize,
+    /// How many there are in chunks.
     len: usize,
     /// The number of the first record; numbers go round.
     first: u32,
@@ -50,7 +55,26 @@ const fn part_of(slot: Slot) -> u32 {
 
 impl Remembered {
     pub(super) const fn len(&self) -> usize {
-        self.len
+        self.loaded.len() - self.loaded_gone + self.len
+    }
+
+    fn left(&self) -> &[CommandIdRecord] {
+        self.loaded.get(self.loaded_gone..).unwrap_or_default()
+    }
+
+    /// Takes over what a bucket holds: copied where its ids stand behind all that came before.
+    pub(super) fn take_over(&mut self, ids: &[CommandIdRecord]) {
+        let rises = ids.is_sorted_by(|one, next| one.id.0 < next.id.0);
+        let behind = match (self.loaded.last(), ids.first()) {
+            (Some(last), Some(first)) => last.id.0 < first.id.0,
+            (None, _) | (_, None) => true,
+        };
+        if rises && behind && self.len == 0 {
+            self.loaded.reserve_exact(ids.len());
+            self.loaded.extend_from_slice(ids);
+        } else {
+            ids.iter().for_each(|record| self.put(*record));
+        }
     }
 
     fn at(&self, at: usize) -> Option<&CommandIdRecord> {
@@ -65,7 +89,7 @@ impl Remembered {
     /// The slot where something of this part belongs.
     fn home(&self, part: u32) -> usize {
         // From the top: a table has no more than 2^31 slots.
-        (u64::from(part) * self.slots.len() as u64 >> 32) as usize
+        usize::try_from((u64::from(part) * self.slots.len() as u64) >> 32).unwrap_or_default()
     }
 
     fn behind(&self, slot: usize) -> usize {
@@ -89,22 +113,33 @@ impl Remembered {
 
     /// What is remembered of an id.
     pub(super) fn get(&self, id: CommandId) -> Option<&CommandIdRecord> {
+        let left = self.left();
+        if let Ok(at) = left.binary_search_by(|record| record.id.0.cmp(&id.0)) {
+            return left.get(at);
+        }
         let (_, slot) = self.slot(id, part(id));
         if slot == 0 { None } else { self.numbered(number_of(slot)) }
     }
 
     /// All of them, in the order in which they came.
     pub(super) fn iter(&self) -> impl Iterator<Item = &CommandIdRecord> {
-        self.chunks.iter().flatten().skip(self.gone)
+        self.left().iter().chain(self.chunks.iter().flatten().skip(self.gone))
     }
 
     /// The one that came first.
     pub(super) fn front(&self) -> Option<&CommandIdRecord> {
-        self.at(0)
+        self.left().first().or_else(|| self.at(0))
     }
 
     /// Remembers an id, in the place of what was remembered of it before.
     pub(super) fn put(&mut self, record: CommandIdRecord) {
+        let left = self.loaded.get_mut(self.loaded_gone..).unwrap_or_default();
+        if let Ok(at) = left.binary_search_by(|known| known.id.0.cmp(&record.id.0)) {
+            if let Some(known) = left.get_mut(at) {
+                *known = record;
+            }
+            return;
+        }
         self.make_room(1);
         let part = part(record.id);
         let (at, held) = self.slot(record.id, part);
@@ -132,7 +167,7 @@ impl Remembered {
     }
 
     /// Room for so many more in the table.
-    pub(super) fn make_room(&mut self, more: usize) {
+    fn make_room(&mut self, more: usize) {
         if (self.len + more) * 4 <= self.slots.len() * 3 {
             return;
         }
@@ -152,6 +187,13 @@ impl Remembered {
     /// Forgets the one that came first.
     pub(super) fn pop_front(&mut self) -> Option<CommandIdRecord> {
         let record = *self.front()?;
+        if self.loaded_gone < self.loaded.len() {
+            self.loaded_gone += 1;
+            if self.loaded_gone == self.loaded.len() {
+                (self.loaded, self.loaded_gone) = (Vec::new(), 0);
+            }
+            return Some(record);
+        }
         let (at, slot) = self.slot(record.id, part(record.id));
         if slot != 0 {
             self.empty(at);
@@ -206,7 +248,8 @@ mod tests {
     use tessera_model::Revision;
 
     /// PROPERTY: it remembers what a plain map and a plain row of ids remember, in the same order. METHOD: seeded
-    /// puts, repeats, removals from the front and sometimes of one in three, in rows that grow, shrink and empty.
+    /// puts, repeats, removals from the front and sometimes of one in three, in rows that grow, shrink and empty; at
+    /// the beginning and sometimes later what buckets held is taken over, in order or not.
     #[test]
     fn remembers_as_a_map_and_a_row() {
         let (mut ours, mut plain, mut row) = (Remembered::default(), BTreeMap::new(), VecDeque::new());
@@ -215,6 +258,20 @@ mod tests {
             dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let id = CommandId((u128::from(dice >> 33) % 30_000).to_be_bytes());
             let grows = step / 10_000 % 2 == 0;
+            if step % 7_000 == 0 {
+                let from = u128::from(step) * 2;
+                let taken =
+                    (from..from + 900).map(|no| if step == 7_000 { from + 900 - no % 900 } else { no });
+                let taken = taken.map(|no| CommandId((no % 30_000).to_be_bytes()));
+                let record = |id| CommandIdRecord { id, revision: Revision(step), fingerprint: step };
+                let taken: Vec<CommandIdRecord> = taken.map(record).collect();
+                ours.take_over(&taken);
+                for record in taken {
+                    if plain.insert(record.id.0, record).is_none() {
+                        row.push_back(record.id.0);
+                    }
+                }
+            }
             if dice >> 20 & 7 < if grows { 6 } else { 2 } {
                 let record = CommandIdRecord { id, revision: Revision(step), fingerprint: !step };
                 ours.put(record);
@@ -250,7 +307,7 @@ mod tests {
             ours.put(CommandIdRecord { id: id(no), revision: Revision(0), fingerprint: 0 });
         }
         assert!((0..100).all(|no| ours.get(id(no)).is_some()));
-        (0..60).for_each(|_| drop(ours.pop_front()));
+        (0..60).for_each(|_| assert!(ours.pop_front().is_some()));
         assert!((0..100).all(|no| ours.get(id(no)).is_some() == (no >= 60)));
     }
 }

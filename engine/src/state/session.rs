@@ -328,10 +328,22 @@ impl State {
     pub(crate) fn sweep(&mut self, budget: usize, now: UnixMillis) {
         let (table, root) = (&self.table, &self.root);
         let read = |place: u32| table.place(place).map(crate::table::Words::read).unwrap_or_default();
-        let is_cut = |live: &Live| {
-            let line = root.rules.line(live.subject);
+        // Places beside one another are often of one subject, whose line is looked up once.
+        let last = std::cell::Cell::new(None);
+        let of_subject = |subject: SubjectIndex| {
+            if let Some((known, gone, cut)) = last.get()
+                && known == subject
+            {
+                return (gone, cut);
+            }
+            let line = root.rules.line(subject);
             let gone = line.is_some_and(|line| line.status() == SubjectStatus::Deleted);
             let cut = line.map_or(0, |line| line.cut_off());
+            last.set(Some((subject, gone, cut)));
+            (gone, cut)
+        };
+        let is_cut = |live: &Live| {
+            let (gone, cut) = of_subject(live.subject);
             gone || !live.key && (live.cut_off < cut || live.cut_off < root.cut_off)
         };
         for (place, fields) in self.places.sweep(budget, now, read, is_cut) {

@@ -148,7 +148,7 @@ impl<'a> Asker<'a> {
         } else {
             (context, Cow::Borrowed(CONTEXT_ADDRESS))
         };
-        let Some(text) = said.text(IP_ADDRESS, &field)? else { return Ok(None) };
+        let Some(text) = said.text(IP_ADDRESS, || field.to_string())? else { return Ok(None) };
         let address = text.parse();
         let address =
             address.map_err(|_| Problem::unreadable("must be an IPv4 or IPv6 address").at(&field))?;
@@ -179,7 +179,7 @@ impl<'a> Asker<'a> {
         if !properties.has("workspace") {
             return Ok(Ok(WorkspaceIndex(0)));
         }
-        let named = properties.text("workspace", &format!("{at}/properties/workspace"))?;
+        let named = properties.text("workspace", || format!("{at}/properties/workspace"))?;
         let found = self.workspace(named.unwrap_or_default())?;
         Ok(found.ok_or_else(no_workspace))
     }

@@ -32,13 +32,17 @@ impl<'a> Said<'a> {
     }
 
     /// The text of a member, which stands at `field`.
-    pub(crate) fn text(self, name: &str, field: &str) -> Result<Option<&'a str>, Problem> {
+    pub(crate) fn text(self, name: &str, field: impl FnOnce() -> String) -> Result<Option<&'a str>, Problem> {
         match self {
-            Self::Tree(members) => member(members, name).map(|value| text(value, field)).transpose(),
+            Self::Tree(members) => match member(members, name) {
+                None => Ok(None),
+                Some(Json::Text(text)) => Ok(Some(text)),
+                Some(_) => Err(no_text(&field())),
+            },
             Self::Plain(flat) => match flat.member(name) {
                 None => Ok(None),
                 Some(Value::Text(text)) => Ok(Some(text)),
-                Some(Value::Null | Value::Bool(_) | Value::Whole(_)) => Err(no_text(field)),
+                Some(Value::Null | Value::Bool(_) | Value::Whole(_)) => Err(no_text(&field())),
             },
         }
     }

@@ -64,5 +64,5 @@ pub use figures::Figures;
 pub use json::Json;
 pub use limits::Limits;
 pub use problem::Problem;
-pub use protocol::{Admitted, Kernel, Open, PlainPath, PlainRequest, Protocol};
+pub use protocol::{Admitted, Kernel, Open, PlainAnswer, PlainPath, PlainRequest, Protocol};
 pub use scan::{Scan, Value};

@@ -95,7 +95,7 @@ const fn number(kind: CommandKind) -> Option<&'static str> {
     match kind.number() {
         40 => Some("permission"),
         41 | 156 => Some("role"),
-        50 | 216 => Some("workspace"),
+        50 | 182 => Some("workspace"),
         11 => Some("number"),
         90 => Some("client"),
         100 => Some("group"),

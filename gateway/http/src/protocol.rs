@@ -33,14 +33,17 @@ pub struct Protocol {
     pub plain: &'static [PlainPath],
 }
 
+/// Writes the content of an answer of 200, or says what is refused. Nothing where the general way must answer: what it
+/// says of the same request is the same. It is quick, and waits for nothing.
+pub type PlainAnswer = fn(&PlainRequest<'_>, &mut Vec<u8>) -> Option<Result<(), Problem>>;
+
 /// A path whose plain requests are answered where they are read.
 #[derive(Clone, Copy, Debug)]
 pub struct PlainPath {
     /// The path, a route of the protocol for POST with JSON; it stands below the tenant's prefix, too.
     pub path: &'static str,
-    /// Writes the content of an answer of 200, or says what is refused. Nothing where the general way must answer:
-    /// what it says of the same request is the same. It is quick, and waits for nothing.
-    pub answer: fn(&PlainRequest<'_>, &mut Vec<u8>) -> Option<Result<(), Problem>>,
+    /// What answers it.
+    pub answer: PlainAnswer,
 }
 
 /// A request in the plain form, of which nothing was looked at beyond its head. No `Debug`: it holds a secret.

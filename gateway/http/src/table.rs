@@ -354,7 +354,7 @@ table! {
         Answer::Page(HOLDER_ROW), Act::List(List::Holders);
     "grant" Post "/v1/subjects/{subject}/grants", GRANTS, "Grants a role.",
         [SUBJECT, ROLE, PLACE, FROM, UNTIL, UNDER], NOTHING, Act::Order(Kind::Grant);
-    "set_grant_conditions" Put "/v1/subjects/{subject}/grants/conditions", GRANTS, "Puts conditions in the place of those that a grant has.",
+    "set_grant_conditions" Post "/v1/subjects/{subject}/grants/conditions", GRANTS, "Puts conditions in the place of those that a grant has.",
         [SUBJECT, ROLE, PLACE, CONDITIONS], NOTHING, Act::Order(Kind::SetGrantConditions);
     "ungrant" Post "/v1/subjects/{subject}/grants/remove", GRANTS, "Takes a grant back.",
         [SUBJECT, ROLE, PLACE], NOTHING, Act::Order(Kind::Ungrant);
@@ -391,7 +391,7 @@ table! {
         Answer::Page(GRANT_ROW), Act::List(List::GroupGrants);
     "grant_group" Post "/v1/groups/{group}/grants", GRANTS, "Grants a role to all who are in a group.",
         [GROUP, ROLE, PLACE, FROM, UNTIL, UNDER], NOTHING, Act::Order(Kind::GrantGroup);
-    "set_group_grant_conditions" Put "/v1/groups/{group}/grants/conditions", GRANTS, "Puts conditions in the place of those that a group's grant has.",
+    "set_group_grant_conditions" Post "/v1/groups/{group}/grants/conditions", GRANTS, "Puts conditions in the place of those that a group's grant has.",
         [GROUP, ROLE, PLACE, CONDITIONS], NOTHING, Act::Order(Kind::SetGrantConditions);
     "ungrant_group" Post "/v1/groups/{group}/grants/remove", GRANTS, "Takes a grant from a group.",
         [GROUP, ROLE, PLACE], NOTHING, Act::Order(Kind::UngrantGroup);

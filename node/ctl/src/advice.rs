@@ -43,6 +43,7 @@ const ADVICE: &[(Refusal, &str)] = &[
     (Refusal::BeyondCreator, "give the key less with --allow, or create it with a key that may do more"),
     (Refusal::LimitReached(LimitAt::UNNAMED), "docs/surface/limits.txt holds every limit"),
     (Refusal::NotEmpty, "tessera workspace delete-tree NAME deletes it with all below it"),
+    (Refusal::ZoneUnknown, "name a zone as the IANA database does: Europe/Berlin, America/New_York, UTC"),
     (Refusal::AttributeKind, "tessera attribute list shows the kind it was declared with"),
     (Refusal::Changed, "somebody changed it at the same time: try again"),
     (
@@ -141,6 +142,7 @@ const ADVICE: &[(Refusal, &str)] = &[
     ),
     (Refusal::DeviceRequired, "register one with tessera device register, and name it with --device"),
     (Refusal::SightLimited, "whoever holds the role tessera.admin may do it"),
+    (Refusal::NotShown, "whoever holds the role tessera.admin says who sees what: tessera visibility set"),
     (Refusal::VisibilityVersion, "tessera visibility show tells the present version"),
     (Refusal::RequestUnknown, "tessera request list shows those there are"),
     (Refusal::RequestClosed, "tessera request list shows what became of it; it can be asked for anew"),

@@ -47,7 +47,7 @@ pub(crate) fn trust(text: &str) -> Result<Trust, String> {
 
 /// Under which circumstances a grant counts: all of those that are named.
 #[derive(Clone, clap::Args)]
-pub(crate) struct Conditions {
+pub(crate) struct ConditionFlags {
     /// At these hours of the week: days, times and a time zone, `Mon-Fri 08:00-18:00, Sat 09:00-12:00 Europe/Berlin`.
     #[arg(long, value_name = "HOURS", value_parser = hours)]
     hours: Option<GrantCondition>,
@@ -65,7 +65,7 @@ pub(crate) struct Conditions {
     step_up: Option<GrantCondition>,
 }
 
-impl Conditions {
+impl ConditionFlags {
     /// All of them.
     pub(crate) fn all(self) -> Result<GrantConditions, CtlError> {
         let networks = (!self.network.is_empty()).then_some(GrantCondition::Networks(self.network));
@@ -83,7 +83,7 @@ impl Conditions {
 pub(crate) struct Supposed {
     /// As if from this address.
     #[arg(long, value_name = "ADDRESS")]
-    pub(crate) address: Option<IpAddr>,
+    pub(crate) asked_from: Option<IpAddr>,
     /// As if in a session that was opened with a proof of this level.
     #[arg(long, value_name = "LEVEL", default_value_t = 0)]
     pub(crate) acr: u32,
@@ -137,7 +137,7 @@ pub(crate) async fn set(
     link: &Link,
     (who, grantee): (&str, GranteeName),
     (role, workspace): (Name, Option<Name>),
-    conditions: Conditions,
+    conditions: ConditionFlags,
 ) -> Result<Answer, CtlError> {
     let conditions = conditions.all()?;
     let (subject, group) = parts(grantee);

@@ -1,7 +1,7 @@
 //! `tessera grant`: who has which role, where, and in which window of time.
 
 use crate::answer::{Answer, instant, put_instant, shown};
-use crate::condition::{self, Conditions, cell, words};
+use crate::condition::{self, ConditionFlags, cell, words};
 use crate::error::CtlError;
 use crate::link::{Link, Who, Window};
 use crate::reach;
@@ -36,7 +36,7 @@ pub(crate) enum GrantVerb {
         #[arg(long, value_name = "TIME")]
         until: Option<When>,
         #[command(flatten)]
-        under: Conditions,
+        under: ConditionFlags,
     },
     /// Say under which conditions a grant that stands counts; with none, always.
     #[command(
@@ -52,7 +52,7 @@ pub(crate) enum GrantVerb {
         #[arg(long, value_parser = reach::name)]
         workspace: Option<Name>,
         #[command(flatten)]
-        under: Conditions,
+        under: ConditionFlags,
     },
     /// Take a grant back.
     #[command(after_help = "Example:\n  tessera grant remove amy@example.org clerk --workspace berlin")]

@@ -1,7 +1,7 @@
 //! `tessera group`: who holds grants together.
 
 use crate::answer::{Answer, instant, put_instant, shown, texts};
-use crate::condition::{self, Conditions};
+use crate::condition::{self, ConditionFlags};
 use crate::error::CtlError;
 use crate::grant::{deadline, grants, place};
 use crate::link::{Link, Who, Window};
@@ -123,7 +123,7 @@ pub(crate) enum GroupVerb {
         #[arg(long, value_name = "TIME")]
         until: Option<When>,
         #[command(flatten)]
-        under: Conditions,
+        under: ConditionFlags,
     },
     /// Say under which conditions a group's grant that stands counts; with none, always.
     #[command(after_help = "Example:\n  tessera group conditions editors writer --network 10.0.0.0/8")]
@@ -138,7 +138,7 @@ pub(crate) enum GroupVerb {
         #[arg(long, value_parser = reach::name)]
         workspace: Option<Name>,
         #[command(flatten)]
-        under: Conditions,
+        under: ConditionFlags,
     },
     /// Take a grant from a group.
     #[command(after_help = "Example:\n  tessera group ungrant editors writer --workspace berlin")]

@@ -46,7 +46,7 @@ pub(crate) enum VisibilityVerb {
     },
     /// Put the rules of a file in the place of all that there are. An empty list takes them away.
     #[command(
-        after_help = "The file is JSON, as show --json prints it:\n  {\"rules\": [{\"role\": \"support\", \"sees\": [\"workspace\"], \"shows\": [\"email\"], \"attributes\": [\"title\"]},\n             {\"sees\": [], \"shows\": []}]}\n\nExample:\n  tessera visibility load rules.json --try"
+        after_help = "The file is JSON, as show --json prints it: {\"rules\": [{\"role\": \"support\", \"sees\": [\"workspace\"], \"shows\": [\"email\"], \"attributes\": [\"title\"]}, {\"sees\": [], \"shows\": []}]}\n\nExample:\n  tessera visibility load rules.json --try"
     )]
     Load {
         /// The file, or - for standard input.
@@ -220,8 +220,8 @@ impl VisibilityVerb {
 async fn load(link: &Link, file: &Path, how: (Option<u32>, bool)) -> Result<Answer, CtlError> {
     let rules = rules(&whole(file)?);
     let rules = rules.map_err(|why| CtlError::usage(format!("{}: {why}", file.display())))?;
-    let noun = if rules.len() == 1 { "rule" } else { "rules" };
-    let said = format!("There {} {} {noun}.", if how.1 { "would be" } else { "are" }, rules.len());
+    let (noun, are) = if rules.len() == 1 { ("rule", "is") } else { ("rules", "are") };
+    let said = format!("{} {noun} {} set.", rules.len(), if how.1 { "would be" } else { are });
     set(link, rules, how, said).await
 }
 

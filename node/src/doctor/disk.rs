@@ -27,6 +27,9 @@ const MIB: u64 = 1024 * 1024;
 
 /// The nearest directory that is there.
 fn standing(dir: &Path) -> PathBuf {
+    if dir.is_dir() {
+        return dir.to_owned();
+    }
     let mut path = if dir.is_absolute() { dir.to_owned() } else { Path::new(".").join(dir) };
     while !path.is_dir() && path.pop() {}
     if path.as_os_str().is_empty() { PathBuf::from(".") } else { path }

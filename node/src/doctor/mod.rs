@@ -15,7 +15,7 @@ mod store;
 use crate::command::Files;
 use crate::config::{self, Config};
 use crate::exit::FatalError;
-use finding::{Finding, Level};
+use finding::Finding;
 use machine::Machine;
 use std::path::PathBuf;
 
@@ -69,6 +69,7 @@ impl Doctor {
 
 #[cfg(test)]
 mod tests {
+    use super::finding::Level;
     use super::*;
     use crate::exit;
 

@@ -30,13 +30,13 @@ pub(crate) fn elevations(asked: &mut Asked) {
     assert_eq!(rows(&granted, "conditions").len(), 5);
     let listed = order("grant list zoe@example.org");
     assert!(rows(&listed, "grants").iter().any(|row| row["conditions"] == granted["conditions"]));
-    let told = asked.ask(1, "tessera explain zoe@example.org zoe.night --address 11.1.1.1 --tenant acme");
+    let told = asked.ask(1, "tessera explain zoe@example.org zoe.night --asked-from 11.1.1.1 --tenant acme");
     assert_eq!(
         (&told["reason"], &told["sources"][0]["unmet"]),
         (&"OutsideNetworks".into(), &"networks".into())
     );
     let mut order = |line: &str| asked.ask(0, &format!("tessera {line} --tenant acme"));
-    let session = "--address 10.1.1.1 --device managed --acr 1 --proof-age 5m";
+    let session = "--asked-from 10.1.1.1 --device managed --acr 1 --proof-age 5m";
     assert_eq!(order(&format!("explain zoe@example.org zoe.night {session}"))["decision"], "permit");
     assert_eq!(order("grant conditions zoe@example.org nightly --acr 2")["conditions"], json!(["acr 2"]));
     order("group create nurses");

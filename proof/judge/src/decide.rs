@@ -89,6 +89,10 @@ pub enum Omit {
 }
 
 impl Omit {
+    /// Those about conditions of grants.
+    pub const CONDITIONS: [Self; 6] =
+        [Self::Conditioned, Self::Hours, Self::Networks, Self::Trust, Self::Acr, Self::StepUp];
+
     /// All of them: those that give, then those that cut.
     pub const ALL: [Self; 25] = [
         Self::Direct,

@@ -46,7 +46,13 @@ impl World {
                     Order::Panic => self.counts.panics += 1,
                     // It is counted under an id of the node's own: nobody can ask again.
                     Order::Guess => {}
-                    _ => self.pending.push(*ordered),
+                    Order::Open
+                    | Order::SignIn
+                    | Order::Unlock
+                    | Order::End(_)
+                    | Order::Refresh(_)
+                    | Order::Reuse(_)
+                    | Order::Grant(_) => self.pending.push(*ordered),
                 }
                 return;
             }
@@ -210,12 +216,12 @@ impl World {
         let Some(person) = self.person(ordered) else { return Before::default() };
         let session = match ordered.order {
             Order::End(at) | Order::Refresh(at) | Order::Reuse(at) => person.sessions.get(at),
-            _ => None,
+            Order::Open | Order::SignIn | Order::Guess | Order::Unlock | Order::Grant(_) | Order::Panic => {
+                None
+            }
         };
-        let register = match ordered.order {
-            Order::Grant(_) => person.granted,
-            _ => session.and_then(|session| session.alive),
-        };
+        let granted = if let Order::Grant(_) = ordered.order { person.granted } else { None };
+        let register = granted.or(session.and_then(|session| session.alive));
         Before { register, failures: person.failures, ends: session.map_or(0, |session| session.ends.1) }
     }
 }

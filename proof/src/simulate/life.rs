@@ -116,7 +116,7 @@ impl World {
 
     /// Plants what this life is to meet.
     fn plant(&mut self, disk: &Simulated) {
-        let within = if self.dice.below(3) == 0 { 20 } else { 500 };
+        let within = if self.dice.below(3) == 0 { 20 } else { 120 };
         let at = disk.calls() + 1 + self.dice.below(within);
         match self.dice.below(6) {
             0..=2 => disk.plant(at, Fault::PowerCut),

@@ -89,14 +89,19 @@ impl World {
     pub(crate) async fn refresh_some(&mut self, node: &Node) {
         let tenant = self.dice.index(self.tenants.len());
         let person = self.dice.index(self.profile.people);
-        for _ in 0..2 + self.dice.below(3) {
+        for _ in 0..2 + self.dice.below(5) {
             let known = self.tenants.get(tenant).and_then(|tenant| tenant.people.get(person));
             let Some(known) = known.filter(|_| !self.is_pending(tenant, person)) else { return };
             let at = known
                 .sessions
                 .iter()
                 .rposition(|session| session.alive == Some(true) && session.family.current.is_some());
-            let order = at.map_or(Order::Open, Order::Refresh);
+            let spent =
+                at.filter(|at| known.sessions.get(*at).is_some_and(|one| one.family.spent().is_some()));
+            let order = match spent.filter(|_| self.dice.below(3) == 0) {
+                Some(at) => Order::Reuse(at),
+                None => at.map_or(Order::Open, Order::Refresh),
+            };
             let ordered = Ordered { tenant, person, order, id: node.engine.command_id() };
             let patience = (self.dice.below(4) == 0).then(|| self.dice.below(6_000));
             self.run(node, vec![ordered], vec![patience], 0).await;

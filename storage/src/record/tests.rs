@@ -6,7 +6,7 @@ use super::{Field, Reader, RecordError, bucket};
 use crate::batch::{Head, Staged};
 use tessera_model::{
     Caller, CommandId, CommandKind, Event, Generation, Place, Private, Revision, Row, RowKind, SubjectIndex,
-    TenantId, UnixMillis,
+    TenantId, UnixMillis, Whence,
 };
 
 fn bytes_of(event: &Event) -> Vec<u8> {

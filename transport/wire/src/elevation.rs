@@ -3,11 +3,14 @@
 
 use crate::fault::WireError;
 use crate::fields::{FieldValue, FieldsReader, FieldsWriter};
-use crate::part::{Part, kind_number, number};
+use crate::part::{Part, kind_number, number, text};
 use crate::shape::shapes;
 use crate::tag::Tag;
 use tessera_model::elevation::RequestState;
-use tessera_model::{Deadline, Name, Pattern, PublicId, Thumbprint, Trust};
+use tessera_model::limits::GRANT_CONDITIONS_MAX;
+use tessera_model::{
+    Deadline, GrantCondition, GrantConditions, Limit, Name, Pattern, PublicId, Thumbprint, Trust,
+};
 
 /// 32 bytes.
 impl Part for Thumbprint {
@@ -29,6 +32,28 @@ impl Part for Trust {
 
     fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
         kind_number(tag, number(tag, from)?, Self::from_number)
+    }
+}
+
+impl Part for GrantConditions {
+    fn put(&self, tag: Tag, out: &mut FieldsWriter) {
+        for condition in self.as_slice() {
+            out.text(tag, &condition.to_string());
+        }
+    }
+
+    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
+        let mut conditions = Vec::new();
+        for value in from.all(tag) {
+            if conditions.len() == GRANT_CONDITIONS_MAX {
+                return Err(WireError::Limit(tag, Limit::GrantConditions));
+            }
+            let condition = GrantCondition::parse(text(tag, value?)?);
+            conditions.push(condition.map_err(|error| {
+                error.limit().map_or(WireError::Malformed(tag), |limit| WireError::Limit(tag, limit))
+            })?);
+        }
+        Self::new(conditions).map_err(|_| WireError::Malformed(tag))
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::fault::WireError;
 use crate::fields::{FieldValue, FieldsReader, FieldsWriter};
 use crate::tag::Tag;
-use tessera_model::limits::{GRANT_CONDITIONS_MAX, GROUPS_ABOVE_MAX, PATTERNS_MAX, RULE_CONDITIONS_MAX};
+use tessera_model::limits::{GROUPS_ABOVE_MAX, PATTERNS_MAX, RULE_CONDITIONS_MAX};
 use tessera_model::name::NameError;
 use tessera_model::record::{AttributeKind, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::refresh::RefreshMode;
@@ -165,28 +165,6 @@ impl Part for Vec<Condition> {
             })?);
         }
         Ok(conditions)
-    }
-}
-
-impl Part for GrantConditions {
-    fn put(&self, tag: Tag, out: &mut FieldsWriter) {
-        for condition in self.as_slice() {
-            out.text(tag, &condition.to_string());
-        }
-    }
-
-    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
-        let mut conditions = Vec::new();
-        for value in from.all(tag) {
-            if conditions.len() == GRANT_CONDITIONS_MAX {
-                return Err(WireError::Limit(tag, Limit::GrantConditions));
-            }
-            let condition = GrantCondition::parse(text(tag, value?)?);
-            conditions.push(condition.map_err(|error| {
-                error.limit().map_or(WireError::Malformed(tag), |limit| WireError::Limit(tag, limit))
-            })?);
-        }
-        Self::new(conditions).map_err(|_| WireError::Malformed(tag))
     }
 }
 

@@ -167,6 +167,30 @@ fn changes(subject: &str, device: &str) -> Vec<(&'static str, String, Value, (Va
             227,
             "/v1/device-policy",
         ),
+        row(
+            "set_visibility",
+            "/v1/visibility",
+            json!({ "rules": [{ "role": "clerk", "sees": ["group"], "shows": ["email"] }] }),
+            json!({ "rules": [{ "role": "nobody", "sees": ["group"], "shows": ["email"] }] }),
+            205,
+            "/v1/visibility",
+        ),
+        row(
+            "set_guest",
+            "/v1/subjects/SUBJECT/guest",
+            json!({ "guest": true }),
+            json!({ "guest": 1 }),
+            227,
+            "/v1/subjects/SUBJECT",
+        ),
+        row(
+            "set_personal_role",
+            "/v1/personal-workspaces",
+            json!({ "role": "clerk" }),
+            json!({ "role": 1 }),
+            227,
+            "/v1/personal-workspaces",
+        ),
     ]
 }
 

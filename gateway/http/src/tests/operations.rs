@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use tessera_model::CommandKind;
 
 /// Commands that are not ordered over HTTP in their own shape.
-const ELSEWHERE: [CommandKind; 8] = [
+const ELSEWHERE: [CommandKind; 9] = [
     // A handle, or a browser's cookie: `refresh`.
     CommandKind::RefreshSession,
     // The node's own.
@@ -22,6 +22,8 @@ const ELSEWHERE: [CommandKind; 8] = [
     // Behind the merge patch.
     CommandKind::ChangeSettings,
     // Never in a release.
+    // What grants order whose conditions are spoken of.
+    CommandKind::GrantUnder,
     CommandKind::PlantedPanic,
 ];
 

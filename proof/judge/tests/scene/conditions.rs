@@ -102,15 +102,15 @@ impl Scene {
     fn under(&mut self) -> Under {
         let mut under = Under::default();
         // One of them mostly: what fails twice decides nothing.
-        for _ in 0..=self.random.below(2) {
-            match self.random.below(6) {
+        for _ in 0..1 + u32::from(self.random.one_in(8)) {
+            match self.random.below(9) {
                 0 | 1 => {
                     let spans = (0..=self.random.below(2)).map(|_| self.span()).collect();
                     under.hours = Some((spans, self.random.pick(&ZONES).0));
                 }
                 2 => under.networks = (1..4).filter(|_| self.random.one_in(2)).collect(),
                 3 => under.trust = Some(self.random.below(4)),
-                4 => under.acr = 1 + self.random.below(3),
+                4 | 5 => under.acr = 1 + self.random.below(3),
                 _ => under.step_up_s = Some(u64::from((1 + self.random.below(LAST_TICK)) * TICK_S)),
             }
         }

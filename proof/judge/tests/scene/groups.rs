@@ -25,11 +25,11 @@ impl Scene {
         let known: Vec<u32> = self.world.groups.keys().copied().collect();
         let id = self.number(1, &known, 7);
         let mut parents = BTreeMap::new();
-        for _ in 0..self.random.below(3) {
+        for _ in 0..1 + self.random.below(2) {
             if let Some(parent) = (!known.is_empty()).then(|| self.random.pick(&known))
                 && !self.group_reaches(parent, id)
             {
-                let window = if self.random.one_in(2) { self.window() } else { Window::default() };
+                let window = if self.random.one_in(5) { Window::default() } else { self.limited() };
                 parents.insert(parent, window);
             }
         }
@@ -59,6 +59,18 @@ impl Scene {
         let windows = windows.collect();
         let parents = parents().map(|(parent, _)| GroupId(*parent)).collect();
         GroupRecord { id: GroupId(id), name, parents, windows, rule }
+    }
+
+    /// A window that begins, ends, or does both.
+    fn limited(&mut self) -> Window {
+        match self.random.below(5) {
+            0 => Window { from: Some(1 + self.random.below(10)), until: None },
+            1 => Window { from: None, until: Some(14 + self.random.below(10)) },
+            _ => {
+                let from = 1 + self.random.below(12);
+                Window { from: Some(from), until: Some(from + 1 + self.random.below(12)) }
+            }
+        }
     }
 
     /// Makes a guest of a subject, or a member of a guest.

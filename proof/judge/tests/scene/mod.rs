@@ -5,6 +5,7 @@
 mod conditions;
 mod devices;
 mod groups;
+pub(crate) mod tally;
 
 use std::collections::BTreeSet;
 use tessera_judge::{Holder, Place, Question, Role, Window, World};
@@ -14,8 +15,7 @@ use tessera_model::record::{
     SubjectStatus, WorkspaceRecord,
 };
 use tessera_model::{
-    Deadline, GroupId, Name, Pattern, PermissionId, PublicId, RestrictionId, RoleId, SubjectIndex,
-    UnixMillis, WorkspaceIndex,
+    GroupId, Name, Pattern, PermissionId, PublicId, RestrictionId, RoleId, SubjectIndex, WorkspaceIndex,
 };
 use tessera_policy::Rules;
 
@@ -69,15 +69,26 @@ pub(crate) struct Scene {
     pub(crate) world: World,
     pub(crate) rules: Rules,
     random: Seeded,
+    /// Whether most grants have conditions.
+    conditioned: bool,
     /// The next number of a role, group, workspace and restriction: none is used twice.
     next: [u32; 4],
 }
 
 impl Scene {
-    /// A random tenant.
+    /// A random tenant whose grants have no conditions.
     pub(crate) fn new(seed: u64) -> Self {
-        let mut scene =
-            Self { world: World::default(), rules: Rules::new(), random: Seeded::new(seed), next: [1; 4] };
+        Self::with(seed, false)
+    }
+
+    /// A random tenant, most of whose grants have conditions.
+    pub(crate) fn conditioned(seed: u64) -> Self {
+        Self::with(seed, true)
+    }
+
+    fn with(seed: u64, conditioned: bool) -> Self {
+        let (world, rules, random) = (World::default(), Rules::new(), Seeded::new(seed));
+        let mut scene = Self { world, rules, random, conditioned, next: [1; 4] };
         scene.world.begins_s = conditions::begins(seed);
         for subject in 1..=SUBJECTS {
             scene.rules.put_subject(SubjectIndex(subject), SubjectStatus::Active, 0);
@@ -100,10 +111,13 @@ impl Scene {
             scene.put_grant();
             scene.put_member();
         }
-        for _ in 0..8 {
+        for _ in 0..4 {
+            scene.put_grant();
+        }
+        for _ in 0..10 {
             scene.put_value();
         }
-        if scene.random.one_in(2) {
+        if scene.random.one_in(5) {
             scene.turn_guest();
         }
         scene
@@ -111,7 +125,7 @@ impl Scene {
 
     /// Changes one thing in both.
     pub(crate) fn edit(&mut self) {
-        match self.random.below(37) {
+        match self.random.below(if self.conditioned { 43 } else { 35 }) {
             0 => {
                 let id = 1 + self.random.below(10);
                 self.register(id);
@@ -129,9 +143,9 @@ impl Scene {
             24..=26 => self.put_value(),
             27 | 28 => self.change_rule(),
             29..=31 => self.put_device(),
-            32 | 33 => self.put_conditions(),
+            32 | 33 => self.remove_member(),
             34 => self.turn_guest(),
-            _ => self.remove_member(),
+            _ => self.put_conditions(),
         }
     }
 
@@ -143,7 +157,7 @@ impl Scene {
         // One thing at a time, mostly: what cuts twice decides nothing.
         let cut = self.random.below(13);
         let restricted = cut < 2 || self.random.one_in(12);
-        Question {
+        let asked = Question {
             subject: 1 + self.random.below(SUBJECTS),
             permission: 1 + self.random.below(9),
             workspace: self.random.pick(&places),
@@ -159,12 +173,28 @@ impl Scene {
             } else {
                 0
             },
+            network: 0,
+            trust: None,
+            acr: 0,
+            proven: None,
+            at_ms: u64::from(self.random.below(LAST_TICK)) * u64::from(TICK_S) * 1_000
+                + u64::from(self.random.pick(&[0_u32, 1, TICK_S * 500, TICK_S * 1_000 - 1])),
+        };
+        if !self.conditioned {
+            return asked;
+        }
+        // What cuts beside conditions is asked about elsewhere.
+        let asked = if self.random.one_in(4) {
+            asked
+        } else {
+            Question { restriction: 0, device: 0, actor: 0, ..asked }
+        };
+        Question {
             network: self.random.below(4),
             trust: self.random.one_in(2).then(|| self.random.below(4)),
             acr: self.random.below(4),
             proven: (!self.random.one_in(4)).then(|| self.random.below(LAST_TICK) * TICK_S),
-            at_ms: u64::from(self.random.below(LAST_TICK)) * u64::from(TICK_S) * 1_000
-                + u64::from(self.random.pick(&[0_u32, 1, TICK_S * 500, TICK_S * 1_000 - 1])),
+            ..asked
         }
     }
 
@@ -370,7 +400,7 @@ impl Scene {
             }),
         }
         self.world.grants.insert((holder, role, place), window);
-        if self.random.one_in(3) {
+        if self.conditioned && !self.random.one_in(5) {
             self.put_conditions_of((holder, role, place));
         }
     }

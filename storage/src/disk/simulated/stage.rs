@@ -97,11 +97,12 @@ impl State {
     /// The step that a change of a file's bytes belongs to.
     pub(super) fn stage(&self, inode: u64, offset: u64, bytes: &[u8]) -> Stage {
         let name = self.names.iter().find(|(_, known)| **known == inode).map(|(name, _)| name.as_str());
-        match Stage::of_name(name.unwrap_or_default()) {
-            Stage::Make => self.contents.get(&inode).map_or(Stage::Make, |held| journal(held, offset, bytes)),
-            Stage::CommitPages if offset == 0 => Stage::CommitHeader,
-            other => other,
+        let stage = Stage::of_name(name.unwrap_or_default());
+        if stage == Stage::CommitPages && offset == 0 {
+            return Stage::CommitHeader;
         }
+        let journals = self.contents.get(&inode).filter(|_| stage == Stage::Make);
+        journals.map_or(stage, |held| journal(held, offset, bytes))
     }
 
     /// The step that a sync of a file belongs to: the one that it ends.

@@ -1,0 +1,64 @@
+//! Questions about a scene, and how often each thing was decisive.
+
+use super::Scene;
+use std::collections::BTreeMap;
+use tessera_judge::Omit;
+
+const QUESTIONS: u32 = 25;
+
+/// How often each answer came, and how often each thing was decisive.
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(crate) asked: u32,
+    pub(crate) permits: u32,
+    decisive: BTreeMap<Omit, u32>,
+}
+
+/// Asks, and compares.
+pub(crate) fn ask(scene: &mut Scene, tally: &mut Tally, what: &str) {
+    for nth in 0..QUESTIONS {
+        let asked = scene.question();
+        let right = scene.world.permits(&asked, None);
+        let (told, valid_until) = scene.engine(&asked);
+        assert_eq!(told, right, "{what}: {asked:?}\n{:#?}", scene.world);
+        assert_eq!(scene.listed(&asked), right, "list, {what}: {asked:?}");
+        if nth % 5 == 0 {
+            let change = scene.change(&asked);
+            // What comes behind the horizon nobody has looked at.
+            let far = Scene::HORIZON_MS + 1;
+            let (told, right) = (valid_until.min(far), change.unwrap_or(far));
+            if asked.actor == 0 {
+                assert_eq!(told, right, "until, {what}: {asked:?}");
+            } else {
+                // Of two answers that both count the first change is told, or an earlier instant.
+                assert!(told <= right, "until, {what}: {asked:?}: {told} {right}");
+            }
+        }
+        tally.asked += 1;
+        tally.permits += u32::from(right);
+        for part in Omit::ALL {
+            if scene.world.permits(&asked, Some(part)) != right {
+                *tally.decisive.entry(part).or_default() += 1;
+            }
+        }
+    }
+}
+
+impl Tally {
+    /// How many percent a number is of all questions.
+    pub(crate) fn share(&self, count: u32) -> f64 {
+        f64::from(count) * 100.0 / f64::from(self.asked)
+    }
+
+    /// In how many percent of the questions something was decisive.
+    pub(crate) fn decisive(&self, part: Omit) -> f64 {
+        self.share(self.decisive.get(&part).copied().unwrap_or(0))
+    }
+
+    pub(crate) fn print(&self) {
+        println!("{} decisions, {:.1} % permits", self.asked, self.share(self.permits));
+        for part in Omit::ALL {
+            println!("{part:?}: decisive in {:.2} %", self.decisive(part));
+        }
+    }
+}
