@@ -205,9 +205,12 @@ fn fuzz_buckets() {
     }));
     println!("{run}");
     let part = crate::seal::tests::sealed_part();
-    let run = told(Target::new("sealed part").seeds([part]).one_of_many(20_000).run(|bytes| {
-        Outcome::of(&crate::seal::Part::whole(bytes).map(|part| part.owner))
-    }));
+    let run = told(
+        Target::new("sealed part")
+            .seeds([part])
+            .one_of_many(20_000)
+            .run(|bytes| Outcome::of(&crate::seal::Part::whole(bytes).map(|part| part.owner))),
+    );
     println!("{run}");
 }
 
@@ -278,7 +281,8 @@ fn table<T: Field + PartialEq + Debug>(of: Of, value: &T) -> Run {
 #[test]
 fn fuzz_kept_types() {
     let meta = Meta { schema: 1, salt: SALT, covered: 3, hash: [4; 32], writes: 5, keys_upto: 6 };
-    let listed = Listed { kind: BucketKind::Places, no: 1, upto: Revision(2), key: 4, parts: vec![[3; 16]; 2] };
+    let listed =
+        Listed { kind: BucketKind::Places, no: 1, upto: Revision(2), key: 4, parts: vec![[3; 16]; 2] };
     let directory = DirectoryRow {
         schema: 1,
         life: Life::Kept,

@@ -187,7 +187,8 @@ mod tests {
     use tessera_model::{Caller, CommandId, CommandKind, Revision, UnixMillis};
 
     fn waiting(tenant: u64, frames: usize) -> Waiting {
-        let mut batch = crate::seal::tests::batch(&Head { next: Revision(1), ..Head::unborn(TenantId(tenant)) });
+        let mut batch =
+            crate::seal::tests::batch(&Head { next: Revision(1), ..Head::unborn(TenantId(tenant)) });
         for _ in 0..frames {
             let staged = Staged {
                 kind: CommandKind::OpenSession,

@@ -54,7 +54,9 @@ impl Keys {
         (tenant, slot): (TenantId, u32),
         under: &Key,
     ) -> Result<Found, StorageError> {
-        let (Some(file), Some(name)) = (self.files.get(copy), FILES.get(copy)) else { return Ok(Found::Wrong) };
+        let (Some(file), Some(name)) = (self.files.get(copy), FILES.get(copy)) else {
+            return Ok(Found::Wrong);
+        };
         let mut bytes = [0; SLOT_BYTES];
         match file.read_at(at(slot), &mut bytes) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Found::Wrong),

@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_model::{Epoch, Event, Revision, TenantId, UnixMillis};
 use tessera_storage::disk::{Disk, simulated::Fault, simulated::Simulated};
 use tessera_storage::{
-    Backup, Backups as _, Bucket, BucketKind, Embedded, Head, Progress, RootKey, StorageError, Store,
-    inspect,
+    Backup, Backups as _, Bucket, BucketKind, Embedded, Head, Progress, RootKey, StorageError, Store, inspect,
 };
 
 const TENANTS: u64 = 4;

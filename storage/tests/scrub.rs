@@ -30,7 +30,8 @@ fn world() -> Simulated {
         commit(&store, batch);
         for no in 0..6 {
             let mut batch = store.batch(&store.head(tenant).unwrap().unwrap());
-            let rows = vec![row(&no.to_string().repeat(5).into_bytes(), Some(&vec![1; 300 + tenant.0 as usize]))];
+            let rows =
+                vec![row(&no.to_string().repeat(5).into_bytes(), Some(&vec![1; 300 + tenant.0 as usize]))];
             batch.push(&staged(no, vec![subject(1)], rows)).unwrap();
             commit(&store, batch);
         }
@@ -135,7 +136,8 @@ fn damaged_rows_are_named() {
         file.read_at(0, &mut bytes).unwrap();
         bytes
     };
-    let is_one = |at: &usize| whole[*at..].starts_with(b"\xfeTSP") && whole[*at + 8..*at + 12] == [47, 1, 0, 0];
+    let is_one =
+        |at: &usize| whole[*at..].starts_with(b"\xfeTSP") && whole[*at + 8..*at + 12] == [47, 1, 0, 0];
     let at: Vec<usize> = (0..whole.len() - 300).filter(is_one).collect();
     assert!(at.len() >= 6, "{at:?}");
     disk.tamper("state.redb", |bytes| at.iter().for_each(|at| bytes[at + 100] ^= 1));

@@ -6,8 +6,8 @@ use kit::*;
 use std::sync::Arc;
 use tessera_model::record::AttributeValue;
 use tessera_model::{Event, Private, Row, RowKind, SubjectIndex, TenantId};
-use tessera_storage::disk::simulated::{Fault, Simulated, Survival};
 use tessera_storage::disk::Disk;
+use tessera_storage::disk::simulated::{Fault, Simulated, Survival};
 use tessera_storage::{
     Bucket, BucketKind, Embedded, Head, Options, RootKey, StorageError, Store, rotate_root_on,
 };
@@ -252,7 +252,9 @@ fn turned_bits_are_damage_and_never_an_erasure() {
                         assert_eq!(found, [true, true], "slot {slot} byte {byte} of {files:?}");
                         healed += 1;
                     }
-                    (2, Ok(found)) => assert_eq!(found, [true, true], "slot {slot} byte {byte}: nobody has it"),
+                    (2, Ok(found)) => {
+                        assert_eq!(found, [true, true], "slot {slot} byte {byte}: nobody has it")
+                    }
                     (2, Err(StorageError::Damaged(damage))) => {
                         assert!(damage.file.contains("keys"), "{damage}");
                         damaged += 1;
@@ -297,7 +299,10 @@ fn another_root_key_opens_the_directory() {
                 image.image()
             };
             let refused = with(&image, [3; 32]).err();
-            assert!(matches!(refused, Some(StorageError::RootKeyWrong)), "call {call}, {survival:?}: {refused:?}");
+            assert!(
+                matches!(refused, Some(StorageError::RootKeyWrong)),
+                "call {call}, {survival:?}: {refused:?}"
+            );
             whole(&with(&image, [4; 32]).unwrap());
         }
     }

@@ -250,8 +250,8 @@ fn member(name: &str) -> Value {
             json!({ "type": ["string", "null"], "format": "date-time" })
         }
         "fell_behind" | "valid" | "active" | "accepted" | "repeated" | "inherits" | "has_password"
-        | "required" | "deprecated" | "current" | "direct" | "failed" | "restricted" | "dry_run" | "erased"
-        | "built_in_schema" => {
+        | "required" | "deprecated" | "current" | "direct" | "failed" | "restricted" | "dry_run"
+        | "erased" | "built_in_schema" => {
             json!({ "type": "boolean" })
         }
         "line" | "column" => json!({ "type": ["integer", "null"] }),

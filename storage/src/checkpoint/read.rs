@@ -269,10 +269,7 @@ pub(crate) fn bucket_events(
     Ok(events)
 }
 
-fn take_bucket<'a>(
-    body: &'a [u8],
-    listed: &Listed,
-) -> Result<(Vec<Event>, Option<Part<'a>>), RecordError> {
+fn take_bucket<'a>(body: &'a [u8], listed: &Listed) -> Result<(Vec<Event>, Option<Part<'a>>), RecordError> {
     let mut input = Reader::new(body);
     let (schema, kind, _spare) =
         (u16::take(&mut input)?, BucketKind::take(&mut input)?, u8::take(&mut input)?);

@@ -3,7 +3,9 @@
 
 use super::Checkpoint;
 use super::read;
-use super::schema::{self, AsideRow, BUCKET, DirectoryRow, ERASING_KEY, Erasing, Life, META_KEY, Meta, Of, SEAL_BYTES, TABLES};
+use super::schema::{
+    self, AsideRow, BUCKET, DirectoryRow, ERASING_KEY, Erasing, Life, META_KEY, Meta, Of, SEAL_BYTES, TABLES,
+};
 use super::share;
 use crate::error::{Damage, StorageError};
 use crate::record::RecordError;
@@ -140,7 +142,9 @@ fn look(rows: &mut Rows<'_>, of: Of, key: &[u8], value: &[u8]) -> Result<(), Dam
     let fault = |error: RecordError| wrong(error.text());
     schema::open(of, key, value).map_err(fault)?;
     match of {
-        Of::Meta if key == ERASING_KEY => schema::decode::<Erasing>(of, key, value).map(|_| ()).map_err(fault),
+        Of::Meta if key == ERASING_KEY => {
+            schema::decode::<Erasing>(of, key, value).map(|_| ()).map_err(fault)
+        }
         Of::Meta => schema::decode::<Meta>(of, META_KEY, value).map(|_| ()).map_err(fault),
         Of::Aside => schema::decode::<AsideRow>(of, key, value).map(|_| ()).map_err(fault),
         Of::Directory => {

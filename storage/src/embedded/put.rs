@@ -336,4 +336,3 @@ fn drop_aside(
     }
     Ok(())
 }
-

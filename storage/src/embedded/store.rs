@@ -11,8 +11,7 @@ use crate::error::{Damage, StorageError};
 use crate::intake::Waiting;
 use crate::keys::KeySlot;
 use crate::record::bucket::place_in;
-use crate::seal::vault::Safe;
-use crate::seal::{self, Draw, Vault};
+use crate::seal;
 use crate::store::{
     Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, RowRead, Store, TenantKeys, Verified,
 };
@@ -20,19 +19,13 @@ use crate::usage::{Held, Room, Usage};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tessera_crypto::Key;
 use tessera_model::limits::BUCKET_PLACES;
 use tessera_model::record::PlaceRecord;
-use tessera_model::{Epoch, Place, Private, Revision, Row, RowKind, SubjectIndex, TenantId};
+use tessera_model::{Epoch, Place, Private, Revision, Row, RowKind, TenantId};
 
 impl Store for Embedded {
-    fn batch(&self, head: &Head) -> Batch {
-        let vault: Arc<dyn Vault> = Arc::<Safe>::clone(&self.safe);
-        Batch::new(head, self.batch_bytes_max(), vault)
-    }
-
     fn commit(&self, batch: Batch) -> Commit {
         let (reply, commit) = Commit::pair();
         self.shared.intake.push(Waiting { batch, reply });
@@ -110,9 +103,10 @@ impl Store for Embedded {
             merged.len() < limit
         })?;
         merged.extend(recent.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))));
-        let opened = merged.into_iter().take(limit).map(|(key, value)| {
-            seal::row::open(&*self.safe, tenant, kind, (&key, &value))
-        });
+        let opened = merged
+            .into_iter()
+            .take(limit)
+            .map(|(key, value)| seal::row::open(&*self.safe, tenant, kind, (&key, &value)));
         let mut opened = opened.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
         // Keys that are stored as hashes stood in another order.
         opened.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -290,7 +284,7 @@ impl Store for Embedded {
             link: base.link,
             keys: Vec::new(),
             buckets: Vec::new(),
-                old_keys: Vec::new(),
+            old_keys: Vec::new(),
             shares: Sum::default(),
         };
         let value = encode(Of::Directory, &tenant_key(tenant), &row);
@@ -336,7 +330,7 @@ impl Store for Embedded {
         let (Some(index), Some(refresh)) = (drawn.next(), drawn.next()) else { return Ok(()) };
         let draw = &self.keys.draw;
         let sequence = self.shared.tail.lock().sequence;
-        let nonces = nonces_of(nonces, draw);
+        let nonces = draw.nonces(nonces);
         self.keys.make((tenant, FIRST_REFRESH_KEY), &[index, refresh, draw.key()], &nonces, sequence)
     }
 
@@ -354,7 +348,7 @@ impl Store for Embedded {
         }
         let sealing = self.safe.tenant_key(tenant)?.wrapping().clone();
         let sequence = self.shared.tail.lock().sequence;
-        let nonces = nonces_of(nonces, &self.keys.draw);
+        let nonces = self.keys.draw.nonces(nonces);
         self.keys.make((tenant, number), &[index, Key::new(*key), sealing], &nonces, sequence)
     }
 
@@ -368,23 +362,6 @@ impl Store for Embedded {
             }
         }
         Ok(())
-    }
-
-    fn erase(
-        &self,
-        tenant: TenantId,
-        subject: SubjectIndex,
-        bucket: (BucketKind, u32),
-    ) -> Result<Vec<(BucketKind, u32)>, StorageError> {
-        self.erase_subject(tenant, subject, bucket)
-    }
-
-    fn finish_erasing(&self, tenant: TenantId) -> Result<bool, StorageError> {
-        self.erase_replaced(tenant)
-    }
-
-    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
-        Ok(self.erasing_now()?.tenants)
     }
 
     fn room(&self) -> Room {
@@ -460,10 +437,4 @@ impl Store for Embedded {
         self.shared.checkpoint.close();
         *self.lock.lock() = None;
     }
-}
-
-/// The nonces of a set: two that were given, and one more.
-fn nonces_of(given: &[u8; 24], draw: &Draw) -> [[u8; 12]; 3] {
-    let [index, refresh] = [given.first_chunk(), given.last_chunk()].map(|nonce| nonce.copied());
-    [index.unwrap_or_default(), refresh.unwrap_or_default(), draw.nonce()]
 }

@@ -9,11 +9,10 @@ use crate::batch::{Batch, Head};
 use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
 use crate::record::bucket::place_in;
-use crate::seal::{self, KeyHeld, Vault};
+use crate::seal::{self, KeyHeld, Sealing, Vault};
 use crate::store::{Bucket, BucketKind, Cut, FrameRead, Replay, RowRead, Store, TenantKeys, Verified};
 use crate::usage::{Held, Room, Usage};
 use inner::{Inner, has_tail};
-use vault::{Vaulted, Within};
 use parking_lot::Mutex;
 use std::future::Future;
 use std::pin::Pin;
@@ -22,6 +21,7 @@ use tessera_crypto::Key;
 use tessera_model::limits::{BUCKET_PLACES, FRAME_WITH_ROWS_BYTES_MAX};
 use tessera_model::record::PlaceRecord;
 use tessera_model::{Place, Private, Revision, Row, RowKind, SubjectIndex, TenantId};
+use vault::{Vaulted, Within};
 
 const FILE: &str = "memory";
 
@@ -41,12 +41,37 @@ impl Memory {
     }
 }
 
-impl Store for Memory {
+impl Sealing for Memory {
     fn batch(&self, head: &Head) -> Batch {
         let vault: Arc<dyn Vault> = Arc::<Vaulted>::clone(&self.vault);
         Batch::new(head, self.batch_bytes_max(), vault)
     }
 
+    fn erase(
+        &self,
+        tenant: TenantId,
+        subject: SubjectIndex,
+        _bucket: (BucketKind, u32),
+    ) -> Result<Vec<(BucketKind, u32)>, StorageError> {
+        let mut inner = self.inner.lock();
+        let slot = inner.slot_of(tenant, subject);
+        if let Some(key) = slot.and_then(|slot| inner.slots.get_mut(slot)) {
+            *key = None;
+        }
+        // Its buckets are not sealed: they are written anew with what is there.
+        Ok(Vec::new())
+    }
+
+    fn finish_erasing(&self, _tenant: TenantId) -> Result<bool, StorageError> {
+        Ok(true)
+    }
+
+    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
+        Ok(Vec::new())
+    }
+}
+
+impl Store for Memory {
     fn commit(&self, batch: Batch) -> Commit {
         Commit::ready(self.inner.lock().commit(batch, self.tail_frames_max))
     }
@@ -143,7 +168,10 @@ impl Store for Memory {
     fn held(&self, tenant: TenantId) -> Result<Held, StorageError> {
         let inner = self.inner.lock();
         let Some(kept) = inner.tenants.get(&tenant) else { return Ok(Held::default()) };
-        let rows = kept.rows.iter().filter(|((kind, _), (value, _))| *kind != RowKind::SubjectKey && value.is_some());
+        let rows = kept
+            .rows
+            .iter()
+            .filter(|((kind, _), (value, _))| *kind != RowKind::SubjectKey && value.is_some());
         let rows = rows.count() as u64;
         let tail = kept.frames.iter().filter(|(sequence, _)| *sequence > inner.covered);
         let (tail_frames, tail_bytes) =
@@ -271,7 +299,8 @@ impl Store for Memory {
         entropy: &[u8; 64],
         _nonces: &[u8; 24],
     ) -> Result<(), StorageError> {
-        let mut halves = entropy.chunks_exact(32).filter_map(|half| half.first_chunk().copied().map(Key::new));
+        let mut halves =
+            entropy.chunks_exact(32).filter_map(|half| half.first_chunk().copied().map(Key::new));
         if let (Some(index), Some(refresh)) = (halves.next(), halves.next()) {
             self.inner.lock().bear(tenant, [index, refresh, self.vault.draw.key()]);
         }
@@ -299,29 +328,6 @@ impl Store for Memory {
             keys.refresh.retain(|number, _| numbers.contains(number));
         }
         Ok(())
-    }
-
-    fn erase(
-        &self,
-        tenant: TenantId,
-        subject: SubjectIndex,
-        _bucket: (BucketKind, u32),
-    ) -> Result<Vec<(BucketKind, u32)>, StorageError> {
-        let mut inner = self.inner.lock();
-        let slot = inner.slot_of(tenant, subject);
-        if let Some(key) = slot.and_then(|slot| inner.slots.get_mut(slot)) {
-            *key = None;
-        }
-        // Its buckets are not sealed: they are written anew with what is there.
-        Ok(Vec::new())
-    }
-
-    fn finish_erasing(&self, _tenant: TenantId) -> Result<bool, StorageError> {
-        Ok(true)
-    }
-
-    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
-        Ok(Vec::new())
     }
 
     fn usage(&self) -> Usage {

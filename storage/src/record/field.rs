@@ -1,7 +1,7 @@
 //! Fields: how numbers, arrays, texts, options and lists stand on disk, and what of them stands apart.
 
-use tessera_model::{Private, SubjectIndex};
 use tessera_model::limits::FRAME_BYTES_MAX;
+use tessera_model::{Private, SubjectIndex};
 
 /// Why bytes are not a record.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

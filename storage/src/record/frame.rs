@@ -205,7 +205,10 @@ impl<'a> FrameView<'a> {
         let birth = header.flags & FLAG_BIRTH != 0;
         let hidden = header.flags & FLAG_HIDDEN != 0;
         let all = bytes.get(..whole).ok_or(RecordError::Short)?;
-        Ok((Self { head, birth, hidden, linked, payload, rows_hash, link, rows, upto_link, whole: all }, whole))
+        Ok((
+            Self { head, birth, hidden, linked, payload, rows_hash, link, rows, upto_link, whole: all },
+            whole,
+        ))
     }
 
     /// The link before a newborn tenant's first frame; `None` for other frames.

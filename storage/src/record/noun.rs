@@ -20,8 +20,8 @@ use tessera_model::relation::{RelationMappingRecord, RelationModelRecord, Relati
 use tessera_model::rule::{GroupRule, Match, Term};
 use tessera_model::{
     Caller, ClientIndex, CommandId, Deadline, Epoch, Generation, GroupId, Name, Network, Pattern,
-    PermissionId, Place, PublicId, RestrictionId, Revision, RoleId, ServiceIndex, Settings, Slot,
-    TenantId, Trust, UnixMillis, WorkspaceIndex,
+    PermissionId, Place, PublicId, RestrictionId, Revision, RoleId, ServiceIndex, Settings, Slot, TenantId,
+    Trust, UnixMillis, WorkspaceIndex,
 };
 
 macro_rules! wrapped {

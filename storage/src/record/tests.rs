@@ -101,7 +101,8 @@ fn frames_notice_every_bit() {
         let (view, len) = FrameView::read(bytes, Form::Journal).unwrap();
         assert_eq!(len, bytes.len());
         assert!(view.holds(&head.link, Form::Journal) && !view.holds(&[6; 32], Form::Journal));
-        let frame = crate::seal::frame::read(&view, &crate::seal::tests::Always::default(), "journal").unwrap();
+        let frame =
+            crate::seal::frame::read(&view, &crate::seal::tests::Always::default(), "journal").unwrap();
         assert_eq!((frame.caller, frame.events), (staged.caller, staged.events));
         assert_eq!((frame.id, frame.fingerprint, frame.wall), (staged.id, staged.fingerprint, staged.wall));
         assert_eq!(view.rows().unwrap().len(), staged.rows.len());

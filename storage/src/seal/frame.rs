@@ -2,8 +2,8 @@
 
 use super::row::{is_masked, key_row, owner_of, sealed};
 use super::{FRAME, KeyHeld, Part, PartKey, Place, TENANT, Vault, damaged};
-use crate::error::StorageError;
 use crate::batch::Staged;
+use crate::error::StorageError;
 use crate::record::event::{is_private, outlives_its_key};
 use crate::record::frame::FrameView;
 use crate::record::{Field, Reader};

@@ -71,9 +71,8 @@ pub(crate) fn open(
     (key, value): (&[u8], &Private),
 ) -> Result<Option<(Vec<u8>, Private)>, StorageError> {
     let owner = owner_of(kind, key);
-    let wrong = |what: &str| {
-        damaged(FILE, format!("the {} row of subject {}: {what}", kind.name(), owner.0), tenant)
-    };
+    let wrong =
+        |what: &str| damaged(FILE, format!("the {} row of subject {}: {what}", kind.name(), owner.0), tenant);
     let under = match vault.held(tenant, owner)? {
         KeyHeld::Key(key) => key,
         KeyHeld::Erased => return Ok(None),

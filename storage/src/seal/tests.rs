@@ -110,13 +110,17 @@ fn frames_keep_what_is_private() {
     assert_eq!((read.events, read.fingerprint), (staged.events.clone(), staged.fingerprint));
     let one = Always { erased: vec![SubjectIndex(2)] };
     let read = frame::read(&view, &one, "journal").unwrap();
-    let taken = |event: &Event| matches!(event, Event::IdentifierTaken { .. } | Event::IdentifierFreed { .. });
+    let taken =
+        |event: &Event| matches!(event, Event::IdentifierTaken { .. } | Event::IdentifierFreed { .. });
     let left: Vec<_> = staged.events.iter().filter(|event| !taken(event)).cloned().collect();
     assert_eq!(read.events, left);
     let row = view.rows().unwrap().into_iter().find(|row| row.kind == RowKind::Identifier).unwrap();
     let stored = (row.key.as_slice(), row.value.as_ref().unwrap());
     let opened = row::open(&Always::default(), TenantId(9), row.kind, stored).unwrap().unwrap();
-    assert_eq!((opened.0.as_slice(), opened.1.expose()), (staged.rows[0].key.as_slice(), b"canary".as_slice()));
+    assert_eq!(
+        (opened.0.as_slice(), opened.1.expose()),
+        (staged.rows[0].key.as_slice(), b"canary".as_slice())
+    );
     let erased = Always { erased: vec![SubjectIndex(1)] };
     assert!(row::open(&erased, TenantId(9), row.kind, stored).unwrap().is_none());
     let other = row::open(&Always::default(), TenantId(8), row.kind, stored);

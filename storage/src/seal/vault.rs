@@ -54,7 +54,8 @@ impl Safe {
     pub(crate) fn tenant_key(&self, tenant: TenantId) -> Result<Arc<PartKey>, StorageError> {
         self.cached(tenant, TENANT, || {
             let row = self.shared.checkpoint.directory(tenant)?;
-            for KeySlot { slot, .. } in self.keys.slots_of(tenant, row.as_ref().map_or(&[], |row| &row.keys)) {
+            for KeySlot { slot, .. } in self.keys.slots_of(tenant, row.as_ref().map_or(&[], |row| &row.keys))
+            {
                 if let Some([_, _, sealing]) = self.keys.open_at(tenant, slot)? {
                     return Ok(KeyHeld::Key(Arc::new(PartKey::new(sealing))));
                 }

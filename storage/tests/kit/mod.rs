@@ -8,6 +8,7 @@ use tessera_model::{
     Caller, CommandId, CommandKind, Deadline, Event, Generation, Place, Private, PublicId, RestrictionId,
     Row, RowKind, SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
 };
+pub use tessera_storage::Sealing as _;
 use tessera_storage::disk::Disk;
 use tessera_storage::{
     Batch, Drive, Embedded, Head, Memory, Options, Replay, RootKey, Staged, StorageError, Store,
