@@ -35,14 +35,7 @@ impl Prepared {
 
 impl tessera_storage::Backups for Prepared {}
 
-impl Store for Prepared {
-    fn load(&self, tenant: TenantId, sink: &mut dyn FnMut(Replay)) -> Result<Option<Head>, StorageError> {
-        if let Some(world) = self.world.filter(|_| tenant != TenantId::SYSTEM) {
-            world.replay(tenant, sink);
-        }
-        self.inner.load(tenant, sink)
-    }
-
+impl tessera_storage::Sealing for Prepared {
     fn batch(&self, head: &Head) -> Batch {
         self.inner.batch(head)
     }
@@ -62,6 +55,15 @@ impl Store for Prepared {
 
     fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
         self.inner.erasing()
+    }
+}
+
+impl Store for Prepared {
+    fn load(&self, tenant: TenantId, sink: &mut dyn FnMut(Replay)) -> Result<Option<Head>, StorageError> {
+        if let Some(world) = self.world.filter(|_| tenant != TenantId::SYSTEM) {
+            world.replay(tenant, sink);
+        }
+        self.inner.load(tenant, sink)
     }
 
     fn due(&self) -> bool {

@@ -72,13 +72,15 @@ impl Rotate {
         let new = RootKey::read(&beside).map_err(|error| told(&beside, &error))?;
         let seed =
             tessera_crypto::random::bytes().map_err(|error| FatalError::unavailable(error.to_string()))?;
-        let sets = rotate_root(&storage.dir, &old, &new, &seed).map_err(|error| told(&storage.dir, &error))?;
+        let sets =
+            rotate_root(&storage.dir, &old, &new, &seed).map_err(|error| told(&storage.dir, &error))?;
         put_in_place(&beside, file).map_err(|error| {
             FatalError::unavailable(format!("{}: {error}; run the command again", file.display()))
         })?;
         let file = file.display().to_string();
         Ok(if json {
-            tessera_ctl::sorted(serde_json::json!({ "ok": true, "root_key_file": file, "sets": sets })).to_string()
+            tessera_ctl::sorted(serde_json::json!({ "ok": true, "root_key_file": file, "sets": sets }))
+                .to_string()
         } else {
             format!(
                 "{file} holds another root key now; {sets} sets of tenants' keys are wrapped under it.\nKeep a copy of it elsewhere: without it nothing sealed can be read. The old key opens backups of before, and nothing else."
@@ -135,7 +137,8 @@ mod tests {
         drop(open(&first).expect("made"));
         let was = std::fs::read(storage.dir.join("keys-b")).expect("a file");
         let rotate = || {
-            Rotate { root: true, files: Files { config: None }, folder: Some(folder.path().to_owned()) }.run(true)
+            Rotate { root: true, files: Files { config: None }, folder: Some(folder.path().to_owned()) }
+                .run(true)
         };
         rotate().unwrap_or_else(|error| panic!("{}", error.what));
         let second = read();

@@ -49,7 +49,8 @@ impl Scene {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary runs");
-        std::io::Write::write_all(&mut child.stdin.take().expect("input"), input.as_bytes()).expect("written");
+        std::io::Write::write_all(&mut child.stdin.take().expect("input"), input.as_bytes())
+            .expect("written");
         let done = child.wait_with_output().expect("it ends");
         let text = [done.stdout, done.stderr].concat();
         (done.status.success(), String::from_utf8(text).expect("text"))
@@ -118,7 +119,11 @@ fn what_is_erased_is_found_by_nobody() {
     let after = scene.scanned(&texts);
     println!("erasure: after {after}");
     for text in planted(ANN) {
-        assert_eq!((&after["sealed"][&text], &after["clear"][&text]), (&0.into(), &0.into()), "{text}: {after}");
+        assert_eq!(
+            (&after["sealed"][&text], &after["clear"][&text]),
+            (&0.into(), &0.into()),
+            "{text}: {after}"
+        );
     }
     for text in planted(BEN) {
         assert!(after["sealed"][&text].as_u64() > Some(0), "{text} is gone too: {after}");
@@ -128,7 +133,8 @@ fn what_is_erased_is_found_by_nobody() {
     let shown = scene.done(&format!("user show {BEN}"));
     assert!(shown.contains(&planted(BEN)[1]) && shown.contains(BEN), "{shown}");
     assert!(!scene.told(&format!("user show {ANN}"), "").0);
-    let (signed_in, text) = scene.told(&format!("session sign-in {BEN} --password-stdin"), "a long pass phrase\n");
+    let (signed_in, text) =
+        scene.told(&format!("session sign-in {BEN} --password-stdin"), "a long pass phrase\n");
     assert!(signed_in, "{text}");
 }
 

@@ -399,7 +399,8 @@ async fn after(
     if code != Some(0) {
         faults.push(format!("the life behind ended with {code:?}"));
     }
-    let store = Embedded::open(&node.data(), Options::new(RootKey::read(&node.root_key())?, [0; 32], [5; 32]))?;
+    let store =
+        Embedded::open(&node.data(), Options::new(RootKey::read(&node.root_key())?, [0; 32], [5; 32]))?;
     if let Err(error) = store.verify(template.tenant) {
         faults.push(format!("the chain does not verify: {error}"));
     }

@@ -39,7 +39,7 @@ pub(crate) struct Slot {
 pub(crate) type Set = [Key; 3];
 
 pub(crate) struct Owner {
-    tenant: TenantId,
+    pub(crate) tenant: TenantId,
     sequence: u64,
     slots: u32,
     /// The refresh key's number.
@@ -84,7 +84,7 @@ pub(crate) struct Inner {
 pub(crate) struct Keys {
     /// None where nobody asks for keys.
     pub(crate) files: Vec<Arc<dyn DiskFile>>,
-    root: Key,
+    pub(crate) root: Key,
     pub(crate) draw: Draw,
     pub(crate) inner: Mutex<Inner>,
 }
@@ -122,36 +122,6 @@ impl Keys {
     pub(crate) fn closed() -> Self {
         let draw = Draw::new(&[0; 32]);
         Self { files: Vec::new(), root: Key::new([0; 32]), draw, inner: Mutex::default() }
-    }
-
-    /// No files, but a root key: to read and make what stands in them.
-    pub(crate) fn under(root: &RootKey, draw: Draw) -> Self {
-        Self { root: root.0.clone(), draw, ..Self::closed() }
-    }
-
-    /// The set in a block of slots, if it is one and opens.
-    pub(crate) fn set_in(&self, block: &[u8; TENANT_BYTES], slot: u32) -> Option<(Owner, Set)> {
-        let owner = self.owner_in(block, slot)?;
-        let set = self.unwrap(owner.tenant, block, slot)?;
-        Some((owner, set))
-    }
-
-    /// How many sets there are in a file.
-    pub(crate) fn count_sets(&self, bytes: &[u8]) -> u64 {
-        let blocks = bytes.get(SLOT_BYTES..).unwrap_or_default().chunks_exact(TENANT_BYTES);
-        let slots = (1_u32..).step_by(TENANT_SLOTS as usize);
-        let sets = slots.zip(blocks).filter_map(|(slot, block)| self.set_in(block.first_chunk()?, slot));
-        sets.count() as u64
-    }
-
-    /// A set as its slots hold it.
-    pub(crate) fn block_of(&self, slot: u32, (owner, set): &(Owner, Set)) -> Result<Vec<u8>, StorageError> {
-        let mut bytes = Vec::with_capacity(TENANT_BYTES);
-        self.put_owner(slot, owner, &mut bytes);
-        for (no, key) in (1..).zip(set) {
-            wrap(&self.root, self.draw.nonce(), &associated(owner.tenant, slot + no), key)?.put(&mut bytes);
-        }
-        Ok(bytes)
     }
 
     /// Whether there are none.
@@ -293,7 +263,7 @@ impl Keys {
         Ok(())
     }
 
-    fn put_owner(&self, slot: u32, owner: &Owner, out: &mut Vec<u8>) {
+    pub(crate) fn put_owner(&self, slot: u32, owner: &Owner, out: &mut Vec<u8>) {
         let mut wrapped = [0; 32];
         let mut bytes = Vec::with_capacity(32);
         owner.put(&mut bytes);
@@ -337,7 +307,7 @@ impl Keys {
         Ok((sets, slot))
     }
 
-    fn owner_in(&self, bytes: &[u8; TENANT_BYTES], slot: u32) -> Option<Owner> {
+    pub(crate) fn owner_in(&self, bytes: &[u8; TENANT_BYTES], slot: u32) -> Option<Owner> {
         let found = Slot::take(&mut Reader::new(bytes)).ok()?;
         let tag = self.owner_tag(slot, &found.wrapped);
         let sound = found.state == STATE_OWNER && compare::equal(&found.tag, &tag);
@@ -370,7 +340,7 @@ impl Keys {
         Err(StorageError::damaged(file, at(slot), "a tenant's keys do not open in either copy", tenant))
     }
 
-    fn unwrap(&self, tenant: TenantId, bytes: &[u8; TENANT_BYTES], slot: u32) -> Option<Set> {
+    pub(crate) fn unwrap(&self, tenant: TenantId, bytes: &[u8; TENANT_BYTES], slot: u32) -> Option<Set> {
         let mut keys = (1..).zip(bytes.chunks_exact(SLOT_BYTES).skip(1)).map(|(no, bytes)| {
             let found = Slot::take(&mut Reader::new(bytes)).ok()?;
             unwrapped(&self.root, &associated(tenant, slot + no), &found)

@@ -20,6 +20,7 @@ mod fuzz;
 mod intake;
 mod journal;
 mod key_files;
+mod key_sets;
 mod key_slots;
 mod keys;
 mod lane;
@@ -43,6 +44,7 @@ pub use error::{Damage, StorageError};
 pub use memory::Memory;
 pub use root_key::RootKey;
 pub use rotate::{rotate_root, rotate_root_on};
+pub use seal::Sealing;
 pub use store::{
     Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Image, Replay, RowRead, Store, TenantKeys,
     Verified,

@@ -6,14 +6,14 @@ pub use crate::bucket::{Bucket, BucketKind, Image};
 use crate::checkpoint::scrub::{Scrub, Scrubbed};
 use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
+use crate::seal::Sealing;
 use crate::usage::{Held, Room, Usage};
 use std::future::Future;
 use std::pin::Pin;
 use tessera_crypto::Key;
 use tessera_model::record::PlaceRecord;
 use tessera_model::{
-    Caller, CommandId, CommandKind, Epoch, Event, Place, Private, Revision, RowKind, SubjectIndex, TenantId,
-    UnixMillis,
+    Caller, CommandId, CommandKind, Epoch, Event, Place, Private, Revision, RowKind, TenantId, UnixMillis,
 };
 
 /// One part of a tenant's state on its way back into memory.
@@ -93,11 +93,7 @@ pub struct TenantKeys {
 pub const FIRST_REFRESH_KEY: u8 = 1;
 
 /// A storage engine: journal, checkpoint and history of every tenant of this node.
-pub trait Store: Backups + Send + Sync + 'static {
-    /// An empty batch that continues `head`, and holds as much as one may here ([`Store::batch_bytes_max`]).
-    /// Keys that its frames need and nobody has yet are made while it is filled: that may wait for the disk.
-    fn batch(&self, head: &Head) -> Batch;
-
+pub trait Store: Backups + Sealing + Send + Sync + 'static {
     /// Hands a batch to the lane. One batch of a tenant may be in flight.
     fn commit(&self, batch: Batch) -> Commit;
 
@@ -260,32 +256,6 @@ pub trait Store: Backups + Send + Sync + 'static {
     /// # Errors
     /// When one cannot be erased; repeat it.
     fn keep_refresh_keys(&self, tenant: TenantId, numbers: &[u8]) -> Result<(), StorageError>;
-
-    /// Erases the key of a subject: nothing that is sealed under it opens any more, wherever it stands. What is
-    /// private of it in buckets goes when these are put again: it tells which, and gives them another key then.
-    /// `bucket` is the one of the subject itself. Repeated, it does the same again. Blocks.
-    ///
-    /// # Errors
-    /// When the key file or the directory cannot be read or written; repeat it.
-    fn erase(
-        &self,
-        tenant: TenantId,
-        subject: SubjectIndex,
-        bucket: (BucketKind, u32),
-    ) -> Result<Vec<(BucketKind, u32)>, StorageError>;
-
-    /// Behind [`Store::erase`], a put of the buckets that it told, and [`Store::finish`]: erases the keys that they
-    /// had before. False when one of them was not put yet. Blocks.
-    ///
-    /// # Errors
-    /// As [`Store::erase`].
-    fn finish_erasing(&self, tenant: TenantId) -> Result<bool, StorageError>;
-
-    /// Tenants of which an erasure was begun and not finished.
-    ///
-    /// # Errors
-    /// When the directory cannot be read.
-    fn erasing(&self) -> Result<Vec<TenantId>, StorageError>;
 
     /// What it would take now. Asked before a batch is decided, so that nothing is decided in vain; it
     /// says Busy a little before the tail's bound, for the batches that are on their way.

@@ -241,6 +241,11 @@ impl World {
                 assert_eq!(keys.index.expose()[..], entropy(*tenant)[..32], "seed {seed}");
             }
             assert_eq!(kept.links.last(), Some(&head.link), "seed {seed}");
+            if kept.gone.is_some() && store.tenant_keys(*tenant).is_err() {
+                // A forgetting that failed took the keys first: nobody reads what is left.
+                assert_eq!(store.verify(*tenant).unwrap().link, head.link);
+                continue;
+            }
             let mut state = BTreeMap::new();
             store
                 .load(*tenant, &mut |replay| {

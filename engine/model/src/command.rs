@@ -73,13 +73,12 @@ commands! {
     ResumeSubject = 22, narrows false, "tessera.admin.subjects", { #[doc = "Whom."] subject: PublicId, };
     /// Deletes a subject for ever: sessions and keys end, identifiers become free.
     DeleteSubject = 23, narrows true, "tessera.admin.subjects", { #[doc = "Whom."] subject: PublicId, };
-    /// Erases a subject: it is deleted, and then the key goes under which all is sealed that is private of it.
-    /// Repeated, it tells whether that is done.
+    /// Deletes a subject and destroys the key of what is private of it; repeated, tells whether that is done.
     EraseSubject = 224, narrows true, "tessera.admin.subjects", {
         /// Whom.
         subject: PublicId,
     };
-    /// Notes that a subject is erased. Caller: `Node`, when nothing private of it can be read any more.
+    /// Notes that a subject is erased. Caller: `Node`.
     FinishErasure = 225, narrows true, "tessera.admin.subjects", {
         /// Whom.
         subject: SubjectIndex,

@@ -35,8 +35,7 @@ impl State {
         let held = self.root.failures.get(&key);
         let count = held.map_or(0, |record| record.count).saturating_add(1);
         let until = wait(count, &self.root.settings, now);
-        let counted =
-            FailureRecord { subject: self.whose(&key), key, count, at: now.to_deadline(), until };
+        let counted = FailureRecord { subject: self.whose(&key), key, count, at: now.to_deadline(), until };
         let mut decided = Decided::of(Event::FailuresCounted(counted));
         if held.is_none() && self.ranked.len() >= FAILURES_MAX {
             decided.events.extend(self.ranked.first().map(|(_, _, key)| self.forgotten(*key)));
@@ -55,7 +54,13 @@ impl State {
     /// their record, whoever has the identifier now.
     fn forgotten(&self, key: [u8; 16]) -> Event {
         let subject = self.root.failures.get(&key).map_or_else(|| self.whose(&key), |record| record.subject);
-        Event::FailuresCounted(FailureRecord { subject, key, count: 0, at: Deadline::NONE, until: Deadline::NONE })
+        Event::FailuresCounted(FailureRecord {
+            subject,
+            key,
+            count: 0,
+            at: Deadline::NONE,
+            until: Deadline::NONE,
+        })
     }
 
     /// Whether an identifier may be tried at `now`.

@@ -54,8 +54,8 @@ mod tenants;
 mod visibility;
 mod workspace;
 
-pub(crate) use bucket::of_subject;
 pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
+pub(crate) use bucket::of_subject;
 pub(crate) use command_id::Known;
 pub(crate) use failures::{FOR_EVER, own_key, wait};
 pub(crate) use invitation::is_open;

@@ -39,6 +39,26 @@ impl Spy {
 
 impl Backups for Spy {}
 
+impl Sealing for Spy {
+    fn batch(&self, head: &Head) -> Batch {
+        self.inner.batch(head)
+    }
+    fn erase(
+        &self,
+        tenant: TenantId,
+        subject: tessera_model::SubjectIndex,
+        bucket: (BucketKind, u32),
+    ) -> Result<Vec<(BucketKind, u32)>, StorageError> {
+        self.inner.erase(tenant, subject, bucket)
+    }
+    fn finish_erasing(&self, tenant: TenantId) -> Result<bool, StorageError> {
+        self.inner.finish_erasing(tenant)
+    }
+    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
+        self.inner.erasing()
+    }
+}
+
 impl Store for Spy {
     fn commit(&self, batch: Batch) -> Commit {
         if let Some(error) = (self.before_commit)(&batch) {
@@ -147,23 +167,6 @@ impl Store for Spy {
     }
     fn room(&self) -> Room {
         (self.room)(self.inner.room())
-    }
-    fn batch(&self, head: &Head) -> Batch {
-        self.inner.batch(head)
-    }
-    fn erase(
-        &self,
-        tenant: TenantId,
-        subject: tessera_model::SubjectIndex,
-        bucket: (BucketKind, u32),
-    ) -> Result<Vec<(BucketKind, u32)>, StorageError> {
-        self.inner.erase(tenant, subject, bucket)
-    }
-    fn finish_erasing(&self, tenant: TenantId) -> Result<bool, StorageError> {
-        self.inner.finish_erasing(tenant)
-    }
-    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
-        self.inner.erasing()
     }
     fn usage(&self) -> Usage {
         self.inner.usage()

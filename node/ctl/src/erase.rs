@@ -23,7 +23,10 @@ pub(crate) async fn run(link: &Link, who: &Who, yes: bool) -> Result<Answer, Ctl
                 "{who} is erased: nothing private of it can be read any more in this data directory.\n\
                  Backups that were taken before hold it until they are destroyed."
             );
-            return Ok(Answer::said(told).with("subject", subject.to_string()).with("erased", true).made(&made));
+            return Ok(Answer::said(told)
+                .with("subject", subject.to_string())
+                .with("erased", true)
+                .made(&made));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -1,11 +1,39 @@
 //! Erasing a subject: its key first, then the keys of the buckets that still held something private of it.
 
 use super::Embedded;
+use crate::batch::{Batch, Head};
 use crate::checkpoint::read::kept;
 use crate::checkpoint::schema::{self, ERASING_KEY, Erasing, META, Of, SCHEMA};
 use crate::error::StorageError;
-use crate::store::BucketKind;
+use crate::seal::vault::Safe;
+use crate::seal::{Sealing, Vault};
+use crate::store::{BucketKind, Store};
+use std::sync::Arc;
 use tessera_model::{SubjectIndex, TenantId};
+
+impl Sealing for Embedded {
+    fn batch(&self, head: &Head) -> Batch {
+        let vault: Arc<dyn Vault> = Arc::<Safe>::clone(&self.safe);
+        Batch::new(head, self.batch_bytes_max(), vault)
+    }
+
+    fn erase(
+        &self,
+        tenant: TenantId,
+        subject: SubjectIndex,
+        bucket: (BucketKind, u32),
+    ) -> Result<Vec<(BucketKind, u32)>, StorageError> {
+        self.erase_subject(tenant, subject, bucket)
+    }
+
+    fn finish_erasing(&self, tenant: TenantId) -> Result<bool, StorageError> {
+        self.erase_replaced(tenant)
+    }
+
+    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
+        Ok(self.erasing_now()?.tenants)
+    }
+}
 
 impl Embedded {
     /// Erases the key of a subject, and tells the buckets that must be put again with another key: its own, and

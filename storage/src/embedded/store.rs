@@ -10,8 +10,7 @@ use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
 use crate::intake::Waiting;
 use crate::keys::KeySlot;
-use crate::seal::vault::Safe;
-use crate::seal::{self, Draw, Vault};
+use crate::seal;
 use crate::store::{
     Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, RowRead, Store, TenantKeys, Verified,
 };
@@ -19,19 +18,13 @@ use crate::usage::{Held, Room, Usage};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tessera_crypto::Key;
 use tessera_model::limits::BUCKET_PLACES;
 use tessera_model::record::PlaceRecord;
-use tessera_model::{Epoch, Place, Private, Revision, Row, RowKind, SubjectIndex, TenantId, UnixMillis};
+use tessera_model::{Epoch, Place, Private, Revision, Row, RowKind, TenantId, UnixMillis};
 
 impl Store for Embedded {
-    fn batch(&self, head: &Head) -> Batch {
-        let vault: Arc<dyn Vault> = Arc::<Safe>::clone(&self.safe);
-        Batch::new(head, self.batch_bytes_max(), vault)
-    }
-
     fn commit(&self, batch: Batch) -> Commit {
         let (reply, commit) = Commit::pair();
         self.shared.intake.push(Waiting { batch, reply });
@@ -336,7 +329,7 @@ impl Store for Embedded {
         let (Some(index), Some(refresh)) = (drawn.next(), drawn.next()) else { return Ok(()) };
         let draw = &self.keys.draw;
         let sequence = self.shared.tail.lock().sequence;
-        let nonces = nonces_of(nonces, draw);
+        let nonces = draw.nonces(nonces);
         self.keys.make((tenant, FIRST_REFRESH_KEY), &[index, refresh, draw.key()], &nonces, sequence)
     }
 
@@ -354,7 +347,7 @@ impl Store for Embedded {
         }
         let sealing = self.safe.tenant_key(tenant)?.wrapping().clone();
         let sequence = self.shared.tail.lock().sequence;
-        let nonces = nonces_of(nonces, &self.keys.draw);
+        let nonces = self.keys.draw.nonces(nonces);
         self.keys.make((tenant, number), &[index, Key::new(*key), sealing], &nonces, sequence)
     }
 
@@ -368,23 +361,6 @@ impl Store for Embedded {
             }
         }
         Ok(())
-    }
-
-    fn erase(
-        &self,
-        tenant: TenantId,
-        subject: SubjectIndex,
-        bucket: (BucketKind, u32),
-    ) -> Result<Vec<(BucketKind, u32)>, StorageError> {
-        self.erase_subject(tenant, subject, bucket)
-    }
-
-    fn finish_erasing(&self, tenant: TenantId) -> Result<bool, StorageError> {
-        self.erase_replaced(tenant)
-    }
-
-    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
-        Ok(self.erasing_now()?.tenants)
     }
 
     fn room(&self) -> Room {
@@ -460,10 +436,4 @@ impl Store for Embedded {
         self.shared.checkpoint.close();
         *self.lock.lock() = None;
     }
-}
-
-/// The nonces of a set: two that were given, and one more.
-fn nonces_of(given: &[u8; 24], draw: &Draw) -> [[u8; 12]; 3] {
-    let [index, refresh] = [given.first_chunk(), given.last_chunk()].map(|nonce| nonce.copied());
-    [index.unwrap_or_default(), refresh.unwrap_or_default(), draw.nonce()]
 }

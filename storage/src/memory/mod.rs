@@ -8,7 +8,7 @@ mod vault;
 use crate::batch::{Batch, Head};
 use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
-use crate::seal::{self, KeyHeld, Vault};
+use crate::seal::{self, KeyHeld, Sealing, Vault};
 use crate::store::{Bucket, BucketKind, Cut, FrameRead, Replay, RowRead, Store, TenantKeys, Verified};
 use crate::usage::{Held, Room, Usage};
 use inner::{Inner, has_tail};
@@ -40,12 +40,37 @@ impl Memory {
     }
 }
 
-impl Store for Memory {
+impl Sealing for Memory {
     fn batch(&self, head: &Head) -> Batch {
         let vault: Arc<dyn Vault> = Arc::<Vaulted>::clone(&self.vault);
         Batch::new(head, self.batch_bytes_max(), vault)
     }
 
+    fn erase(
+        &self,
+        tenant: TenantId,
+        subject: SubjectIndex,
+        _bucket: (BucketKind, u32),
+    ) -> Result<Vec<(BucketKind, u32)>, StorageError> {
+        let mut inner = self.inner.lock();
+        let slot = inner.slot_of(tenant, subject);
+        if let Some(key) = slot.and_then(|slot| inner.slots.get_mut(slot)) {
+            *key = None;
+        }
+        // Its buckets are not sealed: they are written anew with what is there.
+        Ok(Vec::new())
+    }
+
+    fn finish_erasing(&self, _tenant: TenantId) -> Result<bool, StorageError> {
+        Ok(true)
+    }
+
+    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
+        Ok(Vec::new())
+    }
+}
+
+impl Store for Memory {
     fn commit(&self, batch: Batch) -> Commit {
         Commit::ready(self.inner.lock().commit(batch, self.tail_frames_max))
     }
@@ -302,29 +327,6 @@ impl Store for Memory {
             keys.refresh.retain(|number, _| numbers.contains(number));
         }
         Ok(())
-    }
-
-    fn erase(
-        &self,
-        tenant: TenantId,
-        subject: SubjectIndex,
-        _bucket: (BucketKind, u32),
-    ) -> Result<Vec<(BucketKind, u32)>, StorageError> {
-        let mut inner = self.inner.lock();
-        let slot = inner.slot_of(tenant, subject);
-        if let Some(key) = slot.and_then(|slot| inner.slots.get_mut(slot)) {
-            *key = None;
-        }
-        // Its buckets are not sealed: they are written anew with what is there.
-        Ok(Vec::new())
-    }
-
-    fn finish_erasing(&self, _tenant: TenantId) -> Result<bool, StorageError> {
-        Ok(true)
-    }
-
-    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
-        Ok(Vec::new())
     }
 
     fn usage(&self) -> Usage {

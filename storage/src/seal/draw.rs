@@ -29,4 +29,10 @@ impl Draw {
     pub(crate) fn nonce(&self) -> [u8; 12] {
         self.bytes().first_chunk().copied().unwrap_or_default()
     }
+
+    /// The nonces of a set of keys: two that were given, and one more.
+    pub(crate) fn nonces(&self, given: &[u8; 24]) -> [[u8; 12]; 3] {
+        let [index, refresh] = [given.first_chunk(), given.last_chunk()].map(|nonce| nonce.copied());
+        [index.unwrap_or_default(), refresh.unwrap_or_default(), self.nonce()]
+    }
 }

@@ -8,9 +8,11 @@
 mod draw;
 pub(crate) mod frame;
 pub(crate) mod row;
+mod sealing;
 pub(crate) mod vault;
 
 pub(crate) use draw::Draw;
+pub use sealing::Sealing;
 
 use crate::error::StorageError;
 use crate::record::{Field, Reader, RecordError};

@@ -9,6 +9,7 @@ use tessera_model::{
     Caller, CommandId, CommandKind, Deadline, Event, Generation, Place, PlaceImage, Private, PublicId,
     RestrictionId, Row, RowKind, SubjectIndex, TenantId, UnixMillis, WorkspaceIndex,
 };
+pub use tessera_storage::Sealing as _;
 use tessera_storage::disk::Disk;
 use tessera_storage::{
     Batch, Bucket, BucketKind, Drive, Embedded, Head, Image, Memory, Options, Replay, RootKey, Staged,
