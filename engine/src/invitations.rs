@@ -65,20 +65,21 @@ impl Listing {
         now: UnixMillis,
     ) -> Page<InvitationFound> {
         let root: &Root = &self.0;
-        let id_of = |subject: SubjectIndex| root.subjects.get(&subject).map(|record| record.id);
         let range = (Edge::Excluded(after(cursor)), Edge::Unbounded);
         let rows = root.invitations.range(range).filter_map(|(number, record)| {
             let is_open = is_open(record, now);
             if of.open && !is_open || of.inviter.is_some_and(|inviter| inviter != record.inviter) {
                 return None;
             }
+            // What somebody else has asked whom for is shown with whoever asked.
+            self.sees(record.inviter)?;
             let found = InvitationFound {
                 record: (**record).clone(),
                 whom: None,
-                inviter: id_of(record.inviter),
+                inviter: self.shown_id(record.inviter),
                 role: root.roles.get(&record.role).map(|role| role.name.clone()),
                 workspace: root.workspaces.get(&record.workspace).map(|place| place.name.clone()),
-                subject: id_of(record.subject),
+                subject: self.shown_id(record.subject),
                 lapsed: record.state == InvitationState::Open && !is_open,
             };
             Some((u64::from(*number), found))
@@ -89,7 +90,7 @@ impl Listing {
     /// The subject whose personal workspace it is, unless it is nobody's.
     #[must_use]
     pub fn owner_of(&self, workspace: &tessera_model::record::WorkspaceRecord) -> Option<PublicId> {
-        self.0.subjects.get(&workspace.personal).map(|record| record.id)
+        self.shown_id(workspace.personal)
     }
 
     /// The role by which persons own their personal workspaces; `None` where there are none for new ones.
@@ -112,7 +113,8 @@ impl Engine {
         window: (u64, usize),
     ) -> Result<Page<InvitationFound>, Refusal> {
         let mut page = listing.invitations(of, window, self.now());
-        for found in &mut page.rows {
+        // An address is nobody's whom a rule could show: it is told to whoever has it.
+        for found in page.rows.iter_mut().filter(|found| listing.is_own(found.record.inviter)) {
             found.whom = self.whom(&bound.entry, found.record.number)?;
         }
         page.walked = page.walked.saturating_add(page.rows.len() as u64);

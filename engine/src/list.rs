@@ -138,11 +138,18 @@ impl Listing {
         page_of(rows.map(|(id, name)| (u64::from(*id), Some((PermissionId(*id), name.clone())))), limit)
     }
 
-    /// The workspaces after a cursor.
+    /// Whether its reader is shown a workspace: of personal ones, whose names tell whose they are, those of subjects
+    /// that it sees.
+    #[must_use]
+    pub fn shows_workspace(&self, workspace: &WorkspaceRecord) -> bool {
+        workspace.personal.0 == 0 || self.sees(workspace.personal).is_some()
+    }
+
+    /// The workspaces after a cursor that its reader is shown.
     #[must_use]
     pub fn workspaces(&self, cursor: u64, limit: usize) -> Page<Arc<WorkspaceRecord>> {
         let range = (Bound::Excluded(WorkspaceIndex(after(cursor))), Bound::Unbounded);
-        let rows = self.0.workspaces.range(range);
+        let rows = self.0.workspaces.range(range).filter(|(_, record)| self.shows_workspace(record));
         page_of(rows.map(|(index, record)| (u64::from(index.0), Some(Arc::clone(record)))), limit)
     }
 

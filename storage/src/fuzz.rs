@@ -222,6 +222,13 @@ fn fuzz_images() {
         Outcome::of(&read)
     }));
     println!("{run}");
+}
+
+/// PROPERTY: any bytes are what is private of events, and a sealed part, or an error. METHOD: 20,000 changed ones each.
+/// TC-98 in part: sealed parts.
+#[test]
+fn fuzz_sealed_parts() {
+    let all = every_event();
     let seeds = all.chunks(5).flat_map(bucket::parts).map(|part| part.private);
     let run = told(Target::new("bucket's private part").seeds(seeds).one_of_many(20_000).run(|bytes| {
         let read = all.chunks(5).map(|some| bucket::take_private(&mut some.to_vec(), bytes));

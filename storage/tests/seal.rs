@@ -91,7 +91,7 @@ fn made() -> Simulated {
 fn checkpoint(store: &Embedded, of: &[SubjectIndex]) {
     let cut = store.cut();
     let events = of.iter().flat_map(|of| private(*of).0).collect();
-    let bucket = Bucket { kind: OWN.0, no: OWN.1, events };
+    let bucket = Bucket::of(OWN.0, OWN.1, events);
     store.put(TENANT, &store.head(TENANT).unwrap().unwrap(), vec![bucket]).unwrap();
     store.finish(&cut).unwrap();
 }
@@ -101,7 +101,7 @@ fn erase(store: &Embedded, of: SubjectIndex) -> Result<(), StorageError> {
     let names = store.erase(TENANT, of, OWN)?;
     let cut = store.cut();
     let events = private(BEN).0;
-    let bucket = Bucket { kind: OWN.0, no: OWN.1, events };
+    let bucket = Bucket::of(OWN.0, OWN.1, events);
     let head = store.head(TENANT)?.unwrap();
     store.put(TENANT, &head, vec![bucket])?;
     store.finish(&cut)?;

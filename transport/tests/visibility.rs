@@ -12,7 +12,9 @@ use tessera_model::catalogue::{EntryText, Label, ServiceEntry};
 use tessera_model::record::AttributeValue;
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationRecord};
 use tessera_model::visibility::{Circle, Detail, Details, Reach, VisibilityDraft, VisibilityRule};
-use tessera_model::{CommandId, Deadline, Identifier, Name, Pattern, Private, PublicId, Refusal, Thumbprint};
+use tessera_model::{
+    CommandId, Deadline, GrantConditions, Identifier, Name, Pattern, Private, PublicId, Refusal, Thumbprint,
+};
 
 const NONE: Deadline = Deadline::NONE;
 
@@ -43,6 +45,7 @@ const READS: &[(&str, Class)] = &[
     ("ReadKey", Sighted),
     ("ListDevices", Sighted),
     ("ListRequests", Sighted),
+    ("ListInvitations", Sighted),
     ("ListMembers", Sighted),
     ("ListMemberships", Sighted),
     ("ListReview", Sighted),
@@ -76,7 +79,7 @@ const READS: &[(&str, Class)] = &[
     ("ListPermissionNames", NO_SUBJECT),
     ("ListRoles", NO_SUBJECT),
     ("ListRoleUses", NO_SUBJECT),
-    ("ListWorkspaces", NO_SUBJECT),
+    ("ListWorkspaces", Sighted),
     ("ListGroups", NO_SUBJECT),
     ("ListGroupGrants", NO_SUBJECT),
     ("ReadSettings", NO_SUBJECT),
@@ -94,6 +97,9 @@ const READS: &[(&str, Class)] = &[
     ("TryPolicies", NO_SUBJECT),
     ("ReadDevicePolicy", NO_SUBJECT),
     ("ReadVisibility", NO_SUBJECT),
+    ("ListPolicyVersions", NO_SUBJECT),
+    ("ReadBuiltInSchema", NO_SUBJECT),
+    ("ReadPersonalRole", NO_SUBJECT),
 ];
 
 /// PROPERTY: every kind of read says how it stands to who sees whom; one whose rows hold the id of a subject, or a name
@@ -264,6 +270,10 @@ fn reads((subject, key, mail): (PublicId, PublicId, &str), watched: Option<Priva
             at: NONE,
             context: None,
             entities: None,
+            address: None,
+            acr: 0,
+            proven: NONE,
+            trust: None,
         },
         Request::Explain {
             subject,
@@ -274,6 +284,10 @@ fn reads((subject, key, mail): (PublicId, PublicId, &str), watched: Option<Priva
             at: NONE,
             context: None,
             entities: None,
+            address: None,
+            acr: 0,
+            proven: NONE,
+            trust: None,
         },
         Request::Simulate {
             subject,
@@ -289,6 +303,11 @@ fn reads((subject, key, mail): (PublicId, PublicId, &str), watched: Option<Priva
             without: none.clone(),
             without_workspace: none.clone(),
             group: none,
+            conditions: GrantConditions::NONE,
+            address: None,
+            acr: 0,
+            proven: NONE,
+            trust: None,
         },
         Request::ListRelations { object: None, relation: None, subject: None, after: None, limit },
         Request::ListRelations {

@@ -27,6 +27,11 @@ impl Listing {
         self.1.seen(&self.0, subject)
     }
 
+    /// Whether it is its reader's own, or its reader sees everybody in full.
+    pub(crate) fn is_own(&self, subject: SubjectIndex) -> bool {
+        self.1.0.as_ref().is_none_or(|limited| limited.own && limited.viewer == subject)
+    }
+
     /// Whether its reader sees a subject, and is shown a detail of it.
     #[must_use]
     pub fn shows(&self, subject: SubjectIndex, detail: Detail) -> bool {

@@ -12,8 +12,8 @@ use crate::root::Root;
 use crate::view::{Reading, View};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use tessera_model::grant_condition::{GrantConditions, Grantee};
 use tessera_model::limits::CREATORS_DEPTH_MAX;
-use tessera_model::record::GrantRecord;
 use tessera_model::visibility::{Circle, Detail, Details, Reach, SightRecord};
 use tessera_model::{Caller, Deadline, GroupId, Pattern, RoleId, SubjectIndex, UnixMillis, WorkspaceIndex};
 
@@ -89,13 +89,28 @@ fn is_open((from, until): (Deadline, Deadline), (now, early): When) -> bool {
     (from == Deadline::NONE || from.passed(early)) && (until == Deadline::NONE || !until.passed(now))
 }
 
-/// The grants of a subject that hold, its own and those of its groups, each by role and workspace.
+/// The grants of a subject that hold, its own and those of its groups, each by role and workspace. Those under
+/// conditions are left out: nobody sees more by what may not count at the next moment. To a guest come those alone that
+/// are its own, in workspaces.
 fn held(root: &Root, subject: SubjectIndex, when: When) -> Vec<(RoleId, WorkspaceIndex)> {
-    let open = |grant: &GrantRecord| is_open((grant.from, grant.until), when);
-    let own = root.rules.grants_of(subject).filter(open).map(|grant| (grant.role, grant.workspace));
-    let mut held: Vec<_> = own.collect();
+    let guest = root.subjects.get(&subject).is_some_and(|record| record.guest);
+    let steady = |grantee, role, workspace| {
+        root.rules.conditions_of(grantee, role, workspace).is_none_or(GrantConditions::is_empty)
+    };
+    let own = root.rules.grants_of(subject).filter(|grant| {
+        is_open((grant.from, grant.until), when)
+            && !(guest && grant.workspace.0 == 0)
+            && steady(Grantee::Subject(subject), grant.role, grant.workspace)
+    });
+    let mut held: Vec<_> = own.map(|grant| (grant.role, grant.workspace)).collect();
+    if guest {
+        return held;
+    }
     for group in groups(root, subject, when) {
-        let grants = root.rules.grants_to(group).filter(|grant| is_open((grant.from, grant.until), when));
+        let grants = root.rules.grants_to(group).filter(|grant| {
+            is_open((grant.from, grant.until), when)
+                && steady(Grantee::Group(group), grant.role, grant.workspace)
+        });
         held.extend(grants.map(|grant| (grant.role, grant.workspace)));
     }
     held
@@ -105,7 +120,8 @@ fn held(root: &Root, subject: SubjectIndex, when: When) -> Vec<(RoleId, Workspac
 fn groups(root: &Root, subject: SubjectIndex, when: When) -> BTreeSet<GroupId> {
     let members = root.rules.memberships_of(subject).into_iter();
     let open = members.filter(|member| is_open((member.from, member.until), when));
-    open.flat_map(|member| root.rules.groups_above(member.group).iter().copied()).collect()
+    let reached = open.flat_map(|member| root.rules.reaches(member.group));
+    reached.filter(|reach| is_open((reach.from, reach.until), when)).map(|reach| reach.group).collect()
 }
 
 /// The workspaces from which grants hold in one, itself first: up to the first that takes nothing from above.

@@ -200,7 +200,17 @@ impl World {
                     house.submit(admin, Command::RemoveSubgroup { group, member }).await;
                 } else {
                     self.nested.push((outer, inner));
-                    house.submit(admin, Command::AddSubgroup { group, member }).await;
+                    house
+                        .submit(
+                            admin,
+                            Command::AddSubgroup {
+                                group,
+                                member,
+                                from: Deadline::NONE,
+                                until: Deadline::NONE,
+                            },
+                        )
+                        .await;
                 }
             }
             9 if !self.grants.is_empty() => {

@@ -204,7 +204,8 @@ fn rows(
             explain::answer((engine, view), &listing, (list, input), &walked.0)
         }
         List::Workspace => {
-            let found = listing.workspace_named(&name()?).ok_or(Refusal::WorkspaceUnknown)?;
+            let found = listing.workspace_named(&name()?).filter(|found| listing.shows_workspace(found));
+            let found = found.ok_or(Refusal::WorkspaceUnknown)?;
             Ok(workspace(&listing, found).value())
         }
         List::Grants => {

@@ -12,7 +12,7 @@ use tessera_engine::{About, Bound, Clock, Engine, EngineConfig, Entropy, PolicyP
 use tessera_model::grant_condition::GranteeName;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::{
-    Caller, CheckQuery, Command, Handle, Name, Pattern, PermissionRef, PublicId, Receipt, Settings,
+    Caller, CheckQuery, Command, Deadline, Handle, Name, Pattern, PermissionRef, PublicId, Receipt, Settings,
     UnixMillis, WorkspaceRef,
 };
 use tessera_policy_cedar::{Facts, Parsed, Question, Schema};
