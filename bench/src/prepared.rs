@@ -1,5 +1,7 @@
 //! A store to measure over: another store, with a made-up tenant in it or checkpoints held back.
 
+mod sealing;
+
 use crate::world::World;
 use std::future::Future;
 use std::pin::Pin;
@@ -34,29 +36,6 @@ impl Prepared {
 }
 
 impl tessera_storage::Backups for Prepared {}
-
-impl tessera_storage::Sealing for Prepared {
-    fn batch(&self, head: &Head) -> Batch {
-        self.inner.batch(head)
-    }
-
-    fn erase(
-        &self,
-        tenant: TenantId,
-        subject: tessera_model::SubjectIndex,
-        bucket: (tessera_storage::BucketKind, u32),
-    ) -> Result<Vec<(tessera_storage::BucketKind, u32)>, StorageError> {
-        self.inner.erase(tenant, subject, bucket)
-    }
-
-    fn finish_erasing(&self, tenant: TenantId) -> Result<bool, StorageError> {
-        self.inner.finish_erasing(tenant)
-    }
-
-    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
-        self.inner.erasing()
-    }
-}
 
 impl Store for Prepared {
     fn load(&self, tenant: TenantId, sink: &mut dyn FnMut(Replay)) -> Result<Option<Head>, StorageError> {

@@ -63,22 +63,20 @@ mod view;
 mod wakes;
 mod watch;
 
-pub use catalogue::{Entry as CatalogueEntry, EntryUse, UsedBy};
-pub use directory::{Entry, Standing, Trouble};
-pub use door::{KeyFound, Rotation};
 pub use elevations::{DeviceFound, InvitationFound, InvitationsOf, RequestFound, RequestsOf, usual_end};
-pub use engine::{Engine, EngineUsage, StartError};
-pub use explain::{Because, Draft, Explained, Related, Why};
-pub use groups::{MemberFound, MembershipFound, RoleUse, Way};
-pub use policies::{PolicyParts, PolicySaid, Tried};
-pub use policy_steps::PolicySteps;
 pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, Made, SERVICE_ROLE};
-pub use watch::{RelationChanged, RelationEvent, WatchPosition, Watched};
 pub use {
     admit::Done, authorize::Authorized, authorize::Wanted, backup::BackupTold, backup::Begun, bound::Bound,
-    bound::HelloRefusal, cursor::Cursors, decide::Decided, decide::OfSubject, front::Errand, front::Stranger,
-    house::EngineConfig, house::PLANTED, list::Listing, list::Page, policed::About, read::PermissionList,
-    related::RelatedSubjects, resource::Resource, review::Held, review::Reviewed, review::Told, review::Who,
-    seam::Clock, seam::Entropy, sight::PEOPLE, sight::Seen, submit::SubmitError, tessera_policy::Facts,
-    tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure, view::Reading, view::Sees, view::View,
+    bound::HelloRefusal, catalogue::Entry as CatalogueEntry, catalogue::EntryUse, catalogue::UsedBy,
+    cursor::Cursors, decide::Decided, decide::OfSubject, directory::Entry, directory::Standing,
+    directory::Trouble, door::KeyFound, door::Rotation, engine::Engine, engine::EngineUsage,
+    engine::StartError, explain::Because, explain::Draft, explain::Explained, explain::Related, explain::Why,
+    front::Errand, front::Stranger, groups::MemberFound, groups::MembershipFound, groups::RoleUse,
+    groups::Way, house::EngineConfig, house::PLANTED, list::Listing, list::Page, policed::About,
+    policies::PolicyParts, policies::PolicySaid, policies::Tried, policy_steps::PolicySteps,
+    read::PermissionList, related::RelatedSubjects, resource::Resource, review::Held, review::Reviewed,
+    review::Told, review::Who, seam::Clock, seam::Entropy, sight::PEOPLE, sight::Seen, submit::SubmitError,
+    tessera_policy::Facts, tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure, view::Reading,
+    view::Sees, view::View, watch::RelationChanged, watch::RelationEvent, watch::WatchPosition,
+    watch::Watched,
 };

@@ -74,15 +74,9 @@ commands! {
     /// Deletes a subject for ever: sessions and keys end, identifiers become free.
     DeleteSubject = 23, narrows true, "tessera.admin.subjects", { #[doc = "Whom."] subject: PublicId, };
     /// Deletes a subject and destroys the key of what is private of it; repeated, tells whether that is done.
-    EraseSubject = 224, narrows true, "tessera.admin.subjects", {
-        /// Whom.
-        subject: PublicId,
-    };
+    EraseSubject = 224, narrows true, "tessera.admin.subjects", { #[doc = "Whom."] subject: PublicId, };
     /// Notes that a subject is erased. Caller: `Node`.
-    FinishErasure = 225, narrows true, "tessera.admin.subjects", {
-        /// Whom.
-        subject: SubjectIndex,
-    };
+    FinishErasure = 225, narrows true, "tessera.admin.subjects", { #[doc = "Whom."] subject: SubjectIndex, };
     /// Adds an identifier to a subject.
     AddIdentifier = 24, narrows false, "tessera.admin.subjects", {
         /// Whose.

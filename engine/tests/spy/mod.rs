@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::allow_attributes, reason = "each test uses its own part of it")]
 
+mod sealing;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -38,26 +40,6 @@ impl Spy {
 }
 
 impl Backups for Spy {}
-
-impl Sealing for Spy {
-    fn batch(&self, head: &Head) -> Batch {
-        self.inner.batch(head)
-    }
-    fn erase(
-        &self,
-        tenant: TenantId,
-        subject: tessera_model::SubjectIndex,
-        bucket: (BucketKind, u32),
-    ) -> Result<Vec<(BucketKind, u32)>, StorageError> {
-        self.inner.erase(tenant, subject, bucket)
-    }
-    fn finish_erasing(&self, tenant: TenantId) -> Result<bool, StorageError> {
-        self.inner.finish_erasing(tenant)
-    }
-    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
-        self.inner.erasing()
-    }
-}
 
 impl Store for Spy {
     fn commit(&self, batch: Batch) -> Commit {

@@ -205,46 +205,30 @@ table! {
     "who_am_i" Get "/v1/me", Needs::Credential, "Whose credential this is, and until when.", [],
         Answer::One(&["tenant", "subject", "session", "kind", "authenticated_at", "expires", "idle_until", "seen", "csrf_token"]),
         Act::Ask(Ask::WhoAmI);
-    "touch" Post "/v1/me/touch", Needs::Credential, "Moves the idle end of the session (a key's last use).", [],
-        Answer::Made(&["expires", "idle_until"]), Act::Own(Own::Touch);
+    "touch" Post "/v1/me/touch", Needs::Credential, "Moves the idle end of the session (a key's last use).", [], Answer::Made(&["expires", "idle_until"]), Act::Own(Own::Touch);
     "change_password" Post "/v1/me/password", Needs::Credential, "Changes one's own password; other sessions end.",
         [Field::body("old", Shape::Password, "the password until now"),
          Field::body("new", Shape::Password, "the new one")], NOTHING, Act::Own(Own::ChangePassword);
-    "list_my_sessions" Get "/v1/me/sessions", Needs::Credential, "The caller's own live sessions and keys.",
-        [CURSOR, LIMIT], Answer::Page(SESSION_ROW), Act::List(List::MySessions);
-    "end_this_session" Delete "/v1/me/session", Needs::Credential, "Ends the session that asks.", [],
-        NOTHING, Act::Own(Own::EndThis);
-    "end_my_session" Delete "/v1/me/sessions/{session}", Needs::Credential, "Ends one of one's own sessions.",
-        [Field::path("session", Shape::Session, "public id")], NOTHING, Act::Own(Own::EndOne);
-    "end_my_other_sessions" Post "/v1/me/sessions/end-others", Needs::Credential, "Ends one's other sessions.", [],
-        Answer::Made(&["ended"]), Act::Order(Kind::EndOtherSessions);
-    "end_my_sessions" Delete "/v1/me/sessions", Needs::Credential, "Ends all of one's own sessions.", [],
-        NOTHING, Act::Own(Own::EndAll);
-    "sign_out" Post "/v1/sign-out", Needs::Credential, "Ends the session of a handle.",
-        [Field::body("handle", Shape::Handle, "the session's")], NOTHING, Act::Own(Own::SignOut);
+    "list_my_sessions" Get "/v1/me/sessions", Needs::Credential, "The caller's own live sessions and keys.", [CURSOR, LIMIT], Answer::Page(SESSION_ROW), Act::List(List::MySessions);
+    "end_this_session" Delete "/v1/me/session", Needs::Credential, "Ends the session that asks.", [], NOTHING, Act::Own(Own::EndThis);
+    "end_my_session" Delete "/v1/me/sessions/{session}", Needs::Credential, "Ends one of one's own sessions.", [Field::path("session", Shape::Session, "public id")], NOTHING, Act::Own(Own::EndOne);
+    "end_my_other_sessions" Post "/v1/me/sessions/end-others", Needs::Credential, "Ends one's other sessions.", [], Answer::Made(&["ended"]), Act::Order(Kind::EndOtherSessions);
+    "end_my_sessions" Delete "/v1/me/sessions", Needs::Credential, "Ends all of one's own sessions.", [], NOTHING, Act::Own(Own::EndAll);
+    "sign_out" Post "/v1/sign-out", Needs::Credential, "Ends the session of a handle.", [Field::body("handle", Shape::Handle, "the session's")], NOTHING, Act::Own(Own::SignOut);
 
     // The node and its tenants.
     "claim_operator" Post "/v1/operators/claim", Needs::Nothing, "Turns the one-time secret of the first start into an operator with a key.",
         [Field::body("secret", Shape::Password, "as the node showed it"), NAME],
         Answer::Made(&["subject", "session", "handle", "expires"]), Act::Order(Kind::ClaimOperator);
-    "list_operators" Get "/v1/operators", TENANTS, "The operators: whoever may do everything in the system tenant.", [CURSOR, LIMIT],
-        Answer::Page(HOLDER_ROW), Act::List(List::Operators);
-    "create_tenant" Post "/v1/tenants", TENANTS, "Makes a tenant with an admin, who gets a key.", [NAME],
-        Answer::Made(&["tenant", "subject", "session", "handle", "expires"]), Act::Order(Kind::CreateTenant);
-    "list_tenants" Get "/v1/tenants", TENANTS, "The tenants.", [CURSOR, LIMIT],
-        Answer::Page(TENANT_ROW), Act::List(List::Tenants);
-    "read_tenant" Get "/v1/tenants/{tenant_ref}", TENANTS, "One tenant.", [TENANT],
-        Answer::One(TENANT_ROW), Act::List(List::Tenant);
-    "suspend_tenant" Post "/v1/tenants/{tenant_ref}/suspend", TENANTS, "Suspends a tenant.", [TENANT],
-        NOTHING, Act::Order(Kind::SuspendTenant);
-    "resume_tenant" Post "/v1/tenants/{tenant_ref}/resume", TENANTS, "Resumes a suspended tenant.", [TENANT],
-        NOTHING, Act::Order(Kind::ResumeTenant);
-    "delete_tenant" Delete "/v1/tenants/{tenant_ref}", TENANTS, "Deletes a tenant for ever.", [TENANT],
-        NOTHING, Act::Order(Kind::DeleteTenant);
-    "read_settings" Get "/v1/settings", SETTINGS, "The tenant's settings.", [],
-        Answer::One(SETTINGS_ROW), Act::List(List::Settings);
-    "read_usage" Get "/v1/usage", SETTINGS, "How much of what it may have the tenant uses; in the system tenant that of the whole node, too.", [],
-        Answer::Page(&["name", "count", "used", "bound"]), Act::List(List::Usage);
+    "list_operators" Get "/v1/operators", TENANTS, "The operators: whoever may do everything in the system tenant.", [CURSOR, LIMIT], Answer::Page(HOLDER_ROW), Act::List(List::Operators);
+    "create_tenant" Post "/v1/tenants", TENANTS, "Makes a tenant with an admin, who gets a key.", [NAME], Answer::Made(&["tenant", "subject", "session", "handle", "expires"]), Act::Order(Kind::CreateTenant);
+    "list_tenants" Get "/v1/tenants", TENANTS, "The tenants.", [CURSOR, LIMIT], Answer::Page(TENANT_ROW), Act::List(List::Tenants);
+    "read_tenant" Get "/v1/tenants/{tenant_ref}", TENANTS, "One tenant.", [TENANT], Answer::One(TENANT_ROW), Act::List(List::Tenant);
+    "suspend_tenant" Post "/v1/tenants/{tenant_ref}/suspend", TENANTS, "Suspends a tenant.", [TENANT], NOTHING, Act::Order(Kind::SuspendTenant);
+    "resume_tenant" Post "/v1/tenants/{tenant_ref}/resume", TENANTS, "Resumes a suspended tenant.", [TENANT], NOTHING, Act::Order(Kind::ResumeTenant);
+    "delete_tenant" Delete "/v1/tenants/{tenant_ref}", TENANTS, "Deletes a tenant for ever.", [TENANT], NOTHING, Act::Order(Kind::DeleteTenant);
+    "read_settings" Get "/v1/settings", SETTINGS, "The tenant's settings.", [], Answer::One(SETTINGS_ROW), Act::List(List::Settings);
+    "read_usage" Get "/v1/usage", SETTINGS, "How much of what it may have the tenant uses; in the system tenant that of the whole node, too.", [], Answer::Page(&["name", "count", "used", "bound"]), Act::List(List::Usage);
     "change_settings" Patch "/v1/settings", SETTINGS, "Changes some of the tenant's settings (RFC 7396); with `dry_run` only looks whether they hold.",
         crate::settings::PATCH,
         Answer::Made(&crate::settings::CHANGED), Act::Own(Own::PatchSettings);

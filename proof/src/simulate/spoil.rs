@@ -1,14 +1,16 @@
 //! Planted faults of a wake: a store whose tenants forget something when they are loaded.
 
+mod sealing;
+
 use super::plant::Spoil;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use tessera_model::record::PlaceRecord;
-use tessera_model::{Place, Private, Revision, RowKind, SubjectIndex, TenantId, UnixMillis};
+use tessera_model::{Place, Private, Revision, RowKind, TenantId, UnixMillis};
 use tessera_storage::{
-    Backups, Batch, Bucket, BucketKind, Commit, Cut, Damage, Embedded, FrameRead, Head, Progress, Replay,
-    Room, RowRead, Sealing, StorageError, Store, Taken, TenantKeys, Usage, Verified,
+    Backups, Batch, Bucket, Commit, Cut, Damage, Embedded, FrameRead, Head, Progress, Replay, Room, RowRead,
+    StorageError, Store, Taken, TenantKeys, Usage, Verified,
 };
 
 /// A store whose loads leave something out; it is not scrubbed, and nobody asks how much it holds.
@@ -20,29 +22,6 @@ pub(crate) struct Spoiled {
 impl Backups for Spoiled {
     fn backup(&self, name: &str, made: UnixMillis, progress: &Progress) -> Result<Taken, StorageError> {
         self.inner.backup(name, made, progress)
-    }
-}
-
-impl Sealing for Spoiled {
-    fn batch(&self, head: &Head) -> Batch {
-        self.inner.batch(head)
-    }
-
-    fn erase(
-        &self,
-        tenant: TenantId,
-        subject: SubjectIndex,
-        bucket: (BucketKind, u32),
-    ) -> Result<Vec<(BucketKind, u32)>, StorageError> {
-        self.inner.erase(tenant, subject, bucket)
-    }
-
-    fn finish_erasing(&self, tenant: TenantId) -> Result<bool, StorageError> {
-        self.inner.finish_erasing(tenant)
-    }
-
-    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
-        self.inner.erasing()
     }
 }
 

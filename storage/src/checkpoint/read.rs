@@ -8,9 +8,9 @@ use super::segment::Segment;
 use super::share;
 use crate::batch::Head;
 use crate::error::{Damage, StorageError};
-use crate::record::{Field, Reader, RecordError, bucket, image};
+use crate::record::{Field, Reader, RecordError, image};
 use crate::seal::vault::Safe;
-use crate::seal::{self, KeyHeld, Part, Place, TENANT};
+use crate::seal::{self, KeyHeld, Place, TENANT};
 use crate::store::{Bucket, BucketKind, RowRead};
 use redb::{ReadTransaction, ReadableDatabase};
 use std::collections::BTreeMap;
@@ -261,25 +261,22 @@ pub(crate) fn bucket(
         if value.value().last_chunk::<SEAL_BYTES>() != Some(hash) {
             return Err(damage(Of::Bucket, "a bucket is not the listed one", Some(tenant)));
         }
-        let Some((mut some, sealed)) =
-            take_bucket(body, listed, &mut bucket).map_err(fault(Of::Bucket, tenant))?
-        else {
+        let read = take_bucket(body, listed, &mut bucket).map_err(fault(Of::Bucket, tenant))?;
+        if safe.is_none() {
+            read.blank(&mut bucket);
             continue;
-        };
-        if safe.is_some() {
-            let place = Place { tenant, owner: TENANT, kind: seal::BUCKET, key: &key };
-            let plain = match (&sealed, &under) {
-                (None, _) => Vec::new(),
-                (Some(sealed), Some(under)) => under.open(&place, sealed).ok_or_else(|| {
-                    damage(Of::Bucket, "what is sealed of a bucket does not open", Some(tenant))
-                })?,
-                (Some(_), None) => {
-                    return Err(damage(Of::Bucket, "a sealed bucket names no key", Some(tenant)));
-                }
-            };
-            bucket::take_private(&mut some, &plain).map_err(fault(Of::Bucket, tenant))?;
         }
-        bucket.events.append(&mut some);
+        let place = Place { tenant, owner: TENANT, kind: seal::BUCKET, key: &key };
+        let plain = match (read.sealed(), &under) {
+            (None, _) => Vec::new(),
+            (Some(sealed), Some(under)) => under.open(&place, sealed).ok_or_else(|| {
+                damage(Of::Bucket, "what is sealed of a bucket does not open", Some(tenant))
+            })?,
+            (Some(_), None) => {
+                return Err(damage(Of::Bucket, "a sealed bucket names no key", Some(tenant)));
+            }
+        };
+        read.fill(&plain, &mut bucket).map_err(fault(Of::Bucket, tenant))?;
     }
     Ok(bucket)
 }
@@ -288,7 +285,7 @@ fn take_bucket<'a>(
     body: &'a [u8],
     listed: &Listed,
     bucket: &mut Bucket,
-) -> Result<Option<image::Events<'a>>, RecordError> {
+) -> Result<image::Read<'a>, RecordError> {
     let mut input = Reader::new(body);
     let (schema, kind, form) = (u16::take(&mut input)?, BucketKind::take(&mut input)?, u8::take(&mut input)?);
     let (no, upto) = (u32::take(&mut input)?, Revision::take(&mut input)?);

@@ -8,7 +8,7 @@ mod vault;
 use crate::batch::{Batch, Head};
 use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
-use crate::seal::{self, KeyHeld, Sealing, Vault};
+use crate::seal::{self, KeyHeld};
 use crate::store::{Bucket, BucketKind, Cut, FrameRead, Replay, RowRead, Store, TenantKeys, Verified};
 use crate::usage::{Held, Room, Usage};
 use inner::{Inner, has_tail};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tessera_crypto::Key;
 use tessera_model::limits::{BUCKET_PLACES, FRAME_WITH_ROWS_BYTES_MAX};
 use tessera_model::record::PlaceRecord;
-use tessera_model::{Place, Private, Revision, Row, RowKind, SubjectIndex, TenantId, UnixMillis};
+use tessera_model::{Place, Private, Revision, Row, RowKind, TenantId, UnixMillis};
 use vault::{Vaulted, Within};
 
 const FILE: &str = "memory";
@@ -37,36 +37,6 @@ impl Memory {
     pub fn new(tail_frames_max: u64) -> Self {
         let inner = Arc::new(Mutex::new(Inner::default()));
         Self { vault: Arc::new(Vaulted::new(Arc::clone(&inner))), inner, tail_frames_max }
-    }
-}
-
-impl Sealing for Memory {
-    fn batch(&self, head: &Head) -> Batch {
-        let vault: Arc<dyn Vault> = Arc::<Vaulted>::clone(&self.vault);
-        Batch::new(head, self.batch_bytes_max(), vault)
-    }
-
-    fn erase(
-        &self,
-        tenant: TenantId,
-        subject: SubjectIndex,
-        _bucket: (BucketKind, u32),
-    ) -> Result<Vec<(BucketKind, u32)>, StorageError> {
-        let mut inner = self.inner.lock();
-        let slot = inner.slot_of(tenant, subject);
-        if let Some(key) = slot.and_then(|slot| inner.slots.get_mut(slot)) {
-            *key = None;
-        }
-        // Its buckets are not sealed: they are written anew with what is there.
-        Ok(Vec::new())
-    }
-
-    fn finish_erasing(&self, _tenant: TenantId) -> Result<bool, StorageError> {
-        Ok(true)
-    }
-
-    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
-        Ok(Vec::new())
     }
 }
 

@@ -1,8 +1,11 @@
 //! The keys of the store in memory.
 
+use super::Memory;
 use super::inner::Inner;
+use crate::batch::{Batch, Head};
 use crate::error::StorageError;
-use crate::seal::{Draw, KeyHeld, PartKey, Vault};
+use crate::seal::{Draw, KeyHeld, PartKey, Sealing, Vault};
+use crate::store::{BucketKind, Store as _};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use tessera_model::{SubjectIndex, TenantId};
@@ -54,5 +57,35 @@ impl Vault for Within<'_> {
 
     fn bear(&self, _tenant: TenantId) -> Result<(), StorageError> {
         Ok(())
+    }
+}
+
+impl Sealing for Memory {
+    fn batch(&self, head: &Head) -> Batch {
+        let vault: Arc<dyn Vault> = Arc::<Vaulted>::clone(&self.vault);
+        Batch::new(head, self.batch_bytes_max(), vault)
+    }
+
+    fn erase(
+        &self,
+        tenant: TenantId,
+        subject: SubjectIndex,
+        _bucket: (BucketKind, u32),
+    ) -> Result<Vec<(BucketKind, u32)>, StorageError> {
+        let mut inner = self.inner.lock();
+        let slot = inner.slot_of(tenant, subject);
+        if let Some(key) = slot.and_then(|slot| inner.slots.get_mut(slot)) {
+            *key = None;
+        }
+        // Its buckets are not sealed: they are written anew with what is there.
+        Ok(Vec::new())
+    }
+
+    fn finish_erasing(&self, _tenant: TenantId) -> Result<bool, StorageError> {
+        Ok(true)
+    }
+
+    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
+        Ok(Vec::new())
     }
 }

@@ -6,7 +6,7 @@
 use super::bucket::{self, AROUND_BYTES};
 use super::field::{Field, Reader, RecordError};
 use crate::bucket::{Bucket, BucketKind, Image};
-use crate::seal::Part;
+use crate::seal::{AROUND_BYTES as AROUND_BYTES_OF_PART, Part};
 use tessera_model::limits::{BUCKET_BYTES_MAX, BUCKET_PLACES, PLACES_MAX};
 use tessera_model::record::CommandIdRecord;
 use tessera_model::{CommandId, Event, PlaceImage, Revision};
@@ -19,10 +19,12 @@ const PLACES: u8 = 1;
 const COMMANDS: u8 = 2;
 /// Bytes of a place: seven words of 8 and three of 4. LIMIT: 3,500 of them are one part, 232 KiB.
 const PLACE_BYTES: usize = 68;
-/// Bytes of a command id: 16, its revision and 8 hash bytes.
-const COMMAND_BYTES: usize = 32;
+/// Bytes of a command id: 16, and its revision.
+const COMMAND_BYTES: usize = 24;
+/// Hash bytes of a command, which stand sealed: they tell who guesses the whole of it.
+const HASH_BYTES: usize = 8;
 /// LIMIT: command ids of one part.
-const COMMANDS_MAX: usize = (BUCKET_BYTES_MAX - AROUND_BYTES) / COMMAND_BYTES;
+const COMMANDS_MAX: usize = (BUCKET_BYTES_MAX - AROUND_BYTES) / (COMMAND_BYTES + HASH_BYTES);
 
 /// Encodes a bucket as parts, each with its form: its image, then its events.
 pub(crate) fn parts(bucket: &Bucket) -> Vec<(u8, bucket::Part)> {
@@ -40,9 +42,12 @@ pub(crate) fn parts(bucket: &Bucket) -> Vec<(u8, bucket::Part)> {
         }
         Image::Commands(ids) => {
             for ids in ids.chunks(COMMANDS_MAX) {
-                let mut body = Vec::with_capacity(ids.len() * COMMAND_BYTES);
-                ids.iter().for_each(|id| id.put(&mut body));
-                parts.push((COMMANDS, open(body)));
+                let mut part = open(Vec::with_capacity(ids.len() * COMMAND_BYTES));
+                for id in ids {
+                    id.put(&mut part.body);
+                    id.put_private(&mut part.private);
+                }
+                parts.push((COMMANDS, part));
             }
         }
     }
@@ -60,23 +65,83 @@ fn put_place(place: &PlaceImage, body: &mut Vec<u8>) {
     place.refresh.iter().for_each(|word| word.put(body));
 }
 
-/// The events of a part, blank where they are private, and what is private of them, sealed.
-pub(crate) type Events<'a> = (Vec<Event>, Option<Part<'a>>);
+/// A part that was read, but for what is private of it, which stands sealed behind it.
+pub(crate) enum Read<'a> {
+    /// Places, of which nothing is.
+    Places,
+    /// Command ids from this one on, without their hash bytes.
+    Commands(usize, Part<'a>),
+    /// Events, which are not in the bucket yet.
+    Events(Vec<Event>, Option<Part<'a>>),
+}
 
-/// Decodes one part: an image behind what the bucket has of the parts before it, or events, which are not in the bucket
-/// yet.
+impl Read<'_> {
+    /// What of it stands sealed.
+    pub(crate) const fn sealed(&self) -> Option<&Part<'_>> {
+        match self {
+            Self::Places => None,
+            Self::Commands(_, sealed) => Some(sealed),
+            Self::Events(_, sealed) => sealed.as_ref(),
+        }
+    }
+
+    /// Leaves what is private of it blank, for whoever has no keys.
+    pub(crate) fn blank(self, bucket: &mut Bucket) {
+        if let Self::Events(mut events, _) = self {
+            bucket.events.append(&mut events);
+        }
+    }
+
+    /// Fills in what is private of it.
+    pub(crate) fn fill(self, plain: &[u8], bucket: &mut Bucket) -> Result<(), RecordError> {
+        match self {
+            Self::Places => Ok(()),
+            Self::Commands(from, _) => fill_hashes(from, plain, bucket),
+            Self::Events(mut events, _) => {
+                bucket::take_private(&mut events, plain)?;
+                bucket.events.append(&mut events);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn fill_hashes(from: usize, plain: &[u8], bucket: &mut Bucket) -> Result<(), RecordError> {
+    let Image::Commands(ids) = &mut bucket.image else { return Err(RecordError::BadHeader) };
+    let ids = ids.get_mut(from..).unwrap_or_default();
+    let (all, rest) = plain.as_chunks::<HASH_BYTES>();
+    if !rest.is_empty() || all.len() != ids.len() {
+        return Err(RecordError::Short);
+    }
+    ids.iter_mut().zip(all).for_each(|(id, hash)| id.fingerprint = u64::from_le_bytes(*hash));
+    Ok(())
+}
+
+/// Decodes one part behind what the bucket has of the parts before it.
 pub(crate) fn take_part<'a>(
     form: u8,
     mut input: Reader<'a>,
     bucket: &mut Bucket,
-) -> Result<Option<Events<'a>>, RecordError> {
-    if form == EVENTS {
-        let events = bucket::take_part(&mut input)?;
-        let sealed = if input.rest().is_empty() { None } else { Some(Part::take(&mut input)?) };
-        input.end()?;
-        return Ok(Some((events, sealed)));
+) -> Result<Read<'a>, RecordError> {
+    match form {
+        EVENTS => {
+            let events = bucket::take_part(&mut input)?;
+            let sealed = if input.rest().is_empty() { None } else { Some(Part::take(&mut input)?) };
+            input.end()?;
+            Ok(Read::Events(events, sealed))
+        }
+        COMMANDS => {
+            let from = if let Image::Commands(ids) = &bucket.image { ids.len() } else { 0 };
+            // As many as hashes are sealed behind them.
+            let bytes = input.rest().len().checked_sub(AROUND_BYTES_OF_PART).ok_or(RecordError::Short)?;
+            let body = input.slice(bytes / (COMMAND_BYTES + HASH_BYTES) * COMMAND_BYTES)?;
+            let sealed = Part::take(&mut input)?;
+            input.end()?;
+            take_image(form, body, bucket)?;
+            Ok(Read::Commands(from, sealed))
+        }
+        _ => take_image(form, input.rest(), bucket).map(|()| Read::Places),
     }
-    take_image(form, input.rest(), bucket).map(|()| None)
 }
 
 fn take_image(form: u8, body: &[u8], bucket: &mut Bucket) -> Result<(), RecordError> {
@@ -157,7 +222,7 @@ fn take_commands(body: &[u8], ids: &mut Vec<CommandIdRecord>) -> Result<(), Reco
         let record = CommandIdRecord {
             id: CommandId::take(&mut input)?,
             revision: Revision::take(&mut input)?,
-            fingerprint: u64::take(&mut input)?,
+            fingerprint: 0,
         };
         if last.is_some_and(|last| last.0 >= record.id.0) {
             return Err(RecordError::BadOrder);
@@ -197,12 +262,44 @@ mod tests {
     fn joined(bucket: &Bucket, parts: &[(u8, bucket::Part)]) -> Result<Bucket, RecordError> {
         let mut read = Bucket::of(bucket.kind, bucket.no, Vec::new());
         for (form, part) in parts {
-            if let Some((mut events, _)) = take_part(*form, Reader::new(&part.body), &mut read)? {
-                bucket::take_private(&mut events, &part.private)?;
-                read.events.append(&mut events);
+            if *form == EVENTS {
+                let events = bucket::take_part(&mut Reader::new(&part.body))?;
+                Read::Events(events, None).fill(&part.private, &mut read)?;
+                continue;
+            }
+            let from = if let Image::Commands(ids) = &read.image { ids.len() } else { 0 };
+            take_image(*form, &part.body, &mut read)?;
+            if *form == COMMANDS && !part.private.is_empty() {
+                fill_hashes(from, &part.private, &mut read)?;
             }
         }
         Ok(read)
+    }
+
+    /// PROPERTY: command ids and what is sealed behind them come apart again as they were put together; without keys
+    /// their hash bytes are blank, and more or fewer hashes than ids are refused.
+    #[test]
+    fn hashes_stand_behind_their_ids() {
+        for count in [1, 2, 300] {
+            let bucket =
+                Bucket { image: Image::Commands(ids(count)), ..Bucket::of(BucketKind::Commands, 7, vec![]) };
+            let (form, part) = parts(&bucket).swap_remove(0);
+            let bytes = [part.body.clone(), crate::seal::tests::sealed(&part.private)].concat();
+            let mut read = Bucket::of(BucketKind::Commands, 7, vec![]);
+            let found = take_part(form, Reader::new(&bytes), &mut read).unwrap();
+            assert!(found.sealed().is_some());
+            let Read::Commands(from, _) = found else { panic!("ids") };
+            assert!(matches!(&read.image, Image::Commands(ids) if ids.iter().all(|id| id.fingerprint == 0)));
+            for plain in [&part.private[8..], &[&part.private[..], &[0; 8]].concat(), &part.private[1..]] {
+                assert_eq!(fill_hashes(from, plain, &mut read), Err(RecordError::Short));
+            }
+            fill_hashes(from, &part.private, &mut read).unwrap();
+            assert!(read == bucket);
+            for cut in [&bytes[1..], &bytes[..bytes.len() - 1], &bytes[24..], &part.body[..]] {
+                let mut read = Bucket::of(BucketKind::Commands, 7, vec![]);
+                assert!(take_part(form, Reader::new(cut), &mut read).is_err());
+            }
+        }
     }
 
     pub(crate) fn samples() -> Vec<Bucket> {

@@ -343,14 +343,3 @@ impl Field for Vec<(Place, Generation)> {
         (0..count).map(|_| Field::take(input)).collect()
     }
 }
-
-impl Field for (Place, Generation) {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.0.put(out);
-        self.1.put(out);
-    }
-
-    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
-        Ok((Field::take(input)?, Field::take(input)?))
-    }
-}

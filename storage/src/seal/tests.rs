@@ -37,8 +37,13 @@ pub(crate) fn batch(head: &Head) -> Batch {
 
 /// A part, for what reads parts.
 pub(crate) fn sealed_part() -> Vec<u8> {
+    sealed(b"ann@example.com")
+}
+
+/// A part in which this is sealed.
+pub(crate) fn sealed(plain: &[u8]) -> Vec<u8> {
     let place = Place { tenant: TenantId(1), owner: SubjectIndex(2), kind: FRAME, key: b"3" };
-    key(1).seal(&place, b"ann@example.com").unwrap()
+    key(1).seal(&place, plain).unwrap()
 }
 
 fn key(of: u8) -> PartKey {

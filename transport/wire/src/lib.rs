@@ -60,10 +60,8 @@ pub use fields::{FIELD_KINDS, FieldsReader, FieldsWriter, Head, TENANT_OF_CONNEC
 pub use frame::{ALPN, Frame, HEADER_BYTES, Header};
 pub use hello::{Hello, HelloReply};
 pub use inspect::{Introspect, Resolve, ResolveItems, Resolved};
-pub use invitation::{InvitationRow, PersonalRoleRow};
 pub use kind::Kind;
 pub use made::Made;
-pub use outbox::Outbox;
 pub use permissions::{ListPermissions, PermissionName, Permissions};
 pub use policy::{EntityRow, PolicyFaultRow, PolicySetRow, PolicyVersionRow, SchemaPartRow};
 pub use relation::RelationAsk;
@@ -79,3 +77,4 @@ pub use shape::{Page, Rows, RowsWriter, Shape};
 pub use surface::{codes_text, kinds_text};
 pub use tag::Tag;
 pub use visibility::VisibilityRow;
+pub use {invitation::InvitationRow, invitation::PersonalRoleRow, outbox::Outbox};

@@ -15,8 +15,6 @@ use crate::tag::Tag;
 use crate::visibility::and_visibility;
 use std::net::IpAddr;
 use tessera_model::catalogue::ServiceEntry;
-use tessera_model::endpoint::Endpoint;
-use tessera_model::load::LoadRow;
 use tessera_model::policy::EntityName;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::refresh::ClientTerms;
@@ -27,6 +25,7 @@ use tessera_model::{
     Condition, Deadline, GrantConditions, Identifier, Name, Network, Origin, Pattern, Private, PublicId,
     Receipt, TenantId, Thumbprint, Trust,
 };
+use tessera_model::{endpoint::Endpoint, load::LoadRow};
 
 and_visibility! {
     /// Turns the one-time secret of the first start into an operator with a key. Needs no credential.
@@ -95,8 +94,7 @@ and_visibility! {
         /// Whom.
         subject: PublicId = Subject,
     };
-    /// Erases a subject: it is deleted, and what is private of it can be read by nobody any more, once the answer
-    /// says so. Repeated, it tells how far that is.
+    /// Deletes a subject and destroys the key of what is private of it; repeated, it tells whether that is done.
     EraseSubject = 0x10e0 -> Made {
         /// Whom.
         subject: PublicId = Subject,

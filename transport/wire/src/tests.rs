@@ -325,10 +325,14 @@ fn numbers_fit_the_model() {
     let of_the_node = [
         &CommandKind::OfferBootstrap,
         &CommandKind::BeginEpoch,
+        &CommandKind::FinishErasure,
         &CommandKind::RehashPassword,
         &CommandKind::CountFailure,
     ];
-    assert_eq!(missing, of_the_node, "only the node offers its secret, begins an epoch and hashes anew");
+    assert_eq!(
+        missing, of_the_node,
+        "only the node offers its secret, begins an epoch, ends an erasure and hashes anew"
+    );
     for pair in Tag::ALL.windows(2) {
         assert!(pair[0].number() < pair[1].number());
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use tessera_model::CommandKind;
 
 /// Commands that are not ordered over HTTP in their own shape.
-const ELSEWHERE: [CommandKind; 9] = [
+const ELSEWHERE: [CommandKind; 10] = [
     // A handle, or a browser's cookie: `refresh`.
     CommandKind::RefreshSession,
     // The node's own.
@@ -17,13 +17,14 @@ const ELSEWHERE: [CommandKind; 9] = [
     CommandKind::BeginEpoch,
     CommandKind::RehashPassword,
     CommandKind::CountFailure,
+    CommandKind::FinishErasure,
     // One's own, below /v1/me.
     CommandKind::ChangePassword,
     // Behind the merge patch.
     CommandKind::ChangeSettings,
-    // Never in a release.
     // What grants order whose conditions are spoken of.
     CommandKind::GrantUnder,
+    // Never in a release.
     CommandKind::PlantedPanic,
 ];
 
