@@ -1,8 +1,7 @@
 //! Live tenants: each one actor that owns its state, commits before it acknowledges and publishes a view.
 //!
 //! Checks read the view, never a mailbox ([`Reading::check`]). Commands are identified, admitted, decided by a pure
-//! function, committed by the store, published behind the proof of that commit and only then answered
-//! ([`Engine::submit`]). Neither QUIC nor HTTP nor bytes are known; time and randomness are seams ([`Clock`], [`Entropy`]).
+//! function, committed, and only then published and answered ([`Engine::submit`]). [`Clock`] and [`Entropy`] are seams.
 
 mod actor;
 mod admit;
@@ -36,7 +35,6 @@ mod order;
 mod people;
 mod policed;
 mod policies;
-mod policy_steps;
 mod question;
 mod read;
 mod refresh;
@@ -73,7 +71,7 @@ pub use {
     engine::StartError, explain::Because, explain::Draft, explain::Explained, explain::Related, explain::Why,
     front::Errand, front::Stranger, groups::MemberFound, groups::MembershipFound, groups::RoleUse,
     groups::Way, house::EngineConfig, house::PLANTED, list::Listing, list::Page, policed::About,
-    policies::PolicyParts, policies::PolicySaid, policies::Tried, policy_steps::PolicySteps,
+    policies::PolicyParts, policies::PolicySaid, policies::PolicySteps, policies::Tried,
     read::PermissionList, related::RelatedSubjects, resource::Resource, review::Held, review::Reviewed,
     review::Told, review::Who, seam::Clock, seam::Entropy, sight::PEOPLE, sight::Seen, submit::SubmitError,
     tessera_policy::Facts, tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure, view::Reading,

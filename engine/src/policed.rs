@@ -7,7 +7,7 @@
 use crate::check::Judged;
 use crate::circumstances::Circumstances;
 use crate::policies::all_actions;
-use crate::policy_steps::taken;
+use crate::policies::taken;
 use crate::root::Root;
 use crate::state::key_of;
 use std::cell::Cell;

@@ -1,6 +1,11 @@
 //! Setting policies: their texts are read, held against the schema and compiled before admission, on a thread that may
 //! block. What a view holds of them, for the doors.
 
+mod steps;
+
+pub use steps::PolicySteps;
+pub(crate) use steps::taken;
+
 use crate::admit::Done;
 use crate::bound::Bound;
 use crate::engine::Engine;
