@@ -134,6 +134,9 @@ pub(crate) fn take_part<'a>(
             let from = if let Image::Commands(ids) = &bucket.image { ids.len() } else { 0 };
             // As many as hashes are sealed behind them.
             let bytes = input.rest().len().checked_sub(AROUND_BYTES_OF_PART).ok_or(RecordError::Short)?;
+            if !bytes.is_multiple_of(COMMAND_BYTES + HASH_BYTES) {
+                return Err(RecordError::Short);
+            }
             let body = input.slice(bytes / (COMMAND_BYTES + HASH_BYTES) * COMMAND_BYTES)?;
             let sealed = Part::take(&mut input)?;
             input.end()?;
