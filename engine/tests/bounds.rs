@@ -12,6 +12,8 @@ use tessera_model::{
 
 /// Limits that no test reaches in short time, or that are read before a command is one.
 const ELSEWHERE: &[(Limit, &str)] = &[
+    (Limit::VisibilityRules, "visibility.rs"),
+    (Limit::VisibilityAttributes, "visibility.rs"),
     (Limit::GroupWindows, "256 windows over as many groups"),
     (Limit::Invitations, "8,192 open invitations, each look at all of them"),
     (Limit::InvitationsPerInviter, "512 open invitations of as many identifiers"),

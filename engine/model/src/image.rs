@@ -175,7 +175,7 @@ mod tests {
         PlaceRecord {
             place: Place(7),
             generation: Generation(at(1) | 1),
-            key: seed % 2 == 0,
+            key: seed.is_multiple_of(2),
             acr: (seed % 16) as u8,
             tag: std::array::from_fn(|no| (at(2) >> (no % 4)) as u8),
             subject: SubjectIndex(at(3)),
@@ -192,7 +192,7 @@ mod tests {
                 rotated_at: Deadline(at(13)),
                 client: ClientIndex(at(14)),
             },
-            side: seed % 3 == 0,
+            side: seed.is_multiple_of(3),
         }
     }
 

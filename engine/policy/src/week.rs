@@ -173,7 +173,7 @@ mod tests {
                         let run = week.run(UnixMillis(now * 1000 + 999));
                         let change = minutes.iter().skip(at).position(|other| other != open);
                         let change = change.map(|after| UnixMillis((now + after as u64 * 60) * 1000));
-                        let told = run.and_then(|(from, until)| if *open { Some(until) } else { Some(from) });
+                        let told = run.map(|(from, until)| if *open { until } else { from });
                         let told = told.filter(|told| told.0 < (start as u64 + 6 * 86_400) * 1000);
                         assert_eq!(
                             run.is_some_and(|(from, _)| from.0 <= now * 1000),

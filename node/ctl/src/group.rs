@@ -226,15 +226,8 @@ impl GroupVerb {
                 Ok(answer.with("group", group.as_str()).with("subject", subject.to_string()).made(&made))
             }
             Self::Nest { group, member, from, until } => {
-                let (from, until) = (deadline(link, from)?, deadline(link, until)?);
-                let when = window((from, until));
-                let (outer, inner) = (group.clone(), member.clone());
-                let made =
-                    link.order(&Request::AddSubgroup { group: outer, member: inner, from, until }).await?;
-                let text =
-                    format!("Group {member} lies in group {group}{when}: its members have what that has.");
-                let answer = Answer::said(text).with("group", group.as_str());
-                Ok(answer.with("member", member.as_str()).made(&made))
+                let window = (deadline(link, from)?, deadline(link, until)?);
+                nest(link, (group, member), window).await
             }
             Self::Unnest { group, member } => {
                 let request = Request::RemoveSubgroup { group: group.clone(), member: member.clone() };
@@ -251,20 +244,7 @@ impl GroupVerb {
                 let who = format!("Group {group}");
                 condition::set(link, (&who, GranteeName::Group(group)), (role, workspace), under).await
             }
-            Self::Ungrant { group, role, workspace } => {
-                let request = Request::UngrantGroup {
-                    group: group.clone(),
-                    role: role.clone(),
-                    workspace: workspace.clone(),
-                };
-                let made = link.order(&request).await?;
-                let place = place(workspace.as_ref());
-                Ok(Answer::said(format!("Group {group} does not have role {role} {place} (any more)."))
-                    .with("group", group.as_str())
-                    .with("role", role.as_str())
-                    .with("workspace", workspace.map(|name| name.to_string()))
-                    .made(&made))
-            }
+            Self::Ungrant { group, role, workspace } => ungrant(link, group, role, workspace).await,
             Self::Grants { group } => {
                 let request = Request::ListGroupGrants { group: group.clone() };
                 let (table, listed) = grants(&link.page::<GrantRow>(&request).await?.rows);
@@ -276,6 +256,31 @@ impl GroupVerb {
             Self::Of { who, window } => memberships(link, &who, window).await,
         }
     }
+}
+
+async fn nest(
+    link: &Link,
+    (group, member): (Name, Name),
+    (from, until): (Deadline, Deadline),
+) -> Result<Answer, CtlError> {
+    let when = window((from, until));
+    let (outer, inner) = (group.clone(), member.clone());
+    let made = link.order(&Request::AddSubgroup { group: outer, member: inner, from, until }).await?;
+    let text = format!("Group {member} lies in group {group}{when}: its members have what that has.");
+    let answer = Answer::said(text).with("group", group.as_str());
+    Ok(answer.with("member", member.as_str()).made(&made))
+}
+
+async fn ungrant(link: &Link, group: Name, role: Name, workspace: Option<Name>) -> Result<Answer, CtlError> {
+    let request =
+        Request::UngrantGroup { group: group.clone(), role: role.clone(), workspace: workspace.clone() };
+    let made = link.order(&request).await?;
+    let place = place(workspace.as_ref());
+    Ok(Answer::said(format!("Group {group} does not have role {role} {place} (any more)."))
+        .with("group", group.as_str())
+        .with("role", role.as_str())
+        .with("workspace", workspace.map(|name| name.to_string()))
+        .made(&made))
 }
 
 /// Reads a condition of a rule.

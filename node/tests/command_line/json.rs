@@ -256,6 +256,9 @@ fn people(asked: &mut Asked) {
     let temp = text(&asked.ask(0, "tessera user create --machine --tenant acme"), "subject");
     asked.ask(2, &format!("tessera user delete {temp} --tenant acme"));
     asked.ask(0, &format!("tessera user delete {temp} --yes --tenant acme"));
+    asked.ask(2, &format!("tessera user erase {temp} --tenant acme"));
+    let erased = asked.ask(0, &format!("tessera user erase {temp} --yes --tenant acme"));
+    assert_eq!(erased["erased"], true);
     assert_eq!(asked.ask(1, &format!("tessera user show {temp} --tenant acme"))["error"]["code"], 203);
 }
 

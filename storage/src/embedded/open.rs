@@ -165,7 +165,6 @@ impl Embedded {
             recovered.tail.refused.all_but.push((damage, std::collections::BTreeSet::new()));
         }
         name_the_unproven(&mut recovered.tail, &checkpoint)?;
-        let end = recovered.end;
         let keys = match with_keys {
             true => keys(&*disk, (&options, &identity), &checkpoint, &recovered)?,
             false => Keys::closed(),
@@ -177,21 +176,7 @@ impl Embedded {
             checkpoint.copy_first();
         }
         let files = Arc::new(Files::new(Arc::clone(&disk), identity.file_bytes));
-        for found in found {
-            let last = recovered.used.get(&found.no).copied().or(ahead.then_some(meta.covered));
-            files.adopt(found.no, found.file, last);
-        }
-        let mut journal = Journal::new(Arc::clone(&files), identity.salt, &end);
-        if let Some(last) = &recovered.last {
-            write_last_again(&mut journal, &files, last, &mut recovered.tail)?;
-            // Nobody who starts waits for a file to be filled: the first who needs the room does.
-            if files.has_none_free() {
-                journal.enter_reserve();
-            }
-        }
-        if !ahead {
-            files.release(meta.covered);
-        }
+        let journal = continued(&files, identity.salt, (found, &mut recovered), (meta.covered, ahead))?;
         let group_bytes_max = journal.group_bytes_max();
         let checkpoint_bytes = checkpoint.bytes();
         let shared = Arc::new(Shared {
@@ -324,6 +309,32 @@ fn faulty_file(found: &[Found], file_bytes: u64) -> Option<Damage> {
         Some((no, _)) => (no, "a journal file has another size"),
     };
     Some(Damage { file: name_of(file).into(), offset: 0, what: what.into(), tenants: None })
+}
+
+/// The journal that goes on where it was found to end; what a checkpoint covers of it is free, unless the checkpoint is
+/// `ahead` of its last name.
+fn continued(
+    files: &Arc<Files>,
+    salt: [u8; 32],
+    (found, recovered): (Vec<Found>, &mut crate::recover::Recovered),
+    (covered, ahead): (u64, bool),
+) -> Result<Journal, StorageError> {
+    for found in found {
+        let last = recovered.used.get(&found.no).copied().or(ahead.then_some(covered));
+        files.adopt(found.no, found.file, last);
+    }
+    let mut journal = Journal::new(Arc::clone(files), salt, &recovered.end);
+    if let Some(last) = &recovered.last {
+        write_last_again(&mut journal, files, last, &mut recovered.tail)?;
+        // Nobody who starts waits for a file to be filled: the first who needs the room does.
+        if files.has_none_free() {
+            journal.enter_reserve();
+        }
+    }
+    if !ahead {
+        files.release(covered);
+    }
+    Ok(journal)
 }
 
 /// Writes the last group again: into a fresh file, or behind itself when none can be had.

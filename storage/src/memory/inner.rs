@@ -10,7 +10,7 @@ use crate::usage::Usage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tessera_crypto::Key;
-use tessera_model::{Event, Private, Revision, Row, RowKind, SubjectIndex, TenantId};
+use tessera_model::{Private, Revision, Row, RowKind, SubjectIndex, TenantId};
 
 /// One tenant.
 pub(super) struct Kept {

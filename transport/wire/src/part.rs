@@ -8,10 +8,7 @@ use tessera_model::name::NameError;
 use tessera_model::record::{AttributeKind, SubjectKind, SubjectStatus, TenantStatus};
 use tessera_model::refresh::RefreshMode;
 use tessera_model::rule::ConditionError;
-use tessera_model::{
-    Condition, GrantCondition, GrantConditions, IdentifierKind, Limit, Name, Pattern, Private, PublicId,
-    TenantId,
-};
+use tessera_model::{Condition, IdentifierKind, Limit, Name, Pattern, Private, PublicId, TenantId};
 
 /// A part of a request, receipt or row.
 pub(crate) trait Part: Sized {

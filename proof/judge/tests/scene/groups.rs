@@ -1,7 +1,7 @@
 //! Groups in both: written and removed, with members and with rules.
 
-use super::{ATTRIBUTES, SUBJECTS, Scene, Seeded, VALUES};
-use std::collections::{BTreeMap, BTreeSet};
+use super::{ATTRIBUTES, SUBJECTS, Scene, Seeded, TICK_S, VALUES};
+use std::collections::BTreeMap;
 use tessera_judge::{Conditions, Holder, Rule, Wanted, Window};
 use tessera_model::record::{AttributeValue, EdgeWindow, GroupRecord, MemberRecord};
 use tessera_model::rule::{GroupRule, Match, Term};
@@ -64,11 +64,12 @@ impl Scene {
     /// A window that begins, ends, or does both.
     fn limited(&mut self) -> Window {
         match self.random.below(5) {
-            0 => Window { from: Some(1 + self.random.below(10)), until: None },
-            1 => Window { from: None, until: Some(14 + self.random.below(10)) },
+            0 => Window { from: Some((1 + self.random.below(10)) * TICK_S), until: None },
+            1 => Window { from: None, until: Some((14 + self.random.below(10)) * TICK_S) },
             _ => {
                 let from = 1 + self.random.below(12);
-                Window { from: Some(from), until: Some(from + 1 + self.random.below(12)) }
+                let until = from + 1 + self.random.below(12);
+                Window { from: Some(from * TICK_S), until: Some(until * TICK_S) }
             }
         }
     }
