@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tessera_model::limits::COMMAND_ID_AHEAD_MS_MAX;
 use tessera_model::record::CommandIdRecord;
 use tessera_model::{Event, Revision, UnixMillis};
-use tessera_storage::{Image, Replay, StorageError};
+use tessera_storage::{Bucket, Image, Replay, StorageError};
 
 /// LIMIT: events between two settlings of loaded places, so that the overlay stays small.
 const SETTLE_EVERY: usize = 4_096;
@@ -19,6 +19,18 @@ const SETTLE_EVERY: usize = 4_096;
 fn prove_ids(house: &House, latest_ms: Option<u64>) {
     if let Some(latest) = latest_ms.filter(|latest| *latest > 0) {
         house.prove(UnixMillis(latest.saturating_sub(COMMAND_ID_AHEAD_MS_MAX)));
+    }
+}
+
+/// Takes over what of a bucket stands in it as it lies in memory.
+fn take_image(house: &House, state: &mut State, bucket: &Bucket) {
+    match &bucket.image {
+        Image::None => {}
+        Image::Places(places) => state.take_places(bucket.no, places),
+        Image::Commands(ids) => {
+            state.take_ids(ids);
+            prove_ids(house, ids.iter().map(|record| record.id.unix_ms()).max());
+        }
     }
 }
 
@@ -46,14 +58,7 @@ pub(crate) fn load(house: &Arc<House>, entry: &Arc<Entry>) -> Result<Running, St
     };
     let head = house.store.load(entry.tenant, &mut |replay| match replay {
         Replay::Bucket(bucket) => {
-            match &bucket.image {
-                Image::None => {}
-                Image::Places(places) => state.take_places(bucket.no, places),
-                Image::Commands(ids) => {
-                    state.take_ids(ids);
-                    prove_ids(house, ids.iter().map(|record| record.id.unix_ms()).max());
-                }
-            }
+            take_image(house, &mut state, &bucket);
             apply(&mut state, &bucket.events);
         }
         Replay::Frame(frame) => {

@@ -67,8 +67,8 @@ impl Listing {
     #[must_use]
     pub fn shows_attribute(&self, seen: Seen, name: &Name) -> bool {
         let by_name = |limited: &Arc<super::Limited>| {
-            let by = (0_u32..).zip(&limited.rules).filter(|(nth, _)| seen.rules >> nth & 1 == 1);
-            by.map(|(_, rule)| rule.attributes.contains(name)).any(|shown| shown)
+            let mut by = (0_u32..).zip(&limited.rules).filter(|(nth, _)| seen.rules >> nth & 1 == 1);
+            by.any(|(_, rule)| rule.attributes.contains(name))
         };
         seen.has(Detail::Attributes) || self.1.0.as_ref().is_some_and(by_name)
     }

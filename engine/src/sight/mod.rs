@@ -157,8 +157,8 @@ fn limits(root: &Root, roles: &BTreeSet<RoleId>, permission: Option<&str>) -> Op
         return if permission.is_some() { None } else { Some(Vec::new()) };
     }
     let gives = |role: &RoleId| {
-        let patterns = root.roles.get(role).into_iter().flat_map(|record| record.patterns.iter());
-        permission.is_some_and(|name| patterns.map(|one: &Pattern| one.covers(name)).any(|covers| covers))
+        let mut patterns = root.roles.get(role).into_iter().flat_map(|record| record.patterns.iter());
+        permission.is_some_and(|name| patterns.any(|one: &Pattern| one.covers(name)))
     };
     if roles.iter().any(|role| !set.iter().any(|rule| rule.role == *role) && gives(role)) {
         return None;

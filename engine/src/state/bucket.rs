@@ -83,6 +83,7 @@ fn of_failure([first, ..]: &[u8; 16]) -> (BucketKind, u32) {
 }
 
 /// The bucket that an event's key lies in. Freed identifiers are found by `apply`.
+#[expect(clippy::too_many_lines, reason = "one arm for each event")]
 pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
     Some(match event {
         Event::TenantBorn { .. }

@@ -87,9 +87,9 @@ impl State {
     /// What was decided about new subjects, with who made them.
     pub(super) fn created_by(mut decided: Decided, caller: Caller, first: u32) -> Decided {
         let Caller::Holder { subject: by, .. } = caller else { return decided };
-        let new = |event: &Event| match event {
-            Event::SubjectChanged(record) if record.index.0 >= first => Some(record.index),
-            _ => None,
+        let new = |event: &Event| {
+            let Event::SubjectChanged(record) = event else { return None };
+            (record.index.0 >= first).then_some(record.index)
         };
         let made: Vec<_> = decided.events.iter().filter_map(new).collect();
         decided.events.extend(made.into_iter().map(|subject| Event::CreatorNoted { subject, by }));
