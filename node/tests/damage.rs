@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use tessera_client::wire::{IdentifierRow, Made, Request, TenantRow};
+use tessera_client::wire::{IdentifierRow, Made, Request, SubjectRow, TenantRow};
 use tessera_client::{Client, ClientError, Config, Trust};
 use tessera_model::record::SubjectKind;
 use tessera_model::{Identifier, IdentifierKind, Name, Private, Refusal, TenantId};
@@ -260,15 +260,23 @@ async fn a_damaged_row_is_no_waking_tenant() {
         let request = Request::CreateSubject { kind: SubjectKind::Person, identifiers, password };
         people.push(admin.request(&request).await.expect("made").subject.expect("an id"));
     }
+    let amy = Request::ReadSubject { subject: Some(people[0]), identifier: None };
+    let amy = admin.list::<SubjectRow>(&amy).await.expect("read").rows[0].index.expect("an index");
     drop((stranger, operator, admin));
     node.end();
     let path = folder.join("data/state.redb");
     let mut bytes = std::fs::read(&path).expect("a file");
     let typed = b"Amy.Poe@example.org";
-    let at: Vec<usize> =
-        (0..bytes.len() - typed.len()).filter(|at| bytes[*at..].starts_with(typed)).collect();
+    assert!(!bytes.windows(typed.len()).any(|some| some == typed), "in the clear");
+    // Sealed parts of hers as long as a row of such an identifier: length and hash, kind and what was typed.
+    let head = [&[0xFE, b'T', b'S', b'P'][..], &amy.to_le_bytes()].concat();
+    let plain = 4 + 16 + 1 + typed.len();
+    let at: Vec<usize> = (0..bytes.len() - head.len() - 4)
+        .filter(|at| bytes[*at..].starts_with(&head))
+        .filter(|at| bytes[at + 8..at + 12] == u32::try_from(plain).expect("short").to_le_bytes())
+        .collect();
     assert!(!at.is_empty());
-    at.iter().for_each(|at| bytes[at + 2] ^= 1);
+    at.iter().for_each(|at| bytes[at + 40] ^= 1);
     std::fs::write(&path, bytes).expect("written");
     let node = Node::start(folder);
     let admin = node.client(folder, Some(&key)).await;

@@ -44,6 +44,7 @@ struct Checks {
 }
 
 /// Runs the proof.
+#[expect(clippy::too_many_lines, reason = "one step behind the other, as a reader would do it by hand")]
 pub(crate) async fn run(plan: &Plan) -> Result<crate::kill::Told, Trouble> {
     let folder = tempfile::tempdir()?;
     let mut node = if plan.small {

@@ -10,18 +10,16 @@ use crate::relation;
 use crate::sight;
 use crate::watch;
 use std::sync::Arc;
-use tessera_engine::{
-    BackupTold, Bound, Cursors, Engine, Figure, KeyFound, Listing, PEOPLE, Page, Sees, View,
-};
+use tessera_engine::{Bound, Cursors, Engine, Figure, KeyFound, Listing, PEOPLE, Page, Sees, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{GrantRecord, SubjectRecord};
 use tessera_model::refresh::ClientRecord;
 use tessera_model::visibility::Detail;
 use tessera_model::{CursorFault, Limit, ListKind, Listed, Name, Private, PublicId, Refusal, TenantId};
 use tessera_wire::{
-    AttributeRow, BackupRow, ClientRow, Fault, GrantRow, HolderRow, KeyRow, OriginsRow, PermissionRow,
-    RefreshKeyRow, Request, RequestKind, RoleRow, Rows, RowsWriter, SessionRow, SettingsRow, Shape,
-    TenantRow, UsageRow, WorkspaceRow,
+    AttributeRow, ClientRow, Fault, GrantRow, HolderRow, KeyRow, OriginsRow, PermissionRow, RefreshKeyRow,
+    Request, RequestKind, RoleRow, Rows, RowsWriter, SessionRow, SettingsRow, Shape, TenantRow, UsageRow,
+    WorkspaceRow,
 };
 
 /// The permission that a list asks for; a session may read what is its own subject's without it.

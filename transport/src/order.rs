@@ -227,6 +227,7 @@ fn subject_of(
 }
 
 /// Orders a command: those that need a proof, a hash or a look-up first, the others as they are.
+#[expect(clippy::too_many_lines, reason = "one arm for each of them")]
 #[expect(clippy::wildcard_enum_match_arm, reason = "what needs nothing first is mapped below")]
 async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) -> Result<Done, SubmitError> {
     let command = match request {

@@ -150,6 +150,7 @@ pub(crate) fn check(
 }
 
 /// The policies, or a page of the stored entities.
+#[expect(clippy::too_many_lines, reason = "one arm for each of them")]
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is listed elsewhere")]
 pub(crate) fn page(source: &Source<'_>, request: Request) -> Result<Rows, Refusal> {
     let listing = &source.listing;

@@ -88,12 +88,11 @@ pub(crate) fn rows<'a>(
     if list == List::PersonalRole {
         return Ok(Object::new().with("role", listing.personal_role().map(Name::to_string)).value());
     }
-    let inviter = match list {
-        List::InvitationsOf => {
-            let id = required(input.public_id("subject")?, "subject")?;
-            Some(listing.subject(id).ok_or(Refusal::SubjectUnknown)?)
-        }
-        _ => None,
+    let inviter = if list == List::InvitationsOf {
+        let id = required(input.public_id("subject")?, "subject")?;
+        Some(listing.subject(id).ok_or(Refusal::SubjectUnknown)?)
+    } else {
+        None
     };
     let listed = Listed::of_subject(ListKind::Invitations, inviter.map(|record| record.id));
     let of = InvitationsOf {

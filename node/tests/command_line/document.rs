@@ -178,11 +178,12 @@ fn mask_line(line: &str) -> String {
         let field = word.strip_prefix(':').is_some_and(is_number);
         let timed = ["_us\"", "_ms\"", "\"min\"", "\"median\"", "\"max\""];
         let handle = word.len() == 65
-            && ["tess_", "tkey_", "tref_", "tset_"].iter().any(|prefix| word.starts_with(prefix));
+            && ["tess_", "tkey_", "tref_", "tset_", "tinv_"].iter().any(|prefix| word.starts_with(prefix));
         let cursor = out.ends_with("--cursor ") || out.ends_with("\"next\":\"");
         out.push_str(match word {
             _ if cursor => "CURSOR",
             word if is_id(word) => "ID",
+            word if word.strip_prefix("tessera.personal.").is_some_and(is_id) => "tessera.personal.ID",
             word if is_time(word) => "TIME",
             _ if handle => "HANDLE",
             _ if field && timed.iter().any(|name| out.ends_with(name)) => ":N",
