@@ -69,15 +69,16 @@ impl Place {
         let mut node = self.command();
         let node =
             node.args(["serve", "--config", "tessera.toml"]).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = node.spawn().expect("it runs");
-        for _ in 0..600 {
-            let (told, _) = self.doctor(&["--no-chains"]);
-            if level(&told, "node") == "ok" {
-                return child;
-            }
+        let mut child = node.spawn().expect("it runs");
+        let ready = (0..600).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(100));
+            level(&self.doctor(&["--no-chains"]).0, "node") == "ok"
+        });
+        if !ready {
+            child.kill().expect("a process");
+            panic!("the node is not ready: {:?}", child.wait());
         }
-        panic!("the node is not ready");
+        child
     }
 }
 

@@ -277,7 +277,7 @@ fn member(name: &str) -> Value {
         // None where they are not shown to whoever asks.
         "bound" | "index" | "failures" => json!({ "type": ["integer", "null"] }),
         "has_password" | "guest" => json!({ "type": ["boolean", "null"] }),
-        "status" => json!({ "type": ["string", "null"] }),
+        "status" | "identifier" => json!({ "type": ["string", "null"] }),
         "labels" => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
         "act" => {
             json!({ "type": "object", "required": ["sub"], "properties": { "sub": { "type": "string", "format": "uuid" } }, "description": "who acts for `sub` (RFC 8693); absent where nobody does" })
@@ -286,7 +286,7 @@ fn member(name: &str) -> Value {
         "state" => {
             json!({ "type": "string", "enum": ["open", "lapsed", "approved", "refused", "accepted", "declined", "withdrawn"] })
         }
-        "device" | "actor" | "request" | "decided_by" | "made_by" | "creator" => {
+        "device" | "actor" | "request" | "decided_by" | "made_by" | "creator" | "inviter" | "personal" => {
             json!({ "type": ["string", "null"], "format": "uuid" })
         }
         "action" | "replaced_by" | "pattern" | "mapping" | "endpoint" | "key" | "acts_because" => {
@@ -298,7 +298,7 @@ fn member(name: &str) -> Value {
         "subject" => json!({ "type": ["string", "null"], "format": "uuid" }),
         "permissions" | "workspaces" | "patterns" | "networks" | "origins" | "decisions" | "evicted"
         | "examples" | "results" | "rule" | "path" | "endpoints" | "parents" | "through" | "ceiling"
-        | "ceilings" | "sources" | "faults" | "rules" | "conditions" => {
+        | "ceilings" | "sources" | "faults" | "rules" | "conditions" | "versions" => {
             json!({ "type": "array", "items": {} })
         }
         "workspace" | "member_of" | "by" | "changed_by" | "parent" | "csrf_token" | "client" | "owners" => {
