@@ -126,6 +126,7 @@ mod tests {
     /// PROPERTY: at every minute of the weeks in which clocks are put forward or back, in zones that differ in how,
     /// hours hold exactly when the clock shows a time that is in them; and the end of a span is the first minute at
     /// which that differs. METHOD: the clock's day and time by name, against the spans as they are written.
+    /// F-49
     #[test]
     fn hours_follow_the_clock() {
         let spans = [
