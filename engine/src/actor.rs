@@ -346,6 +346,8 @@ impl Running {
                 let bound = u64::try_from(max).unwrap_or(u64::MAX);
                 return Ok(Err(Refusal::LimitReached(Limit::FrameBytes.at(bound))).into());
             }
+            // A key could not be made: nothing of the command has happened.
+            Err(error) if error.is_full() => return Ok(Err(Refusal::StorageFull).into()),
             Err(error) => return Err(ActorError::Commit(error)),
         };
         if let Some(number) = decided.new_refresh_key {

@@ -149,8 +149,9 @@ impl Listing {
     #[must_use]
     pub fn workspaces(&self, cursor: u64, limit: usize) -> Page<Arc<WorkspaceRecord>> {
         let range = (Bound::Excluded(WorkspaceIndex(after(cursor))), Bound::Unbounded);
-        let rows = self.0.workspaces.range(range).filter(|(_, record)| self.shows_workspace(record));
-        page_of(rows.map(|(index, record)| (u64::from(index.0), Some(Arc::clone(record)))), limit)
+        let rows = self.0.workspaces.range(range);
+        let shown = |record: &Arc<WorkspaceRecord>| self.shows_workspace(record).then(|| Arc::clone(record));
+        page_of(rows.map(|(index, record)| (u64::from(index.0), shown(record))), limit)
     }
 
     /// The clients after a cursor.

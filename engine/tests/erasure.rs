@@ -79,5 +79,8 @@ async fn a_kill_leaves_no_erasure_half_done() {
         let tenant = Tenant { id, admin_key: key, admin };
         erased(&house, &tenant, ann).await;
         assert!(house.store.erasing().expect("read").is_empty());
+        // What it signed in with is free, although the frame that freed it opens no more.
+        let anew = house.person(&tenant, "ann@example.org", "correct horse").await;
+        assert_ne!(anew, ann);
     }
 }

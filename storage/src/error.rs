@@ -139,7 +139,7 @@ impl StorageError {
     }
 
     /// Whether the disk (or a quota) has no space left.
-    pub(crate) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         let kind = if let Self::Disk { source, .. } = self {
             Some(source.kind())
         } else if let Self::Checkpoint { source, .. } = self {

@@ -45,7 +45,7 @@ const REQUEST_SHARE: u32 = 64;
 const REQUESTS: u32 = 9_000_000;
 
 /// Invitations of one bucket, as of requests.
-const INVITATIONS: u32 = 13_000_000;
+const INVITATIONS: u32 = 100_000_000;
 
 /// The bucket of the mappings, behind those of the models.
 const MAPPINGS: u32 = tessera_relation::SHARES + RELATION_MODELS_MAX;

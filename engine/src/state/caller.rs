@@ -8,12 +8,13 @@ use crate::sight::SIGHTED;
 use crate::table::{ALIVE, Fields, SIDE};
 use std::collections::BTreeSet;
 use tessera_model::command::Ordered;
+use tessera_model::grant_condition::Grantee;
 use tessera_model::limits::ENGINE_PERMISSIONS_MAX;
 use tessera_model::note::{By, Note};
-use tessera_model::record::{GrantRecord, SubjectStatus};
+use tessera_model::record::{GrantRecord, GroupGrantRecord, SubjectStatus};
 use tessera_model::{
     Caller, Command, CommandKind, Deadline, Generation, Pattern, PermissionId, Place, PublicId, Reason,
-    Refusal, RestrictionId, SubjectIndex, UnixMillis, Whence, WorkspaceIndex,
+    Refusal, RestrictionId, RoleId, SubjectIndex, UnixMillis, Whence, WorkspaceIndex,
 };
 use tessera_policy::{Reach, Within};
 
@@ -412,20 +413,38 @@ impl State {
     fn grants_that_count(&self, subject: SubjectIndex) -> Vec<GrantRecord> {
         let guest = self.root.rules.line(subject).is_some_and(tessera_policy::Line::is_guest);
         if !guest {
-            return self.all_grants_of(subject);
+            return self.grants_of(subject, false);
         }
-        self.root.rules.grants_of(subject).filter(|grant| grant.workspace.0 != 0).collect()
+        let own = self.root.rules.grants_of(subject).filter(|grant| grant.workspace.0 != 0);
+        own.filter(|grant| !self.is_conditioned(Grantee::Subject(subject), (grant.role, grant.workspace)))
+            .collect()
+    }
+
+    /// Whether a grant counts under conditions alone.
+    fn is_conditioned(&self, grantee: Grantee, (role, workspace): (RoleId, WorkspaceIndex)) -> bool {
+        let conditions = self.root.rules.conditions_of(grantee, role, workspace);
+        conditions.is_some_and(|conditions| !conditions.is_empty())
     }
 
     /// Every grant that a subject has, its own and through groups, each in the window in which it counts.
     fn all_grants_of(&self, subject: SubjectIndex) -> Vec<GrantRecord> {
+        self.grants_of(subject, true)
+    }
+
+    /// The same, those under conditions with the others or left out.
+    fn grants_of(&self, subject: SubjectIndex, conditioned: bool) -> Vec<GrantRecord> {
         let rules = &self.root.rules;
-        let mut grants: Vec<_> = rules.grants_of(subject).collect();
+        let counts = |grantee, at| conditioned || !self.is_conditioned(grantee, at);
+        let own = rules.grants_of(subject);
+        let mut grants: Vec<_> =
+            own.filter(|grant| counts(Grantee::Subject(subject), (grant.role, grant.workspace))).collect();
         for member in rules.memberships_of(subject) {
             for reach in rules.reaches(member.group) {
                 let (from, until) = reach.meet(member.from, member.until);
                 let way = Reach { from, until, ..reach };
-                for grant in rules.grants_to(reach.group) {
+                let granted = rules.grants_to(reach.group);
+                let at = |grant: &GroupGrantRecord| (grant.role, grant.workspace);
+                for grant in granted.filter(|grant| counts(Grantee::Group(reach.group), at(grant))) {
                     let (from, until) = way.meet(grant.from, grant.until);
                     let (role, workspace) = (grant.role, grant.workspace);
                     grants.push(GrantRecord { subject, role, workspace, from, until });

@@ -65,7 +65,7 @@ impl State {
         if !stands {
             return Err(Refusal::GrantUnknown);
         }
-        if !self.may_hand_out_all(&self.patterns_of(place.0), caller, now) {
+        if !self.may_hand_out_all(&self.handed_with(place.0), caller, now) {
             return Err(Refusal::BeyondCreator);
         }
         let Some(record) = self.conditions(grantee, place, conditions, now)? else {

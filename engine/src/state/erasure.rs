@@ -46,6 +46,17 @@ impl State {
         // What was done once stays done, whatever an older frame says.
         let done = done || self.root.erased.get(&subject).is_some_and(|(_, done)| *done);
         self.root.erased.insert_mut(subject, (at, done));
+        // WHY: the events that freed these are sealed under the key that is gone, and are passed over when a bucket of
+        // before is loaded with the frames behind it.
+        let held: Vec<_> = self.held.of(subject).copied().collect();
+        for hash in held {
+            if self.root.holder(&hash) == Some(subject) {
+                self.root.identifiers.remove(&hash);
+            }
+            self.held.remove(subject, hash);
+            self.dirty.insert(super::bucket::of_subject(subject));
+        }
+        self.drop_failures_of(subject);
     }
 }
 

@@ -86,6 +86,16 @@ impl State {
         Ok(decided)
     }
 
+    /// Nothing is known any more of the failures that were counted under a subject.
+    pub(super) fn drop_failures_of(&mut self, subject: SubjectIndex) {
+        let theirs = self.root.failures.values().filter(|record| record.subject == subject);
+        let gone: Vec<_> = theirs.map(|record| FailureRecord { count: 0, ..*record }).collect();
+        for record in gone {
+            self.apply_failures(&record);
+            self.dirty.extend(super::bucket::of(&Event::FailuresCounted(record)));
+        }
+    }
+
     pub(super) fn apply_failures(&mut self, record: &FailureRecord) {
         if let Some(old) = self.root.failures.get(&record.key) {
             self.ranked.remove(&rank(old));

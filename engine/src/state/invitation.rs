@@ -84,6 +84,10 @@ impl State {
                     return Err(Limit::InvitationSecrets.reached());
                 }
                 answerable(*until, now)?;
+                // Whoever has the secret may come in by it.
+                if !self.may_hand_out_all(&self.handed_with(known.role), caller, now) {
+                    return Err(Refusal::BeyondCreator);
+                }
                 let sent = InvitationRecord { sent: known.sent + 1, until: *until, ..known.clone() };
                 Ok(self.with_secret(sent, Vec::new(), entropy))
             }
@@ -311,6 +315,7 @@ impl State {
     ) -> Result<(), Refusal> {
         let (role, workspace) = (known.role, known.workspace);
         let (mut held, mut stood) = (0, false);
+        let (from, mut until) = (Deadline::NONE, known.grant_until);
         for grant in self.root.rules.grants_of(subject) {
             if (grant.role, grant.workspace) != (role, workspace) {
                 held += 1;
@@ -324,11 +329,17 @@ impl State {
             if begun && lasts && !over {
                 return Ok(());
             }
+            // It is never shortened: what begins later and lasts longer stands unless both make one.
+            if !begun && lasts && !over {
+                if known.grant_until != Deadline::NONE && known.grant_until < grant.from {
+                    return Err(Refusal::GrantStands);
+                }
+                until = grant.until;
+            }
         }
         if held >= GRANTS_PER_SUBJECT_MAX {
             return Err(Limit::GrantsPerSubject.reached());
         }
-        let (from, until) = (Deadline::NONE, known.grant_until);
         decided.events.push(Event::GrantAdded(GrantRecord { subject, role, workspace, from, until }));
         let by = self.root.subjects.get(&known.inviter).map_or(By::Node, |record| By::Subject(record.id));
         let note = Note { at: now.to_deadline(), by, request: None };
@@ -356,7 +367,10 @@ impl State {
         subject: SubjectIndex,
         (events, rows): (&mut Vec<Event>, &mut Vec<Row>),
     ) {
-        for record in self.root.invitations.values().filter(|record| record.subject == subject) {
+        let theirs = |record: &&std::sync::Arc<InvitationRecord>| {
+            record.subject == subject || self.held.of(subject).any(|hash| *hash == record.hash)
+        };
+        for record in self.root.invitations.values().filter(theirs) {
             events.push(Event::InvitationRemoved { number: record.number });
             rows.push(Row::gone(RowKind::Invitation, SubjectIndex(record.number)));
         }

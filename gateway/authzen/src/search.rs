@@ -253,7 +253,7 @@ impl<'a> Search<'a> {
     fn workspaces(&mut self, who: &Who) -> Result<(), Stop> {
         let mut at = self.page.number()?;
         loop {
-            let listed = self.asker.listing.workspaces(at, PAGE_ROWS_MAX);
+            let listed = self.shown.workspaces(at, PAGE_ROWS_MAX);
             self.looked += listed.walked;
             for record in &listed.rows {
                 let what = What::Place(record.index);

@@ -186,8 +186,14 @@ impl Embedded {
         let old = at.map(|at| row.buckets.swap_remove(at));
         let bodies = image::parts(bucket);
         let had = old.as_ref().map_or(0, |old| old.key);
-        let (slot, under) = self.bucket_key(tenant, name, had, &bodies)?;
-        if had != 0 && had != slot {
+        // Command ids come and go by the minute: a slot for each of their buckets would fill the key file.
+        let shared = |listed: &&Listed| {
+            bucket.kind == BucketKind::Commands && listed.kind == bucket.kind && listed.key != 0
+        };
+        let known =
+            if had == 0 { row.buckets.iter().find(shared).map_or(0, |listed| listed.key) } else { had };
+        let (slot, under) = self.bucket_key(tenant, name, known, &bodies)?;
+        if had != 0 && had != slot && !row.buckets.iter().any(|listed| listed.key == had) {
             row.old_keys.push(had);
         }
         let mut listed = Listed {
