@@ -223,6 +223,28 @@ async fn answers_change_when_they_say() {
     );
 }
 
+/// PROPERTY: a Deny before a grant under conditions begins says that this is when it may change.
+#[tokio::test]
+async fn a_deny_ends_when_a_conditioned_grant_begins() {
+    let (house, tenant, ann) = House::with_ann().await;
+    house.role(&tenant, "clerk", &["orders.read"]).await;
+    let from = UnixMillis(START_MS + HOUR_MS).to_deadline();
+    let later = Command::GrantUnder {
+        grantee: GranteeName::Subject(ann),
+        role: name("clerk"),
+        workspace: None,
+        from,
+        until: Deadline::NONE,
+        conditions: conditions(&["step-up 180000"]),
+    };
+    house.submit(&tenant.admin, later).await;
+    let session = sign_in(&house, &tenant, None).await;
+    let now = house.check(&tenant, &session, "orders.read");
+    assert_eq!((now.reason, now.valid_until), (Reason::NotGranted, from.to_millis()));
+    house.pass(HOUR_MS);
+    assert_eq!(house.check(&tenant, &session, "orders.read").reason, Reason::None);
+}
+
 /// PROPERTY: conditions stay when the window is changed and go with the grant; who may not hand the grant out does not
 /// change them; what does not exist, or would leave a workspace or the house without whom it needs, is refused.
 #[tokio::test]

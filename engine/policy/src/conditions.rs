@@ -312,15 +312,17 @@ impl Rules {
             let unmet = facts.and_then(|facts| known.unmet(facts, now));
             nearest = Some(nearest.flatten().max(unmet));
         };
-        self.own_conditions(line, scope, permission, now, &mut look);
+        // Without facts also what begins later: whoever asks looks again with them, and learns when that is.
+        let when = (now, facts.is_none());
+        self.own_conditions(line, scope, permission, when, &mut look);
         if let Some(groups) = self.groups_line(line) {
-            self.own_conditions(groups, scope, permission, now, &mut look);
+            self.own_conditions(groups, scope, permission, when, &mut look);
         }
         let overflow = self.overflows.get(line.overflow);
         for member in overflow.into_iter().flat_map(|overflow| overflow.members.iter()) {
-            let inside = begins(member.from) <= now && now < ends(member.until);
+            let inside = (begins(member.from) <= now || when.1) && now < ends(member.until);
             if let Some(groups) = self.members.line(member.membership).filter(|_| inside) {
-                self.own_conditions(groups, scope, permission, now, &mut look);
+                self.own_conditions(groups, scope, permission, when, &mut look);
             }
         }
         match nearest {
@@ -330,18 +332,19 @@ impl Rules {
         }
     }
 
-    /// The conditions of one line's grants that cover a permission and whose windows hold.
+    /// The conditions of one line's grants that cover a permission and whose windows hold, or will.
     fn own_conditions(
         &self,
         line: &Line,
         scope: &Scope<'_>,
         permission: PermissionId,
-        now: UnixMillis,
+        (now, early): (UnixMillis, bool),
         look: &mut impl FnMut(&Compiled),
     ) {
         let overflow = self.overflows.get(line.overflow);
         for timed in overflow.into_iter().flat_map(|overflow| overflow.timed.iter()) {
-            let inside = timed.condition != 0 && timed.begins() <= now && now < timed.ends();
+            let begun = timed.begins() <= now || early;
+            let inside = timed.condition != 0 && begun && now < timed.ends();
             if inside && scope.contains(timed.workspace) && self.roles.covers(timed.role, permission) {
                 self.conditions.get(timed.condition).into_iter().for_each(&mut *look);
             }
