@@ -228,6 +228,9 @@ async fn answers_change_when_they_say() {
 async fn a_deny_ends_when_a_conditioned_grant_begins() {
     let (house, tenant, ann) = House::with_ann().await;
     house.role(&tenant, "clerk", &["orders.read"]).await;
+    house
+        .set(&tenant, |settings| (settings.session_idle_s, settings.session_ttl_s) = (400_000, 400_000))
+        .await;
     let from = UnixMillis(START_MS + HOUR_MS).to_deadline();
     let later = Command::GrantUnder {
         grantee: GranteeName::Subject(ann),

@@ -53,7 +53,7 @@ impl Scene {
 
     /// A device of some level, or the ceiling of a level.
     pub(super) fn put_device(&mut self) {
-        let ceiling = if self.random.one_in(2) { vec![] } else { self.patterns() };
+        let ceiling = if self.random.one_in(3) { vec![] } else { self.patterns() };
         if self.random.below(3) < 2 {
             let level = self.random.below(LEVELS);
             put_mask(&mut self.rules, of_level(level), &ceiling);
