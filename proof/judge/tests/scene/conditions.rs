@@ -103,14 +103,14 @@ impl Scene {
         let mut under = Under::default();
         // One of them mostly: what fails twice decides nothing.
         for _ in 0..1 + u32::from(self.random.one_in(8)) {
-            match self.random.below(11) {
-                0 | 1 => {
+            match self.random.below(20) {
+                0..=4 => {
                     let spans = (0..=self.random.below(2)).map(|_| self.span()).collect();
                     under.hours = Some((spans, self.random.pick(&ZONES).0));
                 }
-                2 | 3 => under.networks = (1..4).filter(|_| self.random.one_in(2)).collect(),
-                4 => under.trust = Some(self.random.below(4)),
-                5 | 6 => under.acr = 1 + self.random.below(3),
+                5..=8 => under.networks = (1..4).filter(|_| self.random.one_in(2)).collect(),
+                9..=12 => under.trust = Some(self.random.below(4)),
+                13..=15 => under.acr = 1 + self.random.below(3),
                 _ => under.step_up_s = Some(u64::from((1 + self.random.below(LAST_TICK)) * TICK_S)),
             }
         }
