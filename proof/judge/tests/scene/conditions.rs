@@ -117,6 +117,16 @@ impl Scene {
         under
     }
 
+    /// Whom a question is about, and where: mostly a subject that holds a grant under conditions there.
+    pub(super) fn asked_about(&mut self, otherwise: (u32, u32)) -> (u32, u32) {
+        let own = |(holder, _, place): &(Holder, u32, u32)| match holder {
+            Holder::Subject(subject) => Some((*subject, *place)),
+            Holder::Group(_) => None,
+        };
+        let known: Vec<_> = self.world.under.keys().filter_map(own).collect();
+        if known.is_empty() || self.random.one_in(3) { otherwise } else { self.random.pick(&known) }
+    }
+
     /// Changes the conditions of some grant, or takes them away.
     pub(super) fn put_conditions(&mut self) {
         let known: Vec<_> = self.world.grants.keys().copied().collect();

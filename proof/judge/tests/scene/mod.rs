@@ -189,7 +189,10 @@ impl Scene {
         } else {
             Question { restriction: 0, device: 0, actor: 0, ..asked }
         };
+        let (subject, workspace) = self.asked_about((asked.subject, asked.workspace));
         Question {
+            subject,
+            workspace,
             network: self.random.below(4),
             trust: self.random.one_in(2).then(|| self.random.below(4)),
             acr: self.random.below(4),
