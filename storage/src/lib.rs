@@ -6,6 +6,7 @@
 //! rows and history into one redb file and frees the journal. [`Memory`] gives the same answers
 //! without a disk. The byte formats stand in docs/file.md.
 
+mod around;
 mod backup;
 mod batch;
 mod bucket;
@@ -35,6 +36,7 @@ mod store;
 mod tail;
 mod usage;
 
+pub use around::Around;
 pub use backup::{Backup, Backups, Checked, Inspected, InspectedTenant, Progress, Restored, Taken, inspect};
 pub use batch::{Batch, Durable, Head, Staged};
 pub use checkpoint::scrub::{Scrub, Scrubbed};

@@ -1,54 +1,45 @@
-//! Planted faults of a wake: a store whose tenants forget something when they are loaded.
+//! What a store around another one answers as the other one does.
 
-mod sealing;
-
-use super::plant::Spoil;
+use super::Around;
+use crate::batch::{Batch, Head};
+use crate::bucket::Bucket;
+use crate::checkpoint::scrub::{Scrub, Scrubbed};
+use crate::commit::Commit;
+use crate::error::{Damage, StorageError};
+use crate::store::{Cut, FrameRead, Replay, RowRead, Store, TenantKeys, Verified};
+use crate::usage::{Held, Room, Usage};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use tessera_model::record::PlaceRecord;
-use tessera_model::{Place, Private, Revision, RowKind, TenantId, UnixMillis};
-use tessera_storage::{
-    Backups, Batch, Bucket, Commit, Cut, Damage, Embedded, FrameRead, Head, Progress, Replay, Room, RowRead,
-    StorageError, Store, Taken, TenantKeys, Usage, Verified,
-};
+use tessera_model::{Place, Private, Revision, RowKind, TenantId};
 
-/// A store whose loads leave something out; it is not scrubbed, and nobody asks how much it holds.
-pub(crate) struct Spoiled {
-    pub(crate) inner: Arc<Embedded>,
-    pub(crate) spoil: Spoil,
-}
-
-impl Backups for Spoiled {
-    fn backup(&self, name: &str, made: UnixMillis, progress: &Progress) -> Result<Taken, StorageError> {
-        self.inner.backup(name, made, progress)
-    }
-}
-
-impl Store for Spoiled {
+impl<T: Around> Store for T {
     fn load(&self, tenant: TenantId, sink: &mut dyn FnMut(Replay)) -> Result<Option<Head>, StorageError> {
-        self.inner.load(tenant, &mut |mut replay| {
-            let (Replay::Bucket(Bucket { events, .. }) | Replay::Frame(FrameRead { events, .. })) =
-                &mut replay;
-            events.retain(|event| !self.spoil.forgets(event));
-            sink(replay);
-        })
+        self.loads(tenant, sink)
+    }
+
+    fn held(&self, tenant: TenantId) -> Result<Held, StorageError> {
+        self.inner().held(tenant)
+    }
+
+    fn scrub(&self, from: &Scrub, bytes_max: u64) -> Result<Scrubbed, StorageError> {
+        self.inner().scrub(from, bytes_max)
     }
 
     fn commit(&self, batch: Batch) -> Commit {
-        self.inner.commit(batch)
+        self.commits(batch)
     }
 
     fn batch_bytes_max(&self) -> usize {
-        self.inner.batch_bytes_max()
+        self.inner().batch_bytes_max()
     }
 
     fn head(&self, tenant: TenantId) -> Result<Option<Head>, StorageError> {
-        self.inner.head(tenant)
+        self.inner().head(tenant)
     }
 
     fn row(&self, tenant: TenantId, kind: RowKind, key: &[u8]) -> Result<RowRead, StorageError> {
-        self.inner.row(tenant, kind, key)
+        self.inner().row(tenant, kind, key)
     }
 
     fn rows(
@@ -58,43 +49,43 @@ impl Store for Spoiled {
         prefix: &[u8],
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Private)>, StorageError> {
-        self.inner.rows(tenant, kind, prefix, limit)
+        self.inner().rows(tenant, kind, prefix, limit)
     }
 
     fn place(&self, tenant: TenantId, place: Place) -> Result<Option<PlaceRecord>, StorageError> {
-        self.inner.place(tenant, place)
+        self.inner().place(tenant, place)
     }
 
     fn with_tail(&self) -> Vec<TenantId> {
-        self.inner.with_tail()
+        self.inner().with_tail()
     }
 
     fn has_tail(&self, tenant: TenantId) -> bool {
-        self.inner.has_tail(tenant)
+        self.inner().has_tail(tenant)
     }
 
     fn due(&self) -> bool {
-        self.inner.due()
+        self.is_due()
     }
 
     fn cut(&self) -> Cut {
-        self.inner.cut()
+        self.inner().cut()
     }
 
     fn put(&self, tenant: TenantId, head: &Head, buckets: Vec<Bucket>) -> Result<(), StorageError> {
-        self.inner.put(tenant, head, buckets)
+        self.puts(tenant, head, buckets)
     }
 
     fn set_aside(&self, tenant: TenantId) -> Result<(), StorageError> {
-        self.inner.set_aside(tenant)
+        self.inner().set_aside(tenant)
     }
 
     fn damaged(&self) -> Vec<Damage> {
-        self.inner.damaged()
+        self.inner().damaged()
     }
 
     fn finish(&self, cut: &Cut) -> Result<(), StorageError> {
-        self.inner.finish(cut)
+        self.inner().finish(cut)
     }
 
     fn history(
@@ -103,23 +94,23 @@ impl Store for Spoiled {
         from: Revision,
         limit: usize,
     ) -> Result<Vec<FrameRead>, StorageError> {
-        self.inner.history(tenant, from, limit)
+        self.inner().history(tenant, from, limit)
     }
 
     fn verify(&self, tenant: TenantId) -> Result<Verified, StorageError> {
-        self.inner.verify(tenant)
+        self.inner().verify(tenant)
     }
 
     fn is_kept(&self, tenant: TenantId) -> Result<bool, StorageError> {
-        self.inner.is_kept(tenant)
+        self.inner().is_kept(tenant)
     }
 
     fn forget(&self, tenant: TenantId) -> Result<(), StorageError> {
-        self.inner.forget(tenant)
+        self.forgets(tenant)
     }
 
     fn tenant_keys(&self, tenant: TenantId) -> Result<TenantKeys, StorageError> {
-        self.inner.tenant_keys(tenant)
+        self.inner().tenant_keys(tenant)
     }
 
     fn make_tenant_keys(
@@ -128,7 +119,7 @@ impl Store for Spoiled {
         entropy: &[u8; 64],
         nonces: &[u8; 24],
     ) -> Result<(), StorageError> {
-        self.inner.make_tenant_keys(tenant, entropy, nonces)
+        self.inner().make_tenant_keys(tenant, entropy, nonces)
     }
 
     fn make_refresh_key(
@@ -138,30 +129,30 @@ impl Store for Spoiled {
         key: &[u8; 32],
         nonces: &[u8; 24],
     ) -> Result<(), StorageError> {
-        self.inner.make_refresh_key(tenant, number, key, nonces)
+        self.inner().make_refresh_key(tenant, number, key, nonces)
     }
 
     fn keep_refresh_keys(&self, tenant: TenantId, numbers: &[u8]) -> Result<(), StorageError> {
-        self.inner.keep_refresh_keys(tenant, numbers)
+        self.inner().keep_refresh_keys(tenant, numbers)
     }
 
     fn room(&self) -> Room {
-        self.inner.room()
+        self.has_room()
     }
 
     fn usage(&self) -> Usage {
-        self.inner.usage()
+        self.inner().usage()
     }
 
     fn failed(&self) -> bool {
-        self.inner.failed()
+        self.inner().failed()
     }
 
     fn until_failed(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        self.inner.until_failed()
+        self.inner().until_failed()
     }
 
     fn stop(&self) {
-        self.inner.stop();
+        self.inner().stop();
     }
 }

@@ -1,0 +1,87 @@
+//! A store around another one: what measures, spies or plants faults says what it does otherwise, and nothing else.
+
+mod store;
+
+use crate::backup::{Backups, Progress, Taken};
+use crate::batch::{Batch, Head};
+use crate::bucket::{Bucket, BucketKind};
+use crate::commit::Commit;
+use crate::error::StorageError;
+use crate::seal::Sealing;
+use crate::store::{Replay, Store};
+use crate::usage::Room;
+use tessera_model::{SubjectIndex, TenantId, UnixMillis};
+
+/// A store around another one, which answers all that is not answered here.
+pub trait Around: Send + Sync + 'static {
+    /// The other one.
+    fn inner(&self) -> &dyn Store;
+
+    /// As [`Store::load`].
+    ///
+    /// # Errors
+    /// As there.
+    fn loads(&self, tenant: TenantId, sink: &mut dyn FnMut(Replay)) -> Result<Option<Head>, StorageError> {
+        self.inner().load(tenant, sink)
+    }
+
+    /// As [`Store::commit`].
+    fn commits(&self, batch: Batch) -> Commit {
+        self.inner().commit(batch)
+    }
+
+    /// As [`Store::due`].
+    fn is_due(&self) -> bool {
+        self.inner().due()
+    }
+
+    /// As [`Store::put`].
+    ///
+    /// # Errors
+    /// As there.
+    fn puts(&self, tenant: TenantId, head: &Head, buckets: Vec<Bucket>) -> Result<(), StorageError> {
+        self.inner().put(tenant, head, buckets)
+    }
+
+    /// As [`Store::forget`].
+    ///
+    /// # Errors
+    /// As there.
+    fn forgets(&self, tenant: TenantId) -> Result<(), StorageError> {
+        self.inner().forget(tenant)
+    }
+
+    /// As [`Store::room`].
+    fn has_room(&self) -> Room {
+        self.inner().room()
+    }
+}
+
+impl<T: Around> Backups for T {
+    fn backup(&self, name: &str, made: UnixMillis, progress: &Progress) -> Result<Taken, StorageError> {
+        self.inner().backup(name, made, progress)
+    }
+}
+
+impl<T: Around> Sealing for T {
+    fn batch(&self, head: &Head) -> Batch {
+        self.inner().batch(head)
+    }
+
+    fn erase(
+        &self,
+        tenant: TenantId,
+        subject: SubjectIndex,
+        bucket: (BucketKind, u32),
+    ) -> Result<Vec<(BucketKind, u32)>, StorageError> {
+        self.inner().erase(tenant, subject, bucket)
+    }
+
+    fn finish_erasing(&self, tenant: TenantId) -> Result<bool, StorageError> {
+        self.inner().finish_erasing(tenant)
+    }
+
+    fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
+        self.inner().erasing()
+    }
+}
