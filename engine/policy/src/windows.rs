@@ -131,9 +131,10 @@ impl Rules {
             let before = end;
             let lens = Lens { at: end, facts };
             self.each_window(line, scope, lens, &mut |(words, from, until)| {
-                if until > end && covers(words) {
-                    if from <= end {
-                        end = until;
+                // By where the pass began: the end of a window under conditions that begins later is not known yet.
+                if until > before && covers(words) {
+                    if from <= before {
+                        end = end.max(until);
                     } else {
                         next = next.min(from);
                     }

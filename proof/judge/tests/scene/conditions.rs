@@ -104,13 +104,13 @@ impl Scene {
         // One of them mostly: what fails twice decides nothing.
         for _ in 0..1 + u32::from(self.random.one_in(8)) {
             match self.random.below(20) {
-                0..=4 => {
+                0..=3 => {
                     let spans = (0..=self.random.below(2)).map(|_| self.span()).collect();
                     under.hours = Some((spans, self.random.pick(&ZONES).0));
                 }
-                5..=8 => under.networks = (1..4).filter(|_| self.random.one_in(2)).collect(),
-                9..=12 => under.trust = Some(self.random.below(4)),
-                13..=15 => under.acr = 1 + self.random.below(3),
+                4..=6 => under.networks = (1..4).filter(|_| self.random.one_in(2)).collect(),
+                7..=9 => under.trust = Some(self.random.below(4)),
+                10..=14 => under.acr = 1 + self.random.below(3),
                 _ => under.step_up_s = Some(u64::from((1 + self.random.below(LAST_TICK)) * TICK_S)),
             }
         }
