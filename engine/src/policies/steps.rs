@@ -27,7 +27,19 @@ impl PolicySteps {
     /// As how many checks the steps since then are to be charged, beside those that were asked.
     #[must_use]
     pub fn checks(&self) -> u64 {
-        TAKEN.get().wrapping_sub(self.before) / STEPS_PER_CHECK
+        Self::as_checks(self.steps())
+    }
+
+    /// The steps since then.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        TAKEN.get().wrapping_sub(self.before)
+    }
+
+    /// As how many checks steps are to be charged that were added up.
+    #[must_use]
+    pub const fn as_checks(steps: u64) -> u64 {
+        steps / STEPS_PER_CHECK
     }
 }
 

@@ -5,7 +5,7 @@ use crate::read::{Entity, Said};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::net::IpAddr;
-use tessera_engine::{ADDRESS, Listing, OfSubject, Reading, Resource};
+use tessera_engine::{ADDRESS, Listing, OfSubject, PolicySteps, Reading, Resource};
 use tessera_gateway_http::{Admitted, Problem};
 use tessera_model::{
     CheckQuery, Handle, HandleBytes, Identifier, PermissionRef, PublicId, Reason, Receipt, Refusal,
@@ -75,12 +75,22 @@ pub(crate) struct Asker<'a> {
     left: Cell<u32>,
     /// Tuples and nodes that were looked at.
     spent: Cell<u64>,
+    /// Steps that policies took.
+    policies: Cell<u64>,
 }
 
 impl<'a> Asker<'a> {
     pub(crate) fn new(admitted: &'a Admitted, reading: Reading<'a>, (quick, budget): (bool, u32)) -> Self {
         let listing = reading.listing();
-        Self { admitted, reading, listing, quick, left: Cell::new(budget), spent: Cell::new(0) }
+        Self {
+            admitted,
+            reading,
+            listing,
+            quick,
+            left: Cell::new(budget),
+            spent: Cell::new(0),
+            policies: Cell::new(0),
+        }
     }
 
     /// The position of all answers.
@@ -93,9 +103,10 @@ impl<'a> Asker<'a> {
         self.left.get()
     }
 
-    /// What was looked at.
-    pub(crate) fn spent(&self) -> u64 {
-        self.spent.get()
+    /// Takes what was asked beside the request, and what that cost, from the caller's budgets.
+    pub(crate) fn charge(&self, checks: u64) {
+        let checks = checks.saturating_add(PolicySteps::as_checks(self.policies.get()));
+        self.admitted.charge(checks, self.spent.get());
     }
 
     /// Pays for what was looked at.
@@ -236,6 +247,7 @@ impl<'a> Asker<'a> {
         let budget = self.left.get().min(RELATION_BUDGET);
         let about = object.map(|object| Resource { object, budget });
         let (engine, bound) = (self.admitted.engine(), self.admitted.bound());
+        let policies = PolicySteps::counting();
         let (reason, valid_until, steps) = match who {
             Who::Nobody(verdict) => return Ok(verdict.clone()),
             Who::Subject(subject, _) => {
@@ -256,6 +268,7 @@ impl<'a> Asker<'a> {
             }
         };
         self.pay(steps);
+        self.policies.set(self.policies.get().saturating_add(policies.steps()));
         if self.quick && reason == Reason::BudgetExceeded {
             return Err(Stop::Later);
         }

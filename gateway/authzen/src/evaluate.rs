@@ -61,11 +61,11 @@ pub(crate) fn answer(asked: Asked, admitted: &Admitted, quick: bool) -> Result<O
     };
     match told {
         Ok((text, checks)) => {
-            admitted.charge(checks.saturating_sub(1), asker.spent());
+            asker.charge(checks.saturating_sub(1));
             Ok(Some(text))
         }
         Err(stop) => {
-            admitted.charge(0, asker.spent());
+            asker.charge(0);
             match stop {
                 Stop::Later => Ok(None),
                 Stop::Problem(problem) => Err(problem),
@@ -158,6 +158,6 @@ pub(crate) fn plainly(admitted: &Admitted, question: &Question<'_>, out: &mut Ve
         }
     };
     verdict.print(asker.seen(), out);
-    admitted.charge(0, asker.spent());
+    asker.charge(0);
     Some(())
 }

@@ -46,11 +46,11 @@ pub(crate) fn within(asked: Asked, admitted: &Admitted, budget: u32) -> Result<S
     });
     match told {
         Ok((text, checks)) => {
-            admitted.charge(checks, asker.spent());
+            asker.charge(checks);
             Ok(text)
         }
         Err(stop) => {
-            admitted.charge(0, asker.spent());
+            asker.charge(0);
             Err(match stop {
                 Stop::Problem(problem) => problem,
                 // It is where it may take a while.

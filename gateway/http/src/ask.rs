@@ -138,7 +138,7 @@ pub(crate) fn check(shared: &Shared, caller: &Caller, input: &Input) -> Result<V
         }
         None => decide(shared, &caller.bound, &question(input, &handle)?)?,
     };
-    serve::charge(shared, caller, policies.checks());
+    serve::charge(shared, &caller.bound, policies.checks());
     let answer = Object::new().decided(decision.reason).shown("seen", decision.seen);
     Ok(answer.at("valid_until", Some(decision.valid_until)).value())
 }
@@ -173,7 +173,7 @@ pub(crate) fn authorize(shared: &Shared, caller: &Caller, input: &Input) -> Resu
     let policies = PolicySteps::counting();
     let Authorized { decision, permission } =
         shared.engine.authorize(&caller.bound, &reading, &query, wanted);
-    serve::charge(shared, caller, policies.checks());
+    serve::charge(shared, &caller.bound, policies.checks());
     let answer = Object::new().decided(decision.reason).shown("seen", decision.seen);
     let answer = answer.at("valid_until", Some(decision.valid_until));
     Ok(answer.with("permission", permission.map(|name| name.to_string())).value())
@@ -218,7 +218,7 @@ fn resource(shared: &Shared, caller: &Caller, input: &Input, budget: u32) -> Res
     policy::may_say(shared, &caller.bound, input)?;
     let (context, entities) = (input.json_text("context")?, input.json_text("entities")?);
     let came = context.as_ref().map_or(0, String::len) + entities.as_ref().map_or(0, String::len);
-    serve::charge(shared, caller, (came / BYTES_PER_CHECK) as u64);
+    serve::charge(shared, &caller.bound, (came / BYTES_PER_CHECK) as u64);
     let policies = PolicySteps::counting();
     let (decision, steps) = if context.is_some() || entities.is_some() {
         let about = About {
@@ -233,7 +233,7 @@ fn resource(shared: &Shared, caller: &Caller, input: &Input, budget: u32) -> Res
         shared.engine.check_resource(&caller.bound, &reading, &query, about)
     };
     let cost = policies.checks().saturating_add(u64::from(steps) / relation::STEPS_PER_CHECK);
-    serve::charge(shared, caller, cost);
+    serve::charge(shared, &caller.bound, cost);
     if decision.reason == Reason::BudgetExceeded && budget < RELATION_BUDGET {
         return Ok(None);
     }
@@ -271,7 +271,7 @@ pub(crate) fn check_batch(shared: &Shared, caller: &Caller, input: &Input) -> Re
         let answer = Object::new().decided(decision.reason).at("valid_until", Some(decision.valid_until));
         decisions.push(answer.value());
     }
-    serve::charge(shared, caller, policies.checks());
+    serve::charge(shared, &caller.bound, policies.checks());
     Ok(Object::new().shown("seen", reading.seen()).with("decisions", decisions).value())
 }
 
@@ -374,7 +374,7 @@ pub(crate) fn permissions(shared: &Shared, caller: &Caller, input: &Input) -> Re
     let place = workspace(input.name_or_number("workspace")?);
     let from = address(input.text("address"))?;
     may_say(shared, &caller.bound, from)?;
-    serve::charge(shared, caller, view.listing().policed_checks());
+    serve::charge(shared, &caller.bound, view.listing().policed_checks());
     let answer = match shared.engine.list_permissions(&caller.bound, &reading, (&handle, from), place) {
         Err(reason) => Object::new()
             .decided(reason)

@@ -60,7 +60,7 @@ pub(crate) async fn answer(
     }
     if list == List::Relation(About::Watch) {
         let (value, told) = watch::answer(shared, &bound, &input).await?;
-        serve::charge(shared, caller, told / relation::STEPS_PER_CHECK);
+        serve::charge(shared, &caller.bound, told / relation::STEPS_PER_CHECK);
         return Ok(value);
     }
     let view = ask::view(shared, &bound)?;
@@ -74,7 +74,7 @@ pub(crate) async fn answer(
         } else {
             rows(engine, &bound, (&view, permission), list, (&input, &walked))
         };
-        serve::charge(&on, &by, cost + walked.0.get() / PLACES_PER_REQUEST);
+        serve::charge(&on, &by.bound, cost + walked.0.get() / PLACES_PER_REQUEST);
         value
     };
     tokio::task::spawn_blocking(read).await.map_err(|_| Problem::failed())?

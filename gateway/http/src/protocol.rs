@@ -266,6 +266,6 @@ impl Admitted {
     /// Takes what an answer has cost beside its request from the budgets of its credential and tenant: checks, and
     /// steps of relations.
     pub fn charge(&self, checks: u64, steps: u64) {
-        serve::charge(&self.shared, &self.caller, checks.saturating_add(steps / STEPS_PER_CHECK));
+        serve::charge(&self.shared, &self.caller.bound, checks.saturating_add(steps / STEPS_PER_CHECK));
     }
 }

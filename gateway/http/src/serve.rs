@@ -218,9 +218,8 @@ pub(crate) fn give_back(shared: &Shared, bound: &Bound, cost: u32) {
 }
 
 /// Takes what an answer has cost beside its request from the budgets of its credential and tenant.
-pub(crate) fn charge(shared: &Shared, caller: &Caller, cost: u64) {
+pub(crate) fn charge(shared: &Shared, bound: &Bound, cost: u64) {
     if cost > 0 {
-        let bound = &caller.bound;
         shared.by_credential.charge(&(bound.home.tenant, bound.credential), cost);
         shared.by_tenant.charge(&bound.entry.tenant, cost);
     }

@@ -22,7 +22,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tessera_engine::Bound;
+use tessera_engine::{Bound, PolicySteps};
 use tessera_model::query::Introspection;
 use tessera_model::{CheckQuery, Decision, HandleBytes, Name, Reason, Receipt, TenantId, UnixMillis};
 
@@ -167,7 +167,9 @@ fn attempt(
     let engine = &shared.engine;
     Some(serve::take(shared, &bound, (1, now)).and_then(|()| match question {
         Question::Check(check) => {
+            let policies = PolicySteps::counting();
             let decision = ask::decide(shared, &bound, &check.query(&own))?;
+            serve::charge(shared, &bound, policies.checks());
             decided(content, &decision);
             Ok(())
         }
