@@ -333,6 +333,41 @@ async fn both_ways_have_one_budget() {
     );
 }
 
+/// PROPERTY: steps of policies are paid for both ways: with dear policies a credential's budget is worth fewer checks.
+#[tokio::test(flavor = "multi_thread")]
+async fn both_ways_pay_for_policies() {
+    let house =
+        House::with(|config| config.limits = Limits { credential_per_second: 200, ..Limits::default() })
+            .await;
+    let (_, key) = house.tenant("acme").await;
+    let (_, session) = house.person(&key, "amy@example.org", "docs.read").await;
+    let bearer = format!("Bearer {session}");
+    let headers = [("host", "x"), ("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let request = request("/v1/check", &headers, r#"{"permission":"docs.read"}"#);
+    let asked = async |is_short: bool| {
+        house.pass(10_000);
+        for asked in 0..400 {
+            let answer = if is_short {
+                short(&house, request.as_bytes()).expect("plain").0
+            } else {
+                general(&house, &request).await
+            };
+            if answer.starts_with("HTTP/1.1 429 ") {
+                return asked;
+            }
+        }
+        panic!("no budget");
+    };
+    assert_eq!((asked(true).await, asked(false).await), (200, 200));
+    house.pass(10_000);
+    let dear =
+        |no: u32| format!("forbid (principal, action, resource) when {{ !context.key && {no} > 1000 }};");
+    let dear = serde_json::json!({ "policies": (0..200).map(dear).collect::<Vec<_>>().join("\n") });
+    house.ask("PUT /v1/policies", &key, Some(dear)).await.expect(200);
+    let (less, same) = (asked(true).await, asked(false).await);
+    assert!(less == same && less < 150, "{less} {same}");
+}
+
 /// PROPERTY: on one connection plain questions and others follow each other in any order and however their bytes
 /// come, and each is answered once and in turn.
 #[tokio::test(flavor = "multi_thread")]
