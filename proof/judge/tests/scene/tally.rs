@@ -14,8 +14,28 @@ pub(crate) struct Tally {
     decisive: BTreeMap<Omit, u32>,
 }
 
+/// Asks about so many random worlds, before and after edits, some of them in rules that were loaded in another order; a
+/// seed that failed is tried alone, and then nothing is said of shares: `None`.
+pub(crate) fn over(worlds: u64, edits: u32, made: fn(u64) -> Scene) -> Option<Tally> {
+    let mut tally = Tally::default();
+    let only = std::env::var("TESSERA_SEED").ok().and_then(|seed| seed.parse().ok());
+    for seed in only.map_or(0..worlds, |seed: u64| seed..seed + 1) {
+        let mut scene = made(seed);
+        ask(&mut scene, &mut tally, &format!("seed {seed}"));
+        for _ in 0..edits {
+            scene.edit();
+        }
+        if seed % 7 == 0 {
+            scene.rules = scene.loaded();
+        }
+        ask(&mut scene, &mut tally, &format!("seed {seed}, edited"));
+    }
+    tally.print();
+    only.is_none().then_some(tally)
+}
+
 /// Asks, and compares.
-pub(crate) fn ask(scene: &mut Scene, tally: &mut Tally, what: &str) {
+fn ask(scene: &mut Scene, tally: &mut Tally, what: &str) {
     for nth in 0..QUESTIONS {
         let asked = scene.question();
         let right = scene.world.permits(&asked, None);
