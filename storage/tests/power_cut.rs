@@ -344,7 +344,9 @@ const FIRST: [Step; 11] = [
     step(Act::Rename, "keys"),
 ];
 /// Steps that come seldom in any life.
-const RARE: [Step; 14] = [
+const RARE: [Step; 16] = [
+    step(Act::Rename, "journal"),
+    step(Act::Rename, "journal"),
     step(Act::Create, "journal"),
     step(Act::Size, "journal"),
     step(Act::Create, "checkpoint"),

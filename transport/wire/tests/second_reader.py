@@ -154,6 +154,8 @@ def check(text):
             known |= {138, 223, 224, 225, 226, 227} if 0x1082 == kind else set()
             # And each endpoint: method, path, and what it needs.
             known |= {291, 293, 294} if 0x10AA == kind else set()
+            # And each rule of sight: role, reach, details, and the attributes that it shows.
+            known |= {40, 300, 301, 302} if 0x10C0 == kind else set()
             # A tuple is object, relation, subject and window; those of a question have tags of their own; a
             # position is epoch and revision.
             known |= {60, 61, 190, 191, 192} if known & {190, 193} else set()
