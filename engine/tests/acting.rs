@@ -1,6 +1,6 @@
 //! Sessions in which somebody acts for somebody else: never more than either of them, and over with either of them.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use support::{House, Tenant, key};

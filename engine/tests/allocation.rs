@@ -1,6 +1,6 @@
 //! Absence 1, counted: a check allocates nothing, whatever it answers.
 
-mod support;
+use crate::support;
 
 use support::House;
 use tessera_engine::{OfSubject, Resource};

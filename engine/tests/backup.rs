@@ -1,6 +1,6 @@
 //! Backups as an operator asks for them, and what is different after a restore.
 
-mod support;
+use crate::support;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Limits that refuse a command: each is refused by its name and its number.
 
-mod support;
+use crate::support;
 
 use std::collections::BTreeMap;
 use support::{House, Tenant};

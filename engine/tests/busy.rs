@@ -1,6 +1,6 @@
 //! Limits that are reached for the moment: each is told by its name and number, and what waits behind it is done.
 
-mod support;
+use crate::support;
 
 use std::future::Future;
 use std::pin::Pin;

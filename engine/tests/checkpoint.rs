@@ -1,7 +1,7 @@
 //! A checkpoint of many buckets, and the directory that a kill in its middle leaves.
 
-mod spy;
-mod support;
+use crate::spy;
+use crate::support;
 
 use spy::Spy;
 use std::path::Path;

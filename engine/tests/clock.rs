@@ -1,6 +1,6 @@
 //! A clock that was wrong: what it stops, what goes on, and the operator's way out.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,6 @@
 //! One damaged tenant among others, over the real store: it says that it failed, the others go on.
 
-mod support;
+use crate::support;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! A decision about a subject: what its explanation says, and what a check of its session says.
 
-mod support;
+use crate::support;
 
 use support::{House, Tenant};
 use tessera_engine::{Draft, OfSubject, Resource, Why};

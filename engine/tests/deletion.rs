@@ -1,7 +1,7 @@
 //! Deleting a tenant at awkward moments.
 
-mod spy;
-mod support;
+use crate::spy;
+use crate::support;
 
 use spy::Spy;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

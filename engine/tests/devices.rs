@@ -1,6 +1,6 @@
 //! Devices: what sessions on them may use, and what becomes of them when one is revoked.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use support::{House, Tenant, key};

@@ -1,6 +1,6 @@
 //! Endpoints of services: what is registered, what a request needs, and what that comes to.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use support::{House, START_MS, Tenant, grant, key};

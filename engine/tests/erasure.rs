@@ -1,7 +1,7 @@
 //! Erasing a subject: deleted, its key destroyed, buckets written anew, and the notice that it is done.
 
-mod spy;
-mod support;
+use crate::spy;
+use crate::support;
 
 use spy::Spy;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Why somebody may do something, what would be if, and who holds what since when.
 
-mod support;
+use crate::support;
 
 use support::{House, Tenant};
 use tessera_engine::{Draft, Explained, Held, SubmitError, Who, Why};

@@ -1,7 +1,7 @@
 //! What forged refresh handles cost: one hash where somebody lives, nothing where somebody sleeps.
 #![cfg(feature = "planted")]
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use support::{House, Tenant};

@@ -1,7 +1,7 @@
 //! A full store, told to whom it concerns in words that are true for them.
 
-mod spy;
-mod support;
+use crate::spy;
+use crate::support;
 
 use parking_lot::Mutex;
 use spy::Spy;

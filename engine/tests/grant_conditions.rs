@@ -1,6 +1,6 @@
 //! Conditions of grants: a grant that has some counts only while all of them hold.
 
-mod support;
+use crate::support;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Groups and roles above roles: who has what through whom, and what is refused.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use support::{House, START_MS, Tenant};

@@ -1,7 +1,7 @@
 //! Guessing passwords: who fails waits, durably, whether the account exists or not; sources have budgets.
 
-mod spy;
-mod support;
+use crate::spy;
+use crate::support;
 
 use spy::Spy;
 use std::net::IpAddr;

@@ -1,6 +1,6 @@
 //! Guests, personal workspaces, and groups that lie in others for a while.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use support::{House, Tenant};

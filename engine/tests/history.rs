@@ -1,6 +1,6 @@
 //! Replay, sleep, repeats, panics and isolation: what a tenant's history must give back.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use support::{House, START_MS, System, Tenant, grant};

@@ -1,6 +1,6 @@
 //! Invitations: asked into a workspace, in by the inviter's grant as it stands when they answer.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use support::{House, Tenant};

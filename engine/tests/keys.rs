@@ -1,6 +1,6 @@
 //! API keys over many lives: the numbers of their restrictions come back.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use support::{House, START_MS, Tenant};

@@ -1,6 +1,6 @@
 //! The life of sessions, keys and subjects through the whole engine, over a store in memory.
 
-mod support;
+use crate::support;
 
 use support::{House, START_MS, grant};
 use tessera_model::{Command, Deadline, Name, Pattern, Private, PublicId, Reason, Refusal, UnixMillis};

@@ -1,6 +1,6 @@
 //! Limits on sessions: how many may live at once, by tenant and by client; refused or evicted.
 
-mod support;
+use crate::support;
 
 use support::{House, Tenant};
 use tessera_engine::{Bound, SubmitError};

@@ -1,6 +1,6 @@
 //! Lists over a large session table: each page looks at a bounded part of it.
 
-mod support;
+use crate::support;
 
 use std::collections::BTreeSet;
 use support::House;

@@ -1,6 +1,6 @@
 //! Bulk load: what a row becomes, that it becomes it once, and what is told of one that becomes nothing.
 
-mod support;
+use crate::support;
 
 use std::collections::BTreeMap;
 use support::{House, Tenant};

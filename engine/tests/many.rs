@@ -1,7 +1,7 @@
 //! Many tenants and many sessions: a start costs what is in use, and what has ended is gone.
 
-mod spy;
-mod support;
+use crate::spy;
+use crate::support;
 
 use spy::Spy;
 use std::io;

@@ -1,6 +1,6 @@
 //! Memory: beyond its bound the tenants that were used least recently sleep, and nobody in use does.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use support::{House, START_MS};

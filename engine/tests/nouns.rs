@@ -1,6 +1,6 @@
 //! Nouns one by one: roles, workspaces, attributes, identifiers, and answers while others write.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

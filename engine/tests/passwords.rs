@@ -1,6 +1,6 @@
 //! Passwords: what a hash may cost on a node, and how long one may be.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use support::{House, START_MS};

@@ -1,6 +1,6 @@
 //! Policies of a tenant: what they permit and forbid beside roles, what is refused, and what outlives a restart.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use support::{House, START_MS, Tenant};

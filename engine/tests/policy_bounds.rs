@@ -1,7 +1,7 @@
 //! What one tenant's policies may cost the others: steps, entities below those that move, bytes; and what is refused for
 //! it.
 
-mod support;
+use crate::support;
 
 use support::{House, Tenant};
 use tessera_engine::{About, Draft, PolicyParts, Why};

@@ -1,6 +1,6 @@
 //! Sets of policies: which versions are kept, and what the node itself says of sessions.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use support::{House, Tenant};

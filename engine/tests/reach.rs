@@ -1,6 +1,6 @@
 //! What keys may do and from where: masks, networks, rotation, last use.
 
-mod support;
+use crate::support;
 
 use std::net::IpAddr;
 use support::{House, START_MS, Tenant, grant};

@@ -1,6 +1,6 @@
 //! Refresh: successors, repeats, reuse and its end of a family, clients and their limits, bad input.
 
-mod support;
+use crate::support;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

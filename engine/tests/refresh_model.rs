@@ -1,6 +1,6 @@
 //! Random lives of families beside a slow, obvious model that was written from the rules alone.
 
-mod support;
+use crate::support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

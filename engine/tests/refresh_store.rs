@@ -1,7 +1,7 @@
 //! Refresh over the real store: what a kill leaves at each point of a refresh and of a key rotation.
 
-mod spy;
-mod support;
+use crate::spy;
+use crate::support;
 
 use spy::Spy;
 use std::path::Path;

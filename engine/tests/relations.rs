@@ -1,7 +1,7 @@
 //! Relations in a tenant: conditions, whole commands, models that change, replay and checkpoints.
 
-mod spy;
-mod support;
+use crate::spy;
+use crate::support;
 
 use spy::Spy;
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Roles for a while: asked for by one, granted by another, over without anybody's doing.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use support::{House, Tenant};

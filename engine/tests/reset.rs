@@ -1,6 +1,6 @@
 //! Passwords: reset without being chosen by anybody else, hashed anew, and the same answer for everybody.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use support::{House, START_MS};

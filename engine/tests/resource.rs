@@ -1,6 +1,6 @@
 //! The resource form of a check: roles or relations, then what restricts; held against a slow, obvious answer.
 
-mod support;
+use crate::support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use support::{House, Tenant};

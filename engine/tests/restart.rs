@@ -1,7 +1,7 @@
 //! A start with many tenants in the tail: whoever is asked for is loaded next, and few at a time.
 
-mod spy;
-mod support;
+use crate::spy;
+use crate::support;
 
 use spy::Spy;
 use std::sync::atomic::{AtomicUsize, Ordering};

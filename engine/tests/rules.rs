@@ -1,6 +1,6 @@
 //! Groups whose members follow from a rule: who is in them, whatever changed in which order, and what is refused.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use support::{House, START_MS, Tenant};

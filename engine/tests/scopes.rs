@@ -1,6 +1,6 @@
 //! Scopes in roles, ceilings and keys, and checks by scope, against an obvious answer over texts.
 
-mod support;
+use crate::support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Services: what they register, whose it is, what stays when it is taken back, and where it is used.
 
-mod support;
+use crate::support;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

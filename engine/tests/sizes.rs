@@ -1,6 +1,6 @@
 //! What a subject may have: bounded by name, so that every record fits a frame and every subject can go.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use support::{House, START_MS, Tenant};

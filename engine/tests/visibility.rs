@@ -1,8 +1,8 @@
 //! Who sees whom: held against a slow, obvious reading, before and after changes and restarts; who may say so; and
 //! that nobody comes by a wider sight than was given.
 
-mod sight;
-mod support;
+use crate::sight;
+use crate::support;
 
 use sight::{Dice, NONE, SUBJECTS, TITLE, World, name};
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! Sessions that somebody opened who vouched for their subject: they never outgrow their opener.
 
-mod support;
+use crate::support;
 
 use support::{House, Tenant, key};
 use tessera_engine::{BUILT_IN, Bound, Rotation};

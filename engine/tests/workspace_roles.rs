@@ -1,6 +1,6 @@
 //! Roles of workspaces: they hold there and below alone, are administered there, and go with it.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use support::{House, Tenant};

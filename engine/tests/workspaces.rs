@@ -1,6 +1,6 @@
 //! Workspaces that move, end, have ceilings and keep an owner.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use support::{House, START_MS, Tenant};

@@ -3,7 +3,7 @@
 //! The requests are the document's examples, taken apart by a reader of its own; so no request of the table is left
 //! out, and the document is held to what it shows.
 
-mod support;
+use crate::support;
 
 use std::collections::BTreeMap;
 use support::raw::Raw;

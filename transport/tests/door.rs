@@ -1,6 +1,6 @@
 //! The whole way over the wire: client, QUIC, door, engine and back.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 use support::{House, name, query};

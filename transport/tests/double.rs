@@ -1,6 +1,6 @@
 //! The stand-in of the client crate beside a real node: the same answers.
 
-mod support;
+use crate::support;
 
 use std::collections::BTreeSet;
 use support::{House, name};

@@ -1,6 +1,6 @@
 //! Scopes and endpoints over the wire: registered, listed, asked, and kept from whoever may not ask.
 
-mod support;
+use crate::support;
 
 use support::{House, Tenant, name, query};
 use tessera_client::wire::{EndpointRow, Request};

@@ -1,6 +1,6 @@
 //! What hostile, broken and slow peers get: a typed end of their own, and nobody else is disturbed.
 
-mod support;
+use crate::support;
 
 use std::time::{Duration, Instant};
 use support::raw::{Raw, endpoint};

@@ -1,6 +1,6 @@
 //! Lists over the wire: whole and without doubles under writes, and with cursors that belong to one list.
 
-mod support;
+use crate::support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use support::{House, Tenant, name};

@@ -1,6 +1,6 @@
 //! A list through the client library: row by row, page by page, and behind an error.
 
-mod support;
+use crate::support;
 
 use support::{House, name};
 use tessera_client::ClientError;

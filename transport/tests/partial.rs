@@ -1,6 +1,6 @@
 //! What callers say in part: where a handle is used from, and which settings change.
 
-mod support;
+use crate::support;
 
 use support::{House, query};
 use tessera_client::wire::{Introspect, ListPermissions, Request, SessionRow, SettingsRow};

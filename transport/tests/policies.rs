@@ -1,6 +1,6 @@
 //! Policies over the wire: set, read, tried, and asked by checks under circumstances.
 
-mod support;
+use crate::support;
 
 use support::{House, name};
 use tessera_client::ClientError;

@@ -1,6 +1,6 @@
 //! Runtimes that stay awake: they answer, and only those that were told to never sleep.
 
-mod support;
+use crate::support;
 
 use std::time::{Duration, Instant};
 use support::{House, query};

@@ -1,6 +1,6 @@
 //! Refresh over the wire: clients, successors, reuse, budgets, and what is no refresh handle.
 
-mod support;
+use crate::support;
 
 use support::{House, Tenant, name, query};
 use tessera_client::wire::{ClientRow, Made, RefreshKeyRow, Request};

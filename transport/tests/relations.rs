@@ -1,6 +1,6 @@
 //! Relations over the wire: model and tuples are written, and every question about them is answered.
 
-mod support;
+use crate::support;
 
 use support::House;
 use tessera_client::ClientError;

@@ -1,6 +1,6 @@
 //! Relations over the wire: ids of questions, sealed cursors, resources, watching; the field's cases F-18 and F-19.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,6 +1,6 @@
 //! Credentials that are renewed under a client that keeps asking, and nodes that come and go.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,6 +1,6 @@
 //! What a connection without a credential may take.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 use support::raw::{Raw, endpoint};

@@ -1,6 +1,6 @@
 //! What a stream keeps while it rests, and how it ends.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 use support::House;

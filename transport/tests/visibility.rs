@@ -1,6 +1,6 @@
 //! Who sees whom over the wire: no kind of read forgets it, and whoever sees nobody learns of nobody.
 
-mod support;
+use crate::support;
 
 use support::raw::Raw;
 use support::{House, Tenant, name};

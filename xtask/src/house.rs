@@ -87,6 +87,12 @@ impl House {
         for path in self.tree.sources.keys() {
             let Some(one) = self.crate_of(path) else { continue };
             let local = path.strip_prefix(&one.folder).unwrap_or_default().trim_start_matches('/');
+            // Where one program holds all tests, the files beside it are parts of it.
+            let one_program = || self.tree.sources.contains_key(&normal(&format!("{}/{ALL_TESTS}", one.folder)));
+            let beside = local.strip_prefix("tests/").is_some_and(|file| !file.contains('/'));
+            if beside && local != ALL_TESTS && one_program() {
+                continue;
+            }
             if let Some(test) = root_kind(local) {
                 waiting.push((path.clone(), test));
             }
@@ -150,6 +156,9 @@ impl House {
         names.into_iter().filter(|name| self.tree.sources.contains_key(name)).take(1).collect()
     }
 }
+
+/// The test program of a crate whose tests are one program.
+const ALL_TESTS: &str = "tests/all.rs";
 
 /// Whether the file at `local` (inside its crate) is a root, and whether it is one of tests.
 fn root_kind(local: &str) -> Option<bool> {

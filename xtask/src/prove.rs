@@ -64,7 +64,7 @@ const PROOFS: &[Proof] = &[
     proof("backup", &[How::Program(&[])]),
     proof("attack", &[How::Program(&[])]),
     proof("upgrade", &[tests(&["--test", "upgrade"], "")]),
-    proof("clock", &[How::Program(&[]), tests(&["--test", "clock"], "")]),
+    proof("clock", &[How::Program(&[]), tests(&["--test", "all"], "clock::")]),
 ];
 
 /// `prove`: one by name, or all of them.

@@ -197,8 +197,13 @@ mod tests {
             ("a/tests/g.rs", "//! G.\nmod h;\n"),
             ("a/tests/h/mod.rs", "//! H.\n"),
             ("a/src/b/gone.rs", "//! Gone.\n"),
+            ("i/Cargo.toml", &*manifest("i", "")),
+            ("i/src/lib.rs", "//! I.\n"),
+            ("i/tests/all.rs", "//! All.\nmod j;\n"),
+            ("i/tests/j.rs", "//! J.\n"),
+            ("i/tests/forgotten.rs", "//! Run by nobody.\n"),
         ];
-        assert_eq!(found(dead, &files), ["a/src/b/gone.rs:0"]);
+        assert_eq!(found(dead, &files), ["a/src/b/gone.rs:0", "i/tests/forgotten.rs:0"]);
     }
 
     /// PROPERTY: another alphabet is found in code and in texts, not in comments and tests.

@@ -1,5 +1,6 @@
 //! How often the door calls the kernel to send: replies leave together.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::process::{Child, Command, Stdio};
