@@ -88,7 +88,8 @@ impl House {
             let Some(one) = self.crate_of(path) else { continue };
             let local = path.strip_prefix(&one.folder).unwrap_or_default().trim_start_matches('/');
             // Where one program holds all tests, the files beside it are parts of it.
-            let one_program = || self.tree.sources.contains_key(&normal(&format!("{}/{ALL_TESTS}", one.folder)));
+            let one_program =
+                || self.tree.sources.contains_key(&normal(&format!("{}/{ALL_TESTS}", one.folder)));
             let beside = local.strip_prefix("tests/").is_some_and(|file| !file.contains('/'));
             if beside && local != ALL_TESTS && one_program() {
                 continue;
