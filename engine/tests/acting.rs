@@ -136,6 +136,7 @@ async fn whoever_may_not_act_any_more_does_not_go_on() {
             let record = view.as_ref().expect("awake").listing().subject(subject).expect("sue").clone();
             drop(view);
             let (subject, seen_cut_off) = (record.index, record.cut_off);
+            let device = device.map(Into::into);
             let open = Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0, device };
             scene.own = scene.house.submit(&scene.tenant.admin, open).await.made.handle.expect("one");
             scene.by = scene.house.bind(&scene.own).await;
@@ -412,6 +413,7 @@ async fn tc_66_nobody_acts_for_somebody_above() {
     let record = view.as_ref().expect("awake").listing().subject(scene.sue).expect("sue").clone();
     drop(view);
     let (subject, seen_cut_off) = (record.index, record.cut_off);
+    let device = device.map(Into::into);
     let open = Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0, device };
     let desk = house.submit(&tenant.admin, open).await.made.handle.expect("a handle");
     let desk = house.bind(&desk).await;

@@ -1,9 +1,51 @@
 //! Lists of devices, of what a tenant asks of them, and of requests for roles.
 
 use crate::list::{Source, whole};
-use tessera_engine::{DeviceFound, RequestFound, RequestsOf};
-use tessera_model::{ListKind, Listed, Refusal};
-use tessera_wire::{DevicePolicyRow, DeviceRow, Request, RequestRow, Rows};
+use tessera_engine::{
+    Bound, DeviceFound, DeviceShown, Engine, RequestFound, RequestsOf, SubmitError, thumbprint,
+};
+use tessera_model::{DeviceKey, DeviceProof, ListKind, Listed, PublicId, Refusal, Thumbprint};
+use tessera_wire::{ChallengeRow, DevicePolicyRow, DeviceRow, Request, RequestRow, Rows};
+
+/// The device that a session is to open on, where it proves its key.
+///
+/// # Errors
+/// `Malformed` for a proof of no device.
+pub(crate) fn shown(
+    device: Option<PublicId>,
+    proof: Option<DeviceProof>,
+) -> Result<Option<DeviceShown>, Refusal> {
+    match (device, proof) {
+        (Some(device), Some(proof)) => Ok(Some(DeviceShown { device, proof })),
+        (None, Some(_)) => Err(Refusal::Malformed),
+        (_, None) => Ok(None),
+    }
+}
+
+/// The thumbprint that a device is registered with: that of its public key, or as it was told.
+///
+/// # Errors
+/// `Malformed` for both or neither, and for what is no key.
+pub(crate) fn key(told: Option<Thumbprint>, key: Option<DeviceKey>) -> Result<Thumbprint, Refusal> {
+    match (told, key) {
+        (Some(told), None) => Ok(told),
+        (None, Some(key)) => thumbprint(&key),
+        (Some(_), Some(_)) | (None, None) => Err(Refusal::Malformed),
+    }
+}
+
+/// What a device is to sign.
+///
+/// # Errors
+/// `Unauthorized`, or why the tenant answers nothing now.
+pub(crate) fn challenge(engine: &Engine, bound: &Bound, device: PublicId) -> Result<Rows, Refusal> {
+    let made = engine.challenge(bound, device);
+    let (challenge, until) = made.map_err(|error| match error {
+        SubmitError::Refused(refusal) | SubmitError::Wait { refusal, .. } => refusal,
+        SubmitError::Unknown => Refusal::NotReady,
+    })?;
+    whole([ChallengeRow { device, challenge, until }])
+}
 
 /// Answers one of these lists.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is listed elsewhere")]

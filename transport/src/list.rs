@@ -54,6 +54,7 @@ const fn permission(kind: RequestKind) -> &'static str {
         | RequestKind::ListEndpoints
         | RequestKind::ListEntryUses => "tessera.admin.services",
         RequestKind::ReadDevicePolicy => "tessera.admin.settings",
+        RequestKind::ChallengeDevice => "tessera.sessions.open",
         RequestKind::ReadPersonalRole | RequestKind::ReadVisibility => "tessera.admin.settings",
         RequestKind::ListRequests | RequestKind::ListInvitations => "tessera.admin.grants",
         RequestKind::ListClients | RequestKind::ReadClient => "tessera.admin.clients",
@@ -374,6 +375,7 @@ fn page(
                 Sees::Restored => Err(Refusal::Restored),
             }
         }
+        Request::ChallengeDevice { device } => elevation::challenge(engine, bound, device),
         Request::ListDevices { .. } | Request::ReadDevicePolicy {} | Request::ListRequests { .. } => {
             elevation::page(&source, request)
         }

@@ -12,6 +12,7 @@ use crate::load::KeyedRow;
 use crate::name::{Name, Pattern};
 pub use crate::ordered::Ordered;
 use crate::policy::{EntityChange, PolicyDraft};
+use crate::possession::OnDevice;
 use crate::record::{AttributeKind, AttributeValue, SubjectKind};
 use crate::refresh::ClientTerms;
 use crate::relation::RelationChange;
@@ -346,8 +347,8 @@ commands! {
         /// The class of the proof, 1 for a password, 0 for none: then the caller vouches, and must hold
         /// every one of the engine's permissions that the subject holds.
         acr: u8,
-        /// The subject's device that it opens on; `None` for none.
-        device: Option<PublicId>,
+        /// The subject's device that it opens on, and the key by which that is proven; `None` for none.
+        device: Option<OnDevice>,
     };
     /// Moves a session's idle end (a key's last use). A session may touch itself.
     TouchSession = 71, narrows false, "tessera.sessions.open", {

@@ -54,7 +54,7 @@ mod tenants;
 mod visibility;
 mod workspace;
 
-pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
+pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE, VOUCH};
 pub(crate) use bucket::of_subject;
 pub(crate) use command_id::Known;
 pub(crate) use failures::{FOR_EVER, own_key, wait};

@@ -1,6 +1,7 @@
 //! `tessera session`: signing in, looking at sessions and ending them.
 
 use crate::answer::{Answer, instant, put_instant, shown};
+use crate::device_key::DeviceKeyFrom;
 use crate::error::CtlError;
 use crate::handle::{HandleFrom, Save, SaveRefresh};
 use crate::link::{Link, Who, Window};
@@ -19,7 +20,7 @@ use tessera_model::{HandleBytes, Pattern, Private, PublicId, Receipt, grouped};
 pub(crate) enum SessionVerb {
     /// Sign in with a password: a new session, whose handle is given once.
     #[command(
-        after_help = "Examples:\n  tessera session sign-in amy@example.org --save amy.session\n  echo \"$PASSWORD\" | tessera session sign-in amy@example.org --password-stdin --json"
+        after_help = "Examples:\n  tessera session sign-in amy@example.org --save amy.session\n  echo \"$PASSWORD\" | tessera session sign-in amy@example.org --password-stdin --json\n  tessera session sign-in amy@example.org --device 0190163d-8694-739b-aea5-966c26f8ad90 --device-key phone.key"
     )]
     SignIn {
         /// Email, phone number or username, as typed.
@@ -32,6 +33,8 @@ pub(crate) enum SessionVerb {
         #[arg(long, value_name = "UUID", value_parser = reach::public_id)]
         device: Option<PublicId>,
         #[command(flatten)]
+        device_key: DeviceKeyFrom,
+        #[command(flatten)]
         password: PasswordFrom,
         #[command(flatten)]
         save: Save,
@@ -39,13 +42,15 @@ pub(crate) enum SessionVerb {
         save_refresh: SaveRefresh,
     },
     /// Open a session for a user whom you have authenticated yourself.
-    #[command(after_help = "Example:\n  tessera session open amy@example.org --save amy.session")]
+    #[command(after_help = "Examples:\n  tessera session open amy@example.org --save amy.session\n  tessera session open amy@example.org --device 0190163d-8694-739b-aea5-966c26f8ad90 --device-key phone.key")]
     Open {
         /// Public id, email, phone number or username.
         who: Who,
         /// The public id of the user's device that it opens on.
         #[arg(long, value_name = "UUID", value_parser = reach::public_id)]
         device: Option<PublicId>,
+        #[command(flatten)]
+        device_key: DeviceKeyFrom,
         #[command(flatten)]
         save: Save,
         #[command(flatten)]
@@ -164,25 +169,18 @@ pub(crate) fn sessions(rows: &[SessionRow]) -> (Table, Value) {
 impl SessionVerb {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         match self {
-            Self::SignIn { identifier, from_address: address, device, password, save, save_refresh } => {
-                let (place, refresh) = (save.open()?, save_refresh.open()?);
-                let password = password.known(&format!("Password of {identifier}: "))?;
-                let typed = Private::new(identifier.clone().into_bytes());
-                let request = Request::SignIn { identifier: typed, password, address, device };
-                let made = link.order(&request).await?;
-                let text = format!("{identifier} is signed in.");
-                refresh.put_refresh(place.put(session_opened(&text, &made)?, &made, "handle")?, &made)
-            }
+            sign_in @ Self::SignIn { .. } => sign_in.sign_in(link).await,
             Self::Impersonate { who, may: patterns, span: ttl_s, because: reason, save } => {
                 let place = save.open()?;
                 let subject = link.id_of(&who).await?;
                 let made = link.order(&Request::Impersonate { subject, patterns, ttl_s, reason }).await?;
                 place.put(session_opened(&format!("You act for {who}."), &made)?, &made, "handle")
             }
-            Self::Open { who, device, save, save_refresh } => {
+            Self::Open { who, device, device_key, save, save_refresh } => {
                 let (place, refresh) = (save.open()?, save_refresh.open()?);
                 let subject = link.id_of(&who).await?;
-                let made = link.order(&Request::OpenSession { subject, device }).await?;
+                let proof = device_key.prove(link, device).await?;
+                let made = link.order(&Request::OpenSession { subject, device, proof }).await?;
                 let answer = session_opened(&format!("Opened a session of {who}."), &made)?;
                 refresh.put_refresh(place.put(answer, &made, "handle")?, &made)
             }
@@ -228,6 +226,24 @@ impl SessionVerb {
                 Ok(Answer::said("All sessions of the tenant ended.").made(&made))
             }
         }
+    }
+}
+
+impl SessionVerb {
+    async fn sign_in(self, link: &Link) -> Result<Answer, CtlError> {
+        let Self::SignIn { identifier, from_address: address, device, device_key, password, save, save_refresh } =
+            self
+        else {
+            return Err(CtlError::usage("no sign-in"));
+        };
+        let (place, refresh) = (save.open()?, save_refresh.open()?);
+        let password = password.known(&format!("Password of {identifier}: "))?;
+        let typed = Private::new(identifier.clone().into_bytes());
+        let proof = device_key.prove(link, device).await?;
+        let request = Request::SignIn { identifier: typed, password, address, device, proof };
+        let made = link.order(&request).await?;
+        let text = format!("{identifier} is signed in.");
+        refresh.put_refresh(place.put(session_opened(&text, &made)?, &made, "handle")?, &made)
     }
 }
 

@@ -9,7 +9,8 @@ use crate::tag::Tag;
 use tessera_model::elevation::RequestState;
 use tessera_model::limits::GRANT_CONDITIONS_MAX;
 use tessera_model::{
-    Deadline, GrantCondition, GrantConditions, Limit, Name, Pattern, PublicId, Thumbprint, Trust,
+    Challenge, Deadline, DeviceKey, DeviceProof, GrantCondition, GrantConditions, Limit, Name, Pattern, PublicId,
+    Thumbprint, Trust,
 };
 
 /// 32 bytes.
@@ -23,6 +24,28 @@ impl Part for Thumbprint {
         let bytes: [u8; 32] = bytes.try_into().map_err(|_| WireError::Malformed(tag))?;
         if bytes == [0; 32] { Err(WireError::Malformed(tag)) } else { Ok(Self(bytes)) }
     }
+}
+
+macro_rules! bytes {
+    ($($type:ty: |$value:ident| $put:expr, $take:expr;)*) => {$(
+        impl Part for $type {
+            fn put(&self, tag: Tag, out: &mut FieldsWriter) {
+                let $value = self;
+                out.bytes(tag, $put);
+            }
+
+            fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
+                let FieldValue::Bytes(bytes) = from.one(tag)? else { return Err(WireError::BadField(tag)) };
+                $take(bytes).ok_or(WireError::Malformed(tag))
+            }
+        }
+    )*};
+}
+
+bytes! {
+    DeviceKey: |key| key.bytes(), Self::from_bytes;
+    DeviceProof: |proof| &proof.to_bytes(), Self::from_bytes;
+    Challenge: |challenge| &challenge.0, |bytes: &[u8]| bytes.try_into().ok().map(Self);
 }
 
 impl Part for Trust {
@@ -98,6 +121,16 @@ shapes! {
         /// Whether sessions of persons open on devices only: the same in every row.
         required: bool = Required,
     }
+    /// What a device is to sign so that a session opens on it.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    ChallengeRow {
+        /// Which device it is for.
+        device: PublicId = Device,
+        /// The challenge: good once.
+        challenge: Challenge = Challenge,
+        /// Until when.
+        until: Deadline = Until,
+    }
     /// A request for a role.
     #[derive(Clone, Debug, Eq, PartialEq)]
     RequestRow {
@@ -144,8 +177,10 @@ macro_rules! and_elevations {
                 subject: PublicId = Subject,
                 /// What it is called.
                 name: Name = Name,
-                /// The thumbprint of its key (RFC 7638).
-                key: Thumbprint = Thumbprint,
+                /// The thumbprint of its key (RFC 7638); none where the key itself is given.
+                key: Option<Thumbprint> = Thumbprint,
+                /// Its public key.
+                public_key: Option<DeviceKey> = DeviceKey,
             };
             /// Says how far a device is trusted.
             TrustDevice = 0x1097 -> Made {
@@ -266,6 +301,11 @@ macro_rules! and_elevations {
                 after: Option<Private> = After,
                 /// How many rows at most.
                 limit: u32 = Limit,
+            };
+            /// What a device is to sign: made for one opening of a session on it. Whether there is such a device is not told.
+            ChallengeDevice = 0x20B2 -> ChallengeRow {
+                /// Which.
+                device: PublicId = Device,
             };
             /// What the tenant asks of devices, a row for each level.
             ReadDevicePolicy = 0x2097 -> DevicePolicyRow {};

@@ -447,4 +447,10 @@ tags! {
     Present = 326;
     /// Whether what is private of a subject is erased; 0 while that is under way.
     Erased = 340;
+    /// The public key of a device: 65 bytes of P-256, not compressed, or 32 of Ed25519.
+    DeviceKey = 341;
+    /// A device's proof: algorithm (1 ES256, 2 Ed25519), public key, signature, challenge.
+    DeviceProof = 342;
+    /// What a device signs: 36 bytes.
+    Challenge = 343;
 }
