@@ -365,8 +365,9 @@ impl Listing {
     fn used_elsewhere(&self, pages: &mut Pages, wanted: &Wanted) -> bool {
         if let Some(from) = pages.begin(CEILING) {
             for (index, record) in self.0.workspaces.range(WorkspaceIndex(from)..) {
+                let place = self.workspace_name(index);
                 let rows = wanted.covered(&record.ceiling).into_iter().filter_map(|(id, pattern)| {
-                    Some((wanted.names.get(&id)?.clone(), UsedBy::Ceiling(record.name.clone(), pattern)))
+                    Some((wanted.names.get(&id)?.clone(), UsedBy::Ceiling(place?.clone(), pattern)))
                 });
                 if !pages.take((CEILING, index.0), rows) {
                     return false;

@@ -121,7 +121,7 @@ impl Listing {
             subject: self.id_of(record.subject)?,
             made_by: self.shown_id(record.made_by),
             role: self.0.roles.get(&record.role).map(|role| role.name.clone()),
-            workspace: self.0.workspaces.get(&record.workspace).map(|place| place.name.clone()),
+            workspace: self.workspace_name(record.workspace).cloned(),
             decided_by: (record.decided != Deadline::NONE)
                 .then(|| self.shown_id(record.decided_by))
                 .flatten(),

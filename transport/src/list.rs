@@ -10,7 +10,7 @@ use crate::relation;
 use crate::sight;
 use crate::watch;
 use std::sync::Arc;
-use tessera_engine::{Bound, Cursors, Engine, Figure, KeyFound, Listing, PEOPLE, Page, Sees, View};
+use tessera_engine::{Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, Sees, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{GrantRecord, SubjectRecord};
 use tessera_model::refresh::ClientRecord;
@@ -123,7 +123,7 @@ pub(crate) async fn rows(
     let may = || {
         engine.may(bound, permission(kind))
             || names && engine.may(bound, "tessera.read")
-            || sight::is_of_people(&request) && engine.may(bound, PEOPLE)
+            || sight::is_of_people(&request) && engine.reads_people(bound)
     };
     let own = about(&request).is_some_and(|subject| bound.reads_as(subject))
         || relation::is_own(engine, bound, &request);

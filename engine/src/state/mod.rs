@@ -59,6 +59,7 @@ pub(crate) use bucket::of_subject;
 pub(crate) use command_id::Known;
 pub(crate) use failures::{FOR_EVER, own_key, wait};
 pub(crate) use invitation::is_open;
+pub(crate) use personal::PERSONAL;
 pub use made::Made;
 pub(crate) use policy::key_of;
 pub(crate) use power::hands_out;

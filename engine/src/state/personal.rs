@@ -118,7 +118,9 @@ impl State {
         };
         let refused = match command {
             // The prefix is for those that are made by rule.
-            Command::CreateWorkspace { name, .. } => name.as_str().starts_with(PERSONAL),
+            Command::CreateWorkspace { name, .. } => {
+                name.as_str().starts_with(PERSONAL) || name.as_str() == PERSONAL.trim_end_matches('.')
+            }
             Command::SetOwners { name, .. } => is_personal(name),
             Command::DeleteWorkspaceTree { name } => {
                 let Ok(index) = self.workspace_index(Some(name)) else { return Ok(()) };
