@@ -365,7 +365,7 @@ impl Listing {
     fn used_elsewhere(&self, pages: &mut Pages, wanted: &Wanted) -> bool {
         if let Some(from) = pages.begin(CEILING) {
             for (index, record) in self.0.workspaces.range(WorkspaceIndex(from)..) {
-                let place = self.workspace_name(index);
+                let place = self.workspace_name(*index);
                 let rows = wanted.covered(&record.ceiling).into_iter().filter_map(|(id, pattern)| {
                     Some((wanted.names.get(&id)?.clone(), UsedBy::Ceiling(place?.clone(), pattern)))
                 });

@@ -5,7 +5,7 @@ use crate::list::{Listing, Page, after, page, page_of};
 use std::ops::Bound;
 use std::sync::Arc;
 use tessera_model::device::{DevicePolicyRecord, DeviceRecord};
-use tessera_model::elevation::{RequestRecord, RequestState};
+use tessera_model::elevation::{ActedRecord, RequestRecord, RequestState};
 use tessera_model::visibility::Detail;
 use tessera_model::{
     Deadline, Generation, Name, Pattern, Place, PublicId, RestrictionId, SubjectIndex, Trust, UnixMillis,
@@ -20,6 +20,15 @@ pub struct DeviceFound {
     pub subject: PublicId,
     /// What its sessions may use at most by itself; empty for no ceiling of its own.
     pub ceiling: Vec<Pattern>,
+}
+
+/// That somebody acts or acted for a subject.
+#[derive(Clone, Debug)]
+pub struct ActedFound {
+    /// What it is.
+    pub record: ActedRecord,
+    /// Who acted, for a reader who sees them.
+    pub actor: Option<PublicId>,
 }
 
 /// A request for a role, in names.
@@ -83,6 +92,17 @@ impl Listing {
     #[must_use]
     pub fn acting_reason(&self, place: Place, generation: Generation) -> Option<&str> {
         self.0.actings.get(&(place, generation)).map(|acting| &*acting.reason)
+    }
+
+    /// Who acts and acted for a subject behind a cursor, by number; those who acted are told to a reader who sees them.
+    #[must_use]
+    pub fn actings(&self, subject: SubjectIndex, cursor: u64, limit: usize) -> Page<ActedFound> {
+        let range = (Bound::Excluded((subject, after(cursor))), Bound::Included((subject, u32::MAX)));
+        let rows = self.0.acted.range(range).map(|((_, number), record)| {
+            let found = ActedFound { record: (**record).clone(), actor: self.shown_id(record.actor) };
+            (u64::from(*number), found)
+        });
+        page(rows, limit)
     }
 
     /// The requests for roles behind a cursor, in the order in which they were made.

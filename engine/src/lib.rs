@@ -62,7 +62,7 @@ mod view;
 mod wakes;
 mod watch;
 
-pub use elevations::{DeviceFound, InvitationFound, InvitationsOf, RequestFound, RequestsOf, usual_end};
+pub use elevations::{ActedFound, DeviceFound, InvitationFound, InvitationsOf, RequestFound, RequestsOf, usual_end};
 pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, Made, SERVICE_ROLE, VOUCH};
 pub use {
     admit::Done, authorize::Authorized, authorize::Wanted, backup::BackupTold, backup::Begun, bound::Bound,

@@ -1,5 +1,6 @@
 //! Devices: what sessions on them may use, and what becomes of them when one is revoked.
 
+mod proofs;
 mod support;
 
 use std::sync::Arc;

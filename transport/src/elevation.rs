@@ -2,10 +2,10 @@
 
 use crate::list::{Source, whole};
 use tessera_engine::{
-    Bound, DeviceFound, DeviceShown, Engine, RequestFound, RequestsOf, SubmitError, thumbprint,
+    ActedFound, Bound, DeviceFound, DeviceShown, Engine, RequestFound, RequestsOf, SubmitError, thumbprint,
 };
 use tessera_model::{DeviceKey, DeviceProof, ListKind, Listed, PublicId, Refusal, Thumbprint};
-use tessera_wire::{ChallengeRow, DevicePolicyRow, DeviceRow, Request, RequestRow, Rows};
+use tessera_wire::{ActingRow, ChallengeRow, DevicePolicyRow, DeviceRow, Request, RequestRow, Rows};
 
 /// The device that a session is to open on, where it proves its key.
 ///
@@ -59,6 +59,14 @@ pub(crate) fn page(source: &Source<'_>, request: Request) -> Result<Rows, Refusa
             let rows = page.rows.into_iter().map(|found| (u64::from(found.record.number), device(found)));
             window.finish(rows, page.next)
         }
+        Request::ListActings { subject, after, limit } => {
+            let listed = Listed::of_subject(ListKind::Actings, Some(subject));
+            let window = source.window(listed, (after, limit))?;
+            let page = listing.actings(source.subject(subject)?.index, window.from, window.limit);
+            let rows =
+                page.rows.into_iter().map(|found| (u64::from(found.record.number), acting(subject, found)));
+            window.finish(rows, page.next)
+        }
         Request::ReadDevicePolicy {} => {
             let (required, levels) = listing.device_policy();
             whole(levels.into_iter().map(|(trust, ceiling)| DevicePolicyRow { trust, ceiling, required }))
@@ -73,6 +81,12 @@ pub(crate) fn page(source: &Source<'_>, request: Request) -> Result<Rows, Refusa
         }
         _ => Err(Refusal::Malformed),
     }
+}
+
+fn acting(subject: PublicId, ActedFound { record, actor }: ActedFound) -> ActingRow {
+    let (session, reason) = (record.session, record.reason.into());
+    let (begun, ends, ended, how) = (record.begun, record.ends, record.ended, record.how);
+    ActingRow { subject, session, actor, reason, begun, ends, ended, how }
 }
 
 fn device(found: DeviceFound) -> DeviceRow {

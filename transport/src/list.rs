@@ -41,7 +41,7 @@ const fn permission(kind: RequestKind) -> &'static str {
         | RequestKind::ListReview
         | RequestKind::Explain
         | RequestKind::Simulate => "tessera.admin.grants",
-        RequestKind::ListSessions => "tessera.admin.sessions",
+        RequestKind::ListSessions | RequestKind::ListActings => "tessera.admin.sessions",
         RequestKind::ListKeys | RequestKind::ReadKey => "tessera.admin.keys",
         RequestKind::ReadSettings
         | RequestKind::ReadUsage
@@ -90,6 +90,7 @@ const fn about(request: &Request) -> Option<PublicId> {
         | Request::ListGrants { subject, .. }
         | Request::ListMemberships { subject, .. }
         | Request::ListDevices { subject, .. }
+        | Request::ListActings { subject, .. }
         | Request::Explain { subject, .. }
         | Request::ListSessions { subject, .. } => Some(*subject),
         _ => None,
@@ -376,9 +377,10 @@ fn page(
             }
         }
         Request::ChallengeDevice { device } => elevation::challenge(engine, bound, device),
-        Request::ListDevices { .. } | Request::ReadDevicePolicy {} | Request::ListRequests { .. } => {
-            elevation::page(&source, request)
-        }
+        Request::ListDevices { .. }
+        | Request::ReadDevicePolicy {}
+        | Request::ListActings { .. }
+        | Request::ListRequests { .. } => elevation::page(&source, request),
         Request::ListInvitations { .. } | Request::ReadPersonalRole {} => {
             invite::page(&source, request, walked)
         }

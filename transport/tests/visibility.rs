@@ -45,6 +45,7 @@ const READS: &[(&str, Class)] = &[
     ("ReadKey", Sighted),
     ("ListDevices", Sighted),
     ("ListRequests", Sighted),
+    ("ListActings", Sighted),
     ("ListInvitations", Sighted),
     ("ListMembers", Sighted),
     ("ListMemberships", Sighted),
@@ -255,6 +256,7 @@ fn reads((subject, key, mail): (PublicId, PublicId, &str), watched: Option<Priva
         Request::ListKeys { subject: None, after: None, limit },
         Request::ReadKey { key },
         Request::ListDevices { subject, after: None, limit },
+        Request::ListActings { subject, after: None, limit },
         Request::ListRequests { subject: Some(subject), open: false, after: None, limit },
         Request::ListRequests { subject: None, open: false, after: None, limit },
         Request::ListMembers { group: name("team"), nested: true, after: None, limit },
@@ -457,6 +459,7 @@ async fn whoever_is_seen_is_shown_in_part() {
         (Request::ListSessions { subject, after: None, limit: 0 }, false),
         (Request::ListDevices { subject, after: None, limit: 0 }, false),
         (Request::ListMemberships { subject, after: None, limit: 0 }, false),
+        (Request::ListActings { subject, after: None, limit: 0 }, false),
         (Request::ListRequests { subject: Some(subject), open: false, after: None, limit: 0 }, false),
     ] {
         let mut raw = Raw::hello(&house, &handle).await;

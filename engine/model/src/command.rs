@@ -590,6 +590,8 @@ commands! {
     SetPersonalRole = 181, narrows false, "tessera.admin.settings", { #[doc = "Which; `None` for no personal workspaces."] role: Option<Name>, };
     /// Makes the personal workspace of a subject, or tells which it is. A session may do that for its own subject.
     MakePersonalWorkspace = 182, narrows false, "tessera.admin.workspaces", { #[doc = "Whose."] subject: PublicId, };
+    /// Notes the ends of sessions in which somebody acted for somebody else, whatever ended them. Caller: `Node`.
+    NoteActings = 184, narrows true, "tessera.admin.sessions", {};
     /// Says who sees whom, in the place of what was said. By whoever sees everybody in full alone.
     SetVisibility = 192, narrows false, "tessera.admin.settings", { #[doc = "The rules."] draft: crate::visibility::VisibilityDraft, };
     /// Panics when decided: a planted fault, refused unless the build has the feature `planted`.

@@ -175,6 +175,8 @@ pub const DEVICE_SESSIONS_MAX: usize = 4_096;
 pub const ACTING_TTL_S_MAX: u32 = 3_600;
 /// LIMIT: live sessions in which one actor acts for others: each may take one of the tenant's restrictions.
 pub const ACTING_PER_ACTOR_MAX: usize = 16;
+/// LIMIT: how often it is remembered of one subject that somebody acted for it, beside what goes on: 64 × some 400 B.
+pub const ACTED_PER_SUBJECT_MAX: usize = 64;
 /// LIMIT: why somebody acts for another or asks for a role, bytes.
 pub const REASON_BYTES_MAX: usize = 256;
 /// LIMIT: requests for roles of a tenant that are remembered, decided ones included: 8,192 × some 500 B are 4 MiB.

@@ -1,9 +1,8 @@
 //! What a list of one caller's shows: of whom, and how much.
 
-use super::{Seen, Sight};
+use super::{PERSONAL, Seen, Sight};
 use crate::list::Listing;
 use crate::root::Root;
-use crate::state::PERSONAL;
 use std::sync::{Arc, LazyLock};
 use tessera_model::note::{By, Note};
 use tessera_model::record::{SubjectRecord, WorkspaceRecord};

@@ -20,6 +20,9 @@ use tessera_model::{Caller, Deadline, GroupId, Pattern, RoleId, SubjectIndex, Un
 /// The permission to read the people whom the tenant's rules show: of nobody more, and nothing else.
 pub const PEOPLE: &str = "tessera.people.read";
 
+/// What the names of personal workspaces begin with: then the public id of the subject.
+pub(crate) const PERSONAL: &str = "tessera.personal.";
+
 /// The permissions of reads that show subjects, and [`PEOPLE`].
 pub(crate) const SIGHTED: &[&str] = &[
     "tessera.admin.subjects",

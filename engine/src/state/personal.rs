@@ -3,15 +3,13 @@
 //! Its name is given by rule, below a prefix that nobody else may use, so that no name that somebody chose is in the way.
 
 use super::{Decided, Made, State};
+use crate::sight::PERSONAL;
 use tessera_model::limits::WORKSPACES_MAX;
 use tessera_model::record::{GrantRecord, SubjectRecord, WorkspaceRecord};
 use tessera_model::{
     Caller, Command, Deadline, Event, Limit, Name, PublicId, Refusal, RoleId, SubjectIndex, UnixMillis,
     WorkspaceIndex,
 };
-
-/// What the names of personal workspaces begin with: then the public id of the subject.
-pub(crate) const PERSONAL: &str = "tessera.personal.";
 
 fn name_of(subject: PublicId) -> Option<Name> {
     Name::new(&format!("{PERSONAL}{subject}")).ok()

@@ -209,7 +209,9 @@ impl State {
         if live.clock(now).is_err() || self.is_cut(&live) {
             return Ok(Decided::nothing());
         }
-        Ok(Decided::of(Event::SessionEnded { place, generation, reason: EndReason::Ordered }))
+        let mut decided = Decided::of(Event::SessionEnded { place, generation, reason: EndReason::Ordered });
+        decided.events.extend(self.acting_ordered(id, now));
+        Ok(decided)
     }
 
     pub(super) fn end_subject_sessions(&self, subject: PublicId) -> Result<Decided, Refusal> {

@@ -8,8 +8,9 @@ use crate::problem::Problem;
 use crate::sight;
 use serde_json::Value;
 use tessera_engine::{
-    Bound, DeviceFound, DeviceShown, Engine, Listing, RequestFound, RequestsOf, thumbprint,
+    ActedFound, Bound, DeviceFound, DeviceShown, Engine, Listing, RequestFound, RequestsOf, thumbprint,
 };
+use tessera_model::elevation::ActingEnd;
 use tessera_model::record::SubjectRecord;
 use tessera_model::{
     Challenge, Command, CommandKind, Deadline, DeviceKey, DeviceProof, Limit, ListKind, Listed, Name, Pattern,
@@ -144,7 +145,7 @@ pub(crate) fn rows<'a>(
     window: impl Fn(Listed) -> Result<Window<'a>, Problem>,
 ) -> Result<Value, Problem> {
     let subject = || -> Result<&SubjectRecord, Problem> {
-        if list == List::MyDevices {
+        if matches!(list, List::MyDevices | List::MyActings) {
             return Ok(listing.subject(bound.subject).ok_or(Refusal::SubjectUnknown)?);
         }
         sight::named(listing, (list, input))
@@ -154,6 +155,11 @@ pub(crate) fn rows<'a>(
             let owner = subject()?;
             let window = window(Listed::of_subject(ListKind::Devices, Some(owner.id)))?;
             window.page(|from, limit| listing.devices(owner.index, from, limit), device)
+        }
+        List::MyActings | List::Actings => {
+            let owner = subject()?;
+            let window = window(Listed::of_subject(ListKind::Actings, Some(owner.id)))?;
+            window.page(|from, limit| listing.actings(owner.index, from, limit), acting)
         }
         List::DevicePolicy => {
             let (required, levels) = listing.device_policy();
@@ -179,6 +185,19 @@ pub(crate) fn rows<'a>(
 /// Patterns as texts.
 fn texts_of(patterns: &[Pattern]) -> Vec<&str> {
     patterns.iter().map(Pattern::as_str).collect()
+}
+
+fn acting(found: &ActedFound) -> Object {
+    let record = &found.record;
+    let how = (record.how != ActingEnd::None).then(|| record.how.name());
+    Object::new()
+        .shown("session", record.session)
+        .with("actor", found.actor.map(|id| id.to_string()))
+        .with("acts_because", &*record.reason)
+        .until("created", record.begun)
+        .until("expires", record.ends)
+        .until("ended", record.ended)
+        .with("how", how)
 }
 
 fn device(found: &DeviceFound) -> Object {

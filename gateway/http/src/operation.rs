@@ -287,6 +287,8 @@ pub(crate) enum List {
     DeprecatedUses,
     Endpoints,
     MyDevices,
+    MyActings,
+    Actings,
     Devices,
     DevicePolicy,
     Requests,
@@ -350,6 +352,7 @@ impl List {
                 | Self::Sessions
                 | Self::KeysOf
                 | Self::Devices
+                | Self::Actings
                 | Self::RequestsOf
         )
     }

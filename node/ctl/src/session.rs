@@ -12,7 +12,7 @@ use crate::user::moments;
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
 use tessera_client::Found;
-use tessera_client::wire::{Introspect, Made, Request, SessionRow};
+use tessera_client::wire::{ActingRow, Introspect, Made, Request, SessionRow};
 use tessera_model::{HandleBytes, Pattern, Private, PublicId, Receipt, grouped};
 
 /// What can be done with sessions.
@@ -94,6 +94,14 @@ pub(crate) enum SessionVerb {
         after_help = "Examples:\n  tessera session list amy@example.org\n  tessera session list amy@example.org --all --json"
     )]
     List {
+        /// Public id, email, phone number or username.
+        who: Who,
+        #[command(flatten)]
+        window: Window,
+    },
+    /// List who acts and acted for a user: since when, why, until when, and how it ended.
+    #[command(after_help = "Example:\n  tessera session actings amy@example.org")]
+    Actings {
         /// Public id, email, phone number or username.
         who: Who,
         #[command(flatten)]
@@ -196,6 +204,7 @@ impl SessionVerb {
                 let answer = Answer::said(table.to_string()).with("subject", subject.to_string());
                 Ok(found.told(answer.with("sessions", listed)))
             }
+            Self::Actings { who, window } => acted(link, &who, &window).await,
             Self::Touch(handle) => {
                 let handle = Private::new(handle.need(&link.profile)?.to_vec());
                 let made = link.order(&Request::TouchSession { handle }).await?;
@@ -274,6 +283,32 @@ fn session_opened(text: &str, made: &Made) -> Result<Answer, CtlError> {
         answer = answer.line(format!("It can be refreshed until {until}."));
     }
     Ok(answer.with("evicted", evicted).at("refresh_until", made.refresh_until.and_then(instant)))
+}
+
+async fn acted(link: &Link, who: &Who, window: &Window) -> Result<Answer, CtlError> {
+    let subject = link.id_of(who).await?;
+    let request = |after, limit| Request::ListActings { subject, after, limit };
+    let found = window.read::<ActingRow>(link, request).await?;
+    let mut table = Table::new(&["SESSION", "ACTOR", "BECAUSE", "SINCE", "ENDED", "HOW"]);
+    let mut listed = Vec::new();
+    for row in &found.rows {
+        let actor = row.actor.map(|id| id.to_string());
+        let [begun, ends, ended] = [row.begun, row.ends, row.ended].map(instant);
+        let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+        let cells = [row.session.to_string(), dash(actor.as_deref().unwrap_or_default()), row.reason.clone()];
+        table.row(cells.into_iter().chain([shown(begun), shown(ended), dash(row.how.name())]));
+        let mut json = Map::new();
+        json.insert("session".into(), json!(row.session.to_string()));
+        json.insert("actor".into(), json!(actor));
+        json.insert("acts_because".into(), json!(row.reason));
+        json.insert("how".into(), json!((!row.how.name().is_empty()).then(|| row.how.name())));
+        for (field, moment) in [("created", begun), ("expires", ends), ("ended", ended)] {
+            put_instant(&mut json, field, moment);
+        }
+        listed.push(Value::Object(json));
+    }
+    let answer = Answer::said(table.to_string()).with("subject", subject.to_string());
+    Ok(found.told(answer.with("actings", Value::Array(listed))))
 }
 
 async fn refresh(link: &Link, from: &HandleFrom) -> Result<Answer, CtlError> {

@@ -6,7 +6,7 @@ use crate::fields::{FieldValue, FieldsReader, FieldsWriter};
 use crate::part::{Part, kind_number, number, text};
 use crate::shape::shapes;
 use crate::tag::Tag;
-use tessera_model::elevation::RequestState;
+use tessera_model::elevation::{ActingEnd, RequestState};
 use tessera_model::limits::GRANT_CONDITIONS_MAX;
 use tessera_model::{
     Challenge, Deadline, DeviceKey, DeviceProof, GrantCondition, GrantConditions, Limit, Name, Pattern, PublicId,
@@ -80,6 +80,16 @@ impl Part for GrantConditions {
     }
 }
 
+impl Part for ActingEnd {
+    fn put(&self, tag: Tag, out: &mut FieldsWriter) {
+        out.number(tag, u64::from(self.number()));
+    }
+
+    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
+        kind_number(tag, number(tag, from)?, Self::from_number)
+    }
+}
+
 impl Part for RequestState {
     fn put(&self, tag: Tag, out: &mut FieldsWriter) {
         out.number(tag, u64::from(self.number()));
@@ -130,6 +140,26 @@ shapes! {
         challenge: Challenge = Challenge,
         /// Until when.
         until: Deadline = Until,
+    }
+    /// That somebody acts or acted for a subject.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    ActingRow {
+        /// For whom.
+        subject: PublicId = Subject,
+        /// The public id of the session that acts.
+        session: PublicId = Session,
+        /// Who acts; none for somebody whom the reader does not see.
+        actor: Option<PublicId> = Actor,
+        /// Why.
+        reason: String = Because,
+        /// Since when.
+        begun: Deadline = Created,
+        /// Until when at the latest.
+        ends: Deadline = Expires,
+        /// When it ended; `NONE` while it goes on.
+        ended: Deadline = Ended,
+        /// How.
+        how: ActingEnd = ActingEnd,
     }
     /// A request for a role.
     #[derive(Clone, Debug, Eq, PartialEq)]
@@ -306,6 +336,15 @@ macro_rules! and_elevations {
             ChallengeDevice = 0x20B2 -> ChallengeRow {
                 /// Which.
                 device: PublicId = Device,
+            };
+            /// Who acts and acted for a subject, in the order in which that began. A session may list its own subject's.
+            ListActings = 0x20B3 -> ActingRow {
+                /// For whom.
+                subject: PublicId = Subject,
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
             };
             /// What the tenant asks of devices, a row for each level.
             ReadDevicePolicy = 0x2097 -> DevicePolicyRow {};

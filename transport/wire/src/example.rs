@@ -2,7 +2,7 @@
 
 use crate::batch::DecisionBatchWriter;
 use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
-use crate::elevation::{ChallengeRow, DevicePolicyRow, DeviceRow, RequestRow};
+use crate::elevation::{ActingRow, ChallengeRow, DevicePolicyRow, DeviceRow, RequestRow};
 use crate::endpoint::{AuthorizedRow, EndpointRow};
 use crate::fault::{Fault, WireError};
 use crate::fields::{Head, TENANT_OF_CONNECTION};
@@ -268,6 +268,7 @@ fn rows(add: &mut Add<'_>) {
     page::<DeviceRow>(add, "DeviceRow");
     page::<DevicePolicyRow>(add, "DevicePolicyRow");
     page::<ChallengeRow>(add, "ChallengeRow");
+    page::<ActingRow>(add, "ActingRow");
     page::<RequestRow>(add, "RequestRow");
     page::<InvitationRow>(add, "InvitationRow");
     page::<PersonalRoleRow>(add, "PersonalRoleRow");
@@ -354,6 +355,7 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of DeviceRow" => page::<DeviceRow>(frame, out),
         "Rows of DevicePolicyRow" => page::<DevicePolicyRow>(frame, out),
         "Rows of ChallengeRow" => page::<ChallengeRow>(frame, out),
+        "Rows of ActingRow" => page::<ActingRow>(frame, out),
         "Rows of RequestRow" => page::<RequestRow>(frame, out),
         "Rows of InvitationRow" => page::<InvitationRow>(frame, out),
         "Rows of PersonalRoleRow" => page::<PersonalRoleRow>(frame, out),

@@ -129,8 +129,7 @@ and_visibility! {
         /// Whether the present password is taken away and the sessions end now already.
         clear: bool = Clear,
     };
-    /// Sets a password with a one-time secret, which is used up. All sessions of its subject end. Over a
-    /// connection of its tenant, or one whose Hello gave the secret itself.
+    /// Sets a password with a one-time secret, which is used up; Hello may give it, too. Its subject's sessions end.
     SetUpPassword = 0x101C -> Made {
         /// The secret, a handle of kind 4.
         secret: Private = Handle,
@@ -564,6 +563,7 @@ impl Request {
         | Self::ListEntries { after, .. }
         | Self::ListEntryUses { after, .. }
         | Self::ListDevices { after, .. }
+        | Self::ListActings { after, .. }
         | Self::ListRequests { after, .. }
         | Self::ListInvitations { after, .. }
         | Self::ListEntities { after, .. }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use tessera_model::catalogue::{EntryText, Label, ServiceEntry};
-use tessera_model::elevation::RequestState;
+use tessera_model::elevation::{ActingEnd, RequestState};
 use tessera_model::endpoint::Endpoint;
 use tessera_model::invitation::InvitationState;
 use tessera_model::load::{LoadField, LoadGrant, LoadRow, Loaded, Rejected};
@@ -180,6 +180,7 @@ samples! {
         challenge: Challenge::sample(nth),
     };
     Trust: |nth| pick(&Trust::ALL, nth);
+    ActingEnd: |nth| pick(&ActingEnd::ALL, nth);
     RequestState: |nth| pick(
         &[RequestState::Open, RequestState::Approved, RequestState::Refused, RequestState::Withdrawn],
         nth,

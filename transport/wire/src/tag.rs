@@ -453,4 +453,9 @@ tags! {
     DeviceProof = 342;
     /// What a device signs: 36 bytes.
     Challenge = 343;
+    /// How it ended that somebody acted for another: 1 ordered, 2 its time was over, 3 the actor, 4 the subject; 0 while it
+    /// goes on.
+    ActingEnd = 344;
+    /// When it ended, seconds since 1970; 0 while it goes on.
+    Ended = 345;
 }
