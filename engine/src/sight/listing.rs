@@ -118,6 +118,14 @@ impl Listing {
         if self.shows_workspace(record) { Some(&record.name) } else { SOMEBODYS.as_ref() }
     }
 
+    /// A name of a workspace, as its reader is told it.
+    pub(crate) fn told_place(&self, name: Name) -> Option<Name> {
+        match self.0.workspace_names.get(&name) {
+            Some(index) => self.workspace_name(*index).cloned(),
+            None => Some(name),
+        }
+    }
+
     /// The workspace with this name, for a reader who is shown it.
     #[must_use]
     pub fn workspace_named(&self, name: &Name) -> Option<&Arc<WorkspaceRecord>> {

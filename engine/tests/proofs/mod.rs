@@ -1,7 +1,7 @@
 //! Devices prove that they hold their key.
 
-use crate::support::{House, Tenant, key};
-use crate::{patterns, scene};
+use crate::scene;
+use crate::support::{House, Tenant};
 use std::sync::Arc;
 use tessera_crypto::possession::SigningKey;
 use tessera_engine::{Bound, DeviceShown, Errand, SubmitError, thumbprint};
@@ -47,9 +47,8 @@ async fn service(house: &House, tenant: &Tenant) -> Bound {
     house.role(tenant, "service", &["tessera.sessions.open", "tessera.check"]).await;
     let id = house.person(tenant, "service@example.org", "correct horse").await;
     house.grant(tenant, id, "service").await;
-    let expires = house.engine.now().plus_seconds(86_400).to_deadline();
-    let made = house.submit(&tenant.admin, key(id, patterns(&["*"]), expires, Private::default())).await.made;
-    house.bind(&made.handle.expect("a key")).await
+    let session = house.sign_in(tenant, "service@example.org", "correct horse").await.expect("signed in");
+    house.bind(&session).await
 }
 
 async fn sign_in_on(

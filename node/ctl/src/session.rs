@@ -295,8 +295,14 @@ async fn acted(link: &Link, who: &Who, window: &Window) -> Result<Answer, CtlErr
         let actor = row.actor.map(|id| id.to_string());
         let [begun, ends, ended] = [row.begun, row.ends, row.ended].map(instant);
         let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
-        let cells = [row.session.to_string(), dash(actor.as_deref().unwrap_or_default()), row.reason.clone()];
-        table.row(cells.into_iter().chain([shown(begun), shown(ended), dash(row.how.name())]));
+        table.row([
+            row.session.to_string(),
+            dash(actor.as_deref().unwrap_or_default()),
+            row.reason.clone(),
+            shown(begun),
+            shown(ended),
+            dash(row.how.name()),
+        ]);
         let mut json = Map::new();
         json.insert("session".into(), json!(row.session.to_string()));
         json.insert("actor".into(), json!(actor));

@@ -157,7 +157,7 @@ shapes! {
         /// Until when at the latest.
         ends: Deadline = Expires,
         /// When it ended; `NONE` while it goes on.
-        ended: Deadline = Ended,
+        ended: Deadline = EndedAt,
         /// How.
         how: ActingEnd = ActingEnd,
     }

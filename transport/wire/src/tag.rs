@@ -457,5 +457,5 @@ tags! {
     /// goes on.
     ActingEnd = 344;
     /// When it ended, seconds since 1970; 0 while it goes on.
-    Ended = 345;
+    EndedAt = 345;
 }
