@@ -95,7 +95,7 @@ pub async fn session(admin: &Client) -> Result<(HandleBytes, PermissionId), Why>
     let subject = made.subject.ok_or("no subject was made")?;
     let (from, until) = (Deadline::NONE, Deadline::NONE);
     admin.request(&Request::Grant { subject, role, workspace: None, from, until }).await?;
-    let opened = admin.request(&Request::OpenSession { subject, device: None }).await?;
+    let opened = admin.request(&Request::OpenSession { subject, device: None, proof: None }).await?;
     let handle = Handle::parse_text(&text(&opened)?).map_err(|_| "not a handle")?;
     let resolved = admin.resolve(&[wire::Resolve::Permission("orders.read")]).await?;
     let id = resolved.ids.first().copied().ok_or("the permission has no id")?;

@@ -9,6 +9,7 @@ use crate::house::House;
 use crate::ring::{self, Ring};
 use crate::sign_in::parameters;
 use crate::state::{BUILT_IN, Birth, Decided, Known, Made, State, Unsigned, hands_out};
+use crate::submit;
 use crate::supervisor::SupervisorMessage;
 use crate::view::View;
 use crate::watch;
@@ -151,6 +152,8 @@ impl Running {
         let mut waiting = VecDeque::from(self.entry.intake.take(BATCH_COMMANDS_MAX));
         let now = self.house.now();
         self.wall = self.wall.max(now);
+        // Before the places of those that are over are given away.
+        self.note_acts(now).await?;
         self.state.sweep(waiting.len() * 2, now);
         match self.house.store.room() {
             Room::Any if self.house.is_stopped() => waiting = refuse_wide(waiting, Refusal::ClockStopped),
@@ -167,7 +170,18 @@ impl Running {
         while !waiting.is_empty() {
             self.execute_some(&mut waiting, now).await?;
         }
-        Ok(())
+        self.note_acts(now).await
+    }
+
+    /// Notes that somebody acts for somebody else no more, where that is so: what a batch has ended, and what time has.
+    async fn note_acts(&mut self, now: UnixMillis) -> Result<(), ActorError> {
+        let may = self.house.store.room() == Room::Any && !self.house.is_stopped();
+        if !may || !self.state.acts_are_over(now) {
+            return Ok(());
+        }
+        let ordered = submit::ordered_by_node(&self.house, Command::NoteActings {});
+        let mut waiting = VecDeque::from([Waiting { ordered, reply: tokio::sync::oneshot::channel().0 }]);
+        self.execute_some(&mut waiting, now).await
     }
 
     /// The journal's tail is near its bound: of frames or of bytes, whichever is nearer.
@@ -502,7 +516,7 @@ impl Running {
     }
 
     fn hand_over(&mut self, most: usize, first: bool) -> Handed {
-        if first {
+        if first && !self.state.acts_are_over(self.house.now()) {
             // What has ended by its time alone gives its place away, however few commands come.
             self.state.sweep(SWEPT_MAX, self.house.now());
         }

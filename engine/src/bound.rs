@@ -230,6 +230,13 @@ impl Engine {
     /// Whether a bound credential is alive and holds a permission of its own tenant.
     #[must_use]
     pub fn may(&self, bound: &Bound, permission: &str) -> bool {
+        self.may_in(bound, permission, WorkspaceIndex(0))
+    }
+
+    /// As [`Engine::may`], in a workspace; 0 for the whole tenant.
+    pub(crate) fn may_in(&self, bound: &Bound, permission: &str, workspace: WorkspaceIndex) -> bool {
+        let place =
+            if workspace.0 == 0 { WorkspaceRef::Tenant } else { WorkspaceRef::Index(workspace) };
         let view = bound.home.view();
         let Some(view) = view.as_ref() else { return false };
         let reading = self.read(view);
@@ -239,7 +246,7 @@ impl Engine {
                 .check_from(
                     (bound.place, bound.generation),
                     bound.tag,
-                    (&asked, &WorkspaceRef::Tenant),
+                    (&asked, &place),
                     UsedFrom::Address(&bound.peer),
                 )
                 .is_permit()

@@ -60,21 +60,26 @@ pub struct EntryUse {
 }
 
 impl Listing {
-    /// Whether a use of an entry is told to whoever reads: of subjects, those whose grants or keys it is shown.
+    /// A use of an entry as it is told to whoever reads: of subjects, those whose grants or keys it is shown, and places by
+    /// the names that it is told.
     #[must_use]
-    pub fn tells_use(&self, used: &EntryUse) -> bool {
+    pub fn told_use(&self, used: EntryUse) -> Option<EntryUse> {
         let shown = |id: PublicId, detail| {
             !self.is_limited() || self.0.index_of(id).is_some_and(|subject| self.shows(subject, detail))
         };
-        match &used.by {
-            UsedBy::Grant(subject, ..) => shown(*subject, Detail::Grants),
-            UsedBy::Key(_, subject, _) => shown(*subject, Detail::Keys),
-            UsedBy::Role(..)
-            | UsedBy::GroupGrant(..)
-            | UsedBy::Ceiling(..)
-            | UsedBy::Mapping(..)
-            | UsedBy::Endpoint(..) => true,
-        }
+        let place = |name: Option<Name>| name.and_then(|name| self.told_place(name));
+        let by = match used.by {
+            UsedBy::Grant(subject, role, at, during) => {
+                shown(subject, Detail::Grants).then(|| UsedBy::Grant(subject, role, place(at), during))
+            }
+            by @ UsedBy::Key(_, subject, _) => shown(subject, Detail::Keys).then_some(by),
+            UsedBy::GroupGrant(group, role, at, during) => {
+                Some(UsedBy::GroupGrant(group, role, place(at), during))
+            }
+            UsedBy::Ceiling(at, pattern) => place(Some(at)).map(|at| UsedBy::Ceiling(at, pattern)),
+            by @ (UsedBy::Role(..) | UsedBy::Mapping(..) | UsedBy::Endpoint(..)) => Some(by),
+        };
+        by.map(|by| EntryUse { by, ..used })
     }
 }
 
@@ -365,8 +370,9 @@ impl Listing {
     fn used_elsewhere(&self, pages: &mut Pages, wanted: &Wanted) -> bool {
         if let Some(from) = pages.begin(CEILING) {
             for (index, record) in self.0.workspaces.range(WorkspaceIndex(from)..) {
+                let place = self.workspace_name(*index);
                 let rows = wanted.covered(&record.ceiling).into_iter().filter_map(|(id, pattern)| {
-                    Some((wanted.names.get(&id)?.clone(), UsedBy::Ceiling(record.name.clone(), pattern)))
+                    Some((wanted.names.get(&id)?.clone(), UsedBy::Ceiling(place?.clone(), pattern)))
                 });
                 if !pages.take((CEILING, index.0), rows) {
                     return false;

@@ -5,7 +5,7 @@ use crate::list::{Listing, Page, after, page, page_of};
 use std::ops::Bound;
 use std::sync::Arc;
 use tessera_model::device::{DevicePolicyRecord, DeviceRecord};
-use tessera_model::elevation::{RequestRecord, RequestState};
+use tessera_model::elevation::{ActedRecord, RequestRecord, RequestState};
 use tessera_model::visibility::Detail;
 use tessera_model::{
     Deadline, Generation, Name, Pattern, Place, PublicId, RestrictionId, SubjectIndex, Trust, UnixMillis,
@@ -20,6 +20,15 @@ pub struct DeviceFound {
     pub subject: PublicId,
     /// What its sessions may use at most by itself; empty for no ceiling of its own.
     pub ceiling: Vec<Pattern>,
+}
+
+/// That somebody acts or acted for a subject.
+#[derive(Clone, Debug)]
+pub struct ActedFound {
+    /// What it is.
+    pub record: ActedRecord,
+    /// Who acted, for a reader who sees them.
+    pub actor: Option<PublicId>,
 }
 
 /// A request for a role, in names.
@@ -85,6 +94,17 @@ impl Listing {
         self.0.actings.get(&(place, generation)).map(|acting| &*acting.reason)
     }
 
+    /// Who acts and acted for a subject behind a cursor, by number; those who acted are told to a reader who sees them.
+    #[must_use]
+    pub fn actings(&self, subject: SubjectIndex, cursor: u64, limit: usize) -> Page<ActedFound> {
+        let range = (Bound::Excluded((subject, after(cursor))), Bound::Included((subject, u32::MAX)));
+        let rows = self.0.acted.range(range).map(|((_, number), record)| {
+            let found = ActedFound { record: (**record).clone(), actor: self.shown_id(record.actor) };
+            (u64::from(*number), found)
+        });
+        page(rows, limit)
+    }
+
     /// The requests for roles behind a cursor, in the order in which they were made.
     #[must_use]
     pub fn requests(
@@ -121,7 +141,7 @@ impl Listing {
             subject: self.id_of(record.subject)?,
             made_by: self.shown_id(record.made_by),
             role: self.0.roles.get(&record.role).map(|role| role.name.clone()),
-            workspace: self.0.workspaces.get(&record.workspace).map(|place| place.name.clone()),
+            workspace: self.workspace_name(record.workspace).cloned(),
             decided_by: (record.decided != Deadline::NONE)
                 .then(|| self.shown_id(record.decided_by))
                 .flatten(),

@@ -251,7 +251,9 @@ impl Listing {
 
     fn place(&self, workspace: Option<&Name>) -> Result<WorkspaceIndex, Refusal> {
         let Some(name) = workspace else { return Ok(WorkspaceIndex(0)) };
-        self.0.rules.workspace(WorkspaceRef::Name(name.as_str())).ok_or(Refusal::WorkspaceUnknown)
+        let found = self.0.rules.workspace(WorkspaceRef::Name(name.as_str()));
+        let shown = found.filter(|_| self.workspace_named(name).is_some());
+        shown.ok_or(Refusal::WorkspaceUnknown)
     }
 
     /// A copy of the rules with what is supposed, and the role that is.

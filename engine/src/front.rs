@@ -11,6 +11,7 @@ use crate::directory::{Entry, Standing};
 use crate::engine::Engine;
 use crate::guess::{Budget, Sources};
 use crate::house::House;
+use crate::possession::{Challenges, DeviceShown};
 use crate::state::{doors, wait};
 use crate::submit::{self, SubmitError};
 use parking_lot::Mutex;
@@ -65,6 +66,16 @@ impl Stranger {
     pub fn waits_for(&self) -> Option<&Arc<Entry>> {
         self.entry.as_ref().filter(|entry| entry.view().is_none())
     }
+
+    /// The tenant that lets it in.
+    pub(crate) const fn entry(&self) -> Option<&Arc<Entry>> {
+        self.entry.as_ref()
+    }
+
+    /// Under what it is known at nobody's door.
+    pub(crate) const fn named(&self) -> &[u8; 32] {
+        &self.named
+    }
 }
 
 /// What strangers have done on this node lately: in memory, and bounded.
@@ -77,6 +88,8 @@ pub(crate) struct Strangers {
     registered: Mutex<HashMap<TenantId, u64, foldhash::fast::FixedState>>,
     /// Failed sign-ins at nobody's door, by what was named and typed: count and until when it waits.
     nobody: Mutex<HashMap<[u8; 16], (u32, Deadline), foldhash::fast::FixedState>>,
+    /// Challenges that were made at nobody's door.
+    pub(crate) challenges: Challenges,
 }
 
 impl Strangers {
@@ -202,8 +215,8 @@ impl Engine {
     }
 
     /// Signs a person in for whom no application speaks: as [`Engine::sign_in`], with the default client. At
-    /// nobody's door it takes as long and fails alike. On no device: nobody vouches for one, so where devices are
-    /// required nobody is signed in here.
+    /// nobody's door it takes as long and fails alike. On a device that proves its key, or on none: nobody answers for
+    /// one, so where devices are required nobody is signed in here without a proof.
     ///
     /// # Errors
     /// [`SubmitError`]: a refusal, how long to wait after too many failures, or Unknown.
@@ -212,27 +225,45 @@ impl Engine {
         stranger: &Stranger,
         id: CommandId,
         (identifier, password): (&Identifier, Private),
+        shown: Option<&DeviceShown>,
     ) -> Result<Done, SubmitError> {
         let Some(entry) = &stranger.entry else {
+            if let Some(shown) = shown {
+                // As where there is no such device: nobody has one.
+                let nobody = (&self.house.strangers.challenges, stranger.named.as_slice());
+                self.prove_device(nobody, None, shown, id)?;
+            }
             return Err(self.fail_at_nobody(stranger, identifier, password).await);
         };
+        let view = self.view_at(entry)?;
+        let root = view.root.full();
         // Before anything is tried: that it is so is told, and whether the password was right is not.
-        if self.view_at(entry)?.root.full().device_policy.required {
-            self.house.strangers.failures.give_back(stranger.source, FAILURES, self.now());
+        if root.device_policy.required && shown.is_none() {
+            self.let_go(stranger);
             return Err(Refusal::DeviceRequired.into());
         }
+        let tenant = entry.tenant.0.to_le_bytes();
+        let on = shown.map(|shown| self.prove_device((&view.challenges, &tenant), Some(&root), shown, id));
+        let on = on.transpose()?;
         let proof = (identifier, password);
-        let at = (Some(stranger.from), None);
+        let at = (Some(stranger.from), on);
         let opened = self.prove_and_open((entry, Caller::Claimant), id, proof, at).await;
+        let opened = match shown {
+            Some(shown) => view.challenges.settle(shown, opened),
+            None => opened,
+        };
         match opened {
             Err(SubmitError::Refused(Refusal::SignInFailed)) => {}
             // The setting was turned off meanwhile: as if it had been before.
             Err(SubmitError::Refused(Refusal::Unauthorized)) => return Err(Refusal::SignInFailed.into()),
-            Ok(_) | Err(_) => {
-                self.house.strangers.failures.give_back(stranger.source, FAILURES, self.now());
-            }
+            Ok(_) | Err(_) => self.let_go(stranger),
         }
         opened
+    }
+
+    /// A stranger's errand was no failure: it is not counted against its source.
+    pub(crate) fn let_go(&self, stranger: &Stranger) {
+        self.house.strangers.failures.give_back(stranger.source, FAILURES, self.now());
     }
 
     /// What a wrong password comes to where nobody is: waits, a hash, a failure that is counted.

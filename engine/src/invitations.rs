@@ -78,7 +78,7 @@ impl Listing {
                 whom: None,
                 inviter: self.shown_id(record.inviter),
                 role: root.roles.get(&record.role).map(|role| role.name.clone()),
-                workspace: root.workspaces.get(&record.workspace).map(|place| place.name.clone()),
+                workspace: self.workspace_name(record.workspace).cloned(),
                 subject: self.shown_id(record.subject),
                 lapsed: record.state == InvitationState::Open && !is_open,
             };

@@ -138,13 +138,6 @@ impl Listing {
         page_of(rows.map(|(id, name)| (u64::from(*id), Some((PermissionId(*id), name.clone())))), limit)
     }
 
-    /// Whether its reader is shown a workspace: of personal ones, whose names tell whose they are, those of subjects
-    /// that it sees.
-    #[must_use]
-    pub fn shows_workspace(&self, workspace: &WorkspaceRecord) -> bool {
-        workspace.personal.0 == 0 || self.sees(workspace.personal).is_some()
-    }
-
     /// The workspaces after a cursor that its reader is shown.
     #[must_use]
     pub fn workspaces(&self, cursor: u64, limit: usize) -> Page<Arc<WorkspaceRecord>> {
@@ -189,12 +182,6 @@ impl Listing {
         self.0.roles.get(self.0.role_names.get(name)?)
     }
 
-    /// The workspace with this name.
-    #[must_use]
-    pub fn workspace_named(&self, name: &Name) -> Option<&Arc<WorkspaceRecord>> {
-        self.0.workspaces.get(self.0.workspace_names.get(name)?)
-    }
-
     /// The workspace with this public id. It looks at them one after another.
     #[must_use]
     pub fn workspace_with(&self, id: PublicId) -> Option<WorkspaceIndex> {
@@ -227,12 +214,6 @@ impl Listing {
     #[must_use]
     pub fn role_name(&self, role: RoleId) -> Option<&Name> {
         self.0.roles.get(&role).map(|record| &record.name)
-    }
-
-    /// The name of a workspace.
-    #[must_use]
-    pub fn workspace_name(&self, index: WorkspaceIndex) -> Option<&Name> {
-        self.0.workspaces.get(&index).map(|record| &record.name)
     }
 
     /// The declared attributes.

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tessera_model::catalogue::ServiceRecord;
 use tessera_model::device::{DevicePolicyRecord, DeviceRecord};
-use tessera_model::elevation::{ActingRecord, RequestRecord};
+use tessera_model::elevation::{ActedRecord, ActingRecord, RequestRecord};
 use tessera_model::endpoint::{EndpointsRecord, Router};
 use tessera_model::invitation::InvitationRecord;
 use tessera_model::limits::SUBJECTS_MAX;
@@ -119,6 +119,10 @@ pub(crate) struct Root {
     pub(crate) device_policy: DevicePolicyRecord,
     /// Who acts in which session of somebody else.
     pub(crate) actings: HashTrieMapSync<(Place, Generation), Arc<ActingRecord>>,
+    /// Who acts and acted for each subject, by number.
+    pub(crate) acted: RedBlackTreeMapSync<(SubjectIndex, u32), Arc<ActedRecord>>,
+    /// Those whose end is not noted yet.
+    pub(crate) acts_open: RedBlackTreeMapSync<(SubjectIndex, u32), ()>,
     /// Requests for roles by number, and where each public id leads.
     pub(crate) requests: RedBlackTreeMapSync<u32, Arc<RequestRecord>>,
     pub(crate) request_ids: HashTrieMapSync<PublicId, u32>,
@@ -223,6 +227,8 @@ impl Root {
             device_ids: HashTrieMapSync::new_sync(),
             device_policy: DevicePolicyRecord::default(),
             actings: HashTrieMapSync::new_sync(),
+            acted: RedBlackTreeMapSync::new_sync(),
+            acts_open: RedBlackTreeMapSync::new_sync(),
             requests: RedBlackTreeMapSync::new_sync(),
             requests_of: RedBlackTreeMapSync::new_sync(),
             request_ids: HashTrieMapSync::new_sync(),
@@ -286,7 +292,7 @@ impl Root {
             + self.failures.size() * 250
             + self.sides.size() * 300
             + self.devices.size() * 500
-            + self.actings.size() * 400
+            + (self.actings.size() + self.acted.size()) * 400
             + self.requests.size() * 700
             + self.invitations.size() * 600
             + self.personal.size() * 60

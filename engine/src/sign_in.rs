@@ -18,7 +18,7 @@ use tessera_crypto::{Job, Outcome, Parameters, Verdict};
 use tessera_model::limits::PASSWORD_BYTES_MAX;
 use tessera_model::record::{AttributeValue, SubjectStatus};
 use tessera_model::{
-    Caller, Command, CommandId, Identifier, Limit, Name, Private, PublicId, Refusal, Row, RowKind, Settings,
+    Caller, Command, CommandId, Identifier, Limit, Name, OnDevice, Private, PublicId, Refusal, Row, RowKind, Settings,
     Source, SubjectIndex, TenantId, UnixMillis,
 };
 use tokio::sync::oneshot;
@@ -74,7 +74,9 @@ impl Engine {
     /// for unknown identifiers and wrong passwords; a failure is durable before it is answered.
     ///
     /// `from` is where the person's request came from, given by a caller that may say so; the budget of
-    /// that source counts, without it that of the connection's peer. The session stands on the device that is named.
+    /// that source counts, without it that of the connection's peer. The session stands on the device that is named, for
+    /// which the caller answers: with the permission [`crate::VOUCH`] alone. Others show its proof
+    /// ([`Engine::sign_in_on`]).
     ///
     /// # Errors
     /// [`SubmitError`]: a refusal, how long to wait after too many failures, or Unknown.
@@ -89,7 +91,7 @@ impl Engine {
         if from.is_some() && !self.may(bound, ADDRESS) {
             return Err(Refusal::Unauthorized.into());
         }
-        let at = (from.or(bound.peer), device);
+        let at = (from.or(bound.peer), device.map(OnDevice::from));
         self.prove_and_open((&bound.entry, bound.caller), id, (identifier, password), at).await
     }
 
@@ -99,7 +101,7 @@ impl Engine {
         (entry, caller): (&Arc<Entry>, Caller),
         id: CommandId,
         (identifier, password): (&Identifier, Private),
-        (from, device): (Option<IpAddr>, Option<PublicId>),
+        (from, device): (Option<IpAddr>, Option<OnDevice>),
     ) -> Result<Done, SubmitError> {
         let view = self.view_at(entry)?;
         let key = self.identifier_hash(entry.tenant, identifier)?;

@@ -2,6 +2,7 @@
 
 use crate::guess::Sources;
 use crate::order::{self, Change, Marks, RootCell};
+use crate::possession::Challenges;
 use crate::ring::Ring;
 use crate::root::{LoadedRoot, Published, Root};
 use crate::table::Table;
@@ -30,6 +31,8 @@ pub struct View {
     pub(crate) touching: Touching,
     /// Whoever waits for changes of relations.
     pub(crate) watchers: Watchers,
+    /// What devices are asked to sign.
+    pub(crate) challenges: Challenges,
 }
 
 /// Bytes of a remembered command id, its part of the table included.
@@ -49,6 +52,7 @@ impl View {
             ring: ArcSwap::from_pointee(Ring::Keys(Vec::new())),
             touching: Touching::default(),
             watchers: Watchers::new(next),
+            challenges: Challenges::default(),
         }
     }
 

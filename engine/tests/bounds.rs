@@ -24,6 +24,8 @@ const ELSEWHERE: &[(Limit, &str)] = &[
     (Limit::ActingTtl, "acting.rs"),
     (Limit::Clients, "65,535 commands"),
     (Limit::Devices, "four thousand million devices"),
+    (Limit::DeviceProofs, "devices.rs"),
+    (Limit::ChallengesUsed, "65,536 signatures by two thousand devices within two minutes"),
     (Limit::DevicesPerSubject, "devices.rs"),
     (Limit::ReasonBytes, "acting.rs"),
     (Limit::RequestDuration, "requests.rs"),

@@ -1,5 +1,6 @@
 //! Devices: what sessions on them may use, and what becomes of them when one is revoked.
 
+use crate::proofs;
 use crate::support;
 
 use std::sync::Arc;
@@ -379,7 +380,7 @@ async fn a_stranger_names_no_device() {
         let (engine, from) = (&house.engine, std::net::IpAddr::from([192, 0, 2, 1]));
         let stranger = engine.knock_as_stranger((Some(tenant.id), ""), Errand::SignIn, from).expect("let in");
         let proof = (&identifier, Private::new(password.to_vec()));
-        engine.sign_in_stranger(&stranger, engine.command_id(), proof).await.map(drop)
+        engine.sign_in_stranger(&stranger, engine.command_id(), proof, None).await.map(drop)
     };
     assert_eq!(sign_in(b"correct horse").await, Ok(()));
     house.submit(&tenant.admin, Command::RequireDevices { required: true }).await;

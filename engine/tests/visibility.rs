@@ -28,6 +28,8 @@ struct Tally {
     unseen: usize,
     part: usize,
     by: [usize; 4],
+    /// Viewers who read people in workspaces alone.
+    there: usize,
 }
 
 fn compare(house: &House, world: &World, seed: u64, tally: &mut Tally) {
@@ -38,6 +40,9 @@ fn compare(house: &House, world: &World, seed: u64, tally: &mut Tally) {
         let may = |permission| house.engine.may(&who.bound, permission);
         assert_eq!(may(SUBJECTS), world.may(viewer, SUBJECTS, now), "seed {seed}, {viewer}");
         assert_eq!(may(PEOPLE), world.may(viewer, PEOPLE, now), "seed {seed}, {viewer}");
+        let reads = house.engine.reads_people(&who.bound);
+        assert_eq!(reads, world.reads_people(viewer, now), "seed {seed}, {viewer}");
+        tally.there += usize::from(reads && !may(PEOPLE));
         let mut listed = BTreeSet::new();
         for (at, subject) in world.subjects.iter().enumerate() {
             let seen = listing.sees(subject.index);
@@ -115,6 +120,7 @@ async fn sight_is_what_the_rules_give() {
     }
     let all = tally.seen + tally.unseen;
     assert!(all > 10_000 && tally.seen * 5 > all && tally.unseen * 5 > all, "{tally:?}");
+    assert!(tally.there > 100, "{tally:?}");
     assert!(tally.part * 20 > all && tally.by[1..].iter().all(|by| by * 100 > all), "{tally:?}");
 }
 

@@ -179,7 +179,7 @@ async fn subject(client: &Client, number: u32) -> Result<Subject, Why> {
     }
     let (mut all, mut kept) = (Vec::new(), Vec::new());
     for _ in 0..2 {
-        let made = must(client, &Request::OpenSession { subject: id, device: None }).await?;
+        let made = must(client, &Request::OpenSession { subject: id, device: None, proof: None }).await?;
         let handle = made.handle.as_ref().and_then(|handle| handle.expose().try_into().ok());
         // A repeat's handle is not given again; the session is there all the same.
         let session = made.session.ok_or("the session got no id")?;

@@ -92,10 +92,11 @@ fn request(subject: &Subject, write: Write, pick: u32) -> Option<(Request, Optio
                 password: private(PASSWORD),
                 address: None,
                 device: None,
+                proof: None,
             };
             (request, None)
         }
-        Write::Open => (Request::OpenSession { subject: subject.id, device: None }, None),
+        Write::Open => (Request::OpenSession { subject: subject.id, device: None, proof: None }, None),
         Write::End => {
             let live = &state.facts.live;
             let at = usize::try_from(pick).ok()? % live.len().max(1);

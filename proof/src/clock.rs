@@ -120,7 +120,7 @@ impl Scene {
     }
 
     async fn open(&mut self, admin: &Client) -> Result<Held, Trouble> {
-        let made = admin.request(&Request::OpenSession { subject: self.subject, device: None }).await?;
+        let made = admin.request(&Request::OpenSession { subject: self.subject, device: None, proof: None }).await?;
         let (Some(handle), Some(id)) = (&made.handle, made.session) else {
             return Err("no session in the reply".into());
         };
@@ -133,7 +133,7 @@ impl Scene {
         let began = Instant::now();
         loop {
             let admin = self.admin().await?;
-            let asked = Request::OpenSession { subject: self.subject, device: None };
+            let asked = Request::OpenSession { subject: self.subject, device: None, proof: None };
             let waits = match admin.request(&asked).await {
                 Ok(_) => false,
                 Err(ClientError::Refused(Refusal::ClockStopped)) => true,

@@ -114,7 +114,7 @@ impl Scene {
     }
 
     async fn open(&mut self) -> Result<Ended, Trouble> {
-        let request = Request::OpenSession { subject: self.subject, device: None };
+        let request = Request::OpenSession { subject: self.subject, device: None, proof: None };
         self.order(&request).await
     }
 

@@ -170,7 +170,7 @@ async fn scene(admin: &Client) -> Result<(u64, HandleBytes), Trouble> {
     let subject = admin.request(&person).await?.subject.ok_or("no subject in the reply")?;
     let none = Deadline::NONE;
     admin.request(&Request::Grant { subject, role, workspace: None, from: none, until: none }).await?;
-    let opened = admin.request(&Request::OpenSession { subject, device: None }).await?;
+    let opened = admin.request(&Request::OpenSession { subject, device: None, proof: None }).await?;
     let handle = Handle::parse_text(&handle_of(&opened)?).map_err(|_| "no handle")?.to_bytes();
     let page: Page<SubjectRow> = admin.list(&Request::ListSubjects { after: None, limit: 100 }).await?;
     Ok((page.rows.len() as u64, handle))

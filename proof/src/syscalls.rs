@@ -176,7 +176,7 @@ async fn prepare(plan: &Plan) -> Result<Template, Trouble> {
     let subject = admin.request(&person).await?.subject.ok_or("no subject in the reply")?;
     admin.request(&Request::Grant { subject, role, workspace: None, from: none, until: none }).await?;
     for _ in 0..50 {
-        admin.request(&Request::OpenSession { subject, device: None }).await?;
+        admin.request(&Request::OpenSession { subject, device: None, proof: None }).await?;
     }
     drop((admin, operator));
     node.terminate()?;
@@ -239,7 +239,7 @@ async fn drive(client: &Client, subject: PublicId, commands: usize) -> Result<Dr
             if no % 3 == 2 { driven.held.iter().rposition(|held| held.alive == Some(true)) } else { None };
         let request = match victim.and_then(|at| driven.held.get(at)) {
             Some(held) => Request::EndSession { session: held.id },
-            None => Request::OpenSession { subject, device: None },
+            None => Request::OpenSession { subject, device: None, proof: None },
         };
         let (id, sent) = (client.command_id(), wall_us());
         match client.request_again(TENANT_OF_CONNECTION, id, &request).await {

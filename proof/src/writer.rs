@@ -123,7 +123,7 @@ impl Writer {
                 .map(|_| {
                     let (client, subject) = (self.client.clone(), self.subject);
                     tokio::spawn(async move {
-                        client.request(&Request::OpenSession { subject, device: None }).await
+                        client.request(&Request::OpenSession { subject, device: None, proof: None }).await
                     })
                 })
                 .collect();
@@ -179,7 +179,7 @@ impl Writer {
     }
 
     async fn open(&mut self) -> Result<(), Trouble> {
-        let Some(made) = self.order(&Request::OpenSession { subject: self.subject, device: None }).await?
+        let Some(made) = self.order(&Request::OpenSession { subject: self.subject, device: None, proof: None }).await?
         else {
             return Ok(());
         };

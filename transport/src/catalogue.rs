@@ -54,7 +54,7 @@ pub(crate) fn page(source: &Source<'_>, request: Request, walked: &mut u64) -> R
                 }
             };
             *walked = page.walked;
-            let told = page.rows.into_iter().filter(|found| listing.tells_use(found));
+            let told = page.rows.into_iter().filter_map(|found| listing.told_use(found));
             window.finish(told.map(|found| (found.at, used(found))), page.next)
         }
         Request::ListEndpoints { service } => {

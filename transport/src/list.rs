@@ -10,7 +10,7 @@ use crate::relation;
 use crate::sight;
 use crate::watch;
 use std::sync::Arc;
-use tessera_engine::{Bound, Cursors, Engine, Figure, KeyFound, Listing, PEOPLE, Page, Sees, View};
+use tessera_engine::{Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, Sees, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{GrantRecord, SubjectRecord};
 use tessera_model::refresh::ClientRecord;
@@ -41,7 +41,7 @@ const fn permission(kind: RequestKind) -> &'static str {
         | RequestKind::ListReview
         | RequestKind::Explain
         | RequestKind::Simulate => "tessera.admin.grants",
-        RequestKind::ListSessions => "tessera.admin.sessions",
+        RequestKind::ListSessions | RequestKind::ListActings => "tessera.admin.sessions",
         RequestKind::ListKeys | RequestKind::ReadKey => "tessera.admin.keys",
         RequestKind::ReadSettings
         | RequestKind::ReadUsage
@@ -54,6 +54,7 @@ const fn permission(kind: RequestKind) -> &'static str {
         | RequestKind::ListEndpoints
         | RequestKind::ListEntryUses => "tessera.admin.services",
         RequestKind::ReadDevicePolicy => "tessera.admin.settings",
+        RequestKind::ChallengeDevice => "tessera.sessions.open",
         RequestKind::ReadPersonalRole | RequestKind::ReadVisibility => "tessera.admin.settings",
         RequestKind::ListRequests | RequestKind::ListInvitations => "tessera.admin.grants",
         RequestKind::ListClients | RequestKind::ReadClient => "tessera.admin.clients",
@@ -89,6 +90,7 @@ const fn about(request: &Request) -> Option<PublicId> {
         | Request::ListGrants { subject, .. }
         | Request::ListMemberships { subject, .. }
         | Request::ListDevices { subject, .. }
+        | Request::ListActings { subject, .. }
         | Request::Explain { subject, .. }
         | Request::ListSessions { subject, .. } => Some(*subject),
         _ => None,
@@ -122,7 +124,7 @@ pub(crate) async fn rows(
     let may = || {
         engine.may(bound, permission(kind))
             || names && engine.may(bound, "tessera.read")
-            || sight::is_of_people(&request) && engine.may(bound, PEOPLE)
+            || sight::is_of_people(&request) && engine.reads_people(bound)
     };
     let own = about(&request).is_some_and(|subject| bound.reads_as(subject))
         || relation::is_own(engine, bound, &request);
@@ -374,9 +376,11 @@ fn page(
                 Sees::Restored => Err(Refusal::Restored),
             }
         }
-        Request::ListDevices { .. } | Request::ReadDevicePolicy {} | Request::ListRequests { .. } => {
-            elevation::page(&source, request)
-        }
+        Request::ChallengeDevice { device } => elevation::challenge(engine, bound, device),
+        Request::ListDevices { .. }
+        | Request::ReadDevicePolicy {}
+        | Request::ListActings { .. }
+        | Request::ListRequests { .. } => elevation::page(&source, request),
         Request::ListInvitations { .. } | Request::ReadPersonalRole {} => {
             invite::page(&source, request, walked)
         }

@@ -2,6 +2,7 @@
 
 use crate::answer::failed;
 use crate::connection::{Line, Peer};
+use crate::elevation;
 use crate::list;
 use std::sync::Arc;
 use tessera_engine::{Bound, Done, Engine, HelloRefusal, Rotation, SubmitError};
@@ -9,7 +10,8 @@ use tessera_model::code::{CODE_UNKNOWN, ProtocolCode};
 use tessera_model::grant_condition::GranteeName;
 use tessera_model::visibility::VisibilityDraft;
 use tessera_model::{
-    Command, CommandId, Generation, HandleBytes, Identifier, Limit, Name, Place, Private, PublicId, Refusal,
+    Command, CommandId, Generation, HandleBytes, Identifier, Limit, Name, OnDevice, Place, Private, PublicId,
+    Refusal,
 };
 use tessera_wire::{Fault, Frame, Head, Made, Outbox, Request, RequestKind, TENANT_OF_CONNECTION, WireError};
 use tokio::sync::mpsc;
@@ -231,11 +233,15 @@ fn subject_of(
 #[expect(clippy::wildcard_enum_match_arm, reason = "what needs nothing first is mapped below")]
 async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) -> Result<Done, SubmitError> {
     let command = match request {
-        Request::SignIn { identifier, password, address, device } => {
+        Request::SignIn { identifier, password, address, device, proof } => {
             let typed = std::str::from_utf8(identifier.expose()).map_err(|_| Refusal::SignInFailed)?;
             // Ill-formed and unknown are one answer.
             let identifier = Identifier::guess(typed).map_err(|_| Refusal::SignInFailed)?;
-            return engine.sign_in(bound, id, (&identifier, password), (address, device)).await;
+            let (who, shown) = ((&identifier, password), elevation::shown(device, proof)?);
+            return match shown {
+                Some(shown) => engine.sign_in_on(bound, id, who, (address, &shown)).await,
+                None => engine.sign_in(bound, id, who, (address, device)).await,
+            };
         }
         Request::ChangePassword { old, new } => return engine.change_password(bound, id, old, new).await,
         Request::CreateSubject { kind, identifiers, password } => {
@@ -261,10 +267,18 @@ async fn order(engine: &Engine, bound: &Bound, id: CommandId, request: Request) 
             let rotation = Rotation { key, expires, patterns, networks, overlap_s };
             return engine.rotate_key(bound, id, rotation).await;
         }
-        Request::OpenSession { subject, device } => {
-            let (subject, seen_cut_off) = subject_of(engine, bound, subject)?;
+        Request::OpenSession { subject, device, proof } => {
+            if let Some(shown) = elevation::shown(device, proof)? {
+                return engine.open_session_on(bound, id, subject, &shown).await;
+            }
+            let ((subject, seen_cut_off), device) =
+                (subject_of(engine, bound, subject)?, device.map(OnDevice::from));
             // No proof of the subject's own: the caller vouches, and not for anybody above itself.
             Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0, device }
+        }
+        Request::RegisterDevice { subject, name, key, public_key } => {
+            let key = elevation::key(key, public_key)?;
+            Command::RegisterDevice { subject, name, key }
         }
         Request::TouchSession { handle } => {
             let (place, generation, _) = place_of(engine, bound, &handle)?;
@@ -395,7 +409,6 @@ fn command_of(request: Request) -> Option<Command> {
         Request::CreateRoleIn { workspace, name, patterns } => {
             Command::CreateRoleIn { workspace, name, patterns }
         }
-        Request::RegisterDevice { subject, name, key } => Command::RegisterDevice { subject, name, key },
         Request::TrustDevice { device, trust } => Command::TrustDevice { device, trust },
         Request::RevokeDevice { device } => Command::RevokeDevice { device },
         Request::LimitDevice { device, patterns } => Command::LimitDevice { device, patterns },

@@ -16,7 +16,7 @@ pub(crate) const fn detail(kind: RequestKind) -> Option<Detail> {
     match kind {
         RequestKind::ListGrants | RequestKind::Explain | RequestKind::Simulate => Some(Detail::Grants),
         RequestKind::ListMemberships => Some(Detail::Groups),
-        RequestKind::ListSessions => Some(Detail::Sessions),
+        RequestKind::ListSessions | RequestKind::ListActings => Some(Detail::Sessions),
         RequestKind::ListKeys => Some(Detail::Keys),
         RequestKind::ListDevices => Some(Detail::Devices),
         RequestKind::ListRequests => Some(Detail::Requests),
@@ -36,6 +36,7 @@ pub(crate) const fn is_of_people(request: &Request) -> bool {
         | Request::ListMemberships { .. }
         | Request::ListMembers { .. }
         | Request::ListSessions { .. }
+        | Request::ListActings { .. }
         | Request::ListDevices { .. } => true,
         Request::ListKeys { subject, .. } | Request::ListRequests { subject, .. } => subject.is_some(),
         _ => false,

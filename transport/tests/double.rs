@@ -79,7 +79,7 @@ async fn the_stand_in_answers_as_a_node() {
         let machine =
             Request::CreateSubject { kind: SubjectKind::Machine, identifiers: vec![], password: None };
         let subject = order(machine).await.subject.expect("an id");
-        let opened = order(Request::OpenSession { subject, device: None }).await;
+        let opened = order(Request::OpenSession { subject, device: None, proof: None }).await;
         let bytes: HandleBytes = opened.handle.as_ref().expect("a handle").expose().try_into().expect("40");
         // Everybody has something, so that the stand-in knows every name and handle.
         for (at, (permission, place)) in

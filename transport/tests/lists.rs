@@ -231,7 +231,7 @@ impl World {
                 self.grant(random, &role, amy, false).await;
             }
             9 => {
-                let made = self.order(Request::OpenSession { subject: self.amy, device: None }).await;
+                let made = self.order(Request::OpenSession { subject: self.amy, device: None, proof: None }).await;
                 let id = made.session.expect("an id");
                 self.sessions.push(id);
                 self.model("sessions").add(id.to_string());
@@ -495,7 +495,7 @@ async fn places(client: &Client, tenant: usize) -> Vec<Place> {
             order(Request::Grant { subject, role, workspace, from, until }).await;
         }
         for _ in 0..2 {
-            order(Request::OpenSession { subject, device: None }).await;
+            order(Request::OpenSession { subject, device: None, proof: None }).await;
             order(Request::CreateKey {
                 subject,
                 patterns: vec![Pattern::new("tessera.check").expect("a pattern")],

@@ -45,6 +45,7 @@ const READS: &[(&str, Class)] = &[
     ("ReadKey", Sighted),
     ("ListDevices", Sighted),
     ("ListRequests", Sighted),
+    ("ListActings", Sighted),
     ("ListInvitations", Sighted),
     ("ListMembers", Sighted),
     ("ListMemberships", Sighted),
@@ -96,6 +97,7 @@ const READS: &[(&str, Class)] = &[
     ("ListEndpoints", NO_SUBJECT),
     ("TryPolicies", NO_SUBJECT),
     ("ReadDevicePolicy", NO_SUBJECT),
+    ("ChallengeDevice", Not("it is made for any id, and no device is looked at")),
     ("ReadVisibility", NO_SUBJECT),
     ("ListPolicyVersions", NO_SUBJECT),
     ("ReadBuiltInSchema", NO_SUBJECT),
@@ -207,7 +209,7 @@ async fn ann(acme: &Tenant) -> Ann {
     done(Request::CreateGroup { name: name("team"), rule: Vec::new() }).await;
     done(Request::AddMember { group: name("team"), subject: id, from: NONE, until: NONE }).await;
     let key = Thumbprint([7; 32]);
-    done(Request::RegisterDevice { subject: id, name: name("phone"), key }).await;
+    done(Request::RegisterDevice { subject: id, name: name("phone"), key: Some(key), public_key: None }).await;
     done(Request::CreateRole { name: name("manager"), patterns: Vec::new() }).await;
     done(Request::RequestRole {
         subject: id,
@@ -232,6 +234,17 @@ async fn ann(acme: &Tenant) -> Ann {
     })
     .await;
     done(Request::SetRelationModel { text: private(MODEL), allow_orphans: false }).await;
+    done(Request::SetPersonalRole { role: Some(name("manager")) }).await;
+    done(Request::MakePersonalWorkspace { subject: id }).await;
+    // What lies in it, and what is held there by others.
+    let own = name(&format!("tessera.personal.{id}"));
+    let (parent, inherits) = (Some(own.clone()), true);
+    done(Request::CreateWorkspace { name: name("inner"), parent, inherits }).await;
+    done(Request::CreateRoleIn { workspace: own.clone(), name: name("mate"), patterns: Vec::new() }).await;
+    let (role, workspace) = (name("mate"), Some(own.clone()));
+    done(Request::GrantGroup { group: name("team"), role, workspace, from: NONE, until: NONE }).await;
+    let patterns = vec![Pattern::new("shop.*").expect("a pattern")];
+    done(Request::SetCeiling { name: own, patterns }).await;
     Ann { id, key: made.session.expect("an id") }
 }
 
@@ -254,6 +267,7 @@ fn reads((subject, key, mail): (PublicId, PublicId, &str), watched: Option<Priva
         Request::ListKeys { subject: None, after: None, limit },
         Request::ReadKey { key },
         Request::ListDevices { subject, after: None, limit },
+        Request::ListActings { subject, after: None, limit },
         Request::ListRequests { subject: Some(subject), open: false, after: None, limit },
         Request::ListRequests { subject: None, open: false, after: None, limit },
         Request::ListMembers { group: name("team"), nested: true, after: None, limit },
@@ -342,6 +356,25 @@ fn reads((subject, key, mail): (PublicId, PublicId, &str), watched: Option<Priva
     ]
 }
 
+/// Reads that name workspaces, and whoever asks.
+fn reads_of_places(viewer: PublicId) -> Vec<Request> {
+    let (after, limit) = (None, 100);
+    vec![
+        Request::ListRoles { after: None, limit },
+        Request::ListWorkspaces { after: None, limit },
+        Request::ListGroups { within: None, after: None, limit },
+        Request::ListGroupGrants { group: name("team") },
+        Request::ListRoleUses { role: name("mate") },
+        Request::ListHolders { role: name("mate"), after: None, limit },
+        Request::ListGrants { subject: viewer, after: None, limit },
+        Request::ListRequests { subject: Some(viewer), open: false, after: None, limit },
+        Request::ListInvitations { subject: None, open: false, after: None, limit },
+        Request::ListInvitations { subject: Some(viewer), open: false, after: None, limit },
+        Request::ListReview { after: None, limit },
+        Request::ListEntryUses { permission: None, after, limit },
+    ]
+}
+
 /// The payload that answers a request.
 async fn answer(raw: &mut Raw, request: &Request) -> Vec<u8> {
     let head = Head { command_id: CommandId([0; 16]), tenant: TENANT_OF_CONNECTION };
@@ -392,13 +425,27 @@ async fn whoever_sees_nobody_learns_of_nobody() {
     nothing.0[3] ^= 1;
     let known = (ann.id, ann.key, MAIL);
     let unknown = (other, nothing, "nan.hidden@example.org");
+    // Bob is in ann's workspace, asks for more of it, and has invited somebody there.
+    let own = name(&format!("tessera.personal.{}", ann.id));
+    let (_, handle) = acme.session("bob@example.org").await;
+    let bobs = house.client(&handle).await;
+    let list = Request::ReadSubject { subject: None, identifier: Identifier::guess("bob@example.org").ok() };
+    let bob = acme.client.list::<SubjectRow>(&list).await.expect("bob").rows[0].subject;
+    let (role, workspace) = (name("mate"), Some(own.clone()));
+    let (from, until) = (NONE, NONE);
+    let grant = Request::Grant { subject: bob, role, workspace, from, until };
+    acme.client.request(&grant).await.expect("granted");
+    let (role, workspace) = (name("manager"), Some(own.clone()));
+    let (duration_s, reason) = (3_600, "more".to_owned());
+    let asked = Request::RequestRole { subject: bob, role, workspace, duration_s, reason };
+    bobs.request(&asked).await.expect("asked");
     let mut told_admin = 0;
     let mut raw = Raw::hello(&house, &acme.key).await;
-    for request in reads(known, watched.clone()) {
+    for request in reads(known, watched.clone()).into_iter().chain(reads_of_places(bob)) {
         let told = answer(&mut raw, &request).await;
         told_admin += usize::from(holds(&told, &ann.id.0) || holds(&told, ann.id.to_string().as_bytes()));
     }
-    assert!(told_admin >= 17, "{told_admin}");
+    assert!(told_admin >= 25, "{told_admin}");
     for (email, all) in [("bob@example.org", true), ("cid@example.org", false)] {
         let (_, handle) = acme.session(email).await;
         let mut raw = Raw::hello(&house, &handle).await;
@@ -413,6 +460,12 @@ async fn whoever_sees_nobody_learns_of_nobody() {
                 assert!(!holds(&told, secret), "{email} is told of ann by {kind}");
             }
             assert_eq!(told, right, "{email}, {kind}: somebody who is not seen differs from nobody");
+        }
+        for about in reads_of_places(bob) {
+            let told = answer(&mut raw, &about).await;
+            for secret in [&ann.id.0[..], ann.id.to_string().as_bytes()] {
+                assert!(!holds(&told, secret), "{email} is told of ann by {}", about.kind().name());
+            }
         }
         let client = house.client(&handle).await;
         let own =
@@ -456,6 +509,7 @@ async fn whoever_is_seen_is_shown_in_part() {
         (Request::ListSessions { subject, after: None, limit: 0 }, false),
         (Request::ListDevices { subject, after: None, limit: 0 }, false),
         (Request::ListMemberships { subject, after: None, limit: 0 }, false),
+        (Request::ListActings { subject, after: None, limit: 0 }, false),
         (Request::ListRequests { subject: Some(subject), open: false, after: None, limit: 0 }, false),
     ] {
         let mut raw = Raw::hello(&house, &handle).await;

@@ -9,6 +9,7 @@ mod fair;
 pub mod fingerprint;
 pub mod password;
 pub mod pool;
+pub mod possession;
 pub mod random;
 pub mod seal;
 

@@ -12,6 +12,7 @@ use crate::load::KeyedRow;
 use crate::name::{Name, Pattern};
 pub use crate::ordered::Ordered;
 use crate::policy::{EntityChange, PolicyDraft};
+use crate::possession::OnDevice;
 use crate::record::{AttributeKind, AttributeValue, SubjectKind};
 use crate::refresh::ClientTerms;
 use crate::relation::RelationChange;
@@ -346,8 +347,8 @@ commands! {
         /// The class of the proof, 1 for a password, 0 for none: then the caller vouches, and must hold
         /// every one of the engine's permissions that the subject holds.
         acr: u8,
-        /// The subject's device that it opens on; `None` for none.
-        device: Option<PublicId>,
+        /// The subject's device that it opens on, and the key by which that is proven; `None` for none.
+        device: Option<OnDevice>,
     };
     /// Moves a session's idle end (a key's last use). A session may touch itself.
     TouchSession = 71, narrows false, "tessera.sessions.open", {
@@ -589,6 +590,8 @@ commands! {
     SetPersonalRole = 181, narrows false, "tessera.admin.settings", { #[doc = "Which; `None` for no personal workspaces."] role: Option<Name>, };
     /// Makes the personal workspace of a subject, or tells which it is. A session may do that for its own subject.
     MakePersonalWorkspace = 182, narrows false, "tessera.admin.workspaces", { #[doc = "Whose."] subject: PublicId, };
+    /// Notes the ends of sessions in which somebody acted for somebody else, whatever ended them. Caller: `Node`.
+    NoteActings = 184, narrows true, "tessera.admin.sessions", {};
     /// Says who sees whom, in the place of what was said. By whoever sees everybody in full alone.
     SetVisibility = 192, narrows false, "tessera.admin.settings", { #[doc = "The rules."] draft: crate::visibility::VisibilityDraft, };
     /// Panics when decided: a planted fault, refused unless the build has the feature `planted`.

@@ -82,6 +82,8 @@ lists! {
     Requests = 61,
     /// The invitations, by number.
     Invitations = 62,
+    /// Who acted for a subject, by number.
+    Actings = 63,
 }
 
 /// A list and what it is narrowed to.

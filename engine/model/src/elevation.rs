@@ -20,6 +20,83 @@ pub struct ActingRecord {
     pub reason: Box<str>,
 }
 
+/// How it came that somebody acts for another no more.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum ActingEnd {
+    /// It goes on, or what ended it is not noted yet.
+    #[default]
+    None,
+    /// It was ended: by whoever acted, by the subject, or by somebody who administers sessions.
+    Ordered,
+    /// Its time was over.
+    Lifetime,
+    /// The actor's own session or key ended, or the actor may not act for others any more.
+    Actor,
+    /// The subject's sessions were ended, or the subject was suspended or deleted.
+    Subject,
+}
+
+impl ActingEnd {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 5] = [Self::None, Self::Ordered, Self::Lifetime, Self::Actor, Self::Subject];
+
+    /// Number on disk and wire: 0 to 4.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Ordered => 1,
+            Self::Lifetime => 2,
+            Self::Actor => 3,
+            Self::Subject => 4,
+        }
+    }
+
+    /// The one with this number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.number() == number)
+    }
+
+    /// For people, HTTP and `--json`; empty while it goes on.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Ordered => "ordered",
+            Self::Lifetime => "lifetime",
+            Self::Actor => "actor",
+            Self::Subject => "subject",
+        }
+    }
+
+    /// The names of all ends.
+    pub const NAMES: [&'static str; 4] = ["ordered", "lifetime", "actor", "subject"];
+}
+
+/// That somebody acted for another: kept when it is over.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ActedRecord {
+    /// For whom.
+    pub subject: SubjectIndex,
+    /// Its number among those of the subject; later ones have larger numbers.
+    pub number: u32,
+    /// The public id of the session that acted.
+    pub session: PublicId,
+    /// Who acted.
+    pub actor: SubjectIndex,
+    /// Since when.
+    pub begun: Deadline,
+    /// Until when at the latest.
+    pub ends: Deadline,
+    /// When it ended; `NONE` while it goes on.
+    pub ended: Deadline,
+    /// How.
+    pub how: ActingEnd,
+    /// Why, as the actor said it.
+    pub reason: Box<str>,
+}
+
 /// Where a request for a role stands.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum RequestState {

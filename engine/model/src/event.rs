@@ -5,7 +5,7 @@
 
 use crate::catalogue::ServiceRecord;
 use crate::device::{DevicePolicyRecord, DeviceRecord};
-use crate::elevation::{ActingRecord, RequestRecord};
+use crate::elevation::{ActedRecord, ActingRecord, RequestRecord};
 use crate::endpoint::EndpointsRecord;
 use crate::grant_condition::GrantConditionsRecord;
 use crate::id::{
@@ -306,6 +306,15 @@ pub enum Event {
     DevicePolicyChanged(DevicePolicyRecord),
     /// In the session that is opened next at this place somebody acts for its subject.
     ActingBegun(ActingRecord),
+    /// That somebody acts for the subject, or acted, is this: noted when it begins and when it ends.
+    ActingNoted(ActedRecord),
+    /// That somebody acted for the subject is not remembered any more.
+    ActingForgotten {
+        /// For whom.
+        subject: SubjectIndex,
+        /// Its number.
+        number: u32,
+    },
     /// The request's record is this.
     RequestChanged(RequestRecord),
     /// The request is forgotten.

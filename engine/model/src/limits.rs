@@ -55,7 +55,7 @@ pub const KEY_TTL_S_MAX: u32 = 10 * 366 * 86_400;
 pub const KEY_OVERLAP_S_MAX: u32 = 7 * 86_400;
 /// LIMIT: the engine's own permissions, ids 1 to this in every tenant. At most 30: what a session that was
 /// opened without a proof may do of them is one bit each of its restriction's number.
-pub const ENGINE_PERMISSIONS_MAX: u32 = 19;
+pub const ENGINE_PERMISSIONS_MAX: u32 = 20;
 /// LIMIT: permissions of a tenant. 2^13 bits are 1 KiB per grant set.
 pub const PERMISSIONS_MAX: u32 = 8_192;
 /// LIMIT: services of a tenant: 256 × 96 KiB of texts are 24 MiB.
@@ -160,6 +160,12 @@ pub const EVICTED_MAX: usize = 255;
 pub const RESTRICTIONS_MAX: u32 = 65_536;
 /// LIMIT: devices of one subject that may be used; as many revoked ones are remembered.
 pub const DEVICES_PER_SUBJECT_MAX: usize = 32;
+/// LIMIT: how long a device may take to sign a challenge, s: two minutes, in which a person may be asked to allow it.
+pub const CHALLENGE_TTL_S: u32 = 120;
+/// LIMIT: proofs of one device within the life of a challenge: a session each. What is used is remembered until then.
+pub const DEVICE_PROOFS_MAX: usize = 32;
+/// LIMIT: used challenges of a tenant that are remembered: at some 64 B each 4 MiB, only ever for devices of its own.
+pub const CHALLENGES_USED_MAX: usize = 65_536;
 /// LIMIT: devices of a tenant, over all time: the number never wraps.
 pub const DEVICES_MAX: u32 = u32::MAX - 1;
 /// LIMIT: sessions that end with a device in one command: 4,096 × 14 B are a quarter of a frame. What is beyond is
@@ -169,6 +175,8 @@ pub const DEVICE_SESSIONS_MAX: usize = 4_096;
 pub const ACTING_TTL_S_MAX: u32 = 3_600;
 /// LIMIT: live sessions in which one actor acts for others: each may take one of the tenant's restrictions.
 pub const ACTING_PER_ACTOR_MAX: usize = 16;
+/// LIMIT: how often it is remembered of one subject that somebody acted for it, beside what goes on: 64 × some 400 B.
+pub const ACTED_PER_SUBJECT_MAX: usize = 64;
 /// LIMIT: why somebody acts for another or asks for a role, bytes.
 pub const REASON_BYTES_MAX: usize = 256;
 /// LIMIT: requests for roles of a tenant that are remembered, decided ones included: 8,192 × some 500 B are 4 MiB.

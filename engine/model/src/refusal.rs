@@ -212,6 +212,8 @@ refusals! {
     RoleOutside = 267, "the role belongs to a workspace: it holds there and below alone";
     /// No time zone of this name is known.
     ZoneUnknown = 268, "no such time zone: a name of the IANA database is expected";
+    /// The proof of a device's key does not hold: its signature, its key or its device is another one.
+    DeviceProofWrong = 269, "the device's proof does not hold: it must be signed by the key that the device is registered with";
     /// The relationship model's text is wrong; trying it tells line and column.
     RelationModelWrong = 270, "the relationship model is wrong: try it to learn where";
     /// Stored tuples would not fit the relationship model, and it was not asked to leave them behind.
@@ -230,6 +232,8 @@ refusals! {
     RelationBudget = 277, "the question looks at more than one question may";
     /// There is no relationship model yet, or none of this version is kept (OpenFGA: 2001).
     RelationModelUnknown = 278, "no relationship model, or none of this version";
+    /// A session on a device opens with a proof of its key, or by whoever may answer for devices.
+    DeviceProofRequired = 279, "a session on a device opens with a proof of its key: ask for a challenge, and sign it";
     /// The node's configuration names no directory for backups.
     BackupsOff = 280, "this node has no place for backups";
     /// There is a backup of this name, or what is left of one: none is ever replaced.
@@ -246,6 +250,8 @@ refusals! {
     ScopeFiltered = 286, "a scope with filters restricts a key, and stands nowhere else";
     /// Two endpoints match one request, neither of them narrower, or are told apart by case alone.
     EndpointAmbiguous = 287, "two endpoints match one request, and neither is narrower than the other";
+    /// The challenge that a device signed was not made here lately, is for another device, is over or was used.
+    ChallengeStale = 288, "the challenge was not made for this device here, is over or was used: ask for another one";
     /// The schema is wrong; trying it tells line and column.
     PolicySchemaWrong = 290, "the policy schema is wrong: try it to learn where";
     /// A policy is wrong or does not fit the schema; trying it tells line and column.

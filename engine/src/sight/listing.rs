@@ -1,13 +1,16 @@
 //! What a list of one caller's shows: of whom, and how much.
 
-use super::{Seen, Sight};
+use super::{PERSONAL, Seen, Sight};
 use crate::list::Listing;
 use crate::root::Root;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use tessera_model::note::{By, Note};
-use tessera_model::record::SubjectRecord;
+use tessera_model::record::{SubjectRecord, WorkspaceRecord};
 use tessera_model::visibility::{Detail, VisibilityRule};
-use tessera_model::{IdentifierKind, Name, PublicId, Refusal, SubjectIndex};
+use tessera_model::{IdentifierKind, Name, PublicId, Refusal, SubjectIndex, WorkspaceIndex};
+
+/// What a personal workspace is called where it is not told whose it is.
+static SOMEBODYS: LazyLock<Option<Name>> = LazyLock::new(|| Name::new(PERSONAL.trim_end_matches('.')).ok());
 
 impl Listing {
     /// Everything of a root.
@@ -68,7 +71,7 @@ impl Listing {
     pub fn shows_attribute(&self, seen: Seen, name: &Name) -> bool {
         let by_name = |limited: &Arc<super::Limited>| {
             let mut by = (0_u32..).zip(&limited.rules).filter(|(nth, _)| seen.rules >> nth & 1 == 1);
-            by.any(|(_, rule)| rule.attributes.contains(name))
+            by.any(|(_, ruled)| ruled.rule.attributes.contains(name))
         };
         seen.has(Detail::Attributes) || self.1.0.as_ref().is_some_and(by_name)
     }
@@ -95,7 +98,39 @@ impl Listing {
         }
         let bare = name.split_once('#').map_or(name, |(bare, _)| bare);
         let id = bare.split_once(':').filter(|(kind, _)| *kind == crate::resource::SUBJECT_TYPE);
-        id.and_then(|(_, id)| PublicId::parse(id)).is_none_or(|id| self.seen_id(id).is_some())
+        // The name of a personal workspace tells whose it is, in whatever an application calls so.
+        let id = id.map(|(_, id)| id).or_else(|| bare.split_once(PERSONAL).map(|(_, id)| id));
+        id.and_then(PublicId::parse).is_none_or(|id| self.seen_id(id).is_some())
+    }
+
+    /// Whether its reader is shown a workspace: of personal ones, whose names tell whose they are, those of subjects
+    /// that it sees.
+    #[must_use]
+    pub fn shows_workspace(&self, workspace: &WorkspaceRecord) -> bool {
+        workspace.personal.0 == 0 || self.sees(workspace.personal).is_some()
+    }
+
+    /// The name of a workspace. INVARIANT: every list and read tells the names of workspaces by this; a personal one of
+    /// somebody whom its reader does not see is called [`PERSONAL`] alone, and tells not whose it is.
+    #[must_use]
+    pub fn workspace_name(&self, index: WorkspaceIndex) -> Option<&Name> {
+        let record = self.0.workspaces.get(&index)?;
+        if self.shows_workspace(record) { Some(&record.name) } else { SOMEBODYS.as_ref() }
+    }
+
+    /// A name of a workspace, as its reader is told it.
+    pub(crate) fn told_place(&self, name: Name) -> Option<Name> {
+        match self.0.workspace_names.get(&name) {
+            Some(index) => self.workspace_name(*index).cloned(),
+            None => Some(name),
+        }
+    }
+
+    /// The workspace with this name, for a reader who is shown it.
+    #[must_use]
+    pub fn workspace_named(&self, name: &Name) -> Option<&Arc<WorkspaceRecord>> {
+        let record = self.0.workspaces.get(self.0.workspace_names.get(name)?)?;
+        self.shows_workspace(record).then_some(record)
     }
 
     /// Who sees whom: the version, 0 for no rules, and the rules. One of a role that was deleted is nobody's.

@@ -20,6 +20,9 @@ use tessera_model::{Caller, Deadline, GroupId, Pattern, RoleId, SubjectIndex, Un
 /// The permission to read the people whom the tenant's rules show: of nobody more, and nothing else.
 pub const PEOPLE: &str = "tessera.people.read";
 
+/// What the names of personal workspaces begin with: then the public id of the subject.
+pub(crate) const PERSONAL: &str = "tessera.personal.";
+
 /// The permissions of reads that show subjects, and [`PEOPLE`].
 pub(crate) const SIGHTED: &[&str] = &[
     "tessera.admin.subjects",
@@ -68,17 +71,47 @@ impl Seen {
 #[derive(Clone, Default)]
 pub(crate) struct Sight(Option<Arc<Limited>>);
 
+/// Workspaces, and all from which grants hold in those.
+#[derive(Default)]
+struct Places {
+    held: BTreeSet<WorkspaceIndex>,
+    above: BTreeSet<WorkspaceIndex>,
+}
+
+impl Places {
+    fn of(root: &Root, held: impl Iterator<Item = WorkspaceIndex>) -> Self {
+        let held: BTreeSet<_> = held.filter(|workspace| workspace.0 != 0).collect();
+        Self { above: held.iter().flat_map(|place| above(root, *place)).collect(), held }
+    }
+
+    /// Whether a subject holds a grant in one of them, or one of them lies where a grant of the subject holds.
+    fn are_shared(&self, root: &Root, subject: SubjectIndex, when: When) -> bool {
+        // Where two subtrees meet one of them lies in the other.
+        let held = held(root, subject, when).into_iter().map(|(_, workspace)| workspace);
+        held.filter(|workspace| workspace.0 != 0).any(|place| {
+            self.above.contains(&place) || above(root, place).any(|up| self.held.contains(&up))
+        })
+    }
+}
+
+/// A rule that holds for a viewer.
+struct Ruled {
+    rule: SightRecord,
+    /// Where its role is held: of those whom the rule shows, whoever shares one of these is seen by it; none for a role of
+    /// the whole tenant, which narrows nothing.
+    within: Option<Places>,
+}
+
 /// A viewer whom rules limit, and what of its own they compare.
 struct Limited {
     viewer: SubjectIndex,
     /// Whether the viewer sees itself in full: nobody acts in its place.
     own: bool,
-    rules: Vec<SightRecord>,
+    rules: Vec<Ruled>,
     /// Every circle of one of the rules.
     reach: Reach,
-    /// The workspaces in which the viewer holds a grant, and all from which grants hold in those.
-    places: BTreeSet<WorkspaceIndex>,
-    above: BTreeSet<WorkspaceIndex>,
+    /// The workspaces in which the viewer holds a grant.
+    places: Places,
     /// The groups that the viewer is in.
     groups: BTreeSet<GroupId>,
     when: When,
@@ -136,7 +169,12 @@ fn above(root: &Root, place: WorkspaceIndex) -> impl Iterator<Item = WorkspaceIn
 /// The roles that somebody holds in the whole tenant, and those that they have for parents.
 fn roles(root: &Root, held: &[(RoleId, WorkspaceIndex)]) -> BTreeSet<RoleId> {
     let whole = held.iter().filter(|(_, workspace)| workspace.0 == 0);
-    let (mut all, mut rest) = (BTreeSet::new(), whole.map(|(role, _)| *role).collect::<Vec<_>>());
+    with_parents(root, whole.map(|(role, _)| *role).collect())
+}
+
+/// Roles, and those that they have for parents.
+fn with_parents(root: &Root, mut rest: Vec<RoleId>) -> BTreeSet<RoleId> {
+    let mut all = BTreeSet::new();
     while let Some(role) = rest.pop() {
         if let (Some(record), true) = (root.roles.get(&role), !all.contains(&role)) {
             all.insert(role);
@@ -171,6 +209,19 @@ fn limits(root: &Root, roles: &BTreeSet<RoleId>, permission: Option<&str>) -> Op
     }
 }
 
+/// The rules of roles that a viewer holds in workspaces, beside those that hold for it in the whole tenant already.
+fn in_places(root: &Root, held: &[(RoleId, WorkspaceIndex)], whole: &[SightRecord]) -> Vec<Ruled> {
+    let set = root.visibility.as_ref().map_or(&[][..], |record| &record.rules);
+    let rest = set.iter().filter(|rule| rule.role.0 != 0 && !whole.iter().any(|one| one.role == rule.role));
+    let ruled = rest.filter_map(|rule| {
+        let by = |role: RoleId| with_parents(root, vec![role]).contains(&rule.role);
+        let places = held.iter().filter(|(role, workspace)| workspace.0 != 0 && by(*role));
+        let within = Places::of(root, places.map(|(_, workspace)| *workspace));
+        (!within.held.is_empty()).then(|| Ruled { rule: rule.clone(), within: Some(within) })
+    });
+    ruled.collect()
+}
+
 /// Whether somebody who has a permission sees everybody by it, in full.
 pub(crate) fn is_unlimited(root: &Root, viewer: SubjectIndex, permission: &str, now: UnixMillis) -> bool {
     // Whoever reads people alone is shown what rules show.
@@ -179,28 +230,23 @@ pub(crate) fn is_unlimited(root: &Root, viewer: SubjectIndex, permission: &str, 
 }
 
 impl Limited {
-    fn new(root: &Root, (viewer, own): (SubjectIndex, bool), rules: Vec<SightRecord>, when: When) -> Self {
-        let held = held(root, viewer, when).into_iter().map(|(_, workspace)| workspace);
-        let places: BTreeSet<_> = held.filter(|workspace| workspace.0 != 0).collect();
+    fn new(
+        root: &Root,
+        (viewer, own): (SubjectIndex, bool),
+        (whole, held): (Vec<SightRecord>, &[(RoleId, WorkspaceIndex)]),
+        when: When,
+    ) -> Self {
+        let mut rules = in_places(root, held, &whole);
+        rules.extend(whole.into_iter().map(|rule| Ruled { rule, within: None }));
         Self {
             viewer,
             own,
-            reach: rules.iter().fold(Reach::default(), |all, rule| all.or(rule.reach)),
+            reach: rules.iter().fold(Reach::default(), |all, ruled| all.or(ruled.rule.reach)),
             rules,
-            above: places.iter().flat_map(|place| above(root, *place)).collect(),
-            places,
+            places: Places::of(root, held.iter().map(|(_, workspace)| *workspace)),
             groups: groups(root, viewer, when),
             when,
         }
-    }
-
-    /// Whether there is a workspace in which the viewer and a subject both hold a grant.
-    fn share_a_workspace(&self, root: &Root, subject: SubjectIndex) -> bool {
-        // Where two subtrees meet one of them lies in the other.
-        let held = held(root, subject, self.when).into_iter().map(|(_, workspace)| workspace);
-        held.filter(|workspace| workspace.0 != 0).any(|place| {
-            self.above.contains(&place) || above(root, place).any(|up| self.places.contains(&up))
-        })
     }
 
     /// Whether the viewer has made a subject, or whoever has made it, and so on.
@@ -214,7 +260,8 @@ impl Limited {
     fn circles(&self, root: &Root, subject: SubjectIndex) -> Reach {
         let is_in = |circle: &Circle| match circle {
             Circle::Everybody => true,
-            Circle::Workspace => self.share_a_workspace(root, subject),
+            // There is a workspace in which the viewer and the subject both hold a grant.
+            Circle::Workspace => self.places.are_shared(root, subject, self.when),
             Circle::Group => !groups(root, subject, self.when).is_disjoint(&self.groups),
             Circle::Created => self.has_made(root, subject),
         };
@@ -227,10 +274,15 @@ impl Limited {
             return Some(Seen::ALL);
         }
         let none = Seen { rules: 0, details: Details::default() };
-        let by = (0_u32..).zip(&self.rules).filter(|(_, rule)| rule.reach.meets(circles));
-        let seen = by.fold(none, |seen, (nth, rule)| Seen {
+        let holds = |ruled: &Ruled| {
+            let within = ruled.within.as_ref();
+            ruled.rule.reach.meets(circles)
+                && within.is_none_or(|places| places.are_shared(root, subject, self.when))
+        };
+        let by = (0_u32..).zip(&self.rules).filter(|(_, ruled)| holds(ruled));
+        let seen = by.fold(none, |seen, (nth, ruled)| Seen {
             rules: seen.rules | 1_u64.checked_shl(nth).unwrap_or(0),
-            details: seen.details.or(rule.details),
+            details: seen.details.or(ruled.rule.details),
         });
         (seen.rules != 0).then_some(seen)
     }
@@ -263,11 +315,30 @@ impl Engine {
     pub fn listing_of(&self, bound: &Bound, reading: &Reading<'_>, permission: &str) -> Listing {
         let (root, when) = (reading.root.full(), (reading.now, reading.early));
         let Caller::Holder { subject: viewer, .. } = bound.caller else { return Listing::of(root) };
-        let roles = roles(&root, &held(&root, viewer, when));
+        let held = held(&root, viewer, when);
+        let roles = roles(&root, &held);
         let sight = match limits(&root, &roles, self.may(bound, permission).then_some(permission)) {
             None => Sight::default(),
-            Some(rules) => Sight(Some(Arc::new(Limited::new(&root, (viewer, !bound.acting), rules, when)))),
+            Some(rules) => {
+                let limited = Limited::new(&root, (viewer, !bound.acting), (rules, &held), when);
+                Sight(Some(Arc::new(limited)))
+            }
         };
         Listing(root, sight)
+    }
+
+    /// Whether a caller may read people as far as rules show them: with [`PEOPLE`] in the whole tenant, or in a workspace.
+    #[must_use]
+    pub fn reads_people(&self, bound: &Bound) -> bool {
+        if self.may(bound, PEOPLE) {
+            return true;
+        }
+        let Caller::Holder { subject: viewer, .. } = bound.caller else { return false };
+        let view = bound.home.view();
+        let Some(view) = view.as_ref() else { return false };
+        let reading = self.read(view);
+        let held = held(&reading.root.full(), viewer, (reading.now, reading.early));
+        let places: BTreeSet<_> = held.iter().map(|(_, place)| *place).filter(|place| place.0 != 0).collect();
+        places.into_iter().any(|place| self.may_in(bound, PEOPLE, place))
     }
 }

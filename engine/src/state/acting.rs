@@ -1,16 +1,18 @@
 //! Sessions in which somebody acts for somebody else: within the subject, within the actor, with a reason, for an
 //! hour at most, and over with either of them.
 
+mod acted;
+
 use super::client::Terms;
 use super::{BUILT_IN, Decided, State};
 use std::sync::Arc;
 use tessera_model::command::Entropy;
-use tessera_model::elevation::ActingRecord;
+use tessera_model::elevation::{ActedRecord, ActingEnd, ActingRecord};
 use tessera_model::limits::{ACTING_PER_ACTOR_MAX, ACTING_TTL_S_MAX, PATTERNS_MAX, REASON_BYTES_MAX};
 use tessera_model::record::{SubjectKind, SubjectStatus};
 use tessera_model::refresh::RefreshRecord;
 use tessera_model::{
-    Caller, Command, Event, Generation, HandleKind, Limit, Pattern, Place, PublicId, Refusal, UnixMillis,
+    Caller, Command, Deadline, Event, Generation, HandleKind, Limit, Pattern, Place, PublicId, Refusal, UnixMillis,
 };
 
 /// A reason reads as one line of text.
@@ -96,6 +98,17 @@ impl State {
             generation: record.generation,
             actor,
             by: (place, generation),
+            reason: reason.into(),
+        }));
+        events.extend(self.acting_begins(ActedRecord {
+            subject: subject.index,
+            number: 0,
+            session: made.session.unwrap_or_default(),
+            actor,
+            begun: at,
+            ends: expires,
+            ended: Deadline::NONE,
+            how: ActingEnd::None,
             reason: reason.into(),
         }));
         events.push(Event::SessionOpened { record, evicted: Vec::new() });

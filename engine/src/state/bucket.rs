@@ -125,6 +125,8 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         Event::EndpointsRemoved(index) => (BucketKind::Names, ENDPOINTS + index.0),
         Event::DeviceChanged(record) => of_subject(record.subject),
         Event::DeviceRemoved { subject, .. } => of_subject(*subject),
+        Event::ActingNoted(record) => of_subject(record.subject),
+        Event::ActingForgotten { subject, .. } => of_subject(*subject),
         Event::DevicePolicyChanged(_) => State::policy_bucket(),
         Event::ActingBegun(record) => of_place(record.place),
         Event::RequestChanged(record) => of_request(record.number),
@@ -209,6 +211,7 @@ impl State {
             events.extend(self.root.rules.grants_of(index).map(Event::GrantAdded));
             events.extend(self.written_memberships(index).map(Event::MemberAdded));
             events.extend(self.devices_of(index).cloned().map(Event::DeviceChanged));
+            events.extend(self.acted_of(index).cloned().map(Event::ActingNoted));
             events.extend(self.root.rules.values_of(index).map(|(attribute, value)| {
                 Event::AttributeChanged { subject: index, attribute, value: Some(value.clone()) }
             }));

@@ -26,6 +26,7 @@ const fn is_proof(kind: CommandKind) -> bool {
             | CommandKind::RehashPassword
             | CommandKind::CountFailure
             | CommandKind::BeginEpoch
+            | CommandKind::NoteActings
     )
 }
 
@@ -260,6 +261,7 @@ impl State {
             | Command::LimitTrust { .. }
             | Command::RequireDevices { .. }
             | Command::Impersonate { .. }
+            | Command::NoteActings {}
             | Command::Invite { .. }
             | Command::SetGuest { .. }
             | Command::SetPersonalRole { .. }

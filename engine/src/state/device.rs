@@ -1,6 +1,6 @@
 //! Devices: registered for a subject, trusted so far, limited, and revoked with their sessions.
 
-use super::{Decided, Made, State};
+use super::{Decided, Made, State, VOUCH};
 use crate::beside::device_of;
 use std::sync::Arc;
 use tessera_model::command::Entropy;
@@ -9,7 +9,7 @@ use tessera_model::limits::{DEVICE_SESSIONS_MAX, DEVICES_MAX, DEVICES_PER_SUBJEC
 use tessera_model::record::{SubjectKind, SubjectRecord};
 use tessera_model::refresh::EndReason;
 use tessera_model::{
-    Caller, Command, Deadline, Event, Generation, Limit, Name, Pattern, Place, PublicId, Refusal,
+    Caller, Command, Deadline, Event, Generation, Limit, Name, OnDevice, Pattern, Place, PublicId, Refusal,
     RestrictionId, SubjectIndex, UnixMillis,
 };
 use tessera_storage::BucketKind;
@@ -77,18 +77,31 @@ impl State {
         known.map(|known| &**known).filter(|known| known.is_usable()).ok_or(Refusal::DeviceUnknown)
     }
 
-    /// The device that a session of a subject opens on; 0 for none, where it need not be on one.
+    /// The device that a session of a subject opens on; 0 for none, where it need not be on one. Its key was proven to be
+    /// held, or the caller may answer for devices.
     pub(super) fn device_to_open(
         &self,
         owner: &SubjectRecord,
-        device: Option<PublicId>,
+        device: Option<OnDevice>,
+        caller: Caller,
+        now: UnixMillis,
     ) -> Result<u32, Refusal> {
-        let Some(id) = device else {
+        let Some(OnDevice { id, proven }) = device else {
             let required = self.root.device_policy.required && owner.kind == SubjectKind::Person;
             return if required { Err(Refusal::DeviceRequired) } else { Ok(0) };
         };
+        // INVARIANT: whoever shows no proof and may not answer for devices learns nothing of any.
+        if proven.is_none() && !self.may_order(caller, VOUCH, now) {
+            return Err(Refusal::DeviceProofRequired);
+        }
         let known = self.usable_device(id)?;
-        if known.subject == owner.index { Ok(known.number) } else { Err(Refusal::DeviceUnknown) }
+        if known.subject != owner.index {
+            return Err(Refusal::DeviceUnknown);
+        }
+        if proven.is_some_and(|key| key != known.key) {
+            return Err(Refusal::DeviceProofWrong);
+        }
+        Ok(known.number)
     }
 
     fn device_changed(known: &DeviceRecord, record: DeviceRecord) -> Decided {

@@ -56,6 +56,9 @@ impl State {
             self.held.remove(subject, hash);
             self.dirty.insert(super::bucket::of_subject(subject));
         }
+        // Their reasons speak of it.
+        let acted: Vec<_> = self.acted_of(subject).map(|record| (subject, record.number)).collect();
+        acted.into_iter().for_each(|at| self.apply_acted_forgotten(at));
         self.drop_failures_of(subject);
     }
 }

@@ -54,7 +54,7 @@ mod tenants;
 mod visibility;
 mod workspace;
 
-pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
+pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE, VOUCH};
 pub(crate) use bucket::of_subject;
 pub(crate) use command_id::Known;
 pub(crate) use failures::{FOR_EVER, own_key, wait};
@@ -299,6 +299,7 @@ impl State {
             }
             Command::TouchSession { place, generation } => self.touch_session(*place, *generation, now),
             Command::EndSession { session } => self.end_session(*session, now),
+            Command::NoteActings {} => self.note_actings(caller, now),
             Command::EndSubjectSessions { subject } => self.end_subject_sessions(*subject),
             Command::EndTenantSessions {} => self.end_tenant_sessions(),
             Command::EndOtherSessions {} => self.end_other_sessions(caller, now),
@@ -427,6 +428,8 @@ impl State {
             | Event::DeviceRemoved { .. }
             | Event::DevicePolicyChanged(_)
             | Event::ActingBegun(_)
+            | Event::ActingNoted(_)
+            | Event::ActingForgotten { .. }
             | Event::RequestChanged(_)
             | Event::RequestRemoved { .. }
             | Event::InvitationChanged(_)
@@ -510,6 +513,8 @@ impl State {
             Event::DeviceRemoved { subject, number } => self.apply_device_removed((*subject, *number)),
             Event::DevicePolicyChanged(record) => self.root.device_policy = *record,
             Event::ActingBegun(record) => self.apply_acting(record),
+            Event::ActingNoted(record) => self.apply_acted(record),
+            Event::ActingForgotten { subject, number } => self.apply_acted_forgotten((*subject, *number)),
             Event::RequestChanged(record) => self.apply_request(record),
             Event::RequestRemoved { number } => self.apply_request_removed(*number),
             Event::InvitationChanged(record) => self.apply_invitation(record),

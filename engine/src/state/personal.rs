@@ -3,15 +3,13 @@
 //! Its name is given by rule, below a prefix that nobody else may use, so that no name that somebody chose is in the way.
 
 use super::{Decided, Made, State};
+use crate::sight::PERSONAL;
 use tessera_model::limits::WORKSPACES_MAX;
 use tessera_model::record::{GrantRecord, SubjectRecord, WorkspaceRecord};
 use tessera_model::{
     Caller, Command, Deadline, Event, Limit, Name, PublicId, Refusal, RoleId, SubjectIndex, UnixMillis,
     WorkspaceIndex,
 };
-
-/// What the names of personal workspaces begin with: then the public id of the subject.
-pub(crate) const PERSONAL: &str = "tessera.personal.";
 
 fn name_of(subject: PublicId) -> Option<Name> {
     Name::new(&format!("{PERSONAL}{subject}")).ok()
@@ -118,7 +116,9 @@ impl State {
         };
         let refused = match command {
             // The prefix is for those that are made by rule.
-            Command::CreateWorkspace { name, .. } => name.as_str().starts_with(PERSONAL),
+            Command::CreateWorkspace { name, .. } => {
+                name.as_str().starts_with(PERSONAL) || name.as_str() == PERSONAL.trim_end_matches('.')
+            }
             Command::SetOwners { name, .. } => is_personal(name),
             Command::DeleteWorkspaceTree { name } => {
                 let Ok(index) = self.workspace_index(Some(name)) else { return Ok(()) };

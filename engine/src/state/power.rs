@@ -84,6 +84,7 @@ pub(crate) fn hands_out(command: &Command) -> bool {
         | Command::EndSession { .. }
         | Command::EndSubjectSessions { .. }
         | Command::EndTenantSessions { .. }
+        | Command::NoteActings { .. }
         | Command::EndOtherSessions { .. }
         | Command::RefreshSession { .. }
         | Command::RevokeKey { .. }

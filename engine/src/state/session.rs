@@ -12,7 +12,7 @@ use tessera_model::command::Entropy;
 use tessera_model::record::{PlaceRecord, SubjectStatus};
 use tessera_model::refresh::{EndReason, RefreshMode, RefreshRecord};
 use tessera_model::{
-    Caller, ClientIndex, Deadline, Event, Generation, Handle, HandleKind, Limit, Place, PlaceImage, PublicId,
+    Caller, ClientIndex, Deadline, Event, Generation, Handle, HandleKind, Limit, OnDevice, Place, PlaceImage, PublicId,
     Refusal, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex,
 };
 
@@ -74,7 +74,7 @@ impl State {
 
     pub(super) fn open_session(
         &self,
-        (subject, device): (SubjectIndex, Option<PublicId>),
+        (subject, device): (SubjectIndex, Option<OnDevice>),
         (seen_cut_off, identifier, acr): (u32, Option<[u8; 16]>, u8),
         caller: Caller,
         entropy: &Entropy,
@@ -94,7 +94,7 @@ impl State {
         }
         // Without a proof of the subject's own, the caller vouches: not for anybody above itself, now or later.
         let restriction = if acr == 0 { self.vouch(subject, caller, now)? } else { RestrictionId(0) };
-        let device = self.device_to_open(owner, device)?;
+        let device = self.device_to_open(owner, device, caller, now)?;
         if acr == 0 && !self.stays_within(subject, device, caller, now) {
             return Err(Refusal::BeyondCreator);
         }
@@ -209,7 +209,9 @@ impl State {
         if live.clock(now).is_err() || self.is_cut(&live) {
             return Ok(Decided::nothing());
         }
-        Ok(Decided::of(Event::SessionEnded { place, generation, reason: EndReason::Ordered }))
+        let mut decided = Decided::of(Event::SessionEnded { place, generation, reason: EndReason::Ordered });
+        decided.events.extend(self.acting_ordered(id, now));
+        Ok(decided)
     }
 
     pub(super) fn end_subject_sessions(&self, subject: PublicId) -> Result<Decided, Refusal> {

@@ -64,9 +64,9 @@ impl State {
         let settings = &self.root.settings;
         let public = self.root.tenant != TenantId::SYSTEM;
         if let Command::OpenSession { identifier, acr, device, .. } = command {
-            // Nobody vouches for a stranger's device, and its key is not proven.
-            let proven = identifier.is_some() && *acr > 0 && device.is_none();
-            return public && settings.signs_in_publicly() && proven;
+            // Nobody answers for a stranger's device: it proves its key.
+            let shown = device.is_none_or(|device| device.proven.is_some());
+            return public && settings.signs_in_publicly() && identifier.is_some() && *acr > 0 && shown;
         }
         if let Command::CreateSubject { kind, identifiers, password } = command {
             let person = *kind == SubjectKind::Person && identifiers.len() == 1 && !password.is_empty();

@@ -88,6 +88,9 @@ pub(crate) struct World {
     pub(crate) rules: Vec<(Option<usize>, Reach, Details, bool)>,
 }
 
+/// What a rule shows, and where its role is held, unless it is in the whole tenant.
+type Limit = (Reach, Details, bool, Option<Vec<usize>>);
+
 /// What somebody sees of somebody else.
 pub(crate) type Shown = (BTreeSet<&'static str>, bool);
 
@@ -373,8 +376,26 @@ impl World {
         }
     }
 
-    /// The rules that hold for a viewer; none where nothing limits it.
-    fn limits(&self, viewer: usize, now: UnixMillis) -> Option<Vec<(Reach, Details, bool)>> {
+    /// The workspaces in which somebody holds a role, or one that has it above it.
+    fn places_of(&self, subject: usize, role: usize, now: UnixMillis) -> Vec<usize> {
+        let by = |held: usize, place: usize| {
+            self.holds(subject, held, Some(place), now) && self.includes(held, role)
+        };
+        (0..WORKSPACES).filter(|place| (0..ROLES.len()).any(|held| by(held, *place))).collect()
+    }
+
+    /// Whether somebody may read people: in the whole tenant, or in a workspace.
+    pub(crate) fn reads_people(&self, subject: usize, now: UnixMillis) -> bool {
+        let gives = |role: &usize| ROLES[*role].1 == tessera_engine::PEOPLE;
+        let by = |role: usize| {
+            self.has_role(subject, role, now) || !self.places_of(subject, role, now).is_empty()
+        };
+        (0..ROLES.len()).filter(gives).any(by)
+    }
+
+    /// The rules that hold for a viewer, each with the workspaces that its role is held in, where it is not in the whole
+    /// tenant; none where nothing limits it.
+    fn limits(&self, viewer: usize, now: UnixMillis) -> Option<Vec<Limit>> {
         let admin = self.may(viewer, SUBJECTS, now);
         if self.rules.is_empty() {
             return (!admin).then(Vec::new);
@@ -389,8 +410,15 @@ impl World {
             Some(role) => self.has_role(viewer, role, now),
             None => !any_named,
         };
-        let mine = self.rules.iter().filter(|rule| holds(rule.0));
-        Some(mine.map(|(_, reach, details, title)| (*reach, *details, *title)).collect())
+        let mine = self.rules.iter().filter_map(|(whose, reach, details, title)| {
+            let places = match whose {
+                _ if holds(*whose) => None,
+                Some(role) => Some(self.places_of(viewer, *role, now)).filter(|places| !places.is_empty()),
+                None => return None,
+            };
+            (holds(*whose) || places.is_some()).then_some((*reach, *details, *title, places))
+        });
+        Some(mine.collect())
     }
 
     /// What a viewer is shown of a subject; none where it does not see it.
@@ -401,8 +429,13 @@ impl World {
             return Some(all());
         }
         let (mut seen, mut shown, mut title) = (false, BTreeSet::new(), false);
-        for (reach, details, named) in rules {
-            if reach.each().any(|circle| self.meets(circle, viewer, subject, now)) {
+        for (reach, details, named, places) in rules {
+            let there = |from: &usize| {
+                (0..WORKSPACES).any(|at| self.reaches(*from, at) && self.works_in(subject, at, now))
+            };
+            if reach.each().any(|circle| self.meets(circle, viewer, subject, now))
+                && places.is_none_or(|places| places.iter().any(there))
+            {
                 seen = true;
                 shown.extend(details.names());
                 title |= named || details.has(Detail::Attributes);

@@ -176,7 +176,7 @@ pub(crate) fn rows<'a>(
 
 /// The uses that whoever asks is shown.
 fn told_uses(listing: &Listing, mut page: Page<EntryUse>) -> Page<EntryUse> {
-    page.rows.retain(|found| listing.tells_use(found));
+    page.rows = page.rows.into_iter().filter_map(|found| listing.told_use(found)).collect();
     page
 }
 

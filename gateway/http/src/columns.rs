@@ -123,3 +123,7 @@ pub(crate) const REQUEST_ROW: &[&str] = &[
     "decided",
     "granted_until",
 ];
+
+/// That somebody acts or acted for a subject.
+pub(crate) const ACTING_ROW: &[&str] =
+    &["session", "actor", "acts_because", "created", "expires", "ended", "how"];

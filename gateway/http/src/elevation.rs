@@ -3,15 +3,76 @@
 use crate::answer::Object;
 use crate::input::{Input, ill_formed};
 use crate::list::{Window, whole};
-use crate::operation::List;
+use crate::operation::{Answer, Field, List, Shape};
 use crate::problem::Problem;
 use crate::sight;
 use serde_json::Value;
-use tessera_engine::{Bound, DeviceFound, Engine, Listing, RequestFound, RequestsOf};
+use tessera_engine::{
+    ActedFound, Bound, DeviceFound, DeviceShown, Engine, Listing, RequestFound, RequestsOf, thumbprint,
+};
+use tessera_model::elevation::ActingEnd;
 use tessera_model::record::SubjectRecord;
 use tessera_model::{
-    Command, CommandKind, Limit, ListKind, Listed, Name, Pattern, PublicId, Refusal, Thumbprint, Trust,
+    Challenge, Command, CommandKind, Deadline, DeviceKey, DeviceProof, Limit, ListKind, Listed, Name, Pattern,
+    PublicId, Refusal, Thumbprint, Trust,
 };
+
+pub(crate) const ON_DEVICE: Field =
+    Field::maybe("device", Shape::Session, "public id of the subject's device that it opens on");
+pub(crate) const PROOF: Field = Field::maybe(
+    "device_proof",
+    Shape::DeviceProof,
+    "the proof of that device's key, base64url: algorithm (1 ES256, 2 Ed25519), public key, signature, challenge; without it the caller answers for the device, with the permission tessera.devices.vouch",
+);
+pub(crate) const DEVICE: Field = Field::path("device", Shape::Session, "public id of the device");
+pub(crate) const DEVICE_NAME: Field = Field::body("name", Shape::Name, "what it is called");
+pub(crate) const THUMBPRINT: Field = Field::maybe(
+    "thumbprint",
+    Shape::Thumbprint,
+    "of the device's public key (RFC 7638, SHA-256), 43 characters of base64url; or else the key is given",
+);
+pub(crate) const PUBLIC_KEY: Field = Field::maybe(
+    "public_key",
+    Shape::DeviceKey,
+    "base64url of its bytes: 65 of P-256, not compressed, or 32 of Ed25519",
+);
+pub(crate) const CHALLENGE: Answer = Answer::One(&["device", "challenge", "until"]);
+
+/// The example of a proof in the description.
+pub(crate) fn example_proof() -> Value {
+    let (key, challenge) = (DeviceKey::Ed25519([1; 32]), Challenge([0; 36]));
+    DeviceProof { key, signature: [0; 64], challenge }.to_string().into()
+}
+
+/// The thumbprint that a device is registered with.
+fn registered(input: &Input) -> Result<Thumbprint, Problem> {
+    let told = input.text("thumbprint").and_then(Thumbprint::parse);
+    match (told, input.text("public_key").and_then(DeviceKey::parse)) {
+        (Some(told), None) => Ok(told),
+        (None, Some(key)) => thumbprint(&key).map_err(|refusal| Problem::from(refusal).at("public_key")),
+        (Some(_), Some(_)) => Err(ill_formed("public_key")),
+        (None, None) => Err(ill_formed("thumbprint")),
+    }
+}
+
+/// The device that a session is to open on, where it proves its key.
+pub(crate) fn shown(input: &Input) -> Result<Option<DeviceShown>, Problem> {
+    let Some(proof) = input.text("device_proof").and_then(DeviceProof::parse) else { return Ok(None) };
+    let device = required(input.public_id("device")?, "device")?;
+    Ok(Some(DeviceShown { device, proof }))
+}
+
+/// What a device is to sign.
+pub(crate) fn challenge(device: PublicId, (challenge, until): (Challenge, Deadline)) -> Value {
+    let object = Object::new().shown("device", device).shown("challenge", challenge);
+    object.until("until", until).value()
+}
+
+/// The same, asked for by an application.
+pub(crate) fn ask_challenge(engine: &Engine, bound: &Bound, input: &Input) -> Result<Value, Problem> {
+    let device = required(input.public_id("device")?, "device")?;
+    Ok(challenge(device, engine.challenge(bound, device)?))
+}
 
 fn required<T>(value: Option<T>, field: &str) -> Result<T, Problem> {
     value.ok_or_else(|| ill_formed(field))
@@ -42,7 +103,7 @@ pub(crate) fn command(kind: CommandKind, input: &Input) -> Result<Command, Probl
         CommandKind::RegisterDevice => Command::RegisterDevice {
             subject: id("subject")?,
             name: required(input.name("name")?, "name")?,
-            key: required(input.text("thumbprint").and_then(Thumbprint::parse), "thumbprint")?,
+            key: registered(input)?,
         },
         CommandKind::TrustDevice => Command::TrustDevice { device: id("device")?, trust: trust(input)? },
         CommandKind::RevokeDevice => Command::RevokeDevice { device: id("device")? },
@@ -84,7 +145,7 @@ pub(crate) fn rows<'a>(
     window: impl Fn(Listed) -> Result<Window<'a>, Problem>,
 ) -> Result<Value, Problem> {
     let subject = || -> Result<&SubjectRecord, Problem> {
-        if list == List::MyDevices {
+        if matches!(list, List::MyDevices | List::MyActings) {
             return Ok(listing.subject(bound.subject).ok_or(Refusal::SubjectUnknown)?);
         }
         sight::named(listing, (list, input))
@@ -94,6 +155,11 @@ pub(crate) fn rows<'a>(
             let owner = subject()?;
             let window = window(Listed::of_subject(ListKind::Devices, Some(owner.id)))?;
             window.page(|from, limit| listing.devices(owner.index, from, limit), device)
+        }
+        List::MyActings | List::Actings => {
+            let owner = subject()?;
+            let window = window(Listed::of_subject(ListKind::Actings, Some(owner.id)))?;
+            window.page(|from, limit| listing.actings(owner.index, from, limit), acting)
         }
         List::DevicePolicy => {
             let (required, levels) = listing.device_policy();
@@ -119,6 +185,19 @@ pub(crate) fn rows<'a>(
 /// Patterns as texts.
 fn texts_of(patterns: &[Pattern]) -> Vec<&str> {
     patterns.iter().map(Pattern::as_str).collect()
+}
+
+fn acting(found: &ActedFound) -> Object {
+    let record = &found.record;
+    let how = (record.how != ActingEnd::None).then(|| record.how.name());
+    Object::new()
+        .shown("session", record.session)
+        .with("actor", found.actor.map(|id| id.to_string()))
+        .with("acts_because", &*record.reason)
+        .until("created", record.begun)
+        .until("expires", record.ends)
+        .until("ended", record.ended)
+        .with("how", how)
 }
 
 fn device(found: &DeviceFound) -> Object {

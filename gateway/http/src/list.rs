@@ -23,7 +23,7 @@ use serde_json::Value;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tessera_engine::{ADMIN_ROLE, Bound, Cursors, Engine, KeyFound, Listing, PEOPLE, Page, View};
+use tessera_engine::{ADMIN_ROLE, Bound, Cursors, Engine, KeyFound, Listing, Page, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::query::Introspection;
 use tessera_model::record::{
@@ -109,7 +109,7 @@ fn entitled(
     let may = |permission| {
         engine.may(bound, permission)
             || list.is_of_names() && engine.may(bound, READ)
-            || list.is_of_people() && engine.may(bound, PEOPLE)
+            || list.is_of_people() && engine.reads_people(bound)
     };
     Ok(match operation.needs {
         Needs::Nothing => (false, None),
@@ -204,7 +204,7 @@ fn rows(
             explain::answer((engine, view), &listing, (list, input), &walked.0)
         }
         List::Workspace => {
-            let found = listing.workspace_named(&name()?).filter(|found| listing.shows_workspace(found));
+            let found = listing.workspace_named(&name()?);
             let found = found.ok_or(Refusal::WorkspaceUnknown)?;
             Ok(workspace(&listing, found).value())
         }
@@ -271,7 +271,7 @@ fn rows(
         | List::DeprecatedUses => catalogue::rows(&engine.read(view), &listing, (list, input), window),
         List::Visibility => Ok(sight::told(&listing)),
         List::Endpoints => endpoint::told(&listing, input),
-        List::MyDevices | List::Devices | List::DevicePolicy | List::Requests | List::RequestsOf => {
+        List::MyDevices | List::Devices | List::MyActings | List::Actings | List::DevicePolicy | List::Requests | List::RequestsOf => {
             elevation::rows((engine, bound), &listing, (list, input), window)
         }
         List::Invitations | List::InvitationsOf | List::PersonalRole => {

@@ -103,7 +103,7 @@ fn described(operation: &Operation) -> Value {
             "description": "the tag of the record as it was read", "schema": { "type": "string" },
         }));
     }
-    if matches!(operation.act, Act::Own(Own::SignInPublicly | Own::Register)) {
+    if matches!(operation.act, Act::Own(Own::SignInPublicly | Own::ChallengePublicly | Own::Register)) {
         parameters.push(json!({
             "name": crate::caller::TENANT_HEADER, "in": "header", "required": true,
             "description": "id or name of the tenant; not needed where host or path name it",
@@ -282,6 +282,7 @@ fn member(name: &str) -> Value {
         "act" => {
             json!({ "type": "object", "required": ["sub"], "properties": { "sub": { "type": "string", "format": "uuid" } }, "description": "who acts for `sub` (RFC 8693); absent where nobody does" })
         }
+        "how" => json!({ "type": ["string", "null"], "enum": ["ordered", "lifetime", "actor", "subject", null] }),
         "trust" => json!({ "type": "string", "enum": Trust::NAMES }),
         "state" => {
             json!({ "type": "string", "enum": ["open", "lapsed", "approved", "refused", "accepted", "declined", "withdrawn"] })
@@ -397,6 +398,12 @@ pub(crate) fn schema(shape: Shape) -> Value {
         Shape::Thumbprint => {
             json!({ "type": "string", "format": "tessera-thumbprint", "pattern": "^[A-Za-z0-9_-]{43}$" })
         }
+        Shape::DeviceKey => {
+            json!({ "type": "string", "format": "tessera-device-key", "pattern": "^([A-Za-z0-9_-]{43}|[A-Za-z0-9_-]{87})$" })
+        }
+        Shape::DeviceProof => {
+            json!({ "type": "string", "format": "tessera-device-proof", "pattern": "^[A-Za-z0-9_-]{178,222}$" })
+        }
         Shape::Entries => crate::catalogue::schema(&name()),
         Shape::Endpoints => crate::endpoint::schema(),
         Shape::Sight => crate::sight::schema(),
@@ -472,6 +479,9 @@ pub(crate) fn example(shape: Shape) -> Value {
         Shape::Rows => json!(ROWS_NDJSON),
         // That of RFC 7638 section 3.1.
         Shape::Thumbprint => json!("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"),
+        // Those of RFC 8037 appendix A.2, with a signature of nothing.
+        Shape::DeviceKey => json!("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"),
+        Shape::DeviceProof => crate::elevation::example_proof(),
         Shape::Entries => crate::catalogue::example(),
         Shape::Endpoints => crate::endpoint::example(),
         Shape::Sight => crate::sight::example(),

@@ -107,6 +107,10 @@ pub(crate) enum Shape {
     RelationChecks,
     /// The thumbprint of a key (RFC 7638).
     Thumbprint,
+    /// The public key of a device.
+    DeviceKey,
+    /// The proof of a device's key.
+    DeviceProof,
     /// The entries of a service.
     Entries,
     /// The endpoints of a service.
@@ -241,6 +245,7 @@ pub(crate) enum Ask {
     Permissions,
     Resolve,
     WhoAmI,
+    Challenge,
     Forward,
 }
 
@@ -282,6 +287,8 @@ pub(crate) enum List {
     DeprecatedUses,
     Endpoints,
     MyDevices,
+    MyActings,
+    Actings,
     Devices,
     DevicePolicy,
     Requests,
@@ -345,6 +352,7 @@ impl List {
                 | Self::Sessions
                 | Self::KeysOf
                 | Self::Devices
+                | Self::Actings
                 | Self::RequestsOf
         )
     }
@@ -372,6 +380,7 @@ pub(crate) enum About {
 pub(crate) enum Own {
     SignIn,
     SignInPublicly,
+    ChallengePublicly,
     Register,
     Refresh,
     Touch,

@@ -22,7 +22,7 @@ use serde_json::Value;
 use tessera_engine::{Bound, Done, Rotation, SubmitError};
 use tessera_model::refresh::{ClientTerms, RefreshMode};
 use tessera_model::{
-    Command, CommandId, CommandKind, Handle, HandleBytes, Identifier, Private, PublicId, Refusal,
+    Command, CommandId, CommandKind, Handle, HandleBytes, Identifier, OnDevice, Private, PublicId, Refusal,
     SubjectIndex, TenantId, UnixMillis,
 };
 
@@ -156,9 +156,12 @@ async fn order(
             Command::RemoveIdentifier { subject: subject()?, hash }
         }
         CommandKind::OpenSession => {
+            if let Some(shown) = elevation::shown(input)? {
+                return Ok(engine.open_session_on(bound, id, subject()?, &shown).await?);
+            }
             let (subject, seen_cut_off) = subject_of(shared, bound, subject()?)?;
             // No proof of the subject's own: the caller vouches, and not for anybody above itself.
-            let device = input.public_id("device")?;
+            let device = input.public_id("device")?.map(OnDevice::from);
             Command::OpenSession { subject, seen_cut_off, identifier: None, acr: 0, device }
         }
         CommandKind::AnswerInvitation => {
@@ -441,7 +444,10 @@ async fn sign_in(shared: &Shared, bound: &Bound, id: CommandId, input: &Input) -
     let identifier = Identifier::guess(typed).map_err(|_| Refusal::SignInFailed)?;
     let from = ask::address(input.text("address"))?;
     let proof = (&identifier, input.secret("password"));
-    let done = shared.engine.sign_in(bound, id, proof, (from, input.public_id("device")?)).await?;
+    let done = match elevation::shown(input)? {
+        Some(shown) => shared.engine.sign_in_on(bound, id, proof, (from, &shown)).await?,
+        None => shared.engine.sign_in(bound, id, proof, (from, input.public_id("device")?)).await?,
+    };
     signed_in(shared, done, input.bool("cookie")?.unwrap_or(false))
 }
 
@@ -489,7 +495,9 @@ async fn own_act(
     let plain = |done: &Done| (answer::made(done, None).value(), Vec::new());
     match own {
         // They are performed before.
-        Own::SignIn | Own::Refresh | Own::SignInPublicly | Own::Register => Err(Problem::failed()),
+        Own::SignIn | Own::Refresh | Own::SignInPublicly | Own::ChallengePublicly | Own::Register => {
+            Err(Problem::failed())
+        }
         Own::Touch => {
             let found = behind(shared, bound, &caller.handle)?;
             let command = Command::TouchSession { place: found.place, generation: found.generation };

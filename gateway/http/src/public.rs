@@ -4,6 +4,7 @@
 use crate::answer::Object;
 use crate::caller::{self, Named, Origin};
 use crate::door::Shared;
+use crate::elevation;
 use crate::input::{Input, ill_formed};
 use crate::operation::Own;
 use crate::order::{self, Answered};
@@ -40,6 +41,11 @@ pub(crate) async fn perform(
     if let Some(entry) = stranger.waits_for() {
         wake::until_awake(shared, entry, wake::patience(shared)).await?;
     }
+    if own == Own::ChallengePublicly {
+        let device = input.public_id("device")?.ok_or_else(|| ill_formed("device"))?;
+        let made = shared.engine.challenge_stranger(&stranger, device)?;
+        return Ok((elevation::challenge(device, made), Vec::new()));
+    }
     match errand {
         Errand::Register => {
             let identifier = input.identifier("identifier")?.ok_or_else(|| ill_formed("identifier"))?;
@@ -52,7 +58,11 @@ pub(crate) async fn perform(
             let typed = input.text("identifier").unwrap_or_default();
             let identifier = Identifier::guess(typed).map_err(|_| Refusal::SignInFailed)?;
             let proof = (&identifier, input.secret("password"));
-            let done = shared.engine.sign_in_stranger(&stranger, id, proof).await?;
+            let shown = elevation::shown(input)?;
+            if shown.is_none() && input.json("device").is_some() {
+                return Err(Problem::from(Refusal::DeviceProofRequired).at("device_proof"));
+            }
+            let done = shared.engine.sign_in_stranger(&stranger, id, proof, shown.as_ref()).await?;
             order::signed_in(shared, done, input.bool("cookie")?.unwrap_or(false))
         }
     }

@@ -4,6 +4,7 @@ use crate::ask;
 use crate::caller::{self, Caller, Origin, single};
 use crate::condition;
 use crate::door::Shared;
+use crate::elevation;
 use crate::figures::add;
 use crate::forward;
 use crate::input::Input;
@@ -177,6 +178,7 @@ fn ask(
         Ask::Resolve => ok(ask::resolve(shared, caller, input)?),
         Ask::WhoAmI => ok(ask::who_am_i(shared, caller)?),
         Ask::Authorize => ok(ask::authorize(shared, caller, input)?),
+        Ask::Challenge => ok(elevation::ask_challenge(&shared.engine, &caller.bound, input)?),
         Ask::Forward => {
             let workspace = input.text("workspace");
             let wanted = match (input.text("permission"), input.text("service")) {

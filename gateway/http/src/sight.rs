@@ -26,6 +26,7 @@ pub(crate) const fn detail(list: List) -> Option<Detail> {
         List::Sessions | List::MySessions => Some(Detail::Sessions),
         List::KeysOf => Some(Detail::Keys),
         List::Devices | List::MyDevices => Some(Detail::Devices),
+        List::Actings | List::MyActings => Some(Detail::Sessions),
         List::RequestsOf => Some(Detail::Requests),
         _ => None,
     }

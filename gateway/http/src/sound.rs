@@ -12,7 +12,7 @@ use crate::value::{
 };
 use std::net::IpAddr;
 use tessera_model::limits::{ENTITY_CHANGES_MAX, PAGE_ROWS_MAX, PASSWORD_BYTES_MAX, RELATION_CHANGES_MAX};
-use tessera_model::{Identifier, Limit, Name, PublicId, Refusal, Thumbprint};
+use tessera_model::{DeviceKey, DeviceProof, Identifier, Limit, Name, PublicId, Refusal, Thumbprint};
 
 /// Whether a value reads as what its field must be, before anything is done with the request.
 pub(crate) fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
@@ -35,6 +35,8 @@ pub(crate) fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
         Shape::AttributeKind => attribute_kind(value).is_some(),
         Shape::Attributes => attributes(value).is_some(),
         Shape::Thumbprint => text(value).and_then(Thumbprint::parse).is_some(),
+        Shape::DeviceKey => text(value).and_then(DeviceKey::parse).is_some(),
+        Shape::DeviceProof => text(value).and_then(DeviceProof::parse).is_some(),
         Shape::Bool => bool(value).is_some(),
         Shape::Count => count(value).is_some(),
         Shape::Choice(choices) => text(value).is_some_and(|text| choices.contains(&text)),

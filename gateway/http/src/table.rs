@@ -1,10 +1,11 @@
 //! The table of all operations: from it come the routes, the strict reading, OpenAPI and the tests.
 
 use crate::columns::{
-    CHANGED, CLIENT_ROW, DEVICE_ROW, ENTRY_ROW, EXPLAINED, GRANT_ROW, GROUP_ROW, HOLDER_ROW, INVITATION_ROW,
+    ACTING_ROW, CHANGED, CLIENT_ROW, DEVICE_ROW, ENTRY_ROW, EXPLAINED, GRANT_ROW, GROUP_ROW, HOLDER_ROW, INVITATION_ROW,
     KEY_ROW, NOTHING, REQUEST_ROW, REVIEW_ROW, ROLE_ROW, SESSION_MADE, SESSION_ROW, SETTINGS_ROW,
     SUBJECT_ROW, TENANT_ROW, USE_ROW, WORKSPACE_ROW,
 };
+use crate::elevation::{CHALLENGE, DEVICE, DEVICE_NAME, ON_DEVICE, PROOF, PUBLIC_KEY, THUMBPRINT};
 use crate::operation::{About, Act, Answer, Ask, Field, List, Needs, Operation, Own, Shape, Verb};
 use crate::tuple::CONTEXT_MAX;
 use crate::under::{ACR, CONDITIONS, DEVICE_TRUST, FROM_THERE, PROVEN, UNDER};
@@ -35,15 +36,6 @@ const NAME: Field = Field::body("name", Shape::Name, "unique name");
 const PATTERNS: Field =
     Field::body("patterns", Shape::Patterns, "names of permissions, or beginnings with `*`");
 
-const ON_DEVICE: Field =
-    Field::maybe("device", Shape::Session, "public id of the subject's device that it opens on");
-const DEVICE: Field = Field::path("device", Shape::Session, "public id of the device");
-const DEVICE_NAME: Field = Field::body("name", Shape::Name, "what it is called");
-const THUMBPRINT: Field = Field::body(
-    "thumbprint",
-    Shape::Thumbprint,
-    "of the device's public key (RFC 7638, SHA-256), 43 characters of base64url",
-);
 const BELOW: Field = Field::body("patterns", Shape::Patterns, "the ceiling; an empty list for none");
 const REQUEST: Field = Field::path("request", Shape::Session, "public id of the request");
 const BECAUSE: Field = Field::body("because", Shape::Text, "why, one line of at most 256 bytes");
@@ -184,13 +176,15 @@ table! {
         [Field::body("identifier", Shape::Text, "as typed"),
          Field::body("password", Shape::Password, "in the clear"),
          Field::maybe("address", Shape::Address, "where the person's request came from, with the permission tessera.address"),
-         ON_DEVICE, Field::maybe("cookie", Shape::Bool, "give the session to a browser, in a __Host- cookie")],
+         ON_DEVICE, PROOF, Field::maybe("cookie", Shape::Bool, "give the session to a browser, in a __Host- cookie")],
         SESSION_MADE, Act::Own(Own::SignIn);
     "sign_in_publicly" Post "/v1/public/sign-in", Needs::Nothing, "Signs a person in for whom no application speaks, where the tenant's `public_sign_in` is on. The request names the tenant.",
         [Field::body("identifier", Shape::Text, "as typed"),
-         Field::body("password", Shape::Password, "in the clear"),
+         Field::body("password", Shape::Password, "in the clear"), ON_DEVICE, PROOF,
          Field::maybe("cookie", Shape::Bool, "give the session to a browser, in a __Host- cookie")],
         SESSION_MADE, Act::Own(Own::SignInPublicly);
+    "challenge_device" Post "/v1/devices/{device}/challenge", OPEN, "What a device signs so that a session opens on it: good once, for two minutes. Whether there is such a device is not told.", [DEVICE], CHALLENGE, Act::Ask(Ask::Challenge);
+    "challenge_device_publicly" Post "/v1/public/devices/{device}/challenge", Needs::Nothing, "The same for a sign-in for which no application speaks, where the tenant's `public_sign_in` is on. The request names the tenant.", [DEVICE], CHALLENGE, Act::Own(Own::ChallengePublicly);
     "register" Post "/v1/register", Needs::Nothing, "Makes a subject of a person with an identifier and a password, where the tenant's `registration` is open or with approval. Whether the identifier was taken is not told. The request names the tenant.",
         [Field::body("identifier", Shape::Identifier, "as typed"),
          Field::body("password", Shape::Password, "in the clear")],
@@ -505,7 +499,9 @@ table! {
     // Devices: what people sign in on.
     "list_my_devices" Get "/v1/me/devices", Needs::Credential, "The caller's own devices, revoked ones included.", [CURSOR, LIMIT], Answer::Page(DEVICE_ROW), Act::List(List::MyDevices);
     "list_devices" Get "/v1/subjects/{subject}/devices", Needs::OwnOr("tessera.admin.subjects"), "The devices of a subject, revoked ones included.", [SUBJECT, CURSOR, LIMIT], Answer::Page(DEVICE_ROW), Act::List(List::Devices);
-    "register_device" Post "/v1/subjects/{subject}/devices", Needs::OwnOr("tessera.sessions.open"), "Registers a device of a subject by its key, as `unverified`.", [SUBJECT, DEVICE_NAME, THUMBPRINT], Answer::Made(&["device"]), Act::Order(Kind::RegisterDevice);
+    "list_my_actings" Get "/v1/me/actings", Needs::Credential, "Who acts and acted for the caller.", [CURSOR, LIMIT], Answer::Page(ACTING_ROW), Act::List(List::MyActings);
+    "list_actings" Get "/v1/subjects/{subject}/actings", Needs::OwnOr("tessera.admin.sessions"), "Who acts and acted for a subject: since when, why, until when, and how it ended.", [SUBJECT, CURSOR, LIMIT], Answer::Page(ACTING_ROW), Act::List(List::Actings);
+    "register_device" Post "/v1/subjects/{subject}/devices", Needs::OwnOr("tessera.sessions.open"), "Registers a device of a subject by its key, as `unverified`: by the key itself or by its thumbprint, which is what is kept.", [SUBJECT, DEVICE_NAME, THUMBPRINT, PUBLIC_KEY], Answer::Made(&["device"]), Act::Order(Kind::RegisterDevice);
     "trust_device" Put "/v1/devices/{device}/trust", SUBJECTS, "Says how far a device is trusted; it acts at the next check of its sessions.", [DEVICE, Field::body("trust", Shape::Choice(&Trust::NAMES), "how far"), DRY_RUN], CHANGED, Act::Order(Kind::TrustDevice);
     "limit_device" Put "/v1/devices/{device}/ceiling", SUBJECTS, "Sets what sessions on a device may use at most, beside the ceiling of its level.", [DEVICE, BELOW, DRY_RUN], CHANGED, Act::Order(Kind::LimitDevice);
     "revoke_device" Delete "/v1/devices/{device}", Needs::OwnOr("tessera.admin.sessions"), "Revokes a device for ever: its sessions end.", [DEVICE], NOTHING, Act::Order(Kind::RevokeDevice);
@@ -544,7 +540,7 @@ table! {
     // Sessions and keys of others.
     "list_sessions" Get "/v1/subjects/{subject}/sessions", Needs::OwnOr("tessera.admin.sessions"), "The live sessions and keys of a subject.",
         [SUBJECT, CURSOR, LIMIT], Answer::Page(SESSION_ROW), Act::List(List::Sessions);
-    "open_session" Post "/v1/subjects/{subject}/sessions", OPEN, "Opens a session for a subject whom the caller has authenticated itself.", [SUBJECT, ON_DEVICE],
+    "open_session" Post "/v1/subjects/{subject}/sessions", OPEN, "Opens a session for a subject whom the caller has authenticated itself.", [SUBJECT, ON_DEVICE, PROOF],
         SESSION_MADE, Act::Order(Kind::OpenSession);
     "end_subject_sessions" Delete "/v1/subjects/{subject}/sessions", Needs::OwnOr("tessera.admin.sessions"), "Ends all sessions of a subject.", [SUBJECT],
         NOTHING, Act::Order(Kind::EndSubjectSessions);

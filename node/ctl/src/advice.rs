@@ -140,6 +140,15 @@ const ADVICE: &[(Refusal, &str)] = &[
         Refusal::DeviceUnknown,
         "tessera device list WHO shows those there are; a revoked one is registered anew",
     ),
+    (
+        Refusal::DeviceProofWrong,
+        "sign with the key that the device is registered with: tessera device list WHO --json shows its thumbprint",
+    ),
+    (
+        Refusal::DeviceProofRequired,
+        "name the device's key with --device-key, or use a key with the permission tessera.devices.vouch",
+    ),
+    (Refusal::ChallengeStale, "ask for another one: tessera device prove, or name the key with --device-key"),
     (Refusal::DeviceRequired, "register one with tessera device register, and name it with --device"),
     (Refusal::SightLimited, "whoever holds the role tessera.admin may do it"),
     (Refusal::NotShown, "whoever holds the role tessera.admin says who sees what: tessera visibility set"),

@@ -304,6 +304,7 @@ impl<'d> Walk<'d> {
             password: Private::new(PASSWORD.as_bytes().to_vec()),
             address: None,
             device: None,
+            proof: None,
         };
         let begun = Instant::now();
         let mut done = admin.order(&request()).await;

@@ -1,20 +1,23 @@
 //! `tessera device`: what people sign in on, how far it is trusted, and what its sessions may use.
 
 use crate::answer::{Answer, instant, put_instant, shown, texts};
+use crate::device_key::{self, Signer};
 use crate::error::CtlError;
 use crate::link::{Link, Who, Window};
 use crate::reach;
 use crate::table::Table;
 use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+use tessera_client::DeviceSigner as _;
 use tessera_client::wire::{DevicePolicyRow, DeviceRow, Request};
-use tessera_model::{Name, Pattern, PublicId, Thumbprint, Trust};
+use tessera_model::{Challenge, DeviceKey, Name, Pattern, PublicId, Thumbprint, Trust};
 
 /// What can be done with devices.
 #[derive(Clone, clap::Subcommand)]
 pub(crate) enum DeviceVerb {
     /// Register a device of a user by its key, as unverified. Users do that for their own, too.
     #[command(
-        after_help = "The key is named by its thumbprint (RFC 7638, SHA-256): 43 characters of base64url.\n\nExample:\n  tessera device register amy@example.org phone --thumbprint NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+        after_help = "The key is given as it is, or named by its thumbprint (RFC 7638, SHA-256), which is what is kept of it. A program\nthat plays a device has its private key in a file, which is made here.\n\nExamples:\n  tessera device register amy@example.org phone --make-key phone.key\n  tessera device register amy@example.org phone --public-key 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\n  tessera device register amy@example.org phone --thumbprint NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
     )]
     Register {
         /// Whose: public id, email, phone number or username.
@@ -22,9 +25,23 @@ pub(crate) enum DeviceVerb {
         /// What it is called.
         #[arg(value_parser = reach::name)]
         name: Name,
-        /// The thumbprint of its key.
-        #[arg(long, value_name = "BASE64URL", value_parser = thumbprint)]
-        thumbprint: Thumbprint,
+        #[command(flatten)]
+        key: KeyOf,
+    },
+    /// Prove that a device holds its key, for a session that is opened over HTTP: the proof is good once, for two minutes.
+    #[command(
+        after_help = "Examples:\n  tessera device prove 0190163d-8694-739b-aea5-966c26f8ad90 --with-key phone.key\n  tessera device prove 0190163d-8694-739b-aea5-966c26f8ad90 --with-key phone.key --challenge TEXT"
+    )]
+    Prove {
+        /// Its public id.
+        #[arg(value_parser = reach::public_id)]
+        device: PublicId,
+        /// The file that holds its private key (PKCS#8 in PEM, P-256 or Ed25519).
+        #[arg(long, value_name = "FILE")]
+        with_key: PathBuf,
+        /// What it is to sign, where it was asked for elsewhere.
+        #[arg(long, value_name = "BASE64URL", value_parser = challenge_text)]
+        challenge: Option<Challenge>,
     },
     /// List the devices of a user, revoked ones included.
     #[command(
@@ -87,6 +104,46 @@ pub(crate) enum DeviceVerb {
         #[arg(value_parser = ["on", "off"])]
         switch: String,
     },
+}
+
+/// By which key a device is registered.
+#[derive(Clone, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct KeyOf {
+    /// The thumbprint of its key.
+    #[arg(long, value_name = "BASE64URL", value_parser = thumbprint)]
+    thumbprint: Option<Thumbprint>,
+    /// Its public key: 65 bytes of P-256, not compressed, or 32 of Ed25519.
+    #[arg(long, value_name = "BASE64URL", value_parser = public_key)]
+    public_key: Option<DeviceKey>,
+    /// Make a private key of P-256, and keep it in this file, for its owner only.
+    #[arg(long, value_name = "FILE")]
+    make_key: Option<PathBuf>,
+    /// The file that holds its private key (PKCS#8 in PEM, P-256 or Ed25519).
+    #[arg(long, value_name = "FILE")]
+    device_key: Option<PathBuf>,
+}
+
+impl KeyOf {
+    fn public(&self) -> Result<Option<DeviceKey>, CtlError> {
+        if let Some(path) = &self.make_key {
+            return Ok(Some(Signer::make(path)?.public_key()));
+        }
+        if let Some(path) = &self.device_key {
+            return Ok(Some(Signer::read(path)?.public_key()));
+        }
+        Ok(self.public_key)
+    }
+}
+
+fn public_key(text: &str) -> Result<DeviceKey, String> {
+    DeviceKey::parse(text).ok_or_else(|| {
+        "a public key is base64url of 65 bytes (P-256, not compressed) or of 32 (Ed25519)".to_owned()
+    })
+}
+
+fn challenge_text(text: &str) -> Result<Challenge, String> {
+    Challenge::parse(text).ok_or_else(|| "a challenge is 48 characters of base64url".to_owned())
 }
 
 fn thumbprint(text: &str) -> Result<Thumbprint, String> {
@@ -155,13 +212,25 @@ async fn policy(link: &Link) -> Result<Answer, CtlError> {
 impl DeviceVerb {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         match self {
-            Self::Register { who, name, thumbprint: key } => {
+            Self::Register { who, name, key } => {
                 let subject = link.id_of(&who).await?;
-                let made = link.order(&Request::RegisterDevice { subject, name: name.clone(), key }).await?;
+                let (thumbprint, public_key) = (key.thumbprint, key.public()?);
+                let (name, key) = (name.clone(), thumbprint);
+                let request = Request::RegisterDevice { subject, name: name.clone(), key, public_key };
+                let made = link.order(&request).await?;
                 let device = made.device.ok_or_else(|| CtlError::unnamed(&made, "device"))?;
                 let text = format!("Device {name} of {who} is registered: {device}");
                 let answer = Answer::said(text).with("device", device.to_string());
                 Ok(answer.with("subject", subject.to_string()).made(&made))
+            }
+            Self::Prove { device, with_key, challenge } => {
+                let signer = Signer::read(&with_key)?;
+                let challenge = match challenge {
+                    Some(challenge) => challenge,
+                    None => device_key::challenge(link, device).await?.challenge,
+                };
+                let proof = signer.prove(device, challenge)?.to_string();
+                Ok(Answer::said(proof.clone()).with("device", device.to_string()).with("proof", proof))
             }
             Self::List { who, window } => {
                 let subject = link.id_of(&who).await?;

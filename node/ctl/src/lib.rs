@@ -17,6 +17,7 @@ mod client;
 mod condition;
 mod demo;
 mod device;
+mod device_key;
 mod endpoint;
 mod erase;
 mod error;

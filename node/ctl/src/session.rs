@@ -1,6 +1,7 @@
 //! `tessera session`: signing in, looking at sessions and ending them.
 
 use crate::answer::{Answer, instant, put_instant, shown};
+use crate::device_key::DeviceKeyFrom;
 use crate::error::CtlError;
 use crate::handle::{HandleFrom, Save, SaveRefresh};
 use crate::link::{Link, Who, Window};
@@ -11,7 +12,7 @@ use crate::user::moments;
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
 use tessera_client::Found;
-use tessera_client::wire::{Introspect, Made, Request, SessionRow};
+use tessera_client::wire::{ActingRow, Introspect, Made, Request, SessionRow};
 use tessera_model::{HandleBytes, Pattern, Private, PublicId, Receipt, grouped};
 
 /// What can be done with sessions.
@@ -19,7 +20,7 @@ use tessera_model::{HandleBytes, Pattern, Private, PublicId, Receipt, grouped};
 pub(crate) enum SessionVerb {
     /// Sign in with a password: a new session, whose handle is given once.
     #[command(
-        after_help = "Examples:\n  tessera session sign-in amy@example.org --save amy.session\n  echo \"$PASSWORD\" | tessera session sign-in amy@example.org --password-stdin --json"
+        after_help = "Examples:\n  tessera session sign-in amy@example.org --save amy.session\n  echo \"$PASSWORD\" | tessera session sign-in amy@example.org --password-stdin --json\n  tessera session sign-in amy@example.org --device 0190163d-8694-739b-aea5-966c26f8ad90 --device-key phone.key"
     )]
     SignIn {
         /// Email, phone number or username, as typed.
@@ -32,6 +33,8 @@ pub(crate) enum SessionVerb {
         #[arg(long, value_name = "UUID", value_parser = reach::public_id)]
         device: Option<PublicId>,
         #[command(flatten)]
+        device_key: DeviceKeyFrom,
+        #[command(flatten)]
         password: PasswordFrom,
         #[command(flatten)]
         save: Save,
@@ -39,13 +42,15 @@ pub(crate) enum SessionVerb {
         save_refresh: SaveRefresh,
     },
     /// Open a session for a user whom you have authenticated yourself.
-    #[command(after_help = "Example:\n  tessera session open amy@example.org --save amy.session")]
+    #[command(after_help = "Examples:\n  tessera session open amy@example.org --save amy.session\n  tessera session open amy@example.org --device 0190163d-8694-739b-aea5-966c26f8ad90 --device-key phone.key")]
     Open {
         /// Public id, email, phone number or username.
         who: Who,
         /// The public id of the user's device that it opens on.
         #[arg(long, value_name = "UUID", value_parser = reach::public_id)]
         device: Option<PublicId>,
+        #[command(flatten)]
+        device_key: DeviceKeyFrom,
         #[command(flatten)]
         save: Save,
         #[command(flatten)]
@@ -89,6 +94,14 @@ pub(crate) enum SessionVerb {
         after_help = "Examples:\n  tessera session list amy@example.org\n  tessera session list amy@example.org --all --json"
     )]
     List {
+        /// Public id, email, phone number or username.
+        who: Who,
+        #[command(flatten)]
+        window: Window,
+    },
+    /// List who acts and acted for a user: since when, why, until when, and how it ended.
+    #[command(after_help = "Example:\n  tessera session actings amy@example.org")]
+    Actings {
         /// Public id, email, phone number or username.
         who: Who,
         #[command(flatten)]
@@ -164,25 +177,18 @@ pub(crate) fn sessions(rows: &[SessionRow]) -> (Table, Value) {
 impl SessionVerb {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         match self {
-            Self::SignIn { identifier, from_address: address, device, password, save, save_refresh } => {
-                let (place, refresh) = (save.open()?, save_refresh.open()?);
-                let password = password.known(&format!("Password of {identifier}: "))?;
-                let typed = Private::new(identifier.clone().into_bytes());
-                let request = Request::SignIn { identifier: typed, password, address, device };
-                let made = link.order(&request).await?;
-                let text = format!("{identifier} is signed in.");
-                refresh.put_refresh(place.put(session_opened(&text, &made)?, &made, "handle")?, &made)
-            }
+            sign_in @ Self::SignIn { .. } => sign_in.sign_in(link).await,
             Self::Impersonate { who, may: patterns, span: ttl_s, because: reason, save } => {
                 let place = save.open()?;
                 let subject = link.id_of(&who).await?;
                 let made = link.order(&Request::Impersonate { subject, patterns, ttl_s, reason }).await?;
                 place.put(session_opened(&format!("You act for {who}."), &made)?, &made, "handle")
             }
-            Self::Open { who, device, save, save_refresh } => {
+            Self::Open { who, device, device_key, save, save_refresh } => {
                 let (place, refresh) = (save.open()?, save_refresh.open()?);
                 let subject = link.id_of(&who).await?;
-                let made = link.order(&Request::OpenSession { subject, device }).await?;
+                let proof = device_key.prove(link, device).await?;
+                let made = link.order(&Request::OpenSession { subject, device, proof }).await?;
                 let answer = session_opened(&format!("Opened a session of {who}."), &made)?;
                 refresh.put_refresh(place.put(answer, &made, "handle")?, &made)
             }
@@ -198,6 +204,7 @@ impl SessionVerb {
                 let answer = Answer::said(table.to_string()).with("subject", subject.to_string());
                 Ok(found.told(answer.with("sessions", listed)))
             }
+            Self::Actings { who, window } => acted(link, &who, &window).await,
             Self::Touch(handle) => {
                 let handle = Private::new(handle.need(&link.profile)?.to_vec());
                 let made = link.order(&Request::TouchSession { handle }).await?;
@@ -231,6 +238,24 @@ impl SessionVerb {
     }
 }
 
+impl SessionVerb {
+    async fn sign_in(self, link: &Link) -> Result<Answer, CtlError> {
+        let Self::SignIn { identifier, from_address: address, device, device_key, password, save, save_refresh } =
+            self
+        else {
+            return Err(CtlError::usage("no sign-in"));
+        };
+        let (place, refresh) = (save.open()?, save_refresh.open()?);
+        let password = password.known(&format!("Password of {identifier}: "))?;
+        let typed = Private::new(identifier.clone().into_bytes());
+        let proof = device_key.prove(link, device).await?;
+        let request = Request::SignIn { identifier: typed, password, address, device, proof };
+        let made = link.order(&request).await?;
+        let text = format!("{identifier} is signed in.");
+        refresh.put_refresh(place.put(session_opened(&text, &made)?, &made, "handle")?, &made)
+    }
+}
+
 /// What a new session or key is, but for its handle.
 pub(crate) fn opened(text: &str, made: &Made) -> Result<Answer, CtlError> {
     let session = made.session.ok_or_else(|| CtlError::unnamed(made, "session"))?;
@@ -258,6 +283,38 @@ fn session_opened(text: &str, made: &Made) -> Result<Answer, CtlError> {
         answer = answer.line(format!("It can be refreshed until {until}."));
     }
     Ok(answer.with("evicted", evicted).at("refresh_until", made.refresh_until.and_then(instant)))
+}
+
+async fn acted(link: &Link, who: &Who, window: &Window) -> Result<Answer, CtlError> {
+    let subject = link.id_of(who).await?;
+    let request = |after, limit| Request::ListActings { subject, after, limit };
+    let found = window.read::<ActingRow>(link, request).await?;
+    let mut table = Table::new(&["SESSION", "ACTOR", "BECAUSE", "SINCE", "ENDED", "HOW"]);
+    let mut listed = Vec::new();
+    for row in &found.rows {
+        let actor = row.actor.map(|id| id.to_string());
+        let [begun, ends, ended] = [row.begun, row.ends, row.ended].map(instant);
+        let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+        table.row([
+            row.session.to_string(),
+            dash(actor.as_deref().unwrap_or_default()),
+            row.reason.clone(),
+            shown(begun),
+            shown(ended),
+            dash(row.how.name()),
+        ]);
+        let mut json = Map::new();
+        json.insert("session".into(), json!(row.session.to_string()));
+        json.insert("actor".into(), json!(actor));
+        json.insert("acts_because".into(), json!(row.reason));
+        json.insert("how".into(), json!((!row.how.name().is_empty()).then(|| row.how.name())));
+        for (field, moment) in [("created", begun), ("expires", ends), ("ended", ended)] {
+            put_instant(&mut json, field, moment);
+        }
+        listed.push(Value::Object(json));
+    }
+    let answer = Answer::said(table.to_string()).with("subject", subject.to_string());
+    Ok(found.told(answer.with("actings", Value::Array(listed))))
 }
 
 async fn refresh(link: &Link, from: &HandleFrom) -> Result<Answer, CtlError> {

@@ -3,12 +3,13 @@
 use super::field::{Blank, Field, Reader, RecordError, record};
 use tessera_model::RestrictionId;
 use tessera_model::device::{DevicePolicyRecord, DeviceRecord, Thumbprint};
-use tessera_model::elevation::{ActingRecord, RequestRecord};
+use tessera_model::elevation::{ActedRecord, ActingRecord, RequestRecord};
 use tessera_model::invitation::InvitationRecord;
 
 record! {
     DeviceRecord { subject, number, id, trust, ceiling, registered, revoked; name, key }
     ActingRecord { subject, place, generation, actor, by; reason }
+    ActedRecord { subject, number, session, actor, begun, ends, ended, how; reason }
     InvitationRecord {
         number, id, hash, workspace, role, grant_until, guest, inviter, restriction, tag, sent, made, until, state,
         subject, decided,

@@ -139,6 +139,8 @@ events! {
     81 => EndpointsRemoved(record);
     120 => VisibilityChanged(record);
     121 => CreatorNoted { subject, by };
+    122 => ActingNoted(record);
+    123 => ActingForgotten { subject, number };
     140 => InvitationChanged(record);
     141 => InvitationRemoved { number };
     142 => PersonalRoleChanged { role };

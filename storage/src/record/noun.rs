@@ -2,7 +2,7 @@
 
 use super::field::{Blank, Field, Reader, RecordError, put_bytes, put_list, record};
 use std::net::IpAddr;
-use tessera_model::elevation::RequestState;
+use tessera_model::elevation::{ActingEnd, RequestState};
 use tessera_model::invitation::InvitationState;
 use tessera_model::limits::{
     ATTRIBUTE_BYTES_MAX, CONDITION_BYTES_MAX, CONDITION_VALUES_MAX, EVICTED_MAX, GROUPS_ABOVE_MAX,
@@ -70,6 +70,7 @@ macro_rules! numbered {
     )*};
 }
 numbered!(
+    ActingEnd,
     AttributeKind,
     EndReason,
     InvitationState,

@@ -3,7 +3,7 @@
 
 use tessera_model::catalogue::{EntryRecord, EntryText, Label, ServiceRecord};
 use tessera_model::device::{DevicePolicyRecord, DeviceRecord};
-use tessera_model::elevation::{ActingRecord, RequestRecord, RequestState};
+use tessera_model::elevation::{ActedRecord, ActingEnd, ActingRecord, RequestRecord, RequestState};
 use tessera_model::endpoint::{Endpoint, EndpointsRecord};
 use tessera_model::grant_condition::{GrantCondition, GrantConditions, GrantConditionsRecord, Grantee};
 use tessera_model::invitation::{InvitationRecord, InvitationState};
@@ -281,6 +281,18 @@ pub fn every_event() -> Vec<Event> {
             by: (Place(4), Generation(5)),
             reason: "ticket 7".into(),
         }),
+        Event::ActingNoted(ActedRecord {
+            subject: SubjectIndex(9),
+            number: 2,
+            session: PublicId([5; 16]),
+            actor: SubjectIndex(3),
+            begun: Deadline(4),
+            ends: Deadline(9),
+            ended: Deadline(8),
+            how: ActingEnd::Actor,
+            reason: "ticket 7".into(),
+        }),
+        Event::ActingForgotten { subject: SubjectIndex(9), number: 2 },
         Event::RequestChanged(RequestRecord {
             number: 1,
             id: PublicId([2; 16]),

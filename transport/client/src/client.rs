@@ -293,7 +293,7 @@ impl Client {
     ) -> Result<Made, ClientError> {
         let private = |text: &str| Private::new(text.as_bytes().to_vec());
         let (identifier, password) = (private(identifier), private(password));
-        self.request(&Request::SignIn { identifier, password, address, device: None }).await
+        self.request(&Request::SignIn { identifier, password, address, device: None, proof: None }).await
     }
 
     /// Sets a password with a one-time secret: over a client of its tenant, or one whose credential is the

@@ -6,10 +6,11 @@ use crate::fields::{FieldValue, FieldsReader, FieldsWriter};
 use crate::part::{Part, kind_number, number, text};
 use crate::shape::shapes;
 use crate::tag::Tag;
-use tessera_model::elevation::RequestState;
+use tessera_model::elevation::{ActingEnd, RequestState};
 use tessera_model::limits::GRANT_CONDITIONS_MAX;
 use tessera_model::{
-    Deadline, GrantCondition, GrantConditions, Limit, Name, Pattern, PublicId, Thumbprint, Trust,
+    Challenge, Deadline, DeviceKey, DeviceProof, GrantCondition, GrantConditions, Limit, Name, Pattern, PublicId,
+    Thumbprint, Trust,
 };
 
 /// 32 bytes.
@@ -23,6 +24,28 @@ impl Part for Thumbprint {
         let bytes: [u8; 32] = bytes.try_into().map_err(|_| WireError::Malformed(tag))?;
         if bytes == [0; 32] { Err(WireError::Malformed(tag)) } else { Ok(Self(bytes)) }
     }
+}
+
+macro_rules! bytes {
+    ($($type:ty: |$value:ident| $put:expr, $take:expr;)*) => {$(
+        impl Part for $type {
+            fn put(&self, tag: Tag, out: &mut FieldsWriter) {
+                let $value = self;
+                out.bytes(tag, $put);
+            }
+
+            fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
+                let FieldValue::Bytes(bytes) = from.one(tag)? else { return Err(WireError::BadField(tag)) };
+                $take(bytes).ok_or(WireError::Malformed(tag))
+            }
+        }
+    )*};
+}
+
+bytes! {
+    DeviceKey: |key| key.bytes(), Self::from_bytes;
+    DeviceProof: |proof| &proof.to_bytes(), Self::from_bytes;
+    Challenge: |challenge| &challenge.0, |bytes: &[u8]| bytes.try_into().ok().map(Self);
 }
 
 impl Part for Trust {
@@ -54,6 +77,16 @@ impl Part for GrantConditions {
             })?);
         }
         Self::new(conditions).map_err(|_| WireError::Malformed(tag))
+    }
+}
+
+impl Part for ActingEnd {
+    fn put(&self, tag: Tag, out: &mut FieldsWriter) {
+        out.number(tag, u64::from(self.number()));
+    }
+
+    fn take(tag: Tag, from: &FieldsReader<'_>) -> Result<Self, WireError> {
+        kind_number(tag, number(tag, from)?, Self::from_number)
     }
 }
 
@@ -97,6 +130,36 @@ shapes! {
         ceiling: Vec<Pattern> = Pattern,
         /// Whether sessions of persons open on devices only: the same in every row.
         required: bool = Required,
+    }
+    /// What a device is to sign so that a session opens on it.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    ChallengeRow {
+        /// Which device it is for.
+        device: PublicId = Device,
+        /// The challenge: good once.
+        challenge: Challenge = Challenge,
+        /// Until when.
+        until: Deadline = Until,
+    }
+    /// That somebody acts or acted for a subject.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    ActingRow {
+        /// For whom.
+        subject: PublicId = Subject,
+        /// The public id of the session that acts.
+        session: PublicId = Session,
+        /// Who acts; none for somebody whom the reader does not see.
+        actor: Option<PublicId> = Actor,
+        /// Why.
+        reason: String = Because,
+        /// Since when.
+        begun: Deadline = Created,
+        /// Until when at the latest.
+        ends: Deadline = Expires,
+        /// When it ended; `NONE` while it goes on.
+        ended: Deadline = EndedAt,
+        /// How.
+        how: ActingEnd = ActingEnd,
     }
     /// A request for a role.
     #[derive(Clone, Debug, Eq, PartialEq)]
@@ -144,8 +207,10 @@ macro_rules! and_elevations {
                 subject: PublicId = Subject,
                 /// What it is called.
                 name: Name = Name,
-                /// The thumbprint of its key (RFC 7638).
-                key: Thumbprint = Thumbprint,
+                /// The thumbprint of its key (RFC 7638); none where the key itself is given.
+                key: Option<Thumbprint> = Thumbprint,
+                /// Its public key.
+                public_key: Option<DeviceKey> = DeviceKey,
             };
             /// Says how far a device is trusted.
             TrustDevice = 0x1097 -> Made {
@@ -261,6 +326,20 @@ macro_rules! and_elevations {
             /// The devices of a subject, revoked ones included.
             ListDevices = 0x2096 -> DeviceRow {
                 /// Whose.
+                subject: PublicId = Subject,
+                /// Where the page begins.
+                after: Option<Private> = After,
+                /// How many rows at most.
+                limit: u32 = Limit,
+            };
+            /// What a device is to sign: made for one opening of a session on it. Whether there is such a device is not told.
+            ChallengeDevice = 0x20B2 -> ChallengeRow {
+                /// Which.
+                device: PublicId = Device,
+            };
+            /// Who acts and acted for a subject, in the order in which that began. A session may list its own subject's.
+            ListActings = 0x20B3 -> ActingRow {
+                /// For whom.
                 subject: PublicId = Subject,
                 /// Where the page begins.
                 after: Option<Private> = After,

@@ -2,7 +2,7 @@
 
 use crate::batch::DecisionBatchWriter;
 use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
-use crate::elevation::{DevicePolicyRow, DeviceRow, RequestRow};
+use crate::elevation::{ActingRow, ChallengeRow, DevicePolicyRow, DeviceRow, RequestRow};
 use crate::endpoint::{AuthorizedRow, EndpointRow};
 use crate::fault::{Fault, WireError};
 use crate::fields::{Head, TENANT_OF_CONNECTION};
@@ -138,7 +138,9 @@ fn request(kind: RequestKind) -> Request {
         Request::ClaimOperator { name, .. } => {
             Request::ClaimOperator { secret: bytes(b"once-abcdefghijkmnpqrstuvwxyz23456789"), name }
         }
-        Request::SignIn { address, device, .. } => Request::SignIn { identifier, password, address, device },
+        Request::SignIn { address, device, proof, .. } => {
+            Request::SignIn { identifier, password, address, device, proof }
+        }
         Request::ChangePassword { .. } => {
             Request::ChangePassword { old: bytes(b"correct horse"), new: password }
         }
@@ -265,6 +267,8 @@ fn rows(add: &mut Add<'_>) {
     page::<EndpointRow>(add, "EndpointRow");
     page::<DeviceRow>(add, "DeviceRow");
     page::<DevicePolicyRow>(add, "DevicePolicyRow");
+    page::<ChallengeRow>(add, "ChallengeRow");
+    page::<ActingRow>(add, "ActingRow");
     page::<RequestRow>(add, "RequestRow");
     page::<InvitationRow>(add, "InvitationRow");
     page::<PersonalRoleRow>(add, "PersonalRoleRow");
@@ -350,6 +354,8 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of EndpointRow" => page::<EndpointRow>(frame, out),
         "Rows of DeviceRow" => page::<DeviceRow>(frame, out),
         "Rows of DevicePolicyRow" => page::<DevicePolicyRow>(frame, out),
+        "Rows of ChallengeRow" => page::<ChallengeRow>(frame, out),
+        "Rows of ActingRow" => page::<ActingRow>(frame, out),
         "Rows of RequestRow" => page::<RequestRow>(frame, out),
         "Rows of InvitationRow" => page::<InvitationRow>(frame, out),
         "Rows of PersonalRoleRow" => page::<PersonalRoleRow>(frame, out),

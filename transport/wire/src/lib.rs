@@ -53,7 +53,7 @@ mod walk;
 pub use align::Inbox;
 pub use batch::{CheckBatch, CheckBatchItems, DecisionBatch, DecisionBatchWriter};
 pub use catalogue::{EntryRow, EntryUseRow, ServiceRow};
-pub use elevation::{DevicePolicyRow, DeviceRow, RequestRow};
+pub use elevation::{ActingRow, ChallengeRow, DevicePolicyRow, DeviceRow, RequestRow};
 pub use endpoint::{AuthorizedRow, EndpointRow};
 pub use fault::{Fault, WireError};
 pub use fields::{FIELD_KINDS, FieldsReader, FieldsWriter, Head, TENANT_OF_CONNECTION};

@@ -22,10 +22,9 @@ use tessera_model::relation::{RelationChange, RelationRecord};
 use tessera_model::settings::SettingsChange;
 use tessera_model::visibility::VisibilityRule;
 use tessera_model::{
-    Condition, Deadline, GrantConditions, Identifier, Name, Network, Origin, Pattern, Private, PublicId,
-    Receipt, TenantId, Thumbprint, Trust,
+    Condition, Deadline, DeviceKey, DeviceProof, GrantConditions, Identifier, Name, Network, Origin, Pattern,
+    Private, PublicId, Receipt, TenantId, Thumbprint, Trust, endpoint::Endpoint, load::LoadRow,
 };
-use tessera_model::{endpoint::Endpoint, load::LoadRow};
 
 and_visibility! {
     /// Turns the one-time secret of the first start into an operator with a key. Needs no credential.
@@ -130,8 +129,7 @@ and_visibility! {
         /// Whether the present password is taken away and the sessions end now already.
         clear: bool = Clear,
     };
-    /// Sets a password with a one-time secret, which is used up. All sessions of its subject end. Over a
-    /// connection of its tenant, or one whose Hello gave the secret itself.
+    /// Sets a password with a one-time secret, which is used up; Hello may give it, too. Its subject's sessions end.
     SetUpPassword = 0x101C -> Made {
         /// The secret, a handle of kind 4.
         secret: Private = Handle,
@@ -275,6 +273,8 @@ and_visibility! {
         subject: PublicId = Subject,
         /// The subject's device that it opens on.
         device: Option<PublicId> = Device,
+        /// The proof of that device's key; without it the caller answers for it (`tessera.devices.vouch`).
+        proof: Option<DeviceProof> = DeviceProof,
     };
     /// Moves a session's idle end, or a key's last use.
     TouchSession = 0x1047 -> Made {
@@ -295,8 +295,7 @@ and_visibility! {
     EndTenantSessions = 0x104A -> Made {};
     /// Ends the other sessions of the connection's own subject, which a session asks for; keys live on.
     EndOtherSessions = 0x104C -> Made {};
-    /// Uses a refresh handle: the session's idle end moves, and the reply holds the handle's successor. A
-    /// handle that was replaced before ends its session.
+    /// Uses a refresh handle: the session's idle end moves. A handle that was replaced ends its session.
     RefreshSession = 0x104B -> Made {
         /// The refresh handle, 40 bytes.
         handle: Private = RefreshHandle,
@@ -321,8 +320,7 @@ and_visibility! {
         /// Its public id.
         key: PublicId = Session,
     };
-    /// Makes a key in place of an old one, which lives on for a while. A session may do that for keys of
-    /// its own subject, and a key for itself.
+    /// Makes a key in place of an old one, which lives on for a while: also by itself, or its owner's session.
     RotateKey = 0x1052 -> Made {
         /// The old key's public id.
         key: PublicId = Session,
@@ -516,11 +514,12 @@ and_visibility! {
         identifier: Private = Typed,
         /// The password in the clear.
         password: Private = Password,
-        /// Where the person's request came from: with the permission `tessera.address`. Without it the
-        /// connection's own address counts.
+        /// Where the person's request came from (`tessera.address`); else the connection's address counts.
         address: Option<IpAddr> = Address,
         /// The person's device that the session opens on.
         device: Option<PublicId> = Device,
+        /// The proof of that device's key; without it the caller answers for it (`tessera.devices.vouch`).
+        proof: Option<DeviceProof> = DeviceProof,
     };
     /// Ends the session of this handle.
     SignOut = 0x1802 -> Made {
@@ -564,6 +563,7 @@ impl Request {
         | Self::ListEntries { after, .. }
         | Self::ListEntryUses { after, .. }
         | Self::ListDevices { after, .. }
+        | Self::ListActings { after, .. }
         | Self::ListRequests { after, .. }
         | Self::ListInvitations { after, .. }
         | Self::ListEntities { after, .. }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use tessera_model::catalogue::{EntryText, Label, ServiceEntry};
-use tessera_model::elevation::RequestState;
+use tessera_model::elevation::{ActingEnd, RequestState};
 use tessera_model::endpoint::Endpoint;
 use tessera_model::invitation::InvitationState;
 use tessera_model::load::{LoadField, LoadGrant, LoadRow, Loaded, Rejected};
@@ -13,7 +13,7 @@ use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, Re
 use tessera_model::settings::SettingsChange;
 use tessera_model::visibility::{Circle, Detail, Details, Reach, VisibilityRule};
 use tessera_model::{
-    Condition, Deadline, Epoch, GrantCondition, GrantConditions, Identifier, IdentifierKind, Limit, Name,
+    Challenge, Condition, Deadline, DeviceKey, DeviceProof, Epoch, GrantCondition, GrantConditions, Identifier, IdentifierKind, Limit, Name,
     Network, Origin, Pattern, Private, PublicId, Receipt, Refusal, Revision, Setting, Settings, TenantId,
     Thumbprint, Trust, UnixMillis,
 };
@@ -168,7 +168,19 @@ samples! {
         replaced_by: Option::sample(one + 1),
     }).collect();
     Thumbprint: |nth| Thumbprint([u8::try_from(nth % 200).expect("small") + 1; 32]);
+    DeviceKey: |nth| if nth.is_multiple_of(2) { DeviceKey::Ed25519([9; 32]) } else {
+        let mut point = [7; 65];
+        point[0] = 4;
+        DeviceKey::P256(point)
+    };
+    Challenge: |nth| Challenge::new(Deadline::sample(nth), [u8::try_from(nth % 200).expect("small"); 16], [8; 16]);
+    DeviceProof: |nth| DeviceProof {
+        key: DeviceKey::sample(nth),
+        signature: [5; 64],
+        challenge: Challenge::sample(nth),
+    };
     Trust: |nth| pick(&Trust::ALL, nth);
+    ActingEnd: |nth| pick(&ActingEnd::ALL, nth);
     RequestState: |nth| pick(
         &[RequestState::Open, RequestState::Approved, RequestState::Refused, RequestState::Withdrawn],
         nth,

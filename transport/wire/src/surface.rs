@@ -2,7 +2,7 @@
 
 use crate::archive;
 use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
-use crate::elevation::{DevicePolicyRow, DeviceRow, RequestRow};
+use crate::elevation::{ActingRow, ChallengeRow, DevicePolicyRow, DeviceRow, RequestRow};
 use crate::endpoint::{AuthorizedRow, EndpointRow};
 use crate::fields::FIELD_KINDS;
 use crate::invitation::{InvitationRow, PersonalRoleRow};
@@ -87,6 +87,8 @@ pub(crate) const SHAPES: &[(&str, Parts)] = &[
     ("EndpointRow", EndpointRow::PARTS),
     ("DeviceRow", DeviceRow::PARTS),
     ("DevicePolicyRow", DevicePolicyRow::PARTS),
+    ("ChallengeRow", ChallengeRow::PARTS),
+    ("ActingRow", ActingRow::PARTS),
     ("RequestRow", RequestRow::PARTS),
     ("InvitationRow", InvitationRow::PARTS),
     ("PersonalRoleRow", PersonalRoleRow::PARTS),

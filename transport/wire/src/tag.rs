@@ -447,4 +447,15 @@ tags! {
     Present = 326;
     /// Whether what is private of a subject is erased; 0 while that is under way.
     Erased = 340;
+    /// The public key of a device: 65 bytes of P-256, not compressed, or 32 of Ed25519.
+    DeviceKey = 341;
+    /// A device's proof: algorithm (1 ES256, 2 Ed25519), public key, signature, challenge.
+    DeviceProof = 342;
+    /// What a device signs: 36 bytes.
+    Challenge = 343;
+    /// How it ended that somebody acted for another: 1 ordered, 2 its time was over, 3 the actor, 4 the subject; 0 while it
+    /// goes on.
+    ActingEnd = 344;
+    /// When it ended, seconds since 1970; 0 while it goes on.
+    EndedAt = 345;
 }

@@ -1,0 +1,100 @@
+//! What is kept of sessions in which somebody acted for somebody else: since when, until when, and how it ended.
+//!
+//! Such a session ends in many ways, some of them without a command: its time is over, the actor may not act any more, a
+//! cut-off. Each is noted by the tenant's next drain, the ordered ones in their own commit.
+
+use crate::state::{Decided, State};
+use crate::check::Live;
+use crate::table::ALIVE;
+use std::sync::Arc;
+use tessera_model::elevation::{ActedRecord, ActingEnd};
+use tessera_model::limits::ACTED_PER_SUBJECT_MAX;
+use tessera_model::record::SubjectStatus;
+use tessera_model::{Caller, Deadline, Event, PublicId, Refusal, SubjectIndex, UnixMillis};
+
+impl State {
+    /// Who acts and acted for a subject, by number.
+    pub(in crate::state) fn acted_of(&self, subject: SubjectIndex) -> impl Iterator<Item = &ActedRecord> {
+        let range = (subject, 0)..=(subject, u32::MAX);
+        self.root.acted.range(range).map(|(_, record)| &**record)
+    }
+
+    /// That somebody begins to act; what is oldest and over makes room.
+    pub(in crate::state) fn acting_begins(&self, record: ActedRecord) -> Vec<Event> {
+        let subject = record.subject;
+        let number = self.acted_of(subject).last().map_or(1, |last| last.number.saturating_add(1));
+        let mut events = vec![Event::ActingNoted(ActedRecord { number, ..record })];
+        let mut over = self.acted_of(subject).filter(|record| record.ended != Deadline::NONE);
+        let oldest = over.next().map(|record| record.number);
+        if let (Some(number), true) = (oldest, over.count() + 1 >= ACTED_PER_SUBJECT_MAX) {
+            events.push(Event::ActingForgotten { subject, number });
+        }
+        events
+    }
+
+    fn noted(record: &ActedRecord, (ended, how): (Deadline, ActingEnd)) -> Event {
+        Event::ActingNoted(ActedRecord { ended, how, ..record.clone() })
+    }
+
+    /// That a session which somebody ends now was one in which somebody acted.
+    pub(in crate::state) fn acting_ordered(&self, session: PublicId, now: UnixMillis) -> Option<Event> {
+        let mut open = self.root.acts_open.keys().filter_map(|at| self.root.acted.get(at));
+        let record = open.find(|record| record.session == session)?;
+        Some(Self::noted(record, (now.to_deadline(), ActingEnd::Ordered)))
+    }
+
+    /// When and how it ended that somebody acted; none while it goes on.
+    fn acting_end(&self, record: &ActedRecord, now: UnixMillis) -> Option<(Deadline, ActingEnd)> {
+        let (place, generation) = record.session.place();
+        if self.live(place, generation, now).is_some() {
+            return None;
+        }
+        let (at, fields) = (now.to_deadline(), self.place(place));
+        let live = Live::of(&fields);
+        let lies_there = crate::check::halves(fields[0]).0 == generation.0 && fields[0] & ALIVE != 0;
+        let line = self.root.rules.line(record.subject);
+        Some(if record.ends.passed(now) {
+            (record.ends, ActingEnd::Lifetime)
+        } else if lies_there && live.idle.passed(now) {
+            (live.idle, ActingEnd::Lifetime)
+        } else if line.is_none_or(|line| line.status() != SubjectStatus::Active)
+            || lies_there && self.is_cut(&live)
+        {
+            (at, ActingEnd::Subject)
+        } else if lies_there {
+            (at, ActingEnd::Actor)
+        } else {
+            (at, ActingEnd::Ordered)
+        })
+    }
+
+    /// Whether an end is to be noted.
+    pub(crate) fn acts_are_over(&self, now: UnixMillis) -> bool {
+        let mut open = self.root.acts_open.keys().filter_map(|at| self.root.acted.get(at));
+        open.any(|record| self.acting_end(record, now).is_some())
+    }
+
+    pub(in crate::state) fn note_actings(&self, caller: Caller, now: UnixMillis) -> Result<Decided, Refusal> {
+        if caller != Caller::Node {
+            return Err(Refusal::Unauthorized);
+        }
+        let open = self.root.acts_open.keys().filter_map(|at| self.root.acted.get(at));
+        let ends = open.filter_map(|record| Some(Self::noted(record, self.acting_end(record, now)?)));
+        Ok(Decided { events: ends.collect(), ..Decided::default() })
+    }
+
+    pub(in crate::state) fn apply_acted(&mut self, record: &ActedRecord) {
+        let at = (record.subject, record.number);
+        if record.ended == Deadline::NONE {
+            self.root.acts_open.insert_mut(at, ());
+        } else {
+            self.root.acts_open.remove_mut(&at);
+        }
+        self.root.acted.insert_mut(at, Arc::new(record.clone()));
+    }
+
+    pub(in crate::state) fn apply_acted_forgotten(&mut self, at: (SubjectIndex, u32)) {
+        self.root.acts_open.remove_mut(&at);
+        self.root.acted.remove_mut(&at);
+    }
+}
