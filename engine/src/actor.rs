@@ -150,13 +150,13 @@ impl Running {
     /// dropped unanswered, which their callers read as Unknown, and the tenant is reloaded.
     async fn execute(&mut self) -> Result<(), ActorError> {
         let mut waiting = VecDeque::from(self.entry.intake.take(BATCH_COMMANDS_MAX));
-        let now = self.house.now();
+        let (now, stopped) = self.house.now_and_stopped();
         self.wall = self.wall.max(now);
         // Before the places of those that are over are given away.
         self.note_acts(now).await?;
         self.state.sweep(waiting.len() * 2, now);
         match self.house.store.room() {
-            Room::Any if self.house.is_stopped() => waiting = refuse_wide(waiting, Refusal::ClockStopped),
+            Room::Any if stopped => waiting = refuse_wide(waiting, Refusal::ClockStopped),
             Room::Any => {}
             Room::Tight => waiting = refuse(waiting, self.tail(), |kind| !kind.is_bulk()),
             Room::Full => waiting = refuse_wide(waiting, Refusal::StorageFull),

@@ -135,6 +135,12 @@ impl House {
         UnixMillis(told.max(proven))
     }
 
+    /// The same time, and whether writes must wait for an operator: each clock is read once.
+    pub(crate) fn now_and_stopped(&self) -> (UnixMillis, bool) {
+        let (told, proven) = self.told_and_proven();
+        (UnixMillis(told.max(proven)), self.stops(proven.saturating_sub(told)))
+    }
+
     fn proven_at(&self, elapsed_ms: u64) -> u64 {
         elapsed_ms.saturating_add_signed(self.proven.load(Ordering::Relaxed))
     }
@@ -162,9 +168,9 @@ impl House {
         proven.saturating_sub(told)
     }
 
-    /// Whether writes must wait for an operator: the clock says so, or the journal is far ahead of it.
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.clock.is_stopped() || self.journal_ahead_ms() > JOURNAL_AHEAD_MS_MAX
+    /// Whether the clock says that writes must wait for an operator, or the journal is far ahead of it.
+    fn stops(&self, journal_ahead_ms: u64) -> bool {
+        self.clock.is_stopped() || journal_ahead_ms > JOURNAL_AHEAD_MS_MAX
     }
 
     /// A view read at the present time. While the clock is in doubt, what ends is held against the later
@@ -173,7 +179,7 @@ impl House {
         // Each clock is read once: most of a short question's time would be theirs.
         let (told, proven) = self.told_and_proven();
         let now = UnixMillis(told.max(proven));
-        if !self.clock.is_stopped() && proven.saturating_sub(told) <= JOURNAL_AHEAD_MS_MAX {
+        if !self.stops(proven.saturating_sub(told)) {
             return view.read(now);
         }
         let (early, late) = self.clock.span();

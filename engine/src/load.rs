@@ -23,13 +23,14 @@ fn prove_ids(house: &House, latest_ms: Option<u64>) {
 }
 
 /// Takes over what of a bucket stands in it as it lies in memory.
-fn take_image(house: &House, state: &mut State, bucket: &Bucket) {
-    match &bucket.image {
+fn take_image(house: &House, state: &mut State, no: u32, image: Image) {
+    match image {
         Image::None => {}
-        Image::Places(places) => state.take_places(bucket.no, places),
+        Image::Places(places) => state.take_places(no, &places),
         Image::Commands(ids) => {
+            // They rise, and begin with their times.
+            prove_ids(house, ids.last().map(|record| record.id.unix_ms()));
             state.take_ids(ids);
-            prove_ids(house, ids.iter().map(|record| record.id.unix_ms()).max());
         }
     }
 }
@@ -58,8 +59,9 @@ pub(crate) fn load(house: &Arc<House>, entry: &Arc<Entry>) -> Result<Running, St
     };
     let head = house.store.load(entry.tenant, &mut |replay| match replay {
         Replay::Bucket(bucket) => {
-            take_image(house, &mut state, &bucket);
-            apply(&mut state, &bucket.events);
+            let Bucket { no, image, events, .. } = bucket;
+            take_image(house, &mut state, no, image);
+            apply(&mut state, &events);
         }
         Replay::Frame(frame) => {
             if !in_tail {

@@ -3,7 +3,7 @@
 use crate::assemble::{self, Walk};
 use crate::config::{self, Config};
 use crate::exit::{self, FatalError};
-use crate::{recover, root_key, rotate_root};
+use crate::{help, recover, root_key, rotate_root};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -213,9 +213,9 @@ fn ask(ctl: Box<Ctl>) -> ExitCode {
 }
 
 /// The command line with its exit codes below.
-fn whole() -> clap::Command {
+pub(crate) fn whole() -> clap::Command {
     let codes: Vec<String> = exit::ALL.iter().map(|(code, word)| format!("{code} {word}")).collect();
-    let line = rotate_root::mounted(recover::mounted(Line::command()));
+    let line = help::with_examples(rotate_root::mounted(recover::mounted(Line::command())));
     let examples = line.get_after_help().map(ToString::to_string).unwrap_or_default();
     line.after_help(format!("{examples}\n\nExit codes: {}.", codes.join(", ")))
 }

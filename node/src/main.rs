@@ -9,6 +9,7 @@ mod entropy;
 mod exit;
 mod gateway;
 mod health;
+mod help;
 mod inspect;
 mod lifecycle;
 mod metric;

@@ -38,6 +38,8 @@ struct Queue {
     name_wanted: bool,
     /// Whose frames the lane is writing.
     writing: Vec<TenantId>,
+    /// How many batches the last group gathered.
+    gathered: usize,
     /// A thread drives the lane.
     threaded: bool,
 }
@@ -125,10 +127,12 @@ impl Intake {
         let mut rested = false;
         loop {
             if !queue.waiting.is_empty() {
-                if rested {
+                // A lone writer has nobody behind it, and would wait for nothing each time.
+                if rested && (queue.gathered > 1 || queue.waiting.len() > 1) {
                     self.let_burst_arrive(&mut queue);
                 }
                 let group = gather(&mut queue.waiting, GROUP_FRAMES_MAX, bytes_max);
+                queue.gathered = group.len();
                 let tenants =
                     group.iter().flat_map(|waiting| waiting.batch.spans.iter().map(|span| span.tenant));
                 queue.writing.extend(tenants);

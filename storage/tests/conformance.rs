@@ -344,6 +344,29 @@ fn images_come_back_as_they_lay() {
     });
 }
 
+/// PROPERTY: however many buckets there are, they come back whole and in the order of their kinds and numbers; when one
+/// is read while others are taken makes no difference. METHOD: more buckets than are read ahead, put in another order.
+#[test]
+fn many_buckets_come_in_order() {
+    each(|store| {
+        let head = birth(store, TENANT);
+        for count in [1_u32, 3, 4, 5, 9, 23] {
+            let places = (0..count).map(|no| lying(no, 1 + no * 7 % 90));
+            let subjects = (0..count / 2).map(|no| Bucket::of(BucketKind::Subjects, no, vec![subject(no)]));
+            let all: Vec<Bucket> = places.chain(subjects).collect();
+            checkpoint(store, &head, all.iter().rev().cloned().collect());
+            let mut found = Vec::new();
+            let loaded = store.load(TENANT, &mut |replay| {
+                if let Replay::Bucket(bucket) = replay {
+                    found.push(bucket);
+                }
+            });
+            assert_eq!(loaded.unwrap(), Some(head));
+            assert!(found == all, "{count}");
+        }
+    });
+}
+
 /// PROPERTY: a bucket over its cap comes back whole, and shrinks again.
 #[test]
 fn large_buckets_are_split() {

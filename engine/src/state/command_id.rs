@@ -63,7 +63,7 @@ impl CommandIds {
     }
 
     /// Remembers what a bucket holds.
-    pub(super) fn take_over(&mut self, ids: &[CommandIdRecord]) {
+    pub(super) fn take_over(&mut self, ids: Vec<CommandIdRecord>) {
         self.known.take_over(ids);
     }
 

@@ -98,7 +98,7 @@ impl State {
     }
 
     /// Takes over remembered command ids.
-    pub(crate) fn take_ids(&mut self, ids: &[CommandIdRecord]) {
+    pub(crate) fn take_ids(&mut self, ids: Vec<CommandIdRecord>) {
         self.ids.take_over(ids);
     }
 }
@@ -246,7 +246,7 @@ mod tests {
         let Image::Commands(ids) = &bucket.image else { panic!("no image") };
         assert!(ids.len() == 5_000 && ids.is_sorted_by(|one, next| one.id.0 < next.id.0));
         let mut woken = State::new(TenantId(1), CellId(0));
-        woken.take_ids(ids);
+        woken.take_ids(ids.clone());
         assert_eq!(woken.remembered(), 5_000);
         assert!(woken.bucket((BucketKind::Commands, 1)) == bucket);
     }

@@ -258,29 +258,45 @@ impl State {
         self.root.restrictions.insert_mut(record.id, Arc::new(record.clone()));
     }
 
-    /// Lets go of the restrictions that no place names any more: their numbers are given again. Only at a
-    /// load: while the tenant is awake a reader may still hold a root in which a number means the old one.
-    pub(super) fn free_restrictions(&mut self) {
+    /// Whether a place holds this life, were it over by its time alone.
+    fn is_there(&self, (place, generation): (Place, Generation)) -> bool {
+        let [w0, ..] = self.place(place);
+        w0 & ALIVE != 0 && crate::check::halves(w0).0 == generation.0
+    }
+
+    /// The restrictions that something names. COST: a look at every place, where there are any restrictions.
+    fn restrictions_named(&self) -> BTreeSet<RestrictionId> {
         let mut named = BTreeSet::new();
-        let mut bound = BTreeSet::new();
+        if self.root.restrictions.is_empty() {
+            return named;
+        }
+        let mut last = RestrictionId(0);
         for place in 0..self.places.used() {
             let fields = self.place(Place(place));
             // What has ended by time alone may still stand there, and is never widened.
-            if fields[0] & ALIVE != 0 {
-                named.insert(Live::of(&fields).restriction);
-                bound.insert((Place(place), Generation(crate::check::halves(fields[0]).0)));
+            let restriction = Live::of(&fields).restriction;
+            if fields[0] & ALIVE != 0 && restriction != last {
+                named.insert(restriction);
+                last = restriction;
             }
         }
         named.extend(self.device_ceilings());
         named.extend(self.invited_restrictions());
-        let over: Vec<_> = self.root.actings.keys().filter(|life| !bound.contains(life)).copied().collect();
+        named
+    }
+
+    /// Lets go of the restrictions that no place names any more: their numbers are given again. Only at a
+    /// load: while the tenant is awake a reader may still hold a root in which a number means the old one.
+    pub(super) fn free_restrictions(&mut self) {
+        let over: Vec<_> = self.root.actings.keys().filter(|life| !self.is_there(**life)).copied().collect();
         for life in over {
             self.root.actings.remove_mut(&life);
         }
-        let over: Vec<_> = self.root.sides.keys().filter(|life| !bound.contains(life)).copied().collect();
+        let over: Vec<_> = self.root.sides.keys().filter(|life| !self.is_there(**life)).copied().collect();
         for life in over {
             self.root.sides.remove_mut(&life);
         }
+        let named = self.restrictions_named();
         let gone: Vec<_> = self.root.restrictions.keys().filter(|id| !named.contains(id)).copied().collect();
         for id in gone {
             self.apply(&Event::RestrictionRemoved(id));

@@ -62,18 +62,20 @@ impl Remembered {
         self.loaded.get(self.loaded_gone..).unwrap_or_default()
     }
 
-    /// Takes over what a bucket holds: copied where its ids stand behind all that came before.
-    pub(super) fn take_over(&mut self, ids: &[CommandIdRecord]) {
+    /// Takes over what a bucket holds: as it is where it is the first, copied where its ids stand behind all that came
+    /// before.
+    pub(super) fn take_over(&mut self, ids: Vec<CommandIdRecord>) {
         let rises = ids.is_sorted_by(|one, next| one.id.0 < next.id.0);
         let behind = match (self.loaded.last(), ids.first()) {
             (Some(last), Some(first)) => last.id.0 < first.id.0,
             (None, _) | (_, None) => true,
         };
-        if rises && behind && self.len == 0 {
-            self.loaded.reserve_exact(ids.len());
-            self.loaded.extend_from_slice(ids);
+        if !rises || !behind || self.len > 0 {
+            ids.into_iter().for_each(|record| self.put(record));
+        } else if self.loaded.is_empty() {
+            self.loaded = ids;
         } else {
-            ids.iter().for_each(|record| self.put(*record));
+            self.loaded.extend_from_slice(&ids);
         }
     }
 
@@ -265,7 +267,7 @@ mod tests {
                 let taken = taken.map(|no| CommandId((no % 30_000).to_be_bytes()));
                 let record = |id| CommandIdRecord { id, revision: Revision(step), fingerprint: step };
                 let taken: Vec<CommandIdRecord> = taken.map(record).collect();
-                ours.take_over(&taken);
+                ours.take_over(taken.clone());
                 for record in taken {
                     if plain.insert(record.id.0, record).is_none() {
                         row.push_back(record.id.0);

@@ -12,6 +12,9 @@ use tessera_model::{Deadline, Name, TenantId};
 
 /// Tenants of one share: their ids have all but the last 6 bits in common.
 const SHARE: u64 = 64;
+/// Bytes that a share grows by, behind its tenants zeros: shares of every length would each have a part of the
+/// allocator's memory of their own while a start makes them.
+const STEP: usize = 256;
 /// Bytes of a tenant before its name: the last bits of its id, status, created u32, length of the name.
 const HEAD: usize = 7;
 
@@ -61,8 +64,30 @@ fn all(share: u64, bytes: &[u8]) -> impl Iterator<Item = Seen<'_>> {
     })
 }
 
+/// The last bits of an id.
+fn low(tenant: TenantId) -> u8 {
+    u8::try_from(tenant.0 % SHARE).unwrap_or(u8::MAX)
+}
+
+/// Where in the bytes of a share a tenant stands, or would, and how many bytes it takes there.
+fn span(bytes: &[u8], low: u8) -> (usize, usize) {
+    let (mut at, mut rest) = (0, bytes);
+    while let Some(([found, status, .., len], _)) = rest.split_first_chunk::<HEAD>() {
+        if *status == 0 {
+            break;
+        }
+        let whole = HEAD + usize::from(*len);
+        if *found >= low {
+            return (at, if *found == low { whole } else { 0 });
+        }
+        at += whole;
+        rest = rest.get(whole..).unwrap_or_default();
+    }
+    (at, 0)
+}
+
 fn put(seen: &Seen<'_>, out: &mut Vec<u8>) {
-    out.push(u8::try_from(seen.id.0 % SHARE).unwrap_or(u8::MAX));
+    out.push(low(seen.id));
     out.push(seen.status.number());
     out.extend_from_slice(&seen.created.0.to_le_bytes());
     // A name has 128 bytes at most.
@@ -103,18 +128,19 @@ impl Tenants {
         shares.skip_while(move |seen| seen.id <= tenant)
     }
 
-    /// Puts a record in, in place of the older one.
+    /// Puts a record in, in place of the older one. COST: a start does it for each tenant of the node.
     pub(crate) fn insert(&mut self, record: &TenantRecord) {
         let share = record.id.0 / SHARE;
         let old = self.shares.get(&share).map_or(&[][..], |bytes| bytes);
         let name = record.name.as_str();
         let new = Seen { id: record.id, status: record.status, created: record.created, name };
-        let mut bytes = Vec::with_capacity(old.len() + HEAD + name.len());
-        let is_there = all(share, old).any(|seen| seen.id == record.id);
-        all(share, old).filter(|seen| seen.id < record.id).for_each(|seen| put(&seen, &mut bytes));
+        let ((at, replaced), (end, _)) = (span(old, low(record.id)), span(old, u8::MAX));
+        let mut bytes = Vec::with_capacity((end + HEAD + name.len()).next_multiple_of(STEP));
+        bytes.extend_from_slice(old.get(..at).unwrap_or_default());
         put(&new, &mut bytes);
-        all(share, old).filter(|seen| seen.id > record.id).for_each(|seen| put(&seen, &mut bytes));
-        self.len += usize::from(!is_there);
+        bytes.extend_from_slice(old.get(at + replaced..end).unwrap_or_default());
+        bytes.resize(bytes.len().next_multiple_of(STEP), 0);
+        self.len += usize::from(replaced == 0);
         self.shares.insert_mut(share, bytes.into());
     }
 }

@@ -4,6 +4,7 @@
 //! checkpoint names the cut that it covers. Nothing here is visible before its transaction: until then
 //! the journal's tail answers.
 
+pub(crate) mod ahead;
 pub(crate) mod aside;
 pub(crate) mod backend;
 pub(crate) mod read;

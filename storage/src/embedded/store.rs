@@ -2,6 +2,7 @@
 
 use super::Embedded;
 use crate::batch::{Batch, Head};
+use crate::checkpoint::ahead;
 use crate::checkpoint::read as table;
 use crate::checkpoint::schema::{DirectoryRow, Life, Of, SCHEMA, encode, tenant_key};
 use crate::checkpoint::scrub::{Scrub, Scrubbed};
@@ -55,9 +56,8 @@ impl Store for Embedded {
                 share::all_there(transaction, (tenant, &self.shared.checkpoint.salt), &row.shares)?;
                 table::listed_once(tenant, row)?;
             }
-            for listed in row.iter().flat_map(|row| &row.buckets) {
-                sink(Replay::Bucket(table::bucket(transaction, tenant, listed, Some(&self.safe))?));
-            }
+            let listed = row.as_ref().map_or(&[][..], |row| &row.buckets);
+            ahead::each(transaction, tenant, listed, &self.safe, &mut |bucket| sink(Replay::Bucket(bucket)))?;
             Ok((row, Self::aside_of(transaction, tenant, spots)?))
         })?;
         if row.is_none() && tail.is_none() {

@@ -103,7 +103,7 @@ pub(crate) struct Anchor {
     pub(crate) hash: [u8; 32],
 }
 
-/// All journal files, with every header in them.
+/// All journal files, with every header in them that is not older than the anchor.
 pub(crate) struct Scan<'a> {
     files: &'a [Found],
     salt: &'a Salt,
@@ -128,7 +128,10 @@ impl<'a> Scan<'a> {
                 for (block, bytes) in bytes.chunks(BLOCK_BYTES).enumerate() {
                     let offset = offset + (block * BLOCK_BYTES) as u64;
                     if let Some(header) = Header::read(bytes) {
-                        scan.candidates.push(Candidate { file: at, offset, header });
+                        // What stands before the anchor is never asked for, and a file may hold much of it.
+                        if header.last_sequence() >= anchor.sequence {
+                            scan.candidates.push(Candidate { file: at, offset, header });
+                        }
                     } else if let Some(found) = Header::is_newer(bytes).filter(|_| offset == 0) {
                         return Err(StorageError::NewerFormat { found, known: 1 });
                     }
