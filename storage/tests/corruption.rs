@@ -134,7 +134,9 @@ fn damage(
             let used: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at] != 0).collect();
             at = used.get(dice.below(used.len())).copied().unwrap_or(at);
         }
-        let piece = [1, 16, 512, BLOCK][dice.below(4)];
+        // What is aimed at stays within its target: who takes the last group and the closing one behind it at once has
+        // torn off the end, which nothing tells from a loss of power.
+        let piece = [1, 16, 512, BLOCK][dice.below(4)].min(within.map_or(BLOCK, |within| within.end - at));
         match kind {
             Kind::Bit => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << dice.below(8)),
             Kind::Zeroed => bytes.iter_mut().skip(at).take(piece).for_each(|byte| *byte = 0),
@@ -173,7 +175,7 @@ enum Aim {
 
 /// Where these stand: the aim, the file, the bytes.
 fn aims(disk: &Simulated) -> Vec<(Aim, String, Range<usize>)> {
-    let (mut found, mut last) = (Vec::new(), None);
+    let (mut found, mut last) = (Vec::new(), None::<(u64, String, Range<usize>)>);
     for name in disk.list().unwrap() {
         let file = disk.open(&name).unwrap();
         let mut bytes = vec![0; usize::try_from(file.size().unwrap()).unwrap()];
