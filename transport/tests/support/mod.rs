@@ -27,11 +27,9 @@ pub(crate) async fn soon<T>(
     mut call: impl AsyncFnMut(Client) -> Result<T, ClientError>,
 ) -> Result<T, ClientError> {
     for ms in [50, 500, 5_000] {
-        match call(client.with_deadline(Duration::from_millis(ms))).await {
-            Err(
-                ClientError::DeadlinePassed | ClientError::Unreachable(_) | ClientError::OutcomeUnknown(_),
-            ) => {}
-            told => return told,
+        let told = call(client.with_deadline(Duration::from_millis(ms))).await;
+        if matches!(told, Ok(_) | Err(ClientError::Refused(_) | ClientError::Wait { .. })) {
+            return told;
         }
     }
     call(client.with_deadline(Duration::from_secs(60))).await
