@@ -156,7 +156,7 @@ async fn idle_tenants_sleep_and_only_their_own_wake_them() {
     house.pass(5_000);
     assert!(house.engine.checkpoint().await);
     let entry = Arc::clone(&tenant.admin.entry);
-    for _ in 0..400 {
+    for _ in 0..6_000 {
         if entry.standing() == Standing::Asleep {
             break;
         }
@@ -216,7 +216,7 @@ async fn tc_60_tenants_end_and_nothing_is_inherited() {
     house.submit(&operator, Command::ResumeTenant { tenant: tenant.id }).await;
     assert_eq!(ask(), Reason::None);
     house.submit(&operator, Command::DeleteTenant { tenant: tenant.id, finish: false }).await;
-    for _ in 0..400 {
+    for _ in 0..6_000 {
         if tenant.admin.entry.status() == tessera_model::record::TenantStatus::Deleted {
             break;
         }

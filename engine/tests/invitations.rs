@@ -161,7 +161,8 @@ async fn whoever_is_invited_comes_in() {
 }
 
 /// PROPERTY: whoever has no account gets one by it, with the invited identifier, by the rules by which people register:
-/// closed, nobody; with approval, waiting.
+/// closed, nobody; with approval, waiting. A changed secret opens nothing.
+/// TC-69 in part: invitations.
 #[tokio::test]
 async fn a_newcomer_comes_in_by_the_rules_of_registration() {
     let mut scene = Scene::new().await;
@@ -242,6 +243,7 @@ async fn the_grant_is_decided_again() {
 
 /// PROPERTY: a new secret ends the one before; withdrawn, declined and lapsed invitations let nobody in; the lists say
 /// what became of each; whoever invites may take back what is theirs without more.
+/// TC-69 in part: invitations.
 #[tokio::test]
 async fn secrets_end() {
     let scene = Scene::new().await;

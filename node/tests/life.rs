@@ -256,3 +256,44 @@ fn damage_is_told_before_it_is_needed() {
     assert!(node.ask("/metrics").1.contains("tessera_scrub_damage 1"));
     assert_eq!(node.end(), 0);
 }
+
+/// The files below a folder, with what they hold.
+fn files(folder: &Path) -> std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> {
+    let mut found = std::collections::BTreeMap::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.is_file() {
+            let bytes = std::fs::read(&path).expect("a file");
+            found.insert(path, bytes);
+        }
+    }
+    found
+}
+
+/// PROPERTY: a binary over a directory that a newer version wrote ends with 78, says what to do, and changes no byte.
+/// TC-101 in part: the real binary.
+#[test]
+fn a_newer_directory_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut node = Node::start(folder.path());
+    node.until("ready");
+    node.signal("TERM");
+    node.child.wait().expect("an end");
+    let lane = files(folder.path()).into_keys().find(|path| path.ends_with("LANE")).expect("an identity");
+    let mut bytes = std::fs::read(&lane).expect("read");
+    bytes[4] = 9;
+    let body = bytes.len() - 32;
+    let hash = tessera_crypto::digest::hash(&[&bytes[..body]]);
+    bytes[body..].copy_from_slice(&hash);
+    std::fs::write(&lane, bytes).expect("written");
+    let data = lane.parent().expect("the data directory");
+    let before = files(data);
+    let mut node = Node::start(folder.path());
+    assert_eq!(node.child.wait().expect("an end").code(), Some(78));
+    let mut said = String::new();
+    node.log.read_to_string(&mut said).expect("the log");
+    assert!(said.contains("newer version") && said.contains("start that version"), "{said}");
+    assert!(files(data) == before, "the refusal changed the directory");
+}

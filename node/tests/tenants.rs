@@ -188,7 +188,7 @@ async fn an_idle_tenant_sleeps_and_wakes_in_the_real_binary() {
     assert_eq!(node.tenants_awake(), 2, "the system tenant and acme");
     scene.admin.close().await;
     let mut asleep = false;
-    for _ in 0..300 {
+    for _ in 0..1_200 {
         asleep = node.tenants_awake() == 1;
         if asleep {
             break;

@@ -2,6 +2,7 @@
 //! wrongly meanwhile.
 
 use crate::kill::Told;
+use crate::neighbour::{self, Caller};
 use crate::node::{Node, Trouble, handle_of};
 use crate::raw::{Raw, endpoint};
 use std::net::SocketAddr;
@@ -37,6 +38,8 @@ const HALF_OPEN: u32 = 500;
 const AT_ONCE: usize = 64;
 /// Wrong passwords for one account.
 const GUESSES: u32 = 40;
+/// Failures of one source, where that is tried.
+const SOURCE_FAILURES: u32 = 10;
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Somebody honest, asked about all the while.
@@ -83,6 +86,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
     let hostile_said = hostile_connections(plan, &node, &hostile_key).await?;
     let refreshes = refresh_flood(&node, &hostile_key).await?;
     let flooded = sign_in_flood(&hostile).await?;
+    let neighbours = Box::pin(neighbours(&node, &honest.client, &hostile, &mut faults)).await?;
     let most = bounded(&node, &mut faults)?;
     honest.stop.store(true, Ordering::SeqCst);
     let under = asking.await?;
@@ -99,7 +103,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
     }
     let planted = Box::pin(planted(plan, &mut faults)).await?;
     let mut text = format!(
-        "attack: {half} handshakes left half open, {forged} forged handles, {hostile_said}, {refreshes} forged refreshes, {flooded} sign-ins at once, {guesses}; {most} MB resident at most; {right} honest answers, p99 {} us, {} us before; {} violations; planted: {planted}",
+        "attack: {half} handshakes left half open, {forged} forged handles, {hostile_said}, {refreshes} forged refreshes, {flooded} sign-ins at once, {neighbours}, {guesses}; {most} MB resident at most; {right} honest answers, p99 {} us, {} us before; {} violations; planted: {planted}",
         under.as_micros(),
         quiet.as_micros(),
         faults.len()
@@ -109,6 +113,20 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
         text.push_str(fault);
     }
     Ok(Told { text, violations: faults.len() as u64 })
+}
+
+/// A loud tenant beside a quiet one, and a subject that ends its own sessions in a loop.
+async fn neighbours(
+    node: &Node,
+    quiet: &Client,
+    loud: &Client,
+    faults: &mut Vec<String>,
+) -> Result<String, Trouble> {
+    let (quiet, _) = Caller::new(quiet, "amy", PASSWORD).await?;
+    let (loud, key) = Caller::new(loud, "amy", PASSWORD).await?;
+    let beside = neighbour::loud(&quiet, &loud, faults).await?;
+    let ended = neighbour::ender(node, (&loud, &key), faults).await?;
+    Ok(format!("{beside}, {ended}"))
 }
 
 /// What was resident at most, which has a bound.
@@ -360,9 +378,6 @@ async fn sign_in_flood(hostile: &Client) -> Result<u32, Trouble> {
 
 /// Guesses at one account until it is told to wait; a kill and a start change nothing about it.
 async fn guessing(node: &mut Node, hostile: &Client, faults: &mut Vec<String>) -> Result<String, Trouble> {
-    let waits = |told: &Result<_, ClientError>| {
-        matches!(told, Err(ClientError::Wait { refusal: Refusal::TooManyFailures, .. }))
-    };
     // Ten wrong ones in a row lock an account; what one source may do is not what is tried here.
     let settings = SettingsChange::of(|setting| {
         let told =
@@ -398,7 +413,45 @@ async fn guessing(node: &mut Node, hostile: &Client, faults: &mut Vec<String>) -
         let said = told.map(|_| "signed in".to_owned()).unwrap_or_else(|error| error.to_string());
         faults.push(format!("after a kill guessing could go on: {said}"));
     }
-    Ok(format!("guessing stopped after {guesses} and still behind a kill"))
+    let sources = from_one_source(node, hostile, faults).await?;
+    Ok(format!("guessing stopped after {guesses} and still behind a kill, {sources}"))
+}
+
+/// Whether a sign-in was told to wait.
+fn waits<T>(told: &Result<T, ClientError>) -> bool {
+    matches!(told, Err(ClientError::Wait { refusal: Refusal::TooManyFailures, .. }))
+}
+
+/// One wrong password for each of many names, from one address: it runs out of tries, whoever it asks for, and so it
+/// does behind a kill, when the counts of addresses begin anew and those of accounts do not.
+async fn from_one_source(
+    node: &mut Node,
+    hostile: &Client,
+    faults: &mut Vec<String>,
+) -> Result<String, Trouble> {
+    let few = SettingsChange::of(|setting| {
+        let told = [(Setting::SourceFailures, SOURCE_FAILURES), (Setting::SourceRefill, 3_600)];
+        told.into_iter().find(|(known, _)| *known == setting).map(|(_, value)| value)
+    });
+    hostile.request(&Request::ChangeSettings { settings: few }).await?;
+    let mut told = Vec::new();
+    for life in 0..2 {
+        if life > 0 {
+            node.kill()?;
+            node.start()?;
+        }
+        let (mut guesses, mut stopped) = (0, false);
+        while !stopped && guesses < GUESSES {
+            let answer = hostile.sign_in(&format!("somebody{life}{guesses}"), "wrong").await;
+            stopped = waits(&answer);
+            guesses += u32::from(!stopped && answer.err().is_some_and(|error| error.code().is_some()));
+        }
+        if !stopped {
+            faults.push(format!("{guesses} guesses of one source were not stopped in its life {life}"));
+        }
+        told.push(guesses.to_string());
+    }
+    Ok(format!("one source stopped after {} names", told.join(" and behind a kill after ")))
 }
 
 /// Many checks in one buffer.

@@ -37,6 +37,8 @@ struct Held {
 /// The node, the file that moves its clocks, and what was found.
 struct Scene {
     node: Node,
+    /// Where it lives; gone with it.
+    _folder: tempfile::TempDir,
     moves: PathBuf,
     key: String,
     subject: PublicId,
@@ -84,10 +86,10 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
 
 impl Scene {
     async fn new(plan: &Plan, planted: &[&'static str]) -> Result<Self, Trouble> {
-        let folder = tempfile::tempdir()?.keep();
-        let moves = folder.join("clocks");
+        let folder = tempfile::tempdir()?;
+        let moves = folder.path().join("clocks");
         std::fs::write(&moves, "0 0 0")?;
-        let mut node = Node::new(&plan.server, &folder)?;
+        let mut node = Node::new(&plan.server, folder.path())?;
         node.plant("TESSERA_PLANTED_CLOCKS", moves.display().to_string());
         planted.iter().for_each(|variable| node.plant(variable, "1"));
         node.start()?;
@@ -102,7 +104,17 @@ impl Scene {
             Request::CreateSubject { kind: SubjectKind::Machine, identifiers: Vec::new(), password: None };
         let subject = admin.request(&person).await?.subject.ok_or("no subject in the reply")?;
         admin.request(&Request::Grant { subject, role, workspace: None, from: none, until: none }).await?;
-        Ok(Self { node, moves, key, subject, seen: SEEN, jumps: 0, answers: 0, faults: Vec::new() })
+        Ok(Self {
+            node,
+            _folder: folder,
+            moves,
+            key,
+            subject,
+            seen: SEEN,
+            jumps: 0,
+            answers: 0,
+            faults: Vec::new(),
+        })
     }
 
     /// Moves the clocks: the wall's by so much, the boot clock's by so much, the wall standing still at a time or not.
@@ -272,14 +284,5 @@ impl Scene {
         self.check(when, &lives, false).await?;
         self.check(when, &idle, false).await?;
         self.writes(when, true).await
-    }
-}
-
-impl Drop for Scene {
-    fn drop(&mut self) {
-        drop(self.node.kill());
-        if let Some(folder) = self.moves.parent() {
-            drop(std::fs::remove_dir_all(folder));
-        }
     }
 }

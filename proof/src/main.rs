@@ -7,6 +7,7 @@ mod full;
 mod kill;
 mod linear;
 mod load;
+mod neighbour;
 mod node;
 mod power;
 mod raw;

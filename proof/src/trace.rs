@@ -14,6 +14,8 @@ pub(crate) struct Call {
     pub(crate) name: String,
     /// The file that its first argument names.
     pub(crate) file: String,
+    /// The first bytes that it writes, as far as the log has them.
+    pub(crate) bytes: Vec<u8>,
     /// Microseconds since 1970.
     pub(crate) began: u64,
     pub(crate) ended: u64,
@@ -74,8 +76,39 @@ fn call(process: u32, thread: &str, (began, resumed): (u64, Option<u64>), text: 
     let ended = resumed.unwrap_or_else(|| began + seconds.unwrap_or_default());
     let injected = text.contains("(INJECTED)") || text.contains("(DELAYED)");
     let lost = told.starts_with(['?', '-']) && !injected && result == -1 && !told.contains(' ');
+    let bytes = arguments.split_once('"').map_or_else(Vec::new, |(_, text)| unescaped(text));
     let (thread, file) = (thread.to_owned(), file.to_owned());
-    Some(Call { process, thread, name: name.to_owned(), file, began, ended, result, injected, lost })
+    Some(Call { process, thread, name: name.to_owned(), file, bytes, began, ended, result, injected, lost })
+}
+
+/// The bytes of a text in C's notation, up to its closing quote: octal numbers have as many digits as they need.
+fn unescaped(text: &str) -> Vec<u8> {
+    let (mut bytes, mut rest) = (Vec::new(), text.bytes().peekable());
+    while let Some(byte) = rest.next().filter(|byte| *byte != b'"') {
+        if byte != b'\\' {
+            bytes.push(byte);
+            continue;
+        }
+        let digit = |byte: &u8| (b'0'..=b'7').contains(byte);
+        if rest.peek().is_some_and(digit) {
+            let mut number = 0_u8;
+            for _ in 0..3 {
+                let Some(next) = rest.next_if(digit) else { break };
+                number = number.wrapping_mul(8).wrapping_add(next - b'0');
+            }
+            bytes.push(number);
+        } else {
+            bytes.extend(rest.next().map(|named| match named {
+                b'n' => b'\n',
+                b't' => b'\t',
+                b'r' => b'\r',
+                b'v' => 11,
+                b'f' => 12,
+                itself => itself,
+            }));
+        }
+    }
+    bytes
 }
 
 /// `0.000123` as microseconds.
@@ -92,7 +125,7 @@ mod tests {
     #[test]
     fn logs_are_read() {
         let log = "\
-77<tessera-lane> 1700000000.000100 pwrite64(9</d/journal-0001>, \"x\"..., 4096, 0) = 4096 <0.000050>
+77<tessera-lane> 1700000000.000100 pwrite64(9</d/journal-0001>, \"\\377T\\\"\\1\\0001\\\\\\n\"..., 4096, 0) = 4096 <0.000050>
 78<tokio-rt> 1700000000.000120 fdatasync(4</d/state.redb> <unfinished ...>
 77<tessera-lane> 1700000000.000160 fdatasync(9</d/journal-0001>) = -1 EIO (Input/output error) (INJECTED) <0.000010>
 78<tokio-rt> 1700000000.000190 <... fdatasync resumed>) = 0 <0.000070>
@@ -107,6 +140,7 @@ mod tests {
         assert_eq!(short[0], ("tessera-lane", "/d/journal-0001", 100, 150));
         assert_eq!(short[1], ("tessera-lane", "/d/journal-0001", 160, 170));
         assert_eq!(short[2], ("tokio-rt", "/d/state.redb", 120, 190));
+        assert_eq!(found[0].bytes, [255, b'T', b'"', 1, 0, b'1', b'\\', 10]);
         assert_eq!((found[1].result, found[1].injected, found[2].result), (-1, true, 0));
         assert_eq!((found[3].name.as_str(), found[3].result, found[3].lost), ("fdatasync", -1, true));
         assert!(!found[0].lost && !found[1].lost && !found[2].lost);

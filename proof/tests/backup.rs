@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// PROPERTY: twenty backups that are taken while writers work hold all that was acknowledged before each, frame by
-/// frame as the node has it, and restored they go on in a new epoch that no former handle or position reaches (F-56 in part, TC-102 in part).
+/// frame as the node has it, and restored they go on in a new epoch that no former handle or position reaches (F-56 in part, TC-60 in part: restores, TC-102 in part).
 /// METHOD: the shipped client and command line; a backup that lacks the last frames is held up as one that has them,
 /// and must be noticed.
 #[test]

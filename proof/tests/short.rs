@@ -54,7 +54,7 @@ fn hostile_clients_cost_little() {
 /// no handle is good in another tenant, nothing that ended lives again, no command stands twice, every order is
 /// answered in its time, and one seed gives one trace. METHOD: 200 seeds of a whole engine on a paused clock, over a
 /// disk whose power goes and whose calls fail, with panics, callers that give up and clocks that step; each twice.
-/// TC-94: the whole engine; TC-95; TC-25 in part: steps of the clock.
+/// TC-94: the whole engine; TC-95; TC-115: in every world; TC-25 in part: steps of the clock.
 #[test]
 fn a_simulated_engine_keeps_its_promises() {
     prove(&["simulate", "--quick"]);
@@ -62,7 +62,7 @@ fn a_simulated_engine_keeps_its_promises() {
 
 /// PROPERTY: wherever the power goes in a whole engine, what was acknowledged is there and nothing that nobody
 /// ordered; half of the cuts are in the first calls of a life, and each step of the store has a hundred. METHOD:
-/// 10,000 cuts in worlds of several lives on one image; five planted faults are caught.
+/// 10,000 cuts in worlds of several lives on one image; six planted faults are caught.
 /// TC-94: power cuts through the whole engine; TC-99: the simulator notices.
 #[test]
 fn power_cuts_through_the_whole_engine_lose_nothing() {

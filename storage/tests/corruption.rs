@@ -4,6 +4,7 @@ mod kit;
 
 use kit::*;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tessera_model::{Revision, RowKind, TenantId, UnixMillis};
@@ -117,16 +118,28 @@ impl Dice {
 
 /// Damages a file; half of the faults fall where something stands. Tells where, or nothing when the bytes are as
 /// they were.
-fn damage(disk: &Simulated, name: &str, kind: Kind, dice: &mut Dice) -> Option<usize> {
+fn damage(
+    disk: &Simulated,
+    name: &str,
+    (kind, within): (Kind, Option<&Range<usize>>),
+    dice: &mut Dice,
+) -> Option<usize> {
     let (mut at, mut changed) = (0, false);
     disk.tamper(name, |bytes| {
         let before = bytes.clone();
         at = dice.below(bytes.len());
-        if dice.below(2) == 0 {
+        if let Some(within) = within {
+            at = within.start + dice.below(within.len());
+        } else if dice.below(2) == 0 {
             let used: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at] != 0).collect();
             at = used.get(dice.below(used.len())).copied().unwrap_or(at);
         }
+        // Sectors and blocks are lost as such. Whoever takes the last group and the closing one behind it at once has
+        // torn off the end, which nothing tells from a loss of power.
         let piece = [1, 16, 512, BLOCK][dice.below(4)];
+        if piece >= 512 {
+            at -= at % piece;
+        }
         match kind {
             Kind::Bit => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << dice.below(8)),
             Kind::Zeroed => bytes.iter_mut().skip(at).take(piece).for_each(|byte| *byte = 0),
@@ -152,6 +165,53 @@ fn damage(disk: &Simulated, name: &str, kind: Kind, dice: &mut Dice) -> Option<u
     changed.then_some(at)
 }
 
+/// What is always among the targets, whatever chance says.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Aim {
+    /// The last group that has frames.
+    LastGroup,
+    /// The first group of a journal file.
+    FirstGroup,
+    /// A part that is sealed in the checkpoint: a row's value, or what is private of a bucket or segment.
+    Value,
+}
+
+/// Where these stand: the aim, the file, the bytes.
+fn aims(disk: &Simulated) -> Vec<(Aim, String, Range<usize>)> {
+    let (mut found, mut last) = (Vec::new(), None::<(u64, String, Range<usize>)>);
+    for name in disk.list().unwrap() {
+        let file = disk.open(&name).unwrap();
+        let mut bytes = vec![0; usize::try_from(file.size().unwrap()).unwrap()];
+        file.read_at(0, &mut bytes).unwrap();
+        if name == "state.redb" {
+            let parts = bytes.windows(4).enumerate().filter(|(_, four)| *four == [0xFE, b'T', b'S', b'P']);
+            found.extend(parts.map(|(at, _)| (Aim::Value, name.clone(), at..at + 100)));
+        }
+        for (no, block) in bytes.chunks(BLOCK).enumerate().filter(|_| name.starts_with("journal-")) {
+            let number = |at: usize, len: usize| {
+                let mut eight = [0; 8];
+                eight[..len].copy_from_slice(&block[at..at + len]);
+                u64::from_le_bytes(eight)
+            };
+            if !block.starts_with(&[0xFF, b'T', b'S', b'G']) || number(16, 4) == 0 {
+                continue;
+            }
+            let body = usize::try_from(number(20, 4)).unwrap();
+            let range = no * BLOCK..no * BLOCK + 128 + body;
+            if no == 0 {
+                found.push((Aim::FirstGroup, name.clone(), range.clone()));
+            }
+            let sequence = number(8, 8);
+            if last.as_ref().is_none_or(|(before, ..)| *before < sequence) {
+                last = Some((sequence, name.clone(), range));
+            }
+        }
+    }
+    let (_, name, range) = last.unwrap();
+    found.push((Aim::LastGroup, name, range));
+    found
+}
+
 #[derive(Default)]
 struct Count {
     faults: u64,
@@ -161,6 +221,7 @@ struct Count {
     unseen: u64,
     wrong: Vec<String>,
     by_kind: BTreeMap<Kind, u64>,
+    by_aim: BTreeMap<Aim, u64>,
 }
 
 /// Whether a refusal says which file, and what is wrong with it or to be done about it.
@@ -171,7 +232,7 @@ fn is_told(text: &str) -> bool {
 }
 
 fn faults() -> usize {
-    std::env::var("TESSERA_FAULTS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_200)
+    std::env::var("TESSERA_FAULTS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_250)
 }
 
 fn seed() -> u64 {
@@ -180,8 +241,8 @@ fn seed() -> u64 {
 
 /// PROPERTY: whatever becomes of a byte, a piece, a block or the length of any file, every answer of the store is
 /// the right one or an error that names the file; nothing aborts; and where the store opens, the tenants that the
-/// damage does not concern answer as before. METHOD: 1,200 faults of six kinds, the files in turn, each on a copy
-/// of one directory; what every tenant answers is compared with what it answered before.
+/// damage does not concern answer as before. METHOD: 1,250 faults of six kinds, the files in turn, each on a copy
+/// of one directory; one fault in four falls on the last group, the first group of a file or a sealed value; what every tenant answers is compared with what it answered before.
 /// TC-98 in part: journal, checkpoint, keys and identity.
 #[test]
 fn damage_of_every_kind_is_never_served() {
@@ -191,17 +252,25 @@ fn damage_of_every_kind_is_never_served() {
     assert!(truth.iter().flatten().all(|(_, answer)| answer.is_ok()), "{truth:?}");
     store.stop();
     drop(store);
-    let names = disk.list().unwrap();
+    let (names, aims) = (disk.list().unwrap(), aims(&disk));
     let (mut count, mut dice) = (Count::default(), Dice(seed() | 1));
     for no in 0..faults() {
-        let (kind, name) = (KINDS[no % KINDS.len()], &names[no / KINDS.len() % names.len()]);
+        let (mut kind, mut name) = (KINDS[no % KINDS.len()], &names[no / KINDS.len() % names.len()]);
+        let aim = [Aim::LastGroup, Aim::FirstGroup, Aim::Value][no / 4 % 3];
+        let those: Vec<_> = aims.iter().filter(|(of, ..)| *of == aim && no % 4 == 0).collect();
+        // One in four is aimed, and changes bytes in place.
+        let within = those.get(dice.below(those.len())).map(|(_, file, range)| {
+            (kind, name) = (KINDS[dice.below(3)], file);
+            range
+        });
         let image = disk.image();
-        let Some(at) = damage(&image, name, kind, &mut dice) else {
+        let Some(at) = damage(&image, name, (kind, within), &mut dice) else {
             count.unseen += 1;
             continue;
         };
         count.faults += 1;
         *count.by_kind.entry(kind).or_default() += 1;
+        within.into_iter().for_each(|_| *count.by_aim.entry(aim).or_default() += 1);
         let what = format!("{name} at {at}, {kind:?}, fault {no}");
         let looked = catch_unwind(AssertUnwindSafe(|| {
             open(&image).map(|store| TENANTS.map(|tenant| answers(&store, tenant)))
@@ -238,15 +307,16 @@ fn damage_of_every_kind_is_never_served() {
             }
         }
     }
-    let Count { faults, refused, partly, unseen, wrong, by_kind } = &count;
+    let Count { faults, refused, partly, unseen, wrong, by_kind, by_aim } = &count;
     println!(
-        "corruption: {faults} faults (seed {}) in {} files {by_kind:?}, {refused} refused to open, {partly} hurt some tenants and not the others, {unseen} changed nothing, {} served or told wrongly",
+        "corruption: {faults} faults (seed {}) in {} files {by_kind:?}, aimed {by_aim:?}, {refused} refused to open, {partly} hurt some tenants and not the others, {unseen} changed nothing, {} served or told wrongly",
         seed(),
         names.len(),
         wrong.len()
     );
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(*partly > 0 && *refused > 0);
+    assert_eq!(by_aim.len(), 3, "{by_aim:?}");
 }
 
 /// PROPERTY: a backup with any such damage is refused before anything is restored, with the file and what to do; it
@@ -273,7 +343,7 @@ fn damaged_backups_are_refused() {
     for no in 0..faults() / 4 {
         let (kind, name) = (KINDS[no % KINDS.len()], &names[no / KINDS.len() % names.len()]);
         let image = backup.image();
-        let Some(at) = damage(&image, name, kind, &mut dice) else { continue };
+        let Some(at) = damage(&image, name, (kind, None), &mut dice) else { continue };
         tried += 1;
         let what = format!("{name} at {at}, {kind:?}, fault {no}");
         match catch_unwind(AssertUnwindSafe(|| restore(&image))) {

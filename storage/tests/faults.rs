@@ -116,11 +116,11 @@ fn space_that_returns_is_used() {
     disk.limit_space(None);
     let start = std::time::Instant::now();
     while store.room() != Room::Any {
-        assert!(start.elapsed().as_secs() < 20, "space returned and nobody said so");
+        assert!(start.elapsed().as_secs() < 120, "space returned and nobody said so");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     while push(&store, &head, &opened(no)).is_err() {
-        assert!(start.elapsed().as_secs() < 20, "space returned and was not used");
+        assert!(start.elapsed().as_secs() < 120, "space returned and was not used");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }

@@ -11,7 +11,8 @@ use tessera_model::{Place, Revision, RowKind, TenantId};
 use tessera_storage::disk::{Disk, simulated::Fault, simulated::Simulated, simulated::Survival};
 use tessera_storage::{Batch, Bucket, BucketKind, Embedded, Head, StorageError, Store};
 
-/// The directory that this version writes. At a release it is kept, and the next one gets a name of its own.
+/// The directory that this version writes, made anew while formats are provisional. At a release it is kept under the
+/// version's name (`cargo xtask keep VERSION`), and from then on never written again.
 const NEWEST: &str = "0.0.0.txt";
 const TENANTS: [TenantId; 3] = [TenantId(0), TenantId(1), TenantId(2)];
 /// Bytes of a piece that is written down where it is not all zeros.
@@ -120,6 +121,39 @@ fn written(disk: &Simulated, told: &str) -> String {
     text
 }
 
+/// The directory that this version writes, as text.
+fn this_version() -> String {
+    let disk = made();
+    let shown = told(&open(&disk.image()).unwrap());
+    written(&disk, &shown)
+}
+
+/// The versions that a changelog says were released: headings like `## 0.1.0 (2027-01-01)`, or `## [0.1.0]`.
+fn released(changelog: &str) -> Vec<String> {
+    let headings = changelog.lines().filter_map(|line| line.strip_prefix("## "));
+    let versions =
+        headings.map(|line| line.trim_start_matches('[').split([' ', ']']).next().unwrap_or_default());
+    versions
+        .filter(|word| word.starts_with(|first: char| first.is_ascii_digit()))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// PROPERTY: of every version that the changelog says was released a directory is kept.
+/// TC-101 in part: releases.
+#[test]
+fn each_release_has_its_directory() {
+    assert_eq!(
+        released("# C\n## Unreleased (0.3.0)\n## [0.2.0] - x\n### 9\n## 0.1.0 (x)\n"),
+        ["0.2.0", "0.1.0"]
+    );
+    let changelog = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../CHANGELOG.md");
+    for version in released(&std::fs::read_to_string(changelog).unwrap()) {
+        let file = folder().join(format!("{version}.txt"));
+        assert!(file.exists(), "{}: keep it with `cargo xtask keep {version}` at its tag", file.display());
+    }
+}
+
 /// The disk and what it told when it was written.
 fn kept(text: &str) -> (Simulated, String) {
     let (disk, mut told, mut name) = (Simulated::new(), String::new(), String::new());
@@ -158,9 +192,12 @@ fn all_kept() -> Vec<(String, Simulated, String)> {
 #[test]
 fn kept_directories_open_as_they_were() {
     if std::env::var("TESSERA_GOLDEN").is_ok_and(|mode| mode == "write") {
-        let disk = made();
-        let shown = told(&open(&disk.image()).unwrap());
-        std::fs::write(folder().join(NEWEST), written(&disk, &shown)).unwrap();
+        std::fs::write(folder().join(NEWEST), this_version()).unwrap();
+    }
+    if let Ok(version) = std::env::var("TESSERA_KEEP") {
+        let mut file = std::fs::File::create_new(folder().join(format!("{version}.txt")))
+            .unwrap_or_else(|error| panic!("what {version} wrote is kept and stays: {error}"));
+        std::io::Write::write_all(&mut file, this_version().as_bytes()).unwrap();
     }
     for (name, disk, before) in all_kept() {
         let store = open(&disk).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -183,7 +220,7 @@ fn kept_directories_open_as_they_were() {
 
 /// PROPERTY: the power may go at every call of the first start on a kept directory: the next start has everything.
 /// METHOD: a cut at each of the first calls, with every kind of loss.
-/// TC-95 in part, TC-100 in part.
+/// TC-95 in part, TC-100 in part, TC-101 in part: an upgrade that is cut off.
 #[test]
 fn a_cut_while_a_kept_directory_opens_loses_nothing() {
     let mut cuts = 0;

@@ -3,7 +3,7 @@
 use crate::support;
 
 use std::time::Duration;
-use support::{House, name, query};
+use support::{House, name, query, soon};
 use tessera_client::wire::{
     AttributeValueRow, GrantRow, IdentifierRow, ListPermissions, PermissionRow, Request, Resolve, RoleRow,
     SessionRow, SettingsRow, SubjectRow, TenantRow, WorkspaceRow,
@@ -105,8 +105,7 @@ async fn receipts_are_honoured() {
     asked.at_least = seen;
     assert!(acme.client.check(&asked).await.expect("an answer").is_permit());
     asked.at_least.revision = Revision(seen.revision.0 + 1);
-    let brief = acme.client.with_deadline(Duration::from_millis(100));
-    let ahead = brief.check(&asked).await.err();
+    let ahead = soon(&acme.client, async |brief| brief.check(&asked).await).await.err();
     assert!(matches!(ahead, Some(ClientError::Refused(Refusal::Behind))), "{ahead:?}");
     let client = acme.client.clone();
     let (handle, at_least) = (handle, asked.at_least);

@@ -4,7 +4,7 @@ use crate::support;
 
 use std::time::{Duration, Instant};
 use support::raw::{Raw, endpoint};
-use support::{House, certificate, query};
+use support::{House, certificate, query, soon};
 use tessera_client::wire::{Head, Hello, Kind, Outbox, Request, SessionRow, TENANT_OF_CONNECTION};
 use tessera_client::{Client, ClientError};
 use tessera_engine::{EngineConfig, Standing};
@@ -126,7 +126,9 @@ async fn tc_81_hello_comes_first() {
 #[tokio::test]
 async fn tc_77_slow_peers_are_closed() {
     let (handshake, frame_limit) = (Duration::from_millis(300), Duration::from_millis(400));
-    let house = House::with(Limits { handshake, frame: frame_limit, ..Limits::default() }).await;
+    // However slow the machine is, these end by their own limits, long before the connection would for being idle.
+    let idle = Duration::from_secs(600);
+    let house = House::with(Limits { handshake, frame: frame_limit, idle, ..Limits::default() }).await;
     let operator = house.operator().await;
     let acme = house.tenant(&operator, "acme").await;
     let mut out = Outbox::new();
@@ -137,7 +139,7 @@ async fn tc_77_slow_peers_are_closed() {
         let mut silent = Raw::connect(&house).await;
         silent.write(&out.as_bytes()[..part]).await;
         assert_eq!(silent.closed().await, 407, "{part}");
-        assert!(begun.elapsed() < Duration::from_secs(1), "{part}");
+        assert!(begun.elapsed() < idle, "{part}");
     }
 
     let mut slow = Raw::hello(&house, &acme.key).await;
@@ -150,12 +152,12 @@ async fn tc_77_slow_peers_are_closed() {
         }
     }
     assert_eq!(slow.closed().await, 407);
-    assert!(begun.elapsed() >= frame_limit && begun.elapsed() < Duration::from_secs(2));
+    assert!(begun.elapsed() >= frame_limit && begun.elapsed() < idle);
 
     let mut deaf = Raw::hello(&house, &acme.key).await;
     let checks: Vec<u8> = (0..200).flat_map(|id| check_frame(&[1; 40], id)).collect();
     let flood = async { while deaf.send.write_all(&checks).await.is_ok() {} };
-    tokio::time::timeout(Duration::from_secs(10), flood).await.expect("stopped in time");
+    tokio::time::timeout(idle, flood).await.expect("stopped in time");
     assert_eq!(deaf.closed().await, 407);
 }
 
@@ -262,7 +264,7 @@ async fn strangers_wake_no_tenant() {
     acme.client.clone().close().await;
     house.pass(10_000);
     let entry = house.engine.entry(id).expect("an entry");
-    for _ in 0..500 {
+    for _ in 0..6_000 {
         house.engine.checkpoint().await;
         if entry.standing() == Standing::Asleep {
             break;
@@ -281,7 +283,7 @@ async fn strangers_wake_no_tenant() {
     let stranger = Client::connect(config.clone()).await.err().expect("nothing to claim");
     assert_eq!(stranger.code(), Some(405), "{stranger}");
     house.offer().await;
-    let stranger = Client::connect(config).await.expect("connected").with_deadline(Duration::from_secs(1));
+    let stranger = Client::connect(config).await.expect("connected").with_deadline(Duration::from_secs(60));
     let signed_in = stranger.sign_in("amy@example.org", "x").await.err();
     assert!(matches!(signed_in, Some(ClientError::Refused(Refusal::Unauthorized))), "{signed_in:?}");
     let checked = stranger.check(&query(&known.to_bytes(), "orders.read")).await.err();
@@ -355,8 +357,9 @@ async fn a_drain_finishes_what_runs() {
         .collect();
     tokio::time::sleep(Duration::from_millis(3)).await;
     let (begun, address) = (Instant::now(), house.config(None));
-    house.door.drain(Duration::from_secs(5)).await;
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    let patience = Duration::from_secs(60);
+    house.door.drain(patience).await;
+    assert!(begun.elapsed() < patience, "{:?}", begun.elapsed());
     let (mut done, mut turned_away) = (0, 0);
     for call in calls {
         match call.await.expect("no panic") {
@@ -437,7 +440,7 @@ async fn a_source_has_its_own_limit() {
     let connect = || other.connect(house.door.address(), "localhost").expect("an address");
     // The connection that claimed the operator may not have ended yet.
     let mut second = connect().await;
-    for _ in 0..100 {
+    for _ in 0..3_000 {
         if second.is_ok() {
             break;
         }
@@ -448,7 +451,7 @@ async fn a_source_has_its_own_limit() {
     assert!(connect().await.is_err());
     kept.close(0_u32.into(), b"");
     operator.list::<tessera_client::wire::SettingsRow>(&Request::ReadSettings {}).await.expect("served");
-    for _ in 0..100 {
+    for _ in 0..3_000 {
         if connect().await.is_ok() {
             return;
         }
@@ -463,24 +466,15 @@ async fn checks_are_budgeted_per_credential() {
     let house = House::with(Limits { checks_per_second: 100, ..Limits::default() }).await;
     let operator = house.operator().await;
     let (acme, other) = (house.tenant(&operator, "acme").await, house.tenant(&operator, "other").await);
-    let brief = acme.client.with_deadline(Duration::from_millis(50));
-    let (mut answered, mut busy) = (0, 0);
-    for _ in 0..150 {
-        match brief.check(&query(&[0; 40], "orders.read")).await {
-            Ok(_) => answered += 1,
-            Err(ClientError::Refused(Refusal::Busy(limit))) => {
-                assert_eq!(limit, Limit::ChecksPerSecond.at(100));
-                busy += 1;
-            }
-            Err(other) => panic!("{other}"),
-        }
-        if busy > 0 {
-            break;
-        }
+    let (asked, _kept) = (query(&[0; 40], "orders.read"), house.client(&acme.key).await);
+    for _ in 0..100 {
+        acme.client.check(&asked).await.expect("an answer");
     }
-    assert_eq!((answered, busy), (100, 1));
-    let second = house.client(&acme.key).await.with_deadline(Duration::from_millis(50));
-    let refused = second.check(&query(&[0; 40], "orders.read")).await.err();
+    let refused = soon(&acme.client, async |brief| brief.check(&asked).await).await.err();
+    let over = Refusal::Busy(Limit::ChecksPerSecond.at(100));
+    assert!(matches!(refused, Some(ClientError::Refused(told)) if told == over), "{refused:?}");
+    let second = house.client(&acme.key).await;
+    let refused = soon(&second, async |brief| brief.check(&asked).await).await.err();
     assert!(matches!(refused, Some(ClientError::Refused(Refusal::Busy(_)))), "{refused:?}");
     assert!(other.client.check(&query(&[0; 40], "orders.read")).await.is_ok());
     house.pass(1_000);
@@ -496,7 +490,8 @@ async fn failing_questions_and_lists_are_paid_for() {
     let acme = house.tenant(&operator, "acme").await;
     let amy = acme.person("amy@example.org", "reader", &["orders.read"]).await;
     let (own, text) = acme.session("amy@example.org").await;
-    let client = house.client(&text).await.with_deadline(Duration::from_millis(50));
+    // A call that was given up may cost its connection; a budget lives as long as one of its credential does.
+    let (client, _kept) = (house.client(&text).await, house.client(&text).await);
     let busy = |error: Option<ClientError>| matches!(error, Some(ClientError::Refused(Refusal::Busy(_))));
     // Amy may ask about herself and about nobody else: the last item is refused, and the batch with it.
     let mut queries = vec![query(&own, "orders.read"); 400];
@@ -506,19 +501,23 @@ async fn failing_questions_and_lists_are_paid_for() {
         let refused = client.check_batch(seen, &queries).await.err();
         assert!(matches!(refused, Some(ClientError::Refused(Refusal::Unauthorized))), "{refused:?}");
     }
-    assert!(busy(client.check_batch(seen, &queries).await.err()), "802 of 1,000 were used");
+    let batch = async |brief: Client| brief.check_batch(seen, &queries).await.map(drop);
+    assert!(busy(soon(&client, batch).await.err()), "802 of 1,000 were used");
     assert!(client.check_batch(seen, &queries[..190]).await.is_ok());
-    assert!(busy(client.check_batch(seen, &queries[..190]).await.err()));
+    let batch = async |brief: Client| brief.check_batch(seen, &queries[..190]).await.map(drop);
+    assert!(busy(soon(&client, batch).await.err()));
     house.pass(1_000);
     for _ in 0..1_000 {
         drop(client.introspect(&[0; 40], seen).await);
     }
-    assert!(busy(client.check(&query(&own, "orders.read")).await.err()), "refused questions were free");
+    let check = async |brief: Client| brief.check(&query(&own, "orders.read")).await.map(drop);
+    assert!(busy(soon(&client, check).await.err()), "refused questions were free");
     house.pass(1_000);
     // One list of a table of 64 places is some checks.
     let list = || Request::ListSessions { subject: amy, after: None, limit: 0 };
     let mut lists = 0;
-    while !busy(client.list::<SessionRow>(&list()).await.err()) {
+    let ask = async |brief: Client| brief.list::<SessionRow>(&list()).await.map(drop);
+    while !busy(soon(&client, ask).await.err()) {
         lists += 1;
     }
     println!("{lists} lists");

@@ -36,7 +36,7 @@ async fn a_stranger_keeps_the_caps_of_before_hello() {
     let mut header = 262_144_u32.to_le_bytes().to_vec();
     header.extend([3, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]);
     send.write_all(&header).await.expect("sent");
-    let closed = timeout(Duration::from_secs(5), connection.closed()).await;
+    let closed = timeout(Duration::from_secs(60), connection.closed()).await;
     assert!(closed.is_ok(), "a frame of 256 KiB was awaited from a stranger");
 
     let connection = connect().await.expect("connected");
@@ -106,7 +106,7 @@ async fn a_strangers_time_is_short() {
     assert_eq!(stranger.closed().await, 407);
     assert!(bound.connection.close_reason().is_none());
     // The peer may hear of its end before the door has put its place back.
-    let patience = std::time::Instant::now() + Duration::from_secs(10);
+    let patience = std::time::Instant::now() + Duration::from_secs(60);
     while house.door.figures().strangers > 0 {
         assert!(std::time::Instant::now() < patience, "the place of an ended stranger stays taken");
         tokio::time::sleep(Duration::from_millis(5)).await;

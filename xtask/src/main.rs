@@ -25,6 +25,7 @@ cargo xtask COMMAND
   tidy [--json]          check floors, files, words, documents, errors and golden texts
   gen                    write the golden texts (docs/surface/, threats.md, field-cases.md) anew
   test [ARGS]            the test command: tidy, format, lints, then every test (ARGS go to cargo test)
+  keep VERSION           keep the data directory that this version writes, for the tests of upgrades; at a release
   figures [ARGS]         take the figures (release build of tessera-bench; ARGS go through)
   prove NAME [--quick|--full] [--seed N] [ARGS]
                          run a proof; each ends with one line, and fails where it finds a violation
@@ -52,6 +53,7 @@ fn dispatch(command: &str, rest: &[String]) -> std::io::Result<ExitCode> {
         "tidy" => tidy::run(&tree::root(), rest.iter().any(|argument| argument == "--json")),
         "gen" => golden::run(&tree::root()),
         "test" => run::test(&tree::root(), rest),
+        "keep" => prove::keep(&tree::root(), rest),
         "figures" => run::figures(&tree::root(), rest),
         "prove" => prove::run(&tree::root(), rest),
         "simulate" => prove::one(&tree::root(), "simulate", rest),

@@ -59,7 +59,7 @@ const PROOFS: &[Proof] = &[
     proof("kill", &[How::Program(&[])]),
     proof("syscalls", &[How::Program(&[])]),
     proof("full", &[How::Program(&[])]),
-    proof("linear", &[How::Program(&[])]),
+    proof("linear", &[How::Program(&[]), tests(&["--lib"], "explore::")]),
     proof("load", &[How::Program(&["--small"])]),
     proof("backup", &[How::Program(&[])]),
     proof("attack", &[How::Program(&[])]),
@@ -78,6 +78,20 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> io::Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// `keep`: has the proof of upgrades write down what this version writes, under the version's name; it says no when
+/// that is kept already.
+pub(crate) fn keep(root: &Path, arguments: &[String]) -> io::Result<ExitCode> {
+    let numbers =
+        |version: &&String| version.split('.').filter(|part| part.parse::<u32>().is_ok()).count() == 3;
+    let Some(version) = arguments.first().filter(numbers) else {
+        return Err(io::Error::other("name the version, as in `cargo xtask keep 0.1.0`"));
+    };
+    let mut command =
+        by_tests(root, (&["--test", "upgrade"], "kept_directories_open_as_they_were"), None, &[]);
+    command.env("TESSERA_KEEP", version);
+    finish(command)
 }
 
 /// Runs one proof by its name; its arguments follow.

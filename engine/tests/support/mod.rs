@@ -72,7 +72,8 @@ impl House {
 
     async fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, config: EngineConfig) -> Self {
         let threads = NonZeroUsize::new(1).expect("one");
-        let pool = Arc::new(PasswordPool::new(threads, 64).expect("a pool"));
+        let pool = PasswordPool::with_patience(threads, 64, std::time::Duration::MAX);
+        let pool = Arc::new(pool.expect("a pool"));
         let seams: (Arc<dyn Clock>, Arc<dyn Entropy>) = (clock, Arc::new(System));
         let started = Engine::start(config, Arc::clone(&store), seams, Arc::clone(&pool));
         let engine = started.await.expect("an engine");
@@ -115,7 +116,7 @@ impl House {
 
     /// Binds a credential, waiting while its tenant wakes.
     pub(crate) async fn bind(&self, handle: &Handle) -> Bound {
-        for _ in 0..5_000 {
+        for _ in 0..60_000 {
             match self.engine.hello(&handle.to_bytes(), None) {
                 Ok(bound) => return bound,
                 Err(tessera_engine::HelloRefusal::NotReady) => {

@@ -7,9 +7,9 @@ use std::fmt;
 use tessera_storage::disk::simulated::{Simulated, Stage};
 
 /// What is counted beside the steps of the disk.
-const PARTS: [&str; 4] = ["unclean start", "sleep", "wake", "restore"];
-/// What the engine cannot do yet.
-const NOT_BUILT: [&str; 2] = ["erase", "move"];
+const PARTS: [&str; 5] = ["unclean start", "sleep", "wake", "erase", "restore"];
+/// What the engine cannot do yet. A step is added as a [`Phase`] that a life is to meet, and a part here.
+const NOT_BUILT: [&str; 1] = ["move"];
 /// LIMIT: power cuts that each step must have had.
 const EACH_MIN: u64 = 100;
 
@@ -40,6 +40,7 @@ impl Tally {
             }
             Some(Phase::Sleep) => Some("sleep"),
             Some(Phase::Wake) => Some("wake"),
+            Some(Phase::Erase) => Some("erase"),
             Some(Phase::Work | Phase::Stop) | None => None,
         };
         part.into_iter().for_each(|part| *self.parts.entry(part).or_default() += 1);
@@ -73,6 +74,11 @@ impl Tally {
         stages.into_iter().chain(parts).collect()
     }
 
+    /// Whether some step had too few cuts yet.
+    pub(super) fn lacks(&self) -> bool {
+        self.steps().iter().any(|(_, count)| *count < EACH_MIN)
+    }
+
     /// The steps that had too few cuts, and whether too few of all were in recovery.
     pub(super) fn few(&self) -> Vec<String> {
         let few = self.steps().into_iter().filter(|(_, count)| *count < EACH_MIN);
@@ -98,11 +104,20 @@ impl fmt::Display for Tally {
             write!(f, ", {name} not built")?;
         }
         let Counts {
-            acknowledged, unknown, checkpoints, signed_in, refreshed, slept, answers, frames, ..
+            acknowledged,
+            unknown,
+            checkpoints,
+            signed_in,
+            refreshed,
+            slept,
+            erased,
+            answers,
+            frames,
+            ..
         } = self.counts;
         write!(
             f,
-            "; {acknowledged} commands acknowledged, {unknown} unknown, {checkpoints} checkpoints, {signed_in} sign-ins, {refreshed} refreshes, {slept} tenants put to sleep, {answers} answers compared, {frames} frames verified"
+            "; {acknowledged} commands acknowledged, {unknown} unknown, {checkpoints} checkpoints, {signed_in} sign-ins, {refreshed} refreshes, {slept} tenants put to sleep, {erased} people erased, {answers} answers compared, {frames} frames verified"
         )
     }
 }

@@ -221,6 +221,7 @@ impl World {
             return Ok(self.fell(node));
         }
         self.settle(node, true).await;
+        self.finish_erasures(node).await;
         self.look(node);
         if node.is_up() {
             self.verify(node);
@@ -345,8 +346,11 @@ impl World {
         }
     }
 
-    /// Has the power go while tenants fall asleep, or while they wake.
+    /// Has the power go while somebody is erased, while tenants fall asleep, or while they wake.
     async fn meet(&mut self, node: &mut Node, wanted: Phase) {
+        if wanted == Phase::Erase {
+            return self.erase_one(node).await;
+        }
         self.order_some(node).await;
         if wanted == Phase::Wake {
             self.fall_asleep(node).await;

@@ -52,6 +52,7 @@ impl World {
         }
         self.note(&told);
         self.faults.extend(faults);
+        self.look_for_erased(node);
     }
 
     /// Walks every chain: what was acknowledged stands where its receipt says, and nothing stands twice.

@@ -1,6 +1,7 @@
 //! A whole engine from one seed: real actors, lane, limits and timers on one thread and a paused clock, over a disk
 //! whose power goes and whose calls fail; each seed runs twice, and both traces must be the same.
 
+mod erasure;
 mod learn;
 mod life;
 mod look;

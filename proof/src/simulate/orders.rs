@@ -3,6 +3,7 @@
 use super::learn::Before;
 use super::life::{DEADLINE, Node, PASSWORD, WRONG};
 use super::world::{Ended, Order, Ordered, World};
+use std::task::Poll;
 use std::time::Duration;
 use tessera_engine::{Bound, Done, Engine, SubmitError};
 use tessera_model::{Command, CommandId, Deadline, HandleBytes, Identifier, Name, Private};
@@ -13,6 +14,18 @@ const RETRIES: u32 = 400;
 /// Refusals that say something of a command id.
 const ID_REUSED: u16 = 212;
 const COMMAND_TOO_OLD: u16 = 214;
+
+/// When a caller gives up.
+#[derive(Clone, Copy, Debug)]
+enum Patience {
+    /// After so many microseconds.
+    Micros(u64),
+    /// When it was looked at so often: at each place where a command waits for something.
+    Looks(u64),
+}
+
+/// LIMIT: looks after which a caller may give up; a command has some ten places at which it waits.
+const LOOKS_MAX: u64 = 12;
 
 /// What is asked of an engine.
 enum Asked {
@@ -36,8 +49,16 @@ impl World {
             all.push(Ordered { tenant, person, order, id: node.engine.command_id() });
         }
         let patience: Vec<_> =
-            all.iter().map(|_| (self.dice.below(6) == 0).then(|| self.dice.below(6_000))).collect();
+            all.iter().map(|_| (self.dice.below(6) == 0).then(|| self.patience())).collect();
         self.run(node, all, patience, 0).await;
+    }
+
+    fn patience(&mut self) -> Patience {
+        if self.dice.below(2) == 0 {
+            Patience::Micros(self.dice.below(6_000))
+        } else {
+            Patience::Looks(self.dice.below(LOOKS_MAX))
+        }
     }
 
     /// What somebody is to be ordered.
@@ -103,7 +124,7 @@ impl World {
                 None => at.map_or(Order::Open, Order::Refresh),
             };
             let ordered = Ordered { tenant, person, order, id: node.engine.command_id() };
-            let patience = (self.dice.below(4) == 0).then(|| self.dice.below(6_000));
+            let patience = (self.dice.below(4) == 0).then(|| self.patience());
             self.run(node, vec![ordered], vec![patience], 0).await;
         }
     }
@@ -128,7 +149,7 @@ impl World {
     }
 
     /// Runs orders at once, and learns what became of each.
-    async fn run(&mut self, node: &Node, all: Vec<Ordered>, patience: Vec<Option<u64>>, retries: u32) {
+    async fn run(&mut self, node: &Node, all: Vec<Ordered>, patience: Vec<Option<Patience>>, retries: u32) {
         let mut running = JoinSet::new();
         let mut before = Vec::new();
         for (no, (ordered, limit)) in all.iter().zip(patience).enumerate() {
@@ -207,17 +228,23 @@ impl World {
     }
 }
 
-/// Orders something, again while its tenant is being loaded; given up by its caller after `limit` microseconds.
+/// Orders something, again while its tenant is being loaded; given up by its caller as `limit` says.
 async fn submit(
     engine: Engine,
     admin: Bound,
     (id, asked): (CommandId, Asked),
-    limit: Option<u64>,
+    limit: Option<Patience>,
     retries: u32,
 ) -> Ended {
     for _ in 0..=retries {
-        let patience = limit.map_or(DEADLINE, Duration::from_micros);
-        match tokio::time::timeout(patience, ask(&engine, &admin, id, &asked)).await {
+        let (patience, looks) = match limit {
+            None => (DEADLINE, u64::MAX),
+            Some(Patience::Micros(micros)) => (Duration::from_micros(micros), u64::MAX),
+            Some(Patience::Looks(looks)) => (DEADLINE, looks),
+        };
+        let asking = looked_at(ask(&engine, &admin, id, &asked), looks);
+        let told = tokio::time::timeout(patience, asking).await;
+        match told.map_err(drop).and_then(|told| told.ok_or(())) {
             Ok(Ok(done)) => return Ended::Done(done.receipt, done.repeat, Box::new(done.made)),
             Ok(Err(SubmitError::Refused(refusal) | SubmitError::Wait { refusal, .. })) => {
                 // Not ready, busy, full for a moment: it is asked again, where somebody must know.
@@ -231,6 +258,19 @@ async fn submit(
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     Ended::Unknown(false)
+}
+
+/// What a future comes to when it is looked at so often at most; then it is dropped where it stands.
+async fn looked_at<T>(asking: impl Future<Output = T>, mut looks: u64) -> Option<T> {
+    let mut asking = std::pin::pin!(asking);
+    std::future::poll_fn(|context| {
+        if looks == 0 {
+            return Poll::Ready(None);
+        }
+        looks -= 1;
+        asking.as_mut().poll(context).map(Some)
+    })
+    .await
 }
 
 async fn ask(engine: &Engine, admin: &Bound, id: CommandId, asked: &Asked) -> Result<Done, SubmitError> {

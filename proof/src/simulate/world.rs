@@ -1,5 +1,6 @@
 //! What the simulation knows: tenants, people, sessions and grants as they were acknowledged, and what is pending.
 
+use super::erasure::Doomed;
 use super::plant::Spoil;
 use crate::seams::Dice;
 use std::collections::BTreeMap;
@@ -33,6 +34,8 @@ pub(crate) enum Phase {
     Sleep,
     /// Tenants that slept are loaded and ordered something.
     Wake,
+    /// Somebody is erased.
+    Erase,
     /// It stops.
     Stop,
 }
@@ -134,6 +137,7 @@ pub(crate) struct Counts {
     pub(crate) reused: u64,
     pub(crate) slept: u64,
     pub(crate) woken: u64,
+    pub(crate) erased: u64,
     pub(crate) answers: u64,
     pub(crate) frames: u64,
     pub(crate) simulated_s: u64,
@@ -178,6 +182,7 @@ impl Counts {
         self.reused += other.reused;
         self.slept += other.slept;
         self.woken += other.woken;
+        self.erased += other.erased;
         self.answers += other.answers;
         self.frames += other.frames;
         self.simulated_s += other.simulated_s;
@@ -203,6 +208,8 @@ pub(crate) struct World {
     pub(crate) tenants: Vec<Tenant>,
     pub(crate) operator: Option<Handle>,
     pub(crate) pending: Vec<Ordered>,
+    /// Who was to be erased.
+    pub(crate) doomed: Vec<Doomed>,
     pub(crate) counts: Counts,
     pub(crate) faults: Vec<String>,
     /// What is being done, and what was being done when the power went.
@@ -222,6 +229,7 @@ impl World {
             tenants: Vec::new(),
             operator: None,
             pending: Vec::new(),
+            doomed: Vec::new(),
             counts: Counts::default(),
             faults: Vec::new(),
             phase: Phase::Work,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tessera_client::wire::Request;
-use tessera_client::{Client, Config, Trust};
+use tessera_client::{Client, ClientError, Config, Trust};
 use tessera_crypto::PasswordPool;
 use tessera_engine::{Clock, Engine, EngineConfig, Entropy};
 use tessera_model::record::SubjectKind;
@@ -19,6 +19,21 @@ use tessera_storage::Memory;
 use tessera_transport::{Door, DoorConfig, Limits};
 
 const START_MS: u64 = 1_767_225_600_000;
+
+/// Asks with little time, and with more where nothing at all was said within it: a client waits for what is busy until
+/// its deadline, and a slow machine may not have answered by then.
+pub(crate) async fn soon<T>(
+    client: &Client,
+    mut call: impl AsyncFnMut(Client) -> Result<T, ClientError>,
+) -> Result<T, ClientError> {
+    for ms in [50, 500, 5_000] {
+        let told = call(client.with_deadline(Duration::from_millis(ms))).await;
+        if matches!(told, Ok(_) | Err(ClientError::Refused(_) | ClientError::Wait { .. })) {
+            return told;
+        }
+    }
+    call(client.with_deadline(Duration::from_secs(60))).await
+}
 
 /// A clock that stands until it is moved.
 pub(crate) struct Hand(AtomicU64);
@@ -78,7 +93,8 @@ impl House {
     pub(crate) async fn polling(limits: Limits, config: EngineConfig, busy_poll: bool) -> Self {
         let clock = Arc::new(Hand(AtomicU64::new(START_MS)));
         let threads = NonZeroUsize::new(1).expect("one");
-        let pool = Arc::new(PasswordPool::new(threads, 64).expect("a pool"));
+        let pool = PasswordPool::with_patience(threads, 64, std::time::Duration::MAX);
+        let pool = Arc::new(pool.expect("a pool"));
         let seams: (Arc<dyn Clock>, Arc<dyn Entropy>) = (clock.clone(), Arc::new(System));
         let store = Arc::new(Memory::new(1 << 20));
         let engine = Engine::start(config, store, seams, pool).await.expect("an engine");
@@ -105,7 +121,7 @@ impl House {
     pub(crate) fn config(&self, credential: Option<String>) -> Config {
         let trust = Trust::pinned_pem(self.pem.as_bytes()).expect("a certificate");
         let config = Config::new(self.door.address(), "localhost", trust);
-        Config { credential, deadline: Duration::from_secs(10), ..config }
+        Config { credential, deadline: Duration::from_secs(60), ..config }
     }
 
     pub(crate) async fn client(&self, credential: &str) -> Client {

@@ -83,7 +83,7 @@ impl Raw {
                 let fault = (kind == Kind::Error).then(|| frame.fault().expect("a fault"));
                 return Some((frame.header.request_id, kind, fault));
             }
-            let read = timeout(Duration::from_secs(5), self.receive.read_chunk(usize::MAX, true));
+            let read = timeout(Duration::from_secs(60), self.receive.read_chunk(usize::MAX, true));
             let chunk = read.await.expect("an answer in time").ok()??;
             self.inbox.extend(&chunk.bytes);
         }
@@ -97,7 +97,7 @@ impl Raw {
 
     /// Waits for the end of the connection: the code that the door gave.
     pub(crate) async fn closed(&self) -> u64 {
-        let closed = timeout(Duration::from_secs(5), self.connection.closed()).await;
+        let closed = timeout(Duration::from_secs(60), self.connection.closed()).await;
         match closed.expect("closed in time") {
             ConnectionError::ApplicationClosed(close) => close.error_code.into_inner(),
             other => panic!("{other}"),

@@ -147,7 +147,8 @@ impl House {
 
     async fn made(change: impl FnOnce(&mut DoorConfig), trust: Option<Arc<rustls::ClientConfig>>) -> Self {
         let clock = Arc::new(Hand(AtomicU64::new(START_MS)));
-        let pool = PasswordPool::new(NonZeroUsize::new(1).expect("one"), 64).expect("a pool");
+        let pool =
+            PasswordPool::with_patience(NonZeroUsize::MIN, 64, std::time::Duration::MAX).expect("a pool");
         let seams: (Arc<dyn Clock>, Arc<dyn Entropy>) = (clock.clone(), Arc::new(System));
         let store = Arc::new(Memory::new(1 << 20));
         let engine =

@@ -380,6 +380,12 @@ impl DiskFile for SimulatedFile {
             state.settle(late);
         }
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
+        let dropped = state.planted.is_some_and(|planted| planted.drops(step, bytes));
+        if dropped && let Some(content) = state.contents.get_mut(&self.inode) {
+            let change = Change::Write { offset, bytes: bytes.to_vec() };
+            apply(&mut content.live, &change, whole(&change));
+            return Ok(());
+        }
         state.change(self.inode, Change::Write { offset, bytes: bytes.to_vec() })
     }
 

@@ -34,13 +34,17 @@ pub struct Step {
 pub(super) const JOURNAL: &str = "journal";
 /// The checkpoint's file, and what it is copied to.
 pub(super) const CHECKPOINT: &str = "checkpoint";
+/// The key file.
+pub(super) const KEYS: &str = "keys";
+/// Bytes of a slot of the key file before its state: of one that was erased they are zeros.
+const SLOT: (usize, usize) = (64, 60);
 
 /// The kind of a file, by its name.
 pub(super) fn kind_of(name: &str) -> &'static str {
     match name {
         _ if name.starts_with("journal-") => JOURNAL,
         _ if name.starts_with("state.redb") => CHECKPOINT,
-        _ if name.starts_with("keys-") => "keys",
+        _ if name.starts_with("keys-") => KEYS,
         _ if name.starts_with("LANE") => "identity",
         _ => "another file",
     }
@@ -57,6 +61,8 @@ pub enum Planted {
     CheckpointNotSynced,
     /// Names of files are never made durable.
     DirectoryNotSynced,
+    /// Slots of the key file that are erased read so until the power goes, and stay as they were.
+    KeysKept,
     /// A start takes groups for whole without looking at their hashes, and for the next one without looking at the
     /// hash of the one before. Only in a build with the feature `planted`.
     ChainNotChecked,
@@ -67,6 +73,15 @@ impl State {
     pub(super) fn step(&self, act: Act, inode: u64) -> Step {
         let name = self.names.iter().find(|(_, known)| **known == inode);
         Step { act, file: name.map_or("a removed file", |(name, _)| kind_of(name)) }
+    }
+}
+
+impl Planted {
+    /// Whether a write is to be seen and never kept.
+    pub(super) fn drops(self, step: Step, bytes: &[u8]) -> bool {
+        let (slot, upto) = SLOT;
+        let is_gone = |piece: &[u8]| piece.iter().take(upto).all(|byte| *byte == 0);
+        self == Self::KeysKept && step.file == KEYS && bytes.len() >= slot && bytes.chunks(slot).all(is_gone)
     }
 }
 

@@ -102,7 +102,7 @@ impl Node {
     /// A configuration for this node.
     pub(crate) fn config(&self) -> Config {
         let trust = Trust::pinned_pem(self.pem.as_bytes()).expect("a certificate");
-        Config { deadline: Duration::from_secs(5), ..Config::new(self.address, "localhost", trust) }
+        Config { deadline: Duration::from_secs(60), ..Config::new(self.address, "localhost", trust) }
     }
 }
 
