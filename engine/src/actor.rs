@@ -68,6 +68,8 @@ pub(crate) struct Running {
     pub(crate) refresh_keys_changed: bool,
     /// Whether the batch in the making begins to erase somebody.
     pub(crate) erases: bool,
+    /// Tenants whose placement the batch in the making changes.
+    pub(crate) placed: Vec<TenantId>,
     pub(crate) head: Head,
     /// The latest wall time that a frame of this tenant carries; it never goes back.
     pub(crate) wall: UnixMillis,
@@ -152,6 +154,11 @@ impl Running {
         let now = self.house.now();
         self.wall = self.wall.max(now);
         self.state.sweep(waiting.len() * 2, now);
+        if self.entry.is_away() {
+            // It left while they waited. What the node itself has to write is the end of its history here.
+            let kept = |one: &Waiting| one.ordered.caller == tessera_model::Caller::Node;
+            waiting = refuse_but(waiting, Refusal::Redirect, kept);
+        }
         match self.house.store.room() {
             Room::Any if self.house.is_stopped() => waiting = refuse_wide(waiting, Refusal::ClockStopped),
             Room::Any => {}
@@ -225,6 +232,7 @@ impl Running {
                     self.view.remembered.store(self.state.remembered(), Ordering::Relaxed);
                     self.publish_ring();
                     self.after_publish(&tenants);
+                    std::mem::take(&mut self.placed).into_iter().for_each(|tenant| self.house.placed(tenant));
                     if std::mem::take(&mut self.erases) {
                         self.house.tell(SupervisorMessage::Erase(self.entry.tenant));
                     }
@@ -374,6 +382,9 @@ impl Running {
     fn note(&mut self, event: &Event, revision: Revision, tenants: &mut Vec<(TenantId, TenantStatus)>) {
         if let Event::TenantChanged(record) = event {
             tenants.push((record.id, record.status));
+        }
+        if let Event::TenantPlaced(placement) = event {
+            self.placed.push(placement.tenant);
         }
         self.erases |= matches!(event, Event::SubjectErased { done: false, .. });
         if watch::is_change(event) {
@@ -547,8 +558,15 @@ fn refuse(
     refusal: Refusal,
     kept: impl Fn(CommandKind) -> bool,
 ) -> VecDeque<Waiting> {
-    let (kept, others): (VecDeque<_>, VecDeque<_>) =
-        waiting.into_iter().partition(|one| kept(one.ordered.command.kind()));
+    refuse_but(waiting, refusal, |one| kept(one.ordered.command.kind()))
+}
+
+fn refuse_but(
+    waiting: VecDeque<Waiting>,
+    refusal: Refusal,
+    kept: impl Fn(&Waiting) -> bool,
+) -> VecDeque<Waiting> {
+    let (kept, others): (VecDeque<_>, VecDeque<_>) = waiting.into_iter().partition(kept);
     for one in others {
         drop(one.reply.send(Err(refusal)));
     }

@@ -110,6 +110,7 @@ impl Engine {
             entropy,
             pool,
             directory: crate::directory::Directory::new(),
+            fleet: arc_swap::ArcSwapOption::empty(),
             tagger: Tagger::new(),
             config,
             failed_sign_ins: AtomicU64::new(0),

@@ -75,6 +75,8 @@ pub(crate) struct House {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) pool: Arc<PasswordPool>,
     pub(crate) directory: Directory,
+    /// The fleet that the node belongs to.
+    pub(crate) fleet: arc_swap::ArcSwapOption<tessera_model::Fleet>,
     pub(crate) tagger: Tagger,
     pub(crate) config: EngineConfig,
     /// Failed sign-ins since the start.
@@ -213,6 +215,7 @@ impl House {
         if let Some(status) = status_of(&view) {
             entry.set_status(status);
         }
+        entry.set_away(self.away(tenant));
         Some(entry)
     }
 

@@ -23,6 +23,7 @@ mod engine;
 mod erase;
 mod explain;
 mod facts;
+mod fleet;
 mod front;
 mod groups;
 mod guess;
@@ -62,7 +63,7 @@ mod wakes;
 mod watch;
 
 pub use elevations::{DeviceFound, InvitationFound, InvitationsOf, RequestFound, RequestsOf, usual_end};
-pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, Made, SERVICE_ROLE};
+pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, FLEET, Made, SERVICE_ROLE};
 pub use {
     admit::Done, authorize::Authorized, authorize::Wanted, backup::BackupTold, backup::Begun, bound::Bound,
     bound::HelloRefusal, catalogue::Entry as CatalogueEntry, catalogue::EntryUse, catalogue::UsedBy,

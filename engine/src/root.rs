@@ -7,7 +7,7 @@ use crate::index::Index;
 use crate::order::RootCell;
 use crate::people::People;
 use crate::policed::Policed;
-use crate::state::Tenants;
+use crate::state::{Placements, Tenants};
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
@@ -144,6 +144,8 @@ pub(crate) struct Root {
     pub(crate) permissions: RedBlackTreeMapSync<u32, Name>,
     pub(crate) restrictions: RedBlackTreeMapSync<RestrictionId, Arc<RestrictionRecord>>,
     pub(crate) tenants: Tenants,
+    /// Where tenants live that are not where they were born, or were not at some time.
+    pub(crate) placements: Placements,
     /// Tenants that are not deleted, by the hash of their name.
     pub(crate) tenant_names: Index<TenantId>,
     pub(crate) bootstrap: ([u8; 16], Deadline),
@@ -242,6 +244,7 @@ impl Root {
             permissions: RedBlackTreeMapSync::new_sync(),
             restrictions: RedBlackTreeMapSync::new_sync(),
             tenants: Tenants::new(),
+            placements: Placements::new(),
             tenant_names: Index::new(),
             bootstrap: ([0; 16], Deadline::NONE),
             clients: RedBlackTreeMapSync::new_sync(),

@@ -156,6 +156,9 @@ pub(crate) async fn submit(
         TenantStatus::Suspended => return Err(Refusal::TenantSuspended.into()),
         TenantStatus::Closing | TenantStatus::Deleted => return Err(Refusal::TenantUnknown.into()),
     }
+    if entry.is_away() && ordered.caller != Caller::Node {
+        return Err(Refusal::Redirect.into());
+    }
     entry.used(ordered.admitted);
     if entry.standing() != Standing::Awake {
         return Err(Refusal::from(house.unready(entry)).into());

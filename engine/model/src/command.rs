@@ -591,6 +591,7 @@ commands! {
     MakePersonalWorkspace = 182, narrows false, "tessera.admin.workspaces", { #[doc = "Whose."] subject: PublicId, };
     /// Says who sees whom, in the place of what was said. By whoever sees everybody in full alone.
     SetVisibility = 192, narrows false, "tessera.admin.settings", { #[doc = "The rules."] draft: crate::visibility::VisibilityDraft, };
+    #[doc = "System tenant: says that a tenant lives in a cell from an epoch on. Refused unless the epoch is higher than the known one."] PlaceTenant = 240, narrows false, "tessera.fleet.sync", { #[doc = "Which, since when, where."] placement: crate::Placement, };
     /// Panics when decided: a planted fault, refused unless the build has the feature `planted`.
     PlantedPanic = 65_000, narrows false, "tessera.admin.settings", {};
 }

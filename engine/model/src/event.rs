@@ -7,6 +7,7 @@ use crate::catalogue::ServiceRecord;
 use crate::device::{DevicePolicyRecord, DeviceRecord};
 use crate::elevation::{ActingRecord, RequestRecord};
 use crate::endpoint::EndpointsRecord;
+use crate::fleet::Placement;
 use crate::grant_condition::GrantConditionsRecord;
 use crate::id::{
     ClientIndex, Generation, GroupId, Place, RestrictionId, RoleId, ServiceIndex, SubjectIndex,
@@ -334,6 +335,8 @@ pub enum Event {
         /// By whom.
         by: SubjectIndex,
     },
+    /// System tenant: a tenant lives there, from that epoch on.
+    TenantPlaced(Placement),
     /// A command id that a bucket remembers (frames carry their own in the header).
     CommandRemembered(CommandIdRecord),
     /// Command ids at or below this time (ms) are refused as too old: what was remembered of them is gone.

@@ -16,6 +16,7 @@ pub mod elevation;
 pub mod endpoint;
 mod entropy;
 pub mod event;
+pub mod fleet;
 pub mod grant_condition;
 pub mod handle;
 pub mod id;
@@ -50,6 +51,7 @@ pub use cursor::{Cursor, ListKind, Listed};
 pub use decision::{Decision, Reason};
 pub use device::{Thumbprint, Trust};
 pub use event::{Event, Row, RowKind};
+pub use fleet::{Cell, CellName, Fleet, FleetFault, Placement};
 pub use grant_condition::{GrantCondition, GrantConditions};
 pub use handle::{Handle, HandleBytes, HandleKind};
 pub use id::{

@@ -126,6 +126,7 @@ limits! {
     PatternBytes = PATTERN_BYTES_MAX,
     Patterns = PATTERNS_MAX,
     Permissions = PERMISSIONS_MAX,
+    Placements = PLACEMENTS_MAX,
     Places = PLACES_MAX,
     PolicyCompiles = POLICY_COMPILES_MAX,
     PolicyProgramBytes = POLICY_PROGRAM_BYTES_MAX,

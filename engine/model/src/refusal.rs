@@ -246,6 +246,10 @@ refusals! {
     ScopeFiltered = 286, "a scope with filters restricts a key, and stands nowhere else";
     /// Two endpoints match one request, neither of them narrower, or are told apart by case alone.
     EndpointAmbiguous = 287, "two endpoints match one request, and neither is narrower than the other";
+    /// The tenant is placed in this epoch or a later one already.
+    PlacementOld = 288, "the tenant is placed in this epoch or a later one already";
+    /// The node belongs to no fleet, or its fleet has no cell of this number.
+    CellUnknown = 289, "the node belongs to no fleet, or its fleet has no such cell";
     /// The schema is wrong; trying it tells line and column.
     PolicySchemaWrong = 290, "the policy schema is wrong: try it to learn where";
     /// A policy is wrong or does not fit the schema; trying it tells line and column.
@@ -266,6 +270,8 @@ refusals! {
     NotReady = 300, "the tenant is waking: try again";
     /// A limit is reached for the moment, which is named with its number: come again later.
     Busy(LimitAt) = 301, "busy, try again later";
+    /// The tenant lives in another cell of the fleet; doors say in which, and where that is.
+    Redirect = 302, "another node has the tenant";
     /// The position that was asked for lies ahead of what this node has published: come again.
     Behind = 303, "this node has not reached that position yet: try again";
     /// The tenant's stored data does not verify: nothing of it is answered until it is repaired.

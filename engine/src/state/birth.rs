@@ -15,6 +15,9 @@ use tessera_storage::FIRST_REFRESH_KEY;
 /// The permission to say where somebody's request came from, or where a handle is used from.
 pub const ADDRESS: &str = "tessera.address";
 
+/// The permission to read and to say, in the system tenant, where tenants live: of the nodes of a fleet.
+pub const FLEET: &str = "tessera.fleet.sync";
+
 /// The engine's own permissions, in the order of their ids (1, 2, …), the same in every tenant.
 pub const BUILT_IN: &[&str] = &[
     "tessera.check",
@@ -36,6 +39,7 @@ pub const BUILT_IN: &[&str] = &[
     "tessera.admin.services",
     "tessera.admin.policies",
     PEOPLE,
+    FLEET,
 ];
 
 const _: () = assert!(BUILT_IN.len() == ENGINE_PERMISSIONS_MAX as usize);

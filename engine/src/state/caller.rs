@@ -269,6 +269,7 @@ impl State {
             | Command::DeletePolicies { .. }
             | Command::ChangeEntities { .. }
             | Command::SetVisibility { .. }
+            | Command::PlaceTenant { .. }
             | Command::PlantedPanic {} => false,
         }
     }

@@ -35,6 +35,7 @@ mod overlay;
 mod owners;
 mod password;
 mod personal;
+mod placement;
 mod places;
 mod policy;
 mod positions;
@@ -54,12 +55,13 @@ mod tenants;
 mod visibility;
 mod workspace;
 
-pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE};
+pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, FLEET, SERVICE_ROLE};
 pub(crate) use bucket::of_subject;
 pub(crate) use command_id::Known;
 pub(crate) use failures::{FOR_EVER, own_key, wait};
 pub(crate) use invitation::is_open;
 pub use made::Made;
+pub(crate) use placement::Placements;
 pub(crate) use policy::key_of;
 pub(crate) use power::hands_out;
 pub(crate) use refresh::Unsigned;
@@ -353,6 +355,7 @@ impl State {
                 self.about_conditions(&ordered.command, caller, now)
             }
             Command::SetVisibility { draft } => self.set_visibility(draft, caller, now),
+            Command::PlaceTenant { placement } => self.place_tenant(placement),
             Command::PlantedPanic {} => planted_panic(),
         }
     }
@@ -438,6 +441,7 @@ impl State {
             | Event::EntityRemoved(_)
             | Event::VisibilityChanged(_)
             | Event::CreatorNoted { .. }
+            | Event::TenantPlaced(_)
             | Event::CutOffRaised { .. } => {}
         }
         self.root_changed = true;
@@ -521,6 +525,7 @@ impl State {
             Event::EntityRemoved(name) => self.apply_entity_removed(name),
             Event::VisibilityChanged(record) => self.apply_visibility(record),
             Event::CreatorNoted { subject, by } => self.apply_creator(*subject, *by),
+            Event::TenantPlaced(placement) => self.apply_placed(placement),
             Event::SessionOpened { .. }
             | Event::SessionTouched { .. }
             | Event::SessionRefreshed { .. }

@@ -104,6 +104,7 @@ pub(crate) fn hands_out(command: &Command) -> bool {
         | Command::RefuseRequest { .. }
         | Command::WithdrawRequest { .. }
         | Command::WithdrawInvitation { .. }
+        | Command::PlaceTenant { .. }
         | Command::PlantedPanic { .. } => false,
     }
 }

@@ -143,4 +143,5 @@ events! {
     141 => InvitationRemoved { number };
     142 => PersonalRoleChanged { role };
     224 => SubjectErased { subject, at, done };
+    240 => TenantPlaced(record);
 }

@@ -18,8 +18,8 @@ use tessera_model::relation::{RelationMappingRecord, RelationModelRecord, Relati
 use tessera_model::rule::{GroupRule, Match, Term};
 use tessera_model::visibility::{Details, Reach, SightRecord, VisibilityRecord};
 use tessera_model::{
-    ClientIndex, CommandId, Deadline, Event, Generation, GroupId, Name, Network, Pattern, PermissionId,
-    Place, PublicId, RestrictionId, Revision, RoleId, ServiceIndex, Settings, SubjectIndex, TenantId,
+    CellId, ClientIndex, CommandId, Deadline, Epoch, Event, Generation, GroupId, Name, Network, Pattern,
+    PermissionId, Place, Placement, PublicId, RestrictionId, Revision, RoleId, ServiceIndex, Settings, SubjectIndex, TenantId,
     Thumbprint, Trust, WorkspaceIndex,
 };
 
@@ -336,6 +336,7 @@ pub fn every_event() -> Vec<Event> {
             ],
         }),
         Event::CreatorNoted { subject: SubjectIndex(9), by: SubjectIndex(4) },
+        Event::TenantPlaced(Placement { tenant: TenantId(1), epoch: Epoch(2), cell: CellId(3) }),
         Event::NamesSkipped { role: 1, group: 2 },
         Event::RefreshKeyMade { number: 1, at: Deadline(2) },
         Event::RefreshKeyDropped { number: 1 },
