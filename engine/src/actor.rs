@@ -68,6 +68,8 @@ pub(crate) struct Running {
     pub(crate) refresh_keys_changed: bool,
     /// Whether the batch in the making begins to erase somebody.
     pub(crate) erases: bool,
+    /// Where the tenant goes with the batch in the making.
+    pub(crate) gone: Option<tessera_model::CellId>,
     /// Tenants whose placement the batch in the making changes.
     pub(crate) placed: Vec<TenantId>,
     pub(crate) head: Head,
@@ -233,6 +235,10 @@ impl Running {
                     self.publish_ring();
                     self.after_publish(&tenants);
                     std::mem::take(&mut self.placed).into_iter().for_each(|tenant| self.house.placed(tenant));
+                    if let Some(to) = self.gone.take() {
+                        // From here on it is asked elsewhere; only behind this is the frame that says so given out.
+                        self.entry.set_away(Some(to));
+                    }
                     if std::mem::take(&mut self.erases) {
                         self.house.tell(SupervisorMessage::Erase(self.entry.tenant));
                     }
@@ -385,6 +391,9 @@ impl Running {
         }
         if let Event::TenantPlaced(placement) = event {
             self.placed.push(placement.tenant);
+        }
+        if let Event::TenantMoved { to, .. } = event {
+            self.gone = Some(*to);
         }
         self.erases |= matches!(event, Event::SubjectErased { done: false, .. });
         if watch::is_change(event) {

@@ -127,6 +127,9 @@ impl Engine {
             rewriting: Mutex::default(),
             strangers: crate::front::Strangers::default(),
             backup: Mutex::new(None),
+            carrier: Mutex::new(None),
+            moves: Mutex::default(),
+            takings: Mutex::default(),
         });
         if house.store.head(TenantId::SYSTEM)?.is_none() {
             found(&house).await?;

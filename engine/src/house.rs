@@ -103,6 +103,11 @@ pub(crate) struct House {
     pub(crate) rewriting: Mutex<std::collections::BTreeSet<TenantId>>,
     /// What strangers have done lately.
     pub(crate) strangers: Strangers,
+    /// What brings tenants to other cells; none where the node belongs to no fleet.
+    pub(crate) carrier: Mutex<Option<Arc<dyn crate::moving::Carrier>>>,
+    /// Tenants that are moved away, and those that are taken.
+    pub(crate) moves: crate::moving::Moves,
+    pub(crate) takings: crate::moving::Takings,
     /// The backup that was begun last.
     pub(crate) backup: Mutex<Option<crate::backup::Run>>,
 }

@@ -191,9 +191,14 @@ pub(crate) async fn finish_deletion(house: &Arc<House>, tenant: TenantId) -> boo
 
 /// Orders something of the node's own. True when it is done.
 pub(crate) async fn by_node(house: &Arc<House>, entry: &Arc<Entry>, command: Command) -> bool {
+    submit(house, entry, of_node(house, command)).await.is_ok()
+}
+
+/// A command of the node's own.
+pub(crate) fn of_node(house: &House, command: Command) -> Ordered {
     let mut bytes = [0; ENTROPY_BYTES];
     house.entropy.fill(&mut bytes);
-    let ordered = Ordered {
+    Ordered {
         fingerprint: Fingerprint::of(&(Caller::Node, &command)),
         command,
         id: command_id(house),
@@ -201,6 +206,5 @@ pub(crate) async fn by_node(house: &Arc<House>, entry: &Arc<Entry>, command: Com
         entropy: Entropy(bytes),
         trial: false,
         admitted: house.now(),
-    };
-    submit(house, entry, ordered).await.is_ok()
+    }
 }

@@ -457,6 +457,7 @@ async fn start_actor(
     let erasing = !view.root.full().being_erased().is_empty();
     let (actor, _task) = Actor::spawn_linked(None, TenantActor, Box::new(running), myself.get_cell()).await?;
     *entry.actor.lock() = Some(actor.clone());
+    crate::moving::look_at(&house, &entry, &view);
     entry.show(Some(view));
     entry.used(now);
     entry.set_standing(Standing::Awake);

@@ -25,6 +25,7 @@ pub mod image;
 pub mod invitation;
 pub mod limits;
 pub mod load;
+pub mod moving;
 pub mod name;
 mod named;
 pub mod network;

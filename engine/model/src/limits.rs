@@ -56,6 +56,10 @@ pub const KEY_OVERLAP_S_MAX: u32 = 7 * 86_400;
 /// LIMIT: the engine's own permissions, ids 1 to this in every tenant. At most 30: what a session that was
 /// opened without a proof may do of them is one bit each of its restriction's number.
 pub const ENGINE_PERMISSIONS_MAX: u32 = 20;
+/// LIMIT: tenants that one cell gives away, or takes, at once: each is read, or written, whole.
+pub const MOVES_MAX: usize = 4;
+/// LIMIT: chunks of a tenant that moves which wait to be written: 16 x 120 KiB are 2 MiB.
+pub const MOVE_CHUNKS_MAX: usize = 16;
 /// LIMIT: cells of a fleet: each looks at all others once a minute, and one page tells a client of all.
 pub const FLEET_CELLS_MAX: usize = 1_000;
 /// LIMIT: the name of a cell, bytes.

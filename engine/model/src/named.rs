@@ -119,6 +119,8 @@ limits! {
     LoadsWaiting = LOADS_WAITING_MAX,
     KeyOverlap = KEY_OVERLAP_S_MAX,
     KeyTtl = KEY_TTL_S_MAX,
+    MoveChunks = MOVE_CHUNKS_MAX,
+    Moves = MOVES_MAX,
     NameBytes = NAME_BYTES_MAX,
     Networks = NETWORKS_MAX,
     Origins = ORIGINS_MAX,

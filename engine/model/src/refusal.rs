@@ -266,6 +266,10 @@ refusals! {
     PoliciesUnset = 296, "no policies are set, and no schema";
     /// The resource of a question is ill-formed: `Type:id` is expected.
     ResourceMalformed = 297, "the resource is ill-formed: a type, a colon and an id are expected";
+    /// The tenant is being moved, or taken, by another command.
+    MoveRunning = 298, "the tenant is being moved already";
+    /// No move of this tenant was begun since the node was started.
+    MoveUnknown = 299, "no move of this tenant was begun since the node was started";
     /// The tenant is asleep or waking: come again within the deadline.
     NotReady = 300, "the tenant is waking: try again";
     /// A limit is reached for the moment, which is named with its number: come again later.
@@ -274,6 +278,8 @@ refusals! {
     Redirect = 302, "another node has the tenant";
     /// The position that was asked for lies ahead of what this node has published: come again.
     Behind = 303, "this node has not reached that position yet: try again";
+    /// The tenant is on its way to another cell, and takes no commands until it is there: the same one, sent again, is taken then.
+    Moving = 304, "the tenant is moving to another cell: send it again";
     /// The tenant's stored data does not verify: nothing of it is answered until it is repaired.
     TenantFailed = 502, "the tenant's stored data is damaged: the node's log says where";
 }

@@ -98,6 +98,10 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         | Event::NumbersSkipped { .. }
         | Event::NamesSkipped { .. }
         | Event::PersonalRoleChanged { .. }
+        | Event::TenantLeaving { .. }
+        | Event::TenantStays
+        | Event::TenantMoved { .. }
+        | Event::TenantArrived { .. }
         | Event::RefreshKeyDropped { .. } => (BucketKind::Names, 0),
         Event::ClientChanged(record) => (BucketKind::Names, CLIENTS + record.index.0 / NAMES),
         Event::ClientRemoved(index) => (BucketKind::Names, CLIENTS + index.0 / NAMES),
@@ -308,6 +312,7 @@ impl State {
         ];
         events.extend(self.root.attributes.values().cloned().map(Event::AttributeDeclared));
         events.extend(self.skipped.clone());
+        events.extend(self.moving_events());
         events.push(Event::PersonalRoleChanged { role: self.root.personal_role });
         events.push(Event::NamesSkipped { role: self.next.role, group: self.next.group });
         // The one that handles are made by comes last.

@@ -26,6 +26,8 @@ const fn is_proof(kind: CommandKind) -> bool {
             | CommandKind::RehashPassword
             | CommandKind::CountFailure
             | CommandKind::BeginEpoch
+            | CommandKind::MoveTenant
+            | CommandKind::AdoptTenant
     )
 }
 
@@ -270,6 +272,8 @@ impl State {
             | Command::ChangeEntities { .. }
             | Command::SetVisibility { .. }
             | Command::PlaceTenant { .. }
+            | Command::MoveTenant { .. }
+            | Command::AdoptTenant { .. }
             | Command::PlantedPanic {} => false,
         }
     }

@@ -31,6 +31,7 @@ mod load;
 mod loaded;
 mod made;
 mod mapping;
+mod moving;
 mod overlay;
 mod owners;
 mod password;
@@ -203,6 +204,7 @@ impl State {
     /// The [`Refusal`] that the caller is told.
     #[expect(clippy::too_many_lines, reason = "one arm for each command")]
     pub(crate) fn decide(&self, ordered: &Ordered, now: UnixMillis) -> Result<Decided, Refusal> {
+        self.not_frozen(&ordered.command)?;
         self.authorize(ordered, now)?;
         self.leaves_personal(&ordered.command)?;
         let entropy = &ordered.entropy;
@@ -356,6 +358,8 @@ impl State {
             }
             Command::SetVisibility { draft } => self.set_visibility(draft, caller, now),
             Command::PlaceTenant { placement } => self.place_tenant(placement),
+            Command::MoveTenant { step } => self.move_tenant(*step),
+            Command::AdoptTenant { record, placement } => self.adopt_tenant(record, placement),
             Command::PlantedPanic {} => planted_panic(),
         }
     }
@@ -442,6 +446,10 @@ impl State {
             | Event::VisibilityChanged(_)
             | Event::CreatorNoted { .. }
             | Event::TenantPlaced(_)
+            | Event::TenantLeaving { .. }
+            | Event::TenantStays
+            | Event::TenantMoved { .. }
+            | Event::TenantArrived { .. }
             | Event::CutOffRaised { .. } => {}
         }
         self.root_changed = true;
@@ -526,6 +534,12 @@ impl State {
             Event::VisibilityChanged(record) => self.apply_visibility(record),
             Event::CreatorNoted { subject, by } => self.apply_creator(*subject, *by),
             Event::TenantPlaced(placement) => self.apply_placed(placement),
+            Event::TenantLeaving { to, epoch, from } => self.apply_leaving(*to, *epoch, *from),
+            Event::TenantStays => self.apply_stays(),
+            Event::TenantMoved { .. } => self.apply_moved(),
+            Event::TenantArrived { from, into, upto } => {
+                self.apply_arrived(tessera_model::moving::Carried { from: *from, into: *into, upto: *upto });
+            }
             Event::SessionOpened { .. }
             | Event::SessionTouched { .. }
             | Event::SessionRefreshed { .. }

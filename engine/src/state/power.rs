@@ -105,6 +105,8 @@ pub(crate) fn hands_out(command: &Command) -> bool {
         | Command::WithdrawRequest { .. }
         | Command::WithdrawInvitation { .. }
         | Command::PlaceTenant { .. }
+        | Command::MoveTenant { .. }
+        | Command::AdoptTenant { .. }
         | Command::PlantedPanic { .. } => false,
     }
 }

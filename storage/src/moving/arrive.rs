@@ -42,6 +42,10 @@ pub struct Arrival {
     entries: Vec<Entry>,
     bytes: usize,
     shares: Sum,
+    /// Segments that were taken and hold: first revision → link before, next revision, link of the last.
+    segments: BTreeMap<u64, ([u8; 32], Revision, [u8; 32])>,
+    /// Parts of buckets that were taken: key → hash.
+    parts: BTreeMap<Vec<u8>, [u8; SEAL_BYTES]>,
     /// The directory row of the last whole pass.
     row: Option<Box<DirectoryRow>>,
 }
@@ -52,6 +56,28 @@ fn bad<T>(what: &'static str) -> Result<T, StorageError> {
 
 fn wrong(error: RecordError) -> StorageError {
     StorageError::BadCopy(error.text())
+}
+
+/// Notes what is verified of an entry that was taken: a segment holds link by link.
+fn note(arrival: &mut Arrival, of: Of, key: &[u8], value: Option<&[u8]>) -> Result<(), StorageError> {
+    match (of, value) {
+        (Of::Segment, value) => {
+            let first = u64::from_be_bytes(key.last_chunk::<8>().copied().unwrap_or_default());
+            arrival.segments.remove(&first);
+            if let Some(value) = value {
+                let segment = Segment::read(arrival.tenant, Revision(first), value).map_err(wrong)?;
+                segment.walk(wrong, &mut |_| Ok(true))?;
+                arrival.segments.insert(first, (segment.before, segment.next, segment.link));
+            }
+        }
+        (Of::Bucket, Some(value)) => {
+            let hash = value.last_chunk().copied().unwrap_or_default();
+            arrival.parts.insert(key.to_vec(), hash);
+        }
+        (Of::Bucket, None) => drop(arrival.parts.remove(key)),
+        (Of::Row | Of::Meta | Of::Directory | Of::Aside | Of::AsideFrame | Of::Share, _) => {}
+    }
+    Ok(())
 }
 
 impl Moves for Embedded {
@@ -81,6 +107,8 @@ impl Moves for Embedded {
             entries: Vec::new(),
             bytes: 0,
             shares: Sum::default(),
+            segments: BTreeMap::new(),
+            parts: BTreeMap::new(),
             row: None,
         })
     }
@@ -114,7 +142,7 @@ impl Moves for Embedded {
             let Some(slot) = arrival.slots.get(&listed.key) else { return bad("a bucket's key is missing") };
             listed.key = *slot;
         }
-        self.verify_copy(tenant, &row)?;
+        self.verify_copy(&arrival, &row)?;
         self.write_row(tenant, &row)?;
         Ok(table::head_of(tenant, &row))
     }
@@ -280,6 +308,7 @@ impl Embedded {
         if let Some(value) = value {
             schema::open(of, key, value).map_err(wrong)?;
         }
+        note(arrival, of, key, value)?;
         let table = match of {
             Of::Bucket => BUCKET,
             Of::Segment => SEGMENT,
@@ -321,37 +350,32 @@ impl Embedded {
 
     /// Whether what was copied is what its directory row says: history, link by link, to the head; every bucket;
     /// as many rows as are counted.
-    fn verify_copy(&self, tenant: TenantId, row: &DirectoryRow) -> Result<(), StorageError> {
+    fn verify_copy(&self, arrival: &Arrival, row: &DirectoryRow) -> Result<(), StorageError> {
+        let tenant = arrival.tenant;
+        table::listed_once(tenant, row)?;
         let checkpoint = &self.shared.checkpoint;
         checkpoint.read(|transaction| {
-            table::listed_once(tenant, row)?;
-            share::all_there(transaction, (tenant, &checkpoint.salt), &row.shares)?;
-            let (mut next, mut link) = (Revision(0), [0; 32]);
-            table::scan(transaction, SEGMENT, &schema::tenant_key(tenant), &mut |key, value| {
-                let first = key.last_chunk::<8>().copied().unwrap_or_default();
-                let segment =
-                    Segment::read(tenant, Revision(u64::from_be_bytes(first)), value).map_err(wrong)?;
-                if segment.first != next || (next > Revision(0) && segment.before != link) {
-                    return bad("its history has a gap");
-                }
-                segment.walk(wrong, &mut |_| Ok(true))?;
-                (next, link) = (segment.next, segment.link);
-                Ok(true)
-            })?;
-            if (next, link) != (row.next, row.link) || next == Revision(0) {
-                return bad("its history does not lead to its head");
+            share::all_there(transaction, (tenant, &checkpoint.salt), &row.shares)
+        })?;
+        let (mut next, mut link) = (Revision(0), [0; 32]);
+        for (first, (before, behind, last)) in &arrival.segments {
+            if *first != next.0 || (next > Revision(0) && *before != link) {
+                return bad("its history has a gap");
             }
-            for listed in &row.buckets {
-                for (part, hash) in (0u32..).zip(&listed.parts) {
-                    let key = schema::bucket_key(tenant, listed.kind, listed.no, part);
-                    let stored = table::raw(transaction, BUCKET, &key)?;
-                    if stored.as_deref().and_then(<[u8]>::last_chunk::<SEAL_BYTES>) != Some(hash) {
-                        return bad("a bucket is not the listed one");
-                    }
+            (next, link) = (*behind, *last);
+        }
+        if (next, link) != (row.next, row.link) || next == Revision(0) {
+            return bad("its history does not lead to its head");
+        }
+        for listed in &row.buckets {
+            for (part, hash) in (0u32..).zip(&listed.parts) {
+                let key = schema::bucket_key(tenant, listed.kind, listed.no, part);
+                if arrival.parts.get(&key) != Some(hash) {
+                    return bad("a bucket is not the listed one");
                 }
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     /// The segment with one more frame.
