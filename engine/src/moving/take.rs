@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tessera_model::limits::{MOVE_CHUNKS_MAX, MOVES_MAX};
 use tessera_model::moving::MoveStep;
-use tessera_model::record::TenantRecord;
+use tessera_model::record::{TenantRecord, TenantStatus};
 use tessera_model::{Caller, CellId, Command, Epoch, Event, Limit, Placement, Refusal, TenantId};
 use tessera_storage::{Arrival, FrameRead, StorageError};
 use tokio::sync::mpsc;
@@ -253,7 +253,9 @@ async fn open(
         Ok(Err(error)) => return failed(&told, tenant, &error),
         Err(_) => return failed(&told, tenant, &"a fault of the node"),
     }
-    let adopt = Command::AdoptTenant { record, placement: own };
+    let suspended = record.status == TenantStatus::Suspended;
+    let (name, created) = (record.name, record.created);
+    let adopt = Command::AdoptTenant { name, created, suspended, placement: own };
     if let Err(error) = engine.submit_system(Caller::Node, engine.command_id(), adopt).await {
         return failed(&told, tenant, &error);
     }

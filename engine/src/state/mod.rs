@@ -359,7 +359,9 @@ impl State {
             Command::SetVisibility { draft } => self.set_visibility(draft, caller, now),
             Command::PlaceTenant { placement } => self.place_tenant(placement),
             Command::MoveTenant { step } => self.move_tenant(*step),
-            Command::AdoptTenant { record, placement } => self.adopt_tenant(record, placement),
+            Command::AdoptTenant { name, created, suspended, placement } => {
+                self.adopt_tenant(name, (*created, *suspended), placement)
+            }
             Command::PlantedPanic {} => planted_panic(),
         }
     }

@@ -3,7 +3,9 @@
 use super::{Decided, State};
 use tessera_model::moving::{Carried, MoveStep, Moving};
 use tessera_model::record::{TenantRecord, TenantStatus};
-use tessera_model::{CellId, Command, Epoch, Event, Placement, Refusal, Revision, TenantId};
+use tessera_model::{
+    CellId, Command, Deadline, Epoch, Event, Name, Placement, Refusal, Revision, TenantId,
+};
 
 impl State {
     /// Whether a tenant that moves takes this command: only what ends the move, and the beginning of an epoch.
@@ -52,17 +54,16 @@ impl State {
     /// A tenant comes into this cell: its record, and that it lives here, in one step.
     pub(super) fn adopt_tenant(
         &self,
-        record: &TenantRecord,
+        name: &Name,
+        (created, suspended): (Deadline, bool),
         placement: &Placement,
     ) -> Result<Decided, Refusal> {
         self.only_system()?;
-        let fits = record.id == placement.tenant
-            && placement.cell == self.cell
-            && record.name.is_label()
-            && matches!(record.status, TenantStatus::Active | TenantStatus::Suspended);
-        if !fits {
+        if placement.cell != self.cell || !name.is_label() {
             return Err(Refusal::Malformed);
         }
+        let status = if suspended { TenantStatus::Suspended } else { TenantStatus::Active };
+        let record = TenantRecord { id: placement.tenant, name: name.clone(), status, created };
         if self.root.tenant_named(&record.name).is_some_and(|other| other != record.id) {
             return Err(Refusal::Duplicate);
         }
@@ -75,7 +76,7 @@ impl State {
             true => Decided::nothing(),
             false => self.place_tenant(placement)?,
         };
-        decided.events.push(Event::TenantChanged(record.clone()));
+        decided.events.push(Event::TenantChanged(record));
         Ok(decided)
     }
 
