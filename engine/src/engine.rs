@@ -110,6 +110,8 @@ impl Engine {
             entropy,
             pool,
             directory: crate::directory::Directory::new(),
+            disputed: Mutex::default(),
+            peers: Mutex::default(),
             fleet: arc_swap::ArcSwapOption::empty(),
             tagger: Tagger::new(),
             config,

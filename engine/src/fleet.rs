@@ -12,7 +12,7 @@ use crate::house::House;
 use crate::submit::SubmitError;
 use std::sync::Arc;
 use tessera_model::record::TenantStatus;
-use tessera_model::{Caller, Cell, CellId, Command, Fleet, Handle, HandleBytes, Placement, TenantId};
+use tessera_model::{Caller, Cell, CellId, Command, Fleet, Handle, HandleBytes, PeerSeen, Placement, TenantId};
 
 impl House {
     /// The cell that this node is.
@@ -32,7 +32,7 @@ impl House {
             None if root.tenants.see(tenant).is_some() => return None,
             None => self.fleet.load().as_ref()?.cell(tenant.cell())?.id,
         };
-        (cell != self.own_cell()).then_some(cell)
+        if cell != self.own_cell() { Some(cell) } else { self.disputed.lock().get(&tenant).copied() }
     }
 
     /// Whoever holds this handle and asks about this tenant is answered here; else where to ask.
@@ -64,6 +64,7 @@ impl House {
 
     /// A tenant's placement was published: its entry says from now on where it lives.
     pub(crate) fn placed(&self, tenant: TenantId) {
+        self.disputed.lock().remove(&tenant);
         if let Some(entry) = self.directory.entry(tenant) {
             entry.set_away(self.away(tenant));
         }
@@ -124,18 +125,51 @@ impl Engine {
         self.submit_system(Caller::Node, self.command_id(), command).await.map(drop)
     }
 
-    /// How many tenants live here, and how many of those that the system tenant knows live elsewhere.
-    #[must_use]
-    pub fn tenants_here(&self) -> (u64, u64) {
-        let Some(view) = self.house.system() else { return (0, 0) };
-        let root = view.root.full();
-        let (mut here, mut away) = (0, 0);
-        for seen in root.tenants.iter().filter(|seen| seen.status != TenantStatus::Deleted) {
-            let placed = root.placements.get(seen.id);
-            let stays = placed.is_none_or(|placed| placed.cell == self.house.own_cell());
-            *(if stays { &mut here } else { &mut away }) += 1;
+    /// Another cell says otherwise of the epoch that this one knows a tenant in: it is closed here, where it was open,
+    /// until a higher epoch says where it lives. True when that is news.
+    pub fn dispute(&self, other: Placement) -> bool {
+        let Placement { tenant, epoch, cell } = other;
+        let known = self.placement(tenant).filter(|known| known.epoch == epoch && known.cell != cell);
+        if known.is_none() || cell == self.house.own_cell() {
+            return false;
         }
-        (here, away)
+        let news = self.house.disputed.lock().insert(tenant, cell) != Some(cell);
+        if let Some(entry) = self.house.directory.entry(tenant) {
+            entry.set_away(self.house.away(tenant));
+        }
+        news
+    }
+
+    /// How many placements the system tenant knows, and a number that two nodes have in common when they know the same.
+    #[must_use]
+    pub fn placements_told(&self) -> (u64, u64) {
+        let Some(view) = self.house.system() else { return (0, 0) };
+        let placements = &view.root.full().placements;
+        (u64::try_from(placements.len()).unwrap_or(u64::MAX), placements.digest())
+    }
+
+    /// Notes what was found when another cell was asked.
+    pub fn note_peer(&self, seen: PeerSeen) {
+        self.house.peers.lock().insert(seen.cell, seen);
+    }
+
+    /// What was found of each other cell of the fleet; of one that was not asked yet, nothing.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerSeen> {
+        let (known, fleet) = (self.house.peers.lock(), self.house.fleet.load());
+        let others = fleet.as_ref().into_iter().flat_map(|fleet| fleet.others());
+        let unasked = |cell| PeerSeen { cell, ..PeerSeen::default() };
+        others.map(|cell| known.get(&cell.id).cloned().unwrap_or_else(|| unasked(cell.id))).collect()
+    }
+
+    /// How many tenants live here.
+    #[must_use]
+    pub fn tenants_here(&self) -> u64 {
+        let Some(view) = self.house.system() else { return 0 };
+        let root = view.root.full();
+        let lives = |tenant| root.placements.get(tenant).is_none_or(|placed| placed.cell == self.house.own_cell());
+        let there = root.tenants.iter().filter(|seen| seen.status != TenantStatus::Deleted && lives(seen.id));
+        u64::try_from(there.count()).unwrap_or(u64::MAX)
     }
 }
 

@@ -75,6 +75,10 @@ pub(crate) struct House {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) pool: Arc<PasswordPool>,
     pub(crate) directory: Directory,
+    /// Tenants of which another cell says otherwise of the same epoch, and where it says that they live.
+    pub(crate) disputed: Mutex<std::collections::BTreeMap<TenantId, CellId>>,
+    /// What was found of the other cells.
+    pub(crate) peers: Mutex<std::collections::BTreeMap<CellId, tessera_model::PeerSeen>>,
     /// The fleet that the node belongs to.
     pub(crate) fleet: arc_swap::ArcSwapOption<tessera_model::Fleet>,
     pub(crate) tagger: Tagger,

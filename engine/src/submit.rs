@@ -77,6 +77,9 @@ impl Engine {
     /// Looks at what depends on nothing but the command itself and costs much, on the caller's time and not in the
     /// tenant's queue; for whoever may order it.
     fn look_at(&self, bound: &Bound, command: &Command) -> Result<(), Refusal> {
+        if matches!(command, Command::PlaceTenant { .. }) && self.house.fleet.load().is_none() {
+            return Err(Refusal::CellUnknown);
+        }
         let Command::SetEndpoints { endpoints, .. } = command else { return Ok(()) };
         let is_holder = matches!(bound.caller, Caller::Holder { .. });
         if is_holder && bound.home.view().is_some() && !self.may(bound, command.kind().permission()) {

@@ -3,6 +3,7 @@
 use crate::backup::backup_row;
 use crate::catalogue;
 use crate::elevation;
+use crate::fleet;
 use crate::invitation as invite;
 use crate::policy;
 use crate::reach::{explain, groups, review};
@@ -105,6 +106,9 @@ pub(crate) async fn rows(
     request: Request,
     cost: &mut u64,
 ) -> Result<Rows, Fault> {
+    if let Some(told) = fleet::rows(engine, bound, &request) {
+        return told.map_err(Fault::refused);
+    }
     let kind = request.kind();
     // Names without a person behind them are for services, too.
     let names = matches!(

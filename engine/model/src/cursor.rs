@@ -82,6 +82,10 @@ lists! {
     Requests = 61,
     /// The invitations, by number.
     Invitations = 62,
+    /// The cells of the fleet, by number.
+    Cells = 70,
+    /// Where tenants live, by share and tenant.
+    Placements = 71,
 }
 
 /// A list and what it is narrowed to.

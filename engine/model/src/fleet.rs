@@ -6,6 +6,7 @@
 use crate::id::{CellId, TenantId};
 use crate::limits::{CELL_ADDRESS_BYTES_MAX, CELL_NAME_BYTES_MAX, FLEET_CELLS_MAX};
 use crate::revision::Epoch;
+use crate::time::UnixMillis;
 use std::fmt;
 
 /// What a cell is called: small letters, digits and `-` between them.
@@ -60,6 +61,27 @@ pub struct Placement {
     pub epoch: Epoch,
     /// In which cell.
     pub cell: CellId,
+}
+
+/// What a node found when it asked another cell last.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct PeerSeen {
+    /// Which.
+    pub cell: CellId,
+    /// Whether it answered.
+    pub reached: bool,
+    /// When it was asked.
+    pub at: UnixMillis,
+    /// Why it did not answer; empty when it did.
+    pub trouble: Box<str>,
+    /// The version of the fleet file that it used when it answered last.
+    pub version: u64,
+    /// How many tenants lived there.
+    pub tenants: u64,
+    /// How many placements it knew.
+    pub placements: u64,
+    /// Of how many tenants the two say otherwise of one and the same epoch, or did not take what the other knew.
+    pub differs: u64,
 }
 
 /// What is wrong with a fleet file beyond its form, and what to do about it.

@@ -3,6 +3,7 @@
 use super::{Decided, State};
 use rpds::RedBlackTreeMapSync;
 use std::ops::Bound;
+use tessera_crypto::digest;
 use tessera_model::limits::PLACEMENTS_MAX;
 use tessera_model::{CellId, Epoch, Event, Limit, Placement, Refusal, TenantId};
 
@@ -11,7 +12,19 @@ const SHARES: u64 = 4_096;
 
 /// Where tenants live of which anybody ever said so, in the order of their shares. A clone shares everything.
 #[derive(Clone)]
-pub(crate) struct Placements(RedBlackTreeMapSync<(u32, TenantId), (Epoch, CellId)>);
+pub(crate) struct Placements {
+    all: RedBlackTreeMapSync<(u32, TenantId), (Epoch, CellId)>,
+    /// The sum of their hashes: the same for the same ones, in whatever order they came.
+    digest: u64,
+}
+
+/// Eight bytes of the hash of one.
+fn hash_of(placement: &Placement) -> u64 {
+    let Placement { tenant, epoch, cell } = placement;
+    let [a, b, c, d, e, f, g, h, ..] =
+        digest::hash(&[&tenant.0.to_le_bytes(), &epoch.0.to_le_bytes(), &cell.0.to_le_bytes()]);
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
 
 fn placement((key, value): (&(u32, TenantId), &(Epoch, CellId))) -> Placement {
     Placement { tenant: key.1, epoch: value.0, cell: value.1 }
@@ -19,7 +32,7 @@ fn placement((key, value): (&(u32, TenantId), &(Epoch, CellId))) -> Placement {
 
 impl Placements {
     pub(crate) fn new() -> Self {
-        Self(RedBlackTreeMapSync::new_sync())
+        Self { all: RedBlackTreeMapSync::new_sync(), digest: 0 }
     }
 
     /// The share that a tenant lies in.
@@ -33,24 +46,37 @@ impl Placements {
 
     /// What is known of a tenant.
     pub(crate) fn get(&self, tenant: TenantId) -> Option<Placement> {
-        let (epoch, cell) = *self.0.get(&Self::key(tenant))?;
+        let (epoch, cell) = *self.all.get(&Self::key(tenant))?;
         Some(Placement { tenant, epoch, cell })
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.0.size()
+        self.all.size()
     }
 
     /// Those behind one, in the order of all; from the first on behind none.
     pub(crate) fn after(&self, tenant: Option<TenantId>) -> impl Iterator<Item = Placement> {
         let from = tenant.map_or(Bound::Unbounded, |tenant| Bound::Excluded(Self::key(tenant)));
-        self.0.range((from, Bound::Unbounded)).map(placement)
+        self.all.range((from, Bound::Unbounded)).map(placement)
+    }
+
+    /// A number that two nodes have in common when they know the same ones.
+    pub(crate) const fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    fn insert(&mut self, placement: &Placement) {
+        if let Some(old) = self.get(placement.tenant) {
+            self.digest = self.digest.wrapping_sub(hash_of(&old));
+        }
+        self.digest = self.digest.wrapping_add(hash_of(placement));
+        self.all.insert_mut(Self::key(placement.tenant), (placement.epoch, placement.cell));
     }
 
     fn of_share(&self, share: u32) -> impl Iterator<Item = Placement> {
         let all = (share, TenantId(0))..=(share, TenantId(u64::MAX));
-        self.0.range(all).map(placement)
+        self.all.range(all).map(placement)
     }
 }
 
@@ -73,9 +99,8 @@ impl State {
 
     /// Replayed over a newer state it changes nothing.
     pub(super) fn apply_placed(&mut self, placement: &Placement) {
-        let Placement { tenant, epoch, cell } = *placement;
-        if self.root.placements.get(tenant).is_none_or(|known| known.epoch < epoch) {
-            self.root.placements.0.insert_mut(Placements::key(tenant), (epoch, cell));
+        if self.root.placements.get(placement.tenant).is_none_or(|known| known.epoch < placement.epoch) {
+            self.root.placements.insert(placement);
         }
     }
 

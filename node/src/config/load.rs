@@ -73,6 +73,15 @@ fn over(base: Config, file: Option<&Path>, text: String) -> Result<Config, Confi
     }
 }
 
+/// Another file in TOML than the configuration, read whole: the environment does not count.
+///
+/// # Errors
+/// [`ConfigError`], as of the configuration.
+pub(crate) fn read_toml<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {
+    let place = Place { file: Some(path.to_path_buf()), text: text.to_owned() };
+    Figment::from(Toml::string(text)).extract().map_err(|error| place.explain(&error))
+}
+
 /// What errors are pointed at.
 struct Place {
     file: Option<PathBuf>,

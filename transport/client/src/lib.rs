@@ -37,6 +37,7 @@ mod pages;
 mod pool;
 mod refresh;
 mod resource;
+mod routes;
 mod tls;
 mod touched;
 mod visibility;

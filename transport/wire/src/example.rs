@@ -207,7 +207,14 @@ pub(crate) fn examples() -> Vec<(String, Outbox)> {
     add("Resolved", &|out| out.resolved(13, &resolved));
     add("Error", &|out| out.fault(14, &Fault::refused(Limit::Intake.busy())));
     add("Error with a limit", &|out| out.fault(15, &Fault::refused(Limit::Subjects.reached())));
-    add("Error: Redirect", &|out| out.fault(14, &Fault::redirect(CellId(4), "node4.example:7443")));
+    let there = Cell {
+        id: CellId(4),
+        name: CellName::new("eu-4").expect("a name"),
+        address: "node4.example:7443".into(),
+        certificate: "node4.example".into(),
+        http: "".into(),
+    };
+    add("Error: Redirect", &|out| out.fault(14, &Fault::redirect(&there, 7)));
     for kind in RequestKind::ALL {
         let request = request(*kind);
         add(kind.name(), &|out| out.request(20, head(), &request));

@@ -17,6 +17,7 @@ mod endpoint;
 mod example;
 mod fault;
 mod fields;
+mod fleet;
 mod frame;
 #[cfg(test)]
 mod fuzz;
@@ -57,6 +58,7 @@ pub use elevation::{DevicePolicyRow, DeviceRow, RequestRow};
 pub use endpoint::{AuthorizedRow, EndpointRow};
 pub use fault::{Fault, WireError};
 pub use fields::{FIELD_KINDS, FieldsReader, FieldsWriter, Head, TENANT_OF_CONNECTION};
+pub use fleet::{CellRow, FleetRow, PeerRow, PlacementRow};
 pub use frame::{ALPN, Frame, HEADER_BYTES, Header};
 pub use hello::{Hello, HelloReply};
 pub use inspect::{Introspect, Resolve, ResolveItems, Resolved};

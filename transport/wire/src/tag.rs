@@ -447,4 +447,24 @@ tags! {
     Present = 326;
     /// Whether what is private of a subject is erased; 0 while that is under way.
     Erased = 340;
+    /// The version of a fleet file.
+    FleetVersion = 370;
+    /// The number of a cell.
+    Cell = 371;
+    /// Where a cell's QUIC door is, `host:port`.
+    CellAddress = 372;
+    /// The name in a cell's certificate.
+    CertificateName = 373;
+    /// Where a cell's HTTP door is: scheme, host and port.
+    HttpOrigin = 374;
+    /// Whether another cell answered.
+    Reached = 375;
+    /// How many tenants live in a cell.
+    Tenants = 376;
+    /// How many placements a node knows.
+    Placements = 377;
+    /// A number that two nodes have in common when they know the same placements.
+    PlacementsDigest = 378;
+    /// Of how many tenants two nodes say otherwise of one and the same epoch.
+    Differs = 379;
 }
