@@ -8,7 +8,7 @@
 mod give;
 mod take;
 
-pub(crate) use give::{Moves, Run};
+pub(crate) use give::Moves;
 pub(crate) use take::Takings;
 
 use crate::directory::Entry;
