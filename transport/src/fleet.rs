@@ -13,11 +13,11 @@ pub(crate) fn rows(engine: &Engine, bound: &Bound, request: &Request) -> Option<
             alive(engine, bound).and_then(|()| cells(engine, begin(after.as_ref(), *limit)?))
         }
         Request::ListPlacements { after, limit } => {
-            of_system(engine, bound).and_then(|()| placements(engine, begin(after.as_ref(), *limit)?))
+            of_system(engine, bound, FLEET).and_then(|()| placements(engine, begin(after.as_ref(), *limit)?))
         }
-        Request::ReadFleet {} => of_system(engine, bound).and_then(|()| whole(fleet(engine))),
+        Request::ReadFleet {} => of_system(engine, bound, FLEET).and_then(|()| whole(fleet(engine))),
         Request::ListPeers {} => {
-            of_system(engine, bound).and_then(|()| whole(engine.peers().into_iter().map(peer)))
+            of_system(engine, bound, FLEET).and_then(|()| whole(engine.peers().into_iter().map(peer)))
         }
         _ => return None,
     };
@@ -32,12 +32,12 @@ fn alive(engine: &Engine, bound: &Bound) -> Result<(), Refusal> {
 }
 
 /// Where tenants live is said in the system tenant, to whoever may read and say it.
-fn of_system(engine: &Engine, bound: &Bound) -> Result<(), Refusal> {
+pub(crate) fn of_system(engine: &Engine, bound: &Bound, permission: &str) -> Result<(), Refusal> {
     alive(engine, bound)?;
     if bound.entry.tenant != TenantId::SYSTEM {
         return Err(Refusal::WrongTenant);
     }
-    if engine.may(bound, FLEET) { Ok(()) } else { Err(Refusal::Unauthorized) }
+    if engine.may(bound, permission) { Ok(()) } else { Err(Refusal::Unauthorized) }
 }
 
 /// The place of a cell in the list is the one after its number.

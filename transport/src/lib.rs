@@ -18,6 +18,7 @@ mod fleet;
 mod invitation;
 mod limits;
 mod list;
+mod moving;
 mod order;
 mod policy;
 mod quick;

@@ -5,6 +5,7 @@ use crate::catalogue;
 use crate::elevation;
 use crate::fleet;
 use crate::invitation as invite;
+use crate::moving;
 use crate::policy;
 use crate::reach::{explain, groups, review};
 use crate::relation;
@@ -106,7 +107,8 @@ pub(crate) async fn rows(
     request: Request,
     cost: &mut u64,
 ) -> Result<Rows, Fault> {
-    if let Some(told) = fleet::rows(engine, bound, &request) {
+    let told = fleet::rows(engine, bound, &request);
+    if let Some(told) = told.or_else(|| moving::rows(engine, bound, &request)) {
         return told.map_err(Fault::refused);
     }
     let kind = request.kind();

@@ -33,6 +33,7 @@ mod line;
 mod lines;
 mod link;
 mod load;
+mod moving;
 #[cfg(test)]
 mod openfga_test;
 mod operator;

@@ -4,6 +4,7 @@
 //! INVARIANT: nothing here stands between a caller and an answer. A node that reaches no other cell serves its own
 //! tenants by what it knows.
 
+mod carry;
 mod file;
 mod peers;
 mod sync;
@@ -76,6 +77,7 @@ impl Talk {
             return Ok(None);
         }
         let peers = Arc::new(Peers::new(trust(config)?, keys(config)?));
+        engine.set_carrier(Arc::new(carry::Links::new(engine.clone(), Arc::clone(&peers))));
         let every = Duration::from_secs(config.fleet.sync_seconds.max(1));
         Ok(Some(Self { engine: engine.clone(), peers, every }))
     }

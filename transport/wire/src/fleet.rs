@@ -71,7 +71,7 @@ shapes! {
 /// The table of requests: the commands that are given, then those about fleets, then the others.
 macro_rules! and_fleet {
     ($($commands:tt)*) => {
-        $crate::visibility::and_visibility! {
+        $crate::moving::and_moves! {
             $($commands)*
             /// Says that a tenant lives in a cell from an epoch on; refused unless that is higher than the known one. By
             /// another node of the fleet, in the system tenant.

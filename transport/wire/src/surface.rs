@@ -9,6 +9,7 @@ use crate::fleet::{CellRow, FleetRow, PeerRow, PlacementRow};
 use crate::invitation::{InvitationRow, PersonalRoleRow};
 use crate::kind::Kind;
 use crate::made::Made;
+use crate::moving::{MoveRow, TakenRow};
 use crate::request::RequestKind;
 use crate::rows;
 use crate::shape::Shape;
@@ -96,6 +97,8 @@ pub(crate) const SHAPES: &[(&str, Parts)] = &[
     ("PlacementRow", PlacementRow::PARTS),
     ("FleetRow", FleetRow::PARTS),
     ("PeerRow", PeerRow::PARTS),
+    ("MoveRow", MoveRow::PARTS),
+    ("TakenRow", TakenRow::PARTS),
     ("SettingsRow", rows::SettingsRow::PARTS),
 ];
 
