@@ -180,7 +180,7 @@ async fn order(
     entry: &Arc<Entry>,
     step: MoveStep,
 ) -> Result<Revision, submit::SubmitError> {
-    let ordered = submit::of_node(house, Command::MoveTenant { step });
+    let ordered = submit::of_node(house, Command::NoteMove { step });
     submit::submit(house, entry, ordered).await.map(|done| done.receipt.revision)
 }
 

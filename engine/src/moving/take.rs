@@ -285,7 +285,7 @@ pub(crate) async fn arrive(house: Arc<House>, tenant: TenantId) {
     if !until_awake(&house, &entry).await {
         return;
     }
-    let arrived = submit::of_node(&house, Command::MoveTenant { step: MoveStep::Arrive });
+    let arrived = submit::of_node(&house, Command::NoteMove { step: MoveStep::Arrive });
     if let Err(error) = submit::submit(&house, &entry, arrived).await {
         tracing::warn!(%tenant, %error, "a tenant that came from another cell is not open yet");
     }

@@ -26,7 +26,7 @@ const fn is_proof(kind: CommandKind) -> bool {
             | CommandKind::RehashPassword
             | CommandKind::CountFailure
             | CommandKind::BeginEpoch
-            | CommandKind::MoveTenant
+            | CommandKind::NoteMove
             | CommandKind::AdoptTenant
     )
 }
@@ -272,7 +272,7 @@ impl State {
             | Command::ChangeEntities { .. }
             | Command::SetVisibility { .. }
             | Command::PlaceTenant { .. }
-            | Command::MoveTenant { .. }
+            | Command::NoteMove { .. }
             | Command::AdoptTenant { .. }
             | Command::PlantedPanic {} => false,
         }

@@ -32,6 +32,7 @@ mod loaded;
 mod made;
 mod mapping;
 mod moving;
+mod named;
 mod overlay;
 mod owners;
 mod password;
@@ -358,7 +359,7 @@ impl State {
             }
             Command::SetVisibility { draft } => self.set_visibility(draft, caller, now),
             Command::PlaceTenant { placement } => self.place_tenant(placement),
-            Command::MoveTenant { step } => self.move_tenant(*step),
+            Command::NoteMove { step } => self.move_tenant(*step),
             Command::AdoptTenant { name, created, suspended, placement } => {
                 self.adopt_tenant(name, (*created, *suspended), placement)
             }
@@ -552,16 +553,6 @@ impl State {
         }
     }
 
-    fn apply_grant(&mut self, record: &tessera_model::record::GrantRecord) {
-        self.root.rules.put_grant(record);
-        self.note_granted(record);
-    }
-
-    fn apply_ungranted(&mut self, subject: SubjectIndex, role: RoleId, workspace: WorkspaceIndex) {
-        self.note_ungranted(subject, role, workspace);
-        self.root.rules.remove_grant(subject, role, workspace);
-    }
-
     /// What the batch changed, to be published behind its proof; the state starts the next batch.
     pub(crate) fn take_changes(&mut self) -> (Vec<(u32, Change)>, Option<Arc<Root>>) {
         let changes = self.overlay.take();
@@ -586,21 +577,6 @@ impl State {
         let view = crate::view::View::new(self.root.clone(), Arc::clone(&self.table), self.revision);
         view.remembered.store(self.ids.len(), std::sync::atomic::Ordering::Relaxed);
         view
-    }
-
-    fn permission_id(&self, name: &str) -> Option<PermissionId> {
-        self.root.rules.permission(tessera_model::PermissionRef::Name(name))
-    }
-
-    fn role_id(&self, name: &tessera_model::Name) -> Result<RoleId, Refusal> {
-        self.root.role_names.get(name).copied().ok_or(Refusal::RoleUnknown)
-    }
-
-    fn workspace_index(&self, name: Option<&tessera_model::Name>) -> Result<WorkspaceIndex, Refusal> {
-        match name {
-            None => Ok(WorkspaceIndex(0)),
-            Some(name) => self.root.workspace_names.get(name).copied().ok_or(Refusal::WorkspaceUnknown),
-        }
     }
 }
 

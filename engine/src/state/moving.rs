@@ -10,7 +10,7 @@ use tessera_model::{
 impl State {
     /// Whether a tenant that moves takes this command: only what ends the move, and the beginning of an epoch.
     pub(super) fn not_frozen(&self, command: &Command) -> Result<(), Refusal> {
-        let ends = matches!(command, Command::MoveTenant { .. } | Command::BeginEpoch {});
+        let ends = matches!(command, Command::NoteMove { .. } | Command::BeginEpoch {});
         if self.root.moving.is_none() || ends { Ok(()) } else { Err(Refusal::Moving) }
     }
 

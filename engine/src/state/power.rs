@@ -105,7 +105,7 @@ pub(crate) fn hands_out(command: &Command) -> bool {
         | Command::WithdrawRequest { .. }
         | Command::WithdrawInvitation { .. }
         | Command::PlaceTenant { .. }
-        | Command::MoveTenant { .. }
+        | Command::NoteMove { .. }
         | Command::AdoptTenant { .. }
         | Command::PlantedPanic { .. } => false,
     }

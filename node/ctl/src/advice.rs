@@ -169,6 +169,9 @@ const ADVICE: &[(Refusal, &str)] = &[
     ),
     (Refusal::PoliciesUnset, "tessera policy put --schema FILE sets a schema, policies or not"),
     (Refusal::ResourceMalformed, "a resource is a type, a colon and an id: Document:2027"),
+    (Refusal::MoveRunning, "tessera tenant move --follow tells how far it is"),
+    (Refusal::MoveUnknown, "leave out --follow to begin it, or to go on with it"),
+    (Refusal::Moving, "the tenant is on its way to another cell: try again"),
     (Refusal::NotReady, "the tenant is being loaded: try again, or give it more time with --timeout"),
     (
         Refusal::TenantFailed,

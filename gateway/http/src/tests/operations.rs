@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use tessera_model::CommandKind;
 
 /// Commands that are not ordered over HTTP in their own shape.
-const ELSEWHERE: [CommandKind; 11] = [
+const ELSEWHERE: [CommandKind; 13] = [
     // A handle, or a browser's cookie: `refresh`.
     CommandKind::RefreshSession,
     // The node's own.
@@ -26,6 +26,8 @@ const ELSEWHERE: [CommandKind; 11] = [
     CommandKind::GrantUnder,
     // Between the nodes of a fleet.
     CommandKind::PlaceTenant,
+    CommandKind::NoteMove,
+    CommandKind::AdoptTenant,
     // Never in a release.
     CommandKind::PlantedPanic,
 ];
