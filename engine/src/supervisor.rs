@@ -534,7 +534,7 @@ fn fail(entry: &Entry, error: &StorageError) {
 async fn hand_over(house: &Arc<House>, entry: &Arc<Entry>) -> Result<bool, StorageError> {
     let mut first = true;
     loop {
-        if entry.status() == TenantStatus::Deleted {
+        if entry.status() == TenantStatus::Deleted || entry.is_away() && !house.store.has_tail(entry.tenant) {
             return Ok(true);
         }
         let Some(actor) = awake(house, entry).await else {

@@ -13,7 +13,7 @@ use tessera_engine::{
 };
 use tessera_model::{
     Cell, CellId, CellName, CheckQuery, Command, CommandId, Epoch, Fleet, Handle, Name, PermissionRef, Placement,
-    PublicId, Reason, Receipt, Refusal, TenantId, WorkspaceRef,
+    Reason, Receipt, Refusal, TenantId, WorkspaceRef,
 };
 use tessera_storage::disk::simulated::Simulated;
 use tessera_storage::{Embedded, Options, RootKey};
@@ -65,7 +65,6 @@ struct World {
     a: Side,
     b: Side,
     tenant: Tenant,
-    ann: PublicId,
     session: Handle,
 }
 
@@ -116,7 +115,7 @@ impl World {
         a.house.submit(&tenant.admin, Command::RegisterPermission { name: name("orders.read") }).await;
         a.house.grant(&tenant, ann, "reader").await;
         let session = a.house.sign_in(&tenant, "ann@example.org", "correct horse").await.expect("signed in");
-        Self { links, a, b, tenant, ann, session }
+        Self { links, a, b, tenant, session }
     }
 
     /// Whether a cell permits what the session may do.
@@ -241,9 +240,9 @@ async fn a_tenant_moves_under_load() {
         let again = world.write(&world.b, *id, &format!("load.p{no}")).await.expect("known");
         assert_eq!(again.revision, receipt.revision, "repeated, not done twice");
     }
-    let signed = b.sign_in(&Tenant { id: world.tenant.id, admin: bound, admin_key: world.tenant.admin_key },
-        "ann@example.org", "correct horse");
-    signed.await.expect("signed in where it lives");
+    let there = Tenant { id: world.tenant.id, admin: bound, admin_key: world.tenant.admin_key };
+    b.sign_in(&there, "ann@example.org", "correct horse").await.expect("signed in where it lives");
+    drop(there);
     let left = world.a.house.store.is_kept(world.tenant.id).expect("read");
     assert!(!left, "nothing of it is left");
     assert_eq!(world.a.house.engine.lives_in(world.tenant.id), Some(B));
@@ -342,7 +341,6 @@ async fn older_copies_and_unknown_cells_are_refused() {
     let earlier = Placement { epoch: Epoch(placed.epoch.0 - 1), cell: A, ..placed };
     let refused = world.a.house.engine.place(earlier).await;
     assert_eq!(refused, Err(SubmitError::Refused(Refusal::PlacementOld)));
-    let _ = world.ann;
 }
 
 impl World {

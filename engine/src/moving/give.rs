@@ -196,11 +196,21 @@ impl Job {
     }
 
     async fn carry(&self, step: TakeStep) -> Result<Taken, Stopped> {
-        let taken = self.carrier.carry(self.to, self.tenant, step).await?;
-        if taken.status == TakenStatus::Failed {
-            return Err(Stopped::There(taken.trouble.unwrap_or_default()));
+        let (mut rest, most) = REST_MS;
+        for _ in 0..QUESTIONS_MAX {
+            match self.carrier.carry(self.to, self.tenant, step.clone()).await {
+                Ok(Taken { status: TakenStatus::Failed, trouble, .. }) => {
+                    return Err(Stopped::There(trouble.unwrap_or_default()));
+                }
+                Ok(taken) => return Ok(taken),
+                // It is busy with what it was asked before.
+                Err(CarryError::Refused(Refusal::Busy(_) | Refusal::NotReady)) => {}
+                Err(error) => return Err(error.into()),
+            }
+            tokio::time::sleep(Duration::from_millis(rest)).await;
+            rest = (rest * 2).min(most);
         }
-        Ok(taken)
+        Err(Stopped::Other("the other cell takes nothing any more"))
     }
 
     /// Asks the other cell until it is that far.
@@ -331,30 +341,12 @@ impl Job {
         });
         while let Some(bytes) = chunks.recv().await {
             let len = bytes.len() as u64;
-            self.send(bytes).await?;
+            self.carry(TakeStep::Chunk { number: self.chunks, bytes }).await?;
+            self.chunks += 1;
             self.told.lock().bytes += len;
         }
         let (sent, copied) = copying.await.map_err(|_| Stopped::Other("the copy ended by a fault"))?;
         Ok((sent, copied?))
-    }
-
-    /// Sends a chunk, and waits while the other cell is busy with those before.
-    async fn send(&mut self, bytes: Vec<u8>) -> Result<(), Stopped> {
-        let (mut rest, most) = REST_MS;
-        for _ in 0..QUESTIONS_MAX {
-            let step = TakeStep::Chunk { number: self.chunks, bytes: bytes.clone() };
-            match self.carry(step).await {
-                Ok(_) => {
-                    self.chunks += 1;
-                    return Ok(());
-                }
-                Err(Stopped::Carried(CarryError::Refused(Refusal::Busy(_)))) => {}
-                Err(stopped) => return Err(stopped),
-            }
-            tokio::time::sleep(Duration::from_millis(rest)).await;
-            rest = (rest * 2).min(most);
-        }
-        Err(Stopped::Other("the other cell takes nothing any more"))
     }
 
     /// The tenant has left: it is closed here, then opened there, and then nothing of it is left here.

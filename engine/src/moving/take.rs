@@ -73,7 +73,12 @@ impl Engine {
             TakeStep::Drop => {
                 self.may_come(tenant, None)?;
                 self.house.takings.lock().remove(&tenant);
-                self.house.store.drop_arrival(tenant).map_err(|error| refusal_of(&error))?;
+                let house = Arc::clone(&self.house);
+                drop(tokio::task::spawn_blocking(move || {
+                    if let Err(error) = house.store.drop_arrival(tenant) {
+                        tracing::warn!(%tenant, %error, "what was copied of a tenant that stays is still here");
+                    }
+                }));
                 Ok(Taken::default())
             }
         }

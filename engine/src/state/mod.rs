@@ -85,7 +85,7 @@ use tessera_crypto::digest::Tagger;
 use tessera_model::command::Ordered;
 use tessera_model::policy::EntityName;
 use tessera_model::{
-    CellId, Command, Event, PermissionId, Refusal, RestrictionId, Revision, RoleId, Row, SubjectIndex,
+    CellId, Command, Event, Refusal, RestrictionId, Revision, Row, SubjectIndex,
     TenantId, UnixMillis, WorkspaceIndex,
 };
 use tessera_storage::BucketKind;

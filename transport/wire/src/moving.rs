@@ -20,8 +20,8 @@ shapes! {
         /// Why it stopped; none when it did not.
         trouble: Option<String> = Trouble,
     }
-    /// What the cell that takes a tenant tells. No `Debug` of the link's bytes is needed: it is no secret.
-    #[derive(Clone, Eq, PartialEq)]
+    /// What the cell that takes a tenant tells.
+    #[derive(Clone)]
     TakenRow {
         /// 0 it has nothing, 1 it is copied, 2 the copy is whole and closed, 3 it is opened, 4 it lives there, 5 it failed.
         status: u32 = TakenStatus,
