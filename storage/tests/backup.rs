@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_model::{Epoch, Event, Revision, SubjectIndex, TenantId, UnixMillis};
 use tessera_storage::disk::{Disk, simulated::Fault, simulated::Simulated};
 use tessera_storage::{
-    Backup, Backups as _, Bucket, BucketKind, Embedded, FrameRead, Head, Moves as _, Options, Progress, RootKey, Sent,
-    StorageError, Store, inspect,
+    Backup, Backups as _, Bucket, BucketKind, Embedded, FrameRead, Head, Moves as _, Options, Progress,
+    RootKey, Sent, StorageError, Store, inspect,
 };
 
 const TENANTS: u64 = 4;
@@ -438,7 +438,7 @@ fn a_tenant_goes_to_another_store_and_comes_back() {
     passes.push(second);
     assert_eq!(head, from.head(tenant).unwrap().unwrap());
     let mut short = passes.clone();
-    short[1].pop();
+    short[1].last_mut().unwrap().pop();
     assert!(matches!(arrived(&to, tenant, &short), Err(StorageError::BadCopy(_))));
     assert!(matches!(to.begin_arrival(TenantId::SYSTEM), Err(StorageError::TenantHere(_))));
     let copied = arrived(&to, tenant, &passes).unwrap();

@@ -23,8 +23,8 @@ use crate::record::{
     WorkspaceRecord,
 };
 use crate::refresh::{ClientRecord, EndReason, RefreshRecord};
-use crate::revision::{Epoch, Revision};
 use crate::relation::{RelationMappingRecord, RelationModelRecord, RelationRecord};
+use crate::revision::{Epoch, Revision};
 use crate::settings::Settings;
 use crate::time::Deadline;
 use crate::visibility::VisibilityRecord;

@@ -1,7 +1,7 @@
 //! The cell that gives a tenant away.
 
 use super::{
-    CarryError, Carrier, MoveStatus, MoveTold, MoveWay, TakeStep, Taken, TakenStatus, order, until_awake,
+    Carrier, CarryError, MoveStatus, MoveTold, MoveWay, TakeStep, Taken, TakenStatus, order, until_awake,
 };
 use crate::directory::{Entry, Standing};
 use crate::engine::Engine;
@@ -353,7 +353,8 @@ impl Job {
     async fn hand_over(&self, entry: &Arc<Entry>) -> Result<MoveStatus, Stopped> {
         self.set(MoveStatus::HandedOver);
         if let Some(head) = self.house().store.head(self.tenant)? {
-            let epoch = match self.engine.placement(self.tenant).filter(|placement| placement.cell == self.to) {
+            let epoch = match self.engine.placement(self.tenant).filter(|placement| placement.cell == self.to)
+            {
                 Some(placement) => placement.epoch,
                 None => {
                     let moving = self.moving(entry).await?.filter(|moving| moving.moved);

@@ -16,7 +16,6 @@ use tessera_model::{Caller, CellId, Command, Epoch, Event, Limit, Placement, Ref
 use tessera_storage::{Arrival, FrameRead, StorageError};
 use tokio::sync::mpsc;
 
-
 /// What the one who writes is told.
 enum Work {
     Chunk(Vec<u8>),
@@ -250,9 +249,8 @@ async fn open(
 ) {
     let (house, tenant) = (Arc::clone(&engine.house), own.tenant);
     let on = Arc::clone(&house);
-    let opened = house.work(move || {
-        on.store.open_arrival(tenant, &frame, &|frame| opens(frame, (own.cell, own.epoch)))
-    });
+    let opened = house
+        .work(move || on.store.open_arrival(tenant, &frame, &|frame| opens(frame, (own.cell, own.epoch))));
     match opened.await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => return failed(&told, tenant, &error),

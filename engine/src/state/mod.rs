@@ -85,8 +85,8 @@ use tessera_crypto::digest::Tagger;
 use tessera_model::command::Ordered;
 use tessera_model::policy::EntityName;
 use tessera_model::{
-    CellId, Command, Event, Refusal, RestrictionId, Revision, Row, SubjectIndex,
-    TenantId, UnixMillis, WorkspaceIndex,
+    CellId, Command, Event, Refusal, RestrictionId, Revision, Row, SubjectIndex, TenantId, UnixMillis,
+    WorkspaceIndex,
 };
 use tessera_storage::BucketKind;
 

@@ -3,9 +3,7 @@
 use super::{Decided, State};
 use tessera_model::moving::{Carried, MoveStep, Moving};
 use tessera_model::record::{TenantRecord, TenantStatus};
-use tessera_model::{
-    CellId, Command, Deadline, Epoch, Event, Name, Placement, Refusal, Revision, TenantId,
-};
+use tessera_model::{CellId, Command, Deadline, Epoch, Event, Name, Placement, Refusal, Revision, TenantId};
 
 impl State {
     /// Whether a tenant that moves takes this command: only what ends the move, and the beginning of an epoch.
@@ -101,8 +99,10 @@ impl State {
 
     /// What there is of it in the bucket of what there is once.
     pub(super) fn moving_events(&self) -> impl Iterator<Item = Event> {
-        let arrived = self.root.carried.map(|Carried { from, into, upto }| Event::TenantArrived { from, into, upto });
-        let leaving = self.root.moving.map(|Moving { to, epoch, from, .. }| Event::TenantLeaving { to, epoch, from });
+        let arrived =
+            self.root.carried.map(|Carried { from, into, upto }| Event::TenantArrived { from, into, upto });
+        let leaving =
+            self.root.moving.map(|Moving { to, epoch, from, .. }| Event::TenantLeaving { to, epoch, from });
         let moved = self.root.moving.filter(|moving| moving.moved);
         let moved = moved.map(|Moving { to, epoch, .. }| Event::TenantMoved { to, epoch });
         arrived.into_iter().chain(leaving).chain(moved)

@@ -4,7 +4,7 @@ use super::peers::Peers;
 use std::sync::Arc;
 use tessera_client::ClientError;
 use tessera_client::wire::{Request, TakenRow};
-use tessera_engine::{Carrier, CarriedStep, CarryError, Engine, TakeStep, Taken, TakenStatus};
+use tessera_engine::{CarriedStep, Carrier, CarryError, Engine, TakeStep, Taken, TakenStatus};
 use tessera_model::record::{TenantRecord, TenantStatus};
 use tessera_model::{Cell, CellId, Deadline, Private, Refusal, Revision, TenantId};
 

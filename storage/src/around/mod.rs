@@ -88,12 +88,7 @@ impl<T: Around> Sealing for T {
 }
 
 impl<T: Around> Moves for T {
-    fn copy_out(
-        &self,
-        tenant: TenantId,
-        sent: &mut Sent,
-        sink: CopySink<'_>,
-    ) -> Result<Head, StorageError> {
+    fn copy_out(&self, tenant: TenantId, sent: &mut Sent, sink: CopySink<'_>) -> Result<Head, StorageError> {
         self.inner().copy_out(tenant, sent, sink)
     }
 
@@ -117,12 +112,7 @@ impl<T: Around> Moves for T {
         self.inner().arrived(tenant)
     }
 
-    fn open_arrival(
-        &self,
-        tenant: TenantId,
-        frame: &[u8],
-        opens: Opens<'_>,
-    ) -> Result<Head, StorageError> {
+    fn open_arrival(&self, tenant: TenantId, frame: &[u8], opens: Opens<'_>) -> Result<Head, StorageError> {
         self.inner().open_arrival(tenant, frame, opens)
     }
 

@@ -5,9 +5,7 @@ use super::piece::{Piece, take_pieces};
 use super::{CopySink, Moves, Opens};
 use crate::batch::Head;
 use crate::checkpoint::read as table;
-use crate::checkpoint::schema::{
-    self, BUCKET, DIRECTORY, DirectoryRow, Life, Of, ROW, SEAL_BYTES, SEGMENT,
-};
+use crate::checkpoint::schema::{self, BUCKET, DIRECTORY, DirectoryRow, Life, Of, ROW, SEAL_BYTES, SEGMENT};
 use crate::checkpoint::segment::Segment;
 use crate::checkpoint::share::{self, Sum};
 use crate::checkpoint::{Entry, Pending};
@@ -81,12 +79,7 @@ fn note(arrival: &mut Arrival, of: Of, key: &[u8], value: Option<&[u8]>) -> Resu
 }
 
 impl Moves for Embedded {
-    fn copy_out(
-        &self,
-        tenant: TenantId,
-        sent: &mut Sent,
-        sink: CopySink<'_>,
-    ) -> Result<Head, StorageError> {
+    fn copy_out(&self, tenant: TenantId, sent: &mut Sent, sink: CopySink<'_>) -> Result<Head, StorageError> {
         self.copy_tenant(tenant, sent, sink)
     }
 
@@ -137,7 +130,8 @@ impl Moves for Embedded {
         if arrival.sets.is_empty() || arrival.sets.len() != numbers.len() {
             return bad("keys of the tenant are missing");
         }
-        row.keys = arrival.sets.iter().map(|(number, slot)| KeySlot { number: *number, slot: *slot }).collect();
+        row.keys =
+            arrival.sets.iter().map(|(number, slot)| KeySlot { number: *number, slot: *slot }).collect();
         for listed in row.buckets.iter_mut().filter(|listed| listed.key != 0) {
             let Some(slot) = arrival.slots.get(&listed.key) else { return bad("a bucket's key is missing") };
             listed.key = *slot;
@@ -153,12 +147,7 @@ impl Moves for Embedded {
         Ok(whole.map(|row| table::head_of(tenant, &row)))
     }
 
-    fn open_arrival(
-        &self,
-        tenant: TenantId,
-        frame: &[u8],
-        opens: Opens<'_>,
-    ) -> Result<Head, StorageError> {
+    fn open_arrival(&self, tenant: TenantId, frame: &[u8], opens: Opens<'_>) -> Result<Head, StorageError> {
         let _one = self.finishing.lock();
         let Some(mut row) = self.shared.checkpoint.directory(tenant)? else {
             return Err(StorageError::TenantUnknown(tenant));
@@ -237,7 +226,11 @@ impl Embedded {
             Piece::Set(number, keys) => self.take_set(arrival, number, &keys),
             Piece::Slot(slot, key) => {
                 arrival.unslotted.push((slot, key));
-                if arrival.unslotted.len() >= SLOTS_AT_ONCE { self.make_room_for_keys(arrival) } else { Ok(()) }
+                if arrival.unslotted.len() >= SLOTS_AT_ONCE {
+                    self.make_room_for_keys(arrival)
+                } else {
+                    Ok(())
+                }
             }
             Piece::Put(of, key, value) => self.take_entry(arrival, of, key, Some(value)),
             Piece::Gone(of, key) => self.take_entry(arrival, of, key, None),
@@ -252,9 +245,10 @@ impl Embedded {
     fn take_set(&self, arrival: &mut Arrival, number: u8, keys: &[Key; 3]) -> Result<(), StorageError> {
         let tenant = arrival.tenant;
         let [_, _, sealing] = keys;
-        let same = arrival.sealing.as_ref().is_none_or(|known| {
-            tessera_crypto::compare::equal_arrays(known.expose(), sealing.expose())
-        });
+        let same = arrival
+            .sealing
+            .as_ref()
+            .is_none_or(|known| tessera_crypto::compare::equal_arrays(known.expose(), sealing.expose()));
         if !same {
             return bad("two sealing keys");
         }
@@ -354,9 +348,8 @@ impl Embedded {
         let tenant = arrival.tenant;
         table::listed_once(tenant, row)?;
         let checkpoint = &self.shared.checkpoint;
-        checkpoint.read(|transaction| {
-            share::all_there(transaction, (tenant, &checkpoint.salt), &row.shares)
-        })?;
+        checkpoint
+            .read(|transaction| share::all_there(transaction, (tenant, &checkpoint.salt), &row.shares))?;
         let (mut next, mut link) = (Revision(0), [0; 32]);
         for (first, (before, behind, last)) in &arrival.segments {
             if *first != next.0 || (next > Revision(0) && *before != link) {

@@ -69,7 +69,11 @@ impl<'a> Piece<'a> {
         let of = |input: &mut Reader<'_>| {
             let of = Of::from_number(u8::take(input)?).ok_or(RecordError::BadNumber)?;
             // All that a copy has besides its directory row; counts are made anew.
-            if matches!(of, Of::Bucket | Of::Row | Of::Segment) { Ok(of) } else { Err(RecordError::BadNumber) }
+            if matches!(of, Of::Bucket | Of::Row | Of::Segment) {
+                Ok(of)
+            } else {
+                Err(RecordError::BadNumber)
+            }
         };
         let key = |input: &mut Reader<'_>| input.array().map(Key::new);
         let piece = match number {
