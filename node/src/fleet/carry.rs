@@ -22,7 +22,7 @@ impl Links {
     async fn ask(&self, cell: &Cell, request: &Request) -> Result<Taken, CarryError> {
         let unreached = |why: String| CarryError::Unreached(why.into());
         let client = self.peers.client(cell).await.map_err(unreached)?;
-        let page = match client.page::<TakenRow>(request).await {
+        let page = match client.list::<TakenRow>(request).await {
             Ok(page) => page,
             Err(ClientError::Refused(refusal)) => return Err(CarryError::Refused(refusal)),
             Err(error) => {

@@ -2,6 +2,7 @@
 
 mod document;
 mod elevations;
+mod fleet_move;
 mod invitations;
 mod json;
 mod load;
