@@ -13,8 +13,8 @@ use std::sync::Arc;
 use tessera_crypto::compare::equal_arrays;
 use tessera_model::record::TenantStatus;
 use tessera_model::{
-    Caller, CellId, Decision, Generation, Handle, HandleBytes, PermissionRef, Place, PublicId, Reason, Refusal,
-    TenantId, Whence, WorkspaceIndex, WorkspaceRef,
+    Caller, CellId, Decision, Generation, Handle, HandleBytes, PermissionRef, Place, PublicId, Reason,
+    Refusal, TenantId, Whence, WorkspaceIndex, WorkspaceRef,
 };
 use tessera_storage::StorageError;
 

@@ -12,7 +12,9 @@ use crate::house::House;
 use crate::submit::SubmitError;
 use std::sync::Arc;
 use tessera_model::record::TenantStatus;
-use tessera_model::{Caller, Cell, CellId, Command, Fleet, Handle, HandleBytes, PeerSeen, Placement, TenantId};
+use tessera_model::{
+    Caller, Cell, CellId, Command, Fleet, Handle, HandleBytes, PeerSeen, Placement, TenantId,
+};
 
 impl House {
     /// The cell that this node is.
@@ -167,7 +169,8 @@ impl Engine {
     pub fn tenants_here(&self) -> u64 {
         let Some(view) = self.house.system() else { return 0 };
         let root = view.root.full();
-        let lives = |tenant| root.placements.get(tenant).is_none_or(|placed| placed.cell == self.house.own_cell());
+        let lives =
+            |tenant| root.placements.get(tenant).is_none_or(|placed| placed.cell == self.house.own_cell());
         let there = root.tenants.iter().filter(|seen| seen.status != TenantStatus::Deleted && lives(seen.id));
         u64::try_from(there.count()).unwrap_or(u64::MAX)
     }

@@ -111,18 +111,23 @@ pub enum FleetFault {
 impl fmt::Display for FleetFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::VersionMissing => {
-                f.write_str("it has no version: write version = 1 at its beginning, and one more at each change")
-            }
+            Self::VersionMissing => f.write_str(
+                "it has no version: write version = 1 at its beginning, and one more at each change",
+            ),
             Self::Cells(0) => f.write_str("it names no cell: each one is a [[cell]]"),
             Self::Cells(count) => write!(f, "it names {count} cells; at most {FLEET_CELLS_MAX} make a fleet"),
-            Self::NameTwice(name) => write!(f, "cell {name} is named twice: a cell has one name and one line"),
+            Self::NameTwice(name) => {
+                write!(f, "cell {name} is named twice: a cell has one name and one line")
+            }
             Self::NumberTwice(id) => {
                 write!(f, "two cells have the number {id}: it is the first part of their tenants' ids")
             }
             Self::AddressTwice(address) => write!(f, "two cells have the address {address}"),
             Self::BadAddress(name) => {
-                write!(f, "the address of cell {name} is none: host:port is expected, as node1.example.org:7443")
+                write!(
+                    f,
+                    "the address of cell {name} is none: host:port is expected, as node1.example.org:7443"
+                )
             }
             Self::BadCertificate(name) => write!(
                 f,

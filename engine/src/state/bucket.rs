@@ -143,7 +143,9 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
             (BucketKind::Names, ENTITIES + share_of(name))
         }
         Event::VisibilityChanged(_) => (BucketKind::Names, VISIBILITY),
-        Event::TenantPlaced(placement) => (BucketKind::Names, PLACEMENTS + Placements::share(placement.tenant)),
+        Event::TenantPlaced(placement) => {
+            (BucketKind::Names, PLACEMENTS + Placements::share(placement.tenant))
+        }
         Event::CreatorNoted { subject, .. } => of_subject(*subject),
         Event::RestrictionAdded(record) => (BucketKind::Names, RESTRICTIONS + record.id.0 / NAMES),
         Event::RestrictionRemoved(id) => (BucketKind::Names, RESTRICTIONS + id.0 / NAMES),

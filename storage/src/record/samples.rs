@@ -19,8 +19,8 @@ use tessera_model::rule::{GroupRule, Match, Term};
 use tessera_model::visibility::{Details, Reach, SightRecord, VisibilityRecord};
 use tessera_model::{
     CellId, ClientIndex, CommandId, Deadline, Epoch, Event, Generation, GroupId, Name, Network, Pattern,
-    PermissionId, Place, Placement, PublicId, RestrictionId, Revision, RoleId, ServiceIndex, Settings, SubjectIndex, TenantId,
-    Thumbprint, Trust, WorkspaceIndex,
+    PermissionId, Place, Placement, PublicId, RestrictionId, Revision, RoleId, ServiceIndex, Settings,
+    SubjectIndex, TenantId, Thumbprint, Trust, WorkspaceIndex,
 };
 
 fn name(text: &str) -> Name {
