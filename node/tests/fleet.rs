@@ -254,7 +254,7 @@ async fn until_placed(by: &Client, tenant: TenantId, wanted: (u64, u32)) {
 async fn three_cells() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
-    let [mut a, b, mut c] = fleet(root).await;
+    let [a, b, mut c] = fleet(root).await;
     let sound = |told: &Value, code: i32| told["sound"] == true && code == 0;
     for cell in [&a, &b, &c] {
         cell.until(root, sound);

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 /// LIMIT: how long a start waits for the other cells, so that it opens no tenant that has left.
-const START_PATIENCE: Duration = Duration::from_secs(5);
+const START_PATIENCE: Duration = Duration::from_secs(3);
 /// How often it is looked whether there is something to tell the others.
 const NEWS: Duration = Duration::from_millis(250);
 /// LIMIT: cells that are asked at once.

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 /// LIMIT: how long another cell may take for one answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Connections to the other cells: one each, kept while the fleet file says the same of the cell.
 pub(crate) struct Peers {
