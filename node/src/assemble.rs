@@ -90,12 +90,19 @@ pub(crate) struct Live {
     identity: Arc<tls::Identity>,
     /// What the last look at the checkpoint found.
     findings: Arc<Findings>,
+    /// The connections to the other cells of the fleet.
+    peers: Option<Arc<fleet::Peers>>,
 }
 
 impl Live {
     /// The engine.
     pub(crate) const fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// The connections to the other cells of the fleet, if the node belongs to one.
+    pub(crate) const fn peers(&self) -> Option<&Arc<fleet::Peers>> {
+        self.peers.as_ref()
     }
 
     /// Hands the figures of engine and door to the metrics.
@@ -239,9 +246,14 @@ pub(crate) async fn engine(config: &Config, clock: Arc<NodeClock>) -> Result<Eng
         .unwrap_or(NonZeroUsize::MIN);
     let pool = PasswordPool::new(threads, config.passwords.queue_max)
         .map_err(|error| FatalError::unavailable(format!("the hashing pool cannot start: {error}")))?;
-    let engine = Engine::start(EngineConfig { cell, ..settings(config) }, store, (clock, Arc::new(SystemEntropy)), Arc::new(pool))
-        .await
-        .map_err(|error| FatalError::storage(format!("the engine cannot start: {error}")))?;
+    let engine = Engine::start(
+        EngineConfig { cell, ..settings(config) },
+        store,
+        (clock, Arc::new(SystemEntropy)),
+        Arc::new(pool),
+    )
+    .await
+    .map_err(|error| FatalError::storage(format!("the engine cannot start: {error}")))?;
     if let Some(fleet) = fleet {
         engine.set_fleet(fleet);
     }
@@ -289,12 +301,13 @@ async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<S
             FatalError::unavailable(format!("quic.listen: {error}{hint}"))
         }
     })?;
+    let peers = talk.as_ref().map(fleet::Talk::peers);
     if let Some(talk) = talk {
         // It ends with the runtime.
         drop(tokio::spawn(talk.run()));
     }
     let (door, http) = (Arc::new(Mutex::new(Some(door))), Arc::new(Mutex::new(http)));
-    Ok((Live { engine, door, http, identity: Arc::new(identity), findings: Arc::default() }, secret))
+    Ok((Live { engine, door, http, identity: Arc::new(identity), findings: Arc::default(), peers }, secret))
 }
 
 /// Walks through the main job, in development. False when a signal came meanwhile.

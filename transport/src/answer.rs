@@ -284,7 +284,7 @@ fn known(
                 if let Some(asking) = asking.as_mut().filter(|_| quick::may_be(kind))
                     && asking.quick(line, kind, &frame, &mut desk.outbox)?
                 {
-                    self::left(&mut desk.outbox, line, (id, before), bound)?;
+                    gone(&mut desk.outbox, line, (id, before), bound)?;
                     continue;
                 }
                 let started = order::start(line, Some((bound, credential)), kind, &frame, &desk.replies);
@@ -308,7 +308,7 @@ fn known(
         if let Err(refused) = answered {
             fault(&mut desk.outbox, line, id, &refused)?;
         }
-        self::left(&mut desk.outbox, line, (id, before), bound)?;
+        gone(&mut desk.outbox, line, (id, before), bound)?;
     }
     if let Some(asking) = asking {
         line.shared.budgets.use_up(bucket, asking.spent.saturating_add(policies.checks()));
@@ -320,7 +320,7 @@ fn known(
 
 /// Of a tenant that left while it was asked about, nothing is answered but where it lives: what was written behind
 /// `before` is taken back.
-fn left(outbox: &mut Outbox, line: &Line, (id, before): (u64, usize), bound: &Bound) -> Result<(), End> {
+fn gone(outbox: &mut Outbox, line: &Line, (id, before): (u64, usize), bound: &Bound) -> Result<(), End> {
     match elsewhere::of(&line.shared.engine, bound) {
         None => Ok(()),
         Some(redirect) => {

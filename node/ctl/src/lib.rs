@@ -21,6 +21,7 @@ mod endpoint;
 mod erase;
 mod error;
 mod explain;
+mod fleet;
 #[cfg(test)]
 mod fuzz;
 mod grant;

@@ -47,7 +47,10 @@ impl Fleet {
             ));
         }
         if !named && !(self.cell.is_empty() && self.trust_file.as_os_str().is_empty()) {
-            faults.push(("fleet.file", "must name the fleet file: the other keys of [fleet] say nothing without"));
+            faults.push((
+                "fleet.file",
+                "must name the fleet file: the other keys of [fleet] say nothing without",
+            ));
         }
         if self.trust_file.as_os_str().is_empty() != self.keys_file.as_os_str().is_empty() {
             faults.push(("fleet.keys_file", "and fleet.trust_file go together: give both or none"));

@@ -41,6 +41,14 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+impl ConfigError {
+    /// What is wrong with the files that `[fleet]` names: it is told with its file.
+    pub(crate) fn of_fleet(what: &str) -> Self {
+        let (key, what) = what.split_once(' ').unwrap_or(("fleet.file", what));
+        Self { source: "fleet".to_owned(), line: None, key: key.to_owned(), what: what.to_owned() }
+    }
+}
+
 /// The effective configuration: `base`, over it the file, over it the environment.
 ///
 /// # Errors

@@ -10,8 +10,8 @@ mod http;
 mod load;
 mod locate;
 
-pub(crate) use http::Http;
 pub(crate) use fleet::Fleet;
+pub(crate) use http::Http;
 pub(crate) use load::{ConfigError, load, read_toml};
 
 use serde::{Deserialize, Serialize};
@@ -302,7 +302,9 @@ impl Config {
             "health.listen",
             "is reachable from other machines, in plain text: use a loopback address, or set health.danger_listen_beyond_this_machine",
         );
-        for (key, what) in self.storage.faults().into_iter().chain(self.http.faults()).chain(self.fleet.faults()) {
+        for (key, what) in
+            self.storage.faults().into_iter().chain(self.http.faults()).chain(self.fleet.faults())
+        {
             faults.push((key, what.to_owned()));
         }
         let mut fault = |wrong: bool, key: &'static str, what: &str| {

@@ -57,7 +57,10 @@ pub(crate) fn read(config: &Config) -> Result<Option<Fleet>, FatalError> {
     }
     let about = std::fs::metadata(path).map_err(|error| refused(path, error))?;
     if about.len() > FILE_BYTES_MAX {
-        return Err(refused(path, format!("it has {} bytes; at most {FILE_BYTES_MAX} are read", about.len())));
+        return Err(refused(
+            path,
+            format!("it has {} bytes; at most {FILE_BYTES_MAX} are read", about.len()),
+        ));
     }
     let text = std::fs::read_to_string(path).map_err(|error| refused(path, error))?;
     let own = CellName::new(&config.fleet.cell);
@@ -112,15 +115,18 @@ pub(crate) fn keys(config: &Config) -> Result<Keys, FatalError> {
         return Err(refused("others on this machine can read it: chmod 600".to_owned()));
     }
     let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
-    let written: BTreeMap<String, String> =
-        read_toml(path, &text).map_err(|_| refused("it does not read: cell-name = \"tkey_...\" is expected in every line".to_owned()))?;
+    let written: BTreeMap<String, String> = read_toml(path, &text).map_err(|_| {
+        refused("it does not read: cell-name = \"tkey_...\" is expected in every line".to_owned())
+    })?;
     let mut keys = Keys::new();
     for (cell, key) in written {
         let name = CellName::new(&cell).ok_or_else(|| refused(format!("{cell:?} is no name of a cell")))?;
         let handle = Handle::parse_text(&key).ok();
         let fits = |handle: &Handle| handle.kind == HandleKind::Key && handle.tenant == TenantId::SYSTEM;
         if !handle.as_ref().is_some_and(fits) {
-            return Err(refused(format!("what stands for cell {cell} is no operator's API key of that cell")));
+            return Err(refused(format!(
+                "what stands for cell {cell} is no operator's API key of that cell"
+            )));
         }
         keys.insert(name, Private::new(key.into_bytes()));
     }
@@ -131,14 +137,21 @@ pub(crate) fn keys(config: &Config) -> Result<Keys, FatalError> {
 pub(crate) fn unfit(present: &Fleet, read: &Fleet) -> Option<String> {
     if read.version() < present.version() {
         let (old, new) = (present.version(), read.version());
-        return Some(format!("it has version {new}, older than {old} in use: write the change into the newest file and count its version up"));
+        return Some(format!(
+            "it has version {new}, older than {old} in use: write the change into the newest file and count its version up"
+        ));
     }
     if read.own() != present.own() {
         let (old, new) = (present.own(), read.own());
-        return Some(format!("this node's cell has the number {new} in it, and {old} in use: a cell keeps its number for ever, its tenants' ids begin with it"));
+        return Some(format!(
+            "this node's cell has the number {new} in it, and {old} in use: a cell keeps its number for ever, its tenants' ids begin with it"
+        ));
     }
     if read.version() == present.version() && read.cells() != present.cells() {
-        return Some(format!("it says otherwise than version {} in use under the same version: count it up", present.version()));
+        return Some(format!(
+            "it says otherwise than version {} in use under the same version: count it up",
+            present.version()
+        ));
     }
     None
 }
@@ -173,7 +186,10 @@ mod tests {
             (with("[[cell]]\nnumber = 2\nname = \"c\"\naddress = \"c:1\"\n"), "two cells have the number 2"),
             (with("[[cell]]\nnumber = 3\nname = \"c\"\naddress = \"c\"\n"), "the address of cell c is none"),
             (with("[[cell]]\nnumber = 3\nname = \"C\"\naddress = \"c:1\"\n"), "cell \"C\" has no name"),
-            (with("[[cell]]\nnumber = 3\nname = \"c\"\naddress = \"c:1\"\nweight = 3\n"), "weight: no such key"),
+            (
+                with("[[cell]]\nnumber = 3\nname = \"c\"\naddress = \"c:1\"\nweight = 3\n"),
+                "weight: no such key",
+            ),
             (with("[[cell]]\nnumber = 3\nname = \"c\"\naddress = \"c:1\"\ntenants = [\"x\"]\n"), NO_TENANTS),
             (format!("tenants = {{ acme = \"a\" }}\n{WHOLE}"), NO_TENANTS),
             (WHOLE.replace("version = 3\n", ""), "it has no version"),
@@ -199,7 +215,10 @@ mod tests {
         for (text, why) in [
             (WHOLE.replace("version = 3", "version = 2"), "older than 3"),
             (WHOLE.replace("10.0.0.2", "10.0.0.3"), "under the same version"),
-            (WHOLE.replace("version = 3", "version = 4").replace("number = 1", "number = 9"), "keeps its number"),
+            (
+                WHOLE.replace("version = 3", "version = 4").replace("number = 1", "number = 9"),
+                "keeps its number",
+            ),
         ] {
             assert!(told(text).is_some_and(|told| told.contains(why)), "{why}");
         }

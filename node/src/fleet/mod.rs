@@ -10,11 +10,11 @@ mod peers;
 mod sync;
 
 pub(crate) use file::{keys, read};
+pub(crate) use peers::Peers;
 
 use crate::assemble::Live;
 use crate::config::Config;
 use crate::exit::FatalError;
-use peers::Peers;
 use std::sync::Arc;
 use std::time::Duration;
 use tessera_client::Trust;
@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 /// LIMIT: how long a start waits for the other cells, so that it opens no tenant that has left.
-const START_PATIENCE: Duration = Duration::from_secs(5);
+const START_PATIENCE: Duration = Duration::from_secs(3);
 /// How often it is looked whether there is something to tell the others.
 const NEWS: Duration = Duration::from_millis(250);
 /// LIMIT: cells that are asked at once.
@@ -50,13 +50,8 @@ pub(crate) fn trust(config: &Config) -> Result<Option<Trust>, FatalError> {
 /// The first thing that is wrong, and what to do.
 pub(crate) fn look(config: &Config) -> Result<(), FatalError> {
     let Some(fleet) = read(config)? else { return Ok(()) };
-    let keys = keys(config)?;
-    trust(config)?;
-    let keyless = |cell: &&tessera_model::Cell| !keys.contains_key(&cell.name);
-    if let Some(cell) = fleet.others().find(keyless).filter(|_| !keys.is_empty()) {
-        let (path, name) = (config.fleet.keys_file.display(), &cell.name);
-        return Err(FatalError::config(format!("fleet.keys_file {path}: it has no key for cell {name}")));
-    }
+    // A cell without a key is told when it is asked: it may be the one that is to be started next.
+    drop((fleet, keys(config)?, trust(config)?));
     Ok(())
 }
 
@@ -80,6 +75,11 @@ impl Talk {
         engine.set_carrier(Arc::new(carry::Links::new(engine.clone(), Arc::clone(&peers))));
         let every = Duration::from_secs(config.fleet.sync_seconds.max(1));
         Ok(Some(Self { engine: engine.clone(), peers, every }))
+    }
+
+    /// The connections to the other cells.
+    pub(crate) fn peers(&self) -> Arc<Peers> {
+        Arc::clone(&self.peers)
     }
 
     /// One round before the doors open: whatever another cell says has left this one, opens here no more.
@@ -117,6 +117,15 @@ impl Talk {
     }
 }
 
+/// Keys and certificates that came with a newer file; where they do not hold, those in use stay.
+fn renew(config: &Config, node: &Live) {
+    let Some(peers) = node.peers() else { return };
+    match trust(config).and_then(|trust| Ok((trust, keys(config)?))) {
+        Ok((trust, keys)) => peers.renew(trust, keys),
+        Err(error) => tracing::error!(%error, "the keys and certificates of the fleet in use stay"),
+    }
+}
+
 /// A fleet file that changes while the node runs: looked at now and then, and at SIGHUP.
 pub(crate) struct Reload {
     every: Option<Duration>,
@@ -144,10 +153,14 @@ impl Reload {
         let engine = node.engine();
         let Some(present) = engine.fleet() else { return };
         let read = read(config).and_then(|read| {
-            read.ok_or_else(|| FatalError::config("fleet.file: it is named no more: a node stays in its fleet"))
+            read.ok_or_else(|| {
+                FatalError::config("fleet.file: it is named no more: a node stays in its fleet")
+            })
         });
         let read = read.and_then(|read| match file::unfit(&present, &read) {
-            Some(what) => Err(FatalError::config(format!("fleet.file {}: {what}", config.fleet.file.display()))),
+            Some(what) => {
+                Err(FatalError::config(format!("fleet.file {}: {what}", config.fleet.file.display())))
+            }
             None => Ok(read),
         });
         match read {
@@ -156,6 +169,7 @@ impl Reload {
                 let (version, cells) = (read.version(), read.cells().len());
                 if engine.set_fleet(read) {
                     self.told = None;
+                    renew(config, node);
                     tracing::info!(version, cells, "loaded the fleet file again");
                 }
             }

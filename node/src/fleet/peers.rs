@@ -3,6 +3,7 @@
 
 use super::file::Keys;
 use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 use tessera_client::{Client, Config, Trust};
 use tessera_model::{Cell, CellId};
@@ -10,18 +11,30 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 /// LIMIT: how long another cell may take for one answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Connections to the other cells: one each, kept while the fleet file says the same of the cell.
 pub(crate) struct Peers {
-    trust: Option<Trust>,
-    keys: Keys,
+    known_by: RwLock<(Option<Trust>, Keys)>,
     open: Mutex<BTreeMap<CellId, (Cell, Client)>>,
 }
 
 impl Peers {
     pub(crate) fn new(trust: Option<Trust>, keys: Keys) -> Self {
-        Self { trust, keys, open: Mutex::default() }
+        Self { known_by: RwLock::new((trust, keys)), open: Mutex::default() }
+    }
+
+    /// Uses other keys and certificates for connections that are made from now on.
+    pub(crate) fn renew(&self, trust: Option<Trust>, keys: Keys) {
+        *self.known_by.write().unwrap_or_else(PoisonError::into_inner) = (trust, keys);
+    }
+
+    /// What a connection to a cell is made with.
+    fn credentials(&self, cell: &Cell) -> Result<(Trust, Option<String>), String> {
+        let known_by = self.known_by.read().unwrap_or_else(PoisonError::into_inner);
+        let trust = known_by.0.clone().ok_or("fleet.trust_file names no certificates to believe")?;
+        let key = known_by.1.get(&cell.name).ok_or("fleet.keys_file has no key for it")?;
+        Ok((trust, std::str::from_utf8(key.expose()).ok().map(str::to_owned)))
     }
 
     /// A client of another cell's system tenant.
@@ -34,15 +47,14 @@ impl Peers {
         {
             return Ok(client.clone());
         }
-        let trust = self.trust.clone().ok_or("fleet.trust_file names no certificates to believe")?;
-        let key = self.keys.get(&cell.name).ok_or("fleet.keys_file has no key for it")?;
+        let (trust, key) = self.credentials(cell)?;
         let found = timeout(PATIENCE, tokio::net::lookup_host(&*cell.address)).await;
         let found = found.map_err(|_| format!("no address was found for {} in time", cell.address))?;
         let addresses = found.map_err(|error| format!("{}: {error}", cell.address))?.collect::<Vec<_>>();
         let first = *addresses.first().ok_or_else(|| format!("{} has no address", cell.address))?;
         let mut config = Config::new(first, &cell.certificate, trust);
         config.addresses = addresses;
-        config.credential = std::str::from_utf8(key.expose()).ok().map(str::to_owned);
+        config.credential = key;
         config.deadline = PATIENCE;
         config.streams = 1;
         let client = Client::connect(config).await.map_err(|error| error.to_string())?;

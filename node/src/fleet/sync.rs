@@ -52,7 +52,10 @@ async fn exchange(engine: &Engine, peers: &Peers, cell: &Cell) -> Result<(FleetR
     let row = told(&client).await?;
     if row.cell != u32::from(cell.id.0) {
         let (there, said) = (row.cell, cell.id);
-        return Err(format!("the node at {} is cell {there}, not {said}: one of the fleet files is wrong", cell.address));
+        return Err(format!(
+            "the node at {} is cell {there}, not {said}: one of the fleet files is wrong",
+            cell.address
+        ));
     }
     if row.digest == engine.placements_told().1 {
         return Ok((row, 0));
@@ -106,7 +109,9 @@ async fn take(engine: &Engine, from: &Cell, theirs: &HashMap<TenantId, (Epoch, C
                 differs += 1;
             }
             _ => match engine.place(placement).await {
-                Ok(()) => tracing::info!(%tenant, %cell, epoch = epoch.0, from = %from.name, "a tenant lives elsewhere by now"),
+                Ok(()) => {
+                    tracing::info!(%tenant, %cell, epoch = epoch.0, from = %from.name, "a tenant lives elsewhere by now")
+                }
                 // A newer one came meanwhile.
                 Err(SubmitError::Refused(Refusal::PlacementOld)) => {}
                 Err(error) => {

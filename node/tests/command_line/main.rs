@@ -39,6 +39,18 @@ fn the_document_on_backups_is_true() {
     assert_eq!(node.end(), 0);
 }
 
+/// PROPERTY: the document on fleets shows what a node answers that is one, line by line.
+#[test]
+fn the_document_on_fleets_is_true() {
+    let folder = tempfile::tempdir().expect("a folder");
+    node::fleet_of_one(folder.path());
+    let node = Node::serve(folder.path());
+    let mut document = Document::read("docs/operate/fleet.md");
+    document.run(&node, "");
+    document.finish();
+    assert_eq!(node.end(), 0);
+}
+
 /// PROPERTY: the document on the doctor shows what it says of a fresh machine and beside a node, line by line.
 #[test]
 fn the_document_on_the_doctor_is_true() {

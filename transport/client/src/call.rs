@@ -85,7 +85,9 @@ impl Routes {
                     now = Instant::now();
                     continue;
                 }
-                Attempt::Elsewhere(_) => return Err(outcome(ClientError::TooManyRedirects, uncertain, command)),
+                Attempt::Elsewhere(_) => {
+                    return Err(outcome(ClientError::TooManyRedirects, uncertain, command));
+                }
             };
             let until = Instant::now() + pool.dice.jitter(wait.max(at_least));
             if until >= deadline {
@@ -124,7 +126,9 @@ impl Routes {
         let pending = match link.ask(now, deadline, write) {
             Ok(pending) => pending,
             Err(NotSent::Unwritable(error)) => return Attempt::Failed(error.into()),
-            Err(NotSent::Full) => return again(ClientError::Refused(Refusal::Busy(LimitAt::UNNAMED)), 0, false),
+            Err(NotSent::Full) => {
+                return again(ClientError::Refused(Refusal::Busy(LimitAt::UNNAMED)), 0, false);
+            }
             Err(NotSent::Lost) => return again(ClientError::Unreachable(None), 0, false),
         };
         match pending.await {

@@ -19,8 +19,8 @@ use tessera_model::{
     TenantId, UnixMillis, WorkspaceRef,
 };
 use tessera_wire::{
-    CellRow, Frame, Head, HelloReply, ListPermissions, Made, Outbox, Page, Permissions, Request, Resolve, Resolved,
-    Shape, TENANT_OF_CONNECTION, WireError,
+    CellRow, Frame, Head, HelloReply, ListPermissions, Made, Outbox, Page, Permissions, Request, Resolve,
+    Resolved, Shape, TENANT_OF_CONNECTION, WireError,
 };
 use tracing::Instrument as _;
 

@@ -65,7 +65,10 @@ impl Pool {
     }
 
     /// As [`Pool::start`], with another credential than the configuration's.
-    pub(crate) fn start_with(config: Config, credential: Option<HandleBytes>) -> Result<Arc<Self>, ClientError> {
+    pub(crate) fn start_with(
+        config: Config,
+        credential: Option<HandleBytes>,
+    ) -> Result<Arc<Self>, ClientError> {
         let endpoint = endpoint(&config)?;
         let pool = Arc::new(Self {
             credential: RwLock::new((credential, 0)),

@@ -6,6 +6,7 @@ use crate::elevation::{DevicePolicyRow, DeviceRow, RequestRow};
 use crate::endpoint::{AuthorizedRow, EndpointRow};
 use crate::fault::{Fault, WireError};
 use crate::fields::{Head, TENANT_OF_CONNECTION};
+use crate::fleet::{CellRow, FleetRow, PeerRow, PlacementRow};
 use crate::frame::Frame;
 use crate::hello::{Hello, HelloReply};
 use crate::inspect::{Introspect, Resolve, Resolved};
@@ -21,9 +22,9 @@ use crate::shape::{RowsWriter, Shape};
 use crate::visibility::VisibilityRow;
 use tessera_model::query::Introspection;
 use tessera_model::{
-    CellId, CheckQuery, CommandId, Decision, Epoch, Generation, HandleBytes, Limit, PermissionId,
-    PermissionRef, Place, Private, PublicId, Reason, Receipt, Revision, SubjectIndex, TenantId, UnixMillis,
-    WorkspaceIndex, WorkspaceRef,
+    Cell, CellId, CellName, CheckQuery, CommandId, Decision, Epoch, Generation, HandleBytes, Limit,
+    PermissionId, PermissionRef, Place, Private, PublicId, Reason, Receipt, Revision, SubjectIndex, TenantId,
+    UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
 
 /// The handle of the examples: version 1, session, cell 0, tenant 2, place 5, generation 1.
@@ -276,6 +277,10 @@ fn rows(add: &mut Add<'_>) {
     page::<InvitationRow>(add, "InvitationRow");
     page::<PersonalRoleRow>(add, "PersonalRoleRow");
     page::<VisibilityRow>(add, "VisibilityRow");
+    page::<CellRow>(add, "CellRow");
+    page::<PlacementRow>(add, "PlacementRow");
+    page::<FleetRow>(add, "FleetRow");
+    page::<PeerRow>(add, "PeerRow");
     page::<SettingsRow>(add, "SettingsRow");
 }
 
