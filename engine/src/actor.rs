@@ -69,6 +69,10 @@ pub(crate) struct Running {
     pub(crate) refresh_keys_changed: bool,
     /// Whether the batch in the making begins to erase somebody.
     pub(crate) erases: bool,
+    /// Where the tenant goes with the batch in the making.
+    pub(crate) gone: Option<tessera_model::CellId>,
+    /// Tenants whose placement the batch in the making changes.
+    pub(crate) placed: Vec<TenantId>,
     pub(crate) head: Head,
     /// The latest wall time that a frame of this tenant carries; it never goes back.
     pub(crate) wall: UnixMillis,
@@ -155,6 +159,11 @@ impl Running {
         // Before the places of those that are over are given away.
         self.note_acts(now).await?;
         self.state.sweep(waiting.len() * 2, now);
+        if self.entry.is_away() {
+            // It left while they waited. What the node itself has to write is the end of its history here.
+            let kept = |one: &Waiting| one.ordered.caller == tessera_model::Caller::Node;
+            waiting = refuse_but(waiting, Refusal::Redirect, kept);
+        }
         match self.house.store.room() {
             Room::Any if stopped => waiting = refuse_wide(waiting, Refusal::ClockStopped),
             Room::Any => {}
@@ -179,7 +188,7 @@ impl Running {
         if !may || !self.state.acts_are_over(now) {
             return Ok(());
         }
-        let ordered = submit::ordered_by_node(&self.house, Command::NoteActings {});
+        let ordered = submit::of_node(&self.house, Command::NoteActings {});
         let mut waiting = VecDeque::from([Waiting { ordered, reply: tokio::sync::oneshot::channel().0 }]);
         self.execute_some(&mut waiting, now).await
     }
@@ -239,6 +248,11 @@ impl Running {
                     self.view.remembered.store(self.state.remembered(), Ordering::Relaxed);
                     self.publish_ring();
                     self.after_publish(&tenants);
+                    std::mem::take(&mut self.placed).into_iter().for_each(|tenant| self.house.placed(tenant));
+                    if let Some(to) = self.gone.take() {
+                        // From here on it is asked elsewhere; only behind this is the frame that says so given out.
+                        self.entry.set_away(Some(to));
+                    }
                     if std::mem::take(&mut self.erases) {
                         self.house.tell(SupervisorMessage::Erase(self.entry.tenant));
                     }
@@ -388,6 +402,12 @@ impl Running {
     fn note(&mut self, event: &Event, revision: Revision, tenants: &mut Vec<(TenantId, TenantStatus)>) {
         if let Event::TenantChanged(record) = event {
             tenants.push((record.id, record.status));
+        }
+        if let Event::TenantPlaced(placement) = event {
+            self.placed.push(placement.tenant);
+        }
+        if let Event::TenantMoved { to, .. } = event {
+            self.gone = Some(*to);
         }
         self.erases |= matches!(event, Event::SubjectErased { done: false, .. });
         if watch::is_change(event) {
@@ -561,8 +581,15 @@ fn refuse(
     refusal: Refusal,
     kept: impl Fn(CommandKind) -> bool,
 ) -> VecDeque<Waiting> {
-    let (kept, others): (VecDeque<_>, VecDeque<_>) =
-        waiting.into_iter().partition(|one| kept(one.ordered.command.kind()));
+    refuse_but(waiting, refusal, |one| kept(one.ordered.command.kind()))
+}
+
+fn refuse_but(
+    waiting: VecDeque<Waiting>,
+    refusal: Refusal,
+    kept: impl Fn(&Waiting) -> bool,
+) -> VecDeque<Waiting> {
+    let (kept, others): (VecDeque<_>, VecDeque<_>) = waiting.into_iter().partition(kept);
     for one in others {
         drop(one.reply.send(Err(refusal)));
     }

@@ -108,7 +108,8 @@ impl Engine {
         let there = records
             .tenants
             .iter()
-            .filter(|record| matches!(record.status, TenantStatus::Active | TenantStatus::Suspended));
+            .filter(|record| matches!(record.status, TenantStatus::Active | TenantStatus::Suspended))
+            .filter(|record| self.house.away(record.id).is_none());
         let tenants: Vec<TenantId> =
             std::iter::once(TenantId::SYSTEM).chain(there.map(|record| record.id)).collect();
         let mut begun = Vec::with_capacity(tenants.len());

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use tessera_crypto::compare::equal_arrays;
 use tessera_model::record::TenantStatus;
 use tessera_model::{
-    Caller, Decision, Generation, Handle, HandleBytes, PermissionRef, Place, PublicId, Reason, Refusal,
-    TenantId, Whence, WorkspaceIndex, WorkspaceRef,
+    Caller, CellId, Decision, Generation, Handle, HandleBytes, PermissionRef, Place, PublicId, Reason,
+    Refusal, TenantId, Whence, WorkspaceIndex, WorkspaceRef,
 };
 use tessera_storage::StorageError;
 
@@ -61,6 +61,8 @@ pub enum HelloRefusal {
     Failed,
     /// The credential is good and its tenant suspended. Whoever has none is Refused all the same.
     Suspended,
+    /// The tenant lives in another cell of the fleet, whatever the credential is worth: it is judged there.
+    Elsewhere(CellId),
 }
 
 impl Bound {
@@ -113,6 +115,7 @@ impl Engine {
         if tenant != handle.tenant && handle.tenant != TenantId::SYSTEM {
             return Err(HelloRefusal::Refused);
         }
+        self.house.stays(&handle, wanted)?;
         let home = self.house.entry(handle.tenant).ok_or(HelloRefusal::Refused)?;
         let suspended = home.status() == TenantStatus::Suspended;
         if !home.is_active() && !suspended {
@@ -142,6 +145,10 @@ impl Engine {
 
     /// An operator acts on another tenant: it must exist, and is woken.
     fn bind_operator(&self, bound: Bound, tenant: TenantId) -> Result<Bound, HelloRefusal> {
+        if let Some(cell) = self.house.away(tenant) {
+            let may = !bound.acting && self.may(&bound, "tessera.admin.tenants");
+            return Err(if may { HelloRefusal::Elsewhere(cell) } else { HelloRefusal::Refused });
+        }
         let (Caller::Holder { place, generation, subject, from }, Some(entry)) =
             (bound.caller, self.house.entry(tenant))
         else {
@@ -394,6 +401,7 @@ impl From<HelloRefusal> for Refusal {
             HelloRefusal::NotReady => Self::NotReady,
             HelloRefusal::Failed => Self::TenantFailed,
             HelloRefusal::Suspended => Self::TenantSuspended,
+            HelloRefusal::Elsewhere(_) => Self::Redirect,
         }
     }
 }

@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 use ractor::ActorRef;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use tessera_model::record::TenantStatus;
-use tessera_model::{CommandId, TenantId, UnixMillis};
+use tessera_model::{CellId, CommandId, TenantId, UnixMillis};
 
 /// Where a tenant stands on this node.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,6 +50,9 @@ impl Standing {
     }
 }
 
+/// Where in the word of a status the other cell begins.
+const AWAY: u32 = 8;
+
 /// LIMIT: panics of one command before it is quarantined.
 pub(crate) const STRIKES_MAX: u8 = 3;
 /// LIMIT: what is told of one tenant's damage until the next start; some 200 bytes each.
@@ -64,7 +67,8 @@ pub struct Entry {
     /// Whose entry it is.
     pub tenant: TenantId,
     standing: AtomicU8,
-    status: AtomicU8,
+    /// The status, and above it the cell that the tenant lives in, plus 1, when that is another one.
+    status: AtomicU32,
     view: ArcSwapOption<View>,
     used_ms: AtomicU64,
     pub(crate) intake: Intake,
@@ -92,7 +96,7 @@ impl Entry {
         Self {
             tenant,
             standing: AtomicU8::new(Standing::Asleep.number()),
-            status: AtomicU8::new(status.number()),
+            status: AtomicU32::new(status.number().into()),
             view: ArcSwapOption::empty(),
             used_ms: AtomicU64::new(0),
             intake: Intake::default(),
@@ -116,20 +120,39 @@ impl Entry {
         Standing::from_number(self.standing.load(Ordering::Acquire))
     }
 
-    /// Whether the tenant may be used, as the system tenant last published it.
+    /// Whether the tenant may be used here, as the system tenant last published it: it is active and lives here.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.status.load(Ordering::Acquire) == TenantStatus::Active.number()
+        self.status.load(Ordering::Acquire) == u32::from(TenantStatus::Active.number())
+    }
+
+    /// The other cell that the tenant lives in.
+    #[must_use]
+    pub fn away(&self) -> Option<CellId> {
+        let cell = self.status.load(Ordering::Acquire) >> AWAY;
+        cell.checked_sub(1).and_then(|cell| u16::try_from(cell).ok()).map(CellId)
     }
 
     /// The status, as the system tenant last published it.
     #[must_use]
     pub fn status(&self) -> TenantStatus {
-        TenantStatus::from_number(self.status.load(Ordering::Acquire)).unwrap_or(TenantStatus::Deleted)
+        let [status, ..] = self.status.load(Ordering::Acquire).to_le_bytes();
+        TenantStatus::from_number(status).unwrap_or(TenantStatus::Deleted)
     }
 
     pub(crate) fn set_status(&self, status: TenantStatus) {
-        self.status.store(status.number(), Ordering::Release);
+        let changed = |word: u32| word >> AWAY << AWAY | u32::from(status.number());
+        self.change(changed);
+    }
+
+    pub(crate) fn set_away(&self, cell: Option<CellId>) {
+        let away = cell.map_or(0, |cell| u32::from(cell.0) + 1) << AWAY;
+        self.change(|word| away | word & ((1 << AWAY) - 1));
+    }
+
+    fn change(&self, changed: impl Fn(u32) -> u32) {
+        let (Ok(_) | Err(_)) =
+            self.status.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| Some(changed(word)));
     }
 
     pub(crate) fn set_standing(&self, standing: Standing) {

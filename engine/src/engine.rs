@@ -110,6 +110,9 @@ impl Engine {
             entropy,
             pool,
             directory: crate::directory::Directory::new(),
+            disputed: Mutex::default(),
+            peers: Mutex::default(),
+            fleet: arc_swap::ArcSwapOption::empty(),
             tagger: Tagger::new(),
             config,
             failed_sign_ins: AtomicU64::new(0),
@@ -126,6 +129,9 @@ impl Engine {
             rewriting: Mutex::default(),
             strangers: crate::front::Strangers::default(),
             backup: Mutex::new(None),
+            carrier: Mutex::new(None),
+            moves: Mutex::default(),
+            takings: Mutex::default(),
         });
         if house.store.head(TenantId::SYSTEM)?.is_none() {
             found(&house).await?;

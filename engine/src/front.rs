@@ -157,6 +157,9 @@ impl Engine {
                     .map_err(busy(Limit::RegistrationsPerSource))?;
             }
         }
+        if tenant.is_some_and(|tenant| self.house.away(tenant).is_some()) {
+            return Err(Refusal::Redirect.into());
+        }
         let entry =
             tenant.filter(|tenant| *tenant != TenantId::SYSTEM).and_then(|tenant| self.house.entry(tenant));
         let entry = entry.filter(|entry| entry.is_active());

@@ -75,6 +75,12 @@ pub(crate) struct House {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) pool: Arc<PasswordPool>,
     pub(crate) directory: Directory,
+    /// Tenants of which another cell says otherwise of the same epoch, and where it says that they live.
+    pub(crate) disputed: Mutex<std::collections::BTreeMap<TenantId, CellId>>,
+    /// What was found of the other cells.
+    pub(crate) peers: Mutex<std::collections::BTreeMap<CellId, tessera_model::PeerSeen>>,
+    /// The fleet that the node belongs to.
+    pub(crate) fleet: arc_swap::ArcSwapOption<tessera_model::Fleet>,
     pub(crate) tagger: Tagger,
     pub(crate) config: EngineConfig,
     /// Failed sign-ins since the start.
@@ -101,6 +107,11 @@ pub(crate) struct House {
     pub(crate) rewriting: Mutex<std::collections::BTreeSet<TenantId>>,
     /// What strangers have done lately.
     pub(crate) strangers: Strangers,
+    /// What brings tenants to other cells; none where the node belongs to no fleet.
+    pub(crate) carrier: Mutex<Option<Arc<dyn crate::moving::Carrier>>>,
+    /// Tenants that are moved away, and those that are taken.
+    pub(crate) moves: crate::moving::Moves,
+    pub(crate) takings: crate::moving::Takings,
     /// The backup that was begun last.
     pub(crate) backup: Mutex<Option<crate::backup::Run>>,
 }
@@ -219,6 +230,7 @@ impl House {
         if let Some(status) = status_of(&view) {
             entry.set_status(status);
         }
+        entry.set_away(self.away(tenant));
         Some(entry)
     }
 

@@ -23,6 +23,7 @@ mod engine;
 mod erase;
 mod explain;
 mod facts;
+mod fleet;
 mod front;
 mod groups;
 mod guess;
@@ -31,6 +32,7 @@ mod index;
 mod invitations;
 mod list;
 mod load;
+mod moving;
 mod order;
 mod people;
 mod policed;
@@ -63,7 +65,7 @@ mod wakes;
 mod watch;
 
 pub use elevations::{ActedFound, DeviceFound, InvitationFound, InvitationsOf, RequestFound, RequestsOf, usual_end};
-pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, Made, SERVICE_ROLE, VOUCH};
+pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, FLEET, Made, SERVICE_ROLE, VOUCH};
 pub use {
     admit::Done, authorize::Authorized, authorize::Wanted, backup::BackupTold, backup::Begun, bound::Bound,
     bound::HelloRefusal, catalogue::Entry as CatalogueEntry, catalogue::EntryUse, catalogue::UsedBy,
@@ -71,7 +73,9 @@ pub use {
     directory::Trouble, door::KeyFound, door::Rotation, engine::Engine, engine::EngineUsage,
     engine::StartError, explain::Because, explain::Draft, explain::Explained, explain::Related, explain::Why,
     front::Errand, front::Stranger, groups::MemberFound, groups::MembershipFound, groups::RoleUse,
-    groups::Way, house::EngineConfig, house::PLANTED, list::Listing, list::Page, policed::About,
+    groups::Way, house::EngineConfig, house::PLANTED, list::Listing, list::Page,
+    moving::Carried as CarriedStep, moving::Carrier, moving::CarryError, moving::MoveStatus,
+    moving::MoveTold, moving::MoveWay, moving::TakeStep, moving::Taken, moving::TakenStatus, policed::About,
     policies::PolicyParts, policies::PolicySaid, policies::PolicySteps, policies::Tried,
     possession::DeviceShown, possession::thumbprint,
     read::PermissionList, related::RelatedSubjects, resource::Resource, review::Held, review::Reviewed,

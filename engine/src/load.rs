@@ -105,6 +105,8 @@ pub(crate) fn load(house: &Arc<House>, entry: &Arc<Entry>) -> Result<Running, St
         ring,
         refresh_keys_changed: false,
         erases: false,
+        gone: None,
+        placed: Vec::new(),
         head,
         wall,
         #[cfg(feature = "planted")]

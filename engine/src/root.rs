@@ -7,7 +7,7 @@ use crate::index::Index;
 use crate::order::RootCell;
 use crate::people::People;
 use crate::policed::Policed;
-use crate::state::Tenants;
+use crate::state::{Placements, Tenants};
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
@@ -148,6 +148,11 @@ pub(crate) struct Root {
     pub(crate) permissions: RedBlackTreeMapSync<u32, Name>,
     pub(crate) restrictions: RedBlackTreeMapSync<RestrictionId, Arc<RestrictionRecord>>,
     pub(crate) tenants: Tenants,
+    /// Where tenants live that are not where they were born, or were not at some time.
+    pub(crate) placements: Placements,
+    /// Where the tenant is going, and what its last move has carried on.
+    pub(crate) moving: Option<tessera_model::moving::Moving>,
+    pub(crate) carried: Option<tessera_model::moving::Carried>,
     /// Tenants that are not deleted, by the hash of their name.
     pub(crate) tenant_names: Index<TenantId>,
     pub(crate) bootstrap: ([u8; 16], Deadline),
@@ -248,6 +253,9 @@ impl Root {
             permissions: RedBlackTreeMapSync::new_sync(),
             restrictions: RedBlackTreeMapSync::new_sync(),
             tenants: Tenants::new(),
+            placements: Placements::new(),
+            moving: None,
+            carried: None,
             tenant_names: Index::new(),
             bootstrap: ([0; 16], Deadline::NONE),
             clients: RedBlackTreeMapSync::new_sync(),

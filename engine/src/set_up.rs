@@ -22,6 +22,7 @@ impl Engine {
     /// # Errors
     /// [`HelloRefusal`].
     pub fn hello_set_up(&self, bytes: &HandleBytes) -> Result<(), HelloRefusal> {
+        self.house.leads_here(bytes)?;
         let (entry, subject) = self.set_up_of(bytes).ok_or(HelloRefusal::Refused)?;
         let tag = self.house.tagger.tag(bytes);
         if let Some(view) = entry.view().as_ref() {
@@ -59,6 +60,7 @@ impl Engine {
         password: Private,
     ) -> Result<Done, SubmitError> {
         let bytes: &HandleBytes = secret.expose().try_into().map_err(|_| Refusal::SecretWrong)?;
+        self.house.leads_here(bytes).map_err(Refusal::from)?;
         let (entry, subject) = self.set_up_of(bytes).ok_or(Refusal::SecretWrong)?;
         if bound.is_some_and(|bound| bound.entry.tenant != entry.tenant) {
             return Err(Refusal::SecretWrong.into());

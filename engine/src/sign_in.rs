@@ -104,6 +104,10 @@ impl Engine {
         (from, device): (Option<IpAddr>, Option<OnDevice>),
     ) -> Result<Done, SubmitError> {
         let view = self.view_at(entry)?;
+        // A failure could not be counted: nothing is proven.
+        if view.root.full().moving.is_some() {
+            return Err(Refusal::Moving.into());
+        }
         let key = self.identifier_hash(entry.tenant, identifier)?;
         let attempt = self.attempt(&view, key, from)?;
         let root = view.root.full();

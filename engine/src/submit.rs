@@ -77,6 +77,9 @@ impl Engine {
     /// Looks at what depends on nothing but the command itself and costs much, on the caller's time and not in the
     /// tenant's queue; for whoever may order it.
     fn look_at(&self, bound: &Bound, command: &Command) -> Result<(), Refusal> {
+        if matches!(command, Command::PlaceTenant { .. }) && self.house.fleet.load().is_none() {
+            return Err(Refusal::CellUnknown);
+        }
         let Command::SetEndpoints { endpoints, .. } = command else { return Ok(()) };
         let is_holder = matches!(bound.caller, Caller::Holder { .. });
         if is_holder && bound.home.view().is_some() && !self.may(bound, command.kind().permission()) {
@@ -156,6 +159,9 @@ pub(crate) async fn submit(
         TenantStatus::Suspended => return Err(Refusal::TenantSuspended.into()),
         TenantStatus::Closing | TenantStatus::Deleted => return Err(Refusal::TenantUnknown.into()),
     }
+    if entry.is_away() && ordered.caller != Caller::Node {
+        return Err(Refusal::Redirect.into());
+    }
     entry.used(ordered.admitted);
     if entry.standing() != Standing::Awake {
         return Err(Refusal::from(house.unready(entry)).into());
@@ -188,11 +194,11 @@ pub(crate) async fn finish_deletion(house: &Arc<House>, tenant: TenantId) -> boo
 
 /// Orders something of the node's own. True when it is done.
 pub(crate) async fn by_node(house: &Arc<House>, entry: &Arc<Entry>, command: Command) -> bool {
-    submit(house, entry, ordered_by_node(house, command)).await.is_ok()
+    submit(house, entry, of_node(house, command)).await.is_ok()
 }
 
 /// A command of the node's own.
-pub(crate) fn ordered_by_node(house: &House, command: Command) -> Ordered {
+pub(crate) fn of_node(house: &House, command: Command) -> Ordered {
     let mut bytes = [0; ENTROPY_BYTES];
     house.entropy.fill(&mut bytes);
     Ordered {

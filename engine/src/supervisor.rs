@@ -457,6 +457,7 @@ async fn start_actor(
     let erasing = !view.root.full().being_erased().is_empty();
     let (actor, _task) = Actor::spawn_linked(None, TenantActor, Box::new(running), myself.get_cell()).await?;
     *entry.actor.lock() = Some(actor.clone());
+    crate::moving::look_at(&house, &entry, &view);
     entry.show(Some(view));
     entry.used(now);
     entry.set_standing(Standing::Awake);
@@ -533,7 +534,7 @@ fn fail(entry: &Entry, error: &StorageError) {
 async fn hand_over(house: &Arc<House>, entry: &Arc<Entry>) -> Result<bool, StorageError> {
     let mut first = true;
     loop {
-        if entry.status() == TenantStatus::Deleted {
+        if entry.status() == TenantStatus::Deleted || entry.is_away() && !house.store.has_tail(entry.tenant) {
             return Ok(true);
         }
         let Some(actor) = awake(house, entry).await else {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use tessera_model::limits::{
     PAGE_ROWS_MAX, RELATION_WATCH_BEHIND_MAX, RELATION_WATCH_WAIT_MS_MAX, RELATION_WATCHERS_MAX,
 };
+use tessera_model::moving::Carried;
 use tessera_model::relation::RelationRecord;
 use tessera_model::{
     CursorFault, Epoch, Event, Limit, ListKind, Receipt, Refusal, Revision, TenantId, UnixMillis,
@@ -183,13 +184,21 @@ impl Drop for Place<'_> {
     }
 }
 
-fn position(cursors: &Cursors, cursor: &[u8], now: Receipt) -> Result<WatchPosition, Refusal> {
+fn position(
+    cursors: &Cursors,
+    cursor: &[u8],
+    (now, carried): (Receipt, Option<Carried>),
+) -> Result<WatchPosition, Refusal> {
     let damaged = Refusal::CursorRefused(CursorFault::Damaged);
     let (revision, tail) = cursors.tail(Some(cursor))?.ok_or(damaged)?;
     let (epoch, seen) = tail.split_first_chunk::<8>().ok_or(damaged)?;
     let seen = u32::from_le_bytes(seen.try_into().map_err(|_| damaged)?);
     match u64::from_le_bytes(*epoch) {
-        epoch if epoch < now.epoch.0 => Err(Refusal::Restored),
+        epoch if epoch < now.epoch.0 => {
+            let at = (Epoch(epoch), Revision(revision));
+            let same = carried.is_some_and(|carried| carried.holds(now.epoch, at));
+            if same { Ok(WatchPosition { revision, seen }) } else { Err(Refusal::Restored) }
+        }
         epoch if epoch > now.epoch.0 || revision > now.revision.0 => Err(Refusal::Behind),
         _ => Ok(WatchPosition { revision, seen }),
     }
@@ -309,7 +318,7 @@ impl Engine {
             seen: end.revision,
         };
         let Some(cursor) = cursor else { return Ok(watched) };
-        let mut at = position(&watched.cursors, cursor, now)?;
+        let mut at = position(&watched.cursors, cursor, (now, view.root.full().carried))?;
         if at.seen == 0 {
             at.revision = view.watchers.skip(at.revision, now.revision.0);
         }

@@ -11,7 +11,7 @@ use crate::notify::{self, State};
 use crate::renewal::Renewal;
 use crate::scrub::Findings;
 use crate::telemetry::{self, Recorder};
-use crate::{gateway, health, metric, offer, root_key, scrub, store, tls, welcome};
+use crate::{fleet, gateway, health, metric, offer, root_key, scrub, store, tls, welcome};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use tessera_crypto::PasswordPool;
 use tessera_engine::{Engine, EngineConfig};
+use tessera_model::{CellId, Fleet};
 use tessera_transport::{Door, DoorConfig, DoorError, Limits};
 
 /// What `tessera dev` does beside serving.
@@ -89,9 +90,21 @@ pub(crate) struct Live {
     identity: Arc<tls::Identity>,
     /// What the last look at the checkpoint found.
     findings: Arc<Findings>,
+    /// The connections to the other cells of the fleet.
+    peers: Option<Arc<fleet::Peers>>,
 }
 
 impl Live {
+    /// The engine.
+    pub(crate) const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The connections to the other cells of the fleet, if the node belongs to one.
+    pub(crate) const fn peers(&self) -> Option<&Arc<fleet::Peers>> {
+        self.peers.as_ref()
+    }
+
     /// Hands the figures of engine and door to the metrics.
     pub(crate) fn record(&self) {
         metric::record(&self.engine.usage());
@@ -225,23 +238,38 @@ async fn until_end(signals: &mut Signals) {
 /// When the directory is not to be had, or does not read.
 pub(crate) async fn engine(config: &Config, clock: Arc<NodeClock>) -> Result<Engine, FatalError> {
     let opened = Instant::now();
+    let fleet = fleet::read(config)?;
+    let cell = fleet.as_ref().map_or(CellId(0), Fleet::own);
     let store = store::open(config).await?;
     let threads = NonZeroUsize::new(config.passwords.threads)
         .or_else(|| NonZeroUsize::new(cores() - 1))
         .unwrap_or(NonZeroUsize::MIN);
     let pool = PasswordPool::new(threads, config.passwords.queue_max)
         .map_err(|error| FatalError::unavailable(format!("the hashing pool cannot start: {error}")))?;
-    let engine = Engine::start(settings(config), store, (clock, Arc::new(SystemEntropy)), Arc::new(pool))
-        .await
-        .map_err(|error| FatalError::storage(format!("the engine cannot start: {error}")))?;
+    let engine = Engine::start(
+        EngineConfig { cell, ..settings(config) },
+        store,
+        (clock, Arc::new(SystemEntropy)),
+        Arc::new(pool),
+    )
+    .await
+    .map_err(|error| FatalError::storage(format!("the engine cannot start: {error}")))?;
+    if let Some(fleet) = fleet {
+        engine.set_fleet(fleet);
+    }
     tracing::info!(ms = u64::try_from(opened.elapsed().as_millis()).unwrap_or(u64::MAX), "recovered");
     Ok(engine)
 }
 
 /// Starts the engine and opens the door before it.
 async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<String>), FatalError> {
+    fleet::look(config)?;
     let engine = engine(config, clock).await?;
-    let cell = settings(config).cell;
+    let cell = engine.fleet().map_or(CellId(0), |fleet| fleet.own());
+    let talk = fleet::Talk::new(config, &engine)?;
+    if let Some(talk) = &talk {
+        talk.first().await;
+    }
     let identity = tls::identity(config)?;
     // Before a door is open: whoever finds the node there finds its secret and its profile.
     let secret = offer::offer(&engine, &SystemEntropy, &config.storage.dir).await?;
@@ -273,8 +301,13 @@ async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<S
             FatalError::unavailable(format!("quic.listen: {error}{hint}"))
         }
     })?;
+    let peers = talk.as_ref().map(fleet::Talk::peers);
+    if let Some(talk) = talk {
+        // It ends with the runtime.
+        drop(tokio::spawn(talk.run()));
+    }
     let (door, http) = (Arc::new(Mutex::new(Some(door))), Arc::new(Mutex::new(http)));
-    Ok((Live { engine, door, http, identity: Arc::new(identity), findings: Arc::default() }, secret))
+    Ok((Live { engine, door, http, identity: Arc::new(identity), findings: Arc::default(), peers }, secret))
 }
 
 /// Walks through the main job, in development. False when a signal came meanwhile.
@@ -336,14 +369,19 @@ fn failed() -> FatalError {
 /// Serves until a signal or a failure of the store.
 async fn run(config: &Config, node: &Live, signals: &mut Signals) -> Result<(), FatalError> {
     let mut renewal = Renewal::new(config, &node.identity);
+    let mut fleet = fleet::Reload::new(config);
     loop {
         tokio::select! {
             biased;
             () = node.engine.until_failed() => return Err(failed()),
             wish = signals.next() => match wish {
                 Wish::End => return Ok(()),
-                Wish::Reload => renewal.look(config, node, true),
+                Wish::Reload => {
+                    renewal.look(config, node, true);
+                    fleet.look(config, node);
+                }
             },
+            () = fleet.due() => fleet.look(config, node),
             () = renewal.due() => renewal.look(config, node, false),
         }
     }

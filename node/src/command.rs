@@ -1,9 +1,9 @@
 //! The command line: what each word does, with examples, and how answers and errors are printed.
 
 use crate::assemble::{self, Walk};
-use crate::config::{self, Config};
+use crate::config::{self, Config, ConfigError};
 use crate::exit::{self, FatalError};
-use crate::{help, recover, root_key, rotate_root};
+use crate::{fleet, help, recover, root_key, rotate_root};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -226,7 +226,11 @@ fn load(base: Config, files: &Files) -> Result<Config, FatalError> {
 
 fn check(files: &Files, json: bool) -> Result<(), FatalError> {
     let file = files.config.as_deref().map(Path::display).map(|path| path.to_string());
-    let (text, failed) = match config::load(Config::default(), files.config.as_deref()) {
+    let read = config::load(Config::default(), files.config.as_deref()).and_then(|config| {
+        // What it names of the fleet is looked at as a start would.
+        fleet::look(&config).map(|()| config).map_err(|error| ConfigError::of_fleet(&error.what))
+    });
+    let (text, failed) = match read {
         Ok(config) if json => (
             sorted(serde_json::json!({ "ok": true, "file": file, "config": config, "dangers": dangers(&config) }))
                 .to_string(),

@@ -7,6 +7,7 @@ mod config;
 mod doctor;
 mod entropy;
 mod exit;
+mod fleet;
 mod gateway;
 mod health;
 mod help;

@@ -128,6 +128,10 @@ pub enum StorageError {
     },
     /// The directory that is to be restored into holds files.
     NotEmpty,
+    /// The tenant lives in this store: it is not taken from another one.
+    TenantHere(TenantId),
+    /// What was copied of a tenant is not what the other store has.
+    BadCopy(&'static str),
 }
 
 impl StorageError {
@@ -248,6 +252,8 @@ impl fmt::Display for StorageError {
                  restore it with the version that wrote it, or newer"
             ),
             Self::NotEmpty => f.write_str("the directory holds files: restore into an empty or a new one"),
+            Self::TenantHere(tenant) => write!(f, "tenant {tenant} lives here"),
+            Self::BadCopy(what) => write!(f, "a copied tenant: {what}"),
         }
     }
 }
@@ -277,6 +283,8 @@ impl std::error::Error for StorageError {
             | Self::BackupThere
             | Self::BadBackup { .. }
             | Self::NewerBackup { .. }
+            | Self::TenantHere(_)
+            | Self::BadCopy(_)
             | Self::NotEmpty => None,
         }
     }

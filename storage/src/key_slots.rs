@@ -48,6 +48,32 @@ impl Keys {
         Ok((first, keys))
     }
 
+    /// Makes slots for keys of another store, durable in both copies, and tells the first; none stands for one that
+    /// was erased.
+    pub(crate) fn adopt_slots(
+        &self,
+        tenant: TenantId,
+        under: &Key,
+        keys: &[Option<Key>],
+    ) -> Result<u32, StorageError> {
+        let mut inner = self.inner.lock();
+        let first = inner.next;
+        let count = u32::try_from(keys.len()).unwrap_or(u32::MAX).next_multiple_of(TENANT_SLOTS);
+        let mut bytes = Vec::new();
+        let kept = keys.iter().map(Option::as_ref).chain(std::iter::repeat(None));
+        for (slot, key) in (first..first.saturating_add(count)).zip(kept) {
+            match key {
+                Some(key) => wrap(under, self.draw.nonce(), &associated(tenant, slot), key)?.put(&mut bytes),
+                None => bytes.extend_from_slice(&gone()),
+            }
+        }
+        inner.next = first.saturating_add(count);
+        for copy in 0..FILES.len() {
+            self.write(copy, first, &bytes)?;
+        }
+        Ok(first)
+    }
+
     fn found(
         &self,
         copy: usize,

@@ -170,6 +170,9 @@ impl Lane {
         if self.heads.len() > HEADS_MAX {
             self.heads.clear();
         }
+        for tenant in std::mem::take(&mut self.shared.tail.lock().returned) {
+            self.heads.remove(&tenant);
+        }
         let group = refuse(group, |waiting| self.look_up(&waiting.batch).err());
         let shared = Arc::clone(&self.shared);
         let tail = shared.tail.lock();

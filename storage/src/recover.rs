@@ -281,7 +281,7 @@ impl Build<'_> {
                 return false;
             }
         };
-        if row.as_ref().is_some_and(|row| row.life == Life::Forgotten) {
+        if row.as_ref().is_some_and(|row| row.life != Life::Kept) {
             self.tail.forgotten.insert(tenant);
             return false;
         }

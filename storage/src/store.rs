@@ -6,6 +6,7 @@ pub use crate::bucket::{Bucket, BucketKind, Image};
 use crate::checkpoint::scrub::{Scrub, Scrubbed};
 use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
+use crate::moving::Moves;
 use crate::seal::Sealing;
 use crate::usage::{Held, Room, Usage};
 use std::future::Future;
@@ -93,7 +94,7 @@ pub struct TenantKeys {
 pub const FIRST_REFRESH_KEY: u8 = 1;
 
 /// A storage engine: journal, checkpoint and history of every tenant of this node.
-pub trait Store: Backups + Sealing + Send + Sync + 'static {
+pub trait Store: Backups + Moves + Sealing + Send + Sync + 'static {
     /// Hands a batch to the lane. One batch of a tenant may be in flight.
     fn commit(&self, batch: Batch) -> Commit;
 

@@ -159,6 +159,8 @@ pub(crate) struct Tail {
     pub(crate) name: Option<Name>,
     pub(crate) refused: Refused,
     pub(crate) forgotten: BTreeSet<TenantId>,
+    /// Tenants that came back: the lane looks their heads up anew.
+    pub(crate) returned: BTreeSet<TenantId>,
     pub(crate) groups_synced: u64,
     pub(crate) frames_synced: u64,
 }

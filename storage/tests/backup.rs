@@ -6,10 +6,11 @@ mod kit;
 use kit::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tessera_model::{Epoch, Event, Revision, TenantId, UnixMillis};
+use tessera_model::{Epoch, Event, Revision, SubjectIndex, TenantId, UnixMillis};
 use tessera_storage::disk::{Disk, simulated::Fault, simulated::Simulated};
 use tessera_storage::{
-    Backup, Backups as _, Bucket, BucketKind, Embedded, Head, Progress, RootKey, StorageError, Store, inspect,
+    Backup, Backups as _, Bucket, BucketKind, Embedded, FrameRead, Head, Moves as _, Options, Progress,
+    RootKey, Sent, StorageError, Store, inspect,
 };
 
 const TENANTS: u64 = 4;
@@ -390,4 +391,101 @@ fn directories_are_told_as_they_are() {
         assert!(told.files.len() >= 3 && told.damage.is_empty());
     }
     assert!(inspect(folder.path(), &Progress::default()).is_err());
+}
+
+/// What a move hands from store to store: passes of a copy, kept whole to be cut and changed.
+fn pass(from: &Embedded, tenant: TenantId, sent: &mut Sent) -> (Head, Vec<Vec<u8>>) {
+    let mut chunks = Vec::new();
+    let head = from.copy_out(tenant, sent, &mut |chunk| {
+        chunks.push(chunk);
+        Ok(())
+    });
+    (head.unwrap(), chunks)
+}
+
+fn arrived(to: &Embedded, tenant: TenantId, passes: &[Vec<Vec<u8>>]) -> Result<Head, StorageError> {
+    let mut arrival = to.begin_arrival(tenant)?;
+    for chunk in passes.iter().flatten() {
+        to.take_arrival(&mut arrival, chunk)?;
+    }
+    to.end_arrival(arrival, Epoch(7))
+}
+
+/// PROPERTY: a tenant that is copied in passes while it is written, and erased from, is in the other store what it
+/// was, under another root key and other slots; nobody finds it there, and no backup has it, before the frame that
+/// opens it; what was erased stays unreadable; it goes on there, and comes back the same way. tc_60
+#[test]
+fn a_tenant_goes_to_another_store_and_comes_back() {
+    let (there, tenant) = (Simulated::new(), TenantId(2));
+    let from = world(&Simulated::new());
+    let options = Options { root_key: RootKey::new([8; 32]), salt: [6; 32], ..small() };
+    let to = on(Arc::new(there.clone()), options).unwrap();
+    for owner in [3, 4] {
+        let head = from.head(tenant).unwrap().unwrap();
+        let rows = vec![row(&[0, 0, 0, owner, b'n'], Some(b"private"))];
+        push(&from, &head, &staged(50 + u64::from(owner), vec![subject(u32::from(owner))], rows)).unwrap();
+    }
+    checkpoint(&from);
+    let mut sent = Sent::new();
+    let mut passes = vec![pass(&from, tenant, &mut sent).1];
+    let all = sent.last_bytes();
+    // Written and erased between two passes.
+    again(&from, tenant, 60);
+    from.erase(tenant, SubjectIndex(4), (BucketKind::Subjects, 0)).unwrap();
+    checkpoint(&from);
+    let (head, second) = pass(&from, tenant, &mut sent);
+    assert!(sent.last_bytes() < all, "what was sent is not sent again");
+    passes.push(second);
+    assert_eq!(head, from.head(tenant).unwrap().unwrap());
+    let mut short = passes.clone();
+    short[1].last_mut().unwrap().pop();
+    assert!(matches!(arrived(&to, tenant, &short), Err(StorageError::BadCopy(_))));
+    assert!(matches!(to.begin_arrival(TenantId::SYSTEM), Err(StorageError::TenantHere(_))));
+    let copied = arrived(&to, tenant, &passes).unwrap();
+    assert_eq!((copied.next, copied.link, copied.epoch), (head.next, head.link, Epoch(7)));
+    // Closed: no tenant of that store, nor of its backups, whatever comes.
+    drop(to);
+    let options = || Options { root_key: RootKey::new([8; 32]), salt: [6; 32], ..small() };
+    let to = on(Arc::new(there.clone()), options()).unwrap();
+    assert!(to.head(tenant).unwrap().is_none() && load(&to, tenant).unwrap().2.is_none());
+    let backup = Simulated::new();
+    assert_eq!(to.backup_to(&backup, NOW, &Progress::default()).unwrap().tenants, 0);
+    restored(&backup, RootKey::new([8; 32])).unwrap();
+    assert_eq!(to.arrived(tenant).unwrap(), Some(copied));
+    let after = again(&from, tenant, 61);
+    let frame = from.frame(tenant, head.next).unwrap().unwrap();
+    let other = from.frame(tenant, Revision(1)).unwrap().unwrap();
+    let yes = |_: &FrameRead| true;
+    assert!(matches!(to.open_arrival(tenant, &other, &yes), Err(StorageError::BadCopy(_))));
+    assert!(matches!(to.open_arrival(tenant, &frame, &|_| false), Err(StorageError::BadCopy(_))));
+    for _ in 0..2 {
+        let opened = to.open_arrival(tenant, &frame, &yes).unwrap();
+        assert_eq!((opened.next, opened.link), (after.next, after.link));
+    }
+    assert!(matches!(to.begin_arrival(tenant), Err(StorageError::TenantHere(_))));
+    assert_eq!(to.verify(tenant).unwrap().link, after.link);
+    assert_eq!(read(&to, tenant, &[0, 0, 0, 3, b'n']).as_deref(), Some(&b"private"[..]));
+    assert_eq!(read(&to, tenant, &[0, 0, 0, 4, b'n']), None, "erased");
+    let keys = |store: &Embedded| {
+        let keys = store.tenant_keys(tenant).unwrap();
+        (*keys.index.expose(), keys.refresh.iter().map(|(no, key)| (*no, *key.expose())).collect::<Vec<_>>())
+    };
+    assert!(keys(&to) == keys(&from));
+    let events = |store: &Embedded| load(store, tenant).unwrap().0.len();
+    assert!(events(&to) > 0);
+    // It left the first store, goes on in the second, and comes back.
+    from.forget(tenant).unwrap();
+    again(&to, tenant, 62);
+    let cut = to.cut();
+    to.put(tenant, &to.head(tenant).unwrap().unwrap(), vec![]).unwrap();
+    to.finish(&cut).unwrap();
+    checkpoint(&from);
+    let (head, back) = pass(&to, tenant, &mut Sent::new());
+    arrived(&from, tenant, &[back]).unwrap();
+    again(&to, tenant, 63);
+    let frame = to.frame(tenant, head.next).unwrap().unwrap();
+    from.open_arrival(tenant, &frame, &yes).unwrap();
+    let head = again(&from, tenant, 64);
+    assert_eq!(from.verify(tenant).unwrap().link, head.link);
+    assert_eq!(read(&from, tenant, &[0, 0, 0, 3, b'n']).as_deref(), Some(&b"private"[..]));
 }

@@ -5,6 +5,7 @@
 
 use crate::budget::Bucket;
 use crate::connection::{Line, Peer};
+use crate::elsewhere;
 use crate::end::End;
 use crate::figures::add;
 use crate::order;
@@ -35,7 +36,7 @@ const NAMES_BYTES_MAX: usize = WIRE_FRAME_BYTES_MAX / 2;
 /// LIMIT: frames that are answered under one look at clock and root: some 10 us of single checks.
 const FRAMES_PER_LOOK: u32 = 64;
 /// LIMIT: bytes of answers that are written at once: one frame, and what was begun before it.
-const ANSWERS_BYTES_MAX: usize = WIRE_FRAME_BYTES_MAX;
+pub(crate) const ANSWERS_BYTES_MAX: usize = WIRE_FRAME_BYTES_MAX;
 
 /// What a drained read came to.
 pub(crate) enum Drained {
@@ -61,6 +62,10 @@ pub(crate) fn drain(desk: &mut Desk) -> Result<Drained, End> {
             Peer::Stranger(wanted) => strange(desk, &line, *wanted, &mut taken)?,
             Peer::Bound(bound, credential, bucket) => {
                 desk.inbox.after_hello();
+                if let Some(redirect) = elsewhere::of(&shared.engine, bound) {
+                    elsewhere::all(desk, &line, &redirect, &mut taken)?;
+                    return Ok(settled(desk, &line, (taken, drained)));
+                }
                 // Looked at again with every drained read: a revoked credential is answered nothing more.
                 if !shared.engine.is_asleep(bound) && !shared.engine.is_alive(bound) {
                     return Err(End::HELLO_REFUSED);
@@ -70,17 +75,22 @@ pub(crate) fn drain(desk: &mut Desk) -> Result<Drained, End> {
             }
         }
     }
-    add(&shared.counters.drains, 1);
+    Ok(settled(desk, &line, (taken, drained)))
+}
+
+/// What a drained read came to that took so many frames.
+fn settled(desk: &mut Desk, line: &Line, (taken, drained): (u64, Drained)) -> Drained {
+    add(&line.shared.counters.drains, 1);
     desk.used |= taken > 0;
-    if matches!(drained, Drained::Answered) && desk.outbox.len() >= ANSWERS_BYTES_MAX {
-        drained = Drained::More;
-    }
     if !desk.inbox.is_partial() {
         desk.partial_since = None;
     } else if taken > 0 || desk.partial_since.is_none() {
         desk.partial_since = Some(Instant::now());
     }
-    Ok(drained)
+    if matches!(drained, Drained::Answered) && desk.outbox.len() >= ANSWERS_BYTES_MAX {
+        return Drained::More;
+    }
+    drained
 }
 
 /// Before Hello was answered: one Hello, and nothing else.
@@ -116,6 +126,10 @@ fn greet(desk: &mut Desk, line: &Line, taken: &mut u64) -> Result<Drained, End> 
             Err(refused @ (HelloRefusal::NotReady | HelloRefusal::Failed | HelloRefusal::Suspended)) => {
                 fault(&mut desk.outbox, line, id, &unready(refused.into()))?;
             }
+            Err(HelloRefusal::Elsewhere(cell)) => {
+                let redirect = elsewhere::fault(&line.shared.engine, cell);
+                fault(&mut desk.outbox, line, id, &redirect)?;
+            }
             Err(HelloRefusal::Refused) => {
                 add(&line.shared.counters.hellos_refused, 1);
                 fault(&mut desk.outbox, line, id, &Fault::protocol(ProtocolCode::HelloRefused))?;
@@ -132,6 +146,7 @@ fn meet(line: &Line, hello: &Hello) -> Result<(Peer, HelloReply), HelloRefusal> 
     let mut reply = HelloReply {
         node_time: shared.engine.now(),
         tenant: hello.tenant.unwrap_or(TenantId::SYSTEM),
+        map_version: shared.engine.fleet().map_or(0, |fleet| fleet.version()),
         cell: shared.cell,
         version: shared.version,
         ..HelloReply::default()
@@ -214,7 +229,7 @@ fn follow(
     }
 }
 
-fn fault(outbox: &mut Outbox, line: &Line, id: u64, fault: &Fault) -> Result<(), End> {
+pub(crate) fn fault(outbox: &mut Outbox, line: &Line, id: u64, fault: &Fault) -> Result<(), End> {
     add(&line.shared.counters.faults, 1);
     Ok(outbox.fault(id, fault)?)
 }
@@ -263,12 +278,13 @@ fn known(
             asking.reading.renew(engine.now());
             since_renewed = 0;
         }
-        let id = frame.header.request_id;
+        let (id, before) = (frame.header.request_id, desk.outbox.len());
         let kind = match frame.kind() {
             Ok(Kind::Request(kind)) => {
                 if let Some(asking) = asking.as_mut().filter(|_| quick::may_be(kind))
                     && asking.quick(line, kind, &frame, &mut desk.outbox)?
                 {
+                    gone(&mut desk.outbox, line, (id, before), bound)?;
                     continue;
                 }
                 let started = order::start(line, Some((bound, credential)), kind, &frame, &desk.replies);
@@ -292,6 +308,7 @@ fn known(
         if let Err(refused) = answered {
             fault(&mut desk.outbox, line, id, &refused)?;
         }
+        gone(&mut desk.outbox, line, (id, before), bound)?;
     }
     if let Some(asking) = asking {
         line.shared.budgets.use_up(bucket, asking.spent.saturating_add(policies.checks()));
@@ -299,6 +316,18 @@ fn known(
         add(&counters.questions, asking.others);
     }
     Ok(())
+}
+
+/// Of a tenant that left while it was asked about, nothing is answered but where it lives: what was written behind
+/// `before` is taken back.
+fn gone(outbox: &mut Outbox, line: &Line, (id, before): (u64, usize), bound: &Bound) -> Result<(), End> {
+    match elsewhere::of(&line.shared.engine, bound) {
+        None => Ok(()),
+        Some(redirect) => {
+            outbox.cut(before);
+            fault(outbox, line, id, &redirect)
+        }
+    }
 }
 
 /// One drained read's questions: who asks, and the reading that answers them all.

@@ -3,7 +3,9 @@
 use crate::backup::backup_row;
 use crate::catalogue;
 use crate::elevation;
+use crate::fleet;
 use crate::invitation as invite;
+use crate::moving;
 use crate::policy;
 use crate::reach::{explain, groups, review};
 use crate::relation;
@@ -107,6 +109,10 @@ pub(crate) async fn rows(
     request: Request,
     cost: &mut u64,
 ) -> Result<Rows, Fault> {
+    let told = fleet::rows(engine, bound, &request);
+    if let Some(told) = told.or_else(|| moving::rows(engine, bound, &request)) {
+        return told.map_err(Fault::refused);
+    }
     let kind = request.kind();
     // Names without a person behind them are for services, too.
     let names = matches!(

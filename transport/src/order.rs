@@ -3,6 +3,7 @@
 use crate::answer::failed;
 use crate::connection::{Line, Peer};
 use crate::elevation;
+use crate::elsewhere;
 use crate::list;
 use std::sync::Arc;
 use tessera_engine::{Bound, Done, Engine, HelloRefusal, Rotation, SubmitError};
@@ -10,8 +11,8 @@ use tessera_model::code::{CODE_UNKNOWN, ProtocolCode};
 use tessera_model::grant_condition::GranteeName;
 use tessera_model::visibility::VisibilityDraft;
 use tessera_model::{
-    Command, CommandId, Generation, HandleBytes, Identifier, Limit, Name, OnDevice, Place, Private, PublicId,
-    Refusal,
+    CellId, Command, CommandId, Epoch, Generation, HandleBytes, Identifier, Limit, Name, OnDevice, Place,
+    Placement, Private, PublicId, Refusal,
 };
 use tessera_wire::{Fault, Frame, Head, Made, Outbox, Request, RequestKind, TENANT_OF_CONNECTION, WireError};
 use tokio::sync::mpsc;
@@ -69,7 +70,8 @@ pub(crate) fn start(
             line.shared.budgets.use_up(&bucket, cost);
         }
         if let Err(fault) = written {
-            reply.fault(&fault);
+            let tenant = bound.as_ref().map(|bound| bound.entry.tenant);
+            reply.fault(&elsewhere::filled(engine, tenant, fault));
         }
         drop(reply);
         drop(permit);
@@ -116,6 +118,7 @@ fn of_tenant(engine: &Engine, bound: &Bound, credential: &HandleBytes, head: Hea
         HelloRefusal::Failed => Fault::refused(Refusal::TenantFailed),
         HelloRefusal::Suspended => Fault::refused(Refusal::TenantSuspended),
         HelloRefusal::Refused => Fault::refused(Refusal::TenantUnknown),
+        HelloRefusal::Elsewhere(cell) => elsewhere::fault(engine, cell),
     })
 }
 
@@ -428,6 +431,10 @@ fn command_of(request: Request) -> Option<Command> {
         Request::SetGuest { subject, guest } => Command::SetGuest { subject, guest },
         Request::SetPersonalRole { role } => Command::SetPersonalRole { role },
         Request::MakePersonalWorkspace { subject } => Command::MakePersonalWorkspace { subject },
+        Request::PlaceTenant { tenant, epoch, cell } => {
+            let (epoch, cell) = (Epoch(epoch), CellId(u16::try_from(cell).ok()?));
+            Command::PlaceTenant { placement: Placement { tenant, epoch, cell } }
+        }
         Request::PlantedPanic {} => Command::PlantedPanic {},
         _ => return None,
     })

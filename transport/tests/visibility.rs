@@ -76,6 +76,8 @@ const READS: &[(&str, Class)] = &[
     ("ListTenants", Not("operators alone, who see everybody")),
     ("ReadTenant", Not("operators alone, who see everybody")),
     ("Backup", Not("operators alone, who see everybody")),
+    ("MoveTenant", Not("operators alone, who see everybody")),
+    ("TakeTenant", Not("the other nodes of a fleet, which see nobody")),
     ("ListAttributes", NO_SUBJECT),
     ("ListPermissionNames", NO_SUBJECT),
     ("ListRoles", NO_SUBJECT),

@@ -1,6 +1,6 @@
 //! The one table of code numbers.
 //!
-//! 1xx deny reasons, 2xx refusals, 3xx retry, 4xx protocol, 5xx unknown or failed. Append-only;
+//! 1xx deny reasons, 2xx and 6xx refusals, 3xx retry, 4xx protocol, 5xx unknown or failed. Append-only;
 //! docs/surface/codes.txt is its golden text.
 
 /// Protocol errors (4xx): the frame could not be taken as a question.

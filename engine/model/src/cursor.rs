@@ -84,6 +84,10 @@ lists! {
     Invitations = 62,
     /// Who acted for a subject, by number.
     Actings = 63,
+    /// The cells of the fleet, by number.
+    Cells = 70,
+    /// Where tenants live, by share and tenant.
+    Placements = 71,
 }
 
 /// A list and what it is narrowed to.

@@ -7,9 +7,10 @@ use crate::catalogue::ServiceRecord;
 use crate::device::{DevicePolicyRecord, DeviceRecord};
 use crate::elevation::{ActedRecord, ActingRecord, RequestRecord};
 use crate::endpoint::EndpointsRecord;
+use crate::fleet::Placement;
 use crate::grant_condition::GrantConditionsRecord;
 use crate::id::{
-    ClientIndex, Generation, GroupId, Place, RestrictionId, RoleId, ServiceIndex, SubjectIndex,
+    CellId, ClientIndex, Generation, GroupId, Place, RestrictionId, RoleId, ServiceIndex, SubjectIndex,
     WorkspaceIndex,
 };
 use crate::invitation::InvitationRecord;
@@ -23,6 +24,7 @@ use crate::record::{
 };
 use crate::refresh::{ClientRecord, EndReason, RefreshRecord};
 use crate::relation::{RelationMappingRecord, RelationModelRecord, RelationRecord};
+use crate::revision::{Epoch, Revision};
 use crate::settings::Settings;
 use crate::time::Deadline;
 use crate::visibility::VisibilityRecord;
@@ -342,6 +344,35 @@ pub enum Event {
         subject: SubjectIndex,
         /// By whom.
         by: SubjectIndex,
+    },
+    /// System tenant: a tenant lives there, from that epoch on.
+    TenantPlaced(Placement),
+    /// The tenant is about to leave: nothing more is written but the end of that.
+    TenantLeaving {
+        /// Where it goes.
+        to: CellId,
+        /// The epoch that it has there.
+        epoch: Epoch,
+        /// The first epoch whose positions its history holds without a gap.
+        from: Epoch,
+    },
+    /// The tenant does not leave.
+    TenantStays,
+    /// The tenant has left: whoever has this frame may go on with its history, and nobody else.
+    TenantMoved {
+        /// Where it went.
+        to: CellId,
+        /// The epoch that it has there.
+        epoch: Epoch,
+    },
+    /// The tenant has come, and positions of these epochs up to that one mean the same as before.
+    TenantArrived {
+        /// From this epoch on.
+        from: Epoch,
+        /// Into this one.
+        into: Epoch,
+        /// Up to this position.
+        upto: Revision,
     },
     /// A command id that a bucket remembers (frames carry their own in the header).
     CommandRemembered(CommandIdRecord),

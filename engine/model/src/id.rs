@@ -110,6 +110,12 @@ impl TenantId {
         Self(((cell.0 as u64) << 48) | (counter & 0xFFFF_FFFF_FFFF))
     }
 
+    /// The cell of its birth, the high 16 bits.
+    #[must_use]
+    pub const fn cell(self) -> CellId {
+        CellId((self.0 >> 48) as u16)
+    }
+
     /// The directory's counter, the low 48 bits.
     #[must_use]
     pub const fn counter(self) -> u64 {

@@ -55,7 +55,20 @@ pub const KEY_TTL_S_MAX: u32 = 10 * 366 * 86_400;
 pub const KEY_OVERLAP_S_MAX: u32 = 7 * 86_400;
 /// LIMIT: the engine's own permissions, ids 1 to this in every tenant. At most 30: what a session that was
 /// opened without a proof may do of them is one bit each of its restriction's number.
-pub const ENGINE_PERMISSIONS_MAX: u32 = 20;
+pub const ENGINE_PERMISSIONS_MAX: u32 = 21;
+/// LIMIT: tenants that one cell gives away, or takes, at once: each is read, or written, whole.
+pub const MOVES_MAX: usize = 4;
+/// LIMIT: chunks of a tenant that moves which wait to be written: 16 x 120 KiB are 2 MiB.
+pub const MOVE_CHUNKS_MAX: usize = 16;
+/// LIMIT: cells of a fleet: each looks at all others once a minute, and one page tells a client of all.
+pub const FLEET_CELLS_MAX: usize = 1_000;
+/// LIMIT: the name of a cell, bytes.
+pub const CELL_NAME_BYTES_MAX: usize = 32;
+/// LIMIT: an address of a cell, bytes: a host of 253 (RFC 1035 section 3.1), brackets, scheme and port. It fits the
+/// sentence of an Error reply.
+pub const CELL_ADDRESS_BYTES_MAX: usize = 253;
+/// LIMIT: tenants whose cell is not that of their birth, or was not at some time: 1,048,576 x some 60 B are 60 MiB.
+pub const PLACEMENTS_MAX: usize = 1_048_576;
 /// LIMIT: permissions of a tenant. 2^13 bits are 1 KiB per grant set.
 pub const PERMISSIONS_MAX: u32 = 8_192;
 /// LIMIT: services of a tenant: 256 × 96 KiB of texts are 24 MiB.

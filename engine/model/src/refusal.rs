@@ -13,7 +13,7 @@ macro_rules! refusals {
         }
 
         impl Refusal {
-            /// Its number in the one code space (2xx, 3xx, and 5xx for what is damaged).
+            /// Its number in the one code space (2xx, 6xx, 3xx, and 5xx for what is damaged).
             #[must_use]
             pub const fn code(self) -> u16 {
                 match self { $(Self::$name { .. } => $code,)* }
@@ -250,8 +250,10 @@ refusals! {
     ScopeFiltered = 286, "a scope with filters restricts a key, and stands nowhere else";
     /// Two endpoints match one request, neither of them narrower, or are told apart by case alone.
     EndpointAmbiguous = 287, "two endpoints match one request, and neither is narrower than the other";
-    /// The challenge that a device signed was not made here lately, is for another device, is over or was used.
-    ChallengeStale = 288, "the challenge was not made for this device here, is over or was used: ask for another one";
+    /// The tenant is placed in this epoch or a later one already.
+    PlacementOld = 288, "the tenant is placed in this epoch or a later one already";
+    /// The node belongs to no fleet, or its fleet has no cell of this number.
+    CellUnknown = 289, "the node belongs to no fleet, or its fleet has no such cell";
     /// The schema is wrong; trying it tells line and column.
     PolicySchemaWrong = 290, "the policy schema is wrong: try it to learn where";
     /// A policy is wrong or does not fit the schema; trying it tells line and column.
@@ -268,12 +270,22 @@ refusals! {
     PoliciesUnset = 296, "no policies are set, and no schema";
     /// The resource of a question is ill-formed: `Type:id` is expected.
     ResourceMalformed = 297, "the resource is ill-formed: a type, a colon and an id are expected";
+    /// The tenant is being moved, or taken, by another command.
+    MoveRunning = 298, "the tenant is being moved already";
+    /// No move of this tenant was begun since the node was started.
+    MoveUnknown = 299, "no move of this tenant was begun since the node was started";
     /// The tenant is asleep or waking: come again within the deadline.
     NotReady = 300, "the tenant is waking: try again";
     /// A limit is reached for the moment, which is named with its number: come again later.
     Busy(LimitAt) = 301, "busy, try again later";
+    /// The tenant lives in another cell of the fleet; doors say in which, and where that is.
+    Redirect = 302, "another node has the tenant";
     /// The position that was asked for lies ahead of what this node has published: come again.
     Behind = 303, "this node has not reached that position yet: try again";
+    /// The tenant is on its way to another cell, and takes no commands until it is there: the same one, sent again, is taken then.
+    Moving = 304, "the tenant is moving to another cell: send it again";
+    /// The challenge that a device signed was not made here lately, is for another device, is over or was used.
+    ChallengeStale = 600, "the challenge was not made for this device here, is over or was used: ask for another one";
     /// The tenant's stored data does not verify: nothing of it is answered until it is repaired.
     TenantFailed = 502, "the tenant's stored data is damaged: the node's log says where";
 }

@@ -17,6 +17,8 @@ pub const ADDRESS: &str = "tessera.address";
 
 /// The permission to answer for a device: to open sessions on it without the proof of its key.
 pub const VOUCH: &str = "tessera.devices.vouch";
+/// The permission to read and to say, in the system tenant, where tenants live: of the nodes of a fleet.
+pub const FLEET: &str = "tessera.fleet.sync";
 
 /// The engine's own permissions, in the order of their ids (1, 2, …), the same in every tenant.
 pub const BUILT_IN: &[&str] = &[
@@ -40,6 +42,7 @@ pub const BUILT_IN: &[&str] = &[
     "tessera.admin.policies",
     PEOPLE,
     VOUCH,
+    FLEET,
 ];
 
 const _: () = assert!(BUILT_IN.len() == ENGINE_PERMISSIONS_MAX as usize);

@@ -1,5 +1,6 @@
 //! Buckets: the shares in which a tenant's state goes into a checkpoint, as it lies or as a list of events.
 
+use super::placement::Placements;
 use super::policy::share_of;
 use super::relation::model_bucket;
 use super::{State, command_id};
@@ -46,6 +47,9 @@ const REQUESTS: u32 = 9_000_000;
 
 /// Invitations of one bucket, as of requests.
 const INVITATIONS: u32 = 100_000_000;
+
+/// Where tenants live, by share: behind all invitations that a number may name.
+const PLACEMENTS: u32 = 200_000_000;
 
 /// The bucket of the mappings, behind those of the models.
 const MAPPINGS: u32 = tessera_relation::SHARES + RELATION_MODELS_MAX;
@@ -94,6 +98,10 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         | Event::NumbersSkipped { .. }
         | Event::NamesSkipped { .. }
         | Event::PersonalRoleChanged { .. }
+        | Event::TenantLeaving { .. }
+        | Event::TenantStays
+        | Event::TenantMoved { .. }
+        | Event::TenantArrived { .. }
         | Event::RefreshKeyDropped { .. } => (BucketKind::Names, 0),
         Event::ClientChanged(record) => (BucketKind::Names, CLIENTS + record.index.0 / NAMES),
         Event::ClientRemoved(index) => (BucketKind::Names, CLIENTS + index.0 / NAMES),
@@ -141,6 +149,9 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
             (BucketKind::Names, ENTITIES + share_of(name))
         }
         Event::VisibilityChanged(_) => (BucketKind::Names, VISIBILITY),
+        Event::TenantPlaced(placement) => {
+            (BucketKind::Names, PLACEMENTS + Placements::share(placement.tenant))
+        }
         Event::CreatorNoted { subject, .. } => of_subject(*subject),
         Event::RestrictionAdded(record) => (BucketKind::Names, RESTRICTIONS + record.id.0 / NAMES),
         Event::RestrictionRemoved(id) => (BucketKind::Names, RESTRICTIONS + id.0 / NAMES),
@@ -223,6 +234,7 @@ impl State {
         let share = |base: u32| (no - base) * NAMES..(no - base + 1) * NAMES;
         match no {
             POLICY_SETS..POLICY_SETS_END => self.policy_set_events(no - POLICY_SETS),
+            PLACEMENTS.. => self.placement_events(no - PLACEMENTS),
             INVITATIONS.. => {
                 let first = (no - INVITATIONS) * REQUEST_SHARE;
                 let records = self.root.invitations.range(first..first.saturating_add(REQUEST_SHARE));
@@ -305,6 +317,7 @@ impl State {
         ];
         events.extend(self.root.attributes.values().cloned().map(Event::AttributeDeclared));
         events.extend(self.skipped.clone());
+        events.extend(self.moving_events());
         events.push(Event::PersonalRoleChanged { role: self.root.personal_role });
         events.push(Event::NamesSkipped { role: self.next.role, group: self.next.group });
         // The one that handles are made by comes last.

@@ -27,6 +27,8 @@ const fn is_proof(kind: CommandKind) -> bool {
             | CommandKind::CountFailure
             | CommandKind::BeginEpoch
             | CommandKind::NoteActings
+            | CommandKind::NoteMove
+            | CommandKind::AdoptTenant
     )
 }
 
@@ -271,6 +273,9 @@ impl State {
             | Command::DeletePolicies { .. }
             | Command::ChangeEntities { .. }
             | Command::SetVisibility { .. }
+            | Command::PlaceTenant { .. }
+            | Command::NoteMove { .. }
+            | Command::AdoptTenant { .. }
             | Command::PlantedPanic {} => false,
         }
     }

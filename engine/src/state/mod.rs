@@ -31,10 +31,13 @@ mod load;
 mod loaded;
 mod made;
 mod mapping;
+mod moving;
+mod named;
 mod overlay;
 mod owners;
 mod password;
 mod personal;
+mod placement;
 mod places;
 mod policy;
 mod positions;
@@ -54,12 +57,13 @@ mod tenants;
 mod visibility;
 mod workspace;
 
-pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, SERVICE_ROLE, VOUCH};
+pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, FLEET, SERVICE_ROLE, VOUCH};
 pub(crate) use bucket::of_subject;
 pub(crate) use command_id::Known;
 pub(crate) use failures::{FOR_EVER, own_key, wait};
 pub(crate) use invitation::is_open;
 pub use made::Made;
+pub(crate) use placement::Placements;
 pub(crate) use policy::key_of;
 pub(crate) use power::hands_out;
 pub(crate) use refresh::Unsigned;
@@ -81,8 +85,8 @@ use tessera_crypto::digest::Tagger;
 use tessera_model::command::Ordered;
 use tessera_model::policy::EntityName;
 use tessera_model::{
-    CellId, Command, Event, PermissionId, Refusal, RestrictionId, Revision, RoleId, Row, SubjectIndex,
-    TenantId, UnixMillis, WorkspaceIndex,
+    CellId, Command, Event, Refusal, RestrictionId, Revision, Row, SubjectIndex, TenantId, UnixMillis,
+    WorkspaceIndex,
 };
 use tessera_storage::BucketKind;
 
@@ -201,6 +205,7 @@ impl State {
     /// The [`Refusal`] that the caller is told.
     #[expect(clippy::too_many_lines, reason = "one arm for each command")]
     pub(crate) fn decide(&self, ordered: &Ordered, now: UnixMillis) -> Result<Decided, Refusal> {
+        self.not_frozen(&ordered.command)?;
         self.authorize(ordered, now)?;
         self.leaves_personal(&ordered.command)?;
         let entropy = &ordered.entropy;
@@ -354,6 +359,11 @@ impl State {
                 self.about_conditions(&ordered.command, caller, now)
             }
             Command::SetVisibility { draft } => self.set_visibility(draft, caller, now),
+            Command::PlaceTenant { placement } => self.place_tenant(placement),
+            Command::NoteMove { step } => self.move_tenant(*step),
+            Command::AdoptTenant { name, created, suspended, placement } => {
+                self.adopt_tenant(name, (*created, *suspended), placement)
+            }
             Command::PlantedPanic {} => planted_panic(),
         }
     }
@@ -441,6 +451,11 @@ impl State {
             | Event::EntityRemoved(_)
             | Event::VisibilityChanged(_)
             | Event::CreatorNoted { .. }
+            | Event::TenantPlaced(_)
+            | Event::TenantLeaving { .. }
+            | Event::TenantStays
+            | Event::TenantMoved { .. }
+            | Event::TenantArrived { .. }
             | Event::CutOffRaised { .. } => {}
         }
         self.root_changed = true;
@@ -526,6 +541,13 @@ impl State {
             Event::EntityRemoved(name) => self.apply_entity_removed(name),
             Event::VisibilityChanged(record) => self.apply_visibility(record),
             Event::CreatorNoted { subject, by } => self.apply_creator(*subject, *by),
+            Event::TenantPlaced(placement) => self.apply_placed(placement),
+            Event::TenantLeaving { to, epoch, from } => self.apply_leaving(*to, *epoch, *from),
+            Event::TenantStays => self.apply_stays(),
+            Event::TenantMoved { .. } => self.apply_moved(),
+            Event::TenantArrived { from, into, upto } => {
+                self.apply_arrived(tessera_model::moving::Carried { from: *from, into: *into, upto: *upto });
+            }
             Event::SessionOpened { .. }
             | Event::SessionTouched { .. }
             | Event::SessionRefreshed { .. }
@@ -534,16 +556,6 @@ impl State {
             | Event::CommandRemembered(_)
             | Event::CommandFloor { .. } => {}
         }
-    }
-
-    fn apply_grant(&mut self, record: &tessera_model::record::GrantRecord) {
-        self.root.rules.put_grant(record);
-        self.note_granted(record);
-    }
-
-    fn apply_ungranted(&mut self, subject: SubjectIndex, role: RoleId, workspace: WorkspaceIndex) {
-        self.note_ungranted(subject, role, workspace);
-        self.root.rules.remove_grant(subject, role, workspace);
     }
 
     /// What the batch changed, to be published behind its proof; the state starts the next batch.
@@ -570,21 +582,6 @@ impl State {
         let view = crate::view::View::new(self.root.clone(), Arc::clone(&self.table), self.revision);
         view.remembered.store(self.ids.len(), std::sync::atomic::Ordering::Relaxed);
         view
-    }
-
-    fn permission_id(&self, name: &str) -> Option<PermissionId> {
-        self.root.rules.permission(tessera_model::PermissionRef::Name(name))
-    }
-
-    fn role_id(&self, name: &tessera_model::Name) -> Result<RoleId, Refusal> {
-        self.root.role_names.get(name).copied().ok_or(Refusal::RoleUnknown)
-    }
-
-    fn workspace_index(&self, name: Option<&tessera_model::Name>) -> Result<WorkspaceIndex, Refusal> {
-        match name {
-            None => Ok(WorkspaceIndex(0)),
-            Some(name) => self.root.workspace_names.get(name).copied().ok_or(Refusal::WorkspaceUnknown),
-        }
     }
 }
 

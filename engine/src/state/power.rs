@@ -105,6 +105,9 @@ pub(crate) fn hands_out(command: &Command) -> bool {
         | Command::RefuseRequest { .. }
         | Command::WithdrawRequest { .. }
         | Command::WithdrawInvitation { .. }
+        | Command::PlaceTenant { .. }
+        | Command::NoteMove { .. }
+        | Command::AdoptTenant { .. }
         | Command::PlantedPanic { .. } => false,
     }
 }

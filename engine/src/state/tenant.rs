@@ -12,13 +12,17 @@ use tessera_model::{
 use tessera_policy::Rules;
 
 impl State {
-    fn only_system(&self) -> Result<(), Refusal> {
+    pub(super) fn only_system(&self) -> Result<(), Refusal> {
         if self.root.tenant == TenantId::SYSTEM { Ok(()) } else { Err(Refusal::WrongTenant) }
     }
 
     fn tenant_record(&self, tenant: TenantId) -> Result<TenantRecord, Refusal> {
         self.only_system()?;
         let record = self.root.tenants.get(tenant).ok_or(Refusal::TenantUnknown)?;
+        // Its cell alone has a say in it.
+        if self.root.placements.get(tenant).is_some_and(|placed| placed.cell != self.cell) {
+            return Err(Refusal::Redirect);
+        }
         if record.status == TenantStatus::Deleted { Err(Refusal::TenantUnknown) } else { Ok(record) }
     }
 

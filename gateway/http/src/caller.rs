@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tessera_crypto::compare::equal_arrays;
 use tessera_crypto::digest;
 use tessera_engine::{Bound, Engine, HelloRefusal};
-use tessera_model::{Handle, HandleBytes, Name, Refusal, TenantId};
+use tessera_model::{CellId, Handle, HandleBytes, Name, Refusal, TenantId};
 
 /// The header that names a tenant by id or name.
 pub(crate) const TENANT_HEADER: &str = "x-tenant-id";
@@ -318,6 +318,15 @@ pub(crate) async fn bind(
     Ok(Caller { bound, handle, cookie })
 }
 
+/// Another cell has the tenant: which, and where that is asked, as far as the fleet file says so.
+fn elsewhere(shared: &Shared, cell: CellId) -> Problem {
+    let problem = Problem::from(Refusal::Redirect);
+    match shared.engine.cell(cell) {
+        Some((cell, _)) => problem.of_cell(cell.name.as_str(), &cell.http),
+        None => problem,
+    }
+}
+
 /// Says Hello to the engine; waits a little while the tenant wakes.
 async fn hello(
     shared: &Shared,
@@ -337,6 +346,7 @@ async fn hello(
                 };
                 wake::until_awake(shared, &entry, until).await?;
             }
+            Err(HelloRefusal::Elsewhere(cell)) => return Err(elsewhere(shared, cell)),
             Err(refusal) => return Err(Refusal::from(refusal).into()),
         }
     }

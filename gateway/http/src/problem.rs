@@ -34,15 +34,17 @@ pub struct Problem {
 /// The status that stands for a refusal.
 const fn status_of(code: u16) -> StatusCode {
     match code {
-        200 | 202 | 215 | 219 | 224 | 235..=238 | 244 | 245 | 264 | 266 | 269 | 279 | 288 => StatusCode::FORBIDDEN,
-        201 | 203 | 205..=210 | 228 | 230 | 239 | 259 | 262 | 278 | 283 | 284 => StatusCode::NOT_FOUND,
+        200 | 202 | 215 | 219 | 224 | 235..=238 | 244 | 245 | 264 | 266 | 269 | 279 | 600 => StatusCode::FORBIDDEN,
+        201 | 203 | 205..=210 | 228 | 230 | 239 | 259 | 262 | 278 | 283 | 284 | 299 => StatusCode::NOT_FOUND,
+        289 => StatusCode::NOT_FOUND,
         213 | 214 => StatusCode::BAD_REQUEST,
         212 | 216 | 217 | 218 | 222 | 227 | 243 | 270 | 274..=277 | 290 | 291 | 293 | 294 | 297 => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
         229 | 242 => StatusCode::INSUFFICIENT_STORAGE,
-        231 | 300 | 303 | 502 => StatusCode::SERVICE_UNAVAILABLE,
+        231 | 300 | 303 | 304 | 502 => StatusCode::SERVICE_UNAVAILABLE,
         241 | 301 => StatusCode::TOO_MANY_REQUESTS,
+        302 => StatusCode::MISDIRECTED_REQUEST,
         _ => StatusCode::CONFLICT,
     }
 }
@@ -167,6 +169,17 @@ impl Problem {
             .because("the request names more than one host or tenant")
     }
 
+    /// The same, with the cell that has the tenant, and where that is asked over HTTP when anybody said so.
+    pub(crate) fn of_cell(mut self, cell: &str, http: &str) -> Self {
+        let mut more = Map::new();
+        more.insert("cell".to_owned(), cell.into());
+        if !http.is_empty() {
+            more.insert("cell_url".to_owned(), http.into());
+        }
+        self.more = Some(Box::new(more));
+        self
+    }
+
     /// The node is going away.
     pub(crate) fn draining() -> Self {
         let mut problem = Self::protocol(StatusCode::SERVICE_UNAVAILABLE, ProtocolCode::Draining, "Draining");
@@ -253,7 +266,7 @@ impl From<Refusal> for Problem {
         let mut problem = Self::new(status_of(code), code, refusal.name(), &refusal.to_string());
         let named = refusal.limit().filter(|at| at.limit != Limit::Unnamed);
         problem.limit = named.map(|at| (at.limit.name(), at.bound));
-        if matches!(refusal, Refusal::NotReady | Refusal::Busy(_) | Refusal::Behind) {
+        if matches!(refusal, Refusal::NotReady | Refusal::Busy(_) | Refusal::Behind | Refusal::Moving) {
             problem.retry_ms = COME_AGAIN_MS;
         }
         if matches!(refusal, Refusal::ClockSkew | Refusal::CommandTooOld | Refusal::IdReused) {

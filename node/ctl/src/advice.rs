@@ -4,6 +4,8 @@ use tessera_model::{CursorFault, LimitAt, Refusal, Setting};
 
 pub(crate) const UNREACHABLE: &str =
     "is the node running (tessera serve, tessera dev), and is --address the one it listens on?";
+pub(crate) const REDIRECT: &str =
+    "ask that cell, with --address and a key that is good there: each cell has its own operators";
 pub(crate) const CERTIFICATE: &str =
     "give the file of the certificate, or of its authority, with --ca, and the name in it with --server-name";
 pub(crate) const DEADLINE: &str = "try again, or give it more time with --timeout";
@@ -178,12 +180,18 @@ const ADVICE: &[(Refusal, &str)] = &[
     ),
     (Refusal::PoliciesUnset, "tessera policy put --schema FILE sets a schema, policies or not"),
     (Refusal::ResourceMalformed, "a resource is a type, a colon and an id: Document:2027"),
+    (Refusal::MoveRunning, "tessera tenant move --follow tells how far it is"),
+    (Refusal::MoveUnknown, "leave out --follow to begin it, or to go on with it"),
+    (Refusal::Moving, "the tenant is on its way to another cell: try again"),
     (Refusal::NotReady, "the tenant is being loaded: try again, or give it more time with --timeout"),
     (
         Refusal::TenantFailed,
         "the node's log names file and offset; docs/operate/running.md says what can be done, other tenants are not concerned",
     ),
     (Refusal::Busy(LimitAt::UNNAMED), "try again, or give it more time with --timeout"),
+    (Refusal::Redirect, REDIRECT),
+    (Refusal::PlacementOld, "tessera fleet placements shows the epoch that is known: name a higher one"),
+    (Refusal::CellUnknown, "fleet.file in the node's configuration names its fleet: tessera fleet status"),
     (Refusal::Behind, "look at --at-least: is it a receipt of this node and tenant?"),
 ];
 

@@ -156,6 +156,9 @@ impl CtlError {
                     (REFUSED, "HelloRefused", Some(advice::HELLO_REFUSED))
                 } else if fault.code == CODE_FAILED {
                     (STORAGE, "Failed", Some(advice::FAILED))
+                } else if fault.code == Refusal::Redirect.code() {
+                    let told = Self::new(REFUSED, "Redirect", error.to_string());
+                    return Self { code: Some(fault.code), ..told }.advise(advice::REDIRECT);
                 } else if fault.code == ProtocolCode::Draining.code() {
                     (UNREACHABLE, "Draining", Some(advice::UNREACHABLE))
                 } else {

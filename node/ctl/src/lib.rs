@@ -22,6 +22,7 @@ mod endpoint;
 mod erase;
 mod error;
 mod explain;
+mod fleet;
 #[cfg(test)]
 mod fuzz;
 mod grant;
@@ -34,6 +35,7 @@ mod line;
 mod lines;
 mod link;
 mod load;
+mod moving;
 #[cfg(test)]
 mod openfga_test;
 mod operator;

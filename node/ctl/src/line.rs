@@ -10,6 +10,7 @@ use crate::client::ClientVerb;
 use crate::device::DeviceVerb;
 use crate::error::CtlError;
 use crate::explain::{Explain, Simulate};
+use crate::fleet::FleetVerb;
 use crate::grant::GrantVerb;
 use crate::group::GroupVerb;
 use crate::invitation::InvitationVerb;
@@ -62,6 +63,8 @@ enum Word {
     Operator(Noun<OperatorVerb>),
     /// Tenants: units of isolation.
     Tenant(Noun<TenantVerb>),
+    /// The fleet that a node belongs to: cells, and where tenants live.
+    Fleet(Noun<FleetVerb>),
     /// Users and machines: whoever acts.
     #[command(visible_alias = "subject")]
     User(Noun<UserVerb>),
@@ -197,6 +200,7 @@ impl Word {
         match self {
             Self::Operator(Noun { reach, .. })
             | Self::Tenant(Noun { reach, .. })
+            | Self::Fleet(Noun { reach, .. })
             | Self::User(Noun { reach, .. })
             | Self::Attribute(Noun { reach, .. })
             | Self::Permission(Noun { reach, .. })
@@ -239,6 +243,9 @@ impl Word {
             Self::Usage(Question { words, reach }) => words.run(&reach).await,
             Self::Backup(Question { words, reach }) => words.run(&reach).await,
             Self::Tenant(Noun { verb, reach }) => {
+                over(reach.system().await, async |link| verb.run(link).await).await
+            }
+            Self::Fleet(Noun { verb, reach }) => {
                 over(reach.system().await, async |link| verb.run(link).await).await
             }
             Self::User(Noun { verb: UserVerb::Password(PasswordVerb::SetUp(set_up)), reach }) => {

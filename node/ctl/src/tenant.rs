@@ -4,6 +4,7 @@ use crate::answer::{Answer, instant, put_instant, shown};
 use crate::error::CtlError;
 use crate::handle::Save;
 use crate::link::{Link, Window};
+use crate::moving::Move;
 use crate::reach::{self, TenantRef};
 use crate::secret::confirm;
 use crate::table::Table;
@@ -46,6 +47,11 @@ pub(crate) enum TenantVerb {
         /// Its name or id.
         tenant: TenantRef,
     },
+    /// Move a tenant to another cell of the fleet, while it is asked and written.
+    #[command(
+        after_help = "Examples:\n  tessera tenant move acme --to eu-2\n  tessera tenant move acme --to eu-2 --undo\n\nWhat stops half way is finished by the same command, repeated: docs/operate/fleet.md"
+    )]
+    Move(Move),
     /// Delete a tenant for ever, with everything in it.
     #[command(after_help = "Examples:\n  tessera tenant delete acme\n  tessera tenant delete acme --yes")]
     Delete {
@@ -111,6 +117,7 @@ impl TenantVerb {
             Self::Resume { tenant } => {
                 change(link, &tenant, "is in use again", |tenant| Request::ResumeTenant { tenant }).await
             }
+            Self::Move(one) => one.run(link).await,
             Self::Delete { tenant, yes } => {
                 confirm(
                     yes,

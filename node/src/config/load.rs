@@ -41,6 +41,14 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+impl ConfigError {
+    /// What is wrong with the files that `[fleet]` names: it is told with its file.
+    pub(crate) fn of_fleet(what: &str) -> Self {
+        let (key, what) = what.split_once(' ').unwrap_or(("fleet.file", what));
+        Self { source: "fleet".to_owned(), line: None, key: key.to_owned(), what: what.to_owned() }
+    }
+}
+
 /// The effective configuration: `base`, over it the file, over it the environment.
 ///
 /// # Errors
@@ -71,6 +79,15 @@ fn over(base: Config, file: Option<&Path>, text: String) -> Result<Config, Confi
             Err(place.at(&path, what))
         }
     }
+}
+
+/// Another file in TOML than the configuration, read whole: the environment does not count.
+///
+/// # Errors
+/// [`ConfigError`], as of the configuration.
+pub(crate) fn read_toml<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {
+    let place = Place { file: Some(path.to_path_buf()), text: text.to_owned() };
+    Figment::from(Toml::string(text)).extract().map_err(|error| place.explain(&error))
 }
 
 /// What errors are pointed at.

@@ -5,12 +5,14 @@
 //! weakens a node has `danger_` in its name.
 
 mod filter;
+mod fleet;
 mod http;
 mod load;
 mod locate;
 
+pub(crate) use fleet::Fleet;
 pub(crate) use http::Http;
-pub(crate) use load::load;
+pub(crate) use load::{ConfigError, load, read_toml};
 
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -28,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) http: Http,
     /// Metrics and health.
     pub(crate) health: Health,
+    /// The fleet that the node belongs to.
+    pub(crate) fleet: Fleet,
     /// The pool that hashes passwords.
     pub(crate) passwords: Passwords,
     /// How tenants live in memory.
@@ -298,7 +302,9 @@ impl Config {
             "health.listen",
             "is reachable from other machines, in plain text: use a loopback address, or set health.danger_listen_beyond_this_machine",
         );
-        for (key, what) in self.storage.faults().into_iter().chain(self.http.faults()) {
+        for (key, what) in
+            self.storage.faults().into_iter().chain(self.http.faults()).chain(self.fleet.faults())
+        {
             faults.push((key, what.to_owned()));
         }
         let mut fault = |wrong: bool, key: &'static str, what: &str| {

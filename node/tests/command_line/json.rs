@@ -140,6 +140,7 @@ pub(crate) fn text(object: &Value, field: &str) -> String {
 #[test]
 fn every_command_answers_in_json() {
     let folder = tempfile::tempdir().expect("a folder");
+    crate::node::fleet_of_one(folder.path());
     let mut asked = Asked::start(folder.path());
     let unclaimed = asked.ask(2, "tessera tenant list --profile data");
     assert_eq!(unclaimed["error"]["name"], "Usage");
@@ -305,6 +306,8 @@ fn rules(asked: &mut Asked) {
         subjects.is_some_and(|row| row["count"].as_u64() >= Some(2) && row["bound"] == 67_108_863),
         "{usage}"
     );
+    asked.ask(0, "tessera fleet status");
+    asked.ask(0, "tessera fleet placements");
     let whole = asked.ask(0, "tessera usage");
     let names = whole["usage"].as_array().expect("figures").iter().map(|row| row["name"].clone());
     assert!(names.into_iter().any(|name| name == "node.tenants_awake"), "{whole}");

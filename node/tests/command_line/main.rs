@@ -2,6 +2,7 @@
 
 mod document;
 mod elevations;
+mod fleet_move;
 mod invitations;
 mod json;
 mod load;
@@ -33,6 +34,18 @@ fn the_document_on_backups_is_true() {
     let folder = tempfile::tempdir().expect("a folder");
     let node = Node::serve(folder.path());
     let mut document = Document::read("docs/operate/backup.md");
+    document.run(&node, "");
+    document.finish();
+    assert_eq!(node.end(), 0);
+}
+
+/// PROPERTY: the document on fleets shows what a node answers that is one, line by line.
+#[test]
+fn the_document_on_fleets_is_true() {
+    let folder = tempfile::tempdir().expect("a folder");
+    node::fleet_of_one(folder.path());
+    let node = Node::serve(folder.path());
+    let mut document = Document::read("docs/operate/fleet.md");
     document.run(&node, "");
     document.finish();
     assert_eq!(node.end(), 0);

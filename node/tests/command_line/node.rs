@@ -29,6 +29,12 @@ fn free_port(udp: bool) -> SocketAddr {
     address.expect("a port")
 }
 
+/// Makes a node that is served in a folder the only cell of a fleet.
+pub(crate) fn fleet_of_one(folder: &Path) {
+    let text = "version = 1\n\n[[cell]]\nnumber = 1\nname = \"a\"\naddress = \"127.0.0.1:7443\"\n";
+    std::fs::write(folder.join("fleet.toml"), text).expect("a file");
+}
+
 /// A shell command in the node's folder, with the binary in its path and a home of its own.
 pub(crate) fn shell(folder: &Path, line: &str) -> Command {
     let binary = Path::new(env!("CARGO_BIN_EXE_tessera")).parent().expect("a folder");
@@ -59,6 +65,9 @@ impl Node {
             command.env("TESSERA_STORAGE__DIR", "data").env("TESSERA_STORAGE__ROOT_KEY_FILE", "root.key");
             std::fs::create_dir_all(folder.join("backups")).expect("a folder");
             command.env("TESSERA_STORAGE__BACKUP_DIR", "backups");
+            if folder.join("fleet.toml").exists() {
+                command.env("TESSERA_FLEET__FILE", "fleet.toml").env("TESSERA_FLEET__CELL", "a");
+            }
         }
         if line.starts_with("tessera dev") {
             command.env("TESSERA_HTTP__LISTEN", gateway.to_string());

@@ -7,10 +7,11 @@ use crate::batch::{Batch, Head};
 use crate::bucket::{Bucket, BucketKind};
 use crate::commit::Commit;
 use crate::error::StorageError;
+use crate::moving::{Arrival, CopySink, Moves, Opens, Sent};
 use crate::seal::Sealing;
 use crate::store::{Replay, Store};
 use crate::usage::Room;
-use tessera_model::{SubjectIndex, TenantId, UnixMillis};
+use tessera_model::{Epoch, Revision, SubjectIndex, TenantId, UnixMillis};
 
 /// A store around another one, which answers all that is not answered here.
 pub trait Around: Send + Sync + 'static {
@@ -83,5 +84,39 @@ impl<T: Around> Sealing for T {
 
     fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
         self.inner().erasing()
+    }
+}
+
+impl<T: Around> Moves for T {
+    fn copy_out(&self, tenant: TenantId, sent: &mut Sent, sink: CopySink<'_>) -> Result<Head, StorageError> {
+        self.inner().copy_out(tenant, sent, sink)
+    }
+
+    fn frame(&self, tenant: TenantId, revision: Revision) -> Result<Option<Vec<u8>>, StorageError> {
+        self.inner().frame(tenant, revision)
+    }
+
+    fn begin_arrival(&self, tenant: TenantId) -> Result<Arrival, StorageError> {
+        self.inner().begin_arrival(tenant)
+    }
+
+    fn take_arrival(&self, arrival: &mut Arrival, chunk: &[u8]) -> Result<(), StorageError> {
+        self.inner().take_arrival(arrival, chunk)
+    }
+
+    fn end_arrival(&self, arrival: Arrival, epoch: Epoch) -> Result<Head, StorageError> {
+        self.inner().end_arrival(arrival, epoch)
+    }
+
+    fn arrived(&self, tenant: TenantId) -> Result<Option<Head>, StorageError> {
+        self.inner().arrived(tenant)
+    }
+
+    fn open_arrival(&self, tenant: TenantId, frame: &[u8], opens: Opens<'_>) -> Result<Head, StorageError> {
+        self.inner().open_arrival(tenant, frame, opens)
+    }
+
+    fn drop_arrival(&self, tenant: TenantId) -> Result<(), StorageError> {
+        self.inner().drop_arrival(tenant)
     }
 }

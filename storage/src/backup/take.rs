@@ -20,7 +20,7 @@ use crate::error::StorageError;
 use crate::store::{BucketKind, Store};
 use crate::tail::Spot;
 use redb::ReadTransaction;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::Path;
 use tessera_model::{Event, TenantId, UnixMillis};
@@ -164,7 +164,7 @@ impl Embedded {
     ) -> Result<(), StorageError> {
         let tenant = head.tenant;
         let row = table::directory(transaction, tenant)?;
-        if row.as_ref().is_some_and(|row| row.life == Life::Forgotten) {
+        if row.as_ref().is_some_and(|row| row.life != Life::Kept) {
             return Ok(());
         }
         let base = Self::base(tenant, row.as_ref());
@@ -203,6 +203,7 @@ impl Embedded {
         cut: &mut Cut,
     ) -> Result<super::FileNote, StorageError> {
         let mut file = Writer::create(to, STATE, progress)?;
+        let mut arriving = BTreeSet::new();
         table::guarded(|| {
             for (from, of) in COPIED {
                 table::scan(transaction, from, &[], &mut |key, value| {
@@ -217,6 +218,13 @@ impl Embedded {
                         if row.life == Life::Kept {
                             cut.heads.entry(tenant).or_insert_with(|| table::head_of(tenant, &row));
                         }
+                        if row.life == Life::Arriving {
+                            arriving.insert(tenant);
+                        }
+                    }
+                    // What comes from another store and is not opened is copied from there once more.
+                    if tenant.is_some_and(|tenant| arriving.contains(&tenant)) {
+                        return Ok(true);
                     }
                     file.entry(of, key, value)?;
                     Ok(true)

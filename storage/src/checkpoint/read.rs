@@ -192,7 +192,11 @@ pub(crate) fn scan(
     Ok(())
 }
 
-fn raw(transaction: &ReadTransaction, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+pub(crate) fn raw(
+    transaction: &ReadTransaction,
+    table: Table,
+    key: &[u8],
+) -> Result<Option<Vec<u8>>, StorageError> {
     let table = transaction.open_table(table).map_err(StorageError::checkpoint("opening a table"))?;
     let value = table.get(key).map_err(StorageError::checkpoint("reading"))?;
     Ok(value.map(|value| value.value().to_vec()))

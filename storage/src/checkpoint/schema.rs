@@ -162,6 +162,8 @@ pub(crate) struct Meta {
 pub(crate) enum Life {
     Kept,
     Forgotten,
+    /// Copied from another store, whole or not, and not opened: no tenant of this one.
+    Arriving,
 }
 
 impl Field for Life {
@@ -169,6 +171,7 @@ impl Field for Life {
         match self {
             Self::Kept => 1u8.put(out),
             Self::Forgotten => 2u8.put(out),
+            Self::Arriving => 3u8.put(out),
         }
     }
 
@@ -176,6 +179,7 @@ impl Field for Life {
         match u8::take(input)? {
             1 => Ok(Self::Kept),
             2 => Ok(Self::Forgotten),
+            3 => Ok(Self::Arriving),
             _ => Err(RecordError::BadNumber),
         }
     }

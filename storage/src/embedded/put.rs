@@ -37,7 +37,7 @@ impl Embedded {
             let (spots, rows) = self.recent(tenant, head)?;
             self.shared.checkpoint.read(|transaction| {
                 let old = table::directory(transaction, tenant)?;
-                if old.as_ref().is_some_and(|row| row.life == Life::Forgotten) {
+                if old.as_ref().is_some_and(|row| row.life != Life::Kept) {
                     return Err(StorageError::TenantUnknown(tenant));
                 }
                 self.build(transaction, head, old, buckets, &spots, rows)

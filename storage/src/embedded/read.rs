@@ -190,7 +190,7 @@ impl Embedded {
     }
 
     /// The slots of a tenant's keys without those that were erased.
-    pub(super) fn key_slots(
+    pub(crate) fn key_slots(
         &self,
         tenant: TenantId,
         named: &[KeySlot],
@@ -266,7 +266,7 @@ impl Embedded {
 
     /// Gives frames of history from `from` on to `sink`, up to where the directory row stands. `None`
     /// when `sink` had enough, else the link of the last.
-    pub(super) fn walk_history(
+    pub(crate) fn walk_history(
         transaction: &ReadTransaction,
         row: &DirectoryRow,
         tenant: TenantId,
@@ -290,8 +290,33 @@ impl Embedded {
         Ok(true)
     }
 
+    /// Gives a tenant's frames from `from` on to `sink`, those of history first, until it has enough; of the tail at
+    /// most so many.
+    pub(crate) fn walk_from(
+        &self,
+        tenant: TenantId,
+        (from, limit): (Revision, usize),
+        sink: Sink<'_>,
+    ) -> Result<(), StorageError> {
+        let _pin = self.pins.read();
+        let spots = self.tail_from(tenant, from, limit)?;
+        let (row, more, aside) = self.shared.checkpoint.read(|transaction| {
+            let aside = Self::aside_of(transaction, tenant, &spots)?;
+            let Some(row) = table::kept(table::directory(transaction, tenant)?) else {
+                return Ok((None, true, aside));
+            };
+            let more = Self::walk_history(transaction, &row, tenant, from, &mut *sink)?;
+            Ok((Some(row), more, aside))
+        })?;
+        if more && !spots.is_empty() {
+            let base = self.begin_at(Self::base(tenant, row.as_ref()), (&spots, &aside), from)?;
+            self.walk_tail(&base, (&spots, &aside), sink)?;
+        }
+        Ok(())
+    }
+
     /// The segment that new frames go into, or a new one.
-    pub(super) fn open_segment(transaction: &ReadTransaction, head: &Head) -> Result<Segment, StorageError> {
+    pub(crate) fn open_segment(transaction: &ReadTransaction, head: &Head) -> Result<Segment, StorageError> {
         let last = match table::segment_at(transaction, head.tenant, Revision(u64::MAX)) {
             Err(error @ StorageError::Damaged(_)) => {
                 // It stays as it is, for whoever reads history to find; what comes now stands behind it.

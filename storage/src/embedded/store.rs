@@ -197,26 +197,12 @@ impl Store for Embedded {
         if limit == 0 {
             return Ok(frames);
         }
-        let _pin = self.pins.read();
-        let spots = self.tail_from(tenant, from, limit)?;
-        let mut take = |view: &crate::record::frame::FrameView<'_>| {
+        self.walk_from(tenant, (from, limit), &mut |view| {
             if view.head.revision >= from {
                 frames.push(self.opened(view, "history")?);
             }
             Ok(frames.len() < limit)
-        };
-        let (row, more, aside) = self.shared.checkpoint.read(|transaction| {
-            let aside = Self::aside_of(transaction, tenant, &spots)?;
-            let Some(row) = table::kept(table::directory(transaction, tenant)?) else {
-                return Ok((None, true, aside));
-            };
-            let more = Self::walk_history(transaction, &row, tenant, from, &mut take)?;
-            Ok((Some(row), more, aside))
         })?;
-        if more && !spots.is_empty() {
-            let base = self.begin_at(Self::base(tenant, row.as_ref()), (&spots, &aside), from)?;
-            self.walk_tail(&base, (&spots, &aside), &mut take)?;
-        }
         Ok(frames)
     }
 
@@ -322,7 +308,7 @@ impl Store for Embedded {
         nonces: &[u8; 24],
     ) -> Result<(), StorageError> {
         let row = self.shared.checkpoint.directory(tenant)?;
-        if row.is_some_and(|row| !row.keys.is_empty() || row.life == Life::Forgotten) {
+        if row.is_some_and(|row| !row.keys.is_empty() || row.life != Life::Kept) {
             return Ok(());
         }
         let mut drawn = entropy.chunks_exact(32).filter_map(|half| half.first_chunk().copied().map(Key::new));

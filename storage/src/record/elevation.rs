@@ -1,12 +1,13 @@
-//! Devices, whoever acts for another, and requests for roles as records.
+//! Devices, whoever acts for another, requests for roles, and where tenants live as records.
 
 use super::field::{Blank, Field, Reader, RecordError, record};
-use tessera_model::RestrictionId;
 use tessera_model::device::{DevicePolicyRecord, DeviceRecord, Thumbprint};
 use tessera_model::elevation::{ActedRecord, ActingRecord, RequestRecord};
 use tessera_model::invitation::InvitationRecord;
+use tessera_model::{Placement, RestrictionId};
 
 record! {
+    Placement { tenant, epoch, cell }
     DeviceRecord { subject, number, id, trust, ceiling, registered, revoked; name, key }
     ActingRecord { subject, place, generation, actor, by; reason }
     ActedRecord { subject, number, session, actor, begun, ends, ended, how; reason }

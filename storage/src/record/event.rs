@@ -145,4 +145,9 @@ events! {
     141 => InvitationRemoved { number };
     142 => PersonalRoleChanged { role };
     224 => SubjectErased { subject, at, done };
+    240 => TenantPlaced(record);
+    244 => TenantLeaving { to, epoch, from };
+    245 => TenantStays;
+    246 => TenantMoved { to, epoch };
+    247 => TenantArrived { from, into, upto };
 }

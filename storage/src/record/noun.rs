@@ -20,7 +20,7 @@ use tessera_model::refresh::{
 use tessera_model::relation::{RelationMappingRecord, RelationModelRecord, RelationRecord};
 use tessera_model::rule::{GroupRule, Match, Term};
 use tessera_model::{
-    Caller, ClientIndex, CommandId, Deadline, Epoch, Generation, GroupId, Name, Network, Pattern,
+    Caller, CellId, ClientIndex, CommandId, Deadline, Epoch, Generation, GroupId, Name, Network, Pattern,
     PermissionId, Place, PublicId, RestrictionId, Revision, RoleId, ServiceIndex, Settings, Slot, TenantId,
     Trust, UnixMillis, Whence, WorkspaceIndex,
 };
@@ -38,6 +38,7 @@ macro_rules! wrapped {
     )*};
 }
 wrapped!(
+    CellId,
     ClientIndex,
     CommandId,
     Deadline,

@@ -18,9 +18,9 @@ use tessera_model::relation::{RelationMappingRecord, RelationModelRecord, Relati
 use tessera_model::rule::{GroupRule, Match, Term};
 use tessera_model::visibility::{Details, Reach, SightRecord, VisibilityRecord};
 use tessera_model::{
-    ClientIndex, CommandId, Deadline, Event, Generation, GroupId, Name, Network, Pattern, PermissionId,
-    Place, PublicId, RestrictionId, Revision, RoleId, ServiceIndex, Settings, SubjectIndex, TenantId,
-    Thumbprint, Trust, WorkspaceIndex,
+    CellId, ClientIndex, CommandId, Deadline, Epoch, Event, Generation, GroupId, Name, Network, Pattern,
+    PermissionId, Place, Placement, PublicId, RestrictionId, Revision, RoleId, ServiceIndex, Settings,
+    SubjectIndex, TenantId, Thumbprint, Trust, WorkspaceIndex,
 };
 
 fn name(text: &str) -> Name {
@@ -348,6 +348,11 @@ pub fn every_event() -> Vec<Event> {
             ],
         }),
         Event::CreatorNoted { subject: SubjectIndex(9), by: SubjectIndex(4) },
+        Event::TenantLeaving { to: CellId(3), epoch: Epoch(4), from: Epoch(2) },
+        Event::TenantStays,
+        Event::TenantMoved { to: CellId(3), epoch: Epoch(4) },
+        Event::TenantArrived { from: Epoch(2), into: Epoch(4), upto: Revision(9) },
+        Event::TenantPlaced(Placement { tenant: TenantId(1), epoch: Epoch(2), cell: CellId(3) }),
         Event::NamesSkipped { role: 1, group: 2 },
         Event::RefreshKeyMade { number: 1, at: Deadline(2) },
         Event::RefreshKeyDropped { number: 1 },

@@ -143,6 +143,11 @@ impl Safe {
         Ok(())
     }
 
+    /// How many keys were erased since the start.
+    pub(crate) fn erasures(&self) -> u64 {
+        self.open.lock().erased
+    }
+
     /// Buckets that get another key when they are put next.
     pub(crate) fn renew(&self, tenant: TenantId, buckets: impl Iterator<Item = (BucketKind, u32)>) {
         self.renew.lock().extend(buckets.map(|(kind, no)| (tenant, kind, no)));
@@ -189,7 +194,7 @@ impl Vault for Safe {
 
     fn bear(&self, tenant: TenantId) -> Result<(), StorageError> {
         let row = self.shared.checkpoint.directory(tenant)?;
-        if row.as_ref().is_some_and(|row| row.life == Life::Forgotten) {
+        if row.as_ref().is_some_and(|row| row.life != Life::Kept) {
             return Ok(());
         }
         if kept(row).is_some_and(|row| !row.keys.is_empty()) || !self.keys.slots_of(tenant, &[]).is_empty() {

@@ -3,31 +3,20 @@
 use crate::error::ClientError;
 use crate::lane::{Answer, Ended, NotSent};
 use crate::pool::Pool;
-use parking_lot::RwLock;
+use crate::routes::{REDIRECTS_MAX, Routes, redirect_of};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tessera_model::code::{CODE_REDIRECT, CODE_UNKNOWN, ProtocolCode};
-use tessera_model::{CommandId, HandleBytes, LimitAt, Refusal};
+use tessera_model::{CommandId, LimitAt, Refusal};
 use tessera_wire::{Fault, Outbox, WireError};
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::sleep_until;
 
-/// LIMIT: redirects followed in one call: the first may be of an old map, the second is of a new one.
-const REDIRECTS_MAX: u32 = 2;
 /// The first and the longest wait before a repeat.
 const WAIT_FIRST: Duration = Duration::from_millis(1);
 const WAIT_LONGEST: Duration = Duration::from_millis(100);
 
 /// What writes a question under a request id. It may be called again for a repeat.
 pub(crate) type Write<'w> = &'w (dyn Fn(&mut Outbox, u64) -> Result<(), WireError> + Sync);
-
-/// The pools of a client: the one configured, and the one that a redirect led to.
-pub(crate) struct Routes {
-    home: Arc<Pool>,
-    away: RwLock<Option<Arc<Pool>>>,
-    /// Whether `away` is set: most clients are never redirected.
-    moved: AtomicBool,
-}
 
 /// What an attempt came to.
 enum Attempt {
@@ -39,57 +28,40 @@ enum Attempt {
         uncertain: bool,
     },
     Elsewhere(Fault),
+    /// The node cannot be reached, and there is time to ask another one.
+    Silent,
     Failed(ClientError),
 }
 
 impl Routes {
-    pub(crate) const fn new(home: Arc<Pool>) -> Self {
-        Self { home, away: RwLock::new(None), moved: AtomicBool::new(false) }
-    }
-
-    /// Where calls go now.
-    pub(crate) fn pool(&self) -> Arc<Pool> {
-        let away = if self.moved.load(Ordering::Acquire) { self.away.read().clone() } else { None };
-        away.unwrap_or_else(|| Arc::clone(&self.home))
-    }
-
-    /// Goes over to another credential, wherever calls go.
-    pub(crate) async fn renew(&self, credential: HandleBytes, until: Instant) -> Result<(), ClientError> {
-        let away = self.away.read().clone();
-        self.home.renew(credential, until).await?;
-        match away {
-            Some(away) => away.renew(credential, until).await,
-            None => Ok(()),
-        }
-    }
-
-    pub(crate) fn close(&self) {
-        self.home.close();
-        if let Some(away) = self.away.write().take() {
-            away.close();
-        }
-    }
-
-    pub(crate) async fn idle(&self) {
-        self.home.idle().await;
-    }
-
     /// Asks until there is an answer or the deadline has passed. With a command id, an outcome that
     /// is not known is told from one that is.
     pub(crate) async fn call(
-        &self,
+        self: &Arc<Self>,
         allowed: Duration,
         command: Option<CommandId>,
         write: Write<'_>,
     ) -> Result<Answer, ClientError> {
         let (mut wait, mut redirects, mut uncertain, mut told) = (WAIT_FIRST, 0, false, None);
+        let mut around = false;
         // COST: one look at the clock per attempt.
         let mut now = Instant::now();
         let deadline = now + allowed;
         loop {
             let pool = self.pool();
-            let (error, at_least) = match attempt(&pool, now, deadline, write).await {
-                Attempt::Answered(answer) => return Ok(answer),
+            let (error, at_least) = match self.attempt(&pool, (now, deadline), around, write).await {
+                Attempt::Answered(answer) => {
+                    self.learn(&pool);
+                    return Ok(answer);
+                }
+                Attempt::Silent => {
+                    around = true;
+                    if !self.ask_around(&pool, deadline).await {
+                        self.home_again(&pool);
+                    }
+                    now = Instant::now();
+                    continue;
+                }
                 Attempt::Failed(error) => {
                     if matches!(error, ClientError::Unreachable(_) | ClientError::Closed) {
                         self.home_again(&pool);
@@ -108,12 +80,14 @@ impl Routes {
                 }
                 Attempt::Elsewhere(fault) if redirects < REDIRECTS_MAX => {
                     redirects += 1;
-                    tracing::debug!(cell = fault.cell.0, address = %fault.detail, "redirected");
-                    self.follow(&pool, fault, deadline).await?;
+                    let followed = self.follow(&pool, fault, deadline).await;
+                    followed.map_err(|error| outcome(error, uncertain, command))?;
                     now = Instant::now();
                     continue;
                 }
-                Attempt::Elsewhere(_) => return Err(ClientError::TooManyRedirects),
+                Attempt::Elsewhere(_) => {
+                    return Err(outcome(ClientError::TooManyRedirects, uncertain, command));
+                }
             };
             let until = Instant::now() + pool.dice.jitter(wait.max(at_least));
             if until >= deadline {
@@ -126,41 +100,45 @@ impl Routes {
         }
     }
 
-    /// The node that a redirect led to cannot be reached: the next call asks at home again.
-    fn home_again(&self, from: &Arc<Pool>) {
-        let mut away = self.away.write();
-        if away.as_ref().is_some_and(|away| Arc::ptr_eq(away, from)) {
-            from.close();
-            *away = None;
-            self.moved.store(false, Ordering::Release);
-        }
-    }
-
-    /// Goes on at the address that a redirect names: same credential, same trust.
-    async fn follow(&self, from: &Pool, fault: Fault, deadline: Instant) -> Result<(), ClientError> {
-        let mut config = from.config().clone();
-        let lookup = tokio::net::lookup_host(fault.detail.clone());
-        let found = timeout_at(deadline.into(), lookup).await;
-        let Ok(Ok(addresses)) = found else { return Err(ClientError::Faulted(fault)) };
-        config.addresses = addresses.collect();
-        if config.addresses.is_empty() {
-            return Err(ClientError::Faulted(fault));
-        }
-        if let Some((host, _)) = fault.detail.rsplit_once(':') {
-            // A name stands in the certificate of that node; an address keeps the name we know.
-            if host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_err() {
-                config.server_name = host.to_owned();
+    async fn attempt(
+        &self,
+        pool: &Pool,
+        (mut now, deadline): (Instant, Instant),
+        around: bool,
+        write: Write<'_>,
+    ) -> Attempt {
+        let link = match pool.live() {
+            Some(link) => link,
+            None => {
+                // A silent cell leaves time to ask another one where the tenant lives now.
+                let asks = !around && self.has_others();
+                let until = if asks { now + deadline.saturating_duration_since(now) / 2 } else { deadline };
+                match pool.link(until).await {
+                    Ok(link) => {
+                        now = Instant::now();
+                        link
+                    }
+                    Err(ClientError::Unreachable(_)) if asks => return Attempt::Silent,
+                    Err(error) => return redirect_of(error).map_or_else(Attempt::Failed, Attempt::Elsewhere),
+                }
             }
+        };
+        let pending = match link.ask(now, deadline, write) {
+            Ok(pending) => pending,
+            Err(NotSent::Unwritable(error)) => return Attempt::Failed(error.into()),
+            Err(NotSent::Full) => {
+                return again(ClientError::Refused(Refusal::Busy(LimitAt::UNNAMED)), 0, false);
+            }
+            Err(NotSent::Lost) => return again(ClientError::Unreachable(None), 0, false),
+        };
+        match pending.await {
+            Ok(Answer::Fault(fault)) => of_fault(fault),
+            Ok(Answer::Unreadable(error)) => Attempt::Failed(error.into()),
+            Ok(answer) => Attempt::Answered(answer),
+            Err(Ended::Lost) => again(ClientError::Unreachable(None), 0, true),
+            // The deadline has passed: there is no time for another attempt.
+            Err(Ended::Deadline) => again(ClientError::DeadlinePassed, 0, true),
         }
-        let mut away = self.away.write();
-        if away.as_ref().is_some_and(|away| away.config().addresses == config.addresses) {
-            return Ok(());
-        }
-        if let Some(old) = away.replace(Pool::start(config)?) {
-            old.close();
-        }
-        self.moved.store(true, Ordering::Release);
-        Ok(())
     }
 }
 
@@ -169,33 +147,6 @@ fn outcome(error: ClientError, uncertain: bool, command: Option<CommandId>) -> C
     match command {
         Some(id) if uncertain => ClientError::OutcomeUnknown(id),
         Some(_) | None => error,
-    }
-}
-
-async fn attempt(pool: &Pool, mut now: Instant, deadline: Instant, write: Write<'_>) -> Attempt {
-    let link = match pool.live() {
-        Some(link) => link,
-        None => match pool.link(deadline).await {
-            Ok(link) => {
-                now = Instant::now();
-                link
-            }
-            Err(error) => return Attempt::Failed(error),
-        },
-    };
-    let pending = match link.ask(now, deadline, write) {
-        Ok(pending) => pending,
-        Err(NotSent::Unwritable(error)) => return Attempt::Failed(error.into()),
-        Err(NotSent::Full) => return again(ClientError::Refused(Refusal::Busy(LimitAt::UNNAMED)), 0, false),
-        Err(NotSent::Lost) => return again(ClientError::Unreachable(None), 0, false),
-    };
-    match pending.await {
-        Ok(Answer::Fault(fault)) => of_fault(fault),
-        Ok(Answer::Unreadable(error)) => Attempt::Failed(error.into()),
-        Ok(answer) => Attempt::Answered(answer),
-        Err(Ended::Lost) => again(ClientError::Unreachable(None), 0, true),
-        // The deadline has passed: there is no time for another attempt.
-        Err(Ended::Deadline) => again(ClientError::DeadlinePassed, 0, true),
     }
 }
 

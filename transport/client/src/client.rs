@@ -1,12 +1,13 @@
 //! The client: what an application calls.
 
-use crate::call::{Routes, Write};
+use crate::call::Write;
 use crate::config::Config;
 use crate::double::Double;
 use crate::error::ClientError;
 use crate::ids::Dice;
 use crate::lane::Answer;
 use crate::pool::Pool;
+use crate::routes::Routes;
 use crate::touched::Touched;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use tessera_model::{
     TenantId, UnixMillis, WorkspaceRef,
 };
 use tessera_wire::{
-    Frame, Head, HelloReply, ListPermissions, Made, Outbox, Page, Permissions, Request, Resolve, Resolved,
-    Shape, TENANT_OF_CONNECTION, WireError,
+    CellRow, Frame, Head, HelloReply, ListPermissions, Made, Outbox, Page, Permissions, Request, Resolve,
+    Resolved, Shape, TENANT_OF_CONNECTION, WireError,
 };
 use tracing::Instrument as _;
 
@@ -49,7 +50,7 @@ struct Open {
 /// Who answers.
 enum Way {
     /// A node.
-    Node(Routes),
+    Node(Arc<Routes>),
     /// A script, for tests of applications.
     Script(Double),
 }
@@ -96,11 +97,14 @@ impl Client {
     /// [`ClientError::BadConfig`], [`ClientError::Unreachable`], or what the node answered to Hello.
     pub async fn connect(config: Config) -> Result<Self, ClientError> {
         let deadline = config.deadline;
-        let pool = Pool::start(config)?;
-        match pool.link(Instant::now() + deadline).await {
-            Ok(link) => Ok(Self { open: Open::new(Way::Node(Routes::new(pool)), link.hello), deadline }),
+        let routes = Arc::new(Routes::new(Pool::start(config)?));
+        match routes.connect(Instant::now() + deadline).await {
+            Ok(link) => {
+                routes.learn(&routes.pool());
+                Ok(Self { open: Open::new(Way::Node(routes), link.hello), deadline })
+            }
             Err(error) => {
-                pool.close();
+                routes.close();
                 Err(error)
             }
         }
@@ -126,6 +130,16 @@ impl Client {
     #[must_use]
     pub fn hello(&self) -> &HelloReply {
         &self.open.hello
+    }
+
+    /// The cells of the fleet that the node belongs to, as this client knows them, with the version of the fleet file;
+    /// none before they were read for the first time, and of a node that belongs to none.
+    #[must_use]
+    pub fn cells(&self) -> (u64, Vec<CellRow>) {
+        match &self.open.way {
+            Way::Node(routes) => routes.cells(),
+            Way::Script(_) => (0, Vec::new()),
+        }
     }
 
     /// The node's time now, by its last Hello and our own monotonic clock.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::time::Duration;
+use tessera_model::code::CODE_REDIRECT;
 use tessera_model::{CommandId, Refusal};
 use tessera_wire::{Fault, WireError};
 
@@ -83,8 +84,9 @@ impl ClientError {
                 let after = Duration::from_millis(fault.retry_ms.into());
                 Self::Wait { refusal, after: Some(after).filter(|after| !after.is_zero()) }
             }
+            // Where to goes with it.
+            Some(Refusal::Redirect) | None => Self::Faulted(fault),
             Some(refusal) => Self::Refused(refusal),
-            None => Self::Faulted(fault),
         }
     }
 }
@@ -112,6 +114,10 @@ impl fmt::Display for ClientError {
             Self::Wait { refusal, after: Some(after) } => {
                 write!(f, "{refusal} ({}): in {} s", refusal.code(), after.as_millis().div_ceil(1_000))
             }
+            Self::Faulted(fault) if fault.code == CODE_REDIRECT && !fault.detail.is_empty() => {
+                write!(f, "the tenant lives in cell {}, at {} ({})", fault.cell, fault.detail, fault.code)
+            }
+            Self::Faulted(fault) if fault.code == CODE_REDIRECT => write!(f, "{} (302)", Refusal::Redirect),
             Self::Faulted(fault) => write!(f, "{fault}"),
             Self::TooManyRedirects => f.write_str("redirected more than twice"),
             Self::Unreadable(error) => write!(f, "{error}"),

@@ -38,6 +38,7 @@ mod pages;
 mod pool;
 mod refresh;
 mod resource;
+mod routes;
 mod tls;
 mod touched;
 mod visibility;

@@ -9,10 +9,10 @@ use parking_lot::{Mutex, RwLock};
 use quinn::{Endpoint, IdleTimeout, TransportConfig, VarInt};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tessera_model::{Handle, HandleBytes, Refusal, TenantId, UnixMillis};
-use tessera_wire::Hello;
+use tessera_wire::{Fault, Hello};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout_at};
@@ -50,6 +50,10 @@ pub(crate) struct Pool {
     /// Counts what changed in seats or problems; its end ends the keepers.
     changed: watch::Sender<u64>,
     closed: watch::Sender<bool>,
+    /// Counts how often somebody wanted to be told anew where the tenant lives.
+    asked: watch::Sender<u64>,
+    /// The version of the fleet's map that a node told last.
+    map_version: AtomicU64,
     pub(crate) dice: Dice,
 }
 
@@ -57,6 +61,14 @@ impl Pool {
     /// Starts the keepers; returns at once.
     pub(crate) fn start(config: Config) -> Result<Arc<Self>, ClientError> {
         let credential = config.sound()?;
+        Self::start_with(config, credential)
+    }
+
+    /// As [`Pool::start`], with another credential than the configuration's.
+    pub(crate) fn start_with(
+        config: Config,
+        credential: Option<HandleBytes>,
+    ) -> Result<Arc<Self>, ClientError> {
         let endpoint = endpoint(&config)?;
         let pool = Arc::new(Self {
             credential: RwLock::new((credential, 0)),
@@ -68,6 +80,8 @@ impl Pool {
             clock: Mutex::new(None),
             changed: watch::Sender::new(0),
             closed: watch::Sender::new(false),
+            asked: watch::Sender::new(0),
+            map_version: AtomicU64::new(0),
             dice: Dice::default(),
             config,
         });
@@ -97,6 +111,59 @@ impl Pool {
         let credential = self.credential.read().0;
         let known = credential.and_then(|bytes| Handle::parse(&bytes).ok());
         known.is_some_and(|handle| handle.tenant == tenant)
+    }
+
+    /// The credential that is used now.
+    pub(crate) fn credential(&self) -> Option<HandleBytes> {
+        self.credential.read().0
+    }
+
+    /// The version of the fleet's map that a node told last; 0 for none.
+    pub(crate) fn map_version(&self) -> u64 {
+        self.map_version.load(Ordering::Relaxed)
+    }
+
+    /// Takes over what another one knows of the time, until a node tells it.
+    pub(crate) fn know(&self, other: &Self) {
+        let told = *other.clock.lock();
+        let mut clock = self.clock.lock();
+        *clock = clock.or(told);
+    }
+
+    /// Forgets that the tenant lives elsewhere: it is asked again.
+    pub(crate) fn ask_anew(&self) {
+        for problem in self.problems.lock().iter_mut() {
+            let elsewhere = redirect(std::slice::from_ref(problem)).is_some();
+            if elsewhere {
+                *problem = None;
+            }
+        }
+        self.asked.send_modify(|count| *count += 1);
+    }
+
+    /// Uses another credential from now on; connections that stand are replaced as they can be.
+    pub(crate) fn take_over(&self, credential: HandleBytes) {
+        let turn = {
+            let mut known = self.credential.write();
+            *known = (Some(credential), known.1 + 1);
+            known.1
+        };
+        self.renewed.send_replace(turn);
+    }
+
+    /// Ends when the calls that are in flight have ended: it is not used any more.
+    pub(crate) fn retire(self: Arc<Self>) {
+        tokio::spawn(async move {
+            let until = Instant::now() + FAREWELL;
+            while self.waiting() > 0 && Instant::now() < until {
+                sleep(Duration::from_millis(20)).await;
+            }
+            self.close();
+        });
+    }
+
+    fn waiting(&self) -> usize {
+        self.seats.iter().filter_map(|seat| seat.read().as_ref().map(|link| link.waiting())).sum()
     }
 
     /// The node's time, for command ids.
@@ -139,6 +206,9 @@ impl Pool {
     /// certificate that is not trusted.
     fn verdict(&self) -> Option<ClientError> {
         let problems = self.problems.lock();
+        if let Some(fault) = redirect(&problems) {
+            return Some(ClientError::of(fault));
+        }
         let over = problems.iter().all(|problem| match problem {
             Some((NotOpened::Refused(fault), _)) => !passes(fault.code),
             Some((NotOpened::Unreadable(_) | NotOpened::Untrusted(_), _)) => true,
@@ -269,6 +339,17 @@ impl Pool {
     }
 }
 
+/// Where the tenant lives, as one of the addresses has said.
+fn redirect(problems: &[Option<(NotOpened, u32)>]) -> Option<Fault> {
+    problems.iter().flatten().find_map(|(problem, _)| match problem {
+        NotOpened::Refused(fault) if fault.code == Refusal::Redirect.code() => Some(fault.clone()),
+        NotOpened::Refused(_)
+        | NotOpened::Untrusted(_)
+        | NotOpened::Unreadable(_)
+        | NotOpened::Connection(_) => None,
+    })
+}
+
 /// Of several problems the one that says most: what an address said, before what it did not.
 fn told(problems: &[Option<(NotOpened, u32)>]) -> ClientError {
     let rank = |problem: &NotOpened| match problem {
@@ -306,7 +387,9 @@ const fn worth_telling(problem: &NotOpened) -> u32 {
 /// Whether a refused Hello is worth another attempt soon: retry codes, and a node that goes away. A damaged
 /// tenant (502) stays so until somebody repairs it.
 const fn passes(code: u16) -> bool {
-    matches!(code, 300..=399 | 406..=408 | 500..) && code != Refusal::TenantFailed.code()
+    matches!(code, 300..=399 | 406..=408 | 500..)
+        && code != Refusal::TenantFailed.code()
+        && code != Refusal::Redirect.code()
 }
 
 /// Gives the runtime something to do, so that it looks at its sockets instead of going to sleep.
@@ -320,7 +403,9 @@ async fn stay_awake(closed: watch::Receiver<bool>) {
 /// Keeps one seat: connects, waits for the end, connects again with a growing, jittered wait.
 async fn keep(pool: Arc<Pool>, seat: usize, home: usize, mut closed: watch::Receiver<bool>) {
     let (mut back_off, mut first) = (BACK_OFF_FIRST, home);
+    let mut asked = pool.asked.subscribe();
     loop {
+        asked.borrow_and_update();
         let opened = tokio::select! {
             biased;
             _ = closed.wait_for(|closed| *closed) => return,
@@ -336,6 +421,14 @@ async fn keep(pool: Arc<Pool>, seat: usize, home: usize, mut closed: watch::Rece
             pool.place(seat, None);
             // The same one first: it may have been a moment's trouble. All others are tried behind it.
             first = ended;
+        }
+        if redirect(&pool.problems.lock()).is_some() {
+            // Nobody asks here until somebody wants to know anew. The sender is gone with the pool alone.
+            tokio::select! {
+                biased;
+                _ = closed.wait_for(|closed| *closed) => return,
+                _ = asked.changed() => continue,
+            }
         }
         // A connection that stood for a while starts the waits anew.
         back_off = if since.elapsed() > BACK_OFF_LONGEST { BACK_OFF_FIRST } else { back_off };
@@ -354,6 +447,7 @@ impl Pool {
     async fn sit(self: &Arc<Self>, seat: usize, home: usize, mut at: usize, mut link: Arc<Link>) -> usize {
         loop {
             *self.clock.lock() = Some(link.clock);
+            self.map_version.fetch_max(link.hello.map_version, Ordering::Relaxed);
             self.place(seat, Some(&link));
             let (home_or_here, turn) = (if at == home { None } else { Some(home) }, link.turn);
             let ended = tokio::select! {

@@ -225,7 +225,8 @@ async fn redirects_are_followed_twice_at_most() {
     let counted = Arc::clone(&asked);
     let here = Node::start(move |frame, out| {
         counted.fetch_add(1, Ordering::SeqCst);
-        out.fault(frame.header.request_id, &Fault::redirect(CellId(2), &address)).expect("written");
+        out.fault(frame.header.request_id, &Fault { cell: CellId(2), ..Fault::new(302, &address) })
+            .expect("written");
         Act::Answer
     });
     let both = format!("{}{}", here.pem, there.pem);
@@ -246,7 +247,8 @@ async fn redirects_are_followed_twice_at_most() {
     let circle = Arc::new(Mutex::new(String::new()));
     let address = Arc::clone(&circle);
     let round = Node::start(move |frame, out| {
-        out.fault(frame.header.request_id, &Fault::redirect(CellId(2), &address.lock())).expect("written");
+        out.fault(frame.header.request_id, &Fault { cell: CellId(2), ..Fault::new(302, &address.lock()) })
+            .expect("written");
         Act::Answer
     });
     *circle.lock() = round.address.to_string();

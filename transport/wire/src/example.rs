@@ -6,6 +6,7 @@ use crate::elevation::{ActingRow, ChallengeRow, DevicePolicyRow, DeviceRow, Requ
 use crate::endpoint::{AuthorizedRow, EndpointRow};
 use crate::fault::{Fault, WireError};
 use crate::fields::{Head, TENANT_OF_CONNECTION};
+use crate::fleet::{CellRow, FleetRow, PeerRow, PlacementRow};
 use crate::frame::Frame;
 use crate::hello::{Hello, HelloReply};
 use crate::inspect::{Introspect, Resolve, Resolved};
@@ -21,9 +22,9 @@ use crate::shape::{RowsWriter, Shape};
 use crate::visibility::VisibilityRow;
 use tessera_model::query::Introspection;
 use tessera_model::{
-    CellId, CheckQuery, CommandId, Decision, Epoch, Generation, HandleBytes, Limit, PermissionId,
-    PermissionRef, Place, Private, PublicId, Reason, Receipt, Revision, SubjectIndex, TenantId, UnixMillis,
-    WorkspaceIndex, WorkspaceRef,
+    Cell, CellId, CellName, CheckQuery, CommandId, Decision, Epoch, Generation, HandleBytes, Limit,
+    PermissionId, PermissionRef, Place, Private, PublicId, Reason, Receipt, Revision, SubjectIndex, TenantId,
+    UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
 
 /// The handle of the examples: version 1, session, cell 0, tenant 2, place 5, generation 1.
@@ -209,7 +210,14 @@ pub(crate) fn examples() -> Vec<(String, Outbox)> {
     add("Resolved", &|out| out.resolved(13, &resolved));
     add("Error", &|out| out.fault(14, &Fault::refused(Limit::Intake.busy())));
     add("Error with a limit", &|out| out.fault(15, &Fault::refused(Limit::Subjects.reached())));
-    add("Error: Redirect", &|out| out.fault(14, &Fault::redirect(CellId(4), "node4.example:7443")));
+    let there = Cell {
+        id: CellId(4),
+        name: CellName::new("eu-4").expect("a name"),
+        address: "node4.example:7443".into(),
+        certificate: "node4.example".into(),
+        http: "".into(),
+    };
+    add("Error: Redirect", &|out| out.fault(14, &Fault::redirect(&there, 7)));
     for kind in RequestKind::ALL {
         let request = request(*kind);
         add(kind.name(), &|out| out.request(20, head(), &request));
@@ -273,6 +281,10 @@ fn rows(add: &mut Add<'_>) {
     page::<InvitationRow>(add, "InvitationRow");
     page::<PersonalRoleRow>(add, "PersonalRoleRow");
     page::<VisibilityRow>(add, "VisibilityRow");
+    page::<CellRow>(add, "CellRow");
+    page::<PlacementRow>(add, "PlacementRow");
+    page::<FleetRow>(add, "FleetRow");
+    page::<PeerRow>(add, "PeerRow");
     page::<SettingsRow>(add, "SettingsRow");
 }
 

@@ -7,12 +7,13 @@ use crate::outbox::Outbox;
 use crate::tag::Tag;
 use std::fmt;
 use tessera_model::code::{CODE_REDIRECT, ProtocolCode};
-use tessera_model::{CellId, Limit, Refusal};
+use tessera_model::{Cell, CellId, Limit, Refusal};
 
 /// LIMIT: the text of an Error reply, bytes: a sentence for people.
 const DETAIL_BYTES_MAX: usize = 256;
-/// LIMIT: the name in an Error reply, bytes: that of a limit, a setting, a part of a cursor.
-const NAMED_BYTES_MAX: usize = 64;
+/// LIMIT: the name in an Error reply, bytes: that of a limit, a setting, a part of a cursor, and the longest of a host
+/// (RFC 1035 section 3.1).
+const NAMED_BYTES_MAX: usize = 253;
 
 /// Why bytes are not what they claim to be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -84,9 +85,10 @@ pub struct Fault {
     pub cell: CellId,
     /// When to come again, in ms; 0 when nothing is known. With NotReady and Busy.
     pub retry_ms: u32,
-    /// The limit, setting or part of a cursor that a refusal names; empty for none.
+    /// The limit, setting or part of a cursor that a refusal names; empty for none. With Redirect the name in the other
+    /// node's certificate.
     pub named: String,
-    /// The number of that limit; 0 for none.
+    /// The number of that limit; 0 for none. With Redirect the version of the fleet file.
     pub bound: u64,
     /// A sentence for people; with Redirect the address of the other node.
     pub detail: String,
@@ -112,10 +114,17 @@ impl Fault {
         Self::new(code.code(), code.text())
     }
 
-    /// Another node has the tenant.
+    /// Another node has the tenant: what this one's fleet file, of that version, says of it.
     #[must_use]
-    pub fn redirect(cell: CellId, address: &str) -> Self {
-        Self { cell, ..Self::new(CODE_REDIRECT, address) }
+    pub fn redirect(cell: &Cell, version: u64) -> Self {
+        let named = cell.certificate.to_string();
+        Self { cell: cell.id, named, bound: version, ..Self::new(CODE_REDIRECT, &cell.address) }
+    }
+
+    /// Another node has the tenant, and this one's fleet file does not say where that is.
+    #[must_use]
+    pub fn redirect_unknown(cell: CellId) -> Self {
+        Self { cell, ..Self::new(CODE_REDIRECT, "") }
     }
 
     /// The refusal behind the code, if it is one.

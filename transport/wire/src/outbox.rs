@@ -61,6 +61,11 @@ impl Outbox {
         }
     }
 
+    /// Forgets what was written behind the first `len` bytes, which end with a frame.
+    pub fn cut(&mut self, len: usize) {
+        self.bytes.resize(len.min(self.bytes.len()), 0);
+    }
+
     /// Puts frames of another buffer behind those here.
     pub fn append(&mut self, other: &Self) {
         self.bytes.extend_from_slice(&other.bytes);

@@ -7,15 +7,13 @@
 use crate::declare::requests;
 use crate::fault::WireError;
 use crate::fields::{FieldsReader, FieldsWriter, Head};
+use crate::fleet::and_fleet;
 use crate::frame::Frame;
 use crate::kind::Kind;
 use crate::outbox::Outbox;
 use crate::part::Part;
 use crate::tag::Tag;
-use crate::visibility::and_visibility;
 use std::net::IpAddr;
-use tessera_model::catalogue::ServiceEntry;
-use tessera_model::policy::EntityName;
 use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::refresh::ClientTerms;
 use tessera_model::relation::{RelationChange, RelationRecord};
@@ -23,10 +21,11 @@ use tessera_model::settings::SettingsChange;
 use tessera_model::visibility::VisibilityRule;
 use tessera_model::{
     Condition, Deadline, DeviceKey, DeviceProof, GrantConditions, Identifier, Name, Network, Origin, Pattern,
-    Private, PublicId, Receipt, TenantId, Thumbprint, Trust, endpoint::Endpoint, load::LoadRow,
+    Private, PublicId, Receipt, TenantId, Thumbprint, Trust, catalogue::ServiceEntry, endpoint::Endpoint,
+    load::LoadRow, policy::EntityName,
 };
 
-and_visibility! {
+and_fleet! {
     /// Turns the one-time secret of the first start into an operator with a key. Needs no credential.
     ClaimOperator = 0x1001 -> Made {
         /// The secret as shown.
@@ -567,6 +566,8 @@ impl Request {
         | Self::ListRequests { after, .. }
         | Self::ListInvitations { after, .. }
         | Self::ListEntities { after, .. }
+        | Self::ListCells { after, .. }
+        | Self::ListPlacements { after, .. }
         | Self::ListReview { after, .. } = self
         {
             *after = from;

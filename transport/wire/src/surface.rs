@@ -5,16 +5,18 @@ use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
 use crate::elevation::{ActingRow, ChallengeRow, DevicePolicyRow, DeviceRow, RequestRow};
 use crate::endpoint::{AuthorizedRow, EndpointRow};
 use crate::fields::FIELD_KINDS;
+use crate::fleet::{CellRow, FleetRow, PeerRow, PlacementRow};
 use crate::invitation::{InvitationRow, PersonalRoleRow};
 use crate::kind::Kind;
 use crate::made::Made;
+use crate::moving::{MoveRow, TakenRow};
 use crate::request::RequestKind;
 use crate::rows;
 use crate::shape::Shape;
 use crate::tag::Tag;
 use crate::visibility::VisibilityRow;
 use std::fmt::Write as _;
-use tessera_model::code::{CODE_FAILED, CODE_REDIRECT, CODE_UNKNOWN, ProtocolCode};
+use tessera_model::code::{CODE_FAILED, CODE_UNKNOWN, ProtocolCode};
 use tessera_model::{Reason, Refusal};
 
 type Layout = &'static [(&'static str, &'static str)];
@@ -93,6 +95,12 @@ pub(crate) const SHAPES: &[(&str, Parts)] = &[
     ("InvitationRow", InvitationRow::PARTS),
     ("PersonalRoleRow", PersonalRoleRow::PARTS),
     ("VisibilityRow", VisibilityRow::PARTS),
+    ("CellRow", CellRow::PARTS),
+    ("PlacementRow", PlacementRow::PARTS),
+    ("FleetRow", FleetRow::PARTS),
+    ("PeerRow", PeerRow::PARTS),
+    ("MoveRow", MoveRow::PARTS),
+    ("TakenRow", TakenRow::PARTS),
     ("SettingsRow", rows::SettingsRow::PARTS),
 ];
 
@@ -148,7 +156,6 @@ pub fn codes_text() -> String {
     for refusal in Refusal::ALL {
         writeln!(text, "{} {} - {refusal}", refusal.code(), refusal.name()).unwrap_or_default();
     }
-    writeln!(text, "{CODE_REDIRECT} Redirect - another node has the tenant").unwrap_or_default();
     for code in ProtocolCode::ALL {
         writeln!(text, "{} {code:?} - {}", code.code(), code.text()).unwrap_or_default();
     }

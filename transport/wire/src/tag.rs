@@ -458,4 +458,45 @@ tags! {
     ActingEnd = 344;
     /// When it ended, seconds since 1970; 0 while it goes on.
     EndedAt = 345;
+    /// The version of a fleet file.
+    FleetVersion = 370;
+    /// The number of a cell.
+    Cell = 371;
+    /// Where a cell's QUIC door is, `host:port`.
+    CellAddress = 372;
+    /// The name in a cell's certificate.
+    CertificateName = 373;
+    /// Where a cell's HTTP door is: scheme, host and port.
+    HttpOrigin = 374;
+    /// Whether another cell answered.
+    Reached = 375;
+    /// How many tenants live in a cell.
+    Tenants = 376;
+    /// How many placements a node knows.
+    Placements = 377;
+    /// A number that two nodes have in common when they know the same placements.
+    PlacementsDigest = 378;
+    /// Of how many tenants two nodes say otherwise of one and the same epoch.
+    Differs = 379;
+    /// Whether a move is to be undone.
+    Undo = 380;
+    /// What the cell that takes a tenant is to do: 1 begin, 2 the next chunk, 3 that was all, 4 how far is it, 5 open
+    /// it, 6 drop what was copied.
+    MoveStep = 381;
+    /// The number of a chunk of a tenant that moves, from 0 on.
+    ChunkNumber = 382;
+    /// A chunk of a tenant that moves, or the frame that opens it.
+    Chunk = 383;
+    /// How far a move is: 1 it is copied, 2 it takes no commands, 3 it is handed over, 4 it lives there, 5 it stays, 6
+    /// it stopped.
+    MoveStatus = 384;
+    /// How long a tenant took no commands, ms.
+    MoveGap = 385;
+    /// How far the cell that takes a tenant is: 0 it has nothing, 1 it is copied, 2 the copy is whole and closed, 3 it
+    /// is opened, 4 it lives there, 5 it failed.
+    TakenStatus = 386;
+    /// The link that a tenant's next frame continues, 32 bytes.
+    ChainLink = 387;
+    /// Whether a tenant is suspended.
+    Suspended = 388;
 }

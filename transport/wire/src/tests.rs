@@ -328,10 +328,12 @@ fn numbers_fit_the_model() {
         &CommandKind::FinishErasure,
         &CommandKind::RehashPassword,
         &CommandKind::CountFailure,
+        &CommandKind::NoteMove,
+        &CommandKind::AdoptTenant,
     ];
     assert_eq!(
         missing, of_the_node,
-        "only the node offers its secret, begins an epoch, ends an erasure and hashes anew"
+        "only the node offers its secret, begins an epoch, ends an erasure, hashes anew and moves a tenant"
     );
     for pair in Tag::ALL.windows(2) {
         assert!(pair[0].number() < pair[1].number());

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use tessera_model::CommandKind;
 
 /// Commands that are not ordered over HTTP in their own shape.
-const ELSEWHERE: [CommandKind; 10] = [
+const ELSEWHERE: [CommandKind; 13] = [
     // A handle, or a browser's cookie: `refresh`.
     CommandKind::RefreshSession,
     // The node's own.
@@ -24,6 +24,10 @@ const ELSEWHERE: [CommandKind; 10] = [
     CommandKind::ChangeSettings,
     // What grants order whose conditions are spoken of.
     CommandKind::GrantUnder,
+    // Between the nodes of a fleet.
+    CommandKind::PlaceTenant,
+    CommandKind::NoteMove,
+    CommandKind::AdoptTenant,
     // Never in a release.
     CommandKind::PlantedPanic,
 ];

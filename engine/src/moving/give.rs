@@ -1,0 +1,417 @@
+//! The cell that gives a tenant away.
+
+use super::{
+    Carrier, CarryError, MoveStatus, MoveTold, MoveWay, TakeStep, Taken, TakenStatus, order, until_awake,
+};
+use crate::directory::{Entry, Standing};
+use crate::engine::Engine;
+use crate::house::House;
+use crate::submit::SubmitError;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tessera_model::limits::MOVES_MAX;
+use tessera_model::moving::{MoveStep, Moving};
+use tessera_model::record::{TenantRecord, TenantStatus};
+use tessera_model::{CellId, Epoch, Limit, Placement, Refusal, Revision, TenantId};
+use tessera_storage::{Head, Sent, StorageError};
+use tokio::sync::mpsc;
+
+/// LIMIT: moves that are remembered, the running ones among them; ended ones go first.
+const REMEMBERED_MAX: usize = 64;
+/// LIMIT: passes before a tenant is frozen, however much it writes meanwhile.
+const PASSES_MAX: u32 = 8;
+/// LIMIT: bytes of a pass behind which the rest is small: it is copied in some milliseconds.
+const SMALL_BYTES: u64 = 256 * 1024;
+/// LIMIT: passes over a frozen tenant: a checkpoint that was under way may have begun before it was frozen.
+const LAST_PASSES_MAX: u32 = 8;
+/// LIMIT: chunks that wait to be sent: 4 × 120 KiB.
+const CHUNKS_AHEAD: usize = 4;
+/// LIMIT: questions to the other cell about one step, some milliseconds apart: ten minutes at most.
+const QUESTIONS_MAX: u32 = 60_000;
+/// How long it rests between two questions, at first and at most.
+const REST_MS: (u64, u64) = (1, 10);
+
+/// A move that was begun since the start.
+pub(crate) struct Run {
+    told: Arc<Mutex<MoveTold>>,
+}
+
+/// The moves that were begun since the start.
+pub(crate) type Moves = Mutex<BTreeMap<TenantId, Run>>;
+
+/// Why a move stopped; for people.
+enum Stopped {
+    Refused(Refusal),
+    Unknown,
+    Store(StorageError),
+    Carried(CarryError),
+    Other(&'static str),
+    There(String),
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Unknown => f.write_str("nobody knows whether the last step is durable"),
+            Self::Store(error) => error.fmt(f),
+            Self::Carried(error) => error.fmt(f),
+            Self::Other(why) => f.write_str(why),
+            Self::There(why) => write!(f, "the other cell: {why}"),
+        }
+    }
+}
+
+impl From<SubmitError> for Stopped {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Refused(refusal) | SubmitError::Wait { refusal, .. } => Self::Refused(refusal),
+            SubmitError::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<StorageError> for Stopped {
+    fn from(error: StorageError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<CarryError> for Stopped {
+    fn from(error: CarryError) -> Self {
+        Self::Carried(error)
+    }
+}
+
+const fn is_over(status: MoveStatus) -> bool {
+    matches!(status, MoveStatus::Done | MoveStatus::Stayed | MoveStatus::Failed)
+}
+
+impl Engine {
+    /// Takes what brings tenants to other cells into use.
+    pub fn set_carrier(&self, carrier: Arc<dyn Carrier>) {
+        *self.house.carrier.lock() = Some(carrier);
+    }
+
+    /// Begins to move a tenant to another cell, or to undo that, and tells how far it is; a move that is under way is
+    /// told, and not begun again.
+    ///
+    /// # Errors
+    /// `CellUnknown`, `TenantUnknown`, `WrongTenant` for the system tenant, `MoveRunning` when it is being moved
+    /// otherwise, `Busy`.
+    pub fn begin_move(&self, tenant: TenantId, to: CellId, way: MoveWay) -> Result<MoveTold, Refusal> {
+        if tenant == TenantId::SYSTEM {
+            return Err(Refusal::WrongTenant);
+        }
+        let carrier = self.house.carrier.lock().clone().ok_or(Refusal::CellUnknown)?;
+        if to == self.house.own_cell() || self.cell(to).is_none() {
+            return Err(Refusal::CellUnknown);
+        }
+        let system = self.house.system().ok_or(Refusal::NotReady)?;
+        let record = system.root.full().tenants.get(tenant).ok_or(Refusal::TenantUnknown)?;
+        if !matches!(record.status, TenantStatus::Active | TenantStatus::Suspended) {
+            return Err(Refusal::TenantUnknown);
+        }
+        let status = MoveStatus::Copying;
+        let told = MoveTold { tenant, to, status, bytes: 0, gap_ms: None, trouble: None };
+        let mut moves = self.house.moves.lock();
+        if let Some(run) = moves.get(&tenant) {
+            let known = run.told.lock().clone();
+            if !is_over(known.status) {
+                let same = known.to == to && way == MoveWay::There;
+                return if same { Ok(known) } else { Err(Refusal::MoveRunning) };
+            }
+        }
+        let running = moves.values().filter(|run| !is_over(run.told.lock().status)).count();
+        if running >= MOVES_MAX {
+            return Err(Limit::Moves.busy());
+        }
+        if moves.len() >= REMEMBERED_MAX {
+            moves.retain(|_, run| !is_over(run.told.lock().status));
+        }
+        let told = Arc::new(Mutex::new(told));
+        moves.insert(tenant, Run { told: Arc::clone(&told) });
+        drop(moves);
+        let job = Job { engine: self.clone(), carrier, tenant, to, record, told, chunks: 0, froze_ms: None };
+        drop(tokio::spawn(job.run(way)));
+        self.follow_move(tenant)
+    }
+
+    /// How far the move of a tenant is that was begun since the start.
+    ///
+    /// # Errors
+    /// `MoveUnknown`.
+    pub fn follow_move(&self, tenant: TenantId) -> Result<MoveTold, Refusal> {
+        let moves = self.house.moves.lock();
+        let run = moves.get(&tenant).ok_or(Refusal::MoveUnknown)?;
+        let told = run.told.lock().clone();
+        Ok(told)
+    }
+}
+
+/// One move.
+struct Job {
+    engine: Engine,
+    carrier: Arc<dyn Carrier>,
+    tenant: TenantId,
+    to: CellId,
+    record: TenantRecord,
+    told: Arc<Mutex<MoveTold>>,
+    /// Chunks that were sent.
+    chunks: u64,
+    /// When this run froze the tenant.
+    froze_ms: Option<u64>,
+}
+
+impl Job {
+    async fn run(mut self, way: MoveWay) {
+        let (tenant, to) = (self.tenant, self.to);
+        let ended = match way {
+            MoveWay::There => self.there().await,
+            MoveWay::Back => self.back().await,
+        };
+        match ended {
+            Ok(status) => {
+                tracing::info!(%tenant, to = to.0, "a move has ended");
+                self.told.lock().status = status;
+            }
+            Err(stopped) => {
+                tracing::error!(%tenant, to = to.0, error = %stopped, "a move has stopped: repeat or undo it");
+                let mut told = self.told.lock();
+                told.trouble = Some(stopped.to_string());
+                told.status = MoveStatus::Failed;
+            }
+        }
+    }
+
+    fn house(&self) -> &Arc<House> {
+        &self.engine.house
+    }
+
+    fn set(&self, status: MoveStatus) {
+        self.told.lock().status = status;
+    }
+
+    async fn carry(&self, step: TakeStep) -> Result<Taken, Stopped> {
+        let (mut rest, most) = REST_MS;
+        for _ in 0..QUESTIONS_MAX {
+            match self.carrier.carry(self.to, self.tenant, step.clone()).await {
+                Ok(Taken { status: TakenStatus::Failed, trouble, .. }) => {
+                    return Err(Stopped::There(trouble.unwrap_or_default()));
+                }
+                Ok(taken) => return Ok(taken),
+                // It is busy with what it was asked before.
+                Err(CarryError::Refused(Refusal::Busy(_) | Refusal::NotReady)) => {}
+                Err(error) => return Err(error.into()),
+            }
+            tokio::time::sleep(Duration::from_millis(rest)).await;
+            rest = (rest * 2).min(most);
+        }
+        Err(Stopped::Other("the other cell takes nothing any more"))
+    }
+
+    /// Asks the other cell until it is that far.
+    async fn until(&self, wanted: TakenStatus) -> Result<Taken, Stopped> {
+        let (mut rest, most) = REST_MS;
+        for _ in 0..QUESTIONS_MAX {
+            let taken = self.carry(TakeStep::Ask).await?;
+            if taken.status == wanted {
+                return Ok(taken);
+            }
+            if taken.status == TakenStatus::Nothing {
+                return Err(Stopped::Other("the other cell has lost what it had of the tenant"));
+            }
+            tokio::time::sleep(Duration::from_millis(rest)).await;
+            rest = (rest * 2).min(most);
+        }
+        Err(Stopped::Other("the other cell does not come to an end"))
+    }
+
+    /// Where the tenant is going, as its own history says.
+    async fn moving(&self, entry: &Arc<Entry>) -> Result<Option<Moving>, Stopped> {
+        if !until_awake(self.house(), entry).await {
+            return Err(Stopped::Refused(Refusal::TenantFailed));
+        }
+        let view = entry.view().as_ref().map(Arc::clone).ok_or(Stopped::Refused(Refusal::NotReady))?;
+        Ok(view.root.full().moving)
+    }
+
+    fn entry(&self) -> Result<Arc<Entry>, Stopped> {
+        self.house().entry(self.tenant).ok_or(Stopped::Refused(Refusal::TenantUnknown))
+    }
+
+    async fn there(&mut self) -> Result<MoveStatus, Stopped> {
+        let entry = self.entry()?;
+        match self.house().away(self.tenant) {
+            Some(cell) if cell == self.to => return self.hand_over(&entry).await,
+            Some(_) => return Err(Stopped::Refused(Refusal::Redirect)),
+            None => {}
+        }
+        let epoch = match self.moving(&entry).await? {
+            Some(moving) if moving.to != self.to => {
+                return Err(Stopped::Other("it is on its way to another cell: undo that first"));
+            }
+            Some(moving) if moving.moved => return self.hand_over(&entry).await,
+            Some(moving) => {
+                self.froze_ms = Some(self.house().clock.elapsed_ms());
+                moving.epoch
+            }
+            None => self.next_epoch()?,
+        };
+        match self.copy(&entry, epoch).await {
+            Ok(head) => match order(self.house(), &entry, MoveStep::Depart { next: head.next }).await {
+                Ok(_) => self.hand_over(&entry).await,
+                Err(SubmitError::Unknown) => Err(Stopped::Unknown),
+                Err(error) => self.thaw(&entry, error.into()).await,
+            },
+            Err(stopped) => self.thaw(&entry, stopped).await,
+        }
+    }
+
+    /// A move that fails before the tenant has left is undone: nobody waits for a move that does not go on.
+    async fn thaw(&self, entry: &Arc<Entry>, stopped: Stopped) -> Result<MoveStatus, Stopped> {
+        if self.froze_ms.is_some()
+            && let Err(error) = order(self.house(), entry, MoveStep::Stay).await
+        {
+            tracing::error!(tenant = %self.tenant, %error, "a tenant that does not move takes no commands: undo the move");
+        }
+        Err(stopped)
+    }
+
+    /// Higher than any that the tenant has had anywhere.
+    fn next_epoch(&self) -> Result<Epoch, Stopped> {
+        let head = self.house().store.head(self.tenant)?.ok_or(Stopped::Refused(Refusal::TenantUnknown))?;
+        let placed = self.engine.placement(self.tenant).map_or(Epoch(0), |placement| placement.epoch);
+        Ok(Epoch(head.epoch.max(placed).0.saturating_add(1)))
+    }
+
+    /// Copies the tenant: most of it while it goes on, the rest while it is frozen. Tells its head, which the other
+    /// cell has confirmed.
+    async fn copy(&mut self, entry: &Arc<Entry>, epoch: Epoch) -> Result<Head, Stopped> {
+        self.carry(TakeStep::Begin { record: self.record.clone(), epoch }).await?;
+        let mut sent = Sent::new();
+        if self.froze_ms.is_none() {
+            for _ in 0..PASSES_MAX {
+                (sent, _) = self.pass(sent).await?;
+                if sent.last_bytes() <= SMALL_BYTES {
+                    break;
+                }
+            }
+            let frozen = self.house().clock.elapsed_ms();
+            match order(self.house(), entry, MoveStep::Leave { to: self.to, epoch }).await {
+                Ok(_) | Err(SubmitError::Unknown) => self.froze_ms = Some(frozen),
+                Err(SubmitError::Refused(refusal) | SubmitError::Wait { refusal, .. }) => {
+                    return Err(Stopped::Refused(refusal));
+                }
+            }
+        }
+        self.set(MoveStatus::Frozen);
+        for _ in 0..LAST_PASSES_MAX {
+            let copied;
+            (sent, copied) = self.pass(sent).await?;
+            let live = self.house().store.head(self.tenant)?;
+            if live.is_some_and(|live| (live.next, live.link) == (copied.next, copied.link)) {
+                self.carry(TakeStep::End).await?;
+                let taken = self.until(TakenStatus::Copied).await?;
+                return if (taken.next, taken.link) == (copied.next, copied.link) {
+                    Ok(copied)
+                } else {
+                    Err(Stopped::Other("the other cell has something else"))
+                };
+            }
+        }
+        Err(Stopped::Other("the checkpoint does not reach the tenant's end"))
+    }
+
+    /// One pass of the copy, behind a checkpoint.
+    async fn pass(&mut self, mut sent: Sent) -> Result<(Sent, Head), Stopped> {
+        if !self.engine.checkpoint().await {
+            return Err(Stopped::Other("a checkpoint could not be taken: the log says why"));
+        }
+        let (give, mut chunks) = mpsc::channel::<Vec<u8>>(CHUNKS_AHEAD);
+        let (store, tenant) = (Arc::clone(&self.house().store), self.tenant);
+        let copying = tokio::task::spawn_blocking(move || {
+            let copied = store.copy_out(tenant, &mut sent, &mut |chunk| {
+                give.blocking_send(chunk).map_err(|_| StorageError::LaneStopped)
+            });
+            (sent, copied)
+        });
+        while let Some(bytes) = chunks.recv().await {
+            let len = bytes.len() as u64;
+            self.carry(TakeStep::Chunk { number: self.chunks, bytes }).await?;
+            self.chunks += 1;
+            self.told.lock().bytes += len;
+        }
+        let (sent, copied) = copying.await.map_err(|_| Stopped::Other("the copy ended by a fault"))?;
+        Ok((sent, copied?))
+    }
+
+    /// The tenant has left: it is closed here, then opened there, and then nothing of it is left here.
+    async fn hand_over(&self, entry: &Arc<Entry>) -> Result<MoveStatus, Stopped> {
+        self.set(MoveStatus::HandedOver);
+        if let Some(head) = self.house().store.head(self.tenant)? {
+            let epoch = match self.engine.placement(self.tenant).filter(|placement| placement.cell == self.to)
+            {
+                Some(placement) => placement.epoch,
+                None => {
+                    let moving = self.moving(entry).await?.filter(|moving| moving.moved);
+                    let epoch = moving.ok_or(Stopped::Other("it has not left"))?.epoch;
+                    self.engine.place(Placement { tenant: self.tenant, epoch, cell: self.to }).await?;
+                    epoch
+                }
+            };
+            let last = Revision(head.next.0.saturating_sub(1));
+            let (on, tenant) = (Arc::clone(&self.house().store), self.tenant);
+            let frame = self.house().work(move || on.frame(tenant, last)).await;
+            let frame = frame.map_err(|_| Stopped::Other("the last frame was not read"))??;
+            let frame = frame.ok_or(Stopped::Other("the last frame is not there"))?;
+            self.carry(TakeStep::Open { record: self.record.clone(), epoch, frame }).await?;
+        }
+        self.until(TakenStatus::Here).await?;
+        if let Some(froze) = self.froze_ms {
+            let gap = self.house().clock.elapsed_ms().saturating_sub(froze);
+            self.told.lock().gap_ms = Some(gap);
+        }
+        self.clear(entry).await?;
+        Ok(MoveStatus::Done)
+    }
+
+    /// Ends the tenant's actor and removes all that there is of it here.
+    async fn clear(&self, entry: &Arc<Entry>) -> Result<(), Stopped> {
+        entry.set_standing(Standing::Leaving);
+        let actor = entry.actor.lock().take();
+        if let Some(actor) = actor {
+            drop(actor.stop_and_wait(None, None).await);
+        }
+        entry.show(None);
+        entry.intake.refuse(Refusal::Redirect);
+        let (store, tenant) = (Arc::clone(&self.house().store), self.tenant);
+        let forgotten = self.house().work(move || store.forget(tenant)).await;
+        entry.set_standing(Standing::Asleep);
+        forgotten.map_err(|_| Stopped::Other("its data is still here"))?.map_err(Stopped::Store)
+    }
+
+    /// Undoes a move that has not handed the tenant over.
+    async fn back(&self) -> Result<MoveStatus, Stopped> {
+        let entry = self.entry()?;
+        let has_left = || Stopped::Other("it has left: repeat the move, and move it back");
+        if self.house().away(self.tenant).is_some() {
+            return Err(has_left());
+        }
+        let moving = self.moving(&entry).await?;
+        if moving.is_some_and(|moving| moving.moved) {
+            return Err(has_left());
+        }
+        if moving.is_some() {
+            order(self.house(), &entry, MoveStep::Stay).await?;
+        }
+        if let Err(stopped) = self.carry(TakeStep::Drop).await {
+            // What is left there opens to nobody, and goes when it is moved next.
+            tracing::warn!(tenant = %self.tenant, error = %stopped, "the other cell keeps a copy of a tenant that stays");
+        }
+        Ok(MoveStatus::Stayed)
+    }
+}

@@ -1,0 +1,295 @@
+//! The cell that takes a tenant.
+
+use super::{LOOKS_MAX, TakeStep, Taken, TakenStatus, order, until_awake};
+use crate::directory::Standing;
+use crate::engine::Engine;
+use crate::house::House;
+use crate::submit;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tessera_model::limits::{MOVE_CHUNKS_MAX, MOVES_MAX};
+use tessera_model::moving::MoveStep;
+use tessera_model::record::{TenantRecord, TenantStatus};
+use tessera_model::{Caller, CellId, Command, Epoch, Event, Limit, Placement, Refusal, TenantId};
+use tessera_storage::{Arrival, FrameRead, StorageError};
+use tokio::sync::mpsc;
+
+/// What the one who writes is told.
+enum Work {
+    Chunk(Vec<u8>),
+    End,
+}
+
+/// A tenant that is being taken.
+pub(crate) struct Taking {
+    epoch: Epoch,
+    /// Chunks that were taken in.
+    chunks: u64,
+    ended: bool,
+    work: mpsc::Sender<Work>,
+    told: Arc<Mutex<Taken>>,
+}
+
+/// The tenants that are being taken.
+pub(crate) type Takings = Mutex<BTreeMap<TenantId, Taking>>;
+
+impl Engine {
+    /// Takes a step of a move of which this cell is the end, for a cell of its fleet. Returns at once: what takes
+    /// longer is asked for again.
+    ///
+    /// # Errors
+    /// `PlacementOld` when it lives here, or somewhere since a later epoch; `Duplicate` when its name is taken;
+    /// `Busy`; `MoveUnknown` for a step of what was not begun.
+    pub fn take_step(&self, tenant: TenantId, step: TakeStep) -> Result<Taken, Refusal> {
+        match step {
+            TakeStep::Begin { record, epoch } => self.begin_taking(tenant, &record, epoch),
+            TakeStep::Chunk { number, bytes } => {
+                let mut takings = self.house.takings.lock();
+                let taking = takings.get_mut(&tenant).ok_or(Refusal::MoveUnknown)?;
+                if number == taking.chunks && !taking.ended {
+                    taking.work.try_send(Work::Chunk(bytes)).map_err(|_| Limit::MoveChunks.busy())?;
+                    taking.chunks += 1;
+                } else if number > taking.chunks {
+                    return Err(Refusal::Changed);
+                }
+                let told = taking.told.lock().clone();
+                Ok(told)
+            }
+            TakeStep::End => {
+                let mut takings = self.house.takings.lock();
+                let taking = takings.get_mut(&tenant).ok_or(Refusal::MoveUnknown)?;
+                if !taking.ended {
+                    taking.work.try_send(Work::End).map_err(|_| Limit::MoveChunks.busy())?;
+                    taking.ended = true;
+                }
+                let told = taking.told.lock().clone();
+                Ok(told)
+            }
+            TakeStep::Ask => self.how_far(tenant),
+            TakeStep::Open { record, epoch, frame } => self.begin_opening(tenant, record, (epoch, frame)),
+            TakeStep::Drop => {
+                self.may_come(tenant, None)?;
+                self.house.takings.lock().remove(&tenant);
+                let house = Arc::clone(&self.house);
+                drop(tokio::task::spawn_blocking(move || {
+                    if let Err(error) = house.store.drop_arrival(tenant) {
+                        tracing::warn!(%tenant, %error, "what was copied of a tenant that stays is still here");
+                    }
+                }));
+                Ok(Taken::default())
+            }
+        }
+    }
+
+    /// Whether the tenant may come here, in this epoch.
+    fn may_come(&self, tenant: TenantId, epoch: Option<Epoch>) -> Result<(), Refusal> {
+        if tenant == TenantId::SYSTEM {
+            return Err(Refusal::WrongTenant);
+        }
+        let system = self.house.system().ok_or(Refusal::NotReady)?;
+        let root = system.root.full();
+        let placed = root.placements.get(tenant);
+        let later = placed.is_some_and(|placed| epoch.is_some_and(|epoch| placed.epoch >= epoch));
+        let here = self.house.away(tenant).is_none() && root.tenants.see(tenant).is_some();
+        if later || here { Err(Refusal::PlacementOld) } else { Ok(()) }
+    }
+
+    fn begin_taking(&self, tenant: TenantId, record: &TenantRecord, epoch: Epoch) -> Result<Taken, Refusal> {
+        self.may_come(tenant, Some(epoch))?;
+        if record.id != tenant || !record.name.is_label() {
+            return Err(Refusal::Malformed);
+        }
+        let system = self.house.system().ok_or(Refusal::NotReady)?;
+        if system.root.full().tenant_named(&record.name).is_some_and(|other| other != tenant) {
+            return Err(Refusal::Duplicate);
+        }
+        let mut takings = self.house.takings.lock();
+        // One that ended is remembered by the store.
+        takings.retain(|other, taking| *other != tenant && taking.told.lock().status == TakenStatus::Copying);
+        if takings.len() >= MOVES_MAX {
+            return Err(Limit::Moves.busy());
+        }
+        let (work, working) = mpsc::channel(MOVE_CHUNKS_MAX);
+        let copying = Taken { status: TakenStatus::Copying, ..Taken::default() };
+        let told = Arc::new(Mutex::new(copying.clone()));
+        takings.insert(tenant, Taking { epoch, chunks: 0, ended: false, work, told: Arc::clone(&told) });
+        drop(takings);
+        drop(tokio::spawn(write(self.clone(), (tenant, epoch), working, told)));
+        Ok(copying)
+    }
+
+    fn how_far(&self, tenant: TenantId) -> Result<Taken, Refusal> {
+        if let Some(taking) = self.house.takings.lock().get(&tenant) {
+            let told = taking.told.lock().clone();
+            if told.status != TakenStatus::Here {
+                return Ok(told);
+            }
+        }
+        let arrived = self.house.store.arrived(tenant).map_err(|error| refusal_of(&error))?;
+        if let Some(head) = arrived {
+            let status = TakenStatus::Copied;
+            return Ok(Taken { status, next: head.next, link: head.link, trouble: None });
+        }
+        let here = self.house.away(tenant).is_none();
+        let Some(entry) = self.house.entry(tenant).filter(|_| here) else { return Ok(Taken::default()) };
+        self.house.wake(&entry);
+        let arrived = entry.view().as_ref().is_some_and(|view| view.root.full().moving.is_none());
+        let status = if arrived { TakenStatus::Here } else { TakenStatus::Opening };
+        Ok(Taken { status, ..Taken::default() })
+    }
+
+    fn begin_opening(
+        &self,
+        tenant: TenantId,
+        record: TenantRecord,
+        (epoch, frame): (Epoch, Vec<u8>),
+    ) -> Result<Taken, Refusal> {
+        if record.id != tenant || tenant == TenantId::SYSTEM {
+            return Err(Refusal::Malformed);
+        }
+        let placed = self.placement(tenant);
+        let own = Placement { tenant, epoch, cell: self.house.own_cell() };
+        if placed.is_some_and(|placed| placed != own && placed.epoch >= epoch) {
+            return Err(Refusal::PlacementOld);
+        }
+        let told = {
+            let mut takings = self.house.takings.lock();
+            let (work, _) = mpsc::channel(1);
+            let told = Arc::new(Mutex::new(Taken { status: TakenStatus::Opening, ..Taken::default() }));
+            let opening = Taking { epoch, chunks: 0, ended: true, work, told: Arc::clone(&told) };
+            match takings.get(&tenant) {
+                Some(known) if known.told.lock().status == TakenStatus::Opening && known.epoch == epoch => {
+                    let told = known.told.lock().clone();
+                    return Ok(told);
+                }
+                Some(_) | None => drop(takings.insert(tenant, opening)),
+            }
+            told
+        };
+        let opening = told.lock().clone();
+        drop(tokio::spawn(open(self.clone(), (record, own), frame, told)));
+        Ok(opening)
+    }
+}
+
+fn refusal_of(error: &StorageError) -> Refusal {
+    tracing::warn!(%error, "a tenant that moves was not looked up");
+    if matches!(error, StorageError::TenantHere(_)) { Refusal::PlacementOld } else { Refusal::NotReady }
+}
+
+fn failed(told: &Mutex<Taken>, tenant: TenantId, error: &dyn std::fmt::Display) {
+    tracing::error!(%tenant, %error, "a tenant that came from another cell was not taken");
+    let mut told = told.lock();
+    told.trouble = Some(error.to_string());
+    told.status = TakenStatus::Failed;
+}
+
+/// Writes what comes, one piece of work after the other.
+async fn write(
+    engine: Engine,
+    (tenant, epoch): (TenantId, Epoch),
+    mut working: mpsc::Receiver<Work>,
+    told: Arc<Mutex<Taken>>,
+) {
+    // Frames of an earlier life here must not stand in the journal when those of the next one come.
+    engine.checkpoint().await;
+    let house = Arc::clone(&engine.house);
+    let on = Arc::clone(&house);
+    let mut arrival = match house.work(move || on.store.begin_arrival(tenant)).await {
+        Ok(Ok(arrival)) => arrival,
+        Ok(Err(error)) => return failed(&told, tenant, &error),
+        Err(_) => return failed(&told, tenant, &"a fault of the node"),
+    };
+    while let Some(work) = working.recv().await {
+        let on = Arc::clone(&house);
+        match work {
+            Work::Chunk(bytes) => {
+                let taken = house.work(move || taken(&on, arrival, &bytes)).await;
+                arrival = match taken {
+                    Ok(Ok(arrival)) => arrival,
+                    Ok(Err(error)) => return failed(&told, tenant, &error),
+                    Err(_) => return failed(&told, tenant, &"a fault of the node"),
+                };
+            }
+            Work::End => {
+                match house.work(move || on.store.end_arrival(arrival, epoch)).await {
+                    Ok(Ok(head)) => {
+                        let status = TakenStatus::Copied;
+                        *told.lock() = Taken { status, next: head.next, link: head.link, trouble: None };
+                    }
+                    Ok(Err(error)) => failed(&told, tenant, &error),
+                    Err(_) => failed(&told, tenant, &"a fault of the node"),
+                }
+                return;
+            }
+        }
+    }
+    // Nobody sends any more: another copy was begun, or this one dropped.
+}
+
+fn taken(house: &House, mut arrival: Arrival, bytes: &[u8]) -> Result<Arrival, StorageError> {
+    house.store.take_arrival(&mut arrival, bytes)?;
+    Ok(arrival)
+}
+
+/// Whether a frame says that the tenant has left for this cell, in this epoch.
+fn opens(frame: &FrameRead, (cell, epoch): (CellId, Epoch)) -> bool {
+    let moved = |event: &Event| *event == Event::TenantMoved { to: cell, epoch };
+    frame.caller == Caller::Node && frame.events.iter().any(moved)
+}
+
+/// Opens a tenant: in the store, then in the system tenant, then in its own history.
+async fn open(
+    engine: Engine,
+    (record, own): (TenantRecord, Placement),
+    frame: Vec<u8>,
+    told: Arc<Mutex<Taken>>,
+) {
+    let (house, tenant) = (Arc::clone(&engine.house), own.tenant);
+    let on = Arc::clone(&house);
+    let opened = house
+        .work(move || on.store.open_arrival(tenant, &frame, &|frame| opens(frame, (own.cell, own.epoch))));
+    match opened.await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => return failed(&told, tenant, &error),
+        Err(_) => return failed(&told, tenant, &"a fault of the node"),
+    }
+    let suspended = record.status == TenantStatus::Suspended;
+    let (name, created) = (record.name, record.created);
+    let adopt = Command::AdoptTenant { name, created, suspended, placement: own };
+    if let Err(error) = engine.submit_system(Caller::Node, engine.command_id(), adopt).await {
+        return failed(&told, tenant, &error);
+    }
+    let Some(entry) = house.entry(tenant) else { return failed(&told, tenant, &Refusal::TenantUnknown) };
+    // It may have been asked for in between, when there was nothing to load.
+    entry.shift(Standing::Failed, Standing::Asleep);
+    if !until_awake(&house, &entry).await {
+        return failed(&told, tenant, &Refusal::TenantFailed);
+    }
+    for _ in 0..LOOKS_MAX {
+        match order(&house, &entry, MoveStep::Arrive).await {
+            Ok(_) => {
+                tracing::info!(%tenant, "a tenant has come from another cell");
+                told.lock().status = TakenStatus::Here;
+                return;
+            }
+            Err(error) => tracing::debug!(%tenant, %error, "a tenant that came is not open yet"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    failed(&told, tenant, &Refusal::NotReady);
+}
+
+/// Ends the move of a tenant that was loaded here and had not noted that it has come.
+pub(crate) async fn arrive(house: Arc<House>, tenant: TenantId) {
+    let Some(entry) = house.entry(tenant) else { return };
+    if !until_awake(&house, &entry).await {
+        return;
+    }
+    let arrived = submit::of_node(&house, Command::NoteMove { step: MoveStep::Arrive });
+    if let Err(error) = submit::submit(&house, &entry, arrived).await {
+        tracing::warn!(%tenant, %error, "a tenant that came from another cell is not open yet");
+    }
+}

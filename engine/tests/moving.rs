@@ -1,0 +1,363 @@
+//! A tenant that moves from cell to cell with its live sessions, whatever stops it on the way.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use support::{House, START_MS, Tenant};
+use tessera_engine::{
+    CarriedStep, Carrier, CarryError, Engine, EngineConfig, MoveStatus, MoveTold, MoveWay, Sees, SubmitError,
+    TakeStep,
+};
+use tessera_model::{
+    Cell, CellId, CellName, CheckQuery, Command, CommandId, Epoch, Fleet, Handle, Name, PermissionRef,
+    Placement, Reason, Receipt, Refusal, TenantId, WorkspaceRef,
+};
+use tessera_storage::disk::simulated::Simulated;
+use tessera_storage::{Embedded, Options, RootKey};
+
+const A: CellId = CellId(1);
+const B: CellId = CellId(2);
+
+fn name(text: &str) -> Name {
+    Name::new(text).expect("a name")
+}
+
+/// Brings steps from engine to engine, until one is lost on the way there or its answer on the way back.
+#[derive(Default)]
+struct Links {
+    engines: Mutex<BTreeMap<u16, Engine>>,
+    /// Steps until one is lost; below 0 none is any more.
+    left: AtomicI64,
+    /// Whether the lost one arrives, and its answer is lost.
+    arrives: AtomicBool,
+}
+
+/// The end of a link at one life of a node.
+struct End(Arc<Links>, Arc<AtomicBool>);
+
+impl Carrier for End {
+    fn carry(&self, to: CellId, tenant: TenantId, step: TakeStep) -> CarriedStep<'_> {
+        Box::pin(async move {
+            let lost = || CarryError::Unreached("lost".into());
+            let counts = step != TakeStep::Ask;
+            let is_lost = counts && self.0.left.fetch_sub(1, Ordering::SeqCst) == 0;
+            if !self.1.load(Ordering::SeqCst) || is_lost && !self.0.arrives.load(Ordering::SeqCst) {
+                return Err(lost());
+            }
+            let engine = self.0.engines.lock().expect("sound").get(&to.0).cloned().ok_or_else(lost)?;
+            let taken = engine.take_step(tenant, step).map_err(CarryError::Refused);
+            if is_lost { Err(lost()) } else { taken }
+        })
+    }
+}
+
+struct Side {
+    house: House,
+    disk: Simulated,
+    lives: Arc<AtomicBool>,
+}
+
+struct World {
+    links: Arc<Links>,
+    a: Side,
+    b: Side,
+    tenant: Tenant,
+    session: Handle,
+}
+
+fn fleet(own: &str) -> Fleet {
+    let cell = |id, name: &str| Cell {
+        id,
+        name: CellName::new(name).expect("a name"),
+        address: format!("{name}.example.org:7443").into(),
+        certificate: "node.example.org".into(),
+        http: "".into(),
+    };
+    let own = CellName::new(own).expect("a name");
+    Fleet::new(1, &own, vec![cell(A, "a"), cell(B, "b")]).expect("a fleet")
+}
+
+/// Starts the node of a cell over what is on its disk.
+async fn start(links: &Arc<Links>, cell: CellId, disk: Simulated) -> Side {
+    let no = cell.0.to_le_bytes()[0];
+    let mut options = Options::new(RootKey::new([no; 32]), [no; 32], [no; 32]);
+    options.journal_file_bytes = 1024 * 1024;
+    let store = Arc::new(Embedded::open_on(Arc::new(disk.clone()), options).expect("a store"));
+    let config = EngineConfig { cell, ..EngineConfig::default() };
+    let house = House::configured(store, START_MS, config).await;
+    let lives = Arc::new(AtomicBool::new(true));
+    house.engine.set_carrier(Arc::new(End(Arc::clone(links), Arc::clone(&lives))));
+    assert!(house.engine.set_fleet(fleet(if cell == A { "a" } else { "b" })));
+    links.engines.lock().expect("sound").insert(cell.0, house.engine.clone());
+    Side { house, disk, lives }
+}
+
+/// Ends a node as a kill does, and starts it anew over what the operating system has of its files.
+async fn killed(links: &Arc<Links>, cell: CellId, side: &Side) -> Side {
+    side.lives.store(false, Ordering::SeqCst);
+    links.engines.lock().expect("sound").remove(&cell.0);
+    start(links, cell, side.disk.image()).await
+}
+
+impl World {
+    async fn new() -> Self {
+        let links = Arc::new(Links::default());
+        links.left.store(-1, Ordering::SeqCst);
+        let a = start(&links, A, Simulated::new()).await;
+        let b = start(&links, B, Simulated::new()).await;
+        let operator = a.house.operator().await;
+        let tenant = a.house.tenant(&operator, "acme").await;
+        let ann = a.house.person(&tenant, "ann@example.org", "correct horse").await;
+        a.house.role(&tenant, "reader", &["orders.read"]).await;
+        a.house.submit(&tenant.admin, Command::RegisterPermission { name: name("orders.read") }).await;
+        a.house.grant(&tenant, ann, "reader").await;
+        let session = a.house.sign_in(&tenant, "ann@example.org", "correct horse").await.expect("signed in");
+        Self { links, a, b, tenant, session }
+    }
+
+    /// Whether a cell permits what the session may do.
+    fn permits(&self, side: &Side) -> bool {
+        let engine = &side.house.engine;
+        let Ok(bound) = engine.hello(&self.tenant.admin_key.to_bytes(), None) else { return false };
+        let view = bound.entry.view();
+        let Some(view) = view.as_ref() else { return false };
+        let reading = engine.read(view);
+        let query = CheckQuery {
+            handle: &self.session.to_bytes(),
+            permission: PermissionRef::Name("orders.read"),
+            workspace: WorkspaceRef::Tenant,
+            at_least: Receipt::default(),
+            address: None,
+        };
+        engine.check(&bound, &reading, &query).reason == Reason::None
+    }
+
+    /// How many cells permit it now: never more than one.
+    fn permitting(&self) -> usize {
+        let (b, a) = (self.permits(&self.b), self.permits(&self.a));
+        assert!(!(a && b), "two cells permit");
+        usize::from(a) + usize::from(b)
+    }
+
+    async fn moved(&self, from: &Side, to: CellId, way: MoveWay) -> Result<MoveTold, Refusal> {
+        let engine = &from.house.engine;
+        let mut told = engine.begin_move(self.tenant.id, to, way)?;
+        while !matches!(told.status, MoveStatus::Done | MoveStatus::Stayed | MoveStatus::Failed) {
+            self.permitting();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            told = engine.follow_move(self.tenant.id)?;
+        }
+        self.permitting();
+        Ok(told)
+    }
+
+    /// Registers a permission under a command id, wherever the tenant lives.
+    async fn write(&self, side: &Side, id: CommandId, text: &str) -> Result<Receipt, SubmitError> {
+        let bound = side.house.engine.hello(&self.tenant.admin_key.to_bytes(), None);
+        let bound = bound.map_err(|refused| SubmitError::Refused(refused.into()))?;
+        let command = Command::RegisterPermission { name: name(text) };
+        side.house.engine.submit(&bound, id, command).await.map(|done| done.receipt)
+    }
+
+    /// Waits until a cell permits.
+    async fn until_permits(&self, side: &Side) {
+        for _ in 0..5_000 {
+            if self.permits(side) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!("nobody permits");
+    }
+}
+
+/// PROPERTY: a tenant that is written and asked moves with its live sessions: checks are permitted all along but for
+/// the moment between the cells, and by one cell alone; every acknowledged command is there afterwards, and its id is
+/// known; receipts of before are seen, later ones of the old cell never; its sessions and its identifiers live on,
+/// and nothing of it is left where it was. It comes back the same way. METHOD: a writer who goes on with the other
+/// cell where he is sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_moves_under_load() {
+    let world = Arc::new(World::new().await);
+    let stop = Arc::new(AtomicBool::new(false));
+    let writing = tokio::spawn({
+        let (world, stop) = (Arc::clone(&world), Arc::clone(&stop));
+        async move {
+            let (mut done, mut refused) = (Vec::new(), std::collections::BTreeSet::new());
+            let mut no = 0;
+            while !stop.load(Ordering::SeqCst) || done.len() < 40 {
+                let id = world.a.house.engine.command_id();
+                // The same id, until it is done somewhere.
+                loop {
+                    let mut receipt = world.write(&world.a, id, &format!("load.p{no}")).await;
+                    if matches!(receipt, Err(SubmitError::Refused(Refusal::Redirect))) {
+                        receipt = world.write(&world.b, id, &format!("load.p{no}")).await;
+                    }
+                    match receipt {
+                        Ok(receipt) => {
+                            done.push((id, no, receipt));
+                            break;
+                        }
+                        Err(SubmitError::Refused(refusal)) => drop(refused.insert(refusal.name())),
+                        Err(error) => panic!("{error}"),
+                    }
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                no += 1;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            (done, refused)
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let told = world.moved(&world.a, B, MoveWay::There).await.expect("begun");
+    assert_eq!((told.status, told.trouble), (MoveStatus::Done, None));
+    assert!(told.bytes > 0 && told.gap_ms.is_some());
+    assert_eq!(world.permitting(), 1, "the session lives on");
+    assert!(world.permits(&world.b));
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    stop.store(true, Ordering::SeqCst);
+    let (done, refused) = writing.await.expect("wrote");
+    let known = [Refusal::Moving, Refusal::NotReady, Refusal::Redirect].map(Refusal::name);
+    assert!(refused.iter().all(|name| known.contains(name)), "{refused:?}");
+    let b = &world.b.house;
+    let bound = b.engine.hello(&world.tenant.admin_key.to_bytes(), None).expect("bound");
+    {
+        let view = bound.entry.view();
+        let reading = b.engine.read(view.as_ref().expect("awake"));
+        for (_, _, receipt) in &done {
+            assert_eq!(reading.sees(*receipt), Sees::Yes);
+        }
+        let first = done[0].2;
+        assert!(reading.seen().epoch > first.epoch, "in an epoch of its own");
+        let beyond = Receipt { revision: reading.seen().revision, ..first };
+        assert_eq!(reading.sees(beyond), Sees::Restored, "never given out there");
+    }
+    for (id, no, receipt) in &done {
+        let again = world.write(&world.b, *id, &format!("load.p{no}")).await.expect("known");
+        assert_eq!(again.revision, receipt.revision, "repeated, not done twice");
+    }
+    let there = Tenant { id: world.tenant.id, admin: bound, admin_key: world.tenant.admin_key };
+    b.sign_in(&there, "ann@example.org", "correct horse").await.expect("signed in where it lives");
+    drop(there);
+    let left = world.a.house.store.is_kept(world.tenant.id).expect("read");
+    assert!(!left, "nothing of it is left");
+    assert_eq!(world.a.house.engine.lives_in(world.tenant.id), Some(B));
+    assert_eq!(
+        world.write(&world.a, world.a.house.engine.command_id(), "late").await,
+        Err(SubmitError::Refused(Refusal::Redirect))
+    );
+    let told = world.moved(&world.b, A, MoveWay::There).await.expect("begun");
+    assert_eq!((told.status, told.trouble), (MoveStatus::Done, None));
+    assert!(world.permits(&world.a) && !world.permits(&world.b));
+    let (id, no, receipt) = done[0];
+    let again = world.write(&world.a, id, &format!("load.p{no}")).await.expect("known");
+    assert_eq!(again.revision, receipt.revision);
+}
+
+/// PROPERTY: whatever step of a move is lost, on its way or its answer, no two cells ever permit; then either the tenant
+/// goes on where it was, or the same command, repeated, brings it over; and an undone move leaves it writable.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_step_is_finished_or_undone() {
+    let mut has_left = 0;
+    for (lost, arrives) in (0..5).flat_map(|lost| [(lost, false), (lost, true)]) {
+        let world = World::new().await;
+        world.links.arrives.store(arrives, Ordering::SeqCst);
+        world.links.left.store(lost, Ordering::SeqCst);
+        let told = world.moved(&world.a, B, MoveWay::There).await.expect("begun");
+        let case = format!("step {lost}, arrives {arrives}: {told:?}");
+        assert_eq!(told.status, MoveStatus::Failed, "{case}");
+        world.links.left.store(-1, Ordering::SeqCst);
+        let left = world.a.house.engine.lives_in(world.tenant.id).is_some();
+        has_left += usize::from(left);
+        if !left {
+            // It has not left: it goes on, and so it does where the move is undone by order.
+            assert!(world.permits(&world.a), "{case}");
+            world.write(&world.a, world.a.house.engine.command_id(), "after").await.expect("it goes on");
+            let undone = world.moved(&world.a, B, MoveWay::Back).await.expect("begun");
+            assert_eq!(undone.status, MoveStatus::Stayed, "{case}");
+        } else {
+            let undone = world.moved(&world.a, B, MoveWay::Back).await.expect("begun");
+            assert_eq!(undone.status, MoveStatus::Failed, "it has left: {case}");
+        }
+        let told = world.moved(&world.a, B, MoveWay::There).await.expect("begun");
+        assert_eq!((told.status, told.trouble.as_deref()), (MoveStatus::Done, None), "{case}");
+        assert!(world.permits(&world.b) && !world.permits(&world.a), "{case}");
+    }
+    assert!((1..9).contains(&has_left), "both ways were seen");
+}
+
+/// PROPERTY: a node that is killed at any step of a move, at either end, is started again, and the same command brings
+/// the tenant over; never do two cells permit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_nodes_finish_a_move() {
+    for (lost, kills_source) in (0..5).flat_map(|lost| [(lost, false), (lost, true)]) {
+        let mut world = World::new().await;
+        world.links.arrives.store(true, Ordering::SeqCst);
+        world.links.left.store(lost, Ordering::SeqCst);
+        let told = world.moved(&world.a, B, MoveWay::There).await.expect("begun");
+        assert_eq!(told.status, MoveStatus::Failed);
+        world.links.left.store(-1, Ordering::SeqCst);
+        if kills_source {
+            world.a = killed(&world.links, A, &world.a).await;
+        } else {
+            world.b = killed(&world.links, B, &world.b).await;
+        }
+        let told = world.moved(&world.a, B, MoveWay::There).await.expect("begun");
+        let case = format!("step {lost}, source {kills_source}: {told:?}");
+        assert_eq!((told.status, told.trouble.as_deref()), (MoveStatus::Done, None), "{case}");
+        world.until_permits(&world.b).await;
+        assert!(!world.permits(&world.a), "{case}");
+        // Each of them starts again where the move has led.
+        world.a = killed(&world.links, A, &world.a).await;
+        world.b = killed(&world.links, B, &world.b).await;
+        world.until_permits(&world.b).await;
+        assert_eq!(world.permitting(), 1);
+    }
+}
+
+/// PROPERTY: a cell that is restored from a copy older than the move keeps the tenant closed as soon as it is told
+/// where it lives, and its old history opens nowhere; unknown cells, unknown tenants, the system tenant, and cells
+/// that know of a later epoch are refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn older_copies_and_unknown_cells_are_refused() {
+    let mut world = World::new().await;
+    let engine = world.a.house.engine.clone();
+    let tenant = world.tenant.id;
+    assert_eq!(engine.begin_move(tenant, CellId(9), MoveWay::There), Err(Refusal::CellUnknown));
+    assert_eq!(engine.begin_move(tenant, A, MoveWay::There), Err(Refusal::CellUnknown));
+    assert_eq!(engine.begin_move(TenantId::SYSTEM, B, MoveWay::There), Err(Refusal::WrongTenant));
+    assert_eq!(engine.begin_move(TenantId(77), B, MoveWay::There), Err(Refusal::TenantUnknown));
+    assert_eq!(engine.follow_move(tenant), Err(Refusal::MoveUnknown));
+    assert!(engine.checkpoint().await);
+    let old = world.a.disk.image();
+    let told = world.moved(&world.a, B, MoveWay::There).await.expect("begun");
+    assert_eq!(told.status, MoveStatus::Done);
+    let placed = world.b.house.engine.placement(tenant).expect("placed");
+    world.a.lives.store(false, Ordering::SeqCst);
+    world.a = start(&world.links, A, old).await;
+    // Before it is told, the other cell refuses what it has.
+    let told = world.moved_unseen(B).await;
+    assert_eq!(told.status, MoveStatus::Failed);
+    world.a.house.engine.place(placed).await.expect("told");
+    assert!(!world.permits(&world.a) && world.permits(&world.b));
+    let earlier = Placement { epoch: Epoch(placed.epoch.0 - 1), cell: A, ..placed };
+    let refused = world.a.house.engine.place(earlier).await;
+    assert_eq!(refused, Err(SubmitError::Refused(Refusal::PlacementOld)));
+}
+
+impl World {
+    /// A move of a tenant that two cells have, without asking who permits.
+    async fn moved_unseen(&self, to: CellId) -> MoveTold {
+        let engine = &self.a.house.engine;
+        let mut told = engine.begin_move(self.tenant.id, to, MoveWay::There).expect("begun");
+        while told.status != MoveStatus::Failed && told.status != MoveStatus::Done {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            told = engine.follow_move(self.tenant.id).expect("told");
+        }
+        told
+    }
+}

@@ -1,0 +1,185 @@
+//! The node in its fleet: the file that says where the cells are, taken into use again when it changes, and the talk with
+//! the other cells about where tenants live.
+//!
+//! INVARIANT: nothing here stands between a caller and an answer. A node that reaches no other cell serves its own
+//! tenants by what it knows.
+
+mod carry;
+mod file;
+mod peers;
+mod sync;
+
+pub(crate) use file::{keys, read};
+pub(crate) use peers::Peers;
+
+use crate::assemble::Live;
+use crate::config::Config;
+use crate::exit::FatalError;
+use std::sync::Arc;
+use std::time::Duration;
+use tessera_client::Trust;
+use tessera_crypto::digest;
+use tessera_engine::Engine;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+/// LIMIT: how long a start waits for the other cells, so that it opens no tenant that has left.
+const START_PATIENCE: Duration = Duration::from_secs(3);
+/// How often it is looked whether there is something to tell the others.
+const NEWS: Duration = Duration::from_millis(250);
+/// LIMIT: cells that are asked at once.
+const ASKED_AT_ONCE: usize = 16;
+
+/// Which certificates of other cells are believed; none where no file is named.
+///
+/// # Errors
+/// When the file cannot be read, or holds none.
+pub(crate) fn trust(config: &Config) -> Result<Option<Trust>, FatalError> {
+    let path = &config.fleet.trust_file;
+    if path.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let told = |what: String| FatalError::config(format!("fleet.trust_file {}: {what}", path.display()));
+    let pem = std::fs::read(path).map_err(|error| told(error.to_string()))?;
+    Trust::roots_pem(&pem).map(Some).map_err(|error| told(error.to_string()))
+}
+
+/// Looks at all that the configuration names of the fleet, as a start would.
+///
+/// # Errors
+/// The first thing that is wrong, and what to do.
+pub(crate) fn look(config: &Config) -> Result<(), FatalError> {
+    let Some(fleet) = read(config)? else { return Ok(()) };
+    // A cell without a key is told when it is asked: it may be the one that is to be started next.
+    drop((fleet, keys(config)?, trust(config)?));
+    Ok(())
+}
+
+/// Tells the other cells what this one knows, and hears what they know, until it is dropped.
+pub(crate) struct Talk {
+    engine: Engine,
+    peers: Arc<Peers>,
+    every: Duration,
+}
+
+impl Talk {
+    /// Prepares it; nothing for a node that belongs to no fleet.
+    ///
+    /// # Errors
+    /// When keys or certificates cannot be used.
+    pub(crate) fn new(config: &Config, engine: &Engine) -> Result<Option<Self>, FatalError> {
+        if engine.fleet().is_none() {
+            return Ok(None);
+        }
+        let peers = Arc::new(Peers::new(trust(config)?, keys(config)?));
+        engine.set_carrier(Arc::new(carry::Links::new(engine.clone(), Arc::clone(&peers))));
+        let every = Duration::from_secs(config.fleet.sync_seconds.max(1));
+        Ok(Some(Self { engine: engine.clone(), peers, every }))
+    }
+
+    /// The connections to the other cells.
+    pub(crate) fn peers(&self) -> Arc<Peers> {
+        Arc::clone(&self.peers)
+    }
+
+    /// One round before the doors open: whatever another cell says has left this one, opens here no more.
+    pub(crate) async fn first(&self) {
+        let all = timeout(START_PATIENCE, self.round()).await;
+        if all.is_err() {
+            tracing::warn!("not all cells of the fleet have answered: this one begins with what it knows");
+        }
+    }
+
+    /// Asks all other cells, some at once.
+    async fn round(&self) {
+        let Some(fleet) = self.engine.fleet() else { return };
+        let mut asked = JoinSet::new();
+        for cell in fleet.others().cloned() {
+            if asked.len() >= ASKED_AT_ONCE {
+                asked.join_next().await;
+            }
+            let (engine, peers) = (self.engine.clone(), Arc::clone(&self.peers));
+            asked.spawn(async move { sync::with(&engine, &peers, &cell).await });
+        }
+        while asked.join_next().await.is_some() {}
+    }
+
+    /// Goes on for ever: a round every so often, and soon after something has changed here.
+    pub(crate) async fn run(self) {
+        let known = || (self.engine.placements_told().1, self.engine.fleet().map(|fleet| fleet.version()));
+        loop {
+            let (said, until) = (known(), Instant::now() + self.every);
+            while known() == said && Instant::now() < until {
+                sleep(NEWS).await;
+            }
+            self.round().await;
+        }
+    }
+}
+
+/// Keys and certificates that came with a newer file; where they do not hold, those in use stay.
+fn renew(config: &Config, node: &Live) {
+    let Some(peers) = node.peers() else { return };
+    match trust(config).and_then(|trust| Ok((trust, keys(config)?))) {
+        Ok((trust, keys)) => peers.renew(trust, keys),
+        Err(error) => tracing::error!(%error, "the keys and certificates of the fleet in use stay"),
+    }
+}
+
+/// A fleet file that changes while the node runs: looked at now and then, and at SIGHUP.
+pub(crate) struct Reload {
+    every: Option<Duration>,
+    /// What was told about last.
+    told: Option<[u8; 32]>,
+}
+
+impl Reload {
+    pub(crate) fn new(config: &Config) -> Self {
+        let none = config.fleet.file.as_os_str().is_empty() || config.fleet.poll_seconds == 0;
+        Self { every: (!none).then(|| Duration::from_secs(config.fleet.poll_seconds)), told: None }
+    }
+
+    /// Waits until it is time to look.
+    pub(crate) async fn due(&self) {
+        match self.every {
+            Some(every) => sleep(every).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes the file on the disk into use when it says something else and holds. One that does not leaves the one in
+    /// use in its place, and is told once.
+    pub(crate) fn look(&mut self, config: &Config, node: &Live) {
+        let engine = node.engine();
+        let Some(present) = engine.fleet() else { return };
+        let read = read(config).and_then(|read| {
+            read.ok_or_else(|| {
+                FatalError::config("fleet.file: it is named no more: a node stays in its fleet")
+            })
+        });
+        let read = read.and_then(|read| match file::unfit(&present, &read) {
+            Some(what) => {
+                Err(FatalError::config(format!("fleet.file {}: {what}", config.fleet.file.display())))
+            }
+            None => Ok(read),
+        });
+        match read {
+            Ok(read) if read == *present => self.told = None,
+            Ok(read) => {
+                let (version, cells) = (read.version(), read.cells().len());
+                if engine.set_fleet(read) {
+                    self.told = None;
+                    renew(config, node);
+                    tracing::info!(version, cells, "loaded the fleet file again");
+                }
+            }
+            Err(error) => {
+                let told = digest::hash(&[error.what.as_bytes()]);
+                if self.told != Some(told) {
+                    self.told = Some(told);
+                    tracing::error!(%error, version = present.version(), "the fleet file in use stays");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Giving a tenant: what the checkpoint has of it, without what was given before.
+
+use super::CopySink;
+use super::piece::{Piece, Writer};
+use crate::batch::Head;
+use crate::checkpoint::read as table;
+use crate::checkpoint::schema::{self, BUCKET, DirectoryRow, Of, ROW, SEAL_BYTES, SEGMENT};
+use crate::embedded::Embedded;
+use crate::error::StorageError;
+use crate::keys::KeySlot;
+use crate::seal::{KeyHeld, row as sealed_row};
+use redb::ReadTransaction;
+use std::collections::{BTreeMap, BTreeSet};
+use tessera_model::{Revision, RowKind, TenantId};
+
+/// The tables of which a copy has entries, in the order in which they are given.
+const COPIED: [(schema::Table, Of); 3] = [(SEGMENT, Of::Segment), (BUCKET, Of::Bucket), (ROW, Of::Row)];
+
+/// What was given of a tenant so far. LIMIT: an entry takes some 100 bytes here while the tenant moves: 100 MB for
+/// a million subjects with a row each.
+#[derive(Default)]
+pub struct Sent {
+    /// Key → the hash of its value, and the pass that saw it last.
+    entries: BTreeMap<(u8, Vec<u8>), ([u8; SEAL_BYTES], u32)>,
+    sets: BTreeSet<(u8, u32)>,
+    slots: BTreeSet<u32>,
+    /// How many erasures there had been.
+    erased: u64,
+    pass: u32,
+    /// Bytes of the last pass.
+    last: u64,
+}
+
+impl Sent {
+    /// Nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Bytes that the last pass gave.
+    #[must_use]
+    pub const fn last_bytes(&self) -> u64 {
+        self.last
+    }
+}
+
+/// Which store and tenant, at one moment.
+struct Leaving<'a> {
+    store: &'a Embedded,
+    transaction: &'a ReadTransaction,
+    tenant: TenantId,
+    out: Writer<'a>,
+}
+
+impl Leaving<'_> {
+    /// Gives the sets of keys that were not given.
+    fn sets(&mut self, row: &DirectoryRow, sent: &mut Sent) -> Result<(), StorageError> {
+        for KeySlot { number, slot } in self.store.key_slots(self.tenant, &row.keys)? {
+            if sent.sets.contains(&(number, slot)) {
+                continue;
+            }
+            if let Some(keys) = self.store.keys.open_at(self.tenant, slot)? {
+                self.out.piece(&Piece::Set(number, keys))?;
+                sent.sets.insert((number, slot));
+            }
+        }
+        Ok(())
+    }
+
+    fn slot(&mut self, slot: u32, sent: &mut Sent) -> Result<(), StorageError> {
+        let key = match self.store.safe.key_at(self.tenant, slot)? {
+            KeyHeld::Key(key) => Some(key.wrapping().clone()),
+            KeyHeld::Erased | KeyHeld::Never => None,
+        };
+        self.out.piece(&Piece::Slot(slot, key))?;
+        sent.slots.insert(slot);
+        Ok(())
+    }
+
+    /// Gives the keys of buckets and subjects that were not given, and those of which some were erased since.
+    fn slots(&mut self, row: &DirectoryRow, sent: &mut Sent) -> Result<(), StorageError> {
+        let erased = self.store.safe.erasures();
+        let again = std::mem::replace(&mut sent.erased, erased) != erased;
+        for listed in row.buckets.iter().filter(|listed| listed.key != 0) {
+            if !sent.slots.contains(&listed.key) {
+                self.slot(listed.key, sent)?;
+            }
+        }
+        let mut slots = Vec::new();
+        let prefix = schema::row_key(self.tenant, RowKind::SubjectKey, &[]);
+        table::scan(self.transaction, ROW, &prefix, &mut |key, value| {
+            let fault = |_| table::damage(Of::Row, "a key's row does not read", Some(self.tenant));
+            let read = table::decode_row(key, value).map_err(fault)?;
+            let slot = read.value.as_ref().and_then(sealed_row::slot_in);
+            slots.extend(slot.filter(|slot| again || !sent.slots.contains(slot)));
+            Ok(true)
+        })?;
+        slots.into_iter().try_for_each(|slot| self.slot(slot, sent))
+    }
+
+    /// Gives the entries that were not given as they are, and names those that are gone.
+    fn entries(&mut self, sent: &mut Sent) -> Result<(), StorageError> {
+        let Sent { entries, pass, .. } = sent;
+        for (from, of) in COPIED {
+            table::scan(self.transaction, from, &schema::tenant_key(self.tenant), &mut |key, value| {
+                let fault = table::fault(of, self.tenant);
+                schema::open(of, key, value).map_err(fault)?;
+                let hash = value.last_chunk::<SEAL_BYTES>().copied().unwrap_or_default();
+                let known = entries.get_mut(&(of as u8, key.to_vec()));
+                match known {
+                    Some((sent, seen)) if *sent == hash => {
+                        *seen = *pass;
+                        return Ok(true);
+                    }
+                    Some(known) => *known = (hash, *pass),
+                    None => {
+                        entries.insert((of as u8, key.to_vec()), (hash, *pass));
+                    }
+                }
+                self.out.piece(&Piece::Put(of, key, value))?;
+                Ok(true)
+            })?;
+        }
+        let gone: Vec<_> =
+            entries.iter().filter(|(_, (_, seen))| seen != pass).map(|(key, _)| key.clone()).collect();
+        for (of, key) in gone {
+            if let Some(of) = Of::from_number(of) {
+                self.out.piece(&Piece::Gone(of, &key))?;
+            }
+            entries.remove(&(of, key));
+        }
+        Ok(())
+    }
+}
+
+impl Embedded {
+    pub(super) fn copy_tenant(
+        &self,
+        tenant: TenantId,
+        sent: &mut Sent,
+        sink: CopySink<'_>,
+    ) -> Result<Head, StorageError> {
+        let transaction = self.shared.checkpoint.snapshot()?;
+        table::guarded(|| {
+            let row = table::kept(table::directory(&transaction, tenant)?);
+            let row = row.ok_or(StorageError::TenantUnknown(tenant))?;
+            sent.pass += 1;
+            let out = Writer::new(sink);
+            let mut leaving = Leaving { store: self, transaction: &transaction, tenant, out };
+            leaving.sets(&row, sent)?;
+            leaving.slots(&row, sent)?;
+            leaving.entries(sent)?;
+            let head = table::head_of(tenant, &row);
+            leaving.out.piece(&Piece::Row(Box::new(row)))?;
+            leaving.out.flush()?;
+            sent.last = leaving.out.bytes;
+            Ok(head)
+        })
+    }
+
+    pub(super) fn frame_at(
+        &self,
+        tenant: TenantId,
+        revision: Revision,
+    ) -> Result<Option<Vec<u8>>, StorageError> {
+        let mut found = None;
+        self.walk_from(tenant, (revision, 1), &mut |view| {
+            if view.head.revision < revision {
+                return Ok(true);
+            }
+            let mut frame = Vec::new();
+            view.put_history(&mut frame);
+            found = (view.head.revision == revision).then_some(frame);
+            Ok(false)
+        })?;
+        Ok(found)
+    }
+}
