@@ -71,7 +71,7 @@ pub use {
     engine::StartError, explain::Because, explain::Draft, explain::Explained, explain::Related, explain::Why,
     front::Errand, front::Stranger, groups::MemberFound, groups::MembershipFound, groups::RoleUse,
     groups::Way, house::EngineConfig, house::PLANTED, list::Listing, list::Page, policed::About,
-    policies::PolicyParts, policies::PolicySaid, policies::PolicySteps, policies::Tried,
+    policies::Brought, policies::PolicyParts, policies::PolicySaid, policies::PolicySteps, policies::Tried,
     read::PermissionList, related::RelatedSubjects, resource::Resource, review::Held, review::Reviewed,
     review::Told, review::Who, seam::Clock, seam::Entropy, sight::PEOPLE, sight::Seen, submit::SubmitError,
     tessera_policy::Facts, tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure, view::Reading,
