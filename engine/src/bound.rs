@@ -5,7 +5,6 @@ use crate::directory::{Entry, Standing};
 use crate::engine::Engine;
 use crate::order;
 use crate::root::Root;
-use crate::state::ADDRESS;
 use crate::table::Fields;
 use crate::view::{Reading, View};
 use std::net::IpAddr;
@@ -47,6 +46,19 @@ impl Bound {
     pub(crate) fn is_acting(&self) -> bool {
         let life = (self.place, self.generation);
         self.home.view().as_ref().is_some_and(|view| view.root.full().actings.contains_key(&life))
+    }
+
+    /// Where a handle is used from of which this caller says nothing: its own from where it connects. Of anybody
+    /// else's nobody knows: an application's own address says nothing of whoever it asks for.
+    ///
+    /// Only where an answer may hang on it. Kept out of the way of all other checks.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn address_of(&self, handle: &HandleBytes) -> Option<IpAddr> {
+        let is_own = |asked: Handle| {
+            asked.tenant == self.home.tenant && (asked.place, asked.generation) == self.place()
+        };
+        if Handle::parse(handle).is_ok_and(is_own) { self.peer } else { None }
     }
 }
 
@@ -266,25 +278,12 @@ impl Engine {
         tessera_crypto::compare::equal_words(tag, bound.tag)
     }
 
-    /// Where a handle is used from of which a bound caller says nothing: its own handle from where it
-    /// connects, and so anybody's when it may not say otherwise; of another's, when it may, nobody knows.
-    ///
-    /// Only keys that are bound to networks mind, and only they come here. Kept out of the way of all other
-    /// checks.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn address(&self, bound: &Bound, handle: &HandleBytes) -> Option<IpAddr> {
-        let is_own = |asked: Handle| {
-            asked.tenant == bound.home.tenant && (asked.place, asked.generation) == bound.place()
-        };
-        let own = Handle::parse(handle).is_ok_and(is_own);
-        if own || !self.may(bound, ADDRESS) { bound.peer } else { None }
-    }
-
     /// Answers a check of a bound connection, with the reading of this drained read. The query's address is
-    /// what the caller says of where the handle is used from, who needs the permission [`ADDRESS`] for it.
-    /// Where nothing is said the address of the caller stands for its own handle, and for anybody's when
-    /// it may not say one; of another's that a caller with the permission says nothing of, nobody knows.
+    /// what the caller says of where the handle is used from, who needs the permission [`ADDRESS`] for it: the
+    /// doors look at that. Where nothing is said the address of the caller stands for its own handle alone; of
+    /// another's nobody knows, and what asks for a network does not hold.
+    ///
+    /// [`ADDRESS`]: crate::ADDRESS
     #[must_use]
     pub fn check(
         &self,
@@ -315,14 +314,16 @@ impl Engine {
         reading: &Reading<'_>,
         query: &tessera_model::CheckQuery<'_>,
     ) -> Decision {
-        let address = self.address(bound, query.handle);
+        let address = bound.address_of(query.handle);
         reading.check(&self.house.tagger, &tessera_model::CheckQuery { address, ..*query })
     }
 }
 
-/// Whether an answer may be another one from an address that is known.
+/// Whether an answer may be another one from an address that is known. Whoever acts for somebody may hold from some
+/// networks alone what it needs for that.
 pub(crate) const fn by_address(reason: Reason) -> bool {
-    matches!(reason, Reason::AddressNotAllowed) || reason.is_conditional()
+    matches!(reason, Reason::AddressNotAllowed | Reason::ActorGone | Reason::BeyondActor)
+        || reason.is_conditional()
 }
 
 fn bind(

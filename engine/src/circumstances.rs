@@ -135,7 +135,7 @@ fn sent(root: &Root, shape: &Shape, text: &str) -> Result<Vec<Sent>, (Refusal, P
 }
 
 /// Whether the node says this fact in a context of this shape.
-fn is_given(shape: &Shape, context: u32, name: &str) -> bool {
+pub(crate) fn is_given(shape: &Shape, context: u32, name: &str) -> bool {
     let field = shape.fields(context).iter().find(|field| field.name == name);
     let kind = field.and_then(|field| shape.kind(field.kind));
     match (name, kind) {

@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::list::Listing;
 use crate::order::Verdict as _;
 use crate::policed::Asked;
+use crate::policies::Brought;
 use crate::resource::{self, Resource};
 use crate::root::Root;
 use crate::view::Reading;
@@ -34,6 +35,8 @@ pub struct OfSubject<'a> {
     pub workspace: WorkspaceIndex,
     /// To which resource, where a role does not grant it; `None` for no question about one.
     pub about: Option<Resource<'a>>,
+    /// What policies may look at besides.
+    pub brought: Option<&'a Brought>,
 }
 
 /// The answer to a question about a subject.
@@ -111,7 +114,8 @@ fn judge_subject(root: &Root, asked: &OfSubject<'_>, now: UnixMillis, steps: &Ce
         facts: Facts::default(),
         opened: None,
     };
-    policed.judge(root, judged, (&told, asked.about.map(|about| about.object)), None, now)
+    let with = asked.brought.map(|brought| &brought.0);
+    policed.judge(root, judged, (&told, asked.about.map(|about| about.object)), with, now)
 }
 
 impl Reading<'_> {

@@ -69,7 +69,7 @@ impl Engine {
     ) -> Result<T, Reason> {
         match look(UsedFrom::Address(&said)) {
             Err(reason) if by_address(reason) && said.is_none() => {
-                look(UsedFrom::Address(&self.address(bound, handle)))
+                look(UsedFrom::Address(&bound.address_of(handle)))
             }
             looked => looked,
         }
@@ -100,7 +100,7 @@ impl Engine {
         // Where policies or conditions may ask for it, the address that a check takes.
         let asked = reading.root.policed.is_some() || reading.root.rules.has_conditions();
         let policed = asked && said.is_none();
-        let said = if policed { self.address(bound, handle) } else { said };
+        let said = if policed { bound.address_of(handle) } else { said };
         self.looking_there(bound, (handle, said), |from| {
             reading.list_permissions(tagger, (handle, from), workspace)
         })

@@ -76,7 +76,7 @@ pub use {
     groups::Way, house::EngineConfig, house::PLANTED, list::Listing, list::Page,
     moving::Carried as CarriedStep, moving::Carrier, moving::CarryError, moving::MoveStatus,
     moving::MoveTold, moving::MoveWay, moving::TakeStep, moving::Taken, moving::TakenStatus, policed::About,
-    policies::PolicyParts, policies::PolicySaid, policies::PolicySteps, policies::Tried,
+    policies::Brought, policies::PolicyParts, policies::PolicySaid, policies::PolicySteps, policies::Tried,
     possession::DeviceShown, possession::thumbprint,
     read::PermissionList, related::RelatedSubjects, resource::Resource, review::Held, review::Reviewed,
     review::Told, review::Who, seam::Clock, seam::Entropy, sight::PEOPLE, sight::Seen, submit::SubmitError,

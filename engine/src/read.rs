@@ -71,6 +71,12 @@ impl Reading<'_> {
         known.then(|| PublicId::of_place(live.opened, parsed.place, parsed.generation))
     }
 
+    /// Whether policies are asked about what roles and relations say.
+    #[must_use]
+    pub fn has_policies(&self) -> bool {
+        self.root.policed.is_some()
+    }
+
     /// Everything that a session or key may do in a workspace, in one call.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use crate::engine::Engine;
 use crate::facts::under_conditions;
 use crate::order;
 use crate::policed::{self, About};
+use crate::policies::Brought;
 use crate::question::{Asked as _, Question, asked};
 use crate::root::Root;
 use crate::table::{Fields, SIDE};
@@ -226,6 +227,18 @@ impl Engine {
         Ok(self.check_matter(bound, reading, query, Matter { resource, with: Some(&with) }))
     }
 
+    /// As [`Engine::check_about`], with what was held against the schema before.
+    #[must_use]
+    pub fn check_brought(
+        &self,
+        bound: &Bound,
+        reading: &Reading<'_>,
+        query: &CheckQuery<'_>,
+        (resource, brought): (Option<Resource<'_>>, &Brought),
+    ) -> (Decision, u32) {
+        self.check_matter(bound, reading, query, Matter { resource, with: Some(&brought.0) })
+    }
+
     fn check_matter(
         &self,
         bound: &Bound,
@@ -237,12 +250,12 @@ impl Engine {
             return (Decision::deny(Reason::TenantClosed, reading.seen()), 0);
         }
         if reading.root.policed.is_some() && query.address.is_none() {
-            let address = self.address(bound, query.handle);
+            let address = bound.address_of(query.handle);
             return reading.check_matter(&self.house.tagger, &CheckQuery { address, ..*query }, about);
         }
         let answered = reading.check_matter(&self.house.tagger, query, about);
         if by_address(answered.0.reason) && query.address.is_none() {
-            let address = self.address(bound, query.handle);
+            let address = bound.address_of(query.handle);
             return reading.check_matter(&self.house.tagger, &CheckQuery { address, ..*query }, about);
         }
         answered

@@ -199,12 +199,12 @@ impl Engine {
             return Decision::deny(Reason::TenantClosed, reading.seen());
         }
         if reading.root.policed.is_some() && query.address.is_none() {
-            let address = self.address(bound, query.handle);
+            let address = bound.address_of(query.handle);
             return reading.check_scope(&self.house.tagger, &CheckQuery { address, ..*query }, scope);
         }
         let decision = reading.check_scope(&self.house.tagger, query, scope);
         if by_address(decision.reason) && query.address.is_none() {
-            let address = self.address(bound, query.handle);
+            let address = bound.address_of(query.handle);
             return reading.check_scope(&self.house.tagger, &CheckQuery { address, ..*query }, scope);
         }
         decision

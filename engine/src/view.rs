@@ -95,6 +95,12 @@ impl View {
         Reading { early, ..self.read(late) }
     }
 
+    /// Whether policies are asked about what roles and relations say.
+    #[must_use]
+    pub fn has_policies(&self) -> bool {
+        self.root.load().policed.is_some()
+    }
+
     /// Bytes of the session table.
     #[must_use]
     pub fn table_bytes(&self) -> usize {

@@ -576,3 +576,41 @@ fn record_of(house: &House, handle: &Handle, admin: &Bound) -> PublicId {
     let reading = house.engine.read(view.as_ref().expect("awake"));
     house.engine.introspect(admin, &reading, (&handle.to_bytes(), None)).expect("alive").id
 }
+
+/// PROPERTY: where what lets the actor act counts from some networks alone, the session in which it acts does so too:
+/// by the address that is said, and by that of whoever uses it; of another's that nobody knows it is over.
+#[tokio::test]
+async fn acting_counts_where_the_actors_grant_counts() {
+    let scene = Scene::new().await;
+    let acting = scene.acting(&["orders.*"]).await;
+    let network = tessera_model::Network::parse("192.0.2.0/24").expect("a network");
+    let conditions = vec![tessera_model::GrantCondition::Networks(vec![network])];
+    let set = Command::SetGrantConditions {
+        grantee: tessera_model::grant_condition::GranteeName::Subject(scene.sue),
+        role: Name::new("support").expect("a name"),
+        workspace: None,
+        conditions: tessera_model::GrantConditions::new(conditions).expect("of each kind one"),
+    };
+    scene.house.submit(&scene.tenant.admin, set).await;
+    let address = |text: &str| text.parse::<std::net::IpAddr>().expect("an address");
+    let ask = |by: &Bound, said: Option<&str>| {
+        let view = by.entry.view();
+        let query = tessera_model::CheckQuery {
+            handle: &acting.to_bytes(),
+            permission: tessera_model::PermissionRef::Name("orders.read"),
+            workspace: WorkspaceRef::Tenant,
+            at_least: tessera_model::Receipt::default(),
+            address: said.map(address),
+        };
+        let reading = scene.house.engine.read(view.as_ref().expect("awake"));
+        scene.house.engine.check(by, &reading, &query).reason
+    };
+    let mut admin = scene.tenant.admin.clone();
+    admin.peer = Some(address("192.0.2.1"));
+    assert_eq!(ask(&admin, Some("192.0.2.7")), Reason::None);
+    assert_eq!(ask(&admin, Some("198.51.100.1")), Reason::ActorGone);
+    assert_eq!(ask(&admin, None), Reason::ActorGone);
+    let hello = |from: &str| scene.house.engine.hello_from(&acting.to_bytes(), None, Some(address(from)));
+    assert_eq!(ask(&hello("192.0.2.7").expect("bound"), None), Reason::None);
+    assert!(hello("198.51.100.1").is_err());
+}

@@ -106,7 +106,7 @@ async fn a_decision_allocates_nothing() {
         for permission in ["orders.read", "orders.write", "tessera.check"] {
             for about in [None, Some(Resource { object: "document:1", budget: 1_000 })] {
                 let (permission, workspace) = (PermissionRef::Name(permission), WorkspaceIndex(0));
-                let asked = OfSubject { subject, permission, workspace, about };
+                let asked = OfSubject { subject, permission, workspace, about, brought: None };
                 permits +=
                     u32::from(house.engine.decide(&tenant.admin, &reading, &asked).reason == Reason::None);
             }

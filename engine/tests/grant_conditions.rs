@@ -433,3 +433,44 @@ async fn explanations_name_the_condition() {
         assert_eq!(told.reason, right, "{from}");
     }
 }
+
+/// PROPERTY: an application inside a network lends its address to nobody it asks about: what it does not say, or may not
+/// say, nobody knows, and a grant from networks does not count; whoever asks about itself is where it connects. METHOD:
+/// applications with the permission to name addresses and without, connected from inside; ann from inside and outside;
+/// checks and lists.
+#[tokio::test]
+async fn nobody_lends_an_address() {
+    let (house, tenant, ann) = House::with_ann().await;
+    house.role(&tenant, "clerk", &["orders.read"]).await;
+    house.role(&tenant, "asker", &["tessera.check"]).await;
+    let of_ann = GranteeName::Subject(ann);
+    house.submit(&tenant.admin, under(of_ann, "clerk", &["networks 10.0.0.0/8"])).await;
+    let session = sign_in(&house, &tenant, None).await;
+    let from = |handle: &Handle, text: &str| {
+        let there = Some(text.parse().expect("an address"));
+        house.engine.hello_from(&handle.to_bytes(), None, there).expect("bound")
+    };
+    let mut callers = vec![
+        (from(&session, "10.1.2.3"), None, true),
+        (from(&session, "11.1.2.3"), None, false),
+        (from(&session, "11.1.2.3"), Some("10.9.9.9"), true),
+    ];
+    for role in ["asker", "tessera.service"] {
+        let application = house.person(&tenant, &format!("{role}@example.org"), "correct horse").await;
+        house.grant(&tenant, application, role).await;
+        let own = house.sign_in(&tenant, &format!("{role}@example.org"), "correct horse").await;
+        let inside = from(&own.expect("signed in"), "10.1.2.3");
+        callers.extend([
+            (inside.clone(), None, false),
+            (inside.clone(), Some("10.9.9.9"), true),
+            (inside, Some("11.9.9.9"), false),
+        ]);
+    }
+    for (by, said, holds) in callers {
+        let answer = check_from(&house, &by, &session, "orders.read", said).reason;
+        let wanted = if holds { Reason::None } else { Reason::OutsideNetworks };
+        assert_eq!(answer, wanted, "{:?}, said {said:?}", by.peer);
+        let there = Tenant { admin: by, id: tenant.id, admin_key: tenant.admin_key };
+        assert_eq!(lists(&house, &there, &session, "orders.read", said), holds, "said {said:?}");
+    }
+}

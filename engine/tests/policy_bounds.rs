@@ -227,6 +227,19 @@ async fn lists_and_scopes_know_the_address_that_checks_know() {
     assert_eq!(lists_what_checks_say(&scene, address("10.1.2.3")), [true, false]);
     assert_eq!(lists_what_checks_say(&scene, address("192.0.2.1")), [false, false]);
     assert_eq!(lists_what_checks_say(&scene, None), [false, true]);
+    // An application inside says nothing of where somebody else is, whether it may say so or not.
+    let mut scene = scene;
+    scene.tenant.admin.peer = address("10.1.2.3");
+    assert_eq!(lists_what_checks_say(&scene, None), [false, true]);
+    let checker = scene.house.person(&scene.tenant, "checker@example.org", "correct horse").await;
+    scene.house.role(&scene.tenant, "checker", &["tessera.check"]).await;
+    scene.house.grant(&scene.tenant, checker, "checker").await;
+    let asks = scene.house.sign_in(&scene.tenant, "checker@example.org", "correct horse").await;
+    let mut asks = scene.house.bind(&asks.expect("signed in")).await;
+    asks.peer = address("10.1.2.3");
+    let admin = std::mem::replace(&mut scene.tenant.admin, asks);
+    assert_eq!(lists_what_checks_say(&scene, None), [false, true]);
+    scene.tenant.admin = admin;
     // Its own handle, from where it is.
     let mut own = scene.house.bind(&scene.session).await;
     own.peer = address("10.1.2.3");

@@ -307,10 +307,10 @@ async fn f_34_a_key_bound_to_networks_stays_there() {
 }
 
 /// PROPERTY: a key's networks are compared with what the caller says; where it says nothing, with the
-/// caller's own address for its own key and, when it may not say one, for anybody's; of another's that a
-/// caller with the permission says nothing of, nobody knows. METHOD: whoever asks × its own key or another's ×
-/// bound or not × said or not × where the caller connects from, each answer of a check compared with that
-/// sentence, and that of an introspection and a list where nothing is said (F-34).
+/// caller's own address for its own key; of another's nobody knows, whether the caller may say one or not.
+/// METHOD: whoever asks × its own key or another's × bound or not × said or not × where the caller connects
+/// from, each answer of a check compared with that sentence, and that of an introspection and a list where
+/// nothing is said (F-34).
 #[tokio::test]
 async fn f_34_whose_address_counts() {
     let house = House::new().await;
@@ -343,7 +343,7 @@ async fn f_34_whose_address_counts() {
                     for said in [None, Some("10.9.9.9"), Some("11.9.9.9")] {
                         let counts = match said {
                             Some(said) => Some(said),
-                            None if *own || !may_say => peer,
+                            None if *own => peer,
                             None => None,
                         };
                         let wanted =

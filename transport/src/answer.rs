@@ -3,6 +3,7 @@
 //! Nothing here waits. A command or list is handed to a task of its own; everything else is answered
 //! where it lies. An answer that cannot be given is an Error reply to that request alone.
 
+use crate::aside;
 use crate::budget::Bucket;
 use crate::connection::{Line, Peer};
 use crate::elsewhere;
@@ -35,6 +36,8 @@ const NAMES_BYTES_MAX: usize = WIRE_FRAME_BYTES_MAX / 2;
 
 /// LIMIT: frames that are answered under one look at clock and root: some 10 us of single checks.
 const FRAMES_PER_LOOK: u32 = 64;
+/// LIMIT: steps of policies that one drained read takes before others have their turn: some 3 ms.
+const POLICY_STEPS_MAX: u64 = 1 << 18;
 /// LIMIT: bytes of answers that are written at once: one frame, and what was begun before it.
 pub(crate) const ANSWERS_BYTES_MAX: usize = WIRE_FRAME_BYTES_MAX;
 
@@ -71,7 +74,9 @@ pub(crate) fn drain(desk: &mut Desk) -> Result<Drained, End> {
                     return Err(End::HELLO_REFUSED);
                 }
                 shared.engine.note_use(bound);
-                known(desk, &line, (bound, credential, bucket), &mut taken)?;
+                if known(desk, &line, (bound, credential, bucket), &mut taken)? {
+                    drained = Drained::More;
+                }
             }
         }
     }
@@ -239,38 +244,29 @@ fn not_ready() -> Fault {
 }
 
 /// Why nothing is answered now: a tenant that wakes is worth another try, a damaged one is not.
-fn unready(refusal: Refusal) -> Fault {
+pub(crate) fn unready(refusal: Refusal) -> Fault {
     let retry_ms = if refusal == Refusal::NotReady { COME_AGAIN_MS } else { 0 };
     Fault { retry_ms, ..Fault::refused(refusal) }
 }
 
-/// Answers the frames of a bound peer.
+/// Answers the frames of a bound peer. Says whether it stopped because policies had taken their steps; what they cost is
+/// paid for then, before it goes on.
 fn known(
     desk: &mut Desk,
     line: &std::sync::Arc<Line>,
     (bound, credential, bucket): (&Bound, &HandleBytes, &Bucket),
     taken: &mut u64,
-) -> Result<(), End> {
+) -> Result<bool, End> {
     let (engine, counters) = (&line.shared.engine, &line.shared.counters);
     let now = engine.now();
     let view = bound.entry.view();
     let reading = view.as_ref().map(|view| engine.read(view));
     let unready = if reading.is_none() { unready(engine.unready(&bound.entry)) } else { not_ready() };
     let left = line.shared.budgets.left(bucket, now);
-    let mut asking = reading.map(|reading| Asking {
-        engine,
-        bound,
-        reading,
-        may_check: None,
-        may_say: None,
-        checks: 0,
-        others: 0,
-        spent: 0,
-        left,
-        bound_of_budget: line.shared.limits.checks_per_second,
-    });
+    let budget = (left, line.shared.limits.checks_per_second);
+    let mut asking = reading.map(|reading| Asking::new(engine, bound, reading, budget));
     let (mut since_renewed, policies): (u32, _) = (0, PolicySteps::counting());
-    while desk.outbox.len() < ANSWERS_BYTES_MAX {
+    while desk.outbox.len() < ANSWERS_BYTES_MAX && policies.steps() < POLICY_STEPS_MAX {
         let Some(frame) = desk.inbox.next_frame()? else { break };
         *taken += 1;
         since_renewed += 1;
@@ -301,6 +297,12 @@ fn known(
                 continue;
             }
         };
+        let policed = asking.as_ref().is_some_and(|asking| asking.reading.has_policies());
+        if policed && aside::may_be_long(kind, &frame) {
+            let started = aside::start(line, bound, &frame, &desk.replies);
+            follow(&mut desk.outbox, line, id, started, &mut desk.running)?;
+            continue;
+        }
         let answered = match &mut asking {
             Some(asking) => asking.answer(kind, &frame, &mut desk.outbox, &mut desk.batch),
             None => Err(unready.clone()),
@@ -315,7 +317,7 @@ fn known(
         add(&counters.checks, asking.checks);
         add(&counters.questions, asking.others);
     }
-    Ok(())
+    Ok(policies.steps() >= POLICY_STEPS_MAX)
 }
 
 /// Of a tenant that left while it was asked about, nothing is answered but where it lives: what was written behind
@@ -331,7 +333,7 @@ fn gone(outbox: &mut Outbox, line: &Line, (id, before): (u64, usize), bound: &Bo
 }
 
 /// One drained read's questions: who asks, and the reading that answers them all.
-struct Asking<'a> {
+pub(crate) struct Asking<'a> {
     engine: &'a Engine,
     bound: &'a Bound,
     reading: Reading<'a>,
@@ -339,18 +341,29 @@ struct Asking<'a> {
     may_check: Option<bool>,
     /// Whether the caller may say where a handle is used from; looked up at the first check that says it.
     may_say: Option<bool>,
-    checks: u64,
-    others: u64,
+    pub(crate) checks: u64,
+    pub(crate) others: u64,
     /// What the questions of this read cost the caller, those that failed included.
-    spent: u64,
+    pub(crate) spent: u64,
     /// Checks that the caller may still ask for in this read.
     left: i64,
     /// How many a second that is at most.
     bound_of_budget: u32,
 }
 
-impl Asking<'_> {
-    fn answer(
+impl<'a> Asking<'a> {
+    /// Asks by a reading, within what is left of the caller's budget and how many a second that is.
+    pub(crate) const fn new(
+        engine: &'a Engine,
+        bound: &'a Bound,
+        reading: Reading<'a>,
+        (left, bound_of_budget): (i64, u32),
+    ) -> Self {
+        let (may_check, may_say) = (None, None);
+        Self { engine, bound, reading, may_check, may_say, checks: 0, others: 0, spent: 0, left, bound_of_budget }
+    }
+
+    pub(crate) fn answer(
         &mut self,
         kind: Kind,
         frame: &Frame<'_>,

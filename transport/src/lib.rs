@@ -5,6 +5,7 @@
 //! looked at again with every drained read. The door knows no table and no store.
 
 mod answer;
+mod aside;
 mod backup;
 mod budget;
 mod catalogue;

@@ -12,7 +12,7 @@ use crate::relation;
 use crate::sight;
 use crate::watch;
 use std::sync::Arc;
-use tessera_engine::{Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, Sees, View};
+use tessera_engine::{Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, PolicySteps, Sees, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{GrantRecord, SubjectRecord};
 use tessera_model::refresh::ClientRecord;
@@ -158,21 +158,28 @@ pub(crate) async fn rows(
         return policy::trial(engine, bound, (text, schema, built_in)).await;
     }
     if let Request::CheckAbout { .. } = &request {
+        *cost += policy::sent_checks(&request);
         let (engine, bound) = (engine.clone(), bound.clone());
-        let asked = move || policy::check(&engine, &bound, &view, &request);
-        let (rows, steps) =
-            tokio::task::spawn_blocking(asked).await.map_err(|_| crate::answer::failed())??;
+        let asked = move || {
+            let policies = PolicySteps::counting();
+            (policy::check(&engine, &bound, &view, &request), policies.checks())
+        };
+        let (answered, policies) =
+            tokio::task::spawn_blocking(asked).await.map_err(|_| crate::answer::failed())?;
+        *cost += policies;
+        let (rows, steps) = answered?;
         *cost += steps / PLACES_PER_CHECK;
         return Ok(rows);
     }
     // Cold rows and the walk over a table may take a while: not on the runtime that answers checks.
     let (engine, bound) = (engine.clone(), bound.clone());
     let page = move || {
-        let mut walked = 0;
-        (page(&engine, &bound, (&view, permission), request, &mut walked), walked)
+        let (mut walked, policies) = (0, PolicySteps::counting());
+        let page = page(&engine, &bound, (&view, permission), request, &mut walked);
+        (page, walked / PLACES_PER_CHECK + policies.checks())
     };
-    let (page, walked) = tokio::task::spawn_blocking(page).await.map_err(|_| crate::answer::failed())?;
-    *cost += walked / PLACES_PER_CHECK;
+    let (page, checks) = tokio::task::spawn_blocking(page).await.map_err(|_| crate::answer::failed())?;
+    *cost += checks;
     page.map_err(Fault::refused)
 }
 

@@ -15,7 +15,7 @@ use tessera_model::{
     Placement, Private, PublicId, Refusal,
 };
 use tessera_wire::{Fault, Frame, Head, Made, Outbox, Request, RequestKind, TENANT_OF_CONNECTION, WireError};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 /// Starts a command or list. Its reply goes to `replies`, whatever happens.
 ///
@@ -37,8 +37,6 @@ pub(crate) fn start(
         None => None,
     };
     let limits = &line.shared.limits;
-    let busy =
-        |limit: Limit, bound: u64| Fault { retry_ms: 1, ..Fault::refused(Refusal::Busy(limit.at(bound))) };
     if kind == RequestKind::RefreshSession && !line.may_refresh() {
         return Err(busy(Limit::RefreshesPerSecond, limits.refreshes_per_second.into()));
     }
@@ -50,11 +48,10 @@ pub(crate) fn start(
     if budget.as_ref().is_some_and(|bucket| line.shared.budgets.left(bucket, line.shared.engine.now()) <= 0) {
         return Err(busy(Limit::ChecksPerSecond, limits.checks_per_second.into()));
     }
-    let permit = Arc::clone(&line.permits).try_acquire_owned();
-    let permit = permit.map_err(|_| busy(Limit::CommandsInFlight, limits.commands_in_flight as u64))?;
+    let permit = permit(line)?;
     let (line, replies, id) = (Arc::clone(line), replies.clone(), frame.header.request_id);
     tokio::spawn(async move {
-        let mut reply = Reply { outbox: Outbox::new(), id, replies: Some(replies) };
+        let mut reply = Reply::to(id, replies);
         let mut cost = 1;
         let engine = &line.shared.engine;
         let mut draining = line.shared.draining.clone();
@@ -79,6 +76,19 @@ pub(crate) fn start(
     Ok(())
 }
 
+fn busy(limit: Limit, bound: u64) -> Fault {
+    Fault { retry_ms: 1, ..Fault::refused(Refusal::Busy(limit.at(bound))) }
+}
+
+/// Leave to run beside the stream, kept while it does.
+///
+/// # Errors
+/// Busy, where as many run as may.
+pub(crate) fn permit(line: &Line) -> Result<OwnedSemaphorePermit, Fault> {
+    let most = line.shared.limits.commands_in_flight as u64;
+    Arc::clone(&line.permits).try_acquire_owned().map_err(|_| busy(Limit::CommandsInFlight, most))
+}
+
 /// A reply on its way. Dropped before anything was written (a panic), it says that the node failed.
 pub(crate) struct Reply {
     pub(crate) outbox: Outbox,
@@ -87,7 +97,11 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    fn fault(&mut self, fault: &Fault) {
+    pub(crate) fn to(id: u64, replies: mpsc::Sender<Outbox>) -> Self {
+        Self { outbox: Outbox::new(), id, replies: Some(replies) }
+    }
+
+    pub(crate) fn fault(&mut self, fault: &Fault) {
         self.outbox.clear();
         if self.outbox.fault(self.id, fault).is_err() {
             // It always fits into a frame.

@@ -30,6 +30,8 @@ pub(crate) const fn administers(kind: RequestKind) -> bool {
     )
 }
 
+/// Bytes of what comes with a question that are charged as one check.
+const BYTES_PER_CHECK: u64 = 1_024;
 /// LIMIT: bytes of a part of a schema.
 const SCHEMA_PART_BYTES: usize = 64 * 1024;
 
@@ -102,6 +104,13 @@ pub(crate) fn fits(engine: &Engine, bound: &Bound, request: &Request) -> Result<
     let Some(view) = bound.entry.view().as_ref().map(std::sync::Arc::clone) else { return Ok(()) };
     let put = text(put).map_err(Fault::refused)?;
     view.listing().try_entities(put).map(drop).map_err(misfit)
+}
+
+/// As how many checks what comes with a question is charged, as over HTTP.
+pub(crate) fn sent_checks(request: &Request) -> u64 {
+    let Request::CheckAbout { context, entities, .. } = request else { return 0 };
+    let length = |from: &Option<Private>| from.as_ref().map_or(0, |from| from.expose().len());
+    (length(context) + length(entities)) as u64 / BYTES_PER_CHECK
 }
 
 /// Answers a check under circumstances, and says what was looked at in relations for it.

@@ -154,7 +154,11 @@ pub(crate) async fn run(line: Arc<Line>, mut send: SendStream, mut receive: Recv
                 loop {
                     match answer::drain(&mut desk)? {
                         Drained::Answered => break,
-                        Drained::More => write(&line, &mut send, &mut desk.outbox).await?,
+                        Drained::More => {
+                            write(&line, &mut send, &mut desk.outbox).await?;
+                            // A peer that always reads is no reason to keep the thread from the others.
+                            tokio::task::yield_now().await;
+                        }
                         Drained::Last(end) => return last(&line, &mut send, &desk.outbox, end).await,
                     }
                 }

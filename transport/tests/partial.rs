@@ -74,6 +74,41 @@ async fn every_question_says_where_a_handle_is_used() {
     assert!(rows.iter().any(|row| !row.key && row.idle_until.is_some_and(|idle| idle < row.expires)));
 }
 
+/// PROPERTY: whoever asks about somebody else's key lends it no address: a key bound to the network that the caller stands
+/// in is denied, whether the caller may say an address or not, unless it says one; asked about by itself it is where it
+/// connects.
+#[tokio::test]
+async fn nobody_lends_an_address() {
+    let house = House::open().await;
+    let operator = house.operator().await;
+    let acme = house.tenant(&operator, "acme").await;
+    let amy = acme.person("amy@example.org", "reader", &["orders.read"]).await;
+    acme.person("checker@example.org", "checker", &["tessera.check"]).await;
+    let order = Request::CreateKey {
+        subject: amy,
+        patterns: Vec::new(),
+        expires: Deadline(198_000_000),
+        description: Private::default(),
+        client: None,
+        networks: vec![Network::parse("127.0.0.0/8").expect("a network")],
+    };
+    let made = operator.request_again(acme.id, operator.command_id(), &order).await.expect("made");
+    let bytes: HandleBytes = made.handle.as_ref().expect("a handle").expose().try_into().expect("40 bytes");
+    let own = house.client(&Handle::parse(&bytes).expect("a handle").to_text()).await;
+    let (_, checker) = acme.session("checker@example.org").await;
+    let checker = house.client(&checker).await;
+    let said = Some("127.0.0.9".parse().expect("an address"));
+    let (near, nobody) = (Reason::None, Reason::AddressNotAllowed);
+    for (by, address, wanted) in
+        [(&own, None, near), (&checker, None, nobody), (&acme.client, None, nobody), (&acme.client, said, near)]
+    {
+        let check = tessera_model::CheckQuery { address, ..query(&bytes, "orders.read") };
+        assert_eq!(by.check(&check).await.expect("an answer").reason, wanted, "{address:?}");
+        let batch = by.check_batch(Receipt::default(), &[check]).await.expect("answers");
+        assert_eq!(batch.first().expect("one").reason, wanted, "{address:?}");
+    }
+}
+
 /// PROPERTY: of two who change different settings at once neither change is lost, and what nobody names stays.
 #[tokio::test]
 async fn changes_of_settings_are_partial() {

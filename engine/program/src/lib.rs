@@ -9,6 +9,7 @@ mod assemble;
 mod codec;
 mod entities;
 mod fault;
+mod fuse;
 mod hash;
 mod json;
 mod names;

@@ -5,12 +5,13 @@
 
 use crate::entities::Entities;
 use crate::fault::FaultReason;
+use crate::fuse::{Fused, fuse};
 use crate::hash::NumberHash;
 use crate::names::number;
 use crate::op::{Op, Variable};
 use crate::pattern::Pattern;
 use crate::request::Request;
-use crate::run::{Pool, Run};
+use crate::run::{Parts, Pool, Run};
 use crate::value::{Uid, Value, Word};
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -56,27 +57,82 @@ pub(crate) struct Head {
 pub(crate) struct Policy {
     pub(crate) head: Head,
     pub(crate) code: Box<[Op]>,
+    /// The code as it runs.
+    steps: Box<[Fused]>,
     /// Whether it looks at what the clock moves.
     timed: bool,
 }
 
-/// By what a policy is found: the narrowest part of its scope.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-enum Key {
-    Resource(Uid),
-    Subject(Uid),
-    ResourceKind(Word),
-    SubjectKind(Word),
-    All,
+/// Policies by the narrowest part of their scope.
+#[derive(Clone, Debug, Default)]
+struct Found {
+    all: Vec<u32>,
+    resource_kinds: HashMap<Word, Vec<u32>, NumberHash>,
+    subject_kinds: HashMap<Word, Vec<u32>, NumberHash>,
+    resources: HashMap<Uid, Vec<u32>, NumberHash>,
+    subjects: HashMap<Uid, Vec<u32>, NumberHash>,
+    some: bool,
 }
 
-type Found = HashMap<Key, Vec<u32>, NumberHash>;
+impl Found {
+    fn put(&mut self, head: &Head, at: u32) {
+        let exact = |scope: &Scope| scope.is.or(scope.within);
+        let list = if let Some(uid) = exact(&head.resource) {
+            self.resources.entry(uid).or_default()
+        } else if let Some(uid) = exact(&head.subject) {
+            self.subjects.entry(uid).or_default()
+        } else if let Some(kind) = head.resource.kind {
+            self.resource_kinds.entry(kind).or_default()
+        } else if let Some(kind) = head.subject.kind {
+            self.subject_kinds.entry(kind).or_default()
+        } else {
+            &mut self.all
+        };
+        list.push(at);
+        self.some = true;
+    }
 
-/// Policies of one effect, by action and key.
+    /// Visits what may concern a question until `enough` says so; whether it did.
+    #[inline]
+    fn visit(&self, request: &Request<'_>, parts: &Parts<'_>, mut enough: impl FnMut(u32) -> bool) -> bool {
+        if !self.some {
+            return false;
+        }
+        if self.all.iter().any(|at| enough(*at)) {
+            return true;
+        }
+        let mut any = |list: Option<&Vec<u32>>| list.is_some_and(|list| list.iter().any(|at| enough(*at)));
+        let kind = |kinds: &HashMap<Word, Vec<u32>, NumberHash>, uid: Uid| {
+            if kinds.is_empty() { None } else { request.kind(uid) }
+        };
+        let resource_kind = kind(&self.resource_kinds, request.resource);
+        let subject_kind = kind(&self.subject_kinds, request.subject);
+        if any(resource_kind.and_then(|kind| self.resource_kinds.get(&kind)))
+            || any(subject_kind.and_then(|kind| self.subject_kinds.get(&kind)))
+            || any(self.resources.get(&request.resource))
+            || any(self.subjects.get(&request.subject))
+        {
+            return true;
+        }
+        let [of_subject, of_resource] = parts.above;
+        let resources = if self.resources.is_empty() { &[][..] } else { of_resource };
+        let subjects = if self.subjects.is_empty() { &[][..] } else { of_subject };
+        resources.iter().any(|uid| any(self.resources.get(uid)))
+            || subjects.iter().any(|uid| any(self.subjects.get(uid)))
+    }
+}
+
+/// Policies of one effect, by action and scope.
 #[derive(Clone, Debug, Default)]
 struct Index {
     by_action: HashMap<Uid, Found, NumberHash>,
     any: Found,
+}
+
+impl Index {
+    fn is_empty(&self) -> bool {
+        !self.any.some && self.by_action.is_empty()
+    }
 }
 
 /// Compiled policies.
@@ -181,17 +237,17 @@ impl Policies {
             Effect::Permit => &mut self.permits,
             Effect::Forbid => &mut self.forbids,
         };
-        let key = key(&head);
         match &head.actions {
-            None => index.any.entry(key).or_default().push(at),
+            None => index.any.put(&head, at),
             Some(actions) => {
                 for action in actions {
-                    index.by_action.entry(*action).or_default().entry(key).or_default().push(at);
+                    index.by_action.entry(*action).or_default().put(&head, at);
                 }
             }
         }
         (self.made, self.deep) = (self.made.max(made), self.deep.max(deep));
-        self.policies.push(Policy { head, code: code.into_boxed_slice(), timed: false });
+        let steps = fuse(&code, &self.words);
+        self.policies.push(Policy { head, code: code.into_boxed_slice(), steps, timed: false });
     }
 
     /// Says which attributes of the context the clock moves: policies that look at one of them, or at the context
@@ -285,46 +341,31 @@ impl Policies {
         room: &mut Room,
         mut enough: impl FnMut(u32, Outcome) -> bool,
     ) {
+        let index = match effect {
+            Effect::Permit => &self.permits,
+            Effect::Forbid => &self.forbids,
+        };
+        if index.is_empty() {
+            return;
+        }
         // What is reserved counts from the end of what lies there.
         room.stack.clear();
         room.stack.reserve(self.deep);
         room.made.clear();
         room.made.reserve(self.made);
-        let index = match effect {
-            Effect::Permit => &self.permits,
-            Effect::Forbid => &self.forbids,
+        let parts = Parts::of(request, entities);
+        let mut one = |at: u32| {
+            let Some(policy) = self.policies.get(at as usize) else { return false };
+            let outcome = self.outcome(policy, (entities, &parts), request, room);
+            outcome.is_some_and(|outcome| enough(at, outcome))
         };
-        let of = |uid: Uid| request.row(entities, uid).map_or(&[][..], |(row, table)| table.ancestors(row));
-        let keyed = |found: &Found, room: &mut Room, enough: &mut dyn FnMut(u32, Outcome) -> bool| {
-            let kinds = [
-                Some(Key::All),
-                request.kind(request.resource).map(Key::ResourceKind),
-                request.kind(request.subject).map(Key::SubjectKind),
-                Some(Key::Resource(request.resource)),
-                Some(Key::Subject(request.subject)),
-            ];
-            let above = of(request.resource).iter().map(|uid| Key::Resource(*uid));
-            let above = above.chain(of(request.subject).iter().map(|uid| Key::Subject(*uid)));
-            let keys = kinds.into_iter().flatten().chain(above);
-            for at in keys.filter_map(|key| found.get(&key)).flatten() {
-                let Some(policy) = self.policies.get(*at as usize) else { continue };
-                if let Some(outcome) = self.outcome(policy, entities, request, room)
-                    && enough(*at, outcome)
-                {
-                    return true;
-                }
-            }
-            false
-        };
-        if !index.any.is_empty() && keyed(&index.any, room, &mut enough) {
+        if index.any.visit(request, &parts, &mut one) || index.by_action.is_empty() {
             return;
         }
-        if index.by_action.is_empty() {
-            return;
-        }
-        for action in std::iter::once(&request.action).chain(of(request.action)) {
+        let above = request.row(entities, request.action).map_or(&[][..], |(row, table)| table.ancestors(row));
+        for action in std::iter::once(&request.action).chain(above) {
             if let Some(found) = index.by_action.get(action)
-                && keyed(found, room, &mut enough)
+                && found.visit(request, &parts, &mut one)
             {
                 return;
             }
@@ -335,13 +376,13 @@ impl Policies {
     fn outcome(
         &self,
         policy: &Policy,
-        entities: &Entities,
+        (entities, parts): (&Entities, &Parts<'_>),
         request: &Request<'_>,
         room: &mut Room,
     ) -> Option<Outcome> {
         let pool = Pool { constants: &self.constants, words: &self.words, patterns: &self.patterns };
         let Room { stack, made, timed, left } = room;
-        let mut run = Run { request, entities, pool, stack, made, left };
+        let mut run = Run { request, entities, parts, pool, stack, made, left };
         let head = &policy.head;
         let listed = head.actions.as_ref().map_or(0, |actions| if head.below { actions.len() } else { 0 });
         if let Err(fault) = run.pay(number(listed).saturating_add(1)) {
@@ -357,7 +398,7 @@ impl Policies {
             return None;
         }
         *timed |= policy.timed;
-        match run.answer(&policy.code) {
+        match run.answer(&policy.steps) {
             Ok(true) => Some(Outcome::Applies),
             Ok(false) => None,
             Err(fault) => Some(Outcome::Failed(fault)),
@@ -374,20 +415,5 @@ impl Run<'_> {
 
     fn is_below(&self, uid: Uid, of: Uid) -> bool {
         self.is_in(uid, Value::Entity(of)).unwrap_or(false)
-    }
-}
-
-fn key(head: &Head) -> Key {
-    let exact = |scope: &Scope| scope.is.or(scope.within);
-    if let Some(uid) = exact(&head.resource) {
-        Key::Resource(uid)
-    } else if let Some(uid) = exact(&head.subject) {
-        Key::Subject(uid)
-    } else if let Some(kind) = head.resource.kind {
-        Key::ResourceKind(kind)
-    } else if let Some(kind) = head.subject.kind {
-        Key::SubjectKind(kind)
-    } else {
-        Key::All
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! It is total: whatever the values are, it ends in true, in false or in a typed fault.
 
-use crate::entities::Entities;
+use crate::entities::{Entities, Row};
 use crate::fault::FaultReason;
+use crate::fuse::{Branch, Fused, Test, What};
 use crate::op::{Op, Than, Variable};
 use crate::pattern::Pattern;
 use crate::request::Request;
-use crate::value::{Heap, Heaps, Span, Uid, Value, Word};
+use crate::value::{Heap, Heaps, Span, Uid, Value, Word, fields, found};
 use std::cell::Cell;
 use std::cmp::Ordering;
 
@@ -19,10 +20,35 @@ pub(crate) struct Pool<'a> {
     pub(crate) patterns: &'a [Pattern],
 }
 
+/// The attributes of the parts of a question, looked up once for all of its programs; none of an entity that nobody knows.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<'a> {
+    subject: Option<&'a [[Value; 2]]>,
+    resource: Option<&'a [[Value; 2]]>,
+    context: &'a [[Value; 2]],
+    /// What the subject lies in, and the resource.
+    pub(crate) above: [&'a [Uid]; 2],
+}
+
+impl<'a> Parts<'a> {
+    pub(crate) fn of(request: &'a Request<'_>, entities: &'a Entities) -> Self {
+        let known = |span: Span| {
+            let heap = if span.heap == Heap::Entities { &entities.heap } else { &request.heap };
+            fields(heap, span)
+        };
+        let subject = request.row(entities, request.subject);
+        let resource = request.row(entities, request.resource);
+        let above = [subject, resource].map(|row| row.map_or(&[][..], |(row, table)| table.ancestors(row)));
+        let of = |row: Option<(&'a Row, &'a Entities)>| row.map(|(row, _)| known(row.attributes));
+        Self { subject: of(subject), resource: of(resource), context: known(request.context), above }
+    }
+}
+
 /// One program, one question.
 pub(crate) struct Run<'a> {
     pub(crate) request: &'a Request<'a>,
     pub(crate) entities: &'a Entities,
+    pub(crate) parts: &'a Parts<'a>,
     pub(crate) pool: Pool<'a>,
     pub(crate) stack: &'a mut Vec<Value>,
     pub(crate) made: &'a mut Vec<Value>,
@@ -37,22 +63,118 @@ type Step<T> = Result<T, FaultReason>;
 
 impl Run<'_> {
     /// The answer of a whole program.
-    pub(crate) fn answer(&mut self, code: &[Op]) -> Step<bool> {
+    pub(crate) fn answer(&mut self, code: &[Fused]) -> Step<bool> {
+        self.stack.clear();
+        self.made.clear();
+        let mut at = 0;
+        while let Some(one) = code.get(at) {
+            at += 1;
+            match one {
+                Fused::Test(test) => {
+                    let truth = self.test(test)?;
+                    match &test.then {
+                        Some(branch) => at = self.branch(branch, truth, at)?,
+                        None => self.put(Value::Bool(truth))?,
+                    }
+                }
+                Fused::Field(of, name) => {
+                    self.pay(2)?;
+                    let value = *self.field(*of, *name)?;
+                    self.put(value)?;
+                }
+                Fused::Branch(branch) => {
+                    self.pay(1)?;
+                    let truth = self.truth()?;
+                    at = self.branch(branch, truth, at)?;
+                }
+                Fused::Jump(to) => {
+                    self.pay(1)?;
+                    at = *to as usize;
+                }
+                Fused::One(op) => {
+                    self.pay(1)?;
+                    self.step(*op)?;
+                }
+            }
+        }
+        self.truth()
+    }
+
+    /// The same, one instruction after the other.
+    #[cfg(test)]
+    pub(crate) fn slowly(&mut self, code: &[Op]) -> Step<bool> {
         self.stack.clear();
         self.made.clear();
         let mut at = 0;
         while let Some(op) = code.get(at) {
             at += 1;
-            self.pay(1)?;
-            if let Some(to) = op.target() {
-                if self.jumps(*op)? {
-                    at = to as usize;
-                }
-            } else {
+            let Some(to) = op.target() else {
                 self.step(*op)?;
+                continue;
+            };
+            let truth = if let Op::Jump(_) = op { None } else { Some(self.truth()?) };
+            let taken = truth.is_none_or(|truth| truth == matches!(op, Op::Or(_)));
+            if let (true, Some(truth), false) = (taken, truth, matches!(op, Op::Unless(_))) {
+                self.put(Value::Bool(truth))?;
+            }
+            if taken {
+                at = to as usize;
             }
         }
         self.truth()
+    }
+
+    /// Where it goes on.
+    #[inline]
+    fn branch(&mut self, branch: &Branch, truth: bool, next: usize) -> Step<usize> {
+        if truth != branch.when {
+            return Ok(next);
+        }
+        if let Some(left) = branch.leaves {
+            self.put(Value::Bool(left))?;
+        }
+        Ok(branch.to as usize)
+    }
+
+    /// The answer to a question about an attribute.
+    #[inline]
+    fn test(&self, test: &Test) -> Step<bool> {
+        self.pay(test.steps)?;
+        let field = self.field(test.of, test.name);
+        let answer = match &test.what {
+            What::Has => match field {
+                Ok(_) => true,
+                Err(FaultReason::AttributeMissing | FaultReason::EntityUnknown) => false,
+                Err(fault) => return Err(fault),
+            },
+            What::Truth => {
+                let Value::Bool(truth) = field? else { return Err(FaultReason::Type) };
+                *truth
+            }
+            What::Than(than, right) => holds(*than, comparable(field?, right)?),
+            What::Is(right) => same(field?, right),
+            What::IsPart(part) => {
+                let (left, right) = (*field?, self.variable(*part));
+                self.compared(self.heaps().equal(left, right))?
+            }
+        };
+        Ok(answer != test.not)
+    }
+
+    /// An attribute of a part of the question.
+    #[inline]
+    fn field(&self, of: Variable, name: Word) -> Step<&Value> {
+        let fields = match of {
+            Variable::Subject => self.parts.subject.ok_or(FaultReason::EntityUnknown)?,
+            Variable::Resource => self.parts.resource.ok_or(FaultReason::EntityUnknown)?,
+            Variable::Context => self.parts.context,
+            Variable::Action => {
+                let row = self.request.row(self.entities, self.request.action);
+                let (row, _) = row.ok_or(FaultReason::EntityUnknown)?;
+                fields(self.heaps().heap(row.attributes), row.attributes)
+            }
+        };
+        found(fields, name).ok_or(FaultReason::AttributeMissing)
     }
 
     /// Takes steps from those that are left.
@@ -64,20 +186,6 @@ impl Run<'_> {
     /// What came of comparing, when there were steps for all of it.
     pub(crate) fn compared<T>(&self, came: T) -> Step<T> {
         if self.left.get() == 0 { Err(FaultReason::Exhausted) } else { Ok(came) }
-    }
-
-    /// Whether a jump is taken.
-    fn jumps(&mut self, op: Op) -> Step<bool> {
-        if let Op::Jump(_) = op {
-            return Ok(true);
-        }
-        let truth = self.truth()?;
-        let taken = if let Op::Or(_) = op { truth } else { !truth };
-        let leaves = !matches!(op, Op::Unless(_));
-        if taken && leaves {
-            self.put(Value::Bool(truth))?;
-        }
-        Ok(taken)
     }
 
     fn step(&mut self, op: Op) -> Step<()> {
@@ -107,7 +215,7 @@ impl Run<'_> {
             }
             Op::Order(than) => {
                 let (left, right) = self.two()?;
-                Value::Bool(holds(than, comparable(left, right)?))
+                Value::Bool(holds(than, comparable(&left, &right)?))
             }
             Op::Is(kind) => {
                 let uid = self.entity()?;
@@ -314,12 +422,29 @@ impl Run<'_> {
     }
 }
 
+/// Whether a value is another one, which is no set and no record.
+#[inline]
+fn same(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Bool(left), Value::Bool(right)) => left == right,
+        (Value::Long(left), Value::Long(right))
+        | (Value::Decimal(left), Value::Decimal(right))
+        | (Value::Datetime(left), Value::Datetime(right))
+        | (Value::Duration(left), Value::Duration(right)) => left == right,
+        (Value::Text(left), Value::Text(right)) => left == right,
+        (Value::Entity(left), Value::Entity(right)) => left == right,
+        (Value::Ip(left), Value::Ip(right)) => left == right,
+        _ => false,
+    }
+}
+
 /// The order of two values that have one.
-fn comparable(left: Value, right: Value) -> Step<Ordering> {
+#[inline]
+fn comparable(left: &Value, right: &Value) -> Step<Ordering> {
     match (left, right) {
         (Value::Long(left), Value::Long(right))
         | (Value::Datetime(left), Value::Datetime(right))
-        | (Value::Duration(left), Value::Duration(right)) => Ok(left.cmp(&right)),
+        | (Value::Duration(left), Value::Duration(right)) => Ok(left.cmp(right)),
         _ => Err(FaultReason::Type),
     }
 }

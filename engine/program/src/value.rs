@@ -100,38 +100,29 @@ pub(crate) struct Heaps<'a> {
 }
 
 impl<'a> Heaps<'a> {
-    fn cells(&self, span: Span, cells: u32) -> &'a [Value] {
-        let heap = match span.heap {
+    /// The heap that a span stands in.
+    pub(crate) const fn heap(&self, span: Span) -> &'a [Value] {
+        match span.heap {
             Heap::Constants => self.constants,
             Heap::Entities => self.entities,
             Heap::Request => self.request,
             Heap::Made => self.made,
-        };
-        let start = span.start as usize;
-        heap.get(start..start.saturating_add(cells as usize)).unwrap_or_default()
+        }
     }
 
     /// The items of a set.
     pub(crate) fn items(&self, span: Span) -> &'a [Value] {
-        self.cells(span, span.len)
+        cells(self.heap(span), span, span.len)
     }
 
     /// Name and value of each field of a record, one behind the other.
     fn fields(&self, span: Span) -> &'a [Value] {
-        self.cells(span, span.len.saturating_mul(2))
+        cells(self.heap(span), span, span.len.saturating_mul(2))
     }
 
     /// The field of this name.
     pub(crate) fn field(&self, span: Span, name: Word) -> Option<Value> {
-        let cells = self.fields(span);
-        let (pairs, _) = cells.as_chunks::<2>();
-        let at = if pairs.len() <= 8 {
-            pairs.iter().position(|[key, _]| named(*key, name) == Ordering::Equal)
-        } else {
-            pairs.binary_search_by(|[key, _]| named(*key, name)).ok()
-        };
-        let [_, value] = pairs.get(at?)?;
-        Some(*value)
+        found(fields(self.heap(span), span), name).copied()
     }
 
     /// An order of all values, in which the equal ones are equal.
@@ -175,6 +166,28 @@ impl<'a> Heaps<'a> {
     pub(crate) fn contains(&self, set: Span, item: Value) -> bool {
         self.items(set).binary_search_by(|one| self.compare(*one, item)).is_ok()
     }
+}
+
+fn cells(heap: &[Value], span: Span, cells: u32) -> &[Value] {
+    let start = span.start as usize;
+    heap.get(start..start.saturating_add(cells as usize)).unwrap_or_default()
+}
+
+/// Name and value of each field of a record that stands in a heap.
+pub(crate) fn fields(heap: &[Value], span: Span) -> &[[Value; 2]] {
+    cells(heap, span, span.len.saturating_mul(2)).as_chunks::<2>().0
+}
+
+/// The value of the field of this name.
+#[inline]
+pub(crate) fn found(fields: &[[Value; 2]], name: Word) -> Option<&Value> {
+    let of = |pair: &&[Value; 2]| matches!(pair, [Value::Text(key), _] if *key == name);
+    let [_, value] = if fields.len() <= 8 {
+        fields.iter().find(of)?
+    } else {
+        fields.get(fields.binary_search_by(|[key, _]| named(*key, name)).ok()?)?
+    };
+    Some(value)
 }
 
 fn named(key: Value, name: Word) -> Ordering {

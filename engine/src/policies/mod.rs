@@ -1,8 +1,10 @@
 //! Setting policies: their texts are read, held against the schema and compiled before admission, on a thread that may
 //! block. What a view holds of them, for the doors.
 
+mod brought;
 mod steps;
 
+pub use brought::Brought;
 pub use steps::PolicySteps;
 pub(crate) use steps::taken;
 
@@ -371,6 +373,12 @@ impl Listing {
             let fact = Fact::decode(&record.fact).unwrap_or_default();
             (*share, name, fact.to_json(&name.kind, &name.id))
         })
+    }
+
+    /// The names of the stored entities behind one, in the order of their shares, each with its share.
+    pub fn entity_names(&self, after: (u32, EntityName)) -> impl Iterator<Item = (u32, &EntityName)> {
+        let rest = self.0.entities.range(after.clone()..).filter(move |(key, _)| **key != after);
+        rest.map(|((share, name), _)| (*share, name))
     }
 
     /// Reads a JSON list of entities against the schema.

@@ -5,16 +5,21 @@ use crate::read::{Entity, Said};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::net::IpAddr;
-use tessera_engine::{ADDRESS, Listing, OfSubject, PolicySteps, Reading, Resource};
+use serde_json::{Value, json};
+use tessera_engine::{ADDRESS, Brought, Listing, OfSubject, PolicySteps, Reading, Resource};
 use tessera_gateway_http::{Admitted, Problem};
 use tessera_model::{
     CheckQuery, Handle, HandleBytes, Identifier, PermissionRef, PublicId, Reason, Receipt, Refusal,
     SubjectIndex, WorkspaceIndex, WorkspaceRef,
 };
-use tessera_relation::RELATION_BUDGET;
+use tessera_relation::{Filter, RELATION_BUDGET};
 
+/// LIMIT: steps that policies may take for one request beside other requests: those of one question, some 200 us.
+const QUICK_POLICY_STEPS: u64 = 16_384;
+/// Bytes of what comes with a question that are charged as one check, as at the rest of the door.
+const BYTES_PER_CHECK: u64 = 1_024;
 /// Where a session or key is used from.
-const IP_ADDRESS: &str = "ip_address";
+pub(crate) const IP_ADDRESS: &str = "ip_address";
 /// Where the context says it.
 const CONTEXT_ADDRESS: &str = "context/ip_address";
 
@@ -77,6 +82,8 @@ pub(crate) struct Asker<'a> {
     spent: Cell<u64>,
     /// Steps that policies took.
     policies: Cell<u64>,
+    /// Bytes that came with questions and were read for policies.
+    brought: Cell<u64>,
 }
 
 impl<'a> Asker<'a> {
@@ -90,6 +97,7 @@ impl<'a> Asker<'a> {
             left: Cell::new(budget),
             spent: Cell::new(0),
             policies: Cell::new(0),
+            brought: Cell::new(0),
         }
     }
 
@@ -103,9 +111,26 @@ impl<'a> Asker<'a> {
         self.left.get()
     }
 
+    /// Whether policies may permit what roles and relations do not, or forbid what they do.
+    pub(crate) fn has_policies(&self) -> bool {
+        self.reading.has_policies()
+    }
+
+    /// Whether a tuple is about an object.
+    pub(crate) fn is_about(&self, object: &str) -> bool {
+        let filter = Filter { object, ..Filter::default() };
+        self.listing.relations().read(&filter, None, 1).is_ok_and(|page| !page.tuples.is_empty())
+    }
+
+    /// Steps that policies took so far.
+    pub(crate) fn policy_steps(&self) -> u64 {
+        self.policies.get()
+    }
+
     /// Takes what was asked beside the request, and what that cost, from the caller's budgets.
     pub(crate) fn charge(&self, checks: u64) {
         let checks = checks.saturating_add(PolicySteps::as_checks(self.policies.get()));
+        let checks = checks.saturating_add(self.brought.get() / BYTES_PER_CHECK);
         self.admitted.charge(checks, self.spent.get());
     }
 
@@ -223,16 +248,56 @@ impl<'a> Asker<'a> {
         })
     }
 
+    /// What of a question policies may look at: of its context and of its resource's properties what the schema has a place
+    /// for. Everything else is passed over, as the standard has it.
+    pub(crate) fn brought(
+        &self,
+        permission: &str,
+        (context, context_at): (Said<'_>, &str),
+        resource: Option<(Entity<'_>, &str)>,
+    ) -> Result<Option<Brought>, Stop> {
+        if !self.has_policies() {
+            return Ok(None);
+        }
+        let context = context.some_of(&self.listing.context_names(permission));
+        let resource = resource.and_then(|(resource, at)| {
+            let id = resource.id?;
+            let attributes = resource.properties.some_of(&self.listing.attribute_names(resource.kind, id))?;
+            Some((json!([{ "uid": { "type": resource.kind, "id": id }, "attrs": attributes }]), at))
+        });
+        if context.is_none() && resource.is_none() {
+            return Ok(None);
+        }
+        self.later(|| {
+            let context = context.map(|context| Value::Object(context).to_string());
+            let entities = resource.as_ref().map(|(entities, _)| entities.to_string());
+            let came = context.as_ref().map_or(0, String::len) + entities.as_ref().map_or(0, String::len);
+            self.brought.set(self.brought.get().saturating_add(came as u64));
+            let brought = self.listing.brought(permission, (context.as_deref(), entities.as_deref()));
+            let brought = brought.map_err(|(refusal, misfit)| {
+                let at = match (refusal, resource) {
+                    (Refusal::EntityWrong, Some((_, at))) => format!("{at}/properties"),
+                    _ => context_at.to_owned(),
+                };
+                Problem::from(refusal).as_bad_request().at(&at).because(misfit.says)
+            });
+            Ok(Some(brought?))
+        })
+    }
+
     /// The answer, within what is left of the budget.
     pub(crate) fn decide(
         &self,
         who: &Who,
         permission: PermissionRef<'_>,
         what: &What,
+        brought: Option<&Brought>,
     ) -> Result<Verdict, Stop> {
         match what {
-            What::Place(workspace) => self.judge(who, permission, (*workspace, None)),
-            What::Object(object, workspace) => self.judge(who, permission, (*workspace, Some(object))),
+            What::Place(workspace) => self.judge(who, permission, (*workspace, None), brought),
+            What::Object(object, workspace) => {
+                self.judge(who, permission, (*workspace, Some(object)), brought)
+            }
             What::Nothing(verdict) => Ok(verdict.clone()),
         }
     }
@@ -243,6 +308,7 @@ impl<'a> Asker<'a> {
         who: &Who,
         permission: PermissionRef<'_>,
         (workspace, object): (WorkspaceIndex, Option<&str>),
+        brought: Option<&Brought>,
     ) -> Result<Verdict, Stop> {
         let budget = self.left.get().min(RELATION_BUDGET);
         let about = object.map(|object| Resource { object, budget });
@@ -251,7 +317,7 @@ impl<'a> Asker<'a> {
         let (reason, valid_until, steps) = match who {
             Who::Nobody(verdict) => return Ok(verdict.clone()),
             Who::Subject(subject, _) => {
-                let asked = OfSubject { subject: *subject, permission, workspace, about };
+                let asked = OfSubject { subject: *subject, permission, workspace, about, brought };
                 let decided = engine.decide(bound, &self.reading, &asked);
                 (decided.reason, decided.valid_until, decided.steps)
             }
@@ -260,16 +326,20 @@ impl<'a> Asker<'a> {
                     if workspace.0 == 0 { WorkspaceRef::Tenant } else { WorkspaceRef::Index(workspace) };
                 let at_least = Receipt::default();
                 let query = CheckQuery { handle, permission, workspace, at_least, address: *address };
-                let (decision, steps) = match about {
-                    None => (engine.check(bound, &self.reading, &query), 0),
-                    Some(about) => engine.check_resource(bound, &self.reading, &query, about),
+                let (decision, steps) = match (about, brought) {
+                    (about, Some(brought)) => {
+                        engine.check_brought(bound, &self.reading, &query, (about, brought))
+                    }
+                    (None, None) => (engine.check(bound, &self.reading, &query), 0),
+                    (Some(about), None) => engine.check_resource(bound, &self.reading, &query, about),
                 };
                 (decision.reason, decision.valid_until, steps)
             }
         };
         self.pay(steps);
         self.policies.set(self.policies.get().saturating_add(policies.steps()));
-        if self.quick && reason == Reason::BudgetExceeded {
+        let long = reason == Reason::BudgetExceeded || self.policies.get() > QUICK_POLICY_STEPS;
+        if self.quick && long {
             return Err(Stop::Later);
         }
         Ok(Verdict::of(reason, valid_until))

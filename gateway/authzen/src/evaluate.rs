@@ -1,6 +1,6 @@
 //! One evaluation, or several in one request, in the order that they were sent in.
 
-use crate::asker::{Asker, Place, Stop, What, Who};
+use crate::asker::{Asker, IP_ADDRESS, Place, Stop, What, Who};
 use crate::print::Verdict;
 use crate::read::{self, Members, Question, member, object, text};
 use crate::routes::Asked;
@@ -55,7 +55,7 @@ pub(crate) fn answer(asked: Asked, admitted: &Admitted, quick: bool) -> Result<O
         Some(items) => all(&asker, admitted.content(), items),
         None => read::question(admitted.content(), "", &[]).map_err(Stop::from).and_then(|question| {
             let mut out = Vec::new();
-            one(&asker, &question, "subject", "resource")?.print(asker.seen(), &mut out);
+            one(&asker, &question, ["subject", "resource", "context"])?.print(asker.seen(), &mut out);
             Ok((out, 1))
         }),
     };
@@ -113,9 +113,8 @@ fn all(asker: &Asker<'_>, content: &Members, items: &[Json]) -> Result<(Vec<u8>,
     let (semantic, questions) = questions(content, items)?;
     let (mut out, mut checks) = (Vec::from(r#"{"evaluations":["#), 0);
     for (at, question) in questions.iter().enumerate() {
-        let fields = ["subject", "resource"].map(|name| format!("evaluations/{at}/{name}"));
-        let [subject, resource] = &fields;
-        let verdict = one(asker, question, subject, resource)?;
+        let fields = ["subject", "resource", "context"].map(|name| format!("evaluations/{at}/{name}"));
+        let verdict = one(asker, question, fields.each_ref().map(String::as_str))?;
         if checks > 0 {
             out.push(b',');
         }
@@ -129,11 +128,17 @@ fn all(asker: &Asker<'_>, content: &Members, items: &[Json]) -> Result<(Vec<u8>,
     Ok((out, checks))
 }
 
-/// One question, whose subject and resource stand there.
-fn one(asker: &Asker<'_>, question: &Question<'_>, subject: &str, resource: &str) -> Result<Verdict, Stop> {
+/// One question, whose subject, resource and context stand there.
+fn one(
+    asker: &Asker<'_>,
+    question: &Question<'_>,
+    [subject, resource, context]: [&str; 3],
+) -> Result<Verdict, Stop> {
     let who: Who = asker.who(question.subject, subject, question.context)?;
     let what: What = asker.what(question.resource, resource)?;
-    asker.decide(&who, PermissionRef::Name(question.action), &what)
+    let about = Some((question.resource, resource)).filter(|_| matches!(what, What::Object(..)));
+    let brought = asker.brought(question.action, (question.context, context), about)?;
+    asker.decide(&who, PermissionRef::Name(question.action), &what, brought.as_ref())
 }
 
 /// Answers one question where it was read, with `out` as the only room; nothing where it has to be answered elsewhere.
@@ -142,17 +147,22 @@ pub(crate) fn plainly(admitted: &Admitted, question: &Question<'_>, out: &mut Ve
     let reading = admitted.engine().read(&view);
     let asker = Asker::new(admitted, reading, (true, QUICK_BUDGET));
     let resource = question.resource;
+    // Policies may look at more of it, which is read from a tree.
+    let more = question.context.says_more(&[IP_ADDRESS]) || resource.properties.says_more(&["workspace"]);
+    if more && asker.has_policies() {
+        return None;
+    }
     let who = asker.who(question.subject, "subject", question.context).ok()?;
     let permission = PermissionRef::Name(question.action);
     let verdict = match asker.place(resource, "resource").ok()? {
         Place::Nowhere(verdict) => verdict,
-        Place::Whole(workspace) => asker.judge(&who, permission, (workspace, None)).ok()?,
+        Place::Whole(workspace) => asker.judge(&who, permission, (workspace, None), None).ok()?,
         Place::Object(workspace) => {
             for part in [resource.kind, ":", resource.id?] {
                 out.extend_from_slice(part.as_bytes());
             }
             let object = str::from_utf8(out).ok()?;
-            let verdict = asker.judge(&who, permission, (workspace, Some(object))).ok()?;
+            let verdict = asker.judge(&who, permission, (workspace, Some(object)), None).ok()?;
             out.clear();
             verdict
         }

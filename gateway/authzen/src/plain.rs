@@ -32,6 +32,11 @@ impl<'a> Flat<'a> {
         Some(flat)
     }
 
+    /// Whether a member has none of these names.
+    pub(crate) fn says_more(&self, names: &[&str]) -> bool {
+        self.members.iter().flatten().any(|(name, _)| !names.contains(name))
+    }
+
     /// A member; null is the same as none.
     pub(crate) fn member(&self, name: &str) -> Option<Value<'a>> {
         let found = self.members.iter().flatten().find(|(known, _)| *known == name);

@@ -2,6 +2,7 @@
 //! knows are passed over, as the standard asks for.
 
 use crate::plain::Flat;
+use serde_json::{Map, Number, Value as Text};
 use tessera_gateway_http::{Json, Problem, Value};
 
 /// Members of an object.
@@ -28,6 +29,24 @@ impl<'a> Said<'a> {
         match self {
             Self::Tree(members) => member(members, name).is_some(),
             Self::Plain(flat) => flat.member(name).is_some(),
+        }
+    }
+
+    /// The members that have one of these names, as JSON; nothing where none has. In the plain form none is looked for.
+    pub(crate) fn some_of(self, names: &[&str]) -> Option<Map<String, Text>> {
+        let Self::Tree(members) = self else { return None };
+        let wanted = members.iter().filter(|(name, value)| {
+            *value != Json::Null && names.contains(&name.as_str())
+        });
+        let found: Map<String, Text> = wanted.map(|(name, value)| (name.clone(), as_text(value))).collect();
+        (!found.is_empty()).then_some(found)
+    }
+
+    /// Whether a member is said that has none of these names.
+    pub(crate) fn says_more(self, names: &[&str]) -> bool {
+        match self {
+            Self::Tree(members) => members.iter().any(|(name, _)| !names.contains(&name.as_str())),
+            Self::Plain(flat) => flat.says_more(names),
         }
     }
 
@@ -84,6 +103,21 @@ pub(crate) fn object<'a>(value: &'a Json, field: &str) -> Result<&'a Members, Pr
         Ok(members)
     } else {
         Err(Problem::unreadable("must be an object").at(field))
+    }
+}
+
+/// A value as it is written again. Of a number with a fraction only that it has one.
+fn as_text(value: &Json) -> Text {
+    match value {
+        Json::Null => Text::Null,
+        Json::Bool(value) => (*value).into(),
+        Json::Whole(value) => Number::from_i128(*value).map_or(Text::Null, Text::Number),
+        Json::Fraction => 0.5.into(),
+        Json::Text(text) => text.as_str().into(),
+        Json::List(items) => items.iter().map(as_text).collect(),
+        Json::Members(members) => {
+            Text::Object(members.iter().map(|(name, value)| (name.clone(), as_text(value))).collect())
+        }
     }
 }
 

@@ -8,10 +8,11 @@ use crate::page::{Page, Place, damaged, outdated};
 use crate::print::{self, Verdict, entity};
 use crate::read::{self, Entity, Id, Members, member, missing, object};
 use crate::routes::Asked;
-use tessera_engine::Listing;
+use tessera_engine::{Brought, Listing};
 use tessera_gateway_http::{Admitted, Problem};
 use tessera_model::limits::{PAGE_PLACES_MAX, PAGE_ROWS_MAX};
-use tessera_model::{ListKind, PermissionRef, PublicId, Reason, UnixMillis, WorkspaceIndex};
+use tessera_model::policy::EntityName;
+use tessera_model::{ListKind, PermissionId, PermissionRef, PublicId, Reason, UnixMillis, WorkspaceIndex};
 use tessera_relation::{RELATION_BUDGET, RELATION_LIST_BUDGET};
 
 /// The permission of whoever searches.
@@ -23,6 +24,11 @@ const CHUNK: usize = 1_000;
 const BY_NUMBER: u8 = 0;
 /// A list of objects goes on behind a name.
 const BY_NAME: u8 = 1;
+
+/// A list of objects goes on behind an entity that is stored for policies.
+const BY_ENTITY: u8 = 2;
+/// LIMIT: steps that policies may take for one page, beside those of its last candidate: some 10 ms.
+const POLICY_STEPS_MAX: u64 = 1 << 20;
 
 /// Answers a search. It may wait for the disk, and look at as much as one list may.
 pub(crate) fn answer(asked: Asked, admitted: &Admitted) -> Result<String, Problem> {
@@ -74,6 +80,8 @@ struct Search<'a> {
     action: &'a str,
     resource: Entity<'a>,
     context: &'a Members,
+    /// What policies may look at besides.
+    brought: Option<Brought>,
     rows: Vec<String>,
     /// Where the next page begins.
     next: Option<Place>,
@@ -116,6 +124,12 @@ impl<'a> Search<'a> {
             Asked::Resources | Asked::Evaluation | Asked::Evaluations => ListKind::RelationObjects,
         };
         let page = Page::read(asker.admitted, (kind, asked.path()), content)?;
+        let about = Some((resource, "resource")).filter(|_| asked == Asked::Subjects);
+        let brought = match asked {
+            // Each has a context of its own.
+            Asked::Actions => None,
+            _ => asker.brought(action, (context.into(), "context"), about)?,
+        };
         let (rows, valid_until) = (Vec::new(), UnixMillis(u64::MAX));
         let (next, looked, begun) = (None, 0, false);
         let admitted = asker.admitted;
@@ -128,6 +142,7 @@ impl<'a> Search<'a> {
             action,
             resource,
             context,
+            brought,
             rows,
             next,
             valid_until,
@@ -149,11 +164,12 @@ impl<'a> Search<'a> {
         what: &What,
     ) -> Result<Option<bool>, Stop> {
         // Each has the budget that an evaluation has: where that is not left, the next page begins with it.
-        if self.begun && self.asker.left() < RELATION_BUDGET {
+        let spent = self.asker.left() < RELATION_BUDGET || self.asker.policy_steps() >= POLICY_STEPS_MAX;
+        if self.begun && spent {
             return Ok(None);
         }
         self.begun = true;
-        let verdict: Verdict = self.asker.decide(who, permission, what)?;
+        let verdict: Verdict = self.asker.decide(who, permission, what, self.brought.as_ref())?;
         self.valid_until = self.valid_until.min(verdict.valid_until);
         Ok(Some(verdict.permits()))
     }
@@ -188,6 +204,8 @@ impl<'a> Search<'a> {
         let related = match &what {
             What::Nothing(_) => return Ok(()),
             What::Place(_) => None,
+            // A policy may be about the object and anybody.
+            What::Object(..) if self.asker.has_policies() => None,
             What::Object(object, _) => {
                 let cost = (self.asker.left() / 2, self.asker.reading.now());
                 self.asker.listing.related_subjects(self.action, object, cost)
@@ -290,8 +308,11 @@ impl<'a> Search<'a> {
     /// The objects of a type that tuples are about: all of them where a role opens all, else those that the relations
     /// give, or each of them asked about where those are not told as a whole.
     fn objects(&mut self, who: &Who, workspace: WorkspaceIndex) -> Result<(), Stop> {
+        if self.asker.has_policies() {
+            return self.objects_by_policy(who, workspace);
+        }
         let permission = PermissionRef::Name(self.action);
-        let by_role = self.asker.decide(who, permission, &What::Place(workspace))?;
+        let by_role = self.asker.decide(who, permission, &What::Place(workspace), None)?;
         self.valid_until = self.valid_until.min(by_role.valid_until);
         let open = by_role.permits();
         if !open && !Reason::from_code(by_role.code).is_some_and(Reason::is_ungranted) {
@@ -362,6 +383,68 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Where there are policies: each object that tuples are about or that is stored for them is asked about.
+    fn objects_by_policy(&mut self, who: &Who, workspace: WorkspaceIndex) -> Result<(), Stop> {
+        if matches!(who, Who::Nobody(_)) {
+            return Ok(());
+        }
+        let nothing = EntityName { kind: "".into(), id: "".into() };
+        let mut last = (0, nothing);
+        let behind = self.page.from.as_ref().map(|place| (place.at, place.tail.split_first()));
+        if let Some((share, Some((&BY_ENTITY, name)))) = behind {
+            if !name.is_empty() {
+                let text = str::from_utf8(name).map_err(|_| damaged())?;
+                let (kind, id) = text.split_once('\0').ok_or_else(damaged)?;
+                let name = EntityName::new(kind, id).ok_or_else(damaged)?;
+                last = (u32::try_from(share).map_err(|_| damaged())?, name);
+            }
+        } else {
+            self.objects_by_number(who, workspace)?;
+            if self.next.is_some() {
+                return Ok(());
+            }
+        }
+        let place = |(share, name): &(u32, EntityName)| {
+            let named = if name.kind.is_empty() { String::new() } else { format!("{}\0{}", name.kind, name.id) };
+            Place { at: u64::from(*share), tail: [&[BY_ENTITY], named.as_bytes()].concat() }
+        };
+        let asker = self.asker;
+        for (share, name) in asker.listing.entity_names(last.clone()) {
+            if self.looked >= PAGE_PLACES_MAX {
+                self.next = Some(place(&last));
+                return Ok(());
+            }
+            self.looked += 1;
+            let object = format!("{}:{}", name.kind, name.id);
+            if &*name.kind == self.resource.kind && !name.id.is_empty() && !asker.is_about(&object) {
+                let asked = PermissionRef::Name(self.action);
+                let what = What::Object(object.clone(), workspace);
+                let decided = if self.shown.tells(&object) { self.decide(who, asked, &what)? } else { Some(false) };
+                if self.take(decided, || place(&last), || object_row(&object)) == Go::End {
+                    return Ok(());
+                }
+            }
+            last = (share, name.clone());
+        }
+        Ok(())
+    }
+
+    /// Decides about one action. What came with the question and does not fit it is nothing that it is permitted under.
+    fn may(
+        &mut self,
+        who: &Who,
+        (id, name): (PermissionId, &str),
+        what: &What,
+    ) -> Result<Option<bool>, Stop> {
+        let about = Some((self.resource, "resource")).filter(|_| matches!(what, What::Object(..)));
+        match self.asker.brought(name, (self.context.into(), "context"), about) {
+            Ok(brought) => self.brought = brought,
+            Err(Stop::Problem(_)) => return Ok(Some(false)),
+            Err(later @ Stop::Later) => return Err(later),
+        }
+        self.decide(who, PermissionRef::Id(id), what)
+    }
+
     fn actions(&mut self) -> Result<(), Stop> {
         let mut at = self.page.number()?;
         let who = self.asker.who(self.subject, "subject", self.context)?;
@@ -373,7 +456,7 @@ impl<'a> Search<'a> {
             let listed = self.asker.listing.permissions(at, PAGE_ROWS_MAX);
             self.looked += listed.walked;
             for (id, name) in &listed.rows {
-                let decided = self.decide(&who, PermissionRef::Id(*id), &what)?;
+                let decided = self.may(&who, (*id, name.as_str()), &what)?;
                 let before = || Place { at, tail: Vec::new() };
                 if self.take(decided, before, || print::action(name.as_str())) == Go::End {
                     return Ok(());

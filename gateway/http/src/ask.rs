@@ -5,6 +5,7 @@ use crate::caller::{self, Caller};
 use crate::door::Shared;
 use crate::input::{Input, ill_formed};
 use crate::json::Json;
+use crate::operation::Ask;
 use crate::policy;
 use crate::problem::Problem;
 use crate::relation;
@@ -362,6 +363,41 @@ pub(crate) fn known(
     entitled(shared, bound, handle).map_err(|problem| problem.at("token"))?;
     may_say(shared, bound, from)?;
     Ok(shared.engine.introspect(bound, reading, (handle, from)))
+}
+
+/// LIMIT: checks of one batch that are answered where they lie although policies are asked: some 10 ms, where each of them
+/// takes all the steps that it may.
+const CHECKS_HERE_MAX: usize = 64;
+
+/// Whether policies may make a question long.
+pub(crate) fn may_be_long(bound: &Bound, asked: Ask, input: &Input) -> bool {
+    let many = match asked {
+        Ask::Permissions => true,
+        Ask::CheckBatch => input.checks("checks").len() > CHECKS_HERE_MAX,
+        Ask::Check | Ask::Introspect | Ask::Resolve | Ask::WhoAmI | Ask::Authorize | Ask::Forward => false,
+    };
+    many && bound.entry.view().as_ref().is_some_and(|view| view.has_policies())
+}
+
+/// Answers such a question on a thread that may take a while.
+pub(crate) async fn aside(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    asked: Ask,
+    input: Input,
+) -> Result<Value, Problem> {
+    if shared.engine.is_asleep(&caller.bound) {
+        return Err(shared.engine.unready(&caller.bound.home).into());
+    }
+    let (on, by) = (Arc::clone(shared), caller.clone());
+    let whole = move || match asked {
+        Ask::Permissions => permissions(&on, &by, &input),
+        Ask::CheckBatch => check_batch(&on, &by, &input),
+        Ask::Check | Ask::Introspect | Ask::Resolve | Ask::WhoAmI | Ask::Authorize | Ask::Forward => {
+            Err(Problem::failed())
+        }
+    };
+    tokio::task::spawn_blocking(whole).await.map_err(|_| Problem::failed())?
 }
 
 /// `list_permissions`: names of all that may be done there.

@@ -125,6 +125,9 @@ async fn attempt(
             }
             ok(ask::check_resource(shared, &caller, input).await?)
         }
+        Act::Ask(asked) if ask::may_be_long(&caller.bound, asked, &input) => {
+            ok(ask::aside(shared, &caller, asked, input).await?)
+        }
         Act::Ask(asked) => ask(shared, &caller, (asked, parts), &input),
         Act::List(asked) => {
             let value = list::answer(shared, &caller, (operation, asked), input).await?;

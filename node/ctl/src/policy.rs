@@ -383,7 +383,7 @@ mod tests {
                 assert!(one.passed() && one.same_causes(), "{name}: {one:?}");
             }
         }
-        assert_eq!(tests, 4);
+        assert_eq!(tests, 5);
     }
 
     const SCHEMA: &str = "entity User, Doc;\naction read appliesTo { principal: [User], resource: [Doc] };";

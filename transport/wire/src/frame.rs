@@ -1,5 +1,6 @@
 //! The header of a frame, and a frame as it is handed on.
 
+use crate::align::Inbox;
 use crate::fault::WireError;
 use crate::kind::Kind;
 
@@ -62,5 +63,17 @@ impl Frame<'_> {
     /// [`WireError::KindUnknown`].
     pub fn kind(&self) -> Result<Kind, WireError> {
         Kind::from_number(self.header.kind).ok_or(WireError::KindUnknown)
+    }
+
+    /// The frame alone, in a buffer of its own, for whoever reads it later.
+    #[must_use]
+    pub fn kept(&self) -> Inbox {
+        let padding = [0; HEADER_BYTES];
+        let mut inbox = Inbox::default();
+        inbox.extend(&self.header.to_bytes());
+        inbox.extend(self.payload);
+        let pad = self.payload.len().next_multiple_of(HEADER_BYTES) - self.payload.len();
+        inbox.extend(padding.get(..pad).unwrap_or_default());
+        inbox
     }
 }

@@ -204,6 +204,7 @@ async fn f_34_a_key_is_what_its_restrictions_leave() {
     }
     let made = json!({ "expires": super::START_MS + 3_600_000, "patterns": ["tessera.check"] });
     let checker = house.done(&format!("POST /v1/subjects/{me}/keys"), made).await["handle"].clone();
+    let house_bearer = bearer;
     let bearer = format!("Bearer {}", checker.as_str().expect("a key"));
     let mut asked = question(("session", key), "docs.read", ("document", "1"));
     let by = [("authorization", bearer.as_str())];
@@ -211,4 +212,18 @@ async fn f_34_a_key_is_what_its_restrictions_leave() {
     asked["context"] = place("10.1.2.3");
     let told = house.send("POST /access/v1/evaluation", &by, &asked.to_string()).await.expect(403);
     assert_eq!(told.field(), "context/ip_address");
+    // Whoever asks from inside a network lends its address to nobody.
+    let made = json!({
+        "expires": super::START_MS + 3_600_000,
+        "patterns": ["docs.read"],
+        "networks": ["127.0.0.0/8"],
+    });
+    let near = house.done(&format!("POST /v1/subjects/{me}/keys"), made).await["handle"].clone();
+    let mut asked = question(("session", near.as_str().expect("a key")), "docs.read", ("document", "1"));
+    for headers in [by, [("authorization", house_bearer.as_str())]] {
+        let told = house.send("POST /access/v1/evaluation", &headers, &asked.to_string()).await.expect(200);
+        assert_eq!(reason(&told.json()), "AddressNotAllowed");
+    }
+    asked["context"] = place("127.0.0.9");
+    assert_eq!(reason(&house.access("evaluation", asked).await), "None");
 }

@@ -3,6 +3,7 @@
 mod evaluations;
 mod fuzz;
 mod plain;
+mod policies;
 mod refusals;
 mod searches;
 

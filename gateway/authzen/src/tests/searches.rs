@@ -111,7 +111,7 @@ async fn searches_are_the_closure_of_evaluations() {
 }
 
 /// Compares every search with the evaluations that it stands for.
-async fn closure(house: &House, people: &[String], limit: usize, told: &mut [u32; 2]) {
+pub(super) async fn closure(house: &House, people: &[String], limit: usize, told: &mut [u32; 2]) {
     let documents = DOCUMENTS.map(|object| ("document", object));
     let places = [("workspace", "berlin"), ("workspace", "paris"), ("tenant", house.tenant.as_str())];
     let resources: Vec<(&str, &str)> = documents.into_iter().chain(places).collect();

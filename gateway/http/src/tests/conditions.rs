@@ -60,3 +60,48 @@ async fn grants_count_under_conditions() {
     let listed = house.ask("GET /v1/groups/staff/grants", &key, None).await.expect(200).json();
     assert_eq!(listed["rows"][0]["conditions"], json!(["device managed"]));
 }
+
+/// PROPERTY: whoever asks about somebody else lends no address: a grant from networks counts where the person asks itself
+/// from there, and where somebody entitled says that it does; in checks, by scope, about a resource, in batches, and in
+/// lists.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_lends_an_address() {
+    let house = House::open().await;
+    let (_, admin) = house.tenant("acme").await;
+    let (amy, session) = house.person(&admin, "amy@example.org", "orders.*").await;
+    let (_, checker) = house.person(&admin, "checker@example.org", "tessera.check").await;
+    house.ask("POST /v1/permission-names", &admin, Some(json!({ "name": "bills.pay" }))).await.expect(200);
+    let role = json!({ "name": "payer", "patterns": ["bills.*"] });
+    house.ask("POST /v1/roles", &admin, Some(role)).await.expect(200);
+    let grant = json!({ "role": "payer", "conditions": ["networks 127.0.0.0/8"] });
+    house.ask(&format!("POST /v1/subjects/{amy}/grants"), &admin, Some(grant)).await.expect(200);
+    for (by, said, holds) in [
+        (&session, None, true),
+        (&checker, None, false),
+        (&admin, None, false),
+        (&admin, Some("127.0.0.9"), true),
+        (&admin, Some("10.0.0.9"), false),
+    ] {
+        let mut asked = json!({ "handle": session, "permission": "bills.pay" });
+        if let Some(address) = said {
+            asked["address"] = json!(address);
+        }
+        let about = |more: &str, value: &str| {
+            let mut asked = asked.clone();
+            asked[more] = json!(value);
+            asked
+        };
+        let mut listed = asked.clone();
+        listed.as_object_mut().expect("members").remove("permission");
+        let list = house.ask("POST /v1/permissions", by, Some(listed)).await.expect(200).json();
+        let listed = list["permissions"].as_array().expect("a list");
+        assert_eq!(listed.iter().any(|one| one["name"] == "bills.pay"), holds, "{said:?} {list}");
+        for asked in [asked.clone(), about("resource", "Bill:1")] {
+            let told = house.ask("POST /v1/check", by, Some(asked)).await.expect(200).json();
+            assert_eq!(told["decision"] == "permit", holds, "{said:?} {told}");
+        }
+        let batch = json!({ "checks": [asked] });
+        let told = house.ask("POST /v1/check-batch", by, Some(batch)).await.expect(200).json();
+        assert_eq!(told["decisions"][0]["decision"] == "permit", holds, "{said:?} {told}");
+    }
+}

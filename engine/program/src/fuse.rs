@@ -1,0 +1,331 @@
+//! Programs as they run: what is often done together is one step, and a jump leads to where it ends up.
+//!
+//! A compiled policy is mostly a row of questions about attributes of who asks, of the resource and of the circumstances,
+//! each with a jump behind it. Such a question is one step here, which needs no stack. What a program says does not change,
+//! and a step costs as many as it is made of; jumps that only lead to jumps are no steps.
+//!
+//! INVARIANT: jumps lead forward here too.
+
+use crate::names::number;
+use crate::op::{Op, Than, Variable};
+use crate::value::{Value, Word};
+
+/// What is asked of an attribute.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum What {
+    /// Whether it is true.
+    Truth,
+    /// Whether it is there.
+    Has,
+    /// Whether it is this.
+    Is(Value),
+    /// Whether it is this part of the question.
+    IsPart(Variable),
+    /// How it stands to this.
+    Than(Than, Value),
+}
+
+/// Where it goes on when an answer is this one, and what it leaves on the stack there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Branch {
+    pub(crate) when: bool,
+    pub(crate) leaves: Option<bool>,
+    pub(crate) to: u32,
+}
+
+/// A question about an attribute of a part of the question.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Test {
+    pub(crate) of: Variable,
+    pub(crate) name: Word,
+    pub(crate) what: What,
+    /// Whether the answer is turned around.
+    pub(crate) not: bool,
+    /// Steps that it costs.
+    pub(crate) steps: u32,
+    /// Without one the answer is left on the stack.
+    pub(crate) then: Option<Branch>,
+}
+
+/// One step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fused {
+    /// A question about an attribute.
+    Test(Test),
+    /// Puts an attribute of a part of the question.
+    Field(Variable, Word),
+    /// Takes the top away and may jump.
+    Branch(Branch),
+    /// Jumps.
+    Jump(u32),
+    /// Any other instruction.
+    One(Op),
+}
+
+impl Fused {
+    const fn target(&mut self) -> Option<&mut u32> {
+        match self {
+            Self::Test(Test { then: Some(branch), .. }) | Self::Branch(branch) => Some(&mut branch.to),
+            Self::Jump(to) => Some(to),
+            Self::Test(Test { then: None, .. }) | Self::Field(..) | Self::One(_) => None,
+        }
+    }
+}
+
+/// Where a program goes on that comes to `at` with a truth value on top, and what of it is left.
+fn settled(code: &[Op], mut at: u32, mut value: bool) -> (Option<bool>, u32) {
+    loop {
+        let next = at.saturating_add(1);
+        match (code.get(at as usize), value) {
+            (Some(Op::Truth), _) => at = next,
+            (Some(Op::Not), _) => (value, at) = (!value, next),
+            (Some(Op::Jump(to)), _) | (Some(Op::And(to)), false) | (Some(Op::Or(to)), true) => at = *to,
+            (Some(Op::And(_)), true) | (Some(Op::Or(_)), false) => return (None, next),
+            (Some(Op::Unless(to)), _) => return (None, if value { next } else { *to }),
+            _ => return (Some(value), at),
+        }
+    }
+}
+
+/// Where an instruction may go on elsewhere.
+fn branch(code: &[Op], op: Op) -> Option<Branch> {
+    let (when, (leaves, to)) = if let Op::And(to) = op {
+        (false, settled(code, to, false))
+    } else if let Op::Or(to) = op {
+        (true, settled(code, to, true))
+    } else if let Op::Unless(to) = op {
+        (false, (None, to))
+    } else {
+        return None;
+    };
+    Some(Branch { when, leaves, to })
+}
+
+/// Makes the steps of a program.
+pub(crate) fn fuse(code: &[Op], words: &[Word]) -> Box<[Fused]> {
+    let branches: Vec<Option<Branch>> = code.iter().map(|op| branch(code, *op)).collect();
+    let mut entered = vec![false; code.len() + 1];
+    for (op, branch) in code.iter().zip(&branches) {
+        let to = if let Op::Jump(to) = op { Some(*to) } else { branch.map(|branch| branch.to) };
+        if let Some(place) = to.and_then(|to| entered.get_mut(to as usize)) {
+            *place = true;
+        }
+    }
+    let fusing = Fusing { code, words, branches, entered };
+    let (mut fused, mut places, mut at) = (Vec::with_capacity(code.len()), vec![0; code.len() + 1], 0);
+    while at < code.len() {
+        if let Some(place) = places.get_mut(at) {
+            *place = number(fused.len());
+        }
+        let (one, taken) = fusing.one(at);
+        fused.extend(one);
+        at += taken.max(1);
+    }
+    if let Some(place) = places.last_mut() {
+        *place = number(fused.len());
+    }
+    for one in &mut fused {
+        if let Some(to) = one.target() {
+            *to = places.get(*to as usize).copied().unwrap_or(u32::MAX);
+        }
+    }
+    fused.into_boxed_slice()
+}
+
+/// A program on its way.
+struct Fusing<'a> {
+    code: &'a [Op],
+    words: &'a [Word],
+    branches: Vec<Option<Branch>>,
+    /// Where jumps lead.
+    entered: Vec<bool>,
+}
+
+impl Fusing<'_> {
+    /// The instruction at a place, unless a jump leads there.
+    fn within(&self, at: usize) -> Option<Op> {
+        if self.entered.get(at).copied().unwrap_or(true) { None } else { self.code.get(at).copied() }
+    }
+
+    /// The step that begins at a place, and of how many instructions it is made; none for one that does nothing.
+    fn one(&self, at: usize) -> (Option<Fused>, usize) {
+        let Some(op) = self.code.get(at).copied() else { return (None, 1) };
+        if let Op::Load(of) = op
+            && let Some((fused, taken)) = self.field(of, at)
+        {
+            return (Some(fused), taken);
+        }
+        if let Some(Some(branch)) = self.branches.get(at) {
+            return (Some(Fused::Branch(*branch)), 1);
+        }
+        (Some(if let Op::Jump(to) = op { Fused::Jump(to) } else { Fused::One(op) }), 1)
+    }
+
+    /// What is done with an attribute of a part of the question that is loaded at a place.
+    fn field(&self, of: Variable, at: usize) -> Option<(Fused, usize)> {
+        let next = self.within(at + 1)?;
+        let (name, (what, mut not, taken)) = if let Op::Has { start, len: 1 } = next {
+            (*self.words.get(start as usize)?, (What::Has, false, 0))
+        } else if let Op::Attribute(name) = next {
+            let Some(asked) = self.asked(at + 2) else { return Some((Fused::Field(of, name), 2)) };
+            (name, asked)
+        } else {
+            return None;
+        };
+        let mut end = at + 2 + taken;
+        while let Some(Op::Not | Op::Truth) = self.within(end) {
+            not ^= matches!(self.within(end), Some(Op::Not));
+            end += 1;
+        }
+        let then = self.within(end).and_then(|_| self.branches.get(end).copied().flatten());
+        end += usize::from(then.is_some());
+        // What is compared for equality costs one more.
+        let more = u32::from(matches!(what, What::Is(_) | What::IsPart(_) | What::Has));
+        let steps = number(end - at).saturating_add(more);
+        Some((Fused::Test(Test { of, name, what, not, steps, then }), end - at))
+    }
+
+    /// What is asked of the attribute that lies on top, whether the answer is turned around, and of how many instructions
+    /// the question is made.
+    fn asked(&self, at: usize) -> Option<(What, bool, usize)> {
+        match (self.within(at)?, self.within(at + 1)) {
+            (Op::Push(right), Some(Op::Order(than))) => Some((What::Than(than, right), false, 2)),
+            (Op::Push(right), Some(Op::Equal)) if is_short(right) => Some((What::Is(right), false, 2)),
+            (Op::Push(right), Some(Op::Unequal)) if is_short(right) => Some((What::Is(right), true, 2)),
+            (Op::Load(part), Some(Op::Equal)) => Some((What::IsPart(part), false, 2)),
+            (Op::Load(part), Some(Op::Unequal)) => Some((What::IsPart(part), true, 2)),
+            (Op::Truth | Op::Not | Op::And(_) | Op::Or(_) | Op::Unless(_), _) => {
+                Some((What::Truth, false, 0))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether a value is compared at once.
+const fn is_short(value: Value) -> bool {
+    !matches!(value, Value::Set(_) | Value::Record(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entities::{Entities, Fact};
+    use crate::names::Names;
+    use crate::request::{EntityRef, Request};
+    use crate::run::{Parts, Pool, Run};
+    use crate::term::Term;
+    use std::cell::Cell;
+    use std::collections::BTreeMap;
+
+    /// Numbers from a seed.
+    struct Seeded(u64);
+
+    impl Seeded {
+        fn below(&mut self, end: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) % end
+        }
+    }
+
+    const PARTS: [Variable; 4] = [Variable::Subject, Variable::Action, Variable::Resource, Variable::Context];
+
+    /// Writes a random condition as the compiler does.
+    fn write(random: &mut Seeded, names: &[Word], depth: u32, out: &mut Vec<Op>) {
+        let kind = if depth == 0 { random.below(7) } else { random.below(13) };
+        let (part, name) = (PARTS[random.below(4) as usize], names[random.below(names.len() as u64) as usize]);
+        let field = [Op::Load(part), Op::Attribute(name)];
+        let place = |out: &mut Vec<Op>, op: Op| {
+            out.push(op);
+            out.len() - 1
+        };
+        let land = |out: &mut Vec<Op>, at: usize| out[at] = out[at].to(number(out.len()));
+        match kind {
+            0 => out.extend(field),
+            1 | 2 => {
+                let start = name.0 % 3;
+                out.extend([Op::Load(part), Op::Has { start, len: 1 + u32::from(kind == 2) }]);
+            }
+            3 | 4 => {
+                let right = [Value::Long(2), Value::Text(name), Value::Bool(true)][random.below(3) as usize];
+                let than = [Than::Less, Than::GreaterOrEqual][random.below(2) as usize];
+                let op = if kind == 3 { Op::Order(than) } else { [Op::Equal, Op::Unequal][random.below(2) as usize] };
+                out.extend(field.into_iter().chain([Op::Push(right), op]));
+            }
+            5 => out.extend(field.into_iter().chain([Op::Load(PARTS[random.below(4) as usize]), Op::Equal])),
+            6 => out.push(Op::Push(Value::Bool(random.below(2) == 0))),
+            7 | 8 => {
+                write(random, names, depth - 1, out);
+                out.push(Op::Not);
+            }
+            9..=11 => {
+                write(random, names, depth - 1, out);
+                let jump = place(out, if kind == 9 { Op::Or(0) } else { Op::And(0) });
+                write(random, names, depth - 1, out);
+                out.push(Op::Truth);
+                land(out, jump);
+            }
+            _ => {
+                write(random, names, depth - 1, out);
+                let other = place(out, Op::Unless(0));
+                write(random, names, depth - 1, out);
+                let end = place(out, Op::Jump(0));
+                land(out, other);
+                write(random, names, depth - 1, out);
+                land(out, end);
+            }
+        }
+    }
+
+    /// PROPERTY: a program says as it runs what its instructions say one after the other, faults included, and takes no
+    /// more steps where it ends well. METHOD: random conditions in the compiler's form, over attributes that are there, are
+    /// missing, or have other types, of entities that are known or not.
+    #[test]
+    fn steps_say_what_instructions_say() {
+        let mut names = Names::default();
+        let words: Vec<Word> = ["a", "b", "c", "d"].iter().map(|name| names.word(name)).collect();
+        let fact = |values: [(&str, Term); 3]| Fact {
+            attributes: values.map(|(name, value)| (name.to_owned(), value)).into(),
+            ..Fact::default()
+        };
+        let mut entities = Entities::default();
+        let owner = Term::Entity { kind: "User".into(), id: "u".into() };
+        entities.put(&mut names, "User", "u", &fact([("a", Term::Bool(true)), ("b", Term::Long(2)), ("c", owner)]));
+        entities.put(&mut names, "Doc", "d", &fact([("a", Term::Bool(false)), ("b", Term::Long(7)), ("d", Term::Text("a".into()))]));
+        let context: BTreeMap<String, Term> = [("a", Term::Bool(true)), ("d", Term::Long(1))]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into();
+        let mut told = [0_u32; 3];
+        for seed in 0..20_000 {
+            let mut random = Seeded(seed);
+            let mut code = Vec::new();
+            write(&mut random, &words, 4, &mut code);
+            let who = |kind, id| EntityRef { kind, id };
+            let user = who("User", if random.below(8) == 0 { "x" } else { "u" });
+            let doc = who("Doc", if random.below(8) == 0 { "x" } else { "d" });
+            let request = Request::new(&names, (user, who("Action", "read"), doc), &context).expect("a question");
+            let parts = Parts::of(&request, &entities);
+            let pool = Pool { constants: &[], words: &words, patterns: &[] };
+            let (mut stack, mut made) = (Vec::with_capacity(code.len() + 2), Vec::new());
+            let left = Cell::new(100_000);
+            let steps = fuse(&code, &words);
+            let mut run = Run {
+                request: &request,
+                entities: &entities,
+                parts: &parts,
+                pool,
+                stack: &mut stack,
+                made: &mut made,
+                left: &left,
+            };
+            let (right, answer) = (run.slowly(&code), run.answer(&steps));
+            assert_eq!(answer, right, "seed {seed}: {code:?} {steps:?}");
+            told[match answer {
+                Ok(true) => 0,
+                Ok(false) => 1,
+                Err(_) => 2,
+            }] += 1;
+        }
+        assert!(told.iter().all(|count| *count > 1_000), "all three come: {told:?}");
+    }
+}

@@ -1,0 +1,87 @@
+//! Questions that policies may make long: on a thread that may take a while, like lists, and not where checks are
+//! answered.
+
+use crate::answer::{Asking, failed, unready};
+use crate::budget::Bucket;
+use crate::connection::{Line, Peer};
+use crate::figures::add;
+use crate::order::{Reply, permit};
+use std::sync::Arc;
+use tessera_engine::{Bound, PolicySteps};
+use tessera_model::Refusal;
+use tessera_model::code::ProtocolCode;
+use tessera_wire::{DecisionBatchWriter, Fault, Frame, Inbox, Kind, Outbox};
+use tokio::sync::mpsc;
+
+/// LIMIT: checks of one frame that are answered where they lie although policies are asked: some 10 ms, where each of them
+/// takes all the steps that it may.
+const CHECKS_HERE_MAX: usize = 64;
+
+/// Whether a question may take long in a tenant that has policies.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest is one question, or asks no policies")]
+pub(crate) fn may_be_long(kind: Kind, frame: &Frame<'_>) -> bool {
+    match kind {
+        Kind::ListPermissions => true,
+        Kind::CheckBatch => frame.check_batch().is_ok_and(|asked| asked.len() > CHECKS_HERE_MAX),
+        _ => false,
+    }
+}
+
+/// Answers a question on a thread of its own. Its reply goes to `replies`, whatever happens.
+///
+/// # Errors
+/// Why it was not started: too many run, or the node is going away.
+pub(crate) fn start(
+    line: &Arc<Line>,
+    bound: &Bound,
+    frame: &Frame<'_>,
+    replies: &mpsc::Sender<Outbox>,
+) -> Result<(), Fault> {
+    if *line.shared.draining.borrow() {
+        return Err(Fault::protocol(ProtocolCode::Draining));
+    }
+    let bucket = match line.peer.get() {
+        Some(Peer::Bound(_, _, bucket)) => Arc::clone(bucket),
+        Some(Peer::Stranger(_)) | None => return Err(failed()),
+    };
+    let permit = permit(line)?;
+    let (line, bound, id) = (Arc::clone(line), bound.clone(), frame.header.request_id);
+    let (reply, mut kept) = (Reply::to(id, replies.clone()), frame.kept());
+    // The runtime owns it as it owns every command: what it answers goes to the stream, and the stream waits for it.
+    drop(tokio::task::spawn_blocking(move || {
+        let mut reply = reply;
+        if let Err(fault) = answer(&line, (&bound, &bucket), &mut kept, &mut reply.outbox) {
+            reply.fault(&fault);
+        }
+        drop(reply);
+        drop(permit);
+    }));
+    Ok(())
+}
+
+fn answer(
+    line: &Line,
+    (bound, bucket): (&Bound, &Bucket),
+    kept: &mut Inbox,
+    out: &mut Outbox,
+) -> Result<(), Fault> {
+    let (engine, counters, policies) = (&line.shared.engine, &line.shared.counters, PolicySteps::counting());
+    // It may have waited for its thread.
+    if engine.is_asleep(bound) {
+        return Err(unready(engine.unready(&bound.home)));
+    }
+    if !engine.is_alive(bound) {
+        return Err(Fault::refused(Refusal::Unauthorized));
+    }
+    let view = bound.entry.view().as_ref().map(Arc::clone);
+    let view = view.ok_or_else(|| unready(engine.unready(&bound.entry)))?;
+    let frame = kept.next_frame()?.ok_or_else(failed)?;
+    let left = line.shared.budgets.left(bucket, engine.now());
+    let budget = (left, line.shared.limits.checks_per_second);
+    let mut asking = Asking::new(engine, bound, engine.read(&view), budget);
+    let answered = asking.answer(frame.kind()?, &frame, out, &mut DecisionBatchWriter::default());
+    line.shared.budgets.use_up(bucket, asking.spent.saturating_add(policies.checks()));
+    add(&counters.checks, asking.checks);
+    add(&counters.questions, asking.others);
+    answered
+}
