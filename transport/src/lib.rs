@@ -12,6 +12,7 @@ mod connection;
 mod door;
 mod elevation;
 mod end;
+mod events;
 mod figures;
 mod invitation;
 mod limits;

@@ -82,6 +82,8 @@ lists! {
     Requests = 61,
     /// The invitations, by number.
     Invitations = 62,
+    /// The events of a tenant, by position.
+    Events = 70,
 }
 
 /// A list and what it is narrowed to.

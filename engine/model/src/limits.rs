@@ -55,7 +55,7 @@ pub const KEY_TTL_S_MAX: u32 = 10 * 366 * 86_400;
 pub const KEY_OVERLAP_S_MAX: u32 = 7 * 86_400;
 /// LIMIT: the engine's own permissions, ids 1 to this in every tenant. At most 30: what a session that was
 /// opened without a proof may do of them is one bit each of its restriction's number.
-pub const ENGINE_PERMISSIONS_MAX: u32 = 19;
+pub const ENGINE_PERMISSIONS_MAX: u32 = 20;
 /// LIMIT: permissions of a tenant. 2^13 bits are 1 KiB per grant set.
 pub const PERMISSIONS_MAX: u32 = 8_192;
 /// LIMIT: services of a tenant: 256 × 96 KiB of texts are 24 MiB.

@@ -266,6 +266,8 @@ pub(crate) enum List {
     Sessions,
     Settings,
     Usage,
+    /// Waits.
+    Events,
     MySessions,
     Keys,
     KeysOf,

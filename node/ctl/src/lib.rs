@@ -62,6 +62,7 @@ mod tenant;
 mod usage;
 mod user;
 mod visibility;
+mod watch;
 mod when;
 mod workspace;
 mod yaml;

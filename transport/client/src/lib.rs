@@ -28,6 +28,7 @@ mod client;
 mod config;
 mod double;
 mod error;
+mod events;
 mod ids;
 mod inspect;
 mod lane;
@@ -46,6 +47,7 @@ pub use client::{Client, Found};
 pub use config::{Balance, Config};
 pub use double::Permitted;
 pub use error::ClientError;
+pub use events::EventWatch;
 pub use pages::Pages;
 pub use tls::Trust;
 

@@ -5,6 +5,7 @@
 //! node hashes them) and identifiers as typed (the node hashes those too, for uniqueness).
 
 use crate::declare::requests;
+use crate::event::and_events;
 use crate::fault::WireError;
 use crate::fields::{FieldsReader, FieldsWriter, Head};
 use crate::frame::Frame;
@@ -12,7 +13,6 @@ use crate::kind::Kind;
 use crate::outbox::Outbox;
 use crate::part::Part;
 use crate::tag::Tag;
-use crate::visibility::and_visibility;
 use std::net::IpAddr;
 use tessera_model::catalogue::ServiceEntry;
 use tessera_model::policy::EntityName;
@@ -27,7 +27,7 @@ use tessera_model::{
 };
 use tessera_model::{endpoint::Endpoint, load::LoadRow};
 
-and_visibility! {
+and_events! {
     /// Turns the one-time secret of the first start into an operator with a key. Needs no credential.
     ClaimOperator = 0x1001 -> Made {
         /// The secret as shown.
@@ -554,6 +554,7 @@ impl Request {
         | Self::ListKeys { after, .. }
         | Self::ListMappings { after, .. }
         | Self::WatchRelations { after, .. }
+        | Self::WatchEvents { after, .. }
         | Self::ListRelations { after, .. }
         | Self::ListRelationObjects { after, .. }
         | Self::ListRelationSubjects { after, .. }

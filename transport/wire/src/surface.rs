@@ -4,6 +4,7 @@ use crate::archive;
 use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
 use crate::elevation::{DevicePolicyRow, DeviceRow, RequestRow};
 use crate::endpoint::{AuthorizedRow, EndpointRow};
+use crate::event::EventRow;
 use crate::fields::FIELD_KINDS;
 use crate::invitation::{InvitationRow, PersonalRoleRow};
 use crate::kind::Kind;
@@ -91,6 +92,7 @@ pub(crate) const SHAPES: &[(&str, Parts)] = &[
     ("InvitationRow", InvitationRow::PARTS),
     ("PersonalRoleRow", PersonalRoleRow::PARTS),
     ("VisibilityRow", VisibilityRow::PARTS),
+    ("EventRow", EventRow::PARTS),
     ("SettingsRow", rows::SettingsRow::PARTS),
 ];
 
