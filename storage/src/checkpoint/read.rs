@@ -301,7 +301,8 @@ pub(crate) fn bucket_keys(
     Ok(Ok(keys))
 }
 
-fn take_bucket<'a>(
+/// Reads a part of a listed bucket, but for what is private of it.
+pub(crate) fn take_bucket<'a>(
     body: &'a [u8],
     listed: &Listed,
     bucket: &mut Bucket,
