@@ -3,7 +3,7 @@
 use crate::assemble::{self, Walk};
 use crate::config::{self, Config};
 use crate::exit::{self, FatalError};
-use crate::{recover, root_key, rotate_root};
+use crate::{erase_backup, recover, root_key, rotate_root};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -119,7 +119,8 @@ pub(crate) fn run() -> ExitCode {
         Ok(found) => found,
         Err(error) => return misread(&error),
     };
-    if let Some((done, json)) = recover::run(&found).or_else(|| rotate_root::run(&found)) {
+    if let Some((done, json)) = recover::run(&found).or_else(|| rotate_root::run(&found)).or_else(|| erase_backup::run(&found))
+    {
         let written = done.and_then(|text| put(&format!("{text}\n")));
         return written.map_or_else(|error| error.print(json), |()| ExitCode::from(exit::OK));
     }
@@ -215,7 +216,7 @@ fn ask(ctl: Box<Ctl>) -> ExitCode {
 /// The command line with its exit codes below.
 fn whole() -> clap::Command {
     let codes: Vec<String> = exit::ALL.iter().map(|(code, word)| format!("{code} {word}")).collect();
-    let line = rotate_root::mounted(recover::mounted(Line::command()));
+    let line = erase_backup::mounted(rotate_root::mounted(recover::mounted(Line::command())));
     let examples = line.get_after_help().map(ToString::to_string).unwrap_or_default();
     line.after_help(format!("{examples}\n\nExit codes: {}.", codes.join(", ")))
 }

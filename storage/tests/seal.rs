@@ -258,7 +258,7 @@ fn what_was_taken_before_brings_nothing_back() {
     let waits = Bucket::of(BucketKind::Names, 0, vec![private(ANN).0.swap_remove(2)]);
     store.put(TENANT, &before, vec![waits]).unwrap();
     let names = store.erase(TENANT, ANN, OWN).unwrap();
-    assert_eq!(names, [OWN, (BucketKind::Names, 0)]);
+    assert_eq!(names, [(BucketKind::Names, 0), OWN]);
     // It was handed over before, and comes now.
     put(&store, &before, &[ANN, BEN]).unwrap();
     let cut = store.cut();
@@ -384,6 +384,50 @@ fn a_backup_knows_of_erasures_that_are_not_done() {
     is_gone(&store, ANN);
     is_whole(&store, BEN);
     assert!(store.erasing().unwrap().is_empty());
+}
+
+/// PROPERTY: the backup that is made of one of before holds nothing of whoever was erased since and everything else; the
+/// old one opens no more. Where nobody was erased, nothing is made and nothing destroyed. METHOD: both are restored, in
+/// front of a copy of the slots of the old backup.
+#[test]
+fn an_erasure_reaches_a_backup() {
+    use tessera_model::UnixMillis;
+    use tessera_storage::{Backup, BackupErased, Progress};
+    let disk = made();
+    let store = open(&disk).unwrap();
+    let taken = Simulated::new();
+    store.backup_to(&taken, UnixMillis(1), &Progress::default()).unwrap();
+    let keys = |disk: &Simulated| bytes_of(disk).into_iter().find(|(name, _)| name == "keys-a").unwrap().1;
+    let erase_in = |from: &Simulated, to: &Simulated| {
+        let backup = Backup::open_on(Arc::new(from.clone())).unwrap();
+        backup.erase(to, (&root(), &keys(&disk)), &[8; 32], &Progress::default())
+    };
+    let none = Simulated::new();
+    assert_eq!(erase_in(&taken, &none).unwrap(), BackupErased { subjects: 0, buckets: 0 });
+    assert!(none.list().unwrap().is_empty());
+    begun(&store);
+    erase(&store, ANN).unwrap();
+    let to = Simulated::new();
+    let old = taken.image();
+    assert_eq!(erase_in(&taken, &to).unwrap().subjects, 1);
+    assert!(Backup::open_on(Arc::new(taken.clone())).is_err(), "it is no backup any more");
+    assert!(bytes_of(&taken).iter().any(|(name, bytes)| name == "keys" && bytes.iter().all(|byte| *byte == 0)));
+    let restored = |from: &Simulated| {
+        let place = Simulated::new();
+        let disk: Arc<dyn Disk> = Arc::new(place.clone());
+        let backup = Backup::open_on(Arc::new(from.clone())).unwrap();
+        backup.restore(&disk, &root(), UnixMillis(2), &Progress::default()).unwrap();
+        drop(disk);
+        open(&place).unwrap()
+    };
+    let store = restored(&old);
+    is_whole(&store, ANN);
+    let store = restored(&to);
+    is_gone(&store, ANN);
+    is_whole(&store, BEN);
+    let (events, rows) = private(SubjectIndex(7));
+    push(&store, 9, events, rows);
+    is_whole(&store, SubjectIndex(7));
 }
 
 /// PROPERTY: what a medium kept of an erased key opens with the root key of its time alone: behind another root key it
