@@ -88,7 +88,7 @@ impl Teller<'_> {
     }
 
     fn permission(&self, id: PermissionId) -> String {
-        let name = self.root.permissions.get(&id);
+        let name = self.root.permissions.get(&id.0);
         name.map_or_else(|| format!("#{}", id.0), |name| name.as_str().to_owned())
     }
 

@@ -411,7 +411,7 @@ async fn events_are_told_once_and_in_order() {
     house.submit(&tenant.admin, Command::DeclareAttribute { name: name("motto"), kind }).await;
     let value = tessera_model::record::AttributeValue::Text("CANARY".into());
     let values = vec![(name("motto"), Some(value))];
-    house.submit(&tenant.admin, Command::SetAttributes { subject: ann, values }).await;
+    house.submit(&tenant.admin, Command::SetAttributes { subject: ann, values, held: Vec::new(), as_of: tessera_model::Revision(u64::MAX) }).await;
     assert!(house.engine.checkpoint().await);
     house.grant(&tenant, ann, "eve").await;
     let everything = EventFilter::default();
