@@ -441,7 +441,8 @@ async fn events_are_told_once_and_in_order() {
     let mut before = done.receipt;
     before.revision.0 -= 1;
     let page = house.engine.watch_events(&auditor, everything.clone(), behind(before)).await.expect("a page");
-    assert_eq!((page.events.len(), page.events[0].revision), (1, done.receipt.revision));
+    let revisions: Vec<_> = page.events.iter().map(|event| event.revision).collect();
+    assert!(!revisions.is_empty() && revisions.iter().all(|revision| *revision == done.receipt.revision));
     let mut beyond = done.receipt;
     beyond.revision.0 += 1;
     let refused = house.engine.watch_events(&auditor, everything.clone(), behind(beyond)).await;
@@ -488,7 +489,7 @@ async fn a_watch_of_events_ends_with_its_permission() {
     };
     let (told, ()) = tokio::join!(house.engine.watch_events(&auditor, filter(), waits(&cursor)), ordered);
     let told = told.expect("told");
-    assert_eq!(told.events[0].kind, "role.changed");
+    assert_eq!(told.events[0].kind, "permission.registered", "the first of what making a role does");
     let only = EventFilter { kinds: vec!["group".to_owned()], subject: None };
     let other = house.engine.watch_events(&auditor, only, waits(&cursor)).await;
     let fault = tessera_model::CursorFault::Filter;
