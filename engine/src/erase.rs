@@ -66,8 +66,9 @@ fn erase_keys(house: &House, tenant: TenantId, subjects: &[SubjectIndex]) -> Res
     for subject in subjects {
         names.extend(house.store.erase(tenant, *subject, of_subject(*subject))?);
     }
-    if subjects.is_empty() {
-        house.store.finish_erasing(tenant)?;
+    // The note of it goes last: until the history says that it is done, the next start has to look.
+    if subjects.is_empty() && house.store.finish_erasing(tenant)? {
+        house.store.erased(tenant)?;
     }
     Ok(names)
 }

@@ -21,6 +21,7 @@ mod door;
 mod elevations;
 mod engine;
 mod erase;
+mod events;
 mod explain;
 mod facts;
 mod fleet;
@@ -58,6 +59,7 @@ mod sync;
 mod table;
 #[cfg(test)]
 mod table_test;
+mod told;
 mod usage;
 mod used;
 mod view;
@@ -71,7 +73,8 @@ pub use {
     bound::HelloRefusal, catalogue::Entry as CatalogueEntry, catalogue::EntryUse, catalogue::UsedBy,
     cursor::Cursors, decide::Decided, decide::OfSubject, directory::Entry, directory::Standing,
     directory::Trouble, door::KeyFound, door::Rotation, engine::Engine, engine::EngineUsage,
-    engine::StartError, explain::Because, explain::Draft, explain::Explained, explain::Related, explain::Why,
+    engine::StartError, events::AUDIT, events::EVENT_KINDS_MAX, events::EventBy, events::EventFilter,
+    events::EventPosition, events::EventTold, events::EventsFrom, events::EventsTold, explain::Because, explain::Draft, explain::Explained, explain::Related, explain::Why,
     front::Errand, front::Stranger, groups::MemberFound, groups::MembershipFound, groups::RoleUse,
     groups::Way, house::EngineConfig, house::PLANTED, list::Listing, list::Page,
     moving::Carried as CarriedStep, moving::Carrier, moving::CarryError, moving::MoveStatus,

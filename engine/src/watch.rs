@@ -43,6 +43,8 @@ struct Recent {
 /// What waits for changes of a tenant's relations.
 pub(crate) struct Watchers {
     published: Notify,
+    /// Something was published, whatever it was.
+    any: Notify,
     waiting: AtomicUsize,
     recent: Mutex<Recent>,
     /// Something was noted since the last waking.
@@ -55,6 +57,7 @@ impl Watchers {
         let recent = Recent { known_from: next.0.saturating_sub(1), revisions: VecDeque::new() };
         Self {
             published: Notify::new(),
+            any: Notify::new(),
             waiting: AtomicUsize::new(0),
             recent: Mutex::new(recent),
             fresh: AtomicBool::new(false),
@@ -76,8 +79,14 @@ impl Watchers {
         self.fresh.store(true, Ordering::Release);
     }
 
-    /// Wakes whoever waits, when what was published changed relations. Other commands wake nobody.
+    /// The next time that something is published, whatever it is.
+    pub(crate) fn any_published(&self) -> tokio::sync::futures::Notified<'_> {
+        self.any.notified()
+    }
+
+    /// Wakes whoever waits for relations, when what was published changed those, and whoever waits for anything.
     pub(crate) fn wake(&self) {
+        self.any.notify_waiters();
         if self.fresh.swap(false, Ordering::AcqRel) {
             self.published.notify_waiters();
         }
@@ -166,10 +175,10 @@ impl Watched {
 }
 
 /// One of the waiting; counted while it is there.
-struct Place<'a>(&'a Watchers);
+pub(crate) struct Place<'a>(&'a Watchers);
 
 impl<'a> Place<'a> {
-    fn take(watchers: &'a Watchers) -> Result<Self, Refusal> {
+    pub(crate) fn take(watchers: &'a Watchers) -> Result<Self, Refusal> {
         let place = Self(watchers);
         if watchers.waiting.fetch_add(1, Ordering::Relaxed) >= RELATION_WATCHERS_MAX {
             return Err(Limit::RelationWatchers.busy());

@@ -93,6 +93,14 @@ async fn f_56_a_restored_history_goes_on_in_a_new_epoch() {
         assert_eq!(reading.sees(lost.receipt), Sees::Restored);
         assert_eq!(reading.sees(Receipt { epoch, revision: Revision(1) }), Sees::Yes);
     }
+    // Who watches goes on behind what is there, and is told where that was taken back.
+    let watch = |receipt| {
+        let from = (tessera_engine::EventsFrom::Behind(receipt), 0, std::time::Duration::ZERO);
+        house.engine.watch_events(&tenant.admin, tessera_engine::EventFilter::default(), from)
+    };
+    let next = watch(first.receipt).await.expect("kept");
+    assert_eq!(next.events[0].revision, lost.receipt.revision, "what took its place");
+    assert_eq!(watch(lost.receipt).await.err(), Some(Refusal::Restored));
     let second = house.submit(&tenant.admin, register("orders.other")).await;
     assert_eq!(second.made.number, first.made.number.map(|id| id + 1 + 256), "an id of before");
     let operator = house.operator().await;

@@ -78,9 +78,47 @@ async fn a_kill_leaves_no_erasure_half_done() {
         let admin = house.bind(&key).await;
         let tenant = Tenant { id, admin_key: key, admin };
         erased(&house, &tenant, ann).await;
+        // The note of it goes behind the notice.
+        for _ in 0..500 {
+            if house.store.erasing().expect("read").is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         assert!(house.store.erasing().expect("read").is_empty());
         // What it signed in with is free, although the frame that freed it opens no more.
         let anew = house.person(&tenant, "ann@example.org", "correct horse").await;
         assert_ne!(anew, ann);
     }
+}
+
+/// PROPERTY: an erasure that is ordered again under its own command id is known for a repeat, also when the tenant was
+/// loaded since from frames that the erased key has sealed; another command under that id is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeated_erasure_is_known_after_a_reload() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path(), 1);
+    let house = House::over(Arc::new(Spy::plain(Arc::clone(&store))), START_MS).await;
+    let operator = house.operator().await;
+    let tenant = house.tenant(&operator, "acme").await;
+    let ann = house.person(&tenant, "ann@example.org", "correct horse").await;
+    let id = house.engine.command_id();
+    let first = house.engine.submit(&tenant.admin, id, Command::EraseSubject { subject: ann }).await;
+    let first = first.expect("begun");
+    house.engine.stop().await;
+    store.stop();
+    drop((house, store));
+    // What the frames of before are sealed under is gone before they are read again.
+    let store = open(folder.path(), 3);
+    let own = (tessera_storage::BucketKind::Subjects, 0);
+    store.erase(tenant.id, tessera_model::SubjectIndex(2), own).expect("erased");
+    store.stop();
+    drop(store);
+    let house = House::over(open(folder.path(), 2), START_MS + 1_000).await;
+    let admin = house.bind(&tenant.admin_key).await;
+    let again = house.engine.submit(&admin, id, Command::EraseSubject { subject: ann }).await.expect("known");
+    assert_eq!(again.receipt, first.receipt);
+    assert!(again.made.erased.is_some(), "how far it is");
+    let other = house.engine.submit(&admin, id, Command::SuspendSubject { subject: ann }).await;
+    assert_eq!(other.err(), Some(tessera_model::Refusal::IdReused.into()));
 }

@@ -4,7 +4,8 @@ use crate::support;
 
 use std::sync::Arc;
 use support::{House, START_MS, System, Tenant, grant};
-use tessera_engine::{EngineConfig, Entropy, Standing};
+use std::time::Duration;
+use tessera_engine::{Bound, EngineConfig, Entropy, EventFilter, EventTold, EventsFrom, Standing};
 use tessera_model::{
     Caller, Command, CommandId, Handle, Name, Pattern, PublicId, Reason, Refusal, UnixMillis,
 };
@@ -348,4 +349,157 @@ async fn forgotten_command_ids_leave_the_checkpoint() {
     let admin = again.bind(&tenant.admin_key).await;
     let late = again.engine.submit(&admin, first, Command::EndSubjectSessions { subject: amy }).await;
     assert_eq!(late.err(), Some(Refusal::CommandTooOld.into()));
+}
+
+/// All events that there are now, page by page.
+async fn events(house: &House, by: &Bound, filter: &EventFilter, limit: usize) -> Vec<EventTold> {
+    let (mut from, mut all) = (EventsFrom::First, Vec::new());
+    loop {
+        let page = house.engine.watch_events(by, filter.clone(), (from, limit, Duration::ZERO)).await;
+        let page = page.expect("a page");
+        let next = page.cursor(page.next);
+        if page.events.is_empty() {
+            return all;
+        }
+        all.extend(page.events);
+        from = EventsFrom::Cursor(next);
+    }
+}
+
+/// What a list of events says.
+fn lines(events: &[EventTold]) -> Vec<String> {
+    let line = |event: &EventTold| {
+        let subject = event.subject.map(|subject| subject.to_string()).unwrap_or_default();
+        let details = event.details.join(" ");
+        format!("{} {} {} {subject} {details}", event.revision.0, event.kind, event.command)
+    };
+    events.iter().map(line).collect()
+}
+
+/// A key of a new person who may do this.
+async fn holder(house: &House, tenant: &Tenant, email: &str, permissions: &[&str]) -> (PublicId, Bound) {
+    let subject = house.person(tenant, email, "a long password").await;
+    let role = email.split('@').next().expect("a name");
+    house.role(tenant, role, permissions).await;
+    house.grant(tenant, subject, role).await;
+    let expires = house.engine.now().plus_seconds(86_400).to_deadline();
+    let patterns = vec![Pattern::new("tessera.*").expect("a pattern")];
+    let none = tessera_model::Private::new(Vec::new());
+    let made = house.submit(&tenant.admin, support::key(subject, patterns, expires, none)).await;
+    (subject, house.bind(&made.made.handle.expect("a key")).await)
+}
+
+/// PROPERTY: pages of any size give every event once, in the order of positions, from the tenant's birth on, across a
+/// checkpoint and a restart; a receipt is as good as a cursor; a filter gives what a look at all of them gives. What is
+/// private is told to whoever may read subjects, and of whom was erased to nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_are_told_once_and_in_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = |seed| -> Arc<dyn Store> {
+        let root = tessera_storage::RootKey::new([7; 32]);
+        let options = tessera_storage::Options::new(root, [9; 32], [seed; 32]);
+        Arc::new(tessera_storage::Embedded::open(folder.path(), options).expect("a store"))
+    };
+    let store = open(1);
+    let house = House::over(Arc::clone(&store), START_MS).await;
+    let operator = house.operator().await;
+    let tenant = house.tenant(&operator, "acme").await;
+    let name = |text| Name::new(text).expect("a name");
+    let (_, auditor) = holder(&house, &tenant, "eve@example.org", &["tessera.audit"]).await;
+    let ann = house.person(&tenant, "ann@example.org", "correct horse").await;
+    let kind = tessera_model::record::AttributeKind::Text;
+    house.submit(&tenant.admin, Command::DeclareAttribute { name: name("motto"), kind }).await;
+    let value = tessera_model::record::AttributeValue::Text("CANARY".into());
+    let values = vec![(name("motto"), Some(value))];
+    house.submit(&tenant.admin, Command::SetAttributes { subject: ann, values, held: Vec::new(), as_of: tessera_model::Revision(u64::MAX) }).await;
+    assert!(house.engine.checkpoint().await);
+    house.grant(&tenant, ann, "eve").await;
+    let everything = EventFilter::default();
+    let all = lines(&events(&house, &tenant.admin, &everything, 1_000).await);
+    println!("events: {}", all.join("\nevents: "));
+    assert!(all[0].starts_with("0 tenant.born"), "{}", all[0]);
+    for limit in [1, 2, 3, 7] {
+        assert_eq!(lines(&events(&house, &tenant.admin, &everything, limit).await), all, "{limit}");
+    }
+    assert!(all.iter().any(|line| line.contains("value=CANARY")));
+    let told = lines(&events(&house, &auditor, &everything, 1_000).await);
+    assert!(told.iter().all(|line| !line.contains("CANARY")) && told.iter().any(|line| line.contains("value=hidden")));
+    assert_eq!(told.len(), all.len(), "an auditor is told of everything");
+    for (kinds, subject) in [(vec!["grant"], None), (vec!["grant.added", "role"], None), (vec![], Some(ann)), (vec!["gran"], None)] {
+        let filter = EventFilter { kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(), subject };
+        let found = lines(&events(&house, &tenant.admin, &filter, 2).await);
+        let of_kind = |line: &String| {
+            let of = line.split(' ').nth(1).expect("a kind");
+            kinds.is_empty() || kinds.iter().any(|kind| of == *kind || of.starts_with(&format!("{kind}.")))
+        };
+        let about = |line: &String| subject.is_none_or(|subject| line.contains(&subject.to_string()));
+        let right: Vec<String> = all.iter().filter(|line| of_kind(line) && about(line)).cloned().collect();
+        assert_eq!(found, right, "{kinds:?}");
+    }
+    let done = house.submit(&tenant.admin, Command::SuspendSubject { subject: ann }).await;
+    let behind = |receipt| (EventsFrom::Behind(receipt), 0, Duration::ZERO);
+    let mut before = done.receipt;
+    before.revision.0 -= 1;
+    let page = house.engine.watch_events(&auditor, everything.clone(), behind(before)).await.expect("a page");
+    let revisions: Vec<_> = page.events.iter().map(|event| event.revision).collect();
+    assert!(!revisions.is_empty() && revisions.iter().all(|revision| *revision == done.receipt.revision));
+    let mut beyond = done.receipt;
+    beyond.revision.0 += 1;
+    let refused = house.engine.watch_events(&auditor, everything.clone(), behind(beyond)).await;
+    assert_eq!(refused.err(), Some(Refusal::Behind));
+    for _ in 0..600 {
+        let done = house.submit(&tenant.admin, Command::EraseSubject { subject: ann }).await;
+        if done.made.erased == Some(true) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    house.engine.stop().await;
+    store.stop();
+    drop((house, store));
+    let house = House::over(open(2), START_MS + 1_000).await;
+    let admin = house.bind(&tenant.admin_key).await;
+    let left = lines(&events(&house, &admin, &everything, 1_000).await);
+    assert!(left.iter().all(|line| !line.contains("CANARY")) && left.iter().any(|line| line.contains("value=erased")));
+    let revisions = |lines: &[String]| lines.iter().map(|line| line.split(' ').next().map(str::to_owned)).collect::<Vec<_>>();
+    let first = all.iter().filter(|line| !line.contains("identifier.")).cloned().collect::<Vec<_>>();
+    let again = left.iter().filter(|line| !line.contains("identifier.")).cloned().collect::<Vec<_>>();
+    assert!(revisions(&again).starts_with(&revisions(&first)), "positions stay");
+}
+
+/// PROPERTY: without the permission nobody is told of events; whoever waits is told when something happens, at once that
+/// it may not any more, and nothing after.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_of_events_ends_with_its_permission() {
+    let house = House::new().await;
+    let operator = house.operator().await;
+    let tenant = house.tenant(&operator, "acme").await;
+    let (_, stranger) = holder(&house, &tenant, "bob@example.org", &["tessera.admin.relations"]).await;
+    let (eve, auditor) = holder(&house, &tenant, "eve@example.org", &["tessera.audit"]).await;
+    let filter = EventFilter::default;
+    let now = || (EventsFrom::Now, 0, Duration::from_secs(25));
+    assert_eq!(house.engine.watch_events(&stranger, filter(), now()).await.err(), Some(Refusal::Unauthorized));
+    let begin = house.engine.watch_events(&auditor, filter(), now()).await.expect("where to begin");
+    assert!(begin.events.is_empty());
+    let cursor = begin.cursor(begin.next);
+    let waits = |cursor: &Vec<u8>| (EventsFrom::Cursor(cursor.clone()), 0, Duration::from_secs(25));
+    let ordered = async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        house.role(&tenant, "reader", &["orders.read"]).await;
+    };
+    let (told, ()) = tokio::join!(house.engine.watch_events(&auditor, filter(), waits(&cursor)), ordered);
+    let told = told.expect("told");
+    assert_eq!(told.events[0].kind, "permission.registered", "the first of what making a role does");
+    let only = EventFilter { kinds: vec!["group".to_owned()], subject: None };
+    let other = house.engine.watch_events(&auditor, only, waits(&cursor)).await;
+    let fault = tessera_model::CursorFault::Filter;
+    assert_eq!(other.err(), Some(Refusal::CursorRefused(fault)), "a cursor is of its filter");
+    let behind = told.cursor(told.next);
+    let ends = async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let role = Name::new("eve").expect("a name");
+        house.submit(&tenant.admin, Command::Ungrant { subject: eve, role, workspace: None }).await;
+    };
+    let (told, ()) = tokio::join!(house.engine.watch_events(&auditor, filter(), waits(&behind)), ends);
+    assert_eq!(told.err(), Some(Refusal::Unauthorized));
 }

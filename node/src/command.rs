@@ -3,7 +3,7 @@
 use crate::assemble::{self, Walk};
 use crate::config::{self, Config, ConfigError};
 use crate::exit::{self, FatalError};
-use crate::{fleet, help, recover, root_key, rotate_root};
+use crate::{erase_backup, fleet, help, recover, root_key, rotate_root};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -119,7 +119,8 @@ pub(crate) fn run() -> ExitCode {
         Ok(found) => found,
         Err(error) => return misread(&error),
     };
-    if let Some((done, json)) = recover::run(&found).or_else(|| rotate_root::run(&found)) {
+    if let Some((done, json)) = recover::run(&found).or_else(|| rotate_root::run(&found)).or_else(|| erase_backup::run(&found))
+    {
         let written = done.and_then(|text| put(&format!("{text}\n")));
         return written.map_or_else(|error| error.print(json), |()| ExitCode::from(exit::OK));
     }
@@ -215,7 +216,8 @@ fn ask(ctl: Box<Ctl>) -> ExitCode {
 /// The command line with its exit codes below.
 pub(crate) fn whole() -> clap::Command {
     let codes: Vec<String> = exit::ALL.iter().map(|(code, word)| format!("{code} {word}")).collect();
-    let line = help::with_examples(rotate_root::mounted(recover::mounted(Line::command())));
+    let line = rotate_root::mounted(recover::mounted(Line::command()));
+    let line = help::with_examples(erase_backup::mounted(line));
     let examples = line.get_after_help().map(ToString::to_string).unwrap_or_default();
     line.after_help(format!("{examples}\n\nExit codes: {}.", codes.join(", ")))
 }

@@ -6,6 +6,7 @@ mod command;
 mod config;
 mod doctor;
 mod entropy;
+mod erase_backup;
 mod exit;
 mod fleet;
 mod gateway;

@@ -19,6 +19,9 @@ fn planted(who: &str) -> [String; 4] {
     [who.to_owned(), text("profile"), text("declared"), text("because")]
 }
 
+/// Where the node makes its backups.
+const BACKUPS: &[(&str, &str)] = &[("TESSERA_STORAGE__BACKUP_DIR", "backups")];
+
 struct Scene {
     folder: tempfile::TempDir,
     node: Option<Node>,
@@ -27,7 +30,8 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let node = Some(started(folder.path(), true, &[]).0);
+        std::fs::create_dir(folder.path().join("backups")).expect("a folder");
+        let node = Some(started(folder.path(), true, BACKUPS).0);
         Self { folder, node }
     }
 
@@ -56,6 +60,18 @@ impl Scene {
         (done.status.success(), String::from_utf8(text).expect("text"))
     }
 
+    /// A command that needs no node.
+    fn done_without_node(&self, line: &str) -> String {
+        let done = Command::new(env!("CARGO_BIN_EXE_tessera"))
+            .current_dir(self.folder.path())
+            .args(line.split_whitespace())
+            .output()
+            .expect("it ends");
+        let text = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
+        assert!(done.status.success(), "{line}: {text}");
+        text
+    }
+
     fn done(&self, line: &str) -> String {
         let (well, text) = self.told(line, "a long pass phrase\n");
         assert!(well, "{line}: {text}");
@@ -65,10 +81,15 @@ impl Scene {
     /// Ends the node as a power cut does, and looks at what is left.
     fn scanned(&mut self, texts: &[String]) -> Value {
         self.node = None;
-        let folder = self.folder.path().join(".tessera");
+        self.scanned_in(".tessera", texts)
+    }
+
+    /// Looks at everything in a folder.
+    fn scanned_in(&self, name: &str, texts: &[String]) -> Value {
+        let folder = self.folder.path().join(name);
         let found = Command::new("python3")
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/erasure/scan.py"))
-            .arg(root_key(&folder))
+            .arg(root_key(&self.folder.path().join(".tessera")))
             .arg(&folder)
             .args(texts)
             .output()
@@ -78,7 +99,7 @@ impl Scene {
     }
 
     fn restart(&mut self) {
-        let child = started(self.folder.path(), true, &[]);
+        let child = started(self.folder.path(), true, BACKUPS);
         self.node = Some(child.0);
     }
 }
@@ -114,8 +135,25 @@ fn what_is_erased_is_found_by_nobody() {
         assert!(before["sealed"][text].as_u64() > Some(0), "{text} is not found before: {before}");
     }
     scene.restart();
+    scene.done("backup monday");
     let told = scene.done(&format!("user erase {ANN} --yes"));
     assert!(told.contains("is erased"), "{told}");
+    let kept = scene.scanned_in("backups", &texts);
+    println!("erasure: the backup {kept}");
+    for text in &texts {
+        assert_eq!(kept["clear"][text], 0, "{text} stands in the clear");
+        assert!(kept["sealed"][text].as_u64() > Some(0), "{text} is not in the backup: {kept}");
+    }
+    let told = scene.done_without_node("backup erase backups/monday backups/monday.2 --folder .tessera");
+    assert!(told.contains("destroyed"), "{told}");
+    let kept = scene.scanned_in("backups", &texts);
+    println!("erasure: the backup that was made of it {kept}");
+    for text in planted(ANN) {
+        assert_eq!((&kept["sealed"][&text], &kept["clear"][&text]), (&0.into(), &0.into()), "{text}: {kept}");
+    }
+    for text in planted(BEN) {
+        assert!(kept["sealed"][&text].as_u64() > Some(0), "{text} is gone from the backup: {kept}");
+    }
     let after = scene.scanned(&texts);
     println!("erasure: after {after}");
     for text in planted(ANN) {

@@ -11,7 +11,8 @@ use tessera_crypto::compare;
 /// The file, and its second copy.
 pub(crate) const FILES: [&str; 2] = ["keys-a", "keys-b"];
 const MAGIC: u32 = u32::from_le_bytes([0xFF, b'T', b'S', b'K']);
-const VERSION: u16 = 1;
+/// 2: what wraps the keys of subjects and buckets is made of the root key, too.
+const VERSION: u16 = 2;
 
 struct FileHeader {
     magic: u32,
@@ -94,7 +95,10 @@ fn worth(disk: &dyn Disk, name: &str, check: &[u8; 32]) -> Result<Worth, Storage
     if header.version > VERSION {
         return Err(StorageError::NewerFormat { found: header.version, known: VERSION });
     }
-    let sound = header.version == VERSION && compare::equal(&header.check, check);
+    if header.version < VERSION {
+        return Err(StorageError::OlderFormat { found: header.version, known: VERSION });
+    }
+    let sound = compare::equal(&header.check, check);
     Ok(if sound { Worth::Sound } else { Worth::Foreign })
 }
 

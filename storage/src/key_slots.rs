@@ -1,4 +1,6 @@
-//! Single slots of the key file: the keys of subjects and of buckets, wrapped under their tenant's sealing key.
+//! Single slots of the key file: the keys of subjects and of buckets, wrapped under a key of their tenant that the root
+//! key and the tenant's sealing key make together: another root key is another one, and what a medium kept of a slot
+//! opens no more.
 //!
 //! They are made some at a time and before anybody needs them, so that a commit waits for none; whose a key is,
 //! a row or the directory row says. One that is erased is zeros with a state that says so, in both copies:
@@ -10,7 +12,7 @@ use crate::keys::{Keys, SLOT_BYTES, STATE_ERASED, Slot, TENANT_SLOTS, associated
 use crate::record::{Field, Reader};
 use crate::seal::damaged;
 use std::io;
-use tessera_crypto::Key;
+use tessera_crypto::{Key, digest};
 use tessera_model::TenantId;
 
 /// What one copy has at a slot.
@@ -107,7 +109,7 @@ impl Keys {
             (Found::Erased, Found::Erased) => Ok(None),
             (Found::Erased, _) | (_, Found::Erased) => {
                 // A crash came in between.
-                self.erase_slot(slot)?;
+                self.erase_slots(&[slot])?;
                 Ok(None)
             }
             (Found::Key(key), Found::Key(_)) => Ok(Some(key)),
@@ -135,15 +137,25 @@ impl Keys {
         Ok(key)
     }
 
-    /// Erases a slot in place, in both copies.
-    pub(crate) fn erase_slot(&self, slot: u32) -> Result<(), StorageError> {
+    /// The key that the slots of a tenant are wrapped under, of its sealing key.
+    pub(crate) fn slots_key(&self, tenant: TenantId, sealing: &Key) -> Key {
+        let parts: [&[u8]; 3] = [b"tessera slots v1", &tenant.0.to_le_bytes(), sealing.expose()];
+        Key::new(digest::keyed(self.root.expose(), &parts))
+    }
+
+    /// Erases slots in place, in one copy and then in the other: a sync each, however many there are.
+    pub(crate) fn erase_slots(&self, slots: &[u32]) -> Result<(), StorageError> {
         let bytes = gone();
-        (0..FILES.len()).try_for_each(|copy| self.write(copy, slot, &bytes))
+        for copy in 0..FILES.len() {
+            slots.iter().try_for_each(|slot| self.write_unsynced(copy, *slot, &bytes))?;
+            self.sync(copy)?;
+        }
+        Ok(())
     }
 }
 
 /// A slot that was erased.
-fn gone() -> Vec<u8> {
+pub(crate) fn gone() -> Vec<u8> {
     let mut bytes = Vec::with_capacity(SLOT_BYTES);
     Slot { nonce: [0; 12], wrapped: [0; 32], tag: [0; 16], state: STATE_ERASED }.put(&mut bytes);
     bytes

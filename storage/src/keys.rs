@@ -226,8 +226,17 @@ impl Keys {
     }
 
     pub(crate) fn write(&self, copy: usize, slot: u32, bytes: &[u8]) -> Result<(), StorageError> {
+        self.write_unsynced(copy, slot, bytes)?;
+        self.sync(copy)
+    }
+
+    pub(crate) fn write_unsynced(&self, copy: usize, slot: u32, bytes: &[u8]) -> Result<(), StorageError> {
         let (Some(file), Some(name)) = (self.files.get(copy), FILES.get(copy)) else { return Ok(()) };
-        file.write_at(at(slot), bytes).map_err(StorageError::while_doing("writing", name))?;
+        file.write_at(at(slot), bytes).map_err(StorageError::while_doing("writing", name))
+    }
+
+    pub(crate) fn sync(&self, copy: usize) -> Result<(), StorageError> {
+        let (Some(file), Some(name)) = (self.files.get(copy), FILES.get(copy)) else { return Ok(()) };
         file.sync().map_err(StorageError::while_doing("syncing", name))
     }
 

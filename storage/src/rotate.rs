@@ -1,14 +1,21 @@
-//! Another root key for a stopped data directory: every tenant's keys are wrapped anew, one copy of the key file
-//! after the other, so that one of them is whole under one of the two keys whenever it ends early.
+//! Another root key for a stopped data directory: every key is wrapped anew, one copy of the key file after the other,
+//! so that one of them is whole under one of the two keys whenever it ends early.
+//!
+//! The root key makes part of what subjects' and buckets' keys are wrapped under. So a slot that was erased, and that the
+//! medium keeps all the same, opens with the root key of its time alone.
 
 use crate::disk::{self, Disk, real::Directory};
 use crate::embedded::{Identity, LANE, LOCK};
 use crate::error::StorageError;
 use crate::key_files::{self, FILES};
-use crate::keys::{Keys, SLOT_BYTES, TENANT_SLOTS, check_of};
+use crate::key_slots::gone;
+use crate::keys::{Keys, SLOT_BYTES, STATE_KEY, Slot, TENANT_SLOTS, associated, check_of, unwrapped, wrap};
+use crate::record::{Field, Reader};
 use crate::root_key::RootKey;
 use crate::seal::Draw;
 use std::path::Path;
+use tessera_crypto::Key;
+use tessera_model::TenantId;
 
 /// Bytes of what is made together.
 const BLOCK_BYTES: usize = SLOT_BYTES * TENANT_SLOTS as usize;
@@ -57,6 +64,7 @@ pub fn rotate_root_on(
     let (from, to) = (Keys::under(old, Draw::new(&[0; 32])), Keys::under(new, Draw::new(seed)));
     let header = key_files::header(&check_of(&new.0, &salt));
     let mut made = [header.clone(), header];
+    let mut slots = Slots { tenants: tenants_of(&copies, (&from, &to)), last: 0, draw: &to.draw };
     let (mut sets, mut slot) = (0, 1);
     loop {
         let blocks = copies.each_ref().map(|bytes| block_at(bytes, slot));
@@ -70,13 +78,12 @@ pub fn rotate_root_on(
             }
             None => None,
         };
-        for (made, block) in made.iter_mut().zip(blocks) {
-            // What is wrapped under a tenant's key stays as it is.
-            let other = blocks.into_iter().flatten().next();
-            made.extend_from_slice(match &wrapped {
-                Some(wrapped) => wrapped,
-                None => block.or(other).map_or(&[][..], |block| block),
-            });
+        let wrapped = match wrapped {
+            Some(wrapped) => [wrapped.clone(), wrapped],
+            None => slots.block(blocks, slot)?,
+        };
+        for (made, block) in made.iter_mut().zip(wrapped) {
+            made.extend_from_slice(&block);
         }
         slot += TENANT_SLOTS;
     }
@@ -84,6 +91,79 @@ pub fn rotate_root_on(
         write(disk, name, bytes)?;
     }
     Ok(sets)
+}
+
+/// A tenant, with what its slots are wrapped under before and after.
+type Wrapped = (TenantId, Key, Key);
+
+/// The tenants whose sets open.
+fn tenants_of(copies: &[Vec<u8>; 2], (from, to): (&Keys, &Keys)) -> Vec<Wrapped> {
+    let mut tenants: Vec<Wrapped> = Vec::new();
+    let mut slot = 1;
+    loop {
+        let blocks = copies.each_ref().map(|bytes| block_at(bytes, slot));
+        if blocks == [None, None] {
+            return tenants;
+        }
+        if let Some((owner, [_, _, sealing])) = blocks.iter().flatten().find_map(|block| from.set_in(block, slot)) {
+            let known = tenants.binary_search_by_key(&owner.tenant, |(tenant, ..)| *tenant);
+            if let Err(at) = known {
+                let keys = [from, to].map(|keys| keys.slots_key(owner.tenant, &sealing));
+                let [old, new] = keys;
+                tenants.insert(at, (owner.tenant, old, new));
+            }
+        }
+        slot += TENANT_SLOTS;
+    }
+}
+
+/// Wraps the keys of subjects and buckets anew. Whose one is, its slot does not say: those of a tenant stand together.
+struct Slots<'a> {
+    tenants: Vec<Wrapped>,
+    /// Whose the last one was.
+    last: usize,
+    draw: &'a Draw,
+}
+
+impl Slots<'_> {
+    /// What was made together at a slot, in both copies.
+    fn block(&mut self, blocks: [Option<&[u8; BLOCK_BYTES]>; 2], slot: u32) -> Result<[Vec<u8>; 2], StorageError> {
+        let other = blocks.into_iter().flatten().next();
+        let [a, b] = blocks.map(|block| block.or(other).map_or(&[][..], |block| block));
+        let (mut first, mut second) = (Vec::with_capacity(BLOCK_BYTES), Vec::with_capacity(BLOCK_BYTES));
+        for (no, (a, b)) in (slot..).zip(a.chunks(SLOT_BYTES).zip(b.chunks(SLOT_BYTES))) {
+            let erased = gone();
+            let wrapped = match [a, b].contains(&&erased[..]) {
+                // A crash came in between.
+                true => Some(erased),
+                false => self.wrapped(a, no)?.map_or_else(|| self.wrapped(b, no), |found| Ok(Some(found)))?,
+            };
+            // What opens in neither stays as it is, for whoever needs it to be told.
+            first.extend_from_slice(wrapped.as_deref().unwrap_or(a));
+            second.extend_from_slice(wrapped.as_deref().unwrap_or(b));
+        }
+        Ok([first, second])
+    }
+
+    /// A slot wrapped anew, when it holds a key of one of the tenants.
+    fn wrapped(&mut self, bytes: &[u8], slot: u32) -> Result<Option<Vec<u8>>, StorageError> {
+        let Ok(found) = Slot::take(&mut Reader::new(bytes)) else { return Ok(None) };
+        if found.state != STATE_KEY {
+            return Ok(None);
+        }
+        for nth in 0..self.tenants.len() {
+            let at = (self.last + nth) % self.tenants.len();
+            let Some((tenant, old, new)) = self.tenants.get(at) else { continue };
+            let about = associated(*tenant, slot);
+            if let Some(key) = unwrapped(old, &about, &found) {
+                let mut out = Vec::with_capacity(SLOT_BYTES);
+                wrap(new, self.draw.nonce(), &about, &key)?.put(&mut out);
+                self.last = at;
+                return Ok(Some(out));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// What was made together at a slot.

@@ -105,9 +105,28 @@ fn erase(store: &Embedded, of: SubjectIndex) -> Result<(), StorageError> {
     let head = store.head(TENANT)?.unwrap();
     store.put(TENANT, &head, vec![bucket])?;
     store.finish(&cut)?;
-    assert!(names.is_empty() || names == [OWN]);
+    assert_eq!(names, [OWN]);
     assert!(store.finish_erasing(TENANT)?);
-    Ok(())
+    store.erased(TENANT)
+}
+
+/// Slots of the key file that are erased.
+fn erased_slots(disk: &Simulated) -> usize {
+    let keys = bytes_of(disk).into_iter().find(|(name, _)| name == "keys-a").unwrap().1;
+    keys.chunks(64).filter(|slot| slot[60..] == [3, 0, 0, 0]).count()
+}
+
+/// Puts a bucket of subjects that holds these, as of a head.
+fn put(store: &Embedded, head: &Head, of: &[SubjectIndex]) -> Result<(), StorageError> {
+    let events = of.iter().flat_map(|of| private(*of).0).collect();
+    store.put(TENANT, head, vec![Bucket::of(OWN.0, OWN.1, events)])
+}
+
+/// The head before a frame that begins an erasure, and that frame.
+fn begun(store: &Embedded) -> Head {
+    let before = store.head(TENANT).unwrap().unwrap();
+    push(store, 20, vec![Event::CommandFloor { unix_ms: 1 }], vec![]);
+    before
 }
 
 fn rows_of(store: &Embedded, of: SubjectIndex) -> Vec<Option<String>> {
@@ -116,9 +135,13 @@ fn rows_of(store: &Embedded, of: SubjectIndex) -> Vec<Option<String>> {
     keys_of(of).iter().map(|(kind, key, _)| read(*kind, key).map(text)).collect()
 }
 
-fn is_whole(store: &Embedded, of: SubjectIndex) {
+fn is_whole_rows(store: &Embedded, of: SubjectIndex) {
     let expected: Vec<_> = keys_of(of).iter().map(|(_, _, what)| Some(canary(of, what))).collect();
     assert_eq!(rows_of(store, of), expected);
+}
+
+fn is_whole(store: &Embedded, of: SubjectIndex) {
+    is_whole_rows(store, of);
     let (events, ..) = load(store, TENANT).unwrap();
     for event in private(of).0 {
         assert!(events.contains(&event), "{event:?}");
@@ -222,6 +245,228 @@ fn a_cut_in_an_erasure_is_finished_by_repeating_it() {
     }
     println!("seal: {cuts} power cuts in an erasure, 0 violations");
     assert!(cuts > 20, "{cuts}");
+}
+
+/// PROPERTY: an erasure is not done while a bucket stands that was taken before it began, whether that waited for its
+/// transaction or was handed over later; when it is done, the keys of all such buckets are gone.
+#[test]
+fn what_was_taken_before_brings_nothing_back() {
+    let disk = made();
+    let store = open(&disk).unwrap();
+    let before = begun(&store);
+    // It waits for its transaction, and is listed nowhere.
+    let waits = Bucket::of(BucketKind::Names, 0, vec![private(ANN).0.swap_remove(2)]);
+    store.put(TENANT, &before, vec![waits]).unwrap();
+    let names = store.erase(TENANT, ANN, OWN).unwrap();
+    assert_eq!(names, [(BucketKind::Names, 0), OWN]);
+    // It was handed over before, and comes now.
+    put(&store, &before, &[ANN, BEN]).unwrap();
+    let cut = store.cut();
+    let late = Bucket::of(BucketKind::Names, 1, vec![private(ANN).0.swap_remove(2)]);
+    store.put(TENANT, &before, vec![late]).unwrap();
+    let head = store.head(TENANT).unwrap().unwrap();
+    let clean = |no| Bucket::of(BucketKind::Names, no, vec![private(BEN).0.swap_remove(2)]);
+    store.put(TENANT, &head, vec![clean(0)]).unwrap();
+    store.finish(&cut).unwrap();
+    assert!(!store.finish_erasing(TENANT).unwrap(), "a bucket of before stands");
+    assert_eq!(store.erase(TENANT, ANN, OWN).unwrap().len(), 3);
+    let cut = store.cut();
+    put(&store, &head, &[BEN]).unwrap();
+    store.put(TENANT, &head, vec![clean(0), clean(1)]).unwrap();
+    store.finish(&cut).unwrap();
+    let erased = erased_slots(&disk);
+    assert!(store.finish_erasing(TENANT).unwrap());
+    assert!(erased_slots(&disk) >= erased + 2, "the keys of buckets of before");
+    is_gone(&store, ANN);
+    is_whole(&store, BEN);
+}
+
+/// PROPERTY: a put that fails leaves the bucket to be put with another key; keys that could not be made cost no more
+/// than were tried.
+#[test]
+fn a_put_that_fails_forgets_no_erasure() {
+    let disk = made();
+    let store = open(&disk).unwrap();
+    let size = |disk: &Simulated| disk.open("keys-a").unwrap().size().unwrap();
+    let before = size(&disk);
+    begun(&store);
+    assert_eq!(store.erase(TENANT, ANN, OWN).unwrap(), [OWN]);
+    let (head, cut) = (store.head(TENANT).unwrap().unwrap(), store.cut());
+    // Another key is drawn: the first write is that of the keys.
+    disk.plant(disk.calls() + 1, Fault::Io);
+    assert!(put(&store, &head, &[BEN]).is_err());
+    assert!(!store.finish_erasing(TENANT).unwrap(), "it has its old key");
+    put(&store, &head, &[BEN]).unwrap();
+    store.finish(&cut).unwrap();
+    assert!(store.finish_erasing(TENANT).unwrap());
+    assert_eq!(erased_slots(&disk), 2, "the subject's key and the bucket's");
+    assert_eq!(size(&disk), before + 2 * 8 * 64, "eight were tried, and eight made");
+}
+
+/// PROPERTY: a load that an erasure overtakes reads what it began with.
+#[test]
+fn a_load_beside_an_erasure_is_no_damage() {
+    let disk = made();
+    let store = open(&disk).unwrap();
+    let cut = store.cut();
+    let head = store.head(TENANT).unwrap().unwrap();
+    let other = Bucket::of(BucketKind::Names, 0, vec![private(BEN).0.swap_remove(2)]);
+    store.put(TENANT, &head, vec![other]).unwrap();
+    store.finish(&cut).unwrap();
+    let mut buckets = 0;
+    let loaded = store.load(TENANT, &mut |replay| {
+        let tessera_storage::Replay::Bucket(_) = replay else { return };
+        buckets += 1;
+        if buckets == 1 {
+            store.erase(TENANT, ANN, OWN).unwrap();
+            let clean = Bucket::of(BucketKind::Names, 0, vec![private(BEN).0.swap_remove(2)]);
+            let own = Bucket::of(OWN.0, OWN.1, private(BEN).0);
+            store.put(TENANT, &head, vec![own, clean]).unwrap();
+            // It writes what waits.
+            store.erase(TENANT, BEN, (BucketKind::Subjects, 9)).unwrap();
+            store.put(TENANT, &head, vec![Bucket::of(BucketKind::Subjects, 9, vec![])]).unwrap();
+        }
+    });
+    loaded.unwrap();
+    assert_eq!(buckets, 2);
+}
+
+/// PROPERTY: the keys of many buckets are erased with as many syncs as that of one.
+#[test]
+fn old_keys_are_erased_together() {
+    let calls = |buckets: u32| {
+        let disk = made();
+        let store = open(&disk).unwrap();
+        let head = store.head(TENANT).unwrap().unwrap();
+        let all = || {
+            let one = |no| Bucket::of(BucketKind::Names, no, vec![private(BEN).0.swap_remove(2)]);
+            (0..buckets).map(one).chain([Bucket::of(OWN.0, OWN.1, private(BEN).0)]).collect::<Vec<_>>()
+        };
+        for _ in 0..2 {
+            let cut = store.cut();
+            store.put(TENANT, &head, all()).unwrap();
+            store.finish(&cut).unwrap();
+            store.erase(TENANT, ANN, OWN).unwrap();
+        }
+        let cut = store.cut();
+        store.put(TENANT, &head, all()).unwrap();
+        store.finish(&cut).unwrap();
+        let before = (disk.calls(), erased_slots(&disk));
+        assert!(store.finish_erasing(TENANT).unwrap());
+        let erased = erased_slots(&disk) - before.1;
+        (disk.calls() - before.0, erased)
+    };
+    let (few, many) = (calls(1), calls(9));
+    println!("seal: {} keys with {} calls, {} keys with {} calls", few.1, few.0, many.1, many.0);
+    assert!(many.1 >= few.1 + 8);
+    // A write for each key and copy.
+    assert_eq!(many.0 - few.0, 2 * u64::try_from(many.1 - few.1).unwrap());
+}
+
+/// PROPERTY: where a backup is restored that was taken during an erasure, the erasure is to be finished.
+#[test]
+fn a_backup_knows_of_erasures_that_are_not_done() {
+    use tessera_model::UnixMillis;
+    use tessera_storage::{Backup, Progress};
+    let disk = made();
+    let store = open(&disk).unwrap();
+    store.erase(TENANT, ANN, OWN).unwrap();
+    assert_eq!(store.erasing().unwrap(), [TENANT]);
+    let (to, restored) = (Simulated::new(), Simulated::new());
+    store.backup_to(&to, UnixMillis(1), &Progress::default()).unwrap();
+    let backup = Backup::open_on(Arc::new(to)).unwrap();
+    let place: Arc<dyn Disk> = Arc::new(restored.clone());
+    backup.restore(&place, &root(), UnixMillis(2), &Progress::default()).unwrap();
+    drop(place);
+    let store = open(&restored).unwrap();
+    assert_eq!(store.erasing().unwrap(), [TENANT]);
+    erase(&store, ANN).unwrap();
+    is_gone(&store, ANN);
+    is_whole(&store, BEN);
+    assert!(store.erasing().unwrap().is_empty());
+}
+
+/// PROPERTY: the backup that is made of one of before holds nothing of whoever was erased since and everything else; the
+/// old one opens no more. Where nobody was erased, nothing is made and nothing destroyed. METHOD: both are restored, in
+/// front of a copy of the slots of the old backup.
+#[test]
+fn an_erasure_reaches_a_backup() {
+    use tessera_model::UnixMillis;
+    use tessera_storage::{Backup, BackupErased, Progress};
+    let disk = made();
+    let store = open(&disk).unwrap();
+    let taken = Simulated::new();
+    store.backup_to(&taken, UnixMillis(1), &Progress::default()).unwrap();
+    let keys = |disk: &Simulated| bytes_of(disk).into_iter().find(|(name, _)| name == "keys-a").unwrap().1;
+    let erase_in = |from: &Simulated, to: &Simulated| {
+        let backup = Backup::open_on(Arc::new(from.clone())).unwrap();
+        backup.erase(to, (&root(), &keys(&disk)), &[8; 32], &Progress::default())
+    };
+    let none = Simulated::new();
+    assert_eq!(erase_in(&taken, &none).unwrap(), BackupErased { subjects: 0, buckets: 0 });
+    assert!(none.list().unwrap().is_empty());
+    begun(&store);
+    erase(&store, ANN).unwrap();
+    let to = Simulated::new();
+    let old = taken.image();
+    assert_eq!(erase_in(&taken, &to).unwrap().subjects, 1);
+    assert!(Backup::open_on(Arc::new(taken.clone())).is_err(), "it is no backup any more");
+    assert!(bytes_of(&taken).iter().any(|(name, bytes)| name == "keys" && bytes.iter().all(|byte| *byte == 0)));
+    let restored = |from: &Simulated| {
+        let place = Simulated::new();
+        let disk: Arc<dyn Disk> = Arc::new(place.clone());
+        let backup = Backup::open_on(Arc::new(from.clone())).unwrap();
+        backup.restore(&disk, &root(), UnixMillis(2), &Progress::default()).unwrap();
+        drop(disk);
+        open(&place).unwrap()
+    };
+    let store = restored(&old);
+    is_whole(&store, ANN);
+    let store = restored(&to);
+    is_gone(&store, ANN);
+    is_whole(&store, BEN);
+    let (events, rows) = private(SubjectIndex(7));
+    push(&store, 9, events, rows);
+    is_whole(&store, SubjectIndex(7));
+}
+
+/// PROPERTY: what a medium kept of an erased key opens with the root key of its time alone: behind another root key it
+/// is damage, and never read. METHOD: the slots of before are written back into both copies, but for the sets that
+/// hold tenants' keys.
+#[test]
+fn another_root_key_leaves_nothing_of_a_kept_slot() {
+    let disk = made();
+    let kept = bytes_of(&disk).into_iter().find(|(name, _)| name == "keys-a").unwrap().1;
+    let store = open(&disk).unwrap();
+    begun(&store);
+    erase(&store, ANN).unwrap();
+    store.stop();
+    drop(store);
+    let [_, (kind, key, _), _] = keys_of(ANN);
+    for rotated in [false, true] {
+        let image = disk.image();
+        if rotated {
+            rotate_root_on(&image, &root(), &RootKey::new([4; 32]), &[5; 32]).unwrap();
+        }
+        for file in ["keys-a", "keys-b"] {
+            image.tamper(file, |bytes| {
+                for (now, old) in bytes.chunks_mut(64).zip(kept.chunks(64)) {
+                    if now[60..] == [3, 0, 0, 0] {
+                        now.copy_from_slice(old);
+                    }
+                }
+            });
+        }
+        let root_key = RootKey::new([if rotated { 4 } else { 3 }; 32]);
+        let options = Options { root_key, ..by_hand() };
+        let store = Embedded::open_on(Arc::new(image), options).unwrap();
+        let read = store.row(TENANT, kind, &key).map(|row| row.value.is_some());
+        match rotated {
+            false => assert!(matches!(read, Ok(true)), "the slot is back: {read:?}"),
+            true => assert!(matches!(read, Err(StorageError::Damaged(_))), "{read:?}"),
+        }
+        is_whole_rows(&store, BEN);
+    }
 }
 
 /// PROPERTY: a turned bit in a key of one copy is healed from the other; in both copies it is damage that names the

@@ -14,6 +14,7 @@ mod door;
 mod elevation;
 mod elsewhere;
 mod end;
+mod events;
 mod figures;
 mod fleet;
 mod invitation;

@@ -3,6 +3,7 @@
 use crate::backup::backup_row;
 use crate::catalogue;
 use crate::elevation;
+use crate::events;
 use crate::fleet;
 use crate::invitation as invite;
 use crate::moving;
@@ -12,7 +13,9 @@ use crate::relation;
 use crate::sight;
 use crate::watch;
 use std::sync::Arc;
-use tessera_engine::{Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, PolicySteps, Sees, View};
+use tessera_engine::{
+    AUDIT, Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, PolicySteps, Sees, View,
+};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{GrantRecord, SubjectRecord};
 use tessera_model::refresh::ClientRecord;
@@ -66,6 +69,7 @@ const fn permission(kind: RequestKind) -> &'static str {
         | RequestKind::ListMappings
         | RequestKind::WatchRelations
         | RequestKind::ListRelations => "tessera.admin.relations",
+        RequestKind::WatchEvents => AUDIT,
         kind if policy::administers(kind) => "tessera.admin.policies",
         RequestKind::CheckResource
         | RequestKind::Authorize
@@ -152,6 +156,10 @@ pub(crate) async fn rows(
         drop(view);
         let page = watch::page(engine, bound, after, (limit, wait_ms), cost).await;
         return page.map_err(Fault::refused);
+    }
+    if let Request::WatchEvents { .. } = &request {
+        drop(view);
+        return events::page(engine, bound, request, cost).await.map_err(Fault::refused);
     }
     if let Request::TryPolicies { text, schema, built_in } = request {
         drop(view);

@@ -59,7 +59,7 @@ pub(crate) fn start(
             biased;
             written = perform(engine, bound.as_ref(), (head, request), &mut reply, &mut cost) => written,
             // What waits for something to happen is not waited for.
-            _ = draining.wait_for(|draining| *draining), if kind == RequestKind::WatchRelations => {
+            _ = draining.wait_for(|draining| *draining), if matches!(kind, RequestKind::WatchRelations | RequestKind::WatchEvents) => {
                 Err(Fault::protocol(ProtocolCode::Draining))
             }
         };

@@ -58,6 +58,7 @@ const READS: &[(&str, Class)] = &[
     ("ExpandRelation", Sighted),
     ("ExplainRelation", Sighted),
     ("WatchRelations", Sighted),
+    ("WatchEvents", Sighted),
     ("TryRelationModel", Sighted),
     ("CheckRelations", A_DECISION),
     ("ListRelationObjects", A_DECISION),
@@ -354,6 +355,14 @@ fn reads((subject, key, mail): (PublicId, PublicId, &str), watched: Option<Priva
             at_least: None,
         },
         Request::WatchRelations { after: watched, limit, wait_ms: None },
+        Request::WatchEvents {
+            after: None,
+            limit: 1_000,
+            wait_ms: None,
+            since: Some(tessera_model::Receipt::default()),
+            kinds: Vec::new(),
+            subject: None,
+        },
         Request::TryRelationModel { text: private("model\n  schema 1.1\ntype user\n") },
     ]
 }

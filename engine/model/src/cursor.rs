@@ -88,6 +88,8 @@ lists! {
     Cells = 70,
     /// Where tenants live, by share and tenant.
     Placements = 71,
+    /// The events of a tenant, by position.
+    Events = 72,
 }
 
 /// A list and what it is narrowed to.

@@ -55,7 +55,7 @@ pub const KEY_TTL_S_MAX: u32 = 10 * 366 * 86_400;
 pub const KEY_OVERLAP_S_MAX: u32 = 7 * 86_400;
 /// LIMIT: the engine's own permissions, ids 1 to this in every tenant. At most 30: what a session that was
 /// opened without a proof may do of them is one bit each of its restriction's number.
-pub const ENGINE_PERMISSIONS_MAX: u32 = 21;
+pub const ENGINE_PERMISSIONS_MAX: u32 = 22;
 /// LIMIT: tenants that one cell gives away, or takes, at once: each is read, or written, whole.
 pub const MOVES_MAX: usize = 4;
 /// LIMIT: chunks of a tenant that moves which wait to be written: 16 x 120 KiB are 2 MiB.

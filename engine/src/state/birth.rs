@@ -1,6 +1,7 @@
 //! What every tenant is born with: permissions and roles of the engine itself, and a first admin.
 
 use super::{Birth, Made, State};
+use crate::events::AUDIT;
 use crate::sight::PEOPLE;
 use tessera_crypto::digest;
 use tessera_model::command::Entropy;
@@ -43,6 +44,7 @@ pub const BUILT_IN: &[&str] = &[
     PEOPLE,
     VOUCH,
     FLEET,
+    AUDIT,
 ];
 
 const _: () = assert!(BUILT_IN.len() == ENGINE_PERMISSIONS_MAX as usize);

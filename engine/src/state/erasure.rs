@@ -1,9 +1,9 @@
 //! Erasing a subject: it is deleted, what is private of it goes, and the tenant knows when that is done.
 
-use super::{Decided, State};
+use super::{Decided, Made, State};
 use tessera_model::record::SubjectStatus;
 use tessera_model::refresh::EndReason;
-use tessera_model::{Caller, Deadline, Event, PublicId, Refusal, SubjectIndex, UnixMillis};
+use tessera_model::{Caller, Command, Deadline, Event, PublicId, Refusal, SubjectIndex, UnixMillis};
 
 impl State {
     /// Begins the erasure of a subject, deleting it where that was not done; repeated, tells how far it is.
@@ -29,6 +29,14 @@ impl State {
         decided.events.push(Event::SubjectErased { subject, at: now.to_deadline(), done: false });
         decided.made.erased = Some(false);
         Ok(decided)
+    }
+
+    /// What a repeat under its command id is told beside its receipt.
+    pub(super) fn told_again(&self, command: &Command) -> Made {
+        let Command::EraseSubject { subject: id } = command else { return Made::default() };
+        let index = self.root.subject(*id).map(|record| record.index);
+        let erased = index.and_then(|subject| self.root.erased.get(&subject)).map(|(_, done)| *done);
+        Made { subject: Some(*id), erased, ..Made::default() }
     }
 
     /// Notes that an erasure is done. The node alone knows.

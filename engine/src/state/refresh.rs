@@ -71,13 +71,13 @@ impl State {
     }
 
     /// What a repeat of a refresh under its command id is given: the successor again where that is still
-    /// allowed, nothing otherwise.
+    /// allowed. Of the others an erasure is told how far it is.
     pub(crate) fn refreshed_again(
         &self,
         command: &Command,
         now: UnixMillis,
     ) -> Result<(Made, Option<Unsigned>), Refusal> {
-        let Some(came) = Self::presented(command) else { return Ok((Made::default(), None)) };
+        let Some(came) = Self::presented(command) else { return Ok((self.told_again(command), None)) };
         let (live, position) = self.family(&came, now)?;
         let given = self.is_in_grace(&came, &position, now)
             || (came.number, came.index) == (position.number, position.index);

@@ -17,6 +17,7 @@ mod cross;
 mod door;
 mod elevation;
 mod endpoint;
+mod events;
 mod explain;
 mod explorer;
 mod figures;

@@ -7,6 +7,7 @@ use crate::catalogue;
 use crate::door::Shared;
 use crate::elevation;
 use crate::endpoint;
+use crate::events;
 use crate::explain;
 use crate::groups;
 use crate::input::{Input, ill_formed};
@@ -61,6 +62,11 @@ pub(crate) async fn answer(
     if list == List::Relation(About::Watch) {
         let (value, told) = watch::answer(shared, &bound, &input).await?;
         serve::charge(shared, &caller.bound, told / relation::STEPS_PER_CHECK);
+        return Ok(value);
+    }
+    if list == List::Events {
+        let (value, looked) = events::answer(shared, &bound, &input).await?;
+        serve::charge(shared, &caller.bound, looked / PLACES_PER_REQUEST);
         return Ok(value);
     }
     let view = ask::view(shared, &bound)?;
@@ -254,6 +260,7 @@ fn rows(
             let origins: Vec<String> = origins.iter().map(ToString::to_string).collect();
             Ok(Object::new().with("origins", origins).value())
         }
+        List::Events => Err(Problem::failed()),
         List::Usage => {
             let (figures, looked_at) = engine.figures(bound, view)?;
             walked.0.set(looked_at);

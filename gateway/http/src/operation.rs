@@ -271,6 +271,8 @@ pub(crate) enum List {
     Sessions,
     Settings,
     Usage,
+    /// Waits.
+    Events,
     MySessions,
     Keys,
     KeysOf,

@@ -65,6 +65,7 @@ mod tenant;
 mod usage;
 mod user;
 mod visibility;
+mod watch;
 mod when;
 mod workspace;
 mod yaml;

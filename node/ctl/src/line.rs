@@ -33,6 +33,7 @@ use crate::tenant::TenantVerb;
 use crate::usage::Usage;
 use crate::user::{PasswordVerb, UserVerb};
 use crate::visibility::VisibilityVerb;
+use crate::watch::{Watch, watch};
 use crate::workspace::WorkspaceVerb;
 use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
 use std::process::ExitCode;
@@ -151,6 +152,11 @@ enum Word {
         after_help = "Examples:\n  tessera backup monday\n  tessera backup monday --no-wait\n  tessera backup monday --follow --json\n\nThe node writes it below storage.backup_dir. tessera inspect looks at it, tessera restore makes a data directory of it: docs/operate/backup.md"
     )]
     Backup(Question<Backup>),
+    /// Everything that happens in a tenant, as it happens: a line of JSON for each event.
+    #[command(
+        after_help = "Examples:\n  tessera watch\n  tessera watch --from-start --kind grant --kind role\n  tessera watch --once --since 1.42 --subject amy@example.org\n\nNeeds the permission tessera.audit. Whatever ends it, --cursor goes on: docs/operate/audit.md"
+    )]
+    Watch(Question<Watch>),
     /// Is the node there, and how long does a question take?
     #[command(after_help = "Example:\n  tessera ping --count 100")]
     Ping(Question<Ping>),
@@ -231,6 +237,7 @@ impl Word {
             | Self::Load(Question { reach, .. })
             | Self::Usage(Question { reach, .. })
             | Self::Backup(Question { reach, .. })
+            | Self::Watch(Question { reach, .. })
             | Self::Ping(Question { reach, .. }) => reach,
         }
     }
@@ -328,6 +335,9 @@ impl Word {
             }
             Self::Explain(Question { words, reach }) => {
                 over(reach.tenant().await, async |link| words.run(link).await).await
+            }
+            Self::Watch(Question { words, reach }) => {
+                over(reach.tenant().await, async |link| watch(link, words).await).await
             }
             Self::Simulate(Question { words, reach }) => {
                 over(reach.tenant().await, async |link| words.run(link).await).await

@@ -51,6 +51,17 @@ fn the_document_on_fleets_is_true() {
     assert_eq!(node.end(), 0);
 }
 
+/// PROPERTY: the document on watching what happens shows what a fresh node answers, line by line.
+#[test]
+fn the_document_on_audit_is_true() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = Node::serve(folder.path());
+    let mut document = Document::read("docs/operate/audit.md");
+    document.run(&node, "");
+    document.finish();
+    assert_eq!(node.end(), 0);
+}
+
 /// PROPERTY: the document on the doctor shows what it says of a fresh machine and beside a node, line by line.
 #[test]
 fn the_document_on_the_doctor_is_true() {

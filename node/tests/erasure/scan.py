@@ -105,7 +105,31 @@ class Key:
         return self.counter(nonce, sealed)
 
 
-def keys_of(bytes_, root):
+def keyed(key, text):
+    """BLAKE3 (its paper, section 2) with a key, of at most 64 bytes: one block that is chunk and root at once."""
+    mask = 0xFFFFFFFF
+    initial = (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A)
+    words = list(struct.unpack("<16I", text.ljust(64, b"\0")))
+    state = [*struct.unpack("<8I", key), *initial, 0, 0, len(text), 1 | 2 | 8 | 16]
+    turn = lambda x, by: (x >> by | x << (32 - by)) & mask
+
+    def mix(a, b, c, d, x, y):
+        for word, one, two in ((x, 16, 12), (y, 8, 7)):
+            state[a] = (state[a] + state[b] + word) & mask
+            state[d] = turn(state[d] ^ state[a], one)
+            state[c] = (state[c] + state[d]) & mask
+            state[b] = turn(state[b] ^ state[c], two)
+
+    for _ in range(7):
+        for at in range(4):
+            mix(at, 4 + at, 8 + at, 12 + at, words[2 * at], words[2 * at + 1])
+        for at in range(4):
+            mix(at, 4 + (at + 1) % 4, 8 + (at + 2) % 4, 12 + (at + 3) % 4, words[8 + 2 * at], words[9 + 2 * at])
+        words = [words[at] for at in (2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)]
+    return struct.pack("<8I", *(state[at] ^ state[at + 8] for at in range(8)))
+
+
+def keys_of(bytes_, root, root_bytes):
     """Every key that the root key leads to: of tenants, and of their subjects and buckets."""
     slots = [bytes_[at : at + 64] for at in range(0, len(bytes_) - 63, 64)]
     tenants, found = [], []
@@ -121,7 +145,8 @@ def keys_of(bytes_, root):
             tenant = struct.unpack("<Q", slots[slot][12:20])[0]
             sealing = at(slot + 3, root, tenant)
             if sealing:
-                tenants.append((tenant, Key(sealing)))
+                under = keyed(root_bytes, b"tessera slots v1" + struct.pack("<Q", tenant) + sealing)
+                tenants.append((tenant, Key(under)))
                 found.append(Key(sealing))
     for slot in range(1, len(slots)):
         for tenant, under in tenants:
@@ -147,7 +172,8 @@ def parts(bytes_):
 
 
 def main():
-    root = Key(bytes.fromhex(open(sys.argv[1]).read().strip()))
+    root_bytes = bytes.fromhex(open(sys.argv[1]).read().strip())
+    root = Key(root_bytes)
     texts = {text: 0 for text in sys.argv[3:]}
     files = {}
     for folder, _, names in os.walk(sys.argv[2]):
@@ -158,7 +184,7 @@ def main():
     keys = {}
     for path, bytes_ in files.items():
         if os.path.basename(path) in ("keys-a", "keys-b", "keys"):
-            keys[path] = keys_of(bytes_, root)
+            keys[path] = keys_of(bytes_, root, root_bytes)
     clear = {text: 0 for text in texts}
     seen = set()
     for bytes_ in files.values():

@@ -82,6 +82,10 @@ impl<T: Around> Sealing for T {
         self.inner().finish_erasing(tenant)
     }
 
+    fn erased(&self, tenant: TenantId) -> Result<(), StorageError> {
+        self.inner().erased(tenant)
+    }
+
     fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
         self.inner().erasing()
     }

@@ -7,11 +7,13 @@
 
 mod build;
 mod entry;
+mod erase;
 mod inspect;
 mod take;
 mod verify;
 
 pub use build::Restored;
+pub use erase::BackupErased;
 pub use inspect::{Inspected, InspectedTenant, inspect};
 pub use verify::{Backup, Checked};
 

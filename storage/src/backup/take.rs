@@ -12,7 +12,7 @@ use super::{
 use crate::batch::Head;
 use crate::checkpoint::read as table;
 use crate::checkpoint::schema::{
-    self, AsideRow, BUCKET, DIRECTORY, DirectoryRow, Life, Of, ROW, SEGMENT, SHARE, Table,
+    self, AsideRow, BUCKET, DIRECTORY, DirectoryRow, ERASING_KEY, Life, META, Of, ROW, SEGMENT, SHARE, Table,
 };
 use crate::disk::{self, Disk, real::Directory};
 use crate::embedded::Embedded;
@@ -229,6 +229,12 @@ impl Embedded {
                     file.entry(of, key, value)?;
                     Ok(true)
                 })?;
+            }
+            // Where it is restored, erasures go on that are not finished here.
+            if let Some(value) = table::raw(transaction, META, ERASING_KEY)? {
+                schema::open(Of::Meta, ERASING_KEY, &value)
+                    .map_err(|error| table::damage(Of::Meta, error.text(), None))?;
+                file.entry(Of::Meta, ERASING_KEY, &value)?;
             }
             Ok(())
         })?;

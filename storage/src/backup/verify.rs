@@ -2,7 +2,7 @@
 
 use super::entry::{look, read};
 use super::{FileNote, KEYS, MANIFEST, MANIFEST_BYTES_MAX, Manifest, Progress, STATE, TAIL, TenantNote, bad};
-use crate::checkpoint::schema::{self, AsideRow, DirectoryRow, Life, Of};
+use crate::checkpoint::schema::{self, AsideRow, DirectoryRow, ERASING_KEY, Erasing, Life, Of};
 use crate::checkpoint::segment::Segment;
 use crate::disk::{self, Disk, real::Directory};
 use crate::error::StorageError;
@@ -161,6 +161,9 @@ fn take_state(
     value: &[u8],
 ) -> Result<(), RecordError> {
     schema::open(of, key, value)?;
+    if let (Of::Meta, ERASING_KEY) = (of, key) {
+        return schema::decode::<Erasing>(of, key, value).map(drop);
+    }
     let tenant = tenant_of(key).ok_or(RecordError::Short)?;
     match of {
         Of::Directory => {

@@ -3,10 +3,9 @@
 //! Reading is half of a wake and taking over the other half, and neither needs what the other has not given yet.
 //! They come in the order in which they are listed, and what does not read ends them there, as on one thread.
 
-use super::read::bucket;
+use super::read::{BucketKeys, bucket};
 use super::schema::Listed;
 use crate::error::StorageError;
-use crate::seal::vault::Safe;
 use crate::store::{Bucket, BucketKind};
 use redb::ReadTransaction;
 use std::sync::mpsc::sync_channel;
@@ -24,10 +23,10 @@ pub(crate) fn each(
     transaction: &ReadTransaction,
     tenant: TenantId,
     listed: &[Listed],
-    safe: &Safe,
+    keys: &BucketKeys,
     sink: &mut dyn FnMut(Bucket),
 ) -> Result<(), StorageError> {
-    let read = |listed: &Listed| bucket(transaction, tenant, listed, Some(safe));
+    let read = |listed: &Listed| bucket(transaction, tenant, listed, Some(keys));
     if listed.iter().filter(|listed| listed.kind == BucketKind::Places).count() > ALONE_MAX {
         let read_all = scope(|scope| {
             let (send, receive) = sync_channel(AHEAD);

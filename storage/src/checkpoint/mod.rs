@@ -231,6 +231,12 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Writes what waits for its transaction.
+    pub(crate) fn flush_now(&self) -> Result<Flushed, StorageError> {
+        let mut writer = self.writer.lock();
+        if writer.pending.is_empty() { Ok(Flushed::new()) } else { self.flush(&mut writer, None) }
+    }
+
     /// Removes everything that begins with the tenant's key from buckets, rows and history, and leaves
     /// `row` as its directory row.
     pub(crate) fn forget(&self, tenant: TenantId, row: Vec<u8>) -> Result<(), StorageError> {

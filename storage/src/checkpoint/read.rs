@@ -10,11 +10,12 @@ use crate::batch::Head;
 use crate::error::{Damage, StorageError};
 use crate::record::{Field, Reader, RecordError, image};
 use crate::seal::vault::Safe;
-use crate::seal::{self, KeyHeld, Place, TENANT};
+use crate::seal::{self, KeyHeld, PartKey, Place, TENANT};
 use crate::store::{Bucket, BucketKind, RowRead};
 use redb::{ReadTransaction, ReadableDatabase};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use tessera_model::{Private, Revision, RowKind, TenantId};
 
 /// Damage in one of the tables.
@@ -192,6 +193,7 @@ pub(crate) fn scan(
     Ok(())
 }
 
+/// A value as it stands in a table.
 pub(crate) fn raw(
     transaction: &ReadTransaction,
     table: Table,
@@ -242,20 +244,11 @@ pub(crate) fn bucket(
     transaction: &ReadTransaction,
     tenant: TenantId,
     listed: &Listed,
-    safe: Option<&Safe>,
+    keys: Option<&BucketKeys>,
 ) -> Result<Bucket, StorageError> {
     let mut bucket = Bucket::of(listed.kind, listed.no, Vec::new());
     let table = transaction.open_table(BUCKET).map_err(StorageError::checkpoint("opening a table"))?;
-    let under = match safe.filter(|_| listed.key != 0) {
-        Some(safe) => match safe.key_at(tenant, listed.key)? {
-            KeyHeld::Key(key) => Some(key),
-            // Only a bucket that is listed no more loses its key.
-            KeyHeld::Erased | KeyHeld::Never => {
-                return Err(damage(Of::Bucket, "the key of a listed bucket was erased", Some(tenant)));
-            }
-        },
-        None => None,
-    };
+    let under = keys.and_then(|keys| keys.get(&listed.key));
     for (part, hash) in (0u32..).zip(&listed.parts) {
         let key = schema::bucket_key(tenant, listed.kind, listed.no, part);
         // Read where it lies: a copy of every bucket would cost a tenth of a wake.
@@ -266,12 +259,12 @@ pub(crate) fn bucket(
             return Err(damage(Of::Bucket, "a bucket is not the listed one", Some(tenant)));
         }
         let read = take_bucket(body, listed, &mut bucket).map_err(fault(Of::Bucket, tenant))?;
-        if safe.is_none() {
+        if keys.is_none() {
             read.blank(&mut bucket);
             continue;
         }
         let place = Place { tenant, owner: TENANT, kind: seal::BUCKET, key: &key };
-        let plain = match (read.sealed(), &under) {
+        let plain = match (read.sealed(), under) {
             (None, _) => Vec::new(),
             (Some(sealed), Some(under)) => under.open(&place, sealed).ok_or_else(|| {
                 damage(Of::Bucket, "what is sealed of a bucket does not open", Some(tenant))
@@ -285,7 +278,31 @@ pub(crate) fn bucket(
     Ok(bucket)
 }
 
-fn take_bucket<'a>(
+/// The keys of buckets, by their slots.
+pub(crate) type BucketKeys = BTreeMap<u32, Arc<PartKey>>;
+
+/// Opens the keys of all buckets that a directory row lists, before any of them is read. Where one was erased, its slot:
+/// a row of now lists that bucket with another key, unless it is damaged.
+pub(crate) fn bucket_keys(
+    tenant: TenantId,
+    row: &DirectoryRow,
+    safe: &Safe,
+) -> Result<Result<BucketKeys, u32>, StorageError> {
+    let mut keys = BucketKeys::new();
+    for slot in row.buckets.iter().map(|listed| listed.key).filter(|slot| *slot != 0) {
+        if keys.contains_key(&slot) {
+            continue;
+        }
+        match safe.key_at(tenant, slot)? {
+            KeyHeld::Key(key) => drop(keys.insert(slot, key)),
+            KeyHeld::Erased | KeyHeld::Never => return Ok(Err(slot)),
+        }
+    }
+    Ok(Ok(keys))
+}
+
+/// Reads a part of a listed bucket, but for what is private of it.
+pub(crate) fn take_bucket<'a>(
     body: &'a [u8],
     listed: &Listed,
     bucket: &mut Bucket,

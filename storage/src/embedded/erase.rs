@@ -30,6 +30,10 @@ impl Sealing for Embedded {
         self.erase_replaced(tenant)
     }
 
+    fn erased(&self, tenant: TenantId) -> Result<(), StorageError> {
+        self.note_erasing(tenant, false)
+    }
+
     fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
         Ok(self.erasing_now()?.tenants)
     }
@@ -37,7 +41,8 @@ impl Sealing for Embedded {
 
 impl Embedded {
     /// Erases the key of a subject, and tells the buckets that must be put again with another key: its own, and
-    /// all that are sealed and not about subjects alone, for earlier versions of them may have spoken of it.
+    /// all that are sealed and not about subjects alone, for earlier versions of them may have spoken of it. What was
+    /// taken of them before, and is put later, does not count.
     pub(super) fn erase_subject(
         &self,
         tenant: TenantId,
@@ -49,12 +54,16 @@ impl Embedded {
             let _no_backup_is_cut = self.erasing.lock();
             self.safe.erase(tenant, subject)?;
         }
+        // The frame that begins the erasure is durable: state as of this position holds nothing of it.
+        let head = self.shared.head(tenant)?.ok_or(StorageError::TenantUnknown(tenant))?;
+        self.safe.clean_from(tenant, head.next);
+        // What waits for its transaction is listed nowhere yet.
+        self.drop_rows(self.shared.checkpoint.flush_now()?);
         let row = kept(self.shared.checkpoint.directory(tenant)?);
         let sealed = row.iter().flat_map(|row| &row.buckets).filter(|listed| listed.key != 0);
         let names = sealed.map(|listed| (listed.kind, listed.no));
-        let names: Vec<_> = names.filter(|name| name.0 != BucketKind::Subjects || *name == own).collect();
-        self.safe.renew(tenant, names.iter().copied());
-        Ok(names)
+        let names = names.filter(|name| name.0 != BucketKind::Subjects || *name == own).chain([own]);
+        Ok(self.safe.renew(tenant, names, head.next))
     }
 
     /// Erases the keys that buckets of a tenant had before, once all of them have others on disk.
@@ -64,7 +73,6 @@ impl Embedded {
         }
         let row = kept(self.shared.checkpoint.directory(tenant)?);
         self.erase_old_keys(row.as_ref().map_or(&[], |row| &row.old_keys))?;
-        self.note_erasing(tenant, false)?;
         Ok(true)
     }
 
@@ -93,6 +101,6 @@ impl Embedded {
             return Ok(());
         }
         let _no_backup_is_cut = self.erasing.lock();
-        slots.iter().try_for_each(|slot| self.keys.erase_slot(*slot))
+        self.keys.erase_slots(slots)
     }
 }

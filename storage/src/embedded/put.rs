@@ -33,6 +33,7 @@ impl Embedded {
         buckets: Vec<Bucket>,
     ) -> Result<(), StorageError> {
         let _pin = self.pins.read();
+        let names: Vec<_> = buckets.iter().map(|bucket| (bucket.kind, bucket.no)).collect();
         let flushed = self.shared.checkpoint.put(tenant, || {
             let (spots, rows) = self.recent(tenant, head)?;
             self.shared.checkpoint.read(|transaction| {
@@ -43,11 +44,13 @@ impl Embedded {
                 self.build(transaction, head, old, buckets, &spots, rows)
             })
         })?;
+        // Not before: where it is not taken, the same bucket comes again and needs its other key then.
+        self.safe.put(tenant, &names, head.next);
         self.drop_rows(flushed);
         Ok(())
     }
 
-    fn drop_rows(&self, flushed: Flushed) {
+    pub(super) fn drop_rows(&self, flushed: Flushed) {
         let mut tail = self.shared.tail.lock();
         for (tenant, rows) in flushed {
             tail.drop_rows(tenant, &rows);
@@ -187,12 +190,12 @@ impl Embedded {
         let bodies = image::parts(bucket);
         let had = old.as_ref().map_or(0, |old| old.key);
         // Command ids come and go by the minute: a slot for each of their buckets would fill the key file.
-        let shared = |listed: &&Listed| {
-            bucket.kind == BucketKind::Commands && listed.kind == bucket.kind && listed.key != 0
-        };
+        // Nor is a key given to one more that is about to be replaced.
+        let shares = bucket.kind == BucketKind::Commands && !self.safe.has_old(tenant);
+        let shared = |listed: &&Listed| shares && listed.kind == bucket.kind && listed.key != 0;
         let known =
             if had == 0 { row.buckets.iter().find(shared).map_or(0, |listed| listed.key) } else { had };
-        let (slot, under) = self.bucket_key(tenant, name, known, &bodies)?;
+        let (slot, under) = self.bucket_key((tenant, head.next), name, known, &bodies)?;
         if had != 0 && had != slot && !row.buckets.iter().any(|listed| listed.key == had) {
             row.old_keys.push(had);
         }
@@ -232,12 +235,12 @@ impl Embedded {
     /// none while nothing private was ever in it.
     fn bucket_key(
         &self,
-        tenant: TenantId,
+        (tenant, next): (TenantId, Revision),
         name: (BucketKind, u32),
         had: u32,
         bodies: &[(u8, bucket::Part)],
     ) -> Result<(u32, Option<Arc<PartKey>>), StorageError> {
-        let renewed = self.safe.is_renewed(tenant, name);
+        let renewed = self.safe.is_renewed(tenant, name, next);
         let private = bodies.iter().any(|(_, one)| !one.private.is_empty());
         if bodies.is_empty() || !private && renewed {
             return Ok((0, None));

@@ -2,10 +2,12 @@
 
 use super::Embedded;
 use crate::batch::Head;
+use crate::checkpoint::ahead;
 use crate::checkpoint::aside::AsideFrames;
 use crate::checkpoint::read as table;
 use crate::checkpoint::schema::{DirectoryRow, Of};
 use crate::checkpoint::segment::Segment;
+use crate::checkpoint::share;
 use crate::disk::DiskFile;
 use crate::error::StorageError;
 use crate::journal::files::name_of;
@@ -13,7 +15,7 @@ use crate::keys::KeySlot;
 use crate::record::RecordError;
 use crate::record::frame::{Form, FrameView};
 use crate::seal::{self, KeyHeld, Vault};
-use crate::store::{FrameRead, RowRead};
+use crate::store::{FrameRead, Replay, RowRead};
 use crate::tail::Spot;
 use redb::ReadTransaction;
 use std::collections::{BTreeMap, BTreeSet};
@@ -133,6 +135,42 @@ impl Embedded {
             }
         }
         Ok((rows, gone))
+    }
+
+    /// Gives a tenant's buckets to `sink`, and tells its directory row and the frames that stand aside, all as of one
+    /// transaction: a put moves frames that stand aside into buckets.
+    pub(super) fn load_buckets(
+        &self,
+        tenant: TenantId,
+        spots: &[Spot],
+        sink: &mut dyn FnMut(Replay),
+    ) -> Result<(Option<DirectoryRow>, AsideFrames), StorageError> {
+        let mut erased = BTreeSet::new();
+        loop {
+            let loaded = self.shared.checkpoint.read(|transaction| {
+                let row = table::kept(table::directory(transaction, tenant)?);
+                let Some(row) = row else {
+                    return Ok(Ok((None, Self::aside_of(transaction, tenant, spots)?)));
+                };
+                let keys = match table::bucket_keys(tenant, &row, &self.safe)? {
+                    Ok(keys) => keys,
+                    Err(slot) => return Ok(Err(slot)),
+                };
+                share::all_there(transaction, (tenant, &self.shared.checkpoint.salt), &row.shares)?;
+                table::listed_once(tenant, &row)?;
+                let give = &mut |bucket| sink(Replay::Bucket(bucket));
+                ahead::each(transaction, tenant, &row.buckets, &keys, give)?;
+                Ok(Ok((Some(row), Self::aside_of(transaction, tenant, spots)?)))
+            })?;
+            match loaded {
+                Ok(loaded) => return Ok(loaded),
+                // An erasure has put it under another key meanwhile: the row of now says so.
+                Err(slot) if erased.insert(slot) => {}
+                Err(_) => {
+                    return Err(table::damage(Of::Bucket, "the key of a listed bucket was erased", Some(tenant)));
+                }
+            }
+        }
     }
 
     /// A tenant's durable head and the spots of its tail.

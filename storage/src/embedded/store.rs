@@ -2,11 +2,10 @@
 
 use super::Embedded;
 use crate::batch::{Batch, Head};
-use crate::checkpoint::ahead;
 use crate::checkpoint::read as table;
 use crate::checkpoint::schema::{DirectoryRow, Life, Of, SCHEMA, encode, tenant_key};
 use crate::checkpoint::scrub::{Scrub, Scrubbed};
-use crate::checkpoint::share::{self, Sum};
+use crate::checkpoint::share::Sum;
 use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
 use crate::intake::Waiting;
@@ -49,17 +48,7 @@ impl Store for Embedded {
             return Ok(None);
         }
         let spots = tail.as_ref().map_or(&[][..], |(_, spots)| spots);
-        // In one transaction: a put moves frames that stand aside into buckets.
-        let (row, aside) = self.shared.checkpoint.read(|transaction| {
-            let row = table::kept(table::directory(transaction, tenant)?);
-            if let Some(row) = &row {
-                share::all_there(transaction, (tenant, &self.shared.checkpoint.salt), &row.shares)?;
-                table::listed_once(tenant, row)?;
-            }
-            let listed = row.as_ref().map_or(&[][..], |row| &row.buckets);
-            ahead::each(transaction, tenant, listed, &self.safe, &mut |bucket| sink(Replay::Bucket(bucket)))?;
-            Ok((row, Self::aside_of(transaction, tenant, spots)?))
-        })?;
+        let (row, aside) = self.load_buckets(tenant, spots, sink)?;
         if row.is_none() && tail.is_none() {
             return Ok(None);
         }
@@ -331,7 +320,7 @@ impl Store for Embedded {
         for known in self.keys.slots_of(tenant, &named).iter().filter(|known| known.number == number) {
             self.keys.erase(known.slot)?;
         }
-        let sealing = self.safe.tenant_key(tenant)?.wrapping().clone();
+        let sealing = self.safe.tenant_key(tenant)?.sealing().clone();
         let sequence = self.shared.tail.lock().sequence;
         let nonces = self.keys.draw.nonces(nonces);
         self.keys.make((tenant, number), &[index, Key::new(*key), sealing], &nonces, sequence)

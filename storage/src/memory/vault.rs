@@ -85,6 +85,10 @@ impl Sealing for Memory {
         Ok(true)
     }
 
+    fn erased(&self, _tenant: TenantId) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     fn erasing(&self) -> Result<Vec<TenantId>, StorageError> {
         Ok(Vec::new())
     }

@@ -24,7 +24,8 @@ const VERSION: u8 = 1;
 const SCHEMA: u16 = 1;
 /// Flag: the payload begins with the nonce of a newborn tenant's chain.
 const FLAG_BIRTH: u8 = 1;
-/// Flag: the fingerprint is sealed, at the beginning of the first subject's part; in the payload stands 0.
+/// Flag: the fingerprint is sealed, at the beginning of the first subject's part, or of the tenant's where there is no
+/// other; in the payload stands 0.
 const FLAG_HIDDEN: u8 = 2;
 /// Bytes of the header.
 const HEADER_BYTES: usize = 64;

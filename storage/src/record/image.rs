@@ -12,7 +12,7 @@ use tessera_model::record::CommandIdRecord;
 use tessera_model::{CommandId, Event, PlaceImage, Revision};
 
 /// The form of a part that is a list of events.
-const EVENTS: u8 = 0;
+pub(crate) const EVENTS: u8 = 0;
 /// The form of a part that is an image of places.
 const PLACES: u8 = 1;
 /// The form of a part that is an image of command ids.

@@ -10,7 +10,7 @@ use crate::record::{Field, Reader};
 use crate::store::FrameRead;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tessera_model::{Revision, Row, RowKind, SubjectIndex, TenantId};
+use tessera_model::{CommandKind, Revision, Row, RowKind, SubjectIndex, TenantId};
 
 /// Keys of owners that are on their way to the disk: a batch's own, until it is durable.
 pub(crate) type Fresh = BTreeMap<(TenantId, SubjectIndex), Arc<PartKey>>;
@@ -76,18 +76,25 @@ pub(crate) fn seal(
     (tenant, revision): (TenantId, Revision),
     staged: &Staged,
 ) -> Result<Sealed, StorageError> {
-    let Staged { events, rows, fingerprint, .. } = staged;
+    let Staged { events, rows, fingerprint, kind, .. } = staged;
     let mut sealer = Sealer { vault, tenant, known, fresh: Fresh::new(), rows: Vec::new() };
     let mut private: BTreeMap<SubjectIndex, Vec<u8>> = BTreeMap::new();
-    // A fingerprint tells who guesses what was ordered: it goes with the first of those whom that is about.
+    // A fingerprint tells who guesses what was ordered: it goes with the first of those whom that is about. Of an erasure
+    // it tells nothing that does not stay, and its repeat has to be known for one when the key is gone.
+    let hides = *kind != CommandKind::EraseSubject;
     let owners = events.iter().filter(|event| is_private(event)).filter_map(Field::owner);
     let stored = rows.iter().filter(|row| row.value.is_some()).map(|row| owner_of(row.kind, &row.key));
     let owners: BTreeSet<_> = owners.chain(stored).filter(|owner| *owner != TENANT).collect();
-    for owner in &owners {
+    for owner in owners.iter().filter(|_| hides) {
         if sealer.key(*owner)?.is_some() {
             private.insert(*owner, fingerprint.to_le_bytes().to_vec());
             break;
         }
+    }
+    // Where only the tenant has something, as whom it invites, it goes with that.
+    let of_tenant = owners.is_empty() && events.iter().any(is_private);
+    if hides && of_tenant {
+        private.insert(TENANT, fingerprint.to_le_bytes().to_vec());
     }
     let mut one = Vec::new();
     for event in events {
@@ -108,7 +115,7 @@ pub(crate) fn seal(
     for row in rows {
         sealer.row(row)?;
     }
-    Ok(Sealed { parts, rows: sealer.rows, fresh: sealer.fresh, hides_fingerprint: !owners.is_empty() })
+    Ok(Sealed { parts, rows: sealer.rows, fresh: sealer.fresh, hides_fingerprint: hides && (of_tenant || !owners.is_empty()) })
 }
 
 /// What a frame says, its parts opened. What was erased is blank, or passed over where it says nothing then.
@@ -136,8 +143,9 @@ pub(crate) fn read(view: &FrameView<'_>, vault: &dyn Vault, file: &str) -> Resul
     }
     let mut readers: BTreeMap<SubjectIndex, Option<Reader<'_>>> =
         opened.iter().map(|(owner, plain)| (*owner, plain.as_deref().map(Reader::new))).collect();
+    let first = opened.keys().find(|owner| **owner != TENANT).copied().unwrap_or(TENANT);
     if view.hides_fingerprint()
-        && let Some((_, Some(input))) = readers.iter_mut().find(|(owner, _)| **owner != TENANT)
+        && let Some(Some(input)) = readers.get_mut(&first)
     {
         frame.fingerprint = u64::take(input).map_err(|error| wrong(error.text()))?;
     }

@@ -100,8 +100,8 @@ impl PartKey {
         Self { nonces: derived("tessera part nonce v1"), rows: derived("tessera row key v1"), key }
     }
 
-    /// The key that wraps others under it.
-    pub(crate) const fn wrapping(&self) -> &Key {
+    /// The key itself.
+    pub(crate) const fn sealing(&self) -> &Key {
         &self.key
     }
 

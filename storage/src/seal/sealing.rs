@@ -31,6 +31,12 @@ pub trait Sealing {
     /// As [`Sealing::erase`].
     fn finish_erasing(&self, tenant: TenantId) -> Result<bool, StorageError>;
 
+    /// Nobody is left to be erased in a tenant, and its history says so: the next start need not go on with it.
+    ///
+    /// # Errors
+    /// As [`Sealing::erase`].
+    fn erased(&self, tenant: TenantId) -> Result<(), StorageError>;
+
     /// Tenants of which an erasure was begun and not finished.
     ///
     /// # Errors

@@ -8,9 +8,10 @@ use crate::keys::{KeySlot, Keys};
 use crate::lane::Shared;
 use crate::store::{BucketKind, FIRST_REFRESH_KEY, RowRead};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use tessera_model::{Row, RowKind, SubjectIndex, TenantId};
+use tessera_crypto::Key;
+use tessera_model::{Revision, Row, RowKind, SubjectIndex, TenantId};
 
 /// LIMIT: keys that are kept open: 65,536 × 200 B = 13 MB. When there are more, all are forgotten.
 const OPEN_MAX: usize = 65_536;
@@ -24,6 +25,41 @@ const AHEAD_TENANTS_MAX: usize = 1_024;
 struct Ahead {
     keys: VecDeque<(u32, Arc<PartKey>)>,
     made: u32,
+    /// When somebody drew from them last, as [`Aheads`] counts.
+    drawn: u64,
+}
+
+/// What was made ahead, by tenant.
+#[derive(Default)]
+struct Aheads {
+    tenants: BTreeMap<TenantId, Ahead>,
+    draws: u64,
+}
+
+impl Aheads {
+    /// What was made for a tenant. Where there are too many tenants, the one that drew longest ago loses its own: those
+    /// slots stay unused.
+    fn of(&mut self, tenant: TenantId) -> &mut Ahead {
+        if self.tenants.len() >= AHEAD_TENANTS_MAX && !self.tenants.contains_key(&tenant) {
+            let oldest = self.tenants.iter().min_by_key(|(_, ahead)| ahead.drawn);
+            if let Some(oldest) = oldest.map(|(tenant, _)| *tenant) {
+                self.tenants.remove(&oldest);
+            }
+        }
+        self.draws += 1;
+        let ahead = self.tenants.entry(tenant).or_default();
+        ahead.drawn = self.draws;
+        ahead
+    }
+}
+
+/// What must be put with other keys because somebody is erased.
+#[derive(Default)]
+struct Renewals {
+    /// Buckets, and the position as of which they hold nothing of the erased any more.
+    buckets: BTreeMap<(TenantId, BucketKind, u32), Revision>,
+    /// Behind which position a tenant's buckets are clean: what was taken of them before may come yet.
+    clean_from: BTreeMap<TenantId, Revision>,
 }
 
 /// Keys that are open.
@@ -39,9 +75,8 @@ pub(crate) struct Safe {
     shared: Arc<Shared>,
     pub(crate) keys: Arc<Keys>,
     open: Mutex<Open>,
-    ahead: Mutex<BTreeMap<TenantId, Ahead>>,
-    /// Buckets that get another key when they are put next.
-    renew: Mutex<BTreeSet<(TenantId, BucketKind, u32)>>,
+    ahead: Mutex<Aheads>,
+    renew: Mutex<Renewals>,
 }
 
 impl Safe {
@@ -50,7 +85,12 @@ impl Safe {
         Self { shared, keys, open: Mutex::default(), ahead: Mutex::default(), renew: Mutex::default() }
     }
 
-    /// The key that a tenant's other keys are wrapped under.
+    /// The key that the slots of a tenant are wrapped under.
+    pub(crate) fn slots_key(&self, tenant: TenantId) -> Result<Key, StorageError> {
+        Ok(self.keys.slots_key(tenant, self.tenant_key(tenant)?.sealing()))
+    }
+
+    /// A tenant's sealing key: what is nobody's in particular is sealed under it.
     pub(crate) fn tenant_key(&self, tenant: TenantId) -> Result<Arc<PartKey>, StorageError> {
         self.cached(tenant, TENANT, || {
             let row = self.shared.checkpoint.directory(tenant)?;
@@ -116,16 +156,18 @@ impl Safe {
 
     /// The key at a slot that something of the tenant names.
     pub(crate) fn key_at(&self, tenant: TenantId, slot: u32) -> Result<KeyHeld, StorageError> {
-        let under = self.tenant_key(tenant)?;
-        let found = self.keys.key_at((tenant, slot), under.wrapping())?;
+        let under = self.slots_key(tenant)?;
+        let found = self.keys.key_at((tenant, slot), &under)?;
         Ok(found.map_or(KeyHeld::Erased, |key| KeyHeld::Key(Arc::new(PartKey::new(key)))))
     }
 
     /// Forgets what is open of a tenant, and what was made for it.
     pub(crate) fn forget(&self, tenant: TenantId) {
         self.shut(|whose| whose.0 == tenant);
-        self.ahead.lock().remove(&tenant);
-        self.renew.lock().retain(|whose| whose.0 != tenant);
+        self.ahead.lock().tenants.remove(&tenant);
+        let mut renew = self.renew.lock();
+        renew.buckets.retain(|whose, _| whose.0 != tenant);
+        renew.clean_from.remove(&tenant);
     }
 
     fn shut(&self, which: impl Fn(&(TenantId, SubjectIndex)) -> bool) {
@@ -137,7 +179,7 @@ impl Safe {
     /// Erases the key of a subject; whatever is sealed under it can be read by nobody any more.
     pub(crate) fn erase(&self, tenant: TenantId, owner: SubjectIndex) -> Result<(), StorageError> {
         if let Some(slot) = self.slot_of(tenant, owner)? {
-            self.keys.erase_slot(slot)?;
+            self.keys.erase_slots(&[slot])?;
         }
         self.shut(|whose| *whose == (tenant, owner));
         Ok(())
@@ -148,19 +190,58 @@ impl Safe {
         self.open.lock().erased
     }
 
-    /// Buckets that get another key when they are put next.
-    pub(crate) fn renew(&self, tenant: TenantId, buckets: impl Iterator<Item = (BucketKind, u32)>) {
-        self.renew.lock().extend(buckets.map(|(kind, no)| (tenant, kind, no)));
+    /// From here on a tenant's buckets hold nothing of somebody erased: those that are put later and were taken before
+    /// are to be put again.
+    pub(crate) fn clean_from(&self, tenant: TenantId, from: Revision) {
+        let mut renew = self.renew.lock();
+        let known = renew.clean_from.entry(tenant).or_insert(from);
+        *known = from.max(*known);
     }
 
-    /// Whether a bucket gets another key now. It is asked when the bucket is put.
-    pub(crate) fn is_renewed(&self, tenant: TenantId, (kind, no): (BucketKind, u32)) -> bool {
-        self.renew.lock().remove(&(tenant, kind, no))
+    /// Buckets that get another key when they are put next as of this position, or a later one. Tells all of the tenant
+    /// that do.
+    pub(crate) fn renew(
+        &self,
+        tenant: TenantId,
+        buckets: impl Iterator<Item = (BucketKind, u32)>,
+        from: Revision,
+    ) -> Vec<(BucketKind, u32)> {
+        let mut renew = self.renew.lock();
+        renew.buckets.extend(buckets.map(|(kind, no)| ((tenant, kind, no), from)));
+        let all = renew.buckets.keys().filter(|whose| whose.0 == tenant);
+        all.map(|(_, kind, no)| (*kind, *no)).collect()
+    }
+
+    /// Whether a bucket gets another key now: it is put as of a position as of which it is clean. One that was taken
+    /// before is noted: it will have to be put again.
+    pub(crate) fn is_renewed(
+        &self,
+        tenant: TenantId,
+        (kind, no): (BucketKind, u32),
+        next: Revision,
+    ) -> bool {
+        let mut renew = self.renew.lock();
+        let clean_from = renew.clean_from.get(&tenant).copied().unwrap_or_default();
+        let noted = renew.buckets.get(&(tenant, kind, no)).copied();
+        if next < clean_from {
+            renew.buckets.insert((tenant, kind, no), clean_from);
+        }
+        noted.is_some_and(|from| from <= next)
+    }
+
+    /// Buckets were put as of this position: those that were to get another key have it.
+    pub(crate) fn put(&self, tenant: TenantId, buckets: &[(BucketKind, u32)], next: Revision) {
+        let mut renew = self.renew.lock();
+        for (kind, no) in buckets {
+            if renew.buckets.get(&(tenant, *kind, *no)).is_some_and(|from| *from <= next) {
+                renew.buckets.remove(&(tenant, *kind, *no));
+            }
+        }
     }
 
     /// Whether buckets of a tenant still have the keys of before.
     pub(crate) fn has_old(&self, tenant: TenantId) -> bool {
-        self.renew.lock().iter().any(|whose| whose.0 == tenant)
+        self.renew.lock().buckets.keys().any(|whose| whose.0 == tenant)
     }
 }
 
@@ -176,17 +257,14 @@ impl Vault for Safe {
     }
 
     fn draw(&self, tenant: TenantId) -> Result<(u32, Arc<PartKey>), StorageError> {
-        let under = self.tenant_key(tenant)?;
+        let under = self.slots_key(tenant)?;
         let mut all = self.ahead.lock();
-        if all.len() >= AHEAD_TENANTS_MAX && !all.contains_key(&tenant) {
-            // Their slots stay unused.
-            all.clear();
-        }
-        let ahead = all.entry(tenant).or_default();
+        let ahead = all.of(tenant);
         if ahead.keys.is_empty() {
             let (least, most) = AHEAD;
-            ahead.made = ahead.made.saturating_mul(2).clamp(least, most);
-            let (first, keys) = self.keys.make_slots(tenant, under.wrapping(), ahead.made)?;
+            let more = ahead.made.saturating_mul(2).clamp(least, most);
+            let (first, keys) = self.keys.make_slots(tenant, &under, more)?;
+            ahead.made = more;
             ahead.keys.extend((first..).zip(keys).map(|(slot, key)| (slot, Arc::new(PartKey::new(key)))));
         }
         ahead.keys.pop_front().ok_or(StorageError::KeysMissing(tenant))

@@ -29,6 +29,7 @@ mod config;
 mod device;
 mod double;
 mod error;
+mod events;
 mod ids;
 mod inspect;
 mod lane;
@@ -49,6 +50,7 @@ pub use config::{Balance, Config};
 pub use device::DeviceSigner;
 pub use double::Permitted;
 pub use error::ClientError;
+pub use events::EventWatch;
 pub use pages::Pages;
 pub use tls::Trust;
 

@@ -4,6 +4,7 @@ use crate::batch::DecisionBatchWriter;
 use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
 use crate::elevation::{ActingRow, ChallengeRow, DevicePolicyRow, DeviceRow, RequestRow};
 use crate::endpoint::{AuthorizedRow, EndpointRow};
+use crate::event::EventRow;
 use crate::fault::{Fault, WireError};
 use crate::fields::{Head, TENANT_OF_CONNECTION};
 use crate::fleet::{CellRow, FleetRow, PeerRow, PlacementRow};
@@ -281,6 +282,7 @@ fn rows(add: &mut Add<'_>) {
     page::<InvitationRow>(add, "InvitationRow");
     page::<PersonalRoleRow>(add, "PersonalRoleRow");
     page::<VisibilityRow>(add, "VisibilityRow");
+    page::<EventRow>(add, "EventRow");
     page::<CellRow>(add, "CellRow");
     page::<PlacementRow>(add, "PlacementRow");
     page::<FleetRow>(add, "FleetRow");
@@ -372,6 +374,7 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of InvitationRow" => page::<InvitationRow>(frame, out),
         "Rows of PersonalRoleRow" => page::<PersonalRoleRow>(frame, out),
         "Rows of VisibilityRow" => page::<VisibilityRow>(frame, out),
+        "Rows of EventRow" => page::<EventRow>(frame, out),
         "Rows of SettingsRow" => page::<SettingsRow>(frame, out),
         _ => page::<TenantRow>(frame, out),
     }

@@ -13,6 +13,7 @@ mod check;
 mod declare;
 mod elevation;
 mod endpoint;
+mod event;
 #[cfg(test)]
 mod example;
 mod fault;
@@ -81,4 +82,4 @@ pub use shape::{Page, Rows, RowsWriter, Shape};
 pub use surface::{codes_text, kinds_text};
 pub use tag::Tag;
 pub use visibility::VisibilityRow;
-pub use {invitation::InvitationRow, invitation::PersonalRoleRow, outbox::Outbox};
+pub use {event::EventDetails, event::EventRow, invitation::InvitationRow, invitation::PersonalRoleRow, outbox::Outbox};

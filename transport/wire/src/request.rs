@@ -5,9 +5,9 @@
 //! node hashes them) and identifiers as typed (the node hashes those too, for uniqueness).
 
 use crate::declare::requests;
+use crate::event::and_events;
 use crate::fault::WireError;
 use crate::fields::{FieldsReader, FieldsWriter, Head};
-use crate::fleet::and_fleet;
 use crate::frame::Frame;
 use crate::kind::Kind;
 use crate::outbox::Outbox;
@@ -25,7 +25,7 @@ use tessera_model::{
     load::LoadRow, policy::EntityName,
 };
 
-and_fleet! {
+and_events! {
     /// Turns the one-time secret of the first start into an operator with a key. Needs no credential.
     ClaimOperator = 0x1001 -> Made {
         /// The secret as shown.
@@ -552,6 +552,7 @@ impl Request {
         | Self::ListKeys { after, .. }
         | Self::ListMappings { after, .. }
         | Self::WatchRelations { after, .. }
+        | Self::WatchEvents { after, .. }
         | Self::ListRelations { after, .. }
         | Self::ListRelationObjects { after, .. }
         | Self::ListRelationSubjects { after, .. }

@@ -202,6 +202,7 @@ samples! {
         details: Details::sample(one),
         attributes: Vec::sample(one + 1),
     }).collect();
+    crate::event::EventDetails: |nth| crate::event::EventDetails((0..nth % 3).map(|one| format!("role=clerk {one}")).collect());
     Vec<String>: |nth| (0..nth % 3).map(|one| format!("question-{one}")).collect();
     Receipt: |nth| Receipt { epoch: Epoch(1), revision: Revision(41 + nth) };
 }

@@ -4,6 +4,7 @@ use crate::archive;
 use crate::catalogue::{EntryRow, EntryUseRow, ServiceRow};
 use crate::elevation::{ActingRow, ChallengeRow, DevicePolicyRow, DeviceRow, RequestRow};
 use crate::endpoint::{AuthorizedRow, EndpointRow};
+use crate::event::EventRow;
 use crate::fields::FIELD_KINDS;
 use crate::fleet::{CellRow, FleetRow, PeerRow, PlacementRow};
 use crate::invitation::{InvitationRow, PersonalRoleRow};
@@ -95,6 +96,7 @@ pub(crate) const SHAPES: &[(&str, Parts)] = &[
     ("InvitationRow", InvitationRow::PARTS),
     ("PersonalRoleRow", PersonalRoleRow::PARTS),
     ("VisibilityRow", VisibilityRow::PARTS),
+    ("EventRow", EventRow::PARTS),
     ("CellRow", CellRow::PARTS),
     ("PlacementRow", PlacementRow::PARTS),
     ("FleetRow", FleetRow::PARTS),

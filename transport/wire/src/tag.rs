@@ -499,4 +499,12 @@ tags! {
     ChainLink = 387;
     /// Whether a tenant is suspended.
     Suspended = 388;
+    /// What kind of event: words with dots between.
+    EventKind = 390;
+    /// The command that brought an event.
+    EventCommand = 391;
+    /// Who ordered it: 1 a subject, 2 an operator, 3 the node, 4 whoever held a secret.
+    EventBy = 392;
+    /// What an event says, `name=value`.
+    EventDetail = 393;
 }

@@ -1,0 +1,367 @@
+//! Watching everything that happens in a tenant: its events behind a position, as far as the reader may see them, from
+//! the first frame of its history on.
+//!
+//! Nothing is kept for whoever watches. A page looks at so many frames at most and tells where to go on, also where
+//! nothing of it is told: a reader far behind catches up page by page, and costs what it reads.
+
+use crate::bound::Bound;
+use crate::cursor::Cursors;
+use crate::engine::Engine;
+use crate::list::Listing;
+use crate::told::{Teller, Told};
+use crate::view::View;
+use crate::watch::Place;
+use std::sync::Arc;
+use std::time::Duration;
+use tessera_model::limits::{PAGE_ROWS_MAX, RELATION_WATCH_WAIT_MS_MAX};
+use tessera_model::{
+    Caller, CursorFault, Epoch, ListKind, PublicId, Receipt, Refusal, Revision, SubjectIndex, TenantId,
+    UnixMillis,
+};
+use tessera_storage::FrameRead;
+
+/// The permission that whoever watches events has, from the first row to the last.
+pub const AUDIT: &str = "tessera.audit";
+/// The permission to read what is private of subjects.
+const PRIVATE: &str = "tessera.admin.subjects";
+
+/// LIMIT: frames of history that are looked at in one step.
+const FRAMES: usize = 256;
+/// LIMIT: such steps of one page.
+const STEPS_MAX: usize = 16;
+/// LIMIT: names of kinds in a filter.
+pub const EVENT_KINDS_MAX: usize = 64;
+
+/// What of the events is asked for.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct EventFilter {
+    /// Only of these kinds: a whole name (`grant.added`), or the beginning of some (`grant`); none for all.
+    pub kinds: Vec<String>,
+    /// Only about this subject, or ordered by it.
+    pub subject: Option<PublicId>,
+}
+
+/// Where a watch begins.
+#[derive(Clone, Debug)]
+pub enum EventsFrom {
+    /// Behind what is there now.
+    Now,
+    /// With the first event of the tenant.
+    First,
+    /// Behind this position.
+    Behind(Receipt),
+    /// Where a page ended.
+    Cursor(Vec<u8>),
+}
+
+/// Who ordered something.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EventBy {
+    /// A subject of the tenant; none for one that the reader does not see.
+    Subject(Option<PublicId>),
+    /// An operator of the node.
+    Operator,
+    /// The node itself.
+    Node,
+    /// Whoever held a secret.
+    Secret,
+}
+
+/// One event.
+#[derive(Clone, Debug)]
+pub struct EventTold {
+    /// The position that it was committed at.
+    pub revision: Revision,
+    /// When.
+    pub at: UnixMillis,
+    /// What kind of event; `command` for a command without any event that is told.
+    pub kind: &'static str,
+    /// By which command.
+    pub command: &'static str,
+    /// By whom.
+    pub by: EventBy,
+    /// Whom it is about.
+    pub subject: Option<PublicId>,
+    /// What it says, `name=value` each.
+    pub details: Vec<String>,
+    /// The position behind it, for a cursor.
+    pub behind: EventPosition,
+}
+
+/// A position: everything before a revision was seen, and so many events of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct EventPosition {
+    next: u64,
+    seen: u32,
+}
+
+/// A part of the events.
+pub struct EventsTold {
+    /// The events, in their order.
+    pub events: Vec<EventTold>,
+    /// Where to go on behind all of them.
+    pub next: EventPosition,
+    /// How many frames were looked at.
+    pub looked: u64,
+    cursors: Cursors,
+    now: Receipt,
+}
+
+impl EventsTold {
+    /// The position up to which everything was seen.
+    #[must_use]
+    pub const fn seen(&self) -> Receipt {
+        Receipt { epoch: self.now.epoch, revision: Revision(self.next.next.saturating_sub(1)) }
+    }
+
+    /// The life of the history that all of this is of.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.now.epoch
+    }
+
+    /// The cursor of a position.
+    #[must_use]
+    pub fn cursor(&self, at: EventPosition) -> Vec<u8> {
+        let mut tail = [0; 12];
+        let parts = self.now.epoch.0.to_le_bytes().into_iter().chain(at.seen.to_le_bytes());
+        tail.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
+        self.cursors.behind(at.next, &tail)
+    }
+
+    const fn has_more(&self) -> bool {
+        self.next.next <= self.now.revision.0
+    }
+}
+
+/// What a reader is told of one frame: of whom it sees, and what was asked for.
+struct Reader<'a> {
+    teller: Teller<'a>,
+    filter: &'a EventFilter,
+}
+
+impl Reader<'_> {
+    fn sees(&self, subject: SubjectIndex) -> bool {
+        subject.0 == 0 || self.teller.listing.sees(subject).is_some()
+    }
+
+    fn by(&self, caller: Caller) -> EventBy {
+        match caller {
+            Caller::Holder { subject, .. } => EventBy::Subject(self.teller.listing.shown_id(subject)),
+            Caller::Operator { .. } => EventBy::Operator,
+            Caller::Node => EventBy::Node,
+            Caller::Bootstrap | Caller::Claimant => EventBy::Secret,
+        }
+    }
+
+    fn wants(&self, kind: &str, (subject, by): (Option<PublicId>, EventBy)) -> bool {
+        let of_kind = |asked: &String| {
+            kind.strip_prefix(asked.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let kinds = self.filter.kinds.is_empty() || self.filter.kinds.iter().any(of_kind);
+        let about = |asked: PublicId| subject == Some(asked) || by == EventBy::Subject(Some(asked));
+        kinds && self.filter.subject.is_none_or(about)
+    }
+
+    fn row(&self, frame: &FrameRead, told: Told) -> Option<EventTold> {
+        let names = told.names.iter().all(|name| self.teller.listing.tells(name));
+        if !self.sees(told.subject) || !names {
+            return None;
+        }
+        let by = self.by(frame.caller);
+        let subject = self.teller.listing.shown_id(told.subject);
+        if !self.wants(told.kind, (subject, by)) {
+            return None;
+        }
+        Some(EventTold {
+            revision: frame.revision,
+            at: frame.wall,
+            kind: told.kind,
+            command: frame.kind.name(),
+            by,
+            subject,
+            details: told.details,
+            behind: EventPosition { next: frame.revision.0, seen: 0 },
+        })
+    }
+
+    /// What is told of a frame, behind `skip` events of it.
+    fn rows(&self, frame: &FrameRead, skip: u32) -> Vec<EventTold> {
+        let mut found: Vec<Told> =
+            frame.events.iter().filter_map(|event| self.teller.tell(event)).collect();
+        if found.is_empty() {
+            // What it changed is told to nobody, as a password is: that it was ordered is.
+            found.push(Told { kind: "command", subject: SubjectIndex(0), details: vec![], names: vec![] });
+        }
+        let count = found.len();
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        let rows = (1_u32..).zip(found).skip(skip).filter_map(|(nth, told)| {
+            let last = usize::try_from(nth).is_ok_and(|nth| nth == count);
+            let next = frame.revision.0;
+            let behind = if last {
+                EventPosition { next: next + 1, seen: 0 }
+            } else {
+                EventPosition { next, seen: nth }
+            };
+            self.row(frame, told).map(|row| EventTold { behind, ..row })
+        });
+        rows.collect()
+    }
+}
+
+impl Engine {
+    /// The events of a tenant from a position on, at most `limit` of them (a command more than that, at most), filtered.
+    /// Where there is nothing behind it the answer waits as long as it is told, 30 s at most.
+    ///
+    /// # Errors
+    /// `Malformed` for a filter over its bounds; `CursorRefused`, `Restored` or `Behind` for a position of elsewhere;
+    /// `Busy` when too many wait; `Unauthorized` when the caller has ended meanwhile, or may not any more; `NotReady`
+    /// when the tenant has gone to sleep.
+    pub async fn watch_events(
+        &self,
+        bound: &Bound,
+        filter: EventFilter,
+        (from, limit, wait): (EventsFrom, usize, Duration),
+    ) -> Result<EventsTold, Refusal> {
+        if filter.kinds.len() > EVENT_KINDS_MAX {
+            return Err(Refusal::Malformed);
+        }
+        let limit = if limit == 0 { PAGE_ROWS_MAX } else { limit.min(PAGE_ROWS_MAX) };
+        let wait = wait.min(Duration::from_millis(u64::from(RELATION_WATCH_WAIT_MS_MAX)));
+        let until = tokio::time::Instant::now() + wait;
+        let waits = !wait.is_zero() && !matches!(from, EventsFrom::Now);
+        let filter = Arc::new(filter);
+        let mut from = from;
+        loop {
+            let stirred = bound.entry.stirred();
+            let view = bound.entry.view().as_ref().map(Arc::clone);
+            let view = view.ok_or_else(|| self.unready(&bound.entry))?;
+            let published = view.watchers.any_published();
+            tokio::pin!(stirred, published);
+            // From here on nothing that is published goes unheard.
+            published.as_mut().enable();
+            self.may_audit(bound)?;
+            let (engine, bound_too, seen, asked) =
+                (self.clone(), bound.clone(), Arc::clone(&view), (Arc::clone(&filter), from.clone()));
+            let read = move || engine.events(&bound_too, &seen, &asked.0, &asked.1, limit);
+            let told = tokio::task::spawn_blocking(read).await.map_err(|_| Refusal::NotReady)??;
+            // The credential or what it may do may have ended while it was waited or read.
+            self.may_audit(bound)?;
+            if !waits || !told.events.is_empty() || told.has_more() {
+                return Ok(told);
+            }
+            from = EventsFrom::Cursor(told.cursor(told.next));
+            let place = Place::take(&view.watchers)?;
+            let heard = async {
+                tokio::select! {
+                    () = published => {}
+                    () = stirred => {}
+                }
+            };
+            let woken = tokio::time::timeout_at(until, heard).await;
+            drop(place);
+            if woken.is_err() {
+                self.may_audit(bound)?;
+                return Ok(told);
+            }
+        }
+    }
+
+    /// Whether a caller may be told of events, now.
+    fn may_audit(&self, bound: &Bound) -> Result<(), Refusal> {
+        if self.is_asleep(bound) {
+            return Err(self.unready(&bound.home));
+        }
+        if self.is_alive(bound) && self.may(bound, AUDIT) { Ok(()) } else { Err(Refusal::Unauthorized) }
+    }
+
+    /// The cursors of events that are filtered so.
+    fn event_cursors(&self, tenant: TenantId, filter: &EventFilter) -> Result<Cursors, Refusal> {
+        let subject = filter.subject.map(|subject| subject.to_string()).unwrap_or_default();
+        let mut about = vec![subject.as_str()];
+        about.extend(filter.kinds.iter().map(String::as_str));
+        self.relation_cursors(tenant, ListKind::Events, &about)
+    }
+
+    /// Where to begin.
+    fn begin_events(
+        &self,
+        tenant: TenantId,
+        (cursors, now): (&Cursors, Receipt),
+        from: &EventsFrom,
+    ) -> Result<EventPosition, Refusal> {
+        let damaged = Refusal::CursorRefused(CursorFault::Damaged);
+        let (epoch, at) = match from {
+            EventsFrom::First => return Ok(EventPosition { next: 0, seen: 0 }),
+            EventsFrom::Now => return Ok(EventPosition { next: now.revision.0 + 1, seen: 0 }),
+            EventsFrom::Behind(seen) => {
+                (seen.epoch, EventPosition { next: seen.revision.0.saturating_add(1), seen: 0 })
+            }
+            EventsFrom::Cursor(bytes) => {
+                let (next, tail) = cursors.tail(Some(bytes))?.ok_or(damaged)?;
+                let (epoch, seen) = tail.split_first_chunk::<8>().ok_or(damaged)?;
+                let seen = u32::from_le_bytes(seen.try_into().map_err(|_| damaged)?);
+                (Epoch(u64::from_le_bytes(*epoch)), EventPosition { next, seen })
+            }
+        };
+        if epoch > now.epoch {
+            return Err(Refusal::Behind);
+        }
+        let past = at.next > now.revision.0 + 1;
+        if epoch == now.epoch {
+            return if past { Err(Refusal::Behind) } else { Ok(at) };
+        }
+        // A position of before a restore is good as far as the history that was seen is the one that is there.
+        let last = if at.seen > 0 { Some(at.next) } else { at.next.checked_sub(1) };
+        let Some(last) = last else { return Ok(at) };
+        if past {
+            return Err(Refusal::Restored);
+        }
+        let frame = self.house.store.history(tenant, Revision(last), 1).map_err(|_| Refusal::TenantFailed)?;
+        match frame.first() {
+            Some(frame) if frame.revision.0 == last && frame.epoch <= epoch => Ok(at),
+            Some(_) | None => Err(Refusal::Restored),
+        }
+    }
+
+    /// Reads on from a position, as far as some thousand frames go. Blocks.
+    fn events(
+        &self,
+        bound: &Bound,
+        view: &View,
+        filter: &EventFilter,
+        from: &EventsFrom,
+        limit: usize,
+    ) -> Result<EventsTold, Refusal> {
+        let tenant = bound.entry.tenant;
+        let now = self.read(view).seen();
+        let cursors = self.event_cursors(tenant, filter)?;
+        let mut at = self.begin_events(tenant, (&cursors, now), from)?;
+        let listing: Listing = self.listing(bound, view, AUDIT);
+        let root = view.root.full();
+        let teller = Teller { root: &root, listing: &listing, private: self.may(bound, PRIVATE) };
+        let reader = Reader { teller, filter };
+        let mut told = EventsTold { events: Vec::new(), next: at, looked: 0, cursors, now };
+        for _ in 0..STEPS_MAX {
+            if at.next > now.revision.0 || told.events.len() >= limit {
+                break;
+            }
+            let frames = self.house.store.history(tenant, Revision(at.next), FRAMES);
+            let frames = frames.map_err(|_| Refusal::TenantFailed)?;
+            if frames.is_empty() {
+                break;
+            }
+            for frame in frames {
+                // What is durable and not yet published is seen by nobody.
+                if frame.revision > now.revision || told.events.len() >= limit {
+                    break;
+                }
+                told.looked += 1;
+                told.events.extend(reader.rows(&frame, at.seen));
+                at = EventPosition { next: frame.revision.0 + 1, seen: 0 };
+            }
+        }
+        told.next = at;
+        Ok(told)
+    }
+}
