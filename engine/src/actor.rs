@@ -184,7 +184,7 @@ impl Running {
 
     /// Notes that somebody acts for somebody else no more, where that is so: what a batch has ended, and what time has.
     async fn note_acts(&mut self, now: UnixMillis) -> Result<(), ActorError> {
-        let may = self.house.store.room() == Room::Any && !self.house.is_stopped();
+        let may = self.house.store.room() == Room::Any && !self.house.now_and_stopped().1;
         if !may || !self.state.acts_are_over(now) {
             return Ok(());
         }

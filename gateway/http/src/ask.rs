@@ -374,7 +374,13 @@ pub(crate) fn may_be_long(bound: &Bound, asked: Ask, input: &Input) -> bool {
     let many = match asked {
         Ask::Permissions => true,
         Ask::CheckBatch => input.checks("checks").len() > CHECKS_HERE_MAX,
-        Ask::Check | Ask::Introspect | Ask::Resolve | Ask::WhoAmI | Ask::Authorize | Ask::Forward => false,
+        Ask::Check
+        | Ask::Introspect
+        | Ask::Resolve
+        | Ask::WhoAmI
+        | Ask::Authorize
+        | Ask::Forward
+        | Ask::Challenge => false,
     };
     many && bound.entry.view().as_ref().is_some_and(|view| view.has_policies())
 }
@@ -393,9 +399,13 @@ pub(crate) async fn aside(
     let whole = move || match asked {
         Ask::Permissions => permissions(&on, &by, &input),
         Ask::CheckBatch => check_batch(&on, &by, &input),
-        Ask::Check | Ask::Introspect | Ask::Resolve | Ask::WhoAmI | Ask::Authorize | Ask::Forward => {
-            Err(Problem::failed())
-        }
+        Ask::Check
+        | Ask::Introspect
+        | Ask::Resolve
+        | Ask::WhoAmI
+        | Ask::Authorize
+        | Ask::Forward
+        | Ask::Challenge => Err(Problem::failed()),
     };
     tokio::task::spawn_blocking(whole).await.map_err(|_| Problem::failed())?
 }

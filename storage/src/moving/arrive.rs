@@ -276,14 +276,15 @@ impl Embedded {
             unslotted.into_iter().partition(|(slot, _)| arrival.slots.contains_key(slot));
         for (slot, key) in known {
             if let (Some(here), None) = (arrival.slots.get(&slot), key) {
-                self.keys.erase_slot(*here)?;
+                self.keys.erase_slots(&[*here])?;
             }
         }
         if fresh.is_empty() {
             return Ok(());
         }
         let (slots, keys): (Vec<u32>, Vec<Option<Key>>) = fresh.into_iter().unzip();
-        let first = self.keys.adopt_slots(arrival.tenant, &sealing, &keys)?;
+        let under = self.keys.slots_key(arrival.tenant, &sealing);
+        let first = self.keys.adopt_slots(arrival.tenant, &under, &keys)?;
         arrival.slots.extend(slots.into_iter().zip(first..));
         Ok(())
     }

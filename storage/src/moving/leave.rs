@@ -70,7 +70,7 @@ impl Leaving<'_> {
 
     fn slot(&mut self, slot: u32, sent: &mut Sent) -> Result<(), StorageError> {
         let key = match self.store.safe.key_at(self.tenant, slot)? {
-            KeyHeld::Key(key) => Some(key.wrapping().clone()),
+            KeyHeld::Key(key) => Some(key.sealing().clone()),
             KeyHeld::Erased | KeyHeld::Never => None,
         };
         self.out.piece(&Piece::Slot(slot, key))?;
