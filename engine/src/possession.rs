@@ -244,5 +244,4 @@ impl Engine {
         let opened = self.submit(bound, id, command).await;
         view.challenges.settle(shown, opened)
     }
-
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use support::{House, Tenant, key};
 use tessera_engine::{BUILT_IN, Bound};
 use tessera_model::elevation::ActingEnd;
-use tessera_model::limits::{ACTED_PER_SUBJECT_MAX, ACTING_PER_ACTOR_MAX, ACTING_TTL_S_MAX, REASON_BYTES_MAX};
+use tessera_model::limits::{
+    ACTED_PER_SUBJECT_MAX, ACTING_PER_ACTOR_MAX, ACTING_TTL_S_MAX, REASON_BYTES_MAX,
+};
 use tessera_model::record::SubjectKind;
 use tessera_model::{
     Command, Handle, Limit, Name, Pattern, Private, PublicId, Reason, Refusal, Thumbprint, Trust,

@@ -7,7 +7,8 @@ use tessera_crypto::possession::SigningKey;
 use tessera_engine::{Bound, DeviceShown, Errand, SubmitError, thumbprint};
 use tessera_model::limits::DEVICE_PROOFS_MAX;
 use tessera_model::{
-    Challenge, Command, CommandId, DeviceKey, DeviceProof, Identifier, Limit, Name, Private, PublicId, Refusal,
+    Challenge, Command, CommandId, DeviceKey, DeviceProof, Identifier, Limit, Name, Private, PublicId,
+    Refusal,
 };
 
 /// A device that holds its key.
@@ -79,16 +80,16 @@ async fn a_device_proves_its_key() {
         let device = phone.register(&house, &tenant.admin, ann, &format!("phone{p256}")).await;
         let second = other.register(&house, &tenant.admin, ann, &format!("second{p256}")).await;
         let fresh = || house.engine.command_id();
-        let by = async |shown: &DeviceShown| {
-            sign_in_on(&house, &service, fresh(), ("correct horse", shown)).await
-        };
+        let by =
+            async |shown: &DeviceShown| sign_in_on(&house, &service, fresh(), ("correct horse", shown)).await;
         let (id, shown) = (fresh(), phone.show(&house, &service, device));
         let done = sign_in_on(&house, &service, id, ("correct horse", &shown)).await.expect("signed in");
         let handle = done.made.handle.expect("a handle");
         assert!(house.check(&tenant, &handle, "orders.read").is_permit());
         let view = tenant.admin.entry.view();
         let found = house.engine.read(view.as_ref().expect("awake"));
-        let found = house.engine.introspect(&tenant.admin, &found, (&handle.to_bytes(), None)).expect("alive");
+        let found =
+            house.engine.introspect(&tenant.admin, &found, (&handle.to_bytes(), None)).expect("alive");
         assert_eq!(found.device, Some(device));
         drop(view);
         // The same command again is the same one; the same proof in another one is no proof.

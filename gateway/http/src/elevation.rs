@@ -13,8 +13,8 @@ use tessera_engine::{
 use tessera_model::elevation::ActingEnd;
 use tessera_model::record::SubjectRecord;
 use tessera_model::{
-    Challenge, Command, CommandKind, Deadline, DeviceKey, DeviceProof, Limit, ListKind, Listed, Name, Pattern,
-    PublicId, Refusal, Thumbprint, Trust,
+    Challenge, Command, CommandKind, Deadline, DeviceKey, DeviceProof, Limit, ListKind, Listed, Name,
+    Pattern, PublicId, Refusal, Thumbprint, Trust,
 };
 
 pub(crate) const ON_DEVICE: Field =

@@ -162,13 +162,17 @@ async fn devices_prove_their_keys() {
         DeviceProof { key: public, signature, challenge }.to_string()
     };
     let body = |proof: Option<&str>| {
-        let mut body = json!({ "identifier": "amy@example.org", "password": "correct horse", "device": device });
+        let mut body =
+            json!({ "identifier": "amy@example.org", "password": "correct horse", "device": device });
         if let Some(proof) = proof {
             body["device_proof"] = json!(proof);
         }
         Some(body)
     };
-    let ways = [("/v1/devices", "/v1/sign-in", desk.as_str()), ("/t/acme/v1/public/devices", "/t/acme/v1/public/sign-in", "")];
+    let ways = [
+        ("/v1/devices", "/v1/sign-in", desk.as_str()),
+        ("/t/acme/v1/public/devices", "/t/acme/v1/public/sign-in", ""),
+    ];
     for (devices, sign_in, by) in ways {
         let told = house.ask(&format!("POST {devices}/{device}/challenge"), by, None).await.expect(200);
         assert_eq!(told.string("device"), device);
