@@ -61,10 +61,7 @@ mod used;
 mod view;
 mod wakes;
 mod watch;
-
-pub use elevations::{
-    ActedFound, DeviceFound, InvitationFound, InvitationsOf, RequestFound, RequestsOf, usual_end,
-};
+pub use elevations::{DeviceFound, InvitationFound, InvitationsOf, RequestFound, RequestsOf, usual_end};
 pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, Made, SERVICE_ROLE, VOUCH};
 pub use {
     admit::Done, authorize::Authorized, authorize::Wanted, backup::BackupTold, backup::Begun, bound::Bound,
@@ -75,9 +72,9 @@ pub use {
     front::Errand, front::Stranger, groups::MemberFound, groups::MembershipFound, groups::RoleUse,
     groups::Way, house::EngineConfig, house::PLANTED, list::Listing, list::Page, policed::About,
     policies::PolicyParts, policies::PolicySaid, policies::PolicySteps, policies::Tried,
-    possession::DeviceShown, possession::thumbprint, read::PermissionList, related::RelatedSubjects,
-    resource::Resource, review::Held, review::Reviewed, review::Told, review::Who, seam::Clock,
-    seam::Entropy, sight::PEOPLE, sight::Seen, submit::SubmitError, tessera_policy::Facts,
+    possession::DeviceShown, read::PermissionList, related::RelatedSubjects, resource::Resource,
+    review::Held, review::Reviewed, review::Told, review::Who, seam::Clock, seam::Entropy, sight::PEOPLE,
+    sight::Seen, submit::SubmitError, tessera_policy::Facts,
     tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure, view::Reading, view::Sees, view::View,
     watch::RelationChanged, watch::RelationEvent, watch::WatchPosition, watch::Watched,
 };

@@ -490,8 +490,8 @@ async fn how_acting_ended_is_kept() {
         let index = listing.subject(scene.amy).map(|record| record.index);
         let rows = listing.actings(index.expect("amy"), 0, 1_000).rows;
         let found = rows.last().expect("one").clone();
-        assert_eq!((found.actor, &*found.record.reason), (Some(scene.sue), "ticket 7"));
-        (rows.len(), found.record)
+        assert_eq!((found.1, &*found.0.reason), (Some(scene.sue), "ticket 7"));
+        (rows.len(), found.0)
     };
     for way in 0..10 {
         let mut scene = Scene::new().await;

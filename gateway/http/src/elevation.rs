@@ -7,10 +7,8 @@ use crate::operation::{Answer, Field, List, Shape};
 use crate::problem::Problem;
 use crate::sight;
 use serde_json::Value;
-use tessera_engine::{
-    ActedFound, Bound, DeviceFound, DeviceShown, Engine, Listing, RequestFound, RequestsOf, thumbprint,
-};
-use tessera_model::elevation::ActingEnd;
+use tessera_engine::{Bound, DeviceFound, DeviceShown, Engine, Listing, RequestFound, RequestsOf};
+use tessera_model::elevation::{ActedRecord, ActingEnd};
 use tessera_model::record::SubjectRecord;
 use tessera_model::{
     Challenge, Command, CommandKind, Deadline, DeviceKey, DeviceProof, Limit, ListKind, Listed, Name,
@@ -47,7 +45,7 @@ pub(crate) fn example_proof() -> Value {
 /// The thumbprint that a device is registered with.
 fn registered(input: &Input) -> Result<Thumbprint, Problem> {
     match input.text("public_key").and_then(DeviceKey::parse) {
-        Some(key) => thumbprint(&key).map_err(|refusal| Problem::from(refusal).at("public_key")),
+        Some(key) => DeviceShown::thumbprint(&key).map_err(|refusal| Problem::from(refusal).at("public_key")),
         None => required(input.text("thumbprint").and_then(Thumbprint::parse), "thumbprint"),
     }
 }
@@ -184,12 +182,11 @@ fn texts_of(patterns: &[Pattern]) -> Vec<&str> {
     patterns.iter().map(Pattern::as_str).collect()
 }
 
-fn acting(found: &ActedFound) -> Object {
-    let record = &found.record;
+fn acting((record, actor): &(ActedRecord, Option<PublicId>)) -> Object {
     let how = (record.how != ActingEnd::None).then(|| record.how.name());
     Object::new()
         .shown("session", record.session)
-        .with("actor", found.actor.map(|id| id.to_string()))
+        .with("actor", actor.map(|id| id.to_string()))
         .with("acts_because", &*record.reason)
         .until("created", record.begun)
         .until("expires", record.ends)

@@ -153,7 +153,7 @@ async fn devices_prove_their_keys() {
     let named = json!({ "name": "phone", "public_key": public.to_string() });
     let device = house.ask(&line, &session, Some(named)).await.expect(200).string("device");
     let rows = house.ask("GET /v1/me/devices", &session, None).await.expect(200).json();
-    let known = tessera_engine::thumbprint(&public).expect("a key").to_string();
+    let known = tessera_engine::DeviceShown::thumbprint(&public).expect("a key").to_string();
     assert_eq!(rows["rows"][0]["thumbprint"], known);
     let id = PublicId::parse(&device).expect("an id");
     let sign = |challenge: &str| {
