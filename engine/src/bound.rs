@@ -254,8 +254,7 @@ impl Engine {
 
     /// As [`Engine::may`], in a workspace; 0 for the whole tenant.
     pub(crate) fn may_in(&self, bound: &Bound, permission: &str, workspace: WorkspaceIndex) -> bool {
-        let place =
-            if workspace.0 == 0 { WorkspaceRef::Tenant } else { WorkspaceRef::Index(workspace) };
+        let place = if workspace.0 == 0 { WorkspaceRef::Tenant } else { WorkspaceRef::Index(workspace) };
         let view = bound.home.view();
         let Some(view) = view.as_ref() else { return false };
         let reading = self.read(view);

@@ -22,14 +22,8 @@ pub struct DeviceFound {
     pub ceiling: Vec<Pattern>,
 }
 
-/// That somebody acts or acted for a subject.
-#[derive(Clone, Debug)]
-pub struct ActedFound {
-    /// What it is.
-    pub record: ActedRecord,
-    /// Who acted, for a reader who sees them.
-    pub actor: Option<PublicId>,
-}
+/// That somebody acts or acted for a subject, and who, for a reader who sees them.
+type Acted = (ActedRecord, Option<PublicId>);
 
 /// A request for a role, in names.
 #[derive(Clone, Debug)]
@@ -96,11 +90,10 @@ impl Listing {
 
     /// Who acts and acted for a subject behind a cursor, by number; those who acted are told to a reader who sees them.
     #[must_use]
-    pub fn actings(&self, subject: SubjectIndex, cursor: u64, limit: usize) -> Page<ActedFound> {
+    pub fn actings(&self, subject: SubjectIndex, cursor: u64, limit: usize) -> Page<Acted> {
         let range = (Bound::Excluded((subject, after(cursor))), Bound::Included((subject, u32::MAX)));
         let rows = self.0.acted.range(range).map(|((_, number), record)| {
-            let found = ActedFound { record: (**record).clone(), actor: self.shown_id(record.actor) };
-            (u64::from(*number), found)
+            (u64::from(*number), ((**record).clone(), self.shown_id(record.actor)))
         });
         page(rows, limit)
     }

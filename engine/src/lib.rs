@@ -65,8 +65,7 @@ mod used;
 mod view;
 mod wakes;
 mod watch;
-
-pub use elevations::{ActedFound, DeviceFound, InvitationFound, InvitationsOf, RequestFound, RequestsOf, usual_end};
+pub use elevations::{DeviceFound, InvitationFound, InvitationsOf, RequestFound, RequestsOf, usual_end};
 pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, FLEET, Made, SERVICE_ROLE, VOUCH};
 pub use {
     admit::Done, authorize::Authorized, authorize::Wanted, backup::BackupTold, backup::Begun, bound::Bound,
@@ -80,7 +79,7 @@ pub use {
     moving::Carried as CarriedStep, moving::Carrier, moving::CarryError, moving::MoveStatus,
     moving::MoveTold, moving::MoveWay, moving::TakeStep, moving::Taken, moving::TakenStatus, policed::About,
     policies::Brought, policies::PolicyParts, policies::PolicySaid, policies::PolicySteps, policies::Tried,
-    possession::DeviceShown, possession::thumbprint,
+    possession::DeviceShown,
     read::PermissionList, related::RelatedSubjects, resource::Resource, review::Held, review::Reviewed,
     review::Told, review::Who, seam::Clock, seam::Entropy, sight::PEOPLE, sight::Seen, submit::SubmitError,
     tessera_policy::Facts, tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure, view::Reading,

@@ -118,12 +118,14 @@ pub struct DeviceShown {
     pub proof: DeviceProof,
 }
 
-/// The thumbprint of a device's key (RFC 7638).
-///
-/// # Errors
-/// `Malformed` for what is no key: a point that does not lie on its curve.
-pub fn thumbprint(key: &DeviceKey) -> Result<Thumbprint, Refusal> {
-    if is_key(key.bytes()) { Ok(thumbprint_of(key)) } else { Err(Refusal::Malformed) }
+impl DeviceShown {
+    /// The thumbprint of a device's key (RFC 7638).
+    ///
+    /// # Errors
+    /// `Malformed` for what is no key: a point that does not lie on its curve.
+    pub fn thumbprint(key: &DeviceKey) -> Result<Thumbprint, Refusal> {
+        if is_key(key.bytes()) { Ok(thumbprint_of(key)) } else { Err(Refusal::Malformed) }
+    }
 }
 
 fn thumbprint_of(key: &DeviceKey) -> Thumbprint {
@@ -244,5 +246,4 @@ impl Engine {
         let opened = self.submit(bound, id, command).await;
         view.challenges.settle(shown, opened)
     }
-
 }

@@ -18,8 +18,8 @@ use tessera_crypto::{Job, Outcome, Parameters, Verdict};
 use tessera_model::limits::PASSWORD_BYTES_MAX;
 use tessera_model::record::{AttributeValue, SubjectStatus};
 use tessera_model::{
-    Caller, Command, CommandId, Identifier, Limit, Name, OnDevice, Private, PublicId, Refusal, Row, RowKind, Settings,
-    Source, SubjectIndex, TenantId, UnixMillis,
+    Caller, Command, CommandId, Identifier, Limit, Name, OnDevice, Private, PublicId, Refusal, Row, RowKind,
+    Settings, Source, SubjectIndex, TenantId, UnixMillis,
 };
 use tokio::sync::oneshot;
 

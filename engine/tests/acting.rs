@@ -6,7 +6,9 @@ use std::sync::Arc;
 use support::{House, Tenant, key};
 use tessera_engine::{BUILT_IN, Bound};
 use tessera_model::elevation::ActingEnd;
-use tessera_model::limits::{ACTED_PER_SUBJECT_MAX, ACTING_PER_ACTOR_MAX, ACTING_TTL_S_MAX, REASON_BYTES_MAX};
+use tessera_model::limits::{
+    ACTED_PER_SUBJECT_MAX, ACTING_PER_ACTOR_MAX, ACTING_TTL_S_MAX, REASON_BYTES_MAX,
+};
 use tessera_model::record::SubjectKind;
 use tessera_model::{
     Command, Handle, Limit, Name, Pattern, Private, PublicId, Reason, Refusal, Thumbprint, Trust,
@@ -488,8 +490,8 @@ async fn how_acting_ended_is_kept() {
         let index = listing.subject(scene.amy).map(|record| record.index);
         let rows = listing.actings(index.expect("amy"), 0, 1_000).rows;
         let found = rows.last().expect("one").clone();
-        assert_eq!((found.actor, &*found.record.reason), (Some(scene.sue), "ticket 7"));
-        (rows.len(), found.record)
+        assert_eq!((found.1, &*found.0.reason), (Some(scene.sue), "ticket 7"));
+        (rows.len(), found.0)
     };
     for way in 0..10 {
         let mut scene = Scene::new().await;

@@ -127,7 +127,8 @@ async fn scene(node: &Node, folder: &Path) -> Scene {
     let none = Deadline::NONE;
     let grant = Request::Grant { subject, role: name("reader"), workspace: None, from: none, until: none };
     admin.request(&grant).await.expect("granted");
-    let opened = admin.request(&Request::OpenSession { subject, device: None, proof: None }).await.expect("opened");
+    let opened =
+        admin.request(&Request::OpenSession { subject, device: None, proof: None }).await.expect("opened");
     Scene { operator_key, operator, admin_key, admin, session: text(&opened) }
 }
 
@@ -252,8 +253,11 @@ async fn tc_18_refreshes_outlive_a_kill_of_the_real_binary() {
     // Each family: what was given and acknowledged, the newest last.
     let mut families = Vec::new();
     for _ in 0..SESSIONS {
-        let opened =
-            scene.admin.request(&Request::OpenSession { subject, device: None, proof: None }).await.expect("opened");
+        let opened = scene
+            .admin
+            .request(&Request::OpenSession { subject, device: None, proof: None })
+            .await
+            .expect("opened");
         families.push((text(&opened), vec![handle(&opened)]));
     }
     for (_, given) in &mut families {

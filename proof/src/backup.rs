@@ -201,7 +201,9 @@ async fn live(server: &Path, folder: &Path, node: &Node, tally: &Tally) -> Resul
         }
         let (subject, role, none) = (side.subject, side.role.clone(), Deadline::NONE);
         client.request(&Request::Grant { subject, role, workspace: None, from: none, until: none }).await?;
-        let fresh = client.request(&Request::OpenSession { subject: side.subject, device: None, proof: None }).await?;
+        let fresh = client
+            .request(&Request::OpenSession { subject: side.subject, device: None, proof: None })
+            .await?;
         for handle in &side.handles {
             alive += u64::from(side.check(&client, handle, Receipt::default()).await?.is_permit());
         }

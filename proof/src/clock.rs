@@ -132,7 +132,8 @@ impl Scene {
     }
 
     async fn open(&mut self, admin: &Client) -> Result<Held, Trouble> {
-        let made = admin.request(&Request::OpenSession { subject: self.subject, device: None, proof: None }).await?;
+        let made =
+            admin.request(&Request::OpenSession { subject: self.subject, device: None, proof: None }).await?;
         let (Some(handle), Some(id)) = (&made.handle, made.session) else {
             return Err("no session in the reply".into());
         };

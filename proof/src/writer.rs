@@ -179,7 +179,8 @@ impl Writer {
     }
 
     async fn open(&mut self) -> Result<(), Trouble> {
-        let Some(made) = self.order(&Request::OpenSession { subject: self.subject, device: None, proof: None }).await?
+        let Some(made) =
+            self.order(&Request::OpenSession { subject: self.subject, device: None, proof: None }).await?
         else {
             return Ok(());
         };

@@ -1,9 +1,8 @@
 //! Lists of devices, of what a tenant asks of them, and of requests for roles.
 
 use crate::list::{Source, whole};
-use tessera_engine::{
-    ActedFound, Bound, DeviceFound, DeviceShown, Engine, RequestFound, RequestsOf, SubmitError, thumbprint,
-};
+use tessera_engine::{Bound, DeviceFound, DeviceShown, Engine, RequestFound, RequestsOf, SubmitError};
+use tessera_model::elevation::ActedRecord;
 use tessera_model::{DeviceKey, DeviceProof, ListKind, Listed, PublicId, Refusal, Thumbprint};
 use tessera_wire::{ActingRow, ChallengeRow, DevicePolicyRow, DeviceRow, Request, RequestRow, Rows};
 
@@ -29,7 +28,7 @@ pub(crate) fn shown(
 pub(crate) fn key(told: Option<Thumbprint>, key: Option<DeviceKey>) -> Result<Thumbprint, Refusal> {
     match (told, key) {
         (Some(told), None) => Ok(told),
-        (None, Some(key)) => thumbprint(&key),
+        (None, Some(key)) => DeviceShown::thumbprint(&key),
         (Some(_), Some(_)) | (None, None) => Err(Refusal::Malformed),
     }
 }
@@ -63,8 +62,7 @@ pub(crate) fn page(source: &Source<'_>, request: Request) -> Result<Rows, Refusa
             let listed = Listed::of_subject(ListKind::Actings, Some(subject));
             let window = source.window(listed, (after, limit))?;
             let page = listing.actings(source.subject(subject)?.index, window.from, window.limit);
-            let rows =
-                page.rows.into_iter().map(|found| (u64::from(found.record.number), acting(subject, found)));
+            let rows = page.rows.into_iter().map(|found| (u64::from(found.0.number), acting(subject, found)));
             window.finish(rows, page.next)
         }
         Request::ReadDevicePolicy {} => {
@@ -83,7 +81,7 @@ pub(crate) fn page(source: &Source<'_>, request: Request) -> Result<Rows, Refusa
     }
 }
 
-fn acting(subject: PublicId, ActedFound { record, actor }: ActedFound) -> ActingRow {
+fn acting(subject: PublicId, (record, actor): (ActedRecord, Option<PublicId>)) -> ActingRow {
     let (session, reason) = (record.session, record.reason.into());
     let (begun, ends, ended, how) = (record.begun, record.ends, record.ended, record.how);
     ActingRow { subject, session, actor, reason, begun, ends, ended, how }

@@ -231,7 +231,8 @@ impl World {
                 self.grant(random, &role, amy, false).await;
             }
             9 => {
-                let made = self.order(Request::OpenSession { subject: self.amy, device: None, proof: None }).await;
+                let made =
+                    self.order(Request::OpenSession { subject: self.amy, device: None, proof: None }).await;
                 let id = made.session.expect("an id");
                 self.sessions.push(id);
                 self.model("sessions").add(id.to_string());

@@ -212,7 +212,8 @@ async fn ann(acme: &Tenant) -> Ann {
     done(Request::CreateGroup { name: name("team"), rule: Vec::new() }).await;
     done(Request::AddMember { group: name("team"), subject: id, from: NONE, until: NONE }).await;
     let key = Thumbprint([7; 32]);
-    done(Request::RegisterDevice { subject: id, name: name("phone"), key: Some(key), public_key: None }).await;
+    done(Request::RegisterDevice { subject: id, name: name("phone"), key: Some(key), public_key: None })
+        .await;
     done(Request::CreateRole { name: name("manager"), patterns: Vec::new() }).await;
     done(Request::RequestRole {
         subject: id,

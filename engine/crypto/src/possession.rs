@@ -41,15 +41,15 @@ pub fn is_signed_by(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
 
 /// The system gave no key, or these bytes hold none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct NoSigningKey;
+pub struct SigningKeyError;
 
-impl std::fmt::Display for NoSigningKey {
+impl std::fmt::Display for SigningKeyError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("no key of P-256 or Ed25519 in PKCS#8 form")
     }
 }
 
-impl std::error::Error for NoSigningKey {}
+impl std::error::Error for SigningKeyError {}
 
 enum Pair {
     P256(Box<EcdsaKeyPair>),
@@ -64,30 +64,30 @@ impl SigningKey {
     /// hardware.
     ///
     /// # Errors
-    /// [`NoSigningKey`].
-    pub fn generate_p256() -> Result<Zeroizing<Vec<u8>>, NoSigningKey> {
+    /// [`SigningKeyError`].
+    pub fn generate_p256() -> Result<Zeroizing<Vec<u8>>, SigningKeyError> {
         let pair = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
-        pair.map(|document| Zeroizing::new(document.as_ref().to_vec())).map_err(|_| NoSigningKey)
+        pair.map(|document| Zeroizing::new(document.as_ref().to_vec())).map_err(|_| SigningKeyError)
     }
 
     /// The same of Ed25519.
     ///
     /// # Errors
-    /// [`NoSigningKey`].
-    pub fn generate_ed25519() -> Result<Zeroizing<Vec<u8>>, NoSigningKey> {
+    /// [`SigningKeyError`].
+    pub fn generate_ed25519() -> Result<Zeroizing<Vec<u8>>, SigningKeyError> {
         let pair = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new());
-        pair.map(|document| Zeroizing::new(document.as_ref().to_vec())).map_err(|_| NoSigningKey)
+        pair.map(|document| Zeroizing::new(document.as_ref().to_vec())).map_err(|_| SigningKeyError)
     }
 
     /// The private key in PKCS#8 form, of either algorithm.
     ///
     /// # Errors
-    /// [`NoSigningKey`].
-    pub fn from_pkcs8(bytes: &[u8]) -> Result<Self, NoSigningKey> {
+    /// [`SigningKeyError`].
+    pub fn from_pkcs8(bytes: &[u8]) -> Result<Self, SigningKeyError> {
         if let Ok(pair) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, bytes) {
             return Ok(Self(Pair::P256(Box::new(pair))));
         }
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(bytes).map_err(|_| NoSigningKey)?;
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(bytes).map_err(|_| SigningKeyError)?;
         Ok(Self(Pair::Ed25519(Box::new(pair))))
     }
 
@@ -103,13 +103,13 @@ impl SigningKey {
     /// Signs a message: 64 bytes.
     ///
     /// # Errors
-    /// [`NoSigningKey`] when the system gives no random bytes.
-    pub fn sign(&self, message: &[u8]) -> Result<[u8; 64], NoSigningKey> {
+    /// [`SigningKeyError`] when the system gives no random bytes.
+    pub fn sign(&self, message: &[u8]) -> Result<[u8; 64], SigningKeyError> {
         let signature = match &self.0 {
-            Pair::P256(pair) => pair.sign(&SystemRandom::new(), message).map_err(|_| NoSigningKey)?,
+            Pair::P256(pair) => pair.sign(&SystemRandom::new(), message).map_err(|_| SigningKeyError)?,
             Pair::Ed25519(pair) => pair.sign(message),
         };
-        signature.as_ref().try_into().map_err(|_| NoSigningKey)
+        signature.as_ref().try_into().map_err(|_| SigningKeyError)
     }
 }
 

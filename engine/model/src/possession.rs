@@ -263,7 +263,9 @@ mod tests {
         let text = String::from_utf8(pem_of(&[7; 48]).expose().to_vec()).expect("a text");
         assert_eq!(pkcs8_of(&text).expect("a key").expose(), [7; 48]);
         assert!(pkcs8_of(&text.replace("BwcHBwcH", "BwcH\nBwcH")).is_some());
-        for bad in ["", "-----BEGIN PRIVATE KEY-----", &text.replace("PRIVATE", "PUBLIC"), &text.replace("Bw", "!!")] {
+        for bad in
+            ["", "-----BEGIN PRIVATE KEY-----", &text.replace("PRIVATE", "PUBLIC"), &text.replace("Bw", "!!")]
+        {
             assert!(pkcs8_of(bad).is_none(), "{bad}");
         }
     }

@@ -89,9 +89,8 @@ impl Places {
     fn are_shared(&self, root: &Root, subject: SubjectIndex, when: When) -> bool {
         // Where two subtrees meet one of them lies in the other.
         let held = held(root, subject, when).into_iter().map(|(_, workspace)| workspace);
-        held.filter(|workspace| workspace.0 != 0).any(|place| {
-            self.above.contains(&place) || above(root, place).any(|up| self.held.contains(&up))
-        })
+        held.filter(|workspace| workspace.0 != 0)
+            .any(|place| self.above.contains(&place) || above(root, place).any(|up| self.held.contains(&up)))
     }
 }
 

@@ -12,7 +12,8 @@ use tessera_model::limits::{ACTING_PER_ACTOR_MAX, ACTING_TTL_S_MAX, PATTERNS_MAX
 use tessera_model::record::{SubjectKind, SubjectStatus};
 use tessera_model::refresh::RefreshRecord;
 use tessera_model::{
-    Caller, Command, Deadline, Event, Generation, HandleKind, Limit, Pattern, Place, PublicId, Refusal, UnixMillis,
+    Caller, Command, Deadline, Event, Generation, HandleKind, Limit, Pattern, Place, PublicId, Refusal,
+    UnixMillis,
 };
 
 /// A reason reads as one line of text.

@@ -12,8 +12,8 @@ use tessera_model::command::Entropy;
 use tessera_model::record::{PlaceRecord, SubjectStatus};
 use tessera_model::refresh::{EndReason, RefreshMode, RefreshRecord};
 use tessera_model::{
-    Caller, ClientIndex, Deadline, Event, Generation, Handle, HandleKind, Limit, OnDevice, Place, PlaceImage, PublicId,
-    Refusal, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex,
+    Caller, ClientIndex, Deadline, Event, Generation, Handle, HandleKind, Limit, OnDevice, Place, PlaceImage,
+    PublicId, Refusal, RestrictionId, SubjectIndex, UnixMillis, WorkspaceIndex,
 };
 
 /// Whether an idle end moves far enough to be written: a minute, of short idle lifetimes a quarter, or on

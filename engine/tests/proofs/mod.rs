@@ -4,10 +4,11 @@ use crate::scene;
 use crate::support::{House, Tenant};
 use std::sync::Arc;
 use tessera_crypto::possession::SigningKey;
-use tessera_engine::{Bound, DeviceShown, Errand, SubmitError, thumbprint};
+use tessera_engine::{Bound, DeviceShown, Errand, SubmitError};
 use tessera_model::limits::DEVICE_PROOFS_MAX;
 use tessera_model::{
-    Challenge, Command, CommandId, DeviceKey, DeviceProof, Identifier, Limit, Name, Private, PublicId, Refusal,
+    Challenge, Command, CommandId, DeviceKey, DeviceProof, Identifier, Limit, Name, Private, PublicId,
+    Refusal,
 };
 
 /// A device that holds its key.
@@ -25,7 +26,8 @@ impl Held {
 
     /// Registers it for a subject by its key's thumbprint.
     async fn register(&self, house: &House, by: &Bound, subject: PublicId, name: &str) -> PublicId {
-        let (name, key) = (Name::new(name).expect("a name"), thumbprint(&self.key()).expect("a key"));
+        let (name, key) =
+            (Name::new(name).expect("a name"), DeviceShown::thumbprint(&self.key()).expect("a key"));
         let command = Command::RegisterDevice { subject, name, key };
         house.submit(by, command).await.made.device.expect("an id")
     }
@@ -43,7 +45,7 @@ impl Held {
 }
 
 /// A service that signs people in, and answers for no device.
-async fn service(house: &House, tenant: &Tenant) -> Bound {
+async fn desk(house: &House, tenant: &Tenant) -> Bound {
     house.role(tenant, "service", &["tessera.sessions.open", "tessera.check"]).await;
     let id = house.person(tenant, "service@example.org", "correct horse").await;
     house.grant(tenant, id, "service").await;
@@ -73,22 +75,22 @@ async fn sign_in_on(
 #[tokio::test]
 async fn a_device_proves_its_key() {
     let (house, tenant, ann) = scene().await;
-    let service = service(&house, &tenant).await;
+    let service = desk(&house, &tenant).await;
     for p256 in [true, false] {
         let (phone, other) = (Held::new(p256), Held::new(!p256));
         let device = phone.register(&house, &tenant.admin, ann, &format!("phone{p256}")).await;
         let second = other.register(&house, &tenant.admin, ann, &format!("second{p256}")).await;
         let fresh = || house.engine.command_id();
-        let by = async |shown: &DeviceShown| {
-            sign_in_on(&house, &service, fresh(), ("correct horse", shown)).await
-        };
+        let by =
+            async |shown: &DeviceShown| sign_in_on(&house, &service, fresh(), ("correct horse", shown)).await;
         let (id, shown) = (fresh(), phone.show(&house, &service, device));
         let done = sign_in_on(&house, &service, id, ("correct horse", &shown)).await.expect("signed in");
         let handle = done.made.handle.expect("a handle");
         assert!(house.check(&tenant, &handle, "orders.read").is_permit());
         let view = tenant.admin.entry.view();
         let found = house.engine.read(view.as_ref().expect("awake"));
-        let found = house.engine.introspect(&tenant.admin, &found, (&handle.to_bytes(), None)).expect("alive");
+        let found =
+            house.engine.introspect(&tenant.admin, &found, (&handle.to_bytes(), None)).expect("alive");
         assert_eq!(found.device, Some(device));
         drop(view);
         // The same command again is the same one; the same proof in another one is no proof.
@@ -192,7 +194,7 @@ async fn proofs_of_one_device_are_bounded() {
     assert_eq!(open(&phone, device).await, Ok(()));
     let mut nowhere = [5; 65];
     nowhere[0] = 4;
-    assert_eq!(thumbprint(&DeviceKey::P256(nowhere)), Err(Refusal::Malformed));
+    assert_eq!(DeviceShown::thumbprint(&DeviceKey::P256(nowhere)), Err(Refusal::Malformed));
 }
 
 /// PROPERTY: a stranger who signs in opens a session on a device that proves its key, also where devices are required; at

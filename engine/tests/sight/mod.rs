@@ -387,9 +387,8 @@ impl World {
     /// Whether somebody may read people: in the whole tenant, or in a workspace.
     pub(crate) fn reads_people(&self, subject: usize, now: UnixMillis) -> bool {
         let gives = |role: &usize| ROLES[*role].1 == tessera_engine::PEOPLE;
-        let by = |role: usize| {
-            self.has_role(subject, role, now) || !self.places_of(subject, role, now).is_empty()
-        };
+        let by =
+            |role: usize| self.has_role(subject, role, now) || !self.places_of(subject, role, now).is_empty();
         (0..ROLES.len()).filter(gives).any(by)
     }
 

@@ -7,14 +7,12 @@ use crate::operation::{Answer, Field, List, Shape};
 use crate::problem::Problem;
 use crate::sight;
 use serde_json::Value;
-use tessera_engine::{
-    ActedFound, Bound, DeviceFound, DeviceShown, Engine, Listing, RequestFound, RequestsOf, thumbprint,
-};
-use tessera_model::elevation::ActingEnd;
+use tessera_engine::{Bound, DeviceFound, DeviceShown, Engine, Listing, RequestFound, RequestsOf};
+use tessera_model::elevation::{ActedRecord, ActingEnd};
 use tessera_model::record::SubjectRecord;
 use tessera_model::{
-    Challenge, Command, CommandKind, Deadline, DeviceKey, DeviceProof, Limit, ListKind, Listed, Name, Pattern,
-    PublicId, Refusal, Thumbprint, Trust,
+    Challenge, Command, CommandKind, Deadline, DeviceKey, DeviceProof, Limit, ListKind, Listed, Name,
+    Pattern, PublicId, Refusal, Thumbprint, Trust,
 };
 
 pub(crate) const ON_DEVICE: Field =
@@ -26,12 +24,12 @@ pub(crate) const PROOF: Field = Field::maybe(
 );
 pub(crate) const DEVICE: Field = Field::path("device", Shape::Session, "public id of the device");
 pub(crate) const DEVICE_NAME: Field = Field::body("name", Shape::Name, "what it is called");
-pub(crate) const THUMBPRINT: Field = Field::maybe(
+pub(crate) const THUMBPRINT: Field = Field::body(
     "thumbprint",
     Shape::Thumbprint,
-    "of the device's public key (RFC 7638, SHA-256), 43 characters of base64url; or else the key is given",
+    "of the device's public key (RFC 7638, SHA-256), 43 characters of base64url",
 );
-pub(crate) const PUBLIC_KEY: Field = Field::maybe(
+pub(crate) const PUBLIC_KEY: Field = Field::body(
     "public_key",
     Shape::DeviceKey,
     "base64url of its bytes: 65 of P-256, not compressed, or 32 of Ed25519",
@@ -46,12 +44,9 @@ pub(crate) fn example_proof() -> Value {
 
 /// The thumbprint that a device is registered with.
 fn registered(input: &Input) -> Result<Thumbprint, Problem> {
-    let told = input.text("thumbprint").and_then(Thumbprint::parse);
-    match (told, input.text("public_key").and_then(DeviceKey::parse)) {
-        (Some(told), None) => Ok(told),
-        (None, Some(key)) => thumbprint(&key).map_err(|refusal| Problem::from(refusal).at("public_key")),
-        (Some(_), Some(_)) => Err(ill_formed("public_key")),
-        (None, None) => Err(ill_formed("thumbprint")),
+    match input.text("public_key").and_then(DeviceKey::parse) {
+        Some(key) => DeviceShown::thumbprint(&key).map_err(|refusal| Problem::from(refusal).at("public_key")),
+        None => required(input.text("thumbprint").and_then(Thumbprint::parse), "thumbprint"),
     }
 }
 
@@ -187,12 +182,11 @@ fn texts_of(patterns: &[Pattern]) -> Vec<&str> {
     patterns.iter().map(Pattern::as_str).collect()
 }
 
-fn acting(found: &ActedFound) -> Object {
-    let record = &found.record;
+fn acting((record, actor): &(ActedRecord, Option<PublicId>)) -> Object {
     let how = (record.how != ActingEnd::None).then(|| record.how.name());
     Object::new()
         .shown("session", record.session)
-        .with("actor", found.actor.map(|id| id.to_string()))
+        .with("actor", actor.map(|id| id.to_string()))
         .with("acts_because", &*record.reason)
         .until("created", record.begun)
         .until("expires", record.ends)

@@ -278,9 +278,13 @@ fn rows(
         | List::DeprecatedUses => catalogue::rows(&engine.read(view), &listing, (list, input), window),
         List::Visibility => Ok(sight::told(&listing)),
         List::Endpoints => endpoint::told(&listing, input),
-        List::MyDevices | List::Devices | List::MyActings | List::Actings | List::DevicePolicy | List::Requests | List::RequestsOf => {
-            elevation::rows((engine, bound), &listing, (list, input), window)
-        }
+        List::MyDevices
+        | List::Devices
+        | List::MyActings
+        | List::Actings
+        | List::DevicePolicy
+        | List::Requests
+        | List::RequestsOf => elevation::rows((engine, bound), &listing, (list, input), window),
         List::Invitations | List::InvitationsOf | List::PersonalRole => {
             invitation::rows((engine, bound), &listing, (list, input), window)
         }

@@ -282,7 +282,9 @@ fn member(name: &str) -> Value {
         "act" => {
             json!({ "type": "object", "required": ["sub"], "properties": { "sub": { "type": "string", "format": "uuid" } }, "description": "who acts for `sub` (RFC 8693); absent where nobody does" })
         }
-        "how" => json!({ "type": ["string", "null"], "enum": ["ordered", "lifetime", "actor", "subject", null] }),
+        "how" => {
+            json!({ "type": ["string", "null"], "enum": ["ordered", "lifetime", "actor", "subject", null] })
+        }
         "trust" => json!({ "type": "string", "enum": Trust::NAMES }),
         "state" => {
             json!({ "type": "string", "enum": ["open", "lapsed", "approved", "refused", "accepted", "declined", "withdrawn"] })

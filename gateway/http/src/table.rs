@@ -1,9 +1,9 @@
 //! The table of all operations: from it come the routes, the strict reading, OpenAPI and the tests.
 
 use crate::columns::{
-    ACTING_ROW, CHANGED, CLIENT_ROW, DEVICE_ROW, ENTRY_ROW, EXPLAINED, GRANT_ROW, GROUP_ROW, HOLDER_ROW, INVITATION_ROW,
-    KEY_ROW, NOTHING, REQUEST_ROW, REVIEW_ROW, ROLE_ROW, SESSION_MADE, SESSION_ROW, SETTINGS_ROW,
-    SUBJECT_ROW, TENANT_ROW, USE_ROW, WORKSPACE_ROW,
+    ACTING_ROW, CHANGED, CLIENT_ROW, DEVICE_ROW, ENTRY_ROW, EXPLAINED, GRANT_ROW, GROUP_ROW, HOLDER_ROW,
+    INVITATION_ROW, KEY_ROW, NOTHING, REQUEST_ROW, REVIEW_ROW, ROLE_ROW, SESSION_MADE, SESSION_ROW,
+    SETTINGS_ROW, SUBJECT_ROW, TENANT_ROW, USE_ROW, WORKSPACE_ROW,
 };
 use crate::elevation::{CHALLENGE, DEVICE, DEVICE_NAME, ON_DEVICE, PROOF, PUBLIC_KEY, THUMBPRINT};
 use crate::operation::{About, Act, Answer, Ask, Field, List, Needs, Operation, Own, Shape, Verb};
@@ -508,7 +508,8 @@ table! {
     "list_devices" Get "/v1/subjects/{subject}/devices", Needs::OwnOr("tessera.admin.subjects"), "The devices of a subject, revoked ones included.", [SUBJECT, CURSOR, LIMIT], Answer::Page(DEVICE_ROW), Act::List(List::Devices);
     "list_my_actings" Get "/v1/me/actings", Needs::Credential, "Who acts and acted for the caller.", [CURSOR, LIMIT], Answer::Page(ACTING_ROW), Act::List(List::MyActings);
     "list_actings" Get "/v1/subjects/{subject}/actings", Needs::OwnOr("tessera.admin.sessions"), "Who acts and acted for a subject: since when, why, until when, and how it ended.", [SUBJECT, CURSOR, LIMIT], Answer::Page(ACTING_ROW), Act::List(List::Actings);
-    "register_device" Post "/v1/subjects/{subject}/devices", Needs::OwnOr("tessera.sessions.open"), "Registers a device of a subject by its key, as `unverified`: by the key itself or by its thumbprint, which is what is kept.", [SUBJECT, DEVICE_NAME, THUMBPRINT, PUBLIC_KEY], Answer::Made(&["device"]), Act::Order(Kind::RegisterDevice);
+    "register_device" Post "/v1/subjects/{subject}/devices", Needs::OwnOr("tessera.sessions.open"), "Registers a device of a subject by its key's thumbprint, as `unverified`.", [SUBJECT, DEVICE_NAME, THUMBPRINT], Answer::Made(&["device"]), Act::Order(Kind::RegisterDevice);
+    "register_device_key" Post "/v1/subjects/{subject}/device-keys", Needs::OwnOr("tessera.sessions.open"), "The same by its public key, whose thumbprint is what is kept.", [SUBJECT, DEVICE_NAME, PUBLIC_KEY], Answer::Made(&["device"]), Act::Order(Kind::RegisterDevice);
     "trust_device" Put "/v1/devices/{device}/trust", SUBJECTS, "Says how far a device is trusted; it acts at the next check of its sessions.", [DEVICE, Field::body("trust", Shape::Choice(&Trust::NAMES), "how far"), DRY_RUN], CHANGED, Act::Order(Kind::TrustDevice);
     "limit_device" Put "/v1/devices/{device}/ceiling", SUBJECTS, "Sets what sessions on a device may use at most, beside the ceiling of its level.", [DEVICE, BELOW, DRY_RUN], CHANGED, Act::Order(Kind::LimitDevice);
     "revoke_device" Delete "/v1/devices/{device}", Needs::OwnOr("tessera.admin.sessions"), "Revokes a device for ever: its sessions end.", [DEVICE], NOTHING, Act::Order(Kind::RevokeDevice);

@@ -30,7 +30,7 @@ pub(crate) enum DeviceVerb {
     },
     /// Prove that a device holds its key, for a session that is opened over HTTP: the proof is good once, for two minutes.
     #[command(
-        after_help = "Examples:\n  tessera device prove 0190163d-8694-739b-aea5-966c26f8ad90 --with-key phone.key\n  tessera device prove 0190163d-8694-739b-aea5-966c26f8ad90 --with-key phone.key --challenge TEXT"
+        after_help = "Examples:\n  tessera device prove 0190163d-8694-739b-aea5-966c26f8ad90 --with-key phone.key\n  tessera device prove 0190163d-8694-739b-aea5-966c26f8ad90 --with-key phone.key --challenge AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
     )]
     Prove {
         /// Its public id.

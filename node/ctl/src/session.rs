@@ -42,7 +42,9 @@ pub(crate) enum SessionVerb {
         save_refresh: SaveRefresh,
     },
     /// Open a session for a user whom you have authenticated yourself.
-    #[command(after_help = "Examples:\n  tessera session open amy@example.org --save amy.session\n  tessera session open amy@example.org --device 0190163d-8694-739b-aea5-966c26f8ad90 --device-key phone.key")]
+    #[command(
+        after_help = "Examples:\n  tessera session open amy@example.org --save amy.session\n  tessera session open amy@example.org --device 0190163d-8694-739b-aea5-966c26f8ad90 --device-key phone.key"
+    )]
     Open {
         /// Public id, email, phone number or username.
         who: Who,
@@ -240,8 +242,15 @@ impl SessionVerb {
 
 impl SessionVerb {
     async fn sign_in(self, link: &Link) -> Result<Answer, CtlError> {
-        let Self::SignIn { identifier, from_address: address, device, device_key, password, save, save_refresh } =
-            self
+        let Self::SignIn {
+            identifier,
+            from_address: address,
+            device,
+            device_key,
+            password,
+            save,
+            save_refresh,
+        } = self
         else {
             return Err(CtlError::usage("no sign-in"));
         };

@@ -71,6 +71,16 @@ pub(crate) fn elevations(asked: &mut Asked) {
     assert_eq!(rows(&listed, "sessions")[0]["acts_because"], "ticket 7");
     order("check zoe.write --handle-file acting.session");
     order(&format!("session end {}", text(&acting, "session")));
+    let acted = order("session actings zoe@example.org");
+    let row = &rows(&acted, "actings")[0];
+    assert_eq!((&row["how"], &row["acts_because"]), (&"ordered".into(), &"ticket 7".into()), "{acted}");
+    // A program that plays a device, and proves it.
+    let robot = text(&order("device register zoe@example.org robot --make-key robot.key"), "device");
+    let opened = format!("session open zoe@example.org --device {robot} --device-key robot.key");
+    order(&format!("{opened} --save robot.session"));
+    assert_eq!(order("session show --handle-file robot.session")["device"], json!(robot));
+    let proof = text(&order(&format!("device prove {robot} --with-key robot.key")), "proof");
+    assert_eq!(proof.len(), 222);
     order("workspace create bureau");
     let role = order("role create bureau-clerk zoe.read --workspace bureau");
     assert_eq!(role["workspace"], "bureau");

@@ -9,8 +9,8 @@ use crate::tag::Tag;
 use tessera_model::elevation::{ActingEnd, RequestState};
 use tessera_model::limits::GRANT_CONDITIONS_MAX;
 use tessera_model::{
-    Challenge, Deadline, DeviceKey, DeviceProof, GrantCondition, GrantConditions, Limit, Name, Pattern, PublicId,
-    Thumbprint, Trust,
+    Challenge, Deadline, DeviceKey, DeviceProof, GrantCondition, GrantConditions, Limit, Name, Pattern,
+    PublicId, Thumbprint, Trust,
 };
 
 /// 32 bytes.

@@ -13,9 +13,9 @@ use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, Re
 use tessera_model::settings::SettingsChange;
 use tessera_model::visibility::{Circle, Detail, Details, Reach, VisibilityRule};
 use tessera_model::{
-    Challenge, Condition, Deadline, DeviceKey, DeviceProof, Epoch, GrantCondition, GrantConditions, Identifier, IdentifierKind, Limit, Name,
-    Network, Origin, Pattern, Private, PublicId, Receipt, Refusal, Revision, Setting, Settings, TenantId,
-    Thumbprint, Trust, UnixMillis,
+    Challenge, Condition, Deadline, DeviceKey, DeviceProof, Epoch, GrantCondition, GrantConditions,
+    Identifier, IdentifierKind, Limit, Name, Network, Origin, Pattern, Private, PublicId, Receipt, Refusal,
+    Revision, Setting, Settings, TenantId, Thumbprint, Trust, UnixMillis,
 };
 
 /// A value made from a number.

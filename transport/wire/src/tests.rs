@@ -326,6 +326,7 @@ fn numbers_fit_the_model() {
         &CommandKind::OfferBootstrap,
         &CommandKind::BeginEpoch,
         &CommandKind::FinishErasure,
+        &CommandKind::NoteActings,
         &CommandKind::RehashPassword,
         &CommandKind::CountFailure,
         &CommandKind::NoteMove,

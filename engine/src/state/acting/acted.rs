@@ -3,8 +3,8 @@
 //! Such a session ends in many ways, some of them without a command: its time is over, the actor may not act any more, a
 //! cut-off. Each is noted by the tenant's next drain, the ordered ones in their own commit.
 
-use crate::state::{Decided, State};
 use crate::check::Live;
+use crate::state::{Decided, State};
 use crate::table::ALIVE;
 use std::sync::Arc;
 use tessera_model::elevation::{ActedRecord, ActingEnd};

@@ -185,7 +185,8 @@ fn wrong(shape: Shape) -> Vec<(Value, u64)> {
         }
         Shape::DeviceKey | Shape::DeviceProof => {
             // Too short, another alphabet, bits behind the last byte, another algorithm's.
-            let forms = ["", "abc", "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo", &"A".repeat(87), &"A".repeat(178)];
+            let forms =
+                ["", "abc", "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo", &"A".repeat(87), &"A".repeat(178)];
             with(text(), forms.map(Value::from).to_vec())
         }
         Shape::Entries | Shape::Endpoints | Shape::Sight => {

@@ -4,6 +4,8 @@ use super::House;
 use crate::openapi::example;
 use crate::operation::Shape;
 use serde_json::{Value, json};
+use tessera_crypto::possession::SigningKey;
+use tessera_model::{Challenge, DeviceKey, DeviceProof, PublicId};
 
 /// PROPERTY: a person registers, sees and revokes devices of their own with their session, and signs in on one; what it
 /// may use follows the ceilings that an administrator sets.
@@ -129,4 +131,63 @@ async fn roles_are_asked_for_and_given() {
         house.ask(&format!("DELETE /v1/requests/{request}"), &session, None).await.expect(409).code(),
         263
     );
+}
+
+/// PROPERTY: a device that is registered by its key proves it: by an application that answers for none, and at public
+/// sign-in. No proof, one that was used, and a key that is no point are refused, each by its code and at its field.
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_prove_their_keys() {
+    let house = House::open().await;
+    let (_, key) = house.tenant("acme").await;
+    house.ask("PATCH /v1/settings", &key, Some(json!({ "public_sign_in": "on" }))).await.expect(200);
+    let (amy, session) = house.person(&key, "amy@example.org", "orders.*").await;
+    let (_, desk) = house.person(&key, "desk@example.org", "tessera.sessions.open").await;
+    let phone = SigningKey::from_pkcs8(&SigningKey::generate_p256().expect("made")).expect("a key");
+    let public = DeviceKey::from_bytes(phone.public_key()).expect("a key");
+    let line = format!("POST /v1/subjects/{amy}/device-keys");
+    let mut nowhere = [5; 65];
+    nowhere[0] = 4;
+    let nowhere = json!({ "name": "phone", "public_key": DeviceKey::P256(nowhere).to_string() });
+    let refused = house.ask(&line, &session, Some(nowhere)).await.expect(422);
+    assert_eq!((refused.code(), refused.string("field")), (227, "public_key".to_owned()));
+    let named = json!({ "name": "phone", "public_key": public.to_string() });
+    let device = house.ask(&line, &session, Some(named)).await.expect(200).string("device");
+    let rows = house.ask("GET /v1/me/devices", &session, None).await.expect(200).json();
+    let known = tessera_engine::DeviceShown::thumbprint(&public).expect("a key").to_string();
+    assert_eq!(rows["rows"][0]["thumbprint"], known);
+    let id = PublicId::parse(&device).expect("an id");
+    let sign = |challenge: &str| {
+        let challenge = Challenge::parse(challenge).expect("a challenge");
+        let signature = phone.sign(&challenge.signed(id)).expect("signed");
+        DeviceProof { key: public, signature, challenge }.to_string()
+    };
+    let body = |proof: Option<&str>| {
+        let mut body =
+            json!({ "identifier": "amy@example.org", "password": "correct horse", "device": device });
+        if let Some(proof) = proof {
+            body["device_proof"] = json!(proof);
+        }
+        Some(body)
+    };
+    let ways = [
+        ("/v1/devices", "/v1/sign-in", desk.as_str()),
+        ("/t/acme/v1/public/devices", "/t/acme/v1/public/sign-in", ""),
+    ];
+    for (devices, sign_in, by) in ways {
+        let told = house.ask(&format!("POST {devices}/{device}/challenge"), by, None).await.expect(200);
+        assert_eq!(told.string("device"), device);
+        let (proof, line) = (sign(&told.string("challenge")), format!("POST {sign_in}"));
+        assert_eq!(house.ask(&line, by, body(None)).await.expect(403).code(), 279);
+        let done = house.ask(&line, by, body(Some(&proof))).await.expect(200);
+        let token = json!({ "token": done.string("handle") });
+        let told = house.ask("POST /v1/introspect", &key, Some(token)).await.expect(200).json();
+        assert_eq!(told["device"], device);
+        assert_eq!(house.ask(&line, by, body(Some(&proof))).await.expect(403).code(), 288);
+    }
+    let line = format!("POST /v1/devices/{device}/challenge");
+    let told = house.ask(&line, &desk, None).await.expect(200);
+    let open = json!({ "device": device, "device_proof": sign(&told.string("challenge")) });
+    let opens = format!("POST /v1/subjects/{amy}/sessions");
+    house.ask(&opens, &desk, Some(open)).await.expect(200);
+    assert_eq!(house.ask(&line, &session, None).await.expect(403).code(), 200);
 }
