@@ -18,12 +18,60 @@ pub(crate) enum What {
     /// Whether it is there.
     Has,
     /// Whether it is this.
-    Is(Value),
+    Is(Short),
     /// Whether it is this part of the question.
     IsPart(Variable),
-    /// How it stands to this.
-    Than(Than, Value),
+    /// Whether it is a number of this kind from the first to the last of these.
+    Between(ShortKind, i64, i64),
 }
+
+/// Kinds of values that are one number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ShortKind {
+    Bool,
+    Long,
+    Text,
+    Entity,
+    Decimal,
+    Datetime,
+    Duration,
+}
+
+/// A value that is one number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Short(ShortKind, i64);
+
+impl Short {
+    /// The value, if it is one number.
+    #[inline]
+    pub(crate) const fn of(value: &Value) -> Option<Self> {
+        Some(match value {
+            Value::Bool(value) => Self(ShortKind::Bool, *value as i64),
+            Value::Long(value) => Self(ShortKind::Long, *value),
+            Value::Text(word) => Self(ShortKind::Text, word.0 as i64),
+            Value::Entity(uid) => Self(ShortKind::Entity, uid.0 as i64),
+            Value::Decimal(value) => Self(ShortKind::Decimal, *value),
+            Value::Datetime(value) => Self(ShortKind::Datetime, *value),
+            Value::Duration(value) => Self(ShortKind::Duration, *value),
+            Value::Ip(_) | Value::Set(_) | Value::Record(_) => return None,
+        })
+    }
+}
+
+/// The numbers that stand so to another.
+const fn between(than: Than, right: i64) -> (i64, i64) {
+    // Where there is none the first stands behind the last.
+    const NONE: (i64, i64) = (1, 0);
+    match than {
+        Than::Less => if let Some(last) = right.checked_sub(1) { (i64::MIN, last) } else { NONE },
+        Than::LessOrEqual => (i64::MIN, right),
+        Than::Greater => if let Some(first) = right.checked_add(1) { (first, i64::MAX) } else { NONE },
+        Than::GreaterOrEqual => (right, i64::MAX),
+    }
+}
+
+/// Where the answer of a program is known: no place of a step.
+pub(crate) const END: u32 = u32::MAX;
 
 /// Where it goes on when an answer is this one, and what it leaves on the stack there.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +93,8 @@ pub(crate) struct Test {
     pub(crate) steps: u32,
     /// Without one the answer is left on the stack.
     pub(crate) then: Option<Branch>,
+    /// Whether it is the last step, whose answer is that of the program.
+    pub(crate) last: bool,
 }
 
 /// One step.
@@ -63,6 +113,14 @@ pub(crate) enum Fused {
 }
 
 impl Fused {
+    /// Whether it leaves a truth value where it jumps.
+    const fn leaves(&self) -> bool {
+        match self {
+            Self::Test(Test { then: Some(branch), .. }) | Self::Branch(branch) => branch.leaves.is_some(),
+            Self::Test(Test { then: None, .. }) | Self::Jump(_) | Self::Field(..) | Self::One(_) => false,
+        }
+    }
+
     const fn target(&mut self) -> Option<&mut u32> {
         match self {
             Self::Test(Test { then: Some(branch), .. }) | Self::Branch(branch) => Some(&mut branch.to),
@@ -125,8 +183,10 @@ pub(crate) fn fuse(code: &[Op], words: &[Word]) -> Box<[Fused]> {
         *place = number(fused.len());
     }
     for one in &mut fused {
+        let leaves = one.leaves();
         if let Some(to) = one.target() {
-            *to = places.get(*to as usize).copied().unwrap_or(u32::MAX);
+            let ends = *to as usize >= code.len() && leaves;
+            *to = if ends { END } else { places.get(*to as usize).copied().unwrap_or(END) };
         }
     }
     fused.into_boxed_slice()
@@ -182,16 +242,22 @@ impl Fusing<'_> {
         // What is compared for equality costs one more.
         let more = u32::from(matches!(what, What::Is(_) | What::IsPart(_) | What::Has));
         let steps = number(end - at).saturating_add(more);
-        Some((Fused::Test(Test { of, name, what, not, steps, then }), end - at))
+        let last = end == self.code.len();
+        Some((Fused::Test(Test { of, name, what, not, steps, then, last }), end - at))
     }
 
     /// What is asked of the attribute that lies on top, whether the answer is turned around, and of how many instructions
     /// the question is made.
     fn asked(&self, at: usize) -> Option<(What, bool, usize)> {
         match (self.within(at)?, self.within(at + 1)) {
-            (Op::Push(right), Some(Op::Order(than))) => Some((What::Than(than, right), false, 2)),
-            (Op::Push(right), Some(Op::Equal)) if is_short(right) => Some((What::Is(right), false, 2)),
-            (Op::Push(right), Some(Op::Unequal)) if is_short(right) => Some((What::Is(right), true, 2)),
+            (Op::Push(right), Some(Op::Order(than))) => {
+                let Short(kind, right) = Short::of(&right)?;
+                let (first, last) = between(than, right);
+                let ordered = matches!(kind, ShortKind::Long | ShortKind::Datetime | ShortKind::Duration);
+                ordered.then_some((What::Between(kind, first, last), false, 2))
+            }
+            (Op::Push(right), Some(Op::Equal)) => Some((What::Is(Short::of(&right)?), false, 2)),
+            (Op::Push(right), Some(Op::Unequal)) => Some((What::Is(Short::of(&right)?), true, 2)),
             (Op::Load(part), Some(Op::Equal)) => Some((What::IsPart(part), false, 2)),
             (Op::Load(part), Some(Op::Unequal)) => Some((What::IsPart(part), true, 2)),
             (Op::Truth | Op::Not | Op::And(_) | Op::Or(_) | Op::Unless(_), _) => {
@@ -200,11 +266,6 @@ impl Fusing<'_> {
             _ => None,
         }
     }
-}
-
-/// Whether a value is compared at once.
-const fn is_short(value: Value) -> bool {
-    !matches!(value, Value::Set(_) | Value::Record(_))
 }
 
 #[cfg(test)]
@@ -312,7 +373,7 @@ mod tests {
             let mut run = Run {
                 request: &request,
                 entities: &entities,
-                parts: &parts,
+                parts,
                 pool,
                 stack: &mut stack,
                 made: &mut made,

@@ -59,6 +59,8 @@ pub(crate) struct Policy {
     pub(crate) code: Box<[Op]>,
     /// The code as it runs.
     steps: Box<[Fused]>,
+    /// The one action that it is about, where that is all that its head asks for.
+    only: Option<Uid>,
     /// Whether it looks at what the clock moves.
     timed: bool,
 }
@@ -71,7 +73,8 @@ struct Found {
     subject_kinds: HashMap<Word, Vec<u32>, NumberHash>,
     resources: HashMap<Uid, Vec<u32>, NumberHash>,
     subjects: HashMap<Uid, Vec<u32>, NumberHash>,
-    some: bool,
+    /// Whether any stands below a part of its scope.
+    scoped: bool,
 }
 
 impl Found {
@@ -86,22 +89,26 @@ impl Found {
         } else if let Some(kind) = head.subject.kind {
             self.subject_kinds.entry(kind).or_default()
         } else {
-            &mut self.all
+            self.all.push(at);
+            return;
         };
         list.push(at);
-        self.some = true;
+        self.scoped = true;
     }
 
     /// Visits what may concern a question until `enough` says so; whether it did.
     #[inline]
-    fn visit(&self, request: &Request<'_>, parts: &Parts<'_>, mut enough: impl FnMut(u32) -> bool) -> bool {
-        if !self.some {
-            return false;
-        }
-        if self.all.iter().any(|at| enough(*at)) {
+    fn visit(&self, run: &mut Run<'_>, mut enough: impl FnMut(&mut Run<'_>, u32) -> bool) -> bool {
+        if self.all.iter().any(|at| enough(run, *at)) {
             return true;
         }
-        let mut any = |list: Option<&Vec<u32>>| list.is_some_and(|list| list.iter().any(|at| enough(*at)));
+        self.scoped && self.visit_scoped(run, &mut enough)
+    }
+
+    /// The same of those whose scope names somebody or something.
+    fn visit_scoped(&self, run: &mut Run<'_>, enough: &mut impl FnMut(&mut Run<'_>, u32) -> bool) -> bool {
+        let (request, entities) = (run.request, run.entities);
+        let mut any = |list: Option<&Vec<u32>>| list.is_some_and(|list| list.iter().any(|at| enough(run, *at)));
         let kind = |kinds: &HashMap<Word, Vec<u32>, NumberHash>, uid: Uid| {
             if kinds.is_empty() { None } else { request.kind(uid) }
         };
@@ -114,24 +121,51 @@ impl Found {
         {
             return true;
         }
-        let [of_subject, of_resource] = parts.above;
-        let resources = if self.resources.is_empty() { &[][..] } else { of_resource };
-        let subjects = if self.subjects.is_empty() { &[][..] } else { of_subject };
-        resources.iter().any(|uid| any(self.resources.get(uid)))
-            || subjects.iter().any(|uid| any(self.subjects.get(uid)))
+        let above = |named: &HashMap<Uid, Vec<u32>, NumberHash>, uid: Uid| {
+            let row = if named.is_empty() { None } else { request.row(entities, uid) };
+            row.map_or(&[][..], |(row, table)| table.ancestors(row))
+        };
+        above(&self.resources, request.resource).iter().any(|uid| any(self.resources.get(uid)))
+            || above(&self.subjects, request.subject).iter().any(|uid| any(self.subjects.get(uid)))
     }
 }
 
 /// Policies of one effect, by action and scope.
 #[derive(Clone, Debug, Default)]
 struct Index {
-    by_action: HashMap<Uid, Found, NumberHash>,
     any: Found,
+    /// Those about certain actions.
+    of_actions: Vec<Found>,
+    /// By the number of an action: one more than the place above, 0 for none. Numbers of actions are small: they are given
+    /// before those of entities that are stored.
+    by_action: Vec<u32>,
+    some: bool,
 }
 
 impl Index {
-    fn is_empty(&self) -> bool {
-        !self.any.some && self.by_action.is_empty()
+    fn put(&mut self, head: &Head, at: u32) {
+        self.some = true;
+        let Some(actions) = &head.actions else { return self.any.put(head, at) };
+        for action in actions {
+            let place = action.0 as usize;
+            if self.by_action.len() <= place {
+                self.by_action.resize(place + 1, 0);
+            }
+            let Some(slot) = self.by_action.get_mut(place) else { continue };
+            if *slot == 0 {
+                self.of_actions.push(Found::default());
+                *slot = number(self.of_actions.len());
+            }
+            if let Some(found) = self.of_actions.get_mut(slot.wrapping_sub(1) as usize) {
+                found.put(head, at);
+            }
+        }
+    }
+
+    #[inline]
+    fn of(&self, action: Uid) -> Option<&Found> {
+        let slot = self.by_action.get(action.0 as usize)?;
+        self.of_actions.get(slot.wrapping_sub(1) as usize)
     }
 }
 
@@ -237,17 +271,9 @@ impl Policies {
             Effect::Permit => &mut self.permits,
             Effect::Forbid => &mut self.forbids,
         };
-        match &head.actions {
-            None => index.any.put(&head, at),
-            Some(actions) => {
-                for action in actions {
-                    index.by_action.entry(*action).or_default().put(&head, at);
-                }
-            }
-        }
+        index.put(&head, at);
         (self.made, self.deep) = (self.made.max(made), self.deep.max(deep));
-        let steps = fuse(&code, &self.words);
-        self.policies.push(Policy { head, code: code.into_boxed_slice(), steps, timed: false });
+        self.policies.push(Policy::new(head, code, &self.words));
     }
 
     /// Says which attributes of the context the clock moves: policies that look at one of them, or at the context
@@ -345,64 +371,84 @@ impl Policies {
             Effect::Permit => &self.permits,
             Effect::Forbid => &self.forbids,
         };
-        if index.is_empty() {
+        if !index.some {
             return;
         }
+        let Room { stack, made, timed, left } = room;
         // What is reserved counts from the end of what lies there.
-        room.stack.clear();
-        room.stack.reserve(self.deep);
-        room.made.clear();
-        room.made.reserve(self.made);
+        stack.clear();
+        stack.reserve(self.deep);
+        made.clear();
+        made.reserve(self.made);
+        let pool = Pool { constants: &self.constants, words: &self.words, patterns: &self.patterns };
         let parts = Parts::of(request, entities);
-        let mut one = |at: u32| {
+        let mut run = Run { request, entities, parts, pool, stack, made, left };
+        let mut one = |run: &mut Run<'_>, at: u32| {
             let Some(policy) = self.policies.get(at as usize) else { return false };
-            let outcome = self.outcome(policy, (entities, &parts), request, room);
+            let outcome = policy.outcome(run, timed);
             outcome.is_some_and(|outcome| enough(at, outcome))
         };
-        if index.any.visit(request, &parts, &mut one) || index.by_action.is_empty() {
+        if index.any.visit(&mut run, &mut one) {
             return;
         }
-        let above = request.row(entities, request.action).map_or(&[][..], |(row, table)| table.ancestors(row));
-        for action in std::iter::once(&request.action).chain(above) {
-            if let Some(found) = index.by_action.get(action)
-                && found.visit(request, &parts, &mut one)
+        if let Some(found) = index.of(request.action)
+            && found.visit(&mut run, &mut one)
+        {
+            return;
+        }
+        let Some((row, table)) = request.row(entities, request.action) else { return };
+        for action in table.ancestors(row) {
+            if let Some(found) = index.of(*action)
+                && found.visit(&mut run, &mut one)
             {
                 return;
             }
         }
     }
+}
 
-    /// What a policy says; nothing when it does not apply.
-    fn outcome(
-        &self,
-        policy: &Policy,
-        (entities, parts): (&Entities, &Parts<'_>),
-        request: &Request<'_>,
-        room: &mut Room,
-    ) -> Option<Outcome> {
-        let pool = Pool { constants: &self.constants, words: &self.words, patterns: &self.patterns };
-        let Room { stack, made, timed, left } = room;
-        let mut run = Run { request, entities, parts, pool, stack, made, left };
-        let head = &policy.head;
-        let listed = head.actions.as_ref().map_or(0, |actions| if head.below { actions.len() } else { 0 });
-        if let Err(fault) = run.pay(number(listed).saturating_add(1)) {
-            return Some(Outcome::Failed(fault));
+impl Policy {
+    fn new(head: Head, code: Vec<Op>, words: &[Word]) -> Self {
+        let free = |scope: &Scope| scope.is.is_none() && scope.within.is_none() && scope.kind.is_none();
+        let only = match head.actions.as_deref() {
+            Some([action]) if !head.below && free(&head.subject) && free(&head.resource) => Some(*action),
+            Some(_) | None => None,
+        };
+        Self { steps: fuse(&code, words), head, code: code.into_boxed_slice(), only, timed: false }
+    }
+
+    /// What it says; nothing when it does not apply.
+    #[inline]
+    fn outcome(&self, run: &mut Run<'_>, timed: &mut bool) -> Option<Outcome> {
+        let concerns = if self.only == Some(run.request.action) {
+            run.pay(1).map(|()| true)
+        } else {
+            self.concerns(run)
+        };
+        match concerns {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(fault) => return Some(Outcome::Failed(fault)),
         }
-        let concerns = run.concerns(&head.subject, request.subject)
-            && run.concerns(&head.resource, request.resource)
-            && head.actions.as_ref().is_none_or(|actions| {
-                actions.binary_search(&request.action).is_ok()
-                    || head.below && actions.iter().any(|action| run.is_below(request.action, *action))
-            });
-        if !concerns {
-            return None;
-        }
-        *timed |= policy.timed;
-        match run.answer(&policy.steps) {
+        *timed |= self.timed;
+        match run.answer(&self.steps) {
             Ok(true) => Some(Outcome::Applies),
             Ok(false) => None,
             Err(fault) => Some(Outcome::Failed(fault)),
         }
+    }
+
+    /// Whether it is about the question.
+    fn concerns(&self, run: &Run<'_>) -> Result<bool, FaultReason> {
+        let (head, request) = (&self.head, run.request);
+        let listed = head.actions.as_ref().map_or(0, |actions| if head.below { actions.len() } else { 0 });
+        run.pay(number(listed).saturating_add(1))?;
+        Ok(run.concerns(&head.subject, request.subject)
+            && run.concerns(&head.resource, request.resource)
+            && head.actions.as_ref().is_none_or(|actions| {
+                actions.binary_search(&request.action).is_ok()
+                    || head.below && actions.iter().any(|action| run.is_below(request.action, *action))
+            }))
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! It is total: whatever the values are, it ends in true, in false or in a typed fault.
 
-use crate::entities::{Entities, Row};
+use crate::entities::Entities;
 use crate::fault::FaultReason;
-use crate::fuse::{Branch, Fused, Test, What};
+use crate::fuse::{END, Fused, Short, ShortKind, Test, What};
 use crate::op::{Op, Than, Variable};
 use crate::pattern::Pattern;
 use crate::request::Request;
@@ -26,21 +26,18 @@ pub(crate) struct Parts<'a> {
     subject: Option<&'a [[Value; 2]]>,
     resource: Option<&'a [[Value; 2]]>,
     context: &'a [[Value; 2]],
-    /// What the subject lies in, and the resource.
-    pub(crate) above: [&'a [Uid]; 2],
 }
 
 impl<'a> Parts<'a> {
+    #[inline]
     pub(crate) fn of(request: &'a Request<'_>, entities: &'a Entities) -> Self {
-        let known = |span: Span| {
-            let heap = if span.heap == Heap::Entities { &entities.heap } else { &request.heap };
-            fields(heap, span)
+        let known = |uid: Uid| {
+            let (row, _) = request.row(entities, uid)?;
+            let heap = if row.attributes.heap == Heap::Entities { &entities.heap } else { &request.heap };
+            Some(fields(heap, row.attributes))
         };
-        let subject = request.row(entities, request.subject);
-        let resource = request.row(entities, request.resource);
-        let above = [subject, resource].map(|row| row.map_or(&[][..], |(row, table)| table.ancestors(row)));
-        let of = |row: Option<(&'a Row, &'a Entities)>| row.map(|(row, _)| known(row.attributes));
-        Self { subject: of(subject), resource: of(resource), context: known(request.context), above }
+        let context = fields(&request.heap, request.context);
+        Self { subject: known(request.subject), resource: known(request.resource), context }
     }
 }
 
@@ -48,7 +45,7 @@ impl<'a> Parts<'a> {
 pub(crate) struct Run<'a> {
     pub(crate) request: &'a Request<'a>,
     pub(crate) entities: &'a Entities,
-    pub(crate) parts: &'a Parts<'a>,
+    pub(crate) parts: Parts<'a>,
     pub(crate) pool: Pool<'a>,
     pub(crate) stack: &'a mut Vec<Value>,
     pub(crate) made: &'a mut Vec<Value>,
@@ -69,32 +66,45 @@ impl Run<'_> {
         let mut at = 0;
         while let Some(one) = code.get(at) {
             at += 1;
-            match one {
+            let (truth, branch) = match one {
                 Fused::Test(test) => {
                     let truth = self.test(test)?;
                     match &test.then {
-                        Some(branch) => at = self.branch(branch, truth, at)?,
-                        None => self.put(Value::Bool(truth))?,
+                        Some(branch) => (truth, branch),
+                        None if test.last => return Ok(truth),
+                        None => {
+                            self.put(Value::Bool(truth))?;
+                            continue;
+                        }
                     }
-                }
-                Fused::Field(of, name) => {
-                    self.pay(2)?;
-                    let value = *self.field(*of, *name)?;
-                    self.put(value)?;
                 }
                 Fused::Branch(branch) => {
                     self.pay(1)?;
-                    let truth = self.truth()?;
-                    at = self.branch(branch, truth, at)?;
+                    (self.truth()?, branch)
                 }
                 Fused::Jump(to) => {
                     self.pay(1)?;
                     at = *to as usize;
+                    continue;
+                }
+                Fused::Field(of, name) => {
+                    self.put_field(*of, *name)?;
+                    continue;
                 }
                 Fused::One(op) => {
                     self.pay(1)?;
                     self.step(*op)?;
+                    continue;
                 }
+            };
+            if truth == branch.when {
+                if let Some(left) = branch.leaves {
+                    if branch.to == END {
+                        return Ok(left);
+                    }
+                    self.put(Value::Bool(left))?;
+                }
+                at = branch.to as usize;
             }
         }
         self.truth()
@@ -124,55 +134,65 @@ impl Run<'_> {
         self.truth()
     }
 
-    /// Where it goes on.
-    #[inline]
-    fn branch(&mut self, branch: &Branch, truth: bool, next: usize) -> Step<usize> {
-        if truth != branch.when {
-            return Ok(next);
-        }
-        if let Some(left) = branch.leaves {
-            self.put(Value::Bool(left))?;
-        }
-        Ok(branch.to as usize)
-    }
-
     /// The answer to a question about an attribute.
     #[inline]
     fn test(&self, test: &Test) -> Step<bool> {
         self.pay(test.steps)?;
         let field = self.field(test.of, test.name);
         let answer = match &test.what {
+            What::Between(kind, first, last) => {
+                let number = match (field?, kind) {
+                    (Value::Long(number), ShortKind::Long)
+                    | (Value::Datetime(number), ShortKind::Datetime)
+                    | (Value::Duration(number), ShortKind::Duration) => *number,
+                    _ => return Err(FaultReason::Type),
+                };
+                *first <= number && number <= *last
+            }
+            What::Is(right) => Short::of(field?) == Some(*right),
+            What::Truth => {
+                let Value::Bool(truth) = field? else { return Err(FaultReason::Type) };
+                *truth
+            }
             What::Has => match field {
                 Ok(_) => true,
                 Err(FaultReason::AttributeMissing | FaultReason::EntityUnknown) => false,
                 Err(fault) => return Err(fault),
             },
-            What::Truth => {
-                let Value::Bool(truth) = field? else { return Err(FaultReason::Type) };
-                *truth
-            }
-            What::Than(than, right) => holds(*than, comparable(field?, right)?),
-            What::Is(right) => same(field?, right),
-            What::IsPart(part) => {
-                let (left, right) = (*field?, self.variable(*part));
-                self.compared(self.heaps().equal(left, right))?
-            }
+            What::IsPart(part) => self.is_part(field?, *part)?,
         };
         Ok(answer != test.not)
     }
 
+    // What is rare, or long, stands apart, so that the row of questions is short.
+
+    #[inline(never)]
+    fn is_part(&self, left: &Value, part: Variable) -> Step<bool> {
+        self.compared(self.heaps().equal(*left, self.variable(part)))
+    }
+
+    #[inline(never)]
+    fn put_field(&mut self, of: Variable, name: Word) -> Step<()> {
+        self.pay(2)?;
+        let value = *self.field(of, name)?;
+        self.put(value)
+    }
+
+    #[inline(never)]
+    fn of_action(&self) -> Step<&[[Value; 2]]> {
+        let row = self.request.row(self.entities, self.request.action);
+        let (row, _) = row.ok_or(FaultReason::EntityUnknown)?;
+        Ok(fields(self.heaps().heap(row.attributes), row.attributes))
+    }
+
     /// An attribute of a part of the question.
-    #[inline]
+    #[inline(always)]
     fn field(&self, of: Variable, name: Word) -> Step<&Value> {
         let fields = match of {
             Variable::Subject => self.parts.subject.ok_or(FaultReason::EntityUnknown)?,
-            Variable::Resource => self.parts.resource.ok_or(FaultReason::EntityUnknown)?,
             Variable::Context => self.parts.context,
-            Variable::Action => {
-                let row = self.request.row(self.entities, self.request.action);
-                let (row, _) = row.ok_or(FaultReason::EntityUnknown)?;
-                fields(self.heaps().heap(row.attributes), row.attributes)
-            }
+            Variable::Resource => self.parts.resource.ok_or(FaultReason::EntityUnknown)?,
+            Variable::Action => self.of_action()?,
         };
         found(fields, name).ok_or(FaultReason::AttributeMissing)
     }
@@ -188,6 +208,7 @@ impl Run<'_> {
         if self.left.get() == 0 { Err(FaultReason::Exhausted) } else { Ok(came) }
     }
 
+    #[inline(never)]
     fn step(&mut self, op: Op) -> Step<()> {
         let value = match op {
             Op::Push(value) => value,
@@ -419,22 +440,6 @@ impl Run<'_> {
         }
         self.stack.truncate(from);
         self.put(Value::Record(Span { heap: Heap::Made, start: crate::names::number(start), len }))
-    }
-}
-
-/// Whether a value is another one, which is no set and no record.
-#[inline]
-fn same(left: &Value, right: &Value) -> bool {
-    match (left, right) {
-        (Value::Bool(left), Value::Bool(right)) => left == right,
-        (Value::Long(left), Value::Long(right))
-        | (Value::Decimal(left), Value::Decimal(right))
-        | (Value::Datetime(left), Value::Datetime(right))
-        | (Value::Duration(left), Value::Duration(right)) => left == right,
-        (Value::Text(left), Value::Text(right)) => left == right,
-        (Value::Entity(left), Value::Entity(right)) => left == right,
-        (Value::Ip(left), Value::Ip(right)) => left == right,
-        _ => false,
     }
 }
 
