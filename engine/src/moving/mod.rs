@@ -168,6 +168,9 @@ pub(crate) fn look_at(house: &Arc<House>, entry: &Entry, view: &View) {
         drop(tokio::spawn(take::arrive(Arc::clone(house), entry.tenant)));
     } else if moving.moved {
         entry.set_away(Some(moving.to));
+        tracing::warn!(tenant = %entry.tenant, to = moving.to.0, "a tenant has left and was not opened elsewhere yet: repeat its move");
+    } else {
+        tracing::warn!(tenant = %entry.tenant, to = moving.to.0, "a tenant takes no commands: repeat or undo its move");
     }
 }
 

@@ -7,6 +7,7 @@ use crate::endpoint::{AuthorizedRow, EndpointRow};
 use crate::fault::{Fault, WireError};
 use crate::fields::{Head, TENANT_OF_CONNECTION};
 use crate::fleet::{CellRow, FleetRow, PeerRow, PlacementRow};
+use crate::moving::{MoveRow, TakenRow};
 use crate::frame::Frame;
 use crate::hello::{Hello, HelloReply};
 use crate::inspect::{Introspect, Resolve, Resolved};
@@ -281,6 +282,8 @@ fn rows(add: &mut Add<'_>) {
     page::<PlacementRow>(add, "PlacementRow");
     page::<FleetRow>(add, "FleetRow");
     page::<PeerRow>(add, "PeerRow");
+    page::<MoveRow>(add, "MoveRow");
+    page::<TakenRow>(add, "TakenRow");
     page::<SettingsRow>(add, "SettingsRow");
 }
 
@@ -366,6 +369,8 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of InvitationRow" => page::<InvitationRow>(frame, out),
         "Rows of PersonalRoleRow" => page::<PersonalRoleRow>(frame, out),
         "Rows of VisibilityRow" => page::<VisibilityRow>(frame, out),
+        "Rows of MoveRow" => page::<MoveRow>(frame, out),
+        "Rows of TakenRow" => page::<TakenRow>(frame, out),
         "Rows of SettingsRow" => page::<SettingsRow>(frame, out),
         _ => page::<TenantRow>(frame, out),
     }
