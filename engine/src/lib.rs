@@ -32,7 +32,7 @@ mod index;
 mod invitations;
 mod list;
 mod load;
-mod moving;
+pub mod moving;
 mod order;
 mod people;
 mod policed;
@@ -72,9 +72,7 @@ pub use {
     directory::Trouble, door::KeyFound, door::Rotation, engine::Engine, engine::EngineUsage,
     engine::StartError, explain::Because, explain::Draft, explain::Explained, explain::Related, explain::Why,
     front::Errand, front::Stranger, groups::MemberFound, groups::MembershipFound, groups::RoleUse,
-    groups::Way, house::EngineConfig, house::PLANTED, list::Listing, list::Page,
-    moving::Carried as CarriedStep, moving::Carrier, moving::CarryError, moving::MoveStatus,
-    moving::MoveTold, moving::MoveWay, moving::TakeStep, moving::Taken, moving::TakenStatus, policed::About,
+    groups::Way, house::EngineConfig, house::PLANTED, list::Listing, list::Page, policed::About,
     policies::PolicyParts, policies::PolicySaid, policies::PolicySteps, policies::Tried,
     read::PermissionList, related::RelatedSubjects, resource::Resource, review::Held, review::Reviewed,
     review::Told, review::Who, seam::Clock, seam::Entropy, sight::PEOPLE, sight::Seen, submit::SubmitError,
