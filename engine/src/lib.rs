@@ -32,7 +32,7 @@ mod index;
 mod invitations;
 mod list;
 mod load;
-mod moving;
+pub mod moving;
 mod order;
 mod people;
 mod policed;
@@ -74,9 +74,7 @@ pub use {
     engine::StartError, events::AUDIT, events::EVENT_KINDS_MAX, events::EventBy, events::EventFilter,
     events::EventPosition, events::EventTold, events::EventsFrom, events::EventsTold, explain::Because, explain::Draft, explain::Explained, explain::Related, explain::Why,
     front::Errand, front::Stranger, groups::MemberFound, groups::MembershipFound, groups::RoleUse,
-    groups::Way, house::EngineConfig, house::PLANTED, list::Listing, list::Page,
-    moving::Carried as CarriedStep, moving::Carrier, moving::CarryError, moving::MoveStatus,
-    moving::MoveTold, moving::MoveWay, moving::TakeStep, moving::Taken, moving::TakenStatus, policed::About,
+    groups::Way, house::EngineConfig, house::PLANTED, list::Listing, list::Page, policed::About,
     policies::Brought, policies::PolicyParts, policies::PolicySaid, policies::PolicySteps, policies::Tried,
     possession::DeviceShown,
     read::PermissionList, related::RelatedSubjects, resource::Resource, review::Held, review::Reviewed,

@@ -150,9 +150,8 @@ pub(crate) struct Root {
     pub(crate) tenants: Tenants,
     /// Where tenants live that are not where they were born, or were not at some time.
     pub(crate) placements: Placements,
-    /// Where the tenant is going, and what its last move has carried on.
-    pub(crate) moving: Option<tessera_model::moving::Moving>,
-    pub(crate) carried: Option<tessera_model::moving::Carried>,
+    /// How the tenant goes from cell to cell.
+    pub(crate) course: tessera_model::moving::Course,
     /// Tenants that are not deleted, by the hash of their name.
     pub(crate) tenant_names: Index<TenantId>,
     pub(crate) bootstrap: ([u8; 16], Deadline),
@@ -254,8 +253,7 @@ impl Root {
             restrictions: RedBlackTreeMapSync::new_sync(),
             tenants: Tenants::new(),
             placements: Placements::new(),
-            moving: None,
-            carried: None,
+            course: tessera_model::moving::Course::default(),
             tenant_names: Index::new(),
             bootstrap: ([0; 16], Deadline::NONE),
             clients: RedBlackTreeMapSync::new_sync(),

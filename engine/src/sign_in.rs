@@ -105,7 +105,7 @@ impl Engine {
     ) -> Result<Done, SubmitError> {
         let view = self.view_at(entry)?;
         // A failure could not be counted: nothing is proven.
-        if view.root.full().moving.is_some() {
+        if view.root.full().course.moving.is_some() {
             return Err(Refusal::Moving.into());
         }
         let key = self.identifier_hash(entry.tenant, identifier)?;

@@ -167,7 +167,7 @@ impl Reading<'_> {
         {
             Sees::Yes
         } else if at_least.epoch < self.seen.epoch {
-            let carried = self.root.full().carried;
+            let carried = self.root.full().course.carried;
             let at = (at_least.epoch, at_least.revision);
             if carried.is_some_and(|carried| carried.holds(self.seen.epoch, at)) {
                 return Sees::Yes;

@@ -327,7 +327,7 @@ impl Engine {
             seen: end.revision,
         };
         let Some(cursor) = cursor else { return Ok(watched) };
-        let mut at = position(&watched.cursors, cursor, (now, view.root.full().carried))?;
+        let mut at = position(&watched.cursors, cursor, (now, view.root.full().course.carried))?;
         if at.seen == 0 {
             at.revision = view.watchers.skip(at.revision, now.revision.0);
         }

@@ -7,10 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::{House, START_MS, Tenant};
-use tessera_engine::{
-    CarriedStep, Carrier, CarryError, Engine, EngineConfig, MoveStatus, MoveTold, MoveWay, Sees, SubmitError,
-    TakeStep,
-};
+use tessera_engine::moving::{Carried, Carrier, CarryError, MoveStatus, MoveTold, MoveWay, TakeStep};
+use tessera_engine::{Engine, EngineConfig, Sees, SubmitError};
 use tessera_model::{
     Cell, CellId, CellName, CheckQuery, Command, CommandId, Epoch, Fleet, Handle, Name, PermissionRef,
     Placement, Reason, Receipt, Refusal, TenantId, WorkspaceRef,
@@ -39,7 +37,7 @@ struct Links {
 struct End(Arc<Links>, Arc<AtomicBool>);
 
 impl Carrier for End {
-    fn carry(&self, to: CellId, tenant: TenantId, step: TakeStep) -> CarriedStep<'_> {
+    fn carry(&self, to: CellId, tenant: TenantId, step: TakeStep) -> Carried<'_> {
         Box::pin(async move {
             let lost = || CarryError::Unreached("lost".into());
             let counts = step != TakeStep::Ask;

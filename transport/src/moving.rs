@@ -2,7 +2,8 @@
 
 use crate::fleet::of_system;
 use crate::list::whole;
-use tessera_engine::{Bound, Engine, FLEET, MoveStatus, MoveTold, MoveWay, TakeStep, Taken, TakenStatus};
+use tessera_engine::moving::{MoveStatus, MoveTold, MoveWay, TakeStep, Taken, TakenStatus};
+use tessera_engine::{Bound, Engine, FLEET};
 use tessera_model::record::{TenantRecord, TenantStatus};
 use tessera_model::{CellId, Epoch, Private, Refusal};
 use tessera_wire::{MoveRow, Request, Rows, TakenRow};

@@ -48,6 +48,15 @@ pub struct Carried {
     pub upto: Revision,
 }
 
+/// How a tenant goes from cell to cell.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Course {
+    /// Where it is going.
+    pub moving: Option<Moving>,
+    /// What its last move has carried on.
+    pub carried: Option<Carried>,
+}
+
 impl Carried {
     /// Whether a position of an earlier epoch is one of the present one, too.
     #[must_use]

@@ -236,7 +236,7 @@ impl Job {
             return Err(Stopped::Refused(Refusal::TenantFailed));
         }
         let view = entry.view().as_ref().map(Arc::clone).ok_or(Stopped::Refused(Refusal::NotReady))?;
-        Ok(view.root.full().moving)
+        Ok(view.root.full().course.moving)
     }
 
     fn entry(&self) -> Result<Arc<Entry>, Stopped> {

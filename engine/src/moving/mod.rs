@@ -163,11 +163,14 @@ pub enum MoveWay {
 
 /// What is left to do for a tenant that is awake again: one that has left stays closed, and one that has come says so.
 pub(crate) fn look_at(house: &Arc<House>, entry: &Entry, view: &View) {
-    let Some(moving) = view.root.full().moving else { return };
+    let Some(moving) = view.root.full().course.moving else { return };
     if moving.to == house.own_cell() {
         drop(tokio::spawn(take::arrive(Arc::clone(house), entry.tenant)));
     } else if moving.moved {
         entry.set_away(Some(moving.to));
+        tracing::warn!(tenant = %entry.tenant, to = moving.to.0, "a tenant has left and was not opened elsewhere yet: repeat its move");
+    } else {
+        tracing::warn!(tenant = %entry.tenant, to = moving.to.0, "a tenant takes no commands: repeat or undo its move");
     }
 }
 

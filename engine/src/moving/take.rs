@@ -135,7 +135,7 @@ impl Engine {
         let here = self.house.away(tenant).is_none();
         let Some(entry) = self.house.entry(tenant).filter(|_| here) else { return Ok(Taken::default()) };
         self.house.wake(&entry);
-        let arrived = entry.view().as_ref().is_some_and(|view| view.root.full().moving.is_none());
+        let arrived = entry.view().as_ref().is_some_and(|view| view.root.full().course.moving.is_none());
         let status = if arrived { TakenStatus::Here } else { TakenStatus::Opening };
         Ok(Taken { status, ..Taken::default() })
     }

@@ -9,16 +9,16 @@ impl State {
     /// Whether a tenant that moves takes this command: only what ends the move, and the beginning of an epoch.
     pub(super) fn not_frozen(&self, command: &Command) -> Result<(), Refusal> {
         let ends = matches!(command, Command::NoteMove { .. } | Command::BeginEpoch {});
-        if self.root.moving.is_none() || ends { Ok(()) } else { Err(Refusal::Moving) }
+        if self.root.course.moving.is_none() || ends { Ok(()) } else { Err(Refusal::Moving) }
     }
 
     pub(super) fn move_tenant(&self, step: MoveStep) -> Result<Decided, Refusal> {
         if self.root.tenant == TenantId::SYSTEM {
             return Err(Refusal::WrongTenant);
         }
-        match (step, self.root.moving) {
+        match (step, self.root.course.moving) {
             (MoveStep::Leave { to, epoch }, None) if to != self.cell && epoch > self.root.epoch => {
-                let from = self.root.carried.filter(|carried| carried.into == self.root.epoch);
+                let from = self.root.course.carried.filter(|carried| carried.into == self.root.epoch);
                 let from = from.map_or(self.root.epoch, |carried| carried.from);
                 Ok(Decided::of(Event::TenantLeaving { to, epoch, from }))
             }
@@ -79,31 +79,37 @@ impl State {
     }
 
     pub(super) fn apply_leaving(&mut self, to: CellId, epoch: Epoch, from: Epoch) {
-        self.root.moving = Some(Moving { to, epoch, from, moved: false });
+        self.root.course.moving = Some(Moving { to, epoch, from, moved: false });
     }
 
     pub(super) const fn apply_stays(&mut self) {
-        self.root.moving = None;
+        self.root.course.moving = None;
     }
 
     pub(super) const fn apply_moved(&mut self) {
-        if let Some(moving) = &mut self.root.moving {
+        if let Some(moving) = &mut self.root.course.moving {
             moving.moved = true;
         }
     }
 
     pub(super) const fn apply_arrived(&mut self, carried: Carried) {
-        self.root.moving = None;
-        self.root.carried = Some(carried);
+        self.root.course.moving = None;
+        self.root.course.carried = Some(carried);
     }
 
     /// What there is of it in the bucket of what there is once.
     pub(super) fn moving_events(&self) -> impl Iterator<Item = Event> {
-        let arrived =
-            self.root.carried.map(|Carried { from, into, upto }| Event::TenantArrived { from, into, upto });
-        let leaving =
-            self.root.moving.map(|Moving { to, epoch, from, .. }| Event::TenantLeaving { to, epoch, from });
-        let moved = self.root.moving.filter(|moving| moving.moved);
+        let arrived = self.root.course.carried.map(|Carried { from, into, upto }| Event::TenantArrived {
+            from,
+            into,
+            upto,
+        });
+        let leaving = self.root.course.moving.map(|Moving { to, epoch, from, .. }| Event::TenantLeaving {
+            to,
+            epoch,
+            from,
+        });
+        let moved = self.root.course.moving.filter(|moving| moving.moved);
         let moved = moved.map(|Moving { to, epoch, .. }| Event::TenantMoved { to, epoch });
         arrived.into_iter().chain(leaving).chain(moved)
     }

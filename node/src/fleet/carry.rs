@@ -4,7 +4,8 @@ use super::peers::Peers;
 use std::sync::Arc;
 use tessera_client::ClientError;
 use tessera_client::wire::{Request, TakenRow};
-use tessera_engine::{CarriedStep, Carrier, CarryError, Engine, TakeStep, Taken, TakenStatus};
+use tessera_engine::Engine;
+use tessera_engine::moving::{Carried, Carrier, CarryError, TakeStep, Taken, TakenStatus};
 use tessera_model::record::{TenantRecord, TenantStatus};
 use tessera_model::{Cell, CellId, Deadline, Private, Refusal, Revision, TenantId};
 
@@ -36,7 +37,7 @@ impl Links {
 }
 
 impl Carrier for Links {
-    fn carry(&self, to: CellId, tenant: TenantId, step: TakeStep) -> CarriedStep<'_> {
+    fn carry(&self, to: CellId, tenant: TenantId, step: TakeStep) -> Carried<'_> {
         Box::pin(async move {
             let (cell, _) = self.engine.cell(to).ok_or(CarryError::Refused(Refusal::CellUnknown))?;
             self.ask(&cell, &request_of(tenant, step)).await

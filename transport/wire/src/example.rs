@@ -14,6 +14,7 @@ use crate::inspect::{Introspect, Resolve, Resolved};
 use crate::invitation::{InvitationRow, PersonalRoleRow};
 use crate::kind::Kind;
 use crate::made::Made;
+use crate::moving::{MoveRow, TakenRow};
 use crate::outbox::Outbox;
 use crate::permissions::{ListPermissions, PermissionName, Permissions};
 use crate::request::{Request, RequestKind};
@@ -287,6 +288,8 @@ fn rows(add: &mut Add<'_>) {
     page::<PlacementRow>(add, "PlacementRow");
     page::<FleetRow>(add, "FleetRow");
     page::<PeerRow>(add, "PeerRow");
+    page::<MoveRow>(add, "MoveRow");
+    page::<TakenRow>(add, "TakenRow");
     page::<SettingsRow>(add, "SettingsRow");
 }
 
@@ -375,6 +378,8 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of PersonalRoleRow" => page::<PersonalRoleRow>(frame, out),
         "Rows of VisibilityRow" => page::<VisibilityRow>(frame, out),
         "Rows of EventRow" => page::<EventRow>(frame, out),
+        "Rows of MoveRow" => page::<MoveRow>(frame, out),
+        "Rows of TakenRow" => page::<TakenRow>(frame, out),
         "Rows of SettingsRow" => page::<SettingsRow>(frame, out),
         _ => page::<TenantRow>(frame, out),
     }

@@ -72,11 +72,10 @@ pub use rows::{
     RelationStepRow, RelationTrialRow, RelationVersionRow, ResourceRow, ReviewRow, RoleRow, RoleUseRow,
     SessionRow, SettingsRow, SubjectRow, TenantRow, UsageRow, WorkspaceRow,
 };
-pub use shape::{Page, Rows, RowsWriter, Shape};
-pub use surface::{codes_text, kinds_text};
 pub use {
     align::Inbox, event::EventDetails, event::EventRow, fleet::CellRow, fleet::FleetRow, fleet::PeerRow,
     fleet::PlacementRow, invitation::InvitationRow, invitation::PersonalRoleRow, kind::Kind, made::Made,
-    moving::MoveRow, moving::TakenRow, outbox::Outbox, relation::RelationAsk, tag::Tag,
+    moving::MoveRow, moving::TakenRow, outbox::Outbox, relation::RelationAsk, shape::Page, shape::Rows,
+    shape::RowsWriter, shape::Shape, surface::codes_text, surface::kinds_text, tag::Tag,
     visibility::VisibilityRow,
 };
