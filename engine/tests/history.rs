@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 use support::{House, START_MS, System, Tenant, grant};
 use std::time::Duration;
-use tessera_engine::{Bound, EngineConfig, Entropy, EventFilter, EventTold, EventsFrom, Standing};
+use tessera_engine::{Bound, EngineConfig, Entropy, EventBy, EventFilter, EventTold, EventsFrom, Standing};
 use tessera_model::{
     Caller, Command, CommandId, Handle, Name, Pattern, PublicId, Reason, Refusal, UnixMillis,
 };
@@ -418,6 +418,8 @@ async fn events_are_told_once_and_in_order() {
     let all = lines(&events(&house, &tenant.admin, &everything, 1_000).await);
     println!("events: {}", all.join("\nevents: "));
     assert!(all[0].starts_with("0 tenant.born"), "{}", all[0]);
+    let born = house.engine.watch_events(&tenant.admin, everything.clone(), (EventsFrom::First, 1, Duration::ZERO)).await;
+    assert!(born.expect("a page").events.iter().all(|event| event.by == EventBy::Operator), "of another tenant");
     for limit in [1, 2, 3, 7] {
         assert_eq!(lines(&events(&house, &tenant.admin, &everything, limit).await), all, "{limit}");
     }
