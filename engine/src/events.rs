@@ -191,8 +191,7 @@ impl Reader<'_> {
 
     /// What is told of a frame, behind `skip` events of it.
     fn rows(&self, frame: &FrameRead, skip: u32) -> Vec<EventTold> {
-        let mut found: Vec<Told> =
-            frame.events.iter().filter_map(|event| self.teller.tell(event)).collect();
+        let mut found: Vec<Told> = frame.events.iter().filter_map(|event| self.teller.tell(event)).collect();
         if found.is_empty() {
             // What it changed is told to nobody, as a password is: that it was ordered is.
             found.push(Told { kind: "command", subject: SubjectIndex(0), details: vec![], names: vec![] });

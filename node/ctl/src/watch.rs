@@ -165,4 +165,3 @@ impl Watch {
         self.since.is_none() && !self.from_start
     }
 }
-
