@@ -145,8 +145,12 @@ impl Reader<'_> {
         subject.0 == 0 || self.teller.listing.sees(subject).is_some()
     }
 
-    fn by(&self, caller: Caller) -> EventBy {
-        match caller {
+    fn by(&self, frame: &FrameRead) -> EventBy {
+        match frame.caller {
+            // A tenant's first frame is ordered in the system tenant, by a subject of that one.
+            Caller::Holder { .. } if frame.revision.0 == 0 && frame.tenant != TenantId::SYSTEM => {
+                EventBy::Operator
+            }
             Caller::Holder { subject, .. } => EventBy::Subject(self.teller.listing.shown_id(subject)),
             Caller::Operator { .. } => EventBy::Operator,
             Caller::Node => EventBy::Node,
@@ -168,7 +172,7 @@ impl Reader<'_> {
         if !self.sees(told.subject) || !names {
             return None;
         }
-        let by = self.by(frame.caller);
+        let by = self.by(frame);
         let subject = self.teller.listing.shown_id(told.subject);
         if !self.wants(told.kind, (subject, by)) {
             return None;
@@ -187,8 +191,7 @@ impl Reader<'_> {
 
     /// What is told of a frame, behind `skip` events of it.
     fn rows(&self, frame: &FrameRead, skip: u32) -> Vec<EventTold> {
-        let mut found: Vec<Told> =
-            frame.events.iter().filter_map(|event| self.teller.tell(event)).collect();
+        let mut found: Vec<Told> = frame.events.iter().filter_map(|event| self.teller.tell(event)).collect();
         if found.is_empty() {
             // What it changed is told to nobody, as a password is: that it was ordered is.
             found.push(Told { kind: "command", subject: SubjectIndex(0), details: vec![], names: vec![] });

@@ -84,7 +84,9 @@ impl Teller<'_> {
     }
 
     fn group(&self, group: GroupId) -> String {
-        self.listing.group_name(group).map_or_else(|| format!("#{}", group.0), |name| name.as_str().to_owned())
+        self.listing
+            .group_name(group)
+            .map_or_else(|| format!("#{}", group.0), |name| name.as_str().to_owned())
     }
 
     fn permission(&self, id: PermissionId) -> String {
@@ -163,7 +165,8 @@ impl Teller<'_> {
             }
             Event::DeviceChanged(record) => {
                 let name = self.private(record.subject, Detail::Devices, record.name.as_str());
-                let details = none().with("device", record.id).with("name", name).at("revoked", record.revoked);
+                let details =
+                    none().with("device", record.id).with("name", name).at("revoked", record.revoked);
                 told("device.changed", record.subject, details)
             }
             Event::DeviceRemoved { subject, .. } => told("device.removed", *subject, none()),
@@ -199,7 +202,8 @@ impl Teller<'_> {
                 }
             }
             Event::GroupGrantAdded(record) => {
-                let details = self.grant((record.role, record.workspace)).with("group", self.group(record.group));
+                let details =
+                    self.grant((record.role, record.workspace)).with("group", self.group(record.group));
                 let details = details.at("from", record.from).at("until", record.until);
                 told("group.grant.added", NOBODY, details)
             }
@@ -282,7 +286,11 @@ impl Teller<'_> {
             Event::RoleRemoved(role) => told("role.removed", NOBODY, none().with("role", self.role(*role))),
             Event::WorkspaceChanged(record) => {
                 let details = none().with("workspace", record.name.as_str());
-                told("workspace.changed", record.personal, details.maybe("parent", self.workspace(record.parent)))
+                told(
+                    "workspace.changed",
+                    record.personal,
+                    details.maybe("parent", self.workspace(record.parent)),
+                )
             }
             Event::WorkspaceRemoved(index) => {
                 told("workspace.removed", NOBODY, none().maybe("workspace", self.workspace(*index)))

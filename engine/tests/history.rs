@@ -3,9 +3,9 @@
 use crate::support;
 
 use std::sync::Arc;
-use support::{House, START_MS, System, Tenant, grant};
 use std::time::Duration;
-use tessera_engine::{Bound, EngineConfig, Entropy, EventFilter, EventTold, EventsFrom, Standing};
+use support::{House, START_MS, System, Tenant, grant};
+use tessera_engine::{Bound, EngineConfig, Entropy, EventBy, EventFilter, EventTold, EventsFrom, Standing};
 use tessera_model::{
     Caller, Command, CommandId, Handle, Name, Pattern, PublicId, Reason, Refusal, UnixMillis,
 };
@@ -411,21 +411,47 @@ async fn events_are_told_once_and_in_order() {
     house.submit(&tenant.admin, Command::DeclareAttribute { name: name("motto"), kind }).await;
     let value = tessera_model::record::AttributeValue::Text("CANARY".into());
     let values = vec![(name("motto"), Some(value))];
-    house.submit(&tenant.admin, Command::SetAttributes { subject: ann, values, held: Vec::new(), as_of: tessera_model::Revision(u64::MAX) }).await;
+    house
+        .submit(
+            &tenant.admin,
+            Command::SetAttributes {
+                subject: ann,
+                values,
+                held: Vec::new(),
+                as_of: tessera_model::Revision(u64::MAX),
+            },
+        )
+        .await;
     assert!(house.engine.checkpoint().await);
     house.grant(&tenant, ann, "eve").await;
     let everything = EventFilter::default();
     let all = lines(&events(&house, &tenant.admin, &everything, 1_000).await);
     println!("events: {}", all.join("\nevents: "));
     assert!(all[0].starts_with("0 tenant.born"), "{}", all[0]);
+    let born = house
+        .engine
+        .watch_events(&tenant.admin, everything.clone(), (EventsFrom::First, 1, Duration::ZERO))
+        .await;
+    assert!(
+        born.expect("a page").events.iter().all(|event| event.by == EventBy::Operator),
+        "of another tenant"
+    );
     for limit in [1, 2, 3, 7] {
         assert_eq!(lines(&events(&house, &tenant.admin, &everything, limit).await), all, "{limit}");
     }
     assert!(all.iter().any(|line| line.contains("value=CANARY")));
     let told = lines(&events(&house, &auditor, &everything, 1_000).await);
-    assert!(told.iter().all(|line| !line.contains("CANARY")) && told.iter().any(|line| line.contains("value=hidden")));
+    assert!(
+        told.iter().all(|line| !line.contains("CANARY"))
+            && told.iter().any(|line| line.contains("value=hidden"))
+    );
     assert_eq!(told.len(), all.len(), "an auditor is told of everything");
-    for (kinds, subject) in [(vec!["grant"], None), (vec!["grant.added", "role"], None), (vec![], Some(ann)), (vec!["gran"], None)] {
+    for (kinds, subject) in [
+        (vec!["grant"], None),
+        (vec!["grant.added", "role"], None),
+        (vec![], Some(ann)),
+        (vec!["gran"], None),
+    ] {
         let filter = EventFilter { kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(), subject };
         let found = lines(&events(&house, &tenant.admin, &filter, 2).await);
         let of_kind = |line: &String| {
@@ -460,8 +486,13 @@ async fn events_are_told_once_and_in_order() {
     let house = House::over(open(2), START_MS + 1_000).await;
     let admin = house.bind(&tenant.admin_key).await;
     let left = lines(&events(&house, &admin, &everything, 1_000).await);
-    assert!(left.iter().all(|line| !line.contains("CANARY")) && left.iter().any(|line| line.contains("value=erased")));
-    let revisions = |lines: &[String]| lines.iter().map(|line| line.split(' ').next().map(str::to_owned)).collect::<Vec<_>>();
+    assert!(
+        left.iter().all(|line| !line.contains("CANARY"))
+            && left.iter().any(|line| line.contains("value=erased"))
+    );
+    let revisions = |lines: &[String]| {
+        lines.iter().map(|line| line.split(' ').next().map(str::to_owned)).collect::<Vec<_>>()
+    };
     let first = all.iter().filter(|line| !line.contains("identifier.")).cloned().collect::<Vec<_>>();
     let again = left.iter().filter(|line| !line.contains("identifier.")).cloned().collect::<Vec<_>>();
     assert!(revisions(&again).starts_with(&revisions(&first)), "positions stay");
@@ -478,7 +509,10 @@ async fn a_watch_of_events_ends_with_its_permission() {
     let (eve, auditor) = holder(&house, &tenant, "eve@example.org", &["tessera.audit"]).await;
     let filter = EventFilter::default;
     let now = || (EventsFrom::Now, 0, Duration::from_secs(25));
-    assert_eq!(house.engine.watch_events(&stranger, filter(), now()).await.err(), Some(Refusal::Unauthorized));
+    assert_eq!(
+        house.engine.watch_events(&stranger, filter(), now()).await.err(),
+        Some(Refusal::Unauthorized)
+    );
     let begin = house.engine.watch_events(&auditor, filter(), now()).await.expect("where to begin");
     assert!(begin.events.is_empty());
     let cursor = begin.cursor(begin.next);

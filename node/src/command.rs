@@ -119,7 +119,8 @@ pub(crate) fn run() -> ExitCode {
         Ok(found) => found,
         Err(error) => return misread(&error),
     };
-    if let Some((done, json)) = recover::run(&found).or_else(|| rotate_root::run(&found)).or_else(|| erase_backup::run(&found))
+    if let Some((done, json)) =
+        recover::run(&found).or_else(|| rotate_root::run(&found)).or_else(|| erase_backup::run(&found))
     {
         let written = done.and_then(|text| put(&format!("{text}\n")));
         return written.map_or_else(|error| error.print(json), |()| ExitCode::from(exit::OK));

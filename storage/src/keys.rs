@@ -230,16 +230,6 @@ impl Keys {
         self.sync(copy)
     }
 
-    pub(crate) fn write_unsynced(&self, copy: usize, slot: u32, bytes: &[u8]) -> Result<(), StorageError> {
-        let (Some(file), Some(name)) = (self.files.get(copy), FILES.get(copy)) else { return Ok(()) };
-        file.write_at(at(slot), bytes).map_err(StorageError::while_doing("writing", name))
-    }
-
-    pub(crate) fn sync(&self, copy: usize) -> Result<(), StorageError> {
-        let (Some(file), Some(name)) = (self.files.get(copy), FILES.get(copy)) else { return Ok(()) };
-        file.sync().map_err(StorageError::while_doing("syncing", name))
-    }
-
     /// Makes a set of keys, wrapped under the nonces, durable in both copies. `sequence` is the journal's last
     /// one. A set that the number has already stays.
     pub(crate) fn make(

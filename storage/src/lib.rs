@@ -38,7 +38,9 @@ mod tail;
 mod usage;
 
 pub use around::Around;
-pub use backup::{Backup, BackupErased, Backups, Checked, Inspected, InspectedTenant, Progress, Restored, Taken, inspect};
+pub use backup::{
+    Backup, BackupErased, Backups, Checked, Inspected, InspectedTenant, Progress, Restored, Taken, inspect,
+};
 pub use batch::{Batch, Durable, Head, Staged};
 pub use checkpoint::scrub::{Scrub, Scrubbed};
 pub use commit::Commit;

@@ -105,7 +105,9 @@ fn tenants_of(copies: &[Vec<u8>; 2], (from, to): (&Keys, &Keys)) -> Vec<Wrapped>
         if blocks == [None, None] {
             return tenants;
         }
-        if let Some((owner, [_, _, sealing])) = blocks.iter().flatten().find_map(|block| from.set_in(block, slot)) {
+        if let Some((owner, [_, _, sealing])) =
+            blocks.iter().flatten().find_map(|block| from.set_in(block, slot))
+        {
             let known = tenants.binary_search_by_key(&owner.tenant, |(tenant, ..)| *tenant);
             if let Err(at) = known {
                 let keys = [from, to].map(|keys| keys.slots_key(owner.tenant, &sealing));
@@ -127,7 +129,11 @@ struct Slots<'a> {
 
 impl Slots<'_> {
     /// What was made together at a slot, in both copies.
-    fn block(&mut self, blocks: [Option<&[u8; BLOCK_BYTES]>; 2], slot: u32) -> Result<[Vec<u8>; 2], StorageError> {
+    fn block(
+        &mut self,
+        blocks: [Option<&[u8; BLOCK_BYTES]>; 2],
+        slot: u32,
+    ) -> Result<[Vec<u8>; 2], StorageError> {
         let other = blocks.into_iter().flatten().next();
         let [a, b] = blocks.map(|block| block.or(other).map_or(&[][..], |block| block));
         let (mut first, mut second) = (Vec::with_capacity(BLOCK_BYTES), Vec::with_capacity(BLOCK_BYTES));

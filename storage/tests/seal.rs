@@ -411,7 +411,9 @@ fn an_erasure_reaches_a_backup() {
     let old = taken.image();
     assert_eq!(erase_in(&taken, &to).unwrap().subjects, 1);
     assert!(Backup::open_on(Arc::new(taken.clone())).is_err(), "it is no backup any more");
-    assert!(bytes_of(&taken).iter().any(|(name, bytes)| name == "keys" && bytes.iter().all(|byte| *byte == 0)));
+    assert!(
+        bytes_of(&taken).iter().any(|(name, bytes)| name == "keys" && bytes.iter().all(|byte| *byte == 0))
+    );
     let restored = |from: &Simulated| {
         let place = Simulated::new();
         let disk: Arc<dyn Disk> = Arc::new(place.clone());

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use support::raw::{Raw, endpoint};
 use support::{House, certificate, query, soon};
 use tessera_client::wire::{Head, Hello, Kind, Outbox, Request, SessionRow, TENANT_OF_CONNECTION};
-use tessera_client::{Client, ClientError};
+use tessera_client::{Client, ClientError, EventWatch};
 use tessera_engine::{EngineConfig, Standing};
 use tessera_model::limits::{WIRE_FRAME_BEFORE_HELLO_BYTES_MAX, WIRE_FRAME_BYTES_MAX};
 use tessera_model::{CommandId, Handle, Limit, Reason, Receipt, Refusal};
@@ -373,6 +373,39 @@ async fn a_drain_finishes_what_runs() {
     assert!(done > 0 || turned_away == 50, "{done} {turned_away}");
     let config = tessera_client::Config { deadline: Duration::from_millis(300), ..address };
     assert!(Client::connect(config).await.is_err());
+}
+
+/// PROPERTY: events are watched over the wire from the first one on and behind a receipt, by whoever may and nobody else;
+/// a drain waits for no watch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_waits_for_no_watch() {
+    let house = House::open().await;
+    let operator = house.operator().await;
+    let acme = house.tenant(&operator, "acme").await;
+    acme.person("amy@example.org", "reader", &["orders.read"]).await;
+    acme.person("eve@example.org", "auditor", &["tessera.audit"]).await;
+    let watch = |since, wait_ms| EventWatch { since, wait_ms, ..EventWatch::default() };
+    let (amy, eve) = (acme.session("amy@example.org").await.1, acme.session("eve@example.org").await.1);
+    let refused = house.client(&amy).await.watch_events(watch(None, None)).await.err();
+    assert!(matches!(refused, Some(ClientError::Refused(Refusal::Unauthorized))), "{refused:?}");
+    let auditor = house.client(&eve).await;
+    let first = Some(Receipt::default());
+    let all = auditor.watch_events(watch(first, None)).await.expect("events").rows;
+    assert_eq!(all[0].event, "tenant.born");
+    let grants = EventWatch { kinds: vec!["grant".to_owned()], ..watch(first, None) };
+    let grants = auditor.watch_events(grants).await.expect("events").rows;
+    assert!(grants.len() >= 3 && grants.iter().all(|row| row.event == "grant.added"));
+    let last = all.last().expect("an event").seen;
+    let next = auditor.watch_events(watch(Some(last), None)).await.expect("where to go on");
+    assert!(next.rows.is_empty() && next.next.is_some());
+    let waits = auditor.with_deadline(Duration::from_secs(30));
+    let waiting =
+        tokio::spawn(async move { waits.watch_events(watch(Some(last), Some(25_000))).await.is_ok() });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let begun = Instant::now();
+    house.door.drain(Duration::from_secs(20)).await;
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    waiting.abort();
 }
 
 /// PROPERTY: after a reload new handshakes get the new certificate, connections that stand are served

@@ -111,7 +111,6 @@ const UNTIL: Field = Field::maybe("until", Shape::Instant, "first instant after"
 const CLIENTS: Needs = Needs::Permission("tessera.admin.clients");
 const RELATIONS: Needs = Needs::Permission("tessera.admin.relations");
 const CHECK: Needs = Needs::Permission("tessera.check");
-const AUDITED: Needs = Needs::Permission("tessera.audit");
 const MODEL: Field = Field::body("model", Shape::Model, "in the modeling language of OpenFGA, or its JSON");
 const USER: Field = Field::body("user", Shape::User, "`type:id`, `type:id#relation` or `type:*`");
 const RELATION: Field = Field::body("relation", Shape::Relation, "name of the relation");
@@ -223,10 +222,9 @@ table! {
     "resume_tenant" Post "/v1/tenants/{tenant_ref}/resume", TENANTS, "Resumes a suspended tenant.", [TENANT], NOTHING, Act::Order(Kind::ResumeTenant);
     "delete_tenant" Delete "/v1/tenants/{tenant_ref}", TENANTS, "Deletes a tenant for ever.", [TENANT], NOTHING, Act::Order(Kind::DeleteTenant);
     "read_settings" Get "/v1/settings", SETTINGS, "The tenant's settings.", [], Answer::One(SETTINGS_ROW), Act::List(List::Settings);
-    "watch_events" Get "/v1/events", AUDITED, "What has happened in the tenant, from any position on, in its order; without `cursor` and `since` none, but `next`, where to begin. What is private of a subject is `hidden` without tessera.admin.subjects, and `erased` when the subject is.",
+    "watch_events" Get "/v1/events", Needs::Permission("tessera.audit"), "What has happened in the tenant, from any position on, in its order; without `cursor` and `since` none, but `next`, where to begin. What is private of a subject is `hidden` without tessera.admin.subjects, and `erased` when the subject is.",
         [CURSOR, LIMIT, Field::query("since", Shape::Receipt, "without a cursor: the position behind which to begin; `0.0` for the beginning of the history"),
-         Field::query("kind", Shape::Text, "only events of these kinds, whole names or their first words, with commas between"),
-         Field::query("subject", Shape::Subject, "only what is about this subject, or ordered by it"),
+         Field::query("kind", Shape::Text, "only events of these kinds, whole names or their first words, with commas between"), Field::query("subject", Shape::Subject, "only what is about this subject, or ordered by it"),
          Field::query("wait_s", Shape::Count, "how long to wait where nothing has happened, seconds, 30 at most; none for not at all")],
         Answer::Page(&["event", "seen", "at", "command", "by", "subject", "details"]), Act::List(List::Events);
     "read_usage" Get "/v1/usage", SETTINGS, "How much of what it may have the tenant uses; in the system tenant that of the whole node, too.", [], Answer::Page(&["name", "count", "used", "bound"]), Act::List(List::Usage);

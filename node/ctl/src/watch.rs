@@ -85,7 +85,14 @@ impl Watch {
         let asked = link.client.with_deadline(patience).watch_events(watch).await;
         asked.map_err(|error| {
             let told = link.told(&error);
-            if told.is(Refusal::Restored) { told.advise(RESTORED) } else { told }
+            if told.is(Refusal::Restored) {
+                return told.advise(RESTORED);
+            }
+            if told.is(Refusal::Behind) {
+                let seen = link.client.hello().seen;
+                return told.advise(format!("it is at {seen}: is this a position of this node and tenant?"));
+            }
+            told
         })
     }
 }
@@ -127,7 +134,7 @@ async fn once(
     (mut at, subject): (Option<Cursor>, Option<tessera_model::PublicId>),
 ) -> Result<Answer, CtlError> {
     let mut table = Table::new(&["SEEN", "AT", "EVENT", "BY", "SUBJECT", "WHAT"]);
-    let mut events = Vec::new();
+    let (mut events, mut last) = (Vec::new(), None);
     loop {
         let found = watch.page(link, (at.as_ref(), subject), None).await?;
         for row in &found.rows {
@@ -135,6 +142,7 @@ async fn once(
             let (seen, when) = (row.seen.to_string(), shown(Some(row.at)));
             table.row([seen, when, row.event.clone(), by(row), about, row.details.0.join(" ")]);
             events.push(Value::Object(object(row)));
+            last = Some(row.seen);
         }
         let next = found.next.map(Cursor::of).or_else(|| at.clone());
         let ended = next == at || (found.rows.is_empty() && at.is_none() && watch.begins_now());
@@ -144,9 +152,10 @@ async fn once(
         }
     }
     let next = at.map(|at| at.to_string());
-    let answer = Answer::said(table.to_string()).with("events", events).with("next", next.clone());
-    Ok(match next {
-        Some(next) => answer.line(format!("Go on with --cursor {next}")),
+    let answer = Answer::said(table.to_string()).with("events", events).with("next", next);
+    // Nothing of that position is left: a receipt is as good as the cursor.
+    Ok(match last {
+        Some(seen) => answer.line(format!("Go on with --since {seen}")),
         None => answer,
     })
 }
@@ -156,4 +165,3 @@ impl Watch {
         self.since.is_none() && !self.from_start
     }
 }
-

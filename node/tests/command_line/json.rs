@@ -22,8 +22,17 @@ struct Fields {
 
 /// Commands that answer no request: they run something, or write for people and shells; and those that need no node, or
 /// a stopped one, and have tests and documents of their own.
-const NO_ANSWER: &[&str] =
-    &["serve", "dev", "config", "completions", "man", "operator recover", "doctor", "keys rotate"];
+const NO_ANSWER: &[&str] = &[
+    "serve",
+    "dev",
+    "config",
+    "completions",
+    "man",
+    "operator recover",
+    "doctor",
+    "keys rotate",
+    "backup erase",
+];
 
 /// The table of the document: command, fields. `a b`, `c` stands for `a b` and `a c`.
 fn documented() -> BTreeMap<String, Fields> {
@@ -556,6 +565,11 @@ fn relations(asked: &mut Asked) {
     asked.ask(0, "tessera relation expand document:1 viewer --tenant acme");
     asked.ask(0, "tessera relation list-objects user:ann viewer document --tenant acme");
     asked.ask(0, "tessera relation list-subjects document:1 viewer user --tenant acme");
+    let told = asked.ask(0, "tessera watch --once --from-start --kind relation --tenant acme");
+    assert!(told["events"].as_array().is_some_and(|events| events.len() >= 3), "{told}");
+    let seen = text(&told["events"][0], "seen");
+    let behind = asked.ask(0, &format!("tessera watch --once --since {seen} --kind relation --tenant acme"));
+    assert_eq!(behind["events"].as_array(), told["events"].as_array().map(|all| all[1..].to_vec()).as_ref());
     let heard = asked.ask(0, &format!("tessera relation watch --once --cursor {begin} --tenant acme"));
     assert_eq!(heard["changes"].as_array().map(Vec::len), Some(2), "{heard}");
 

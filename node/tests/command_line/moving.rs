@@ -30,6 +30,7 @@ fn relations_move_through_pipes() {
     for line in [
         "tessera relation export --tenant acme",
         &format!("timeout 30 tessera relation watch --cursor {begin} --tenant acme"),
+        "timeout 30 tessera watch --from-start --tenant acme",
     ] {
         done(
             &node,

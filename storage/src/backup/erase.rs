@@ -14,7 +14,9 @@ use crate::disk::{self, Disk};
 use crate::error::StorageError;
 use crate::key_files;
 use crate::key_slots::gone;
-use crate::keys::{Keys, SLOT_BYTES, Slot, TENANT_BYTES, TENANT_SLOTS, associated, check_of, unwrapped, wrap};
+use crate::keys::{
+    Keys, SLOT_BYTES, Slot, TENANT_BYTES, TENANT_SLOTS, associated, check_of, unwrapped, wrap,
+};
 use crate::record::event::{is_private, outlives_its_key};
 use crate::record::frame::{Form, FrameView};
 use crate::record::{Field, Reader, RecordError, image};
@@ -279,7 +281,8 @@ impl Work {
         let mut bucket = Bucket::of(listed.kind, listed.no, Vec::new());
         let part = table::take_bucket(body, listed, &mut bucket).map_err(wrong)?;
         let Some(sealed) = part.sealed() else { return Ok(None) };
-        let found = slot_of(&self.before, listed.key).and_then(|slot| Slot::take(&mut Reader::new(slot)).ok());
+        let found =
+            slot_of(&self.before, listed.key).and_then(|slot| Slot::take(&mut Reader::new(slot)).ok());
         let old = found.and_then(|slot| unwrapped(&erasure.under, &associated(tenant, listed.key), &slot));
         let unopened = || bad(STATE, format!("a bucket of tenant {tenant} does not open"));
         let place = Place { tenant, owner: TENANT, kind: seal::BUCKET, key };

@@ -167,7 +167,11 @@ impl Embedded {
                 // An erasure has put it under another key meanwhile: the row of now says so.
                 Err(slot) if erased.insert(slot) => {}
                 Err(_) => {
-                    return Err(table::damage(Of::Bucket, "the key of a listed bucket was erased", Some(tenant)));
+                    return Err(table::damage(
+                        Of::Bucket,
+                        "the key of a listed bucket was erased",
+                        Some(tenant),
+                    ));
                 }
             }
         }

@@ -115,7 +115,12 @@ pub(crate) fn seal(
     for row in rows {
         sealer.row(row)?;
     }
-    Ok(Sealed { parts, rows: sealer.rows, fresh: sealer.fresh, hides_fingerprint: hides && (of_tenant || !owners.is_empty()) })
+    Ok(Sealed {
+        parts,
+        rows: sealer.rows,
+        fresh: sealer.fresh,
+        hides_fingerprint: hides && (of_tenant || !owners.is_empty()),
+    })
 }
 
 /// What a frame says, its parts opened. What was erased is blank, or passed over where it says nothing then.

@@ -214,12 +214,7 @@ impl Safe {
 
     /// Whether a bucket gets another key now: it is put as of a position as of which it is clean. One that was taken
     /// before is noted: it will have to be put again.
-    pub(crate) fn is_renewed(
-        &self,
-        tenant: TenantId,
-        (kind, no): (BucketKind, u32),
-        next: Revision,
-    ) -> bool {
+    pub(crate) fn is_renewed(&self, tenant: TenantId, (kind, no): (BucketKind, u32), next: Revision) -> bool {
         let mut renew = self.renew.lock();
         let clean_from = renew.clean_from.get(&tenant).copied().unwrap_or_default();
         let noted = renew.buckets.get(&(tenant, kind, no)).copied();

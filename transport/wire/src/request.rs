@@ -1,5 +1,4 @@
-//! Commands and lists as callers send them: one table for both directions and for the documents. The lists
-//! stand in a file of their own.
+//! Commands as callers send them: one table for both directions and for the documents. Lists stand beside it.
 //!
 //! They mirror the model's commands where a caller can order them, with passwords in the clear (the
 //! node hashes them) and identifiers as typed (the node hashes those too, for uniqueness).
