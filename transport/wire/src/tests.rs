@@ -326,9 +326,9 @@ fn numbers_fit_the_model() {
         &CommandKind::OfferBootstrap,
         &CommandKind::BeginEpoch,
         &CommandKind::FinishErasure,
-        &CommandKind::NoteActings,
         &CommandKind::RehashPassword,
         &CommandKind::CountFailure,
+        &CommandKind::NoteActings,
     ];
     assert_eq!(
         missing, of_the_node,
