@@ -69,7 +69,7 @@ impl Caller {
             };
             took.push(asked.elapsed());
         }
-        let open = Request::OpenSession { subject: self.subject, device: None };
+        let open = Request::OpenSession { subject: self.subject, device: None, proof: None };
         match self.admin.request(&open).await {
             Ok(made) => {
                 tally.commands.fetch_add(1, Ordering::Relaxed);

@@ -326,11 +326,14 @@ fn numbers_fit_the_model() {
         &CommandKind::OfferBootstrap,
         &CommandKind::BeginEpoch,
         &CommandKind::FinishErasure,
-        &CommandKind::NoteActings,
         &CommandKind::RehashPassword,
         &CommandKind::CountFailure,
+<<<<<<< HEAD
         &CommandKind::NoteMove,
         &CommandKind::AdoptTenant,
+=======
+        &CommandKind::NoteActings,
+>>>>>>> a
     ];
     assert_eq!(
         missing, of_the_node,
