@@ -34,7 +34,6 @@ mod passwords;
 mod policies;
 mod policy_bounds;
 mod policy_sets;
-mod proofs;
 mod reach;
 mod refresh;
 mod refresh_model;

@@ -1,6 +1,8 @@
 //! Devices: what sessions on them may use, and what becomes of them when one is revoked.
 
-use crate::proofs;
+#[path = "proofs/mod.rs"]
+mod proofs;
+
 use crate::support;
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Devices prove that they hold their key.
 
-use crate::scene;
+use super::scene;
 use crate::support::{House, Tenant};
 use std::sync::Arc;
 use tessera_crypto::possession::SigningKey;

@@ -328,12 +328,9 @@ fn numbers_fit_the_model() {
         &CommandKind::FinishErasure,
         &CommandKind::RehashPassword,
         &CommandKind::CountFailure,
-<<<<<<< HEAD
         &CommandKind::NoteMove,
         &CommandKind::AdoptTenant,
-=======
         &CommandKind::NoteActings,
->>>>>>> a
     ];
     assert_eq!(
         missing, of_the_node,
