@@ -27,6 +27,7 @@ mod edges;
 mod error;
 mod exact;
 mod expand;
+mod flat;
 mod json;
 mod json_model;
 mod lex;
