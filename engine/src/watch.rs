@@ -19,7 +19,6 @@ use tessera_model::relation::RelationRecord;
 use tessera_model::{
     CursorFault, Epoch, Event, Limit, ListKind, Receipt, Refusal, Revision, TenantId, UnixMillis,
 };
-use tessera_storage::FrameRead;
 use tokio::sync::Notify;
 
 /// The permission that whoever watches has, from the first row to the last.
@@ -27,14 +26,8 @@ const WATCH: &str = "tessera.admin.relations";
 
 /// LIMIT: frames of history that are looked at in one step: some milliseconds.
 const FRAMES: usize = 256;
-/// LIMIT: such steps of one reading.
+/// LIMIT: such steps of one request.
 const STEPS_MAX: usize = 16;
-
-/// LIMIT: frames of history that are looked at in one reading.
-const READ_MAX: u64 = (FRAMES * STEPS_MAX) as u64;
-
-/// LIMIT: events that cost as much to read as a frame without any.
-const EVENTS_PER_FRAME: u64 = 8;
 
 /// LIMIT: revisions that are known to have changed relations: whoever waits reads nothing before them.
 const RECENT_MAX: usize = 256;
@@ -144,8 +137,6 @@ pub struct Watched {
     epoch: u64,
     /// The revision that was published when it was read.
     seen: u64,
-    /// What was read of history for it, in frames.
-    looked_at: u64,
 }
 
 impl WatchPosition {
@@ -161,11 +152,6 @@ impl Watched {
     #[must_use]
     pub const fn epoch(&self) -> Epoch {
         Epoch(self.epoch)
-    }
-
-    /// The same where something between is not there any more: nothing but where to begin anew.
-    fn behind(self) -> Self {
-        Self { events: Vec::new(), fell_behind: true, ..self }
     }
 
     /// The cursor of a position.
@@ -237,9 +223,7 @@ fn changes(events: Vec<Event>) -> Vec<RelationChanged> {
 impl Engine {
     /// The changes of relations behind a cursor, at most `limit` of them (a command more than that, at most);
     /// none without a cursor, but where to begin. Where nothing has changed it waits as long as it is told, 30 s
-    /// at most. History that is not there is told as having fallen behind: to wait for it would be for ever.
-    ///
-    /// `looked_at` counts what was read of history for it, in frames, whatever comes of it: also where it is dropped.
+    /// at most.
     ///
     /// # Errors
     /// `CursorRefused`, `Restored` or `Behind` for a cursor of elsewhere; `Busy` when too many wait;
@@ -250,7 +234,6 @@ impl Engine {
         bound: &Bound,
         cursor: Option<Vec<u8>>,
         (limit, wait): (usize, Duration),
-        looked_at: &mut u64,
     ) -> Result<Watched, Refusal> {
         let limit = if limit == 0 { PAGE_ROWS_MAX } else { limit.min(PAGE_ROWS_MAX) };
         let wait = wait.min(Duration::from_millis(u64::from(RELATION_WATCH_WAIT_MS_MAX)));
@@ -268,10 +251,7 @@ impl Engine {
             let (engine, tenant, seen_view) = (self.clone(), bound.entry.tenant, Arc::clone(&view));
             let cursor = from.clone();
             let read = move || engine.changes(tenant, &seen_view, cursor.as_deref(), limit);
-            // Who goes away meanwhile pays for the most that is read then.
-            *looked_at += READ_MAX;
             let watched = tokio::task::spawn_blocking(read).await.map_err(|_| Refusal::NotReady)??;
-            *looked_at = *looked_at - READ_MAX + watched.looked_at;
             // The credential or what it may do may have ended while it was waited or read.
             self.may_watch(bound)?;
             let idle = watched.events.is_empty() && !watched.fell_behind && from.is_some();
@@ -327,7 +307,6 @@ impl Engine {
             cursors,
             epoch: now.epoch.0,
             seen: end.revision,
-            looked_at: 0,
         };
         let Some(cursor) = cursor else { return Ok(watched) };
         let mut at = position(&watched.cursors, cursor, now)?;
@@ -344,16 +323,10 @@ impl Engine {
             }
             let frames = self.house.store.history(tenant, Revision(at.revision + 1), FRAMES);
             let frames = frames.map_err(|_| Refusal::TenantFailed)?;
-            let cost = |frame: &FrameRead| 1 + frame.events.len() as u64 / EVENTS_PER_FRAME;
-            watched.looked_at += frames.iter().map(cost).sum::<u64>();
             if frames.is_empty() {
-                return Ok(watched.behind());
+                break;
             }
             for frame in frames {
-                // One revision is one frame: where one is missing, whatever it changed is not told any more.
-                if frame.revision.0 != at.revision + 1 {
-                    return Ok(watched.behind());
-                }
                 // What is durable and not yet published is seen by nobody.
                 if frame.revision > now.revision || watched.events.len() >= limit {
                     break;

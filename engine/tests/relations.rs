@@ -247,32 +247,27 @@ async fn changes_are_found_behind_other_commands() {
         patterns: pattern(if no.is_multiple_of(2) { "a.c" } else { "a.b" }),
     };
     let engine = &scene.house.engine;
-    let begin =
-        engine.watch_relations(admin, None, (0, Duration::ZERO), &mut 0).await.expect("where to begin");
+    let begin = engine.watch_relations(admin, None, (0, Duration::ZERO)).await.expect("where to begin");
     let cursor = begin.cursor(begin.next);
     for no in 0..4_200 {
         scene.order(toggle(no)).await.expect("changed");
     }
     scene.change(vec![write("user:ann viewer document:1")]).await.expect("written");
-    let heard =
-        engine.watch_relations(admin, Some(cursor.clone()), (0, Duration::ZERO), &mut 0).await.expect("told");
+    let heard = engine.watch_relations(admin, Some(cursor.clone()), (0, Duration::ZERO)).await.expect("told");
     assert_eq!((heard.events.len(), heard.fell_behind), (1, false));
     let behind = heard.cursor(heard.events[0].behind);
-    let (waited, ()) = tokio::join!(
-        engine.watch_relations(admin, Some(behind), (0, Duration::from_secs(25)), &mut 0),
-        async {
+    let (waited, ()) =
+        tokio::join!(engine.watch_relations(admin, Some(behind), (0, Duration::from_secs(25))), async {
             for no in 0..100 {
                 scene.order(toggle(no)).await.expect("changed");
             }
             scene.change(vec![write("user:bob viewer document:1")]).await.expect("written");
-        }
-    );
+        });
     assert_eq!(waited.expect("told").events.len(), 1);
     engine.stop().await;
     let again = House::over(store, scene.house.engine.now().0).await;
     let admin = again.bind(&scene.tenant.admin_key).await;
-    let heard =
-        again.engine.watch_relations(&admin, Some(cursor), (0, Duration::ZERO), &mut 0).await.expect("told");
+    let heard = again.engine.watch_relations(&admin, Some(cursor), (0, Duration::ZERO)).await.expect("told");
     assert_eq!((heard.events.len(), heard.fell_behind), (2, false));
 }
 
@@ -310,13 +305,11 @@ async fn a_watch_ends_with_its_permission() {
             )
             .await;
         let watcher = house.bind(&made.made.handle.expect("a key")).await;
-        let begin = engine
-            .watch_relations(&watcher, None, (0, Duration::ZERO), &mut 0)
-            .await
-            .expect("where to begin");
+        let begin =
+            engine.watch_relations(&watcher, None, (0, Duration::ZERO)).await.expect("where to begin");
         let cursor = begin.cursor(begin.next);
         let (told, ()) = tokio::join!(
-            engine.watch_relations(&watcher, Some(cursor), (0, Duration::from_secs(25)), &mut 0),
+            engine.watch_relations(&watcher, Some(cursor), (0, Duration::from_secs(25))),
             async {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 let end = if ends_credential {
@@ -334,16 +327,14 @@ async fn a_watch_ends_with_its_permission() {
         );
         assert_eq!(told.err(), Some(Refusal::Unauthorized));
     }
-    let begin = engine
-        .watch_relations(&tenant.admin, None, (0, Duration::ZERO), &mut 0)
-        .await
-        .expect("where to begin");
+    let begin =
+        engine.watch_relations(&tenant.admin, None, (0, Duration::ZERO)).await.expect("where to begin");
     let cursor = begin.cursor(begin.next);
     let slept = async {
         assert!(engine.checkpoint().await);
         house.pass(10_000);
     };
-    let watch = engine.watch_relations(&tenant.admin, Some(cursor), (0, Duration::from_secs(25)), &mut 0);
+    let watch = engine.watch_relations(&tenant.admin, Some(cursor), (0, Duration::from_secs(25)));
     let both = async { tokio::join!(watch, slept) };
     let (told, ()) =
         tokio::time::timeout(Duration::from_secs(20), both).await.expect("it heard of the sleep");
@@ -419,74 +410,4 @@ async fn a_hundred_tuples_are_one_commit() {
         assert_eq!(batches.load(Ordering::SeqCst), before + 1);
     }
     assert!(scene.check("user:u98 can_view document:r2") && !scene.check("user:late viewer document:1"));
-}
-
-/// PROPERTY: history that is not there any more is told at once as having fallen behind, with where to begin anew; nothing
-/// behind a gap is told as if it were all. What was read is counted, whatever was told of it. METHOD: the first frames of
-/// each reading are left out: none, one, all.
-#[tokio::test]
-async fn what_is_not_there_is_not_waited_for() {
-    let (missing, mut spy) = (Arc::new(AtomicUsize::new(0)), Spy::plain(Arc::new(Memory::new(1 << 20))));
-    let left_out = Arc::clone(&missing);
-    spy.after_recall =
-        Box::new(move |frames| frames.into_iter().skip(left_out.load(Ordering::SeqCst)).collect());
-    let scene = Scene::over(Arc::new(spy)).await;
-    let (engine, admin) = (&scene.house.engine, &scene.tenant.admin);
-    let begin = engine.watch_relations(admin, None, (0, Duration::ZERO), &mut 0).await.expect("a position");
-    let cursor = begin.cursor(begin.next);
-    let mut last = Receipt::default();
-    for no in 0..5 {
-        let both = [
-            write(&format!("user:u{no} viewer document:1")),
-            write(&format!("user:u{no} viewer document:2")),
-        ];
-        last = scene.change(both.to_vec()).await.expect("written");
-    }
-    for (left_out, told, behind) in [(0, 10, false), (1, 0, true), (usize::MAX, 0, true)] {
-        missing.store(left_out, Ordering::SeqCst);
-        let mut looked_at = 0;
-        let heard =
-            engine.watch_relations(admin, Some(cursor.clone()), (0, Duration::from_secs(25)), &mut looked_at);
-        let heard =
-            tokio::time::timeout(Duration::from_secs(20), heard).await.expect("at once").expect("told");
-        assert_eq!((heard.events.len(), heard.fell_behind), (told, behind), "{left_out}");
-        assert_eq!(
-            (heard.next.revision(), looked_at),
-            (last.revision, 5_u64.saturating_sub(left_out as u64))
-        );
-        let on = heard.cursor(heard.next);
-        let on = engine.watch_relations(admin, Some(on), (0, Duration::ZERO), &mut 0).await.expect("told");
-        assert!(on.events.is_empty() && !on.fell_behind);
-    }
-}
-
-/// PROPERTY: a model may come in its JSON form, is kept as it was written, and means what the same in the language means;
-/// one that is wrong is refused, and nothing of it is taken; a tenant that wakes reads it again.
-#[tokio::test]
-async fn a_model_may_be_json() {
-    let json = |relation: &str| {
-        format!(
-            "\n {{\"schema_version\":\"1.1\",\"type_definitions\":[{{\"type\":\"user\"}},{{\"type\":\"document\",\"relations\":{{\"viewer\":{{\"this\":{{}}}},\"blocked\":{{\"this\":{{}}}},\"can_view\":{{\"difference\":{{\"base\":{{\"computedUserset\":{{\"relation\":\"{relation}\"}}}},\"subtract\":{{\"computedUserset\":{{\"relation\":\"blocked\"}}}}}}}}}},\"metadata\":{{\"relations\":{{\"viewer\":{{\"directly_related_user_types\":[{{\"type\":\"user\"}}]}},\"blocked\":{{\"directly_related_user_types\":[{{\"type\":\"user\"}}]}}}}}}}}]}}"
-        )
-    };
-    let store: Arc<dyn Store> = Arc::new(Memory::new(1 << 20));
-    let scene = Scene::over(Arc::clone(&store)).await;
-    assert_eq!(scene.model(&json("nothing"), false).await, Err(Refusal::RelationModelWrong));
-    assert_eq!(scene.model("{", false).await, Err(Refusal::RelationModelWrong));
-    scene.model(&json("viewer"), false).await.expect("a model");
-    scene
-        .change(vec![write("user:ann viewer document:1"), write("user:bob viewer document:1")])
-        .await
-        .expect("ok");
-    scene.change(vec![write("user:bob blocked document:1")]).await.expect("done");
-    assert!(scene.check("user:ann can_view document:1") && !scene.check("user:bob can_view document:1"));
-    scene.house.engine.stop().await;
-    let again = House::over(store, scene.house.engine.now().0).await;
-    let admin = again.bind(&scene.tenant.admin_key).await;
-    let tenant = Tenant { id: scene.tenant.id, admin, admin_key: scene.tenant.admin_key };
-    let again = Scene { house: again, tenant };
-    assert!(again.check("user:ann can_view document:1") && !again.check("user:bob can_view document:1"));
-    let view = again.tenant.admin.entry.view();
-    let listing = view.as_ref().expect("awake").listing();
-    assert_eq!(listing.relation_model().map(|record| record.text.to_string()), Some(json("viewer")));
 }

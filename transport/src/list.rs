@@ -10,7 +10,6 @@ use crate::relation;
 use crate::sight;
 use crate::watch;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tessera_engine::{Bound, Cursors, Engine, Figure, KeyFound, Listing, PEOPLE, Page, Sees, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{GrantRecord, SubjectRecord};
@@ -104,7 +103,7 @@ pub(crate) async fn rows(
     engine: &Engine,
     bound: &Bound,
     request: Request,
-    (cost, gone): (&mut u64, &Arc<AtomicBool>),
+    cost: &mut u64,
 ) -> Result<Rows, Fault> {
     let kind = request.kind();
     // Names without a person behind them are for services, too.
@@ -159,10 +158,10 @@ pub(crate) async fn rows(
         return Ok(rows);
     }
     // Cold rows and the walk over a table may take a while: not on the runtime that answers checks.
-    let (engine, bound, gone) = (engine.clone(), bound.clone(), Arc::clone(gone));
+    let (engine, bound) = (engine.clone(), bound.clone());
     let page = move || {
         let mut walked = 0;
-        (page(&engine, &bound, (&view, permission, &gone), request, &mut walked), walked)
+        (page(&engine, &bound, (&view, permission), request, &mut walked), walked)
     };
     let (page, walked) = tokio::task::spawn_blocking(page).await.map_err(|_| crate::answer::failed())?;
     *cost += walked / PLACES_PER_CHECK;
@@ -220,7 +219,7 @@ impl Source<'_> {
 fn page(
     engine: &Engine,
     bound: &Bound,
-    (view, permission, gone): (&View, Option<&str>, &AtomicBool),
+    (view, permission): (&View, Option<&str>),
     request: Request,
     walked: &mut u64,
 ) -> Result<Rows, Refusal> {
@@ -386,7 +385,7 @@ fn page(
         | Request::ListPolicyVersions {}
         | Request::ReadBuiltInSchema { .. }
         | Request::ListEntities { .. } => policy::page(&source, request),
-        about => relation::page((engine, bound, view, gone), permission, about, walked),
+        about => relation::page((engine, bound, view), permission, about, walked),
     }
 }
 

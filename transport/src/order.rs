@@ -4,7 +4,6 @@ use crate::answer::failed;
 use crate::connection::{Line, Peer};
 use crate::list;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_engine::{Bound, Done, Engine, HelloRefusal, Rotation, SubmitError};
 use tessera_model::code::{CODE_UNKNOWN, ProtocolCode};
 use tessera_model::grant_condition::GranteeName;
@@ -13,7 +12,7 @@ use tessera_model::{
     Command, CommandId, Generation, HandleBytes, Identifier, Limit, Name, Place, Private, PublicId, Refusal,
 };
 use tessera_wire::{Fault, Frame, Head, Made, Outbox, Request, RequestKind, TENANT_OF_CONNECTION, WireError};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 /// Starts a command or list. Its reply goes to `replies`, whatever happens.
 ///
@@ -51,14 +50,19 @@ pub(crate) fn start(
     let permit = Arc::clone(&line.permits).try_acquire_owned();
     let permit = permit.map_err(|_| busy(Limit::CommandsInFlight, limits.commands_in_flight as u64))?;
     let (line, replies, id) = (Arc::clone(line), replies.clone(), frame.header.request_id);
-    let stream = replies.clone();
     tokio::spawn(async move {
         let mut reply = Reply { outbox: Outbox::new(), id, replies: Some(replies) };
         let mut cost = 1;
-        let gone = Arc::new(AtomicBool::new(false));
-        let asked = (head, request);
-        let work = perform(&line.shared.engine, bound.as_ref(), asked, &mut reply, (&mut cost, &gone));
-        let written = attend(kind, line.shared.draining.clone(), (&gone, &stream), work).await;
+        let engine = &line.shared.engine;
+        let mut draining = line.shared.draining.clone();
+        let written = tokio::select! {
+            biased;
+            written = perform(engine, bound.as_ref(), (head, request), &mut reply, &mut cost) => written,
+            // What waits for something to happen is not waited for.
+            _ = draining.wait_for(|draining| *draining), if kind == RequestKind::WatchRelations => {
+                Err(Fault::protocol(ProtocolCode::Draining))
+            }
+        };
         if let Some(bucket) = budget {
             line.shared.budgets.use_up(&bucket, cost);
         }
@@ -69,34 +73,6 @@ pub(crate) fn start(
         drop(permit);
     });
     Ok(())
-}
-
-/// Waits for an answer. Commands are waited for whatever happens; whoever answers a question is told when the stream
-/// that it came on has gone, and a watch ends with it, and with a drain.
-async fn attend(
-    kind: RequestKind,
-    mut draining: watch::Receiver<bool>,
-    (gone, stream): (&AtomicBool, &mpsc::Sender<Outbox>),
-    work: impl Future<Output = Result<(), Fault>>,
-) -> Result<(), Fault> {
-    let waits = kind == RequestKind::WatchRelations;
-    tokio::pin!(work);
-    loop {
-        tokio::select! {
-            biased;
-            written = &mut work => return written,
-            // What waits for something to happen is not waited for.
-            _ = draining.wait_for(|draining| *draining), if waits => {
-                return Err(Fault::protocol(ProtocolCode::Draining));
-            }
-            () = stream.closed(), if !kind.is_command() && !gone.load(Ordering::Relaxed) => {
-                gone.store(true, Ordering::Relaxed);
-                if waits {
-                    return Err(Fault::protocol(ProtocolCode::Draining));
-                }
-            }
-        }
-    }
 }
 
 /// A reply on its way. Dropped before anything was written (a panic), it says that the node failed.
@@ -146,7 +122,7 @@ async fn perform(
     bound: Option<&Bound>,
     (head, request): (Head, Request),
     reply: &mut Reply,
-    cost: (&mut u64, &Arc<AtomicBool>),
+    cost: &mut u64,
 ) -> Result<(), Fault> {
     let id = head.command_id;
     if matches!(request, Request::PlantedPanic {}) && !tessera_engine::PLANTED {
@@ -450,41 +426,5 @@ fn grantee(subject: Option<PublicId>, group: Option<Name>) -> Option<GranteeName
         (Some(subject), None) => Some(GranteeName::Subject(subject)),
         (None, Some(group)) => Some(GranteeName::Group(group)),
         (Some(_), Some(_)) | (None, None) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::task::{Context, Poll, Waker};
-
-    /// PROPERTY: when the stream of a question has gone, whoever answers it is told, and a watch has ended; a drain ends
-    /// a watch alone; a command is waited for whatever happens.
-    #[test]
-    fn nobody_works_for_a_stream_that_has_gone() {
-        for (kind, leaves, drains) in [
-            (RequestKind::WatchRelations, true, false),
-            (RequestKind::WatchRelations, false, true),
-            (RequestKind::TryRelationModel, true, false),
-            (RequestKind::TryRelationModel, false, true),
-            (RequestKind::ChangeRelations, true, false),
-            (RequestKind::ChangeRelations, true, true),
-        ] {
-            let (gone, (stream, replies), (drain, draining)) =
-                (AtomicBool::new(false), mpsc::channel::<Outbox>(1), watch::channel(false));
-            let mut waits = Box::pin(attend(kind, draining, (&gone, &stream), std::future::pending()));
-            let mut context = Context::from_waker(Waker::noop());
-            assert!(waits.as_mut().poll(&mut context).is_pending());
-            let replies = Some(replies).filter(|_| !leaves);
-            drain.send_replace(drains);
-            let ended = matches!(waits.as_mut().poll(&mut context), Poll::Ready(Err(_)));
-            assert_eq!(ended, kind == RequestKind::WatchRelations, "{kind:?} {leaves} {drains}");
-            assert_eq!(
-                gone.load(Ordering::Relaxed),
-                leaves && !kind.is_command(),
-                "{kind:?} {leaves} {drains}"
-            );
-            drop(replies);
-        }
     }
 }

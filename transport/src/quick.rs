@@ -130,7 +130,6 @@ impl Quick<'_> {
             budget: QUICK_BUDGET,
             of_batch: QUICK_BUDGET,
             walked: &mut self.walked,
-            gone: None,
         }
     }
 }

@@ -3,7 +3,6 @@
 use crate::list::{rows_of, whole};
 use crate::sight;
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicBool;
 use tessera_engine::{ADDRESS, Bound, Cursors, Engine, Listing, Reading, Resource, Sees, View};
 use tessera_model::limits::BATCH_CHECKS_MAX;
 use tessera_model::relation::{RelationRecord, is_correlation};
@@ -29,8 +28,6 @@ pub(crate) struct Asked<'a> {
     /// Those of all checks of a request.
     pub(crate) of_batch: u32,
     pub(crate) walked: &'a mut u64,
-    /// Set when nobody waits for the answer any more.
-    pub(crate) gone: Option<&'a AtomicBool>,
 }
 
 /// Whose the list is, and how its cursors are made.
@@ -53,7 +50,7 @@ pub(crate) fn is_own(engine: &Engine, bound: &Bound, request: &Request) -> bool 
 #[expect(clippy::wildcard_enum_match_arm, reason = "a command is no list and is refused")]
 #[expect(clippy::too_many_lines, reason = "one arm for each question")]
 pub(crate) fn page(
-    (engine, bound, view, gone): (&Engine, &Bound, &View, &AtomicBool),
+    (engine, bound, view): (&Engine, &Bound, &View),
     permission: Option<&str>,
     request: Request,
     walked: &mut u64,
@@ -83,7 +80,6 @@ pub(crate) fn page(
         budget: RELATION_BUDGET,
         of_batch: RELATION_BATCH_BUDGET,
         walked,
-        gone: Some(gone),
     };
     let window = |kind, about: &[&str], after, limit| {
         let cursors = engine.relation_cursors(bound.entry.tenant, kind, about)?;
@@ -251,8 +247,7 @@ impl Asked<'_> {
             orphans: 0,
             tuples: Vec::new(),
         };
-        let found =
-            Model::parse(text(Some(model))?).and_then(|model| self.relations.orphans(&model, self.gone));
+        let found = Model::parse(text(Some(model))?).and_then(|model| self.relations.orphans(&model, None));
         self.spent(u32::try_from(self.relations.len()).unwrap_or(u32::MAX));
         Ok(match found {
             Err(error) => wrong(&error),
@@ -307,7 +302,7 @@ impl Asked<'_> {
         left: u32,
     ) -> (RelationAnswerRow, u32) {
         let budget = self.budget.min(left);
-        let ask = Ask { contextual, budget, gone: self.gone, ..Ask::at(self.now) };
+        let ask = Ask { contextual, budget, ..Ask::at(self.now) };
         let (row, cost) = match self.relations.check(&ask, tuple) {
             Ok(Answer { permitted, valid_until, steps }) => {
                 (RelationAnswerRow { permitted, code: 0, valid_until, steps, correlation: None }, steps)
@@ -329,7 +324,7 @@ impl Asked<'_> {
         list: impl FnOnce(&Relations, &Ask<'_>) -> Result<Listed, AskError>,
     ) -> Result<Listed, Refusal> {
         let of: Vec<TupleRef<'_>> = contextual.iter().map(|(_, one)| one.into()).collect();
-        let ask = Ask { contextual: &of, budget: RELATION_LIST_BUDGET, gone: self.gone, ..Ask::at(self.now) };
+        let ask = Ask { contextual: &of, budget: RELATION_LIST_BUDGET, ..Ask::at(self.now) };
         let listed = list(self.relations, &ask).map_err(|error| self.failed(error, RELATION_LIST_BUDGET))?;
         self.spent(listed.steps);
         Ok(listed)
@@ -342,7 +337,7 @@ impl Asked<'_> {
         contextual: &[(u32, RelationRecord)],
     ) -> Result<Rows, Refusal> {
         let of: Vec<TupleRef<'_>> = contextual.iter().map(|(_, one)| one.into()).collect();
-        let ask = Ask { contextual: &of, gone: self.gone, ..Ask::at(self.now) };
+        let ask = Ask { contextual: &of, ..Ask::at(self.now) };
         let branch = self.relations.expand(&ask, object, relation);
         let branch = branch.map_err(|error| self.failed(error, RELATION_BUDGET))?;
         let mut rows: Vec<RelationStepRow> = Vec::new();
@@ -360,7 +355,7 @@ impl Asked<'_> {
         contextual: &[(u32, RelationRecord)],
     ) -> Result<Rows, Refusal> {
         let of: Vec<TupleRef<'_>> = contextual.iter().map(|(_, one)| one.into()).collect();
-        let ask = Ask { contextual: &of, gone: self.gone, ..Ask::at(self.now) };
+        let ask = Ask { contextual: &of, ..Ask::at(self.now) };
         let told = self.relations.explain(&ask, &check.into());
         let told = told.map_err(|error| self.failed(error, ask.budget))?;
         self.spent(told.answer.steps);

@@ -23,7 +23,8 @@ pub(crate) async fn page(
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let wait = Duration::from_millis(u64::from(wait_ms.unwrap_or(0)));
     let after = after.map(|cursor| cursor.expose().to_vec());
-    let watched = engine.watch_relations(bound, after, (limit, wait), cost).await?;
+    let watched = engine.watch_relations(bound, after, (limit, wait)).await?;
+    *cost += watched.events.len() as u64 / 8;
     let view = bound.entry.view().as_ref().map(Arc::clone).ok_or_else(|| engine.unready(&bound.entry))?;
     let listing = engine.listing(bound, &view, "tessera.admin.relations");
     rows(&watched, &listing)

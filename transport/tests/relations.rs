@@ -2,13 +2,12 @@
 
 mod support;
 
-use std::time::Duration;
 use support::House;
+use tessera_client::ClientError;
 use tessera_client::wire::{
     RelationAnswerRow, RelationModelRow, RelationNameRow, RelationRow, RelationStepRow, RelationTrialRow,
     Request,
 };
-use tessera_client::{Beside, ClientError, Pages, RelationQuestion};
 use tessera_model::limits::BATCH_CHECKS_MAX;
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationRecord};
 use tessera_model::{Deadline, Private, Refusal};
@@ -167,70 +166,4 @@ async fn every_question_about_relations_is_answered() {
     let steps = acme.client.list::<RelationStepRow>(&request).await.expect("steps").rows;
     let told: Vec<String> = steps.iter().map(|step| shown(&step.told)).collect();
     assert_eq!(told, ["team:a#member", "user:eve"]);
-}
-
-/// PROPERTY: the client's own questions about relations are those of the wire: answers by the name of their question, each
-/// with tuples of its own, an error that is of one question alone and has OpenFGA's number; lists whole; a watch that tells
-/// what was written.
-#[tokio::test]
-async fn the_client_asks_by_name() {
-    let house = House::open().await;
-    let operator = house.operator().await;
-    let acme = house.tenant(&operator, "acme").await;
-    let client = &acme.client;
-    let set = Request::SetRelationModel { text: private(MODEL), allow_orphans: false };
-    client.request(&set).await.expect("a model");
-    let begin = client.watch_relations(None, Duration::ZERO).await.expect("a position").next;
-    let change = |text: &str| RelationChange {
-        act: RelationAct::Write,
-        condition: RelationCondition::Absent,
-        tuple: record(text),
-    };
-    let all = ["user:ann member team:a", "team:a#member viewer document:1", "user:* viewer document:2"];
-    let written = client.change_relations(all.map(change).to_vec()).await.expect("written");
-    let again = client.change_relations(vec![change(all[0])]).await.expect_err("there already");
-    assert!(matches!(&again, ClientError::Refused(Refusal::RelationExists)), "{again}");
-    let heard = client.watch_relations(begin, Duration::from_secs(20)).await.expect("changes");
-    assert_eq!(heard.rows.len(), 3);
-
-    let beside = Beside { contextual: Vec::new(), at_least: Some(written.receipt) };
-    let with = Beside { contextual: vec![record("user:bob member team:a")], ..beside.clone() };
-    let bob = record("user:bob can_view document:1");
-    assert!(!client.check_relation(bob.clone(), &beside).await.expect("an answer").permitted);
-    assert!(client.check_relation(bob.clone(), &with).await.expect("an answer").permitted);
-    let unknown =
-        client.check_relation(record("user:bob fly document:1"), &beside).await.expect_err("no relation");
-    assert!(
-        matches!(&unknown, ClientError::Refused(refusal) if refusal.openfga_code() == Some(2000)),
-        "{unknown}"
-    );
-    let question = |called: &str, tuple: RelationRecord, contextual: &[RelationRecord]| RelationQuestion {
-        tuple,
-        contextual: contextual.to_vec(),
-        correlation: called.to_owned(),
-    };
-    let questions = [
-        question("without", bob.clone(), &[]),
-        question("with", bob.clone(), &with.contextual),
-        question("wrong", record("user:bob fly document:1"), &[]),
-    ];
-    let answers = client.check_relations(&questions, beside.at_least).await.expect("answers");
-    let told: Vec<_> =
-        answers.iter().map(|one| (&*one.correlation, one.answer.map(|related| related.permitted))).collect();
-    assert_eq!(told, [("without", Ok(false)), ("with", Ok(true)), ("wrong", Err(Refusal::RelationUnknown))]);
-    let names = async |mut pages: Pages<RelationNameRow>| {
-        let rows = pages.up_to(100).await.expect("a list");
-        rows.iter().map(|row| shown(&row.name)).collect::<Vec<_>>()
-    };
-    let objects = client.related_objects(["user:bob", "can_view", "document"], &with);
-    assert_eq!(names(objects).await, ["document:1", "document:2"]);
-    let subjects = client.related_subjects(["document:1", "can_view", "user"], &with);
-    assert_eq!(names(subjects).await, ["user:ann", "user:bob"]);
-    let sets = client.related_subjects(["document:1", "viewer", "team#member"], &beside);
-    assert_eq!(names(sets).await, ["team:a#member"]);
-    let lines = |steps: Vec<RelationStepRow>| steps.iter().map(|step| shown(&step.told)).collect::<Vec<_>>();
-    let expanded = client.expand_relation(("document:2", "viewer"), &beside).await.expect("steps");
-    assert_eq!(lines(expanded), ["user:*"]);
-    let explained = client.explain_relation(bob, &with).await.expect("steps");
-    assert!(lines(explained).contains(&"user:bob member team:a".to_owned()));
 }

@@ -378,26 +378,3 @@ async fn changes_are_watched() {
     let told = acme.client.list::<RelationEventRow>(&watch(Some(damaged), 0, 0)).await.err();
     assert!(matches!(told, Some(ClientError::Refused(Refusal::CursorRefused(_)))), "{told:?}");
 }
-
-/// PROPERTY: a watch that waits is ended by a drain, and says so; the drain does not wait for it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_drain_ends_a_watch() {
-    let house = House::open().await;
-    let acme = acme(&house).await;
-    let begin = acme.client.list::<RelationEventRow>(&watch(None, 0, 0)).await.expect("a position");
-    let client = acme.client.with_deadline(Duration::from_secs(30));
-    let waiting =
-        tokio::spawn(async move { client.list::<RelationEventRow>(&watch(begin.next, 0, 29_000)).await });
-    // It is on its way, or waits: in both cases it is told.
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    tokio::time::timeout(Duration::from_secs(20), house.door.drain(Duration::from_secs(25)))
-        .await
-        .expect("it ends");
-    let told = waiting.await.expect("a task").expect_err("nothing has happened");
-    let turned_away = match &told {
-        ClientError::Faulted(fault) => fault.code == 408,
-        ClientError::Unreachable(_) | ClientError::OutcomeUnknown(_) => true,
-        _ => false,
-    };
-    assert!(turned_away, "{told}");
-}

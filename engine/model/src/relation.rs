@@ -18,15 +18,6 @@ pub struct RelationRecord {
     pub until: Deadline,
 }
 
-impl RelationRecord {
-    /// A tuple for good.
-    #[must_use]
-    pub fn new(subject: &str, relation: &str, object: &str) -> Self {
-        let (from, until) = (Deadline::NONE, Deadline::NONE);
-        Self { object: object.into(), relation: relation.into(), subject: subject.into(), from, until }
-    }
-}
-
 /// What is to be done with a tuple.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum RelationAct {

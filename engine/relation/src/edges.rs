@@ -1,5 +1,6 @@
 //! The edges of one object: sorted words, from one that stands inline to many thousands in blocks.
 
+use crate::blocks::{Runs, edge, first, halves, packed, put, take};
 use std::sync::Arc;
 
 /// An edge: relation (14 bits), relation of the subject's set (14), the other object (32), and in the
@@ -9,7 +10,7 @@ pub(crate) struct Edge(pub(crate) u64);
 
 impl Edge {
     /// Nothing: sorts behind every edge.
-    const NONE: Self = Self(u64::MAX);
+    pub(crate) const NONE: Self = Self(u64::MAX);
 
     pub(crate) fn new(relation: u16, set: u16, object: u32) -> Self {
         Self(u64::from(relation) << 50 | u64::from(set) << 36 | u64::from(object) << 4)
@@ -50,9 +51,6 @@ impl Edge {
 
 /// LIMIT: words of one block: an edit copies at most that many, 4 KiB.
 const BLOCK_MAX: usize = 1_024;
-/// The mark of a window in a word.
-const TIMED: u32 = 1 << 31;
-
 /// The edges of one object in one direction. An edit of a clone copies one block and the list of blocks.
 ///
 /// They stand in words, run by run: relation and set, how many there are, then a word for each object. A run of 0 is the
@@ -70,113 +68,6 @@ pub(crate) enum Edges {
     Block(Arc<Vec<u32>>),
     /// More, in blocks that are never empty.
     Many(Arc<Many>),
-}
-
-fn word(edge: Edge) -> u32 {
-    edge.object() & !TIMED | if edge.is_timed() { TIMED } else { 0 }
-}
-
-#[inline]
-fn edge(run: u32, word: u32) -> Edge {
-    Edge(u64::from(run) << 36 | u64::from(word & !TIMED) << 4 | u64::from(word >> 31))
-}
-
-/// The runs of some words.
-#[derive(Clone, Copy)]
-struct Runs<'a>(&'a [u32]);
-
-impl<'a> Iterator for Runs<'a> {
-    type Item = (u32, &'a [u32]);
-
-    #[inline]
-    fn next(&mut self) -> Option<(u32, &'a [u32])> {
-        let ([run, count], rest) = self.0.split_first_chunk::<2>()?;
-        if *run == 0 {
-            return None;
-        }
-        let (objects, rest) = rest.split_at_checked(*count as usize)?;
-        self.0 = rest;
-        Some((*run, objects))
-    }
-}
-
-/// These edges, which are sorted, in words.
-fn packed(edges: &[Edge]) -> Vec<u32> {
-    let runs = edges.chunk_by(|one, other| one.run() == other.run());
-    let mut words = Vec::with_capacity(edges.len() + 2 * runs.clone().count());
-    for run in runs {
-        words.extend(run.first().map(|edge| edge.run()));
-        words.push(u32::try_from(run.len()).unwrap_or(u32::MAX));
-        words.extend(run.iter().map(|edge| word(*edge)));
-    }
-    words
-}
-
-/// The first edge of some words.
-fn first(words: &[u32]) -> Edge {
-    let run = Runs(words).next().and_then(|(run, objects)| Some(edge(run, *objects.first()?)));
-    run.unwrap_or(Edge::NONE)
-}
-
-/// Where the run of an edge begins in a block, or belongs, and how many edges it has.
-fn place_of(block: &[u32], run: u32) -> (usize, usize) {
-    let mut at = 0;
-    for (one, objects) in Runs(block) {
-        if one >= run {
-            return (at, if one == run { objects.len() } else { 0 });
-        }
-        at += 2 + objects.len();
-    }
-    (at, 0)
-}
-
-/// Where an edge stands in a block, or belongs.
-fn search(block: &[u32], at: usize, count: usize, edge: Edge) -> Result<usize, usize> {
-    let objects = block.get(at + 2..at + 2 + count).unwrap_or_default();
-    let found = objects.binary_search_by_key(&edge.object(), |word| word & !TIMED);
-    found.map(|nth| at + 2 + nth).map_err(|nth| at + 2 + nth)
-}
-
-fn recount(block: &mut [u32], at: usize, count: usize) {
-    let count = u32::try_from(count).unwrap_or(u32::MAX);
-    block.get_mut(at + 1).into_iter().for_each(|place| *place = count);
-}
-
-/// Puts an edge into a block, in the place of the same with another mark. Whether it is new. A block grows by an eighth:
-/// most of them are written once and then read.
-fn put(block: &mut Vec<u32>, edge: Edge) -> bool {
-    if block.capacity() < block.len() + 3 {
-        block.reserve_exact(block.len() / 8 + 4);
-    }
-    let (at, count) = place_of(block, edge.run());
-    if count == 0 {
-        block.splice(at..at, [edge.run(), 1, word(edge)]);
-        return true;
-    }
-    match search(block, at, count, edge) {
-        Ok(at) => {
-            block.get_mut(at).into_iter().for_each(|place| *place = word(edge));
-            false
-        }
-        Err(place) => {
-            block.insert(place, word(edge));
-            recount(block, at, count + 1);
-            true
-        }
-    }
-}
-
-/// Takes an edge out of a block. Whether it was there.
-fn take(block: &mut Vec<u32>, edge: Edge) -> bool {
-    let (at, count) = place_of(block, edge.run());
-    let Ok(place) = search(block, at, count, edge) else { return false };
-    if count == 1 {
-        block.drain(at..at + 3);
-    } else {
-        block.remove(place);
-        recount(block, at, count - 1);
-    }
-    true
 }
 
 /// Blocks, each with its first edge beside it.
@@ -287,13 +178,6 @@ impl Edges {
             _ => Self::Block(Arc::new(words)),
         }
     }
-}
-
-/// The two halves of a block.
-fn halves(block: &[u32]) -> [Vec<u32>; 2] {
-    let all: Vec<Edge> = Range::of(block).collect();
-    let (one, other) = all.split_at(all.len() / 2);
-    [packed(one), packed(other)]
 }
 
 impl Many {

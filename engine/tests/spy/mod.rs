@@ -3,14 +3,13 @@
 #![allow(dead_code, clippy::allow_attributes, reason = "each test uses its own part of it")]
 
 use std::sync::Arc;
-use tessera_model::{Revision, TenantId};
+use tessera_model::TenantId;
 use tessera_storage::*;
 
 type Hook = Box<dyn Fn(TenantId, &Head, &[Bucket]) + Send + Sync>;
 type LoadHook = Box<dyn Fn(TenantId) + Send + Sync>;
 type ForgetHook = Box<dyn Fn(TenantId) -> Option<StorageError> + Send + Sync>;
 type RoomHook = Box<dyn Fn(Room) -> Room + Send + Sync>;
-type RecallHook = Box<dyn Fn(Vec<FrameRead>) -> Vec<FrameRead> + Send + Sync>;
 type CommitHook = Box<dyn Fn(&Batch) -> Option<StorageError> + Send + Sync>;
 
 pub(crate) struct Spy {
@@ -19,7 +18,6 @@ pub(crate) struct Spy {
     pub(crate) before_commit: CommitHook,
     pub(crate) after_load: LoadHook,
     pub(crate) before_forget: ForgetHook,
-    pub(crate) after_recall: RecallHook,
     pub(crate) room: RoomHook,
 }
 
@@ -31,7 +29,6 @@ impl Spy {
             before_commit: Box::new(|_| None),
             after_load: Box::new(|_| {}),
             before_forget: Box::new(|_| None),
-            after_recall: Box::new(|frames| frames),
             room: Box::new(|room| room),
         }
     }
@@ -67,15 +64,6 @@ impl Around for Spy {
             return Err(error);
         }
         self.inner.forget(tenant)
-    }
-
-    fn recalls(
-        &self,
-        tenant: TenantId,
-        from: Revision,
-        limit: usize,
-    ) -> Result<Vec<FrameRead>, StorageError> {
-        self.inner.history(tenant, from, limit).map(&self.after_recall)
     }
 
     fn has_room(&self) -> Room {

@@ -59,7 +59,9 @@ pub(crate) async fn answer(
         return Err(Refusal::Unauthorized.into());
     }
     if list == List::Relation(About::Watch) {
-        return watch::answer(shared, &bound, &input).await;
+        let (value, told) = watch::answer(shared, &bound, &input).await?;
+        serve::charge(shared, &caller.bound, told / relation::STEPS_PER_CHECK);
+        return Ok(value);
     }
     let view = ask::view(shared, &bound)?;
     // What is dropped here, because the caller has gone, is given up there; what was looked at is paid for.

@@ -4,35 +4,19 @@ use crate::answer::Object;
 use crate::door::Shared;
 use crate::input::Input;
 use crate::problem::Problem;
-use crate::serve::charge;
 use serde_json::Value;
 use std::time::Duration;
 use tessera_engine::{Bound, RelationChanged, RelationEvent, Watched};
 use tessera_model::{Receipt, cursor};
 
-/// What was looked at, paid for also where the caller goes away before there is an answer.
-struct Bill<'a> {
-    shared: &'a Shared,
-    bound: &'a Bound,
-    looked_at: u64,
-}
-
-impl Drop for Bill<'_> {
-    fn drop(&mut self) {
-        charge(self.shared, self.bound, self.looked_at);
-    }
-}
-
-/// Answers `watch_relations`.
-pub(crate) async fn answer(shared: &Shared, bound: &Bound, input: &Input) -> Result<Value, Problem> {
+/// Answers `watch_relations`, and says how much it told.
+pub(crate) async fn answer(shared: &Shared, bound: &Bound, input: &Input) -> Result<(Value, u64), Problem> {
     let wait = Duration::from_secs(u64::from(input.count("wait_s")?.unwrap_or(0)));
     let limit = crate::list::limit(input)?;
     let mut draining = shared.draining.clone();
-    let mut bill = Bill { shared, bound, looked_at: 0 };
-    let cursor = input.cursor("cursor");
     let watched = tokio::select! {
         biased;
-        watched = shared.engine.watch_relations(bound, cursor, (limit, wait), &mut bill.looked_at) => watched?,
+        watched = shared.engine.watch_relations(bound, input.cursor("cursor"), (limit, wait)) => watched?,
         // What waits for something to happen is not waited for.
         _ = draining.wait_for(|draining| *draining) => return Err(Problem::draining()),
     };
@@ -47,8 +31,9 @@ pub(crate) async fn answer(shared: &Shared, bound: &Bound, input: &Input) -> Res
     };
     let rows: Vec<Value> = watched.events.iter().filter(tells).map(|event| row(&watched, event)).collect();
     let next = cursor::to_text(&watched.cursor(watched.next));
+    let told = rows.len() as u64;
     let answer = Object::new().with("rows", rows).with("next", next).shown("seen", seen);
-    Ok(answer.with("fell_behind", watched.fell_behind).value())
+    Ok((answer.with("fell_behind", watched.fell_behind).value(), told))
 }
 
 fn row(watched: &Watched, event: &RelationEvent) -> Value {

@@ -239,7 +239,7 @@ impl CtlError {
         if let Some(receipt) = &self.repeated {
             return output::sorted(json!({ "ok": true, "receipt": receipt.to_string(), "repeated": true }));
         }
-        let mut told = json!({
+        output::sorted(json!({
             "ok": false,
             "error": {
                 "exit_code": self.exit,
@@ -252,12 +252,7 @@ impl CtlError {
                 "limit": self.limit.as_ref().map(|limit| limit.limit.name()),
                 "bound": self.limit.as_ref().map(|limit| limit.bound),
             },
-        });
-        // About relations: the number that OpenFGA's API has for it.
-        if let Some(code) = self.code.and_then(Refusal::from_code).and_then(Refusal::openfga_code) {
-            told["error"]["openfga_code"] = json!(code);
-        }
-        output::sorted(told)
+        }))
     }
 }
 

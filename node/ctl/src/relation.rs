@@ -182,10 +182,10 @@ pub(crate) enum RelationVerb {
 pub(crate) enum ModelVerb {
     /// Put a model in the place of the present one. One that leaves stored tuples behind is refused.
     #[command(
-        after_help = "Examples:\n  tessera relation model set model.fga\n  tessera relation model set model.json\n  tessera relation model set model.fga --dry-run\n  tessera relation model set model.fga --allow-orphans"
+        after_help = "Examples:\n  tessera relation model set model.fga\n  tessera relation model set model.fga --dry-run\n  tessera relation model set model.fga --allow-orphans"
     )]
     Set {
-        /// The model, in the modeling language or in its JSON form.
+        /// The model, in the modeling language.
         file: PathBuf,
         /// Take it although stored tuples do not fit it; they stay, and count in no answer.
         #[arg(long)]

@@ -128,8 +128,6 @@ pub(crate) async fn check_batch(
             json.insert("correlation_id".into(), json!(id));
             json.insert("decision".into(), json!(word));
             json.insert("code".into(), json!(row.code));
-            let refusal = u16::try_from(row.code).ok().and_then(Refusal::from_code);
-            json.insert("openfga_code".into(), json!(refusal.and_then(Refusal::openfga_code)));
             json.insert("error".into(), json!(error));
             json.insert("steps".into(), json!(row.steps));
             put_instant(&mut json, "valid_until", Some(row.valid_until));

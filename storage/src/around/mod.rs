@@ -8,9 +8,9 @@ use crate::bucket::{Bucket, BucketKind};
 use crate::commit::Commit;
 use crate::error::StorageError;
 use crate::seal::Sealing;
-use crate::store::{FrameRead, Replay, Store};
+use crate::store::{Replay, Store};
 use crate::usage::Room;
-use tessera_model::{Revision, SubjectIndex, TenantId, UnixMillis};
+use tessera_model::{SubjectIndex, TenantId, UnixMillis};
 
 /// A store around another one, which answers all that is not answered here.
 pub trait Around: Send + Sync + 'static {
@@ -49,19 +49,6 @@ pub trait Around: Send + Sync + 'static {
     /// As there.
     fn forgets(&self, tenant: TenantId) -> Result<(), StorageError> {
         self.inner().forget(tenant)
-    }
-
-    /// As [`Store::history`].
-    ///
-    /// # Errors
-    /// As there.
-    fn recalls(
-        &self,
-        tenant: TenantId,
-        from: Revision,
-        limit: usize,
-    ) -> Result<Vec<FrameRead>, StorageError> {
-        self.inner().history(tenant, from, limit)
     }
 
     /// As [`Store::room`].

@@ -94,7 +94,7 @@ impl<T: Around> Store for T {
         from: Revision,
         limit: usize,
     ) -> Result<Vec<FrameRead>, StorageError> {
-        self.recalls(tenant, from, limit)
+        self.inner().history(tenant, from, limit)
     }
 
     fn verify(&self, tenant: TenantId) -> Result<Verified, StorageError> {

@@ -122,11 +122,6 @@ impl Client {
         Self { open: Arc::clone(&self.open), deadline }
     }
 
-    /// The deadline of each call.
-    pub(crate) const fn deadline(&self) -> Duration {
-        self.deadline
-    }
-
     /// What the node answered to the first Hello.
     #[must_use]
     pub fn hello(&self) -> &HelloReply {

@@ -36,7 +36,6 @@ mod load;
 mod pages;
 mod pool;
 mod refresh;
-mod relation;
 mod resource;
 mod tls;
 mod touched;
@@ -48,7 +47,6 @@ pub use config::{Balance, Config};
 pub use double::Permitted;
 pub use error::ClientError;
 pub use pages::Pages;
-pub use relation::{Beside, Related, RelationAnswer, RelationQuestion};
 pub use tls::Trust;
 
 pub use tessera_wire as wire;
