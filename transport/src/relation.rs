@@ -247,7 +247,7 @@ impl Asked<'_> {
             orphans: 0,
             tuples: Vec::new(),
         };
-        let found = Model::parse(text(Some(model))?).and_then(|model| self.relations.orphans(&model));
+        let found = Model::parse(text(Some(model))?).and_then(|model| self.relations.orphans(&model, None));
         self.spent(u32::try_from(self.relations.len()).unwrap_or(u32::MAX));
         Ok(match found {
             Err(error) => wrong(&error),

@@ -1,5 +1,5 @@
 //! Times of the evaluator by itself: `cargo run --release -p tessera-relation --example figures`; one of them
-//! with `-- small`, `large` or `edits` behind it.
+//! with `-- small`, `large` or `edits` behind it; `-- count N` asks 200 questions N times, for callgrind.
 
 use std::hint::black_box;
 use std::io;
@@ -128,8 +128,27 @@ fn main() -> Outcome<()> {
     if part.is_empty() || part == "large" {
         large(&mut out)?;
     }
+    if part == "count" {
+        count(std::env::args().nth(2).and_then(|times| times.parse().ok()).unwrap_or(1))?;
+    }
     if part.is_empty() || part == "edits" {
         edits(&mut out)?;
+    }
+    Ok(())
+}
+
+/// The same 200 questions again and again.
+fn count(times: u32) -> Outcome<()> {
+    let sizes = Sizes { users: 1_000, groups: 620, trees: 20, documents: 1_000 };
+    let (relations, mut dice) = (graph(sizes)?, Dice(7));
+    let ask = Ask::at(UnixMillis(0));
+    for _ in 0..200 {
+        let subject = format!("user:u{}", dice.below(sizes.users));
+        let object = format!("document:d{}", dice.below(sizes.documents));
+        for _ in 0..times {
+            let tuple = TupleRef { subject: &subject, relation: "viewer", object: &object };
+            black_box(relations.check(&ask, &tuple)?);
+        }
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::objects::{Object, ObjectId};
 use crate::plan::Visit;
 use crate::question::{Question, Subject};
 use crate::relations::Relations;
-use crate::runs::{Run, Runs, Side};
+use crate::runs::{Run, Side, Words, edge_of, is_timed, object_of};
 use crate::schema::Rule;
 use crate::search::{Stop, Truth, has_circle};
 use crate::seen::{Node, Seen};
@@ -21,7 +21,7 @@ enum Found {
 }
 
 /// Nodes whose lines and rules are kept as they were come by.
-const KEPT: usize = 16;
+const KEPT: usize = 8;
 
 /// A search from above.
 struct Down<'a, 'b> {
@@ -42,6 +42,10 @@ struct Down<'a, 'b> {
     depth: u32,
     /// Sets that the present node names lie in the depth that may be looked at, whatever their height is.
     near: bool,
+    /// Bits of the sets that the subject is in, once they are known: see [`Met::ends`].
+    ends: u64,
+    /// A bit for the end of each object's number that was seen.
+    come_by: u64,
 }
 
 impl<'a> Question<'a> {
@@ -68,8 +72,22 @@ impl<'a> Question<'a> {
         let everybody = relations.tuples.objects.wildcard(one.type_id);
         let (seen, ways) = (Seen::new(), Vec::new());
         let (kept, met, again, at, near) = ([None; KEPT], None, false, 0, self.near(depth));
-        let mut down =
-            Down { question: self, subject, everybody, seen, kept, met, ways, round, again, at, depth, near };
+        let mut down = Down {
+            question: self,
+            subject,
+            everybody,
+            seen,
+            kept,
+            met,
+            ways,
+            round,
+            again,
+            at,
+            depth,
+            near,
+            ends: u64::MAX,
+            come_by: 0,
+        };
         let found = if rule.met { down.root(root, rule)? } else { down.go(root, rule, object)? };
         let found = match found {
             Found::On => down.levels()?,
@@ -93,16 +111,16 @@ impl<'a> Question<'a> {
 }
 
 impl Question<'_> {
-    /// Asks for the lines of the sets that the subject is in straight away: they are looked at sooner or later.
+    /// Asks for the lists of the sets that the subject is in straight away: they are looked at sooner or later.
     #[inline]
     fn touch_sets(&self, subject: Subject) {
         let (objects, schema) = (&self.relations.tuples.objects, &self.relations.schema);
         let begins = schema.sets.objects.get(usize::from(subject.allowed.type_id.0));
         let (Some(object), Some(begins)) = (objects.get(subject.object), begins) else { return };
         let Side::Packed(list) = object.reverse() else { return };
-        for (run, words) in Runs(list) {
+        for (run, words) in Words::of(list) {
             if begins.iter().any(|one| one.run == run) {
-                Run::Packed { run, words }.for_each(|edge| objects.touch(ObjectId(edge.object())));
+                words.iter().for_each(|word| self.relations.flat.touch(object_of(*word)));
             }
         }
     }
@@ -162,7 +180,9 @@ impl<'a> Down<'a, '_> {
             }
         }
         if self.met.is_none() {
-            self.met = Some(question.met(self.subject)?);
+            let met = question.met(self.subject)?;
+            self.ends = met.ends();
+            self.met = Some(met);
         }
         let Some(met) = &self.met else { return Ok(Found::Unknown) };
         Ok(match question.has_met(met, node, type_id) {
@@ -179,7 +199,13 @@ impl<'a> Down<'a, '_> {
             return self.set(node, rule.type_id, self.depth.saturating_add(1));
         }
         let first = self.seen.len() == 0;
-        let (number, new) = self.seen.insert(node);
+        let end = 1 << (node.object() & 63);
+        let (number, new) = if self.come_by & end == 0 {
+            self.come_by |= end;
+            (self.seen.push(node), true)
+        } else {
+            self.seen.insert(node)
+        };
         if let (Some(place), Some(object)) = (self.kept.get_mut(number), object) {
             *place = Some((object, rule));
         }
@@ -219,45 +245,71 @@ impl<'a> Down<'a, '_> {
     #[inline]
     fn packed(&mut self, rule: &'a Rule, about: ObjectId, list: &[u8]) -> Result<Found, Stop> {
         let objects = &self.question.relations.tuples.objects;
-        let mut leads_on = false;
-        for (run, words) in Runs(list) {
+        let mut leads: Option<(&'a Visit, &[[u8; 4]])> = None;
+        for (run, words) in Words::of(list) {
             let Some(visit) = rule.visits.iter().find(|one| one.run == run) else { continue };
-            let tuples = Run::Packed { run, words };
             if !visit.below.is_empty() {
-                leads_on = true;
-                tuples.clone().for_each(|edge| objects.touch(ObjectId(edge.object())));
+                words.iter().for_each(|word| objects.touch(object_of(*word)));
+                // Where more than one run leads on, the one before does not wait any longer.
+                if let Some((visit, words)) = leads.replace((visit, words)) {
+                    match self.steps(visit, about, words)? {
+                        Found::On => {}
+                        found @ (Found::Yes | Found::Unknown) => return Ok(found),
+                    }
+                }
             }
-            if visit.named && tuples.clone().any(|edge| self.is_named(rule, about, edge)) {
+            if visit.named && words.iter().any(|word| self.is_named(rule, about, (run, *word))) {
                 return Ok(Found::Yes);
             }
             if let Some(type_id) = visit.met {
-                match self.sets(about, (visit.set, type_id), tuples)? {
-                    Found::On => {}
-                    found @ (Found::Yes | Found::Unknown) => return Ok(found),
+                self.question.spend(u32::try_from(words.len()).unwrap_or(u32::MAX))?;
+                for word in words {
+                    let named = object_of(*word);
+                    // Most sets are told from those that the subject is in by a bit.
+                    if self.near && self.ends >> (named.0 & 63) & 1 == 0 {
+                        continue;
+                    }
+                    if !self.question.counts(about, edge_of(run, *word)) {
+                        continue;
+                    }
+                    let node = Node::new(named.0, visit.set.0);
+                    match self.set(node, type_id, self.depth.saturating_add(1))? {
+                        Found::On => {}
+                        found @ (Found::Yes | Found::Unknown) => return Ok(found),
+                    }
                 }
+                self.question.solvent()?;
             }
         }
-        if leads_on {
-            for (run, words) in Runs(list) {
-                let visit = rule.visits.iter().find(|one| one.run == run && !one.below.is_empty());
-                let Some(visit) = visit else { continue };
-                match self.lead_on(about, visit, Run::Packed { run, words })? {
-                    Found::On => {}
-                    found @ (Found::Yes | Found::Unknown) => return Ok(found),
-                }
+        leads.map_or(Ok(Found::On), |(visit, words)| self.steps(visit, about, words))
+    }
+
+    /// Goes on to what one run of a line leads to.
+    #[inline]
+    fn steps(&mut self, visit: &Visit, about: ObjectId, words: &[[u8; 4]]) -> Result<Found, Stop> {
+        self.question.spend(u32::try_from(words.len()).unwrap_or(u32::MAX))?;
+        for word in words {
+            if is_timed(*word) && !self.question.counts(about, edge_of(visit.run, *word)) {
+                continue;
+            }
+            match self.step(visit, object_of(*word))? {
+                Found::On => {}
+                found @ (Found::Yes | Found::Unknown) => return Ok(found),
             }
         }
+        self.question.solvent()?;
         Ok(Found::On)
     }
 
     /// Many tuples, each run looked up.
     fn apart(&mut self, rule: &'a Rule, about: ObjectId, side: Side<'_>) -> Result<Found, Stop> {
         for visit in &rule.visits {
-            let named = |object: ObjectId| {
+            let named = |object: ObjectId, itself: bool| {
                 let edge = side.find(Edge::new(visit.relation.0, RelationId::NONE.0, object.0));
-                edge.is_some_and(|edge| self.is_named(rule, about, edge))
+                edge.is_some_and(|edge| self.names(rule, about, (edge, itself)))
             };
-            if visit.named && (named(self.subject.object) || self.everybody.is_some_and(named)) {
+            let everybody = || self.everybody.is_some_and(|everybody| named(everybody, false));
+            if visit.named && (named(self.subject.object, true) || everybody()) {
                 return Ok(Found::Yes);
             }
             let tuples = || side.of(visit.relation, visit.set);
@@ -275,24 +327,16 @@ impl<'a> Down<'a, '_> {
 
     /// Whether a tuple names the subject itself, or everybody of its type, and counts.
     #[inline]
-    fn is_named(&self, rule: &Rule, about: ObjectId, edge: Edge) -> bool {
-        let (named, one) = (ObjectId(edge.object()), self.subject.allowed);
+    fn is_named(&self, rule: &Rule, about: ObjectId, (run, word): (u32, [u8; 4])) -> bool {
+        let named = object_of(word);
         let itself = named == self.subject.object;
-        (itself || self.everybody == Some(named))
-            && rule.allows(one.type_id, RelationId::NONE, !itself)
-            && self.question.counts(about, edge)
+        (itself || self.everybody == Some(named)) && self.names(rule, about, (edge_of(run, word), itself))
     }
 
-    /// Pays for the tuples of a line at once; says what each of others costs when it is looked at.
-    #[inline]
-    fn pay(&self, tuples: &Run<'_>) -> Result<u32, Stop> {
-        match tuples {
-            Run::Packed { words, .. } => {
-                self.question.spend(u32::try_from(words.len() / 4).unwrap_or(u32::MAX))?;
-                Ok(0)
-            }
-            Run::Apart(_) => Ok(1),
-        }
+    /// Whether a tuple that names the subject itself, or everybody of its type, counts.
+    fn names(&self, rule: &Rule, about: ObjectId, (edge, itself): (Edge, bool)) -> bool {
+        rule.allows(self.subject.allowed.type_id, RelationId::NONE, !itself)
+            && self.question.counts(about, edge)
     }
 
     /// Tuples that name sets of one type, met from below.
@@ -304,12 +348,11 @@ impl<'a> Down<'a, '_> {
         tuples: Run<'_>,
     ) -> Result<Found, Stop> {
         let depth = self.depth.saturating_add(1);
-        let each = self.pay(&tuples)?;
         for edge in tuples {
             if !self.question.counts(about, edge) {
                 continue;
             }
-            self.question.spend(each)?;
+            self.question.spend(1)?;
             match self.set(Node::new(edge.object(), set.0), type_id, depth)? {
                 Found::On => {}
                 found @ (Found::Yes | Found::Unknown) => return Ok(found),
@@ -322,23 +365,32 @@ impl<'a> Down<'a, '_> {
     /// Tuples that lead to other nodes. A set, or an object, counts only where the model allows it.
     #[inline]
     fn lead_on(&mut self, about: ObjectId, visit: &Visit, tuples: Run<'_>) -> Result<Found, Stop> {
-        let relations: &'a Relations = self.question.relations;
-        let each = self.pay(&tuples)?;
         for edge in tuples {
             if !self.question.counts(about, edge) {
                 continue;
             }
-            self.question.spend(each)?;
-            let Some(below) = relations.tuples.objects.get(ObjectId(edge.object())) else { continue };
-            for (_, number) in visit.below.iter().filter(|(type_id, _)| *type_id == below.type_id) {
-                let Some(next) = relations.schema.rule_at(*number) else { continue };
-                match self.go(Node::new(edge.object(), next.relation.0), next, Some(below))? {
-                    Found::On => {}
-                    found @ (Found::Yes | Found::Unknown) => return Ok(found),
-                }
+            self.question.spend(1)?;
+            match self.step(visit, ObjectId(edge.object()))? {
+                Found::On => {}
+                found @ (Found::Yes | Found::Unknown) => return Ok(found),
             }
         }
         self.question.solvent()?;
+        Ok(Found::On)
+    }
+
+    /// Goes on to what one tuple leads to.
+    #[inline]
+    fn step(&mut self, visit: &Visit, named: ObjectId) -> Result<Found, Stop> {
+        let relations: &'a Relations = self.question.relations;
+        let Some(below) = relations.tuples.objects.get(named) else { return Ok(Found::On) };
+        for (_, number) in visit.below.iter().filter(|(type_id, _)| *type_id == below.type_id) {
+            let Some(next) = relations.schema.rule_at(*number) else { continue };
+            match self.go(Node::new(named.0, next.relation.0), next, Some(below))? {
+                Found::On => {}
+                found @ (Found::Yes | Found::Unknown) => return Ok(found),
+            }
+        }
         Ok(Found::On)
     }
 }

@@ -18,12 +18,15 @@ pub(crate) const NODES_MAX: u32 = 16_384;
 const OPERATORS: &[&str] = &["or", "and", "but", "not", "from", "with"];
 
 impl Model {
-    /// Reads the modeling language.
+    /// Reads a model: the modeling language, or its JSON form, which begins with a brace.
     ///
     /// # Errors
     ///
     /// The first thing that is wrong, with its line and column. Nothing of the model is taken then.
     pub fn parse(text: &str) -> Result<Self, ModelError> {
+        if text.trim_start().starts_with('{') {
+            return Self::parse_json(text);
+        }
         let tokens = lex(text)?;
         let mut parser = Parser { tokens: &tokens, nodes: 0, direct: None };
         parser.model()

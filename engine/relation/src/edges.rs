@@ -1,5 +1,6 @@
 //! The edges of one object: sorted words, from one that stands inline to many thousands in blocks.
 
+use crate::blocks::{Runs, edge, first, halves, packed, put, take};
 use std::sync::Arc;
 
 /// An edge: relation (14 bits), relation of the subject's set (14), the other object (32), and in the
@@ -9,7 +10,7 @@ pub(crate) struct Edge(pub(crate) u64);
 
 impl Edge {
     /// Nothing: sorts behind every edge.
-    const NONE: Self = Self(u64::MAX);
+    pub(crate) const NONE: Self = Self(u64::MAX);
 
     pub(crate) fn new(relation: u16, set: u16, object: u32) -> Self {
         Self(u64::from(relation) << 50 | u64::from(set) << 36 | u64::from(object) << 4)
@@ -48,71 +49,65 @@ impl Edge {
     }
 }
 
-/// LIMIT: edges of one block: an edit copies at most that many words, 4 KiB.
-const BLOCK_MAX: usize = 512;
-
+/// LIMIT: words of one block: an edit copies at most that many, 4 KiB.
+const BLOCK_MAX: usize = 1_024;
 /// The edges of one object in one direction. An edit of a clone copies one block and the list of blocks.
+///
+/// They stand in words, run by run: relation and set, how many there are, then a word for each object. A run of 0 is the
+/// end: no edge that stands here has relation 0.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Edges {
     /// None.
     #[default]
     Empty,
-    /// One, inline.
-    One(Edge),
-    /// Up to four, the rest filled up.
-    Four(Arc<[Edge; 4]>),
-    /// Up to sixteen, the rest filled up.
-    Sixteen(Arc<[Edge; 16]>),
-    /// Up to a block, sorted.
-    Block(Arc<Vec<Edge>>),
-    /// More, in sorted blocks that are never empty.
+    /// Up to eight words, the rest filled up.
+    Eight(Arc<[u32; 8]>),
+    /// Up to twenty words, the rest filled up.
+    Twenty(Arc<[u32; 20]>),
+    /// Up to a block.
+    Block(Arc<Vec<u32>>),
+    /// More, in blocks that are never empty.
     Many(Arc<Many>),
 }
 
-/// Puts an edge into a sorted block, in the place of the same with another mark. Whether it is new. A block
-/// grows by an eighth: most of them are written once and then read.
-fn put(block: &mut Vec<Edge>, edge: Edge) -> bool {
-    match block.binary_search_by_key(&edge.key(), |one| one.key()) {
-        Ok(at) => {
-            block.iter_mut().skip(at).take(1).for_each(|one| *one = edge);
-            false
-        }
-        Err(at) => {
-            if block.len() == block.capacity() {
-                block.reserve_exact(block.len() / 8 + 2);
-            }
-            block.insert(at, edge);
-            true
-        }
-    }
-}
-
-/// Sorted blocks, each with its first edge beside it.
+/// Blocks, each with its first edge beside it.
 #[derive(Clone, Debug)]
 pub(crate) struct Many {
     firsts: Vec<Edge>,
-    blocks: Vec<Arc<Vec<Edge>>>,
+    blocks: Vec<Arc<Vec<u32>>>,
     len: usize,
 }
 
 impl Edges {
+    /// The words of the first block in which an edge may be, and the blocks behind it.
+    #[inline]
+    fn words(&self, from: Edge) -> (&[u32], &[Arc<Vec<u32>>]) {
+        match self {
+            Self::Empty => (&[], &[]),
+            Self::Eight(words) => (words.as_slice(), &[]),
+            Self::Twenty(words) => (words.as_slice(), &[]),
+            Self::Block(block) => (block.as_slice(), &[]),
+            Self::Many(many) => many.from(from),
+        }
+    }
+
     /// The edges from `from` up to, not including, `to`.
     #[inline]
     pub(crate) fn range(&self, from: Edge, to: Edge) -> Range<'_> {
-        let (head, rest): (&[Edge], &[Arc<Vec<Edge>>]) = match self {
-            Self::Empty => (&[], &[]),
-            Self::One(edge) => (std::slice::from_ref(edge), &[]),
-            Self::Four(edges) => (edges.as_slice(), &[]),
-            Self::Sixteen(edges) => (edges.as_slice(), &[]),
-            Self::Block(block) => (block.as_slice(), &[]),
-            Self::Many(many) => many.from(from),
-        };
-        let start = if head.len() > 16 {
-            head.partition_point(|edge| *edge < from)
-        } else {
-            head.iter().position(|edge| *edge >= from).unwrap_or(head.len())
-        };
-        Range { head: head.get(start..).unwrap_or_default(), rest, to }
+        let (words, rest) = self.words(from);
+        let mut behind = Runs(words);
+        let (mut run, mut objects) = (0, &[][..]);
+        // WHY: a run is passed over as a whole, and searched where the first edge lies in it.
+        for (one, all) in behind.by_ref() {
+            if one < from.run() {
+                continue;
+            }
+            let start =
+                if one > from.run() { 0 } else { all.partition_point(|word| edge(one, *word) < from) };
+            (run, objects) = (one, all.get(start..).unwrap_or_default());
+            break;
+        }
+        Range { run, objects, behind, rest, to }
     }
 
     /// The edge as it is stored, with its mark, when there is one.
@@ -140,7 +135,7 @@ impl Edges {
             let block = Arc::make_mut(block);
             put(block, edge);
             if block.len() > BLOCK_MAX {
-                *self = Self::Many(Arc::new(Many::of(std::mem::take(block))));
+                *self = Self::Many(Arc::new(Many::of(block)));
             }
             return;
         }
@@ -163,10 +158,8 @@ impl Edges {
         }
         if let Self::Block(block) = self {
             let block = Arc::make_mut(block);
-            if let Ok(at) = block.binary_search_by_key(&edge.key(), |one| one.key()) {
-                block.remove(at);
-            }
-            if block.len() > 12 {
+            take(block, edge);
+            if block.len() > 16 {
                 return;
             }
         }
@@ -176,33 +169,25 @@ impl Edges {
 
     /// These edges, which are sorted.
     pub(crate) fn of(all: &[Edge]) -> Self {
-        let at = |index: usize| all.get(index).copied().unwrap_or(Edge::NONE);
-        match all.len() {
+        let words = packed(all);
+        let at = |index: usize| words.get(index).copied().unwrap_or(0);
+        match words.len() {
             0 => Self::Empty,
-            1 => Self::One(at(0)),
-            2..=4 => Self::Four(Arc::new(std::array::from_fn(at))),
-            5..=16 => Self::Sixteen(Arc::new(std::array::from_fn(at))),
-            _ => Self::Block(Arc::new(all.to_vec())),
+            1..=8 => Self::Eight(Arc::new(std::array::from_fn(at))),
+            9..=20 => Self::Twenty(Arc::new(std::array::from_fn(at))),
+            _ => Self::Block(Arc::new(words)),
         }
     }
 }
 
-/// Takes the second half of a block out.
-fn halved(block: &mut Vec<Edge>) -> Vec<Edge> {
-    let behind = block.split_off(BLOCK_MAX / 2);
-    block.shrink_to_fit();
-    behind
-}
-
 impl Many {
     /// One block that is full, as two.
-    fn of(mut block: Vec<Edge>) -> Self {
-        let len = block.len();
-        let behind = halved(&mut block);
-        let first = |block: &[Edge]| block.first().copied().unwrap_or(Edge::NONE);
+    fn of(block: &[u32]) -> Self {
+        let len = Range::of(block).count();
+        let halves = halves(block);
         Self {
-            firsts: vec![first(&block), first(&behind)],
-            blocks: vec![Arc::new(block), Arc::new(behind)],
+            firsts: halves.iter().map(|half| first(half)).collect(),
+            blocks: halves.map(Arc::new).into(),
             len,
         }
     }
@@ -212,7 +197,7 @@ impl Many {
         self.firsts.partition_point(|first| first.key() <= edge.key()).saturating_sub(1)
     }
 
-    fn from(&self, edge: Edge) -> (&[Edge], &[Arc<Vec<Edge>>]) {
+    fn from(&self, edge: Edge) -> (&[u32], &[Arc<Vec<u32>>]) {
         let blocks = self.blocks.get(self.block(edge)..).unwrap_or_default();
         blocks.split_first().map_or((&[], &[]), |(head, rest)| (head.as_slice(), rest))
     }
@@ -221,10 +206,16 @@ impl Many {
         let number = self.block(edge);
         let Some(block) = self.blocks.get_mut(number).map(Arc::make_mut) else { return };
         self.len += usize::from(put(block, edge));
-        let split = (block.len() > BLOCK_MAX).then(|| halved(block));
+        let split = if block.len() > BLOCK_MAX {
+            let [stays, behind] = halves(block);
+            *block = stays;
+            Some(behind)
+        } else {
+            None
+        };
         self.mark(number);
         if let Some(behind) = split {
-            self.firsts.insert(number + 1, behind.first().copied().unwrap_or(Edge::NONE));
+            self.firsts.insert(number + 1, first(&behind));
             self.blocks.insert(number + 1, Arc::new(behind));
         }
     }
@@ -232,8 +223,9 @@ impl Many {
     fn remove(&mut self, edge: Edge) {
         let number = self.block(edge);
         let Some(block) = self.blocks.get_mut(number).map(Arc::make_mut) else { return };
-        let Ok(at) = block.binary_search_by_key(&edge.key(), |one| one.key()) else { return };
-        block.remove(at);
+        if !take(block, edge) {
+            return;
+        }
         self.len -= 1;
         if block.is_empty() {
             self.blocks.remove(number);
@@ -244,7 +236,7 @@ impl Many {
     }
 
     fn mark(&mut self, number: usize) {
-        let first = self.blocks.get(number).and_then(|block| block.first()).copied();
+        let first = self.blocks.get(number).map(|block| first(block));
         if let (Some(place), Some(first)) = (self.firsts.get_mut(number), first) {
             *place = first;
         }
@@ -254,9 +246,18 @@ impl Many {
 /// Edges in order.
 #[derive(Clone)]
 pub(crate) struct Range<'a> {
-    head: &'a [Edge],
-    rest: &'a [Arc<Vec<Edge>>],
+    run: u32,
+    objects: &'a [u32],
+    behind: Runs<'a>,
+    rest: &'a [Arc<Vec<u32>>],
     to: Edge,
+}
+
+impl<'a> Range<'a> {
+    /// All of a block.
+    fn of(block: &'a [u32]) -> Self {
+        Range { run: 0, objects: &[], behind: Runs(block), rest: &[], to: Edge::NONE }
+    }
 }
 
 impl Iterator for Range<'_> {
@@ -265,15 +266,20 @@ impl Iterator for Range<'_> {
     #[inline]
     fn next(&mut self) -> Option<Edge> {
         loop {
-            if let Some((edge, behind)) = self.head.split_first() {
-                if *edge >= self.to {
+            if let Some((word, behind)) = self.objects.split_first() {
+                let edge = edge(self.run, *word);
+                if edge >= self.to {
                     return None;
                 }
-                self.head = behind;
-                return Some(*edge);
+                self.objects = behind;
+                return Some(edge);
             }
-            let (head, rest) = self.rest.split_first()?;
-            (self.head, self.rest) = (head.as_slice(), rest);
+            if let Some((run, objects)) = self.behind.next() {
+                (self.run, self.objects) = (run, objects);
+                continue;
+            }
+            let (block, rest) = self.rest.split_first()?;
+            (self.behind, self.rest) = (Runs(block.as_slice()), rest);
         }
     }
 }

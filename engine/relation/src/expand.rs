@@ -1,5 +1,6 @@
 //! Looking inside: how a relation to an object comes about, and why a check had its answer.
 
+use crate::edges::Edge;
 use crate::error::AskError;
 use crate::objects::ObjectId;
 use crate::question::{Ask, Question, Subject, TupleRef};
@@ -210,6 +211,17 @@ impl<'a> Teller<'a, '_> {
         Ok(())
     }
 
+    /// Who stands in the tuple: the subject itself, or everybody of its type.
+    fn named(&self, rule: &Rule, about: ObjectId) -> String {
+        let (question, one) = (self.question, self.subject.allowed);
+        let own = Edge::new(rule.relation.0, one.relation.0, self.subject.object.0);
+        let itself = rule.allowed.binary_search(&one).is_ok() && question.has(about, own);
+        if itself {
+            return question.text(self.subject.object, one.relation);
+        }
+        format!("{}:*", question.relations.words.type_name(one.type_id))
+    }
+
     /// Those below a step that the subject is in; the first one only.
     fn first(&self, rule: &Rule, op: Op, about: ObjectId) -> Result<Option<Node>, AskError> {
         let mut found = None;
@@ -249,7 +261,7 @@ impl<'a> Teller<'a, '_> {
         let Some(op) = rule.program.get(at).copied() else { return Ok(()) };
         match op {
             Op::Direct if self.question.names(rule, about, self.subject) => {
-                let subject = self.question.text(self.subject.object, self.subject.allowed.relation);
+                let subject = self.named(rule, about);
                 let relation = self.question.relations.words.relation_name(rule.relation);
                 let object = self.question.text(about, RelationId::NONE);
                 self.push(depth, StepKind::Tuple, format!("{subject} {relation} {object}"), true);
@@ -282,5 +294,37 @@ impl<'a> Teller<'a, '_> {
                 Ok(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Model;
+    use crate::tuples::Window;
+    use tessera_model::UnixMillis;
+
+    /// PROPERTY: an explanation names the tuple as it stands: the subject's own where there is one, else everybody's,
+    /// stored or of the question.
+    #[test]
+    fn the_tuple_is_told_as_it_stands() {
+        let mut relations = Relations::new();
+        let text =
+            "model\n  schema 1.1\ntype user\ntype doc\n  relations\n    define viewer: [user, user:*]\n";
+        relations.set_model(&Model::parse(text).unwrap()).unwrap();
+        let tuple = |subject| TupleRef { subject, relation: "viewer", object: "doc:1" };
+        let told = |relations: &Relations, contextual: &[TupleRef<'_>]| {
+            let ask = Ask { contextual, ..Ask::at(UnixMillis(0)) };
+            let path = relations.explain(&ask, &tuple("user:ann")).unwrap().path;
+            path.into_iter().find(|step| step.kind == StepKind::Tuple).map(|step| step.what)
+        };
+        assert_eq!(told(&relations, &[]), None);
+        let everybody = Some("user:* viewer doc:1".to_owned());
+        assert_eq!(told(&relations, &[tuple("user:*")]), everybody);
+        relations.write(&tuple("user:*"), Window::ALWAYS).unwrap();
+        assert_eq!(told(&relations, &[]), everybody);
+        assert_eq!(told(&relations, &[tuple("user:ann")]), Some("user:ann viewer doc:1".to_owned()));
+        relations.write(&tuple("user:ann"), Window::ALWAYS).unwrap();
+        assert_eq!(told(&relations, &[]), Some("user:ann viewer doc:1".to_owned()));
     }
 }

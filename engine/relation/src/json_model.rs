@@ -7,6 +7,7 @@ use crate::model::{
     Model, Position, RelationDefinition, Restriction, RestrictionKind, Rewrite, TypeDefinition,
 };
 use crate::text::{is_relation_name, is_type_name, shortened};
+use std::collections::BTreeMap;
 
 impl Model {
     /// Reads the JSON form.
@@ -115,6 +116,7 @@ impl Reader {
             Some(hints) => members(hints, "relations")?,
             None => &[],
         };
+        let hints: BTreeMap<&str, &Placed> = hints.iter().map(|(name, hint)| (name.as_str(), hint)).collect();
         let mut relations = Vec::new();
         let defined = match member(all, ["relations", "relations"]) {
             Some(defined) => members(defined, "relations")?,
@@ -126,8 +128,7 @@ impl Reader {
                 return Err(ModelError::new(rewrite.at, ModelReason::Name { name }));
             }
             self.count(rewrite.at)?;
-            let hint = hints.iter().find(|(name, _)| name == relation).map(|(_, hint)| hint);
-            let direct = self.restrictions(hint)?;
+            let direct = self.restrictions(hints.get(relation.as_str()).copied())?;
             let written = self.rewrite(rewrite, 0)?;
             relations.push(RelationDefinition {
                 name: relation.clone(),

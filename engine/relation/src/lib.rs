@@ -20,6 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod blocks;
 mod buckets;
 mod down;
 mod dsl;
@@ -27,6 +28,7 @@ mod edges;
 mod error;
 mod exact;
 mod expand;
+mod flat;
 mod json;
 mod json_model;
 mod lex;

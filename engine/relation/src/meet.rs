@@ -16,7 +16,7 @@ use crate::objects::{Object, ObjectId};
 use crate::plan::Above;
 use crate::question::{Question, Subject};
 use crate::relations::{Admitted, Relations};
-use crate::runs::{Run, Runs, Side};
+use crate::runs::{Run, Runs, Side, Words, edge_of, is_timed, object_of};
 use crate::schema::{CHEAP, Rule};
 use crate::seen::{Node, Seen};
 use crate::sets::CHAIN_MAX;
@@ -47,6 +47,12 @@ impl Met {
         Self { subject: None, nodes: Seen::new(), ends: 0, many: false }
     }
 
+    /// A bit for the end of each object's number; all where they are too many to be known.
+    #[inline]
+    pub(crate) fn ends(&self) -> u64 {
+        if self.many { u64::MAX } else { self.ends }
+    }
+
     #[inline]
     fn begin(&mut self, subject: ObjectId) {
         (self.subject, self.ends, self.many) = (Some(subject), 0, false);
@@ -55,9 +61,25 @@ impl Met {
 
     #[inline]
     fn insert(&mut self, node: Node) {
-        self.ends |= 1 << (node.object() & 63);
-        self.nodes.insert(node);
+        let end = 1 << (node.object() & 63);
+        if self.ends & end == 0 {
+            self.ends |= end;
+            let _number = self.nodes.push(node);
+        } else {
+            self.nodes.insert(node);
+        }
     }
+}
+
+/// What became of a row of lists.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Listed {
+    /// All of it was taken.
+    Whole,
+    /// There are too many.
+    Many,
+    /// One does not say: one has to climb.
+    Climb,
 }
 
 /// What a list of objects came by on its way up, and the ends of its levels.
@@ -162,7 +184,103 @@ impl Question<'_> {
     fn climb_sets(&self, subject: Subject) -> Result<(), AskError> {
         let mut met = self.met.borrow_mut();
         met.begin(subject.object);
-        let (mut looks, type_id) = (0, subject.allowed.type_id);
+        let mut looks = 0;
+        match self.by_lists(subject, &mut met, &mut looks) {
+            Listed::Whole => {}
+            Listed::Many => met.many = true,
+            Listed::Climb => {
+                met.begin(subject.object);
+                self.climb_from(subject, &mut met, &mut looks);
+            }
+        }
+        drop(met);
+        self.spend(u32::try_from(looks).unwrap_or(u32::MAX))?;
+        self.solvent()
+    }
+
+    /// Takes the sets that a subject stands in, each with the list beside it.
+    fn by_lists(&self, subject: Subject, met: &mut Met, looks: &mut usize) -> Listed {
+        if !self.relations.flat.is_kept() {
+            return Listed::Climb;
+        }
+        let (sets, at) = (&self.relations.schema.sets, usize::from(subject.allowed.type_id.0));
+        let everybody = self.relations.tuples.objects.wildcard(subject.allowed.type_id);
+        let begins = [(Some(subject.object), sets.objects.get(at)), (everybody, sets.everybody.get(at))];
+        for (named, above) in begins {
+            let Some((named, above)) = named.zip(above).filter(|(_, above)| !above.is_empty()) else {
+                continue;
+            };
+            let Some(object) = self.relations.tuples.objects.get(named) else { continue };
+            match object.reverse() {
+                Side::Packed(list) => {
+                    for (run, words) in Words::of(list) {
+                        let Some(one) = above.iter().find(|one| one.run == run) else { continue };
+                        for word in words {
+                            let back = edge_of(run, *word);
+                            if is_timed(*word) && !self.counts_back(named, one.relation, one.set, back) {
+                                *looks += 1;
+                                continue;
+                            }
+                            match self.list_one(one, object_of(*word), met, looks) {
+                                Listed::Whole => {}
+                                listed @ (Listed::Many | Listed::Climb) => return listed,
+                            }
+                        }
+                    }
+                }
+                side @ Side::Apart(_) => {
+                    for one in above {
+                        for back in side.of(one.relation, one.set) {
+                            if !self.counts_back(named, one.relation, one.set, back) {
+                                *looks += 1;
+                                continue;
+                            }
+                            match self.list_one(one, ObjectId(back.object()), met, looks) {
+                                Listed::Whole => {}
+                                listed @ (Listed::Many | Listed::Climb) => return listed,
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Listed::Whole
+    }
+
+    /// Takes a set that a tuple leads to, with the list beside it.
+    #[inline]
+    fn list_one(&self, one: &Above, about: ObjectId, met: &mut Met, looks: &mut usize) -> Listed {
+        *looks += 1;
+        if *looks > CLIMBED_MAX {
+            return Listed::Many;
+        }
+        let type_id = match one.only {
+            Some(type_id) => type_id,
+            None => match self.relations.tuples.objects.get(about).map(|object| object.type_id) {
+                Some(type_id) if one.types.contains(&type_id) => type_id,
+                Some(_) | None => return Listed::Whole,
+            },
+        };
+        met.insert(Node::new(about.0, one.relation.0).typed(type_id));
+        for (_, relation) in one.alike.iter().filter(|(own, _)| *own == type_id) {
+            met.insert(Node::new(about.0, relation.0).typed(type_id));
+        }
+        for lead in self.relations.flat.of(about) {
+            if lead.from != one.relation || lead.own != type_id {
+                continue;
+            }
+            if lead.to == Node::NONE {
+                return Listed::Climb;
+            }
+            *looks += 1;
+            met.insert(lead.to);
+        }
+        Listed::Whole
+    }
+
+    /// Climbs from a subject through all sets that it is in.
+    fn climb_from(&self, subject: Subject, met: &mut Met, looks: &mut usize) {
+        let type_id = subject.allowed.type_id;
         let (sets, at) = (&self.relations.schema.sets, usize::from(type_id.0));
         let objects = &self.relations.tuples.objects;
         let everybody = objects.wildcard(type_id);
@@ -170,7 +288,7 @@ impl Question<'_> {
         for (named, above) in begins {
             let Some((named, above)) = named.zip(above) else { continue };
             if let Some(object) = objects.get(named).filter(|_| !above.is_empty()) {
-                met.many |= !self.climb_set((named, object), above, &mut met, &mut looks);
+                met.many |= !self.climb_set((named, object), above, met, looks);
             }
         }
         let mut at = 0;
@@ -180,12 +298,9 @@ impl Question<'_> {
             let object = objects.get(about).filter(|one| one.type_id == node.type_id());
             let rule = self.relations.schema.rule(node.type_id(), RelationId(node.relation()));
             let Some((object, rule)) = object.zip(rule) else { continue };
-            looks = looks.saturating_add(1 + rule.above.len() / CHEAP);
-            met.many = !self.climb_set((about, object), &rule.above, &mut met, &mut looks);
+            *looks = looks.saturating_add(1 + rule.above.len() / CHEAP);
+            met.many = !self.climb_set((about, object), &rule.above, met, looks);
         }
-        drop(met);
-        self.spend(u32::try_from(looks).unwrap_or(u32::MAX))?;
-        self.solvent()
     }
 
     /// Goes up from one object, straight or as a set. False when there are too many.

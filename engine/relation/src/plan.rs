@@ -35,6 +35,8 @@ pub(crate) struct Above {
     pub(crate) only: Option<TypeId>,
     /// All their types: relations of one name share one run of tuples, walked once.
     pub(crate) types: Vec<TypeId>,
+    /// Where the way up begins: relations to the same object that who is in one of the others is in thereby.
+    pub(crate) alike: Vec<(TypeId, RelationId)>,
 }
 
 /// How far down a rule leads, when that is bounded whatever the tuples are.
@@ -59,7 +61,8 @@ impl Above {
         let (relation, set, type_id) = *run.first()?;
         let types = run.iter().map(|(_, _, type_id)| *type_id).collect();
         let number = Edge::new(relation.0, set.0, 0).run();
-        Some(Self { relation, set, run: number, same, only: (run.len() == 1).then_some(type_id), types })
+        let only = (run.len() == 1).then_some(type_id);
+        Some(Self { relation, set, run: number, same, only, types, alike: Vec::new() })
     }
 }
 
@@ -75,6 +78,26 @@ impl Schema {
                 (rule.visits, rule.same, rule.above, rule.reach) = (visits, same, above, reach);
             }
         }
+        let mut sets = std::mem::take(&mut self.sets);
+        for one in sets.objects.iter_mut().chain(&mut sets.everybody).flatten() {
+            one.alike = one.types.iter().flat_map(|type_id| self.alike(*type_id, one.relation)).collect();
+        }
+        self.sets = sets;
+    }
+
+    /// Relations to the same object that count a met one in, near or far.
+    fn alike(&self, type_id: TypeId, relation: RelationId) -> Vec<(TypeId, RelationId)> {
+        let mut found = vec![relation];
+        let mut at = 0;
+        while let Some(rule) = found.get(at).map(|one| self.rule(type_id, *one)) {
+            at += 1;
+            for one in rule.into_iter().flat_map(|rule| &rule.above).filter(|one| one.same) {
+                if !found.contains(&one.relation) {
+                    found.push(one.relation);
+                }
+            }
+        }
+        found.into_iter().skip(1).map(|one| (type_id, one)).collect()
     }
 
     fn same(&self, rule: &Rule) -> Vec<usize> {

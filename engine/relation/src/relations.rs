@@ -1,6 +1,7 @@
 //! Everything about relations of one tenant: the model, the tuples, and the questions about both.
 
 use crate::error::{AskError, ModelError, NameError};
+use crate::flat::Flat;
 use crate::model::Model;
 use crate::question::{Ask, Question, Subject, TupleRef};
 use crate::schema::{Allowed, Schema};
@@ -24,6 +25,8 @@ pub struct Relations {
     pub(crate) deep: bool,
     /// At least the greatest of all heights.
     pub(crate) highest: u8,
+    /// Sets within sets, flattened.
+    pub(crate) flat: Flat,
 }
 
 /// An answer.
@@ -54,7 +57,14 @@ impl Relations {
     /// No model and no tuple.
     #[must_use]
     pub fn new() -> Self {
-        Self { words: Arc::default(), schema: Arc::default(), tuples: Tuples::new(), deep: false, highest: 0 }
+        Self {
+            words: Arc::default(),
+            schema: Arc::default(),
+            tuples: Tuples::new(),
+            deep: false,
+            highest: 0,
+            flat: Flat::new(),
+        }
     }
 
     /// Puts a model in the place of the present one. Tuples stay as they are.
@@ -68,6 +78,7 @@ impl Relations {
         self.tuples.objects.learn(&words);
         (self.words, self.schema) = (Arc::new(words), Arc::new(schema));
         self.nest_all();
+        self.flatten_all();
         Ok(())
     }
 
@@ -167,8 +178,9 @@ impl Relations {
 
     fn put(&mut self, one: &Admitted<'_>, window: Window) -> Result<Written, NameError> {
         let written = self.tuples.write(one.object, one.relation, one.subject, window);
-        if written == Some(Written::New) && one.subject.allowed.relation != RelationId::NONE {
+        if let Some(named) = self.nested(one).filter(|_| written != Some(Written::Same)) {
             self.nest(one);
+            self.flatten(named);
         }
         written.ok_or(NameError::TooMany)
     }
@@ -176,7 +188,13 @@ impl Relations {
     /// Takes a tuple out, whether it fits the model or not. Says whether it was there.
     pub fn remove(&mut self, tuple: &TupleRef<'_>) -> bool {
         let Some(one) = self.stored(tuple) else { return false };
-        self.tuples.remove(one.object, one.relation, one.subject)
+        let named = self.nested(&one);
+        let was = self.tuples.remove(one.object, one.relation, one.subject);
+        // WHY: by its number, which may be nobody's now: then it has no list any more.
+        if let Some(named) = named.filter(|_| was) {
+            self.flatten(named);
+        }
+        was
     }
 
     /// The window of a stored tuple.

@@ -3,6 +3,7 @@
 
 use crate::edges::{Edge, Edges, Range};
 use crate::line::ROOM;
+use crate::objects::ObjectId;
 use crate::words::RelationId;
 
 /// The mark of a window in a packed word.
@@ -12,6 +13,49 @@ const TIMED: u32 = 1 << 31;
 #[inline]
 fn edge(run: u32, word: u32) -> Edge {
     Edge(u64::from(run) << 36 | u64::from(word & !TIMED) << 4 | u64::from(word >> 31))
+}
+
+/// The object of a packed word.
+#[inline]
+pub(crate) fn object_of(word: [u8; 4]) -> ObjectId {
+    ObjectId(u32::from_le_bytes(word) & !TIMED)
+}
+
+/// Whether the tuple of a packed word has a window.
+#[inline]
+pub(crate) fn is_timed(word: [u8; 4]) -> bool {
+    u32::from_le_bytes(word) & TIMED != 0
+}
+
+/// The edge of a packed word.
+#[inline]
+pub(crate) fn edge_of(run: u32, word: [u8; 4]) -> Edge {
+    edge(run, u32::from_le_bytes(word))
+}
+
+/// The runs of a packed list, word by word.
+#[derive(Clone, Copy)]
+pub(crate) struct Words<'a>(&'a [[u8; 4]]);
+
+impl<'a> Words<'a> {
+    /// Of a list.
+    #[inline]
+    pub(crate) fn of(list: &'a [u8]) -> Self {
+        Self(list.as_chunks::<4>().0)
+    }
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = (u32, &'a [[u8; 4]]);
+
+    #[inline]
+    fn next(&mut self) -> Option<(u32, &'a [[u8; 4]])> {
+        let (head, rest) = self.0.split_first()?;
+        let head = u32::from_le_bytes(*head);
+        let (words, rest) = rest.split_at_checked((head & 0xf) as usize)?;
+        self.0 = rest;
+        Some((head >> 4, words))
+    }
 }
 
 /// The packed form, when it fits into a room.

@@ -7,8 +7,8 @@ use crate::words::TypeId;
 pub(crate) struct Node(u64);
 
 impl Node {
-    /// Fills places that hold no node: no relation has this number.
-    const NONE: Self = Self(u64::MAX);
+    /// No node: no relation has this number.
+    pub(crate) const NONE: Self = Self(u64::MAX);
 
     pub(crate) fn new(object: u32, relation: u16) -> Self {
         Self(u64::from(object) << 16 | u64::from(relation))
@@ -108,6 +108,19 @@ impl Seen {
             }
             Some(number) => (*number as usize - 1, false),
             None => (0, false),
+        }
+    }
+
+    /// Puts in a node that was not come by, as the caller knows. Its number.
+    #[inline]
+    pub(crate) fn push(&mut self, node: Node) -> usize {
+        match self.few.get_mut(self.len).filter(|_| self.many.is_empty()) {
+            Some(place) => {
+                *place = node;
+                self.len += 1;
+                self.len - 1
+            }
+            None => self.insert(node).0,
         }
     }
 

@@ -13,6 +13,10 @@ pub(crate) struct Sets {
     pub(crate) everybody: Vec<Vec<Above>>,
     /// By type: relations of met rules whose tuples may name a set of it, each with the set's relation.
     pub(crate) nests: Vec<Vec<(RelationId, RelationId)>>,
+    /// By type: relations of met rules whose tuples about an object of it may name sets, each with the sets' relation.
+    pub(crate) holds: Vec<Vec<(RelationId, RelationId)>>,
+    /// By type: the numbers of its met rules.
+    pub(crate) by_type: Vec<Vec<usize>>,
     /// Steps on one object that follow each other in met rules, at most; [`CHAIN_MAX`] for more than is counted.
     pub(crate) chain: u32,
 }
@@ -69,10 +73,15 @@ impl Sets {
         let mut sets = Self { chain, ..Self::default() };
         let (mut objects, mut everybody) = (vec![Vec::new(); types], vec![Vec::new(); types]);
         sets.nests.resize(types, Vec::new());
-        for rule in rules.iter().filter(|rule| rule.met) {
+        (sets.holds, sets.by_type) = (sets.nests.clone(), vec![Vec::new(); types]);
+        for (number, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.met) {
+            let own = usize::from(rule.type_id.0);
+            sets.by_type.get_mut(own).into_iter().for_each(|list| list.push(number));
             for one in &rule.allowed {
                 let at = usize::from(one.type_id.0);
                 if one.relation != RelationId::NONE {
+                    let held = (rule.relation, one.relation);
+                    sets.holds.get_mut(own).into_iter().for_each(|list| list.push(held));
                     sets.nests
                         .get_mut(at)
                         .into_iter()
@@ -86,7 +95,7 @@ impl Sets {
         }
         sets.objects = objects.into_iter().map(Above::runs).collect();
         sets.everybody = everybody.into_iter().map(Above::runs).collect();
-        for list in &mut sets.nests {
+        for list in sets.nests.iter_mut().chain(&mut sets.holds) {
             list.sort_unstable();
             list.dedup();
         }

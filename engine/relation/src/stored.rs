@@ -9,6 +9,7 @@ use crate::schema::{Allowed, Schema};
 use crate::text::ObjectText;
 use crate::tuples::Window;
 use crate::words::{RelationId, Words};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// LIMIT: objects and tuples looked at for one page: some 10 ms.
 const LOOKED_AT_MAX: u64 = 100_000;
@@ -245,16 +246,20 @@ impl Relations {
         self.words.type_id(type_name).and_then(|type_id| self.tuples.objects.wildcard(type_id)).is_some()
     }
 
-    /// Which stored tuples would not fit `model`.
+    /// Which stored tuples would not fit `model`. Given up where `gone` says that nobody waits for it any more: what is
+    /// told then is not whole.
     ///
     /// # Errors
     ///
     /// What is wrong with the model itself.
-    pub fn orphans(&self, model: &Model) -> Result<Orphans, ModelError> {
+    pub fn orphans(&self, model: &Model, gone: Option<&AtomicBool>) -> Result<Orphans, ModelError> {
         let mut words = Words::clone(&self.words);
         let schema = Schema::compile(model, &mut words)?;
         let mut orphans = Orphans::default();
         for (about, object) in self.tuples.objects.iter() {
+            if gone.is_some_and(|gone| gone.load(Ordering::Relaxed)) {
+                break;
+            }
             for edge in object.forward().iter() {
                 let named = self.tuples.objects.get(ObjectId(edge.object()));
                 let allowed = named.map(|named| Allowed {

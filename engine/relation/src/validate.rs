@@ -2,6 +2,7 @@
 
 use crate::error::{ModelError, ModelReason};
 use crate::model::{Model, Position, RelationDefinition, RestrictionKind, Rewrite, TypeDefinition};
+use crate::text::shortened;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// LIMIT: ways from one relation to another that a model may have: 65,536 × some 32 B in the compiled one.
@@ -40,7 +41,7 @@ impl<'a> Book<'a> {
         if self.relation(type_name, relation).is_some() {
             return Ok(());
         }
-        let (type_name, relation) = (type_name.to_owned(), relation.to_owned());
+        let (type_name, relation) = (shortened(type_name), shortened(relation));
         Err(ModelError::new(at, ModelReason::RelationUnknown { type_name, relation }))
     }
 }
@@ -79,7 +80,7 @@ fn restrictions(book: &Book<'_>, relation: &RelationDefinition) -> Result<(), Mo
     for restriction in &relation.direct {
         let name = restriction.type_name.as_str();
         if !book.types.contains_key(name) {
-            let reason = ModelReason::TypeUnknown { name: name.to_owned() };
+            let reason = ModelReason::TypeUnknown { name: shortened(name) };
             return Err(ModelError::new(restriction.at, reason));
         }
         if let RestrictionKind::Userset(relation) = &restriction.kind {
@@ -99,13 +100,13 @@ fn rewrite(book: &Book<'_>, one: &TypeDefinition, written: &Rewrite) -> Result<(
             let plain = named.rewrite == Rewrite::Direct
                 && named.direct.iter().all(|restriction| restriction.kind == RestrictionKind::Object);
             if !plain {
-                return Err(ModelError::new(*at, ModelReason::Tupleset { relation: tupleset.clone() }));
+                return Err(ModelError::new(*at, ModelReason::Tupleset { relation: shortened(tupleset) }));
             }
             let mut types = named.direct.iter().map(|restriction| restriction.type_name.as_str());
             if types.any(|name| book.relation(name, relation).is_some()) {
                 return Ok(());
             }
-            Err(ModelError::new(*at, ModelReason::FromNowhere { relation: relation.clone() }))
+            Err(ModelError::new(*at, ModelReason::FromNowhere { relation: shortened(relation) }))
         }
         Rewrite::Union(all) | Rewrite::Intersection(all) => {
             all.iter().try_for_each(|operand| rewrite(book, one, operand))

@@ -25,7 +25,7 @@ impl RelationId {
 }
 
 /// Places that a name may stand in, from the one on that its hash leads to. WHY: names that are made to share a
-/// place cost no more than a search among all names.
+/// place cost no more than a search among all names. So many names are compared one by one.
 const PLACES: usize = 8;
 
 #[derive(Clone, Default)]
@@ -41,6 +41,10 @@ impl Table {
     /// The name's number.
     #[inline]
     fn find(&self, name: &str) -> Option<u16> {
+        if self.names.len() <= PLACES {
+            let at = self.names.iter().position(|one| **one == *name)?;
+            return u16::try_from(at).ok();
+        }
         for place in self.places_of(name) {
             let id = self.places.get(place).copied().unwrap_or(0).checked_sub(1)?;
             if self.names.get(usize::from(id)).is_some_and(|one| **one == *name) {

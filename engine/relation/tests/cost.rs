@@ -164,8 +164,13 @@ fn nobody_is_answered_who_has_gone() {
     let gone = AtomicBool::new(false);
     let asked = || check(&relations, &Ask { gone: Some(&gone), ..ask(1_000) });
     assert_eq!(asked(), Ok(false));
+    let tried = || {
+        let other = "model\n  schema 1.1\ntype user\ntype t\n  relations\n    define x: [user]\n";
+        relations.orphans(&Model::parse(other).expect("a model"), Some(&gone)).expect("a good model").count
+    };
+    assert_eq!(tried(), 1);
     gone.store(true, Ordering::Relaxed);
-    assert_eq!(asked(), Err(AskError::BudgetExhausted));
+    assert_eq!((asked(), tried()), (Err(AskError::BudgetExhausted), 0));
 }
 
 /// PROPERTY: types whose relations have one name share one run of tuples on the way up: it costs what it holds, not
@@ -192,4 +197,38 @@ fn a_run_of_tuples_is_walked_once() {
     assert!(!answer.permitted && answer.steps < 1_000, "{answer:?}");
     write(&mut relations, "g0:n77#member x t:1", Window::ALWAYS);
     assert!(relations.check(&ask(100_000), &ann).expect("an answer").permitted);
+}
+
+/// PROPERTY: text that is made to be dear is refused with a place and a reason, in both forms: 10^6 brackets and unions, as
+/// many as fit into a model, over-long names, a hundred thousand members.
+#[test]
+fn hostile_models_are_refused_with_a_place() {
+    let head = "model\n  schema 1.1\ntype user\ntype t\n  relations\n    define r: [user]\n    define x: ";
+    let json = |rewrite: &str| {
+        format!(
+            "{{\"schema_version\":\"1.1\",\"type_definitions\":[\n{{\"type\":\"t\",\"relations\":{{\"x\":{rewrite}}}}}]}}"
+        )
+    };
+    let nested = |count: usize| "{\"union\":{\"child\":[".repeat(count);
+    let named = |count: usize| (0..count).map(|at| format!("\"r{at}\":1,")).collect::<String>();
+    for (text, line, reason) in [
+        (format!("{head}{}r", "(".repeat(1_000_000)), 1, "too long"),
+        (format!("{head}r{}", " or r".repeat(1_000_000)), 1, "too long"),
+        (format!("{head}{}r", "(".repeat(150_000)), 7, "too deep"),
+        (format!("{head}r{}", " or r".repeat(35_000)), 7, "too many"),
+        (format!("{head}r but not {}", "r".repeat(10_000)), 7, ""),
+        (format!("{head}[{}]", "user, ".repeat(30_000)), 7, "too many"),
+        (json(&nested(1_000_000)), 1, "too long"),
+        (json(&nested(5_000)), 2, "too deep"),
+        (json(&format!("{{\"union\":{{\"child\":[{}1]}}}}", "{\"this\":{}},".repeat(14_000))), 2, ""),
+        (json(&format!("{{{}\"r1\":1}}", named(12_000))), 2, "twice"),
+        ("{".repeat(190_000), 1, ""),
+    ] {
+        let taken = Model::parse(&text).and_then(|model| Relations::new().set_model(&model));
+        let error = taken.expect_err("refused");
+        let told = error.reason.to_string();
+        assert!(told.contains(reason) && told.len() < 200, "{told}");
+        assert_eq!(error.at.line, line, "{told}");
+        assert!(error.at.column > 0);
+    }
 }

@@ -40,7 +40,7 @@ impl State {
             });
         }
         let model = Model::parse(text).map_err(|_| Refusal::RelationModelWrong)?;
-        let orphans = self.root.relations.orphans(&model).map_err(|_| Refusal::RelationModelWrong)?;
+        let orphans = self.root.relations.orphans(&model, None).map_err(|_| Refusal::RelationModelWrong)?;
         if orphans.count > 0 && !allow_orphans {
             return Err(Refusal::RelationOrphans);
         }

@@ -108,7 +108,7 @@ pub(crate) async fn told<T>(listing: Listing, input: &Input, done: Result<T, Pro
 }
 
 fn explained(listing: &Listing, text: &str, problem: Problem) -> Problem {
-    match Model::parse(text).and_then(|model| listing.relations().orphans(&model)) {
+    match Model::parse(text).and_then(|model| listing.relations().orphans(&model, None)) {
         Err(error) if problem.code() == Refusal::RelationModelWrong.code() => {
             let problem = problem.at("model").because(error.reason.to_string());
             problem.with("line", error.at.line).with("column", error.at.column)
@@ -231,31 +231,35 @@ impl<'a> Asked<'a> {
         let relations = self.listing.relations();
         self.steps += relations.len();
         let none: Option<u32> = None;
-        Ok(match Model::parse(self.text("model")).and_then(|model| relations.orphans(&model)) {
-            Err(error) => Object::new()
-                .with("valid", false)
-                .with("line", error.at.line)
-                .with("column", error.at.column)
-                .with("message", error.reason.to_string())
-                .with("orphans", 0)
-                .with("examples", Value::Array(Vec::new())),
-            Ok(orphans) => {
-                let examples: Vec<Value> = orphans
-                    .examples
-                    .into_iter()
-                    .filter(|one| self.tells(one))
-                    .map(|one| stored(one).value())
-                    .collect();
-                Object::new()
-                    .with("valid", true)
-                    .with("line", none)
-                    .with("column", none)
-                    .with("message", Value::Null)
-                    .with("orphans", orphans.count)
-                    .with("examples", examples)
+        Ok(
+            match Model::parse(self.text("model"))
+                .and_then(|model| relations.orphans(&model, Some(self.gone)))
+            {
+                Err(error) => Object::new()
+                    .with("valid", false)
+                    .with("line", error.at.line)
+                    .with("column", error.at.column)
+                    .with("message", error.reason.to_string())
+                    .with("orphans", 0)
+                    .with("examples", Value::Array(Vec::new())),
+                Ok(orphans) => {
+                    let examples: Vec<Value> = orphans
+                        .examples
+                        .into_iter()
+                        .filter(|one| self.tells(one))
+                        .map(|one| stored(one).value())
+                        .collect();
+                    Object::new()
+                        .with("valid", true)
+                        .with("line", none)
+                        .with("column", none)
+                        .with("message", Value::Null)
+                        .with("orphans", orphans.count)
+                        .with("examples", examples)
+                }
             }
-        }
-        .value())
+            .value(),
+        )
     }
 
     fn cursors(&self, kind: ListKind, about: &[&str]) -> Result<Cursors, Problem> {

@@ -124,6 +124,18 @@ impl World {
         text
     }
 
+    /// Whether a tuple fits the model.
+    #[must_use]
+    pub fn takes(&self, tuple: &Tuple) -> bool {
+        let kind = match tuple.who {
+            Who::One(one, _) => Kind::One(one),
+            Who::Everybody(one) => Kind::Everybody(one),
+            Who::Set(one, _, relation) => Kind::Set(one, relation),
+        };
+        let relation = self.types.get(tuple.object.0).and_then(|all| all.get(tuple.relation));
+        relation.is_some_and(|relation| relation.kinds.contains(&kind))
+    }
+
     /// A tuple that fits the model.
     #[must_use]
     pub fn tuple(&self, random: &mut Random) -> Option<Tuple> {
