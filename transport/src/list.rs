@@ -10,7 +10,9 @@ use crate::relation;
 use crate::sight;
 use crate::watch;
 use std::sync::Arc;
-use tessera_engine::{Bound, Cursors, Engine, Figure, KeyFound, Listing, PEOPLE, Page, PolicySteps, Sees, View};
+use tessera_engine::{
+    Bound, Cursors, Engine, Figure, KeyFound, Listing, PEOPLE, Page, PolicySteps, Sees, View,
+};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{GrantRecord, SubjectRecord};
 use tessera_model::refresh::ClientRecord;
