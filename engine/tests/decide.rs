@@ -153,8 +153,13 @@ fn hold(scene: &Scene, suspended: &[bool; 4], told: &mut [u32; 2]) {
         for (permission, place, object) in questions() {
             let (_, workspace) = reading.resolve("", place);
             let about = (!object.is_empty()).then_some(Resource { object, budget: 200_000 });
-            let asked =
-                OfSubject { subject: index, permission: PermissionRef::Name(permission), workspace, about, brought: None };
+            let asked = OfSubject {
+                subject: index,
+                permission: PermissionRef::Name(permission),
+                workspace,
+                about,
+                brought: None,
+            };
             let decided = engine.decide(bound, &reading, &asked);
             let why = Why {
                 subject: *subject,
@@ -209,7 +214,11 @@ async fn decisions_end_where_their_grants_do() {
         let known = reading.listing().subject(ann).map(|found| found.index);
         let (permission, workspace) = (PermissionRef::Name("docs.read"), WorkspaceIndex(0));
         let subject = subject.or(known).expect("a subject");
-        engine.decide(bound, &reading, &OfSubject { subject, permission, workspace, about: None, brought: None })
+        engine.decide(
+            bound,
+            &reading,
+            &OfSubject { subject, permission, workspace, about: None, brought: None },
+        )
     };
     let end = engine.now().plus_seconds(60);
     let (subject, role, workspace) = (ann, name("role0"), None);

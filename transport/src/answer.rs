@@ -360,7 +360,18 @@ impl<'a> Asking<'a> {
         (left, bound_of_budget): (i64, u32),
     ) -> Self {
         let (may_check, may_say) = (None, None);
-        Self { engine, bound, reading, may_check, may_say, checks: 0, others: 0, spent: 0, left, bound_of_budget }
+        Self {
+            engine,
+            bound,
+            reading,
+            may_check,
+            may_say,
+            checks: 0,
+            others: 0,
+            spent: 0,
+            left,
+            bound_of_budget,
+        }
     }
 
     pub(crate) fn answer(

@@ -99,9 +99,12 @@ async fn nobody_lends_an_address() {
     let checker = house.client(&checker).await;
     let said = Some("127.0.0.9".parse().expect("an address"));
     let (near, nobody) = (Reason::None, Reason::AddressNotAllowed);
-    for (by, address, wanted) in
-        [(&own, None, near), (&checker, None, nobody), (&acme.client, None, nobody), (&acme.client, said, near)]
-    {
+    for (by, address, wanted) in [
+        (&own, None, near),
+        (&checker, None, nobody),
+        (&acme.client, None, nobody),
+        (&acme.client, said, near),
+    ] {
         let check = tessera_model::CheckQuery { address, ..query(&bytes, "orders.read") };
         assert_eq!(by.check(&check).await.expect("an answer").reason, wanted, "{address:?}");
         let batch = by.check_batch(Receipt::default(), &[check]).await.expect("answers");

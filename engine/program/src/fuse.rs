@@ -63,9 +63,21 @@ const fn between(than: Than, right: i64) -> (i64, i64) {
     // Where there is none the first stands behind the last.
     const NONE: (i64, i64) = (1, 0);
     match than {
-        Than::Less => if let Some(last) = right.checked_sub(1) { (i64::MIN, last) } else { NONE },
+        Than::Less => {
+            if let Some(last) = right.checked_sub(1) {
+                (i64::MIN, last)
+            } else {
+                NONE
+            }
+        }
         Than::LessOrEqual => (i64::MIN, right),
-        Than::Greater => if let Some(first) = right.checked_add(1) { (first, i64::MAX) } else { NONE },
+        Than::Greater => {
+            if let Some(first) = right.checked_add(1) {
+                (first, i64::MAX)
+            } else {
+                NONE
+            }
+        }
         Than::GreaterOrEqual => (right, i64::MAX),
     }
 }
@@ -294,7 +306,8 @@ mod tests {
     /// Writes a random condition as the compiler does.
     fn write(random: &mut Seeded, names: &[Word], depth: u32, out: &mut Vec<Op>) {
         let kind = if depth == 0 { random.below(7) } else { random.below(13) };
-        let (part, name) = (PARTS[random.below(4) as usize], names[random.below(names.len() as u64) as usize]);
+        let (part, name) =
+            (PARTS[random.below(4) as usize], names[random.below(names.len() as u64) as usize]);
         let field = [Op::Load(part), Op::Attribute(name)];
         let place = |out: &mut Vec<Op>, op: Op| {
             out.push(op);
@@ -310,7 +323,11 @@ mod tests {
             3 | 4 => {
                 let right = [Value::Long(2), Value::Text(name), Value::Bool(true)][random.below(3) as usize];
                 let than = [Than::Less, Than::GreaterOrEqual][random.below(2) as usize];
-                let op = if kind == 3 { Op::Order(than) } else { [Op::Equal, Op::Unequal][random.below(2) as usize] };
+                let op = if kind == 3 {
+                    Op::Order(than)
+                } else {
+                    [Op::Equal, Op::Unequal][random.below(2) as usize]
+                };
                 out.extend(field.into_iter().chain([Op::Push(right), op]));
             }
             5 => out.extend(field.into_iter().chain([Op::Load(PARTS[random.below(4) as usize]), Op::Equal])),
@@ -351,8 +368,18 @@ mod tests {
         };
         let mut entities = Entities::default();
         let owner = Term::Entity { kind: "User".into(), id: "u".into() };
-        entities.put(&mut names, "User", "u", &fact([("a", Term::Bool(true)), ("b", Term::Long(2)), ("c", owner)]));
-        entities.put(&mut names, "Doc", "d", &fact([("a", Term::Bool(false)), ("b", Term::Long(7)), ("d", Term::Text("a".into()))]));
+        entities.put(
+            &mut names,
+            "User",
+            "u",
+            &fact([("a", Term::Bool(true)), ("b", Term::Long(2)), ("c", owner)]),
+        );
+        entities.put(
+            &mut names,
+            "Doc",
+            "d",
+            &fact([("a", Term::Bool(false)), ("b", Term::Long(7)), ("d", Term::Text("a".into()))]),
+        );
         let context: BTreeMap<String, Term> = [("a", Term::Bool(true)), ("d", Term::Long(1))]
             .map(|(name, value)| (name.to_owned(), value))
             .into();
@@ -364,7 +391,8 @@ mod tests {
             let who = |kind, id| EntityRef { kind, id };
             let user = who("User", if random.below(8) == 0 { "x" } else { "u" });
             let doc = who("Doc", if random.below(8) == 0 { "x" } else { "d" });
-            let request = Request::new(&names, (user, who("Action", "read"), doc), &context).expect("a question");
+            let request =
+                Request::new(&names, (user, who("Action", "read"), doc), &context).expect("a question");
             let parts = Parts::of(&request, &entities);
             let pool = Pool { constants: &[], words: &words, patterns: &[] };
             let (mut stack, mut made) = (Vec::with_capacity(code.len() + 2), Vec::new());

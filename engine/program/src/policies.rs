@@ -108,7 +108,8 @@ impl Found {
     /// The same of those whose scope names somebody or something.
     fn visit_scoped(&self, run: &mut Run<'_>, enough: &mut impl FnMut(&mut Run<'_>, u32) -> bool) -> bool {
         let (request, entities) = (run.request, run.entities);
-        let mut any = |list: Option<&Vec<u32>>| list.is_some_and(|list| list.iter().any(|at| enough(run, *at)));
+        let mut any =
+            |list: Option<&Vec<u32>>| list.is_some_and(|list| list.iter().any(|at| enough(run, *at)));
         let kind = |kinds: &HashMap<Word, Vec<u32>, NumberHash>, uid: Uid| {
             if kinds.is_empty() { None } else { request.kind(uid) }
         };

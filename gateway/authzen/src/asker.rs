@@ -2,10 +2,10 @@
 
 use crate::print::Verdict;
 use crate::read::{Entity, Said};
+use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::net::IpAddr;
-use serde_json::{Value, json};
 use tessera_engine::{ADDRESS, Brought, Listing, OfSubject, PolicySteps, Reading, Resource};
 use tessera_gateway_http::{Admitted, Problem};
 use tessera_model::{

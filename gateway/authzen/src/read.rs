@@ -35,9 +35,8 @@ impl<'a> Said<'a> {
     /// The members that have one of these names, as JSON; nothing where none has. In the plain form none is looked for.
     pub(crate) fn some_of(self, names: &[&str]) -> Option<Map<String, Text>> {
         let Self::Tree(members) = self else { return None };
-        let wanted = members.iter().filter(|(name, value)| {
-            *value != Json::Null && names.contains(&name.as_str())
-        });
+        let wanted =
+            members.iter().filter(|(name, value)| *value != Json::Null && names.contains(&name.as_str()));
         let found: Map<String, Text> = wanted.map(|(name, value)| (name.clone(), as_text(value))).collect();
         (!found.is_empty()).then_some(found)
     }

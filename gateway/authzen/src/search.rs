@@ -405,7 +405,8 @@ impl<'a> Search<'a> {
             }
         }
         let place = |(share, name): &(u32, EntityName)| {
-            let named = if name.kind.is_empty() { String::new() } else { format!("{}\0{}", name.kind, name.id) };
+            let named =
+                if name.kind.is_empty() { String::new() } else { format!("{}\0{}", name.kind, name.id) };
             Place { at: u64::from(*share), tail: [&[BY_ENTITY], named.as_bytes()].concat() }
         };
         let asker = self.asker;
@@ -419,7 +420,8 @@ impl<'a> Search<'a> {
             if &*name.kind == self.resource.kind && !name.id.is_empty() && !asker.is_about(&object) {
                 let asked = PermissionRef::Name(self.action);
                 let what = What::Object(object.clone(), workspace);
-                let decided = if self.shown.tells(&object) { self.decide(who, asked, &what)? } else { Some(false) };
+                let decided =
+                    if self.shown.tells(&object) { self.decide(who, asked, &what)? } else { Some(false) };
                 if self.take(decided, || place(&last), || object_row(&object)) == Go::End {
                     return Ok(());
                 }

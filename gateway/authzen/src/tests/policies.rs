@@ -77,7 +77,12 @@ async fn circumstances_have_a_say() {
             ("4", json!({}), json!({}), "None"),
             ("4", json!({}), json!({ "trust": 3 }), "None"),
             ("4", json!({}), json!({ "trust": 2 }), "PolicyForbids"),
-            ("4", json!({}), json!({ "trust": 2, "time": "12:00", "deep": { "er": [1.5] } }), "PolicyForbids"),
+            (
+                "4",
+                json!({}),
+                json!({ "trust": 2, "time": "12:00", "deep": { "er": [1.5] } }),
+                "PolicyForbids",
+            ),
             ("4", json!({}), json!({ "now": "1999-01-01", "weather": "rain" }), "None"),
             ("9", json!({}), json!({}), "NotGranted"),
             ("9", json!({ "size": 9, "colour": "red" }), json!({}), "None"),
@@ -105,14 +110,23 @@ async fn circumstances_have_a_say() {
     for (part, value, field) in [
         ("context", json!({ "trust": "3" }), "context"),
         ("context", json!({ "trust": 1.5 }), "context"),
-        ("resource", json!({ "type": "document", "id": "9", "properties": { "size": true } }), "resource/properties"),
-        ("resource", json!({ "type": "document", "id": "9", "properties": { "sealed": true } }), "resource/properties"),
+        (
+            "resource",
+            json!({ "type": "document", "id": "9", "properties": { "size": true } }),
+            "resource/properties",
+        ),
+        (
+            "resource",
+            json!({ "type": "document", "id": "9", "properties": { "sealed": true } }),
+            "resource/properties",
+        ),
     ] {
         let mut asked = question(("user", &people[1]), "docs.read", ("document", "4"));
         asked[part] = value;
         let told = house.ask("POST /access/v1/evaluation", &asked).await.expect(400);
         assert_eq!(told.field(), field, "{asked}");
-        let told = house.ask("POST /access/v1/evaluations", &json!({ "evaluations": [asked] })).await.expect(400);
+        let told =
+            house.ask("POST /access/v1/evaluations", &json!({ "evaluations": [asked] })).await.expect(400);
         assert_eq!(told.field(), format!("evaluations/0/{field}"), "{asked}");
     }
     let mut asked = question(("user", &people[1]), "docs.read", ("document", ""));
