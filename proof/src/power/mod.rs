@@ -41,7 +41,7 @@ const RARE: [Stage; 10] = [
     Stage::CommitHeader,
     Stage::CommitSync,
     Stage::Copy,
-    Stage::Copy,
+    Stage::EmptyGroup,
     Stage::Names,
 ];
 const FIRST: [Stage; 6] =
