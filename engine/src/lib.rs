@@ -1,7 +1,6 @@
 //! Live tenants: each one actor that owns its state, commits before it acknowledges and publishes a view.
 //!
-//! Checks read the view, never a mailbox ([`Reading::check`]). Commands are identified, admitted, decided by a pure
-//! function, committed, and only then published and answered ([`Engine::submit`]). [`Clock`] and [`Entropy`] are seams.
+//! Checks read the view, never a mailbox. Commands are decided by a pure function, committed, and only then published.
 
 mod actor;
 mod admit;

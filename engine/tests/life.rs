@@ -7,8 +7,8 @@ use std::sync::Arc;
 use support::{House, START_MS, grant};
 use tessera_engine::{EngineConfig, HelloRefusal};
 use tessera_model::{
-    Cell, CellId, CellName, Command, Deadline, Epoch, Fleet, Handle, Name, Pattern, Placement, Private,
-    PublicId, Reason, Refusal, TenantId, UnixMillis,
+    Cell, CellId, CellName, Command, Deadline, Epoch, Fleet, Handle, HandleBytes, Name, Pattern, Placement,
+    Private, PublicId, Reason, Refusal, TenantId, UnixMillis,
 };
 use tessera_storage::{Memory, Store};
 
@@ -306,6 +306,12 @@ async fn the_highest_epoch_says_where_a_tenant_lives() {
     assert_eq!(other.engine.placements_told(), told);
 }
 
+/// A handle like another one, of another tenant and cell.
+fn of(tenant: TenantId, cell: CellId, mut handle: Handle) -> HandleBytes {
+    (handle.tenant, handle.cell) = (tenant, cell);
+    handle.to_bytes()
+}
+
 /// PROPERTY: a tenant that is placed elsewhere, or is in dispute, is answered by nobody here: Hello says where it lives,
 /// commands are sent there, no check is a Permit; a higher epoch opens it again, sessions and all. Whoever asks of a
 /// tenant that was born elsewhere is sent to the cell of its birth, of whatever is not in the fleet it is refused.
@@ -321,11 +327,11 @@ async fn a_tenant_that_lives_elsewhere_is_closed_here() {
     house.grant(&tenant, amy, "reader").await;
     let session = house.sign_in(&tenant, "amy@example.org", "correct horse").await.expect("signed in");
     let key = tenant.admin_key.to_bytes();
-    let hello = |house: &House, key| house.engine.hello(key, None).err();
+    let hello = |house: &House, key: HandleBytes| house.engine.hello(&key, None).err();
     let permitted = || house.check(&tenant, &session, "orders.read").is_permit();
     let place = |epoch, cell| Placement { tenant: tenant.id, epoch: Epoch(epoch), cell: CellId(cell) };
     let order = || Command::RegisterPermission { name: Name::new("orders.write").expect("a name") };
-    assert!(permitted() && hello(&house, &key).is_none());
+    assert!(permitted() && hello(&house, key).is_none());
     for (epoch, disputed) in [(1, false), (3, true)] {
         if disputed {
             assert!(!house.engine.dispute(place(epoch, 3)), "another epoch is no dispute");
@@ -334,7 +340,7 @@ async fn a_tenant_that_lives_elsewhere_is_closed_here() {
             house.engine.place(place(epoch, 3)).await.expect("placed");
         }
         assert!(!permitted() && tenant.admin.entry.is_away());
-        assert_eq!(hello(&house, &key), Some(HelloRefusal::Elsewhere(CellId(3))));
+        assert_eq!(hello(&house, key), Some(HelloRefusal::Elsewhere(CellId(3))));
         let told = house.engine.submit(&tenant.admin, house.engine.command_id(), order()).await;
         assert_eq!(told.err(), Some(Refusal::Redirect.into()));
         if !disputed {
@@ -342,15 +348,20 @@ async fn a_tenant_that_lives_elsewhere_is_closed_here() {
             assert_eq!(house.refused(&operator, suspend).await, Refusal::Redirect);
         }
         house.engine.place(place(epoch + if disputed { 0 } else { 1 }, 2)).await.expect("placed");
-        assert!(permitted() && hello(&house, &key).is_none());
+        assert!(permitted() && hello(&house, key).is_none());
     }
     house.submit(&tenant.admin, order()).await;
-    let born = |cell| Handle { tenant: TenantId::new(CellId(cell), 5), ..tenant.admin_key };
-    assert_eq!(hello(&house, &born(1).to_bytes()), Some(HelloRefusal::Elsewhere(CellId(1))));
-    assert_eq!(hello(&house, &born(9).to_bytes()), Some(HelloRefusal::Refused));
+    assert_eq!(
+        hello(&house, of(TenantId::new(CellId(1), 5), CellId(2), tenant.admin_key)),
+        Some(HelloRefusal::Elsewhere(CellId(1)))
+    );
+    assert_eq!(
+        hello(&house, of(TenantId::new(CellId(9), 5), CellId(2), tenant.admin_key)),
+        Some(HelloRefusal::Refused)
+    );
     // Operators are of one cell: they are sent home, and with a tenant's name refused.
-    let stray = Handle { tenant: TenantId::SYSTEM, cell: CellId(1), ..tenant.admin_key }.to_bytes();
-    assert_eq!(hello(&house, &stray), Some(HelloRefusal::Elsewhere(CellId(1))));
+    let stray = of(TenantId::SYSTEM, CellId(1), tenant.admin_key);
+    assert_eq!(hello(&house, stray), Some(HelloRefusal::Elsewhere(CellId(1))));
     assert_eq!(house.engine.hello(&stray, Some(tenant.id)).err(), Some(HelloRefusal::Refused));
     // Tenant 0 says it alone, and its own place is not to be had.
     let placed = |tenant| Command::PlaceTenant { placement: Placement { tenant, ..place(9, 1) } };

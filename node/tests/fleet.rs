@@ -254,7 +254,7 @@ async fn until_placed(by: &Client, tenant: TenantId, wanted: (u64, u32)) {
 async fn three_cells() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
-    let [a, b, mut c] = fleet(root).await;
+    let [a, mut b, mut c] = fleet(root).await;
     let sound = |told: &Value, code: i32| told["sound"] == true && code == 0;
     for cell in [&a, &b, &c] {
         cell.until(root, sound);
@@ -317,6 +317,17 @@ async fn three_cells() {
     c.start(root);
     until_placed(&c.client(root, &c.sync).await, stray, (9, 1)).await;
     b.until(root, sound);
+
+    // The tenant's cell is down and another one is said to have it: the client asks around, and finds who says so.
+    b.stop();
+    place(&admin_of_a, tenant, 7, 1).await.expect("taken");
+    let brief = client.with_deadline(Duration::from_secs(3));
+    let mut told = Vec::new();
+    while told.last() != Some(&Some(405)) {
+        assert!(told.len() < 9, "{told:?}");
+        told.push(brief.request(&permission).await.err().expect("nobody has it").code());
+    }
+    b.start(root);
 
     files(root, &mut [a, b, c]);
 }

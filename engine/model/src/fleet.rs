@@ -87,7 +87,7 @@ pub struct PeerSeen {
 /// What is wrong with a fleet file beyond its form, and what to do about it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum FleetFault {
+pub enum FleetError {
     /// No version, or 0.
     VersionMissing,
     /// No cell at all, or too many of them.
@@ -108,7 +108,7 @@ pub enum FleetFault {
     OwnMissing(CellName),
 }
 
-impl fmt::Display for FleetFault {
+impl fmt::Display for FleetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::VersionMissing => f.write_str(
@@ -143,7 +143,7 @@ impl fmt::Display for FleetFault {
     }
 }
 
-impl std::error::Error for FleetFault {}
+impl std::error::Error for FleetError {}
 
 /// A fleet, as one of its nodes sees it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -183,21 +183,21 @@ impl Cell {
         split(&self.address).map_or("", |(host, _)| host)
     }
 
-    fn fault(&self) -> Option<FleetFault> {
+    fn fault(&self) -> Option<FleetError> {
         let name = || self.name.clone();
         let sound = self.address.len() <= CELL_ADDRESS_BYTES_MAX && split(&self.address).is_some();
         if !sound {
-            return Some(FleetFault::BadAddress(name()));
+            return Some(FleetError::BadAddress(name()));
         }
         if !is_host(&self.certificate) && self.certificate.parse::<std::net::IpAddr>().is_err() {
-            return Some(FleetFault::BadCertificate(name()));
+            return Some(FleetError::BadCertificate(name()));
         }
         let origin = |text: &str| {
             let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
             let bare = |host: &str| is_host(host) || split(host).is_some();
             text.len() <= CELL_ADDRESS_BYTES_MAX && host.is_some_and(bare)
         };
-        (!self.http.is_empty() && !origin(&self.http)).then(|| FleetFault::BadHttp(name()))
+        (!self.http.is_empty() && !origin(&self.http)).then(|| FleetError::BadHttp(name()))
     }
 }
 
@@ -205,13 +205,13 @@ impl Fleet {
     /// Puts a fleet together, as the node of the cell `own` sees it.
     ///
     /// # Errors
-    /// [`FleetFault`].
-    pub fn new(version: u64, own: &CellName, mut cells: Vec<Cell>) -> Result<Self, FleetFault> {
+    /// [`FleetError`].
+    pub fn new(version: u64, own: &CellName, mut cells: Vec<Cell>) -> Result<Self, FleetError> {
         if version == 0 {
-            return Err(FleetFault::VersionMissing);
+            return Err(FleetError::VersionMissing);
         }
         if cells.is_empty() || cells.len() > FLEET_CELLS_MAX {
-            return Err(FleetFault::Cells(cells.len()));
+            return Err(FleetError::Cells(cells.len()));
         }
         if let Some(fault) = cells.iter().find_map(Cell::fault) {
             return Err(fault);
@@ -219,19 +219,19 @@ impl Fleet {
         for (at, cell) in cells.iter().enumerate() {
             for other in cells.iter().take(at) {
                 if other.name == cell.name {
-                    return Err(FleetFault::NameTwice(cell.name.clone()));
+                    return Err(FleetError::NameTwice(cell.name.clone()));
                 }
                 if other.id == cell.id {
-                    return Err(FleetFault::NumberTwice(cell.id));
+                    return Err(FleetError::NumberTwice(cell.id));
                 }
                 if other.address == cell.address {
-                    return Err(FleetFault::AddressTwice(cell.address.clone()));
+                    return Err(FleetError::AddressTwice(cell.address.clone()));
                 }
             }
         }
         cells.sort_unstable_by_key(|cell| cell.id);
         let mine = cells.iter().find(|cell| cell.name == *own).map(|cell| cell.id);
-        let own = mine.ok_or_else(|| FleetFault::OwnMissing(own.clone()))?;
+        let own = mine.ok_or_else(|| FleetError::OwnMissing(own.clone()))?;
         Ok(Self { version, own, cells })
     }
 
@@ -286,7 +286,7 @@ mod tests {
         }
     }
 
-    fn fleet(cells: Vec<Cell>) -> Result<Fleet, FleetFault> {
+    fn fleet(cells: Vec<Cell>) -> Result<Fleet, FleetError> {
         Fleet::new(3, &CellName::new("a").expect("a name"), cells)
     }
 
@@ -321,25 +321,25 @@ mod tests {
     fn what_is_wrong_is_named() {
         let sound = || cell(1, "a", "a.example.org:7443");
         let named = |name: &str| CellName::new(name).expect("a name");
-        assert_eq!(fleet(Vec::new()), Err(FleetFault::Cells(0)));
-        assert_eq!(fleet(vec![cell(2, "b", "x:1")]), Err(FleetFault::OwnMissing(named("a"))));
-        assert_eq!(fleet(vec![sound(), cell(2, "a", "x:1")]), Err(FleetFault::NameTwice(named("a"))));
-        assert_eq!(fleet(vec![sound(), cell(1, "b", "x:1")]), Err(FleetFault::NumberTwice(CellId(1))));
+        assert_eq!(fleet(Vec::new()), Err(FleetError::Cells(0)));
+        assert_eq!(fleet(vec![cell(2, "b", "x:1")]), Err(FleetError::OwnMissing(named("a"))));
+        assert_eq!(fleet(vec![sound(), cell(2, "a", "x:1")]), Err(FleetError::NameTwice(named("a"))));
+        assert_eq!(fleet(vec![sound(), cell(1, "b", "x:1")]), Err(FleetError::NumberTwice(CellId(1))));
         let again = cell(2, "b", "a.example.org:7443");
-        assert!(matches!(fleet(vec![sound(), again]), Err(FleetFault::AddressTwice(_))));
+        assert!(matches!(fleet(vec![sound(), again]), Err(FleetError::AddressTwice(_))));
         for bad in ["", "a", "a:", "a:0", "a:70000", ":1", "a b:1", "::1:1", "[::1]", "https://a:1", "-a:1"] {
             let told = fleet(vec![sound(), cell(2, "b", bad)]);
-            assert_eq!(told, Err(FleetFault::BadAddress(named("b"))), "{bad}");
+            assert_eq!(told, Err(FleetError::BadAddress(named("b"))), "{bad}");
         }
         let unnamed = Cell { certificate: "".into(), ..sound() };
-        assert_eq!(fleet(vec![unnamed]), Err(FleetFault::BadCertificate(named("a"))));
+        assert_eq!(fleet(vec![unnamed]), Err(FleetError::BadCertificate(named("a"))));
         for bad in ["id.example.org", "ftp://a", "https://", "https://a/b", "https://a:b"] {
             let told = fleet(vec![Cell { http: bad.into(), ..sound() }]);
-            assert_eq!(told, Err(FleetFault::BadHttp(named("a"))), "{bad}");
+            assert_eq!(told, Err(FleetError::BadHttp(named("a"))), "{bad}");
         }
         let many = (1..=2_000).map(|no| cell(no, &format!("c{no}"), &format!("h{no}:1"))).collect();
-        assert_eq!(fleet(many), Err(FleetFault::Cells(2_000)));
+        assert_eq!(fleet(many), Err(FleetError::Cells(2_000)));
         let old = Fleet::new(0, &named("a"), vec![sound()]);
-        assert_eq!(old, Err(FleetFault::VersionMissing));
+        assert_eq!(old, Err(FleetError::VersionMissing));
     }
 }

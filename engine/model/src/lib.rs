@@ -52,7 +52,7 @@ pub use cursor::{Cursor, ListKind, Listed};
 pub use decision::{Decision, Reason};
 pub use device::{Thumbprint, Trust};
 pub use event::{Event, Row, RowKind};
-pub use fleet::{Cell, CellName, Fleet, FleetFault, PeerSeen, Placement};
+pub use fleet::{Cell, CellName, Fleet, FleetError, PeerSeen, Placement};
 pub use grant_condition::{GrantCondition, GrantConditions};
 pub use handle::{Handle, HandleBytes, HandleKind};
 pub use id::{

@@ -320,11 +320,16 @@ pub(crate) async fn bind(
 
 /// Another cell has the tenant: which, and where that is asked, as far as the fleet file says so.
 fn elsewhere(shared: &Shared, cell: CellId) -> Problem {
-    let problem = Problem::from(Refusal::Redirect);
-    match shared.engine.cell(cell) {
-        Some((cell, _)) => problem.of_cell(cell.name.as_str(), &cell.http),
-        None => problem,
+    let mut problem = Problem::from(Refusal::Redirect);
+    if let Some((cell, _)) = shared.engine.cell(cell) {
+        let mut more = serde_json::Map::new();
+        more.insert("cell".to_owned(), cell.name.as_str().into());
+        if !cell.http.is_empty() {
+            more.insert("cell_url".to_owned(), (&*cell.http).into());
+        }
+        problem.more = Some(Box::new(more));
     }
+    problem
 }
 
 /// Says Hello to the engine; waits a little while the tenant wakes.

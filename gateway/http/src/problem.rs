@@ -169,17 +169,6 @@ impl Problem {
             .because("the request names more than one host or tenant")
     }
 
-    /// The same, with the cell that has the tenant, and where that is asked over HTTP when anybody said so.
-    pub(crate) fn of_cell(mut self, cell: &str, http: &str) -> Self {
-        let mut more = Map::new();
-        more.insert("cell".to_owned(), cell.into());
-        if !http.is_empty() {
-            more.insert("cell_url".to_owned(), http.into());
-        }
-        self.more = Some(Box::new(more));
-        self
-    }
-
     /// The node is going away.
     pub(crate) fn draining() -> Self {
         let mut problem = Self::protocol(StatusCode::SERVICE_UNAVAILABLE, ProtocolCode::Draining, "Draining");

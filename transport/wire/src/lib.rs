@@ -52,20 +52,17 @@ mod visibility;
 #[cfg(test)]
 mod walk;
 
-pub use align::Inbox;
 pub use batch::{CheckBatch, CheckBatchItems, DecisionBatch, DecisionBatchWriter};
 pub use catalogue::{EntryRow, EntryUseRow, ServiceRow};
 pub use elevation::{DevicePolicyRow, DeviceRow, RequestRow};
 pub use endpoint::{AuthorizedRow, EndpointRow};
 pub use fault::{Fault, WireError};
 pub use fields::{FIELD_KINDS, FieldsReader, FieldsWriter, Head, TENANT_OF_CONNECTION};
-pub use fleet::{CellRow, FleetRow, PeerRow, PlacementRow};
 pub use frame::{ALPN, Frame, HEADER_BYTES, Header};
 pub use hello::{Hello, HelloReply};
 pub use inspect::{Introspect, Resolve, ResolveItems, Resolved};
 pub use permissions::{ListPermissions, PermissionName, Permissions};
 pub use policy::{EntityRow, PolicyFaultRow, PolicySetRow, PolicyVersionRow, SchemaPartRow};
-pub use relation::RelationAsk;
 pub use request::{Request, RequestKind};
 pub use rows::{
     AttributeRow, AttributeValueRow, BackupRow, ClientRow, ExplainRow, GrantRow, GroupRow, HolderRow,
@@ -76,7 +73,8 @@ pub use rows::{
 };
 pub use shape::{Page, Rows, RowsWriter, Shape};
 pub use surface::{codes_text, kinds_text};
-pub use tag::Tag;
-pub use visibility::VisibilityRow;
-pub use {invitation::InvitationRow, invitation::PersonalRoleRow, outbox::Outbox};
-pub use {kind::Kind, made::Made, moving::MoveRow, moving::TakenRow};
+pub use {
+    align::Inbox, fleet::CellRow, fleet::FleetRow, fleet::PeerRow, fleet::PlacementRow,
+    invitation::InvitationRow, invitation::PersonalRoleRow, kind::Kind, made::Made, moving::MoveRow,
+    moving::TakenRow, outbox::Outbox, relation::RelationAsk, tag::Tag, visibility::VisibilityRow,
+};

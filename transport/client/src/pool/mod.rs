@@ -1,10 +1,13 @@
 //! The connections of a client: each seat is kept by a task that connects, and connects again.
 
+mod moved;
+
 use crate::config::{Balance, Config};
 use crate::error::ClientError;
 use crate::ids::{Dice, NodeClock};
 use crate::link::{Link, NotOpened};
 use crate::tls;
+use moved::redirect;
 use parking_lot::{Mutex, RwLock};
 use quinn::{Endpoint, IdleTimeout, TransportConfig, VarInt};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tessera_model::{Handle, HandleBytes, Refusal, TenantId, UnixMillis};
-use tessera_wire::{Fault, Hello};
+use tessera_wire::Hello;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout_at};
@@ -111,59 +114,6 @@ impl Pool {
         let credential = self.credential.read().0;
         let known = credential.and_then(|bytes| Handle::parse(&bytes).ok());
         known.is_some_and(|handle| handle.tenant == tenant)
-    }
-
-    /// The credential that is used now.
-    pub(crate) fn credential(&self) -> Option<HandleBytes> {
-        self.credential.read().0
-    }
-
-    /// The version of the fleet's map that a node told last; 0 for none.
-    pub(crate) fn map_version(&self) -> u64 {
-        self.map_version.load(Ordering::Relaxed)
-    }
-
-    /// Takes over what another one knows of the time, until a node tells it.
-    pub(crate) fn know(&self, other: &Self) {
-        let told = *other.clock.lock();
-        let mut clock = self.clock.lock();
-        *clock = clock.or(told);
-    }
-
-    /// Forgets that the tenant lives elsewhere: it is asked again.
-    pub(crate) fn ask_anew(&self) {
-        for problem in self.problems.lock().iter_mut() {
-            let elsewhere = redirect(std::slice::from_ref(problem)).is_some();
-            if elsewhere {
-                *problem = None;
-            }
-        }
-        self.asked.send_modify(|count| *count += 1);
-    }
-
-    /// Uses another credential from now on; connections that stand are replaced as they can be.
-    pub(crate) fn take_over(&self, credential: HandleBytes) {
-        let turn = {
-            let mut known = self.credential.write();
-            *known = (Some(credential), known.1 + 1);
-            known.1
-        };
-        self.renewed.send_replace(turn);
-    }
-
-    /// Ends when the calls that are in flight have ended: it is not used any more.
-    pub(crate) fn retire(self: Arc<Self>) {
-        tokio::spawn(async move {
-            let until = Instant::now() + FAREWELL;
-            while self.waiting() > 0 && Instant::now() < until {
-                sleep(Duration::from_millis(20)).await;
-            }
-            self.close();
-        });
-    }
-
-    fn waiting(&self) -> usize {
-        self.seats.iter().filter_map(|seat| seat.read().as_ref().map(|link| link.waiting())).sum()
     }
 
     /// The node's time, for command ids.
@@ -337,17 +287,6 @@ impl Pool {
         }
         self.changed.send_modify(|count| *count += 1);
     }
-}
-
-/// Where the tenant lives, as one of the addresses has said.
-fn redirect(problems: &[Option<(NotOpened, u32)>]) -> Option<Fault> {
-    problems.iter().flatten().find_map(|(problem, _)| match problem {
-        NotOpened::Refused(fault) if fault.code == Refusal::Redirect.code() => Some(fault.clone()),
-        NotOpened::Refused(_)
-        | NotOpened::Untrusted(_)
-        | NotOpened::Unreadable(_)
-        | NotOpened::Connection(_) => None,
-    })
 }
 
 /// Of several problems the one that says most: what an address said, before what it did not.
