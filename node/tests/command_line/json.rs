@@ -22,8 +22,17 @@ struct Fields {
 
 /// Commands that answer no request: they run something, or write for people and shells; and those that need no node, or
 /// a stopped one, or two of them, and have tests and documents of their own.
-const NO_ANSWER: &[&str] =
-    &["serve", "dev", "config", "completions", "man", "operator recover", "doctor", "keys rotate", "tenant move"];
+const NO_ANSWER: &[&str] = &[
+    "serve",
+    "dev",
+    "config",
+    "completions",
+    "man",
+    "operator recover",
+    "doctor",
+    "keys rotate",
+    "tenant move",
+];
 
 /// The table of the document: command, fields. `a b`, `c` stands for `a b` and `a c`.
 fn documented() -> BTreeMap<String, Fields> {
