@@ -19,7 +19,8 @@ impl Cell {
     fn new(above: &Path, name: &'static str) -> Self {
         let folder = above.join(name);
         std::fs::create_dir(&folder).expect("a folder");
-        let port = UdpSocket::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr()).expect("a port").port();
+        let port =
+            UdpSocket::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr()).expect("a port").port();
         let made = shell(&folder, "tessera config root-key root.key").output().expect("the binary runs");
         assert!(made.status.success(), "{made:?}");
         Self { folder, name, port, child: None }
@@ -83,7 +84,8 @@ impl Cell {
 
     /// Asks the cell whether the session may do what it may.
     fn permits(&self) {
-        let line = "tessera check orders.read --handle-file ../ann.session --key-file ../admin.key --timeout 5s";
+        let line =
+            "tessera check orders.read --handle-file ../ann.session --key-file ../admin.key --timeout 5s";
         let asked = self.shell(line);
         assert_eq!(asked.status.code(), Some(0), "{}: {asked:?}", self.name);
     }

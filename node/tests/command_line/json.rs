@@ -21,7 +21,7 @@ struct Fields {
 }
 
 /// Commands that answer no request: they run something, or write for people and shells; and those that need no node, or
-/// a stopped one, and have tests and documents of their own.
+/// a stopped one, or two of them, and have tests and documents of their own.
 const NO_ANSWER: &[&str] = &[
     "serve",
     "dev",
@@ -32,6 +32,7 @@ const NO_ANSWER: &[&str] = &[
     "doctor",
     "keys rotate",
     "backup erase",
+    "tenant move",
 ];
 
 /// The table of the document: command, fields. `a b`, `c` stands for `a b` and `a c`.
