@@ -76,9 +76,5 @@ pub use rows::{
 };
 pub use shape::{Page, Rows, RowsWriter, Shape};
 pub use surface::{codes_text, kinds_text};
-pub use tag::Tag;
-pub use visibility::VisibilityRow;
-pub use {
-    event::EventDetails, event::EventRow, invitation::InvitationRow, invitation::PersonalRoleRow,
-    outbox::Outbox,
-};
+pub use {event::EventDetails, event::EventRow, tag::Tag, visibility::VisibilityRow};
+pub use {invitation::InvitationRow, invitation::PersonalRoleRow, outbox::Outbox};
