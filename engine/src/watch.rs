@@ -3,6 +3,8 @@
 //! Nothing is kept for whoever watches: a position is a revision, good across restarts, and whoever reads too
 //! slowly is told where to begin anew.
 
+pub(crate) mod events;
+
 use crate::bound::Bound;
 use crate::cursor::Cursors;
 use crate::engine::Engine;

@@ -1,10 +1,9 @@
-//! Single slots of the key file: the keys of subjects and of buckets, wrapped under a key of their tenant that the root
-//! key and the tenant's sealing key make together: another root key is another one, and what a medium kept of a slot
-//! opens no more.
+//! Single slots of the key file: the keys of subjects and of buckets, wrapped under a key of their tenant.
 //!
-//! They are made some at a time and before anybody needs them, so that a commit waits for none; whose a key is,
-//! a row or the directory row says. One that is erased is zeros with a state that says so, in both copies:
-//! nothing else counts as erased.
+//! That key is made of the root key and the tenant's sealing key: another root key makes another one, and what a medium
+//! kept of a slot opens no more. Keys are made some at a time and before anybody needs them, so that a commit waits for
+//! none; whose a key is, a row or the directory row says. One that is erased is zeros with a state that says so, in both
+//! copies: nothing else counts as erased.
 
 use crate::error::StorageError;
 use crate::key_files::FILES;

@@ -33,7 +33,7 @@ pub(crate) const SIGHTED: &[&str] = &[
     "tessera.admin.services",
     "tessera.admin.relations",
     "tessera.check",
-    crate::events::AUDIT,
+    crate::watch::events::AUDIT,
     PEOPLE,
 ];
 

@@ -1,8 +1,8 @@
 //! What every tenant is born with: permissions and roles of the engine itself, and a first admin.
 
 use super::{Birth, Made, State};
-use crate::events::AUDIT;
 use crate::sight::PEOPLE;
+use crate::watch::events::AUDIT;
 use tessera_crypto::digest;
 use tessera_model::command::Entropy;
 use tessera_model::limits::ENGINE_PERMISSIONS_MAX;

@@ -386,7 +386,12 @@ fn details_are_cut_whole() {
 #[test]
 fn every_list_of_pages_goes_on() {
     let (mut kind, mut paged) = ("", Vec::new());
-    let tables = [include_str!("lists.rs"), include_str!("elevation.rs"), include_str!("invitation.rs")];
+    let tables = [
+        include_str!("lists.rs"),
+        include_str!("elevation.rs"),
+        include_str!("invitation.rs"),
+        include_str!("event.rs"),
+    ];
     for line in tables.into_iter().flat_map(str::lines) {
         match line.split_once(" = ") {
             Some((name, number)) if number.starts_with("0x") => kind = name.trim(),

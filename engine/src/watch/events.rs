@@ -4,11 +4,13 @@
 //! Nothing is kept for whoever watches. A page looks at so many frames at most and tells where to go on, also where
 //! nothing of it is told: a reader far behind catches up page by page, and costs what it reads.
 
+mod told;
+
+use self::told::{Teller, Told};
 use crate::bound::Bound;
 use crate::cursor::Cursors;
 use crate::engine::Engine;
 use crate::list::Listing;
-use crate::told::{Teller, Told};
 use crate::view::View;
 use crate::watch::Place;
 use std::sync::Arc;
