@@ -64,7 +64,7 @@ mod wakes;
 mod watch;
 pub use elevations::{DeviceFound, InvitationFound, InvitationsOf, RequestFound, RequestsOf, usual_end};
 pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, FLEET, Made, SERVICE_ROLE, VOUCH};
-pub use watch::events::{AUDIT, EVENT_KINDS_MAX, EventBy, EventFilter, EventTold, EventsFrom, EventsTold};
+pub use watch::events::{AUDIT, EVENT_KINDS_MAX, EventBy, EventFilter, EventPosition, EventTold, EventsFrom, EventsTold};
 pub use {
     admit::Done, authorize::Authorized, authorize::Wanted, backup::BackupTold, backup::Begun, bound::Bound,
     bound::HelloRefusal, catalogue::Entry as CatalogueEntry, catalogue::EntryUse, catalogue::UsedBy,
