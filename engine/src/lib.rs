@@ -62,22 +62,19 @@ mod used;
 mod view;
 mod wakes;
 mod watch;
-pub use elevations::{DeviceFound, InvitationFound, InvitationsOf, RequestFound, RequestsOf, usual_end};
 pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, FLEET, Made, SERVICE_ROLE, VOUCH};
-pub use watch::events::{AUDIT, EVENT_KINDS_MAX, EventBy, EventFilter, EventPosition, EventTold, EventsFrom, EventsTold};
 pub use {
     admit::Done, authorize::Authorized, authorize::Wanted, backup::BackupTold, backup::Begun, bound::Bound,
     bound::HelloRefusal, catalogue::Entry as CatalogueEntry, catalogue::EntryUse, catalogue::UsedBy,
     cursor::Cursors, decide::Decided, decide::OfSubject, directory::Entry, directory::Standing,
-    directory::Trouble, door::KeyFound, door::Rotation, engine::Engine, engine::EngineUsage,
+    directory::Trouble, door::KeyFound, door::Rotation, elevations::*, engine::Engine, engine::EngineUsage,
     engine::StartError, explain::Because, explain::Draft, explain::Explained, explain::Related, explain::Why,
     front::Errand, front::Stranger, groups::MemberFound, groups::MembershipFound, groups::RoleUse,
     groups::Way, house::EngineConfig, house::PLANTED, list::Listing, list::Page, policed::About,
     policies::Brought, policies::PolicyParts, policies::PolicySaid, policies::PolicySteps, policies::Tried,
-    possession::DeviceShown, read::PermissionList, related::RelatedSubjects, resource::Resource, review::Held,
-    review::Reviewed, review::Told, review::Who, seam::Clock, seam::Entropy, sight::PEOPLE, sight::Seen,
-    submit::SubmitError,
-    tessera_policy::Facts, tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure, view::Reading,
-    view::Sees, view::View, watch::RelationChanged, watch::RelationEvent, watch::WatchPosition,
-    watch::Watched,
+    possession::DeviceShown, read::PermissionList, related::RelatedSubjects, resource::Resource,
+    review::Held, review::Reviewed, review::Told, review::Who, seam::Clock, seam::Entropy, sight::PEOPLE,
+    sight::Seen, submit::SubmitError, tessera_policy::Facts,
+    tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure, view::Reading, view::Sees, view::View,
+    watch::events::*, watch::*,
 };

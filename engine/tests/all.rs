@@ -29,6 +29,7 @@ mod lists;
 mod load;
 mod many;
 mod memory;
+mod moving;
 mod nouns;
 mod passwords;
 mod policies;

@@ -13,6 +13,9 @@ use tessera_model::{
 /// Limits that no test reaches in short time, or that are read before a command is one.
 const ELSEWHERE: &[(Limit, &str)] = &[
     (Limit::VisibilityRules, "visibility.rs"),
+    (Limit::MoveChunks, "a cell that writes slower than another one sends"),
+    (Limit::Moves, "five tenants that move at once"),
+    (Limit::Placements, "a million tenants that moved"),
     (Limit::VisibilityAttributes, "visibility.rs"),
     (Limit::GroupWindows, "256 windows over as many groups"),
     (Limit::Invitations, "8,192 open invitations, each look at all of them"),

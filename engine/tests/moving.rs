@@ -1,6 +1,6 @@
 //! A tenant that moves from cell to cell with its live sessions, whatever stops it on the way.
 
-mod support;
+use crate::support;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};

@@ -12,6 +12,7 @@ use crate::figures::add;
 use crate::order;
 use crate::quick::{self, Put, Quick};
 use crate::relation::is_own;
+use crate::set_up::{set_up_of, strange};
 use crate::stream::Desk;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
@@ -181,43 +182,8 @@ fn meet(line: &Line, hello: &Hello) -> Result<(Peer, HelloReply), HelloRefusal> 
     Ok((Peer::Bound(bound, credential, bucket), reply))
 }
 
-/// The tenant of a one-time secret, and what it is for; `None` for another credential.
-fn set_up_of(
-    credential: &HandleBytes,
-    wanted: Option<TenantId>,
-) -> Result<Option<(TenantId, RequestKind)>, HelloRefusal> {
-    let Ok(handle) = Handle::parse(credential) else { return Ok(None) };
-    let kind = match handle.kind {
-        HandleKind::SetUp => RequestKind::SetUpPassword,
-        HandleKind::Invitation => RequestKind::AnswerInvitation,
-        HandleKind::Session | HandleKind::Key | HandleKind::Refresh => return Ok(None),
-    };
-    let elsewhere = wanted.is_some_and(|wanted| wanted != handle.tenant);
-    if elsewhere { Err(HelloRefusal::Refused) } else { Ok(Some((handle.tenant, kind))) }
-}
-
-/// A stranger may do what it came for, and nothing else.
-fn strange(
-    desk: &mut Desk,
-    line: &std::sync::Arc<Line>,
-    wanted: RequestKind,
-    taken: &mut u64,
-) -> Result<(), End> {
-    while let Some(frame) = desk.inbox.next_frame()? {
-        *taken += 1;
-        let id = frame.header.request_id;
-        if frame.kind() == Ok(Kind::Request(wanted)) {
-            let started = order::start(line, None, wanted, &frame, &desk.replies);
-            follow(&mut desk.outbox, line, id, started, &mut desk.running)?;
-        } else {
-            fault(&mut desk.outbox, line, id, &Fault::refused(Refusal::Unauthorized))?;
-        }
-    }
-    Ok(())
-}
-
 /// Notes a command that was started, or answers why it was not.
-fn follow(
+pub(crate) fn follow(
     outbox: &mut Outbox,
     line: &Line,
     id: u64,

@@ -27,6 +27,7 @@ mod quick;
 mod reach;
 mod relation;
 mod reset;
+mod set_up;
 mod sight;
 mod socket;
 mod strangers;

@@ -41,12 +41,7 @@ commands! {
         finish: bool,
     };
     /// System tenant: a new one-time secret (first start, `operator recover`). Caller: `Node`.
-    OfferBootstrap = 6, narrows false, "tessera.admin.operators", {
-        /// Tag of the secret.
-        tag: [u8; 16],
-        /// When it ends.
-        until: Deadline,
-    };
+    OfferBootstrap = 6, narrows false, "tessera.admin.operators", { #[doc = "Tag of the secret."] tag: [u8; 16], #[doc = "When it ends."] until: Deadline, };
     /// Changes some of the tenant's settings; the others stay.
     ChangeSettings = 10, narrows false, "tessera.admin.settings", {
         /// Which, and their new values.

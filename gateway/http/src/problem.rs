@@ -34,7 +34,9 @@ pub struct Problem {
 /// The status that stands for a refusal.
 const fn status_of(code: u16) -> StatusCode {
     match code {
-        200 | 202 | 215 | 219 | 224 | 235..=238 | 244 | 245 | 264 | 266 | 269 | 279 | 600 => StatusCode::FORBIDDEN,
+        200 | 202 | 215 | 219 | 224 | 235..=238 | 244 | 245 | 264 | 266 | 269 | 279 | 600 => {
+            StatusCode::FORBIDDEN
+        }
         201 | 203 | 205..=210 | 228 | 230 | 239 | 259 | 262 | 278 | 283 | 284 | 299 => StatusCode::NOT_FOUND,
         289 => StatusCode::NOT_FOUND,
         213 | 214 => StatusCode::BAD_REQUEST,

@@ -132,6 +132,10 @@ impl Routes {
             Err(NotSent::Lost) => return again(ClientError::Unreachable(None), 0, false),
         };
         match pending.await {
+            // The credential of before was revoked while the answer was on its way: the one of now is asked with.
+            Ok(Answer::Fault(fault)) if fault.code == Refusal::Unauthorized.code() && link.turn < pool.turn() => {
+                again(ClientError::of(fault), 0, false)
+            }
             Ok(Answer::Fault(fault)) => of_fault(fault),
             Ok(Answer::Unreadable(error)) => Attempt::Failed(error.into()),
             Ok(answer) => Attempt::Answered(answer),

@@ -73,9 +73,8 @@ pub use rows::{
     SessionRow, SettingsRow, SubjectRow, TenantRow, UsageRow, WorkspaceRow,
 };
 pub use {
-    align::Inbox, event::EventDetails, event::EventRow, fleet::CellRow, fleet::FleetRow, fleet::PeerRow,
-    fleet::PlacementRow, invitation::InvitationRow, invitation::PersonalRoleRow, kind::Kind, made::Made,
-    moving::MoveRow, moving::TakenRow, outbox::Outbox, relation::RelationAsk, shape::Page, shape::Rows,
+    align::Inbox, event::*, fleet::*, invitation::InvitationRow, invitation::PersonalRoleRow, kind::Kind,
+    made::Made, moving::*, outbox::Outbox, relation::RelationAsk, shape::Page, shape::Rows,
     shape::RowsWriter, shape::Shape, surface::codes_text, surface::kinds_text, tag::Tag,
     visibility::VisibilityRow,
 };

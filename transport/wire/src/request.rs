@@ -17,11 +17,10 @@ use tessera_model::record::{AttributeKind, AttributeValue, SubjectKind};
 use tessera_model::refresh::ClientTerms;
 use tessera_model::relation::{RelationChange, RelationRecord};
 use tessera_model::settings::SettingsChange;
-use tessera_model::visibility::VisibilityRule;
 use tessera_model::{
     Condition, Deadline, DeviceKey, DeviceProof, GrantConditions, Identifier, Name, Network, Origin, Pattern,
     Private, PublicId, Receipt, TenantId, Thumbprint, Trust, catalogue::ServiceEntry, endpoint::Endpoint,
-    load::LoadRow, policy::EntityName,
+    load::LoadRow, policy::EntityName, visibility::VisibilityRule,
 };
 
 and_events! {

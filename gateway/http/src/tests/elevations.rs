@@ -182,7 +182,7 @@ async fn devices_prove_their_keys() {
         let token = json!({ "token": done.string("handle") });
         let told = house.ask("POST /v1/introspect", &key, Some(token)).await.expect(200).json();
         assert_eq!(told["device"], device);
-        assert_eq!(house.ask(&line, by, body(Some(&proof))).await.expect(403).code(), 288);
+        assert_eq!(house.ask(&line, by, body(Some(&proof))).await.expect(403).code(), 600);
     }
     let line = format!("POST /v1/devices/{device}/challenge");
     let told = house.ask(&line, &desk, None).await.expect(200);

@@ -215,6 +215,11 @@ impl Pool {
         Err(last)
     }
 
+    /// How often the credential was renewed.
+    pub(crate) fn turn(&self) -> u64 {
+        self.credential.read().1
+    }
+
     async fn go_over(&self, credential: HandleBytes, until: Instant) -> Result<(), ClientError> {
         let mut changed = self.changed.subscribe();
         let turn = {
