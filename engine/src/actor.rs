@@ -22,8 +22,8 @@ use tessera_model::command::Ordered;
 use tessera_model::limits::BATCH_COMMANDS_MAX;
 use tessera_model::record::TenantStatus;
 use tessera_model::{
-    Caller, Command, CommandKind, Event, Limit, LimitAt, PermissionRef, Reason, Refusal, Revision, Setting,
-    TenantId, UnixMillis, WorkspaceIndex,
+    Caller, Command, Event, Limit, LimitAt, PermissionRef, Reason, Refusal, Revision, Setting, TenantId,
+    UnixMillis, WorkspaceIndex,
 };
 use tessera_storage::{Batch, Bucket, BucketKind, Head, Room, Staged, StorageError};
 use tokio::sync::oneshot;
@@ -31,6 +31,8 @@ use tokio::sync::oneshot;
 /// LIMIT: places looked at in one checkpoint for those that have ended by their time: some 5 ms; the next one
 /// goes on behind them.
 const SWEPT_MAX: usize = 1 << 20;
+/// LIMIT: frames, behind one another, of ends of acting; the next drain goes on.
+const NOTED_FRAMES_MAX: usize = 16;
 
 /// What the mailbox of a tenant carries.
 pub(crate) enum TenantMessage {
@@ -157,8 +159,9 @@ impl Running {
         let (now, stopped) = self.house.now_and_stopped();
         self.wall = self.wall.max(now);
         // Before the places of those that are over are given away.
-        self.note_acts(now).await?;
-        self.state.sweep(waiting.len() * 2, now);
+        if self.note_acts(now).await? {
+            self.state.sweep(waiting.len() * 2, now);
+        }
         if self.entry.is_away() {
             // It left while they waited. What the node itself has to write is the end of its history here.
             let kept = |one: &Waiting| one.ordered.caller == tessera_model::Caller::Node;
@@ -167,7 +170,9 @@ impl Running {
         match self.house.store.room() {
             Room::Any if stopped => waiting = refuse_wide(waiting, Refusal::ClockStopped),
             Room::Any => {}
-            Room::Tight => waiting = refuse(waiting, self.tail(), |kind| !kind.is_bulk()),
+            Room::Tight => {
+                waiting = refuse_but(waiting, self.tail(), |one| !one.ordered.command.kind().is_bulk())
+            }
             Room::Full => waiting = refuse_wide(waiting, Refusal::StorageFull),
             Room::Nothing => {
                 for one in waiting.drain(..) {
@@ -179,18 +184,23 @@ impl Running {
         while !waiting.is_empty() {
             self.execute_some(&mut waiting, now).await?;
         }
-        self.note_acts(now).await
+        self.note_acts(now).await?;
+        Ok(())
     }
 
     /// Notes that somebody acts for somebody else no more, where that is so: what a batch has ended, and what time has.
-    async fn note_acts(&mut self, now: UnixMillis) -> Result<(), ActorError> {
-        let may = self.house.store.room() == Room::Any && !self.house.now_and_stopped().1;
-        if !may || !self.state.acts_are_over(now) {
-            return Ok(());
+    /// False when there may be more of that, for which places must stay.
+    async fn note_acts(&mut self, now: UnixMillis) -> Result<bool, ActorError> {
+        for _ in 0..NOTED_FRAMES_MAX {
+            let may = self.house.store.room() == Room::Any && !self.house.now_and_stopped().1;
+            if !may || !self.state.acts_are_over(now) {
+                return Ok(true);
+            }
+            let ordered = submit::of_node(&self.house, Command::NoteActings {});
+            let mut waiting = VecDeque::from([Waiting { ordered, reply: oneshot::channel().0 }]);
+            self.execute_some(&mut waiting, now).await?;
         }
-        let ordered = submit::of_node(&self.house, Command::NoteActings {});
-        let mut waiting = VecDeque::from([Waiting { ordered, reply: tokio::sync::oneshot::channel().0 }]);
-        self.execute_some(&mut waiting, now).await
+        Ok(false)
     }
 
     /// The journal's tail is near its bound: of frames or of bytes, whichever is nearer.
@@ -572,18 +582,10 @@ const fn refused_by(
 
 /// With a full disk or tail only commands that narrow are decided; the others are told at once.
 fn refuse_wide(waiting: VecDeque<Waiting>, refusal: Refusal) -> VecDeque<Waiting> {
-    refuse(waiting, refusal, CommandKind::narrows)
+    refuse_but(waiting, refusal, |one| one.ordered.command.kind().narrows())
 }
 
-/// Turns down what is not of the kinds that are kept.
-fn refuse(
-    waiting: VecDeque<Waiting>,
-    refusal: Refusal,
-    kept: impl Fn(CommandKind) -> bool,
-) -> VecDeque<Waiting> {
-    refuse_but(waiting, refusal, |one| kept(one.ordered.command.kind()))
-}
-
+/// Turns down what is not kept.
 fn refuse_but(
     waiting: VecDeque<Waiting>,
     refusal: Refusal,

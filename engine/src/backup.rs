@@ -114,12 +114,13 @@ impl Engine {
             std::iter::once(TenantId::SYSTEM).chain(there.map(|record| record.id)).collect();
         let mut begun = Vec::with_capacity(tenants.len());
         for tenant in tenants {
-            begun.push(self.begin_one(tenant).await.map_err(|error| (tenant, error))?);
+            begun.extend(self.begin_one(tenant).await.map_err(|error| (tenant, error))?);
         }
         Ok(begun)
     }
 
-    async fn begin_one(&self, tenant: TenantId) -> Result<Begun, SubmitError> {
+    /// Nothing of a tenant that has left: the last frame of its history is what opens it in the other cell.
+    async fn begin_one(&self, tenant: TenantId) -> Result<Option<Begun>, SubmitError> {
         let entry = self.house.entry(tenant).ok_or(Refusal::TenantUnknown)?;
         for _ in 0..WAKE_LOOKS_MAX {
             self.house.wake(&entry);
@@ -130,10 +131,15 @@ impl Engine {
         }
         let view =
             entry.view().as_ref().map(Arc::clone).ok_or_else(|| Refusal::from(self.house.unready(&entry)))?;
+        let own = self.house.own_cell();
+        let left = view.root.full().course.moving.is_some_and(|moving| moving.moved && moving.to != own);
+        if left || entry.is_away() {
+            return Ok(None);
+        }
         let (sessions, keys, _) = self.read(&view).count_live();
         let ordered = self.ordered(Caller::Node, self.command_id(), Command::BeginEpoch {});
         let done = submit::submit(&self.house, &entry, ordered).await?;
-        Ok(Begun { tenant, receipt: done.receipt, sessions, keys })
+        Ok(Some(Begun { tenant, receipt: done.receipt, sessions, keys }))
     }
 }
 

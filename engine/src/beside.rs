@@ -44,7 +44,7 @@ fn beside<'r>(root: &'r Root, fields: &Fields, life: (Place, Generation)) -> Res
     let found = if number != 0 {
         // One that is not there was forgotten long after it was revoked, or is not published yet.
         device(root, Live::of(fields).subject, number).map(Beside::Device)
-    } else if let Some(acting) = root.actings.get(&life) {
+    } else if let Some(acting) = root.acts.alive.get(&life) {
         Some(Beside::Acting(acting))
     } else {
         root.sides.get(&life).map(|networks| Beside::Networks(networks))

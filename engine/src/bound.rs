@@ -45,7 +45,7 @@ impl Bound {
     /// Whether somebody else acts in it for its subject.
     pub(crate) fn is_acting(&self) -> bool {
         let life = (self.place, self.generation);
-        self.home.view().as_ref().is_some_and(|view| view.root.full().actings.contains_key(&life))
+        self.home.view().as_ref().is_some_and(|view| view.root.full().acts.alive.contains_key(&life))
     }
 
     /// Where a handle is used from of which this caller says nothing: its own from where it connects. Of anybody
@@ -352,7 +352,7 @@ fn bind(
         subject,
         credential: PublicId::of_place(live.opened, handle.place, handle.generation),
         key: live.key,
-        acting: root.actings.contains_key(&(handle.place, handle.generation)),
+        acting: root.acts.alive.contains_key(&(handle.place, handle.generation)),
         peer,
         place: handle.place,
         generation: handle.generation,

@@ -85,14 +85,14 @@ impl Listing {
     /// Why somebody acts in a session of somebody else.
     #[must_use]
     pub fn acting_reason(&self, place: Place, generation: Generation) -> Option<&str> {
-        self.0.actings.get(&(place, generation)).map(|acting| &*acting.reason)
+        self.0.acts.alive.get(&(place, generation)).map(|acting| &*acting.reason)
     }
 
     /// Who acts and acted for a subject behind a cursor, by number; those who acted are told to a reader who sees them.
     #[must_use]
     pub fn actings(&self, subject: SubjectIndex, cursor: u64, limit: usize) -> Page<Acted> {
         let range = (Bound::Excluded((subject, after(cursor))), Bound::Included((subject, u32::MAX)));
-        let rows = self.0.acted.range(range).map(|((_, number), record)| {
+        let rows = self.0.acts.kept.range(range).map(|((_, number), record)| {
             (u64::from(*number), ((**record).clone(), self.shown_id(record.actor)))
         });
         page(rows, limit)

@@ -51,7 +51,9 @@ impl House {
             let asks_home = wanted.is_none_or(|wanted| wanted == TenantId::SYSTEM);
             known.filter(|cell| *cell != self.own_cell() && asks_home)
         } else {
-            self.away(handle.tenant)
+            // One that has just left is away before its placement is written.
+            let left = || self.directory.entry(handle.tenant).and_then(|entry| entry.away());
+            self.away(handle.tenant).or_else(left)
         };
         away.map_or(Ok(()), |cell| Err(HelloRefusal::Elsewhere(cell)))
     }

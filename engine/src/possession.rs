@@ -56,16 +56,21 @@ impl Challenges {
         equal_arrays(&sealed, &seal(key, of, device, (until, number))) && !until.passed(now)
     }
 
-    /// Uses it up for a command, which may be repeated with it.
+    /// Uses it up for a command, which may be repeated with it. The time is taken once nobody else forgets used ones: one
+    /// that was forgotten is over.
     fn use_up(
         &self,
         device: PublicId,
         challenge: &Challenge,
         id: CommandId,
-        now: UnixMillis,
+        now: impl FnOnce() -> UnixMillis,
     ) -> Result<(), Refusal> {
         let (until, number, _) = challenge.parts();
         let mut used = self.used.lock();
+        let now = now();
+        if until.passed(now) {
+            return Err(Refusal::ChallengeStale);
+        }
         if let Some((_, by)) = used.get(&(device, number)) {
             return if *by == Some(id) { Ok(()) } else { Err(Refusal::ChallengeStale) };
         }
@@ -185,8 +190,7 @@ impl Engine {
         id: CommandId,
     ) -> Result<OnDevice, Refusal> {
         let DeviceShown { device, proof } = *shown;
-        let now = self.now();
-        if !challenges.is_good(of, device, &proof.challenge, now) {
+        if !challenges.is_good(of, device, &proof.challenge, self.now()) {
             return Err(Refusal::ChallengeStale);
         }
         if !is_signed_by(proof.key.bytes(), &proof.challenge.signed(device), &proof.signature) {
@@ -197,7 +201,7 @@ impl Engine {
         if known.is_none_or(|known| known.key != key || !known.is_usable()) {
             return Err(Refusal::DeviceProofWrong);
         }
-        challenges.use_up(device, &proof.challenge, id, now)?;
+        challenges.use_up(device, &proof.challenge, id, || self.now())?;
         Ok(OnDevice { id: device, proven: Some(key) })
     }
 

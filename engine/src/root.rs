@@ -91,6 +91,17 @@ impl Default for Next {
     }
 }
 
+/// Who acts for somebody else, and who did.
+#[derive(Clone, Default)]
+pub(crate) struct Acts {
+    /// Who acts in which session of somebody else.
+    pub(crate) alive: HashTrieMapSync<(Place, Generation), Arc<ActingRecord>>,
+    /// Who acts and acted for each subject, by number.
+    pub(crate) kept: RedBlackTreeMapSync<(SubjectIndex, u32), Arc<ActedRecord>>,
+    /// Those whose end is not noted yet.
+    pub(crate) open: RedBlackTreeMapSync<(SubjectIndex, u32), ()>,
+}
+
 /// Everything hot of one tenant besides its session table.
 #[derive(Clone)]
 pub(crate) struct Root {
@@ -117,12 +128,8 @@ pub(crate) struct Root {
     pub(crate) devices: RedBlackTreeMapSync<(SubjectIndex, u32), Arc<DeviceRecord>>,
     pub(crate) device_ids: HashTrieMapSync<PublicId, (SubjectIndex, u32)>,
     pub(crate) device_policy: DevicePolicyRecord,
-    /// Who acts in which session of somebody else.
-    pub(crate) actings: HashTrieMapSync<(Place, Generation), Arc<ActingRecord>>,
-    /// Who acts and acted for each subject, by number.
-    pub(crate) acted: RedBlackTreeMapSync<(SubjectIndex, u32), Arc<ActedRecord>>,
-    /// Those whose end is not noted yet.
-    pub(crate) acts_open: RedBlackTreeMapSync<(SubjectIndex, u32), ()>,
+    /// Who acts for somebody else, and who did.
+    pub(crate) acts: Acts,
     /// Requests for roles by number, and where each public id leads.
     pub(crate) requests: RedBlackTreeMapSync<u32, Arc<RequestRecord>>,
     pub(crate) request_ids: HashTrieMapSync<PublicId, u32>,
@@ -230,9 +237,7 @@ impl Root {
             devices: RedBlackTreeMapSync::new_sync(),
             device_ids: HashTrieMapSync::new_sync(),
             device_policy: DevicePolicyRecord::default(),
-            actings: HashTrieMapSync::new_sync(),
-            acted: RedBlackTreeMapSync::new_sync(),
-            acts_open: RedBlackTreeMapSync::new_sync(),
+            acts: Acts::default(),
             requests: RedBlackTreeMapSync::new_sync(),
             requests_of: RedBlackTreeMapSync::new_sync(),
             request_ids: HashTrieMapSync::new_sync(),
@@ -298,7 +303,7 @@ impl Root {
             + self.failures.size() * 250
             + self.sides.size() * 300
             + self.devices.size() * 500
-            + (self.actings.size() + self.acted.size()) * 400
+            + (self.acts.alive.size() + self.acts.kept.size()) * 400
             + self.requests.size() * 700
             + self.invitations.size() * 600
             + self.personal.size() * 60

@@ -80,6 +80,14 @@ impl Engine {
         if matches!(command, Command::PlaceTenant { .. }) && self.house.fleet.load().is_none() {
             return Err(Refusal::CellUnknown);
         }
+        // What it deletes would live on in the cell that it moves to.
+        if let Command::DeleteTenant { tenant, finish: false } = command
+            && bound.entry.tenant == TenantId::SYSTEM
+            && self.house.moves_away(*tenant)
+            && self.may(bound, command.kind().permission())
+        {
+            return Err(Refusal::MoveRunning);
+        }
         let Command::SetEndpoints { endpoints, .. } = command else { return Ok(()) };
         let is_holder = matches!(bound.caller, Caller::Holder { .. });
         if is_holder && bound.home.view().is_some() && !self.may(bound, command.kind().permission()) {

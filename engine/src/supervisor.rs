@@ -132,7 +132,7 @@ impl Actor for Supervisor {
                     watch.wakes.done(why);
                 }
                 // Whoever waits for this one is answered before the next load takes the processor.
-                self.loaded(tenant, *loaded, &myself, watch).await?;
+                Box::pin(self.loaded(tenant, *loaded, &myself, watch)).await?;
                 self.load_next(&myself, watch);
             }
             SupervisorMessage::Tick => self.tick(&myself, watch),

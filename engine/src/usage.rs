@@ -94,7 +94,7 @@ impl Engine {
             sized("restrictions", counts.restrictions, RESTRICTIONS_MAX - 1),
             Figure::of("refresh_keys", root.refresh_keys.size(), u64::from(REFRESH_KEYS_MAX)),
             Figure::of("devices", root.devices.size(), 0),
-            Figure::of("acting_sessions", root.actings.size(), 0),
+            Figure::of("acting_sessions", root.acts.alive.size(), 0),
             Figure::of("requests", root.requests.size(), REQUESTS_MAX as u64),
             Figure::of("invitations", root.invitations.size(), INVITATIONS_MAX as u64),
             Figure::of("failed_identifiers", root.failures.size(), FAILURES_MAX as u64),

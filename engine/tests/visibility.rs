@@ -8,7 +8,7 @@ use sight::{Dice, NONE, SUBJECTS, TITLE, World, name};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use support::{House, Tenant, grant, key};
-use tessera_engine::{Bound, Listing, PEOPLE};
+use tessera_engine::{Bound, EventFilter, EventsFrom, Listing, PEOPLE};
 use tessera_model::limits::{VISIBILITY_ATTRIBUTES_MAX, VISIBILITY_RULES_MAX};
 use tessera_model::record::SubjectKind;
 use tessera_model::visibility::{Circle, Detail, Details, Reach, VisibilityDraft, VisibilityRule};
@@ -327,6 +327,34 @@ async fn identifiers_find_whom_rules_show() {
         (find(&lister), ids(&listing(&scene.house, &lister, SUBJECTS))),
         ((Some(bob), Some(bob)), [bob].into())
     );
+}
+
+/// PROPERTY: of whom a watcher of events sees it is told what rules show of them, and of whoever's sessions and keys end
+/// nothing where rules limit it.
+#[tokio::test]
+async fn events_tell_what_is_shown() {
+    let scene = Scene::new().await;
+    let (_, watcher) = scene.somebody("watcher", &["tessera.audit"]).await;
+    let (amy, _) = scene.somebody("amy", &["orders.read"]).await;
+    let kinds = async |subject| {
+        let filter = EventFilter { kinds: Vec::new(), subject };
+        let page = (EventsFrom::First, 0, std::time::Duration::ZERO);
+        let told = scene.house.engine.watch_events(&watcher, filter, page).await.expect("a page");
+        told.events.iter().map(|event| event.kind).collect::<BTreeSet<_>>()
+    };
+    let all = kinds(Some(amy)).await;
+    let shown = [
+        (Detail::Status, "subject.changed"),
+        (Detail::Grants, "grant.added"),
+        (Detail::Sessions, "session.opened"),
+    ];
+    assert!(shown.iter().all(|(_, kind)| all.contains(kind)), "{all:?}");
+    for (detail, kind) in shown {
+        scene.done(set(vec![rule(Some("watcher"), &[Circle::Everybody], &[detail])])).await;
+        let told = kinds(Some(amy)).await;
+        assert!(shown.iter().all(|(_, other)| told.contains(other) == (*other == kind)), "{told:?}");
+    }
+    assert!(!kinds(None).await.contains("session.ended"));
 }
 
 /// PROPERTY: who made whom is known of everybody whom a subject has made, one by one or many at once, and of nobody

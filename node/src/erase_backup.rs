@@ -16,6 +16,8 @@ const WORD: &str = "backup";
 const VERB: &str = "erase";
 /// The file of the data directory that tells whose keys were destroyed.
 const KEYS: &str = "keys-a";
+/// The file of the data directory that tells which one it is.
+const LANE: &str = "LANE";
 
 /// Which backup.
 #[derive(clap::Args)]
@@ -66,17 +68,21 @@ impl Erase {
             Some(file) => RootKey::read(file).map_err(|error| told(file, &error))?,
             None => root_key::read_file(&storage)?,
         };
-        let keys = storage.dir.join(KEYS);
-        let now = std::fs::read(&keys)
-            .map_err(|error| FatalError::unavailable(format!("{}: {error}", keys.display())))?;
+        let read = |name: &str| {
+            let file = storage.dir.join(name);
+            std::fs::read(&file)
+                .map_err(|error| FatalError::unavailable(format!("{}: {error}", file.display())))
+        };
+        let (lane, now) = (read(LANE)?, read(KEYS)?);
         let backup = Backup::open(&self.backup).map_err(|error| told(&self.backup, &error))?;
+        backup.check_is_of(&lane).map_err(|error| told(&self.backup, &error))?;
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.new);
         made.map_err(|error| FatalError::unavailable(format!("{}: {error}", self.new.display())))?;
         let to = Directory::open(&self.new)
             .map_err(|error| FatalError::unavailable(format!("{}: {error}", self.new.display())))?;
         let seed =
             tessera_crypto::random::bytes().map_err(|error| FatalError::unavailable(error.to_string()))?;
-        let erased = backup.erase(&to, (&root, &now), &seed, &Progress::default());
+        let erased = backup.erase(&to, (&root, &lane, &now), &seed, &Progress::default());
         let BackupErased { subjects, buckets } = erased.map_err(|error| told(&self.backup, &error))?;
         let (old, new) = (self.backup.display().to_string(), self.new.display().to_string());
         Ok(if json {

@@ -122,28 +122,33 @@ impl Keys {
                 Ok(None)
             }
             (Found::Key(key), Found::Key(_)) => Ok(Some(key)),
-            (Found::Key(key), Found::Wrong) => self.mend(1, whose, under, key).map(Some),
-            (Found::Wrong, Found::Key(key)) => self.mend(0, whose, under, key).map(Some),
-            (Found::Wrong, Found::Wrong) => {
-                let what = format!("slot {slot}: a key does not open in either copy, and was not erased");
-                Err(damaged(&FILES.join(", "), what, tenant))
+            (Found::Key(_) | Found::Wrong, Found::Wrong) | (Found::Wrong, Found::Key(_)) => {
+                self.mend(whose, under)
             }
         }
     }
 
-    fn mend(
-        &self,
-        copy: usize,
-        (tenant, slot): (TenantId, u32),
-        under: &Key,
-        key: Key,
-    ) -> Result<Key, StorageError> {
+    /// The key of the one copy that opens, of which the other is made. Nothing erased is written again:
+    /// both copies are looked at once more while nobody erases.
+    fn mend(&self, (tenant, slot): (TenantId, u32), under: &Key) -> Result<Option<Key>, StorageError> {
+        let _nothing_is_erased = self.inner.lock();
+        let whose = (tenant, slot);
+        let (copy, key) = match (self.found(0, whose, under)?, self.found(1, whose, under)?) {
+            (Found::Erased, _) | (_, Found::Erased) => return Ok(None),
+            (Found::Key(key), Found::Key(_)) => return Ok(Some(key)),
+            (Found::Key(key), Found::Wrong) => (1, key),
+            (Found::Wrong, Found::Key(key)) => (0, key),
+            (Found::Wrong, Found::Wrong) => {
+                let what = format!("slot {slot}: a key does not open in either copy, and was not erased");
+                return Err(damaged(&FILES.join(", "), what, tenant));
+            }
+        };
         let file = FILES.get(copy).copied().unwrap_or_default();
         tracing::warn!(%tenant, slot, file, "a copy of a key is damaged: it is made of the other");
         let mut bytes = Vec::with_capacity(SLOT_BYTES);
         wrap(under, self.draw.nonce(), &associated(tenant, slot), &key)?.put(&mut bytes);
         self.write(copy, slot, &bytes)?;
-        Ok(key)
+        Ok(Some(key))
     }
 
     /// The key that the slots of a tenant are wrapped under, of its sealing key.
@@ -154,6 +159,7 @@ impl Keys {
 
     /// Erases slots in place, in one copy and then in the other: a sync each, however many there are.
     pub(crate) fn erase_slots(&self, slots: &[u32]) -> Result<(), StorageError> {
+        let _nothing_is_mended = self.inner.lock();
         let bytes = gone();
         for copy in 0..FILES.len() {
             slots.iter().try_for_each(|slot| self.write_unsynced(copy, *slot, &bytes))?;

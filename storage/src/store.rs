@@ -184,7 +184,8 @@ pub trait Store: Backups + Moves + Sealing + Send + Sync + 'static {
     /// cannot be written. Nothing is lost: finish it again.
     fn finish(&self, cut: &Cut) -> Result<(), StorageError>;
 
-    /// Frames of the tenant's history from `from` on, at most `limit`.
+    /// Frames of the tenant's history from `from` on, at most `limit`, and one at least where there is one: behind some
+    /// 4 MiB the next call goes on. `usize::MAX` gives all of them, whatever they take.
     ///
     /// # Errors
     /// When one reads wrong.

@@ -176,6 +176,10 @@ fn bytes_of(disk: &Simulated) -> Vec<(String, Vec<u8>)> {
     disk.list().unwrap().into_iter().map(read).collect()
 }
 
+fn file(disk: &Simulated, name: &str) -> Vec<u8> {
+    bytes_of(disk).into_iter().find(|(found, _)| found == name).unwrap().1
+}
+
 /// PROPERTY: nothing private of anybody stands on the disk in the clear, in no file and on no page, and all of it is
 /// read back after a start.
 #[test]
@@ -374,6 +378,11 @@ fn a_backup_knows_of_erasures_that_are_not_done() {
     assert_eq!(store.erasing().unwrap(), [TENANT]);
     let (to, restored) = (Simulated::new(), Simulated::new());
     store.backup_to(&to, UnixMillis(1), &Progress::default()).unwrap();
+    let backup = Backup::open_on(Arc::new(to.image())).unwrap();
+    let (lane, keys) = (file(&disk, "LANE"), file(&disk, "keys-a"));
+    let told = (&root(), &*lane, &*keys);
+    let erased = backup.erase(&Simulated::new(), told, &[8; 32], &Progress::default());
+    assert_eq!(erased.unwrap().subjects, 1, "what buckets still hold goes as well");
     let backup = Backup::open_on(Arc::new(to)).unwrap();
     let place: Arc<dyn Disk> = Arc::new(restored.clone());
     backup.restore(&place, &root(), UnixMillis(2), &Progress::default()).unwrap();
@@ -397,18 +406,25 @@ fn an_erasure_reaches_a_backup() {
     let store = open(&disk).unwrap();
     let taken = Simulated::new();
     store.backup_to(&taken, UnixMillis(1), &Progress::default()).unwrap();
-    let keys = |disk: &Simulated| bytes_of(disk).into_iter().find(|(name, _)| name == "keys-a").unwrap().1;
-    let erase_in = |from: &Simulated, to: &Simulated| {
+    let erase_by = |disk: &Simulated, from: &Simulated, to: &Simulated| {
         let backup = Backup::open_on(Arc::new(from.clone())).unwrap();
-        backup.erase(to, (&root(), &keys(&disk)), &[8; 32], &Progress::default())
+        let (lane, keys) = (file(disk, "LANE"), file(disk, "keys-a"));
+        backup.erase(to, (&root(), &lane, &keys), &[8; 32], &Progress::default())
     };
+    let erase_in = |from: &Simulated, to: &Simulated| erase_by(&disk, from, to);
     let none = Simulated::new();
     assert_eq!(erase_in(&taken, &none).unwrap(), BackupErased { subjects: 0, buckets: 0 });
     assert!(none.list().unwrap().is_empty());
     begun(&store);
     erase(&store, ANN).unwrap();
-    let to = Simulated::new();
+    let (to, later) = (Simulated::new(), Simulated::new());
     let old = taken.image();
+    let place: Arc<dyn Disk> = Arc::new(later.clone());
+    let backup = Backup::open_on(Arc::new(old.clone())).unwrap();
+    backup.restore(&place, &root(), UnixMillis(2), &Progress::default()).unwrap();
+    let refused = erase_by(&later, &taken, &to);
+    assert!(matches!(refused, Err(StorageError::BadBackup { .. })), "a directory of another epoch");
+    assert!(to.list().unwrap().is_empty());
     assert_eq!(erase_in(&taken, &to).unwrap().subjects, 1);
     assert!(Backup::open_on(Arc::new(taken.clone())).is_err(), "it is no backup any more");
     assert!(

@@ -19,9 +19,7 @@ use std::sync::atomic::Ordering;
 use tessera_engine::{ADDRESS, Bound, Engine, HelloRefusal, PolicySteps, Reading, Sees};
 use tessera_model::code::{CODE_FAILED, ProtocolCode};
 use tessera_model::limits::WIRE_FRAME_BYTES_MAX;
-use tessera_model::{
-    Handle, HandleBytes, HandleKind, Limit, PermissionId, Reason, Receipt, Refusal, TenantId,
-};
+use tessera_model::{HandleBytes, Limit, PermissionId, Reason, Receipt, Refusal, TenantId};
 use tessera_wire::{
     CheckBatch, DecisionBatchWriter, Fault, Frame, Hello, HelloReply, Kind, Outbox, PermissionName,
     Permissions, RequestKind, Resolve, Resolved, TENANT_OF_CONNECTION, WireError,
@@ -249,7 +247,9 @@ fn known(
                     gone(&mut desk.outbox, line, (id, before), bound)?;
                     continue;
                 }
-                let started = order::start(line, Some((bound, credential)), kind, &frame, &desk.replies);
+                let started = order::room(line, desk.running).and_then(|()| {
+                    order::start(line, Some((bound, credential)), kind, &frame, &desk.replies)
+                });
                 follow(&mut desk.outbox, line, id, started, &mut desk.running)?;
                 continue;
             }
@@ -265,7 +265,8 @@ fn known(
         };
         let policed = asking.as_ref().is_some_and(|asking| asking.reading.has_policies());
         if policed && aside::may_be_long(kind, &frame) {
-            let started = aside::start(line, bound, &frame, &desk.replies);
+            let started = order::room(line, desk.running)
+                .and_then(|()| aside::start(line, bound, &frame, &desk.replies));
             follow(&mut desk.outbox, line, id, started, &mut desk.running)?;
             continue;
         }

@@ -4,6 +4,7 @@
 use crate::answer::{Asking, failed, unready};
 use crate::budget::Bucket;
 use crate::connection::{Line, Peer};
+use crate::elsewhere;
 use crate::figures::add;
 use crate::order::{Reply, permit};
 use std::sync::Arc;
@@ -66,7 +67,9 @@ fn answer(
     out: &mut Outbox,
 ) -> Result<(), Fault> {
     let (engine, counters, policies) = (&line.shared.engine, &line.shared.counters, PolicySteps::counting());
-    // It may have waited for its thread.
+    // It may have waited for its thread, and the tenant may have left meanwhile.
+    let stays = || elsewhere::of(engine, bound).map_or(Ok(()), Err);
+    stays()?;
     if engine.is_asleep(bound) {
         return Err(unready(engine.unready(&bound.home)));
     }
@@ -83,5 +86,7 @@ fn answer(
     line.shared.budgets.use_up(bucket, asking.spent.saturating_add(policies.checks()));
     add(&counters.checks, asking.checks);
     add(&counters.questions, asking.others);
+    // What was read of a tenant that has left since is an answer of nobody.
+    stays()?;
     answered
 }

@@ -166,18 +166,7 @@ pub(crate) async fn rows(
         return policy::trial(engine, bound, (text, schema, built_in)).await;
     }
     if let Request::CheckAbout { .. } = &request {
-        *cost += policy::sent_checks(&request);
-        let (engine, bound) = (engine.clone(), bound.clone());
-        let asked = move || {
-            let policies = PolicySteps::counting();
-            (policy::check(&engine, &bound, &view, &request), policies.checks())
-        };
-        let (answered, policies) =
-            tokio::task::spawn_blocking(asked).await.map_err(|_| crate::answer::failed())?;
-        *cost += policies;
-        let (rows, steps) = answered?;
-        *cost += steps / PLACES_PER_CHECK;
-        return Ok(rows);
+        return policy::judged(engine, bound, (view, request), cost).await;
     }
     // Cold rows and the walk over a table may take a while: not on the runtime that answers checks.
     let (engine, bound) = (engine.clone(), bound.clone());

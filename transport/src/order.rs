@@ -80,6 +80,16 @@ fn busy(limit: Limit, bound: u64) -> Fault {
     Fault { retry_ms: 1, ..Fault::refused(Refusal::Busy(limit.at(bound))) }
 }
 
+/// Whether what runs beside the stream, or has ended and is not taken yet, leaves room for one more: their replies wait in
+/// a channel that holds as many.
+///
+/// # Errors
+/// Busy, where it does not.
+pub(crate) fn room(line: &Line, running: usize) -> Result<(), Fault> {
+    let most = line.shared.limits.commands_in_flight;
+    if running < most { Ok(()) } else { Err(busy(Limit::CommandsInFlight, most as u64)) }
+}
+
 /// Leave to run beside the stream, kept while it does.
 ///
 /// # Errors

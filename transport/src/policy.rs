@@ -1,8 +1,9 @@
 //! Policies and entities as they are asked for, and checks under circumstances.
 
-use crate::list::{Source, rows_of, whole};
+use crate::list::{PLACES_PER_CHECK, Source, rows_of, whole};
 use crate::relation::resource_row;
-use tessera_engine::{ADDRESS, About, Bound, Engine, PolicyParts, Sees, SubmitError, View};
+use std::sync::Arc;
+use tessera_engine::{ADDRESS, About, Bound, Engine, PolicyParts, PolicySteps, Sees, SubmitError, View};
 use tessera_model::policy::EntityName;
 use tessera_model::{
     CheckQuery, CursorFault, HandleBytes, Limit, ListKind, Listed, PermissionRef, Private, Receipt, Refusal,
@@ -240,4 +241,25 @@ pub(crate) fn page(source: &Source<'_>, request: Request) -> Result<Rows, Refusa
         }
         _ => Err(Refusal::Malformed),
     }
+}
+
+/// Answers a check under circumstances, on a thread that may take a while.
+pub(crate) async fn judged(
+    engine: &Engine,
+    bound: &Bound,
+    (view, request): (Arc<View>, Request),
+    cost: &mut u64,
+) -> Result<Rows, Fault> {
+    *cost += sent_checks(&request);
+    let (engine, bound) = (engine.clone(), bound.clone());
+    let asked = move || {
+        let policies = PolicySteps::counting();
+        (check(&engine, &bound, &view, &request), policies.checks())
+    };
+    let (answered, policies) =
+        tokio::task::spawn_blocking(asked).await.map_err(|_| crate::answer::failed())?;
+    *cost += policies;
+    let (rows, steps) = answered?;
+    *cost += steps / PLACES_PER_CHECK;
+    Ok(rows)
 }

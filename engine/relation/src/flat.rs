@@ -20,6 +20,14 @@ use tessera_policy::Chunked;
 const LEADS_MAX: usize = 128;
 /// LIMIT: tuples that one edit may look at to keep lists: some ms.
 const FLATTENED_MAX: usize = 32_768;
+/// LIMIT: tuples that edits may look at in a row beyond [`FLATTENED_FREE`] each: 0.2 s. Behind that no lists are kept.
+const FLATTENED_DEBT_MAX: usize = 64 * FLATTENED_MAX;
+/// Tuples that each edit may look at for nothing.
+const FLATTENED_FREE: usize = 1_024;
+/// LIMIT: tuples that are looked at to make all lists anew: some 0.4 s of a wake.
+const FLATTENED_ALL_MAX: usize = 4_194_304;
+/// LIMIT: nodes of all lists of a tenant: 64 MiB.
+const LEADS_ALL_MAX: usize = 4_194_304;
 
 /// That whoever is in a relation to the object that it stands at is in a node.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -36,38 +44,54 @@ type Leads = Option<Arc<[Lead]>>;
 
 /// The lists, by object.
 #[derive(Clone)]
-pub(crate) struct Flat(Option<Chunked<Leads>>);
+pub(crate) struct Flat {
+    lists: Option<Chunked<Leads>>,
+    /// Nodes of all lists.
+    nodes: usize,
+    /// Tuples that were looked at beyond what edits may.
+    debt: usize,
+}
 
 impl Flat {
     /// Lists of nothing.
     pub(crate) fn new() -> Self {
-        Self(Some(Chunked::new(LOCAL)))
+        Self { lists: Some(Chunked::new(LOCAL)), nodes: 0, debt: 0 }
+    }
+
+    /// Keeps no lists any more: questions climb.
+    fn drop_all(&mut self) {
+        *self = Self { lists: None, nodes: 0, debt: 0 };
     }
 
     /// Whether lists are kept.
     #[inline]
     pub(crate) fn is_kept(&self) -> bool {
-        self.0.is_some()
+        self.lists.is_some()
     }
 
     /// The list of an object.
     #[inline]
     pub(crate) fn of(&self, object: ObjectId) -> &[Lead] {
-        let list = self.0.as_ref().and_then(|lists| lists.get(object.0)).and_then(Option::as_deref);
+        let list = self.lists.as_ref().and_then(|lists| lists.get(object.0)).and_then(Option::as_deref);
         list.unwrap_or_default()
     }
 
     /// Asks for the place of an object's list, without waiting for it.
     #[inline]
     pub(crate) fn touch(&self, object: ObjectId) {
-        self.0.iter().for_each(|lists| lists.touch(object.0));
+        self.lists.iter().for_each(|lists| lists.touch(object.0));
     }
 
     fn set(&mut self, object: ObjectId, list: Leads) {
-        if let Some(lists) = &mut self.0
-            && lists.get(object.0).is_some_and(Option::is_some) | list.is_some()
-        {
+        let Some(lists) = &mut self.lists else { return };
+        let had = lists.get(object.0).and_then(Option::as_deref).map_or(0, <[Lead]>::len);
+        let has = list.as_deref().map_or(0, <[Lead]>::len);
+        if had > 0 || has > 0 {
             lists.set(object.0, list);
+            self.nodes = self.nodes.saturating_sub(had).saturating_add(has);
+        }
+        if self.nodes > LEADS_ALL_MAX {
+            self.drop_all();
         }
     }
 }
@@ -104,19 +128,30 @@ impl Relations {
                 }
             }
             if looks > FLATTENED_MAX {
-                self.flat = Flat(None);
+                self.flat.drop_all();
             }
+        }
+        // A row of such edits would keep the tenant's writer from everything else.
+        self.flat.debt = self.flat.debt.saturating_add(looks).saturating_sub(FLATTENED_FREE);
+        if self.flat.debt > FLATTENED_DEBT_MAX {
+            self.flat.drop_all();
         }
     }
 
     /// Makes all lists anew.
     pub(crate) fn flatten_all(&mut self) {
-        let mut flat = Flat::new();
+        let (mut flat, mut looks) = (Flat::new(), 0_usize);
         if self.schema.sets.nests.iter().any(|nests| !nests.is_empty()) {
             for (about, object) in self.tuples.objects.iter() {
                 let nests = self.schema.sets.nests.get(usize::from(object.type_id.0));
                 if nests.is_some_and(|nests| !nests.is_empty()) {
-                    flat.set(about, self.leads(about, &mut 0));
+                    let mut looked = 1;
+                    flat.set(about, self.leads(about, &mut looked));
+                    looks = looks.saturating_add(looked);
+                }
+                if looks > FLATTENED_ALL_MAX {
+                    flat.drop_all();
+                    break;
                 }
             }
         }

@@ -90,6 +90,14 @@ const fn is_over(status: MoveStatus) -> bool {
     matches!(status, MoveStatus::Done | MoveStatus::Stayed | MoveStatus::Failed)
 }
 
+impl House {
+    /// Whether a move of a tenant is under way here, or has led to another cell.
+    pub(crate) fn moves_away(&self, tenant: TenantId) -> bool {
+        let runs = self.moves.lock().get(&tenant).is_some_and(|run| !is_over(run.told.lock().status));
+        runs || self.entry(tenant).is_some_and(|entry| entry.is_away())
+    }
+}
+
 impl Engine {
     /// Takes what brings tenants to other cells into use.
     pub fn set_carrier(&self, carrier: Arc<dyn Carrier>) {
@@ -277,7 +285,10 @@ impl Job {
             && let Err(error) = order(self.house(), entry, MoveStep::Stay).await
         {
             tracing::error!(tenant = %self.tenant, %error, "a tenant that does not move takes no commands: undo the move");
+            return Err(stopped);
         }
+        // Once, and whatever comes of it: what is left there opens to nobody.
+        drop(self.carrier.carry(self.to, self.tenant, TakeStep::Drop).await);
         Err(stopped)
     }
 
@@ -368,7 +379,10 @@ impl Job {
             let frame = self.house().work(move || on.frame(tenant, last)).await;
             let frame = frame.map_err(|_| Stopped::Other("the last frame was not read"))??;
             let frame = frame.ok_or(Stopped::Other("the last frame is not there"))?;
-            self.carry(TakeStep::Open { record: self.record.clone(), epoch, frame }).await?;
+            // What was ordered of it in the system tenant while it was copied goes along.
+            let record = self.house().system().and_then(|view| view.root.full().tenants.get(self.tenant));
+            let record = record.ok_or(Stopped::Refused(Refusal::TenantUnknown))?;
+            self.carry(TakeStep::Open { record, epoch, frame }).await?;
         }
         self.until(TakenStatus::Here).await?;
         if let Some(froze) = self.froze_ms {

@@ -15,6 +15,10 @@ use tessera_model::record::{TenantRecord, TenantStatus};
 use tessera_model::{Caller, CellId, Command, Epoch, Event, Limit, Placement, Refusal, TenantId};
 use tessera_storage::{Arrival, FrameRead, StorageError};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// LIMIT: how long nobody may ask for what is being copied: it is dropped when another tenant comes.
+const IDLE_MS: u64 = 10 * 60 * 1_000;
 
 /// What the one who writes is told.
 enum Work {
@@ -30,6 +34,29 @@ pub(crate) struct Taking {
     ended: bool,
     work: mpsc::Sender<Work>,
     told: Arc<Mutex<Taken>>,
+    /// Who writes it; whatever comes after it waits for the end of that.
+    writer: Option<JoinHandle<()>>,
+    /// Whether what was copied is being dropped.
+    dropped: bool,
+    /// When it was asked for last.
+    asked_ms: u64,
+}
+
+impl Taking {
+    /// One that takes no more work.
+    fn closed(epoch: Epoch, told: Taken) -> Self {
+        let (work, _) = mpsc::channel(1);
+        let told = Arc::new(Mutex::new(told));
+        Self { epoch, chunks: 0, ended: true, work, told, writer: None, dropped: false, asked_ms: 0 }
+    }
+
+    fn is_copying(&self) -> bool {
+        self.told.lock().status == TakenStatus::Copying
+    }
+
+    fn is_idle(&self, now_ms: u64) -> bool {
+        self.is_copying() && now_ms.saturating_sub(self.asked_ms) > IDLE_MS
+    }
 }
 
 /// The tenants that are being taken.
@@ -47,7 +74,7 @@ impl Engine {
             TakeStep::Begin { record, epoch } => self.begin_taking(tenant, &record, epoch),
             TakeStep::Chunk { number, bytes } => {
                 let mut takings = self.house.takings.lock();
-                let taking = takings.get_mut(&tenant).ok_or(Refusal::MoveUnknown)?;
+                let taking = self.under_way(&mut takings, tenant)?;
                 if number == taking.chunks && !taking.ended {
                     taking.work.try_send(Work::Chunk(bytes)).map_err(|_| Limit::MoveChunks.busy())?;
                     taking.chunks += 1;
@@ -59,7 +86,7 @@ impl Engine {
             }
             TakeStep::End => {
                 let mut takings = self.house.takings.lock();
-                let taking = takings.get_mut(&tenant).ok_or(Refusal::MoveUnknown)?;
+                let taking = self.under_way(&mut takings, tenant)?;
                 if !taking.ended {
                     taking.work.try_send(Work::End).map_err(|_| Limit::MoveChunks.busy())?;
                     taking.ended = true;
@@ -71,16 +98,32 @@ impl Engine {
             TakeStep::Open { record, epoch, frame } => self.begin_opening(tenant, record, (epoch, frame)),
             TakeStep::Drop => {
                 self.may_come(tenant, None)?;
-                self.house.takings.lock().remove(&tenant);
-                let house = Arc::clone(&self.house);
-                drop(tokio::task::spawn_blocking(move || {
-                    if let Err(error) = house.store.drop_arrival(tenant) {
-                        tracing::warn!(%tenant, %error, "what was copied of a tenant that stays is still here");
-                    }
-                }));
+                self.drop_taking(&mut self.house.takings.lock(), tenant);
                 Ok(Taken::default())
             }
         }
+    }
+
+    /// The tenant that is being taken, asked for now.
+    fn under_way<'a>(
+        &self,
+        takings: &'a mut BTreeMap<TenantId, Taking>,
+        tenant: TenantId,
+    ) -> Result<&'a mut Taking, Refusal> {
+        let taking = takings.get_mut(&tenant).filter(|taking| !taking.dropped);
+        let taking = taking.ok_or(Refusal::MoveUnknown)?;
+        taking.asked_ms = self.house.clock.elapsed_ms();
+        Ok(taking)
+    }
+
+    /// Drops what was copied of a tenant, once nobody writes it any more; until then it is not begun anew.
+    fn drop_taking(&self, takings: &mut BTreeMap<TenantId, Taking>, tenant: TenantId) {
+        if takings.get(&tenant).is_some_and(|taking| taking.dropped) {
+            return;
+        }
+        let dropping = Taking { dropped: true, ..Taking::closed(Epoch(0), Taken::default()) };
+        let writer = takings.insert(tenant, dropping).and_then(|old| old.writer);
+        drop(tokio::spawn(let_go(Arc::clone(&self.house), tenant, writer)));
     }
 
     /// Whether the tenant may come here, in this epoch.
@@ -106,22 +149,34 @@ impl Engine {
             return Err(Refusal::Duplicate);
         }
         let mut takings = self.house.takings.lock();
-        // One that ended is remembered by the store.
-        takings.retain(|other, taking| *other != tenant && taking.told.lock().status == TakenStatus::Copying);
-        if takings.len() >= MOVES_MAX {
+        if takings.get(&tenant).is_some_and(|taking| taking.dropped) {
             return Err(Limit::Moves.busy());
         }
+        let asked_ms = self.house.clock.elapsed_ms();
+        let others = takings.iter().filter(|(other, _)| **other != tenant);
+        let idle: Vec<_> =
+            others.filter(|(_, taking)| taking.is_idle(asked_ms)).map(|(other, _)| *other).collect();
+        idle.into_iter().for_each(|other| self.drop_taking(&mut takings, other));
+        // One that ended is remembered by the store.
+        takings.retain(|other, taking| *other == tenant || taking.dropped || taking.is_copying());
+        if takings.keys().filter(|other| **other != tenant).count() >= MOVES_MAX {
+            return Err(Limit::Moves.busy());
+        }
+        let before = takings.remove(&tenant).and_then(|old| old.writer);
         let (work, working) = mpsc::channel(MOVE_CHUNKS_MAX);
         let copying = Taken { status: TakenStatus::Copying, ..Taken::default() };
         let told = Arc::new(Mutex::new(copying.clone()));
-        takings.insert(tenant, Taking { epoch, chunks: 0, ended: false, work, told: Arc::clone(&told) });
+        let writing = write(self.clone(), (tenant, epoch), (before, working), Arc::clone(&told));
+        let writer = Some(tokio::spawn(writing));
+        let (chunks, ended, dropped) = (0, false, false);
+        takings.insert(tenant, Taking { epoch, chunks, ended, work, told, writer, dropped, asked_ms });
         drop(takings);
-        drop(tokio::spawn(write(self.clone(), (tenant, epoch), working, told)));
         Ok(copying)
     }
 
     fn how_far(&self, tenant: TenantId) -> Result<Taken, Refusal> {
-        if let Some(taking) = self.house.takings.lock().get(&tenant) {
+        if let Some(taking) = self.house.takings.lock().get_mut(&tenant) {
+            taking.asked_ms = self.house.clock.elapsed_ms();
             let told = taking.told.lock().clone();
             if told.status != TakenStatus::Here {
                 return Ok(told);
@@ -156,9 +211,8 @@ impl Engine {
         }
         let told = {
             let mut takings = self.house.takings.lock();
-            let (work, _) = mpsc::channel(1);
-            let told = Arc::new(Mutex::new(Taken { status: TakenStatus::Opening, ..Taken::default() }));
-            let opening = Taking { epoch, chunks: 0, ended: true, work, told: Arc::clone(&told) };
+            let opening = Taking::closed(epoch, Taken { status: TakenStatus::Opening, ..Taken::default() });
+            let told = Arc::clone(&opening.told);
             match takings.get(&tenant) {
                 Some(known) if known.told.lock().status == TakenStatus::Opening && known.epoch == epoch => {
                     let told = known.told.lock().clone();
@@ -190,11 +244,17 @@ fn failed(told: &Mutex<Taken>, tenant: TenantId, error: &dyn std::fmt::Display) 
 async fn write(
     engine: Engine,
     (tenant, epoch): (TenantId, Epoch),
-    mut working: mpsc::Receiver<Work>,
+    (before, mut working): (Option<JoinHandle<()>>, mpsc::Receiver<Work>),
     told: Arc<Mutex<Taken>>,
 ) {
+    // What an earlier copy writes last must not stand among what this one writes.
+    if let Some(before) = before {
+        drop(before.await);
+    }
     // Frames of an earlier life here must not stand in the journal when those of the next one come.
-    engine.checkpoint().await;
+    if !engine.checkpoint().await {
+        return failed(&told, tenant, &"a checkpoint could not be taken");
+    }
     let house = Arc::clone(&engine.house);
     let on = Arc::clone(&house);
     let mut arrival = match house.work(move || on.store.begin_arrival(tenant)).await {
@@ -227,6 +287,25 @@ async fn write(
         }
     }
     // Nobody sends any more: another copy was begun, or this one dropped.
+}
+
+/// Drops what was copied of a tenant, behind the last that is written of it.
+async fn let_go(house: Arc<House>, tenant: TenantId, writer: Option<JoinHandle<()>>) {
+    if let Some(writer) = writer {
+        drop(writer.await);
+    }
+    let on = Arc::clone(&house);
+    match house.work(move || on.store.drop_arrival(tenant)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%tenant, %error, "what was copied of a tenant that stays is still here");
+        }
+        Err(_) => tracing::warn!(%tenant, "what was copied of a tenant that stays is still here"),
+    }
+    let mut takings = house.takings.lock();
+    if takings.get(&tenant).is_some_and(|taking| taking.dropped) {
+        takings.remove(&tenant);
+    }
 }
 
 fn taken(house: &House, mut arrival: Arrival, bytes: &[u8]) -> Result<Arrival, StorageError> {

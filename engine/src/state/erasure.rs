@@ -20,7 +20,7 @@ impl State {
             return Ok(decided);
         }
         // The reasons of those who acted for it speak of it.
-        let acted = self.root.actings.iter().filter(|(_, acting)| acting.subject == subject);
+        let acted = self.root.acts.alive.iter().filter(|(_, acting)| acting.subject == subject);
         decided.events.extend(acted.map(|(life, _)| Event::SessionEnded {
             place: life.0,
             generation: life.1,

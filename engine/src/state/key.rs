@@ -288,9 +288,10 @@ impl State {
     /// Lets go of the restrictions that no place names any more: their numbers are given again. Only at a
     /// load: while the tenant is awake a reader may still hold a root in which a number means the old one.
     pub(super) fn free_restrictions(&mut self) {
-        let over: Vec<_> = self.root.actings.keys().filter(|life| !self.is_there(**life)).copied().collect();
+        let over: Vec<_> =
+            self.root.acts.alive.keys().filter(|life| !self.is_there(**life)).copied().collect();
         for life in over {
-            self.root.actings.remove_mut(&life);
+            self.root.acts.alive.remove_mut(&life);
         }
         let over: Vec<_> = self.root.sides.keys().filter(|life| !self.is_there(**life)).copied().collect();
         for life in over {

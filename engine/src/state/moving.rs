@@ -61,12 +61,22 @@ impl State {
             return Err(Refusal::Malformed);
         }
         let status = if suspended { TenantStatus::Suspended } else { TenantStatus::Active };
-        let record = TenantRecord { id: placement.tenant, name: name.clone(), status, created };
-        if self.root.tenant_named(&record.name).is_some_and(|other| other != record.id) {
+        let is_taken =
+            |name: &Name| self.root.tenant_named(name).is_some_and(|other| other != placement.tenant);
+        let mut name = name.clone();
+        if is_taken(&name) {
+            // It was taken here while the tenant was on its way; it has left, and nobody could bring it back.
+            name = Name::new(&format!("moved-{}", placement.tenant)).map_err(|_| Refusal::Malformed)?;
+        }
+        if is_taken(&name) {
             return Err(Refusal::Duplicate);
         }
+        let record = TenantRecord { id: placement.tenant, name, status, created };
         let known = self.root.placements.get(record.id);
-        if known == Some(*placement) && self.root.tenants.see(record.id).is_some() {
+        if known == Some(*placement)
+            && let Some(seen) = self.root.tenants.see(record.id)
+            && (!suspended || seen.status != TenantStatus::Active)
+        {
             return Ok(Decided::nothing());
         }
         // Other cells may have said already that it lives here.

@@ -290,7 +290,8 @@ impl State {
     /// Forgets the networks of a life that is over, or who acted in it.
     fn free_side(&mut self, place: Place, before: &Fields) {
         let life = (place, Generation(crate::check::halves(before[0]).0));
-        if before[0] & SIDE != 0 && (self.root.sides.remove_mut(&life) || self.root.actings.remove_mut(&life))
+        if before[0] & SIDE != 0
+            && (self.root.sides.remove_mut(&life) || self.root.acts.alive.remove_mut(&life))
         {
             self.root_changed = true;
         }

@@ -1,6 +1,6 @@
 //! One evaluation, or several in one request, in the order that they were sent in.
 
-use crate::asker::{Asker, IP_ADDRESS, Place, Stop, What, Who};
+use crate::asker::{Asker, Place, Stop, What, Who};
 use crate::print::Verdict;
 use crate::read::{self, Members, Question, member, object, text};
 use crate::routes::Asked;
@@ -147,8 +147,8 @@ pub(crate) fn plainly(admitted: &Admitted, question: &Question<'_>, out: &mut Ve
     let reading = admitted.engine().read(&view);
     let asker = Asker::new(admitted, reading, (true, QUICK_BUDGET));
     let resource = question.resource;
-    // Policies may look at more of it, which is read from a tree.
-    let more = question.context.says_more(&[IP_ADDRESS]) || resource.properties.says_more(&["workspace"]);
+    // Policies may look at all of it, which is read from a tree.
+    let more = question.context.says_more(&[]) || resource.properties.says_more(&[]);
     if more && asker.has_policies() {
         return None;
     }

@@ -128,7 +128,9 @@ impl<'a> Search<'a> {
         let brought = match asked {
             // Each has a context of its own.
             Asked::Actions => None,
-            _ => asker.brought(action, (context.into(), "context"), about)?,
+            Asked::Evaluation | Asked::Evaluations | Asked::Subjects | Asked::Resources => {
+                asker.brought(action, (context.into(), "context"), about)?
+            }
         };
         let (rows, valid_until) = (Vec::new(), UnixMillis(u64::MAX));
         let (next, looked, begun) = (None, 0, false);

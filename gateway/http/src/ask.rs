@@ -201,6 +201,7 @@ pub(crate) async fn check_resource(
             let (on, by) = (Arc::clone(shared), caller.clone());
             let whole = move || resource(&on, &by, &input, RELATION_BUDGET);
             let answer = tokio::task::spawn_blocking(whole).await.map_err(|_| Problem::failed())?;
+            caller::stays(shared, &caller.bound)?;
             answer?.ok_or_else(Problem::failed)
         }
     }
@@ -392,6 +393,7 @@ pub(crate) async fn aside(
     asked: Ask,
     input: Input,
 ) -> Result<Value, Problem> {
+    caller::stays(shared, &caller.bound)?;
     if shared.engine.is_asleep(&caller.bound) {
         return Err(shared.engine.unready(&caller.bound.home).into());
     }
@@ -407,7 +409,9 @@ pub(crate) async fn aside(
         | Ask::Forward
         | Ask::Challenge => Err(Problem::failed()),
     };
-    tokio::task::spawn_blocking(whole).await.map_err(|_| Problem::failed())?
+    let answer = tokio::task::spawn_blocking(whole).await.map_err(|_| Problem::failed())?;
+    caller::stays(shared, &caller.bound)?;
+    answer
 }
 
 /// `list_permissions`: names of all that may be done there.

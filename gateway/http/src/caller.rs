@@ -332,6 +332,13 @@ fn elsewhere(shared: &Shared, cell: CellId) -> Problem {
     problem
 }
 
+/// Whether the caller's tenant, and the one that it asks about, still live here: looked at again where an answer takes
+/// long.
+pub(crate) fn stays(shared: &Shared, bound: &Bound) -> Result<(), Problem> {
+    let away = bound.entry.away().or_else(|| bound.home.away());
+    away.map_or(Ok(()), |cell| Err(elsewhere(shared, cell)))
+}
+
 /// Says Hello to the engine; waits a little while the tenant wakes.
 async fn hello(
     shared: &Shared,

@@ -4,13 +4,20 @@ use crate::answer::Object;
 use crate::door::Shared;
 use crate::input::{Input, ill_formed};
 use crate::problem::Problem;
+use crate::serve;
 use serde_json::{Map, Value};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tessera_engine::{Bound, EVENT_KINDS_MAX, EventBy, EventFilter, EventTold, EventsFrom, EventsTold};
 use tessera_model::{Receipt, cursor};
 
-/// Answers `watch_events`, and says how many frames it looked at.
-pub(crate) async fn answer(shared: &Shared, bound: &Bound, input: &Input) -> Result<(Value, u64), Problem> {
+/// Answers `watch_events`. What was looked at is paid for, also when the caller has gone; `frames` cost one request.
+pub(crate) async fn answer(
+    shared: &Arc<Shared>,
+    bound: &Bound,
+    (input, frames): (&Input, u64),
+) -> Result<Value, Problem> {
     let wait = Duration::from_secs(u64::from(input.count("wait_s")?.unwrap_or(0)));
     let limit = crate::list::limit(input)?;
     let filter = EventFilter { kinds: kinds(input)?, subject: input.public_id("subject")? };
@@ -21,17 +28,22 @@ pub(crate) async fn answer(shared: &Shared, bound: &Bound, input: &Input) -> Res
         (None, Some(since)) => EventsFrom::Behind(since),
         (None, None) => EventsFrom::Now,
     };
+    let (by, on, sum) = (bound.clone(), Arc::clone(shared), AtomicU64::new(0));
+    let paid = move |looked: u64| {
+        let before = sum.fetch_add(looked, Ordering::Relaxed);
+        serve::charge(&on, &by, (before + looked) / frames - before / frames);
+    };
+    let window = (from, limit, wait);
     let mut draining = shared.draining.clone();
     let told = tokio::select! {
         biased;
-        told = shared.engine.watch_events(bound, filter, (from, limit, wait)) => told?,
+        told = shared.engine.watch_events_paid(bound, filter, window, Arc::new(paid)) => told?,
         // What waits for something to happen is not waited for.
         _ = draining.wait_for(|draining| *draining) => return Err(Problem::draining()),
     };
     let rows: Vec<Value> = told.events.iter().map(|event| row(&told, event)).collect();
     let next = cursor::to_text(&told.cursor(told.next));
-    let answer = Object::new().with("rows", rows).with("next", next);
-    Ok((answer.value(), told.looked))
+    Ok(Object::new().with("rows", rows).with("next", next).value())
 }
 
 /// Names of kinds, with commas between.

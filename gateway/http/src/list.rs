@@ -65,9 +65,7 @@ pub(crate) async fn answer(
         return Ok(value);
     }
     if list == List::Events {
-        let (value, looked) = events::answer(shared, &bound, &input).await?;
-        serve::charge(shared, &caller.bound, looked / PLACES_PER_REQUEST);
-        return Ok(value);
+        return events::answer(shared, &bound, (&input, PLACES_PER_REQUEST)).await;
     }
     let view = ask::view(shared, &bound)?;
     // What is dropped here, because the caller has gone, is given up there; what was looked at is paid for.

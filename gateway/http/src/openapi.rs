@@ -255,14 +255,13 @@ fn member(name: &str) -> Value {
             json!({ "type": "boolean" })
         }
         "line" | "column" => json!({ "type": ["integer", "null"] }),
-        "message" => json!({ "type": ["string", "null"] }),
+        "message" | "trouble" => json!({ "type": ["string", "null"] }),
         "tree" => {
             json!({ "type": "object", "description": "one member: `union`, `intersection` or `exclusion` of others, `direct`, `computed`, or `from`" })
         }
         "related" => {
             json!({ "type": ["object", "null"], "description": "`set`, the relation that the permission is mapped to, whether it `holds`, and its `path`" })
         }
-        "trouble" => json!({ "type": ["string", "null"] }),
         "policies" => {
             json!({ "type": ["string", "array"], "description": "their text, or what each said to a question" })
         }
@@ -278,7 +277,7 @@ fn member(name: &str) -> Value {
         "bound" | "index" | "failures" => json!({ "type": ["integer", "null"] }),
         "has_password" | "guest" => json!({ "type": ["boolean", "null"] }),
         "status" | "identifier" => json!({ "type": ["string", "null"] }),
-        "labels" => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        "labels" | "details" => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
         "act" => {
             json!({ "type": "object", "required": ["sub"], "properties": { "sub": { "type": "string", "format": "uuid" } }, "description": "who acts for `sub` (RFC 8693); absent where nobody does" })
         }

@@ -46,7 +46,7 @@ impl Fleet {
                 "must name this node's own cell as fleet.file has it: small letters, digits and - between them",
             ));
         }
-        if !named && !(self.cell.is_empty() && self.trust_file.as_os_str().is_empty()) {
+        if !(named || self.cell.is_empty() && self.trust_file.as_os_str().is_empty()) {
             faults.push((
                 "fleet.file",
                 "must name the fleet file: the other keys of [fleet] say nothing without",

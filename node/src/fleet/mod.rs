@@ -94,11 +94,11 @@ impl Talk {
     async fn round(&self) {
         let Some(fleet) = self.engine.fleet() else { return };
         let mut asked = JoinSet::new();
-        for cell in fleet.others().cloned() {
+        for cell in fleet.others() {
             if asked.len() >= ASKED_AT_ONCE {
                 asked.join_next().await;
             }
-            let (engine, peers) = (self.engine.clone(), Arc::clone(&self.peers));
+            let (engine, peers, cell) = (self.engine.clone(), Arc::clone(&self.peers), cell.clone());
             asked.spawn(async move { sync::with(&engine, &peers, &cell).await });
         }
         while asked.join_next().await.is_some() {}

@@ -3,12 +3,18 @@
 
 use super::peers::Peers;
 use std::collections::HashMap;
+use std::time::Duration;
 use tessera_client::wire::{FleetRow, PlacementRow, Request};
 use tessera_client::{Client, ClientError};
 use tessera_engine::{Engine, SubmitError};
-use tessera_model::limits::PLACEMENTS_MAX;
+use tessera_model::limits::{PAGE_ROWS_MAX, PLACEMENTS_MAX};
 use tessera_model::{Cell, CellId, Epoch, PeerSeen, Placement, Refusal, TenantId};
+use tokio::time::{Instant, timeout_at};
 
+/// LIMIT: pages of another cell's placements: a page may hold less than it could.
+const PAGES_MAX: usize = PLACEMENTS_MAX.div_ceil(PAGE_ROWS_MAX) * 2;
+/// LIMIT: how long another cell may take in one round to tell and take placements; the next round goes on.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// LIMIT: placements of this node that are looked at in one go.
 const LOOKED_AT_ONCE: usize = 1_000;
 
@@ -60,28 +66,32 @@ async fn exchange(engine: &Engine, peers: &Peers, cell: &Cell) -> Result<(FleetR
     if row.digest == engine.placements_told().1 {
         return Ok((row, 0));
     }
-    let theirs = all(&client).await.map_err(|error| error.to_string())?;
+    let until = Instant::now() + PATIENCE;
+    let theirs = timeout_at(until, all(&client)).await;
+    let theirs = theirs.map_err(|_| format!("it did not tell all within {} s", PATIENCE.as_secs()))??;
     let mut differs = take(engine, cell, &theirs).await;
-    differs += send(engine, &client, &theirs).await?;
+    differs += send(engine, (&client, until), &theirs).await?;
     Ok((told(&client).await?, differs))
 }
 
 /// What the other node is in its fleet.
 async fn told(client: &Client) -> Result<FleetRow, String> {
-    let page = client.list::<FleetRow>(&Request::ReadFleet {}).await.map_err(|error| match error {
-        ClientError::Refused(Refusal::Unauthorized) => {
+    let page = client.list::<FleetRow>(&Request::ReadFleet {}).await.map_err(|error| {
+        if matches!(error, ClientError::Refused(Refusal::Unauthorized)) {
             "the key for it may not do tessera.fleet.sync there".to_owned()
+        } else {
+            error.to_string()
         }
-        error => error.to_string(),
     })?;
     page.rows.into_iter().next().ok_or_else(|| "the node there belongs to no fleet".to_owned())
 }
 
 /// All that another cell knows.
-async fn all(client: &Client) -> Result<HashMap<TenantId, (Epoch, CellId)>, ClientError> {
+async fn all(client: &Client) -> Result<HashMap<TenantId, (Epoch, CellId)>, String> {
     let (mut theirs, mut after) = (HashMap::new(), None);
-    loop {
-        let page = client.list::<PlacementRow>(&Request::ListPlacements { after, limit: 0 }).await?;
+    for _ in 0..PAGES_MAX {
+        let page = client.list::<PlacementRow>(&Request::ListPlacements { after, limit: 0 }).await;
+        let page = page.map_err(|error| error.to_string())?;
         for row in page.rows {
             if let (Ok(cell), true) = (u16::try_from(row.cell), theirs.len() < PLACEMENTS_MAX) {
                 theirs.insert(row.tenant, (Epoch(row.epoch), CellId(cell)));
@@ -92,6 +102,7 @@ async fn all(client: &Client) -> Result<HashMap<TenantId, (Epoch, CellId)>, Clie
             None => return Ok(theirs),
         }
     }
+    Err("it tells of more placements than there can be".to_owned())
 }
 
 /// Takes what another cell knows in a higher epoch; says how much of it stays in dispute.
@@ -127,7 +138,7 @@ async fn take(engine: &Engine, from: &Cell, theirs: &HashMap<TenantId, (Epoch, C
 /// Sends what another cell does not know, or knows in a lower epoch; says how much of it was not taken.
 async fn send(
     engine: &Engine,
-    to: &Client,
+    (to, until): (&Client, Instant),
     theirs: &HashMap<TenantId, (Epoch, CellId)>,
 ) -> Result<u64, String> {
     let (mut after, mut differs) = (None, 0);
@@ -138,6 +149,9 @@ async fn send(
         for placed in mine {
             if theirs.get(&placed.tenant).is_some_and(|(epoch, _)| *epoch >= placed.epoch) {
                 continue;
+            }
+            if Instant::now() >= until {
+                return Ok(differs + 1);
             }
             let (tenant, epoch, cell) = (placed.tenant, placed.epoch.0, u32::from(placed.cell.0));
             match to.request(&Request::PlaceTenant { tenant, epoch, cell }).await {

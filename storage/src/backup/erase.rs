@@ -9,8 +9,9 @@ use super::verify::{Backup, tenant_of};
 use super::{KEYS, KEYS_BYTES_MAX, MANIFEST, Manifest, Progress, STATE, TAIL, bad};
 use crate::bucket::{Bucket, Image};
 use crate::checkpoint::read as table;
-use crate::checkpoint::schema::{self, DirectoryRow, Life, Listed, Of, ROW_KEY_HEAD};
+use crate::checkpoint::schema::{self, DirectoryRow, ERASING_KEY, Erasing, Life, Listed, Of, ROW_KEY_HEAD};
 use crate::disk::{self, Disk};
+use crate::embedded::Identity;
 use crate::error::StorageError;
 use crate::key_files;
 use crate::key_slots::gone;
@@ -66,20 +67,36 @@ fn zero(bytes: &mut [u8], slot: u32) {
 }
 
 impl Backup {
-    /// Makes another backup of this one on an empty disk, without anybody whose key `now` (a copy of the key file of the
-    /// data directory that it is of) says was erased since; then destroys this one's keys. Without any such subject
-    /// nothing is made, and nothing destroyed. Looks at every byte first. `seed` is 32 random bytes.
+    /// Whether it was taken of the data directory with this identity (the content of its file `LANE`), in the life that
+    /// it is in: the slots of the key files are the same then, and otherwise they need not be.
     ///
     /// # Errors
-    /// [`StorageError::BadBackup`], [`StorageError::RootKeyWrong`]; otherwise as the disks report. Until it is done this
+    /// [`StorageError::BadBackup`] when it was not; damage of the identity.
+    pub fn check_is_of(&self, lane: &[u8]) -> Result<(), StorageError> {
+        let identity = Identity::read(lane)?;
+        if identity.salt() != self.manifest.salt || identity.epoch() != self.manifest.epoch {
+            let what = "it is of another data directory, or of before a restore: destroy it as a whole";
+            return Err(bad(MANIFEST, what));
+        }
+        Ok(())
+    }
+
+    /// Makes another backup of this one on an empty disk, without anybody whose key `now` (a copy of the key file of the
+    /// data directory that it is of, whose file `LANE` is `lane`) says was erased since; then destroys this one's keys.
+    /// Without any such subject nothing is made, and nothing destroyed. Looks at every byte first. `seed` is 32 random
+    /// bytes.
+    ///
+    /// # Errors
+    /// [`StorageError::BadBackup`], as [`Backup::check_is_of`] too, [`StorageError::RootKeyWrong`]; otherwise as the disks report. Until it is done this
     /// backup is as it was.
     pub fn erase(
         &self,
         to: &dyn Disk,
-        (root_key, now): (&RootKey, &[u8]),
+        (root_key, lane, now): (&RootKey, &[u8], &[u8]),
         seed: &[u8; 32],
         progress: &Progress,
     ) -> Result<BackupErased, StorageError> {
+        self.check_is_of(lane)?;
         if !to.list().map_err(StorageError::while_doing("listing", "the new backup"))?.is_empty() {
             return Err(StorageError::NotEmpty);
         }
@@ -100,7 +117,22 @@ impl Backup {
         Ok(BackupErased { subjects: count, buckets: work.buckets })
     }
 
-    /// The subjects whose keys this backup has and the data directory has erased.
+    /// The tenants in which somebody was being erased when this backup was taken.
+    fn erasing(&self, progress: &Progress) -> Result<Vec<TenantId>, StorageError> {
+        let mut tenants = Vec::new();
+        read(&*self.disk, self.note(STATE)?, progress, &mut |of, key, value| {
+            if let (Of::Meta, ERASING_KEY) = (of, key) {
+                let noted: Erasing =
+                    schema::decode(of, key, value).map_err(|error| bad(STATE, error.text()))?;
+                tenants = noted.tenants;
+            }
+            Ok(())
+        })?;
+        Ok(tenants)
+    }
+
+    /// The subjects whose keys this backup has and the data directory has erased. Of a tenant in which somebody was being
+    /// erased also those whose keys it has not: its buckets may still hold them.
     fn erased(
         &self,
         before: &[u8],
@@ -108,10 +140,11 @@ impl Backup {
         progress: &Progress,
     ) -> Result<BTreeMap<TenantId, BTreeMap<SubjectIndex, u32>>, StorageError> {
         let mut found: BTreeMap<TenantId, BTreeMap<SubjectIndex, u32>> = BTreeMap::new();
+        let erasing = self.erasing(progress)?;
         let mut note = |tenant: TenantId, key: &[u8], slot: Option<u32>| {
             let (Some(slot), Some(owner)) = (slot, key.first_chunk().copied()) else { return };
             let erased = |bytes: &[u8]| slot_of(bytes, slot).is_some_and(|found| found == &gone()[..]);
-            if erased(now) && !erased(before) {
+            if erased(now) && (!erased(before) || erasing.contains(&tenant)) {
                 let owner = SubjectIndex(u32::from_be_bytes(owner));
                 found.entry(tenant).or_default().insert(owner, slot);
             }

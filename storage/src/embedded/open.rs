@@ -58,6 +58,11 @@ impl Identity {
         self.salt
     }
 
+    /// The life of its histories.
+    pub(crate) const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
     /// Whether journal files may have this size.
     pub(crate) fn takes(file_bytes: u64) -> bool {
         (FILE_BYTES_MIN..=FILE_BYTES_MAX).contains(&file_bytes) && file_bytes.is_multiple_of(16_384)

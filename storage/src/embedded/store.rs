@@ -24,6 +24,9 @@ use tessera_model::limits::BUCKET_PLACES;
 use tessera_model::record::PlaceRecord;
 use tessera_model::{Epoch, Place, Private, Revision, Row, RowKind, TenantId, UnixMillis};
 
+/// LIMIT: bytes of the frames that are read of a history at once, the last one of them apart.
+const HISTORY_BYTES_MAX: usize = 4 << 20;
+
 impl Store for Embedded {
     fn commit(&self, batch: Batch) -> Commit {
         let (reply, commit) = Commit::pair();
@@ -182,15 +185,17 @@ impl Store for Embedded {
         from: Revision,
         limit: usize,
     ) -> Result<Vec<FrameRead>, StorageError> {
-        let mut frames = Vec::new();
+        let (mut frames, mut bytes) = (Vec::new(), 0_usize);
         if limit == 0 {
             return Ok(frames);
         }
+        let whole = limit == usize::MAX;
         self.walk_from(tenant, (from, limit), &mut |view| {
             if view.head.revision >= from {
+                bytes = bytes.saturating_add(view.whole.len());
                 frames.push(self.opened(view, "history")?);
             }
-            Ok(frames.len() < limit)
+            Ok(frames.len() < limit && (whole || bytes < HISTORY_BYTES_MAX))
         })?;
         Ok(frames)
     }

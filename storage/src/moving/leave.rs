@@ -11,6 +11,7 @@ use crate::keys::KeySlot;
 use crate::seal::{KeyHeld, row as sealed_row};
 use redb::ReadTransaction;
 use std::collections::{BTreeMap, BTreeSet};
+use tessera_crypto::Key;
 use tessera_model::{Revision, RowKind, TenantId};
 
 /// The tables of which a copy has entries, in the order in which they are given.
@@ -68,23 +69,31 @@ impl Leaving<'_> {
         Ok(())
     }
 
-    fn slot(&mut self, slot: u32, sent: &mut Sent) -> Result<(), StorageError> {
-        let key = match self.store.safe.key_at(self.tenant, slot)? {
+    fn key(&self, slot: u32) -> Result<Option<Key>, StorageError> {
+        Ok(match self.store.safe.key_at(self.tenant, slot)? {
             KeyHeld::Key(key) => Some(key.sealing().clone()),
             KeyHeld::Erased | KeyHeld::Never => None,
-        };
+        })
+    }
+
+    fn slot(&mut self, slot: u32, key: Option<Key>, sent: &mut Sent) -> Result<(), StorageError> {
         self.out.piece(&Piece::Slot(slot, key))?;
         sent.slots.insert(slot);
         Ok(())
     }
 
-    /// Gives the keys of buckets and subjects that were not given, and those of which some were erased since.
+    /// Gives the keys of buckets and subjects that were not given, and those of which some were erased since; those
+    /// that nothing names any more are erased there, too.
     fn slots(&mut self, row: &DirectoryRow, sent: &mut Sent) -> Result<(), StorageError> {
         let erased = self.store.safe.erasures();
         let again = std::mem::replace(&mut sent.erased, erased) != erased;
-        for listed in row.buckets.iter().filter(|listed| listed.key != 0) {
-            if !sent.slots.contains(&listed.key) {
-                self.slot(listed.key, sent)?;
+        let mut named: BTreeSet<u32> = row.buckets.iter().map(|listed| listed.key).collect();
+        for slot in named.iter().copied().filter(|slot| *slot != 0) {
+            if !sent.slots.contains(&slot) {
+                // Without its key a bucket could not be read there.
+                let key = self.key(slot)?;
+                let key = key.ok_or(StorageError::BadCopy("a bucket got another key meanwhile"))?;
+                self.slot(slot, Some(key), sent)?;
             }
         }
         let mut slots = Vec::new();
@@ -93,10 +102,20 @@ impl Leaving<'_> {
             let fault = |_| table::damage(Of::Row, "a key's row does not read", Some(self.tenant));
             let read = table::decode_row(key, value).map_err(fault)?;
             let slot = read.value.as_ref().and_then(sealed_row::slot_in);
+            named.extend(slot);
             slots.extend(slot.filter(|slot| again || !sent.slots.contains(slot)));
             Ok(true)
         })?;
-        slots.into_iter().try_for_each(|slot| self.slot(slot, sent))
+        for slot in slots {
+            let key = self.key(slot)?;
+            self.slot(slot, key, sent)?;
+        }
+        let unnamed: Vec<u32> = sent.slots.difference(&named).copied().collect();
+        for slot in unnamed {
+            self.out.piece(&Piece::Slot(slot, None))?;
+            sent.slots.remove(&slot);
+        }
+        Ok(())
     }
 
     /// Gives the entries that were not given as they are, and names those that are gone.

@@ -14,6 +14,8 @@ use tokio::time::sleep_until;
 /// The first and the longest wait before a repeat.
 const WAIT_FIRST: Duration = Duration::from_millis(1);
 const WAIT_LONGEST: Duration = Duration::from_millis(100);
+/// The shortest wait where redirects led in a circle.
+pub(crate) const CIRCLE_REST: Duration = Duration::from_millis(10);
 
 /// What writes a question under a request id. It may be called again for a repeat.
 pub(crate) type Write<'w> = &'w (dyn Fn(&mut Outbox, u64) -> Result<(), WireError> + Sync);
@@ -78,15 +80,18 @@ impl Routes {
                     told = matches!(error, ClientError::Refused(_)).then(|| error.clone());
                     (error, at_least)
                 }
-                Attempt::Elsewhere(fault) if redirects < REDIRECTS_MAX => {
+                Attempt::Elsewhere(_) if redirects == REDIRECTS_MAX => {
+                    // Two cells that name each other for a moment: one of them hears soon where the tenant lives.
+                    redirects = 0;
+                    told = Some(ClientError::TooManyRedirects);
+                    (ClientError::TooManyRedirects, CIRCLE_REST)
+                }
+                Attempt::Elsewhere(fault) => {
                     redirects += 1;
                     let followed = self.follow(&pool, fault, deadline).await;
                     followed.map_err(|error| outcome(error, uncertain, command))?;
                     now = Instant::now();
                     continue;
-                }
-                Attempt::Elsewhere(_) => {
-                    return Err(outcome(ClientError::TooManyRedirects, uncertain, command));
                 }
             };
             let until = Instant::now() + pool.dice.jitter(wait.max(at_least));
@@ -111,7 +116,7 @@ impl Routes {
             Some(link) => link,
             None => {
                 // A silent cell leaves time to ask another one where the tenant lives now.
-                let asks = !around && self.has_others();
+                let asks = !around && self.has_others(pool);
                 let until = if asks { now + deadline.saturating_duration_since(now) / 2 } else { deadline };
                 match pool.link(until).await {
                     Ok(link) => {
@@ -133,7 +138,9 @@ impl Routes {
         };
         match pending.await {
             // The credential of before was revoked while the answer was on its way: the one of now is asked with.
-            Ok(Answer::Fault(fault)) if fault.code == Refusal::Unauthorized.code() && link.turn < pool.turn() => {
+            Ok(Answer::Fault(fault))
+                if fault.code == Refusal::Unauthorized.code() && link.turn < pool.turn() =>
+            {
                 again(ClientError::of(fault), 0, false)
             }
             Ok(Answer::Fault(fault)) => of_fault(fault),

@@ -1,6 +1,7 @@
 //! Where the calls of a client go: the node that it was told, the one that a redirect led to, and what is known of the
 //! other cells of a fleet.
 
+use crate::call::CIRCLE_REST;
 use crate::config::Config;
 use crate::error::ClientError;
 use crate::lane::Answer;
@@ -14,9 +15,9 @@ use std::time::{Duration, Instant};
 use tessera_model::code::CODE_REDIRECT;
 use tessera_model::{CommandId, Handle, HandleBytes, Private, TenantId};
 use tessera_wire::{CellRow, Fault, Head, Outbox, Request, TENANT_OF_CONNECTION};
-use tokio::time::timeout_at;
+use tokio::time::{sleep_until, timeout_at};
 
-/// LIMIT: redirects followed in one call: the first may be of an old map, the second is of a new one.
+/// LIMIT: redirects followed without a rest: the first may be of an old map, the second is of a new one.
 pub(crate) const REDIRECTS_MAX: u32 = 2;
 /// LIMIT: how long reading the map of a fleet may take; nobody waits for it.
 const MAP_PATIENCE: Duration = Duration::from_secs(10);
@@ -51,12 +52,16 @@ fn leads(fault: &Fault, credential: Option<HandleBytes>) -> bool {
     at_home && !fault.detail.is_empty()
 }
 
+/// Whether a credential may be shown to a cell that did not send it there: an operator's is shown to its own alone.
+fn roams(credential: Option<HandleBytes>) -> bool {
+    let handle = credential.and_then(|bytes| Handle::parse(&bytes).ok());
+    handle.is_none_or(|handle| handle.tenant != TenantId::SYSTEM)
+}
+
 /// The redirect that an error is.
 pub(crate) fn redirect_of(error: ClientError) -> Result<Fault, ClientError> {
-    match error {
-        ClientError::Faulted(fault) if fault.code == CODE_REDIRECT => Ok(fault),
-        error => Err(error),
-    }
+    let ClientError::Faulted(fault) = error else { return Err(error) };
+    if fault.code == CODE_REDIRECT { Ok(fault) } else { Err(ClientError::Faulted(fault)) }
 }
 
 impl Routes {
@@ -86,7 +91,12 @@ impl Routes {
                 Err(error) => redirect_of(error)?,
             };
             if redirects == REDIRECTS_MAX {
-                return Err(ClientError::TooManyRedirects);
+                let until = Instant::now() + CIRCLE_REST;
+                if until >= deadline {
+                    return Err(ClientError::TooManyRedirects);
+                }
+                sleep_until(until.into()).await;
+                redirects = 0;
             }
             redirects += 1;
             self.follow(&pool, fault, deadline).await?;
@@ -174,13 +184,17 @@ impl Routes {
         Ok(())
     }
 
-    /// Whether the map names another cell than the one that calls go to: worth asking when that one is silent.
-    pub(crate) fn has_others(&self) -> bool {
-        self.map.lock().cells.len() > 1
+    /// Whether the map names another cell than the one that calls go to: worth asking when that one is silent, unless
+    /// the credential is nobody's business there.
+    pub(crate) fn has_others(&self, from: &Pool) -> bool {
+        self.map.lock().cells.len() > 1 && roams(from.credential())
     }
 
     /// The tenant's cell cannot be reached: asks another one where it lives now. False when none is known.
     pub(crate) async fn ask_around(&self, from: &Pool, deadline: Instant) -> bool {
+        if !roams(from.credential()) {
+            return false;
+        }
         let row = {
             let mut map = self.map.lock();
             let count = map.cells.len().max(1);

@@ -12,11 +12,14 @@ use tessera_model::limits::ACTED_PER_SUBJECT_MAX;
 use tessera_model::record::SubjectStatus;
 use tessera_model::{Caller, Deadline, Event, PublicId, Refusal, SubjectIndex, UnixMillis};
 
+/// LIMIT: ends that one frame notes; the next one goes on.
+const ENDS_MAX: usize = 256;
+
 impl State {
     /// Who acts and acted for a subject, by number.
     pub(in crate::state) fn acted_of(&self, subject: SubjectIndex) -> impl Iterator<Item = &ActedRecord> {
         let range = (subject, 0)..=(subject, u32::MAX);
-        self.root.acted.range(range).map(|(_, record)| &**record)
+        self.root.acts.kept.range(range).map(|(_, record)| &**record)
     }
 
     /// That somebody begins to act; what is oldest and over makes room.
@@ -38,7 +41,7 @@ impl State {
 
     /// That a session which somebody ends now was one in which somebody acted.
     pub(in crate::state) fn acting_ordered(&self, session: PublicId, now: UnixMillis) -> Option<Event> {
-        let mut open = self.root.acts_open.keys().filter_map(|at| self.root.acted.get(at));
+        let mut open = self.root.acts.open.keys().filter_map(|at| self.root.acts.kept.get(at));
         let record = open.find(|record| record.session == session)?;
         Some(Self::noted(record, (now.to_deadline(), ActingEnd::Ordered)))
     }
@@ -70,7 +73,7 @@ impl State {
 
     /// Whether an end is to be noted.
     pub(crate) fn acts_are_over(&self, now: UnixMillis) -> bool {
-        let mut open = self.root.acts_open.keys().filter_map(|at| self.root.acted.get(at));
+        let mut open = self.root.acts.open.keys().filter_map(|at| self.root.acts.kept.get(at));
         open.any(|record| self.acting_end(record, now).is_some())
     }
 
@@ -78,23 +81,23 @@ impl State {
         if caller != Caller::Node {
             return Err(Refusal::Unauthorized);
         }
-        let open = self.root.acts_open.keys().filter_map(|at| self.root.acted.get(at));
+        let open = self.root.acts.open.keys().filter_map(|at| self.root.acts.kept.get(at));
         let ends = open.filter_map(|record| Some(Self::noted(record, self.acting_end(record, now)?)));
-        Ok(Decided { events: ends.collect(), ..Decided::default() })
+        Ok(Decided { events: ends.take(ENDS_MAX).collect(), ..Decided::default() })
     }
 
     pub(in crate::state) fn apply_acted(&mut self, record: &ActedRecord) {
         let at = (record.subject, record.number);
         if record.ended == Deadline::NONE {
-            self.root.acts_open.insert_mut(at, ());
+            self.root.acts.open.insert_mut(at, ());
         } else {
-            self.root.acts_open.remove_mut(&at);
+            self.root.acts.open.remove_mut(&at);
         }
-        self.root.acted.insert_mut(at, Arc::new(record.clone()));
+        self.root.acts.kept.insert_mut(at, Arc::new(record.clone()));
     }
 
     pub(in crate::state) fn apply_acted_forgotten(&mut self, at: (SubjectIndex, u32)) {
-        self.root.acts_open.remove_mut(&at);
-        self.root.acted.remove_mut(&at);
+        self.root.acts.open.remove_mut(&at);
+        self.root.acts.kept.remove_mut(&at);
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Told {
     pub(crate) kind: &'static str,
     /// Whom it is about; 0 for nobody in particular.
     pub(crate) subject: SubjectIndex,
+    /// What of a subject it tells; none for what everybody is told who sees it.
+    pub(crate) detail: Option<Detail>,
     /// `name=value`, in a fixed order.
     pub(crate) details: Vec<String>,
     /// Names of relations' sides that it tells.
@@ -66,7 +68,26 @@ impl Details {
 const NOBODY: SubjectIndex = SubjectIndex(0);
 
 fn told(kind: &'static str, subject: SubjectIndex, details: Details) -> Option<Told> {
-    Some(Told { kind, subject, details: details.0, names: Vec::new() })
+    Some(Told { kind, subject, detail: detail_of(kind), details: details.0, names: Vec::new() })
+}
+
+/// What of a subject a kind of events tells.
+fn detail_of(kind: &str) -> Option<Detail> {
+    match kind {
+        "subject.changed" | "password.offered" | "sign-in.failed" => Some(Detail::Status),
+        "subject.creator" => Some(Detail::Creator),
+        "attribute.changed" => Some(Detail::Attributes),
+        "sessions.ended" | "acting.begun" => Some(Detail::Sessions),
+        _ => match kind.split_once('.') {
+            Some(("grant", _)) => Some(Detail::Grants),
+            Some(("member", _)) => Some(Detail::Groups),
+            Some(("request", _)) => Some(Detail::Requests),
+            Some(("device", _)) => Some(Detail::Devices),
+            Some(("key", _)) => Some(Detail::Keys),
+            Some(("session", _)) => Some(Detail::Sessions),
+            Some(_) | None => None,
+        },
+    }
 }
 
 fn plain(kind: &'static str) -> Option<Told> {
@@ -330,12 +351,12 @@ impl Teller<'_> {
         let tuple = |kind, object: &str, relation: &str, subject: &str| {
             let details = none().with("user", subject).with("relation", relation).with("object", object);
             let names = vec![object.to_owned(), subject.to_owned()];
-            Some(Told { kind, subject: NOBODY, details: details.0, names })
+            Some(Told { kind, subject: NOBODY, detail: None, details: details.0, names })
         };
         let entity = |kind, name: &tessera_model::policy::EntityName| {
             let text = format!("{}:{}", name.kind, name.id);
             let details = none().with("entity", &text);
-            Some(Told { kind, subject: NOBODY, details: details.0, names: vec![text] })
+            Some(Told { kind, subject: NOBODY, detail: None, details: details.0, names: vec![text] })
         };
         match event {
             Event::RelationModelChanged(record) => {

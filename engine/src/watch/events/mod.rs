@@ -16,6 +16,7 @@ use crate::watch::Place;
 use std::sync::Arc;
 use std::time::Duration;
 use tessera_model::limits::{PAGE_ROWS_MAX, RELATION_WATCH_WAIT_MS_MAX};
+use tessera_model::visibility::Detail;
 use tessera_model::{
     Caller, CursorFault, Epoch, ListKind, PublicId, Receipt, Refusal, Revision, SubjectIndex, TenantId,
     UnixMillis,
@@ -31,6 +32,11 @@ const PRIVATE: &str = "tessera.admin.subjects";
 const FRAMES: usize = 256;
 /// LIMIT: such steps of one page.
 const STEPS_MAX: usize = 16;
+/// LIMIT: what a request that waits looks at, all rounds together, before it answers without any event: as much as one
+/// page.
+const LOOKED_MAX: u64 = 4_096;
+/// Events of a frame that cost as much to look at as another frame.
+const EVENTS_PER_FRAME: u64 = 8;
 /// LIMIT: names of kinds in a filter.
 pub const EVENT_KINDS_MAX: usize = 64;
 
@@ -103,7 +109,7 @@ pub struct EventsTold {
     pub events: Vec<EventTold>,
     /// Where to go on behind all of them.
     pub next: EventPosition,
-    /// How many frames were looked at.
+    /// How many frames were looked at, and for each eight events of one another.
     pub looked: u64,
     cursors: Cursors,
     now: Receipt,
@@ -143,8 +149,22 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn sees(&self, subject: SubjectIndex) -> bool {
-        subject.0 == 0 || self.teller.listing.sees(subject).is_some()
+    /// Whether it is told of this: of nobody whom it does not see, and of whom it sees what it is shown. What names a
+    /// session or a key alone tells not whose it is: where rules limit what is seen, nobody is told of it.
+    fn is_for(&self, told: &Told) -> bool {
+        let listing = self.teller.listing;
+        if !told.names.iter().all(|name| listing.tells(name)) {
+            return false;
+        }
+        if told.subject.0 == 0 {
+            let of_somebody = matches!(told.detail, Some(Detail::Sessions | Detail::Keys));
+            let hidden = of_somebody && listing.is_limited();
+            return !hidden;
+        }
+        match told.detail {
+            Some(detail) => listing.shows(told.subject, detail),
+            None => listing.sees(told.subject).is_some(),
+        }
     }
 
     fn by(&self, frame: &FrameRead) -> EventBy {
@@ -170,8 +190,7 @@ impl Reader<'_> {
     }
 
     fn row(&self, frame: &FrameRead, told: Told) -> Option<EventTold> {
-        let names = told.names.iter().all(|name| self.teller.listing.tells(name));
-        if !self.sees(told.subject) || !names {
+        if !self.is_for(&told) {
             return None;
         }
         let by = self.by(frame);
@@ -196,7 +215,8 @@ impl Reader<'_> {
         let mut found: Vec<Told> = frame.events.iter().filter_map(|event| self.teller.tell(event)).collect();
         if found.is_empty() {
             // What it changed is told to nobody, as a password is: that it was ordered is.
-            found.push(Told { kind: "command", subject: SubjectIndex(0), details: vec![], names: vec![] });
+            let (subject, detail) = (SubjectIndex(0), None);
+            found.push(Told { kind: "command", subject, detail, details: vec![], names: vec![] });
         }
         let count = found.len();
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
@@ -216,7 +236,8 @@ impl Reader<'_> {
 
 impl Engine {
     /// The events of a tenant from a position on, at most `limit` of them (a command more than that, at most), filtered.
-    /// Where there is nothing behind it the answer waits as long as it is told, 30 s at most.
+    /// Where there is nothing behind it the answer waits as long as it is told, 30 s at most; it is given without any
+    /// event once as much was looked at as one page may look at.
     ///
     /// # Errors
     /// `Malformed` for a filter over its bounds; `CursorRefused`, `Restored` or `Behind` for a position of elsewhere;
@@ -226,7 +247,22 @@ impl Engine {
         &self,
         bound: &Bound,
         filter: EventFilter,
+        window: (EventsFrom, usize, Duration),
+    ) -> Result<EventsTold, Refusal> {
+        self.watch_events_paid(bound, filter, window, Arc::new(|_: u64| {})).await
+    }
+
+    /// As [`Engine::watch_events`]; `paid` hears how much each round has looked at, also when nobody waits for the answer
+    /// any more.
+    ///
+    /// # Errors
+    /// As [`Engine::watch_events`].
+    pub async fn watch_events_paid(
+        &self,
+        bound: &Bound,
+        filter: EventFilter,
         (from, limit, wait): (EventsFrom, usize, Duration),
+        paid: Arc<dyn Fn(u64) + Send + Sync>,
     ) -> Result<EventsTold, Refusal> {
         if filter.kinds.len() > EVENT_KINDS_MAX {
             return Err(Refusal::Malformed);
@@ -236,7 +272,7 @@ impl Engine {
         let until = tokio::time::Instant::now() + wait;
         let waits = !wait.is_zero() && !matches!(from, EventsFrom::Now);
         let filter = Arc::new(filter);
-        let mut from = from;
+        let (mut from, mut looked) = (from, 0_u64);
         loop {
             let stirred = bound.entry.stirred();
             let view = bound.entry.view().as_ref().map(Arc::clone);
@@ -248,11 +284,18 @@ impl Engine {
             self.may_audit(bound)?;
             let (engine, bound_too, seen, asked) =
                 (self.clone(), bound.clone(), Arc::clone(&view), (Arc::clone(&filter), from.clone()));
-            let read = move || engine.events(&bound_too, &seen, &asked.0, &asked.1, limit);
-            let told = tokio::task::spawn_blocking(read).await.map_err(|_| Refusal::NotReady)??;
+            let paid = Arc::clone(&paid);
+            let read = move || {
+                let told = engine.events(&bound_too, &seen, &asked.0, &asked.1, limit)?;
+                paid(told.looked);
+                Ok::<_, Refusal>(told)
+            };
+            let mut told = tokio::task::spawn_blocking(read).await.map_err(|_| Refusal::NotReady)??;
+            looked = looked.saturating_add(told.looked);
+            told.looked = looked;
             // The credential or what it may do may have ended while it was waited or read.
             self.may_audit(bound)?;
-            if !waits || !told.events.is_empty() || told.has_more() {
+            if !waits || !told.events.is_empty() || told.has_more() || looked >= LOOKED_MAX {
                 return Ok(told);
             }
             from = EventsFrom::Cursor(told.cursor(told.next));
@@ -361,7 +404,7 @@ impl Engine {
                 if frame.revision > now.revision || told.events.len() >= limit {
                     break;
                 }
-                told.looked += 1;
+                told.looked += 1 + frame.events.len() as u64 / EVENTS_PER_FRAME;
                 told.events.extend(reader.rows(&frame, at.seen));
                 at = EventPosition { next: frame.revision.0 + 1, seen: 0 };
             }

@@ -28,6 +28,22 @@ pub(super) fn sound_reason(reason: &str) -> Result<(), Refusal> {
 }
 
 impl State {
+    /// Whether what somebody is to act with, and how long, can be ordered at all.
+    fn sound_terms(&self, patterns: &[Pattern], ttl_s: u32) -> Result<(), Refusal> {
+        if patterns.is_empty() {
+            return Err(Refusal::Malformed);
+        }
+        if patterns.len() > PATTERNS_MAX {
+            return Err(Limit::Patterns.reached());
+        }
+        self.look_up(patterns, &[])?;
+        match ttl_s {
+            0 => Err(Refusal::DeadlinePassed),
+            long if long > ACTING_TTL_S_MAX => Err(Limit::ActingTtl.reached()),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn impersonate(
         &self,
         (id, patterns): (PublicId, &[Pattern]),
@@ -45,19 +61,7 @@ impl State {
             return Err(Refusal::SubjectSuspended);
         }
         sound_reason(reason)?;
-        if patterns.is_empty() {
-            return Err(Refusal::Malformed);
-        }
-        if patterns.len() > PATTERNS_MAX {
-            return Err(Limit::Patterns.reached());
-        }
-        self.look_up(patterns, &[])?;
-        if ttl_s == 0 {
-            return Err(Refusal::DeadlinePassed);
-        }
-        if ttl_s > ACTING_TTL_S_MAX {
-            return Err(Limit::ActingTtl.reached());
-        }
+        self.sound_terms(patterns, ttl_s)?;
         // Nobody acts for a machine, for themselves, or for somebody who may act for others or stands above them.
         let may_act = self.permission_id("tessera.sessions.open").is_some_and(|open| {
             let name = BUILT_IN.get((open.0 as usize).saturating_sub(1)).copied().unwrap_or_default();
@@ -75,7 +79,7 @@ impl State {
             record.actor == actor && self.live(life.0, life.1, now).is_some()
         };
         // COST: looks at all acting sessions of the tenant: those that live, and those that nobody has ended.
-        let acts = self.root.actings.iter().filter(|(life, record)| lives(life, record)).count();
+        let acts = self.root.acts.alive.iter().filter(|(life, record)| lives(life, record)).count();
         if acts >= ACTING_PER_ACTOR_MAX {
             return Err(Limit::ActingPerActor.reached());
         }
@@ -118,7 +122,7 @@ impl State {
 
     /// Who acts in a session, if somebody does.
     pub(super) fn acting(&self, life: (Place, Generation)) -> Option<&ActingRecord> {
-        self.root.actings.get(&life).map(|record| &**record)
+        self.root.acts.alive.get(&life).map(|record| &**record)
     }
 
     /// What whoever acts for somebody else may order in their name: the end of it, and that it is not over yet.
@@ -130,6 +134,6 @@ impl State {
     }
 
     pub(super) fn apply_acting(&mut self, record: &ActingRecord) {
-        self.root.actings.insert_mut((record.place, record.generation), Arc::new(record.clone()));
+        self.root.acts.alive.insert_mut((record.place, record.generation), Arc::new(record.clone()));
     }
 }
