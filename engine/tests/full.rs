@@ -179,7 +179,7 @@ async fn tc_103_slow_syncs_lock_nobody_out() {
     assert!(told.iter().all(|one| one.as_ref().err().is_none_or(|error| *error == busy)));
     assert!(asked > 100, "{asked} checks while commands waited");
     let signs_in = async |password| house.sign_in(&tenant, "amy@example.org", password).await.map(drop);
-    let told = at_once(["wrong", "correct horse", "wrong"].map(|password| signs_in(password))).await;
+    let told = at_once(["wrong", "correct horse", "wrong"].map(&signs_in)).await;
     assert_eq!(told.iter().filter(|one| one.is_ok()).count(), 1, "{told:?}");
     assert!(signs_in("correct horse").await.is_ok(), "somebody is locked out");
     *waits_ms.lock() = Vec::new();
