@@ -137,7 +137,12 @@ async fn bind(engine: &Engine, key: &Handle) -> Result<Bound, Why> {
         match engine.hello(&key.to_bytes(), None) {
             Ok(bound) => return Ok(bound),
             Err(HelloRefusal::NotReady) => tokio::time::sleep(std::time::Duration::from_millis(1)).await,
-            Err(HelloRefusal::Refused | HelloRefusal::Failed | HelloRefusal::Suspended) => {
+            Err(
+                HelloRefusal::Refused
+                | HelloRefusal::Failed
+                | HelloRefusal::Suspended
+                | HelloRefusal::Elsewhere(_),
+            ) => {
                 return Err("the credential was refused".into());
             }
         }

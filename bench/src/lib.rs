@@ -6,6 +6,7 @@
 pub mod args;
 pub mod bare;
 pub mod caller;
+pub mod casbin;
 pub mod checks;
 pub mod commit;
 pub mod echo;

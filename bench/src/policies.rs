@@ -1,5 +1,6 @@
 //! Policies beside cedar-policy, how they grow, and what a tenant pays that has none.
 
+use crate::casbin::Casbin;
 use crate::checks::PER_ROOT;
 use crate::figure::{Family, Row, Setup, Spec, Why};
 use crate::house::{House, Tenant};
@@ -17,14 +18,23 @@ use tessera_policy_cedar::{Facts, Parsed, Question, Schema};
 use tessera_program::{Entities, FaultRule, Names, Policies, Request};
 
 /// The figures of policies.
-pub const POLICIES: Family =
-    Family { specs: &[POLICY_SIX_VS_CEDAR, POLICY_GROWTH, POLICY_NONE], take: policies };
+pub const POLICIES: Family = Family {
+    specs: &[POLICY_SIX_VS_CEDAR, POLICY_SIX_VS_CASBIN, POLICY_GROWTH, POLICY_NONE],
+    take: policies,
+};
 
 const POLICY_SIX_VS_CEDAR: Spec = Spec {
     id: "policy-six-vs-cedar",
     what: "how many times cedar-policy takes as long for one policy of six conditions, half of them permitted, p50",
     unit: "x",
     goal: ">= 50 x",
+};
+
+const POLICY_SIX_VS_CASBIN: Spec = Spec {
+    id: "policy-six-vs-casbin",
+    what: "how many times Casbin takes as long for the same six conditions as its matcher, p50",
+    unit: "x",
+    goal: "reported",
 };
 
 const POLICY_GROWTH: Spec = Spec {
@@ -172,6 +182,14 @@ fn policies(setup: &Setup) -> Result<Vec<Row>, Why> {
     let six = Row::new(&POLICY_SIX_VS_CEDAR, times, sizes)
         .beside("cedar-policy, ns", peer)
         .judged(Some(times >= 50.0));
+    setup.progress.say("policy-six-vs-casbin");
+    let casbin = Casbin::new(QUESTIONS)?;
+    if !casbin.agrees() {
+        return Err("Casbin and we decide differently".into());
+    }
+    let (again, peer) = interleave(rounds, || world.ours(&requests), || casbin.nanos());
+    let sizes = format!("{QUESTIONS} questions a round, {rounds} rounds in turn, {again:.1} ns ours");
+    let beside = Row::new(&POLICY_SIX_VS_CASBIN, peer / again, sizes).beside("Casbin, ns", peer);
     setup.progress.say("policy-growth");
     let (few, many) = (World::new(&grown(10)?)?, World::new(&grown(MANY)?)?);
     let (asked_few, asked_many) = (few.requests()?, many.requests()?);
@@ -184,7 +202,7 @@ fn policies(setup: &Setup) -> Result<Vec<Row>, Why> {
     let growth =
         Row::new(&POLICY_GROWTH, growth, sizes).beside("over 10, ns", small).judged(Some(growth <= 1.5));
     setup.progress.say("policy-none");
-    Ok(vec![six, growth, none(rounds)?])
+    Ok(vec![six, beside, growth, none(rounds)?])
 }
 
 /// A tenant with sessions' worth of keys, and what is asked of them.
