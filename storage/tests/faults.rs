@@ -471,7 +471,7 @@ fn newer_formats_are_refused() {
     for name in ["keys-a", "keys-b"] {
         disk.tamper(name, |bytes| bytes[4] = 3);
     }
-    assert!(matches!(open(&disk), Err(StorageError::NewerFormat { found: 3, known: 1 })));
+    assert!(matches!(open(&disk), Err(StorageError::NewerFormat { found: 3, known: 2 })));
 }
 
 /// F-53. PROPERTY: rewriting 10,000 subjects 100 times leaves the checkpoint's file at most four times

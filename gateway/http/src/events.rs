@@ -46,11 +46,19 @@ pub(crate) async fn answer(
     Ok(Object::new().with("rows", rows).with("next", next).value())
 }
 
+/// LIMIT: bytes of the kinds that are asked for: some forty names. They fit a request's target with all else.
+pub(crate) const KINDS_BYTES_MAX: usize = 768;
+/// How kinds are written, for the description.
+pub(crate) const KINDS_FORM: &str = "^[a-z.-]+(,[a-z.-]+)*$";
+
 /// Names of kinds, with commas between.
 fn kinds(input: &Input) -> Result<Vec<String>, Problem> {
     let Some(text) = input.text("kind") else { return Ok(Vec::new()) };
     let kinds: Vec<String> = text.split(',').map(str::to_owned).collect();
-    if kinds.len() > EVENT_KINDS_MAX || kinds.iter().any(String::is_empty) {
+    let is_kind = |kind: &String| {
+        !kind.is_empty() && kind.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'.' | b'-'))
+    };
+    if text.len() > KINDS_BYTES_MAX || kinds.len() > EVENT_KINDS_MAX || !kinds.iter().all(is_kind) {
         return Err(ill_formed("kind"));
     }
     Ok(kinds)

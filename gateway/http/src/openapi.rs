@@ -1,5 +1,6 @@
 //! The description of the door (OpenAPI 3.1), made from the table of operations and nothing else.
 
+use crate::events::{KINDS_BYTES_MAX, KINDS_FORM};
 use crate::input::TEXT_CHARS_MAX;
 use crate::limits::BODY_BYTES_MAX;
 use crate::load::{FORMS, Form};
@@ -85,9 +86,17 @@ fn described(operation: &Operation) -> Value {
     let mut parameters: Vec<Value> = Vec::new();
     for field in operation.fields.iter().filter(|field| matches!(field.stand, Stand::Path | Stand::Query)) {
         let place = if field.stand == Stand::Path { "path" } else { "query" };
+        // The one text that stands in a target: kinds of events.
+        let (form, shown) = match field.shape {
+            Shape::Text => (
+                json!({ "type": "string", "maxLength": KINDS_BYTES_MAX, "pattern": KINDS_FORM }),
+                json!("session,grant.changed"),
+            ),
+            shape => (schema(shape), example(shape)),
+        };
         parameters.push(json!({
             "name": field.name, "in": place, "required": field.required, "description": field.text,
-            "schema": schema(field.shape), "example": example(field.shape),
+            "schema": form, "example": shown,
         }));
     }
     if operation.act.changes() {

@@ -80,6 +80,18 @@ impl Ways {
         Self { house, plain, general, session, alice }
     }
 
+    /// Whether the short way takes a request soon. Behind an answer of the general way a connection is hyper's for a
+    /// moment, and so is what comes within it: it is asked again.
+    async fn soon(&mut self, request: &str) -> bool {
+        for _ in 0..50 {
+            if self.alike(request).await {
+                return true;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        false
+    }
+
     /// Whether the short way takes a request; both ways answer alike.
     async fn alike(&mut self, request: &str) -> bool {
         let marked = request.replacen("\r\n", &format!("\r\n{GENERAL}"), 1);
@@ -230,9 +242,9 @@ async fn what_callers_send_is_plain() {
         ("X-Request-ID", "bfe9eb29-ab87-4ca3-be83-a1d5d8305716"),
     ];
     let path = "/access/v1/evaluation";
-    assert!(ways.alike(&request(path, &plain, &asked.to_string())).await);
+    assert!(ways.soon(&request(path, &plain, &asked.to_string())).await);
     let below = format!("/t/acme{path}");
-    assert!(ways.alike(&request(&below, &plain, &asked.to_string())).await);
+    assert!(ways.soon(&request(&below, &plain, &asked.to_string())).await);
     assert!(!ways.alike(&request("/t/other/access/v1/evaluation", &plain, &asked.to_string())).await);
     assert!(!ways.alike(&request("/access/v1/evaluations", &plain, &asked.to_string())).await);
     for (resource, is_plain) in [
@@ -244,7 +256,9 @@ async fn what_callers_send_is_plain() {
     ] {
         asked["resource"] = resource.clone();
         asked["context"] = json!({ "time": "2024-05-31T15:22-07:00", "n": null });
-        assert_eq!(ways.alike(&request(path, &plain, &asked.to_string())).await, is_plain, "{resource}");
+        let request = request(path, &plain, &asked.to_string());
+        let short = if is_plain { ways.soon(&request).await } else { ways.alike(&request).await };
+        assert_eq!(short, is_plain, "{resource}");
     }
     // By an identifier somebody is looked up where it may wait.
     asked["subject"] = json!({ "type": "user", "id": "alice@example.com" });
@@ -253,7 +267,7 @@ async fn what_callers_send_is_plain() {
     let session = ways.session.clone();
     asked["subject"] = json!({ "type": "user", "id": alice });
     asked["resource"] = json!({ "type": "document", "id": "123" });
-    assert!(ways.alike(&ways.of(&session, &asked.to_string())).await);
+    assert!(ways.soon(&ways.of(&session, &asked.to_string())).await);
     assert!(ways.plain.ask(&ways.of(&session, &asked.to_string())).await.starts_with("HTTP/1.1 403 "));
     let nobody = ways.of("tess_none", &asked.to_string());
     assert!(!ways.alike(&nobody).await);
