@@ -87,12 +87,11 @@ fn described(operation: &Operation) -> Value {
     for field in operation.fields.iter().filter(|field| matches!(field.stand, Stand::Path | Stand::Query)) {
         let place = if field.stand == Stand::Path { "path" } else { "query" };
         // The one text that stands in a target: kinds of events.
-        let (form, shown) = match field.shape {
-            Shape::Text => (
-                json!({ "type": "string", "maxLength": KINDS_BYTES_MAX, "pattern": KINDS_FORM }),
-                json!("session,grant.changed"),
-            ),
-            shape => (schema(shape), example(shape)),
+        let (form, shown) = if field.shape == Shape::Text {
+            let form = json!({ "type": "string", "maxLength": KINDS_BYTES_MAX, "pattern": KINDS_FORM });
+            (form, json!("session,grant.changed"))
+        } else {
+            (schema(field.shape), example(field.shape))
         };
         parameters.push(json!({
             "name": field.name, "in": place, "required": field.required, "description": field.text,
