@@ -23,6 +23,7 @@ use tessera_model::{
     CursorFault, Epoch, Event, Limit, ListKind, Receipt, Refusal, Revision, TenantId, UnixMillis,
 };
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// The permission that whoever watches has, from the first row to the last.
 const WATCH: &str = "tessera.admin.relations";
@@ -169,18 +170,15 @@ impl Watched {
     /// The cursor of a position.
     #[must_use]
     pub fn cursor(&self, at: WatchPosition) -> Vec<u8> {
-        let mut tail = [0; 12];
-        let parts = self.epoch.to_le_bytes().into_iter().chain(at.seen.to_le_bytes());
-        tail.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
-        self.cursors.behind(at.revision, &tail)
+        cursor_of(&self.cursors, at.revision, (Epoch(self.epoch), at.seen))
     }
 }
 
 /// One of the waiting; counted while it is there.
-pub(crate) struct Place<'a>(&'a Watchers);
+struct Place<'a>(&'a Watchers);
 
 impl<'a> Place<'a> {
-    pub(crate) fn take(watchers: &'a Watchers) -> Result<Self, Refusal> {
+    fn take(watchers: &'a Watchers) -> Result<Self, Refusal> {
         let place = Self(watchers);
         if watchers.waiting.fetch_add(1, Ordering::Relaxed) >= RELATION_WATCHERS_MAX {
             return Err(Limit::RelationWatchers.busy());
@@ -195,16 +193,46 @@ impl Drop for Place<'_> {
     }
 }
 
+/// Waits at a watcher's place until something is published or the tenant stirs; false when `until` came before.
+async fn heard(
+    watchers: &Watchers,
+    until: Instant,
+    (published, stirred): (impl Future<Output = ()>, impl Future<Output = ()>),
+) -> Result<bool, Refusal> {
+    let _place = Place::take(watchers)?;
+    let either = async {
+        tokio::select! {
+            () = published => {}
+            () = stirred => {}
+        }
+    };
+    Ok(tokio::time::timeout_at(until, either).await.is_ok())
+}
+
+/// The cursor of a position: its revision, the life of the history, and how much of what follows was seen.
+fn cursor_of(cursors: &Cursors, revision: u64, (epoch, seen): (Epoch, u32)) -> Vec<u8> {
+    let mut tail = [0; 12];
+    let parts = epoch.0.to_le_bytes().into_iter().chain(seen.to_le_bytes());
+    tail.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
+    cursors.behind(revision, &tail)
+}
+
+/// What [`cursor_of`] wrote.
+fn read_cursor(cursors: &Cursors, cursor: &[u8]) -> Result<(u64, (Epoch, u32)), Refusal> {
+    let damaged = Refusal::CursorRefused(CursorFault::Damaged);
+    let (revision, tail) = cursors.tail(Some(cursor))?.ok_or(damaged)?;
+    let (epoch, seen) = tail.split_first_chunk::<8>().ok_or(damaged)?;
+    let seen = u32::from_le_bytes(seen.try_into().map_err(|_| damaged)?);
+    Ok((revision, (Epoch(u64::from_le_bytes(*epoch)), seen)))
+}
+
 fn position(
     cursors: &Cursors,
     cursor: &[u8],
     (now, carried): (Receipt, Option<Carried>),
 ) -> Result<WatchPosition, Refusal> {
-    let damaged = Refusal::CursorRefused(CursorFault::Damaged);
-    let (revision, tail) = cursors.tail(Some(cursor))?.ok_or(damaged)?;
-    let (epoch, seen) = tail.split_first_chunk::<8>().ok_or(damaged)?;
-    let seen = u32::from_le_bytes(seen.try_into().map_err(|_| damaged)?);
-    match u64::from_le_bytes(*epoch) {
+    let (revision, (Epoch(epoch), seen)) = read_cursor(cursors, cursor)?;
+    match epoch {
         epoch if epoch < now.epoch.0 => {
             let at = (Epoch(epoch), Revision(revision));
             let same = carried.is_some_and(|carried| carried.holds(now.epoch, at));
@@ -257,7 +285,7 @@ impl Engine {
     ) -> Result<Watched, Refusal> {
         let limit = if limit == 0 { PAGE_ROWS_MAX } else { limit.min(PAGE_ROWS_MAX) };
         let wait = wait.min(Duration::from_millis(u64::from(RELATION_WATCH_WAIT_MS_MAX)));
-        let until = tokio::time::Instant::now() + wait;
+        let until = Instant::now() + wait;
         let mut from = cursor;
         loop {
             // A tenant that goes to sleep or is loaded anew has other watchers from then on.
@@ -273,7 +301,7 @@ impl Engine {
             let read = move || engine.changes(tenant, &seen_view, cursor.as_deref(), limit);
             let watched = tokio::task::spawn_blocking(read).await.map_err(|_| Refusal::NotReady)??;
             // The credential or what it may do may have ended while it was waited or read.
-            self.may_watch(bound)?;
+            self.may_still(bound, WATCH)?;
             let idle = watched.events.is_empty() && !watched.fell_behind && from.is_some();
             if !idle {
                 return Ok(watched);
@@ -285,28 +313,19 @@ impl Engine {
                 // There is more to look at, as far as nobody falls behind: no time to wait.
                 continue;
             }
-            let place = Place::take(&view.watchers)?;
-            let heard = async {
-                tokio::select! {
-                    () = published => {}
-                    () = stirred => {}
-                }
-            };
-            let woken = tokio::time::timeout_at(until, heard).await;
-            drop(place);
-            if woken.is_err() {
-                self.may_watch(bound)?;
+            if !heard(&view.watchers, until, (published, stirred)).await? {
+                self.may_still(bound, WATCH)?;
                 return Ok(watched);
             }
         }
     }
 
-    /// Whether a caller may be told of changes, now.
-    fn may_watch(&self, bound: &Bound) -> Result<(), Refusal> {
+    /// Whether a caller that watches may be told more, now.
+    fn may_still(&self, bound: &Bound, permission: &str) -> Result<(), Refusal> {
         if self.is_asleep(bound) {
             return Err(self.unready(&bound.home));
         }
-        if self.is_alive(bound) && self.may(bound, WATCH) { Ok(()) } else { Err(Refusal::Unauthorized) }
+        if self.is_alive(bound) && self.may(bound, permission) { Ok(()) } else { Err(Refusal::Unauthorized) }
     }
 
     /// Reads on behind a cursor, as far as some thousand frames go. Blocks.

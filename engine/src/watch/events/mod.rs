@@ -12,14 +12,13 @@ use crate::cursor::Cursors;
 use crate::engine::Engine;
 use crate::list::Listing;
 use crate::view::View;
-use crate::watch::Place;
+use crate::watch::{FRAMES, STEPS_MAX, cursor_of, heard, read_cursor};
 use std::sync::Arc;
 use std::time::Duration;
 use tessera_model::limits::{PAGE_ROWS_MAX, RELATION_WATCH_WAIT_MS_MAX};
 use tessera_model::visibility::Detail;
 use tessera_model::{
-    Caller, CursorFault, Epoch, ListKind, PublicId, Receipt, Refusal, Revision, SubjectIndex, TenantId,
-    UnixMillis,
+    Caller, Epoch, ListKind, PublicId, Receipt, Refusal, Revision, SubjectIndex, TenantId, UnixMillis,
 };
 use tessera_storage::FrameRead;
 
@@ -28,10 +27,6 @@ pub const AUDIT: &str = "tessera.audit";
 /// The permission to read what is private of subjects.
 const PRIVATE: &str = "tessera.admin.subjects";
 
-/// LIMIT: frames of history that are looked at in one step.
-const FRAMES: usize = 256;
-/// LIMIT: such steps of one page.
-const STEPS_MAX: usize = 16;
 /// LIMIT: what a request that waits looks at, all rounds together, before it answers without any event: as much as one
 /// page.
 const LOOKED_MAX: u64 = 4_096;
@@ -131,10 +126,7 @@ impl EventsTold {
     /// The cursor of a position.
     #[must_use]
     pub fn cursor(&self, at: EventPosition) -> Vec<u8> {
-        let mut tail = [0; 12];
-        let parts = self.now.epoch.0.to_le_bytes().into_iter().chain(at.seen.to_le_bytes());
-        tail.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
-        self.cursors.behind(at.next, &tail)
+        cursor_of(&self.cursors, at.next, (self.now.epoch, at.seen))
     }
 
     const fn has_more(&self) -> bool {
@@ -281,7 +273,7 @@ impl Engine {
             tokio::pin!(stirred, published);
             // From here on nothing that is published goes unheard.
             published.as_mut().enable();
-            self.may_audit(bound)?;
+            self.may_still(bound, AUDIT)?;
             let (engine, bound_too, seen, asked) =
                 (self.clone(), bound.clone(), Arc::clone(&view), (Arc::clone(&filter), from.clone()));
             let paid = Arc::clone(&paid);
@@ -294,33 +286,16 @@ impl Engine {
             looked = looked.saturating_add(told.looked);
             told.looked = looked;
             // The credential or what it may do may have ended while it was waited or read.
-            self.may_audit(bound)?;
+            self.may_still(bound, AUDIT)?;
             if !waits || !told.events.is_empty() || told.has_more() || looked >= LOOKED_MAX {
                 return Ok(told);
             }
             from = EventsFrom::Cursor(told.cursor(told.next));
-            let place = Place::take(&view.watchers)?;
-            let heard = async {
-                tokio::select! {
-                    () = published => {}
-                    () = stirred => {}
-                }
-            };
-            let woken = tokio::time::timeout_at(until, heard).await;
-            drop(place);
-            if woken.is_err() {
-                self.may_audit(bound)?;
+            if !heard(&view.watchers, until, (published, stirred)).await? {
+                self.may_still(bound, AUDIT)?;
                 return Ok(told);
             }
         }
-    }
-
-    /// Whether a caller may be told of events, now.
-    fn may_audit(&self, bound: &Bound) -> Result<(), Refusal> {
-        if self.is_asleep(bound) {
-            return Err(self.unready(&bound.home));
-        }
-        if self.is_alive(bound) && self.may(bound, AUDIT) { Ok(()) } else { Err(Refusal::Unauthorized) }
     }
 
     /// The cursors of events that are filtered so.
@@ -338,7 +313,6 @@ impl Engine {
         (cursors, now): (&Cursors, Receipt),
         from: &EventsFrom,
     ) -> Result<EventPosition, Refusal> {
-        let damaged = Refusal::CursorRefused(CursorFault::Damaged);
         let (epoch, at) = match from {
             EventsFrom::First => return Ok(EventPosition { next: 0, seen: 0 }),
             EventsFrom::Now => return Ok(EventPosition { next: now.revision.0 + 1, seen: 0 }),
@@ -346,10 +320,8 @@ impl Engine {
                 (seen.epoch, EventPosition { next: seen.revision.0.saturating_add(1), seen: 0 })
             }
             EventsFrom::Cursor(bytes) => {
-                let (next, tail) = cursors.tail(Some(bytes))?.ok_or(damaged)?;
-                let (epoch, seen) = tail.split_first_chunk::<8>().ok_or(damaged)?;
-                let seen = u32::from_le_bytes(seen.try_into().map_err(|_| damaged)?);
-                (Epoch(u64::from_le_bytes(*epoch)), EventPosition { next, seen })
+                let (next, (epoch, seen)) = read_cursor(cursors, bytes)?;
+                (epoch, EventPosition { next, seen })
             }
         };
         if epoch > now.epoch {
