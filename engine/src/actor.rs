@@ -192,8 +192,9 @@ impl Running {
     /// False when there may be more of that, for which places must stay.
     async fn note_acts(&mut self, now: UnixMillis) -> Result<bool, ActorError> {
         for _ in 0..NOTED_FRAMES_MAX {
-            let may = self.house.store.room() == Room::Any && !self.house.now_and_stopped().1;
-            if !may || !self.state.acts_are_over(now) {
+            let house = &self.house;
+            if !self.state.acts_are_over(now) || house.store.room() != Room::Any || house.now_and_stopped().1
+            {
                 return Ok(true);
             }
             let ordered = submit::of_node(&self.house, Command::NoteActings {});

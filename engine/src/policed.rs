@@ -340,10 +340,7 @@ impl Policed {
         now: UnixMillis,
     ) -> UnixMillis {
         let uid = request.subject();
-        let kind = request.word(match kind {
-            SubjectKind::Person => "person",
-            SubjectKind::Machine => "machine",
-        });
+        let kind = request.word(kind.name());
         request.attribute(self.kind, Value::Text(kind));
         for (attribute, name) in &self.attributes {
             let Some(value) = root.rules.value_of(asked.subject, *attribute) else { continue };

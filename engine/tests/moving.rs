@@ -162,7 +162,7 @@ impl World {
 
     /// Waits until a cell permits.
     async fn until_permits(&self, side: &Side) {
-        for _ in 0..5_000 {
+        for _ in 0..120_000 {
             if self.permits(side) {
                 return;
             }
@@ -176,7 +176,7 @@ impl World {
 /// the moment between the cells, and by one cell alone; every acknowledged command is there afterwards, and its id is
 /// known; receipts of before are seen, later ones of the old cell never; its sessions and its identifiers live on,
 /// and nothing of it is left where it was. It comes back the same way. METHOD: a writer who goes on with the other
-/// cell where he is sent.
+/// cell where he is sent. TC-108.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_moves_under_load() {
     let world = Arc::new(World::new().await);

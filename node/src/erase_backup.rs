@@ -9,13 +9,11 @@ use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use tessera_storage::disk::real::Directory;
-use tessera_storage::{Backup, BackupErased, Progress, RootKey};
+use tessera_storage::{Backup, BackupErased, KEY_FILES, Progress, RootKey};
 
 /// The word of the command line that this verb stands behind, and the verb.
 const WORD: &str = "backup";
 const VERB: &str = "erase";
-/// The file of the data directory that tells whose keys were destroyed.
-const KEYS: &str = "keys-a";
 /// The file of the data directory that tells which one it is.
 const LANE: &str = "LANE";
 
@@ -73,7 +71,13 @@ impl Erase {
             std::fs::read(&file)
                 .map_err(|error| FatalError::unavailable(format!("{}: {error}", file.display())))
         };
-        let (lane, now) = (read(LANE)?, read(KEYS)?);
+        let lane = read(LANE)?;
+        // One of them is enough, as it is for the node.
+        let [one, other] = KEY_FILES.map(&read);
+        let now = match (one, other) {
+            (Err(error), Err(_)) => return Err(error),
+            (one, other) => [one, other].into_iter().flatten().collect::<Vec<_>>(),
+        };
         let backup = Backup::open(&self.backup).map_err(|error| told(&self.backup, &error))?;
         backup.check_is_of(&lane).map_err(|error| told(&self.backup, &error))?;
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.new);

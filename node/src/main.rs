@@ -7,6 +7,7 @@ mod config;
 mod doctor;
 mod entropy;
 mod erase_backup;
+mod every;
 mod exit;
 mod fleet;
 mod gateway;

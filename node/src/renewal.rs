@@ -6,6 +6,7 @@
 
 use crate::assemble::Live;
 use crate::config::Config;
+use crate::every::Every;
 use crate::exit::FatalError;
 use crate::metric;
 use crate::tls::{self, Identity};
@@ -15,7 +16,7 @@ use tessera_crypto::digest;
 /// What is known of the pair on the disk.
 pub(crate) struct Renewal {
     /// How often it is looked at; never when there is nothing that anybody renews.
-    every: Option<Duration>,
+    every: Every,
     /// The pair that is in use.
     used: Option<[u8; 32]>,
     /// The pair, or what kept it from being read, that was told about last.
@@ -32,15 +33,12 @@ impl Renewal {
         let own = config.quic.certificate_file.as_os_str().is_empty();
         let seconds = config.quic.certificate_poll_seconds;
         let every = (!own && seconds > 0).then(|| Duration::from_secs(seconds));
-        Self { every, used: Some(fingerprint(used)), told: None }
+        Self { every: Every::new(every), used: Some(fingerprint(used)), told: None }
     }
 
     /// Waits until it is time to look.
-    pub(crate) async fn due(&self) {
-        match self.every {
-            Some(every) => tokio::time::sleep(every).await,
-            None => std::future::pending().await,
-        }
+    pub(crate) async fn due(&mut self) {
+        self.every.due().await;
     }
 
     /// Takes the pair on the disk into use, when it is another one and it holds; always when it was `asked`

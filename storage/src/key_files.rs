@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tessera_crypto::compare;
 
 /// The file, and its second copy.
-pub(crate) const FILES: [&str; 2] = ["keys-a", "keys-b"];
+pub const FILES: [&str; 2] = ["keys-a", "keys-b"];
 const MAGIC: u32 = u32::from_le_bytes([0xFF, b'T', b'S', b'K']);
 /// 2: what wraps the keys of subjects and buckets is made of the root key, too.
 const VERSION: u16 = 2;

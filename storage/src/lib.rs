@@ -46,6 +46,7 @@ pub use checkpoint::scrub::{Scrub, Scrubbed};
 pub use commit::Commit;
 pub use embedded::{Drive, Embedded, Options};
 pub use error::{Damage, StorageError};
+pub use key_files::FILES as KEY_FILES;
 pub use memory::Memory;
 pub use moving::{Arrival, CopySink, Moves, Opens, Sent};
 pub use root_key::RootKey;

@@ -379,8 +379,8 @@ fn a_backup_knows_of_erasures_that_are_not_done() {
     let (to, restored) = (Simulated::new(), Simulated::new());
     store.backup_to(&to, UnixMillis(1), &Progress::default()).unwrap();
     let backup = Backup::open_on(Arc::new(to.image())).unwrap();
-    let (lane, keys) = (file(&disk, "LANE"), file(&disk, "keys-a"));
-    let told = (&root(), &*lane, &*keys);
+    let (lane, keys) = (file(&disk, "LANE"), [file(&disk, "keys-a")]);
+    let told = (&root(), &*lane, &keys[..]);
     let erased = backup.erase(&Simulated::new(), told, &[8; 32], &Progress::default());
     assert_eq!(erased.unwrap().subjects, 1, "what buckets still hold goes as well");
     let backup = Backup::open_on(Arc::new(to)).unwrap();
@@ -408,7 +408,8 @@ fn an_erasure_reaches_a_backup() {
     store.backup_to(&taken, UnixMillis(1), &Progress::default()).unwrap();
     let erase_by = |disk: &Simulated, from: &Simulated, to: &Simulated| {
         let backup = Backup::open_on(Arc::new(from.clone())).unwrap();
-        let (lane, keys) = (file(disk, "LANE"), file(disk, "keys-a"));
+        // One copy that is of before the erasure hides it from nobody.
+        let (lane, keys) = (file(disk, "LANE"), [file(from, "keys"), file(disk, "keys-b")]);
         backup.erase(to, (&root(), &lane, &keys), &[8; 32], &Progress::default())
     };
     let erase_in = |from: &Simulated, to: &Simulated| erase_by(&disk, from, to);

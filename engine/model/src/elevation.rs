@@ -69,9 +69,6 @@ impl ActingEnd {
             Self::Subject => "subject",
         }
     }
-
-    /// The names of all ends.
-    pub const NAMES: [&'static str; 4] = ["ordered", "lifetime", "actor", "subject"];
 }
 
 /// That somebody acted for another: kept when it is over.

@@ -82,6 +82,17 @@ pub enum SubjectKind {
     Machine,
 }
 
+impl SubjectKind {
+    /// For people, HTTP, policies and `--json`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Machine => "machine",
+        }
+    }
+}
+
 /// Whether a subject may act.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum SubjectStatus {

@@ -3,12 +3,13 @@
 use crate::edges::Edge;
 
 /// The mark of a window in a word.
-const TIMED: u32 = 1 << 31;
+pub(crate) const TIMED: u32 = 1 << 31;
 
 pub(crate) fn word(edge: Edge) -> u32 {
     edge.object() & !TIMED | if edge.is_timed() { TIMED } else { 0 }
 }
 
+/// The edge of a packed word.
 #[inline]
 pub(crate) fn edge(run: u32, word: u32) -> Edge {
     Edge(u64::from(run) << 36 | u64::from(word & !TIMED) << 4 | u64::from(word >> 31))

@@ -1,19 +1,11 @@
 //! Packed lists of tuples: a row of runs, each a word with relation, set and how many follow, then a word for each
 //! object.
 
+use crate::blocks::{TIMED, edge};
 use crate::edges::{Edge, Edges, Range};
 use crate::line::ROOM;
 use crate::objects::ObjectId;
 use crate::words::RelationId;
-
-/// The mark of a window in a packed word.
-const TIMED: u32 = 1 << 31;
-
-/// The edge of a packed word.
-#[inline]
-fn edge(run: u32, word: u32) -> Edge {
-    Edge(u64::from(run) << 36 | u64::from(word & !TIMED) << 4 | u64::from(word >> 31))
-}
 
 /// The object of a packed word.
 #[inline]

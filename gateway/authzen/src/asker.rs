@@ -19,7 +19,7 @@ const QUICK_POLICY_STEPS: u64 = 16_384;
 /// Bytes of what comes with a question that are charged as one check, as at the rest of the door.
 const BYTES_PER_CHECK: u64 = 1_024;
 /// Where a session or key is used from.
-pub(crate) const IP_ADDRESS: &str = "ip_address";
+const IP_ADDRESS: &str = "ip_address";
 /// Where the context says it.
 const CONTEXT_ADDRESS: &str = "context/ip_address";
 

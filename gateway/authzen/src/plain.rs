@@ -32,9 +32,9 @@ impl<'a> Flat<'a> {
         Some(flat)
     }
 
-    /// Whether a member has none of these names.
-    pub(crate) fn says_more(&self, names: &[&str]) -> bool {
-        self.members.iter().flatten().any(|(name, _)| !names.contains(name))
+    /// Whether there is a member.
+    pub(crate) fn says_anything(&self) -> bool {
+        self.members.iter().flatten().next().is_some()
     }
 
     /// A member; null is the same as none.

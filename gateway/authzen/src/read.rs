@@ -41,11 +41,11 @@ impl<'a> Said<'a> {
         (!found.is_empty()).then_some(found)
     }
 
-    /// Whether a member is said that has none of these names.
-    pub(crate) fn says_more(self, names: &[&str]) -> bool {
+    /// Whether anything is said.
+    pub(crate) fn says_anything(self) -> bool {
         match self {
-            Self::Tree(members) => members.iter().any(|(name, _)| !names.contains(&name.as_str())),
-            Self::Plain(flat) => flat.says_more(names),
+            Self::Tree(members) => !members.is_empty(),
+            Self::Plain(flat) => flat.says_anything(),
         }
     }
 

@@ -27,9 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_engine::{ADMIN_ROLE, Bound, Cursors, Engine, KeyFound, Listing, Page, View};
 use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::query::Introspection;
-use tessera_model::record::{
-    AttributeKind, AttributeValue, GrantRecord, RoleRecord, SubjectKind, SubjectRecord,
-};
+use tessera_model::record::{AttributeKind, AttributeValue, GrantRecord, RoleRecord, SubjectRecord};
 use tessera_model::record::{TenantRecord, WorkspaceRecord};
 use tessera_model::refresh::ClientRecord;
 use tessera_model::visibility::Detail;
@@ -417,7 +415,7 @@ fn holders(listing: &Listing, role: RoleId, window: Window<'_>) -> Result<Value,
         |from, limit| listing.holders(role, from, limit),
         |(holder, grant)| {
             let workspace = listing.workspace_name(grant.workspace).map(Name::to_string);
-            let object = Object::new().shown("subject", holder.id).with("kind", subject_kind(holder.kind));
+            let object = Object::new().shown("subject", holder.id).with("kind", holder.kind.name());
             let status = listing.shows(holder.index, Detail::Status).then(|| holder.status.name());
             during(listing, object.with("status", status).with("workspace", workspace), grant)
         },
@@ -508,13 +506,6 @@ fn values(
     let cold = cold.iter().filter(|(name, _)| listing.shows_attribute(seen, name));
     let cold = cold.map(|(name, text)| row(name, String::from_utf8_lossy(text.expose()).into()));
     Ok(whole(hot.chain(cold)))
-}
-
-pub(crate) const fn subject_kind(kind: SubjectKind) -> &'static str {
-    match kind {
-        SubjectKind::Person => "person",
-        SubjectKind::Machine => "machine",
-    }
 }
 
 const fn attribute_kind(kind: AttributeKind) -> &'static str {

@@ -56,7 +56,7 @@ pub(crate) fn subject(listing: &Listing, row: &SubjectRecord) -> Object {
         .shown("subject", row.id)
         // It tells how many there are.
         .with("index", (!listing.is_limited()).then_some(row.index.0))
-        .with("kind", crate::list::subject_kind(row.kind))
+        .with("kind", row.kind.name())
         .with("status", status.then(|| row.status.name()))
         .with("has_password", status.then_some(row.has_password))
         .with("guest", status.then_some(row.guest))

@@ -10,7 +10,7 @@ use crate::when::When;
 use serde_json::{Map, Value, json};
 use tessera_client::wire::{GrantRow, HolderRow, Request, ReviewRow};
 use tessera_model::grant_condition::GranteeName;
-use tessera_model::record::{SubjectKind, SubjectStatus};
+use tessera_model::record::SubjectStatus;
 use tessera_model::{Deadline, GrantConditions, Name, PublicId};
 
 /// What can be done with grants.
@@ -191,7 +191,7 @@ pub(crate) fn holders(rows: &[HolderRow]) -> (Table, Value) {
     for row in rows {
         let (from, until) = (instant(row.from), instant(row.until));
         let place = row.workspace.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
-        let kind = if row.kind == SubjectKind::Person { "person" } else { "machine" };
+        let kind = row.kind.name();
         let status = row.status.map_or("-", SubjectStatus::name);
         let under = cell(&row.conditions);
         let (from_text, until_text) = (shown(from), shown(until));

@@ -201,14 +201,6 @@ impl SetUp {
     }
 }
 
-/// The word for a kind of subject.
-pub(crate) const fn kind(kind: SubjectKind) -> &'static str {
-    match kind {
-        SubjectKind::Person => "person",
-        SubjectKind::Machine => "machine",
-    }
-}
-
 const fn identifier_kind(kind: IdentifierKind) -> &'static str {
     match kind {
         IdentifierKind::Email => "email",
@@ -220,7 +212,7 @@ const fn identifier_kind(kind: IdentifierKind) -> &'static str {
 fn object(row: &SubjectRow) -> Map<String, Value> {
     let mut json = Map::new();
     json.insert("subject".into(), json!(row.subject.to_string()));
-    json.insert("kind".into(), json!(kind(row.kind)));
+    json.insert("kind".into(), json!(row.kind.name()));
     json.insert("status".into(), json!(row.status.map(SubjectStatus::name)));
     json.insert("has_password".into(), json!(row.has_password));
     json.insert("guest".into(), json!(row.guest));
@@ -241,7 +233,7 @@ fn table(rows: &[SubjectRow]) -> Table {
     let mut table = Table::new(&["SUBJECT", "KIND", "STATUS", "PASSWORD", "GUEST"]);
     for row in rows {
         let status = row.status.map_or("-", SubjectStatus::name).to_owned();
-        let kind = kind(row.kind).to_owned();
+        let kind = row.kind.name().to_owned();
         table.row([row.subject.to_string(), kind, status, yes(row.has_password), yes(row.guest)]);
     }
     table
@@ -299,8 +291,8 @@ async fn create(
     let request = Request::CreateSubject { kind, identifiers, password };
     let made = link.order(&request).await?;
     let subject = made.subject.ok_or_else(|| CtlError::unnamed(&made, "subject"))?;
-    let answer = Answer::said(format!("Made {}{named} ({subject}).", self::kind(kind)));
-    Ok(answer.with("subject", subject.to_string()).with("kind", self::kind(kind)).made(&made))
+    let answer = Answer::said(format!("Made {}{named} ({subject}).", kind.name()));
+    Ok(answer.with("subject", subject.to_string()).with("kind", kind.name()).made(&made))
 }
 
 /// A change of one subject that only needs its id.

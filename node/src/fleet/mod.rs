@@ -14,6 +14,7 @@ pub(crate) use peers::Peers;
 
 use crate::assemble::Live;
 use crate::config::Config;
+use crate::every::Every;
 use crate::exit::FatalError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,7 +129,7 @@ fn renew(config: &Config, node: &Live) {
 
 /// A fleet file that changes while the node runs: looked at now and then, and at SIGHUP.
 pub(crate) struct Reload {
-    every: Option<Duration>,
+    every: Every,
     /// What was told about last.
     told: Option<[u8; 32]>,
 }
@@ -136,15 +137,13 @@ pub(crate) struct Reload {
 impl Reload {
     pub(crate) fn new(config: &Config) -> Self {
         let none = config.fleet.file.as_os_str().is_empty() || config.fleet.poll_seconds == 0;
-        Self { every: (!none).then(|| Duration::from_secs(config.fleet.poll_seconds)), told: None }
+        let every = (!none).then(|| Duration::from_secs(config.fleet.poll_seconds));
+        Self { every: Every::new(every), told: None }
     }
 
     /// Waits until it is time to look.
-    pub(crate) async fn due(&self) {
-        match self.every {
-            Some(every) => sleep(every).await,
-            None => std::future::pending().await,
-        }
+    pub(crate) async fn due(&mut self) {
+        self.every.due().await;
     }
 
     /// Takes the file on the disk into use when it says something else and holds. One that does not leaves the one in

@@ -8,8 +8,8 @@ use tessera_storage::disk::simulated::{Simulated, Stage};
 
 /// What is counted beside the steps of the disk.
 const PARTS: [&str; 5] = ["unclean start", "sleep", "wake", "erase", "restore"];
-/// What the engine cannot do yet. A step is added as a [`Phase`] that a life is to meet, and a part here.
-const NOT_BUILT: [&str; 1] = ["move"];
+/// What no world of this proof does. A step is added as a [`Phase`] that a life is to meet, and a part here.
+const NOT_TRIED: [&str; 1] = ["move"];
 /// LIMIT: power cuts that each step must have had.
 const EACH_MIN: u64 = 100;
 
@@ -100,8 +100,8 @@ impl fmt::Display for Tally {
         for (at, (name, count)) in self.steps().into_iter().enumerate() {
             write!(f, "{} {name} {count}", if at == 0 { "" } else { "," })?;
         }
-        for name in NOT_BUILT {
-            write!(f, ", {name} not built")?;
+        for name in NOT_TRIED {
+            write!(f, ", {name} not tried")?;
         }
         let Counts {
             acknowledged,

@@ -27,6 +27,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use tessera_crypto::Key;
 use tessera_model::{Event, Row, RowKind, SubjectIndex, TenantId};
 
+/// The part of a bucket, at the end of its key.
+const PART_BYTES: usize = 4;
+
 /// What was erased from a backup.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct BackupErased {
@@ -81,9 +84,9 @@ impl Backup {
         Ok(())
     }
 
-    /// Makes another backup of this one on an empty disk, without anybody whose key `now` (a copy of the key file of the
-    /// data directory that it is of, whose file `LANE` is `lane`) says was erased since; then destroys this one's keys.
-    /// Without any such subject nothing is made, and nothing destroyed. Looks at every byte first. `seed` is 32 random
+    /// Makes another backup of this one on an empty disk, without anybody whose key `now` (the copies of the key file,
+    /// [`KEY_FILES`], of the data directory that it is of, whose file `LANE` is `lane`) says was erased since, in any of
+    /// them; then destroys this one's keys. Without any such subject nothing is made, and nothing destroyed. Looks at every byte first. `seed` is 32 random
     /// bytes.
     ///
     /// # Errors
@@ -92,7 +95,7 @@ impl Backup {
     pub fn erase(
         &self,
         to: &dyn Disk,
-        (root_key, lane, now): (&RootKey, &[u8], &[u8]),
+        (root_key, lane, now): (&RootKey, &[u8], &[Vec<u8>]),
         seed: &[u8; 32],
         progress: &Progress,
     ) -> Result<BackupErased, StorageError> {
@@ -136,7 +139,7 @@ impl Backup {
     fn erased(
         &self,
         before: &[u8],
-        now: &[u8],
+        now: &[Vec<u8>],
         progress: &Progress,
     ) -> Result<BTreeMap<TenantId, BTreeMap<SubjectIndex, u32>>, StorageError> {
         let mut found: BTreeMap<TenantId, BTreeMap<SubjectIndex, u32>> = BTreeMap::new();
@@ -144,7 +147,7 @@ impl Backup {
         let mut note = |tenant: TenantId, key: &[u8], slot: Option<u32>| {
             let (Some(slot), Some(owner)) = (slot, key.first_chunk().copied()) else { return };
             let erased = |bytes: &[u8]| slot_of(bytes, slot).is_some_and(|found| found == &gone()[..]);
-            if erased(now) && (!erased(before) || erasing.contains(&tenant)) {
+            if now.iter().any(|copy| erased(copy)) && (!erased(before) || erasing.contains(&tenant)) {
                 let owner = SubjectIndex(u32::from_be_bytes(owner));
                 found.entry(tenant).or_default().insert(owner, slot);
             }
@@ -192,9 +195,10 @@ impl Backup {
             }
             Ok(())
         })?;
+        let places = places_of(&rows);
         let mut listed = rows.clone();
         read(&*self.disk, self.note(STATE)?, progress, &mut |of, key, value| {
-            if let (Of::Bucket, Some((tenant, at, part))) = (of, place_of(&rows, key))
+            if let (Of::Bucket, Some((tenant, at, part))) = (of, place_of(&places, key))
                 && let Some(written) = work.bucket((tenant, &rows, at), key, value)?
                 && let Some(hash) = listed
                     .get_mut(&tenant)
@@ -215,7 +219,7 @@ impl Backup {
             if let (Of::Directory, Some(row)) = (of, known) {
                 return state.entry(of, key, &schema::encode(of, key, row));
             }
-            if let (Of::Bucket, Some((tenant, at, _))) = (of, place_of(&rows, key))
+            if let (Of::Bucket, Some((tenant, at, _))) = (of, place_of(&places, key))
                 && let Some(written) = work.bucket((tenant, &rows, at), key, value)?
             {
                 return state.entry(of, key, &written);
@@ -285,15 +289,26 @@ fn work(
     Ok(Work { tenants, keys, before, buckets: 0 })
 }
 
+/// Where each listed bucket stands in its tenant's row, by its key without the part.
+type Places = BTreeMap<Vec<u8>, (TenantId, usize)>;
+
+fn places_of(rows: &BTreeMap<TenantId, DirectoryRow>) -> Places {
+    let mut places = Places::new();
+    for (tenant, row) in rows {
+        for (at, listed) in row.buckets.iter().enumerate() {
+            let mut key = schema::bucket_key(*tenant, listed.kind, listed.no, 0);
+            key.truncate(key.len().saturating_sub(PART_BYTES));
+            places.insert(key, (*tenant, at));
+        }
+    }
+    places
+}
+
 /// Which listed bucket a key of `bucket_v1` is of: its tenant, its place in the row, and which part.
-fn place_of(rows: &BTreeMap<TenantId, DirectoryRow>, key: &[u8]) -> Option<(TenantId, usize, usize)> {
-    let tenant = tenant_of(key)?;
-    let row = rows.get(&tenant)?;
-    let part = u32::from_be_bytes(*key.last_chunk()?);
-    let of = |listed: &Listed| schema::bucket_key(tenant, listed.kind, listed.no, part) == key;
-    // COST: looks at all that are listed; a tenant of ten million subjects has tens of thousands.
-    let at = row.buckets.iter().position(of)?;
-    Some((tenant, at, usize::try_from(part).ok()?))
+fn place_of(places: &Places, key: &[u8]) -> Option<(TenantId, usize, usize)> {
+    let (head, part) = key.split_last_chunk::<PART_BYTES>()?;
+    let (tenant, at) = places.get(head)?;
+    Some((*tenant, *at, usize::try_from(u32::from_be_bytes(*part)).ok()?))
 }
 
 impl Work {

@@ -274,10 +274,10 @@ impl Embedded {
         };
         let (known, fresh): (Vec<_>, Vec<_>) =
             unslotted.into_iter().partition(|(slot, _)| arrival.slots.contains_key(slot));
-        for (slot, key) in known {
-            if let (Some(here), None) = (arrival.slots.get(&slot), key) {
-                self.keys.erase_slots(&[*here])?;
-            }
+        let gone = known.iter().filter(|(_, key)| key.is_none());
+        let gone: Vec<u32> = gone.filter_map(|(slot, _)| arrival.slots.get(slot).copied()).collect();
+        if !gone.is_empty() {
+            self.keys.erase_slots(&gone)?;
         }
         if fresh.is_empty() {
             return Ok(());

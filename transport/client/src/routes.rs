@@ -48,7 +48,7 @@ pub(crate) struct Routes {
 /// alone, and is shown to no other.
 fn leads(fault: &Fault, credential: Option<HandleBytes>) -> bool {
     let handle = credential.and_then(|bytes| Handle::parse(&bytes).ok());
-    let at_home = handle.is_none_or(|handle| handle.tenant != TenantId::SYSTEM || handle.cell == fault.cell);
+    let at_home = roams(credential) || handle.is_some_and(|handle| handle.cell == fault.cell);
     at_home && !fault.detail.is_empty()
 }
 
@@ -192,9 +192,6 @@ impl Routes {
 
     /// The tenant's cell cannot be reached: asks another one where it lives now. False when none is known.
     pub(crate) async fn ask_around(&self, from: &Pool, deadline: Instant) -> bool {
-        if !roams(from.credential()) {
-            return false;
-        }
         let row = {
             let mut map = self.map.lock();
             let count = map.cells.len().max(1);
@@ -232,8 +229,14 @@ impl Routes {
                         let version = cells.first().map_or(told, |row| row.version);
                         *routes.map.lock() = Map { version, cells, next: 0 };
                     }
-                    // The next newer one is read.
-                    None => tracing::debug!("the map of the fleet could not be read"),
+                    None => {
+                        tracing::debug!("the map of the fleet could not be read: it is tried again");
+                        tokio::time::sleep(MAP_PATIENCE).await;
+                        // Unless a newer one is being read by now.
+                        let version = &routes.map_version;
+                        let _ours =
+                            version.compare_exchange(told, known, Ordering::AcqRel, Ordering::Relaxed);
+                    }
                 }
             });
         }

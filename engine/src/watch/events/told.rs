@@ -5,8 +5,7 @@
 
 use crate::list::Listing;
 use crate::root::Root;
-use tessera_model::elevation::RequestState;
-use tessera_model::record::{AttributeValue, SubjectKind, SubjectStatus, TenantStatus};
+use tessera_model::record::AttributeValue;
 use tessera_model::relation::RelationRecord;
 use tessera_model::visibility::Detail;
 use tessera_model::{Deadline, Event, GroupId, PermissionId, RoleId, SubjectIndex, WorkspaceIndex};
@@ -145,16 +144,7 @@ impl Teller<'_> {
         let none = Details::default;
         match event {
             Event::SubjectChanged(record) => {
-                let kind = match record.kind {
-                    SubjectKind::Person => "person",
-                    SubjectKind::Machine => "machine",
-                };
-                let status = match record.status {
-                    SubjectStatus::Active => "active",
-                    SubjectStatus::Suspended => "suspended",
-                    SubjectStatus::Deleted => "deleted",
-                };
-                let details = none().with("kind", kind).with("status", status);
+                let details = none().with("kind", record.kind.name()).with("status", record.status.name());
                 told("subject.changed", record.index, details.with("password", record.has_password))
             }
             Event::SubjectErased { subject, done, .. } => {
@@ -233,12 +223,7 @@ impl Teller<'_> {
                 told("group.grant.removed", NOBODY, details)
             }
             Event::RequestChanged(record) => {
-                let state = match record.state {
-                    RequestState::Open => "open",
-                    RequestState::Approved => "approved",
-                    RequestState::Refused => "refused",
-                    RequestState::Withdrawn => "withdrawn",
-                };
+                let state = record.state.name(false);
                 let because = self.private(record.subject, Detail::Requests, &record.reason);
                 let details = self.grant((record.role, record.workspace)).with("request", record.id);
                 told("request.changed", record.subject, details.with("state", state).with("because", because))
@@ -391,14 +376,8 @@ fn of_tenant(event: &Event) -> Option<Told> {
         Event::TenantBorn { tenant, .. } => told("tenant.born", NOBODY, none().with("tenant", tenant)),
         Event::SettingsChanged(_) => plain("settings.changed"),
         Event::TenantChanged(record) => {
-            let status = match record.status {
-                TenantStatus::Active => "active",
-                TenantStatus::Suspended => "suspended",
-                TenantStatus::Closing => "closing",
-                TenantStatus::Deleted => "deleted",
-            };
             let details = none().with("tenant", record.id).with("name", record.name.as_str());
-            told("tenant.changed", NOBODY, details.with("status", status))
+            told("tenant.changed", NOBODY, details.with("status", record.status.name()))
         }
         Event::BootstrapChanged { until, .. } => told("operator.offered", NOBODY, none().at("until", *until)),
         Event::RefreshKeyMade { number, .. } => {
