@@ -134,11 +134,18 @@ impl House {
     }
 
     pub(crate) async fn submit(&self, bound: &Bound, command: Command) -> tessera_engine::Done {
-        let kind = command.kind();
-        match self.engine.submit(bound, self.engine.command_id(), command).await {
-            Ok(done) => done,
-            Err(error) => panic!("{kind:?}: {error}"),
+        let (kind, id) = (command.kind(), self.engine.command_id());
+        // On a slow machine a tenant may have gone to sleep meanwhile: as a client does, it is sent again.
+        for _ in 0..60_000 {
+            match self.engine.submit(bound, id, command.clone()).await {
+                Ok(done) => return done,
+                Err(SubmitError::Refused(Refusal::NotReady)) => {
+                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                }
+                Err(error) => panic!("{kind:?}: {error}"),
+            }
         }
+        panic!("{kind:?}: the tenant did not wake");
     }
 
     /// Why a command is refused.
