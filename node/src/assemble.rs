@@ -288,10 +288,13 @@ async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<S
         version: version(),
         limits: Limits { connections: config.quic.connections_max, ..Limits::default() },
         busy_poll: config.quic.busy_poll,
+        cores: config.quic.cores.clone(),
     };
     let door = Door::open(engine.clone(), door).map_err(|error| {
         if let DoorError::Certificate(what) = error {
             FatalError::config(format!("quic.certificate_file: {what}"))
+        } else if let DoorError::Core(core) = error {
+            FatalError::config(format!("quic.cores: this process may not run on core {core}"))
         } else {
             let hint = if let DoorError::Listen { source, .. } = &error {
                 exit::elsewhere("QUIC", source)

@@ -297,3 +297,41 @@ fn a_newer_directory_is_refused() {
     assert!(said.contains("newer version") && said.contains("start that version"), "{said}");
     assert!(files(data) == before, "the refusal changed the directory");
 }
+
+/// The cores that thread `name` of process `pid` may run on, as the kernel writes them.
+fn cores_of(pid: u32, name: &str) -> String {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("its threads");
+    let of = |task: &Path, what: &str| std::fs::read_to_string(task.join(what)).unwrap_or_default();
+    let task = tasks
+        .map(|task| task.expect("a thread").path())
+        .find(|task| of(task, "comm").trim() == name)
+        .unwrap_or_else(|| panic!("no thread {name}"));
+    let status = of(&task, "status");
+    status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).expect("a set").trim().to_owned()
+}
+
+/// PROPERTY: the endpoints' threads run on the cores that were named, in turn, and no other thread is bound; a core
+/// that the process has not ends the start with 78 and its name. METHOD: what the kernel says of the threads.
+#[test]
+fn endpoints_run_on_the_cores_that_were_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let status = std::fs::read_to_string("/proc/self/status").expect("of this process");
+    let all = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).expect("a set").trim();
+    let first: usize = all.split([',', '-']).next().and_then(|core| core.parse().ok()).expect("a core");
+    let cores = format!("[{first}]");
+    let mut node = Node::start_with(
+        folder.path(),
+        &[("TESSERA_QUIC__CORES", &cores), ("TESSERA_QUIC__ENDPOINTS", "2"), ("TESSERA_QUIC__BUSY_POLL", "true")],
+    );
+    node.until("ready");
+    for name in ["quic-0", "quic-1"] {
+        assert_eq!(cores_of(node.child.id(), name), first.to_string());
+    }
+    assert_eq!(cores_of(node.child.id(), "tessera"), all);
+    assert_eq!(node.end(), 0);
+    let mut wrong = Node::start_with(folder.path(), &[("TESSERA_QUIC__CORES", "[100000]")]);
+    assert_eq!(wrong.child.wait().expect("an end").code(), Some(78));
+    let mut said = String::new();
+    wrong.log.read_to_string(&mut said).expect("its log");
+    assert!(said.contains("quic.cores: this process may not run on core 100000"), "{said}");
+}

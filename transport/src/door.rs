@@ -48,6 +48,8 @@ pub struct DoorConfig {
     /// Keep every runtime awake: it looks for packets again and again and never sleeps. An answer is then
     /// not held up by the kernel's waking of a core, and each runtime takes a core whole, busy or idle.
     pub busy_poll: bool,
+    /// Cores that the runtimes' threads are bound to, in turn; empty: the system places them.
+    pub cores: Vec<usize>,
 }
 
 /// Why a door does not open.
@@ -63,6 +65,8 @@ pub enum DoorError {
     },
     /// The certificate or its key does not hold: what is wrong.
     Certificate(&'static str),
+    /// This process may not run on a core that it was told: which.
+    Core(usize),
     /// TLS could not be set up.
     Tls,
     /// A runtime could not be started.
@@ -74,6 +78,7 @@ impl fmt::Display for DoorError {
         match self {
             Self::Listen { address, source } => write!(f, "cannot listen on {address}: {source}"),
             Self::Certificate(what) => f.write_str(what),
+            Self::Core(core) => write!(f, "this process may not run on core {core}"),
             Self::Tls => f.write_str("TLS could not be set up"),
             Self::Runtime(source) => write!(f, "a runtime could not be started: {source}"),
         }
@@ -90,7 +95,7 @@ impl std::error::Error for DoorError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Listen { source, .. } | Self::Runtime(source) => Some(source),
-            Self::Certificate(_) | Self::Tls => None,
+            Self::Certificate(_) | Self::Core(_) | Self::Tls => None,
         }
     }
 }
@@ -112,6 +117,9 @@ impl Door {
     /// # Errors
     /// [`DoorError`]; nothing keeps running.
     pub fn open(engine: Engine, config: DoorConfig) -> Result<Self, DoorError> {
+        if let Some(core) = crate::cores::unreachable(&config.cores) {
+            return Err(DoorError::Core(core));
+        }
         let identity = Identity::new(&config.chain_pem, config.key_pem.expose())?;
         let server = server_config(&identity, &config.limits)?;
         let listen = |source| DoorError::Listen { address: config.listen, source };
@@ -143,7 +151,11 @@ impl Door {
             let (shared, server, endpoint) = (Arc::clone(&door.shared), server.clone(), endpoint.clone());
             let (alive, busy_poll) = (alive.clone(), config.busy_poll);
             let thread = std::thread::Builder::new().name(format!("quic-{at}"));
+            let core = config.cores.iter().cycle().nth(at).copied();
             let body = move || {
+                if let Some(Err(error)) = core.map(crate::cores::bind) {
+                    tracing::warn!(%error, core, "a runtime's thread could not be bound to its core");
+                }
                 if busy_poll {
                     drop(runtime.spawn(stay_awake(Arc::clone(&shared))));
                 }

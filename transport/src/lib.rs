@@ -10,6 +10,7 @@ mod backup;
 mod budget;
 mod catalogue;
 mod connection;
+mod cores;
 mod door;
 mod elevation;
 mod elsewhere;

@@ -113,6 +113,8 @@ pub(crate) struct Quic {
     pub(crate) connections_max: usize,
     /// Keep the runtimes awake, for the fastest answers: each takes a core whole, busy or idle.
     pub(crate) busy_poll: bool,
+    /// Cores (their numbers) that the endpoints' threads are bound to, in turn; empty: not bound.
+    pub(crate) cores: Vec<usize>,
 }
 
 impl Default for Quic {
@@ -126,6 +128,7 @@ impl Default for Quic {
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()],
             connections_max: 10_000,
             busy_poll: false,
+            cores: Vec::new(),
         }
     }
 }

@@ -109,6 +109,7 @@ impl House {
             version: 1_000,
             limits,
             busy_poll,
+            cores: Vec::new(),
         };
         let door = Door::open(engine.clone(), config).expect("a door");
         Self { engine, door, pem, clock }
