@@ -1,11 +1,12 @@
-//! How much a credential or a source may ask: one bucket each, whatever the number of its connections.
+//! How much a credential or a source may ask: one bucket each, whatever the number of its connections, and for as long
+//! as something is missing in it, whether they have ended or not.
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use tessera_model::{PublicId, TenantId, UnixMillis};
 
-/// LIMIT: buckets looked through at once when those of ended connections are swept out.
+/// LIMIT: buckets from which on those of ended connections that are full again are swept out.
 const SWEEP_AT: usize = 1_024;
 
 /// A credential: its tenant, and its public id there.
@@ -14,11 +15,12 @@ pub(crate) type Credential = (TenantId, PublicId);
 /// A token bucket. It may go into debt by one drained read.
 pub(crate) struct Bucket(Mutex<(i64, UnixMillis)>);
 
-/// The buckets of everybody with open connections.
+/// The buckets of everybody with open connections, and of those who have ended theirs and not yet got back what
+/// they used up.
 pub(crate) struct Budgets<K> {
     /// Questions per second, and how many may come at once.
     rate: i64,
-    buckets: Mutex<HashMap<K, Weak<Bucket>>>,
+    buckets: Mutex<HashMap<K, Arc<Bucket>>>,
 }
 
 impl<K: Eq + Hash> Budgets<K> {
@@ -29,14 +31,14 @@ impl<K: Eq + Hash> Budgets<K> {
     /// The bucket of a credential or source, shared by its connections.
     pub(crate) fn of(&self, credential: K, now: UnixMillis) -> Arc<Bucket> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bucket) = buckets.get(&credential).and_then(Weak::upgrade) {
-            return bucket;
+        if let Some(bucket) = buckets.get(&credential) {
+            return Arc::clone(bucket);
         }
         if buckets.len() >= SWEEP_AT && buckets.len().is_power_of_two() {
-            buckets.retain(|_, bucket| bucket.strong_count() > 0);
+            buckets.retain(|_, bucket| Arc::strong_count(bucket) > 1 || self.left(bucket, now) < self.rate);
         }
         let bucket = Arc::new(Bucket(Mutex::new((self.rate, now))));
-        buckets.insert(credential, Arc::downgrade(&bucket));
+        buckets.insert(credential, Arc::clone(&bucket));
         bucket
     }
 
@@ -78,7 +80,21 @@ mod tests {
         assert!(budgets.left(&first, at(100_001)) < 0, "debt is paid back first");
     }
 
-    /// PROPERTY: buckets of ended connections are swept out.
+    /// PROPERTY: whoever ends its connections and comes back finds what it left, debts too.
+    #[test]
+    fn ending_a_connection_pays_no_debt() {
+        let (budgets, id, at) = (Budgets::new(100), (TenantId(1), PublicId([1; 16])), UnixMillis);
+        let first = budgets.of(id, at(0));
+        budgets.use_up(&first, 300);
+        drop(first);
+        for nth in 0..5_000_u128 {
+            drop(budgets.of((TenantId(2), PublicId(nth.to_le_bytes())), at(0)));
+        }
+        assert_eq!(budgets.left(&budgets.of(id, at(0)), at(0)), -200);
+        assert_eq!(budgets.left(&budgets.of(id, at(2_500)), at(2_500)), 50);
+    }
+
+    /// PROPERTY: buckets of ended connections in which nothing is missing are swept out.
     #[test]
     fn ended_buckets_are_swept_out() {
         let budgets = Budgets::new(1);
