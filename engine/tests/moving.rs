@@ -38,12 +38,30 @@ pub(crate) struct Links {
     /// Whether nobody reaches anybody.
     pub(crate) cut: AtomicBool,
     /// What was asked, how many bytes went along, and how far the move was.
-    pub(crate) steps: Mutex<Vec<(&'static str, usize, Option<MoveStatus>)>>,
+    pub(crate) steps: Mutex<Vec<Crossed>>,
+    /// The disks of the cells.
+    pub(crate) disks: Mutex<BTreeMap<u16, Simulated>>,
     /// Where backups are made.
     pub(crate) backups: Option<tempfile::TempDir>,
 }
 
+/// A step that crossed the link.
+#[derive(Clone, Debug)]
+pub(crate) struct Crossed {
+    pub(crate) step: &'static str,
+    pub(crate) bytes: usize,
+    /// How far the move was.
+    pub(crate) status: Option<MoveStatus>,
+    /// Syncs of all disks before.
+    pub(crate) syncs: u64,
+}
+
 impl Links {
+    /// Syncs of all disks so far.
+    pub(crate) fn syncs(&self) -> u64 {
+        self.disks.lock().expect("sound").values().map(Simulated::syncs).sum()
+    }
+
     /// Notes what crosses the link. False when it is lost, and the link is cut with it.
     fn crosses(&self, tenant: TenantId, step: &TakeStep) -> bool {
         let (name, bytes) = match step {
@@ -56,7 +74,8 @@ impl Links {
         };
         let giver = self.engines.lock().expect("sound").get(&A.0).cloned();
         let told = giver.and_then(|engine| engine.follow_move(tenant).ok());
-        self.steps.lock().expect("sound").push((name, bytes, told.map(|told| told.status)));
+        let (status, syncs) = (told.map(|told| told.status), self.syncs());
+        self.steps.lock().expect("sound").push(Crossed { step: name, bytes, status, syncs });
         match self.fatal.lock().expect("sound").take_if(|(fatal, _)| *fatal == name) {
             Some((_, arrives)) => {
                 self.cut.store(true, Ordering::SeqCst);
@@ -143,6 +162,7 @@ pub(crate) async fn start(links: &Arc<Links>, cell: CellId, disk: Simulated) -> 
     house.engine.set_carrier(Arc::new(End(Arc::clone(links), Arc::clone(&lives), cell)));
     assert!(house.engine.set_fleet(fleet(if cell == A { "a" } else { "b" })));
     links.engines.lock().expect("sound").insert(cell.0, house.engine.clone());
+    links.disks.lock().expect("sound").insert(cell.0, disk.clone());
     Side { house, disk, lives }
 }
 

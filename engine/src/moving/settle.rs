@@ -71,6 +71,9 @@ impl Engine {
         if tenant == TenantId::SYSTEM {
             return Err(Refusal::WrongTenant.into());
         }
+        if self.house.moves_now(tenant) {
+            return Err(Refusal::MoveRunning.into());
+        }
         let _one = self.house.tended.alone(tenant).await;
         match way {
             SettleWay::SourceLost => self.open_copy(caller, tenant, loss).await,

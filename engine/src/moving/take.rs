@@ -68,6 +68,11 @@ impl Taking {
         self.told.borrow().status == TakenStatus::Copying
     }
 
+    /// Whether something is being done about it.
+    fn is_busy(&self) -> bool {
+        matches!(self.told.borrow().status, TakenStatus::Copying | TakenStatus::Opening)
+    }
+
     fn is_idle(&self, now_ms: u64) -> bool {
         self.is_copying() && now_ms.saturating_sub(self.asked_ms) > IDLE_MS
     }
@@ -203,7 +208,7 @@ impl Engine {
             others.filter(|(_, taking)| taking.is_idle(asked_ms)).map(|(other, _)| *other).collect();
         idle.into_iter().for_each(|other| self.drop_taking(&mut takings, other));
         // One that ended is remembered by the store.
-        takings.retain(|other, taking| *other == tenant || taking.dropped || taking.is_copying());
+        takings.retain(|other, taking| *other == tenant || taking.dropped || taking.is_busy());
         if takings.keys().filter(|other| **other != tenant).count() >= MOVES_MAX {
             return Err(Limit::Moves.busy());
         }

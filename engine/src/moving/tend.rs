@@ -65,15 +65,16 @@ impl Tended {
         self.unheard.load(Ordering::SeqCst)
     }
 
+    fn one(&self, tenant: TenantId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut all = self.one.lock();
+        // Those that nobody holds are made anew when somebody asks.
+        all.retain(|_, lock| Arc::strong_count(lock) > 1);
+        Arc::clone(all.entry(tenant).or_default())
+    }
+
     /// Whoever does something about a tenant's move; waits for whoever does now.
     pub(super) async fn alone(&self, tenant: TenantId) -> OwnedMutexGuard<()> {
-        let lock = {
-            let mut all = self.one.lock();
-            // Those that nobody holds are made anew when somebody asks.
-            all.retain(|_, lock| Arc::strong_count(lock) > 1);
-            Arc::clone(all.entry(tenant).or_default())
-        };
-        lock.lock_owned().await
+        self.one(tenant).lock_owned().await
     }
 }
 
@@ -204,7 +205,8 @@ impl Engine {
 
     /// Goes on with the move of a tenant that is leaving, or that another cell may have a copy of.
     pub(super) async fn tend_one(&self, tenant: TenantId) {
-        let _one = self.house.tended.alone(tenant).await;
+        // Whoever does something about it now knows more; the next round looks again.
+        let Ok(_one) = self.house.tended.one(tenant).try_lock_owned() else { return };
         let done = match self.house.entry(tenant) {
             None => true,
             Some(entry) => match entry.known_view() {
