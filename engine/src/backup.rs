@@ -129,8 +129,8 @@ impl Engine {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let view =
-            entry.view().as_ref().map(Arc::clone).ok_or_else(|| Refusal::from(self.house.unready(&entry)))?;
+        // It is closed until the other cells have said what has left this one.
+        let view = entry.known_view().ok_or_else(|| Refusal::from(self.house.unready(&entry)))?;
         let own = self.house.own_cell();
         let left = view.root.full().course.moving.is_some_and(|moving| moving.moved && moving.to != own);
         if left || entry.is_away() {

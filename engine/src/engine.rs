@@ -132,6 +132,7 @@ impl Engine {
             carrier: Mutex::new(None),
             moves: Mutex::default(),
             takings: Mutex::default(),
+            tended: crate::moving::Tended::default(),
         });
         if house.store.head(TenantId::SYSTEM)?.is_none() {
             found(&house).await?;

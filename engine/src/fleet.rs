@@ -50,10 +50,11 @@ impl House {
             // An operator of another cell who names a tenant is refused: sent home it would be sent back.
             let asks_home = wanted.is_none_or(|wanted| wanted == TenantId::SYSTEM);
             known.filter(|cell| *cell != self.own_cell() && asks_home)
+        } else if let Some(entry) = self.directory.entry(handle.tenant) {
+            // It says where the tenant lives as soon as that has changed, and before its placement is written.
+            entry.away()
         } else {
-            // One that has just left is away before its placement is written.
-            let left = || self.directory.entry(handle.tenant).and_then(|entry| entry.away());
-            self.away(handle.tenant).or_else(left)
+            self.away(handle.tenant)
         };
         away.map_or(Ok(()), |cell| Err(HelloRefusal::Elsewhere(cell)))
     }
@@ -69,6 +70,7 @@ impl House {
     /// A tenant's placement was published: its entry says from now on where it lives.
     pub(crate) fn placed(&self, tenant: TenantId) {
         self.disputed.lock().remove(&tenant);
+        self.tended.news.notify_one();
         if let Some(entry) = self.directory.entry(tenant) {
             entry.set_away(self.away(tenant));
         }
@@ -90,6 +92,8 @@ impl Engine {
             return false;
         }
         self.house.fleet.store(Some(Arc::new(fleet)));
+        self.house.look_restored();
+        self.house.tended.news.notify_one();
         true
     }
 
@@ -166,15 +170,23 @@ impl Engine {
         others.map(|cell| known.get(&cell.id).cloned().unwrap_or_else(|| unasked(cell.id))).collect()
     }
 
-    /// How many tenants live here.
+    /// How many tenants live here. COST: all tenants are looked at once for each change in the system tenant, however
+    /// many cells ask.
     #[must_use]
     pub fn tenants_here(&self) -> u64 {
         let Some(view) = self.house.system() else { return 0 };
+        let at = self.house.read(&view).seen();
+        let mut counted = self.house.tended.counted.lock();
+        if let Some((_, count)) = counted.filter(|(known, _)| *known == at) {
+            return count;
+        }
         let root = view.root.full();
         let lives =
             |tenant| root.placements.get(tenant).is_none_or(|placed| placed.cell == self.house.own_cell());
         let there = root.tenants.iter().filter(|seen| seen.status != TenantStatus::Deleted && lives(seen.id));
-        u64::try_from(there.count()).unwrap_or(u64::MAX)
+        let count = u64::try_from(there.count()).unwrap_or(u64::MAX);
+        *counted = Some((at, count));
+        count
     }
 }
 

@@ -112,6 +112,8 @@ pub(crate) struct House {
     /// Tenants that are moved away, and those that are taken.
     pub(crate) moves: crate::moving::Moves,
     pub(crate) takings: crate::moving::Takings,
+    /// What is to be done about moves, and by whom.
+    pub(crate) tended: crate::moving::Tended,
     /// The backup that was begun last.
     pub(crate) backup: Mutex<Option<crate::backup::Run>>,
 }
@@ -231,6 +233,13 @@ impl House {
             entry.set_status(status);
         }
         entry.set_away(self.away(tenant));
+        if self.tended.is_unheard() {
+            entry.hold(crate::directory::Hold::Unheard);
+            // They may have been heard between the look and this.
+            if !self.tended.is_unheard() {
+                entry.release(crate::directory::Hold::Unheard);
+            }
+        }
         Some(entry)
     }
 

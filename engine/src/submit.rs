@@ -77,8 +77,12 @@ impl Engine {
     /// Looks at what depends on nothing but the command itself and costs much, on the caller's time and not in the
     /// tenant's queue; for whoever may order it.
     fn look_at(&self, bound: &Bound, command: &Command) -> Result<(), Refusal> {
-        if matches!(command, Command::PlaceTenant { .. }) && self.house.fleet.load().is_none() {
-            return Err(Refusal::CellUnknown);
+        if let Command::PlaceTenant { placement } = command {
+            let fleet = self.house.fleet.load();
+            let known = fleet.as_ref().is_some_and(|fleet| fleet.cell(placement.cell).is_some());
+            if !known {
+                return Err(Refusal::CellUnknown);
+            }
         }
         // What it deletes would live on in the cell that it moves to.
         if let Command::DeleteTenant { tenant, finish: false } = command

@@ -530,8 +530,9 @@ fn fail(entry: &Entry, error: &StorageError) {
     entry.intake.refuse(Refusal::TenantFailed);
 }
 
-/// Takes what changed of a tenant into the checkpoint. False when the tenant has failed.
-async fn hand_over(house: &Arc<House>, entry: &Arc<Entry>) -> Result<bool, StorageError> {
+/// Takes what changed of a tenant into the checkpoint, for one who asks at a time. False when the tenant has failed.
+pub(crate) async fn hand_over(house: &Arc<House>, entry: &Arc<Entry>) -> Result<bool, StorageError> {
+    let _one = entry.handing.lock().await;
     let mut first = true;
     loop {
         if entry.status() == TenantStatus::Deleted || entry.is_away() && !house.store.has_tail(entry.tenant) {

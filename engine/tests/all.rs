@@ -30,6 +30,7 @@ mod load;
 mod many;
 mod memory;
 mod moving;
+mod moving_lost;
 mod nouns;
 mod passwords;
 mod policies;

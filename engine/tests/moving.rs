@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::{House, START_MS, Tenant};
-use tessera_engine::moving::{Carried, Carrier, CarryError, MoveStatus, MoveTold, MoveWay, TakeStep};
+use tessera_engine::moving::{
+    Asked, Carried, Carrier, CarryError, MoveStatus, MoveTold, MoveWay, SettleWay, Settled, TakeStep,
+};
 use tessera_engine::{Engine, EngineConfig, Sees, SubmitError};
 use tessera_model::{
     Cell, CellId, CellName, CheckQuery, Command, CommandId, Epoch, Fleet, Handle, Name, PermissionRef,
@@ -16,54 +18,123 @@ use tessera_model::{
 use tessera_storage::disk::simulated::Simulated;
 use tessera_storage::{Embedded, Options, RootKey};
 
-const A: CellId = CellId(1);
-const B: CellId = CellId(2);
+pub(crate) const A: CellId = CellId(1);
+pub(crate) const B: CellId = CellId(2);
 
-fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     Name::new(text).expect("a name")
 }
 
 /// Brings steps from engine to engine, until one is lost on the way there or its answer on the way back.
 #[derive(Default)]
-struct Links {
-    engines: Mutex<BTreeMap<u16, Engine>>,
+pub(crate) struct Links {
+    pub(crate) engines: Mutex<BTreeMap<u16, Engine>>,
     /// Steps until one is lost; below 0 none is any more.
-    left: AtomicI64,
+    pub(crate) left: AtomicI64,
     /// Whether the lost one arrives, and its answer is lost.
-    arrives: AtomicBool,
+    pub(crate) arrives: AtomicBool,
+    /// The step with which the link is cut, and whether that step still arrives.
+    pub(crate) fatal: Mutex<Option<(&'static str, bool)>>,
+    /// Whether nobody reaches anybody.
+    pub(crate) cut: AtomicBool,
+    /// What was asked, how many bytes went along, and how far the move was.
+    pub(crate) steps: Mutex<Vec<Crossed>>,
+    /// The disks of the cells.
+    pub(crate) disks: Mutex<BTreeMap<u16, Simulated>>,
+    /// Where backups are made.
+    pub(crate) backups: Option<tempfile::TempDir>,
+}
+
+/// A step that crossed the link.
+#[derive(Clone, Debug)]
+pub(crate) struct Crossed {
+    pub(crate) step: &'static str,
+    pub(crate) bytes: usize,
+    /// How far the move was.
+    pub(crate) status: Option<MoveStatus>,
+    /// Syncs of all disks before.
+    pub(crate) syncs: u64,
+}
+
+impl Links {
+    /// Syncs of all disks so far.
+    pub(crate) fn syncs(&self) -> u64 {
+        self.disks.lock().expect("sound").values().map(Simulated::syncs).sum()
+    }
+
+    /// Notes what crosses the link. False when it is lost, and the link is cut with it.
+    fn crosses(&self, tenant: TenantId, step: &TakeStep) -> bool {
+        let (name, bytes) = match step {
+            TakeStep::Begin { .. } => ("begin", 0),
+            TakeStep::Chunk { bytes, .. } => ("chunk", bytes.len()),
+            TakeStep::End => ("end", 0),
+            TakeStep::Ask => ("ask", 0),
+            TakeStep::Open { frame, .. } => ("open", frame.len()),
+            TakeStep::Drop => ("drop", 0),
+        };
+        let giver = self.engines.lock().expect("sound").get(&A.0).cloned();
+        let told = giver.and_then(|engine| engine.follow_move(tenant).ok());
+        let (status, syncs) = (told.map(|told| told.status), self.syncs());
+        self.steps.lock().expect("sound").push(Crossed { step: name, bytes, status, syncs });
+        match self.fatal.lock().expect("sound").take_if(|(fatal, _)| *fatal == name) {
+            Some((_, arrives)) => {
+                self.cut.store(true, Ordering::SeqCst);
+                arrives
+            }
+            None => true,
+        }
+    }
 }
 
 /// The end of a link at one life of a node.
-struct End(Arc<Links>, Arc<AtomicBool>);
+struct End(Arc<Links>, Arc<AtomicBool>, CellId);
 
 impl Carrier for End {
     fn carry(&self, to: CellId, tenant: TenantId, step: TakeStep) -> Carried<'_> {
         Box::pin(async move {
             let lost = || CarryError::Unreached("lost".into());
             let counts = step != TakeStep::Ask;
+            if self.0.cut.load(Ordering::SeqCst) {
+                return Err(lost());
+            }
             let is_lost = counts && self.0.left.fetch_sub(1, Ordering::SeqCst) == 0;
             if !self.1.load(Ordering::SeqCst) || is_lost && !self.0.arrives.load(Ordering::SeqCst) {
                 return Err(lost());
             }
             let engine = self.0.engines.lock().expect("sound").get(&to.0).cloned().ok_or_else(lost)?;
-            let taken = engine.take_step(tenant, step).map_err(CarryError::Refused);
+            if !self.0.crosses(tenant, &step) {
+                return Err(lost());
+            }
+            let taken = engine.take_step_and_wait(tenant, step).await.map_err(CarryError::Refused);
             if is_lost { Err(lost()) } else { taken }
+        })
+    }
+
+    fn ask(&self, cell: CellId, tenant: TenantId) -> Asked<'_> {
+        Box::pin(async move {
+            let lost = || CarryError::Unreached("lost".into());
+            let own = self.2;
+            if !self.1.load(Ordering::SeqCst) || self.0.cut.load(Ordering::SeqCst) {
+                return Err(lost());
+            }
+            let engine = self.0.engines.lock().expect("sound").get(&cell.0).cloned().ok_or_else(lost)?;
+            engine.last_word(tenant, own).await.map_err(CarryError::Refused)
         })
     }
 }
 
-struct Side {
-    house: House,
-    disk: Simulated,
-    lives: Arc<AtomicBool>,
+pub(crate) struct Side {
+    pub(crate) house: House,
+    pub(crate) disk: Simulated,
+    pub(crate) lives: Arc<AtomicBool>,
 }
 
-struct World {
-    links: Arc<Links>,
-    a: Side,
-    b: Side,
-    tenant: Tenant,
-    session: Handle,
+pub(crate) struct World {
+    pub(crate) links: Arc<Links>,
+    pub(crate) a: Side,
+    pub(crate) b: Side,
+    pub(crate) tenant: Tenant,
+    pub(crate) session: Handle,
 }
 
 fn fleet(own: &str) -> Fleet {
@@ -79,30 +150,36 @@ fn fleet(own: &str) -> Fleet {
 }
 
 /// Starts the node of a cell over what is on its disk.
-async fn start(links: &Arc<Links>, cell: CellId, disk: Simulated) -> Side {
+pub(crate) async fn start(links: &Arc<Links>, cell: CellId, disk: Simulated) -> Side {
     let no = cell.0.to_le_bytes()[0];
     let mut options = Options::new(RootKey::new([no; 32]), [no; 32], [no; 32]);
     options.journal_file_bytes = 1024 * 1024;
+    options.backup_dir = links.backups.as_ref().map(|folder| folder.path().to_owned());
     let store = Arc::new(Embedded::open_on(Arc::new(disk.clone()), options).expect("a store"));
     let config = EngineConfig { cell, ..EngineConfig::default() };
     let house = House::configured(store, START_MS, config).await;
     let lives = Arc::new(AtomicBool::new(true));
-    house.engine.set_carrier(Arc::new(End(Arc::clone(links), Arc::clone(&lives))));
+    house.engine.set_carrier(Arc::new(End(Arc::clone(links), Arc::clone(&lives), cell)));
     assert!(house.engine.set_fleet(fleet(if cell == A { "a" } else { "b" })));
     links.engines.lock().expect("sound").insert(cell.0, house.engine.clone());
+    links.disks.lock().expect("sound").insert(cell.0, disk.clone());
     Side { house, disk, lives }
 }
 
 /// Ends a node as a kill does, and starts it anew over what the operating system has of its files.
-async fn killed(links: &Arc<Links>, cell: CellId, side: &Side) -> Side {
+pub(crate) async fn killed(links: &Arc<Links>, cell: CellId, side: &Side) -> Side {
     side.lives.store(false, Ordering::SeqCst);
     links.engines.lock().expect("sound").remove(&cell.0);
     start(links, cell, side.disk.image()).await
 }
 
 impl World {
-    async fn new() -> Self {
-        let links = Arc::new(Links::default());
+    pub(crate) async fn new() -> Self {
+        Self::with(Links::default()).await
+    }
+
+    pub(crate) async fn with(links: Links) -> Self {
+        let links = Arc::new(links);
         links.left.store(-1, Ordering::SeqCst);
         let a = start(&links, A, Simulated::new()).await;
         let b = start(&links, B, Simulated::new()).await;
@@ -117,7 +194,7 @@ impl World {
     }
 
     /// Whether a cell permits what the session may do.
-    fn permits(&self, side: &Side) -> bool {
+    pub(crate) fn permits(&self, side: &Side) -> bool {
         let engine = &side.house.engine;
         let Ok(bound) = engine.hello(&self.tenant.admin_key.to_bytes(), None) else { return false };
         let view = bound.entry.view();
@@ -134,13 +211,13 @@ impl World {
     }
 
     /// How many cells permit it now: never more than one.
-    fn permitting(&self) -> usize {
+    pub(crate) fn permitting(&self) -> usize {
         let (b, a) = (self.permits(&self.b), self.permits(&self.a));
         assert!(!(a && b), "two cells permit");
         usize::from(a) + usize::from(b)
     }
 
-    async fn moved(&self, from: &Side, to: CellId, way: MoveWay) -> Result<MoveTold, Refusal> {
+    pub(crate) async fn moved(&self, from: &Side, to: CellId, way: MoveWay) -> Result<MoveTold, Refusal> {
         let engine = &from.house.engine;
         let mut told = engine.begin_move(self.tenant.id, to, way)?;
         while !matches!(told.status, MoveStatus::Done | MoveStatus::Stayed | MoveStatus::Failed) {
@@ -152,8 +229,24 @@ impl World {
         Ok(told)
     }
 
+    /// An operator of a cell says something of the tenant.
+    pub(crate) async fn settle(
+        &self,
+        side: &Side,
+        way: SettleWay,
+        loss: bool,
+    ) -> Result<Settled, SubmitError> {
+        let house = &side.house;
+        let key = *house.operator_key.lock().expect("sound");
+        let operator = match key {
+            Some(key) => house.bind(&key).await,
+            None => house.operator().await,
+        };
+        house.engine.settle_move(operator.caller, self.tenant.id, (way, loss)).await
+    }
+
     /// Registers a permission under a command id, wherever the tenant lives.
-    async fn write(&self, side: &Side, id: CommandId, text: &str) -> Result<Receipt, SubmitError> {
+    pub(crate) async fn write(&self, side: &Side, id: CommandId, text: &str) -> Result<Receipt, SubmitError> {
         let bound = side.house.engine.hello(&self.tenant.admin_key.to_bytes(), None);
         let bound = bound.map_err(|refused| SubmitError::Refused(refused.into()))?;
         let command = Command::RegisterPermission { name: name(text) };
@@ -161,7 +254,7 @@ impl World {
     }
 
     /// Waits until a cell permits.
-    async fn until_permits(&self, side: &Side) {
+    pub(crate) async fn until_permits(&self, side: &Side) {
         for _ in 0..120_000 {
             if self.permits(side) {
                 return;
@@ -175,7 +268,7 @@ impl World {
 /// PROPERTY: a tenant that is written and asked moves with its live sessions: checks are permitted all along but for
 /// the moment between the cells, and by one cell alone; every acknowledged command is there afterwards, and its id is
 /// known; receipts of before are seen, later ones of the old cell never; its sessions and its identifiers live on,
-/// and nothing of it is left where it was. It comes back the same way. METHOD: a writer who goes on with the other
+/// and nothing of it is left where it was once an operator has said so. It comes back the same way. METHOD: a writer who goes on with the other
 /// cell where he is sent. TC-108.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_moves_under_load() {
@@ -241,8 +334,10 @@ async fn a_tenant_moves_under_load() {
     let there = Tenant { id: world.tenant.id, admin: bound, admin_key: world.tenant.admin_key };
     b.sign_in(&there, "ann@example.org", "correct horse").await.expect("signed in where it lives");
     drop(there);
-    let left = world.a.house.store.is_kept(world.tenant.id).expect("read");
-    assert!(!left, "nothing of it is left");
+    let kept = || world.a.house.store.is_kept(world.tenant.id).expect("read");
+    assert!(kept(), "it is kept until an operator says that it may go");
+    let forgotten = world.settle(&world.a, SettleWay::ForgetCopy, false).await;
+    assert!(forgotten.is_ok() && !kept(), "nothing of it is left: {forgotten:?}");
     assert_eq!(world.a.house.engine.lives_in(world.tenant.id), Some(B));
     assert_eq!(
         world.write(&world.a, world.a.house.engine.command_id(), "late").await,

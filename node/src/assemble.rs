@@ -236,9 +236,12 @@ async fn until_end(signals: &mut Signals) {
 ///
 /// # Errors
 /// When the directory is not to be had, or does not read.
-pub(crate) async fn engine(config: &Config, clock: Arc<NodeClock>) -> Result<Engine, FatalError> {
+pub(crate) async fn engine(
+    config: &Config,
+    fleet: Option<Fleet>,
+    clock: Arc<NodeClock>,
+) -> Result<Engine, FatalError> {
     let opened = Instant::now();
-    let fleet = fleet::read(config)?;
     let cell = fleet.as_ref().map_or(CellId(0), Fleet::own);
     let store = store::open(config).await?;
     let threads = NonZeroUsize::new(config.passwords.threads)
@@ -263,10 +266,10 @@ pub(crate) async fn engine(config: &Config, clock: Arc<NodeClock>) -> Result<Eng
 
 /// Starts the engine and opens the door before it.
 async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<String>), FatalError> {
-    fleet::look(config)?;
-    let engine = engine(config, clock).await?;
+    let fleet = fleet::look(config)?;
+    let engine = engine(config, fleet.as_ref().map(|read| read.fleet.clone()), clock).await?;
     let cell = engine.fleet().map_or(CellId(0), |fleet| fleet.own());
-    let talk = fleet::Talk::new(config, &engine)?;
+    let talk = fleet.map(|read| fleet::Talk::new(config, &engine, read));
     if let Some(talk) = &talk {
         talk.first().await;
     }

@@ -231,7 +231,7 @@ fn check(files: &Files, json: bool) -> Result<(), FatalError> {
     let file = files.config.as_deref().map(Path::display).map(|path| path.to_string());
     let read = config::load(Config::default(), files.config.as_deref()).and_then(|config| {
         // What it names of the fleet is looked at as a start would.
-        fleet::look(&config).map(|()| config).map_err(|error| ConfigError::of_fleet(&error.what))
+        fleet::look(&config).map(|_| config).map_err(|error| ConfigError::of_fleet(&error.what))
     });
     let (text, failed) = match read {
         Ok(config) if json => (

@@ -9,6 +9,7 @@ use crate::command::Files;
 use crate::config::{self, Config};
 use crate::entropy::SystemEntropy;
 use crate::exit::FatalError;
+use crate::fleet;
 use crate::offer;
 use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
 use std::path::PathBuf;
@@ -83,7 +84,7 @@ impl Recover {
 }
 
 async fn renew(config: &Config) -> Result<offer::Offered, FatalError> {
-    let engine = assemble::engine(config, Arc::new(NodeClock::new(Machine))).await?;
+    let engine = assemble::engine(config, fleet::read(config)?, Arc::new(NodeClock::new(Machine))).await?;
     let offered = offer::renew(&engine, &SystemEntropy, &config.storage.dir).await;
     engine.stop().await;
     // The closing group may fail, too: then nobody knows what is on the disk.

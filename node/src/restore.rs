@@ -8,6 +8,7 @@ use crate::clock::{Machine, NodeClock};
 use crate::command::Files;
 use crate::config::{self, Config};
 use crate::exit::{self, FatalError};
+use crate::fleet;
 use crate::root_key;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -250,7 +251,7 @@ fn build(
 }
 
 async fn begin(config: &Config) -> Result<Vec<Begun>, FatalError> {
-    let engine = assemble::engine(config, Arc::new(NodeClock::new(Machine))).await?;
+    let engine = assemble::engine(config, fleet::read(config)?, Arc::new(NodeClock::new(Machine))).await?;
     let begun = engine.begin_epoch().await;
     engine.stop().await;
     if tokio::time::timeout(std::time::Duration::ZERO, engine.until_failed()).await.is_ok() {

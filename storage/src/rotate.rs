@@ -64,7 +64,8 @@ pub fn rotate_root_on(
     let (from, to) = (Keys::under(old, Draw::new(&[0; 32])), Keys::under(new, Draw::new(seed)));
     let header = key_files::header(&check_of(&new.0, &salt));
     let mut made = [header.clone(), header];
-    let mut slots = Slots { tenants: tenants_of(&copies, (&from, &to)), last: 0, draw: &to.draw };
+    let tenants = tenants_of(&copies, (&from, &to));
+    let mut slots = Slots { latest: (0..tenants.len()).collect(), tenants, draw: &to.draw };
     let (mut sets, mut slot) = (0, 1);
     loop {
         let blocks = copies.each_ref().map(|bytes| block_at(bytes, slot));
@@ -119,11 +120,13 @@ fn tenants_of(copies: &[Vec<u8>; 2], (from, to): (&Keys, &Keys)) -> Vec<Wrapped>
     }
 }
 
-/// Wraps the keys of subjects and buckets anew. Whose one is, its slot does not say: those of a tenant stand together.
+/// Wraps the keys of subjects and buckets anew. Whose one is, its slot does not say: those of a tenant stand together, and
+/// those that were made at one time are of the few tenants that made keys then. COST: one try for each tenant that made
+/// one since; all tenants only for the first of each, and for a slot that is nobody's any more.
 struct Slots<'a> {
     tenants: Vec<Wrapped>,
-    /// Whose the last one was.
-    last: usize,
+    /// Places among the tenants: whose the last ones were, the latest first.
+    latest: Vec<usize>,
     draw: &'a Draw,
 }
 
@@ -157,14 +160,15 @@ impl Slots<'_> {
         if found.state != STATE_KEY {
             return Ok(None);
         }
-        for nth in 0..self.tenants.len() {
-            let at = (self.last + nth) % self.tenants.len();
-            let Some((tenant, old, new)) = self.tenants.get(at) else { continue };
+        for (nth, at) in self.latest.iter().enumerate() {
+            let Some((tenant, old, new)) = self.tenants.get(*at) else { continue };
             let about = associated(*tenant, slot);
             if let Some(key) = unwrapped(old, &about, &found) {
                 let mut out = Vec::with_capacity(SLOT_BYTES);
                 wrap(new, self.draw.nonce(), &about, &key)?.put(&mut out);
-                self.last = at;
+                if let Some(before) = self.latest.get_mut(..=nth) {
+                    before.rotate_right(1);
+                }
                 return Ok(Some(out));
             }
         }

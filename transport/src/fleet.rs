@@ -81,6 +81,7 @@ fn fleet(engine: &Engine) -> Option<FleetRow> {
         tenants: engine.tenants_here(),
         placements,
         digest,
+        unheard: engine.is_unheard().then_some(true),
     })
 }
 

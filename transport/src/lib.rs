@@ -38,3 +38,4 @@ mod watch;
 pub use door::{Door, DoorConfig, DoorError};
 pub use figures::Figures;
 pub use limits::Limits;
+pub use moving::{take_request, taken_of, word_of};

@@ -113,9 +113,11 @@ pub(crate) async fn rows(
     request: Request,
     cost: &mut u64,
 ) -> Result<Rows, Fault> {
-    let told = fleet::rows(engine, bound, &request);
-    if let Some(told) = told.or_else(|| moving::rows(engine, bound, &request)) {
+    if let Some(told) = fleet::rows(engine, bound, &request) {
         return told.map_err(Fault::refused);
+    }
+    if let Some(told) = moving::rows(engine, bound, &request).await {
+        return told;
     }
     let kind = request.kind();
     // Names without a person behind them are for services, too.

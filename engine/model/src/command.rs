@@ -591,7 +591,8 @@ commands! {
     SetVisibility = 192, narrows false, "tessera.admin.settings", { #[doc = "The rules."] draft: crate::visibility::VisibilityDraft, };
     #[doc = "System tenant: says that a tenant lives in a cell from an epoch on. Refused unless the epoch is higher than the known one."] PlaceTenant = 240, narrows false, "tessera.fleet.sync", { #[doc = "Which, since when, where."] placement: crate::Placement, };
     #[doc = "A step of the tenant's move to another cell. Caller: `Node`."] NoteMove = 248, narrows true, "tessera.fleet.sync", { #[doc = "Which."] step: crate::moving::MoveStep, };
-    #[doc = "System tenant: takes a tenant that comes from another cell. Caller: `Node`."] AdoptTenant = 249, narrows false, "tessera.fleet.sync", { #[doc = "Its name."] name: Name, #[doc = "When it was made."] created: Deadline, #[doc = "Whether it is suspended."] suspended: bool, #[doc = "That it lives here."] placement: crate::Placement, };
+    #[doc = "System tenant: takes a tenant that comes from another cell, or goes on here by an operator's word. No door orders it."] AdoptTenant = 249, narrows false, "tessera.admin.tenants", { #[doc = "Its name."] name: Name, #[doc = "When it was made."] created: Deadline, #[doc = "Whether it is suspended."] suspended: bool, #[doc = "That it lives here."] placement: crate::Placement, };
+    #[doc = "System tenant: the other cells have said what has left this one since it was restored, or an operator says that nothing has."] HearFleet = 250, narrows true, "tessera.admin.tenants", {};
     /// Panics when decided: a planted fault, refused unless the build has the feature `planted`.
     PlantedPanic = 65_000, narrows false, "tessera.admin.settings", {};
 }

@@ -374,6 +374,13 @@ pub enum Event {
         /// Up to this position.
         upto: Revision,
     },
+    /// System tenant: the other cells have said what has left this one, since it began this epoch.
+    FleetHeard {
+        /// Which.
+        epoch: Epoch,
+    },
+    /// The other cell has nothing any more of a move that was undone.
+    TenantCopyGone,
     /// A command id that a bucket remembers (frames carry their own in the header).
     CommandRemembered(CommandIdRecord),
     /// Command ids at or below this time (ms) are refused as too old: what was remembered of them is gone.

@@ -286,6 +286,18 @@ refusals! {
     Moving = 304, "the tenant is moving to another cell: send it again";
     /// The challenge that a device signed was not made here lately, is for another device, is over or was used.
     ChallengeStale = 600, "the challenge was not made for this device here, is over or was used: ask for another one";
+    /// This cell has nothing of the tenant that could be opened or removed.
+    CopyUnknown = 605, "this cell has no copy of the tenant: tessera tenant copies lists those that it has";
+    /// What was copied of the tenant when its cell was lost is not whole.
+    CopyPartial = 606, "what was copied of the tenant is not whole and opens nowhere: restore the backup of the cell that is lost";
+    /// A cell that answers has the tenant: nothing is lost.
+    CellAlive = 607, "a cell that answers has the tenant: nothing is lost, give the command to move it there";
+    /// Opening the copy loses what was written elsewhere behind it, and nobody said that this may be.
+    LossUnsaid = 608, "what was acknowledged elsewhere behind this copy would be lost: say that it may be, with accept-loss";
+    /// The epoch of a placement is ahead of the time of day by more than clocks differ: nothing could ever replace it.
+    EpochAhead = 609, "the epoch is further ahead than clocks differ: no later one could replace it";
+    /// The cell that the tenant lives in does not say that it has it.
+    CopyNeeded = 610, "the cell that has the tenant was not reached, or does not say that it has it: this copy may be the only one";
     /// The tenant's stored data does not verify: nothing of it is answered until it is repaired.
     TenantFailed = 502, "the tenant's stored data is damaged: the node's log says where";
 }

@@ -1,12 +1,14 @@
 //! The cell that gives a tenant away.
 
 use super::{
-    Carrier, CarryError, MoveStatus, MoveTold, MoveWay, TakeStep, Taken, TakenStatus, order, until_awake,
+    Carrier, CarryError, MoveStatus, MoveTold, MoveWay, TakeStep, Taken, TakenStatus, clear, order,
+    until_awake,
 };
-use crate::directory::{Entry, Standing};
+use crate::directory::Entry;
 use crate::engine::Engine;
 use crate::house::House;
 use crate::submit::SubmitError;
+use crate::supervisor;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,7 +27,7 @@ const REMEMBERED_MAX: usize = 64;
 const PASSES_MAX: u32 = 8;
 /// LIMIT: bytes of a pass behind which the rest is small: it is copied in some milliseconds.
 const SMALL_BYTES: u64 = 256 * 1024;
-/// LIMIT: passes over a frozen tenant: a checkpoint that was under way may have begun before it was frozen.
+/// LIMIT: passes over a frozen tenant: its node may have something to write of its own.
 const LAST_PASSES_MAX: u32 = 8;
 /// LIMIT: chunks that wait to be sent: 4 × 120 KiB.
 const CHUNKS_AHEAD: usize = 4;
@@ -43,7 +45,7 @@ pub(crate) struct Run {
 pub(crate) type Moves = Mutex<BTreeMap<TenantId, Run>>;
 
 /// Why a move stopped; for people.
-enum Stopped {
+pub(super) enum Stopped {
     Refused(Refusal),
     Unknown,
     Store(StorageError),
@@ -91,10 +93,14 @@ const fn is_over(status: MoveStatus) -> bool {
 }
 
 impl House {
+    /// Whether a move of a tenant is under way here.
+    pub(super) fn moves_now(&self, tenant: TenantId) -> bool {
+        self.moves.lock().get(&tenant).is_some_and(|run| !is_over(run.told.lock().status))
+    }
+
     /// Whether a move of a tenant is under way here, or has led to another cell.
     pub(crate) fn moves_away(&self, tenant: TenantId) -> bool {
-        let runs = self.moves.lock().get(&tenant).is_some_and(|run| !is_over(run.told.lock().status));
-        runs || self.entry(tenant).is_some_and(|entry| entry.is_away())
+        self.moves_now(tenant) || self.entry(tenant).is_some_and(|entry| entry.is_away())
     }
 }
 
@@ -177,6 +183,8 @@ struct Job {
 impl Job {
     async fn run(mut self, way: MoveWay) {
         let (tenant, to) = (self.tenant, self.to);
+        let house = Arc::clone(self.house());
+        let _one = house.tended.alone(tenant).await;
         let ended = match way {
             MoveWay::There => self.there().await,
             MoveWay::Back => self.back().await,
@@ -221,19 +229,20 @@ impl Job {
         Err(Stopped::Other("the other cell takes nothing any more"))
     }
 
-    /// Asks the other cell until it is that far.
-    async fn until(&self, wanted: TakenStatus) -> Result<Taken, Stopped> {
+    /// Asks the other cell until it is that far, if it did not say so at once.
+    async fn until(&self, mut taken: Taken, wanted: TakenStatus) -> Result<Taken, Stopped> {
         let (mut rest, most) = REST_MS;
         for _ in 0..QUESTIONS_MAX {
-            let taken = self.carry(TakeStep::Ask).await?;
             if taken.status == wanted {
                 return Ok(taken);
             }
             if taken.status == TakenStatus::Nothing {
                 return Err(Stopped::Other("the other cell has lost what it had of the tenant"));
             }
+            // A cell that waits itself until there is news answers later; one that does not is asked again.
             tokio::time::sleep(Duration::from_millis(rest)).await;
             rest = (rest * 2).min(most);
+            taken = self.carry(TakeStep::Ask).await?;
         }
         Err(Stopped::Other("the other cell does not come to an end"))
     }
@@ -243,8 +252,21 @@ impl Job {
         if !until_awake(self.house(), entry).await {
             return Err(Stopped::Refused(Refusal::TenantFailed));
         }
-        let view = entry.view().as_ref().map(Arc::clone).ok_or(Stopped::Refused(Refusal::NotReady))?;
-        Ok(view.root.full().course.moving)
+        let view = entry.known_view().ok_or(Stopped::Refused(Refusal::NotReady))?;
+        let course = view.root.full().course;
+        if let Some(cell) = course.lent.filter(|cell| *cell != self.to && *cell != self.house().own_cell()) {
+            // Two cells must not have copies that may be opened by somebody's word.
+            match self.carrier.carry(cell, self.tenant, TakeStep::Drop).await {
+                Ok(_) => drop(order(self.house(), entry, MoveStep::CopyGone).await?),
+                Err(error) => {
+                    return Err(Stopped::There(format!(
+                        "cell {} has what is left of an earlier move: {error}",
+                        cell.0
+                    )));
+                }
+            }
+        }
+        Ok(course.moving)
     }
 
     fn entry(&self) -> Result<Arc<Entry>, Stopped> {
@@ -287,9 +309,25 @@ impl Job {
             tracing::error!(tenant = %self.tenant, %error, "a tenant that does not move takes no commands: undo the move");
             return Err(stopped);
         }
-        // Once, and whatever comes of it: what is left there opens to nobody.
-        drop(self.carrier.carry(self.to, self.tenant, TakeStep::Drop).await);
+        self.drop_there(entry).await;
         Err(stopped)
+    }
+
+    /// What is left in the other cell opens to nobody but by an operator's word; where it is not reached now, it is
+    /// asked again.
+    async fn drop_there(&self, entry: &Arc<Entry>) {
+        match self.carrier.carry(self.to, self.tenant, TakeStep::Drop).await {
+            Ok(_) => {
+                if let Err(error) = order(self.house(), entry, MoveStep::CopyGone).await {
+                    tracing::warn!(tenant = %self.tenant, %error, "another cell is asked again to drop what it has of a tenant");
+                    self.house().tend(self.tenant);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(tenant = %self.tenant, %error, "the other cell keeps a copy of a tenant that stays, until it is reached");
+                self.house().tend(self.tenant);
+            }
+        }
     }
 
     /// Higher than any that the tenant has had anywhere.
@@ -303,10 +341,12 @@ impl Job {
     /// cell has confirmed.
     async fn copy(&mut self, entry: &Arc<Entry>, epoch: Epoch) -> Result<Head, Stopped> {
         self.carry(TakeStep::Begin { record: self.record.clone(), epoch }).await?;
+        // What it had was no tenant: it has not opened a copy while this node was down.
+        self.house().began_here(entry);
         let mut sent = Sent::new();
         if self.froze_ms.is_none() {
             for _ in 0..PASSES_MAX {
-                (sent, _) = self.pass(sent).await?;
+                (sent, _) = self.pass(entry, sent).await?;
                 if sent.last_bytes() <= SMALL_BYTES {
                     break;
                 }
@@ -322,11 +362,11 @@ impl Job {
         self.set(MoveStatus::Frozen);
         for _ in 0..LAST_PASSES_MAX {
             let copied;
-            (sent, copied) = self.pass(sent).await?;
+            (sent, copied) = self.pass(entry, sent).await?;
             let live = self.house().store.head(self.tenant)?;
             if live.is_some_and(|live| (live.next, live.link) == (copied.next, copied.link)) {
-                self.carry(TakeStep::End).await?;
-                let taken = self.until(TakenStatus::Copied).await?;
+                let ended = self.carry(TakeStep::End).await?;
+                let taken = self.until(ended, TakenStatus::Copied).await?;
                 return if (taken.next, taken.link) == (copied.next, copied.link) {
                     Ok(copied)
                 } else {
@@ -337,10 +377,10 @@ impl Job {
         Err(Stopped::Other("the checkpoint does not reach the tenant's end"))
     }
 
-    /// One pass of the copy, behind a checkpoint.
-    async fn pass(&mut self, mut sent: Sent) -> Result<(Sent, Head), Stopped> {
-        if !self.engine.checkpoint().await {
-            return Err(Stopped::Other("a checkpoint could not be taken: the log says why"));
+    /// One pass of the copy, behind a checkpoint of the tenant alone.
+    async fn pass(&mut self, entry: &Arc<Entry>, mut sent: Sent) -> Result<(Sent, Head), Stopped> {
+        if !supervisor::hand_over(self.house(), entry).await? {
+            return Err(Stopped::Refused(Refusal::TenantFailed));
         }
         let (give, mut chunks) = mpsc::channel::<Vec<u8>>(CHUNKS_AHEAD);
         let (store, tenant) = (Arc::clone(&self.house().store), self.tenant);
@@ -360,19 +400,21 @@ impl Job {
         Ok((sent, copied?))
     }
 
-    /// The tenant has left: it is closed here, then opened there, and then nothing of it is left here.
+    /// The tenant has left: it is closed here, and opened there. What is here is kept until an operator says that it may
+    /// go: the other cell may yet lose what it has.
     async fn hand_over(&self, entry: &Arc<Entry>) -> Result<MoveStatus, Stopped> {
         self.set(MoveStatus::HandedOver);
+        let mut taken = Taken::default();
         if let Some(head) = self.house().store.head(self.tenant)? {
-            let epoch = match self.engine.placement(self.tenant).filter(|placement| placement.cell == self.to)
-            {
-                Some(placement) => placement.epoch,
-                None => {
-                    let moving = self.moving(entry).await?.filter(|moving| moving.moved);
-                    let epoch = moving.ok_or(Stopped::Other("it has not left"))?.epoch;
-                    self.engine.place(Placement { tenant: self.tenant, epoch, cell: self.to }).await?;
-                    epoch
+            let moving = self.moving(entry).await?.filter(|moving| moving.moved && moving.to == self.to);
+            let placed = self.engine.placement(self.tenant);
+            let epoch = match (moving, placed.filter(|placed| placed.cell == self.to)) {
+                (Some(moving), placed) if placed.is_none_or(|placed| placed.epoch <= moving.epoch) => {
+                    moving.epoch
                 }
+                // It was opened there by an operator's word, or came there on another way.
+                (_, Some(_)) => return self.settled(entry, Taken::default()).await,
+                (_, None) => return Err(Stopped::Other("it has not left")),
             };
             let last = Revision(head.next.0.saturating_sub(1));
             let (on, tenant) = (Arc::clone(&self.house().store), self.tenant);
@@ -382,30 +424,36 @@ impl Job {
             // What was ordered of it in the system tenant while it was copied goes along.
             let record = self.house().system().and_then(|view| view.root.full().tenants.get(self.tenant));
             let record = record.ok_or(Stopped::Refused(Refusal::TenantUnknown))?;
-            self.carry(TakeStep::Open { record, epoch, frame }).await?;
+            // Its own history closes it here, so that nobody waits for the placement.
+            let (placed, opened) =
+                tokio::join!(self.place(epoch, placed), self.carry(TakeStep::Open { record, epoch, frame }));
+            placed?;
+            taken = opened?;
         }
-        self.until(TakenStatus::Here).await?;
+        self.settled(entry, taken).await
+    }
+
+    async fn place(&self, epoch: Epoch, placed: Option<Placement>) -> Result<(), Stopped> {
+        if placed.is_some_and(|placed| placed.epoch >= epoch) {
+            return Ok(());
+        }
+        let placement = Placement { tenant: self.tenant, epoch, cell: self.to };
+        match self.engine.place(placement).await {
+            // The other cell has said so meanwhile.
+            Ok(()) | Err(SubmitError::Refused(Refusal::PlacementOld)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// It lives there: nobody needs it here in memory any more.
+    async fn settled(&self, entry: &Arc<Entry>, taken: Taken) -> Result<MoveStatus, Stopped> {
+        self.until(taken, TakenStatus::Here).await?;
         if let Some(froze) = self.froze_ms {
             let gap = self.house().clock.elapsed_ms().saturating_sub(froze);
             self.told.lock().gap_ms = Some(gap);
         }
-        self.clear(entry).await?;
+        clear(self.house(), entry, false).await?;
         Ok(MoveStatus::Done)
-    }
-
-    /// Ends the tenant's actor and removes all that there is of it here.
-    async fn clear(&self, entry: &Arc<Entry>) -> Result<(), Stopped> {
-        entry.set_standing(Standing::Leaving);
-        let actor = entry.actor.lock().take();
-        if let Some(actor) = actor {
-            drop(actor.stop_and_wait(None, None).await);
-        }
-        entry.show(None);
-        entry.intake.refuse(Refusal::Redirect);
-        let (store, tenant) = (Arc::clone(&self.house().store), self.tenant);
-        let forgotten = self.house().work(move || store.forget(tenant)).await;
-        entry.set_standing(Standing::Asleep);
-        forgotten.map_err(|_| Stopped::Other("its data is still here"))?.map_err(Stopped::Store)
     }
 
     /// Undoes a move that has not handed the tenant over.
@@ -422,10 +470,9 @@ impl Job {
         if moving.is_some() {
             order(self.house(), &entry, MoveStep::Stay).await?;
         }
-        if let Err(stopped) = self.carry(TakeStep::Drop).await {
-            // What is left there opens to nobody, and goes when it is moved next.
-            tracing::warn!(tenant = %self.tenant, error = %stopped, "the other cell keeps a copy of a tenant that stays");
-        }
+        // Where it is closed because the other cell may have opened it, this is the operator's word that it has not.
+        self.house().began_here(&entry);
+        self.drop_there(&entry).await;
         Ok(MoveStatus::Stayed)
     }
 }

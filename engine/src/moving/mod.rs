@@ -3,15 +3,23 @@
 //! The cell that gives drives (`give`): it copies in passes while the tenant goes on, writes `Leave` into the tenant's
 //! own history, which freezes it, copies the rest, and when the other cell has all of it, closed, writes `Depart`.
 //! From that moment on nobody asks it here; only then is that frame given out, and it alone opens the tenant there
-//! (`take`). What stops half way is finished or undone by the same command, repeated.
+//! (`take`). What stops half way is finished or undone by the same command, repeated, or by the nodes themselves
+//! (`tend`). What cannot be finished because a cell is lost is ended by an operator's word (`settle`).
 
 mod give;
+mod settle;
 mod take;
+mod tend;
+mod wait;
 
 pub(crate) use give::Moves;
+pub use settle::{CopyFound, Settled};
 pub(crate) use take::Takings;
+pub use tend::LastWord;
+pub(crate) use tend::Tended;
+pub use tessera_model::moving::{MoveStatus, SettleWay, TakenStatus, WordStatus};
 
-use crate::directory::Entry;
+use crate::directory::{Entry, Hold, Standing};
 use crate::house::House;
 use crate::submit;
 use crate::view::View;
@@ -19,10 +27,11 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 use tessera_model::moving::MoveStep;
 use tessera_model::record::TenantRecord;
 use tessera_model::{CellId, Command, Epoch, Refusal, Revision, TenantId};
+use tessera_storage::StorageError;
+use wait::until_awake;
 
 /// What the cell that gives a tenant asks of the one that takes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,24 +65,6 @@ pub enum TakeStep {
     },
     /// To drop a copy that was not opened.
     Drop,
-}
-
-/// How far the cell that takes a tenant is.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum TakenStatus {
-    /// There is nothing of it.
-    #[default]
-    Nothing,
-    /// It is being copied.
-    Copying,
-    /// The copy is whole, durable and closed.
-    Copied,
-    /// It is being opened.
-    Opening,
-    /// It lives here.
-    Here,
-    /// The copy has failed: it is begun anew.
-    Failed,
 }
 
 /// What the cell that takes a tenant tells.
@@ -112,27 +103,18 @@ impl std::error::Error for CarryError {}
 /// An answer on its way.
 pub type Carried<'a> = Pin<Box<dyn Future<Output = Result<Taken, CarryError>> + Send + 'a>>;
 
+/// What a cell says of a tenant, on its way.
+pub type Asked<'a> = Pin<Box<dyn Future<Output = Result<LastWord, CarryError>> + Send + 'a>>;
+
 /// Brings what is asked to other cells, over links that nobody else reads and whose ends know each other.
 pub trait Carrier: Send + Sync + 'static {
-    /// Asks a cell about a tenant.
+    /// Asks a cell about a tenant that it takes.
     fn carry(&self, to: CellId, tenant: TenantId, step: TakeStep) -> Carried<'_>;
-}
 
-/// How far a move is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum MoveStatus {
-    /// It is copied, and goes on meanwhile.
-    Copying,
-    /// It takes no commands: the rest is copied.
-    Frozen,
-    /// It has left, and is being opened in the other cell.
-    HandedOver,
-    /// It lives in the other cell, and nothing of it is left here.
-    Done,
-    /// It lives here and goes on.
-    Stayed,
-    /// It stopped: the same command, repeated, goes on with it.
-    Failed,
+    /// Asks a cell what it says of a tenant of which this one has a copy.
+    fn ask(&self, _cell: CellId, _tenant: TenantId) -> Asked<'_> {
+        Box::pin(async { Err(CarryError::Unreached("nobody asks it".into())) })
+    }
 }
 
 /// What is told of a move.
@@ -161,21 +143,44 @@ pub enum MoveWay {
     Back,
 }
 
-/// What is left to do for a tenant that is awake again: one that has left stays closed, and one that has come says so.
+/// What is left to do for a tenant that is in memory again: one that has left stays closed, one that has come says so,
+/// and of which another cell may have opened a copy while this one was down is closed until that was asked.
 pub(crate) fn look_at(house: &Arc<House>, entry: &Entry, view: &View) {
-    let Some(moving) = view.root.full().course.moving else { return };
-    if moving.to == house.own_cell() {
-        drop(tokio::spawn(take::arrive(Arc::clone(house), entry.tenant)));
-    } else if moving.moved {
-        entry.set_away(Some(moving.to));
-        tracing::warn!(tenant = %entry.tenant, to = moving.to.0, "a tenant has left and was not opened elsewhere yet: repeat its move");
-    } else {
-        tracing::warn!(tenant = %entry.tenant, to = moving.to.0, "a tenant takes no commands: repeat or undo its move");
+    let (tenant, course) = (entry.tenant, view.root.full().course);
+    if house.is_opening(tenant) {
+        // Whoever opens it knows what is left to do.
+        return;
+    }
+    let own = house.own_cell();
+    match course.moving {
+        Some(moving) if moving.to == own => {
+            if !moving.moved {
+                // Its sessions end first.
+                entry.hold(Hold::Own);
+            }
+            drop(tokio::spawn(take::arrive(Arc::clone(house), tenant)));
+        }
+        Some(moving) if moving.moved => {
+            if house.away(tenant).is_none() {
+                entry.set_away(Some(moving.to));
+            }
+            house.tend(tenant);
+        }
+        Some(_) => {
+            if !house.tended.is_of_this_life(tenant) {
+                entry.hold(Hold::Own);
+            }
+            house.tend(tenant);
+        }
+        None if course.lent.is_some_and(|cell| cell != own) => {
+            if !house.tended.is_of_this_life(tenant) {
+                entry.hold(Hold::Own);
+            }
+            house.tend(tenant);
+        }
+        None => {}
     }
 }
-
-/// LIMIT: looks of 10 ms at a tenant that is to be awake: ten minutes.
-const LOOKS_MAX: u32 = 60_000;
 
 /// Orders a step of its move in a tenant's own history.
 async fn order(
@@ -187,18 +192,25 @@ async fn order(
     submit::submit(house, entry, ordered).await.map(|done| done.receipt.revision)
 }
 
-/// Waits until a tenant is awake; false when it has failed, or does not come.
-async fn until_awake(house: &Arc<House>, entry: &Arc<Entry>) -> bool {
-    for _ in 0..LOOKS_MAX {
-        house.wake(entry);
-        match entry.standing() {
-            crate::directory::Standing::Awake => return true,
-            crate::directory::Standing::Failed => return false,
-            crate::directory::Standing::Asleep
-            | crate::directory::Standing::Waking
-            | crate::directory::Standing::Leaving => {}
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+/// Ends the tenant's actor, and removes all that there is of it here if it is to go. Blocks nobody.
+async fn clear(house: &Arc<House>, entry: &Arc<Entry>, forget: bool) -> Result<(), StorageError> {
+    if entry.standing() == Standing::Waking {
+        // What is being loaded must not come up behind this.
+        until_awake(house, entry).await;
     }
-    false
+    entry.set_standing(Standing::Leaving);
+    let actor = entry.actor.lock().take();
+    if let Some(actor) = actor {
+        drop(actor.stop_and_wait(None, None).await);
+    }
+    entry.show(None);
+    entry.intake.refuse(Refusal::Redirect);
+    let (store, tenant) = (Arc::clone(&house.store), entry.tenant);
+    let done = if forget {
+        house.work(move || store.forget(tenant)).await.unwrap_or(Err(StorageError::LaneStopped))
+    } else {
+        Ok(())
+    };
+    entry.set_standing(Standing::Asleep);
+    done
 }

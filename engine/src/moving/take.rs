@@ -1,10 +1,10 @@
 //! The cell that takes a tenant.
 
-use super::{LOOKS_MAX, TakeStep, Taken, TakenStatus, order, until_awake};
-use crate::directory::Standing;
+use super::{TakeStep, Taken, TakenStatus, clear, order, until_awake};
+use crate::directory::{Entry, Hold, Standing};
 use crate::engine::Engine;
 use crate::house::House;
-use crate::submit;
+use crate::submit::SubmitError;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,17 +14,26 @@ use tessera_model::moving::MoveStep;
 use tessera_model::record::{TenantRecord, TenantStatus};
 use tessera_model::{Caller, CellId, Command, Epoch, Event, Limit, Placement, Refusal, TenantId};
 use tessera_storage::{Arrival, FrameRead, StorageError};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// LIMIT: how long nobody may ask for what is being copied: it is dropped when another tenant comes.
 const IDLE_MS: u64 = 10 * 60 * 1_000;
+/// LIMIT: how long a cell that asks is kept waiting for the end of what it asked for; then it asks again.
+const NEWS_PATIENCE: Duration = Duration::from_secs(2);
+/// LIMIT: attempts to note that a tenant has come, some milliseconds apart: the intake may be full.
+const ARRIVALS_MAX: u32 = 6_000;
+/// How long it rests between two of them.
+const REST: Duration = Duration::from_millis(10);
 
 /// What the one who writes is told.
 enum Work {
     Chunk(Vec<u8>),
     End,
 }
+
+/// What is told of it: whoever waits for the end is woken by every change.
+pub(super) type Told = watch::Sender<Taken>;
 
 /// A tenant that is being taken.
 pub(crate) struct Taking {
@@ -33,7 +42,7 @@ pub(crate) struct Taking {
     chunks: u64,
     ended: bool,
     work: mpsc::Sender<Work>,
-    told: Arc<Mutex<Taken>>,
+    told: Arc<Told>,
     /// Who writes it; whatever comes after it waits for the end of that.
     writer: Option<JoinHandle<()>>,
     /// Whether what was copied is being dropped.
@@ -46,12 +55,22 @@ impl Taking {
     /// One that takes no more work.
     fn closed(epoch: Epoch, told: Taken) -> Self {
         let (work, _) = mpsc::channel(1);
-        let told = Arc::new(Mutex::new(told));
+        let told = Arc::new(Told::new(told));
         Self { epoch, chunks: 0, ended: true, work, told, writer: None, dropped: false, asked_ms: 0 }
     }
 
+    /// How far it is.
+    pub(super) fn told(&self) -> Taken {
+        self.told.borrow().clone()
+    }
+
     fn is_copying(&self) -> bool {
-        self.told.lock().status == TakenStatus::Copying
+        self.told.borrow().status == TakenStatus::Copying
+    }
+
+    /// Whether something is being done about it.
+    fn is_busy(&self) -> bool {
+        matches!(self.told.borrow().status, TakenStatus::Copying | TakenStatus::Opening)
     }
 
     fn is_idle(&self, now_ms: u64) -> bool {
@@ -62,7 +81,40 @@ impl Taking {
 /// The tenants that are being taken.
 pub(crate) type Takings = Mutex<BTreeMap<TenantId, Taking>>;
 
+impl House {
+    /// Whether the tenant is being opened here by somebody who knows what is left to do.
+    pub(super) fn is_opening(&self, tenant: TenantId) -> bool {
+        let takings = self.takings.lock();
+        takings.get(&tenant).is_some_and(|taking| taking.told.borrow().status == TakenStatus::Opening)
+    }
+
+    /// It is opened here by an operator's word.
+    pub(super) fn open_by_word(&self, tenant: TenantId, epoch: Epoch) {
+        let opening = Taking::closed(epoch, Taken { status: TakenStatus::Opening, ..Taken::default() });
+        self.takings.lock().insert(tenant, opening);
+    }
+}
+
 impl Engine {
+    /// As [`Engine::take_step`]; tells how far it is when that has changed, or after two seconds.
+    ///
+    /// # Errors
+    /// As [`Engine::take_step`].
+    pub async fn take_step_and_wait(&self, tenant: TenantId, step: TakeStep) -> Result<Taken, Refusal> {
+        let waits = matches!(step, TakeStep::End | TakeStep::Ask | TakeStep::Open { .. });
+        let taken = self.take_step(tenant, step)?;
+        if !waits || !matches!(taken.status, TakenStatus::Copying | TakenStatus::Opening) {
+            return Ok(taken);
+        }
+        let told = self.house.takings.lock().get(&tenant).map(|taking| Arc::clone(&taking.told));
+        if let Some(told) = told {
+            let mut told = told.subscribe();
+            let changed = told.wait_for(|told| told.status != taken.status);
+            drop(tokio::time::timeout(NEWS_PATIENCE, changed).await);
+        }
+        self.how_far(tenant)
+    }
+
     /// Takes a step of a move of which this cell is the end, for a cell of its fleet. Returns at once: what takes
     /// longer is asked for again.
     ///
@@ -81,8 +133,7 @@ impl Engine {
                 } else if number > taking.chunks {
                     return Err(Refusal::Changed);
                 }
-                let told = taking.told.lock().clone();
-                Ok(told)
+                Ok(taking.told())
             }
             TakeStep::End => {
                 let mut takings = self.house.takings.lock();
@@ -91,8 +142,7 @@ impl Engine {
                     taking.work.try_send(Work::End).map_err(|_| Limit::MoveChunks.busy())?;
                     taking.ended = true;
                 }
-                let told = taking.told.lock().clone();
-                Ok(told)
+                Ok(taking.told())
             }
             TakeStep::Ask => self.how_far(tenant),
             TakeStep::Open { record, epoch, frame } => self.begin_opening(tenant, record, (epoch, frame)),
@@ -117,7 +167,7 @@ impl Engine {
     }
 
     /// Drops what was copied of a tenant, once nobody writes it any more; until then it is not begun anew.
-    fn drop_taking(&self, takings: &mut BTreeMap<TenantId, Taking>, tenant: TenantId) {
+    pub(super) fn drop_taking(&self, takings: &mut BTreeMap<TenantId, Taking>, tenant: TenantId) {
         if takings.get(&tenant).is_some_and(|taking| taking.dropped) {
             return;
         }
@@ -158,15 +208,15 @@ impl Engine {
             others.filter(|(_, taking)| taking.is_idle(asked_ms)).map(|(other, _)| *other).collect();
         idle.into_iter().for_each(|other| self.drop_taking(&mut takings, other));
         // One that ended is remembered by the store.
-        takings.retain(|other, taking| *other == tenant || taking.dropped || taking.is_copying());
+        takings.retain(|other, taking| *other == tenant || taking.dropped || taking.is_busy());
         if takings.keys().filter(|other| **other != tenant).count() >= MOVES_MAX {
             return Err(Limit::Moves.busy());
         }
         let before = takings.remove(&tenant).and_then(|old| old.writer);
         let (work, working) = mpsc::channel(MOVE_CHUNKS_MAX);
         let copying = Taken { status: TakenStatus::Copying, ..Taken::default() };
-        let told = Arc::new(Mutex::new(copying.clone()));
-        let writing = write(self.clone(), (tenant, epoch), (before, working), Arc::clone(&told));
+        let told = Arc::new(Told::new(copying.clone()));
+        let writing = write(self.clone(), (record.clone(), epoch), (before, working), Arc::clone(&told));
         let writer = Some(tokio::spawn(writing));
         let (chunks, ended, dropped) = (0, false, false);
         takings.insert(tenant, Taking { epoch, chunks, ended, work, told, writer, dropped, asked_ms });
@@ -177,7 +227,7 @@ impl Engine {
     fn how_far(&self, tenant: TenantId) -> Result<Taken, Refusal> {
         if let Some(taking) = self.house.takings.lock().get_mut(&tenant) {
             taking.asked_ms = self.house.clock.elapsed_ms();
-            let told = taking.told.lock().clone();
+            let told = taking.told();
             if told.status != TakenStatus::Here {
                 return Ok(told);
             }
@@ -190,12 +240,14 @@ impl Engine {
         let here = self.house.away(tenant).is_none();
         let Some(entry) = self.house.entry(tenant).filter(|_| here) else { return Ok(Taken::default()) };
         self.house.wake(&entry);
-        let arrived = entry.view().as_ref().is_some_and(|view| view.root.full().course.moving.is_none());
+        // One that came to its end here needs no other cell's copy.
+        let ended = matches!(entry.status(), TenantStatus::Closing | TenantStatus::Deleted);
+        let arrived = ended || has_arrived(&entry);
         let status = if arrived { TakenStatus::Here } else { TakenStatus::Opening };
         Ok(Taken { status, ..Taken::default() })
     }
 
-    fn begin_opening(
+    pub(super) fn begin_opening(
         &self,
         tenant: TenantId,
         record: TenantRecord,
@@ -214,15 +266,14 @@ impl Engine {
             let opening = Taking::closed(epoch, Taken { status: TakenStatus::Opening, ..Taken::default() });
             let told = Arc::clone(&opening.told);
             match takings.get(&tenant) {
-                Some(known) if known.told.lock().status == TakenStatus::Opening && known.epoch == epoch => {
-                    let told = known.told.lock().clone();
-                    return Ok(told);
+                Some(known) if known.told().status == TakenStatus::Opening && known.epoch == epoch => {
+                    return Ok(known.told());
                 }
                 Some(_) | None => drop(takings.insert(tenant, opening)),
             }
             told
         };
-        let opening = told.lock().clone();
+        let opening = told.borrow().clone();
         drop(tokio::spawn(open(self.clone(), (record, own), frame, told)));
         Ok(opening)
     }
@@ -233,20 +284,41 @@ fn refusal_of(error: &StorageError) -> Refusal {
     if matches!(error, StorageError::TenantHere(_)) { Refusal::PlacementOld } else { Refusal::NotReady }
 }
 
-fn failed(told: &Mutex<Taken>, tenant: TenantId, error: &dyn std::fmt::Display) {
+fn failed(told: &Told, tenant: TenantId, error: &dyn std::fmt::Display) {
     tracing::error!(%tenant, %error, "a tenant that came from another cell was not taken");
-    let mut told = told.lock();
-    told.trouble = Some(error.to_string());
-    told.status = TakenStatus::Failed;
+    told.send_modify(|told| {
+        told.trouble = Some(error.to_string());
+        told.status = TakenStatus::Failed;
+    });
+}
+
+/// Whether a tenant is in memory, and nothing is left of its way here.
+fn has_arrived(entry: &Entry) -> bool {
+    entry.known_view().is_some_and(|view| view.root.full().course.moving.is_none())
+}
+
+/// Removes what is left here of a tenant that comes back, with its actor; where nothing is left, nothing.
+async fn make_room(house: &Arc<House>, tenant: TenantId) -> Result<(), StorageError> {
+    let on = Arc::clone(house);
+    let kept =
+        house.work(move || on.store.is_kept(tenant)).await.unwrap_or(Err(StorageError::LaneStopped))?;
+    if !kept {
+        return Ok(());
+    }
+    match house.entry(tenant).filter(|_| house.away(tenant).is_some()) {
+        Some(entry) => clear(house, &entry, true).await,
+        None => Err(StorageError::TenantHere(tenant)),
+    }
 }
 
 /// Writes what comes, one piece of work after the other.
 async fn write(
     engine: Engine,
-    (tenant, epoch): (TenantId, Epoch),
+    (record, epoch): (TenantRecord, Epoch),
     (before, mut working): (Option<JoinHandle<()>>, mpsc::Receiver<Work>),
-    told: Arc<Mutex<Taken>>,
+    told: Arc<Told>,
 ) {
+    let tenant = record.id;
     // What an earlier copy writes last must not stand among what this one writes.
     if let Some(before) = before {
         drop(before.await);
@@ -256,8 +328,16 @@ async fn write(
         return failed(&told, tenant, &"a checkpoint could not be taken");
     }
     let house = Arc::clone(&engine.house);
+    if let Err(error) = make_room(&house, tenant).await {
+        return failed(&told, tenant, &error);
+    }
     let on = Arc::clone(&house);
-    let mut arrival = match house.work(move || on.store.begin_arrival(tenant)).await {
+    let begun = move || {
+        let arrival = on.store.begin_arrival(tenant)?;
+        on.store.note_arrival(&record)?;
+        Ok::<_, StorageError>(arrival)
+    };
+    let mut arrival = match house.work(begun).await {
         Ok(Ok(arrival)) => arrival,
         Ok(Err(error)) => return failed(&told, tenant, &error),
         Err(_) => return failed(&told, tenant, &"a fault of the node"),
@@ -277,7 +357,8 @@ async fn write(
                 match house.work(move || on.store.end_arrival(arrival, epoch)).await {
                     Ok(Ok(head)) => {
                         let status = TakenStatus::Copied;
-                        *told.lock() = Taken { status, next: head.next, link: head.link, trouble: None };
+                        let taken = Taken { status, next: head.next, link: head.link, trouble: None };
+                        told.send_replace(taken);
                     }
                     Ok(Err(error)) => failed(&told, tenant, &error),
                     Err(_) => failed(&told, tenant, &"a fault of the node"),
@@ -320,12 +401,7 @@ fn opens(frame: &FrameRead, (cell, epoch): (CellId, Epoch)) -> bool {
 }
 
 /// Opens a tenant: in the store, then in the system tenant, then in its own history.
-async fn open(
-    engine: Engine,
-    (record, own): (TenantRecord, Placement),
-    frame: Vec<u8>,
-    told: Arc<Mutex<Taken>>,
-) {
+async fn open(engine: Engine, (record, own): (TenantRecord, Placement), frame: Vec<u8>, told: Arc<Told>) {
     let (house, tenant) = (Arc::clone(&engine.house), own.tenant);
     let on = Arc::clone(&house);
     let opened = house
@@ -347,18 +423,30 @@ async fn open(
     if !until_awake(&house, &entry).await {
         return failed(&told, tenant, &Refusal::TenantFailed);
     }
-    for _ in 0..LOOKS_MAX {
-        match order(&house, &entry, MoveStep::Arrive).await {
-            Ok(_) => {
-                tracing::info!(%tenant, "a tenant has come from another cell");
-                told.lock().status = TakenStatus::Here;
-                return;
-            }
-            Err(error) => tracing::debug!(%tenant, %error, "a tenant that came is not open yet"),
+    match note_arrival(&house, &entry).await {
+        Ok(()) => {
+            tracing::info!(%tenant, "a tenant has come from another cell");
+            told.send_modify(|told| told.status = TakenStatus::Here);
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        Err(error) => failed(&told, tenant, &error),
     }
-    failed(&told, tenant, &Refusal::NotReady);
+}
+
+/// Notes in its own history that a tenant has come; once, whoever asks.
+async fn note_arrival(house: &Arc<House>, entry: &Arc<Entry>) -> Result<(), SubmitError> {
+    for _ in 0..ARRIVALS_MAX {
+        if has_arrived(entry) {
+            return Ok(());
+        }
+        match order(house, entry, MoveStep::Arrive).await {
+            Ok(_) => return Ok(()),
+            Err(error) => {
+                tracing::debug!(tenant = %entry.tenant, %error, "a tenant that came is not open yet")
+            }
+        }
+        tokio::time::sleep(REST).await;
+    }
+    Err(Refusal::NotReady.into())
 }
 
 /// Ends the move of a tenant that was loaded here and had not noted that it has come.
@@ -367,8 +455,8 @@ pub(crate) async fn arrive(house: Arc<House>, tenant: TenantId) {
     if !until_awake(&house, &entry).await {
         return;
     }
-    let arrived = submit::of_node(&house, Command::NoteMove { step: MoveStep::Arrive });
-    if let Err(error) = submit::submit(&house, &entry, arrived).await {
-        tracing::warn!(%tenant, %error, "a tenant that came from another cell is not open yet");
+    match note_arrival(&house, &entry).await {
+        Ok(()) => entry.release(Hold::Own),
+        Err(error) => tracing::warn!(%tenant, %error, "a tenant that came from another cell is not open yet"),
     }
 }

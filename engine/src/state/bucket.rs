@@ -102,6 +102,8 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         | Event::TenantStays
         | Event::TenantMoved { .. }
         | Event::TenantArrived { .. }
+        | Event::TenantCopyGone
+        | Event::FleetHeard { .. }
         | Event::RefreshKeyDropped { .. } => (BucketKind::Names, 0),
         Event::ClientChanged(record) => (BucketKind::Names, CLIENTS + record.index.0 / NAMES),
         Event::ClientRemoved(index) => (BucketKind::Names, CLIENTS + index.0 / NAMES),

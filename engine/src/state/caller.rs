@@ -28,7 +28,6 @@ const fn is_proof(kind: CommandKind) -> bool {
             | CommandKind::BeginEpoch
             | CommandKind::NoteActings
             | CommandKind::NoteMove
-            | CommandKind::AdoptTenant
     )
 }
 
@@ -276,6 +275,7 @@ impl State {
             | Command::PlaceTenant { .. }
             | Command::NoteMove { .. }
             | Command::AdoptTenant { .. }
+            | Command::HearFleet {}
             | Command::PlantedPanic {} => false,
         }
     }

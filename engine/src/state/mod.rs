@@ -359,11 +359,12 @@ impl State {
                 self.about_conditions(&ordered.command, caller, now)
             }
             Command::SetVisibility { draft } => self.set_visibility(draft, caller, now),
-            Command::PlaceTenant { placement } => self.place_tenant(placement),
+            Command::PlaceTenant { placement } => self.place_tenant(placement, now),
             Command::NoteMove { step } => self.move_tenant(*step),
             Command::AdoptTenant { name, created, suspended, placement } => {
-                self.adopt_tenant(name, (*created, *suspended), placement)
+                self.adopt_tenant(name, (*created, *suspended), placement, now)
             }
+            Command::HearFleet {} => self.hear_fleet(),
             Command::PlantedPanic {} => planted_panic(),
         }
     }
@@ -456,6 +457,8 @@ impl State {
             | Event::TenantStays
             | Event::TenantMoved { .. }
             | Event::TenantArrived { .. }
+            | Event::TenantCopyGone
+            | Event::FleetHeard { .. }
             | Event::CutOffRaised { .. } => {}
         }
         self.root_changed = true;
@@ -542,12 +545,12 @@ impl State {
             Event::VisibilityChanged(record) => self.apply_visibility(record),
             Event::CreatorNoted { subject, by } => self.apply_creator(*subject, *by),
             Event::TenantPlaced(placement) => self.apply_placed(placement),
-            Event::TenantLeaving { to, epoch, from } => self.apply_leaving(*to, *epoch, *from),
-            Event::TenantStays => self.apply_stays(),
-            Event::TenantMoved { .. } => self.apply_moved(),
-            Event::TenantArrived { from, into, upto } => {
-                self.apply_arrived(tessera_model::moving::Carried { from: *from, into: *into, upto: *upto });
-            }
+            Event::TenantLeaving { .. }
+            | Event::TenantStays
+            | Event::TenantMoved { .. }
+            | Event::TenantArrived { .. }
+            | Event::TenantCopyGone
+            | Event::FleetHeard { .. } => self.apply_move(event),
             Event::SessionOpened { .. }
             | Event::SessionTouched { .. }
             | Event::SessionRefreshed { .. }

@@ -1,9 +1,11 @@
 //! A tenant on its way to another cell: frozen from `Leave` on, until it stays or has arrived.
 
 use super::{Decided, State};
-use tessera_model::moving::{Carried, MoveStep, Moving};
+use tessera_model::moving::{Carried, Course, MoveStep, Moving};
 use tessera_model::record::{TenantRecord, TenantStatus};
-use tessera_model::{CellId, Command, Deadline, Epoch, Event, Name, Placement, Refusal, Revision, TenantId};
+use tessera_model::{
+    Command, Deadline, Epoch, Event, Name, Placement, Refusal, Revision, TenantId, UnixMillis,
+};
 
 impl State {
     /// Whether a tenant that moves takes this command: only what ends the move, and the beginning of an epoch.
@@ -39,14 +41,42 @@ impl State {
             },
             (MoveStep::Depart { .. }, None) => Err(Refusal::Changed),
             (MoveStep::Arrive, Some(moving)) if moving.to == self.cell => {
-                let upto = Revision(self.revision.0.saturating_sub(1));
-                Ok(Decided::of(Event::TenantArrived { from: moving.from, into: self.root.epoch, upto }))
+                self.go_on_here(Some(moving), moving.moved)
             }
+            (MoveStep::Claim { whole }, moving) => {
+                self.go_on_here(moving, whole && moving.is_some_and(|moving| moving.to == self.cell))
+            }
+            (MoveStep::CopyGone, None) => Ok(match self.root.course.lent {
+                Some(_) => Decided::of(Event::TenantCopyGone),
+                None => Decided::nothing(),
+            }),
             (
-                MoveStep::Leave { .. } | MoveStep::Stay | MoveStep::Depart { .. } | MoveStep::Arrive,
+                MoveStep::Leave { .. }
+                | MoveStep::Stay
+                | MoveStep::Depart { .. }
+                | MoveStep::Arrive
+                | MoveStep::CopyGone,
                 Some(_),
             ) => Err(Refusal::Moving),
         }
+    }
+
+    /// The tenant goes on here. Where nobody knows what was written elsewhere behind what is here, it is as restored
+    /// from a backup: nobody's session goes on, and no number is given again.
+    fn go_on_here(&self, moving: Option<Moving>, whole: bool) -> Result<Decided, Refusal> {
+        let mut decided = if whole { Decided::nothing() } else { self.begin_epoch()? };
+        if let Some(Moving { from, .. }) = moving {
+            let upto = Revision(self.revision.0.saturating_sub(1));
+            decided.events.push(Event::TenantArrived { from, into: self.root.epoch, upto });
+        }
+        Ok(decided)
+    }
+
+    /// The other cells have said what has left this one.
+    pub(super) fn hear_fleet(&self) -> Result<Decided, Refusal> {
+        self.only_system()?;
+        let heard = self.root.heard >= self.root.epoch;
+        Ok(if heard { Decided::nothing() } else { Decided::of(Event::FleetHeard { epoch: self.root.epoch }) })
     }
 
     /// A tenant comes into this cell: its record, and that it lives here, in one step.
@@ -55,6 +85,7 @@ impl State {
         name: &Name,
         (created, suspended): (Deadline, bool),
         placement: &Placement,
+        now: UnixMillis,
     ) -> Result<Decided, Refusal> {
         self.only_system()?;
         if placement.cell != self.cell || !name.is_label() {
@@ -82,45 +113,56 @@ impl State {
         // Other cells may have said already that it lives here.
         let mut decided = match known == Some(*placement) {
             true => Decided::nothing(),
-            false => self.place_tenant(placement)?,
+            false => self.place_tenant(placement, now)?,
         };
         decided.events.push(Event::TenantChanged(record));
         Ok(decided)
     }
 
-    pub(super) fn apply_leaving(&mut self, to: CellId, epoch: Epoch, from: Epoch) {
-        self.root.course.moving = Some(Moving { to, epoch, from, moved: false });
-    }
-
-    pub(super) const fn apply_stays(&mut self) {
-        self.root.course.moving = None;
-    }
-
-    pub(super) const fn apply_moved(&mut self) {
-        if let Some(moving) = &mut self.root.course.moving {
-            moving.moved = true;
+    /// Applies what an event says of a tenant's way; of all others nothing.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is applied elsewhere")]
+    pub(super) fn apply_move(&mut self, event: &Event) {
+        let own = self.cell;
+        let course = &mut self.root.course;
+        match *event {
+            Event::TenantLeaving { to, epoch, from } => {
+                course.moving = Some(Moving { to, epoch, from, moved: false });
+            }
+            Event::TenantStays => course.lent = course.moving.take().map(|moving| moving.to).or(course.lent),
+            Event::TenantMoved { .. } => {
+                if let Some(moving) = &mut course.moving {
+                    moving.moved = true;
+                }
+            }
+            Event::TenantArrived { from, into, upto } => {
+                course.moving = None;
+                course.carried = Some(Carried { from, into, upto });
+                course.lent = course.lent.filter(|cell| *cell != own);
+            }
+            Event::TenantCopyGone => course.lent = None,
+            Event::FleetHeard { epoch } => self.root.heard = self.root.heard.max(epoch),
+            _ => {}
         }
     }
 
-    pub(super) const fn apply_arrived(&mut self, carried: Carried) {
-        self.root.course.moving = None;
-        self.root.course.carried = Some(carried);
-    }
-
     /// What there is of it in the bucket of what there is once.
-    pub(super) fn moving_events(&self) -> impl Iterator<Item = Event> {
-        let arrived = self.root.course.carried.map(|Carried { from, into, upto }| Event::TenantArrived {
-            from,
-            into,
-            upto,
-        });
-        let leaving = self.root.course.moving.map(|Moving { to, epoch, from, .. }| Event::TenantLeaving {
-            to,
-            epoch,
-            from,
-        });
-        let moved = self.root.course.moving.filter(|moving| moving.moved);
-        let moved = moved.map(|Moving { to, epoch, .. }| Event::TenantMoved { to, epoch });
-        arrived.into_iter().chain(leaving).chain(moved)
+    pub(super) fn moving_events(&self) -> Vec<Event> {
+        let Course { moving, carried, lent } = self.root.course;
+        let mut events = Vec::new();
+        if let Some(Carried { from, into, upto }) = carried {
+            events.push(Event::TenantArrived { from, into, upto });
+        }
+        if let Some(to) = lent {
+            let epoch = self.root.epoch;
+            events.extend([Event::TenantLeaving { to, epoch, from: epoch }, Event::TenantStays]);
+        }
+        if let Some(Moving { to, epoch, from, moved }) = moving {
+            events.push(Event::TenantLeaving { to, epoch, from });
+            events.extend(moved.then_some(Event::TenantMoved { to, epoch }));
+        }
+        if self.root.heard > Epoch(0) {
+            events.push(Event::FleetHeard { epoch: self.root.heard });
+        }
+        events
     }
 }

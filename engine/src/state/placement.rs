@@ -5,7 +5,7 @@ use rpds::RedBlackTreeMapSync;
 use std::ops::Bound;
 use tessera_crypto::digest;
 use tessera_model::limits::PLACEMENTS_MAX;
-use tessera_model::{CellId, Epoch, Event, Limit, Placement, Refusal, TenantId};
+use tessera_model::{CellId, Epoch, Event, Limit, Placement, Refusal, TenantId, UnixMillis};
 
 /// Shares that placements lie in: of 1,048,576 each has 256, which are some 5 KiB.
 const SHARES: u64 = 4_096;
@@ -17,6 +17,9 @@ pub(crate) struct Placements {
     /// The sum of their hashes: the same for the same ones, in whatever order they came.
     digest: u64,
 }
+
+/// LIMIT: how far the epoch of a placement may be ahead of the time of day, which restores take, ms: a day.
+const EPOCH_AHEAD_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 
 /// Eight bytes of the hash of one.
 fn hash_of(placement: &Placement) -> u64 {
@@ -81,7 +84,7 @@ impl Placements {
 }
 
 impl State {
-    pub(super) fn place_tenant(&self, placement: &Placement) -> Result<Decided, Refusal> {
+    pub(super) fn place_tenant(&self, placement: &Placement, now: UnixMillis) -> Result<Decided, Refusal> {
         self.only_system()?;
         if placement.tenant == TenantId::SYSTEM {
             return Err(Refusal::BuiltIn);
@@ -90,6 +93,10 @@ impl State {
         let known = self.root.placements.get(placement.tenant);
         if placement.epoch <= known.map(|known| known.epoch).unwrap_or_default() {
             return Err(Refusal::PlacementOld);
+        }
+        // A restore and an operator's claim take the time of day; whatever lies beyond it would be there for ever.
+        if placement.epoch.0 > now.0.saturating_add(EPOCH_AHEAD_MS_MAX) {
+            return Err(Refusal::EpochAhead);
         }
         if known.is_none() && self.root.placements.len() >= PLACEMENTS_MAX {
             return Err(Limit::Placements.reached());

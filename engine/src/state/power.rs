@@ -108,6 +108,7 @@ pub(crate) fn hands_out(command: &Command) -> bool {
         | Command::PlaceTenant { .. }
         | Command::NoteMove { .. }
         | Command::AdoptTenant { .. }
+        | Command::HearFleet {}
         | Command::PlantedPanic { .. } => false,
     }
 }

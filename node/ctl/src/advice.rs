@@ -106,6 +106,27 @@ const ADVICE: &[(Refusal, &str)] = &[
         Refusal::HashUnfit,
         "give hashes as $argon2id$v=19$m=..,t=..,p=..$salt$hash, no dearer than passwords.cost_mib_max; others need a new password",
     ),
+    (Refusal::CopyUnknown, "tessera tenant copies lists what this cell has of tenants that do not live here"),
+    (
+        Refusal::CopyPartial,
+        "restore the backup of the lost cell, and move the tenant from there; docs/operate/fleet.md says how",
+    ),
+    (
+        Refusal::CellAlive,
+        "tessera fleet status says which cells answer: at the one that has the tenant, tessera tenant move",
+    ),
+    (
+        Refusal::LossUnsaid,
+        "a backup of the lost cell may have what this copy lacks; where there is none, --accept-loss opens the copy",
+    ),
+    (
+        Refusal::EpochAhead,
+        "set the clocks of the cells right; an epoch is counted up by one, or is the time of day in ms",
+    ),
+    (
+        Refusal::CopyNeeded,
+        "bring that cell up first; where it has lost the tenant for ever, this copy is all that there is: tessera tenant take-back",
+    ),
     (Refusal::RelationModelWrong, "tessera relation model set FILE --dry-run shows line and column"),
     (
         Refusal::RelationOrphans,

@@ -3,10 +3,13 @@
 use crate::answer::{self, Answer};
 use crate::error::CtlError;
 use crate::link::{Link, Window};
+use crate::moving::ask_settled;
+use crate::secret::confirm;
 use crate::table::Table;
 use serde_json::{Map, Value, json};
 use tessera_client::wire::{CellRow, FleetRow, PeerRow, PlacementRow, Request};
-use tessera_model::{UnixMillis, grouped};
+use tessera_model::moving::SettleWay;
+use tessera_model::{TenantId, UnixMillis, grouped};
 
 /// What can be asked about a fleet.
 #[derive(Clone, clap::Subcommand)]
@@ -18,6 +21,14 @@ pub(crate) enum FleetVerb {
     /// Where tenants live that are not where they were born, or were not at some time.
     #[command(after_help = "Examples:\n  tessera fleet placements\n  tessera fleet placements --all --json")]
     Placements(Window),
+    /// Open the tenants of a cell that was restored although not all other cells have been heard. Only where no tenant has
+    /// left it since its backup was taken: one that has would be answered by two cells.
+    #[command(after_help = "Examples:\n  tessera fleet open\n  tessera fleet open --yes")]
+    Open {
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// A cell with what is known of it.
@@ -82,6 +93,7 @@ impl FleetVerb {
         match self {
             Self::Status => status(link).await,
             Self::Placements(window) => placements(link, &window).await,
+            Self::Open { yes } => open(link, yes).await,
         }
     }
 }
@@ -121,12 +133,28 @@ async fn status(link: &Link) -> Result<Answer, CtlError> {
             answer = answer.line(format!("{}: {trouble}", one.cell.name));
         }
     }
+    let unheard = own.unheard == Some(true);
+    if unheard {
+        answer = answer.line(format!(
+            "Cell {} was restored: its tenants are closed until all other cells have answered (tessera fleet open)",
+            own.name
+        ));
+    }
+    let sound = sound && !unheard;
     let answer = answer
+        .with("waits", unheard)
         .with("version", own.version)
         .with("cell", own.name.as_str())
         .with("sound", sound)
         .with("cells", objects);
     Ok(if sound { answer } else { answer.denied() })
+}
+
+async fn open(link: &Link, yes: bool) -> Result<Answer, CtlError> {
+    let own = own(link).await?;
+    confirm(yes, "Opening tenants that may live in another cell by now", &own.name)?;
+    ask_settled(link, TenantId::SYSTEM, (SettleWay::TrustOwn, true)).await?;
+    Ok(Answer::said(format!("The tenants of cell {} are open.", own.name)).with("cell", own.name.as_str()))
 }
 
 async fn placements(link: &Link, window: &Window) -> Result<Answer, CtlError> {

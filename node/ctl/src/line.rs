@@ -435,7 +435,7 @@ mod tests {
             });
         let missing: Vec<&str> = missing.map(|kind| kind.name()).collect();
         // What nodes of a fleet say to each other is said by none of these words.
-        assert_eq!(missing, ["PlantedPanic", "PlaceTenant", "TakeTenant"]);
+        assert_eq!(missing, ["PlantedPanic", "PlaceTenant", "TakeTenant", "LastWord"]);
     }
 
     /// PROPERTY: every example of the help texts parses. METHOD: a small shell: quotes, pipes, variables.

@@ -4,27 +4,24 @@ use crate::answer::Answer;
 use crate::error::CtlError;
 use crate::link::{Link, Window};
 use crate::reach::TenantRef;
+use crate::secret::confirm;
+use crate::table::Table;
+use serde_json::{Value, json};
 use std::time::Duration;
-use tessera_client::wire::{CellRow, MoveRow, Request};
+use tessera_client::wire::{CellRow, CopyRow, MoveRow, Request, SettledRow};
+use tessera_model::moving::{MoveStatus, SettleWay};
 use tessera_model::{TenantId, grouped};
 
 /// How often it is asked how far it is.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Status: it lives in the other cell.
-const DONE: u32 = 4;
-/// Status: it stays.
-const STAYED: u32 = 5;
-/// Status: it stopped.
-const STOPPED: u32 = 6;
-
 /// Which, and where to.
 #[derive(Clone, clap::Args)]
 pub(crate) struct Move {
     /// Its name or id.
     tenant: TenantRef,
     /// The cell that it is to live in: its name or number in the fleet file.
-    #[arg(long, value_name = "CELL")]
-    to: String,
+    #[arg(long, value_name = "CELL", required_unless_present = "source_lost")]
+    to: Option<String>,
     /// Undo a move that stopped before the tenant had left.
     #[arg(long)]
     undo: bool,
@@ -34,10 +31,21 @@ pub(crate) struct Move {
     /// Begin it, and do not wait for its end.
     #[arg(long, conflicts_with = "follow")]
     no_wait: bool,
+    /// At the cell that it was on its way to: the cell that it came from is lost for ever. What was copied whole is
+    /// opened, and wins over that cell should it come back.
+    #[arg(long, conflicts_with_all = ["to", "undo", "follow", "no_wait"])]
+    source_lost: bool,
+    /// Open the copy although what the lost cell acknowledged behind it is lost.
+    #[arg(long, requires = "source_lost")]
+    accept_loss: bool,
 }
 
 impl Move {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
+        if self.source_lost {
+            let tenant = copied(link, &self.tenant).await?;
+            return settle(link, (&self.tenant, tenant), (SettleWay::SourceLost, self.accept_loss)).await;
+        }
         let tenant = match &self.tenant {
             TenantRef::Id(id) => *id,
             TenantRef::Name(_) => link.tenant_row(&self.tenant).await?.tenant,
@@ -46,7 +54,7 @@ impl Move {
         let ask = |follow| ask(link, (tenant, cell.cell), (self.undo, follow));
         let mut row = ask(self.follow).await?;
         let mut last = 0;
-        while !matches!(row.status, DONE | STAYED | STOPPED) && !self.no_wait {
+        while !is_over(row.status) && !self.no_wait {
             if row.status != last {
                 last = row.status;
                 tell(&row);
@@ -60,28 +68,32 @@ impl Move {
     /// The cell that is meant.
     async fn cell(&self, link: &Link) -> Result<CellRow, CtlError> {
         let found = Window::all().read(link, |after, limit| Request::ListCells { after, limit }).await?;
-        let number = self.to.parse::<u32>().ok();
+        let to = self.to.clone().unwrap_or_default();
+        let number = to.parse::<u32>().ok();
         let mut cells = found.rows.into_iter();
-        cells.find(|row: &CellRow| row.name == self.to || number == Some(row.cell)).ok_or_else(|| {
-            CtlError::usage(format!("{}: the fleet has no such cell", self.to))
+        cells.find(|row: &CellRow| row.name == to || number == Some(row.cell)).ok_or_else(|| {
+            CtlError::usage(format!("{to}: the fleet has no such cell"))
                 .advise("tessera fleet status lists the cells that there are")
         })
     }
 
     fn told(&self, tenant: TenantId, cell: &CellRow, row: &MoveRow) -> Result<Answer, CtlError> {
         let (named, to) = (&self.tenant, &cell.name);
-        if row.status == STOPPED {
+        let status = MoveStatus::from_number(row.status);
+        if status == Some(MoveStatus::Failed) {
             let why = row.trouble.clone().unwrap_or_default();
             return Err(CtlError::unexpected(format!("the move of tenant {named} to {to} stopped: {why}"))
                 .advise("repeat the command to go on with it; --undo where the tenant has not left"));
         }
-        let (said, status) = match row.status {
-            DONE if row.gap > 0 => {
+        let (said, status) = match status {
+            Some(MoveStatus::Done) if row.gap > 0 => {
                 let gap = grouped(row.gap);
                 (format!("Tenant {named} lives in cell {to}. It took no commands for {gap} ms."), "done")
             }
-            DONE => (format!("Tenant {named} lives in cell {to}."), "done"),
-            STAYED => (format!("Tenant {named} stays where it is, and takes commands."), "stays"),
+            Some(MoveStatus::Done) => (format!("Tenant {named} lives in cell {to}."), "done"),
+            Some(MoveStatus::Stayed) => {
+                (format!("Tenant {named} stays where it is, and takes commands."), "stays")
+            }
             _ => {
                 let more = format!("tessera tenant move {named} --to {to} --follow");
                 (format!("The move of tenant {named} to cell {to} was begun: {more}"), "running")
@@ -98,9 +110,9 @@ impl Move {
 
 /// A line on standard error for each thing that begins.
 fn tell(row: &MoveRow) {
-    let what = match row.status {
-        1 => "copying; the tenant goes on meanwhile",
-        2 => "copying the rest; the tenant takes no commands",
+    let what = match MoveStatus::from_number(row.status) {
+        Some(MoveStatus::Copying) => "copying; the tenant goes on meanwhile",
+        Some(MoveStatus::Frozen) => "copying the rest; the tenant takes no commands",
         _ => "handing over",
     };
     let bar = indicatif::ProgressBar::new_spinner();
@@ -115,4 +127,114 @@ async fn ask(
 ) -> Result<MoveRow, CtlError> {
     let page = link.page::<MoveRow>(&Request::MoveTenant { tenant, cell, undo, follow }).await?;
     page.rows.into_iter().next().ok_or_else(|| CtlError::unexpected("the node told nothing"))
+}
+
+/// Whether nothing more comes of a move by itself.
+const fn is_over(status: u32) -> bool {
+    matches!(
+        MoveStatus::from_number(status),
+        Some(MoveStatus::Done | MoveStatus::Stayed | MoveStatus::Failed) | None
+    )
+}
+
+/// Takes back a tenant that the cell which it went to has lost.
+#[derive(Clone, clap::Args)]
+pub(crate) struct TakeBack {
+    /// Its name or id.
+    tenant: TenantRef,
+    /// What was acknowledged in the other cell since the tenant went there may be lost.
+    #[arg(long)]
+    accept_loss: bool,
+}
+
+impl TakeBack {
+    pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
+        let tenant = copied(link, &self.tenant).await?;
+        settle(link, (&self.tenant, tenant), (SettleWay::TakeBack, self.accept_loss)).await
+    }
+}
+
+/// Removes what is kept of a tenant that lives elsewhere.
+#[derive(Clone, clap::Args)]
+pub(crate) struct ForgetCopy {
+    /// Its name or id.
+    tenant: TenantRef,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+}
+
+impl ForgetCopy {
+    pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
+        let Self { tenant: named, yes } = self;
+        confirm(yes, &format!("Removing what this cell keeps of tenant {named}"), &named.to_string())?;
+        let tenant = copied(link, &named).await?;
+        settle(link, (&named, tenant), (SettleWay::ForgetCopy, false)).await
+    }
+}
+
+/// The id of a tenant of which the cell has something.
+async fn copied(link: &Link, named: &TenantRef) -> Result<TenantId, CtlError> {
+    let TenantRef::Name(name) = named else {
+        let TenantRef::Id(id) = named else { return Err(CtlError::unexpected("no name and no id")) };
+        return Ok(*id);
+    };
+    let found = Window::all().read(link, |after, limit| Request::ListCopies { after, limit }).await?;
+    match found.rows.into_iter().find(|row: &CopyRow| row.name == *name) {
+        Some(row) => Ok(row.tenant),
+        None => Ok(link.tenant_row(named).await?.tenant),
+    }
+}
+
+async fn settle(
+    link: &Link,
+    (named, tenant): (&TenantRef, TenantId),
+    (way, loss): (SettleWay, bool),
+) -> Result<Answer, CtlError> {
+    let row = ask_settled(link, tenant, (way, loss)).await?;
+    let at = format!("epoch {}, revision {}", row.epoch, grouped(row.revision));
+    let said = match (way, row.whole) {
+        (SettleWay::ForgetCopy, _) => format!("Nothing of tenant {named} is kept here any more."),
+        (_, true) => format!("Tenant {named} lives here, with all that was acknowledged: {at}."),
+        (_, false) => format!(
+            "Tenant {named} lives here: {at}. What was acknowledged elsewhere behind that is lost, and all sessions have ended; keys that were revoked there live again: tessera key list shows them."
+        ),
+    };
+    Ok(Answer::said(said)
+        .with("tenant", tenant.to_string())
+        .with("epoch", row.epoch.to_string())
+        .with("revision", row.revision)
+        .with("whole", row.whole))
+}
+
+/// Says so to the node, and hears what came of it.
+pub(crate) async fn ask_settled(
+    link: &Link,
+    tenant: TenantId,
+    (way, loss): (SettleWay, bool),
+) -> Result<SettledRow, CtlError> {
+    let page = link.page::<SettledRow>(&Request::SettleTenant { tenant, way: way.number(), loss }).await?;
+    page.rows.into_iter().next().ok_or_else(|| CtlError::unexpected("the node told nothing"))
+}
+
+/// What a cell has of tenants that do not live there.
+pub(crate) async fn copies(link: &Link, window: &Window) -> Result<Answer, CtlError> {
+    let found = window.read::<CopyRow>(link, |after, limit| Request::ListCopies { after, limit }).await?;
+    let mut table = Table::new(&["TENANT", "NAME", "STATE", "REVISION", "LIVES IN"]);
+    let mut rows: Vec<Value> = Vec::new();
+    for row in &found.rows {
+        let state = match (row.arriving, row.whole) {
+            (true, true) => "waits to be opened",
+            (true, false) => "not whole",
+            (false, _) => "kept",
+        };
+        let revision = if row.whole { grouped(row.revision) } else { "-".to_owned() };
+        let cell = row.cell.map_or_else(|| "-".to_owned(), |cell| cell.to_string());
+        table.row([row.tenant.to_string(), row.name.to_string(), state.to_owned(), revision, cell]);
+        rows.push(json!({
+            "tenant": row.tenant.to_string(), "name": row.name.as_str(), "state": state,
+            "revision": row.revision, "whole": row.whole, "cell": row.cell,
+        }));
+    }
+    Ok(found.told(Answer::said(table.to_string()).with("copies", rows)))
 }

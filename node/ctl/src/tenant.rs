@@ -4,7 +4,7 @@ use crate::answer::{Answer, instant, put_instant, shown};
 use crate::error::CtlError;
 use crate::handle::Save;
 use crate::link::{Link, Window};
-use crate::moving::Move;
+use crate::moving::{self, ForgetCopy, Move, TakeBack};
 use crate::reach::{self, TenantRef};
 use crate::secret::confirm;
 use crate::table::Table;
@@ -49,9 +49,23 @@ pub(crate) enum TenantVerb {
     },
     /// Move a tenant to another cell of the fleet, while it is asked and written.
     #[command(
-        after_help = "Examples:\n  tessera tenant move acme --to eu-2\n  tessera tenant move acme --to eu-2 --undo\n\nWhat stops half way is finished by the same command, repeated: docs/operate/fleet.md"
+        after_help = "Examples:\n  tessera tenant move acme --to eu-2\n  tessera tenant move acme --to eu-2 --undo\n  tessera tenant move acme --source-lost\n\nWhat stops half way is finished by the same command, repeated: docs/operate/fleet.md"
     )]
     Move(Move),
+    /// List the tenants of which this cell has something though they do not live here: copies that wait to be opened,
+    /// and what is kept of those that have left.
+    #[command(after_help = "Example:\n  tessera tenant copies")]
+    Copies(Window),
+    /// Take back a tenant that has left: the cell that it went to has lost it, and no backup of that cell has it.
+    #[command(
+        after_help = "Example:\n  tessera tenant take-back acme --accept-loss\n\nWhat was acknowledged in the other cell is lost, and all sessions end: restore that cell's backup where there is one (docs/operate/fleet.md)"
+    )]
+    TakeBack(TakeBack),
+    /// Remove what is kept of a tenant that has left, once the cell that has it says so.
+    #[command(
+        after_help = "Examples:\n  tessera tenant forget-copy acme\n  tessera tenant forget-copy acme --yes"
+    )]
+    ForgetCopy(ForgetCopy),
     /// Delete a tenant for ever, with everything in it.
     #[command(after_help = "Examples:\n  tessera tenant delete acme\n  tessera tenant delete acme --yes")]
     Delete {
@@ -118,6 +132,9 @@ impl TenantVerb {
                 change(link, &tenant, "is in use again", |tenant| Request::ResumeTenant { tenant }).await
             }
             Self::Move(one) => one.run(link).await,
+            Self::Copies(window) => moving::copies(link, &window).await,
+            Self::TakeBack(one) => one.run(link).await,
+            Self::ForgetCopy(one) => one.run(link).await,
             Self::Delete { tenant, yes } => {
                 confirm(
                     yes,

@@ -1,13 +1,16 @@
-//! Steps of moves on their way to other cells.
+//! Steps of moves on their way to other cells, and questions about them.
 
 use super::peers::Peers;
 use std::sync::Arc;
 use tessera_client::ClientError;
-use tessera_client::wire::{Request, TakenRow};
+use tessera_client::wire::{Request, Shape, TakenRow, WordRow};
 use tessera_engine::Engine;
-use tessera_engine::moving::{Carried, Carrier, CarryError, TakeStep, Taken, TakenStatus};
-use tessera_model::record::{TenantRecord, TenantStatus};
-use tessera_model::{Cell, CellId, Deadline, Private, Refusal, Revision, TenantId};
+use tessera_engine::moving::{Asked, Carried, Carrier, CarryError, TakeStep};
+use tessera_model::{CellId, Refusal, TenantId};
+use tessera_transport::{take_request, taken_of, word_of};
+
+/// Codes of a node that does not know what it is asked.
+const UNKNOWN_TO_IT: [u16; 2] = [402, 403];
 
 /// The kept connections to the other cells.
 pub(super) struct Links {
@@ -15,85 +18,50 @@ pub(super) struct Links {
     peers: Arc<Peers>,
 }
 
+fn unreached(why: impl Into<Box<str>>) -> CarryError {
+    CarryError::Unreached(why.into())
+}
+
 impl Links {
     pub(super) const fn new(engine: Engine, peers: Arc<Peers>) -> Self {
         Self { engine, peers }
     }
 
-    async fn ask(&self, cell: &Cell, request: &Request) -> Result<Taken, CarryError> {
-        let unreached = |why: String| CarryError::Unreached(why.into());
-        let client = self.peers.client(cell).await.map_err(unreached)?;
-        let page = match client.list::<TakenRow>(request).await {
+    /// The one row that a cell answers with.
+    async fn row<T: Shape>(&self, cell: CellId, request: &Request) -> Result<T, CarryError> {
+        let (cell, _) = self.engine.cell(cell).ok_or(CarryError::Refused(Refusal::CellUnknown))?;
+        let client = self.peers.client(&cell).await.map_err(unreached)?;
+        let page = match client.list::<T>(request).await {
             Ok(page) => page,
             Err(ClientError::Refused(refusal)) => return Err(CarryError::Refused(refusal)),
+            Err(error) if error.code().is_some_and(|code| UNKNOWN_TO_IT.contains(&code)) => {
+                return Err(unreached(format!(
+                    "cell {} runs an older release, which does not know this: upgrade it first",
+                    cell.name
+                )));
+            }
             Err(error) => {
                 self.peers.forget(cell.id).await;
                 return Err(unreached(error.to_string()));
             }
         };
-        let row = page.rows.into_iter().next();
-        row.and_then(taken_of).ok_or_else(|| unreached("its answer does not read".to_owned()))
+        page.rows.into_iter().next().ok_or_else(|| unreached("its answer does not read"))
     }
 }
 
 impl Carrier for Links {
     fn carry(&self, to: CellId, tenant: TenantId, step: TakeStep) -> Carried<'_> {
         Box::pin(async move {
-            let (cell, _) = self.engine.cell(to).ok_or(CarryError::Refused(Refusal::CellUnknown))?;
-            self.ask(&cell, &request_of(tenant, step)).await
+            let row = self.row::<TakenRow>(to, &take_request(tenant, step)).await?;
+            taken_of(row).ok_or_else(|| unreached("its answer does not read"))
         })
     }
-}
 
-/// A step as a request.
-fn request_of(tenant: TenantId, step: TakeStep) -> Request {
-    let plain = |step, number, bytes| Request::TakeTenant {
-        step,
-        tenant,
-        epoch: 0,
-        name: None,
-        created: Deadline::NONE,
-        suspended: false,
-        number,
-        bytes,
-    };
-    let about = |step, record: TenantRecord, epoch, bytes| Request::TakeTenant {
-        step,
-        tenant,
-        epoch,
-        name: Some(record.name),
-        created: record.created,
-        suspended: record.status == TenantStatus::Suspended,
-        number: 0,
-        bytes,
-    };
-    match step {
-        TakeStep::Begin { record, epoch } => about(1, record, epoch.0, None),
-        TakeStep::Chunk { number, bytes } => plain(2, number, Some(Private::new(bytes))),
-        TakeStep::End => plain(3, 0, None),
-        TakeStep::Ask => plain(4, 0, None),
-        TakeStep::Open { record, epoch, frame } => about(5, record, epoch.0, Some(Private::new(frame))),
-        TakeStep::Drop => plain(6, 0, None),
+    fn ask(&self, cell: CellId, tenant: TenantId) -> Asked<'_> {
+        Box::pin(async move {
+            let own = self.engine.fleet().map_or(0, |fleet| u32::from(fleet.own().0));
+            let row = self.row::<WordRow>(cell, &Request::LastWord { tenant, cell: own }).await?;
+            word_of(tenant, row).ok_or_else(|| unreached("its answer does not read"))
+        })
     }
-}
-
-fn taken_of(row: TakenRow) -> Option<Taken> {
-    let status = match row.status {
-        0 => TakenStatus::Nothing,
-        1 => TakenStatus::Copying,
-        2 => TakenStatus::Copied,
-        3 => TakenStatus::Opening,
-        4 => TakenStatus::Here,
-        5 => TakenStatus::Failed,
-        _ => return None,
-    };
-    let link = match status {
-        TakenStatus::Copied => row.link.expose().try_into().ok()?,
-        TakenStatus::Nothing
-        | TakenStatus::Copying
-        | TakenStatus::Opening
-        | TakenStatus::Here
-        | TakenStatus::Failed => [0; 32],
-    };
-    Some(Taken { status, next: Revision(row.revision), link, trouble: row.trouble })
 }

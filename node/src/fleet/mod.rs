@@ -2,7 +2,8 @@
 //! the other cells about where tenants live.
 //!
 //! INVARIANT: nothing here stands between a caller and an answer. A node that reaches no other cell serves its own
-//! tenants by what it knows.
+//! tenants by what it knows; only one that was restored from a backup knows too little, and waits until all have been
+//! heard, or an operator says that it may open.
 
 mod carry;
 mod file;
@@ -16,18 +17,19 @@ use crate::assemble::Live;
 use crate::config::Config;
 use crate::every::Every;
 use crate::exit::FatalError;
+use file::Keys;
 use std::sync::Arc;
 use std::time::Duration;
 use tessera_client::Trust;
 use tessera_crypto::digest;
 use tessera_engine::Engine;
+use tessera_model::{Caller, Fleet};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
-/// LIMIT: how long a start waits for the other cells, so that it opens no tenant that has left.
+/// LIMIT: how long a start waits for the other cells, so that it opens no tenant that has left: each of them is asked at
+/// once then, and one that does not answer takes nobody else's time.
 const START_PATIENCE: Duration = Duration::from_secs(3);
-/// How often it is looked whether there is something to tell the others.
-const NEWS: Duration = Duration::from_millis(250);
 /// LIMIT: cells that are asked at once.
 const ASKED_AT_ONCE: usize = 16;
 
@@ -45,15 +47,21 @@ pub(crate) fn trust(config: &Config) -> Result<Option<Trust>, FatalError> {
     Trust::roots_pem(&pem).map(Some).map_err(|error| told(error.to_string()))
 }
 
-/// Looks at all that the configuration names of the fleet, as a start would.
+/// All that the configuration names of the fleet, read once.
+pub(crate) struct Read {
+    pub(crate) fleet: Fleet,
+    keys: Keys,
+    trust: Option<Trust>,
+}
+
+/// Reads all that the configuration names of the fleet; nothing for a node that belongs to none.
 ///
 /// # Errors
 /// The first thing that is wrong, and what to do.
-pub(crate) fn look(config: &Config) -> Result<(), FatalError> {
-    let Some(fleet) = read(config)? else { return Ok(()) };
+pub(crate) fn look(config: &Config) -> Result<Option<Read>, FatalError> {
+    let Some(fleet) = read(config)? else { return Ok(None) };
     // A cell without a key is told when it is asked: it may be the one that is to be started next.
-    drop((fleet, keys(config)?, trust(config)?));
-    Ok(())
+    Ok(Some(Read { fleet, keys: keys(config)?, trust: trust(config)? }))
 }
 
 /// Tells the other cells what this one knows, and hears what they know, until it is dropped.
@@ -64,18 +72,12 @@ pub(crate) struct Talk {
 }
 
 impl Talk {
-    /// Prepares it; nothing for a node that belongs to no fleet.
-    ///
-    /// # Errors
-    /// When keys or certificates cannot be used.
-    pub(crate) fn new(config: &Config, engine: &Engine) -> Result<Option<Self>, FatalError> {
-        if engine.fleet().is_none() {
-            return Ok(None);
-        }
-        let peers = Arc::new(Peers::new(trust(config)?, keys(config)?));
+    /// Prepares it for a node that belongs to a fleet.
+    pub(crate) fn new(config: &Config, engine: &Engine, read: Read) -> Self {
+        let peers = Arc::new(Peers::new(read.trust, read.keys));
         engine.set_carrier(Arc::new(carry::Links::new(engine.clone(), Arc::clone(&peers))));
         let every = Duration::from_secs(config.fleet.sync_seconds.max(1));
-        Ok(Some(Self { engine: engine.clone(), peers, every }))
+        Self { engine: engine.clone(), peers, every }
     }
 
     /// The connections to the other cells.
@@ -85,35 +87,41 @@ impl Talk {
 
     /// One round before the doors open: whatever another cell says has left this one, opens here no more.
     pub(crate) async fn first(&self) {
-        let all = timeout(START_PATIENCE, self.round()).await;
+        let all = timeout(START_PATIENCE, self.round(usize::MAX)).await;
         if all.is_err() {
             tracing::warn!("not all cells of the fleet have answered: this one begins with what it knows");
         }
     }
 
-    /// Asks all other cells, some at once.
-    async fn round(&self) {
+    /// Asks all other cells, some at once, and does what is left of moves.
+    async fn round(&self, at_once: usize) {
         let Some(fleet) = self.engine.fleet() else { return };
         let mut asked = JoinSet::new();
+        let mut all = true;
         for cell in fleet.others() {
-            if asked.len() >= ASKED_AT_ONCE {
-                asked.join_next().await;
+            if asked.len() >= at_once {
+                all &= asked.join_next().await.is_some_and(|heard| heard.unwrap_or(false));
             }
             let (engine, peers, cell) = (self.engine.clone(), Arc::clone(&self.peers), cell.clone());
             asked.spawn(async move { sync::with(&engine, &peers, &cell).await });
         }
-        while asked.join_next().await.is_some() {}
+        while let Some(heard) = asked.join_next().await {
+            all &= heard.unwrap_or(false);
+        }
+        if all
+            && self.engine.is_unheard()
+            && let Err(error) = self.engine.hear_fleet(Caller::Node).await
+        {
+            tracing::warn!(%error, "the other cells have been heard, and that could not be noted yet");
+        }
+        self.engine.tend_moves().await;
     }
 
-    /// Goes on for ever: a round every so often, and soon after something has changed here.
+    /// Goes on for ever: a round every so often, and at once after something has changed here.
     pub(crate) async fn run(self) {
-        let known = || (self.engine.placements_told().1, self.engine.fleet().map(|fleet| fleet.version()));
         loop {
-            let (said, until) = (known(), Instant::now() + self.every);
-            while known() == said && Instant::now() < until {
-                sleep(NEWS).await;
-            }
-            self.round().await;
+            drop(timeout(self.every, self.engine.until_fleet_news()).await);
+            self.round(ASKED_AT_ONCE).await;
         }
     }
 }

@@ -18,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// LIMIT: placements of this node that are looked at in one go.
 const LOOKED_AT_ONCE: usize = 1_000;
 
-/// Exchanges what is known with one other cell, and notes what was found.
+/// Exchanges what is known with one other cell, and notes what was found. True when nothing that it knows is left to be
+/// taken here.
 pub(super) async fn with(engine: &Engine, peers: &Peers, cell: &Cell) -> bool {
     let before = engine.peers().into_iter().find(|seen| seen.cell == cell.id).unwrap_or_default();
     let told = exchange(engine, peers, cell).await;
@@ -48,9 +49,9 @@ pub(super) async fn with(engine: &Engine, peers: &Peers, cell: &Cell) -> bool {
             PeerSeen { cell: cell.id, reached, trouble, at, ..before }
         }
     };
-    let reached = seen.reached;
+    let heard = seen.reached && seen.differs == 0;
     engine.note_peer(seen);
-    reached
+    heard
 }
 
 async fn exchange(engine: &Engine, peers: &Peers, cell: &Cell) -> Result<(FleetRow, u64), String> {

@@ -12,18 +12,20 @@ struct Cell {
     folder: PathBuf,
     name: &'static str,
     port: u16,
+    /// Its data directory.
+    data: &'static str,
     child: Option<Child>,
 }
 
 impl Cell {
     fn new(above: &Path, name: &'static str) -> Self {
         let folder = above.join(name);
-        std::fs::create_dir(&folder).expect("a folder");
+        std::fs::create_dir_all(folder.join("backups")).expect("a folder");
         let port =
             UdpSocket::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr()).expect("a port").port();
         let made = shell(&folder, "tessera config root-key root.key").output().expect("the binary runs");
         assert!(made.status.success(), "{made:?}");
-        Self { folder, name, port, child: None }
+        Self { folder, name, port, data: "data", child: None }
     }
 
     /// Starts the node and waits until it takes requests.
@@ -34,7 +36,9 @@ impl Cell {
             .env("TESSERA_HEALTH__LISTEN", "127.0.0.1:0")
             .env("TESSERA_QUIC__LISTEN", format!("127.0.0.1:{}", self.port))
             .env("TESSERA_STORAGE__JOURNAL_FILE_BYTES", "1048576")
-            .env("TESSERA_STORAGE__DIR", "data")
+            .env("TESSERA_STORAGE__DIR", self.data)
+            .env("TESSERA_STORAGE__BACKUP_DIR", "backups")
+            .env("TESSERA_FLEET__SYNC_SECONDS", "1")
             .env("TESSERA_STORAGE__ROOT_KEY_FILE", "root.key")
             .env("TESSERA_LOG__FORMAT", "json")
             .stdout(Stdio::null())
@@ -167,4 +171,48 @@ fn a_tenant_moves_between_real_nodes() {
         to.done("tessera permission list --tenant acme | grep -q orders.late");
         std::mem::swap(&mut from, &mut to);
     }
+}
+
+/// PROPERTY: what a tenant leaves behind is kept until it is forgotten, and taken back only from a cell that is lost; a cell
+/// that is restored from a backup older than the move answers nobody before it has heard the others, and sends on
+/// then; each refusal says what to do. METHOD: two real nodes, a backup, a kill and a restore.
+#[test]
+fn a_restored_cell_hears_the_fleet_first() {
+    let above = tempfile::tempdir().expect("a folder");
+    let [mut a, mut b] = fleet(above.path());
+    let refused = |cell: &Cell, line: &str, code: &str| {
+        let done = cell.shell(line);
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(!done.status.success() && told.contains(code), "{line}: {told}");
+    };
+    refused(&b, "tessera tenant take-back acme --accept-loss", "no tenant");
+    refused(&a, "tessera tenant forget-copy acme --yes", "605");
+    a.done("tessera backup monday");
+    a.done("tessera tenant move acme --to b");
+    assert!(a.done("tessera tenant copies").contains("kept"));
+    refused(&a, "tessera tenant take-back acme --accept-loss", "607");
+    a.kill();
+    b.kill();
+    a.done("tessera restore backups/monday --data restored --root-key root.key");
+    a.data = "restored";
+    a.start();
+    let waits = a.shell("tessera fleet status");
+    let told = String::from_utf8_lossy(&waits.stdout).into_owned();
+    assert!(waits.status.code() == Some(1) && told.contains("was restored"), "{told}");
+    let check = "tessera check orders.read --handle-file ../ann.session --key-file ../admin.key --timeout 2s";
+    assert_ne!(a.shell(check).status.code(), Some(0), "it cannot know");
+    b.start();
+    a.permits();
+    a.done("tessera fleet placements | grep -q b");
+    for _ in 0..600 {
+        if !String::from_utf8_lossy(&a.shell("tessera fleet status").stdout).contains("was restored") {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    a.done("tessera fleet status");
+    a.done("tessera tenant forget-copy acme --yes");
+    assert!(!a.done("tessera tenant copies").contains("acme"));
+    refused(&a, "tessera tenant move acme --source-lost", "605");
+    b.permits();
 }

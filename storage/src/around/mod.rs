@@ -7,10 +7,11 @@ use crate::batch::{Batch, Head};
 use crate::bucket::{Bucket, BucketKind};
 use crate::commit::Commit;
 use crate::error::StorageError;
-use crate::moving::{Arrival, CopySink, Moves, Opens, Sent};
+use crate::moving::{Arrival, Arriving, CopySink, Moves, Opens, Sent};
 use crate::seal::Sealing;
 use crate::store::{Replay, Store};
 use crate::usage::Room;
+use tessera_model::record::TenantRecord;
 use tessera_model::{Epoch, Revision, SubjectIndex, TenantId, UnixMillis};
 
 /// A store around another one, which answers all that is not answered here.
@@ -118,6 +119,18 @@ impl<T: Around> Moves for T {
 
     fn open_arrival(&self, tenant: TenantId, frame: &[u8], opens: Opens<'_>) -> Result<Head, StorageError> {
         self.inner().open_arrival(tenant, frame, opens)
+    }
+
+    fn note_arrival(&self, record: &TenantRecord) -> Result<(), StorageError> {
+        self.inner().note_arrival(record)
+    }
+
+    fn arrivals(&self) -> Result<Vec<Arriving>, StorageError> {
+        self.inner().arrivals()
+    }
+
+    fn claim(&self, tenant: TenantId, epoch: Epoch) -> Result<Head, StorageError> {
+        self.inner().claim(tenant, epoch)
     }
 
     fn drop_arrival(&self, tenant: TenantId) -> Result<(), StorageError> {

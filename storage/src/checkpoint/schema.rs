@@ -10,6 +10,7 @@ use crate::record::{Field, Reader, RecordError, field::put_bytes, field::put_lis
 use crate::store::BucketKind;
 use redb::TableDefinition;
 use tessera_crypto::digest;
+use tessera_model::record::TenantRecord;
 use tessera_model::{Epoch, Revision, RowKind, Slot, TenantId};
 
 pub(crate) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -36,8 +37,10 @@ pub(crate) const TABLES: [Table; 8] = [META, DIRECTORY, BUCKET, ROW, SEGMENT, AS
 
 /// The key of the one entry of [`META`].
 pub(crate) const META_KEY: &[u8] = b"meta";
-/// The key of the other entry of [`META`].
+/// The key of the second entry of [`META`].
 pub(crate) const ERASING_KEY: &[u8] = b"erasing";
+/// The key of the third: what is known of tenants that are being taken from other stores.
+pub(crate) const ARRIVING_KEY: &[u8] = b"arriving";
 /// The version of values in every table.
 pub(crate) const SCHEMA: u16 = 1;
 /// Bytes of a value's hash.
@@ -295,6 +298,26 @@ impl Field for Vec<TenantId> {
     }
 }
 
+/// LIMIT: records of tenants that are being taken, see [`crate::moving`].
+const ARRIVING_MAX: usize = 512;
+
+/// What is known of the tenants that are being taken.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct ArrivingRows {
+    pub(crate) schema: u16,
+    pub(crate) records: Vec<TenantRecord>,
+}
+
+impl Field for Vec<TenantRecord> {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_list(self, out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, RecordError> {
+        input.list(ARRIVING_MAX)
+    }
+}
+
 /// LIMIT: bytes of the texts of a damage: a file's name and a sentence.
 const DAMAGE_TEXT_BYTES_MAX: usize = 256;
 
@@ -337,6 +360,7 @@ impl Field for AsideDamage {
 
 record! {
     Erasing { schema, tenants }
+    ArrivingRows { schema, records }
     AsideRow { schema, slot, epoch, next, link, damage }
     Meta { schema, salt, covered, hash, writes, keys_upto }
     Listed { kind, no, upto, key, parts }

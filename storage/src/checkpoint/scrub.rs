@@ -4,7 +4,8 @@
 use super::Checkpoint;
 use super::read;
 use super::schema::{
-    self, AsideRow, BUCKET, DirectoryRow, ERASING_KEY, Erasing, Life, META_KEY, Meta, Of, SEAL_BYTES, TABLES,
+    self, ARRIVING_KEY, ArrivingRows, AsideRow, BUCKET, DirectoryRow, ERASING_KEY, Erasing, Life, META_KEY,
+    Meta, Of, SEAL_BYTES, TABLES,
 };
 use super::share;
 use crate::error::{Damage, StorageError};
@@ -144,6 +145,9 @@ fn look(rows: &mut Rows<'_>, of: Of, key: &[u8], value: &[u8]) -> Result<(), Dam
     match of {
         Of::Meta if key == ERASING_KEY => {
             schema::decode::<Erasing>(of, key, value).map(|_| ()).map_err(fault)
+        }
+        Of::Meta if key == ARRIVING_KEY => {
+            schema::decode::<ArrivingRows>(of, key, value).map(|_| ()).map_err(fault)
         }
         Of::Meta => schema::decode::<Meta>(of, META_KEY, value).map(|_| ()).map_err(fault),
         Of::Aside => schema::decode::<AsideRow>(of, key, value).map(|_| ()).map_err(fault),

@@ -50,7 +50,7 @@ impl Embedded {
         Ok(())
     }
 
-    pub(super) fn drop_rows(&self, flushed: Flushed) {
+    pub(crate) fn drop_rows(&self, flushed: Flushed) {
         let mut tail = self.shared.tail.lock();
         for (tenant, rows) in flushed {
             tail.drop_rows(tenant, &rows);

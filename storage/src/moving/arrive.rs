@@ -1,6 +1,7 @@
 //! Taking a tenant: written as it comes, under keys of this store's own root, and no tenant until it is opened.
 
 use super::leave::Sent;
+use super::note::Arriving;
 use super::piece::{Piece, take_pieces};
 use super::{CopySink, Moves, Opens};
 use crate::batch::Head;
@@ -18,6 +19,7 @@ use crate::seal::{frame as sealed_frame, row as sealed_row};
 use crate::store::Store;
 use std::collections::BTreeMap;
 use tessera_crypto::Key;
+use tessera_model::record::TenantRecord;
 use tessera_model::{Epoch, Private, Revision, RowKind, TenantId};
 
 /// Bytes of entries that one transaction writes.
@@ -184,6 +186,18 @@ impl Moves for Embedded {
             tail.returned.insert(tenant);
         }
         Ok(self.shared.raised(table::head_of(tenant, &row)))
+    }
+
+    fn note_arrival(&self, record: &TenantRecord) -> Result<(), StorageError> {
+        self.note_arriving(record)
+    }
+
+    fn arrivals(&self) -> Result<Vec<Arriving>, StorageError> {
+        self.arriving_now()
+    }
+
+    fn claim(&self, tenant: TenantId, epoch: Epoch) -> Result<Head, StorageError> {
+        self.claim_tenant(tenant, epoch)
     }
 
     fn drop_arrival(&self, tenant: TenantId) -> Result<(), StorageError> {

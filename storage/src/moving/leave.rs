@@ -160,6 +160,9 @@ impl Embedded {
         sent: &mut Sent,
         sink: CopySink<'_>,
     ) -> Result<Head, StorageError> {
+        if self.shared.checkpoint.is_pending(tenant) {
+            self.drop_rows(self.shared.checkpoint.flush_now()?);
+        }
         let transaction = self.shared.checkpoint.snapshot()?;
         table::guarded(|| {
             let row = table::kept(table::directory(&transaction, tenant)?);

@@ -8,14 +8,17 @@
 
 mod arrive;
 mod leave;
+mod note;
 mod piece;
 
 pub use arrive::Arrival;
 pub use leave::Sent;
+pub use note::Arriving;
 
 use crate::batch::Head;
 use crate::error::StorageError;
 use crate::store::FrameRead;
+use tessera_model::record::TenantRecord;
 use tessera_model::{Epoch, Revision, TenantId};
 
 /// Takes a chunk of a copy.
@@ -96,6 +99,32 @@ pub trait Moves {
         _frame: &[u8],
         _opens: Opens<'_>,
     ) -> Result<Head, StorageError> {
+        unable()
+    }
+
+    /// Notes what is known of a tenant that is being taken, beside the copy; it goes when that is opened or dropped.
+    ///
+    /// # Errors
+    /// As the disk reports.
+    fn note_arrival(&self, _record: &TenantRecord) -> Result<(), StorageError> {
+        unable()
+    }
+
+    /// The tenants of which something was copied, and that were not opened.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    fn arrivals(&self) -> Result<Vec<Arriving>, StorageError> {
+        Ok(Vec::new())
+    }
+
+    /// Opens a whole copy without a last word, or lets a tenant that is kept go on, in this epoch or the later one that
+    /// it has. Tells the head. What of it stands in the journal is in the checkpoint before.
+    ///
+    /// # Errors
+    /// [`StorageError::TenantUnknown`] where there is no whole copy; `Busy` where the journal has frames of it;
+    /// otherwise as the disk reports.
+    fn claim(&self, _tenant: TenantId, _epoch: Epoch) -> Result<Head, StorageError> {
         unable()
     }
 

@@ -150,4 +150,6 @@ events! {
     245 => TenantStays;
     246 => TenantMoved { to, epoch };
     247 => TenantArrived { from, into, upto };
+    248 => FleetHeard { epoch };
+    249 => TenantCopyGone;
 }

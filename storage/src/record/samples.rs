@@ -352,6 +352,8 @@ pub fn every_event() -> Vec<Event> {
         Event::TenantStays,
         Event::TenantMoved { to: CellId(3), epoch: Epoch(4) },
         Event::TenantArrived { from: Epoch(2), into: Epoch(4), upto: Revision(9) },
+        Event::FleetHeard { epoch: Epoch(4) },
+        Event::TenantCopyGone,
         Event::TenantPlaced(Placement { tenant: TenantId(1), epoch: Epoch(2), cell: CellId(3) }),
         Event::NamesSkipped { role: 1, group: 2 },
         Event::RefreshKeyMade { number: 1, at: Deadline(2) },

@@ -14,7 +14,7 @@ use crate::inspect::{Introspect, Resolve, Resolved};
 use crate::invitation::{InvitationRow, PersonalRoleRow};
 use crate::kind::Kind;
 use crate::made::Made;
-use crate::moving::{MoveRow, TakenRow};
+use crate::moving::{CopyRow, MoveRow, SettledRow, TakenRow, WordRow};
 use crate::outbox::Outbox;
 use crate::permissions::{ListPermissions, PermissionName, Permissions};
 use crate::request::{Request, RequestKind};
@@ -290,6 +290,9 @@ fn rows(add: &mut Add<'_>) {
     page::<PeerRow>(add, "PeerRow");
     page::<MoveRow>(add, "MoveRow");
     page::<TakenRow>(add, "TakenRow");
+    page::<WordRow>(add, "WordRow");
+    page::<SettledRow>(add, "SettledRow");
+    page::<CopyRow>(add, "CopyRow");
     page::<SettingsRow>(add, "SettingsRow");
 }
 
@@ -384,6 +387,9 @@ fn rows_again(name: &str, frame: &Frame<'_>, out: &mut Outbox) -> Result<(), Wir
         "Rows of PeerRow" => page::<PeerRow>(frame, out),
         "Rows of MoveRow" => page::<MoveRow>(frame, out),
         "Rows of TakenRow" => page::<TakenRow>(frame, out),
+        "Rows of WordRow" => page::<WordRow>(frame, out),
+        "Rows of SettledRow" => page::<SettledRow>(frame, out),
+        "Rows of CopyRow" => page::<CopyRow>(frame, out),
         "Rows of SettingsRow" => page::<SettingsRow>(frame, out),
         _ => page::<TenantRow>(frame, out),
     }

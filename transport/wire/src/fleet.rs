@@ -45,6 +45,8 @@ shapes! {
         placements: u64 = Placements,
         /// A number that two nodes have in common when they know the same ones.
         digest: u64 = PlacementsDigest,
+        /// Whether it was restored, and its tenants are closed until the other cells have said what has left it.
+        unheard: Option<bool> = Unheard,
     }
     /// What a node found when it asked another cell last.
     #[derive(Clone, Debug, Eq, PartialEq)]

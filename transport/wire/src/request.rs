@@ -1,7 +1,6 @@
 //! Commands as callers send them: one table for both directions and for the documents. Lists stand beside it.
 //!
-//! They mirror the model's commands where a caller can order them, with passwords in the clear (the
-//! node hashes them) and identifiers as typed (the node hashes those too, for uniqueness).
+//! They mirror the model's commands, with passwords in the clear and identifiers as typed: the node hashes both.
 
 use crate::declare::requests;
 use crate::event::and_events;
@@ -567,6 +566,7 @@ impl Request {
         | Self::ListEntities { after, .. }
         | Self::ListCells { after, .. }
         | Self::ListPlacements { after, .. }
+        | Self::ListCopies { after, .. }
         | Self::ListReview { after, .. } = self
         {
             *after = from;

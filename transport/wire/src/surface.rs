@@ -10,7 +10,7 @@ use crate::fleet::{CellRow, FleetRow, PeerRow, PlacementRow};
 use crate::invitation::{InvitationRow, PersonalRoleRow};
 use crate::kind::Kind;
 use crate::made::Made;
-use crate::moving::{MoveRow, TakenRow};
+use crate::moving::{CopyRow, MoveRow, SettledRow, TakenRow, WordRow};
 use crate::request::RequestKind;
 use crate::rows;
 use crate::shape::Shape;
@@ -103,6 +103,9 @@ pub(crate) const SHAPES: &[(&str, Parts)] = &[
     ("PeerRow", PeerRow::PARTS),
     ("MoveRow", MoveRow::PARTS),
     ("TakenRow", TakenRow::PARTS),
+    ("WordRow", WordRow::PARTS),
+    ("SettledRow", SettledRow::PARTS),
+    ("CopyRow", CopyRow::PARTS),
     ("SettingsRow", rows::SettingsRow::PARTS),
 ];
 

@@ -507,4 +507,17 @@ tags! {
     EventBy = 392;
     /// What an event says, `name=value`.
     EventDetail = 393;
+    /// What a cell says of a tenant: 0 nothing, 1 it is on its way, 2 it lives there, 3 it has left for the one that asks.
+    WordStatus = 394;
+    /// What an operator says of a tenant: 1 the cell that it came from is lost, 2 the cell that it went to has lost it, 3
+    /// what is kept of it may go, 4 nothing has left this cell since it was restored.
+    SettleWay = 395;
+    /// Whether what was acknowledged elsewhere may be lost.
+    AcceptLoss = 396;
+    /// Whether all of a tenant is in a copy.
+    CopyWhole = 397;
+    /// Whether a copy came from elsewhere and waits to be opened.
+    Arriving = 398;
+    /// Whether a cell was restored, and is closed until the others have said what has left it.
+    Unheard = 399;
 }

@@ -331,10 +331,11 @@ fn numbers_fit_the_model() {
         &CommandKind::NoteActings,
         &CommandKind::NoteMove,
         &CommandKind::AdoptTenant,
+        &CommandKind::HearFleet,
     ];
     assert_eq!(
         missing, of_the_node,
-        "only the node offers its secret, begins an epoch, ends an erasure, hashes anew and moves a tenant"
+        "only the node offers its secret, begins an epoch, ends an erasure, hashes anew, moves a tenant and hears the fleet"
     );
     for pair in Tag::ALL.windows(2) {
         assert!(pair[0].number() < pair[1].number());

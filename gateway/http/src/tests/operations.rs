@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use tessera_model::CommandKind;
 
 /// Commands that are not ordered over HTTP in their own shape.
-const ELSEWHERE: [CommandKind; 14] = [
+const ELSEWHERE: [CommandKind; 15] = [
     // A handle, or a browser's cookie: `refresh`.
     CommandKind::RefreshSession,
     // The node's own.
@@ -29,6 +29,7 @@ const ELSEWHERE: [CommandKind; 14] = [
     CommandKind::PlaceTenant,
     CommandKind::NoteMove,
     CommandKind::AdoptTenant,
+    CommandKind::HearFleet,
     // Never in a release.
     CommandKind::PlantedPanic,
 ];

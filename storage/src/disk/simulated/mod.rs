@@ -229,6 +229,12 @@ impl Simulated {
         self.0.lock().calls
     }
 
+    /// Syncs of files so far.
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        self.0.lock().syncs
+    }
+
     /// Makes the call of this number fail (the first call of a disk is 1).
     pub fn plant(&self, call: u64, fault: Fault) {
         self.0.lock().faults.push((call, fault));
