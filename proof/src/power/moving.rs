@@ -136,6 +136,10 @@ impl Pair {
     /// Starts what does not run; the power may go meanwhile.
     async fn raise(&mut self, world: &mut World, cut: bool, tally: &mut Tally) -> Result<(), Trouble> {
         for (side, (cell, _)) in CELLS.into_iter().enumerate() {
+            if self.node(side).is_some_and(|node| !node.is_up()) {
+                // It fell at rest, behind the move that it was to fall in.
+                self.fall(world, &[side]);
+            }
             while self.node(side).is_none() && world.faults.is_empty() {
                 let Some(disk) = self.disks.get(side).cloned() else { return Ok(()) };
                 if cut && world.dice.below(3) == 0 {
@@ -259,7 +263,7 @@ impl Pair {
         }
         self.giving = Some(from);
         self.link.begin(tenant, from, planned);
-        let told = self.follow(world, from).await;
+        let told = self.follow(world, from, cut).await;
         let phase = self.link.end();
         let mut fallen: Vec<usize> = (0..CELLS.len()).filter(|side| self.is_off(*side)).collect();
         if both && !fallen.is_empty() {
@@ -326,7 +330,7 @@ impl Pair {
     }
 
     /// Has the tenant written and asked until its move has ended, or the power went.
-    async fn follow(&self, world: &mut World, from: usize) -> Option<MoveTold> {
+    async fn follow(&self, world: &mut World, from: usize, cut: bool) -> Option<MoveTold> {
         let begun = tokio::time::Instant::now();
         while !self.is_off(0) && !self.is_off(1) {
             self.link.look();
@@ -342,7 +346,12 @@ impl Pair {
             let node = self.node(from).filter(is_here);
             match node.filter(|_| world.dice.below(3) == 0) {
                 Some(node) => {
-                    world.order_some(node).await;
+                    // One cell has the keys that erasures are looked behind with.
+                    if cut && from == 0 && world.doomed.is_empty() && world.dice.below(8) == 0 {
+                        world.erase_one(node).await;
+                    } else {
+                        world.order_some(node).await;
+                    }
                     if is_here(&node) {
                         world.look(node);
                     }
@@ -394,6 +403,7 @@ impl Pair {
             return;
         }
         world.settle(node, true).await;
+        world.finish_erasures(node).await;
         world.order_some(node).await;
         world.look(node);
         if node.is_up() {
