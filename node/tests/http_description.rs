@@ -41,31 +41,39 @@ fn schemathesis() -> Option<PathBuf> {
 #[test]
 fn schemathesis_finds_nothing() {
     let Some(python) = schemathesis() else { return };
+    // As the admin everything; as the operator what only an operator may. Each has a node, and both run at one time.
+    std::thread::scope(|scope| {
+        for asked in [("admin", "^/v1/", "60"), ("operator", "^/v1/(tenants|operators)", "15")] {
+            let python = &python;
+            scope.spawn(move || ask(python, asked));
+        }
+    });
+}
+
+/// Has schemathesis ask for so many seconds, as somebody, for what this expression says.
+fn ask(python: &Path, (who, chosen, seconds): (&str, &str, &str)) {
     let folder = tempfile::tempdir().expect("a folder");
     let (_node, base) = develop(folder.path());
     let operator = std::fs::read_to_string(folder.path().join(".tessera/operator.key")).expect("a key");
     let certificate = folder.path().join(".tessera/data/certificate.pem");
-    // As the admin everything; as the operator what only an operator may.
-    for (who, chosen, seconds) in [("admin", "^/v1/", "60"), ("operator", "^/v1/(tenants|operators)", "15")] {
-        let ran = Command::new("timeout")
-            .arg("600")
-            .arg(&python)
-            .args(["-m", "schemathesis.cli", "--config-file"])
-            .arg(of_tests("schemathesis.toml"))
-            .args(["run", &format!("{base}/openapi.json"), "--max-time", seconds, "--max-examples", "5"])
-            .args(["--include-path-regex", chosen, "--tls-verify"])
-            .arg(&certificate)
-            .current_dir(folder.path())
-            .env("TESSERA_AS", who)
-            .env("TESSERA_BASE", &base)
-            .env("TESSERA_OPERATOR", operator.trim())
-            .env("TESSERA_CERTIFICATE", &certificate)
-            .env("SCHEMATHESIS_HOOKS", of_tests("hooks.py"))
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .output()
-            .expect("timeout runs");
-        let told = String::from_utf8_lossy(&ran.stdout);
-        assert!(ran.status.success(), "as {who}: {told}\n{}", String::from_utf8_lossy(&ran.stderr));
-        println!("as {who}: {}", told.lines().rev().find(|line| !line.is_empty()).unwrap_or_default());
-    }
+    let ran = Command::new("timeout")
+        .arg("600")
+        .arg(python)
+        .args(["-m", "schemathesis.cli", "--config-file"])
+        .arg(of_tests("schemathesis.toml"))
+        .args(["run", &format!("{base}/openapi.json"), "--max-time", seconds, "--max-examples", "5"])
+        .args(["--include-path-regex", chosen, "--tls-verify"])
+        .arg(&certificate)
+        .current_dir(folder.path())
+        .env("TESSERA_AS", who)
+        .env("TESSERA_BASE", &base)
+        .env("TESSERA_OPERATOR", operator.trim())
+        .env("TESSERA_CERTIFICATE", &certificate)
+        .env("SCHEMATHESIS_HOOKS", of_tests("hooks.py"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .expect("timeout runs");
+    let told = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "as {who}: {told}\n{}", String::from_utf8_lossy(&ran.stderr));
+    println!("as {who}: {}", told.lines().rev().find(|line| !line.is_empty()).unwrap_or_default());
 }

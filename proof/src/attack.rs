@@ -103,7 +103,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
     }
     let planted = Box::pin(planted(plan, &mut faults)).await?;
     let mut text = format!(
-        "attack: {half} handshakes left half open, {forged} forged handles, {hostile_said}, {refreshes} forged refreshes, {flooded} sign-ins at once, {neighbours}, {guesses}; {most} MB resident at most; {right} honest answers, p99 {} us, {} us before; {} violations; planted: {planted}",
+        "attack: {half} handshakes left half open, {forged} forged handles, {hostile_said}, {refreshes} forged refreshes, {flooded} sign-ins at once, {neighbours}, {guesses}; {most} MB resident at most; {right} honest answers, p99 {} us, {} us before (goal: at most twice); {} violations; planted: {planted}",
         under.as_micros(),
         quiet.as_micros(),
         faults.len()

@@ -92,9 +92,9 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
     }
     faults.extend(live(&plan.server, folder.path(), &node, &tally).await?);
     let violations = tally.violations.load(Ordering::Relaxed) + faults.len() as u64;
-    let tail = if caught.is_empty() { "not noticed" } else { "caught" };
+    let tail = if caught.is_empty() { "NOT noticed" } else { "caught" };
     let mut text = format!(
-        "backup: {} backups (seed {}) while {} writes were acknowledged and {} answers compared, each restored; {frames} frames compared, a missing tail {tail}, {violations} violations",
+        "backup: {} backups (seed {}) while {} writes were acknowledged and {} answers compared, each restored; {frames} frames compared; {violations} violations; planted: a backup that lacks its tail {tail}",
         taken.len(),
         plan.seed,
         tally.acknowledged.load(Ordering::Relaxed),

@@ -218,6 +218,33 @@ fn kept_directories_open_as_they_were() {
     }
 }
 
+/// PROPERTY: the proof notices what opens with less than it held: a kept directory whose last commands were taken away, as
+/// an opener would that does not read them.
+#[test]
+fn a_kept_directory_that_lost_its_end_is_noticed() {
+    for (name, disk, before) in all_kept() {
+        let image = disk.image();
+        let journals = image.list().unwrap().into_iter().filter(|file| file.starts_with("journal-"));
+        let mut taken = 0;
+        for file in journals {
+            image.tamper(&file, |bytes| {
+                let starts = (0..bytes.len()).step_by(4_096);
+                let groups: Vec<_> =
+                    starts.filter(|at| bytes[*at..].starts_with(&[0xFF, b'T', b'S', b'G'])).collect();
+                // The group that closes it, and the one before.
+                if let [.., last, _] = groups[..] {
+                    bytes[last..].fill(0);
+                    taken += 1;
+                }
+            });
+        }
+        assert!(taken > 0, "{name}: nothing to take away");
+        let looked = std::panic::catch_unwind(|| open(&image).map(|store| told(&store)));
+        assert!(!matches!(looked, Ok(Ok(found)) if found == before), "{name}: it was not noticed");
+    }
+    println!("planted: a kept directory that lost its end: caught");
+}
+
 /// PROPERTY: the power may go at every call of the first start on a kept directory: the next start has everything.
 /// METHOD: a cut at each of the first calls, with every kind of loss.
 /// TC-95 in part, TC-100 in part, TC-101 in part: an upgrade that is cut off.

@@ -177,7 +177,9 @@ fn part_of(root: &Path, (name, how): (&str, How), arguments: &[String]) -> io::R
         }
     };
     let mut child = command.stdout(Stdio::piped()).spawn()?;
-    let (mut skipped, mut lines, mut executions, mut planted) = (false, 0, 0, Vec::new());
+    let (mut skipped, mut lines, mut executions) = (false, 0, 0);
+    let noticed = said(arguments, "--sanitizer").and_then(sanitizer::noticed);
+    let mut planted: Vec<_> = noticed.into_iter().map(str::to_owned).collect();
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout).lines() {
             let line = line?;

@@ -12,11 +12,22 @@ fn compiler() -> Command {
     command
 }
 
-/// Why a sanitizer cannot be had here; nothing when a small program builds with it.
+/// A program that reads what it has freed, and tells what it read by its exit code.
+const FAULTY: &str = "fn main() { let kept = Box::into_raw(Box::new([1u8; 64])); unsafe { drop(Box::from_raw(kept)); let read = *std::hint::black_box(kept.cast::<u8>()); std::process::exit(i32::from(read)); } }";
+
+/// Why a sanitizer cannot be had here; nothing when a small program builds with it, and is found out where it reads
+/// what it has freed.
 pub(crate) fn missing(name: &str) -> Option<String> {
+    let program = std::env::temp_dir().join(format!("tessera-sanitizer-{}", std::process::id()));
+    let why = tried(name, &program);
+    drop(std::fs::remove_file(program));
+    why
+}
+
+fn tried(name: &str, program: &Path) -> Option<String> {
     let mut child = compiler()
         .args(["--edition", "2024", "--crate-type", "bin", "-", "-o"])
-        .arg(std::env::temp_dir().join(format!("tessera-sanitizer-{}", std::process::id())))
+        .arg(program)
         .arg(format!("-Zsanitizer={name}"))
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -24,15 +35,28 @@ pub(crate) fn missing(name: &str) -> Option<String> {
         .spawn()
         .ok()?;
     if let Some(mut input) = child.stdin.take() {
-        input.write_all(b"fn main() {}").ok();
+        input.write_all(FAULTY.as_bytes()).ok();
     }
     let output = child.wait_with_output().ok()?;
-    drop(std::fs::remove_file(
-        std::env::temp_dir().join(format!("tessera-sanitizer-{}", std::process::id())),
-    ));
-    let said = String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or_default().to_owned();
-    (!output.status.success()).then(|| format!("the compiler has no sanitizer {name:?} here ({said})"))
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or_default().to_owned();
+        return Some(format!("the compiler has no sanitizer {name:?} here ({said})"));
+    }
+    if name != ADDRESS {
+        return None;
+    }
+    let ran = Command::new(program).output().ok()?;
+    let found = String::from_utf8_lossy(&ran.stderr).contains("AddressSanitizer: heap-use-after-free");
+    (!found).then(|| format!("the sanitizer {name:?} does not notice what is planted here"))
 }
+
+/// The planted fault that a sanitizer has noticed before it is used; none is planted for others than this one.
+pub(crate) fn noticed(name: &str) -> Option<&'static str> {
+    (name == ADDRESS).then_some("memory that is read when it was freed: caught")
+}
+
+/// The sanitizer that a fault is planted for.
+const ADDRESS: &str = "address";
 
 /// Has a command of cargo build and run under a sanitizer, apart from what is built without.
 pub(crate) fn under(command: &mut Command, root: &Path, name: &str) {
@@ -61,5 +85,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_told() {
         assert!(missing("nothing-like-it").is_some_and(|why| why.contains("nothing-like-it")));
+        // One that is there notices what is planted.
+        assert!(missing(ADDRESS).is_none_or(|why| why.contains("has no sanitizer")));
     }
 }

@@ -1,5 +1,8 @@
 //! Any bytes at the readers of the command line: store files, spans of time, profiles.
 
+use crate::link::Who;
+use crate::reach::TenantRef;
+use crate::settings::Change;
 use crate::{when, yaml};
 use tessera_fuzz::{FindingError, Outcome, Run, Target};
 
@@ -24,15 +27,18 @@ fn fuzz_yaml() {
     ));
 }
 
-/// PROPERTY: any text is a span of time or not. METHOD: 50,000 texts.
+/// PROPERTY: any text is a span of time, a tenant, a change of a setting or somebody, or not. METHOD: 50,000 texts.
 #[test]
 fn fuzz_spans() {
-    let target = Target::new("span").seeds(["90s", "30m", "2h", "7d", "18446744073709551615w"]).share(50_000);
+    let target = Target::new("span")
+        .seeds(["90s", "30m", "2h", "7d", "18446744073709551615w", "system", "acr=2", "amy@example.org"])
+        .share(50_000);
     told(target.run(|bytes| {
         let text = String::from_utf8_lossy(bytes);
         let read = [when::seconds(&text).is_ok(), when::setting(&text).is_ok(), when::overlap(&text).is_ok()];
         drop(when::patience(&text));
         drop(text.parse::<when::When>());
+        drop((text.parse::<TenantRef>().ok(), text.parse::<Change>().ok(), text.parse::<Who>().ok()));
         Outcome::taken(&read)
     }));
 }

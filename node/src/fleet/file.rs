@@ -166,6 +166,26 @@ mod tests {
         parse(Path::new("fleet.toml"), text, &CellName::new("a").expect("a name")).map_err(|error| error.what)
     }
 
+    /// PROPERTY: any file is a fleet or an error with what to do; no cell of one lacks a name, an address or the name in
+    /// its certificate. METHOD: 200,000 changed files.
+    /// TC-83 in part: the fleet file.
+    #[test]
+    fn fuzz_fleet_files() {
+        let words = "version number name address certificate http cell tenants placement [[ ]] [ ] = \" ' \n # : :: 65535 7443";
+        let small = "version = 1\n[[cell]]\nnumber = 1\nname = \"a\"\naddress = \"[::1]:7443\"\n";
+        let target = tessera_fuzz::Target::new("fleet-file").seeds([WHOLE, small]).words(words);
+        let found = target.run(|bytes| {
+            let read = read_as(&String::from_utf8_lossy(bytes));
+            if let Ok(fleet) = &read {
+                let named = |cell: &Cell| !cell.address.is_empty() && !cell.certificate.is_empty();
+                assert!(fleet.cells().iter().all(named), "a cell lacks something");
+                assert!(fleet.cell(fleet.own()).is_some(), "its own cell is not in it");
+            }
+            tessera_fuzz::Outcome::of(&read.map(|fleet| fleet.cells().len()))
+        });
+        println!("{}", found.unwrap_or_else(|finding| panic!("{finding}")));
+    }
+
     /// PROPERTY: a whole file gives the cells with their names in certificates, which are those of their hosts where
     /// nothing else is said.
     #[test]

@@ -18,9 +18,13 @@ const fn is_leap(year: u32) -> bool {
     year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
 
+const fn days_of(year: u32) -> u32 {
+    if is_leap(year) { 366 } else { 365 }
+}
+
 /// The days from 1970 to the first of a month (0 for January).
 fn first_of(year: u32, month: usize) -> u32 {
-    let years: u32 = (1970..year).map(|year| if is_leap(year) { 366 } else { 365 }).sum();
+    let years: u32 = (1970..year).map(days_of).sum();
     years + MONTHS.get(month).copied().unwrap_or(0) + u32::from(month > 1 && is_leap(year))
 }
 
@@ -39,8 +43,13 @@ impl Zone {
     #[must_use]
     pub fn ahead(self, utc_s: i64) -> i64 {
         let at = |days: u32, hour: i64| i64::from(days) * 86_400 + hour * 3_600;
-        let day = u32::try_from(utc_s / 86_400).unwrap_or(0);
-        let year = (1970..2200).rev().find(|year| first_of(*year, 0) <= day).unwrap_or(1970);
+        let mut left = u32::try_from(utc_s / 86_400).unwrap_or(0);
+        let is_over = |year: &u32| {
+            let rest = left.checked_sub(days_of(*year));
+            left = rest.unwrap_or(left);
+            rest.is_some()
+        };
+        let year = 1970 + u32::try_from((1970..2200).take_while(is_over).count()).unwrap_or(0);
         match self {
             Self::Utc => 0,
             Self::Berlin => {

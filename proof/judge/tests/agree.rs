@@ -21,10 +21,12 @@ const EDITS: u32 = 6;
 /// fifth of them, each kind of grant and each kind of restriction decisive in at least one of a hundred.
 #[test]
 fn decisions_are_those_of_a_slow_reading() {
-    let Some(tally) = over(WORLDS, EDITS, Scene::new) else { return };
+    // No grant of these worlds has conditions.
+    let parts: Vec<_> = Omit::ALL.into_iter().filter(|part| !Omit::CONDITIONS.contains(part)).collect();
+    let Some(tally) = over(WORLDS, EDITS, &parts, Scene::new) else { return };
     assert!(tally.asked >= 100_000);
     assert!((20.0..=80.0).contains(&tally.share(tally.permits)));
-    for part in Omit::ALL.into_iter().filter(|part| !Omit::CONDITIONS.contains(part)) {
+    for part in parts {
         assert!(tally.decisive(part) >= 1.0, "{part:?}");
     }
 }

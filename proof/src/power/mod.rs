@@ -1,6 +1,8 @@
-//! Power cuts through the whole engine: actors, lane, checkpoints, sleep and wake, erasures over a simulated disk, several lives
-//! on each image, every answer compared with what was acknowledged and attempted.
+//! Power cuts through the whole engine: actors, lane, checkpoints, sleep and wake, erasures, moves between two cells over
+//! simulated disks, several lives on each image, every answer compared with what was acknowledged and attempted.
 
+mod link;
+mod moving;
 mod restore;
 mod tally;
 
@@ -8,10 +10,11 @@ use crate::kill::Told;
 use crate::node::Trouble;
 use crate::simulate::{End, Phase, Profile, World, quiet, runtime};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tally::Tally;
 use tessera_crypto::PasswordPool;
 use tessera_storage::disk::simulated::{Fault, Planted, Simulated, Stage, Survival};
@@ -31,6 +34,8 @@ const PLANTED_POINTS: u64 = 3_000;
 const POINTS_COUNTED: u64 = 10_000;
 /// The first calls of a life: recovery.
 const RECOVERY_CALLS: u64 = 14;
+/// One world in so many has a restore, another one a tenant that moves.
+const EVERY: u64 = 8;
 /// Steps that come seldom in any life, and those of a new directory.
 const RARE: [Stage; 10] = [
     Stage::Make,
@@ -92,7 +97,8 @@ fn cuts(plan: &Plan, bar: &ProgressBar) -> Result<Tally, Trouble> {
         let (mut tally, pool) = (Tally::default(), Arc::new(PasswordPool::in_place()));
         while done.load(Ordering::Relaxed) < plan.points {
             let before = tally.points;
-            one(next.fetch_add(1, Ordering::Relaxed), None, &pool, &mut tally)?;
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            one(seed, false, &mut tally, |tally| lives(seed, None, &pool, tally))?;
             done.fetch_add(tally.points - before, Ordering::Relaxed);
             bar.inc(tally.points - before);
         }
@@ -109,51 +115,91 @@ fn cuts(plan: &Plan, bar: &ProgressBar) -> Result<Tally, Trouble> {
     // Which steps chance has met how often is not left to chance: worlds go on until each has its hundred.
     let pool = Arc::new(PasswordPool::in_place());
     while plan.points >= POINTS_COUNTED && all.lacks() && all.points < 2 * plan.points {
-        one(next.fetch_add(1, Ordering::Relaxed), None, &pool, &mut all)?;
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        one(seed, false, &mut all, |tally| lives(seed, None, &pool, tally))?;
     }
     Ok(all)
 }
 
-/// Plants each fault in turn, until a world shows it; tells after how many power cuts that was.
+/// Plants each fault until a world shows it, on both threads; tells after how many power cuts that was.
 fn planted(seed: u64, faults: &mut Vec<String>) -> Result<String, Trouble> {
-    let (mut told, pool) = (Vec::new(), Arc::new(PasswordPool::in_place()));
     // What a planted fault makes panic is caught, and counted like any other violation.
     std::panic::set_hook(Box::new(|_| {}));
-    for (planted, name) in PLANTED {
-        if planted == Planted::ChainNotChecked && !tessera_engine::PLANTED {
-            told.push(format!("{name}: SKIPPED: this build has no planted faults"));
-            continue;
+    let disks = PLANTED.into_iter().map(|(planted, name)| (Plant::Disk(planted), name, ""));
+    let moves = moving::PLANTS.into_iter().map(|(plant, name, said)| (Plant::Move(plant), name, said));
+    let all: Vec<_> = disks.chain(moves).collect();
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<Vec<_>, Trouble> {
+        let (mut told, pool) = (Vec::new(), Arc::new(PasswordPool::in_place()));
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(planted) = all.get(at) else { return Ok(told) };
+            told.push((at, noticed(*planted, seed, &pool)?));
         }
-        let mut tally = Tally::default();
-        let mut seed = seed;
-        while tally.faults.is_empty() && tally.points < PLANTED_POINTS {
-            one(seed, Some(planted), &pool, &mut tally)?;
-            seed += 1;
+    };
+    let mut found = BTreeMap::new();
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
+        for one in running {
+            found.extend(one.join().map_err(|_| Trouble::from("a thread of the proof panicked"))??);
         }
-        progress(&format!("power: {name}: {:?} after {} cuts", tally.faults.first(), tally.points));
-        if tally.faults.is_empty() {
-            faults.push(format!("{name}: not noticed"));
-            told.push(format!("{name} NOT noticed"));
-        } else {
-            told.push(format!("{name} caught within {} cuts", tally.points));
-        }
+        Ok::<_, Trouble>(())
+    })?;
+    let mut told = Vec::new();
+    for noticed in found.into_values() {
+        told.push(noticed.clone().unwrap_or_else(|missed| missed));
+        faults.extend(noticed.err());
     }
     Ok(told.join(", "))
+}
+
+/// A fault that is planted.
+#[derive(Clone, Copy)]
+enum Plant {
+    /// One of the disk.
+    Disk(Planted),
+    /// One of a move.
+    Move(moving::Plant),
+}
+
+/// Runs worlds until one shows what is planted, in those words; otherwise tells that none did.
+fn noticed(
+    (plant, name, said): (Plant, &str, &str),
+    seed: u64,
+    pool: &Arc<PasswordPool>,
+) -> Result<Result<String, String>, Trouble> {
+    if matches!(plant, Plant::Disk(Planted::ChainNotChecked)) && !tessera_engine::PLANTED {
+        return Ok(Ok(format!("{name}: SKIPPED: this build has no planted faults")));
+    }
+    let (mut tally, mut seed) = (Tally::default(), seed);
+    while tally.faults.is_empty() && tally.points < PLANTED_POINTS {
+        one(seed, true, &mut tally, |tally| match plant {
+            Plant::Disk(planted) => lives(seed, Some(planted), pool, tally),
+            Plant::Move(plant) => moving::world(seed, Some(plant), pool, tally),
+        })?;
+        tally.faults.retain(|fault| fault.contains(said));
+        seed += 1;
+    }
+    progress(&format!("power: {name}: {:?} after {} cuts", tally.faults.first(), tally.points));
+    if tally.faults.is_empty() {
+        return Ok(Err(format!("{name} NOT noticed")));
+    }
+    Ok(Ok(format!("{name} caught within {} cuts", tally.points)))
 }
 
 /// One world: a directory that is made, lives of it that end without power, and one that does not. A panic is a fault.
 fn one(
     seed: u64,
-    planted: Option<Planted>,
-    pool: &Arc<PasswordPool>,
+    is_planted: bool,
     tally: &mut Tally,
+    world: impl FnOnce(&mut Tally) -> Result<(), Trouble>,
 ) -> Result<(), Trouble> {
     let faults = tally.faults.len();
-    let ran = catch_unwind(AssertUnwindSafe(|| lives(seed, planted, pool, tally)));
+    let ran = catch_unwind(AssertUnwindSafe(|| world(tally)));
     match ran {
         Ok(Ok(())) => {}
         // What a planted fault breaks may end the proof's own work.
-        Ok(Err(error)) if planted.is_some() => tally.faults.push(error.to_string()),
+        Ok(Err(error)) if is_planted => tally.faults.push(error.to_string()),
         Ok(Err(error)) => return Err(format!("seed {seed}: {error}").into()),
         Err(_) => tally.faults.push("a panic".to_owned()),
     }
@@ -172,6 +218,9 @@ fn lives(
     let profile = Profile { tenants: 2, people: 2, steps: (1, 4), failing: false, spoil: None };
     if seed.is_multiple_of(2) && planted.is_none() {
         begun(seed, profile, pool, tally)?;
+    }
+    if seed % EVERY == EVERY / 2 && planted.is_none() {
+        moving::world(seed, None, pool, tally)?;
     }
     let mut world = World::new(seed, profile);
     let (mut disk, mut ended) = (Simulated::new(), End::Stopped);
@@ -199,7 +248,7 @@ fn lives(
             world.fault(format!("the last life ended with {end:?}"));
         }
         world.look_behind_erased(&disk.image());
-        if seed.is_multiple_of(8) && planted.is_none() {
+        if seed.is_multiple_of(EVERY) && planted.is_none() {
             restore::cut(&mut world, &disk.image(), tally)?;
         }
     }

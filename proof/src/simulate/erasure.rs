@@ -53,7 +53,7 @@ impl World {
         if self.dice.below(2) == 0 {
             self.checkpoint(node).await;
         }
-        if !node.is_up() {
+        if !node.is_up() || admin.entry.is_away() {
             return;
         }
         let doomed =
@@ -88,7 +88,8 @@ impl World {
     async fn erased(&mut self, node: &Node, tenant: usize, subject: PublicId) -> bool {
         let Some(admin) = node.admins.get(tenant) else { return false };
         for _ in 0..ASKED {
-            if !node.is_up() {
+            // What has moved meanwhile is erased where it is.
+            if !node.is_up() || admin.entry.is_away() {
                 return false;
             }
             let order =

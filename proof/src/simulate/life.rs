@@ -12,7 +12,7 @@ use tessera_crypto::PasswordPool;
 use tessera_engine::{Bound, Clock as _, Engine, EngineConfig};
 use tessera_model::record::SubjectKind;
 use tessera_model::settings::SettingsChange;
-use tessera_model::{Caller, Command, Identifier, IdentifierKind, Name, Pattern, Private, Setting};
+use tessera_model::{Caller, CellId, Command, Identifier, IdentifierKind, Name, Pattern, Private, Setting};
 use tessera_storage::disk::simulated::{Fault, Simulated};
 use tessera_storage::{Drive, Embedded, Options, RootKey, StorageError, Store};
 
@@ -26,6 +26,21 @@ const IDLE_SLEEP_MS: u64 = 20_000;
 /// Everybody's password, and one that is nobody's.
 pub(crate) const PASSWORD: &str = "correct horse";
 pub(crate) const WRONG: &str = "battery staple";
+
+/// Where a node stands: its cell, what its store is opened with, and whose time it has.
+pub(crate) struct Seat {
+    pub(crate) cell: CellId,
+    pub(crate) options: Options,
+    pub(crate) clock: Arc<Stepped>,
+}
+
+impl Seat {
+    /// One that belongs to no fleet, from this time on.
+    fn alone(now: u64) -> Self {
+        let cell = EngineConfig::default().cell;
+        Self { cell, options: options(), clock: Arc::new(Stepped::new(now)) }
+    }
+}
 
 /// A running node.
 pub(crate) struct Node {
@@ -147,7 +162,17 @@ impl World {
 
     /// Opens the store and starts the engine; nothing where the disk kept it from starting.
     async fn begin(&mut self, disk: &Simulated, pool: &Arc<PasswordPool>) -> Result<Option<Node>, Trouble> {
-        let store = match Embedded::open_on(Arc::new(disk.clone()), options()) {
+        self.begin_at(disk, pool, Seat::alone(self.now)).await
+    }
+
+    /// As `begin`, of a node that stands there.
+    pub(crate) async fn begin_at(
+        &mut self,
+        disk: &Simulated,
+        pool: &Arc<PasswordPool>,
+        Seat { cell, options, clock }: Seat,
+    ) -> Result<Option<Node>, Trouble> {
+        let store = match Embedded::open_on(Arc::new(disk.clone()), options) {
             Ok(store) => Arc::new(store),
             Err(StorageError::Damaged(damage)) => {
                 self.fault(format!("a start found damage: {damage}"));
@@ -163,8 +188,8 @@ impl World {
             self.fault(format!("a start found damage: {damage}"));
         }
         drop(tokio::spawn(drive(Arc::clone(&store), Dice::new(self.dice.next()))));
-        let clock = Arc::new(Stepped::new(self.now));
         let config = EngineConfig {
+            cell,
             blocks_in_place: true,
             checkpoint_every_ms: 5_000,
             idle_sleep_ms: IDLE_SLEEP_MS,
@@ -247,7 +272,7 @@ impl World {
     }
 
     /// The operator, the tenants and their people, before anything fails.
-    async fn prepare(&mut self, node: &mut Node) -> Result<(), Trouble> {
+    pub(crate) async fn prepare(&mut self, node: &mut Node) -> Result<(), Trouble> {
         let (key, operator) = seams::operator(&node.engine).await?;
         self.operator = Some(key);
         let mut tenants = Vec::new();

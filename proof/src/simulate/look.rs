@@ -37,7 +37,7 @@ impl World {
                         // What was seen once is durable: it must not come back.
                         session.alive = Some(false);
                     }
-                    if ask(node, foreign, &session.handle) == Some(Reason::None) {
+                    if foreign != no && ask(node, foreign, &session.handle) == Some(Reason::None) {
                         faults.push("a handle was good in another tenant".to_owned());
                     }
                 }

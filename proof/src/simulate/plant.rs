@@ -4,7 +4,7 @@ use super::one;
 use crate::node::Trouble;
 use std::sync::Arc;
 use tessera_crypto::PasswordPool;
-use tessera_model::Event;
+use tessera_model::{CellId, Event};
 use tessera_storage::disk::simulated::Planted;
 
 /// LIMIT: seeds in which a planted fault must be caught.
@@ -19,9 +19,12 @@ pub(crate) enum Spoil {
     Failures,
     /// That refresh handles were replaced.
     Refreshes,
+    /// That a tenant has left this cell: no world of one node has that.
+    Left(CellId),
 }
 
 impl Spoil {
+    /// What worlds of one node notice.
     pub(crate) const ALL: [Self; 3] = [Self::Ends, Self::Failures, Self::Refreshes];
 
     /// What is planted, for people.
@@ -30,6 +33,7 @@ impl Spoil {
             Self::Ends => "a wake that forgets ended sessions",
             Self::Failures => "a wake that forgets failed sign-ins",
             Self::Refreshes => "a wake that forgets refreshes",
+            Self::Left(_) => "a cell that goes on with what has left it",
         }
     }
 
@@ -38,6 +42,11 @@ impl Spoil {
             Self::Ends => matches!(event, Event::SessionEnded { .. }),
             Self::Failures => matches!(event, Event::FailuresCounted(_)),
             Self::Refreshes => matches!(event, Event::SessionRefreshed { .. }),
+            Self::Left(own) => match event {
+                Event::TenantMoved { to, .. } => *to != own,
+                Event::TenantPlaced(placement) => placement.cell != own,
+                _ => false,
+            },
         }
     }
 }

@@ -138,6 +138,7 @@ pub(crate) struct Counts {
     pub(crate) slept: u64,
     pub(crate) woken: u64,
     pub(crate) erased: u64,
+    pub(crate) moved: u64,
     pub(crate) answers: u64,
     pub(crate) frames: u64,
     pub(crate) simulated_s: u64,
@@ -183,6 +184,7 @@ impl Counts {
         self.slept += other.slept;
         self.woken += other.woken;
         self.erased += other.erased;
+        self.moved += other.moved;
         self.answers += other.answers;
         self.frames += other.frames;
         self.simulated_s += other.simulated_s;

@@ -158,3 +158,82 @@ pub(super) fn take_pieces(
     received.drain(..given);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::schema::{Life, Listed};
+    use crate::checkpoint::share::Sum;
+    use crate::keys::KeySlot;
+    use crate::store::BucketKind;
+    use tessera_fuzz::{Outcome, Target};
+    use tessera_model::{Epoch, Revision, Slot};
+
+    fn written(pieces: &[Piece<'_>]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut sink = |chunk: Vec<u8>| {
+            bytes.extend(chunk);
+            Ok(())
+        };
+        let mut writer = Writer::new(&mut sink);
+        pieces.iter().try_for_each(|piece| writer.piece(piece)).expect("written");
+        writer.flush().expect("written");
+        bytes
+    }
+
+    /// PROPERTY: a copy of any bytes, however they are cut into chunks, gives pieces and at most one error; the pieces
+    /// write as the bytes that they were read from. METHOD: 200,000 changed copies.
+    /// TC-98 in part: copies of tenants that move.
+    #[test]
+    fn fuzz_copies() {
+        let key = || Key::new([7; 32]);
+        let kind = BucketKind::Places;
+        let listed = Listed { kind, no: 1, upto: Revision(2), key: 4, parts: vec![[3; 16]; 2] };
+        let row = DirectoryRow {
+            schema: 1,
+            life: Life::Kept,
+            slot: Slot(9),
+            epoch: Epoch(1),
+            next: Revision(4),
+            link: [5; 32],
+            keys: vec![KeySlot { number: 1, slot: 4 }],
+            buckets: vec![listed],
+            old_keys: vec![5],
+            shares: Sum::default(),
+        };
+        let row = || Box::new(row.clone());
+        let whole = written(&[
+            Piece::Set(1, [key(), key(), key()]),
+            Piece::Slot(4, Some(key())),
+            Piece::Slot(5, None),
+            Piece::Put(Of::Segment, b"a key", b"a value"),
+            Piece::Gone(Of::Row, b"a key"),
+            Piece::Row(row()),
+        ]);
+        let few = written(&[Piece::Gone(Of::Bucket, b""), Piece::Row(row())]);
+        let found = Target::new("copy").seeds([whole, few]).run(|bytes| {
+            let (mut received, mut again, mut count, mut error) = (Vec::new(), Vec::new(), 0, None);
+            for chunk in bytes.chunks(1 + bytes.len() % 61) {
+                received.extend_from_slice(chunk);
+                let taken = take_pieces(&mut received, &mut |piece| {
+                    count += 1;
+                    again.extend(written(std::slice::from_ref(&piece)));
+                    Ok(())
+                });
+                if let Err(fault) = taken {
+                    error = Some(fault.to_string());
+                    break;
+                }
+            }
+            assert!(bytes.starts_with(&again), "a piece has two forms");
+            if error.is_none() {
+                assert_eq!([again, received].concat(), bytes, "something of a copy is lost");
+            }
+            match error {
+                Some(error) => Outcome::refused(&error),
+                None => Outcome::taken(&count.min(8)),
+            }
+        });
+        println!("{}", found.unwrap_or_else(|finding| panic!("{finding}")));
+    }
+}

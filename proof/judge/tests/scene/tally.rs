@@ -2,6 +2,7 @@
 
 use super::Scene;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tessera_judge::Omit;
 
 const QUESTIONS: u32 = 25;
@@ -14,28 +15,45 @@ pub(crate) struct Tally {
     decisive: BTreeMap<Omit, u32>,
 }
 
+/// Threads, each with worlds of its own.
+const THREADS: usize = 2;
+
 /// Asks about so many random worlds, before and after edits, some of them in rules that were loaded in another order; a
-/// seed that failed is tried alone, and then nothing is said of shares: `None`.
-pub(crate) fn over(worlds: u64, edits: u32, made: fn(u64) -> Scene) -> Option<Tally> {
+/// seed that failed is tried alone, and then nothing is said of shares: `None`. Tells how often each of `parts` was
+/// decisive.
+pub(crate) fn over(worlds: u64, edits: u32, parts: &[Omit], made: fn(u64) -> Scene) -> Option<Tally> {
+    let only: Option<u64> = std::env::var("TESSERA_SEED").ok().and_then(|seed| seed.parse().ok());
+    let (first, behind) = only.map_or((0, worlds), |seed| (seed, seed + 1));
+    let next = AtomicU64::new(first);
+    let work = || {
+        let mut tally = Tally::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= behind {
+                return tally;
+            }
+            let mut scene = made(seed);
+            ask(&mut scene, &mut tally, parts, &format!("seed {seed}"));
+            for _ in 0..edits {
+                scene.edit();
+            }
+            if seed % 7 == 0 {
+                scene.rules = scene.loaded();
+            }
+            ask(&mut scene, &mut tally, parts, &format!("seed {seed}, edited"));
+        }
+    };
     let mut tally = Tally::default();
-    let only = std::env::var("TESSERA_SEED").ok().and_then(|seed| seed.parse().ok());
-    for seed in only.map_or(0..worlds, |seed: u64| seed..seed + 1) {
-        let mut scene = made(seed);
-        ask(&mut scene, &mut tally, &format!("seed {seed}"));
-        for _ in 0..edits {
-            scene.edit();
-        }
-        if seed % 7 == 0 {
-            scene.rules = scene.loaded();
-        }
-        ask(&mut scene, &mut tally, &format!("seed {seed}, edited"));
-    }
-    tally.print();
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
+        running.into_iter().for_each(|one| tally.add(one.join().unwrap()));
+    });
+    tally.print(parts);
     only.is_none().then_some(tally)
 }
 
 /// Asks, and compares.
-fn ask(scene: &mut Scene, tally: &mut Tally, what: &str) {
+fn ask(scene: &mut Scene, tally: &mut Tally, parts: &[Omit], what: &str) {
     for nth in 0..QUESTIONS {
         let asked = scene.question();
         let right = scene.world.permits(&asked, None);
@@ -56,9 +74,9 @@ fn ask(scene: &mut Scene, tally: &mut Tally, what: &str) {
         }
         tally.asked += 1;
         tally.permits += u32::from(right);
-        for part in Omit::ALL {
-            if scene.world.permits(&asked, Some(part)) != right {
-                *tally.decisive.entry(part).or_default() += 1;
+        for part in parts {
+            if scene.world.permits(&asked, Some(*part)) != right {
+                *tally.decisive.entry(*part).or_default() += 1;
             }
         }
     }
@@ -75,10 +93,18 @@ impl Tally {
         self.share(self.decisive.get(&part).copied().unwrap_or(0))
     }
 
-    pub(crate) fn print(&self) {
+    fn add(&mut self, other: Self) {
+        self.asked += other.asked;
+        self.permits += other.permits;
+        for (part, count) in other.decisive {
+            *self.decisive.entry(part).or_default() += count;
+        }
+    }
+
+    fn print(&self, parts: &[Omit]) {
         println!("{} decisions, {:.1} % permits", self.asked, self.share(self.permits));
-        for part in Omit::ALL {
-            println!("{part:?}: decisive in {:.2} %", self.decisive(part));
+        for part in parts {
+            println!("{part:?}: decisive in {:.2} %", self.decisive(*part));
         }
     }
 }
