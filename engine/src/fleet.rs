@@ -69,8 +69,9 @@ impl House {
     /// A tenant's placement was published: its entry says from now on where it lives.
     pub(crate) fn placed(&self, tenant: TenantId) {
         self.disputed.lock().remove(&tenant);
+        let away = self.away(tenant).filter(|_| !self.config.keeps_moved());
         if let Some(entry) = self.directory.entry(tenant) {
-            entry.set_away(self.away(tenant));
+            entry.set_away(away);
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::timeline::Timeline;
 use crate::write::{Outcome, Write, change, edit_role};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tessera_client::Client;
 use tessera_client::wire::{GrantRow, Request, SessionRow};
 use tessera_model::{CheckQuery, PermissionRef, Receipt, WorkspaceRef};
 
@@ -54,6 +55,8 @@ pub struct Load {
     pub first: First,
     /// The course of the run.
     pub timeline: Timeline,
+    /// What must happen before the run may end: moves, and kills of nodes.
+    pub due: AtomicU64,
 }
 
 /// Notes the first answer after a moment.
@@ -117,7 +120,7 @@ pub fn draw(random: &mut Seeded, writes: u32) -> Kind {
 
 impl Load {
     /// A tenant by the cube of a uniform number: of eight, the first gets half of the load.
-    fn tenant(&self, random: &mut Seeded) -> Option<&Tenant> {
+    pub fn tenant(&self, random: &mut Seeded) -> Option<&Tenant> {
         let count = u32::try_from(self.tenants.len()).ok()?;
         let (a, b) = (u64::from(random.below(1 << 16)), u64::from(random.below(1 << 16)));
         let c = u64::from(random.below(1 << 16));
@@ -125,9 +128,8 @@ impl Load {
         self.tenants.get(at)
     }
 
-    /// Does one operation.
-    pub async fn perform(&self, kind: Kind, random: &mut Seeded) -> Ended {
-        let Some(tenant) = self.tenant(random) else { return Ended::Idle };
+    /// Does one operation in a tenant.
+    pub async fn perform(&self, kind: Kind, tenant: &Tenant, random: &mut Seeded) -> Ended {
         match kind {
             Kind::Check => self.check(tenant, random).await,
             Kind::Batch => self.batch(tenant, random).await,
@@ -204,9 +206,20 @@ impl Load {
     }
 
     async fn ask(&self, tenant: &Tenant, subject: &Subject, held: Held, permission: usize) -> Ended {
+        self.ask_by(&tenant.client, tenant, subject, (held, permission)).await
+    }
+
+    /// Asks one question over these connections, and has the auditor judge the answer.
+    pub async fn ask_by(
+        &self,
+        client: &Client,
+        tenant: &Tenant,
+        subject: &Subject,
+        (held, permission): (Held, usize),
+    ) -> Ended {
         let floor = tenant.floor.load(Ordering::SeqCst);
         let sent = self.watch.now();
-        let answer = tenant.client.check(&query(&held, permission)).await;
+        let answer = client.check(&query(&held, permission)).await;
         let received = self.watch.now();
         let Ok(decision) = answer else { return Ended::Unanswered };
         let asked = Asked { session: held.session, permission, sent, received, floor };
