@@ -96,8 +96,7 @@ impl Fleet {
         let program = args.server_bin.as_deref().ok_or("give --server-bin with --data")?;
         let above = &std::path::absolute(above)?;
         fs::create_dir_all(above)?;
-        let made: Result<Vec<Made>, Why> =
-            (0..count).map(|nth| Made::new(program, above, nth)).collect();
+        let made: Result<Vec<Made>, Why> = (0..count).map(|nth| Made::new(program, above, nth)).collect();
         let mut made = made?;
         fs::write(above.join("fleet.toml"), file(&made))?;
         made.iter_mut().try_for_each(|cell| cell.node.spawn())?;
@@ -113,21 +112,19 @@ impl Fleet {
             operators.push(key);
         }
         fs::write(above.join("trust.pem"), &trust)?;
-        for nth in 0..made.len() {
-            let keys = keys_of_others(&made, &links, nth);
-            let Some(cell) = made.get_mut(nth) else { continue };
-            let path = cell.folder.join("keys.toml");
+        let first = made.first().ok_or("a fleet has a node")?.node.address;
+        let reach = Reach::fleet(args, first, &trust)?;
+        let keys: Vec<String> = (0..made.len()).map(|nth| keys_of_others(&made, &links, nth)).collect();
+        let mut cells = Vec::new();
+        for (number, ((mut made, key), keys)) in (1..).zip(made.into_iter().zip(operators).zip(keys)) {
+            let path = made.folder.join("keys.toml");
             let mut options = fs::OpenOptions::new();
             options.write(true).create(true).truncate(true).mode(0o600);
             options.open(&path)?.write_all(keys.as_bytes())?;
-            cell.node.set("TESSERA_FLEET__TRUST_FILE", &above.join("trust.pem"));
-            cell.node.set("TESSERA_FLEET__KEYS_FILE", &path);
-            cell.node.kill_and_restart()?;
-        }
-        let first = made.first().ok_or("a fleet has a node")?.node.address;
-        let reach = Reach::fleet(args, first, &trust)?;
-        let mut cells = Vec::new();
-        for (number, (made, key)) in (1..).zip(made.into_iter().zip(operators)) {
+            made.node.set("TESSERA_FLEET__TRUST_FILE", &above.join("trust.pem"));
+            made.node.set("TESSERA_FLEET__KEYS_FILE", &path);
+            // One after the other: nodes that start at once wait for each other.
+            made.node.kill_and_restart()?;
             let address = made.node.address;
             let operator = reach.client_at(&[address], Some(key)).await?;
             let (kills, longest) = (AtomicU64::new(0), AtomicU64::new(0));

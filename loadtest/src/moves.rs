@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 use tessera_client::wire::{MoveRow, Request};
 use tessera_client::{Client, ClientError};
 use tessera_model::Refusal;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 /// LIMIT: how long one move may take, kills of its nodes included.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -26,6 +28,8 @@ const REST: Duration = Duration::from_millis(100);
 const BEAT: Duration = Duration::from_millis(1);
 /// LIMIT: milliseconds of a move behind which a kill hits it.
 const HIT_MS: u32 = 150;
+/// LIMIT: how long a move waits for the first write that is acknowledged.
+const FIRST: Duration = Duration::from_secs(5);
 /// LIMIT: tries to write behind a move until one is acknowledged.
 const TRIES_BEHIND: u32 = 3;
 /// Writes behind a move, each followed by a question to the node that gave.
@@ -179,10 +183,13 @@ impl Course {
             Some(tenant) => fleet.client(self.from, tenant).await.ok(),
             None => None,
         };
+        let moving = Arc::new(AtomicBool::new(true));
+        let (ready, writes) = oneshot::channel();
+        let beats = tokio::spawn(beats(Arc::clone(load), self.tenant, Arc::clone(&moving), ready));
+        // Where the tenant takes no write for so long, it moves all the same.
+        drop(timeout(FIRST, writes).await);
         let (begun, kills) = (load.watch.now(), self.kills(fleet));
         let sessions = load.tenants.get(self.tenant).map_or(0, live);
-        let moving = Arc::new(AtomicBool::new(true));
-        let beats = tokio::spawn(beats(Arc::clone(load), self.tenant, Arc::clone(&moving)));
         let killer = hit.map(|(nth, after)| {
             let (load, fleet) = (Arc::clone(load), Arc::clone(fleet));
             tokio::spawn(async move {
@@ -337,7 +344,13 @@ fn writer(tenant: &Tenant) -> Option<(&Subject, Held)> {
 
 /// Writes one after the other in a tenant that moves, until one is acknowledged behind the move. The longest time between
 /// two that were acknowledged.
-async fn beats(load: Arc<Load>, at: usize, moving: Arc<AtomicBool>) -> Option<Moment> {
+async fn beats(
+    load: Arc<Load>,
+    at: usize,
+    moving: Arc<AtomicBool>,
+    ready: oneshot::Sender<()>,
+) -> Option<Moment> {
+    let mut ready = Some(ready);
     let tenant = load.tenants.get(at)?;
     let give_up = Instant::now() + PATIENCE;
     let (mut last, mut longest, mut left) = (None, None, TRIES_BEHIND);
@@ -350,6 +363,10 @@ async fn beats(load: Arc<Load>, at: usize, moving: Arc<AtomicBool>) -> Option<Mo
             let now = load.watch.now();
             longest = last.map(|last| now.saturating_sub(last)).max(longest);
             last = Some(now);
+            if let Some(ready) = ready.take() {
+                // Nobody may wait for it any more.
+                ready.send(()).unwrap_or_default();
+            }
             if is_last {
                 return longest;
             }

@@ -16,8 +16,8 @@ use tessera_model::{CheckQuery, PermissionRef, Receipt, WorkspaceRef};
 
 /// LIMIT: live sessions of a subject before the load ends some.
 const LIVE_MAX: usize = 8;
-/// Writes of one tide.
-const TIDE: u64 = 1_024;
+/// Writes of one tide, unless the load is too short for it.
+pub const TIDE: u64 = 1_024;
 /// Checks of one batch.
 const BATCH: usize = 16;
 
@@ -33,8 +33,8 @@ enum Tide {
     Mixed,
 }
 
-const fn tide(write: u64) -> Tide {
-    match write / TIDE % 8 {
+const fn tide(write: u64, length: u64) -> Tide {
+    match write / length % 8 {
         6 => Tide::Mixed,
         0 | 2 | 4 => Tide::Flood,
         _ => Tide::Ebb,
@@ -51,6 +51,8 @@ pub struct Load {
     pub watch: Stopwatch,
     /// Writes drawn so far.
     pub writes: AtomicU64,
+    /// Writes of one tide.
+    pub tide: u64,
     /// The first answer after the last kill that was asked about.
     pub first: First,
     /// The course of the run.
@@ -145,7 +147,7 @@ impl Load {
     async fn write(&self, kind: Kind, tenant: &Tenant, random: &mut Seeded) -> Ended {
         let Some(subject) = pick(&tenant.subjects, random) else { return Ended::Idle };
         let live = subject.newest().facts.live.len();
-        let tide = tide(self.writes.fetch_add(1, Ordering::Relaxed));
+        let tide = tide(self.writes.fetch_add(1, Ordering::Relaxed), self.tide.max(1));
         let (may_open, may_end) = (live < LIVE_MAX && tide != Tide::Ebb, live > 0 && tide != Tide::Flood);
         let write = match kind {
             Kind::SignIn if may_open => Write::SignIn,

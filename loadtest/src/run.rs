@@ -78,12 +78,8 @@ async fn over_fleet(args: &Args) -> Result<Report, Why> {
     load.timeline.begin(load.watch.now());
     let killed = args.kill_every.map_or(0, |_| fleet.cells.len() as u64);
     load.due.store(killed + u64::from(args.moves), Ordering::SeqCst);
-    let plan = Plan {
-        count: args.moves,
-        seconds: args.seconds,
-        seed: args.seed,
-        kills: args.kill_every.is_some(),
-    };
+    let plan =
+        Plan { count: args.moves, seconds: args.seconds, seed: args.seed, kills: args.kill_every.is_some() };
     let mover = tokio::spawn(moves::run(Arc::clone(&load), Arc::clone(&fleet), plan));
     let killer = args.kill_every.map(|every| {
         let (load, fleet, stop) = (Arc::clone(&load), Arc::clone(&fleet), Arc::clone(&stop));

@@ -6,7 +6,7 @@ use crate::facts::{EDITED, Facts, PERMISSIONS, ROLES, patterns};
 use crate::history::History;
 use crate::moment::Stopwatch;
 use crate::node::Node;
-use crate::operation::{First, Load};
+use crate::operation::{First, Load, TIDE};
 use crate::refresh::refresh_of;
 use crate::timeline::Timeline;
 use crate::write::PASSWORD;
@@ -81,11 +81,7 @@ impl Reach {
     ///
     /// # Errors
     /// When none of them answers.
-    pub async fn client_at(
-        &self,
-        nodes: &[SocketAddr],
-        credential: Option<String>,
-    ) -> Result<Client, Why> {
+    pub async fn client_at(&self, nodes: &[SocketAddr], credential: Option<String>) -> Result<Client, Why> {
         let mut config = Config::new(self.address, &self.name, self.trust.clone());
         config.addresses = nodes.to_vec();
         config.credential = credential;
@@ -191,10 +187,20 @@ pub async fn build(args: &Args, ground: &Ground<'_>, bar: &ProgressBar) -> Resul
         auditor: Auditor::default(),
         watch: Stopwatch::start(),
         writes: AtomicU64::new(0),
+        tide: tide(args),
         first: First::default(),
         timeline: Timeline::of(if args.fleet { cells } else { 0 }),
         due: AtomicU64::new(0),
     })
+}
+
+/// Writes of one tide: a load over a fleet that is short has shorter ones, so that each is seen.
+fn tide(args: &Args) -> u64 {
+    if !args.fleet {
+        return TIDE;
+    }
+    let writes = u64::from(args.rate) * u64::from(args.writes) / 1_000 * args.seconds;
+    (writes / 8).clamp(16, TIDE)
 }
 
 /// What a tenant holds; its subjects.

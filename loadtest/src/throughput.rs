@@ -120,7 +120,8 @@ fn workers(load: &Arc<Load>, depth: usize) -> Result<Vec<Worker>, Why> {
         .map(|nth| {
             let (tenant, subject) = (nth % count, nth / count);
             let of = load.tenants.get(tenant).ok_or("there is no tenant")?;
-            let one = of.subjects.get(subject).ok_or("--tenants times --subjects must be at least --closed")?;
+            let one =
+                of.subjects.get(subject).ok_or("--tenants times --subjects must be at least --closed")?;
             let held = lock(&one.held).first().copied().ok_or("a subject has no session")?;
             let right = one.newest().facts.answer(held.session, 0, false);
             Ok(Worker { load: Arc::clone(load), tenant, subject, handle: held.handle, right })

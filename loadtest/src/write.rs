@@ -48,9 +48,7 @@ const fn passes(error: &ClientError) -> bool {
             | ClientError::DeadlinePassed
             | ClientError::OutcomeUnknown(_)
             | ClientError::TooManyRedirects
-            | ClientError::Refused(
-                Refusal::Busy(_) | Refusal::NotReady | Refusal::Changed | Refusal::Moving
-            )
+            | ClientError::Refused(Refusal::Busy(_) | Refusal::NotReady | Refusal::Changed | Refusal::Moving)
             | ClientError::Faulted(_)
     )
 }

@@ -24,7 +24,11 @@ fn report(wrong: u64, nodes: usize) -> Report {
             let kind = [Kind::Check, Kind::Batch, Kind::SignIn, Kind::Open, Kind::Revoke, Kind::Refresh]
                 [usize::try_from(dice >> 33).expect("small") % 6];
             tally.record(kind, nanos);
-            timeline.answered((1 + second) * SECOND + dice % SECOND, nanos, usize::try_from(dice >> 20).expect("small") % 3);
+            timeline.answered(
+                (1 + second) * SECOND + dice % SECOND,
+                nanos,
+                usize::try_from(dice >> 20).expect("small") % 3,
+            );
         }
     }
     timeline.refused(50 * SECOND);

@@ -28,11 +28,8 @@ pub(super) fn nodes(cells: &[CellTold]) -> String {
         return String::new();
     }
     let row = |cell: &CellTold| {
-        let longest = if cell.kills == 0 {
-            "none".to_owned()
-        } else {
-            format!("{:.2} s", cell.restart_seconds_max)
-        };
+        let longest =
+            if cell.kills == 0 { "none".to_owned() } else { format!("{:.2} s", cell.restart_seconds_max) };
         format!(
             "<tr><th scope=\"row\">{}</th><td>{}</td><td>{longest}</td><td>{}</td></tr>\n",
             escape(&cell.name),
@@ -52,7 +49,18 @@ pub(super) fn moves(moves: &[Moved]) -> String {
         return String::new();
     }
     let rows: String = (1..).zip(moves).map(row).collect();
-    let heads = ["sign", "tenant", "at", "from", "to", "took", "no commands", "between two writes", "sessions", "how it went"];
+    let heads = [
+        "sign",
+        "tenant",
+        "at",
+        "from",
+        "to",
+        "took",
+        "no commands",
+        "between two writes",
+        "sessions",
+        "how it went",
+    ];
     let caption = "No commands: as the node says. Between two writes: the longest time between two acknowledged writes of one writer, who rests 1 ms after each.";
     let heads = heads.map(str::to_owned);
     format!("<h2>Moves</h2>\n{}", table("Moves, as a table", caption, &heads, &rows))
@@ -61,7 +69,9 @@ pub(super) fn moves(moves: &[Moved]) -> String {
 fn row((nth, moved): (u32, &Moved)) -> String {
     let ms = |of: Option<f64>| of.map_or_else(|| "none".to_owned(), |ms| format!("{ms:.1} ms"));
     let went = match (moved.done, moved.interrupted) {
-        (false, _) => format!("not done: {}", moved.trouble.as_deref().unwrap_or("it does not come to an end")),
+        (false, _) => {
+            format!("not done: {}", moved.trouble.as_deref().unwrap_or("it does not come to an end"))
+        }
         (true, true) => format!("done, hit by a kill, ordered {} times", moved.tries),
         (true, false) => "done".to_owned(),
     };
