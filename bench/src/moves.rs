@@ -345,7 +345,8 @@ async fn taken(setup: &Setup) -> Result<Row, Why> {
     for (nth, operator) in (0..setup.size(MOVED.0, MOVED.1)).zip(pair.operators.iter().cycle()) {
         setup.progress.say(&format!("move-gap: move {}", nth + 1));
         tokio::time::sleep(REST).await;
-        drop((life.writes.take(), life.checks.take()));
+        life.writes.take();
+        life.checks.take();
         told.push(moved(operator, tenant.id, 2 - nth % 2).await?);
         tokio::time::sleep(REST).await;
         let millis = |of: Duration| of.as_secs_f64() * 1_000.0;

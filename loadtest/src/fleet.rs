@@ -173,7 +173,7 @@ impl Fleet {
     /// When that one does not answer, or nobody that it names.
     pub async fn client(&self, cell: usize, tenant: &Tenant) -> Result<Client, Why> {
         let address = self.cells.get(cell).ok_or("there is no such cell")?.address;
-        self.reach.client_at(&[address], Some(tenant.key.clone())).await
+        self.reach.client_of_load(&[address], tenant.key.clone()).await
     }
 
     /// kill -9 of a node, which is started again at once, and waits until it answers its operator. With a kill of the same

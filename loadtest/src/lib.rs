@@ -16,6 +16,7 @@ pub mod moves;
 pub mod node;
 pub mod operation;
 pub mod page;
+mod page_fleet;
 pub mod refresh;
 pub mod report;
 pub mod run;

@@ -292,7 +292,8 @@ impl Course {
         let (mut asked, mut left) = (0, ASKED_BEHIND * 16);
         while asked < ASKED_BEHIND && left > 0 {
             left -= 1;
-            let Some((subject, held)) = writer(tenant) else { return asked };
+            // Not the one whose grant is changed meanwhile, unless there is no other.
+            let Some((subject, held)) = tenant.subjects.iter().rev().find_map(held) else { return asked };
             let with = (&load.auditor, load.watch);
             let changed = change_by(&there, with, tenant, subject, (Write::Grant(ROLE), 0)).await;
             if let Some((Outcome::Done(_), _)) = changed {
@@ -333,13 +334,11 @@ fn live(tenant: &Tenant) -> usize {
     tenant.subjects.iter().map(|subject| subject.newest().facts.live.len()).sum()
 }
 
-/// A subject with a live session whose handle is known.
-fn writer(tenant: &Tenant) -> Option<(&Subject, Held)> {
-    tenant.subjects.iter().find_map(|subject| {
-        let live = subject.newest().facts.live;
-        let held = lock(&subject.held).iter().find(|held| live.contains(&held.session)).copied();
-        Some((subject, held?))
-    })
+/// A live session of a subject whose handle is known.
+fn held(subject: &Subject) -> Option<(&Subject, Held)> {
+    let live = subject.newest().facts.live;
+    let held = lock(&subject.held).iter().find(|held| live.contains(&held.session)).copied();
+    Some((subject, held?))
 }
 
 /// Writes one after the other in a tenant that moves, until one is acknowledged behind the move. The longest time between
@@ -355,7 +354,7 @@ async fn beats(
     let give_up = Instant::now() + PATIENCE;
     let (mut last, mut longest, mut left) = (None, None, TRIES_BEHIND);
     while Instant::now() < give_up && left > 0 {
-        let (subject, _) = writer(tenant)?;
+        let subject = tenant.subjects.first()?;
         let is_last = !moving.load(Ordering::SeqCst);
         let with = (&load.auditor, load.watch);
         let changed = change(with, tenant, subject, (Write::Grant(ROLE), 0)).await;

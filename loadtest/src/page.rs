@@ -2,10 +2,8 @@
 //!
 //! Every number of a chart stands in a table as well. A chart is drawn for a wide page and for a narrow one, of which the
 //! style shows one; colours follow what the reader's system prefers, and no line is told from another by colour alone.
-
-mod fleet;
-
 use crate::chart::{Axis, Chart, SIZES, Series, escape, micros, number};
+use crate::page_fleet;
 use crate::report::{Latency, Report};
 use crate::timeline::{Event, Mark, Point};
 
@@ -37,8 +35,8 @@ pub fn page(report: &Report) -> String {
     out.push_str(&over_time(report, &marks));
     out.push_str(&percentiles(report));
     out.push_str(&events(report, &marks));
-    out.push_str(&fleet::nodes(&report.cells));
-    out.push_str(&fleet::moves(&report.moves));
+    out.push_str(&page_fleet::nodes(&report.cells));
+    out.push_str(&page_fleet::moves(&report.moves));
     out.push_str(&audited(report));
     out.push_str(&course(report));
     out.push_str("<footer><p>Latencies count from the intended start of an operation (open loop), so that what had to wait is counted too; quantiles are those of HDR histograms.</p></footer>\n</main>\n</body>\n</html>\n");
@@ -72,7 +70,7 @@ fn summary(report: &Report) -> String {
         )
     };
     let mut out = format!("<p class=\"{class}\">{words}</p>\n<dl class=\"facts\">\n");
-    let of_fleet = fleet::facts(report);
+    let of_fleet = page_fleet::facts(report);
     let facts = [
         ("Load", report.mode.clone()),
         ("Duration", format!("{:.1} s", report.seconds)),
@@ -264,7 +262,7 @@ fn percentiles(report: &Report) -> String {
     out
 }
 
-fn table(label: &str, caption: &str, heads: &[String], rows: &str) -> String {
+pub(crate) fn table(label: &str, caption: &str, heads: &[String], rows: &str) -> String {
     let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{}</th>", escape(head))).collect();
     format!(
         "<div class=\"scroll\" role=\"region\" aria-label=\"{}\" tabindex=\"0\">\n<table>\n<caption>{}</caption>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</div>\n",

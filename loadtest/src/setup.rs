@@ -28,6 +28,9 @@ pub type Why = Box<dyn Error + Send + Sync>;
 /// LIMIT: subjects made at a time; more would be Busy hashing passwords.
 const AT_A_TIME: usize = 16;
 
+/// How long one call may take that makes what the load runs on.
+const SETUP: Duration = Duration::from_secs(30);
+
 /// How the node is reached.
 #[derive(Clone)]
 pub struct Reach {
@@ -77,15 +80,32 @@ impl Reach {
         self.client_at(&[self.address], credential).await
     }
 
-    /// A client with this credential that is told these nodes.
+    /// A client with this credential that is told these nodes, for what must be made before the load.
     ///
     /// # Errors
     /// When none of them answers.
     pub async fn client_at(&self, nodes: &[SocketAddr], credential: Option<String>) -> Result<Client, Why> {
+        self.connect(nodes, credential, SETUP).await
+    }
+
+    /// As [`Reach::client_at`], for the load: with the time that one call of it may take.
+    ///
+    /// # Errors
+    /// When none of them answers.
+    pub async fn client_of_load(&self, nodes: &[SocketAddr], credential: String) -> Result<Client, Why> {
+        self.connect(nodes, Some(credential), self.deadline).await
+    }
+
+    async fn connect(
+        &self,
+        nodes: &[SocketAddr],
+        credential: Option<String>,
+        deadline: Duration,
+    ) -> Result<Client, Why> {
         let mut config = Config::new(self.address, &self.name, self.trust.clone());
         config.addresses = nodes.to_vec();
         config.credential = credential;
-        config.deadline = self.deadline;
+        config.deadline = deadline;
         config.connections = self.connections;
         Ok(Client::connect(config).await?)
     }
@@ -179,6 +199,7 @@ pub async fn build(args: &Args, ground: &Ground<'_>, bar: &ProgressBar) -> Resul
         let (wide, floor) = (Mutex::new(History::new(false)), AtomicU64::new(0));
         let mut tenant = Tenant { name, id, key, client, cell, subjects, wide, floor };
         tenant.subjects = subjects_of(&tenant.client, args.subjects, bar).await?;
+        tenant.client = tenant.client.with_deadline(ground.reach.deadline);
         tenants.push(tenant);
     }
     bar.finish_and_clear();

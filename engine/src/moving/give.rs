@@ -238,6 +238,24 @@ impl Job {
         Err(Stopped::Other("the other cell does not come to an end"))
     }
 
+    /// Has the other cell open the tenant, and asks until it lives there. A node that was started again behind its answer
+    /// has what was copied and no longer knows that it was to open it: it is told once more.
+    async fn opened(&self, open: TakeStep) -> Result<(), Stopped> {
+        let (mut rest, most) = REST_MS;
+        let mut knows = false;
+        for _ in 0..QUESTIONS_MAX {
+            let step = if knows { TakeStep::Ask } else { open.clone() };
+            match self.carry(step).await?.status {
+                TakenStatus::Here => return Ok(()),
+                TakenStatus::Nothing | TakenStatus::Copied => knows = false,
+                TakenStatus::Copying | TakenStatus::Opening | TakenStatus::Failed => knows = true,
+            }
+            tokio::time::sleep(Duration::from_millis(rest)).await;
+            rest = (rest * 2).min(most);
+        }
+        Err(Stopped::Other("the other cell does not come to an end"))
+    }
+
     /// Where the tenant is going, as its own history says.
     async fn moving(&self, entry: &Arc<Entry>) -> Result<Option<Moving>, Stopped> {
         if !until_awake(self.house(), entry).await {
@@ -382,9 +400,10 @@ impl Job {
             // What was ordered of it in the system tenant while it was copied goes along.
             let record = self.house().system().and_then(|view| view.root.full().tenants.get(self.tenant));
             let record = record.ok_or(Stopped::Refused(Refusal::TenantUnknown))?;
-            self.carry(TakeStep::Open { record, epoch, frame }).await?;
+            self.opened(TakeStep::Open { record, epoch, frame }).await?;
+        } else {
+            self.until(TakenStatus::Here).await?;
         }
-        self.until(TakenStatus::Here).await?;
         if let Some(froze) = self.froze_ms {
             let gap = self.house().clock.elapsed_ms().saturating_sub(froze);
             self.told.lock().gap_ms = Some(gap);

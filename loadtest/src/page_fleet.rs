@@ -1,13 +1,13 @@
 //! What a page tells of a fleet: its nodes, and the tenants that were moved.
 
-use super::table;
 use crate::chart::escape;
 use crate::fleet::CellTold;
 use crate::moves::Moved;
+use crate::page::table;
 use crate::report::Report;
 
 /// Facts for the head of the page; none without a fleet.
-pub(super) fn facts(report: &Report) -> Vec<(&'static str, String)> {
+pub(crate) fn facts(report: &Report) -> Vec<(&'static str, String)> {
     if report.cells.is_empty() {
         return Vec::new();
     }
@@ -17,13 +17,13 @@ pub(super) fn facts(report: &Report) -> Vec<(&'static str, String)> {
         facts.push(("Moves", format!("{done} of {} done", report.moves.len())));
     }
     if let Some(gaps) = &report.gaps {
-        facts.push(("No commands", format!("{:.0} ms median, {:.0} ms most", gaps.p50_ms, gaps.max_ms)));
+        facts.push(("Gap in writes", format!("{:.0} ms median, {:.0} ms most", gaps.p50_ms, gaps.max_ms)));
     }
     facts
 }
 
 /// The nodes as a table; nothing without a fleet.
-pub(super) fn nodes(cells: &[CellTold]) -> String {
+pub(crate) fn nodes(cells: &[CellTold]) -> String {
     if cells.is_empty() {
         return String::new();
     }
@@ -44,7 +44,7 @@ pub(super) fn nodes(cells: &[CellTold]) -> String {
 }
 
 /// The moves as a table; nothing where none was asked for.
-pub(super) fn moves(moves: &[Moved]) -> String {
+pub(crate) fn moves(moves: &[Moved]) -> String {
     if moves.is_empty() {
         return String::new();
     }
