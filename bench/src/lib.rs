@@ -19,6 +19,7 @@ pub mod large;
 pub mod lines;
 pub mod many;
 pub mod memory;
+pub mod moves;
 pub mod peers;
 pub mod policies;
 pub mod prepared;

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use tessera_bench::args::{Args, Part};
 use tessera_bench::figure::{self, Family, Progress, Row, Setup, Why};
 use tessera_bench::{
-    bare, checks, commit, echo, http, instructions, large, many, policies, reach, relations, restart, scopes,
-    wire,
+    bare, checks, commit, echo, http, instructions, large, many, moves, policies, reach, relations, restart,
+    scopes, wire,
 };
 
 /// The node's own allocator: it decides whether the large worlds lie in huge pages.
@@ -28,6 +28,7 @@ const FAMILIES: &[&Family] = &[
     &restart::IDLE,
     &many::MANY,
     &many::WAKE,
+    &moves::MOVES,
     &relations::RELATIONS,
     &relations::RELATIONS_OVER_QUIC,
     &instructions::INSTRUCTIONS,

@@ -260,7 +260,7 @@ impl Running {
                     self.publish_ring();
                     self.after_publish(&tenants);
                     std::mem::take(&mut self.placed).into_iter().for_each(|tenant| self.house.placed(tenant));
-                    if let Some(to) = self.gone.take() {
+                    if let Some(to) = self.gone.take().filter(|_| !self.house.config.keeps_moved()) {
                         // From here on it is asked elsewhere; only behind this is the frame that says so given out.
                         self.entry.set_away(Some(to));
                     }

@@ -71,8 +71,9 @@ impl House {
     pub(crate) fn placed(&self, tenant: TenantId) {
         self.disputed.lock().remove(&tenant);
         self.tended.news.notify_one();
+        let away = self.away(tenant).filter(|_| !self.config.keeps_moved());
         if let Some(entry) = self.directory.entry(tenant) {
-            entry.set_away(self.away(tenant));
+            entry.set_away(away);
         }
     }
 }

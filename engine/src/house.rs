@@ -45,6 +45,19 @@ pub struct EngineConfig {
     /// Planted fault: one revocation in so many is never published. 0 plants nothing.
     #[cfg(feature = "planted")]
     pub planted_skip_revocations: u32,
+    /// Planted fault: a tenant that has moved away is answered here all the same, over connections that stand.
+    #[cfg(feature = "planted")]
+    pub planted_keeps_moved: bool,
+}
+
+impl EngineConfig {
+    /// Whether a tenant that has moved away is answered here all the same; never in a build without planted faults.
+    pub(crate) const fn keeps_moved(&self) -> bool {
+        #[cfg(feature = "planted")]
+        return self.planted_keeps_moved;
+        #[cfg(not(feature = "planted"))]
+        return false;
+    }
 }
 
 impl Default for EngineConfig {
@@ -60,6 +73,8 @@ impl Default for EngineConfig {
             blocks_in_place: false,
             #[cfg(feature = "planted")]
             planted_skip_revocations: 0,
+            #[cfg(feature = "planted")]
+            planted_keeps_moved: false,
         }
     }
 }

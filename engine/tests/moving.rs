@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::{House, START_MS, Tenant};
 use tessera_engine::moving::{
-    Asked, Carried, Carrier, CarryError, MoveStatus, MoveTold, MoveWay, SettleWay, Settled, TakeStep,
+    Asked, Carried, Carrier, CarryError, MoveStatus, MoveTold, MoveWay, SettleWay, Settled, TakeStep, Taken,
+    TakenStatus,
 };
 use tessera_engine::{Engine, EngineConfig, Sees, SubmitError};
 use tessera_model::{
@@ -33,6 +34,10 @@ pub(crate) struct Links {
     pub(crate) left: AtomicI64,
     /// Whether the lost one arrives, and its answer is lost.
     pub(crate) arrives: AtomicBool,
+    /// Orders to open that are answered and forgotten, as by a node that is killed behind its answer.
+    pub(crate) forgets: AtomicI64,
+    /// Questions that are answered behind that.
+    pub(crate) patience: AtomicI64,
     /// The step with which the link is cut, and whether that step still arrives.
     pub(crate) fatal: Mutex<Option<(&'static str, bool)>>,
     /// Whether nobody reaches anybody.
@@ -86,6 +91,9 @@ impl Links {
     }
 }
 
+/// LIMIT: questions behind an order that was forgotten, before the link ends.
+const PATIENCE: i64 = 100;
+
 /// The end of a link at one life of a node.
 struct End(Arc<Links>, Arc<AtomicBool>, CellId);
 
@@ -93,6 +101,13 @@ impl Carrier for End {
     fn carry(&self, to: CellId, tenant: TenantId, step: TakeStep) -> Carried<'_> {
         Box::pin(async move {
             let lost = || CarryError::Unreached("lost".into());
+            if matches!(step, TakeStep::Open { .. }) && self.0.forgets.fetch_sub(1, Ordering::SeqCst) > 0 {
+                self.0.patience.store(PATIENCE, Ordering::SeqCst);
+                return Ok(Taken { status: TakenStatus::Opening, ..Taken::default() });
+            }
+            if step == TakeStep::Ask && self.0.patience.fetch_sub(1, Ordering::SeqCst) == 1 {
+                return Err(lost());
+            }
             let counts = step != TakeStep::Ask;
             if self.0.cut.load(Ordering::SeqCst) {
                 return Err(lost());
@@ -407,6 +422,20 @@ async fn killed_nodes_finish_a_move() {
         // Each of them starts again where the move has led.
         world.a = killed(&world.links, A, &world.a).await;
         world.b = killed(&world.links, B, &world.b).await;
+        world.until_permits(&world.b).await;
+        assert_eq!(world.permitting(), 1);
+    }
+}
+
+/// PROPERTY: a node that is killed behind its answer to the order to open a tenant is told again: the move ends by itself,
+/// and nobody has to wait until it is given up. Found by the load test of a fleet (seed 11, the move at 52.6 s).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_to_open_that_was_forgotten_is_given_again() {
+    for forgets in [1, 3] {
+        let world = World::new().await;
+        world.links.forgets.store(forgets, Ordering::SeqCst);
+        let told = world.moved(&world.a, B, MoveWay::There).await.expect("begun");
+        assert_eq!((told.status, told.trouble), (MoveStatus::Done, None), "{forgets}");
         world.until_permits(&world.b).await;
         assert_eq!(world.permitting(), 1);
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "loadtest",
-    after_help = "Exit codes: 0 nothing wrong, 1 an answer was wrong or an acknowledged write is missing, 2 usage, 3 the load could not run.\nExamples:\n  loadtest --server-bin target/release/tessera --data /tmp/load --seconds 60 --kill-every 10 --report load.html\n  loadtest --server 127.0.0.1:7400 --certificate certificate.pem --key tkey_... --rate 20000\n  loadtest --server-bin target/release/tessera --data /tmp/load --closed 256"
+    after_help = "Exit codes: 0 nothing wrong, 1 an answer was wrong or an acknowledged write is missing, 2 usage, 3 the load could not run.\nExamples:\n  loadtest --server-bin target/release/tessera --data /tmp/load --seconds 60 --kill-every 10 --report load.html\n  loadtest --server 127.0.0.1:7400 --certificate certificate.pem --key tkey_... --rate 20000\n  loadtest --server-bin target/release/tessera --data /tmp/load --closed 256\n  loadtest --server-bin target/release/tessera --data /tmp/fleet --fleet --moves 20 --kill-every 20 --seconds 120 --report fleet.html\n  loadtest --server-bin target/release/tessera --data /tmp/fleet --fleet --throughput --seconds 10"
 )]
 pub struct Args {
     /// A node that runs already.
@@ -32,7 +32,22 @@ pub struct Args {
     /// kill -9 and restart the started node so often.
     #[arg(long, requires = "server_bin", value_name = "SECONDS")]
     pub kill_every: Option<u64>,
-    /// How long the load runs.
+    /// Starts a fleet of nodes of --server-bin, each with a folder of its own under --data, which must be empty.
+    /// Tenants are spread over them, and the client finds each by the map. With --kill-every each node is killed in turn.
+    #[arg(long, requires = "server_bin", conflicts_with_all = ["server", "key"])]
+    pub fleet: bool,
+    /// Nodes of the fleet.
+    #[arg(long, default_value_t = 3, requires = "fleet", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=9))]
+    pub nodes: u16,
+    /// Move so many tenants with live sessions to another cell, at moments that the seed gives. With --kill-every, two
+    /// of three moves meet a kill of one of their nodes.
+    #[arg(long, default_value_t = 0, requires = "fleet", value_name = "COUNT")]
+    pub moves: u32,
+    /// Instead of a load: checks per second and commands per second of one node, two, and so on up to --nodes, each for
+    /// --seconds.
+    #[arg(long, requires = "fleet", conflicts_with_all = ["kill_every", "moves", "report"])]
+    pub throughput: bool,
+    /// How long the load runs; with a fleet, at least until each node that is to be killed was, and all moves are done.
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     pub seconds: u64,
     /// Go on until so many sessions were ended and acknowledged, whatever --seconds says.
@@ -59,6 +74,9 @@ pub struct Args {
     /// Connections of each tenant.
     #[arg(long, default_value_t = 1)]
     pub connections: usize,
+    /// How long one call may take; longer than a restart, so that it is answered behind it.
+    #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=90))]
+    pub deadline: u64,
     /// Write the report to this file.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

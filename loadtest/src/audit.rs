@@ -4,10 +4,10 @@ use crate::facts::{Answer, Facts};
 use crate::history::History;
 use crate::moment::Moment;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tessera_client::Client;
-use tessera_model::{Decision, HandleBytes, PublicId};
+use tessera_model::{Decision, HandleBytes, PublicId, TenantId};
 
 /// LIMIT: examples of findings kept for the report; all are counted.
 const EXAMPLES_MAX: usize = 20;
@@ -95,8 +95,14 @@ impl Subject {
 pub struct Tenant {
     /// Its name.
     pub name: String,
+    /// Its number.
+    pub id: TenantId,
+    /// Its admin's key.
+    pub key: String,
     /// Its admin's connections.
     pub client: Client,
+    /// The cell of the fleet that it lives in, as far as the load knows: counted from 0.
+    pub cell: AtomicUsize,
     /// Its subjects.
     pub subjects: Vec<Subject>,
     /// Whether the edited role is in its wide form.

@@ -20,8 +20,8 @@ pub(crate) const SIZES: [Size; 2] = [
 
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 14.0;
-const TOP: f64 = 38.0;
-/// Signs that are nearer to each other stand in two rows.
+const TOP: f64 = 50.0;
+/// Signs that are nearer to each other stand in two rows; where neither has room the rule alone is drawn.
 const SIGN: f64 = 24.0;
 const BOTTOM: f64 = 40.0;
 
@@ -93,21 +93,26 @@ impl Chart<'_> {
             escape(&self.told)
         );
         self.axes(size, &mut out);
-        for series in self.series {
-            out.push_str(&self.line(size, series));
-        }
         let mut last = [f64::NEG_INFINITY; 2];
         for (at, event, sign) in self.marks {
             let (x, kind) = (self.across(size, *at), event.name());
             let [low, high] = last;
-            let row = if x - low >= SIGN || x - high < SIGN { 0.0 } else { 13.0 };
-            last = if row == 0.0 { [x, high] } else { [low, x] };
+            let written =
+                |row: f64| format!("<text x=\"{x:.1}\" y=\"{:.1}\">{}</text>", TOP - 6.0 - row, escape(sign));
+            let (text, now) = match (x - low >= SIGN, x - high >= SIGN) {
+                (true, _) => (written(0.0), [x, high]),
+                (false, true) => (written(13.0), [low, x]),
+                (false, false) => (String::new(), last),
+            };
+            last = now;
             out.push_str(&format!(
-                "<g class=\"mark {kind}\"><line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{:.1}\"/><text x=\"{x:.1}\" y=\"{:.1}\">{}</text></g>\n",
-                size.height - BOTTOM,
-                TOP - 6.0 - row,
-                escape(sign)
+                "<g class=\"mark {kind}\"><line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{:.1}\"/>{text}</g>\n",
+                size.height - BOTTOM
             ));
+        }
+        // Above the rules, which may be many.
+        for series in self.series {
+            out.push_str(&self.line(size, series));
         }
         out.push_str("</svg>\n");
         out

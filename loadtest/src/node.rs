@@ -18,6 +18,7 @@ pub struct Node {
     /// Where its QUIC door listens.
     pub address: SocketAddr,
     http: SocketAddr,
+    settings: Vec<(String, String)>,
     child: Option<Child>,
 }
 
@@ -27,6 +28,17 @@ impl Node {
     /// # Errors
     /// When it cannot be started or does not come up.
     pub fn start(program: &Path, folder: &Path) -> io::Result<Self> {
+        let mut node = Self::new(program, folder)?;
+        node.spawn()?;
+        node.until("certificate.pem")?;
+        Ok(node)
+    }
+
+    /// Prepares a node on `folder`: it has its addresses and its root key, and does not run yet.
+    ///
+    /// # Errors
+    /// When the folder cannot be written, or no port is free.
+    pub fn new(program: &Path, folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let key = folder.join("root.key");
         if !key.exists() {
@@ -38,14 +50,20 @@ impl Node {
         }
         let address = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let mut node =
-            Self { program: program.to_owned(), folder: folder.to_owned(), address, http, child: None };
-        node.spawn()?;
-        node.until("certificate.pem")?;
-        Ok(node)
+        let (program, folder, settings) = (program.to_owned(), folder.to_owned(), Vec::new());
+        Ok(Self { program, folder, address, http, settings, child: None })
     }
 
-    fn spawn(&mut self) -> io::Result<()> {
+    /// A setting that its next start finds in the environment.
+    pub fn set(&mut self, key: &str, value: &Path) {
+        self.settings.push((key.to_owned(), value.display().to_string()));
+    }
+
+    /// Starts it; it comes up meanwhile.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(&mut self) -> io::Result<()> {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("node.log"))?;
         let child = Command::new(&self.program)
             .arg("serve")
@@ -53,6 +71,7 @@ impl Node {
             .env("TESSERA_STORAGE__ROOT_KEY_FILE", self.folder.join("root.key"))
             .env("TESSERA_QUIC__LISTEN", self.address.to_string())
             .env("TESSERA_HEALTH__LISTEN", self.http.to_string())
+            .envs(self.settings.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -89,7 +108,18 @@ impl Node {
     /// # Errors
     /// When there is none within the time of a start.
     pub fn secret(&mut self) -> io::Result<String> {
-        Ok(fs::read_to_string(self.until("operator-secret")?)?.trim().to_owned())
+        let (path, started) = (self.until("operator-secret")?, Instant::now());
+        // The file may be there before its content.
+        loop {
+            let text = fs::read_to_string(&path)?;
+            if text.ends_with('\n') {
+                return Ok(text.trim().to_owned());
+            }
+            if started.elapsed() > START {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the one-time secret stays empty"));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// kill -9, and start again at once.

@@ -10,13 +10,14 @@ use crate::timeline::Timeline;
 use crate::write::{Outcome, Write, change, edit_role};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tessera_client::Client;
 use tessera_client::wire::{GrantRow, Request, SessionRow};
 use tessera_model::{CheckQuery, PermissionRef, Receipt, WorkspaceRef};
 
 /// LIMIT: live sessions of a subject before the load ends some.
 const LIVE_MAX: usize = 8;
-/// Writes of one tide.
-const TIDE: u64 = 1_024;
+/// Writes of one tide, unless the load is too short for it.
+pub const TIDE: u64 = 1_024;
 /// Checks of one batch.
 const BATCH: usize = 16;
 
@@ -32,8 +33,8 @@ enum Tide {
     Mixed,
 }
 
-const fn tide(write: u64) -> Tide {
-    match write / TIDE % 8 {
+const fn tide(write: u64, length: u64) -> Tide {
+    match write / length % 8 {
         6 => Tide::Mixed,
         0 | 2 | 4 => Tide::Flood,
         _ => Tide::Ebb,
@@ -50,10 +51,14 @@ pub struct Load {
     pub watch: Stopwatch,
     /// Writes drawn so far.
     pub writes: AtomicU64,
+    /// Writes of one tide.
+    pub tide: u64,
     /// The first answer after the last kill that was asked about.
     pub first: First,
     /// The course of the run.
     pub timeline: Timeline,
+    /// What must happen before the run may end: moves, and kills of nodes.
+    pub due: AtomicU64,
 }
 
 /// Notes the first answer after a moment.
@@ -117,7 +122,7 @@ pub fn draw(random: &mut Seeded, writes: u32) -> Kind {
 
 impl Load {
     /// A tenant by the cube of a uniform number: of eight, the first gets half of the load.
-    fn tenant(&self, random: &mut Seeded) -> Option<&Tenant> {
+    pub fn tenant(&self, random: &mut Seeded) -> Option<&Tenant> {
         let count = u32::try_from(self.tenants.len()).ok()?;
         let (a, b) = (u64::from(random.below(1 << 16)), u64::from(random.below(1 << 16)));
         let c = u64::from(random.below(1 << 16));
@@ -125,9 +130,8 @@ impl Load {
         self.tenants.get(at)
     }
 
-    /// Does one operation.
-    pub async fn perform(&self, kind: Kind, random: &mut Seeded) -> Ended {
-        let Some(tenant) = self.tenant(random) else { return Ended::Idle };
+    /// Does one operation in a tenant.
+    pub async fn perform(&self, kind: Kind, tenant: &Tenant, random: &mut Seeded) -> Ended {
         match kind {
             Kind::Check => self.check(tenant, random).await,
             Kind::Batch => self.batch(tenant, random).await,
@@ -143,7 +147,7 @@ impl Load {
     async fn write(&self, kind: Kind, tenant: &Tenant, random: &mut Seeded) -> Ended {
         let Some(subject) = pick(&tenant.subjects, random) else { return Ended::Idle };
         let live = subject.newest().facts.live.len();
-        let tide = tide(self.writes.fetch_add(1, Ordering::Relaxed));
+        let tide = tide(self.writes.fetch_add(1, Ordering::Relaxed), self.tide.max(1));
         let (may_open, may_end) = (live < LIVE_MAX && tide != Tide::Ebb, live > 0 && tide != Tide::Flood);
         let write = match kind {
             Kind::SignIn if may_open => Write::SignIn,
@@ -204,9 +208,20 @@ impl Load {
     }
 
     async fn ask(&self, tenant: &Tenant, subject: &Subject, held: Held, permission: usize) -> Ended {
+        self.ask_by(&tenant.client, tenant, subject, (held, permission)).await
+    }
+
+    /// Asks one question over these connections, and has the auditor judge the answer.
+    pub async fn ask_by(
+        &self,
+        client: &Client,
+        tenant: &Tenant,
+        subject: &Subject,
+        (held, permission): (Held, usize),
+    ) -> Ended {
         let floor = tenant.floor.load(Ordering::SeqCst);
         let sent = self.watch.now();
-        let answer = tenant.client.check(&query(&held, permission)).await;
+        let answer = client.check(&query(&held, permission)).await;
         let received = self.watch.now();
         let Ok(decision) = answer else { return Ended::Unanswered };
         let asked = Asked { session: held.session, permission, sent, received, floor };

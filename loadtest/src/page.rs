@@ -2,8 +2,8 @@
 //!
 //! Every number of a chart stands in a table as well. A chart is drawn for a wide page and for a narrow one, of which the
 //! style shows one; colours follow what the reader's system prefers, and no line is told from another by colour alone.
-
 use crate::chart::{Axis, Chart, SIZES, Series, escape, micros, number};
+use crate::page_fleet;
 use crate::report::{Latency, Report};
 use crate::timeline::{Event, Mark, Point};
 
@@ -31,11 +31,14 @@ pub fn page(report: &Report) -> String {
     out.push_str(&summary(report));
     let marks = signs(&report.marks);
     out.push_str(&throughput(report, &marks));
+    out.push_str(&by_node(report, &marks));
     out.push_str(&over_time(report, &marks));
     out.push_str(&percentiles(report));
     out.push_str(&events(report, &marks));
+    out.push_str(&page_fleet::nodes(&report.cells));
+    out.push_str(&page_fleet::moves(&report.moves));
     out.push_str(&audited(report));
-    out.push_str(&course(&report.course));
+    out.push_str(&course(report));
     out.push_str("<footer><p>Latencies count from the intended start of an operation (open loop), so that what had to wait is counted too; quantiles are those of HDR histograms.</p></footer>\n</main>\n</body>\n</html>\n");
     out
 }
@@ -67,7 +70,8 @@ fn summary(report: &Report) -> String {
         )
     };
     let mut out = format!("<p class=\"{class}\">{words}</p>\n<dl class=\"facts\">\n");
-    for (name, value) in [
+    let of_fleet = page_fleet::facts(report);
+    let facts = [
         ("Load", report.mode.clone()),
         ("Duration", format!("{:.1} s", report.seconds)),
         ("Answered", format!("{}/s", number(report.per_second))),
@@ -77,7 +81,8 @@ fn summary(report: &Report) -> String {
         ("Tenants", format!("{} of {} subjects", report.tenants, report.subjects)),
         ("Checks audited", number(audited.checks as f64)),
         ("Seed", report.seed.to_string()),
-    ] {
+    ];
+    for (name, value) in facts.into_iter().chain(of_fleet) {
         out.push_str(&format!("<div><dt>{name}</dt><dd>{}</dd></div>\n", escape(&value)));
     }
     out.push_str("</dl>\n");
@@ -144,6 +149,40 @@ fn throughput(report: &Report, marks: &[(f64, Event, String)]) -> String {
     let legend =
         [sample("rate", "answered"), sample("lost", "refused or unanswered"), event_samples(marks)].concat();
     figure("Throughput", &chart, &legend)
+}
+
+/// What the tenants of each node were answered; nothing without a fleet.
+fn by_node(report: &Report, marks: &[(f64, Event, String)]) -> String {
+    if report.cells.is_empty() {
+        return String::new();
+    }
+    let of = |point: &Point, nth: usize| point.cells.get(nth).copied().unwrap_or_default();
+    let most = report.course.iter().flat_map(|point| &point.cells).fold(1.0, |most, of| of.max(most));
+    let (x, y) = (Axis::linear("seconds", whole(report), 10), Axis::linear("operations/s", most, 5));
+    let class = |nth: usize| KINDS.get(nth).copied().unwrap_or("k7");
+    let line = |nth| Series {
+        class: class(nth),
+        points: report
+            .course
+            .iter()
+            .map(|point| (point.at_s + point.seconds / 2.0, of(point, nth)))
+            .collect(),
+    };
+    let series: Vec<Series> = (0..report.cells.len()).map(line).collect();
+    let told = "Answered operations per second of the tenants of each node, up to";
+    let chart = Chart {
+        id: "nodes",
+        title: "Throughput by node",
+        told: format!("{told} {}. The numbers stand in the table at the end.", number(most)),
+        x: &x,
+        y: &y,
+        series: &series,
+        marks,
+    };
+    let names = report.cells.iter().enumerate();
+    let lines: String =
+        names.map(|(nth, cell)| sample(class(nth), &format!("tenants of node {}", cell.name))).collect();
+    figure("Throughput by node", &chart, &[lines, event_samples(marks)].concat())
 }
 
 fn over_time(report: &Report, marks: &[(f64, Event, String)]) -> String {
@@ -223,7 +262,7 @@ fn percentiles(report: &Report) -> String {
     out
 }
 
-fn table(label: &str, caption: &str, heads: &[String], rows: &str) -> String {
+pub(crate) fn table(label: &str, caption: &str, heads: &[String], rows: &str) -> String {
     let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{}</th>", escape(head))).collect();
     format!(
         "<div class=\"scroll\" role=\"region\" aria-label=\"{}\" tabindex=\"0\">\n<table>\n<caption>{}</caption>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</div>\n",
@@ -260,7 +299,7 @@ fn percentile_table(latencies: &[Latency]) -> String {
 
 fn events(report: &Report, marks: &[(f64, Event, String)]) -> String {
     if report.marks.is_empty() {
-        return "<h2>Events</h2>\n<p>Nothing was done to the node meanwhile.</p>\n".to_owned();
+        return "<h2>Events</h2>\n<p>Nothing was killed or moved meanwhile.</p>\n".to_owned();
     }
     let rows: String = report
         .marks
@@ -277,7 +316,7 @@ fn events(report: &Report, marks: &[(f64, Event, String)]) -> String {
         })
         .collect();
     let heads = ["sign", "at", "event", "what happened"].map(str::to_owned);
-    let caption = "What was done to the node, with the signs of the charts.";
+    let caption = "What was done meanwhile, with the signs of the charts.";
     format!("<h2>Events</h2>\n{}", table("Events, as a table", caption, &heads, &rows))
 }
 
@@ -319,14 +358,16 @@ fn audited(report: &Report) -> String {
     out
 }
 
-fn course(points: &[Point]) -> String {
+fn course(report: &Report) -> String {
+    let points = &report.course;
     let rows: String = points
         .iter()
         .map(|point| {
-            let cells: String =
+            let cells: String = point.cells.iter().map(|of| format!("<td>{}</td>", number(of.round()))).collect();
+            let latencies: String =
                 OVER_TIME.iter().map(|(_, _, of)| format!("<td>{}</td>", micros(of(point) as f64))).collect();
             format!(
-                "<tr><th scope=\"row\">{:.0} s</th><td>{}</td><td>{}</td><td>{}</td>{cells}<td>{}</td></tr>\n",
+                "<tr><th scope=\"row\">{:.0} s</th><td>{}</td>{cells}<td>{}</td><td>{}</td>{latencies}<td>{}</td></tr>\n",
                 point.at_s,
                 number(point.per_second),
                 point.refused,
@@ -335,10 +376,13 @@ fn course(points: &[Point]) -> String {
             )
         })
         .collect();
-    let mut heads = ["from", "answered/s", "refused", "unanswered"].map(str::to_owned).to_vec();
+    let mut heads = vec!["from".to_owned(), "answered/s".to_owned()];
+    heads.extend(report.cells.iter().map(|cell| format!("of node {}", cell.name)));
+    heads.extend(["refused", "unanswered"].map(str::to_owned));
     heads.extend(OVER_TIME.iter().map(|(_, name, _)| (*name).to_owned()));
     heads.push("slowest".to_owned());
-    let table = table("The whole course, as a table", "The numbers of the first two charts.", &heads, &rows);
+    let caption = "The numbers of the charts over time.";
+    let table = table("The whole course, as a table", caption, &heads, &rows);
     format!(
         "<h2>The whole course</h2>\n<details>\n<summary>{} rows</summary>\n{table}</details>\n",
         points.len()

@@ -1,6 +1,8 @@
 //! What a run found: latencies by kind, throughput and the auditor's counts, as text and JSON.
 
 use crate::audit::Auditor;
+use crate::fleet::CellTold;
+use crate::moves::{Gaps, Moved};
 use crate::timeline::{Mark, Point};
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -184,6 +186,12 @@ pub struct Report {
     pub latencies: Vec<Latency>,
     /// What the auditor saw.
     pub audited: Audited,
+    /// The nodes of the fleet; none without one.
+    pub cells: Vec<CellTold>,
+    /// Tenants that were moved, in their order.
+    pub moves: Vec<Moved>,
+    /// How long commands stood still over the moves of which no node was killed.
+    pub gaps: Option<Gaps>,
     /// The course of the run.
     pub course: Vec<Point>,
     /// What was done to the node meanwhile.
@@ -236,11 +244,45 @@ impl Audited {
 }
 
 impl Report {
-    /// Whether nothing was found, everything was read again and no outcome stayed open.
+    /// With what was done to a fleet.
     #[must_use]
-    pub const fn is_clean(&self) -> bool {
+    pub fn over(self, cells: Vec<CellTold>, moves: Vec<Moved>) -> Self {
+        Self { gaps: Gaps::of(&moves), cells, moves, ..self }
+    }
+
+    /// Whether nothing was found, everything was read again and every move came to its end.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
         let audited = &self.audited;
-        audited.wrong + audited.stale + audited.lost + audited.unread == 0
+        let found = audited.wrong + audited.stale + audited.lost + audited.unread;
+        found == 0 && self.moves.iter().all(|moved| moved.done)
+    }
+
+    /// What was done to the fleet, for people; nothing without one.
+    fn fleet_text(&self) -> String {
+        let mut out = String::new();
+        for cell in &self.cells {
+            out.push_str(&format!(
+                "node {}: {} kills (longest restart {:.2} s), {} tenants at the end\n",
+                cell.name, cell.kills, cell.restart_seconds_max, cell.tenants
+            ));
+        }
+        let done = self.moves.iter().filter(|moved| moved.done).count();
+        if !self.moves.is_empty() {
+            let hit = self.moves.iter().filter(|moved| moved.interrupted).count();
+            out.push_str(&format!("{done} of {} moves done, {hit} hit by a kill", self.moves.len()));
+            out.push_str(&match &self.gaps {
+                Some(gaps) => format!(
+                    "; over the other {} no commands for {:.0} ms (median), {:.0} ms (most); between two writes of one writer {:.1} ms, {:.1} ms\n",
+                    gaps.count, gaps.p50_ms, gaps.max_ms, gaps.seen_p50_ms, gaps.seen_max_ms
+                ),
+                None => "\n".to_owned(),
+            });
+        }
+        for moved in &self.moves {
+            out.push_str(&format!("  {:.1} s: {}\n", moved.at_s, moved.text()));
+        }
+        out
     }
 
     /// The report for people.
@@ -271,6 +313,9 @@ impl Report {
                 "{:<8} {:>10} {:>10.0} {:>10.0} {:>10.0} {:>10.0} {:>12.0}\n",
                 row.kind, row.count, row.p50_us, row.p90_us, row.p99_us, row.p999_us, row.max_us
             ));
+        }
+        if !self.cells.is_empty() {
+            out.push_str(&format!("\n{}", self.fleet_text()));
         }
         let audited = &self.audited;
         out.push_str(&format!(

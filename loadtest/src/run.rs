@@ -2,13 +2,15 @@
 
 use crate::args::Args;
 use crate::audit::lock;
+use crate::fleet::Fleet;
 use crate::moment::{Moment, Stopwatch};
+use crate::moves::{self, Plan};
 use crate::node::Node;
 use crate::operation::{Ended, Load, draw};
 use crate::report::{Audited, Report, Tally, latencies};
 use crate::seeded::{Seeded, mix};
-use crate::setup::{self, Reach, Why};
-use crate::timeline::{Event, Mark, Point};
+use crate::setup::{self, Ground, Reach, Why};
+use crate::timeline::Event;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
@@ -33,17 +35,18 @@ struct Kills {
 /// # Errors
 /// When it could not run; what it found is in the report.
 pub async fn run(args: &Args) -> Result<Report, Why> {
+    if args.fleet {
+        return over_fleet(args).await;
+    }
     let mut node = match (&args.server_bin, &args.data) {
         (Some(program), Some(folder)) => Some(Node::start(program, folder)?),
         (_, _) => None,
     };
     let reach = Reach::of(args, node.as_mut())?;
     let operator = setup::operator(args, &reach, node.as_mut()).await?;
-    let load = Arc::new(setup::build(args, &reach, &operator, &bar()).await?);
-    let begun = load.watch.now();
-    load.timeline.begin(begun);
+    let load = Arc::new(setup::build(args, &Ground::one(&reach, &operator), &bar()).await?);
     let stop = Arc::new(AtomicBool::new(false));
-    let watcher = tokio::spawn(watch(Arc::clone(&load), args.clone(), Arc::clone(&stop)));
+    load.timeline.begin(load.watch.now());
     let killer = match (args.kill_every, node.take()) {
         (Some(every), Some(node)) => {
             Some(tokio::spawn(kill(Arc::clone(&load), node, every.max(1), Arc::clone(&stop))))
@@ -53,12 +56,7 @@ pub async fn run(args: &Args) -> Result<Report, Why> {
             None
         }
     };
-    let tally = match args.closed {
-        Some(depth) => closed(&load, args, depth, &stop).await,
-        None => open(&load, args, &stop).await,
-    };
-    let ended = load.watch.now();
-    watcher.await?;
+    let driven = drive(args, &load, &stop).await?;
     let (kills, node) = match killer {
         Some(killer) => {
             let (kills, node) = killer.await?;
@@ -66,21 +64,72 @@ pub async fn run(args: &Args) -> Result<Report, Why> {
         }
         None => (Kills::default(), node),
     };
-    let unread = reread(&load, 1).await;
-    let audited = Audited::of(&load.auditor, unknown(&load), unread);
+    let found = Found::reread(&load).await;
     drop(node);
-    let course = load.timeline.course(ended);
-    Ok(report(args, &tally, (begun, ended), kills, (audited, course)))
+    Ok(report(args, &load, driven, kills, found))
 }
 
-fn report(
-    args: &Args,
-    tally: &Tally,
-    (begun, ended): (Moment, Moment),
-    kills: Kills,
-    (audited, (course, marks)): (Audited, (Vec<Point>, Vec<Mark>)),
-) -> Report {
-    let seconds = Duration::from_nanos(ended - begun).as_secs_f64();
+/// The load over a fleet of its own, with moves and kills.
+async fn over_fleet(args: &Args) -> Result<Report, Why> {
+    let above = args.data.as_deref().ok_or("give --data")?;
+    let fleet = Arc::new(Fleet::start(args, above, args.nodes).await?);
+    let load = Arc::new(setup::build(args, &fleet.ground(), &bar()).await?);
+    let stop = Arc::new(AtomicBool::new(false));
+    load.timeline.begin(load.watch.now());
+    let killed = args.kill_every.map_or(0, |_| fleet.cells.len() as u64);
+    load.due.store(killed + u64::from(args.moves), Ordering::SeqCst);
+    let plan =
+        Plan { count: args.moves, seconds: args.seconds, seed: args.seed, kills: args.kill_every.is_some() };
+    let mover = tokio::spawn(moves::run(Arc::clone(&load), Arc::clone(&fleet), plan));
+    let killer = args.kill_every.map(|every| {
+        let (load, fleet, stop) = (Arc::clone(&load), Arc::clone(&fleet), Arc::clone(&stop));
+        tokio::spawn(kill_in_turn(load, fleet, every.max(1), stop))
+    });
+    let driven = drive(args, &load, &stop).await?;
+    let moves = mover.await?;
+    if let Some(killer) = killer {
+        killer.await??;
+    }
+    let found = Found::reread(&load).await;
+    let (count, longest_s) = fleet.kills();
+    let report = report(args, &load, driven, Kills { count, longest_s }, found);
+    Ok(report.over(fleet.told(&load), moves))
+}
+
+/// A load that has ended.
+struct Driven {
+    tally: Tally,
+    begun: Moment,
+    ended: Moment,
+}
+
+/// Drives the load until it is to stop.
+async fn drive(args: &Args, load: &Arc<Load>, stop: &Arc<AtomicBool>) -> Result<Driven, Why> {
+    let begun = load.watch.now();
+    let watcher = tokio::spawn(watch(Arc::clone(load), args.clone(), Arc::clone(stop)));
+    let tally = match args.closed {
+        Some(depth) => closed(load, args, depth, stop).await,
+        None => open(load, args, stop).await,
+    };
+    let ended = load.watch.now();
+    watcher.await?;
+    Ok(Driven { tally, begun, ended })
+}
+
+/// What the auditor found, the last reading included.
+struct Found(Audited);
+
+impl Found {
+    async fn reread(load: &Arc<Load>) -> Self {
+        let unread = reread(load, 1).await;
+        Self(Audited::of(&load.auditor, unknown(load), unread))
+    }
+}
+
+fn report(args: &Args, load: &Load, driven: Driven, kills: Kills, Found(audited): Found) -> Report {
+    let Driven { tally, begun, ended } = driven;
+    let (course, marks) = load.timeline.course(ended);
+    let seconds = Duration::from_nanos(ended.saturating_sub(begun)).as_secs_f64();
     let per_second = tally.answered() as f64 / seconds.max(1e-9);
     let mode = match args.closed {
         Some(depth) => format!("closed loop, {depth} in flight"),
@@ -97,8 +146,11 @@ fn report(
         per_second,
         refused: tally.refused,
         unanswered: tally.unanswered,
-        latencies: latencies(tally),
+        latencies: latencies(&tally),
         audited,
+        cells: Vec::new(),
+        moves: Vec::new(),
+        gaps: None,
         course,
         marks,
     }
@@ -130,7 +182,8 @@ async fn watch(load: Arc<Load>, args: Args, stop: Arc<AtomicBool>) {
             load.auditor.writes.load(Ordering::Relaxed),
             load.auditor.findings()
         ));
-        if seconds >= args.seconds && revocations >= args.revocations {
+        let due = load.due.load(Ordering::SeqCst);
+        if seconds >= args.seconds && revocations >= args.revocations && due == 0 {
             stop.store(true, Ordering::SeqCst);
             bar.finish_and_clear();
             return;
@@ -185,6 +238,34 @@ async fn kill(load: Arc<Load>, mut node: Node, every: u64, stop: Arc<AtomicBool>
     }
 }
 
+/// Kills and restarts the nodes of a fleet in turn, each so long after the one before, and reads a share of the subjects
+/// again after each restart. Goes on until each was killed, whatever stops the load.
+async fn kill_in_turn(
+    load: Arc<Load>,
+    fleet: Arc<Fleet>,
+    every: u64,
+    stop: Arc<AtomicBool>,
+) -> Result<(), Why> {
+    let mut killed = 0_u64;
+    loop {
+        for _ in 0..every * 10 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if stop.load(Ordering::SeqCst) {
+                return Ok(());
+            }
+        }
+        let nth = usize::try_from(killed).unwrap_or_default() % fleet.cells.len().max(1);
+        let done = fleet.kill(&load, nth).await;
+        killed += 1;
+        if killed <= fleet.cells.len() as u64 {
+            // One that does not come back is no reason to wait for ever.
+            load.due.fetch_sub(1, Ordering::SeqCst);
+        }
+        done?;
+        reread(&load, 4).await;
+    }
+}
+
 /// Reads every `share`th subject again. How many could not be read.
 async fn reread(load: &Arc<Load>, share: usize) -> u64 {
     let permits = Arc::new(Semaphore::new(REREADS));
@@ -221,12 +302,17 @@ fn unknown(load: &Load) -> u64 {
 /// One operation with its latency from `intended`.
 async fn one(load: &Load, tally: &mut Tally, random: &mut Seeded, writes: u32, intended: Moment) {
     let (kind, began) = (draw(random, writes), load.watch.now());
-    match load.perform(kind, random).await {
+    let Some(tenant) = load.tenant(random) else {
+        tally.idle += 1;
+        return;
+    };
+    let cell = tenant.cell.load(Ordering::Relaxed);
+    match load.perform(kind, tenant, random).await {
         Ended::Answered => {
             let now = load.watch.now();
             load.first.note(began, now);
             tally.record(kind, now.saturating_sub(intended));
-            load.timeline.answered(now, now.saturating_sub(intended));
+            load.timeline.answered(now, now.saturating_sub(intended), cell);
         }
         Ended::Refused => {
             tally.refused += 1;

@@ -6,7 +6,7 @@ use crate::facts::{EDITED, Facts, PERMISSIONS, ROLES, patterns};
 use crate::history::History;
 use crate::moment::Stopwatch;
 use crate::node::Node;
-use crate::operation::{First, Load};
+use crate::operation::{First, Load, TIDE};
 use crate::refresh::refresh_of;
 use crate::timeline::Timeline;
 use crate::write::PASSWORD;
@@ -14,21 +14,22 @@ use indicatif::ProgressBar;
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tessera_client::wire::{Made, Request};
 use tessera_client::{Client, ClientError, Config, Trust};
 use tessera_model::record::SubjectKind;
-use tessera_model::{Deadline, Identifier, Name, Pattern, Private, Refusal, Settings};
+use tessera_model::{Deadline, Handle, Identifier, Name, Pattern, Private, Refusal, Settings};
 
 /// Why a load could not run.
 pub type Why = Box<dyn Error + Send + Sync>;
 
 /// LIMIT: subjects made at a time; more would be Busy hashing passwords.
 const AT_A_TIME: usize = 16;
-/// How long one call may take: longer than a restart.
-const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long one call may take that makes what the load runs on.
+const SETUP: Duration = Duration::from_secs(30);
 
 /// How the node is reached.
 #[derive(Clone)]
@@ -37,6 +38,7 @@ pub struct Reach {
     name: String,
     trust: Trust,
     connections: usize,
+    deadline: Duration,
 }
 
 impl Reach {
@@ -53,7 +55,21 @@ impl Reach {
             }
         };
         let trust = Trust::pinned_pem(&pem)?;
-        Ok(Self { address, name: args.server_name.clone(), trust, connections: args.connections })
+        Ok(Self::new(args, address, trust))
+    }
+
+    fn new(args: &Args, address: SocketAddr, trust: Trust) -> Self {
+        let (name, deadline) = (args.server_name.clone(), Duration::from_secs(args.deadline));
+        Self { address, name, trust, connections: args.connections, deadline }
+    }
+
+    /// The nodes of a fleet, whose certificates are in one file.
+    ///
+    /// # Errors
+    /// When the certificates do not read.
+    pub fn fleet(args: &Args, address: SocketAddr, pem: &[u8]) -> Result<Self, Why> {
+        let trust = Trust::roots_pem(pem)?;
+        Ok(Self::new(args, address, trust))
     }
 
     /// A client with this credential.
@@ -61,9 +77,35 @@ impl Reach {
     /// # Errors
     /// When the node does not answer.
     pub async fn client(&self, credential: Option<String>) -> Result<Client, Why> {
+        self.client_at(&[self.address], credential).await
+    }
+
+    /// A client with this credential that is told these nodes, for what must be made before the load.
+    ///
+    /// # Errors
+    /// When none of them answers.
+    pub async fn client_at(&self, nodes: &[SocketAddr], credential: Option<String>) -> Result<Client, Why> {
+        self.connect(nodes, credential, SETUP).await
+    }
+
+    /// As [`Reach::client_at`], for the load: with the time that one call of it may take.
+    ///
+    /// # Errors
+    /// When none of them answers.
+    pub async fn client_of_load(&self, nodes: &[SocketAddr], credential: String) -> Result<Client, Why> {
+        self.connect(nodes, Some(credential), self.deadline).await
+    }
+
+    async fn connect(
+        &self,
+        nodes: &[SocketAddr],
+        credential: Option<String>,
+        deadline: Duration,
+    ) -> Result<Client, Why> {
         let mut config = Config::new(self.address, &self.name, self.trust.clone());
+        config.addresses = nodes.to_vec();
         config.credential = credential;
-        config.deadline = DEADLINE;
+        config.deadline = deadline;
         config.connections = self.connections;
         Ok(Client::connect(config).await?)
     }
@@ -78,17 +120,25 @@ pub async fn operator(args: &Args, reach: &Reach, node: Option<&mut Node>) -> Re
         return reach.client(Some(key.clone())).await;
     }
     let Some(node) = node else { return Err("give an operator's key with --key".into()) };
+    reach.client(Some(claim(reach, node).await?)).await
+}
+
+/// The operator's key of a new node.
+///
+/// # Errors
+/// When the node was claimed before.
+pub async fn claim(reach: &Reach, node: &mut Node) -> Result<String, Why> {
     let secret = node.secret()?;
     let stranger = reach.client(None).await?;
     let request =
         Request::ClaimOperator { secret: Private::new(secret.into_bytes()), name: Name::new("loadtest")? };
     let made = stranger.request(&request).await?;
     stranger.close().await;
-    reach.client(Some(made.handle_text().ok_or("the operator got no key")?)).await
+    Ok(made.handle_text().ok_or("the operator got no key")?)
 }
 
 /// Orders something that must be done, waiting while the node is busy.
-async fn must(client: &Client, request: &Request) -> Result<Made, ClientError> {
+pub(crate) async fn must(client: &Client, request: &Request) -> Result<Made, ClientError> {
     let mut tries = 0;
     loop {
         match client.request(request).await {
@@ -101,21 +151,56 @@ async fn must(client: &Client, request: &Request) -> Result<Made, ClientError> {
     }
 }
 
-/// Makes all tenants and what they hold.
+/// Where tenants are made: one node, or the cells of a fleet.
+pub struct Ground<'a> {
+    /// How nodes are reached.
+    pub reach: &'a Reach,
+    /// The operators, one of each cell.
+    pub operators: Vec<&'a Client>,
+    /// Where the nodes are.
+    pub nodes: Vec<SocketAddr>,
+}
+
+impl<'a> Ground<'a> {
+    /// One node.
+    #[must_use]
+    pub fn one(reach: &'a Reach, operator: &'a Client) -> Self {
+        Self { reach, operators: vec![operator], nodes: vec![reach.address] }
+    }
+
+    /// The nodes that the client of a tenant is told, the first of which is another one for each round of tenants: it
+    /// finds the tenant's own by what it is answered there.
+    fn told(&self, number: usize) -> Vec<SocketAddr> {
+        let count = self.nodes.len().max(1);
+        let first = (number + number / count) % count;
+        self.nodes.iter().cycle().skip(first).take(count).copied().collect()
+    }
+}
+
+/// Makes all tenants and what they hold, in the cells in turn.
 ///
 /// # Errors
-/// When the node refuses any of it.
-pub async fn build(args: &Args, reach: &Reach, operator: &Client, bar: &ProgressBar) -> Result<Load, Why> {
+/// When a node refuses any of it.
+pub async fn build(args: &Args, ground: &Ground<'_>, bar: &ProgressBar) -> Result<Load, Why> {
     bar.set_length(u64::from(args.tenants) * u64::from(args.subjects));
     bar.set_message("making tenants and subjects");
-    // A name of its own, so that one node can be loaded more than once.
-    let run = operator.node_time().0 % 100_000_000;
+    let cells = ground.operators.len();
     let mut tenants = Vec::new();
     for number in 0..args.tenants {
-        let name = format!("load-{run}-{number}");
+        let nth = number as usize;
+        let operator = ground.operators.get(nth % cells.max(1)).ok_or("there is no operator")?;
+        // A name of its own, so that one node can be loaded more than once.
+        let name = format!("load-{}-{number}", operator.node_time().0 % 100_000_000);
         let made = must(operator, &Request::CreateTenant { name: Name::new(&name)? }).await?;
-        let client = reach.client(Some(made.handle_text().ok_or("the admin got no key")?)).await?;
-        tenants.push(tenant(name, client, args.subjects, bar).await?);
+        let key = made.handle_text().ok_or("the admin got no key")?;
+        let client = ground.reach.client_at(&ground.told(nth), Some(key.clone())).await?;
+        let id = Handle::parse_text(&key).map_err(|_| "the admin's key is no key")?.tenant;
+        let (cell, subjects) = (AtomicUsize::new(nth % cells.max(1)), Vec::new());
+        let (wide, floor) = (Mutex::new(History::new(false)), AtomicU64::new(0));
+        let mut tenant = Tenant { name, id, key, client, cell, subjects, wide, floor };
+        tenant.subjects = subjects_of(&tenant.client, args.subjects, bar).await?;
+        tenant.client = tenant.client.with_deadline(ground.reach.deadline);
+        tenants.push(tenant);
     }
     bar.finish_and_clear();
     Ok(Load {
@@ -123,22 +208,34 @@ pub async fn build(args: &Args, reach: &Reach, operator: &Client, bar: &Progress
         auditor: Auditor::default(),
         watch: Stopwatch::start(),
         writes: AtomicU64::new(0),
+        tide: tide(args),
         first: First::default(),
-        timeline: Timeline::default(),
+        timeline: Timeline::of(if args.fleet { cells } else { 0 }),
+        due: AtomicU64::new(0),
     })
 }
 
-async fn tenant(name: String, client: Client, count: u32, bar: &ProgressBar) -> Result<Tenant, Why> {
+/// Writes of one tide: a load over a fleet that is short has shorter ones, so that each is seen.
+fn tide(args: &Args) -> u64 {
+    if !args.fleet {
+        return TIDE;
+    }
+    let writes = u64::from(args.rate) * u64::from(args.writes) / 1_000 * args.seconds;
+    (writes / 8).clamp(16, TIDE)
+}
+
+/// What a tenant holds; its subjects.
+async fn subjects_of(client: &Client, count: u32, bar: &ProgressBar) -> Result<Vec<Subject>, Why> {
     // Cheap hashes: the load is not about Argon2's cost. Refresh handles rotate.
     let settings = Settings { argon_memory_kib: 64, argon_passes: 1, refresh: 2, ..Settings::default() };
-    must(&client, &Request::ChangeSettings { settings: settings.into() }).await?;
+    must(client, &Request::ChangeSettings { settings: settings.into() }).await?;
     for permission in PERMISSIONS {
-        must(&client, &Request::RegisterPermission { name: Name::new(permission)? }).await?;
+        must(client, &Request::RegisterPermission { name: Name::new(permission)? }).await?;
     }
     for (role, text) in ROLES.iter().enumerate() {
         let patterns: Vec<Pattern> =
             patterns(role, false).iter().filter_map(|text| Pattern::new(text).ok()).collect();
-        let made = must(&client, &Request::CreateRole { name: Name::new(text)?, patterns }).await?;
+        let made = must(client, &Request::CreateRole { name: Name::new(text)?, patterns }).await?;
         debug_assert!(made.role.is_some() && EDITED < ROLES.len());
     }
     let next = Arc::new(Mutex::new((0..count).rev().collect::<Vec<u32>>()));
@@ -158,7 +255,7 @@ async fn tenant(name: String, client: Client, count: u32, bar: &ProgressBar) -> 
     for worker in workers {
         subjects.extend(worker.await??);
     }
-    Ok(Tenant { name, client, subjects, wide: Mutex::new(History::new(false)), floor: AtomicU64::new(0) })
+    Ok(subjects)
 }
 
 /// A subject with a password, two sessions and, every other one, the first role.

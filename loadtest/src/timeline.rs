@@ -73,6 +73,8 @@ pub struct Point {
     pub p999_us: u64,
     /// The slowest.
     pub max_us: u64,
+    /// Operations answered of the tenants of each cell of a fleet, per second; none without a fleet.
+    pub cells: Vec<f64>,
 }
 
 #[derive(Default)]
@@ -80,6 +82,8 @@ struct Slot {
     refused: u64,
     unanswered: u64,
     latencies: Option<Histogram<u64>>,
+    /// Answers by cell.
+    cells: Vec<u64>,
 }
 
 impl Slot {
@@ -92,6 +96,18 @@ impl Slot {
             (own @ None, other) => *own = other,
             (Some(_), None) => {}
         }
+        for (cell, count) in other.cells.into_iter().enumerate() {
+            self.count(cell, count);
+        }
+    }
+
+    fn count(&mut self, cell: usize, more: u64) {
+        if self.cells.len() <= cell {
+            self.cells.resize(cell + 1, 0);
+        }
+        if let Some(count) = self.cells.get_mut(cell) {
+            *count += more;
+        }
     }
 }
 
@@ -100,9 +116,15 @@ struct Inner {
     width: Moment,
     slots: Vec<Slot>,
     marks: Vec<(Moment, Event, String)>,
+    /// Cells of the fleet; none without one.
+    cells: usize,
 }
 
 impl Inner {
+    const fn new(begun: Moment, cells: usize) -> Self {
+        Self { begun, width: WIDTH_NS, slots: Vec::new(), marks: Vec::new(), cells }
+    }
+
     fn slot(&mut self, at: Moment) -> Option<&mut Slot> {
         let since = at.saturating_sub(self.begun);
         while since / self.width >= SLOTS_MAX as Moment {
@@ -128,21 +150,28 @@ pub struct Timeline(Mutex<Inner>);
 
 impl Default for Timeline {
     fn default() -> Self {
-        Self(Mutex::new(Inner { begun: 0, width: WIDTH_NS, slots: Vec::new(), marks: Vec::new() }))
+        Self::of(0)
     }
 }
 
 impl Timeline {
+    /// The course of a run over so many cells; 0 without a fleet.
+    #[must_use]
+    pub const fn of(cells: usize) -> Self {
+        Self(Mutex::new(Inner::new(0, cells)))
+    }
+
     /// The load begins.
     pub fn begin(&self, at: Moment) {
         let mut inner = lock(&self.0);
-        *inner = Inner { begun: at, width: WIDTH_NS, slots: Vec::new(), marks: Vec::new() };
+        *inner = Inner::new(at, inner.cells);
     }
 
-    /// Something was answered, so many ns after its intended start.
-    pub fn answered(&self, at: Moment, nanos: u64) {
+    /// Something was answered of a tenant of this cell, so many ns after its intended start.
+    pub fn answered(&self, at: Moment, nanos: u64, cell: usize) {
         let mut inner = lock(&self.0);
         let Some(slot) = inner.slot(at) else { return };
+        slot.count(cell, 1);
         if slot.latencies.is_none() {
             slot.latencies = Histogram::new_with_bounds(1, LONGEST_US, 2).ok();
         }
@@ -170,6 +199,12 @@ impl Timeline {
         lock(&self.0).marks.push((at, event, text));
     }
 
+    /// How long after the beginning a moment is, s.
+    #[must_use]
+    pub fn since_begun(&self, at: Moment) -> f64 {
+        std::time::Duration::from_nanos(at.saturating_sub(lock(&self.0).begun)).as_secs_f64()
+    }
+
     /// The whole course, up to the end of the load.
     #[must_use]
     pub fn course(&self, ended: Moment) -> (Vec<Point>, Vec<Mark>) {
@@ -181,6 +216,7 @@ impl Timeline {
             let width = seconds(whole.saturating_sub(from).clamp(1_000_000, inner.width));
             let at = |quantile: f64| slot.latencies.as_ref().map_or(0, |of| of.value_at_quantile(quantile));
             let count = slot.latencies.as_ref().map_or(0, Histogram::len);
+            let of_cell = |cell: usize| slot.cells.get(cell).map_or(0.0, |count| *count as f64 / width);
             Point {
                 at_s: seconds(from),
                 seconds: width,
@@ -192,9 +228,13 @@ impl Timeline {
                 p99_us: at(0.99),
                 p999_us: at(0.999),
                 max_us: slot.latencies.as_ref().map_or(0, Histogram::max),
+                cells: (0..inner.cells).map(of_cell).collect(),
             }
         };
-        let marks = inner.marks.iter().map(|(at, event, text)| Mark {
+        // A move is told when it is done, and stands where it began.
+        let mut marks: Vec<_> = inner.marks.iter().collect();
+        marks.sort_by_key(|(at, ..)| *at);
+        let marks = marks.into_iter().map(|(at, event, text)| Mark {
             at_s: seconds(at.saturating_sub(inner.begun)),
             event: *event,
             text: text.clone(),
@@ -211,18 +251,21 @@ impl Timeline {
 mod tests {
     use super::*;
 
-    /// PROPERTY: whatever the length of a run, nothing that was noted is lost, and slots stay within their limit.
+    /// PROPERTY: whatever the length of a run, nothing that was noted is lost, of no cell, and slots stay within their
+    /// limit; events stand in their order.
     #[test]
     fn long_runs_have_longer_slots() {
         for seconds in [1, 599, 600, 601, 5_000] {
-            let timeline = Timeline::default();
+            let timeline = Timeline::of(3);
             timeline.begin(7 * WIDTH_NS);
             for second in 0..seconds {
                 let at = (7 + second) * WIDTH_NS;
-                timeline.answered(at, 1_000_000 * (1 + second % 10));
+                let cell = usize::try_from(second % 3).expect("small");
+                timeline.answered(at, 1_000_000 * (1 + second % 10), cell);
                 timeline.refused(at);
                 timeline.unanswered(at + 1);
             }
+            timeline.mark(9 * WIDTH_NS, Event::Restart, "second".to_owned());
             timeline.mark(8 * WIDTH_NS, Event::Kill, "first".to_owned());
             let (points, marks) = timeline.course((7 + seconds) * WIDTH_NS);
             assert!(points.len() <= SLOTS_MAX, "{}", points.len());
@@ -230,10 +273,14 @@ mod tests {
             assert_eq!(sum(&|point| point.seconds), seconds as f64);
             assert_eq!(sum(&|point| point.per_second * point.seconds), seconds as f64);
             assert_eq!(sum(&|point| (point.refused + point.unanswered) as f64), 2.0 * seconds as f64);
+            for cell in 0..3_usize {
+                let right = (seconds + 2 - cell as u64) / 3;
+                assert_eq!(sum(&|point| point.cells[cell] * point.seconds), right as f64, "{cell}");
+            }
             let slowest = points.iter().map(|point| point.max_us).max().unwrap_or_default();
             let right = 1_000 * seconds.min(10);
             assert!(slowest >= right && slowest <= right + right / 50, "{slowest}");
-            assert_eq!((marks.len(), marks[0].at_s, marks[0].event), (1, 1.0, Event::Kill));
+            assert_eq!((marks.len(), marks[0].at_s, marks[0].event), (2, 1.0, Event::Kill));
             // A quiet end is part of the course.
             let (points, _) = timeline.course((7 + seconds + 20) * WIDTH_NS);
             let last = points.last().expect("a slot");

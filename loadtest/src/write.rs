@@ -47,7 +47,8 @@ const fn passes(error: &ClientError) -> bool {
         ClientError::Unreachable(_)
             | ClientError::DeadlinePassed
             | ClientError::OutcomeUnknown(_)
-            | ClientError::Refused(Refusal::Busy(_) | Refusal::NotReady | Refusal::Changed)
+            | ClientError::TooManyRedirects
+            | ClientError::Refused(Refusal::Busy(_) | Refusal::NotReady | Refusal::Changed | Refusal::Moving)
             | ClientError::Faulted(_)
     )
 }
@@ -121,6 +122,17 @@ fn request(subject: &Subject, write: Write, pick: u32) -> Option<(Request, Optio
 /// Orders a write for a subject. `None` when another one is in flight or there is nothing to do;
 /// otherwise how it ended, with a handle whose check shows it.
 pub async fn change(
+    with: (&Auditor, Stopwatch),
+    tenant: &Tenant,
+    subject: &Subject,
+    write: (Write, u32),
+) -> Option<(Outcome, Option<Held>)> {
+    change_by(&tenant.client, with, tenant, subject, write).await
+}
+
+/// As [`change`], over other connections than the tenant's own.
+pub async fn change_by(
+    client: &Client,
     (auditor, watch): (&Auditor, Stopwatch),
     tenant: &Tenant,
     subject: &Subject,
@@ -148,7 +160,7 @@ pub async fn change(
         (request, ended)
     };
     let probe = probe(subject, write, ended);
-    let mut outcome = order(&tenant.client, &request).await;
+    let mut outcome = order(client, &request).await;
     if let (Outcome::Done(made), Write::SignIn | Write::Open) = (&mut outcome, write)
         && made.session.is_none()
     {

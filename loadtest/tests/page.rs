@@ -1,14 +1,16 @@
 //! The report's page: well-formed, whole in itself, and with every number and event that it stands for.
 
+use loadtest::fleet::CellTold;
+use loadtest::moves::Moved;
 use loadtest::page::page;
 use loadtest::report::{Audited, Kind, Report, Tally, latencies};
 use loadtest::timeline::{Event, Timeline};
 
 const SECOND: u64 = 1_000_000_000;
 
-/// A run of 90 seconds with two kills and a move, in which nothing is answered for a while.
-fn report(wrong: u64) -> Report {
-    let (timeline, mut tally) = (Timeline::default(), Tally::default());
+/// A run of 90 seconds with two kills and a move, in which nothing is answered for a while; over so many nodes.
+fn report(wrong: u64, nodes: usize) -> Report {
+    let (timeline, mut tally) = (Timeline::of(nodes), Tally::default());
     timeline.begin(SECOND);
     let mut dice = 7_u64;
     for second in 0..90_u64 {
@@ -22,7 +24,11 @@ fn report(wrong: u64) -> Report {
             let kind = [Kind::Check, Kind::Batch, Kind::SignIn, Kind::Open, Kind::Revoke, Kind::Refresh]
                 [usize::try_from(dice >> 33).expect("small") % 6];
             tally.record(kind, nanos);
-            timeline.answered((1 + second) * SECOND + dice % SECOND, nanos);
+            timeline.answered(
+                (1 + second) * SECOND + dice % SECOND,
+                nanos,
+                usize::try_from(dice >> 20).expect("small") % 3,
+            );
         }
     }
     timeline.refused(50 * SECOND);
@@ -36,6 +42,29 @@ fn report(wrong: u64) -> Report {
         timeline.mark(at * SECOND, event, text.to_owned());
     }
     let (course, marks) = timeline.course(91 * SECOND);
+    let names = ["a", "b", "c"].into_iter().take(nodes);
+    let cells = names.clone().map(|name| CellTold {
+        name: name.to_owned(),
+        kills: u64::from(name == "b") * 2,
+        restart_seconds_max: 3.0,
+        tenants: 2,
+    });
+    let moves = names.skip(1).map(|name| Moved {
+        tenant: "load-<1>".to_owned(),
+        from: "a".to_owned(),
+        to: name.to_owned(),
+        at_s: 75.0,
+        seconds: 0.25,
+        sessions: 31,
+        tries: 1,
+        interrupted: name == "c",
+        gap_ms: Some(12),
+        seen_ms: Some(15.5),
+        asked_behind: 8,
+        done: true,
+        trouble: None,
+    });
+    let (cells, moves): (Vec<_>, Vec<_>) = (cells.collect(), moves.collect());
     Report {
         seed: 1,
         mode: "open loop, 200 operations/s".to_owned(),
@@ -62,9 +91,13 @@ fn report(wrong: u64) -> Report {
             unread: 0,
             examples: vec!["tenant <1>: \"permit\" & not deny".to_owned()],
         },
+        cells: Vec::new(),
+        moves: Vec::new(),
+        gaps: None,
         course,
         marks,
     }
+    .over(cells, moves)
 }
 
 /// The elements of a page that reads as XML: each name with its attributes, in their order.
@@ -104,8 +137,8 @@ fn attribute<'a>(attributes: &'a str, name: &str) -> Option<&'a str> {
 /// named by an id is there; every chart has its words.
 #[test]
 fn the_page_is_whole_in_itself() {
-    for wrong in [0, 2] {
-        let page = page(&report(wrong));
+    for (wrong, nodes) in [(0, 0), (2, 0), (0, 3)] {
+        let page = page(&report(wrong, nodes));
         let elements = elements(&page);
         for word in ["http://", "https://", "//", "url(", "@import", "javascript:", "data:"] {
             assert!(!page.contains(word), "{word}");
@@ -130,7 +163,7 @@ fn the_page_is_whole_in_itself() {
             .filter(|(name, _)| name == "svg")
             .filter_map(|(_, attributes)| attribute(attributes, "aria-labelledby"))
             .collect();
-        assert_eq!(charts.len(), 6);
+        assert_eq!(charts.len(), if nodes == 0 { 6 } else { 8 });
         assert!(
             charts.iter().flat_map(|names| names.split(' ')).all(|name| ids.contains(&name)),
             "{charts:?}"
@@ -147,7 +180,7 @@ fn the_page_is_whole_in_itself() {
 /// the page; where nothing was answered, lines have a gap.
 #[test]
 fn the_page_has_every_number() {
-    let report = report(0);
+    let report = report(0, 0);
     let page = page(&report);
     for row in &report.latencies {
         let line = page.lines().find(|line| line.contains(&format!("<th scope=\"row\">{}</th>", row.kind)));
@@ -177,7 +210,29 @@ fn the_page_has_every_number() {
     }
     let median = page.lines().find(|line| line.contains("class=\"line p50\" d=")).expect("a line");
     assert_eq!(median.matches('M').count(), 2, "{median}");
+}
+
+/// PROPERTY: the page of a fleet has a line for each node, with its numbers in the table, each node, and each move with its
+/// sign and its gaps; that of one node has nothing of it.
+#[test]
+fn the_page_of_a_fleet_has_nodes_and_moves() {
+    let (one, report) = (page(&report(0, 0)), report(0, 3));
+    let text = page(&report);
+    for name in ["a", "b", "c"] {
+        assert!(text.contains(&format!("tenants of node {name}</span>")), "{name}");
+        assert!(text.contains(&format!("<th scope=\"col\">of node {name}</th>")), "{name}");
+        assert!(text.contains(&format!("<tr><th scope=\"row\">{name}</th>")), "{name}");
+    }
+    for (sign, gap) in [("M1", "12.0 ms</td><td>15.5 ms"), ("M2", "12.0 ms</td><td>15.5 ms")] {
+        let row = format!("<tr><th scope=\"row\">{sign}</th><td>load-&lt;1&gt;</td>");
+        let line = text.lines().find(|line| line.contains(&row)).expect(sign);
+        assert!(line.contains(gap), "{line}");
+    }
+    assert!(text.contains("12 ms median, 12 ms most") && text.contains("2 of 2 done"));
+    let point = &report.course[3];
+    assert_eq!(point.cells.iter().sum::<f64>(), point.per_second);
+    assert!(!one.contains("node a") && !one.contains("<h2>Moves</h2>") && !one.contains("<h2>Nodes</h2>"));
     if let Ok(path) = std::env::var("TESSERA_LOAD_PAGE") {
-        std::fs::write(path, page).expect("written");
+        std::fs::write(path, text).expect("written");
     }
 }

@@ -353,6 +353,8 @@ fn settings(config: &Config) -> EngineConfig {
             .ok()
             .and_then(|every| every.parse().ok())
             .unwrap_or_default(),
+        #[cfg(feature = "planted")]
+        planted_keeps_moved: std::env::var_os("TESSERA_PLANTED_KEEPS_MOVED").is_some(),
         ..EngineConfig::default()
     }
 }

@@ -247,6 +247,24 @@ impl Job {
         Err(Stopped::Other("the other cell does not come to an end"))
     }
 
+    /// Has the other cell open the tenant, and asks until it lives there. A node that was started again behind its answer
+    /// has what was copied and no longer knows that it was to open it: it is told once more.
+    async fn opened(&self, open: TakeStep) -> Result<Taken, Stopped> {
+        let (mut rest, most) = REST_MS;
+        let mut step = open.clone();
+        for _ in 0..QUESTIONS_MAX {
+            let taken = self.carry(step).await?;
+            step = match taken.status {
+                TakenStatus::Here => return Ok(taken),
+                TakenStatus::Nothing | TakenStatus::Copied => open.clone(),
+                TakenStatus::Copying | TakenStatus::Opening | TakenStatus::Failed => TakeStep::Ask,
+            };
+            tokio::time::sleep(Duration::from_millis(rest)).await;
+            rest = (rest * 2).min(most);
+        }
+        Err(Stopped::Other("the other cell does not come to an end"))
+    }
+
     /// Where the tenant is going, as its own history says.
     async fn moving(&self, entry: &Arc<Entry>) -> Result<Option<Moving>, Stopped> {
         if !until_awake(self.house(), entry).await {
@@ -426,7 +444,7 @@ impl Job {
             let record = record.ok_or(Stopped::Refused(Refusal::TenantUnknown))?;
             // Its own history closes it here, so that nobody waits for the placement.
             let (placed, opened) =
-                tokio::join!(self.place(epoch, placed), self.carry(TakeStep::Open { record, epoch, frame }));
+                tokio::join!(self.place(epoch, placed), self.opened(TakeStep::Open { record, epoch, frame }));
             placed?;
             taken = opened?;
         }
@@ -452,7 +470,9 @@ impl Job {
             let gap = self.house().clock.elapsed_ms().saturating_sub(froze);
             self.told.lock().gap_ms = Some(gap);
         }
-        clear(self.house(), entry, false).await?;
+        if !self.house().config.keeps_moved() {
+            clear(self.house(), entry, false).await?;
+        }
         Ok(MoveStatus::Done)
     }
 
