@@ -1,16 +1,14 @@
 //! A clock that ticks at a fixed rate: the kernel's own timer, precise to some microseconds, awaited beside a connection.
 
 use crate::figure::Why;
-use rustix::fd::OwnedFd;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 use std::io;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe::Receiver;
 
-/// The clock.
-pub(crate) struct Pulse(AsyncFd<OwnedFd>);
+/// The clock. A timer's descriptor reads as a pipe's does: when it has ticked, eight bytes tell how often.
+pub(crate) struct Pulse(Receiver);
 
 impl Pulse {
     /// Ticks so often in a second from now on. Within a runtime.
@@ -25,7 +23,7 @@ impl Pulse {
             timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         let spec = Itimerspec { it_interval: every, it_value: every };
         timerfd_settime(&timer, TimerfdTimerFlags::empty(), &spec)?;
-        Ok(Self(AsyncFd::register_with_interest(timer, Interest::READABLE)?))
+        Ok(Self(Receiver::from_owned_fd_unchecked(timer)?))
     }
 
     /// Waits for the next tick: how many there were since the last wait.
@@ -33,15 +31,13 @@ impl Pulse {
     /// # Errors
     /// When the system refuses.
     pub(crate) async fn ticks(&self) -> io::Result<u64> {
+        let mut ticks = [0; 8];
         loop {
-            let mut ready = self.0.readable().await?;
-            let read = ready.try_io(|timer| {
-                let mut ticks = [0; 8];
-                rustix::io::read(timer.get_ref(), &mut ticks)?;
-                Ok(u64::from_ne_bytes(ticks))
-            });
-            if let Ok(ticks) = read {
-                return ticks;
+            self.0.readable().await?;
+            match self.0.try_read(&mut ticks) {
+                Ok(_) => return Ok(u64::from_ne_bytes(ticks)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
             }
         }
     }
