@@ -32,7 +32,7 @@ use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
 
-/// Calls of one connection that the server takes at a time.
+/// LIMIT: calls of one connection that the server takes at a time: four times as many as are in flight.
 const CALLS_MAX: u32 = 1_024;
 /// Bytes of a request and of an answer, as the wire's own.
 const ASKED: usize = 96;
