@@ -9,7 +9,7 @@ use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use std::future::IntoFuture as _;
+use std::future::{IntoFuture as _, ready};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -172,7 +172,7 @@ impl Caller {
         runtime.block_on(async {
             let pulse = Pulse::at(rate)?;
             let (started, every) = (Instant::now(), 1e9 / f64::from(rate));
-            let (mut sent, mut answered, mut partial) = (0, 0, 0);
+            let (mut due, mut owed, mut answered, mut partial) = (0, 0, 0, 0);
             while answered < count {
                 tokio::select! {
                     biased;
@@ -189,14 +189,16 @@ impl Caller {
                         }
                         partial %= *reply;
                     }
-                    ticks = pulse.ticks(), if sent < count => {
-                        let mut due = usize::try_from(ticks?.min(u64::from(count - sent)))?;
-                        sent += u32::try_from(due)?;
-                        while due > 0 {
-                            let some = due.min(BURST);
-                            send.write_all(burst.get(..some * frame.len()).unwrap_or_default()).await?;
-                            due -= some;
-                        }
+                    // A burst at a time, so that replies are read between them however late it is.
+                    () = ready(()), if owed > 0 => {
+                        let some = owed.min(BURST);
+                        owed -= some;
+                        send.write_all(burst.get(..some * frame.len()).unwrap_or_default()).await?;
+                    }
+                    ticks = pulse.ticks(), if due < count => {
+                        let more = u32::try_from(ticks?.min(u64::from(count - due)))?;
+                        due += more;
+                        owed += usize::try_from(more)?;
                     }
                 }
             }
