@@ -29,6 +29,9 @@ pub struct Args {
     /// The binary of the node; default: beside this program.
     #[arg(long, value_name = "FILE")]
     pub node: Option<PathBuf>,
+    /// This process was started for one family alone.
+    #[arg(long, hide = true)]
+    pub apart: bool,
     /// A part that the figures start in a process of its own.
     #[command(subcommand)]
     pub part: Option<Part>,
@@ -46,6 +49,9 @@ pub enum Part {
         /// Bytes of each answer, its header included.
         #[arg(long)]
         reply: usize,
+        /// Polls instead of sleeping.
+        #[arg(long)]
+        busy: bool,
         /// Where to write the certificate.
         #[arg(long)]
         certificate: PathBuf,
@@ -59,6 +65,16 @@ pub enum Part {
         /// The content of each answer.
         #[arg(long)]
         reply: String,
+        /// Where to write the certificate.
+        #[arg(long)]
+        certificate: PathBuf,
+    },
+    /// A tonic server over TLS that answers every unary call with bytes of fixed length.
+    #[command(hide = true)]
+    Rpc {
+        /// Where to listen.
+        #[arg(long)]
+        listen: SocketAddr,
         /// Where to write the certificate.
         #[arg(long)]
         certificate: PathBuf,

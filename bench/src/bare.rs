@@ -30,7 +30,8 @@ pub fn serve(listen: SocketAddr, reply: &str, certificate: &Path) -> Result<(), 
     let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(8));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     runtime.block_on(async {
-        let listener = Tls { listener: TcpListener::bind(listen).await?, acceptor: acceptor(certificate)? };
+        let listener =
+            Tls { listener: TcpListener::bind(listen).await?, acceptor: acceptor(certificate, b"http/1.1")? };
         let answer = move |asked: Bytes| {
             let reply = Arc::clone(&reply);
             async move { answer(&asked, &reply) }
@@ -54,7 +55,11 @@ fn answer(asked: &Bytes, reply: &Value) -> Result<impl IntoResponse + use<>, Sta
     Ok(([(header::CONTENT_TYPE, "application/json")], text))
 }
 
-fn acceptor(certificate: &Path) -> Result<TlsAcceptor, Why> {
+/// Speaks this protocol under a certificate of its own, which it writes to a file.
+///
+/// # Errors
+/// When it cannot be made or written.
+pub(crate) fn acceptor(certificate: &Path, protocol: &[u8]) -> Result<TlsAcceptor, Why> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der())?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -62,7 +67,7 @@ fn acceptor(certificate: &Path) -> Result<TlsAcceptor, Why> {
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)?;
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    tls.alpn_protocols = vec![protocol.to_vec()];
     // In place at once: whoever waits for the file reads a whole one.
     let fresh = certificate.with_extension("new");
     std::fs::write(&fresh, made.cert.pem())?;

@@ -3,16 +3,18 @@
 //! It drives a node and the bare echo alike, so that the difference between the two is the node's.
 
 use crate::figure::Why;
+use crate::pulse::Pulse;
+use hdrhistogram::Histogram;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use std::future::IntoFuture as _;
+use std::future::{IntoFuture as _, ready};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tessera_model::Refusal;
-use tessera_wire::{ALPN, Hello, Inbox, Kind, Outbox};
+use tessera_wire::{ALPN, HEADER_BYTES, Hello, Inbox, Kind, Outbox};
 use tokio::runtime::Runtime;
 
 /// A connection with one open stream, on a runtime of one thread.
@@ -37,6 +39,15 @@ const ATTEMPT_EVERY: Duration = Duration::from_millis(25);
 const NOT_READY: u16 = Refusal::NotReady.code();
 const HELLO_AGAIN: Duration = Duration::from_millis(10);
 const HELLOS: u32 = 12;
+
+/// Frames of one write of a paced caller that is late.
+const BURST: usize = 64;
+
+/// Nanoseconds as a histogram takes them: at least one.
+#[expect(clippy::cast_possible_truncation, reason = "nanoseconds of a minute at most")]
+fn whole_nanos(nanos: f64) -> u64 {
+    nanos.max(1.0) as u64
+}
 
 impl Caller {
     /// Connects to a server that answers with frames of `reply` bytes.
@@ -123,6 +134,79 @@ impl Caller {
         })
     }
 
+    /// Sends one frame and reads its reply, however long it is: the frame's bytes.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn whole(&mut self, frame: &[u8]) -> Result<Vec<u8>, Why> {
+        let Self { runtime, send, receive, .. } = self;
+        runtime.block_on(async {
+            send.write_all(frame).await?;
+            let mut bytes = vec![0; HEADER_BYTES];
+            receive.read_exact(&mut bytes).await?;
+            let [a, b, c, d, ..] = bytes.as_slice() else { return Err("half a header".into()) };
+            let length = usize::try_from(u32::from_le_bytes([*a, *b, *c, *d]))?;
+            bytes.resize(HEADER_BYTES + length.next_multiple_of(HEADER_BYTES), 0);
+            receive.read_exact(bytes.get_mut(HEADER_BYTES..).unwrap_or_default()).await?;
+            Ok(bytes)
+        })
+    }
+
+    /// From here on the caller's thread looks for replies again and again while it waits for one, and takes a core whole.
+    pub fn stay_awake(&self) {
+        self.runtime.spawn(async {
+            loop {
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+
+    /// Sends `count` frames at a fixed rate, whatever becomes of them, and takes each reply's time from the moment when
+    /// its frame was due: nanoseconds, the first tenth left out.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn paced(&mut self, frame: &[u8], rate: u32, count: u32) -> Result<Histogram<u64>, Why> {
+        let Self { runtime, send, receive, reply, chunks, .. } = self;
+        let (mut times, burst) = (Histogram::new_with_bounds(1, 60_000_000_000, 3)?, frame.repeat(BURST));
+        runtime.block_on(async {
+            let pulse = Pulse::at(rate)?;
+            let (started, every) = (Instant::now(), 1e9 / f64::from(rate));
+            let (mut due, mut owed, mut answered, mut partial) = (0, 0, 0, 0);
+            while answered < count {
+                tokio::select! {
+                    biased;
+                    read = receive.read_chunks(chunks) => {
+                        let read = read?.ok_or("the stream ended")?;
+                        partial += chunks.iter().take(read).map(|chunk| chunk.len()).sum::<usize>();
+                        let elapsed = started.elapsed().as_nanos() as f64;
+                        for _ in 0..partial / *reply {
+                            answered += 1;
+                            let taken = elapsed - f64::from(answered) * every;
+                            if answered > count / 10 {
+                                times.saturating_record(whole_nanos(taken));
+                            }
+                        }
+                        partial %= *reply;
+                    }
+                    // A burst at a time, so that replies are read between them however late it is.
+                    () = ready(()), if owed > 0 => {
+                        let some = owed.min(BURST);
+                        owed -= some;
+                        send.write_all(burst.get(..some * frame.len()).unwrap_or_default()).await?;
+                    }
+                    ticks = pulse.ticks(), if due < count => {
+                        let more = u32::try_from(ticks?.min(u64::from(count - due)))?;
+                        due += more;
+                        owed += usize::try_from(more)?;
+                    }
+                }
+            }
+            Ok::<_, Why>(())
+        })?;
+        Ok(times)
+    }
+
     /// From here on replies have so many bytes.
     pub const fn expect(&mut self, reply: usize) {
         self.reply = reply;
@@ -195,7 +279,10 @@ impl Drop for Caller {
 }
 
 /// The first of many attempts that succeeds.
-async fn eagerly(endpoint: &Endpoint, address: SocketAddr) -> Result<Connection, Why> {
+///
+/// # Errors
+/// When none does in time.
+pub(crate) async fn eagerly(endpoint: &Endpoint, address: SocketAddr) -> Result<Connection, Why> {
     let (started, mut attempts) = (Instant::now(), tokio::task::JoinSet::new());
     loop {
         if attempts.len() < 64 {
@@ -212,7 +299,10 @@ async fn eagerly(endpoint: &Endpoint, address: SocketAddr) -> Result<Connection,
 }
 
 /// Believes exactly this certificate, as a root.
-fn config(pem: &[u8]) -> Result<ClientConfig, Why> {
+///
+/// # Errors
+/// When it does not read.
+pub(crate) fn config(pem: &[u8]) -> Result<ClientConfig, Why> {
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
         roots.add(certificate?)?;

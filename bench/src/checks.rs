@@ -103,6 +103,60 @@ impl Bench {
         permits
     }
 
+    /// As [`Bench::tags`], each question asked when the one before was answered: where it stands in the row follows
+    /// from that answer, so that no wait begins early.
+    #[must_use]
+    pub fn isolated(&self, view: &View, now: UnixMillis) -> usize {
+        let (mut permits, mut at, mut reading) = (0, 0_usize, view.read(now));
+        while let Some(question) = self.by_tag.get(at) {
+            reading.renew(now);
+            let (permission, workspace) =
+                (PermissionRef::Id(question.permission), WorkspaceRef::Index(question.workspace));
+            let decision = reading.check_tag(question.place, GENERATION, question.tag, permission, workspace);
+            let permit = black_box(usize::from(decision.is_permit()));
+            permits += permit;
+            at = black_box(at + 2 - permit) + permit - 1;
+        }
+        permits
+    }
+
+    /// As [`Bench::tags`], every place and line touched before the first is checked.
+    #[must_use]
+    pub fn tag_batches(&self, view: &View, now: UnixMillis, per_root: usize) -> usize {
+        let mut permits = 0;
+        for drained in self.by_tag.chunks(per_root) {
+            let reading = view.read(now);
+            drained.iter().for_each(|question| reading.touch_place(question.place));
+            drained.iter().for_each(|question| reading.touch_line(question.place));
+            for question in drained {
+                let permission = PermissionRef::Id(question.permission);
+                let workspace = WorkspaceRef::Index(question.workspace);
+                let decision =
+                    reading.check_tag(question.place, GENERATION, question.tag, permission, workspace);
+                permits += usize::from(black_box(decision).is_permit());
+            }
+        }
+        permits
+    }
+
+    /// As [`Bench::handles`], permission and workspace given by name.
+    #[must_use]
+    pub fn names(&self, view: &View, now: UnixMillis, names: &[(String, String)], per_root: usize) -> usize {
+        let (mut permits, mut reading) = (0, view.read(now));
+        for (drained, names) in self.by_handle.chunks(per_root).zip(names.chunks(per_root)) {
+            reading.renew(now);
+            for (question, (permission, workspace)) in drained.iter().zip(names) {
+                let by_name = CheckQuery {
+                    permission: PermissionRef::Name(permission),
+                    workspace: WorkspaceRef::Name(workspace),
+                    ..query(question)
+                };
+                permits += usize::from(black_box(reading.check(&self.tagger, &by_name)).is_permit());
+            }
+        }
+        permits
+    }
+
     /// As [`Bench::handles`], every place touched before the first is checked, as a batch frame does.
     #[must_use]
     pub fn batches(&self, view: &View, now: UnixMillis, per_root: usize) -> usize {

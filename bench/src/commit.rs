@@ -115,7 +115,7 @@ impl OnDisk {
     pub fn one_by_one(&self, count: usize) -> Result<Vec<f64>, Why> {
         let admin = &self.tenants.first().ok_or("no tenant")?.admin;
         // In a task of the runtime, where a door's connections live too.
-        let writer = self.house.runtime.spawn(open(self.house.engine.clone(), admin.clone(), count));
+        let writer = self.house.runtime.spawn(open(self.house.engine.clone(), admin.clone(), (count, None)));
         self.house.runtime.block_on(writer)?.map(|(us, _)| us)
     }
 
@@ -124,12 +124,24 @@ impl OnDisk {
     /// # Errors
     /// When one is refused for good; Busy is tried again and counted.
     pub fn burst(&self, count: usize) -> Result<(Vec<f64>, f64, u64), Why> {
+        self.crowd((self.tenants.len(), 1), (count, None))
+    }
+
+    /// So many writers for each of the first tenants, each so many sessions or until a moment: as [`OnDisk::burst`].
+    ///
+    /// # Errors
+    /// As [`OnDisk::burst`].
+    pub fn crowd(
+        &self,
+        (tenants, each): (usize, usize),
+        until: (usize, Option<Instant>),
+    ) -> Result<(Vec<f64>, f64, u64), Why> {
         let started = Instant::now();
         let all = self.house.runtime.block_on(async {
-            let tasks: Vec<_> = self
-                .tenants
-                .iter()
-                .map(|tenant| tokio::spawn(open(self.house.engine.clone(), tenant.admin.clone(), count)))
+            let writers =
+                self.tenants.iter().take(tenants).flat_map(|tenant| std::iter::repeat_n(tenant, each));
+            let tasks: Vec<_> = writers
+                .map(|tenant| tokio::spawn(open(self.house.engine.clone(), tenant.admin.clone(), until)))
                 .collect();
             let (mut all, mut busy) = (Vec::new(), 0);
             for task in tasks {
@@ -145,14 +157,22 @@ impl OnDisk {
     }
 }
 
-/// Opens sessions one after the other: microseconds of each, and how often the answer was Busy.
-async fn open(engine: Engine, admin: Bound, count: usize) -> Result<(Vec<f64>, u64), Why> {
-    let (mut micros, mut busy) = (Vec::with_capacity(count), 0);
+/// Opens sessions one after the other, so many at most and until a moment at most: microseconds of each, and how often the
+/// answer was Busy.
+async fn open(
+    engine: Engine,
+    admin: Bound,
+    (count, until): (usize, Option<Instant>),
+) -> Result<(Vec<f64>, u64), Why> {
+    let (mut micros, mut busy) = (Vec::with_capacity(count.min(1 << 16)), 0);
     let command =
         Command::OpenSession { subject: ADMIN, seen_cut_off: 0, identifier: None, acr: 1, device: None };
     let mut taken = Instant::now();
     while micros.len() < count {
         let started = Instant::now();
+        if until.is_some_and(|until| started >= until) {
+            break;
+        }
         match engine.submit(&admin, engine.command_id(), command.clone()).await {
             Ok(_) => {
                 micros.push(started.elapsed().as_nanos() as f64 / 1e3);
@@ -182,7 +202,7 @@ fn take(setup: &Setup) -> Result<Vec<Row>, Why> {
     Ok(rows)
 }
 
-const SYNC: &str = "pwrite of 4 KiB and fdatasync into a preallocated file, p50";
+pub(crate) const SYNC: &str = "pwrite of 4 KiB and fdatasync into a preallocated file, p50";
 
 fn one(setup: &Setup, disk: &OnDisk, sync: &mut Sync, rounds: usize) -> Result<Row, Why> {
     setup.progress.say(ONE.id);
@@ -202,17 +222,17 @@ fn one(setup: &Setup, disk: &OnDisk, sync: &mut Sync, rounds: usize) -> Result<R
 }
 
 /// A peer's rates, round by round; one that fails is asked no more, and says why.
-struct Rates {
-    taken: Vec<f64>,
-    failed: Option<String>,
+pub(crate) struct Rates {
+    pub(crate) taken: Vec<f64>,
+    pub(crate) failed: Option<String>,
 }
 
 impl Rates {
-    fn of<T>(peer: &Result<T, Why>) -> Self {
+    pub(crate) fn of<T>(peer: &Result<T, Why>) -> Self {
         Self { taken: Vec::new(), failed: peer.as_ref().err().map(ToString::to_string) }
     }
 
-    fn take(&mut self, round: impl FnOnce() -> Result<f64, Why>) {
+    pub(crate) fn take(&mut self, round: impl FnOnce() -> Result<f64, Why>) {
         if self.failed.is_none() {
             match round() {
                 Ok(rate) => self.taken.push(rate),

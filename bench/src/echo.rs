@@ -19,8 +19,16 @@ const CHUNKS: usize = 48;
 ///
 /// # Errors
 /// When it cannot listen.
-pub fn serve(listen: SocketAddr, reply: usize, certificate: &Path) -> Result<(), Why> {
+pub fn serve(listen: SocketAddr, (reply, busy): (usize, bool), certificate: &Path) -> Result<(), Why> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    if busy {
+        // As the node does it: the thread never sleeps in the kernel.
+        runtime.spawn(async {
+            loop {
+                tokio::task::yield_now().await;
+            }
+        });
+    }
     runtime.block_on(async {
         let endpoint = Endpoint::server(config(certificate)?, listen)?;
         while let Some(incoming) = endpoint.accept().await {

@@ -117,6 +117,8 @@ pub struct Spec {
 pub struct Setup {
     /// Small sizes, for trying; goals are not judged below their size.
     pub quick: bool,
+    /// This process was started for one family alone (see [`crate::apart`]).
+    pub apart: bool,
     /// Where figures that need a disk work.
     pub folder: PathBuf,
     /// The real binary.

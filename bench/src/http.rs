@@ -52,18 +52,28 @@ const DEPTH: usize = 16;
 const AT_REST: u32 = 1_000;
 
 /// A free TCP address of this machine.
-fn free() -> Result<SocketAddr, Why> {
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn free() -> Result<SocketAddr, Why> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-/// A bare axum server that answers with this content, and connections to it.
-fn bare(folder: &Path, name: &str, reply: &str) -> Result<(Process, Lines), Why> {
+/// A bare axum server that answers with this content, and so many connections to it.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) fn bare(
+    folder: &Path,
+    (name, reply): (&str, &str),
+    depth: usize,
+) -> Result<(Process, Lines), Why> {
     let (listen, certificate) = (free()?, folder.join(format!("{name}.pem")));
     let mut command = Command::new(own_program()?);
     command.args(["bare", "--listen", &listen.to_string(), "--reply", reply, "--certificate"]);
     let mut process = Process::start(command.arg(&certificate), &folder.join("bare.log"))?;
     until(&mut process, &certificate)?;
-    let lines = Lines::connect(listen, &std::fs::read(certificate)?, DEPTH)?;
+    let lines = Lines::connect(listen, &std::fs::read(certificate)?, depth)?;
     Ok((process, lines))
 }
 
@@ -134,7 +144,7 @@ fn take(setup: &Setup) -> Result<Vec<Row>, Why> {
         if !answer.contains(sign) {
             return Err(format!("answered with {answer}").into());
         }
-        let (peer, mut beside) = bare(&folder, spec.id, &answer)?;
+        let (peer, mut beside) = bare(&folder, (spec.id, &answer), DEPTH)?;
         let taken = Rounds::take((node, &mut ours), (peer.id(), &mut beside), request, size)?;
         let (rate, bare_rate) = (median(&taken.ours), median(&taken.bare));
         let spread = |values: &[f64]| format!("{:.0} to {:.0}", quantile(values, 0.0), quantile(values, 1.0));

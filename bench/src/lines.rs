@@ -39,7 +39,7 @@ impl Lines {
     /// When the server cannot be reached.
     pub fn connect(address: SocketAddr, pem: &[u8], count: usize) -> Result<Self, Why> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let connector = connector(pem)?;
+        let connector = connector(pem, b"http/1.1")?;
         let lines = runtime.block_on(async {
             let mut lines = Vec::with_capacity(count);
             for _ in 0..count {
@@ -145,7 +145,14 @@ pub fn post(path: &str, credential: &str, content: &str) -> Arc<[u8]> {
     .into()
 }
 
-async fn connect(connector: &TlsConnector, address: SocketAddr) -> Result<TlsStream<TcpStream>, Why> {
+/// A TLS connection, tried until the server is there.
+///
+/// # Errors
+/// When it is not there in time.
+pub(crate) async fn connect(
+    connector: &TlsConnector,
+    address: SocketAddr,
+) -> Result<TlsStream<TcpStream>, Why> {
     let started = Instant::now();
     let stream = loop {
         match TcpStream::connect(address).await {
@@ -158,8 +165,11 @@ async fn connect(connector: &TlsConnector, address: SocketAddr) -> Result<TlsStr
     Ok(connector.connect(ServerName::try_from("localhost")?, stream).await?)
 }
 
-/// Believes exactly this certificate, as a root, and speaks HTTP/1.1.
-fn connector(pem: &[u8]) -> Result<TlsConnector, Why> {
+/// Believes exactly this certificate, as a root, and speaks this protocol.
+///
+/// # Errors
+/// When the certificate does not read.
+pub(crate) fn connector(pem: &[u8], protocol: &[u8]) -> Result<TlsConnector, Why> {
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
         roots.add(certificate?)?;
@@ -169,7 +179,7 @@ fn connector(pem: &[u8]) -> Result<TlsConnector, Why> {
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    tls.alpn_protocols = vec![protocol.to_vec()];
     Ok(TlsConnector::from(Arc::new(tls)))
 }
 

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use tessera_bench::args::{Args, Part};
 use tessera_bench::figure::{self, Family, Progress, Row, Setup, Why};
 use tessera_bench::{
-    bare, checks, commit, echo, http, instructions, large, many, moves, policies, reach, relations, restart,
-    scopes, wire,
+    bare, checks, commit, crowd, crowd_quic, echo, engines, flood, http, instructions, large, many, moves,
+    paced, policies, reach, relations, restart, revoked, rpc, scopes, wire, wire_peers,
 };
 
 /// The node's own allocator: it decides whether the large worlds lie in huge pages.
@@ -17,13 +17,23 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// All figures, in the order of the table.
 const FAMILIES: &[&Family] = &[
     &checks::HOT,
+    &engines::ENGINES,
     &reach::REACH,
     &scopes::SCOPES,
     &policies::POLICIES,
     &large::LARGE,
     &wire::WIRE,
+    &wire_peers::PEERS,
+    &paced::BUSY,
+    &paced::OPEN,
+    &revoked::REVOKED,
+    &flood::FLOOD,
+    &flood::NEIGHBOUR,
     &http::HTTP,
     &commit::COMMIT,
+    &crowd::CROWD,
+    &crowd_quic::CROWD_QUIC,
+    &crowd::SUSTAINED,
     &restart::RESTART,
     &restart::IDLE,
     &many::MANY,
@@ -81,7 +91,8 @@ fn run(args: &Args) -> Result<(), Why> {
 
 fn run_part(part: &Part) -> Result<(), Why> {
     match part {
-        Part::Echo { listen, reply, certificate } => echo::serve(*listen, *reply, certificate),
+        Part::Echo { listen, reply, busy, certificate } => echo::serve(*listen, (*reply, *busy), certificate),
+        Part::Rpc { listen, certificate } => rpc::serve(*listen, certificate),
         Part::Bare { listen, reply, certificate } => bare::serve(*listen, reply, certificate),
         Part::Fill { data, root_key, bytes, sessions, tail_frames, keys } => {
             restart::fill((data, root_key, keys), (*bytes, *sessions, *tail_frames))
@@ -102,5 +113,5 @@ fn setup(args: &Args, families: u64) -> Result<Setup, Why> {
     let beside = own.parent().ok_or("this program stands in no folder")?;
     let node = args.node.clone().unwrap_or_else(|| beside.join("tessera"));
     let folder = args.folder.clone().unwrap_or_else(|| beside.join("figures"));
-    Ok(Setup { quick: args.quick, folder, node, progress: Progress::new(families) })
+    Ok(Setup { quick: args.quick, apart: args.apart, folder, node, progress: Progress::new(families) })
 }

@@ -29,6 +29,18 @@ pub fn own_huge() -> f64 {
     field(Path::new("/proc/self/smaps_rollup"), "AnonHugePages").unwrap_or(f64::NAN)
 }
 
+/// The threads of a process that run at the lowest priority.
+#[must_use]
+pub fn lowest(process: u32) -> Vec<i32> {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let lowest = tasks.filter_map(|task| {
+        let text = fs::read_to_string(task.path().join("stat")).ok()?;
+        let nice = text.rsplit_once(')')?.1.split_whitespace().nth(16)?;
+        (nice == "19").then(|| task.file_name().to_str()?.parse().ok())?
+    });
+    lowest.collect()
+}
+
 /// Seconds of processor time that a process has taken, the kernel's share included.
 #[must_use]
 pub fn processor_seconds(process: u32) -> Option<f64> {

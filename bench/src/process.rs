@@ -1,6 +1,7 @@
 //! Processes that figures start: the real node and the bare echo. Each ends with its holder.
 
 use crate::figure::Why;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -36,6 +37,27 @@ impl Process {
     /// Whether it has ended.
     pub fn ended(&mut self) -> bool {
         self.0.try_wait().is_ok_and(|status| status.is_some())
+    }
+
+    /// Stands still until it goes on: a server that polls would take a core from the one that is measured.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn pause(&self) -> Result<(), Why> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Goes on after a pause.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn go_on(&self) -> Result<(), Why> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), Why> {
+        let id = Pid::from_raw(i32::try_from(self.id())?).ok_or("a process without a number")?;
+        Ok(kill_process(id, signal)?)
     }
 
     /// kill -9, and waits for its end.

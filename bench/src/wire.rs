@@ -31,7 +31,7 @@ const PIPELINED: Spec = Spec {
     goal: ">= 0.65 x bare quinn echo",
 };
 const PIPELINED_16: Spec = Spec {
-    id: "wire-pipelined-16",
+    id: "wire-depth16-vs-quinn",
     what: "checks over QUIC, one connection and stream, 16 in flight",
     unit: "ops/s",
     goal: ">= 0.85 x bare quinn echo",
@@ -189,13 +189,25 @@ pub fn own_program() -> Result<PathBuf, Why> {
 /// # Errors
 /// When it does not start.
 pub fn echo(folder: &Path) -> Result<(Process, Caller), Why> {
-    let (listen, certificate) = (free_udp()?, folder.join("echo.pem"));
+    echo_of(folder, DECISION_BYTES, false)
+}
+
+/// The same with replies of so many bytes; it may poll instead of sleeping.
+///
+/// # Errors
+/// As [`echo`].
+pub fn echo_of(folder: &Path, reply: usize, busy: bool) -> Result<(Process, Caller), Why> {
+    let (listen, certificate) = (free_udp()?, folder.join(format!("echo-{reply}.pem")));
     let mut command = Command::new(own_program()?);
-    let reply = DECISION_BYTES.to_string();
-    command.args(["echo", "--listen", &listen.to_string(), "--reply", &reply, "--certificate"]);
+    if busy {
+        command.args(["echo", "--busy"]);
+    } else {
+        command.arg("echo");
+    }
+    command.args(["--listen", &listen.to_string(), "--reply", &reply.to_string(), "--certificate"]);
     let mut process = Process::start(command.arg(&certificate), &folder.join("echo.log"))?;
     until(&mut process, &certificate)?;
-    let caller = Caller::connect(listen, &std::fs::read(certificate)?, DECISION_BYTES)?;
+    let caller = Caller::connect(listen, &std::fs::read(certificate)?, reply)?;
     Ok((process, caller))
 }
 

@@ -47,6 +47,8 @@ pub struct World {
     pub seed: u64,
     /// Whether roles in workspaces come through groups, each nested four deep with the grant at its top.
     pub grouped: bool,
+    /// Whether few questions are decided by an own workspace above: one of sixteen, not half of them.
+    pub few_above: bool,
 }
 
 /// A question asked by place and tag, and its right answer.
@@ -85,13 +87,20 @@ impl World {
     #[must_use]
     pub fn of(sessions: u32) -> Self {
         let subjects = (sessions / 10).max(1);
-        Self { sessions, subjects, chains: (subjects / 4).clamp(1, 5_000), seed: 0x7E55_E4A0, grouped: false }
+        let chains = (subjects / 4).clamp(1, 5_000);
+        Self { sessions, subjects, chains, seed: 0x7E55_E4A0, grouped: false, few_above: false }
     }
 
     /// The same, with roles in workspaces through nested groups.
     #[must_use]
     pub fn grouped(sessions: u32) -> Self {
         Self { grouped: true, ..Self::of(sessions) }
+    }
+
+    /// The same, with few questions that an own workspace above decides.
+    #[must_use]
+    pub fn few_above(sessions: u32) -> Self {
+        Self { few_above: true, ..Self::of(sessions) }
     }
 
     const fn draw(&self, kind: u64, number: u32, nth: u32) -> u32 {
@@ -163,13 +172,19 @@ impl World {
         }
     }
 
-    /// A question about a random session. Half are decided by a workspace of the subject's above the one
-    /// asked in, a quarter in the tenant, a quarter are (nearly all) denied.
+    /// A question about a random session. Half (or one of sixteen) are decided by a workspace of the subject's above
+    /// the one asked in, a quarter are (nearly all) denied, the others are decided in the tenant.
     fn draw_question(&self, random: &mut Seeded) -> (u32, u32, u32, bool) {
         let session = random.below(self.sessions);
         let subject = self.subject_of(session);
         let nth = random.below(GROUP_PERMISSIONS);
-        let (permission, workspace) = match random.below(4) {
+        let kind = match (self.few_above, random.below(if self.few_above { 16 } else { 4 })) {
+            (false, kind) => kind,
+            (true, 0) => 2,
+            (true, 1..=4) => 1,
+            (true, _) => 0,
+        };
+        let (permission, workspace) = match kind {
             0 => {
                 let [group, _] = Self::groups_of(self.root_role(subject, random.below(3)));
                 (Self::permission(0, group, nth), Self::workspace(random.below(self.chains), LEVELS))
@@ -203,6 +218,15 @@ impl World {
             )
         };
         (0..count).map(draw).unzip()
+    }
+
+    /// The names of a permission and a workspace that are asked about.
+    #[must_use]
+    pub fn names_of(permission: PermissionId, workspace: WorkspaceIndex) -> (String, String) {
+        let at = permission.0 - FIRST_PERMISSION;
+        let (group, nth) = (at / GROUP_PERMISSIONS, at % GROUP_PERMISSIONS);
+        let half = if group < GROUPS { "a" } else { "b" };
+        (format!("bench.{half}.g{:02}.p{nth:02}", group % GROUPS), format!("bench.w{}", workspace.0))
     }
 
     /// Hands all facts to `sink`, names first.
