@@ -1,10 +1,10 @@
-//! Receiving in a buffer of its own size: half a mebibyte for an endpoint instead of three.
+//! Receiving in a buffer of its own size: 128 KiB for an endpoint at rest, half a mebibyte for a busy one, not three.
 //!
 //! The kernel hands out datagrams of one peer that came behind one another as one message of up to 64 KiB. quinn has a
 //! buffer for 32 such messages of 92 KiB, which it asks for as zeros: in memory that a start has used and given back,
-//! all of it is written over and stays in memory, however little ever comes. Here 8 messages are received at once, and
-//! quinn, told that each message is one datagram, gets them one by one: a copy of each, which is a small part of its
-//! decryption.
+//! all of it is written over and stays in memory, however little ever comes. Here there is room for one message, and
+//! for one more whenever all of them were filled at once, up to 8. quinn, told that each message is one datagram, gets
+//! them one by one: a copy of each, which is a small part of its decryption.
 
 use quinn::udp::{BATCH_SIZE, RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, UdpPoller};
@@ -17,7 +17,7 @@ use std::task::{Context, Poll, ready};
 
 /// LIMIT: bytes of a message: UDP has no longer one, joined or not.
 const MESSAGE_BYTES: usize = 64 * 1024;
-/// LIMIT: messages that one call to the kernel gives.
+/// LIMIT: messages that one call to the kernel gives, as soon as so many came at once.
 const MESSAGES: usize = if BATCH_SIZE < 8 { BATCH_SIZE } else { 8 };
 
 /// A socket that gives datagrams one by one.
@@ -29,7 +29,8 @@ pub(crate) struct Sparing {
 
 /// What was received and not handed on.
 struct Received {
-    bytes: Box<[u8]>,
+    /// Each for one message.
+    parts: Vec<Box<[u8]>>,
     metas: [RecvMeta; MESSAGES],
     /// How many messages there are, which one is next, and how much of it was handed on.
     count: usize,
@@ -37,12 +38,15 @@ struct Received {
     from: usize,
 }
 
+/// Room for one message.
+fn part() -> Box<[u8]> {
+    vec![0; MESSAGE_BYTES].into()
+}
+
 impl Sparing {
     pub(crate) fn over(socket: Arc<dyn AsyncUdpSocket>) -> Arc<Self> {
-        // A system that joins nothing gives messages of one datagram.
-        let message = if socket.max_receive_segments() > 1 { MESSAGE_BYTES } else { MESSAGE_BYTES / 8 };
         let received = Received {
-            bytes: vec![0; message * MESSAGES].into(),
+            parts: vec![part()],
             metas: [RecvMeta::default(); MESSAGES],
             count: 0,
             next: 0,
@@ -53,17 +57,18 @@ impl Sparing {
 }
 
 impl Received {
-    const fn message(&self) -> usize {
-        self.bytes.len() / MESSAGES
-    }
-
     fn receive(&mut self, socket: &dyn AsyncUdpSocket, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let message = self.message();
-        let mut parts = self.bytes.chunks_exact_mut(message).map(IoSliceMut::new);
-        let mut parts: [IoSliceMut<'_>; MESSAGES] =
-            std::array::from_fn(|_| parts.next().unwrap_or_else(|| IoSliceMut::new(&mut [])));
-        let count = ready!(socket.poll_recv(cx, &mut parts, &mut self.metas))?;
-        (self.count, self.next, self.from) = (count.min(MESSAGES), 0, 0);
+        if self.count == self.parts.len() && self.count < MESSAGES {
+            self.parts.push(part());
+        }
+        let mut parts = self.parts.iter_mut();
+        // What is behind the last part has no room, and is not shown.
+        let mut slices: [IoSliceMut<'_>; MESSAGES] =
+            std::array::from_fn(|_| IoSliceMut::new(parts.next().map_or(&mut [][..], |part| &mut **part)));
+        let room = self.parts.len();
+        let (slices, metas) = (slices.get_mut(..room), self.metas.get_mut(..room));
+        let count = ready!(socket.poll_recv(cx, slices.unwrap_or_default(), metas.unwrap_or_default()))?;
+        (self.count, self.next, self.from) = (count.min(room), 0, 0);
         Poll::Ready(Ok(()))
     }
 
@@ -74,7 +79,7 @@ impl Received {
             return None;
         }
         let meta = self.metas.get(self.next).copied()?;
-        let whole = self.bytes.get(self.next * self.message()..)?.get(..meta.len)?;
+        let whole = self.parts.get(self.next)?.get(..meta.len)?;
         let (from, stride) = (self.from, meta.stride.clamp(1, MESSAGE_BYTES));
         let one = whole.get(from..).unwrap_or_default();
         let one = one.get(..stride).unwrap_or(one);
