@@ -226,10 +226,11 @@ fn beside_few(setup: &Setup, tenants: u32, few: &Filled, many: &Filled) -> Resul
     ])
 }
 
-fn wake(setup: &Setup) -> Result<Vec<Row>, Why> {
-    let sessions = setup.size(SESSIONS, SESSIONS_QUICK);
-    setup.progress.say(&format!("wake-100k: opening {sessions} sessions"));
-    let folder = fresh(&setup.folder, "wake")?;
+/// A directory with one tenant of many live sessions, in a checkpoint, and the key of its admin.
+///
+/// # Errors
+/// When the disk or the engine refuses.
+pub fn large(folder: &Path, sessions: u32) -> Result<(TenantId, Handle), Why> {
     let (data, key) = (folder.join("data"), folder.join("root.key"));
     write_root_key(&key)?;
     let store = open(&data, &key)?;
@@ -243,28 +244,44 @@ fn wake(setup: &Setup) -> Result<Vec<Row>, Why> {
         if house.engine.checkpoint().await { Ok(()) } else { Err::<_, Why>("no checkpoint was taken".into()) }
     })?;
     store.stop();
-    drop((house, store));
+    Ok((tenant.id, tenant.key))
+}
+
+/// Milliseconds from the knock at that tenant until its admin is bound, in a store that was just opened.
+///
+/// # Errors
+/// When the disk or the engine refuses, or the tenant does not wake.
+pub fn woken(folder: &Path, (tenant, key): &(TenantId, Handle)) -> Result<f64, Why> {
+    let store = open(&folder.join("data"), &folder.join("root.key"))?;
+    let house = House::over(Arc::clone(&store), EngineConfig::default(), 2)?;
+    let time = house.runtime.block_on(async {
+        let (bytes, started) = (key.to_bytes(), Instant::now());
+        loop {
+            match house.engine.hello(&bytes, None) {
+                Ok(_) => break Ok(started.elapsed().as_secs_f64() * 1e3),
+                Err(HelloRefusal::NotReady) => tokio::time::sleep(Duration::from_micros(200)).await,
+                Err(_) => break Err::<_, Why>("the credential was refused".into()),
+            }
+        }
+    })?;
+    let entry = house.engine.entry(*tenant).filter(|entry| entry.tenant != TenantId::SYSTEM);
+    if entry.is_none_or(|entry| entry.view().is_none()) {
+        return Err("the tenant is not awake".into());
+    }
+    store.stop();
+    Ok(time)
+}
+
+fn wake(setup: &Setup) -> Result<Vec<Row>, Why> {
+    let sessions = setup.size(SESSIONS, SESSIONS_QUICK);
+    setup.progress.say(&format!("wake-100k: opening {sessions} sessions"));
+    let folder = fresh(&setup.folder, "wake")?;
+    let tenant = large(&folder, sessions)?;
     let rounds = if setup.quick { 3 } else { 9 };
     let mut times = Vec::new();
     for round in 0..rounds {
         setup.progress.say(&format!("wake-100k: round {round}"));
-        let store = open(&data, &key)?;
-        let house = House::over(Arc::clone(&store), EngineConfig::default(), 2)?;
-        times.push(house.runtime.block_on(async {
-            let (bytes, started) = (tenant.key.to_bytes(), Instant::now());
-            loop {
-                match house.engine.hello(&bytes, None) {
-                    Ok(_) => break Ok(started.elapsed().as_secs_f64() * 1e3),
-                    Err(HelloRefusal::NotReady) => tokio::time::sleep(Duration::from_micros(200)).await,
-                    Err(_) => break Err::<_, Why>("the credential was refused".into()),
-                }
-            }
-        })?);
-        let entry = house.engine.entry(tenant.id).filter(|entry| entry.tenant != TenantId::SYSTEM);
-        if entry.is_none_or(|entry| entry.view().is_none()) {
-            return Err("the tenant is not awake".into());
-        }
-        store.stop();
+        times.push(woken(&folder, &tenant)?);
     }
     let ms = median(&times);
     let sizes = format!(

@@ -11,7 +11,7 @@ use crate::notify::{self, State};
 use crate::renewal::Renewal;
 use crate::scrub::Findings;
 use crate::telemetry::{self, Recorder};
-use crate::{fleet, gateway, health, metric, offer, root_key, scrub, store, tls, welcome};
+use crate::{fleet, gateway, health, huge_pages, metric, offer, root_key, scrub, store, tls, welcome};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -169,6 +169,7 @@ impl Live {
 
 async fn live(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
     let mut signals = Signals::take()?;
+    let without = huge_pages::spare(&config.storage.dir);
     let recorder = Recorder::install()?;
     let (phase, watching) = lifecycle::phases();
     let known = Arc::new(OnceLock::new());
@@ -189,6 +190,7 @@ async fn live(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
     notify::tell(State::Ready);
     tracing::info!(health = %config.health.listen, http = config.http.listen, quic = %config.quic.listen, "ready");
     let scrub = tokio::spawn(scrubbed(&config, &node));
+    let growth = tokio::spawn(without.until_worth_it(node.engine.clone()));
     let claimed = tokio::spawn(offer::forget_when_claimed(node.engine.clone(), config.storage.dir.clone()));
     let mut ended = match welcomed(&config, &node, secret, walk, &mut signals).await {
         Ok(true) => run(&config, &node, &mut signals).await,
@@ -197,6 +199,7 @@ async fn live(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
     };
     let signalled = Instant::now();
     scrub.abort();
+    growth.abort();
     claimed.abort();
     phase.send_replace(Phase::Draining);
     notify::tell(State::Stopping);

@@ -13,6 +13,7 @@ mod fleet;
 mod gateway;
 mod health;
 mod help;
+mod huge_pages;
 mod inspect;
 mod lifecycle;
 mod metric;

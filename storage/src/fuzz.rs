@@ -215,7 +215,7 @@ fn fuzz_images() {
         let Some((form, body)) = bytes.split_first() else { return Outcome::refused(&"nothing") };
         let kind = if *form == 2 { BucketKind::Commands } else { BucketKind::Places };
         let mut bucket = Bucket::of(kind, 0, Vec::new());
-        let read = image::take_part(*form, Reader::new(body), &mut bucket).map(drop);
+        let read = image::take_part(*form, Reader::new(body), &mut bucket, 2).map(drop);
         bucket.place(tessera_model::Place(1));
         if read.is_ok() && *form > 0 {
             let again = image::parts(&bucket);

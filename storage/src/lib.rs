@@ -42,6 +42,7 @@ pub use backup::{
     Backup, BackupErased, Backups, Checked, Inspected, InspectedTenant, Progress, Restored, Taken, inspect,
 };
 pub use batch::{Batch, Durable, Head, Staged};
+pub use checkpoint::FILE as CHECKPOINT_FILE;
 pub use checkpoint::scrub::{Scrub, Scrubbed};
 pub use commit::Commit;
 pub use embedded::{Drive, Embedded, Options};

@@ -5,11 +5,13 @@ use crate::connection::{self, Shared};
 use crate::end::End;
 use crate::figures::{Counters, Figures, add};
 use crate::limits::Limits;
+use crate::receive::Sparing;
 use crate::socket;
 use crate::strangers::Places;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{
-    Endpoint, EndpointConfig, IdleTimeout, Incoming, ServerConfig, TokioRuntime, TransportConfig, VarInt,
+    Endpoint, EndpointConfig, IdleTimeout, Incoming, Runtime as _, ServerConfig, TokioRuntime, TransportConfig,
+    VarInt,
 };
 use std::fmt;
 use std::net::{SocketAddr, UdpSocket};
@@ -267,7 +269,11 @@ async fn stay_awake(shared: Arc<Shared>) {
 
 /// One runtime: accepts until the drain begins, then waits for its connections to end.
 async fn accept(socket: UdpSocket, config: EndpointConfig, server: ServerConfig, shared: Arc<Shared>) {
-    let endpoint = match Endpoint::new(config, Some(server), socket, Arc::new(TokioRuntime)) {
+    let endpoint = TokioRuntime.wrap_udp_socket(socket).and_then(|socket| {
+        let (socket, runtime) = (Sparing::over(socket), Arc::new(TokioRuntime));
+        Endpoint::new_with_abstract_socket(config, Some(server), socket, runtime)
+    });
+    let endpoint = match endpoint {
         Ok(endpoint) => endpoint,
         Err(error) => {
             tracing::error!(%error, "an endpoint could not be started");

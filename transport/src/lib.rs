@@ -26,6 +26,7 @@ mod order;
 mod policy;
 mod quick;
 mod reach;
+mod receive;
 mod relation;
 mod reset;
 mod set_up;

@@ -4,9 +4,10 @@
 //! words of the table themselves: they are stored where they belong, and what is derived from them (the lists of
 //! subjects' sessions, free places, who names which client) is made in the same pass (docs/decisions/0043).
 
+use super::kin::Row;
 use super::{State, SubjectIndex};
 use crate::check::halves;
-use crate::table::{ACR_SHIFT, ALIVE, Fields, KEY, SIDE, Words};
+use crate::table::{ACR_SHIFT, ALIVE, Fields, KEY, SIDE, Table, Words};
 use tessera_model::limits::BUCKET_PLACES;
 use tessera_model::record::CommandIdRecord;
 use tessera_model::refresh::RefreshRecord;
@@ -61,23 +62,28 @@ impl State {
     pub(crate) fn take_places(&mut self, no: u32, images: &[PlaceImage]) {
         let first = no.saturating_mul(BUCKET_PLACES);
         let table = std::sync::Arc::clone(&self.table);
-        let mut rest = images;
-        let mut place = first;
+        let (mut rest, mut place, mut row) = (images, first, None);
         while !rest.is_empty() {
             // Beyond the last place there is no room: the store has refused such a bucket.
-            let Some(words) = table.make_from(place).filter(|words| !words.is_empty()) else { return };
+            let Some(words) = table.make_from(place).filter(|words| !words.is_empty()) else { break };
             let (now, later) = rest.split_at(words.len().min(rest.len()));
             for ((image, words), place) in now.iter().zip(words).zip(place..) {
-                self.take_place(place, image, words);
+                self.take_place((place, image, words), &table, &mut row);
             }
             place = place.saturating_add(u32::try_from(now.len()).unwrap_or(u32::MAX));
             rest = later;
         }
+        self.kin.end_row(row);
         self.positions.take_over(first, images);
         self.places.taken_over(place);
     }
 
-    fn take_place(&mut self, place: u32, image: &PlaceImage, words: &Words) {
+    fn take_place<'t>(
+        &mut self,
+        (place, image, words): (u32, &PlaceImage, &'t Words),
+        table: &'t Table,
+        row: &mut Option<Row<'t>>,
+    ) {
         words.fill(&fields_of(image));
         if !image.is_alive() {
             if !image.is_unused() {
@@ -88,7 +94,7 @@ impl State {
         let [w0, _, _, w3, ..] = image.words;
         if w0 & KEY == 0 {
             let (subject, _) = halves(w3);
-            self.kin.take_over(&self.table, SubjectIndex(subject), (place, words));
+            self.kin.take_over(table, row, (SubjectIndex(subject), place, words));
             return;
         }
         let RefreshRecord { client, .. } = RefreshRecord::of_words(image.refresh);
@@ -132,7 +138,8 @@ mod tests {
             key,
             acr: u8::try_from(dice.below(16)).expect("4 bits"),
             tag: std::array::from_fn(|_| u8::try_from(dice.below(256)).expect("a byte")),
-            subject: SubjectIndex(1 + dice.below(SUBJECTS)),
+            // Rows of one subject, and places of another between them.
+            subject: SubjectIndex(1 + if dice.below(4) == 0 { dice.below(SUBJECTS) } else { place / 50 % SUBJECTS }),
             workspace: WorkspaceIndex(dice.below(9)),
             expires: Deadline(dice.below(1 << 30)),
             cut_off: dice.below(5),

@@ -10,6 +10,15 @@ use tessera_model::{ClientIndex, Generation, Limit, Place, Refusal, SubjectIndex
 /// In a link: there is none. A place in a list never has two zeros.
 const END: u32 = u32::MAX;
 
+/// Sessions of one subject that are taken over behind one another: the first of its list, which the map has when the
+/// row ends.
+pub(super) struct Row<'t> {
+    subject: SubjectIndex,
+    first: (u32, &'t Words),
+    /// Whether the map has it already.
+    known: bool,
+}
+
 /// The first session of each subject's list; the order of a list means nothing.
 #[derive(Default)]
 pub(super) struct Kin(Map<SubjectIndex, u32>);
@@ -35,13 +44,34 @@ impl Kin {
         }
     }
 
-    /// As [`Kin::add`], where the words of the place are at hand and no reader has the table yet.
-    pub(super) fn take_over(&mut self, table: &Table, subject: SubjectIndex, (place, words): (u32, &Words)) {
-        let next = self.0.insert(subject, place).unwrap_or(END);
+    /// As [`Kin::add`], where the words of the place are at hand and no reader has the table yet. Buckets hold rows of
+    /// places of one subject: only the first and the last of a row ask the map.
+    pub(super) fn take_over<'t>(
+        &mut self,
+        table: &'t Table,
+        row: &mut Option<Row<'t>>,
+        (subject, place, words): (SubjectIndex, u32, &'t Words),
+    ) {
+        let (next, after, known) = match row.take() {
+            Some(row) if row.subject == subject => (row.first.0, Some(row.first.1), false),
+            other => {
+                self.end_row(other);
+                let next = self.0.insert(subject, place).unwrap_or(END);
+                (next, table.place(next), true)
+            }
+        };
         words.store_links(u64::from(next) | u64::from(END) << 32);
-        if let Some(after) = table.place(next) {
+        if let Some(after) = after {
             let (further, _) = halves(after.links());
             after.store_links(u64::from(further) | u64::from(place) << 32);
+        }
+        *row = Some(Row { subject, first: (place, words), known });
+    }
+
+    /// A row has ended.
+    pub(super) fn end_row(&mut self, row: Option<Row<'_>>) {
+        if let Some(Row { subject, first: (place, _), .. }) = row.filter(|row| !row.known) {
+            self.0.insert(subject, place);
         }
     }
 

@@ -47,10 +47,23 @@ impl Positions {
         self.put(place, record.words());
     }
 
-    /// The places from `first` on stand where their images say.
+    /// The places from `first` on, of which nothing was known, stand where their images say.
     pub(super) fn take_over(&mut self, first: u32, images: &[PlaceImage]) {
-        for (place, image) in (first..).zip(images) {
-            self.put(place, image.refresh);
+        let (mut at, mut rest) = (first as usize, images);
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at((CHUNK - at % CHUNK).min(rest.len()));
+            if now.iter().any(|image| image.refresh != Words::default()) {
+                if self.0.len() <= at / CHUNK {
+                    self.0.resize(at / CHUNK + 1, None);
+                }
+                let chunk = self.0.get_mut(at / CHUNK).map(|chunk| {
+                    chunk.get_or_insert_with(|| Box::new([Words::default(); CHUNK])).iter_mut().skip(at % CHUNK)
+                });
+                for (held, image) in chunk.into_iter().flatten().zip(now) {
+                    *held = image.refresh;
+                }
+            }
+            (at, rest) = (at + now.len(), later);
         }
     }
 

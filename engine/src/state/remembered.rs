@@ -21,10 +21,13 @@ type Slot = u64;
 /// The ids.
 #[derive(Default)]
 pub(super) struct Remembered {
-    /// What buckets held: before all others, in the order of their ids.
-    loaded: Vec<CommandIdRecord>,
-    /// How many of these are gone.
+    /// What buckets held: before all others, each in the memory that it was read into and none empty, in the order of
+    /// their ids.
+    loaded: VecDeque<Vec<CommandIdRecord>>,
+    /// How many of the first of these are gone.
     loaded_gone: usize,
+    /// How many are left of them.
+    loaded_len: usize,
     /// The others. All chunks but the last are full.
     chunks: VecDeque<Vec<CommandIdRecord>>,
     /// How many of the first chunk are gone.
@@ -55,27 +58,35 @@ const fn part_of(slot: Slot) -> u32 {
 
 impl Remembered {
     pub(super) const fn len(&self) -> usize {
-        self.loaded.len() - self.loaded_gone + self.len
+        self.loaded_len + self.len
     }
 
-    fn left(&self) -> &[CommandIdRecord] {
-        self.loaded.get(self.loaded_gone..).unwrap_or_default()
+    /// What is left of what buckets held.
+    fn left(&self) -> impl Iterator<Item = &CommandIdRecord> {
+        self.loaded.iter().flatten().skip(self.loaded_gone)
     }
 
-    /// Takes over what a bucket holds: as it is where it is the first, copied where its ids stand behind all that came
-    /// before.
+    /// Where in which bucket's ids this one stands, if it is left of them.
+    fn among_loaded(&self, id: CommandId) -> Option<(usize, usize)> {
+        let run = self.loaded.partition_point(|run| run.last().is_some_and(|last| last.id.0 < id.0));
+        let at = self.loaded.get(run)?.binary_search_by(|known| known.id.0.cmp(&id.0)).ok()?;
+        (run > 0 || at >= self.loaded_gone).then_some((run, at))
+    }
+
+    /// Takes over what a bucket holds: as it lies, where its ids stand behind all that came before.
     pub(super) fn take_over(&mut self, ids: Vec<CommandIdRecord>) {
         let rises = ids.is_sorted_by(|one, next| one.id.0 < next.id.0);
-        let behind = match (self.loaded.last(), ids.first()) {
+        let last = self.loaded.back().and_then(|run| run.last());
+        let behind = match (last, ids.first()) {
             (Some(last), Some(first)) => last.id.0 < first.id.0,
-            (None, _) | (_, None) => true,
+            (None, Some(_)) => true,
+            (_, None) => return,
         };
         if !rises || !behind || self.len > 0 {
             ids.into_iter().for_each(|record| self.put(record));
-        } else if self.loaded.is_empty() {
-            self.loaded = ids;
         } else {
-            self.loaded.extend_from_slice(&ids);
+            self.loaded_len += ids.len();
+            self.loaded.push_back(ids);
         }
     }
 
@@ -115,9 +126,8 @@ impl Remembered {
 
     /// What is remembered of an id.
     pub(super) fn get(&self, id: CommandId) -> Option<&CommandIdRecord> {
-        let left = self.left();
-        if let Ok(at) = left.binary_search_by(|record| record.id.0.cmp(&id.0)) {
-            return left.get(at);
+        if let Some((run, at)) = self.among_loaded(id) {
+            return self.loaded.get(run)?.get(at);
         }
         let (_, slot) = self.slot(id, part(id));
         if slot == 0 { None } else { self.numbered(number_of(slot)) }
@@ -125,19 +135,18 @@ impl Remembered {
 
     /// All of them, in the order in which they came.
     pub(super) fn iter(&self) -> impl Iterator<Item = &CommandIdRecord> {
-        self.left().iter().chain(self.chunks.iter().flatten().skip(self.gone))
+        self.left().chain(self.chunks.iter().flatten().skip(self.gone))
     }
 
     /// The one that came first.
     pub(super) fn front(&self) -> Option<&CommandIdRecord> {
-        self.left().first().or_else(|| self.at(0))
+        self.loaded.front().and_then(|run| run.get(self.loaded_gone)).or_else(|| self.at(0))
     }
 
     /// Remembers an id, in the place of what was remembered of it before.
     pub(super) fn put(&mut self, record: CommandIdRecord) {
-        let left = self.loaded.get_mut(self.loaded_gone..).unwrap_or_default();
-        if let Ok(at) = left.binary_search_by(|known| known.id.0.cmp(&record.id.0)) {
-            if let Some(known) = left.get_mut(at) {
+        if let Some((run, at)) = self.among_loaded(record.id) {
+            if let Some(known) = self.loaded.get_mut(run).and_then(|run| run.get_mut(at)) {
                 *known = record;
             }
             return;
@@ -189,10 +198,11 @@ impl Remembered {
     /// Forgets the one that came first.
     pub(super) fn pop_front(&mut self) -> Option<CommandIdRecord> {
         let record = *self.front()?;
-        if self.loaded_gone < self.loaded.len() {
-            self.loaded_gone += 1;
-            if self.loaded_gone == self.loaded.len() {
-                (self.loaded, self.loaded_gone) = (Vec::new(), 0);
+        if let Some(run) = self.loaded.front() {
+            (self.loaded_gone, self.loaded_len) = (self.loaded_gone + 1, self.loaded_len - 1);
+            if self.loaded_gone == run.len() {
+                self.loaded.pop_front();
+                self.loaded_gone = 0;
             }
             return Some(record);
         }

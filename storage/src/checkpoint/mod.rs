@@ -25,8 +25,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tessera_model::{Revision, RowKind, TenantId};
 
-/// The file.
-pub(crate) const FILE: &str = "state.redb";
+/// The file of a store's directory that holds the checkpoint.
+pub const FILE: &str = "state.redb";
 const BESIDE: &str = "state.redb.new";
 /// Bytes of puts that are worth a transaction.
 const FLUSH_BYTES: usize = 4 * 1024 * 1024;

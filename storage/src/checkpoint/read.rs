@@ -313,7 +313,7 @@ pub(crate) fn take_bucket<'a>(
     if schema != schema::SCHEMA || (kind, no, upto) != (listed.kind, listed.no, listed.upto) {
         return Err(RecordError::BadHeader);
     }
-    image::take_part(form, input, bucket)
+    image::take_part(form, input, bucket, listed.parts.len())
 }
 
 /// The keys of the rows that begin so.

@@ -53,6 +53,15 @@ pub(crate) fn take_part(input: &mut Reader<'_>) -> Result<Vec<Event>, RecordErro
     input.list(EVENTS_MAX)
 }
 
+/// Puts the events of a part behind those of the parts before it. Those of the first are taken as they lie.
+pub(crate) fn append(to: &mut Vec<Event>, mut events: Vec<Event>) {
+    if to.is_empty() {
+        *to = events;
+    } else {
+        to.append(&mut events);
+    }
+}
+
 /// Fills in what is private of the events of one part.
 pub(crate) fn take_private(events: &mut [Event], private: &[u8]) -> Result<(), RecordError> {
     let mut input = Reader::new(private);

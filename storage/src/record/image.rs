@@ -26,6 +26,9 @@ const HASH_BYTES: usize = 8;
 /// LIMIT: command ids of one part.
 const COMMANDS_MAX: usize = (BUCKET_BYTES_MAX - AROUND_BYTES) / (COMMAND_BYTES + HASH_BYTES);
 
+/// LIMIT: parts whose room is asked for at once: 8 MiB of ids, and a list of parts is not believed beyond it.
+const PARTS_AHEAD: usize = 32;
+
 /// Encodes a bucket as parts, each with its form: its image, then its events.
 pub(crate) fn parts(bucket: &Bucket) -> Vec<(u8, bucket::Part)> {
     let mut parts = Vec::new();
@@ -87,8 +90,8 @@ impl Read<'_> {
 
     /// Leaves what is private of it blank, for whoever has no keys.
     pub(crate) fn blank(self, bucket: &mut Bucket) {
-        if let Self::Events(mut events, _) = self {
-            bucket.events.append(&mut events);
+        if let Self::Events(events, _) = self {
+            bucket::append(&mut bucket.events, events);
         }
     }
 
@@ -99,7 +102,7 @@ impl Read<'_> {
             Self::Commands(from, _) => fill_hashes(from, plain, bucket),
             Self::Events(mut events, _) => {
                 bucket::take_private(&mut events, plain)?;
-                bucket.events.append(&mut events);
+                bucket::append(&mut bucket.events, events);
                 Ok(())
             }
         }
@@ -117,11 +120,12 @@ fn fill_hashes(from: usize, plain: &[u8], bucket: &mut Bucket) -> Result<(), Rec
     Ok(())
 }
 
-/// Decodes one part behind what the bucket has of the parts before it.
+/// Decodes one part, of so many, behind what the bucket has of the parts before it.
 pub(crate) fn take_part<'a>(
     form: u8,
     mut input: Reader<'a>,
     bucket: &mut Bucket,
+    parts: usize,
 ) -> Result<Read<'a>, RecordError> {
     match form {
         EVENTS => {
@@ -140,14 +144,14 @@ pub(crate) fn take_part<'a>(
             let body = input.slice(bytes / (COMMAND_BYTES + HASH_BYTES) * COMMAND_BYTES)?;
             let sealed = Part::take(&mut input)?;
             input.end()?;
-            take_image(form, body, bucket)?;
+            take_image(form, body, bucket, parts)?;
             Ok(Read::Commands(from, sealed))
         }
-        _ => take_image(form, input.rest(), bucket).map(|()| Read::Places),
+        _ => take_image(form, input.rest(), bucket, parts).map(|()| Read::Places),
     }
 }
 
-fn take_image(form: u8, body: &[u8], bucket: &mut Bucket) -> Result<(), RecordError> {
+fn take_image(form: u8, body: &[u8], bucket: &mut Bucket, parts: usize) -> Result<(), RecordError> {
     match form {
         // An image stands before all events.
         PLACES | COMMANDS if !bucket.events.is_empty() => Err(RecordError::BadHeader),
@@ -158,6 +162,8 @@ fn take_image(form: u8, body: &[u8], bucket: &mut Bucket) -> Result<(), RecordEr
         COMMANDS if bucket.kind == BucketKind::Commands => {
             let mut ids = match std::mem::take(&mut bucket.image) {
                 Image::Commands(ids) => ids,
+                // All parts but the last are full: what has its room from the start is copied nowhere.
+                Image::None | Image::Places(_) if parts > 1 => Vec::with_capacity(room(parts)),
                 Image::None | Image::Places(_) => Vec::new(),
             };
             take_commands(body, &mut ids)?;
@@ -166,6 +172,11 @@ fn take_image(form: u8, body: &[u8], bucket: &mut Bucket) -> Result<(), RecordEr
         }
         _ => Err(RecordError::BadHeader),
     }
+}
+
+/// Room for the ids of so many parts, as far as it is asked for before any of them was read.
+fn room(parts: usize) -> usize {
+    COMMANDS_MAX * parts.min(PARTS_AHEAD)
 }
 
 fn take_places(no: u32, body: &[u8]) -> Result<Vec<PlaceImage>, RecordError> {
@@ -271,7 +282,7 @@ mod tests {
                 continue;
             }
             let from = if let Image::Commands(ids) = &read.image { ids.len() } else { 0 };
-            take_image(*form, &part.body, &mut read)?;
+            take_image(*form, &part.body, &mut read, 1)?;
             if *form == COMMANDS && !part.private.is_empty() {
                 fill_hashes(from, &part.private, &mut read)?;
             }
@@ -289,7 +300,7 @@ mod tests {
             let (form, part) = parts(&bucket).swap_remove(0);
             let bytes = [part.body.clone(), crate::seal::tests::sealed(&part.private)].concat();
             let mut read = Bucket::of(BucketKind::Commands, 7, vec![]);
-            let found = take_part(form, Reader::new(&bytes), &mut read).unwrap();
+            let found = take_part(form, Reader::new(&bytes), &mut read, 3).unwrap();
             assert!(found.sealed().is_some());
             let Read::Commands(from, _) = found else { panic!("ids") };
             assert!(matches!(&read.image, Image::Commands(ids) if ids.iter().all(|id| id.fingerprint == 0)));
@@ -300,7 +311,7 @@ mod tests {
             assert!(read == bucket);
             for cut in [&bytes[1..], &bytes[..bytes.len() - 1], &bytes[24..], &part.body[..]] {
                 let mut read = Bucket::of(BucketKind::Commands, 7, vec![]);
-                assert!(take_part(form, Reader::new(cut), &mut read).is_err());
+                assert!(take_part(form, Reader::new(cut), &mut read, 1).is_err());
             }
         }
     }
