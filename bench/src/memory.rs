@@ -50,3 +50,15 @@ pub fn processor_seconds(process: u32) -> Option<f64> {
     let (user, system): (f64, f64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
     Some((user + system) / rustix::param::clock_ticks_per_second() as f64)
 }
+
+/// How often threads of this process have given their processor away, by waiting or not.
+#[must_use]
+pub fn thread_changes() -> f64 {
+    let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let of = |path: &Path| {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let counts = text.lines().filter_map(|line| line.split_once("ctxt_switches:"));
+        counts.filter_map(|(_, count)| count.trim().parse::<f64>().ok()).sum::<f64>()
+    };
+    threads.map(|thread| of(&thread.path().join("status"))).sum()
+}

@@ -8,7 +8,7 @@ use crate::directory::Entry;
 use crate::house::House;
 use crate::ring::{self, Ring};
 use crate::sign_in::parameters;
-use crate::state::{BUILT_IN, Birth, Decided, Known, Made, State, Unsigned, hands_out};
+use crate::state::{BUILT_IN, Birth, Known, Made, State, Unsigned, hands_out};
 use crate::submit;
 use crate::supervisor::SupervisorMessage;
 use crate::view::View;
@@ -22,8 +22,8 @@ use tessera_model::command::Ordered;
 use tessera_model::limits::BATCH_COMMANDS_MAX;
 use tessera_model::record::TenantStatus;
 use tessera_model::{
-    Caller, Command, Event, Limit, LimitAt, PermissionRef, Reason, Refusal, Revision, Setting, TenantId,
-    UnixMillis, WorkspaceIndex,
+    Caller, Command, Event, Limit, LimitAt, PermissionRef, Reason, Receipt, Refusal, Revision, Setting,
+    TenantId, UnixMillis, WorkspaceIndex,
 };
 use tessera_storage::{Batch, Bucket, BucketKind, Head, Room, Staged, StorageError};
 use tokio::sync::oneshot;
@@ -84,7 +84,6 @@ pub(crate) struct Running {
 }
 
 /// What became of a command.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart at once: nobody keeps many")]
 enum Taken {
     /// Its answer, for when the batch is durable.
     Answered(Outcome),
@@ -342,10 +341,8 @@ impl Running {
             Known::Repeat(revision) => {
                 let receipt = self.state.receipt(revision);
                 let again = self.state.refreshed_again(&ordered.command, now);
-                let again = again.map(|(made, renewed)| Done {
-                    receipt,
-                    made: self.signed(made, renewed),
-                    repeat: true,
+                let again = again.map(|(made, renewed)| {
+                    Box::new(Done { receipt, made: self.signed(made, renewed), repeat: true })
                 });
                 return Ok(again.into());
             }
@@ -357,24 +354,26 @@ impl Running {
         if let Err(refusal) = self.affordable(&ordered.command) {
             return Ok(Err(refusal).into());
         }
-        let decided = self.state.decide(ordered, now);
-        let decided = match decided.and_then(|found| self.operator_brings(ordered, found)) {
+        let decided = match self.state.decide(ordered, now) {
             Ok(decided) => decided,
             Err(refusal) => return Ok(Err(refusal).into()),
         };
+        if let Err(refusal) = self.operator_brings(ordered, &decided.events) {
+            return Ok(Err(refusal).into());
+        }
         if ordered.trial {
             // Nothing is made, so nothing of it is shown.
             let seen = tessera_model::Revision(self.state.revision.0.saturating_sub(1));
             let receipt = self.state.receipt(seen);
             // How many entries would stay, or subjects be left, is nothing that is made.
             let made = Made { kept: decided.made.kept, left: decided.made.left, ..Made::default() };
-            return Ok(Ok(Done { receipt, made, repeat: false }).into());
+            return Ok(done(receipt, made).into());
         }
         if decided.events.is_empty() && decided.rows.is_empty() {
             let seen = tessera_model::Revision(self.state.revision.0.saturating_sub(1));
             let receipt = self.state.receipt(seen);
             let made = self.signed(decided.made, decided.renewed);
-            return Ok(Ok(Done { receipt, made, repeat: false }).into());
+            return Ok(done(receipt, made).into());
         }
         // Staged before it is applied: what no frame can hold is refused, and nothing of it has happened.
         let staged = self.staged(ordered, decided.events, decided.rows);
@@ -406,7 +405,7 @@ impl Running {
             return Ok(Err(refusal).into());
         }
         let made = self.signed(decided.made, decided.renewed);
-        Ok(Ok(Done { receipt: self.state.receipt(revision), made, repeat: false }).into())
+        Ok(done(self.state.receipt(revision), made).into())
     }
 
     /// What others are to hear of an event once it is published.
@@ -510,13 +509,12 @@ impl Running {
     }
 
     /// So is what values of attributes hand out: whoever comes into a group by its rule has what is granted to it.
-    fn operator_brings(&self, ordered: &Ordered, found: Decided) -> Result<Decided, Refusal> {
-        let lesser =
-            matches!(ordered.caller, Caller::Operator { .. }) && self.state.bring_power(&found.events);
+    fn operator_brings(&self, ordered: &Ordered, events: &[Event]) -> Result<(), Refusal> {
+        let lesser = matches!(ordered.caller, Caller::Operator { .. }) && self.state.bring_power(events);
         if lesser && !self.operator_holds(ordered, BUILT_IN)? {
             return Err(Refusal::BeyondCreator);
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Whether an operator holds all of these in the system tenant now; nobody else is asked.
@@ -561,6 +559,11 @@ impl Running {
         let buckets = names.iter().map(|name| self.state.bucket(*name)).collect();
         Handed { head: self.head, buckets, names, left }
     }
+}
+
+/// What a command is told that was done now.
+fn done(receipt: Receipt, made: Made) -> Outcome {
+    Ok(Box::new(Done { receipt, made, repeat: false }))
 }
 
 /// What a command of a batch is told that the store did not take, where it is certain that nothing of it happened:

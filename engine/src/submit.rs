@@ -70,7 +70,8 @@ impl Engine {
         command: Command,
     ) -> Result<Done, SubmitError> {
         self.look_at(bound, &command)?;
-        let ordered = Ordered { trial, ..self.ordered(bound.caller, id, command) };
+        let mut ordered = self.ordered(bound.caller, id, command);
+        ordered.trial = trial;
         submit(&self.house, &bound.entry, ordered).await
     }
 
@@ -124,10 +125,10 @@ impl Engine {
         command_id(&self.house)
     }
 
-    pub(crate) fn ordered(&self, caller: Caller, id: CommandId, command: Command) -> Ordered {
+    pub(crate) fn ordered(&self, caller: Caller, id: CommandId, command: Command) -> Box<Ordered> {
         let fingerprint = fingerprint(caller, &command);
         let (entropy, admitted) = (self.draw(), self.now());
-        Ordered { command, id, caller, fingerprint, entropy, trial: false, admitted }
+        Box::new(Ordered { command, id, caller, fingerprint, entropy, trial: false, admitted })
     }
 }
 
@@ -163,7 +164,7 @@ fn command_id(house: &House) -> CommandId {
 pub(crate) async fn submit(
     house: &Arc<House>,
     entry: &Arc<Entry>,
-    ordered: Ordered,
+    ordered: Box<Ordered>,
 ) -> Result<Done, SubmitError> {
     match entry.status() {
         TenantStatus::Active => {}
@@ -193,7 +194,7 @@ pub(crate) async fn submit(
         Standing::Waking | Standing::Awake | Standing::Leaving => {}
     }
     match outcome.await {
-        Ok(outcome) => outcome.map_err(SubmitError::Refused),
+        Ok(outcome) => outcome.map(|done| *done).map_err(SubmitError::Refused),
         Err(_) => Err(SubmitError::Unknown),
     }
 }
@@ -210,10 +211,10 @@ pub(crate) async fn by_node(house: &Arc<House>, entry: &Arc<Entry>, command: Com
 }
 
 /// A command of the node's own.
-pub(crate) fn of_node(house: &House, command: Command) -> Ordered {
+pub(crate) fn of_node(house: &House, command: Command) -> Box<Ordered> {
     let mut bytes = [0; ENTROPY_BYTES];
     house.entropy.fill(&mut bytes);
-    Ordered {
+    Box::new(Ordered {
         fingerprint: Fingerprint::of(&(Caller::Node, &command)),
         command,
         id: command_id(house),
@@ -221,5 +222,5 @@ pub(crate) fn of_node(house: &House, command: Command) -> Ordered {
         entropy: Entropy(bytes),
         trial: false,
         admitted: house.now(),
-    }
+    })
 }

@@ -16,9 +16,9 @@ const REST: Duration = Duration::from_millis(50);
 const BURST_SPINS: u32 = 100;
 /// LIMIT: batches that may wait: one per tenant in flight, far more tenants than are awake.
 const WAITING_MAX: usize = 65_536;
-/// A batch and who waits for it.
+/// A batch and who waits for it. It stays where it is while it goes through the lane.
 pub(crate) struct Waiting {
-    pub(crate) batch: Batch,
+    pub(crate) batch: Box<Batch>,
     pub(crate) reply: oneshot::Sender<Result<Durable, StorageError>>,
 }
 
@@ -205,7 +205,7 @@ mod tests {
             };
             batch.push(&staged).unwrap();
         }
-        Waiting { batch, reply: Commit::pair().0 }
+        Waiting { batch: Box::new(batch), reply: Commit::pair().0 }
     }
 
     /// PROPERTY: a group takes from the front, whole batches only, within both caps, at least one, and

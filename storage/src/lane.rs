@@ -15,6 +15,7 @@ use crate::journal::group::{self, Piece};
 use crate::journal::write::{Journal, Written};
 use crate::tail::{Spot, Tail, TailSize};
 use parking_lot::Mutex;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -144,7 +145,7 @@ impl Lane {
     fn turn(&mut self, group: Vec<Waiting>) -> Result<(), Stopped> {
         let mut group = group;
         let bytes_max = self.journal.group_bytes_max();
-        group = refuse(group, |waiting| {
+        refuse(&mut group, |waiting| {
             let bytes = group::size_of(waiting.batch.len(), waiting.batch.frames.len());
             if bytes > bytes_max { Some(StorageError::FrameTooLarge { bytes, max: bytes_max }) } else { None }
         });
@@ -152,28 +153,28 @@ impl Lane {
             return Ok(());
         }
         if self.journal.make_room(size_of(&group), false).is_err() {
-            group = refuse(group, |waiting| (!waiting.batch.narrowing).then_some(StorageError::StorageFull));
+            refuse(&mut group, |waiting| (!waiting.batch.narrowing).then_some(StorageError::StorageFull));
             if group.is_empty() {
                 return Ok(());
             }
             if self.journal.make_room(size_of(&group), true).is_err() {
-                refuse(group, |_| Some(StorageError::StorageFull));
+                refuse(&mut group, |_| Some(StorageError::StorageFull));
                 return Ok(());
             }
         }
-        let group = self.admit(group);
+        self.admit(&mut group);
         if group.is_empty() { Ok(()) } else { self.write(group) }
     }
 
     /// Refuses the batches that are not their tenant's next, and all but narrowing ones at the bound.
-    fn admit(&mut self, group: Vec<Waiting>) -> Vec<Waiting> {
+    fn admit(&mut self, group: &mut Vec<Waiting>) {
         if self.heads.len() > HEADS_MAX {
             self.heads.clear();
         }
         for tenant in std::mem::take(&mut self.shared.tail.lock().returned) {
             self.heads.remove(&tenant);
         }
-        let group = refuse(group, |waiting| self.look_up(&waiting.batch).err());
+        refuse(group, |waiting| self.look_up(&waiting.batch).err());
         let shared = Arc::clone(&self.shared);
         let tail = shared.tail.lock();
         let times = |max: u64, times: u64| max.saturating_mul(times);
@@ -205,7 +206,7 @@ impl Lane {
                 self.heads.insert(head.tenant, shared.raised(*head));
             }
             None
-        })
+        });
     }
 
     /// Learns the heads of the tenants in a batch that it does not remember.
@@ -221,7 +222,7 @@ impl Lane {
     }
 
     /// Writes and syncs one group, notes it, and only then answers.
-    fn write(&mut self, group: Vec<Waiting>) -> Result<(), Stopped> {
+    fn write(&mut self, mut group: Vec<Waiting>) -> Result<(), Stopped> {
         let name = self.shared.tail.lock().name;
         let pieces = group.iter().flat_map(|waiting| {
             waiting.batch.spans.iter().map(|span| Piece {
@@ -237,7 +238,7 @@ impl Lane {
             }
             Err(error) => {
                 self.shared.fail(&error);
-                refuse(group, |_| Some(again(&error)));
+                refuse(&mut group, |_| Some(again(&error)));
                 Err(Stopped)
             }
         }
@@ -260,7 +261,7 @@ impl Lane {
         }
         let mut sequence = written.header.sequence;
         let mut offset = written.offset + group::frames_offset(frames, named);
-        for Waiting { batch, reply } in group {
+        for Waiting { mut batch, reply } in group {
             let after = batch.head_after();
             for span in &batch.spans {
                 let born = || batch.births.iter().find(|head| head.tenant == span.tenant);
@@ -273,7 +274,7 @@ impl Lane {
                 sequence += 1;
                 offset += span.len as u64;
             }
-            tail.note_rows(batch);
+            tail.note_rows(std::mem::take(&mut batch.rows));
             answers.push((reply, Durable::new(after, sequence - 1)));
         }
         drop(tail);
@@ -289,16 +290,20 @@ fn size_of(group: &[Waiting]) -> usize {
     group::size_of(frames, group.iter().map(|waiting| waiting.batch.frames.len()).sum())
 }
 
-/// Answers those that `why` refuses, and gives back the others.
-fn refuse(group: Vec<Waiting>, mut why: impl FnMut(&Waiting) -> Option<StorageError>) -> Vec<Waiting> {
-    let mut left = Vec::with_capacity(group.len());
-    for waiting in group {
-        match why(&waiting) {
-            Some(error) => waiting.answer(Err(error)),
-            None => left.push(waiting),
+/// Answers those that `why` refuses, and leaves the others.
+fn refuse(group: &mut Vec<Waiting>, mut why: impl FnMut(&Waiting) -> Option<StorageError>) {
+    let found = Cell::new(None);
+    let is_refused = |waiting: &mut Waiting| {
+        let error = why(waiting);
+        let refused = error.is_some();
+        found.set(error);
+        refused
+    };
+    for waiting in group.extract_if(.., is_refused) {
+        if let Some(error) = found.take() {
+            waiting.answer(Err(error));
         }
     }
-    left
 }
 
 /// The same failure for each who waited.

@@ -2,7 +2,7 @@
 //!
 //! One lock, held for moments: the lane adds once per group, a checkpoint trims once, readers look.
 
-use crate::batch::{Batch, Head};
+use crate::batch::Head;
 use crate::error::{Damage, StorageError};
 use crate::journal::group::Name;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -204,8 +204,8 @@ impl Tail {
     }
 
     /// Notes the rows of a synced batch whose frames were noted.
-    pub(crate) fn note_rows(&mut self, batch: Batch) {
-        for (tenant, revision, row) in batch.rows {
+    pub(crate) fn note_rows(&mut self, rows: Vec<(TenantId, Revision, Row)>) {
+        for (tenant, revision, row) in rows {
             if let Some(tailed) = self.tenants.get_mut(&tenant) {
                 tailed.note_row(row, revision);
             }

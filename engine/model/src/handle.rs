@@ -182,8 +182,9 @@ impl Handle {
             g2,
             g3,
         ];
-        for (to, from) in out.iter_mut().zip(head.iter().chain(&self.secret)) {
-            *to = *from;
+        if let Some((front, secret)) = out.split_first_chunk_mut() {
+            *front = head;
+            secret.copy_from_slice(&self.secret);
         }
         out
     }

@@ -30,7 +30,7 @@ const HISTORY_BYTES_MAX: usize = 4 << 20;
 impl Store for Embedded {
     fn commit(&self, batch: Batch) -> Commit {
         let (reply, commit) = Commit::pair();
-        self.shared.intake.push(Waiting { batch, reply });
+        self.shared.intake.push(Waiting { batch: Box::new(batch), reply });
         commit
     }
 
