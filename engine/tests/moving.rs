@@ -67,8 +67,8 @@ impl Links {
         self.disks.lock().expect("sound").values().map(Simulated::syncs).sum()
     }
 
-    /// Notes what crosses the link. False when it is lost, and the link is cut with it.
-    fn crosses(&self, tenant: TenantId, step: &TakeStep) -> bool {
+    /// Notes what crosses the link, and tells whether it arrives, and whether its answer does: the link may be cut with it.
+    fn crosses(&self, tenant: TenantId, step: &TakeStep) -> (bool, bool) {
         let (name, bytes) = match step {
             TakeStep::Begin { .. } => ("begin", 0),
             TakeStep::Chunk { bytes, .. } => ("chunk", bytes.len()),
@@ -84,9 +84,9 @@ impl Links {
         match self.fatal.lock().expect("sound").take_if(|(fatal, _)| *fatal == name) {
             Some((_, arrives)) => {
                 self.cut.store(true, Ordering::SeqCst);
-                arrives
+                (arrives, false)
             }
-            None => true,
+            None => (true, true),
         }
     }
 }
@@ -117,11 +117,12 @@ impl Carrier for End {
                 return Err(lost());
             }
             let engine = self.0.engines.lock().expect("sound").get(&to.0).cloned().ok_or_else(lost)?;
-            if !self.0.crosses(tenant, &step) {
+            let (arrives, answered) = self.0.crosses(tenant, &step);
+            if !arrives {
                 return Err(lost());
             }
             let taken = engine.take_step_and_wait(tenant, step).await.map_err(CarryError::Refused);
-            if is_lost { Err(lost()) } else { taken }
+            if is_lost || !answered { Err(lost()) } else { taken }
         })
     }
 

@@ -148,7 +148,8 @@ async fn moves_end_by_themselves() {
             for side in [&world.a, &world.b] {
                 side.house.engine.tend_moves().await;
             }
-            let waits = world.b.house.store.arrivals().expect("read").iter().any(|found| found.head.is_some());
+            let waits =
+                world.b.house.store.arrivals().expect("read").iter().any(|found| found.head.is_some());
             ended = world.permitting() == 1 && !waits;
             if ended {
                 break;

@@ -49,7 +49,9 @@ pub(super) async fn with(engine: &Engine, peers: &Peers, cell: &Cell) -> bool {
             PeerSeen { cell: cell.id, reached, trouble, at, ..before }
         }
     };
-    let heard = seen.reached && seen.differs == 0;
+    // A newer file may name a cell that this node has not asked.
+    let known = engine.fleet().map_or(0, |fleet| fleet.version());
+    let heard = seen.reached && seen.differs == 0 && seen.version <= known;
     engine.note_peer(seen);
     heard
 }
