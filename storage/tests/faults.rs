@@ -1,5 +1,6 @@
 //! Full disks, failing calls, turned bits, a second process, a file that must not grow.
 
+mod every_call;
 mod kit;
 
 use kit::*;

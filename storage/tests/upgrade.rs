@@ -239,7 +239,8 @@ fn a_kept_directory_that_lost_its_end_is_noticed() {
             });
         }
         assert!(taken > 0, "{name}: nothing to take away");
-        let looked = std::panic::catch_unwind(|| open(&image).map(|store| told(&store)));
+        let look = || open(&image).map(|store| told(&store));
+        let looked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(look));
         assert!(!matches!(looked, Ok(Ok(found)) if found == before), "{name}: it was not noticed");
     }
     println!("planted: a kept directory that lost its end: caught");

@@ -57,7 +57,7 @@ const PROOFS: &[Proof] = &[
     proof("simulate", &[How::Program(&[])]),
     proof("corruption", &[longer(&["--test", "corruption"], "", ("TESSERA_FAULTS", "50000"))]),
     proof("kill", &[How::Program(&[])]),
-    proof("syscalls", &[How::Program(&[])]),
+    proof("syscalls", &[How::Program(&[]), tests(&["--test", "faults"], "every_call")]),
     proof("full", &[How::Program(&[])]),
     proof("linear", &[How::Program(&[]), tests(&["--lib"], "explore::")]),
     proof("load", &[How::Program(&["--small"])]),
