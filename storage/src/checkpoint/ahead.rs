@@ -1,9 +1,9 @@
-//! Buckets read ahead: while one is taken over, the next ones are read, verified and decoded on another thread.
+//! Buckets read ahead: while one is decoded and taken over, the next ones are read and verified on another thread.
 //!
-//! Reading is half of a wake and taking over the other half, and neither needs what the other has not given yet.
+//! Reading is more than half of a wake and the rest the other part, and neither needs what the other has not given yet.
 //! They come in the order in which they are listed, and what does not read ends them there, as on one thread.
 
-use super::read::{BucketKeys, bucket};
+use super::read::{BucketKeys, bucket, decode, fetch};
 use super::schema::Listed;
 use crate::error::StorageError;
 use crate::store::{Bucket, BucketKind};
@@ -15,7 +15,7 @@ use tessera_model::TenantId;
 /// LIMIT: buckets of places that are read on one thread: another one is worth its start, some 50 us, and its memory only
 /// where there are more of them. One takes some 200 us; of the other kinds there are many small ones.
 const ALONE_MAX: usize = 3;
-/// LIMIT: buckets that are decoded and not taken yet: some 250 KiB each.
+/// LIMIT: buckets that are read and not taken yet: some 250 KiB each.
 const AHEAD: usize = 4;
 
 /// Gives the listed buckets to `sink`, in their order.
@@ -26,13 +26,12 @@ pub(crate) fn each(
     keys: &BucketKeys,
     sink: &mut dyn FnMut(Bucket),
 ) -> Result<(), StorageError> {
-    let read = |listed: &Listed| bucket(transaction, tenant, listed, Some(keys));
     if listed.iter().filter(|listed| listed.kind == BucketKind::Places).count() > ALONE_MAX {
         let read_all = scope(|scope| {
             let (send, receive) = sync_channel(AHEAD);
             let all = move || {
                 for listed in listed {
-                    let found = read(listed);
+                    let found = fetch(transaction, tenant, listed).map(|found| (listed, found));
                     let last = found.is_err();
                     // Whoever takes them has had enough, or there is nothing behind this one.
                     if send.send(found).is_err() || last {
@@ -41,7 +40,10 @@ pub(crate) fn each(
                 }
             };
             let reader = Builder::new().name("tessera-ahead".into()).spawn_scoped(scope, all).ok()?;
-            let taken = receive.into_iter().try_for_each(|found| found.map(&mut *sink));
+            let taken = receive.into_iter().try_for_each(|found| {
+                let (listed, found) = found?;
+                decode(tenant, listed, &found, Some(keys)).map(&mut *sink)
+            });
             reader.join().unwrap_or_else(|panicked| std::panic::resume_unwind(panicked));
             Some(taken)
         });
@@ -50,5 +52,5 @@ pub(crate) fn each(
         }
     }
     // Few, or there is no thread to be had.
-    listed.iter().try_for_each(|listed| read(listed).map(&mut *sink))
+    listed.iter().try_for_each(|listed| bucket(transaction, tenant, listed, Some(keys)).map(&mut *sink))
 }

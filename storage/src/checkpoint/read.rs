@@ -12,7 +12,7 @@ use crate::record::{Field, Reader, RecordError, image};
 use crate::seal::vault::Safe;
 use crate::seal::{self, KeyHeld, PartKey, Place, TENANT};
 use crate::store::{Bucket, BucketKind, RowRead};
-use redb::{ReadTransaction, ReadableDatabase};
+use redb::{AccessGuard, ReadTransaction, ReadableDatabase};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -239,31 +239,48 @@ pub(crate) fn listed_once(tenant: TenantId, row: &DirectoryRow) -> Result<(), St
     }
 }
 
-/// A listed bucket, all its parts verified against the list. Without keys what is private of it is blank.
-pub(crate) fn bucket(
+/// The parts of a listed bucket as they stand in the file, each with its key and verified against the list. They are
+/// read where they lie: a copy of every bucket would cost a tenth of a wake.
+pub(crate) struct Fetched(Vec<(Vec<u8>, AccessGuard<'static, &'static [u8]>)>);
+
+/// Reads the parts of a listed bucket and verifies them.
+pub(crate) fn fetch(
     transaction: &ReadTransaction,
     tenant: TenantId,
     listed: &Listed,
-    keys: Option<&BucketKeys>,
-) -> Result<Bucket, StorageError> {
-    let mut bucket = Bucket::of(listed.kind, listed.no, Vec::new());
+) -> Result<Fetched, StorageError> {
     let table = transaction.open_table(BUCKET).map_err(StorageError::checkpoint("opening a table"))?;
-    let under = keys.and_then(|keys| keys.get(&listed.key));
-    for (part, hash) in (0u32..).zip(&listed.parts) {
+    let parts = (0u32..).zip(&listed.parts).map(|(part, hash)| {
         let key = schema::bucket_key(tenant, listed.kind, listed.no, part);
-        // Read where it lies: a copy of every bucket would cost a tenth of a wake.
         let value = table.get(key.as_slice()).map_err(StorageError::checkpoint("reading"))?;
         let value = value.ok_or_else(|| damage(Of::Bucket, "a listed bucket is missing", Some(tenant)))?;
-        let body = schema::open(Of::Bucket, &key, value.value()).map_err(fault(Of::Bucket, tenant))?;
+        schema::open(Of::Bucket, &key, value.value()).map_err(fault(Of::Bucket, tenant))?;
         if value.value().last_chunk::<SEAL_BYTES>() != Some(hash) {
             return Err(damage(Of::Bucket, "a bucket is not the listed one", Some(tenant)));
         }
+        Ok((key, value))
+    });
+    parts.collect::<Result<_, _>>().map(Fetched)
+}
+
+/// A bucket of its parts. Without keys what is private of it is blank.
+pub(crate) fn decode(
+    tenant: TenantId,
+    listed: &Listed,
+    fetched: &Fetched,
+    keys: Option<&BucketKeys>,
+) -> Result<Bucket, StorageError> {
+    let mut bucket = Bucket::of(listed.kind, listed.no, Vec::new());
+    let under = keys.and_then(|keys| keys.get(&listed.key));
+    for (key, value) in &fetched.0 {
+        // Its hash was looked at when it was read.
+        let (body, _) = value.value().split_last_chunk::<SEAL_BYTES>().unwrap_or((&[], &[0; SEAL_BYTES]));
         let read = take_bucket(body, listed, &mut bucket).map_err(fault(Of::Bucket, tenant))?;
         if keys.is_none() {
             read.blank(&mut bucket);
             continue;
         }
-        let place = Place { tenant, owner: TENANT, kind: seal::BUCKET, key: &key };
+        let place = Place { tenant, owner: TENANT, kind: seal::BUCKET, key };
         let plain = match (read.sealed(), under) {
             (None, _) => Vec::new(),
             (Some(sealed), Some(under)) => under.open(&place, sealed).ok_or_else(|| {
@@ -276,6 +293,16 @@ pub(crate) fn bucket(
         read.fill(&plain, &mut bucket).map_err(fault(Of::Bucket, tenant))?;
     }
     Ok(bucket)
+}
+
+/// A listed bucket, all its parts verified against the list. Without keys what is private of it is blank.
+pub(crate) fn bucket(
+    transaction: &ReadTransaction,
+    tenant: TenantId,
+    listed: &Listed,
+    keys: Option<&BucketKeys>,
+) -> Result<Bucket, StorageError> {
+    decode(tenant, listed, &fetch(transaction, tenant, listed)?, keys)
 }
 
 /// The keys of buckets, by their slots.
