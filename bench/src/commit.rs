@@ -176,7 +176,7 @@ async fn open(
         match engine.submit(&admin, engine.command_id(), command.clone()).await {
             Ok(_) => {
                 micros.push(started.elapsed().as_nanos() as f64 / 1e3);
-                taken = Instant::now();
+                taken = started;
             }
             Err(tessera_engine::SubmitError::Refused(tessera_model::Refusal::Busy(at))) => {
                 busy += 1;

@@ -3,7 +3,7 @@
 //! The mailbox carries no content: commands wait in the intake, and reads never come here. One batch
 //! is in flight at a time; while it is, new commands collect.
 
-use crate::admit::{Done, Outcome, Waiting};
+use crate::admit::{Done, Outcome, Waiting, last_in_line, refuse_but, refuse_wide};
 use crate::directory::Entry;
 use crate::house::House;
 use crate::ring::{self, Ring};
@@ -22,8 +22,8 @@ use tessera_model::command::Ordered;
 use tessera_model::limits::BATCH_COMMANDS_MAX;
 use tessera_model::record::TenantStatus;
 use tessera_model::{
-    Caller, Command, Event, Limit, LimitAt, PermissionRef, Reason, Receipt, Refusal, Revision, Setting,
-    TenantId, UnixMillis, WorkspaceIndex,
+    Caller, Command, Event, Limit, LimitAt, PermissionRef, Reason, Refusal, Revision, Setting, TenantId,
+    UnixMillis, WorkspaceIndex,
 };
 use tessera_storage::{Batch, Bucket, BucketKind, Head, Room, Staged, StorageError};
 use tokio::sync::oneshot;
@@ -34,9 +34,12 @@ const SWEPT_MAX: usize = 1 << 20;
 /// LIMIT: frames, behind one another, of ends of acting; the next drain goes on.
 const NOTED_FRAMES_MAX: usize = 16;
 
+/// LIMIT: batches between two looks at the mailbox.
+const BATCHES_MAX: usize = 16;
+
 /// What the mailbox of a tenant carries.
 pub(crate) enum TenantMessage {
-    /// Commands are waiting in the intake. Sent again while some are left.
+    /// Commands are waiting in the intake. Sent again where some are left.
     Drain,
     /// Hand over up to so many buckets that differ from the checkpoint; whether a checkpoint begins with it.
     HandOver(usize, bool, oneshot::Sender<Handed>),
@@ -138,8 +141,7 @@ impl Actor for TenantActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             TenantMessage::Drain => {
-                running.execute().await?;
-                if running.entry.intake.tell_again() {
+                if running.drain().await? {
                     myself.cast(TenantMessage::Drain)?;
                 }
             }
@@ -151,6 +153,21 @@ impl Actor for TenantActor {
 }
 
 impl Running {
+    /// Drains the intake for some batches. True when commands are left, and the mailbox goes before them.
+    async fn drain(&mut self) -> Result<bool, ActorError> {
+        for _ in 0..BATCHES_MAX {
+            self.execute().await?;
+            if self.entry.intake.is_drained() {
+                // Whoever was answered may order at once; that needs no message then.
+                last_in_line().await;
+                if self.entry.intake.rests() {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(!self.entry.intake.rests())
+    }
+
     /// Decide and apply, commit, publish, reply. On failure nothing was published; the replies are
     /// dropped unanswered, which their callers read as Unknown, and the tenant is reloaded.
     async fn execute(&mut self) -> Result<(), ActorError> {
@@ -367,13 +384,13 @@ impl Running {
             let receipt = self.state.receipt(seen);
             // How many entries would stay, or subjects be left, is nothing that is made.
             let made = Made { kept: decided.made.kept, left: decided.made.left, ..Made::default() };
-            return Ok(done(receipt, made).into());
+            return Ok(Done::now(receipt, made).into());
         }
         if decided.events.is_empty() && decided.rows.is_empty() {
             let seen = tessera_model::Revision(self.state.revision.0.saturating_sub(1));
             let receipt = self.state.receipt(seen);
             let made = self.signed(decided.made, decided.renewed);
-            return Ok(done(receipt, made).into());
+            return Ok(Done::now(receipt, made).into());
         }
         // Staged before it is applied: what no frame can hold is refused, and nothing of it has happened.
         let staged = self.staged(ordered, decided.events, decided.rows);
@@ -405,7 +422,7 @@ impl Running {
             return Ok(Err(refusal).into());
         }
         let made = self.signed(decided.made, decided.renewed);
-        Ok(done(self.state.receipt(revision), made).into())
+        Ok(Done::now(self.state.receipt(revision), made).into())
     }
 
     /// What others are to hear of an event once it is published.
@@ -561,11 +578,6 @@ impl Running {
     }
 }
 
-/// What a command is told that was done now.
-fn done(receipt: Receipt, made: Made) -> Outcome {
-    Ok(Box::new(Done { receipt, made, repeat: false }))
-}
-
 /// What a command of a batch is told that the store did not take, where it is certain that nothing of it happened:
 /// whether the command narrows and whether all of the batch did, and what a full tail is.
 const fn refused_by(
@@ -582,22 +594,4 @@ const fn refused_by(
         });
     }
     if matches!(error, StorageError::Busy) { Some(tail) } else { None }
-}
-
-/// With a full disk or tail only commands that narrow are decided; the others are told at once.
-fn refuse_wide(waiting: VecDeque<Waiting>, refusal: Refusal) -> VecDeque<Waiting> {
-    refuse_but(waiting, refusal, |one| one.ordered.command.kind().narrows())
-}
-
-/// Turns down what is not kept.
-fn refuse_but(
-    waiting: VecDeque<Waiting>,
-    refusal: Refusal,
-    kept: impl Fn(&Waiting) -> bool,
-) -> VecDeque<Waiting> {
-    let (kept, others): (VecDeque<_>, VecDeque<_>) = waiting.into_iter().partition(kept);
-    for one in others {
-        drop(one.reply.send(Err(refusal)));
-    }
-    kept
 }

@@ -6,6 +6,7 @@
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use tessera_model::command::Ordered;
 use tessera_model::limits::{INTAKE_MAX, INTAKE_RESERVED_MAX, LOADS_WAITING_MAX};
 use tessera_model::{Limit, Receipt, Refusal};
@@ -22,6 +23,13 @@ pub struct Done {
     pub made: Made,
     /// Whether it had been done before under the same id.
     pub repeat: bool,
+}
+
+impl Done {
+    /// What a command is told that was done now.
+    pub(crate) fn now(receipt: Receipt, made: Made) -> Outcome {
+        Ok(Box::new(Self { receipt, made, repeat: false }))
+    }
 }
 
 /// The answer to a command, when it is known. It goes from hand to hand: hundreds of bytes stay where they are.
@@ -51,7 +59,20 @@ impl Queues {
 #[derive(Default)]
 pub(crate) struct Intake {
     queues: Mutex<Queues>,
+    /// The actor knows that commands wait: it drains, or is about to.
     told: AtomicBool,
+}
+
+/// Lets every task run that is ready now, this one last.
+pub(crate) fn last_in_line() -> impl Future<Output = ()> {
+    let mut gone = false;
+    std::future::poll_fn(move |context| {
+        if std::mem::replace(&mut gone, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
 }
 
 impl Intake {
@@ -87,7 +108,6 @@ impl Intake {
     /// Takes up to `most` commands, those that narrow first but never more than three quarters, and behind
     /// them, where there is room, one that is long work.
     pub(crate) fn take(&self, most: usize) -> Vec<Waiting> {
-        self.told.store(false, Ordering::Release);
         let mut queues = self.queues.lock();
         let narrow = queues.narrow.len().min(if queues.wide.is_empty() { most } else { most * 3 / 4 });
         let mut taken: Vec<_> = queues.narrow.drain(..narrow).collect();
@@ -99,12 +119,20 @@ impl Intake {
         taken
     }
 
-    /// Whether commands are left; if so the caller tells the actor again.
-    pub(crate) fn tell_again(&self) -> bool {
+    /// Whether nothing waits now.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.queues.lock().len() == 0
+    }
+
+    /// Whether nothing waits, so that the actor rests: whoever comes from here on tells it. INVARIANT: said behind the
+    /// lock under which commands queue: one that this did not see finds the actor untold.
+    pub(crate) fn rests(&self) -> bool {
         let queues = self.queues.lock();
-        let left = queues.len() > 0;
-        drop(queues);
-        left && !self.told.swap(true, Ordering::AcqRel)
+        let rests = queues.len() == 0;
+        if rests {
+            self.told.store(false, Ordering::Release);
+        }
+        rests
     }
 
     /// How many commands wait.
@@ -124,4 +152,22 @@ impl Intake {
             drop(one.reply.send(Err(refusal)));
         }
     }
+}
+
+/// With a full disk or tail only commands that narrow are decided; the others are told at once.
+pub(crate) fn refuse_wide(waiting: VecDeque<Waiting>, refusal: Refusal) -> VecDeque<Waiting> {
+    refuse_but(waiting, refusal, |one| one.ordered.command.kind().narrows())
+}
+
+/// Turns down what is not kept.
+pub(crate) fn refuse_but(
+    waiting: VecDeque<Waiting>,
+    refusal: Refusal,
+    kept: impl Fn(&Waiting) -> bool,
+) -> VecDeque<Waiting> {
+    let (kept, others): (VecDeque<_>, VecDeque<_>) = waiting.into_iter().partition(kept);
+    for one in others {
+        drop(one.reply.send(Err(refusal)));
+    }
+    kept
 }
