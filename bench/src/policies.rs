@@ -52,7 +52,7 @@ const POLICY_NONE: Spec = Spec {
 };
 
 /// Questions of one round.
-const QUESTIONS: usize = 256;
+pub const QUESTIONS: usize = 256;
 /// Policies of the large set.
 const MANY: usize = 10_000;
 
@@ -65,7 +65,7 @@ const SIX: &str = r#"permit (principal, action == Action::"read", resource) when
     && context.trusted && context.n < 10 && resource.size <= 100 };"#;
 
 /// Everything that questions are asked over: ours and the peer's, of one text.
-struct World {
+pub struct World {
     names: Names,
     policies: Policies,
     entities: Entities,
@@ -108,12 +108,33 @@ impl World {
         Ok(Self { names, policies, entities: stored, set, known, questions })
     }
 
-    fn requests(&self) -> Result<Vec<Request<'_>>, Why> {
+    /// The world of one policy of six conditions.
+    ///
+    /// # Errors
+    /// When its texts are not taken.
+    pub fn six() -> Result<Self, Why> {
+        Self::new(SIX)
+    }
+
+    /// The world of so many policies, all but ten of them irrelevant.
+    ///
+    /// # Errors
+    /// When its texts are not taken.
+    pub fn many(count: usize) -> Result<Self, Why> {
+        Self::new(&grown(count)?)
+    }
+
+    /// The questions, in the numbers of the policies.
+    ///
+    /// # Errors
+    /// When one does not fit.
+    pub fn requests(&self) -> Result<Vec<Request<'_>>, Why> {
         self.questions.iter().map(|question| question.numbered(&self.names).map_err(faults)).collect()
     }
 
     /// Nanoseconds of one of our decisions.
-    fn ours(&self, requests: &[Request<'_>]) -> f64 {
+    #[inline(never)]
+    pub fn ours(&self, requests: &[Request<'_>]) -> f64 {
         let mut room = self.policies.room();
         nanos_each(requests.len(), || {
             for request in requests {
@@ -124,7 +145,7 @@ impl World {
     }
 
     /// Nanoseconds of one decision of the peer.
-    fn peer(&self) -> f64 {
+    pub fn peer(&self) -> f64 {
         let authorizer = Authorizer::new();
         nanos_each(self.questions.len(), || {
             for question in &self.questions {

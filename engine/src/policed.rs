@@ -24,9 +24,7 @@ use tessera_program::{
     Shape, Uid, Value, Word,
 };
 
-/// What the node itself says in every context whose action has a place for it.
-pub(crate) const GIVEN: [&str; 8] =
-    ["now", "ip", "opened", "key", "workspace", "acr", "authenticated_at", "device_trust"];
+pub(crate) use tessera_model::policy::GIVEN;
 /// The id of the one entity of type `Tenant`.
 const TENANT: &str = "tenant";
 /// LIMIT: steps that a list of permissions may take over all of them: some 10 ms.

@@ -101,3 +101,6 @@ impl EntityChange {
 
 /// The types of what a tenant has of its own, which nobody stores: they stand in every schema.
 pub const OWN_TYPES: [&str; 5] = ["User", "Group", "Role", "Workspace", "Tenant"];
+/// What a node says itself in every context whose action has a place for it.
+pub const GIVEN: [&str; 8] =
+    ["now", "ip", "opened", "key", "workspace", "acr", "authenticated_at", "device_trust"];

@@ -1,5 +1,6 @@
 //! Entities: attributes, tags and ancestors of each, in flat tables.
 
+use crate::brief::{Brief, put_briefs};
 use crate::names::{Names, Numbers, number};
 use crate::term::{Store, TERM_DEPTH_MAX, Term};
 use crate::value::{Heap, Span, Uid, Value};
@@ -20,6 +21,8 @@ pub struct Fact {
 pub(crate) struct Row {
     pub(crate) attributes: Span,
     pub(crate) tags: Span,
+    /// Its attributes in short.
+    briefs: u32,
     start: u32,
     len: u32,
 }
@@ -32,6 +35,7 @@ pub struct Entities {
     /// Those of a request, in the order of their numbers.
     few: Vec<(Uid, Row)>,
     pub(crate) heap: Vec<Value>,
+    briefs: Vec<Brief>,
     ancestors: Vec<Uid>,
     which: Heap,
 }
@@ -44,7 +48,14 @@ impl Default for Entities {
 
 impl Entities {
     pub(crate) const fn of(which: Heap) -> Self {
-        Self { rows: Vec::new(), few: Vec::new(), heap: Vec::new(), ancestors: Vec::new(), which }
+        Self {
+            rows: Vec::new(),
+            few: Vec::new(),
+            heap: Vec::new(),
+            briefs: Vec::new(),
+            ancestors: Vec::new(),
+            which,
+        }
     }
 
     /// Stores an entity in place of what was known of it. False when a value is too deep: nothing happens.
@@ -62,7 +73,7 @@ impl Entities {
         let uid = names.uid(kind, id);
         let Some(Some(row)) = self.rows.get(uid.0 as usize).copied() else { return };
         let mut above: Vec<Uid> = above.map(|(kind, id)| names.uid(kind, id)).collect();
-        self.put_fields(uid, (row.attributes, row.tags), &mut above);
+        self.put_fields(uid, row, &mut above);
     }
 
     /// Forgets an entity. Its values stay in the table until it is made anew.
@@ -83,6 +94,7 @@ impl Entities {
         self.rows.clear();
         self.few.clear();
         self.heap.clear();
+        self.briefs.clear();
         self.ancestors.clear();
     }
 
@@ -100,21 +112,24 @@ impl Entities {
             store.fields(fields.iter().map(|(name, value)| (name.as_str(), value)), TERM_DEPTH_MAX)
         };
         let (Some(attributes), Some(tags)) = (put(&fact.attributes), put(&fact.tags)) else { return false };
-        self.put_fields(uid, (attributes, tags), &mut above);
+        let briefs = put_briefs(&self.heap, attributes, &mut self.briefs);
+        self.put_fields(uid, Row { attributes, tags, briefs, start: 0, len: 0 }, &mut above);
         true
     }
 
-    /// Stores an entity without tags of attributes that are in the heap already.
-    pub(crate) fn put_row(&mut self, uid: Uid, attributes: Span, above: &mut Vec<Uid>) {
+    /// Stores an entity without tags of attributes that are in a heap already.
+    pub(crate) fn put_row(&mut self, uid: Uid, (heap, attributes): (&[Value], Span), above: &mut Vec<Uid>) {
         let tags = Span { heap: self.which, start: 0, len: 0 };
-        self.put_fields(uid, (attributes, tags), above);
+        let briefs = put_briefs(heap, attributes, &mut self.briefs);
+        self.put_fields(uid, Row { attributes, tags, briefs, start: 0, len: 0 }, above);
     }
 
-    fn put_fields(&mut self, uid: Uid, (attributes, tags): (Span, Span), above: &mut Vec<Uid>) {
+    /// Stores what is known of an entity; where its ancestors stand is told here.
+    fn put_fields(&mut self, uid: Uid, known: Row, above: &mut Vec<Uid>) {
         above.retain(|one| *one != uid);
         above.sort_unstable();
         above.dedup();
-        let row = Row { attributes, tags, start: number(self.ancestors.len()), len: number(above.len()) };
+        let row = Row { start: number(self.ancestors.len()), len: number(above.len()), ..known };
         self.ancestors.append(above);
         match self.which {
             Heap::Entities => {
@@ -133,21 +148,26 @@ impl Entities {
         }
     }
 
+    #[inline]
     pub(crate) fn row(&self, uid: Uid) -> Option<&Row> {
         self.rows.get(uid.0 as usize)?.as_ref()
     }
 
+    #[inline]
     pub(crate) fn sent_row(&self, uid: Uid) -> Option<&Row> {
         let at = self.few.partition_point(|(one, _)| *one < uid);
         self.few.get(at).filter(|(one, _)| *one == uid).map(|(_, row)| row)
     }
 
+    /// The attributes of an entity in short.
+    #[inline]
+    pub(crate) fn briefs(&self, row: &Row) -> &[Brief] {
+        let start = row.briefs as usize;
+        self.briefs.get(start..start.saturating_add(row.attributes.len as usize)).unwrap_or_default()
+    }
+
     pub(crate) fn ancestors(&self, row: &Row) -> &[Uid] {
         let start = row.start as usize;
         self.ancestors.get(start..start.saturating_add(row.len as usize)).unwrap_or_default()
-    }
-
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.few.is_empty()
     }
 }

@@ -6,56 +6,22 @@
 //!
 //! INVARIANT: jumps lead forward here too.
 
+use crate::brief::{Short, ShortKind};
 use crate::names::number;
 use crate::op::{Op, Than, Variable};
 use crate::value::{Value, Word};
 
-/// What is asked of an attribute.
-#[derive(Clone, Copy, Debug)]
+/// What is asked of an attribute, beside whether it is a number of the kind of the step, from its first to its last.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum What {
-    /// Whether it is true.
-    Truth,
+    /// Nothing, and another kind is a fault.
+    Ordered,
+    /// Nothing, and another kind is another value.
+    Same,
     /// Whether it is there.
     Has,
-    /// Whether it is this.
-    Is(Short),
     /// Whether it is this part of the question.
     IsPart(Variable),
-    /// Whether it is a number of this kind from the first to the last of these.
-    Between(ShortKind, i64, i64),
-}
-
-/// Kinds of values that are one number.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum ShortKind {
-    Bool,
-    Long,
-    Text,
-    Entity,
-    Decimal,
-    Datetime,
-    Duration,
-}
-
-/// A value that is one number.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Short(ShortKind, i64);
-
-impl Short {
-    /// The value, if it is one number.
-    #[inline]
-    pub(crate) const fn of(value: &Value) -> Option<Self> {
-        Some(match value {
-            Value::Bool(value) => Self(ShortKind::Bool, *value as i64),
-            Value::Long(value) => Self(ShortKind::Long, *value),
-            Value::Text(word) => Self(ShortKind::Text, word.0 as i64),
-            Value::Entity(uid) => Self(ShortKind::Entity, uid.0 as i64),
-            Value::Decimal(value) => Self(ShortKind::Decimal, *value),
-            Value::Datetime(value) => Self(ShortKind::Datetime, *value),
-            Value::Duration(value) => Self(ShortKind::Duration, *value),
-            Value::Ip(_) | Value::Set(_) | Value::Record(_) => return None,
-        })
-    }
 }
 
 /// The numbers that stand so to another.
@@ -93,27 +59,29 @@ pub(crate) struct Branch {
     pub(crate) to: u32,
 }
 
-/// A question about an attribute of a part of the question.
+/// A question about an attribute of a part of the question, and the numbers that it is held against.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Test {
-    pub(crate) of: Variable,
+    pub(crate) first: i64,
+    pub(crate) last: i64,
     pub(crate) name: Word,
-    pub(crate) what: What,
-    /// Whether the answer is turned around.
-    pub(crate) not: bool,
     /// Steps that it costs.
     pub(crate) steps: u32,
-    /// Without one the answer is left on the stack.
-    pub(crate) then: Option<Branch>,
-    /// Whether it is the last step, whose answer is that of the program.
-    pub(crate) last: bool,
+    pub(crate) of: Variable,
+    pub(crate) kind: ShortKind,
+    pub(crate) what: What,
+    pub(crate) then: Branch,
 }
 
 /// One step.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fused {
-    /// A question about an attribute.
+    /// A question about an attribute that may jump.
     Test(Test),
+    /// A question about an attribute that puts whether the answer is that of its branch.
+    Tell(Test),
+    /// The answer of the program.
+    End(bool),
     /// Puts an attribute of a part of the question.
     Field(Variable, Word),
     /// Takes the top away and may jump.
@@ -128,16 +96,16 @@ impl Fused {
     /// Whether it leaves a truth value where it jumps.
     const fn leaves(&self) -> bool {
         match self {
-            Self::Test(Test { then: Some(branch), .. }) | Self::Branch(branch) => branch.leaves.is_some(),
-            Self::Test(Test { then: None, .. }) | Self::Jump(_) | Self::Field(..) | Self::One(_) => false,
+            Self::Test(Test { then: branch, .. }) | Self::Branch(branch) => branch.leaves.is_some(),
+            Self::Tell(_) | Self::End(_) | Self::Jump(_) | Self::Field(..) | Self::One(_) => false,
         }
     }
 
     const fn target(&mut self) -> Option<&mut u32> {
         match self {
-            Self::Test(Test { then: Some(branch), .. }) | Self::Branch(branch) => Some(&mut branch.to),
+            Self::Test(Test { then: branch, .. }) | Self::Branch(branch) => Some(&mut branch.to),
             Self::Jump(to) => Some(to),
-            Self::Test(Test { then: None, .. }) | Self::Field(..) | Self::One(_) => None,
+            Self::Tell(_) | Self::End(_) | Self::Field(..) | Self::One(_) => None,
         }
     }
 }
@@ -172,7 +140,7 @@ fn branch(code: &[Op], op: Op) -> Option<Branch> {
 }
 
 /// Makes the steps of a program.
-pub(crate) fn fuse(code: &[Op], words: &[Word]) -> Box<[Fused]> {
+fn fuse(code: &[Op], words: &[Word]) -> Box<[Fused]> {
     let branches: Vec<Option<Branch>> = code.iter().map(|op| branch(code, *op)).collect();
     let mut entered = vec![false; code.len() + 1];
     for (op, branch) in code.iter().zip(&branches) {
@@ -190,6 +158,10 @@ pub(crate) fn fuse(code: &[Op], words: &[Word]) -> Box<[Fused]> {
         let (one, taken) = fusing.one(at);
         fused.extend(one);
         at += taken.max(1);
+        // The last step that says the answer jumps when it is true, and this stands behind it.
+        if let Some(Fused::Test(Test { then: Branch { to: END, .. }, .. })) = one {
+            fused.push(Fused::End(false));
+        }
     }
     if let Some(place) = places.last_mut() {
         *place = number(fused.len());
@@ -197,11 +169,37 @@ pub(crate) fn fuse(code: &[Op], words: &[Word]) -> Box<[Fused]> {
     for one in &mut fused {
         let leaves = one.leaves();
         if let Some(to) = one.target() {
+            // Nobody counts so many instructions: what ends already stays so.
             let ends = *to as usize >= code.len() && leaves;
             *to = if ends { END } else { places.get(*to as usize).copied().unwrap_or(END) };
         }
     }
     fused.into_boxed_slice()
+}
+
+/// A program as it runs.
+#[derive(Clone, Debug)]
+pub(crate) enum Steps {
+    /// Questions about attributes alone, each with its jump: what falls off the end is false.
+    Row(Box<[Test]>),
+    /// Any steps.
+    Any(Box<[Fused]>),
+}
+
+impl Steps {
+    pub(crate) fn of(code: &[Op], words: &[Word]) -> Self {
+        let fused = fuse(code, words);
+        let Some((Fused::End(false), tests)) = fused.split_last() else { return Self::Any(fused) };
+        let row = |one: &Fused| {
+            let Fused::Test(test) = one else { return None };
+            let within = (test.then.to as usize) < tests.len() && test.then.leaves.is_none();
+            (within || test.then.to == END && test.then.leaves.is_some()).then_some(*test)
+        };
+        match tests.iter().map(row).collect() {
+            Some(tests) => Self::Row(tests),
+            None => Self::Any(fused),
+        }
+    }
 }
 
 /// A program on its way.
@@ -237,45 +235,68 @@ impl Fusing<'_> {
     fn field(&self, of: Variable, at: usize) -> Option<(Fused, usize)> {
         let next = self.within(at + 1)?;
         let (name, (what, mut not, taken)) = if let Op::Has { start, len: 1 } = next {
-            (*self.words.get(start as usize)?, (What::Has, false, 0))
+            (*self.words.get(start as usize)?, (Asked::Part(What::Has), false, 0))
         } else if let Op::Attribute(name) = next {
             let Some(asked) = self.asked(at + 2) else { return Some((Fused::Field(of, name), 2)) };
             (name, asked)
         } else {
             return None;
         };
+        let (what, kind, first, last) = what.parts();
         let mut end = at + 2 + taken;
         while let Some(Op::Not | Op::Truth) = self.within(end) {
             not ^= matches!(self.within(end), Some(Op::Not));
             end += 1;
         }
-        let then = self.within(end).and_then(|_| self.branches.get(end).copied().flatten());
-        end += usize::from(then.is_some());
+        let branch = self.within(end).and_then(|_| self.branches.get(end).copied().flatten());
+        end += usize::from(branch.is_some());
         // What is compared for equality costs one more.
-        let more = u32::from(matches!(what, What::Is(_) | What::IsPart(_) | What::Has));
-        let steps = number(end - at).saturating_add(more);
-        let last = end == self.code.len();
-        Some((Fused::Test(Test { of, name, what, not, steps, then, last }), end - at))
+        let free = what == What::Ordered;
+        let steps = number(end - at).saturating_add(u32::from(!free));
+        let ends = end == self.code.len();
+        let mut then = branch.unwrap_or(Branch { when: true, leaves: Some(true), to: END });
+        then.when ^= not;
+        let test = Test { first, last, name, steps, of, kind, what, then };
+        let jumps = branch.is_some() || ends;
+        Some((if jumps { Fused::Test(test) } else { Fused::Tell(test) }, end - at))
     }
 
     /// What is asked of the attribute that lies on top, whether the answer is turned around, and of how many instructions
     /// the question is made.
-    fn asked(&self, at: usize) -> Option<(What, bool, usize)> {
+    fn asked(&self, at: usize) -> Option<(Asked, bool, usize)> {
+        let same = |right: &Value| {
+            let Short(kind, right) = Short::of(right);
+            (kind != ShortKind::Wide).then_some(Asked::Number(What::Same, kind, (right, right)))
+        };
         match (self.within(at)?, self.within(at + 1)) {
             (Op::Push(right), Some(Op::Order(than))) => {
-                let Short(kind, right) = Short::of(&right)?;
-                let (first, last) = between(than, right);
+                let Short(kind, right) = Short::of(&right);
                 let ordered = matches!(kind, ShortKind::Long | ShortKind::Datetime | ShortKind::Duration);
-                ordered.then_some((What::Between(kind, first, last), false, 2))
+                ordered.then_some((Asked::Number(What::Ordered, kind, between(than, right)), false, 2))
             }
-            (Op::Push(right), Some(Op::Equal)) => Some((What::Is(Short::of(&right)?), false, 2)),
-            (Op::Push(right), Some(Op::Unequal)) => Some((What::Is(Short::of(&right)?), true, 2)),
-            (Op::Load(part), Some(Op::Equal)) => Some((What::IsPart(part), false, 2)),
-            (Op::Load(part), Some(Op::Unequal)) => Some((What::IsPart(part), true, 2)),
+            (Op::Push(right), Some(Op::Equal)) => Some((same(&right)?, false, 2)),
+            (Op::Push(right), Some(Op::Unequal)) => Some((same(&right)?, true, 2)),
+            (Op::Load(part), Some(Op::Equal)) => Some((Asked::Part(What::IsPart(part)), false, 2)),
+            (Op::Load(part), Some(Op::Unequal)) => Some((Asked::Part(What::IsPart(part)), true, 2)),
             (Op::Truth | Op::Not | Op::And(_) | Op::Or(_) | Op::Unless(_), _) => {
-                Some((What::Truth, false, 0))
+                Some((Asked::Number(What::Ordered, ShortKind::Bool, (1, 1)), false, 0))
             }
             _ => None,
+        }
+    }
+}
+
+/// A question about an attribute: about its number, or about something else.
+enum Asked {
+    Number(What, ShortKind, (i64, i64)),
+    Part(What),
+}
+
+impl Asked {
+    const fn parts(&self) -> (What, ShortKind, i64, i64) {
+        match self {
+            Self::Number(what, kind, (first, last)) => (*what, *kind, *first, *last),
+            Self::Part(what) => (*what, ShortKind::None, 0, 0),
         }
     }
 }
@@ -283,12 +304,13 @@ impl Fusing<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::brief::Parts;
     use crate::entities::{Entities, Fact};
     use crate::names::Names;
+    use crate::policies::{Policies, Room};
     use crate::request::{EntityRef, Request};
-    use crate::run::{Parts, Pool, Run};
+    use crate::run::Run;
     use crate::term::Term;
-    use std::cell::Cell;
     use std::collections::BTreeMap;
 
     /// Numbers from a seed.
@@ -383,7 +405,7 @@ mod tests {
         let context: BTreeMap<String, Term> = [("a", Term::Bool(true)), ("d", Term::Long(1))]
             .map(|(name, value)| (name.to_owned(), value))
             .into();
-        let mut told = [0_u32; 3];
+        let (mut told, mut rows) = ([0_u32; 3], 0);
         for seed in 0..20_000 {
             let mut random = Seeded(seed);
             let mut code = Vec::new();
@@ -394,20 +416,17 @@ mod tests {
             let request =
                 Request::new(&names, (user, who("Action", "read"), doc), &context).expect("a question");
             let parts = Parts::of(&request, &entities);
-            let pool = Pool { constants: &[], words: &words, patterns: &[] };
-            let (mut stack, mut made) = (Vec::with_capacity(code.len() + 2), Vec::new());
-            let left = Cell::new(100_000);
-            let steps = fuse(&code, &words);
-            let mut run = Run {
-                request: &request,
-                entities: &entities,
-                parts,
-                pool,
-                stack: &mut stack,
-                made: &mut made,
-                left: &left,
+            let policies = Policies::of_words(&words);
+            let mut room = Room::of(code.len() + 2, 100_000);
+            let steps = Steps::of(&code, &words);
+            let mut run =
+                Run { request: &request, entities: &entities, policies: &policies, parts, room: &mut room };
+            let right = run.slowly(&code);
+            let answer = match &steps {
+                Steps::Row(tests) => run.row(tests),
+                Steps::Any(steps) => run.answer(steps),
             };
-            let (right, answer) = (run.slowly(&code), run.answer(&steps));
+            rows += u32::from(matches!(steps, Steps::Row(_)));
             assert_eq!(answer, right, "seed {seed}: {code:?} {steps:?}");
             told[match answer {
                 Ok(true) => 0,
@@ -416,5 +435,6 @@ mod tests {
             }] += 1;
         }
         assert!(told.iter().all(|count| *count > 1_000), "all three come: {told:?}");
+        assert!(rows > 1_000, "rows come: {rows}");
     }
 }

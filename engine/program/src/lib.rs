@@ -6,6 +6,7 @@
 //! the values are. Nothing here knows a language: programs are made with an [`Assembler`].
 
 mod assemble;
+mod brief;
 mod codec;
 mod entities;
 mod fault;

@@ -3,15 +3,16 @@
 //! Default is deny, a forbid wins, a permit that fails is no permit. What a forbid that fails does is a
 //! choice: [`FaultRule`].
 
+use crate::brief::Parts;
 use crate::entities::Entities;
 use crate::fault::FaultReason;
-use crate::fuse::{Fused, fuse};
+use crate::fuse::Steps;
 use crate::hash::NumberHash;
 use crate::names::number;
 use crate::op::{Op, Variable};
 use crate::pattern::Pattern;
 use crate::request::Request;
-use crate::run::{Parts, Pool, Run};
+use crate::run::Run;
 use crate::value::{Uid, Value, Word};
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -58,7 +59,7 @@ pub(crate) struct Policy {
     pub(crate) head: Head,
     pub(crate) code: Box<[Op]>,
     /// The code as it runs.
-    steps: Box<[Fused]>,
+    steps: Steps,
     /// The one action that it is about, where that is all that its head asks for.
     only: Option<Uid>,
     /// Whether it looks at what the clock moves.
@@ -97,16 +98,19 @@ impl Found {
     }
 
     /// Visits what may concern a question until `enough` says so; whether it did.
-    #[inline]
-    fn visit(&self, run: &mut Run<'_>, mut enough: impl FnMut(&mut Run<'_>, u32) -> bool) -> bool {
-        if self.all.iter().any(|at| enough(run, *at)) {
-            return true;
+    #[inline(always)]
+    fn visit<'a>(&self, run: &mut Run<'a>, enough: &mut impl FnMut(&mut Run<'a>, u32) -> bool) -> bool {
+        for at in &self.all {
+            if enough(run, *at) {
+                return true;
+            }
         }
-        self.scoped && self.visit_scoped(run, &mut enough)
+        self.scoped && self.visit_scoped(run, enough)
     }
 
     /// The same of those whose scope names somebody or something.
-    fn visit_scoped(&self, run: &mut Run<'_>, enough: &mut impl FnMut(&mut Run<'_>, u32) -> bool) -> bool {
+    #[inline(never)]
+    fn visit_scoped<'a>(&self, run: &mut Run<'a>, enough: &mut dyn FnMut(&mut Run<'a>, u32) -> bool) -> bool {
         let (request, entities) = (run.request, run.entities);
         let mut any =
             |list: Option<&Vec<u32>>| list.is_some_and(|list| list.iter().any(|at| enough(run, *at)));
@@ -181,15 +185,18 @@ pub struct Policies {
     forbids: Index,
     made: usize,
     deep: usize,
+    /// Whether any needs a stack.
+    stacked: bool,
 }
 
 /// Room that evaluation works in: taken once, used again and again.
 #[derive(Debug, Default)]
 pub struct Room {
-    stack: Vec<Value>,
-    made: Vec<Value>,
+    pub(crate) stack: Vec<Value>,
+    pub(crate) made: Vec<Value>,
     timed: bool,
-    left: Cell<u32>,
+    /// Steps that the question may still take.
+    pub(crate) left: Cell<u32>,
 }
 
 /// LIMIT: steps that one question may take over all policies that may concern it, some 100 us: one for a policy, for an
@@ -198,6 +205,12 @@ pub struct Room {
 pub const QUESTION_STEPS_MAX: u32 = 16_384;
 
 impl Room {
+    /// Room for a program of its own.
+    #[cfg(test)]
+    pub(crate) fn of(deep: usize, steps: u32) -> Self {
+        Self { stack: Vec::with_capacity(deep), left: Cell::new(steps), ..Self::default() }
+    }
+
     /// Steps that the last question took.
     #[must_use]
     pub const fn steps(&self) -> u32 {
@@ -242,6 +255,12 @@ impl Ruling {
 }
 
 impl Policies {
+    /// No policies, but words that a program speaks of.
+    #[cfg(test)]
+    pub(crate) fn of_words(words: &[Word]) -> Self {
+        Self { words: words.to_vec(), ..Self::default() }
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -274,7 +293,9 @@ impl Policies {
         };
         index.put(&head, at);
         (self.made, self.deep) = (self.made.max(made), self.deep.max(deep));
-        self.policies.push(Policy::new(head, code, &self.words));
+        let policy = Policy::new(head, code, &self.words);
+        self.stacked |= matches!(policy.steps, Steps::Any(_));
+        self.policies.push(policy);
     }
 
     /// Says which attributes of the context the clock moves: policies that look at one of them, or at the context
@@ -304,11 +325,14 @@ impl Policies {
         rule: FaultRule,
         room: &mut Room,
     ) -> Ruling {
-        if let Some(ruling) = self.forbids(entities, request, rule, room) {
+        let mut run = self.begin(entities, request, room);
+        if self.forbids.some
+            && let Some(ruling) = self.forbidden(&mut run, rule)
+        {
             return ruling;
         }
         let mut ruling = Ruling::NoPermit;
-        self.visit(Effect::Permit, entities, request, room, |at, outcome| {
+        self.visit(&self.permits, &mut run, |at, outcome| {
             if outcome == Outcome::Applies {
                 ruling = Ruling::Permit(at);
             }
@@ -325,10 +349,13 @@ impl Policies {
         rule: FaultRule,
         room: &mut Room,
     ) -> Option<Ruling> {
-        room.timed = false;
-        room.left.set(QUESTION_STEPS_MAX);
+        let mut run = self.begin(entities, request, room);
+        self.forbidden(&mut run, rule)
+    }
+
+    fn forbidden(&self, run: &mut Run<'_>, rule: FaultRule) -> Option<Ruling> {
         let mut ruling = None;
-        self.visit(Effect::Forbid, entities, request, room, |at, outcome| {
+        self.visit(&self.forbids, run, |at, outcome| {
             ruling = match (outcome, rule) {
                 (Outcome::Applies, _) => Some(Ruling::Forbidden(at)),
                 (Outcome::Failed(fault), FaultRule::Strict)
@@ -345,11 +372,10 @@ impl Policies {
 
     /// Every policy that applies or fails, by number.
     pub fn all(&self, entities: &Entities, request: &Request<'_>, room: &mut Room) -> Vec<(u32, Outcome)> {
-        room.timed = false;
-        room.left.set(QUESTION_STEPS_MAX);
+        let mut run = self.begin(entities, request, room);
         let mut found = Vec::new();
-        for effect in [Effect::Forbid, Effect::Permit] {
-            self.visit(effect, entities, request, room, |at, outcome| {
+        for index in [&self.forbids, &self.permits] {
+            self.visit(index, &mut run, |at, outcome| {
                 found.push((at, outcome));
                 false
             });
@@ -359,48 +385,45 @@ impl Policies {
         found
     }
 
+    /// A question in its room.
+    #[inline(always)]
+    fn begin<'r>(&'r self, entities: &'r Entities, request: &'r Request<'_>, room: &'r mut Room) -> Run<'r> {
+        room.timed = false;
+        room.left.set(QUESTION_STEPS_MAX);
+        if self.stacked {
+            // What is reserved counts from the end of what lies there.
+            room.stack.clear();
+            room.stack.reserve(self.deep);
+            room.made.clear();
+            room.made.reserve(self.made);
+        }
+        Run { request, entities, policies: self, parts: Parts::of(request, entities), room }
+    }
+
     /// Evaluates the policies that may concern the question until `enough` says so.
-    fn visit(
-        &self,
-        effect: Effect,
-        entities: &Entities,
-        request: &Request<'_>,
-        room: &mut Room,
-        mut enough: impl FnMut(u32, Outcome) -> bool,
-    ) {
-        let index = match effect {
-            Effect::Permit => &self.permits,
-            Effect::Forbid => &self.forbids,
-        };
+    #[inline]
+    fn visit<'a>(&self, index: &Index, run: &mut Run<'a>, mut enough: impl FnMut(u32, Outcome) -> bool) {
         if !index.some {
             return;
         }
-        let Room { stack, made, timed, left } = room;
-        // What is reserved counts from the end of what lies there.
-        stack.clear();
-        stack.reserve(self.deep);
-        made.clear();
-        made.reserve(self.made);
-        let pool = Pool { constants: &self.constants, words: &self.words, patterns: &self.patterns };
-        let parts = Parts::of(request, entities);
-        let mut run = Run { request, entities, parts, pool, stack, made, left };
-        let mut one = |run: &mut Run<'_>, at: u32| {
+        let mut one = |run: &mut Run<'a>, at: u32| {
             let Some(policy) = self.policies.get(at as usize) else { return false };
-            let outcome = policy.outcome(run, timed);
+            let outcome = policy.outcome(run);
             outcome.is_some_and(|outcome| enough(at, outcome))
         };
-        if index.any.visit(&mut run, &mut one) {
+        if index.any.visit(run, &mut one) {
             return;
         }
-        if let Some(found) = index.of(request.action)
-            && found.visit(&mut run, &mut one)
+        let action = run.request.action;
+        if let Some(found) = index.of(action)
+            && found.visit(run, &mut one)
         {
             return;
         }
-        let Some((row, table)) = request.row(entities, request.action) else { return };
+        let Some((row, table)) = run.request.row(run.entities, action) else { return };
         for action in table.ancestors(row) {
             if let Some(found) = index.of(*action)
-                && found.visit(&mut run, &mut one)
+                && found.visit(run, &mut one)
             {
                 return;
             }
@@ -415,12 +438,12 @@ impl Policy {
             Some([action]) if !head.below && free(&head.subject) && free(&head.resource) => Some(*action),
             Some(_) | None => None,
         };
-        Self { steps: fuse(&code, words), head, code: code.into_boxed_slice(), only, timed: false }
+        Self { steps: Steps::of(&code, words), head, code: code.into_boxed_slice(), only, timed: false }
     }
 
     /// What it says; nothing when it does not apply.
-    #[inline]
-    fn outcome(&self, run: &mut Run<'_>, timed: &mut bool) -> Option<Outcome> {
+    #[inline(always)]
+    fn outcome(&self, run: &mut Run<'_>) -> Option<Outcome> {
         let concerns = if self.only == Some(run.request.action) {
             run.pay(1).map(|()| true)
         } else {
@@ -431,8 +454,12 @@ impl Policy {
             Ok(false) => return None,
             Err(fault) => return Some(Outcome::Failed(fault)),
         }
-        *timed |= self.timed;
-        match run.answer(&self.steps) {
+        run.room.timed |= self.timed;
+        let answer = match &self.steps {
+            Steps::Row(tests) => run.row(tests),
+            Steps::Any(steps) => run.answer(steps),
+        };
+        match answer {
             Ok(true) => Some(Outcome::Applies),
             Ok(false) => None,
             Err(fault) => Some(Outcome::Failed(fault)),

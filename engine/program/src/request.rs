@@ -1,5 +1,6 @@
 //! A question: who, what, to what, and the circumstances, with numbers of its own for what nobody knew.
 
+use crate::brief::{Brief, put_briefs};
 use crate::entities::{Entities, Fact, Row};
 use crate::names::{Names, Numbers, number};
 use crate::term::{Store, Term};
@@ -116,6 +117,7 @@ impl Own {
 pub struct Desk {
     own: Own,
     heap: Vec<Value>,
+    briefs: Vec<Brief>,
     sent: Entities,
     stack: Vec<Value>,
     cells: Vec<(Word, Value)>,
@@ -127,6 +129,7 @@ impl Default for Desk {
         Self {
             own: Own::default(),
             heap: Vec::new(),
+            briefs: Vec::new(),
             sent: Entities::of(Heap::Request),
             stack: Vec::new(),
             cells: Vec::new(),
@@ -137,16 +140,23 @@ impl Default for Desk {
 
 /// A question, in the numbers of `names`. What no policy and no stored entity speaks of has numbers behind
 /// those, so that equal texts have equal numbers here too.
+///
+/// COST: what a decision looks at comes first and lies in one line of the cache; the rest is room to make questions in.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Request<'a> {
-    numbers: Local<'a>,
+    /// The circumstances in short.
+    pub(crate) briefs: Vec<Brief>,
     pub(crate) subject: Uid,
     pub(crate) action: Uid,
     pub(crate) resource: Uid,
-    pub(crate) context: Span,
+    /// Whether any entities were sent.
+    pub(crate) sends: bool,
     pub(crate) heap: Vec<Value>,
+    pub(crate) context: Span,
     /// Entities sent with the question; they stand before the stored ones.
     pub(crate) sent: Entities,
+    numbers: Local<'a>,
     stack: Vec<Value>,
     cells: Vec<(Word, Value)>,
     above: Vec<Uid>,
@@ -190,9 +200,10 @@ impl<'a> Request<'a> {
         (subject, action, resource): (EntityRef<'_>, EntityRef<'_>, EntityRef<'_>),
         desk: Desk,
     ) -> Self {
-        let Desk { mut own, mut heap, mut sent, mut stack, mut cells, mut above } = desk;
+        let Desk { mut own, mut heap, mut briefs, mut sent, mut stack, mut cells, mut above } = desk;
         own.clear();
         heap.clear();
+        briefs.clear();
         sent.clear();
         stack.clear();
         cells.clear();
@@ -201,14 +212,15 @@ impl<'a> Request<'a> {
         let mut uid = |one: EntityRef<'_>| numbers.uid(one.kind, one.id);
         let (subject, action, resource) = (uid(subject), uid(action), uid(resource));
         let context = Span { heap: Heap::Request, start: 0, len: 0 };
-        Self { numbers, subject, action, resource, context, heap, sent, stack, cells, above }
+        let sends = false;
+        Self { briefs, subject, action, resource, sends, heap, context, sent, numbers, stack, cells, above }
     }
 
     /// Gives the room back.
     #[must_use]
     pub fn end(self) -> Desk {
-        let Self { numbers, heap, sent, stack, cells, above, .. } = self;
-        Desk { own: numbers.own, heap, sent, stack, cells, above }
+        let Self { numbers, heap, briefs, sent, stack, cells, above, .. } = self;
+        Desk { own: numbers.own, heap, briefs, sent, stack, cells, above }
     }
 
     /// Who asks.
@@ -232,6 +244,7 @@ impl<'a> Request<'a> {
             self.heap.truncate(start as usize);
         }
         self.context = Span { heap: Heap::Request, start: 0, len: 0 };
+        self.briefs.clear();
     }
 
     /// Says the circumstances: those of a text, and those that have numbers already. False when a value is too deep.
@@ -250,6 +263,8 @@ impl<'a> Request<'a> {
         }
         self.cells.extend_from_slice(given);
         self.context = self.record();
+        self.briefs.clear();
+        put_briefs(&self.heap, self.context, &mut self.briefs);
         true
     }
 
@@ -285,7 +300,8 @@ impl<'a> Request<'a> {
     /// Describes an entity for this question only, by the attributes and ancestors said since the last one.
     pub fn describe(&mut self, uid: Uid) {
         let attributes = self.record();
-        self.sent.put_row(uid, attributes, &mut self.above);
+        self.sent.put_row(uid, (&self.heap, attributes), &mut self.above);
+        self.sends = true;
     }
 
     /// Adds an entity that is known for this question only. False when a value is too deep.
@@ -293,6 +309,7 @@ impl<'a> Request<'a> {
         std::mem::swap(&mut self.heap, &mut self.sent.heap);
         let done = self.sent.put_with(&mut self.numbers, (entity.kind, entity.id), fact, &mut self.stack);
         std::mem::swap(&mut self.heap, &mut self.sent.heap);
+        self.sends |= done;
         done
     }
 
@@ -313,7 +330,7 @@ impl<'a> Request<'a> {
 
     /// What is known of an entity, and the table that it stands in.
     pub(crate) fn row<'e>(&'e self, stored: &'e Entities, uid: Uid) -> Option<(&'e Row, &'e Entities)> {
-        if !self.sent.is_empty()
+        if self.sends
             && let Some(row) = self.sent.sent_row(uid)
         {
             return Some((row, &self.sent));

@@ -2,55 +2,23 @@
 //!
 //! It is total: whatever the values are, it ends in true, in false or in a typed fault.
 
+use crate::brief::Parts;
 use crate::entities::Entities;
 use crate::fault::FaultReason;
-use crate::fuse::{END, Fused, Short, ShortKind, Test, What};
+use crate::fuse::{END, Fused, Test, What};
 use crate::op::{Op, Than, Variable};
-use crate::pattern::Pattern;
+use crate::policies::{Policies, Room};
 use crate::request::Request;
-use crate::value::{Heap, Heaps, Span, Uid, Value, Word, fields, found};
-use std::cell::Cell;
+use crate::value::{Heap, Heaps, Span, Uid, Value, Word};
 use std::cmp::Ordering;
 
-/// What programs point into.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pool<'a> {
-    pub(crate) constants: &'a [Value],
-    pub(crate) words: &'a [Word],
-    pub(crate) patterns: &'a [Pattern],
-}
-
-/// The attributes of the parts of a question, looked up once for all of its programs; none of an entity that nobody knows.
-#[derive(Clone, Copy)]
-pub(crate) struct Parts<'a> {
-    subject: Option<&'a [[Value; 2]]>,
-    resource: Option<&'a [[Value; 2]]>,
-    context: &'a [[Value; 2]],
-}
-
-impl<'a> Parts<'a> {
-    #[inline]
-    pub(crate) fn of(request: &'a Request<'_>, entities: &'a Entities) -> Self {
-        let known = |uid: Uid| {
-            let (row, _) = request.row(entities, uid)?;
-            let heap = if row.attributes.heap == Heap::Entities { &entities.heap } else { &request.heap };
-            Some(fields(heap, row.attributes))
-        };
-        let context = fields(&request.heap, request.context);
-        Self { subject: known(request.subject), resource: known(request.resource), context }
-    }
-}
-
-/// One program, one question.
+/// One question, and the programs that it is asked of.
 pub(crate) struct Run<'a> {
     pub(crate) request: &'a Request<'a>,
     pub(crate) entities: &'a Entities,
+    pub(crate) policies: &'a Policies,
     pub(crate) parts: Parts<'a>,
-    pub(crate) pool: Pool<'a>,
-    pub(crate) stack: &'a mut Vec<Value>,
-    pub(crate) made: &'a mut Vec<Value>,
-    /// Steps that the question may still take.
-    pub(crate) left: &'a Cell<u32>,
+    pub(crate) room: &'a mut Room,
 }
 
 /// Bytes of a text that are looked at for one step.
@@ -59,28 +27,48 @@ pub(crate) const BYTES_PER_STEP: usize = 64;
 type Step<T> = Result<T, FaultReason>;
 
 impl Run<'_> {
+    /// The answer of a program that is a row of questions about attributes: it needs no stack.
+    #[inline(never)]
+    pub(crate) fn row(&mut self, tests: &[Test]) -> Step<bool> {
+        let mut rest = tests;
+        while let Some((test, next)) = rest.split_first() {
+            rest = next;
+            if self.test(test)? == test.then.when {
+                let Some(further) = tests.get(test.then.to as usize..) else {
+                    return Ok(test.then.leaves == Some(true));
+                };
+                rest = further;
+            }
+        }
+        Ok(false)
+    }
+
     /// The answer of a whole program.
     pub(crate) fn answer(&mut self, code: &[Fused]) -> Step<bool> {
-        self.stack.clear();
-        self.made.clear();
+        self.room.stack.clear();
+        self.room.made.clear();
         let mut at = 0;
         while let Some(one) = code.get(at) {
             at += 1;
-            let (truth, branch) = match one {
+            let then = match one {
                 Fused::Test(test) => {
-                    let truth = self.test(test)?;
-                    match &test.then {
-                        Some(branch) => (truth, branch),
-                        None if test.last => return Ok(truth),
-                        None => {
-                            self.put(Value::Bool(truth))?;
-                            continue;
-                        }
+                    if self.test(test)? != test.then.when {
+                        continue;
                     }
+                    test.then
                 }
-                Fused::Branch(branch) => {
+                Fused::End(answer) => return Ok(*answer),
+                Fused::Branch(then) => {
                     self.pay(1)?;
-                    (self.truth()?, branch)
+                    if self.truth()? != then.when {
+                        continue;
+                    }
+                    *then
+                }
+                Fused::Tell(test) => {
+                    let truth = self.test(test)? == test.then.when;
+                    self.put(Value::Bool(truth))?;
+                    continue;
                 }
                 Fused::Jump(to) => {
                     self.pay(1)?;
@@ -97,15 +85,13 @@ impl Run<'_> {
                     continue;
                 }
             };
-            if truth == branch.when {
-                if let Some(left) = branch.leaves {
-                    if branch.to == END {
-                        return Ok(left);
-                    }
-                    self.put(Value::Bool(left))?;
+            if let Some(left) = then.leaves {
+                if then.to == END {
+                    return Ok(left);
                 }
-                at = branch.to as usize;
+                self.put(Value::Bool(left))?;
             }
+            at = then.to as usize;
         }
         self.truth()
     }
@@ -113,8 +99,8 @@ impl Run<'_> {
     /// The same, one instruction after the other.
     #[cfg(test)]
     pub(crate) fn slowly(&mut self, code: &[Op]) -> Step<bool> {
-        self.stack.clear();
-        self.made.clear();
+        self.room.stack.clear();
+        self.room.made.clear();
         let mut at = 0;
         while let Some(op) = code.get(at) {
             at += 1;
@@ -135,77 +121,58 @@ impl Run<'_> {
     }
 
     /// The answer to a question about an attribute.
-    #[inline]
-    fn test(&self, test: &Test) -> Step<bool> {
+    #[inline(always)]
+    fn test(&mut self, test: &Test) -> Step<bool> {
         self.pay(test.steps)?;
-        let field = self.field(test.of, test.name);
-        let answer = match &test.what {
-            What::Between(kind, first, last) => {
-                let number = match (field?, kind) {
-                    (Value::Long(number), ShortKind::Long)
-                    | (Value::Datetime(number), ShortKind::Datetime)
-                    | (Value::Duration(number), ShortKind::Duration) => *number,
-                    _ => return Err(FaultReason::Type),
-                };
-                *first <= number && number <= *last
-            }
-            What::Is(right) => Short::of(field?) == Some(*right),
-            What::Truth => {
-                let Value::Bool(truth) = field? else { return Err(FaultReason::Type) };
-                *truth
-            }
-            What::Has => match field {
-                Ok(_) => true,
-                Err(FaultReason::AttributeMissing | FaultReason::EntityUnknown) => false,
+        let brief = match self.parts.find(test.of, test.name) {
+            Some(brief) => brief,
+            None if test.what == What::Has && self.parts.is_plain(test.of) => return Ok(false),
+            None => match self.parts.seek((self.request, self.entities), test.of, test.name) {
+                Ok(brief) => brief,
+                Err(FaultReason::AttributeMissing | FaultReason::EntityUnknown) if test.what == What::Has => {
+                    return Ok(false);
+                }
                 Err(fault) => return Err(fault),
             },
-            What::IsPart(part) => self.is_part(field?, *part)?,
         };
-        Ok(answer != test.not)
+        if brief.kind == test.kind {
+            return Ok(test.first <= brief.number && brief.number <= test.last);
+        }
+        if test.what == What::Has { Ok(true) } else { self.unlike(test) }
     }
 
     // What is rare, or long, stands apart, so that the row of questions is short.
 
+    /// The answer to a question about an attribute of another kind.
     #[inline(never)]
-    fn is_part(&self, left: &Value, part: Variable) -> Step<bool> {
-        self.compared(self.heaps().equal(*left, self.variable(part)))
+    fn unlike(&self, test: &Test) -> Step<bool> {
+        match test.what {
+            What::Has => Ok(true),
+            What::Same => Ok(false),
+            What::Ordered => Err(FaultReason::Type),
+            What::IsPart(part) => {
+                let value = self.attribute(self.variable(test.of), test.name)?;
+                self.compared(self.heaps().equal(value, self.variable(part)))
+            }
+        }
     }
 
     #[inline(never)]
     fn put_field(&mut self, of: Variable, name: Word) -> Step<()> {
         self.pay(2)?;
-        let value = *self.field(of, name)?;
+        let value = self.attribute(self.variable(of), name)?;
         self.put(value)
-    }
-
-    #[inline(never)]
-    fn of_action(&self) -> Step<&[[Value; 2]]> {
-        let row = self.request.row(self.entities, self.request.action);
-        let (row, _) = row.ok_or(FaultReason::EntityUnknown)?;
-        Ok(fields(self.heaps().heap(row.attributes), row.attributes))
-    }
-
-    /// An attribute of a part of the question.
-    #[inline(always)]
-    fn field(&self, of: Variable, name: Word) -> Step<&Value> {
-        let fields = match of {
-            Variable::Subject => self.parts.subject.ok_or(FaultReason::EntityUnknown)?,
-            Variable::Context => self.parts.context,
-            Variable::Resource => self.parts.resource.ok_or(FaultReason::EntityUnknown)?,
-            Variable::Action => self.of_action()?,
-        };
-        found(fields, name).ok_or(FaultReason::AttributeMissing)
     }
 
     /// Takes steps from those that are left.
     pub(crate) fn pay(&self, steps: u32) -> Step<()> {
-        self.left.set(self.left.get().checked_sub(steps).ok_or(FaultReason::Exhausted)?);
+        self.room.left.set(self.room.left.get().checked_sub(steps).ok_or(FaultReason::Exhausted)?);
         Ok(())
     }
 
     /// What came of comparing, when there were steps for all of it.
     pub(crate) fn compared<T>(&self, came: T) -> Step<T> {
-        if self.left.get() == 0 { Err(FaultReason::Exhausted) } else { Ok(came) }
+        if self.room.left.get() == 0 { Err(FaultReason::Exhausted) } else { Ok(came) }
     }
 
     #[inline(never)]
@@ -252,7 +219,7 @@ impl Run<'_> {
             }
             Op::Like(pattern) => {
                 let word = self.word()?;
-                let pattern = self.pool.patterns.get(pattern as usize).ok_or(FaultReason::Program)?;
+                let pattern = self.policies.patterns.get(pattern as usize).ok_or(FaultReason::Program)?;
                 let text = self.request.text(word);
                 let parts = pattern.parts().iter().map(|part| part.len() + 1).sum::<usize>();
                 self.pay(crate::names::number((text.len() + parts) / BYTES_PER_STEP))?;
@@ -275,15 +242,15 @@ impl Run<'_> {
 
     pub(crate) fn put(&mut self, value: Value) -> Step<()> {
         // COST: never grows; the room for the deepest program was taken once.
-        if self.stack.len() == self.stack.capacity() {
+        if self.room.stack.len() == self.room.stack.capacity() {
             return Err(FaultReason::Program);
         }
-        self.stack.push(value);
+        self.room.stack.push(value);
         Ok(())
     }
 
     pub(crate) fn pop(&mut self) -> Step<Value> {
-        self.stack.pop().ok_or(FaultReason::Program)
+        self.room.stack.pop().ok_or(FaultReason::Program)
     }
 
     pub(crate) fn two(&mut self) -> Step<(Value, Value)> {
@@ -293,11 +260,11 @@ impl Run<'_> {
 
     pub(crate) fn heaps(&self) -> Heaps<'_> {
         Heaps {
-            constants: self.pool.constants,
+            constants: &self.policies.constants,
             entities: &self.entities.heap,
             request: &self.request.heap,
-            made: self.made,
-            left: self.left,
+            made: &self.room.made,
+            left: &self.room.left,
         }
     }
 
@@ -341,7 +308,7 @@ impl Run<'_> {
 
     fn has(&self, value: Value, start: u32, len: u32) -> Step<bool> {
         let start = start as usize;
-        let path = self.pool.words.get(start..start.saturating_add(len as usize));
+        let path = self.policies.words.get(start..start.saturating_add(len as usize));
         let mut value = value;
         for name in path.ok_or(FaultReason::Program)? {
             match self.attribute(value, *name) {
@@ -384,21 +351,21 @@ impl Run<'_> {
     /// Puts a set or record of the values that lie on the stack.
     pub(crate) fn make_set(&mut self, items: u32) -> Step<()> {
         self.pay(items)?;
-        let start = self.made.len();
-        let from = self.stack.len().checked_sub(items as usize).ok_or(FaultReason::Program)?;
-        let items = self.stack.get(from..).ok_or(FaultReason::Program)?;
-        if self.made.len().saturating_add(items.len()) > self.made.capacity() {
+        let start = self.room.made.len();
+        let from = self.room.stack.len().checked_sub(items as usize).ok_or(FaultReason::Program)?;
+        let items = self.room.stack.get(from..).ok_or(FaultReason::Program)?;
+        if self.room.made.len().saturating_add(items.len()) > self.room.made.capacity() {
             return Err(FaultReason::Program);
         }
-        self.made.extend_from_slice(items);
-        self.stack.truncate(from);
-        let (older, fresh) = self.made.split_at_mut_checked(start).ok_or(FaultReason::Program)?;
+        self.room.made.extend_from_slice(items);
+        self.room.stack.truncate(from);
+        let (older, fresh) = self.room.made.split_at_mut_checked(start).ok_or(FaultReason::Program)?;
         let heaps = Heaps {
-            constants: self.pool.constants,
+            constants: &self.policies.constants,
             entities: &self.entities.heap,
             request: &self.request.heap,
             made: older,
-            left: self.left,
+            left: &self.room.left,
         };
         // By halves among those that are in order already: what has run out of steps on the way ends here, and what is
         // not in order any more is not looked at.
@@ -408,8 +375,8 @@ impl Run<'_> {
             let ordered = fresh.get(..kept).unwrap_or_default();
             let found = ordered.binary_search_by(|one| heaps.compare(*one, item));
             let moved = kept.saturating_sub(found.unwrap_or_else(|place| place)) / BYTES_PER_STEP;
-            let rest = self.left.get().checked_sub(crate::names::number(moved).max(1));
-            self.left.set(rest.filter(|rest| *rest > 0).ok_or(FaultReason::Exhausted)?);
+            let rest = self.room.left.get().checked_sub(crate::names::number(moved).max(1));
+            self.room.left.set(rest.filter(|rest| *rest > 0).ok_or(FaultReason::Exhausted)?);
             let Err(place) = found else { continue };
             if let Some(cell) = fresh.get_mut(kept) {
                 *cell = item;
@@ -419,26 +386,26 @@ impl Run<'_> {
                 tail.rotate_right(1);
             }
         }
-        self.made.truncate(start + kept);
+        self.room.made.truncate(start + kept);
         let (start, len) = (crate::names::number(start), crate::names::number(kept));
         self.put(Value::Set(Span { heap: Heap::Made, start, len }))
     }
 
     /// Puts a record of the values that lie on the stack, under names that are sorted.
     pub(crate) fn make_record(&mut self, first: u32, len: u32) -> Step<()> {
-        let start = self.made.len();
-        let from = self.stack.len().checked_sub(len as usize).ok_or(FaultReason::Program)?;
+        let start = self.room.made.len();
+        let from = self.room.stack.len().checked_sub(len as usize).ok_or(FaultReason::Program)?;
         let first = first as usize;
-        let names = self.pool.words.get(first..first.saturating_add(len as usize));
-        let values = self.stack.get(from..).ok_or(FaultReason::Program)?;
-        if start.saturating_add(values.len() * 2) > self.made.capacity() {
+        let names = self.policies.words.get(first..first.saturating_add(len as usize));
+        let values = self.room.stack.get(from..).ok_or(FaultReason::Program)?;
+        if start.saturating_add(values.len() * 2) > self.room.made.capacity() {
             return Err(FaultReason::Program);
         }
         for (name, value) in names.ok_or(FaultReason::Program)?.iter().zip(values) {
-            self.made.push(Value::Text(*name));
-            self.made.push(*value);
+            self.room.made.push(Value::Text(*name));
+            self.room.made.push(*value);
         }
-        self.stack.truncate(from);
+        self.room.stack.truncate(from);
         self.put(Value::Record(Span { heap: Heap::Made, start: crate::names::number(start), len }))
     }
 }

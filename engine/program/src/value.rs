@@ -178,11 +178,14 @@ pub(crate) fn fields(heap: &[Value], span: Span) -> &[[Value; 2]] {
     cells(heap, span, span.len.saturating_mul(2)).as_chunks::<2>().0
 }
 
+/// Up to so many fields are looked through one by one.
+pub(crate) const FEW: usize = 8;
+
 /// The value of the field of this name.
 #[inline]
 pub(crate) fn found(fields: &[[Value; 2]], name: Word) -> Option<&Value> {
     let of = |pair: &&[Value; 2]| matches!(pair, [Value::Text(key), _] if *key == name);
-    let [_, value] = if fields.len() <= 8 {
+    let [_, value] = if fields.len() <= FEW {
         fields.iter().find(of)?
     } else {
         fields.get(fields.binary_search_by(|[key, _]| named(*key, name)).ok()?)?

@@ -2,14 +2,14 @@
 
 use crate::print::Verdict;
 use crate::read::{Entity, Said};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::net::IpAddr;
 use tessera_engine::{ADDRESS, Brought, Listing, OfSubject, PolicySteps, Reading, Resource};
 use tessera_gateway_http::{Admitted, Problem};
 use tessera_model::{
-    CheckQuery, Handle, HandleBytes, Identifier, PermissionRef, PublicId, Reason, Receipt, Refusal,
+    CheckQuery, Handle, HandleBytes, Identifier, Limit, PermissionRef, PublicId, Reason, Receipt, Refusal,
     SubjectIndex, WorkspaceIndex, WorkspaceRef,
 };
 use tessera_relation::{Filter, RELATION_BUDGET};
@@ -263,22 +263,31 @@ impl<'a> Asker<'a> {
         let resource = resource.and_then(|(resource, at)| {
             let id = resource.id?;
             let attributes = resource.properties.some_of(&self.listing.attribute_names(resource.kind, id))?;
-            Some((json!([{ "uid": { "type": resource.kind, "id": id }, "attrs": attributes }]), at))
+            Some((json!({ "type": resource.kind, "id": id }), attributes, at))
         });
         if context.is_none() && resource.is_none() {
             return Ok(None);
         }
         self.later(|| {
-            let context = context.map(|context| Value::Object(context).to_string());
-            let entities = resource.as_ref().map(|(entities, _)| entities.to_string());
-            let came = context.as_ref().map_or(0, String::len) + entities.as_ref().map_or(0, String::len);
+            let context = context.map(|context| (Value::Object(context.clone()).to_string(), context));
+            let entities = resource.as_ref().map(|(uid, attributes, _)| {
+                format!("{ATTRIBUTES}{},\"uid\":{uid}}}]", Value::Object(attributes.clone()))
+            });
+            let text = context.as_ref().map(|(text, _)| text.as_str());
+            let came = text.map_or(0, str::len) + entities.as_ref().map_or(0, String::len);
             self.brought.set(self.brought.get().saturating_add(came as u64));
-            let brought = self.listing.brought(permission, (context.as_deref(), entities.as_deref()));
+            let brought = self.listing.brought(permission, (text, entities.as_deref()));
             let brought = brought.map_err(|(refusal, misfit)| {
-                let at = match (refusal, resource) {
-                    (Refusal::EntityWrong, Some((_, at))) => format!("{at}/properties"),
-                    _ => context_at.to_owned(),
+                let long = refusal.limit().is_some_and(|reached| reached.limit == Limit::ContextBytes);
+                let of_context = long || refusal == Refusal::ContextWrong;
+                let (at, members, before) = match &resource {
+                    Some((_, attributes, at)) if !of_context => {
+                        (format!("{at}/properties"), Some(attributes), ATTRIBUTES.len())
+                    }
+                    _ => (context_at.to_owned(), context.as_ref().map(|(_, context)| context), 0),
                 };
+                let member = members.and_then(|members| member_at(members, before, misfit.column));
+                let at = member.map_or(at.clone(), |member| format!("{at}/{member}"));
                 Problem::from(refusal).as_bad_request().at(&at).because(misfit.says)
             });
             Ok(Some(brought?))
@@ -344,6 +353,24 @@ impl<'a> Asker<'a> {
         }
         Ok(Verdict::of(reason, valid_until))
     }
+}
+
+/// What stands before the attributes of the one entity that comes with a question.
+const ATTRIBUTES: &str = "[{\"attrs\":";
+
+/// The member of an object that a column of its text is in, which letters stand before.
+fn member_at(members: &Map<String, Value>, before: usize, column: u32) -> Option<&str> {
+    let letters = |value: String| value.chars().count();
+    let mut begins = before + 1;
+    for (name, value) in members {
+        let ends = begins + letters(Value::from(name.as_str()).to_string()) + 1 + letters(value.to_string());
+        // Columns are counted from 1.
+        if (begins + 1..=ends).contains(&(column as usize)) {
+            return Some(name);
+        }
+        begins = ends + 1;
+    }
+    None
 }
 
 /// Whether a text may be the type of an object.

@@ -1,7 +1,7 @@
 //! One evaluation, or several in one request, in the order that they were sent in.
 
 use crate::asker::{Asker, Place, Stop, What, Who};
-use crate::print::Verdict;
+use crate::print::{self, Verdict};
 use crate::read::{self, Members, Question, member, object, text};
 use crate::routes::Asked;
 use tessera_gateway_http::{Admitted, Json, Problem};
@@ -108,19 +108,30 @@ pub(crate) fn looks(content: &Members) -> Result<usize, Problem> {
     questions(content, items).map(|(_, questions)| questions.len())
 }
 
-/// Every item reads before the first is answered.
+/// Every item reads before the first is answered. What is wrong with one item alone, which reads and cannot be evaluated, is
+/// its own answer, as the standard has it.
 fn all(asker: &Asker<'_>, content: &Members, items: &[Json]) -> Result<(Vec<u8>, u64), Stop> {
     let (semantic, questions) = questions(content, items)?;
     let (mut out, mut checks) = (Vec::from(r#"{"evaluations":["#), 0);
     for (at, question) in questions.iter().enumerate() {
         let fields = ["subject", "resource", "context"].map(|name| format!("evaluations/{at}/{name}"));
-        let verdict = one(asker, question, fields.each_ref().map(String::as_str))?;
+        let told = one(asker, question, fields.each_ref().map(String::as_str));
         if checks > 0 {
             out.push(b',');
         }
-        verdict.print(asker.seen(), &mut out);
+        let permits = match told {
+            Ok(verdict) => {
+                verdict.print(asker.seen(), &mut out);
+                verdict.permits()
+            }
+            Err(Stop::Problem(problem)) if problem.is_bad_request() => {
+                print::wrong(&problem, asker.seen(), &mut out);
+                false
+            }
+            Err(stop) => return Err(stop),
+        };
         checks += 1;
-        if semantic.ends(verdict.permits()) {
+        if semantic.ends(permits) {
             break;
         }
     }

@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
 use std::io::Write as _;
+use tessera_gateway_http::Problem;
 use tessera_model::{Reason, Receipt, Refusal, UnixMillis};
 
 /// An answer before it is printed.
@@ -45,6 +46,16 @@ impl Verdict {
         drop(serde_json::to_writer(&mut *out, &*self.text));
         drop(write!(out, "}},{}}}}}", End(seen, self.valid_until)));
     }
+}
+
+/// Prints the decision about one of several questions that cannot be evaluated: closed, with what is wrong.
+pub(crate) fn wrong(problem: &Problem, seen: Receipt, out: &mut Vec<u8>) {
+    let error = problem.as_error();
+    drop(write!(
+        out,
+        r#"{{"decision":false,"context":{{"error":{error},{}}}}}"#,
+        End(seen, UnixMillis(u64::MAX))
+    ));
 }
 
 /// The position of an answer, and until when it holds if there is an end; the last members of an object.

@@ -12,6 +12,8 @@ const MEMBERS_MAX: usize = 128;
 const DOUBLED: &str = "\u{1}member\u{1}";
 /// How too great a depth is told.
 const DEEP: &str = "\u{1}deep\u{1}";
+/// How too many members are told.
+const MANY: &str = "\u{1}many\u{1}";
 
 /// A JSON value. No `Debug`: it may hold passwords.
 #[derive(Clone, Eq, PartialEq)]
@@ -35,19 +37,22 @@ pub enum Json {
 /// Reads one JSON value that fills the whole text.
 ///
 /// # Errors
-/// A [`Problem`] that names the doubled member, or says what does not read.
+/// A [`Problem`] that names the doubled member, or says what does not read; with line and column.
 pub(crate) fn read(bytes: &[u8]) -> Result<Json, Problem> {
     let mut parser = serde_json::Deserializer::from_slice(bytes);
     let value = Depth(0).deserialize(&mut parser).and_then(|value| parser.end().map(|()| value));
     value.map_err(|error| {
         let text = error.to_string();
-        if let Some(name) = text.split(DOUBLED).nth(1) {
-            return Problem::unreadable("a member stands twice").at(name);
-        }
-        if text.contains(DEEP) || text.starts_with("recursion limit") {
-            return Problem::unreadable("nested too deep");
-        }
-        Problem::unreadable("not one JSON value in UTF-8")
+        let problem = if let Some(name) = text.split(DOUBLED).nth(1) {
+            Problem::unreadable("a member stands twice").at(name)
+        } else if text.contains(DEEP) || text.starts_with("recursion limit") {
+            Problem::unreadable("nested too deep")
+        } else if text.contains(MANY) {
+            Problem::unreadable("too many members in one object")
+        } else {
+            Problem::unreadable("not one JSON value in UTF-8")
+        };
+        problem.with("line", error.line()).with("column", error.column())
     })
 }
 
@@ -117,7 +122,7 @@ impl<'de> Visitor<'de> for Depth {
                 return Err(A::Error::custom(format!("{DOUBLED}{name}{DOUBLED}")));
             }
             if read.len() >= MEMBERS_MAX {
-                return Err(A::Error::custom(DEEP));
+                return Err(A::Error::custom(MANY));
             }
             read.push((name, members.next_value_seed(below)?));
         }
@@ -141,6 +146,23 @@ mod tests {
         for text in [r#"{"a":1,"a":2}"#, r#"{"b":[{"a":1,"\u0061":2}]}"#] {
             let told = detail(text.as_bytes());
             assert!(told.contains("\"field\":\"a\"") && told.contains("twice"), "{told}");
+        }
+    }
+
+    /// PROPERTY: whatever does not read is told with its line and column.
+    #[test]
+    fn what_does_not_read_has_a_place() {
+        let many = format!("{{{}}}", (0..129).map(|no| format!("\"{no}\":0,")).collect::<String>());
+        for (text, says, line) in [
+            (&b"{\"a\":1,\n\"a\":2}"[..], "twice", 2),
+            (b"{\n\n'", "not one JSON value", 3),
+            (b"[\n\"\xff\"]", "not one JSON value", 2),
+            (&[b'['; 99][..], "too deep", 1),
+            (many.as_bytes(), "too many members", 1),
+        ] {
+            let told = detail(text);
+            assert!(told.contains(says) && told.contains(&format!("\"line\":{line},")), "{told}");
+            assert!(told.contains("\"column\":"), "{told}");
         }
     }
 

@@ -68,7 +68,8 @@ fn parts(input: &Input) -> Result<PolicyParts, Problem> {
 
 /// What does not fit, at its field.
 pub(crate) fn misfit((refusal, misfit): (Refusal, PlainError)) -> Problem {
-    let field = if refusal == Refusal::ContextWrong { "context" } else { "entities" };
+    let long = refusal.limit().is_some_and(|reached| reached.limit == Limit::ContextBytes);
+    let field = if long || refusal == Refusal::ContextWrong { "context" } else { "entities" };
     Problem::from(refusal).at(field).because(misfit.says)
 }
 

@@ -205,6 +205,25 @@ impl Problem {
         self.status = StatusCode::BAD_REQUEST;
         self
     }
+
+    /// Whether the request is what is wrong.
+    #[must_use]
+    pub fn is_bad_request(&self) -> bool {
+        self.status == StatusCode::BAD_REQUEST
+    }
+
+    /// What is wrong with one of several questions of a request: status, message, and what the document says of both.
+    #[must_use]
+    pub fn as_error(&self) -> serde_json::Value {
+        let mut document = self.to_json();
+        if let Some(members) = document.as_object_mut() {
+            let title = members.remove("title").unwrap_or_default();
+            let message = members.remove("detail").unwrap_or(title);
+            members.insert("message".to_owned(), message);
+            members.remove("type");
+        }
+        crate::answer::sorted(document)
+    }
 }
 
 /// Where a request came from, and the tenant that its path names.

@@ -294,7 +294,9 @@ fn test(files: &[PathBuf]) -> Answer {
             }
         }
     }
-    told.push(format!("{passed} passed, {failed} failed"));
+    if files.len() > 1 {
+        told.push(format!("{passed} passed, {failed} failed"));
+    }
     let answer = Answer::said(told.join("\n")).with("ok", failed == 0).with("passed", passed);
     let answer = answer.with("failed", failed).with("other_causes", noted).with("files", objects_told);
     if failed > 0 { answer.ends(REFUSED) } else { answer }

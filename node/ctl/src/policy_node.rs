@@ -8,15 +8,17 @@ use crate::table::Table;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use tessera_client::ClientError;
 use tessera_client::wire::{
     EntityRow, PolicyFaultRow, PolicySetRow, PolicyVersionRow, Request, SchemaPartRow,
 };
 use tessera_model::limits::{
-    CONTEXT_BYTES_MAX, CONTEXT_DEPTH_MAX, CONTEXT_VALUES_MAX, ENTITY_CHANGES_MAX, SENT_ENTITIES_BYTES_MAX,
+    CONTEXT_BYTES_MAX, CONTEXT_DEPTH_MAX, CONTEXT_VALUES_MAX, ENTITY_CHANGES_MAX, POLICY_TEXT_BYTES_MAX,
+    SENT_ENTITIES_BYTES_MAX,
 };
-use tessera_model::policy::EntityName;
-use tessera_model::{Private, Refusal};
-use tessera_policy_cedar::{Parsed, Place, PolicyError};
+use tessera_model::policy::{EntityName, GIVEN};
+use tessera_model::{Limit, Private, Refusal};
+use tessera_policy_cedar::{Parsed, Place, PolicyError, Schema};
 use tessera_program::{Plain, PlainBounds};
 
 /// What `tessera policy put` sets.
@@ -90,7 +92,13 @@ async fn read(link: &Link) -> Result<PolicySetRow, CtlError> {
 
 /// The policies of a version; 0 for the present one.
 async fn read_version(link: &Link, version: u32) -> Result<PolicySetRow, CtlError> {
-    let row = link.page::<PolicySetRow>(&Request::ReadPolicies { version }).await?.rows.pop();
+    let told = |error: CtlError| match error.is(Refusal::PolicyVersion) {
+        true => error
+            .saying(format!("version {version} is not kept"))
+            .advise("tessera policy list shows those that are"),
+        false => error,
+    };
+    let row = link.page::<PolicySetRow>(&Request::ReadPolicies { version }).await.map_err(told)?.rows.pop();
     row.ok_or_else(|| CtlError::unexpected("the answer holds no policies"))
 }
 
@@ -127,6 +135,9 @@ impl Put {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         let load = |path: &Option<PathBuf>| path.as_deref().map(|path| bytes(path, TEXT_BYTES)).transpose();
         let (set, schema) = (load(&self.file)?, load(&self.schema)?);
+        if let Some(answer) = unsendable((self.file.as_deref(), &set), (self.schema.as_deref(), &schema))? {
+            return Ok(answer);
+        }
         let part = |of: &Option<Vec<u8>>| of.clone().map(private);
         let try_ =
             Request::TryPolicies { text: part(&set), schema: part(&schema), built_in: self.built_in_schema };
@@ -156,6 +167,31 @@ impl Put {
         };
         Ok(Answer::said(said).with("version", made.policies).with("dry_run", self.dry_run).made(&made))
     }
+}
+
+/// What keeps files from being sent: more than a tenant may have, and what is no text. The node would say less of it.
+fn unsendable(
+    (file, set): (Option<&Path>, &Option<Vec<u8>>),
+    (schema_file, schema): (Option<&Path>, &Option<Vec<u8>>),
+) -> Result<Option<Answer>, CtlError> {
+    let bytes = |of: &Option<Vec<u8>>| of.as_ref().map_or(0, Vec::len);
+    if bytes(set) + bytes(schema) > POLICY_TEXT_BYTES_MAX {
+        return Err(CtlError::of(&ClientError::Refused(Limit::PolicyTextBytes.reached()), ""));
+    }
+    let no_text = |of: &Option<Vec<u8>>| of.as_deref().filter(|bytes| std::str::from_utf8(bytes).is_err());
+    let faults = [
+        (file, no_text(set).and_then(|bytes| Parsed::parse(bytes).err())),
+        (schema_file, no_text(schema).and_then(|bytes| Schema::parse(bytes).err())),
+    ];
+    let (mut told, mut files) = (Vec::new(), Vec::new());
+    for (path, faults) in faults {
+        if let (Some(path), Some(faults)) = (path, faults) {
+            told.extend(lines(path, &faults));
+            files.push(file_object(&path.display().to_string(), None, false, &faults));
+        }
+    }
+    let answer = || Answer::said(told.join("\n")).with("ok", false).with("files", files).ends(REFUSED);
+    Ok((!told.is_empty()).then(answer))
 }
 
 /// The policies of a text: name, effect, and the text that each has in the language's one form.
@@ -293,9 +329,20 @@ pub(crate) async fn placed(
     let Some(action) = action else {
         return error.saying(format!("the schema has no action {permission}, so there is no context for it"));
     };
-    match program.shape.read_fields(action.context, &plain, &[], false) {
-        Ok(_) => error,
-        Err(wrong) => error.saying(format!("the context, {wrong}")),
+    let found = match program.shape.read_fields(action.context, &plain, &[], false) {
+        Ok(found) => found,
+        Err(wrong) => return error.saying(format!("the context, {wrong}")),
+    };
+    // What the node says itself is not missing; which of it that is, it knows.
+    let missing = program.shape.fields(action.context).iter().find(|field| {
+        field.required && !found.contains_key(&field.name) && !GIVEN.contains(&field.name.as_str())
+    });
+    match missing {
+        Some(field) => {
+            let wrong = plain.misfit(format!("the attribute {:?} is missing", field.name));
+            error.saying(format!("the context, {wrong}"))
+        }
+        None => error,
     }
 }
 

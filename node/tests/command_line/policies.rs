@@ -23,6 +23,7 @@ pub(crate) fn policies(asked: &mut Asked, put: &dyn Fn(&str, &str)) {
     assert_eq!(asked.ask(0, set)["version"], 1);
     let other = asked.ask(1, &format!("{set} --if-version 7"));
     assert_eq!(other["error"]["code"], 292, "{other}");
+    refused(asked, put);
     assert_eq!(asked.ask(0, "tessera policy put --failing-forbid cedar --tenant acme")["version"], 2);
     let listed = asked.ask(0, "tessera policy list --tenant acme");
     assert_eq!(
@@ -46,4 +47,18 @@ pub(crate) fn policies(asked: &mut Asked, put: &dyn Fn(&str, &str)) {
     assert_eq!(asked.ask(1, "tessera policy delete --tenant acme")["error"]["code"], 295);
     asked.ask(0, "tessera policy entity remove Thing 1 --tenant acme");
     asked.ask(0, "tessera policy delete --if-version 2 --tenant acme");
+}
+
+/// Whatever keeps a set or a context from being taken is told with its file and place, or with the limit.
+fn refused(asked: &mut Asked, put: &dyn Fn(&str, &str)) {
+    let file = asked.node.folder.join("no-text.cedar");
+    std::fs::write(file, b"permit (principal, action, resource) when { \"\xff\" == \"\" };").expect("a file");
+    let told = asked.ask(1, "tessera policy put no-text.cedar --tenant acme");
+    let fault = &told["files"][0]["faults"][0];
+    assert_eq!((&fault["reason"], &fault["line"]), (&"Encoding".into(), &1.into()), "{told}");
+    put("long.cedar", &" ".repeat(2 << 20));
+    let told = asked.ask(1, "tessera policy put long.cedar --tenant acme");
+    assert_eq!((&told["error"]["code"], &told["error"]["limit"]), (&220.into(), &"POLICY_TEXT_BYTES_MAX".into()));
+    let told = asked.ask(1, "tessera policy show --version 99 --tenant acme");
+    assert_eq!(text(&told["error"], "message"), "version 99 is not kept");
 }

@@ -25,7 +25,8 @@ const CHAINS: &[&str] = &["in", "has", "like", "is", "if", "then", "else", "when
 /// The text of these bytes, when they are one and not too many.
 pub(crate) fn text(bytes: &[u8], bytes_max: usize) -> Result<&str, PolicyError> {
     if bytes.len() > bytes_max {
-        let says = format!("{} bytes, at most {bytes_max}", bytes.len());
+        // Of a long file no more was read.
+        let says = format!("more than {bytes_max} bytes");
         return Err(PolicyError::new(PolicyReason::TooLong, says));
     }
     std::str::from_utf8(bytes).map_err(|error| {

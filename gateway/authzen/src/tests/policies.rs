@@ -64,7 +64,7 @@ async fn searches_are_the_closure_of_evaluations_under_policies() {
 
 /// PROPERTY: policies look at what a request says of its circumstances, and of a resource that is not stored, as far as the
 /// schema has a place for it; the rest is passed over, also what the node says itself; what is of another type is a 400 that
-/// names the field; sessions and subjects, one question and several, are answered alike; a search under circumstances
+/// names the member, and of one of several its own answer alone; sessions and subjects, one question and several, are answered alike; a search under circumstances
 /// finds what evaluations under them permit.
 #[tokio::test]
 async fn circumstances_have_a_say() {
@@ -108,12 +108,18 @@ async fn circumstances_have_a_say() {
         }
     }
     for (part, value, field) in [
-        ("context", json!({ "trust": "3" }), "context"),
-        ("context", json!({ "trust": 1.5 }), "context"),
+        ("context", json!({ "trust": "3" }), "context/trust"),
+        ("context", json!({ "trust": 1.5 }), "context/trust"),
+        ("context", json!({ "trust": "x".repeat(20_000) }), "context"),
         (
             "resource",
             json!({ "type": "document", "id": "9", "properties": { "size": true } }),
-            "resource/properties",
+            "resource/properties/size",
+        ),
+        (
+            "resource",
+            json!({ "type": "document", "id": "9", "properties": { "size": 1, "sealed": "\u{e9}\n" } }),
+            "resource/properties/sealed",
         ),
         (
             "resource",
@@ -121,13 +127,28 @@ async fn circumstances_have_a_say() {
             "resource/properties",
         ),
     ] {
-        let mut asked = question(("user", &people[1]), "docs.read", ("document", "4"));
+        let good = question(("user", &people[1]), "docs.read", ("document", "4"));
+        let mut asked = good.clone();
         asked[part] = value;
         let told = house.ask("POST /access/v1/evaluation", &asked).await.expect(400);
         assert_eq!(told.field(), field, "{asked}");
-        let told =
-            house.ask("POST /access/v1/evaluations", &json!({ "evaluations": [asked] })).await.expect(400);
-        assert_eq!(told.field(), format!("evaluations/0/{field}"), "{asked}");
+        // One of several is closed for itself, and the others are answered.
+        let several = json!({ "evaluations": [good, asked, good] });
+        let told = house.access("evaluations", several).await;
+        let told = told["evaluations"].as_array().expect("answers");
+        let said: Vec<bool> = told.iter().map(decision).collect();
+        assert_eq!(said, [true, false, true], "{asked}");
+        let error = &told[1]["context"]["error"];
+        assert_eq!(error["status"], 400, "{error}");
+        assert_eq!(error["field"], format!("evaluations/1/{field}"), "{error}");
+        assert!(error["message"].is_string() && error["code"].is_number(), "{error}");
+        for (semantic, answers) in [("deny_on_first_deny", 2), ("permit_on_first_permit", 1)] {
+            let several = json!({
+                "options": { "evaluations_semantic": semantic }, "evaluations": [good, asked, good],
+            });
+            let told = house.access("evaluations", several).await;
+            assert_eq!(told["evaluations"].as_array().map(Vec::len), Some(answers), "{semantic}");
+        }
     }
     let mut asked = question(("user", &people[1]), "docs.read", ("document", ""));
     asked["resource"] = json!({ "type": "document" });

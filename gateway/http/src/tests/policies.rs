@@ -111,6 +111,8 @@ async fn policies_are_set_told_and_asked() {
         let reply = check(more.clone()).await.expect(422);
         assert_eq!((reply.code(), reply.string("field")), (code, field.to_owned()), "{more}");
     }
+    let long = check(json!({ "context": { "n": "x".repeat(20_000) } })).await.expect(409);
+    assert_eq!((long.code(), long.string("field")), (220, "context".to_owned()));
     // A session asks about itself, but says no circumstances.
     let own = json!({ "permission": "docs.read", "resource": "Doc:1" });
     assert_eq!(
