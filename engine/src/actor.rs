@@ -3,7 +3,7 @@
 //! The mailbox carries no content: commands wait in the intake, and reads never come here. One batch
 //! is in flight at a time; while it is, new commands collect.
 
-use crate::admit::{Done, Outcome, Waiting, last_in_line, refuse_but, refuse_wide};
+use crate::admit::{Done, Outcome, Waiting, refuse_but, refuse_wide};
 use crate::directory::Entry;
 use crate::house::House;
 use crate::ring::{self, Ring};
@@ -35,7 +35,7 @@ const SWEPT_MAX: usize = 1 << 20;
 const NOTED_FRAMES_MAX: usize = 16;
 
 /// LIMIT: batches between two looks at the mailbox.
-const BATCHES_MAX: usize = 16;
+const BATCHES_MAX: usize = 8;
 
 /// What the mailbox of a tenant carries.
 pub(crate) enum TenantMessage {
@@ -153,19 +153,16 @@ impl Actor for TenantActor {
 }
 
 impl Running {
-    /// Drains the intake for some batches. True when commands are left, and the mailbox goes before them.
+    /// Drains the intake for some batches: what came while one was on its way needs no message. True when commands
+    /// are left, and the mailbox goes before them.
     async fn drain(&mut self) -> Result<bool, ActorError> {
         for _ in 0..BATCHES_MAX {
             self.execute().await?;
-            if self.entry.intake.is_drained() {
-                // Whoever was answered may order at once; that needs no message then.
-                last_in_line().await;
-                if self.entry.intake.rests() {
-                    return Ok(false);
-                }
+            if self.entry.intake.rests() {
+                return Ok(false);
             }
         }
-        Ok(!self.entry.intake.rests())
+        Ok(true)
     }
 
     /// Decide and apply, commit, publish, reply. On failure nothing was published; the replies are

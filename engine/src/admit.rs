@@ -6,7 +6,6 @@
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 use tessera_model::command::Ordered;
 use tessera_model::limits::{INTAKE_MAX, INTAKE_RESERVED_MAX, LOADS_WAITING_MAX};
 use tessera_model::{Limit, Receipt, Refusal};
@@ -63,18 +62,6 @@ pub(crate) struct Intake {
     told: AtomicBool,
 }
 
-/// Lets every task run that is ready now, this one last.
-pub(crate) fn last_in_line() -> impl Future<Output = ()> {
-    let mut gone = false;
-    std::future::poll_fn(move |context| {
-        if std::mem::replace(&mut gone, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-}
-
 impl Intake {
     /// Queues a command. `Ok(true)` when the actor must be told to drain.
     ///
@@ -117,11 +104,6 @@ impl Intake {
             taken.extend(queues.bulk.pop_front());
         }
         taken
-    }
-
-    /// Whether nothing waits now.
-    pub(crate) fn is_drained(&self) -> bool {
-        self.queues.lock().len() == 0
     }
 
     /// Whether nothing waits, so that the actor rests: whoever comes from here on tells it. INVARIANT: said behind the
@@ -170,4 +152,76 @@ pub(crate) fn refuse_but(
         drop(one.reply.send(Err(refusal)));
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use tessera_model::command::{ENTROPY_BYTES, Entropy};
+    use tessera_model::{Caller, Command, CommandId, UnixMillis};
+    use tokio::sync::oneshot::Receiver;
+
+    fn waiting() -> (Waiting, Receiver<Outcome>) {
+        let (reply, outcome) = oneshot::channel();
+        let ordered = Ordered {
+            command: Command::NoteActings {},
+            id: CommandId([0; 16]),
+            caller: Caller::Node,
+            fingerprint: 0,
+            entropy: Entropy([0; ENTROPY_BYTES]),
+            trial: false,
+            admitted: UnixMillis(0),
+        };
+        (Waiting { ordered: Box::new(ordered), reply }, outcome)
+    }
+
+    /// PROPERTY: who drains is told once until it rests, and of whatever came behind that anew.
+    #[test]
+    fn one_message_until_the_actor_rests() {
+        let intake = Intake::default();
+        assert!(matches!(intake.admit(waiting().0), Ok(true)));
+        assert!(matches!(intake.admit(waiting().0), Ok(false)));
+        assert_eq!(intake.take(1).len(), 1);
+        assert!(!intake.rests());
+        assert!(matches!(intake.admit(waiting().0), Ok(false)), "it still drains");
+        assert_eq!(intake.take(8).len(), 2);
+        assert!(intake.rests());
+        assert!(matches!(intake.admit(waiting().0), Ok(true)));
+    }
+
+    /// PROPERTY: no command is left behind untold, whenever it comes. METHOD: threads that admit beside one that
+    /// drains as an actor does; when all are done and every message is taken, nothing waits.
+    #[test]
+    fn nothing_waits_untold() {
+        let intake = Intake::default();
+        let (tell, told) = mpsc::channel::<()>();
+        let taken = std::thread::scope(|scope| {
+            for _ in 0..3 {
+                let (intake, tell) = (&intake, tell.clone());
+                scope.spawn(move || {
+                    for _ in 0..4_000 {
+                        match intake.admit(waiting().0) {
+                            Ok(true) => tell.send(()).unwrap(),
+                            Ok(false) => {}
+                            Err(_) => std::thread::yield_now(),
+                        }
+                    }
+                });
+            }
+            drop(tell);
+            let mut taken = 0;
+            while told.recv().is_ok() {
+                loop {
+                    taken += intake.take(5).len();
+                    if intake.rests() {
+                        break;
+                    }
+                }
+            }
+            taken
+        });
+        assert_eq!(intake.len(), 0);
+        assert!(taken > 0);
+    }
 }

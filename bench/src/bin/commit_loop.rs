@@ -34,10 +34,10 @@ fn run() -> Result<(), Why> {
     let used = || processor_seconds(std::process::id()).unwrap_or(f64::NAN);
     for _ in 0..rounds {
         disk.settle()?;
-        let (processor, changes, groups) = (used(), thread_changes(), disk.house.engine.usage().groups);
+        let (processor, changes, groups) = (used(), thread_changes(), disk.house.engine.usage().store.groups);
         let (micros, rate, busy) = disk.burst(count)?;
         let (processor, changes, groups) =
-            (used() - processor, thread_changes() - changes, disk.house.engine.usage().groups - groups);
+            (used() - processor, thread_changes() - changes, disk.house.engine.usage().store.groups - groups);
         let commands = micros.len() as f64;
         eprintln!(
             "p50 {:.0} us, {rate:.0}/s; each {:.2} us of processor, {:.2} thread changes; groups of {:.1}; Busy {busy}",
