@@ -92,11 +92,12 @@ async fn read(link: &Link) -> Result<PolicySetRow, CtlError> {
 
 /// The policies of a version; 0 for the present one.
 async fn read_version(link: &Link, version: u32) -> Result<PolicySetRow, CtlError> {
-    let told = |error: CtlError| match error.is(Refusal::PolicyVersion) {
-        true => error
-            .saying(format!("version {version} is not kept"))
-            .advise("tessera policy list shows those that are"),
-        false => error,
+    let told = |error: CtlError| {
+        if error.is(Refusal::PolicyVersion) {
+            let told = error.saying(format!("version {version} is not kept"));
+            return told.advise("tessera policy list shows those that are");
+        }
+        error
     };
     let row = link.page::<PolicySetRow>(&Request::ReadPolicies { version }).await.map_err(told)?.rows.pop();
     row.ok_or_else(|| CtlError::unexpected("the answer holds no policies"))
