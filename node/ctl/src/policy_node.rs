@@ -92,11 +92,12 @@ async fn read(link: &Link) -> Result<PolicySetRow, CtlError> {
 
 /// The policies of a version; 0 for the present one.
 async fn read_version(link: &Link, version: u32) -> Result<PolicySetRow, CtlError> {
-    let told = |error: CtlError| match error.is(Refusal::PolicyVersion) {
-        true => error
-            .saying(format!("version {version} is not kept"))
-            .advise("tessera policy list shows those that are"),
-        false => error,
+    let told = |error: CtlError| {
+        if error.is(Refusal::PolicyVersion) {
+            let told = error.saying(format!("version {version} is not kept"));
+            return told.advise("tessera policy list shows those that are");
+        }
+        error
     };
     let row = link.page::<PolicySetRow>(&Request::ReadPolicies { version }).await.map_err(told)?.rows.pop();
     row.ok_or_else(|| CtlError::unexpected("the answer holds no policies"))
@@ -135,7 +136,8 @@ impl Put {
     pub(crate) async fn run(self, link: &Link) -> Result<Answer, CtlError> {
         let load = |path: &Option<PathBuf>| path.as_deref().map(|path| bytes(path, TEXT_BYTES)).transpose();
         let (set, schema) = (load(&self.file)?, load(&self.schema)?);
-        if let Some(answer) = unsendable((self.file.as_deref(), &set), (self.schema.as_deref(), &schema))? {
+        let (file, schema_file) = (self.file.as_deref(), self.schema.as_deref());
+        if let Some(answer) = unsendable((file, set.as_deref()), (schema_file, schema.as_deref()))? {
             return Ok(answer);
         }
         let part = |of: &Option<Vec<u8>>| of.clone().map(private);
@@ -169,16 +171,19 @@ impl Put {
     }
 }
 
+/// Bytes that are no text.
+fn no_text(bytes: Option<&[u8]>) -> Option<&[u8]> {
+    bytes.filter(|bytes| std::str::from_utf8(bytes).is_err())
+}
+
 /// What keeps files from being sent: more than a tenant may have, and what is no text. The node would say less of it.
 fn unsendable(
-    (file, set): (Option<&Path>, &Option<Vec<u8>>),
-    (schema_file, schema): (Option<&Path>, &Option<Vec<u8>>),
+    (file, set): (Option<&Path>, Option<&[u8]>),
+    (schema_file, schema): (Option<&Path>, Option<&[u8]>),
 ) -> Result<Option<Answer>, CtlError> {
-    let bytes = |of: &Option<Vec<u8>>| of.as_ref().map_or(0, Vec::len);
-    if bytes(set) + bytes(schema) > POLICY_TEXT_BYTES_MAX {
+    if set.map_or(0, <[u8]>::len) + schema.map_or(0, <[u8]>::len) > POLICY_TEXT_BYTES_MAX {
         return Err(CtlError::of(&ClientError::Refused(Limit::PolicyTextBytes.reached()), ""));
     }
-    let no_text = |of: &Option<Vec<u8>>| of.as_deref().filter(|bytes| std::str::from_utf8(bytes).is_err());
     let faults = [
         (file, no_text(set).and_then(|bytes| Parsed::parse(bytes).err())),
         (schema_file, no_text(schema).and_then(|bytes| Schema::parse(bytes).err())),
@@ -190,8 +195,11 @@ fn unsendable(
             files.push(file_object(&path.display().to_string(), None, false, &faults));
         }
     }
-    let answer = || Answer::said(told.join("\n")).with("ok", false).with("files", files).ends(REFUSED);
-    Ok((!told.is_empty()).then(answer))
+    if told.is_empty() {
+        return Ok(None);
+    }
+    let answer = Answer::said(told.join("\n")).with("ok", false).with("files", files);
+    Ok(Some(answer.ends(REFUSED)))
 }
 
 /// The policies of a text: name, effect, and the text that each has in the language's one form.

@@ -47,18 +47,31 @@ pub(crate) fn policies(asked: &mut Asked, put: &dyn Fn(&str, &str)) {
     assert_eq!(asked.ask(1, "tessera policy delete --tenant acme")["error"]["code"], 295);
     asked.ask(0, "tessera policy entity remove Thing 1 --tenant acme");
     asked.ask(0, "tessera policy delete --if-version 2 --tenant acme");
+    // What a context lacks is named, and what the node says itself is not missing.
+    put(
+        "p.cedarschema",
+        "entity User; action \"orders.read\" appliesTo { principal: User, resource: User, context: { now: datetime, n: Long } };",
+    );
+    asked.ask(0, set);
+    let why = asked.ask(1, "tessera policy explain amy orders.read --context {} --tenant acme");
+    assert_eq!(text(&why["error"], "message"), "the context, 1:1: the attribute \"n\" is missing");
+    asked.ask(0, "tessera policy delete --tenant acme");
 }
 
 /// Whatever keeps a set or a context from being taken is told with its file and place, or with the limit.
 fn refused(asked: &mut Asked, put: &dyn Fn(&str, &str)) {
     let file = asked.node.folder.join("no-text.cedar");
     std::fs::write(file, b"permit (principal, action, resource) when { \"\xff\" == \"\" };").expect("a file");
-    let told = asked.ask(1, "tessera policy put no-text.cedar --tenant acme");
+    let done = asked.node.shell("tessera policy put no-text.cedar --tenant acme --json");
+    let told: serde_json::Value = serde_json::from_slice(&done.stdout).expect("an object");
     let fault = &told["files"][0]["faults"][0];
     assert_eq!((&fault["reason"], &fault["line"]), (&"Encoding".into(), &1.into()), "{told}");
     put("long.cedar", &" ".repeat(2 << 20));
     let told = asked.ask(1, "tessera policy put long.cedar --tenant acme");
-    assert_eq!((&told["error"]["code"], &told["error"]["limit"]), (&220.into(), &"POLICY_TEXT_BYTES_MAX".into()));
+    assert_eq!(
+        (&told["error"]["code"], &told["error"]["limit"]),
+        (&220.into(), &"POLICY_TEXT_BYTES_MAX".into())
+    );
     let told = asked.ask(1, "tessera policy show --version 99 --tenant acme");
     assert_eq!(text(&told["error"], "message"), "version 99 is not kept");
 }
