@@ -61,11 +61,11 @@ impl Received {
         if self.count == self.parts.len() && self.count < MESSAGES {
             self.parts.push(part());
         }
+        let room = self.parts.len();
         let mut parts = self.parts.iter_mut();
         // What is behind the last part has no room, and is not shown.
         let mut slices: [IoSliceMut<'_>; MESSAGES] =
             std::array::from_fn(|_| IoSliceMut::new(parts.next().map_or(&mut [][..], |part| &mut **part)));
-        let room = self.parts.len();
         let (slices, metas) = (slices.get_mut(..room), self.metas.get_mut(..room));
         let count = ready!(socket.poll_recv(cx, slices.unwrap_or_default(), metas.unwrap_or_default()))?;
         (self.count, self.next, self.from) = (count.min(room), 0, 0);
