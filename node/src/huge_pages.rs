@@ -67,7 +67,8 @@ mod tests {
         assert!(small.0 && transparent_huge_pages_are_disabled().expect("told"));
         small.look(WORTH_BYTES);
         assert!(!small.0 && !transparent_huge_pages_are_disabled().expect("told"));
-        let file = std::fs::File::create(folder.path().join(tessera_storage::CHECKPOINT_FILE)).expect("a file");
+        let file =
+            std::fs::File::create(folder.path().join(tessera_storage::CHECKPOINT_FILE)).expect("a file");
         file.set_len(LARGE_FILE_BYTES).expect("a length");
         assert!(!spare(folder.path()).0 && !transparent_huge_pages_are_disabled().expect("told"));
     }

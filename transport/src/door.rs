@@ -10,8 +10,8 @@ use crate::socket;
 use crate::strangers::Places;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{
-    Endpoint, EndpointConfig, IdleTimeout, Incoming, Runtime as _, ServerConfig, TokioRuntime, TransportConfig,
-    VarInt,
+    Endpoint, EndpointConfig, IdleTimeout, Incoming, Runtime as _, ServerConfig, TokioRuntime,
+    TransportConfig, VarInt,
 };
 use std::fmt;
 use std::net::{SocketAddr, UdpSocket};

@@ -139,7 +139,9 @@ mod tests {
             acr: u8::try_from(dice.below(16)).expect("4 bits"),
             tag: std::array::from_fn(|_| u8::try_from(dice.below(256)).expect("a byte")),
             // Rows of one subject, and places of another between them.
-            subject: SubjectIndex(1 + if dice.below(4) == 0 { dice.below(SUBJECTS) } else { place / 50 % SUBJECTS }),
+            subject: SubjectIndex(
+                1 + if dice.below(4) == 0 { dice.below(SUBJECTS) } else { place / 50 % SUBJECTS },
+            ),
             workspace: WorkspaceIndex(dice.below(9)),
             expires: Deadline(dice.below(1 << 30)),
             cut_off: dice.below(5),

@@ -198,4 +198,38 @@ mod tests {
             }
         }
     }
+
+    /// PROPERTY: what is taken over in rows makes the lists, link by link, that adding it one by one makes. METHOD:
+    /// seeded buckets of rows of one subject with places of others between them.
+    #[test]
+    fn rows_are_taken_over_as_they_are_added() {
+        for seed in 0..50_u64 {
+            let mut dice = seed;
+            let mut below = |most: u64| {
+                dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (dice >> 33) as u32 % most as u32
+            };
+            let (mut added, one_by_one, mut taken, in_rows) =
+                (Kin::default(), Table::new(), Kin::default(), Table::new());
+            let mut place = 0;
+            for _ in 0..4 {
+                let mut row = None;
+                for _ in 0..below(300) {
+                    place += if below(5) == 0 { 2 } else { 1 };
+                    let subject = SubjectIndex(if below(3) == 0 { below(6) } else { place / 40 % 6 });
+                    added.add(&one_by_one, subject, place);
+                    let words = in_rows.make(place).expect("room");
+                    taken.take_over(&in_rows, &mut row, (subject, place, words));
+                }
+                taken.end_row(row);
+            }
+            for subject in (0..6).map(SubjectIndex) {
+                assert!(added.of(&one_by_one, subject).eq(taken.of(&in_rows, subject)), "seed {seed}");
+            }
+            assert!(
+                (0..=place).all(|place| links(&one_by_one, place) == links(&in_rows, place)),
+                "seed {seed}"
+            );
+        }
+    }
 }

@@ -57,7 +57,10 @@ impl Positions {
                     self.0.resize(at / CHUNK + 1, None);
                 }
                 let chunk = self.0.get_mut(at / CHUNK).map(|chunk| {
-                    chunk.get_or_insert_with(|| Box::new([Words::default(); CHUNK])).iter_mut().skip(at % CHUNK)
+                    chunk
+                        .get_or_insert_with(|| Box::new([Words::default(); CHUNK]))
+                        .iter_mut()
+                        .skip(at % CHUNK)
                 });
                 for (held, image) in chunk.into_iter().flatten().zip(now) {
                     *held = image.refresh;
@@ -118,5 +121,21 @@ mod tests {
         positions.end(5, EndReason::Ordered);
         assert_eq!(positions.reason(1_024), EndReason::RefreshReused);
         assert_eq!(positions.reason(5), EndReason::Ordered);
+    }
+
+    /// PROPERTY: what is taken over stands as if each had been written, and makes no chunk where nothing stands.
+    #[test]
+    fn what_is_taken_over_is_what_is_written() {
+        let image = |no: u32| {
+            let refresh = if no / 700 % 2 == 0 && no % 3 == 0 { [no, no + 1, no] } else { [0; 3] };
+            PlaceImage { refresh, ..PlaceImage::default() }
+        };
+        let images: Vec<PlaceImage> = (0..3_500).map(image).collect();
+        for first in [0, 1_020, 1_024, 3_500, 7_000] {
+            let (mut taken, mut written) = (Positions::default(), Positions::default());
+            taken.take_over(first, &images);
+            (first..).zip(&images).for_each(|(place, image)| written.put(place, image.refresh));
+            assert!(taken.0 == written.0, "{first}");
+        }
     }
 }
