@@ -164,7 +164,7 @@ async fn open(
     admin: Bound,
     (count, until): (usize, Option<Instant>),
 ) -> Result<(Vec<f64>, u64), Why> {
-    let (mut micros, mut busy) = (Vec::with_capacity(count.min(1 << 16)), 0);
+    let (mut micros, mut busy) = (Vec::with_capacity(count.min(1 << 10)), 0);
     let command =
         Command::OpenSession { subject: ADMIN, seen_cut_off: 0, identifier: None, acr: 1, device: None };
     let mut taken = Instant::now();

@@ -199,9 +199,11 @@ impl Rpc {
         until(&mut process, &certificate)?;
         let connector = lines::connector(&std::fs::read(certificate)?, b"h2")?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // Answers are small and many by intent: as many as are in flight may lie there unread.
+        let mut builder = h2::client::Builder::new();
+        builder.data_frame_budget(1 << 20);
         let calls = runtime.block_on(async {
-            let (calls, connection) =
-                h2::client::handshake(lines::connect(&connector, listen).await?).await?;
+            let (calls, connection) = builder.handshake(lines::connect(&connector, listen).await?).await?;
             tokio::spawn(async move { connection.await.unwrap_or_default() });
             Ok::<_, Why>(calls)
         })?;
