@@ -154,10 +154,8 @@ pub(crate) fn look_at(house: &Arc<House>, entry: &Entry, view: &View) {
     let own = house.own_cell();
     match course.moving {
         Some(moving) if moving.to == own => {
-            if !moving.moved {
-                // Its sessions end first.
-                entry.hold(Hold::Own);
-            }
+            // Its sessions end first, where it was opened without the last word of the other cell.
+            entry.hold(Hold::Own);
             drop(tokio::spawn(take::arrive(Arc::clone(house), tenant)));
         }
         Some(moving) if moving.moved => {

@@ -139,8 +139,7 @@ impl Engine {
         }
         let view = entry.known_view().ok_or(Refusal::NotReady)?;
         if view.root.full().course.moving.is_some_and(|moving| moving.to == self.house.own_cell()) {
-            order(&self.house, &entry, MoveStep::Arrive).await?;
-            entry.release(Hold::Own);
+            super::take::end_arrival(&self.house, &entry).await?;
         }
         let head =
             self.house.store.head(tenant).map_err(|error| store(&error))?.ok_or(Refusal::CopyUnknown)?;

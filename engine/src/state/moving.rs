@@ -41,7 +41,7 @@ impl State {
             },
             (MoveStep::Depart { .. }, None) => Err(Refusal::Changed),
             (MoveStep::Arrive, Some(moving)) if moving.to == self.cell => {
-                self.go_on_here(Some(moving), moving.moved)
+                self.go_on_here(Some(moving), true)
             }
             (MoveStep::Claim { whole }, moving) => {
                 self.go_on_here(moving, whole && moving.is_some_and(|moving| moving.to == self.cell))
