@@ -7,19 +7,21 @@
 //! (`tend`). What cannot be finished because a cell is lost is ended by an operator's word (`settle`).
 
 mod give;
+mod hold;
 mod settle;
 mod take;
 mod tend;
 mod wait;
 
 pub(crate) use give::Moves;
+pub(crate) use hold::Hold;
 pub use settle::{CopyFound, Settled};
 pub(crate) use take::Takings;
 pub use tend::LastWord;
 pub(crate) use tend::Tended;
 pub use tessera_model::moving::{MoveStatus, SettleWay, TakenStatus, WordStatus};
 
-use crate::directory::{Entry, Hold, Standing};
+use crate::directory::{Entry, Standing};
 use crate::house::House;
 use crate::submit;
 use crate::view::View;

@@ -5,8 +5,9 @@
 
 use super::give::Stopped;
 use super::{CarryError, SettleWay, TakeStep, Taken, TakenStatus, WordStatus, clear, order, until_awake};
-use crate::directory::{Hold, Standing};
+use crate::directory::Standing;
 use crate::engine::Engine;
+use crate::moving::Hold;
 use crate::submit::SubmitError;
 use std::sync::Arc;
 use tessera_model::moving::MoveStep;

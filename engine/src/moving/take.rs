@@ -1,9 +1,10 @@
 //! The cell that takes a tenant.
 
 use super::{TakeStep, Taken, TakenStatus, clear, order, until_awake};
-use crate::directory::{Entry, Hold, Standing};
+use crate::directory::{Entry, Standing};
 use crate::engine::Engine;
 use crate::house::House;
+use crate::moving::Hold;
 use crate::submit::SubmitError;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -12,9 +13,7 @@ use std::time::Duration;
 use tessera_model::limits::{MOVE_CHUNKS_MAX, MOVES_MAX};
 use tessera_model::moving::MoveStep;
 use tessera_model::record::{TenantRecord, TenantStatus};
-use tessera_model::{
-    Caller, CellId, Command, Epoch, Event, Limit, Placement, Refusal, Revision, TenantId,
-};
+use tessera_model::{Caller, CellId, Command, Epoch, Event, Limit, Placement, Refusal, Revision, TenantId};
 use tessera_storage::{Arrival, FrameRead, StorageError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -442,7 +441,9 @@ async fn note_arrival(house: &Arc<House>, entry: &Arc<Entry>, step: MoveStep) ->
         }
         match order(house, entry, step).await {
             Ok(_) => return Ok(()),
-            Err(error) => tracing::debug!(tenant = %entry.tenant, %error, "a tenant that came is not open yet"),
+            Err(error) => {
+                tracing::debug!(tenant = %entry.tenant, %error, "a tenant that came is not open yet")
+            }
         }
         tokio::time::sleep(REST).await;
     }
